@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/trainer.h - the native engine: one job of one trial, from a checkpoint (or nothing) to its
+ * milestone.
+ *
+ * A job is described by JSON (docs/protocol.md, "Orders"): the study's run, data and objective
+ * parts, the trial's parameters, its seed, `until`, and `resume`. asy_trainer_run() trains and calls
+ * back with reports and checkpoints; the caller (the gang loop of assay-trainer, or a test) sends
+ * them on and may ask for a stop, which takes effect at the same step on all ranks.
+ *
+ * A trainer keeps the imported data set and its arena between jobs, so that a warm trainer starts
+ * the next trial of a study without reading anything again.
+ *
+ * Same build, same width, same job: the same bits, whether interrupted and resumed or not.
+ *
+ * Ownership: create/destroy; the comm is borrowed. Threads: the one thread that made the comm;
+ * asy_trainer_request() from any thread. */
+#ifndef ASY_TRAINER_H
+#define ASY_TRAINER_H
+#include <asy/comm.h>
+#include <asy/json.h>
+
+struct asy_trainer;
+
+enum asy_train_outcome {
+    ASY_TRAIN_COMPLETE = 1, /* reached the full length, or early stopping ended it */
+    ASY_TRAIN_PAUSED = 2,   /* stands at `until`, or a pause was asked; checkpoint committed */
+    ASY_TRAIN_STOPPED = 3,  /* a stop was asked; no checkpoint needed */
+    ASY_TRAIN_DIVERGED = 4, /* loss or objective became NaN or infinite */
+};
+
+/* step counts the study's length unit (epochs: 1, 2, …), metrics in name order. */
+struct asy_train_metric {
+    const char *name; /* train_loss, train_accuracy, val_loss, val_accuracy, samples_per_s */
+    double value;
+};
+struct asy_train_callbacks {
+    void *arg;
+    int (*report)(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n);
+    /* path: a finished, closed file in the job's folder (not yet synced): the callee moves it. */
+    int (*checkpoint)(void *arg, uint64_t step, const char *path);
+};
+
+enum asy_train_request { ASY_TRAIN_GO_ON = 0, ASY_TRAIN_PAUSE = 1, ASY_TRAIN_STOP = 2 };
+
+struct asy_train_result {
+    enum asy_train_outcome outcome;
+    uint64_t step;             /* where it stands */
+    double objective;          /* the study's objective by its `take` rule; NaN: none */
+    char model_path[4096];     /* COMPLETE: weights of the best (or last) epoch, safetensors with
+                                  preprocessing and label names in its metadata; else "" */
+    char reason[240];          /* DIVERGED: what and where; COMPLETE: "early stopping at …" or "" */
+};
+
+ASY_MUST_CHECK int asy_trainer_create(struct asy_comm *comm, struct asy_trainer **ret_trainer,
+                                      struct asy_error *err);
+void asy_trainer_destroy(struct asy_trainer *trainer);
+/* Errors are mistakes of the job (unknown parameter, unreadable data, foreign checkpoint) or of the
+ * machine; they name the place. */
+ASY_MUST_CHECK int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job,
+                                   const struct asy_train_callbacks *callbacks,
+                                   struct asy_train_result *ret_result, struct asy_error *err);
+/* What running jobs should do at the next batch boundary; async-signal-safe. */
+void asy_trainer_request(struct asy_trainer *trainer, enum asy_train_request request);
+
+/* The hyperparameters of a model family, held against the key table by a test. Returns NULL beyond
+ * the last. */
+const char *asy_trainer_hyperparameter(const char *family, size_t i);
+
+/* Writes {"rows":…,"columns":…,"label":…,"classes":[…],"split":{"train":…,…}} of a job's data. */
+ASY_MUST_CHECK int asy_trainer_describe(const struct asy_json *job, struct asy_buf *ret_json,
+                                        struct asy_error *err);
+/* Scores a stored model on one part ("train", "validation", "test") of a job's data: a JSON object
+ * of metrics. */
+ASY_MUST_CHECK int asy_trainer_evaluate(const struct asy_json *job, const char *model_path,
+                                        const char *part, struct asy_buf *ret_json,
+                                        struct asy_error *err);
+/* Applies a stored model to the rows of a CSV file (with or without the label column); writes CSV:
+ * prediction, then one probability column per class. */
+ASY_MUST_CHECK int asy_trainer_predict(const char *model_path, const char *csv_path,
+                                       struct asy_buf *ret_csv, struct asy_error *err);
+#endif
