@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 get_property(asy_programs GLOBAL PROPERTY ASY_PROGRAMS)
-install(TARGETS assay RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+if(TARGET assay)
+    install(TARGETS assay RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+endif()
 list(REMOVE_ITEM asy_programs assay)
 install(TARGETS ${asy_programs} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/assay
         COMPONENT runtime)

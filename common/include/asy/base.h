@@ -23,7 +23,7 @@
 #define ASY_ASSERT(cond, ...)                                                                      \
     do {                                                                                           \
         if (__builtin_expect(!(cond), 0))                                                          \
-            asy_assert_failed(__FILE__, __LINE__, #cond, "" __VA_ARGS__);                          \
+            asy_assert_failed(__FILE__, __LINE__, #cond, " " __VA_ARGS__);                         \
     } while (0)
 __attribute__((noreturn)) ASY_PRINTF(4, 5) void asy_assert_failed(const char *file, int line,
                                                                   const char *cond,
