@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/channel.h - frames between processes: ZeroMQ ROUTER and DEALER with CURVE, and nothing else.
+ *
+ * A frame is opaque bytes here (asy/msg.h gives it meaning), at most ASY_CHANNEL_MAX long. Nothing
+ * blocks: sends are queued up to the high-water mark or refused, waiting is asy_poll() alone. The
+ * channel keeps order within one connection and promises nothing else; whoever needs more numbers
+ * its messages. Each connection has ZeroMQ's automatic id: a reconnect is a new peer.
+ *
+ * The peer's identity is its CURVE public key as the handshake proved it (read from the payload
+ * part's metadata: libzmq 4.3.4 may lose the first part's).
+ *
+ * Ownership: create/destroy; received bytes are borrowed until the next receive on that socket.
+ * Threads:   a server or client is made, used and destroyed by one thread. The context is shared:
+ *            one per process, destroyed after all sockets. */
+#ifndef ASY_CHANNEL_H
+#define ASY_CHANNEL_H
+#include <asy/error.h>
+
+#define ASY_CHANNEL_MAX (1u << 20)
+#define ASY_KEY_TEXT 41 /* Z85: 40 characters and the terminator */
+
+struct asy_channel; /* the process's ZeroMQ context */
+ASY_MUST_CHECK int asy_channel_create(int max_sockets, struct asy_channel **ret_channel,
+                                      struct asy_error *err);
+void asy_channel_destroy(struct asy_channel *channel);
+
+/* ---- server (ROUTER) ----------------------------------------------------------------------- */
+
+/* Whether a public key may connect; called on the authenticating thread: must be thread-safe,
+ * quick, and may be called at any time between open and destroy. name_out: 64 bytes for logs. */
+typedef int (*asy_authorise_f)(void *arg, const char key[ASY_KEY_TEXT]);
+
+struct asy_server_spec {
+    const char *interface;   /* address to listen on: "127.0.0.1", "*" */
+    int port;                /* 0: one outside the kernel's ephemeral range is chosen */
+    const char *secret_key;  /* Z85 */
+    asy_authorise_f authorise;
+    void *authorise_arg;
+};
+struct asy_server;
+/* ASY_E_BUSY: the port is taken. At most one server per channel (it owns the ZAP endpoint). */
+ASY_MUST_CHECK int asy_server_create(struct asy_channel *channel,
+                                     const struct asy_server_spec *spec,
+                                     struct asy_server **ret_server, struct asy_error *err);
+void asy_server_destroy(struct asy_server *server);
+int asy_server_port(const struct asy_server *server);
+/* 0 and a frame; ASY_E_AGAIN: none waits. peer names the connection until it closes. key is the
+ * peer's public key. Frames of more than one part are dropped and counted. */
+ASY_MUST_CHECK int asy_server_recv(struct asy_server *server, uint64_t *ret_peer,
+                                   char ret_key[ASY_KEY_TEXT], const void **ret_bytes,
+                                   size_t *ret_len, struct asy_error *err);
+/* ASY_E_GONE: that connection is closed (at once, the fastest death notice there is).
+ * ASY_E_AGAIN: the peer does not read; its queue is full. */
+ASY_MUST_CHECK int asy_server_send(struct asy_server *server, uint64_t peer, const void *bytes,
+                                   size_t n, struct asy_error *err);
+struct asy_server_counts {
+    uint64_t accepted, refused_keys, failed_handshakes, bad_frames;
+};
+void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_counts);
+
+/* ---- client (DEALER) ----------------------------------------------------------------------- */
+
+struct asy_client_spec {
+    const char *const *endpoints; /* [n_endpoints] "tcp://127.0.0.1:5555" */
+    size_t n_endpoints;           /* connects to the first; asy_client_next() moves on */
+    const char *server_key;       /* Z85 */
+    const char *public_key, *secret_key;
+};
+struct asy_client;
+ASY_MUST_CHECK int asy_client_create(struct asy_channel *channel,
+                                     const struct asy_client_spec *spec,
+                                     struct asy_client **ret_client, struct asy_error *err);
+void asy_client_destroy(struct asy_client *client);
+/* Drops the connection and what was queued on it; opens one to the next endpoint. */
+ASY_MUST_CHECK int asy_client_next(struct asy_client *client, struct asy_error *err);
+ASY_MUST_CHECK int asy_client_recv(struct asy_client *client, const void **ret_bytes,
+                                   size_t *ret_len, struct asy_error *err);
+/* ASY_E_AGAIN: not connected, or the queue is full: nothing was queued. */
+ASY_MUST_CHECK int asy_client_send(struct asy_client *client, const void *bytes, size_t n,
+                                   struct asy_error *err);
+
+/* ---- waiting ------------------------------------------------------------------------------- */
+
+struct asy_poll_item {
+    struct asy_server *server; /* one of the three */
+    struct asy_client *client;
+    int fd;
+    short events, revents;     /* POLLIN, POLLOUT of poll.h */
+};
+/* timeout_ms < 0: no limit. Returns the number of ready items, 0 on time-out or EINTR, or a
+ * negative code. */
+ASY_MUST_CHECK int asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms,
+                            struct asy_error *err);
+/* "4.3.4" */
+const char *asy_channel_version(void);
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/keys.h - who someone is, and where the coordinator listens: CURVE keys, the list of those who
+ * may connect, the discovery file. All under $ASSAY_HOME, every secret 0600 or refused.
+ *
+ *   keys/user.key       this user's key pair (made at first use)
+ *   keys/server.key     the coordinator's key pair
+ *   keys/authorized     one "<public key> <name>" a line; the user who starts a coordinator is on it
+ *   coordinator.json    the discovery file, while a coordinator lives (and after: it may be stale)
+ *
+ * Threads: any; files are replaced atomically. */
+#ifndef ASY_KEYS_H
+#define ASY_KEYS_H
+#include <asy/channel.h>
+#include <asy/id.h>
+
+struct asy_keypair {
+    char public_key[ASY_KEY_TEXT];
+    char secret_key[ASY_KEY_TEXT];
+};
+ASY_MUST_CHECK int asy_keypair_make(struct asy_keypair *ret_pair, struct asy_error *err);
+/* Loads path, or makes and stores a new pair if there is none. ASY_E_DENIED: another user's file,
+ * or readable by others (the text says which chmod mends it). */
+ASY_MUST_CHECK int asy_keypair_load(const char *path, struct asy_keypair *ret_pair,
+                                    struct asy_error *err);
+
+/* A set of public keys, read from a file. */
+struct asy_keyring;
+ASY_MUST_CHECK int asy_keyring_load(const char *path, struct asy_keyring **ret_ring,
+                                    struct asy_error *err);
+void asy_keyring_destroy(struct asy_keyring *ring);
+/* Adds and stores durably, unless it is there. */
+ASY_MUST_CHECK int asy_keyring_add(struct asy_keyring *ring, const char *key, const char *name,
+                                   struct asy_error *err);
+/* 1 or 0; any thread while nobody adds. Fits asy_authorise_f with arg = ring. */
+int asy_keyring_has(void *ring, const char key[ASY_KEY_TEXT]);
+/* The name that stands beside a key, or NULL; borrowed. */
+const char *asy_keyring_name(const struct asy_keyring *ring, const char *key);
+
+/* What a command must know to reach a coordinator. */
+struct asy_discovery {
+    char endpoints[4][128]; /* "tcp://…", "" where unused */
+    char server_key[ASY_KEY_TEXT];
+    struct asy_id store;
+    uint64_t owner_epoch;
+    char host[256];
+    char boot_id[64];
+    int64_t pid;
+    char version[64];
+};
+ASY_MUST_CHECK int asy_discovery_write(const char *path, const struct asy_discovery *discovery,
+                                       struct asy_error *err);
+/* ASY_E_NOENT: none. ASY_E_DENIED: modes. ASY_E_CORRUPT: not a discovery file. */
+ASY_MUST_CHECK int asy_discovery_read(const char *path, struct asy_discovery *ret_discovery,
+                                      struct asy_error *err);
+/* Whether its process certainly does not live any more (same host, other boot or no such pid). */
+int asy_discovery_stale(const struct asy_discovery *discovery);
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/event.h - the events that are Assay's history: every state change of a study, trial, attempt
+ * or worker is first one of these, in one order.
+ *
+ * The coordinator's core makes them and changes its own state through them alone, live and after a
+ * restart; the store writes each as one row of `event` (body as protobuf, message Event of
+ * assay.proto) and its projections in the same transaction. Kinds and field numbers are stored for
+ * ever: add, never renumber.
+ *
+ * Ownership: a struct asy_event borrows its texts and arrays; asy_event_decode() puts them into an
+ *            arena that the caller resets. Threads: any. */
+#ifndef ASY_EVENT_H
+#define ASY_EVENT_H
+#include <asy/buf.h>
+#include <asy/hash.h>
+#include <asy/id.h>
+#include <asy/json.h>
+
+enum asy_event_kind {
+    ASY_EV_STUDY_CREATED = 1,
+    ASY_EV_STUDY_STATE = 2,
+    ASY_EV_STUDY_CHANGED = 3,   /* budget, resources or priority set anew (resume) */
+    ASY_EV_TRIAL_CREATED = 4,
+    ASY_EV_TRIAL_STATE = 5,
+    ASY_EV_LEASED = 6,
+    ASY_EV_STARTED = 7,
+    ASY_EV_REPORT = 8,
+    ASY_EV_CHECKPOINT = 9,
+    ASY_EV_ENDED = 10,          /* an attempt is over, as its agent says or as judged lost */
+    ASY_EV_SUPERSEDED = 11,     /* what a fenced attempt still said: kept, counts for nothing */
+    ASY_EV_WORKER_JOINED = 12,
+    ASY_EV_WORKER_GONE = 13,
+    ASY_EV_ARTIFACT = 14,       /* a content-addressed file belongs to a run */
+    ASY_EV_TAG = 15,            /* a tag of a run was set */
+    ASY_EV_SCORE = 16,          /* a metric from outside training (test scores) */
+    ASY_EV_DATASET = 17,        /* a study's data: content id, rows, columns, classes, split */
+    ASY_EV_CHECKPOINT_DROPPED = 18,
+};
+
+enum asy_study_state {
+    ASY_STUDY_RUNNING = 1, ASY_STUDY_PAUSED = 2, ASY_STUDY_STOPPING = 3, ASY_STUDY_FINISHED = 4,
+    ASY_STUDY_STOPPED = 5, ASY_STUDY_FAILED = 6,
+};
+enum asy_trial_state {
+    ASY_TRIAL_QUEUED = 1, ASY_TRIAL_LEASED = 2, ASY_TRIAL_RUNNING = 3, ASY_TRIAL_PAUSED = 4,
+    ASY_TRIAL_COMPLETE = 5, ASY_TRIAL_PRUNED = 6, ASY_TRIAL_FAILED = 7, ASY_TRIAL_CANCELLED = 8,
+};
+/* How an attempt ended. */
+enum asy_end {
+    ASY_END_COMPLETE = 1,  /* whole length done, or the program exited 0 */
+    ASY_END_PAUSED = 2,    /* stands at a checkpoint: milestone, pause, drain */
+    ASY_END_STOPPED = 3,   /* ended on the coordinator's stop (pruned, cancelled) */
+    ASY_END_DIVERGED = 4,
+    ASY_END_CRASHED = 5,   /* exit code, signal, out of memory, bad protocol: uses up a retry */
+    ASY_END_LOST = 6,      /* the worker was judged lost: no retry used */
+    ASY_END_PREEMPTED = 7, /* walltime, drain before a checkpoint: no retry used */
+    ASY_END_REFUSED = 8,   /* the agent could not start it (lease outdated, no room): no retry used */
+};
+
+/* Why something waits, failed or was stopped. Stored and shown by `explain`; each has a row in
+ * asy_cause_info() and a test that provokes it. */
+enum asy_cause {
+    ASY_CAUSE_NONE = 0,
+    /* waiting */
+    ASY_CAUSE_NO_WORKER = 1,         /* no worker is connected that serves this owner */
+    ASY_CAUSE_NO_CORES = 2,          /* all fitting workers have fewer free cores than asked */
+    ASY_CAUSE_NO_MEMORY = 3,
+    ASY_CAUSE_NO_GPU = 4,
+    ASY_CAUSE_TOO_LARGE = 5,         /* no connected worker could ever hold it */
+    ASY_CAUSE_STUDY_PAUSED = 6,
+    ASY_CAUSE_PRIORITY = 7,          /* studies of higher priority or smaller share go first */
+    ASY_CAUSE_PARALLEL_LIMIT = 8,    /* budget.parallel is reached */
+    ASY_CAUSE_RUNG = 9,              /* paused at a rung, not among its best fraction */
+    ASY_CAUSE_REATTACH = 10,         /* its worker may come back within the reattach window */
+    ASY_CAUSE_SUSPECT = 11,          /* its worker is silent, not yet lost */
+    ASY_CAUSE_SAMPLER = 12,          /* the sampler is computing */
+    ASY_CAUSE_LAG = 13,              /* deterministic: waits for an earlier job */
+    ASY_CAUSE_DRAINING = 14,         /* workers are draining */
+    ASY_CAUSE_UNFIT = 15,            /* the only fitting workers are out of service */
+    ASY_CAUSE_BACKOFF = 16,          /* crashed just now; waits before its next attempt */
+    /* failed */
+    ASY_CAUSE_EXIT_CODE = 32, ASY_CAUSE_SIGNAL = 33, ASY_CAUSE_OUT_OF_MEMORY = 34,
+    ASY_CAUSE_DIVERGED = 35, ASY_CAUSE_NO_VALUE = 36, ASY_CAUSE_NO_PROGRESS = 37,
+    ASY_CAUSE_RETRIES = 38, ASY_CAUSE_NOT_STARTED = 39, ASY_CAUSE_BAD_JOB = 40,
+    ASY_CAUSE_PROTOCOL = 41, ASY_CAUSE_SAMPLER_FAILED = 42, ASY_CAUSE_DATA = 43,
+    /* stopped */
+    ASY_CAUSE_PRUNED = 64,           /* the pruner's rule; the text has its numbers */
+    ASY_CAUSE_STUDY_ENDED = 65,      /* still paused or queued when the study ended */
+    ASY_CAUSE_USER = 66, ASY_CAUSE_BUDGET_TRIALS = 67, ASY_CAUSE_BUDGET_TIME = 68,
+    ASY_CAUSE_TARGET = 69, ASY_CAUSE_EXHAUSTED = 70, /* the sampler has no further point */
+    ASY_CAUSE_PREEMPTED = 71, ASY_CAUSE_LOST = 72,
+};
+struct asy_cause_info {
+    enum asy_cause cause;
+    const char *name;   /* "no-cores" */
+    const char *rule;   /* one sentence */
+    const char *remedy; /* what a user can do */
+};
+/* NULL for an unknown value. */
+const struct asy_cause_info *asy_cause_info(enum asy_cause cause);
+
+struct asy_metric {
+    const char *name;
+    double value; /* NaN and infinities allowed */
+};
+/* A part of a lease on one worker. */
+struct asy_placement {
+    struct asy_id worker;
+    uint32_t ranks;
+    const uint32_t *cores;   /* [n_cores] the worker's own core numbers */
+    size_t n_cores;
+    uint64_t memory;         /* bytes; 0: not limited */
+    const char *const *gpus; /* [n_gpus] UUIDs */
+    size_t n_gpus;
+};
+struct asy_checkpoint {
+    uint32_t attempt;        /* that wrote it; 0: none */
+    uint64_t step;
+    struct asy_sha sha;
+    uint64_t bytes;
+    const char *path;        /* where it lies, for whoever shares the file system */
+};
+
+struct asy_event {
+    uint64_t seq;            /* given by the store's order: 1, 2, …; 0 before it is committed */
+    int64_t wall_us;         /* coordinator's wall time */
+    struct asy_id study;     /* none for workers */
+    uint64_t trial;          /* number in the study; UINT64_MAX: none */
+    uint32_t attempt;        /* number in the trial, from 1; 0: none */
+    enum asy_event_kind kind;
+    union {
+        struct { const char *name, *project, *owner, *spec; /* canonical JSON */
+                 const char *command_line; } study_created;
+        struct { enum asy_study_state state; enum asy_cause cause; const char *text;
+                 } study_state;
+        struct { const char *spec; } study_changed;
+        struct { struct asy_id id; const double *x; size_t n_x; uint64_t seed; const char *params;
+                 const char *source; /* "tpe", "enqueued", … */ } trial_created;
+        struct { enum asy_trial_state state; enum asy_cause cause; const char *text;
+                 double value; /* final objective; NaN: none */ uint64_t step; } trial_state;
+        struct { struct asy_id id; uint64_t epoch, job, milestone;
+                 const struct asy_placement *placements; size_t n_placements;
+                 struct asy_checkpoint from; } leased;
+        struct { uint64_t report; int64_t pid; const char *host; const char *hardware; /* JSON */
+                 const char *versions; /* JSON */ int64_t reporter_wall_us; } started;
+        struct { uint64_t report, step; const struct asy_metric *metrics; size_t n_metrics;
+                 int64_t reporter_wall_us; } report;
+        struct { uint64_t report; struct asy_checkpoint checkpoint; } checkpoint;
+        struct { uint64_t report; enum asy_end end; enum asy_cause cause; const char *text;
+                 int32_t exit_code, signal; uint64_t step; double objective;
+                 const char *model_path; struct asy_sha model_sha; uint64_t model_bytes;
+                 double cpu_s; uint64_t max_rss; } ended;
+        struct { uint64_t report; enum asy_event_kind was; uint64_t step; const char *text;
+                 } superseded;
+        struct { struct asy_id id; const char *host; const char *hardware; uint32_t cores;
+                 uint64_t memory; const char *fit; /* "" or why it is out of service */
+                 const char *version; } worker_joined;
+        struct { struct asy_id id; enum asy_cause cause; const char *text; } worker_gone;
+        struct { const char *name, *path; struct asy_sha sha; uint64_t bytes; } artifact;
+        struct { const char *key, *value; } tag;
+        struct { const char *name; double value; uint64_t step; } score;
+        struct { const char *name, *digest, *source, *profile; /* JSON */ } dataset;
+        struct { struct asy_checkpoint checkpoint; } checkpoint_dropped;
+    };
+};
+
+const char *asy_event_kind_name(enum asy_event_kind kind);  /* "trial-created" */
+const char *asy_study_state_name(enum asy_study_state state);
+const char *asy_trial_state_name(enum asy_trial_state state);
+const char *asy_end_name(enum asy_end end);
+/* Whether a trial state is final. */
+int asy_trial_state_ended(enum asy_trial_state state);
+
+/* Memory for decoded events: grows, is reset as a whole. */
+struct asy_arena;
+ASY_MUST_CHECK int asy_arena_create(size_t budget, struct asy_arena **ret_arena,
+                                    struct asy_error *err);
+void asy_arena_destroy(struct asy_arena *arena);
+void asy_arena_reset(struct asy_arena *arena);
+/* Zeroed, aligned to 16; NULL when the budget is used up. */
+void *asy_arena_alloc(struct asy_arena *arena, size_t n);
+char *asy_arena_strdup(struct asy_arena *arena, const char *text, size_t len);
+
+/* Appends the body (all but seq, wall_us, study, trial, attempt, kind, which are columns). */
+ASY_MUST_CHECK int asy_event_encode(const struct asy_event *event, struct asy_buf *buf,
+                                    struct asy_error *err);
+/* Fills the union of *event (columns are set by the caller before: kind must be). Unknown fields are
+ * ignored, unknown kinds are ASY_E_UNSUPPORTED, broken bytes ASY_E_CORRUPT. */
+ASY_MUST_CHECK int asy_event_decode(const void *bytes, size_t n, struct asy_arena *arena,
+                                    struct asy_event *event, struct asy_error *err);
+/* A deep copy into the arena. */
+ASY_MUST_CHECK int asy_event_copy(const struct asy_event *event, struct asy_arena *arena,
+                                  struct asy_event *ret_event, struct asy_error *err);
+/* One JSON object with all fields, for `explain`, `replay` and logs. */
+void asy_event_write_json(const struct asy_event *event, struct asy_jsonw *w, const char *key);
+#endif

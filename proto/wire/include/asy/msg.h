@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/msg.h - the control messages between coordinator, agents and clients, as plain structs.
+ *
+ * The wire form is message Frame of assay.proto (proto2, no required fields, no recursion), at most
+ * ASY_FRAME_MAX bytes; the generated structs stop at the codec. docs/protocol.md describes who sends
+ * what when.
+ *
+ * Ownership: a decoded message borrows from the arena it was decoded into. Threads: any. */
+#ifndef ASY_MSG_H
+#define ASY_MSG_H
+#include <asy/event.h>
+
+#define ASY_FRAME_MAX (1u << 20)
+#define ASY_PROTOCOL_MAJOR 1
+#define ASY_PROTOCOL_MINOR 0
+
+enum asy_msg_type {
+    ASY_MSG_HELLO = 1,       /* agent or client -> coordinator: first frame of a session */
+    ASY_MSG_WELCOME = 2,
+    ASY_MSG_REJECT = 3,      /* text says why; the peer gives up */
+    ASY_MSG_REHELLO = 4,     /* unknown session: greet again */
+    ASY_MSG_HEARTBEAT = 5,   /* agent -> coordinator, answered by PONG */
+    ASY_MSG_PONG = 6,
+    ASY_MSG_REPORTS = 7,     /* agent -> coordinator: numbered reports of attempts */
+    ASY_MSG_ACK = 8,         /* coordinator -> agent: durable watermarks */
+    ASY_MSG_LEASE = 9,       /* coordinator -> agent */
+    ASY_MSG_CANCEL = 10,     /* coordinator -> agent: pause, stop or drop an attempt */
+    ASY_MSG_DRAIN = 11,      /* coordinator -> agent or client -> coordinator: take nothing new */
+    ASY_MSG_BYE = 12,        /* either: leaves on purpose */
+    ASY_MSG_SUBMIT = 13,     /* client -> coordinator, answered by REPLY */
+    ASY_MSG_CONTROL = 14,    /* client -> coordinator, answered by REPLY */
+    ASY_MSG_REPLY = 15,
+    ASY_MSG_QUERY = 16,      /* client -> coordinator, answered by REPLY with JSON */
+    ASY_MSG_WATCH = 17,      /* client -> coordinator: news of a study as they become durable */
+    ASY_MSG_NEWS = 18,       /* coordinator -> client: one event as JSON */
+    ASY_MSG_UNSUPPORTED = 19,/* answer to a body this side does not know */
+    ASY_MSG_RECORD = 20,     /* client -> coordinator: tag, score, artifact, data set of a run */
+};
+
+enum asy_role { ASY_ROLE_AGENT = 1, ASY_ROLE_CLIENT = 2 };
+
+/* One report of an attempt; reports are numbered 1, 2, … per attempt without gaps. */
+struct asy_report {
+    struct asy_id study;
+    uint64_t trial;
+    uint32_t attempt;
+    uint64_t epoch;
+    uint64_t number;
+    /* kind and body as in the event it becomes: STARTED, REPORT, CHECKPOINT or ENDED */
+    struct asy_event event;
+};
+/* What an agent still runs or holds, told in HELLO. */
+struct asy_holding {
+    struct asy_id study;
+    uint64_t trial;
+    uint32_t attempt;
+    uint64_t epoch;
+    int running;              /* 0: ended, reports not yet acknowledged */
+    uint64_t reported;        /* highest report number made */
+};
+struct asy_watermark {
+    struct asy_id study;
+    uint64_t trial;
+    uint32_t attempt;
+    uint64_t durable;         /* reports up to this number are on disk */
+    int closed;               /* nothing of this attempt is wanted any more: forget it */
+};
+struct asy_lease {
+    struct asy_id study;
+    uint64_t trial;
+    uint32_t attempt;
+    struct asy_id id;         /* of the attempt */
+    struct asy_id run;        /* of the trial */
+    uint64_t epoch, milestone, seed;
+    struct asy_placement placement; /* the receiver's part */
+    uint32_t ranks;           /* in all placements */
+    struct asy_checkpoint from;
+    const char *params;       /* JSON object */
+    const char *spec;         /* canonical study JSON; NULL: the agent has it (spec_id) */
+    struct asy_sha spec_id;   /* sha256 of the canonical JSON */
+    const char *owner;        /* Z85 public key of the study's owner */
+    uint32_t resume_retries;
+};
+enum asy_cancel_mode {
+    ASY_CANCEL_PAUSE = 1,     /* checkpoint, then end as paused */
+    ASY_CANCEL_STOP = 2,      /* end as stopped, no checkpoint */
+    ASY_CANCEL_KILL = 3,      /* fenced: kill, report nothing more */
+};
+enum asy_control_verb {
+    ASY_CONTROL_PAUSE = 1, ASY_CONTROL_RESUME = 2, ASY_CONTROL_STOP = 3, ASY_CONTROL_PRIORITY = 4,
+    ASY_CONTROL_STOP_TRIAL = 5, ASY_CONTROL_DRAIN = 6, /* pause all and end when quiet */
+    ASY_CONTROL_SHUTDOWN = 7,
+};
+
+struct asy_msg {
+    enum asy_msg_type type;
+    struct asy_id session;    /* none in HELLO and REHELLO */
+    union {
+        struct { enum asy_role role; uint32_t major, minor; const char *version, *host;
+                 struct asy_id agent;     /* stays the same over reconnects of one process */
+                 struct asy_id store;     /* last known; none at first */
+                 uint64_t owner_epoch;
+                 uint32_t cores; uint64_t memory;
+                 const uint32_t *core_groups; size_t n_core_groups; /* [cores]: NUMA node of each */
+                 const char *hardware;    /* JSON: topology summary, GFLOP/s, bandwidth */
+                 const char *versions;    /* JSON: libraries */
+                 const char *fit;         /* "" or why it is out of service */
+                 int64_t walltime_left_ms;/* < 0: unlimited */
+                 const struct asy_holding *holdings; size_t n_holdings; } hello;
+        struct { struct asy_id store; uint64_t owner_epoch; int64_t heartbeat_ms, lost_after_ms;
+                 const char *version;
+                 const struct asy_holding *keep; size_t n_keep;  /* run on, resend above durable */
+                 const struct asy_watermark *marks; size_t n_marks;
+                 const struct asy_holding *kill; size_t n_kill; } welcome;
+        struct { const char *text; } reject;
+        struct { int64_t sent_ms; uint32_t free_cores; double load; } heartbeat;
+        struct { int64_t sent_ms; } pong;
+        struct { const struct asy_report *reports; size_t n_reports; } reports;
+        struct { const struct asy_watermark *marks; size_t n_marks; } ack;
+        struct { const struct asy_lease *leases; size_t n_leases; } lease;
+        struct { struct asy_id study; uint64_t trial; uint32_t attempt; uint64_t epoch;
+                 enum asy_cancel_mode mode; int64_t grace_ms; enum asy_cause cause;
+                 const char *text; } cancel;
+        struct { const char *text; } drain;
+        struct { const char *text; } bye;
+        struct { uint64_t request; struct asy_id study; const char *spec; int resume;
+                 const char *command_line; } submit;
+        struct { uint64_t request; enum asy_control_verb verb; const char *study;
+                 int64_t number; /* priority, or trial */ } control;
+        struct { uint64_t request; int code; /* 0 or enum asy_code */ const char *text;
+                 const char *json; size_t json_len; int more; /* further parts follow */ } reply;
+        struct { uint64_t request; const char *what;  /* "studies", "trials", … */
+                 const char *study; int64_t trial; int64_t after; int64_t limit;
+                 const char *arg; } query;
+        struct { uint64_t request; const char *study; uint64_t after_seq; int stop; } watch;
+        struct { uint64_t request, seq; const char *json; size_t json_len; } news;
+        struct { uint32_t type; } unsupported;
+        struct { uint64_t request; const char *study; int64_t trial; struct asy_event event; } record;
+    };
+};
+
+const char *asy_msg_type_name(enum asy_msg_type type);
+ASY_MUST_CHECK int asy_msg_encode(const struct asy_msg *msg, struct asy_buf *buf,
+                                  struct asy_error *err);
+/* ASY_E_FORMAT: not a frame of ours. ASY_E_TOOBIG: frame or its unpacked form (8 times the frame)
+ * over the limit. ASY_E_UNSUPPORTED: a body of a later version; ret_msg->type is then
+ * ASY_MSG_UNSUPPORTED with the number, ret_msg->session is set. */
+ASY_MUST_CHECK int asy_msg_decode(const void *bytes, size_t n, struct asy_arena *arena,
+                                  struct asy_msg *ret_msg, struct asy_error *err);
+/* A deep copy into the arena. */
+ASY_MUST_CHECK int asy_msg_copy(const struct asy_msg *msg, struct asy_arena *arena,
+                                struct asy_msg *ret_msg, struct asy_error *err);
+#endif

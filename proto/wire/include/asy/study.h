@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/study.h - the study file: what a user asks for, parsed and checked into a plain struct.
+ *
+ * One table (study_table.c: key, type, unit, range, default, help; rows for samplers, pruners and
+ * model families too) gives the parser, `assay help study` and docs/reference. A mistake is reported
+ * as file:line:column, key, what is allowed, nearest right word; all mistakes at once.
+ *
+ * The canonical form is JSON with the keys of the study file, every default filled in and paths made
+ * absolute; JSON is YAML, so the same parser reads it back, and a study's identity is its bytes.
+ *
+ * Ownership: a spec owns all it points to. Threads: read-only after parsing. */
+#ifndef ASY_STUDY_H
+#define ASY_STUDY_H
+#include <asy/hash.h>
+#include <asy/space.h>
+
+#define ASY_STUDY_FILE_MAX (1u << 20)
+
+enum asy_run_kind { ASY_RUN_MODEL = 1, ASY_RUN_COMMAND = 2 };
+enum asy_take { ASY_TAKE_BEST = 1, ASY_TAKE_LAST = 2 };
+
+struct asy_named_number {
+    const char *name;
+    double value;
+};
+struct asy_objective {
+    const char *metric;
+    int maximize;
+    enum asy_take take;
+    double target; /* NaN: none */
+};
+struct asy_study_spec {
+    const char *name, *description, *project;
+    const char *const *tags;            /* [2 * n_tags] key, value */
+    size_t n_tags;
+    int64_t priority, retries;
+
+    enum asy_run_kind kind;
+    const char *model;                  /* MODEL */
+    const struct asy_json *fixed;       /* MODEL: constants of the family, an object; borrowed from
+                                           the spec's canonical tree */
+    const char *const *command;         /* COMMAND: [n_command] with {placeholders} */
+    size_t n_command;
+    const char *const *files; size_t n_files;
+    const char *const *env; size_t n_env;           /* "K=V" */
+    int cwd_trial;                      /* 1: the trial's folder, 0: the study file's */
+    int64_t grace_ms;
+    const char *pattern;                /* COMMAND: regular expression for stdout; NULL: socket */
+    int checkpoint;                     /* COMMAND: declares that it checkpoints; MODEL: 1 */
+    const char *length_unit; uint64_t length_max;   /* UINT64_MAX: open (commands) */
+    int64_t repeats;
+
+    const char *data_file;              /* absolute; NULL: none */
+
+    const struct asy_objective *objectives; size_t n_objectives;
+    const struct asy_space *space;
+
+    const char *sampler; const struct asy_named_number *sampler_options; size_t n_sampler_options;
+    const char *pruner;  const struct asy_named_number *pruner_options;  size_t n_pruner_options;
+    uint64_t seed;
+    int deterministic; uint64_t lag;
+    const double *enqueue;              /* [n_enqueue][space length], ASY_INACTIVE where not given */
+    size_t n_enqueue;
+
+    uint64_t max_trials;                /* UINT64_MAX: open */
+    int64_t max_time_ms;                /* INT64_MAX: open */
+    uint64_t parallel;                  /* 0: as many as fit */
+
+    uint32_t cores, ranks, gpus;        /* cores, memory, gpus per rank */
+    uint64_t memory;
+    const char *device, *reproducible;
+
+    const char *base_dir;               /* folder of the study file, absolute */
+    const char *canonical; size_t canonical_len;
+    struct asy_sha id;                  /* of the canonical bytes */
+    const struct asy_json *root;        /* the canonical tree */
+};
+
+/* text: YAML (or canonical JSON). file: its name for messages. base_dir: absolute; relative paths
+ * are taken from it; NULL for canonical text, which names its own. On ASY_E_INVAL or ASY_E_FORMAT
+ * problems holds every mistake, one a line, and err the first. */
+ASY_MUST_CHECK int asy_study_parse(const char *text, size_t len, const char *file,
+                                   const char *base_dir, struct asy_study_spec **ret_spec,
+                                   struct asy_buf *problems, struct asy_error *err);
+void asy_study_destroy(struct asy_study_spec *spec);
+/* Whether `later` may replace `earlier` on --resume: only budget, resources and priority may
+ * differ; ASY_E_INVAL names the key. */
+ASY_MUST_CHECK int asy_study_resumable(const struct asy_study_spec *earlier,
+                                       const struct asy_study_spec *later, struct asy_error *err);
+/* The text of `assay help study` (key: NULL) or of one key; ASY_E_NOENT suggests. */
+ASY_MUST_CHECK int asy_study_help(const char *key, struct asy_buf *ret_text,
+                                  struct asy_error *err);
+/* The same table as the reference page (Markdown). */
+void asy_study_reference(struct asy_buf *ret_markdown);
+
+/* Rows of the table by group ("sampler tpe", "pruner asha", "model mlp"): for the test that holds
+ * tuner and trainer to it. NULL beyond the last. */
+const char *asy_study_option(const char *group, size_t i);
+/* A command's argument vector for a trial: {name} replaced, "{args}" expanded, {{ and }} braces.
+ * *ret_argv is NULL-terminated; free with asy_study_argv_free(). */
+ASY_MUST_CHECK int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *params,
+                                  char ***ret_argv, struct asy_error *err);
+void asy_study_argv_free(char **argv);
+#endif
