@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/core.h - the coordinator's mind: studies, trials, attempts, leases and workers as one pure
+ * state machine, step(state, input, now) -> events and effects. No I/O, clock, thread or SQL.
+ *
+ * All lasting state changes through events (asy/event.h) and through them alone: step() decides on
+ * events, applies each to the state at once and hands it out; after a restart the same events,
+ * replayed in order, give the same state (asy_core_replay). What is not in events is soft: sessions,
+ * heartbeats, free cores, timers, pending asks.
+ *
+ * Commits. The events handed out since the last asy_core_seal() form commit number n. Every effect
+ * carries the number of the commit it depends on (0: none); the gate (asy/gate.h) holds it until the
+ * store says that number is durable. Core assumes nothing about when that happens.
+ *
+ * Samplers run elsewhere: effects ASK and TELL go to them, input ASKED comes back. The pruner is
+ * part of core: its calls are cheap.
+ *
+ * Attempts and fencing. A lease gives a trial's next attempt number and an epoch (equal to it here,
+ * of the trial); reports of any other epoch are recorded as superseded and answered closed. Reports
+ * of an attempt are numbered 1, 2, …: one at or below the applied number is acknowledged again, one
+ * beyond the next is ignored and answered with the watermark, so that the agent sends again.
+ *
+ * Ownership: create/destroy; inputs are borrowed for the call; effects and events are valid until
+ *            the next call of step. Threads: the loop only. Errors: only memory; input that makes no
+ *            sense is answered, counted, never fatal. */
+#ifndef ASY_CORE_H
+#define ASY_CORE_H
+#include <asy/buf.h>
+#include <asy/msg.h>
+#include <asy/study.h>
+#include <asy/tuner.h>
+
+struct asy_core_config {
+    struct asy_id store;           /* identity of the store */
+    uint64_t owner_epoch;
+    const char *version;
+    const char *owner;             /* public key of the user who started the coordinator */
+    int64_t heartbeat_ms;          /* 1000 */
+    int64_t suspect_after_ms;      /* 3000 */
+    int64_t lost_after_ms;         /* 10000 */
+    int64_t closed_grace_ms;       /* 1000: a closed connection frees its trials after this */
+    int64_t reattach_ms;           /* 10000: after a start, running attempts are kept this long */
+    int64_t idle_exit_ms;          /* 60000: QUIT after the last client and study; < 0: never */
+    int64_t backoff_ms;            /* 1000: first wait after a crash of a trial, doubled each time */
+    uint32_t lost_limit;           /* 3 losses in a row without a newer checkpoint */
+    uint32_t checkpoints_kept;     /* 2 */
+    uint32_t max_workers, max_sessions;
+    uint64_t max_trials;           /* of one study */
+};
+#define ASY_CORE_CONFIG_INIT                                                                       \
+    { .heartbeat_ms = 1000, .suspect_after_ms = 3000, .lost_after_ms = 10000,                      \
+      .closed_grace_ms = 1000, .reattach_ms = 10000, .idle_exit_ms = 60000, .backoff_ms = 1000,    \
+      .lost_limit = 3, .checkpoints_kept = 2, .max_workers = 4096, .max_sessions = 16384,          \
+      .max_trials = 1000000 }
+
+/* ---- what goes in -------------------------------------------------------------------------- */
+
+enum asy_input_type {
+    ASY_IN_MSG = 1,      /* a frame of a peer */
+    ASY_IN_CLOSED = 2,   /* a send to the peer failed as gone, or the peer was dropped */
+    ASY_IN_TICK = 3,     /* the deadline passed, or nothing but time */
+    ASY_IN_ASKED = 4,    /* a sampler's answer */
+    ASY_IN_DURABLE = 5,  /* the store reached this commit: news for watchers only, never a cause */
+    ASY_IN_DRAIN = 6,    /* a signal: pause everything, quit when quiet */
+    ASY_IN_FAILED_COMMIT = 7, /* the store cannot write (full disk): no new leases until it can */
+};
+struct asy_input {
+    enum asy_input_type type;
+    uint64_t peer;                        /* MSG, CLOSED: the connection */
+    union {
+        struct { const struct asy_msg *msg; const char *key; /* peer's public key */ } msg;
+        struct { struct asy_id study; uint64_t number; int rc; /* 0, ASY_E_FULL, other */
+                 const double *x; const char *source; const char *text; } asked;
+        struct { uint64_t commit; } durable;
+        struct { const char *text; int ok; /* 1: it can write again */ } store;
+    };
+};
+
+/* ---- what comes out ------------------------------------------------------------------------ */
+
+enum asy_effect_type {
+    ASY_FX_SEND = 1,     /* msg to peer */
+    ASY_FX_ASK = 2,      /* compute thread: suggest the point of trial `number` */
+    ASY_FX_TELL = 3,     /* compute thread: an outcome */
+    ASY_FX_SAMPLER = 4,  /* compute thread: make the sampler of this study (before its first ASK) */
+    ASY_FX_FORGET = 5,   /* compute thread: the study is over */
+    ASY_FX_DROP_FILE = 6,/* remove a checkpoint that is not needed any more (after its commit) */
+    ASY_FX_QUIT = 7,     /* the process may end: nothing is left to do */
+    ASY_FX_CLOSE = 8,    /* forget this peer */
+    ASY_FX_QUERY = 9,    /* a question that the store answers: query thread */
+};
+struct asy_effect {
+    enum asy_effect_type type;
+    uint64_t commit;                      /* released when durable; 0: at once */
+    uint64_t peer;
+    struct asy_id study;
+    union {
+        struct asy_msg msg;               /* SEND, QUERY (the message asked) */
+        struct { uint64_t number; const double *fixed; } ask;
+        struct asy_outcome tell;
+        struct { const struct asy_study_spec *spec; } sampler; /* borrowed until FORGET is released */
+        struct { const char *path; } file;
+    };
+};
+struct asy_step {
+    const struct asy_event *events;       /* [n_events] part of the open commit */
+    size_t n_events;
+    const struct asy_effect *effects;     /* [n_effects] in order */
+    size_t n_effects;
+};
+
+struct asy_core;
+ASY_MUST_CHECK int asy_core_create(const struct asy_core_config *config,
+                                   struct asy_core **ret_core, struct asy_error *err);
+void asy_core_destroy(struct asy_core *core);
+/* Replay: events of all unfinished studies and of workers, in seq order, before asy_core_start(). */
+ASY_MUST_CHECK int asy_core_replay(struct asy_core *core, const struct asy_event *event,
+                                   struct asy_error *err);
+/* Ends replay: attempts known as leased or running are kept for the reattach window. Effects: the
+ * samplers of unfinished studies and what they must be told. */
+ASY_MUST_CHECK int asy_core_start(struct asy_core *core, int64_t now_ms, int64_t wall_us,
+                                  struct asy_step *ret_step, struct asy_error *err);
+ASY_MUST_CHECK int asy_core_step(struct asy_core *core, const struct asy_input *input,
+                                 int64_t now_ms, int64_t wall_us, struct asy_step *ret_step,
+                                 struct asy_error *err);
+/* Closes the open commit and returns its number (0: it had no events). Call before handing its
+ * events to the store. */
+uint64_t asy_core_seal(struct asy_core *core);
+/* Monotonic time of the next ASY_IN_TICK that is due; INT64_MAX: none. */
+int64_t asy_core_deadline(const struct asy_core *core);
+/* The loop was late by this much: all deadlines of peers move, so that nobody is judged for it. */
+void asy_core_was_late(struct asy_core *core, int64_t late_ms);
+
+/* ---- looking in (for queries; never for decisions) ----------------------------------------- */
+
+/* Live parts of the answers of `ls`, `show`, `workers`, `explain`, as JSON members of an open
+ * object. ASY_E_NOENT: no such live study (the store may know it). */
+ASY_MUST_CHECK int asy_core_write_study(const struct asy_core *core, const char *name_or_id,
+                                        struct asy_jsonw *w, struct asy_error *err);
+void asy_core_write_workers(const struct asy_core *core, int64_t now_ms, struct asy_jsonw *w);
+/* "cause", "rule", "text" (the numbers), "remedy" for a study (trial < 0) or a trial of it. */
+ASY_MUST_CHECK int asy_core_explain(const struct asy_core *core, const char *name_or_id,
+                                    int64_t trial, int64_t now_ms, struct asy_jsonw *w,
+                                    struct asy_error *err);
+/* A digest of all lasting state: the simulator compares live and replayed cores by it. */
+uint64_t asy_core_digest(const struct asy_core *core);
+/* What a checker asks of one trial; 0 if it is not live. */
+int asy_core_trial_state(const struct asy_core *core, struct asy_id study, uint64_t trial,
+                         enum asy_trial_state *ret_state, uint32_t *ret_attempt);
+#endif
