@@ -8,8 +8,11 @@
  * in which inactive parameters are absent; floats always carry a point or an exponent, so ints and
  * floats stay apart, and are written shortest-exact.
  *
+ * Values with a step lie on the grid lo + k * step. Where lo and step are short decimals, a grid
+ * value is the double nearest to the decimal (0.3, not 0.30000000000000004).
+ *
  * Ownership: a space owns copies of all that was added; names and values are borrowed from it.
- * Threads:   immutable after asy_space_finish(); then any. */
+ * Threads:   one owner while parameters are added; afterwards nothing changes it: any. */
 #ifndef ASY_SPACE_H
 #define ASY_SPACE_H
 #include <math.h>
@@ -41,7 +44,7 @@ struct asy_param {
     enum asy_param_type type;
     double lo, hi;                    /* numeric: inclusive bounds, lo <= hi; log: lo > 0 */
     double step;                      /* 0: none (ints: 1) */
-    int log;
+    int log;                          /* with a step (ints): lo must exceed half of it */
     const struct asy_value *choices;  /* CHOICE: [n_choices] */
     size_t n_choices;
     int ordered;                      /* CHOICE of numbers in ascending order */
@@ -49,18 +52,34 @@ struct asy_param {
     size_t n_whens;
 };
 
+#define ASY_SPACE_MAX 4096
+
 struct asy_space;
 ASY_MUST_CHECK int asy_space_create(struct asy_space **ret_space, struct asy_error *err);
 void asy_space_destroy(struct asy_space *space);
-/* Copies param. ASY_E_INVAL names what is wrong; ASY_E_EXISTS for a name twice. */
+/* Copies param; with a step, hi comes down to the last value of the grid. ASY_E_INVAL names what is
+ * wrong; ASY_E_EXISTS for a name twice; ASY_E_TOOBIG beyond ASY_SPACE_MAX parameters, choices of one
+ * parameter, or values of one condition. */
 ASY_MUST_CHECK int asy_space_add(struct asy_space *space, const struct asy_param *param,
                                  struct asy_error *err);
 size_t asy_space_len(const struct asy_space *space);
 const struct asy_param *asy_space_at(const struct asy_space *space, size_t i); /* borrowed */
 /* Index of a name, or SIZE_MAX. */
 size_t asy_space_find(const struct asy_space *space, const char *name);
-/* Number of distinct points; INFINITY if a float without step is among them. */
+/* Number of distinct points (an inactive parameter counts as one value). INFINITY if a float without
+ * step is among them, or if the conditions are too entangled to count. Exact up to 2^53. */
 double asy_space_cardinality(const struct asy_space *space);
+/* The index-th of them, 0 <= index < cardinality <= 2^53: every point once, later parameters vary
+ * fastest. ASY_E_FULL: index is beyond; ASY_E_INVAL: the space has no such count. */
+ASY_MUST_CHECK int asy_space_point(const struct asy_space *space, uint64_t index, double *ret_x,
+                                   struct asy_error *err);
+
+/* Number of values of parameter i: grid points or choices; INFINITY for a float without step. */
+double asy_space_values(const struct asy_space *space, size_t i);
+/* Its k-th value, 0 <= k < values. */
+double asy_space_value(const struct asy_space *space, size_t i, double k);
+/* The allowed value nearest to v, which is not NaN. */
+double asy_space_snap(const struct asy_space *space, size_t i, double v);
 
 /* Whether parameter i is active given the entries before it. */
 int asy_space_active(const struct asy_space *space, const double *x, size_t i);
@@ -71,7 +90,8 @@ ASY_MUST_CHECK int asy_space_check(const struct asy_space *space, const double *
 void asy_space_write(const struct asy_space *space, const double *x, struct asy_jsonw *w,
                      const char *key);
 /* node: an object name -> value. fixed == 0: all active parameters must be there. fixed == 1:
- * missing ones become ASY_INACTIVE and only the given ones are checked (enqueued points). */
+ * missing ones become ASY_INACTIVE and only the given ones are checked (enqueued points). An int
+ * is also taken for a float, values near the grid (1e-6 of a step) are moved onto it. */
 ASY_MUST_CHECK int asy_space_read(const struct asy_space *space, const struct asy_json *node,
                                   int fixed, double *ret_x, struct asy_error *err);
 /* The value of entry i as MLflow-like text ("0.001", "64", "sgd", "true"). text holds n bytes. */

@@ -46,8 +46,9 @@ void asy_store_touch(struct asy_store *store);
 
 /* Return 0 to go on, anything else ends the query with that code. */
 typedef int (*asy_event_f)(void *arg, const struct asy_event *event);
-/* Events that core needs after a restart: all of unfinished studies, and the newest of each worker
- * that has not gone; in seq order. */
+/* Events that core needs after a restart, in seq order: all of unfinished studies; of finished ones
+ * STUDY_CREATED and the last STUDY_STATE alone (their names stay taken); the newest WORKER_JOINED of
+ * each worker that has not gone. */
 ASY_MUST_CHECK int asy_store_replay(struct asy_store *store, asy_event_f each, void *arg,
                                     struct asy_error *err);
 
