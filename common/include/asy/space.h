@@ -58,16 +58,16 @@ struct asy_space;
 ASY_MUST_CHECK int asy_space_create(struct asy_space **ret_space, struct asy_error *err);
 void asy_space_destroy(struct asy_space *space);
 /* Copies param; with a step, hi comes down to the last value of the grid. ASY_E_INVAL names what is
- * wrong; ASY_E_EXISTS for a name twice; ASY_E_TOOBIG beyond ASY_SPACE_MAX parameters, choices of one
- * parameter, or values of one condition. */
+ * wrong; ASY_E_EXISTS for a name twice; ASY_E_TOOBIG beyond ASY_SPACE_MAX parameters, choices of
+ * one parameter, or values of one condition. A choice keeps lo 0, hi n - 1, step 1. */
 ASY_MUST_CHECK int asy_space_add(struct asy_space *space, const struct asy_param *param,
                                  struct asy_error *err);
 size_t asy_space_len(const struct asy_space *space);
 const struct asy_param *asy_space_at(const struct asy_space *space, size_t i); /* borrowed */
 /* Index of a name, or SIZE_MAX. */
 size_t asy_space_find(const struct asy_space *space, const char *name);
-/* Number of distinct points (an inactive parameter counts as one value). INFINITY if a float without
- * step is among them, or if the conditions are too entangled to count. Exact up to 2^53. */
+/* Number of distinct points (an inactive parameter counts as one value). INFINITY if a float
+ * without step is among them, or if the conditions are too entangled to count. Exact up to 2^53. */
 double asy_space_cardinality(const struct asy_space *space);
 /* The index-th of them, 0 <= index < cardinality <= 2^53: every point once, later parameters vary
  * fastest. ASY_E_FULL: index is beyond; ASY_E_INVAL: the space has no such count. */
