@@ -95,7 +95,7 @@ int asy_line_fill(struct asy_line *line, struct asy_error *err)
         n = read(line->fd, room, READ_CHUNK);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        if (n < 0 && errno == EAGAIN) /* EWOULDBLOCK is the same on Linux */
             break;
         if (n < 0 && errno != ECONNRESET)
             return asy_fail_errno(err, errno, "cannot read from the peer");
@@ -135,7 +135,7 @@ int asy_line_flush(struct asy_line *line, struct asy_error *err)
 
         if (n >= 0) {
             sent += (size_t)n;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        } else if (errno == EAGAIN) {
             break;
         } else if (errno == EPIPE || errno == ECONNRESET) {
             rc = asy_fail(err, ASY_E_GONE, "the peer closed the connection");

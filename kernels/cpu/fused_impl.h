@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fused_impl.h - the fused kernels themselves, compiled once per instruction set.
+ *
+ * Plain loops that the compiler turns into vectors. Function multi-versioning by attribute was
+ * rejected: its resolvers run before a sanitizer's run-time library is ready. Nothing here may
+ * depend on the vector width: no contraction, every sum in a fixed order, so that all sets give the
+ * same bits.
+ *
+ * The includer defines FUSED (the table's name) and FUSED_NAME. */
+#include "fused.h"
+#include <math.h>
+#include <string.h>
+
+static inline float as_float(int32_t bits)
+{
+    float x;
+
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline int32_t as_bits(float x)
+{
+    int32_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* e^x = 2^n e^r with |r| <= ln(2)/2: n by adding 1.5 * 2^23, which rounds to an integer, e^r by
+ * its Taylor polynomial of degree 7 (remainder r^8/8! < 5.3e-9 at the ends). 2^n is put together
+ * in the exponent bits. */
+static inline float exp_poly(float x)
+{
+    const float round = 12582912.0f; /* 1.5 * 2^23 */
+    float held = x < -87.0f ? -87.0f : x;
+    float shifted, n, r, p;
+
+    held = held > 88.0f ? 88.0f : held;
+    shifted = held * 1.44269504f + round;
+    n = shifted - round;
+    r = (held - n * 0.693359375f) + n * 2.12194440e-4f; /* ln 2 in two parts */
+    p = 1.0f / 5040;
+    p = p * r + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    return p * as_float((int32_t)(((uint32_t)as_bits(shifted) + 127u) << 23));
+}
+
+/* Below 0.3 the Taylor polynomial x - x^3/3 + 2x^5/15 - 17x^7/315 + 62x^9/2835 (remainder relative
+ * to x below 6e-8), above it 1 - 2 / (e^2x + 1). */
+static inline float tanh_poly(float x)
+{
+    float a = fabsf(x), s = x * x;
+    float small = x + x * s * (-1.0f / 3 + s * (2.0f / 15 + s * (-17.0f / 315 + s * (62.0f / 2835))));
+    float large = copysignf(1.0f - 2.0f / (exp_poly(2.0f * a) + 1.0f), x);
+
+    return a < 0.3f ? small : large;
+}
+
+static inline float sigmoid(float x)
+{
+    return 1.0f / (1.0f + exp_poly(-x));
+}
+
+/* act(z), and act'(z) from z or from y = act(z), whichever asy_act_needs_sum() says. The
+ * comparisons are written so that a NaN stays one. */
+static inline float none_f(float z)
+{
+    return z;
+}
+static inline float none_d(float y)
+{
+    return y == y ? 1.0f : y;
+}
+static inline float relu_f(float z)
+{
+    return z < 0.0f ? 0.0f : z;
+}
+static inline float relu_d(float y)
+{
+    return y > 0.0f ? 1.0f : 0.0f;
+}
+static inline float leaky_f(float z)
+{
+    return z < 0.0f ? ASY__LEAKY * z : z;
+}
+static inline float leaky_d(float y)
+{
+    return y > 0.0f ? 1.0f : ASY__LEAKY;
+}
+static inline float tanh_f(float z)
+{
+    return tanh_poly(z);
+}
+static inline float tanh_d(float y)
+{
+    return 1.0f - y * y;
+}
+static inline float sigmoid_f(float z)
+{
+    return sigmoid(z);
+}
+static inline float sigmoid_d(float y)
+{
+    return y * (1.0f - y);
+}
+static inline float silu_f(float z)
+{
+    return z * sigmoid(z);
+}
+static inline float silu_d(float z)
+{
+    float s = sigmoid(z);
+
+    return s * (1.0f + z * (1.0f - s));
+}
+#define GELU_ROOT 0.797884561f /* sqrt(2 / pi) */
+#define GELU_CUBE 0.044715f
+static inline float gelu_f(float z)
+{
+    return 0.5f * z * (1.0f + tanh_poly(GELU_ROOT * (z + GELU_CUBE * z * z * z)));
+}
+static inline float gelu_d(float z)
+{
+    float t = tanh_poly(GELU_ROOT * (z + GELU_CUBE * z * z * z));
+
+    return 0.5f * (1.0f + t) +
+           0.5f * z * (1.0f - t * t) * GELU_ROOT * (1.0f + 3.0f * GELU_CUBE * z * z);
+}
+
+/* One row: z += bias, y = act(z); or y = act(y + bias) where the sum is not kept. */
+#define ROWS(act)                                                                                  \
+    static void act##_row(size_t cols, const float *restrict bias, float *restrict z,              \
+                          float *restrict y)                                                       \
+    {                                                                                              \
+        for (size_t j = 0; j < cols; j++) {                                                        \
+            float sum = z[j] + bias[j];                                                            \
+                                                                                                   \
+            z[j] = sum;                                                                            \
+            y[j] = act##_f(sum);                                                                   \
+        }                                                                                          \
+    }                                                                                              \
+    static void act##_row_in_place(size_t cols, const float *restrict bias, float *restrict y)     \
+    {                                                                                              \
+        for (size_t j = 0; j < cols; j++)                                                          \
+            y[j] = act##_f(y[j] + bias[j]);                                                        \
+    }                                                                                              \
+    static void act##_row_grad(size_t cols, const float *restrict from, float *restrict dy,        \
+                               float *restrict dbias)                                              \
+    {                                                                                              \
+        for (size_t j = 0; j < cols; j++) {                                                        \
+            float d = dy[j] * act##_d(from[j]);                                                    \
+                                                                                                   \
+            dy[j] = d;                                                                             \
+            dbias[j] += d;                                                                         \
+        }                                                                                          \
+    }
+ROWS(none)
+ROWS(relu)
+ROWS(tanh)
+ROWS(gelu)
+ROWS(sigmoid)
+ROWS(silu)
+ROWS(leaky)
+
+struct rows {
+    void (*row)(size_t cols, const float *bias, float *z, float *y);
+    void (*in_place)(size_t cols, const float *bias, float *y);
+    void (*grad)(size_t cols, const float *from, float *dy, float *dbias);
+};
+#define ROWS_OF(act) { act##_row, act##_row_in_place, act##_row_grad }
+static const struct rows row_table[ASY_ACT_COUNT] = {
+    [ASY_ACT_NONE] = ROWS_OF(none),       [ASY_ACT_RELU] = ROWS_OF(relu),
+    [ASY_ACT_TANH] = ROWS_OF(tanh),       [ASY_ACT_GELU] = ROWS_OF(gelu),
+    [ASY_ACT_SIGMOID] = ROWS_OF(sigmoid), [ASY_ACT_SILU] = ROWS_OF(silu),
+    [ASY_ACT_LEAKY_RELU] = ROWS_OF(leaky),
+};
+
+static void bias_act(enum asy_act act, size_t rows, size_t cols, const float *bias, float *z,
+                     float *y)
+{
+    const struct rows *with = &row_table[act];
+
+    for (size_t i = 0; i < rows; i++) {
+        if (y == z)
+            with->in_place(cols, bias, y + i * cols);
+        else
+            with->row(cols, bias, z + i * cols, y + i * cols);
+    }
+}
+
+static void bias_act_grad(enum asy_act act, size_t rows, size_t cols, const float *z,
+                          const float *y, float *dy, float *dbias)
+{
+    const struct rows *with = &row_table[act];
+    const float *from = asy_act_needs_sum(act) ? z : y;
+
+    memset(dbias, 0, cols * sizeof *dbias);
+    for (size_t i = 0; i < rows; i++)
+        with->grad(cols, from + i * cols, dy + i * cols, dbias);
+}
+
+static void add_row(size_t cols, const float *restrict x, float *restrict sums)
+{
+    for (size_t j = 0; j < cols; j++)
+        sums[j] += x[j];
+}
+
+static void column_sums(size_t rows, size_t cols, const float *x, float *sums)
+{
+    memset(sums, 0, cols * sizeof *sums);
+    for (size_t i = 0; i < rows; i++)
+        add_row(cols, x + i * cols, sums);
+}
+
+/* x[j] = e^(x[j] - top) for one row. */
+static void exp_row(size_t cols, float top, float *restrict x)
+{
+    for (size_t j = 0; j < cols; j++)
+        x[j] = exp_poly(x[j] - top);
+}
+
+static void scale_row(size_t cols, float factor, float *restrict x)
+{
+    for (size_t j = 0; j < cols; j++)
+        x[j] *= factor;
+}
+
+static double softmax_loss(size_t rows, size_t cols, float *logits, const int32_t *labels,
+                           float scale, uint64_t *correct)
+{
+    double loss = 0;
+
+    for (size_t i = 0; i < rows; i++) {
+        float *x = logits + i * cols, top = x[0], own = x[labels[i]], sum = 0;
+        size_t best = 0;
+
+        for (size_t j = 1; j < cols; j++) {
+            best = x[j] > top ? j : best;
+            top = x[j] > top ? x[j] : top;
+        }
+        *correct += best == (size_t)labels[i];
+        exp_row(cols, top, x);
+        for (size_t j = 0; j < cols; j++)
+            sum += x[j];
+        loss += log((double)sum) + ((double)top - (double)own);
+        scale_row(cols, (scale == 0 ? 1.0f : scale) / sum, x);
+        x[labels[i]] -= scale;
+    }
+    return loss;
+}
+
+static void sgd_plain(size_t n, float lr, float decay, float *restrict w, const float *restrict g)
+{
+    for (size_t i = 0; i < n; i++)
+        w[i] -= lr * (g[i] + decay * w[i]);
+}
+
+static void sgd_momentum(size_t n, float lr, float momentum, float decay, float *restrict w,
+                         const float *restrict g, float *restrict m)
+{
+    for (size_t i = 0; i < n; i++) {
+        m[i] = momentum * m[i] + (g[i] + decay * w[i]);
+        w[i] -= lr * m[i];
+    }
+}
+
+static void sgd_nesterov(size_t n, float lr, float momentum, float decay, float *restrict w,
+                         const float *restrict g, float *restrict m)
+{
+    for (size_t i = 0; i < n; i++) {
+        float grad = g[i] + decay * w[i];
+
+        m[i] = momentum * m[i] + grad;
+        w[i] -= lr * (grad + momentum * m[i]);
+    }
+}
+
+static void sgd_step(const struct asy_sgd *sgd, size_t n, float *w, const float *g, float *m)
+{
+    if (sgd->momentum == 0)
+        sgd_plain(n, sgd->lr, sgd->weight_decay, w, g);
+    else if (sgd->nesterov)
+        sgd_nesterov(n, sgd->lr, sgd->momentum, sgd->weight_decay, w, g, m);
+    else
+        sgd_momentum(n, sgd->lr, sgd->momentum, sgd->weight_decay, w, g, m);
+}
+
+static void adam_loop(struct asy__adam_step c, size_t n, float *restrict w,
+                      const float *restrict g, float *restrict m, float *restrict v)
+{
+    float rest1 = 1.0f - c.beta1, rest2 = 1.0f - c.beta2;
+
+    for (size_t i = 0; i < n; i++) {
+        m[i] = c.beta1 * m[i] + rest1 * g[i];
+        v[i] = c.beta2 * v[i] + rest2 * (g[i] * g[i]);
+        w[i] = w[i] * c.keep - c.rate * m[i] / (sqrtf(v[i]) * c.root + c.epsilon);
+    }
+}
+
+static void adam_step(const struct asy__adam_step *adam, size_t n, float *w, const float *g,
+                      float *m, float *v)
+{
+    adam_loop(*adam, n, w, g, m, v);
+}
+
+static void triad(size_t n, float s, float *a, const float *b, const float *c)
+{
+    float *restrict out = a;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = b[i] + s * c[i];
+}
+
+const struct asy__fused FUSED = {
+    FUSED_NAME, bias_act, bias_act_grad, column_sums, softmax_loss, sgd_step, adam_step, triad,
+};

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels.c - choosing the fused kernels for this CPU, and the public entries over them.
+ *
+ * The choice goes by CPU features alone: models lie (virtual machines pose as other chips). */
+#include <asy/kernels.h>
+#include "fused.h"
+#include "dense.h"
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static const struct asy__fused *fused = &asy__fused_base;
+static char name[128];
+
+static void choose(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        fused = &asy__fused_avx512;
+    else if (__builtin_cpu_supports("avx2"))
+        fused = &asy__fused_avx2;
+#endif
+    asy__blas_init(name, sizeof name / 2);
+    for (size_t len = 0; len < sizeof name / 2; len++) {
+        if (name[len] == '\0') {
+            snprintf(name + len, sizeof name - len, ", fused %s", fused->name);
+            break;
+        }
+    }
+}
+
+void asy_kernels_init(void)
+{
+    pthread_once(&once, choose);
+}
+
+const char *asy_kernels_name(void)
+{
+    return name;
+}
+
+const struct asy__fused *asy__fused_get(void)
+{
+    return fused;
+}
+
+const char *asy_act_name(enum asy_act act)
+{
+    static const char *const names[ASY_ACT_COUNT] = {
+        "none", "relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu",
+    };
+
+    return names[act];
+}
+
+int asy_act_needs_sum(enum asy_act act)
+{
+    return act == ASY_ACT_GELU || act == ASY_ACT_SILU;
+}
+
+void asy_bias_act(enum asy_act act, size_t rows, size_t cols, const float *bias, float *z,
+                  float *y)
+{
+    fused->bias_act(act, rows, cols, bias, z, y);
+}
+
+void asy_bias_act_grad(enum asy_act act, size_t rows, size_t cols, const float *z, const float *y,
+                       float *dy, float *dbias)
+{
+    fused->bias_act_grad(act, rows, cols, z, y, dy, dbias);
+}
+
+void asy_column_sums(size_t rows, size_t cols, const float *x, float *sums)
+{
+    fused->column_sums(rows, cols, x, sums);
+}
+
+double asy_softmax_loss(size_t rows, size_t cols, float *logits, const int32_t *labels,
+                        float scale, uint64_t *correct)
+{
+    return fused->softmax_loss(rows, cols, logits, labels, scale, correct);
+}
+
+/* One column wide: the sum in double decides its time, there is nothing to vectorise. */
+double asy_squared_loss(size_t rows, float *y, const float *target, float scale)
+{
+    double loss = 0;
+
+    for (size_t i = 0; i < rows; i++) {
+        float d = y[i] - target[i];
+
+        loss += (double)d * (double)d;
+        if (scale != 0)
+            y[i] = 2.0f * scale * d;
+    }
+    return loss;
+}
+
+void asy_sgd_step(const struct asy_sgd *sgd, size_t n, float *w, const float *g, float *m)
+{
+    fused->sgd_step(sgd, n, w, g, m);
+}
+
+struct asy__adam_step asy__adam_constants(const struct asy_adam *adam, uint64_t step)
+{
+    double first = 1 - pow(adam->beta1, (double)step);
+    double second = 1 - pow(adam->beta2, (double)step);
+
+    return (struct asy__adam_step){
+        .keep = (float)(1 - adam->lr * adam->weight_decay),
+        .rate = (float)(adam->lr / first),
+        .root = (float)(1 / sqrt(second)),
+        .epsilon = (float)adam->epsilon,
+        .beta1 = (float)adam->beta1,
+        .beta2 = (float)adam->beta2,
+    };
+}
+
+void asy_adam_step(const struct asy_adam *adam, uint64_t step, size_t n, float *w, const float *g,
+                   float *m, float *v)
+{
+    struct asy__adam_step constants = asy__adam_constants(adam, step);
+
+    fused->adam_step(&constants, n, w, g, m, v);
+}

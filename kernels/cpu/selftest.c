@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * selftest.c - whether this node's BLAS computes rightly, and how fast it is.
+ *
+ * The test exists because a wrong kernel for one core type is silent: training merely gets worse.
+ * An entry of c may differ from the plain sum by k + 2 roundings of each of its k products, the
+ * bound of Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1. */
+#include "dense.h"
+#include "fused.h"
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PAD 3 /* floats between rows, must stay untouched */
+
+struct shape {
+    size_t m, n, k;
+};
+static const struct shape shapes[] = {
+    { 1, 1, 1 },    { 1, 17, 5 },   { 7, 1, 33 },   { 3, 5, 7 },     { 16, 16, 16 },
+    { 17, 31, 13 }, { 64, 10, 64 }, { 33, 65, 64 }, { 128, 47, 95 }, { 67, 129, 259 },
+};
+
+/* Repeatable values in [-1, 1) that need all bits. */
+static double noise(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (double)*state / 2147483648.0 - 1.0;
+}
+
+/* Element (row, col) of op(x), stored with ld. */
+static size_t at(int trans, size_t row, size_t col, size_t ld)
+{
+    return trans ? col * ld + row : row * ld + col;
+}
+
+/* The same check for float and double; only type, routine and rounding unit differ. */
+#define CHECK_GEMM(real, routine, unit)                                                            \
+    static int check_##routine(const struct shape *s, int ta, int tb, real *work,                  \
+                               struct asy_error *err)                                              \
+    {                                                                                              \
+        size_t lda = (ta ? s->m : s->k) + PAD, ldb = (tb ? s->k : s->n) + PAD, ldc = s->n + PAD;   \
+        size_t na = (ta ? s->k : s->m) * lda, nb = (tb ? s->n : s->k) * ldb, nc = s->m * ldc;      \
+        real *a = work, *b = a + na, *c = b + nb, *was = c + nc, alpha = (real)0.75;               \
+        real beta = (s->k & 2) ? (real)-0.5 : (real)0;                                             \
+        uint32_t state = (uint32_t)(s->m * 131 + s->n * 17 + s->k);                                \
+                                                                                                   \
+        for (size_t i = 0; i < na + nb + nc; i++)                                                  \
+            work[i] = (real)noise(&state);                                                         \
+        memcpy(was, c, nc * sizeof *c);                                                            \
+        if (beta == 0)                                                                             \
+            c[0] = (real)NAN; /* beta 0 must overwrite, not multiply */                            \
+        asy__blas_get()->routine(ta, tb, s->m, s->n, s->k, alpha, a, lda, b, ldb, beta, c, ldc);   \
+        for (size_t i = 0; i < s->m; i++)                                                          \
+            for (size_t j = 0; j < ldc; j++) {                                                     \
+                double old = (double)was[i * ldc + j], got = (double)c[i * ldc + j], want = old;   \
+                double size = 0;                                                                   \
+                                                                                                   \
+                for (size_t l = 0; j < s->n && l < s->k; l++) {                                    \
+                    double p = (double)a[at(ta, i, l, lda)] * (double)b[at(tb, l, j, ldb)];        \
+                                                                                                   \
+                    want = (l ? want : (double)beta * old) + (double)alpha * p;                    \
+                    size += fabs(p);                                                               \
+                }                                                                                  \
+                size = (size + fabs(old)) * (double)(s->k + 2) * (unit) * (j < s->n);              \
+                if (!(fabs(got - want) <= size))                                                   \
+                    return asy_fail(err, ASY_E_CORRUPT,                                            \
+                                    #routine " %c%c of %zu x %zu x %zu is wrong at row %zu, "      \
+                                    "column %zu: %.9g, not %.9g (error %.3g, allowed %.3g)",       \
+                                    ta ? 'T' : 'N', tb ? 'T' : 'N', s->m, s->n, s->k, i, j, got,   \
+                                    want, fabs(got - want), size);                                 \
+            }                                                                                      \
+        return 0;                                                                                  \
+    }
+CHECK_GEMM(float, sgemm, (double)FLT_EPSILON)
+CHECK_GEMM(double, dgemm, DBL_EPSILON)
+
+int asy_kernels_selftest(struct asy_error *err)
+{
+    size_t room = 0;
+    double *work;
+    int rc = 0;
+
+    asy_kernels_init();
+    for (size_t i = 0; i < ASY_ARRAY_LEN(shapes); i++) {
+        size_t m = shapes[i].m + PAD, n = shapes[i].n + PAD, k = shapes[i].k + PAD;
+        size_t need = m * k + k * n + 2 * m * n;
+
+        room = need > room ? need : room;
+    }
+    if (!(work = malloc(room * sizeof *work)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the test of BLAS");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(shapes) * 4 && rc == 0; i++) {
+        int ta = i & 1, tb = i >> 1 & 1;
+
+        rc = check_sgemm(&shapes[i / 4], ta, tb, (float *)work, err);
+        if (rc == 0)
+            rc = check_dgemm(&shapes[i / 4], ta, tb, work, err);
+    }
+    free(work);
+    return rc;
+}
+
+/* CPU time of this thread: a neighbour on the core must not look like a slow core. */
+static double cpu_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+#define GEMM_SIDE 256
+#define TRIAD_LEN ((size_t)2 << 20) /* 3 x 8 MiB */
+#define MEASURE_S 0.09
+
+int asy_kernels_speed(double *ret_gflops, double *ret_gb_per_s, struct asy_error *err)
+{
+    const size_t n = GEMM_SIDE;
+    float *room = NULL;
+    double start, spent, rounds, best = 0;
+
+    asy_kernels_init();
+    if (posix_memalign((void **)&room, 64, 3 * TRIAD_LEN * sizeof *room))
+        return asy_fail(err, ASY_E_NOMEM, "no memory to measure speed");
+    for (size_t i = 0; i < 3 * TRIAD_LEN; i++)
+        room[i] = (float)(i & 255) / 256;
+    asy_dense(n, n, n, room, room + n * n, room + 2 * n * n);
+    start = cpu_seconds();
+    for (rounds = 0; (spent = cpu_seconds() - start) < MEASURE_S; rounds++)
+        asy_dense(n, n, n, room, room + n * n, room + 2 * n * n);
+    *ret_gflops = rounds * 2 * (double)(n * n * n) / spent * 1e-9;
+    start = cpu_seconds();
+    for (rounds = 0; cpu_seconds() - start < MEASURE_S; rounds++) {
+        double from = cpu_seconds(), took;
+
+        asy__fused_get()->triad(TRIAD_LEN, 0.5f, room, room + TRIAD_LEN, room + 2 * TRIAD_LEN);
+        took = cpu_seconds() - from;
+        if (took > 0 && 3.0 * sizeof(float) * TRIAD_LEN / took > best)
+            best = 3.0 * sizeof(float) * TRIAD_LEN / took;
+    }
+    *ret_gb_per_s = best * 1e-9;
+    free(room);
+    return 0;
+}

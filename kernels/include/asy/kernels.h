@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/kernels.h - the array mathematics of training: dense layers over BLAS, fused elementwise
+ * passes, optimisers over flat memory; and what a node says about its own numerics.
+ *
+ * Layout: matrices are row-major and dense; weights are [out][in], as PyTorch's nn.Linear has them.
+ * "=" means the output is overwritten, "+=" that it is added to. Outputs may not overlap inputs
+ * unless said. Each fast kernel has a plain `_ref` twin with the same arguments.
+ *
+ * Bits: the fused kernels give the same bits for every instruction set (no contraction, reductions
+ * in a fixed order); the BLAS ones are repeatable for one asy_kernels_name().
+ *
+ * Threads: any; a call runs on the calling thread alone. BLAS is held to one thread from the first
+ * call of asy_kernels_init() on. */
+#ifndef ASY_KERNELS_H
+#define ASY_KERNELS_H
+#include <asy/error.h>
+
+/* Holds BLAS to one thread and picks the fused kernels for this CPU's features. Idempotent, cheap;
+ * every other function here may be called only after it. */
+void asy_kernels_init(void);
+/* What ran: library, version and core type, and the fused set: "openblas-0.3.21 Zen, fused avx2".
+ * Two runs with equal names on equal widths have equal bits. */
+const char *asy_kernels_name(void);
+
+/* Compares BLAS with plain loops on odd shapes, all transposes, padded rows, alpha and beta, in
+ * single and double precision. ASY_E_CORRUPT: it computes wrongly; the text names routine, shape
+ * and error. A worker whose BLAS fails must not train. */
+ASY_MUST_CHECK int asy_kernels_selftest(struct asy_error *err);
+/* Speed of one core, measured for about 0.2 s: sgemm in GFLOP/s, triad (a = b + s c, out of cache)
+ * in GB/s. ASY_E_NOMEM. */
+ASY_MUST_CHECK int asy_kernels_speed(double *ret_gflops, double *ret_gb_per_s,
+                                     struct asy_error *err);
+
+/* What stands behind the dense kernels. c [m][n] = alpha op(a) op(b) + beta c, with op(a) [m][k];
+ * trans != 0: the operand is stored transposed; ld: floats from row to row as stored. */
+struct asy_blas {
+    void (*sgemm)(int trans_a, int trans_b, size_t m, size_t n, size_t k, float alpha,
+                  const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
+                  size_t ldc);
+    void (*dgemm)(int trans_a, int trans_b, size_t m, size_t n, size_t k, double alpha,
+                  const double *a, size_t lda, const double *b, size_t ldb, double beta, double *c,
+                  size_t ldc);
+};
+/* For tests: replaces BLAS (NULL: the real one again). Not while another thread computes. */
+void asy_kernels_set_blas(const struct asy_blas *blas);
+
+/* The three products of a dense layer. x [rows][in], w [out][in], y and dy [rows][out]. */
+/* y = x w^T */
+void asy_dense(size_t rows, size_t in, size_t out, const float *x, const float *w, float *y);
+void asy_dense_ref(size_t rows, size_t in, size_t out, const float *x, const float *w, float *y);
+/* dx [rows][in] = dy w */
+void asy_dense_dx(size_t rows, size_t in, size_t out, const float *dy, const float *w, float *dx);
+void asy_dense_dx_ref(size_t rows, size_t in, size_t out, const float *dy, const float *w,
+                      float *dx);
+/* dw [out][in] = dy^T x */
+void asy_dense_dw(size_t rows, size_t in, size_t out, const float *dy, const float *x, float *dw);
+void asy_dense_dw_ref(size_t rows, size_t in, size_t out, const float *dy, const float *x,
+                      float *dw);
+
+/* exp and tanh are polynomials: relative error of exp below 2e-7 on [-87, 88] (outside it is held
+ * at the ends), of tanh below 5e-7. NaN stays NaN in all of them. gelu is the tanh form of
+ * Hendrycks and Gimpel 2016 (arXiv 1606.08415, section 2). leaky_relu has slope 0.01. */
+enum asy_act {
+    ASY_ACT_NONE, ASY_ACT_RELU, ASY_ACT_TANH, ASY_ACT_GELU, ASY_ACT_SIGMOID, ASY_ACT_SILU,
+    ASY_ACT_LEAKY_RELU,
+};
+#define ASY_ACT_COUNT 7
+const char *asy_act_name(enum asy_act act); /* "relu" */
+/* Whether the gradient needs the layer's sum z beside its output y. If not, z and y may be one. */
+int asy_act_needs_sum(enum asy_act act);
+
+/* z [rows][cols] += bias [cols]; y [rows][cols] = act(z). y == z is allowed: only act(z) is kept. */
+void asy_bias_act(enum asy_act act, size_t rows, size_t cols, const float *bias, float *z,
+                  float *y);
+void asy_bias_act_ref(enum asy_act act, size_t rows, size_t cols, const float *bias, float *z,
+                      float *y);
+/* dy [rows][cols] = dy * act'(z); dbias [cols] = sums of the new dy over the rows, in row order.
+ * z is read only if asy_act_needs_sum(), y only if not. */
+void asy_bias_act_grad(enum asy_act act, size_t rows, size_t cols, const float *z, const float *y,
+                       float *dy, float *dbias);
+void asy_bias_act_grad_ref(enum asy_act act, size_t rows, size_t cols, const float *z,
+                           const float *y, float *dy, float *dbias);
+/* sums [cols] = sums of x [rows][cols] over the rows, in row order. */
+void asy_column_sums(size_t rows, size_t cols, const float *x, float *sums);
+void asy_column_sums_ref(size_t rows, size_t cols, const float *x, float *sums);
+
+/* Softmax cross-entropy of logits [rows][cols] against labels [rows] (0..cols-1): returns the sum
+ * of the rows' losses and adds the rows whose greatest logit (the first of equals) is the label's
+ * to *correct. logits becomes scale * (softmax - one-hot), the gradient of scale * loss; scale 0:
+ * logits becomes the softmax itself. */
+double asy_softmax_loss(size_t rows, size_t cols, float *logits, const int32_t *labels,
+                        float scale, uint64_t *correct);
+double asy_softmax_loss_ref(size_t rows, size_t cols, float *logits, const int32_t *labels,
+                            float scale, uint64_t *correct);
+/* Squared error of y [rows] against target [rows]: returns the sum of (y - target)^2; y becomes
+ * 2 scale (y - target), the gradient of scale * that; scale 0: y stays. */
+double asy_squared_loss(size_t rows, float *y, const float *target, float scale);
+double asy_squared_loss_ref(size_t rows, float *y, const float *target, float scale);
+
+/* One pass over flat memory; w, g and the state have n entries each.
+ * SGD, with weight decay as an L2 term of the gradient as in PyTorch's SGD:
+ *   g' = g + weight_decay w;  m = momentum m + g';  w -= lr (nesterov ? g' + momentum m : m)
+ * (m starts as zeros; momentum 0 leaves m unused and it may be NULL). */
+struct asy_sgd {
+    float lr, momentum, weight_decay;
+    int nesterov;
+};
+void asy_sgd_step(const struct asy_sgd *sgd, size_t n, float *w, const float *g, float *m);
+void asy_sgd_step_ref(const struct asy_sgd *sgd, size_t n, float *w, const float *g, float *m);
+/* Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1) with decoupled weight decay (Loshchilov
+ * and Hutter 2019, arXiv 1711.05101, algorithm 2):
+ *   w -= lr weight_decay w;  m, v: running means of g and g^2 by beta1, beta2;
+ *   w -= lr mhat / (sqrt(vhat) + epsilon)
+ * step counts from 1. */
+struct asy_adam {
+    double lr, beta1, beta2, epsilon, weight_decay;
+};
+void asy_adam_step(const struct asy_adam *adam, uint64_t step, size_t n, float *w, const float *g,
+                   float *m, float *v);
+void asy_adam_step_ref(const struct asy_adam *adam, uint64_t step, size_t n, float *w,
+                       const float *g, float *m, float *v);
+#endif

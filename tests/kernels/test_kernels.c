@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Each fast kernel against its plain twin, and the instruction sets against each other. */
+#include <asytest.h>
+#include <float.h>
+#include <asy/kernels.h>
+#include <asy/rng.h>
+#include "fused.h"
+
+#define MOST (70 * 70)
+
+static struct asy_rng rng;
+
+static void fill(float *x, size_t n, double scale)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(asy_rng_normal(&rng) * scale);
+}
+
+/* Every entry within tol * (1 + |want|). Says which one is not. */
+static void near(const char *name, const float *got, const float *want, size_t n, double tol)
+{
+    for (size_t i = 0; i < n; i++) {
+        char what[96];
+
+        if (fabs((double)got[i] - (double)want[i]) <= tol * (1 + fabs((double)want[i])))
+            continue;
+        snprintf(what, sizeof what, "%s [%zu]", name, i);
+        T_NEAR(what, (double)got[i], (double)want[i], tol * (1 + fabs((double)want[i])));
+        return;
+    }
+}
+
+static const struct {
+    size_t rows, in, out;
+} shapes[] = { { 1, 1, 1 }, { 1, 64, 10 }, { 5, 3, 2 }, { 64, 33, 17 }, { 70, 69, 70 } };
+
+static void products_match_their_plain_twins(void)
+{
+    static float x[MOST], w[MOST], dy[MOST], got[MOST], want[MOST];
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(shapes); i++) {
+        size_t rows = shapes[i].rows, in = shapes[i].in, out = shapes[i].out;
+
+        fill(x, rows * in, 1);
+        fill(w, in * out, 1);
+        fill(dy, rows * out, 1);
+        /* sums of up to 70 products of size 1: 70 roundings of 6e-8 of a sum of at most some tens */
+        asy_dense(rows, in, out, x, w, got);
+        asy_dense_ref(rows, in, out, x, w, want);
+        near("y", got, want, rows * out, 1e-4);
+        asy_dense_dx(rows, in, out, dy, w, got);
+        asy_dense_dx_ref(rows, in, out, dy, w, want);
+        near("dx", got, want, rows * in, 1e-4);
+        asy_dense_dw(rows, in, out, dy, x, got);
+        asy_dense_dw_ref(rows, in, out, dy, x, want);
+        near("dw", got, want, in * out, 1e-4);
+    }
+}
+
+static void activations_match_their_plain_twins(void)
+{
+    static float bias[MOST], z[MOST], z2[MOST], y[MOST], y2[MOST], dy[MOST], dy2[MOST], db[MOST],
+        db2[MOST];
+
+    for (int act = 0; act < ASY_ACT_COUNT; act++) {
+        for (size_t i = 0; i < ASY_ARRAY_LEN(shapes); i++) {
+            size_t rows = shapes[i].rows, cols = shapes[i].out, n = rows * cols;
+            const char *name = asy_act_name(act);
+
+            fill(z, n, 3);
+            fill(bias, cols, 1);
+            fill(dy, n, 1);
+            memcpy(z2, z, sizeof z);
+            memcpy(dy2, dy, sizeof dy);
+            /* 5e-7 is the stated error of exp and tanh; gelu and silu multiply it by |z| < 15 */
+            asy_bias_act(act, rows, cols, bias, z, y);
+            asy_bias_act_ref(act, rows, cols, bias, z2, y2);
+            near(name, z, z2, n, 1e-6);
+            near(name, y, y2, n, 5e-6);
+            asy_bias_act_grad(act, rows, cols, z, y, dy, db);
+            asy_bias_act_grad_ref(act, rows, cols, z, y, dy2, db2);
+            near(name, dy, dy2, n, 5e-6);
+            near(name, db, db2, cols, 1e-4); /* sums of 70 such */
+            if (!asy_act_needs_sum(act)) {
+                memcpy(z2, z, sizeof z);
+                memset(bias, 0, sizeof bias);
+                asy_bias_act(act, rows, cols, bias, z2, z2);
+                T_EQ(name, memcmp(z2, y, n * sizeof *y), 0);
+            }
+        }
+    }
+}
+
+/* The derivative of the plain twin by central differences in double precision, so that twin and
+ * kernel cannot share a mistake. h = 1e-3 in float inputs: the error h^2 f''' / 6 is below 1e-6,
+ * rounding of y to float adds 6e-8 / 1e-3. */
+static void slopes_match_differences(void)
+{
+    const float h = 1e-3f;
+
+    for (int act = 0; act < ASY_ACT_COUNT; act++) {
+        for (float at = -4.05f; at < 4; at += 0.1f) {
+            float zero = 0, z = at, y, above = at + h, below = at - h, ya, yb, dy = 1, db;
+            double step = (double)above - (double)below;
+
+            asy_bias_act_ref(act, 1, 1, &zero, &above, &ya);
+            asy_bias_act_ref(act, 1, 1, &zero, &below, &yb);
+            asy_bias_act(act, 1, 1, &zero, &z, &y);
+            asy_bias_act_grad(act, 1, 1, &z, &y, &dy, &db);
+            T_NEAR(asy_act_name(act), (double)dy, ((double)ya - (double)yb) / step, 5e-4);
+            T_NEAR(asy_act_name(act), (double)db, (double)dy, 0);
+        }
+    }
+}
+
+static void exp_and_tanh_keep_their_stated_error(void)
+{
+    double worst_exp = 0, worst_tanh = 0;
+
+    for (double x = -80; x < 80; x += 0.00137) {
+        float zero = 0, z = (float)x, y, want = (float)-x;
+        double exact;
+
+        asy_bias_act(ASY_ACT_SIGMOID, 1, 1, &zero, &z, &y); /* 1 / (1 + e^-x): e^-x for x << 0 */
+        if (x < -20)
+            worst_exp = fmax(worst_exp, fabs((double)y * exp((double)want) - 1));
+        z = (float)(x / 8);
+        exact = tanh((double)z);
+        asy_bias_act(ASY_ACT_TANH, 1, 1, &zero, &z, &y);
+        if (z != 0)
+            worst_tanh = fmax(worst_tanh, fabs((double)y - exact) / fabs(exact));
+    }
+    T_NEAR("exp", worst_exp, 0, 2e-7 + 1.2e-7); /* plus sum and division of the sigmoid */
+    T_NEAR("tanh", worst_tanh, 0, 5e-7);
+}
+
+static void nan_stays_nan(void)
+{
+    for (int act = 0; act < ASY_ACT_COUNT; act++) {
+        float zero = 0, z[9], y[9];
+
+        for (int i = 0; i < 9; i++)
+            z[i] = i == 4 ? NAN : 1;
+        for (int i = 0; i < 9; i++)
+            asy_bias_act(act, 1, 1, &zero, &z[i], &y[i]);
+        T_TRUE(isnan(y[4]) && !isnan(y[3]));
+    }
+}
+
+static void losses_match_their_plain_twins(void)
+{
+    static float x[MOST], x2[MOST];
+    static int32_t labels[MOST];
+    static const float scales[] = { 1, 0.015625f, 0 };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(shapes) * ASY_ARRAY_LEN(scales); i++) {
+        size_t rows = shapes[i / 3].rows, cols = shapes[i / 3].out;
+        float scale = scales[i % 3];
+        uint64_t hits = 0, hits2 = 0;
+        double got, want;
+
+        fill(x, rows * cols, 5);
+        memcpy(x2, x, sizeof x);
+        for (size_t r = 0; r < rows; r++)
+            labels[r] = (int32_t)asy_rng_below(&rng, cols);
+        got = asy_softmax_loss(rows, cols, x, labels, scale, &hits);
+        want = asy_softmax_loss_ref(rows, cols, x2, labels, scale, &hits2);
+        T_NEAR("softmax", got, want, 1e-6 * (1 + want)); /* float sums of some tens of terms */
+        T_EQ("hits", hits, hits2);
+        near("gradient", x, x2, rows * cols, 1e-6);
+        fill(x, rows, 5);
+        memcpy(x2, x, sizeof x);
+        got = asy_squared_loss(rows, x, x + rows, scale);
+        want = asy_squared_loss_ref(rows, x2, x2 + rows, scale);
+        T_NEAR("squares", got, want, 1e-6 * (1 + want));
+        near("gradient", x, x2, rows, 1e-6);
+    }
+}
+
+static void extreme_logits_stay_finite_and_broken_ones_do_not(void)
+{
+    float far[3] = { 3e4f, -3e4f, 0 }, broken[3] = { 0, NAN, 1 };
+    int32_t label = 1;
+    uint64_t hits = 0;
+
+    T_NEAR("far", asy_softmax_loss(1, 3, far, &label, 1, &hits), 6e4, 1e-2);
+    T_TRUE(isnan(asy_softmax_loss(1, 3, broken, &label, 1, &hits)));
+    T_EQ("no hit", hits, 0);
+}
+
+static void optimisers_match_their_plain_twins(void)
+{
+    static const struct asy_sgd sgds[] = {
+        { 0.1f, 0, 0, 0 }, { 0.1f, 0, 0.01f, 0 }, { 0.1f, 0.9f, 0.01f, 0 }, { 0.1f, 0.9f, 0.01f, 1 },
+    };
+    static const struct asy_adam adams[] = {
+        { 0.01, 0.9, 0.999, 1e-8, 0 }, { 0.01, 0.8, 0.99, 1e-6, 0.1 },
+    };
+    static float w[MOST], w2[MOST], g[MOST], m[MOST], m2[MOST], v[MOST], v2[MOST];
+    size_t n = MOST - 3;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(sgds) + ASY_ARRAY_LEN(adams); i++) {
+        fill(w, n, 1);
+        memcpy(w2, w, sizeof w);
+        memset(m, 0, sizeof m), memset(m2, 0, sizeof m), memset(v, 0, sizeof v);
+        memset(v2, 0, sizeof v);
+        for (uint64_t step = 1; step <= 5; step++) {
+            fill(g, n, 1);
+            if (i < ASY_ARRAY_LEN(sgds)) {
+                asy_sgd_step(&sgds[i], n, w, g, m);
+                asy_sgd_step_ref(&sgds[i], n, w2, g, m2);
+            } else {
+                asy_adam_step(&adams[i - ASY_ARRAY_LEN(sgds)], step, n, w, g, m, v);
+                asy_adam_step_ref(&adams[i - ASY_ARRAY_LEN(sgds)], step, n, w2, g, m2, v2);
+            }
+        }
+        near("w", w, w2, n, 1e-5); /* five steps of a few roundings; 1 - beta2 in float is 3e-5 off */
+        near("m", m, m2, n, 1e-5);
+        near("v", v, v2, n, 1e-4);
+    }
+}
+
+static void column_sums_match_their_plain_twin(void)
+{
+    static float x[MOST], got[70], want[70];
+
+    fill(x, 70 * 69, 1);
+    asy_column_sums(70, 69, x, got);
+    asy_column_sums_ref(70, 69, x, want);
+    near("sums", got, want, 69, 1e-5);
+}
+
+/* One set's answers to a fixed task, all in one array. */
+static size_t answers(const struct asy__fused *set, float *out)
+{
+    static float bias[67], z[67 * 13], dy[67 * 13], x[67 * 13], w[3 * 67], state[6 * 67];
+    static const struct asy_sgd sgd = { 0.1f, 0.9f, 0.01f, 1 };
+    static const struct asy_adam adam = { 0.01, 0.9, 0.999, 1e-8, 0.1 };
+    struct asy__adam_step constants = asy__adam_constants(&adam, 3);
+    int32_t labels[13];
+    uint64_t hits = 0;
+    float *o = out;
+
+    asy_rng_init(&rng, 5, 0, ASY_RNG_SIM);
+    for (int act = 0; act < ASY_ACT_COUNT; act++) {
+        fill(z, 67 * 13, 3), fill(bias, 67, 1), fill(dy, 67 * 13, 1);
+        set->bias_act(act, 13, 67, bias, z, o);
+        set->bias_act_grad(act, 13, 67, z, o, dy, o + 67 * 13);
+        o += 67 * 14;
+        memcpy(o, dy, sizeof dy);
+        o += 67 * 13;
+    }
+    fill(x, 67 * 13, 4);
+    for (int i = 0; i < 13; i++)
+        labels[i] = i;
+    *o++ = (float)set->softmax_loss(13, 67, x, labels, 0.5f, &hits);
+    memcpy(o, x, sizeof x);
+    o += 67 * 13;
+    set->column_sums(13, 67, x, o);
+    o += 67;
+    fill(w, 3 * 67, 1);
+    memset(state, 0, sizeof state);
+    set->sgd_step(&sgd, 67, w, w + 67, state);
+    set->adam_step(&constants, 67, w, w + 67, state + 67, state + 134);
+    memcpy(o, w, 67 * sizeof *w);
+    return (size_t)(o + 67 - out);
+}
+
+static void instruction_sets_agree_to_the_bit(void)
+{
+    static float base[20000], other[20000];
+    size_t n = answers(&asy__fused_base, base);
+
+    T_TRUE(n < ASY_ARRAY_LEN(base));
+    answers(asy__fused_get(), other);
+    T_EQ("bits of the set in use", memcmp(base, other, n * sizeof *base), 0);
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        answers(&asy__fused_avx2, other);
+        T_EQ("bits of avx2", memcmp(base, other, n * sizeof *base), 0);
+    }
+#endif
+}
+
+int main(void)
+{
+    static const struct t_test tests[] = {
+        T_TEST(products_match_their_plain_twins),
+        T_TEST(activations_match_their_plain_twins),
+        T_TEST(slopes_match_differences),
+        T_TEST(exp_and_tanh_keep_their_stated_error),
+        T_TEST(nan_stays_nan),
+        T_TEST(losses_match_their_plain_twins),
+        T_TEST(extreme_logits_stay_finite_and_broken_ones_do_not),
+        T_TEST(optimisers_match_their_plain_twins),
+        T_TEST(column_sums_match_their_plain_twin),
+        T_TEST(instruction_sets_agree_to_the_bit),
+    };
+
+    asy_kernels_init();
+    asy_rng_init(&rng, 1, 0, ASY_RNG_SIM);
+    return t__main("kernels", tests, ASY_ARRAY_LEN(tests));
+}
