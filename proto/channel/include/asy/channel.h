@@ -20,6 +20,7 @@
 #define ASY_KEY_TEXT 41 /* Z85: 40 characters and the terminator */
 
 struct asy_channel; /* the process's ZeroMQ context */
+/* max_sockets: the servers and clients that may be open at once. */
 ASY_MUST_CHECK int asy_channel_create(int max_sockets, struct asy_channel **ret_channel,
                                       struct asy_error *err);
 void asy_channel_destroy(struct asy_channel *channel);
@@ -27,7 +28,7 @@ void asy_channel_destroy(struct asy_channel *channel);
 /* ---- server (ROUTER) ----------------------------------------------------------------------- */
 
 /* Whether a public key may connect; called on the authenticating thread: must be thread-safe,
- * quick, and may be called at any time between open and destroy. name_out: 64 bytes for logs. */
+ * quick, and may be called at any time between create and destroy. */
 typedef int (*asy_authorise_f)(void *arg, const char key[ASY_KEY_TEXT]);
 
 struct asy_server_spec {
@@ -38,14 +39,17 @@ struct asy_server_spec {
     void *authorise_arg;
 };
 struct asy_server;
-/* ASY_E_BUSY: the port is taken. At most one server per channel (it owns the ZAP endpoint). */
+/* ASY_E_BUSY: the port is taken. ASY_E_EXISTS: the channel has a server (at most one: it owns the
+ * ZAP endpoint). Starts a thread that authenticates. */
 ASY_MUST_CHECK int asy_server_create(struct asy_channel *channel,
                                      const struct asy_server_spec *spec,
                                      struct asy_server **ret_server, struct asy_error *err);
+/* The port is free again when it returns; what was sent before still goes out for 100 ms. */
 void asy_server_destroy(struct asy_server *server);
 int asy_server_port(const struct asy_server *server);
-/* 0 and a frame; ASY_E_AGAIN: none waits. peer names the connection until it closes. key is the
- * peer's public key. Frames of more than one part are dropped and counted. */
+/* 0 and a frame; ASY_E_AGAIN: none waits. peer names the connection until it closes and is never 0.
+ * key is the peer's public key. Frames of more than one part, and those of peers that chose a
+ * routing id of their own, are dropped and counted. */
 ASY_MUST_CHECK int asy_server_recv(struct asy_server *server, uint64_t *ret_peer,
                                    char ret_key[ASY_KEY_TEXT], const void **ret_bytes,
                                    size_t *ret_len, struct asy_error *err);
@@ -54,7 +58,10 @@ ASY_MUST_CHECK int asy_server_recv(struct asy_server *server, uint64_t *ret_peer
 ASY_MUST_CHECK int asy_server_send(struct asy_server *server, uint64_t peer, const void *bytes,
                                    size_t n, struct asy_error *err);
 struct asy_server_counts {
-    uint64_t accepted, refused_keys, failed_handshakes, bad_frames;
+    uint64_t accepted;          /* handshakes that succeeded */
+    uint64_t refused_keys;      /* handshakes that authorise() ended; a client may retry */
+    uint64_t failed_handshakes; /* not CURVE, wrong server key, closed or silent on the way */
+    uint64_t bad_frames;
 };
 void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_counts);
 
@@ -67,6 +74,8 @@ struct asy_client_spec {
     const char *public_key, *secret_key;
 };
 struct asy_client;
+/* Returns before it is connected. A client reconnects after a break by itself, as a new peer; where
+ * its key was refused it stays silent for good, until asy_client_next(). */
 ASY_MUST_CHECK int asy_client_create(struct asy_channel *channel,
                                      const struct asy_client_spec *spec,
                                      struct asy_client **ret_client, struct asy_error *err);
@@ -87,7 +96,7 @@ struct asy_poll_item {
     int fd;
     short events, revents;     /* POLLIN, POLLOUT of poll.h */
 };
-/* timeout_ms < 0: no limit. Returns the number of ready items, 0 on time-out or EINTR, or a
+/* timeout_ms < 0: no limit. A descriptor's error or hang-up is POLLERR in revents. Returns the number of ready items, 0 on time-out or EINTR, or a
  * negative code. */
 ASY_MUST_CHECK int asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms,
                             struct asy_error *err);

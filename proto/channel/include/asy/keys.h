@@ -18,23 +18,27 @@ struct asy_keypair {
     char secret_key[ASY_KEY_TEXT];
 };
 ASY_MUST_CHECK int asy_keypair_make(struct asy_keypair *ret_pair, struct asy_error *err);
-/* Loads path, or makes and stores a new pair if there is none. ASY_E_DENIED: another user's file,
- * or readable by others (the text says which chmod mends it). */
+/* Loads path, or makes and stores a new pair if there is none (of two processes at once both get
+ * the same). ASY_E_DENIED: another user's file, or readable by others (the text says which chmod
+ * mends it). ASY_E_CORRUPT: not a key file, or the two keys are not a pair. */
 ASY_MUST_CHECK int asy_keypair_load(const char *path, struct asy_keypair *ret_pair,
                                     struct asy_error *err);
 
-/* A set of public keys, read from a file. */
+/* A set of public keys, read from a file of ours that others cannot change. Blank lines and lines
+ * that begin with "# " are skipped. ASY_E_FORMAT: another line is no key; the text has its number.
+ * A missing file is an empty set; the first add makes it. */
 struct asy_keyring;
 ASY_MUST_CHECK int asy_keyring_load(const char *path, struct asy_keyring **ret_ring,
                                     struct asy_error *err);
 void asy_keyring_destroy(struct asy_keyring *ring);
-/* Adds and stores durably, unless it is there. */
+/* Adds and stores durably, unless it is there. Comments in the file stay, and keys that another
+ * process has added meanwhile are taken in. */
 ASY_MUST_CHECK int asy_keyring_add(struct asy_keyring *ring, const char *key, const char *name,
                                    struct asy_error *err);
-/* 1 or 0; any thread while nobody adds. Fits asy_authorise_f with arg = ring. */
+/* 1 or 0; any thread, also while another adds. Fits asy_authorise_f with arg = ring. */
 int asy_keyring_has(void *ring, const char key[ASY_KEY_TEXT]);
-/* The name that stands beside a key, or NULL; borrowed. */
-const char *asy_keyring_name(const struct asy_keyring *ring, const char *key);
+/* The name that stands beside a key ("-" if none does), NULL for an unknown key; borrowed. */
+const char *asy_keyring_name(struct asy_keyring *ring, const char *key);
 
 /* What a command must know to reach a coordinator. */
 struct asy_discovery {
@@ -47,6 +51,8 @@ struct asy_discovery {
     int64_t pid;
     char version[64];
 };
+/* Fills host, boot_id and pid with those of this process. */
+ASY_MUST_CHECK int asy_discovery_here(struct asy_discovery *discovery, struct asy_error *err);
 ASY_MUST_CHECK int asy_discovery_write(const char *path, const struct asy_discovery *discovery,
                                        struct asy_error *err);
 /* ASY_E_NOENT: none. ASY_E_DENIED: modes. ASY_E_CORRUPT: not a discovery file. */

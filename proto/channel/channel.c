@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * channel.c - the ZeroMQ context, the socket options that both sides share, and waiting.
+ *
+ * Every queue is finite. ZeroMQ's own heartbeats stay off: with a finite RCVHWM a slow reader makes
+ * libzmq 4.3.4 abort (zeromq/libzmq#3937); liveness is the business of the messages above. */
+#include "channel.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+/* The sockets that a server has besides its ROUTER (see gate.c), and some in slow closing. */
+#define EXTRA_SOCKETS 16
+#define ITEMS_ON_STACK 32
+
+static enum asy_code code_of(int errnum)
+{
+    switch (errnum) {
+    case EADDRINUSE:
+        return ASY_E_BUSY;
+    case EACCES:
+    case EPERM:
+        return ASY_E_DENIED;
+    case EINVAL:
+    case ENODEV:
+    case EADDRNOTAVAIL:
+    case EPROTONOSUPPORT:
+        return ASY_E_INVAL;
+    case ENOMEM:
+        return ASY_E_NOMEM;
+    case EMFILE:
+        return ASY_E_FULL;
+    case EAGAIN:
+        return ASY_E_AGAIN;
+    case EHOSTUNREACH:
+        return ASY_E_GONE;
+    default:
+        return ASY_E_IO;
+    }
+}
+
+int asy__fail_zmq(struct asy_error *err, int errnum, const char *fmt, ...)
+{
+    enum asy_code code = code_of(errnum);
+    char what[160];
+    va_list args;
+
+    if (err) {
+        va_start(args, fmt);
+        vsnprintf(what, sizeof what, fmt, args);
+        va_end(args);
+        return asy_fail(err, code, "%s: %s", what, zmq_strerror(errnum));
+    }
+    return code;
+}
+
+int asy_channel_create(int max_sockets, struct asy_channel **ret_channel, struct asy_error *err)
+{
+    struct asy_channel *channel = NULL;
+    int limit, rc;
+
+    if (max_sockets <= 0)
+        return asy_fail(err, ASY_E_INVAL, "a channel needs room for at least one socket");
+    if (!(channel = calloc(1, sizeof *channel)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a channel");
+    atomic_flag_clear(&channel->has_server);
+    if (!(channel->zmq = zmq_ctx_new())) {
+        rc = asy__fail_zmq(err, errno, "cannot make a ZeroMQ context");
+        goto out;
+    }
+    limit = zmq_ctx_get(channel->zmq, ZMQ_SOCKET_LIMIT);
+    if (max_sockets > limit - EXTRA_SOCKETS) {
+        rc = asy_fail(err, ASY_E_INVAL, "%d sockets are more than ZeroMQ's limit of %d",
+                      max_sockets, limit - EXTRA_SOCKETS);
+        goto out;
+    }
+    if (zmq_ctx_set(channel->zmq, ZMQ_MAX_SOCKETS, max_sockets + EXTRA_SOCKETS) < 0 ||
+        zmq_ctx_set(channel->zmq, ZMQ_IO_THREADS, 1) < 0) {
+        rc = asy__fail_zmq(err, errno, "cannot set up a ZeroMQ context");
+        goto out;
+    }
+    *ret_channel = channel;
+    channel = NULL;
+    rc = 0;
+out:
+    asy_channel_destroy(channel);
+    return rc;
+}
+
+void asy_channel_destroy(struct asy_channel *channel)
+{
+    int saved = errno;
+
+    if (!channel)
+        return;
+    ASY_ASSERT(atomic_load(&channel->open) == 0, "%d sockets are open",
+               atomic_load(&channel->open));
+    if (channel->zmq)
+        while (zmq_ctx_term(channel->zmq) < 0 && errno == EINTR)
+            ;
+    free(channel);
+    errno = saved;
+}
+
+const char *asy_channel_version(void)
+{
+    static _Thread_local char text[32];
+    int major, minor, patch;
+
+    zmq_version(&major, &minor, &patch);
+    snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
+    return text;
+}
+
+/* ---- sockets ------------------------------------------------------------------------------- */
+
+int asy__socket_open(struct asy_channel *channel, int type, void **ret_socket,
+                     struct asy_error *err)
+{
+    void *socket = zmq_socket(channel->zmq, type);
+
+    if (!socket)
+        return asy__fail_zmq(err, errno, "cannot make a ZeroMQ socket");
+    atomic_fetch_add(&channel->open, 1);
+    *ret_socket = socket;
+    return 0;
+}
+
+void asy__socket_close(struct asy_channel *channel, void *socket)
+{
+    int saved = errno;
+
+    if (!socket)
+        return;
+    zmq_close(socket);
+    atomic_fetch_sub(&channel->open, 1);
+    errno = saved;
+}
+
+int asy__set_ints(void *socket, const struct asy__option *options, size_t n, struct asy_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (zmq_setsockopt(socket, options[i].option, &options[i].value, sizeof(int)) < 0)
+            return asy__fail_zmq(err, errno, "cannot set socket option %s to %d", options[i].name,
+                                 options[i].value);
+    return 0;
+}
+
+int asy__set_common(void *socket, struct asy_error *err)
+{
+    static const struct asy__option options[] = {
+        { ZMQ_SNDHWM, 1000, "SNDHWM" },
+        { ZMQ_RCVHWM, 1000, "RCVHWM" },
+        { ZMQ_LINGER, ASY__LINGER_MS, "LINGER" },
+        { ZMQ_HANDSHAKE_IVL, 5000, "HANDSHAKE_IVL" }, /* ms; bounds half-open handshakes */
+        { ZMQ_TCP_KEEPALIVE, 1, "TCP_KEEPALIVE" },    /* firewalls forget silent flows */
+        { ZMQ_TCP_KEEPALIVE_IDLE, 30, "TCP_KEEPALIVE_IDLE" },
+        { ZMQ_TCP_KEEPALIVE_INTVL, 10, "TCP_KEEPALIVE_INTVL" },
+        { ZMQ_TCP_KEEPALIVE_CNT, 3, "TCP_KEEPALIVE_CNT" },
+        { ZMQ_TCP_MAXRT, 20000, "TCP_MAXRT" }, /* ms that sent bytes may stay unacknowledged */
+    };
+    int64_t max = (int64_t)ASY_CHANNEL_MAX + ASY__CURVE_OVERHEAD;
+
+    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max) < 0)
+        return asy__fail_zmq(err, errno, "cannot limit the size of messages");
+    return asy__set_ints(socket, options, ASY_ARRAY_LEN(options), err);
+}
+
+int asy__set_text(void *socket, int option, const char *text, const char *name,
+                  struct asy_error *err)
+{
+    if (zmq_setsockopt(socket, option, text, strlen(text)) < 0)
+        return asy__fail_zmq(err, errno, "cannot set socket option %s", name);
+    return 0;
+}
+
+int asy__check_key(const char *key, const char *what, struct asy_error *err)
+{
+    uint8_t raw[32];
+    int ok = key && strnlen(key, ASY_KEY_TEXT) == ASY_KEY_TEXT - 1 && zmq_z85_decode(raw, key);
+
+    explicit_bzero(raw, sizeof raw);
+    return ok ? 0 : asy_fail(err, ASY_E_INVAL, "the %s is not a key of 40 Z85 characters", what);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------- */
+
+static void to_zmq(const struct asy_poll_item *item, zmq_pollitem_t *ret)
+{
+    ret->socket = item->server   ? asy__server_socket(item->server)
+                  : item->client ? asy__client_socket(item->client)
+                                 : NULL;
+    ret->fd = ret->socket ? 0 : item->fd;
+    ret->events = (short)((item->events & POLLIN ? ZMQ_POLLIN : 0) |
+                          (item->events & POLLOUT ? ZMQ_POLLOUT : 0) |
+                          (ret->socket ? 0 : ZMQ_POLLERR));
+    ret->revents = 0;
+}
+
+static short from_zmq(short revents)
+{
+    return (short)((revents & ZMQ_POLLIN ? POLLIN : 0) | (revents & ZMQ_POLLOUT ? POLLOUT : 0) |
+                   (revents & ZMQ_POLLERR ? POLLERR : 0));
+}
+
+int asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms, struct asy_error *err)
+{
+    zmq_pollitem_t few[ITEMS_ON_STACK], *list = few;
+    int rc;
+
+    if (n > INT32_MAX / sizeof *list)
+        return asy_fail(err, ASY_E_INVAL, "cannot wait for %zu things", n);
+    if (n > ASY_ARRAY_LEN(few) && !(list = malloc(n * sizeof *list)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory to wait for %zu things", n);
+    for (size_t i = 0; i < n; i++)
+        to_zmq(&items[i], &list[i]);
+    rc = zmq_poll(list, (int)n, timeout_ms < 0 ? -1 : timeout_ms);
+    if (rc < 0 && errno == EINTR)
+        rc = 0;
+    else if (rc < 0)
+        rc = asy__fail_zmq(err, errno, "cannot wait for %zu sockets", n);
+    for (size_t i = 0; i < n; i++)
+        items[i].revents = rc > 0 ? from_zmq(list[i].revents) : 0;
+    if (list != few)
+        free(list);
+    return rc;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * channel.h - what the sources of this folder share about sockets. */
+#ifndef ASY_CHANNEL_PRIVATE_H
+#define ASY_CHANNEL_PRIVATE_H
+#include <stdatomic.h>
+#include <asy/channel.h>
+
+/* Bytes that a CURVE message command adds to its payload on the wire: name 8, nonce 8, box 16,
+ * flags 1. ZMQ_MAXMSGSIZE is compared with the sum. */
+#define ASY__CURVE_OVERHEAD 33
+/* After this many frames that are not for us a receive returns, so that a peer that sends nothing
+ * else cannot hold the loop. */
+#define ASY__SKIP_MAX 64
+#define ASY__LINGER_MS 100
+
+struct asy_channel {
+    void *zmq;
+    atomic_int open;        /* sockets of ours in it */
+    atomic_flag has_server; /* somebody owns the ZAP endpoint */
+    atomic_uint serial;     /* for names that must be new */
+};
+
+struct asy__option {
+    int option, value;
+    const char *name;
+};
+
+/* "<what>: <text of errnum>", with the code mapped from errnum. */
+ASY_PRINTF(3, 4) int asy__fail_zmq(struct asy_error *err, int errnum, const char *fmt, ...);
+ASY_MUST_CHECK int asy__socket_open(struct asy_channel *channel, int type, void **ret_socket,
+                                    struct asy_error *err);
+void asy__socket_close(struct asy_channel *channel, void *socket); /* NULL is fine */
+ASY_MUST_CHECK int asy__set_ints(void *socket, const struct asy__option *options, size_t n,
+                                 struct asy_error *err);
+/* What both sides set: bounds, keepalive, time limits. */
+ASY_MUST_CHECK int asy__set_common(void *socket, struct asy_error *err);
+ASY_MUST_CHECK int asy__set_text(void *socket, int option, const char *text, const char *name,
+                                 struct asy_error *err);
+/* ASY_E_INVAL unless key is the Z85 text of 32 bytes; what: "server key". */
+ASY_MUST_CHECK int asy__check_key(const char *key, const char *what, struct asy_error *err);
+
+void *asy__server_socket(const struct asy_server *server);
+void *asy__client_socket(const struct asy_client *client);
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gate.c - the thread beside a server: answers libzmq's question who may connect, and reads the
+ * socket monitor.
+ *
+ * libzmq asks at one fixed endpoint per context, from its I/O thread, in the middle of a CURVE
+ * handshake; so the answer may not wait for the loop that owns the ROUTER. The monitor is read here
+ * too: libzmq writes to it with a blocking send, and a loop that is busy with something else would
+ * stall all connections once the monitor's queue is full.
+ *
+ * Start and stop are handshakes through a mutex and an eventfd. The counters are the only other
+ * state that two threads see. If the thread ever ended early, libzmq would let connections in
+ * unasked (to refuse them instead is a draft option of 4.3); they would have no user id, and the
+ * server drops the frames of such peers. */
+#include "gate.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#define ZAP_ENDPOINT "inproc://zeromq.zap.01"
+#define KEY_BYTES 32
+
+struct asy__gate {
+    struct asy_channel *channel;
+    asy_authorise_f authorise;
+    void *arg;
+    char monitor_name[64];
+    int stop_fd; /* eventfd */
+    pthread_t thread;
+    int has_thread, has_lock;
+    pthread_mutex_t lock; /* of the four below */
+    pthread_cond_t changed;
+    int started, closed, rc;
+    struct asy_error err;
+    atomic_uint_least64_t accepted, refused, failed;
+    void *zap, *monitor; /* the thread's own */
+};
+
+/* ---- answering ----------------------------------------------------------------------------- */
+
+enum zap_part { ZAP_VERSION, ZAP_REQUEST, ZAP_DOMAIN, ZAP_ADDRESS, ZAP_IDENTITY, ZAP_MECHANISM,
+                ZAP_CREDENTIALS, ZAP_PARTS };
+struct part {
+    int len; /* may exceed the room: then it was cut */
+    uint8_t bytes[256];
+};
+
+static int part_is(const struct part *part, const char *text)
+{
+    size_t n = strlen(text);
+
+    return part->len >= 0 && (size_t)part->len == n && !memcmp(part->bytes, text, n);
+}
+
+/* One whole request. 1: well formed, 0: not, negative: none waits. */
+static int read_request(void *zap, struct part parts[ZAP_PARTS])
+{
+    struct part spare;
+    int n = 0, more = 1, ok = 1;
+
+    while (more) {
+        struct part *part = n < ZAP_PARTS ? &parts[n] : &spare;
+        size_t size = sizeof more;
+
+        part->len = zmq_recv(zap, part->bytes, sizeof part->bytes, ZMQ_DONTWAIT);
+        if (part->len < 0)
+            return -1;
+        ok &= (size_t)part->len <= sizeof part->bytes;
+        n++;
+        if (zmq_getsockopt(zap, ZMQ_RCVMORE, &more, &size) < 0)
+            return -1;
+    }
+    return ok && n == ZAP_PARTS && part_is(&parts[ZAP_VERSION], "1.0");
+}
+
+static void reply(void *zap, const struct part *request, const char *code, const char *text,
+                  const char *user)
+{
+    /* A REP never blocks: when the asker has gone, the parts are dropped. */
+    zmq_send(zap, "1.0", 3, ZMQ_SNDMORE);
+    zmq_send(zap, request->bytes, (size_t)request->len, ZMQ_SNDMORE);
+    zmq_send(zap, code, strlen(code), ZMQ_SNDMORE);
+    zmq_send(zap, text, strlen(text), ZMQ_SNDMORE);
+    zmq_send(zap, user, strlen(user), ZMQ_SNDMORE);
+    zmq_send(zap, "", 0, 0);
+}
+
+static void answer(struct asy__gate *gate)
+{
+    struct part parts[ZAP_PARTS] = { 0 };
+    char key[ASY_KEY_TEXT] = "";
+    int ok = read_request(gate->zap, parts);
+
+    if (ok < 0)
+        return;
+    if ((size_t)parts[ZAP_REQUEST].len > sizeof parts[ZAP_REQUEST].bytes)
+        parts[ZAP_REQUEST].len = 0;
+    ok = ok && part_is(&parts[ZAP_DOMAIN], ASY__ZAP_DOMAIN) &&
+         part_is(&parts[ZAP_MECHANISM], "CURVE") && parts[ZAP_CREDENTIALS].len == KEY_BYTES &&
+         zmq_z85_encode(key, parts[ZAP_CREDENTIALS].bytes, KEY_BYTES) &&
+         gate->authorise(gate->arg, key);
+    if (ok) {
+        reply(gate->zap, &parts[ZAP_REQUEST], "200", "OK", key);
+    } else {
+        atomic_fetch_add(&gate->refused, 1);
+        reply(gate->zap, &parts[ZAP_REQUEST], "400", "not authorised", "");
+    }
+}
+
+/* ---- counting ------------------------------------------------------------------------------ */
+
+static void note_closed(struct asy__gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->closed = 1;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+/* An event is two parts: 16 bits of number with 32 bits of value, then the endpoint. */
+static void read_event(struct asy__gate *gate)
+{
+    uint8_t bytes[16], endpoint[4];
+    uint16_t event;
+
+    if (zmq_recv(gate->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) < (int)sizeof event)
+        return;
+    zmq_recv(gate->monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT); /* cut: not of interest */
+    memcpy(&event, bytes, sizeof event);
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+        atomic_fetch_add(&gate->accepted, 1);
+    else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ||
+             event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        atomic_fetch_add(&gate->failed, 1);
+    else if (event == ZMQ_EVENT_CLOSED || event == ZMQ_EVENT_CLOSE_FAILED)
+        note_closed(gate); /* only listening sockets send it, and there is one */
+}
+
+void asy__gate_counts(struct asy__gate *gate, struct asy__gate_counts *ret_counts)
+{
+    ret_counts->accepted = atomic_load(&gate->accepted);
+    ret_counts->refused = atomic_load(&gate->refused);
+    ret_counts->failed = atomic_load(&gate->failed);
+}
+
+/* ---- the thread ---------------------------------------------------------------------------- */
+
+static int open_sockets(struct asy__gate *gate, struct asy_error *err)
+{
+    static const struct asy__option options[] = { { ZMQ_LINGER, 0, "LINGER" } };
+    int rc;
+
+    if ((rc = asy__socket_open(gate->channel, ZMQ_REP, &gate->zap, err)) ||
+        (rc = asy__set_ints(gate->zap, options, 1, err)) ||
+        (rc = asy__socket_open(gate->channel, ZMQ_PAIR, &gate->monitor, err)) ||
+        (rc = asy__set_ints(gate->monitor, options, 1, err)))
+        return rc;
+    if (zmq_bind(gate->zap, ZAP_ENDPOINT) < 0)
+        return asy__fail_zmq(err, errno, "cannot listen at '%s'", ZAP_ENDPOINT);
+    if (zmq_connect(gate->monitor, gate->monitor_name) < 0)
+        return asy__fail_zmq(err, errno, "cannot watch '%s'", gate->monitor_name);
+    return 0;
+}
+
+static void serve(struct asy__gate *gate)
+{
+    zmq_pollitem_t items[] = {
+        { gate->zap, 0, ZMQ_POLLIN, 0 },
+        { gate->monitor, 0, ZMQ_POLLIN, 0 },
+        { NULL, gate->stop_fd, ZMQ_POLLIN, 0 },
+    };
+
+    for (;;) {
+        if (zmq_poll(items, ASY_ARRAY_LEN(items), -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return;
+        }
+        if (items[2].revents)
+            return;
+        if (items[1].revents)
+            read_event(gate);
+        if (items[0].revents)
+            answer(gate);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct asy__gate *gate = arg;
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = open_sockets(gate, &err);
+
+    pthread_mutex_lock(&gate->lock);
+    gate->rc = rc;
+    gate->err = err;
+    gate->started = 1;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+    if (rc == 0)
+        serve(gate);
+    /* The name must be free when this returns; a close alone frees it later, elsewhere. */
+    if (gate->zap)
+        zmq_unbind(gate->zap, ZAP_ENDPOINT);
+    asy__socket_close(gate->channel, gate->zap);
+    asy__socket_close(gate->channel, gate->monitor);
+    return NULL;
+}
+
+/* Signals are for the program's own threads. */
+static int start_thread(struct asy__gate *gate)
+{
+    sigset_t all, old;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    rc = pthread_create(&gate->thread, NULL, run, gate);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    gate->has_thread = rc == 0;
+    return rc;
+}
+
+static int init_lock(struct asy__gate *gate)
+{
+    pthread_condattr_t attr;
+    int rc;
+
+    if ((rc = pthread_condattr_init(&attr)))
+        return rc;
+    if ((rc = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC)) == 0 &&
+        (rc = pthread_cond_init(&gate->changed, &attr)) == 0 &&
+        (rc = pthread_mutex_init(&gate->lock, NULL)))
+        pthread_cond_destroy(&gate->changed);
+    pthread_condattr_destroy(&attr);
+    gate->has_lock = rc == 0;
+    return rc;
+}
+
+int asy__gate_open(struct asy_channel *channel, const char *monitor, asy_authorise_f authorise,
+                   void *arg, struct asy__gate **ret_gate, struct asy_error *err)
+{
+    struct asy__gate *gate = calloc(1, sizeof *gate);
+    int rc;
+
+    if (!gate)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for an authenticator");
+    gate->channel = channel;
+    gate->authorise = authorise;
+    gate->arg = arg;
+    snprintf(gate->monitor_name, sizeof gate->monitor_name, "%s", monitor);
+    if ((gate->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+        rc = asy_fail_errno(err, errno, "cannot make an eventfd");
+        goto out;
+    }
+    if ((rc = init_lock(gate)) || (rc = start_thread(gate))) {
+        rc = asy_fail_errno(err, rc, "cannot start the authenticator's thread");
+        goto out;
+    }
+    pthread_mutex_lock(&gate->lock);
+    while (!gate->started)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    rc = gate->rc;
+    if (rc && err)
+        *err = gate->err;
+    pthread_mutex_unlock(&gate->lock);
+    if (rc)
+        goto out;
+    *ret_gate = gate;
+    gate = NULL;
+out:
+    asy__gate_close(gate);
+    return rc;
+}
+
+void asy__gate_wait_closed(struct asy__gate *gate, int limit_ms)
+{
+    struct timespec until;
+    int rc = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += limit_ms / 1000;
+    until.tv_nsec += limit_ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&gate->lock);
+    while (!gate->closed && rc == 0)
+        rc = pthread_cond_timedwait(&gate->changed, &gate->lock, &until);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+void asy__gate_close(struct asy__gate *gate)
+{
+    int saved = errno;
+    uint64_t one = 1;
+
+    if (!gate)
+        return;
+    if (gate->has_thread) {
+        /* Cannot fail: the counter of a fresh eventfd takes any such number. */
+        ASY_IGNORE(write(gate->stop_fd, &one, sizeof one) < 0);
+        pthread_join(gate->thread, NULL);
+    }
+    if (gate->stop_fd >= 0)
+        close(gate->stop_fd);
+    if (gate->has_lock) {
+        pthread_mutex_destroy(&gate->lock);
+        pthread_cond_destroy(&gate->changed);
+    }
+    free(gate);
+    errno = saved;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gate.h - the thread that lets connections in (ZAP, rfc.zeromq.org/spec/27) and counts them.
+ *
+ * Threads: open, wait and close by the server's owner; counts by any. */
+#ifndef ASY_GATE_PRIVATE_H
+#define ASY_GATE_PRIVATE_H
+#include "channel.h"
+
+#define ASY__ZAP_DOMAIN "assay"
+
+struct asy__gate;
+struct asy__gate_counts {
+    uint64_t accepted, refused, failed;
+};
+
+/* monitor: the inproc endpoint where the server's socket monitor will be; open first the gate, then
+ * the monitor. Returns once the gate answers. */
+ASY_MUST_CHECK int asy__gate_open(struct asy_channel *channel, const char *monitor,
+                                  asy_authorise_f authorise, void *arg, struct asy__gate **ret_gate,
+                                  struct asy_error *err);
+/* Waits until the monitor has told that the listening socket is closed, at most limit_ms. */
+void asy__gate_wait_closed(struct asy__gate *gate, int limit_ms);
+/* After the monitor was stopped: while it runs it blocks an I/O thread that nobody listens to. */
+void asy__gate_close(struct asy__gate *gate); /* NULL is fine */
+void asy__gate_counts(struct asy__gate *gate, struct asy__gate_counts *ret_counts);
+#endif

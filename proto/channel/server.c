@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * server.c - the coordinator's side: one ROUTER behind CURVE.
+ *
+ * A peer is ZeroMQ's automatic routing id: a zero byte and a 32-bit number that a closed connection
+ * never gets back. It travels as a uint64_t with a mark above it, so that 0 never names a peer. A
+ * peer that chose a routing id of its own is not one of ours; its frames are dropped and counted.
+ *
+ * ROUTER_MANDATORY makes a send to a closed connection fail at once; HANDOVER stays off, for with it
+ * an authorised peer can take over another's id. */
+#include <asy/channel.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <asy/durable.h>
+#include <asy/parse.h>
+#include <zmq.h>
+#include "channel.h"
+#include "gate.h"
+
+#define PEER_MARK (UINT64_C(1) << 40)
+#define ID_BYTES 5
+#define PORT_TRIES 200
+#define CLOSE_LIMIT_MS 2000
+#define PORT_RANGE_FILE "/proc/sys/net/ipv4/ip_local_port_range"
+
+struct asy_server {
+    struct asy_channel *channel;
+    void *socket;
+    struct asy__gate *gate;
+    int owns_zap, has_monitor, is_bound;
+    int port;
+    uint64_t bad_frames;
+    zmq_msg_t msg; /* what the last receive handed out */
+};
+
+static uint64_t peer_of(const uint8_t id[ID_BYTES])
+{
+    return PEER_MARK | (uint64_t)id[1] << 24 | (uint64_t)id[2] << 16 | (uint64_t)id[3] << 8 | id[4];
+}
+
+static void id_of(uint64_t peer, uint8_t ret_id[ID_BYTES])
+{
+    ret_id[0] = 0;
+    for (int i = 1; i < ID_BYTES; i++)
+        ret_id[i] = (uint8_t)(peer >> (8 * (ID_BYTES - 1 - i)));
+}
+
+/* ---- the port ------------------------------------------------------------------------------ */
+
+/* Ports that the kernel does not give to outgoing connections: a fixed one stays free for us over a
+ * restart. Below its range where there is room, else above. 0: there are none. */
+static int stable_ports(int *ret_first)
+{
+    char *text = NULL, *tab;
+    size_t len;
+    int64_t low = 32768, high = 60999; /* the kernel's defaults */
+
+    if (asy_read_file(PORT_RANGE_FILE, 256, &text, &len, NULL) == 0 &&
+        (tab = memchr(text, '\t', len))) {
+        size_t at = (size_t)(tab - text), end = strcspn(tab + 1, " \t\n");
+
+        if (asy_parse_i64(text, at, &low, NULL) || asy_parse_i64(tab + 1, end, &high, NULL)) {
+            low = 32768;
+            high = 60999;
+        }
+    }
+    free(text);
+    if (low > 10000 + PORT_TRIES)
+        *ret_first = 10000;
+    else if (low > 1024 + PORT_TRIES)
+        *ret_first = 1024;
+    else
+        *ret_first = (int)high + 1, low = 65536;
+    return low > *ret_first ? (int)low - *ret_first : 0;
+}
+
+static int bind_to(struct asy_server *server, const char *interface, int port)
+{
+    int v6 = strchr(interface, ':') != NULL && interface[0] != '[';
+    char endpoint[192];
+    int n = port ? snprintf(endpoint, sizeof endpoint, "tcp://%s%s%s:%d", v6 ? "[" : "", interface,
+                            v6 ? "]" : "", port)
+                 : snprintf(endpoint, sizeof endpoint, "tcp://%s%s%s:*", v6 ? "[" : "", interface,
+                            v6 ? "]" : "");
+
+    if (n < 0 || (size_t)n >= sizeof endpoint) {
+        errno = EINVAL;
+        return -1;
+    }
+    return zmq_bind(server->socket, endpoint);
+}
+
+static int learn_port(struct asy_server *server, char *ret_endpoint, size_t size,
+                      struct asy_error *err)
+{
+    const char *colon;
+    int64_t port;
+
+    if (zmq_getsockopt(server->socket, ZMQ_LAST_ENDPOINT, ret_endpoint, &size) < 0 ||
+        !(colon = strrchr(ret_endpoint, ':')) ||
+        asy_parse_i64(colon + 1, strlen(colon + 1), &port, NULL))
+        return asy_fail(err, ASY_E_IO, "cannot learn the port that was bound");
+    server->port = (int)port;
+    return 0;
+}
+
+static int bind_any(struct asy_server *server, const char *interface)
+{
+    int first, n = stable_ports(&first);
+
+    for (int i = 0; i < PORT_TRIES && n > 0; i++) {
+        uint32_t random;
+
+        if (getrandom(&random, sizeof random, 0) != sizeof random)
+            break;
+        if (bind_to(server, interface, first + (int)(random % (uint32_t)n)) == 0)
+            return 0;
+        if (errno != EADDRINUSE && errno != EACCES)
+            return -1;
+    }
+    return bind_to(server, interface, 0); /* better any port than none */
+}
+
+static int listen_on(struct asy_server *server, const struct asy_server_spec *spec,
+                     struct asy_error *err)
+{
+    char endpoint[256];
+
+    if (spec->port == 0 && bind_any(server, spec->interface) < 0)
+        return asy__fail_zmq(err, errno, "cannot listen on '%s'", spec->interface);
+    if (spec->port != 0 && bind_to(server, spec->interface, spec->port) < 0)
+        return asy__fail_zmq(err, errno, "cannot listen on '%s' port %d", spec->interface,
+                             spec->port);
+    server->is_bound = 1;
+    return learn_port(server, endpoint, sizeof endpoint, err);
+}
+
+/* ---- create and destroy -------------------------------------------------------------------- */
+
+static int check_spec(const struct asy_server_spec *spec, struct asy_error *err)
+{
+    if (!spec->interface || !*spec->interface)
+        return asy_fail(err, ASY_E_INVAL, "a server needs an address to listen on");
+    if (spec->port < 0 || spec->port > 65535)
+        return asy_fail(err, ASY_E_INVAL, "port %d is not in 0 to 65535", spec->port);
+    if (!spec->authorise)
+        return asy_fail(err, ASY_E_INVAL, "a server needs to know who may connect");
+    return asy__check_key(spec->secret_key, "server's secret key", err);
+}
+
+static int set_options(void *socket, const struct asy_server_spec *spec, struct asy_error *err)
+{
+    const struct asy__option options[] = {
+        { ZMQ_ROUTER_MANDATORY, 1, "ROUTER_MANDATORY" },
+        { ZMQ_ROUTER_HANDOVER, 0, "ROUTER_HANDOVER" },
+        { ZMQ_BACKLOG, 4096, "BACKLOG" }, /* a batch job's agents arrive at once */
+        { ZMQ_CURVE_SERVER, 1, "CURVE_SERVER" },
+        { ZMQ_IPV6, strchr(spec->interface, ':') != NULL, "IPV6" },
+    };
+    int rc;
+
+    if ((rc = asy__set_common(socket, err)) ||
+        (rc = asy__set_ints(socket, options, ASY_ARRAY_LEN(options), err)) ||
+        (rc = asy__set_text(socket, ZMQ_ZAP_DOMAIN, ASY__ZAP_DOMAIN, "ZAP_DOMAIN", err)))
+        return rc;
+    return asy__set_text(socket, ZMQ_CURVE_SECRETKEY, spec->secret_key, "CURVE_SECRETKEY", err);
+}
+
+static int open_monitor(struct asy_server *server, const char *name, struct asy_error *err)
+{
+    if (zmq_socket_monitor(server->socket, name,
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_CLOSED |
+                               ZMQ_EVENT_CLOSE_FAILED) < 0)
+        return asy__fail_zmq(err, errno, "cannot watch the server's socket");
+    server->has_monitor = 1;
+    return 0;
+}
+
+int asy_server_create(struct asy_channel *channel, const struct asy_server_spec *spec,
+                      struct asy_server **ret_server, struct asy_error *err)
+{
+    struct asy_server *server = NULL;
+    char monitor[64];
+    int rc;
+
+    if ((rc = check_spec(spec, err)))
+        return rc;
+    if (!(server = calloc(1, sizeof *server)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a server");
+    server->channel = channel;
+    zmq_msg_init(&server->msg);
+    if (atomic_flag_test_and_set(&channel->has_server)) {
+        rc = asy_fail(err, ASY_E_EXISTS, "this channel has a server already");
+        goto out;
+    }
+    server->owns_zap = 1;
+    /* A name of its own: an older monitor's may be in use until libzmq has reaped its socket. */
+    snprintf(monitor, sizeof monitor, "inproc://assay.monitor.%u",
+             atomic_fetch_add(&channel->serial, 1));
+    if ((rc = asy__gate_open(channel, monitor, spec->authorise, spec->authorise_arg, &server->gate,
+                             err)) ||
+        (rc = asy__socket_open(channel, ZMQ_ROUTER, &server->socket, err)) ||
+        (rc = set_options(server->socket, spec, err)) ||
+        (rc = open_monitor(server, monitor, err)) || (rc = listen_on(server, spec, err)))
+        goto out;
+    *ret_server = server;
+    server = NULL;
+out:
+    asy_server_destroy(server);
+    return rc;
+}
+
+/* The listening socket is closed by an I/O thread: wait for it, so that the port is free when
+ * destroy returns. If the news does not come the port is merely free a little later. */
+static void unbind(struct asy_server *server)
+{
+    char endpoint[256];
+    size_t size = sizeof endpoint;
+
+    if (zmq_getsockopt(server->socket, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0 &&
+        zmq_unbind(server->socket, endpoint) == 0)
+        asy__gate_wait_closed(server->gate, CLOSE_LIMIT_MS);
+}
+
+void asy_server_destroy(struct asy_server *server)
+{
+    int saved = errno;
+
+    if (!server)
+        return;
+    zmq_msg_close(&server->msg);
+    if (server->is_bound)
+        unbind(server);
+    if (server->has_monitor)
+        zmq_socket_monitor(server->socket, NULL, 0);
+    asy__socket_close(server->channel, server->socket);
+    asy__gate_close(server->gate);
+    if (server->owns_zap)
+        atomic_flag_clear(&server->channel->has_server);
+    free(server);
+    errno = saved;
+}
+
+int asy_server_port(const struct asy_server *server)
+{
+    return server->port;
+}
+
+void *asy__server_socket(const struct asy_server *server)
+{
+    return server->socket;
+}
+
+void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_counts)
+{
+    struct asy__gate_counts counts;
+
+    asy__gate_counts(server->gate, &counts);
+    ret_counts->accepted = counts.accepted;
+    ret_counts->refused_keys = counts.refused;
+    ret_counts->failed_handshakes = counts.failed;
+    ret_counts->bad_frames = server->bad_frames;
+}
+
+/* ---- frames -------------------------------------------------------------------------------- */
+
+/* Receives one message: its routing id and, in server->msg, its last part. Returns the number of
+ * parts after the id, or negative with errno. */
+static int recv_parts(struct asy_server *server, uint8_t ret_id[ID_BYTES], int *ret_id_len)
+{
+    int n = 0;
+
+    if ((*ret_id_len = zmq_recv(server->socket, ret_id, ID_BYTES, ZMQ_DONTWAIT)) < 0)
+        return -1;
+    do {
+        zmq_msg_close(&server->msg);
+        zmq_msg_init(&server->msg);
+        /* Parts of a message arrive together: the rest is there. */
+        if (zmq_msg_recv(&server->msg, server->socket, ZMQ_DONTWAIT) < 0)
+            return -1;
+        n++;
+    } while (zmq_msg_more(&server->msg));
+    return n;
+}
+
+/* The key from the metadata of the payload part (libzmq 4.3.4 loses the first part's). There is
+ * none where nobody answered for the connection: libzmq lets it in when the ZAP endpoint is missing,
+ * we do not. */
+static int take_key(zmq_msg_t *msg, char ret_key[ASY_KEY_TEXT])
+{
+    const char *user = zmq_msg_gets(msg, "User-Id");
+
+    if (!user || strnlen(user, ASY_KEY_TEXT) != ASY_KEY_TEXT - 1)
+        return 0;
+    memcpy(ret_key, user, ASY_KEY_TEXT);
+    return 1;
+}
+
+int asy_server_recv(struct asy_server *server, uint64_t *ret_peer, char ret_key[ASY_KEY_TEXT],
+                    const void **ret_bytes, size_t *ret_len, struct asy_error *err)
+{
+    for (int skipped = 0; skipped < ASY__SKIP_MAX; skipped++) {
+        uint8_t id[ID_BYTES];
+        int id_len, n = recv_parts(server, id, &id_len);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return asy_fail(err, ASY_E_AGAIN, "no frame waits");
+        if (n < 0)
+            return asy__fail_zmq(err, errno, "cannot receive");
+        if (n != 1 || id_len != ID_BYTES || id[0] != 0 || !take_key(&server->msg, ret_key)) {
+            server->bad_frames++;
+            continue;
+        }
+        *ret_peer = peer_of(id);
+        *ret_bytes = zmq_msg_data(&server->msg);
+        *ret_len = zmq_msg_size(&server->msg);
+        return 0;
+    }
+    return asy_fail(err, ASY_E_AGAIN, "only bad frames came");
+}
+
+int asy_server_send(struct asy_server *server, uint64_t peer, const void *bytes, size_t n,
+                    struct asy_error *err)
+{
+    uint8_t id[ID_BYTES];
+    zmq_msg_t msg;
+    int rc = 0;
+
+    if (n > ASY_CHANNEL_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "a frame of %zu bytes is over the limit of %u", n,
+                        ASY_CHANNEL_MAX);
+    if (peer >> 32 != PEER_MARK >> 32)
+        return asy_fail(err, ASY_E_GONE, "peer %" PRIu64 " was never here", peer);
+    /* All that can fail for want of memory comes before the id: once it is taken the payload must
+     * follow. */
+    if (zmq_msg_init_size(&msg, n) < 0)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a frame of %zu bytes", n);
+    if (n > 0)
+        memcpy(zmq_msg_data(&msg), bytes, n);
+    id_of(peer, id);
+    if (zmq_send(server->socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        rc = errno == EHOSTUNREACH ? asy_fail(err, ASY_E_GONE, "the peer's connection is closed")
+             : errno == EAGAIN     ? asy_fail(err, ASY_E_AGAIN, "the peer's queue is full")
+                                   : asy__fail_zmq(err, errno, "cannot send");
+    else if (zmq_msg_send(&msg, server->socket, ZMQ_DONTWAIT) < 0)
+        rc = asy__fail_zmq(err, errno, "cannot send");
+    zmq_msg_close(&msg); /* empty after a send that succeeded */
+    return rc;
+}
