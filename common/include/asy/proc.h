@@ -12,7 +12,7 @@
 #include <asy/error.h>
 
 struct asy_proc_spec {
-    const char *const *argv;    /* argv[0] is looked up in PATH unless it has a slash */
+    const char *const *argv;    /* argv[0] is looked up in the child's PATH unless it has a slash */
     const char *const *env_set; /* NULL-terminated "K=V"; replaces inherited values; NULL: none */
     const char *const *env_drop;/* NULL-terminated; "K" or a prefix "K*"; NULL: none */
     const char *cwd;            /* NULL: inherited */
@@ -20,7 +20,8 @@ struct asy_proc_spec {
     const int *pass_fds;        /* kept open under the same number in the child */
     size_t n_pass_fds;
     int new_session;            /* setsid() */
-    int die_with_parent;        /* PR_SET_PDEATHSIG SIGKILL */
+    int die_with_parent;        /* PR_SET_PDEATHSIG SIGKILL; the kernel means the thread that calls
+                                 * asy_proc_start: it must live as long as the child should */
 };
 #define ASY_PROC_SPEC_INIT { NULL, NULL, NULL, NULL, -1, -1, -1, NULL, 0, 0, 0 }
 

@@ -3,7 +3,8 @@
  * wins, and each value knows where it came from.
  *
  * The file is YAML ($ASSAY_HOME/config.yaml, flat keys). The variable of key "lost_after" is
- * ASY_LOST_AFTER, its flag --lost-after. An unknown key or a bad value is an error with its place.
+ * ASY_LOST_AFTER, its flag --lost-after. An unknown key or a bad value is an error with its place;
+ * of unknown ASY_ variables only those count that look like a slip of the pen for a known one.
  *
  * Ownership: a struct asy_settings owns its values; texts are borrowed until destroy.
  * Threads:   read-only after loading. */
@@ -11,13 +12,16 @@
 #define ASY_SETTINGS_H
 #include <asy/buf.h>
 
-enum asy_setting_type { ASY_SET_STRING, ASY_SET_INT, ASY_SET_BOOL, ASY_SET_DURATION, ASY_SET_SIZE };
+enum asy_setting_type {
+    ASY_SET_STRING, ASY_SET_INT, ASY_SET_BOOL, ASY_SET_DURATION, ASY_SET_SIZE, ASY_SET_CHOICE,
+};
 struct asy_setting {
     const char *key;
     enum asy_setting_type type;
     double min, max;           /* of ints, milliseconds, bytes; ignored for the rest */
     const char *fallback;      /* default, in the same notation as the file; NULL: empty string */
     const char *help;          /* one line */
+    const char *choices;       /* of ASY_SET_CHOICE: "text|json" */
 };
 /* The table of Assay (common/settings_table.c). */
 const struct asy_setting *asy_settings_table(size_t *ret_n);
@@ -27,9 +31,12 @@ struct asy_settings;
 ASY_MUST_CHECK int asy_settings_load(const char *path, struct asy_settings **ret_settings,
                                      struct asy_error *err);
 void asy_settings_destroy(struct asy_settings *settings);
-/* origin: "flag --key", say. ASY_E_NOENT for an unknown key, with the nearest right one. */
+/* key may be spelt with dashes. origin: "flag --key", say. ASY_E_NOENT for an unknown key, with the
+ * nearest right one. */
 ASY_MUST_CHECK int asy_settings_set(struct asy_settings *settings, const char *key,
                                     const char *text, const char *origin, struct asy_error *err);
+/* What one value alone cannot show: heartbeat < suspect_after < lost_after. Call it last. */
+ASY_MUST_CHECK int asy_settings_check(const struct asy_settings *settings, struct asy_error *err);
 /* The key must stand in the table (asserted). Durations are ms, sizes bytes, bools 0 or 1. */
 const char *asy_settings_str(const struct asy_settings *settings, const char *key);
 int64_t asy_settings_i64(const struct asy_settings *settings, const char *key);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * settings_table.c - every setting of every program: the source of the parser, of --help and of the
+ * reference page. Limits of durations are milliseconds. */
+#include <asy/settings.h>
+
+#define SECOND 1e3
+#define HOUR 3600e3
+#define DAY 86400e3
+#define PIB 1125899906842624.0
+
+static const struct asy_setting table[] = {
+    { "artifact_quota", ASY_SET_SIZE, 0, PIB, "10GiB",
+      "most bytes of artifacts and checkpoints that one study may keep" },
+    { "checkpoints_kept", ASY_SET_INT, 1, 100, "2", "newest checkpoints kept of each trial" },
+    { "closed_grace", ASY_SET_DURATION, 0, HOUR, "1s",
+      "time from the closing of a worker's connection until its trials are free" },
+    { "grace", ASY_SET_DURATION, 0, DAY, "30s",
+      "time a stopped program has to write its checkpoint before it is killed" },
+    { "heartbeat", ASY_SET_DURATION, 10, HOUR, "1s", "time between two signs of life of a worker" },
+    { "idle_exit", ASY_SET_DURATION, SECOND, 365 * DAY, "60s",
+      "a coordinator started by a command ends this long after its last client and study" },
+    { "interface", ASY_SET_STRING, 0, 0, "",
+      "address or network interface to listen on; empty means 127.0.0.1" },
+    { "log_format", ASY_SET_CHOICE, 0, 0, "text", "how log lines are written", "text|json" },
+    { "log_level", ASY_SET_CHOICE, 0, 0, "info", "the least important log lines written",
+      "debug|info|warn|error" },
+    { "lost_after", ASY_SET_DURATION, 100, DAY, "10s",
+      "silence after which a worker is lost and its trials are free" },
+    { "lost_retries", ASY_SET_INT, 1, 1000, "3",
+      "losses in a row without a newer checkpoint after which a trial fails" },
+    { "max_study_trials", ASY_SET_INT, 1, 1e9, "1000000", "most trials of one study" },
+    { "max_workers", ASY_SET_INT, 1, 1e6, "4096", "most workers connected at once" },
+    { "reattach_window", ASY_SET_DURATION, 0, HOUR, "10s",
+      "time workers have after a restart of the coordinator to come back with their trials" },
+    { "suspect_after", ASY_SET_DURATION, 50, DAY, "3s",
+      "silence after which a worker gets no new trials" },
+};
+
+const struct asy_setting *asy_settings_table(size_t *ret_n)
+{
+    *ret_n = ASY_ARRAY_LEN(table);
+    return table;
+}
