@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * assay-attempt: supervises one program for assay-worker. */
+#include <asy/attempt.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && !strcmp(argv[1], "--version")) {
+        puts("assay-attempt " ASY_VERSION);
+        return 0;
+    }
+    if (argc == 2 && !strcmp(argv[1], "--help")) {
+        puts("assay-attempt: supervises one program for assay-worker, which starts it.\n"
+             "It binds and limits the program, ends all of its descendants when the worker is\n"
+             "gone or asks for it, and reports how it ended. It is of no use by hand.");
+        return 0;
+    }
+    return asy_attempt_main(argc, argv);
+}

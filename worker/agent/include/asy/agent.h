@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/agent.h - the agent of a node: joins a coordinator, takes leases, runs attempts, reports.
+ *
+ * Two threads. The main thread (the caller of asy_agent_run) holds all state, files, sockets of
+ * programs and lines to supervisors. The heartbeat thread owns the channel: it sends heartbeats and
+ * moves frames between the network and two bounded queues, and touches no file, so a slow disk never
+ * makes the node look dead.
+ *
+ * An attempt's reports are numbered, kept until the coordinator calls them durable, and sent again
+ * after any break. Attempts go on while the coordinator is away; they stop at their milestone.
+ *
+ * Threads: asy_agent_run from one thread; it installs no handlers but reads SIGTERM, SIGINT, SIGHUP,
+ * SIGUSR1 and SIGUSR2 from a signalfd and leaves them blocked. */
+#ifndef ASY_AGENT_H
+#define ASY_AGENT_H
+#include <asy/buf.h>
+
+struct asy_agent_options {
+    const char *home;           /* $ASSAY_HOME, absolute */
+    const char *discovery;      /* the coordinator's discovery file; NULL: home/coordinator.json */
+    uint32_t max_cores;         /* 0: all */
+    uint64_t max_memory;        /* 0: nine tenths */
+    int smt;
+    int once_idle_exit;         /* end when nothing runs and the coordinator says goodbye or has
+                                   had nothing for idle_exit_ms */
+    int64_t idle_exit_ms;
+    int64_t orphan_ms;          /* end when nothing runs and no coordinator was heard this long */
+    int64_t walltime_ms;        /* < 0: unlimited, or what Slurm says */
+};
+#define ASY_AGENT_OPTIONS_INIT                                                                     \
+    { .idle_exit_ms = 2000, .orphan_ms = 30 * 60 * 1000, .walltime_ms = -1 }
+
+/* Runs until drained. 0: left on purpose, all that it held was durable. ASY_E_DENIED: the
+ * coordinator rejected it. ASY_E_GONE: no coordinator for orphan_ms. ASY_E_CANCELLED: it was told
+ * twice to end and gave up what was not durable. */
+ASY_MUST_CHECK int asy_agent_run(const struct asy_agent_options *options, struct asy_error *err);
+
+/* One JSON object: topology, programs found, launcher, trainer's self-test (for `assay doctor`). */
+ASY_MUST_CHECK int asy_agent_probe(const struct asy_agent_options *options,
+                                   struct asy_buf *ret_json, struct asy_error *err);
+
+/* The named crash points: ASSAY_FAIL_AT=<name> or <name>:<n> kills the agent by SIGKILL when it
+ * passes that point (for the n-th time). NULL beyond the last. */
+const char *asy_agent_crash_point(size_t i, const char **ret_help);
+#endif
