@@ -194,9 +194,9 @@ static void to_zmq(const struct asy_poll_item *item, zmq_pollitem_t *ret)
                   : item->client ? asy__client_socket(item->client)
                                  : NULL;
     ret->fd = ret->socket ? 0 : item->fd;
-    ret->events = (short)((item->events & POLLIN ? ZMQ_POLLIN : 0) |
-                          (item->events & POLLOUT ? ZMQ_POLLOUT : 0) |
-                          (ret->socket ? 0 : ZMQ_POLLERR));
+    ret->events =
+        (short)((item->events & POLLIN ? ZMQ_POLLIN : 0) |
+                (item->events & POLLOUT ? ZMQ_POLLOUT : 0) | (ret->socket ? 0 : ZMQ_POLLERR));
     ret->revents = 0;
 }
 

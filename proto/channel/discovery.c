@@ -151,8 +151,7 @@ static int take(const char *path, const struct asy_json *root, struct asy_discov
     return check(ret, &why) ? bad(err, path, why.text) : 0;
 }
 
-int asy_discovery_read(const char *path, struct asy_discovery *ret_discovery,
-                       struct asy_error *err)
+int asy_discovery_read(const char *path, struct asy_discovery *ret_discovery, struct asy_error *err)
 {
     struct asy_discovery discovery = { 0 };
     struct asy_error why = ASY_ERROR_INIT;

@@ -44,8 +44,16 @@ struct asy__gate {
 
 /* ---- answering ----------------------------------------------------------------------------- */
 
-enum zap_part { ZAP_VERSION, ZAP_REQUEST, ZAP_DOMAIN, ZAP_ADDRESS, ZAP_IDENTITY, ZAP_MECHANISM,
-                ZAP_CREDENTIALS, ZAP_PARTS };
+enum zap_part {
+    ZAP_VERSION,
+    ZAP_REQUEST,
+    ZAP_DOMAIN,
+    ZAP_ADDRESS,
+    ZAP_IDENTITY,
+    ZAP_MECHANISM,
+    ZAP_CREDENTIALS,
+    ZAP_PARTS
+};
 struct part {
     int len; /* may exceed the room: then it was cut */
     uint8_t bytes[256];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * keyring.c - who may connect: a text file of "<public key> <name>" lines that people edit too.
  *
- * Blank lines and lines that begin with "# " are skipped ('#' alone may begin a key). Adding appends
- * to the text as it then stands, so comments stay and what another process added is taken in. The
- * keys are searched one by one: a handshake costs far more than a pass over a few thousand.
+ * Blank lines and lines that begin with "# " are skipped ('#' alone may begin a key). Adding
+ * appends to the text as it then stands, so comments stay and what another process added is taken
+ * in. The keys are searched one by one: a handshake costs far more than a pass over a few thousand.
  *
  * Entries are never removed or moved, only the array of pointers is, under the lock: names that
  * were handed out stay. */
@@ -25,7 +25,7 @@ struct entry {
 };
 struct asy_keyring {
     char *path;
-    pthread_rwlock_t lock; /* of the array */
+    pthread_rwlock_t lock;  /* of the array */
     struct entry **entries; /* [n] */
     size_t n, cap;
 };

@@ -5,8 +5,8 @@
  *     public <40 Z85 characters>
  *     secret <40 Z85 characters>
  *
- * Both halves are kept although the first follows from the second: a reader with cut and paste needs
- * it, and a pair that does not match shows a damaged file. */
+ * Both halves are kept although the first follows from the second: a reader with cut and paste
+ * needs it, and a pair that does not match shows a damaged file. */
 #include <asy/keys.h>
 #include <errno.h>
 #include <stdio.h>

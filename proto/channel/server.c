@@ -5,8 +5,8 @@
  * never gets back. It travels as a uint64_t with a mark above it, so that 0 never names a peer. A
  * peer that chose a routing id of its own is not one of ours; its frames are dropped and counted.
  *
- * ROUTER_MANDATORY makes a send to a closed connection fail at once; HANDOVER stays off, for with it
- * an authorised peer can take over another's id. */
+ * ROUTER_MANDATORY makes a send to a closed connection fail at once; HANDOVER stays off, for with
+ * it an authorised peer can take over another's id. */
 #include <asy/channel.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -288,8 +288,8 @@ static int recv_parts(struct asy_server *server, uint8_t ret_id[ID_BYTES], int *
 }
 
 /* The key from the metadata of the payload part (libzmq 4.3.4 loses the first part's). There is
- * none where nobody answered for the connection: libzmq lets it in when the ZAP endpoint is missing,
- * we do not. */
+ * none where nobody answered for the connection: libzmq lets it in when the ZAP endpoint is
+ * missing, we do not. */
 static int take_key(zmq_msg_t *msg, char ret_key[ASY_KEY_TEXT])
 {
     const char *user = zmq_msg_gets(msg, "User-Id");

@@ -3,7 +3,7 @@
 #include "channel_net.h"
 #include <poll.h>
 
-/* ---- a server with one list of friends ------------------------------------------------------ */
+/* ---- a server with one list of friends ----------------------------------------------------- */
 
 int is_friend(void *arg, const char key[ASY_KEY_TEXT])
 {
@@ -62,18 +62,13 @@ struct asy_client *connect_friend(struct net *net)
     return connect_as(net, 0, net->server_keys.public_key);
 }
 
-/* ---- waiting -------------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------------------------- */
 
 void wait_server(struct net *net, int ms)
 {
     struct asy_poll_item item = { .server = net->server, .events = POLLIN };
 
     ASY_IGNORE(asy_poll(&item, 1, ms, NULL));
-}
-
-void breathe(void)
-{
-    ASY_IGNORE(asy_poll(NULL, 0, 2, NULL));
 }
 
 bool late(int64_t start_ms, const char *what)
@@ -109,8 +104,8 @@ bool server_gets_text(struct net *net, const char *want, struct frame *frame)
 {
     if (!server_gets(net, frame))
         return false;
-    return t__check(frame->len == strlen(want) && !memcmp(frame->bytes, want, frame->len),
-                    __LINE__, __FILE__, "the server got '%.*s', not '%s'", (int)frame->len,
+    return t__check(frame->len == strlen(want) && !memcmp(frame->bytes, want, frame->len), __LINE__,
+                    __FILE__, "the server got '%.*s', not '%s'", (int)frame->len,
                     (const char *)frame->bytes, want);
 }
 
@@ -172,8 +167,8 @@ bool still_serves(struct net *net)
 {
     struct frame frame;
     struct asy_client *client = greet(net, &frame);
-    bool ok = client && server_says(net, frame.peer, "welcome") &&
-              client_gets_text(client, "welcome");
+    bool ok =
+        client && server_says(net, frame.peer, "welcome") && client_gets_text(client, "welcome");
 
     asy_client_destroy(client);
     return T_TRUE(ok);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * channel_net.h - what the tests of the channel share: a server on 127.0.0.1 with two friends, and
- * waits. Everything waits for an event by polling; NET_LIMIT_MS only ends a test that would hang. */
+ * waits. Everything waits for an event by polling; NET_LIMIT_MS only ends a test that would hang.
+ */
 #ifndef CHANNEL_NET_H
 #define CHANNEL_NET_H
 #include "asytest.h"
@@ -49,8 +50,6 @@ bool server_says(struct net *net, uint64_t peer, const char *text);
 bool still_serves(struct net *net);
 
 void wait_server(struct net *net, int ms);
-/* Gives the I/O threads time where there is no event to wait for. */
-void breathe(void);
 /* Whether the limit has passed since start_ms; then the test fails. */
 bool late(int64_t start_ms, const char *what);
 #endif

@@ -27,9 +27,7 @@ static void frames_go_both_ways_with_the_proven_key(void)
         T_EQ("an empty frame", frame.len, 0);
     T_EQ("accepted", counts_of(&net).accepted, 1);
     T_EQ("bad frames", counts_of(&net).bad_frames, 0);
-    T_EQ("nothing more",
-         server_tries(&net, &frame),
-         ASY_E_AGAIN);
+    T_EQ("nothing more", server_tries(&net, &frame), ASY_E_AGAIN);
 out:
     asy_client_destroy(client);
     net_close(&net);
@@ -57,7 +55,8 @@ static void many_clients_are_told_apart(void)
     for (int n = 0; n < MANY; n++) {
         int64_t i = -1;
 
-        if (!server_gets(&net, &frame) || !T_OK(asy_parse_i64(frame.bytes, frame.len, &i, &err), &err) ||
+        if (!server_gets(&net, &frame) ||
+            !T_OK(asy_parse_i64(frame.bytes, frame.len, &i, &err), &err) ||
             !T_TRUE(i >= 0 && i < MANY) || !T_EQ("heard before", peers[i], 0))
             goto out;
         T_STR("key", frame.key, net.keys[i % 2].public_key);
@@ -293,16 +292,23 @@ static void bad_client_specs_are_refused_by_name(void)
     static const char good_key[] = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
     static const char *const good[] = { "tcp://127.0.0.1:9" }, *const odd[] = { "ipc:///x" },
                              *const broken[] = { "tcp://127.0.0.1" };
-    static const struct { const char *name; struct asy_client_spec spec; const char *want; }
-    cases[] = {
+    static const struct {
+        const char *name;
+        struct asy_client_spec spec;
+        const char *want;
+    } cases[] = {
         { "no endpoint", { good, 0, good_key, good_key, good_key }, "endpoint" },
         { "not tcp", { odd, 1, good_key, good_key, good_key }, "ipc:///x" },
         { "no port", { broken, 1, good_key, good_key, good_key }, "tcp://127.0.0.1" },
         { "no server key", { good, 1, NULL, good_key, good_key }, "server key" },
         { "short public key", { good, 1, good_key, "abc", good_key }, "public key" },
-        { "not Z85", { good, 1, good_key, good_key, "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~" },
+        { "not Z85",
+          { good, 1, good_key, good_key, "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~" },
           "secret key" },
-        { "too long", { good, 1, good_key, good_key, "0000000000000000000000000000000000000000" "0" },
+        { "too long",
+          { good, 1, good_key, good_key,
+            "0000000000000000000000000000000000000000"
+            "0" },
           "secret key" },
     };
     struct asy_channel *channel = NULL;
@@ -312,8 +318,7 @@ static void bad_client_specs_are_refused_by_name(void)
     if (!T_OK(asy_channel_create(4, &channel, &err), &err))
         return;
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        T_EQ(cases[i].name, asy_client_create(channel, &cases[i].spec, &client, &err),
-             ASY_E_INVAL);
+        T_EQ(cases[i].name, asy_client_create(channel, &cases[i].spec, &client, &err), ASY_E_INVAL);
         T_HAS(cases[i].name, err.text, cases[i].want);
     }
     T_TRUE(!client);
@@ -326,8 +331,11 @@ static void bad_client_specs_are_refused_by_name(void)
 static void bad_server_specs_are_refused_by_name(void)
 {
     static const char secret[] = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6";
-    static const struct { const char *name; struct asy_server_spec spec; const char *want; }
-    cases[] = {
+    static const struct {
+        const char *name;
+        struct asy_server_spec spec;
+        const char *want;
+    } cases[] = {
         { "no interface", { "", 0, secret, is_friend, NULL }, "address" },
         { "port", { "127.0.0.1", 65536, secret, is_friend, NULL }, "65536" },
         { "nobody to ask", { "127.0.0.1", 0, secret, NULL, NULL }, "who" },
@@ -353,7 +361,7 @@ static void bad_server_specs_are_refused_by_name(void)
     net_close(&net);
 }
 
-/* ---- waiting for mixed things ---------------------------------------------------------------- */
+/* ---- waiting for mixed things -------------------------------------------------------------- */
 
 static void poll_tells_which_of_mixed_items_is_ready(void)
 {
@@ -408,41 +416,45 @@ static void on_signal(int signum)
 }
 
 struct interrupted {
-    atomic_int started, done;
-    int fd, rc;
+    atomic_int started;
+    int never, done; /* eventfds */
+    int rc;
 };
 
 static void *wait_for_ever(void *arg)
 {
     struct interrupted *state = arg;
-    struct asy_poll_item item = { .fd = state->fd, .events = POLLIN };
+    struct asy_poll_item item = { .fd = state->never, .events = POLLIN };
+    uint64_t one = 1;
 
     atomic_store(&state->started, 1);
     state->rc = asy_poll(&item, 1, NET_LIMIT_MS * 10, NULL);
-    atomic_store(&state->done, 1);
+    ASY_IGNORE(write(state->done, &one, sizeof one) < 0); /* a fresh eventfd takes it */
     return NULL;
 }
 
 static void poll_returns_on_a_signal(void)
 {
     struct sigaction action = { .sa_handler = on_signal };
-    struct interrupted state = { .fd = eventfd(0, EFD_CLOEXEC), .rc = -1 };
+    struct interrupted state = { .never = eventfd(0, EFD_CLOEXEC),
+                                 .done = eventfd(0, EFD_CLOEXEC),
+                                 .rc = -1 };
+    struct asy_poll_item item = { .fd = state.done, .events = POLLIN };
     pthread_t thread;
     int64_t start_ms = asy_clock_ms();
 
     sigaction(SIGUSR1, &action, NULL);
     if (!T_EQ("thread", pthread_create(&thread, NULL, wait_for_ever, &state), 0))
         goto out;
-    /* A signal may come before the wait begins: repeat it. */
-    while (!atomic_load(&state.done) && !late(start_ms, "the interrupted wait")) {
+    do { /* a signal may come before the wait begins: repeat it */
         if (atomic_load(&state.started))
             pthread_kill(thread, SIGUSR1);
-        breathe();
-    }
+    } while (asy_poll(&item, 1, 5, NULL) == 0 && !late(start_ms, "the interrupted wait"));
     pthread_join(thread, NULL);
     T_EQ("interrupted", state.rc, 0);
 out:
-    close(state.fd);
+    close(state.never);
+    close(state.done);
 }
 
 T_MAIN("channel", T_TEST(frames_go_both_ways_with_the_proven_key),

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-/* ---- a hostile or foolish peer, straight on libzmq -------------------------------------------- */
+/* ---- a hostile or foolish peer, straight on libzmq ----------------------------------------- */
 
 static void *raw_dealer(void *zmq, const struct net *net, int who, const char *routing_id)
 {
@@ -69,7 +69,7 @@ static bool tcp_ended(int fd)
         }                                                                                          \
     } while (0)
 
-/* ---- the tests ------------------------------------------------------------------------------- */
+/* ---- the tests ----------------------------------------------------------------------------- */
 
 static void unauthorised_key_is_refused_and_counted(void)
 {
@@ -199,7 +199,7 @@ static uint32_t fill_up(struct net *net, uint64_t peer, uint8_t frame[4096])
             refusals = 0;
         } else if (T_EQ("refusal", rc, ASY_E_AGAIN)) {
             refusals++;
-            breathe();
+            wait_server(net, 2);
         } else {
             break;
         }
@@ -249,7 +249,10 @@ out:
 
 static void garbage_over_tcp_changes_nothing(void)
 {
-    static const struct { const char *name, *bytes; size_t n; } cases[] = {
+    static const struct {
+        const char *name, *bytes;
+        size_t n;
+    } cases[] = {
         { "http", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27 },
         { "zeros", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16 },
         { "ff", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12 },
@@ -257,11 +260,14 @@ static void garbage_over_tcp_changes_nothing(void)
         { "zmtp 2", "\xff\0\0\0\0\0\0\0\x01\x7f\x01\x05\0\0\x02\0hi", 18 },
         { "null mechanism",
           "\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-          "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 64 },
+          "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+          64 },
         { "curve, then nonsense",
           "\xff\0\0\0\0\0\0\0\x01\x7f\x03\0CURVE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-          "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04\x20nonsensenonsensenonsense....."
-          "...", 64 + 34 },
+          "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04\x20nonsensenonsensenonsense...."
+          "."
+          "...",
+          64 + 34 },
         { "nothing at all", "", 0 },
     };
     struct net net;

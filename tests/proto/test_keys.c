@@ -17,7 +17,7 @@
 #define KEY_B "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 #define SECRET_B "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
 
-/* ---- a folder of our own ---------------------------------------------------------------------- */
+/* ---- a folder of our own ------------------------------------------------------------------- */
 
 struct place {
     char folder[64];
@@ -74,7 +74,7 @@ static int entries_in(const struct place *place)
     return n;
 }
 
-/* ---- key pairs -------------------------------------------------------------------------------- */
+/* ---- key pairs ----------------------------------------------------------------------------- */
 
 static void made_pair_is_stored_0600_and_loaded_again(void)
 {
@@ -181,7 +181,11 @@ static void two_who_make_a_key_at_once_get_the_same(void)
 
 static void key_files_with_wrong_modes_are_refused(void)
 {
-    static const struct { const char *name; mode_t mode; int want; } cases[] = {
+    static const struct {
+        const char *name;
+        mode_t mode;
+        int want;
+    } cases[] = {
         { "0600", 0600, 0 },
         { "0400", 0400, 0 },
         { "0640", 0640, ASY_E_DENIED },
@@ -235,15 +239,18 @@ static void another_users_key_file_is_refused(void)
 
 static void things_that_are_no_key_files_are_refused_and_kept(void)
 {
-    static const char good[] =
-        "assay-key 1\npublic " KEY_B "\nsecret " SECRET_B "\n";
-    static const struct { const char *name, *text; int want; } cases[] = {
+    static const char good[] = "assay-key 1\npublic " KEY_B "\nsecret " SECRET_B "\n";
+    static const struct {
+        const char *name, *text;
+        int want;
+    } cases[] = {
         { "a good one", good, 0 },
         { "empty", "", ASY_E_CORRUPT },
         { "text", "hello\n", ASY_E_CORRUPT },
         { "later version", "assay-key 2\npublic " KEY_B "\nsecret " SECRET_B "\n", ASY_E_CORRUPT },
         { "not a pair", "assay-key 1\npublic " KEY_A "\nsecret " SECRET_B "\n", ASY_E_CORRUPT },
-        { "not Z85", "assay-key 1\npublic " KEY_B "\nsecret ~TKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\n",
+        { "not Z85",
+          "assay-key 1\npublic " KEY_B "\nsecret ~TKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\n",
           ASY_E_CORRUPT },
         { "cut", "assay-key 1\npublic " KEY_B "\nsecret " SECRET_B, ASY_E_CORRUPT },
         { "more", "assay-key 1\npublic " KEY_B "\nsecret " SECRET_B "\n\n", ASY_E_CORRUPT },
@@ -290,7 +297,7 @@ static void special_files_are_refused_without_waiting(void)
     place_remove(&place);
 }
 
-/* ---- the keyring ------------------------------------------------------------------------------ */
+/* ---- the keyring --------------------------------------------------------------------------- */
 
 static void keyring_adds_durably_and_keeps_comments(void)
 {
@@ -349,7 +356,9 @@ static void bad_additions_change_nothing(void)
 {
     static const char long_name[] =
         "0123456789012345678901234567890123456789012345678901234567890123";
-    static const struct { const char *label, *key, *name; } cases[] = {
+    static const struct {
+        const char *label, *key, *name;
+    } cases[] = {
         { "no key", "", "anna" },
         { "short key", "abc", "anna" },
         { "key with a blank", "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hI ", "anna" },
@@ -366,8 +375,7 @@ static void bad_additions_change_nothing(void)
     if (!T_OK(asy_keyring_load(place.path, &ring, &err), &err))
         goto out;
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
-        T_EQ(cases[i].label, asy_keyring_add(ring, cases[i].key, cases[i].name, &err),
-             ASY_E_INVAL);
+        T_EQ(cases[i].label, asy_keyring_add(ring, cases[i].key, cases[i].name, &err), ASY_E_INVAL);
     T_EQ("no file", mode_of(place.path), 0);
     T_EQ("nobody", asy_keyring_has(ring, KEY_A) + asy_keyring_has(ring, KEY_B), 0);
     /* a folder in the file's place: nothing can be stored, so nothing is added */
@@ -383,8 +391,12 @@ out:
 
 static void broken_keyrings_name_the_line(void)
 {
-    static const struct { const char *name, *text; mode_t mode; int want; const char *says; }
-    cases[] = {
+    static const struct {
+        const char *name, *text;
+        mode_t mode;
+        int want;
+        const char *says;
+    } cases[] = {
         { "no name", KEY_A "\r\n", 0600, 0, "" },
         { "no newline", KEY_A " anna", 0600, 0, "" },
         { "key like a comment", "#0000000000000000000000000000000000000000\n", 0600, ASY_E_FORMAT,
@@ -462,7 +474,7 @@ out:
     place_remove(&place);
 }
 
-/* ---- the discovery file ----------------------------------------------------------------------- */
+/* ---- the discovery file -------------------------------------------------------------------- */
 
 static struct asy_discovery example(void)
 {
@@ -537,7 +549,7 @@ static void incomplete_discovery_is_not_written(void)
 }
 
 #define FIELDS(endpoints, key, store, epoch, host, pid)                                            \
-    "{\"assay_discovery\":1,\"endpoints\":" endpoints ",\"server_key\":" key ",\"store\":" store    \
+    "{\"assay_discovery\":1,\"endpoints\":" endpoints ",\"server_key\":" key ",\"store\":" store   \
     ",\"owner_epoch\":" epoch ",\"host\":" host ",\"boot_id\":\"b\",\"pid\":" pid                  \
     ",\"version\":\"1\",\"added_later\":[1]}"
 #define E "[\"tcp://h:1\"]"
@@ -547,7 +559,11 @@ static void incomplete_discovery_is_not_written(void)
 
 static void corrupted_discovery_files_are_told_apart(void)
 {
-    static const struct { const char *name, *text; int want; const char *says; } cases[] = {
+    static const struct {
+        const char *name, *text;
+        int want;
+        const char *says;
+    } cases[] = {
         { "good", FIELDS(E, K, S, "3", "\"h\"", "5"), 0, "" },
         { "empty", "", ASY_E_CORRUPT, "" },
         { "cut", "{\"assay_discovery\":1,\"endpoints\":[\"tcp:", ASY_E_CORRUPT, "" },
@@ -559,8 +575,10 @@ static void corrupted_discovery_files_are_told_apart(void)
           ASY_E_CORRUPT, "" },
         { "no endpoints", FIELDS("[]", K, S, "3", "\"h\"", "5"), ASY_E_CORRUPT, "endpoint" },
         { "endpoints no list", FIELDS("{}", K, S, "3", "\"h\"", "5"), ASY_E_CORRUPT, "endpoints" },
-        { "five endpoints", FIELDS("[\"tcp://a:1\",\"tcp://b:1\",\"tcp://c:1\",\"tcp://d:1\","
-                                   "\"tcp://e:1\"]", K, S, "3", "\"h\"", "5"),
+        { "five endpoints",
+          FIELDS("[\"tcp://a:1\",\"tcp://b:1\",\"tcp://c:1\",\"tcp://d:1\","
+                 "\"tcp://e:1\"]",
+                 K, S, "3", "\"h\"", "5"),
           ASY_E_CORRUPT, "endpoints" },
         { "long endpoint", FIELDS("[\"tcp://" LONG_TEXT LONG_TEXT "\"]", K, S, "3", "\"h\"", "5"),
           ASY_E_CORRUPT, "endpoints" },
@@ -624,7 +642,11 @@ static void overlong_discovery_file_is_corrupt(void)
 static void dead_coordinators_are_stale(void)
 {
     struct asy_discovery discovery = example();
-    struct { const char *name; struct asy_discovery discovery; int want; } cases[6];
+    struct {
+        const char *name;
+        struct asy_discovery discovery;
+        int want;
+    } cases[6];
     pid_t child = fork();
     int status;
 
@@ -670,5 +692,5 @@ T_MAIN("keys", T_TEST(made_pair_is_stored_0600_and_loaded_again),
        T_TEST(bad_additions_change_nothing), T_TEST(broken_keyrings_name_the_line),
        T_TEST(keyring_may_be_asked_while_it_grows), T_TEST(discovery_comes_back_as_written),
        T_TEST(incomplete_discovery_is_not_written),
-       T_TEST(corrupted_discovery_files_are_told_apart),
-       T_TEST(overlong_discovery_file_is_corrupt), T_TEST(dead_coordinators_are_stale))
+       T_TEST(corrupted_discovery_files_are_told_apart), T_TEST(overlong_discovery_file_is_corrupt),
+       T_TEST(dead_coordinators_are_stale))

@@ -96,8 +96,8 @@ struct asy_poll_item {
     int fd;
     short events, revents;     /* POLLIN, POLLOUT of poll.h */
 };
-/* timeout_ms < 0: no limit. A descriptor's error or hang-up is POLLERR in revents. Returns the number of ready items, 0 on time-out or EINTR, or a
- * negative code. */
+/* timeout_ms < 0: no limit. Returns the number of ready items, 0 on time-out or EINTR, or a
+ * negative code. A descriptor's error or hang-up is POLLERR in revents. */
 ASY_MUST_CHECK int asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms,
                             struct asy_error *err);
 /* "4.3.4" */

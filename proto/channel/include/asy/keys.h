@@ -4,7 +4,7 @@
  *
  *   keys/user.key       this user's key pair (made at first use)
  *   keys/server.key     the coordinator's key pair
- *   keys/authorized     one "<public key> <name>" a line; the user who starts a coordinator is on it
+ *   keys/authorized     "<public key> <name>" a line; who starts a coordinator is on it
  *   coordinator.json    the discovery file, while a coordinator lives (and after: it may be stale)
  *
  * Threads: any; files are replaced atomically. */
