@@ -19,9 +19,14 @@
  * of an attempt are numbered 1, 2, …: one at or below the applied number is acknowledged again, one
  * beyond the next is ignored and answered with the watermark, so that the agent sends again.
  *
+ * A trial's value is the best or the last (as its study says) of the objective's values in its
+ * REPORTs, over its lineage: what an attempt reported above the checkpoint that a later one started
+ * from does not count. ENDED.objective is kept on record and decides nothing.
+ *
  * Ownership: create/destroy; inputs are borrowed for the call; effects and events are valid until
  *            the next call of step. Threads: the loop only. Errors: only memory; input that makes no
- *            sense is answered, counted, never fatal. */
+ *            sense is answered, counted, never fatal. A step that failed for memory leaves the core
+ *            unusable: end the process, a restart replays what was committed. */
 #ifndef ASY_CORE_H
 #define ASY_CORE_H
 #include <asy/buf.h>
@@ -32,6 +37,7 @@
 struct asy_core_config {
     struct asy_id store;           /* identity of the store */
     uint64_t owner_epoch;
+    uint64_t last_seq;             /* of the store when it was opened: numbers the NEWS */
     const char *version;
     const char *owner;             /* public key of the user who started the coordinator */
     int64_t heartbeat_ms;          /* 1000 */
@@ -62,6 +68,7 @@ enum asy_input_type {
     ASY_IN_DURABLE = 5,  /* the store reached this commit: news for watchers only, never a cause */
     ASY_IN_DRAIN = 6,    /* a signal: pause everything, quit when quiet */
     ASY_IN_FAILED_COMMIT = 7, /* the store cannot write (full disk): no new leases until it can */
+    ASY_IN_FORGOTTEN = 8,/* the sampler of a FORGET is gone: its spec is not borrowed any more */
 };
 struct asy_input {
     enum asy_input_type type;
@@ -69,9 +76,12 @@ struct asy_input {
     union {
         struct { const struct asy_msg *msg; const char *key; /* peer's public key */ } msg;
         struct { struct asy_id study; uint64_t number; int rc; /* 0, ASY_E_FULL, other */
-                 const double *x; const char *source; const char *text; } asked;
+                 const double *x; /* [space length] */ const char *source; const char *text;
+                 int needs_history; /* asy_sampler_needs_history(): 0 lets core ask ahead */
+                 } asked;
         struct { uint64_t commit; } durable;
         struct { const char *text; int ok; /* 1: it can write again */ } store;
+        struct { struct asy_id study; } forgotten;
     };
 };
 
@@ -93,11 +103,14 @@ struct asy_effect {
     uint64_t commit;                      /* released when durable; 0: at once */
     uint64_t peer;
     struct asy_id study;
+    size_t n_x, n_values;                 /* ASK: n_x of fixed; TELL: of x and values */
     union {
-        struct asy_msg msg;               /* SEND, QUERY (the message asked) */
+        /* SEND; QUERY: a QUERY, or a WATCH whose history up to now is asked for (news of what comes
+         * after follow by themselves, numbered by the same seq) */
+        struct asy_msg msg;
         struct { uint64_t number; const double *fixed; } ask;
         struct asy_outcome tell;
-        struct { const struct asy_study_spec *spec; } sampler; /* borrowed until FORGET is released */
+        struct { const struct asy_study_spec *spec; } sampler; /* borrowed until ASY_IN_FORGOTTEN */
         struct { const char *path; } file;
     };
 };

@@ -78,6 +78,7 @@ enum asy_cause {
     ASY_CAUSE_DRAINING = 14,         /* workers are draining */
     ASY_CAUSE_UNFIT = 15,            /* the only fitting workers are out of service */
     ASY_CAUSE_BACKOFF = 16,          /* crashed just now; waits before its next attempt */
+    ASY_CAUSE_STORE = 17,            /* the store cannot be written (full disk) */
     /* failed */
     ASY_CAUSE_EXIT_CODE = 32, ASY_CAUSE_SIGNAL = 33, ASY_CAUSE_OUT_OF_MEMORY = 34,
     ASY_CAUSE_DIVERGED = 35, ASY_CAUSE_NO_VALUE = 36, ASY_CAUSE_NO_PROGRESS = 37,

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * attempt.c - one lease's try at a job: opened, closed, and what its end means for the trial.
+ *
+ * A lost worker's attempts stay open as orphans: their trials are queued again, but until one is
+ * really leased anew its old attempt may come back and go on. The end LOST is therefore recorded
+ * when the next lease fences it, not when the worker falls silent. */
+#include "core_impl.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKOFF_MAX_MS 60000
+
+struct asy__attempt *asy__attempt_find(const struct asy_core *core, const struct asy__worker *worker,
+                                       struct asy_id study, uint64_t trial, uint32_t attempt,
+                                       uint64_t epoch)
+{
+    struct asy__study *s = asy__study_get(core, study);
+    struct asy__trial *t = s && !s->over ? asy__trial_get(s, trial) : NULL;
+
+    if (!t || !t->attempt)
+        return NULL;
+#if ASY_MUTANT == 3
+    (void)worker, (void)attempt, (void)epoch;
+    return t->attempt;
+#else
+    return t->attempt->number == attempt && t->attempt->epoch == epoch &&
+                   t->attempt->worker == worker
+               ? t->attempt : NULL;
+#endif
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+static void attempt_free(struct asy__attempt *a)
+{
+    for (size_t i = 0; a->gpus && i < a->n_gpus; i++)
+        free(a->gpus[i]);
+    free(a->gpus);
+    free(a->cores);
+    free(a);
+}
+
+static struct asy__attempt *attempt_new(const struct asy_placement *p)
+{
+    struct asy__attempt *a = calloc(1, sizeof *a);
+
+    if (!a)
+        return NULL;
+    a->n_cores = p->n_cores;
+    a->n_gpus = p->n_gpus;
+    a->memory = p->memory;
+    if (!(a->cores = calloc(p->n_cores + 1, sizeof *a->cores)) ||
+        !(a->gpus = calloc(p->n_gpus + 1, sizeof *a->gpus)))
+        goto fail;
+    for (size_t i = 0; i < p->n_cores; i++)
+        a->cores[i] = p->cores[i];
+    for (size_t i = 0; i < p->n_gpus; i++)
+        if (!(a->gpus[i] = strdup(p->gpus[i])))
+            goto fail;
+    return a;
+fail:
+    attempt_free(a);
+    return NULL;
+}
+
+static void occupy(struct asy__attempt *a, struct asy__worker *w, int sign)
+{
+    for (size_t i = 0; i < a->n_cores; i++) {
+        if (sign > 0)
+            w->n_busy += w->busy[a->cores[i]]++ == 0;
+        else
+            w->n_busy -= --w->busy[a->cores[i]] == 0;
+    }
+    w->memory_used = sign > 0 ? w->memory_used + a->memory : w->memory_used - a->memory;
+}
+
+int asy__attempt_open(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev,
+                      struct asy_error *err)
+{
+    const struct asy_placement *p = &ev->leased.placements[0];
+    struct asy__worker *w;
+    struct asy__attempt *a;
+    size_t top = 0;
+    int rc;
+
+    for (size_t i = 0; i < p->n_cores; i++)
+        top = p->cores[i] + (size_t)1 > top ? p->cores[i] + (size_t)1 : top;
+    if ((rc = asy__worker_need(core, p->worker, &w)))
+        return asy_fail(err, rc, "no memory for a worker");
+    if (asy__worker_cores(w, top) || !(a = attempt_new(p)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for an attempt");
+    a->trial = t;
+    a->worker = w;
+    a->id = ev->leased.id;
+    a->number = ev->attempt;
+    a->epoch = ev->leased.epoch;
+    a->milestone = ev->leased.milestone;
+    a->from_step = ev->leased.from.step;
+    occupy(a, w, 1);
+    asy__list_push(&w->attempts, &a->on_worker);
+    t->attempt = a;
+    t->study->n_open++;
+    t->study->cores_used += a->n_cores;
+    asy__worker_listed(core, w);
+    return 0;
+}
+
+/* core NULL: everything is being torn down. */
+void asy__attempt_close(struct asy_core *core, struct asy__attempt *a)
+{
+    struct asy__worker *w = a->worker;
+    struct asy__study *s = a->trial->study;
+
+    occupy(a, w, -1);
+    asy__list_take(&a->on_worker);
+    a->trial->attempt = NULL;
+    s->n_open--;
+    if (!a->orphan)
+        s->cores_used -= a->n_cores;
+    attempt_free(a);
+    if (!core)
+        return;
+    asy__worker_listed(core, w);
+    asy__worker_release(core, w);
+}
+
+/* ---- telling it to end -------------------------------------------------------------------------- */
+
+static enum asy_cancel_mode wanted(const struct asy_core *core, const struct asy__attempt *a,
+                                   enum asy_cause *ret_cause, const char **ret_text)
+{
+    const struct asy__trial *t = a->trial;
+    const struct asy__study *s = t->study;
+
+    if (t->stop != ASY_CAUSE_NONE) {
+        *ret_cause = t->stop;
+        *ret_text = t->stop == ASY_CAUSE_PRUNED ? asy__str(t->text) : "stopped by the user";
+        return ASY_CANCEL_STOP;
+    }
+    if (s->state == ASY_STUDY_STOPPING) {
+        *ret_cause = s->cause;
+        *ret_text = asy__str(s->text);
+        return ASY_CANCEL_STOP;
+    }
+    if (core->draining) {
+        *ret_cause = ASY_CAUSE_DRAINING;
+        *ret_text = "the coordinator is drained";
+        return ASY_CANCEL_PAUSE;
+    }
+    if (s->state == ASY_STUDY_PAUSED && s->spec->checkpoint) {
+        *ret_cause = ASY_CAUSE_STUDY_PAUSED;
+        *ret_text = asy__str(s->text);
+        return ASY_CANCEL_PAUSE;
+    }
+    return (enum asy_cancel_mode)0;
+}
+
+void asy__attempt_sync(struct asy_core *core, struct asy__attempt *a)
+{
+    enum asy_cause cause = ASY_CAUSE_NONE;
+    const char *text = "";
+    enum asy_cancel_mode mode;
+    struct asy_msg *msg;
+
+    if (!a || a->orphan || !a->worker->session)
+        return;
+    mode = wanted(core, a, &cause, &text);
+    if (mode <= a->told || !(msg = asy__send(core, a->worker->session, ASY_MSG_CANCEL, 1)))
+        return;
+    a->told = mode;
+    msg->cancel.study = a->trial->study->id;
+    msg->cancel.trial = a->trial->number;
+    msg->cancel.attempt = a->number;
+    msg->cancel.epoch = a->epoch;
+    msg->cancel.mode = mode;
+    msg->cancel.grace_ms = a->trial->study->spec->grace_ms;
+    msg->cancel.cause = cause;
+    msg->cancel.text = asy__dup(core, text);
+}
+
+/* ---- what its end means ------------------------------------------------------------------------- */
+
+static void complete(struct asy_core *core, struct asy__trial *t)
+{
+    const struct asy_study_spec *spec = t->study->spec;
+    double *values = asy__alloc(core, spec->n_objectives * sizeof *values);
+
+    if (!values)
+        return;
+    asy__trial_values(t, values);
+    for (size_t i = 0; i < spec->n_objectives; i++)
+        if (isnan(values[i])) {
+            asy__trial_end(core, t, ASY_TRIAL_FAILED, ASY_CAUSE_NO_VALUE,
+                           asy__textf(core, t->reported && spec->n_objectives == 1
+                                                ? "only nan was reported for '%s'"
+                                                : "no value for '%s' was reported",
+                                      spec->objectives[i].metric));
+            return;
+        }
+    asy__trial_end(core, t, ASY_TRIAL_COMPLETE, ASY_CAUSE_NONE, "");
+}
+
+static void paused(struct asy_core *core, struct asy__trial *t, uint64_t step, uint64_t milestone)
+{
+    struct asy__study *s = t->study;
+    struct asy_event ev;
+    char text[240] = "";
+
+    if (milestone == UINT64_MAX || step < milestone) {
+        asy__trial_queue(core, t,
+                         core->draining                   ? ASY_CAUSE_DRAINING
+                         : s->state == ASY_STUDY_PAUSED ? ASY_CAUSE_STUDY_PAUSED
+                                                          : ASY_CAUSE_PREEMPTED, "");
+        return;
+    }
+    if (milestone >= s->spec->length_max) {
+        complete(core, t);
+        return;
+    }
+    asy_pruner_explain(s->pruner, t->number, text, sizeof text);
+    ev = asy__event(core, ASY_EV_TRIAL_STATE, s, t);
+    ev.trial_state.state = ASY_TRIAL_PAUSED;
+    ev.trial_state.cause = ASY_CAUSE_RUNG;
+    ev.trial_state.text = asy__dup(core, text);
+    ev.trial_state.value = NAN;
+    ev.trial_state.step = t->step;
+    asy__emit(core, &ev);
+}
+
+/* In a deterministic study a failure that training did not cause changes the table. */
+static const char *voiding(const struct asy__study *s)
+{
+    return s->lag > 0 ? "; the study is not deterministic any more" : "";
+}
+
+static void crashed(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
+                    const char *text)
+{
+    struct asy__study *s = t->study;
+    int64_t wait = core->config.backoff_ms;
+
+    if (cause == ASY_CAUSE_BAD_JOB || cause == ASY_CAUSE_DATA) { /* would fail again */
+        asy__trial_end(core, t, ASY_TRIAL_FAILED, cause, text);
+        return;
+    }
+    if ((int64_t)t->crashes > s->spec->retries) {
+        int once = s->spec->retries == 0;
+
+        asy__trial_end(core, t, ASY_TRIAL_FAILED, once && cause ? cause : ASY_CAUSE_RETRIES,
+                       asy__textf(core, "crashed %" PRIu32 " times, the last time: %s%s",
+                                  t->crashes, *text ? text : "no reason given", voiding(s)));
+        return;
+    }
+    for (uint32_t i = 1; i < t->crashes && wait < BACKOFF_MAX_MS; i++)
+        wait *= 2;
+    asy__trial_queue(core, t, ASY_CAUSE_BACKOFF,
+                     asy__textf(core, "crashed %" PRIu32 " times, the last time: %s", t->crashes,
+                                *text ? text : "no reason given"));
+    t->ready_ms = core->now_ms + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+}
+
+static void lost(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
+                 const char *text)
+{
+    if (t->losses >= core->config.lost_limit)
+        asy__trial_end(core, t, ASY_TRIAL_FAILED, ASY_CAUSE_NO_PROGRESS,
+                       asy__textf(core, "no progress: lost %" PRIu32 " times in a row without a "
+                                  "newer checkpoint, the last time: %s%s",
+                                  t->losses, text, voiding(t->study)));
+    else if (t->state != ASY_TRIAL_QUEUED)
+        asy__trial_queue(core, t, cause, text);
+}
+
+static void follow(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev,
+                   uint64_t milestone)
+{
+    enum asy_end end = ev->ended.end;
+    const char *text = asy__str(ev->ended.text);
+    uint64_t step = ev->ended.step > t->step ? ev->ended.step : t->step;
+
+    if (end == ASY_END_COMPLETE) {
+        complete(core, t);
+    } else if (end == ASY_END_DIVERGED) {
+        asy__trial_end(core, t, ASY_TRIAL_FAILED, ASY_CAUSE_DIVERGED, text);
+    } else if (t->stop != ASY_CAUSE_NONE || t->study->state == ASY_STUDY_STOPPING) {
+        asy__trial_stopped(core, t);
+    } else if (end == ASY_END_PAUSED) {
+        paused(core, t, step, milestone);
+    } else if (end == ASY_END_CRASHED) {
+        crashed(core, t, ev->ended.cause, text);
+    } else if (end == ASY_END_LOST || end == ASY_END_PREEMPTED) {
+        lost(core, t, end == ASY_END_LOST ? ASY_CAUSE_LOST : ASY_CAUSE_PREEMPTED, text);
+    } else { /* refused, or stopped though nobody asked */
+        asy__trial_queue(core, t, ASY_CAUSE_BACKOFF, text);
+        t->ready_ms = core->now_ms + core->config.backoff_ms;
+    }
+}
+
+void asy__attempt_ended(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev)
+{
+    uint64_t milestone = t->attempt->milestone;
+
+    asy__emit(core, ev);
+    if (!core->rc)
+        follow(core, t, ev, milestone);
+}
+
+void asy__attempt_lost(struct asy_core *core, struct asy__trial *t, enum asy_end end,
+                       enum asy_cause cause, const char *text)
+{
+    struct asy_event ev = asy__event(core, ASY_EV_ENDED, t->study, t);
+
+    ev.ended.end = end;
+    ev.ended.cause = cause;
+    ev.ended.text = asy__dup(core, text);
+    ev.ended.step = t->step;
+    ev.ended.objective = NAN;
+    asy__attempt_ended(core, t, &ev);
+}

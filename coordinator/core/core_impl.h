@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * core_impl.h - what the files of the core share.
+ *
+ * Two kinds of fields: lasting ones, which only apply.c (and job.c, trial.c on its behalf) changes,
+ * driven by events; and soft ones, marked so, which a restart forgets. Functions that decide read
+ * lasting fields, make events with asy__emit() and never write lasting fields themselves.
+ *
+ * Memory: nothing here returns an error for memory in the middle of a decision; the failure sticks
+ * in core->rc and asy_core_step() reports it. */
+#ifndef ASY__CORE_IMPL_H
+#define ASY__CORE_IMPL_H
+#include <asy/core.h>
+#include "list.h"
+#include "map.h"
+
+#ifndef ASY_MUTANT /* the mutants of tests/sim; 0: the real thing */
+#define ASY_MUTANT 0
+#endif
+#define ASY__NAME_MAX 64
+#define ASY__CORES_MAX 65536
+#define ASY__NEVER INT64_MAX
+#define ASY__NO_TRIAL UINT64_MAX
+
+struct asy__study;
+struct asy__trial;
+struct asy__attempt;
+struct asy__worker;
+struct asy__session;
+
+/* Which list of its study a trial stands in. */
+enum asy__where { ASY__NOWHERE, ASY__AGAIN, ASY__FRESH, ASY__OPEN, ASY__PAUSED, ASY__OVER };
+
+struct asy__checkpoint {
+    uint32_t attempt;
+    uint64_t step, bytes;
+    struct asy_sha sha;
+    char *path;
+};
+
+/* An attempt that a later lease cut off: its reports up to here are on record. */
+struct asy__fenced {
+    uint32_t attempt;
+    uint64_t upto;
+};
+
+struct asy__trial {
+    struct asy__node node;
+    struct asy__study *study;
+    struct asy__attempt *attempt;  /* open: leased, running, or lost and not yet fenced */
+    struct asy_id id;
+    uint64_t number, seed, job, step;
+    uint64_t goal;                 /* milestone it was promoted to; 0: the first one */
+    uint32_t attempts;             /* number of the newest attempt; 0: none yet */
+    uint32_t crashes, losses;      /* losses: in a row without a newer checkpoint */
+    enum asy_trial_state state;
+    enum asy_cause cause, stop;    /* stop: NONE, or why it is to end at the next chance */
+    enum asy__where where;
+    unsigned job_open : 1;         /* its job has no outcome yet */
+    unsigned started : 1;          /* some attempt of it said so */
+    unsigned hit : 1;              /* it reached the study's target */
+    unsigned reported : 1;         /* the objective's metric came up, if only as NaN */
+    unsigned diverged : 1;
+    unsigned told : 1;             /* sampler and pruner know its end */
+    char *text;
+    struct asy__checkpoint *checkpoints; /* acknowledged, oldest first */
+    size_t n_checkpoints;
+    struct asy__fenced *fenced;
+    size_t n_fenced;
+    double *hist;                  /* [n_hist][1 + objectives]: step, values */
+    size_t n_hist, cap_hist;
+    double fed_step;               /* deterministic: the pruner has the values up to here; -1 */
+    int64_t ready_ms;              /* soft: not leased again before */
+    double last_step;              /* of the last objective value; -1: none */
+    double x[];                    /* [n_x] point, [n] best, [n] last of what left hist, [n] final */
+};
+
+struct asy__attempt {
+    struct asy__node on_worker;
+    struct asy__trial *trial;
+    struct asy__worker *worker;
+    struct asy_id id;
+    uint32_t number;
+    uint64_t epoch, milestone, applied;
+    uint64_t from_step;
+    uint32_t *cores;
+    size_t n_cores;
+    uint64_t memory;
+    char **gpus;
+    size_t n_gpus;
+    int started, orphan;              /* orphan: its worker is lost */
+    enum asy_cancel_mode told;        /* soft: the strongest cancel sent in this session; 0: none */
+    uint64_t seen;                    /* soft: the HELLO that listed it */
+};
+
+struct asy__job {
+    uint64_t trial; /* ASY__NO_TRIAL: a turn at which nothing could be decided */
+    int done;
+};
+
+struct asy__note { /* what a rebuilt sampler must be told, in order */
+    uint64_t number;
+    enum asy_outcome_state state;
+};
+
+struct asy__study {
+    struct asy__node node;             /* of the live ones, by age */
+    struct asy_id id;
+    char *name, *base_name, *project;
+    const char *owner;                 /* interned */
+    char *spec_text;                   /* canonical; NULL once it is over */
+    struct asy_study_spec *spec;       /* parsed when first needed */
+    struct asy_pruner *pruner;
+    int64_t created_us, paused_us, paused_since_us; /* 0: not paused */
+    enum asy_study_state state;
+    enum asy_cause cause;
+    char *text;
+    int over, exhausted, target_hit;
+    struct asy__trial **trials;
+    uint64_t n_trials, cap_trials;
+    struct asy__node lists[ASY__OVER]; /* AGAIN, FRESH, OPEN, PAUSED by number */
+    uint64_t counts[ASY_TRIAL_CANCELLED + 1];
+    uint64_t n_fresh, n_again;
+    uint64_t cores_used;               /* by attempts that are not orphans */
+    size_t n_open;                     /* attempts, orphans too */
+    double best;                       /* of complete trials, first objective; NaN: none */
+    int64_t best_trial;
+    /* deterministic studies: jobs [fed, next_job) in a ring of `lag` entries */
+    struct asy__job *ring;
+    uint64_t next_job, fed, lag;       /* lag 0: not deterministic */
+    /* soft */
+    struct asy_study_spec **retired;   /* not current any more, maybe still borrowed */
+    size_t n_retired;
+    int has_sampler, asks_ahead, blocked, promo_stale, promo_none;
+    uint64_t asking;                   /* asks on their way: trials [n_trials, n_trials + asking) */
+    struct asy__note *notes;
+    size_t n_notes, cap_notes, notes_told;
+    int64_t time_up_ms;
+    struct asy__worker *reserved;      /* kept free for it: it is the first that waits for room */
+};
+
+struct asy__worker {
+    struct asy__node node, free_node;
+    struct asy__node attempts;
+    struct asy_id id;
+    char *host, *version, *fit, *hardware;
+    int present;
+    uint32_t n_cores;
+    uint64_t memory, memory_used;
+    uint8_t *busy;                     /* [cap] */
+    size_t cap;
+    uint32_t n_busy;
+    /* soft */
+    const char *owner;                 /* interned; NULL: not seen since the start */
+    struct asy__session *session;
+    uint32_t *groups;                  /* [n_cores] */
+    uint32_t n_groups;
+    char **gpus;
+    size_t n_gpus;
+    int suspect, draining;
+    int64_t seen_ms, lost_ms, walltime_ms; /* lost_ms: without a session, when it is judged */
+    int reattach;                      /* lost_ms comes from the start */
+    struct asy_sha *specs;             /* known to the session's agent */
+    size_t n_specs;
+};
+
+struct asy__watch {
+    uint64_t request;
+    struct asy_id study; /* none: all */
+    int stop;
+};
+struct asy__session {
+    struct asy__node node;
+    uint64_t peer;
+    struct asy_id id;
+    enum asy_role role;
+    const char *key; /* interned */
+    struct asy__worker *worker;
+    int64_t seen_ms;
+    struct asy__watch *watches;
+    size_t n_watches;
+};
+
+/* A commit handed out and not yet known as durable, with the events that somebody watches. */
+struct asy__pending {
+    uint64_t commit;
+    struct asy_arena *arena;
+    struct asy_event *events;
+    size_t n, cap;
+};
+
+struct asy_core {
+    struct asy_core_config config;
+    char *version, *owner;
+    struct asy__map studies, names, workers, sessions;
+    struct asy__node live, all_workers, free_workers, all_sessions, shells;
+    char **owners; /* interned keys */
+    size_t n_owners;
+    size_t n_workers, n_sessions, n_watches;
+    uint64_t workers_joined;
+    /* the step in hand */
+    struct asy_arena *arena;
+    struct asy_event *events;
+    size_t n_events, cap_events;
+    struct asy_effect *effects;
+    size_t n_effects, cap_effects;
+    int64_t now_ms, wall_us;
+    int rc;
+    /* commits */
+    uint64_t open_commit, last_commit, open_events, seq;
+    struct asy__pending *pending;
+    size_t n_pending, cap_pending;
+    /* soft */
+    int started, draining, quit_wanted, quit_sent, store_bad, more;
+    char store_text[200];
+    int64_t wake_ms, idle_since_ms;
+    uint64_t serial, hello_serial, nonsense;
+    struct asy_buf scratch;
+};
+
+/* ---- out.c: events and effects of the step ------------------------------------------------- */
+struct asy_event asy__event(const struct asy_core *core, enum asy_event_kind kind,
+                            const struct asy__study *study, const struct asy__trial *trial);
+/* Applies the event and hands it out. */
+void asy__emit(struct asy_core *core, const struct asy_event *event);
+/* The commit that holds all that was decided so far. */
+uint64_t asy__so_far(const struct asy_core *core);
+struct asy_effect *asy__effect(struct asy_core *core, enum asy_effect_type type, uint64_t commit);
+/* gated 0: leaves at once. The pointer is good until the next effect; NULL for memory. */
+struct asy_msg *asy__send(struct asy_core *core, const struct asy__session *session,
+                          enum asy_msg_type type, int gated);
+void asy__send_text(struct asy_core *core, uint64_t peer, enum asy_msg_type type,
+                    const char *text);
+void asy__reply(struct asy_core *core, const struct asy__session *session, uint64_t request,
+                int code, const char *text, const char *json);
+void *asy__alloc(struct asy_core *core, size_t n); /* of the step */
+const char *asy__textf(struct asy_core *core, const char *fmt, ...) ASY_PRINTF(2, 3);
+const char *asy__dup(struct asy_core *core, const char *text); /* for the step; NULL: "" */
+struct asy_id asy__make_id(struct asy_core *core);
+void asy__wake(struct asy_core *core, int64_t at_ms);
+void asy__news(struct asy_core *core, uint64_t durable);
+static inline const char *asy__str(const char *text)
+{
+    return text ? text : "";
+}
+
+/* ---- state.c -------------------------------------------------------------------------------- */
+int asy__trial_may(enum asy_trial_state from, enum asy_trial_state to);
+int asy__study_may(enum asy_study_state from, enum asy_study_state to);
+
+/* ---- apply.c -------------------------------------------------------------------------------- */
+ASY_MUST_CHECK int asy__apply(struct asy_core *core, const struct asy_event *event,
+                              struct asy_error *err);
+/* Sampler news: an effect while live, a note during replay. */
+void asy__tell(struct asy_core *core, struct asy__study *study, const struct asy__trial *trial,
+               enum asy_outcome_state state);
+void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
+                      const struct asy__trial *trial, enum asy_outcome_state state);
+/* Sampler and pruner learn of the end of a trial. */
+void asy__tell_end(struct asy_core *core, struct asy__study *study, struct asy__trial *trial);
+int asy__reaches_target(const struct asy__study *study, double value);
+
+/* ---- study.c -------------------------------------------------------------------------------- */
+struct asy__study *asy__study_get(const struct asy_core *core, struct asy_id id);
+struct asy__study *asy__study_find(const struct asy_core *core, const char *name_or_id);
+struct asy__study *asy__study_by_name(const struct asy_core *core, const char *project,
+                                      const char *name);
+ASY_MUST_CHECK int asy__study_add(struct asy_core *core, const struct asy_event *created,
+                                  struct asy_error *err);
+ASY_MUST_CHECK int asy__study_need(struct asy_core *core, struct asy__study *study,
+                                   struct asy_error *err); /* parses spec, makes pruner */
+ASY_MUST_CHECK int asy__pruner_for(const struct asy_study_spec *spec,
+                                   struct asy_pruner **ret_pruner, struct asy_error *err);
+void asy__study_empty(struct asy_core *core, struct asy__study *study); /* it is over */
+void asy__study_retire(struct asy_core *core, struct asy__study *study);
+void asy__study_forgotten(struct asy_core *core, struct asy_id id);
+void asy__study_destroy(struct asy__study *study);
+void asy__study_state(struct asy_core *core, struct asy__study *study, enum asy_study_state state,
+                      enum asy_cause cause, const char *text);
+/* STOPPING, and whoever runs is told. */
+void asy__study_stop(struct asy_core *core, struct asy__study *study, enum asy_cause cause,
+                     const char *text);
+void asy__study_sync(struct asy_core *core, struct asy__study *study); /* cancels that are due */
+void asy__study_asked(struct asy_core *core, const struct asy_input *input);
+/* Whether a further trial may be created (lasting facts alone). */
+int asy__study_can_create(const struct asy_core *core, const struct asy__study *study);
+/* Notes, ends, asks: everything but leases. */
+void asy__study_pump(struct asy_core *core, struct asy__study *study);
+void asy__study_ask(struct asy_core *core, struct asy__study *study);
+/* The trial that the pruner would promote, or NULL; changes nothing. */
+struct asy__trial *asy__study_promotable(struct asy__study *study, uint64_t *ret_milestone);
+double asy__better(const struct asy__study *study, size_t objective, double a, double b);
+uint32_t asy__need_cores(const struct asy__study *study);
+uint64_t asy__need_memory(const struct asy__study *study);
+uint32_t asy__need_gpus(const struct asy__study *study);
+
+/* ---- trial.c -------------------------------------------------------------------------------- */
+struct asy__trial *asy__trial_get(const struct asy__study *study, uint64_t number);
+ASY_MUST_CHECK int asy__trial_add(struct asy_core *core, struct asy__study *study,
+                                  const struct asy_event *created, struct asy_error *err);
+ASY_MUST_CHECK int asy__trial_fence(struct asy__trial *trial, uint32_t attempt, uint64_t upto);
+struct asy__fenced *asy__trial_fenced(const struct asy__trial *trial, uint32_t attempt);
+void asy__trial_destroy(struct asy__trial *trial);
+void asy__trial_move(struct asy__trial *trial, enum asy__where where);
+/* Emits the final state, after dropping the trial's checkpoints. */
+void asy__trial_end(struct asy_core *core, struct asy__trial *trial, enum asy_trial_state state,
+                    enum asy_cause cause, const char *text);
+void asy__trial_queue(struct asy_core *core, struct asy__trial *trial, enum asy_cause cause,
+                      const char *text);
+/* Ends it as its `stop`, or its study's end, has it. */
+void asy__trial_stopped(struct asy_core *core, struct asy__trial *trial);
+void asy__trial_drop_checkpoints(struct asy_core *core, struct asy__trial *trial, size_t keep);
+ASY_MUST_CHECK int asy__trial_record(struct asy__trial *trial, const struct asy_event *report,
+                                     double *ret_first, int *ret_has);
+ASY_MUST_CHECK int asy__trial_checkpoint(struct asy__trial *trial,
+                                         const struct asy_checkpoint *checkpoint);
+void asy__trial_forget_checkpoint(struct asy__trial *trial,
+                                  const struct asy_checkpoint *checkpoint);
+/* Values above the step do not count any more; from_nothing: none do. */
+void asy__trial_rewind(struct asy__trial *trial, uint64_t step, int from_nothing);
+void asy__trial_values(const struct asy__trial *trial, double *ret_values);
+/* Values into x's tail. The history goes, unless the pruner is still to hear it. */
+void asy__trial_finalise(struct asy__trial *trial, int keep_history);
+const double *asy__trial_final(const struct asy__trial *trial);
+size_t asy__n_objectives(const struct asy__study *study);
+struct asy_checkpoint asy__newest_checkpoint(const struct asy__trial *trial);
+
+/* ---- job.c: deterministic studies ------------------------------------------------------------ */
+ASY_MUST_CHECK int asy__job_open(struct asy__study *study, struct asy__trial *trial);
+void asy__job_done(struct asy__study *study, struct asy__trial *trial);
+/* A trial is over: says whether its end is told in job order, by asy__job_settle(). */
+int asy__job_tells(const struct asy__study *study, const struct asy__trial *trial);
+/* Feeds outcomes in job order as far as the next decision may know them; passes turns at which
+ * nothing can be decided. */
+void asy__job_settle(struct asy_core *core, struct asy__study *study);
+/* Deterministic and the next decision waits for an earlier job. */
+int asy__job_waits(const struct asy__study *study);
+
+/* ---- attempt.c ------------------------------------------------------------------------------- */
+/* The open attempt of these numbers on this worker, or NULL: nothing of it counts any more. */
+struct asy__attempt *asy__attempt_find(const struct asy_core *core, const struct asy__worker *worker,
+                                       struct asy_id study, uint64_t trial, uint32_t attempt,
+                                       uint64_t epoch);
+ASY_MUST_CHECK int asy__attempt_open(struct asy_core *core, struct asy__trial *trial,
+                                     const struct asy_event *leased, struct asy_error *err);
+void asy__attempt_close(struct asy_core *core, struct asy__attempt *attempt);
+/* Emits ENDED (event's union filled in by the caller) and what follows from it. */
+void asy__attempt_ended(struct asy_core *core, struct asy__trial *trial,
+                        const struct asy_event *ended);
+void asy__attempt_lost(struct asy_core *core, struct asy__trial *trial, enum asy_end end,
+                       enum asy_cause cause, const char *text);
+/* Sends a cancel if the attempt should end and has not been told so. */
+void asy__attempt_sync(struct asy_core *core, struct asy__attempt *attempt);
+
+/* ---- worker.c -------------------------------------------------------------------------------- */
+struct asy__worker *asy__worker_get(const struct asy_core *core, struct asy_id id);
+ASY_MUST_CHECK int asy__worker_need(struct asy_core *core, struct asy_id id,
+                                    struct asy__worker **ret_worker);
+void asy__worker_destroy(struct asy__worker *worker);
+/* Removes it if it is gone and nothing refers to it. */
+void asy__worker_release(struct asy_core *core, struct asy__worker *worker);
+ASY_MUST_CHECK int asy__worker_cores(struct asy__worker *worker, size_t n); /* room in busy */
+void asy__worker_lost(struct asy_core *core, struct asy__worker *worker, enum asy_cause cause,
+                      const char *text);
+void asy__worker_timers(struct asy_core *core);
+void asy__worker_listed(struct asy_core *core, struct asy__worker *worker); /* free list upkeep */
+uint32_t asy__worker_free(const struct asy__worker *worker);
+int asy__worker_serves(const struct asy__worker *worker, const struct asy__study *study);
+/* Connected, fit, not silent, not draining. */
+int asy__worker_ready(const struct asy_core *core, const struct asy__worker *worker);
+int asy__worker_holds(const struct asy__worker *worker, const struct asy__study *study);
+/* Whether it could hold one attempt if nothing ran on it. */
+int asy__worker_could(const struct asy__worker *worker, const struct asy__study *study);
+/* Chooses cores, in one group where possible; fills the placement from the step's memory. */
+void asy__worker_place(struct asy_core *core, const struct asy__worker *worker,
+                       const struct asy__study *study, struct asy_placement *ret);
+size_t asy__worker_gpus_free(const struct asy__worker *worker);
+
+/* ---- session.c, report.c, control.c ----------------------------------------------------------- */
+struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer);
+void asy__session_close(struct asy_core *core, struct asy__session *session);
+void asy__session_hello(struct asy_core *core, const struct asy_input *input);
+void asy__session_msg(struct asy_core *core, const struct asy_input *input);
+void asy__session_timers(struct asy_core *core);
+const char *asy__intern(struct asy_core *core, const char *key);
+void asy__reports(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg);
+void asy__submit(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg);
+void asy__control(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg);
+void asy__record(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg);
+/* 1: it watches from here on, and history up to here is to be asked of the store. */
+int asy__watch(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg);
+/* Whether this user may see and steer the study. */
+int asy__may(const struct asy_core *core, const struct asy__session *session,
+             const struct asy__study *study);
+void asy__drain(struct asy_core *core);
+
+/* ---- schedule.c, explain.c -------------------------------------------------------------------- */
+void asy__schedule(struct asy_core *core);
+/* How many attempts of this study would find room now, at most max. */
+uint64_t asy__room(const struct asy_core *core, const struct asy__study *study, uint64_t max);
+int asy__goes_before(const struct asy__study *a, const struct asy__study *b);
+int asy__has_ready(struct asy_core *core, struct asy__study *study);
+enum asy_cause asy__why_study(struct asy_core *core, struct asy__study *study, char *text,
+                              size_t n);
+enum asy_cause asy__why_trial(struct asy_core *core, struct asy__study *study,
+                              const struct asy__trial *trial, char *text, size_t n);
+#endif

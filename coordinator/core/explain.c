@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * explain.c - why a trial or a study waits, failed or was stopped.
+ *
+ * Nothing is kept for it while scheduling: the question is answered from the state at hand, by the
+ * same predicates that the scheduler decides with. What has ended carries its cause in the state. */
+#include "core_impl.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct tally { /* of workers that serve the study's owner */
+    uint32_t connected, could, unfit, draining, suspect, ready, cores_ok;
+    uint32_t most_cores, most_free;
+    uint64_t most_memory;
+    size_t most_gpus;
+    const struct asy__worker *unfit_one, *suspect_one;
+};
+
+static void count_worker(const struct asy_core *core, const struct asy__worker *w,
+                         const struct asy__study *s, struct tally *y)
+{
+    if (!asy__worker_serves(w, s))
+        return;
+    y->connected++;
+    y->most_cores = w->n_cores > y->most_cores ? w->n_cores : y->most_cores;
+    y->most_memory = w->memory > y->most_memory ? w->memory : y->most_memory;
+    y->most_gpus = w->n_gpus > y->most_gpus ? w->n_gpus : y->most_gpus;
+    if (!asy__worker_could(w, s))
+        return;
+    y->could++;
+    if (w->fit) {
+        y->unfit++;
+        y->unfit_one = w;
+    } else if (w->suspect) {
+        y->suspect++;
+        y->suspect_one = w;
+    } else if (!asy__worker_ready(core, w)) {
+        y->draining++;
+    } else {
+        uint32_t n = asy__worker_free(w);
+
+        y->ready++;
+        y->most_free = n > y->most_free ? n : y->most_free;
+        y->cores_ok += n >= asy__need_cores(s);
+    }
+}
+
+/* No connected worker is able to hold it, now or later. */
+static enum asy_cause never(const struct asy__study *s, const struct tally *y, char *text,
+                            size_t n)
+{
+    if (y->connected == 0) {
+        snprintf(text, n, "no worker that serves the owner of study '%s' is connected", s->name);
+        return ASY_CAUSE_NO_WORKER;
+    }
+    if (asy__need_gpus(s) > y->most_gpus) {
+        snprintf(text, n, "asks for %" PRIu32 " GPUs; the most that one of %" PRIu32
+                 " workers has is %zu", asy__need_gpus(s), y->connected, y->most_gpus);
+        return ASY_CAUSE_NO_GPU;
+    }
+    snprintf(text, n, "asks for %" PRIu32 " cores and %" PRIu64 " MiB on one worker; the most that "
+             "one of %" PRIu32 " has is %" PRIu32 " cores and %" PRIu64 " MiB",
+             asy__need_cores(s), asy__need_memory(s) >> 20, y->connected, y->most_cores,
+             y->most_memory >> 20);
+    return ASY_CAUSE_TOO_LARGE;
+}
+
+static const struct asy__study *ahead_of(struct asy_core *core, struct asy__study *s)
+{
+    struct asy__study *other, *first = NULL;
+
+    asy__each(other, &core->live, struct asy__study, node)
+        if (other != s && asy__goes_before(other, s) && asy__has_ready(core, other) &&
+            (!first || asy__goes_before(other, first)))
+            first = other;
+    return first;
+}
+
+static enum asy_cause no_room(struct asy_core *core, struct asy__study *s, const struct tally *y,
+                              char *text, size_t n)
+{
+    const struct asy__study *first = ahead_of(core, s);
+
+    if (first) {
+        snprintf(text, n, "study '%s' goes first: priority %" PRId64 " with %" PRIu64
+                 " running cores, against %" PRId64 " with %" PRIu64, first->name,
+                 first->spec->priority, first->cores_used, s->spec->priority, s->cores_used);
+        return ASY_CAUSE_PRIORITY;
+    }
+    if (y->cores_ok == 0) {
+        snprintf(text, n, "needs %" PRIu32 " free cores on one worker; the most that one of %" PRIu32
+                 " has free is %" PRIu32, asy__need_cores(s), y->ready, y->most_free);
+        return ASY_CAUSE_NO_CORES;
+    }
+    if (asy__need_gpus(s) > 0) {
+        snprintf(text, n, "needs %" PRIu32 " free GPUs on one worker that has the cores for it",
+                 asy__need_gpus(s));
+        return ASY_CAUSE_NO_GPU;
+    }
+    snprintf(text, n, "needs %" PRIu64 " MiB on one worker; those with enough free cores have less",
+             asy__need_memory(s) >> 20);
+    return ASY_CAUSE_NO_MEMORY;
+}
+
+/* Why a queued trial of this study is not leased. */
+static enum asy_cause why_no_lease(struct asy_core *core, struct asy__study *s, char *text,
+                                   size_t n)
+{
+    struct tally y = { 0 };
+    struct asy__worker *w;
+
+    if (core->draining) {
+        snprintf(text, n, "the coordinator is being drained");
+        return ASY_CAUSE_DRAINING;
+    }
+    if (core->store_bad) {
+        snprintf(text, n, "the store cannot be written: %s", core->store_text);
+        return ASY_CAUSE_STORE;
+    }
+    if (s->spec->parallel != 0 &&
+        s->counts[ASY_TRIAL_LEASED] + s->counts[ASY_TRIAL_RUNNING] >= s->spec->parallel) {
+        snprintf(text, n, "%" PRIu64 " of at most %" PRIu64 " trials run",
+                 s->counts[ASY_TRIAL_LEASED] + s->counts[ASY_TRIAL_RUNNING], s->spec->parallel);
+        return ASY_CAUSE_PARALLEL_LIMIT;
+    }
+    asy__each(w, &core->all_workers, struct asy__worker, node)
+        count_worker(core, w, s, &y);
+    if (y.could == 0)
+        return never(s, &y, text, n);
+    if (y.ready > 0)
+        return no_room(core, s, &y, text, n);
+    if (y.suspect > 0) {
+        snprintf(text, n, "worker '%s' is silent for %" PRId64 " ms; it counts as lost after %"
+                 PRId64 " ms", asy__str(y.suspect_one->host),
+                 core->now_ms - y.suspect_one->seen_ms, core->config.lost_after_ms);
+        return ASY_CAUSE_SUSPECT;
+    }
+    if (y.draining > 0) {
+        snprintf(text, n, "all %" PRIu32 " fitting workers are draining", y.draining);
+        return ASY_CAUSE_DRAINING;
+    }
+    snprintf(text, n, "worker '%s' is out of service: %s", asy__str(y.unfit_one->host),
+             y.unfit_one->fit);
+    return ASY_CAUSE_UNFIT;
+}
+
+static enum asy_cause why_queued(struct asy_core *core, struct asy__study *s,
+                                 const struct asy__trial *t, char *text, size_t n)
+{
+    if (s->state == ASY_STUDY_PAUSED) {
+        snprintf(text, n, "study '%s' is paused: %s", s->name, asy__str(s->text));
+        return ASY_CAUSE_STUDY_PAUSED;
+    }
+    if (t && t->ready_ms > core->now_ms) {
+        snprintf(text, n, "%s; goes on in %" PRId64 " ms", asy__str(t->text),
+                 t->ready_ms - core->now_ms);
+        return ASY_CAUSE_BACKOFF;
+    }
+    return why_no_lease(core, s, text, n);
+}
+
+static enum asy_cause why_open(const struct asy_core *core, const struct asy__trial *t, char *text,
+                               size_t n)
+{
+    const struct asy__worker *w = t->attempt->worker;
+
+    if (!w->session) {
+        int64_t left = w->lost_ms == ASY__NEVER ? 0 : w->lost_ms - core->now_ms;
+
+        snprintf(text, n, "worker '%s' is not connected; it has %" PRId64 " ms to come back",
+                 asy__str(w->host), left > 0 ? left : 0);
+        return ASY_CAUSE_REATTACH;
+    }
+    if (w->suspect) {
+        snprintf(text, n, "worker '%s' is silent for %" PRId64 " ms; it counts as lost after %"
+                 PRId64 " ms", asy__str(w->host), core->now_ms - w->seen_ms,
+                 core->config.lost_after_ms);
+        return ASY_CAUSE_SUSPECT;
+    }
+    snprintf(text, n, "runs on worker '%s' to step %" PRIu64, asy__str(w->host),
+             t->attempt->milestone);
+    return ASY_CAUSE_NONE;
+}
+
+enum asy_cause asy__why_trial(struct asy_core *core, struct asy__study *s,
+                              const struct asy__trial *t, char *text, size_t n)
+{
+    switch (t->state) {
+    case ASY_TRIAL_QUEUED:
+        return why_queued(core, s, t, text, n);
+    case ASY_TRIAL_LEASED:
+    case ASY_TRIAL_RUNNING:
+        return why_open(core, t, text, n);
+    case ASY_TRIAL_PAUSED:
+        asy_pruner_explain(s->pruner, t->number, text, n);
+        return ASY_CAUSE_RUNG;
+    default:
+        snprintf(text, n, "%s", asy__str(t->text));
+        return t->cause;
+    }
+}
+
+enum asy_cause asy__why_study(struct asy_core *core, struct asy__study *s, char *text, size_t n)
+{
+    if (s->state == ASY_STUDY_PAUSED) {
+        snprintf(text, n, "%s", asy__str(s->text));
+        return ASY_CAUSE_STUDY_PAUSED;
+    }
+    if (s->state != ASY_STUDY_RUNNING) {
+        snprintf(text, n, "%s", asy__str(s->text));
+        return s->cause;
+    }
+    if (s->counts[ASY_TRIAL_QUEUED] > 0)
+        return why_queued(core, s, NULL, text, n);
+    if (s->asking > 0) {
+        snprintf(text, n, "the sampler is computing trial %" PRIu64, s->n_trials);
+        return ASY_CAUSE_SAMPLER;
+    }
+    if (asy__job_waits(s)) {
+        snprintf(text, n, "job %" PRIu64 " is decided once job %" PRIu64 " has ended",
+                 s->next_job, s->fed);
+        return ASY_CAUSE_LAG;
+    }
+    if (asy__study_can_create(core, s))
+        return why_no_lease(core, s, text, n);
+    snprintf(text, n, "%" PRIu64 " trials run", s->counts[ASY_TRIAL_LEASED] +
+             s->counts[ASY_TRIAL_RUNNING]);
+    return ASY_CAUSE_NONE;
+}
+
+static void write_cause(struct asy_jsonw *w, enum asy_cause cause, const char *text)
+{
+    const struct asy_cause_info *info = cause ? asy_cause_info(cause) : NULL;
+
+    asy_jsonw_str(w, "cause", info ? info->name : "none");
+    asy_jsonw_str(w, "rule", info ? info->rule : "");
+    asy_jsonw_str(w, "text", text);
+    asy_jsonw_str(w, "remedy", info ? info->remedy : "");
+}
+
+int asy_core_explain(const struct asy_core *core, const char *name_or_id, int64_t trial,
+                     int64_t now_ms, struct asy_jsonw *w, struct asy_error *err)
+{
+    struct asy_core view = *core; /* the same state, looked at from another time */
+    struct asy__study *s = asy__study_find(core, name_or_id);
+    const struct asy__trial *t;
+    enum asy_cause cause;
+    char text[400] = "";
+
+    view.now_ms = now_ms;
+    if (!s || s->over)
+        return asy_fail(err, ASY_E_NOENT, "no unfinished study '%.64s'", asy__str(name_or_id));
+    if (trial < 0) {
+        cause = asy__why_study(&view, s, text, sizeof text);
+        asy_jsonw_str(w, "state", asy_study_state_name(s->state));
+    } else {
+        if (!(t = asy__trial_get(s, (uint64_t)trial)))
+            return asy_fail(err, ASY_E_NOENT, "study '%s' has no trial %" PRId64, s->name, trial);
+        cause = asy__why_trial(&view, s, t, text, sizeof text);
+        asy_jsonw_str(w, "state", asy_trial_state_name(t->state));
+    }
+    write_cause(w, cause, text);
+    return 0;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * schedule.c - who runs where: after every input, whatever fits is leased.
+ *
+ * Studies go by priority, then by the fewest running cores, then by age; within a study first what
+ * ran before, then what its pruner promotes, then new points. Of workers with room the one with
+ * the most free cores is taken. So that small trials cannot starve a large one, the first study in
+ * that order that finds no room keeps one worker reserved, where room then gathers.
+ *
+ * Costs per lease: the live studies and a few dozen workers, never the trials. */
+#include "core_impl.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LEASES_PER_STEP 256
+#define WORKERS_LOOKED_AT 64
+
+int asy__goes_before(const struct asy__study *a, const struct asy__study *b)
+{
+    if (a->spec->priority != b->spec->priority)
+        return a->spec->priority > b->spec->priority;
+    if (a->cores_used != b->cores_used)
+        return a->cores_used < b->cores_used;
+    return asy_id_cmp(a->id, b->id) < 0; /* ids are time-ordered */
+}
+
+static int at_parallel_limit(const struct asy__study *s)
+{
+    return s->spec->parallel != 0 &&
+           s->counts[ASY_TRIAL_LEASED] + s->counts[ASY_TRIAL_RUNNING] >= s->spec->parallel;
+}
+
+/* The first trial that ran before and does not wait out a crash. */
+static struct asy__trial *first_again(struct asy_core *core, struct asy__study *s)
+{
+    struct asy__trial *t;
+
+    asy__each(t, &s->lists[ASY__AGAIN], struct asy__trial, node) {
+        if (t->ready_ms <= core->now_ms)
+            return t;
+        asy__wake(core, t->ready_ms);
+    }
+    return NULL;
+}
+
+static struct asy__trial *promotable(struct asy__study *s, uint64_t *ret_milestone)
+{
+    if (s->lag > 0 && (s->asking > 0 || asy__job_waits(s)))
+        return NULL;
+    return asy__study_promotable(s, ret_milestone);
+}
+
+int asy__has_ready(struct asy_core *core, struct asy__study *s)
+{
+    if (s->state != ASY_STUDY_RUNNING || at_parallel_limit(s))
+        return 0;
+    return s->n_fresh > 0 || first_again(core, s) || promotable(s, NULL);
+}
+
+/* ---- room ------------------------------------------------------------------------------------- */
+
+static uint64_t fits_times(const struct asy__worker *w, const struct asy__study *s)
+{
+    uint64_t n = asy__worker_free(w) / asy__need_cores(s), memory = asy__need_memory(s);
+    uint32_t gpus = asy__need_gpus(s);
+
+    if (w->memory != 0 && memory != 0) {
+        uint64_t left = w->memory > w->memory_used ? w->memory - w->memory_used : 0;
+
+        n = left / memory < n ? left / memory : n;
+    }
+    if (gpus != 0 && asy__worker_gpus_free(w) / gpus < n)
+        n = asy__worker_gpus_free(w) / gpus;
+    return n;
+}
+
+uint64_t asy__room(const struct asy_core *core, const struct asy__study *s, uint64_t max)
+{
+    struct asy__worker *w;
+    uint64_t n = 0;
+
+    asy__each(w, &core->free_workers, struct asy__worker, free_node) {
+        if (n >= max)
+            break;
+        if (asy__worker_serves(w, s) && asy__worker_ready(core, w))
+            n += fits_times(w, s);
+    }
+    return n < max ? n : max;
+}
+
+static struct asy__worker *find_worker(struct asy_core *core, const struct asy__study *s,
+                                       const struct asy__worker *reserved)
+{
+    struct asy__worker *w, *best = NULL;
+    int looked = 0;
+
+    asy__each(w, &core->free_workers, struct asy__worker, free_node) {
+        if (looked >= WORKERS_LOOKED_AT)
+            break;
+        if (w == reserved || !asy__worker_serves(w, s) || !asy__worker_ready(core, w) ||
+            !asy__worker_holds(w, s))
+            continue;
+        looked++;
+        if (!best || asy__worker_free(w) > asy__worker_free(best))
+            best = w;
+    }
+    return best;
+}
+
+static int may_reserve(const struct asy_core *core, const struct asy__worker *w,
+                       const struct asy__study *s)
+{
+    return asy__worker_serves(w, s) && asy__worker_ready(core, w) && asy__worker_could(w, s);
+}
+
+static struct asy__worker *reserve(struct asy_core *core, struct asy__study *s)
+{
+    struct asy__worker *w, *best = NULL;
+
+    if (s->reserved && may_reserve(core, s->reserved, s))
+        return s->reserved;
+    asy__each(w, &core->all_workers, struct asy__worker, node)
+        if (may_reserve(core, w, s) &&
+            (!best || asy__worker_free(w) > asy__worker_free(best)))
+            best = w;
+    return s->reserved = best;
+}
+
+/* ---- leases ------------------------------------------------------------------------------------ */
+
+static uint64_t milestone_of(const struct asy__trial *t)
+{
+    const struct asy__study *s = t->study;
+
+    if (!s->spec->checkpoint)
+        return s->spec->length_max;
+    return t->goal ? t->goal : asy_pruner_milestone(s->pruner, 0);
+}
+
+static int knows_spec(const struct asy__worker *w, struct asy_sha id)
+{
+    for (size_t i = 0; i < w->n_specs; i++)
+        if (!memcmp(w->specs[i].b, id.b, sizeof id.b))
+            return 1;
+    return 0;
+}
+
+/* NULL: the agent has it. What it was told is forgotten with the session. */
+static const char *spec_for(struct asy_core *core, struct asy__worker *w,
+                            const struct asy__study *s)
+{
+    struct asy_sha *grown;
+
+    if (knows_spec(w, s->spec->id))
+        return NULL;
+    if (!(grown = realloc(w->specs, (w->n_specs + 1) * sizeof *grown))) {
+        core->rc = ASY_E_NOMEM;
+        return NULL;
+    }
+    w->specs = grown;
+    w->specs[w->n_specs++] = s->spec->id;
+    return s->spec_text;
+}
+
+static const char *params_of(struct asy_core *core, const struct asy__trial *t)
+{
+    struct asy_jsonw w;
+
+    asy_buf_clear(&core->scratch);
+    asy_jsonw_init(&w, &core->scratch, 0);
+    asy_space_write(t->study->spec->space, t->x, &w, NULL);
+    if (core->scratch.rc)
+        core->rc = ASY_E_NOMEM;
+    return asy__dup(core, core->scratch.data);
+}
+
+static void send_lease(struct asy_core *core, struct asy__trial *t, struct asy__worker *w,
+                       const struct asy_event *leased)
+{
+    struct asy_lease *lease = asy__alloc(core, sizeof *lease);
+    struct asy_msg *msg;
+
+    if (!lease || core->rc || !(msg = asy__send(core, w->session, ASY_MSG_LEASE, ASY_MUTANT != 2)))
+        return;
+    *lease = (struct asy_lease){
+        .study = t->study->id, .trial = t->number, .attempt = leased->attempt,
+        .id = leased->leased.id, .run = t->id, .epoch = leased->leased.epoch,
+        .milestone = leased->leased.milestone, .seed = t->seed,
+        .placement = leased->leased.placements[0], .ranks = leased->leased.placements[0].ranks,
+        .from = leased->leased.from, .params = params_of(core, t),
+        .spec = asy__dup(core, spec_for(core, w, t->study)), .spec_id = t->study->spec->id,
+        .owner = t->study->owner, .resume_retries = t->crashes,
+    };
+    if (!*lease->spec)
+        lease->spec = NULL;
+    msg->lease.leases = lease;
+    msg->lease.n_leases = 1;
+}
+
+static void lease(struct asy_core *core, struct asy__trial *t, struct asy__worker *w)
+{
+    struct asy_placement *placement = asy__alloc(core, sizeof *placement);
+    struct asy_event ev;
+
+    if (!placement)
+        return;
+    if (t->attempt) { /* its lost worker can not come back to it from here on */
+        asy__attempt_lost(core, t, ASY_END_LOST, ASY_CAUSE_LOST, "it was leased anew");
+        if (core->rc || t->state != ASY_TRIAL_QUEUED)
+            return;
+    }
+    asy__worker_place(core, w, t->study, placement);
+    ev = asy__event(core, ASY_EV_LEASED, t->study, t);
+    ev.attempt = t->attempts + 1;
+    ev.leased.id = asy__make_id(core);
+    ev.leased.epoch = ev.attempt;
+    ev.leased.job = t->job;
+    ev.leased.milestone = milestone_of(t);
+    ev.leased.placements = placement;
+    ev.leased.n_placements = 1;
+    ev.leased.from = asy__newest_checkpoint(t);
+    ev.leased.from.path = asy__dup(core, ev.leased.from.path);
+    asy__emit(core, &ev);
+    if (!core->rc)
+        send_lease(core, t, w, &ev);
+}
+
+static struct asy__trial *promote(struct asy_core *core, struct asy__trial *t, uint64_t milestone)
+{
+    struct asy_event ev = asy__event(core, ASY_EV_TRIAL_STATE, t->study, t);
+
+    ev.trial_state.state = ASY_TRIAL_QUEUED;
+    ev.trial_state.cause = ASY_CAUSE_RUNG;
+    ev.trial_state.text = "promoted";
+    ev.trial_state.value = (double)NAN;
+    ev.trial_state.step = milestone;
+    asy__emit(core, &ev);
+    return t;
+}
+
+static struct asy__trial *next_trial(struct asy_core *core, struct asy__study *s)
+{
+    struct asy__trial *t = first_again(core, s);
+    uint64_t milestone;
+
+    if (t)
+        return t;
+    if ((t = promotable(s, &milestone)))
+        return promote(core, t, milestone);
+    if (s->n_fresh == 0)
+        return NULL;
+    return asy__item(s->lists[ASY__FRESH].next, struct asy__trial, node);
+}
+
+static struct asy__study *next_study(struct asy_core *core)
+{
+    struct asy__study *s, *best = NULL;
+
+    asy__each(s, &core->live, struct asy__study, node)
+        if (!s->blocked && (!best || asy__goes_before(s, best)) && asy__has_ready(core, s))
+            best = s;
+    return best;
+}
+
+void asy__schedule(struct asy_core *core)
+{
+    struct asy__worker *reserved = NULL, *w;
+    struct asy__study *s, *holder = NULL;
+    struct asy__trial *t;
+    int budget = LEASES_PER_STEP;
+
+    if (core->draining || core->store_bad || core->quit_sent)
+        return;
+    asy__each(s, &core->live, struct asy__study, node)
+        s->blocked = 0;
+    while (!core->rc && (s = next_study(core))) {
+        if (budget-- == 0) {
+            core->more = 1;
+            break;
+        }
+        if (!(w = find_worker(core, s, s == holder ? NULL : reserved))) {
+            s->blocked = 1;
+            if (!holder && (reserved = reserve(core, s)))
+                holder = s;
+            continue;
+        }
+        if ((t = next_trial(core, s)))
+            lease(core, t, w);
+        else
+            s->blocked = 1;
+    }
+    asy__each(s, &core->live, struct asy__study, node)
+        if (s != holder)
+            s->reserved = NULL;
+}

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * session.c - connections: who greets, what an agent still holds, and where each message goes.
+ *
+ * A connection is a session from its HELLO on; a frame of an unknown one is answered REHELLO. All
+ * that an agent runs is settled in one place, at HELLO: what it lists and still counts goes on
+ * (keep), what it lists and does not count is killed, what we believe it has and it does not list is
+ * lost. */
+#include "core_impl.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENT_SILENT_MS 600000 /* then a client that watches nothing is forgotten */
+#define KEYS_MAX 4096
+
+/* ---- sessions ------------------------------------------------------------------------------------ */
+
+const char *asy__intern(struct asy_core *core, const char *key)
+{
+    char **grown, *copy;
+
+    for (size_t i = 0; i < core->n_owners; i++)
+        if (!strcmp(core->owners[i], key))
+            return core->owners[i];
+    if (!(grown = realloc(core->owners, (core->n_owners + 1) * sizeof *grown)))
+        return NULL;
+    core->owners = grown;
+    if (!(copy = strdup(key)))
+        return NULL;
+    return core->owners[core->n_owners++] = copy;
+}
+
+static int same_peer(const void *item, const void *key)
+{
+    const struct asy__session *s = item;
+
+    return s->peer == *(const uint64_t *)key;
+}
+
+struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer)
+{
+    return asy__map_get(&core->sessions, asy__mix(peer + 1), same_peer, &peer);
+}
+
+static struct asy__session *session_open(struct asy_core *core, const struct asy_input *input,
+                                         const char *key)
+{
+    struct asy__session *s = calloc(1, sizeof *s);
+
+    if (!s || asy__map_put(&core->sessions, asy__mix(input->peer + 1), s)) {
+        free(s);
+        core->rc = ASY_E_NOMEM;
+        return NULL;
+    }
+    s->peer = input->peer;
+    s->id = asy__make_id(core);
+    s->role = input->msg.msg->hello.role;
+    s->key = key;
+    s->seen_ms = core->now_ms;
+    asy__list_push(&core->all_sessions, &s->node);
+    core->n_sessions++;
+    return s;
+}
+
+/* Its worker, if it is an agent's, gets a short grace to come back. */
+void asy__session_close(struct asy_core *core, struct asy__session *s)
+{
+    struct asy__worker *w = s->worker;
+
+    asy__map_drop(&core->sessions, asy__mix(s->peer + 1), s);
+    asy__list_take(&s->node);
+    core->n_sessions--;
+    core->n_watches -= s->n_watches;
+    free(s->watches);
+    free(s);
+    if (!w)
+        return;
+    w->session = NULL;
+    w->suspect = 0;
+    w->reattach = 0;
+    w->lost_ms = core->now_ms + core->config.closed_grace_ms;
+    asy__wake(core, w->lost_ms);
+    asy__worker_listed(core, w);
+}
+
+static void close_peer(struct asy_core *core, struct asy__session *s)
+{
+    struct asy_effect *fx = asy__effect(core, ASY_FX_CLOSE, 0);
+
+    if (fx)
+        fx->peer = s->peer;
+    asy__session_close(core, s);
+}
+
+void asy__session_timers(struct asy_core *core)
+{
+    struct asy__session *s;
+
+    asy__each(s, &core->all_sessions, struct asy__session, node) {
+        if (s->role != ASY_ROLE_CLIENT || s->n_watches > 0)
+            continue;
+        if (core->now_ms - s->seen_ms >= CLIENT_SILENT_MS)
+            close_peer(core, s);
+        else
+            asy__wake(core, s->seen_ms + CLIENT_SILENT_MS);
+    }
+}
+
+/* ---- what an agent has ------------------------------------------------------------------------------ */
+
+static int same_text(const char *a, const char *b)
+{
+    return !strcmp(asy__str(a), asy__str(b));
+}
+
+static void join(struct asy_core *core, const struct asy_msg *msg)
+{
+    const struct asy__worker *w = asy__worker_get(core, msg->hello.agent);
+    struct asy_event ev = asy__event(core, ASY_EV_WORKER_JOINED, NULL, NULL);
+
+    if (w && w->present && w->n_cores == msg->hello.cores && w->memory == msg->hello.memory &&
+        same_text(w->host, msg->hello.host) && same_text(w->fit, msg->hello.fit) &&
+        same_text(w->version, msg->hello.version) && same_text(w->hardware, msg->hello.hardware))
+        return;
+    ev.worker_joined.id = msg->hello.agent;
+    ev.worker_joined.host = asy__dup(core, msg->hello.host);
+    ev.worker_joined.hardware = asy__dup(core, msg->hello.hardware);
+    ev.worker_joined.cores = msg->hello.cores;
+    ev.worker_joined.memory = msg->hello.memory;
+    ev.worker_joined.fit = asy__dup(core, msg->hello.fit);
+    ev.worker_joined.version = asy__dup(core, msg->hello.version);
+    asy__emit(core, &ev);
+}
+
+static int take_groups(struct asy__worker *w, const struct asy_msg *msg)
+{
+    size_t n = msg->hello.n_core_groups;
+    uint32_t *groups = n ? calloc(n, sizeof *groups) : NULL;
+
+    if (n && !groups)
+        return ASY_E_NOMEM;
+    free(w->groups);
+    w->groups = groups;
+    w->n_groups = 0;
+    for (size_t i = 0; i < n; i++) {
+        groups[i] = msg->hello.core_groups[i];
+        if (groups[i] >= w->n_groups)
+            w->n_groups = groups[i] + 1;
+    }
+    return 0;
+}
+
+/* "gpus" of the hardware text: a list of objects with a "uuid", or of UUIDs. */
+static int take_gpus(struct asy__worker *w, const char *hardware)
+{
+    struct asy_json *root = NULL;
+    const struct asy_json *list;
+    size_t n;
+    int rc = ASY_E_NOMEM;
+
+    for (size_t i = 0; i < w->n_gpus; i++)
+        free(w->gpus[i]);
+    free(w->gpus);
+    w->gpus = NULL;
+    w->n_gpus = 0;
+    if (!hardware || asy_json_parse(hardware, strlen(hardware), &root, NULL))
+        return 0; /* hardware is for people; only a readable one offers GPUs */
+    list = asy_json_get(root, "gpus");
+    n = asy_json_len(list);
+    if (n && !(w->gpus = calloc(n, sizeof *w->gpus)))
+        goto out;
+    for (size_t i = 0; i < n; i++) {
+        const struct asy_json *gpu = asy_json_at(list, i);
+        const char *uuid = asy_json_str(gpu, asy_json_str(asy_json_get(gpu, "uuid"), NULL));
+
+        if (uuid && !(w->gpus[w->n_gpus++] = strdup(uuid)))
+            goto out;
+    }
+    rc = 0;
+out:
+    if (rc)
+        w->n_gpus = 0;
+    asy_json_destroy(root);
+    return rc;
+}
+
+/* ---- what it still holds ------------------------------------------------------------------------- */
+
+static void revive(struct asy_core *core, struct asy__attempt *a)
+{
+    struct asy_event ev = asy__event(core, ASY_EV_TRIAL_STATE, a->trial->study, a->trial);
+
+    ev.trial_state.state = a->started ? ASY_TRIAL_RUNNING : ASY_TRIAL_LEASED;
+    ev.trial_state.text = "its worker came back";
+    ev.trial_state.value = NAN;
+    ev.trial_state.step = a->trial->step;
+    asy__emit(core, &ev);
+}
+
+struct lists {
+    struct asy_holding *keep, *kill;
+    struct asy_watermark *marks;
+    size_t n_keep, n_kill, n_marks;
+};
+
+static void settle_one(struct asy_core *core, struct asy__worker *w, const struct asy_holding *h,
+                       int stranger, struct lists *out)
+{
+    struct asy__attempt *a = stranger ? NULL
+                             : asy__attempt_find(core, w, h->study, h->trial, h->attempt, h->epoch);
+    struct asy_watermark mark = { h->study, h->trial, h->attempt, 0, 0 };
+
+    if (!a) {
+        mark.closed = 1;
+        out->marks[out->n_marks++] = mark;
+        if (h->running)
+            out->kill[out->n_kill++] = *h;
+        return;
+    }
+    if (a->orphan)
+        revive(core, a);
+    a->seen = core->hello_serial;
+    a->told = (enum asy_cancel_mode)0;
+    mark.durable = a->applied;
+    out->marks[out->n_marks++] = mark;
+    out->keep[out->n_keep++] = *h;
+}
+
+/* What we believe it has, and it does not: lost on the way, or with the agent's last process. */
+static void settle_rest(struct asy_core *core, struct asy__worker *w)
+{
+    struct asy__attempt *a;
+
+    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
+        if (a->seen != core->hello_serial)
+            asy__attempt_lost(core, a->trial, ASY_END_LOST, ASY_CAUSE_LOST,
+                              asy__textf(core, "worker '%s' does not have it any more",
+                                         asy__str(w->host)));
+}
+
+static int settle(struct asy_core *core, struct asy__worker *w, const struct asy_msg *msg,
+                  struct lists *out)
+{
+    size_t n = msg->hello.n_holdings;
+    int stranger = !asy_id_is_none(msg->hello.store) &&
+                   asy_id_cmp(msg->hello.store, core->config.store) != 0;
+
+    *out = (struct lists){ .keep = asy__alloc(core, n * sizeof *out->keep),
+                           .kill = asy__alloc(core, n * sizeof *out->kill),
+                           .marks = asy__alloc(core, n * sizeof *out->marks) };
+    if (!out->keep || !out->kill || !out->marks)
+        return ASY_E_NOMEM;
+    core->hello_serial++;
+    for (size_t i = 0; i < n; i++)
+        settle_one(core, w, &msg->hello.holdings[i], stranger, out);
+    settle_rest(core, w);
+    return 0;
+}
+
+/* ---- HELLO ------------------------------------------------------------------------------------------ */
+
+static const char *refuse_agent(struct asy_core *core, const struct asy_msg *msg, const char *key)
+{
+    struct asy__worker *w = asy__worker_get(core, msg->hello.agent);
+    struct asy__attempt *a;
+
+    if (asy_id_is_none(msg->hello.agent))
+        return "an agent needs an id";
+    if (msg->hello.cores == 0 || msg->hello.cores > ASY__CORES_MAX)
+        return asy__textf(core, "an agent has 1 to %d cores, not %u", ASY__CORES_MAX,
+                          msg->hello.cores);
+    if (msg->hello.n_core_groups != 0 && msg->hello.n_core_groups != msg->hello.cores)
+        return "each core belongs to one group, or none are named";
+    for (size_t i = 0; i < msg->hello.n_core_groups; i++)
+        if (msg->hello.core_groups[i] >= msg->hello.cores)
+            return "there are no more groups than cores";
+    if (asy_id_cmp(msg->hello.store, core->config.store) == 0 &&
+        msg->hello.owner_epoch > core->config.owner_epoch)
+        return "a later coordinator owns this store";
+    if (!w)
+        return core->n_workers >= core->config.max_workers ? "no further worker is taken" : NULL;
+    if (w->session && w->owner != key)
+        return "this agent's id belongs to another user";
+    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
+        if (a->trial->study->owner != key)
+            return "this agent's id belongs to another user";
+    return NULL;
+}
+
+static const char *refuse(struct asy_core *core, const struct asy_msg *msg, const char *key)
+{
+    if (msg->hello.major != ASY_PROTOCOL_MAJOR)
+        return asy__textf(core, "protocol %u is not served, %d is", msg->hello.major,
+                          ASY_PROTOCOL_MAJOR);
+    if (msg->hello.role != ASY_ROLE_AGENT && msg->hello.role != ASY_ROLE_CLIENT)
+        return "neither agent nor client";
+    if (core->n_sessions >= core->config.max_sessions)
+        return "no further connection is taken";
+    return msg->hello.role == ASY_ROLE_AGENT ? refuse_agent(core, msg, key) : NULL;
+}
+
+static struct asy_msg *welcome(struct asy_core *core, const struct asy__session *session)
+{
+    struct asy_msg *msg = asy__send(core, session, ASY_MSG_WELCOME, 1);
+
+    if (!msg)
+        return NULL;
+    msg->welcome.store = core->config.store;
+    msg->welcome.owner_epoch = core->config.owner_epoch;
+    msg->welcome.heartbeat_ms = core->config.heartbeat_ms;
+    msg->welcome.lost_after_ms = core->config.lost_after_ms;
+    msg->welcome.version = core->version;
+    return msg;
+}
+
+static void hello_agent(struct asy_core *core, struct asy__session *session,
+                        const struct asy_msg *msg)
+{
+    struct asy__worker *w;
+    struct asy__attempt *a;
+    struct lists lists;
+    struct asy_msg *answer;
+
+    join(core, msg);
+    if (core->rc || !(w = asy__worker_get(core, msg->hello.agent)))
+        return;
+    if (w->session)
+        close_peer(core, w->session);
+    if (take_groups(w, msg) || take_gpus(w, msg->hello.hardware)) {
+        core->rc = ASY_E_NOMEM;
+        return;
+    }
+    w->owner = session->key;
+    w->session = session;
+    session->worker = w;
+    w->suspect = w->reattach = 0;
+    w->seen_ms = core->now_ms;
+    w->lost_ms = ASY__NEVER;
+    w->n_specs = 0;
+    w->walltime_ms = msg->hello.walltime_left_ms < 0
+                         ? ASY__NEVER : core->now_ms + msg->hello.walltime_left_ms;
+    asy__wake(core, w->seen_ms + core->config.suspect_after_ms);
+    if (settle(core, w, msg, &lists) || !(answer = welcome(core, session)))
+        return;
+    answer->welcome.keep = lists.keep;
+    answer->welcome.n_keep = lists.n_keep;
+    answer->welcome.kill = lists.kill;
+    answer->welcome.n_kill = lists.n_kill;
+    answer->welcome.marks = lists.marks;
+    answer->welcome.n_marks = lists.n_marks;
+    if (core->draining && (answer = asy__send(core, session, ASY_MSG_DRAIN, 0)))
+        answer->drain.text = "the coordinator is drained";
+    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
+        asy__attempt_sync(core, a);
+    asy__worker_listed(core, w);
+}
+
+void asy__session_hello(struct asy_core *core, const struct asy_input *input)
+{
+    struct asy__session *session = asy__session_get(core, input->peer);
+    const char *key = core->n_owners < KEYS_MAX ? asy__intern(core, asy__str(input->msg.key))
+                                                : NULL;
+    const char *why;
+
+    if (session)
+        asy__session_close(core, session);
+    why = key ? refuse(core, input->msg.msg, key) : "no further user is taken";
+    if (why) {
+        asy__send_text(core, input->peer, ASY_MSG_REJECT, why);
+        return;
+    }
+    if (!(session = session_open(core, input, key)))
+        return;
+    if (session->role == ASY_ROLE_AGENT)
+        hello_agent(core, session, input->msg.msg);
+    else
+        ASY_IGNORE(welcome(core, session) == NULL); /* for want of memory: stuck in core->rc */
+}
+
+/* ---- every other message ------------------------------------------------------------------------- */
+
+static void heard(struct asy_core *core, struct asy__session *session)
+{
+    struct asy__worker *w = session->worker;
+
+    session->seen_ms = core->now_ms;
+    if (!w) {
+        core->idle_since_ms = core->now_ms;
+        return;
+    }
+    w->seen_ms = core->now_ms;
+    if (w->suspect) {
+        w->suspect = 0;
+        asy__worker_listed(core, w);
+        asy__wake(core, w->seen_ms + core->config.suspect_after_ms);
+    }
+}
+
+static void pong(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg)
+{
+    struct asy_msg *answer = asy__send(core, session, ASY_MSG_PONG, 0);
+
+    if (answer)
+        answer->pong.sent_ms = msg->heartbeat.sent_ms;
+}
+
+static void query(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg)
+{
+    struct asy_effect *fx = asy__effect(core, ASY_FX_QUERY, asy__so_far(core));
+
+    if (!fx)
+        return;
+    fx->peer = session->peer;
+    if (asy_msg_copy(msg, core->arena, &fx->msg, NULL))
+        core->rc = ASY_E_NOMEM;
+}
+
+static void from_agent(struct asy_core *core, struct asy__session *session,
+                       const struct asy_msg *msg)
+{
+    struct asy__worker *w = session->worker;
+
+    switch (msg->type) {
+    case ASY_MSG_REPORTS:
+        asy__reports(core, session, msg);
+        break;
+    case ASY_MSG_DRAIN:
+        w->draining = 1;
+        asy__worker_listed(core, w);
+        break;
+    case ASY_MSG_BYE:
+        asy__worker_lost(core, w, ASY_CAUSE_PREEMPTED,
+                         asy__textf(core, "left: %s", asy__str(msg->bye.text)));
+        break;
+    case ASY_MSG_RECORD:
+        asy__record(core, session, msg);
+        break;
+    default:
+        core->nonsense++;
+    }
+}
+
+static void from_client(struct asy_core *core, struct asy__session *session,
+                        const struct asy_msg *msg)
+{
+    switch (msg->type) {
+    case ASY_MSG_SUBMIT:
+        asy__submit(core, session, msg);
+        break;
+    case ASY_MSG_CONTROL:
+    case ASY_MSG_DRAIN:
+        asy__control(core, session, msg);
+        break;
+    case ASY_MSG_QUERY:
+        query(core, session, msg);
+        break;
+    case ASY_MSG_WATCH:
+        if (asy__watch(core, session, msg))
+            query(core, session, msg);
+        break;
+    case ASY_MSG_RECORD:
+        asy__record(core, session, msg);
+        break;
+    case ASY_MSG_BYE:
+        close_peer(core, session);
+        break;
+    default:
+        core->nonsense++;
+    }
+}
+
+void asy__session_msg(struct asy_core *core, const struct asy_input *input)
+{
+    const struct asy_msg *msg = input->msg.msg;
+    struct asy__session *session;
+    struct asy_msg *answer;
+
+    if (msg->type == ASY_MSG_HELLO) {
+        asy__session_hello(core, input);
+        return;
+    }
+    session = asy__session_get(core, input->peer);
+    if (!session || asy_id_cmp(session->id, msg->session) != 0) {
+        asy__send_text(core, input->peer, ASY_MSG_REHELLO, "");
+        return;
+    }
+    heard(core, session);
+    if (msg->type == ASY_MSG_HEARTBEAT) {
+        pong(core, session, msg);
+    } else if (msg->type == ASY_MSG_UNSUPPORTED) {
+        /* A body of a later version; one that we know is the peer's answer to ours. */
+        if (msg->unsupported.type > ASY_MSG_RECORD &&
+            (answer = asy__send(core, session, ASY_MSG_UNSUPPORTED, 0)))
+            answer->unsupported.type = msg->unsupported.type;
+    } else if (session->role == ASY_ROLE_AGENT) {
+        from_agent(core, session, msg);
+    } else {
+        from_client(core, session, msg);
+    }
+}

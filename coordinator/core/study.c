@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * study.c - a study: made, found, given points by its sampler, ended.
+ *
+ * A study that is over leaves a shell (name, owner, state), so that names stay taken and a
+ * resubmission is answered the same; all else is freed. Its spec may still be borrowed by the
+ * sampler's thread and goes when that says so.
+ *
+ * Ending goes in bounded portions: STOPPING first, then the waiting trials a few hundred a step,
+ * then the final state. */
+#include "core_impl.h"
+#include <asy/rng.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENDS_PER_STEP 256
+#define TELLS_PER_STEP 512
+#define ASKS_AHEAD 32
+#define PREFIX_MIN 6
+
+/* ---- finding ---------------------------------------------------------------------------------- */
+
+static int same_id(const void *item, const void *key)
+{
+    const struct asy__study *s = item;
+
+    return asy_id_cmp(s->id, *(const struct asy_id *)key) == 0;
+}
+
+struct name_key {
+    const char *project, *name;
+};
+
+static int same_name(const void *item, const void *key)
+{
+    const struct asy__study *s = item;
+    const struct name_key *k = key;
+
+    return !strcmp(s->name, k->name) && !strcmp(s->project, k->project);
+}
+
+static uint64_t hash_name(const char *project, const char *name)
+{
+    return asy__mix(asy__hash_text(project) + 3 * asy__hash_text(name));
+}
+
+struct asy__study *asy__study_get(const struct asy_core *core, struct asy_id id)
+{
+    return asy__map_get(&core->studies, asy_id_hash(id), same_id, &id);
+}
+
+struct asy__study *asy__study_by_name(const struct asy_core *core, const char *project,
+                                      const char *name)
+{
+    struct name_key key = { project, name };
+
+    return asy__map_get(&core->names, hash_name(project, name), same_name, &key);
+}
+
+static int matches(const struct asy__study *s, const char *text)
+{
+    char id[ASY_ID_TEXT];
+    size_t len = strlen(text);
+
+    if (!strcmp(s->name, text))
+        return 1;
+    return len >= PREFIX_MIN && len < ASY_ID_TEXT &&
+           !strncmp(asy_id_format(s->id, id), text, len);
+}
+
+static struct asy__study *newest_match(const struct asy__node *list, const char *text)
+{
+    struct asy__study *s, *found = NULL;
+
+    asy__each(s, list, struct asy__study, node)
+        if (matches(s, text) && (!found || s->created_us >= found->created_us))
+            found = s;
+    return found;
+}
+
+struct asy__study *asy__study_find(const struct asy_core *core, const char *name_or_id)
+{
+    struct asy_id id;
+    struct asy__study *s;
+
+    if (!name_or_id || !*name_or_id)
+        return NULL;
+    if (asy_id_parse(name_or_id, strlen(name_or_id), &id, NULL) == 0 &&
+        (s = asy__study_get(core, id)))
+        return s;
+    s = newest_match(&core->live, name_or_id);
+    return s ? s : newest_match(&core->shells, name_or_id);
+}
+
+/* ---- making and freeing ------------------------------------------------------------------------ */
+
+void asy__study_destroy(struct asy__study *s)
+{
+    if (!s)
+        return;
+    for (uint64_t i = 0; i < s->n_trials; i++) {
+        struct asy__attempt *a = s->trials[i]->attempt;
+
+        if (a)
+            asy__attempt_close(NULL, a);
+        asy__trial_destroy(s->trials[i]);
+    }
+    for (size_t i = 0; i < s->n_retired; i++)
+        asy_study_destroy(s->retired[i]);
+    free(s->retired);
+    free(s->trials);
+    free(s->ring);
+    free(s->notes);
+    asy_pruner_destroy(s->pruner);
+    asy_study_destroy(s->spec);
+    free(s->spec_text);
+    free(s->text);
+    free(s->name);
+    free(s->base_name);
+    free(s->project);
+    free(s);
+}
+
+static struct asy__study *study_new(struct asy_core *core, const struct asy_event *ev)
+{
+    struct asy__study *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(s->lists); i++)
+        asy__list_init(&s->lists[i]);
+    s->id = ev->study;
+    s->created_us = ev->wall_us;
+    s->state = ASY_STUDY_RUNNING;
+    s->best = NAN;
+    s->best_trial = -1;
+    s->promo_stale = 1;
+    s->time_up_ms = ASY__NEVER;
+    s->name = strdup(asy__str(ev->study_created.name));
+    s->project = strdup(asy__str(ev->study_created.project));
+    s->spec_text = strdup(asy__str(ev->study_created.spec));
+    s->owner = asy__intern(core, asy__str(ev->study_created.owner));
+    if (s->name && s->project && s->spec_text && s->owner)
+        return s;
+    asy__study_destroy(s);
+    return NULL;
+}
+
+int asy__study_add(struct asy_core *core, const struct asy_event *ev, struct asy_error *err)
+{
+    struct asy__study *s;
+    uint64_t by_id = asy_id_hash(ev->study), by_name;
+
+    if (asy__study_get(core, ev->study))
+        return asy_fail(err, ASY_E_CORRUPT, "study '%s' was made twice",
+                        asy__str(ev->study_created.name));
+    if (!(s = study_new(core, ev)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for study '%s'",
+                        asy__str(ev->study_created.name));
+    by_name = hash_name(s->project, s->name);
+    if (asy__map_put(&core->studies, by_id, s))
+        goto nomem;
+    if (asy__map_put(&core->names, by_name, s)) {
+        asy__map_drop(&core->studies, by_id, s);
+        goto nomem;
+    }
+    asy__list_push(&core->live, &s->node);
+    return 0;
+nomem:
+    asy__study_destroy(s);
+    return asy_fail(err, ASY_E_NOMEM, "no memory for a further study");
+}
+
+static struct asy_option *options_of(const struct asy_study_spec *spec)
+{
+    struct asy_option *o = calloc(spec->n_pruner_options + 1, sizeof *o);
+
+    for (size_t i = 0; o && i < spec->n_pruner_options; i++)
+        o[i] = (struct asy_option){ spec->pruner_options[i].name, spec->pruner_options[i].value };
+    return o;
+}
+
+int asy__pruner_for(const struct asy_study_spec *spec, struct asy_pruner **ret_pruner,
+                    struct asy_error *err)
+{
+    struct asy_option *options = options_of(spec);
+    struct asy_pruner_spec ps = {
+        .name = spec->pruner, .options = options, .n_options = spec->n_pruner_options,
+        .goal = spec->objectives[0].maximize ? ASY_MAXIMIZE : ASY_MINIMIZE,
+        .length_max = spec->length_max, .can_pause = spec->checkpoint,
+    };
+    int rc;
+
+    if (!options)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a pruner");
+    rc = asy_pruner_create(&ps, ret_pruner, err);
+    free(options);
+    return rc;
+}
+
+int asy__study_need(struct asy_core *core, struct asy__study *s, struct asy_error *err)
+{
+    struct asy_buf problems;
+    int rc;
+
+    (void)core;
+    if (s->spec && s->pruner)
+        return 0;
+    asy_buf_init(&problems, 64 << 10);
+    rc = asy_study_parse(s->spec_text, strlen(s->spec_text), s->name, NULL, &s->spec, &problems,
+                         err);
+    asy_buf_fini(&problems);
+    if (rc == 0 && !s->pruner)
+        rc = asy__pruner_for(s->spec, &s->pruner, err);
+    if (rc == 0 && !s->base_name && !(s->base_name = strdup(s->spec->name)))
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for study '%s'", s->name);
+    if (rc) {
+        asy_error_prefix(err, "study '%s'", s->name);
+        return rc;
+    }
+    s->lag = s->spec->deterministic ? s->spec->lag : 0;
+    return 0;
+}
+
+/* The current spec goes out of use. */
+void asy__study_retire(struct asy_core *core, struct asy__study *s)
+{
+    struct asy_study_spec **grown;
+
+    if (!s->spec)
+        return;
+    if (!s->has_sampler) {
+        asy_study_destroy(s->spec);
+        s->spec = NULL;
+        return;
+    }
+    if (!(grown = realloc(s->retired, (s->n_retired + 1) * sizeof *grown))) {
+        core->rc = ASY_E_NOMEM;
+        return;
+    }
+    s->retired = grown;
+    s->retired[s->n_retired++] = s->spec;
+    s->spec = NULL;
+}
+
+void asy__study_forgotten(struct asy_core *core, struct asy_id id)
+{
+    struct asy__study *s = asy__study_get(core, id);
+
+    if (!s || !s->over) {
+        core->nonsense++;
+        return;
+    }
+    for (size_t i = 0; i < s->n_retired; i++)
+        asy_study_destroy(s->retired[i]);
+    free(s->retired);
+    s->retired = NULL;
+    s->n_retired = 0;
+    s->has_sampler = 0;
+}
+
+void asy__study_empty(struct asy_core *core, struct asy__study *s)
+{
+    struct asy_effect *fx;
+
+    ASY_ASSERT(s->n_open == 0, "study '%s' ends with %zu attempts open", s->name, s->n_open);
+    for (uint64_t i = 0; i < s->n_trials; i++)
+        asy__trial_destroy(s->trials[i]);
+    free(s->trials);
+    free(s->ring);
+    free(s->notes);
+    free(s->spec_text);
+    asy_pruner_destroy(s->pruner);
+    s->trials = NULL;
+    s->ring = NULL;
+    s->notes = NULL;
+    s->spec_text = NULL;
+    s->pruner = NULL;
+    s->n_notes = s->cap_notes = 0;
+    s->asking = 0;
+    s->reserved = NULL;
+    s->over = 1;
+    asy__list_take(&s->node);
+    asy__list_push(&core->shells, &s->node);
+    if (s->has_sampler && (fx = asy__effect(core, ASY_FX_FORGET, 0)))
+        fx->study = s->id;
+    asy__study_retire(core, s);
+}
+
+/* ---- plain facts --------------------------------------------------------------------------------- */
+
+double asy__better(const struct asy__study *s, size_t objective, double a, double b)
+{
+    if (isnan(a) || isnan(b))
+        return isnan(a) ? b : a;
+    return (s->spec->objectives[objective].maximize ? b > a : b < a) ? b : a;
+}
+
+uint32_t asy__need_cores(const struct asy__study *s)
+{
+    uint64_t n = (uint64_t)s->spec->cores * (s->spec->ranks ? s->spec->ranks : 1);
+
+    return n == 0 ? 1 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+uint64_t asy__need_memory(const struct asy__study *s)
+{
+    uint64_t n;
+
+    return __builtin_mul_overflow(s->spec->memory, s->spec->ranks ? s->spec->ranks : 1, &n)
+               ? UINT64_MAX : n;
+}
+
+uint32_t asy__need_gpus(const struct asy__study *s)
+{
+    uint64_t n = (uint64_t)s->spec->gpus * (s->spec->ranks ? s->spec->ranks : 1);
+
+    return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+static uint64_t max_trials(const struct asy_core *core, const struct asy__study *s)
+{
+    return s->spec->max_trials < core->config.max_trials ? s->spec->max_trials
+                                                         : core->config.max_trials;
+}
+
+int asy__study_can_create(const struct asy_core *core, const struct asy__study *s)
+{
+    return s->state != ASY_STUDY_STOPPING && !s->exhausted && !s->target_hit &&
+           s->n_trials < max_trials(core, s);
+}
+
+struct asy__trial *asy__study_promotable(struct asy__study *s, uint64_t *ret_milestone)
+{
+    uint64_t number, milestone;
+    struct asy__trial *t;
+
+    if ((s->promo_none && !s->promo_stale) || s->target_hit)
+        return NULL;
+    s->promo_stale = 0;
+    s->promo_none = !asy_pruner_promote(s->pruner, &number, &milestone);
+    if (s->promo_none)
+        return NULL;
+    asy_pruner_unpromote(s->pruner, number);
+    /* It has reported its rung but has not ended there yet: its pause makes this stale again. */
+    t = asy__trial_get(s, number);
+    if (!t || t->state != ASY_TRIAL_PAUSED)
+        return NULL;
+    if (ret_milestone)
+        *ret_milestone = milestone;
+    return t;
+}
+
+/* ---- states -------------------------------------------------------------------------------------- */
+
+void asy__study_state(struct asy_core *core, struct asy__study *s, enum asy_study_state state,
+                      enum asy_cause cause, const char *text)
+{
+    struct asy_event ev = asy__event(core, ASY_EV_STUDY_STATE, s, NULL);
+
+    ev.study_state.state = state;
+    ev.study_state.cause = cause;
+    ev.study_state.text = asy__dup(core, text);
+    asy__emit(core, &ev);
+}
+
+void asy__study_sync(struct asy_core *core, struct asy__study *s)
+{
+    struct asy__trial *t;
+
+    asy__each(t, &s->lists[ASY__OPEN], struct asy__trial, node)
+        asy__attempt_sync(core, t->attempt);
+}
+
+void asy__study_stop(struct asy_core *core, struct asy__study *s, enum asy_cause cause,
+                     const char *text)
+{
+    asy__study_state(core, s, ASY_STUDY_STOPPING, cause, text);
+    asy__study_sync(core, s);
+}
+
+/* Whether nothing is left to run, queue, promote or ask. */
+static int exhausted(struct asy_core *core, struct asy__study *s)
+{
+    return s->counts[ASY_TRIAL_QUEUED] + s->counts[ASY_TRIAL_LEASED] +
+                   s->counts[ASY_TRIAL_RUNNING] == 0 &&
+           s->asking == 0 && !asy__study_can_create(core, s) && !asy__study_promotable(s, NULL) &&
+           (s->lag == 0 || s->fed == s->next_job);
+}
+
+static void end_naturally(struct asy_core *core, struct asy__study *s)
+{
+    enum asy_cause cause = s->target_hit  ? ASY_CAUSE_TARGET
+                           : s->exhausted ? ASY_CAUSE_EXHAUSTED
+                                          : ASY_CAUSE_BUDGET_TRIALS;
+    const char *text = asy__textf(core, "%" PRIu64 " trials: %" PRIu64 " complete, %" PRIu64
+                                  " pruned, %" PRIu64 " failed, %" PRIu64 " cancelled",
+                                  s->n_trials, s->counts[ASY_TRIAL_COMPLETE],
+                                  s->counts[ASY_TRIAL_PRUNED] + s->counts[ASY_TRIAL_PAUSED],
+                                  s->counts[ASY_TRIAL_FAILED], s->counts[ASY_TRIAL_CANCELLED]);
+
+    if (s->counts[ASY_TRIAL_PAUSED])
+        asy__study_stop(core, s, cause, text);
+    else
+        asy__study_state(core, s, ASY_STUDY_FINISHED, cause, text);
+}
+
+static void close_waiting(struct asy_core *core, struct asy__study *s)
+{
+    static const enum asy__where wheres[] = { ASY__AGAIN, ASY__FRESH, ASY__PAUSED };
+    int budget = ENDS_PER_STEP;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(wheres); i++) {
+        struct asy__node *list = &s->lists[wheres[i]];
+
+        while (!asy__list_empty(list) && budget-- > 0 && !core->rc) {
+            struct asy__trial *t = asy__item(list->next, struct asy__trial, node);
+
+            if (t->attempt)
+                asy__attempt_lost(core, t, ASY_END_LOST, ASY_CAUSE_LOST, "the study has ended");
+            else
+                asy__trial_stopped(core, t);
+        }
+        if (budget <= 0) {
+            core->more = 1;
+            return;
+        }
+    }
+    if (s->n_open > 0 || core->rc)
+        return;
+    asy__study_state(core, s,
+                     s->cause == ASY_CAUSE_USER             ? ASY_STUDY_STOPPED
+                     : s->cause == ASY_CAUSE_SAMPLER_FAILED ? ASY_STUDY_FAILED
+                                                            : ASY_STUDY_FINISHED,
+                     s->cause, s->text);
+}
+
+static void check_time(struct asy_core *core, struct asy__study *s)
+{
+    int64_t used_ms, left_ms;
+
+    if (s->spec->max_time_ms == INT64_MAX)
+        return;
+    used_ms = (core->wall_us - s->created_us - s->paused_us) / 1000;
+    left_ms = s->spec->max_time_ms - used_ms;
+    if (left_ms > 0) {
+        s->time_up_ms = core->now_ms + left_ms;
+        asy__wake(core, s->time_up_ms);
+        return;
+    }
+    asy__study_stop(core, s, ASY_CAUSE_BUDGET_TIME,
+                    asy__textf(core, "its %.0f s are used up",
+                               (double)s->spec->max_time_ms / 1000));
+}
+
+/* ---- the sampler ----------------------------------------------------------------------------------- */
+
+static void make_sampler(struct asy_core *core, struct asy__study *s)
+{
+    struct asy_effect *fx = asy__effect(core, ASY_FX_SAMPLER, 0);
+
+    if (!fx)
+        return;
+    fx->study = s->id;
+    fx->sampler.spec = s->spec;
+    s->has_sampler = 1;
+}
+
+static void tell_notes(struct asy_core *core, struct asy__study *s)
+{
+    for (int budget = TELLS_PER_STEP; budget > 0 && s->notes_told < s->n_notes; budget--) {
+        const struct asy__note *note = &s->notes[s->notes_told++];
+
+        asy__tell_effect(core, s, s->trials[note->number], note->state);
+    }
+    if (s->notes_told < s->n_notes) {
+        core->more = 1;
+        return;
+    }
+    free(s->notes);
+    s->notes = NULL;
+    s->n_notes = s->cap_notes = s->notes_told = 0;
+}
+
+static void created(struct asy_core *core, struct asy__study *s, const struct asy_input *input)
+{
+    struct asy_event ev = asy__event(core, ASY_EV_TRIAL_CREATED, s, NULL);
+    const struct asy_space *space = s->spec->space;
+    size_t nx = asy_space_len(space);
+    double *x = asy__alloc(core, nx * sizeof *x);
+    struct asy_jsonw w;
+    struct asy_rng rng;
+
+    if (!x)
+        return;
+    memcpy(x, input->asked.x, nx * sizeof *x);
+    asy_buf_clear(&core->scratch);
+    asy_jsonw_init(&w, &core->scratch, 0);
+    asy_space_write(space, x, &w, NULL);
+    if (core->scratch.rc) {
+        core->rc = ASY_E_NOMEM;
+        return;
+    }
+    asy_rng_init(&rng, s->spec->seed, s->n_trials, ASY_RNG_INIT);
+    ev.trial = s->n_trials;
+    ev.trial_created.id = asy__make_id(core);
+    ev.trial_created.x = x;
+    ev.trial_created.n_x = nx;
+    ev.trial_created.seed = asy_rng_u64(&rng);
+    ev.trial_created.params = asy__dup(core, core->scratch.data);
+    ev.trial_created.source = s->n_trials < s->spec->n_enqueue
+                                  ? "enqueued" : asy__dup(core, input->asked.source);
+    asy__emit(core, &ev);
+}
+
+static void sampler_failed(struct asy_core *core, struct asy__study *s, const char *text)
+{
+    s->asking = 0;
+    if (s->state != ASY_STUDY_STOPPING)
+        asy__study_stop(core, s, ASY_CAUSE_SAMPLER_FAILED, text);
+}
+
+void asy__study_asked(struct asy_core *core, const struct asy_input *input)
+{
+    struct asy__study *s = asy__study_get(core, input->asked.study);
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (!s || s->over || s->asking == 0 || input->asked.number != s->n_trials) {
+        core->nonsense++;
+        return;
+    }
+    s->asks_ahead = input->asked.rc == 0 && !input->asked.needs_history;
+    if (s->state == ASY_STUDY_STOPPING || s->n_trials >= max_trials(core, s)) {
+        s->asking = 0;
+    } else if (input->asked.rc == ASY_E_FULL) {
+        s->asking = 0;
+        asy__study_state(core, s, s->state, ASY_CAUSE_EXHAUSTED, input->asked.text);
+    } else if (input->asked.rc != 0) {
+        sampler_failed(core, s, input->asked.text);
+    } else if (asy_space_check(s->spec->space, input->asked.x, &err)) {
+        sampler_failed(core, s, asy__textf(core, "a point outside the space: %s", err.text));
+    } else {
+        created(core, s, input);
+    }
+}
+
+static void ask_one(struct asy_core *core, struct asy__study *s)
+{
+    struct asy_effect *fx = asy__effect(core, ASY_FX_ASK, 0);
+    uint64_t number = s->n_trials + s->asking;
+    size_t nx = asy_space_len(s->spec->space);
+
+    if (!fx)
+        return;
+    fx->study = s->id;
+    fx->n_x = nx;
+    fx->ask.number = number;
+    if (number < s->spec->n_enqueue)
+        fx->ask.fixed = s->spec->enqueue + number * nx;
+    s->asking++;
+}
+
+/* How many attempts more its own limit allows. */
+static uint64_t parallel_left(const struct asy__study *s, uint64_t max)
+{
+    uint64_t running = s->counts[ASY_TRIAL_LEASED] + s->counts[ASY_TRIAL_RUNNING];
+
+    if (s->spec->parallel == 0 || s->spec->parallel >= running + max)
+        return max;
+    return s->spec->parallel > running ? s->spec->parallel - running : 0;
+}
+
+void asy__study_ask(struct asy_core *core, struct asy__study *s)
+{
+    uint64_t slots, want;
+
+    if (s->state != ASY_STUDY_RUNNING || !s->has_sampler || s->n_notes > 0 || core->draining ||
+        core->store_bad || !asy__study_can_create(core, s))
+        return;
+    if (s->lag > 0 && (s->asking > 0 || s->n_fresh > 0 || s->n_again > 0 || asy__job_waits(s) ||
+                       asy__study_promotable(s, NULL)))
+        return;
+    slots = asy__room(core, s, parallel_left(s, ASKS_AHEAD));
+    if (s->lag > 0)
+        want = slots > 0;
+    else if (s->asks_ahead)
+        want = 2 * slots + 2 < ASKS_AHEAD ? 2 * slots + 2 : ASKS_AHEAD;
+    else
+        want = slots;
+    while (!core->rc && s->n_fresh + s->asking < want &&
+           s->n_trials + s->asking < max_trials(core, s))
+        ask_one(core, s);
+}
+
+void asy__study_pump(struct asy_core *core, struct asy__study *s)
+{
+    if (!s->has_sampler && s->state != ASY_STUDY_STOPPING)
+        make_sampler(core, s);
+    if (s->n_notes > 0 && s->has_sampler)
+        tell_notes(core, s);
+    if (s->state == ASY_STUDY_RUNNING)
+        check_time(core, s);
+    if (s->state == ASY_STUDY_RUNNING && s->target_hit && s->lag == 0)
+        asy__study_stop(core, s, ASY_CAUSE_TARGET, "a trial reached the target");
+    if (s->state == ASY_STUDY_RUNNING && exhausted(core, s))
+        end_naturally(core, s);
+    if (s->state == ASY_STUDY_STOPPING)
+        close_waiting(core, s);
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * trial.c - a trial: its place in its study's queues, its checkpoints, and its values along the
+ * lineage of attempts.
+ *
+ * The history of objective values is kept only as far back as the trial may have to be rewound,
+ * that is to its oldest kept checkpoint; what lies before is folded into "best so far" and "last".
+ * Once the trial is over only its final values stay. */
+#include "core_impl.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HIST_MAX 4096 /* then every second value goes: only reached without any checkpoint */
+
+size_t asy__n_objectives(const struct asy__study *study)
+{
+    return study->spec->n_objectives;
+}
+
+static size_t n_x(const struct asy__study *study)
+{
+    return asy_space_len(study->spec->space);
+}
+
+static double *base_best(struct asy__trial *t)
+{
+    return t->x + n_x(t->study);
+}
+
+static double *base_last(struct asy__trial *t)
+{
+    return base_best(t) + asy__n_objectives(t->study);
+}
+
+const double *asy__trial_final(const struct asy__trial *t)
+{
+    return t->x + n_x(t->study) + 2 * asy__n_objectives(t->study);
+}
+
+struct asy__trial *asy__trial_get(const struct asy__study *study, uint64_t number)
+{
+    return number < study->n_trials ? study->trials[number] : NULL;
+}
+
+static int make_room(struct asy__study *study)
+{
+    uint64_t cap = study->cap_trials ? 2 * study->cap_trials : 16;
+    struct asy__trial **grown;
+
+    if (study->n_trials < study->cap_trials)
+        return 0;
+    if (!(grown = realloc(study->trials, cap * sizeof *grown)))
+        return ASY_E_NOMEM;
+    study->trials = grown;
+    study->cap_trials = cap;
+    return 0;
+}
+
+int asy__trial_add(struct asy_core *core, struct asy__study *study,
+                   const struct asy_event *created, struct asy_error *err)
+{
+    size_t nx = n_x(study), no = asy__n_objectives(study);
+    struct asy__trial *t;
+
+    (void)core;
+    if (created->trial != study->n_trials || created->trial_created.n_x != nx)
+        return asy_fail(err, ASY_E_CORRUPT, "trial %llu of study '%s' does not fit",
+                        (unsigned long long)created->trial, study->name);
+    if (make_room(study) || !(t = calloc(1, sizeof *t + (nx + 3 * no) * sizeof t->x[0])))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a trial of study '%s'", study->name);
+    t->study = study;
+    t->id = created->trial_created.id;
+    t->number = created->trial;
+    t->seed = created->trial_created.seed;
+    t->state = ASY_TRIAL_QUEUED;
+    t->fed_step = t->last_step = -1;
+    memcpy(t->x, created->trial_created.x, nx * sizeof *t->x);
+    for (size_t i = 0; i < 3 * no; i++)
+        t->x[nx + i] = NAN;
+    study->trials[study->n_trials++] = t;
+    study->counts[t->state]++;
+    asy__trial_move(t, ASY__FRESH);
+    return 0;
+}
+
+static void free_checkpoints(struct asy__trial *t)
+{
+    for (size_t i = 0; i < t->n_checkpoints; i++)
+        free(t->checkpoints[i].path);
+    free(t->checkpoints);
+    t->checkpoints = NULL;
+    t->n_checkpoints = 0;
+}
+
+void asy__trial_destroy(struct asy__trial *t)
+{
+    free_checkpoints(t);
+    free(t->fenced);
+    free(t->hist);
+    free(t->text);
+    free(t);
+}
+
+int asy__trial_fence(struct asy__trial *t, uint32_t attempt, uint64_t upto)
+{
+    struct asy__fenced *grown = realloc(t->fenced, (t->n_fenced + 1) * sizeof *grown);
+
+    if (!grown)
+        return ASY_E_NOMEM;
+    t->fenced = grown;
+    t->fenced[t->n_fenced++] = (struct asy__fenced){ attempt, upto };
+    return 0;
+}
+
+struct asy__fenced *asy__trial_fenced(const struct asy__trial *t, uint32_t attempt)
+{
+    for (size_t i = 0; i < t->n_fenced; i++)
+        if (t->fenced[i].attempt == attempt)
+            return &t->fenced[i];
+    return NULL;
+}
+
+void asy__trial_move(struct asy__trial *t, enum asy__where where)
+{
+    struct asy__study *s = t->study;
+
+    if (t->where == where && where != ASY__AGAIN)
+        return;
+    s->n_fresh -= t->where == ASY__FRESH;
+    s->n_again -= t->where == ASY__AGAIN;
+    asy__list_take(&t->node);
+    t->where = where;
+    s->n_fresh += where == ASY__FRESH;
+    s->n_again += where == ASY__AGAIN;
+    if (where != ASY__NOWHERE && where != ASY__OVER)
+        asy__list_push(&s->lists[where], &t->node);
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+static size_t stride(const struct asy__trial *t)
+{
+    return 1 + asy__n_objectives(t->study);
+}
+
+static void fold(struct asy__trial *t, const double *row)
+{
+    for (size_t i = 0; i < asy__n_objectives(t->study); i++) {
+        if (isnan(row[1 + i]))
+            continue;
+        base_best(t)[i] = asy__better(t->study, i, base_best(t)[i], row[1 + i]);
+        base_last(t)[i] = row[1 + i];
+    }
+}
+
+static void thin(struct asy__trial *t)
+{
+    size_t w = stride(t), kept = 0;
+
+    for (size_t i = 0; i < t->n_hist; i++)
+        if (i % 2 || i + 1 == t->n_hist)
+            memmove(t->hist + w * kept++, t->hist + w * i, w * sizeof *t->hist);
+    t->n_hist = kept;
+}
+
+static int hist_room(struct asy__trial *t)
+{
+    size_t cap = t->cap_hist ? 2 * t->cap_hist : 4;
+    double *grown;
+
+    if (t->n_hist == HIST_MAX)
+        thin(t);
+    if (t->n_hist < t->cap_hist)
+        return 0;
+    if (!(grown = realloc(t->hist, cap * stride(t) * sizeof *grown)))
+        return ASY_E_NOMEM;
+    t->hist = grown;
+    t->cap_hist = cap;
+    return 0;
+}
+
+static int find_metric(const struct asy_event *report, const char *name, double *ret)
+{
+    for (size_t i = 0; i < report->report.n_metrics; i++)
+        if (!strcmp(report->report.metrics[i].name, name)) {
+            *ret = report->report.metrics[i].value;
+            return 1;
+        }
+    return 0;
+}
+
+int asy__trial_record(struct asy__trial *t, const struct asy_event *report, double *ret_first,
+                      int *ret_has)
+{
+    const struct asy_study_spec *spec = t->study->spec;
+    double *row, value;
+    int any = 0;
+
+    t->step = report->report.step;
+    *ret_has = find_metric(report, spec->objectives[0].metric, ret_first);
+    for (size_t i = 0; i < spec->n_objectives; i++)
+        any |= find_metric(report, spec->objectives[i].metric, &value);
+    if (!any)
+        return 0;
+    if (hist_room(t))
+        return ASY_E_NOMEM;
+    row = t->hist + stride(t) * t->n_hist++;
+    row[0] = (double)report->report.step;
+    for (size_t i = 0; i < spec->n_objectives; i++)
+        if (!find_metric(report, spec->objectives[i].metric, &row[1 + i]))
+            row[1 + i] = NAN;
+    t->reported = 1;
+    t->last_step = row[0];
+    return 0;
+}
+
+void asy__trial_rewind(struct asy__trial *t, uint64_t step, int from_nothing)
+{
+    size_t w = stride(t), kept = 0;
+
+    for (size_t i = 0; i < t->n_hist; i++)
+        if (!from_nothing && t->hist[w * i] <= (double)step)
+            memmove(t->hist + w * kept++, t->hist + w * i, w * sizeof *t->hist);
+    t->n_hist = kept;
+    t->step = step;
+    if (from_nothing || t->last_step > (double)step)
+        t->last_step = kept ? t->hist[w * (kept - 1)] : -1;
+}
+
+void asy__trial_values(const struct asy__trial *t, double *ret_values)
+{
+    const struct asy_study_spec *spec = t->study->spec;
+    const double *best = t->x + n_x(t->study), *last = best + spec->n_objectives;
+
+    for (size_t i = 0; i < spec->n_objectives; i++) {
+        int take_best = spec->objectives[i].take == ASY_TAKE_BEST;
+
+        ret_values[i] = take_best ? best[i] : last[i];
+        for (size_t k = 0; k < t->n_hist; k++) {
+            double v = t->hist[stride(t) * k + 1 + i];
+
+            if (!isnan(v))
+                ret_values[i] = take_best ? asy__better(t->study, i, ret_values[i], v) : v;
+        }
+    }
+}
+
+void asy__trial_finalise(struct asy__trial *t, int keep_history)
+{
+    asy__trial_values(t, t->x + n_x(t->study) + 2 * asy__n_objectives(t->study));
+    if (keep_history)
+        return;
+    free(t->hist);
+    t->hist = NULL;
+    t->n_hist = t->cap_hist = 0;
+}
+
+/* ---- checkpoints ----------------------------------------------------------------------------- */
+
+/* Values at or below the oldest kept checkpoint can never be rewound any more. */
+static void fold_settled(struct asy__trial *t)
+{
+    size_t w = stride(t), n = 0;
+    uint64_t oldest = UINT64_MAX;
+
+    for (size_t i = 0; i < t->n_checkpoints; i++)
+        if (t->checkpoints[i].step < oldest)
+            oldest = t->checkpoints[i].step;
+    while (n < t->n_hist && t->hist[w * n] <= (double)oldest &&
+           (t->study->lag == 0 || t->hist[w * n] <= t->fed_step))
+        fold(t, t->hist + w * n++);
+    t->n_hist -= n;
+    if (n)
+        memmove(t->hist, t->hist + w * n, w * t->n_hist * sizeof *t->hist);
+}
+
+int asy__trial_checkpoint(struct asy__trial *t, const struct asy_checkpoint *from)
+{
+    struct asy__checkpoint *grown;
+    char *path = strdup(asy__str(from->path));
+
+    grown = realloc(t->checkpoints, (t->n_checkpoints + 1) * sizeof *grown);
+    if (grown)
+        t->checkpoints = grown;
+    if (!grown || !path) {
+        free(path);
+        return ASY_E_NOMEM;
+    }
+    t->checkpoints[t->n_checkpoints++] = (struct asy__checkpoint){
+        .attempt = from->attempt, .step = from->step, .bytes = from->bytes, .sha = from->sha,
+        .path = path,
+    };
+    return 0;
+}
+
+void asy__trial_forget_checkpoint(struct asy__trial *t, const struct asy_checkpoint *gone)
+{
+    for (size_t i = 0; i < t->n_checkpoints; i++) {
+        struct asy__checkpoint *c = &t->checkpoints[i];
+
+        if (c->attempt != gone->attempt || c->step != gone->step ||
+            strcmp(c->path, asy__str(gone->path)) != 0)
+            continue;
+        free(c->path);
+        t->n_checkpoints--;
+        memmove(c, c + 1, (t->n_checkpoints - i) * sizeof *c);
+        break;
+    }
+    if (t->n_checkpoints == 0)
+        free_checkpoints(t);
+    else
+        fold_settled(t);
+}
+
+struct asy_checkpoint asy__newest_checkpoint(const struct asy__trial *t)
+{
+    const struct asy__checkpoint *c;
+
+    if (t->n_checkpoints == 0)
+        return (struct asy_checkpoint){ 0 };
+    c = &t->checkpoints[t->n_checkpoints - 1];
+    return (struct asy_checkpoint){ c->attempt, c->step, c->sha, c->bytes, c->path };
+}
+
+static void drop_oldest(struct asy_core *core, struct asy__trial *t)
+{
+    const struct asy__checkpoint *c = &t->checkpoints[0];
+    const char *path = asy__dup(core, c->path);
+    struct asy_event ev = asy__event(core, ASY_EV_CHECKPOINT_DROPPED, t->study, t);
+    struct asy_effect *fx;
+
+    ev.attempt = c->attempt;
+    ev.checkpoint_dropped.checkpoint =
+        (struct asy_checkpoint){ c->attempt, c->step, c->sha, c->bytes, path };
+    asy__emit(core, &ev);
+    if ((fx = asy__effect(core, ASY_FX_DROP_FILE, asy__so_far(core)))) {
+        fx->study = t->study->id;
+        fx->file.path = path;
+    }
+}
+
+void asy__trial_drop_checkpoints(struct asy_core *core, struct asy__trial *t, size_t keep)
+{
+    while (!core->rc && t->n_checkpoints > keep)
+        drop_oldest(core, t);
+}
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+static void emit_state(struct asy_core *core, struct asy__trial *t, enum asy_trial_state state,
+                       enum asy_cause cause, const char *text, double value)
+{
+    struct asy_event ev = asy__event(core, ASY_EV_TRIAL_STATE, t->study, t);
+
+    ev.trial_state.state = state;
+    ev.trial_state.cause = cause;
+    ev.trial_state.text = asy__dup(core, text);
+    ev.trial_state.value = value;
+    ev.trial_state.step = t->step;
+    asy__emit(core, &ev);
+}
+
+void asy__trial_end(struct asy_core *core, struct asy__trial *t, enum asy_trial_state state,
+                    enum asy_cause cause, const char *text)
+{
+    double *values = asy__alloc(core, asy__n_objectives(t->study) * sizeof *values);
+
+    if (!values)
+        return;
+    asy__trial_values(t, values);
+    asy__trial_drop_checkpoints(core, t, 0);
+    emit_state(core, t, state, cause, text, state == ASY_TRIAL_FAILED ? (double)NAN : values[0]);
+}
+
+void asy__trial_queue(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
+                      const char *text)
+{
+    emit_state(core, t, ASY_TRIAL_QUEUED, cause, text, NAN);
+}
+
+void asy__trial_stopped(struct asy_core *core, struct asy__trial *t)
+{
+    const struct asy__study *s = t->study;
+
+    if (t->hit)
+        asy__trial_end(core, t, ASY_TRIAL_COMPLETE, ASY_CAUSE_TARGET, "it reached the target");
+    else if (t->stop == ASY_CAUSE_PRUNED)
+        asy__trial_end(core, t, ASY_TRIAL_PRUNED, ASY_CAUSE_PRUNED, t->text);
+    else if (t->stop == ASY_CAUSE_USER)
+        asy__trial_end(core, t, ASY_TRIAL_CANCELLED, ASY_CAUSE_USER, "stopped by the user");
+    else if (s->cause == ASY_CAUSE_USER && s->state == ASY_STUDY_STOPPING)
+        asy__trial_end(core, t, ASY_TRIAL_CANCELLED, ASY_CAUSE_USER, "the study was stopped");
+    else if (t->reported || t->state == ASY_TRIAL_PAUSED)
+        asy__trial_end(core, t, ASY_TRIAL_PRUNED, ASY_CAUSE_STUDY_ENDED, "the study has ended");
+    else
+        asy__trial_end(core, t, ASY_TRIAL_CANCELLED, ASY_CAUSE_STUDY_ENDED,
+                       "the study has ended");
+}

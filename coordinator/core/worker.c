@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * worker.c - workers: what they have, what is free of it, and when they count as silent or lost.
+ *
+ * Deadlines are checked at ticks: traffic only ever moves them later, so the time of the next tick
+ * is a lower bound and need not be kept exact. */
+#include "core_impl.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define WALLTIME_LEAST_MS 30000 /* nothing new is leased to an allocation this close to its end */
+
+static int same_worker(const void *item, const void *key)
+{
+    const struct asy__worker *w = item;
+
+    return asy_id_cmp(w->id, *(const struct asy_id *)key) == 0;
+}
+
+struct asy__worker *asy__worker_get(const struct asy_core *core, struct asy_id id)
+{
+    return asy__map_get(&core->workers, asy_id_hash(id), same_worker, &id);
+}
+
+int asy__worker_need(struct asy_core *core, struct asy_id id, struct asy__worker **ret_worker)
+{
+    struct asy__worker *w = asy__worker_get(core, id);
+
+    if (!w) {
+        if (!(w = calloc(1, sizeof *w)))
+            return ASY_E_NOMEM;
+        w->id = id;
+        w->lost_ms = w->walltime_ms = ASY__NEVER;
+        asy__list_init(&w->attempts);
+        if (asy__map_put(&core->workers, asy_id_hash(id), w)) {
+            free(w);
+            return ASY_E_NOMEM;
+        }
+        asy__list_push(&core->all_workers, &w->node);
+        core->n_workers++;
+    }
+    *ret_worker = w;
+    return 0;
+}
+
+void asy__worker_destroy(struct asy__worker *w)
+{
+    for (size_t i = 0; i < w->n_gpus; i++)
+        free(w->gpus[i]);
+    free(w->gpus);
+    free(w->groups);
+    free(w->busy);
+    free(w->specs);
+    free(w->host);
+    free(w->version);
+    free(w->fit);
+    free(w->hardware);
+    free(w);
+}
+
+void asy__worker_release(struct asy_core *core, struct asy__worker *w)
+{
+    struct asy__study *s;
+
+    asy__worker_listed(core, w);
+    if (w->present || w->session || !asy__list_empty(&w->attempts))
+        return;
+    asy__each(s, &core->live, struct asy__study, node)
+        if (s->reserved == w)
+            s->reserved = NULL;
+    asy__map_drop(&core->workers, asy_id_hash(w->id), w);
+    asy__list_take(&w->node);
+    core->n_workers--;
+    asy__worker_destroy(w);
+}
+
+int asy__worker_cores(struct asy__worker *w, size_t n)
+{
+    uint8_t *grown;
+
+    if (n <= w->cap)
+        return 0;
+    if (!(grown = realloc(w->busy, n)))
+        return ASY_E_NOMEM;
+    memset(grown + w->cap, 0, n - w->cap);
+    w->busy = grown;
+    w->cap = n;
+    return 0;
+}
+
+/* ---- what is free -------------------------------------------------------------------------------- */
+
+uint32_t asy__worker_free(const struct asy__worker *w)
+{
+    return w->n_cores > w->n_busy ? w->n_cores - w->n_busy : 0;
+}
+
+int asy__worker_serves(const struct asy__worker *w, const struct asy__study *s)
+{
+    return w->session && w->owner == s->owner;
+}
+
+static int near_its_end(const struct asy_core *core, const struct asy__worker *w)
+{
+    return w->walltime_ms != ASY__NEVER && w->walltime_ms - core->now_ms < WALLTIME_LEAST_MS;
+}
+
+int asy__worker_ready(const struct asy_core *core, const struct asy__worker *w)
+{
+    return w->session && w->present && !w->suspect && !w->draining && !w->fit &&
+           !near_its_end(core, w);
+}
+
+void asy__worker_listed(struct asy_core *core, struct asy__worker *w)
+{
+    int wanted = asy__worker_ready(core, w) && asy__worker_free(w) > 0;
+
+    if (wanted && !w->free_node.next)
+        asy__list_push(&core->free_workers, &w->free_node);
+    else if (!wanted)
+        asy__list_take(&w->free_node);
+}
+
+static int gpu_used(const struct asy__worker *w, const char *gpu)
+{
+    struct asy__attempt *a;
+
+    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
+        for (size_t i = 0; i < a->n_gpus; i++)
+            if (!strcmp(a->gpus[i], gpu))
+                return 1;
+    return 0;
+}
+
+size_t asy__worker_gpus_free(const struct asy__worker *w)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->n_gpus; i++)
+        n += !gpu_used(w, w->gpus[i]);
+    return n;
+}
+
+int asy__worker_could(const struct asy__worker *w, const struct asy__study *s)
+{
+    return w->n_cores >= asy__need_cores(s) &&
+           (w->memory == 0 || w->memory >= asy__need_memory(s)) &&
+           w->n_gpus >= asy__need_gpus(s);
+}
+
+int asy__worker_holds(const struct asy__worker *w, const struct asy__study *s)
+{
+    uint64_t memory = asy__need_memory(s);
+    uint32_t gpus = asy__need_gpus(s);
+
+    if (asy__worker_free(w) < asy__need_cores(s))
+        return 0;
+    if (w->memory != 0 && (w->memory_used > w->memory || w->memory - w->memory_used < memory))
+        return 0;
+    return gpus == 0 || asy__worker_gpus_free(w) >= gpus;
+}
+
+/* ---- which cores --------------------------------------------------------------------------------- */
+
+static uint32_t group_of(const struct asy__worker *w, uint32_t core)
+{
+    return w->groups ? w->groups[core] : 0;
+}
+
+/* Free cores of a group that are not chosen yet. */
+static uint32_t free_in(const struct asy__worker *w, uint32_t group, const uint8_t *taken)
+{
+    uint32_t n = 0;
+
+    for (uint32_t c = 0; c < w->n_cores; c++)
+        n += group_of(w, c) == group && !w->busy[c] && !taken[c];
+    return n;
+}
+
+/* The group with the fewest free cores that still holds `need`; if none does, the one with the most. */
+static uint32_t best_group(const struct asy__worker *w, uint32_t need, const uint8_t *taken)
+{
+    uint32_t best = 0, best_free = 0;
+
+    for (uint32_t g = 0; g < (w->n_groups ? w->n_groups : 1); g++) {
+        uint32_t n = free_in(w, g, taken);
+        int fits = n >= need, best_fits = best_free >= need;
+
+        if (fits > best_fits || (fits == best_fits && (fits ? n < best_free : n > best_free))) {
+            best = g;
+            best_free = n;
+        }
+    }
+    return best;
+}
+
+static size_t choose_cores(const struct asy__worker *w, uint32_t need, uint8_t *taken,
+                           uint32_t *cores)
+{
+    uint32_t n = 0;
+
+    while (n < need) {
+        uint32_t group = best_group(w, need - n, taken), before = n;
+
+        for (uint32_t c = 0; c < w->n_cores && n < need; c++)
+            if (group_of(w, c) == group && !w->busy[c] && !taken[c]) {
+                taken[c] = 1;
+                cores[n++] = c;
+            }
+        ASY_ASSERT(n > before, "no free core on a worker that has %u", asy__worker_free(w));
+    }
+    return n;
+}
+
+void asy__worker_place(struct asy_core *core, const struct asy__worker *w,
+                       const struct asy__study *s, struct asy_placement *ret)
+{
+    uint32_t need = asy__need_cores(s), n_gpus = asy__need_gpus(s), n = 0;
+    uint32_t *cores = asy__alloc(core, need * sizeof *cores);
+    uint8_t *taken = asy__alloc(core, w->n_cores);
+    const char **gpus = asy__alloc(core, n_gpus * sizeof *gpus);
+
+    *ret = (struct asy_placement){ .worker = w->id, .ranks = s->spec->ranks ? s->spec->ranks : 1,
+                                   .memory = asy__need_memory(s) };
+    if (!cores || !taken || !gpus)
+        return;
+    ret->n_cores = choose_cores(w, need, taken, cores);
+    ret->cores = cores;
+    for (size_t i = 0; i < w->n_gpus && n < n_gpus; i++)
+        if (!gpu_used(w, w->gpus[i]) && (gpus[n] = asy__dup(core, w->gpus[i])))
+            n++;
+    ret->gpus = gpus;
+    ret->n_gpus = n;
+}
+
+/* ---- silence --------------------------------------------------------------------------------------- */
+
+/* Its trials queue again; what must end anyway ends here. */
+static void requeue(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
+                    const char *text)
+{
+    if (t->stop != ASY_CAUSE_NONE || t->study->state == ASY_STUDY_STOPPING)
+        asy__attempt_lost(core, t, ASY_END_LOST, cause, text);
+    else
+        asy__trial_queue(core, t, cause, text);
+}
+
+void asy__worker_lost(struct asy_core *core, struct asy__worker *w, enum asy_cause cause,
+                      const char *text)
+{
+    struct asy_event ev = asy__event(core, ASY_EV_WORKER_GONE, NULL, NULL);
+    struct asy__session *session = w->session;
+    struct asy__attempt *a;
+
+    ev.worker_gone.id = w->id;
+    ev.worker_gone.cause = cause;
+    ev.worker_gone.text = asy__dup(core, text);
+    if (session) {
+        struct asy_effect *fx = asy__effect(core, ASY_FX_CLOSE, 0);
+
+        if (fx)
+            fx->peer = session->peer;
+        asy__session_close(core, session);
+    }
+    w->lost_ms = ASY__NEVER;
+    w->reattach = 0;
+    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
+        if (!a->orphan)
+            requeue(core, a->trial, ASY_CAUSE_LOST,
+                    asy__textf(core, "worker '%s': %s", asy__str(w->host), text));
+    asy__emit(core, &ev); /* may free the worker */
+}
+
+static void check(struct asy_core *core, struct asy__worker *w)
+{
+    int64_t silent = core->now_ms - w->seen_ms;
+
+    if (!w->session) {
+        if (!w->present)
+            return;
+        if (core->now_ms >= w->lost_ms)
+            asy__worker_lost(core, w, ASY_CAUSE_LOST,
+                             w->reattach ? "did not come back after the restart"
+                                         : "its connection closed");
+        else
+            asy__wake(core, w->lost_ms);
+        return;
+    }
+    if (silent >= core->config.lost_after_ms) {
+        asy__worker_lost(core, w, ASY_CAUSE_LOST,
+                         asy__textf(core, "silent for %lld ms", (long long)silent));
+        return;
+    }
+    if (silent >= core->config.suspect_after_ms) {
+        w->suspect = 1;
+        asy__wake(core, w->seen_ms + core->config.lost_after_ms);
+    } else {
+        asy__wake(core, w->seen_ms + core->config.suspect_after_ms);
+    }
+    asy__worker_listed(core, w);
+}
+
+void asy__worker_timers(struct asy_core *core)
+{
+    struct asy__worker *w;
+
+    asy__each(w, &core->all_workers, struct asy__worker, node)
+        check(core, w);
+}
