@@ -21,7 +21,17 @@ struct asy_option {
     double value; /* booleans 0 or 1; a choice as its index in the table */
 };
 
-/* ---- samplers ------------------------------------------------------------------------------ */
+/* ---- samplers ------------------------------------------------------------------------------
+ *
+ * random  every parameter on its own, keyed by (seed, trial number, parameter index).
+ * grid    every point of a finite space once; trial number k gets the k-th point, not counting
+ *         trials with fixed entries.
+ * tpe     Bergstra et al. 2011 with the rules of Optuna 5.0. Parameters under the same conditions
+ *         are drawn jointly (multivariate), each of the others' groups for itself. Ordered choices
+ *         are drawn as ints. startup_trials (10) random trials come first; candidates (24) per
+ *         draw; multivariate (1 for one objective, 0 for more); constant_liar (1): running trials
+ *         count as bad ones.
+ * auto    random where tpe has nothing to learn from or no budget to learn in, else tpe. */
 
 struct asy_sampler_spec {
     const char *name;                 /* "auto", "random", "grid", "tpe" */
@@ -30,6 +40,7 @@ struct asy_sampler_spec {
     uint64_t seed;
     const enum asy_goal *goals;       /* [n_goals], n_goals >= 1 */
     size_t n_goals;
+    uint64_t budget;                  /* trials of the study, 0: not known; "auto" looks at it */
 };
 
 enum asy_outcome_state {
@@ -49,18 +60,24 @@ struct asy_outcome {
 };
 
 struct asy_sampler;
+/* The i-th sampler, or option of one, by name; NULL beyond the last or for an unknown sampler. */
+const char *asy_sampler_name(size_t i);
+const char *asy_sampler_option(const char *sampler, size_t i);
 /* ASY_E_INVAL: unknown name or option, value out of range, space unfit for it (grid with a float
  * that has neither step nor list). */
 ASY_MUST_CHECK int asy_sampler_create(const struct asy_space *space,
                                       const struct asy_sampler_spec *spec,
                                       struct asy_sampler **ret_sampler, struct asy_error *err);
 void asy_sampler_destroy(struct asy_sampler *sampler);
-/* Suggests the point of trial `number` and remembers it as running. fixed: NULL, or
- * [space length] entries that are not ASY_INACTIVE are taken as they are (enqueued points).
- * ASY_E_FULL: the space is exhausted (grid). */
+/* Suggests the point of trial `number` (below 2^53) and remembers it as running. fixed: NULL, or
+ * [space length] entries that are not ASY_INACTIVE are taken as they are (enqueued points), except
+ * where their condition turns out not to hold. ASY_E_FULL: the space is exhausted (grid).
+ * ASY_E_INVAL: a fixed entry is not a value of its parameter. */
 ASY_MUST_CHECK int asy_sampler_ask(struct asy_sampler *sampler, uint64_t number,
                                    const double *fixed, double *ret_x, struct asy_error *err);
-/* A later outcome of the same number replaces the earlier one. */
+/* A later outcome of the same number replaces the earlier one. The answers that follow depend on
+ * the latest outcomes alone, not on their order. A completed trial whose value is NaN counts as
+ * diverged. ASY_E_INVAL: x is not a point of the space. */
 ASY_MUST_CHECK int asy_sampler_tell(struct asy_sampler *sampler, const struct asy_outcome *outcome,
                                     struct asy_error *err);
 /* Whether suggestions depend on outcomes: if not, the caller may ask far ahead. */
@@ -68,7 +85,21 @@ int asy_sampler_needs_history(const struct asy_sampler *sampler);
 /* What "auto" became and why, one line; borrowed. */
 const char *asy_sampler_reason(const struct asy_sampler *sampler);
 
-/* ---- pruners ------------------------------------------------------------------------------- */
+/* ---- pruners -------------------------------------------------------------------------------
+ *
+ * none    every trial runs to length_max.
+ * median  Optuna's MedianPruner: stops a trial whose best value so far is worse than the median
+ *         of what completed trials reported at the same step. startup_trials (5) completed ones
+ *         first; warmup_steps (0); interval (1) of steps between looks; min_trials (1) with a
+ *         value at that step.
+ * asha    Rungs at min (1) * reduction (4)^k below length_max, then length_max.
+ *         can_pause: the promotion form of Li et al. 2018, algorithm 2. A trial pauses at each
+ *         rung; one that is among the best floor(n / reduction) of the n at its rung may go on, the
+ *         highest rung first, the best there first. A report that crosses several rungs counts at
+ *         the highest.
+ *         else: the stopping form, with the rule of Optuna's SuccessiveHalvingPruner. At each rung
+ *         a trial goes on if fewer than max(1, floor(n / reduction)) of the n entries there, itself
+ *         included, are strictly better; it never waits, so its milestone is length_max. */
 
 struct asy_pruner_spec {
     const char *name;                 /* "none", "median", "asha" */
@@ -82,6 +113,9 @@ struct asy_pruner_spec {
 enum asy_verdict { ASY_GO_ON = 0, ASY_STOP = 1, ASY_PAUSE = 2 };
 
 struct asy_pruner;
+const char *asy_pruner_name(size_t i); /* as for samplers */
+const char *asy_pruner_option(const char *pruner, size_t i);
+/* ASY_E_INVAL: unknown name or option, value out of range, length_max 0. */
 ASY_MUST_CHECK int asy_pruner_create(const struct asy_pruner_spec *spec,
                                      struct asy_pruner **ret_pruner, struct asy_error *err);
 void asy_pruner_destroy(struct asy_pruner *pruner);
@@ -89,8 +123,9 @@ void asy_pruner_destroy(struct asy_pruner *pruner);
  * the next rung, or length_max. */
 uint64_t asy_pruner_milestone(const struct asy_pruner *pruner, uint64_t step);
 /* A value of the objective at a step of a running trial. NaN is a value (worst). Reports of a
- * trial come with rising steps; one at or below the last counted step is ignored. The verdict:
- * ASY_GO_ON, ASY_STOP (end it as pruned), ASY_PAUSE (it stands at a rung: checkpoint and wait). */
+ * trial come with rising steps; one at or below the last counted step is ignored, as is one for
+ * which there is no memory. The verdict: ASY_GO_ON, ASY_STOP (end it as pruned), ASY_PAUSE (it
+ * stands at a rung: checkpoint and wait); a stopped or paused trial gets the same verdict again. */
 enum asy_verdict asy_pruner_report(struct asy_pruner *pruner, uint64_t number, uint64_t step,
                                    double value);
 /* Promotion: the paused trial that should run on now, if any. Returns 1 and fills both, or 0.
@@ -104,6 +139,7 @@ void asy_pruner_ended(struct asy_pruner *pruner, uint64_t number, int complete);
 /* What decided the last ASY_STOP or keeps `number` waiting at its rung, for `explain`: one line with
  * the rule and its numbers. text holds n bytes. */
 void asy_pruner_explain(const struct asy_pruner *pruner, uint64_t number, char *text, size_t n);
-/* Whether it may stop a trial between milestones (median): refused in deterministic studies. */
+/* Whether it may stop a trial between milestones (median, asha where trials cannot pause): refused
+ * in deterministic studies. */
 int asy_pruner_stops(const struct asy_pruner *pruner);
 #endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sampler.h - what a kind of sampler provides to sampler.c, and what the kinds share. */
+#ifndef ASY_TUNER_SAMPLER_H
+#define ASY_TUNER_SAMPLER_H
+#include "option.h"
+#include <asy/rng.h>
+
+struct asy__sampler_class {
+    const char *name;
+    const struct asy__option *options; /* [n_options] */
+    size_t n_options;
+    int needs_history;
+    int (*create)(struct asy_sampler *s, struct asy_error *err); /* NULL: nothing to do */
+    void (*destroy)(struct asy_sampler *s);
+    /* Fills x. The fixed entries (NULL: none) are values of their parameters. */
+    int (*ask)(struct asy_sampler *s, uint64_t number, const double *fixed, double *x,
+               struct asy_error *err);
+    /* NULL: does not listen. x is a point of the space. */
+    int (*tell)(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err);
+};
+extern const struct asy__sampler_class asy__sampler_random, asy__sampler_grid, asy__sampler_tpe;
+
+struct asy_sampler {
+    const struct asy__sampler_class *class;
+    const struct asy_space *space;
+    uint64_t seed;
+    enum asy_goal *goals; /* [n_goals] */
+    size_t n_goals;
+    double options[ASY__OPTIONS_MAX]; /* in the order of class->options */
+    char reason[200];
+    void *state;
+};
+
+/* A stream of draws for part of a trial, starting at the given block of its Philox stream. */
+struct asy_rng asy__sampler_rng(const struct asy_sampler *s, uint64_t number, uint64_t block);
+/* The random sampler's draw for parameter i: a function of seed, number and i alone. */
+double asy__random_value(const struct asy_sampler *s, uint64_t number, size_t i);
+/* A point of random draws and fixed entries. */
+void asy__random_point(const struct asy_sampler *s, uint64_t number, const double *fixed,
+                       double *x);
+#endif

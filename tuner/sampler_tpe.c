@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sampler_tpe.c - the tree-structured Parzen estimator (Bergstra et al. 2011) with the rules and
+ * defaults of Optuna 5.0.
+ *
+ * Finished trials are ordered: feasible completed ones by value, pruned ones by the step they
+ * reached, infeasible ones by violation, diverged ones last. The best min(ceil(n / 10), 25) feed one
+ * density, all others (with running ones: the constant liar) the second; of 24 draws from the first
+ * the one with the largest ratio is suggested.
+ *
+ * Unlike Optuna, which regroups parameters by what trials happened to have, groups are read off
+ * the space: parameters under the same conditions are always active together. Estimators are kept
+ * between asks and only told of differences; everything they hold depends on the set of latest
+ * outcomes alone, so the order of tells does not matter. */
+#include "sampler.h"
+#include <stdlib.h>
+#include <string.h>
+#include "map.h"
+#include "parzen.h"
+
+enum { STARTUP_TRIALS, CANDIDATES, MULTIVARIATE, CONSTANT_LIAR };
+static const struct asy__option options[] = {
+    [STARTUP_TRIALS] = { "startup_trials", 10, 0, 1e6 },
+    [CANDIDATES] = { "candidates", 24, 1, 4096 },
+    [MULTIVARIATE] = { "multivariate", 1, 0, 1 },
+    [CONSTANT_LIAR] = { "constant_liar", 1, 0, 1 },
+};
+#define BELOW_MAX 25
+#define GROUP_BLOCK ((uint64_t)1 << 48) /* above the blocks of the random draws */
+#define BLOCKS_PER_GROUP ((uint64_t)1 << 32)
+
+enum side { NOWHERE, ABOVE, BELOW };
+enum kind { FEASIBLE, PRUNED, INFEASIBLE, DIVERGED, UNFINISHED };
+struct trial {
+    uint64_t number;
+    enum kind kind;
+    double a, b; /* within a kind: ascending a, then b, then number */
+    enum side side;
+    int running, marked;
+};
+struct group { /* parameters that are always active together */
+    struct asy__dim *dims;
+    size_t n_dims;
+    struct asy__parzen below, above;
+};
+struct tpe {
+    struct group *groups;
+    size_t n_groups;
+    size_t *group_of;   /* [space length] SIZE_MAX: has a single value */
+    double *suggestion; /* [space length] of the current ask; NaN: not drawn yet */
+    struct asy__map numbers;
+    struct trial *trials; /* [n_trials] */
+    double *xs;           /* [n_trials, space length] */
+    size_t n_trials, cap;
+    uint32_t *ranked; /* [n_ranked] finished trials, the best first */
+    size_t n_ranked;
+    uint32_t below[BELOW_MAX];
+    size_t n_below;
+    struct asy__parzen_scratch scratch;
+    double *draws, *log_l, *log_g; /* [candidates, longest group], [candidates] twice */
+};
+
+/* ---- groups -------------------------------------------------------------------------------- */
+
+static int same_when(const struct asy_when *a, const struct asy_when *b)
+{
+    if (a->parent != b->parent || a->n_values != b->n_values)
+        return 0;
+    if (!a->n_values)
+        return a->lo == b->lo && a->hi == b->hi;
+    for (size_t i = 0; i < a->n_values; i++) {
+        size_t j = 0;
+
+        while (j < b->n_values && b->values[j] != a->values[i])
+            j++;
+        if (j == b->n_values)
+            return 0;
+    }
+    return 1;
+}
+
+static int covers(const struct asy_param *a, const struct asy_param *b)
+{
+    for (size_t i = 0; i < a->n_whens; i++) {
+        size_t j = 0;
+
+        while (j < b->n_whens && !same_when(&a->whens[i], &b->whens[j]))
+            j++;
+        if (j == b->n_whens)
+            return 0;
+    }
+    return 1;
+}
+
+/* Each condition of either stands at the other as well. */
+static int same_conditions(const struct asy_param *a, const struct asy_param *b)
+{
+    return covers(a, b) && covers(b, a);
+}
+
+/* The group of parameter i: one of the same conditions if drawn jointly, else a new one. */
+static size_t find_group(const struct asy_sampler *s, const struct tpe *t, size_t i)
+{
+    for (size_t g = 0; s->options[MULTIVARIATE] && g < t->n_groups; g++)
+        if (same_conditions(asy_space_at(s->space, t->groups[g].dims[0].param),
+                            asy_space_at(s->space, i)))
+            return g;
+    return t->n_groups;
+}
+
+static int add_to_group(const struct asy_sampler *s, struct tpe *t, size_t i)
+{
+    size_t g = find_group(s, t, i);
+    struct group *group = &t->groups[g];
+    struct asy__dim *dims = realloc(group->dims, (group->n_dims + 1) * sizeof *dims);
+
+    if (!dims)
+        return ASY_E_NOMEM;
+    group->dims = dims;
+    asy__dim_init(&dims[group->n_dims], s->space, i);
+    t->group_of[i] = g;
+    group->n_dims++;
+    if (g == t->n_groups)
+        t->n_groups++;
+    return 0;
+}
+
+static int make_groups(const struct asy_sampler *s, struct tpe *t)
+{
+    size_t n = asy_space_len(s->space), candidates = (size_t)s->options[CANDIDATES], longest = 1;
+
+    t->groups = calloc(n + 1, sizeof *t->groups);
+    t->group_of = malloc((n + 1) * sizeof *t->group_of);
+    t->suggestion = malloc((n + 1) * sizeof *t->suggestion);
+    if (!t->groups || !t->group_of || !t->suggestion)
+        return ASY_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        t->group_of[i] = SIZE_MAX;
+        if (asy_space_values(s->space, i) > 1 && add_to_group(s, t, i))
+            return ASY_E_NOMEM;
+    }
+    for (size_t g = 0; g < t->n_groups; g++) {
+        struct group *group = &t->groups[g];
+
+        if (asy__parzen_init(&group->below, group->dims, group->n_dims, 0) ||
+            asy__parzen_init(&group->above, group->dims, group->n_dims, 0))
+            return ASY_E_NOMEM;
+        longest = group->n_dims > longest ? group->n_dims : longest;
+    }
+    t->draws = malloc(candidates * longest * sizeof *t->draws);
+    t->log_l = malloc(candidates * sizeof *t->log_l);
+    t->log_g = malloc(candidates * sizeof *t->log_g);
+    return t->draws && t->log_l && t->log_g ? 0 : ASY_E_NOMEM;
+}
+
+static void destroy(struct asy_sampler *s)
+{
+    struct tpe *t = s->state;
+
+    for (size_t g = 0; t->groups && g < asy_space_len(s->space); g++) {
+        asy__parzen_fini(&t->groups[g].below);
+        asy__parzen_fini(&t->groups[g].above);
+        free(t->groups[g].dims);
+    }
+    free(t->groups);
+    free(t->group_of);
+    free(t->suggestion);
+    asy__map_fini(&t->numbers);
+    free(t->trials);
+    free(t->xs);
+    free(t->ranked);
+    asy__parzen_scratch_fini(&t->scratch);
+    free(t->draws);
+    free(t->log_l);
+    free(t->log_g);
+    free(t);
+}
+
+static int create(struct asy_sampler *s, struct asy_error *err)
+{
+    struct tpe *t;
+
+    if (s->n_goals > 1)
+        return asy_fail(err, ASY_E_INVAL, "sampler 'tpe' takes one objective, not %zu", s->n_goals);
+    if (!(t = calloc(1, sizeof *t)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a sampler");
+    s->state = t;
+    if (make_groups(s, t))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a sampler");
+    return 0;
+}
+
+/* ---- what has been seen -------------------------------------------------------------------- */
+
+static struct trial *trial_get(const struct tpe *t, uint64_t number)
+{
+    uint32_t i = asy__map_get(&t->numbers, number);
+
+    return i == ASY__MAP_NONE ? NULL : &t->trials[i];
+}
+
+static double *trial_x(const struct asy_sampler *s, const struct trial *trial)
+{
+    const struct tpe *t = s->state;
+
+    return &t->xs[(size_t)(trial - t->trials) * asy_space_len(s->space)];
+}
+
+/* Room for one more trial anywhere, so that nothing fails half way. */
+static int reserve(const struct asy_sampler *s, struct tpe *t)
+{
+    size_t n = asy_space_len(s->space), cap = t->cap ? t->cap + t->cap / 2 : 64;
+    void *more;
+
+    if (t->n_trials == t->cap) {
+        if (cap >= ASY__MAP_NONE || !(more = realloc(t->trials, cap * sizeof *t->trials)))
+            return ASY_E_NOMEM;
+        t->trials = more;
+        if (!(more = realloc(t->ranked, cap * sizeof *t->ranked)))
+            return ASY_E_NOMEM;
+        t->ranked = more;
+        if (!(more = realloc(t->xs, cap * (n + 1) * sizeof *t->xs)))
+            return ASY_E_NOMEM;
+        t->xs = more;
+        t->cap = cap;
+    }
+    for (size_t g = 0; g < t->n_groups; g++)
+        if (asy__parzen_reserve(&t->groups[g].above, t->groups[g].above.n + BELOW_MAX + 1) ||
+            asy__parzen_reserve(&t->groups[g].below, BELOW_MAX + 1))
+            return ASY_E_NOMEM;
+    return asy__map_reserve(&t->numbers);
+}
+
+/* Moves a trial's observation to another side, in all groups that are active in it. */
+static void move(const struct asy_sampler *s, struct trial *trial, enum side to)
+{
+    struct tpe *t = s->state;
+    const double *x = trial_x(s, trial);
+
+    for (size_t g = 0; g < t->n_groups && to != trial->side; g++) {
+        struct group *group = &t->groups[g];
+
+        if (isnan(x[group->dims[0].param]))
+            continue;
+        if (trial->side != NOWHERE)
+            asy__parzen_remove(trial->side == ABOVE ? &group->above : &group->below, trial->number);
+        if (to != NOWHERE)
+            asy__parzen_insert(to == ABOVE ? &group->above : &group->below, trial->number, x);
+    }
+    trial->side = to;
+}
+
+static int before(const struct trial *x, const struct trial *y)
+{
+    if (x->kind != y->kind)
+        return x->kind < y->kind;
+    if (x->a != y->a)
+        return x->a < y->a;
+    if (x->b != y->b)
+        return x->b < y->b;
+    return x->number < y->number;
+}
+
+static size_t rank_of(const struct tpe *t, const struct trial *trial)
+{
+    size_t lo = 0, hi = t->n_ranked;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (before(&t->trials[t->ranked[mid]], trial))
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static void rank_remove(struct tpe *t, const struct trial *trial)
+{
+    size_t r = rank_of(t, trial);
+
+    if (trial->kind == UNFINISHED)
+        return;
+    memmove(&t->ranked[r], &t->ranked[r + 1], (t->n_ranked - r - 1) * sizeof *t->ranked);
+    t->n_ranked--;
+}
+
+static void rank_insert(struct tpe *t, const struct trial *trial)
+{
+    size_t r = rank_of(t, trial);
+
+    if (trial->kind == UNFINISHED)
+        return;
+    memmove(&t->ranked[r + 1], &t->ranked[r], (t->n_ranked - r) * sizeof *t->ranked);
+    t->ranked[r] = (uint32_t)(trial - t->trials);
+    t->n_ranked++;
+}
+
+/* The kind and order of an outcome, as of Optuna's _split_trials; what is diverged comes last. */
+static void classify(const struct asy_sampler *s, const struct asy_outcome *o, struct trial *trial)
+{
+    double value = o->values ? o->values[0] : NAN;
+
+    if (s->goals[0] == ASY_MAXIMIZE)
+        value = -value;
+    trial->a = trial->b = 0;
+    trial->running = o->state == ASY_OUTCOME_RUNNING;
+    if (o->state == ASY_OUTCOME_FAILED || o->state == ASY_OUTCOME_RUNNING) {
+        trial->kind = o->state == ASY_OUTCOME_FAILED && o->diverged ? DIVERGED : UNFINISHED;
+    } else if (o->violation > 0) {
+        trial->kind = INFEASIBLE;
+        trial->a = o->violation;
+    } else if (o->state == ASY_OUTCOME_PRUNED) {
+        trial->kind = PRUNED;
+        trial->a = o->last_step >= 0 ? -o->last_step : 1;
+        trial->b = !(o->last_step >= 0) ? 0 : isnan(value) ? INFINITY : value;
+    } else {
+        trial->kind = isnan(value) ? DIVERGED : FEASIBLE;
+        trial->a = isnan(value) ? 0 : value;
+    }
+}
+
+static int same_point(const double *x, const double *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (isnan(x[i]) ? !isnan(y[i]) : x[i] != y[i])
+            return 0;
+    return 1;
+}
+
+static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err)
+{
+    struct tpe *t = s->state;
+    size_t n = asy_space_len(s->space);
+    struct trial *trial;
+
+    if (reserve(s, t))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
+                        (unsigned long long)outcome->number);
+    if (!(trial = trial_get(t, outcome->number))) {
+        trial = &t->trials[t->n_trials];
+        *trial = (struct trial){ .number = outcome->number, .kind = UNFINISHED };
+        asy__map_put(&t->numbers, outcome->number, (uint32_t)t->n_trials++);
+    } else if (!same_point(trial_x(s, trial), outcome->x, n)) {
+        move(s, trial, NOWHERE);
+    }
+    rank_remove(t, trial);
+    memcpy(trial_x(s, trial), outcome->x, n * sizeof *outcome->x);
+    classify(s, outcome, trial);
+    rank_insert(t, trial);
+    if (trial->kind == UNFINISHED)
+        move(s, trial, trial->running && s->options[CONSTANT_LIAR] ? ABOVE : NOWHERE);
+    else if (trial->side == NOWHERE)
+        move(s, trial, ABOVE); /* split() sorts out who is below */
+    return 0;
+}
+
+/* ---- asking -------------------------------------------------------------------------------- */
+
+/* Brings the sides up to date with the ranking. There is room for every trial above. */
+static int split(const struct asy_sampler *s, struct tpe *t)
+{
+    size_t n = (t->n_ranked + 9) / 10;
+
+    if (n > BELOW_MAX)
+        n = BELOW_MAX;
+    if (reserve(s, t))
+        return ASY_E_NOMEM;
+    for (size_t r = 0; r < n; r++)
+        t->trials[t->ranked[r]].marked = 1;
+    for (size_t i = 0; i < t->n_below; i++) {
+        struct trial *trial = &t->trials[t->below[i]];
+
+        if (!trial->marked && trial->side == BELOW)
+            move(s, trial, ABOVE);
+    }
+    for (size_t r = 0; r < n; r++) {
+        t->trials[t->ranked[r]].marked = 0;
+        move(s, &t->trials[t->ranked[r]], BELOW);
+        t->below[r] = t->ranked[r];
+    }
+    t->n_below = n;
+    return 0;
+}
+
+/* Draws a group jointly into t->suggestion. */
+static int draw_group(const struct asy_sampler *s, uint64_t number, size_t g)
+{
+    struct tpe *t = s->state;
+    struct group *group = &t->groups[g];
+    size_t candidates = (size_t)s->options[CANDIDATES], best = 0;
+    size_t n = group->above.n > group->below.n ? group->above.n : group->below.n;
+    struct asy_rng rng = asy__sampler_rng(s, number, GROUP_BLOCK + g * BLOCKS_PER_GROUP);
+
+    if (asy__parzen_scratch_reserve(&t->scratch, group->dims, group->n_dims, candidates, n))
+        return ASY_E_NOMEM;
+    asy__parzen_settle(&group->below);
+    asy__parzen_settle(&group->above);
+    for (size_t i = 0; i < candidates; i++)
+        asy__parzen_sample(&group->below, &rng, &t->draws[i * group->n_dims]);
+    asy__parzen_log_pdf(&group->below, t->draws, candidates, &t->scratch, t->log_l);
+    asy__parzen_log_pdf(&group->above, t->draws, candidates, &t->scratch, t->log_g);
+    for (size_t i = 1; i < candidates; i++)
+        if (t->log_l[i] - t->log_g[i] > t->log_l[best] - t->log_g[best])
+            best = i;
+    for (size_t d = 0; d < group->n_dims; d++)
+        t->suggestion[group->dims[d].param] =
+            asy_space_snap(s->space, group->dims[d].param, t->draws[best * group->n_dims + d]);
+    return 0;
+}
+
+/* Each group is drawn when its first active parameter comes up; the draw does not depend on which
+ * other groups are. */
+static int suggest(const struct asy_sampler *s, uint64_t number, const double *fixed, double *x)
+{
+    struct tpe *t = s->state;
+    size_t n = asy_space_len(s->space);
+
+    for (size_t i = 0; i < n; i++)
+        t->suggestion[i] = NAN;
+    for (size_t i = 0; i < n; i++) {
+        x[i] = ASY_INACTIVE;
+        if (!asy_space_active(s->space, x, i))
+            continue;
+        if (fixed && !isnan(fixed[i])) {
+            x[i] = fixed[i];
+        } else if (t->group_of[i] == SIZE_MAX) {
+            x[i] = asy_space_value(s->space, i, 0);
+        } else {
+            if (isnan(t->suggestion[i]) && draw_group(s, number, t->group_of[i]))
+                return ASY_E_NOMEM;
+            x[i] = t->suggestion[i];
+        }
+    }
+    return 0;
+}
+
+static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, double *x,
+               struct asy_error *err)
+{
+    struct tpe *t = s->state;
+    struct trial *own = trial_get(t, number);
+
+    if (own) { /* asked again: it must not shun its own point */
+        rank_remove(t, own);
+        own->kind = UNFINISHED;
+        move(s, own, NOWHERE);
+    }
+    if ((double)t->n_ranked < s->options[STARTUP_TRIALS]) {
+        asy__random_point(s, number, fixed, x);
+        return 0;
+    }
+    if (split(s, t) || suggest(s, number, fixed, x))
+        return asy_fail(err, ASY_E_NOMEM, "no memory to suggest trial %llu",
+                        (unsigned long long)number);
+    return 0;
+}
+
+const struct asy__sampler_class asy__sampler_tpe = {
+    .name = "tpe", .options = options, .n_options = ASY_ARRAY_LEN(options), .needs_history = 1,
+    .create = create, .destroy = destroy, .ask = ask, .tell = tell,
+};
