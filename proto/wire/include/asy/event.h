@@ -172,7 +172,7 @@ const char *asy_end_name(enum asy_end end);
 /* Whether a trial state is final. */
 int asy_trial_state_ended(enum asy_trial_state state);
 
-/* Memory for decoded events: grows, is reset as a whole. */
+/* Memory for decoded events: grows, is reset as a whole (and then keeps up to 1 MiB). */
 struct asy_arena;
 ASY_MUST_CHECK int asy_arena_create(size_t budget, struct asy_arena **ret_arena,
                                     struct asy_error *err);
@@ -185,13 +185,17 @@ char *asy_arena_strdup(struct asy_arena *arena, const char *text, size_t len);
 /* Appends the body (all but seq, wall_us, study, trial, attempt, kind, which are columns). */
 ASY_MUST_CHECK int asy_event_encode(const struct asy_event *event, struct asy_buf *buf,
                                     struct asy_error *err);
-/* Fills the union of *event (columns are set by the caller before: kind must be). Unknown fields are
- * ignored, unknown kinds are ASY_E_UNSUPPORTED, broken bytes ASY_E_CORRUPT. */
+/* Fills the union of *event (columns are set by the caller before: kind must be). Texts are never NULL
+ * (an absent one is ""), lists of n = 0 may be. The arena should have room for about 16 times n:
+ * protobuf-c unpacks into it (at most 8 times n and 64 KiB). ASY_E_FULL: it has not; ASY_E_TOOBIG: the
+ * bytes unpack to more than that. Unknown fields are ignored, unknown kinds are ASY_E_UNSUPPORTED, broken bytes ASY_E_CORRUPT. */
 ASY_MUST_CHECK int asy_event_decode(const void *bytes, size_t n, struct asy_arena *arena,
                                     struct asy_event *event, struct asy_error *err);
 /* A deep copy into the arena. */
 ASY_MUST_CHECK int asy_event_copy(const struct asy_event *event, struct asy_arena *arena,
                                   struct asy_event *ret_event, struct asy_error *err);
-/* One JSON object with all fields, for `explain`, `replay` and logs. */
+/* One JSON object with all fields, for `explain`, `replay` and logs: columns first, then the body.
+ * Enumerations are their names, ids and sums hex, integers beyond 63 bits and non-finite numbers
+ * strings; texts that hold JSON go in as JSON if they are some. */
 void asy_event_write_json(const struct asy_event *event, struct asy_jsonw *w, const char *key);
 #endif
