@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * order.h - the entries of a rung in order, the best first: place of a value, best entry that waits.
+ * order.h - the entries of a rung, the best first: the place of a value, the best that waits.
  *
  * A treap (Seidel and Aragon 1996) over an array of nodes; a node's priority is a hash of its trial
  * number, so the tree is a function of its entries. Each node counts the entries, and those that

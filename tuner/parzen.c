@@ -8,6 +8,7 @@
 
 #define FLAT 25          /* newest observations with weight 1 */
 #define FLOOR_MAX 100.0  /* sigma is at least the range over this */
+#define BY_GAP_MAX 16384 /* values of a dimension with a table of masses */
 
 void asy__dim_init(struct asy__dim *dim, const struct asy_space *space, size_t i)
 {
@@ -71,6 +72,8 @@ static void refresh_around(const struct asy__dim *dim, struct asy__kernels *ks, 
 
     if (floor != ks->floor) {
         ks->floor = floor;
+        for (size_t i = 0; ks->by_gap && i < (size_t)dim->n; i++)
+            ks->by_gap[i] = NAN;
         from = 0;
         to = n;
     }
@@ -104,8 +107,7 @@ static void close_gap(double *v, size_t at, size_t n)
     memmove(&v[at], &v[at + 1], (n - at - 1) * sizeof *v);
 }
 
-/* Tables by grid value are only made for small grids; larger numbers are not looked at. */
-static uint32_t value_number(const struct asy__dim *dim, double x)
+uint32_t asy__dim_value(const struct asy__dim *dim, double x)
 {
     double k = rint((x - dim->min) / dim->step);
 
@@ -128,7 +130,7 @@ static void kernels_insert(const struct asy__dim *dim, struct asy__kernels *ks, 
     ks->sigma[k] = -1; /* none yet */
     if (dim->kind == ASY__DIM_DISCRETE) {
         memmove(&ks->value[k + 1], &ks->value[k], (n - k) * sizeof *ks->value);
-        ks->value[k] = value_number(dim, x);
+        ks->value[k] = asy__dim_value(dim, x);
     }
     for (size_t i = 0; k < n && i < n; i++)
         ks->sorted[i] += ks->sorted[i] >= k;
@@ -143,6 +145,7 @@ static void kernels_remove(const struct asy__dim *dim, struct asy__kernels *ks, 
     if (dim->kind != ASY__DIM_CHOICE) {
         size_t r = sorted_place(ks, n, ks->mu[k], k);
 
+        ASY_ASSERT(r < n && ks->sorted[r] == k);
         memmove(&ks->sorted[r], &ks->sorted[r + 1], (n - r - 1) * sizeof *ks->sorted);
         for (size_t i = 0; k + 1 < n && i + 1 < n; i++)
             ks->sorted[i] -= ks->sorted[i] > k;
@@ -229,6 +232,11 @@ static int grow(void *array_pointer, size_t n, size_t size)
     return 0;
 }
 
+static int has_by_gap(const struct asy__dim *dim)
+{
+    return dim->kind == ASY__DIM_DISCRETE && !dim->log && dim->n <= BY_GAP_MAX;
+}
+
 int asy__parzen_reserve(struct asy__parzen *p, size_t n)
 {
     size_t cap = p->cap < 15 ? 15 : p->cap;
@@ -248,6 +256,9 @@ int asy__parzen_reserve(struct asy__parzen *p, size_t n)
              grow(&ks->sorted, cap + 1, sizeof *ks->sorted)))
             return ASY_E_NOMEM;
         if (p->dims[d].kind == ASY__DIM_DISCRETE && grow(&ks->value, cap, sizeof *ks->value))
+            return ASY_E_NOMEM;
+        if (has_by_gap(&p->dims[d]) && !ks->by_gap &&
+            grow(&ks->by_gap, (size_t)p->dims[d].n, sizeof *ks->by_gap))
             return ASY_E_NOMEM;
     }
     if (grow(&p->numbers, cap, sizeof *p->numbers) || grow(&p->log_w, cap + 1, sizeof *p->log_w))
@@ -287,6 +298,7 @@ void asy__parzen_fini(struct asy__parzen *p)
         free(p->kernels[d].inv);
         free(p->kernels[d].c);
         free(p->kernels[d].value);
+        free(p->kernels[d].by_gap);
         free(p->kernels[d].sorted);
     }
     free(p->kernels);

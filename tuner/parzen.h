@@ -36,6 +36,8 @@ struct asy__kernels { /* of one dimension; entry k: observation k in order of tr
     uint32_t *value;  /* DISCRETE: number of the grid value that is observed */
     uint32_t *sorted; /* [n] observations by (mu, k) */
     double floor;     /* smallest sigma */
+    double *by_gap;   /* DISCRETE, not log: [dim.n] log mass of a value that many steps from mu, for
+                         kernels at the floor; NaN: not known yet. NULL: too many values */
 };
 
 struct asy__parzen {
@@ -59,6 +61,8 @@ struct asy__parzen_scratch {
 
 /* Describes parameter i. Ordered choices are discrete in their index. */
 void asy__dim_init(struct asy__dim *dim, const struct asy_space *space, size_t i);
+/* The number of a grid value; UINT32_MAX beyond 32 bits (no table is that large). */
+uint32_t asy__dim_value(const struct asy__dim *dim, double x);
 
 /* dims are borrowed. */
 ASY_MUST_CHECK int asy__parzen_init(struct asy__parzen *p, const struct asy__dim *dims,

@@ -3,9 +3,10 @@
  *
  * This is nearly all of TPE's time: candidates x kernels x dimensions terms. Kernels are taken in
  * blocks that stay in cache while all dimensions and candidates pass over them; what does not
- * depend on the candidate was computed when the kernel changed. A discrete kernel's log mass
- * depends on its grid value alone once its width is at the floor, which nearly all are: those are
- * computed once per (candidate, grid value), on first use. */
+ * depend on the candidate was computed when the kernel changed. A discrete kernel whose width is at
+ * the floor, as nearly all are, has a log mass that depends on the distance in steps alone, or in
+ * log space on the two grid values: those are computed on first use and kept, the former as long
+ * as the floor stays. */
 #include "parzen.h"
 #include <stdlib.h>
 #include "truncnorm.h"
@@ -42,15 +43,16 @@ static void add_choice(const struct asy__dim *dim, const struct asy__kernels *ks
 {
     double other = 1 / (double)(n_obs + 1), log_total = log(1 + dim->n * other);
     double log_hit = log(1 + other) - log_total, log_miss = log(other) - log_total;
+    const double *mu = &ks->mu[b->from];
+    size_t n = n_obs - b->from < b->n ? n_obs - b->from : b->n;
 
     for (size_t i = 0; i < b->n_candidates; i++) {
         double x = xs[i * stride], *acc = &b->acc[i * BLOCK];
 
-        for (size_t k = 0; k < b->n; k++) {
-            double mu = ks->mu[b->from + k];
-
-            acc[k] += mu == x ? log_hit : mu < 0 ? -log(dim->n) : log_miss;
-        }
+        for (size_t k = 0; k < n; k++)
+            acc[k] += mu[k] == x ? log_hit : log_miss;
+        if (n < b->n)
+            acc[n] -= log(dim->n);
     }
 }
 
@@ -67,32 +69,50 @@ static void cell(const struct asy__dim *dim, double x, double *ret_mid, double *
     }
 }
 
+/* Where the log mass of value x under kernel at is or belongs; NULL: nowhere. */
+static double *known_mass(const struct asy__kernels *ks, double *row, uint32_t value, size_t at)
+{
+    if (ks->sigma[at] != ks->floor)
+        return NULL;
+    if (ks->by_gap)
+        return &ks->by_gap[value > ks->value[at] ? value - ks->value[at] : ks->value[at] - value];
+    return row ? &row[ks->value[at]] : NULL;
+}
+
 /* table: [n_candidates, dim->n], NaN where not known yet; NULL: none. */
 static void add_discrete(const struct asy__dim *dim, const struct asy__kernels *ks,
                          const struct block *b, const double *xs, size_t stride, double *table)
 {
     for (size_t i = 0; i < b->n_candidates; i++) {
-        double mid, half, unknown, *acc = &b->acc[i * BLOCK];
+        double x = xs[i * stride], mid, half, *acc = &b->acc[i * BLOCK];
+        double *row = table ? &table[i * (size_t)dim->n] : NULL;
+        uint32_t value = asy__dim_value(dim, x);
 
-        cell(dim, xs[i * stride], &mid, &half);
+        cell(dim, x, &mid, &half);
         for (size_t k = 0; k < b->n; k++) {
             size_t at = b->from + k;
-            double *known = &unknown;
+            double *known = known_mass(ks, row, value, at), mass;
 
-            if (table && ks->sigma[at] == ks->floor)
-                known = &table[i * (size_t)dim->n + ks->value[at]];
-            unknown = NAN;
-            if (isnan(*known))
-                *known = asy__log_mass_mid((mid - ks->mu[at]) * ks->inv[at], half * ks->inv[at]);
-            acc[k] += ks->c[at] + *known;
+            if (known && !isnan(*known)) {
+                mass = *known;
+            } else if (known && ks->by_gap) { /* of the gap alone, whichever pair came first */
+                double gap = dim->step * (double)(known - ks->by_gap);
+
+                mass = *known = asy__log_mass_mid(gap * ks->inv[at], half * ks->inv[at]);
+            } else {
+                mass = asy__log_mass_mid((mid - ks->mu[at]) * ks->inv[at], half * ks->inv[at]);
+                if (known)
+                    *known = mass;
+            }
+            acc[k] += ks->c[at] + mass;
         }
     }
 }
 
-/* Whether a table of the dimension pays for n observations: no larger than what it saves. */
+/* Whether a table by candidate pays for n observations: no larger than what it saves. */
 static int has_table(const struct asy__dim *dim, size_t n)
 {
-    return dim->kind == ASY__DIM_DISCRETE && dim->n <= (double)n;
+    return dim->kind == ASY__DIM_DISCRETE && dim->log && dim->n <= (double)n;
 }
 
 static void clear_tables(const struct asy__parzen *p, struct asy__parzen_scratch *scratch,

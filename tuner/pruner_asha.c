@@ -206,8 +206,8 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
                  asy__order_place(order, t->score, number) + 1, order->len,
                  (size_t)(order->len / a->reduction), (unsigned long long)a->reduction);
     else
-        snprintf(text, n, "asha: stopped at rung %llu with value %s, place %zu of %zu; the best %zu "
-                 "went on (reduction %llu)", (unsigned long long)a->length[t->rung], value,
+        snprintf(text, n, "asha: stopped at rung %llu with value %s, place %zu of %zu; the best "
+                 "%zu went on (reduction %llu)", (unsigned long long)a->length[t->rung], value,
                  t->place + 1, t->n, t->limit, (unsigned long long)a->reduction);
 }
 

@@ -263,8 +263,8 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
                  (unsigned long long)t->last_step);
         return;
     }
-    snprintf(text, n, "median: stopped at step %llu, its best value %s is worse than %s, the median "
-             "of %llu completed trials at that step", (unsigned long long)t->last_step,
+    snprintf(text, n, "median: stopped at step %llu, its best value %s is worse than %s, the "
+             "median of %llu completed trials at that step", (unsigned long long)t->last_step,
              asy_format_f64(sign * t->best, best), asy_format_f64(sign * t->median, median),
              (unsigned long long)t->median_of);
 }

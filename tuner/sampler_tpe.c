@@ -3,9 +3,9 @@
  * defaults of Optuna 5.0.
  *
  * Finished trials are ordered: feasible completed ones by value, pruned ones by the step they
- * reached, infeasible ones by violation, diverged ones last. The best min(ceil(n / 10), 25) feed one
- * density, all others (with running ones: the constant liar) the second; of 24 draws from the first
- * the one with the largest ratio is suggested.
+ * reached, infeasible ones by violation, diverged ones last. The best min(ceil(n / 10), 25) feed
+ * one density, all others (with running ones: the constant liar) the second; of 24 draws from the
+ * first the one with the largest ratio is suggested.
  *
  * Unlike Optuna, which regroups parameters by what trials happened to have, groups are read off
  * the space: parameters under the same conditions are always active together. Estimators are kept

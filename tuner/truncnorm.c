@@ -122,8 +122,8 @@ static double log_add(double p, double q)
     return isinf(hi) ? hi : hi + log1p(exp(lo - hi));
 }
 
-/* The logarithm of Phi at the quantile is exact where Phi is not close to 1, so it is worked out from
- * the end that keeps it away from there. */
+/* The logarithm of Phi at the quantile is exact where Phi is not close to 1, so it is worked out
+ * from the end that keeps it away from there. */
 double asy__truncnorm_ppf(double q, double a, double b)
 {
     double mass = asy__log_mass(a, b), x;

@@ -313,7 +313,7 @@ static void counting_knows_conditions(void)
 
     enumerate("no parameter", NULL, 0, 1);
     enumerate("product", plain, 2, 15);
-    /* a=1: 1 point; else n of 1, 2, 5: no m; n of 3, 4: m = 0 with z in two ways, m = 1, 2 without */
+    /* a=1: 1 point; else n of 1, 2, 5: no m; n of 3, 4: m = 0 with z in two ways, m = 1, 2 alone */
     enumerate("chain", chain, 4, 1 + 2 * (3 + 2 * (2 + 1 + 1)));
     /* a in {0, 2} and n in {4, 5}: ten m; the other 11 pairs: none; three f each */
     enumerate("both must hold", both, 4, (2 * 2 * 10 + 11) * 3);
@@ -333,7 +333,7 @@ static void counting_gives_up_cleanly(void)
     asy_space_destroy(space);
     if (!T_OK(asy_space_create(&space, &err), &err))
         return;
-    for (size_t i = 0; i <= 40; i++) { /* the last depends on each of 40: 2^40 cases to tell apart */
+    for (size_t i = 0; i <= 40; i++) { /* the last depends on each of 40: 2^40 cases */
         struct asy_param p = { .name = name, .type = ASY_PARAM_INT, .hi = 1 };
 
         snprintf(name, sizeof name, "p%zu", i);

@@ -136,8 +136,8 @@ int asy_pruner_promote(struct asy_pruner *pruner, uint64_t *ret_number, uint64_t
 void asy_pruner_unpromote(struct asy_pruner *pruner, uint64_t number);
 /* The trial ended for good; complete == 0: failed, pruned or cancelled. */
 void asy_pruner_ended(struct asy_pruner *pruner, uint64_t number, int complete);
-/* What decided the last ASY_STOP or keeps `number` waiting at its rung, for `explain`: one line with
- * the rule and its numbers. text holds n bytes. */
+/* What decided the last ASY_STOP or keeps `number` waiting at its rung, for `explain`: one line
+ * with the rule and its numbers, empty where there is nothing to say. text holds n bytes. */
 void asy_pruner_explain(const struct asy_pruner *pruner, uint64_t number, char *text, size_t n);
 /* Whether it may stop a trial between milestones (median, asha where trials cannot pause): refused
  * in deterministic studies. */

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_sampler.c - what holds for every sampler, then random, grid and auto. */
+#include <asy/rng.h>
+#include <asy/tuner.h>
+#include "asytest.h"
+
+enum { LEN = 9 };
+static const struct asy_value names[] = {
+    { .type = ASY_VALUE_STRING, .s = "sgd" },
+    { .type = ASY_VALUE_STRING, .s = "adam" },
+    { .type = ASY_VALUE_STRING, .s = "lamb" },
+};
+static const struct asy_value sizes[] = {
+    { .type = ASY_VALUE_INT, .i = 16 },
+    { .type = ASY_VALUE_INT, .i = 32 },
+    { .type = ASY_VALUE_INT, .i = 64 },
+    { .type = ASY_VALUE_INT, .i = 128 },
+};
+static const double sgd[] = { 0 }, others[] = { 1, 2 };
+static const struct asy_when if_sgd = { .parent = 2, .values = sgd, .n_values = 1 };
+static const struct asy_when if_other = { .parent = 2, .values = others, .n_values = 2 };
+static const struct asy_when if_deep = { .parent = 1, .lo = 3, .hi = 5 };
+static const struct asy_param mixed[LEN] = {
+    { .name = "lr", .lo = 1e-5, .hi = 1, .log = 1 },
+    { .name = "layers", .type = ASY_PARAM_INT, .lo = 1, .hi = 5 },
+    { .name = "optimizer", .type = ASY_PARAM_CHOICE, .choices = names, .n_choices = 3 },
+    { .name = "momentum", .lo = 0, .hi = 1, .step = 0.1, .whens = &if_sgd, .n_whens = 1 },
+    { .name = "beta1", .lo = 0.5, .hi = 1, .whens = &if_other, .n_whens = 1 },
+    { .name = "beta2", .lo = 0.9, .hi = 1, .whens = &if_other, .n_whens = 1 },
+    { .name = "width", .type = ASY_PARAM_INT, .lo = 16, .hi = 512, .log = 1, .whens = &if_deep,
+      .n_whens = 1 },
+    { .name = "batch", .type = ASY_PARAM_CHOICE, .choices = sizes, .n_choices = 4, .ordered = 1 },
+    { .name = "fixed", .lo = 3, .hi = 3 },
+};
+
+static struct asy_space *make_space(const struct asy_param *params, size_t n)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_space *space = NULL;
+
+    if (!T_OK(asy_space_create(&space, &err), &err))
+        abort();
+    for (size_t i = 0; i < n; i++)
+        if (!T_OK(asy_space_add(space, &params[i], &err), &err))
+            abort();
+    return space;
+}
+
+static struct asy_sampler *make(const struct asy_space *space, const char *name, uint64_t seed)
+{
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    struct asy_sampler_spec spec = { .name = name, .seed = seed, .goals = &goal, .n_goals = 1 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_sampler *sampler = NULL;
+
+    if (!T_OK(asy_sampler_create(space, &spec, &sampler, &err), &err))
+        abort();
+    return sampler;
+}
+
+/* Some function of a point, so that samplers that learn have something to learn. */
+static double quality(const double *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += isnan(x[i]) ? 1 : fabs(x[i] - 2) / (2 + fabs(x[i]));
+    return sum;
+}
+
+/* Outcomes of every kind, as a busy study would have them. */
+static void tell_some(struct asy_sampler *s, uint64_t number, const double *x, size_t n)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    double value = quality(x, n);
+    struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = x,
+                             .values = &value, .last_step = -1 };
+
+    switch (number % 11) {
+    case 3:
+        return; /* runs on */
+    case 4:
+        o.state = ASY_OUTCOME_PRUNED;
+        o.last_step = (double)(number % 5) - 1;
+        break;
+    case 5:
+        o.state = ASY_OUTCOME_FAILED;
+        o.values = NULL;
+        o.diverged = number % 2 == 0;
+        break;
+    case 6:
+        value = NAN;
+        break;
+    case 7:
+        o.violation = value;
+        break;
+    case 8:
+        value = INFINITY;
+        break;
+    }
+    T_OK(asy_sampler_tell(s, &o, &err), &err);
+}
+
+static const char *const kinds[] = { "random", "tpe", "auto" };
+
+static void suggestions_are_points(void)
+{
+    struct asy_space *space = make_space(mixed, LEN);
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(kinds); k++) {
+        struct asy_sampler *s = make(space, kinds[k], 3);
+        struct asy_error err = ASY_ERROR_INIT;
+        double x[LEN];
+
+        for (uint64_t number = 0; number < 300; number++) {
+            if (!T_OK(asy_sampler_ask(s, number, NULL, x, &err), &err) ||
+                !T_OK(asy_space_check(space, x, &err), &err))
+                break;
+            tell_some(s, number, x, LEN);
+        }
+        asy_sampler_destroy(s);
+    }
+    asy_space_destroy(space);
+}
+
+static void same_seed_same_points(void)
+{
+    struct asy_space *space = make_space(mixed, LEN);
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(kinds); k++) {
+        struct asy_sampler *s[3] = { make(space, kinds[k], 3), make(space, kinds[k], 3),
+                                     make(space, kinds[k], 4) };
+        struct asy_error err = ASY_ERROR_INIT;
+        size_t differ = 0;
+
+        for (uint64_t number = 0; number < 120; number++) {
+            double x[3][LEN];
+
+            for (size_t i = 0; i < 3; i++) {
+                T_OK(asy_sampler_ask(s[i], number, NULL, x[i], &err), &err);
+                tell_some(s[i], number, x[i], LEN);
+            }
+            for (size_t i = 0; i < LEN; i++)
+                T_TRUE(isnan(x[0][i]) ? isnan(x[1][i]) : x[0][i] == x[1][i]);
+            differ += x[0][0] != x[2][0];
+        }
+        T_EQ("another seed", differ, 120);
+        for (size_t i = 0; i < 3; i++)
+            asy_sampler_destroy(s[i]);
+    }
+    asy_space_destroy(space);
+}
+
+static void fixed_entries_are_kept(void)
+{
+    struct asy_space *space = make_space(mixed, LEN);
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(kinds); k++) {
+        struct asy_sampler *s = make(space, kinds[k], 8);
+        struct asy_error err = ASY_ERROR_INIT;
+        double fixed[LEN], x[LEN];
+
+        for (size_t i = 0; i < LEN; i++)
+            fixed[i] = ASY_INACTIVE;
+        fixed[0] = 0.125;
+        fixed[2] = 0;
+        fixed[3] = 0.3;
+        fixed[4] = 0.75; /* not active with that optimizer */
+        for (uint64_t number = 0; number < 40; number++) {
+            T_OK(asy_sampler_ask(s, number, fixed, x, &err), &err);
+            T_TRUE(x[0] == 0.125 && x[2] == 0 && x[3] == 0.3 && isnan(x[4]));
+            T_OK(asy_space_check(space, x, &err), &err);
+            tell_some(s, number, x, LEN);
+        }
+        fixed[3] = 0.35;
+        T_EQ("off the grid", asy_sampler_ask(s, 99, fixed, x, &err), ASY_E_INVAL);
+        T_HAS("off the grid", err.text, "'momentum' cannot be fixed at 0.35");
+        asy_sampler_destroy(s);
+    }
+    asy_space_destroy(space);
+}
+
+static void bad_calls_are_refused(void)
+{
+    static const enum asy_goal goal = ASY_MAXIMIZE;
+    static const struct {
+        const char *name;
+        struct asy_option options[2];
+        size_t n_options, n_goals;
+        const char *text;
+    } cases[] = {
+        { "tpee", { { 0 } }, 0, 1, "did you mean 'tpe'" },
+        { "cmaes", { { 0 } }, 0, 1, "unknown sampler 'cmaes'" },
+        { "tpe", { { 0 } }, 0, 0, "needs an objective" },
+        { "tpe", { { "candidates", 0 } }, 1, 1, "from 1 to 4096, not 0" },
+        { "tpe", { { "constant_liar", 2 } }, 1, 1, "from 0 to 1" },
+        { "tpe", { { "candidate", 3 } }, 1, 1, "did you mean 'candidates'" },
+        { "tpe", { { "candidates", 3 }, { "candidates", 4 } }, 2, 1, "given twice" },
+        { "random", { { "candidates", 3 } }, 1, 1, "sampler 'random' has no option" },
+        { "auto", { { "candidates", 3 } }, 1, 1, "name a sampler" },
+        { "grid", { { 0 } }, 0, 1, "float 'lr' has neither step nor list" },
+    };
+    struct asy_space *space = make_space(mixed, LEN);
+    struct asy_sampler *s = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    double x[LEN] = { 0 }, value = 1;
+    struct asy_outcome o = { .number = 1, .state = ASY_OUTCOME_COMPLETE, .x = x };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_sampler_spec spec = { .name = cases[i].name, .options = cases[i].options,
+                                         .n_options = cases[i].n_options, .goals = &goal,
+                                         .n_goals = cases[i].n_goals };
+
+        T_EQ(cases[i].text, asy_sampler_create(space, &spec, &s, &err), ASY_E_INVAL);
+        T_HAS(cases[i].text, err.text, cases[i].text);
+    }
+    s = make(space, "tpe", 0);
+    T_EQ("not a point", asy_sampler_tell(s, &o, &err), ASY_E_INVAL);
+    T_OK(asy_sampler_ask(s, 1, NULL, x, &err), &err);
+    T_EQ("no values", asy_sampler_tell(s, &o, &err), ASY_E_INVAL);
+    o.values = &value;
+    o.state = 9;
+    T_EQ("no such state", asy_sampler_tell(s, &o, &err), ASY_E_INVAL);
+    T_EQ("number", asy_sampler_ask(s, UINT64_MAX, NULL, x, &err), ASY_E_INVAL);
+    asy_sampler_destroy(s);
+    asy_sampler_destroy(NULL);
+    asy_space_destroy(space);
+}
+
+static void names_and_options_are_listed(void)
+{
+    static const char *const samplers[] = { "auto", "random", "grid", "tpe" };
+    static const char *const tpe[] = { "startup_trials", "candidates", "multivariate",
+                                       "constant_liar" };
+
+    for (size_t i = 0; i < 4; i++) {
+        T_STR("name", asy_sampler_name(i), samplers[i]);
+        T_STR("option", asy_sampler_option("tpe", i), tpe[i]);
+    }
+    T_TRUE(!asy_sampler_name(4) && !asy_sampler_option("tpe", 4) && !asy_sampler_option("grid", 0));
+    T_TRUE(!asy_sampler_option("auto", 0) && !asy_sampler_option("nothing", 0));
+}
+
+/* ---- random -------------------------------------------------------------------------------- */
+
+/* Counts in equal cells of the parameter's own scale: uniform within five standard deviations. */
+static void random_is_uniform_on_each_scale(void)
+{
+    enum { DRAWS = 40000 };
+    static const struct asy_param params[] = {
+        { .name = "f", .lo = -3, .hi = 7 },
+        { .name = "log", .lo = 1e-4, .hi = 1, .log = 1 },
+        { .name = "step", .lo = 0, .hi = 0.9, .step = 0.1 },
+        { .name = "int", .type = ASY_PARAM_INT, .lo = -2, .hi = 2 },
+        { .name = "choice", .type = ASY_PARAM_CHOICE, .choices = names, .n_choices = 3 },
+        { .name = "ilog", .type = ASY_PARAM_INT, .lo = 1, .hi = 4, .log = 1 },
+    };
+    static const double cells[] = { 10, 8, 10, 5, 3, 4 };
+    struct asy_space *space = make_space(params, ASY_ARRAY_LEN(params));
+    struct asy_sampler *s = make(space, "random", 12);
+    struct asy_error err = ASY_ERROR_INIT;
+    double counts[6][10] = { { 0 } };
+
+    for (uint64_t number = 0; number < DRAWS; number++) {
+        double x[6];
+
+        if (!T_OK(asy_sampler_ask(s, number, NULL, x, &err), &err))
+            break;
+        counts[0][(size_t)(x[0] + 3)]++;
+        counts[1][(size_t)((log10(x[1]) + 4) * 2)]++;
+        counts[2][(size_t)rint(x[2] * 10)]++;
+        counts[3][(size_t)(x[3] + 2)]++;
+        counts[4][(size_t)x[4]]++;
+        counts[5][(size_t)x[5] - 1]++;
+    }
+    for (size_t i = 0; i < 6; i++)
+        for (size_t c = 0; c < (size_t)cells[i]; c++) {
+            double p = 1 / cells[i];
+
+            if (i == 5) /* the logarithmic width of c + 0.5 .. c + 1.5 */
+                p = log(((double)c + 1.5) / ((double)c + 0.5)) / log(9);
+            T_NEAR(params[i].name, counts[i][c], DRAWS * p, 5 * sqrt(DRAWS * p * (1 - p)));
+        }
+    asy_sampler_destroy(s);
+    asy_space_destroy(space);
+}
+
+/* A parameter's draw depends on nothing but seed, trial and its index. */
+static void random_draws_are_independent_of_each_other(void)
+{
+    struct asy_space *space = make_space(mixed, LEN), *shorter = make_space(mixed, 2);
+    struct asy_sampler *s = make(space, "random", 7), *t = make(shorter, "random", 7);
+    struct asy_error err = ASY_ERROR_INIT;
+    double fixed[LEN], x[LEN], y[LEN], z[2];
+
+    for (size_t i = 0; i < LEN; i++)
+        fixed[i] = ASY_INACTIVE;
+    fixed[2] = 1;
+    T_EQ("history", asy_sampler_needs_history(s), 0);
+    for (uint64_t number = 100; number-- > 0;) { /* any order */
+        T_OK(asy_sampler_ask(s, number, NULL, x, &err), &err);
+        T_OK(asy_sampler_ask(s, number, fixed, y, &err), &err);
+        T_OK(asy_sampler_ask(t, number, NULL, z, &err), &err);
+        T_TRUE(x[0] == y[0] && x[1] == y[1] && x[7] == y[7] && x[0] == z[0] && x[1] == z[1]);
+        T_TRUE(isnan(x[4]) || x[4] == y[4]);
+    }
+    asy_sampler_destroy(s);
+    asy_sampler_destroy(t);
+    asy_space_destroy(space);
+    asy_space_destroy(shorter);
+}
+
+/* ---- grid ---------------------------------------------------------------------------------- */
+
+static const struct asy_param small[] = {
+    { .name = "layers", .type = ASY_PARAM_INT, .lo = 2, .hi = 4 },
+    { .name = "drop", .lo = 0, .hi = 0.4, .step = 0.2 },
+    { .name = "optimizer", .type = ASY_PARAM_CHOICE, .choices = names, .n_choices = 3 },
+    { .name = "momentum", .lo = 0, .hi = 0.5, .step = 0.5, .whens = &if_sgd, .n_whens = 1 },
+};
+enum { POINTS = 3 * 3 * (2 + 1 + 1) };
+
+static void grid_meets_each_point_once(void)
+{
+    struct asy_space *space = make_space(small, 4);
+    struct asy_sampler *s = make(space, "grid", 0);
+    struct asy_error err = ASY_ERROR_INIT;
+    double seen[POINTS][4], x[4];
+
+    for (size_t k = 0; k < POINTS; k++) {
+        if (!T_OK(asy_sampler_ask(s, k, NULL, seen[k], &err), &err) ||
+            !T_OK(asy_space_check(space, seen[k], &err), &err))
+            break;
+        for (size_t j = 0; j < k; j++) {
+            size_t same = 0;
+
+            for (size_t i = 0; i < 4; i++)
+                same += isnan(seen[k][i]) ? isnan(seen[j][i]) : seen[k][i] == seen[j][i];
+            T_TRUE(same < 4);
+        }
+    }
+    T_EQ("history", asy_sampler_needs_history(s), 0);
+    T_EQ("exhausted", asy_sampler_ask(s, POINTS, NULL, x, &err), ASY_E_FULL);
+    T_HAS("exhausted", err.text, "sampler 'grid': the space has only 36 points");
+    asy_sampler_destroy(s);
+    s = make(space, "grid", 5); /* a restart in the middle: the number alone counts */
+    T_OK(asy_sampler_ask(s, 20, NULL, x, &err), &err);
+    for (size_t i = 0; i < 4; i++)
+        T_TRUE(isnan(x[i]) ? isnan(seen[20][i]) : x[i] == seen[20][i]);
+    asy_sampler_destroy(s);
+    asy_space_destroy(space);
+}
+
+static void grid_skips_none_for_enqueued_points(void)
+{
+    struct asy_space *space = make_space(small, 4);
+    struct asy_sampler *s = make(space, "grid", 0), *plain = make(space, "grid", 0);
+    const double fixed[4] = { 3, NAN, 1, NAN };
+    struct asy_error err = ASY_ERROR_INIT;
+    double x[4], want[4];
+    uint64_t index = 0;
+
+    for (uint64_t number = 0; number < POINTS + 3; number++) {
+        if (number == 0 || number == 1 || number == 10) {
+            T_OK(asy_sampler_ask(s, number, fixed, x, &err), &err);
+            T_OK(asy_sampler_ask(s, number, fixed, x, &err), &err); /* asked twice, noted once */
+            T_TRUE(x[0] == 3 && x[2] == 1 && isnan(x[3]));
+            T_OK(asy_space_check(space, x, &err), &err);
+            continue;
+        }
+        T_OK(asy_sampler_ask(s, number, NULL, x, &err), &err);
+        T_OK(asy_sampler_ask(plain, index++, NULL, want, &err), &err);
+        for (size_t i = 0; i < 4; i++)
+            T_TRUE(isnan(x[i]) ? isnan(want[i]) : x[i] == want[i]);
+    }
+    T_EQ("exhausted", asy_sampler_ask(s, POINTS + 3, NULL, x, &err), ASY_E_FULL);
+    asy_sampler_destroy(s);
+    asy_sampler_destroy(plain);
+    asy_space_destroy(space);
+}
+
+/* ---- auto ---------------------------------------------------------------------------------- */
+
+static void auto_says_what_and_why(void)
+{
+    static const enum asy_goal goals[3];
+    static const struct {
+        const char *name;
+        size_t first, n;
+        uint64_t budget;
+        size_t n_goals;
+        int learns;
+        const char *reason;
+    } cases[] = {
+        { "usual", 0, LEN, 100, 1, 1, "auto: tpe, which" },
+        { "no budget known", 0, LEN, 0, 1, 1, "auto: tpe, which" },
+        { "finite and small", 1, 1, 100, 1, 1, "auto: tpe, which" },
+        { "short", 0, LEN, 10, 1, 0, "auto: random, because a budget of 10 trials" },
+        { "empty", 0, 0, 100, 1, 0, "auto: random, because the space has a single point" },
+        { "one point", 8, 1, 100, 1, 0, "auto: random, because the space has a single point" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_space *space = make_space(&mixed[cases[i].first], cases[i].n);
+        struct asy_sampler_spec spec = { .name = "auto", .goals = goals,
+                                         .n_goals = cases[i].n_goals, .budget = cases[i].budget };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_sampler *s = NULL;
+        double x[LEN];
+
+        if (T_OK(asy_sampler_create(space, &spec, &s, &err), &err)) {
+            T_EQ(cases[i].name, asy_sampler_needs_history(s), cases[i].learns);
+            T_HAS(cases[i].name, asy_sampler_reason(s), cases[i].reason);
+            T_OK(asy_sampler_ask(s, 0, NULL, x, &err), &err);
+        }
+        asy_sampler_destroy(s);
+        asy_space_destroy(space);
+    }
+}
+
+T_MAIN("sampler", T_TEST(suggestions_are_points), T_TEST(same_seed_same_points),
+       T_TEST(fixed_entries_are_kept), T_TEST(bad_calls_are_refused),
+       T_TEST(names_and_options_are_listed), T_TEST(random_is_uniform_on_each_scale),
+       T_TEST(random_draws_are_independent_of_each_other), T_TEST(grid_meets_each_point_once),
+       T_TEST(grid_skips_none_for_enqueued_points), T_TEST(auto_says_what_and_why))
