@@ -2,8 +2,11 @@
  * asy/trainer.h - the native engine: one job of one trial, from a checkpoint (or nothing) to its
  * milestone.
  *
- * A job is described by JSON (docs/protocol.md, "Orders"): the study's run, data and objective
- * parts, the trial's parameters, its seed, `until`, and `resume`. asy_trainer_run() trains and calls
+ * A job is described by JSON (docs/protocol.md, "Orders"):
+ *   {"study": <the study, defaults filled in>, "params": {…}, "seed": N, "number": N,
+ *    "until": N,           epochs: pause there, with a checkpoint; absent: to the end
+ *    "checkpoint_s": S}    seconds between checkpoints on the way; absent: 60; 0: every epoch
+ * asy_trainer_run() trains and calls
  * back with reports and checkpoints; the caller (the gang loop of assay-trainer, or a test) sends
  * them on and may ask for a stop, which takes effect at the same step on all ranks.
  *
@@ -54,9 +57,13 @@ struct asy_train_result {
 ASY_MUST_CHECK int asy_trainer_create(struct asy_comm *comm, struct asy_trainer **ret_trainer,
                                       struct asy_error *err);
 void asy_trainer_destroy(struct asy_trainer *trainer);
-/* Errors are mistakes of the job (unknown parameter, unreadable data, foreign checkpoint) or of the
+/* dir: an existing folder for checkpoints and the model. resume: a checkpoint of this trial, read by
+ * rank 0 alone; NULL: from the beginning. Only rank 0 writes files and calls back; a callback's
+ * negative result ends the run and is passed on.
+ * Errors are mistakes of the job (unknown parameter, unreadable data, foreign checkpoint) or of the
  * machine; they name the place. */
 ASY_MUST_CHECK int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job,
+                                   const char *dir, const char *resume,
                                    const struct asy_train_callbacks *callbacks,
                                    struct asy_train_result *ret_result, struct asy_error *err);
 /* What running jobs should do at the next batch boundary; async-signal-safe. */

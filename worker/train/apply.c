@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * apply.c - what needs no training: describing a job's data, scoring and applying stored models. */
+#include "state.h"
+#include <string.h>
+#include <asy/kernels.h>
+#include <asy/trainer.h>
+
+static const char *const part_names[ASY__PARTS] = { "train", "validation", "test" };
+
+int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_json,
+                         struct asy_error *err)
+{
+    struct asy__data data = { 0 };
+    const struct asy__schema *schema = &data.schema;
+    struct asy__data_spec spec;
+    struct asy_jsonw w;
+    int rc;
+
+    rc = asy__data_spec_read(asy_json_get(asy_json_get(job_json, "study"), "data"), &spec, err);
+    if (rc < 0 || (rc = asy__data_load(&spec, NULL, 1, &data, err)) < 0)
+        return rc;
+    asy_jsonw_init(&w, ret_json, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_u64(&w, "rows", data.n_rows);
+    asy_jsonw_u64(&w, "dropped", data.n_dropped);
+    asy_jsonw_u64(&w, "columns", schema->n_columns);
+    asy_jsonw_u64(&w, "features", schema->n_features);
+    asy_jsonw_bool(&w, "header", schema->has_header);
+    asy_jsonw_str(&w, "label", schema->columns[schema->label].name);
+    asy_jsonw_str(&w, "task", schema->classification ? "classification" : "regression");
+    asy_jsonw_open(&w, "classes", '[');
+    for (size_t i = 0; i < schema->classes.n; i++)
+        asy_jsonw_str(&w, NULL, schema->classes.texts[i]);
+    asy_jsonw_close(&w, ']');
+    asy_jsonw_open(&w, "split", '{');
+    for (int p = 0; p < ASY__PARTS; p++)
+        asy_jsonw_u64(&w, part_names[p], data.start[p + 1] - data.start[p]);
+    asy_jsonw_close(&w, '}');
+    asy_jsonw_close(&w, '}');
+    asy__data_fini(&data);
+    return asy_buf_check(ret_json, "the description", err);
+}
+
+static int find_part(const char *name, enum asy__part *ret, struct asy_error *err)
+{
+    for (int p = 0; p < ASY__PARTS; p++)
+        if (!strcmp(part_names[p], name)) {
+            *ret = (enum asy__part)p;
+            return 0;
+        }
+    return asy_fail(err, ASY_E_INVAL, "no part '%.60s'; train, validation, test are there", name);
+}
+
+static int write_score(const struct asy__model *model, const struct asy__data *data,
+                       enum asy__part part, struct asy_buf *ret_json, struct asy_error *err)
+{
+    static const char *const prefixes[ASY__PARTS] = { "train", "val", "test" };
+    struct asy_comm *comm = NULL;
+    struct asy__metric_list list = { .n = 0 };
+    struct asy__score score;
+    struct asy_jsonw w;
+    int rc;
+
+    if (data->start[part] == data->start[part + 1])
+        return asy_fail(err, ASY_E_INVAL, "the split has no rows for %s", part_names[part]);
+    if ((rc = asy_comm_self(&comm, err)) < 0)
+        return rc;
+    rc = asy__score_part(&model->mlp, model->params, data, data->start[part],
+                         data->start[part + 1], comm, &score, err);
+    asy_comm_destroy(comm);
+    if (rc < 0)
+        return rc;
+    asy__score_metrics(&score, &model->schema, prefixes[part], &list);
+    asy_jsonw_init(&w, ret_json, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_u64(&w, "rows", data->start[part + 1] - data->start[part]);
+    for (size_t i = 0; i < list.n; i++)
+        asy_jsonw_f64(&w, list.item[i].name, list.item[i].value);
+    asy_jsonw_close(&w, '}');
+    return asy_buf_check(ret_json, "the score", err);
+}
+
+int asy_trainer_evaluate(const struct asy_json *job_json, const char *model_path, const char *part,
+                         struct asy_buf *ret_json, struct asy_error *err)
+{
+    struct asy__model model = { 0 };
+    struct asy__data data = { 0 };
+    struct asy__data_spec spec;
+    enum asy__part which;
+    int rc;
+
+    if ((rc = find_part(part, &which, err)) < 0)
+        return rc;
+    rc = asy__data_spec_read(asy_json_get(asy_json_get(job_json, "study"), "data"), &spec, err);
+    if (rc < 0 || (rc = asy__model_read(model_path, &model, err)) < 0)
+        return rc;
+    if ((rc = asy__data_load(&spec, &model.schema, 1, &data, err)) == 0)
+        rc = write_score(&model, &data, which, ret_json, err);
+    asy__data_fini(&data);
+    asy__model_fini(&model);
+    return rc;
+}
+
+/* A CSV field, quoted where it must be. */
+static void add_field(struct asy_buf *buf, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        asy_buf_adds(buf, text);
+        return;
+    }
+    asy_buf_addc(buf, '"');
+    for (; *text; text++) {
+        if (*text == '"')
+            asy_buf_addc(buf, '"');
+        asy_buf_addc(buf, *text);
+    }
+    asy_buf_addc(buf, '"');
+}
+
+static void add_header(struct asy_buf *buf, const struct asy__schema *schema)
+{
+    asy_buf_adds(buf, "prediction");
+    for (size_t c = 0; c < schema->classes.n; c++) {
+        asy_buf_addc(buf, ',');
+        add_field(buf, schema->classes.texts[c]);
+    }
+    asy_buf_addc(buf, '\n');
+}
+
+/* out: one row of the network's output; turned into probabilities here. */
+static void add_row(struct asy_buf *buf, const struct asy__schema *schema, float *out)
+{
+    size_t n = schema->classes.n, best = 0;
+    int32_t label = 0;
+    uint64_t correct = 0;
+
+    if (!schema->classification) {
+        asy_buf_addf(buf, "%.9g\n", (double)out[0] / schema->target_factor +
+                                        schema->target_shift);
+        return;
+    }
+    asy_softmax_loss(1, n, out, &label, 0, &correct);
+    for (size_t c = 1; c < n; c++)
+        best = out[c] > out[best] ? c : best;
+    add_field(buf, schema->classes.texts[best]);
+    for (size_t c = 0; c < n; c++)
+        asy_buf_addf(buf, ",%.6g", (double)out[c]);
+    asy_buf_addc(buf, '\n');
+}
+
+static void predict(const struct asy__model *model, const struct asy__data *data,
+                    struct asy_buf *ret_csv)
+{
+    const struct asy__mlp *mlp = &model->mlp;
+    size_t width = model->schema.n_features, outs = mlp->dims[mlp->n_layers];
+
+    add_header(ret_csv, &model->schema);
+    for (size_t at = 0; at < data->n_rows; at += mlp->rows_max) {
+        size_t rows = data->n_rows - at < mlp->rows_max ? data->n_rows - at : mlp->rows_max;
+
+        asy__mlp_forward(mlp, model->params, data->x + at * width, rows);
+        for (size_t i = 0; i < rows; i++)
+            add_row(ret_csv, &model->schema, mlp->out[mlp->n_layers - 1] + i * outs);
+    }
+}
+
+int asy_trainer_predict(const char *model_path, const char *csv_path, struct asy_buf *ret_csv,
+                        struct asy_error *err)
+{
+    struct asy__data_spec spec = { .file = csv_path, .separator = ',', .header = -1 };
+    struct asy__model model = { 0 };
+    struct asy__data data = { 0 };
+    size_t len = strlen(csv_path);
+    int rc;
+
+    if ((rc = asy__model_read(model_path, &model, err)) < 0)
+        return rc;
+    if ((len > 4 && !strcmp(csv_path + len - 4, ".tsv")) ||
+        (len > 7 && !strcmp(csv_path + len - 7, ".tsv.gz")))
+        spec.separator = '\t';
+    spec.missing = model.schema.fills_missing ? ASY__MISSING_MEAN : ASY__MISSING_ERROR;
+    if ((rc = asy__data_load(&spec, &model.schema, 0, &data, err)) == 0) {
+        predict(&model, &data, ret_csv);
+        rc = asy_buf_check(ret_csv, "the predictions", err);
+    }
+    asy__data_fini(&data);
+    asy__model_fini(&model);
+    return rc;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * checkpoint.c - a training's state as a safetensors file.
+ *
+ * Numbers of the metadata that must come back exactly are written as the 16 hex digits of their
+ * bits, which no locale or rounding touches. */
+#include "state.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <asy/safetensors.h>
+
+#define FORMAT "assay checkpoint 1"
+#define DIGITS 16
+
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static double value_of(uint64_t bits)
+{
+    double value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* n words of 64 bits, 16 hex digits each. */
+static void add_words(struct asy_buf *buf, const uint64_t *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        asy_buf_addf(buf, "%016llx", (unsigned long long)words[i]);
+}
+
+static int read_words(const char *text, uint64_t *words, size_t n)
+{
+    if (!text || strlen(text) != n * DIGITS)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        words[i] = 0;
+        for (size_t d = 0; d < DIGITS; d++) {
+            static const char digits[] = "0123456789abcdef";
+            const char *at = strchr(digits, text[i * DIGITS + d]);
+
+            if (!at)
+                return -1;
+            words[i] = words[i] << 4 | (uint64_t)(at - digits);
+        }
+    }
+    return 0;
+}
+
+#define PROGRESS_WORDS 7
+#define SCORE_WORDS 6
+
+static void pack(const struct asy__progress *p, uint64_t words[PROGRESS_WORDS])
+{
+    words[0] = p->epoch;
+    words[1] = p->batch;
+    words[2] = p->step;
+    words[3] = p->best_epoch;
+    words[4] = bits_of(p->best);
+    words[5] = bits_of(p->last);
+    words[6] = p->ranks;
+}
+
+static void unpack(const uint64_t words[PROGRESS_WORDS], struct asy__progress *p)
+{
+    p->epoch = words[0];
+    p->batch = words[1];
+    p->step = words[2];
+    p->best_epoch = words[3];
+    p->best = value_of(words[4]);
+    p->last = value_of(words[5]);
+    p->ranks = words[6];
+}
+
+int asy__checkpoint_write(const char *path, const char *identity, const struct asy__state *state,
+                          size_t n_params, const struct asy__score *partial, struct asy_error *err)
+{
+    struct asy_tensor_out tensors[4];
+    const struct {
+        const char *name;
+        const float *data;
+    } parts[] = { { "params", state->params }, { "m", state->m }, { "v", state->v },
+                  { "best", state->progress.best_epoch ? state->best : NULL } };
+    uint64_t words[PROGRESS_WORDS];
+    struct asy_buf progress, scores;
+    size_t n = 0;
+    int rc;
+
+    asy_buf_init(&progress, 1024);
+    asy_buf_init(&scores, 16u << 20);
+    pack(&state->progress, words);
+    add_words(&progress, words, PROGRESS_WORDS);
+    for (uint64_t r = 0; r < state->progress.ranks; r++) {
+        memcpy(words, &partial[r], sizeof partial[r]);
+        add_words(&scores, words, SCORE_WORDS);
+    }
+    for (size_t i = 0; i < ASY_ARRAY_LEN(parts); i++)
+        if (parts[i].data)
+            tensors[n++] = (struct asy_tensor_out){ parts[i].name, 1, { n_params }, parts[i].data };
+    if ((rc = asy_buf_check(&progress, "a checkpoint", err)) == 0 &&
+        (rc = asy_buf_check(&scores, "a checkpoint", err)) == 0) {
+        const char *meta[][2] = { { "format", FORMAT },
+                                  { "identity", identity },
+                                  { "progress", progress.data },
+                                  { "partial", scores.data } };
+
+        rc = asy_safetensors_write(path, (const char *const(*)[2])meta, ASY_ARRAY_LEN(meta),
+                                   tensors, n, err);
+    }
+    asy_buf_fini(&progress);
+    asy_buf_fini(&scores);
+    return rc;
+}
+
+static size_t line_len(const char *text)
+{
+    return strcspn(text, "\n");
+}
+
+/* Names the first line in which the two identities differ. */
+static int compare(const char *theirs, const char *ours, struct asy_error *err)
+{
+    if (!theirs)
+        return asy_fail(err, ASY_E_CORRUPT, "does not say which trial it is of");
+    while (*theirs && *ours) {
+        size_t n = line_len(theirs), m = line_len(ours), key = strcspn(ours, "=\n");
+
+        if (n != m || memcmp(theirs, ours, n) != 0)
+            return asy_fail(err, ASY_E_INVAL, "is of another trial: %.*s there, %.*s here",
+                            n > 60 ? 60 : (int)n, theirs, m > 60 ? 60 : (int)m,
+                            key < m && !strncmp(theirs, ours, key) ? ours + key + 1 : ours);
+        theirs += n + (theirs[n] != '\0');
+        ours += m + (ours[m] != '\0');
+    }
+    if (*theirs || *ours)
+        return asy_fail(err, ASY_E_INVAL, "is of another trial");
+    return 0;
+}
+
+/* The counts must fit each other before anything is computed with them. */
+static int check(const struct asy__progress *p, struct asy_error *err)
+{
+    if (p->epoch > 1000000000 || p->best_epoch > p->epoch || p->ranks < 1 || p->ranks > 65536 ||
+        p->step < p->batch || p->step > (uint64_t)1 << 60 ||
+        (p->best_epoch > 0 && !isfinite(p->best)))
+        return asy_fail(err, ASY_E_CORRUPT, "its counts contradict each other");
+    return 0;
+}
+
+static int read_partial(const char *text, const struct asy__progress *progress,
+                        struct asy__score *partial, size_t ranks, struct asy_error *err)
+{
+    size_t n = (size_t)progress->ranks;
+    struct asy__score *there = calloc(n, sizeof *there);
+    int rc = 0;
+
+    if (!there)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the sums of %zu ranks", n);
+    if (read_words(text, (uint64_t *)(void *)there, n * SCORE_WORDS) < 0) {
+        rc = asy_fail(err, ASY_E_CORRUPT, "its sums of the epoch are not readable");
+    } else if (n == ranks) {
+        memcpy(partial, there, n * sizeof *there);
+    } else {
+        memset(partial, 0, ranks * sizeof *partial);
+        for (size_t r = 0; r < n; r++) {
+            partial[0].rows += there[r].rows;
+            partial[0].loss += there[r].loss;
+            partial[0].correct += there[r].correct;
+            partial[0].absolute += there[r].absolute;
+            partial[0].target += there[r].target;
+            partial[0].target_squared += there[r].target_squared;
+        }
+    }
+    free(there);
+    return rc;
+}
+
+static int read_all(const struct asy_safetensors *file, const char *identity,
+                    struct asy__state *state, size_t n, struct asy__score *partial, size_t ranks,
+                    struct asy_error *err)
+{
+    const char *format = asy_safetensors_meta(file, "format");
+    uint64_t words[PROGRESS_WORDS];
+    int rc;
+
+    if (!format || strcmp(format, FORMAT) != 0)
+        return asy_fail(err, ASY_E_CORRUPT, "is not a checkpoint of this version");
+    if ((rc = compare(asy_safetensors_meta(file, "identity"), identity, err)) < 0)
+        return rc;
+    if (read_words(asy_safetensors_meta(file, "progress"), words, PROGRESS_WORDS) < 0)
+        return asy_fail(err, ASY_E_CORRUPT, "does not say where it stands");
+    unpack(words, &state->progress);
+    if ((rc = check(&state->progress, err)) < 0 ||
+        (rc = read_partial(asy_safetensors_meta(file, "partial"), &state->progress, partial, ranks,
+                           err)) < 0 ||
+        (rc = asy_safetensors_read_f32(file, "params", n, state->params, err)) < 0)
+        return rc;
+    if (state->m && (rc = asy_safetensors_read_f32(file, "m", n, state->m, err)) < 0)
+        return rc;
+    if (state->v && (rc = asy_safetensors_read_f32(file, "v", n, state->v, err)) < 0)
+        return rc;
+    if (state->progress.best_epoch)
+        return asy_safetensors_read_f32(file, "best", n, state->best, err);
+    return 0;
+}
+
+int asy__checkpoint_read(const char *path, const char *identity, struct asy__state *state,
+                         size_t n_params, struct asy__score *partial, size_t ranks,
+                         struct asy_error *err)
+{
+    struct asy_safetensors *file = NULL;
+    int rc;
+
+    if ((rc = asy_safetensors_open(path, &file, err)) < 0) {
+        asy_error_prefix(err, "cannot resume from the checkpoint");
+        return rc;
+    }
+    rc = read_all(file, identity, state, n_params, partial, ranks, err);
+    if (rc < 0)
+        asy_error_prefix(err, "cannot resume: checkpoint '%.80s'", path);
+    asy_safetensors_destroy(file);
+    return rc;
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * data.c - the second reading of a file, and what is made of its cells.
+ *
+ * The cells of the used columns go into one matrix of floats as they are read: numbers as they are,
+ * NaN where missing, categories as the number of their first appearance. Only when all are seen
+ * are categories sorted and expanded to features, rows divided among the parts, and the scale
+ * fitted on the training part alone. */
+#include "data.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <asy/parse.h>
+
+struct load {
+    const struct asy__data_spec *spec;
+    const struct asy__schema *model; /* NULL: fit one */
+    struct asy__schema *schema;
+    int header, with_label, label_is_number;
+    size_t *map;    /* [n_file_columns] -> schema column, SIZE_MAX: none */
+    size_t n_file_columns;
+    size_t *cell_of; /* [n_columns] -> place in a row of cells */
+    size_t n_cells; /* per row */
+    float *cells;   /* [n_rows][n_cells] */
+    double *numbers; /* [n_rows] labels as numbers */
+    int32_t *ids;   /* [n_rows] labels as ids of schema->classes */
+    size_t n_rows, room, n_dropped, n_seen;
+    int integers;   /* all labels are */
+    int overflow;   /* too many distinct numeric labels to be classes */
+};
+
+static int at_cell(struct asy_error *err, uint64_t row, size_t column, const char *name,
+                   const char *what)
+{
+    return asy_fail(err, ASY_E_FORMAT, "row %llu, column %zu ('%.60s'): %s",
+                    (unsigned long long)row, column + 1, name, what);
+}
+
+/* The id of a text; while fitting, a new one is added. -1: unknown to the model. */
+static int intern(struct load *load, struct asy__dict *dict, const char *text, size_t len,
+                  long *ret_id, struct asy_error *err)
+{
+    size_t id = asy__dict_find(dict, text, len);
+    int rc;
+
+    if (id == ASY__DICT_NONE && !load->model) {
+        if ((rc = asy__dict_add(dict, text, len, &id, err)) < 0)
+            return rc;
+    }
+    *ret_id = id == ASY__DICT_NONE ? -1 : (long)id;
+    return 0;
+}
+
+static int read_number(const struct asy_csv_field *field, uint64_t row, size_t i,
+                       const char *name, float *ret, struct asy_error *err)
+{
+    double value;
+
+    if (asy__field_number(field, &value) < 0)
+        return at_cell(err, row, i, name, "not a number");
+    *ret = (float)value;
+    if (!isfinite(*ret))
+        return at_cell(err, row, i, name, "infinite, or too large for a float");
+    return 0;
+}
+
+static int read_category(struct load *load, const struct asy_csv_field *field, uint64_t row,
+                         size_t i, struct asy__column *column, float *ret, struct asy_error *err)
+{
+    struct asy_csv_field f = asy__field_trim(field);
+    long id = -1;
+    int rc;
+
+    if (f.len > 4096)
+        return at_cell(err, row, i, column->name, "a category of more than 4096 bytes");
+    if (!asy__utf8_text(f.text, f.len))
+        return at_cell(err, row, i, column->name, "not UTF-8");
+    rc = intern(load, &column->values, f.text, f.len, &id, err);
+    if (rc == ASY_E_FULL)
+        return at_cell(err, row, i, column->name,
+                       "more than 1000 distinct texts are no categories; exclude the column");
+    *ret = (float)id;
+    return rc;
+}
+
+/* A class is named by the label's text; equal numbers are one class however they are written. */
+static int read_label(struct load *load, const struct asy_csv_field *field, uint64_t row, size_t i,
+                      struct asy_error *err)
+{
+    struct asy_csv_field f = asy__field_trim(field);
+    const char *name = load->schema->columns[load->schema->label].name;
+    int is_number = asy__field_number(field, &load->numbers[load->n_rows]) == 0, rc;
+    char text[32];
+    long id = -1;
+
+    if (is_number && !isfinite(load->numbers[load->n_rows]))
+        return at_cell(err, row, i, name, "an infinite label");
+    if (!is_number && (load->label_is_number || !load->schema->classification))
+        return at_cell(err, row, i, name, "the label is not a number");
+    if (f.len > 4096 || !asy__utf8_text(f.text, f.len))
+        return at_cell(err, row, i, name, "a label that is not UTF-8 or has over 4096 bytes");
+    if (load->model && !load->model->classification)
+        return 0;
+    load->integers &= is_number && load->numbers[load->n_rows] == rint(load->numbers[load->n_rows]);
+    if (load->overflow)
+        return 0;
+    if (is_number) {
+        f.text = asy_format_f64(load->numbers[load->n_rows] + 0.0, text);
+        f.len = strlen(text);
+    }
+    rc = intern(load, &load->schema->classes, f.text, f.len, &id, err);
+    if (rc == ASY_E_FULL && load->label_is_number) {
+        load->overflow = 1;
+        return 0;
+    }
+    if (rc == ASY_E_FULL)
+        return at_cell(err, row, i, name, "more than 10000 distinct labels are no classes");
+    if (rc == 0 && id < 0)
+        return at_cell(err, row, i, name, "a label that the model does not know");
+    load->ids[load->n_rows] = (int32_t)id;
+    return rc;
+}
+
+/* The schema's column that column i of the file is and that training reads; NULL: none. */
+static struct asy__column *used(const struct load *load, size_t i)
+{
+    size_t at = load->map[i];
+    struct asy__column *column = at == SIZE_MAX ? NULL : &load->schema->columns[at];
+
+    if (!column || column->kind == ASY__SKIPPED ||
+        (column->kind == ASY__LABEL && !load->with_label))
+        return NULL;
+    return column;
+}
+
+static int lacks_any(const struct load *load, const struct asy_csv_field *fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (used(load, i) && asy__is_missing(&fields[i]))
+            return 1;
+    return 0;
+}
+
+static int read_cell(struct load *load, uint64_t row, const struct asy_csv_field *field, size_t i,
+                     float *cells, struct asy_error *err)
+{
+    struct asy__column *column = used(load, i);
+    float *cell;
+
+    if (!column)
+        return 0;
+    if (column->kind == ASY__LABEL && asy__is_missing(field))
+        return at_cell(err, row, i, column->name, "the label is missing");
+    if (column->kind == ASY__LABEL)
+        return read_label(load, field, row, i, err);
+    cell = &cells[load->cell_of[load->map[i]]];
+    if (asy__is_missing(field)) {
+        *cell = NAN;
+        return load->spec->missing == ASY__MISSING_MEAN ? 0 :
+               at_cell(err, row, i, column->name, "a value is missing (missing: mean or drop would "
+                       "allow it)");
+    }
+    if (column->kind == ASY__NUMBER)
+        return read_number(field, row, i, column->name, cell, err);
+    return read_category(load, field, row, i, column, cell, err);
+}
+
+static int load_row(void *arg, uint64_t row, const struct asy_csv_field *fields, size_t n,
+                    struct asy_error *err)
+{
+    struct load *load = arg;
+    float *cells = load->cells + load->n_rows * load->n_cells;
+    int rc = 0;
+
+    if (load->n_seen++ == 0 && load->header)
+        return 0;
+    if (n != load->n_file_columns || load->n_rows == load->room)
+        return asy_fail(err, ASY_E_STATE, "the file changed while it was read");
+    if (load->spec->missing == ASY__MISSING_DROP && lacks_any(load, fields, n)) {
+        load->n_dropped++;
+        return 0;
+    }
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = read_cell(load, row, &fields[i], i, cells, err);
+    if (rc == 0)
+        load->n_rows++;
+    return rc;
+}
+
+/* Room for the cells of all rows, and where each column's stands. */
+static int make_room(struct load *load, uint64_t rows, struct asy_error *err)
+{
+    struct asy__schema *schema = load->schema;
+    uint64_t total;
+
+    if (!(load->cell_of = calloc(schema->n_columns, sizeof *load->cell_of)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", schema->n_columns);
+    for (size_t i = 0; i < schema->n_columns; i++)
+        if (schema->columns[i].kind == ASY__NUMBER || schema->columns[i].kind == ASY__CATEGORY)
+            load->cell_of[i] = load->n_cells++;
+    if (rows > INT32_MAX || __builtin_mul_overflow(rows, (uint64_t)load->n_cells, &total) ||
+        total > ASY__CELLS_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "%llu rows of %zu columns are too many",
+                        (unsigned long long)rows, load->n_cells);
+    load->room = (size_t)rows;
+    load->cells = malloc(((size_t)total + load->n_cells + 1) * sizeof *load->cells);
+    load->numbers = malloc(((size_t)rows + 1) * sizeof *load->numbers);
+    load->ids = malloc(((size_t)rows + 1) * sizeof *load->ids);
+    if (!load->cells || !load->numbers || !load->ids)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %llu rows of %zu columns",
+                        (unsigned long long)rows, load->n_cells);
+    return 0;
+}
+
+/* Which columns the file has, what they are, and how its label is to be read. */
+static int plan(struct load *load, const struct asy__survey *survey, struct asy_error *err)
+{
+    struct asy__schema *schema = load->schema;
+    const struct asy__survey_column *label;
+    int rc;
+
+    load->n_file_columns = survey->n_columns;
+    if (!(load->map = calloc(survey->n_columns, sizeof *load->map)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", survey->n_columns);
+    if (load->model) {
+        rc = asy__schema_copy(load->model, schema, err);
+        return rc < 0 ? rc : asy__schema_match(schema, survey, load->with_label, &load->header,
+                                               load->map, err);
+    }
+    if ((rc = asy__schema_plan(load->spec, survey, schema, err)) < 0)
+        return rc;
+    load->header = schema->has_header;
+    for (size_t i = 0; i < survey->n_columns; i++)
+        load->map[i] = i;
+    label = &survey->columns[schema->label];
+    load->label_is_number = label->n_text == 0 &&
+                            (load->header || label->first_number || label->first_missing);
+    schema->classification = load->spec->task != ASY__TASK_REGRESSION;
+    schema->fills_missing = load->spec->missing == ASY__MISSING_MEAN;
+    load->integers = 1;
+    return 0;
+}
+
+/* auto: texts and few distinct integers are classes. */
+static int choose_task(struct load *load, struct asy_error *err)
+{
+    struct asy__schema *schema = load->schema;
+    enum asy__task task = load->spec->task;
+    size_t *now = NULL;
+    int rc;
+
+    if (task == ASY__TASK_AUTO)
+        task = !load->label_is_number ||
+                       (load->integers && !load->overflow &&
+                        schema->classes.n <= ASY__INT_CLASSES_MAX)
+                   ? ASY__TASK_CLASSIFICATION
+                   : ASY__TASK_REGRESSION;
+    schema->classification = task == ASY__TASK_CLASSIFICATION;
+    if (!schema->classification) {
+        asy__dict_fini(&schema->classes);
+        return 0;
+    }
+    if (load->overflow)
+        return asy_fail(err, ASY_E_INVAL, "label: more than %d distinct values are no classes",
+                        ASY__CLASSES_MAX);
+    if (schema->classes.n < 2)
+        return asy_fail(err, ASY_E_INVAL, "label: all %zu rows have the same one, there is "
+                        "nothing to learn", load->n_rows);
+    if ((rc = asy__dict_sort(&schema->classes, &now, err)) < 0)
+        return rc;
+    for (size_t i = 0; i < load->n_rows; i++)
+        load->ids[i] = (int32_t)now[load->ids[i]];
+    free(now);
+    return 0;
+}
+
+/* Sorts the categories of each column, renumbers its cells and places the features. */
+static int place_features(struct load *load, struct asy_error *err)
+{
+    struct asy__schema *schema = load->schema;
+    int rc;
+
+    for (size_t i = 0; i < schema->n_columns; i++) {
+        struct asy__column *column = &schema->columns[i];
+        size_t *now = NULL;
+
+        column->feature = schema->n_features;
+        if (column->kind == ASY__NUMBER)
+            schema->n_features++;
+        if (column->kind != ASY__CATEGORY)
+            continue;
+        if ((rc = asy__dict_sort(&column->values, &now, err)) < 0)
+            return rc;
+        for (size_t r = 0; r < load->n_rows; r++) {
+            float *cell = &load->cells[r * load->n_cells + load->cell_of[i]];
+
+            if (!isnan(*cell))
+                *cell = (float)now[(size_t)*cell];
+        }
+        free(now);
+        schema->n_features += column->values.n;
+    }
+    schema->fill = calloc(schema->n_features + 1, sizeof *schema->fill);
+    schema->shift = calloc(schema->n_features + 1, sizeof *schema->shift);
+    schema->factor = calloc(schema->n_features + 1, sizeof *schema->factor);
+    if (!schema->fill || !schema->shift || !schema->factor)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu features", schema->n_features);
+    for (size_t f = 0; f < schema->n_features; f++)
+        schema->factor[f] = 1;
+    return 0;
+}
+
+/* Writes the features of one row of cells. A missing or unknown category is none of them. */
+static void expand(const struct load *load, const float *cells, float *x)
+{
+    for (size_t i = 0; i < load->schema->n_columns; i++) {
+        const struct asy__column *column = &load->schema->columns[i];
+
+        if (column->kind == ASY__NUMBER) {
+            x[column->feature] = cells[load->cell_of[i]];
+        } else if (column->kind == ASY__CATEGORY) {
+            float id = cells[load->cell_of[i]];
+
+            for (size_t v = 0; v < column->values.n; v++)
+                x[column->feature + v] = id == (float)v;
+        }
+    }
+}
+
+static int fill_matrix(struct load *load, const size_t *order, struct asy__data *data,
+                       struct asy_error *err)
+{
+    size_t width = load->schema->n_features;
+    uint64_t total;
+
+    if (__builtin_mul_overflow((uint64_t)data->n_rows, (uint64_t)width, &total) ||
+        total > ASY__CELLS_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "%zu rows of %zu features are too many", data->n_rows,
+                        width);
+    if (posix_memalign((void **)&data->x, 64, ((size_t)total + 16) * sizeof *data->x)) {
+        data->x = NULL;
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu rows of %zu features", data->n_rows,
+                        width);
+    }
+    data->label = calloc(data->n_rows + 1, sizeof *data->label);
+    data->target = calloc(data->n_rows + 1, sizeof *data->target);
+    if (!data->label || !data->target)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu labels", data->n_rows);
+    for (size_t i = 0; i < data->n_rows; i++)
+        expand(load, load->cells + order[i] * load->n_cells, data->x + i * width);
+    return 0;
+}
+
+/* Mean, then shift and factor of one feature, from the training rows. */
+static void fit_feature(const struct asy__data *data, enum asy__scale scale, size_t f,
+                        struct asy__schema *schema)
+{
+    size_t rows = data->start[ASY__TRAIN + 1], width = schema->n_features, n = 0;
+    double sum = 0, squares = 0, low = INFINITY, high = -INFINITY, mean, spread;
+
+    for (size_t i = 0; i < rows; i++) {
+        double x = (double)data->x[i * width + f];
+
+        if (isnan(x))
+            continue;
+        sum += x;
+        n++;
+        low = fmin(low, x);
+        high = fmax(high, x);
+    }
+    mean = n ? sum / (double)n : 0;
+    schema->fill[f] = (float)mean;
+    for (size_t i = 0; i < rows; i++) {
+        double x = (double)data->x[i * width + f], d = (isnan(x) ? mean : x) - mean;
+
+        squares += d * d;
+    }
+    if (scale == ASY__SCALE_NONE || !n)
+        return;
+    spread = scale == ASY__SCALE_STANDARD ? sqrt(squares / (double)rows) : high - low;
+    schema->shift[f] = (float)(scale == ASY__SCALE_STANDARD ? mean : low);
+    schema->factor[f] = spread > 1e-12 * (fabs(mean) + 1e-30) ? (float)(1 / spread) : 1;
+}
+
+static void fit(const struct asy__data *data, enum asy__scale scale, struct asy__schema *schema)
+{
+    for (size_t i = 0; i < schema->n_columns; i++)
+        if (schema->columns[i].kind == ASY__NUMBER)
+            fit_feature(data, scale, schema->columns[i].feature, schema);
+}
+
+static void apply(struct asy__data *data)
+{
+    const struct asy__schema *schema = &data->schema;
+    size_t width = schema->n_features;
+
+    for (size_t i = 0; i < data->n_rows; i++) {
+        float *x = data->x + i * width;
+
+        for (size_t f = 0; f < width; f++)
+            x[f] = ((isnan(x[f]) ? schema->fill[f] : x[f]) - schema->shift[f]) *
+                   schema->factor[f];
+    }
+}
+
+static void fit_target(const struct load *load, const size_t *order, const struct asy__data *data,
+                       struct asy__schema *schema)
+{
+    double sum = 0, squares = 0, n = (double)data->start[ASY__TRAIN + 1];
+
+    for (size_t i = 0; i < data->start[ASY__TRAIN + 1]; i++)
+        sum += load->numbers[order[i]];
+    for (size_t i = 0; i < data->start[ASY__TRAIN + 1]; i++) {
+        double d = load->numbers[order[i]] - sum / n;
+
+        squares += d * d;
+    }
+    schema->target_shift = sum / n;
+    schema->target_factor = squares > 0 ? 1 / sqrt(squares / n) : 1;
+}
+
+/* From the filled cells to the finished matrices. */
+static int finish(struct load *load, struct asy__data *data, struct asy_error *err)
+{
+    struct asy__schema *schema = load->schema;
+    size_t *order = NULL;
+    int rc;
+
+    if (!load->n_rows)
+        return asy_fail(err, ASY_E_FORMAT, "no rows are left (%zu dropped)", load->n_dropped);
+    if (!load->model && ((rc = choose_task(load, err)) < 0 ||
+                         (rc = place_features(load, err)) < 0))
+        return rc;
+    data->n_rows = load->n_rows;
+    data->n_dropped = load->n_dropped;
+    if (!(order = calloc(data->n_rows, sizeof *order)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu rows", data->n_rows);
+    rc = asy__split(load->spec, data->n_rows, schema->classification ? load->ids : NULL,
+                    schema->classes.n, order, data->start, err);
+    if (rc < 0 || (rc = fill_matrix(load, order, data, err)) < 0)
+        goto out;
+    if (!load->model) {
+        fit(data, load->spec->scale, schema);
+        if (!schema->classification)
+            fit_target(load, order, data, schema);
+    }
+    apply(data);
+    for (size_t i = 0; i < data->n_rows && load->with_label; i++) {
+        if (schema->classification)
+            data->label[i] = load->ids[order[i]];
+        else
+            data->target[i] = (float)((load->numbers[order[i]] - schema->target_shift) *
+                                      schema->target_factor);
+    }
+out:
+    free(order);
+    return rc;
+}
+
+int asy__data_load(const struct asy__data_spec *spec, const struct asy__schema *model,
+                   int with_label, struct asy__data *ret, struct asy_error *err)
+{
+    struct asy__data data = { 0 };
+    struct asy__survey survey = { 0 };
+    struct load load = { .spec = spec, .model = model, .schema = &data.schema,
+                         .with_label = with_label };
+    int rc;
+
+    if ((rc = asy__survey_file(spec, &survey, err)) < 0)
+        return rc;
+    if ((rc = plan(&load, &survey, err)) < 0 || (rc = make_room(&load, survey.n_rows, err)) < 0) {
+        asy_error_prefix(err, "'%s'", spec->file);
+        goto out;
+    }
+    rc = asy_csv_read_file(spec->file, spec->separator, ASY__TEXT_MAX, load_row, &load, &data.crc,
+                           err);
+    if (rc < 0)
+        goto out;
+    if ((rc = finish(&load, &data, err)) < 0) {
+        asy_error_prefix(err, "'%s'", spec->file);
+        goto out;
+    }
+    *ret = data;
+    data = (struct asy__data){ 0 };
+out:
+    asy__data_fini(&data);
+    asy__survey_fini(&survey);
+    free(load.map);
+    free(load.cell_of);
+    free(load.cells);
+    free(load.numbers);
+    free(load.ids);
+    return rc;
+}
+
+void asy__data_fini(struct asy__data *data)
+{
+    asy__schema_fini(&data->schema);
+    free(data->x);
+    free(data->label);
+    free(data->target);
+    *data = (struct asy__data){ 0 };
+}

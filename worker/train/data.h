@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * data.h - from a table in a file to the float matrices that training reads.
+ *
+ * A schema says what each column is and how its values become features; it is fitted on the
+ * training part of a study's data and travels with a model. Loading reads the file twice: once to
+ * learn its shape and the columns' types, once to fill the cells.
+ *
+ * Ownership: load/fini, read/fini. Threads: one owner while loading, then read-only. */
+#ifndef ASY__DATA_H
+#define ASY__DATA_H
+#include <asy/csv.h>
+#include <asy/json.h>
+#include "dict.h"
+
+#define ASY__TEXT_MAX ((uint64_t)64 << 30)  /* bytes of text of one file */
+#define ASY__CELLS_MAX ((uint64_t)4 << 30)  /* floats of one matrix */
+#define ASY__CATEGORIES_MAX 1000
+#define ASY__CLASSES_MAX 10000
+#define ASY__INT_CLASSES_MAX 100 /* more distinct integers than this are a quantity, not classes */
+
+enum asy__column_kind { ASY__SKIPPED, ASY__NUMBER, ASY__CATEGORY, ASY__LABEL };
+struct asy__column {
+    char *name; /* from the header, or "column 3" */
+    enum asy__column_kind kind;
+    struct asy__dict values; /* CATEGORY: sorted; value i is feature `feature` + i, 0 or 1 */
+    size_t feature;          /* first of its features */
+};
+
+struct asy__schema {
+    struct asy__column *columns; /* [n_columns], as in the file */
+    size_t n_columns, label;
+    int has_header, classification;
+    int fills_missing; /* trained with `missing: mean` */
+    struct asy__dict classes; /* sorted; empty for regression */
+    size_t n_features;
+    /* feature = ((missing ? fill : value) - shift) * factor */
+    float *fill, *shift, *factor; /* [n_features] */
+    double target_shift, target_factor; /* regression: trained on (value - shift) * factor */
+};
+
+enum asy__missing { ASY__MISSING_ERROR, ASY__MISSING_MEAN, ASY__MISSING_DROP };
+enum asy__scale { ASY__SCALE_STANDARD, ASY__SCALE_MINMAX, ASY__SCALE_NONE };
+enum asy__task { ASY__TASK_AUTO, ASY__TASK_CLASSIFICATION, ASY__TASK_REGRESSION };
+
+/* The data part of a study. JSON nodes are borrowed from it. */
+struct asy__data_spec {
+    const char *file;
+    char separator;
+    int header; /* -1: find out */
+    const struct asy_json *exclude, *categorical, *label; /* NULL: none, none, last */
+    enum asy__task task;
+    enum asy__missing missing;
+    enum asy__scale scale;
+    double validation, test;
+    int stratify;
+    uint64_t seed;
+};
+ASY_MUST_CHECK int asy__data_spec_read(const struct asy_json *node, struct asy__data_spec *ret,
+                                       struct asy_error *err);
+
+enum asy__part { ASY__TRAIN, ASY__VALIDATION, ASY__TEST, ASY__PARTS };
+struct asy__data {
+    struct asy__schema schema;
+    float *x;       /* [n_rows][n_features]: the parts one after the other, file order in each */
+    int32_t *label; /* [n_rows], classification */
+    float *target;  /* [n_rows], regression, scaled */
+    size_t n_rows, n_dropped;
+    size_t start[ASY__PARTS + 1]; /* part p: rows start[p] .. start[p + 1] - 1 */
+    uint32_t crc; /* of the file's text */
+};
+/* model != NULL: encodes as that schema says (copied) instead of fitting one. with_label == 0: the
+ * label column may be absent, and there is one part, TRAIN. */
+ASY_MUST_CHECK int asy__data_load(const struct asy__data_spec *spec,
+                                  const struct asy__schema *model, int with_label,
+                                  struct asy__data *ret, struct asy_error *err);
+void asy__data_fini(struct asy__data *data);
+
+void asy__schema_fini(struct asy__schema *schema);
+void asy__schema_write(const struct asy__schema *schema, struct asy_jsonw *w, const char *key);
+ASY_MUST_CHECK int asy__schema_read(const struct asy_json *node, struct asy__schema *ret,
+                                    struct asy_error *err);
+ASY_MUST_CHECK int asy__schema_copy(const struct asy__schema *schema, struct asy__schema *ret,
+                                    struct asy_error *err);
+
+/* Shared by the files that load data. */
+/* Without the spaces and tabs around it, which do not count unless it is quoted. */
+struct asy_csv_field asy__field_trim(const struct asy_csv_field *field);
+/* The names and texts that we keep must be writable as JSON without loss. */
+int asy__utf8_text(const char *text, size_t len);
+int asy__is_missing(const struct asy_csv_field *field);
+/* 0 and the value, or -1: the field (spaces around it aside) is no number. */
+int asy__field_number(const struct asy_csv_field *field, double *ret);
+
+/* What the first reading of a file learns. */
+struct asy__survey_column {
+    char *first;        /* text of the first row */
+    size_t first_len;
+    int first_missing, first_number;
+    uint64_t n_number, n_text;  /* of the other rows */
+    uint64_t n_fraction;        /* numbers that are no integers */
+    int first_again;            /* the first row's text came again */
+};
+struct asy__survey {
+    struct asy__survey_column *columns;
+    size_t n_columns;
+    uint64_t n_rows; /* with the first */
+};
+ASY_MUST_CHECK int asy__survey_file(const struct asy__data_spec *spec, struct asy__survey *ret,
+                                    struct asy_error *err);
+void asy__survey_fini(struct asy__survey *survey);
+/* Whether the first row is a header. */
+int asy__survey_header(const struct asy__survey *survey);
+/* Names and kinds of a new schema's columns by the spec. */
+ASY_MUST_CHECK int asy__schema_plan(const struct asy__data_spec *spec,
+                                    const struct asy__survey *survey, struct asy__schema *schema,
+                                    struct asy_error *err);
+/* map [survey->n_columns]: the schema's column for each of the file's, SIZE_MAX: none. */
+ASY_MUST_CHECK int asy__schema_match(const struct asy__schema *schema,
+                                     const struct asy__survey *survey, int with_label,
+                                     int *ret_header, size_t *map, struct asy_error *err);
+/* order [n]: rows of TRAIN, VALIDATION, TEST one after the other; start [ASY__PARTS + 1]. label
+ * [n] with n_classes classes, NULL: no strata. */
+ASY_MUST_CHECK int asy__split(const struct asy__data_spec *spec, size_t n, const int32_t *label,
+                              size_t n_classes, size_t *order, size_t *start,
+                              struct asy_error *err);
+#endif

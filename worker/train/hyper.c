@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * hyper.c - the table of hyperparameters and its reader. */
+#include "hyper.h"
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <asy/parse.h>
+#include <asy/trainer.h>
+
+enum type { REAL, COUNT, WORD, FLAG };
+
+static const char *const activations[] = {
+    "relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu", NULL,
+};
+static const enum asy_act activation_of[] = {
+    ASY_ACT_RELU, ASY_ACT_TANH, ASY_ACT_GELU, ASY_ACT_SIGMOID, ASY_ACT_SILU, ASY_ACT_LEAKY_RELU,
+};
+static const char *const optimizers[] = { "sgd", "adam", NULL };
+
+static const struct row {
+    const char *name;
+    enum type type;
+    size_t offset;
+    double fallback, min, max; /* WORD: the fallback's index */
+    const char *const *words;
+} table[] = {
+#define AT(field) offsetof(struct asy__hyper, field)
+    { "activation", WORD, AT(activation), 0, 0, 0, activations },
+    { "batch_size", COUNT, AT(batch_size), 64, 1, 1048576, NULL },
+    { "beta1", REAL, AT(beta1), 0.9, 0, 0.999999, NULL },
+    { "beta2", REAL, AT(beta2), 0.999, 0, 0.99999999, NULL },
+    { "epsilon", REAL, AT(epsilon), 1e-8, 1e-16, 1, NULL },
+    { "hidden", COUNT, AT(hidden), 128, 1, 65536, NULL },
+    { "layers", COUNT, AT(layers), 2, 1, 8, NULL },
+    { "lr", REAL, AT(lr), 0.001, 0, 1000, NULL },
+    { "momentum", REAL, AT(momentum), 0.9, 0, 0.999999, NULL },
+    { "nesterov", FLAG, AT(nesterov), 0, 0, 1, NULL },
+    { "optimizer", WORD, AT(optimizer), 1, 0, 0, optimizers },
+    { "patience", COUNT, AT(patience), 0, 0, 1000000, NULL },
+    { "weight_decay", REAL, AT(weight_decay), 0, 0, 100, NULL },
+#undef AT
+};
+
+const char *asy_trainer_hyperparameter(const char *family, size_t i)
+{
+    return !strcmp(family, "mlp") && i < ASY_ARRAY_LEN(table) ? table[i].name : NULL;
+}
+
+static double *real_of(struct asy__hyper *hyper, const struct row *row)
+{
+    return (double *)((char *)hyper + row->offset);
+}
+
+static int64_t *count_of(struct asy__hyper *hyper, const struct row *row)
+{
+    return (int64_t *)((char *)hyper + row->offset);
+}
+
+/* words of the activations are numbered otherwise than the enum. */
+static int64_t word_value(const struct row *row, size_t i)
+{
+    return row->words == activations ? (int64_t)activation_of[i] : (int64_t)i;
+}
+
+void asy__hyper_defaults(struct asy__hyper *hyper)
+{
+    for (size_t i = 0; i < ASY_ARRAY_LEN(table); i++) {
+        const struct row *row = &table[i];
+
+        if (row->type == REAL)
+            *real_of(hyper, row) = row->fallback;
+        else if (row->type == WORD)
+            *count_of(hyper, row) = word_value(row, (size_t)row->fallback);
+        else
+            *count_of(hyper, row) = (int64_t)row->fallback;
+    }
+}
+
+static int read_word(const struct row *row, const struct asy_json *node, struct asy__hyper *hyper,
+                     struct asy_error *err)
+{
+    const char *text = asy_json_str(node, NULL), *nearest;
+    char list[128] = "";
+    size_t n = 0, len = 0;
+
+    for (; row->words[n]; n++) {
+        if (text && !strcmp(row->words[n], text)) {
+            *count_of(hyper, row) = word_value(row, n);
+            return 0;
+        }
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", n ? ", " : "",
+                                row->words[n]);
+    }
+    nearest = text ? asy_nearest(text, strlen(text), row->words, n) : NULL;
+    return asy_fail(err, ASY_E_INVAL, "%s: '%.40s' is not one of %s%s%s%s", row->name,
+                    text ? text : "(not a text)", list, nearest ? "; did you mean '" : "",
+                    nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+static int read_flag(const struct row *row, const struct asy_json *node, struct asy__hyper *hyper,
+                     struct asy_error *err)
+{
+    if (asy_json_type(node) != ASY_JSON_BOOL)
+        return asy_fail(err, ASY_E_INVAL, "%s: true or false is wanted", row->name);
+    *count_of(hyper, row) = asy_json_bool(node, 0);
+    return 0;
+}
+
+static int read_number(const struct row *row, const struct asy_json *node,
+                       struct asy__hyper *hyper, struct asy_error *err)
+{
+    enum asy_json_type type = asy_json_type(node);
+    double value = asy_json_f64(node, (double)NAN);
+
+    if (type != ASY_JSON_INT && type != ASY_JSON_REAL)
+        return asy_fail(err, ASY_E_INVAL, "%s: a number is wanted", row->name);
+    if (row->type == COUNT && value != rint(value))
+        return asy_fail(err, ASY_E_INVAL, "%s: %g is not an integer", row->name, value);
+    if (!(value >= row->min && value <= row->max))
+        return asy_fail(err, ASY_E_INVAL, "%s: %.9g lies outside %g to %.9g", row->name, value,
+                        row->min, row->max);
+    if (row->type == REAL)
+        *real_of(hyper, row) = value;
+    else
+        *count_of(hyper, row) = (int64_t)value;
+    return 0;
+}
+
+static int unknown(const char *name, struct asy_error *err)
+{
+    const char *names[ASY_ARRAY_LEN(table)], *nearest;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(table); i++)
+        names[i] = table[i].name;
+    nearest = asy_nearest(name, strlen(name), names, ASY_ARRAY_LEN(table));
+    return asy_fail(err, ASY_E_INVAL, "'%.60s' is no hyperparameter of mlp%s%s%s", name,
+                    nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                    nearest ? "'?" : "");
+}
+
+int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struct asy_error *err)
+{
+    struct asy__hyper h = *hyper;
+    const struct asy_json *value;
+    const char *name;
+    int rc = 0;
+
+    if (!node || asy_json_type(node) == ASY_JSON_NULL)
+        return 0;
+    if (asy_json_type(node) != ASY_JSON_OBJECT)
+        return asy_fail(err, ASY_E_INVAL, "parameters are an object of names and values");
+    for (size_t i = 0; rc == 0 && (value = asy_json_member(node, i, &name)); i++) {
+        const struct row *row = table;
+
+        while (row < table + ASY_ARRAY_LEN(table) && strcmp(row->name, name) != 0)
+            row++;
+        if (row == table + ASY_ARRAY_LEN(table))
+            rc = unknown(name, err);
+        else if (row->type == WORD)
+            rc = read_word(row, value, &h, err);
+        else if (row->type == FLAG)
+            rc = read_flag(row, value, &h, err);
+        else
+            rc = read_number(row, value, &h, err);
+    }
+    if (rc == 0)
+        *hyper = h;
+    return rc;
+}
+
+void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const char *key)
+{
+    struct asy__hyper h = *hyper;
+
+    asy_jsonw_open(w, key, '{');
+    for (size_t i = 0; i < ASY_ARRAY_LEN(table); i++) {
+        const struct row *row = &table[i];
+
+        if (row->type == REAL) {
+            asy_jsonw_f64(w, row->name, *real_of(&h, row));
+        } else if (row->type == FLAG) {
+            asy_jsonw_bool(w, row->name, *count_of(&h, row) != 0);
+        } else if (row->type == COUNT) {
+            asy_jsonw_i64(w, row->name, *count_of(&h, row));
+        } else {
+            for (size_t n = 0; row->words[n]; n++)
+                if (word_value(row, n) == *count_of(&h, row))
+                    asy_jsonw_str(w, row->name, row->words[n]);
+        }
+    }
+    asy_jsonw_close(w, '}');
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * job.c - reading a job, and the text by which a checkpoint knows its trial. */
+#include "job.h"
+#include <string.h>
+
+static int read_run(const struct asy_json *run, struct asy__job *job, struct asy_error *err)
+{
+    const struct asy_json *length = asy_json_get(run, "length");
+    const char *model = asy_json_str(asy_json_get(run, "model"), NULL);
+    const char *unit = asy_json_str(asy_json_get(length, "unit"), "epochs");
+    int64_t max = asy_json_i64(asy_json_get(length, "max"), 0);
+    int rc;
+
+    if (!model || strcmp(model, "mlp") != 0)
+        return asy_fail(err, ASY_E_INVAL, "run: model '%.60s' is unknown; mlp is what there is",
+                        model ? model : "");
+    if (strcmp(unit, "epochs") != 0)
+        return asy_fail(err, ASY_E_INVAL, "run: length is counted in epochs, not in '%.60s'", unit);
+    if (max < 1 || max > 1000000000)
+        return asy_fail(err, ASY_E_INVAL, "run: length needs max, from 1 to 1000000000 epochs");
+    job->max = (uint64_t)max;
+    asy__hyper_defaults(&job->hyper);
+    if ((rc = asy__hyper_read(asy_json_get(run, "fixed"), &job->hyper, err)) < 0)
+        asy_error_prefix(err, "run");
+    return rc;
+}
+
+static int read_objective(const struct asy_json *node, struct asy__job *job, struct asy_error *err)
+{
+    const char *goal, *take;
+
+    if (node && asy_json_type(node) == ASY_JSON_ARRAY)
+        node = asy_json_at(node, 0);
+    job->metric = asy_json_str(asy_json_get(node, "metric"), NULL);
+    goal = asy_json_str(asy_json_get(node, "goal"), "");
+    take = asy_json_str(asy_json_get(node, "take"), "best");
+    if (!job->metric)
+        return asy_fail(err, ASY_E_INVAL, "objective: no metric is named");
+    if (strcmp(goal, "maximize") != 0 && strcmp(goal, "minimize") != 0)
+        return asy_fail(err, ASY_E_INVAL, "objective: goal is maximize or minimize, not '%.60s'",
+                        goal);
+    if (strcmp(take, "best") != 0 && strcmp(take, "last") != 0)
+        return asy_fail(err, ASY_E_INVAL, "objective: take is best or last, not '%.60s'", take);
+    job->maximize = !strcmp(goal, "maximize");
+    job->takes_best = !strcmp(take, "best");
+    return 0;
+}
+
+int asy__job_read(const struct asy_json *node, struct asy__job *ret, struct asy_error *err)
+{
+    const struct asy_json *study = asy_json_get(node, "study");
+    const struct asy_json *seconds = asy_json_get(node, "checkpoint_s");
+    struct asy__job job = { 0 };
+    double every = asy_json_f64(seconds, 60);
+    int64_t until;
+    int rc;
+
+    if (!study || asy_json_type(study) != ASY_JSON_OBJECT)
+        return asy_fail(err, ASY_E_INVAL, "the job has no study");
+    job.study = asy_json_str(asy_json_get(study, "name"), "");
+    if ((rc = read_run(asy_json_get(study, "run"), &job, err)) < 0 ||
+        (rc = asy__data_spec_read(asy_json_get(study, "data"), &job.data, err)) < 0 ||
+        (rc = read_objective(asy_json_get(study, "objective"), &job, err)) < 0)
+        return rc;
+    if ((rc = asy__hyper_read(asy_json_get(node, "params"), &job.hyper, err)) < 0) {
+        asy_error_prefix(err, "params");
+        return rc;
+    }
+    job.seed = (uint64_t)asy_json_i64(asy_json_get(node, "seed"), 0);
+    job.number = (uint64_t)asy_json_i64(asy_json_get(node, "number"), 0);
+    until = asy_json_i64(asy_json_get(node, "until"), (int64_t)job.max);
+    if (until < 1)
+        return asy_fail(err, ASY_E_INVAL, "until: %lld is no epoch", (long long)until);
+    job.until = (uint64_t)until < job.max ? (uint64_t)until : job.max;
+    if (!(every >= 0 && every <= 1e9))
+        return asy_fail(err, ASY_E_INVAL, "checkpoint_s: %g is no number of seconds", every);
+    job.checkpoint_ms = (int64_t)(every * 1000);
+    *ret = job;
+    return 0;
+}
+
+static void add_columns(struct asy_buf *buf, const char *key, const struct asy_json *node)
+{
+    const struct asy_json *item = node;
+
+    asy_buf_addf(buf, "%s=", key);
+    for (size_t i = 0; item; i++) {
+        if (asy_json_type(node) == ASY_JSON_ARRAY && !(item = asy_json_at(node, i)))
+            break;
+        if (asy_json_type(item) == ASY_JSON_INT)
+            asy_buf_addf(buf, "%lld,", (long long)asy_json_i64(item, 0));
+        else
+            asy_buf_addf(buf, "'%s',", asy_json_str(item, ""));
+        if (item == node)
+            break;
+    }
+    asy_buf_addc(buf, '\n');
+}
+
+void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf)
+{
+    asy_buf_addf(buf, "separator=%d\nheader=%d\n", spec->separator, spec->header);
+    add_columns(buf, "exclude", spec->exclude);
+    add_columns(buf, "categorical", spec->categorical);
+    add_columns(buf, "label", spec->label);
+    asy_buf_addf(buf, "task=%d\nmissing=%d\nscale=%d\n", spec->task, spec->missing, spec->scale);
+    asy_buf_addf(buf, "validation=%a\ntest=%a\nstratify=%d\nsplit seed=%llu\n", spec->validation,
+                 spec->test, spec->stratify, (unsigned long long)spec->seed);
+}
+
+void asy__job_identity(const struct asy__job *job, const struct asy__data *data,
+                       struct asy_buf *buf)
+{
+    const struct asy__hyper *h = &job->hyper;
+
+    asy_buf_addf(buf, "model=mlp\nlength=%llu\nseed=%llu\nobjective=%s\nmaximize=%d\ntake best=%d\n",
+                 (unsigned long long)job->max, (unsigned long long)job->seed, job->metric,
+                 job->maximize, job->takes_best);
+    asy_buf_addf(buf, "hidden=%lld\nlayers=%lld\nactivation=%s\nbatch_size=%lld\npatience=%lld\n",
+                 (long long)h->hidden, (long long)h->layers,
+                 asy_act_name((enum asy_act)h->activation), (long long)h->batch_size,
+                 (long long)h->patience);
+    asy_buf_addf(buf, "optimizer=%s\nlr=%a\nweight_decay=%a\n",
+                 h->optimizer == ASY__ADAM ? "adam" : "sgd", h->lr, h->weight_decay);
+    asy_buf_addf(buf, "momentum=%a\nnesterov=%d\nbeta1=%a\nbeta2=%a\nepsilon=%a\n", h->momentum,
+                 (int)h->nesterov, h->beta1, h->beta2, h->epsilon);
+    asy__data_spec_text(&job->data, buf);
+    asy_buf_addf(buf, "data=%08x\n", data->crc);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * job.h - a job's JSON as a struct, checked. Texts and nodes are borrowed from the JSON. */
+#ifndef ASY__JOB_H
+#define ASY__JOB_H
+#include "data.h"
+#include "hyper.h"
+
+struct asy__job {
+    const char *study;
+    struct asy__hyper hyper;
+    struct asy__data_spec data;
+    const char *metric; /* the objective */
+    int maximize, takes_best;
+    uint64_t seed, number, until, max; /* epochs; until <= max */
+    int64_t checkpoint_ms;
+};
+ASY_MUST_CHECK int asy__job_read(const struct asy_json *node, struct asy__job *ret,
+                                 struct asy_error *err);
+/* What the data spec says, except the file's place, as text: equal texts mean equal data if the
+ * file is equal. */
+void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf);
+/* What must not change between a checkpoint and its resumption, one "key=value" per line. */
+void asy__job_identity(const struct asy__job *job, const struct asy__data *data,
+                       struct asy_buf *buf);
+#endif

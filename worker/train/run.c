@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * run.c - the training loop.
+ *
+ * A step allocates nothing. Whatever could make ranks part ways (a pause, a due checkpoint, a loss
+ * that is no number) rides as elements of the gradient's sum, so all ranks see the same and act at
+ * the same step. */
+#include "trainer_impl.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <asy/clock.h>
+#include <asy/rng.h>
+
+/* Ranks 0.. get equal shares of n rows, in order. */
+static size_t share(size_t n, int rank, int ranks)
+{
+    return n * (size_t)rank / (size_t)ranks;
+}
+
+/* The epoch's order is a function of seed and epoch alone, so no resumption can change it. */
+static void shuffle(struct asy__run *run)
+{
+    struct asy_rng rng;
+    uint32_t *order = run->order;
+
+    asy_rng_init(&rng, run->job->seed, run->state.progress.epoch, ASY_RNG_SHUFFLE);
+    for (size_t i = 0; i < run->n_train; i++)
+        order[i] = (uint32_t)i;
+    for (size_t i = run->n_train; i > 1; i--) {
+        size_t j = (size_t)asy_rng_below(&rng, i);
+        uint32_t held = order[i - 1];
+
+        order[i - 1] = order[j];
+        order[j] = held;
+    }
+}
+
+static void gather(struct asy__run *run, size_t from, size_t rows)
+{
+    size_t width = run->data->schema.n_features;
+
+    for (size_t i = 0; i < rows; i++) {
+        size_t row = run->order[from + i];
+
+        memcpy(run->x + i * width, run->data->x + row * width, width * sizeof *run->x);
+        run->label[i] = run->data->label[row];
+        run->target[i] = run->data->target[row];
+    }
+}
+
+static void update(struct asy__run *run)
+{
+    const struct asy__hyper *h = &run->job->hyper;
+    struct asy__state *s = &run->state;
+
+    s->progress.step++;
+    s->progress.batch++;
+    if (h->optimizer == ASY__ADAM) {
+        struct asy_adam adam = { h->lr, h->beta1, h->beta2, h->epsilon, h->weight_decay };
+
+        asy_adam_step(&adam, s->progress.step, run->mlp.n_params, s->params, run->grads, s->m,
+                      s->v);
+    } else {
+        struct asy_sgd sgd = { (float)h->lr, (float)h->momentum, (float)h->weight_decay,
+                               (int)h->nesterov };
+
+        asy_sgd_step(&sgd, run->mlp.n_params, s->params, run->grads, s->m);
+    }
+}
+
+static void set_riders(struct asy__run *run, double loss)
+{
+    float *rider = run->grads + run->mlp.n_params;
+    int request = atomic_load_explicit(&run->trainer->request, memory_order_relaxed);
+
+    rider[ASY__RIDE_PAUSE] = request == ASY_TRAIN_PAUSE;
+    rider[ASY__RIDE_STOP] = request == ASY_TRAIN_STOP;
+    rider[ASY__RIDE_CHECKPOINT] = asy_comm_rank(run->trainer->comm) == 0 &&
+                                  run->job->checkpoint_ms > 0 &&
+                                  asy_clock_ms() >= run->checkpoint_due_ms;
+    rider[ASY__RIDE_LOSS] = (float)loss;
+}
+
+/* One batch: this rank's rows of it, the sum over the ranks, the update. */
+static int step(struct asy__run *run, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    int rank = asy_comm_rank(comm), ranks = asy_comm_size(comm), rc;
+    size_t from = (size_t)run->state.progress.batch * run->batch;
+    size_t n = run->n_train - from < run->batch ? run->n_train - from : run->batch;
+    size_t begin = share(n, rank, ranks), rows = share(n, rank + 1, ranks) - begin;
+    double before = run->state.partial.loss;
+
+    if (rows) {
+        gather(run, from + begin, rows);
+        asy__mlp_forward(&run->mlp, run->state.params, run->x, rows);
+        asy__score_batch(&run->mlp, &run->data->schema, run->label, run->target, rows,
+                         1.0f / (float)n, &run->state.partial);
+        asy__mlp_backward(&run->mlp, run->state.params, run->x, rows, run->grads);
+    } else {
+        memset(run->grads, 0, run->mlp.n_params * sizeof *run->grads);
+    }
+    set_riders(run, run->state.partial.loss - before);
+    rc = asy_comm_sum_f32(comm, run->grads, run->mlp.n_params + ASY__RIDES, err);
+    if (rc < 0)
+        return rc;
+    run->diverged = !isfinite(run->grads[run->mlp.n_params + ASY__RIDE_LOSS]);
+    if (!run->diverged)
+        update(run);
+    return 0;
+}
+
+static float rider(const struct asy__run *run, int which)
+{
+    return run->grads[run->mlp.n_params + which];
+}
+
+static int write_checkpoint(struct asy__run *run, char *path, size_t size, struct asy_error *err)
+{
+    const struct asy__progress *p = &run->state.progress;
+    int n = snprintf(path, size, "%s/checkpoint-%llu.safetensors", run->dir,
+                     (unsigned long long)p->step);
+
+    if (n < 0 || (size_t)n >= size)
+        return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
+    return asy__checkpoint_write(path, run->identity, &run->state, run->mlp.n_params,
+                                 run->partials, err);
+}
+
+/* Collects the ranks' sums of the present epoch; rank 0 writes and hands over the file. */
+static int checkpoint(struct asy__run *run, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    size_t ranks = (size_t)asy_comm_size(comm), rank = (size_t)asy_comm_rank(comm);
+    double *sums = (double *)(void *)run->partials;
+    char path[4096];
+    int rc;
+
+    memset(run->partials, 0, ranks * sizeof *run->partials);
+    run->partials[rank] = run->state.partial;
+    rc = asy_comm_sum_f64(comm, sums, ranks * sizeof *run->partials / sizeof *sums, err);
+    if (rc < 0)
+        return rc;
+    run->state.progress.ranks = ranks;
+    run->checkpoint_due_ms = asy_clock_ms() + run->job->checkpoint_ms;
+    if (rank != 0)
+        return 0;
+    if ((rc = write_checkpoint(run, path, sizeof path, err)) < 0 || !run->callbacks->checkpoint)
+        return rc;
+    rc = run->callbacks->checkpoint(run->callbacks->arg, run->state.progress.epoch, path);
+    return rc < 0 ? asy_fail(err, (enum asy_code)rc, "the checkpoint was not taken") : 0;
+}
+
+/* The rest of the present epoch. ret_outcome: 0, or how it ended early. */
+static int train_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome,
+                       struct asy_error *err)
+{
+    struct asy__progress *p = &run->state.progress;
+    int rc;
+
+    shuffle(run);
+    while (p->batch < run->n_batches) {
+        if ((rc = step(run, err)) < 0)
+            return rc;
+        if (run->diverged) {
+            *ret_outcome = ASY_TRAIN_DIVERGED;
+            return 0;
+        }
+        if (rider(run, ASY__RIDE_STOP) > 0) {
+            *ret_outcome = ASY_TRAIN_STOPPED;
+            return 0;
+        }
+        if (p->batch == run->n_batches)
+            break;
+        if (rider(run, ASY__RIDE_PAUSE) > 0) {
+            *ret_outcome = ASY_TRAIN_PAUSED;
+            return checkpoint(run, err);
+        }
+        if (rider(run, ASY__RIDE_CHECKPOINT) > 0 && (rc = checkpoint(run, err)) < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* The epoch's metrics, in name order. */
+static int measure(struct asy__run *run, double samples_per_s, struct asy__metric_list *list,
+                   struct asy_error *err)
+{
+    const struct asy__data *data = run->data;
+    struct asy_comm *comm = run->trainer->comm;
+    struct asy__score train = run->state.partial, val;
+    size_t from = data->start[ASY__VALIDATION], to = data->start[ASY__VALIDATION + 1];
+    double sums[6];
+    int rc;
+
+    memcpy(sums, &train, sizeof sums);
+    if ((rc = asy_comm_sum_f64(comm, sums, 6, err)) < 0)
+        return rc;
+    memcpy(&train, sums, sizeof sums);
+    list->n = 1;
+    snprintf(list->item[0].name, sizeof list->item[0].name, "samples_per_s");
+    list->item[0].value = samples_per_s;
+    asy__score_metrics(&train, &data->schema, "train", list);
+    if (to == from)
+        return 0;
+    if ((rc = asy__score_part(&run->mlp, run->state.params, data, from, to, comm, &val, err)) < 0)
+        return rc;
+    asy__score_metrics(&val, &data->schema, "val", list);
+    return 0;
+}
+
+static int report(struct asy__run *run, const struct asy__metric_list *list, struct asy_error *err)
+{
+    struct asy_train_metric metrics[ASY__METRICS_MAX];
+    int rc;
+
+    if (asy_comm_rank(run->trainer->comm) != 0 || !run->callbacks->report)
+        return 0;
+    for (size_t i = 0; i < list->n; i++)
+        metrics[i] = (struct asy_train_metric){ list->item[i].name, list->item[i].value };
+    rc = run->callbacks->report(run->callbacks->arg, run->state.progress.epoch, metrics, list->n);
+    return rc < 0 ? asy_fail(err, (enum asy_code)rc, "the report was not taken") : 0;
+}
+
+/* Judges the epoch that just ended. */
+static void judge(struct asy__run *run, const struct asy__metric_list *list)
+{
+    struct asy__progress *p = &run->state.progress;
+    double value = NAN;
+
+    for (size_t i = 0; i < list->n; i++)
+        if (!strcmp(list->item[i].name, run->job->metric))
+            value = list->item[i].value;
+    p->last = value;
+    run->diverged = !isfinite(value);
+    if (run->diverged ||
+        (p->best_epoch && (run->job->maximize ? value <= p->best : value >= p->best)))
+        return;
+    p->best = value;
+    p->best_epoch = p->epoch;
+    if (run->job->takes_best)
+        memcpy(run->state.best, run->state.params, run->mlp.n_params * sizeof *run->state.best);
+}
+
+static int early_stop(const struct asy__run *run)
+{
+    const struct asy__progress *p = &run->state.progress;
+    uint64_t patience = (uint64_t)run->job->hyper.patience;
+
+    return patience && p->epoch >= p->best_epoch + patience;
+}
+
+static void explain_divergence(struct asy__run *run, struct asy_train_result *result, int in_step)
+{
+    const struct asy__progress *p = &run->state.progress;
+
+    result->outcome = ASY_TRAIN_DIVERGED;
+    if (in_step)
+        snprintf(result->reason, sizeof result->reason,
+                 "train_loss is not finite in epoch %llu, batch %llu",
+                 (unsigned long long)p->epoch + 1, (unsigned long long)p->batch + 1);
+    else
+        snprintf(result->reason, sizeof result->reason, "%.80s is not finite after epoch %llu",
+                 run->job->metric, (unsigned long long)p->epoch);
+}
+
+/* One epoch with all that follows it. ret_outcome: 0 to go on. */
+static int one_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome,
+                     struct asy_train_result *result, struct asy_error *err)
+{
+    struct asy__progress *p = &run->state.progress;
+    struct asy__metric_list list = { .n = 0 };
+    int64_t from_ns = asy_clock_ns();
+    uint64_t first = p->batch;
+    double rows, seconds;
+    int rc;
+
+    if ((rc = train_epoch(run, ret_outcome, err)) < 0)
+        return rc;
+    if (*ret_outcome == ASY_TRAIN_DIVERGED)
+        explain_divergence(run, result, 1);
+    if (*ret_outcome)
+        return 0;
+    rows = (double)(run->n_train - first * run->batch);
+    seconds = (double)(asy_clock_ns() - from_ns) * 1e-9;
+    if ((rc = measure(run, seconds > 0 ? rows / seconds : 0, &list, err)) < 0)
+        return rc;
+    p->epoch++;
+    p->batch = 0;
+    memset(&run->state.partial, 0, sizeof run->state.partial);
+    judge(run, &list);
+    if ((rc = report(run, &list, err)) < 0)
+        return rc;
+    if (run->diverged) {
+        explain_divergence(run, result, 0);
+        *ret_outcome = ASY_TRAIN_DIVERGED;
+    }
+    return 0;
+}
+
+/* Whether rank 0's clock asks for a checkpoint between two epochs; all ranks get its answer. */
+static int is_due(struct asy__run *run, int *ret_due, struct asy_error *err)
+{
+    int due = run->job->checkpoint_ms == 0 || asy_clock_ms() >= run->checkpoint_due_ms;
+    int rc = asy_comm_bcast(run->trainer->comm, &due, sizeof due, 0, err);
+
+    *ret_due = due;
+    return rc;
+}
+
+int asy__run_epochs(struct asy__run *run, struct asy_train_result *result, struct asy_error *err)
+{
+    struct asy__progress *p = &run->state.progress;
+    enum asy_train_outcome outcome = 0;
+    int rc = 0;
+
+    run->checkpoint_due_ms = asy_clock_ms() + run->job->checkpoint_ms;
+    while (!outcome && rc == 0) {
+        int due = 0;
+
+        if (p->epoch > 0 && p->batch == 0 && early_stop(run)) {
+            outcome = ASY_TRAIN_COMPLETE;
+            snprintf(result->reason, sizeof result->reason,
+                     "early stopping at epoch %llu: no better %.80s since epoch %llu",
+                     (unsigned long long)p->epoch, run->job->metric,
+                     (unsigned long long)p->best_epoch);
+        } else if (p->epoch >= run->job->max) {
+            outcome = ASY_TRAIN_COMPLETE;
+        } else if (p->epoch >= run->job->until) {
+            outcome = ASY_TRAIN_PAUSED;
+            rc = checkpoint(run, err);
+        } else if ((rc = one_epoch(run, &outcome, result, err)) == 0 && !outcome &&
+                   p->epoch < run->job->until && !early_stop(run)) {
+            if (rider(run, ASY__RIDE_PAUSE) > 0) {
+                outcome = ASY_TRAIN_PAUSED;
+                rc = checkpoint(run, err);
+            } else if ((rc = is_due(run, &due, err)) == 0 && due) {
+                rc = checkpoint(run, err);
+            }
+        }
+    }
+    result->outcome = outcome;
+    result->step = p->epoch;
+    result->objective = run->job->takes_best && p->best_epoch ? p->best : p->last;
+    return rc;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * score.c - scoring rows of data with a network. */
+#include "score.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void asy__score_batch(const struct asy__mlp *mlp, const struct asy__schema *schema,
+                      const int32_t *label, const float *target, size_t rows, float scale,
+                      struct asy__score *score)
+{
+    float *out = mlp->out[mlp->n_layers - 1];
+    uint64_t correct = 0;
+
+    score->rows += (double)rows;
+    if (schema->classification) {
+        score->loss += asy_softmax_loss(rows, mlp->dims[mlp->n_layers], out, label, scale,
+                                        &correct);
+        score->correct += (double)correct;
+        return;
+    }
+    for (size_t i = 0; i < rows; i++) {
+        double t = (double)target[i];
+
+        score->absolute += fabs((double)out[i] - t);
+        score->target += t;
+        score->target_squared += t * t;
+    }
+    score->loss += asy_squared_loss(rows, out, target, scale);
+}
+
+int asy__score_part(const struct asy__mlp *mlp, const float *params, const struct asy__data *data,
+                    size_t from, size_t to, struct asy_comm *comm, struct asy__score *ret,
+                    struct asy_error *err)
+{
+    size_t n = to - from, ranks = (size_t)asy_comm_size(comm), rank = (size_t)asy_comm_rank(comm);
+    size_t begin = from + n * rank / ranks, end = from + n * (rank + 1) / ranks;
+    size_t width = data->schema.n_features;
+    struct asy__score score = { 0 };
+    double sums[6];
+    int rc;
+
+    for (size_t at = begin; at < end; at += mlp->rows_max) {
+        size_t rows = end - at < mlp->rows_max ? end - at : mlp->rows_max;
+
+        asy__mlp_forward(mlp, params, data->x + at * width, rows);
+        asy__score_batch(mlp, &data->schema, data->label + at, data->target + at, rows, 0, &score);
+    }
+    memcpy(sums, &score, sizeof sums);
+    if ((rc = asy_comm_sum_f64(comm, sums, 6, err)) < 0)
+        return rc;
+    memcpy(ret, sums, sizeof sums);
+    return 0;
+}
+_Static_assert(sizeof(struct asy__score) == 6 * sizeof(double), "a score is six sums");
+
+static void add(struct asy__metric_list *list, const char *prefix, const char *what, double value)
+{
+    snprintf(list->item[list->n].name, sizeof list->item[list->n].name, "%s_%s", prefix, what);
+    list->item[list->n++].value = value;
+}
+
+void asy__score_metrics(const struct asy__score *score, const struct asy__schema *schema,
+                        const char *prefix, struct asy__metric_list *list)
+{
+    double n = score->rows, unit = 1 / schema->target_factor, spread;
+
+    if (schema->classification) {
+        add(list, prefix, "accuracy", score->correct / n);
+        add(list, prefix, "loss", score->loss / n);
+        return;
+    }
+    spread = score->target_squared - score->target * score->target / n;
+    add(list, prefix, "loss", score->loss / n * unit * unit);
+    add(list, prefix, "mae", score->absolute / n * fabs(unit));
+    add(list, prefix, "r2", spread > 0 ? 1 - score->loss / spread : NAN);
+}
+
+int asy__metric_exists(const struct asy__schema *schema, const char *name, int validated)
+{
+    static const char *const classes[] = { "accuracy", "loss" };
+    static const char *const numbers[] = { "loss", "mae", "r2" };
+    const char *const *words = schema->classification ? classes : numbers;
+    size_t n = schema->classification ? ASY_ARRAY_LEN(classes) : ASY_ARRAY_LEN(numbers);
+    char full[32];
+
+    for (size_t i = 0; i < n; i++) {
+        snprintf(full, sizeof full, "train_%s", words[i]);
+        if (!strcmp(full, name))
+            return 1;
+        snprintf(full, sizeof full, "val_%s", words[i]);
+        if (validated && !strcmp(full, name))
+            return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * score.h - sums over rows from which the metrics of a part are made. */
+#ifndef ASY__SCORE_H
+#define ASY__SCORE_H
+#include <asy/comm.h>
+#include "data.h"
+#include "mlp.h"
+
+/* All are sums, so ranks and batches add up. Regression: in the units of the network's output. */
+struct asy__score {
+    double rows, loss, correct; /* loss: cross-entropy, or squared error */
+    double absolute, target, target_squared; /* regression */
+};
+/* Adds a batch's own output: turns out[n_layers - 1] of mlp into scale times the gradient of the
+ * summed loss (0: leaves probabilities or predictions there). label or target [rows]. */
+void asy__score_batch(const struct asy__mlp *mlp, const struct asy__schema *schema,
+                      const int32_t *label, const float *target, size_t rows, float scale,
+                      struct asy__score *score);
+/* Scores rows from..to of data, shared among the ranks of comm, summed over them. */
+ASY_MUST_CHECK int asy__score_part(const struct asy__mlp *mlp, const float *params,
+                                   const struct asy__data *data, size_t from, size_t to,
+                                   struct asy_comm *comm, struct asy__score *ret,
+                                   struct asy_error *err);
+/* The metrics of a score, named "<prefix>_loss" and so on, in name order. */
+#define ASY__METRICS_MAX 8
+struct asy__metric_list {
+    struct {
+        char name[32];
+        double value;
+    } item[ASY__METRICS_MAX];
+    size_t n;
+};
+void asy__score_metrics(const struct asy__score *score, const struct asy__schema *schema,
+                        const char *prefix, struct asy__metric_list *list);
+/* The names that a study's objective may have for this schema, "val_" ones only if validated. */
+int asy__metric_exists(const struct asy__schema *schema, const char *name, int validated);
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * state.h - where a training stands, all that a checkpoint must keep to go on with the same bits.
+ *
+ * The random numbers need no state: weights, order of rows and split are keyed by seed and epoch. */
+#ifndef ASY__STATE_H
+#define ASY__STATE_H
+#include "job.h"
+#include "score.h"
+
+/* Plain numbers, so that rank 0 can send it to the others as bytes. */
+struct asy__progress {
+    uint64_t epoch;      /* whole epochs behind us */
+    uint64_t batch;      /* batches of the present one behind us */
+    uint64_t step;       /* optimiser steps behind us */
+    uint64_t best_epoch; /* 0: none yet */
+    double best, last;   /* the objective; NaN: none */
+    uint64_t ranks;      /* that `partial` is for */
+};
+
+struct asy__state {
+    struct asy__progress progress;
+    struct asy__score partial; /* this rank's, of the present epoch */
+    float *params, *m, *v, *best; /* [n_params] in the arena; v: Adam only, else NULL */
+};
+
+/* Writes a checkpoint: partial [ranks] of all ranks. */
+ASY_MUST_CHECK int asy__checkpoint_write(const char *path, const char *identity,
+                                         const struct asy__state *state, size_t n_params,
+                                         const struct asy__score *partial, struct asy_error *err);
+/* Reads one into state's memory; partial [ranks] of this gang: if the checkpoint was written by
+ * another number of ranks, all of it goes to rank 0. ASY_E_CORRUPT or ASY_E_INVAL (of another
+ * trial); state is unusable then. */
+ASY_MUST_CHECK int asy__checkpoint_read(const char *path, const char *identity,
+                                        struct asy__state *state, size_t n_params,
+                                        struct asy__score *partial, size_t ranks,
+                                        struct asy_error *err);
+
+/* A stored model. */
+struct asy__model {
+    struct asy__schema schema;
+    struct asy__mlp mlp;
+    float *memory; /* parameters, then room for a pass */
+    float *params;
+};
+ASY_MUST_CHECK int asy__model_write(const char *path, const struct asy__job *job,
+                                    const struct asy__schema *schema, const struct asy__mlp *mlp,
+                                    const float *params, const struct asy__progress *progress,
+                                    struct asy_error *err);
+ASY_MUST_CHECK int asy__model_read(const char *path, struct asy__model *ret,
+                                   struct asy_error *err);
+void asy__model_fini(struct asy__model *model);
+#endif

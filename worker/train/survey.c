@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * survey.c - the first reading of a file: its shape, its columns' types, whether it has a header,
+ * and the plan of columns that follows. */
+#include "data.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <asy/parse.h>
+
+/* Spaces and tabs around a field do not count, unless it is quoted. */
+struct asy_csv_field asy__field_trim(const struct asy_csv_field *field)
+{
+    struct asy_csv_field f = *field;
+
+    while (!f.quoted && f.len && (*f.text == ' ' || *f.text == '\t'))
+        f.text++, f.len--;
+    while (!f.quoted && f.len && (f.text[f.len - 1] == ' ' || f.text[f.len - 1] == '\t'))
+        f.len--;
+    return f;
+}
+
+int asy__is_missing(const struct asy_csv_field *field)
+{
+    static const char *const words[] = { "",     "?",    "NA",   "N/A",  "n/a", "NaN",
+                                         "nan",  "NAN",  "null", "NULL", "None" };
+    struct asy_csv_field f = asy__field_trim(field);
+
+    if (f.len > 4)
+        return 0;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(words); i++)
+        if (strlen(words[i]) == f.len && !memcmp(words[i], f.text, f.len))
+            return 1;
+    return 0;
+}
+
+int asy__field_number(const struct asy_csv_field *field, double *ret)
+{
+    struct asy_csv_field f = asy__field_trim(field);
+    double value = 0;
+    size_t i = 0;
+
+    if (f.len && f.len <= 8) { /* small counts are most of all cells */
+        while (i < f.len && f.text[i] >= '0' && f.text[i] <= '9')
+            value = value * 10 + (f.text[i++] - '0');
+        if (i == f.len) {
+            *ret = value;
+            return 0;
+        }
+    }
+    if (!f.len || f.len > 400 || asy_parse_f64(f.text, f.len, ret, NULL) < 0 || isnan(*ret))
+        return -1;
+    return 0;
+}
+
+static int first_row(struct asy__survey *survey, const struct asy_csv_field *fields, size_t n,
+                     struct asy_error *err)
+{
+    if (!(survey->columns = calloc(n, sizeof *survey->columns)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", n);
+    survey->n_columns = n;
+    for (size_t i = 0; i < n; i++) {
+        struct asy__survey_column *column = &survey->columns[i];
+        struct asy_csv_field f = asy__field_trim(&fields[i]);
+        double value;
+
+        if (!(column->first = strndup(f.text, f.len)))
+            return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", n);
+        column->first_len = f.len;
+        column->first_missing = asy__is_missing(&f);
+        column->first_number = asy__field_number(&f, &value) == 0;
+    }
+    return 0;
+}
+
+static int survey_row(void *arg, uint64_t row, const struct asy_csv_field *fields, size_t n,
+                      struct asy_error *err)
+{
+    struct asy__survey *survey = arg;
+
+    if (survey->n_rows++ == 0)
+        return first_row(survey, fields, n, err);
+    if (n != survey->n_columns)
+        return asy_fail(err, ASY_E_FORMAT, "row %llu has %zu fields, the first has %zu",
+                        (unsigned long long)row, n, survey->n_columns);
+    for (size_t i = 0; i < n; i++) {
+        struct asy__survey_column *column = &survey->columns[i];
+        double value;
+
+        if (asy__is_missing(&fields[i]))
+            continue;
+        if (asy__field_number(&fields[i], &value) == 0) {
+            column->n_number++;
+            column->n_fraction += value != rint(value);
+            continue;
+        }
+        column->n_text++;
+        if (!column->first_again) {
+            struct asy_csv_field f = asy__field_trim(&fields[i]);
+
+            column->first_again = f.len == column->first_len &&
+                                  !memcmp(f.text, column->first, f.len);
+        }
+    }
+    return 0;
+}
+
+int asy__survey_file(const struct asy__data_spec *spec, struct asy__survey *ret,
+                     struct asy_error *err)
+{
+    int rc;
+
+    *ret = (struct asy__survey){ 0 };
+    rc = asy_csv_read_file(spec->file, spec->separator, ASY__TEXT_MAX, survey_row, ret, NULL, err);
+    if (rc == 0 && ret->n_rows == 0)
+        rc = asy_fail(err, ASY_E_FORMAT, "'%s' has no rows", spec->file);
+    if (rc < 0)
+        asy__survey_fini(ret);
+    return rc;
+}
+
+void asy__survey_fini(struct asy__survey *survey)
+{
+    for (size_t i = 0; i < survey->n_columns && survey->columns; i++)
+        free(survey->columns[i].first);
+    free(survey->columns);
+    *survey = (struct asy__survey){ 0 };
+}
+
+/* A text above a column of numbers is a header. Where no column has numbers, the first row is one
+ * if it has a text in every column that never comes again in it. */
+int asy__survey_header(const struct asy__survey *survey)
+{
+    int numbers = 0, all_new = survey->n_rows > 1;
+
+    for (size_t i = 0; i < survey->n_columns; i++) {
+        const struct asy__survey_column *column = &survey->columns[i];
+        int rest_numbers = column->n_number > 0 && column->n_text == 0;
+
+        if (rest_numbers && !column->first_missing && !column->first_number)
+            return 1;
+        numbers |= rest_numbers;
+        all_new &= !column->first_missing && !column->first_number && !column->first_again;
+    }
+    return !numbers && all_new;
+}
+
+/* RFC 3629, without surrogates and overlong forms. */
+int asy__utf8_text(const char *text, size_t len)
+{
+    static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+    const uint8_t *s = (const uint8_t *)text, *end = s + len;
+
+    while (s < end) {
+        unsigned more = *s < 0x80 ? 0 : (*s & 0xe0) == 0xc0 ? 1 : (*s & 0xf0) == 0xe0 ? 2 : 3;
+        uint32_t value = more == 0 ? *s : *s & (0x3fu >> more);
+
+        if ((more == 3 && (*s & 0xf8) != 0xf0) || (*s & 0xc0) == 0x80 ||
+            (size_t)(end - s) <= more)
+            return 0;
+        for (unsigned i = 1; i <= more; i++) {
+            if ((s[i] & 0xc0) != 0x80)
+                return 0;
+            value = value << 6 | (s[i] & 0x3f);
+        }
+        if (value < least[more] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+            return 0;
+        s += more + 1;
+    }
+    return 1;
+}
+
+static int name_column(const struct asy__survey_column *from, size_t i, int has_header,
+                       char **ret_name, struct asy_error *err)
+{
+    if (has_header && from->first_len && !asy__utf8_text(from->first, from->first_len))
+        return asy_fail(err, ASY_E_FORMAT, "row 1, column %zu: the name is not UTF-8", i + 1);
+    if (has_header && from->first_len)
+        *ret_name = strdup(from->first);
+    else if (asprintf(ret_name, "column %zu", i + 1) < 0)
+        *ret_name = NULL;
+    return *ret_name ? 0 : asy_fail(err, ASY_E_NOMEM, "no memory for column names");
+}
+
+static int name_columns(const struct asy__survey *survey, struct asy__schema *schema,
+                        struct asy_error *err)
+{
+    struct asy__dict names;
+    int rc = 0;
+
+    asy__dict_init(&names, SIZE_MAX);
+    for (size_t i = 0; i < schema->n_columns && rc == 0; i++) {
+        char **name = &schema->columns[i].name;
+        size_t id = i;
+
+        rc = name_column(&survey->columns[i], i, schema->has_header, name, err);
+        if (rc == 0)
+            rc = asy__dict_add(&names, *name, strlen(*name), &id, err);
+        if (rc == 0 && id != i)
+            rc = asy_fail(err, ASY_E_FORMAT, "columns %zu and %zu are both named '%.80s'", id + 1,
+                          i + 1, *name);
+    }
+    asy__dict_fini(&names);
+    return rc;
+}
+
+/* The column that a name or a number (negative: from the end) means. */
+static int resolve(const struct asy__schema *schema, const struct asy_json *node, const char *key,
+                   size_t *ret, struct asy_error *err)
+{
+    const char *name = asy_json_str(node, NULL), *nearest;
+    int64_t at = asy_json_i64(node, 0), n = (int64_t)schema->n_columns;
+    const char **names;
+
+    if (asy_json_type(node) == ASY_JSON_INT) {
+        if (at < -n || at >= n)
+            return asy_fail(err, ASY_E_INVAL, "%s: no column %lld, there are %zu (0 is the first, "
+                            "-1 the last)", key, (long long)at, schema->n_columns);
+        *ret = (size_t)(at < 0 ? at + n : at);
+        return 0;
+    }
+    if (!name)
+        return asy_fail(err, ASY_E_INVAL, "%s: a column is a name or a number", key);
+    for (size_t i = 0; i < schema->n_columns; i++)
+        if (!strcmp(schema->columns[i].name, name)) {
+            *ret = i;
+            return 0;
+        }
+    if (!schema->has_header)
+        return asy_fail(err, ASY_E_INVAL, "%s: no column '%.80s': the file has no header", key,
+                        name);
+    if (!(names = calloc(schema->n_columns, sizeof *names)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for column names");
+    for (size_t i = 0; i < schema->n_columns; i++)
+        names[i] = schema->columns[i].name;
+    nearest = asy_nearest(name, strlen(name), names, schema->n_columns);
+    free(names);
+    return asy_fail(err, ASY_E_INVAL, "%s: no column '%.60s'%s%.60s%s", key, name,
+                    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+static int choose_label(const struct asy__data_spec *spec, struct asy__schema *schema,
+                        struct asy_error *err)
+{
+    const struct asy_json *label = spec->label;
+    int rc;
+
+    schema->label = schema->n_columns - 1;
+    if (label && asy_json_type(label) == ASY_JSON_ARRAY) {
+        if (asy_json_len(label) != 1)
+            return asy_fail(err, ASY_E_UNSUPPORTED, "label: the native models have one label, "
+                            "not %zu", asy_json_len(label));
+        label = asy_json_at(label, 0);
+    }
+    if (label && (rc = resolve(schema, label, "label", &schema->label, err)) < 0)
+        return rc;
+    schema->columns[schema->label].kind = ASY__LABEL;
+    return 0;
+}
+
+static int mark(struct asy__schema *schema, const struct asy_json *list, const char *key,
+                enum asy__column_kind kind, struct asy_error *err)
+{
+    const struct asy_json *node;
+    int rc;
+
+    if (list && asy_json_type(list) != ASY_JSON_ARRAY && asy_json_type(list) != ASY_JSON_NULL)
+        return asy_fail(err, ASY_E_INVAL, "%s: a list of columns is wanted", key);
+    for (size_t i = 0; (node = asy_json_at(list, i)); i++) {
+        size_t at = 0;
+
+        if ((rc = resolve(schema, node, key, &at, err)) < 0)
+            return rc;
+        if (at == schema->label)
+            return asy_fail(err, ASY_E_INVAL, "%s: '%.80s' is the label", key,
+                            schema->columns[at].name);
+        if (schema->columns[at].kind == ASY__SKIPPED && kind != ASY__SKIPPED)
+            return asy_fail(err, ASY_E_INVAL, "%s: '%.80s' is excluded", key,
+                            schema->columns[at].name);
+        schema->columns[at].kind = kind;
+    }
+    return 0;
+}
+
+int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey *survey,
+                     struct asy__schema *schema, struct asy_error *err)
+{
+    size_t used = 0;
+    int rc;
+
+    schema->n_columns = survey->n_columns;
+    schema->has_header = spec->header < 0 ? asy__survey_header(survey) : spec->header;
+    if (!(schema->columns = calloc(schema->n_columns, sizeof *schema->columns)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", schema->n_columns);
+    if ((rc = name_columns(survey, schema, err)) < 0)
+        return rc;
+    for (size_t i = 0; i < schema->n_columns; i++) {
+        const struct asy__survey_column *seen = &survey->columns[i];
+        int first_text = !schema->has_header && !seen->first_number && !seen->first_missing;
+
+        schema->columns[i].kind = seen->n_text || first_text ? ASY__CATEGORY : ASY__NUMBER;
+        asy__dict_init(&schema->columns[i].values, ASY__CATEGORIES_MAX);
+    }
+    asy__dict_init(&schema->classes, ASY__CLASSES_MAX);
+    if ((rc = choose_label(spec, schema, err)) < 0 ||
+        (rc = mark(schema, spec->exclude, "exclude", ASY__SKIPPED, err)) < 0 ||
+        (rc = mark(schema, spec->categorical, "categorical", ASY__CATEGORY, err)) < 0)
+        return rc;
+    for (size_t i = 0; i < schema->n_columns; i++) {
+        used += schema->columns[i].kind == ASY__NUMBER || schema->columns[i].kind == ASY__CATEGORY;
+    }
+    if (!used)
+        return asy_fail(err, ASY_E_INVAL, "no column is left to learn from");
+    return 0;
+}
+
+static int needed(const struct asy__schema *schema, size_t i, int with_label)
+{
+    enum asy__column_kind kind = schema->columns[i].kind;
+
+    return kind == ASY__NUMBER || kind == ASY__CATEGORY || (kind == ASY__LABEL && with_label);
+}
+
+/* ret_absent: the first needed column whose name the file's first row does not have; SIZE_MAX:
+ * all are there and map is filled. */
+static int match_names(const struct asy__schema *schema, const struct asy__survey *survey,
+                       int with_label, size_t *map, size_t *ret_absent, struct asy_error *err)
+{
+    struct asy__dict names;
+    char *seen = calloc(schema->n_columns, 1);
+    size_t id = 0;
+    int rc = seen ? 0 : asy_fail(err, ASY_E_NOMEM, "no memory for column names");
+
+    asy__dict_init(&names, SIZE_MAX);
+    for (size_t i = 0; i < schema->n_columns && rc == 0; i++)
+        rc = asy__dict_add(&names, schema->columns[i].name, strlen(schema->columns[i].name), &id,
+                           err);
+    for (size_t i = 0; i < survey->n_columns && rc == 0; i++) {
+        id = asy__dict_find(&names, survey->columns[i].first, survey->columns[i].first_len);
+        map[i] = id == ASY__DICT_NONE || seen[id] ? SIZE_MAX : id;
+        if (id != ASY__DICT_NONE)
+            seen[id] = 1;
+    }
+    *ret_absent = SIZE_MAX;
+    for (size_t i = 0; i < schema->n_columns && rc == 0 && *ret_absent == SIZE_MAX; i++)
+        if (needed(schema, i, with_label) && !seen[i])
+            *ret_absent = i;
+    asy__dict_fini(&names);
+    free(seen);
+    return rc;
+}
+
+int asy__schema_match(const struct asy__schema *schema, const struct asy__survey *survey,
+                      int with_label, int *ret_header, size_t *map, struct asy_error *err)
+{
+    size_t absent = 0, n = survey->n_columns;
+    int drops_label, rc;
+
+    if (schema->has_header) {
+        if ((rc = match_names(schema, survey, with_label, map, &absent, err)) < 0)
+            return rc;
+        if (absent == SIZE_MAX) {
+            *ret_header = 1;
+            return 0;
+        }
+    }
+    *ret_header = asy__survey_header(survey);
+    if (schema->has_header && *ret_header)
+        return asy_fail(err, ASY_E_INVAL, "no column '%.80s', which the model needs",
+                        schema->columns[absent].name);
+    drops_label = !with_label && n + 1 == schema->n_columns;
+    if (n != schema->n_columns && !drops_label)
+        return asy_fail(err, ASY_E_INVAL, "%zu columns without names that the model knows; it was "
+                        "trained on %zu with the label", n, schema->n_columns);
+    for (size_t i = 0; i < n; i++)
+        map[i] = drops_label && i >= schema->label ? i + 1 : i;
+    return 0;
+}

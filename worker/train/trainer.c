@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * trainer.c - setting a job up: data (kept from the last job if it is the same), one arena, a fresh
+ * start or a checkpoint; and putting the result away. */
+#include "trainer_impl.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define EVAL_ROWS 256 /* least rows of a scoring pass: small batches would make slow products */
+
+int asy_trainer_create(struct asy_comm *comm, struct asy_trainer **ret_trainer,
+                       struct asy_error *err)
+{
+    struct asy_trainer *trainer = calloc(1, sizeof *trainer);
+
+    if (!trainer)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a trainer");
+    asy_kernels_init();
+    trainer->comm = comm;
+    atomic_init(&trainer->request, ASY_TRAIN_GO_ON);
+    *ret_trainer = trainer;
+    return 0;
+}
+
+void asy_trainer_destroy(struct asy_trainer *trainer)
+{
+    int saved = errno;
+
+    if (!trainer)
+        return;
+    free(trainer->data_key);
+    asy__data_fini(&trainer->data);
+    free(trainer->arena);
+    free(trainer);
+    errno = saved;
+}
+
+void asy_trainer_request(struct asy_trainer *trainer, enum asy_train_request request)
+{
+    atomic_store_explicit(&trainer->request, request, memory_order_relaxed);
+}
+
+/* What the data is read by: the spec and the file's identity. */
+static int make_key(const struct asy__data_spec *spec, char **ret_key, struct asy_error *err)
+{
+    struct asy_buf buf;
+    struct stat st;
+    int rc;
+
+    if (stat(spec->file, &st) < 0)
+        return asy_fail_errno(err, errno, "cannot open '%s'", spec->file);
+    asy_buf_init(&buf, 1u << 20);
+    asy_buf_addf(&buf, "%s\n%llu %llu %llu %lld.%09ld\n", spec->file,
+                 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
+                 (unsigned long long)st.st_size, (long long)st.st_mtim.tv_sec,
+                 st.st_mtim.tv_nsec);
+    asy__data_spec_text(spec, &buf);
+    if ((rc = asy_buf_check(&buf, "the data's key", err)) == 0 &&
+        !(*ret_key = asy_buf_take(&buf, NULL)))
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for the data's key");
+    asy_buf_fini(&buf);
+    return rc;
+}
+
+static int get_data(struct asy_trainer *trainer, const struct asy__data_spec *spec,
+                    struct asy_error *err)
+{
+    char *key = NULL;
+    int rc;
+
+    if ((rc = make_key(spec, &key, err)) < 0)
+        return rc;
+    if (trainer->data_key && !strcmp(trainer->data_key, key)) {
+        free(key);
+        return 0;
+    }
+    free(trainer->data_key);
+    trainer->data_key = NULL;
+    asy__data_fini(&trainer->data);
+    if ((rc = asy__data_load(spec, NULL, 1, &trainer->data, err)) < 0)
+        free(key);
+    else
+        trainer->data_key = key;
+    return rc;
+}
+
+static float *take(float **memory, size_t n)
+{
+    float *here = *memory;
+
+    *memory += (n + 15) / 16 * 16;
+    return here;
+}
+
+/* Everything a job needs, in one block: kept if it is large enough for the next one. */
+static int lay_out(struct asy__run *run, struct asy_error *err)
+{
+    struct asy_trainer *trainer = run->trainer;
+    size_t ranks = (size_t)asy_comm_size(trainer->comm), n = run->mlp.n_params;
+    size_t mine = (run->batch + ranks - 1) / ranks, width = run->data->schema.n_features;
+    size_t rows_max = mine > EVAL_ROWS ? mine : EVAL_ROWS;
+    size_t pass = asy__mlp_room(&run->mlp, rows_max, 1), room;
+    int adam = run->job->hyper.optimizer == ASY__ADAM;
+    float *at;
+
+    room = 5 * n + pass + mine * (width + 2) + run->n_train +
+           ranks * sizeof(struct asy__score) / sizeof(float) + 16 * 16;
+    if (room > trainer->arena_len) {
+        free(trainer->arena);
+        trainer->arena_len = 0;
+        if (posix_memalign((void **)&trainer->arena, 64, room * sizeof *at)) {
+            trainer->arena = NULL;
+            return asy_fail(err, ASY_E_NOMEM, "no memory for %zu parameters and batches of %zu",
+                            n, run->batch);
+        }
+        trainer->arena_len = room;
+    }
+    at = trainer->arena;
+    memset(at, 0, room * sizeof *at);
+    run->state.params = take(&at, n);
+    run->grads = take(&at, n + ASY__RIDES);
+    run->state.m = adam || run->job->hyper.momentum > 0 ? take(&at, n) : NULL;
+    run->state.v = adam ? take(&at, n) : NULL;
+    run->state.best = take(&at, n);
+    run->x = take(&at, mine * width);
+    run->label = (int32_t *)(void *)take(&at, mine);
+    run->target = take(&at, mine);
+    run->order = (uint32_t *)(void *)take(&at, run->n_train);
+    run->partials = (struct asy__score *)(void *)take(&at, ranks * sizeof(struct asy__score) /
+                                                               sizeof(float));
+    asy__mlp_bind(&run->mlp, rows_max, 1, at);
+    return 0;
+}
+
+static int check_objective(const struct asy__job *job, const struct asy__data *data,
+                           struct asy_error *err)
+{
+    int validated = data->start[ASY__TEST] > data->start[ASY__VALIDATION];
+
+    if (asy__metric_exists(&data->schema, job->metric, validated))
+        return 0;
+    return asy_fail(err, ASY_E_INVAL, "objective: '%.60s' is not reported; there are %s%s",
+                    job->metric,
+                    data->schema.classification ? "train_accuracy, train_loss"
+                                                : "train_loss, train_mae, train_r2",
+                    !validated                    ? " (the split leaves nothing to validate on)"
+                    : data->schema.classification ? ", val_accuracy, val_loss"
+                                                  : ", val_loss, val_mae, val_r2");
+}
+
+static int set_up(struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__job *job = run->job;
+    const struct asy__schema *schema;
+    int rc;
+
+    if ((rc = get_data(run->trainer, &job->data, err)) < 0)
+        return rc;
+    run->data = &run->trainer->data;
+    schema = &run->data->schema;
+    run->n_train = run->data->start[ASY__TRAIN + 1];
+    run->batch = (size_t)job->hyper.batch_size < run->n_train ? (size_t)job->hyper.batch_size
+                                                              : run->n_train;
+    run->n_batches = (run->n_train + run->batch - 1) / run->batch;
+    if ((rc = check_objective(job, run->data, err)) < 0 ||
+        (rc = asy__mlp_plan(&run->mlp, schema->n_features, (size_t)job->hyper.hidden,
+                            (size_t)job->hyper.layers,
+                            schema->classification ? schema->classes.n : 1,
+                            (enum asy_act)job->hyper.activation, err)) < 0)
+        return rc;
+    return lay_out(run, err);
+}
+
+/* All ranks learn whether each of them succeeded, so that none waits for one that gave up. */
+static int agree(struct asy_comm *comm, int rc, const char *what, struct asy_error *err)
+{
+    double failed = rc < 0;
+    struct asy_error second = ASY_ERROR_INIT;
+    int sum = asy_comm_sum_f64(comm, &failed, 1, rc < 0 ? &second : err);
+
+    if (rc < 0 || sum < 0)
+        return rc < 0 ? rc : sum;
+    if (failed > 0)
+        return asy_fail(err, ASY_E_GONE, "another rank could not %s", what);
+    return 0;
+}
+
+static int share_state(struct asy__run *run, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    struct asy__state *s = &run->state;
+    size_t ranks = (size_t)asy_comm_size(comm), bytes = run->mlp.n_params * sizeof(float);
+    float *blocks[] = { s->params, s->m, s->v, s->best };
+    int rc;
+
+    if ((rc = asy_comm_bcast(comm, &s->progress, sizeof s->progress, 0, err)) < 0 ||
+        (rc = asy_comm_bcast(comm, run->partials, ranks * sizeof *run->partials, 0, err)) < 0)
+        return rc;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(blocks); i++)
+        if (blocks[i] && (rc = asy_comm_bcast(comm, blocks[i], bytes, 0, err)) < 0)
+            return rc;
+    s->partial = run->partials[asy_comm_rank(comm)];
+    return 0;
+}
+
+static int start_or_resume(struct asy__run *run, const char *resume, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    struct asy__progress *p = &run->state.progress;
+    int rc = 0;
+
+    p->best = p->last = NAN;
+    if (!resume) {
+        asy__mlp_init(&run->mlp, run->job->seed, run->state.params);
+        return 0;
+    }
+    if (asy_comm_rank(comm) == 0) {
+        rc = asy__checkpoint_read(resume, run->identity, &run->state, run->mlp.n_params,
+                                  run->partials, (size_t)asy_comm_size(comm), err);
+        if (rc == 0 && (p->batch >= run->n_batches || p->epoch > run->job->max))
+            rc = asy_fail(err, ASY_E_CORRUPT, "cannot resume: checkpoint '%.80s' stands beyond "
+                          "the end", resume);
+    }
+    if ((rc = agree(comm, rc, "read the checkpoint", err)) < 0)
+        return rc;
+    return share_state(run, err);
+}
+
+static int put_away(struct asy__run *run, struct asy_train_result *result, struct asy_error *err)
+{
+    const struct asy__state *s = &run->state;
+    int best = run->job->takes_best && s->progress.best_epoch, n;
+
+    if (result->outcome != ASY_TRAIN_COMPLETE || asy_comm_rank(run->trainer->comm) != 0)
+        return 0;
+    n = snprintf(result->model_path, sizeof result->model_path, "%s/model.safetensors", run->dir);
+    if (n < 0 || (size_t)n >= sizeof result->model_path)
+        return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
+    return asy__model_write(result->model_path, run->job, &run->data->schema, &run->mlp,
+                            best ? s->best : s->params, &s->progress, err);
+}
+
+int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json, const char *dir,
+                    const char *resume, const struct asy_train_callbacks *callbacks,
+                    struct asy_train_result *ret_result, struct asy_error *err)
+{
+    struct asy_train_result *result = calloc(1, sizeof *result);
+    struct asy__job job;
+    struct asy__run run = { .trainer = trainer, .job = &job, .dir = dir, .callbacks = callbacks };
+    struct asy_buf identity;
+    int rc;
+
+    asy_buf_init(&identity, 1u << 20);
+    if (!result) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for a result");
+        goto out;
+    }
+    if ((rc = asy__job_read(job_json, &job, err)) == 0)
+        rc = set_up(&run, err);
+    if ((rc = agree(trainer->comm, rc, "set the job up", err)) < 0)
+        goto out;
+    asy__job_identity(&job, run.data, &identity);
+    run.identity = identity.data;
+    if ((rc = asy_buf_check(&identity, "the job's identity", err)) < 0 ||
+        (rc = start_or_resume(&run, resume, err)) < 0 ||
+        (rc = asy__run_epochs(&run, result, err)) < 0 || (rc = put_away(&run, result, err)) < 0)
+        goto out;
+    *ret_result = *result;
+out:
+    atomic_store_explicit(&trainer->request, ASY_TRAIN_GO_ON, memory_order_relaxed);
+    asy_buf_fini(&identity);
+    free(result);
+    return rc;
+}

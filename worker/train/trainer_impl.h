@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * trainer_impl.h - the trainer's inside: what stays between jobs, and one running job. */
+#ifndef ASY__TRAINER_IMPL_H
+#define ASY__TRAINER_IMPL_H
+#include <stdatomic.h>
+#include <asy/trainer.h>
+#include "state.h"
+
+struct asy_trainer {
+    struct asy_comm *comm;
+    atomic_int request;
+    char *data_key; /* of the loaded data; NULL: none */
+    struct asy__data data;
+    float *arena;
+    size_t arena_len; /* floats */
+};
+
+/* Elements that ride behind the gradients in each step's sum over the ranks. */
+enum { ASY__RIDE_PAUSE, ASY__RIDE_STOP, ASY__RIDE_CHECKPOINT, ASY__RIDE_LOSS, ASY__RIDES };
+
+struct asy__run {
+    struct asy_trainer *trainer;
+    const struct asy__job *job;
+    const struct asy__data *data;
+    const struct asy_train_callbacks *callbacks;
+    const char *dir, *identity;
+    struct asy__mlp mlp;
+    struct asy__state state;
+    struct asy__score *partials; /* [ranks], for checkpoints */
+    float *grads;                /* [n_params + ASY__RIDES] */
+    float *x;                    /* [rows_max][n_features] of a batch */
+    int32_t *label;              /* [rows_max] */
+    float *target;               /* [rows_max] */
+    uint32_t *order;             /* [training rows]: this epoch's */
+    size_t n_train, batch, n_batches;
+    int64_t checkpoint_due_ms;
+    int diverged;
+};
+/* Trains from where run->state stands. */
+ASY_MUST_CHECK int asy__run_epochs(struct asy__run *run, struct asy_train_result *result,
+                                   struct asy_error *err);
+#endif
