@@ -6,7 +6,6 @@
  * components that share no condition; their counts multiply. Spaces whose conditions still branch
  * too often are not counted. */
 #include <asy/space.h>
-#include <stdlib.h>
 #include <string.h>
 #include "space_impl.h"
 
@@ -62,13 +61,9 @@ static double count_all(const struct asy_space *space, double *x)
 
 double asy_space_cardinality(const struct asy_space *space)
 {
-    double *x, n;
+    double x[ASY_SPACE_MAX];
 
-    if (has_continuous(space) || !(x = malloc((space->len + 1) * sizeof *x)))
-        return INFINITY;
-    n = count_all(space, x);
-    free(x);
-    return n;
+    return has_continuous(space) ? INFINITY : count_all(space, x);
 }
 
 /* Fills the component of parameter i from there on with its index-th point. */
@@ -103,22 +98,20 @@ static void point_from(const struct asy_space *space, size_t i, double index, do
 int asy_space_point(const struct asy_space *space, uint64_t index, double *ret_x,
                     struct asy_error *err)
 {
-    double *x, n, left, size;
-    int rc = 0;
+    double x[ASY_SPACE_MAX], n, left = (double)index;
 
     if (has_continuous(space))
         return asy_fail(err, ASY_E_INVAL,
                         "cannot enumerate the space: it has a float without step");
-    if (!(x = malloc((space->len + 1) * sizeof *x)))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for a point");
     n = count_all(space, x);
     if (!(n <= ASY__EXACT_MAX))
-        rc = asy_fail(err, ASY_E_INVAL, "cannot enumerate the space: it has more than 2^53 points");
-    else if (!((double)index < n) || index > (uint64_t)ASY__EXACT_MAX)
-        rc = asy_fail(err, ASY_E_FULL, "the space has only %.0f points", n);
-    left = (double)index;
-    for (size_t i = space->len; !rc && i-- > 0;) {
+        return asy_fail(err, ASY_E_INVAL,
+                        "cannot enumerate the space: it has more than 2^53 points");
+    if (index > (uint64_t)ASY__EXACT_MAX || !(left < n))
+        return asy_fail(err, ASY_E_FULL, "the space has only %.0f points", n);
+    for (size_t i = space->len; i-- > 0;) {
         long work = COUNT_WORK_MAX;
+        double size;
 
         if (space->slots[i].component != i)
             continue;
@@ -126,9 +119,6 @@ int asy_space_point(const struct asy_space *space, uint64_t index, double *ret_x
         point_from(space, i, fmod(left, size), x);
         left = floor(left / size);
     }
-    if (!rc)
-        memcpy(ret_x, x, space->len * sizeof *x);
-    free(x);
-    return rc;
+    memcpy(ret_x, x, space->len * sizeof *x);
+    return 0;
 }
-

@@ -47,6 +47,11 @@ static const struct asy__sampler_class *choose(const struct asy_space *space,
         snprintf(reason, n, "auto: random, because the space has a single point");
         return &asy__sampler_random;
     }
+    if (spec->n_goals > 1) {
+        snprintf(reason, n, "auto: random, because tpe takes one objective and the study has %zu",
+                 spec->n_goals);
+        return &asy__sampler_random;
+    }
     if (spec->budget && (double)spec->budget <= startup) {
         snprintf(reason, n,
                  "auto: random, because a budget of %llu trials ends before tpe starts to learn "

@@ -182,7 +182,7 @@ static void fixed_entries_are_kept(void)
 
 static void bad_calls_are_refused(void)
 {
-    static const enum asy_goal goal = ASY_MAXIMIZE;
+    static const enum asy_goal goals[2] = { ASY_MAXIMIZE, ASY_MINIMIZE };
     static const struct {
         const char *name;
         struct asy_option options[2];
@@ -196,6 +196,7 @@ static void bad_calls_are_refused(void)
         { "tpe", { { "constant_liar", 2 } }, 1, 1, "from 0 to 1" },
         { "tpe", { { "candidate", 3 } }, 1, 1, "did you mean 'candidates'" },
         { "tpe", { { "candidates", 3 }, { "candidates", 4 } }, 2, 1, "given twice" },
+        { "tpe", { { 0 } }, 0, 2, "takes one objective, not 2" },
         { "random", { { "candidates", 3 } }, 1, 1, "sampler 'random' has no option" },
         { "auto", { { "candidates", 3 } }, 1, 1, "name a sampler" },
         { "grid", { { 0 } }, 0, 1, "float 'lr' has neither step nor list" },
@@ -208,7 +209,7 @@ static void bad_calls_are_refused(void)
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         struct asy_sampler_spec spec = { .name = cases[i].name, .options = cases[i].options,
-                                         .n_options = cases[i].n_options, .goals = &goal,
+                                         .n_options = cases[i].n_options, .goals = goals,
                                          .n_goals = cases[i].n_goals };
 
         T_EQ(cases[i].text, asy_sampler_create(space, &spec, &s, &err), ASY_E_INVAL);
@@ -396,6 +397,7 @@ static void auto_says_what_and_why(void)
         { "no budget known", 0, LEN, 0, 1, 1, "auto: tpe, which" },
         { "finite and small", 1, 1, 100, 1, 1, "auto: tpe, which" },
         { "short", 0, LEN, 10, 1, 0, "auto: random, because a budget of 10 trials" },
+        { "several objectives", 0, LEN, 100, 3, 0, "auto: random, because tpe takes one objective" },
         { "empty", 0, 0, 100, 1, 0, "auto: random, because the space has a single point" },
         { "one point", 8, 1, 100, 1, 0, "auto: random, because the space has a single point" },
     };

@@ -29,9 +29,10 @@ struct asy_option {
  * tpe     Bergstra et al. 2011 with the rules of Optuna 5.0. Parameters under the same conditions
  *         are drawn jointly (multivariate), each of the others' groups for itself. Ordered choices
  *         are drawn as ints. startup_trials (10) random trials come first; candidates (24) per
- *         draw; multivariate (1 for one objective, 0 for more); constant_liar (1): running trials
- *         count as bad ones.
- * auto    random where tpe has nothing to learn from or no budget to learn in, else tpe. */
+ *         draw; multivariate (1); constant_liar (1): running trials count as bad ones. One
+ *         objective only.
+ * auto    random where tpe has nothing to learn, no budget to learn in, or several objectives;
+ *         else tpe. */
 
 struct asy_sampler_spec {
     const char *name;                 /* "auto", "random", "grid", "tpe" */

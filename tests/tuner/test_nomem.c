@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_nomem.c - every allocation of the tuner fails once: the call reports it, has changed
+ * nothing, and works when made again. (The linker sends malloc and its like through here.) */
+#include <asy/tuner.h>
+#include "asytest.h"
+
+static long left = -1; /* allocations until one fails; below 0: none will */
+static int failed;
+
+static int fails(void)
+{
+    if (left < 0 || left-- > 0)
+        return 0;
+    failed = 1;
+    return 1;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+    return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t n)
+{
+    return fails() ? NULL : __real_realloc(old, n);
+}
+
+/* Makes a call; if memory ran out in it, makes it again. */
+#define CALL(call)                                                                                 \
+    do {                                                                                           \
+        struct asy_error err = ASY_ERROR_INIT;                                                     \
+        int rc = (call);                                                                           \
+                                                                                                   \
+        if (rc == ASY_E_NOMEM && failed && err.code == ASY_E_NOMEM)                                \
+            rc = (call);                                                                           \
+        if (!T_OK(rc, &err))                                                                       \
+            abort();                                                                               \
+    } while (0)
+
+static const struct asy_value names[] = { { .type = ASY_VALUE_INT, .i = 1 },
+                                          { .type = ASY_VALUE_INT, .i = 2 } };
+static const double first[] = { 0 };
+static const struct asy_when if_first = { .parent = 0, .values = first, .n_values = 1 };
+static const struct asy_param params[] = {
+    { .name = "c", .type = ASY_PARAM_CHOICE, .choices = names, .n_choices = 2 },
+    { .name = "x", .lo = 0, .hi = 1 },
+    { .name = "n", .type = ASY_PARAM_INT, .lo = 1, .hi = 30, .log = 1 },
+    { .name = "k", .type = ASY_PARAM_INT, .lo = 1, .hi = 9, .whens = &if_first, .n_whens = 1 },
+};
+enum { LEN = ASY_ARRAY_LEN(params), TRIALS = 70 };
+
+static uint64_t mix(uint64_t trace, double v)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &v, sizeof bits);
+    return (trace ^ (isnan(v) ? 7 : bits)) * 0x9e3779b97f4a7c15u;
+}
+
+/* A hash of all that a sampler suggests. */
+static uint64_t run_sampler(const char *name)
+{
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    struct asy_sampler_spec spec = { .name = name, .goals = &goal, .n_goals = 1 };
+    struct asy_sampler *s = NULL;
+    struct asy_space *space = NULL;
+    uint64_t trace = 0;
+
+    CALL(asy_space_create(&space, &err));
+    for (size_t i = 0; i < LEN; i++)
+        if (i != 1 || strcmp(name, "grid"))
+            CALL(asy_space_add(space, &params[i], &err));
+    CALL(asy_sampler_create(space, &spec, &s, &err));
+    for (uint64_t number = 0; number < TRIALS; number++) {
+        double x[LEN], value = 0;
+        struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = x,
+                                 .values = &value };
+
+        CALL(asy_sampler_ask(s, number, NULL, x, &err));
+        for (size_t i = 0; i < asy_space_len(space); i++) {
+            trace = mix(trace, x[i]);
+            value += isnan(x[i]) ? 0.5 : x[i] * (double)(i + 1);
+        }
+        CALL(asy_sampler_tell(s, &o, &err));
+    }
+    asy_sampler_destroy(s);
+    asy_space_destroy(space);
+    return trace;
+}
+
+static void samplers_survive(void)
+{
+    static const char *const samplers[] = { "tpe", "random", "grid" };
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(samplers); k++) {
+        uint64_t want = 0;
+        long n = -1;
+
+        do {
+            left = n;
+            failed = 0;
+            if (n < 0)
+                want = run_sampler(samplers[k]);
+            else
+                T_TRUE(run_sampler(samplers[k]) == want);
+            n++;
+        } while (n == 0 || failed);
+        left = -1;
+        T_TRUE(n > 10);
+    }
+}
+
+/* A pruner's reports have no error to give: it must only stay whole. */
+static void pruners_survive(void)
+{
+    static const char *const pruners[] = { "median", "asha", "none" };
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(pruners); k++) {
+        long n = 0;
+
+        do {
+            struct asy_pruner_spec spec = { .name = pruners[k], .length_max = 64, .can_pause = 1 };
+            struct asy_pruner *p = NULL;
+            uint64_t number, milestone;
+
+            left = n++;
+            failed = 0;
+            CALL(asy_pruner_create(&spec, &p, &err));
+            for (uint64_t i = 0; i < 100; i++) {
+                for (uint64_t step = 1; step <= 64; step *= 2)
+                    if (asy_pruner_report(p, i, step, (double)(i * 37 % 101)) != ASY_GO_ON)
+                        break;
+                if (asy_pruner_promote(p, &number, &milestone) && number % 2)
+                    asy_pruner_unpromote(p, number);
+                asy_pruner_ended(p, i, i % 3 != 0);
+            }
+            left = -1;
+            asy_pruner_destroy(p);
+        } while (failed);
+        T_TRUE(n > 1);
+    }
+}
+
+T_MAIN("nomem", T_TEST(samplers_survive), T_TEST(pruners_survive))
