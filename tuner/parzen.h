@@ -2,7 +2,7 @@
  * parzen.h - the Parzen estimator of TPE: a weighted mixture of product kernels, one per observed
  * trial and one for the prior, over a group of parameters that are drawn together.
  *
- * Kernels follow Optuna 5.0 (facts of Watanabe 2023, arXiv 2304.11127): numeric ones are truncated
+ * Kernels follow Optuna 5.0 (studied in Watanabe 2023, arXiv 2304.11127): numeric are truncated
  * normals (in log space for log parameters, integrated over the step for discrete ones) whose width
  * is the larger gap to a neighbour, at least range / min(100, n + 2) and at most the range;
  * categorical ones put weight 1 on the observed choice and 1 / (n + 1) on each; the prior is one
