@@ -6,6 +6,7 @@
  * MPI_Allreduce was rejected: its order of summation, and so the bits, depend on size and on the
  * algorithm that the library picks. */
 #include "comm_impl.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <mpi.h>
@@ -148,4 +149,13 @@ int asy_comm_mpi(struct asy_comm **ret_comm, struct asy_error *err)
     }
     *ret_comm = &comm->base;
     return 0;
+}
+
+void asy_comm_mpi_version(char *text, size_t n)
+{
+    char full[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int len = 0;
+
+    MPI_Get_library_version(full, &len);
+    snprintf(text, n, "%.*s", (int)strcspn(full, "\n"), full);
 }

@@ -5,6 +5,9 @@
  * Reductions are blocking (Open MPI makes no progress in the background) and sum in rank order, so
  * that the bits depend on the rank count alone.
  *
+ * asy_comm_mpi() and asy_comm_mpi_version() are in the library asy-comm-mpi, so that only a program
+ * that calls them links libmpi.
+ *
  * Ownership: create/destroy. Threads: the one thread that made it. Errors: a failed collective is
  * ASY_E_GONE; the gang is over then. */
 #ifndef ASY_COMM_H
@@ -16,6 +19,8 @@ struct asy_comm;
 ASY_MUST_CHECK int asy_comm_self(struct asy_comm **ret_comm, struct asy_error *err);
 /* MPI_COMM_WORLD with MPI_THREAD_FUNNELED, checked. At most once per process. */
 ASY_MUST_CHECK int asy_comm_mpi(struct asy_comm **ret_comm, struct asy_error *err);
+/* First line of the MPI library's version text; does not start MPI. text holds n bytes. */
+void asy_comm_mpi_version(char *text, size_t n);
 void asy_comm_destroy(struct asy_comm *comm);
 int asy_comm_rank(const struct asy_comm *comm);
 int asy_comm_size(const struct asy_comm *comm);

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * assay-trainer - the native training program: a rank of a gang, or a tool on the command line. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <asy/durable.h>
+#include <asy/kernels.h>
+#include <asy/parse.h>
+#include <asy/trainer.h>
+#include "serve.h"
+
+#define JOB_MAX (16u << 20)
+
+static const char help[] =
+    "assay-trainer - trains the native models of Assay\n"
+    "\n"
+    "Started by a worker (ASSAY_SOCKET and ASSAY_TOKEN are set) it takes orders from there. By hand:\n"
+    "\n"
+    "  assay-trainer --run JOB.json --dir FOLDER [--resume CHECKPOINT]\n"
+    "        trains one job; reports and the end as JSON lines on stdout\n"
+    "  assay-trainer --describe-data JOB.json\n"
+    "        the job's data: rows, classes, split\n"
+    "  assay-trainer --evaluate JOB.json --model MODEL --part train|validation|test\n"
+    "        scores a stored model on a part of the job's data\n"
+    "  assay-trainer --predict MODEL FILE.csv\n"
+    "        applies a stored model to a table; CSV on stdout\n"
+    "  assay-trainer --probe\n"
+    "        what this node computes with, whether rightly, and how fast, as JSON\n"
+    "  assay-trainer --version | --help\n"
+    "\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
+
+static int fail(const struct asy_error *err)
+{
+    fprintf(stderr, "assay-trainer: %s\n", err->text);
+    return 1;
+}
+
+static int usage(const char *what, const char *which)
+{
+    fprintf(stderr, "assay-trainer: %s%s (see assay-trainer --help)\n", what, which);
+    return 2;
+}
+
+static int print_buf(struct asy_buf *buf, const char *end)
+{
+    int ok = fwrite(buf->data, 1, buf->len, stdout) == buf->len && fputs(end, stdout) >= 0 &&
+             fflush(stdout) == 0;
+
+    asy_buf_fini(buf);
+    if (!ok)
+        fprintf(stderr, "assay-trainer: cannot write the result\n");
+    return ok ? 0 : 1;
+}
+
+/* Ranks of this gang, as the launcher says; 1 without a launcher. */
+static long rank_count(void)
+{
+    static const char *const names[] = { "ASSAY_RANKS", "OMPI_COMM_WORLD_SIZE" };
+    int64_t most = 1, n;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++) {
+        const char *text = getenv(names[i]);
+
+        if (text && asy_parse_i64(text, strlen(text), &n, NULL) == 0 && n > most)
+            most = n;
+    }
+    return (long)most;
+}
+
+static int make_comm(struct asy_comm **ret_comm, struct asy_error *err)
+{
+    return rank_count() > 1 ? asy_comm_mpi(ret_comm, err) : asy_comm_self(ret_comm, err);
+}
+
+static int serve(const char *socket_path, const char *token)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm *comm = NULL;
+    int rc;
+
+    if ((rc = make_comm(&comm, &err)) == 0)
+        rc = asy__serve(socket_path, token, comm, &err);
+    asy_comm_destroy(comm);
+    return rc < 0 ? fail(&err) : 0;
+}
+
+static int probe(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    double gflops = 0, bandwidth = 0;
+    char mpi[256];
+    struct asy_jsonw w;
+    struct asy_buf buf;
+    int wrong;
+
+    asy_kernels_init();
+    wrong = asy_kernels_selftest(&err);
+    asy_buf_init(&buf, 1u << 16);
+    asy_jsonw_init(&w, &buf, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_str(&w, "version", ASY_VERSION);
+    asy_jsonw_str(&w, "kernels", asy_kernels_name());
+    asy_jsonw_str(&w, "selftest", wrong ? err.text : "ok");
+    if (asy_kernels_speed(&gflops, &bandwidth, &err) < 0)
+        return fail(&err);
+    asy_jsonw_f64(&w, "gflops", gflops);
+    asy_jsonw_f64(&w, "bandwidth_gb_s", bandwidth);
+    asy_comm_mpi_version(mpi, sizeof mpi);
+    asy_jsonw_str(&w, "mpi", mpi);
+    asy_jsonw_close(&w, '}');
+    return print_buf(&buf, "\n");
+}
+
+static int read_job(const char *path, struct asy_json **ret_job, struct asy_error *err)
+{
+    char *text = NULL;
+    size_t len = 0;
+    int rc;
+
+    if ((rc = asy_read_file(path, JOB_MAX, &text, &len, err)) < 0)
+        return rc;
+    if ((rc = asy_json_parse(text, len, ret_job, err)) < 0)
+        asy_error_prefix(err, "'%s'", path);
+    free(text);
+    return rc;
+}
+
+static int print_report(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n)
+{
+    struct asy_jsonw w;
+    struct asy_buf buf;
+
+    (void)arg;
+    asy_buf_init(&buf, 1u << 16);
+    asy_jsonw_init(&w, &buf, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_u64(&w, "step", step);
+    asy_jsonw_open(&w, "metrics", '{');
+    for (size_t i = 0; i < n; i++)
+        asy_jsonw_f64(&w, metrics[i].name, metrics[i].value);
+    asy_jsonw_close(&w, '}');
+    asy_jsonw_close(&w, '}');
+    return print_buf(&buf, "\n") ? ASY_E_IO : 0;
+}
+
+static int print_checkpoint(void *arg, uint64_t step, const char *path)
+{
+    struct asy_jsonw w;
+    struct asy_buf buf;
+
+    (void)arg;
+    asy_buf_init(&buf, 1u << 16);
+    asy_jsonw_init(&w, &buf, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_str(&w, "checkpoint", path);
+    asy_jsonw_u64(&w, "step", step);
+    asy_jsonw_close(&w, '}');
+    return print_buf(&buf, "\n") ? ASY_E_IO : 0;
+}
+
+static int print_result(const struct asy_train_result *result)
+{
+    static const char *const names[] = { "", "complete", "paused", "stopped", "diverged" };
+    struct asy_jsonw w;
+    struct asy_buf buf;
+
+    asy_buf_init(&buf, 1u << 16);
+    asy_jsonw_init(&w, &buf, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_open(&w, "end", '{');
+    asy_jsonw_str(&w, "outcome", names[result->outcome]);
+    asy_jsonw_u64(&w, "step", result->step);
+    asy_jsonw_f64(&w, "objective", result->objective);
+    if (result->model_path[0])
+        asy_jsonw_str(&w, "model", result->model_path);
+    asy_jsonw_str(&w, "reason", result->reason);
+    asy_jsonw_close(&w, '}');
+    asy_jsonw_close(&w, '}');
+    return print_buf(&buf, "\n");
+}
+
+static int run(const char *job_path, const char *dir, const char *resume)
+{
+    static struct asy_train_result result;
+    struct asy_train_callbacks callbacks = { NULL, print_report, print_checkpoint };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_trainer *trainer = NULL;
+    struct asy_comm *comm = NULL;
+    struct asy_json *job = NULL;
+    int rc, rank = 0;
+
+    if ((rc = read_job(job_path, &job, &err)) == 0 && (rc = make_comm(&comm, &err)) == 0 &&
+        (rc = asy_trainer_create(comm, &trainer, &err)) == 0) {
+        rank = asy_comm_rank(comm);
+        rc = asy_trainer_run(trainer, job, dir, resume, &callbacks, &result, &err);
+    }
+    asy_trainer_destroy(trainer);
+    asy_comm_destroy(comm);
+    asy_json_destroy(job);
+    if (rc < 0)
+        return fail(&err);
+    return rank == 0 ? print_result(&result) : 0;
+}
+
+static int describe(const char *job_path)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *job = NULL;
+    struct asy_buf buf;
+    int rc;
+
+    asy_buf_init(&buf, JOB_MAX);
+    if ((rc = read_job(job_path, &job, &err)) == 0)
+        rc = asy_trainer_describe(job, &buf, &err);
+    asy_json_destroy(job);
+    if (rc < 0)
+        asy_buf_fini(&buf);
+    return rc < 0 ? fail(&err) : print_buf(&buf, "\n");
+}
+
+static int evaluate(const char *job_path, const char *model, const char *part)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *job = NULL;
+    struct asy_buf buf;
+    int rc;
+
+    asy_buf_init(&buf, JOB_MAX);
+    if ((rc = read_job(job_path, &job, &err)) == 0)
+        rc = asy_trainer_evaluate(job, model, part, &buf, &err);
+    asy_json_destroy(job);
+    if (rc < 0)
+        asy_buf_fini(&buf);
+    return rc < 0 ? fail(&err) : print_buf(&buf, "\n");
+}
+
+static int predict(const char *model, const char *csv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf buf;
+    int rc;
+
+    asy_buf_init(&buf, SIZE_MAX / 2);
+    if ((rc = asy_trainer_predict(model, csv, &buf, &err)) < 0)
+        asy_buf_fini(&buf);
+    return rc < 0 ? fail(&err) : print_buf(&buf, "");
+}
+
+/* "--name VALUE" pairs after the first two words; names: what is allowed, NULL-terminated. */
+static int pairs(int argc, char **argv, const char *const *names, const char **values)
+{
+    for (int i = 3; i < argc; i += 2) {
+        size_t n = 0;
+
+        while (names[n] && strcmp(names[n], argv[i]) != 0)
+            n++;
+        if (!names[n])
+            return usage("unknown option ", argv[i]);
+        if (i + 1 == argc)
+            return usage("a value is missing after ", argv[i]);
+        values[n] = argv[i + 1];
+    }
+    return 0;
+}
+
+static int with_job(int argc, char **argv)
+{
+    static const char *const run_names[] = { "--dir", "--resume", NULL };
+    static const char *const score_names[] = { "--model", "--part", NULL };
+    static const char *const no_names[] = { NULL };
+    const char *values[2] = { NULL, NULL };
+    int rc;
+
+    if (argc < 3)
+        return usage("a job is missing after ", argv[1]);
+    if (!strcmp(argv[1], "--describe-data"))
+        return (rc = pairs(argc, argv, no_names, values)) ? rc : describe(argv[2]);
+    if (!strcmp(argv[1], "--run")) {
+        if ((rc = pairs(argc, argv, run_names, values)))
+            return rc;
+        return values[0] ? run(argv[2], values[0], values[1]) : usage("--dir is missing", "");
+    }
+    if ((rc = pairs(argc, argv, score_names, values)))
+        return rc;
+    if (!values[0] || !values[1])
+        return usage("--model and --part are needed", "");
+    return evaluate(argv[2], values[0], values[1]);
+}
+
+int main(int argc, char **argv)
+{
+    const char *socket_path = getenv("ASSAY_SOCKET"), *token = getenv("ASSAY_TOKEN");
+    const char *mode = argc > 1 ? argv[1] : "";
+
+    if (argc == 1 && socket_path && token)
+        return serve(socket_path, token);
+    if (argc == 1)
+        return usage("nothing to do: ASSAY_SOCKET and ASSAY_TOKEN are not set", "");
+    if (!strcmp(mode, "--help"))
+        return fputs(help, stdout) < 0;
+    if (!strcmp(mode, "--version"))
+        return printf("assay-trainer %s\n", ASY_VERSION) < 0;
+    if (!strcmp(mode, "--probe"))
+        return argc == 2 ? probe() : usage("unknown option ", argv[2]);
+    if (!strcmp(mode, "--predict"))
+        return argc == 4 ? predict(argv[2], argv[3]) : usage("--predict MODEL FILE.csv", "");
+    if (!strcmp(mode, "--run") || !strcmp(mode, "--describe-data") || !strcmp(mode, "--evaluate"))
+        return with_job(argc, argv);
+    return usage("unknown option ", mode);
+}
