@@ -16,6 +16,7 @@
 #include <asy/buf.h>
 
 struct asy_agent_options {
+    const char *version;        /* of this program */
     const char *home;           /* $ASSAY_HOME, absolute */
     const char *discovery;      /* the coordinator's discovery file; NULL: home/coordinator.json */
     uint32_t max_cores;         /* 0: all */

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The supervisor with real programs: starts them bound, ends all of their descendants, says how they
+ * ended. ATTEMPT is the path of assay-attempt. */
+#include "../asytest.h"
+#include <asy/attempt.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include "marked.h"
+
+static char folder[] = "/tmp/assay-test-XXXXXX";
+static unsigned all_cpus[4096];
+static size_t n_all;
+
+static const char *in_folder(const char *name)
+{
+    static char path[4][200];
+    static unsigned at;
+
+    at = (at + 1) % 4;
+    snprintf(path[at], sizeof path[at], "%s/%s", folder, name);
+    return path[at];
+}
+
+/* Waits for the next event; 0 when there is one. */
+static int next_event(struct asy_attempt *attempt, struct asy_attempt_event *event)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    for (;;) {
+        struct pollfd fd = { asy_attempt_fd(attempt), POLLIN, 0 };
+        int rc = asy_attempt_next(attempt, event, &err);
+
+        if (rc != ASY_E_AGAIN)
+            return rc;
+        if (poll(&fd, 1, GENEROUS_MS) <= 0)
+            return ASY_E_TIMEOUT;
+    }
+}
+
+static struct asy_attempt *start(const char *script, const char *mark,
+                                 const struct asy_attempt_spec *more)
+{
+    struct asy_attempt_spec spec = more ? *more : (struct asy_attempt_spec){ .stdout_fd = -1 };
+    const char *argv[] = { "sh", "-c", script, NULL };
+    const char *env[] = { mark, "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+                          NULL };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_attempt *attempt = NULL;
+
+    spec.supervisor = ATTEMPT;
+    if (!spec.argv)
+        spec.argv = argv;
+    spec.env_set = env;
+    if (!spec.stderr_path)
+        spec.stderr_path = in_folder("stderr");
+    return T_OK(asy_attempt_start(&spec, &attempt, &err), &err) ? attempt : NULL;
+}
+
+/* Runs a script to its end; 1 if it got there. */
+static int run(const char *script, const struct asy_attempt_spec *more,
+               struct asy_attempt_event *end)
+{
+    struct asy_attempt *attempt = start(script, mark_next(), more);
+    int ok = attempt && T_EQ(script, next_event(attempt, end), 0);
+
+    if (ok && end->what == ASY_ATTEMPT_STARTED)
+        ok = T_EQ(script, next_event(attempt, end), 0);
+    asy_attempt_destroy(attempt);
+    return ok;
+}
+
+static const char *contents(const char *name)
+{
+    static char text[4096];
+    FILE *f = fopen(in_folder(name), "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+
+    text[n] = '\0';
+    if (f)
+        fclose(f);
+    return text;
+}
+
+static void says_how_a_program_ended(void)
+{
+    static const struct {
+        const char *name, *script;
+        int exit_code, signal;
+    } cases[] = {
+        { "success", "exit 0", 0, 0 },
+        { "exit code", "exit 7", 7, 0 },
+        { "killed by a signal", "kill -TERM $$", -1, SIGTERM },
+        { "SIGKILL from outside", "kill -KILL $$", -1, SIGKILL },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_attempt_event end = { 0 };
+
+        if (!run(cases[i].script, NULL, &end))
+            continue;
+        T_EQ(cases[i].name, end.what, ASY_ATTEMPT_ENDED);
+        T_EQ(cases[i].name, end.exit_code, cases[i].exit_code);
+        T_EQ(cases[i].name, end.signal, cases[i].signal);
+        T_EQ(cases[i].name, end.out_of_memory, 0);
+        T_TRUE(end.max_rss > 0);
+    }
+}
+
+static void names_what_cannot_start(void)
+{
+    static const char *const nothing[] = { "/nonexistent/program", NULL };
+    struct asy_attempt_spec spec = { .argv = nothing, .stdout_fd = -1 };
+    struct asy_attempt_event end = { 0 };
+
+    if (!run("", &spec, &end))
+        return;
+    T_EQ("no such program", end.what, ASY_ATTEMPT_FAILED);
+    T_HAS("no such program", end.text, "/nonexistent/program");
+    spec = (struct asy_attempt_spec){ .stdout_path = "/nonexistent/log", .stdout_fd = -1 };
+    if (!run("exit 0", &spec, &end))
+        return;
+    T_EQ("no log folder", end.what, ASY_ATTEMPT_FAILED);
+    T_HAS("no log folder", end.text, "log");
+}
+
+static void keeps_stdout_and_stderr(void)
+{
+    struct asy_attempt_spec spec = { .stdout_path = in_folder("out"),
+                                     .stderr_path = in_folder("err"), .stdout_fd = -1 };
+    struct asy_attempt_event end;
+
+    if (run("echo to-out; echo to-err >&2; cat", &spec, &end))
+        T_EQ("stdin is empty", end.exit_code, 0);
+    T_STR("stdout", contents("out"), "to-out\n");
+    T_STR("stderr", contents("err"), "to-err\n");
+}
+
+static void hands_stdout_to_the_agent(void)
+{
+    struct asy_attempt_spec spec = { 0 };
+    struct asy_attempt_event end;
+    char text[64] = "";
+    int fds[2];
+
+    if (!T_TRUE(pipe2(fds, O_CLOEXEC) == 0))
+        return;
+    spec.stdout_fd = fds[1];
+    if (run("echo through", &spec, &end)) {
+        close(fds[1]);
+        T_EQ("bytes", read(fds[0], text, sizeof text - 1), 8);
+        T_STR("text", text, "through\n");
+        T_EQ("then the end", read(fds[0], text, 1), 0); /* the supervisor kept no copy */
+    }
+    close(fds[0]);
+}
+
+static void binds_before_the_first_instruction(void)
+{
+    struct asy_attempt_spec spec = { .cpus = all_cpus + n_all - 1, .n_cpus = 1, .stdout_fd = -1,
+                                     .stdout_path = in_folder("cpus") };
+    struct asy_attempt_event event;
+    struct asy_attempt *attempt;
+    char want[32];
+
+    snprintf(want, sizeof want, "%u", all_cpus[n_all - 1]);
+    attempt = start("grep Cpus_allowed_list /proc/self/status", mark_next(), &spec);
+    if (attempt && T_EQ("started", next_event(attempt, &event), 0)) {
+        T_EQ("started", event.what, ASY_ATTEMPT_STARTED);
+        T_STR("read back", event.cpus, want);
+        T_TRUE(event.pid > 0);
+        T_EQ("ended", next_event(attempt, &event), 0);
+        T_HAS("as the program sees it", contents("cpus"), want);
+    }
+    asy_attempt_destroy(attempt);
+}
+
+static void refuses_a_binding_that_does_not_hold(void)
+{
+    unsigned missing[] = { 0, 4000 }, other[] = { 4000 };
+    struct asy_attempt_spec spec = { .cpus = missing, .n_cpus = 2, .stdout_fd = -1 };
+    struct asy_attempt_event end = { 0 };
+
+    if (run("exit 0", &spec, &end)) { /* the kernel would silently grant CPU 0 alone */
+        T_EQ("one of two", end.what, ASY_ATTEMPT_REFUSED);
+        T_HAS("one of two", end.text, "4000");
+    }
+    spec.cpus = other;
+    spec.n_cpus = 1;
+    if (run("exit 0", &spec, &end))
+        T_EQ("none", end.what, ASY_ATTEMPT_REFUSED);
+}
+
+/* What users' programs do: a daemon, a session of its own, a process group of its own. */
+#define ZOO                                                                                        \
+    "(setsid sleep 1000 &) ; sh -c 'sleep 1000 & sleep 1000 & exit' ; "                            \
+    "( ( trap '' TERM HUP INT; sleep 1000; sleep 1000 ) & ) ; set -m; sleep 1000 & "
+
+static void ends_all_descendants_when_the_agent_is_gone(void)
+{
+    static const struct {
+        const char *name, *script;
+        int processes; /* at least, the supervisor among them */
+    } cases[] = {
+        { "daemons and groups", ZOO "wait", 8 },
+        { "a stopped program", "kill -STOP $$", 2 },
+        { "a user's mpirun", "exec mpirun -n 2 --oversubscribe sleep 1000", 4 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const char *mark = mark_next();
+        struct asy_attempt *attempt = start(cases[i].script, mark, NULL);
+
+        if (!attempt)
+            continue;
+        T_TRUE(await_marked(mark, cases[i].processes, 1));
+        asy_attempt_destroy(attempt); /* closes the line, as the kernel does for a dead agent */
+        T_EQ(cases[i].name, count_marked(mark, NULL, 0), 0);
+    }
+}
+
+static void ends_what_the_program_leaves_behind(void)
+{
+    const char *mark = mark_next();
+    struct asy_attempt *attempt = start(ZOO "sleep 0.1; exit 3", mark, NULL);
+    struct asy_attempt_event event;
+
+    if (attempt && T_EQ("started", next_event(attempt, &event), 0) &&
+        T_EQ("ended", next_event(attempt, &event), 0)) {
+        T_EQ("what", event.what, ASY_ATTEMPT_ENDED);
+        T_EQ("its own code", event.exit_code, 3);
+        T_TRUE(event.left >= 5);
+        T_TRUE(await_marked(mark, 1, 0) || await_marked(mark, 0, 0)); /* the supervisor at most */
+    }
+    asy_attempt_destroy(attempt);
+    T_EQ("left", count_marked(mark, NULL, 0), 0);
+}
+
+static void waits_for_what_ends_by_itself(void)
+{
+    struct asy_attempt_event end;
+
+    if (run("(sleep 0.2; echo late > /dev/null) & exit 0", NULL, &end))
+        T_EQ("left", end.left, 0);
+}
+
+static void passes_on_term_and_kill(void)
+{
+    const char *mark = mark_next();
+    int cleared = truncate(in_folder("stderr"), 0);
+    struct asy_attempt *attempt =
+        start("trap 'echo cleaned > /dev/stderr; exit 5' TERM; echo ready >&2; "
+              "while :; do sleep 0.05; done", mark, NULL);
+    struct asy_attempt_event event;
+
+    if (attempt && T_EQ("started", next_event(attempt, &event), 0)) {
+        while (!strstr(contents("stderr"), "ready"))
+            poll(NULL, 0, 5);
+        asy_attempt_term(attempt);
+        T_EQ("ended", next_event(attempt, &event), 0);
+        T_EQ("by its own handler", event.exit_code, 5);
+    }
+    asy_attempt_destroy(attempt);
+
+    cleared |= truncate(in_folder("stderr"), 0);
+    T_EQ("log cleared", cleared, 0);
+    attempt = start("trap '' TERM; echo ready >&2; while :; do sleep 1000; done",
+                    mark = mark_next(), NULL);
+    if (attempt && T_EQ("started", next_event(attempt, &event), 0)) {
+        while (!strstr(contents("stderr"), "ready"))
+            poll(NULL, 0, 5);
+        asy_attempt_term(attempt);
+        asy_attempt_kill(attempt);
+        T_EQ("ended", next_event(attempt, &event), 0);
+        T_EQ("killed", event.signal, SIGKILL);
+    }
+    asy_attempt_destroy(attempt);
+    T_EQ("left", count_marked(mark, NULL, 0), 0);
+}
+
+static void enforces_the_memory_limit(void)
+{
+    static const char *const greedy[] = { "python3", "-c",
+                                          "x = bytearray(400 << 20)\nimport time\n"
+                                          "time.sleep(1000)", NULL };
+    struct asy_attempt_spec spec = { .argv = greedy, .stdout_fd = -1, .memory = 100u << 20 };
+    struct asy_attempt_event end;
+
+    if (!run("", &spec, &end))
+        return;
+    T_EQ("out of memory", end.out_of_memory, 1);
+    T_EQ("killed", end.signal, SIGKILL);
+    T_HAS("the numbers", end.text, "100 MiB");
+    spec.memory = 2ull << 30;
+    static const char *const modest[] = { "python3", "-c", "x = bytearray(50 << 20)", NULL };
+    spec.argv = modest;
+    if (run("", &spec, &end)) {
+        T_EQ("within", end.out_of_memory, 0);
+        T_EQ("within", end.exit_code, 0);
+    }
+}
+
+static void uses_a_group_where_it_may(void)
+{
+    char cgroup[512];
+    struct asy_attempt_spec spec = { .stdout_fd = -1, .stdout_path = in_folder("group"),
+                                     .cgroup = cgroup };
+    const char *mark = mark_next();
+    struct asy_attempt_event event;
+    struct asy_attempt *attempt;
+    struct stat st;
+    char own[600];
+
+    asy_attempt_cgroup(cgroup, sizeof cgroup);
+    if (!cgroup[0]) {
+        puts("    no delegated cgroup here: not tested");
+        return;
+    }
+    attempt = start("cat /proc/self/cgroup; " ZOO "exit 0", mark, &spec);
+    if (attempt && T_EQ("started", next_event(attempt, &event), 0)) {
+        snprintf(own, sizeof own, "%s/assay-%d", cgroup, (int)asy_attempt_pid(attempt));
+        T_EQ("ended", next_event(attempt, &event), 0);
+        T_HAS("inside its group", contents("group"), strrchr(own, '/'));
+    }
+    asy_attempt_destroy(attempt);
+    T_TRUE(stat(own, &st) < 0 && errno == ENOENT); /* removed with the attempt */
+    T_EQ("left", count_marked(mark, NULL, 0), 0);
+}
+
+static void orphans_of_a_killed_supervisor_are_swept(void)
+{
+    const char *mark = mark_next();
+    struct asy_attempt *attempt = start(ZOO "wait", mark, NULL);
+    struct asy_attempt_event event;
+
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* as the agent has it */
+    if (attempt && T_EQ("started", next_event(attempt, &event), 0)) {
+        T_TRUE(await_marked(mark, 8, 1));
+        kill(asy_attempt_pid(attempt), SIGKILL);
+        T_EQ("heard", next_event(attempt, &event), 0);
+        T_EQ("what", event.what, ASY_ATTEMPT_ORPHANED);
+        for (int i = 0; i < GENEROUS_MS / 10 && count_marked(mark, NULL, 0); i++) {
+            asy_attempt_sweep(NULL, 0);
+            poll(NULL, 0, 10);
+        }
+        T_EQ("left", count_marked(mark, NULL, 0), 0);
+    }
+    asy_attempt_destroy(attempt);
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        continue;
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+static void lists_of_cpus_read_back(void)
+{
+    static const struct {
+        const char *name, *text;
+        size_t n;
+        int rc;
+    } cases[] = {
+        { "one", "3", 1, 0 },          { "range", "0-3", 4, 0 },
+        { "mixed", "0,2-3,9", 4, 0 },  { "empty", "", 0, 0 },
+        { "backwards", "3-1", 0, ASY_E_FORMAT },  { "comma at the end", "1,", 0, ASY_E_FORMAT },
+        { "words", "a", 0, ASY_E_FORMAT },        { "negative", "-1", 0, ASY_E_FORMAT },
+        { "far beyond", "99999", 0, ASY_E_FORMAT }, { "too many", "0-99", 0, ASY_E_FULL },
+    };
+    unsigned cpus[64];
+    char text[64];
+    size_t n;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        int rc = asy_cpus_parse(cases[i].text, cpus, ASY_ARRAY_LEN(cpus), &n, NULL);
+
+        T_EQ(cases[i].name, rc, cases[i].rc);
+        if (rc < 0)
+            continue;
+        T_EQ(cases[i].name, n, cases[i].n);
+        T_EQ(cases[i].name, asy_cpus_format(cpus, n, text, sizeof text, NULL), 0);
+        T_STR(cases[i].name, text, cases[i].text);
+    }
+    T_EQ("no room", asy_cpus_format(cpus, 3, text, 3, NULL), ASY_E_FULL);
+}
+
+int main(void)
+{
+    static const struct t_test tests[] = {
+        T_TEST(says_how_a_program_ended),
+        T_TEST(names_what_cannot_start),
+        T_TEST(keeps_stdout_and_stderr),
+        T_TEST(hands_stdout_to_the_agent),
+        T_TEST(binds_before_the_first_instruction),
+        T_TEST(refuses_a_binding_that_does_not_hold),
+        T_TEST(ends_all_descendants_when_the_agent_is_gone),
+        T_TEST(ends_what_the_program_leaves_behind),
+        T_TEST(waits_for_what_ends_by_itself),
+        T_TEST(passes_on_term_and_kill),
+        T_TEST(enforces_the_memory_limit),
+        T_TEST(uses_a_group_where_it_may),
+        T_TEST(orphans_of_a_killed_supervisor_are_swept),
+        T_TEST(lists_of_cpus_read_back),
+    };
+    char command[200];
+    int code;
+
+    if (!mkdtemp(folder) ||
+        asy_cpus_read(0, all_cpus, ASY_ARRAY_LEN(all_cpus), &n_all, NULL) < 0)
+        return 2;
+    code = t__main("attempt", tests, ASY_ARRAY_LEN(tests));
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command) == 0 ? code : 2;
+}

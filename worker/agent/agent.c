@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * agent.c - the agent's main loop: one poll over all descriptors, then timers, then what is due.
+ *
+ * Objects are freed in sweep() alone, between two rounds, so a callback may end anything. */
+#include "impl.h"
+#include "copy.h"
+#include <asy/clock.h>
+#include <asy/durable.h>
+#include <asy/log.h>
+#include <asy/parse.h>
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define ARENA_MAX (16u << 20)
+#define SWEEP_MS 20
+#define DRAIN_EXTRA_MS 15000        /* beyond twice the longest grace */
+#define WALLTIME_MARGIN_MS 90000    /* before the batch system ends us */
+#define FILES_WANTED 8192
+
+/* ---- cores ---------------------------------------------------------------------------------------- */
+
+static int overlap(const unsigned *a, size_t n_a, const unsigned *b, size_t n_b)
+{
+    for (size_t i = 0, k = 0; i < n_a && k < n_b;) {
+        if (a[i] == b[k])
+            return 1;
+        a[i] < b[k] ? i++ : k++;
+    }
+    return 0;
+}
+
+int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job)
+{
+    int native = job->spec->study->kind == ASY_RUN_MODEL, busy = 0;
+
+    ASY__EACH(struct asy__job, other, &agent->jobs)
+        if (other != job && asy__job_alive(other) &&
+            overlap(job->cpus, job->n_cores, other->cpus, other->n_cores))
+            busy = 1;
+    ASY__EACH(struct asy__gang, gang, &agent->gangs) {
+        if (gang->dead || gang->job ||
+            !overlap(job->cpus, job->n_cores, gang->cpus, gang->n_cpus))
+            continue;
+        if (native && !gang->dying && gang->ranks == job->ranks &&
+            gang->n_cpus == job->n_cores && !strcmp(gang->owner, job->owner))
+            continue; /* it may take the job itself */
+        asy__gang_end(gang);
+        busy = 1;
+    }
+    return busy;
+}
+
+uint32_t asy__agent_free_cores(const struct asy__agent *agent)
+{
+    size_t used = 0;
+
+    if (agent->draining || agent->programs.fit[0])
+        return 0;
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        if (job->state != ASY__JOB_OVER)
+            used += job->n_cores;
+    return used < agent->node->n_cores ? agent->node->n_cores - (uint32_t)used : 0;
+}
+
+/* ---- leaving ---------------------------------------------------------------------------------------- */
+
+void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char *text)
+{
+    int64_t grace_ms = 0;
+
+    if (!agent->draining)
+        asy_info("draining: %s", text);
+    agent->draining = agent->leaving = 1;
+    ASY__EACH(struct asy__job, job, &agent->jobs) {
+        if (job->state == ASY__JOB_OVER || job->fenced)
+            continue;
+        if (job->grace_ms > grace_ms)
+            grace_ms = job->grace_ms;
+        if (!job->ordered)
+            asy__job_cancel(job, ASY_CANCEL_PAUSE, 0, cause, text);
+    }
+    if (agent->drain_until_ms == INT64_MAX)
+        agent->drain_until_ms = asy_clock_ms() + 2 * grace_ms + DRAIN_EXTRA_MS;
+}
+
+static void drain_self(struct asy__agent *agent, const char *text)
+{
+    struct asy_msg msg = { .type = ASY_MSG_DRAIN, .session = agent->session.id };
+    struct asy_buf frame;
+
+    if (!agent->draining && agent->session.state == ASY__SESSION_JOINED) {
+        asy_buf_init(&frame, ASY_FRAME_MAX);
+        msg.drain.text = text;
+        if (asy_msg_encode(&msg, &frame, NULL) == 0)
+            ASY_IGNORE(asy__link_send(agent->link, &frame, NULL)); /* leases will be refused */
+        asy_buf_fini(&frame);
+    }
+    asy__agent_drain(agent, ASY_CAUSE_PREEMPTED, text);
+}
+
+static void read_signals(struct asy__agent *agent)
+{
+    struct signalfd_siginfo info;
+
+    while (read(agent->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        char text[80];
+
+        snprintf(text, sizeof text, "the worker got %s",
+                 sigabbrev_np((int)info.ssi_signo) ? sigabbrev_np((int)info.ssi_signo) : "a signal");
+        /* a warning before walltime may come twice; only these two are a user's impatience */
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+            agent->told_to_end++;
+        drain_self(agent, text);
+        if (agent->told_to_end >= 2)
+            agent->drain_until_ms = 0;
+    }
+}
+
+/* 1: the loop may end. *ret_rc says how. */
+static int may_leave(struct asy__agent *agent, int64_t now_ms, int *ret_rc, struct asy_error *err)
+{
+    *ret_rc = 0;
+    if (agent->rejected) {
+        *ret_rc = asy_fail(err, ASY_E_DENIED, "the coordinator rejects this worker: %s",
+                           agent->reject_text);
+        return 1;
+    }
+    if (!agent->leaving)
+        return 0;
+    ASY__EACH(struct asy__gang, gang, &agent->gangs)
+        if (!gang->job)
+            asy__gang_end(gang);
+    if (agent->n_jobs == 0 && agent->gangs.next == &agent->gangs)
+        return 1;
+    if (now_ms < agent->drain_until_ms)
+        return 0;
+    *ret_rc = asy_fail(err, ASY_E_CANCELLED, "ended with %zu attempts whose reports are not durable",
+                       agent->n_jobs);
+    return agent->n_jobs > 0 || now_ms > agent->drain_until_ms + 5000;
+}
+
+static void check_idle(struct asy__agent *agent, int64_t now_ms)
+{
+    const struct asy__session *s = &agent->session;
+    size_t alive = 0;
+
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        alive += job->state != ASY__JOB_OVER;
+    if (agent->n_jobs || s->state != ASY__SESSION_JOINED)
+        agent->idle_since_ms = now_ms;
+    if (agent->options.once_idle_exit && !agent->leaving &&
+        now_ms - agent->idle_since_ms >= agent->options.idle_exit_ms)
+        drain_self(agent, "idle");
+    if (now_ms >= agent->walltime_end_ms - WALLTIME_MARGIN_MS && !agent->draining)
+        drain_self(agent, "the batch job's time is nearly up");
+    if (s->state == ASY__SESSION_JOINED)
+        agent->session.heard_ms = now_ms;
+}
+
+static int orphaned(const struct asy__agent *agent, int64_t now_ms)
+{
+    if (agent->session.state == ASY__SESSION_JOINED ||
+        now_ms - agent->session.heard_ms < agent->options.orphan_ms)
+        return 0;
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        if (job->state != ASY__JOB_OVER)
+            return 0; /* it trains on to its milestone */
+    return 1;
+}
+
+/* ---- the poll set --------------------------------------------------------------------------------------- */
+
+enum kind { SIGNALS, LINK, ATTEMPT, GANG, JOB_DOOR, GANG_DOOR, PIPE, CONN };
+struct watches {
+    struct pollfd *fds;
+    struct {
+        enum kind kind;
+        void *object;
+    } *what;
+    size_t n, cap;
+};
+
+static void watch(struct watches *w, int fd, short events, enum kind kind, void *object)
+{
+    if (w->n == w->cap) {
+        size_t cap = w->cap ? 2 * w->cap : 64;
+        void *fds = realloc(w->fds, cap * sizeof *w->fds), *what;
+
+        if (!fds)
+            return; /* looked at in a later round */
+        w->fds = fds;
+        if (!(what = realloc(w->what, cap * sizeof *w->what)))
+            return;
+        w->what = what;
+        w->cap = cap;
+    }
+    w->fds[w->n] = (struct pollfd){ fd, events, 0 };
+    w->what[w->n].kind = kind;
+    w->what[w->n++].object = object;
+}
+
+static void watch_conns(struct watches *w, struct asy__list *conns)
+{
+    ASY__EACH(struct asy__conn, conn, conns) {
+        short events = (short)((asy__conn_listens(conn) ? POLLIN : 0) |
+                               (asy_line_pending(conn->line) ? POLLOUT : 0));
+
+        if (!conn->dead && events)
+            watch(w, asy_line_fd(conn->line), events, CONN, conn);
+    }
+}
+
+static void build_watches(struct asy__agent *agent, struct watches *w)
+{
+    w->n = 0;
+    watch(w, agent->signals, POLLIN, SIGNALS, NULL);
+    watch(w, asy__link_fd(agent->link), POLLIN, LINK, NULL);
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        if (job->run_by)
+            watch(w, asy_attempt_fd(job->run_by), POLLIN, ATTEMPT, job);
+    ASY__EACH(struct asy__gang, gang, &agent->gangs) {
+        if (gang->dead)
+            continue;
+        watch(w, asy_attempt_fd(gang->attempt), POLLIN, GANG, gang);
+        watch(w, gang->door.fd, POLLIN, GANG_DOOR, gang);
+        watch_conns(w, &gang->conns);
+    }
+    ASY__EACH(struct asy__job, job, &agent->jobs) {
+        if (job->state != ASY__JOB_RUNNING)
+            continue; /* STARTED comes before anything it says */
+        if (job->door.fd >= 0)
+            watch(w, job->door.fd, POLLIN, JOB_DOOR, job);
+        if (job->pipe.fd >= 0 && job->reports.n < ASY__UNDURABLE_MAX)
+            watch(w, job->pipe.fd, POLLIN, PIPE, job);
+        watch_conns(w, &job->conns);
+    }
+}
+
+static void dispatch(struct asy__agent *agent, enum kind kind, void *object, short revents)
+{
+    struct asy__gang *gang = object;
+    struct asy__job *job = object;
+
+    switch (kind) {
+    case SIGNALS: read_signals(agent); break;
+    case LINK: asy__session_news(agent); break;
+    case ATTEMPT: asy__job_attempt(job); break;
+    case GANG: asy__gang_ready(gang); break;
+    case JOB_DOOR: asy__door_accept(agent, &job->door, job, NULL); break;
+    case GANG_DOOR: asy__door_accept(agent, &gang->door, NULL, gang); break;
+    case PIPE: asy__pipe_ready(job); break;
+    case CONN: asy__conn_ready(object, revents); break;
+    }
+}
+
+/* ---- one round ---------------------------------------------------------------------------------------------- */
+
+static void sweep_conns(struct asy__list *conns)
+{
+    struct asy__list *at = conns->next;
+
+    while (at != conns) {
+        struct asy__conn *conn = (struct asy__conn *)at;
+
+        at = at->next;
+        if (conn->dead)
+            asy__conn_destroy(conn);
+    }
+}
+
+static void sweep(struct asy__agent *agent)
+{
+    struct asy__list *at = agent->jobs.next;
+
+    while (at != &agent->jobs) {
+        struct asy__job *job = (struct asy__job *)at;
+
+        at = at->next;
+        sweep_conns(&job->conns);
+        if (job->state != ASY__JOB_OVER || job->run_by || job->gang)
+            continue;
+        if (!job->forgotten && !job->fenced && job->reports.durable < job->reports.made)
+            continue;
+        asy__job_destroy(job);
+        agent->n_jobs--;
+    }
+    at = agent->gangs.next;
+    while (at != &agent->gangs) {
+        struct asy__gang *gang = (struct asy__gang *)at;
+
+        at = at->next;
+        sweep_conns(&gang->conns);
+        if (gang->dead)
+            asy__gang_destroy(gang);
+    }
+}
+
+/* Ends what a dead supervisor left; it became our child. */
+static void sweep_orphans(struct asy__agent *agent, int64_t now_ms)
+{
+    pid_t keep[1024];
+    size_t n = 0;
+
+    if (!agent->sweeping || now_ms < agent->sweep_ms)
+        return;
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        if (job->run_by && n < ASY_ARRAY_LEN(keep))
+            keep[n++] = asy_attempt_pid(job->run_by);
+    ASY__EACH(struct asy__gang, gang, &agent->gangs)
+        if (gang->attempt && n < ASY_ARRAY_LEN(keep))
+            keep[n++] = asy_attempt_pid(gang->attempt);
+    agent->sweep_ms = now_ms + SWEEP_MS;
+    if (n == ASY_ARRAY_LEN(keep) || asy_attempt_sweep(keep, n) == 0)
+        agent->sweeping = 0;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Lines that wait in buffers; 1 if some are left for the next round. */
+static int resume_conns(struct asy__list *conns)
+{
+    int more = 0;
+
+    ASY__EACH(struct asy__conn, conn, conns) {
+        asy__conn_resume(conn);
+        more |= conn->more && !conn->dead;
+    }
+    return more;
+}
+
+static int64_t run_timers(struct asy__agent *agent, int64_t now_ms)
+{
+    int64_t next = now_ms + 1000; /* idle checks */
+    int more = 0;
+
+    next = earlier(next, asy__session_timers(agent, now_ms));
+    ASY__EACH(struct asy__job, job, &agent->jobs) {
+        asy__job_try_start(job);
+        next = earlier(next, asy__job_timers(job, now_ms));
+        if (job->state == ASY__JOB_RUNNING)
+            more |= resume_conns(&job->conns);
+    }
+    ASY__EACH(struct asy__gang, gang, &agent->gangs) {
+        next = earlier(next, asy__gang_timers(gang, now_ms));
+        more |= resume_conns(&gang->conns);
+    }
+    sweep_orphans(agent, now_ms);
+    if (agent->sweeping)
+        next = earlier(next, agent->sweep_ms);
+    check_idle(agent, now_ms);
+    asy__reports_flush(agent, now_ms, 0);
+    next = earlier(next, asy__reports_deadline(agent));
+    return more ? now_ms : next;
+}
+
+static void tell_free_cores(struct asy__agent *agent)
+{
+    uint32_t n = asy__agent_free_cores(agent);
+
+    if (n != agent->free_told)
+        asy__link_status(agent->link, n);
+    agent->free_told = n;
+}
+
+static int loop(struct asy__agent *agent, struct asy_error *err)
+{
+    struct watches w = { 0 };
+    int rc = 0;
+
+    for (;;) {
+        int64_t now_ms = asy_clock_ms(), next = run_timers(agent, now_ms);
+
+        sweep(agent);
+        tell_free_cores(agent);
+        if (may_leave(agent, now_ms, &rc, err))
+            break;
+        if (orphaned(agent, now_ms)) {
+            rc = asy_fail(err, ASY_E_GONE, "no coordinator was heard for %lld s",
+                          (long long)(agent->options.orphan_ms / 1000));
+            break;
+        }
+        build_watches(agent, &w);
+        if (poll(w.fds, w.n, next > now_ms ? (int)(next - now_ms) : 0) < 0) {
+            if (errno == EINTR)
+                continue;
+            rc = asy_fail_errno(err, errno, "cannot wait for events");
+            break;
+        }
+        for (size_t i = 0; i < w.n; i++)
+            if (w.fds[i].revents)
+                dispatch(agent, w.what[i].kind, w.what[i].object, w.fds[i].revents);
+    }
+    free(w.fds);
+    free(w.what);
+    return rc;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------- */
+
+/* Folders of agents of this host that are gone. */
+static void remove_stale_work(const struct asy__agent *agent)
+{
+    char *base = asy__textf("%s/work", agent->home);
+    size_t n = strlen(agent->node->host);
+    struct dirent *entry;
+    DIR *dir = base ? opendir(base) : NULL;
+
+    while (dir && (entry = readdir(dir))) {
+        const char *pid_text = entry->d_name + n + 1;
+        int64_t pid;
+        char *path;
+
+        if (strncmp(entry->d_name, agent->node->host, n) || entry->d_name[n] != '.' ||
+            asy_parse_i64(pid_text, strlen(pid_text), &pid, NULL) < 0 || pid <= 0 ||
+            pid == getpid() || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+            continue;
+        if ((path = asy__textf("%s/%s", base, entry->d_name)))
+            ASY_IGNORE(asy_durable_remove(path, NULL)); /* the next agent tries again */
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+    free(base);
+}
+
+static int take_signals(struct asy__agent *agent, struct asy_error *err)
+{
+    struct rlimit files;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    sigaddset(&set, SIGPIPE);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return asy_fail_errno(err, errno, "cannot block signals");
+    sigdelset(&set, SIGPIPE); /* blocked for good: writes say EPIPE */
+    if ((agent->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+        return asy_fail_errno(err, errno, "cannot take signals");
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
+        files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+        ASY_IGNORE(setrlimit(RLIMIT_NOFILE, &files) < 0); /* then fewer attempts fit */
+    }
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* what a killed supervisor leaves comes to us */
+    return 0;
+}
+
+static int describe(struct asy__agent *agent, struct asy_error *err)
+{
+    struct asy_jsonw w;
+    int rc;
+
+    asy_jsonw_init(&w, &agent->hardware, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy__hardware_write(agent->node, &agent->programs, &w);
+    asy_jsonw_close(&w, '}');
+    asy_jsonw_init(&w, &agent->versions, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy__versions_write(&agent->programs, &w);
+    asy_jsonw_close(&w, '}');
+    if ((rc = asy_buf_check(&agent->hardware, "the hardware's description", err)) < 0)
+        return rc;
+    return asy_buf_check(&agent->versions, "the list of versions", err);
+}
+
+static int learn_node(struct asy__agent *agent, struct asy_error *err)
+{
+    struct asy_node_options options = ASY_NODE_OPTIONS_INIT;
+    int rc;
+
+    options.max_cores = agent->options.max_cores;
+    options.max_memory = agent->options.max_memory;
+    options.smt = agent->options.smt;
+    if ((rc = asy_node_create(&options, &agent->node, err)) < 0)
+        return rc;
+    asy__programs_find(&agent->programs);
+    asy__programs_probe(&agent->programs);
+    asy_attempt_cgroup(agent->cgroup, sizeof agent->cgroup);
+    if (agent->programs.fit[0])
+        asy_warn("out of service: %s, taking no leases", agent->programs.fit);
+    if (agent->programs.trainer_note[0])
+        asy_warn("%s", agent->programs.trainer_note);
+    return describe(agent, err);
+}
+
+static int set_up(struct asy__agent *agent, struct asy_error *err)
+{
+    const struct asy_agent_options *options = &agent->options;
+    int64_t left = options->walltime_ms;
+    char *key = NULL;
+    int rc;
+
+    if (!(agent->home = strdup(options->home)) ||
+        !(agent->discovery_path = options->discovery
+                                      ? strdup(options->discovery)
+                                      : asy__textf("%s/coordinator.json", options->home)) ||
+        !(key = asy__textf("%s/keys/user.key", options->home)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for an agent");
+    if ((rc = asy_keypair_load(key, &agent->pair, err)) < 0 ||
+        (rc = take_signals(agent, err)) < 0 || (rc = learn_node(agent, err)) < 0 ||
+        (rc = asy_arena_create(ARENA_MAX, &agent->arena, err)) < 0 ||
+        (rc = asy__rundir_create(agent->rundir, sizeof agent->rundir, err)) < 0 ||
+        (rc = asy__link_create(&agent->link, err)) < 0)
+        goto out;
+    if (left < 0)
+        left = asy__walltime_left();
+    agent->walltime_end_ms = left < 0 ? INT64_MAX : asy_clock_ms() + left;
+    remove_stale_work(agent);
+    asy_info("cores=%u memory=%lluMiB groups=%u model='%s' cgroup=%s", agent->node->n_cores,
+             (unsigned long long)(agent->node->memory >> 20), agent->node->n_numa,
+             agent->node->model, agent->cgroup[0] ? agent->cgroup : "none");
+out:
+    free(key);
+    return rc;
+}
+
+static void tear_down(struct asy__agent *agent)
+{
+    while (agent->jobs.next != &agent->jobs)
+        asy__job_destroy((struct asy__job *)agent->jobs.next);
+    while (agent->gangs.next != &agent->gangs)
+        asy__gang_destroy((struct asy__gang *)agent->gangs.next);
+    asy__link_destroy(agent->link);
+    while (agent->specs.next != &agent->specs) {
+        struct asy__spec *spec = (struct asy__spec *)agent->specs.next;
+
+        asy__list_del(&spec->node);
+        spec->refs++;
+        asy__spec_unref(spec);
+    }
+    if (agent->rundir[0])
+        asy__rundir_remove(agent->rundir);
+    if (agent->node) {
+        char *work = asy__textf("%s/work/%s.%d", agent->home, agent->node->host, (int)getpid());
+
+        if (work)
+            rmdir(work); /* empty, unless something could not be removed */
+        free(work);
+    }
+    if (agent->signals >= 0)
+        close(agent->signals);
+    asy_arena_destroy(agent->arena);
+    asy__programs_fini(&agent->programs);
+    asy_node_destroy(agent->node);
+    asy_buf_fini(&agent->hardware);
+    asy_buf_fini(&agent->versions);
+    explicit_bzero(&agent->pair, sizeof agent->pair);
+    free(agent->home);
+    free(agent->discovery_path);
+}
+
+static void init(struct asy__agent *agent, const struct asy_agent_options *options)
+{
+    memset(agent, 0, sizeof *agent);
+    agent->options = *options;
+    agent->signals = -1;
+    agent->id = asy_id_make();
+    agent->walltime_end_ms = agent->drain_until_ms = INT64_MAX;
+    agent->idle_since_ms = asy_clock_ms();
+    agent->free_told = UINT32_MAX;
+    snprintf(agent->version, sizeof agent->version, "%s", options->version ? options->version : "");
+    asy__list_init(&agent->jobs);
+    asy__list_init(&agent->gangs);
+    asy__list_init(&agent->specs);
+    asy_buf_init(&agent->hardware, 512u << 10);
+    asy_buf_init(&agent->versions, 64u << 10);
+}
+
+int asy_agent_run(const struct asy_agent_options *options, struct asy_error *err)
+{
+    static struct asy__agent agent; /* one per process: it owns the signals */
+    int rc;
+
+    init(&agent, options);
+    if ((rc = set_up(&agent, err)) == 0) {
+        asy__session_start(&agent);
+        rc = loop(&agent, err);
+        asy__session_bye(&agent, rc ? err ? err->text : "" : "drained");
+    }
+    tear_down(&agent);
+    return rc;
+}
+
+int asy_agent_probe(const struct asy_agent_options *options, struct asy_buf *ret_json,
+                    struct asy_error *err)
+{
+    static struct asy__agent agent;
+    struct asy_jsonw w;
+    int rc;
+
+    init(&agent, options);
+    if ((rc = learn_node(&agent, err)) == 0) {
+        asy_jsonw_init(&w, ret_json, 1);
+        asy_jsonw_open(&w, NULL, '{');
+        asy_jsonw_str(&w, "version", agent.version);
+        asy_jsonw_str(&w, "fit", agent.programs.fit);
+        asy_jsonw_open(&w, "hardware", '{');
+        asy__hardware_write(agent.node, &agent.programs, &w);
+        asy_jsonw_close(&w, '}');
+        asy_jsonw_raw(&w, "versions", agent.versions.data, agent.versions.len);
+        asy_jsonw_open(&w, "programs", '{');
+        asy_jsonw_str(&w, "assay-attempt", agent.programs.attempt);
+        asy_jsonw_str(&w, "assay-trainer", agent.programs.trainer);
+        asy_jsonw_str(&w, "mpirun", agent.programs.mpirun);
+        asy_jsonw_close(&w, '}');
+        asy_jsonw_str(&w, "cgroup", agent.cgroup);
+        asy_jsonw_close(&w, '}');
+        asy_buf_addc(ret_json, '\n');
+        rc = asy_buf_check(ret_json, "the probe", err);
+    }
+    tear_down(&agent);
+    return rc;
+}

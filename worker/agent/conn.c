@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conn.c - the talk with a program: each line is checked, numbered, queued and answered at once.
+ *
+ * "At once" has two exceptions. A line with `wait` is answered when its report is durable and
+ * whatever the coordinator made of it had time to arrive. And a program that reports faster than the
+ * coordinator commits is not read any further until it has caught up. */
+#include "impl.h"
+#include <asy/clock.h>
+#include <asy/log.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REFUSED_MAX 1000
+#define LINES_PER_ROUND 512
+#define SETTLE_MS 10 /* between a watermark and the order that its report caused */
+
+static struct asy__job *job_of(const struct asy__conn *conn)
+{
+    return conn->job ? conn->job : conn->gang->job;
+}
+
+void asy__conn_say(struct asy__conn *conn, const char *text, size_t len)
+{
+    if (conn->dead)
+        return;
+    if (asy_line_send(conn->line, text, len, NULL) < 0)
+        asy__conn_close(conn); /* it does not read its answers, or is gone */
+}
+
+void asy__conn_close(struct asy__conn *conn)
+{
+    if (conn->dead)
+        return;
+    conn->dead = 1;
+    if (conn->job)
+        conn->job->n_conns--;
+    else
+        conn->gang->n_conns--;
+    if (conn->gang && conn->rank >= 0)
+        asy__gang_rank_lost(conn->gang);
+}
+
+void asy__conn_destroy(struct asy__conn *conn)
+{
+    asy__list_del(&conn->node);
+    asy_line_destroy(conn->line);
+    free(conn);
+}
+
+static void refuse(struct asy__conn *conn, const struct asy_error *why)
+{
+    struct asy_buf text;
+    struct asy_jsonw w;
+
+    asy_buf_init(&text, 4096);
+    asy_jsonw_init(&w, &text, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_str(&w, "error", why->text);
+    asy_jsonw_close(&w, '}');
+    if (text.rc == 0)
+        asy__conn_say(conn, text.data, text.len);
+    asy_buf_fini(&text);
+    if (++conn->refused >= REFUSED_MAX)
+        asy__conn_close(conn);
+}
+
+static void answer(struct asy__conn *conn, struct asy__job *job)
+{
+    static const char *const words[] = { [ASY__GO_ON] = "continue", [ASY__PAUSE] = "pause",
+                                         [ASY__STOP] = "stop" };
+    uint64_t durable = job->reports.durable;
+    struct asy_buf text;
+    struct asy_jsonw w;
+
+    asy_buf_init(&text, 256);
+    asy_jsonw_init(&w, &text, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_str(&w, "do", words[job->verdict]);
+    asy_jsonw_u64(&w, "durable", durable ? durable - 1 : 0); /* lines; the first report is ours */
+    asy_jsonw_close(&w, '}');
+    if (text.rc == 0)
+        asy__conn_say(conn, text.data, text.len);
+    asy_buf_fini(&text);
+    if (job->verdict != ASY__GO_ON)
+        asy__job_told(job);
+}
+
+static int take_report(struct asy__job *job, const struct asy__said *said, struct asy_error *err)
+{
+    struct asy_event event = { .kind = ASY_EV_REPORT };
+
+    event.report.step = said->step;
+    event.report.metrics = said->metrics;
+    event.report.n_metrics = said->n_metrics;
+    event.report.reporter_wall_us = asy_clock_wall_us();
+    return asy__report_add(job, &event, err);
+}
+
+static int take_checkpoint(struct asy__conn *conn, struct asy__job *job,
+                           const struct asy__said *said, struct asy_error *err)
+{
+    struct asy_event event = { .kind = ASY_EV_CHECKPOINT };
+    struct asy_checkpoint *c = &event.checkpoint.checkpoint;
+    char *path = NULL;
+    int rc;
+
+    if (!asy__job_checkpoints(job))
+        return asy_fail(err, ASY_E_STATE, "the study does not say 'checkpoint: true'");
+    rc = asy__files_keep(job, conn->gang ? job->dir : job->checkpoints, said->name, &c->sha,
+                         &c->bytes, &path, err);
+    if (rc < 0) {
+        asy_error_prefix(err, "cannot keep checkpoint '%.60s'", said->name);
+        if (rc == ASY_E_NOSPACE || rc == ASY_E_IO)
+            asy__job_doom(job, ASY_CAUSE_SIGNAL, err->text); /* else it trains without a net */
+        return rc;
+    }
+    c->attempt = job->attempt;
+    c->step = said->step;
+    c->path = path;
+    if ((rc = asy__report_add(job, &event, err)) < 0) {
+        free(path);
+        return rc;
+    }
+    job->last = *c;
+    free(job->last_path);
+    job->last_path = path;
+    job->last.path = path;
+    return 0;
+}
+
+/* A report or a checkpoint. */
+static void take(struct asy__conn *conn, struct asy__job *job, const struct asy__said *said)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc;
+
+    if (said->what == ASY__SAID_REPORT)
+        rc = take_report(job, said, &err);
+    else
+        rc = take_checkpoint(conn, job, said, &err);
+    if (rc < 0) {
+        refuse(conn, &err);
+        return;
+    }
+    asy__job_stepped(job, said->step);
+    if (said->wait && job->verdict == ASY__GO_ON) {
+        conn->wait_number = job->reports.made;
+        conn->wait_until_ms = asy_clock_ms() + ASY__WAIT_MS;
+        conn->settle_ms = 0;
+        job->reports.oldest_unsent_ms = 1;
+        return;
+    }
+    answer(conn, job);
+}
+
+static enum asy_end end_of(const char *outcome, enum asy_cause *ret_cause)
+{
+    *ret_cause = ASY_CAUSE_NONE;
+    switch (outcome[0]) {
+    case 'c': return ASY_END_COMPLETE;
+    case 'p': return ASY_END_PAUSED;
+    case 's': return ASY_END_STOPPED;
+    case 'd': *ret_cause = ASY_CAUSE_DIVERGED; return ASY_END_DIVERGED;
+    default: *ret_cause = ASY_CAUSE_BAD_JOB; return ASY_END_CRASHED;
+    }
+}
+
+static void take_end(struct asy__job *job, const struct asy__said *said)
+{
+    enum asy_cause cause;
+    enum asy_end end = end_of(said->outcome, &cause);
+
+    asy__job_native_end(job, end, cause, said->step, said->objective, said->model, said->reason);
+}
+
+static void take_gang_line(struct asy__conn *conn, const struct asy__said *said)
+{
+    struct asy__job *job = conn->gang->job;
+
+    if (said->what == ASY__SAID_HELLO) {
+        asy__gang_hello(conn, said);
+        return;
+    }
+    if (conn->rank < 0) {
+        asy_warn("a process spoke to a gang's socket without greeting, closed it");
+        asy__conn_close(conn);
+        return;
+    }
+    if (said->what == ASY__SAID_END && conn->gang->running)
+        conn->gang->running--; /* each rank says it; only then does it hear the next order */
+    if (conn->rank > 0 || !job || job->state != ASY__JOB_RUNNING)
+        return; /* rank 0 speaks for all; or the job is over already */
+    if (said->what == ASY__SAID_END)
+        take_end(job, said);
+    else
+        take(conn, job, said);
+}
+
+static void take_line(struct asy__conn *conn, const char *line, size_t len)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__said said;
+
+    if (asy__said_parse(line, len, &said, &err) < 0) {
+        if (conn->gang && conn->rank < 0)
+            asy__conn_close(conn);
+        else
+            refuse(conn, &err);
+        return;
+    }
+    if (conn->gang) {
+        take_gang_line(conn, &said);
+    } else if (said.what == ASY__SAID_REPORT || said.what == ASY__SAID_CHECKPOINT) {
+        take(conn, conn->job, &said);
+    } else {
+        asy_fail(&err, ASY_E_INVAL, "'hello' and 'end' are for trainers; a command exits");
+        refuse(conn, &err);
+    }
+    asy__said_fini(&said);
+}
+
+int asy__conn_listens(const struct asy__conn *conn)
+{
+    const struct asy__job *job = job_of(conn);
+
+    return !conn->dead && !conn->wait_number &&
+           (!job || job->closing || job->reports.n < ASY__UNDURABLE_MAX);
+}
+
+void asy__conn_resume(struct asy__conn *conn)
+{
+    const char *line;
+    size_t len;
+    int n = 0;
+
+    conn->more = 0;
+    while (asy__conn_listens(conn)) {
+        if (n++ == LINES_PER_ROUND) {
+            conn->more = 1; /* others first */
+            return;
+        }
+        if (!(line = asy_line_next(conn->line, &len)))
+            return;
+        take_line(conn, line, len);
+    }
+}
+
+void asy__conn_ready(struct asy__conn *conn, short revents)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = 0;
+
+    if (conn->dead)
+        return;
+    if (revents & POLLOUT && asy_line_flush(conn->line, NULL) < 0) {
+        asy__conn_close(conn);
+        return;
+    }
+    if (!(revents & (POLLIN | POLLHUP | POLLERR)))
+        return;
+    if (conn->more)
+        asy__conn_resume(conn);
+    if (asy__conn_listens(conn))
+        rc = asy_line_fill(conn->line, &err);
+    asy__conn_resume(conn);
+    if (rc == ASY_E_TOOBIG)
+        refuse(conn, &err);
+    if (rc < 0)
+        asy__conn_close(conn);
+}
+
+int64_t asy__conn_waits(struct asy__job *job, int64_t now_ms)
+{
+    struct asy__list *conns = job->gang ? &job->gang->conns : &job->conns;
+    int64_t next = INT64_MAX;
+
+    ASY__EACH(struct asy__conn, conn, conns) {
+        int64_t at;
+
+        if (!conn->wait_number || conn->dead)
+            continue;
+        if (!conn->settle_ms && job->reports.durable >= conn->wait_number)
+            conn->settle_ms = now_ms + SETTLE_MS;
+        at = conn->settle_ms && conn->settle_ms < conn->wait_until_ms ? conn->settle_ms
+                                                                      : conn->wait_until_ms;
+        if (at <= now_ms || job->verdict != ASY__GO_ON) {
+            conn->wait_number = 0;
+            answer(conn, job);
+            conn->more = 1;
+            at = now_ms;
+        }
+        if (at < next)
+            next = at;
+    }
+    return next;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * files.c - where an attempt works, and what of it becomes an artifact.
+ *
+ *   home/work/<host>.<pid>/<study>-<trial>-<attempt>/trial        ASSAY_DIR
+ *                                                    /checkpoints  ASSAY_CHECKPOINT_DIR
+ *   home/logs/<study>/<trial>/<attempt>/stdout, stderr
+ *   home/artifacts/<aa>/<sha256>                      a file, or a folder tree
+ *
+ * The folder of an agent that died is removed by the next agent of its host. */
+#include "impl.h"
+#include "copy.h"
+#include <asy/durable.h>
+#include <asy/log.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILES_MAX (1ull << 30) /* bytes of a study's `files`, copied for each attempt */
+
+static int name_folders(struct asy__job *job, struct asy_error *err)
+{
+    struct asy__agent *agent = job->agent;
+    char study[ASY_ID_TEXT];
+
+    asy_id_format(job->study, study);
+    job->work = asy__textf("%s/work/%s.%d/%s-%llu-%u", agent->home, agent->node->host,
+                           (int)getpid(), study, (unsigned long long)job->trial, job->attempt);
+    job->logs = asy__textf("%s/logs/%s/%llu/%u", agent->home, study,
+                           (unsigned long long)job->trial, job->attempt);
+    if (!job->work || !job->logs || !(job->dir = asy__textf("%s/trial", job->work)) ||
+        !(job->checkpoints = asy__textf("%s/checkpoints", job->work)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for paths");
+    return 0;
+}
+
+/* Where in the trial's folder a file of the study goes: as it lies below the study's folder, or by
+ * its own name. */
+static const char *place_of(const char *base_dir, const char *path)
+{
+    size_t n = base_dir ? strlen(base_dir) : 0;
+    const char *slash;
+
+    if (n && !strncmp(path, base_dir, n) && path[n] == '/' && path[n + 1])
+        return path + n + 1;
+    slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int copy_files(struct asy__job *job, struct asy_error *err)
+{
+    const struct asy_study_spec *study = job->spec->study;
+    uint64_t budget = FILES_MAX;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < study->n_files; i++) {
+        char *from = strdup(study->files[i]), *to = NULL;
+        size_t n = from ? strlen(from) : 0;
+
+        while (n > 1 && from[n - 1] == '/')
+            from[--n] = '\0'; /* "src/" is a folder */
+        if (!from || !(to = asy__textf("%s/%s", job->dir, place_of(study->base_dir, from))))
+            rc = asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+        else
+            rc = asy__copy(from, to, &budget, err);
+        free(from);
+        free(to);
+    }
+    return rc;
+}
+
+int asy__files_prepare(struct asy__job *job, struct asy_error *err)
+{
+    int rc;
+
+    if ((rc = name_folders(job, err)) < 0)
+        return rc;
+    ASY_IGNORE(asy_durable_remove(job->work, NULL)); /* of an earlier lease with these numbers */
+    if ((rc = asy__mkdirs(job->dir, err)) < 0 || (rc = asy__mkdirs(job->checkpoints, err)) < 0 ||
+        (rc = asy__mkdirs(job->logs, err)) < 0)
+        return rc;
+    return copy_files(job, err);
+}
+
+void asy__files_clean(struct asy__job *job)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (job->work && asy_durable_remove(job->work, &err) < 0)
+        asy_warn("%s: cannot remove its folder: %s, leaving it", job->name, err.text);
+}
+
+static int hash(const char *path, int *ret_is_tree, struct asy_sha *ret_sha, uint64_t *ret_bytes,
+                struct asy_error *err)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return asy_fail_errno(err, errno, "cannot find '%s'", path);
+    *ret_is_tree = S_ISDIR(st.st_mode);
+    if (S_ISREG(st.st_mode))
+        return asy_sha_file(path, ret_sha, ret_bytes, err);
+    if (S_ISDIR(st.st_mode))
+        return asy_durable_tree_sha(path, ret_sha, ret_bytes, err);
+    return asy_fail(err, ASY_E_INVAL, "'%s' is neither a file nor a folder", path);
+}
+
+static char *artifact_path(const struct asy__job *job, struct asy_sha sha, char **ret_folder)
+{
+    char hex[ASY_SHA_TEXT];
+
+    asy_sha_format(sha, hex);
+    *ret_folder = asy__textf("%s/artifacts/%.2s", job->agent->home, hex);
+    return asy__textf("%s/artifacts/%.2s/%s", job->agent->home, hex, hex);
+}
+
+static int move_in(const char *from, int is_tree, const char *folder, const char *path,
+                   struct asy_error *err)
+{
+    struct stat st;
+    int rc;
+
+    if (lstat(path, &st) == 0) /* the same content is there already */
+        return asy_durable_remove(from, err);
+    if ((rc = asy_durable_mkdirs(folder, err)) < 0)
+        return rc;
+    rc = is_tree ? asy_durable_move_tree(from, path, err) : asy_durable_move(from, path, err);
+    if (rc == 0)
+        asy__write_protect(path);
+    return rc;
+}
+
+int asy__files_keep(struct asy__job *job, const char *dir, const char *name,
+                    struct asy_sha *ret_sha, uint64_t *ret_bytes, char **ret_path,
+                    struct asy_error *err)
+{
+    char *from = asy__textf("%s/%s", dir, name), *folder = NULL, *path = NULL;
+    int is_tree, rc;
+
+    if (!from)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+    if ((rc = hash(from, &is_tree, ret_sha, ret_bytes, err)) < 0)
+        goto out;
+    path = artifact_path(job, *ret_sha, &folder);
+    if (!path || !folder) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+        goto out;
+    }
+    asy__crash_point("agent.before_checkpoint_rename");
+    if ((rc = move_in(from, is_tree, folder, path, err)) < 0)
+        goto out;
+    asy__crash_point("agent.after_checkpoint_rename");
+    *ret_path = path;
+    path = NULL;
+out:
+    free(from);
+    free(folder);
+    free(path);
+    return rc;
+}
+
+int asy__files_resume(struct asy__job *job, struct asy_error *err)
+{
+    char *folder = NULL, *local, *path;
+    struct asy_sha sha;
+    uint64_t bytes;
+    int is_tree, rc;
+
+    if (job->from.attempt == 0)
+        return 0;
+    local = artifact_path(job, job->from.sha, &folder);
+    free(folder);
+    if (!local)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+    path = access(local, F_OK) == 0 || !job->from_path ? local : job->from_path;
+    if ((rc = hash(path, &is_tree, &sha, &bytes, err)) < 0)
+        goto out;
+    if (memcmp(sha.b, job->from.sha.b, sizeof sha.b)) {
+        rc = asy_fail(err, ASY_E_CORRUPT, "checkpoint '%s' is damaged: its hash differs", path);
+        goto out;
+    }
+    if (!(job->resume = strdup(path)))
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+out:
+    free(local);
+    if (rc < 0)
+        asy_error_prefix(err, "cannot resume from the checkpoint of attempt %u",
+                         job->from.attempt);
+    return rc;
+}

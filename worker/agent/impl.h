@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * impl.h - what the files of the agent share. All of it belongs to the main thread; link.c alone has
+ * another thread, and speaks with it in messages.
+ *
+ * Objects that callbacks may end while the loop still holds a pointer to them are marked (dead,
+ * forgotten) and freed by asy__sweep() between two rounds of the loop. */
+#ifndef ASY__AGENT_IMPL_H
+#define ASY__AGENT_IMPL_H
+#include <asy/agent.h>
+#include <asy/attempt.h>
+#include <asy/gang.h>
+#include <asy/keys.h>
+#include <asy/msg.h>
+#include <asy/node.h>
+#include <asy/study.h>
+#include "list.h"
+
+#define ASY__SPECS_MAX 64          /* studies remembered by their content id */
+#define ASY__CONNS_MAX 64          /* of one attempt */
+#define ASY__UNDURABLE_MAX 20000   /* reports of one attempt; then its program waits */
+#define ASY__IN_FLIGHT_MAX 2000    /* sent, not yet durable */
+#define ASY__METRICS_MAX 1000      /* in one line */
+#define ASY__METRIC_NAME_MAX 250   /* bytes */
+#define ASY__STEP_MAX (1ull << 53)
+#define ASY__FLUSH_MS 100          /* a report waits at most this long for company */
+#define ASY__RESEND_MS 2000        /* no progress of the watermark for this long: send again */
+#define ASY__WAIT_MS 30000         /* a line with "wait" is answered after this at the latest */
+#define ASY__GANG_TRIALS_MAX 200
+#define ASY__GANG_IDLE_MS 60000
+#define ASY__GANG_START_MS 60000   /* until all ranks have greeted */
+
+struct asy__agent;
+struct asy__gang;
+struct asy__job;
+struct asy__pattern;
+
+/* ---- words.c: a growing, NULL-terminated list of texts ---------------------------------------- */
+struct asy__words {
+    char **text;
+    size_t n, cap;
+    int rc;                        /* sticky, as in asy/buf.h */
+};
+void asy__words_add(struct asy__words *words, const char *text);
+ASY_PRINTF(2, 3) void asy__words_addf(struct asy__words *words, const char *fmt, ...);
+void asy__words_fini(struct asy__words *words);
+ASY_MUST_CHECK int asy__words_check(const struct asy__words *words, struct asy_error *err);
+
+/* ---- link.c: the heartbeat thread --------------------------------------------------------------- */
+struct asy__link;
+enum asy__link_news { ASY__LINK_NONE, ASY__LINK_FRAME, ASY__LINK_LOST };
+ASY_MUST_CHECK int asy__link_create(struct asy__link **ret_link, struct asy_error *err);
+/* Sends what is queued within half a second, then ends the thread. */
+void asy__link_destroy(struct asy__link *link);
+int asy__link_fd(const struct asy__link *link); /* readable when there is news */
+/* Connects anew. The session, if any, is over; queued frames are dropped. */
+ASY_MUST_CHECK int asy__link_open(struct asy__link *link, const struct asy_discovery *discovery,
+                                  const struct asy_keypair *pair, struct asy_error *err);
+/* Drops what is queued and sends this HELLO as soon as there is a connection. */
+ASY_MUST_CHECK int asy__link_greet(struct asy__link *link, const struct asy_buf *frame,
+                                   struct asy_error *err);
+/* From now on heartbeats go out; silence longer than lost_ms is loss. */
+ASY_MUST_CHECK int asy__link_session(struct asy__link *link, struct asy_id session,
+                                     int64_t heartbeat_ms, int64_t lost_ms,
+                                     struct asy_error *err);
+void asy__link_status(struct asy__link *link, uint32_t free_cores);
+/* ASY_E_AGAIN: the queue is full. */
+ASY_MUST_CHECK int asy__link_send(struct asy__link *link, const struct asy_buf *frame,
+                                  struct asy_error *err);
+/* The next news. FRAME: *ret_bytes is the caller's to free(). */
+enum asy__link_news asy__link_next(struct asy__link *link, void **ret_bytes, size_t *ret_len);
+
+/* ---- specs.c: the studies that leases speak of --------------------------------------------------- */
+struct asy__spec {
+    struct asy__list node;
+    struct asy_study_spec *study;
+    unsigned refs;
+    int64_t used_ms;
+};
+/* text NULL: must be known already (ASY_E_NOENT). The reference is the caller's. */
+ASY_MUST_CHECK int asy__spec_get(struct asy__agent *agent, struct asy_sha id, const char *text,
+                                 struct asy__spec **ret_spec, struct asy_error *err);
+void asy__spec_unref(struct asy__spec *spec);
+
+/* ---- job.c: one attempt -------------------------------------------------------------------------- */
+enum asy__job_state {
+    ASY__JOB_WAITING = 1,          /* for cores that something is just leaving */
+    ASY__JOB_STARTING,             /* its supervisor or gang is being started */
+    ASY__JOB_RUNNING,
+    ASY__JOB_OVER,                 /* nothing of it runs; reports may wait for their watermark */
+};
+enum asy__verdict { ASY__GO_ON, ASY__PAUSE, ASY__STOP };
+
+struct asy__report {
+    struct asy__report *next;
+    size_t weight;                 /* bytes on the wire, about */
+    struct asy_report report;      /* points into what follows it */
+};
+struct asy__reports {
+    struct asy__report *first, *last;
+    uint64_t made, durable, sent;  /* numbers: highest made, on disk, sent in this session */
+    size_t n;
+    int64_t oldest_unsent_ms;      /* 0: none */
+    int64_t progress_ms;           /* when durable last rose or sending began */
+};
+
+struct asy__conn {
+    struct asy__list node;
+    struct asy__job *job;          /* of a command, or NULL */
+    struct asy__gang *gang;
+    struct asy_line *line;
+    int rank;                      /* of a gang: -1 before its greeting */
+    int dead, refused;             /* refused lines so far */
+    int more;                      /* whole lines wait in its buffer */
+    uint64_t wait_number;          /* report whose judgement an answer waits for; 0: none */
+    int64_t wait_until_ms, settle_ms;
+};
+/* A listening Unix socket. */
+struct asy__door {
+    int fd;                        /* -1: closed */
+    char path[108];
+};
+struct asy__pipe {                 /* stdout of a command with a pattern */
+    int fd, log_fd;                /* -1: closed */
+    struct asy__pattern *pattern;
+    struct asy_buf line;
+    uint64_t matches;
+};
+
+struct asy__job {
+    struct asy__list node;
+    struct asy__agent *agent;
+    enum asy__job_state state;
+    int forgotten;
+    /* what was leased */
+    struct asy_id study, id, run;
+    uint64_t trial, epoch, milestone, seed;
+    uint32_t attempt, ranks;
+    uint32_t *cores;               /* [n_cores] numbers of the node's cores */
+    unsigned *cpus;                /* [n_cores] the kernel's numbers, ascending */
+    size_t n_cores;
+    uint64_t memory;
+    char **gpus;
+    size_t n_gpus;
+    struct asy_checkpoint from;
+    char *from_path, *params_text, *owner;
+    struct asy_json *params;
+    struct asy__spec *spec;
+    char name[96];                 /* "study digits trial 3 attempt 1": for messages */
+    /* where it lies */
+    char *work, *dir, *checkpoints, *logs; /* folders */
+    char *resume;                  /* path or NULL */
+    /* what runs it */
+    struct asy_attempt *run_by;    /* command */
+    struct asy__gang *gang;        /* native */
+    struct asy__door door;
+    struct asy__list conns;
+    size_t n_conns;
+    struct asy__pipe pipe;
+    pid_t pid;
+    int started;                   /* STARTED was reported */
+    /* how it goes */
+    uint64_t step;
+    int has_step;
+    struct asy__reports reports;
+    struct asy_checkpoint last;    /* newest it made; path is last_path; attempt 0: none */
+    char *last_path;
+    enum asy__verdict verdict;     /* what the program is told */
+    int ordered;                   /* the coordinator (or a drain) wants its end, not the milestone */
+    enum asy_cause cause;          /* of the order */
+    char reason[240];
+    int told;                      /* the verdict went out at least once */
+    uint64_t told_step;            /* the step it stood at then */
+    int closing;                   /* its programs are gone: what they said last is read */
+    int fenced;                    /* nothing of it is wanted any more */
+    int native_ended;              /* its trainer said how it ended */
+    int64_t grace_ms, escalate_ms; /* monotonic; INT64_MAX: no escalation pending */
+    int signals;                   /* 0, 1: SIGTERM was sent, 2: SIGKILL */
+    enum asy_cause doom;           /* NONE, or why we end it as crashed; doom_text */
+    char doom_text[240];
+};
+
+/* Takes a lease; whatever is wrong with it becomes a report. ASY_E_NOMEM only. */
+ASY_MUST_CHECK int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease,
+                                  struct asy_error *err);
+struct asy__job *asy__job_find(struct asy__agent *agent, struct asy_id study, uint64_t trial,
+                               uint32_t attempt, uint64_t epoch);
+void asy__job_try_start(struct asy__job *job);      /* WAITING: if its cores are free */
+void asy__job_started(struct asy__job *job, pid_t pid);
+void asy__job_cancel(struct asy__job *job, enum asy_cancel_mode mode, int64_t grace_ms,
+                     enum asy_cause cause, const char *text);
+void asy__job_fence(struct asy__job *job);          /* kill, report nothing more */
+void asy__job_doom(struct asy__job *job, enum asy_cause cause, const char *text);
+/* The verdict that goes with an answer; step may have reached the milestone. */
+void asy__job_stepped(struct asy__job *job, uint64_t step);
+void asy__job_told(struct asy__job *job);           /* the verdict was sent */
+void asy__job_attempt(struct asy__job *job);        /* its supervisor's line is readable */
+/* Nothing of it runs any more; event: how its supervisor saw the end, NULL: it never started. */
+void asy__job_ended(struct asy__job *job, const struct asy_attempt_event *event);
+void asy__job_refuse(struct asy__job *job, enum asy_end end, enum asy_cause cause,
+                     const char *text);
+/* Its trainer ended before all of its ranks had greeted. */
+void asy__job_not_greeted(struct asy__job *job, const struct asy_attempt_event *event);
+void asy__job_native_end(struct asy__job *job, enum asy_end end, enum asy_cause cause,
+                         uint64_t step, double objective, const char *model, const char *reason);
+int64_t asy__job_timers(struct asy__job *job, int64_t now_ms); /* returns the next deadline */
+int asy__job_alive(const struct asy__job *job);     /* processes of it may run */
+int asy__job_checkpoints(const struct asy__job *job); /* declared: may be paused */
+int asy__job_full(const struct asy__job *job);      /* its whole length is done */
+void asy__job_destroy(struct asy__job *job);
+
+/* ---- end.c: how an attempt ended, as one event ------------------------------------------------------ */
+/* Fills the ENDED part of event; text must hold what it points to. */
+struct asy__ended {
+    struct asy_event event;
+    char text[1200];
+};
+void asy__end_judge(const struct asy__job *job, const struct asy_attempt_event *seen,
+                    struct asy__ended *ret);
+/* The last five lines of a log, at most size - 1 bytes; from: where this attempt's part begins. */
+void asy__end_tail(const char *path, int64_t from, char *ret_text, size_t size);
+
+/* ---- command.c: environment and folders ------------------------------------------------------------- */
+ASY_MUST_CHECK int asy__command_start(struct asy__job *job, struct asy_error *err);
+/* Variables that every program gets: thread counts, GPUs. */
+void asy__command_threads(const struct asy__job *job, struct asy__words *env);
+/* Inherited variables that no program of ours shall see. */
+extern const char *const asy__env_drop[];
+
+/* ---- files.c: folders, checkpoints, models ----------------------------------------------------------- */
+ASY_MUST_CHECK int asy__files_prepare(struct asy__job *job, struct asy_error *err);
+/* Moves dir/name into the artifacts. *ret_path is the caller's to free(). */
+ASY_MUST_CHECK int asy__files_keep(struct asy__job *job, const char *dir, const char *name,
+                                   struct asy_sha *ret_sha, uint64_t *ret_bytes, char **ret_path,
+                                   struct asy_error *err);
+/* Finds the checkpoint that the lease names and checks its hash. */
+ASY_MUST_CHECK int asy__files_resume(struct asy__job *job, struct asy_error *err);
+void asy__files_clean(struct asy__job *job);
+/* A new text "a/b". NULL: no memory. */
+ASY_PRINTF(1, 2) char *asy__textf(const char *fmt, ...);
+
+/* ---- conn.c: Unix sockets and the line protocol ------------------------------------------------------- */
+ASY_MUST_CHECK int asy__door_open(struct asy__agent *agent, struct asy__door *door,
+                                  struct asy_error *err);
+void asy__door_close(struct asy__door *door);
+ASY_MUST_CHECK int asy__rundir_create(char *ret_path, size_t size, struct asy_error *err);
+void asy__rundir_remove(const char *path);
+/* Accepts who waits at the door; job or gang. */
+void asy__door_accept(struct asy__agent *agent, struct asy__door *door, struct asy__job *job,
+                      struct asy__gang *gang);
+void asy__conn_ready(struct asy__conn *conn, short revents);
+/* Whether its lines may be read now: no answer is owed, and its reports are not piling up. */
+int asy__conn_listens(const struct asy__conn *conn);
+void asy__conn_close(struct asy__conn *conn);
+void asy__conn_destroy(struct asy__conn *conn);
+void asy__conn_say(struct asy__conn *conn, const char *text, size_t len);
+/* Answers those whose wait is over. Returns the next deadline. */
+int64_t asy__conn_waits(struct asy__job *job, int64_t now_ms);
+/* Lines that were left in its buffer while it waited. */
+void asy__conn_resume(struct asy__conn *conn);
+
+/* ---- lines.c: what a program may say -------------------------------------------------------------------- */
+struct asy__said {
+    enum { ASY__SAID_REPORT = 1, ASY__SAID_CHECKPOINT, ASY__SAID_HELLO, ASY__SAID_END } what;
+    uint64_t step;
+    int wait;
+    struct asy_metric *metrics;    /* [n_metrics]; names borrowed from root */
+    size_t n_metrics;
+    const char *name;              /* of a checkpoint */
+    const char *token;             /* HELLO */
+    int64_t rank;
+    const char *outcome, *model, *reason; /* END */
+    double objective;
+    struct asy_json *root;
+};
+ASY_MUST_CHECK int asy__said_parse(const char *line, size_t len, struct asy__said *ret_said,
+                                   struct asy_error *err);
+void asy__said_fini(struct asy__said *said);
+
+/* ---- pattern.c: metrics from stdout ---------------------------------------------------------------------- */
+ASY_MUST_CHECK int asy__pattern_create(const char *text, struct asy__pattern **ret_pattern,
+                                       struct asy_error *err);
+void asy__pattern_destroy(struct asy__pattern *pattern);
+/* 1: the line matches; *ret_has_step says whether the group `step` was there. Names are borrowed from
+ * the pattern. At most max metrics. */
+int asy__pattern_match(struct asy__pattern *pattern, const char *line, size_t len,
+                       uint64_t *ret_step, int *ret_has_step, struct asy_metric *metrics,
+                       size_t max, size_t *ret_n);
+const char *asy__pattern_version(void);
+void asy__pipe_ready(struct asy__job *job); /* stdout is readable or at its end */
+void asy__pipe_close(struct asy__pipe *pipe);
+
+/* ---- reports.c ------------------------------------------------------------------------------------------- */
+/* Numbers the event and queues a copy; event's report number is filled in. */
+ASY_MUST_CHECK int asy__report_add(struct asy__job *job, const struct asy_event *event,
+                                   struct asy_error *err);
+void asy__report_durable(struct asy__job *job, uint64_t durable);
+void asy__reports_flush(struct asy__agent *agent, int64_t now_ms, int all);
+int64_t asy__reports_deadline(const struct asy__agent *agent);
+void asy__reports_unsend(struct asy__agent *agent); /* a new session: all above the watermark again */
+void asy__reports_fini(struct asy__reports *reports);
+
+/* ---- gang.c: trainers --------------------------------------------------------------------------------------- */
+struct asy__gang {
+    struct asy__list node;
+    struct asy__agent *agent;
+    unsigned serial;
+    char *owner;
+    uint32_t ranks;
+    unsigned *cpus;
+    size_t n_cpus;
+    uint64_t memory;
+    struct asy_attempt *attempt;
+    struct asy__door door;
+    struct asy__list conns;
+    size_t n_conns;
+    struct asy__job *job;          /* what it runs, or waits to run */
+    char token[ASY_ID_TEXT];
+    char *log;
+    int64_t log_from;              /* where the present job's part of the log begins */
+    uint32_t greeted;
+    uint32_t running;              /* ranks that have not said how the last order ended */
+    pid_t *pids;                   /* [ranks] of the ranks; 0: not greeted */
+    double cpu_before_s;
+    unsigned trials;
+    uint64_t first_rss;
+    int64_t start_by_ms, idle_since_ms;
+    int dying, dead;               /* dying: told to end; dead: nothing of it is left */
+    int64_t kill_at_ms;
+};
+ASY_MUST_CHECK int asy__gang_start(struct asy__job *job, struct asy_error *err);
+void asy__gang_ready(struct asy__gang *gang);       /* its supervisor's line is readable */
+void asy__gang_hello(struct asy__conn *conn, const struct asy__said *said);
+void asy__gang_tell(struct asy__gang *gang, const char *what); /* "pause", "stop", "exit" */
+/* What the present job cost: processor time since it began, largest resident size of a rank. */
+void asy__gang_usage(const struct asy__gang *gang, double *ret_cpu_s, uint64_t *ret_max_rss);
+/* The job is over: the gang is idle, or recycled. */
+void asy__gang_release(struct asy__gang *gang, int healthy);
+void asy__gang_end(struct asy__gang *gang);         /* asks it to exit, kills soon after */
+void asy__gang_rank_lost(struct asy__gang *gang);   /* a rank's connection closed */
+int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms);
+void asy__gang_destroy(struct asy__gang *gang);
+
+/* ---- order.c: what a trainer is told to do ------------------------------------------------------------------- */
+ASY_MUST_CHECK int asy__order_run(const struct asy__job *job, struct asy_buf *ret_line,
+                                  struct asy_error *err);
+
+/* ---- probe.c ---------------------------------------------------------------------------------------------------- */
+struct asy__programs {
+    char attempt[4096], trainer[4096], mpirun[4096]; /* "": not found */
+    char launcher[128];            /* "mpirun (Open MPI) 4.1.4" */
+    char *probe;                   /* JSON of assay-trainer --probe, or NULL */
+    char *kernels;                 /* JSON of its versions, or NULL */
+    char fit[240];                 /* "" or why this node is out of service */
+    char trainer_note[240];        /* "" or why native models cannot run here */
+};
+void asy__programs_find(struct asy__programs *programs);
+void asy__programs_probe(struct asy__programs *programs);
+void asy__programs_fini(struct asy__programs *programs);
+void asy__hardware_write(const struct asy_node *node, const struct asy__programs *programs,
+                         struct asy_jsonw *w);
+void asy__versions_write(const struct asy__programs *programs, struct asy_jsonw *w);
+/* What is left of this Slurm job's time; < 0: unlimited or no Slurm. */
+int64_t asy__walltime_left(void);
+/* "1-02:03:04", "03:04", "UNLIMITED". ASY_E_FORMAT. */
+ASY_MUST_CHECK int asy__walltime_parse(const char *text, int64_t *ret_ms, struct asy_error *err);
+
+/* ---- session.c ------------------------------------------------------------------------------------------------------ */
+enum asy__session_state {
+    ASY__SESSION_NONE = 1,         /* no coordinator known */
+    ASY__SESSION_GREETING,
+    ASY__SESSION_JOINED,
+};
+struct asy__session {
+    enum asy__session_state state;
+    struct asy_discovery discovery;
+    struct asy_id id, store;
+    uint64_t owner_epoch;
+    int64_t next_ms;               /* NONE: look again; GREETING: greet again */
+    unsigned tries;
+    int64_t heard_ms;
+};
+void asy__session_start(struct asy__agent *agent);
+void asy__session_greet(struct asy__agent *agent); /* a new session */
+void asy__session_news(struct asy__agent *agent);
+int64_t asy__session_timers(struct asy__agent *agent, int64_t now_ms);
+void asy__session_bye(struct asy__agent *agent, const char *text);
+
+/* ---- agent.c: the loop ------------------------------------------------------------------------------------------------ */
+struct asy__agent {
+    struct asy_agent_options options;
+    char *home, *discovery_path;
+    char version[32];
+    struct asy_id id;
+    struct asy_keypair pair;
+    struct asy_node *node;
+    struct asy__programs programs;
+    struct asy_buf hardware, versions;
+    char cgroup[512];
+    char rundir[80];
+    unsigned serial;               /* of doors and gangs */
+    struct asy__link *link;
+    struct asy__session session;
+    struct asy_arena *arena;
+    struct asy__list jobs, gangs, specs;
+    size_t n_jobs;
+    int signals;                   /* signalfd */
+    int draining;                  /* takes nothing new */
+    int told_to_end;               /* how often */
+    int leaving;                   /* ends when empty */
+    int sweeping;                  /* orphans of a dead supervisor are being ended */
+    int64_t sweep_ms;
+    int64_t walltime_end_ms;       /* monotonic; INT64_MAX: none */
+    int64_t drain_until_ms;
+    int64_t idle_since_ms;
+    int rejected;
+    char reject_text[240];
+    uint32_t free_told;
+};
+void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char *text);
+uint32_t asy__agent_free_cores(const struct asy__agent *agent);
+/* Whether something that lives, other than this job, uses one of its CPUs. Asks idle gangs to go. */
+int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job);
+
+/* ---- crash.c ------------------------------------------------------------------------------------------------------------ */
+/* Kills this process if ASSAY_FAIL_AT names this point; the name must stand in the table. */
+void asy__crash_point(const char *name);
+#endif

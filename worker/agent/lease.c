@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * lease.c - taking leases: all that comes over the wire is copied and checked before anything runs.
+ * A lease that cannot be held is answered like any other attempt, by its ENDED. */
+#include "impl.h"
+#include <asy/clock.h>
+#include <asy/log.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JOBS_MAX 16384
+#define GPUS_MAX 64
+
+void asy__job_destroy(struct asy__job *job)
+{
+    if (!job)
+        return;
+    asy__list_del(&job->node);
+    while (job->conns.next && job->conns.next != &job->conns)
+        asy__conn_destroy((struct asy__conn *)job->conns.next);
+    asy__pipe_close(&job->pipe);
+    asy__door_close(&job->door);
+    asy_attempt_destroy(job->run_by);
+    asy__reports_fini(&job->reports);
+    asy__spec_unref(job->spec);
+    asy_json_destroy(job->params);
+    for (size_t i = 0; i < job->n_gpus; i++)
+        free(job->gpus[i]);
+    free(job->gpus);
+    free(job->cores);
+    free(job->cpus);
+    free(job->from_path);
+    free(job->params_text);
+    free(job->owner);
+    free(job->work);
+    free(job->dir);
+    free(job->checkpoints);
+    free(job->logs);
+    free(job->resume);
+    free(job->last_path);
+    free(job);
+}
+
+static int copy_text(char **to, const char *from)
+{
+    if (!from)
+        return 0;
+    return (*to = strdup(from)) ? 0 : ASY_E_NOMEM;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const unsigned *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* The placement, as far as it makes sense; check_place() judges it. */
+static int copy_place(struct asy__job *job, const struct asy_placement *place)
+{
+    const struct asy_node *node = job->agent->node;
+    size_t n = place->n_cores <= node->n_cores ? place->n_cores : 0;
+    size_t n_gpus = place->n_gpus <= GPUS_MAX ? place->n_gpus : 0;
+
+    job->ranks = place->ranks;
+    job->memory = place->memory;
+    if (!(job->cores = calloc(n + 1, sizeof *job->cores)) ||
+        !(job->cpus = calloc(n + 1, sizeof *job->cpus)) ||
+        !(job->gpus = calloc(n_gpus + 1, sizeof *job->gpus)))
+        return ASY_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        if (place->cores[i] >= node->n_cores)
+            return 0; /* n_cores stays 0: refused below */
+        job->cores[i] = place->cores[i];
+        job->cpus[i] = node->cpu[place->cores[i]];
+    }
+    job->n_cores = n;
+    qsort(job->cpus, n, sizeof *job->cpus, by_number);
+    for (; job->n_gpus < n_gpus; job->n_gpus++)
+        if (!(job->gpus[job->n_gpus] = strdup(place->gpus[job->n_gpus])))
+            return ASY_E_NOMEM;
+    return 0;
+}
+
+static int copy_lease(struct asy__job *job, const struct asy_lease *lease)
+{
+    job->study = lease->study;
+    job->id = lease->id;
+    job->run = lease->run;
+    job->trial = lease->trial;
+    job->attempt = lease->attempt;
+    job->epoch = lease->epoch;
+    job->milestone = lease->milestone;
+    job->seed = lease->seed & INT64_MAX; /* JSON's integers end there, and so do many languages' */
+    job->from = lease->from;
+    job->from.path = NULL;
+    if (copy_text(&job->from_path, lease->from.path) < 0 ||
+        copy_text(&job->params_text, lease->params ? lease->params : "{}") < 0 ||
+        copy_text(&job->owner, lease->owner ? lease->owner : "") < 0)
+        return ASY_E_NOMEM;
+    return copy_place(job, &lease->placement);
+}
+
+static int check_place(const struct asy__job *job, const struct asy_lease *lease,
+                       struct asy_error *err)
+{
+    struct asy__agent *agent = job->agent;
+
+    if (asy_id_cmp(lease->placement.worker, agent->id))
+        return asy_fail(err, ASY_E_INVAL, "the lease is for another worker");
+    if (job->n_cores == 0)
+        return asy_fail(err, ASY_E_INVAL, "the lease names cores that this node does not have");
+    for (size_t i = 1; i < job->n_cores; i++)
+        if (job->cpus[i] == job->cpus[i - 1])
+            return asy_fail(err, ASY_E_INVAL, "the lease names a core twice");
+    if (job->ranks == 0 || job->ranks > job->n_cores)
+        return asy_fail(err, ASY_E_INVAL, "the lease has %u ranks on %zu cores", job->ranks,
+                        job->n_cores);
+    if (lease->ranks > job->ranks)
+        return asy_fail(err, ASY_E_UNSUPPORTED, "gangs across nodes are not supported");
+    ASY__EACH(struct asy__job, other, &agent->jobs) {
+        if (other == job || other->state == ASY__JOB_OVER || other->fenced)
+            continue;
+        for (size_t i = 0, k = 0; i < job->n_cores && k < other->n_cores;) {
+            if (job->cpus[i] == other->cpus[k])
+                return asy_fail(err, ASY_E_BUSY, "CPU %u of the lease is used by %s",
+                                job->cpus[i], other->name);
+            job->cpus[i] < other->cpus[k] ? i++ : k++;
+        }
+    }
+    return 0;
+}
+
+/* What speaks against holding it. *ret_cause goes with the refusal. */
+static int check(struct asy__job *job, const struct asy_lease *lease, enum asy_cause *ret_cause,
+                 struct asy_error *err)
+{
+    struct asy__agent *agent = job->agent;
+    int rc;
+
+    *ret_cause = ASY_CAUSE_NOT_STARTED;
+    if (agent->draining) {
+        *ret_cause = ASY_CAUSE_DRAINING;
+        return asy_fail(err, ASY_E_STATE, "the worker is draining");
+    }
+    if (agent->programs.fit[0]) {
+        *ret_cause = ASY_CAUSE_UNFIT;
+        return asy_fail(err, ASY_E_STATE, "%s", agent->programs.fit);
+    }
+    if (strcmp(job->owner, agent->pair.public_key))
+        return asy_fail(err, ASY_E_DENIED, "this worker runs its own user's studies only");
+    rc = asy__spec_get(agent, lease->spec_id, lease->spec, &job->spec, err);
+    if (rc < 0) {
+        if (rc == ASY_E_NOENT)
+            asy__session_greet(agent); /* a new session makes the coordinator send studies again */
+        return rc;
+    }
+    if ((rc = asy_json_parse(job->params_text, strlen(job->params_text), &job->params, err)) < 0) {
+        asy_error_prefix(err, "parameters of the lease");
+        return rc;
+    }
+    return check_place(job, lease, err);
+}
+
+/* An older attempt of the trial that we still hold is over for the coordinator. */
+static void fence_older(struct asy__agent *agent, const struct asy_lease *lease)
+{
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        if (job->trial == lease->trial && job->epoch < lease->epoch &&
+            !asy_id_cmp(job->study, lease->study))
+            asy__job_fence(job);
+}
+
+static void set_name(struct asy__job *job)
+{
+    char study[ASY_ID_TEXT];
+
+    snprintf(job->name, sizeof job->name, "study=%s trial=%llu attempt=%u",
+             job->spec ? job->spec->study->name : asy_id_format(job->study, study),
+             (unsigned long long)job->trial, job->attempt);
+}
+
+int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease, struct asy_error *err)
+{
+    struct asy_error why = ASY_ERROR_INIT;
+    enum asy_cause cause;
+    struct asy__job *job;
+    int rc;
+
+    if (asy__job_find(agent, lease->study, lease->trial, lease->attempt, lease->epoch))
+        return 0; /* we have it */
+    if (agent->n_jobs >= JOBS_MAX)
+        return asy_fail(err, ASY_E_FULL, "more than %d attempts are held here", JOBS_MAX);
+    fence_older(agent, lease);
+    if (!(job = calloc(1, sizeof *job)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a lease");
+    job->agent = agent;
+    job->state = ASY__JOB_WAITING;
+    job->door.fd = job->pipe.fd = job->pipe.log_fd = -1;
+    job->escalate_ms = INT64_MAX;
+    asy__list_init(&job->conns);
+    if (copy_lease(job, lease) < 0) {
+        asy__job_destroy(job);
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a lease");
+    }
+    rc = check(job, lease, &cause, &why);
+    set_name(job);
+    asy__list_add(&agent->jobs, &job->node);
+    agent->n_jobs++;
+    if (rc < 0) {
+        asy__job_refuse(job, ASY_END_REFUSED, cause, why.text);
+        return 0;
+    }
+    job->grace_ms = job->spec->study->grace_ms;
+    asy_info("%s: leased, milestone %llu, %zu cores", job->name,
+             (unsigned long long)job->milestone, job->n_cores);
+    asy__job_try_start(job);
+    return 0;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * assay-worker: the agent of a node. */
+#include <asy/agent.h>
+#include <asy/log.h>
+#include <asy/parse.h>
+#include <asy/settings.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: assay-worker [OPTION]...\n"
+    "Joins the coordinator of $ASSAY_HOME with this node's cores and runs trials on them.\n"
+    "\n"
+    "  --home DIR          instead of $ASSAY_HOME\n"
+    "  --discovery FILE    the coordinator's discovery file (HOME/coordinator.json)\n"
+    "  --cores N           offer at most N cores\n"
+    "  --memory SIZE       offer this much memory (nine tenths of what there is)\n"
+    "  --smt               count each hardware thread as a core\n"
+    "  --walltime TIME     end in time for this limit (asked of Slurm inside one of its jobs)\n"
+    "  --orphan-exit TIME  end when idle and without a coordinator for this long (30m)\n"
+    "  --once-idle-exit    end when there is nothing to do\n"
+    "  --log LEVEL         debug, info, warn or error (info)\n"
+    "  --log-json          one JSON object a line\n"
+    "  --probe             print what this node has, as JSON, and end\n"
+    "  --crash-points      list the names that ASSAY_FAIL_AT takes, for tests\n"
+    "  --help, --version\n"
+    "\n"
+    "SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 drain it: running trials are paused at a\n"
+    "checkpoint, reported, and the coordinator is told goodbye. A second SIGTERM or SIGINT ends\n"
+    "it at once.\n"
+    "\n"
+    "Examples:\n"
+    "  assay-worker\n"
+    "  assay-worker --cores 8 --memory 16GiB --discovery /shared/assay/coordinator.json\n"
+    "  srun --mpi=none assay-worker\n";
+
+struct args {
+    struct asy_agent_options agent;
+    enum asy_log_level level;
+    unsigned log_flags;
+    int probe;
+};
+
+static int usage(const char *what, const char *value)
+{
+    fprintf(stderr, "assay-worker: %s '%s'; --help lists the options\n", what, value);
+    return 2;
+}
+
+static int parse_level(const char *text, enum asy_log_level *ret)
+{
+    static const char *const names[] = { "debug", "info", "warn", "error" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++)
+        if (!strcmp(names[i], text)) {
+            *ret = (enum asy_log_level)i;
+            return 0;
+        }
+    return -1;
+}
+
+static void list_crash_points(void)
+{
+    const char *name, *text;
+
+    for (size_t i = 0; (name = asy_agent_crash_point(i, &text)); i++)
+        printf("%-32s %s\n", name, text);
+}
+
+/* One option's value. -1: it is bad. */
+static int take_value(struct args *args, int option, const char *value)
+{
+    size_t len = value ? strlen(value) : 0;
+    uint64_t n;
+
+    switch (option) {
+    case 'h': args->agent.home = value; return 0;
+    case 'd': args->agent.discovery = value; return 0;
+    case 'c':
+        if (asy_parse_u64(value, len, &n, NULL) < 0 || n == 0 || n > 8192)
+            return -1;
+        args->agent.max_cores = (uint32_t)n;
+        return 0;
+    case 'm': return asy_parse_size(value, len, &args->agent.max_memory, NULL);
+    case 'w': return asy_parse_duration(value, len, &args->agent.walltime_ms, NULL);
+    case 'o': return asy_parse_duration(value, len, &args->agent.orphan_ms, NULL);
+    case 'l': return parse_level(value, &args->level);
+    case 's': args->agent.smt = 1; return 0;
+    case 'i': args->agent.once_idle_exit = 1; return 0;
+    case 'j': args->log_flags |= ASY_LOG_JSON; return 0;
+    case 'p': args->probe = 1; return 0;
+    default: return -1;
+    }
+}
+
+/* -1: go on; else the exit code. */
+static int parse_args(int argc, char **argv, struct args *args)
+{
+    static const struct option options[] = {
+        { "home", 1, NULL, 'h' },        { "discovery", 1, NULL, 'd' },
+        { "cores", 1, NULL, 'c' },       { "memory", 1, NULL, 'm' },
+        { "walltime", 1, NULL, 'w' },    { "orphan-exit", 1, NULL, 'o' },
+        { "log", 1, NULL, 'l' },         { "smt", 0, NULL, 's' },
+        { "once-idle-exit", 0, NULL, 'i' }, { "log-json", 0, NULL, 'j' },
+        { "probe", 0, NULL, 'p' },       { "crash-points", 0, NULL, 'x' },
+        { "help", 0, NULL, 'H' },        { "version", 0, NULL, 'V' },
+        { NULL, 0, NULL, 0 },
+    };
+    int c, at = 0;
+
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, ":", options, &at)) != -1) {
+        switch (c) {
+        case 'H': fputs(help, stdout); return 0;
+        case 'V': puts("assay-worker " ASY_VERSION); return 0;
+        case 'x': list_crash_points(); return 0;
+        case '?': return usage("unknown option", argv[optind - 1]);
+        case ':': return usage("no value for", argv[optind - 1]);
+        default:
+            if (take_value(args, c, optarg) < 0)
+                return usage("bad value for an option:", optarg ? optarg : "");
+        }
+    }
+    return optind < argc ? usage("unexpected word", argv[optind]) : -1;
+}
+
+static int probe(const struct asy_agent_options *options, struct asy_error *err)
+{
+    struct asy_buf json;
+    int rc;
+
+    asy_buf_init(&json, 1u << 20);
+    rc = asy_agent_probe(options, &json, err);
+    if (rc == 0)
+        fputs(json.data, stdout);
+    asy_buf_fini(&json);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct args args = { .agent = ASY_AGENT_OPTIONS_INIT, .level = ASY_LOG_INFO };
+    struct asy_error err = ASY_ERROR_INIT;
+    char home[4096], absolute[8300];
+    int code = parse_args(argc, argv, &args), rc;
+
+    if (code >= 0)
+        return code;
+    args.agent.version = ASY_VERSION;
+    asy_log_open(2, "assay-worker", args.level, args.log_flags);
+    if (!args.agent.home) {
+        if (asy_home_path(home, sizeof home, &err) < 0) {
+            asy_logerr("%s", err.text);
+            return 1;
+        }
+        args.agent.home = home;
+    } else if (args.agent.home[0] != '/') {
+        if (!getcwd(home, sizeof home))
+            return usage("no current folder for", args.agent.home);
+        snprintf(absolute, sizeof absolute, "%s/%s", home, args.agent.home);
+        args.agent.home = absolute;
+    }
+    rc = args.probe ? probe(&args.agent, &err) : asy_agent_run(&args.agent, &err);
+    if (rc < 0)
+        asy_logerr("%s", err.text);
+    return rc == 0 ? 0 : rc == ASY_E_GONE ? 3 : 1;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * probe.c - which programs there are, and whether this node computes correctly.
+ *
+ * `assay-trainer --probe` runs its kernels against known answers and measures speed. A node whose
+ * BLAS answers wrongly takes no work: the coordinator learns why and shows it. A node without a
+ * trainer still serves command trials. ASSAY_PROGRAMS names a folder that is searched first, for
+ * tests and for build trees. */
+#include "impl.h"
+#include <asy/clock.h>
+#include <asy/log.h>
+#include <asy/proc.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <asy/parse.h>
+
+#define PROBE_MS 120000
+#define QUICK_MS 10000
+#define OUTPUT_MAX (256u << 10)
+
+static void find(const char *name, char *ret_path, size_t size)
+{
+    const char *folder = getenv("ASSAY_PROGRAMS");
+
+    if (folder && *folder) {
+        int n = snprintf(ret_path, size, "%s/%s", folder, name);
+
+        if (n > 0 && (size_t)n < size && access(ret_path, X_OK) == 0)
+            return;
+    }
+    if (asy_proc_find_program(name, ret_path, size, NULL) < 0)
+        ret_path[0] = '\0';
+}
+
+void asy__programs_find(struct asy__programs *programs)
+{
+    find("assay-attempt", programs->attempt, sizeof programs->attempt);
+    find("assay-trainer", programs->trainer, sizeof programs->trainer);
+    find("mpirun", programs->mpirun, sizeof programs->mpirun);
+}
+
+/* Reads until end of file or the deadline. */
+static int collect(int fd, int64_t by_ms, struct asy_buf *ret, struct asy_error *err)
+{
+    for (;;) {
+        struct pollfd ready = { fd, POLLIN, 0 };
+        int64_t left = by_ms - asy_clock_ms();
+        char *room;
+        ssize_t n;
+
+        if (left <= 0 || poll(&ready, 1, (int)left) == 0)
+            return asy_fail(err, ASY_E_TIMEOUT, "no answer in time");
+        if (!(room = asy_buf_room(ret, 4096)))
+            return asy_buf_check(ret, "its output", err);
+        n = read(fd, room, 4096);
+        if (n > 0)
+            asy_buf_grew(ret, (size_t)n);
+        else if (n == 0)
+            return 0;
+        else if (errno != EINTR)
+            return asy_fail_errno(err, errno, "cannot read its output");
+    }
+}
+
+/* Runs a program and takes its stdout. A status other than exit code 0 is an error. */
+static int capture(const char *const *argv, int64_t timeout_ms, struct asy_buf *ret,
+                   struct asy_error *err)
+{
+    struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
+    struct asy_proc proc = ASY_PROC_INIT;
+    int64_t by_ms = asy_clock_ms() + timeout_ms;
+    int fds[2], null, status = 0, rc;
+    char text[64];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return asy_fail_errno(err, errno, "cannot make a pipe");
+    null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    spec.argv = argv;
+    spec.env_drop = asy__env_drop;
+    spec.stdout_fd = fds[1];
+    spec.stderr_fd = null;
+    spec.new_session = 1;
+    spec.die_with_parent = 1;
+    rc = asy_proc_start(&spec, &proc, err);
+    close(fds[1]);
+    if (null >= 0)
+        close(null);
+    if (rc == 0) {
+        rc = collect(fds[0], by_ms, ret, err);
+        if (rc < 0)
+            asy_proc_signal(&proc, 9);
+        if (asy_proc_wait(&proc, -1, &status, rc < 0 ? NULL : err) == 0 && rc == 0 && status != 0)
+            rc = asy_fail(err, ASY_E_IO, "it ended with %s", asy_proc_status_text(status, text));
+        asy_proc_close(&proc);
+    }
+    close(fds[0]);
+    return rc;
+}
+
+static void probe_launcher(struct asy__programs *programs)
+{
+    const char *argv[] = { programs->mpirun, "--version", NULL };
+    struct asy_buf out;
+
+    if (!programs->mpirun[0])
+        return;
+    asy_buf_init(&out, OUTPUT_MAX);
+    if (capture(argv, QUICK_MS, &out, NULL) == 0)
+        snprintf(programs->launcher, sizeof programs->launcher, "%.*s",
+                 (int)strcspn(out.data, "\n"), out.data);
+    asy_buf_fini(&out);
+}
+
+/* One member of a JSON object, as text of its own. */
+static char *member_text(const struct asy_json *node, const char *key)
+{
+    const struct asy_json *value = asy_json_get(node, key), *inner;
+    struct asy_buf buf;
+    struct asy_jsonw w;
+    const char *name;
+
+    if (asy_json_type(value) != ASY_JSON_OBJECT)
+        return NULL;
+    asy_buf_init(&buf, OUTPUT_MAX);
+    asy_jsonw_init(&w, &buf, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    for (size_t i = 0; (inner = asy_json_member(value, i, &name)); i++)
+        if (asy_json_str(inner, NULL))
+            asy_jsonw_str(&w, name, asy_json_str(inner, ""));
+    asy_jsonw_close(&w, '}');
+    return asy_buf_take(&buf, NULL);
+}
+
+static void judge_probe(struct asy__programs *programs, struct asy_buf *out)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    const char *selftest;
+
+    if (asy_json_parse(out->data, out->len, &root, &err) < 0 ||
+        asy_json_type(root) != ASY_JSON_OBJECT) {
+        snprintf(programs->fit, sizeof programs->fit, "assay-trainer --probe: %.200s",
+                 err.code ? err.text : "not an object");
+        asy_json_destroy(root);
+        return;
+    }
+    selftest = asy_json_str(asy_json_get(root, "selftest"), "no self-test");
+    if (strcmp(selftest, "ok"))
+        snprintf(programs->fit, sizeof programs->fit, "self-test failed: %.200s", selftest);
+    programs->kernels = member_text(root, "versions");
+    while (out->len && strchr("\r\n ", out->data[out->len - 1]))
+        out->len--;
+    out->data[out->len] = '\0';
+    programs->probe = asy_buf_take(out, NULL);
+    asy_json_destroy(root);
+}
+
+void asy__programs_probe(struct asy__programs *programs)
+{
+    const char *argv[] = { programs->trainer, "--probe", NULL };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf out;
+
+    probe_launcher(programs);
+    if (!programs->attempt[0])
+        snprintf(programs->fit, sizeof programs->fit, "cannot find 'assay-attempt'");
+    if (!programs->trainer[0]) {
+        snprintf(programs->trainer_note, sizeof programs->trainer_note,
+                 "cannot find 'assay-trainer', native models do not run here");
+        return;
+    }
+    asy_buf_init(&out, OUTPUT_MAX);
+    if (capture(argv, PROBE_MS, &out, &err) == 0)
+        judge_probe(programs, &out);
+    else
+        snprintf(programs->fit, sizeof programs->fit, "assay-trainer --probe: %.200s", err.text);
+    asy_buf_fini(&out);
+}
+
+void asy__programs_fini(struct asy__programs *programs)
+{
+    free(programs->probe);
+    free(programs->kernels);
+    programs->probe = programs->kernels = NULL;
+}
+
+void asy__hardware_write(const struct asy_node *node, const struct asy__programs *programs,
+                         struct asy_jsonw *w)
+{
+    asy_node_write(node, w);
+    asy_jsonw_str(w, "launcher", programs->launcher);
+    if (programs->probe)
+        asy_jsonw_raw(w, "trainer", programs->probe, strlen(programs->probe));
+    else
+        asy_jsonw_str(w, "trainer_note", programs->trainer_note[0] ? programs->trainer_note
+                                                                   : programs->fit);
+}
+
+void asy__versions_write(const struct asy__programs *programs, struct asy_jsonw *w)
+{
+    asy_jsonw_str(w, "hwloc", asy_node_hwloc_version());
+    asy_jsonw_str(w, "zeromq", asy_channel_version());
+    asy_jsonw_str(w, "pcre2", asy__pattern_version());
+    if (programs->launcher[0])
+        asy_jsonw_str(w, "launcher", programs->launcher);
+    if (programs->kernels)
+        asy_jsonw_raw(w, "trainer", programs->kernels, strlen(programs->kernels));
+}
+
+/* ---- walltime -------------------------------------------------------------------------------------- */
+
+int asy__walltime_parse(const char *text, int64_t *ret_ms, struct asy_error *err)
+{
+    size_t len = strcspn(text, "\r\n "), at = 0;
+    int64_t total = 0, days = 0, part;
+    const char *dash = memchr(text, '-', len);
+    int parts = 0;
+
+    if (!strncmp(text, "UNLIMITED", len) && len == strlen("UNLIMITED")) {
+        *ret_ms = -1;
+        return 0;
+    }
+    if (dash) {
+        if (asy_parse_i64(text, (size_t)(dash - text), &days, err) < 0)
+            return ASY_E_FORMAT;
+        at = (size_t)(dash - text) + 1;
+    }
+    while (at <= len && parts < 3) {
+        size_t n = strcspn(text + at, ": \r\n");
+
+        if (asy_parse_i64(text + at, n, &part, err) < 0)
+            return ASY_E_FORMAT;
+        total = total * 60 + part;
+        parts++;
+        at += n + 1;
+    }
+    if (at != len + 1 || days < 0 || days > 3650 || total < 0 || total > 100 * 3600 ||
+        (dash && parts != 3) || parts < 2)
+        return asy_fail(err, ASY_E_FORMAT, "'%.40s' is not a time of Slurm", text);
+    *ret_ms = (days * 86400 + total) * 1000;
+    return 0;
+}
+
+int64_t asy__walltime_left(void)
+{
+    const char *job = getenv("SLURM_JOB_ID");
+    const char *argv[] = { "squeue", "-h", "-j", job, "-o", "%L", NULL };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf out;
+    int64_t left = -1;
+
+    if (!job || !*job)
+        return -1;
+    asy_buf_init(&out, OUTPUT_MAX);
+    if (capture(argv, QUICK_MS, &out, &err) < 0 || asy__walltime_parse(out.data, &left, &err) < 0)
+        asy_warn("cannot ask Slurm for the time left: %s, taking it as unlimited", err.text);
+    asy_buf_fini(&out);
+    return left;
+}
