@@ -2,14 +2,21 @@
  * asy/store.h - the record of everything: domain verbs over plain structs. SQL, placeholders, NaN
  * and upserts stay in one file per engine.
  *
- * commit() writes each event as one row of `event` and its projections (experiment, run, attempt,
- * param, metric, tag, dataset input, artifact, worker) in one transaction, and returns when it is
- * on disk: local disk WAL with synchronous=FULL; on a network file system one connection, EXCLUSIVE,
- * rollback journal. Tables follow the tracking world; the schema is coordinator/store/schema.sql,
- * with numbered forward-only migrations.
+ * commit() writes each event as one row of `event` and its projections (study, run, attempt, param,
+ * metric, tag, dataset, artifact, worker) in one transaction, and returns when it is on disk. On a
+ * local disk: WAL with synchronous=FULL; on a network file system, and on one whose kind is unknown:
+ * one connection, EXCLUSIVE, rollback journal. Tables follow the tracking world; the schema is
+ * coordinator/store/schema.sql, with numbered forward-only migrations.
  *
- * The store has one owner: a lock file beside it (host, boot id, pid, heartbeat) and owner_epoch,
- * raised at each opening.
+ * The store has one owner. <path>/assay.lock is locked while it is open and names host, boot id and
+ * pid; where locks may not reach the other hosts (network file systems) the heartbeat in it counts
+ * too. owner_epoch is raised at each opening, and every commit checks that it is still ours: an owner
+ * that lost the store in spite of its lock is refused with ASY_E_BUSY.
+ *
+ * A restored or copied database is another store and gets a new id at its first opening. It is known
+ * by two marks: the database remembers inode and time of birth of its own file, and the lock file
+ * remembers the newest owner_epoch and seq that this folder has seen, so that a backup which was
+ * copied over the old file, inode kept, shows as older than its folder.
  *
  * Ownership: rows passed to callbacks are borrowed for the call. Threads: a struct asy_store belongs
  * to one thread (the writer); each reader thread opens its own struct asy_reader. */
@@ -22,6 +29,7 @@ struct asy_store_spec {
     const char *path;       /* folder; the database is <path>/assay.db. NULL: in memory (tests) */
     const char *vfs;        /* name of an SQLite VFS (tests); NULL: default */
     int no_sync;            /* for the test that proves it matters; never set by programs */
+    int assume_network;     /* tests: as if the folder were on a network file system */
 };
 struct asy_store_info {
     struct asy_id id;       /* made when the store is created; a restored backup gets a new one */
@@ -29,19 +37,23 @@ struct asy_store_info {
     uint64_t last_seq;
     int port;               /* stored listening port; 0: none yet */
     int network_fs;         /* rollback journal and one connection */
-    char fs[32];            /* "ext4", "nfs", … */
+    int restored;           /* the id is new because this is a copy of another store */
+    char fs[32];            /* "ext", "nfs", "memory", … */
 };
-/* ASY_E_BUSY: another live owner; the text names host, pid and since when. ASY_E_CORRUPT: failed
- * check or a later schema. */
+/* Makes the folder if need be. ASY_E_BUSY: another live owner; the text names host, pid and since
+ * when. ASY_E_CORRUPT: failed check or a later schema. ret_info may be NULL. */
 ASY_MUST_CHECK int asy_store_open(const struct asy_store_spec *spec, struct asy_store **ret_store,
                                   struct asy_store_info *ret_info, struct asy_error *err);
-void asy_store_close(struct asy_store *store);
-/* All or nothing, durable on return. Gives each event its seq (*ret_last_seq: of the last).
- * ASY_E_NOSPACE: the disk is full, nothing was written, a later commit may succeed. */
+void asy_store_close(struct asy_store *store); /* NULL is fine; the writer's own reader goes too */
+/* All or nothing, durable on return. The events get the numbers after the last one in order,
+ * *ret_last_seq is that of the last (seq in the events is not read). n may be 0.
+ * ASY_E_NOSPACE: the disk is full, nothing was written, a later commit may succeed.
+ * ASY_E_INVAL: an event names a study or trial that is not there, creates one that is, or leaves
+ * out a trial number. ASY_E_BUSY: another owner has taken the store. */
 ASY_MUST_CHECK int asy_store_commit(struct asy_store *store, const struct asy_event *events,
                                     size_t n, uint64_t *ret_last_seq, struct asy_error *err);
 ASY_MUST_CHECK int asy_store_set_port(struct asy_store *store, int port, struct asy_error *err);
-/* Refreshes the lock file's heartbeat. */
+/* Refreshes the lock file's heartbeat; call it every 10 s or oftener. */
 void asy_store_touch(struct asy_store *store);
 
 /* Return 0 to go on, anything else ends the query with that code. */
@@ -55,8 +67,9 @@ ASY_MUST_CHECK int asy_store_replay(struct asy_store *store, asy_event_f each, v
 /* ---- reading -------------------------------------------------------------------------------- */
 
 struct asy_reader;
-/* In-memory stores: reads the same memory, from the writer's thread only. Network file system: NULL
- * path readers are refused with ASY_E_STATE; the store thread serves them (asy_store_reader). */
+/* Opens a store on a local disk for reading, on a connection of its own, whether or not it has an
+ * owner. In memory and on a network file system: ASY_E_STATE; there only the writer's thread can
+ * read, through asy_store_reader(). */
 ASY_MUST_CHECK int asy_reader_open(const struct asy_store_spec *spec, struct asy_reader **ret_reader,
                                    struct asy_error *err);
 void asy_reader_close(struct asy_reader *reader);
@@ -70,8 +83,9 @@ struct asy_study_row {
     enum asy_cause cause;
     const char *text;
     int64_t created_us, ended_us;  /* 0: not ended */
+    /* running: leased ones too */
     uint64_t trials, complete, pruned, failed, cancelled, running, paused, queued;
-    double best;                   /* NaN: none */
+    double best;                   /* of complete trials; NaN: none */
     int64_t best_trial;            /* -1: none */
 };
 struct asy_trial_row {
@@ -92,7 +106,8 @@ struct asy_attempt_row {
     uint64_t resumed_step, epoch, milestone, step;
     enum asy_end end;              /* 0: not ended */
     enum asy_cause cause;
-    const char *text, *host, *hardware, *versions, *cores;
+    const char *text, *host, *hardware, *versions;
+    const char *cores;             /* "0-3,8"; placements are parted by "; " */
     int64_t leased_us, started_us, ended_us;
     int32_t exit_code, signal;
     double cpu_s;
@@ -102,10 +117,11 @@ struct asy_metric_row {
     const char *name;
     uint64_t step;
     double value;
-    uint32_t attempt;
-    int64_t wall_us;
+    uint32_t attempt;              /* 0: a score from outside training */
+    int64_t wall_us;               /* reporter's, if it said; else coordinator's */
     int superseded;
 };
+/* The last checkpoints of a trial are named "checkpoint", its final model "model". */
 struct asy_artifact_row {
     const char *name, *path;
     struct asy_sha sha;
@@ -123,21 +139,26 @@ typedef int (*asy_metric_row_f)(void *arg, const struct asy_metric_row *row);
 typedef int (*asy_artifact_row_f)(void *arg, const struct asy_artifact_row *row);
 typedef int (*asy_tag_row_f)(void *arg, const struct asy_tag_row *row);
 
-/* Newest first. name_or_id: one study (a name, the newest of `x`, `x-2`, … is itself only; an id or a
- * unique prefix of at least 6 digits); NULL: all. ASY_E_NOENT with the nearest name. */
+/* Newest first, at most limit (< 0: all; so in the queries below). name_or_id: one study (exactly
+ * this name, the newest if projects share it; else an id or a prefix of at least 6 digits); NULL:
+ * all. ASY_E_NOENT with the nearest name; ASY_E_INVAL: several ids begin so. */
 ASY_MUST_CHECK int asy_reader_studies(struct asy_reader *reader, const char *name_or_id,
                                       int64_t limit, asy_study_row_f each, void *arg,
                                       struct asy_error *err);
-/* By number, from `after` + 1 on (-1: from the first). order_by_value: best first (study's goal). */
+/* By number, from `after` + 1 on (-1: from the first). order_by_value: best first (study's goal),
+ * those without a value last; `after` then counts places in this order. A study that is not there
+ * has no trials. */
 ASY_MUST_CHECK int asy_reader_trials(struct asy_reader *reader, struct asy_id study, int64_t after,
                                      int64_t limit, int order_by_value, asy_trial_row_f each,
                                      void *arg, struct asy_error *err);
+/* ASY_E_NOENT: no such trial. */
 ASY_MUST_CHECK int asy_reader_trial(struct asy_reader *reader, struct asy_id study, uint64_t number,
                                     asy_trial_row_f each, void *arg, struct asy_error *err);
 ASY_MUST_CHECK int asy_reader_attempts(struct asy_reader *reader, struct asy_id study,
                                        uint64_t number, asy_attempt_row_f each, void *arg,
                                        struct asy_error *err);
-/* By name and step. with_superseded: also what fenced attempts and undone steps left. */
+/* By name and step. with_superseded: also what later attempts undid. (What a fenced attempt said is
+ * among the events, SUPERSEDED; it never became a metric.) */
 ASY_MUST_CHECK int asy_reader_metrics(struct asy_reader *reader, struct asy_id study,
                                       uint64_t number, int with_superseded, asy_metric_row_f each,
                                       void *arg, struct asy_error *err);
@@ -151,7 +172,7 @@ ASY_MUST_CHECK int asy_reader_tags(struct asy_reader *reader, struct asy_id stud
 ASY_MUST_CHECK int asy_reader_events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
                                      uint64_t after_seq, int64_t limit, asy_event_f each, void *arg,
                                      struct asy_error *err);
-/* A name not taken in this project: `x`, else `x-2`, `x-3`, … text holds n bytes. */
+/* A name that no study has: `x`, else `x-2`, `x-3`, … text holds n bytes. ASY_E_TOOBIG: too few. */
 ASY_MUST_CHECK int asy_reader_free_name(struct asy_reader *reader, const char *name, char *text,
                                         size_t n, struct asy_error *err);
 #endif

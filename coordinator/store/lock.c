@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * lock.c - the lock file of a store: who has it open, and what its folder has seen.
+ *
+ * The lock is an OFD lock: it belongs to the open file, not to the process, so closing another
+ * descriptor of the file cannot drop it, and it goes with the process however that ends. On a local
+ * disk a lock that was got proves that no owner lives. Where several hosts share the folder it may
+ * not, since not all of them pass locks on; there an owner on another boot that was not closed in
+ * order keeps the store until its heartbeat is STALE_US old.
+ *
+ * The content is one JSON line padded to a fixed length, written in one call, so that a reader who
+ * does not hold the lock sees it whole or sees that it does not parse. It is not synced: lost, it
+ * can only let a copied-back database pass as the old one. */
+#include "store_impl.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <asy/clock.h>
+#include <asy/durable.h>
+
+#define STALE_US (30 * INT64_C(1000000))
+#define RECORD 768u
+
+struct asy__lock {
+    int fd;
+    int64_t since_us;
+    char host[256], boot[64];
+};
+
+/* Who an existing lock file names; zeros where it says nothing. */
+struct holder {
+    char host[256], boot[64];
+    int64_t pid, since_us, beat_us;
+    int open;
+    struct asy__seen seen;
+};
+
+static void read_boot(char boot[64])
+{
+    char *text = NULL;
+    size_t len;
+
+    boot[0] = 0;
+    if (asy_read_file("/proc/sys/kernel/random/boot_id", 4096, &text, &len, NULL))
+        return; /* unknown: every other boot counts as another host */
+    snprintf(boot, 64, "%.36s", text);
+    free(text);
+}
+
+static void read_holder(int fd, struct holder *ret)
+{
+    char text[RECORD + 1];
+    struct asy_json *root = NULL;
+    const char *store;
+    ssize_t n = pread(fd, text, RECORD, 0);
+
+    *ret = (struct holder){ .pid = 0 };
+    if (n <= 0 || asy_json_parse(text, (size_t)n, &root, NULL))
+        return;
+    snprintf(ret->host, sizeof ret->host, "%s", asy_json_str(asy_json_get(root, "host"), ""));
+    snprintf(ret->boot, sizeof ret->boot, "%s", asy_json_str(asy_json_get(root, "boot"), ""));
+    ret->pid = asy_json_i64(asy_json_get(root, "pid"), 0);
+    ret->since_us = asy_json_i64(asy_json_get(root, "since_us"), 0);
+    ret->beat_us = asy_json_i64(asy_json_get(root, "beat_us"), 0);
+    ret->open = asy_json_bool(asy_json_get(root, "open"), 0);
+    ret->seen.owner_epoch = (uint64_t)asy_json_i64(asy_json_get(root, "owner_epoch"), 0);
+    ret->seen.seq = (uint64_t)asy_json_i64(asy_json_get(root, "seq"), 0);
+    store = asy_json_str(asy_json_get(root, "store"), "");
+    if (asy_id_parse(store, strlen(store), &ret->seen.store, NULL))
+        ret->seen.store = ASY_ID_NONE;
+    asy_json_destroy(root);
+}
+
+static int busy(const char *folder, const struct holder *holder, struct asy_error *err)
+{
+    char since[32];
+
+    asy_clock_format(holder->since_us, since);
+    return asy_fail(err, ASY_E_BUSY, "cannot open store '%s': host '%s' has it open, pid %lld, "
+                    "since %s", folder, holder->host[0] ? holder->host : "(unknown)",
+                    (long long)holder->pid, holder->since_us ? since : "just now");
+}
+
+/* Opens and locks the file; 0 with *ret_fd = -1 if it was replaced meanwhile. */
+static int try_take(const char *folder, const char *path, int *ret_fd, struct asy_error *err)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    struct holder holder;
+    struct stat mine, there;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+
+    if (fd < 0)
+        return asy_fail_errno(err, errno, "cannot open '%s'", path);
+    if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        if (errno == EAGAIN || errno == EACCES) {
+            read_holder(fd, &holder);
+            rc = busy(folder, &holder, err);
+        } else {
+            rc = asy_fail_errno(err, errno, "cannot lock '%s'", path);
+        }
+    } else if (fstat(fd, &mine) < 0) {
+        rc = asy_fail_errno(err, errno, "cannot look at '%s'", path);
+    } else if (stat(path, &there) < 0 || mine.st_ino != there.st_ino ||
+               mine.st_dev != there.st_dev) {
+        close(fd); /* somebody removed the file between our open and our lock */
+        *ret_fd = -1;
+        return 0;
+    }
+    if (rc)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return rc;
+}
+
+/* The lock is ours; whether its last owner may live on another host all the same. */
+static int check_holder(const char *folder, const struct asy__lock *lock,
+                        const struct holder *holder, struct asy_error *err)
+{
+    int64_t age = asy_clock_wall_us() - holder->beat_us;
+
+    if (!holder->open || (lock->boot[0] && !strcmp(lock->boot, holder->boot)))
+        return 0;
+    if (age > STALE_US || age < -STALE_US)
+        return 0;
+    return busy(folder, holder, err);
+}
+
+int asy__lock_take(const char *folder, int network, struct asy__lock **ret_lock,
+                   struct asy__seen *ret_seen, struct asy_error *err)
+{
+    struct asy__lock *lock = NULL;
+    struct holder holder;
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/assay.lock", folder), rc;
+
+    if (n < 0 || (size_t)n >= sizeof path)
+        return asy_fail(err, ASY_E_TOOBIG, "path of %d characters is too long", n);
+    if (!(lock = calloc(1, sizeof *lock)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory to open store '%s'", folder);
+    lock->fd = -1;
+    for (int i = 0; i < 100 && lock->fd < 0; i++)
+        if ((rc = try_take(folder, path, &lock->fd, err)))
+            goto out;
+    if (lock->fd < 0) {
+        rc = asy_fail(err, ASY_E_IO, "cannot lock '%s': it is replaced all the time", path);
+        goto out;
+    }
+    if (gethostname(lock->host, sizeof lock->host - 1) < 0)
+        lock->host[0] = 0;
+    read_boot(lock->boot);
+    lock->since_us = asy_clock_wall_us();
+    read_holder(lock->fd, &holder);
+    if (network && (rc = check_holder(folder, lock, &holder, err)))
+        goto out;
+    *ret_seen = holder.seen;
+    *ret_lock = lock;
+    lock = NULL;
+    rc = 0;
+out:
+    if (lock && lock->fd >= 0)
+        close(lock->fd);
+    free(lock);
+    return rc;
+}
+
+static void write_record(struct asy__lock *lock, const struct asy_store_info *info, int open)
+{
+    struct asy_buf buf;
+    struct asy_jsonw w;
+    char id[ASY_ID_TEXT];
+
+    asy_buf_init(&buf, RECORD);
+    asy_jsonw_init(&w, &buf, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_str(&w, "host", lock->host);
+    asy_jsonw_str(&w, "boot", lock->boot);
+    asy_jsonw_i64(&w, "pid", getpid());
+    asy_jsonw_i64(&w, "since_us", lock->since_us);
+    asy_jsonw_i64(&w, "beat_us", asy_clock_wall_us());
+    asy_jsonw_bool(&w, "open", open);
+    asy_jsonw_str(&w, "store", asy_id_format(info->id, id));
+    asy_jsonw_u64(&w, "owner_epoch", info->owner_epoch);
+    asy_jsonw_u64(&w, "seq", info->last_seq);
+    asy_jsonw_close(&w, '}');
+    while (buf.rc == 0 && buf.len < RECORD - 1)
+        asy_buf_addc(&buf, ' ');
+    asy_buf_addc(&buf, '\n');
+    if (buf.rc == 0) /* a record that could not be written is as old as it was: no harm */
+        ASY_IGNORE(pwrite(lock->fd, buf.data, buf.len, 0) < 0);
+    asy_buf_fini(&buf);
+}
+
+void asy__lock_beat(struct asy__lock *lock, const struct asy_store_info *info)
+{
+    write_record(lock, info, 1);
+}
+
+void asy__lock_drop(struct asy__lock *lock, const struct asy_store_info *info)
+{
+    int saved = errno;
+
+    if (!lock)
+        return;
+    if (info)
+        write_record(lock, info, 0);
+    close(lock->fd);
+    free(lock);
+    errno = saved;
+}

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sqlite_open.c - opening a store: folder, lock, file, settings, schema, then one transaction that
+ * raises owner_epoch and tells a copy from the original.
+ *
+ * Settings of the writer. Local disk: WAL with synchronous=FULL, so a commit is one fsync of the
+ * log. The log is copied back every CHECKPOINT_PAGES pages: rows of one burst hit the same pages
+ * again and again, and each page is copied once per round. Network file system: one connection,
+ * locking_mode=EXCLUSIVE, which keeps the index of a log in our own memory should the store come
+ * from a local disk, and a rollback journal that stays in place (PERSIST), since making and
+ * removing files is what such file systems are slowest at. */
+#include "sqlite_impl.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <asy/clock.h>
+#include <asy/durable.h>
+
+#define CHECKPOINT_PAGES 4096
+#define BUSY_MS 5000
+#define MIGRATION "\n-- @migration "
+
+static const char local_writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;";
+static const char network_writer[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=PERSIST;"
+                                     "PRAGMA synchronous=FULL;";
+static const char any_writer[] = "PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY;"
+                                 "PRAGMA cache_size=-65536; PRAGMA trusted_schema=OFF;";
+
+static void configure(void)
+{
+    /* Counting every allocation under a lock costs a tenth of a commit; nobody reads the counts.
+     * Refused if somebody has started SQLite before us: then it is slower, not wrong. */
+    ASY_IGNORE(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0));
+}
+
+static int db_path(const char *folder, char path[PATH_MAX], struct asy_error *err)
+{
+    int n = snprintf(path, PATH_MAX, "%s/assay.db", folder);
+
+    if (n < 0 || n + 16 > PATH_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "path of %d characters is too long", n);
+    return 0;
+}
+
+static int connect_db(struct asy__db *db, const char *path, const char *vfs, int flags,
+                      struct asy_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int rc;
+
+    pthread_once(&once, configure);
+    if (sqlite3_open_v2(path, &db->db, flags | SQLITE_OPEN_NOMUTEX, vfs) != SQLITE_OK) {
+        rc = asy__db_fail(db, "open the database", err);
+        asy_error_prefix(err, "store '%s'", path);
+        return rc;
+    }
+    sqlite3_extended_result_codes(db->db, 1);
+    sqlite3_busy_timeout(db->db, BUSY_MS);
+    sqlite3_db_config(db->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    return 0;
+}
+
+/* One number that a statement gives, 0 if it gives none. */
+static int number_of(struct asy__db *db, const char *sql, int64_t *ret, struct asy_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = 0;
+
+    *ret = 0;
+    if (sqlite3_prepare_v2(db->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return asy__db_fail(db, "read the store", err);
+    if (asy__db_row(db, stmt, NULL) > 0)
+        *ret = sqlite3_column_int64(stmt, 0);
+    else if (sqlite3_errcode(db->db) != SQLITE_DONE)
+        rc = asy__db_fail(db, "read the store", err);
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* ---- schema ---------------------------------------------------------------------------------- */
+
+/* The text of migration n, NULL if there is none. */
+static char *migration(int n)
+{
+    char mark[48];
+    const char *start, *end;
+    int len = snprintf(mark, sizeof mark, MIGRATION "%d\n", n);
+
+    if (!(start = strstr(asy__schema_sql, mark)))
+        return NULL;
+    start += len;
+    end = strstr(start, MIGRATION);
+    return end ? strndup(start, (size_t)(end - start)) : strdup(start);
+}
+
+static int run_migration(struct asy__db *db, int n, struct asy_error *err)
+{
+    char *sql = migration(n), version[128];
+    int rc;
+
+    if (!sql)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for version %d of the schema", n);
+    snprintf(version, sizeof version,
+             "INSERT INTO schema_version VALUES (%d, %lld); PRAGMA user_version=%d;", n,
+             (long long)asy_clock_wall_us(), n);
+    if ((rc = asy__db_exec(db, "BEGIN IMMEDIATE", "begin", err)))
+        goto out;
+    if ((rc = asy__db_exec(db, sql, "change the schema", err)) ||
+        (rc = asy__db_exec(db, version, "change the schema", err)) ||
+        (rc = asy__db_exec(db, "COMMIT", "change the schema", err)))
+        ASY_IGNORE(asy__db_exec(db, "ROLLBACK", "roll back", NULL)); /* may be over already */
+out:
+    free(sql);
+    return rc;
+}
+
+/* Refuses what is not a store, or one of a later release; ret_version 0: empty. */
+static int check_schema(struct asy__db *db, int64_t *ret_version, struct asy_error *err)
+{
+    int64_t app, tables;
+    int rc;
+
+    if ((rc = number_of(db, "PRAGMA user_version", ret_version, err)) ||
+        (rc = number_of(db, "PRAGMA application_id", &app, err)) ||
+        (rc = number_of(db, "SELECT count(*) FROM sqlite_schema", &tables, err)))
+        return rc;
+    if (app != ASY__APPLICATION_ID && (app != 0 || tables != 0))
+        return asy_fail(err, ASY_E_CORRUPT, "the file is not a store of Assay");
+    if (*ret_version > ASY__SCHEMA_VERSION)
+        return asy_fail(err, ASY_E_CORRUPT, "the store has schema version %lld, this release knows "
+                        "%d: use a later release", (long long)*ret_version, ASY__SCHEMA_VERSION);
+    return 0;
+}
+
+static int migrate(struct asy__db *db, struct asy_error *err)
+{
+    int64_t version;
+    int rc = check_schema(db, &version, err);
+
+    if (rc)
+        return rc;
+    if (version == 0) {
+        char sql[64];
+
+        snprintf(sql, sizeof sql, "PRAGMA application_id=%d", ASY__APPLICATION_ID);
+        if ((rc = asy__db_exec(db, sql, "mark the file", err)))
+            return rc;
+    }
+    for (int n = (int)version + 1; n <= ASY__SCHEMA_VERSION && rc == 0; n++)
+        rc = run_migration(db, n, err);
+    return rc;
+}
+
+/* ---- taking the store ------------------------------------------------------------------------ */
+
+/* Reads the store's one row; *ret_found 0: it is new. */
+static int read_self(struct asy__db *db, struct asy_store_info *info, char place[64],
+                     int *ret_found, struct asy_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int64_t seq;
+    int rc;
+
+    *ret_found = 0;
+    if (sqlite3_prepare_v2(db->db, "SELECT uuid, owner_epoch, port, place FROM store", -1, &stmt,
+                           NULL) != SQLITE_OK)
+        return asy__db_fail(db, "read the store", err);
+    if ((rc = asy__db_row(db, stmt, err)) > 0) {
+        asy__col_id(stmt, 0, &info->id);
+        info->owner_epoch = asy__col_u64(stmt, 1);
+        info->port = sqlite3_column_int(stmt, 2);
+        snprintf(place, 64, "%s", asy__col_text(stmt, 3));
+        *ret_found = 1;
+        rc = 0;
+    }
+    sqlite3_finalize(stmt);
+    if (rc || (rc = number_of(db, "SELECT max(seq) FROM event", &seq, err)))
+        return rc;
+    info->last_seq = (uint64_t)seq;
+    return 0;
+}
+
+/* Whether this database is a copy of the one that the folder had, or of one from elsewhere. */
+static int is_copy(const struct asy_store_info *info, const char *was, const char *is,
+                   const struct asy__seen *seen)
+{
+    if (*was && *is && strcmp(was, is) != 0)
+        return 1;
+    if (asy_id_cmp(seen->store, info->id) != 0)
+        return 0; /* the lock file knows nothing of it */
+    return info->owner_epoch < seen->owner_epoch ||
+           (info->owner_epoch == seen->owner_epoch && info->last_seq < seen->seq);
+}
+
+static int write_self(struct asy__db *db, const struct asy_store_info *info, const char *place,
+                      struct asy_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc;
+
+    if (sqlite3_prepare_v2(db->db, "INSERT OR REPLACE INTO store(one, owner_id, uuid, owner_epoch,"
+                           " port, place) VALUES (1, 0, ?, ?, ?, ?)", -1, &stmt, NULL) != SQLITE_OK)
+        return asy__db_fail(db, "take the store", err);
+    asy__bind_id(stmt, 1, &info->id);
+    asy__bind_u64(stmt, 2, info->owner_epoch);
+    sqlite3_bind_int(stmt, 3, info->port);
+    asy__bind_text(stmt, 4, place);
+    rc = asy__db_run(db, stmt, err);
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+static int take(struct asy__sqlite *s, const char *path, const struct asy__seen *seen,
+                struct asy_error *err)
+{
+    struct asy_store_info *info = &s->base.info;
+    char was[64] = "", is[64];
+    int found, rc;
+
+    asy__place_of(path, is);
+    if ((rc = asy__db_exec(&s->db, "BEGIN IMMEDIATE", "take the store", err)))
+        return rc;
+    if ((rc = read_self(&s->db, info, was, &found, err)))
+        goto out;
+    info->restored = found && is_copy(info, was, is, seen);
+    if (!found || info->restored)
+        info->id = asy_id_make();
+    /* Above everything that agents may have seen of this folder. */
+    if (info->owner_epoch < seen->owner_epoch)
+        info->owner_epoch = seen->owner_epoch;
+    info->owner_epoch++;
+    if (!(rc = write_self(&s->db, info, is, err)))
+        rc = asy__db_exec(&s->db, "COMMIT", "take the store", err);
+out:
+    if (rc)
+        ASY_IGNORE(asy__db_exec(&s->db, "ROLLBACK", "roll back", NULL)); /* may be over already */
+    return rc;
+}
+
+/* ---- the store ------------------------------------------------------------------------------- */
+
+static void close_store(struct asy_store *base)
+{
+    struct asy__sqlite *s = (struct asy__sqlite *)base;
+
+    asy__cache_fini(&s->cache);
+    asy__reader_fini(&s->reader);
+    asy__db_close(&s->db);
+    asy__lock_drop(base->lock, asy_id_is_none(base->info.id) ? NULL : &base->info);
+    asy_arena_destroy(s->arena);
+    asy_buf_fini(&s->body);
+    asy_buf_fini(&s->text);
+    free(s);
+}
+
+static int set_port(struct asy_store *base, int port, struct asy_error *err)
+{
+    struct asy__sqlite *s = (struct asy__sqlite *)base;
+    char sql[128];
+    int rc;
+
+    snprintf(sql, sizeof sql, "UPDATE store SET port=%d WHERE owner_epoch=%llu", port,
+             (unsigned long long)base->info.owner_epoch);
+    if ((rc = asy__db_exec(&s->db, sql, "store the port", err)))
+        return rc;
+    return sqlite3_changes(s->db.db) == 1 ? 0 : asy__sqlite_lost(err);
+}
+
+static const struct asy__store_ops ops = {
+    .close = close_store, .commit = asy__sqlite_commit, .set_port = set_port,
+    .replay = asy__sqlite_replay,
+};
+
+/* A mode that SQLite cannot have leaves the old one without a word. */
+static int check_mode(struct asy__db *db, const char *want, struct asy_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = 0;
+
+    if (sqlite3_prepare_v2(db->db, "PRAGMA journal_mode", -1, &stmt, NULL) != SQLITE_OK ||
+        sqlite3_step(stmt) != SQLITE_ROW)
+        rc = asy__db_fail(db, "read the journal mode", err);
+    else if (strcmp(asy__col_text(stmt, 0), want) != 0)
+        rc = asy_fail(err, ASY_E_IO, "cannot change the journal mode from '%s' to '%s'",
+                      asy__col_text(stmt, 0), want);
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+static int setup(struct asy__sqlite *s, struct asy_error *err)
+{
+    int network = s->base.info.network_fs, rc;
+    char sql[96];
+
+    asy_buf_init(&s->body, ASY__BODY_BUDGET);
+    asy_buf_init(&s->text, ASY__BODY_BUDGET);
+    s->reader.db.db = s->db.db;
+    s->reader.base.ops = &asy__sqlite_reader_ops;
+    s->base.reader = &s->reader.base;
+    if ((rc = asy__db_init(&s->db, asy__write_sql, asy__write_sql_len, err)) ||
+        (rc = asy__reader_init(&s->reader, err)) || (rc = asy__cache_init(&s->cache, err)) ||
+        (rc = asy_arena_create(ASY__BODY_BUDGET, &s->arena, err)) ||
+        (rc = asy__db_exec(&s->db, any_writer, "set up the connection", err)) ||
+        (rc = asy__db_exec(&s->db, network ? network_writer : local_writer,
+                           "set up the connection", err)) ||
+        (rc = check_mode(&s->db, network ? "persist" : "wal", err)))
+        return rc;
+    snprintf(sql, sizeof sql, "PRAGMA wal_autocheckpoint=%d;%s", CHECKPOINT_PAGES,
+             s->no_sync ? " PRAGMA synchronous=OFF;" : "");
+    return asy__db_exec(&s->db, sql, "set up the connection", err);
+}
+
+/* The database's name in its folder is as durable as its first commit. */
+static int sync_folder(const char *path, struct asy_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+
+    if (fd < 0)
+        return asy_fail_errno(err, errno, "cannot open '%s'", path);
+    if (fsync(fd) < 0 && errno != EINVAL) /* EINVAL: names are synced by themselves here */
+        rc = asy_fail_errno(err, errno, "cannot sync '%s'", path);
+    close(fd);
+    return rc;
+}
+
+/* A new database readable by its owner alone; SQLite's other files take its mode over. The
+ * descriptor is closed before SQLite takes locks, which closing it would drop. */
+static int create_private(const char *path, struct asy_error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return asy_fail_errno(err, errno, "cannot open '%s'", path);
+    close(fd);
+    return 0;
+}
+
+int asy__sqlite_open(const struct asy_store_spec *spec, struct asy_store **ret_store,
+                     struct asy_error *err)
+{
+    struct asy__sqlite *s = NULL;
+    struct asy__seen seen;
+    char path[PATH_MAX];
+    int rc;
+
+    if ((rc = db_path(spec->path, path, err)) || (rc = asy_durable_mkdirs(spec->path, err)))
+        return rc;
+    if (!(s = calloc(1, sizeof *s)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory to open a store");
+    s->base.ops = &ops;
+    s->no_sync = spec->no_sync;
+    if ((rc = asy__fs_of(spec->path, s->base.info.fs, &s->base.info.network_fs, err)))
+        goto out;
+    s->base.info.network_fs |= spec->assume_network;
+    if ((rc = asy__lock_take(spec->path, s->base.info.network_fs, &s->base.lock, &seen, err)) ||
+        (rc = create_private(path, err)) ||
+        (rc = connect_db(&s->db, path, spec->vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err)))
+        goto out;
+    if ((rc = setup(s, err)) || (rc = migrate(&s->db, err)) || (rc = take(s, path, &seen, err)) ||
+        (rc = sync_folder(spec->path, err))) {
+        asy_error_prefix(err, "store '%s'", path);
+        s->base.info.id = ASY_ID_NONE; /* it never was ours: the lock file stays as it is */
+        goto out;
+    }
+    asy__lock_beat(s->base.lock, &s->base.info);
+    *ret_store = &s->base;
+    s = NULL;
+out:
+    if (s)
+        close_store(&s->base);
+    return rc;
+}
+
+/* ---- a reader's own connection --------------------------------------------------------------- */
+
+void asy__sqlite_reader_close(struct asy_reader *base)
+{
+    struct asy__sqlite_reader *r = (struct asy__sqlite_reader *)base;
+
+    asy__reader_fini(r);
+    asy__db_close(&r->db);
+    free(r);
+}
+
+static int reader_setup(struct asy__sqlite_reader *r, struct asy_error *err)
+{
+    int64_t version;
+    int rc;
+
+    if ((rc = asy__reader_init(r, err)) ||
+        (rc = asy__db_exec(&r->db, "PRAGMA query_only=1; PRAGMA mmap_size=268435456;"
+                           "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;",
+                           "set up the connection", err)) ||
+        (rc = check_schema(&r->db, &version, err)))
+        return rc;
+    if (version != ASY__SCHEMA_VERSION)
+        return asy_fail(err, ASY_E_STATE, "it has schema version %lld: its owner must open it first",
+                        (long long)version);
+    return 0;
+}
+
+int asy__sqlite_reader_open(const struct asy_store_spec *spec, struct asy_reader **ret_reader,
+                            struct asy_error *err)
+{
+    struct asy__sqlite_reader *r = NULL;
+    char path[PATH_MAX], fs[32];
+    int network, rc;
+
+    if ((rc = db_path(spec->path, path, err)) || (rc = asy__fs_of(spec->path, fs, &network, err)))
+        return rc;
+    if (network || spec->assume_network)
+        return asy_fail(err, ASY_E_STATE, "cannot open a reader of '%s': on a network file system "
+                        "(%s) its owner alone reads it", path, fs);
+    if (!(r = calloc(1, sizeof *r)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory to open a reader");
+    r->base.ops = &asy__sqlite_reader_ops;
+    if ((rc = connect_db(&r->db, path, spec->vfs, SQLITE_OPEN_READWRITE, err)))
+        goto out;
+    if ((rc = reader_setup(r, err))) {
+        asy_error_prefix(err, "store '%s'", path);
+        goto out;
+    }
+    *ret_reader = &r->base;
+    r = NULL;
+out:
+    if (r)
+        asy__sqlite_reader_close(&r->base);
+    return rc;
+}

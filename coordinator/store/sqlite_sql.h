@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sqlite_sql.h - the names of the writer's statements; their texts stand in sqlite_commit.c. */
+#ifndef ASY__SQLITE_SQL_H
+#define ASY__SQLITE_SQL_H
+
+enum asy__write_stmt {
+    W_BEGIN, W_COMMIT, W_ROLLBACK, W_OWNED, W_EVENT,
+    W_USER_GET, W_USER_ADD, W_PROJECT_GET, W_PROJECT_ADD, W_WORD_GET, W_WORD_ADD,
+    W_STUDY_GET, W_STUDY_ADD, W_STUDY_SPEC, W_STUDY_COUNTS, W_STUDY_STATE,
+    W_RUN_GET, W_RUN_ADD, W_RUN_STEP, W_RUN_STATE,
+    W_ATTEMPT_ADD, W_ATTEMPT_STARTED, W_ATTEMPT_ENDED,
+    W_PARAM, W_METRIC, W_UNDO_COPY, W_UNDO_DROP, W_TAG, W_ARTIFACT, W_ARTIFACT_DROP,
+    W_DATASET_ADD, W_DATASET_GET, W_INPUT, W_WORKER_JOINED, W_WORKER_GONE,
+    W_UNFINISHED, W_FIXED, W_ONE_EVENT, W_SCAN, W_LOOKUP,
+    W_N,
+};
+#endif

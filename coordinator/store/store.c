@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * store.c - the writer's verbs, handed on to the engine. */
+#include <asy/store.h>
+#include "store_impl.h"
+
+int asy_store_open(const struct asy_store_spec *spec, struct asy_store **ret_store,
+                   struct asy_store_info *ret_info, struct asy_error *err)
+{
+    struct asy_store *store = NULL;
+    int rc = spec->path ? asy__sqlite_open(spec, &store, err) : asy__memory_open(&store, err);
+
+    if (rc)
+        return rc;
+    if (ret_info)
+        *ret_info = store->info;
+    *ret_store = store;
+    return 0;
+}
+
+void asy_store_close(struct asy_store *store)
+{
+    if (store)
+        store->ops->close(store);
+}
+
+int asy_store_commit(struct asy_store *store, const struct asy_event *events, size_t n,
+                     uint64_t *ret_last_seq, struct asy_error *err)
+{
+    int rc = n ? store->ops->commit(store, events, n, err) : 0;
+
+    if (rc)
+        return rc;
+    store->info.last_seq += n;
+    *ret_last_seq = store->info.last_seq;
+    return 0;
+}
+
+int asy_store_set_port(struct asy_store *store, int port, struct asy_error *err)
+{
+    int rc;
+
+    if (port < 0 || port > 65535)
+        return asy_fail(err, ASY_E_INVAL, "cannot store port %d: not between 0 and 65535", port);
+    if ((rc = store->ops->set_port(store, port, err)))
+        return rc;
+    store->info.port = port;
+    return 0;
+}
+
+void asy_store_touch(struct asy_store *store)
+{
+    if (store->lock)
+        asy__lock_beat(store->lock, &store->info);
+}
+
+int asy_store_replay(struct asy_store *store, asy_event_f each, void *arg, struct asy_error *err)
+{
+    return store->ops->replay(store, each, arg, err);
+}
+
+struct asy_reader *asy_store_reader(struct asy_store *store)
+{
+    return store->reader;
+}
