@@ -25,7 +25,7 @@ void asy_buf_add(struct asy_buf *buf, const void *bytes, size_t n);
 void asy_buf_adds(struct asy_buf *buf, const char *text);
 void asy_buf_addc(struct asy_buf *buf, char c);
 ASY_PRINTF(2, 3) void asy_buf_addf(struct asy_buf *buf, const char *fmt, ...);
-void asy_buf_vaddf(struct asy_buf *buf, const char *fmt, va_list args);
+ASY_PRINTF(2, 0) void asy_buf_vaddf(struct asy_buf *buf, const char *fmt, va_list args);
 /* Makes room for n more bytes and returns where they go; NULL on failure. Then asy_buf_grew(). */
 void *asy_buf_room(struct asy_buf *buf, size_t n);
 void asy_buf_grew(struct asy_buf *buf, size_t n);

@@ -56,4 +56,6 @@ void asy_jsonw_bool(struct asy_jsonw *w, const char *key, int value);
 void asy_jsonw_null(struct asy_jsonw *w, const char *key);
 /* text is JSON already. */
 void asy_jsonw_raw(struct asy_jsonw *w, const char *key, const char *text, size_t len);
+/* A whole tree that was read; NULL writes null. */
+void asy_jsonw_node(struct asy_jsonw *w, const char *key, const struct asy_json *node);
 #endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli.h - what the commands of `assay` share: options, the session with a coordinator, text.
+ *
+ * A command gets its arguments after its name, prints results to stdout and everything else to
+ * stderr, and returns the exit code: 0 done, 1 failed, 2 usage, 3 coordinator unreachable,
+ * 4 timed out, 128+n ended by signal n.
+ *
+ * Threads: one. */
+#ifndef ASY__CLI_H
+#define ASY__CLI_H
+#include <stdio.h>
+#include <asy/channel.h>
+#include <asy/msg.h>
+#include <asy/study.h>
+
+enum asy__exit { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_AWAY = 3, EXIT_TIMED_OUT = 4 };
+
+struct asy__options {
+    const char *words[8];   /* what is no option */
+    int n_words;
+    char home[4096];
+    int json, follow, resume, all, error_stream;
+    int64_t cores, limit, attempt;
+    const char *output, *format;
+};
+/* Fills from argv (after the command's name); allowed: a string of option letters this command
+ * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
+ * F --format NAME, e --stderr, A --attempt N. --home DIR is always taken. */
+ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed, int min_words,
+                                      int max_words, struct asy__options *ret,
+                                      struct asy_error *err);
+
+/* Prints "assay: <text>" and returns the exit code that fits. */
+int asy__complain(const struct asy_error *err);
+
+/* ---- session.c: talking to the coordinator ------------------------------------------------- */
+
+struct asy__session;
+enum asy__start { ASY__NO_START, ASY__START_COORDINATOR, ASY__START_NODE };
+/* Connects to the coordinator of home; if none lives and start says so, starts one (with an agent:
+ * START_NODE) and waits for it. ASY_E_GONE: none lives or it does not answer. */
+ASY_MUST_CHECK int asy__session_open(const struct asy__options *options, enum asy__start start,
+                                     struct asy__session **ret_session, struct asy_error *err);
+void asy__session_close(struct asy__session *session);
+int asy__session_started(const struct asy__session *session); /* this command started it */
+/* Sends msg (its request number is set here) and waits for the whole reply. ret_json is cleared
+ * first. A refusal is returned as its code and text. interrupted: NULL or polled every 100 ms. */
+ASY_MUST_CHECK int asy__ask(struct asy__session *session, struct asy_msg *msg,
+                            struct asy_buf *ret_json, struct asy_error *err);
+/* A QUERY, parsed. The caller destroys *ret_root. */
+ASY_MUST_CHECK int asy__query(struct asy__session *session, const char *what, const char *study,
+                              int64_t trial, int64_t after, int64_t limit, const char *arg,
+                              struct asy_buf *json, struct asy_json **ret_root,
+                              struct asy_error *err);
+
+/* ---- text.c -------------------------------------------------------------------------------- */
+
+void asy__put_value(FILE *out, const struct asy_json *node); /* "-" for null */
+void asy__put_params(FILE *out, const struct asy_json *params); /* "lr=0.001 hidden=64" */
+void asy__put_duration(FILE *out, int64_t us);
+ASY_MUST_CHECK int asy__trial_number(const char *text, int64_t *ret, struct asy_error *err);
+
+/* ---- final.c ------------------------------------------------------------------------------- */
+
+/* The last screen of a study: best trial, its scores, what became of the others, what to type. */
+ASY_MUST_CHECK int asy__final_screen(struct asy__session *session, const char *study,
+                                     const struct asy__options *options, struct asy_error *err);
+/* What the study's data is, as assay-trainer describes it; prints nothing for command studies. */
+ASY_MUST_CHECK int asy__describe_data(const struct asy_study_spec *spec, struct asy_error *err);
+/* Runs assay-trainer with these arguments and collects its standard output. */
+ASY_MUST_CHECK int asy__trainer(const char *const *args, struct asy_buf *ret_out,
+                                struct asy_error *err);
+
+/* ---- the commands -------------------------------------------------------------------------- */
+
+int asy__cmd_run(int argc, char **argv);
+int asy__cmd_submit(int argc, char **argv);
+int asy__cmd_watch(int argc, char **argv);
+int asy__cmd_node(int argc, char **argv);
+int asy__cmd_up(int argc, char **argv);
+int asy__cmd_down(int argc, char **argv);
+int asy__cmd_ls(int argc, char **argv);
+int asy__cmd_show(int argc, char **argv);
+int asy__cmd_trials(int argc, char **argv);
+int asy__cmd_best(int argc, char **argv);
+int asy__cmd_workers(int argc, char **argv);
+int asy__cmd_explain(int argc, char **argv);
+int asy__cmd_export(int argc, char **argv);
+int asy__cmd_logs(int argc, char **argv);
+int asy__cmd_predict(int argc, char **argv);
+int asy__cmd_pause(int argc, char **argv);
+int asy__cmd_resume(int argc, char **argv);
+int asy__cmd_stop(int argc, char **argv);
+int asy__cmd_config(int argc, char **argv);
+int asy__cmd_help_study(int argc, char **argv);
+int asy__version(void);
+#endif

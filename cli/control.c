@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * control.c - the commands that change something: pause, resume, stop, up, down. */
+#include "cli.h"
+#include <poll.h>
+#include <string.h>
+#include <asy/clock.h>
+#include <asy/keys.h>
+
+#define DOWN_MS 120000
+
+static int control(int argc, char **argv, enum asy_control_verb verb, enum asy__start start,
+                   const char *done)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__options options;
+    struct asy__session *session = NULL;
+    struct asy_msg msg = { .type = ASY_MSG_CONTROL };
+    struct asy_buf json = { 0 };
+    int64_t trial = 0;
+    int status = EXIT_DONE, words = verb == ASY_CONTROL_STOP ? 2 : 1;
+
+    asy_buf_init(&json, 1u << 20);
+    if (asy__options_parse(argc, argv, "c", 1, words, &options, &err) < 0 ||
+        (options.n_words > 1 && asy__trial_number(options.words[1], &trial, &err) < 0)) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
+    msg.control.verb = options.n_words > 1 ? ASY_CONTROL_STOP_TRIAL : verb;
+    msg.control.study = options.words[0];
+    msg.control.number = trial;
+    if (asy__session_open(&options, start, &session, &err) < 0 ||
+        asy__ask(session, &msg, &json, &err) < 0)
+        status = asy__complain(&err);
+    else
+        printf("%s %s\n", options.words[0], done);
+    asy_buf_fini(&json);
+    asy__session_close(session);
+    return status;
+}
+
+int asy__cmd_pause(int argc, char **argv)
+{
+    return control(argc, argv, ASY_CONTROL_PAUSE, ASY__START_COORDINATOR, "pauses");
+}
+
+int asy__cmd_resume(int argc, char **argv)
+{
+    return control(argc, argv, ASY_CONTROL_RESUME, ASY__START_NODE, "goes on");
+}
+
+int asy__cmd_stop(int argc, char **argv)
+{
+    return control(argc, argv, ASY_CONTROL_STOP, ASY__START_COORDINATOR, "stops");
+}
+
+int asy__cmd_up(int argc, char **argv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__options options;
+    struct asy__session *session = NULL;
+
+    if (asy__options_parse(argc, argv, "c", 0, 0, &options, &err) < 0) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
+    options.all = 1; /* stays when idle */
+    if (asy__session_open(&options, ASY__START_NODE, &session, &err) < 0)
+        return asy__complain(&err);
+    printf("%s in %s\n", asy__session_started(session) ? "started" : "runs already", options.home);
+    asy__session_close(session);
+    return EXIT_DONE;
+}
+
+/* Waits until the coordinator's process is gone. */
+static int wait_gone(const struct asy__options *options, struct asy_error *err)
+{
+    int64_t deadline_ms = asy_clock_ms() + DOWN_MS;
+    struct asy_discovery discovery;
+    char path[4200];
+
+    snprintf(path, sizeof path, "%s/coordinator.json", options->home);
+    while (asy_discovery_read(path, &discovery, err) == 0 && !asy_discovery_stale(&discovery)) {
+        if (asy_clock_ms() > deadline_ms)
+            return asy_fail(err, ASY_E_TIMEOUT, "the coordinator still ends; trials are stopping");
+        ASY_IGNORE(poll(NULL, 0, 50) < 0);
+    }
+    return 0;
+}
+
+int asy__cmd_down(int argc, char **argv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__options options;
+    struct asy__session *session = NULL;
+    struct asy_msg msg = { .type = ASY_MSG_CONTROL };
+    struct asy_buf json = { 0 };
+    int status = EXIT_DONE;
+
+    asy_buf_init(&json, 1u << 20);
+    if (asy__options_parse(argc, argv, "", 0, 0, &options, &err) < 0) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
+    msg.control.verb = ASY_CONTROL_DRAIN;
+    msg.control.study = "";
+    if (asy__session_open(&options, ASY__NO_START, &session, &err) < 0 ||
+        asy__ask(session, &msg, &json, &err) < 0 || wait_gone(&options, &err) < 0)
+        status = asy__complain(&err);
+    else
+        puts("ended; all is stored");
+    asy_buf_fini(&json);
+    asy__session_close(session);
+    return status;
+}

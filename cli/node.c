@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * node.c - `assay node`: keeps a coordinator and an agent alive on this machine. It takes the
+ * signals: the first drains (the coordinator pauses all trials, then the agent leaves), the second
+ * ends both at once. A child that dies is started again, after a pause that doubles from 100 ms to
+ * 10 s; a coordinator that ended in peace ends the node. */
+#include "cli.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <asy/clock.h>
+#include <asy/durable.h>
+#include <asy/log.h>
+#include <asy/proc.h>
+
+struct child {
+    const char *name;
+    struct asy_proc proc;
+    int64_t again_ms;   /* when to start it next */
+    int64_t started_ms;
+    int pause_ms;
+};
+struct node {
+    const struct asy__options *options;
+    struct child coordinator, worker;
+    int keep, signals, drains, ending;
+};
+
+static int start(struct node *node, struct child *child, struct asy_error *err)
+{
+    struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
+    char program[4096], cores[32];
+    const char *argv[8];
+    int n = 0, rc;
+
+    if ((rc = asy_proc_find_program(child->name, program, sizeof program, err)) < 0)
+        return rc;
+    argv[n++] = program;
+    argv[n++] = "--home";
+    argv[n++] = node->options->home;
+    if (child == &node->coordinator && node->keep)
+        argv[n++] = "--keep";
+    if (child == &node->worker && node->options->cores > 0) {
+        snprintf(cores, sizeof cores, "%lld", (long long)node->options->cores);
+        argv[n++] = "--cores";
+        argv[n++] = cores;
+    }
+    argv[n] = NULL;
+    spec.argv = argv;
+    spec.new_session = 1;
+    child->started_ms = asy_clock_ms();
+    child->again_ms = INT64_MAX;
+    return asy_proc_start(&spec, &child->proc, err);
+}
+
+static void ended(struct node *node, struct child *child)
+{
+    int64_t now_ms = asy_clock_ms();
+    char text[64];
+    int status = 0;
+
+    if (asy_proc_wait(&child->proc, 0, &status, NULL) < 0)
+        return;
+    asy_proc_close(&child->proc);
+    child->proc = (struct asy_proc)ASY_PROC_INIT;
+    if (child == &node->coordinator && (status == 0 || node->drains)) {
+        node->ending = 1;
+        return;
+    }
+    if (node->ending)
+        return;
+    /* A child that never came up will not come up by trying on. */
+    if (child == &node->coordinator && now_ms - child->started_ms < 1000 && child->pause_ms > 1000) {
+        asy_logerr("%s ends at once again and again: %s; giving up", child->name,
+                   asy_proc_status_text(status, text));
+        node->ending = 1;
+        return;
+    }
+    child->pause_ms = now_ms - child->started_ms > 60000 || !child->pause_ms
+                          ? 100
+                          : child->pause_ms * 2 > 10000 ? 10000 : child->pause_ms * 2;
+    child->again_ms = now_ms + child->pause_ms;
+    asy_warn("%s ended: %s, starting it again in %d ms", child->name,
+             asy_proc_status_text(status, text), child->pause_ms);
+}
+
+static void take_signals(struct node *node)
+{
+    struct signalfd_siginfo info;
+
+    while (read(node->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        node->drains++;
+        asy_info("signal=%u %s", info.ssi_signo, node->drains > 1 ? "ending at once" : "draining");
+        ASY_IGNORE(asy_proc_signal(&node->coordinator.proc, SIGTERM)); /* may be gone already */
+        if (node->drains > 1)
+            node->ending = 1;
+    }
+}
+
+static int wait_ms(const struct node *node)
+{
+    int64_t next_ms = node->coordinator.again_ms < node->worker.again_ms
+                          ? node->coordinator.again_ms
+                          : node->worker.again_ms;
+    int64_t left_ms = next_ms == INT64_MAX ? 60000 : next_ms - asy_clock_ms();
+
+    return left_ms < 0 ? 0 : left_ms > 60000 ? 60000 : (int)left_ms;
+}
+
+static int serve(struct node *node, struct asy_error *err)
+{
+    int rc;
+
+    while (!node->ending) {
+        struct pollfd items[] = { { .fd = node->signals, .events = POLLIN },
+                                  { .fd = node->coordinator.proc.pidfd, .events = POLLIN },
+                                  { .fd = node->worker.proc.pidfd, .events = POLLIN } };
+        struct child *children[] = { &node->coordinator, &node->worker };
+
+        ASY_IGNORE(poll(items, ASY_ARRAY_LEN(items), wait_ms(node)) < 0);
+        take_signals(node);
+        for (size_t i = 0; i < ASY_ARRAY_LEN(children); i++) {
+            if (children[i]->proc.pidfd >= 0)
+                ended(node, children[i]);
+            if (!node->ending && !node->drains && asy_clock_ms() >= children[i]->again_ms &&
+                (rc = start(node, children[i], err)) < 0)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+static void finish(struct child *child, int64_t patience_ms, int signum)
+{
+    int status;
+
+    if (child->proc.pidfd < 0)
+        return;
+    ASY_IGNORE(asy_proc_signal(&child->proc, signum)); /* may be gone already */
+    if (asy_proc_wait(&child->proc, (int)patience_ms, &status, NULL) < 0) {
+        ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL));
+        ASY_IGNORE(asy_proc_wait(&child->proc, -1, &status, NULL));
+    }
+    asy_proc_close(&child->proc);
+}
+
+static int run_node(struct node *node, struct asy_error *err)
+{
+    sigset_t set;
+    int rc;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
+        (node->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+        return asy_fail_errno(err, errno, "cannot take signals");
+    if ((rc = start(node, &node->coordinator, err)) == 0 &&
+        (rc = start(node, &node->worker, err)) == 0)
+        rc = serve(node, err);
+    finish(&node->coordinator, node->drains > 1 ? 1000 : 60000, SIGTERM);
+    finish(&node->worker, node->drains > 1 ? 0 : 10000, node->drains > 1 ? SIGKILL : SIGTERM);
+    close(node->signals);
+    return rc;
+}
+
+int asy__cmd_node(int argc, char **argv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__options options;
+    struct node node = { .options = &options,
+                         .coordinator = { .name = "assay-coordinator",
+                                          .proc = ASY_PROC_INIT, .again_ms = INT64_MAX },
+                         .worker = { .name = "assay-worker", .proc = ASY_PROC_INIT,
+                                     .again_ms = INT64_MAX } };
+
+    if (asy__options_parse(argc, argv, "ca", 0, 0, &options, &err) < 0) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
+    node.keep = options.all;
+    asy_log_open(STDERR_FILENO, "assay-node", ASY_LOG_INFO, 0);
+    if (asy_durable_mkdirs(options.home, &err) < 0 || run_node(&node, &err) < 0)
+        return asy__complain(&err);
+    return node.drains > 1 ? 128 + SIGTERM : EXIT_DONE;
+}

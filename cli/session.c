@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * session.c - the line to the coordinator: find it by the discovery file, start it if asked, greet,
+ * ask and wait. A break in the middle is waited out (the coordinator may be restarting) for as long
+ * as PATIENCE_MS; questions are asked again, which every verb allows. */
+#include "cli.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <asy/clock.h>
+#include <asy/durable.h>
+#include <asy/keys.h>
+#include <asy/proc.h>
+
+#define PATIENCE_MS 30000
+#define GREET_MS 3000
+#define STEP_MS 50
+
+struct asy__session {
+    const struct asy__options *options;
+    struct asy_channel *channel;
+    struct asy_client *client;
+    struct asy_keypair keys;
+    struct asy_arena *arena;
+    struct asy_buf frame;
+    struct asy_id id, agent;
+    uint64_t request;
+    int started;
+    struct asy_proc node;
+};
+
+static int path_of(const struct asy__session *session, const char *name, char *path, size_t n,
+                   struct asy_error *err)
+{
+    if (snprintf(path, n, "%s/%s", session->options->home, name) >= (int)n)
+        return asy_fail(err, ASY_E_TOOBIG, "path '%.100s/%s' is too long", session->options->home,
+                        name);
+    return 0;
+}
+
+static int receive(struct asy__session *session, int64_t deadline_ms, struct asy_msg *ret_msg,
+                   struct asy_error *err)
+{
+    for (;;) {
+        struct asy_poll_item item = { .client = session->client, .fd = -1, .events = POLLIN };
+        int64_t left_ms = deadline_ms - asy_clock_ms();
+        const void *bytes;
+        size_t len;
+        int rc = asy_client_recv(session->client, &bytes, &len, err);
+
+        if (rc == 0) {
+            asy_arena_reset(session->arena);
+            return asy_msg_decode(bytes, len, session->arena, ret_msg, err);
+        }
+        if (rc != ASY_E_AGAIN)
+            return rc;
+        if (left_ms <= 0)
+            return asy_fail(err, ASY_E_TIMEOUT, "the coordinator does not answer");
+        if ((rc = asy_poll(&item, 1, (int)left_ms, err)) < 0)
+            return rc;
+    }
+}
+
+static int transmit(struct asy__session *session, const struct asy_msg *msg, int64_t deadline_ms,
+                    struct asy_error *err)
+{
+    int rc;
+
+    asy_buf_clear(&session->frame);
+    if ((rc = asy_msg_encode(msg, &session->frame, err)) < 0)
+        return rc;
+    while ((rc = asy_client_send(session->client, session->frame.data, session->frame.len, err)) ==
+               ASY_E_AGAIN &&
+           asy_clock_ms() < deadline_ms) {
+        struct asy_poll_item item = { .client = session->client, .fd = -1, .events = POLLOUT };
+
+        if ((rc = asy_poll(&item, 1, STEP_MS, err)) < 0)
+            return rc;
+    }
+    return rc;
+}
+
+/* One try: reads the discovery file, connects, greets. */
+static int greet(struct asy__session *session, struct asy_error *err)
+{
+    struct asy_msg msg = { .type = ASY_MSG_HELLO };
+    struct asy_discovery found;
+    struct asy_client_spec spec = { 0 };
+    const char *endpoints[4];
+    char path[4200];
+    int64_t deadline_ms = asy_clock_ms() + GREET_MS;
+    int rc;
+
+    if ((rc = path_of(session, "coordinator.json", path, sizeof path, err)) < 0 ||
+        (rc = asy_discovery_read(path, &found, err)) < 0)
+        return rc;
+    if (asy_discovery_stale(&found))
+        return asy_fail(err, ASY_E_NOENT, "the coordinator of '%.100s' does not live any more",
+                        session->options->home);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(endpoints); i++)
+        if (found.endpoints[i][0])
+            endpoints[spec.n_endpoints++] = found.endpoints[i];
+    spec.endpoints = endpoints;
+    spec.server_key = found.server_key;
+    spec.public_key = session->keys.public_key;
+    spec.secret_key = session->keys.secret_key;
+    asy_client_destroy(session->client);
+    session->client = NULL;
+    if ((rc = asy_client_create(session->channel, &spec, &session->client, err)) < 0)
+        return rc;
+    msg.hello.role = ASY_ROLE_CLIENT;
+    msg.hello.major = ASY_PROTOCOL_MAJOR;
+    msg.hello.minor = ASY_PROTOCOL_MINOR;
+    msg.hello.agent = session->agent;
+    msg.hello.walltime_left_ms = -1;
+    if ((rc = transmit(session, &msg, deadline_ms, err)) < 0)
+        return rc;
+    for (;;) {
+        if ((rc = receive(session, deadline_ms, &msg, err)) < 0)
+            return rc;
+        if (msg.type == ASY_MSG_REJECT)
+            return asy_fail(err, ASY_E_DENIED, "the coordinator refused: %s", msg.reject.text);
+        if (msg.type == ASY_MSG_WELCOME) {
+            session->id = msg.session;
+            return 0;
+        }
+    }
+}
+
+static int start(struct asy__session *session, enum asy__start what, struct asy_error *err)
+{
+    struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
+    char program[4096], cores[32], log[4300];
+    const char *name = what == ASY__START_NODE ? "assay" : "assay-coordinator";
+    const char *argv[8];
+    int n = 0, fd = -1, rc;
+
+    if ((rc = asy_durable_mkdirs(session->options->home, err)) < 0 ||
+        (rc = path_of(session, "node.log", log, sizeof log, err)) < 0 ||
+        (rc = asy_proc_find_program(name, program, sizeof program, err)) < 0)
+        return rc;
+    if ((fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)) < 0)
+        return asy_fail_errno(err, errno, "cannot open '%s'", log);
+    argv[n++] = program;
+    if (what == ASY__START_NODE)
+        argv[n++] = "node";
+    argv[n++] = "--home";
+    argv[n++] = session->options->home;
+    if (what == ASY__START_NODE && session->options->all)
+        argv[n++] = "--all";
+    if (what == ASY__START_NODE && session->options->cores > 0) {
+        snprintf(cores, sizeof cores, "%lld", (long long)session->options->cores);
+        argv[n++] = "--cores";
+        argv[n++] = cores;
+    }
+    argv[n] = NULL;
+    spec.argv = argv;
+    spec.stdout_fd = spec.stderr_fd = fd;
+    spec.new_session = 1;
+    rc = asy_proc_start(&spec, &session->node, err);
+    close(fd);
+    session->started = rc == 0;
+    return rc;
+}
+
+/* Why the thing we started ended, from the last line of its log. */
+static int ended_early(const struct asy__session *session, struct asy_error *err)
+{
+    char path[4300], *text = NULL, *line;
+    size_t len;
+    int rc;
+
+    if (path_of(session, "node.log", path, sizeof path, err) < 0 ||
+        asy_read_file(path, 16u << 20, &text, &len, NULL) < 0)
+        return asy_fail(err, ASY_E_GONE, "the coordinator ended at once");
+    while (len && text[len - 1] == '\n')
+        text[--len] = 0;
+    line = strrchr(text, '\n');
+    rc = asy_fail(err, ASY_E_GONE, "the coordinator ended at once: %s", line ? line + 1 : text);
+    free(text);
+    return rc;
+}
+
+static int wait_for_start(struct asy__session *session, struct asy_error *err)
+{
+    int64_t deadline_ms = asy_clock_ms() + PATIENCE_MS;
+
+    for (;;) {
+        int status, rc = greet(session, err);
+
+        if (rc == 0 || rc == ASY_E_DENIED)
+            return rc;
+        if (asy_proc_wait(&session->node, 0, &status, NULL) == 0)
+            return ended_early(session, err);
+        if (asy_clock_ms() > deadline_ms)
+            return asy_fail(err, ASY_E_TIMEOUT, "the coordinator does not answer; see %s/node.log",
+                            session->options->home);
+        ASY_IGNORE(poll(NULL, 0, STEP_MS) < 0);
+    }
+}
+
+int asy__session_open(const struct asy__options *options, enum asy__start what,
+                      struct asy__session **ret_session, struct asy_error *err)
+{
+    struct asy__session *session = calloc(1, sizeof *session);
+    char path[4200];
+    int rc;
+
+    if (!session)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a session");
+    session->options = options;
+    session->agent = asy_id_make();
+    session->node = (struct asy_proc)ASY_PROC_INIT;
+    asy_buf_init(&session->frame, ASY_FRAME_MAX);
+    if ((rc = path_of(session, "keys", path, sizeof path, err)) < 0 ||
+        (rc = asy_durable_mkdirs(path, err)) < 0 ||
+        (rc = path_of(session, "keys/user.key", path, sizeof path, err)) < 0 ||
+        (rc = asy_keypair_load(path, &session->keys, err)) < 0 ||
+        (rc = asy_arena_create(16u << 20, &session->arena, err)) < 0 ||
+        (rc = asy_channel_create(64, &session->channel, err)) < 0)
+        goto out;
+    rc = greet(session, err);
+    if (rc == ASY_E_NOENT && what != ASY__NO_START) {
+        if ((rc = start(session, what, err)) == 0)
+            rc = wait_for_start(session, err);
+    } else if (rc == ASY_E_NOENT) {
+        rc = asy_fail(err, ASY_E_GONE, "no coordinator runs in '%s'", options->home);
+    }
+    if (rc == 0) {
+        *ret_session = session;
+        session = NULL;
+    }
+out:
+    asy__session_close(session);
+    return rc;
+}
+
+void asy__session_close(struct asy__session *session)
+{
+    if (!session)
+        return;
+    asy_client_destroy(session->client);
+    asy_channel_destroy(session->channel);
+    asy_arena_destroy(session->arena);
+    asy_buf_fini(&session->frame);
+    asy_proc_close(&session->node);
+    free(session);
+}
+
+int asy__session_started(const struct asy__session *session)
+{
+    return session->started;
+}
+
+static void set_request(struct asy_msg *msg, uint64_t request)
+{
+    switch (msg->type) {
+    case ASY_MSG_SUBMIT:
+        msg->submit.request = request;
+        break;
+    case ASY_MSG_CONTROL:
+        msg->control.request = request;
+        break;
+    case ASY_MSG_RECORD:
+        msg->record.request = request;
+        break;
+    default:
+        msg->query.request = request;
+        break;
+    }
+}
+
+/* One try on the present connection. ASY_E_AGAIN: greet again first. */
+static int ask_once(struct asy__session *session, struct asy_msg *msg, struct asy_buf *json,
+                    struct asy_error *err)
+{
+    int64_t deadline_ms = asy_clock_ms() + PATIENCE_MS;
+    uint64_t request = ++session->request;
+    struct asy_msg answer;
+    int rc;
+
+    set_request(msg, request);
+    msg->session = session->id;
+    asy_buf_clear(json);
+    if ((rc = transmit(session, msg, asy_clock_ms() + GREET_MS, err)) < 0)
+        return ASY_E_AGAIN;
+    for (;;) {
+        if ((rc = receive(session, deadline_ms, &answer, err)) < 0)
+            return rc;
+        if (answer.type == ASY_MSG_REHELLO)
+            return asy_fail(err, ASY_E_AGAIN, "the coordinator was started anew");
+        if (answer.type != ASY_MSG_REPLY || answer.reply.request != request)
+            continue;
+        if (answer.reply.code < 0)
+            return asy_fail(err, (enum asy_code)answer.reply.code, "%s",
+                            answer.reply.text ? answer.reply.text : "refused");
+        asy_buf_add(json, answer.reply.json, answer.reply.json_len);
+        if (!answer.reply.more)
+            return asy_buf_check(json, "the answer", err);
+    }
+}
+
+int asy__ask(struct asy__session *session, struct asy_msg *msg, struct asy_buf *json,
+             struct asy_error *err)
+{
+    int64_t deadline_ms = asy_clock_ms() + PATIENCE_MS;
+    int rc;
+
+    while ((rc = ask_once(session, msg, json, err)) == ASY_E_AGAIN) {
+        while ((rc = greet(session, err)) < 0) {
+            if (rc == ASY_E_DENIED)
+                return rc;
+            if (asy_clock_ms() > deadline_ms)
+                return asy_fail(err, ASY_E_GONE, "the coordinator went away and did not return");
+            ASY_IGNORE(poll(NULL, 0, STEP_MS) < 0);
+        }
+        if (asy_clock_ms() > deadline_ms)
+            return asy_fail(err, ASY_E_GONE, "the coordinator does not take messages");
+    }
+    return rc;
+}
+
+int asy__query(struct asy__session *session, const char *what, const char *study, int64_t trial,
+               int64_t after, int64_t limit, const char *arg, struct asy_buf *json,
+               struct asy_json **ret_root, struct asy_error *err)
+{
+    struct asy_msg msg = { .type = ASY_MSG_QUERY };
+    int rc;
+
+    msg.query.what = what;
+    msg.query.study = study;
+    msg.query.trial = trial;
+    msg.query.after = after;
+    msg.query.limit = limit;
+    msg.query.arg = arg ? arg : "";
+    if ((rc = asy__ask(session, &msg, json, err)) < 0)
+        return rc;
+    return asy_json_parse(json->data, json->len, ret_root, err);
+}

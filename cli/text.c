@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * text.c - options and small pieces of output. */
+#include "cli.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <asy/parse.h>
+#include <asy/settings.h>
+
+int asy__complain(const struct asy_error *err)
+{
+    fprintf(stderr, "assay: %s\n", err->text);
+    switch (err->code) {
+    case ASY_E_GONE:
+        return EXIT_AWAY;
+    case ASY_E_TIMEOUT:
+        return EXIT_TIMED_OUT;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+static const struct flag {
+    char letter;
+    const char *name;
+    int has_value;
+} flags[] = {
+    { 'j', "--json", 0 },   { 'f', "--follow", 0 }, { 'r', "--resume", 0 },
+    { 'a', "--all", 0 },    { 'e', "--stderr", 0 }, { 'c', "--cores", 1 },
+    { 'n', "--limit", 1 },  { 'o', "--output", 1 }, { 'F', "--format", 1 },
+    { 'A', "--attempt", 1 }, { 'h', "--home", 1 },
+};
+
+static const struct flag *find_flag(const char *word, const char *allowed)
+{
+    if (!strcmp(word, "-f"))
+        word = "--follow";
+    if (!strcmp(word, "-o"))
+        word = "--output";
+    for (size_t i = 0; i < ASY_ARRAY_LEN(flags); i++)
+        if (!strcmp(flags[i].name, word) &&
+            (flags[i].letter == 'h' || strchr(allowed, flags[i].letter)))
+            return &flags[i];
+    return NULL;
+}
+
+static int set_flag(struct asy__options *options, const struct flag *flag, const char *value,
+                    struct asy_error *err)
+{
+    int64_t *number = flag->letter == 'c'   ? &options->cores
+                      : flag->letter == 'n' ? &options->limit
+                      : flag->letter == 'A' ? &options->attempt
+                                            : NULL;
+
+    if (number) {
+        if (asy_parse_i64(value, strlen(value), number, err) < 0 || *number < 0)
+            return asy_fail(err, ASY_E_INVAL, "%s takes a whole number, not '%s'", flag->name,
+                            value);
+        return 0;
+    }
+    switch (flag->letter) {
+    case 'j': options->json = 1; break;
+    case 'f': options->follow = 1; break;
+    case 'r': options->resume = 1; break;
+    case 'a': options->all = 1; break;
+    case 'e': options->error_stream = 1; break;
+    case 'o': options->output = value; break;
+    case 'F': options->format = value; break;
+    default: snprintf(options->home, sizeof options->home, "%s", value); break;
+    }
+    return 0;
+}
+
+int asy__options_parse(int argc, char **argv, const char *allowed, int min_words, int max_words,
+                       struct asy__options *ret, struct asy_error *err)
+{
+    int rc;
+
+    *ret = (struct asy__options){ .limit = -1 };
+    for (int i = 0; i < argc; i++) {
+        const struct flag *flag = argv[i][0] == '-' ? find_flag(argv[i], allowed) : NULL;
+
+        if (flag) {
+            if (flag->has_value && i + 1 >= argc)
+                return asy_fail(err, ASY_E_INVAL, "%s needs a value", flag->name);
+            if ((rc = set_flag(ret, flag, flag->has_value ? argv[++i] : NULL, err)) < 0)
+                return rc;
+        } else if (argv[i][0] == '-' && argv[i][1]) {
+            return asy_fail(err, ASY_E_INVAL, "unknown option '%s'", argv[i]);
+        } else if (ret->n_words >= max_words) {
+            return asy_fail(err, ASY_E_INVAL, "unexpected argument '%s'", argv[i]);
+        } else {
+            ret->words[ret->n_words++] = argv[i];
+        }
+    }
+    if (ret->n_words < min_words)
+        return asy_fail(err, ASY_E_INVAL, "an argument is missing");
+    if (!ret->home[0])
+        return asy_home_path(ret->home, sizeof ret->home, err);
+    if (ret->home[0] != '/') {
+        char relative[sizeof ret->home], cwd[2048];
+
+        memcpy(relative, ret->home, sizeof relative);
+        if (!realpath(".", cwd) ||
+            snprintf(ret->home, sizeof ret->home, "%s/%s", cwd, relative) >=
+                (int)sizeof ret->home)
+            return asy_fail(err, ASY_E_TOOBIG, "path '%.100s' is too long", relative);
+    }
+    return 0;
+}
+
+void asy__put_value(FILE *out, const struct asy_json *node)
+{
+    char text[32];
+
+    switch (node ? asy_json_type(node) : ASY_JSON_NULL) {
+    case ASY_JSON_BOOL:
+        fputs(asy_json_bool(node, 0) ? "true" : "false", out);
+        break;
+    case ASY_JSON_INT:
+        fprintf(out, "%" PRId64, asy_json_i64(node, 0));
+        break;
+    case ASY_JSON_REAL:
+        fputs(asy_format_f64(asy_json_f64(node, 0), text), out);
+        break;
+    case ASY_JSON_STRING:
+        fputs(asy_json_str(node, ""), out);
+        break;
+    default:
+        fputc('-', out);
+    }
+}
+
+void asy__put_params(FILE *out, const struct asy_json *params)
+{
+    const struct asy_json *value;
+    const char *key;
+
+    for (size_t i = 0; (value = asy_json_member(params, i, &key)); i++) {
+        fprintf(out, "%s%s=", i ? " " : "", key);
+        if (asy_json_type(value) == ASY_JSON_REAL)
+            fprintf(out, "%.4g", asy_json_f64(value, 0));
+        else
+            asy__put_value(out, value);
+    }
+}
+
+void asy__put_duration(FILE *out, int64_t us)
+{
+    int64_t s = us / 1000000;
+
+    if (s < 60)
+        fprintf(out, "%.1f s", (double)us / 1e6);
+    else if (s < 3600)
+        fprintf(out, "%d min %02d s", (int)(s / 60), (int)(s % 60));
+    else
+        fprintf(out, "%d h %02d min", (int)(s / 3600), (int)(s / 60 % 60));
+}
+
+int asy__trial_number(const char *text, int64_t *ret, struct asy_error *err)
+{
+    if (asy_parse_i64(text, strlen(text), ret, NULL) < 0 || *ret < 0)
+        return asy_fail(err, ASY_E_INVAL, "a trial is a number from 0, not '%s'", text);
+    return 0;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * compute.c - see compute.h. Studies are few, so they stand in a list. */
+#include "compute.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+    struct asy__letter letter;
+    struct asy_effect effect; /* its arrays point behind the struct */
+    double numbers[];
+};
+struct search {
+    struct search *next;
+    struct asy_id study;
+    const struct asy_study_spec *spec;
+    struct asy_sampler *sampler; /* NULL: could not be made; failure says why */
+    struct asy_error failure;
+};
+struct asy__compute {
+    pthread_t thread;
+    struct asy__mail mail, *answers;
+    struct asy__letter stop;
+    struct search *searches;
+};
+
+static struct search *find(struct asy__compute *compute, struct asy_id study)
+{
+    for (struct search *search = compute->searches; search; search = search->next)
+        if (asy_id_cmp(search->study, study) == 0)
+            return search;
+    return NULL;
+}
+
+static void make(struct asy__compute *compute, const struct job *job)
+{
+    const struct asy_study_spec *spec = job->effect.sampler.spec;
+    struct search *search = calloc(1, sizeof *search);
+    struct asy_option options[32];
+    enum asy_goal goals[16];
+    struct asy_sampler_spec sampler = { .name = spec->sampler, .options = options, .goals = goals,
+                                        .seed = spec->seed };
+
+    ASY_ASSERT(search, "no memory for a study's search");
+    for (; sampler.n_options < spec->n_sampler_options &&
+           sampler.n_options < ASY_ARRAY_LEN(options);
+         sampler.n_options++)
+        options[sampler.n_options] =
+            (struct asy_option){ spec->sampler_options[sampler.n_options].name,
+                                 spec->sampler_options[sampler.n_options].value };
+    for (; sampler.n_goals < spec->n_objectives && sampler.n_goals < ASY_ARRAY_LEN(goals);
+         sampler.n_goals++)
+        goals[sampler.n_goals] =
+            spec->objectives[sampler.n_goals].maximize ? ASY_MAXIMIZE : ASY_MINIMIZE;
+    search->study = job->effect.study;
+    search->spec = spec;
+    ASY_IGNORE(asy_sampler_create(spec->space, &sampler, &search->sampler, &search->failure));
+    search->next = compute->searches; /* a failure is the answer to its first ask */
+    compute->searches = search;
+}
+
+static void ask(struct asy__compute *compute, const struct job *job)
+{
+    const struct asy_effect *fx = &job->effect;
+    struct search *search = find(compute, fx->study);
+    size_t n = search ? asy_space_len(search->spec->space) : 0;
+    struct asy__answer *answer = calloc(1, sizeof *answer + (n ? n : 1) * sizeof(double));
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc;
+
+    ASY_ASSERT(answer, "no memory for a point of %zu entries", n);
+    if (!search)
+        rc = asy_fail(&err, ASY_E_NOENT, "no sampler was made for this study");
+    else if (!search->sampler)
+        err = search->failure, rc = search->failure.code;
+    else
+        rc = asy_sampler_ask(search->sampler, fx->ask.number, fx->ask.fixed, answer->x, &err);
+    memcpy(answer->text, err.text, sizeof answer->text);
+    answer->input.type = ASY_IN_ASKED;
+    answer->input.asked.study = fx->study;
+    answer->input.asked.number = fx->ask.number;
+    answer->input.asked.rc = rc;
+    answer->input.asked.x = answer->x;
+    answer->input.asked.source = fx->ask.fixed ? "enqueued" : search ? search->spec->sampler : "";
+    answer->input.asked.text = answer->text;
+    answer->input.asked.needs_history =
+        search && search->sampler ? asy_sampler_needs_history(search->sampler) : 1;
+    asy__mail_put(compute->answers, &answer->letter);
+}
+
+static void tell(struct asy__compute *compute, const struct job *job)
+{
+    struct search *search = find(compute, job->effect.study);
+    struct asy_error err = ASY_ERROR_INIT;
+
+    /* A sampler that cannot take an outcome goes on without it; its next ask fails with the reason. */
+    if (search && search->sampler &&
+        asy_sampler_tell(search->sampler, &job->effect.tell, &err) < 0) {
+        asy_sampler_destroy(search->sampler);
+        search->sampler = NULL;
+        search->failure = err;
+    }
+}
+
+static void drop(struct asy__compute *compute, struct asy_id study)
+{
+    for (struct search **at = &compute->searches; *at; at = &(*at)->next) {
+        struct search *search = *at;
+
+        if (asy_id_cmp(search->study, study) != 0)
+            continue;
+        *at = search->next;
+        asy_sampler_destroy(search->sampler);
+        free(search);
+        return;
+    }
+}
+
+static void forget(struct asy__compute *compute, const struct job *job)
+{
+    struct asy__answer *answer = calloc(1, sizeof *answer);
+
+    ASY_ASSERT(answer, "no memory for an answer of %zu bytes", sizeof *answer);
+    drop(compute, job->effect.study);
+    answer->input.type = ASY_IN_FORGOTTEN;
+    answer->input.forgotten.study = job->effect.study;
+    asy__mail_put(compute->answers, &answer->letter);
+}
+
+static void work(struct asy__compute *compute, const struct job *job)
+{
+    switch (job->effect.type) {
+    case ASY_FX_SAMPLER:
+        make(compute, job);
+        break;
+    case ASY_FX_ASK:
+        ask(compute, job);
+        break;
+    case ASY_FX_TELL:
+        tell(compute, job);
+        break;
+    default:
+        forget(compute, job);
+        break;
+    }
+}
+
+static void *compute_main(void *arg)
+{
+    struct asy__compute *compute = arg;
+    int stopped = 0;
+
+    while (!stopped) {
+        struct asy__letter *letter = asy__mail_take(&compute->mail);
+
+        if (!letter)
+            asy__mail_wait(&compute->mail, -1);
+        while (letter) {
+            struct asy__letter *next = letter->next;
+
+            if (letter == &compute->stop) {
+                stopped = 1;
+            } else {
+                if (!stopped)
+                    work(compute, (struct job *)letter);
+                free(letter);
+            }
+            letter = next;
+        }
+    }
+    while (compute->searches)
+        drop(compute, compute->searches->study);
+    return NULL;
+}
+
+int asy__compute_create(struct asy__mail *answers, struct asy__compute **ret_compute,
+                        struct asy_error *err)
+{
+    struct asy__compute *compute = calloc(1, sizeof *compute);
+    int rc;
+
+    if (!compute)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the samplers' thread");
+    compute->answers = answers;
+    if ((rc = asy__mail_init(&compute->mail, err)) < 0) {
+        free(compute);
+        return rc;
+    }
+    if ((rc = pthread_create(&compute->thread, NULL, compute_main, compute)) != 0) {
+        asy__mail_fini(&compute->mail);
+        free(compute);
+        return asy_fail_errno(err, rc, "cannot start the samplers' thread");
+    }
+    *ret_compute = compute;
+    return 0;
+}
+
+void asy__compute_destroy(struct asy__compute *compute)
+{
+    if (!compute)
+        return;
+    asy__mail_put(&compute->mail, &compute->stop);
+    pthread_join(compute->thread, NULL);
+    asy__mail_fini(&compute->mail);
+    free(compute);
+}
+
+int asy__compute_put(struct asy__compute *compute, const struct asy_effect *effect,
+                     struct asy_error *err)
+{
+    struct job *job = calloc(1, sizeof *job + (effect->n_x + effect->n_values) * sizeof(double));
+    double *x, *values;
+
+    if (!job)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a sampler's job");
+    job->effect = *effect;
+    x = job->numbers;
+    values = x + effect->n_x;
+    if (effect->type == ASY_FX_ASK && effect->ask.fixed) {
+        memcpy(x, effect->ask.fixed, effect->n_x * sizeof *x);
+        job->effect.ask.fixed = x;
+    } else if (effect->type == ASY_FX_TELL) {
+        if (effect->tell.x)
+            job->effect.tell.x = memcpy(x, effect->tell.x, effect->n_x * sizeof *x);
+        if (effect->tell.values)
+            job->effect.tell.values =
+                memcpy(values, effect->tell.values, effect->n_values * sizeof *values);
+    }
+    asy__mail_put(&compute->mail, &job->letter);
+    return 0;
+}

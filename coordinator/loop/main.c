@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * assay-coordinator: parses its options, opens the log, runs the service. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <asy/durable.h>
+#include <asy/log.h>
+#include <asy/service.h>
+
+#ifndef ASY_VERSION
+#define ASY_VERSION "0.1.0"
+#endif
+
+static const char usage[] =
+    "usage: assay-coordinator [--home DIR] [--log FILE] [--keep] [--SETTING VALUE]...\n"
+    "\n"
+    "Schedules trials to workers and records them in the store under DIR.\n"
+    "`assay run` and `assay up` start it; by hand it is seldom needed.\n"
+    "\n"
+    "  --home DIR      default $ASSAY_HOME, else ~/.local/share/assay\n"
+    "  --log FILE      appends log lines to FILE instead of standard error\n"
+    "  --keep          does not end when idle\n"
+    "  --SETTING VALUE any setting of `assay config show`, with - for _\n";
+
+struct options {
+    char home[4096];
+    const char *log;
+    int keep;
+};
+
+static int set_option(struct asy_settings *settings, const char *flag, const char *value,
+                      struct asy_error *err)
+{
+    char key[64], origin[80];
+
+    snprintf(key, sizeof key, "%s", flag + 2);
+    for (char *c = key; *c; c++)
+        if (*c == '-')
+            *c = '_';
+    snprintf(origin, sizeof origin, "flag %s", flag);
+    return asy_settings_set(settings, key, value, origin, err);
+}
+
+/* Two passes: --home decides which configuration file the settings start from. */
+static int parse(int argc, char **argv, struct options *options, struct asy_settings **ret_settings,
+                 struct asy_error *err)
+{
+    char path[4200];
+    int rc;
+
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--home") && i + 1 < argc)
+            snprintf(options->home, sizeof options->home, "%s", argv[i + 1]);
+    if (!options->home[0] && (rc = asy_home_path(options->home, sizeof options->home, err)) < 0)
+        return rc;
+    snprintf(path, sizeof path, "%s/config.yaml", options->home);
+    if ((rc = asy_settings_load(path, ret_settings, err)) < 0)
+        return rc;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--keep")) {
+            options->keep = 1;
+            continue;
+        }
+        if (strncmp(argv[i], "--", 2) != 0 || i + 1 >= argc)
+            return asy_fail(err, ASY_E_INVAL, "unexpected argument '%s'", argv[i]);
+        if (!strcmp(argv[i], "--log"))
+            options->log = argv[i + 1];
+        else if (strcmp(argv[i], "--home") &&
+                 (rc = set_option(*ret_settings, argv[i], argv[i + 1], err)) < 0)
+            return rc;
+        i++;
+    }
+    return 0;
+}
+
+static int open_log(const struct options *options, const struct asy_settings *settings,
+                    struct asy_error *err)
+{
+    static const char *const levels[] = { "debug", "info", "warn", "error" };
+    const char *level = asy_settings_str(settings, "log_level");
+    int least = ASY_LOG_INFO, fd = STDERR_FILENO;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(levels); i++)
+        if (!strcmp(level, levels[i]))
+            least = (int)i;
+    if (options->log &&
+        (fd = open(options->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)) < 0)
+        return asy_fail_errno(err, errno, "cannot open log '%s'", options->log);
+    asy_log_open(fd, "assay-coordinator", (enum asy_log_level)least,
+                 strcmp(asy_settings_str(settings, "log_format"), "json") ? 0 : ASY_LOG_JSON);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = { 0 };
+    struct asy_settings *settings = NULL;
+    struct asy_service *service = NULL;
+    struct asy_service_spec spec = { .version = ASY_VERSION };
+    struct asy_error err = ASY_ERROR_INIT;
+    int status = 1;
+
+    if (argc == 2 && !strcmp(argv[1], "--help")) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (argc == 2 && !strcmp(argv[1], "--version")) {
+        puts("assay-coordinator " ASY_VERSION);
+        return 0;
+    }
+    if (parse(argc, argv, &options, &settings, &err) < 0) {
+        status = 2;
+        goto out;
+    }
+    if (asy_durable_mkdirs(options.home, &err) < 0 || open_log(&options, settings, &err) < 0)
+        goto out;
+    spec.home = options.home;
+    spec.settings = settings;
+    spec.keep = options.keep;
+    if (asy_service_create(&spec, &service, &err) < 0)
+        goto out;
+    asy_info("home=%s serving", options.home);
+    if (asy_service_run(service, &err) < 0) {
+        asy_logerr("ending: %s", err.text);
+        goto out;
+    }
+    asy_info("ended");
+    status = 0;
+out:
+    if (err.text[0])
+        fprintf(stderr, "assay-coordinator: %s\n", err.text);
+    asy_service_destroy(service);
+    asy_settings_destroy(settings);
+    return status;
+}
