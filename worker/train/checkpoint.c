@@ -124,23 +124,33 @@ static size_t line_len(const char *text)
     return strcspn(text, "\n");
 }
 
-/* Names the first line in which the two identities differ. */
+/* Says in which line the two differ: "key is X there, Y here". */
+static int differ(const char *theirs, const char *ours, struct asy_error *err)
+{
+    size_t n = line_len(theirs), m = line_len(ours), key = strcspn(ours, "=\n");
+
+    if (key == m || key >= n || memcmp(theirs, ours, key + 1) != 0)
+        return asy_fail(err, ASY_E_INVAL, "is of another trial");
+    theirs += key + 1;
+    n -= key + 1;
+    m -= key + 1;
+    return asy_fail(err, ASY_E_INVAL, "is of another trial: %.*s is %.*s there, %.*s here",
+                    (int)key, ours, n > 40 ? 40 : (int)n, theirs, m > 40 ? 40 : (int)m,
+                    ours + key + 1);
+}
+
 static int compare(const char *theirs, const char *ours, struct asy_error *err)
 {
     if (!theirs)
         return asy_fail(err, ASY_E_CORRUPT, "does not say which trial it is of");
-    while (*theirs && *ours) {
-        size_t n = line_len(theirs), m = line_len(ours), key = strcspn(ours, "=\n");
+    while (*theirs || *ours) {
+        size_t n = line_len(theirs), m = line_len(ours);
 
         if (n != m || memcmp(theirs, ours, n) != 0)
-            return asy_fail(err, ASY_E_INVAL, "is of another trial: %.*s there, %.*s here",
-                            n > 60 ? 60 : (int)n, theirs, m > 60 ? 60 : (int)m,
-                            key < m && !strncmp(theirs, ours, key) ? ours + key + 1 : ours);
+            return differ(theirs, ours, err);
         theirs += n + (theirs[n] != '\0');
         ours += m + (ours[m] != '\0');
     }
-    if (*theirs || *ours)
-        return asy_fail(err, ASY_E_INVAL, "is of another trial");
     return 0;
 }
 

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Two ranks and more under mpirun: sums in rank order, and training that both widths agree on. Run
+ * as `mpirun -n 2 test_comm_mpi`; every rank runs every check. */
+#include "trainkit.h"
+#include <asy/comm.h>
+#include <asy/trainer.h>
+
+static struct asy_comm *comm;
+
+static void sums_go_in_rank_order(void)
+{
+    static const size_t sizes[] = { 1, 2, 3, 1000, 262144, 262145, 700001 };
+    int rank = asy_comm_rank(comm), size = asy_comm_size(comm);
+    struct asy_error err = ASY_ERROR_INIT;
+    float *x = malloc(700001 * sizeof *x);
+    double *y = malloc(700001 * sizeof *y);
+
+    if (!T_TRUE(x && y))
+        goto out;
+    for (size_t s = 0; s < ASY_ARRAY_LEN(sizes); s++) {
+        size_t n = sizes[s], wrong = 0;
+
+        /* 1, then 2^-24 of each further rank: lost one by one in rank order, in float */
+        for (size_t i = 0; i < n; i++) {
+            x[i] = (rank == 0 ? 1.0f : 0x1p-24f) * (float)(1 + i % 3);
+            y[i] = (double)(rank + 1) * (double)i;
+        }
+        T_OK(asy_comm_sum_f32(comm, x, n, &err), &err);
+        T_OK(asy_comm_sum_f64(comm, y, n, &err), &err);
+        for (size_t i = 0; i < n; i++) {
+            float want = (float)(1 + i % 3);
+
+            for (int r = 1; r < size; r++)
+                want += 0x1p-24f * (float)(1 + i % 3);
+            wrong += x[i] != want || y[i] != (double)i * size * (size + 1) / 2;
+        }
+        T_EQ("wrong entries", wrong, 0);
+    }
+out:
+    free(x);
+    free(y);
+}
+
+static void bytes_come_from_the_root(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    char text[32];
+
+    snprintf(text, sizeof text, "rank %d", asy_comm_rank(comm));
+    T_OK(asy_comm_bcast(comm, text, sizeof text, asy_comm_size(comm) - 1, &err), &err);
+    T_EQ("root", text[5] - '0', asy_comm_size(comm) - 1);
+}
+
+static uint64_t n_reports, n_checkpoints;
+static double objective;
+static char kept[128];
+static int on_report(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n)
+{
+    (void)arg, (void)step, (void)n;
+    n_reports++;
+    objective = metrics[4].value; /* val_loss */
+    return 0;
+}
+static int on_checkpoint(void *arg, uint64_t step, const char *path)
+{
+    (void)arg, (void)step;
+    n_checkpoints++;
+    return rename(path, kept) < 0 ? ASY_E_IO : 0;
+}
+static const struct asy_train_callbacks callbacks = { NULL, on_report, on_checkpoint };
+
+/* The folder that rank 0 made. */
+static bool shared_dir(char dir[64])
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    memset(dir, 0, 64);
+    if (asy_comm_rank(comm) == 0 && !T_TRUE(kit_dir(dir) != NULL))
+        return false;
+    return T_OK(asy_comm_bcast(comm, dir, 64, 0, &err), &err);
+}
+
+#define PARAMS "\"hidden\":32,\"batch_size\":33"
+static void ranks_train_as_one(void)
+{
+    struct asy_json *whole = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 4, PARAMS, "");
+    struct asy_json *part = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 4, PARAMS,
+                                    "\"until\":2");
+    static struct asy_train_result result;
+    struct asy_trainer *trainer = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm *self = NULL;
+    char dir[64], straight[160];
+    int root = asy_comm_rank(comm) == 0;
+    double wide = 0;
+
+    if (!shared_dir(dir) || !T_OK(asy_trainer_create(comm, &trainer, &err), &err))
+        goto out;
+    snprintf(straight, sizeof straight, "%s/straight", dir);
+    snprintf(kept, sizeof kept, "%s/kept", dir);
+    T_OK(asy_trainer_run(trainer, whole, dir, NULL, &callbacks, &result, &err), &err);
+    T_EQ("outcome", result.outcome, ASY_TRAIN_COMPLETE);
+    T_EQ("reports of rank 0 alone", n_reports, root ? 4 : 0);
+    wide = result.objective;
+    if (root)
+        T_EQ("keep", rename(result.model_path, straight), 0);
+    T_OK(asy_trainer_run(trainer, part, dir, NULL, &callbacks, &result, &err), &err);
+    T_EQ("outcome", result.outcome, ASY_TRAIN_PAUSED);
+    T_EQ("checkpoints of rank 0 alone", n_checkpoints, root ? 1 : 0);
+    T_OK(asy_trainer_run(trainer, whole, dir, kept, &callbacks, &result, &err), &err);
+    T_EQ("outcome", result.outcome, ASY_TRAIN_COMPLETE);
+    if (root) {
+        kit_same("resumed", result.model_path, straight);
+        asy_trainer_destroy(trainer);
+        trainer = NULL;
+        if (T_OK(asy_comm_self(&self, &err), &err) &&
+            T_OK(asy_trainer_create(self, &trainer, &err), &err)) {
+            T_OK(asy_trainer_run(trainer, whole, dir, NULL, &callbacks, &result, &err), &err);
+            /* the same sums in another order: rounding, grown by four epochs of training */
+            T_NEAR("one rank", result.objective, wide, 1e-3 * wide);
+        }
+    }
+out:
+    asy_trainer_destroy(trainer);
+    asy_comm_destroy(self);
+    asy_json_destroy(whole);
+    asy_json_destroy(part);
+    if (root)
+        kit_rmdir(dir);
+}
+
+/* A request to one rank stops all at the same step; a mistake on one is one of all. */
+static void ranks_stop_and_fail_together(void)
+{
+    struct asy_json *job = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 100000, PARAMS, "");
+    struct asy_json *bad = kit_job(asy_comm_rank(comm) == 0 ? KIT_DIGITS : "/nowhere", "",
+                                   "val_loss", "minimize", 1, PARAMS, "");
+    static struct asy_train_result result;
+    struct asy_trainer *trainer = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    double step = 0;
+    char dir[64];
+
+    if (!shared_dir(dir) || !T_OK(asy_trainer_create(comm, &trainer, &err), &err))
+        goto out;
+    snprintf(kept, sizeof kept, "%s/kept", dir);
+    if (asy_comm_rank(comm) == 1)
+        asy_trainer_request(trainer, ASY_TRAIN_STOP);
+    T_OK(asy_trainer_run(trainer, job, dir, NULL, &callbacks, &result, &err), &err);
+    T_EQ("outcome", result.outcome, ASY_TRAIN_STOPPED);
+    step = (double)result.step;
+    T_OK(asy_comm_sum_f64(comm, &step, 1, &err), &err);
+    T_NEAR("step", step, (double)result.step * asy_comm_size(comm), 0);
+    T_TRUE(asy_trainer_run(trainer, bad, dir, NULL, &callbacks, &result, &err) < 0);
+    T_HAS("why", err.text, asy_comm_rank(comm) == 0 ? "another rank could not" : "/nowhere");
+    T_TRUE(asy_trainer_run(trainer, job, dir, "/nowhere", &callbacks, &result, &err) < 0);
+out:
+    asy_trainer_destroy(trainer);
+    asy_json_destroy(job);
+    asy_json_destroy(bad);
+    if (asy_comm_rank(comm) == 0)
+        kit_rmdir(dir);
+}
+
+int main(void)
+{
+    static const struct t_test tests[] = {
+        T_TEST(sums_go_in_rank_order),
+        T_TEST(bytes_come_from_the_root),
+        T_TEST(ranks_train_as_one),
+        T_TEST(ranks_stop_and_fail_together),
+    };
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc;
+
+    if (asy_comm_mpi(&comm, &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 2;
+    }
+    if (asy_comm_size(comm) < 2) {
+        fprintf(stderr, "this test needs mpirun -n 2\n");
+        asy_comm_destroy(comm);
+        return 2;
+    }
+    rc = t__main("comm_mpi", tests, ASY_ARRAY_LEN(tests));
+    asy_comm_destroy(comm);
+    return rc;
+}
