@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the system tests share: a home of their own, the programs under test, waiting for events."""
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BIN = os.path.abspath(sys.argv[1])
+SOURCE = os.path.abspath(sys.argv[2])
+PATIENCE_S = 120  # how long an event may take before the test calls it missing
+
+
+class Home:
+    """A fresh $ASSAY_HOME; ends every process that still uses it."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="assay-test-")
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("ASSAY_", "ASY_"))}
+        self.env["ASSAY_HOME"] = os.path.join(self.path, "home")
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        wait(lambda: not self.processes(), "processes of the test to end")
+        if kind is None and not os.environ.get("KEEP"):
+            shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            log = os.path.join(self.env["ASSAY_HOME"], "node.log")
+            if os.path.exists(log):
+                sys.stderr.write(open(log, errors="replace").read()[-6000:])
+            sys.stderr.write(f"kept: {self.path}\n")
+
+    def processes(self, name=""):
+        """Pids of live processes whose environment names this home."""
+        found = []
+        mark = b"ASSAY_HOME=" + self.env["ASSAY_HOME"].encode() + b"\0"
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    environ = f.read()
+                with open(f"/proc/{pid}/stat") as f:
+                    stat = f.read()
+            except (OSError, UnicodeDecodeError):
+                continue
+            comm = stat[stat.index("(") + 1:stat.rindex(")")]
+            state = stat[stat.rindex(")") + 2]
+            if mark in environ and state != "Z" and comm.startswith(name[:15]):
+                found.append(int(pid))
+        return found
+
+    def write(self, name, text, mode=0o644):
+        path = os.path.join(self.path, name)
+        with open(path, "w") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def start(self, *args, **kw):
+        return subprocess.Popen([os.path.join(BIN, "assay"), *args], env=self.env,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, cwd=self.path, **kw)
+
+    def run(self, *args, code=0):
+        process = self.start(*args)
+        try:
+            out, err = process.communicate(timeout=4 * PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise AssertionError(f"assay {args} hangs\n{out}\n{err}")
+        if process.returncode != code:
+            raise AssertionError(f"assay {args}: exit {process.returncode}, not {code}\n{out}\n{err}")
+        return out, err
+
+    def json(self, *args):
+        return json.loads(self.run(*args, "--json")[0])
+
+    def store(self):
+        """The store itself, read behind the coordinator's back."""
+        path = os.path.join(self.env["ASSAY_HOME"], "store", "assay.db")
+        return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+
+
+def wait(condition, what):
+    """Until condition() holds; its value. A poll with a generous limit, never a measure."""
+    limit = time.monotonic() + PATIENCE_S
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > limit:
+            raise AssertionError(f"waited in vain for {what}")
+        time.sleep(0.02)
+
+
+def equal(name, got, want):
+    if got != want:
+        raise AssertionError(f"{name}: got {got!r}, want {want!r}")
+
+
+def has(name, text, part):
+    if part not in text:
+        raise AssertionError(f"{name}: {part!r} is not in {text!r}")
+
+
+def main(*cases):
+    failed = 0
+    for case in cases:
+        try:
+            case()
+            print(f"ok {case.__name__}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {case.__name__}", flush=True)
+            traceback.print_exc()
+    sys.exit(1 if failed else 0)

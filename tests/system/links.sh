@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What the programs may not link: no MPI in the agent, no ZeroMQ in the trainer, no SQL on the command
+# line, nothing but libc and ours in the supervisor.
+set -euo pipefail
+bin=$1
+failed=0
+
+forbid() { # program, library
+    if readelf -d "$bin/$1" | grep -q "NEEDED.*\[$2"; then
+        echo "$1 links $2"
+        failed=1
+    fi
+}
+for program in assay assay-coordinator assay-worker assay-attempt assay-trainer; do
+    readelf -d "$bin/$program" >/dev/null
+done
+forbid assay-worker libmpi
+forbid assay-worker libopenblas
+forbid assay-trainer libzmq
+forbid assay-trainer libsqlite3
+forbid assay libsqlite3
+forbid assay libmpi
+forbid assay-coordinator libmpi
+forbid assay-coordinator libhwloc
+forbid assay-attempt libzmq
+forbid assay-attempt libhwloc
+exit $failed

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input of any kind gets a clear error that names the place, and serving goes on."""
+import json
+import os
+import socket
+
+from harness import Home, equal, has, main, wait
+
+STUDY = """
+assay: 1
+name: one
+run:
+  command: [sh, -c, 'echo "step=1 loss=0.5"']
+  metrics: {pattern: 'step=(?<step>\\d+) loss=(?<loss>\\S+)'}
+objective: {metric: loss, goal: minimize}
+parameters:
+  x: {min: 0.0, max: 1.0}
+search: {sampler: random}
+budget: {trials: 2}
+"""
+
+
+def study_files_are_refused_with_their_place():
+    cases = [("not yaml", "a: [", "study.yaml:"),
+             ("no version", STUDY.replace("assay: 1\n", ""), "assay"),
+             ("unknown key", STUDY.replace("budget:", "bugdet:"), "budget"),
+             ("empty range", STUDY.replace("min: 0.0", "min: 2.0"), "x"),
+             ("no objective", STUDY.replace("objective:", "#objective:"), "objective")]
+    with Home() as home:
+        for name, text, part in cases:
+            home.write("study.yaml", text)
+            _, err = home.run("run", "study.yaml", code=2)
+            has(name, err, part)
+        equal("started nothing", home.processes("assay-coordinator"), [])
+
+
+def a_missing_file_is_named():
+    with Home() as home:
+        _, err = home.run("run", "nowhere.yaml", code=2)
+        has("message", err, "nowhere.yaml")
+
+
+def garbage_on_the_port_stops_nobody():
+    with Home() as home:
+        home.run("up")
+        with open(os.path.join(home.env["ASSAY_HOME"], "coordinator.json")) as f:
+            port = int(json.load(f)["endpoints"][0].rsplit(":", 1)[1])
+        for _ in range(50):
+            with socket.create_connection(("127.0.0.1", port)) as s:
+                s.sendall(os.urandom(200))
+        home.write("study.yaml", STUDY)
+        home.run("run", "study.yaml")
+        home.run("down")
+        wait(lambda: not home.processes("assay"), "everything to end")
+
+
+def open_keys_are_refused():
+    with Home() as home:
+        home.run("up")
+        home.run("down")
+        wait(lambda: not home.processes("assay"), "everything to end")
+        key = os.path.join(home.env["ASSAY_HOME"], "keys", "user.key")
+        os.chmod(key, 0o644)
+        _, err = home.run("ls", code=1)
+        has("message", err, "chmod")
+
+
+def two_homes_do_not_see_each_other():
+    with Home() as one, Home() as two:
+        one.write("study.yaml", STUDY)
+        one.run("run", "study.yaml")
+        equal("studies of the other", two.json("ls")["studies"], [])
+
+
+main(study_files_are_refused_with_their_place, a_missing_file_is_named,
+     garbage_on_the_port_stops_nobody, open_keys_are_refused, two_homes_do_not_see_each_other)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exit codes and outputs of the command line."""
+from harness import Home, equal, has, main
+
+STUDY = """
+assay: 1
+name: long
+run:
+  command: [sh, -c, 'sleep 1000']
+  grace: 1s
+objective: {metric: loss, goal: minimize}
+parameters:
+  x: {min: 0.0, max: 1.0}
+search: {sampler: random}
+budget: {trials: 2}
+"""
+
+
+def usage_errors_exit_2():
+    with Home() as home:
+        has("near miss", home.run("shwo", code=2)[1], "did you mean 'show'")
+        home.run("show", code=2)
+        home.run("ls", "--frob", code=2)
+        has("help", home.run("--help")[0], "assay run")
+        has("help", home.run("help", "study")[0], "parameters")
+        has("version", home.run("--version")[0], "assay 0.")
+
+
+def an_unknown_study_is_named():
+    with Home() as home:
+        has("message", home.run("show", "nothing", code=1)[1], "nothing")
+
+
+def a_study_is_submitted_explained_and_stopped():
+    with Home() as home:
+        home.write("study.yaml", STUDY)
+        equal("name", home.run("submit", "study.yaml")[0].strip(), "long")
+        has("workers", str(home.json("workers")), "workers")
+        home.json("explain", "long")
+        home.json("explain", "long", "0")
+        home.run("stop", "long")
+        home.run("watch", "long")
+        equal("state", home.json("show", "long")["state"], "stopped")
+        has("csv", home.run("export", "long")[0], "params_x")
+        home.run("down")
+
+
+def nobody_there_exits_3():
+    with Home() as home:
+        home.run("down", code=3)
+
+
+main(usage_errors_exit_2, an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
+     nobody_there_exits_3)
