@@ -18,6 +18,7 @@ struct asy__memory {
     struct asy_store base;
     struct asy__memory_reader reader;
     struct asy_arena *arena;    /* what the events point to */
+    struct asy_buf body;
     struct asy_event *events;   /* [n_events]; events[i].seq is i + 1 */
     size_t n_events, cap_events;
     struct asy__memory_study *studies; /* by age */
