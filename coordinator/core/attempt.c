@@ -284,7 +284,7 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
         complete(core, t);
     } else if (end == ASY_END_DIVERGED) {
         asy__trial_end(core, t, ASY_TRIAL_FAILED, ASY_CAUSE_DIVERGED, text);
-    } else if (t->stop != ASY_CAUSE_NONE || t->study->state == ASY_STUDY_STOPPING) {
+    } else if (t->stop != ASY_CAUSE_NONE || t->hit || t->study->state == ASY_STUDY_STOPPING) {
         asy__trial_stopped(core, t);
     } else if (end == ASY_END_PAUSED) {
         paused(core, t, step, milestone);

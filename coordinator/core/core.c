@@ -73,10 +73,10 @@ void asy_core_destroy(struct asy_core *core)
         free(core->pending[i].events);
     }
     free(core->pending);
-    asy__map_fini(&core->studies);
-    asy__map_fini(&core->names);
-    asy__map_fini(&core->workers);
-    asy__map_fini(&core->sessions);
+    asy__hashmap_fini(&core->studies);
+    asy__hashmap_fini(&core->names);
+    asy__hashmap_fini(&core->workers);
+    asy__hashmap_fini(&core->sessions);
     for (size_t i = 0; i < core->n_owners; i++)
         free(core->owners[i]);
     free(core->owners);

@@ -127,6 +127,7 @@ struct asy__study {
     /* deterministic studies: jobs [fed, next_job) in a ring of `lag` entries */
     struct asy__job *ring;
     uint64_t next_job, fed, lag;       /* lag 0: not deterministic */
+    uint64_t jobs_unfed;               /* among them, without passed turns */
     /* soft */
     struct asy_study_spec **retired;   /* not current any more, maybe still borrowed */
     size_t n_retired;
@@ -191,7 +192,7 @@ struct asy__pending {
 struct asy_core {
     struct asy_core_config config;
     char *version, *owner;
-    struct asy__map studies, names, workers, sessions;
+    struct asy__hashmap studies, names, workers, sessions;
     struct asy__node live, all_workers, free_workers, all_sessions, shells;
     char **owners; /* interned keys */
     size_t n_owners;

@@ -28,6 +28,7 @@ int asy__job_open(struct asy__study *s, struct asy__trial *t)
     if (ring_ready(s))
         return ASY_E_NOMEM;
     t->job_open = 1;
+    s->jobs_unfed++;
     *slot(s, t->job) = (struct asy__job){ t->number, 0 };
     return 0;
 }
@@ -77,9 +78,13 @@ void asy__job_settle(struct asy_core *core, struct asy__study *s)
         while (asy__job_waits(s) && slot(s, s->fed)->done) {
             uint64_t number = slot(s, s->fed++)->trial;
 
-            if (number != ASY__NO_TRIAL)
-                feed(core, s, s->trials[number]);
+            if (number == ASY__NO_TRIAL)
+                continue;
+            s->jobs_unfed--;
+            feed(core, s, s->trials[number]);
         }
+        if (s->jobs_unfed == 0) /* passed turns alone tell nothing */
+            s->fed = s->next_job;
         if (asy__job_waits(s) || s->fed == s->next_job ||
             asy__study_can_create(core, s) || asy__study_promotable(s, NULL))
             return;

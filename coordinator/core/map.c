@@ -3,10 +3,10 @@
 #include "map.h"
 #include <stdlib.h>
 
-void asy__map_fini(struct asy__map *map)
+void asy__hashmap_fini(struct asy__hashmap *map)
 {
     free(map->slots);
-    *map = (struct asy__map){ 0 };
+    *map = (struct asy__hashmap){ 0 };
 }
 
 /* The finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
@@ -27,19 +27,19 @@ uint64_t asy__hash_text(const char *text)
     return asy__mix(h);
 }
 
-static void insert(struct asy__map *map, uint64_t hash, void *item)
+static void insert(struct asy__hashmap *map, uint64_t hash, void *item)
 {
     size_t i = hash & (map->cap - 1);
 
     while (map->slots[i].item)
         i = (i + 1) & (map->cap - 1);
-    map->slots[i] = (struct asy__map_slot){ hash, item };
+    map->slots[i] = (struct asy__hashmap_slot){ hash, item };
     map->n++;
 }
 
-static int grow(struct asy__map *map)
+static int grow(struct asy__hashmap *map)
 {
-    struct asy__map bigger = { .cap = map->cap ? 2 * map->cap : 16 };
+    struct asy__hashmap bigger = { .cap = map->cap ? 2 * map->cap : 16 };
 
     if (!(bigger.slots = calloc(bigger.cap, sizeof *bigger.slots)))
         return ASY_E_NOMEM;
@@ -51,7 +51,7 @@ static int grow(struct asy__map *map)
     return 0;
 }
 
-int asy__map_put(struct asy__map *map, uint64_t hash, void *item)
+int asy__hashmap_put(struct asy__hashmap *map, uint64_t hash, void *item)
 {
     if (3 * (map->n + 1) > 2 * map->cap && grow(map))
         return ASY_E_NOMEM;
@@ -59,7 +59,7 @@ int asy__map_put(struct asy__map *map, uint64_t hash, void *item)
     return 0;
 }
 
-void *asy__map_get(const struct asy__map *map, uint64_t hash, asy__same_f same, const void *key)
+void *asy__hashmap_get(const struct asy__hashmap *map, uint64_t hash, asy__same_f same, const void *key)
 {
     if (map->cap == 0)
         return NULL;
@@ -69,7 +69,7 @@ void *asy__map_get(const struct asy__map *map, uint64_t hash, asy__same_f same, 
     return NULL;
 }
 
-void asy__map_drop(struct asy__map *map, uint64_t hash, const void *item)
+void asy__hashmap_drop(struct asy__hashmap *map, uint64_t hash, const void *item)
 {
     size_t mask = map->cap - 1, hole, i;
 
@@ -84,6 +84,6 @@ void asy__map_drop(struct asy__map *map, uint64_t hash, const void *item)
             map->slots[hole] = map->slots[i];
             hole = i;
         }
-    map->slots[hole] = (struct asy__map_slot){ 0 };
+    map->slots[hole] = (struct asy__hashmap_slot){ 0 };
     map->n--;
 }

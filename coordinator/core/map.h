@@ -5,8 +5,8 @@
 #define ASY__MAP_H
 #include <asy/error.h>
 
-struct asy__map {
-    struct asy__map_slot {
+struct asy__hashmap {
+    struct asy__hashmap_slot {
         uint64_t hash;
         void *item; /* NULL: empty */
     } *slots;
@@ -14,11 +14,11 @@ struct asy__map {
 };
 typedef int (*asy__same_f)(const void *item, const void *key);
 
-void asy__map_fini(struct asy__map *map);
+void asy__hashmap_fini(struct asy__hashmap *map);
 /* Not more than once per item. ASY_E_NOMEM: nothing changed. */
-ASY_MUST_CHECK int asy__map_put(struct asy__map *map, uint64_t hash, void *item);
-void *asy__map_get(const struct asy__map *map, uint64_t hash, asy__same_f same, const void *key);
-void asy__map_drop(struct asy__map *map, uint64_t hash, const void *item);
+ASY_MUST_CHECK int asy__hashmap_put(struct asy__hashmap *map, uint64_t hash, void *item);
+void *asy__hashmap_get(const struct asy__hashmap *map, uint64_t hash, asy__same_f same, const void *key);
+void asy__hashmap_drop(struct asy__hashmap *map, uint64_t hash, const void *item);
 uint64_t asy__mix(uint64_t x);
 uint64_t asy__hash_text(const char *text);
 #endif

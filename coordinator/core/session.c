@@ -39,7 +39,7 @@ static int same_peer(const void *item, const void *key)
 
 struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer)
 {
-    return asy__map_get(&core->sessions, asy__mix(peer + 1), same_peer, &peer);
+    return asy__hashmap_get(&core->sessions, asy__mix(peer + 1), same_peer, &peer);
 }
 
 static struct asy__session *session_open(struct asy_core *core, const struct asy_input *input,
@@ -47,7 +47,7 @@ static struct asy__session *session_open(struct asy_core *core, const struct asy
 {
     struct asy__session *s = calloc(1, sizeof *s);
 
-    if (!s || asy__map_put(&core->sessions, asy__mix(input->peer + 1), s)) {
+    if (!s || asy__hashmap_put(&core->sessions, asy__mix(input->peer + 1), s)) {
         free(s);
         core->rc = ASY_E_NOMEM;
         return NULL;
@@ -67,7 +67,7 @@ void asy__session_close(struct asy_core *core, struct asy__session *s)
 {
     struct asy__worker *w = s->worker;
 
-    asy__map_drop(&core->sessions, asy__mix(s->peer + 1), s);
+    asy__hashmap_drop(&core->sessions, asy__mix(s->peer + 1), s);
     asy__list_take(&s->node);
     core->n_sessions--;
     core->n_watches -= s->n_watches;

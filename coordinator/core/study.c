@@ -48,7 +48,7 @@ static uint64_t hash_name(const char *project, const char *name)
 
 struct asy__study *asy__study_get(const struct asy_core *core, struct asy_id id)
 {
-    return asy__map_get(&core->studies, asy_id_hash(id), same_id, &id);
+    return asy__hashmap_get(&core->studies, asy_id_hash(id), same_id, &id);
 }
 
 struct asy__study *asy__study_by_name(const struct asy_core *core, const char *project,
@@ -56,7 +56,7 @@ struct asy__study *asy__study_by_name(const struct asy_core *core, const char *p
 {
     struct name_key key = { project, name };
 
-    return asy__map_get(&core->names, hash_name(project, name), same_name, &key);
+    return asy__hashmap_get(&core->names, hash_name(project, name), same_name, &key);
 }
 
 static int matches(const struct asy__study *s, const char *text)
@@ -160,10 +160,10 @@ int asy__study_add(struct asy_core *core, const struct asy_event *ev, struct asy
         return asy_fail(err, ASY_E_NOMEM, "no memory for study '%s'",
                         asy__str(ev->study_created.name));
     by_name = hash_name(s->project, s->name);
-    if (asy__map_put(&core->studies, by_id, s))
+    if (asy__hashmap_put(&core->studies, by_id, s))
         goto nomem;
-    if (asy__map_put(&core->names, by_name, s)) {
-        asy__map_drop(&core->studies, by_id, s);
+    if (asy__hashmap_put(&core->names, by_name, s)) {
+        asy__hashmap_drop(&core->studies, by_id, s);
         goto nomem;
     }
     asy__list_push(&core->live, &s->node);
@@ -278,6 +278,7 @@ void asy__study_empty(struct asy_core *core, struct asy__study *s)
     s->notes = NULL;
     s->spec_text = NULL;
     s->pruner = NULL;
+    s->n_trials = s->cap_trials = 0;
     s->n_notes = s->cap_notes = 0;
     s->asking = 0;
     s->reserved = NULL;
@@ -527,8 +528,13 @@ void asy__study_asked(struct asy_core *core, const struct asy_input *input)
     struct asy__study *s = asy__study_get(core, input->asked.study);
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (!s || s->over || s->asking == 0 || input->asked.number != s->n_trials) {
+    if (!s || s->over || s->asking == 0) {
         core->nonsense++;
+        return;
+    }
+    if (input->asked.number != s->n_trials) { /* answers come in order; else all are asked again */
+        core->nonsense++;
+        s->asking = 0;
         return;
     }
     s->asks_ahead = input->asked.rc == 0 && !input->asked.needs_history;

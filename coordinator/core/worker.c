@@ -18,7 +18,7 @@ static int same_worker(const void *item, const void *key)
 
 struct asy__worker *asy__worker_get(const struct asy_core *core, struct asy_id id)
 {
-    return asy__map_get(&core->workers, asy_id_hash(id), same_worker, &id);
+    return asy__hashmap_get(&core->workers, asy_id_hash(id), same_worker, &id);
 }
 
 int asy__worker_need(struct asy_core *core, struct asy_id id, struct asy__worker **ret_worker)
@@ -31,7 +31,7 @@ int asy__worker_need(struct asy_core *core, struct asy_id id, struct asy__worker
         w->id = id;
         w->lost_ms = w->walltime_ms = ASY__NEVER;
         asy__list_init(&w->attempts);
-        if (asy__map_put(&core->workers, asy_id_hash(id), w)) {
+        if (asy__hashmap_put(&core->workers, asy_id_hash(id), w)) {
             free(w);
             return ASY_E_NOMEM;
         }
@@ -67,7 +67,7 @@ void asy__worker_release(struct asy_core *core, struct asy__worker *w)
     asy__each(s, &core->live, struct asy__study, node)
         if (s->reserved == w)
             s->reserved = NULL;
-    asy__map_drop(&core->workers, asy_id_hash(w->id), w);
+    asy__hashmap_drop(&core->workers, asy_id_hash(w->id), w);
     asy__list_take(&w->node);
     core->n_workers--;
     asy__worker_destroy(w);

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * checker.c - the promises, held against the store at the end: what an agent or client was told must
+ * be there, and what is there must make sense.
+ *
+ *  - a report told durable is in the store, as that attempt's and nobody else's;
+ *  - an attempt is leased in the store before its agent hears of it, and to that agent;
+ *  - each trial ends once, its results come from its newest attempt alone;
+ *  - a request answered with success left its trace;
+ *  - a checkpoint is never given out after it was dropped;
+ *  - an agent that comes back within the window after a restart keeps what it runs;
+ *  - the sampler hears of each end once. */
+#include "sim.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIALS_MAX 64
+#define ATTEMPTS_MAX 64
+#define REPORTS_MAX 512
+
+struct told_lease {
+    size_t study;
+    uint64_t trial;
+    uint32_t attempt;
+    struct asy_id agent;
+};
+struct told_mark {
+    size_t study;
+    uint64_t trial, durable;
+    uint32_t attempt;
+    int closed;
+};
+struct open_at_start {
+    size_t study;
+    uint64_t trial;
+    uint32_t attempt;
+};
+struct sim_log {
+    struct told_lease *leases;
+    size_t n_leases;
+    struct told_mark *marks;
+    size_t n_marks;
+    struct sim_pending_request *replies;
+    size_t n_replies;
+    struct open_at_start open[SIM_STUDIES_MAX * TRIALS_MAX];
+    size_t n_open;
+    int greeted[SIM_AGENTS_MAX];       /* since the coordinator's start */
+    char **dropped;
+    size_t n_dropped;
+    unsigned char sampler[SIM_STUDIES_MAX], ended[SIM_STUDIES_MAX][TRIALS_MAX];
+};
+
+struct sim_log *sim_log_create(void)
+{
+    return calloc(1, sizeof(struct sim_log));
+}
+
+void sim_log_destroy(struct sim_log *log)
+{
+    if (!log)
+        return;
+    for (size_t i = 0; i < log->n_dropped; i++)
+        free(log->dropped[i]);
+    free(log->dropped);
+    free(log->leases);
+    free(log->marks);
+    free(log->replies);
+    free(log);
+}
+
+/* Room for one more in a log; the simulation has no use for going on without it. */
+static void *one_more(void *items, size_t n, size_t size)
+{
+    if (n & (n - 1))
+        return items;
+    items = realloc(items, (n ? 2 * n : 1) * size);
+    ASY_ASSERT(items, "no memory for the log");
+    return items;
+}
+
+/* ---- told ----------------------------------------------------------------------------------------- */
+
+void sim_told_lease(struct sim *s, size_t agent, const struct asy_lease *lease)
+{
+    struct sim_log *log = s->log;
+    const char *path = lease->from.attempt && lease->from.path ? lease->from.path : "";
+
+    s->result->leases++;
+    for (size_t i = 0; i < log->n_dropped; i++)
+        if (!strcmp(log->dropped[i], path))
+            sim_fail(s, "a lease starts from the dropped checkpoint %s", path);
+    log->leases = one_more(log->leases, log->n_leases, sizeof *log->leases);
+    log->leases[log->n_leases++] = (struct told_lease){
+        sim_study_index(s, lease->study), lease->trial, lease->attempt, s->agents[agent].id };
+}
+
+void sim_told_mark(struct sim *s, const struct sim_attempt *a, const struct asy_watermark *m)
+{
+    struct sim_log *log = s->log;
+
+    if (m->durable == 0)
+        return;
+    log->marks = one_more(log->marks, log->n_marks, sizeof *log->marks);
+    log->marks[log->n_marks++] =
+        (struct told_mark){ a->study_index, a->trial, m->durable, a->attempt, m->closed };
+}
+
+void sim_told_reply(struct sim *s, const struct sim_pending_request *request)
+{
+    struct sim_log *log = s->log;
+
+    log->replies = one_more(log->replies, log->n_replies, sizeof *log->replies);
+    log->replies[log->n_replies++] = *request;
+}
+
+void sim_told_compute(struct sim *s, size_t study, const struct asy_effect *fx)
+{
+    struct sim_log *log = s->log;
+
+    if (fx->type == ASY_FX_DROP_FILE) {
+        log->dropped = one_more(log->dropped, log->n_dropped, sizeof *log->dropped);
+        log->dropped[log->n_dropped] = strdup(fx->file.path);
+        ASY_ASSERT(log->dropped[log->n_dropped]);
+        log->n_dropped++;
+    } else if (fx->type == ASY_FX_SAMPLER) {
+        log->sampler[study] = 1;
+    } else if (!log->sampler[study]) {
+        sim_fail(s, "a sampler is told something before it exists");
+    } else if (fx->tell.state != ASY_OUTCOME_RUNNING && fx->tell.number < TRIALS_MAX &&
+               log->ended[study][fx->tell.number]++) {
+        sim_fail(s, "the sampler of study %zu hears of the end of trial %llu twice", study,
+                 (unsigned long long)fx->tell.number);
+    }
+}
+
+void sim_reattach_begin(struct sim *s)
+{
+    struct sim_log *log = s->log;
+
+    log->n_open = 0;
+    memset(log->greeted, 0, sizeof log->greeted);
+    memset(log->sampler, 0, sizeof log->sampler);
+    memset(log->ended, 0, sizeof log->ended);
+    for (size_t i = 0; i < s->o->n_studies; i++)
+        for (uint64_t t = 0; t < TRIALS_MAX; t++) {
+            enum asy_trial_state state;
+            uint32_t attempt;
+
+            if (asy_core_trial_state(s->core, s->studies[i].id, t, &state, &attempt) &&
+                (state == ASY_TRIAL_LEASED || state == ASY_TRIAL_RUNNING))
+                log->open[log->n_open++] = (struct open_at_start){ i, t, attempt };
+        }
+}
+
+static int was_open(const struct sim *s, const struct asy_holding *h)
+{
+    size_t study = sim_study_index(s, h->study);
+
+    for (size_t i = 0; i < s->log->n_open; i++)
+        if (s->log->open[i].study == study && s->log->open[i].trial == h->trial &&
+            s->log->open[i].attempt == h->attempt)
+            return 1;
+    return 0;
+}
+
+void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *msg)
+{
+    if (!s->log->greeted[agent] && s->now < s->started_ms + 9000)
+        for (size_t i = 0; i < msg->welcome.n_kill; i++)
+            if (was_open(s, &msg->welcome.kill[i]))
+                sim_fail(s, "trial %llu of study %zu is taken from its agent, which came back %lld "
+                         "ms after the restart",
+                         (unsigned long long)msg->welcome.kill[i].trial,
+                         sim_study_index(s, msg->welcome.kill[i].study),
+                         (long long)(s->now - s->started_ms));
+    s->log->greeted[agent] = 1;
+}
+
+/* ---- the store, read as history ------------------------------------------------------------------------ */
+
+struct attempt {
+    struct asy_id worker;
+    unsigned char reports[REPORTS_MAX + 1]; /* kind of each number */
+    int ended, lost;
+};
+struct trial {
+    uint32_t newest;
+    int created, ends;
+    enum asy_trial_state state;
+    enum asy_cause cause;
+    double x, value;
+    uint64_t step;
+    struct attempt *attempts; /* [ATTEMPTS_MAX + 1], by number */
+};
+struct history {
+    struct trial trials[SIM_STUDIES_MAX][TRIALS_MAX];
+    int created[SIM_STUDIES_MAX], over[SIM_STUDIES_MAX];
+};
+
+static struct trial *trial_of(struct sim *s, struct history *h, const struct asy_event *ev)
+{
+    size_t study = sim_study_index(s, ev->study);
+
+    if (study == SIM_STUDIES_MAX || ev->trial >= TRIALS_MAX)
+        return NULL;
+    return &h->trials[study][ev->trial];
+}
+
+static void leased(struct sim *s, struct trial *t, const struct asy_event *ev)
+{
+    if (ev->attempt != t->newest + 1 || ev->attempt > ATTEMPTS_MAX)
+        sim_fail(s, "trial %llu: attempt %u follows attempt %u", (unsigned long long)ev->trial,
+                 ev->attempt, t->newest);
+    else if (t->newest > 0 && !t->attempts[t->newest].ended)
+        sim_fail(s, "trial %llu: attempt %u is leased while %u is open",
+                 (unsigned long long)ev->trial, ev->attempt, t->newest);
+    else if (!t->attempts && !(t->attempts = calloc(ATTEMPTS_MAX + 1, sizeof *t->attempts)))
+        sim_fail(s, "no memory for the check");
+    else
+        t->attempts[t->newest = ev->attempt].worker = ev->leased.placements[0].worker;
+}
+
+static double who(const struct asy_event *ev)
+{
+    for (size_t i = 0; i < ev->report.n_metrics; i++)
+        if (!strcmp(ev->report.metrics[i].name, "who"))
+            return ev->report.metrics[i].value;
+    return NAN;
+}
+
+/* Something an attempt said of itself. */
+static void said(struct sim *s, struct trial *t, const struct asy_event *ev, uint64_t number,
+                 double speaker)
+{
+    struct attempt *a = t->attempts && ev->attempt <= t->newest ? &t->attempts[ev->attempt] : NULL;
+
+    if (!a || ev->attempt != t->newest || a->ended || t->ends)
+        sim_fail(s, "event %llu counts for attempt %u of trial %llu, which is not its newest open "
+                 "one", (unsigned long long)ev->seq, ev->attempt, (unsigned long long)ev->trial);
+    else if (speaker != (double)ev->attempt)
+        sim_fail(s, "what attempt %g of trial %llu reported counts for attempt %u", speaker,
+                 (unsigned long long)ev->trial, ev->attempt);
+    else if (number > REPORTS_MAX || (number > 0 && a->reports[number]))
+        sim_fail(s, "report %llu of attempt %u of trial %llu counts twice",
+                 (unsigned long long)number, ev->attempt, (unsigned long long)ev->trial);
+    else
+        a->reports[number] = (unsigned char)ev->kind;
+    if (a && ev->kind == ASY_EV_ENDED) {
+        a->ended = 1;
+        a->lost = ev->ended.end == ASY_END_LOST;
+    }
+}
+
+static void state(struct sim *s, struct trial *t, const struct asy_event *ev)
+{
+    if (t->ends)
+        sim_fail(s, "trial %llu goes on after its end", (unsigned long long)ev->trial);
+    t->ends += asy_trial_state_ended(ev->trial_state.state) != 0;
+    t->state = ev->trial_state.state;
+    t->cause = ev->trial_state.cause;
+    t->value = ev->trial_state.value;
+    t->step = ev->trial_state.step;
+}
+
+static void read_event(struct sim *s, struct history *h, const struct asy_event *ev)
+{
+    struct trial *t = trial_of(s, h, ev);
+    size_t study = sim_study_index(s, ev->study);
+
+    switch (ev->kind) {
+    case ASY_EV_STUDY_CREATED:
+        h->created[study]++;
+        return;
+    case ASY_EV_STUDY_STATE:
+        h->over[study] += ev->study_state.state >= ASY_STUDY_FINISHED;
+        return;
+    default:
+        if (!t)
+            return;
+    }
+    switch (ev->kind) {
+    case ASY_EV_TRIAL_CREATED:
+        t->created++;
+        t->x = ev->trial_created.x[0];
+        break;
+    case ASY_EV_TRIAL_STATE:
+        state(s, t, ev);
+        break;
+    case ASY_EV_LEASED:
+        leased(s, t, ev);
+        break;
+    case ASY_EV_STARTED:
+        said(s, t, ev, ev->started.report, (double)ev->started.pid);
+        break;
+    case ASY_EV_REPORT:
+        said(s, t, ev, ev->report.report, who(ev));
+        break;
+    case ASY_EV_CHECKPOINT:
+        said(s, t, ev, ev->checkpoint.report, ev->attempt);
+        break;
+    case ASY_EV_ENDED:
+        said(s, t, ev, ev->ended.report, ev->attempt);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- told against stored ------------------------------------------------------------------------------ */
+
+static void check_leases(struct sim *s, struct history *h)
+{
+    for (size_t i = 0; i < s->log->n_leases; i++) {
+        const struct told_lease *l = &s->log->leases[i];
+        const struct trial *t = &h->trials[l->study][l->trial];
+
+        if (!t->attempts || l->attempt > t->newest)
+            sim_fail(s, "an agent heard of attempt %u of trial %llu of study %zu, the store did not",
+                     l->attempt, (unsigned long long)l->trial, l->study);
+        else if (asy_id_cmp(t->attempts[l->attempt].worker, l->agent) != 0)
+            sim_fail(s, "attempt %u of trial %llu of study %zu went to two agents", l->attempt,
+                     (unsigned long long)l->trial, l->study);
+    }
+}
+
+/* What a fenced attempt is told is that nothing of it is wanted, not that it is on disk. */
+static void check_mark(struct sim *s, const struct trial *t, const struct told_mark *m)
+{
+    const struct attempt *a = t->attempts && m->attempt <= t->newest ? &t->attempts[m->attempt]
+                                                                     : NULL;
+
+    if (!a) {
+        sim_fail(s, "attempt %u of trial %llu of study %zu was acknowledged, the store does not "
+                 "know it", m->attempt, (unsigned long long)m->trial, m->study);
+        return;
+    }
+    if (m->closed && !a->ended)
+        sim_fail(s, "attempt %u of trial %llu of study %zu was told to be over and is not",
+                 m->attempt, (unsigned long long)m->trial, m->study);
+    if (m->closed && a->lost)
+        return;
+    for (uint64_t k = 1; k <= m->durable && k <= REPORTS_MAX; k++)
+        if (!a->reports[k])
+            sim_fail(s, "report %llu of attempt %u of trial %llu of study %zu was acknowledged and "
+                     "is lost", (unsigned long long)k, m->attempt, (unsigned long long)m->trial,
+                     m->study);
+}
+
+static void check_marks(struct sim *s, struct history *h)
+{
+    for (size_t i = 0; i < s->log->n_marks; i++)
+        check_mark(s, &h->trials[s->log->marks[i].study][s->log->marks[i].trial],
+                   &s->log->marks[i]);
+}
+
+static int tagged(const struct sim *s, uint64_t request)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%llu", (unsigned long long)request);
+    for (size_t i = 0; i < s->n_durable; i++)
+        if (s->events[i].kind == ASY_EV_TAG && !strcmp(s->events[i].tag.value, text))
+            return 1;
+    return 0;
+}
+
+static void check_replies(struct sim *s, struct history *h)
+{
+    for (size_t i = 0; i < s->log->n_replies; i++) {
+        const struct sim_pending_request *r = &s->log->replies[i];
+
+        if (r->record && !tagged(s, r->request))
+            sim_fail(s, "a tag was confirmed and is lost");
+        if (!h->created[r->study])
+            sim_fail(s, "study %zu was confirmed and is lost", r->study);
+    }
+}
+
+static void check_ends(struct sim *s, struct history *h)
+{
+    for (size_t i = 0; i < s->o->n_studies; i++) {
+        if (h->created[i] != 1 || h->over[i] != 1)
+            sim_fail(s, "study %zu: made %d times, over %d times at %lld ms", i, h->created[i],
+                     h->over[i], (long long)s->now);
+        for (size_t t = 0; t < TRIALS_MAX; t++)
+            if (h->trials[i][t].created && h->trials[i][t].ends != 1)
+                sim_fail(s, "trial %zu of study %zu has ended %d times", t, i,
+                         h->trials[i][t].ends);
+    }
+}
+
+static struct history *read_history(struct sim *s)
+{
+    struct history *h = calloc(1, sizeof *h);
+
+    ASY_ASSERT(h, "no memory for the check");
+    for (size_t i = 0; i < s->n_durable; i++)
+        read_event(s, h, &s->events[i]);
+    return h;
+}
+
+static void free_history(struct history *h)
+{
+    for (size_t i = 0; i < SIM_STUDIES_MAX; i++)
+        for (size_t t = 0; t < TRIALS_MAX; t++)
+            free(h->trials[i][t].attempts);
+    free(h);
+}
+
+void sim_check(struct sim *s)
+{
+    struct history *h = read_history(s);
+
+    check_leases(s, h);
+    check_marks(s, h);
+    check_replies(s, h);
+    check_ends(s, h);
+    free_history(h);
+}
+
+/* ---- pictures -------------------------------------------------------------------------------------------- */
+
+char *sim_table(const struct sim *s)
+{
+    struct sim copy = *s; /* reading history may complain; not here */
+    struct sim_result result = { 0 };
+    struct history *h;
+    struct asy_buf buf;
+
+    copy.result = &result;
+    h = read_history(&copy);
+    asy_buf_init(&buf, (size_t)1 << 24);
+    for (size_t i = 0; i < s->o->n_studies; i++)
+        for (size_t t = 0; t < TRIALS_MAX && h->trials[i][t].created; t++)
+            asy_buf_addf(&buf, "%zu/%zu x=%.6f %s value=%.6f step=%" PRIu64 "\n", i, t,
+                         h->trials[i][t].x, asy_trial_state_name(h->trials[i][t].state),
+                         h->trials[i][t].value, h->trials[i][t].step);
+    free_history(h);
+    return asy_buf_take(&buf, NULL);
+}
+
+void sim_trace_event(struct sim *s, const struct asy_event *ev)
+{
+    struct asy_buf buf;
+    struct asy_jsonw w;
+
+    if (!s->o->trace)
+        return;
+    asy_buf_init(&buf, 1 << 16);
+    asy_jsonw_init(&w, &buf, 0);
+    asy_event_write_json(ev, &w, NULL);
+    sim_trace(s, "event %s", buf.data);
+    asy_buf_fini(&buf);
+}
+
+/* Why a study has not ended, as the core sees it. */
+void sim_trace_waiting(struct sim *s)
+{
+    struct asy_buf buf;
+
+    if (!s->o->trace || !s->core)
+        return;
+    asy_buf_init(&buf, 1 << 16);
+    for (size_t i = 0; i < s->o->n_studies; i++) {
+        char id[ASY_ID_TEXT];
+        struct asy_jsonw w;
+
+        asy_buf_clear(&buf);
+        asy_jsonw_init(&w, &buf, 0);
+        asy_jsonw_open(&w, NULL, '{');
+        asy_id_format(s->studies[i].id, id);
+        ASY_IGNORE(asy_core_write_study(s->core, id, &w, NULL));         /* it is over */
+        ASY_IGNORE(asy_core_explain(s->core, id, -1, s->now, &w, NULL)); /* the same */
+        asy_jsonw_close(&w, '}');
+        sim_trace(s, "study %zu: %s", i, buf.data);
+    }
+    asy_buf_fini(&buf);
+}
