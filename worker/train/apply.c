@@ -86,7 +86,7 @@ int asy_trainer_evaluate(const struct asy_json *job_json, const char *model_path
     struct asy__model model = { 0 };
     struct asy__data data = { 0 };
     struct asy__data_spec spec;
-    enum asy__part which;
+    enum asy__part which = ASY__TRAIN;
     int rc;
 
     if ((rc = find_part(part, &which, err)) < 0)
