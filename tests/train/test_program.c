@@ -266,6 +266,30 @@ out:
     close_agent(&a);
 }
 
+/* A stop that comes instead of the answer to a checkpoint ends the wait for it. */
+static void a_stop_ends_the_wait_for_an_answer(void)
+{
+    struct agent a;
+
+    if (!open_agent(&a) || !start_rank(&a, NULL))
+        goto out;
+    next_line(&a);
+    order(&a, KIT_DIGITS, 1000000, "\"hidden\":16", ",\"checkpoint_s\":0", NULL);
+    next_line(&a);
+    next_line(&a);
+    T_TRUE(asy_json_get(a.last, "checkpoint") != NULL);
+    tell(&a, "{\"do\":\"stop\"}");
+    next_line(&a);
+    T_STR("outcome", asy_json_str(end_of(&a, "outcome"), NULL), "stopped");
+    order(&a, KIT_DIGITS, 2, "\"hidden\":16", ",\"checkpoint_s\":0", NULL);
+    T_EQ("next job", follow(&a, 0), 2);
+    T_STR("outcome", asy_json_str(end_of(&a, "outcome"), NULL), "complete");
+    tell(&a, "{\"do\":\"exit\"}");
+    end_rank(&a, 0, NULL);
+out:
+    close_agent(&a);
+}
+
 static void the_agents_death_ends_the_rank(void)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -464,6 +488,7 @@ static void the_probe_tells_what_is_here(void)
 
 T_MAIN("program", T_TEST(a_rank_greets_trains_and_waits_again),
        T_TEST(a_wrong_order_fails_and_the_rank_lives), T_TEST(pauses_and_stops_are_obeyed),
-       T_TEST(a_refused_checkpoint_fails_the_job), T_TEST(the_agents_death_ends_the_rank),
+       T_TEST(a_refused_checkpoint_fails_the_job), T_TEST(a_stop_ends_the_wait_for_an_answer),
+       T_TEST(the_agents_death_ends_the_rank),
        T_TEST(a_killed_rank_is_resumed_with_the_same_bits), T_TEST(one_rank_starts_no_mpi),
        T_TEST(the_command_line_answers), T_TEST(the_probe_tells_what_is_here))

@@ -16,8 +16,8 @@ static int read_run(const struct asy_json *run, struct asy__job *job, struct asy
                         model ? model : "");
     if (strcmp(unit, "epochs") != 0)
         return asy_fail(err, ASY_E_INVAL, "run: length is counted in epochs, not in '%.60s'", unit);
-    if (max < 1 || max > 1000000000)
-        return asy_fail(err, ASY_E_INVAL, "run: length needs max, from 1 to 1000000000 epochs");
+    if (max < 1 || max > 1000000000000000)
+        return asy_fail(err, ASY_E_INVAL, "run: length needs max, from 1 to 1e15 epochs");
     job->max = (uint64_t)max;
     asy__hyper_defaults(&job->hyper);
     if ((rc = asy__hyper_read(asy_json_get(run, "fixed"), &job->hyper, err)) < 0)

@@ -28,7 +28,7 @@ struct serve {
     pthread_mutex_t lock; /* over what follows */
     pthread_cond_t changed;
     struct asy_json *order; /* a "run" not yet taken */
-    int running, leaving;
+    int running, leaving, stopped; /* stopped: a stop came for the running job */
     uint64_t answered;
     char refusal[200]; /* text of the newest {"error":…}; "" once looked at */
 };
@@ -53,11 +53,14 @@ static void handle(struct serve *serve, const char *text, size_t len)
         serve->order = line;
         line = NULL;
         serve->running = 1;
+        serve->stopped = 0;
+        serve->answered = 0;
         asy_trainer_request(serve->trainer, ASY_TRAIN_GO_ON);
     } else if (!strcmp(verb, "pause") && serve->running) {
         asy_trainer_request(serve->trainer, ASY_TRAIN_PAUSE);
     } else if (!strcmp(verb, "stop") && serve->running) {
         asy_trainer_request(serve->trainer, ASY_TRAIN_STOP);
+        serve->stopped = 1;
     } else if (!strcmp(verb, "exit")) {
         if (serve->running)
             _exit(0); /* an order to end now; what is on disk is consistent at any time */
@@ -134,7 +137,8 @@ static int on_report(void *arg, uint64_t step, const struct asy_train_metric *me
     return rc;
 }
 
-/* Waits until the agent has answered everything; it has moved the file away then. */
+/* Waits until the agent has answered everything; it has moved the file away then. An agent that has
+ * told us to stop may owe the answer for ever. */
 static int on_checkpoint(void *arg, uint64_t step, const char *path)
 {
     struct serve *serve = arg;
@@ -158,7 +162,7 @@ static int on_checkpoint(void *arg, uint64_t step, const char *path)
     if (rc < 0)
         return rc;
     pthread_mutex_lock(&serve->lock);
-    while (serve->answered < serve->asked)
+    while (serve->answered < serve->asked && !serve->stopped)
         pthread_cond_wait(&serve->changed, &serve->lock);
     if (serve->refusal[0]) {
         fprintf(stderr, "checkpoint refused: %s\n", serve->refusal);
@@ -259,6 +263,7 @@ static int run_order(struct serve *serve, const struct asy_json *order, struct a
 
     if (!result)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a result");
+    serve->asked = 0;
     if ((failed = redirect(serve, asy_json_str(asy_json_get(order, "logs"), NULL), &why)) == 0) {
         if (!dir)
             failed = asy_fail(&why, ASY_E_INVAL, "the order names no folder");

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The table of keys of a study and the trainer agree: names, defaults, and a whole study as a job. */
+#include "trainkit.h"
+#include <asy/study.h>
+#include <asy/trainer.h>
+#include "job.h"
+
+static const char study_text[] =
+    "assay: 1\n"
+    "name: digits\n"
+    "run: {model: mlp, hidden: 48, length: {unit: epochs, max: 9}}\n"
+    "data: {file: digits.csv.gz, label: -1, missing: mean, split: {validation: 0.3, seed: 4}}\n"
+    "objective: {metric: val_loss, goal: minimize, take: last}\n"
+    "parameters:\n"
+    "  lr: {min: 1e-5, max: 1.0, scale: log}\n"
+    "search: {seed: 7}\n"
+    "budget: {trials: 2}\n";
+
+static int listed(const char *name, int by_trainer)
+{
+    const char *other;
+
+    for (size_t i = 0; (other = by_trainer ? asy_trainer_hyperparameter("mlp", i)
+                                           : asy_study_option("model mlp", i)); i++)
+        if (!strcmp(name, other))
+            return 1;
+    return 0;
+}
+
+static void both_know_the_same_hyperparameters(void)
+{
+    const char *name;
+    size_t n = 0, m = 0;
+
+    for (; (name = asy_trainer_hyperparameter("mlp", n)); n++)
+        if (!listed(name, 0))
+            T_STR("only the trainer knows", name, "");
+    for (; (name = asy_study_option("model mlp", m)); m++)
+        if (!listed(name, 1))
+            T_STR("only the study knows", name, "");
+    T_EQ("as many", n, m);
+    T_TRUE(n > 10);
+}
+
+static void a_study_is_a_job_with_the_same_defaults(void)
+{
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    struct asy_buf problems, text;
+    struct asy__hyper defaults;
+    struct asy__job job;
+
+    asy_buf_init(&problems, 1u << 16);
+    asy_buf_init(&text, 1u << 20);
+    if (!T_OK(asy_study_parse(study_text, sizeof study_text - 1, "study.yaml",
+                              ASY_SOURCE_DIR "/examples/data", &spec, &problems, &err), &err))
+        goto out;
+    asy_buf_addf(&text, "{\"study\":%s,\"params\":{\"lr\":0.5},\"seed\":1,\"until\":4}",
+                 spec->canonical);
+    if (!T_OK(asy_json_parse(text.data, text.len, &root, &err), &err) ||
+        !T_OK(asy__job_read(root, &job, &err), &err))
+        goto out;
+    asy__hyper_defaults(&defaults);
+    defaults.hidden = 48;
+    defaults.lr = 0.5;
+    T_EQ("hyperparameters", memcmp(&job.hyper, &defaults, sizeof defaults), 0);
+    T_STR("study", job.study, "digits");
+    T_STR("file", job.data.file, KIT_DIGITS);
+    T_EQ("until", job.until, 4);
+    T_EQ("max", job.max, 9);
+    T_EQ("missing", job.data.missing, ASY__MISSING_MEAN);
+    T_EQ("scale", job.data.scale, ASY__SCALE_STANDARD);
+    T_EQ("header", job.data.header, -1);
+    T_EQ("stratify", job.data.stratify, 1);
+    T_EQ("split seed", job.data.seed, 4);
+    T_NEAR("validation", job.data.validation, 0.3, 0);
+    T_NEAR("test", job.data.test, 0.2, 0);
+    T_STR("metric", job.metric, "val_loss");
+    T_TRUE(!job.maximize && !job.takes_best);
+out:
+    asy_json_destroy(root);
+    asy_study_destroy(spec);
+    asy_buf_fini(&problems);
+    asy_buf_fini(&text);
+}
+
+T_MAIN("options", T_TEST(both_know_the_same_hyperparameters),
+       T_TEST(a_study_is_a_job_with_the_same_defaults))
