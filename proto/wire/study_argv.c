@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * study_argv.c - a command's words for one trial. */
+#include "study_impl.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <asy/parse.h>
+
+#define WORD_MAX (1u << 20)
+#define WORDS_MAX 65536u
+
+int asy__word_next(const char **at, const char **ret_text, size_t *ret_len)
+{
+    const char *start = *at;
+    size_t len = strcspn(start, "{}");
+
+    if (!*start)
+        return -1;
+    *ret_text = start;
+    if (len) {
+        *ret_len = len;
+        *at = start + len;
+        return 0;
+    }
+    if (start[1] == start[0]) { /* {{ or }} */
+        *ret_len = 1;
+        *at = start + 2;
+        return 0;
+    }
+    len = strcspn(start + 1, "{}");
+    if (start[0] == '}' || start[1 + len] != '}' || len == 0)
+        return -2;
+    *ret_text = start + 1;
+    *ret_len = len;
+    *at = start + 1 + len + 1;
+    return 1;
+}
+
+const char *asy__real_text(double value, char text[40])
+{
+    asy_format_f64(value, text);
+    if (!strpbrk(text, ".enf")) /* neither point, exponent, nan nor inf */
+        memcpy(text + strlen(text), ".0", 3);
+    return text;
+}
+
+struct words {
+    char **list;
+    size_t n, cap;
+};
+
+static int add_word(struct words *words, const char *text, struct asy_error *err)
+{
+    if (words->n + 2 > words->cap) {
+        size_t cap = words->cap ? 2 * words->cap : 16;
+        char **list = cap <= WORDS_MAX ? realloc(words->list, cap * sizeof *list) : NULL;
+
+        if (!list)
+            return asy_fail(err, ASY_E_NOMEM, "no memory for %zu words of a command", cap);
+        words->list = list;
+        words->cap = cap;
+    }
+    if (!(words->list[words->n] = strdup(text)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a word of a command");
+    words->list[++words->n] = NULL;
+    return 0;
+}
+
+static void add_value(struct asy_buf *buf, const struct asy_json *value)
+{
+    char text[40];
+
+    switch (asy_json_type(value)) {
+    case ASY_JSON_INT:
+        asy_buf_addf(buf, "%" PRId64, asy_json_i64(value, 0));
+        break;
+    case ASY_JSON_REAL:
+        asy_buf_adds(buf, asy__real_text(asy_json_f64(value, 0), text));
+        break;
+    case ASY_JSON_BOOL:
+        asy_buf_adds(buf, asy_json_bool(value, 0) ? "true" : "false");
+        break;
+    default:
+        asy_buf_adds(buf, asy_json_str(value, ""));
+    }
+}
+
+static int add_args(struct words *words, const struct asy_json *params, struct asy_buf *buf,
+                    struct asy_error *err)
+{
+    const struct asy_json *value;
+    const char *key;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && (value = asy_json_member(params, i, &key)); i++) {
+        asy_buf_clear(buf);
+        asy_buf_addf(buf, "--%s=", key);
+        add_value(buf, value);
+        if ((rc = asy_buf_check(buf, "a word of a command", err)) == 0)
+            rc = add_word(words, buf->data, err);
+    }
+    return rc;
+}
+
+/* A word with a parameter that has no value (its condition does not hold) is left out. */
+static int add_filled(struct words *words, const char *word, const struct asy_json *params,
+                      struct asy_buf *buf, struct asy_error *err)
+{
+    const char *at = word, *text;
+    size_t len;
+    int kind, rc;
+
+    asy_buf_clear(buf);
+    while ((kind = asy__word_next(&at, &text, &len)) >= 0) {
+        const struct asy_json *value;
+        char name[128];
+
+        if (kind == 0) {
+            asy_buf_add(buf, text, len);
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)(len < 120 ? len : 120), text);
+        if (!(value = asy_json_get(params, name)))
+            return 0;
+        add_value(buf, value);
+    }
+    if (kind == -2)
+        return asy_fail(err, ASY_E_INVAL, "word '%s' of the command has a single brace", word);
+    if ((rc = asy_buf_check(buf, "a word of a command", err)) < 0)
+        return rc;
+    return add_word(words, buf->data, err);
+}
+
+int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *params,
+                   char ***ret_argv, struct asy_error *err)
+{
+    struct words words = { NULL, 0, 0 };
+    struct asy_buf buf;
+    int rc = 0;
+
+    if (spec->kind != ASY_RUN_COMMAND)
+        return asy_fail(err, ASY_E_INVAL, "study '%s' runs no command", spec->name);
+    asy_buf_init(&buf, WORD_MAX);
+    for (size_t i = 0; rc == 0 && i < spec->n_command; i++)
+        rc = strcmp(spec->command[i], "{args}") ? add_filled(&words, spec->command[i], params,
+                                                             &buf, err)
+                                                : add_args(&words, params, &buf, err);
+    asy_buf_fini(&buf);
+    if (rc < 0) {
+        asy_study_argv_free(words.list);
+        return rc;
+    }
+    *ret_argv = words.list;
+    return 0;
+}
+
+void asy_study_argv_free(char **argv)
+{
+    for (size_t i = 0; argv && argv[i]; i++)
+        free(argv[i]);
+    free(argv);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * study_check.c - what spans several keys: model and data, pruner and length, determinism, budget,
+ * the placeholders of a command. */
+#include "study_impl.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#define MODEL_LENGTH_MAX 1000000000 /* epochs */
+
+static int is_word(struct asy__parse *p, const char *path, const char *word)
+{
+    const struct asy__value *v = asy__val(p, path);
+
+    return v->has && v->s && !strcmp(v->s, word);
+}
+
+/* ---- model -------------------------------------------------------------------------------------- */
+
+static void check_metric(struct asy__parse *p, const char *family)
+{
+    const struct asy__value *metric = asy__val(p, "objective.metric");
+    const char *names[32], *name;
+    char group[64], list[300] = "", hint[128];
+    size_t n = 0, len = 0;
+
+    snprintf(group, sizeof group, "metric %s", family);
+    if (!metric->has || asy__row_option(group, metric->s))
+        return;
+    while (n < 32 && (name = asy_study_option(group, n))) {
+        names[n++] = name;
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", n > 1 ? ", " : "", name);
+    }
+    asy__did_you_mean(metric->s, names, n, hint, sizeof hint);
+    asy__problem(p, metric->node, "objective.metric", "%s does not report '%.40s', but %s%s",
+                 family, metric->s, list, hint);
+}
+
+static void check_model(struct asy__parse *p)
+{
+    const struct asy__value *unit = asy__val(p, "run.length.unit"), *max;
+    double validation = asy__val(p, "data.split.validation")->f;
+    double test = asy__val(p, "data.split.test")->f;
+
+    check_metric(p, p->model_group + strlen("model "));
+    if (unit->has && strcmp(unit->s, "epochs") != 0)
+        asy__problem(p, unit->node, "run.length.unit", "a model counts epochs, not '%.40s'",
+                     unit->s);
+    max = asy__val(p, "run.length.max");
+    if (!max->node)
+        asy__problem(p, asy__place(p, "run.length.max"), "run.length.max",
+                     "is missing: the epochs of a whole trial");
+    else if (max->has && max->i > MODEL_LENGTH_MAX)
+        asy__problem(p, max->node, "run.length.max", "a model trains at most %d epochs",
+                     MODEL_LENGTH_MAX);
+    if (validation + test > 0.99)
+        asy__problem(p, asy__place(p, "data.split"), "data.split",
+                     "validation and test take %g of the rows, which leaves less than 0.01 to train "
+                     "on", validation + test);
+    if (asy__val(p, "objective.metric")->has && validation == 0 &&
+        !strncmp(asy__val(p, "objective.metric")->s, "val_", 4))
+        asy__problem(p, asy__place(p, "data.split"), "data.split.validation",
+                     "is 0, so there is no '%.40s'", asy__val(p, "objective.metric")->s);
+}
+
+/* ---- command ------------------------------------------------------------------------------------ */
+
+static void check_placeholder(struct asy__parse *p, const struct asy_yaml *node, const char *key,
+                              const char *name, int whole_word)
+{
+    struct asy_space *space = p->study->space;
+    const char **names;
+    size_t i = asy_space_find(space, name), n = asy_space_len(space);
+    char hint[128];
+
+    if (!strcmp(name, "args")) {
+        if (!whole_word)
+            asy__problem(p, node, key, "{args} is a word of its own");
+    } else if (i != SIZE_MAX) {
+        if (whole_word && asy_space_at(space, i)->n_whens)
+            asy__problem(p, node, key, "'%.40s' is conditional and may have no value: write "
+                         "\"--name={%.40s}\" as one word, which is left out then, or use {args}",
+                         name, name);
+    } else if ((names = asy__take(p, (n + 1) * sizeof *names))) {
+        for (size_t k = 0; k < n; k++)
+            names[k] = asy_space_at(space, k)->name;
+        asy__did_you_mean(name, names, n, hint, sizeof hint);
+        asy__problem(p, node, key, "{%.40s} is not a parameter%s; {{ and }} are braces", name, hint);
+    }
+}
+
+static void check_word(struct asy__parse *p, const struct asy_yaml *node, const char *key,
+                       const char *word, int space_is_whole)
+{
+    const char *at = word, *text;
+    char name[128];
+    size_t len;
+    int kind;
+
+    while ((kind = asy__word_next(&at, &text, &len)) >= 0) {
+        snprintf(name, sizeof name, "%.*s", (int)(len < 120 ? len : 120), text);
+        if (kind == 1 && space_is_whole)
+            check_placeholder(p, node, key, name, strlen(word) == len + 2);
+    }
+    if (kind == -2)
+        asy__problem(p, node, key, "has a single brace; {{ and }} are braces");
+}
+
+static void check_pattern(struct asy__parse *p)
+{
+    const struct asy__value *v = asy__val(p, "run.metrics.pattern");
+    const struct asy__value *metric = asy__val(p, "objective.metric");
+    PCRE2_UCHAR reason[160];
+    PCRE2_SIZE at = 0;
+    pcre2_code *code;
+    int number;
+
+    if (!v->has)
+        return;
+    code = pcre2_compile((PCRE2_SPTR)v->s, PCRE2_ZERO_TERMINATED, 0, &number, &at, NULL);
+    if (!code) {
+        pcre2_get_error_message(number, reason, sizeof reason);
+        asy__problem(p, v->node, "run.metrics.pattern", "is wrong at character %zu: %s",
+                     (size_t)at + 1, (const char *)reason);
+        return;
+    }
+    if (metric->has &&
+        pcre2_substring_number_from_name(code, (PCRE2_SPTR)metric->s) == PCRE2_ERROR_NOSUBSTRING)
+        asy__problem(p, v->node, "run.metrics.pattern", "has no group (?<%.40s>...) for the "
+                     "objective", metric->s);
+    pcre2_code_free(code);
+}
+
+static void check_command(struct asy__parse *p, int has_space)
+{
+    const struct asy__value *command = asy__val(p, "run.command");
+    char key[64];
+
+    if (command->has && (command->n == 0 || !command->list[0][0]))
+        asy__problem(p, command->node, "run.command", "needs a program");
+    for (size_t i = 0; command->has && i < command->n && command->n == command->node->len; i++) {
+        snprintf(key, sizeof key, "run.command[%zu]", i);
+        check_word(p, command->node->items[i], key, command->list[i], has_space);
+    }
+    if (asy__val(p, "run.metrics")->node && asy__val(p, "run.metrics")->node->type == ASY_YAML_MAP &&
+        !asy__val(p, "run.metrics.pattern")->node)
+        asy__problem(p, asy__val(p, "run.metrics")->node, "run.metrics", "needs a pattern");
+    check_pattern(p);
+}
+
+/* ---- search ------------------------------------------------------------------------------------- */
+
+static void check_pruner(struct asy__parse *p)
+{
+    const struct asy__value *max = asy__val(p, "run.length.max");
+    const struct asy__value *min = asy__row_val(p, asy__row_option("pruner asha", "min"));
+    const struct asy_yaml *place = asy__place(p, "search.pruner");
+
+    if (!is_word(p, "search.pruner.name", "asha"))
+        return;
+    if (!max->node && p->kind == ASY_RUN_COMMAND)
+        asy__problem(p, place, "search.pruner", "asha needs run.length.max, the length of a whole "
+                     "trial");
+    else if (max->has && min->has && min->i > max->i)
+        asy__problem(p, min->node ? min->node : place, "search.pruner.min",
+                     "the lowest rung (%lld) lies above run.length.max (%lld)", (long long)min->i,
+                     (long long)max->i);
+}
+
+static void check_deterministic(struct asy__parse *p)
+{
+    if (!asy__val(p, "search.deterministic")->i)
+        return;
+    if (is_word(p, "search.pruner.name", "median"))
+        asy__problem(p, asy__place(p, "search.pruner"), "search.pruner",
+                     "median stops trials between milestones, which search.deterministic does not "
+                     "allow; use asha or none");
+    if (asy__val(p, "budget.time")->node)
+        asy__problem(p, asy__place(p, "budget.time"), "budget.time",
+                     "depends on timing, which search.deterministic does not allow; use "
+                     "budget.trials");
+}
+
+static void check_grid(struct asy__parse *p)
+{
+    struct asy_space *space = p->study->space;
+
+    for (size_t i = 0; i < asy_space_len(space); i++)
+        if (isinf(asy_space_values(space, i))) {
+            char key[200];
+
+            snprintf(key, sizeof key, "parameters.%s", asy_space_at(space, i)->name);
+            asy__problem(p, p->params[i], key, "the grid sampler needs a step or values for it");
+        }
+}
+
+static void check_budget(struct asy__parse *p, int has_space)
+{
+    int finite = has_space && is_word(p, "search.sampler.name", "grid");
+
+    if (!asy__val(p, "budget.trials")->node && !asy__val(p, "budget.time")->node && !finite)
+        asy__problem(p, asy__place(p, "budget"), "budget",
+                     "needs trials or time; the study would never end");
+}
+
+void asy__study_check(struct asy__parse *p)
+{
+    size_t before = p->n_problems;
+    int has_space = asy__val(p, "parameters")->node != NULL;
+
+    asy__study_space(p);
+    has_space = has_space && p->n_problems == before && !p->rc;
+    if (has_space)
+        asy__study_enqueue(p);
+    if (p->kind == ASY_RUN_MODEL)
+        check_model(p);
+    else if (p->kind == ASY_RUN_COMMAND)
+        check_command(p, has_space);
+    check_pruner(p);
+    check_deterministic(p);
+    if (has_space && is_word(p, "search.sampler.name", "grid"))
+        check_grid(p);
+    check_budget(p, has_space);
+}

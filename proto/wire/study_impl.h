@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * study_impl.h - the table of the study file's keys and the state of one parse.
+ *
+ * A parse goes through the file once by the table (study_read.c), builds the space (study_space.c),
+ * checks what spans several keys (study_check.c), writes the canonical text (study_write.c) and
+ * fills the plain struct (study.c). Each step reports its mistakes and goes on, so that a user sees
+ * all of them at once. */
+#ifndef ASY__STUDY_IMPL_H
+#define ASY__STUDY_IMPL_H
+#include "arena.h"
+#include <asy/study.h>
+#include <asy/yaml.h>
+
+enum asy__kind {
+    ASY__SECTION,  /* a map; scalar says what a mere word stands for */
+    ASY__INT, ASY__NUMBER, ASY__FLAG, ASY__STRING,
+    ASY__WORD,     /* one of words */
+    ASY__NAME,     /* 1 to 64 of a-z 0-9 . _ - */
+    ASY__DURATION, /* ms; range in ms */
+    ASY__SIZE,     /* bytes */
+    ASY__PATH, ASY__PATHS,
+    ASY__STRINGS,
+    ASY__STRING_MAP,
+    ASY__COLUMN,   /* name or number */
+    ASY__COLUMNS,
+    ASY__AUTO_FLAG,/* auto, true, false */
+    ASY__OBJECTIVE,/* a section, or a list of one */
+    ASY__FIXED,    /* constants of the model family: its rows of the group */
+    ASY__PARAMETERS, ASY__POINTS,
+    ASY__LATER,    /* of the design, refused in this version */
+};
+
+#define ASY__REQUIRED (1u << 0)    /* within its section */
+#define ASY__FOR_MODEL (1u << 1)   /* only beside run.model */
+#define ASY__FOR_COMMAND (1u << 2) /* only beside run.command */
+#define ASY__MORE_LATER (1u << 3)  /* values above max are of a later version */
+
+struct asy__row {
+    const char *path;     /* "run.length.max"; an option's bare name in a group */
+    enum asy__kind kind;
+    unsigned flags;
+    const char *group;    /* "sampler tpe", …; NULL: a key of its own */
+    double min, max;      /* INT, NUMBER, DURATION, SIZE; min == max == 0: any */
+    const char *unit;
+    const char *words;    /* "auto|cpu" */
+    const char *later;    /* words, or what a text here would be, of a later version */
+    const char *scalar;   /* SECTION: the child that a mere word stands for; "=word": that word */
+    const char *fallback; /* default as YAML; NULL: none */
+    const char *absent;   /* what holds without a default, for the help */
+    const char *help;
+    const char *example;  /* YAML, for the help of sections */
+};
+
+extern const struct asy__row asy__rows[];
+extern const size_t asy__n_rows;
+#define ASY__ROWS_MAX 128
+
+/* Row of a key without a group, or NULL. */
+const struct asy__row *asy__row_find(const char *path);
+/* Row of an option in a group, or NULL. */
+const struct asy__row *asy__row_option(const char *group, const char *name);
+/* i-th row whose parent is the section ("" for the top), or NULL beyond the last. */
+const struct asy__row *asy__row_child(const char *section, size_t i);
+const char *asy__row_leaf(const struct asy__row *row); /* "max" of "run.length.max" */
+/* "a whole number from 1 to 64"; text holds n bytes. */
+const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n);
+/* Whether word is among "a|b|c". */
+int asy__words_have(const char *words, const char *word);
+
+struct asy__value {
+    const struct asy_yaml *node; /* NULL: from the default, or not given */
+    int has;                     /* given or defaulted */
+    int64_t i;                   /* INT, FLAG, DURATION, SIZE; AUTO_FLAG: -1 auto; COLUMN number */
+    double f;                    /* NUMBER, INT */
+    const char *s;               /* texts; COLUMN: name, else NULL */
+    const char **list;           /* STRINGS, PATHS, STRING_MAP (key, value); COLUMNS: texts or NULL */
+    int64_t *numbers;            /* COLUMNS: where list has NULL */
+    size_t n;                    /* of list, pairs in a map */
+};
+
+/* A spec and what it owns. */
+struct asy__study {
+    struct asy_study_spec spec; /* first: the caller's pointer */
+    struct asy_arena *arena;
+    struct asy_space *space;
+    struct asy_json *root;
+    char *canonical;
+};
+
+struct asy__parse {
+    const char *file, *base_dir;
+    struct asy_buf *problems;   /* NULL: only the first is kept, in err */
+    struct asy_error *err;
+    size_t n_problems;
+    int rc;                     /* a failure that is no mistake of the file (memory) */
+    struct asy_yaml *root;
+    struct asy__study *study;
+    struct asy__value values[ASY__ROWS_MAX];
+    enum asy_run_kind kind;     /* 0: not known, by mistake */
+    const char *model_group;    /* "model mlp"; NULL: none */
+    const struct asy_yaml **params; /* [space length] where each parameter stands */
+};
+
+/* Notes a mistake at node (NULL: the top). key: full path; goes on. */
+ASY_PRINTF(4, 5) void asy__problem(struct asy__parse *p, const struct asy_yaml *node,
+                                   const char *key, const char *fmt, ...);
+/* "; did you mean 'x'?" or "". names may hold NULL gaps. text holds n bytes. */
+const char *asy__did_you_mean(const char *word, const char *const *names, size_t n_names,
+                              char *text, size_t n);
+void asy__no_memory(struct asy__parse *p);
+/* Zeroed memory of the spec; on failure notes it and returns NULL. */
+void *asy__take(struct asy__parse *p, size_t n);
+const char *asy__take_text(struct asy__parse *p, const char *text, size_t len);
+
+/* The value of a key or option; asserted to exist. */
+struct asy__value *asy__val(struct asy__parse *p, const char *path);
+struct asy__value *asy__row_val(struct asy__parse *p, const struct asy__row *row);
+/* Where to point for a key: its own place, else its section's. */
+const struct asy_yaml *asy__place(struct asy__parse *p, const char *path);
+/* Whether the row counts for this kind of run, sampler and pruner. */
+int asy__row_applies(struct asy__parse *p, const struct asy__row *row);
+/* The group of options that the sampler or pruner has. text holds 64 bytes. */
+const char *asy__group(struct asy__parse *p, const char *what, char text[64]);
+/* A scalar's text, printable and cut, for messages. text holds 64 bytes. */
+const char *asy__shown(const struct asy_yaml *node, char text[64]);
+/* A scalar text without embedded terminator; NULL otherwise. */
+const char *asy__scalar(const struct asy_yaml *node);
+
+void asy__study_read(struct asy__parse *p);   /* study_read.c */
+void asy__read_value(struct asy__parse *p, const struct asy__row *row, const char *key,
+                     const struct asy_yaml *node);
+void asy__study_space(struct asy__parse *p);  /* study_space.c */
+void asy__study_enqueue(struct asy__parse *p);
+void asy__study_check(struct asy__parse *p);  /* study_check.c */
+int asy__study_write(struct asy__parse *p, struct asy_buf *buf, struct asy_error *err);
+
+/* One word of a command (study_argv.c). asy__word_next gives the pieces of a word: a literal of
+ * *ret_len bytes (returns 0), a placeholder (1), nothing more (-1), a stray brace (-2). */
+int asy__word_next(const char **at, const char **ret_text, size_t *ret_len);
+/* "1.0" for a real of 1: what reads back as a real. text holds 40 bytes. */
+const char *asy__real_text(double value, char text[40]);
+#endif

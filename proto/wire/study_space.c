@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * study_space.c - the keys `parameters` and `search.enqueue`: a space, and points of it.
+ *
+ * The space wants a condition's parent before its children; the file may have any order. */
+#include "study_impl.h"
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_TEXT 200
+#define INT_LIMIT 9007199254740992.0 /* 2^53: ints of a point are exact doubles */
+
+struct draft {
+    const char *name;
+    const struct asy_yaml *key, *node, *when;
+    struct draft **parents; /* [when->len]; NULL: no such parameter */
+    struct asy_param param;
+    int bad, added;
+};
+
+struct work {
+    struct asy__parse *p;
+    struct draft *drafts;
+    size_t n;
+    const char **names; /* [n], for suggestions */
+};
+
+static const char *const param_keys[] = { "type", "min", "max", "scale", "step", "values", "when" };
+
+ASY_PRINTF(4, 5)
+static void bad(struct work *w, struct draft *d, const struct asy_yaml *node, const char *fmt, ...)
+{
+    char text[400], key[NAME_TEXT];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    snprintf(key, sizeof key, "parameters.%s", d->name);
+    asy__problem(w->p, node, key, "%s", text);
+    d->bad = 1;
+}
+
+static int is_number(const struct asy_yaml *node)
+{
+    return node && (node->type == ASY_YAML_INT || node->type == ASY_YAML_REAL) &&
+           isfinite(node->f);
+}
+
+/* A member that is there and not null. */
+static const struct asy_yaml *member(const struct asy_yaml *map, const char *key)
+{
+    const struct asy_yaml *node = asy_yaml_get(map, key);
+
+    return node && node->type != ASY_YAML_NULL ? node : NULL;
+}
+
+/* ---- numbers ---------------------------------------------------------------------------------- */
+
+static int bound(struct work *w, struct draft *d, const char *key, double *ret)
+{
+    const struct asy_yaml *node = member(d->node, key);
+    char shown[64];
+
+    if (!node)
+        bad(w, d, d->node, "needs %s (or values)", key);
+    else if (!is_number(node))
+        bad(w, d, node, "%s must be a number, not %s", key, asy__shown(node, shown));
+    else
+        *ret = node->f;
+    return is_number(node);
+}
+
+static void decide_type(struct work *w, struct draft *d)
+{
+    const struct asy_yaml *type = member(d->node, "type"), *min = member(d->node, "min"),
+                          *max = member(d->node, "max"), *step = member(d->node, "step");
+    const char *word = type ? asy__scalar(type) : NULL;
+    char shown[64];
+
+    if (word && !strcmp(word, "int"))
+        d->param.type = ASY_PARAM_INT;
+    else if (word && !strcmp(word, "float"))
+        d->param.type = ASY_PARAM_FLOAT;
+    else if (type)
+        bad(w, d, type, "type must be int or float, not %s", asy__shown(type, shown));
+    else
+        d->param.type = min->type == ASY_YAML_INT && max->type == ASY_YAML_INT &&
+                                (!step || step->type == ASY_YAML_INT)
+                            ? ASY_PARAM_INT
+                            : ASY_PARAM_FLOAT;
+}
+
+static void read_scale(struct work *w, struct draft *d)
+{
+    const struct asy_yaml *scale = member(d->node, "scale");
+    const char *word = scale ? asy__scalar(scale) : "linear";
+    char shown[64];
+
+    if (word && !strcmp(word, "log"))
+        d->param.log = 1;
+    else if (!word || strcmp(word, "linear") != 0)
+        bad(w, d, scale, "scale must be linear or log, not %s", asy__shown(scale, shown));
+    if (d->param.log && !(d->param.lo > 0))
+        bad(w, d, member(d->node, "min"), "min must be above 0 on a log scale");
+}
+
+static void read_step(struct work *w, struct draft *d)
+{
+    const struct asy_yaml *step = member(d->node, "step");
+    char shown[64];
+
+    if (!step)
+        return;
+    if (!is_number(step) || !(step->f > 0))
+        bad(w, d, step, "step must be a number above 0, not %s", asy__shown(step, shown));
+    else
+        d->param.step = step->f;
+}
+
+static int whole(double value)
+{
+    return value == floor(value) && fabs(value) <= INT_LIMIT;
+}
+
+static void read_range(struct work *w, struct draft *d)
+{
+    struct asy_param *q = &d->param;
+    int has_min = bound(w, d, "min", &q->lo), has_max = bound(w, d, "max", &q->hi);
+
+    if (!has_min || !has_max)
+        return;
+    decide_type(w, d);
+    read_step(w, d);
+    read_scale(w, d);
+    if (q->lo > q->hi)
+        bad(w, d, member(d->node, "min"), "min is above max");
+    if (q->type == ASY_PARAM_INT && !(whole(q->lo) && whole(q->hi) && whole(q->step)))
+        bad(w, d, d->node, "min, max and step of an int must be whole numbers up to 2^53");
+}
+
+/* ---- values ----------------------------------------------------------------------------------- */
+
+static int compare_numbers(const void *a, const void *b)
+{
+    double x = ((const struct asy_value *)a)->f, y = ((const struct asy_value *)b)->f;
+
+    return (x > y) - (x < y);
+}
+
+static int to_value(struct work *w, const struct asy_yaml *node, struct asy_value *ret)
+{
+    *ret = (struct asy_value){ .i = node->i, .f = node->f };
+    switch (node->type) {
+    case ASY_YAML_INT:
+        ret->type = ASY_VALUE_INT;
+        return fabs(node->f) <= INT_LIMIT;
+    case ASY_YAML_REAL:
+        ret->type = ASY_VALUE_REAL;
+        return isfinite(node->f);
+    case ASY_YAML_BOOL:
+        ret->type = ASY_VALUE_BOOL;
+        return 1;
+    case ASY_YAML_STRING:
+        ret->type = ASY_VALUE_STRING;
+        ret->s = asy__scalar(node) ? asy__take_text(w->p, node->text, node->len) : NULL;
+        return ret->s != NULL;
+    default:
+        return 0;
+    }
+}
+
+static int numeric(const struct asy_value *value)
+{
+    return value->type == ASY_VALUE_INT || value->type == ASY_VALUE_REAL;
+}
+
+static int same_value(const struct asy_value *a, const struct asy_value *b)
+{
+    if (numeric(a) && numeric(b))
+        return a->f == b->f;
+    if (a->type != b->type)
+        return 0;
+    return a->type == ASY_VALUE_STRING ? !strcmp(a->s, b->s) : a->i == b->i;
+}
+
+static void check_values(struct work *w, struct draft *d, const struct asy_yaml *list,
+                         struct asy_value *values)
+{
+    size_t numbers = 0;
+    char shown[64];
+
+    for (size_t i = 0; i < list->len; i++)
+        numbers += numeric(&values[i]);
+    if (numbers == list->len) {
+        qsort(values, list->len, sizeof *values, compare_numbers);
+        d->param.ordered = 1;
+    }
+    for (size_t i = 1; d->param.ordered && i < list->len; i++)
+        if (values[i].f == values[i - 1].f) {
+            bad(w, d, list, "has %.15g twice", values[i].f);
+            return;
+        }
+    for (size_t i = 1; !d->param.ordered && i < list->len; i++)
+        for (size_t j = 0; j < i; j++)
+            if (same_value(&values[i], &values[j])) {
+                bad(w, d, list->items[i], "has %s twice", asy__shown(list->items[i], shown));
+                return;
+            }
+}
+
+static void read_values(struct work *w, struct draft *d)
+{
+    static const char *const others[] = { "min", "max", "scale", "step", "type" };
+    const struct asy_yaml *list = member(d->node, "values");
+    struct asy_value *values;
+    char shown[64];
+
+    d->param.type = ASY_PARAM_CHOICE;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(others); i++)
+        if (member(d->node, others[i]))
+            bad(w, d, member(d->node, others[i]), "has values, so %s has no meaning", others[i]);
+    if (list->type != ASY_YAML_LIST || list->len == 0 || list->len > ASY_SPACE_MAX) {
+        bad(w, d, list, "values must be a list of 1 to %d values", ASY_SPACE_MAX);
+        return;
+    }
+    if (!(values = asy__take(w->p, list->len * sizeof *values)))
+        return;
+    for (size_t i = 0; i < list->len; i++)
+        if (!to_value(w, list->items[i], &values[i])) {
+            bad(w, d, list->items[i], "a value must be a text, number, true or false, not %s",
+                asy__shown(list->items[i], shown));
+            return;
+        }
+    d->param.choices = values;
+    d->param.n_choices = list->len;
+    check_values(w, d, list, values);
+}
+
+/* ---- what a model takes ------------------------------------------------------------------------- */
+
+static void check_choice(struct work *w, struct draft *d, const struct asy__row *row,
+                         const struct asy_value *value)
+{
+    int fits;
+    char allowed[200];
+
+    switch (row->kind) {
+    case ASY__WORD:
+        fits = value->type == ASY_VALUE_STRING && asy__words_have(row->words, value->s);
+        break;
+    case ASY__FLAG:
+        fits = value->type == ASY_VALUE_BOOL;
+        break;
+    default:
+        fits = numeric(value) && value->f >= row->min && value->f <= row->max &&
+               (row->kind != ASY__INT || value->f == floor(value->f));
+    }
+    if (!fits)
+        bad(w, d, member(d->node, "values"), "every value must be %s%s",
+            row->kind == ASY__WORD ? "one of " : "",
+            asy__row_allowed(row, allowed, sizeof allowed));
+}
+
+static void check_hyperparameter(struct work *w, struct draft *d)
+{
+    const struct asy__row *row = asy__row_option(w->p->model_group, d->name);
+    const char *names[64], *name;
+    char hint[128], allowed[200];
+    size_t n = 0;
+
+    if (!row) {
+        while (n < 64 && (name = asy_study_option(w->p->model_group, n)))
+            names[n++] = name;
+        asy__did_you_mean(d->name, names, n, hint, sizeof hint);
+        bad(w, d, d->key, "is not a hyperparameter of %s%s", w->p->model_group + strlen("model "),
+            hint);
+        return;
+    }
+    if (asy__row_val(w->p, row)->node)
+        bad(w, d, d->key, "stands in run as a constant too");
+    if (d->bad)
+        return;
+    for (size_t i = 0; i < d->param.n_choices && !d->bad; i++)
+        check_choice(w, d, row, &d->param.choices[i]);
+    if (d->param.n_choices)
+        return;
+    if (row->kind == ASY__WORD || row->kind == ASY__FLAG)
+        bad(w, d, d->node, "needs values: %s", asy__row_allowed(row, allowed, sizeof allowed));
+    else if (d->param.lo < row->min || d->param.hi > row->max ||
+             (row->kind == ASY__INT && d->param.type != ASY_PARAM_INT))
+        bad(w, d, d->node, "must be %s", asy__row_allowed(row, allowed, sizeof allowed));
+}
+
+/* ---- one parameter ------------------------------------------------------------------------------ */
+
+/* Letters, digits, _ and -, in parts between dots. */
+static int is_param_name(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+
+    return n && !name[n] && n <= 100 && name[0] != '.' && name[0] != '-' && name[n - 1] != '.' &&
+           !strstr(name, "..");
+}
+
+static void check_keys(struct work *w, struct draft *d)
+{
+    char hint[128];
+
+    for (size_t i = 0; i < d->node->len; i++) {
+        const char *key = d->node->keys[i]->text;
+        size_t k = 0;
+
+        while (k < ASY_ARRAY_LEN(param_keys) && strcmp(param_keys[k], key) != 0)
+            k++;
+        if (k < ASY_ARRAY_LEN(param_keys))
+            continue;
+        asy__did_you_mean(key, param_keys, k, hint, sizeof hint);
+        bad(w, d, d->node->keys[i], "unknown key '%.40s'%s", key,
+            hint[0] ? hint : "; known are type, min, max, scale, step, values, when");
+    }
+}
+
+static void read_param(struct work *w, struct draft *d)
+{
+    d->param.name = d->name;
+    if (!is_param_name(d->name)) {
+        bad(w, d, d->key, "is not a name (letters, digits, '_', '-', parts joined by '.')");
+    } else if (d->node->type != ASY_YAML_MAP) {
+        bad(w, d, d->node, "must be {min, max} or {values: [...]}%s",
+            w->p->kind == ASY_RUN_MODEL ? "; a constant stands in run" : "");
+    } else {
+        check_keys(w, d);
+        d->when = member(d->node, "when");
+        if (member(d->node, "values"))
+            read_values(w, d);
+        else
+            read_range(w, d);
+    }
+    if (w->p->model_group)
+        check_hyperparameter(w, d);
+}
+
+/* ---- conditions --------------------------------------------------------------------------------- */
+
+static struct draft *find(struct work *w, const char *name)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (!strcmp(w->drafts[i].name, name))
+            return &w->drafts[i];
+    return NULL;
+}
+
+/* A wanted value of the parent as an entry of a point; NAN: it cannot have it. */
+static double entry_of(struct work *w, const struct asy_param *parent, const struct asy_yaml *node)
+{
+    struct asy_value value;
+
+    if (!to_value(w, node, &value))
+        return NAN;
+    for (size_t i = 0; i < parent->n_choices; i++)
+        if (same_value(&parent->choices[i], &value))
+            return (double)i;
+    if (parent->type == ASY_PARAM_CHOICE || !numeric(&value))
+        return NAN;
+    return value.f >= parent->lo && value.f <= parent->hi ? value.f : NAN;
+}
+
+static void when_values(struct work *w, struct draft *d, const struct asy_param *parent,
+                        const struct asy_yaml *node, struct asy_when *when)
+{
+    struct asy_yaml *one[1] = { (struct asy_yaml *)(uintptr_t)node };
+    struct asy_yaml *const *items = node->type == ASY_YAML_LIST ? node->items : one;
+    size_t n = node->type == ASY_YAML_LIST ? node->len : 1;
+    double *values = asy__take(w->p, (n + 1) * sizeof *values);
+    char shown[64];
+
+    if (n == 0)
+        bad(w, d, node, "when has an empty list for '%s'", parent->name);
+    for (size_t i = 0; values && i < n; i++) {
+        values[i] = entry_of(w, parent, items[i]);
+        if (isnan(values[i]))
+            bad(w, d, items[i], "when: '%s' never is %s", parent->name,
+                asy__shown(items[i], shown));
+    }
+    when->values = values;
+    when->n_values = n;
+}
+
+/* min and max of numbers; of an ordered choice, those values that lie between. */
+static void when_range(struct work *w, struct draft *d, const struct asy_param *parent,
+                       const struct asy_yaml *node, struct asy_when *when)
+{
+    const struct asy_yaml *min = member(node, "min"), *max = member(node, "max");
+    double lo = min ? min->f : -DBL_MAX, hi = max ? max->f : DBL_MAX, *values;
+    size_t n = 0;
+
+    if ((min && !is_number(min)) || (max && !is_number(max)) || (!min && !max) ||
+        node->len != (size_t)(!!min + !!max) || lo > hi) {
+        bad(w, d, node, "when: a range is {min: number, max: number}");
+    } else if (parent->type != ASY_PARAM_CHOICE) {
+        when->lo = lo;
+        when->hi = hi;
+    } else if (!parent->ordered) {
+        bad(w, d, node, "when: '%s' has no numbers; give a value or a list", parent->name);
+    } else if ((values = asy__take(w->p, parent->n_choices * sizeof *values))) {
+        for (size_t i = 0; i < parent->n_choices; i++)
+            if (parent->choices[i].f >= lo && parent->choices[i].f <= hi)
+                values[n++] = (double)i;
+        if (n == 0)
+            bad(w, d, node, "when: '%s' never lies there", parent->name);
+        when->values = values;
+        when->n_values = n;
+    }
+}
+
+static void read_when(struct work *w, struct draft *d)
+{
+    struct asy_when *whens = asy__take(w->p, (d->when->len + 1) * sizeof *whens);
+    struct asy_space *space = w->p->study->space;
+
+    for (size_t i = 0; whens && i < d->when->len; i++) {
+        const struct asy_yaml *node = d->when->items[i];
+        const struct asy_param *parent;
+
+        whens[i].parent = asy_space_find(space, d->when->keys[i]->text);
+        if (whens[i].parent == SIZE_MAX)
+            return; /* its parent is wrong: that is said there */
+        parent = asy_space_at(space, whens[i].parent);
+        if (node->type == ASY_YAML_MAP)
+            when_range(w, d, parent, node, &whens[i]);
+        else
+            when_values(w, d, parent, node, &whens[i]);
+    }
+    d->param.whens = whens;
+    d->param.n_whens = d->when->len;
+}
+
+static void check_parents(struct work *w, struct draft *d)
+{
+    char hint[128];
+
+    if (!d->when)
+        return;
+    if (d->when->type != ASY_YAML_MAP || d->when->len == 0) {
+        bad(w, d, d->when, "when must be {parameter: value, [list] or {min, max}}");
+        d->when = NULL;
+        return;
+    }
+    if (!(d->parents = asy__take(w->p, d->when->len * sizeof(*d->parents))))
+        return;
+    for (size_t i = 0; i < d->when->len; i++) {
+        const char *name = d->when->keys[i]->text;
+
+        if ((d->parents[i] = find(w, name)))
+            continue;
+        asy__did_you_mean(name, w->names, w->n, hint, sizeof hint);
+        bad(w, d, d->when->keys[i], "when: '%.40s' is not a parameter%s", name, hint);
+    }
+}
+
+/* ---- the space ---------------------------------------------------------------------------------- */
+
+static int ready(const struct draft *d)
+{
+    for (size_t i = 0; d->when && i < d->when->len; i++)
+        if (d->parents[i] && !d->parents[i]->added)
+            return 0;
+    return 1;
+}
+
+static void add(struct work *w, struct draft *d)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    char prefix[NAME_TEXT];
+    size_t n = asy_space_len(w->p->study->space);
+
+    d->added = 1;
+    if (d->when && !d->bad)
+        read_when(w, d);
+    if (d->bad || w->p->rc)
+        return;
+    if (asy_space_add(w->p->study->space, &d->param, &err) == 0) {
+        w->p->params[n] = d->node;
+        return;
+    }
+    if (err.code == ASY_E_NOMEM) {
+        asy__no_memory(w->p);
+        return;
+    }
+    snprintf(prefix, sizeof prefix, "parameter '%s': ", d->name);
+    bad(w, d, d->node, "%s",
+        strncmp(err.text, prefix, strlen(prefix)) ? err.text : err.text + strlen(prefix));
+}
+
+static void add_all(struct work *w)
+{
+    int progress = 1;
+
+    while (progress) {
+        progress = 0;
+        for (size_t i = 0; i < w->n && !w->p->rc; i++)
+            if (!w->drafts[i].added && ready(&w->drafts[i])) {
+                add(w, &w->drafts[i]);
+                progress = 1;
+                break; /* the first that can be added: the order is that of the file otherwise */
+            }
+    }
+    for (size_t i = 0; i < w->n && !w->p->rc; i++)
+        if (!w->drafts[i].added)
+            bad(w, &w->drafts[i], w->drafts[i].when, "when: the conditions go round in a circle");
+}
+
+void asy__study_space(struct asy__parse *p)
+{
+    const struct asy_yaml *map = asy__val(p, "parameters")->node;
+    struct work w = { .p = p };
+    char shown[64];
+
+    if (!map)
+        return;
+    if (map->type != ASY_YAML_MAP || map->len == 0 || map->len > ASY_SPACE_MAX) {
+        asy__problem(p, map, "parameters", "must be a map of 1 to %d parameters, not %s",
+                     ASY_SPACE_MAX, map->len ? asy__shown(map, shown) : "an empty one");
+        return;
+    }
+    w.n = map->len;
+    w.drafts = asy__take(p, w.n * sizeof *w.drafts);
+    w.names = asy__take(p, w.n * sizeof *w.names);
+    p->params = asy__take(p, w.n * sizeof(*p->params));
+    if (p->rc)
+        return;
+    for (size_t i = 0; i < w.n; i++) {
+        w.drafts[i].key = map->keys[i];
+        w.drafts[i].node = map->items[i];
+        w.names[i] = w.drafts[i].name = map->keys[i]->text;
+    }
+    for (size_t i = 0; i < w.n && !p->rc; i++)
+        read_param(&w, &w.drafts[i]);
+    for (size_t i = 0; i < w.n && !p->rc; i++)
+        check_parents(&w, &w.drafts[i]);
+    add_all(&w);
+}
+
+/* ---- points ------------------------------------------------------------------------------------- */
+
+static void write_scalar(struct asy_jsonw *w, const char *key, const struct asy_yaml *node)
+{
+    char text[40];
+
+    if (node->type == ASY_YAML_INT) {
+        asy_jsonw_i64(w, key, node->i);
+    } else if (node->type == ASY_YAML_REAL && isfinite(node->f)) {
+        asy__real_text(node->f, text);
+        asy_jsonw_raw(w, key, text, strlen(text));
+    } else if (node->type == ASY_YAML_BOOL) {
+        asy_jsonw_bool(w, key, node->i != 0);
+    } else {
+        asy_jsonw_strn(w, key, node->text, node->len);
+    }
+}
+
+static int read_point(struct asy__parse *p, const struct asy_yaml *node, double *x,
+                      struct asy_error *err)
+{
+    struct asy_json *json = NULL;
+    struct asy_jsonw w;
+    struct asy_buf buf;
+    int rc;
+
+    asy_buf_init(&buf, ASY_STUDY_FILE_MAX * 8);
+    asy_jsonw_init(&w, &buf, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    for (size_t i = 0; i < node->len; i++)
+        write_scalar(&w, node->keys[i]->text, node->items[i]);
+    asy_jsonw_close(&w, '}');
+    if ((rc = asy_buf_check(&buf, "point", err)) == 0 &&
+        (rc = asy_json_parse(buf.data, buf.len, &json, err)) == 0)
+        rc = asy_space_read(p->study->space, json, 1, x, err);
+    asy_json_destroy(json);
+    asy_buf_fini(&buf);
+    return rc;
+}
+
+static const struct asy_yaml *not_scalar(const struct asy_yaml *node)
+{
+    for (size_t i = 0; i < node->len; i++)
+        if (!asy__scalar(node->items[i]))
+            return node->items[i];
+    return NULL;
+}
+
+void asy__study_enqueue(struct asy__parse *p)
+{
+    const struct asy_yaml *list = asy__val(p, "search.enqueue")->node;
+    size_t len = asy_space_len(p->study->space), cells;
+    struct asy_error err = ASY_ERROR_INIT;
+    char key[64], shown[64];
+    double *x;
+
+    if (!list)
+        return;
+    if (list->type != ASY_YAML_LIST) {
+        asy__problem(p, list, "search.enqueue", "must be a list of maps, not %s",
+                     asy__shown(list, shown));
+        return;
+    }
+    if (__builtin_mul_overflow(list->len, len, &cells) || cells > (16u << 20)) {
+        asy__problem(p, list, "search.enqueue", "has too many points");
+        return;
+    }
+    if (!(x = asy__take(p, (cells + 1) * sizeof *x)))
+        return;
+    for (size_t i = 0; i < list->len && !p->rc; i++) {
+        const struct asy_yaml *node = list->items[i];
+
+        snprintf(key, sizeof key, "search.enqueue[%zu]", i);
+        if (node->type != ASY_YAML_MAP || node->len == 0 || not_scalar(node))
+            asy__problem(p, node, key, "must be a map of parameters and values");
+        else if (read_point(p, node, x + i * len, &err) == ASY_E_NOMEM)
+            asy__no_memory(p);
+        else if (err.code)
+            asy__problem(p, node, key, "%s", err.text);
+        err = (struct asy_error)ASY_ERROR_INIT;
+    }
+    p->study->spec.enqueue = x;
+    p->study->spec.n_enqueue = list->len;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * study_table.c - the keys of the study file: the one table behind parser, help and reference page.
+ * Sections stand before their keys; the canonical text has this order. */
+#include "study_impl.h"
+#include <stdio.h>
+#include <string.h>
+#include <asy/parse.h>
+
+#define SEED_MAX 9223372036854775807.0 /* as a double 2^63: every int64_t of 0 or more */
+#define YEAR_MS 31536000000.0
+
+const struct asy__row asy__rows[] = {
+    { "assay", ASY__INT, ASY__REQUIRED, .min = 1, .max = 1,
+      .help = "version of this file format; tells a study from other YAML files" },
+    { "name", ASY__NAME, ASY__REQUIRED,
+      .help = "name of the study; a second study of the same name gets '-2' added" },
+    { "description", ASY__STRING, .fallback = "''", .help = "free text, shown with the study" },
+    { "tags", ASY__STRING_MAP, .fallback = "{}", .help = "names and texts kept with the study",
+      .example = "tags: {team: vision, ticket: 'A-17'}" },
+    { "project", ASY__NAME, .fallback = "default",
+      .help = "the experiment of the tracking service that the study's runs belong to" },
+    { "priority", ASY__INT, .min = -1000, .max = 1000, .fallback = "0",
+      .help = "studies of a higher priority get workers first" },
+    { "retries", ASY__INT, .min = 0, .max = 1000, .fallback = "3",
+      .help = "how often a trial that crashes is tried again; lost workers do not count" },
+    { "dir", ASY__PATH, .absent = "the folder of the study file",
+      .help = "folder that relative paths start from" },
+
+    { "run", ASY__SECTION, ASY__REQUIRED,
+      .help = "what a trial runs: exactly one of model, command",
+      .example = "run:\n  model: mlp\n  hidden: 128\n  length: {unit: epochs, max: 40}" },
+    { "run.model", ASY__WORD, .words = "mlp", .absent = "a command is run",
+      .help = "a model family of the native engine; its hyperparameters may stand beside it as "
+              "constants" },
+    { "run.fixed", ASY__FIXED, ASY__FOR_MODEL, .absent = "nothing is fixed",
+      .help = "the constants in a map of their own, as an alternative to standing in run" },
+    { "run.command", ASY__STRINGS, .absent = "a model is trained",
+      .help = "a program and its arguments, without a shell; {name} is a parameter's value, "
+              "\"{args}\" becomes --name=value for all, {{ and }} are braces",
+      .example = "run:\n  command: [python3, train.py, --lr, \"{lr}\"]" },
+    { "run.plugin", ASY__LATER, .help = "a shared library with a training loop" },
+    { "run.files", ASY__PATHS, ASY__FOR_COMMAND, .fallback = "[]",
+      .help = "files and folders that are copied into the folder of each trial" },
+    { "run.env", ASY__STRING_MAP, ASY__FOR_COMMAND, .fallback = "{}",
+      .help = "environment variables of the program" },
+    { "run.cwd", ASY__WORD, ASY__FOR_COMMAND, .words = "study|trial", .fallback = "study",
+      .help = "folder that the program starts in: dir, or the trial's own" },
+    { "run.grace", ASY__DURATION, .min = 0, .max = 86400000, .fallback = "30s",
+      .help = "time to checkpoint and end after being told to, before the program is killed" },
+    { "run.metrics", ASY__SECTION, ASY__FOR_COMMAND, .scalar = "=socket",
+      .help = "how metrics come: 'socket' (JSON lines on ASSAY_SOCKET) or a pattern for stdout",
+      .example = "metrics: {pattern: 'step=(?<step>\\d+) val_loss=(?<val_loss>\\S+)'}" },
+    { "run.metrics.pattern", ASY__STRING, ASY__FOR_COMMAND, .absent = "the socket is used",
+      .help = "regular expression (PCRE2) whose named groups are metrics; 'step' is the step" },
+    { "run.checkpoint", ASY__FLAG, ASY__FOR_COMMAND, .fallback = "false",
+      .help = "the program checkpoints and can be paused; without it, rungs stop trials instead of "
+              "pausing them, and a trial that is moved starts from nothing" },
+    { "run.length", ASY__SECTION, .help = "the axis along which trials are compared",
+      .example = "length: {unit: epochs, max: 40}" },
+    { "run.length.unit", ASY__STRING, .absent = "epochs for a model, steps for a command",
+      .help = "name of the unit; a model counts epochs" },
+    { "run.length.max", ASY__INT, .min = 1, .max = 1e15, .absent = "open; a model needs one",
+      .help = "length of a whole trial" },
+    { "run.repeats", ASY__INT, ASY__MORE_LATER, .min = 1, .max = 1, .fallback = "1",
+      .help = "seeds per point" },
+
+    { "data", ASY__SECTION, ASY__FOR_MODEL, .scalar = "file",
+      .help = "the data set of a model; a mere path stands for file",
+      .example = "data: {file: digits.csv.gz, label: -1, split: {validation: 0.2, test: 0.2}}" },
+    { "data.file", ASY__PATH, ASY__REQUIRED | ASY__FOR_MODEL,
+      .help = "a CSV or TSV file, also gzipped" },
+    { "data.format", ASY__WORD, ASY__FOR_MODEL, .words = "auto|csv|tsv", .fallback = "auto",
+      .help = "auto goes by the file's name" },
+    { "data.header", ASY__AUTO_FLAG, ASY__FOR_MODEL, .fallback = "auto",
+      .help = "whether the first row has the columns' names" },
+    { "data.exclude", ASY__COLUMNS, ASY__FOR_MODEL, .fallback = "[]",
+      .help = "columns that are left out" },
+    { "data.categorical", ASY__COLUMNS, ASY__FOR_MODEL, .fallback = "[]",
+      .help = "columns of numbers that are names of categories" },
+    { "data.label", ASY__COLUMN, ASY__FOR_MODEL, .later = "several labels", .fallback = "-1",
+      .help = "the column to predict" },
+    { "data.task", ASY__WORD, ASY__FOR_MODEL, .words = "auto|classification|regression",
+      .fallback = "auto", .help = "auto goes by the label column" },
+    { "data.missing", ASY__WORD, ASY__FOR_MODEL, .words = "error|mean|drop", .fallback = "error",
+      .help = "what to do with empty cells: refuse the file, put the mean, drop the row" },
+    { "data.scale", ASY__WORD, ASY__FOR_MODEL, .words = "standard|minmax|none",
+      .fallback = "standard", .help = "how numbers are scaled, learnt from the training part" },
+    { "data.split", ASY__SECTION, ASY__FOR_MODEL,
+      .help = "the parts of the data, the same for all trials; the search never sees test",
+      .example = "split: {validation: 0.2, test: 0.2, stratify: true, seed: 0}" },
+    { "data.split.validation", ASY__NUMBER, ASY__FOR_MODEL, .min = 0, .max = 0.99,
+      .later = "a file name", .fallback = "0.2", .help = "share of the rows to compare trials on" },
+    { "data.split.test", ASY__NUMBER, ASY__FOR_MODEL, .min = 0, .max = 0.99,
+      .later = "a file name", .fallback = "0.2", .help = "share of the rows for the last word" },
+    { "data.split.stratify", ASY__FLAG, ASY__FOR_MODEL, .fallback = "true",
+      .help = "keep the proportions of the classes in each part" },
+    { "data.split.seed", ASY__INT, ASY__FOR_MODEL, .min = 0, .max = SEED_MAX, .fallback = "0",
+      .help = "number that the shuffle starts from" },
+    { "data.split.group", ASY__LATER, ASY__FOR_MODEL,
+      .help = "column whose equal values stay in one part" },
+    { "data.split.folds", ASY__LATER, ASY__FOR_MODEL, .help = "cross-validation" },
+
+    { "objective", ASY__OBJECTIVE, ASY__REQUIRED, .later = "several objectives",
+      .help = "what the search makes better",
+      .example = "objective: {metric: val_accuracy, goal: maximize, take: best}" },
+    { "objective.metric", ASY__STRING, ASY__REQUIRED, .help = "name of a reported metric" },
+    { "objective.goal", ASY__WORD, ASY__REQUIRED, .words = "maximize|minimize",
+      .help = "which way is better" },
+    { "objective.take", ASY__WORD, .words = "best|last", .fallback = "best",
+      .help = "a trial's value: the best of its reports, or the last" },
+    { "objective.target", ASY__NUMBER, .absent = "none",
+      .help = "a value that is good enough; the study ends when a trial reaches it" },
+    { "constraints", ASY__LATER, .help = "bounds on other metrics" },
+
+    { "parameters", ASY__PARAMETERS, ASY__REQUIRED,
+      .help = "what is searched. Each is {min, max} (two whole numbers: an int, else a float) with "
+              "scale: log, step: and type: int or float as needed, or {values: [...]}; when: "
+              "{other: value, [list] or {min, max}} makes it conditional",
+      .example = "parameters:\n"
+                 "  lr:        {min: 1e-5, max: 1.0, scale: log}\n"
+                 "  hidden:    {min: 16, max: 512, scale: log}\n"
+                 "  optimizer: {values: [sgd, adam]}\n"
+                 "  momentum:  {min: 0.0, max: 0.99, when: {optimizer: sgd}}" },
+
+    { "search", ASY__SECTION, .help = "how points are chosen and weak trials ended",
+      .example = "search: {sampler: tpe, pruner: {name: asha, min: 1, reduction: 4}, seed: 7}" },
+    { "search.sampler", ASY__SECTION, .scalar = "name",
+      .help = "who suggests points: its name, or a map of name and options",
+      .example = "sampler: {name: tpe, startup_trials: 20}" },
+    { "search.sampler.name", ASY__WORD, .words = "auto|random|grid|tpe", .fallback = "auto",
+      .help = "auto takes grid for small finite spaces and tpe for the rest" },
+    { "search.pruner", ASY__SECTION, .scalar = "name",
+      .help = "who ends weak trials early: its name, or a map of name and options",
+      .example = "pruner: {name: asha, min: 1, reduction: 4}" },
+    { "search.pruner.name", ASY__WORD, .words = "none|median|asha", .fallback = "none",
+      .help = "median stops trials below the others' median, asha promotes the best at rungs" },
+    { "search.seed", ASY__INT, .min = 0, .max = SEED_MAX, .fallback = "0",
+      .help = "number that all randomness of the study starts from" },
+    { "search.deterministic", ASY__FLAG, .fallback = "false",
+      .help = "decide job k from the outcomes of jobs up to k - lag only, so that any number of "
+              "workers gives the same trials" },
+    { "search.lag", ASY__INT, .min = 1, .max = 4096, .fallback = "16", .unit = "jobs",
+      .help = "with deterministic: how far jobs run ahead of decisions; at most so many at once" },
+    { "search.enqueue", ASY__POINTS, .fallback = "[]",
+      .help = "points, whole or in part, that are tried first",
+      .example = "enqueue: [{lr: 1e-3, hidden: 128}]" },
+    { "search.from", ASY__LATER, .help = "earlier studies to learn from" },
+
+    { "budget", ASY__SECTION,
+      .help = "when the study ends: what is reached first; trials or time is needed",
+      .example = "budget: {trials: 60, time: 30m}" },
+    { "budget.trials", ASY__INT, .min = 1, .max = 1e9, .absent = "open",
+      .help = "points started" },
+    { "budget.time", ASY__DURATION, .min = 1, .max = 10 * YEAR_MS, .absent = "open",
+      .help = "wall time since the study began" },
+    { "budget.parallel", ASY__INT, .min = 0, .max = 1e6, .fallback = "0",
+      .help = "trials at once; 0: as many as fit" },
+
+    { "resources", ASY__SECTION, .help = "what each trial gets; cores and memory are per rank",
+      .example = "resources: {cores: 1, memory: 2GiB}" },
+    { "resources.cores", ASY__INT, .min = 1, .max = 4096, .fallback = "1", .help = "CPU cores" },
+    { "resources.memory", ASY__SIZE, .min = 1048576, .max = 1125899906842624.0,
+      .fallback = "1GiB", .help = "main memory; a trial that uses more is ended" },
+    { "resources.gpus", ASY__INT, ASY__MORE_LATER, .min = 0, .max = 0, .fallback = "0",
+      .help = "GPUs" },
+    { "resources.ranks", ASY__INT, ASY__MORE_LATER, .min = 1, .max = 1, .fallback = "1",
+      .help = "processes that train one trial together" },
+    { "resources.device", ASY__WORD, .words = "auto|cpu", .later = "gpu|cuda|opencl",
+      .fallback = "auto", .help = "where the arithmetic runs" },
+    { "resources.reproducible", ASY__WORD, .words = "normal", .later = "strict",
+      .fallback = "normal",
+      .help = "normal: the same bits for the same width and build" },
+
+    { "startup_trials", ASY__INT, .group = "sampler tpe", .min = 0, .max = 1e6, .fallback = "10",
+      .help = "random points before the model of good points is used" },
+    { "candidates", ASY__INT, .group = "sampler tpe", .min = 1, .max = 4096, .fallback = "24",
+      .help = "points drawn from that model, of which the most promising is taken" },
+    { "multivariate", ASY__FLAG, .group = "sampler tpe", .fallback = "true",
+      .help = "model parameters jointly rather than one by one" },
+    { "constant_liar", ASY__FLAG, .group = "sampler tpe", .fallback = "true",
+      .help = "count running trials as bad ones, so that parallel points keep apart" },
+    { "startup_trials", ASY__INT, .group = "pruner median", .min = 0, .max = 1e9, .fallback = "5",
+      .help = "trials that run to the end before any is stopped" },
+    { "warmup_steps", ASY__INT, .group = "pruner median", .min = 0, .max = 1e15, .fallback = "0",
+      .help = "length below which no trial is stopped" },
+    { "interval", ASY__INT, .group = "pruner median", .min = 1, .max = 1e15, .fallback = "1",
+      .help = "length between two looks" },
+    { "min_trials", ASY__INT, .group = "pruner median", .min = 1, .max = 1e9, .fallback = "1",
+      .help = "values at a step that a median needs" },
+    { "min", ASY__INT, .group = "pruner asha", .min = 1, .max = 1e15, .fallback = "1",
+      .help = "length at the lowest rung" },
+    { "reduction", ASY__INT, .group = "pruner asha", .min = 2, .max = 1e6, .fallback = "4",
+      .help = "one in so many goes on to the next rung, which is so many times longer" },
+
+    { "lr", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 1000, .fallback = "0.001",
+      .help = "learning rate" },
+    { "hidden", ASY__INT, .group = "model mlp", .min = 1, .max = 65536, .fallback = "128",
+      .help = "units of each hidden layer" },
+    { "layers", ASY__INT, .group = "model mlp", .min = 1, .max = 8, .fallback = "2",
+      .help = "hidden layers" },
+    { "activation", ASY__WORD, .group = "model mlp",
+      .words = "relu|tanh|gelu|sigmoid|silu|leaky_relu", .fallback = "relu",
+      .help = "function after each hidden layer" },
+    { "optimizer", ASY__WORD, .group = "model mlp", .words = "sgd|adam", .fallback = "adam",
+      .help = "rule of the weight updates" },
+    { "momentum", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 0.999999, .fallback = "0.9",
+      .help = "sgd: share of the last update that goes on" },
+    { "nesterov", ASY__FLAG, .group = "model mlp", .fallback = "false",
+      .help = "sgd: look ahead along the momentum" },
+    { "beta1", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 0.999999, .fallback = "0.9",
+      .help = "adam: decay of the mean" },
+    { "beta2", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 0.99999999,
+      .fallback = "0.999", .help = "adam: decay of the squares" },
+    { "epsilon", ASY__NUMBER, .group = "model mlp", .min = 1e-16, .max = 1, .fallback = "1e-8",
+      .help = "adam: what keeps the divisor from 0" },
+    { "batch_size", ASY__INT, .group = "model mlp", .min = 1, .max = 1048576, .fallback = "64",
+      .help = "rows per update, over all ranks" },
+    { "weight_decay", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 100, .fallback = "0",
+      .help = "strength of the pull of weights towards 0" },
+    { "patience", ASY__INT, .group = "model mlp", .min = 0, .max = 1000000, .fallback = "0",
+      .unit = "epochs", .help = "end after so many without a better objective; 0: never" },
+
+    { "train_loss", ASY__NUMBER, .group = "metric mlp", .help = "loss on the training part" },
+    { "train_accuracy", ASY__NUMBER, .group = "metric mlp", .help = "classification: share right" },
+    { "train_mae", ASY__NUMBER, .group = "metric mlp", .help = "regression: mean absolute error" },
+    { "train_r2", ASY__NUMBER, .group = "metric mlp", .help = "regression: share explained" },
+    { "val_loss", ASY__NUMBER, .group = "metric mlp", .help = "loss on the validation part" },
+    { "val_accuracy", ASY__NUMBER, .group = "metric mlp", .help = "classification: share right" },
+    { "val_mae", ASY__NUMBER, .group = "metric mlp", .help = "regression: mean absolute error" },
+    { "val_r2", ASY__NUMBER, .group = "metric mlp", .help = "regression: share explained" },
+};
+const size_t asy__n_rows = ASY_ARRAY_LEN(asy__rows);
+_Static_assert(ASY_ARRAY_LEN(asy__rows) <= ASY__ROWS_MAX, "a parse has a value for each row");
+
+const struct asy__row *asy__row_find(const char *path)
+{
+    for (size_t i = 0; i < asy__n_rows; i++)
+        if (!asy__rows[i].group && !strcmp(asy__rows[i].path, path))
+            return &asy__rows[i];
+    return NULL;
+}
+
+const struct asy__row *asy__row_option(const char *group, const char *name)
+{
+    for (size_t i = 0; group && i < asy__n_rows; i++)
+        if (asy__rows[i].group && !strcmp(asy__rows[i].group, group) &&
+            !strcmp(asy__rows[i].path, name))
+            return &asy__rows[i];
+    return NULL;
+}
+
+const char *asy__row_leaf(const struct asy__row *row)
+{
+    const char *dot = strrchr(row->path, '.');
+
+    return dot ? dot + 1 : row->path;
+}
+
+const struct asy__row *asy__row_child(const char *section, size_t i)
+{
+    size_t len = strlen(section);
+
+    for (size_t r = 0; r < asy__n_rows; r++) {
+        const struct asy__row *row = &asy__rows[r];
+        const char *rest = row->path;
+
+        if (row->group)
+            continue;
+        if (len) {
+            if (strncmp(row->path, section, len) != 0 || row->path[len] != '.')
+                continue;
+            rest += len + 1;
+        }
+        if (!strchr(rest, '.') && i-- == 0)
+            return row;
+    }
+    return NULL;
+}
+
+const char *asy_study_option(const char *group, size_t i)
+{
+    for (size_t r = 0; r < asy__n_rows; r++)
+        if (asy__rows[r].group && !strcmp(asy__rows[r].group, group) && i-- == 0)
+            return asy__rows[r].path;
+    return NULL;
+}
+
+int asy__words_have(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (; words; words = strchr(words, '|')) {
+        words += *words == '|';
+        if (!strncmp(words, word, len) && (words[len] == '|' || !words[len]))
+            return 1;
+    }
+    return 0;
+}
+
+/* ---- what is allowed, in words ---------------------------------------------------------------- */
+
+static void number(char *text, size_t n, const struct asy__row *row, double value)
+{
+    char plain[32];
+
+    if (row->kind == ASY__DURATION && value >= 31536000000.0)
+        snprintf(text, n, "%.0f days", value / 86400000);
+    else if (row->kind == ASY__DURATION && value >= 1000)
+        snprintf(text, n, "%.0fs", value / 1000);
+    else if (row->kind == ASY__DURATION)
+        snprintf(text, n, "%.0fms", value);
+    else if (row->kind == ASY__SIZE)
+        snprintf(text, n, value < 1073741824 ? "%.0fMiB" : "%.0fTiB",
+                 value < 1073741824 ? value / 1048576 : value / 1099511627776.0);
+    else if (row->kind == ASY__INT && value <= 1e15)
+        snprintf(text, n, "%.0f", value);
+    else if (row->kind == ASY__INT && value > 1e18)
+        snprintf(text, n, "2^63 - 1");
+    else
+        snprintf(text, n, "%s", asy_format_f64(value, plain));
+}
+
+static const char *with_range(const struct asy__row *row, const char *what, char *text, size_t n)
+{
+    char lo[32], hi[32];
+
+    number(lo, sizeof lo, row, row->min);
+    number(hi, sizeof hi, row, row->max);
+    if (row->min < row->max)
+        snprintf(text, n, "%s from %s to %s", what, lo, hi);
+    else if (row->flags & ASY__MORE_LATER || row->max > 0)
+        snprintf(text, n, "%s", lo);
+    else
+        snprintf(text, n, "%s", what);
+    return text;
+}
+
+static const char *one_of(const struct asy__row *row, char *text, size_t n)
+{
+    size_t len = 0;
+
+    text[0] = 0;
+    for (const char *w = row->words; w && len < n; w = strchr(w, '|')) {
+        w += *w == '|';
+        len += (size_t)snprintf(text + len, n - len, "%s%.*s", len ? ", " : "",
+                                (int)strcspn(w, "|"), w);
+    }
+    return text;
+}
+
+const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n)
+{
+    static const char *const plain[] = {
+        [ASY__SECTION] = "a map",
+        [ASY__FLAG] = "true or false",
+        [ASY__STRING] = "a text",
+        [ASY__NAME] = "1 to 64 of a-z, 0-9, '.', '_' and '-'",
+        [ASY__PATH] = "a path",
+        [ASY__PATHS] = "a list of paths",
+        [ASY__STRINGS] = "a list of texts",
+        [ASY__STRING_MAP] = "a map of names and texts",
+        [ASY__COLUMN] = "a column's name or number (-1: the last)",
+        [ASY__COLUMNS] = "a list of column names or numbers (-1: the last)",
+        [ASY__AUTO_FLAG] = "auto, true or false",
+        [ASY__OBJECTIVE] = "a map",
+        [ASY__FIXED] = "a map of hyperparameters and values",
+        [ASY__PARAMETERS] = "a map of names to {min, max} or {values}",
+        [ASY__POINTS] = "a list of maps of parameters and values",
+        [ASY__LATER] = "not supported in this version",
+        [ASY__WORD] = NULL,
+    };
+
+    switch (row->kind) {
+    case ASY__INT:
+        return with_range(row, "a whole number", text, n);
+    case ASY__NUMBER:
+        return with_range(row, "a number", text, n);
+    case ASY__DURATION:
+        return with_range(row, "a duration (as 250ms, 30s, 10m, 2h, 1d)", text, n);
+    case ASY__SIZE:
+        return with_range(row, "a size (as 512MiB, 2GiB)", text, n);
+    case ASY__WORD:
+        return one_of(row, text, n);
+    default:
+        snprintf(text, n, "%s", plain[row->kind]);
+        return text;
+    }
+}

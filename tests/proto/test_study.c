@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Study files: what they mean, what is wrong with them, and that the canonical text stays itself. */
+#include <asy/durable.h>
+#include <asy/study.h>
+#include "asytest.h"
+
+#define MODEL_RUN "run: {model: mlp, length: {max: 40}}\n"
+#define DATA "data: d.csv\n"
+#define OBJECTIVE "objective: {metric: val_loss, goal: minimize}\n"
+#define PARAMS "parameters: {lr: {min: 1e-5, max: 1.0, scale: log}}\n"
+#define BUDGET "budget: {trials: 10}\n"
+#define HEAD "assay: 1\nname: s\n"
+#define MODEL_HEAD HEAD MODEL_RUN DATA
+#define MODEL MODEL_HEAD OBJECTIVE PARAMS BUDGET
+#define COMMAND_HEAD HEAD "run: {command: [train, \"{args}\"]}\n"
+#define COMMAND COMMAND_HEAD OBJECTIVE PARAMS BUDGET
+
+static struct asy_study_spec *parse(const char *name, const char *text)
+{
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf problems;
+
+    asy_buf_init(&problems, 64u << 10);
+    if (asy_study_parse(text, strlen(text), "s.yaml", "/base", &spec, &problems, &err) < 0)
+        t__check(false, __LINE__, __FILE__, "%s: %s\n%s", name, err.text, problems.data);
+    asy_buf_fini(&problems);
+    return spec;
+}
+
+/* ---- good files ------------------------------------------------------------------------------ */
+
+static void defaults_are_filled_in(void)
+{
+    struct asy_study_spec *s = parse("model", MODEL), *c = parse("command", COMMAND);
+
+    if (!s || !c)
+        goto out;
+    T_STR("name", s->name, "s");
+    T_STR("project", s->project, "default");
+    T_STR("description", s->description, "");
+    T_STR("data", s->data_file, "/base/d.csv");
+    T_STR("unit", s->length_unit, "epochs");
+    T_STR("sampler", s->sampler, "auto");
+    T_STR("pruner", s->pruner, "none");
+    T_STR("base", s->base_dir, "/base");
+    T_EQ("kind", s->kind, ASY_RUN_MODEL);
+    T_EQ("retries", s->retries, 3);
+    T_EQ("trials", s->max_trials, 10);
+    T_EQ("time", s->max_time_ms, INT64_MAX);
+    T_EQ("memory", s->memory, 1 << 30);
+    T_EQ("grace", s->grace_ms, 30000);
+    T_EQ("lag", s->lag, 16);
+    T_EQ("seed", s->seed, 0);
+    T_EQ("checkpoint", s->checkpoint, 1);
+    T_TRUE(isnan(s->objectives[0].target));
+    T_NEAR("fixed", asy_json_f64(asy_json_get(s->fixed, "beta2"), 0), 0.999, 0);
+    T_TRUE(!asy_json_get(s->fixed, "lr"));
+    T_EQ("command", c->kind, ASY_RUN_COMMAND);
+    T_STR("command unit", c->length_unit, "steps");
+    T_EQ("command checkpoint", c->checkpoint, 0);
+    T_TRUE(c->length_max == UINT64_MAX && !c->pattern && !c->data_file && !c->fixed);
+    T_EQ("words", c->n_command, 2);
+out:
+    asy_study_destroy(s);
+    asy_study_destroy(c);
+}
+
+static const char full_command[] =
+    "assay: 1\nname: a.b-c_9\ndescription: 5\ntags: {team: vision, n: 1.50, no: no}\n"
+    "project: p\npriority: -3\nretries: 0\n"
+    "run:\n  command: [python3, ./train.py, --lr, '{lr}', '--m={net.momentum}', '{{x}}', 0.1, "
+    "'{args}']\n"
+    "  files: [train.py, ./src/, /abs/f]\n  env: {OMP_NUM_THREADS: 1, EMPTY: ''}\n  cwd: trial\n"
+    "  grace: 250ms\n  checkpoint: true\n"
+    "  metrics: {pattern: 'step=(?<step>\\d+) loss=(?<loss>\\S+)'}\n"
+    "  length: {unit: batches, max: 1000}\n"
+    "objective: [{metric: loss, goal: minimize, take: last, target: 1e-3}]\n"
+    "constraints: []\n"
+    "parameters:\n"
+    "  net.momentum: {min: 0, max: 0.9, step: 0.1, when: {optimizer: [sgd, rms], n: {max: 3}, "
+    "width: {min: 32}, b: true, f: 0.5}}\n"
+    "  optimizer: {values: [sgd, adam, rms]}\n  n: {min: 1, max: 10}\n"
+    "  width: {values: [64, 16, 32]}\n  b: {values: [true, false]}\n"
+    "  f: {min: 0, max: 1, type: float}\n  mixed: {values: [a, 1, 2.0, true]}\n"
+    "  lr: {min: 1e-5, max: 1, scale: log}\n  even: {min: 2, max: 9, step: 2}\n"
+    "  r: {values: [1, 2.5]}\n"
+    "search:\n  sampler: {name: tpe, startup_trials: 20, multivariate: false}\n"
+    "  pruner: {name: asha, min: 10, reduction: 3}\n"
+    "  seed: 9223372036854775807\n  deterministic: true\n  lag: 4\n"
+    "  enqueue: [{lr: 1, optimizer: sgd, net.momentum: 0.3}, {mixed: true, width: 16}]\n"
+    "  from: []\n"
+    "budget: {trials: 5, time: ~, parallel: 2}\n"
+    "resources: {cores: 2, memory: 1.5GiB, gpus: 0, ranks: 1, device: cpu}\n";
+
+static void every_key_arrives(void)
+{
+    struct asy_study_spec *s = parse("full", full_command);
+    const struct asy_param *p;
+    size_t n;
+
+    if (!s)
+        return;
+    T_STR("number as text", s->description, "5");
+    T_EQ("tags", s->n_tags, 3);
+    T_STR("tag as written", s->tags[3], "1.50");
+    T_STR("no is a text", s->tags[5], "no");
+    T_STR("word", s->command[6], "0.1");
+    T_STR("file", s->files[0], "/base/train.py");
+    T_STR("folder", s->files[1], "/base/src/");
+    T_STR("absolute", s->files[2], "/abs/f");
+    T_STR("env", s->env[1], "EMPTY=");
+    T_EQ("grace", s->grace_ms, 250);
+    T_EQ("take", s->objectives[0].take, ASY_TAKE_LAST);
+    T_NEAR("target", s->objectives[0].target, 1e-3, 0);
+    T_EQ("memory", s->memory, 3u << 29);
+    T_EQ("seed", s->seed == INT64_MAX, 1);
+    T_EQ("cwd", s->cwd_trial, 1);
+    T_EQ("sampler options", s->n_sampler_options, 4);
+    T_STR("option", s->sampler_options[0].name, "startup_trials");
+    T_NEAR("option", s->sampler_options[0].value, 20, 0);
+    T_NEAR("default option", s->sampler_options[1].value, 24, 0);
+    T_NEAR("flag option", s->sampler_options[2].value, 0, 0);
+    n = asy_space_len(s->space);
+    T_EQ("parameters", n, 10);
+    p = asy_space_at(s->space, asy_space_find(s->space, "net.momentum"));
+    T_EQ("conditions", p->n_whens, 5);
+    T_EQ("type", p->type, ASY_PARAM_FLOAT);
+    T_EQ("range of choices", p->whens[2].n_values, 2);
+    p = asy_space_at(s->space, asy_space_find(s->space, "width"));
+    T_TRUE(p->ordered && p->choices[0].i == 16);
+    p = asy_space_at(s->space, asy_space_find(s->space, "even"));
+    T_NEAR("grid end", p->hi, 8, 0);
+    T_EQ("int", p->type, ASY_PARAM_INT);
+    T_EQ("points", s->n_enqueue, 2);
+    T_NEAR("point", s->enqueue[asy_space_find(s->space, "net.momentum")], 0.3, 0);
+    T_TRUE(isnan(s->enqueue[asy_space_find(s->space, "mixed")]));
+    T_NEAR("choice", s->enqueue[n + asy_space_find(s->space, "mixed")], 3, 0);
+    asy_study_destroy(s);
+}
+
+static char *example(const char *name, size_t *ret_len)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    char path[1024], *text = NULL;
+
+    snprintf(path, sizeof path, "%s/%s", EXAMPLES, name);
+    T_OK(asy_read_file(path, 1u << 20, &text, ret_len, &err), &err);
+    return text;
+}
+
+static void canonical_text_is_its_own_canonical_text(void)
+{
+    size_t len;
+    char *digits = example("digits-mlp.yaml", &len);
+    const char *const texts[] = {
+        MODEL, COMMAND, full_command, digits,
+        MODEL_HEAD OBJECTIVE BUDGET "dir: sub\n"
+        "parameters: {hidden: {values: [8, 16]}, nesterov: {values: [true]}}\n",
+        HEAD "run: {model: mlp, hidden: 16, fixed: {lr: 1}, length: {max: 2}}\n"
+        "data: {file: x.csv, label: [digit], header: false, exclude: [0, -2, id]}\n"
+        OBJECTIVE BUDGET "parameters: {patience: {min: 0, max: 3}}\n",
+    };
+    for (size_t i = 0; i < ASY_ARRAY_LEN(texts); i++) {
+        struct asy_study_spec *a = texts[i] ? parse("first", texts[i]) : NULL, *b = NULL;
+        struct asy_error err = ASY_ERROR_INIT;
+
+        if (a && T_OK(asy_study_parse(a->canonical, a->canonical_len, "study", NULL, &b, NULL,
+                                      &err), &err)) {
+            T_STR("canonical", b->canonical, a->canonical);
+            T_EQ("id", memcmp(&a->id, &b->id, sizeof a->id), 0);
+            T_EQ("points", a->n_enqueue, b->n_enqueue);
+            T_STR("base", b->base_dir, a->base_dir);
+        }
+        asy_study_destroy(a);
+        asy_study_destroy(b);
+    }
+    free(digits);
+}
+
+static void the_example_searches_what_it_says(void)
+{
+    size_t len;
+    char *text = example("digits-mlp.yaml", &len);
+    struct asy_study_spec *s = text ? parse("digits", text) : NULL;
+
+    if (s) {
+        T_TRUE(s->max_trials >= 60);
+        T_EQ("parameters", asy_space_len(s->space), 8);
+        T_STR("sampler", s->sampler, "tpe");
+        T_STR("pruner", s->pruner, "asha");
+        T_EQ("epochs", s->length_max, 40);
+    }
+    asy_study_destroy(s);
+    free(text);
+}
+
+/* ---- bad files -------------------------------------------------------------------------------- */
+
+struct bad_case {
+    const char *name, *text, *want;
+};
+
+static void check_bad(const struct bad_case *c)
+{
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf problems;
+    int rc;
+
+    asy_buf_init(&problems, 64u << 10);
+    rc = asy_study_parse(c->text, strlen(c->text), "s.yaml", "/base", &spec, &problems, &err);
+    t__check(rc == ASY_E_INVAL || rc == ASY_E_FORMAT, __LINE__, __FILE__, "%s: rc %d", c->name, rc);
+    T_HAS(c->name, problems.data, c->want);
+    T_TRUE(!spec && !strncmp(problems.data, err.text, strlen(err.text) < 200 ? strlen(err.text) : 200));
+    asy_study_destroy(spec);
+    asy_buf_fini(&problems);
+}
+
+#define WITH_PARAMS(text) MODEL_HEAD OBJECTIVE BUDGET "parameters:\n" text
+#define C_PARAMS(text) COMMAND_HEAD OBJECTIVE BUDGET "parameters:\n" text
+
+static void mistakes_are_named_with_their_place(void)
+{
+    static const struct bad_case cases[] = {
+        { "empty", "", "s.yaml:1:1: assay: a study file is a map" },
+        { "broken YAML", "assay: 1\nname: [\n", "s.yaml:3:1: YAML: " },
+        { "key twice", "assay: 1\nassay: 1\n", "s.yaml:2:1: YAML: " },
+        { "anchor", "assay: &a 1\n", "s.yaml:1:8: YAML: " },
+        { "W&B", "method: bayes\nparameters: {}\n", "this is a W&B sweep file" },
+        { "no version", "name: s\n", "s.yaml:1:1: assay: is missing" },
+        { "version 2", "assay: 2\n", "s.yaml:1:8: assay: must be 1, not '2'" },
+        { "no name", "assay: 1\n" MODEL_RUN, "s.yaml:1:1: name: is missing" },
+        { "bad name", "assay: 1\nname: My Study\n",
+          "s.yaml:2:7: name: must be 1 to 64 of a-z, 0-9, '.', '_' and '-', not 'My Study'" },
+        { "unknown key", MODEL "prioritty: 1\n", "s.yaml:8:1: prioritty: unknown key; did you mean 'priority'?" },
+        { "unknown key, no idea", MODEL "xyzzy: 1\n", "xyzzy: unknown key; known are assay, name" },
+        { "dotted key", MODEL "run.model: mlp\n", "run.model: unknown key" },
+        { "type", MODEL "retries: many\n",
+          "s.yaml:8:10: retries: must be a whole number from 0 to 1000, not 'many'" },
+        { "range", MODEL "retries: -1\n", "retries: must be a whole number from 0 to 1000, not '-1'" },
+        { "float for int", MODEL "retries: 1.5\n", "not '1.5'" },
+        { "list for text", MODEL "description: [a]\n", "description: must be a text, not a list" },
+        { "tags", MODEL "tags: {a: [1]}\n", "s.yaml:8:11: tags.a: must be a text, not a list" },
+        { "no run", HEAD DATA OBJECTIVE PARAMS BUDGET, "run: is missing" },
+        { "neither", HEAD "run: {length: {max: 3}}\n" OBJECTIVE PARAMS BUDGET,
+          "s.yaml:3:6: run: needs model or command" },
+        { "both", HEAD "run: {model: mlp, command: [x]}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "has both model and command" },
+        { "plugin", HEAD "run: {plugin: ./x.so}\n" OBJECTIVE PARAMS BUDGET,
+          "run.plugin: is not supported in this version" },
+        { "model", HEAD "run: {model: mpl, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "s.yaml:3:14: run.model: must be mlp, not 'mpl'; did you mean 'mlp'?" },
+        { "no data", HEAD MODEL_RUN OBJECTIVE PARAMS BUDGET, "data: is missing" },
+        { "data without file", HEAD MODEL_RUN "data: {label: 3}\n" OBJECTIVE PARAMS BUDGET,
+          "s.yaml:4:7: data.file: is missing: a path" },
+        { "no length", HEAD "run: {model: mlp}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "run.length.max: is missing" },
+        { "unit", HEAD "run: {model: mlp, length: {unit: steps, max: 3}}\n" DATA OBJECTIVE PARAMS
+          BUDGET, "a model counts epochs, not 'steps'" },
+        { "repeats", HEAD "run: {model: mlp, length: {max: 3}, repeats: 5}\n" DATA OBJECTIVE PARAMS
+          BUDGET, "run.repeats: more than 1 is not supported in this version" },
+        { "command key for model", HEAD "run: {model: mlp, length: {max: 3}, cwd: trial}\n" DATA
+          OBJECTIVE PARAMS BUDGET, "run.cwd: is for run.command, not for a model" },
+        { "data for command", COMMAND DATA, "data: is for run.model" },
+        { "constant", HEAD "run: {model: mlp, length: {max: 3}, hidden: 0}\n" DATA OBJECTIVE PARAMS
+          BUDGET, "run.hidden: must be a whole number from 1 to 65536, not '0'" },
+        { "constant misspelt", HEAD "run: {model: mlp, length: {max: 3}, hiden: 8}\n" DATA OBJECTIVE
+          PARAMS BUDGET, "run.hiden: unknown key; did you mean 'hidden'?" },
+        { "constant and parameter", HEAD "run: {model: mlp, length: {max: 3}, lr: 1}\n" DATA
+          OBJECTIVE PARAMS BUDGET, "parameters.lr: stands in run as a constant too" },
+        { "constant twice", HEAD "run: {model: mlp, length: {max: 3}, hidden: 1, fixed: {hidden: "
+          "1}}\n" DATA OBJECTIVE PARAMS BUDGET, "run.fixed.hidden: is given twice" },
+        { "word", HEAD MODEL_RUN "data: {file: x, missing: man}\n" OBJECTIVE PARAMS BUDGET,
+          "data.missing: must be one of error, mean, drop, not 'man'; did you mean 'mean'?" },
+        { "labels", HEAD MODEL_RUN "data: {file: x, label: [1, 2]}\n" OBJECTIVE PARAMS BUDGET,
+          "data.label: several labels is not supported in this version" },
+        { "groups", HEAD MODEL_RUN "data: {file: x, split: {group: g}}\n" OBJECTIVE PARAMS BUDGET,
+          "data.split.group: is not supported in this version" },
+        { "folds", HEAD MODEL_RUN "data: {file: x, split: {folds: 5}}\n" OBJECTIVE PARAMS BUDGET,
+          "data.split.folds: is not supported in this version" },
+        { "split files", HEAD MODEL_RUN "data: {file: x, split: {test: t.csv}}\n" OBJECTIVE PARAMS
+          BUDGET, "data.split.test: a file name is not supported in this version" },
+        { "shares", HEAD MODEL_RUN "data: {file: x, split: {test: 0.6, validation: 0.6}}\n"
+          OBJECTIVE PARAMS BUDGET, "data.split: validation and test take 1.2" },
+        { "no validation", HEAD MODEL_RUN "data: {file: x, split: {validation: 0}}\n" OBJECTIVE
+          PARAMS BUDGET, "so there is no 'val_loss'" },
+        { "metric", MODEL_HEAD "objective: {metric: val_acuracy, goal: maximize}\n" PARAMS BUDGET,
+          "did you mean 'val_accuracy'?" },
+        { "goal", MODEL_HEAD "objective: {metric: val_loss, goal: minimise}\n" PARAMS BUDGET,
+          "objective.goal: must be one of maximize, minimize, not 'minimise'; did you mean 'minimize'?" },
+        { "no goal", MODEL_HEAD "objective: {metric: val_loss}\n" PARAMS BUDGET,
+          "s.yaml:5:12: objective.goal: is missing: one of maximize, minimize" },
+        { "no metric in a list", MODEL_HEAD "objective: [{goal: minimize}]\n" PARAMS BUDGET,
+          "objective.metric: is missing" },
+        { "several objectives", MODEL_HEAD "objective: [{metric: a, goal: minimize}, {metric: b, "
+          "goal: minimize}]\n" PARAMS BUDGET, "objective: several objectives is not supported" },
+        { "target", MODEL_HEAD "objective: {metric: val_loss, goal: minimize, target: .nan}\n"
+          PARAMS BUDGET, "objective.target: must be a number" },
+        { "constraints", MODEL "constraints: [{metric: n, max: 1}]\n",
+          "s.yaml:8:14: constraints: is not supported in this version" },
+        { "no parameters", MODEL_HEAD OBJECTIVE BUDGET, "parameters: is missing" },
+        { "empty parameters", MODEL_HEAD OBJECTIVE BUDGET "parameters: {}\n", "not an empty one" },
+        { "not a hyperparameter", WITH_PARAMS("  lrr: {min: 1, max: 2}\n"),
+          "s.yaml:8:3: parameters.lrr: is not a hyperparameter of mlp; did you mean 'lr'?" },
+        { "range of a hyperparameter", WITH_PARAMS("  hidden: {min: 0, max: 9}\n"),
+          "parameters.hidden: must be a whole number from 1 to 65536" },
+        { "float for an int", WITH_PARAMS("  hidden: {min: 1, max: 9.5}\n"),
+          "parameters.hidden: must be a whole number" },
+        { "range for a word", WITH_PARAMS("  optimizer: {min: 1, max: 2}\n"),
+          "parameters.optimizer: needs values: sgd, adam" },
+        { "wrong word", WITH_PARAMS("  optimizer: {values: [sgd, adamw]}\n"),
+          "every value must be one of sgd, adam" },
+        { "wrong value", WITH_PARAMS("  batch_size: {values: [0, 16]}\n"),
+          "every value must be a whole number from 1" },
+        { "no max", C_PARAMS("  x: {min: 1}\n"), "s.yaml:7:6: parameters.x: needs max" },
+        { "min above max", C_PARAMS("  x: {min: 2, max: 1}\n"), "min is above max" },
+        { "log of 0", C_PARAMS("  x: {min: 0, max: 1.0, scale: log}\n"), "min must be above 0" },
+        { "scale", C_PARAMS("  x: {min: 1, max: 2, scale: exp}\n"), "scale must be linear or log" },
+        { "parameter key", C_PARAMS("  x: {mim: 1, max: 2}\n"),
+          "parameters.x: unknown key 'mim'; did you mean 'min'?" },
+        { "parameter type", C_PARAMS("  x: {min: 1.5, max: 2, type: int}\n"), "whole numbers" },
+        { "step", C_PARAMS("  x: {min: 1, max: 2, step: 0}\n"), "step must be a number above 0" },
+        { "bare value", C_PARAMS("  x: 5\n"), "must be {min, max} or {values: [...]}" },
+        { "no values", C_PARAMS("  x: {values: []}\n"), "a list of 1 to 4096 values" },
+        { "value twice", C_PARAMS("  x: {values: [1, 2, 1.0]}\n"), "has 1 twice" },
+        { "text twice", C_PARAMS("  x: {values: [a, b, a]}\n"), "has 'a' twice" },
+        { "null value", C_PARAMS("  x: {values: [a, ~]}\n"), "not nothing" },
+        { "values and min", C_PARAMS("  x: {values: [a], min: 1}\n"), "so min has no meaning" },
+        { "parameter name", C_PARAMS("  a b: {min: 1, max: 2}\n"), "parameters.a b: is not a name" },
+        { "unknown parent", C_PARAMS("  x: {min: 1, max: 2, when: {deph: 1}}\n  depth: {min: 1, max: 2}\n"),
+          "s.yaml:7:30: parameters.x: when: 'deph' is not a parameter; did you mean 'depth'?" },
+        { "impossible parent", C_PARAMS("  y: {values: [a, b]}\n  x: {min: 1, max: 2, when: {y: c}}\n"),
+          "when: 'y' never is 'c'" },
+        { "circle", C_PARAMS("  x: {min: 1, max: 2, when: {y: 1}}\n"
+                             "  y: {min: 1, max: 2, when: {x: 1}}\n"), "round in a circle" },
+        { "itself", C_PARAMS("  x: {min: 1, max: 2, when: {x: 1}}\n"), "round in a circle" },
+        { "range of words", C_PARAMS("  y: {values: [a]}\n  x: {min: 1, max: 2, when: {y: {min: 1}}}\n"),
+          "has no numbers" },
+        { "empty command", HEAD "run: {command: []}\n" OBJECTIVE PARAMS BUDGET, "needs a program" },
+        { "command as text", HEAD "run: {command: python3 x}\n" OBJECTIVE PARAMS BUDGET,
+          "run.command: must be a list of texts, not 'python3 x'" },
+        { "placeholder", HEAD "run: {command: [x, '{lrr}']}\n" OBJECTIVE PARAMS BUDGET,
+          "s.yaml:3:20: run.command[1]: {lrr} is not a parameter; did you mean 'lr'?" },
+        { "stray brace", HEAD "run: {command: [x, 'a}']}\n" OBJECTIVE PARAMS BUDGET, "single brace" },
+        { "args inside", HEAD "run: {command: [x, 'a{args}']}\n" OBJECTIVE PARAMS BUDGET,
+          "{args} is a word of its own" },
+        { "conditional word", HEAD "run: {command: [x, -m, '{m}']}\n" OBJECTIVE BUDGET
+          "parameters: {y: {values: [a, b]}, m: {min: 1, max: 2, when: {y: a}}}\n",
+          "'m' is conditional" },
+        { "pattern", HEAD "run: {command: [x], metrics: {pattern: '(?<val_loss>'}}\n" OBJECTIVE
+          PARAMS BUDGET, "run.metrics.pattern: is wrong at character" },
+        { "pattern without the objective", HEAD "run: {command: [x], metrics: {pattern: "
+          "'(?<loss>.)'}}\n" OBJECTIVE PARAMS BUDGET, "has no group (?<val_loss>...)" },
+        { "metrics", HEAD "run: {command: [x], metrics: stdout}\n" OBJECTIVE PARAMS BUDGET,
+          "run.metrics: must be socket or a map, not 'stdout'" },
+        { "env", HEAD "run: {command: [x], env: {A=B: c}}\n" OBJECTIVE PARAMS BUDGET, "is not a name" },
+        { "grace", HEAD "run: {command: [x], grace: 3 weeks}\n" OBJECTIVE PARAMS BUDGET,
+          "run.grace: must be a duration (as 250ms, 30s, 10m, 2h, 1d)" },
+        { "sampler", MODEL "search: {sampler: tep}\n",
+          "search.sampler: must be one of auto, random, grid, tpe, not 'tep'; did you mean 'tpe'?" },
+        { "option", MODEL "search: {sampler: {name: tpe, startup: 3}}\n",
+          "search.sampler.startup: unknown key" },
+        { "option of another", MODEL "search: {sampler: {name: random, candidates: 3}}\n",
+          "search.sampler.candidates: is an option of tpe, not of random" },
+        { "option's range", MODEL "search: {pruner: {name: asha, reduction: 1}}\n",
+          "search.pruner.reduction: must be a whole number from 2" },
+        { "asha without length", COMMAND "search: {pruner: asha}\n", "asha needs run.length.max" },
+        { "rung above length", MODEL "search: {pruner: {name: asha, min: 41}}\n",
+          "lies above run.length.max (40)" },
+        { "deterministic and median", MODEL "search: {pruner: median, deterministic: true}\n",
+          "search.pruner: median stops trials between milestones" },
+        { "deterministic and time", MODEL_HEAD OBJECTIVE PARAMS "budget: {time: 1h}\n"
+          "search: {deterministic: true}\n", "budget.time: depends on timing" },
+        { "lag", MODEL "search: {lag: 0}\n", "search.lag: must be a whole number from 1 to 4096" },
+        { "from", MODEL "search: {from: [old]}\n", "search.from: is not supported" },
+        { "grid", MODEL "search: {sampler: grid}\n", "parameters.lr: the grid sampler needs a step" },
+        { "enqueue unknown", MODEL "search: {enqueue: [{xx: 1}]}\n", "s.yaml:8:20: search.enqueue[0]: " },
+        { "enqueue range", MODEL "search: {enqueue: [{lr: 7}]}\n", "search.enqueue[0]: parameter 'lr'" },
+        { "enqueue type", MODEL "search: {enqueue: 7}\n", "search.enqueue: must be a list" },
+        { "no budget", MODEL_HEAD OBJECTIVE PARAMS, "budget: needs trials or time" },
+        { "budget time", MODEL_HEAD OBJECTIVE PARAMS "budget: {time: -3s}\n",
+          "budget.time: must be a duration" },
+        { "gpus", MODEL "resources: {gpus: 1}\n", "resources.gpus: more than 0 is not supported" },
+        { "ranks", MODEL "resources: {ranks: 2}\n", "resources.ranks: more than 1 is not supported" },
+        { "device", MODEL "resources: {device: cuda}\n", "resources.device: 'cuda' is not supported" },
+        { "strict", MODEL "resources: {reproducible: strict}\n",
+          "resources.reproducible: 'strict' is not supported in this version" },
+        { "memory", MODEL "resources: {memory: 5}\n", "must be a size (as 512MiB, 2GiB) from 1MiB" },
+        { "a text with NUL", MODEL "description: \"a\\0b\"\n", "s.yaml:8:14: YAML: " },
+    };
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        check_bad(&cases[i]);
+}
+
+static void all_mistakes_come_at_once(void)
+{
+    static const char text[] = "assay: 1\nnmae: x\nretries: -1\nrun: {model: mlp, length: {max: 0}}\n"
+                               "data: x\nobjective: {metric: val_loss, goal: up}\n"
+                               "parameters: {lr: {min: 2, max: 1}, foo: {min: 1, max: 2}}\n";
+    static const char *const wants[] = { ":2:1: nmae:", ":3:10: retries:", "name: is missing",
+                                         ":4:33: run.length.max:", ":6:37: objective.goal:",
+                                         "parameters.lr:", "parameters.foo:", "budget:" };
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf problems;
+
+    asy_buf_init(&problems, 64u << 10);
+    T_EQ("rc", asy_study_parse(text, strlen(text), "f", "/b", &spec, &problems, &err), ASY_E_INVAL);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(wants); i++)
+        T_HAS("all", problems.data, wants[i]);
+    asy_buf_fini(&problems);
+}
+
+static void a_study_without_a_folder_is_refused(void)
+{
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+
+    T_EQ("rc", asy_study_parse(MODEL, strlen(MODEL), "study", NULL, &spec, NULL, &err), ASY_E_INVAL);
+    T_HAS("text", err.text, "dir: is missing");
+    T_EQ("rc", asy_study_parse(MODEL "dir: x\n", strlen(MODEL "dir: x\n"), "study", NULL, &spec, NULL,
+                               &err), ASY_E_INVAL);
+    T_HAS("text", err.text, "dir: must be an absolute path");
+}
+
+static void wide_studies_are_bounded(void)
+{
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf text;
+
+    asy_buf_init(&text, 4u << 20);
+    asy_buf_adds(&text, COMMAND_HEAD OBJECTIVE BUDGET "parameters:\n");
+    for (int i = 0; i < 4097; i++)
+        asy_buf_addf(&text, "  p%d: {min: 1, max: 2}\n", i);
+    T_EQ("parameters", asy_study_parse(text.data, text.len, "f", "/b", &spec, NULL, &err),
+         ASY_E_INVAL);
+    asy_buf_clear(&text);
+    asy_buf_adds(&text, COMMAND_HEAD OBJECTIVE BUDGET "parameters:\n  x: {min: 1, max: 2}\ndescription: ");
+    for (int i = 0; i < 900000; i++)
+        asy_buf_addc(&text, 'x');
+    T_EQ("text", asy_study_parse(text.data, text.len, "f", "/b", &spec, NULL, &err), ASY_E_TOOBIG);
+    asy_study_destroy(spec);
+    asy_buf_fini(&text);
+}
+
+/* ---- what else is made of a study ----------------------------------------------------------------- */
+
+static void only_budget_resources_and_priority_may_change(void)
+{
+    static const struct { const char *name, *text, *key; } cases[] = {
+        { "the same", MODEL, NULL },
+        { "budget", MODEL_HEAD OBJECTIVE PARAMS "budget: {trials: 99, time: 1h}\n", NULL },
+        { "resources", MODEL "resources: {cores: 4}\n", NULL },
+        { "priority", MODEL "priority: 5\n", NULL },
+        { "retries", MODEL "retries: 5\n", "'retries'" },
+        { "seed", MODEL "search: {seed: 5}\n", "'search.seed'" },
+        { "pruner", MODEL "search: {pruner: median}\n", "'search.pruner.name'" },
+        { "length", HEAD "run: {model: mlp, length: {max: 41}}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "'run.length.max'" },
+        { "range", MODEL_HEAD OBJECTIVE BUDGET "parameters: {lr: {min: 1e-5, max: 2.0, scale: log}}\n",
+          "'parameters.lr.max'" },
+        { "tag", MODEL "tags: {a: b}\n", "'tags.a'" },
+    };
+    struct asy_study_spec *earlier = parse("earlier", MODEL);
+
+    for (size_t i = 0; earlier && i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_study_spec *later = parse(cases[i].name, cases[i].text);
+        struct asy_error err = ASY_ERROR_INIT;
+
+        if (!later)
+            continue;
+        T_EQ(cases[i].name, asy_study_resumable(earlier, later, &err),
+             cases[i].key ? ASY_E_INVAL : 0);
+        if (cases[i].key)
+            T_HAS(cases[i].name, err.text, cases[i].key);
+        asy_study_destroy(later);
+    }
+    asy_study_destroy(earlier);
+}
+
+static void commands_get_their_words(void)
+{
+    static const struct { const char *name, *params; const char *want[16]; } cases[] = {
+        { "all", "{\"lr\":0.001,\"net.momentum\":0.3,\"n\":3}",
+          { "python3", "./train.py", "--lr", "0.001", "--m=0.3", "{x}", "0.1", "--lr=0.001",
+            "--net.momentum=0.3", "--n=3" } },
+        { "condition does not hold", "{\"lr\":1.0,\"b\":true,\"mixed\":\"a b\"}",
+          { "python3", "./train.py", "--lr", "1.0", "{x}", "0.1", "--lr=1.0", "--b=true",
+            "--mixed=a b" } },
+    };
+    struct asy_study_spec *s = parse("full", full_command), *m = parse("model", MODEL);
+    struct asy_error err = ASY_ERROR_INIT;
+    char **argv = NULL;
+
+    for (size_t i = 0; s && i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_json *params = NULL;
+        size_t n = 0;
+
+        T_OK(asy_json_parse(cases[i].params, strlen(cases[i].params), &params, &err), &err);
+        if (T_OK(asy_study_argv(s, params, &argv, &err), &err)) {
+            for (; argv[n] && cases[i].want[n]; n++)
+                T_STR(cases[i].name, argv[n], cases[i].want[n]);
+            T_TRUE(!argv[n] && !cases[i].want[n]);
+            asy_study_argv_free(argv);
+        }
+        asy_json_destroy(params);
+    }
+    if (m)
+        T_EQ("a model", asy_study_argv(m, NULL, &argv, &err), ASY_E_INVAL);
+    asy_study_destroy(s);
+    asy_study_destroy(m);
+}
+
+static void help_shows_the_table(void)
+{
+    static const struct { const char *key, *want; } cases[] = {
+        { NULL, "run.length.max" }, { NULL, "Hyperparameters of mlp" },
+        { "search.pruner", "reduction" }, { "reduction", "pruner asha" }, { "tpe", "candidates" },
+        { "max", "run.length.max" }, { "parameters", "scale: log" }, { "run.hidden", "65536" },
+    };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf buf;
+
+    asy_buf_init(&buf, 1u << 20);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        asy_buf_clear(&buf);
+        T_OK(asy_study_help(cases[i].key, &buf, &err), &err);
+        T_HAS(cases[i].key ? cases[i].key : "whole", buf.data, cases[i].want);
+    }
+    asy_buf_clear(&buf);
+    T_EQ("unknown", asy_study_help("prunner", &buf, &err), ASY_E_NOENT);
+    T_HAS("unknown", err.text, "did you mean 'pruner'?");
+    T_EQ("nothing written", buf.len, 0);
+    asy_study_reference(&buf);
+    T_HAS("reference", buf.data, "| `search.sampler.name` | auto, random, grid, tpe | default auto |");
+    asy_buf_fini(&buf);
+}
+
+static void options_are_listed_by_group(void)
+{
+    T_STR("first", asy_study_option("sampler tpe", 0), "startup_trials");
+    T_STR("last", asy_study_option("sampler tpe", 3), "constant_liar");
+    T_TRUE(!asy_study_option("sampler tpe", 4) && !asy_study_option("sampler random", 0));
+    T_STR("mlp", asy_study_option("model mlp", 0), "lr");
+}
+
+T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
+       T_TEST(canonical_text_is_its_own_canonical_text), T_TEST(the_example_searches_what_it_says),
+       T_TEST(mistakes_are_named_with_their_place), T_TEST(all_mistakes_come_at_once),
+       T_TEST(a_study_without_a_folder_is_refused), T_TEST(wide_studies_are_bounded),
+       T_TEST(only_budget_resources_and_priority_may_change), T_TEST(commands_get_their_words),
+       T_TEST(help_shows_the_table), T_TEST(options_are_listed_by_group))
