@@ -56,7 +56,8 @@ static inline float exp_poly(float x)
 static inline float tanh_poly(float x)
 {
     float a = fabsf(x), s = x * x;
-    float small = x + x * s * (-1.0f / 3 + s * (2.0f / 15 + s * (-17.0f / 315 + s * (62.0f / 2835))));
+    float tail = 2.0f / 15 + s * (-17.0f / 315 + s * (62.0f / 2835));
+    float small = x + x * s * (-1.0f / 3 + s * tail);
     float large = copysignf(1.0f - 2.0f / (exp_poly(2.0f * a) + 1.0f), x);
 
     return a < 0.3f ? small : large;

@@ -44,7 +44,7 @@ static void products_match_their_plain_twins(void)
         fill(x, rows * in, 1);
         fill(w, in * out, 1);
         fill(dy, rows * out, 1);
-        /* sums of up to 70 products of size 1: 70 roundings of 6e-8 of a sum of at most some tens */
+        /* sums of up to 70 products of size 1: 70 roundings of 6e-8 of at most some tens */
         asy_dense(rows, in, out, x, w, got);
         asy_dense_ref(rows, in, out, x, w, want);
         near("y", got, want, rows * out, 1e-4);
@@ -214,7 +214,7 @@ static void optimisers_match_their_plain_twins(void)
                 asy_adam_step_ref(&adams[i - ASY_ARRAY_LEN(sgds)], step, n, w2, g, m2, v2);
             }
         }
-        near("w", w, w2, n, 1e-5); /* five steps of a few roundings; 1 - beta2 in float is 3e-5 off */
+        near("w", w, w2, n, 1e-5); /* five steps of a few roundings; 1 - beta2 is 3e-5 off */
         near("m", m, m2, n, 1e-5);
         near("v", v, v2, n, 1e-4);
     }

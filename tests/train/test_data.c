@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * From tables to matrices: types, categories, missing values, scales, splits, and what is refused. */
+ * From tables to matrices: types, categories, missing values, scales, splits; what is refused. */
 #include "trainkit.h"
 #include <asy/trainer.h>
 #include "data.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The table of keys of a study and the trainer agree: names, defaults, and a whole study as a job. */
+ * The table of keys of a study and the trainer agree: names, defaults, a whole study as a job. */
 #include "trainkit.h"
 #include <asy/study.h>
 #include <asy/trainer.h>

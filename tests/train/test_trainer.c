@@ -10,7 +10,7 @@
 #include <asy/safetensors.h>
 #include <asy/trainer.h>
 
-/* The linker sends the trainer's calls here (--wrap), to count and to interfere at an exact step. */
+/* The linker sends the trainer's calls here (--wrap), to count, and to interfere at a step. */
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *old, size_t n);
@@ -207,8 +207,8 @@ static void keep_model(const struct bench *b, const char *as)
     T_EQ("keep", rename(b->result.model_path, as), 0);
 }
 
-/* Straight through, then interrupted at seeded steps inside epochs: pauses, and SIGKILL in a process
- * of its own with resumption from the newest checkpoint. Shuffling and early stopping are on. */
+/* Straight through, then interrupted at seeded steps inside epochs: pauses, and SIGKILL in a
+ * process of its own with resumption from the newest checkpoint. Shuffling and early stopping are on. */
 static void resumed_training_ends_with_the_same_bits(void)
 {
     struct asy_json *job = kit_job(KIT_DIGITS, "", "val_accuracy", "maximize", 60, LONG_RUN,

@@ -157,8 +157,8 @@ static int compare(const char *theirs, const char *ours, struct asy_error *err)
 /* The counts must fit each other before anything is computed with them. */
 static int check(const struct asy__progress *p, struct asy_error *err)
 {
-    if (p->epoch > 1000000000000000 || p->best_epoch > p->epoch || p->ranks < 1 || p->ranks > 65536 ||
-        p->step < p->batch || p->step > (uint64_t)1 << 60 ||
+    if (p->epoch > 1000000000000000 || p->best_epoch > p->epoch || p->ranks < 1 ||
+        p->ranks > 65536 || p->step < p->batch || p->step > (uint64_t)1 << 60 ||
         (p->best_epoch > 0 && !isfinite(p->best)))
         return asy_fail(err, ASY_E_CORRUPT, "its counts contradict each other");
     return 0;

@@ -113,7 +113,8 @@ void asy__job_identity(const struct asy__job *job, const struct asy__data *data,
 {
     const struct asy__hyper *h = &job->hyper;
 
-    asy_buf_addf(buf, "model=mlp\nlength=%llu\nseed=%llu\nobjective=%s\nmaximize=%d\ntake best=%d\n",
+    asy_buf_addf(buf,
+                 "model=mlp\nlength=%llu\nseed=%llu\nobjective=%s\nmaximize=%d\ntake best=%d\n",
                  (unsigned long long)job->max, (unsigned long long)job->seed, job->metric,
                  job->maximize, job->takes_best);
     asy_buf_addf(buf, "hidden=%lld\nlayers=%lld\nactivation=%s\nbatch_size=%lld\npatience=%lld\n",

@@ -14,7 +14,7 @@
 static const char help[] =
     "assay-trainer - trains the native models of Assay\n"
     "\n"
-    "Started by a worker (ASSAY_SOCKET and ASSAY_TOKEN are set) it takes orders from there. By hand:\n"
+    "Started by a worker (ASSAY_SOCKET and ASSAY_TOKEN are set) it takes orders from it. By hand:\n"
     "\n"
     "  assay-trainer --run JOB.json --dir FOLDER [--resume CHECKPOINT]\n"
     "        trains one job; reports and the end as JSON lines on stdout\n"

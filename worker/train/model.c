@@ -77,7 +77,8 @@ static int read_shape(const struct asy_json *root, struct asy__model *model, str
 {
     const struct asy_json *dims = asy_json_get(root, "dims");
     const char *act = asy_json_str(asy_json_get(root, "activation"), "");
-    size_t n = asy_json_len(dims), outs = model->schema.classification ? model->schema.classes.n : 1;
+    size_t n = asy_json_len(dims);
+    size_t outs = model->schema.classification ? model->schema.classes.n : 1;
     int64_t in = asy_json_i64(asy_json_at(dims, 0), 0), out, hidden;
     int a = 0;
 

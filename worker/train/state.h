@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * state.h - where a training stands, all that a checkpoint must keep to go on with the same bits.
  *
- * The random numbers need no state: weights, order of rows and split are keyed by seed and epoch. */
+ * The random numbers need no state: weights and the order of rows are keyed by seed and epoch. */
 #ifndef ASY__STATE_H
 #define ASY__STATE_H
 #include "job.h"

@@ -69,7 +69,7 @@ const char *asy_act_name(enum asy_act act); /* "relu" */
 /* Whether the gradient needs the layer's sum z beside its output y. If not, z and y may be one. */
 int asy_act_needs_sum(enum asy_act act);
 
-/* z [rows][cols] += bias [cols]; y [rows][cols] = act(z). y == z is allowed: only act(z) is kept. */
+/* z [rows][cols] += bias [cols]; y [rows][cols] = act(z). y == z: only act(z) is kept. */
 void asy_bias_act(enum asy_act act, size_t rows, size_t cols, const float *bias, float *z,
                   float *y);
 void asy_bias_act_ref(enum asy_act act, size_t rows, size_t cols, const float *bias, float *z,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * asy/csv.h - a streaming reader of comma-separated values as RFC 4180 describes them.
  *
- * Fields may be quoted; a quoted one may hold separators, line ends and doubled quotes. Lines end in
- * \n or \r\n. A byte order mark is skipped, empty lines too. What RFC 4180 leaves open is an error
+ * Fields may be quoted; a quoted one may hold separators, line ends and doubled quotes. Lines end
+ * in \n or \r\n. A byte order mark is skipped, empty lines too. What RFC 4180 leaves open is an error
  * that names row and column: a quote inside an unquoted field, text after a closing quote, a
- * carriage return alone, a NUL byte, a quote that is never closed. Rows count from 1 and include the
- * header and empty lines inside quotes count as part of their row.
+ * carriage return alone, a NUL byte, a quote that is never closed. Rows count from 1, header and
+ * empty lines included; a row over several lines is one.
  *
  * Ownership: create/destroy; fields are borrowed during the callback.
  * Threads:   one owner. */

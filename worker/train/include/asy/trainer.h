@@ -57,8 +57,8 @@ struct asy_train_result {
 ASY_MUST_CHECK int asy_trainer_create(struct asy_comm *comm, struct asy_trainer **ret_trainer,
                                       struct asy_error *err);
 void asy_trainer_destroy(struct asy_trainer *trainer);
-/* dir: an existing folder for checkpoints and the model. resume: a checkpoint of this trial, read by
- * rank 0 alone; NULL: from the beginning. Only rank 0 writes files and calls back; a callback's
+/* dir: an existing folder for checkpoints and the model. resume: a checkpoint of this trial, read
+ * by rank 0 alone; NULL: from the beginning. Only rank 0 writes files and calls back; a callback's
  * negative result ends the run and is passed on.
  * Errors are mistakes of the job (unknown parameter, unreadable data, foreign checkpoint) or of the
  * machine; they name the place. */
