@@ -49,6 +49,7 @@ struct sim_log {
     int greeted[SIM_AGENTS_MAX];       /* since the coordinator's start */
     char **dropped;
     size_t n_dropped;
+    uint64_t heard[SIM_STUDIES_MAX];
     unsigned char sampler[SIM_STUDIES_MAX], ended[SIM_STUDIES_MAX][TRIALS_MAX];
 };
 
@@ -115,6 +116,25 @@ void sim_told_reply(struct sim *s, const struct sim_pending_request *request)
     log->replies[log->n_replies++] = *request;
 }
 
+uint64_t sim_heard(const struct sim *s, size_t study)
+{
+    return s->log->heard[study];
+}
+
+static uint64_t mix(uint64_t h, uint64_t value)
+{
+    return (h ^ value) * UINT64_C(0x9e3779b97f4a7c15) >> 8;
+}
+
+static void hear(struct sim_log *log, size_t study, const struct asy_outcome *tell)
+{
+    uint64_t bits = 0, h = mix(log->heard[study], tell->number + 1);
+
+    if (!isnan(tell->values[0]))
+        memcpy(&bits, &tell->values[0], sizeof bits);
+    log->heard[study] = mix(mix(h, bits), tell->state);
+}
+
 void sim_told_compute(struct sim *s, size_t study, const struct asy_effect *fx)
 {
     struct sim_log *log = s->log;
@@ -128,10 +148,11 @@ void sim_told_compute(struct sim *s, size_t study, const struct asy_effect *fx)
         log->sampler[study] = 1;
     } else if (!log->sampler[study]) {
         sim_fail(s, "a sampler is told something before it exists");
-    } else if (fx->tell.state != ASY_OUTCOME_RUNNING && fx->tell.number < TRIALS_MAX &&
-               log->ended[study][fx->tell.number]++) {
-        sim_fail(s, "the sampler of study %zu hears of the end of trial %llu twice", study,
-                 (unsigned long long)fx->tell.number);
+    } else if (fx->tell.state != ASY_OUTCOME_RUNNING && fx->tell.number < TRIALS_MAX) {
+        hear(log, study, &fx->tell);
+        if (log->ended[study][fx->tell.number]++)
+            sim_fail(s, "the sampler of study %zu hears of the end of trial %llu twice", study,
+                     (unsigned long long)fx->tell.number);
     }
 }
 
@@ -142,6 +163,7 @@ void sim_reattach_begin(struct sim *s)
     log->n_open = 0;
     memset(log->greeted, 0, sizeof log->greeted);
     memset(log->sampler, 0, sizeof log->sampler);
+    memset(log->heard, 0, sizeof log->heard);
     memset(log->ended, 0, sizeof log->ended);
     for (size_t i = 0; i < s->o->n_studies; i++)
         for (uint64_t t = 0; t < TRIALS_MAX; t++) {

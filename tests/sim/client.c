@@ -105,13 +105,15 @@ static void command(struct sim *s)
     };
     size_t study = (size_t)asy_rng_below(&s->rng, s->o->n_studies);
     enum asy_control_verb verb = verbs[asy_rng_below(&s->rng, ASY_ARRAY_LEN(verbs))];
+    int64_t number = sim_between(s, 0, 5);
+    int record = sim_chance(s) < 0.2;
 
     if (verb == ASY_CONTROL_STOP && sim_chance(s) < 0.7)
         verb = ASY_CONTROL_RESUME;
     if (s->o->studies[study].deterministic && verb == ASY_CONTROL_STOP_TRIAL)
         verb = ASY_CONTROL_RESUME;
     sim_trace(s, "client: verb %d of study %zu", verb, study);
-    ask(s, verb, study, sim_between(s, 0, 5), sim_chance(s) < 0.2);
+    ask(s, verb, study, number, record);
 }
 
 /* ---- its life ------------------------------------------------------------------------------------- */

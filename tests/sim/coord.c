@@ -154,7 +154,7 @@ static void perform(struct sim *s, const struct asy_effect *fx)
         sim_send_to_peer(s, fx->peer, &fx->msg);
         break;
     case ASY_FX_ASK:
-        sim_at(s, s->now + sim_between(s, 0, 20), SIM_ASKED, study, fx->ask.number, s->life);
+        sim_ask(s, study, fx->ask.number);
         break;
     case ASY_FX_FORGET:
         sim_at(s, s->now + sim_between(s, 0, 20), SIM_FORGOTTEN, study, 0, s->life);

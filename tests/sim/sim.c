@@ -113,6 +113,14 @@ void sim_at(struct sim *s, int64_t at, enum sim_what what, uint64_t a, uint64_t 
     push(s, (struct sim_item){ .at = at, .what = what, .a = a, .b = b, .c = c });
 }
 
+/* The point is settled by what the sampler knows now; the answer takes a while. */
+void sim_ask(struct sim *s, size_t study, uint64_t number)
+{
+    push(s, (struct sim_item){ .at = s->now + sim_between(s, 0, 20), .what = SIM_ASKED, .a = study,
+                               .b = number, .c = s->life,
+                               .d = s->o->history ? sim_heard(s, study) : 0 });
+}
+
 /* ---- the network ------------------------------------------------------------------------------------ */
 
 uint64_t sim_connect(struct sim *s, size_t agent)
@@ -217,7 +225,7 @@ static void asked(struct sim *s, const struct sim_item *item)
 
     if (item->c != s->life || !s->core)
         return;
-    asy_rng_init(&rng, s->o->seed + item->a, item->b, ASY_RNG_SIM);
+    asy_rng_init(&rng, s->o->seed + item->a, item->b ^ item->d, ASY_RNG_SIM);
     x = asy_rng_double(&rng);
     input.asked.study = s->studies[item->a].id;
     input.asked.number = item->b;
@@ -334,7 +342,7 @@ static int set_up(struct sim *s, struct asy_error *err)
 {
     int rc;
 
-    asy_rng_init(&s->rng, s->o->seed, 0, ASY_RNG_SIM);
+    asy_rng_init(&s->rng, s->o->seed, s->o->timing << 8, ASY_RNG_SIM);
     asy_buf_init(&s->frame, ASY_FRAME_MAX);
     s->store_id = asy_id_from(1, s->o->seed + 1);
     s->tick_at = SIM_NEVER;

@@ -28,7 +28,7 @@ struct sim_study_options {
     double target;           /* NaN: none */
 };
 struct sim_options {
-    uint64_t seed;
+    uint64_t seed, timing;   /* points come from the seed alone, the rest from both */
     int trace;
     size_t n_agents, n_studies;
     uint32_t agent_cores;
@@ -39,7 +39,7 @@ struct sim_options {
     double agent_dies, agent_stops;      /* per agent and second */
     double attempt_crashes, refuses;     /* per step, per lease */
     double control;                      /* client commands per second */
-    int history;                         /* the sampler claims to need history */
+    int history;                         /* points depend on all that the sampler heard */
     int64_t quiet_ms, limit_ms;
 };
 /* A mix of everything, drawn from the seed. */
@@ -66,7 +66,7 @@ struct sim_item {
     int64_t at;
     uint64_t order;
     enum sim_what what;
-    uint64_t a, b, c;
+    uint64_t a, b, c, d;
     void *bytes;             /* owned */
     size_t n;
 };
@@ -166,6 +166,7 @@ int64_t sim_between(struct sim *s, int64_t lo, int64_t hi);
 void sim_fail(struct sim *s, const char *fmt, ...) ASY_PRINTF(2, 3);
 void sim_trace(struct sim *s, const char *fmt, ...) ASY_PRINTF(2, 3);
 void sim_at(struct sim *s, int64_t at, enum sim_what what, uint64_t a, uint64_t b, uint64_t c);
+void sim_ask(struct sim *s, size_t study, uint64_t number);
 size_t sim_study_index(const struct sim *s, struct asy_id id); /* SIM_STUDIES_MAX: none */
 
 /* the network */
@@ -203,6 +204,8 @@ void sim_told_mark(struct sim *s, const struct sim_attempt *a, const struct asy_
 void sim_told_reply(struct sim *s, const struct sim_pending_request *request);
 void sim_told_compute(struct sim *s, size_t study, const struct asy_effect *fx);
 void sim_trace_event(struct sim *s, const struct asy_event *ev);
+/* What the sampler of a study has heard so far, in order. */
+uint64_t sim_heard(const struct sim *s, size_t study);
 void sim_trace_waiting(struct sim *s);
 void sim_reattach_begin(struct sim *s);
 void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *welcome);

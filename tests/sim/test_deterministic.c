@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_deterministic.c - promise 5: a deterministic study gives the same table of trials with 1, 4
+ * and 16 workers, whatever the timing, and though the coordinator dies on the way.
+ *
+ * The simulated sampler makes each point from everything it has heard, in order, so that one outcome
+ * too many, too few or in another order changes the table. */
+#include <inttypes.h>
+#include <asytest.h>
+#include "sim.h"
+
+struct variant {
+    const char *name, *pruner;
+    uint64_t trials, length, lag, exhausted_at;
+    double target;
+};
+
+static char *table(const struct variant *v, uint64_t seed, uint64_t timing, size_t agents,
+                   int faults)
+{
+    struct sim_options o = {
+        .seed = seed, .timing = timing, .n_agents = agents, .n_studies = 1, .agent_cores = 1,
+        .history = 1, .quiet_ms = faults ? 60000 : 0, .limit_ms = 4000000,
+    };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct sim_result result = { 0 };
+
+    o.studies[0] = (struct sim_study_options){
+        .pruner = v->pruner, .checkpoint = 1, .deterministic = 1, .trials = v->trials,
+        .length = v->length, .lag = v->lag, .exhausted_at = v->exhausted_at, .cores = 1,
+        .retries = 100, .target = v->target,
+    };
+    if (faults) {
+        o.crash_commit = 0.01;
+        o.crash_send = 0.002;
+        o.cut = 0.005;
+        o.twice = 0.05;
+        o.attempt_crashes = 0.02;
+    }
+    if (!T_OK(sim_run(&o, &result, &err), &err))
+        return NULL;
+    if (result.failed)
+        fprintf(stderr, "seed %" PRIu64 " timing %" PRIu64 " agents %zu: %s\n", seed, timing,
+                agents, result.why);
+    T_TRUE(!result.failed);
+    return result.table;
+}
+
+static const struct variant variants[] = {
+    { "no pruner", "none", 30, 4, 16, 0, NAN },
+    { "no pruner, lag 1", "none", 12, 3, 1, 0, NAN },
+    { "asha", "asha", 40, 8, 16, 0, NAN },
+    { "asha, short lag", "asha", 24, 8, 3, 0, NAN },
+    { "asha, lag 1", "asha", 12, 4, 1, 0, NAN },
+    { "few points", "asha", 40, 8, 8, 11, NAN },
+    { "target", "none", 40, 4, 6, 0, 0.4 },
+    { "target and asha", "asha", 40, 8, 6, 0, 0.4 },
+};
+
+static void tables_do_not_depend_on_workers_or_timing(void)
+{
+    static const size_t agents[] = { 1, 4, 16 };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(variants); i++)
+        for (uint64_t seed = 1; seed <= 3; seed++) {
+            char *want = table(&variants[i], seed, 0, 1, 0);
+
+            T_TRUE(want && *want);
+            for (size_t k = 0; want && k < ASY_ARRAY_LEN(agents); k++)
+                for (int faults = 0; faults < 2; faults++) {
+                    char *got = table(&variants[i], seed, 1 + k, agents[k], faults);
+
+                    if (got)
+                        T_STR(variants[i].name, got, want);
+                    free(got);
+                }
+            free(want);
+        }
+}
+
+/* Without it, the table does depend on timing: else the test above would show nothing. */
+static void tables_of_other_studies_do(void)
+{
+    struct sim_options o = { .seed = 1, .n_agents = 4, .n_studies = 1, .agent_cores = 2,
+                             .history = 1, .limit_ms = 4000000 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct sim_result a = { 0 }, b = { 0 };
+
+    o.studies[0] = (struct sim_study_options){ .pruner = "asha", .checkpoint = 1, .trials = 40,
+                                               .length = 8, .cores = 1, .target = NAN };
+    if (T_OK(sim_run(&o, &a, &err), &err)) {
+        o.timing = 1;
+        if (T_OK(sim_run(&o, &b, &err), &err))
+            T_TRUE(strcmp(a.table, b.table) != 0);
+    }
+    free(a.table);
+    free(b.table);
+}
+
+T_MAIN("deterministic", T_TEST(tables_do_not_depend_on_workers_or_timing),
+       T_TEST(tables_of_other_studies_do))
