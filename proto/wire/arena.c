@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * arena.c - memory that is handed out by moving a pointer and taken back as a whole.
  *
- * A reset keeps up to KEEP bytes of chunks, so that a loop that decodes and resets allocates nothing
- * once it runs, and one large message does not hold its memory for ever. */
+ * A reset keeps up to KEEP bytes of chunks, so that a loop that decodes and resets allocates
+ * nothing once it runs, and one large message does not hold its memory for ever. */
 #include "arena.h"
 #include <stdlib.h>
 #include <string.h>

@@ -23,7 +23,7 @@ static const void *cat(const void *base, size_t offset)
     return (const char *)base + offset;
 }
 
-/* ---- unpack, pack -------------------------------------------------------------------------- */
+/* ---- unpack, pack --------------------------------------------------------------------------- */
 
 struct ration {
     struct asy_arena *arena;
@@ -92,7 +92,7 @@ int asy__pack(const ProtobufCMessage *pb, const char *what, size_t max, struct a
     return 0;
 }
 
-/* ---- plain to protobuf-c ------------------------------------------------------------------- */
+/* ---- plain to protobuf-c -------------------------------------------------------------------- */
 
 static int no_room(struct asy__pass *pass)
 {
@@ -224,7 +224,7 @@ int asy__to_pb(const struct asy__shape *shape, const void *plain, struct asy__pa
     return 0;
 }
 
-/* ---- protobuf-c to plain ------------------------------------------------------------------- */
+/* ---- protobuf-c to plain -------------------------------------------------------------------- */
 
 static int get_bytes(const struct asy__field *f, const void *pb,
                      const ProtobufCFieldDescriptor *pf, size_t n, struct asy__pass *pass, void *to)
@@ -359,7 +359,7 @@ int asy__from_pb(const struct asy__shape *shape, const ProtobufCMessage *pb,
     return 0;
 }
 
-/* ---- deep copy ----------------------------------------------------------------------------- */
+/* ---- deep copy ------------------------------------------------------------------------------ */
 
 static int own(struct asy__pass *pass, void *pointer_to, size_t n)
 {
@@ -442,7 +442,7 @@ int asy__deepen(const struct asy__shape *shape, struct asy__pass *pass, void *pl
     return rc;
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------- */
+/* ---- JSON ----------------------------------------------------------------------------------- */
 
 /* JSON from outside goes in as it is only if it stays readable inside another object. */
 static void json_text(struct asy_jsonw *w, const char *key, const char *text)
@@ -462,7 +462,7 @@ static void json_text(struct asy_jsonw *w, const char *key, const char *text)
     asy_json_destroy(root);
 }
 
-/* JSON readers (ours too) take no integer beyond 63 bits: a seed or an open milestone is text then. */
+/* JSON readers (ours too) take no integer beyond 63 bits: a seed or an open milestone is text. */
 static void json_u64(struct asy_jsonw *w, const char *key, uint64_t value)
 {
     char text[24];

@@ -28,7 +28,7 @@ static const char *control_known(uint32_t value)
     return value < ASY_ARRAY_LEN(names) ? names[value] : NULL;
 }
 
-/* ---- parts --------------------------------------------------------------------------------- */
+/* ---- parts ---------------------------------------------------------------------------------- */
 
 #define REPORT(type_, m) { #m, type_, offsetof(struct asy_report, m) }
 static const struct asy__field report_fields[] = {
@@ -65,7 +65,7 @@ static const struct asy__shape holding_shape = PART(holding, struct asy_holding,
 static const struct asy__shape mark_shape = PART(watermark, struct asy_watermark, mark_fields);
 static const struct asy__shape lease_shape = PART(lease, struct asy_lease, lease_fields);
 
-/* ---- bodies -------------------------------------------------------------------------------- */
+/* ---- bodies --------------------------------------------------------------------------------- */
 
 #define OFF(m) offsetof(struct asy_msg, m)
 #define BODY(type_, b, m) { #m, type_, OFF(b.m) }
@@ -197,7 +197,7 @@ const struct asy__shape *asy__msg_shape(uint32_t type)
     return type > 0 && type < ASY_ARRAY_LEN(shapes) ? &shapes[type] : NULL;
 }
 
-/* ---- what rows cannot say ------------------------------------------------------------------ */
+/* ---- what rows cannot say ------------------------------------------------------------------- */
 
 static int report_kind(enum asy_event_kind kind)
 {
@@ -244,7 +244,7 @@ static void fill_columns(struct asy_msg *msg)
     }
 }
 
-/* ---- frames -------------------------------------------------------------------------------- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 static ProtobufCMessage **body_of(Assay__V1__Frame *pb)
 {

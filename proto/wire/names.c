@@ -83,7 +83,7 @@ const char *asy__msg_type_known(uint32_t value)
     return LOOKUP(names, value);
 }
 
-/* ---- causes -------------------------------------------------------------------------------- */
+/* ---- causes --------------------------------------------------------------------------------- */
 
 static const struct asy_cause_info causes[] = {
     { ASY_CAUSE_NONE, "none", "nothing holds it back", "nothing to do" },
@@ -167,7 +167,8 @@ static const struct asy_cause_info causes[] = {
       "nothing to do; a larger space would go on" },
     { ASY_CAUSE_PREEMPTED, "preempted", "its worker's time ran out or it was drained",
       "nothing to do: the trial goes on elsewhere from its newest checkpoint" },
-    { ASY_CAUSE_LOST, "lost", "its worker was given up after being silent or closing its connection",
+    { ASY_CAUSE_LOST, "lost",
+      "its worker was given up after being silent or closing its connection",
       "nothing to do: the trial goes on elsewhere from its newest checkpoint" },
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * study.c - from the text of a study file to struct asy_study_spec, and what may change on resume. */
+ * study.c - from the text of a study file to struct asy_study_spec, and what a resume may
+ * change. */
 #include "study_impl.h"
 #include <float.h>
 #include <math.h>
@@ -12,7 +13,7 @@
 #define ARENA_MAX ((size_t)256 << 20)
 #define PROBLEMS_MAX 200u
 
-/* ---- mistakes ------------------------------------------------------------------------------------ */
+/* ---- mistakes ------------------------------------------------------------------------------- */
 
 void asy__problem(struct asy__parse *p, const struct asy_yaml *node, const char *key,
                   const char *fmt, ...)
@@ -68,7 +69,7 @@ const char *asy__take_text(struct asy__parse *p, const char *text, size_t len)
     return copy;
 }
 
-/* ---- values -------------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 struct asy__value *asy__row_val(struct asy__parse *p, const struct asy__row *row)
 {
@@ -119,7 +120,7 @@ const char *asy__group(struct asy__parse *p, const char *what, char text[64])
     return text;
 }
 
-/* ---- the plain struct ---------------------------------------------------------------------------- */
+/* ---- the plain struct ----------------------------------------------------------------------- */
 
 static int64_t number_or(struct asy__parse *p, const char *path, int64_t open)
 {
@@ -284,7 +285,7 @@ out:
     return rc;
 }
 
-/* ---- parsing -------------------------------------------------------------------------------------- */
+/* ---- parsing -------------------------------------------------------------------------------- */
 
 void asy_study_destroy(struct asy_study_spec *spec)
 {
@@ -366,7 +367,7 @@ out:
     return rc;
 }
 
-/* ---- resuming ------------------------------------------------------------------------------------- */
+/* ---- resuming ------------------------------------------------------------------------------- */
 
 static int differs(const struct asy_json *a, const struct asy_json *b, struct asy_buf *path);
 

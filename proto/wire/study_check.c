@@ -17,7 +17,7 @@ static int is_word(struct asy__parse *p, const char *path, const char *word)
     return v->has && v->s && !strcmp(v->s, word);
 }
 
-/* ---- model -------------------------------------------------------------------------------------- */
+/* ---- model ---------------------------------------------------------------------------------- */
 
 static void check_metric(struct asy__parse *p, const char *family)
 {
@@ -57,15 +57,15 @@ static void check_model(struct asy__parse *p)
                      MODEL_LENGTH_MAX);
     if (validation + test > 0.99)
         asy__problem(p, asy__place(p, "data.split"), "data.split",
-                     "validation and test take %g of the rows, which leaves less than 0.01 to train "
-                     "on", validation + test);
+                     "validation and test take %g of the rows, which leaves less than 0.01 to "
+                     "train on", validation + test);
     if (asy__val(p, "objective.metric")->has && validation == 0 &&
         !strncmp(asy__val(p, "objective.metric")->s, "val_", 4))
         asy__problem(p, asy__place(p, "data.split"), "data.split.validation",
                      "is 0, so there is no '%.40s'", asy__val(p, "objective.metric")->s);
 }
 
-/* ---- command ------------------------------------------------------------------------------------ */
+/* ---- command -------------------------------------------------------------------------------- */
 
 static void check_placeholder(struct asy__parse *p, const struct asy_yaml *node, const char *key,
                               const char *name, int whole_word)
@@ -87,7 +87,8 @@ static void check_placeholder(struct asy__parse *p, const struct asy_yaml *node,
         for (size_t k = 0; k < n; k++)
             names[k] = asy_space_at(space, k)->name;
         asy__did_you_mean(name, names, n, hint, sizeof hint);
-        asy__problem(p, node, key, "{%.40s} is not a parameter%s; {{ and }} are braces", name, hint);
+        asy__problem(p, node, key, "{%.40s} is not a parameter%s; {{ and }} are braces", name,
+                     hint);
     }
 }
 
@@ -136,6 +137,7 @@ static void check_pattern(struct asy__parse *p)
 static void check_command(struct asy__parse *p, int has_space)
 {
     const struct asy__value *command = asy__val(p, "run.command");
+    const struct asy_yaml *metrics = asy__val(p, "run.metrics")->node;
     char key[64];
 
     if (command->has && (command->n == 0 || !command->list[0][0]))
@@ -144,13 +146,12 @@ static void check_command(struct asy__parse *p, int has_space)
         snprintf(key, sizeof key, "run.command[%zu]", i);
         check_word(p, command->node->items[i], key, command->list[i], has_space);
     }
-    if (asy__val(p, "run.metrics")->node && asy__val(p, "run.metrics")->node->type == ASY_YAML_MAP &&
-        !asy__val(p, "run.metrics.pattern")->node)
-        asy__problem(p, asy__val(p, "run.metrics")->node, "run.metrics", "needs a pattern");
+    if (metrics && metrics->type == ASY_YAML_MAP && !asy__val(p, "run.metrics.pattern")->node)
+        asy__problem(p, metrics, "run.metrics", "needs a pattern");
     check_pattern(p);
 }
 
-/* ---- search ------------------------------------------------------------------------------------- */
+/* ---- search --------------------------------------------------------------------------------- */
 
 static void check_pruner(struct asy__parse *p)
 {
@@ -177,6 +178,11 @@ static void check_deterministic(struct asy__parse *p)
         asy__problem(p, asy__place(p, "search.pruner"), "search.pruner",
                      "median stops trials between milestones, which search.deterministic does not "
                      "allow; use asha or none");
+    if (is_word(p, "search.pruner.name", "asha") && p->kind == ASY_RUN_COMMAND &&
+        !asy__val(p, "run.checkpoint")->i)
+        asy__problem(p, asy__place(p, "search.pruner"), "search.pruner",
+                     "asha stops a command without run.checkpoint between milestones, which "
+                     "search.deterministic does not allow");
     if (asy__val(p, "budget.time")->node)
         asy__problem(p, asy__place(p, "budget.time"), "budget.time",
                      "depends on timing, which search.deterministic does not allow; use "

@@ -7,7 +7,7 @@
 
 #define WIDTH 96u
 
-/* ---- pieces of both --------------------------------------------------------------------------- */
+/* ---- pieces of both ------------------------------------------------------------------------- */
 
 /* "default 30s", "required", "not in this version", … */
 static const char *standing(const struct asy__row *row, char *text, size_t n)
@@ -33,7 +33,10 @@ static const char *allowed(const struct asy__row *row, char *text, size_t n)
         text[0] = 0;
         return text;
     }
-    asy__row_allowed(row, text, n);
+    len = row->kind == ASY__WORD && strchr(row->words, '|')
+              ? (size_t)snprintf(text, n, "one of ")
+              : 0;
+    asy__row_allowed(row, text + len, n - len);
     len = strlen(text);
     if (row->flags & ASY__MORE_LATER)
         snprintf(text + len, n - len, " (more in a later version)");
@@ -68,7 +71,7 @@ static const char *group_at(const char *section, size_t i, char text[64])
     return NULL;
 }
 
-/* ---- help ------------------------------------------------------------------------------------- */
+/* ---- help ----------------------------------------------------------------------------------- */
 
 /* Words of text from column `indent` on, broken before WIDTH. */
 static void wrap(struct asy_buf *buf, unsigned indent, const char *text)
@@ -146,15 +149,15 @@ static void section_help(struct asy_buf *buf, const char *section, unsigned inde
         if (row->kind == ASY__SECTION || row->kind == ASY__OBJECTIVE)
             section_help(buf, row->path, indent + 2);
         options_help(buf, row->path, indent + 2);
-        if (!section[0])
+        if (!section[0] && asy__row_child("", i + 1))
             asy_buf_addc(buf, '\n');
     }
 }
 
 static void whole_help(struct asy_buf *buf)
 {
-    wrap(buf, 0, "A study file is YAML. It says what a trial runs, what is searched and when to stop. "
-         "Scalars follow YAML 1.2 (1e-4 is a number, no a text), unknown keys are errors, and "
+    wrap(buf, 0, "A study file is YAML. It says what a trial runs, what is searched and when to "
+         "stop. Scalars follow YAML 1.2 (1e-4 is a number, no a text), unknown keys are errors, and "
          "relative paths start from the file's folder.");
     asy_buf_adds(buf, "\nThe smallest study of a model:\n\n");
     example(buf, 2,
@@ -246,7 +249,7 @@ int asy_study_help(const char *key, struct asy_buf *ret_text, struct asy_error *
     return asy_buf_check(ret_text, "help", err);
 }
 
-/* ---- reference page ------------------------------------------------------------------------------ */
+/* ---- reference page ------------------------------------------------------------------------- */
 
 /* A table cell: | is escaped. */
 static void cell(struct asy_buf *buf, const char *text)
@@ -319,8 +322,8 @@ void asy_study_reference(struct asy_buf *ret_markdown)
     const struct asy__row *row;
     int open = 0;
 
-    asy_buf_adds(buf, "# The study file\n\nGenerated from the table in `proto/wire/study_table.c` by "
-                      "`assay help study --markdown`.\n\n## General keys\n\n");
+    asy_buf_adds(buf, "# The study file\n\nGenerated from the table in `proto/wire/study_table.c` "
+                      "by `assay help study --markdown`.\n\n## General keys\n\n");
     for (size_t i = 0; (row = asy__row_child("", i)); i++) {
         if (asy__row_child(row->path, 0) || row->kind == ASY__PARAMETERS) {
             asy_buf_addf(buf, "\n## %s\n\n%s", row->path, table_head);

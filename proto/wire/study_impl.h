@@ -73,7 +73,7 @@ struct asy__value {
     int64_t i;                   /* INT, FLAG, DURATION, SIZE; AUTO_FLAG: -1 auto; COLUMN number */
     double f;                    /* NUMBER, INT */
     const char *s;               /* texts; COLUMN: name, else NULL */
-    const char **list;           /* STRINGS, PATHS, STRING_MAP (key, value); COLUMNS: texts or NULL */
+    const char **list;           /* STRINGS, PATHS, STRING_MAP (key, value); COLUMNS: or NULL */
     int64_t *numbers;            /* COLUMNS: where list has NULL */
     size_t n;                    /* of list, pairs in a map */
 };

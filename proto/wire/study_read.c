@@ -92,7 +92,7 @@ static void unknown_key(struct asy__parse *p, const char *section, const struct 
     asy__problem(p, node, key, "unknown key%s", hint[0] ? hint : list);
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static void wrong(struct asy__parse *p, const struct asy__row *row, const char *key,
                   const struct asy_yaml *node)
@@ -250,7 +250,7 @@ static void read_flag(struct asy__parse *p, const struct asy__row *row, const ch
     v->has = 1;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------ */
+/* ---- lists ---------------------------------------------------------------------------------- */
 
 static void read_list(struct asy__parse *p, const struct asy__row *row, const char *key,
                       const struct asy_yaml *node, struct asy__value *v)
@@ -394,7 +394,7 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
     }
 }
 
-/* ---- sections --------------------------------------------------------------------------------- */
+/* ---- sections ------------------------------------------------------------------------------- */
 
 static void read_section(struct asy__parse *p, const char *section, const struct asy_yaml *node);
 
@@ -498,7 +498,7 @@ static void read_section(struct asy__parse *p, const char *section, const struct
         read_key(p, section, node->keys[i], node->items[i]);
 }
 
-/* ---- what decides how the rest is read ---------------------------------------------------------- */
+/* ---- what decides how the rest is read ------------------------------------------------------ */
 
 /* Names of sampler and pruner count before their options, wherever they stand. */
 static void read_name_first(struct asy__parse *p, const char *section)
@@ -537,7 +537,7 @@ static void read_kind(struct asy__parse *p)
         asy__problem(p, NULL, "data", "is missing; a model needs a data file");
 }
 
-/* ---- defaults ----------------------------------------------------------------------------------- */
+/* ---- defaults ------------------------------------------------------------------------------- */
 
 static void read_default(struct asy__parse *p, const struct asy__row *row)
 {

@@ -58,7 +58,7 @@ static const struct asy_yaml *member(const struct asy_yaml *map, const char *key
     return node && node->type != ASY_YAML_NULL ? node : NULL;
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
 static int bound(struct work *w, struct draft *d, const char *key, double *ret)
 {
@@ -142,7 +142,7 @@ static void read_range(struct work *w, struct draft *d)
         bad(w, d, d->node, "min, max and step of an int must be whole numbers up to 2^53");
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -240,7 +240,7 @@ static void read_values(struct work *w, struct draft *d)
     check_values(w, d, list, values);
 }
 
-/* ---- what a model takes ------------------------------------------------------------------------- */
+/* ---- what a model takes --------------------------------------------------------------------- */
 
 static void check_choice(struct work *w, struct draft *d, const struct asy__row *row,
                          const struct asy_value *value)
@@ -295,7 +295,7 @@ static void check_hyperparameter(struct work *w, struct draft *d)
         bad(w, d, d->node, "must be %s", asy__row_allowed(row, allowed, sizeof allowed));
 }
 
-/* ---- one parameter ------------------------------------------------------------------------------ */
+/* ---- one parameter -------------------------------------------------------------------------- */
 
 /* Letters, digits, _ and -, in parts between dots. */
 static int is_param_name(const char *name)
@@ -344,7 +344,7 @@ static void read_param(struct work *w, struct draft *d)
         check_hyperparameter(w, d);
 }
 
-/* ---- conditions --------------------------------------------------------------------------------- */
+/* ---- conditions ----------------------------------------------------------------------------- */
 
 static struct draft *find(struct work *w, const char *name)
 {
@@ -462,7 +462,7 @@ static void check_parents(struct work *w, struct draft *d)
     }
 }
 
-/* ---- the space ---------------------------------------------------------------------------------- */
+/* ---- the space ------------------------------------------------------------------------------ */
 
 static int ready(const struct draft *d)
 {
@@ -545,7 +545,7 @@ void asy__study_space(struct asy__parse *p)
     add_all(&w);
 }
 
-/* ---- points ------------------------------------------------------------------------------------- */
+/* ---- points --------------------------------------------------------------------------------- */
 
 static void write_scalar(struct asy_jsonw *w, const char *key, const struct asy_yaml *node)
 {

@@ -128,7 +128,7 @@ const struct asy__row asy__rows[] = {
       .help = "who suggests points: its name, or a map of name and options",
       .example = "sampler: {name: tpe, startup_trials: 20}" },
     { "search.sampler.name", ASY__WORD, .words = "auto|random|grid|tpe", .fallback = "auto",
-      .help = "auto takes grid for small finite spaces and tpe for the rest" },
+      .help = "auto takes tpe, or random where tpe has too little to learn from" },
     { "search.pruner", ASY__SECTION, .scalar = "name",
       .help = "who ends weak trials early: its name, or a map of name and options",
       .example = "pruner: {name: asha, min: 1, reduction: 4}" },
@@ -297,14 +297,14 @@ int asy__words_have(const char *words, const char *word)
     return 0;
 }
 
-/* ---- what is allowed, in words ---------------------------------------------------------------- */
+/* ---- what is allowed, in words -------------------------------------------------------------- */
 
 static void number(char *text, size_t n, const struct asy__row *row, double value)
 {
     char plain[32];
 
-    if (row->kind == ASY__DURATION && value >= 31536000000.0)
-        snprintf(text, n, "%.0f days", value / 86400000);
+    if (row->kind == ASY__DURATION && value >= 86400000)
+        snprintf(text, n, "%.0fd", value / 86400000);
     else if (row->kind == ASY__DURATION && value >= 1000)
         snprintf(text, n, "%.0fs", value / 1000);
     else if (row->kind == ASY__DURATION)
@@ -312,10 +312,14 @@ static void number(char *text, size_t n, const struct asy__row *row, double valu
     else if (row->kind == ASY__SIZE)
         snprintf(text, n, value < 1073741824 ? "%.0fMiB" : "%.0fTiB",
                  value < 1073741824 ? value / 1048576 : value / 1099511627776.0);
-    else if (row->kind == ASY__INT && value <= 1e15)
-        snprintf(text, n, "%.0f", value);
     else if (row->kind == ASY__INT && value > 1e18)
         snprintf(text, n, "2^63 - 1");
+    else if (row->kind == ASY__INT && value == 1e15)
+        snprintf(text, n, "10^15");
+    else if (row->kind == ASY__INT && value == 1e9)
+        snprintf(text, n, "10^9");
+    else if (row->kind == ASY__INT)
+        snprintf(text, n, "%.0f", value);
     else
         snprintf(text, n, "%s", asy_format_f64(value, plain));
 }

@@ -139,7 +139,8 @@ static void bad_events_are_named(void)
         { "another body", ASY_EV_TAG, "\x42\x00", 2, ASY_E_CORRUPT, "has the body of 'report'" },
         { "a later body", ASY_EV_TAG, "\xa2\x06\x00", 3, ASY_E_CORRUPT, "kind 100" },
         { "rubbish", ASY_EV_TAG, "\xff\xff\xff", 3, ASY_E_CORRUPT, "are not a Event" },
-        { "bad state", ASY_EV_STUDY_STATE, "\x12\x02\x08\x63", 4, ASY_E_CORRUPT, "99 is not a 'state'" },
+        { "bad state", ASY_EV_STUDY_STATE, "\x12\x02\x08\x63", 4, ASY_E_CORRUPT,
+          "99 is not a 'state'" },
         { "bad cause", ASY_EV_STUDY_STATE, "\x12\x04\x08\x01\x10\x3f", 6, ASY_E_CORRUPT,
           "63 is not a 'cause'" },
         { "unknown field", ASY_EV_TAG, "\x7a\x03\x98\x06\x01", 5, 0, "" },
@@ -215,7 +216,8 @@ static void arenas_are_bounded_and_reused(void)
     T_TRUE(first && (uintptr_t)first % 16 == 0 && first[99] == 0);
     T_TRUE(asy_arena_alloc(arena, 2u << 20) != NULL);
     T_TRUE(asy_arena_alloc(arena, 2u << 20) == NULL);
-    T_TRUE(asy_arena_alloc(arena, SIZE_MAX) == NULL && asy_arena_alloc(arena, SIZE_MAX - 64) == NULL);
+    T_TRUE(asy_arena_alloc(arena, SIZE_MAX) == NULL);
+    T_TRUE(asy_arena_alloc(arena, SIZE_MAX - 64) == NULL);
     text = asy_arena_strdup(arena, "abcd", 3);
     T_STR("strdup", text, "abc");
     memset(first, 'x', 100);

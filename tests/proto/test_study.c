@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Study files: what they mean, what is wrong with them, and that the canonical text stays itself. */
+ * Study files: what they mean, what is wrong with them, and that canonical text stays as it is. */
 #include <asy/durable.h>
 #include <asy/study.h>
 #include "asytest.h"
@@ -28,7 +28,7 @@ static struct asy_study_spec *parse(const char *name, const char *text)
     return spec;
 }
 
-/* ---- good files ------------------------------------------------------------------------------ */
+/* ---- good files ----------------------------------------------------------------------------- */
 
 static void defaults_are_filled_in(void)
 {
@@ -153,8 +153,10 @@ static void canonical_text_is_its_own_canonical_text(void)
 {
     size_t len;
     char *digits = example("digits-mlp.yaml", &len);
+    char *shell = example("command-shell/study.yaml", &len);
+    char *python = example("command-python/study.yaml", &len);
     const char *const texts[] = {
-        MODEL, COMMAND, full_command, digits,
+        MODEL, COMMAND, full_command, digits, shell, python,
         MODEL_HEAD OBJECTIVE BUDGET "dir: sub\n"
         "parameters: {hidden: {values: [8, 16]}, nesterov: {values: [true]}}\n",
         HEAD "run: {model: mlp, hidden: 16, fixed: {lr: 1}, length: {max: 2}}\n"
@@ -176,6 +178,8 @@ static void canonical_text_is_its_own_canonical_text(void)
         asy_study_destroy(b);
     }
     free(digits);
+    free(shell);
+    free(python);
 }
 
 static void the_example_searches_what_it_says(void)
@@ -195,7 +199,7 @@ static void the_example_searches_what_it_says(void)
     free(text);
 }
 
-/* ---- bad files -------------------------------------------------------------------------------- */
+/* ---- bad files ------------------------------------------------------------------------------ */
 
 struct bad_case {
     const char *name, *text, *want;
@@ -212,7 +216,8 @@ static void check_bad(const struct bad_case *c)
     rc = asy_study_parse(c->text, strlen(c->text), "s.yaml", "/base", &spec, &problems, &err);
     t__check(rc == ASY_E_INVAL || rc == ASY_E_FORMAT, __LINE__, __FILE__, "%s: rc %d", c->name, rc);
     T_HAS(c->name, problems.data, c->want);
-    T_TRUE(!spec && !strncmp(problems.data, err.text, strlen(err.text) < 200 ? strlen(err.text) : 200));
+    T_TRUE(!spec);
+    T_EQ(c->name, strncmp(problems.data, err.text, strnlen(err.text, 200)), 0);
     asy_study_destroy(spec);
     asy_buf_fini(&problems);
 }
@@ -233,12 +238,14 @@ static void mistakes_are_named_with_their_place(void)
         { "no name", "assay: 1\n" MODEL_RUN, "s.yaml:1:1: name: is missing" },
         { "bad name", "assay: 1\nname: My Study\n",
           "s.yaml:2:7: name: must be 1 to 64 of a-z, 0-9, '.', '_' and '-', not 'My Study'" },
-        { "unknown key", MODEL "prioritty: 1\n", "s.yaml:8:1: prioritty: unknown key; did you mean 'priority'?" },
+        { "unknown key", MODEL "prioritty: 1\n",
+          "s.yaml:8:1: prioritty: unknown key; did you mean 'priority'?" },
         { "unknown key, no idea", MODEL "xyzzy: 1\n", "xyzzy: unknown key; known are assay, name" },
         { "dotted key", MODEL "run.model: mlp\n", "run.model: unknown key" },
         { "type", MODEL "retries: many\n",
           "s.yaml:8:10: retries: must be a whole number from 0 to 1000, not 'many'" },
-        { "range", MODEL "retries: -1\n", "retries: must be a whole number from 0 to 1000, not '-1'" },
+        { "range", MODEL "retries: -1\n",
+          "retries: must be a whole number from 0 to 1000, not '-1'" },
         { "float for int", MODEL "retries: 1.5\n", "not '1.5'" },
         { "list for text", MODEL "description: [a]\n", "description: must be a text, not a list" },
         { "tags", MODEL "tags: {a: [1]}\n", "s.yaml:8:11: tags.a: must be a text, not a list" },
@@ -327,7 +334,8 @@ static void mistakes_are_named_with_their_place(void)
         { "text twice", C_PARAMS("  x: {values: [a, b, a]}\n"), "has 'a' twice" },
         { "null value", C_PARAMS("  x: {values: [a, ~]}\n"), "not nothing" },
         { "values and min", C_PARAMS("  x: {values: [a], min: 1}\n"), "so min has no meaning" },
-        { "parameter name", C_PARAMS("  a b: {min: 1, max: 2}\n"), "parameters.a b: is not a name" },
+        { "parameter name", C_PARAMS("  a b: {min: 1, max: 2}\n"),
+          "parameters.a b: is not a name" },
         { "unknown parent", C_PARAMS("  x: {min: 1, max: 2, when: {deph: 1}}\n  depth: {min: 1, max: 2}\n"),
           "s.yaml:7:30: parameters.x: when: 'deph' is not a parameter; did you mean 'depth'?" },
         { "impossible parent", C_PARAMS("  y: {values: [a, b]}\n  x: {min: 1, max: 2, when: {y: c}}\n"),
@@ -342,7 +350,8 @@ static void mistakes_are_named_with_their_place(void)
           "run.command: must be a list of texts, not 'python3 x'" },
         { "placeholder", HEAD "run: {command: [x, '{lrr}']}\n" OBJECTIVE PARAMS BUDGET,
           "s.yaml:3:20: run.command[1]: {lrr} is not a parameter; did you mean 'lr'?" },
-        { "stray brace", HEAD "run: {command: [x, 'a}']}\n" OBJECTIVE PARAMS BUDGET, "single brace" },
+        { "stray brace", HEAD "run: {command: [x, 'a}']}\n" OBJECTIVE PARAMS BUDGET,
+          "single brace" },
         { "args inside", HEAD "run: {command: [x, 'a{args}']}\n" OBJECTIVE PARAMS BUDGET,
           "{args} is a word of its own" },
         { "conditional word", HEAD "run: {command: [x, -m, '{m}']}\n" OBJECTIVE BUDGET
@@ -354,7 +363,8 @@ static void mistakes_are_named_with_their_place(void)
           "'(?<loss>.)'}}\n" OBJECTIVE PARAMS BUDGET, "has no group (?<val_loss>...)" },
         { "metrics", HEAD "run: {command: [x], metrics: stdout}\n" OBJECTIVE PARAMS BUDGET,
           "run.metrics: must be socket or a map, not 'stdout'" },
-        { "env", HEAD "run: {command: [x], env: {A=B: c}}\n" OBJECTIVE PARAMS BUDGET, "is not a name" },
+        { "env", HEAD "run: {command: [x], env: {A=B: c}}\n" OBJECTIVE PARAMS BUDGET,
+          "is not a name" },
         { "grace", HEAD "run: {command: [x], grace: 3 weeks}\n" OBJECTIVE PARAMS BUDGET,
           "run.grace: must be a duration (as 250ms, 30s, 10m, 2h, 1d)" },
         { "sampler", MODEL "search: {sampler: tep}\n",
@@ -372,21 +382,29 @@ static void mistakes_are_named_with_their_place(void)
           "search.pruner: median stops trials between milestones" },
         { "deterministic and time", MODEL_HEAD OBJECTIVE PARAMS "budget: {time: 1h}\n"
           "search: {deterministic: true}\n", "budget.time: depends on timing" },
+        { "deterministic and stopping rungs", HEAD "run: {command: [x], length: {max: 9}}\n" OBJECTIVE
+          PARAMS BUDGET "search: {pruner: asha, deterministic: true}\n", "without run.checkpoint" },
         { "lag", MODEL "search: {lag: 0}\n", "search.lag: must be a whole number from 1 to 4096" },
         { "from", MODEL "search: {from: [old]}\n", "search.from: is not supported" },
-        { "grid", MODEL "search: {sampler: grid}\n", "parameters.lr: the grid sampler needs a step" },
-        { "enqueue unknown", MODEL "search: {enqueue: [{xx: 1}]}\n", "s.yaml:8:20: search.enqueue[0]: " },
-        { "enqueue range", MODEL "search: {enqueue: [{lr: 7}]}\n", "search.enqueue[0]: parameter 'lr'" },
+        { "grid", MODEL "search: {sampler: grid}\n",
+          "parameters.lr: the grid sampler needs a step" },
+        { "enqueue unknown", MODEL "search: {enqueue: [{xx: 1}]}\n",
+          "s.yaml:8:20: search.enqueue[0]: " },
+        { "enqueue range", MODEL "search: {enqueue: [{lr: 7}]}\n",
+          "search.enqueue[0]: parameter 'lr'" },
         { "enqueue type", MODEL "search: {enqueue: 7}\n", "search.enqueue: must be a list" },
         { "no budget", MODEL_HEAD OBJECTIVE PARAMS, "budget: needs trials or time" },
         { "budget time", MODEL_HEAD OBJECTIVE PARAMS "budget: {time: -3s}\n",
           "budget.time: must be a duration" },
         { "gpus", MODEL "resources: {gpus: 1}\n", "resources.gpus: more than 0 is not supported" },
-        { "ranks", MODEL "resources: {ranks: 2}\n", "resources.ranks: more than 1 is not supported" },
-        { "device", MODEL "resources: {device: cuda}\n", "resources.device: 'cuda' is not supported" },
+        { "ranks", MODEL "resources: {ranks: 2}\n",
+          "resources.ranks: more than 1 is not supported" },
+        { "device", MODEL "resources: {device: cuda}\n",
+          "resources.device: 'cuda' is not supported" },
         { "strict", MODEL "resources: {reproducible: strict}\n",
           "resources.reproducible: 'strict' is not supported in this version" },
-        { "memory", MODEL "resources: {memory: 5}\n", "must be a size (as 512MiB, 2GiB) from 1MiB" },
+        { "memory", MODEL "resources: {memory: 5}\n",
+          "must be a size (as 512MiB, 2GiB) from 1MiB" },
         { "a text with NUL", MODEL "description: \"a\\0b\"\n", "s.yaml:8:14: YAML: " },
     };
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
@@ -445,7 +463,7 @@ static void wide_studies_are_bounded(void)
     asy_buf_fini(&text);
 }
 
-/* ---- what else is made of a study ----------------------------------------------------------------- */
+/* ---- what else is made of a study ----------------------------------------------------------- */
 
 static void only_budget_resources_and_priority_may_change(void)
 {
@@ -534,7 +552,8 @@ static void help_shows_the_table(void)
     T_HAS("unknown", err.text, "did you mean 'pruner'?");
     T_EQ("nothing written", buf.len, 0);
     asy_study_reference(&buf);
-    T_HAS("reference", buf.data, "| `search.sampler.name` | auto, random, grid, tpe | default auto |");
+    T_HAS("reference", buf.data,
+          "| `search.sampler.name` | one of auto, random, grid, tpe | default auto |");
     asy_buf_fini(&buf);
 }
 

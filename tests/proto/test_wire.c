@@ -104,7 +104,7 @@ static void long_lists_of_short_names_fit_the_ration(void)
     asy_arena_destroy(arena);
 }
 
-/* ---- harm ---------------------------------------------------------------------------------- */
+/* ---- harm ----------------------------------------------------------------------------------- */
 
 /* A frame cut anywhere is refused, or (between two fields) a smaller frame; never more. The bytes
  * stand in memory of exactly their length, so that reading on is seen by the sanitizers. */
@@ -256,7 +256,7 @@ static void a_small_arena_is_an_error(void)
     asy_arena_destroy(r.arena);
 }
 
-/* ---- rules --------------------------------------------------------------------------------- */
+/* ---- rules ---------------------------------------------------------------------------------- */
 
 static void bad_frames_are_named(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * wire_random.h - random messages and events, and their comparison, by walking the codec's own rows:
- * a field that a row forgets is found by the row-by-row check against assay.proto. */
+ * wire_random.h - random messages and events, and their comparison, by walking the codec's own
+ * rows: a field that a row forgets is found by the row-by-row check against assay.proto. */
 #ifndef WIRE_RANDOM_H
 #define WIRE_RANDOM_H
 #include <codec.h>

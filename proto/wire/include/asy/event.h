@@ -185,10 +185,11 @@ char *asy_arena_strdup(struct asy_arena *arena, const char *text, size_t len);
 /* Appends the body (all but seq, wall_us, study, trial, attempt, kind, which are columns). */
 ASY_MUST_CHECK int asy_event_encode(const struct asy_event *event, struct asy_buf *buf,
                                     struct asy_error *err);
-/* Fills the union of *event (columns are set by the caller before: kind must be). Texts are never NULL
- * (an absent one is ""), lists of n = 0 may be. The arena should have room for about 16 times n:
- * protobuf-c unpacks into it (at most 8 times n and 64 KiB). ASY_E_FULL: it has not; ASY_E_TOOBIG: the
- * bytes unpack to more than that. Unknown fields are ignored, unknown kinds are ASY_E_UNSUPPORTED, broken bytes ASY_E_CORRUPT. */
+/* Fills the union of *event (columns are set by the caller before: kind must be). Texts are never
+ * NULL (an absent one is ""), lists of n = 0 may be. Unknown fields are ignored, unknown kinds are
+ * ASY_E_UNSUPPORTED, broken bytes ASY_E_CORRUPT. protobuf-c unpacks into the arena, at most 8 times
+ * n and 64 KiB (else ASY_E_TOOBIG); with 16 times n and 64 KiB there is room for all (else
+ * ASY_E_FULL). */
 ASY_MUST_CHECK int asy_event_decode(const void *bytes, size_t n, struct asy_arena *arena,
                                     struct asy_event *event, struct asy_error *err);
 /* A deep copy into the arena. */

@@ -142,11 +142,11 @@ struct asy_msg {
 const char *asy_msg_type_name(enum asy_msg_type type);
 ASY_MUST_CHECK int asy_msg_encode(const struct asy_msg *msg, struct asy_buf *buf,
                                   struct asy_error *err);
-/* Texts are never NULL (an absent one is ""), except lease.spec. An event in a report gets study, trial,
- * attempt and its own number from the report. ASY_E_FULL: the arena, which should have room for 16
- * times the frame, is too small. ASY_E_FORMAT: not a frame of ours. ASY_E_TOOBIG: frame or its unpacked form (8 times the frame)
- * over the limit. ASY_E_UNSUPPORTED: a body of a later version; ret_msg->type is then
- * ASY_MSG_UNSUPPORTED with the number, ret_msg->session is set. */
+/* Texts are never NULL (an absent one is ""), except lease.spec. An event in a report gets study,
+ * trial, attempt and its own number from the report. ASY_E_FORMAT: not a frame of ours.
+ * ASY_E_TOOBIG: frame or its unpacked form (8 times the frame) over the limit. ASY_E_FULL: the
+ * arena, which should have room for 16 times the frame, is too small. ASY_E_UNSUPPORTED: a body of a later
+ * version; ret_msg->type is then ASY_MSG_UNSUPPORTED with the number, ret_msg->session is set. */
 ASY_MUST_CHECK int asy_msg_decode(const void *bytes, size_t n, struct asy_arena *arena,
                                   struct asy_msg *ret_msg, struct asy_error *err);
 /* A deep copy into the arena. */

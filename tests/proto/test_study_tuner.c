@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The study file's table and the tuner agree on samplers, pruners, their options and ranges. */
+#include <asy/study.h>
+#include <asy/tuner.h>
+#include <study_impl.h>
+#include "asytest.h"
+
+static int among(const char *name, const char *(*list)(const char *, size_t), const char *of)
+{
+    const char *other;
+
+    for (size_t i = 0; (other = list(of, i)); i++)
+        if (!strcmp(name, other))
+            return 1;
+    return 0;
+}
+
+/* Both lists have the same names, in whatever order. */
+static void same_names(const char *what, const char *(*list)(const char *, size_t), const char *of)
+{
+    char group[64];
+    const char *name;
+    size_t n = 0;
+
+    snprintf(group, sizeof group, "%s %s", what, of);
+    for (; (name = asy_study_option(group, n)); n++)
+        if (!among(name, list, of))
+            T_STR(group, name, "an option of the tuner");
+    T_TRUE(!list(of, n));
+    for (size_t i = 0; (name = list(of, i)); i++)
+        if (!asy__row_option(group, name))
+            T_STR(group, name, "a row of the table");
+}
+
+static int sampler_takes(struct asy_space *space, const char *of, struct asy_option option)
+{
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    struct asy_sampler_spec spec = { .name = of, .options = &option, .n_options = 1,
+                                     .goals = &goal, .n_goals = 1 };
+    struct asy_sampler *sampler = NULL;
+    int rc = asy_sampler_create(space, &spec, &sampler, NULL);
+
+    asy_sampler_destroy(sampler);
+    return rc == 0;
+}
+
+static int pruner_takes(const char *of, struct asy_option option)
+{
+    struct asy_pruner_spec spec = { .name = of, .options = &option, .n_options = 1,
+                                    .length_max = UINT64_MAX, .can_pause = 1 };
+    struct asy_pruner *pruner = NULL;
+    int rc = asy_pruner_create(&spec, &pruner, NULL);
+
+    asy_pruner_destroy(pruner);
+    return rc == 0;
+}
+
+static int takes(struct asy_space *space, const char *what, const char *of, const char *name,
+                 double value)
+{
+    struct asy_option option = { name, value };
+
+    return what[0] == 's' ? sampler_takes(space, of, option) : pruner_takes(of, option);
+}
+
+static void same_ranges(struct asy_space *space, const char *what, const char *of)
+{
+    char group[64];
+    const char *name;
+
+    snprintf(group, sizeof group, "%s %s", what, of);
+    for (size_t i = 0; (name = asy_study_option(group, i)); i++) {
+        const struct asy__row *row = asy__row_option(group, name);
+        double lo = row->kind == ASY__FLAG ? 0 : row->min;
+        double hi = row->kind == ASY__FLAG ? 1 : row->max;
+
+        t__check(takes(space, what, of, name, lo) && takes(space, what, of, name, hi), __LINE__,
+                 __FILE__, "%s: the tuner refuses %s of the table's range", group, name);
+        t__check(!takes(space, what, of, name, lo - 1) && !takes(space, what, of, name, hi + 1),
+                 __LINE__, __FILE__, "%s: the tuner takes %s beyond the table's range", group,
+                 name);
+    }
+}
+
+/* All names of one list, each a word of the row, and as many. */
+static void check_all(struct asy_space *space, const char *what, const char *(*names)(size_t),
+                      const char *(*options)(const char *, size_t))
+{
+    const struct asy__row *row;
+    char path[64];
+    size_t n = 0, words = 1;
+
+    snprintf(path, sizeof path, "search.%s.name", what);
+    row = asy__row_find(path);
+    for (; names(n); n++) {
+        t__check(asy__words_have(row->words, names(n)), __LINE__, __FILE__,
+                 "%s: the table lacks %s", path, names(n));
+        same_names(what, options, names(n));
+        same_ranges(space, what, names(n));
+    }
+    for (const char *c = row->words; *c; c++)
+        words += *c == '|';
+    T_EQ(path, n, words);
+}
+
+static void table_and_tuner_agree(void)
+{
+    struct asy_param param = { .name = "n", .type = ASY_PARAM_INT, .lo = 1, .hi = 9 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_space *space = NULL;
+
+    if (T_OK(asy_space_create(&space, &err), &err) &&
+        T_OK(asy_space_add(space, &param, &err), &err)) {
+        check_all(space, "sampler", asy_sampler_name, asy_sampler_option);
+        check_all(space, "pruner", asy_pruner_name, asy_pruner_option);
+    }
+    asy_space_destroy(space);
+}
+
+T_MAIN("study-tuner", T_TEST(table_and_tuner_agree))
