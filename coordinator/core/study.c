@@ -509,7 +509,7 @@ static void created(struct asy_core *core, struct asy__study *s, const struct as
     ev.trial_created.id = asy__make_id(core);
     ev.trial_created.x = x;
     ev.trial_created.n_x = nx;
-    ev.trial_created.seed = asy_rng_u64(&rng);
+    ev.trial_created.seed = asy_rng_u64(&rng) >> 11; /* exact in JSON numbers of any reader */
     ev.trial_created.params = asy__dup(core, core->scratch.data);
     ev.trial_created.source = s->n_trials < s->spec->n_enqueue
                                   ? "enqueued" : asy__dup(core, input->asked.source);
