@@ -130,11 +130,12 @@ static int greet(struct asy__session *session, struct asy_error *err)
     }
 }
 
-static int start(struct asy__session *session, enum asy__start what, struct asy_error *err)
+/* Starts program (with "node" first if it is assay) for this home, in a session of its own. */
+static int start(struct asy__session *session, const char *name, struct asy_error *err)
 {
+    int node = !strcmp(name, "assay"), sized = strcmp(name, "assay-coordinator") != 0;
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
     char program[4096], cores[32], log[4300];
-    const char *name = what == ASY__START_NODE ? "assay" : "assay-coordinator";
     const char *argv[8];
     int n = 0, fd = -1, rc;
 
@@ -145,13 +146,13 @@ static int start(struct asy__session *session, enum asy__start what, struct asy_
     if ((fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)) < 0)
         return asy_fail_errno(err, errno, "cannot open '%s'", log);
     argv[n++] = program;
-    if (what == ASY__START_NODE)
+    if (node)
         argv[n++] = "node";
     argv[n++] = "--home";
     argv[n++] = session->options->home;
-    if (what == ASY__START_NODE && session->options->all)
+    if (node && session->options->all)
         argv[n++] = "--all";
-    if (what == ASY__START_NODE && session->options->cores > 0) {
+    if (sized && session->options->cores > 0) {
         snprintf(cores, sizeof cores, "%lld", (long long)session->options->cores);
         argv[n++] = "--cores";
         argv[n++] = cores;
@@ -202,6 +203,22 @@ static int wait_for_start(struct asy__session *session, struct asy_error *err)
     }
 }
 
+/* A coordinator that a reading command started has no worker: it gets one from this machine. */
+static int need_worker(struct asy__session *session, struct asy_error *err)
+{
+    struct asy_json *root = NULL;
+    struct asy_buf json = { 0 };
+    int rc;
+
+    asy_buf_init(&json, 64u << 20);
+    rc = asy__query(session, "workers", "", -1, -1, -1, NULL, &json, &root, err);
+    if (rc == 0 && asy_json_len(asy_json_get(root, "workers")) == 0)
+        rc = start(session, "assay-worker", err);
+    asy_json_destroy(root);
+    asy_buf_fini(&json);
+    return rc;
+}
+
 int asy__session_open(const struct asy__options *options, enum asy__start what,
                       struct asy__session **ret_session, struct asy_error *err)
 {
@@ -224,8 +241,11 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
         goto out;
     rc = greet(session, err);
     if (rc == ASY_E_NOENT && what != ASY__NO_START) {
-        if ((rc = start(session, what, err)) == 0)
+        rc = start(session, what == ASY__START_NODE ? "assay" : "assay-coordinator", err);
+        if (rc == 0)
             rc = wait_for_start(session, err);
+    } else if (rc == 0 && what == ASY__START_NODE) {
+        rc = need_worker(session, err);
     } else if (rc == ASY_E_NOENT) {
         rc = asy_fail(err, ASY_E_GONE, "no coordinator runs in '%s'", options->home);
     }

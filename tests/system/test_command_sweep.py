@@ -6,7 +6,7 @@ STUDY = """
 assay: 1
 name: parabola
 run:
-  command: [sh, -c, 'echo "step=1 loss=$(awk "BEGIN{print ({x}-0.3)^2}")"; echo done >&2']
+  command: [sh, -c, 'echo "step=1 loss=$(awk "BEGIN{{print ({x}-0.3)^2}}")"; echo done >&2']
   metrics: {pattern: 'step=(?<step>\\d+) loss=(?<loss>\\S+)'}
 objective: {metric: loss, goal: minimize, take: last}
 parameters:
