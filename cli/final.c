@@ -162,6 +162,9 @@ static int test_scores(struct asy__session *session, const char *study,
     for (size_t i = 0; rc == 0 && (value = asy_json_member(root, i, &key)); i++) {
         double number = asy_json_f64(value, NAN);
 
+        if (!strstr(key, "accuracy") && !strstr(key, "loss") && !strstr(key, "mae") &&
+            !strstr(key, "r2"))
+            continue; /* counts of rows are no scores */
         snprintf(name, sizeof name, "%s%s", strncmp(key, "test_", 5) ? "test_" : "", key);
         printf("         %-14s %.4f\n", name, number);
         rc = record(session, study, trial, name, number, err);
@@ -217,6 +220,16 @@ static int put_failures(struct asy__session *session, const char *study, struct 
     return 0;
 }
 
+/* One objective is an object in the canonical study, several are a list. */
+static const char *metric_name(const struct asy_json *spec)
+{
+    const struct asy_json *objective = asy_json_get(spec, "objective");
+
+    if (asy_json_type(objective) == ASY_JSON_ARRAY)
+        objective = asy_json_at(objective, 0);
+    return asy_json_str(asy_json_get(objective, "metric"), "objective");
+}
+
 int asy__final_screen(struct asy__session *session, const char *study,
                       const struct asy__options *options, struct asy_error *err)
 {
@@ -243,9 +256,7 @@ int asy__final_screen(struct asy__session *session, const char *study,
         printf("best     trial %" PRId64 ": ", best);
         asy__put_params(stdout, asy_json_get(trial, "params"));
         printf("\n         %-14s %.4f\n",
-               asy_json_str(asy_json_get(asy_json_at(asy_json_get(asy_json_get(row, "spec"),
-                                                                  "objective"), 0), "metric"),
-                            "objective"),
+               metric_name(asy_json_get(row, "spec")),
                asy_json_f64(asy_json_get(row, "best"), NAN));
         if ((model = model_path(trial)) &&
             (rc = test_scores(session, study, row, best, model, err)) < 0)

@@ -124,7 +124,10 @@ void asy_jsonw_i64(struct asy_jsonw *w, const char *key, int64_t value)
 void asy_jsonw_u64(struct asy_jsonw *w, const char *key, uint64_t value)
 {
     lead(w, key);
-    asy_buf_addf(w->buf, "%" PRIu64, value);
+    if (value > INT64_MAX)
+        asy_buf_addf(w->buf, "\"%" PRIu64 "\"", value);
+    else
+        asy_buf_addf(w->buf, "%" PRIu64, value);
 }
 
 void asy_jsonw_f64(struct asy_jsonw *w, const char *key, double value)

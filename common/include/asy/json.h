@@ -50,6 +50,7 @@ void asy_jsonw_close(struct asy_jsonw *w, char bracket);                 /* '}' 
 void asy_jsonw_str(struct asy_jsonw *w, const char *key, const char *text); /* NULL: null */
 void asy_jsonw_strn(struct asy_jsonw *w, const char *key, const char *text, size_t len);
 void asy_jsonw_i64(struct asy_jsonw *w, const char *key, int64_t value);
+/* Above 2^63 - 1 as a string: no reader of JSON integers takes such a number. */
 void asy_jsonw_u64(struct asy_jsonw *w, const char *key, uint64_t value);
 void asy_jsonw_f64(struct asy_jsonw *w, const char *key, double value); /* shortest exact */
 void asy_jsonw_bool(struct asy_jsonw *w, const char *key, int value);
