@@ -2,11 +2,11 @@
  * engines.h - the engines that the contract holds for, and folders for their files. */
 #ifndef ASY_TEST_ENGINES_H
 #define ASY_TEST_ENGINES_H
+#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <asy/durable.h>
 #include <asy/store.h>
 
 struct engine {
@@ -33,10 +33,16 @@ static inline const char *new_folder(char path[PATH_MAX])
     return path;
 }
 
+static inline int drop_one(const char *path, const struct stat *st, int flag, struct FTW *at)
+{
+    (void)st, (void)flag, (void)at;
+    return remove(path);
+}
+
 static inline void drop_folder(const char *path)
 {
-    if (asy_durable_remove(path, NULL))
-        fprintf(stderr, "cannot remove %s\n", path);
+    if (nftw(path, drop_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT))
+        perror(path);
 }
 
 static inline struct asy_store_spec spec_of(const struct engine *engine, const char *folder)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <asy/clock.h>
+#include <asy/durable.h>
 #include "dump.h"
 #include "fixture.h"
 
