@@ -3,6 +3,7 @@
 #include "coord.h"
 #include "../asytest.h"
 #include <asy/clock.h>
+#include <asy/durable.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -41,6 +42,8 @@ int coord_listen(struct coord *c)
     struct asy_discovery discovery = { .pid = getpid(), .owner_epoch = c->owner_epoch,
                                        .version = "test" };
     struct asy_error err = ASY_ERROR_INIT;
+    char *boot = NULL;
+    size_t len;
     int rc;
 
     for (int i = 0; i < GENEROUS_MS / 10; i++) { /* the old socket closes on a thread of ZeroMQ */
@@ -56,6 +59,10 @@ int coord_listen(struct coord *c)
     memcpy(discovery.server_key, c->keys.public_key, ASY_KEY_TEXT);
     discovery.store = c->store;
     gethostname(discovery.host, sizeof discovery.host - 1);
+    if (T_OK(asy_read_file("/proc/sys/kernel/random/boot_id", 64, &boot, &len, &err), &err))
+        snprintf(discovery.boot_id, sizeof discovery.boot_id, "%.*s", (int)strcspn(boot, "\n"),
+                 boot);
+    free(boot);
     return T_OK(asy_discovery_write(coord_path(c, "coordinator.json"), &discovery, &err), &err);
 }
 

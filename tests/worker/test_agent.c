@@ -153,8 +153,6 @@ static void says_why_a_program_failed(void)
           ASY_END_CRASHED, ASY_CAUSE_OUT_OF_MEMORY, "100 MiB" },
         { STUDY("command: ['true'], files: [missing.txt]", ""), ASY_END_CRASHED,
           ASY_CAUSE_NOT_STARTED, "missing.txt" },
-        { STUDY("command: ['true'], metrics: {pattern: 'loss=(\\S+)'}", ""), ASY_END_CRASHED,
-          ASY_CAUSE_NOT_STARTED, "named group" },
     };
     struct coord c = { 0 };
 
@@ -194,7 +192,8 @@ static void refuses_leases_it_cannot_hold(void)
     leases[2].placement.worker = asy_id_make();
     leases[3].placement.cores = twice;
     leases[3].placement.n_cores = 2;
-    leases[4].spec = NULL;
+    leases[4].spec = NULL; /* and one that it has not seen yet: it greets anew to get it */
+    leases[4].spec_id.b[0] ^= 2;
     leases[5].spec_id.b[0] ^= 1;
     leases[6].ranks = leases[6].placement.ranks = 3;
     for (size_t i = 0; i < ASY_ARRAY_LEN(leases); i++) {
@@ -244,7 +243,7 @@ static void pauses_at_the_milestone_and_resumes(void)
     T_HAS("an artifact", from.path, "/artifacts/");
     if (T_EQ("its content", asy_sha_file(from.path, &sha, NULL, NULL), 0))
         T_TRUE(!memcmp(sha.b, from.sha.b, sizeof sha.b));
-    T_TRUE(coord_report(&c, 0, ASY_EV_REPORT, 5) == NULL || c.n_reports == 8);
+    T_EQ("started, five steps, checkpoint, ended", c.n_reports, 8);
 
     lease.attempt = lease.epoch = 2;
     lease.milestone = 9;
@@ -452,9 +451,8 @@ static void a_full_disk_ends_the_attempt_not_the_agent(void)
         "a = Agent()\n"
         "with open(os.environ['ASSAY_CHECKPOINT_DIR'] + '/c', 'wb') as f:\n"
         "    f.write(b'x' * (1 << 20))\n"
-        "fill = open(os.environ['ASSAY_DIR'] + '/fill', 'wb', buffering=0)\n"
         "try:\n"
-        "    while True: fill.write(b'y' * 4096)\n"
+        "    for i in range(100000): open(os.environ['ASSAY_DIR'] + '/%d' % i, 'w').close()\n"
         "except OSError: pass\n"
         "r = a.say(checkpoint='c', step=1)\n"
         "assert 'error' in r and 'space' in r['error'], r\n"
@@ -464,7 +462,7 @@ static void a_full_disk_ends_the_attempt_not_the_agent(void)
 
     snprintf(c.home, sizeof c.home, "/tmp/assay-test-full-%d", (int)getpid());
     mkdir(c.home, 0700);
-    if (mount("none", c.home, "tmpfs", 0, "size=8m") < 0) {
+    if (mount("none", c.home, "tmpfs", 0, "size=8m,nr_inodes=300") < 0) {
         puts("    cannot mount a small file system: not tested");
         rmdir(c.home);
         return;

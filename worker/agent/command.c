@@ -85,6 +85,17 @@ static void add_params(const struct asy_json *node, const char *prefix, struct a
     }
 }
 
+/* What is a person's choice and no launcher's state survives the scrubbing. */
+static void keep_choices(struct asy__words *env)
+{
+    static const char *const names[] = { "OMPI_ALLOW_RUN_AS_ROOT",
+                                         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++)
+        if (getenv(names[i]))
+            asy__words_addf(env, "%s=%s", names[i], getenv(names[i]));
+}
+
 static void add_assay(const struct asy__job *job, struct asy__words *env)
 {
     char study[ASY_ID_TEXT];
@@ -113,6 +124,7 @@ static int build_env(const struct asy__job *job, struct asy__words *env, struct 
     const struct asy_study_spec *study = job->spec->study;
 
     asy__command_threads(job, env);
+    keep_choices(env);
     for (size_t i = 0; i < study->n_env; i++)
         asy__words_add(env, study->env[i]);
     add_assay(job, env);

@@ -202,7 +202,7 @@ void asy__hardware_write(const struct asy_node *node, const struct asy__programs
 
 void asy__versions_write(const struct asy__programs *programs, struct asy_jsonw *w)
 {
-    asy_jsonw_str(w, "hwloc", asy_node_hwloc_version());
+    asy_jsonw_str(w, "hwloc_api", asy_node_hwloc_version());
     asy_jsonw_str(w, "zeromq", asy_channel_version());
     asy_jsonw_str(w, "pcre2", asy__pattern_version());
     if (programs->launcher[0])
