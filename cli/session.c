@@ -203,8 +203,7 @@ static int wait_for_start(struct asy__session *session, struct asy_error *err)
     }
 }
 
-/* A coordinator that a reading command started has no worker: it gets one from this machine. */
-static int need_worker(struct asy__session *session, struct asy_error *err)
+static int count_workers(struct asy__session *session, size_t *ret_n, struct asy_error *err)
 {
     struct asy_json *root = NULL;
     struct asy_buf json = { 0 };
@@ -212,10 +211,32 @@ static int need_worker(struct asy__session *session, struct asy_error *err)
 
     asy_buf_init(&json, 64u << 20);
     rc = asy__query(session, "workers", "", -1, -1, -1, NULL, &json, &root, err);
-    if (rc == 0 && asy_json_len(asy_json_get(root, "workers")) == 0)
-        rc = start(session, "assay-worker", err);
+    *ret_n = asy_json_len(asy_json_get(root, "workers"));
     asy_json_destroy(root);
     asy_buf_fini(&json);
+    return rc;
+}
+
+/* A coordinator that a reading command started has no worker: it gets one from this machine. Waits
+ * for the first worker, so that what follows finds one and nobody starts a second. */
+static int need_worker(struct asy__session *session, struct asy_error *err)
+{
+    int64_t deadline_ms = asy_clock_ms() + PATIENCE_MS;
+    int rc, status;
+    size_t n;
+
+    if ((rc = count_workers(session, &n, err)) < 0 || n > 0)
+        return rc;
+    if (!session->started && (rc = start(session, "assay-worker", err)) < 0)
+        return rc;
+    while ((rc = count_workers(session, &n, err)) == 0 && n == 0) {
+        if (asy_proc_wait(&session->node, 0, &status, NULL) == 0)
+            return ended_early(session, err);
+        if (asy_clock_ms() > deadline_ms)
+            return asy_fail(err, ASY_E_TIMEOUT, "no worker joins; see %s/node.log",
+                            session->options->home);
+        ASY_IGNORE(poll(NULL, 0, STEP_MS) < 0);
+    }
     return rc;
 }
 
@@ -244,11 +265,11 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
         rc = start(session, what == ASY__START_NODE ? "assay" : "assay-coordinator", err);
         if (rc == 0)
             rc = wait_for_start(session, err);
-    } else if (rc == 0 && what == ASY__START_NODE) {
-        rc = need_worker(session, err);
     } else if (rc == ASY_E_NOENT) {
         rc = asy_fail(err, ASY_E_GONE, "no coordinator runs in '%s'", options->home);
     }
+    if (rc == 0 && what == ASY__START_NODE)
+        rc = need_worker(session, err);
     if (rc == 0) {
         *ret_session = session;
         session = NULL;
