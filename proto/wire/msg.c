@@ -287,7 +287,7 @@ static int unknown_body(const Assay__V1__Frame *frame, struct asy_id session,
     for (size_t i = 0; i < frame->base.n_unknown_fields; i++) {
         uint32_t number = frame->base.unknown_fields[i].tag;
 
-        if (number > BODY_LAST)
+        if (number == 0 || number > BODY_LAST)
             continue;
         *ret_msg = (struct asy_msg){ .type = ASY_MSG_UNSUPPORTED, .session = session };
         ret_msg->unsupported.type = number;

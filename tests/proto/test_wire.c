@@ -265,6 +265,7 @@ static void bad_frames_are_named(void)
         { "not protobuf", "GET / HTTP/1.1\r\n\r\n", 18, ASY_E_FORMAT, "Frame" },
         { "short session", "\xc2\x3e\x01\x00\x32\x00", 6, ASY_E_FORMAT, "session id has 1" },
         { "a later body", "\xc2\x06\x00", 3, ASY_E_UNSUPPORTED, "type 104" },
+        { "a field of number 0", "\x82\x00\x00", 3, ASY_E_FORMAT, "without a body" },
         { "a later header field", "\xca\x3e\x00\x32\x00", 5, 0, "" },
         { "a role that is none", "\x0a\x02\x08\x09", 4, ASY_E_FORMAT, "9 is not a 'role'" },
         { "no role at all", "\x0a\x00", 2, ASY_E_FORMAT, "0 is not a 'role'" },
