@@ -18,6 +18,7 @@
 #endif
 #define ASY__NAME_MAX 64
 #define ASY__CORES_MAX 65536
+#define ASY__ASKS_AHEAD 32
 #define ASY__NEVER INT64_MAX
 #define ASY__NO_TRIAL UINT64_MAX
 
@@ -133,6 +134,8 @@ struct asy__study {
     size_t n_retired;
     int has_sampler, asks_ahead, blocked, promo_stale, promo_none;
     uint64_t asking;                   /* asks on their way: trials [n_trials, n_trials + asking) */
+    int64_t asked_ms;                  /* when the sampler was last asked or heard of */
+    uint64_t held, held_cores;         /* in this pass of the scheduler: room kept for new points */
     struct asy__note *notes;
     size_t n_notes, cap_notes, notes_told;
     int64_t time_up_ms;
@@ -158,6 +161,7 @@ struct asy__worker {
     char **gpus;
     size_t n_gpus;
     int suspect, draining;
+    uint32_t held;                     /* cores, in this pass of the scheduler */
     int64_t seen_ms, lost_ms, walltime_ms; /* lost_ms: without a session, when it is judged */
     int reattach;                      /* lost_ms comes from the start */
     struct asy_sha *specs;             /* known to the session's agent */
@@ -211,7 +215,7 @@ struct asy_core {
     struct asy__pending *pending;
     size_t n_pending, cap_pending;
     /* soft */
-    int started, draining, quit_wanted, quit_sent, store_bad, more;
+    int started, draining, quit_wanted, quit_sent, store_bad, more, holds;
     char store_text[200];
     int64_t wake_ms, idle_since_ms;
     uint64_t serial, hello_serial, nonsense;
@@ -287,6 +291,8 @@ int asy__study_can_create(const struct asy_core *core, const struct asy__study *
 /* Notes, ends, asks: everything but leases. */
 void asy__study_pump(struct asy_core *core, struct asy__study *study);
 void asy__study_ask(struct asy_core *core, struct asy__study *study);
+/* How many new points its sampler may still be asked for, at most ASY__ASKS_AHEAD. */
+uint64_t asy__study_askable(const struct asy_core *core, struct asy__study *study);
 /* The trial that the pruner would promote, or NULL; changes nothing. */
 struct asy__trial *asy__study_promotable(struct asy__study *study, uint64_t *ret_milestone);
 double asy__better(const struct asy__study *study, size_t objective, double a, double b);
@@ -368,7 +374,9 @@ uint32_t asy__worker_free(const struct asy__worker *worker);
 int asy__worker_serves(const struct asy__worker *worker, const struct asy__study *study);
 /* Connected, fit, not silent, not draining. */
 int asy__worker_ready(const struct asy_core *core, const struct asy__worker *worker);
-int asy__worker_holds(const struct asy__worker *worker, const struct asy__study *study);
+/* Has room for one attempt, leaving out `held` cores. */
+int asy__worker_holds(const struct asy__worker *worker, const struct asy__study *study,
+                      uint32_t held);
 /* Whether it could hold one attempt if nothing ran on it. */
 int asy__worker_could(const struct asy__worker *worker, const struct asy__study *study);
 /* Chooses cores, in one group where possible; fills the placement from the step's memory. */

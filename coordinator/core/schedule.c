@@ -6,6 +6,10 @@
  * the most free cores is taken. So that small trials cannot starve a large one, the first study in
  * that order that finds no room keeps one worker reserved, where room then gathers.
  *
+ * Room is also kept for points that a sampler is still computing, where their study goes first:
+ * else whose sampler answers faster would get the cores. Not for longer than a sampler may take,
+ * though (ANSWER_MS).
+ *
  * Costs per lease: the live studies and a few dozen workers, never the trials. */
 #include "core_impl.h"
 #include <math.h>
@@ -14,13 +18,14 @@
 
 #define LEASES_PER_STEP 256
 #define WORKERS_LOOKED_AT 64
+#define ANSWER_MS 2000
 
 int asy__goes_before(const struct asy__study *a, const struct asy__study *b)
 {
     if (a->spec->priority != b->spec->priority)
         return a->spec->priority > b->spec->priority;
-    if (a->cores_used != b->cores_used)
-        return a->cores_used < b->cores_used;
+    if (a->cores_used + a->held_cores != b->cores_used + b->held_cores)
+        return a->cores_used + a->held_cores < b->cores_used + b->held_cores;
     return asy_id_cmp(a->id, b->id) < 0; /* ids are time-ordered */
 }
 
@@ -98,10 +103,10 @@ static struct asy__worker *find_worker(struct asy_core *core, const struct asy__
         if (looked >= WORKERS_LOOKED_AT)
             break;
         if (w == reserved || !asy__worker_serves(w, s) || !asy__worker_ready(core, w) ||
-            !asy__worker_holds(w, s))
+            !asy__worker_holds(w, s, w->held))
             continue;
         looked++;
-        if (!best || asy__worker_free(w) > asy__worker_free(best))
+        if (!best || asy__worker_free(w) - w->held > asy__worker_free(best) - best->held)
             best = w;
     }
     return best;
@@ -252,14 +257,70 @@ static struct asy__trial *next_trial(struct asy_core *core, struct asy__study *s
     return asy__item(s->lists[ASY__FRESH].next, struct asy__trial, node);
 }
 
-static struct asy__study *next_study(struct asy_core *core)
+/* ---- one pass ---------------------------------------------------------------------------------- */
+
+/* Whether room is to be kept for a point that its sampler computes, or will be asked for. */
+static int may_hold(struct asy_core *core, struct asy__study *s)
+{
+    if (s->asking > 0) {
+        if (core->now_ms - s->asked_ms >= ANSWER_MS)
+            return 0;
+        asy__wake(core, s->asked_ms + ANSWER_MS);
+    }
+    return s->held < asy__study_askable(core, s);
+}
+
+/* The study that goes first; NULL once none has a trial that could be leased. */
+static struct asy__study *next_study(struct asy_core *core, int *ret_ready)
 {
     struct asy__study *s, *best = NULL;
+    int any = 0, best_ready = 0;
 
-    asy__each(s, &core->live, struct asy__study, node)
-        if (!s->blocked && (!best || asy__goes_before(s, best)) && asy__has_ready(core, s))
-            best = s;
-    return best;
+    asy__each(s, &core->live, struct asy__study, node) {
+        int ready = !s->blocked && asy__has_ready(core, s);
+
+        any |= ready;
+        if (s->blocked || (best && asy__goes_before(best, s)) || (!ready && !may_hold(core, s)))
+            continue;
+        best = s;
+        best_ready = ready;
+    }
+    *ret_ready = best_ready;
+    return any ? best : NULL;
+}
+
+static void begin_pass(struct asy_core *core)
+{
+    struct asy__study *s;
+    struct asy__worker *w;
+
+    asy__each(s, &core->live, struct asy__study, node) {
+        s->blocked = 0;
+        s->held = s->held_cores = 0;
+    }
+    if (core->holds)
+        asy__each(w, &core->free_workers, struct asy__worker, free_node)
+            w->held = 0;
+    core->holds = 0;
+}
+
+static void hold(struct asy_core *core, struct asy__study *s, struct asy__worker *w)
+{
+    w->held += asy__need_cores(s);
+    s->held++;
+    s->held_cores += asy__need_cores(s);
+    core->holds = 1;
+}
+
+static void end_pass(struct asy_core *core, const struct asy__study *holder)
+{
+    struct asy__study *s;
+
+    asy__each(s, &core->live, struct asy__study, node) {
+        s->held = s->held_cores = 0;
+        if (s != holder)
+            s->reserved = NULL;
+    }
 }
 
 void asy__schedule(struct asy_core *core)
@@ -267,13 +328,12 @@ void asy__schedule(struct asy_core *core)
     struct asy__worker *reserved = NULL, *w;
     struct asy__study *s, *holder = NULL;
     struct asy__trial *t;
-    int budget = LEASES_PER_STEP;
+    int budget = LEASES_PER_STEP, ready;
 
     if (core->draining || core->store_bad || core->quit_sent)
         return;
-    asy__each(s, &core->live, struct asy__study, node)
-        s->blocked = 0;
-    while (!core->rc && (s = next_study(core))) {
+    begin_pass(core);
+    while (!core->rc && (s = next_study(core, &ready))) {
         if (budget-- == 0) {
             core->more = 1;
             break;
@@ -282,14 +342,13 @@ void asy__schedule(struct asy_core *core)
             s->blocked = 1;
             if (!holder && (reserved = reserve(core, s)))
                 holder = s;
-            continue;
-        }
-        if ((t = next_trial(core, s)))
+        } else if (!ready) {
+            hold(core, s, w);
+        } else if ((t = next_trial(core, s))) {
             lease(core, t, w);
-        else
+        } else {
             s->blocked = 1;
+        }
     }
-    asy__each(s, &core->live, struct asy__study, node)
-        if (s != holder)
-            s->reserved = NULL;
+    end_pass(core, holder);
 }

@@ -17,7 +17,6 @@
 
 #define ENDS_PER_STEP 256
 #define TELLS_PER_STEP 512
-#define ASKS_AHEAD 32
 #define PREFIX_MIN 6
 
 /* ---- finding ---------------------------------------------------------------------------------- */
@@ -537,6 +536,7 @@ void asy__study_asked(struct asy_core *core, const struct asy_input *input)
         s->asking = 0;
         return;
     }
+    s->asked_ms = core->now_ms;
     s->asks_ahead = input->asked.rc == 0 && !input->asked.needs_history;
     if (s->state == ASY_STUDY_STOPPING || s->n_trials >= max_trials(core, s)) {
         s->asking = 0;
@@ -566,6 +566,7 @@ static void ask_one(struct asy_core *core, struct asy__study *s)
     if (number < s->spec->n_enqueue)
         fx->ask.fixed = s->spec->enqueue + number * nx;
     s->asking++;
+    s->asked_ms = core->now_ms;
 }
 
 /* How many attempts more its own limit allows. */
@@ -578,24 +579,32 @@ static uint64_t parallel_left(const struct asy__study *s, uint64_t max)
     return s->spec->parallel > running ? s->spec->parallel - running : 0;
 }
 
+uint64_t asy__study_askable(const struct asy_core *core, struct asy__study *s)
+{
+    uint64_t n;
+
+    if (s->state != ASY_STUDY_RUNNING || core->draining || core->store_bad ||
+        !asy__study_can_create(core, s))
+        return 0;
+    if (s->lag > 0) /* one decision at a time, and none while an earlier one can be made */
+        return s->n_fresh == 0 && s->n_again == 0 && !asy__job_waits(s) &&
+               !asy__study_promotable(s, NULL);
+    n = max_trials(core, s) - s->n_trials;
+    return parallel_left(s, n < ASY__ASKS_AHEAD ? n : ASY__ASKS_AHEAD);
+}
+
 void asy__study_ask(struct asy_core *core, struct asy__study *s)
 {
     uint64_t slots, want;
 
-    if (s->state != ASY_STUDY_RUNNING || !s->has_sampler || s->n_notes > 0 || core->draining ||
-        core->store_bad || !asy__study_can_create(core, s))
+    if (!s->has_sampler || s->n_notes > 0)
         return;
-    if (s->lag > 0 && (s->asking > 0 || s->n_fresh > 0 || s->n_again > 0 || asy__job_waits(s) ||
-                       asy__study_promotable(s, NULL)))
-        return;
-    slots = asy__room(core, s, parallel_left(s, ASKS_AHEAD));
-    if (s->lag > 0)
-        want = slots > 0;
-    else if (s->asks_ahead)
-        want = 2 * slots + 2 < ASKS_AHEAD ? 2 * slots + 2 : ASKS_AHEAD;
-    else
-        want = slots;
-    while (!core->rc && s->n_fresh + s->asking < want &&
+    slots = asy__room(core, s, asy__study_askable(core, s));
+    want = slots;
+    if (s->lag == 0 && s->asks_ahead)
+        want = 2 * slots + 2 < ASY__ASKS_AHEAD ? 2 * slots + 2 : ASY__ASKS_AHEAD;
+    while (!core->rc && s->n_fresh + s->asking < want && asy__study_can_create(core, s) &&
+           s->state == ASY_STUDY_RUNNING && !core->draining && !core->store_bad &&
            s->n_trials + s->asking < max_trials(core, s))
         ask_one(core, s);
 }

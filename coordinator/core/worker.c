@@ -114,10 +114,12 @@ void asy__worker_listed(struct asy_core *core, struct asy__worker *w)
 {
     int wanted = asy__worker_ready(core, w) && asy__worker_free(w) > 0;
 
-    if (wanted && !w->free_node.next)
+    if (wanted && !w->free_node.next) {
+        w->held = 0;
         asy__list_push(&core->free_workers, &w->free_node);
-    else if (!wanted)
+    } else if (!wanted) {
         asy__list_take(&w->free_node);
+    }
 }
 
 static int gpu_used(const struct asy__worker *w, const char *gpu)
@@ -147,12 +149,12 @@ int asy__worker_could(const struct asy__worker *w, const struct asy__study *s)
            w->n_gpus >= asy__need_gpus(s);
 }
 
-int asy__worker_holds(const struct asy__worker *w, const struct asy__study *s)
+int asy__worker_holds(const struct asy__worker *w, const struct asy__study *s, uint32_t held)
 {
     uint64_t memory = asy__need_memory(s);
     uint32_t gpus = asy__need_gpus(s);
 
-    if (asy__worker_free(w) < asy__need_cores(s))
+    if (asy__worker_free(w) < (uint64_t)asy__need_cores(s) + held)
         return 0;
     if (w->memory != 0 && (w->memory_used > w->memory || w->memory - w->memory_used < memory))
         return 0;

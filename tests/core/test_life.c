@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_life.c - what becomes of trials: rungs, pauses, crashes, losses, stops, targets, resumption,
+ * and what of it survives a restart (each test restarts somewhere and compares). */
+#include "world.h"
+
+#define ASHA "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2}}\n"
+
+static bool begin(struct world *w, uint32_t cores)
+{
+    if (!world_open(w) || !world_start(w))
+        return false;
+    world_client(w, CLIENT_PEER, OWNER);
+    world_agent(w, &(struct agent){ .peer = 2, .cores = cores });
+    return true;
+}
+
+static struct asy_id submit(struct world *w, uint64_t serial, const char *yaml)
+{
+    struct asy_id id = world_submit(w, CLIENT_PEER, OWNER, serial, yaml, 0);
+
+    T_EQ("submitted", w->reply_code, 0);
+    return id;
+}
+
+static enum asy_study_state study_state(struct world *w, struct asy_id study)
+{
+    const struct asy_event *ev = world_last(w, study, -1, ASY_EV_STUDY_STATE);
+
+    return ev ? ev->study_state.state : ASY_STUDY_RUNNING;
+}
+
+static const struct asy_event *trial_event(struct world *w, struct asy_id study, int64_t trial)
+{
+    static const struct asy_event none = { 0 };
+    const struct asy_event *ev = world_last(w, study, trial, ASY_EV_TRIAL_STATE);
+
+    return ev ? ev : &none;
+}
+
+/* Runs a lease to its milestone, checkpointing there. */
+static void to_rung(struct world *w, struct lease *l, double loss)
+{
+    world_started(w, l);
+    world_report(w, l, l->milestone, loss);
+    world_checkpoint(w, l, l->milestone);
+    world_end(w, l, ASY_END_PAUSED, l->milestone);
+}
+
+static void asha_promotes_the_better_and_prunes_the_rest(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true) ASHA "budget: {trials: 2}\n");
+        T_EQ("first milestone", w.leases[0].milestone, 1);
+        to_rung(&w, &w.leases[0], 1.0);
+        to_rung(&w, &w.leases[1], 0.5);
+        if (T_EQ("the better one goes on", w.n_leases, 3)) {
+            T_EQ("it is trial 1", w.leases[2].trial, 1);
+            T_EQ("to the next rung", w.leases[2].milestone, 2);
+            T_STR("from its checkpoint", w.leases[2].from, "1/1/1");
+            T_TRUE(world_restart(&w));
+            world_clear(&w);
+        }
+        T_EQ("the other one waits", world_state(&w, a, 0), ASY_TRIAL_PAUSED);
+    }
+    world_close(&w);
+}
+
+static void paused_trials_end_as_pruned_with_their_study(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(2, true) ASHA "budget: {trials: 2}\n");
+        to_rung(&w, &w.leases[0], 1.0);
+        to_rung(&w, &w.leases[1], 0.5);
+        world_complete(&w, &w.leases[2], 2, 0.25);
+        T_EQ("finished", study_state(&w, a), ASY_STUDY_FINISHED);
+        T_EQ("pruned", trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_PRUNED);
+        T_EQ("because the study ended", trial_event(&w, a, 0)->trial_state.cause,
+             ASY_CAUSE_STUDY_ENDED);
+        T_NEAR("with its value", trial_event(&w, a, 0)->trial_state.value, 1.0, 0);
+        T_NEAR("the other's value", trial_event(&w, a, 1)->trial_state.value, 0.25, 0);
+        T_EQ("no checkpoint stays", world_count(&w, ASY_EV_CHECKPOINT),
+             world_count(&w, ASY_EV_CHECKPOINT_DROPPED));
+        T_EQ("nor its file", w.n_drops, 2);
+        T_EQ("the sampler heard of both", w.n_tells, 2);
+    }
+    world_close(&w);
+}
+
+static void median_stops_a_trial_between_milestones(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true)
+                   "search: {sampler: random, pruner: {name: median, startup: 1, warmup: 0}}\n"
+                   "budget: {trials: 2}\n");
+        world_started(&w, &w.leases[0]);
+        world_report(&w, &w.leases[0], 1, 0.1);
+        world_report(&w, &w.leases[0], 2, 0.1);
+        world_end(&w, &w.leases[0], ASY_END_COMPLETE, 2);
+        world_started(&w, &w.leases[1]);
+        world_report(&w, &w.leases[1], 1, 9.0);
+        if (T_EQ("told to stop", w.n_cancels, 1)) {
+            T_EQ("without a checkpoint", w.cancels[0].mode, ASY_CANCEL_STOP);
+            T_EQ("as pruned", w.cancels[0].cause, ASY_CAUSE_PRUNED);
+        }
+        T_TRUE(world_restart(&w));
+        world_clear(&w);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 1, .n_holdings = 1,
+            .holdings = &(struct asy_holding){ a, 1, 1, 1, 1, 2 } });
+        T_EQ("told again after a restart", w.n_cancels, 1);
+        world_end(&w, &w.leases[1], ASY_END_STOPPED, 1);
+        T_EQ("pruned", trial_event(&w, a, 1)->trial_state.cause, ASY_CAUSE_PRUNED);
+    }
+    world_close(&w);
+}
+
+static void a_paused_study_pauses_what_it_runs_and_goes_on(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true) "budget: {trials: 3}\n");
+        world_started(&w, &w.leases[0]);
+        world_report(&w, &w.leases[0], 1, 1.0);
+        T_EQ("pause", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0), 0);
+        T_EQ("it is told", w.n_cancels == 1 && w.cancels[0].mode == ASY_CANCEL_PAUSE, 1);
+        T_EQ("again changes nothing",
+             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0), 0);
+        world_checkpoint(&w, &w.leases[0], 1);
+        world_end(&w, &w.leases[0], ASY_END_PAUSED, 1);
+        T_EQ("it queues", world_state(&w, a, 0), ASY_TRIAL_QUEUED);
+        T_EQ("nothing runs", w.n_leases, 1);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+        world_client(&w, CLIENT_PEER, OWNER);
+        T_EQ("nothing runs after a restart either", w.n_leases, 1);
+        T_EQ("resume", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_RESUME, "a", 0), 0);
+        if (T_EQ("it goes on", w.n_leases, 2)) {
+            T_EQ("as the second attempt", w.leases[1].attempt, 2);
+            T_STR("from its checkpoint", w.leases[1].from, "0/1/1");
+        }
+    }
+    world_close(&w);
+}
+
+static void what_cannot_checkpoint_runs_on_to_its_end(void)
+{
+    struct world w;
+
+    if (begin(&w, 1)) {
+        submit(&w, 1, STUDY_HEAD("a") RUN(4, false) "budget: {trials: 3}\n");
+        world_started(&w, &w.leases[0]);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0);
+        T_EQ("it is left alone", w.n_cancels, 0);
+        world_report(&w, &w.leases[0], 4, 1.0);
+        world_end(&w, &w.leases[0], ASY_END_COMPLETE, 4);
+        T_EQ("and nothing follows", w.n_leases, 1);
+    }
+    world_close(&w);
+}
+
+static void a_drained_coordinator_pauses_all_and_quits(void)
+{
+    struct asy_input drain = { .type = ASY_IN_DRAIN };
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 2)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true) "budget: {trials: 3}\n");
+        world_started(&w, &w.leases[0]);
+        world_started(&w, &w.leases[1]);
+        world_input(&w, &drain);
+        T_EQ("both are told", w.n_cancels, 2);
+        T_EQ("and their agent", w.n_drains, 1);
+        T_EQ("the study is paused", study_state(&w, a), ASY_STUDY_PAUSED);
+        world_end(&w, &w.leases[0], ASY_END_PAUSED, 0);
+        T_EQ("not yet", w.n_quits, 0);
+        world_end(&w, &w.leases[1], ASY_END_PREEMPTED, 0);
+        T_EQ("quits when quiet", w.n_quits, 1);
+        T_TRUE(world_restart(&w));
+        world_clear(&w);
+        world_client(&w, CLIENT_PEER, OWNER);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
+        T_EQ("still paused", w.n_leases, 0);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_RESUME, "a", 0);
+        T_EQ("goes on", w.n_leases, 2);
+    }
+    world_close(&w);
+}
+
+static void crashes_use_up_retries_and_wait_longer_each_time(void)
+{
+    struct world w;
+    struct asy_id a;
+    int64_t at;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true) "retries: 2\nbudget: {trials: 1}\n");
+        world_started(&w, &w.leases[0]);
+        world_end(&w, &w.leases[0], ASY_END_CRASHED, 0);
+        T_EQ("it waits", w.n_leases, 1);
+        world_pass(&w, 999, 2, 2);
+        T_EQ("still", w.n_leases, 1);
+        world_pass(&w, 1, 2, 2);
+        T_EQ("a second is over", w.n_leases, 2);
+        at = w.now;
+        world_end(&w, &w.leases[1], ASY_END_CRASHED, 0);
+        world_pass(&w, 1999, 2, 2);
+        T_EQ("twice as long", w.n_leases, 2);
+        world_pass(&w, 1, 2, 2);
+        T_EQ("two seconds", w.n_leases, 3);
+        T_EQ("deadline was exact", w.now - at, 2000);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 1, .n_holdings = 1,
+            .holdings = &(struct asy_holding){ a, 0, 3, 3, 1, 0 } });
+        world_end(&w, &w.leases[2], ASY_END_CRASHED, 0);
+        T_EQ("failed", trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_FAILED);
+        T_EQ("no retry is left", trial_event(&w, a, 0)->trial_state.cause, ASY_CAUSE_RETRIES);
+        T_HAS("says how", trial_event(&w, a, 0)->trial_state.text, "crashed 3 times");
+    }
+    world_close(&w);
+}
+
+static void some_ends_fail_a_trial_at_once(void)
+{
+    static const struct { const char *name; enum asy_end end; enum asy_cause cause, want; } cases[] =
+    {
+        { "diverged", ASY_END_DIVERGED, ASY_CAUSE_DIVERGED, ASY_CAUSE_DIVERGED },
+        { "bad data", ASY_END_CRASHED, ASY_CAUSE_DATA, ASY_CAUSE_DATA },
+        { "a bad job", ASY_END_CRASHED, ASY_CAUSE_BAD_JOB, ASY_CAUSE_BAD_JOB },
+        { "no value", ASY_END_COMPLETE, ASY_CAUSE_NONE, ASY_CAUSE_NO_VALUE },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct world w;
+        struct asy_id a;
+
+        if (begin(&w, 1)) {
+            a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true) "budget: {trials: 1}\n");
+            world_started(&w, &w.leases[0]);
+            world_end_cause(&w, &w.leases[0], cases[i].end, 0, cases[i].cause);
+            T_EQ(cases[i].name, trial_event(&w, a, 0)->trial_state.cause, cases[i].want);
+            T_EQ(cases[i].name, trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_FAILED);
+            if (T_EQ("told", w.n_tells, 1))
+                T_EQ(cases[i].name, w.tells[0].diverged, cases[i].end == ASY_END_DIVERGED);
+        }
+        world_close(&w);
+    }
+}
+
+static void a_first_crash_without_retries_names_its_own_cause(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true) "retries: 0\nbudget: {trials: 1}\n");
+        world_started(&w, &w.leases[0]);
+        world_end_cause(&w, &w.leases[0], ASY_END_CRASHED, 0, ASY_CAUSE_OUT_OF_MEMORY);
+        T_EQ("cause", trial_event(&w, a, 0)->trial_state.cause, ASY_CAUSE_OUT_OF_MEMORY);
+    }
+    world_close(&w);
+}
+
+static void losses_use_no_retries_but_progress_is_wanted(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(9, true) "retries: 0\nbudget: {trials: 1}\n");
+        for (size_t i = 0; i < 4; i++) { /* each wrote a checkpoint */
+            world_started(&w, &w.leases[i]);
+            world_report(&w, &w.leases[i], i + 1, 1.0);
+            world_checkpoint(&w, &w.leases[i], i + 1);
+            world_end(&w, &w.leases[i], ASY_END_PREEMPTED, i + 1);
+        }
+        T_EQ("goes on after four", w.n_leases, 5);
+        T_EQ("two checkpoints are kept",
+             world_count(&w, ASY_EV_CHECKPOINT) - world_count(&w, ASY_EV_CHECKPOINT_DROPPED), 2);
+        T_STR("from the newest", w.leases[4].from, "0/4/4");
+        for (size_t i = 4; i < 6; i++) { /* these did not; the first loss since counted already */
+            world_started(&w, &w.leases[i]);
+            world_end(&w, &w.leases[i], ASY_END_PREEMPTED, 4);
+        }
+        T_EQ("failed", trial_event(&w, a, 0)->trial_state.cause, ASY_CAUSE_NO_PROGRESS);
+        T_EQ("finished", study_state(&w, a), ASY_STUDY_FINISHED);
+    }
+    world_close(&w);
+}
+
+static void refused_leases_cost_nothing_but_a_wait(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true) "retries: 0\nbudget: {trials: 1}\n");
+        for (size_t i = 0; i < 5; i++) {
+            world_end(&w, &w.leases[i], ASY_END_REFUSED, 0);
+            T_EQ("waits", w.n_leases, i + 1);
+            world_pass(&w, 1000, 2, 2);
+            T_EQ("leased again", w.n_leases, i + 2);
+        }
+        world_complete(&w, &w.leases[5], 4, 1.0);
+        T_EQ("complete", trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_COMPLETE);
+    }
+    world_close(&w);
+}
+
+static void values_follow_the_lineage(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n");
+        world_started(&w, &w.leases[0]);
+        world_report(&w, &w.leases[0], 1, 0.9);
+        world_checkpoint(&w, &w.leases[0], 1);
+        world_report(&w, &w.leases[0], 2, 0.1); /* above the checkpoint: undone */
+        world_end(&w, &w.leases[0], ASY_END_PREEMPTED, 2);
+        T_EQ("from step 1", w.leases[1].from_step, 1);
+        world_started(&w, &w.leases[1]);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 1, .n_holdings = 1,
+            .holdings = &(struct asy_holding){ a, 0, 2, 2, 1, 1 } });
+        world_report(&w, &w.leases[1], 2, 0.7);
+        world_report(&w, &w.leases[1], 3, 0.8);
+        world_end(&w, &w.leases[1], ASY_END_COMPLETE, 3);
+        T_NEAR("best of what counts", trial_event(&w, a, 0)->trial_state.value, 0.7, 0);
+    }
+    world_close(&w);
+}
+
+static void the_last_value_counts_where_asked_for(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, "assay: 1\nname: a\n"
+                   "objective: {metric: loss, goal: minimize, take: last}\n"
+                   "parameters: {x: {min: 0.0, max: 1.0}}\n" RUN(9, true)
+                   "budget: {trials: 1}\n");
+        world_started(&w, &w.leases[0]);
+        world_report(&w, &w.leases[0], 1, 0.1);
+        world_report(&w, &w.leases[0], 2, NAN);
+        world_report(&w, &w.leases[0], 3, 0.4);
+        world_report(&w, &w.leases[0], 4, NAN);
+        world_end(&w, &w.leases[0], ASY_END_COMPLETE, 4);
+        T_NEAR("last number", trial_event(&w, a, 0)->trial_state.value, 0.4, 0);
+    }
+    world_close(&w);
+}
+
+static void the_target_ends_the_study(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 2)) {
+        a = submit(&w, 1, "assay: 1\nname: a\n"
+                   "objective: {metric: loss, goal: minimize, target: 0.2}\n"
+                   "parameters: {x: {min: 0.0, max: 1.0}}\n" RUN(9, true)
+                   "budget: {trials: 20}\n");
+        world_started(&w, &w.leases[0]);
+        world_started(&w, &w.leases[1]);
+        world_report(&w, &w.leases[1], 1, 0.5);
+        world_report(&w, &w.leases[0], 1, 0.2);
+        T_EQ("stopping", study_state(&w, a), ASY_STUDY_STOPPING);
+        T_EQ("both are told", w.n_cancels, 2);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 2, .n_holdings = 2,
+            .holdings = (struct asy_holding[]){ { a, 0, 1, 1, 1, 2 }, { a, 1, 1, 1, 1, 2 } } });
+        world_end(&w, &w.leases[0], ASY_END_STOPPED, 1);
+        world_end(&w, &w.leases[1], ASY_END_STOPPED, 1);
+        T_EQ("the one that reached it", trial_event(&w, a, 0)->trial_state.state,
+             ASY_TRIAL_COMPLETE);
+        T_EQ("the other", trial_event(&w, a, 1)->trial_state.state, ASY_TRIAL_PRUNED);
+        T_EQ("finished", study_state(&w, a), ASY_STUDY_FINISHED);
+    }
+    world_close(&w);
+}
+
+static void users_stop_trials_and_studies(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 3}\n");
+        T_EQ("a queued one",
+             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 1), 0);
+        T_EQ("ends at once", world_state(&w, a, 1), ASY_TRIAL_CANCELLED);
+        world_started(&w, &w.leases[0]);
+        T_EQ("a running one",
+             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 0), 0);
+        T_EQ("is told", w.cancels[0].mode, ASY_CANCEL_STOP);
+        T_TRUE(world_restart(&w)); /* the wish is on record */
+        world_client(&w, CLIENT_PEER, OWNER);
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 1, .n_holdings = 1,
+            .holdings = &(struct asy_holding){ a, 0, 1, 1, 1, 1 } });
+        T_EQ("and told again", w.n_cancels, 2);
+        world_end(&w, &w.leases[0], ASY_END_STOPPED, 0);
+        T_EQ("cancelled", world_state(&w, a, 0), ASY_TRIAL_CANCELLED);
+        T_EQ("over is over",
+             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 0), ASY_E_STATE);
+        T_EQ("no such trial",
+             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 99), ASY_E_NOENT);
+        world_started(&w, &w.leases[1]);
+        T_EQ("all", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "a", 0), 0);
+        world_end(&w, &w.leases[1], ASY_END_STOPPED, 0);
+        T_EQ("stopped", study_state(&w, a), ASY_STUDY_STOPPED);
+        T_EQ("its trial is cancelled", trial_event(&w, a, 2)->trial_state.cause, ASY_CAUSE_USER);
+        T_EQ("again is fine", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "a", 0), 0);
+        T_EQ("no such study",
+             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "b", 0), ASY_E_NOENT);
+    }
+    world_close(&w);
+}
+
+static void resubmission_and_resumption(void)
+{
+    static const char first[] = STUDY_HEAD("a") RUN(4, true) "budget: {trials: 1}\n";
+    static const char more[] = STUDY_HEAD("a") RUN(4, true) "budget: {trials: 3}\n";
+    static const char other[] = STUDY_HEAD("a") RUN(5, true) "budget: {trials: 3}\n";
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, first);
+        T_HAS("name", w.reply_json, "\"name\":\"a\"");
+        world_submit(&w, CLIENT_PEER, OWNER, 1, first, 0);
+        T_EQ("sent twice, made once", world_count(&w, ASY_EV_STUDY_CREATED), 1);
+        T_HAS("and answered the same", w.reply_json, "\"name\":\"a\"");
+        submit(&w, 2, first);
+        T_HAS("the name is taken", w.reply_json, "\"name\":\"a-2\"");
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "a-2", 0);
+        world_started(&w, &w.leases[0]);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0);
+        world_submit(&w, CLIENT_PEER, OWNER, 3, other, 1);
+        T_EQ("another length is refused", w.reply_code, ASY_E_INVAL);
+        T_HAS("and named", w.reply, "length");
+        world_submit(&w, CLIENT_PEER, OWNER, 4, more, 1);
+        T_EQ("more trials are fine", w.reply_code, 0);
+        T_EQ("running again", study_state(&w, a), ASY_STUDY_RUNNING);
+        T_TRUE(world_restart(&w));
+        world_client(&w, CLIENT_PEER, OWNER);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+        for (size_t i = 1; i < 4 && i < w.n_leases; i++)
+            world_complete(&w, &w.leases[i], 4, 1.0);
+        T_EQ("three in all", world_count(&w, ASY_EV_TRIAL_CREATED), 3);
+        T_EQ("finished", study_state(&w, a), ASY_STUDY_FINISHED);
+        world_submit(&w, CLIENT_PEER, OWNER, 5, more, 1);
+        T_EQ("nothing unfinished", w.reply_code, ASY_E_NOENT);
+        T_HAS("says so", w.reply, "no unfinished study is named 'a'");
+    }
+    world_close(&w);
+}
+
+static void deterministic_studies_refuse_what_depends_on_time(void)
+{
+    static const struct { const char *name, *yaml, *want; } cases[] = {
+        { "median", STUDY_HEAD("a") RUN(4, true)
+          "search: {deterministic: true, pruner: median}\nbudget: {trials: 2}\n", "median" },
+        { "time", STUDY_HEAD("a") RUN(4, true)
+          "search: {deterministic: true}\nbudget: {time: 5s}\n", "budget.time" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_study_spec *spec = NULL;
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems;
+        struct world w;
+
+        /* Either the study file's checks or the coordinator refuse it. */
+        asy_buf_init(&problems, 1 << 16);
+        if (asy_study_parse(cases[i].yaml, strlen(cases[i].yaml), "t", "/t", &spec, &problems,
+                            &err) == 0 && begin(&w, 1)) {
+            world_submit(&w, CLIENT_PEER, OWNER, 1, cases[i].yaml, 0);
+            T_EQ(cases[i].name, w.reply_code, ASY_E_INVAL);
+            T_HAS(cases[i].name, w.reply, cases[i].want);
+            world_close(&w);
+        } else {
+            T_HAS(cases[i].name, problems.data, "deterministic");
+        }
+        asy_study_destroy(spec);
+        asy_buf_fini(&problems);
+    }
+}
+
+T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
+       T_TEST(paused_trials_end_as_pruned_with_their_study),
+       T_TEST(median_stops_a_trial_between_milestones),
+       T_TEST(a_paused_study_pauses_what_it_runs_and_goes_on),
+       T_TEST(what_cannot_checkpoint_runs_on_to_its_end),
+       T_TEST(a_drained_coordinator_pauses_all_and_quits),
+       T_TEST(crashes_use_up_retries_and_wait_longer_each_time),
+       T_TEST(some_ends_fail_a_trial_at_once),
+       T_TEST(a_first_crash_without_retries_names_its_own_cause),
+       T_TEST(losses_use_no_retries_but_progress_is_wanted),
+       T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),
+       T_TEST(the_last_value_counts_where_asked_for), T_TEST(the_target_ends_the_study),
+       T_TEST(users_stop_trials_and_studies), T_TEST(resubmission_and_resumption),
+       T_TEST(deterministic_studies_refuse_what_depends_on_time))

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_schedule.c - who gets which cores: fairness, priorities, fit, budgets, asks. */
+#include "core_impl.h"
+#include "world.h"
+
+#define PLAIN(name, more) STUDY_HEAD(name) RUN(4, true) more
+
+static size_t leases_of(const struct world *w, struct asy_id study)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->n_leases; i++)
+        n += asy_id_cmp(w->leases[i].study, study) == 0;
+    return n;
+}
+
+static bool begin(struct world *w)
+{
+    if (!world_open(w) || !world_start(w))
+        return false;
+    world_client(w, CLIENT_PEER, OWNER);
+    return true;
+}
+
+static void studies_of_one_priority_share_the_cores(void)
+{
+    struct world w;
+    struct asy_id a, b;
+
+    if (begin(&w)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {trials: 20}\n"), 0);
+        b = world_submit(&w, CLIENT_PEER, OWNER, 2, PLAIN("b", "budget: {trials: 20}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 8 });
+        T_EQ("all cores are used", w.n_leases, 8);
+        T_EQ("half for the first", leases_of(&w, a), 4);
+        T_EQ("half for the second", leases_of(&w, b), 4);
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
+static void the_higher_priority_goes_first(void)
+{
+    struct world w;
+    struct asy_id a, b;
+
+    if (begin(&w)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {trials: 20}\n"), 0);
+        b = world_submit(&w, CLIENT_PEER, OWNER, 2,
+                         PLAIN("b", "priority: 1\nbudget: {trials: 20}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 4 });
+        T_EQ("of low priority", leases_of(&w, a), 0);
+        T_EQ("of high priority", leases_of(&w, b), 4);
+        world_clear(&w);
+        T_EQ("priority", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PRIORITY, "a", 5), 0);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 2 });
+        T_EQ("the raised one goes first now", leases_of(&w, a), 2);
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
+static void a_large_trial_is_not_starved_by_small_ones(void)
+{
+    struct world w;
+    struct asy_id small, large;
+
+    if (begin(&w)) {
+        small = world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("small", "budget: {trials: 90}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 4 });
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 4 });
+        T_EQ("small ones everywhere", leases_of(&w, small), 8);
+        large = world_submit(&w, CLIENT_PEER, OWNER, 2,
+                             PLAIN("large", "budget: {trials: 1}\nresources: {cores: 4}\n"), 0);
+        for (size_t i = 0; i < 60 && leases_of(&w, large) == 0; i++) {
+            struct lease l = w.leases[i];
+
+            world_complete(&w, &l, 4, 1);
+        }
+        T_EQ("the large one runs in the end", leases_of(&w, large), 1);
+    }
+    world_close(&w);
+}
+
+static void cores_come_from_one_group_where_they_can(void)
+{
+    struct world w;
+
+    if (begin(&w)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1,
+                     PLAIN("a", "budget: {trials: 3}\nresources: {cores: 3}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 8, .n_groups = 2 });
+        if (T_EQ("leases", w.n_leases, 2)) {
+            T_EQ("first of group 0", w.leases[0].cores[0], 0);
+            T_EQ("all in group 0", w.leases[0].cores[2], 2);
+            T_EQ("second in group 1", w.leases[1].cores[0], 4);
+            T_EQ("all in group 1", w.leases[1].cores[2], 6);
+        }
+        world_submit(&w, CLIENT_PEER, OWNER, 2,
+                     PLAIN("b", "budget: {trials: 1}\nresources: {cores: 2}\n"), 0);
+        if (T_EQ("what is left is used across groups", w.n_leases, 3)) {
+            T_EQ("one of group 0", w.leases[2].cores[0], 3);
+            T_EQ("one of group 1", w.leases[2].cores[1], 7);
+        }
+    }
+    world_close(&w);
+}
+
+static void memory_and_gpus_are_counted(void)
+{
+    struct asy_id b;
+    static const char gpus[] = "{\"gpus\": [{\"uuid\": \"G0\"}, {\"uuid\": \"G1\"}]}";
+    struct world w;
+
+    if (begin(&w)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1,
+                     PLAIN("a", "budget: {trials: 9}\nresources: {memory: 1GiB}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 8, .memory = (uint64_t)3 << 30 });
+        T_EQ("three fit into the memory", w.n_leases, 3);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "a", 0);
+        world_clear(&w);
+        w.auto_ask = 0;
+        b = world_submit(&w, CLIENT_PEER, OWNER, 2,
+                         PLAIN("b", "budget: {trials: 9}\nresources: {memory: 1MiB}\n"), 0);
+        asy__study_get(w.core, b)->spec->gpus = 1; /* no study file can ask for it yet */
+        w.auto_ask = 1;
+        world_asked(&w, b, 0, 0.5, 0);
+        T_EQ("no GPU, no lease", w.n_leases, 0);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 8, .hardware = gpus });
+        if (T_EQ("one for each GPU", w.n_leases, 2)) {
+            T_STR("first", w.leases[0].gpu, "G0");
+            T_STR("second", w.leases[1].gpu, "G1");
+        }
+    }
+    world_close(&w);
+}
+
+static void workers_serve_their_owner_alone(void)
+{
+    struct world w;
+
+    if (begin(&w)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {trials: 9}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 8, .key = "somebody" });
+        T_EQ("another's worker", w.n_leases, 0);
+        world_client(&w, 4, "somebody");
+        world_submit(&w, 4, "somebody", 2, PLAIN("b", "budget: {trials: 9}\n"), 0);
+        T_EQ("its own study", w.n_leases, 8);
+        T_EQ("not theirs to stop",
+             world_control(&w, 4, "somebody", ASY_CONTROL_STOP, "a", 0), ASY_E_DENIED);
+        T_EQ("who started it may",
+             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "b", 0), 0);
+    }
+    world_close(&w);
+}
+
+static void budgets_bound_trials_and_running_ones(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                         PLAIN("a", "budget: {trials: 5, parallel: 2}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 8 });
+        T_EQ("two at once", w.n_leases, 2);
+        for (size_t i = 0; i < 5 && i < w.n_leases; i++)
+            world_complete(&w, &w.leases[i], 4, 1);
+        T_EQ("five in all", w.n_leases, 5);
+        T_EQ("finished", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.state,
+             ASY_STUDY_FINISHED);
+        T_EQ("for its budget", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.cause,
+             ASY_CAUSE_BUDGET_TRIALS);
+    }
+    world_close(&w);
+}
+
+static void time_counts_without_pauses_and_over_restarts(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {time: 20s}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+        world_started(&w, &w.leases[0]);
+        world_pass(&w, 5000, 2, 2);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0);
+        world_pass(&w, 60000, 2, 2);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_RESUME, "a", 0);
+        world_pass(&w, 5000, 2, 2);
+        T_TRUE(world_restart(&w));
+        world_tick(&w, 9000);
+        T_EQ("19 s are used", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.state,
+             ASY_STUDY_RUNNING);
+        world_tick(&w, 1000);
+        T_EQ("time is up", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.cause,
+             ASY_CAUSE_BUDGET_TIME);
+    }
+    world_close(&w);
+}
+
+static void samplers_are_asked_as_far_ahead_as_they_allow(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w)) {
+        w.auto_ask = 0;
+        w.needs_history = 1;
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {trials: 50}\n"), 0);
+        T_EQ("nobody to run it, nothing is asked", w.n_asks, 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 3 });
+        T_EQ("one for each free core", w.n_asks, 3);
+        world_asked(&w, a, 0, 0.5, 0);
+        T_EQ("no more before there is room", w.n_asks, 3);
+        T_EQ("and one lease", w.n_leases, 1);
+        w.needs_history = 0;
+        world_asked(&w, a, 1, 0.5, 0);
+        T_EQ("twice the room and two ahead, of which one is on its way", w.n_asks, 5 + 1);
+    }
+    world_close(&w);
+}
+
+static void enqueued_points_are_asked_for_first(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w)) {
+        w.auto_ask = 0;
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                         STUDY_HEAD("a") RUN(4, true)
+                         "search: {sampler: random, enqueue: [{x: 0.25}]}\n"
+                         "budget: {trials: 2}\n", 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
+        world_asked(&w, a, 0, 0.25, 0);
+        world_asked(&w, a, 1, 0.75, 0);
+        T_STR("source of the first",
+              world_last(&w, a, 0, ASY_EV_TRIAL_CREATED)->trial_created.source, "enqueued");
+        T_STR("source of the second",
+              world_last(&w, a, 1, ASY_EV_TRIAL_CREATED)->trial_created.source, "test");
+    }
+    world_close(&w);
+}
+
+static void nothing_is_leased_while_the_store_cannot_write(void)
+{
+    struct asy_input full = { .type = ASY_IN_FAILED_COMMIT };
+    struct world w;
+
+    if (begin(&w)) {
+        full.store.text = "disk full";
+        world_input(&w, &full);
+        world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {trials: 2}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
+        T_EQ("no lease", w.n_leases, 0);
+        full.store.ok = 1;
+        world_input(&w, &full);
+        T_EQ("leases again", w.n_leases, 2);
+    }
+    world_close(&w);
+}
+
+static void points_that_make_no_sense_fail_the_study(void)
+{
+    static const struct { const char *name; uint64_t number; double x; int rc;
+                          enum asy_cause want; } cases[] = {
+        { "outside the space", 0, 7.0, 0, ASY_CAUSE_SAMPLER_FAILED },
+        { "an error", 0, 0.5, ASY_E_NOMEM, ASY_CAUSE_SAMPLER_FAILED },
+        { "no point at all", 0, 0.5, ASY_E_FULL, ASY_CAUSE_EXHAUSTED },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct world w;
+        struct asy_id a;
+
+        if (begin(&w)) {
+            w.auto_ask = 0;
+            a = world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {trials: 2}\n"), 0);
+            world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+            world_asked(&w, a, cases[i].number, cases[i].x, cases[i].rc);
+            T_EQ(cases[i].name, world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.cause,
+                 cases[i].want);
+        }
+        world_close(&w);
+    }
+}
+
+T_MAIN("schedule", T_TEST(studies_of_one_priority_share_the_cores),
+       T_TEST(the_higher_priority_goes_first), T_TEST(a_large_trial_is_not_starved_by_small_ones),
+       T_TEST(cores_come_from_one_group_where_they_can), T_TEST(memory_and_gpus_are_counted),
+       T_TEST(workers_serve_their_owner_alone), T_TEST(budgets_bound_trials_and_running_ones),
+       T_TEST(time_counts_without_pauses_and_over_restarts),
+       T_TEST(samplers_are_asked_as_far_ahead_as_they_allow),
+       T_TEST(enqueued_points_are_asked_for_first),
+       T_TEST(nothing_is_leased_while_the_store_cannot_write),
+       T_TEST(points_that_make_no_sense_fail_the_study))

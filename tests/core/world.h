@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * world.h - a core with nothing around it: inputs are made by hand, commits are durable at once, the
+ * sampler answers when told to. Unlike the simulator nothing happens here that a test did not ask
+ * for. */
+#ifndef WORLD_H
+#define WORLD_H
+#include <asytest.h>
+#include <asy/core.h>
+
+#define OWNER "owner"
+#define CLIENT_PEER 1
+#define LEASES_MAX 256
+
+struct lease {              /* a copy of what an agent was sent */
+    uint64_t peer, trial, epoch, milestone, reported, from_step;
+    struct asy_id study;
+    uint32_t attempt, cores[16];
+    size_t n_cores;
+    char from[64], spec[32], gpu[32];
+};
+struct cancel {
+    uint64_t peer, trial;
+    uint32_t attempt;
+    enum asy_cancel_mode mode;
+    enum asy_cause cause;
+};
+struct world {
+    struct asy_core_config config;
+    struct asy_core *core;
+    int64_t now;
+    int auto_ask;           /* answer every ASK at once; else they are counted */
+    uint64_t exhausted_at;  /* the sampler's answers from this trial on are ASY_E_FULL; 0: never */
+    int needs_history;
+    struct asy_arena *arena;
+    struct asy_event *events;
+    size_t n_events, cap_events;
+    struct asy_id sessions[64]; /* by peer */
+    /* since the last world_clear() */
+    struct lease leases[LEASES_MAX];
+    size_t n_leases;
+    struct cancel cancels[LEASES_MAX];
+    size_t n_cancels, n_tells, n_drops, n_quits, n_asks, n_news, n_drains, n_closes, n_rehellos;
+    uint64_t asks[LEASES_MAX];
+    struct asy_outcome tells[LEASES_MAX];
+    double tell_values[LEASES_MAX];
+    struct asy_watermark mark; /* the last of the last ACK */
+    struct { struct asy_holding keep[8], kill[8]; size_t n_keep, n_kill, n_marks;
+             struct asy_watermark marks[8]; } welcome;
+    int reply_code;
+    char reply[512], reply_json[512], reject[256];
+};
+
+bool world_open(struct world *w); /* config may be changed by world_start's caller before */
+bool world_start(struct world *w);
+void world_close(struct world *w);
+void world_clear(struct world *w);
+/* Another core on the same events; compares digests first. */
+bool world_restart(struct world *w);
+void world_input(struct world *w, const struct asy_input *input);
+void world_msg(struct world *w, uint64_t peer, const char *key, struct asy_msg *msg);
+/* Time passes in steps of 500 ms; the agents in [first, last] send heartbeats (0: none). */
+void world_pass(struct world *w, int64_t ms, uint64_t first, uint64_t last);
+void world_tick(struct world *w, int64_t ms);
+
+struct agent {
+    uint64_t peer;
+    uint32_t cores, n_groups; /* 0: 1 group */
+    uint64_t memory;
+    const char *fit, *hardware, *key;
+    uint64_t life;            /* another process of the same place */
+    const struct asy_holding *holdings;
+    size_t n_holdings;
+};
+void world_agent(struct world *w, const struct agent *agent);
+void world_client(struct world *w, uint64_t peer, const char *key);
+/* `extra`: further lines of the study file. Returns the id; reply in w->reply_code. */
+struct asy_id world_submit(struct world *w, uint64_t peer, const char *key, uint64_t serial,
+                           const char *yaml, int resume);
+#define STUDY_HEAD(name) "assay: 1\nname: " name "\nobjective: {metric: loss, goal: minimize}\n" \
+                         "parameters: {x: {min: 0.0, max: 1.0}}\n"
+#define RUN(length, checkpoint) "run: {command: [run], length: {unit: steps, max: " #length \
+                                "}, checkpoint: " #checkpoint "}\n"
+int world_control(struct world *w, uint64_t peer, const char *key, enum asy_control_verb verb,
+                  const char *study, int64_t number);
+void world_asked(struct world *w, struct asy_id study, uint64_t number, double x, int rc);
+
+void world_started(struct world *w, struct lease *l);
+void world_report(struct world *w, struct lease *l, uint64_t step, double loss);
+void world_checkpoint(struct world *w, struct lease *l, uint64_t step);
+void world_end(struct world *w, struct lease *l, enum asy_end end, uint64_t step);
+void world_end_cause(struct world *w, struct lease *l, enum asy_end end, uint64_t step,
+                     enum asy_cause cause);
+void world_send(struct world *w, struct lease *l, uint64_t number, const struct asy_event *event);
+/* STARTED, one report, COMPLETE. */
+void world_complete(struct world *w, struct lease *l, uint64_t step, double loss);
+
+enum asy_trial_state world_state(struct world *w, struct asy_id study, uint64_t trial);
+/* The last state event of a study (trial < 0) or trial. */
+const struct asy_event *world_last(struct world *w, struct asy_id study, int64_t trial,
+                                   enum asy_event_kind kind);
+size_t world_count(struct world *w, enum asy_event_kind kind);
+/* The name of the cause that explain gives; text of it in w->reply. */
+const char *world_explain(struct world *w, const char *study, int64_t trial);
+#endif
