@@ -239,24 +239,22 @@ static void write_cause(struct asy_jsonw *w, enum asy_cause cause, const char *t
 }
 
 int asy_core_explain(const struct asy_core *core, const char *name_or_id, int64_t trial,
-                     int64_t now_ms, struct asy_jsonw *w, struct asy_error *err)
+                     struct asy_jsonw *w, struct asy_error *err)
 {
-    struct asy_core view = *core; /* the same state, looked at from another time */
     struct asy__study *s = asy__study_find(core, name_or_id);
     const struct asy__trial *t;
     enum asy_cause cause;
     char text[400] = "";
 
-    view.now_ms = now_ms;
     if (!s || s->over)
         return asy_fail(err, ASY_E_NOENT, "no unfinished study '%.64s'", asy__str(name_or_id));
     if (trial < 0) {
-        cause = asy__why_study(&view, s, text, sizeof text);
+        cause = asy__why_study(core, s, text, sizeof text);
         asy_jsonw_str(w, "state", asy_study_state_name(s->state));
     } else {
         if (!(t = asy__trial_get(s, (uint64_t)trial)))
             return asy_fail(err, ASY_E_NOENT, "study '%s' has no trial %" PRId64, s->name, trial);
-        cause = asy__why_trial(&view, s, t, text, sizeof text);
+        cause = asy__why_trial(core, s, t, text, sizeof text);
         asy_jsonw_str(w, "state", asy_trial_state_name(t->state));
     }
     write_cause(w, cause, text);

@@ -173,8 +173,8 @@ static int answer_live(struct asy_service *service, const struct asy_effect *fx,
     if (!strcmp(what, "workers"))
         asy_core_write_workers(service->core, asy_clock_ms(), &w);
     else if (!strcmp(what, "explain"))
-        code = asy_core_explain(service->core, msg->query.study, msg->query.trial, asy_clock_ms(),
-                                &w, &why);
+        code = asy_core_explain(service->core, msg->query.study, msg->query.trial, &w,
+                                &why);
     else
         code = asy_core_write_study(service->core, msg->query.study, &w, &why);
     asy_jsonw_close(&w, '}');

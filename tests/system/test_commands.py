@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exit codes and outputs of the command line."""
-from harness import Home, equal, has, main
+import os
+import signal
+
+from harness import Home, equal, has, main, wait
 
 STUDY = """
 assay: 1
@@ -45,10 +48,22 @@ def a_study_is_submitted_explained_and_stopped():
         home.run("down")
 
 
+def explain_answers_when_the_worker_is_gone():
+    with Home() as home:
+        home.write("study.yaml", STUDY)
+        home.run("submit", "study.yaml")
+        for name in ("assay", "assay-worker"):
+            for pid in home.processes(name):
+                if open(f"/proc/{pid}/comm").read().strip() == name:
+                    os.kill(pid, signal.SIGKILL)
+        wait(lambda: home.json("explain", "long", "0")["cause"] == "no-worker",
+             "the cause to be no-worker")
+
+
 def nobody_there_exits_3():
     with Home() as home:
         home.run("down", code=3)
 
 
 main(usage_errors_exit_2, an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
-     nobody_there_exits_3)
+     explain_answers_when_the_worker_is_gone, nobody_there_exits_3)

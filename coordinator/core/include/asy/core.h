@@ -150,9 +150,10 @@ void asy_core_was_late(struct asy_core *core, int64_t late_ms);
 ASY_MUST_CHECK int asy_core_write_study(const struct asy_core *core, const char *name_or_id,
                                         struct asy_jsonw *w, struct asy_error *err);
 void asy_core_write_workers(const struct asy_core *core, int64_t now_ms, struct asy_jsonw *w);
-/* "cause", "rule", "text" (the numbers), "remedy" for a study (trial < 0) or a trial of it. */
+/* "cause", "rule", "text" (the numbers), "remedy" for a study (trial < 0) or a trial of it, as of the
+ * last step. */
 ASY_MUST_CHECK int asy_core_explain(const struct asy_core *core, const char *name_or_id,
-                                    int64_t trial, int64_t now_ms, struct asy_jsonw *w,
+                                    int64_t trial, struct asy_jsonw *w,
                                     struct asy_error *err);
 /* A digest of all lasting state: the simulator compares live and replayed cores by it. */
 uint64_t asy_core_digest(const struct asy_core *core);
