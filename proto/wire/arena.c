@@ -66,6 +66,7 @@ void asy_arena_reset(struct asy_arena *arena)
         }
     }
     arena->used = 0;
+    arena->starved = 0;
     arena->current = NULL;
     arena->at = arena->block;
     arena->end = arena->block ? arena->block + arena->block_size : NULL;
@@ -82,8 +83,10 @@ static int grow(struct asy_arena *arena, size_t n)
     } else {
         size = size > CHUNK_MAX ? CHUNK_MAX : size;
         size = size < n ? n : size;
-        if (!(chunk = malloc(((sizeof *chunk + 15) & ~(size_t)15) + size)))
+        if (!(chunk = malloc(((sizeof *chunk + 15) & ~(size_t)15) + size))) {
+            arena->starved = 1;
             return ASY_E_NOMEM;
+        }
         chunk->size = size;
         chunk->next = next;
         if (arena->current)

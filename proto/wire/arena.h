@@ -17,6 +17,7 @@ struct asy_arena {
     struct asy__chunk *current; /* NULL: the first block */
     char *block;                /* first block, the caller's; may be NULL */
     size_t block_size;
+    int starved;                /* malloc() failed: it was not the budget */
 };
 
 /* block: 16-aligned memory that outlives the arena. */

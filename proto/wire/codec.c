@@ -23,6 +23,13 @@ static const void *cat(const void *base, size_t offset)
     return (const char *)base + offset;
 }
 
+int asy__no_room(struct asy__pass *pass)
+{
+    if (pass->arena->starved)
+        return asy_fail(pass->err, ASY_E_NOMEM, "no memory for a message");
+    return asy_fail(pass->err, ASY_E_FULL, "message does not fit its arena");
+}
+
 /* ---- unpack, pack --------------------------------------------------------------------------- */
 
 struct ration {
@@ -69,8 +76,7 @@ int asy__unpack(const ProtobufCMessageDescriptor *desc, const void *bytes, size_
                             "message of %zu bytes unpacks to more than %u times that", n,
                             BUDGET_FACTOR);
         if (ration.full)
-            return asy_fail(pass->err, ASY_E_FULL, "message of %zu bytes does not fit its arena",
-                            n);
+            return asy__no_room(pass);
         return asy_fail(pass->err, pass->code, "%zu bytes are not a %s", n, desc->short_name);
     }
     *ret_pb = pb;
@@ -94,11 +100,6 @@ int asy__pack(const ProtobufCMessage *pb, const char *what, size_t max, struct a
 
 /* ---- plain to protobuf-c -------------------------------------------------------------------- */
 
-static int no_room(struct asy__pass *pass)
-{
-    return asy_fail(pass->err, ASY_E_FULL, "message does not fit its arena");
-}
-
 static void set_bytes(void *pb, const ProtobufCFieldDescriptor *pf, const void *data, size_t n)
 {
     /* protobuf-c's structs are not const, but packing only reads them */
@@ -118,7 +119,7 @@ static int put_subs(const struct asy__field *f, const ProtobufCFieldDescriptor *
     if (n == 0)
         return 0;
     if (!(list = asy__arena_raw(pass->arena, n * sizeof *list, 8)))
-        return no_room(pass);
+        return asy__no_room(pass);
     for (size_t i = 0; i < n; i++)
         if ((rc = asy__to_pb(f->sub, item + i * f->sub->size, pass, &list[i])) < 0)
             return rc;
@@ -215,7 +216,7 @@ int asy__to_pb(const struct asy__shape *shape, const void *plain, struct asy__pa
     int rc;
 
     if (!pb)
-        return no_room(pass);
+        return asy__no_room(pass);
     shape->desc->message_init(pb);
     for (size_t i = 0; i < shape->n_fields; i++)
         if ((rc = put(&shape->fields[i], &shape->desc->fields[i], plain, pass, pb)) < 0)
@@ -250,7 +251,7 @@ static int get_blob(const struct asy__field *f, const void *pb, const ProtobufCF
     const char *text = n ? asy_arena_strdup(pass->arena, (const char *)data->data, n) : "";
 
     if (!text)
-        return no_room(pass);
+        return asy__no_room(pass);
     *(const char **)at(plain, f->offset) = text;
     *(size_t *)at(plain, f->n_offset) = n;
     return 0;
@@ -265,7 +266,7 @@ static int get_subs(const struct asy__field *f, const void *pb, const ProtobufCF
     int rc;
 
     if (n && !(items = asy_arena_alloc(pass->arena, n * f->sub->size)))
-        return no_room(pass);
+        return asy__no_room(pass);
     for (size_t i = 0; i < n; i++)
         if ((rc = asy__from_pb(f->sub, list[i], pass, items + i * f->sub->size)) < 0)
             return rc;
@@ -349,7 +350,7 @@ int asy__from_pb(const struct asy__shape *shape, const ProtobufCMessage *pb,
         ProtobufCMessage *empty = asy__arena_raw(pass->arena, shape->desc->sizeof_message, 8);
 
         if (!empty)
-            return no_room(pass);
+            return asy__no_room(pass);
         shape->desc->message_init(empty);
         pb = empty;
     }
@@ -369,7 +370,7 @@ static int own(struct asy__pass *pass, void *pointer_to, size_t n)
     if (n == 0 || !*p)
         return 0;
     if (!(copy = asy__arena_raw(pass->arena, n, 16)))
-        return no_room(pass);
+        return asy__no_room(pass);
     *p = memcpy(copy, *p, n);
     return 0;
 }
@@ -381,7 +382,7 @@ static int own_text(struct asy__pass *pass, const char **text, size_t len)
     if (!*text)
         return 0;
     if (!(copy = asy_arena_strdup(pass->arena, *text, len)))
-        return no_room(pass);
+        return asy__no_room(pass);
     *text = copy;
     return 0;
 }

@@ -51,6 +51,8 @@ struct asy__pass {
     enum asy_code code;
 };
 
+/* The error of a pass whose arena gave nothing. */
+int asy__no_room(struct asy__pass *pass);
 /* The protobuf-c form of a plain struct, in the pass's arena, borrowing its texts. */
 int asy__to_pb(const struct asy__shape *shape, const void *plain, struct asy__pass *pass,
                struct ProtobufCMessage **ret_pb);

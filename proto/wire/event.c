@@ -22,7 +22,7 @@ int asy__event_to_pb(const struct asy_event *event, struct asy__pass *pass,
     if (!shape)
         return asy_fail(pass->err, ASY_E_INVAL, "%d is not a kind of event", (int)event->kind);
     if (!(pb = asy__arena_raw(pass->arena, sizeof *pb, 8)))
-        return asy_fail(pass->err, ASY_E_FULL, "event does not fit its arena");
+        return asy__no_room(pass);
     assay__v1__event__init(pb);
     pb->body_case = (Assay__V1__Event__BodyCase)event->kind;
     if ((rc = asy__to_pb(shape, event, pass, body_of(pb))) < 0)

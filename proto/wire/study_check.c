@@ -121,6 +121,10 @@ static void check_pattern(struct asy__parse *p)
     if (!v->has)
         return;
     code = pcre2_compile((PCRE2_SPTR)v->s, PCRE2_ZERO_TERMINATED, 0, &number, &at, NULL);
+    if (!code && number == PCRE2_ERROR_HEAP_FAILED) {
+        asy__no_memory(p);
+        return;
+    }
     if (!code) {
         pcre2_get_error_message(number, reason, sizeof reason);
         asy__problem(p, v->node, "run.metrics.pattern", "is wrong at character %zu: %s",
