@@ -61,8 +61,8 @@ void asy__end_tail(const char *path, int64_t from, char *ret_text, size_t size)
             break;
     if (strlen(at) >= size)
         at += strlen(at) - size + 1; /* the end says more than the beginning */
-    while (((unsigned char)*at & 0xc0) == 0x80)
-        at++; /* not in the middle of a character */
+    while (((unsigned char)*at & 0xc0) == 0x80 || *at == '\n')
+        at++; /* not in the middle of a character, nor at the end of a line */
     snprintf(ret_text, size, "%s", at);
     clean(ret_text);
 }

@@ -396,7 +396,8 @@ static void copy_log(const struct asy__gang *gang, const struct asy__job *job)
     int in = open(gang->log, O_RDONLY | O_CLOEXEC), out = -1;
     off_t from = (off_t)gang->log_from;
 
-    if (in >= 0 && path && (out = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) >= 0)
+    if (in >= 0 && path && (out = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) >= 0 &&
+        lseek(out, 0, SEEK_END) >= 0) /* O_APPEND would do, but sendfile() refuses it */
         while (sendfile(out, in, &from, 1u << 20) > 0)
             continue; /* until its end, or until the disk is full */
     if (in >= 0)

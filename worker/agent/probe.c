@@ -115,22 +115,27 @@ static void probe_launcher(struct asy__programs *programs)
     asy_buf_fini(&out);
 }
 
-/* One member of a JSON object, as text of its own. */
-static char *member_text(const struct asy_json *node, const char *key)
+static void write_texts(const struct asy_json *node, struct asy_jsonw *w)
 {
-    const struct asy_json *value = asy_json_get(node, key), *inner;
+    const struct asy_json *value;
+    const char *key;
+
+    for (size_t i = 0; (value = asy_json_member(node, i, &key)); i++)
+        if (asy_json_str(value, NULL) && strcmp(key, "selftest"))
+            asy_jsonw_str(w, key, asy_json_str(value, ""));
+}
+
+/* The words of a probe (versions, kernels, launcher) as an object of their own. */
+static char *versions_of(const struct asy_json *probe)
+{
     struct asy_buf buf;
     struct asy_jsonw w;
-    const char *name;
 
-    if (asy_json_type(value) != ASY_JSON_OBJECT)
-        return NULL;
     asy_buf_init(&buf, OUTPUT_MAX);
     asy_jsonw_init(&w, &buf, 0);
     asy_jsonw_open(&w, NULL, '{');
-    for (size_t i = 0; (inner = asy_json_member(value, i, &name)); i++)
-        if (asy_json_str(inner, NULL))
-            asy_jsonw_str(&w, name, asy_json_str(inner, ""));
+    write_texts(probe, &w);
+    write_texts(asy_json_get(probe, "versions"), &w);
     asy_jsonw_close(&w, '}');
     return asy_buf_take(&buf, NULL);
 }
@@ -151,7 +156,7 @@ static void judge_probe(struct asy__programs *programs, struct asy_buf *out)
     selftest = asy_json_str(asy_json_get(root, "selftest"), "no self-test");
     if (strcmp(selftest, "ok"))
         snprintf(programs->fit, sizeof programs->fit, "self-test failed: %.200s", selftest);
-    programs->kernels = member_text(root, "versions");
+    programs->kernels = versions_of(root);
     while (out->len && strchr("\r\n ", out->data[out->len - 1]))
         out->len--;
     out->data[out->len] = '\0';
