@@ -13,6 +13,8 @@ target_compile_options(asy_warnings INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
     -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef
     -Wno-missing-field-initializers
+    # snprintf cuts on purpose where its result is not checked
+    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation -Wno-maybe-uninitialized>
     $<$<C_COMPILER_ID:GNU>:-Wjump-misses-init -Wduplicated-cond -Wlogical-op>
     $<$<BOOL:${ASY_WERROR}>:-Werror>)
 

@@ -408,8 +408,8 @@ void asy__schedule(struct asy_core *core);
 uint64_t asy__room(const struct asy_core *core, const struct asy__study *study, uint64_t max);
 int asy__goes_before(const struct asy__study *a, const struct asy__study *b);
 int asy__has_ready(struct asy_core *core, struct asy__study *study);
-enum asy_cause asy__why_study(struct asy_core *core, struct asy__study *study, char *text,
+enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *study, char *text,
                               size_t n);
-enum asy_cause asy__why_trial(struct asy_core *core, struct asy__study *study,
+enum asy_cause asy__why_trial(const struct asy_core *core, struct asy__study *study,
                               const struct asy__trial *trial, char *text, size_t n);
 #endif

@@ -65,7 +65,7 @@ static enum asy_cause never(const struct asy__study *s, const struct tally *y, c
     return ASY_CAUSE_TOO_LARGE;
 }
 
-static const struct asy__study *ahead_of(struct asy_core *core, struct asy__study *s)
+static const struct asy__study *ahead_of(const struct asy_core *core, struct asy__study *s)
 {
     struct asy__study *other, *first = NULL;
 
@@ -76,8 +76,8 @@ static const struct asy__study *ahead_of(struct asy_core *core, struct asy__stud
     return first;
 }
 
-static enum asy_cause no_room(struct asy_core *core, struct asy__study *s, const struct tally *y,
-                              char *text, size_t n)
+static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
+                              const struct tally *y, char *text, size_t n)
 {
     const struct asy__study *first = ahead_of(core, s);
 
@@ -103,7 +103,7 @@ static enum asy_cause no_room(struct asy_core *core, struct asy__study *s, const
 }
 
 /* Why a queued trial of this study is not leased. */
-static enum asy_cause why_no_lease(struct asy_core *core, struct asy__study *s, char *text,
+static enum asy_cause why_no_lease(const struct asy_core *core, struct asy__study *s, char *text,
                                    size_t n)
 {
     struct tally y = { 0 };
@@ -144,7 +144,7 @@ static enum asy_cause why_no_lease(struct asy_core *core, struct asy__study *s, 
     return ASY_CAUSE_UNFIT;
 }
 
-static enum asy_cause why_queued(struct asy_core *core, struct asy__study *s,
+static enum asy_cause why_queued(const struct asy_core *core, struct asy__study *s,
                                  const struct asy__trial *t, char *text, size_t n)
 {
     if (s->state == ASY_STUDY_PAUSED) {
@@ -182,7 +182,7 @@ static enum asy_cause why_open(const struct asy_core *core, const struct asy__tr
     return ASY_CAUSE_NONE;
 }
 
-enum asy_cause asy__why_trial(struct asy_core *core, struct asy__study *s,
+enum asy_cause asy__why_trial(const struct asy_core *core, struct asy__study *s,
                               const struct asy__trial *t, char *text, size_t n)
 {
     switch (t->state) {
@@ -200,7 +200,8 @@ enum asy_cause asy__why_trial(struct asy_core *core, struct asy__study *s,
     }
 }
 
-enum asy_cause asy__why_study(struct asy_core *core, struct asy__study *s, char *text, size_t n)
+enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s, char *text,
+                              size_t n)
 {
     if (s->state == ASY_STUDY_PAUSED) {
         snprintf(text, n, "%s", asy__str(s->text));
