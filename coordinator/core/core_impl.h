@@ -407,7 +407,7 @@ void asy__schedule(struct asy_core *core);
 /* How many attempts of this study would find room now, at most max. */
 uint64_t asy__room(const struct asy_core *core, const struct asy__study *study, uint64_t max);
 int asy__goes_before(const struct asy__study *a, const struct asy__study *b);
-int asy__has_ready(struct asy_core *core, struct asy__study *study);
+int asy__has_ready(const struct asy_core *core, struct asy__study *study);
 enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *study, char *text,
                               size_t n);
 enum asy_cause asy__why_trial(const struct asy_core *core, struct asy__study *study,

@@ -36,14 +36,16 @@ static int at_parallel_limit(const struct asy__study *s)
 }
 
 /* The first trial that ran before and does not wait out a crash. */
-static struct asy__trial *first_again(struct asy_core *core, struct asy__study *s)
+static struct asy__trial *first_again(const struct asy_core *core, const struct asy__study *s,
+                                      int64_t *ret_wake_ms)
 {
     struct asy__trial *t;
 
     asy__each(t, &s->lists[ASY__AGAIN], struct asy__trial, node) {
         if (t->ready_ms <= core->now_ms)
             return t;
-        asy__wake(core, t->ready_ms);
+        if (ret_wake_ms && t->ready_ms < *ret_wake_ms)
+            *ret_wake_ms = t->ready_ms;
     }
     return NULL;
 }
@@ -55,11 +57,11 @@ static struct asy__trial *promotable(struct asy__study *s, uint64_t *ret_milesto
     return asy__study_promotable(s, ret_milestone);
 }
 
-int asy__has_ready(struct asy_core *core, struct asy__study *s)
+int asy__has_ready(const struct asy_core *core, struct asy__study *s)
 {
     if (s->state != ASY_STUDY_RUNNING || at_parallel_limit(s))
         return 0;
-    return s->n_fresh > 0 || first_again(core, s) || promotable(s, NULL);
+    return s->n_fresh > 0 || first_again(core, s, NULL) || promotable(s, NULL);
 }
 
 /* ---- room ------------------------------------------------------------------------------------- */
@@ -245,7 +247,7 @@ static struct asy__trial *promote(struct asy_core *core, struct asy__trial *t, u
 
 static struct asy__trial *next_trial(struct asy_core *core, struct asy__study *s)
 {
-    struct asy__trial *t = first_again(core, s);
+    struct asy__trial *t = first_again(core, s, NULL);
     uint64_t milestone;
 
     if (t)
@@ -320,6 +322,8 @@ static void end_pass(struct asy_core *core, const struct asy__study *holder)
         s->held = s->held_cores = 0;
         if (s != holder)
             s->reserved = NULL;
+        if (s->state == ASY_STUDY_RUNNING)
+            first_again(core, s, &core->wake_ms);
     }
 }
 
