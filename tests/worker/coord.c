@@ -472,11 +472,13 @@ const struct asy_event *coord_ended(struct coord *c, uint64_t trial, enum asy_en
 {
     const struct asy_report *r = coord_report(c, trial, ASY_EV_ENDED, 0);
     char name[64];
+    bool right;
 
     if (!r)
         return NULL;
     snprintf(name, sizeof name, "trial %d", (int)trial);
-    if (T_EQ(name, r->event.ended.end, end) & T_EQ(name, r->event.ended.cause, cause))
+    right = T_EQ(name, r->event.ended.end, end);
+    if (T_EQ(name, r->event.ended.cause, cause) && right)
         return &r->event;
     fprintf(stderr, "    it said: %s\n", TEXT(r->event.ended.text));
     return NULL;

@@ -151,10 +151,7 @@ static int may_leave(struct asy__agent *agent, int64_t now_ms, int *ret_rc, stru
 static void check_idle(struct asy__agent *agent, int64_t now_ms)
 {
     const struct asy__session *s = &agent->session;
-    size_t alive = 0;
 
-    ASY__EACH(struct asy__job, job, &agent->jobs)
-        alive += job->state != ASY__JOB_OVER;
     if (agent->n_jobs || s->state != ASY__SESSION_JOINED)
         agent->idle_since_ms = now_ms;
     if (agent->options.once_idle_exit && !agent->leaving &&
