@@ -99,7 +99,7 @@ static void median_stops_a_trial_between_milestones(void)
 
     if (begin(&w, 1)) {
         a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true)
-                   "search: {sampler: random, pruner: {name: median, startup: 1, warmup: 0}}\n"
+                   "search: {sampler: random, pruner: {name: median, startup_trials: 1}}\n"
                    "budget: {trials: 2}\n");
         world_started(&w, &w.leases[0]);
         world_report(&w, &w.leases[0], 1, 0.1);

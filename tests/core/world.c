@@ -467,7 +467,7 @@ const char *world_explain(struct world *w, const char *study, int64_t trial)
     asy_buf_init(&buf, 1 << 16);
     asy_jsonw_init(&j, &buf, 0);
     asy_jsonw_open(&j, NULL, '{');
-    if (!T_OK(asy_core_explain(w->core, study, trial, w->now, &j, &err), &err))
+    if (!T_OK(asy_core_explain(w->core, study, trial, &j, &err), &err))
         goto out;
     asy_jsonw_close(&j, '}');
     if (!T_OK(asy_json_parse(buf.data, buf.len, &root, &err), &err))

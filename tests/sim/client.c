@@ -10,6 +10,13 @@
 #define DEAF_MS 3000
 #define SPEC_TEXT 2048
 
+static const char *pruner_options(const char *pruner)
+{
+    if (!strcmp(pruner, "none"))
+        return "";
+    return strcmp(pruner, "asha") ? ", startup_trials: 1}" : ", min: 1, reduction: 2}";
+}
+
 char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
                struct asy_error *err)
 {
@@ -34,8 +41,7 @@ char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
                  index, (long long)o->priority, (long long)o->retries,
                  (unsigned long long)o->length, o->checkpoint ? "true" : "false",
                  isnan(o->target) ? "" : ", target: 0.4",
-                 strcmp(o->pruner, "asha") ? "" : "{name: ", o->pruner,
-                 strcmp(o->pruner, "asha") ? "" : ", min: 1, reduction: 2}",
+                 strcmp(o->pruner, "none") ? "{name: " : "", o->pruner, pruner_options(o->pruner),
                  (unsigned long long)(seed % 1000 + index), o->deterministic ? "true" : "false",
                  (unsigned long long)(o->lag ? o->lag : 16), (unsigned long long)o->trials, extra,
                  o->cores);

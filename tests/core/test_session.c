@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_session.c - connections: who is let in, silence and loss, coming back, fencing, watching. */
+#include "world.h"
+
+#define STUDY STUDY_HEAD("a") RUN(9, true) "budget: {trials: 4}\n"
+
+static bool begin(struct world *w, uint32_t cores)
+{
+    if (!world_open(w) || !world_start(w))
+        return false;
+    world_client(w, CLIENT_PEER, OWNER);
+    if (cores)
+        world_agent(w, &(struct agent){ .peer = 2, .cores = cores });
+    return true;
+}
+
+static void who_does_not_fit_is_rejected_with_a_reason(void)
+{
+    static const struct { const char *name; uint32_t major, cores; int role, no_id; uint32_t group;
+                          const char *want; } cases[] = {
+        { "another protocol", 2, 1, ASY_ROLE_AGENT, 0, 0, "protocol 2 is not served" },
+        { "no role", 1, 1, 0, 0, 0, "neither agent nor client" },
+        { "no id", 1, 1, ASY_ROLE_AGENT, 1, 0, "needs an id" },
+        { "no cores", 1, 0, ASY_ROLE_AGENT, 0, 0, "1 to 65536 cores" },
+        { "too many cores", 1, 70000, ASY_ROLE_AGENT, 0, 0, "1 to 65536 cores" },
+        { "a group beyond the cores", 1, 1, ASY_ROLE_AGENT, 0, 9, "groups" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_msg msg = { .type = ASY_MSG_HELLO };
+        struct world w;
+
+        if (begin(&w, 0)) {
+            msg.hello.major = cases[i].major;
+            msg.hello.role = (enum asy_role)cases[i].role;
+            msg.hello.cores = cases[i].cores;
+            msg.hello.agent = cases[i].no_id ? ASY_ID_NONE : asy_id_from(1, 1);
+            msg.hello.core_groups = &cases[i].group;
+            msg.hello.n_core_groups = cases[i].cores == 1;
+            msg.hello.walltime_left_ms = -1;
+            world_msg(&w, 9, OWNER, &msg);
+            T_HAS(cases[i].name, w.reject, cases[i].want);
+        }
+        world_close(&w);
+    }
+}
+
+static void limits_hold(void)
+{
+    struct world w;
+
+    if (world_open(&w)) {
+        w.config.max_sessions = 3;
+        w.config.max_workers = 1;
+        if (world_start(&w)) {
+            world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+            T_STR("one worker is fine", w.reject, "");
+            world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
+            T_HAS("two are not", w.reject, "no further worker");
+            world_client(&w, 4, OWNER);
+            world_client(&w, 5, OWNER);
+            world_client(&w, 6, OWNER);
+            T_HAS("nor four connections", w.reject, "no further connection");
+        }
+    }
+    world_close(&w);
+}
+
+static void unknown_sessions_are_asked_to_greet_again(void)
+{
+    struct asy_msg beat = { .type = ASY_MSG_HEARTBEAT };
+    struct world w;
+
+    if (begin(&w, 1)) {
+        beat.session = asy_id_from(5, 5);
+        world_msg(&w, 2, OWNER, &beat);
+        T_EQ("a wrong session", w.n_rehellos, 1);
+        world_msg(&w, 77, OWNER, &beat);
+        T_EQ("an unknown peer", w.n_rehellos, 2);
+    }
+    world_close(&w);
+}
+
+static void another_users_worker_is_not_taken_over(void)
+{
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_agent(&w, &(struct agent){ .peer = 22, .cores = 1, .key = "thief" });
+        T_HAS("while it is connected", w.reject, "another user");
+        T_TRUE(world_restart(&w));
+        w.reject[0] = 0;
+        world_agent(&w, &(struct agent){ .peer = 22, .cores = 1, .key = "thief" });
+        T_HAS("while it is away", w.reject, "another user");
+    }
+    world_close(&w);
+}
+
+static void a_silent_worker_is_suspect_then_lost(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_started(&w, &w.leases[0]);
+        world_tick(&w, 2999);
+        T_STR("not yet", world_explain(&w, "a", 0), "none");
+        world_tick(&w, 1);
+        T_STR("suspect", world_explain(&w, "a", 0), "suspect");
+        world_pass(&w, 100, 2, 2);
+        T_STR("heard of again", world_explain(&w, "a", 0), "none");
+        world_tick(&w, 9999);
+        T_EQ("still its own", world_state(&w, a, 0), ASY_TRIAL_RUNNING);
+        world_tick(&w, 1);
+        T_EQ("lost", world_state(&w, a, 0), ASY_TRIAL_QUEUED);
+        T_EQ("gone", world_count(&w, ASY_EV_WORKER_GONE), 1);
+        T_EQ("but not ended: it may come back", world_count(&w, ASY_EV_ENDED), 0);
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
+static void lateness_of_the_loop_moves_deadlines(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_started(&w, &w.leases[0]);
+        asy_core_was_late(w.core, 30000);
+        world_tick(&w, 30000);
+        T_EQ("nobody is judged for it", world_state(&w, a, 0), ASY_TRIAL_RUNNING);
+        world_tick(&w, 10000);
+        T_EQ("silence still counts", world_state(&w, a, 0), ASY_TRIAL_QUEUED);
+    }
+    world_close(&w);
+}
+
+static void who_comes_back_in_time_goes_on_under_the_same_epoch(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_started(&w, &w.leases[0]);
+        world_tick(&w, 10000);
+        T_EQ("lost", world_state(&w, a, 0), ASY_TRIAL_QUEUED);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 1, .n_holdings = 1,
+            .holdings = &(struct asy_holding){ a, 0, 1, 1, 1, 2 } });
+        T_EQ("it is kept", w.welcome.n_keep, 1);
+        T_EQ("nothing is killed", w.welcome.n_kill, 0);
+        T_EQ("its watermark", w.welcome.marks[0].durable, 1);
+        T_EQ("it runs", world_state(&w, a, 0), ASY_TRIAL_RUNNING);
+        T_EQ("no second lease", w.n_leases, 1);
+        world_report(&w, &w.leases[0], 1, 0.5);
+        T_EQ("its report counts", w.mark.durable == 2 && !w.mark.closed, 1);
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
+static void a_new_lease_fences_the_old_one(void)
+{
+    struct world w;
+    struct asy_id a;
+    struct lease old;
+
+    if (begin(&w, 1)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_started(&w, &w.leases[0]);
+        old = w.leases[0];
+        world_tick(&w, 10000);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
+        T_EQ("leased anew", w.n_leases == 2 && w.leases[1].attempt == 2, 1);
+        T_EQ("the old attempt is lost",
+             world_last(&w, a, 0, ASY_EV_ENDED)->ended.end, ASY_END_LOST);
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 1, .n_holdings = 1,
+            .holdings = &(struct asy_holding){ a, 0, 1, 1, 1, 3 } });
+        T_EQ("it is killed", w.welcome.n_kill, 1);
+        T_EQ("and not kept", w.welcome.n_keep, 0);
+        world_report(&w, &old, 1, 0.01);
+        T_EQ("what it says is closed", w.mark.closed, 1);
+        T_EQ("and on record", world_count(&w, ASY_EV_SUPERSEDED), 1);
+        old.reported--;
+        world_report(&w, &old, 1, 0.01);
+        T_EQ("once", world_count(&w, ASY_EV_SUPERSEDED), 1);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){
+            .peer = 3, .cores = 1, .n_holdings = 1,
+            .holdings = &(struct asy_holding){ a, 0, 2, 2, 1, 0 } });
+        world_complete(&w, &w.leases[1], 9, 0.75);
+        T_NEAR("its value does not count",
+               world_last(&w, a, 0, ASY_EV_TRIAL_STATE)->trial_state.value, 0.75, 0);
+    }
+    world_close(&w);
+}
+
+static void what_an_agent_does_not_list_is_lost_at_once(void)
+{
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_agent(&w, &(struct agent){ .peer = 22, .cores = 1 }); /* the same process again */
+        T_EQ("the old connection is closed", w.n_closes, 1);
+        T_EQ("leased anew", w.n_leases, 2);
+        T_EQ("to the new connection", w.leases[1].peer, 22);
+        T_EQ("the same trial", w.leases[1].trial == 0 && w.leases[1].attempt == 2, 1);
+        T_TRUE(*w.leases[1].spec != 0); /* what the old session knew does not count */
+    }
+    world_close(&w);
+}
+
+static void a_closed_connection_frees_its_trials_after_a_second(void)
+{
+    struct asy_input closed = { .type = ASY_IN_CLOSED, .peer = 2 };
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_input(&w, &closed);
+        world_tick(&w, 999);
+        T_EQ("it may come back", world_state(&w, a, 0), ASY_TRIAL_LEASED);
+        world_tick(&w, 1);
+        T_EQ("it did not", world_state(&w, a, 0), ASY_TRIAL_QUEUED);
+    }
+    world_close(&w);
+}
+
+static void leaving_on_purpose_frees_at_once(void)
+{
+    struct asy_msg bye = { .type = ASY_MSG_BYE };
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        bye.bye.text = "walltime";
+        world_msg(&w, 2, OWNER, &bye);
+        T_EQ("queued", world_state(&w, a, 0), ASY_TRIAL_QUEUED);
+    }
+    world_close(&w);
+}
+
+static void the_reattach_window_holds_leases_back(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                         STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n", 0);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 4 });
+        world_pass(&w, 9999, 3, 3);
+        T_EQ("kept for its worker", w.n_leases, 1);
+        world_pass(&w, 1, 3, 3);
+        T_EQ("leased again", w.n_leases, 2);
+        T_EQ("as the next attempt", w.leases[1].attempt, 2);
+        T_EQ("one trial", world_last(&w, a, 0, ASY_EV_LEASED)->attempt, 2);
+    }
+    world_close(&w);
+}
+
+static void reports_count_once_and_in_order(void)
+{
+    struct asy_event metric = { .kind = ASY_EV_REPORT };
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        metric.report.metrics = &(struct asy_metric){ "loss", 1.0 };
+        metric.report.n_metrics = 1;
+        world_started(&w, &w.leases[0]);
+        world_send(&w, &w.leases[0], 3, &metric);
+        T_EQ("a gap is not jumped", w.mark.durable, 1);
+        world_send(&w, &w.leases[0], 2, &metric);
+        T_EQ("the next one counts", w.mark.durable, 2);
+        world_send(&w, &w.leases[0], 2, &metric);
+        T_EQ("again changes nothing", w.mark.durable, 2);
+        T_EQ("one is on record", world_count(&w, ASY_EV_REPORT), 1);
+        metric.kind = ASY_EV_STUDY_CREATED;
+        world_send(&w, &w.leases[0], 3, &metric);
+        T_EQ("nonsense ends the attempt", w.mark.closed, 1);
+        T_EQ("which is to be killed", w.cancels[0].mode, ASY_CANCEL_KILL);
+    }
+    world_close(&w);
+}
+
+static void a_restored_backup_takes_nothing_over(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        w.config.store = asy_id_from(8, 8);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 1, .n_holdings = 1,
+            .holdings = &(struct asy_holding){ a, 0, 1, 1, 1, 1 } });
+        T_EQ("killed", w.welcome.n_kill, 1);
+    }
+    world_close(&w);
+}
+
+static void watchers_hear_each_event_once_it_is_durable(void)
+{
+    struct asy_msg watch = { .type = ASY_MSG_WATCH };
+    struct world w;
+    size_t before;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        before = w.n_events;
+        watch.watch.request = 1;
+        watch.watch.study = "a";
+        world_msg(&w, CLIENT_PEER, OWNER, &watch);
+        world_started(&w, &w.leases[0]);
+        world_report(&w, &w.leases[0], 1, 1.0);
+        T_EQ("one news an event", w.n_news, w.n_events - before);
+        watch.watch.stop = 1;
+        watch.session = ASY_ID_NONE;
+        world_msg(&w, CLIENT_PEER, OWNER, &watch);
+        world_report(&w, &w.leases[0], 2, 1.0);
+        T_EQ("no more", w.n_news, 2);
+        watch.watch.stop = 0;
+        watch.watch.study = "nothing";
+        world_msg(&w, CLIENT_PEER, OWNER, &watch);
+        T_EQ("no such study", w.reply_code, ASY_E_NOENT);
+    }
+    world_close(&w);
+}
+
+static void an_idle_coordinator_quits(void)
+{
+    struct world w;
+
+    if (world_open(&w)) {
+        w.config.idle_exit_ms = 60000;
+        if (world_start(&w)) {
+            world_client(&w, CLIENT_PEER, OWNER);
+            world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+            world_submit(&w, CLIENT_PEER, OWNER, 1,
+                         STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n", 0);
+            world_pass(&w, 70000, 2, 2);
+            T_EQ("not while a study lives", w.n_quits, 0);
+            world_complete(&w, &w.leases[0], 9, 1.0);
+            world_pass(&w, 59999, 2, 2);
+            T_EQ("not yet", w.n_quits, 0);
+            world_pass(&w, 1, 2, 2);
+            T_EQ("now", w.n_quits, 1);
+        }
+    }
+    world_close(&w);
+}
+
+static void records_are_kept_and_answered(void)
+{
+    struct asy_msg msg = { .type = ASY_MSG_RECORD };
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        msg.record.study = "a";
+        msg.record.trial = 0;
+        msg.record.event.kind = ASY_EV_TAG;
+        msg.record.event.tag.key = "k";
+        msg.record.event.tag.value = "v";
+        world_msg(&w, CLIENT_PEER, OWNER, &msg);
+        T_EQ("taken", w.reply_code, 0);
+        T_EQ("kept", world_count(&w, ASY_EV_TAG), 1);
+        msg.record.trial = 50;
+        world_msg(&w, CLIENT_PEER, OWNER, &msg);
+        T_EQ("no such trial", w.reply_code, ASY_E_NOENT);
+        msg.record.trial = 0;
+        msg.record.event.kind = ASY_EV_ENDED;
+        world_msg(&w, CLIENT_PEER, OWNER, &msg);
+        T_EQ("not by this door", w.reply_code, ASY_E_UNSUPPORTED);
+    }
+    world_close(&w);
+}
+
+T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(limits_hold),
+       T_TEST(unknown_sessions_are_asked_to_greet_again),
+       T_TEST(another_users_worker_is_not_taken_over),
+       T_TEST(a_silent_worker_is_suspect_then_lost), T_TEST(lateness_of_the_loop_moves_deadlines),
+       T_TEST(who_comes_back_in_time_goes_on_under_the_same_epoch),
+       T_TEST(a_new_lease_fences_the_old_one),
+       T_TEST(what_an_agent_does_not_list_is_lost_at_once),
+       T_TEST(a_closed_connection_frees_its_trials_after_a_second),
+       T_TEST(leaving_on_purpose_frees_at_once), T_TEST(the_reattach_window_holds_leases_back),
+       T_TEST(reports_count_once_and_in_order), T_TEST(a_restored_backup_takes_nothing_over),
+       T_TEST(watchers_hear_each_event_once_it_is_durable), T_TEST(an_idle_coordinator_quits),
+       T_TEST(records_are_kept_and_answered))
