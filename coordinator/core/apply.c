@@ -375,7 +375,6 @@ static int attempt_event(struct asy_core *core, struct asy__study *s, const stru
     switch (ev->kind) {
     case ASY_EV_STARTED:
         a->started = 1;
-        t->started = 1;
         if (t->state == ASY_TRIAL_LEASED)
             set_state(t, ASY_TRIAL_RUNNING);
         return 0;

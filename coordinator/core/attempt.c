@@ -97,7 +97,6 @@ int asy__attempt_open(struct asy_core *core, struct asy__trial *t, const struct 
     a->number = ev->attempt;
     a->epoch = ev->leased.epoch;
     a->milestone = ev->leased.milestone;
-    a->from_step = ev->leased.from.step;
     occupy(a, w, 1);
     asy__list_push(&w->attempts, &a->on_worker);
     t->attempt = a;

@@ -388,14 +388,15 @@ void asy__record(struct asy_core *core, struct asy__session *session, const stru
     asy__reply(core, session, msg->record.request, rc, asy__dup(core, err.text), NULL);
 }
 
-static void unwatch(struct asy_core *core, struct asy__session *session, uint64_t request)
+static void unwatch(struct asy__session *session, uint64_t request)
 {
     for (size_t i = 0; i < session->n_watches; i++)
         if (session->watches[i].request == request) {
             session->watches[i] = session->watches[--session->n_watches];
-            core->n_watches--;
-            return;
+            break;
         }
+    if (session->n_watches == 0)
+        asy__list_take(&session->watching);
 }
 
 int asy__watch(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg)
@@ -405,7 +406,7 @@ int asy__watch(struct asy_core *core, struct asy__session *session, const struct
     int may_see = !s || asy__may(core, session, s);
     struct asy__watch *grown;
 
-    unwatch(core, session, msg->watch.request);
+    unwatch(session, msg->watch.request);
     if (msg->watch.stop)
         return 0;
     if (!may_see || (*name && !s)) {
@@ -425,7 +426,8 @@ int asy__watch(struct asy_core *core, struct asy__session *session, const struct
     }
     session->watches = grown;
     session->watches[session->n_watches++] =
-        (struct asy__watch){ msg->watch.request, s ? s->id : ASY_ID_NONE, 0 };
-    core->n_watches++;
+        (struct asy__watch){ msg->watch.request, s ? s->id : ASY_ID_NONE };
+    if (!session->watching.next)
+        asy__list_push(&core->watchers, &session->watching);
     return 1;
 }

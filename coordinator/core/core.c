@@ -28,6 +28,7 @@ int asy_core_create(const struct asy_core_config *config, struct asy_core **ret_
     asy__list_init(&core->all_workers);
     asy__list_init(&core->free_workers);
     asy__list_init(&core->all_sessions);
+    asy__list_init(&core->watchers);
     asy_buf_init(&core->scratch, SCRATCH_MAX);
     core->version = strdup(asy__str(config->version));
     core->owner = strdup(asy__str(config->owner));
@@ -169,11 +170,15 @@ static void pump(struct asy_core *core)
     struct asy__study *study;
 
     asy__each(study, &core->live, struct asy__study, node)
-        asy__study_pump(core, study);
-    asy__schedule(core);
+        if (!core->rc)
+            asy__study_pump(core, study);
+    if (!core->rc)
+        asy__schedule(core);
     asy__each(study, &core->live, struct asy__study, node)
-        asy__study_ask(core, study);
-    idle(core);
+        if (!core->rc)
+            asy__study_ask(core, study);
+    if (!core->rc)
+        idle(core);
 }
 
 static int finish(struct asy_core *core, struct asy_step *ret_step, struct asy_error *err)
@@ -225,8 +230,12 @@ int asy_core_step(struct asy_core *core, const struct asy_input *input, int64_t 
     struct asy__session *session;
 
     ASY_ASSERT(core->started, "a step before the start");
+    if (core->rc)
+        return finish(core, ret_step, err);
     begin(core, now_ms, wall_us);
     timers(core);
+    if (core->rc)
+        return finish(core, ret_step, err);
     switch (input->type) {
     case ASY_IN_MSG:
         asy__session_msg(core, input);

@@ -57,7 +57,6 @@ struct asy__trial {
     enum asy_cause cause, stop;    /* stop: NONE, or why it is to end at the next chance */
     enum asy__where where;
     unsigned job_open : 1;         /* its job has no outcome yet */
-    unsigned started : 1;          /* some attempt of it said so */
     unsigned hit : 1;              /* it reached the study's target */
     unsigned reported : 1;         /* the objective's metric came up, if only as NaN */
     unsigned diverged : 1;
@@ -82,7 +81,6 @@ struct asy__attempt {
     struct asy_id id;
     uint32_t number;
     uint64_t epoch, milestone, applied;
-    uint64_t from_step;
     uint32_t *cores;
     size_t n_cores;
     uint64_t memory;
@@ -138,7 +136,6 @@ struct asy__study {
     uint64_t held, held_cores;         /* in this pass of the scheduler: room kept for new points */
     struct asy__note *notes;
     size_t n_notes, cap_notes, notes_told;
-    int64_t time_up_ms;
     struct asy__worker *reserved;      /* kept free for it: it is the first that waits for room */
 };
 
@@ -171,10 +168,10 @@ struct asy__worker {
 struct asy__watch {
     uint64_t request;
     struct asy_id study; /* none: all */
-    int stop;
 };
 struct asy__session {
     struct asy__node node;
+    struct asy__node watching; /* in core->watchers while it has watches */
     uint64_t peer;
     struct asy_id id;
     enum asy_role role;
@@ -197,11 +194,11 @@ struct asy_core {
     struct asy_core_config config;
     char *version, *owner;
     struct asy__hashmap studies, names, workers, sessions;
-    struct asy__node live, all_workers, free_workers, all_sessions, shells;
+    struct asy__node live, all_workers, free_workers, all_sessions, watchers,
+        shells;
     char **owners; /* interned keys */
     size_t n_owners;
-    size_t n_workers, n_sessions, n_watches;
-    uint64_t workers_joined;
+    size_t n_workers, n_sessions;
     /* the step in hand */
     struct asy_arena *arena;
     struct asy_event *events;

@@ -88,6 +88,7 @@ void asy_core_write_workers(const struct asy_core *core, int64_t now_ms, struct 
         asy_jsonw_close(w, '}');
     }
     asy_jsonw_close(w, ']');
+    asy_jsonw_u64(w, "ignored_messages", core->nonsense);
 }
 
 int asy_core_trial_state(const struct asy_core *core, struct asy_id study, uint64_t trial,

@@ -95,7 +95,7 @@ static int watched(const struct asy_core *core, struct asy_id study)
 {
     const struct asy__session *s;
 
-    asy__each(s, &core->all_sessions, struct asy__session, node)
+    asy__each(s, &core->watchers, struct asy__session, watching)
         for (size_t i = 0; i < s->n_watches; i++)
             if (wants(core, s, &s->watches[i], study))
                 return 1;
@@ -178,7 +178,7 @@ void asy__emit(struct asy_core *core, const struct asy_event *event)
                asy_event_kind_name(event->kind), err.text);
     if (rc)
         core->rc = rc;
-    else if (core->n_watches && watched(core, event->study))
+    else if (watched(core, event->study))
         keep_for_watchers(core, event);
 }
 
@@ -259,7 +259,7 @@ static void news_of(struct asy_core *core, const struct asy_event *event, uint64
         core->rc = ASY_E_NOMEM;
         return;
     }
-    asy__each(s, &core->all_sessions, struct asy__session, node)
+    asy__each(s, &core->watchers, struct asy__session, watching)
         for (size_t i = 0; i < s->n_watches; i++) {
             struct asy_msg *msg;
 

@@ -70,7 +70,7 @@ void asy__session_close(struct asy_core *core, struct asy__session *s)
     asy__hashmap_drop(&core->sessions, asy__mix(s->peer + 1), s);
     asy__list_take(&s->node);
     core->n_sessions--;
-    core->n_watches -= s->n_watches;
+    asy__list_take(&s->watching);
     free(s->watches);
     free(s);
     if (!w)

@@ -136,7 +136,6 @@ static struct asy__study *study_new(struct asy_core *core, const struct asy_even
     s->best = NAN;
     s->best_trial = -1;
     s->promo_stale = 1;
-    s->time_up_ms = ASY__NEVER;
     s->name = strdup(asy__str(ev->study_created.name));
     s->project = strdup(asy__str(ev->study_created.project));
     s->spec_text = strdup(asy__str(ev->study_created.spec));
@@ -446,8 +445,7 @@ static void check_time(struct asy_core *core, struct asy__study *s)
     used_ms = (core->wall_us - s->created_us - s->paused_us) / 1000;
     left_ms = s->spec->max_time_ms - used_ms;
     if (left_ms > 0) {
-        s->time_up_ms = core->now_ms + left_ms;
-        asy__wake(core, s->time_up_ms);
+        asy__wake(core, core->now_ms + left_ms);
         return;
     }
     asy__study_stop(core, s, ASY_CAUSE_BUDGET_TIME,
