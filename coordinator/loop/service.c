@@ -479,6 +479,7 @@ static int build_core(struct asy_service *service, const struct asy_service_spec
 
     config.store = service->info.id;
     config.owner_epoch = service->info.owner_epoch;
+    config.last_seq = service->info.last_seq;
     config.version = spec->version;
     config.owner = service->user.public_key;
     config.heartbeat_ms = asy_settings_i64(set, "heartbeat");
