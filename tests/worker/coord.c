@@ -251,7 +251,8 @@ static void keep(struct coord *c, const struct asy_report *r)
         c->n_doubles++;
         return;
     }
-    if (!T_TRUE(r->number == 1 || known(c, &before) != NULL) || c->n_reports == REPORTS_MAX)
+    if (!T_TRUE(r->number == 1 || c->counting || known(c, &before) != NULL) ||
+        c->n_reports == REPORTS_MAX)
         return;
     copy = &c->reports[c->n_reports];
     *copy = *r;
@@ -298,11 +299,17 @@ static void take(struct coord *c, const struct asy_msg *msg)
         return;
     }
     if (msg->type == ASY_MSG_HEARTBEAT) {
+        c->heartbeats++;
         answer.pong.sent_ms = msg->heartbeat.sent_ms;
         coord_send(c, &answer);
     } else if (msg->type == ASY_MSG_REPORTS) {
-        for (size_t i = 0; i < msg->reports.n_reports; i++)
-            keep(c, &msg->reports.reports[i]);
+        for (size_t i = 0; i < msg->reports.n_reports; i++) {
+            const struct asy_report *r = &msg->reports.reports[i];
+
+            c->counted += r->number == c->counted + 1;
+            if (!c->counting || r->event.kind == ASY_EV_ENDED)
+                keep(c, r);
+        }
         if (!c->mute)
             ack(c, msg->reports.reports, msg->reports.n_reports);
     }

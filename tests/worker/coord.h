@@ -26,6 +26,9 @@ struct coord {
     int port;
     int mute;                     /* reports are kept, not acknowledged */
     int silent;                   /* nothing is answered at all */
+    int counting;                 /* reports are counted and acknowledged, not kept */
+    uint64_t counted;             /* highest number in a row */
+    unsigned heartbeats;
     struct asy_arena *frames, *kept;
     struct asy_report reports[REPORTS_MAX];
     size_t n_reports, n_doubles;

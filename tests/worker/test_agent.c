@@ -372,6 +372,62 @@ static void hostile_lines_hurt_nobody(void)
     coord_close(&c);
 }
 
+/* A flood while the coordinator acknowledges nothing: the program is made to wait, nothing is lost. */
+static void a_flood_waits_for_the_coordinator(void)
+{
+    static const char program[] =
+        "from talk import *\n"
+        "import threading\n"
+        "a = Agent(); n = 30000\n"
+        "def write():\n"
+        "    for i in range(n): a.f.write(b'{\"step\":%d,\"metrics\":{\"loss\":1}}\\n' % i)\n"
+        "    a.f.flush(); a.s.shutdown(socket.SHUT_WR)\n"
+        "threading.Thread(target=write).start()\n"
+        "r = a.s.makefile('rb')\n"
+        "for i in range(n): assert json.loads(r.readline())['do'] == 'continue'\n";
+    struct coord c = { 0 };
+
+    if (!open_with(&c, STUDY(PYTHON, ""), program))
+        goto out;
+    c.mute = c.counting = 1;
+    if (!coord_run(&c, 0) || !coord_await(&c, ASY_MSG_REPORTS))
+        goto out;
+    for (int i = 0; i < 8; i++)
+        T_TRUE(coord_await(&c, ASY_MSG_HEARTBEAT));
+    T_EQ("in flight", c.counted, 2000); /* the bound on what is sent and not durable */
+    T_TRUE(c.n_reports == 0);
+    c.mute = 0;
+    T_TRUE(coord_ended(&c, 0, ASY_END_COMPLETE, ASY_CAUSE_NONE) != NULL);
+    T_EQ("all came", c.counted, 30000 + 2);
+out:
+    coord_close(&c);
+}
+
+/* Hashing and moving a large checkpoint blocks the main thread for long; the heart beats on. */
+static void heartbeats_go_on_while_files_are_written(void)
+{
+    static const char program[] =
+        "from talk import *\n"
+        "a = Agent()\n"
+        "with open(os.environ['ASSAY_CHECKPOINT_DIR'] + '/c', 'wb') as f: f.truncate(1 << 30)\n"
+        "a.say(step=1, metrics={'loss': 1}, wait=True)\n"
+        "assert a.say(checkpoint='c', step=1)['do'] == 'continue'\n";
+    struct coord c = { 0 };
+    const struct asy_report *r;
+    unsigned before;
+
+    if (!open_with(&c, STUDY(PYTHON ", checkpoint: true", ""), program) || !coord_run(&c, 0) ||
+        !coord_report(&c, 0, ASY_EV_REPORT, 0))
+        goto out;
+    before = c.heartbeats;
+    if ((r = coord_report(&c, 0, ASY_EV_CHECKPOINT, 0))) {
+        T_EQ("bytes", r->event.checkpoint.checkpoint.bytes, 1ull << 30);
+        T_TRUE(c.heartbeats >= before + 2); /* one each 200 ms; the hash alone takes longer */
+    }
+out:
+    coord_close(&c);
+}
+
 static void strangers_cannot_connect(void)
 {
     static const char program[] =
@@ -523,6 +579,7 @@ T_MAIN("agent", T_TEST(joins_with_its_hardware), T_TEST(runs_a_command_to_its_en
        T_TEST(reads_metrics_from_stdout), T_TEST(says_why_a_program_failed),
        T_TEST(refuses_leases_it_cannot_hold), T_TEST(pauses_at_the_milestone_and_resumes),
        T_TEST(ends_on_orders), T_TEST(a_fenced_attempt_says_nothing_more),
-       T_TEST(hostile_lines_hurt_nobody), T_TEST(strangers_cannot_connect),
+       T_TEST(hostile_lines_hurt_nobody), T_TEST(a_flood_waits_for_the_coordinator),
+       T_TEST(heartbeats_go_on_while_files_are_written), T_TEST(strangers_cannot_connect),
        T_TEST(copies_files_and_keeps_folders), T_TEST(a_full_disk_ends_the_attempt_not_the_agent),
        T_TEST(drains_on_sigterm), T_TEST(leaves_when_told))

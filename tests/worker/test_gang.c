@@ -316,8 +316,44 @@ out:
     coord_close(&c);
 }
 
+/* Two ranks under mpirun, each bound to a core of its own, warm for the next trial. */
+static void two_ranks_train_together(void)
+{
+    static const uint32_t both[] = { 0, 1 };
+    struct coord c = { 0 };
+    struct asy_lease lease;
+    const struct asy_event *end;
+    FILE *f;
+
+    if (!coord_open(&c))
+        goto out;
+    f = fopen(coord_path(&c, "data.csv"), "we");
+    for (int i = 0; f && i < 400; i++)
+        fprintf(f, "%d,%d,%s\n", i, (i * 37) % 100, i < 200 ? "low" : "high");
+    if (!T_TRUE(f && fclose(f) == 0) || !coord_study(&c, STUDY) || !coord_worker(&c, NULL, NULL))
+        goto out;
+    if (c.cores < 2 || access(TRAINER, X_OK) != 0 || strstr(c.hardware, "\"launcher\":\"\"")) {
+        puts("    needs two cores, mpirun and assay-trainer: not tested");
+        goto out;
+    }
+    for (uint64_t trial = 0; trial < 2; trial++) {
+        lease = lease_lr(&c, trial, 0, "0.01");
+        lease.placement.cores = both;
+        lease.placement.n_cores = 2;
+        lease.ranks = lease.placement.ranks = 2;
+        if (!coord_send_lease(&c, &lease) ||
+            !(end = coord_ended(&c, trial, ASY_END_COMPLETE, ASY_CAUSE_NONE)))
+            goto out;
+        T_EQ("step", end->ended.step, 4);
+        T_EQ("model", access(end->ended.model_path, R_OK), 0);
+    }
+out:
+    coord_close(&c);
+}
+
 T_MAIN("gang", T_TEST(a_warm_trainer_takes_the_next_trial),
        T_TEST(stops_at_the_milestone_and_resumes), T_TEST(takes_orders_while_it_trains),
        T_TEST(a_crash_costs_one_trial), T_TEST(makes_room_for_others),
        T_TEST(a_node_that_computes_wrongly_takes_no_work), T_TEST(tells_of_a_sound_node),
-       T_TEST(a_trainer_that_cannot_start_is_a_reason), T_TEST(the_real_trainer_trains))
+       T_TEST(a_trainer_that_cannot_start_is_a_reason), T_TEST(the_real_trainer_trains),
+       T_TEST(two_ranks_train_together))

@@ -209,7 +209,8 @@ static void watch_conns(struct watches *w, struct asy__list *conns)
 {
     ASY__EACH(struct asy__conn, conn, conns) {
         short events = (short)((asy__conn_listens(conn) ? POLLIN : 0) |
-                               (asy_line_pending(conn->line) ? POLLOUT : 0));
+                               (asy_line_pending(conn->line) ||
+                                (conn->half && !conn->wait_number) ? POLLOUT : 0));
 
         if (!conn->dead && events)
             watch(w, asy_line_fd(conn->line), events, CONN, conn);

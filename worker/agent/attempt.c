@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * attempt.c - the agent's end of the line to one supervisor. */
 #include <asy/attempt.h>
-#include <asy/clock.h>
+#include "cgroup.h"
 #include <asy/json.h>
 #include <asy/proc.h>
 #include <errno.h>
@@ -21,6 +21,7 @@ struct asy_attempt {
     int line;
     struct asy_buf in;
     int over; /* the last event was given out */
+    char *cgroup; /* in which it may have made its group; NULL: none */
 };
 
 /* --cpus and --memory as text, the rest borrowed; then the program's own words. */
@@ -100,6 +101,8 @@ int asy_attempt_start(const struct asy_attempt_spec *spec, struct asy_attempt **
         goto out;
     attempt->line = fds[0];
     fds[0] = -1;
+    if (spec->cgroup && *spec->cgroup)
+        attempt->cgroup = strdup(spec->cgroup); /* no memory: then a dead one's group stays */
     *ret_attempt = attempt;
     attempt = NULL;
 out:
@@ -125,6 +128,7 @@ void asy_attempt_destroy(struct asy_attempt *attempt)
         asy_proc_close(&attempt->proc);
     }
     asy_buf_fini(&attempt->in);
+    free(attempt->cgroup);
     free(attempt);
     errno = saved;
 }
@@ -229,6 +233,8 @@ int asy_attempt_next(struct asy_attempt *attempt, struct asy_attempt_event *ret_
         return asy_fail(err, ASY_E_AGAIN, "nothing new of the attempt");
     }
     attempt->over = 1;
+    if (attempt->cgroup)
+        asy__cgroup_abandoned(attempt->cgroup, attempt->proc.pid);
     memset(ret_event, 0, sizeof *ret_event);
     ret_event->what = ASY_ATTEMPT_ORPHANED;
     snprintf(ret_event->text, sizeof ret_event->text, "its supervisor died");

@@ -10,6 +10,7 @@
 #include <asy/parse.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +27,11 @@ static int put(const char *folder, const char *name, const char *text)
     rc = write(fd, text, strlen(text)) < 0 ? -1 : 0;
     close(fd);
     return rc;
+}
+
+static void name_group(struct asy__cgroup *group, const char *parent, pid_t supervisor)
+{
+    snprintf(group->path, sizeof group->path, "%s/assay-%d", parent, (int)supervisor);
 }
 
 static int has(const char *folder, const char *name)
@@ -90,7 +96,7 @@ void asy__cgroup_create(struct asy__cgroup *group, const char *parent, uint64_t 
     memset(group, 0, sizeof *group);
     if (!parent || !*parent || strlen(parent) > sizeof group->path - 32)
         return;
-    snprintf(group->path, sizeof group->path, "%s/assay-%d", parent, (int)getpid());
+    name_group(group, parent, getpid());
     if (mkdir(group->path, 0755) < 0 || !has(group->path, "cgroup.kill")) {
         asy__cgroup_remove(group);
         return;
@@ -151,4 +157,16 @@ void asy__cgroup_remove(struct asy__cgroup *group)
         rmdir(group->path);
     group->path[0] = '\0';
     group->has_memory = 0;
+}
+
+void asy__cgroup_abandoned(const char *parent, pid_t supervisor)
+{
+    struct asy__cgroup group = { 0 };
+
+    if (strlen(parent) > sizeof group.path - 32)
+        return;
+    name_group(&group, parent, supervisor);
+    asy__cgroup_kill(&group);
+    for (int i = 0; i < 40 && rmdir(group.path) < 0 && errno == EBUSY; i++)
+        poll(NULL, 0, 5); /* the killed are on their way out */
 }

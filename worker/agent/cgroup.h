@@ -17,4 +17,6 @@ void asy__cgroup_kill(const struct asy__cgroup *group);
 uint64_t asy__cgroup_oom_kills(const struct asy__cgroup *group);
 uint64_t asy__cgroup_peak(const struct asy__cgroup *group); /* bytes; 0: not known */
 void asy__cgroup_remove(struct asy__cgroup *group);
+/* The group of a supervisor that was killed: ends what is in it, removes it if that is quick. */
+void asy__cgroup_abandoned(const char *parent, pid_t supervisor);
 #endif

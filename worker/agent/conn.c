@@ -224,7 +224,7 @@ int asy__conn_listens(const struct asy__conn *conn)
 {
     const struct asy__job *job = job_of(conn);
 
-    return !conn->dead && !conn->wait_number &&
+    return !conn->dead && !conn->half && !conn->wait_number &&
            (!job || job->closing || job->reports.n < ASY__UNDURABLE_MAX);
 }
 
@@ -257,6 +257,11 @@ void asy__conn_ready(struct asy__conn *conn, short revents)
         asy__conn_close(conn);
         return;
     }
+    if (conn->half) {
+        if (!asy_line_pending(conn->line) && !conn->wait_number)
+            asy__conn_close(conn);
+        return;
+    }
     if (!(revents & (POLLIN | POLLHUP | POLLERR)))
         return;
     if (conn->more)
@@ -266,7 +271,9 @@ void asy__conn_ready(struct asy__conn *conn, short revents)
     asy__conn_resume(conn);
     if (rc == ASY_E_TOOBIG)
         refuse(conn, &err);
-    if (rc < 0)
+    if (rc == ASY_E_GONE && conn->job && asy_line_pending(conn->line))
+        conn->half = 1; /* it may have closed one direction only */
+    else if (rc < 0)
         asy__conn_close(conn);
 }
 

@@ -111,6 +111,7 @@ struct asy__conn {
     int rank;                      /* of a gang: -1 before its greeting */
     int dead, refused;             /* refused lines so far */
     int more;                      /* whole lines wait in its buffer */
+    int half;                      /* the program says no more, it may still read answers */
     uint64_t wait_number;          /* report whose judgement an answer waits for; 0: none */
     int64_t wait_until_ms, settle_ms;
 };
