@@ -32,7 +32,7 @@ enum asy__change {
     ASY__STATE = 1u << 1,           /* anything else */
 };
 
-/* 1: maximise the first objective of this canonical study file, 0: minimise (also if unreadable). */
+/* 1: maximise the first objective of this canonical study file; 0: minimise, or unreadable. */
 int asy__goal_of_spec(const char *spec);
 /* STUDY_CREATED. */
 void asy__study_init(struct asy__study *study, const struct asy_event *event);
@@ -53,7 +53,7 @@ void asy__write_cores(const struct asy_placement *placements, size_t n, struct a
 /* Whether an event hangs on a trial, an existing study, or neither. */
 int asy__needs_trial(enum asy_event_kind kind);
 int asy__needs_study(enum asy_event_kind kind);
-/* Checks what both engines ask of an event: kind, study (known: its trials so far; NULL: unknown). */
+/* Checks what both engines ask of an event. known_trials: of its study so far; NULL: no such. */
 ASY_MUST_CHECK int asy__check_event(const struct asy_event *event, const uint64_t *known_trials,
                                     struct asy_error *err);
 #endif

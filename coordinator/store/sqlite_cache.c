@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sqlite_cache.c - rows that the writer is likely to change again: studies, trials that run, and the
- * numbers of texts. A commit changes them here and writes each changed row once.
+ * sqlite_cache.c - rows that the writer is likely to change again: studies, trials that run, and
+ * the numbers of texts. A commit changes them here and writes each changed row once.
  *
  * Chained hash tables; only that of the trials grows. Whatever is not here is loaded. */
 #include "sqlite_impl.h"

@@ -133,7 +133,18 @@ void asy__cache_drop_trial(struct asy__cache *cache, struct asy__live_trial *tri
 ASY_MUST_CHECK int asy__word_id(struct asy__sqlite *s, const char *text, uint64_t *ret,
                                 struct asy_error *err);
 
-/* ---- sqlite_commit.c, sqlite_replay.c, sqlite_read.c ------------------------------------------- */
+/* ---- sqlite_rows.c --------------------------------------------------------------------------- */
+
+/* The rows of STUDY_CREATED. */
+ASY_MUST_CHECK int asy__row_of_study(struct asy__sqlite *s, const struct asy_event *ev,
+                                     uint64_t seq, struct asy__live_study **ret,
+                                     struct asy_error *err);
+/* Those of every other event; study is NULL for workers. */
+ASY_MUST_CHECK int asy__rows_of_event(struct asy__sqlite *s, const struct asy_event *ev,
+                                      struct asy__live_study *study, uint64_t seq,
+                                      struct asy_error *err);
+
+/* ---- sqlite_commit.c, sqlite_replay.c -------------------------------------------------------- */
 
 /* ASY_E_BUSY: the store has another owner now. */
 int asy__sqlite_lost(struct asy_error *err);

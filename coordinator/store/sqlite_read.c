@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sqlite_read.c - the queries over SQLite. Each is one statement, so it sees one state of the store,
- * and ends with its call: an open reader keeps the log from being copied back. */
+ * sqlite_read.c - the queries over SQLite. Each lists its rows with one statement, so it sees one
+ * state of the store, and ends with its call: an open reader keeps the log from being copied
+ * back. */
 #include "sqlite_impl.h"
 #include <stdio.h>
 #include <string.h>
@@ -46,9 +47,9 @@ const char *const asy__read_sql[] = {
                    " WHERE a.run = ? ORDER BY a.attempt",
     [R_METRICS] = METRIC_COLUMNS(0) "metric m LEFT JOIN word w ON w.id = m.name WHERE m.run = ?"
                   " ORDER BY 1, 2, 3",
-    [R_ALL_METRICS] = METRIC_COLUMNS(0) "metric m LEFT JOIN word w ON w.id = m.name WHERE m.run = ?1"
-                      " UNION ALL " METRIC_COLUMNS(1) "metric_superseded m LEFT JOIN word w"
-                      " ON w.id = m.name WHERE m.run = ?1 ORDER BY 1, 2, 3",
+    [R_ALL_METRICS] = METRIC_COLUMNS(0) "metric m LEFT JOIN word w ON w.id = m.name"
+                      " WHERE m.run = ?1 UNION ALL " METRIC_COLUMNS(1) "metric_superseded m"
+                      " LEFT JOIN word w ON w.id = m.name WHERE m.run = ?1 ORDER BY 1, 2, 3",
     [R_ARTIFACTS] = "SELECT name, path, sha, bytes, step, attempt FROM artifact WHERE run = ?"
                     " ORDER BY name, step, attempt",
     [R_TAGS] = "SELECT key, value FROM tag WHERE run = ? ORDER BY key",

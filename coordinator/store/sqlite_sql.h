@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sqlite_sql.h - the names of the writer's statements; their texts stand in sqlite_commit.c. */
+ * sqlite_sql.h - the names of the writer's statements; their texts stand in sqlite_sql.c. */
 #ifndef ASY__SQLITE_SQL_H
 #define ASY__SQLITE_SQL_H
 

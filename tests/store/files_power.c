@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * files_power.c - see files_power.h.
  *
- * The model is a list of inodes by their real numbers. An inode holds its durable bytes or names and
- * what was done to it since its last sync; changes of names stand in one list in their order, since
- * a rename touches two folders. Nothing is freed before files_stop(): runs are short. */
+ * The model is a list of inodes by their real numbers. An inode holds its durable bytes or names
+ * and what was done to it since its last sync; changes of names stand in one list in their order,
+ * since a rename touches two folders. Nothing is freed before files_stop(): runs are short. */
 #include "files_power.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -60,7 +60,7 @@ static void *need(void *memory)
     return memory;
 }
 
-/* ---- the model -------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------ */
 
 static struct inode *inode_at(const struct stat *st)
 {
@@ -169,7 +169,7 @@ static void add_bytes(struct inode *inode, const void *bytes, size_t n)
     inode->now_len += n;
 }
 
-/* ---- operations ------------------------------------------------------------------------------- */
+/* ---- operations ----------------------------------------------------------------------------- */
 
 static int op_open(const char *path, int flags, mode_t mode)
 {
@@ -317,7 +317,7 @@ void files_note_synced(const char *path)
         sync_inode(&m.inodes[i]);
 }
 
-/* ---- images ----------------------------------------------------------------------------------- */
+/* ---- images --------------------------------------------------------------------------------- */
 
 static void write_file(const char *path, const struct inode *inode)
 {

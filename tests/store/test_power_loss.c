@@ -47,7 +47,7 @@ static void look(void *arg)
     }
 }
 
-/* ---- what may be found ------------------------------------------------------------------------ */
+/* ---- what may be found ---------------------------------------------------------------------- */
 
 /* 1: exactly this content; 0: no such file; -1: another one. */
 static int holds(const char *path, const char *text, size_t len)
@@ -95,7 +95,7 @@ static int folder_or_none(struct run *run, const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* ---- what is done ----------------------------------------------------------------------------- */
+/* ---- what is done --------------------------------------------------------------------------- */
 
 static const char *in_root(const struct run *run, const char *name)
 {

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "fixture.h"
 
-/* ---- rows kept by callbacks ------------------------------------------------------------------- */
+/* ---- rows kept by callbacks ----------------------------------------------------------------- */
 
 struct kept {
     size_t n;
@@ -99,7 +99,7 @@ static int keep_event(void *arg, const struct asy_event *event)
     return row_done(k);
 }
 
-/* ---- cases ------------------------------------------------------------------------------------ */
+/* ---- cases ---------------------------------------------------------------------------------- */
 
 static void commits_number_events_in_order(void)
 {

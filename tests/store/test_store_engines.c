@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_store_engines.c - the engines against each other: long random histories, with refused commits
- * and reopenings among them, after which every query and replay must tell the same. */
+ * test_store_engines.c - the engines against each other: long random histories, with refused
+ * commits and reopenings among them, after which every query and replay must tell the same. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

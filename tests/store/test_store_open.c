@@ -67,7 +67,7 @@ static bool run_sql(const char *path, const char *sql)
     return ok;
 }
 
-/* ---- one owner -------------------------------------------------------------------------------- */
+/* ---- one owner ------------------------------------------------------------------------------ */
 
 static void a_second_opener_is_refused_by_name(void)
 {
@@ -183,7 +183,7 @@ static void a_live_owner_elsewhere_counts_on_network_file_systems(void)
     }
 }
 
-/* ---- identity --------------------------------------------------------------------------------- */
+/* ---- identity ------------------------------------------------------------------------------- */
 
 static void each_opening_raises_the_epoch(void)
 {
@@ -277,7 +277,7 @@ out:
     teardown(&f);
 }
 
-/* ---- what is not a store ---------------------------------------------------------------------- */
+/* ---- what is not a store -------------------------------------------------------------------- */
 
 static void files_that_are_no_store_are_refused(void)
 {
@@ -336,7 +336,7 @@ out:
     teardown(&f);
 }
 
-/* ---- readers ---------------------------------------------------------------------------------- */
+/* ---- readers -------------------------------------------------------------------------------- */
 
 static int count_event(void *arg, const struct asy_event *event)
 {
@@ -390,7 +390,7 @@ static void readers_are_refused_where_they_cannot_work(void)
     }
 }
 
-/* ---- a full disk ------------------------------------------------------------------------------ */
+/* ---- a full disk ---------------------------------------------------------------------------- */
 
 /* Commits trials until one is refused; returns how many were taken, -1 on another failure. */
 static int fill(struct asy_store *store, struct work *work, struct asy_error *err)
@@ -418,17 +418,18 @@ static int fill_tmpfs(const char *folder)
     int n, fd = -1, rc = 1;
 
     asy_buf_init(&buf, (size_t)1 << 30);
-    if (mount("tmpfs", folder, "tmpfs", 0, "size=1m") < 0)
+    if (mount("tmpfs", folder, "tmpfs", 0, "size=2m") < 0)
         return 2;
     if (work_create(&work, &err) || (fd = open(file_in(folder, "ballast"), O_CREAT | O_WRONLY,
-                                               0600)) < 0 || posix_fallocate(fd, 0, 200000) ||
+                                               0600)) < 0 || posix_fallocate(fd, 0, 300000) ||
         open_at(folder, &store, NULL, &err))
         goto out;
     work_study(&work, work_id(2), "a", "minimize");
     if (work_commit(&work, store, &seq, &err) || (n = fill(store, &work, &err)) < 0)
         goto out;
     work_trial(&work, work_id(2), (uint64_t)n, 100 + (uint64_t)n);
-    if (work_commit(&work, store, &seq, &err) != ASY_E_NOSPACE || unlink(file_in(folder, "ballast")))
+    if (work_commit(&work, store, &seq, &err) != ASY_E_NOSPACE ||
+        unlink(file_in(folder, "ballast")))
         goto out;
     close(fd);
     fd = -1;

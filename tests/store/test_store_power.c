@@ -26,7 +26,8 @@ static void cut(void *arg, struct power *power)
     for (int i = 0; i < IMAGES && !(run->stop_at_loss && run->losses); i++) {
         struct asy_error err = ASY_ERROR_INIT;
         char folder[PATH_MAX];
-        struct asy_store_spec spec = { .path = new_folder(folder) };
+        /* The check need not survive anything itself. */
+        struct asy_store_spec spec = { .path = new_folder(folder), .no_sync = 1 };
 
         run->cuts++;
         if ((power_image(power, folder, &err) || check_store(&spec, run->acked, NULL, &err)) &&
@@ -116,11 +117,11 @@ static bool run_with(struct run *run, int network, int no_sync, unsigned faults,
     return ok;
 }
 
-/* ---- cases ------------------------------------------------------------------------------------ */
+/* ---- cases ---------------------------------------------------------------------------------- */
 
 static void nothing_acknowledged_is_lost(void)
 {
-    for (uint64_t seed = 1; seed <= 4; seed++) {
+    for (uint64_t seed = 1; seed <= 2; seed++) {
         for (int network = 0; network < 2; network++) {
             struct run run = { .losses = 0 };
 

@@ -55,7 +55,7 @@ static void *need(void *memory)
     return memory;
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static void drop_ops(struct pfile *f)
 {
@@ -173,10 +173,10 @@ void power_folder_synced(struct power *p)
     }
 }
 
-/* ---- images ----------------------------------------------------------------------------------- */
+/* ---- images --------------------------------------------------------------------------------- */
 
-/* What became of the writes since the last sync: none, all, a beginning with its last write torn, or
- * any sector of any of them. */
+/* What became of the writes since the last sync: none, all, a beginning with its last write torn,
+ * or any sector of any of them. */
 static void settle(struct power *p, const struct pfile *f, struct content *c)
 {
     uint64_t way = asy_rng_below(&p->rng, 4), n = 0, i = 0, end;
@@ -221,7 +221,7 @@ int power_image(struct power *p, const char *folder, struct asy_error *err)
     return rc;
 }
 
-/* ---- the methods of an open file --------------------------------------------------------------- */
+/* ---- the methods of an open file ------------------------------------------------------------ */
 
 static sqlite3_file *real_of(sqlite3_file *file)
 {
@@ -351,7 +351,7 @@ static const sqlite3_io_methods methods = {
     .xShmLock = p_shm_lock, .xShmBarrier = p_shm_barrier, .xShmUnmap = p_shm_unmap,
 };
 
-/* ---- the VFS ---------------------------------------------------------------------------------- */
+/* ---- the VFS -------------------------------------------------------------------------------- */
 
 static int v_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *ret)
 {

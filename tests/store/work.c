@@ -109,7 +109,8 @@ void work_trial(struct work *work, struct asy_id study, uint64_t trial, uint64_t
     ev->trial_created.seed = id * UINT64_C(0x9E3779B97F4A7C15);
     ev->trial_created.params =
         text(work, "{\"lr\":%.17g,\"hidden\":%d,\"optimizer\":\"%s\",\"momentum\":0.9,"
-             "\"dropout\":%.17g,\"batch_size\":32}", lr, (int)x[1], x[2] > 0 ? "adam" : "sgd", x[4]);
+             "\"dropout\":%.17g,\"batch_size\":32}", lr, (int)x[1], x[2] > 0 ? "adam" : "sgd",
+             x[4]);
     ev->trial_created.source = "tpe";
 }
 

@@ -4,22 +4,22 @@
  *
  * commit() writes each event as one row of `event` and its projections (study, run, attempt, param,
  * metric, tag, dataset, artifact, worker) in one transaction, and returns when it is on disk. On a
- * local disk: WAL with synchronous=FULL; on a network file system, and on one whose kind is unknown:
- * one connection, EXCLUSIVE, rollback journal. Tables follow the tracking world; the schema is
- * coordinator/store/schema.sql, with numbered forward-only migrations.
+ * local disk: WAL with synchronous=FULL; on a network file system, and on one whose kind is
+ * unknown: one connection, EXCLUSIVE, rollback journal. Tables follow the tracking world; the
+ * schema is coordinator/store/schema.sql, with numbered forward-only migrations.
  *
  * The store has one owner. <path>/assay.lock is locked while it is open and names host, boot id and
  * pid; where locks may not reach the other hosts (network file systems) the heartbeat in it counts
- * too. owner_epoch is raised at each opening, and every commit checks that it is still ours: an owner
- * that lost the store in spite of its lock is refused with ASY_E_BUSY.
+ * too. owner_epoch is raised at each opening, and every commit checks that it is still ours: an
+ * owner that lost the store in spite of its lock is refused with ASY_E_BUSY.
  *
- * A restored or copied database is another store and gets a new id at its first opening. It is known
- * by two marks: the database remembers inode and time of birth of its own file, and the lock file
- * remembers the newest owner_epoch and seq that this folder has seen, so that a backup which was
- * copied over the old file, inode kept, shows as older than its folder.
+ * A restored or copied database is another store and gets a new id at its first opening. Two marks
+ * tell: the database remembers inode and time of birth of its own file, and the lock file
+ * the newest owner_epoch and seq that this folder has seen, so that a backup which was copied over
+ * the old file, inode kept, shows as older than its folder.
  *
- * Ownership: rows passed to callbacks are borrowed for the call. Threads: a struct asy_store belongs
- * to one thread (the writer); each reader thread opens its own struct asy_reader. */
+ * Ownership: rows passed to callbacks are borrowed for the call. Threads: a struct asy_store
+ * belongs to one thread (the writer); each reader thread opens its own struct asy_reader. */
 #ifndef ASY_STORE_H
 #define ASY_STORE_H
 #include <asy/event.h>
@@ -59,8 +59,8 @@ void asy_store_touch(struct asy_store *store);
 /* Return 0 to go on, anything else ends the query with that code. */
 typedef int (*asy_event_f)(void *arg, const struct asy_event *event);
 /* Events that core needs after a restart, in seq order: all of unfinished studies; of finished ones
- * STUDY_CREATED and the last STUDY_STATE alone (their names stay taken); the newest WORKER_JOINED of
- * each worker that has not gone. */
+ * STUDY_CREATED and the last STUDY_STATE alone (their names stay taken); the newest WORKER_JOINED
+ * of each worker that has not gone. */
 ASY_MUST_CHECK int asy_store_replay(struct asy_store *store, asy_event_f each, void *arg,
                                     struct asy_error *err);
 
@@ -70,8 +70,8 @@ struct asy_reader;
 /* Opens a store on a local disk for reading, on a connection of its own, whether or not it has an
  * owner. In memory and on a network file system: ASY_E_STATE; there only the writer's thread can
  * read, through asy_store_reader(). */
-ASY_MUST_CHECK int asy_reader_open(const struct asy_store_spec *spec, struct asy_reader **ret_reader,
-                                   struct asy_error *err);
+ASY_MUST_CHECK int asy_reader_open(const struct asy_store_spec *spec,
+                                   struct asy_reader **ret_reader, struct asy_error *err);
 void asy_reader_close(struct asy_reader *reader);
 /* The writer's own reader; borrowed. */
 struct asy_reader *asy_store_reader(struct asy_store *store);
