@@ -94,7 +94,7 @@ int asy__cmd_down(int argc, char **argv)
     struct asy__session *session = NULL;
     struct asy_msg msg = { .type = ASY_MSG_CONTROL };
     struct asy_buf json = { 0 };
-    int status = EXIT_DONE;
+    int status = EXIT_DONE, rc;
 
     asy_buf_init(&json, 1u << 20);
     if (asy__options_parse(argc, argv, "", 0, 0, &options, &err) < 0) {
@@ -103,8 +103,11 @@ int asy__cmd_down(int argc, char **argv)
     }
     msg.control.verb = ASY_CONTROL_DRAIN;
     msg.control.study = "";
+    /* An idle coordinator may be gone before its answer is out: that it is gone is the answer. */
     if (asy__session_open(&options, ASY__NO_START, &session, &err) < 0 ||
-        asy__ask(session, &msg, &json, &err) < 0 || wait_gone(&options, &err) < 0)
+        ((rc = asy__ask(session, &msg, &json, &err)) < 0 && rc != ASY_E_TIMEOUT &&
+         rc != ASY_E_GONE) ||
+        wait_gone(&options, &err) < 0)
         status = asy__complain(&err);
     else
         puts("ended; all is stored");
