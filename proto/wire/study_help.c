@@ -322,8 +322,8 @@ void asy_study_reference(struct asy_buf *ret_markdown)
     const struct asy__row *row;
     int open = 0;
 
-    asy_buf_adds(buf, "# The study file\n\nGenerated from the table in `proto/wire/study_table.c` "
-                      "by `assay help study --markdown`.\n\n## General keys\n\n");
+    asy_buf_adds(buf, "# The study file\n\nGenerated from the table of keys in "
+                      "`proto/wire/study_table.c`.\n\n## General keys\n\n");
     for (size_t i = 0; (row = asy__row_child("", i)); i++) {
         if (asy__row_child(row->path, 0) || row->kind == ASY__PARAMETERS) {
             asy_buf_addf(buf, "\n## %s\n\n%s", row->path, table_head);

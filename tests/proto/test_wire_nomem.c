@@ -48,7 +48,8 @@ static const char text[] =
     "run: {command: [train, '{lr}', '{args}'], env: {A: b}, files: [x], length: {max: 9},\n"
     "  metrics: {pattern: '(?<loss>.)'}}\n"
     "objective: {metric: loss, goal: minimize}\n"
-    "parameters: {lr: {min: 1e-5, max: 1.0}, o: {values: [a, b]}, m: {min: 1, max: 2, when: {o: a}}}\n"
+    "parameters: {lr: {min: 1e-5, max: 1.0}, o: {values: [a, b]},\n"
+    "  m: {min: 1, max: 2, when: {o: a}}}\n"
     "search: {sampler: tpe, pruner: asha, enqueue: [{lr: 0.1, o: a}]}\nbudget: {trials: 10}\n";
 
 static int make_words(const struct asy_study_spec *spec, struct asy_error *err)
