@@ -125,7 +125,7 @@ void asy__attempt_close(struct asy_core *core, struct asy__attempt *a)
     asy__worker_release(core, w);
 }
 
-/* ---- telling it to end -------------------------------------------------------------------------- */
+/* ---- telling it to end ----------------------------------------------------------------------- */
 
 static enum asy_cancel_mode wanted(const struct asy_core *core, const struct asy__attempt *a,
                                    enum asy_cause *ret_cause, const char **ret_text)
@@ -179,7 +179,7 @@ void asy__attempt_sync(struct asy_core *core, struct asy__attempt *a)
     msg->cancel.text = asy__dup(core, text);
 }
 
-/* ---- what its end means ------------------------------------------------------------------------- */
+/* ---- what its end means ---------------------------------------------------------------------- */
 
 static void complete(struct asy_core *core, struct asy__trial *t)
 {

@@ -174,7 +174,7 @@ void asy__submit(struct asy_core *core, struct asy__session *session, const stru
     asy_study_destroy(spec);
 }
 
-/* ---- control ---------------------------------------------------------------------------------- */
+/* ---- control --------------------------------------------------------------------------------- */
 
 void asy__drain(struct asy_core *core)
 {
@@ -350,7 +350,7 @@ void asy__control(struct asy_core *core, struct asy__session *session, const str
         asy__reply(core, session, msg->control.request, rc, asy__dup(core, err.text), NULL);
 }
 
-/* ---- records and watches ------------------------------------------------------------------------ */
+/* ---- records and watches --------------------------------------------------------------------- */
 
 static int record(struct asy_core *core, const struct asy__session *session,
                   const struct asy_msg *msg, struct asy_error *err)

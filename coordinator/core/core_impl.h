@@ -219,7 +219,7 @@ struct asy_core {
     struct asy_buf scratch;
 };
 
-/* ---- out.c: events and effects of the step ------------------------------------------------- */
+/* ---- out.c: events and effects of the step --------------------------------------------------- */
 struct asy_event asy__event(const struct asy_core *core, enum asy_event_kind kind,
                             const struct asy__study *study, const struct asy__trial *trial);
 /* Applies the event and hands it out. */
@@ -245,11 +245,11 @@ static inline const char *asy__str(const char *text)
     return text ? text : "";
 }
 
-/* ---- state.c -------------------------------------------------------------------------------- */
+/* ---- state.c --------------------------------------------------------------------------------- */
 int asy__trial_may(enum asy_trial_state from, enum asy_trial_state to);
 int asy__study_may(enum asy_study_state from, enum asy_study_state to);
 
-/* ---- apply.c -------------------------------------------------------------------------------- */
+/* ---- apply.c --------------------------------------------------------------------------------- */
 ASY_MUST_CHECK int asy__apply(struct asy_core *core, const struct asy_event *event,
                               struct asy_error *err);
 /* Sampler news: an effect while live, a note during replay. */
@@ -261,7 +261,7 @@ void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
 void asy__tell_end(struct asy_core *core, struct asy__study *study, struct asy__trial *trial);
 int asy__reaches_target(const struct asy__study *study, double value);
 
-/* ---- study.c -------------------------------------------------------------------------------- */
+/* ---- study.c --------------------------------------------------------------------------------- */
 struct asy__study *asy__study_get(const struct asy_core *core, struct asy_id id);
 struct asy__study *asy__study_find(const struct asy_core *core, const char *name_or_id);
 struct asy__study *asy__study_by_name(const struct asy_core *core, const char *project,
@@ -297,7 +297,7 @@ uint32_t asy__need_cores(const struct asy__study *study);
 uint64_t asy__need_memory(const struct asy__study *study);
 uint32_t asy__need_gpus(const struct asy__study *study);
 
-/* ---- trial.c -------------------------------------------------------------------------------- */
+/* ---- trial.c --------------------------------------------------------------------------------- */
 struct asy__trial *asy__trial_get(const struct asy__study *study, uint64_t number);
 ASY_MUST_CHECK int asy__trial_add(struct asy_core *core, struct asy__study *study,
                                   const struct asy_event *created, struct asy_error *err);
@@ -381,7 +381,7 @@ void asy__worker_place(struct asy_core *core, const struct asy__worker *worker,
                        const struct asy__study *study, struct asy_placement *ret);
 size_t asy__worker_gpus_free(const struct asy__worker *worker);
 
-/* ---- session.c, report.c, control.c ----------------------------------------------------------- */
+/* ---- session.c, report.c, control.c ---------------------------------------------------------- */
 struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer);
 void asy__session_close(struct asy_core *core, struct asy__session *session);
 void asy__session_hello(struct asy_core *core, const struct asy_input *input);
@@ -399,7 +399,7 @@ int asy__may(const struct asy_core *core, const struct asy__session *session,
              const struct asy__study *study);
 void asy__drain(struct asy_core *core);
 
-/* ---- schedule.c, explain.c -------------------------------------------------------------------- */
+/* ---- schedule.c, explain.c ------------------------------------------------------------------- */
 void asy__schedule(struct asy_core *core);
 /* How many attempts of this study would find room now, at most max. */
 uint64_t asy__room(const struct asy_core *core, const struct asy__study *study, uint64_t max);

@@ -104,7 +104,7 @@ int asy_core_trial_state(const struct asy_core *core, struct asy_id study, uint6
     return 1;
 }
 
-/* ---- digest --------------------------------------------------------------------------------------- */
+/* ---- digest ---------------------------------------------------------------------------------- */
 
 static uint64_t add(uint64_t h, uint64_t value)
 {

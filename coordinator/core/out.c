@@ -66,7 +66,7 @@ uint64_t asy__so_far(const struct asy_core *core)
     return core->open_events ? core->open_commit : core->last_commit;
 }
 
-/* ---- events --------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 struct asy_event asy__event(const struct asy_core *core, enum asy_event_kind kind,
                             const struct asy__study *study, const struct asy__trial *trial)
@@ -182,7 +182,7 @@ void asy__emit(struct asy_core *core, const struct asy_event *event)
         keep_for_watchers(core, event);
 }
 
-/* ---- effects -------------------------------------------------------------------------------- */
+/* ---- effects --------------------------------------------------------------------------------- */
 
 struct asy_effect *asy__effect(struct asy_core *core, enum asy_effect_type type, uint64_t commit)
 {
@@ -243,7 +243,7 @@ void asy__reply(struct asy_core *core, const struct asy__session *session, uint6
     msg->reply.json_len = strlen(msg->reply.json);
 }
 
-/* ---- news ----------------------------------------------------------------------------------- */
+/* ---- news ------------------------------------------------------------------------------------ */
 
 static void news_of(struct asy_core *core, const struct asy_event *event, uint64_t commit)
 {

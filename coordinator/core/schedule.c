@@ -64,7 +64,7 @@ int asy__has_ready(const struct asy_core *core, struct asy__study *s)
     return s->n_fresh > 0 || first_again(core, s, NULL) || promotable(s, NULL);
 }
 
-/* ---- room ------------------------------------------------------------------------------------- */
+/* ---- room ------------------------------------------------------------------------------------ */
 
 static uint64_t fits_times(const struct asy__worker *w, const struct asy__study *s)
 {
@@ -133,7 +133,7 @@ static struct asy__worker *reserve(struct asy_core *core, struct asy__study *s)
     return s->reserved = best;
 }
 
-/* ---- leases ------------------------------------------------------------------------------------ */
+/* ---- leases ---------------------------------------------------------------------------------- */
 
 static uint64_t milestone_of(const struct asy__trial *t)
 {
@@ -259,7 +259,7 @@ static struct asy__trial *next_trial(struct asy_core *core, struct asy__study *s
     return asy__item(s->lists[ASY__FRESH].next, struct asy__trial, node);
 }
 
-/* ---- one pass ---------------------------------------------------------------------------------- */
+/* ---- one pass -------------------------------------------------------------------------------- */
 
 /* Whether room is to be kept for a point that its sampler computes, or will be asked for. */
 static int may_hold(struct asy_core *core, struct asy__study *s)

@@ -13,7 +13,7 @@
 #define CLIENT_SILENT_MS 600000 /* then a client that watches nothing is forgotten */
 #define KEYS_MAX 4096
 
-/* ---- sessions ------------------------------------------------------------------------------------ */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 const char *asy__intern(struct asy_core *core, const char *key)
 {
@@ -106,7 +106,7 @@ void asy__session_timers(struct asy_core *core)
     }
 }
 
-/* ---- what an agent has ------------------------------------------------------------------------------ */
+/* ---- what an agent has ----------------------------------------------------------------------- */
 
 static int same_text(const char *a, const char *b)
 {
@@ -184,7 +184,7 @@ out:
     return rc;
 }
 
-/* ---- what it still holds ------------------------------------------------------------------------- */
+/* ---- what it still holds --------------------------------------------------------------------- */
 
 static void revive(struct asy_core *core, struct asy__attempt *a)
 {
@@ -257,7 +257,7 @@ static int settle(struct asy_core *core, struct asy__worker *w, const struct asy
     return 0;
 }
 
-/* ---- HELLO ------------------------------------------------------------------------------------------ */
+/* ---- HELLO ----------------------------------------------------------------------------------- */
 
 static const char *refuse_agent(struct asy_core *core, const struct asy_msg *msg, const char *key)
 {
@@ -377,7 +377,7 @@ void asy__session_hello(struct asy_core *core, const struct asy_input *input)
         ASY_IGNORE(welcome(core, session) == NULL); /* for want of memory: stuck in core->rc */
 }
 
-/* ---- every other message ------------------------------------------------------------------------- */
+/* ---- every other message --------------------------------------------------------------------- */
 
 static void heard(struct asy_core *core, struct asy__session *session)
 {

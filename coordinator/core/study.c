@@ -19,7 +19,7 @@
 #define TELLS_PER_STEP 512
 #define PREFIX_MIN 6
 
-/* ---- finding ---------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static int same_id(const void *item, const void *key)
 {
@@ -93,7 +93,7 @@ struct asy__study *asy__study_find(const struct asy_core *core, const char *name
     return s ? s : newest_match(&core->shells, name_or_id);
 }
 
-/* ---- making and freeing ------------------------------------------------------------------------ */
+/* ---- making and freeing ---------------------------------------------------------------------- */
 
 void asy__study_destroy(struct asy__study *s)
 {
@@ -288,7 +288,7 @@ void asy__study_empty(struct asy_core *core, struct asy__study *s)
     asy__study_retire(core, s);
 }
 
-/* ---- plain facts --------------------------------------------------------------------------------- */
+/* ---- plain facts ----------------------------------------------------------------------------- */
 
 double asy__better(const struct asy__study *s, size_t objective, double a, double b)
 {
@@ -352,7 +352,7 @@ struct asy__trial *asy__study_promotable(struct asy__study *s, uint64_t *ret_mil
     return t;
 }
 
-/* ---- states -------------------------------------------------------------------------------------- */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 void asy__study_state(struct asy_core *core, struct asy__study *s, enum asy_study_state state,
                       enum asy_cause cause, const char *text)
@@ -453,7 +453,7 @@ static void check_time(struct asy_core *core, struct asy__study *s)
                                (double)s->spec->max_time_ms / 1000));
 }
 
-/* ---- the sampler ----------------------------------------------------------------------------------- */
+/* ---- the sampler ----------------------------------------------------------------------------- */
 
 static void make_sampler(struct asy_core *core, struct asy__study *s)
 {

@@ -136,7 +136,7 @@ void asy__trial_move(struct asy__trial *t, enum asy__where where)
         asy__list_push(&s->lists[where], &t->node);
 }
 
-/* ---- values --------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static size_t stride(const struct asy__trial *t)
 {

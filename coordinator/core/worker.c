@@ -87,7 +87,7 @@ int asy__worker_cores(struct asy__worker *w, size_t n)
     return 0;
 }
 
-/* ---- what is free -------------------------------------------------------------------------------- */
+/* ---- what is free ---------------------------------------------------------------------------- */
 
 uint32_t asy__worker_free(const struct asy__worker *w)
 {
@@ -161,7 +161,7 @@ int asy__worker_holds(const struct asy__worker *w, const struct asy__study *s, u
     return gpus == 0 || asy__worker_gpus_free(w) >= gpus;
 }
 
-/* ---- which cores --------------------------------------------------------------------------------- */
+/* ---- which cores ----------------------------------------------------------------------------- */
 
 static uint32_t group_of(const struct asy__worker *w, uint32_t core)
 {
@@ -234,7 +234,7 @@ void asy__worker_place(struct asy_core *core, const struct asy__worker *w,
     ret->n_gpus = n;
 }
 
-/* ---- silence --------------------------------------------------------------------------------------- */
+/* ---- silence --------------------------------------------------------------------------------- */
 
 /* Its trials queue again; what must end anyway ends here. */
 static void requeue(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,

@@ -18,7 +18,7 @@ static void agent(struct world *w, uint64_t peer, uint32_t cores)
     world_agent(w, &(struct agent){ .peer = peer, .cores = cores });
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void no_worker(struct world *w)
 {
@@ -155,7 +155,7 @@ static void store(struct world *w)
     world_input(w, &full);
 }
 
-/* ---- ended ----------------------------------------------------------------------------------------- */
+/* ---- ended ----------------------------------------------------------------------------------- */
 
 static void one(struct world *w, const char *yaml, enum asy_end end, enum asy_cause cause)
 {

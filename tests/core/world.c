@@ -47,7 +47,7 @@ void world_clear(struct world *w)
     w->reply[0] = w->reply_json[0] = w->reject[0] = 0;
 }
 
-/* ---- what comes out ------------------------------------------------------------------------------ */
+/* ---- what comes out -------------------------------------------------------------------------- */
 
 static void keep_lease(struct world *w, uint64_t peer, const struct asy_lease *from)
 {
@@ -239,7 +239,7 @@ bool world_restart(struct world *w)
     return same && world_start(w);
 }
 
-/* ---- what goes in ----------------------------------------------------------------------------------- */
+/* ---- what goes in ---------------------------------------------------------------------------- */
 
 void world_msg(struct world *w, uint64_t peer, const char *key, struct asy_msg *msg)
 {
@@ -420,7 +420,7 @@ void world_complete(struct world *w, struct lease *l, uint64_t step, double loss
     world_end(w, l, ASY_END_COMPLETE, step);
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 enum asy_trial_state world_state(struct world *w, struct asy_id study, uint64_t trial)
 {

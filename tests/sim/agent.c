@@ -43,7 +43,7 @@ static struct sim_attempt *find(struct sim_agent *agent, struct asy_id study, ui
     return NULL;
 }
 
-/* ---- reports ---------------------------------------------------------------------------------- */
+/* ---- reports --------------------------------------------------------------------------------- */
 
 static void write_report(const struct sim_attempt *a, const struct sim_report *r,
                          struct asy_metric *metrics, char *path, size_t n, struct asy_report *out)
@@ -122,7 +122,7 @@ static void end(struct sim *s, struct sim_agent *agent, struct sim_attempt *a, e
     report(s, agent, a, (struct sim_report){ .kind = ASY_EV_ENDED, .end = how, .step = a->step });
 }
 
-/* ---- running -------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void run_on(struct sim *s, struct sim_agent *agent, struct sim_attempt *a)
 {
@@ -171,7 +171,7 @@ void sim_agent_step(struct sim *s, size_t i, uint64_t serial)
         sim_at(s, s->now + sim_between(s, 20, 300), SIM_ATTEMPT, i, serial, 0);
 }
 
-/* ---- leases ---------------------------------------------------------------------------------------- */
+/* ---- leases ---------------------------------------------------------------------------------- */
 
 static double read_x(const char *params)
 {
@@ -243,7 +243,7 @@ static void take_lease(struct sim *s, size_t i, const struct asy_lease *l)
         sim_at(s, s->now + sim_between(s, 5, 100), SIM_ATTEMPT, i, a.serial, 0);
 }
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static void take_mark(struct sim *s, size_t i, const struct asy_watermark *m)
 {
@@ -394,7 +394,7 @@ void sim_agent_frame(struct sim *s, size_t i, uint64_t peer, const void *bytes, 
     asy_arena_destroy(arena);
 }
 
-/* ---- its life ---------------------------------------------------------------------------------------- */
+/* ---- its life -------------------------------------------------------------------------------- */
 
 static void be_born(struct sim *s, size_t i)
 {

@@ -81,7 +81,7 @@ static void *one_more(void *items, size_t n, size_t size)
     return items;
 }
 
-/* ---- told ----------------------------------------------------------------------------------------- */
+/* ---- told ------------------------------------------------------------------------------------ */
 
 void sim_told_lease(struct sim *s, size_t agent, const struct asy_lease *lease)
 {
@@ -200,7 +200,7 @@ void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *msg)
     s->log->greeted[agent] = 1;
 }
 
-/* ---- the store, read as history ------------------------------------------------------------------------ */
+/* ---- the store, read as history -------------------------------------------------------------- */
 
 struct attempt {
     struct asy_id worker;
@@ -330,7 +330,7 @@ static void read_event(struct sim *s, struct history *h, const struct asy_event 
     }
 }
 
-/* ---- told against stored ------------------------------------------------------------------------------ */
+/* ---- told against stored --------------------------------------------------------------------- */
 
 static void check_leases(struct sim *s, struct history *h)
 {
@@ -442,7 +442,7 @@ void sim_check(struct sim *s)
     free_history(h);
 }
 
-/* ---- pictures -------------------------------------------------------------------------------------------- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 char *sim_table(const struct sim *s)
 {

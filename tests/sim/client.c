@@ -55,7 +55,7 @@ char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
     return copy;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static void put(struct sim *s, const struct sim_pending_request *r)
 {
@@ -122,7 +122,7 @@ static void command(struct sim *s)
     ask(s, verb, study, number, record);
 }
 
-/* ---- its life ------------------------------------------------------------------------------------- */
+/* ---- its life -------------------------------------------------------------------------------- */
 
 static void greet(struct sim *s)
 {

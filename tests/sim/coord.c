@@ -14,7 +14,7 @@ static int64_t wall_us(const struct sim *s)
     return WALL_US + s->now * 1000;
 }
 
-/* ---- replay -------------------------------------------------------------------------------------- */
+/* ---- replay ---------------------------------------------------------------------------------- */
 
 static int study_over(const struct asy_event *ev)
 {
@@ -95,7 +95,7 @@ static void compare(struct sim *s)
     asy_core_destroy(twin);
 }
 
-/* ---- life and death ------------------------------------------------------------------------------ */
+/* ---- life and death -------------------------------------------------------------------------- */
 
 void sim_coord_crash(struct sim *s, const char *where)
 {
@@ -116,6 +116,7 @@ void sim_coord_crash(struct sim *s, const char *where)
     s->gate = NULL;
     s->life++;
     s->tick_at = SIM_NEVER;
+    s->stalled_until = s->stall_ms = 0;
     s->draining = 0;
     for (size_t i = 1; i <= s->n_conns; i++)
         s->conns[i].up = 0;
@@ -143,7 +144,7 @@ void sim_coord_start(struct sim *s)
         after_step(s, &step);
 }
 
-/* ---- effects -------------------------------------------------------------------------------------- */
+/* ---- effects --------------------------------------------------------------------------------- */
 
 static void perform(struct sim *s, const struct asy_effect *fx)
 {
@@ -195,7 +196,7 @@ static void release(struct sim *s)
     }
 }
 
-/* ---- commits -------------------------------------------------------------------------------------- */
+/* ---- commits --------------------------------------------------------------------------------- */
 
 static void keep(struct sim *s, const struct asy_event *ev)
 {

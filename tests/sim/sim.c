@@ -9,7 +9,7 @@
 
 #define STEPS_MAX 2000000 /* a run that needs more goes round in circles */
 
-/* ---- small things -------------------------------------------------------------------------------- */
+/* ---- small things ---------------------------------------------------------------------------- */
 
 double sim_chance(struct sim *s)
 {
@@ -60,7 +60,7 @@ size_t sim_study_index(const struct sim *s, struct asy_id id)
     return SIM_STUDIES_MAX;
 }
 
-/* ---- the heap ------------------------------------------------------------------------------------- */
+/* ---- the heap -------------------------------------------------------------------------------- */
 
 static int before(const struct sim_item *a, const struct sim_item *b)
 {
@@ -121,7 +121,7 @@ void sim_ask(struct sim *s, size_t study, uint64_t number)
                                .d = s->o->history ? sim_heard(s, study) : 0 });
 }
 
-/* ---- the network ------------------------------------------------------------------------------------ */
+/* ---- the network ----------------------------------------------------------------------------- */
 
 uint64_t sim_connect(struct sim *s, size_t agent)
 {
@@ -204,7 +204,7 @@ void sim_send_to_peer(struct sim *s, uint64_t peer, const struct asy_msg *msg)
         sim_at(s, s->now, SIM_CONN_NOTICED, peer, s->life, 0);
 }
 
-/* ---- what happens ------------------------------------------------------------------------------------ */
+/* ---- what happens ---------------------------------------------------------------------------- */
 
 static void noticed(struct sim *s, const struct sim_item *item)
 {
@@ -267,8 +267,41 @@ static void to_agent(struct sim *s, struct sim_item *item)
     sim_agent_frame(s, i, item->a, item->bytes, item->n);
 }
 
+static int for_coordinator(const struct sim_item *item)
+{
+    return item->what == SIM_TO_COORD || item->what == SIM_CONN_NOTICED ||
+           item->what == SIM_COMMITTED || item->what == SIM_TICK || item->what == SIM_ASKED ||
+           item->what == SIM_FORGOTTEN;
+}
+
+/* The loop stands still: what is for it waits in its order, and then its lateness is made known. */
+static int stalled(struct sim *s, struct sim_item *item)
+{
+    if (!s->core || !for_coordinator(item))
+        return 0;
+    if (s->now >= s->stalled_until && sim_hits(s, s->o->stalls)) {
+        s->stall_ms = sim_between(s, 100, 20000);
+        s->stalled_until = s->now + s->stall_ms;
+        sim_trace(s, "coordinator stalls for %lld ms", (long long)s->stall_ms);
+    }
+    if (s->now < s->stalled_until) {
+        struct sim_item later = *item;
+
+        later.at = s->stalled_until;
+        item->bytes = NULL;
+        push(s, later);
+        return 1;
+    }
+    if (s->stall_ms > 0)
+        asy_core_was_late(s->core, s->stall_ms);
+    s->stall_ms = 0;
+    return 0;
+}
+
 static void happen(struct sim *s, struct sim_item *item)
 {
+    if (stalled(s, item))
+        return;
     switch (item->what) {
     case SIM_TO_COORD:
         if (s->core && item->b == s->life && s->conns[item->a].up)
@@ -399,7 +432,7 @@ int sim_run(const struct sim_options *options, struct sim_result *ret, struct as
     return rc;
 }
 
-/* ---- options ----------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static void draw_study(struct sim_study_options *o, struct asy_rng *rng)
 {
@@ -436,7 +469,7 @@ void sim_options_draw(struct sim_options *o, uint64_t seed)
         .n_studies = 1 + asy_rng_below(&rng, 3),
         .agent_cores = 3 + (uint32_t)asy_rng_below(&rng, 4),
         .crash_commit = 0.02 * level, .crash_send = 0.01 * level,
-        .cut = 0.03 * level, .twice = 0.1 * level,
+        .stalls = 0.0005 * level, .cut = 0.03 * level, .twice = 0.1 * level,
         .agent_dies = 0.02 * level, .agent_stops = 0.03 * level,
         .attempt_crashes = 0.03 * level, .refuses = 0.05 * level,
         .control = 0.2 * level,

@@ -35,6 +35,7 @@ struct sim_options {
     struct sim_study_options studies[SIM_STUDIES_MAX];
     /* faults; probabilities per chance, all 0 after quiet_ms */
     double crash_commit, crash_send;     /* of the coordinator */
+    double stalls;                       /* of its loop, per input */
     double cut, twice;                   /* a connection, a frame */
     double agent_dies, agent_stops;      /* per agent and second */
     double attempt_crashes, refuses;     /* per step, per lease */
@@ -56,7 +57,7 @@ struct sim_result {
 ASY_MUST_CHECK int sim_run(const struct sim_options *options, struct sim_result *ret,
                            struct asy_error *err);
 
-/* ---- shared by its files ---------------------------------------------------------------------- */
+/* ---- shared by its files --------------------------------------------------------------------- */
 
 enum sim_what {
     SIM_TO_COORD = 1, SIM_TO_AGENT, SIM_TO_CLIENT, SIM_CONN_NOTICED, SIM_COMMITTED, SIM_START,
@@ -131,7 +132,7 @@ struct sim {
     struct asy_core *core;
     struct asy_gate *gate;
     uint64_t life, owner_epoch;   /* life: of the process; items of an earlier one are void */
-    int64_t started_ms, tick_at;
+    int64_t started_ms, tick_at, stalled_until, stall_ms;
     struct asy_id store_id;
     int draining;
     struct sim_commit { uint64_t number; size_t n; } flying, open; /* n events of `events` */

@@ -58,7 +58,7 @@ struct asy_core_config {
       .lost_limit = 3, .checkpoints_kept = 2, .max_workers = 4096, .max_sessions = 16384,          \
       .max_trials = 1000000 }
 
-/* ---- what goes in -------------------------------------------------------------------------- */
+/* ---- what goes in ---------------------------------------------------------------------------- */
 
 enum asy_input_type {
     ASY_IN_MSG = 1,      /* a frame of a peer */
@@ -85,7 +85,7 @@ struct asy_input {
     };
 };
 
-/* ---- what comes out ------------------------------------------------------------------------ */
+/* ---- what comes out -------------------------------------------------------------------------- */
 
 enum asy_effect_type {
     ASY_FX_SEND = 1,     /* msg to peer */
@@ -143,7 +143,7 @@ int64_t asy_core_deadline(const struct asy_core *core);
 /* The loop was late by this much: all deadlines of peers move, so that nobody is judged for it. */
 void asy_core_was_late(struct asy_core *core, int64_t late_ms);
 
-/* ---- looking in (for queries; never for decisions) ----------------------------------------- */
+/* ---- looking in (for queries; never for decisions) ------------------------------------------- */
 
 /* Live parts of the answers of `ls`, `show`, `workers`, `explain`, as JSON members of an open
  * object. ASY_E_NOENT: no such live study (the store may know it). */
