@@ -28,7 +28,8 @@ CREATE TABLE event(
     body BLOB NOT NULL);
 CREATE INDEX event_of_trial ON event(study, trial) WHERE trial IS NOT NULL;
 
--- Texts that come again and again: names of metrics and parameters, hosts, hardware.
+-- Texts that come again and again: names of metrics and parameters, hosts, hardware. They belong to
+-- no one: the one table of data without owner_id.
 CREATE TABLE word(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 
 -- A project.

@@ -4,8 +4,8 @@
  *
  * The program runs on the real files; beside them stands a model of what is surely on disk. Bytes
  * of a file are sure once that file was synced, before that each 512-byte sector may be there or
- * not; names of a folder are sure once that folder was synced, before that each may be as it was before
- * any later change. A rename happens whole or not at all.
+ * not; names of a folder are sure once that folder was synced, before that each may be as it was
+ * before any later change. A rename happens whole or not at all.
  *
  * One model at a time. Threads: one. */
 #ifndef ASY_TEST_FILES_POWER_H

@@ -172,4 +172,28 @@ static void engines_tell_the_same(void)
     }
 }
 
-T_MAIN("store engines", T_TEST(engines_tell_the_same))
+static void every_kind_comes_back(void)
+{
+    struct fixture f[ASY_ARRAY_LEN(engines)];
+    bool seen[ASY_EV_CHECKPOINT_DROPPED + 1] = { false };
+    size_t n = 0;
+    bool ok = true;
+
+    while (n < ASY_ARRAY_LEN(engines) && ok)
+        ok = setup(&f[n], &engines[n]), n++;
+    work_every_kind(&f[0].work);
+    for (size_t i = 0; i < f[0].work.n; i++)
+        seen[f[0].work.events[i].kind] = true;
+    for (int kind = ASY_EV_STUDY_CREATED; kind <= ASY_EV_CHECKPOINT_DROPPED; kind++)
+        t__check(seen[kind], __LINE__, __FILE__, "'%s' is not tried",
+                 asy_event_kind_name((enum asy_event_kind)kind));
+    for (size_t i = 0; i < n && ok; i++)
+        ok = T_OK(asy_store_commit(f[i].store, f[0].work.events, f[0].work.n, &f[i].seq,
+                                   &f[i].err), &f[i].err) && reopen(&f[i]);
+    if (ok)
+        same_dumps(f, n);
+    for (size_t i = 0; i < n; i++)
+        teardown(&f[i]);
+}
+
+T_MAIN("store engines", T_TEST(every_kind_comes_back), T_TEST(engines_tell_the_same))

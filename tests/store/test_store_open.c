@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
+#include "check.h"
 #include "dump.h"
 #include "fixture.h"
 
@@ -307,6 +308,38 @@ static void files_that_are_no_store_are_refused(void)
     }
 }
 
+static void stores_of_older_releases_open(void)
+{
+    static const struct {
+        const char *name;
+        uint64_t events, epoch;
+    } cases[] = { { "v1.sql", 33, 2 } };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_store_info info;
+        struct asy_store *store = NULL;
+        struct asy_store_spec spec;
+        char folder[PATH_MAX], *sql = NULL;
+        uint64_t last = 0;
+        size_t n;
+
+        spec = (struct asy_store_spec){ .path = new_folder(folder) };
+        if (T_OK(asy_read_file(file_in(ASY_FIXTURES, cases[i].name), 1u << 20, &sql, &n, &err),
+                 &err) &&
+            run_sql(file_in(folder, "assay.db"), sql) &&
+            T_OK(asy_store_open(&spec, &store, &info, &err), &err)) {
+            T_EQ(cases[i].name, info.last_seq, cases[i].events);
+            T_EQ(cases[i].name, info.owner_epoch, cases[i].epoch);
+            asy_store_close(store);
+            T_OK(check_store(&spec, cases[i].events, &last, &err), &err);
+            T_EQ(cases[i].name, last, cases[i].events);
+        }
+        free(sql);
+        drop_folder(folder);
+    }
+}
+
 static void a_damaged_page_is_reported(void)
 {
     struct fixture f;
@@ -481,6 +514,6 @@ T_MAIN("store open", T_TEST(a_second_opener_is_refused_by_name),
        T_TEST(a_live_owner_elsewhere_counts_on_network_file_systems),
        T_TEST(each_opening_raises_the_epoch), T_TEST(a_copied_folder_is_another_store),
        T_TEST(a_backup_put_back_in_place_is_another_store),
-       T_TEST(files_that_are_no_store_are_refused), T_TEST(a_damaged_page_is_reported),
+       T_TEST(files_that_are_no_store_are_refused), T_TEST(stores_of_older_releases_open), T_TEST(a_damaged_page_is_reported),
        T_TEST(readers_see_what_was_committed), T_TEST(readers_are_refused_where_they_cannot_work),
        T_TEST(a_full_disk_refuses_and_later_takes_again))

@@ -204,6 +204,69 @@ void work_end(struct work *work, struct asy_id study, uint64_t trial, uint32_t a
     ev->ended.max_rss = 1u << 20;
 }
 
+static void work_files(struct work *work, struct asy_id study)
+{
+    struct asy_event *ev = work_add(work, ASY_EV_CHECKPOINT_DROPPED, study, 0, 1);
+
+    ev->checkpoint_dropped.checkpoint = (struct asy_checkpoint){ .attempt = 1, .step = 2 };
+    ev = work_add(work, ASY_EV_ARTIFACT, study, 0, 2);
+    ev->artifact.name = "confusion.csv";
+    ev->artifact.path = "artifacts/12/34";
+    ev->artifact.bytes = 99;
+    memset(ev->artifact.sha.b, 0xc5, sizeof ev->artifact.sha.b);
+    ev = work_add(work, ASY_EV_TAG, study, 0, 0);
+    ev->tag.key = "assay.state";
+    ev->tag.value = "complete";
+    ev = work_add(work, ASY_EV_SCORE, study, 0, 0);
+    ev->score.name = "test_accuracy";
+    ev->score.value = 0.9375;
+    ev->score.step = 4;
+    ev = work_add(work, ASY_EV_DATASET, study, WORK_NONE, 0);
+    ev->dataset.name = "digits.csv.gz";
+    ev->dataset.digest = "0123456789abcdef";
+    ev->dataset.source = "{\"uri\":\"data/digits.csv.gz\"}";
+    ev->dataset.profile = "{\"rows\":1797}";
+}
+
+void work_every_kind(struct work *work)
+{
+    struct asy_id over = work_id(1), open = work_id(2);
+    struct asy_event *ev;
+
+    work_worker(work, work_id(3), "node-17", 0);
+    work_study(work, over, "over", "maximize");
+    work_study(work, open, "open", "minimize");
+    ev = work_add(work, ASY_EV_STUDY_CHANGED, open, WORK_NONE, 0);
+    ev->study_changed.spec = "{\"assay\":1,\"name\":\"open\",\"budget\":{\"trials\":9}}";
+    for (uint64_t i = 0; i < 2; i++)
+        work_trial(work, over, i, 10 + i);
+    work_trial(work, open, 0, 12);
+    work_lease(work, over, 0, 1, 20, 0, 0);
+    work_start(work, over, 0, 1);
+    for (uint64_t step = 1; step <= 3; step++) {
+        work_report(work, over, 0, 1, 2 * step, step, 0.25 * (double)step);
+        work_checkpoint(work, over, 0, 1, 2 * step + 1, step);
+    }
+    work_end(work, over, 0, 1, 8, ASY_END_LOST, 3);
+    work_trial_state(work, over, 0, ASY_TRIAL_QUEUED, NAN);
+    work_lease(work, over, 0, 2, 21, 1, 1);
+    work_start(work, over, 0, 2);
+    work_report(work, over, 0, 2, 2, 2, NAN);
+    ev = work_add(work, ASY_EV_SUPERSEDED, over, 0, 1);
+    ev->superseded.report = 9;
+    ev->superseded.was = ASY_EV_REPORT;
+    ev->superseded.step = 4;
+    ev->superseded.text = "val_loss=0.5";
+    work_end(work, over, 0, 2, 3, ASY_END_COMPLETE, 2);
+    work_trial_state(work, over, 0, ASY_TRIAL_COMPLETE, 0.5);
+    work_trial_state(work, over, 1, ASY_TRIAL_PRUNED, 0.125);
+    work_files(work, over);
+    work_study_state(work, over, ASY_STUDY_STOPPING);
+    work_study_state(work, over, ASY_STUDY_FINISHED);
+    work_worker(work, work_id(4), "node-18", 0);
+    work_worker(work, work_id(4), "", 1);
+}
+
 void work_worker(struct work *work, struct asy_id worker, const char *host, int gone)
 {
     struct asy_event *ev = work_add(work, gone ? ASY_EV_WORKER_GONE : ASY_EV_WORKER_JOINED,

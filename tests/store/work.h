@@ -40,5 +40,7 @@ void work_checkpoint(struct work *work, struct asy_id study, uint64_t trial, uin
                      uint64_t number, uint64_t step);
 void work_end(struct work *work, struct asy_id study, uint64_t trial, uint32_t attempt,
               uint64_t number, enum asy_end end, uint64_t step);
+/* Two studies, a worker and one of each further kind of event, over two attempts of a trial. */
+void work_every_kind(struct work *work);
 void work_worker(struct work *work, struct asy_id worker, const char *host, int gone);
 #endif

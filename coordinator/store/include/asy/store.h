@@ -172,7 +172,8 @@ ASY_MUST_CHECK int asy_reader_tags(struct asy_reader *reader, struct asy_id stud
 ASY_MUST_CHECK int asy_reader_events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
                                      uint64_t after_seq, int64_t limit, asy_event_f each, void *arg,
                                      struct asy_error *err);
-/* A name that no study has: `x`, else `x-2`, `x-3`, … text holds n bytes. ASY_E_TOOBIG: too few. */
+/* A name that no study has: `x`, else `x-2`, `x-3`, … text holds n bytes; ASY_E_TOOBIG: too few. On
+ * failure text holds nothing of use. */
 ASY_MUST_CHECK int asy_reader_free_name(struct asy_reader *reader, const char *name, char *text,
                                         size_t n, struct asy_error *err);
 #endif
