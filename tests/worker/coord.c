@@ -94,6 +94,19 @@ int coord_open(struct coord *c)
            T_OK(asy_channel_create(64, &c->channel, &err), &err) && coord_listen(c);
 }
 
+/* A sanitizer speaks on stderr; the worker is often killed before its exit code could. */
+static void check_log(struct coord *c)
+{
+    char *text = NULL;
+    size_t len;
+
+    if (asy_read_file(coord_path(c, "worker.log"), 64u << 20, &text, &len, NULL) < 0)
+        return;
+    if (!T_TRUE(!strstr(text, "Sanitizer:") && !strstr(text, "runtime error:")))
+        fprintf(stderr, "%s\n", text);
+    free(text);
+}
+
 void coord_close(struct coord *c)
 {
     char command[200];
@@ -103,6 +116,7 @@ void coord_close(struct coord *c)
         coord_worker_end(c);
     }
     T_TRUE(await_marked(c->mark, 0, 0)); /* whatever a test does: nothing may be left */
+    check_log(c);
     asy_server_destroy(c->server);
     asy_channel_destroy(c->channel);
     asy_study_destroy(c->study);
@@ -114,7 +128,7 @@ void coord_close(struct coord *c)
     }
 }
 
-/* ---- the worker ----------------------------------------------------------------------------------- */
+/* ---- the worker ------------------------------------------------------------------------------ */
 
 int coord_worker_quiet(struct coord *c, const char *const *env, const char *const *args)
 {
@@ -181,7 +195,7 @@ int coord_worker_end(struct coord *c)
     return -1;
 }
 
-/* ---- frames ------------------------------------------------------------------------------------------ */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 int coord_send(struct coord *c, struct asy_msg *msg)
 {
@@ -377,7 +391,7 @@ int coord_await_that(struct coord *c, int (*done)(struct coord *c, const void *a
     return 1;
 }
 
-/* ---- leases -------------------------------------------------------------------------------------------- */
+/* ---- leases ---------------------------------------------------------------------------------- */
 
 int coord_study(struct coord *c, const char *yaml)
 {

@@ -2,8 +2,8 @@
  * coord.h - a coordinator whose every move a test decides: a real server socket that speaks real
  * frames with a real assay-worker.
  *
- * It answers HEARTBEAT by PONG and HELLO by WELCOME by itself, keeps every report it hears (once per
- * number), and acknowledges them unless `mute` is set. All else is up to the test. */
+ * It answers HEARTBEAT by PONG and HELLO by WELCOME by itself, keeps every report it hears (once
+ * per number), and acknowledges them unless `mute` is set. All else is up to the test. */
 #ifndef COORD_H
 #define COORD_H
 #include <asy/keys.h>

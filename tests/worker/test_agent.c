@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* Speaks with the agent: say(line) returns the answer. Lines of a test come on its stdin's place. */
+/* The programs of these tests begin with it: say(line) returns the agent's answer. */
 static const char talk[] =
     "import json, os, socket, sys, time\n"
     "class Agent:\n"
@@ -340,7 +340,8 @@ static void hostile_lines_hurt_nobody(void)
         "from talk import *\n"
         "a = Agent()\n"
         "for bad in [b'', b'x', b'{}', b'{\"step\":-1}', b'\\xff\\xfe', b'[' * 1000,\n"
-        "            b'{\"step\":1,\"metrics\":{\"a\":{}}}', b'{\"hello\":{\"token\":\"x\",\"rank\":0}}',\n"
+        "            b'{\"step\":1,\"metrics\":{\"a\":{}}}',\n"
+        "            b'{\"hello\":{\"token\":\"x\",\"rank\":0}}',\n"
         "            b'{\"checkpoint\":\"../../etc/passwd\",\"step\":1}',\n"
         "            b'{\"checkpoint\":\"missing\",\"step\":1}',\n"
         "            b'{\"end\":{\"outcome\":\"complete\",\"step\":1}}']:\n"
@@ -372,7 +373,7 @@ static void hostile_lines_hurt_nobody(void)
     coord_close(&c);
 }
 
-/* A flood while the coordinator acknowledges nothing: the program is made to wait, nothing is lost. */
+/* A flood while nothing is acknowledged: the program is made to wait, nothing is lost. */
 static void a_flood_waits_for_the_coordinator(void)
 {
     static const char program[] =
@@ -559,6 +560,25 @@ out:
     coord_close(&c);
 }
 
+static void ends_at_once_when_told_twice(void)
+{
+    struct coord c = { 0 };
+    int status;
+
+    if (!open_with(&c, STUDY("command: [sh, -c, 'trap \"\" TERM; sleep 1000; sleep 1000'], "
+                             "grace: 1h", ""), NULL) ||
+        !coord_run(&c, 0) || !coord_report(&c, 0, ASY_EV_STARTED, 0))
+        goto out;
+    asy_proc_signal(&c.worker, SIGTERM);
+    T_TRUE(coord_await(&c, ASY_MSG_DRAIN));
+    asy_proc_signal(&c.worker, SIGTERM);
+    status = coord_worker_end(&c);
+    T_EQ("exit code", WIFEXITED(status) ? WEXITSTATUS(status) : -1, 1);
+    T_TRUE(await_marked(c.mark, 0, 0));
+out:
+    coord_close(&c);
+}
+
 static void leaves_when_told(void)
 {
     struct coord c = { 0 };
@@ -582,4 +602,5 @@ T_MAIN("agent", T_TEST(joins_with_its_hardware), T_TEST(runs_a_command_to_its_en
        T_TEST(hostile_lines_hurt_nobody), T_TEST(a_flood_waits_for_the_coordinator),
        T_TEST(heartbeats_go_on_while_files_are_written), T_TEST(strangers_cannot_connect),
        T_TEST(copies_files_and_keeps_folders), T_TEST(a_full_disk_ends_the_attempt_not_the_agent),
-       T_TEST(drains_on_sigterm), T_TEST(leaves_when_told))
+       T_TEST(drains_on_sigterm), T_TEST(ends_at_once_when_told_twice),
+       T_TEST(leaves_when_told))

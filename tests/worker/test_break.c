@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What happens when something breaks: the coordinator goes and comes back, an old one speaks up, the
- * agent dies at every named point, a supervisor is killed. */
+ * What happens when something breaks: the coordinator goes and comes back, an old one speaks up,
+ * the agent dies at every named point, a supervisor is killed. */
 #include "../asytest.h"
 #include "coord.h"
 #include <asy/agent.h>
@@ -234,7 +234,29 @@ static void ends_without_a_coordinator(void)
     coord_close(&c);
 }
 
-/* Daemons, a session, a process group, ranks of an mpirun: all are gone after the agent's SIGKILL. */
+static void ends_when_there_is_nothing_to_do_or_no_time_left(void)
+{
+    static const char *const idle[] = { "--once-idle-exit", NULL };
+    static const char *const late[] = { "--walltime", "1s", NULL };
+    static const struct {
+        const char *name;
+        const char *const *args;
+    } cases[] = { { "idle", idle }, { "walltime", late } };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct coord c = { 0 };
+        int status;
+
+        if (coord_open(&c) && coord_worker(&c, NULL, cases[i].args)) {
+            T_TRUE(coord_await(&c, ASY_MSG_DRAIN) && coord_await(&c, ASY_MSG_BYE));
+            status = coord_worker_end(&c);
+            T_EQ(cases[i].name, WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+        }
+        coord_close(&c);
+    }
+}
+
+/* Daemons, a session, a process group, ranks of an mpirun: all go with the agent. */
 static void nothing_survives_the_agent(void)
 {
     static const struct {
@@ -346,6 +368,7 @@ T_MAIN("break", T_TEST(attempts_outlive_the_coordinator), T_TEST(goes_on_while_i
        T_TEST(greets_again_when_its_session_is_unknown),
        T_TEST(resends_when_the_watermark_stands_still), T_TEST(kills_what_welcome_does_not_want),
        T_TEST(refuses_an_owner_of_the_past), T_TEST(gives_up_when_rejected),
-       T_TEST(ends_without_a_coordinator), T_TEST(nothing_survives_the_agent),
+       T_TEST(ends_without_a_coordinator),
+       T_TEST(ends_when_there_is_nothing_to_do_or_no_time_left), T_TEST(nothing_survives_the_agent),
        T_TEST(a_killed_supervisor_takes_its_attempt_along),
        T_TEST(dies_cleanly_at_every_crash_point))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Native trials: warm trainers, their token, their place, their ends. A trainer of a few lines stands
- * in for assay-trainer where its behaviour must be chosen; the real one runs a real study. */
+ * Native trials: warm trainers, their token, their place, their ends. A trainer of a few lines
+ * stands in for assay-trainer where its behaviour must be chosen; the real one runs a real
+ * study. */
 #include "../asytest.h"
 #include "coord.h"
 #include <signal.h>

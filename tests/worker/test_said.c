@@ -120,8 +120,8 @@ static void finds_metrics_by_pattern(void)
         { "no match", "loss=(?<loss>\\S+)", "hello", 0, 0, 0, 0, NULL, 0 },
         { "step too large", "(?<step>\\d+) (?<a>\\d+)", "99999999999999999999 1", 1, 0, 0, 1, "a",
           1 },
-        { "catastrophic", "(?<a>(x+x+)+)y", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 0, 0, 0,
-          0, NULL, 0 },
+        { "catastrophic", "(?<a>(x+x+)+)y", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 0, 0,
+          0, 0, NULL, 0 },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {

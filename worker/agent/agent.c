@@ -23,10 +23,11 @@
 #define ARENA_MAX (16u << 20)
 #define SWEEP_MS 20
 #define DRAIN_EXTRA_MS 15000        /* beyond twice the longest grace */
-#define WALLTIME_MARGIN_MS 90000    /* before the batch system ends us */
+#define WALLTIME_MARGIN_MS 90000    /* before the batch system ends us; at most an eighth of it */
+#define GANGS_MS 5000
 #define FILES_WANTED 8192
 
-/* ---- cores ---------------------------------------------------------------------------------------- */
+/* ---- cores ----------------------------------------------------------------------------------- */
 
 static int overlap(const unsigned *a, size_t n_a, const unsigned *b, size_t n_b)
 {
@@ -71,7 +72,7 @@ uint32_t asy__agent_free_cores(const struct asy__agent *agent)
     return used < agent->node->n_cores ? agent->node->n_cores - (uint32_t)used : 0;
 }
 
-/* ---- leaving ---------------------------------------------------------------------------------------- */
+/* ---- leaving --------------------------------------------------------------------------------- */
 
 void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char *text)
 {
@@ -112,10 +113,10 @@ static void read_signals(struct asy__agent *agent)
     struct signalfd_siginfo info;
 
     while (read(agent->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        const char *name = sigabbrev_np((int)info.ssi_signo);
         char text[80];
 
-        snprintf(text, sizeof text, "the worker got %s",
-                 sigabbrev_np((int)info.ssi_signo) ? sigabbrev_np((int)info.ssi_signo) : "a signal");
+        snprintf(text, sizeof text, "the worker got SIG%s", name ? name : "?");
         /* a warning before walltime may come twice; only these two are a user's impatience */
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             agent->told_to_end++;
@@ -143,9 +144,11 @@ static int may_leave(struct asy__agent *agent, int64_t now_ms, int *ret_rc, stru
         return 1;
     if (now_ms < agent->drain_until_ms)
         return 0;
-    *ret_rc = asy_fail(err, ASY_E_CANCELLED, "ended with %zu attempts whose reports are not durable",
-                       agent->n_jobs);
-    return agent->n_jobs > 0 || now_ms > agent->drain_until_ms + 5000;
+    if (agent->n_jobs == 0) /* only trainers that do not want to end: they are killed as we go */
+        return now_ms > agent->drain_until_ms + GANGS_MS;
+    *ret_rc = asy_fail(err, ASY_E_CANCELLED,
+                       "ended with %zu attempts whose reports are not durable", agent->n_jobs);
+    return 1;
 }
 
 static void check_idle(struct asy__agent *agent, int64_t now_ms)
@@ -157,7 +160,7 @@ static void check_idle(struct asy__agent *agent, int64_t now_ms)
     if (agent->options.once_idle_exit && !agent->leaving &&
         now_ms - agent->idle_since_ms >= agent->options.idle_exit_ms)
         drain_self(agent, "idle");
-    if (now_ms >= agent->walltime_end_ms - WALLTIME_MARGIN_MS && !agent->draining)
+    if (now_ms >= agent->walltime_drain_ms && !agent->draining)
         drain_self(agent, "the batch job's time is nearly up");
     if (s->state == ASY__SESSION_JOINED)
         agent->session.heard_ms = now_ms;
@@ -174,7 +177,7 @@ static int orphaned(const struct asy__agent *agent, int64_t now_ms)
     return 1;
 }
 
-/* ---- the poll set --------------------------------------------------------------------------------------- */
+/* ---- the poll set ---------------------------------------------------------------------------- */
 
 enum kind { SIGNALS, LINK, ATTEMPT, GANG, JOB_DOOR, GANG_DOOR, PIPE, CONN };
 struct watches {
@@ -260,7 +263,7 @@ static void dispatch(struct asy__agent *agent, enum kind kind, void *object, sho
     }
 }
 
-/* ---- one round ---------------------------------------------------------------------------------------------- */
+/* ---- one round ------------------------------------------------------------------------------- */
 
 static void sweep_conns(struct asy__list *conns)
 {
@@ -405,7 +408,7 @@ static int loop(struct asy__agent *agent, struct asy_error *err)
     return rc;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* Folders of agents of this host that are gone. */
 static void remove_stale_work(const struct asy__agent *agent)
@@ -517,7 +520,11 @@ static int set_up(struct asy__agent *agent, struct asy_error *err)
         goto out;
     if (left < 0)
         left = asy__walltime_left();
-    agent->walltime_end_ms = left < 0 ? INT64_MAX : asy_clock_ms() + left;
+    if (left >= 0) {
+        agent->walltime_end_ms = asy_clock_ms() + left;
+        agent->walltime_drain_ms = agent->walltime_end_ms -
+                                   (left / 8 < WALLTIME_MARGIN_MS ? left / 8 : WALLTIME_MARGIN_MS);
+    }
     remove_stale_work(agent);
     asy_info("cores=%u memory=%lluMiB groups=%u model='%s' cgroup=%s", agent->node->n_cores,
              (unsigned long long)(agent->node->memory >> 20), agent->node->n_numa,
@@ -568,7 +575,7 @@ static void init(struct asy__agent *agent, const struct asy_agent_options *optio
     agent->options = *options;
     agent->signals = -1;
     agent->id = asy_id_make();
-    agent->walltime_end_ms = agent->drain_until_ms = INT64_MAX;
+    agent->walltime_end_ms = agent->walltime_drain_ms = agent->drain_until_ms = INT64_MAX;
     agent->idle_since_ms = asy_clock_ms();
     agent->free_told = UINT32_MAX;
     snprintf(agent->version, sizeof agent->version, "%s", options->version ? options->version : "");

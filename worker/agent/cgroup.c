@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define REMOVE_TRIES 100
+#define REMOVE_WAIT_MS 2
+
 static int put(const char *folder, const char *name, const char *text)
 {
     char path[600];
@@ -151,10 +154,17 @@ uint64_t asy__cgroup_peak(const struct asy__cgroup *group)
     return number(text);
 }
 
+/* The kernel lets go of the dead a moment after they were reaped. */
+static void remove_group(const char *path)
+{
+    for (int i = 0; i < REMOVE_TRIES && rmdir(path) < 0 && errno == EBUSY; i++)
+        poll(NULL, 0, REMOVE_WAIT_MS);
+}
+
 void asy__cgroup_remove(struct asy__cgroup *group)
 {
     if (group->path[0])
-        rmdir(group->path);
+        remove_group(group->path);
     group->path[0] = '\0';
     group->has_memory = 0;
 }
@@ -167,6 +177,5 @@ void asy__cgroup_abandoned(const char *parent, pid_t supervisor)
         return;
     name_group(&group, parent, supervisor);
     asy__cgroup_kill(&group);
-    for (int i = 0; i < 40 && rmdir(group.path) < 0 && errno == EBUSY; i++)
-        poll(NULL, 0, 5); /* the killed are on their way out */
+    remove_group(group.path);
 }

@@ -2,8 +2,8 @@
  * conn.c - the talk with a program: each line is checked, numbered, queued and answered at once.
  *
  * "At once" has two exceptions. A line with `wait` is answered when its report is durable and
- * whatever the coordinator made of it had time to arrive. And a program that reports faster than the
- * coordinator commits is not read any further until it has caught up. */
+ * whatever the coordinator made of it had time to arrive. And a program that reports faster than
+ * the coordinator commits is not read any further until it has caught up. */
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>

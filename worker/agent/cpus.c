@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cpus.c - lists of logical CPUs as text, and affinity masks that are read back after being set.
  *
- * The masks have a fixed size far above any machine we know: sched_setaffinity() ignores the excess,
- * and the usual cpu_set_t would end at 1,024 CPUs. */
+ * The masks have a fixed size far above any machine we know: sched_setaffinity() ignores the
+ * excess, and the usual cpu_set_t would end at 1,024 CPUs. */
 #include <asy/attempt.h>
 #include <asy/parse.h>
 #include <errno.h>

@@ -14,7 +14,7 @@ static const struct {
     { "agent.after_welcome", "WELCOME was taken in" },
     { "agent.after_lease", "a lease was accepted, nothing of it has started" },
     { "agent.before_started", "the program runs, STARTED is not yet numbered" },
-    { "agent.before_report", "reports are numbered, their frame was not yet handed to the channel" },
+    { "agent.before_report", "reports are numbered, their frame is not yet on its way" },
     { "agent.after_report", "a frame of reports was handed to the channel" },
     { "agent.before_ack", "an acknowledgement arrived, nothing is forgotten yet" },
     { "agent.before_checkpoint_rename", "a checkpoint is hashed, it still lies in its folder" },

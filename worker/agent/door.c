@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * door.c - listening Unix sockets, one for each attempt or gang, in a folder that only this user can
- * enter.
+ * door.c - listening Unix sockets, one for each attempt or gang, in a folder that only this user
+ * can enter.
  *
- * The path must fit sun_path (108 bytes), so the folder is made under $XDG_RUNTIME_DIR, or /tmp, and
- * never under $ASSAY_HOME, which may be long and on a network file system. */
+ * The path must fit sun_path (108 bytes), so the folder is made under $XDG_RUNTIME_DIR, or /tmp,
+ * and never under $ASSAY_HOME, which may be long and on a network file system. */
 #include "impl.h"
 #include <asy/log.h>
 #include <dirent.h>
@@ -31,6 +31,13 @@ static int is_private(const char *path)
            (st.st_mode & 077) == 0;
 }
 
+static int is_own(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
 /* Folders "<prefix><pid>-…" of agents that are gone. */
 static void remove_stale(const char *base, const char *prefix)
 {
@@ -47,7 +54,7 @@ static void remove_stale(const char *base, const char *prefix)
             kill((pid_t)pid, 0) == 0 || errno != ESRCH)
             continue;
         snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
-        if (is_private(path))
+        if (is_own(path))
             ASY_IGNORE(asy_durable_remove(path, NULL)); /* a few dead sockets: no harm */
     }
     if (dir)

@@ -113,7 +113,7 @@ static void judge_pause(const struct asy__job *job, const struct asy_attempt_eve
     int went_on = job->told && job->step > job->told_step && job->last.step < job->told_step;
 
     if (exited_0 && !job->signals && (went_on || !job->told)) {
-        set(ret, ASY_END_COMPLETE, ASY_CAUSE_NONE); /* it was done before it heard, or did not care */
+        set(ret, ASY_END_COMPLETE, ASY_CAUSE_NONE); /* done before it heard of it */
     } else if (job->last.attempt && (job->signals || exited_0)) {
         set(ret, ASY_END_PAUSED, job->cause);
         ret->event.ended.step = job->last.step;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gang.c - running trainers: one process, or the ranks of one mpirun, kept warm between the trials of
- * one owner.
+ * gang.c - running trainers: one process, or the ranks of one mpirun, kept warm between the trials
+ * of one owner.
  *
  * A gang is reused for a lease of the same owner, width and memory limit. Other cores are no
  * obstacle: its ranks and all their threads are bound anew, and read back. It is replaced after a
- * failure, after 200 trials, or when it has grown. Every rank greets with the gang's token before it
- * is believed; rank 0 speaks for all. */
+ * failure, after 200 trials, or when it has grown. Every rank greets with the gang's token before
+ * it is believed; rank 0 speaks for all. */
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
@@ -29,7 +29,7 @@
 #define GROWN_BYTES (256u << 20)
 #define TOKEN_BYTES 16
 
-/* ---- processes --------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 static double cpu_of(pid_t pid)
 {
@@ -127,7 +127,7 @@ static int bind_all(const struct asy__gang *gang, struct asy_error *err)
     return rc;
 }
 
-/* ---- starting ----------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static int make_token(char text[ASY_ID_TEXT], struct asy_error *err)
 {
@@ -329,7 +329,7 @@ int asy__gang_start(struct asy__job *job, struct asy_error *err)
     return 0;
 }
 
-/* ---- talking -------------------------------------------------------------------------------------- */
+/* ---- talking --------------------------------------------------------------------------------- */
 
 /* Equal or not, in a time that does not depend on where they differ. */
 static int same_token(const char *a, const char *b)
@@ -387,7 +387,7 @@ void asy__gang_rank_lost(struct asy__gang *gang)
     gang->dying = 1;
 }
 
-/* ---- ending ------------------------------------------------------------------------------------------ */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 /* The present job's part of the gang's log joins what the trainer wrote into the job's own. */
 static void copy_log(const struct asy__gang *gang, const struct asy__job *job)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * impl.h - what the files of the agent share. All of it belongs to the main thread; link.c alone has
- * another thread, and speaks with it in messages.
+ * impl.h - what the files of the agent share. All of it belongs to the main thread; link.c alone
+ * has another thread, and speaks with it in messages.
  *
  * Objects that callbacks may end while the loop still holds a pointer to them are marked (dead,
  * forgotten) and freed by asy__sweep() between two rounds of the loop. */
@@ -34,7 +34,7 @@ struct asy__gang;
 struct asy__job;
 struct asy__pattern;
 
-/* ---- words.c: a growing, NULL-terminated list of texts ---------------------------------------- */
+/* ---- words.c: a growing, NULL-terminated list of texts --------------------------------------- */
 struct asy__words {
     char **text;
     size_t n, cap;
@@ -45,7 +45,7 @@ ASY_PRINTF(2, 3) void asy__words_addf(struct asy__words *words, const char *fmt,
 void asy__words_fini(struct asy__words *words);
 ASY_MUST_CHECK int asy__words_check(const struct asy__words *words, struct asy_error *err);
 
-/* ---- link.c: the heartbeat thread --------------------------------------------------------------- */
+/* ---- link.c: the heartbeat thread ------------------------------------------------------------ */
 struct asy__link;
 enum asy__link_news { ASY__LINK_NONE, ASY__LINK_FRAME, ASY__LINK_LOST };
 ASY_MUST_CHECK int asy__link_create(struct asy__link **ret_link, struct asy_error *err);
@@ -69,7 +69,7 @@ ASY_MUST_CHECK int asy__link_send(struct asy__link *link, const struct asy_buf *
 /* The next news. FRAME: *ret_bytes is the caller's to free(). */
 enum asy__link_news asy__link_next(struct asy__link *link, void **ret_bytes, size_t *ret_len);
 
-/* ---- specs.c: the studies that leases speak of --------------------------------------------------- */
+/* ---- specs.c: the studies that leases speak of ----------------------------------------------- */
 struct asy__spec {
     struct asy__list node;
     struct asy_study_spec *study;
@@ -81,7 +81,7 @@ ASY_MUST_CHECK int asy__spec_get(struct asy__agent *agent, struct asy_sha id, co
                                  struct asy__spec **ret_spec, struct asy_error *err);
 void asy__spec_unref(struct asy__spec *spec);
 
-/* ---- job.c: one attempt -------------------------------------------------------------------------- */
+/* ---- job.c: one attempt ---------------------------------------------------------------------- */
 enum asy__job_state {
     ASY__JOB_WAITING = 1,          /* for cores that something is just leaving */
     ASY__JOB_STARTING,             /* its supervisor or gang is being started */
@@ -133,7 +133,7 @@ struct asy__job {
     enum asy__job_state state;
     int forgotten;
     /* what was leased */
-    struct asy_id study, id, run;
+    struct asy_id study;
     uint64_t trial, epoch, milestone, seed;
     uint32_t attempt, ranks;
     uint32_t *cores;               /* [n_cores] numbers of the node's cores */
@@ -157,7 +157,6 @@ struct asy__job {
     struct asy__list conns;
     size_t n_conns;
     struct asy__pipe pipe;
-    pid_t pid;
     int started;                   /* STARTED was reported */
     /* how it goes */
     uint64_t step;
@@ -166,7 +165,7 @@ struct asy__job {
     struct asy_checkpoint last;    /* newest it made; path is last_path; attempt 0: none */
     char *last_path;
     enum asy__verdict verdict;     /* what the program is told */
-    int ordered;                   /* the coordinator (or a drain) wants its end, not the milestone */
+    int ordered;                   /* the coordinator, or a drain, wants its end */
     enum asy_cause cause;          /* of the order */
     char reason[240];
     int told;                      /* the verdict went out at least once */
@@ -209,7 +208,7 @@ int asy__job_checkpoints(const struct asy__job *job); /* declared: may be paused
 int asy__job_full(const struct asy__job *job);      /* its whole length is done */
 void asy__job_destroy(struct asy__job *job);
 
-/* ---- end.c: how an attempt ended, as one event ------------------------------------------------------ */
+/* ---- end.c: how an attempt ended, as one event ----------------------------------------------- */
 /* Fills the ENDED part of event; text must hold what it points to. */
 struct asy__ended {
     struct asy_event event;
@@ -220,14 +219,14 @@ void asy__end_judge(const struct asy__job *job, const struct asy_attempt_event *
 /* The last five lines of a log, at most size - 1 bytes; from: where this attempt's part begins. */
 void asy__end_tail(const char *path, int64_t from, char *ret_text, size_t size);
 
-/* ---- command.c: environment and folders ------------------------------------------------------------- */
+/* ---- command.c: environment and folders ------------------------------------------------------ */
 ASY_MUST_CHECK int asy__command_start(struct asy__job *job, struct asy_error *err);
 /* Variables that every program gets: thread counts, GPUs. */
 void asy__command_threads(const struct asy__job *job, struct asy__words *env);
 /* Inherited variables that no program of ours shall see. */
 extern const char *const asy__env_drop[];
 
-/* ---- files.c: folders, checkpoints, models ----------------------------------------------------------- */
+/* ---- files.c: folders, checkpoints, models --------------------------------------------------- */
 ASY_MUST_CHECK int asy__files_prepare(struct asy__job *job, struct asy_error *err);
 /* Moves dir/name into the artifacts. *ret_path is the caller's to free(). */
 ASY_MUST_CHECK int asy__files_keep(struct asy__job *job, const char *dir, const char *name,
@@ -239,7 +238,7 @@ void asy__files_clean(struct asy__job *job);
 /* A new text "a/b". NULL: no memory. */
 ASY_PRINTF(1, 2) char *asy__textf(const char *fmt, ...);
 
-/* ---- conn.c: Unix sockets and the line protocol ------------------------------------------------------- */
+/* ---- conn.c: Unix sockets and the line protocol ---------------------------------------------- */
 ASY_MUST_CHECK int asy__door_open(struct asy__agent *agent, struct asy__door *door,
                                   struct asy_error *err);
 void asy__door_close(struct asy__door *door);
@@ -259,7 +258,7 @@ int64_t asy__conn_waits(struct asy__job *job, int64_t now_ms);
 /* Lines that were left in its buffer while it waited. */
 void asy__conn_resume(struct asy__conn *conn);
 
-/* ---- lines.c: what a program may say -------------------------------------------------------------------- */
+/* ---- lines.c: what a program may say --------------------------------------------------------- */
 struct asy__said {
     enum { ASY__SAID_REPORT = 1, ASY__SAID_CHECKPOINT, ASY__SAID_HELLO, ASY__SAID_END } what;
     uint64_t step;
@@ -277,12 +276,12 @@ ASY_MUST_CHECK int asy__said_parse(const char *line, size_t len, struct asy__sai
                                    struct asy_error *err);
 void asy__said_fini(struct asy__said *said);
 
-/* ---- pattern.c: metrics from stdout ---------------------------------------------------------------------- */
+/* ---- pattern.c: metrics from stdout ---------------------------------------------------------- */
 ASY_MUST_CHECK int asy__pattern_create(const char *text, struct asy__pattern **ret_pattern,
                                        struct asy_error *err);
 void asy__pattern_destroy(struct asy__pattern *pattern);
-/* 1: the line matches; *ret_has_step says whether the group `step` was there. Names are borrowed from
- * the pattern. At most max metrics. */
+/* 1: the line matches; *ret_has_step says whether the group `step` was there. Names are borrowed
+ * from the pattern. At most max metrics. */
 int asy__pattern_match(struct asy__pattern *pattern, const char *line, size_t len,
                        uint64_t *ret_step, int *ret_has_step, struct asy_metric *metrics,
                        size_t max, size_t *ret_n);
@@ -290,17 +289,17 @@ const char *asy__pattern_version(void);
 void asy__pipe_ready(struct asy__job *job); /* stdout is readable or at its end */
 void asy__pipe_close(struct asy__pipe *pipe);
 
-/* ---- reports.c ------------------------------------------------------------------------------------------- */
+/* ---- reports.c ------------------------------------------------------------------------------- */
 /* Numbers the event and queues a copy; event's report number is filled in. */
 ASY_MUST_CHECK int asy__report_add(struct asy__job *job, const struct asy_event *event,
                                    struct asy_error *err);
 void asy__report_durable(struct asy__job *job, uint64_t durable);
 void asy__reports_flush(struct asy__agent *agent, int64_t now_ms, int all);
 int64_t asy__reports_deadline(const struct asy__agent *agent);
-void asy__reports_unsend(struct asy__agent *agent); /* a new session: all above the watermark again */
+void asy__reports_unsend(struct asy__agent *agent); /* a new session: sends all anew */
 void asy__reports_fini(struct asy__reports *reports);
 
-/* ---- gang.c: trainers --------------------------------------------------------------------------------------- */
+/* ---- gang.c: trainers ------------------------------------------------------------------------ */
 struct asy__gang {
     struct asy__list node;
     struct asy__agent *agent;
@@ -341,11 +340,11 @@ void asy__gang_rank_lost(struct asy__gang *gang);   /* a rank's connection close
 int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms);
 void asy__gang_destroy(struct asy__gang *gang);
 
-/* ---- order.c: what a trainer is told to do ------------------------------------------------------------------- */
+/* ---- order.c: what a trainer is told to do --------------------------------------------------- */
 ASY_MUST_CHECK int asy__order_run(const struct asy__job *job, struct asy_buf *ret_line,
                                   struct asy_error *err);
 
-/* ---- probe.c ---------------------------------------------------------------------------------------------------- */
+/* ---- probe.c --------------------------------------------------------------------------------- */
 struct asy__programs {
     char attempt[4096], trainer[4096], mpirun[4096]; /* "": not found */
     char launcher[128];            /* "mpirun (Open MPI) 4.1.4" */
@@ -365,7 +364,7 @@ int64_t asy__walltime_left(void);
 /* "1-02:03:04", "03:04", "UNLIMITED". ASY_E_FORMAT. */
 ASY_MUST_CHECK int asy__walltime_parse(const char *text, int64_t *ret_ms, struct asy_error *err);
 
-/* ---- session.c ------------------------------------------------------------------------------------------------------ */
+/* ---- session.c ------------------------------------------------------------------------------- */
 enum asy__session_state {
     ASY__SESSION_NONE = 1,         /* no coordinator known */
     ASY__SESSION_GREETING,
@@ -386,7 +385,7 @@ void asy__session_news(struct asy__agent *agent);
 int64_t asy__session_timers(struct asy__agent *agent, int64_t now_ms);
 void asy__session_bye(struct asy__agent *agent, const char *text);
 
-/* ---- agent.c: the loop ------------------------------------------------------------------------------------------------ */
+/* ---- agent.c: the loop ----------------------------------------------------------------------- */
 struct asy__agent {
     struct asy_agent_options options;
     char *home, *discovery_path;
@@ -410,7 +409,7 @@ struct asy__agent {
     int leaving;                   /* ends when empty */
     int sweeping;                  /* orphans of a dead supervisor are being ended */
     int64_t sweep_ms;
-    int64_t walltime_end_ms;       /* monotonic; INT64_MAX: none */
+    int64_t walltime_end_ms, walltime_drain_ms; /* monotonic; INT64_MAX: none */
     int64_t drain_until_ms;
     int64_t idle_since_ms;
     int rejected;
@@ -419,10 +418,10 @@ struct asy__agent {
 };
 void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char *text);
 uint32_t asy__agent_free_cores(const struct asy__agent *agent);
-/* Whether something that lives, other than this job, uses one of its CPUs. Asks idle gangs to go. */
+/* Whether something else that lives uses one of the job's CPUs. Asks idle gangs to go. */
 int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job);
 
-/* ---- crash.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- crash.c --------------------------------------------------------------------------------- */
 /* Kills this process if ASSAY_FAIL_AT names this point; the name must stand in the table. */
 void asy__crash_point(const char *name);
 #endif

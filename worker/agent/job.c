@@ -55,7 +55,7 @@ int asy__job_full(const struct asy__job *job)
     return max != UINT64_MAX && job->has_step && job->step >= max;
 }
 
-/* ---- the end -------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void report_end(struct asy__job *job, const struct asy_event *ended)
 {
@@ -161,7 +161,7 @@ void asy__job_attempt(struct asy__job *job)
     }
 }
 
-/* ---- ending it ----------------------------------------------------------------------------------------- */
+/* ---- ending it ------------------------------------------------------------------------------- */
 
 static void send_signal(struct asy__job *job, int level)
 {
@@ -275,7 +275,7 @@ int64_t asy__job_timers(struct asy__job *job, int64_t now_ms)
     return job->escalate_ms < next ? job->escalate_ms : next;
 }
 
-/* ---- the start -------------------------------------------------------------------------------------------- */
+/* ---- the start ------------------------------------------------------------------------------- */
 
 static void write_place(const struct asy__job *job, struct asy_buf *buf)
 {
@@ -311,7 +311,6 @@ void asy__job_started(struct asy__job *job, pid_t pid)
     asy__crash_point("agent.before_started");
     asy_buf_init(&place, 256u << 10);
     write_place(job, &place);
-    job->pid = pid;
     job->started = 1;
     event.started.pid = pid;
     event.started.host = job->agent->node->host;

@@ -85,8 +85,6 @@ static int copy_place(struct asy__job *job, const struct asy_placement *place)
 static int copy_lease(struct asy__job *job, const struct asy_lease *lease)
 {
     job->study = lease->study;
-    job->id = lease->id;
-    job->run = lease->run;
     job->trial = lease->trial;
     job->attempt = lease->attempt;
     job->epoch = lease->epoch;

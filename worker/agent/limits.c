@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * limits.c - how much CPU time and memory the cgroups of this process grant: cgroup v2's cpu.max and
- * memory.max, and cgroup v1's memory limit and quota, which many clusters still have.
+ * limits.c - how much CPU time and memory the cgroups of this process grant: cgroup v2's cpu.max
+ * and memory.max, and cgroup v1's memory limit and quota, which many clusters still have.
  *
  * A limit may stand at any level, so every folder from our own up to the root is read and the least
- * value counts. Inside a container the path of /proc/self/cgroup may not exist below the mount: then
- * only the mount's own files say something. */
+ * value counts. Inside a container the path of /proc/self/cgroup may not exist below the mount:
+ * then only the mount's own files say something. */
 #include <asy/node.h>
 #include <asy/parse.h>
 #include <stdio.h>

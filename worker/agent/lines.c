@@ -2,8 +2,8 @@
  * lines.c - one line of a program, read and checked. Nothing of it is trusted: a program may be a
  * user's first try, or broken, and its mistake shall be told to it and stop there.
  *
- * Unknown keys are refused, with the nearest right word: a misspelt "metrics" that was ignored would
- * cost its writer a whole sweep. */
+ * Unknown keys are refused, with the nearest right word: a misspelt "metrics" that was ignored
+ * would cost its writer a whole sweep. */
 #include "impl.h"
 #include <asy/parse.h>
 #include <math.h>

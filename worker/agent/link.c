@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * link.c - the heartbeat thread: owns the connection to the coordinator, speaks with the main thread
- * through two boxes of notes, touches no file.
+ * link.c - the heartbeat thread: owns the connection to the coordinator, speaks with the main
+ * thread through two boxes of notes, touches no file.
  *
  * The main thread may sit in fsync() for a minute; heartbeats go out all the same, and what arrives
  * waits in the box. Frames leave in the order in which they were given. A HELLO drops the frames
@@ -66,7 +66,7 @@ struct io {
     struct asy_buf frame;
 };
 
-/* ---- boxes ------------------------------------------------------------------------------------ */
+/* ---- boxes ----------------------------------------------------------------------------------- */
 
 static int box_init(struct box *box, struct asy_error *err)
 {
@@ -161,7 +161,7 @@ static int put(struct box *box, enum kind kind, const void *bytes, size_t len,
     return 0;
 }
 
-/* ---- the thread -------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static void drop_waiting(struct io *io)
 {
@@ -347,7 +347,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* ---- the main thread's side ----------------------------------------------------------------------- */
+/* ---- the main thread's side ------------------------------------------------------------------ */
 
 int asy__link_create(struct asy__link **ret_link, struct asy_error *err)
 {

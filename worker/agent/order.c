@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * order.c - the line that tells a trainer what to train: parts of the study as its canonical text has
- * them, the trial's parameters, seed and milestone. */
+ * order.c - the line that tells a trainer what to train: parts of the study as its canonical text
+ * has them, the trial's parameters, seed and milestone. */
 #include "impl.h"
 
 static void write_job(const struct asy__job *job, struct asy_jsonw *w)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pattern.c - metrics out of a program's stdout: a PCRE2 expression with named groups, line by line.
+ * pattern.c - metrics out of a program's stdout: a PCRE2 expression with named groups, line by
+ * line.
  *
- * The group `step` is the step; every other group is a metric if its text is a number. A line's cost
- * is bounded by match and depth limits, so an unlucky expression slows its own trial and nothing
- * else; a line beyond LINE_MAX_BYTES is matched by its beginning. */
+ * The group `step` is the step; every other group is a metric if its text is a number. A line's
+ * cost is bounded by match and depth limits, so an unlucky expression slows its own trial and
+ * nothing else; a line beyond LINE_MAX_BYTES is matched by its beginning. */
 #include "impl.h"
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <asy/clock.h>
@@ -157,7 +158,7 @@ int asy__pattern_match(struct asy__pattern *p, const char *line, size_t len, uin
     return n > 0;
 }
 
-/* ---- the pipe ------------------------------------------------------------------------------------ */
+/* ---- the pipe -------------------------------------------------------------------------------- */
 
 void asy__pipe_close(struct asy__pipe *out)
 {

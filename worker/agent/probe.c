@@ -216,7 +216,7 @@ void asy__versions_write(const struct asy__programs *programs, struct asy_jsonw 
         asy_jsonw_raw(w, "trainer", programs->kernels, strlen(programs->kernels));
 }
 
-/* ---- walltime -------------------------------------------------------------------------------------- */
+/* ---- walltime -------------------------------------------------------------------------------- */
 
 int asy__walltime_parse(const char *text, int64_t *ret_ms, struct asy_error *err)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * reports.c - an attempt's numbered reports: kept until they are durable, sent in batches, sent again
- * after any break.
+ * reports.c - an attempt's numbered reports: kept until they are durable, sent in batches, sent
+ * again after any break.
  *
- * One block per report holds all that it points to. `sent` is a number, not a flag per report: a new
- * session or a watermark that stands still sets it back to `durable` and everything above goes out
- * again; the coordinator knows doubles by their numbers. */
+ * One block per report holds all that it points to. `sent` is a number, not a flag per report: a
+ * new session or a watermark that stands still sets it back to `durable` and everything above goes
+ * out again; the coordinator knows doubles by their numbers. */
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
@@ -224,7 +224,7 @@ static int gather(struct asy__agent *agent, struct asy__job *job, struct batch *
     if (send_batch(agent, batch) < 0)
         return ASY_E_AGAIN;
     reports->sent = sent;
-    reports->oldest_unsent_ms = sent < reports->made ? 1 : 0; /* the rest after the next watermark */
+    reports->oldest_unsent_ms = sent < reports->made ? 1 : 0; /* the rest comes later */
     return 0;
 }
 

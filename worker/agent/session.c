@@ -2,8 +2,8 @@
  * session.c - the agent's talk with its coordinator: finding it, greeting, what it asks for.
  *
  * Attempts do not notice any of this. A lost connection, a restarted coordinator, a new port: each
- * ends the session, the discovery file is read again, HELLO lists what is held, WELCOME says what to
- * keep, what to kill and which reports are on disk; all above goes out again. */
+ * ends the session, the discovery file is read again, HELLO lists what is held, WELCOME says what
+ * to keep, what to kill and which reports are on disk; all above goes out again. */
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
@@ -29,7 +29,7 @@ static void move_to(struct asy__agent *agent, enum asy__session_state state)
     agent->session.state = state;
 }
 
-/* ---- HELLO ------------------------------------------------------------------------------------- */
+/* ---- HELLO ----------------------------------------------------------------------------------- */
 
 static size_t list_holdings(struct asy__agent *agent, struct asy_holding *holdings)
 {
@@ -97,7 +97,7 @@ void asy__session_greet(struct asy__agent *agent)
     s->next_ms = asy_clock_ms() + GREET_MS;
 }
 
-/* ---- finding it ----------------------------------------------------------------------------------- */
+/* ---- finding it ------------------------------------------------------------------------------ */
 
 static int same_place(const struct asy_discovery *a, const struct asy_discovery *b)
 {
@@ -151,7 +151,7 @@ int64_t asy__session_timers(struct asy__agent *agent, int64_t now_ms)
     return s->next_ms;
 }
 
-/* ---- what it says ------------------------------------------------------------------------------------- */
+/* ---- what it says ---------------------------------------------------------------------------- */
 
 static void say(struct asy__agent *agent, const struct asy_msg *msg)
 {

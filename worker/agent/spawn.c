@@ -2,8 +2,8 @@
  * spawn.c - starting the program of an attempt.
  *
  * asy/proc.h cannot be used: between fork and exec the child must wait until its parent has put it
- * into the group and has read its CPU mask back, so that the program never runs a single instruction
- * unbound. The supervisor has one thread, so the child may call what it likes.
+ * into the group and has read its CPU mask back, so that the program never runs a single
+ * instruction unbound. The supervisor has one thread, so the child may call what it likes.
  *
  *   child: session, death signal, files, CPUs  --'r'-->  parent: group, reads the mask
  *   child: exec  <--'g'--                       parent; end of file on `up` means exec succeeded

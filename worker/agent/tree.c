@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tree.c - finding and ending all descendants of a process.
  *
- * Sessions and process groups say nothing here: users' programs and mpirun make their own. Parentage
- * does, because the supervisor is a child subreaper: an orphan becomes its child, never init's. The
- * walk follows /proc/<pid>/task/<tid>/children, whose cost is that of the tree; a kernel without
- * those files is served by one pass over all processes' parents. */
+ * Sessions and process groups say nothing here: users' programs and mpirun make their own.
+ * Parentage does, because the supervisor is a child subreaper: an orphan becomes its child, never
+ * init's. The walk follows /proc/<pid>/task/<tid>/children, whose cost is that of the tree; a
+ * kernel without those files is served by one pass over all processes' parents. */
 #include "tree.h"
 #include <asy/attempt.h>
 #include <asy/parse.h>

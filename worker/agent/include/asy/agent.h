@@ -3,14 +3,14 @@
  *
  * Two threads. The main thread (the caller of asy_agent_run) holds all state, files, sockets of
  * programs and lines to supervisors. The heartbeat thread owns the channel: it sends heartbeats and
- * moves frames between the network and two bounded queues, and touches no file, so a slow disk never
- * makes the node look dead.
+ * moves frames between the network and two bounded queues, and touches no file, so a slow disk
+ * never makes the node look dead.
  *
  * An attempt's reports are numbered, kept until the coordinator calls them durable, and sent again
  * after any break. Attempts go on while the coordinator is away; they stop at their milestone.
  *
- * Threads: asy_agent_run from one thread; it installs no handlers but reads SIGTERM, SIGINT, SIGHUP,
- * SIGUSR1 and SIGUSR2 from a signalfd and leaves them blocked. */
+ * Threads: asy_agent_run from one thread; it installs no handlers but reads SIGTERM, SIGINT,
+ * SIGHUP, SIGUSR1 and SIGUSR2 from a signalfd and leaves them blocked. */
 #ifndef ASY_AGENT_H
 #define ASY_AGENT_H
 #include <asy/buf.h>

@@ -3,11 +3,11 @@
  *
  * The agent never starts a user's program itself. It starts `assay-attempt`, a small process that
  * binds, limits and starts the program, collects every process that descends from it (daemons
- * included), and answers over one socket, its line to the agent. End of file on that line means that
- * the agent is gone: the supervisor then kills all descendants and ends. While the agent lives, an
- * attempt is over (ENDED) only when no descendant is left.
+ * included), and answers over one socket, its line to the agent. End of file on that line means
+ * that the agent is gone: the supervisor then kills all descendants and ends. While the agent
+ * lives, an attempt is over (ENDED) only when no descendant is left.
  *
- *   agent -> supervisor   "term\n" (SIGTERM to every descendant), "kill\n" (SIGKILL until none lives)
+ *   agent -> supervisor   "term\n" (SIGTERM to all of them), "kill\n" (SIGKILL until none is left)
  *   supervisor -> agent   {"started":{"pid":7,"cpus":"0,2-3"}}
  *                         {"refused":"<why the binding or the limits did not hold>"}
  *                         {"failed":"<why the program did not start>"}

@@ -2,10 +2,10 @@
  * asy/node.h - what this machine has to offer: cores, NUMA groups, caches, memory (hwloc), cut down
  * to what this process may use.
  *
- * A core here is one logical CPU per physical core, unless `smt` makes each hardware thread one. The
- * process's own cpuset, its affinity mask, the CPU quota and the memory limit of its cgroups count.
- * Core numbers are 0 … n_cores - 1 in hwloc's order, so that neighbours share caches; leases speak
- * of these, only cpu[] knows the kernel's numbers.
+ * A core here is one logical CPU per physical core, unless `smt` makes each hardware thread one.
+ * The process's own cpuset, its affinity mask, the CPU quota and the memory limit of its cgroups
+ * count. Core numbers are 0 … n_cores - 1 in hwloc's order, so that neighbours share caches;
+ * leases speak of these, only cpu[] knows the kernel's numbers.
  *
  * Ownership: create/destroy. Threads: read-only after creation. */
 #ifndef ASY_NODE_H
