@@ -59,7 +59,8 @@ int asy__hashmap_put(struct asy__hashmap *map, uint64_t hash, void *item)
     return 0;
 }
 
-void *asy__hashmap_get(const struct asy__hashmap *map, uint64_t hash, asy__same_f same, const void *key)
+void *asy__hashmap_get(const struct asy__hashmap *map, uint64_t hash, asy__same_f same,
+                       const void *key)
 {
     if (map->cap == 0)
         return NULL;

@@ -17,7 +17,8 @@ typedef int (*asy__same_f)(const void *item, const void *key);
 void asy__hashmap_fini(struct asy__hashmap *map);
 /* Not more than once per item. ASY_E_NOMEM: nothing changed. */
 ASY_MUST_CHECK int asy__hashmap_put(struct asy__hashmap *map, uint64_t hash, void *item);
-void *asy__hashmap_get(const struct asy__hashmap *map, uint64_t hash, asy__same_f same, const void *key);
+void *asy__hashmap_get(const struct asy__hashmap *map, uint64_t hash, asy__same_f same,
+                       const void *key);
 void asy__hashmap_drop(struct asy__hashmap *map, uint64_t hash, const void *item);
 uint64_t asy__mix(uint64_t x);
 uint64_t asy__hash_text(const char *text);

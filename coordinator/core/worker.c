@@ -178,7 +178,7 @@ static uint32_t free_in(const struct asy__worker *w, uint32_t group, const uint8
     return n;
 }
 
-/* The group with the fewest free cores that still holds `need`; if none does, the one with the most. */
+/* The group with the fewest free cores that still holds `need`; if none does, the one with most. */
 static uint32_t best_group(const struct asy__worker *w, uint32_t need, const uint8_t *taken)
 {
     uint32_t best = 0, best_free = 0;
