@@ -22,7 +22,7 @@ static const struct command commands[] = {
     { "trials", asy__cmd_trials, "the trials of a study",
       "assay trials STUDY [--json] [--limit N]" },
     { "best", asy__cmd_best, "the best trials of a study", "assay best STUDY [--json] [--limit N]" },
-    { "explain", asy__cmd_explain, "why something waits, failed or was stopped",
+    { "explain", asy__cmd_explain, "why an unfinished study or a trial of it waits",
       "assay explain STUDY [TRIAL] [--json]" },
     { "workers", asy__cmd_workers, "connected workers", "assay workers [--json]" },
     { "logs", asy__cmd_logs, "what a trial printed",

@@ -4,47 +4,12 @@
 #include <string.h>
 #include "fuzz.h"
 
-static void write_node(struct asy_jsonw *w, const char *key, const struct asy_json *node)
-{
-    const struct asy_json *item;
-    const char *name;
-
-    switch (asy_json_type(node)) {
-    case ASY_JSON_NULL:
-        asy_jsonw_null(w, key);
-        break;
-    case ASY_JSON_BOOL:
-        asy_jsonw_bool(w, key, asy_json_bool(node, 0));
-        break;
-    case ASY_JSON_INT:
-        asy_jsonw_i64(w, key, asy_json_i64(node, 0));
-        break;
-    case ASY_JSON_REAL:
-        asy_jsonw_f64(w, key, asy_json_f64(node, 0));
-        break;
-    case ASY_JSON_STRING:
-        asy_jsonw_str(w, key, asy_json_str(node, ""));
-        break;
-    case ASY_JSON_ARRAY:
-        asy_jsonw_open(w, key, '[');
-        for (size_t i = 0; (item = asy_json_at(node, i)); i++)
-            write_node(w, NULL, item);
-        asy_jsonw_close(w, ']');
-        break;
-    case ASY_JSON_OBJECT:
-        asy_jsonw_open(w, key, '{');
-        for (size_t i = 0; (item = asy_json_member(node, i, &name)); i++)
-            write_node(w, name, item);
-        asy_jsonw_close(w, '}');
-    }
-}
-
 static void write_text(struct asy_buf *buf, const struct asy_json *root)
 {
     struct asy_jsonw w;
 
     asy_jsonw_init(&w, buf, 0);
-    write_node(&w, NULL, root);
+    asy_jsonw_node(&w, NULL, root);
 }
 
 /* The writer has one level less than the reader. */

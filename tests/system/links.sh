@@ -25,4 +25,5 @@ forbid assay-coordinator libmpi
 forbid assay-coordinator libhwloc
 forbid assay-attempt libzmq
 forbid assay-attempt libhwloc
+forbid assay-attempt libjansson
 exit $failed
