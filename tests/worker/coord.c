@@ -197,6 +197,14 @@ int coord_worker_end(struct coord *c)
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
+/* What answers a frame of the worker. Its connection may be given up between that frame and the
+ * answer; the worker then greets again on its next one, as with a real coordinator. */
+static int is_answer(const struct asy_msg *msg)
+{
+    return msg->type == ASY_MSG_WELCOME || msg->type == ASY_MSG_REHELLO ||
+           msg->type == ASY_MSG_PONG || msg->type == ASY_MSG_ACK;
+}
+
 int coord_send(struct coord *c, struct asy_msg *msg)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -208,6 +216,8 @@ int coord_send(struct coord *c, struct asy_msg *msg)
     if ((rc = asy_msg_encode(msg, &frame, &err)) == 0)
         rc = asy_server_send(c->server, c->peer, frame.data, frame.len, &err);
     asy_buf_fini(&frame);
+    if (rc == ASY_E_GONE && is_answer(msg))
+        return 1;
     return T_OK(rc, &err);
 }
 
