@@ -71,6 +71,24 @@ ASY_MUST_CHECK int asy__describe_data(const struct asy_study_spec *spec, struct 
 ASY_MUST_CHECK int asy__trainer(const char *const *args, struct asy_buf *ret_out,
                                 struct asy_error *err);
 
+/* ---- programs.c ---------------------------------------------------------------------------- */
+
+#define ASY__PROGRAMS 4
+/* One of the programs beside this one, and what it says of itself. */
+struct asy__program {
+    const char *name;
+    char path[4096];           /* "": not found */
+    struct asy_json *about;    /* its --version --json; NULL: it does not answer */
+    struct asy_error why;      /* why not */
+};
+/* Finds and asks assay-coordinator, -worker, -attempt and -trainer. Fini in every case. */
+void asy__programs_ask(struct asy__program programs[ASY__PROGRAMS]);
+void asy__programs_fini(struct asy__program programs[ASY__PROGRAMS]);
+/* Runs a program of ours and parses the JSON that it prints; the caller destroys *ret_root. An
+ * exit code other than 0 is ASY_E_IO with the first line of its standard error. */
+ASY_MUST_CHECK int asy__program_json(const char *path, const char *const *args, int timeout_ms,
+                                     struct asy_json **ret_root, struct asy_error *err);
+
 /* ---- the commands -------------------------------------------------------------------------- */
 
 int asy__cmd_run(int argc, char **argv);
@@ -93,5 +111,5 @@ int asy__cmd_resume(int argc, char **argv);
 int asy__cmd_stop(int argc, char **argv);
 int asy__cmd_config(int argc, char **argv);
 int asy__cmd_help_study(int argc, char **argv);
-int asy__version(void);
+int asy__cmd_version(int argc, char **argv); /* assay --version [--json] */
 #endif

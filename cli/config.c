@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * config.c - what Assay is set to and made of: config show, help study, --version. */
+ * config.c - what Assay is set to: config show, help study. */
 #include "cli.h"
 #include <string.h>
 #include <asy/settings.h>
@@ -63,24 +63,4 @@ int asy__cmd_help_study(int argc, char **argv)
     }
     asy_buf_fini(&text);
     return status;
-}
-
-int asy__version(void)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy_json *root = NULL;
-    struct asy_buf out = { 0 };
-
-    printf("assay %s (%s)\nzeromq   %s\n", ASY_VERSION, ASY_COMMIT, asy_channel_version());
-    asy_buf_init(&out, 1u << 20);
-    if (asy__trainer((const char *const[]){ "--probe", NULL }, &out, &err) < 0 ||
-        asy_json_parse(out.data, out.len, &root, &err) < 0) {
-        printf("trainer  %s\n", err.text);
-    } else {
-        printf("kernels  %s\nmpi      %s\n", asy_json_str(asy_json_get(root, "kernels"), "-"),
-               asy_json_str(asy_json_get(root, "mpi"), "-"));
-    }
-    asy_json_destroy(root);
-    asy_buf_fini(&out);
-    return EXIT_DONE;
 }

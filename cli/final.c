@@ -15,35 +15,22 @@
 int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_error *err)
 {
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
-    struct asy_proc proc = ASY_PROC_INIT;
     const char *argv[16] = { NULL };
     char program[4096], text[64];
-    int fds[2] = { -1, -1 }, status = 0, rc;
-    ssize_t got;
-    void *room;
+    int status = 0, rc;
 
     if ((rc = asy_proc_find_program("assay-trainer", program, sizeof program, err)) < 0)
         return rc;
     argv[0] = program;
     for (size_t i = 0; args[i] && i + 2 < ASY_ARRAY_LEN(argv); i++)
         argv[i + 1] = args[i];
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return asy_fail_errno(err, errno, "cannot make a pipe");
     spec.argv = argv;
-    spec.stdout_fd = fds[1];
-    rc = asy_proc_start(&spec, &proc, err);
-    close(fds[1]);
-    while (rc == 0 && (room = asy_buf_room(ret_out, 65536)) &&
-           ((got = read(fds[0], room, 65536)) > 0 || (got < 0 && errno == EINTR)))
-        asy_buf_grew(ret_out, got > 0 ? (size_t)got : 0);
-    close(fds[0]);
-    if (rc < 0)
+    if ((rc = asy_proc_capture(&spec, -1, ret_out, NULL, &status, err)) < 0)
         return rc;
-    if ((rc = asy_proc_wait(&proc, -1, &status, err)) == 0 && status != 0)
-        rc = asy_fail(err, ASY_E_INVAL, "assay-trainer failed: %s",
-                      asy_proc_status_text(status, text));
-    asy_proc_close(&proc);
-    return rc < 0 ? rc : asy_buf_check(ret_out, "the trainer's answer", err);
+    if (status != 0)
+        return asy_fail(err, ASY_E_INVAL, "assay-trainer failed: %s",
+                        asy_proc_status_text(status, text));
+    return asy_buf_check(ret_out, "the trainer's answer", err);
 }
 
 /* Writes {"study": <canonical>} where the trainer can read it. */

@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
         return help(argc - 2, argv + 2);
     if (!strcmp(argv[1], "--version"))
-        return asy__version();
+        return asy__cmd_version(argc - 2, argv + 2);
     if (!(command = find(argv[1])))
         return unknown(argv[1]);
     if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include "hex.h"
 
@@ -116,4 +117,9 @@ int asy_sha_parse(const char *text, size_t len, struct asy_sha *ret, struct asy_
         return asy_fail(err, ASY_E_FORMAT, "a sha256 has 64 hex digits and nothing else");
     *ret = sha;
     return 0;
+}
+
+const char *asy_hash_version(void)
+{
+    return OpenSSL_version(OPENSSL_FULL_VERSION_STRING);
 }

@@ -213,3 +213,8 @@ int asy_json_bool(const struct asy_json *node, int fallback)
 {
     return asy_json_type(node) == ASY_JSON_BOOL ? json_is_true(node->json) : fallback;
 }
+
+const char *asy_json_version(void)
+{
+    return jansson_version_str();
+}

@@ -450,3 +450,8 @@ int asy_yaml_parse(const char *text, size_t len, size_t max, struct asy_yaml **r
     yaml_parser_delete(&r.parser);
     return rc;
 }
+
+const char *asy_yaml_version(void)
+{
+    return yaml_get_version_string();
+}

@@ -8,11 +8,15 @@
 #include <unistd.h>
 #include <asy/durable.h>
 #include <asy/log.h>
+#include <asy/channel.h>
+#include <asy/hash.h>
+#include <asy/json.h>
+#include <asy/msg.h>
 #include <asy/service.h>
-
-#ifndef ASY_VERSION
-#define ASY_VERSION "0.1.0"
-#endif
+#include <asy/store.h>
+#include <asy/study.h>
+#include <asy/version.h>
+#include <asy/yaml.h>
 
 static const char usage[] =
     "usage: assay-coordinator [--home DIR] [--log FILE] [--keep] [--SETTING VALUE]...\n"
@@ -94,12 +98,28 @@ static int open_log(const struct options *options, const struct asy_settings *se
     return 0;
 }
 
+static int version(int argc, char **argv)
+{
+    const struct asy_library libraries[] = {
+        { "sqlite", asy_store_sqlite_version() },
+        { "zeromq", asy_channel_version() },
+        { "libsodium", asy_channel_sodium_version() },
+        { "protobuf-c", asy_msg_protobuf_version() },
+        { "jansson", asy_json_version() },
+        { "libyaml", asy_yaml_version() },
+        { "openssl", asy_hash_version() },
+        { "pcre2", asy_study_pcre2_version() },
+    };
+
+    return asy_version_main("assay-coordinator", libraries, ASY_ARRAY_LEN(libraries), argc, argv);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = { 0 };
     struct asy_settings *settings = NULL;
     struct asy_service *service = NULL;
-    struct asy_service_spec spec = { .version = ASY_VERSION };
+    struct asy_service_spec spec = { .version = asy_version_number() };
     struct asy_error err = ASY_ERROR_INIT;
     int status = 1;
 
@@ -107,10 +127,8 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return 0;
     }
-    if (argc == 2 && !strcmp(argv[1], "--version")) {
-        puts("assay-coordinator " ASY_VERSION);
-        return 0;
-    }
+    if (argc > 1 && !strcmp(argv[1], "--version"))
+        return version(argc, argv);
     if (parse(argc, argv, &options, &settings, &err) < 0) {
         status = 2;
         goto out;

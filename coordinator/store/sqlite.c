@@ -161,3 +161,8 @@ void asy__col_id(sqlite3_stmt *stmt, int i, struct asy_id *ret)
     if (bytes && sqlite3_column_bytes(stmt, i) == (int)sizeof ret->b)
         memcpy(ret->b, bytes, sizeof ret->b);
 }
+
+const char *asy_store_sqlite_version(void)
+{
+    return sqlite3_libversion();
+}

@@ -4,6 +4,7 @@
  * Every queue is finite. ZeroMQ's own heartbeats stay off: with a finite RCVHWM a slow reader makes
  * libzmq 4.3.4 abort (zeromq/libzmq#3937); liveness is the business of the messages above. */
 #include "channel.h"
+#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -113,6 +114,17 @@ const char *asy_channel_version(void)
     zmq_version(&major, &minor, &patch);
     snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
     return text;
+}
+
+const char *asy_channel_sodium_version(void)
+{
+    const char *(*version)(void) = NULL;
+    void *found = dlsym(RTLD_DEFAULT, "sodium_version_string");
+
+    if (!found)
+        return NULL;
+    memcpy(&version, &found, sizeof version); /* C has no cast from an object to a function */
+    return version();
 }
 
 /* ---- sockets ------------------------------------------------------------------------------- */

@@ -604,3 +604,8 @@ const char *asy__shape_misfit(const struct asy__shape *shape)
     }
     return NULL;
 }
+
+const char *asy_msg_protobuf_version(void)
+{
+    return protobuf_c_version();
+}

@@ -234,3 +234,14 @@ void asy__study_check(struct asy__parse *p)
         check_grid(p);
     check_budget(p, has_space);
 }
+
+const char *asy_study_pcre2_version(void)
+{
+    static _Thread_local char text[64]; /* "10.42 2022-12-11" */
+
+    if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) > (int)sizeof text)
+        return NULL;
+    pcre2_config(PCRE2_CONFIG_VERSION, text);
+    text[strcspn(text, " ")] = 0;
+    return text;
+}

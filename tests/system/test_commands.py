@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exit codes and outputs of the command line."""
 import os
+import re
 import signal
+import subprocess
 
-from harness import Home, equal, has, main, wait
+from harness import BIN, Home, equal, has, main, wait
 
 STUDY = """
 assay: 1
@@ -26,7 +28,32 @@ def usage_errors_exit_2():
         home.run("ls", "--frob", code=2)
         has("help", home.run("--help")[0], "assay run")
         has("help", home.run("help", "study")[0], "parameters")
-        has("version", home.run("--version")[0], "assay 0.")
+
+
+def version_names_every_program_and_library():
+    programs = {
+        "assay-coordinator": {"libc", "sqlite", "zeromq", "protobuf-c", "jansson", "libyaml",
+                              "openssl", "pcre2"},
+        "assay-worker": {"libc", "hwloc", "zeromq", "protobuf-c", "jansson", "libyaml", "openssl",
+                         "pcre2"},
+        "assay-attempt": {"libc"},
+        "assay-trainer": {"libc", "openblas", "mpi", "jansson", "zlib"}}
+    with Home() as home:
+        text = home.run("--version")[0]
+        about = home.json("--version")
+        has("first line", text.splitlines()[0], f"assay {about['version']} ({about['commit']})")
+        for name, libraries in programs.items():
+            its = about["programs"][name]
+            equal(f"version of {name}", its["version"], about["version"])
+            equal(f"libraries of {name}", libraries - set(its["libraries"]), set())
+            for library, version in its["libraries"].items():
+                if not re.search(r"\d+\.\d+", version):
+                    raise AssertionError(f"{name}: {library} has the version {version!r}")
+                has(f"text of {library}", text, f"{library:10} {version}\n")
+            out = subprocess.run([os.path.join(BIN, name), "--version"], capture_output=True,
+                                 text=True, check=True).stdout
+            has(f"{name} --version", out, f"{name} {about['version']} (")
+        home.run("--version", "--frob", code=2)
 
 
 def an_unknown_study_is_named():
@@ -65,5 +92,6 @@ def nobody_there_exits_3():
         home.run("down", code=3)
 
 
-main(usage_errors_exit_2, an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
+main(usage_errors_exit_2, version_names_every_program_and_library,
+     an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
      explain_answers_when_the_worker_is_gone, nobody_there_exits_3)

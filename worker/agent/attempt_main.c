@@ -3,13 +3,12 @@
 #include <asy/attempt.h>
 #include <stdio.h>
 #include <string.h>
+#include <asy/version.h>
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && !strcmp(argv[1], "--version")) {
-        puts("assay-attempt " ASY_VERSION);
-        return 0;
-    }
+    if (argc > 1 && !strcmp(argv[1], "--version"))
+        return asy_version_main("assay-attempt", NULL, 0, argc, argv);
     if (argc == 2 && !strcmp(argv[1], "--help")) {
         puts("assay-attempt: supervises one program for assay-worker, which starts it.\n"
              "It binds and limits the program, ends all of its descendants when the worker is\n"

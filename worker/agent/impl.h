@@ -285,7 +285,6 @@ void asy__pattern_destroy(struct asy__pattern *pattern);
 int asy__pattern_match(struct asy__pattern *pattern, const char *line, size_t len,
                        uint64_t *ret_step, int *ret_has_step, struct asy_metric *metrics,
                        size_t max, size_t *ret_n);
-const char *asy__pattern_version(void);
 void asy__pipe_ready(struct asy__job *job); /* stdout is readable or at its end */
 void asy__pipe_close(struct asy__pipe *pipe);
 

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * assay-worker: the agent of a node. */
 #include <asy/agent.h>
+#include <asy/channel.h>
+#include <asy/hash.h>
 #include <asy/log.h>
+#include <asy/msg.h>
+#include <asy/node.h>
 #include <asy/parse.h>
 #include <asy/settings.h>
+#include <asy/study.h>
+#include <asy/version.h>
+#include <asy/yaml.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +77,22 @@ static void list_crash_points(void)
         printf("%-32s %s\n", name, text);
 }
 
+static int version(int argc, char **argv)
+{
+    const struct asy_library libraries[] = {
+        { "hwloc", asy_node_hwloc_version() },
+        { "zeromq", asy_channel_version() },
+        { "libsodium", asy_channel_sodium_version() },
+        { "protobuf-c", asy_msg_protobuf_version() },
+        { "jansson", asy_json_version() },
+        { "libyaml", asy_yaml_version() },
+        { "openssl", asy_hash_version() },
+        { "pcre2", asy_study_pcre2_version() },
+    };
+
+    return asy_version_main("assay-worker", libraries, ASY_ARRAY_LEN(libraries), argc, argv);
+}
+
 /* One option's value. -1: it is bad. */
 static int take_value(struct args *args, int option, const char *value)
 {
@@ -115,7 +138,7 @@ static int parse_args(int argc, char **argv, struct args *args)
     while ((c = getopt_long(argc, argv, ":", options, &at)) != -1) {
         switch (c) {
         case 'H': fputs(help, stdout); return 0;
-        case 'V': puts("assay-worker " ASY_VERSION); return 0;
+        case 'V': return version(argc, argv);
         case 'x': list_crash_points(); return 0;
         case '?': return usage("unknown option", argv[optind - 1]);
         case ':': return usage("no value for", argv[optind - 1]);
@@ -149,7 +172,7 @@ int main(int argc, char **argv)
 
     if (code >= 0)
         return code;
-    args.agent.version = ASY_VERSION;
+    args.agent.version = asy_version_number();
     asy_log_open(2, "assay-worker", args.level, args.log_flags);
     if (!args.agent.home) {
         if (asy_home_path(home, sizeof home, &err) < 0) {

@@ -32,9 +32,16 @@ static void read_text(const char *path, char *text, size_t size)
 const char *asy_node_hwloc_version(void)
 {
     static char text[32];
-    unsigned v = hwloc_get_api_version();
+    hwloc_topology_t topology;
+    const char *version;
 
-    snprintf(text, sizeof text, "%u.%u.%u", v >> 16, v >> 8 & 0xff, v & 0xff);
+    /* The library names its release nowhere but in a topology; the smallest will do. */
+    if (text[0] || hwloc_topology_init(&topology) < 0)
+        return text;
+    if (hwloc_topology_set_synthetic(topology, "pu:1") == 0 && hwloc_topology_load(topology) == 0 &&
+        (version = hwloc_obj_get_info_by_name(hwloc_get_root_obj(topology), "hwlocVersion")))
+        snprintf(text, sizeof text, "%s", version);
+    hwloc_topology_destroy(topology);
     return text;
 }
 

@@ -34,15 +34,6 @@ struct asy__pattern {
     uint32_t step; /* group number; 0: none */
 };
 
-const char *asy__pattern_version(void)
-{
-    static char text[64];
-
-    if (!text[0] && pcre2_config(PCRE2_CONFIG_VERSION, NULL) < (int)sizeof text)
-        pcre2_config(PCRE2_CONFIG_VERSION, text);
-    return text;
-}
-
 static int compile(struct asy__pattern *p, const char *text, struct asy_error *err)
 {
     PCRE2_UCHAR reason[160];

@@ -6,12 +6,9 @@
  * trainer still serves command trials. ASSAY_PROGRAMS names a folder that is searched first, for
  * tests and for build trees. */
 #include "impl.h"
-#include <asy/clock.h>
 #include <asy/log.h>
 #include <asy/proc.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,61 +40,24 @@ void asy__programs_find(struct asy__programs *programs)
     find("mpirun", programs->mpirun, sizeof programs->mpirun);
 }
 
-/* Reads until end of file or the deadline. */
-static int collect(int fd, int64_t by_ms, struct asy_buf *ret, struct asy_error *err)
-{
-    for (;;) {
-        struct pollfd ready = { fd, POLLIN, 0 };
-        int64_t left = by_ms - asy_clock_ms();
-        char *room;
-        ssize_t n;
-
-        if (left <= 0 || poll(&ready, 1, (int)left) == 0)
-            return asy_fail(err, ASY_E_TIMEOUT, "no answer in time");
-        if (!(room = asy_buf_room(ret, 4096)))
-            return asy_buf_check(ret, "its output", err);
-        n = read(fd, room, 4096);
-        if (n > 0)
-            asy_buf_grew(ret, (size_t)n);
-        else if (n == 0)
-            return 0;
-        else if (errno != EINTR)
-            return asy_fail_errno(err, errno, "cannot read its output");
-    }
-}
-
 /* Runs a program and takes its stdout. A status other than exit code 0 is an error. */
-static int capture(const char *const *argv, int64_t timeout_ms, struct asy_buf *ret,
+static int capture(const char *const *argv, int timeout_ms, struct asy_buf *ret,
                    struct asy_error *err)
 {
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
-    struct asy_proc proc = ASY_PROC_INIT;
-    int64_t by_ms = asy_clock_ms() + timeout_ms;
-    int fds[2], null, status = 0, rc;
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC), status = 0, rc;
     char text[64];
 
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return asy_fail_errno(err, errno, "cannot make a pipe");
-    null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     spec.argv = argv;
     spec.env_drop = asy__env_drop;
-    spec.stdout_fd = fds[1];
     spec.stderr_fd = null;
     spec.new_session = 1;
     spec.die_with_parent = 1;
-    rc = asy_proc_start(&spec, &proc, err);
-    close(fds[1]);
+    rc = asy_proc_capture(&spec, timeout_ms, ret, NULL, &status, err);
+    if (rc == 0 && status != 0)
+        rc = asy_fail(err, ASY_E_IO, "it ended with %s", asy_proc_status_text(status, text));
     if (null >= 0)
         close(null);
-    if (rc == 0) {
-        rc = collect(fds[0], by_ms, ret, err);
-        if (rc < 0)
-            asy_proc_signal(&proc, 9);
-        if (asy_proc_wait(&proc, -1, &status, rc < 0 ? NULL : err) == 0 && rc == 0 && status != 0)
-            rc = asy_fail(err, ASY_E_IO, "it ended with %s", asy_proc_status_text(status, text));
-        asy_proc_close(&proc);
-    }
-    close(fds[0]);
     return rc;
 }
 
@@ -207,9 +167,9 @@ void asy__hardware_write(const struct asy_node *node, const struct asy__programs
 
 void asy__versions_write(const struct asy__programs *programs, struct asy_jsonw *w)
 {
-    asy_jsonw_str(w, "hwloc_api", asy_node_hwloc_version());
+    asy_jsonw_str(w, "hwloc", asy_node_hwloc_version());
     asy_jsonw_str(w, "zeromq", asy_channel_version());
-    asy_jsonw_str(w, "pcre2", asy__pattern_version());
+    asy_jsonw_str(w, "pcre2", asy_study_pcre2_version());
     if (programs->launcher[0])
         asy_jsonw_str(w, "launcher", programs->launcher);
     if (programs->kernels)

@@ -312,3 +312,8 @@ out:
     asy_csv_destroy(csv);
     return rc;
 }
+
+const char *asy_csv_zlib_version(void)
+{
+    return zlibVersion();
+}

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/csv.h>
 #include <asy/durable.h>
 #include <asy/kernels.h>
 #include <asy/parse.h>
 #include <asy/trainer.h>
+#include <asy/version.h>
 #include "serve.h"
 
 #define JOB_MAX (16u << 20)
@@ -26,7 +28,7 @@ static const char help[] =
     "        applies a stored model to a table; CSV on stdout\n"
     "  assay-trainer --probe\n"
     "        what this node computes with, whether rightly, and how fast, as JSON\n"
-    "  assay-trainer --version | --help\n"
+    "  assay-trainer --version [--json] | --help\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
 
@@ -99,7 +101,7 @@ static int probe(void)
     asy_buf_init(&buf, 1u << 16);
     asy_jsonw_init(&w, &buf, 0);
     asy_jsonw_open(&w, NULL, '{');
-    asy_jsonw_str(&w, "version", ASY_VERSION);
+    asy_jsonw_str(&w, "version", asy_version_number());
     asy_jsonw_str(&w, "kernels", asy_kernels_name());
     asy_jsonw_str(&w, "selftest", wrong ? err.text : "ok");
     if (asy_kernels_speed(&gflops, &bandwidth, &err) < 0)
@@ -110,6 +112,22 @@ static int probe(void)
     asy_jsonw_str(&w, "mpi", mpi);
     asy_jsonw_close(&w, '}');
     return print_buf(&buf, "\n");
+}
+
+static int version(int argc, char **argv)
+{
+    char mpi[256], blas[160];
+    const struct asy_library libraries[] = {
+        { "openblas", blas },
+        { "mpi", mpi },
+        { "jansson", asy_json_version() },
+        { "zlib", asy_csv_zlib_version() },
+    };
+
+    asy_kernels_init();
+    snprintf(blas, sizeof blas, "%s", asy_kernels_name() + strlen("openblas-"));
+    asy_comm_mpi_version(mpi, sizeof mpi);
+    return asy_version_main("assay-trainer", libraries, ASY_ARRAY_LEN(libraries), argc, argv);
 }
 
 static int read_job(const char *path, struct asy_json **ret_job, struct asy_error *err)
@@ -300,7 +318,7 @@ int main(int argc, char **argv)
     if (!strcmp(mode, "--help"))
         return fputs(help, stdout) < 0;
     if (!strcmp(mode, "--version"))
-        return printf("assay-trainer %s\n", ASY_VERSION) < 0;
+        return version(argc, argv);
     if (!strcmp(mode, "--probe"))
         return argc == 2 ? probe() : usage("unknown option ", argv[2]);
     if (!strcmp(mode, "--predict"))

@@ -19,6 +19,7 @@ ASY_MUST_CHECK int asy_sha_bytes(const void *bytes, size_t n, struct asy_sha *re
 /* Reads the file at path from its start. ret_size (NULL allowed): its length. */
 ASY_MUST_CHECK int asy_sha_file(const char *path, struct asy_sha *ret, uint64_t *ret_size,
                                 struct asy_error *err);
+const char *asy_hash_version(void); /* of OpenSSL's libcrypto, as loaded: "3.0.15" */
 const char *asy_sha_format(struct asy_sha sha, char text[ASY_SHA_TEXT]);
 ASY_MUST_CHECK int asy_sha_parse(const char *text, size_t len, struct asy_sha *ret,
                                  struct asy_error *err);

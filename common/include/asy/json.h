@@ -17,6 +17,7 @@ struct asy_json; /* a node */
 ASY_MUST_CHECK int asy_json_parse(const char *text, size_t len, struct asy_json **ret_root,
                                   struct asy_error *err);
 void asy_json_destroy(struct asy_json *root);
+const char *asy_json_version(void); /* of Jansson, as loaded: "2.14" */
 
 enum asy_json_type {
     ASY_JSON_NULL, ASY_JSON_BOOL, ASY_JSON_INT, ASY_JSON_REAL, ASY_JSON_STRING, ASY_JSON_ARRAY,

@@ -9,7 +9,7 @@
 #ifndef ASY_PROC_H
 #define ASY_PROC_H
 #include <sys/types.h>
-#include <asy/error.h>
+#include <asy/buf.h>
 
 struct asy_proc_spec {
     const char *const *argv;    /* argv[0] is looked up in the child's PATH unless it has a slash */
@@ -39,6 +39,13 @@ ASY_MUST_CHECK int asy_proc_wait(struct asy_proc *proc, int timeout_ms, int *ret
                                  struct asy_error *err);
 int asy_proc_signal(const struct asy_proc *proc, int signum); /* 0, or ASY_E_GONE */
 void asy_proc_close(struct asy_proc *proc); /* the pidfd only; kills nothing */
+/* Runs a program to its end. What it prints is appended to ret_out and ret_errors; NULL: that stream
+ * is as spec says. One that still runs, or whose output is still open, after timeout_ms (< 0: no
+ * limit) is killed: ASY_E_TIMEOUT; so is one that prints more than a buffer may hold:
+ * ASY_E_TOOBIG. On failure the buffers hold what came until then. ret_status as waitpid. */
+ASY_MUST_CHECK int asy_proc_capture(const struct asy_proc_spec *spec, int timeout_ms,
+                                    struct asy_buf *ret_out, struct asy_buf *ret_errors,
+                                    int *ret_status, struct asy_error *err);
 /* "exit code 3", "signal 9 (SIGKILL)". text holds 64 bytes. */
 const char *asy_proc_status_text(int status, char text[64]);
 /* The folder that holds the running program (from /proc/self/exe), so that the programs of one

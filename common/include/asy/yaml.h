@@ -30,6 +30,7 @@ struct asy_yaml {
 ASY_MUST_CHECK int asy_yaml_parse(const char *text, size_t len, size_t max,
                                   struct asy_yaml **ret_root, struct asy_error *err);
 void asy_yaml_destroy(struct asy_yaml *root);
+const char *asy_yaml_version(void); /* of libyaml, as loaded: "0.2.5" */
 /* The value of a key of a map, or NULL. */
 struct asy_yaml *asy_yaml_get(const struct asy_yaml *map, const char *key);
 #endif

@@ -176,4 +176,5 @@ ASY_MUST_CHECK int asy_reader_events(struct asy_reader *reader, struct asy_id st
  * failure text holds nothing of use. */
 ASY_MUST_CHECK int asy_reader_free_name(struct asy_reader *reader, const char *name, char *text,
                                         size_t n, struct asy_error *err);
+const char *asy_store_sqlite_version(void); /* as loaded: "3.40.1" */
 #endif

@@ -100,6 +100,7 @@ struct asy_poll_item {
  * negative code. A descriptor's error or hang-up is POLLERR in revents. */
 ASY_MUST_CHECK int asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms,
                             struct asy_error *err);
-/* "4.3.4" */
-const char *asy_channel_version(void);
+const char *asy_channel_version(void); /* of ZeroMQ, as loaded: "4.3.4" */
+/* Of the libsodium that ZeroMQ brought along: "1.0.18"; NULL: it uses another, or hides it. */
+const char *asy_channel_sodium_version(void);
 #endif

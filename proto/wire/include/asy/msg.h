@@ -152,4 +152,5 @@ ASY_MUST_CHECK int asy_msg_decode(const void *bytes, size_t n, struct asy_arena 
 /* A deep copy into the arena. */
 ASY_MUST_CHECK int asy_msg_copy(const struct asy_msg *msg, struct asy_arena *arena,
                                 struct asy_msg *ret_msg, struct asy_error *err);
+const char *asy_msg_protobuf_version(void); /* of protobuf-c, as loaded: "1.4.1" */
 #endif

@@ -101,4 +101,6 @@ const char *asy_study_option(const char *group, size_t i);
 ASY_MUST_CHECK int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *params,
                                   char ***ret_argv, struct asy_error *err);
 void asy_study_argv_free(char **argv);
+/* Of PCRE2, as loaded ("10.42"), which checks the patterns of a study. */
+const char *asy_study_pcre2_version(void);
 #endif

@@ -40,4 +40,5 @@ ASY_MUST_CHECK int asy_csv_finish(struct asy_csv *csv, struct asy_error *err);
 ASY_MUST_CHECK int asy_csv_read_file(const char *path, char separator, uint64_t max,
                                      asy_csv_row_f row, void *arg, uint32_t *ret_crc,
                                      struct asy_error *err);
+const char *asy_csv_zlib_version(void); /* as loaded: "1.2.13" */
 #endif
