@@ -36,7 +36,7 @@ static int set_text(char **place, const char *text)
 /* ---- sampler and pruner ---------------------------------------------------------------------- */
 
 void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
-                      const struct asy__trial *trial, enum asy_outcome_state state)
+                      const struct asy__trial *trial)
 {
     size_t nx = asy_space_len(study->spec->space), nv = asy__n_objectives(study);
     double *values = asy__alloc(core, (nx + nv) * sizeof *values);
@@ -45,30 +45,33 @@ void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
     if (!values || !(fx = asy__effect(core, ASY_FX_TELL, 0)))
         return;
     memcpy(values, trial->x, nx * sizeof *values);
-    memcpy(values + nx, asy__trial_final(trial), nv * sizeof *values);
+    memcpy(values + nx, asy__trial_heard(trial), nv * sizeof *values);
     fx->study = study->id;
     fx->n_x = nx;
     fx->n_values = nv;
     fx->tell = (struct asy_outcome){
-        .number = trial->number, .state = state, .x = values, .values = values + nx,
-        .last_step = trial->last_step, .diverged = trial->diverged,
+        .number = trial->number, .state = trial->heard, .x = values, .values = values + nx,
+        .last_step = trial->heard_step, .diverged = trial->diverged,
     };
 }
 
-/* While a rebuilt sampler has not heard all notes, what is new lines up behind them. */
-void asy__tell(struct asy_core *core, struct asy__study *study, const struct asy__trial *trial,
+/* While a rebuilt sampler has not heard all notes, what is new lines up behind them. A note is told
+ * as things stand then, so a trial needs but one. */
+void asy__tell(struct asy_core *core, struct asy__study *study, struct asy__trial *trial,
                enum asy_outcome_state state)
 {
+    if (!asy__trial_hear(trial, state) || trial->noted)
+        return;
     if (core->started && study->state == ASY_STUDY_STOPPING && !study->has_sampler)
         return; /* nothing will be asked any more */
     if (core->started && study->n_notes == 0) {
         if (state != ASY_OUTCOME_RUNNING) /* the sampler remembers what it was asked */
-            asy__tell_effect(core, study, trial, state);
+            asy__tell_effect(core, study, trial);
         return;
     }
     if (study->n_notes == study->cap_notes) {
         size_t cap = study->cap_notes ? 2 * study->cap_notes : 64;
-        struct asy__note *grown = realloc(study->notes, cap * sizeof *grown);
+        uint64_t *grown = realloc(study->notes, cap * sizeof *grown);
 
         if (!grown) {
             core->rc = ASY_E_NOMEM;
@@ -77,7 +80,17 @@ void asy__tell(struct asy_core *core, struct asy__study *study, const struct asy
         study->notes = grown;
         study->cap_notes = cap;
     }
-    study->notes[study->n_notes++] = (struct asy__note){ trial->number, state };
+    study->notes[study->n_notes++] = trial->number;
+    trial->noted = 1;
+}
+
+/* What waits at a rung may wait there until the study ends, and a sampler that heard of ends alone
+ * would have next to nothing to learn from. So it counts as pruned until there is more to say. */
+void asy__tell_pause(struct asy_core *core, struct asy__study *study, struct asy__trial *trial)
+{
+    asy__trial_finalise(trial, 1);
+    if (!isnan(asy__trial_final(trial)[0]))
+        asy__tell(core, study, trial, ASY_OUTCOME_PRUNED);
 }
 
 void asy__tell_end(struct asy_core *core, struct asy__study *study, struct asy__trial *trial)
@@ -267,6 +280,8 @@ static int trial_state(struct asy_core *core, struct asy__study *s, const struct
     t->diverged = t->cause == ASY_CAUSE_DIVERGED;
     if (to == ASY_TRIAL_PAUSED) {
         asy__trial_move(t, ASY__PAUSED);
+        if (s->lag == 0)
+            asy__tell_pause(core, s, t);
         asy__job_done(s, t);
         s->promo_stale = 1;
     } else {

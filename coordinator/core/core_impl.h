@@ -61,6 +61,8 @@ struct asy__trial {
     unsigned reported : 1;         /* the objective's metric came up, if only as NaN */
     unsigned diverged : 1;
     unsigned told : 1;             /* sampler and pruner know its end */
+    unsigned noted : 1;            /* soft: stands in its study's notes, untold */
+    enum asy_outcome_state heard;  /* what the sampler last heard of it, ... */
     char *text;
     struct asy__checkpoint *checkpoints; /* acknowledged, oldest first */
     size_t n_checkpoints;
@@ -71,7 +73,8 @@ struct asy__trial {
     double fed_step;               /* deterministic: the pruner has the values up to here; -1 */
     int64_t ready_ms;              /* soft: not leased again before */
     double last_step;              /* of the last objective value; -1: none */
-    double x[];                    /* [n_x] point, [n] best, [n] last of what left hist, [n] final */
+    double heard_step;             /* ... with this last_step, and the values in x */
+    double x[]; /* [n_x] point, [n] best, [n] last of what left hist, [n] final, [n] heard */
 };
 
 struct asy__attempt {
@@ -94,11 +97,6 @@ struct asy__attempt {
 struct asy__job {
     uint64_t trial; /* ASY__NO_TRIAL: a turn at which nothing could be decided */
     int done;
-};
-
-struct asy__note { /* what a rebuilt sampler must be told, in order */
-    uint64_t number;
-    enum asy_outcome_state state;
 };
 
 struct asy__study {
@@ -134,7 +132,7 @@ struct asy__study {
     uint64_t asking;                   /* asks on their way: trials [n_trials, n_trials + asking) */
     int64_t asked_ms;                  /* when the sampler was last asked or heard of */
     uint64_t held, held_cores;         /* in this pass of the scheduler: room kept for new points */
-    struct asy__note *notes;
+    uint64_t *notes;                   /* trials that a rebuilt sampler must be told of, in order */
     size_t n_notes, cap_notes, notes_told;
     struct asy__worker *reserved;      /* kept free for it: it is the first that waits for room */
 };
@@ -253,10 +251,12 @@ int asy__study_may(enum asy_study_state from, enum asy_study_state to);
 ASY_MUST_CHECK int asy__apply(struct asy_core *core, const struct asy_event *event,
                               struct asy_error *err);
 /* Sampler news: an effect while live, a note during replay. */
-void asy__tell(struct asy_core *core, struct asy__study *study, const struct asy__trial *trial,
+void asy__tell(struct asy_core *core, struct asy__study *study, struct asy__trial *trial,
                enum asy_outcome_state state);
 void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
-                      const struct asy__trial *trial, enum asy_outcome_state state);
+                      const struct asy__trial *trial);
+/* The sampler learns how far a trial has come that waits at its rung. */
+void asy__tell_pause(struct asy_core *core, struct asy__study *study, struct asy__trial *trial);
 /* Sampler and pruner learn of the end of a trial. */
 void asy__tell_end(struct asy_core *core, struct asy__study *study, struct asy__trial *trial);
 int asy__reaches_target(const struct asy__study *study, double value);
@@ -322,9 +322,13 @@ void asy__trial_forget_checkpoint(struct asy__trial *trial,
 /* Values above the step do not count any more; from_nothing: none do. */
 void asy__trial_rewind(struct asy__trial *trial, uint64_t step, int from_nothing);
 void asy__trial_values(const struct asy__trial *trial, double *ret_values);
-/* Values into x's tail. The history goes, unless the pruner is still to hear it. */
+/* The values so far become the final ones. The history goes, unless it is still needed. */
 void asy__trial_finalise(struct asy__trial *trial, int keep_history);
 const double *asy__trial_final(const struct asy__trial *trial);
+/* Keeps the final values as those that the sampler is to hear; returns whether that is anything new
+ * to it. asy__trial_heard(): the values kept last. */
+int asy__trial_hear(struct asy__trial *trial, enum asy_outcome_state state);
+const double *asy__trial_heard(const struct asy__trial *trial);
 size_t asy__n_objectives(const struct asy__study *study);
 struct asy_checkpoint asy__newest_checkpoint(const struct asy__trial *trial);
 

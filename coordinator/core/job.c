@@ -46,7 +46,8 @@ int asy__job_tells(const struct asy__study *s, const struct asy__trial *t)
     return t->job >= s->fed;
 }
 
-/* The values of one job go to the pruner, and its trial's end, if it has one, to both. */
+/* The values of one job go to the pruner; its trial's pause or end goes to the sampler, an end to
+ * both. */
 static void feed(struct asy_core *core, struct asy__study *s, struct asy__trial *t)
 {
     size_t w = 1 + asy__n_objectives(s);
@@ -60,8 +61,10 @@ static void feed(struct asy_core *core, struct asy__study *s, struct asy__trial 
         asy_pruner_report(s->pruner, t->number, (uint64_t)row[0], row[1]);
     }
     s->promo_stale = 1;
-    if (!asy_trial_state_ended(t->state))
+    if (!asy_trial_state_ended(t->state)) {
+        asy__tell_pause(core, s, t);
         return;
+    }
     asy__tell_end(core, s, t);
     if (t->state == ASY_TRIAL_COMPLETE && asy__reaches_target(s, asy__trial_final(t)[0]))
         s->target_hit = 1;

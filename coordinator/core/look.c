@@ -151,7 +151,9 @@ static uint64_t of_trial(uint64_t h, const struct asy__trial *t)
     h = add(h, t->goal);
     h = add(h, (uint64_t)(t->hit * 4u + t->told * 2u + t->job_open));
     h = add_double(h, t->fed_step);
-    for (size_t i = 0; i < n + 3 * (width - 1); i++)
+    h = add(h, t->heard);
+    h = add_double(h, t->heard_step);
+    for (size_t i = 0; i < n + 4 * (width - 1); i++)
         h = add_double(h, t->x[i]);
     for (size_t i = 0; i < t->n_hist * width; i++)
         h = add_double(h, t->hist[i]);

@@ -469,9 +469,10 @@ static void make_sampler(struct asy_core *core, struct asy__study *s)
 static void tell_notes(struct asy_core *core, struct asy__study *s)
 {
     for (int budget = TELLS_PER_STEP; budget > 0 && s->notes_told < s->n_notes; budget--) {
-        const struct asy__note *note = &s->notes[s->notes_told++];
+        struct asy__trial *t = s->trials[s->notes[s->notes_told++]];
 
-        asy__tell_effect(core, s, s->trials[note->number], note->state);
+        t->noted = 0;
+        asy__tell_effect(core, s, t);
     }
     if (s->notes_told < s->n_notes) {
         core->more = 1;

@@ -37,6 +37,11 @@ const double *asy__trial_final(const struct asy__trial *t)
     return t->x + n_x(t->study) + 2 * asy__n_objectives(t->study);
 }
 
+const double *asy__trial_heard(const struct asy__trial *t)
+{
+    return asy__trial_final(t) + asy__n_objectives(t->study);
+}
+
 struct asy__trial *asy__trial_get(const struct asy__study *study, uint64_t number)
 {
     return number < study->n_trials ? study->trials[number] : NULL;
@@ -66,16 +71,16 @@ int asy__trial_add(struct asy_core *core, struct asy__study *study,
     if (created->trial != study->n_trials || created->trial_created.n_x != nx)
         return asy_fail(err, ASY_E_CORRUPT, "trial %llu of study '%s' does not fit",
                         (unsigned long long)created->trial, study->name);
-    if (make_room(study) || !(t = calloc(1, sizeof *t + (nx + 3 * no) * sizeof t->x[0])))
+    if (make_room(study) || !(t = calloc(1, sizeof *t + (nx + 4 * no) * sizeof t->x[0])))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a trial of study '%s'", study->name);
     t->study = study;
     t->id = created->trial_created.id;
     t->number = created->trial;
     t->seed = created->trial_created.seed;
     t->state = ASY_TRIAL_QUEUED;
-    t->fed_step = t->last_step = -1;
+    t->fed_step = t->last_step = t->heard_step = -1;
     memcpy(t->x, created->trial_created.x, nx * sizeof *t->x);
-    for (size_t i = 0; i < 3 * no; i++)
+    for (size_t i = 0; i < 4 * no; i++)
         t->x[nx + i] = NAN;
     study->trials[study->n_trials++] = t;
     study->counts[t->state]++;
@@ -253,6 +258,21 @@ void asy__trial_finalise(struct asy__trial *t, int keep_history)
     free(t->hist);
     t->hist = NULL;
     t->n_hist = t->cap_hist = 0;
+}
+
+int asy__trial_hear(struct asy__trial *t, enum asy_outcome_state state)
+{
+    size_t no = asy__n_objectives(t->study);
+    const double *final = asy__trial_final(t);
+    double *heard = t->x + n_x(t->study) + 3 * no;
+
+    if (t->heard == state && t->heard_step == t->last_step &&
+        !memcmp(heard, final, no * sizeof *heard))
+        return 0;
+    memcpy(heard, final, no * sizeof *heard);
+    t->heard = state;
+    t->heard_step = t->last_step;
+    return 1;
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */

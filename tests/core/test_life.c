@@ -87,9 +87,47 @@ static void paused_trials_end_as_pruned_with_their_study(void)
         T_EQ("no checkpoint stays", world_count(&w, ASY_EV_CHECKPOINT),
              world_count(&w, ASY_EV_CHECKPOINT_DROPPED));
         T_EQ("nor its file", w.n_drops, 2);
-        T_EQ("the sampler heard of both", w.n_tells, 2);
+        T_EQ("two pauses and an end are news to the sampler", w.n_tells, 3);
     }
     world_close(&w);
+}
+
+/* Most trials of an ASHA study wait at a rung until the study ends; a sampler that hears of them
+ * only then suggests at random all along. */
+static void the_sampler_learns_from_trials_that_wait(void)
+{
+    static const char *const heads[] = { "", "search: {sampler: random, pruner: {name: asha, min: 1, "
+                                             "reduction: 2}, deterministic: true, lag: 1}\n" };
+    struct world w;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(heads) && begin(&w, 1); i++) {
+        struct asy_buf yaml;
+
+        asy_buf_init(&yaml, 4096);
+        asy_buf_addf(&yaml, STUDY_HEAD("a") RUN(4, true) "%sbudget: {trials: 2}\n",
+                     i ? heads[i] : ASHA);
+        submit(&w, 1, yaml.data);
+        to_rung(&w, &w.leases[0], 1.0);
+        if (T_EQ("it heard of the pause", w.n_tells, 1)) {
+            T_EQ("of trial 0", w.tells[0].number, 0);
+            T_EQ("as if pruned", w.tells[0].state, ASY_OUTCOME_PRUNED);
+            T_NEAR("at its rung", w.tells[0].last_step, 1, 0);
+            T_NEAR("with its value", w.tell_values[0], 1.0, 0);
+        }
+        to_rung(&w, &w.leases[1], 0.5);
+        world_started(&w, &w.leases[2]);
+        world_report(&w, &w.leases[2], 2, 0.25); /* trial 1 runs on when the coordinator dies */
+        world_clear(&w);
+        T_TRUE(world_restart(&w));
+        world_tick(&w, 1);
+        if (T_TRUE(w.n_tells >= 2)) {
+            T_EQ("the last is told again", w.tells[w.n_tells - 1].number, 1);
+            T_NEAR("as it waited", w.tells[w.n_tells - 1].last_step, 1, 0);
+            T_NEAR("with the value of its rung", w.tell_values[w.n_tells - 1], 0.5, 0);
+        }
+        asy_buf_fini(&yaml);
+        world_close(&w);
+    }
 }
 
 static void median_stops_a_trial_between_milestones(void)
@@ -507,6 +545,7 @@ static void deterministic_studies_refuse_what_depends_on_time(void)
 
 T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(paused_trials_end_as_pruned_with_their_study),
+       T_TEST(the_sampler_learns_from_trials_that_wait),
        T_TEST(median_stops_a_trial_between_milestones),
        T_TEST(a_paused_study_pauses_what_it_runs_and_goes_on),
        T_TEST(what_cannot_checkpoint_runs_on_to_its_end),

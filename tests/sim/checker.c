@@ -51,6 +51,7 @@ struct sim_log {
     size_t n_dropped;
     uint64_t heard[SIM_STUDIES_MAX];
     unsigned char sampler[SIM_STUDIES_MAX], ended[SIM_STUDIES_MAX][TRIALS_MAX];
+    uint64_t latest[SIM_STUDIES_MAX][TRIALS_MAX]; /* 0, or the last outcome heard of a trial */
 };
 
 struct sim_log *sim_log_create(void)
@@ -126,13 +127,22 @@ static uint64_t mix(uint64_t h, uint64_t value)
     return (h ^ value) * UINT64_C(0x9e3779b97f4a7c15) >> 8;
 }
 
-static void hear(struct sim_log *log, size_t study, const struct asy_outcome *tell)
+/* As the tuner's contract has it, what a sampler knows are the latest outcomes, in any order. */
+static void hear(struct sim *s, size_t study, const struct asy_outcome *tell)
 {
-    uint64_t bits = 0, h = mix(log->heard[study], tell->number + 1);
+    uint64_t bits = 0, h = mix(0x5eed, tell->number + 1);
+    uint64_t *latest = &s->log->latest[study][tell->number];
+    unsigned char *ended = &s->log->ended[study][tell->number];
 
     if (!isnan(tell->values[0]))
         memcpy(&bits, &tell->values[0], sizeof bits);
-    log->heard[study] = mix(mix(h, bits), tell->state);
+    h = mix(mix(mix(h, bits), tell->state), (uint64_t)(int64_t)tell->last_step);
+    if (*ended || *latest == h)
+        sim_fail(s, "the sampler of study %zu hears of %s of trial %llu twice", study,
+                 *ended ? "the end" : "one outcome", (unsigned long long)tell->number);
+    *ended = tell->state != ASY_OUTCOME_PRUNED;
+    s->log->heard[study] ^= *latest ^ h;
+    *latest = h;
 }
 
 void sim_told_compute(struct sim *s, size_t study, const struct asy_effect *fx)
@@ -149,10 +159,7 @@ void sim_told_compute(struct sim *s, size_t study, const struct asy_effect *fx)
     } else if (!log->sampler[study]) {
         sim_fail(s, "a sampler is told something before it exists");
     } else if (fx->tell.state != ASY_OUTCOME_RUNNING && fx->tell.number < TRIALS_MAX) {
-        hear(log, study, &fx->tell);
-        if (log->ended[study][fx->tell.number]++)
-            sim_fail(s, "the sampler of study %zu hears of the end of trial %llu twice", study,
-                     (unsigned long long)fx->tell.number);
+        hear(s, study, &fx->tell);
     }
 }
 
@@ -165,6 +172,7 @@ void sim_reattach_begin(struct sim *s)
     memset(log->sampler, 0, sizeof log->sampler);
     memset(log->heard, 0, sizeof log->heard);
     memset(log->ended, 0, sizeof log->ended);
+    memset(log->latest, 0, sizeof log->latest);
     for (size_t i = 0; i < s->o->n_studies; i++)
         for (uint64_t t = 0; t < TRIALS_MAX; t++) {
             enum asy_trial_state state;

@@ -205,7 +205,7 @@ void sim_told_mark(struct sim *s, const struct sim_attempt *a, const struct asy_
 void sim_told_reply(struct sim *s, const struct sim_pending_request *request);
 void sim_told_compute(struct sim *s, size_t study, const struct asy_effect *fx);
 void sim_trace_event(struct sim *s, const struct asy_event *ev);
-/* What the sampler of a study has heard so far, in order. */
+/* What the sampler of a study knows: the latest outcome of each trial. */
 uint64_t sim_heard(const struct sim *s, size_t study);
 void sim_trace_waiting(struct sim *s);
 void sim_reattach_begin(struct sim *s);

@@ -2,8 +2,8 @@
  * test_deterministic.c - promise 5: a deterministic study gives the same table of trials with 1, 4
  * and 16 workers, whatever the timing, and though the coordinator dies on the way.
  *
- * The simulated sampler makes each point from everything it has heard, in order, so that one outcome
- * too many, too few or in another order changes the table. */
+ * The simulated sampler makes each point from the latest outcome of each trial, so that one too
+ * many, too few or too late changes the table. */
 #include <inttypes.h>
 #include <asytest.h>
 #include "sim.h"
