@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Benchmarks cannot rot: the form of rows is held, and each area prints its rows with tiny numbers."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+import rows
+
+BIN, WORK = map(os.path.abspath, sys.argv[1:3])
+
+GOOD = {"name": "service.cycles_per_s", "case": "64", "value": 11200.5, "unit": "1/s", "n": 5}
+PEER = {"peer": "other 1.0, avx2", "peer_value": 100, "ratio": 1.5}
+
+SERVICE = [("service.rss_bytes_per_trial", None), ("service.cycles_per_s", "3"),
+           ("service.cpu_us_per_cycle", "3"), ("service.cycles_per_s", "9"),
+           ("service.cpu_us_per_cycle", "9"), ("service.dispatch_p50_ms", None),
+           ("service.dispatch_p99_ms", None), ("service.fdatasync_p50_ms", None),
+           ("service.fdatasync_p99_ms", None), ("service.restart_ms", None),
+           ("service.idle_core_share", None), ("service.rss_kib_per_worker", None)]
+ON_DISK = {"service.cycles_per_s", "service.dispatch_p50_ms", "service.dispatch_p99_ms",
+           "service.restart_ms"}
+
+
+def the_form_is_held():
+    cases = [("plain", GOOD, None),
+             ("peer", {**GOOD, **PEER}, None),
+             ("missing", {"name": "a.b", "value": None, "unit": "s", "why": "no such machine"}, None),
+             ("further members", {**GOOD, "fs": "ext4"}, None),
+             ("a list", [GOOD], "not an object"),
+             ("no name", {**GOOD, "name": "cycles"}, "name"),
+             ("case of two words", {**GOOD, "case": "64 workers"}, "case"),
+             ("case as number", {**GOOD, "case": 64}, "case"),
+             ("text for value", {**GOOD, "value": "11200"}, "value"),
+             ("infinite", {**GOOD, "value": float("inf")}, "finite"),
+             ("no reason", {"name": "a.b", "value": None, "unit": "s"}, "why"),
+             ("no unit", {k: v for k, v in GOOD.items() if k != "unit"}, "unit"),
+             ("no runs", {**GOOD, "n": 0}, "n is not"),
+             ("half a peer", {**GOOD, "peer": "other 1.0"}, "peer_value"),
+             ("infinite elsewhere", {**GOOD, "p99": float("nan")}, "p99")]
+    for name, row, want in cases:
+        got = rows.mistake(row)
+        if (got is None) != (want is None) or (want and want not in got):
+            raise AssertionError(f"{name}: {got!r}, not {want!r}")
+
+
+def a_wrong_line_fails_the_whole():
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rows.py")
+    for text, code in [(json.dumps(GOOD), 0), ("", 1), (json.dumps(GOOD) + "\n{", 1),
+                       ('{"name":"a.b","value":NaN,"unit":"s","n":1}', 1)]:
+        done = subprocess.run([sys.executable, script], input=text, text=True, capture_output=True)
+        if done.returncode != code:
+            raise AssertionError(f"{text!r}: exit {done.returncode}, not {code}\n{done.stderr}")
+
+
+def the_service_prints_every_row():
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    sizes = {"runs": 2, "stored": 50, "cycles": 40, "dispatched": 20, "restarted": 100, "idle": 5,
+             "idle-ms": 1200, "few": 3, "many": 9, "rate": 200, "warm-up": 20}
+    try:
+        done = subprocess.run([os.path.join(BIN, "bench_service"), "--programs", BIN,
+                               "--dir", os.path.join(work, "dir"),
+                               *[a for k, v in sizes.items() for a in (f"--{k}", str(v))]],
+                              text=True, capture_output=True)
+    finally:
+        shutil.rmtree(work)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    if [(row["name"], row.get("case")) for row in got] != SERVICE:
+        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+    for row in got:
+        wrong = rows.mistake(row)
+        if wrong or row["value"] is None or (row["name"] in ON_DISK) > ("fs" in row):
+            raise AssertionError(f"{wrong}: {row}")
+
+
+failed = 0
+for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_every_row):
+    try:
+        case()
+        print(f"ok {case.__name__}", flush=True)
+    except Exception:
+        failed += 1
+        print(f"not ok {case.__name__}", flush=True)
+        traceback.print_exc()
+sys.exit(1 if failed else 0)
