@@ -404,9 +404,22 @@ static void pong(struct asy_core *core, struct asy__session *session, const stru
         answer->pong.sent_ms = msg->heartbeat.sent_ms;
 }
 
+/* What is asked of core itself, and tells of the moment: it must be answered while no commit comes
+ * through, or nobody would hear that the disk is full. */
+static int is_live(const struct asy_msg *msg)
+{
+    static const char *const questions[] = { "workers", "explain", "live" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(questions) && msg->type == ASY_MSG_QUERY; i++)
+        if (!strcmp(asy__str(msg->query.what), questions[i]))
+            return 1;
+    return 0;
+}
+
 static void query(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg)
 {
-    struct asy_effect *fx = asy__effect(core, ASY_FX_QUERY, asy__so_far(core));
+    struct asy_effect *fx = asy__effect(core, ASY_FX_QUERY,
+                                        is_live(msg) ? 0 : asy__so_far(core));
 
     if (!fx)
         return;

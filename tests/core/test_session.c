@@ -45,6 +45,31 @@ static void who_does_not_fit_is_rejected_with_a_reason(void)
     }
 }
 
+static void answers_about_the_moment_wait_for_no_commit(void)
+{
+    static const struct { const char *what; int waits; } cases[] = {
+        { "study", 1 }, { "trials", 1 }, { "events", 1 },
+        { "workers", 0 }, { "explain", 0 }, { "live", 0 },
+    };
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+            struct asy_msg msg = { .type = ASY_MSG_QUERY };
+
+            w.query_commit = UINT64_MAX;
+            msg.query.what = cases[i].what;
+            msg.query.study = "a";
+            msg.query.trial = -1;
+            world_msg(&w, CLIENT_PEER, OWNER, &msg);
+            T_TRUE(w.query_commit != UINT64_MAX);
+            T_EQ(cases[i].what, w.query_commit > 0, cases[i].waits);
+        }
+    }
+    world_close(&w);
+}
+
 static void limits_hold(void)
 {
     struct world w;
@@ -389,7 +414,7 @@ static void records_are_kept_and_answered(void)
     world_close(&w);
 }
 
-T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(limits_hold),
+T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(limits_hold), T_TEST(answers_about_the_moment_wait_for_no_commit),
        T_TEST(unknown_sessions_are_asked_to_greet_again),
        T_TEST(another_users_worker_is_not_taken_over),
        T_TEST(a_silent_worker_is_suspect_then_lost), T_TEST(lateness_of_the_loop_moves_deadlines),

@@ -149,6 +149,9 @@ static void keep_effect(struct world *w, const struct asy_effect *fx)
     case ASY_FX_CLOSE:
         w->n_closes++;
         break;
+    case ASY_FX_QUERY:
+        w->query_commit = fx->commit;
+        break;
     default:
         break;
     }
