@@ -206,6 +206,7 @@ static void paused(struct asy_core *core, struct asy__trial *t, uint64_t step, u
     struct asy__study *s = t->study;
     struct asy_event ev;
     char text[240] = "";
+    double *values;
 
     if (milestone == UINT64_MAX || step < milestone) {
         asy__trial_queue(core, t,
@@ -218,12 +219,15 @@ static void paused(struct asy_core *core, struct asy__trial *t, uint64_t step, u
         complete(core, t);
         return;
     }
+    if (!(values = asy__alloc(core, asy__n_objectives(s) * sizeof *values)))
+        return;
+    asy__trial_values(t, values);
     asy_pruner_explain(s->pruner, t->number, text, sizeof text);
     ev = asy__event(core, ASY_EV_TRIAL_STATE, s, t);
     ev.trial_state.state = ASY_TRIAL_PAUSED;
     ev.trial_state.cause = ASY_CAUSE_RUNG;
     ev.trial_state.text = asy__dup(core, text);
-    ev.trial_state.value = NAN;
+    ev.trial_state.value = values[0];
     ev.trial_state.step = t->step;
     asy__emit(core, &ev);
 }

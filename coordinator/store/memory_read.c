@@ -64,6 +64,7 @@ struct built {
     struct asy__trial *trials;          /* [known->trials] */
     const struct asy_event **created;   /* [known->trials] */
     const char *spec;
+    uint64_t last_seq;
 };
 
 static void fini(struct built *b)
@@ -87,6 +88,7 @@ static int build(const struct asy__memory *m, const struct asy__memory_study *kn
 
         if (asy_id_cmp(ev->study, known->id) != 0)
             continue;
+        ret->last_seq = ev->seq;
         if (ev->kind == ASY_EV_STUDY_CREATED) {
             asy__study_init(&ret->row, ev);
             ret->spec = asy__text(ev->study_created.spec);
@@ -128,7 +130,7 @@ static int give_study(const struct asy__memory *m, const struct asy__memory_stud
         .failed = counts[ASY_TRIAL_FAILED], .cancelled = counts[ASY_TRIAL_CANCELLED],
         .running = counts[ASY_TRIAL_LEASED] + counts[ASY_TRIAL_RUNNING],
         .paused = counts[ASY_TRIAL_PAUSED], .queued = counts[ASY_TRIAL_QUEUED],
-        .best = b.row.best, .best_trial = b.row.best_trial,
+        .best = b.row.best, .best_trial = b.row.best_trial, .last_seq = b.last_seq,
     };
     rc = each(arg, &row);
     fini(&b);
@@ -549,6 +551,48 @@ static int tags(struct asy_reader *reader, struct asy_id study, uint64_t number,
     return rc;
 }
 
+static int by_digest(const void *a, const void *b)
+{
+    const struct asy_dataset_row *x = a, *y = b;
+    int cmp = strcmp(x->name, y->name);
+
+    return cmp ? cmp : strcmp(x->digest, y->digest);
+}
+
+/* The first word on a name and digest stays. */
+static int add_dataset(struct list *list, const struct asy_event *ev)
+{
+    struct asy_dataset_row row = { asy__text(ev->dataset.name), asy__text(ev->dataset.digest),
+                                   asy__text(ev->dataset.source), asy__text(ev->dataset.profile) };
+    struct asy_dataset_row *rows = list->rows, *at;
+
+    for (size_t i = 0; i < list->n; i++)
+        if (by_digest(&rows[i], &row) == 0)
+            return 0;
+    if (!(at = add_row(list)))
+        return ASY_E_NOMEM;
+    *at = row;
+    return 0;
+}
+
+static int datasets(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                    asy_dataset_row_f each, void *arg, struct asy_error *err)
+{
+    const struct asy__memory *m = memory_of(reader);
+    struct list list = { .size = sizeof(struct asy_dataset_row) };
+    int rc = 0;
+
+    for (size_t i = 0; i < m->n_events && rc == 0; i++)
+        if (m->events[i].kind == ASY_EV_DATASET && is_of(&m->events[i], study, number) &&
+            add_dataset(&list, &m->events[i]))
+            rc = no_memory(err);
+    sort(&list, by_digest);
+    for (size_t i = 0; i < list.n && rc == 0; i++)
+        rc = each(arg, (struct asy_dataset_row *)list.rows + i);
+    free(list.rows);
+    return rc;
+}
+
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
@@ -578,5 +622,6 @@ static void close_reader(struct asy_reader *reader)
 
 const struct asy__reader_ops asy__memory_reader_ops = {
     .close = close_reader, .studies = studies, .trials = trials, .attempts = attempts,
-    .metrics = metrics, .artifacts = artifacts, .tags = tags, .events = events,
+    .metrics = metrics, .artifacts = artifacts, .tags = tags,
+    .datasets = datasets, .events = events,
 };

@@ -85,6 +85,8 @@ static unsigned trial_state(struct asy__trial *trial, struct asy__study *study,
     trial->text = asy__text(event->trial_state.text);
     if (event->trial_state.step > 0)
         trial->step = event->trial_state.step;
+    if (to == ASY_TRIAL_PAUSED)
+        trial->value = event->trial_state.value; /* so far */
     if (asy_trial_state_ended(to)) {
         trial->value = event->trial_state.value;
         trial->ended_us = event->wall_us;

@@ -215,6 +215,12 @@ int asy_reader_tags(struct asy_reader *reader, struct asy_id study, uint64_t num
     return reader->ops->tags(reader, study, number, each, arg, err);
 }
 
+int asy_reader_datasets(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                        asy_dataset_row_f each, void *arg, struct asy_error *err)
+{
+    return reader->ops->datasets(reader, study, number, each, arg, err);
+}
+
 int asy_reader_events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
                       uint64_t after_seq, int64_t limit, asy_event_f each, void *arg,
                       struct asy_error *err)

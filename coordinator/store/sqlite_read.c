@@ -9,13 +9,15 @@
 enum read_stmt {
     R_STUDIES, R_STUDIES_NAMED, R_STUDIES_BETWEEN, R_STUDY_ID,
     R_TRIALS, R_TRIALS_BEST, R_ATTEMPTS, R_METRICS, R_ALL_METRICS, R_ARTIFACTS, R_TAGS,
+    R_DATASETS,
     R_EVENTS, R_EVENTS_OF_STUDY, R_EVENTS_OF_TRIAL, R_N,
 };
 
 #define STUDY_COLUMNS                                                                              \
     "SELECT s.uuid, s.name, x.name, coalesce(u.key, ''), s.spec, s.command_line, s.state,"         \
     " s.cause, s.text, s.created_us, s.ended_us, s.queued, s.leased, s.running, s.paused,"         \
-    " s.complete, s.pruned, s.failed, s.cancelled, s.best, s.best_is_nan, s.best_trial"            \
+    " s.complete, s.pruned, s.failed, s.cancelled, s.best, s.best_is_nan, s.best_trial,"           \
+    " s.last_seq"                                                                                  \
     " FROM study s JOIN experiment x ON x.id = s.experiment LEFT JOIN user u ON u.id = s.owner_id"
 #define TRIAL_COLUMNS                                                                              \
     "SELECT r.uuid, r.id, r.state, r.cause, r.text, r.params, coalesce(w.text, ''), r.value,"      \
@@ -53,6 +55,8 @@ const char *const asy__read_sql[] = {
     [R_ARTIFACTS] = "SELECT name, path, sha, bytes, step, attempt FROM artifact WHERE run = ?"
                     " ORDER BY name, step, attempt",
     [R_TAGS] = "SELECT key, value FROM tag WHERE run = ? ORDER BY key",
+    [R_DATASETS] = "SELECT d.name, d.digest, d.source, d.profile FROM input i"
+                   " JOIN dataset d ON d.id = i.dataset WHERE i.run = ? ORDER BY d.name, d.digest",
     [R_EVENTS] = EVENT_COLUMNS " WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2",
     [R_EVENTS_OF_STUDY] = EVENT_COLUMNS " WHERE e.seq > ?1 AND e.seq <= ?4 AND +e.study = ?3"
                           " ORDER BY e.seq LIMIT ?2",
@@ -161,6 +165,7 @@ static int give_study(sqlite3_stmt *stmt, void *arg)
                  row.cancelled;
     row.best = asy__col_f64(stmt, 19);
     row.best_trial = sqlite3_column_int64(stmt, 21);
+    row.last_seq = asy__col_u64(stmt, 22);
     return ctx->each(ctx->arg, &row);
 }
 
@@ -395,6 +400,30 @@ static int tags(struct asy_reader *reader, struct asy_id study, uint64_t number,
     return stmt ? each_row(reader, stmt, give_tag, &ctx, err) : rc;
 }
 
+struct dataset_ctx {
+    asy_dataset_row_f each;
+    void *arg;
+};
+
+static int give_dataset(sqlite3_stmt *stmt, void *arg)
+{
+    struct dataset_ctx *ctx = arg;
+    struct asy_dataset_row row = { asy__col_text(stmt, 0), asy__col_text(stmt, 1),
+                                   asy__col_text(stmt, 2), asy__col_text(stmt, 3) };
+
+    return ctx->each(ctx->arg, &row);
+}
+
+static int datasets(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                    asy_dataset_row_f each, void *arg, struct asy_error *err)
+{
+    struct dataset_ctx ctx = { each, arg };
+    int rc;
+    sqlite3_stmt *stmt = of_run(reader, R_DATASETS, study, number, &rc, err);
+
+    return stmt ? each_row(reader, stmt, give_dataset, &ctx, err) : rc;
+}
+
 /* ---- events ---------------------------------------------------------------------------------- */
 
 struct event_ctx {
@@ -446,5 +475,6 @@ static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial
 
 const struct asy__reader_ops asy__sqlite_reader_ops = {
     .close = asy__sqlite_reader_close, .studies = studies, .trials = trials, .attempts = attempts,
-    .metrics = metrics, .artifacts = artifacts, .tags = tags, .events = events,
+    .metrics = metrics, .artifacts = artifacts, .tags = tags,
+    .datasets = datasets, .events = events,
 };

@@ -64,6 +64,7 @@ static void asha_promotes_the_better_and_prunes_the_rest(void)
             world_clear(&w);
         }
         T_EQ("the other one waits", world_state(&w, a, 0), ASY_TRIAL_PAUSED);
+        T_NEAR("with its value so far", trial_event(&w, a, 0)->trial_state.value, 1.0, 0);
     }
     world_close(&w);
 }

@@ -88,6 +88,13 @@ struct ids {
     size_t n;
 };
 
+static int put_dataset(void *arg, const struct asy_dataset_row *r)
+{
+    asy_buf_addf(arg, "   dataset '%s' %s from %s: %s\n", r->name, r->digest, r->source,
+                 r->profile);
+    return 0;
+}
+
 static int put_study(void *arg, const struct asy_study_row *r)
 {
     struct ids *list = arg;
@@ -95,11 +102,11 @@ static int put_study(void *arg, const struct asy_study_row *r)
 
     asy_buf_addf(list->buf, "study %s '%s' project='%s' owner='%s' %s '%s' state=%d cause=%d '%s' %"
                  PRId64 " %" PRId64 " n=%" PRIu64 ": %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-                 " %" PRIu64 " %" PRIu64 " %" PRIu64 " best=%s@%" PRId64 "\n",
+                 " %" PRIu64 " %" PRIu64 " %" PRIu64 " best=%s@%" PRId64 " last=%" PRIu64 "\n",
                  asy_id_format(r->id, id), r->name, r->project, r->owner, r->spec, r->command_line,
                  r->state, r->cause, r->text, r->created_us, r->ended_us, r->trials, r->complete,
                  r->pruned, r->failed, r->cancelled, r->running, r->paused, r->queued,
-                 num(r->best), r->best_trial);
+                 num(r->best), r->best_trial, r->last_seq);
     if (list->n < ASY_ARRAY_LEN(list->ids))
         list->ids[list->n++] = r->id;
     return 0;
@@ -119,7 +126,9 @@ static int dump_run(struct asy_reader *reader, struct asy_id study, uint64_t tri
         return rc;
     if ((rc = asy_reader_artifacts(reader, study, trial, put_artifact, buf, err)))
         return rc;
-    return asy_reader_tags(reader, study, trial, put_tag, buf, err);
+    if ((rc = asy_reader_tags(reader, study, trial, put_tag, buf, err)))
+        return rc;
+    return asy_reader_datasets(reader, study, trial, put_dataset, buf, err);
 }
 
 static int dump_study(struct asy_reader *reader, struct asy_id study, struct asy_buf *buf,

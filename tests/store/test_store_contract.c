@@ -90,6 +90,15 @@ static int keep_tag(void *arg, const struct asy_tag_row *row)
     return row_done(k);
 }
 
+static int keep_dataset(void *arg, const struct asy_dataset_row *row)
+{
+    struct kept *k = arg;
+
+    snprintf(k->text[k->n % 64], sizeof k->text[0], "%s %s %s %s", row->name, row->digest,
+             row->source, row->profile);
+    return row_done(k);
+}
+
 static int keep_event(void *arg, const struct asy_event *event)
 {
     struct kept *k = arg;
@@ -447,6 +456,11 @@ static void files_and_tags_hang_on_runs(void)
         ev->dataset.digest = "abcd";
         ev->dataset.source = "file";
         ev->dataset.profile = "{}";
+        ev = work_add(&f.work, ASY_EV_DATASET, study, WORK_NONE, 0);
+        ev->dataset.name = "digits.csv";
+        ev->dataset.digest = "abcd";
+        ev->dataset.source = "said again";
+        ev->dataset.profile = "";
         if (!commit(&f) || !reopen(&f))
             goto out;
         T_OK(asy_reader_artifacts(f.reader, study, 0, keep_artifact, &k, &f.err), &f.err);
@@ -461,6 +475,65 @@ static void files_and_tags_hang_on_runs(void)
         T_STR("newest value", k.text[0], "note=changed");
         T_OK(asy_reader_tags(f.reader, study, WORK_NONE, keep_tag, &k, &f.err), &f.err);
         T_STR("of the study", k.text[1], "note=of the study");
+        memset(&k, 0, sizeof k);
+        T_OK(asy_reader_datasets(f.reader, study, WORK_NONE, keep_dataset, &k, &f.err), &f.err);
+        T_EQ("one data set", k.n, 1);
+        T_STR("with all it was given", k.text[0], "digits.csv abcd file {}");
+        T_OK(asy_reader_datasets(f.reader, study, 0, keep_dataset, &k, &f.err), &f.err);
+        T_EQ("of the study, not of its trial", k.n, 1);
+    out:
+        teardown(&f);
+    }
+}
+
+static void a_study_names_its_newest_event(void)
+{
+    FOR_EACH_ENGINE(f)
+    {
+        struct fixture f;
+        struct asy_id study = work_id(1);
+        struct kept k = { 0 };
+
+        if (!setup(&f, &engines[f_i]))
+            goto out;
+        work_study(&f.work, study, "s", "maximize");
+        work_trial(&f.work, study, 0, 100);
+        work_study(&f.work, work_id(2), "later", "maximize");
+        if (!commit(&f) || !reopen(&f))
+            goto out;
+        T_OK(asy_reader_studies(f.reader, "s", 1, keep_study, &k, &f.err), &f.err);
+        T_EQ("of a study's own events", k.study.last_seq, 2);
+        work_lease(&f.work, study, 0, 1, 101, 0, 0);
+        if (!commit(&f) || !reopen(&f))
+            goto out;
+        T_OK(asy_reader_studies(f.reader, "s", 1, keep_study, &k, &f.err), &f.err);
+        T_EQ("after another's", k.study.last_seq, 4);
+    out:
+        teardown(&f);
+    }
+}
+
+static void a_paused_trial_shows_its_value_so_far(void)
+{
+    FOR_EACH_ENGINE(f)
+    {
+        struct fixture f;
+        struct asy_id study = work_id(1);
+        struct kept k = { 0 };
+
+        if (!setup(&f, &engines[f_i]))
+            goto out;
+        work_study(&f.work, study, "s", "maximize");
+        work_trial(&f.work, study, 0, 100);
+        work_lease(&f.work, study, 0, 1, 101, 0, 0);
+        work_start(&f.work, study, 0, 1);
+        work_trial_state(&f.work, study, 0, ASY_TRIAL_PAUSED, 0.5);
+        if (!commit(&f) || !reopen(&f))
+            goto out;
+        T_OK(asy_reader_trial(f.reader, study, 0, keep_trial, &k, &f.err), &f.err);
+        T_NEAR("value", k.trial.value, 0.5, 0);
+        T_OK(asy_reader_studies(f.reader, "s", 1, keep_study, &k, &f.err), &f.err);
+        T_EQ("no best yet", k.study.best_trial, -1);
     out:
         teardown(&f);
     }
@@ -540,5 +613,6 @@ T_MAIN("store contract", T_TEST(commits_number_events_in_order),
        T_TEST(a_refused_commit_changes_nothing), T_TEST(a_trial_goes_through_its_life),
        T_TEST(numbers_survive_as_they_are), T_TEST(a_resumed_attempt_undoes_later_steps),
        T_TEST(studies_are_found_by_name_and_id), T_TEST(trials_come_by_number_or_value),
-       T_TEST(files_and_tags_hang_on_runs), T_TEST(replay_gives_what_core_needs),
+       T_TEST(files_and_tags_hang_on_runs), T_TEST(a_study_names_its_newest_event),
+       T_TEST(a_paused_trial_shows_its_value_so_far), T_TEST(replay_gives_what_core_needs),
        T_TEST(replay_skips_what_is_over))

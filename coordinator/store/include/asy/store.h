@@ -87,6 +87,7 @@ struct asy_study_row {
     uint64_t trials, complete, pruned, failed, cancelled, running, paused, queued;
     double best;                   /* of complete trials; NaN: none */
     int64_t best_trial;            /* -1: none */
+    uint64_t last_seq;             /* of its newest event */
 };
 struct asy_trial_row {
     struct asy_id id, study;
@@ -94,7 +95,7 @@ struct asy_trial_row {
     enum asy_trial_state state;
     enum asy_cause cause;
     const char *text, *params /* JSON */, *source;
-    double value;                  /* objective; NaN: none */
+    double value;                  /* objective, of a paused trial so far; NaN: none */
     uint64_t step, seed;
     uint32_t attempts;
     int64_t created_us, started_us, ended_us;
@@ -132,12 +133,16 @@ struct asy_artifact_row {
 struct asy_tag_row {
     const char *key, *value;
 };
+struct asy_dataset_row {
+    const char *name, *digest, *source, *profile /* JSON */;
+};
 typedef int (*asy_study_row_f)(void *arg, const struct asy_study_row *row);
 typedef int (*asy_trial_row_f)(void *arg, const struct asy_trial_row *row);
 typedef int (*asy_attempt_row_f)(void *arg, const struct asy_attempt_row *row);
 typedef int (*asy_metric_row_f)(void *arg, const struct asy_metric_row *row);
 typedef int (*asy_artifact_row_f)(void *arg, const struct asy_artifact_row *row);
 typedef int (*asy_tag_row_f)(void *arg, const struct asy_tag_row *row);
+typedef int (*asy_dataset_row_f)(void *arg, const struct asy_dataset_row *row);
 
 /* Newest first, at most limit (< 0: all; so in the queries below). name_or_id: one study (exactly
  * this name, the newest if projects share it; else an id or a prefix of at least 6 digits); NULL:
@@ -168,6 +173,10 @@ ASY_MUST_CHECK int asy_reader_artifacts(struct asy_reader *reader, struct asy_id
 /* number UINT64_MAX: the study's own. */
 ASY_MUST_CHECK int asy_reader_tags(struct asy_reader *reader, struct asy_id study, uint64_t number,
                                    asy_tag_row_f each, void *arg, struct asy_error *err);
+/* The data that went in, by name and digest. number UINT64_MAX: the study's own. */
+ASY_MUST_CHECK int asy_reader_datasets(struct asy_reader *reader, struct asy_id study,
+                                       uint64_t number, asy_dataset_row_f each, void *arg,
+                                       struct asy_error *err);
 /* Events after a seq, of a study (none: all) and trial (UINT64_MAX: all). */
 ASY_MUST_CHECK int asy_reader_events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
                                      uint64_t after_seq, int64_t limit, asy_event_f each, void *arg,

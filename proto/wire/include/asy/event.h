@@ -138,7 +138,8 @@ struct asy_event {
         struct { struct asy_id id; const double *x; size_t n_x; uint64_t seed; const char *params;
                  const char *source; /* "tpe", "enqueued", … */ } trial_created;
         struct { enum asy_trial_state state; enum asy_cause cause; const char *text;
-                 double value; /* final objective; NaN: none */ uint64_t step; } trial_state;
+                 double value; /* objective when paused or ended; NaN: none */ uint64_t step;
+                 } trial_state;
         struct { struct asy_id id; uint64_t epoch, job, milestone;
                  const struct asy_placement *placements; size_t n_placements;
                  struct asy_checkpoint from; } leased;
