@@ -3,7 +3,9 @@
  * the command line is made from. Fields are only ever added. */
 #include "query.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <asy/study.h>
 
 #define TRIAL_NONE UINT64_MAX
 
@@ -64,6 +66,7 @@ static void study_members(struct asy_jsonw *w, const struct asy_study_row *row, 
     put_number(w, "best", row->best);
     asy_jsonw_i64(w, "best_trial", row->best_trial);
     asy_jsonw_str(w, "command", row->command_line);
+    asy_jsonw_u64(w, "last_seq", row->last_seq);
     if (with_spec)
         put_json(w, "spec", row->spec);
 }
@@ -116,12 +119,6 @@ static int on_trial(void *arg, const struct asy_trial_row *row)
     asy_jsonw_open(w, NULL, '{');
     trial_members(w, row);
     asy_jsonw_close(w, '}');
-    return 0;
-}
-
-static int on_whole_trial(void *arg, const struct asy_trial_row *row)
-{
-    trial_members(arg, row);
     return 0;
 }
 
@@ -190,6 +187,19 @@ static int on_tag(void *arg, const struct asy_tag_row *row)
     return 0;
 }
 
+static int on_dataset(void *arg, const struct asy_dataset_row *row)
+{
+    struct asy_jsonw *w = arg;
+
+    asy_jsonw_open(w, NULL, '{');
+    asy_jsonw_str(w, "name", row->name);
+    asy_jsonw_str(w, "digest", row->digest);
+    asy_jsonw_str(w, "source", row->source);
+    put_json(w, "profile", row->profile);
+    asy_jsonw_close(w, '}');
+    return 0;
+}
+
 static int on_event(void *arg, const struct asy_event *event)
 {
     asy_event_write_json(event, arg, NULL);
@@ -208,11 +218,63 @@ static int write_trials(struct asy_reader *reader, const struct asy__question *q
     return rc;
 }
 
-static int write_trial(struct asy_reader *reader, struct asy_id study, uint64_t number,
-                       struct asy_jsonw *w, struct asy_error *err)
+/* Data is the study's, the same for all of its trials. */
+static int write_datasets(struct asy_reader *reader, struct asy_id study, struct asy_jsonw *w,
+                          struct asy_error *err)
 {
-    int rc = asy_reader_trial(reader, study, number, on_whole_trial, w, err);
+    int rc;
 
+    asy_jsonw_open(w, "datasets", '[');
+    rc = asy_reader_datasets(reader, study, TRIAL_NONE, on_dataset, w, err);
+    asy_jsonw_close(w, ']');
+    return rc;
+}
+
+/* What a trial runs: the study's command with this trial's parameters; null for a model. */
+static void write_command(struct asy_jsonw *w, const char *spec_text, const char *params_text)
+{
+    struct asy_study_spec *spec = NULL;
+    struct asy_json *params = NULL;
+    char **argv = NULL;
+
+    if (asy_study_parse(spec_text, strlen(spec_text), "the study", NULL, &spec, NULL, NULL) == 0 &&
+        spec->kind == ASY_RUN_COMMAND &&
+        asy_json_parse(params_text, strlen(params_text), &params, NULL) == 0 &&
+        asy_study_argv(spec, params, &argv, NULL) == 0) {
+        asy_jsonw_open(w, "command", '[');
+        for (size_t i = 0; argv[i]; i++)
+            asy_jsonw_str(w, NULL, argv[i]);
+        asy_jsonw_close(w, ']');
+        asy_study_argv_free(argv);
+    } else {
+        asy_jsonw_null(w, "command");
+    }
+    asy_json_destroy(params);
+    asy_study_destroy(spec);
+}
+
+struct whole_trial {
+    struct asy_jsonw *w;
+    const char *spec;
+};
+
+static int on_whole_trial(void *arg, const struct asy_trial_row *row)
+{
+    struct whole_trial *whole = arg;
+
+    trial_members(whole->w, row);
+    write_command(whole->w, whole->spec, row->params);
+    return 0;
+}
+
+static int write_trial(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                       const char *spec, struct asy_jsonw *w, struct asy_error *err)
+{
+    struct whole_trial whole = { w, spec };
+    int rc = asy_reader_trial(reader, study, number, on_whole_trial, &whole, err);
+
+    if (rc == 0)
+        rc = write_datasets(reader, study, w, err);
     asy_jsonw_open(w, "attempt_list", '[');
     if (rc == 0)
         rc = asy_reader_attempts(reader, study, number, on_attempt, w, err);
@@ -254,6 +316,32 @@ static int write_events(struct asy_reader *reader, const struct asy__question *q
     return rc;
 }
 
+struct spec_of {
+    struct asy_id id;
+    char *spec;
+};
+
+static int on_spec(void *arg, const struct asy_study_row *row)
+{
+    struct spec_of *of = arg;
+
+    of->id = row->id;
+    free(of->spec);
+    return (of->spec = strdup(row->spec)) ? 0 : ASY_E_NOMEM;
+}
+
+static int answer_trial(struct asy_reader *reader, const struct asy__question *q,
+                        struct asy_jsonw *w, struct asy_error *err)
+{
+    struct spec_of of = { .spec = NULL };
+    int rc = asy_reader_studies(reader, q->study, 1, on_spec, &of, err);
+
+    if (rc == 0)
+        rc = write_trial(reader, of.id, (uint64_t)q->trial, of.spec ? of.spec : "", w, err);
+    free(of.spec);
+    return rc;
+}
+
 static int write_answer(struct asy_reader *reader, const struct asy__question *q,
                         struct asy_jsonw *w, struct asy_error *err)
 {
@@ -274,8 +362,10 @@ static int write_answer(struct asy_reader *reader, const struct asy__question *q
         asy_jsonw_open(w, "tags", '{');
         rc = asy_reader_tags(reader, study, TRIAL_NONE, on_tag, w, err);
         asy_jsonw_close(w, '}');
-        return rc;
+        return rc < 0 ? rc : write_datasets(reader, study, w, err);
     }
+    if (!strcmp(q->what, "trial") && q->trial >= 0)
+        return answer_trial(reader, q, w, err);
     rc = asy_reader_studies(reader, q->study, 1, on_study, &found, err);
     if (rc < 0)
         return rc;
@@ -283,8 +373,6 @@ static int write_answer(struct asy_reader *reader, const struct asy__question *q
         return write_trials(reader, q, found.id, w, err);
     if (!strcmp(q->what, "events"))
         return write_events(reader, q, found.id, w, err);
-    if (!strcmp(q->what, "trial") && q->trial >= 0)
-        return write_trial(reader, found.id, (uint64_t)q->trial, w, err);
     return asy_fail(err, ASY_E_UNSUPPORTED, "no question is called '%s'", q->what);
 }
 
