@@ -260,7 +260,7 @@ int asy_parse_size(const char *text, size_t len, uint64_t *ret_bytes, struct asy
                      "is not a size, as in 512, 64KiB, 1MiB, 2GiB, 500MB", ret_bytes, err);
 }
 
-const char *asy_format_f64(double value, char text[32])
+static const char *format(double value, int least, int most, char text[32])
 {
     locale_t ours = asy__locale_c(), before;
 
@@ -269,7 +269,7 @@ const char *asy_format_f64(double value, char text[32])
     if (isinf(value))
         return memcpy(text, value < 0 ? "-inf" : "inf", value < 0 ? 5 : 4);
     before = ours ? uselocale(ours) : (locale_t)0;
-    for (int precision = 15; precision <= 17; precision++) {
+    for (int precision = least; precision <= most; precision++) {
         snprintf(text, 32, "%.*g", precision, value);
         if (!ours || strtod_l(text, NULL, ours) == value)
             break;
@@ -277,4 +277,14 @@ const char *asy_format_f64(double value, char text[32])
     if (before)
         uselocale(before);
     return text;
+}
+
+const char *asy_format_f64(double value, char text[32])
+{
+    return format(value, 15, 17, text);
+}
+
+const char *asy_format_short(double value, char text[32])
+{
+    return format(value, 5, 5, text);
 }

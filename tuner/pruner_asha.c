@@ -193,22 +193,33 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
     const struct asha *a = p->state;
     const struct trial *t = trial_get(a, number);
     double sign = p->goal == ASY_MAXIMIZE ? -1 : 1;
-    const struct asy__order *order;
-    char value[32];
+    char value[32], rule[80];
+    size_t place, of, best;
+    int waits;
 
     if (!t || (t->phase != WAITS && t->phase != STOPPED))
         return;
-    order = &a->rungs[t->rung];
-    asy_format_f64(sign * t->score, value);
-    if (t->phase == WAITS)
-        snprintf(text, n, "asha: waits at rung %llu with value %s, place %zu of %zu; the best %zu "
-                 "go on (reduction %llu)", (unsigned long long)a->length[t->rung], value,
-                 asy__order_place(order, t->score, number) + 1, order->len,
-                 (size_t)(order->len / a->reduction), (unsigned long long)a->reduction);
+    waits = t->phase == WAITS;
+    if (waits) {
+        const struct asy__order *order = &a->rungs[t->rung];
+
+        place = asy__order_place(order, t->score, number) + 1;
+        of = order->len;
+        best = order->len / a->reduction;
+    } else {
+        place = t->place + 1;
+        of = t->n;
+        best = t->limit;
+    }
+    if (best > 0)
+        snprintf(rule, sizeof rule, "so the best %zu %s", best, waits ? "do" : "did");
     else
-        snprintf(text, n, "asha: stopped at rung %llu with value %s, place %zu of %zu; the best "
-                 "%zu went on (reduction %llu)", (unsigned long long)a->length[t->rung], value,
-                 t->place + 1, t->n, t->limit, (unsigned long long)a->reduction);
+        snprintf(rule, sizeof rule, "the first once %llu are there",
+                 (unsigned long long)a->reduction);
+    snprintf(text, n, "asha: its value %s at step %llu %s place %zu of %zu there; one in %llu goes "
+             "on, %s", asy_format_short(sign * t->score, value),
+             (unsigned long long)a->length[t->rung], waits ? "is" : "was", place, of,
+             (unsigned long long)a->reduction, rule);
 }
 
 /* ---- building ------------------------------------------------------------------------------ */

@@ -259,13 +259,13 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
     if (!t || !t->stopped)
         return;
     if (isnan(t->best)) {
-        snprintf(text, n, "median: stopped at step %llu, all its values are nan",
+        snprintf(text, n, "median: up to step %llu all its values were nan",
                  (unsigned long long)t->last_step);
         return;
     }
-    snprintf(text, n, "median: stopped at step %llu, its best value %s is worse than %s, the "
-             "median of %llu completed trials at that step", (unsigned long long)t->last_step,
-             asy_format_f64(sign * t->best, best), asy_format_f64(sign * t->median, median),
+    snprintf(text, n, "median: its best value up to step %llu, %s, was worse than %s, the median "
+             "of %llu completed trials there", (unsigned long long)t->last_step,
+             asy_format_short(sign * t->best, best), asy_format_short(sign * t->median, median),
              (unsigned long long)t->median_of);
 }
 
