@@ -238,6 +238,16 @@ static const char *voiding(const struct asy__study *s)
     return s->lag > 0 ? "; the study is not deterministic any more" : "";
 }
 
+static const char *crash_text(struct asy_core *core, const struct asy__trial *t, const char *text,
+                              const char *more)
+{
+    const char *why = *text ? text : "no reason given";
+
+    return t->crashes == 1 ? asy__textf(core, "crashed: %s%s", why, more)
+                           : asy__textf(core, "crashed %" PRIu32 " times, the last time: %s%s",
+                                        t->crashes, why, more);
+}
+
 static void crashed(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
                     const char *text)
 {
@@ -252,15 +262,12 @@ static void crashed(struct asy_core *core, struct asy__trial *t, enum asy_cause 
         int once = s->spec->retries == 0;
 
         asy__trial_end(core, t, ASY_TRIAL_FAILED, once && cause ? cause : ASY_CAUSE_RETRIES,
-                       asy__textf(core, "crashed %" PRIu32 " times, the last time: %s%s",
-                                  t->crashes, *text ? text : "no reason given", voiding(s)));
+                       crash_text(core, t, text, voiding(s)));
         return;
     }
     for (uint32_t i = 1; i < t->crashes && wait < BACKOFF_MAX_MS; i++)
         wait *= 2;
-    asy__trial_queue(core, t, ASY_CAUSE_BACKOFF,
-                     asy__textf(core, "crashed %" PRIu32 " times, the last time: %s", t->crashes,
-                                *text ? text : "no reason given"));
+    asy__trial_queue(core, t, ASY_CAUSE_BACKOFF, crash_text(core, t, text, ""));
     t->ready_ms = core->now_ms + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
 }
 
@@ -286,7 +293,8 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
     if (end == ASY_END_COMPLETE) {
         complete(core, t);
     } else if (end == ASY_END_DIVERGED) {
-        asy__trial_end(core, t, ASY_TRIAL_FAILED, ASY_CAUSE_DIVERGED, text);
+        asy__trial_end(core, t, ASY_TRIAL_FAILED, ASY_CAUSE_DIVERGED,
+                       *text ? text : asy__textf(core, "diverged at step %" PRIu64, step));
     } else if (t->stop != ASY_CAUSE_NONE || t->hit || t->study->state == ASY_STUDY_STOPPING) {
         asy__trial_stopped(core, t);
     } else if (end == ASY_END_PAUSED) {

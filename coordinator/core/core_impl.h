@@ -403,7 +403,7 @@ int asy__may(const struct asy_core *core, const struct asy__session *session,
              const struct asy__study *study);
 void asy__drain(struct asy_core *core);
 
-/* ---- schedule.c, explain.c ------------------------------------------------------------------- */
+/* ---- schedule.c, explain.c, look.c ----------------------------------------------------------- */
 void asy__schedule(struct asy_core *core);
 /* How many attempts of this study would find room now, at most max. */
 uint64_t asy__room(const struct asy_core *core, const struct asy__study *study, uint64_t max);
@@ -413,4 +413,7 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *st
                               size_t n);
 enum asy_cause asy__why_trial(const struct asy_core *core, struct asy__study *study,
                               const struct asy__trial *trial, char *text, size_t n);
+/* look.c: what `workers` says of one, as members of an open object. */
+void asy__worker_members(const struct asy_core *core, const struct asy__worker *worker,
+                         int64_t now_ms, struct asy_jsonw *w);
 #endif

@@ -58,10 +58,16 @@ static enum asy_cause never(const struct asy__study *s, const struct tally *y, c
                  " workers has is %zu", asy__need_gpus(s), y->connected, y->most_gpus);
         return ASY_CAUSE_NO_GPU;
     }
-    snprintf(text, n, "asks for %" PRIu32 " cores and %" PRIu64 " MiB on one worker; the most that "
-             "one of %" PRIu32 " has is %" PRIu32 " cores and %" PRIu64 " MiB",
-             asy__need_cores(s), asy__need_memory(s) >> 20, y->connected, y->most_cores,
-             y->most_memory >> 20);
+    if (y->most_cores >= asy__need_cores(s) && asy__need_memory(s) <= y->most_memory)
+        snprintf(text, n, "asks for %" PRIu32 " cores and %" PRIu64 " MiB on one worker; of %" PRIu32
+                 " none has both", asy__need_cores(s), asy__need_memory(s) >> 20, y->connected);
+    else if (y->most_cores < asy__need_cores(s))
+        snprintf(text, n, "asks for %" PRIu32 " cores on one worker; the most that one of %" PRIu32
+                 " has is %" PRIu32, asy__need_cores(s), y->connected, y->most_cores);
+    else
+        snprintf(text, n, "asks for %" PRIu64 " MiB on one worker; the most that one of %" PRIu32
+                 " has is %" PRIu64 " MiB", asy__need_memory(s) >> 20, y->connected,
+                 y->most_memory >> 20);
     return ASY_CAUSE_TOO_LARGE;
 }
 
@@ -229,16 +235,6 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s,
     return ASY_CAUSE_NONE;
 }
 
-static void write_cause(struct asy_jsonw *w, enum asy_cause cause, const char *text)
-{
-    const struct asy_cause_info *info = cause ? asy_cause_info(cause) : NULL;
-
-    asy_jsonw_str(w, "cause", info ? info->name : "none");
-    asy_jsonw_str(w, "rule", info ? info->rule : "");
-    asy_jsonw_str(w, "text", text);
-    asy_jsonw_str(w, "remedy", info ? info->remedy : "");
-}
-
 int asy_core_explain(const struct asy_core *core, const char *name_or_id, int64_t trial,
                      struct asy_jsonw *w, struct asy_error *err)
 {
@@ -258,6 +254,6 @@ int asy_core_explain(const struct asy_core *core, const char *name_or_id, int64_
         cause = asy__why_trial(core, s, t, text, sizeof text);
         asy_jsonw_str(w, "state", asy_trial_state_name(t->state));
     }
-    write_cause(w, cause, text);
+    asy_cause_write_json(w, cause, text, s->name, trial);
     return 0;
 }

@@ -65,26 +65,33 @@ static void write_runs(const struct asy__worker *k, struct asy_jsonw *w)
     asy_jsonw_close(w, ']');
 }
 
+void asy__worker_members(const struct asy_core *core, const struct asy__worker *k, int64_t now_ms,
+                         struct asy_jsonw *w)
+{
+    char id[ASY_ID_TEXT];
+
+    asy_jsonw_str(w, "id", asy_id_format(k->id, id));
+    asy_jsonw_str(w, "host", asy__str(k->host));
+    asy_jsonw_str(w, "version", asy__str(k->version));
+    asy_jsonw_str(w, "state", worker_state(core, k));
+    asy_jsonw_str(w, "fit", asy__str(k->fit));
+    asy_jsonw_u64(w, "cores", k->n_cores);
+    asy_jsonw_u64(w, "free_cores", asy__worker_free(k));
+    asy_jsonw_u64(w, "memory", k->memory);
+    asy_jsonw_u64(w, "memory_used", k->memory_used);
+    asy_jsonw_u64(w, "gpus", k->n_gpus);
+    asy_jsonw_i64(w, "silent_ms", now_ms > k->seen_ms ? now_ms - k->seen_ms : 0);
+    write_runs(k, w);
+}
+
 void asy_core_write_workers(const struct asy_core *core, int64_t now_ms, struct asy_jsonw *w)
 {
     const struct asy__worker *k;
-    char id[ASY_ID_TEXT];
 
     asy_jsonw_open(w, "workers", '[');
     asy__each(k, &core->all_workers, struct asy__worker, node) {
         asy_jsonw_open(w, NULL, '{');
-        asy_jsonw_str(w, "id", asy_id_format(k->id, id));
-        asy_jsonw_str(w, "host", asy__str(k->host));
-        asy_jsonw_str(w, "version", asy__str(k->version));
-        asy_jsonw_str(w, "state", worker_state(core, k));
-        asy_jsonw_str(w, "fit", asy__str(k->fit));
-        asy_jsonw_u64(w, "cores", k->n_cores);
-        asy_jsonw_u64(w, "free_cores", asy__worker_free(k));
-        asy_jsonw_u64(w, "memory", k->memory);
-        asy_jsonw_u64(w, "memory_used", k->memory_used);
-        asy_jsonw_u64(w, "gpus", k->n_gpus);
-        asy_jsonw_i64(w, "silent_ms", now_ms > k->seen_ms ? now_ms - k->seen_ms : 0);
-        write_runs(k, w);
+        asy__worker_members(core, k, now_ms, w);
         asy_jsonw_close(w, '}');
     }
     asy_jsonw_close(w, ']');

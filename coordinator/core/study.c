@@ -8,6 +8,7 @@
  * Ending goes in bounded portions: STOPPING first, then the waiting trials a few hundred a step,
  * then the final state. */
 #include "core_impl.h"
+#include <asy/parse.h>
 #include <asy/rng.h>
 #include <inttypes.h>
 #include <math.h>
@@ -436,6 +437,26 @@ static void close_waiting(struct asy_core *core, struct asy__study *s)
                      s->cause, s->text);
 }
 
+/* Which trial reached the target: one that still runs, or the best of the complete ones. */
+static const char *target_text(struct asy_core *core, const struct asy__study *s)
+{
+    double *values = asy__alloc(core, asy__n_objectives(s) * sizeof *values);
+    double value = s->best;
+    uint64_t number = s->best_trial < 0 ? 0 : (uint64_t)s->best_trial;
+    char got[32], target[32];
+
+    for (uint64_t i = 0; values && i < s->n_trials; i++)
+        if (s->trials[i]->hit && !asy_trial_state_ended(s->trials[i]->state)) {
+            asy__trial_values(s->trials[i], values);
+            value = values[0];
+            number = i;
+            break;
+        }
+    return asy__textf(core, "trial %" PRIu64 " reached the target %s with %s", number,
+                      asy_format_short(s->spec->objectives[0].target, target),
+                      asy_format_short(value, got));
+}
+
 static void check_time(struct asy_core *core, struct asy__study *s)
 {
     int64_t used_ms, left_ms;
@@ -449,8 +470,9 @@ static void check_time(struct asy_core *core, struct asy__study *s)
         return;
     }
     asy__study_stop(core, s, ASY_CAUSE_BUDGET_TIME,
-                    asy__textf(core, "its %.0f s are used up",
-                               (double)s->spec->max_time_ms / 1000));
+                    asy__textf(core, "its %.0f s are used up, with %" PRIu64 " trials begun and %"
+                               PRIu64 " complete", (double)s->spec->max_time_ms / 1000,
+                               s->n_trials, s->counts[ASY_TRIAL_COMPLETE]));
 }
 
 /* ---- the sampler ----------------------------------------------------------------------------- */
@@ -617,7 +639,7 @@ void asy__study_pump(struct asy_core *core, struct asy__study *s)
     if (s->state == ASY_STUDY_RUNNING)
         check_time(core, s);
     if (s->state == ASY_STUDY_RUNNING && s->target_hit && s->lag == 0)
-        asy__study_stop(core, s, ASY_CAUSE_TARGET, "a trial reached the target");
+        asy__study_stop(core, s, ASY_CAUSE_TARGET, target_text(core, s));
     if (s->state == ASY_STUDY_RUNNING && exhausted(core, s))
         end_naturally(core, s);
     if (s->state == ASY_STUDY_STOPPING)

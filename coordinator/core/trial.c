@@ -6,6 +6,8 @@
  * that is to its oldest kept checkpoint; what lies before is folded into "best so far" and "last".
  * Once the trial is over only its final values stay. */
 #include "core_impl.h"
+#include <asy/parse.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -398,12 +400,40 @@ void asy__trial_queue(struct asy_core *core, struct asy__trial *t, enum asy_caus
     emit_state(core, t, ASY_TRIAL_QUEUED, cause, text, NAN);
 }
 
+static const char *target_text(struct asy_core *core, const struct asy__trial *t)
+{
+    double *values = asy__alloc(core, asy__n_objectives(t->study) * sizeof *values);
+    char got[32], target[32];
+
+    if (!values)
+        return "";
+    asy__trial_values(t, values);
+    return asy__textf(core, "its value %s reached the target %s",
+                      asy_format_short(values[0], got),
+                      asy_format_short(t->study->spec->objectives[0].target, target));
+}
+
+/* Why the study's end is its end, and where it stood. */
+static const char *ended_text(struct asy_core *core, const struct asy__trial *t)
+{
+    const struct asy__study *s = t->study;
+    const char *why = asy_cause_info(s->cause)->name;
+    char place[240] = "";
+
+    if (t->state == ASY_TRIAL_PAUSED)
+        asy_pruner_explain(s->pruner, t->number, place, sizeof place);
+    return asy__textf(core, "the study has ended (%s) while it %s at step %" PRIu64 "%s%s", why,
+                      t->state == ASY_TRIAL_PAUSED || t->state == ASY_TRIAL_QUEUED ? "waited"
+                                                                                   : "ran",
+                      t->step, *place ? "; " : "", place);
+}
+
 void asy__trial_stopped(struct asy_core *core, struct asy__trial *t)
 {
     const struct asy__study *s = t->study;
 
     if (t->hit)
-        asy__trial_end(core, t, ASY_TRIAL_COMPLETE, ASY_CAUSE_TARGET, "it reached the target");
+        asy__trial_end(core, t, ASY_TRIAL_COMPLETE, ASY_CAUSE_TARGET, target_text(core, t));
     else if (t->stop == ASY_CAUSE_PRUNED)
         asy__trial_end(core, t, ASY_TRIAL_PRUNED, ASY_CAUSE_PRUNED, t->text);
     else if (t->stop == ASY_CAUSE_USER)
@@ -411,8 +441,7 @@ void asy__trial_stopped(struct asy_core *core, struct asy__trial *t)
     else if (s->cause == ASY_CAUSE_USER && s->state == ASY_STUDY_STOPPING)
         asy__trial_end(core, t, ASY_TRIAL_CANCELLED, ASY_CAUSE_USER, "the study was stopped");
     else if (t->reported || t->state == ASY_TRIAL_PAUSED)
-        asy__trial_end(core, t, ASY_TRIAL_PRUNED, ASY_CAUSE_STUDY_ENDED, "the study has ended");
+        asy__trial_end(core, t, ASY_TRIAL_PRUNED, ASY_CAUSE_STUDY_ENDED, ended_text(core, t));
     else
-        asy__trial_end(core, t, ASY_TRIAL_CANCELLED, ASY_CAUSE_STUDY_ENDED,
-                       "the study has ended");
+        asy__trial_end(core, t, ASY_TRIAL_CANCELLED, ASY_CAUSE_STUDY_ENDED, ended_text(core, t));
 }

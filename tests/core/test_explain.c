@@ -155,6 +155,52 @@ static void store(struct world *w)
     world_input(w, &full);
 }
 
+/* ---- a worker that gets nothing -------------------------------------------------------------- */
+
+static void no_work(struct world *w)
+{
+    agent(w, 2, 4);
+    submit(w, PLAIN(BUDGET(1)));
+}
+
+static void other_owner(struct world *w)
+{
+    submit(w, PLAIN(BUDGET(3)));
+    world_agent(w, &(struct agent){ .peer = 2, .cores = 4, .key = "stranger" });
+}
+
+static void paused_beside(struct world *w)
+{
+    agent(w, 2, 4);
+    study_paused(w);
+}
+
+static void few_cores(struct world *w)
+{
+    agent(w, 2, 4);
+    submit(w, PLAIN("resources: {cores: 3}\n" BUDGET(3)));
+}
+
+static void away(struct world *w)
+{
+    struct asy_input closed = { .type = ASY_IN_CLOSED, .peer = 2 };
+
+    no_cores(w);
+    world_input(w, &closed);
+}
+
+static void orphaned(struct world *w)
+{
+    no_cores(w);
+    world_tick(w, 10000);
+}
+
+static void full(struct world *w)
+{
+    store(w);
+    agent(w, 2, 1);
+}
+
 /* ---- ended ----------------------------------------------------------------------------------- */
 
 static void one(struct world *w, const char *yaml, enum asy_end end, enum asy_cause cause)
@@ -293,7 +339,9 @@ static void lost(struct world *w)
     world_tick(w, 10000);
 }
 
-enum where { LIVE, EVENT }; /* what explain says, or what the last state event carries */
+/* What explain says of a trial or study, what the last state event carries, what explain says of the
+ * one worker. */
+enum where { LIVE, EVENT, WORKER };
 
 static const struct {
     enum asy_cause cause;
@@ -311,7 +359,7 @@ static const struct {
     { ASY_CAUSE_STUDY_PAUSED, study_paused, LIVE, -1, "paused by the user" },
     { ASY_CAUSE_PRIORITY, priority, LIVE, -1, "study 'b' goes first: priority 5" },
     { ASY_CAUSE_PARALLEL_LIMIT, parallel_limit, LIVE, 1, "1 of at most 1" },
-    { ASY_CAUSE_RUNG, rung, LIVE, 0, "rung" },
+    { ASY_CAUSE_RUNG, rung, LIVE, 0, "asha: its value 1 at step 1 is place 1 of 1 there" },
     { ASY_CAUSE_REATTACH, reattach, LIVE, 0, "has 10000 ms to come back" },
     { ASY_CAUSE_SUSPECT, suspect, LIVE, 0, "silent for 5000 ms" },
     { ASY_CAUSE_SUSPECT, only_suspects, LIVE, -1, "silent for 5000 ms" },
@@ -321,30 +369,51 @@ static const struct {
     { ASY_CAUSE_UNFIT, unfit, LIVE, -1, "MPI does not start" },
     { ASY_CAUSE_BACKOFF, backoff, LIVE, 0, "goes on in 1000 ms" },
     { ASY_CAUSE_STORE, store, LIVE, -1, "disk full" },
-    { ASY_CAUSE_EXIT_CODE, exit_code, EVENT, 0, "crashed 1 times" },
-    { ASY_CAUSE_SIGNAL, by_signal, EVENT, 0, "crashed 1 times" },
-    { ASY_CAUSE_OUT_OF_MEMORY, out_of_memory, EVENT, 0, "crashed 1 times" },
+    { ASY_CAUSE_EXIT_CODE, exit_code, EVENT, 0, "crashed: crashed" },
+    { ASY_CAUSE_SIGNAL, by_signal, EVENT, 0, "crashed: crashed" },
+    { ASY_CAUSE_OUT_OF_MEMORY, out_of_memory, EVENT, 0, "crashed: crashed" },
     { ASY_CAUSE_DIVERGED, diverged, EVENT, 0, "diverged" },
     { ASY_CAUSE_NO_VALUE, no_value, EVENT, 0, "no value for 'loss' was reported" },
     { ASY_CAUSE_NO_PROGRESS, no_progress, EVENT, 0, "no progress" },
     { ASY_CAUSE_RETRIES, retries, EVENT, 0, "crashed 2 times" },
-    { ASY_CAUSE_NOT_STARTED, not_started, EVENT, 0, "crashed 1 times" },
+    { ASY_CAUSE_NOT_STARTED, not_started, EVENT, 0, "crashed: crashed" },
     { ASY_CAUSE_BAD_JOB, bad_job, EVENT, 0, "crashed" },
     { ASY_CAUSE_PROTOCOL, protocol, EVENT, 0, "makes no sense" },
     { ASY_CAUSE_SAMPLER_FAILED, sampler_failed, EVENT, -1, "no point" },
     { ASY_CAUSE_DATA, data, EVENT, 0, "crashed" },
     { ASY_CAUSE_PRUNED, pruned, EVENT, 1, "median" },
-    { ASY_CAUSE_STUDY_ENDED, study_ended, EVENT, 0, "the study has ended" },
+    { ASY_CAUSE_STUDY_ENDED, study_ended, EVENT, 0,
+      "(budget-trials) while it waited at step 1; asha: its value 1 at step 1 is place 1 of 1" },
     { ASY_CAUSE_USER, user, LIVE, 1, "stopped by the user" },
     { ASY_CAUSE_BUDGET_TRIALS, budget_trials, EVENT, -1, "1 trials: 1 complete" },
-    { ASY_CAUSE_BUDGET_TIME, budget_time, EVENT, -1, "5 s are used up" },
-    { ASY_CAUSE_TARGET, target, EVENT, -1, "reached the target" },
+    { ASY_CAUSE_BUDGET_TIME, budget_time, EVENT, -1, "5 s are used up, with 0 trials begun" },
+    { ASY_CAUSE_TARGET, target, EVENT, -1, "trial 0 reached the target 2 with 1" },
+    { ASY_CAUSE_TARGET, target, EVENT, 0, "its value 1 reached the target 2" },
     { ASY_CAUSE_EXHAUSTED, exhausted, EVENT, -1, "1 trials" },
     { ASY_CAUSE_PREEMPTED, preempted, EVENT, 0, "preempted" },
     { ASY_CAUSE_LOST, lost, EVENT, 0, "silent for 10000 ms" },
+    { ASY_CAUSE_NO_WORK, no_work, WORKER, 0, "no trial of study 'a' waits" },
+    { ASY_CAUSE_OTHER_OWNER, other_owner, WORKER, 0, "study 'a' belongs to another user" },
+    { ASY_CAUSE_NONE, no_cores, WORKER, 0, "all of its 1 cores are in use" },
+    { ASY_CAUSE_NO_CORES, few_cores, WORKER, 0, "needs 3 free cores; 1 of 4 are free" },
+    { ASY_CAUSE_NO_MEMORY, no_memory, WORKER, 0, "needs 700 MiB; 700 of 1024 MiB are given out" },
+    { ASY_CAUSE_NO_GPU, gpu_taken, WORKER, 0, "needs 1 free GPUs; 0 of 1 are free" },
+    { ASY_CAUSE_TOO_LARGE, too_large, WORKER, 0, "asks for 5 cores; it has 4" },
+    { ASY_CAUSE_STUDY_PAUSED, paused_beside, WORKER, 0, "paused by the user" },
+    { ASY_CAUSE_PARALLEL_LIMIT, parallel_limit, WORKER, 0, "1 of at most 1" },
+    { ASY_CAUSE_SAMPLER, sampler, WORKER, 0, "computing trial 0" },
+    { ASY_CAUSE_LAG, lag, WORKER, 0, "job 1 is decided once job 0 has ended" },
+    { ASY_CAUSE_UNFIT, unfit, WORKER, 0, "out of service: MPI does not start" },
+    { ASY_CAUSE_SUSPECT, suspect, WORKER, 0, "silent for 5000 ms" },
+    { ASY_CAUSE_DRAINING, draining, WORKER, 0, "it is being drained" },
+    { ASY_CAUSE_REATTACH, reattach, WORKER, 0, "has not come back since the coordinator started" },
+    { ASY_CAUSE_REATTACH, away, WORKER, 0, "its connection closed; it has 1000 ms" },
+    { ASY_CAUSE_LOST, orphaned, WORKER, 0, "it is gone" },
+    { ASY_CAUSE_STORE, full, WORKER, 0, "disk full" },
 };
+static size_t seen[256]; /* by cause: in how many cases it came up with its rule and remedy */
 
-static void check_event(struct world *w, const char *name, size_t i)
+static bool check_event(struct world *w, const char *name, size_t i)
 {
     struct asy_id study = asy_id_from(1001, 1);
     const struct asy_event *ev =
@@ -352,14 +421,21 @@ static void check_event(struct world *w, const char *name, size_t i)
                    cases[i].trial < 0 ? ASY_EV_STUDY_STATE : ASY_EV_TRIAL_STATE);
 
     if (!T_TRUE(ev != NULL))
-        return;
-    if (cases[i].trial < 0) {
-        T_EQ(name, ev->study_state.cause, cases[i].cause);
-        T_HAS(name, ev->study_state.text, cases[i].text);
-    } else {
-        T_EQ(name, ev->trial_state.cause, cases[i].cause);
-        T_HAS(name, ev->trial_state.text, cases[i].text);
-    }
+        return false;
+    if (cases[i].trial < 0)
+        return T_EQ(name, ev->study_state.cause, cases[i].cause) &&
+               T_HAS(name, ev->study_state.text, cases[i].text);
+    return T_EQ(name, ev->trial_state.cause, cases[i].cause) &&
+           T_HAS(name, ev->trial_state.text, cases[i].text);
+}
+
+static bool check_answer(struct world *w, const struct asy_cause_info *info, size_t i)
+{
+    const char *got = cases[i].where == LIVE ? world_explain(w, "a", cases[i].trial)
+                                             : world_explain_worker(w, "node");
+
+    return T_STR(info->name, got, info->name) && T_HAS(info->name, w->reply, cases[i].text) &&
+           T_STR(info->name, w->rule, info->rule) && T_TRUE(w->remedy[0] != 0);
 }
 
 static void each_cause_comes_up_and_says_why(void)
@@ -373,26 +449,33 @@ static void each_cause_comes_up_and_says_why(void)
         if (world_start(&w)) {
             world_client(&w, CLIENT_PEER, OWNER);
             cases[i].provoke(&w);
-            if (cases[i].where == LIVE) {
-                T_STR(info->name, world_explain(&w, "a", cases[i].trial), info->name);
-                T_HAS(info->name, w.reply, cases[i].text);
-            } else {
-                check_event(&w, info->name, i);
-            }
+            if (cases[i].where == EVENT ? check_event(&w, info->name, i)
+                                        : check_answer(&w, info, i))
+                seen[cases[i].cause]++;
         }
         world_close(&w);
     }
 }
 
+/* Runs after the cases: walks the list that the enumeration is made of. */
 static void no_cause_is_left_out(void)
 {
-    for (int cause = 1; cause < 128; cause++) {
-        const struct asy_cause_info *info = asy_cause_info((enum asy_cause)cause);
-        int found = !info;
+#define EACH(name, number) { ASY_CAUSE_##name, #name },
+    static const struct {
+        enum asy_cause cause;
+        const char *name;
+    } all[] = { ASY_CAUSES(EACH) };
+#undef EACH
 
-        for (size_t i = 0; !found && i < ASY_ARRAY_LEN(cases); i++)
-            found = cases[i].cause == (enum asy_cause)cause;
-        T_EQ(info ? info->name : "none", found, 1);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(all); i++) {
+        const struct asy_cause_info *info = asy_cause_info(all[i].cause);
+
+        if (!T_EQ(all[i].name, info != NULL, 1))
+            continue;
+        T_EQ(all[i].name, info->rule[0] && info->remedy[0], 1);
+        if (!T_TRUE((size_t)all[i].cause < ASY_ARRAY_LEN(seen)))
+            continue;
+        T_EQ(all[i].name, seen[all[i].cause] > 0, 1);
     }
 }
 
@@ -402,6 +485,7 @@ static void running_trials_and_strangers(void)
     struct asy_buf buf;
     struct asy_jsonw j;
     struct world w;
+    char id[ASY_ID_TEXT];
 
     asy_buf_init(&buf, 1 << 16);
     asy_jsonw_init(&j, &buf, 0);
@@ -412,6 +496,12 @@ static void running_trials_and_strangers(void)
         T_HAS("and says where", w.reply, "runs on worker 'node' to step 9");
         T_EQ("no such study", asy_core_explain(w.core, "b", -1, &j, &err), ASY_E_NOENT);
         T_EQ("no such trial", asy_core_explain(w.core, "a", 99, &j, &err), ASY_E_NOENT);
+        T_EQ("no such worker", asy_core_explain_worker(w.core, "b", &j, &err), ASY_E_NOENT);
+        T_HAS("no such worker", err.text, "no worker 'b'");
+        agent(&w, 3, 1);
+        T_EQ("two of a name", asy_core_explain_worker(w.core, "node", &j, &err), ASY_E_INVAL);
+        T_STR("by its id", world_explain_worker(&w, asy_id_format(asy_id_from(103, 0), id)),
+              "none");
     }
     world_close(&w);
     asy_buf_fini(&buf);

@@ -458,27 +458,51 @@ size_t world_count(struct world *w, enum asy_event_kind kind)
     return n;
 }
 
-const char *world_explain(struct world *w, const char *study, int64_t trial)
+/* The answer is an object with the members of why; an error stands for itself. */
+static const char *take_why(struct world *w, const struct asy_buf *buf)
 {
     static char name[64];
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_json *root = NULL;
-    struct asy_buf buf;
-    struct asy_jsonw j;
 
     snprintf(name, sizeof name, "(nothing)");
+    if (T_OK(asy_json_parse(buf->data, buf->len, &root, &err), &err)) {
+        snprintf(name, sizeof name, "%s", asy_json_str(asy_json_get(root, "cause"), "(none)"));
+        snprintf(w->reply, sizeof w->reply, "%s", asy_json_str(asy_json_get(root, "text"), ""));
+        snprintf(w->rule, sizeof w->rule, "%s", asy_json_str(asy_json_get(root, "rule"), ""));
+        snprintf(w->remedy, sizeof w->remedy, "%s",
+                 asy_json_str(asy_json_get(root, "remedy"), ""));
+    }
+    asy_json_destroy(root);
+    return name;
+}
+
+static const char *explain(struct world *w, const char *study, int64_t trial, const char *worker)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    const char *name = "(nothing)";
+    struct asy_buf buf;
+    struct asy_jsonw j;
+    int rc;
+
     asy_buf_init(&buf, 1 << 16);
     asy_jsonw_init(&j, &buf, 0);
     asy_jsonw_open(&j, NULL, '{');
-    if (!T_OK(asy_core_explain(w->core, study, trial, &j, &err), &err))
-        goto out;
+    rc = worker ? asy_core_explain_worker(w->core, worker, &j, &err)
+                : asy_core_explain(w->core, study, trial, &j, &err);
     asy_jsonw_close(&j, '}');
-    if (!T_OK(asy_json_parse(buf.data, buf.len, &root, &err), &err))
-        goto out;
-    snprintf(name, sizeof name, "%s", asy_json_str(asy_json_get(root, "cause"), "(none)"));
-    snprintf(w->reply, sizeof w->reply, "%s", asy_json_str(asy_json_get(root, "text"), ""));
-out:
-    asy_json_destroy(root);
+    if (T_OK(rc, &err))
+        name = take_why(w, &buf);
     asy_buf_fini(&buf);
     return name;
+}
+
+const char *world_explain(struct world *w, const char *study, int64_t trial)
+{
+    return explain(w, study, trial, NULL);
+}
+
+const char *world_explain_worker(struct world *w, const char *worker)
+{
+    return explain(w, NULL, -1, worker);
 }

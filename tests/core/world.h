@@ -48,7 +48,7 @@ struct world {
     struct { struct asy_holding keep[8], kill[8]; size_t n_keep, n_kill, n_marks;
              struct asy_watermark marks[8]; } welcome;
     int reply_code;
-    char reply[512], reply_json[512], reject[256];
+    char reply[512], reply_json[512], reject[256], rule[256], remedy[400];
 };
 
 bool world_open(struct world *w); /* config may be changed by world_start's caller before */
@@ -100,6 +100,7 @@ enum asy_trial_state world_state(struct world *w, struct asy_id study, uint64_t 
 const struct asy_event *world_last(struct world *w, struct asy_id study, int64_t trial,
                                    enum asy_event_kind kind);
 size_t world_count(struct world *w, enum asy_event_kind kind);
-/* The name of the cause that explain gives; text of it in w->reply. */
+/* The name of the cause that explain gives; its text in w->reply, rule and remedy beside it. */
 const char *world_explain(struct world *w, const char *study, int64_t trial);
+const char *world_explain_worker(struct world *w, const char *worker);
 #endif

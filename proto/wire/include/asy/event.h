@@ -57,48 +57,71 @@ enum asy_end {
     ASY_END_REFUSED = 8,   /* the agent could not start it (lease outdated, no room): no retry used */
 };
 
-/* Why something waits, failed or was stopped. Stored and shown by `explain`; each has a row in
- * asy_cause_info() and a test that provokes it. */
+/* Why something waits, failed or was stopped: name and number of each. Stored and shown by
+ * `explain`; each has a row in cause.c and a test that provokes it (tests/core/test_explain.c walks
+ * this list). */
+#define ASY_CAUSES(each)                                                                           \
+    each(NONE, 0)                                                                                  \
+    /* waiting */                                                                                  \
+    each(NO_WORKER, 1)         /* no worker is connected that serves this owner */                 \
+    each(NO_CORES, 2)          /* all fitting workers have fewer free cores than asked */          \
+    each(NO_MEMORY, 3)                                                                             \
+    each(NO_GPU, 4)                                                                                \
+    each(TOO_LARGE, 5)         /* no connected worker could ever hold it */                        \
+    each(STUDY_PAUSED, 6)                                                                          \
+    each(PRIORITY, 7)          /* studies of higher priority or smaller share go first */          \
+    each(PARALLEL_LIMIT, 8)    /* budget.parallel is reached */                                    \
+    each(RUNG, 9)              /* paused at a rung, not among its best fraction */                 \
+    each(REATTACH, 10)         /* its worker is away and may come back with it */                  \
+    each(SUSPECT, 11)          /* its worker is silent, not yet lost */                            \
+    each(SAMPLER, 12)          /* the sampler is computing */                                      \
+    each(LAG, 13)              /* deterministic: waits for an earlier job */                       \
+    each(DRAINING, 14)         /* workers are draining */                                          \
+    each(UNFIT, 15)            /* the only fitting workers are out of service */                   \
+    each(BACKOFF, 16)          /* crashed just now; waits before its next attempt */               \
+    each(STORE, 17)            /* the store cannot be written (full disk) */                       \
+    each(NO_WORK, 18)          /* of a worker: no trial waits for it; never stored */              \
+    each(OTHER_OWNER, 19)      /* of a worker: the trials are another user's; never stored */      \
+    /* failed */                                                                                   \
+    each(EXIT_CODE, 32)                                                                            \
+    each(SIGNAL, 33)                                                                               \
+    each(OUT_OF_MEMORY, 34)                                                                        \
+    each(DIVERGED, 35)                                                                             \
+    each(NO_VALUE, 36)                                                                             \
+    each(NO_PROGRESS, 37)                                                                          \
+    each(RETRIES, 38)                                                                              \
+    each(NOT_STARTED, 39)                                                                          \
+    each(BAD_JOB, 40)                                                                              \
+    each(PROTOCOL, 41)                                                                             \
+    each(SAMPLER_FAILED, 42)                                                                       \
+    each(DATA, 43)                                                                                 \
+    /* stopped */                                                                                  \
+    each(PRUNED, 64)           /* the pruner's rule; the text has its numbers */                   \
+    each(STUDY_ENDED, 65)      /* still paused or queued when the study ended */                   \
+    each(USER, 66)                                                                                 \
+    each(BUDGET_TRIALS, 67)                                                                        \
+    each(BUDGET_TIME, 68)                                                                          \
+    each(TARGET, 69)                                                                               \
+    each(EXHAUSTED, 70)        /* the sampler has no further point */                              \
+    each(PREEMPTED, 71)                                                                            \
+    each(LOST, 72)
 enum asy_cause {
-    ASY_CAUSE_NONE = 0,
-    /* waiting */
-    ASY_CAUSE_NO_WORKER = 1,         /* no worker is connected that serves this owner */
-    ASY_CAUSE_NO_CORES = 2,          /* all fitting workers have fewer free cores than asked */
-    ASY_CAUSE_NO_MEMORY = 3,
-    ASY_CAUSE_NO_GPU = 4,
-    ASY_CAUSE_TOO_LARGE = 5,         /* no connected worker could ever hold it */
-    ASY_CAUSE_STUDY_PAUSED = 6,
-    ASY_CAUSE_PRIORITY = 7,          /* studies of higher priority or smaller share go first */
-    ASY_CAUSE_PARALLEL_LIMIT = 8,    /* budget.parallel is reached */
-    ASY_CAUSE_RUNG = 9,              /* paused at a rung, not among its best fraction */
-    ASY_CAUSE_REATTACH = 10,         /* its worker may come back within the reattach window */
-    ASY_CAUSE_SUSPECT = 11,          /* its worker is silent, not yet lost */
-    ASY_CAUSE_SAMPLER = 12,          /* the sampler is computing */
-    ASY_CAUSE_LAG = 13,              /* deterministic: waits for an earlier job */
-    ASY_CAUSE_DRAINING = 14,         /* workers are draining */
-    ASY_CAUSE_UNFIT = 15,            /* the only fitting workers are out of service */
-    ASY_CAUSE_BACKOFF = 16,          /* crashed just now; waits before its next attempt */
-    ASY_CAUSE_STORE = 17,            /* the store cannot be written (full disk) */
-    /* failed */
-    ASY_CAUSE_EXIT_CODE = 32, ASY_CAUSE_SIGNAL = 33, ASY_CAUSE_OUT_OF_MEMORY = 34,
-    ASY_CAUSE_DIVERGED = 35, ASY_CAUSE_NO_VALUE = 36, ASY_CAUSE_NO_PROGRESS = 37,
-    ASY_CAUSE_RETRIES = 38, ASY_CAUSE_NOT_STARTED = 39, ASY_CAUSE_BAD_JOB = 40,
-    ASY_CAUSE_PROTOCOL = 41, ASY_CAUSE_SAMPLER_FAILED = 42, ASY_CAUSE_DATA = 43,
-    /* stopped */
-    ASY_CAUSE_PRUNED = 64,           /* the pruner's rule; the text has its numbers */
-    ASY_CAUSE_STUDY_ENDED = 65,      /* still paused or queued when the study ended */
-    ASY_CAUSE_USER = 66, ASY_CAUSE_BUDGET_TRIALS = 67, ASY_CAUSE_BUDGET_TIME = 68,
-    ASY_CAUSE_TARGET = 69, ASY_CAUSE_EXHAUSTED = 70, /* the sampler has no further point */
-    ASY_CAUSE_PREEMPTED = 71, ASY_CAUSE_LOST = 72,
+#define ASY__CAUSE(name, number) ASY_CAUSE_##name = (number),
+    ASY_CAUSES(ASY__CAUSE)
+#undef ASY__CAUSE
 };
 struct asy_cause_info {
     enum asy_cause cause;
     const char *name;   /* "no-cores" */
     const char *rule;   /* one sentence */
-    const char *remedy; /* what a user can do */
+    const char *remedy; /* what a user can do; {study} and {trial} stand for what it is about */
 };
 /* NULL for an unknown value. */
 const struct asy_cause_info *asy_cause_info(enum asy_cause cause);
+/* Members "cause", "rule", "text" (the numbers of this case) and "remedy" of an open object: the one
+ * form in which answers say why. trial < 0: it is about the study. */
+void asy_cause_write_json(struct asy_jsonw *w, enum asy_cause cause, const char *text,
+                          const char *study, int64_t trial);
 
 struct asy_metric {
     const char *name;

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cause.c - what each cause means and what helps: the one table behind every answer to "why", live
+ * or stored.
+ *
+ * A remedy is something the reader can do or type as it stands. Where the answer is to wait, it says
+ * for what; where nothing is wrong, it says so. A finished study cannot be resumed, so no remedy of
+ * one promises that. */
+#include <asy/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AGAIN "in the study file and hand it over again: 'assay submit FILE --resume'"
+#define STDERR "'assay logs {study} {trial} --stderr'"
+
+static const struct asy_cause_info causes[] = {
+    { ASY_CAUSE_NONE, "none", "nothing holds it back and nothing went wrong", "nothing to do" },
+    { ASY_CAUSE_NO_WORKER, "no-worker",
+      "no worker is connected that serves the owner of this study",
+      "'assay up' starts one on this machine; 'assay workers' lists those that are there" },
+    { ASY_CAUSE_NO_CORES, "no-cores",
+      "every worker it would fit has fewer free cores than it asks for",
+      "wait for running trials to end, or lower resources.cores " AGAIN },
+    { ASY_CAUSE_NO_MEMORY, "no-memory",
+      "every worker it would fit has less free memory than it asks for",
+      "wait for running trials to end, or lower resources.memory " AGAIN },
+    { ASY_CAUSE_NO_GPU, "no-gpu", "every worker it would fit has fewer free GPUs than it asks for",
+      "wait for running trials to end, or lower resources.gpus " AGAIN },
+    { ASY_CAUSE_TOO_LARGE, "too-large",
+      "it asks for more than any connected worker has, even when idle",
+      "lower resources " AGAIN "; or start a worker that has as much" },
+    { ASY_CAUSE_STUDY_PAUSED, "study-paused", "its study is paused",
+      "'assay resume {study}' lets it go on" },
+    { ASY_CAUSE_PRIORITY, "priority",
+      "studies of a higher priority, or with a smaller share of the workers, go first",
+      "wait, or raise priority " AGAIN },
+    { ASY_CAUSE_PARALLEL_LIMIT, "parallel-limit",
+      "as many trials of the study run as budget.parallel allows",
+      "wait for one of them to end, or raise budget.parallel " AGAIN },
+    { ASY_CAUSE_RUNG, "rung",
+      "it waits at a rung, a training length at which trials are compared, and is not among the "
+      "best there",
+      "wait: it goes on once enough others have come that far and are worse; a smaller reduction "
+      "of search.pruner lets more through" },
+    { ASY_CAUSE_REATTACH, "reattach", "its worker is not connected and may still come back with it",
+      "wait: it is queued again once the time for that is over" },
+    { ASY_CAUSE_SUSPECT, "suspect", "the worker is silent, but not yet given up",
+      "look at that machine; what it runs is queued again once it counts as lost" },
+    { ASY_CAUSE_SAMPLER, "sampler", "the sampler is computing the next point",
+      "wait: it is leased as soon as the point is there" },
+    { ASY_CAUSE_LAG, "lag",
+      "the study is deterministic, and an earlier job within its lag has not ended",
+      "wait for that job; a larger search.lag in another study lets more run at once" },
+    { ASY_CAUSE_DRAINING, "draining",
+      "the workers it would fit take nothing new, or the coordinator is about to end",
+      "start it again once the drain is over: 'assay up'" },
+    { ASY_CAUSE_UNFIT, "unfit", "the workers it would fit are out of service",
+      "mend what their self test found, then start them again: 'assay down' and 'assay up'" },
+    { ASY_CAUSE_BACKOFF, "backoff", "its last attempt crashed or was refused a moment ago",
+      "wait: the next attempt follows by itself; " STDERR " shows what the last one said" },
+    { ASY_CAUSE_STORE, "store", "the coordinator's store cannot be written",
+      "free space on the disk that holds it; work then goes on by itself" },
+    { ASY_CAUSE_NO_WORK, "no-work", "no trial waits that this worker could take",
+      "nothing to do: it gets the next one that does" },
+    { ASY_CAUSE_OTHER_OWNER, "other-owner", "a worker takes the trials of its own user alone",
+      "start a worker as the user who owns the study" },
+    { ASY_CAUSE_EXIT_CODE, "exit-code", "the program ended with an exit code other than 0",
+      "mend what " STDERR " shows, then run the study again" },
+    { ASY_CAUSE_SIGNAL, "signal", "the program was ended by a signal",
+      "signal 9 comes from outside, 6, 7, 8 and 11 from a fault in the program; " STDERR
+      " shows what it said last" },
+    { ASY_CAUSE_OUT_OF_MEMORY, "out-of-memory", "the program used more memory than it was given",
+      "raise resources.memory, or make the trial smaller" },
+    { ASY_CAUSE_DIVERGED, "diverged", "the loss or the objective became NaN or infinite",
+      "the sampler learns from it; if many do, lower the upper end of the learning rate" },
+    { ASY_CAUSE_NO_VALUE, "no-value",
+      "the program ended well but never reported the study's objective",
+      "let the program report what objective.metric names, or name there what it reports" },
+    { ASY_CAUSE_NO_PROGRESS, "no-progress",
+      "its attempts were lost several times in a row without a newer checkpoint",
+      "checkpoint more often, or look at the machines that its attempts name" },
+    { ASY_CAUSE_RETRIES, "retries", "it crashed more often than retries allows",
+      "mend what " STDERR " shows, or raise retries, and run the study again" },
+    { ASY_CAUSE_NOT_STARTED, "not-started", "the program could not be started",
+      "check run.command, its files and its folder on the worker" },
+    { ASY_CAUSE_BAD_JOB, "bad-job", "the training program refused its job",
+      "correct the part of the study file that its message names" },
+    { ASY_CAUSE_PROTOCOL, "protocol", "the program sent or did what the protocol does not allow",
+      "correct what its message names; docs/protocol.md says what is allowed" },
+    { ASY_CAUSE_SAMPLER_FAILED, "sampler-failed", "the sampler could not suggest a point",
+      "correct parameters in the study file, or choose another search.sampler" },
+    { ASY_CAUSE_DATA, "data", "the data set could not be read",
+      "correct the place of the file that its message names" },
+    { ASY_CAUSE_PRUNED, "pruned", "the pruner stopped it: others were better at the same length",
+      "nothing to do: that saves the time for better trials; search.pruner decides how many stay" },
+    { ASY_CAUSE_STUDY_ENDED, "study-ended", "its study ended before it did",
+      "nothing to do; a larger budget lets more trials run to their end" },
+    { ASY_CAUSE_USER, "user", "a user asked for it", "nothing to do" },
+    { ASY_CAUSE_BUDGET_TRIALS, "budget-trials", "as many trials ran as budget.trials allows",
+      "nothing to do: 'assay best {study}' has the result" },
+    { ASY_CAUSE_BUDGET_TIME, "budget-time", "budget.time is used up",
+      "nothing to do: 'assay best {study}' has the result; more time is for another run" },
+    { ASY_CAUSE_TARGET, "target", "a trial reached objective.target",
+      "nothing to do: 'assay best {study}' has the result" },
+    { ASY_CAUSE_EXHAUSTED, "exhausted", "every point of the space has been tried",
+      "nothing to do: 'assay best {study}' has the result" },
+    { ASY_CAUSE_PREEMPTED, "preempted", "its worker's time ran out, or it was drained",
+      "nothing to do: what it ran goes on elsewhere from its newest checkpoint" },
+    { ASY_CAUSE_LOST, "lost",
+      "the worker was given up: it had been silent or had closed its connection",
+      "nothing to do: what it ran goes on elsewhere from its newest checkpoint" },
+};
+
+const struct asy_cause_info *asy_cause_info(enum asy_cause cause)
+{
+    for (size_t i = 0; i < ASY_ARRAY_LEN(causes); i++)
+        if (causes[i].cause == cause)
+            return &causes[i];
+    return NULL;
+}
+
+/* The remedy with the names filled in, as far as they are known. */
+static void fill(const char *remedy, const char *study, int64_t trial, char *text, size_t n)
+{
+    char number[24] = "TRIAL";
+    size_t len = 0;
+
+    if (trial >= 0)
+        snprintf(number, sizeof number, "%" PRId64, trial);
+    text[0] = 0;
+    while (*remedy && len + 1 < n) {
+        const char *word = !strncmp(remedy, "{study}", 7)   ? study && *study ? study : "STUDY"
+                           : !strncmp(remedy, "{trial}", 7) ? number
+                                                            : NULL;
+
+        if (!word) {
+            text[len++] = *remedy++;
+            text[len] = 0;
+            continue;
+        }
+        snprintf(text + len, n - len, "%s", word);
+        len += strlen(text + len);
+        remedy += 7;
+    }
+}
+
+void asy_cause_write_json(struct asy_jsonw *w, enum asy_cause cause, const char *text,
+                          const char *study, int64_t trial)
+{
+    const struct asy_cause_info *info = asy_cause_info(cause);
+    char remedy[400] = "";
+
+    if (info)
+        fill(info->remedy, study, trial, remedy, sizeof remedy);
+    asy_jsonw_str(w, "cause", info ? info->name : "unknown");
+    asy_jsonw_str(w, "rule", info ? info->rule : "");
+    asy_jsonw_str(w, "text", text ? text : "");
+    asy_jsonw_str(w, "remedy", remedy);
+}
