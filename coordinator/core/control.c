@@ -426,7 +426,7 @@ int asy__watch(struct asy_core *core, struct asy__session *session, const struct
     }
     session->watches = grown;
     session->watches[session->n_watches++] =
-        (struct asy__watch){ msg->watch.request, s ? s->id : ASY_ID_NONE };
+        (struct asy__watch){ msg->watch.request, s ? s->id : ASY_ID_NONE, core->seq };
     if (!session->watching.next)
         asy__list_push(&core->watchers, &session->watching);
     return 1;

@@ -166,6 +166,7 @@ struct asy__worker {
 struct asy__watch {
     uint64_t request;
     struct asy_id study; /* none: all */
+    uint64_t from;       /* events after this one are its news; those up to it its history */
 };
 struct asy__session {
     struct asy__node node;

@@ -263,7 +263,7 @@ static void news_of(struct asy_core *core, const struct asy_event *event, uint64
         for (size_t i = 0; i < s->n_watches; i++) {
             struct asy_msg *msg;
 
-            if (!wants(core, s, &s->watches[i], event->study))
+            if (event->seq <= s->watches[i].from || !wants(core, s, &s->watches[i], event->study))
                 continue;
             if (!(msg = asy__send(core, s, ASY_MSG_NEWS, 0)))
                 return;

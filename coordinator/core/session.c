@@ -408,7 +408,8 @@ static void pong(struct asy_core *core, struct asy__session *session, const stru
  * through, or nobody would hear that the disk is full. */
 static int is_live(const struct asy_msg *msg)
 {
-    static const char *const questions[] = { "workers", "explain", "live" };
+    static const char *const questions[] = { "workers", "explain", "explain-worker",
+                                             "live" };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(questions) && msg->type == ASY_MSG_QUERY; i++)
         if (!strcmp(asy__str(msg->query.what), questions[i]))
@@ -424,6 +425,8 @@ static void query(struct asy_core *core, struct asy__session *session, const str
     if (!fx)
         return;
     fx->peer = session->peer;
+    fx->seq = core->seq;
+    fx->key = strcmp(session->key, core->owner) ? session->key : NULL;
     if (asy_msg_copy(msg, core->arena, &fx->msg, NULL))
         core->rc = ASY_E_NOMEM;
 }

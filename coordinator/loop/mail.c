@@ -27,9 +27,15 @@ void asy__mail_fini(struct asy__mail *mail)
     pthread_mutex_destroy(&mail->lock);
 }
 
-void asy__mail_put(struct asy__mail *mail, struct asy__letter *letter)
+void asy__mail_nudge(struct asy__mail *mail)
 {
     uint64_t one = 1;
+
+    ASY_IGNORE(write(mail->fd, &one, sizeof one) < 0); /* at its limit it is readable all the same */
+}
+
+void asy__mail_put(struct asy__mail *mail, struct asy__letter *letter)
+{
     int was_empty;
 
     letter->next = NULL;
@@ -41,9 +47,8 @@ void asy__mail_put(struct asy__mail *mail, struct asy__letter *letter)
         mail->first = letter;
     mail->last = letter;
     pthread_mutex_unlock(&mail->lock);
-    /* An eventfd that counts to its limit is readable all the same. */
     if (was_empty)
-        ASY_IGNORE(write(mail->fd, &one, sizeof one) < 0);
+        asy__mail_nudge(mail);
 }
 
 struct asy__letter *asy__mail_take(struct asy__mail *mail)

@@ -21,6 +21,8 @@ void asy__mail_fini(struct asy__mail *mail); /* letters must have been taken */
 void asy__mail_put(struct asy__mail *mail, struct asy__letter *letter);
 /* All that waits, oldest first; NULL: none. */
 struct asy__letter *asy__mail_take(struct asy__mail *mail);
+/* Ends a wait though nothing is there. */
+void asy__mail_nudge(struct asy__mail *mail);
 /* Waits until something is there or timeout_ms passed (< 0: for ever). */
 void asy__mail_wait(struct asy__mail *mail, int timeout_ms);
 #endif

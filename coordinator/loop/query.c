@@ -1,57 +1,138 @@
 /* SPDX-License-Identifier: Apache-2.0
- * query.c - see query.h. */
-#include "query.h"
+ * query.c - see query.h. An answer leaves in parts as it grows, so that none is ever whole in
+ * memory. */
+#include "query_impl.h"
 #include <stdlib.h>
 #include <string.h>
 #include <asy/durable.h>
 #include <asy/log.h>
 
-#define ANSWER_MAX (256u << 20)
+#define PART_BYTES (256u << 10) /* an answer that has grown so far is sent on */
+#define PART_MAX (256u << 20)   /* of one piece: all trials in the order of their values */
 
 struct job {
     struct asy__letter letter;
     uint64_t peer, request;
     struct asy_id session;
     struct asy__question question;
-    char *path; /* a file to remove instead */
-    char text[]; /* what, study, arg */
+    struct asy__asked asked;
+    struct asy_buf json;
+    char *path;  /* a file to remove instead */
+    char text[]; /* what, study, arg, key, live */
 };
 struct asy__query {
     pthread_t thread;
     struct asy__mail mail, *answers;
+    struct asy__mail asked;           /* questions that wait for whoever gives the turns */
     struct asy__letter stop;
-    char *store_path;
-    struct asy_reader *reader; /* opened by the thread at its first question */
+    char *store_path;                 /* NULL: no reader of its own */
+    struct asy_reader *reader;        /* opened by the thread at its first question */
+    struct asy__letter *first, *last; /* open questions, in the order of their turns */
 };
 
-static int open_reader(struct asy__query *query, struct asy_error *err)
-{
-    struct asy_store_spec spec = { .path = query->store_path };
+/* ---- turns ----------------------------------------------------------------------------------- */
 
-    return query->reader ? 0 : asy_reader_open(&spec, &query->reader, err);
+static void job_destroy(struct job *job)
+{
+    asy__asked_fini(&job->asked);
+    asy_buf_fini(&job->json);
+    free(job->path);
+    free(job);
 }
 
-static void work(struct asy__query *query, const struct job *job)
+static void queue(struct asy__query *query, struct job *job)
 {
-    struct asy__query_answer *answer;
+    job->letter.next = NULL;
+    if (query->last)
+        query->last->next = &job->letter;
+    else
+        query->first = &job->letter;
+    query->last = &job->letter;
+}
 
-    if (job->path) {
-        struct asy_error err = ASY_ERROR_INIT;
+static void answer(struct asy__query *query, struct job *job, int rc, const struct asy_error *err)
+{
+    struct asy__query_answer *part = calloc(1, sizeof *part);
 
-        if (asy_durable_remove(job->path, &err) < 0)
-            asy_warn("file=%s cannot be removed, staying: %s", job->path, err.text);
+    ASY_ASSERT(part, "no memory for an answer of %zu bytes", sizeof *part);
+    part->peer = job->peer;
+    part->session = job->session;
+    part->request = job->request;
+    part->more = rc > 0;
+    part->rc = rc < 0 ? rc : 0;
+    if (rc < 0)
+        part->err = *err;
+    part->json = job->json; /* handed over */
+    asy_buf_init(&job->json, PART_MAX);
+    asy__mail_put(query->answers, &part->letter);
+}
+
+static void piece(struct asy__query *query, struct job *job, struct asy_reader *reader)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = asy__asked_piece(&job->asked, reader, &err);
+
+    if (rc <= 0 || job->json.len >= PART_BYTES)
+        answer(query, job, rc, &err);
+    if (rc > 0)
+        queue(query, job);
+    else
+        job_destroy(job);
+}
+
+static void take_asked(struct asy__query *query, struct asy__letter *letter)
+{
+    for (struct asy__letter *next; letter; letter = next) {
+        next = letter->next;
+        queue(query, (struct job *)letter);
+    }
+}
+
+static void next_piece(struct asy__query *query, struct asy_reader *reader)
+{
+    struct job *job = (struct job *)query->first;
+
+    query->first = job->letter.next;
+    if (!query->first)
+        query->last = NULL;
+    piece(query, job, reader);
+}
+
+int asy__query_turn(struct asy__query *query, struct asy_reader *reader)
+{
+    take_asked(query, asy__mail_take(&query->asked));
+    if (query->first)
+        next_piece(query, reader);
+    return query->first != NULL;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+/* A store that cannot be opened answers everybody. */
+static void own_turn(struct asy__query *query)
+{
+    struct asy_store_spec spec = { .path = query->store_path };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct job *job = (struct job *)query->first;
+    int rc = query->reader ? 0 : asy_reader_open(&spec, &query->reader, &err);
+
+    if (rc == 0) {
+        next_piece(query, query->reader);
         return;
     }
-    answer = calloc(1, sizeof *answer);
-    ASY_ASSERT(answer, "no memory for an answer of %zu bytes", sizeof *answer);
-    answer->peer = job->peer;
-    answer->session = job->session;
-    answer->request = job->request;
-    asy_buf_init(&answer->json, ANSWER_MAX);
-    answer->rc = open_reader(query, &answer->err);
-    if (answer->rc == 0)
-        answer->rc = asy__query_text(query->reader, &job->question, &answer->json, &answer->err);
-    asy__mail_put(query->answers, &answer->letter);
+    query->first = job->letter.next;
+    if (!query->first)
+        query->last = NULL;
+    answer(query, job, rc, &err);
+    job_destroy(job);
+}
+
+static void remove_file(const char *path)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (asy_durable_remove(path, &err) < 0)
+        asy_warn("file=%s cannot be removed, staying: %s", path, err.text);
 }
 
 static void *query_main(void *arg)
@@ -60,27 +141,31 @@ static void *query_main(void *arg)
     int stopped = 0;
 
     while (!stopped) {
-        struct asy__letter *letter = asy__mail_take(&query->mail);
+        struct asy__letter *letter = asy__mail_take(&query->mail), *next;
 
-        if (!letter)
+        if (!letter && !query->first)
             asy__mail_wait(&query->mail, -1);
-        while (letter) {
-            struct asy__letter *next = letter->next;
+        for (; letter; letter = next) {
             struct job *job = (struct job *)letter;
 
+            next = letter->next;
             if (letter == &query->stop) {
                 stopped = 1;
+            } else if (job->path) {
+                remove_file(job->path);
+                job_destroy(job);
             } else {
-                work(query, job);
-                free(job->path);
-                free(job);
+                queue(query, job);
             }
-            letter = next;
         }
+        if (query->first && query->store_path && !stopped)
+            own_turn(query);
     }
     asy_reader_close(query->reader);
     return NULL;
 }
+
+/* ---- building and ending --------------------------------------------------------------------- */
 
 int asy__query_create(const char *store_path, struct asy__mail *answers,
                       struct asy__query **ret_query, struct asy_error *err)
@@ -88,21 +173,24 @@ int asy__query_create(const char *store_path, struct asy__mail *answers,
     struct asy__query *query = calloc(1, sizeof *query);
     int rc;
 
-    if (!query || !(query->store_path = strdup(store_path))) {
+    if (!query || (store_path && !(query->store_path = strdup(store_path)))) {
         free(query);
         return asy_fail(err, ASY_E_NOMEM, "no memory for the query thread");
     }
     query->answers = answers;
-    if ((rc = asy__mail_init(&query->mail, err)) < 0)
+    query->mail.fd = query->asked.fd = -1;
+    if ((rc = asy__mail_init(&query->mail, err)) < 0 ||
+        (rc = asy__mail_init(&query->asked, err)) < 0)
         goto out;
     if ((rc = pthread_create(&query->thread, NULL, query_main, query)) != 0) {
-        asy__mail_fini(&query->mail);
         rc = asy_fail_errno(err, rc, "cannot start the query thread");
         goto out;
     }
     *ret_query = query;
     return 0;
 out:
+    asy__mail_fini(&query->mail);
+    asy__mail_fini(&query->asked);
     free(query->store_path);
     free(query);
     return rc;
@@ -114,44 +202,81 @@ void asy__query_destroy(struct asy__query *query)
         return;
     asy__mail_put(&query->mail, &query->stop);
     pthread_join(query->thread, NULL);
+    take_asked(query, asy__mail_take(&query->asked));
+    for (struct asy__letter *letter = query->first, *next; letter; letter = next) {
+        next = letter->next;
+        job_destroy((struct job *)letter);
+    }
     asy__mail_fini(&query->mail);
+    asy__mail_fini(&query->asked);
     free(query->store_path);
     free(query);
 }
 
 static const char *keep(char **at, const char *text)
 {
-    size_t n = strlen(text ? text : "") + 1;
-    char *copy = memcpy(*at, text ? text : "", n);
+    size_t n = strlen(text) + 1;
+    char *copy = memcpy(*at, text, n);
 
     *at += n;
     return copy;
 }
 
-int asy__query_put(struct asy__query *query, uint64_t peer, const struct asy_msg *msg,
+static const char *some(const char *text)
+{
+    return text ? text : "";
+}
+
+/* A WATCH asks for the history of what it watches, up to the event with which news begin. */
+static struct asy__question question_of(const struct asy_effect *effect, const char *live)
+{
+    const struct asy_msg *msg = &effect->msg;
+    struct asy__question q = { .what = "events", .arg = "", .trial = -1, .limit = -1,
+                               .upto = effect->seq, .live = live };
+
+    if (msg->type == ASY_MSG_WATCH) {
+        q.study = some(msg->watch.study);
+        q.after = (int64_t)msg->watch.after_seq;
+        if (!*q.study) {
+            q.what = "news";
+            q.key = effect->key;
+        }
+    } else {
+        q.what = some(msg->query.what);
+        q.study = some(msg->query.study);
+        q.arg = some(msg->query.arg);
+        q.trial = msg->query.trial;
+        q.after = msg->query.after;
+        q.limit = msg->query.limit;
+    }
+    return q;
+}
+
+int asy__query_put(struct asy__query *query, const struct asy_effect *effect, const char *live,
                    struct asy_error *err)
 {
-    int watch = msg->type == ASY_MSG_WATCH;
-    const char *what = watch ? "events" : msg->query.what;
-    const char *study = watch ? msg->watch.study : msg->query.study;
-    const char *arg = watch ? "" : msg->query.arg;
-    size_t n = strlen(what ? what : "") + strlen(study ? study : "") + strlen(arg ? arg : "") + 3;
+    struct asy__question q = question_of(effect, live);
+    size_t n = strlen(q.what) + strlen(q.study) + strlen(q.arg) + strlen(some(q.key)) +
+               strlen(some(q.live)) + 5;
     struct job *job = calloc(1, sizeof *job + n);
     char *at;
 
     if (!job)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a question");
     at = job->text;
-    job->peer = peer;
-    job->session = msg->session;
-    job->request = watch ? msg->watch.request : msg->query.request;
-    job->question.what = keep(&at, what);
-    job->question.study = keep(&at, study);
-    job->question.arg = keep(&at, arg);
-    job->question.trial = watch ? -1 : msg->query.trial;
-    job->question.after = watch ? (int64_t)msg->watch.after_seq : msg->query.after;
-    job->question.limit = watch ? -1 : msg->query.limit;
-    asy__mail_put(&query->mail, &job->letter);
+    job->peer = effect->peer;
+    job->session = effect->msg.session;
+    job->request = effect->msg.type == ASY_MSG_WATCH ? effect->msg.watch.request
+                                                     : effect->msg.query.request;
+    job->question = q;
+    job->question.what = keep(&at, q.what);
+    job->question.study = keep(&at, q.study);
+    job->question.arg = keep(&at, q.arg);
+    job->question.key = q.key ? keep(&at, q.key) : NULL;
+    job->question.live = q.live ? keep(&at, q.live) : NULL;
+    asy_buf_init(&job->json, PART_MAX);
+    asy__asked_init(&job->asked, &job->question, &job->json);
+    asy__mail_put(query->store_path ? &query->mail : &query->asked, &job->letter);
     return 0;
 }
 

@@ -1,42 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0
- * query.h - the thread that answers questions from the store, on a connection of its own, so that a
- * long answer holds up neither the loop nor a commit. It also removes files that nobody needs.
+ * query.h - answers from the store, made in bounded pieces so that a long one holds up neither a
+ * commit nor another question: open questions take turns, a piece each.
  *
- * On a network file system only the writer's connection may read; questions are refused there with
- * a message until it serves them (docs/architecture.md).
+ * On a local disk a thread of its own answers, on a connection of its own. On a network file system
+ * only the writer's connection may read: the writer's thread then calls asy__query_turn() between its
+ * commits. The answers are the same. The thread is there in both cases: it also removes files that
+ * nobody needs.
  *
- * Threads: the loop's. */
+ * Threads: the loop's, but for asy__query_turn(). */
 #ifndef ASY__QUERY_H
 #define ASY__QUERY_H
 #include <asy/buf.h>
-#include <asy/msg.h>
+#include <asy/core.h>
 #include <asy/store.h>
 #include "mail.h"
 
+/* An answer, or a part of one: the JSON of all parts together is the answer. */
 struct asy__query_answer {        /* query -> loop */
     struct asy__letter letter;
     uint64_t peer;
     struct asy_id session;
     uint64_t request;
+    int more;                     /* others follow */
     int rc;
     struct asy_error err;
     struct asy_buf json;
 };
 struct asy__query;
+/* store_path: where the thread reads; NULL: somebody else gives the turns. */
 ASY_MUST_CHECK int asy__query_create(const char *store_path, struct asy__mail *answers,
                                      struct asy__query **ret_query, struct asy_error *err);
-void asy__query_destroy(struct asy__query *query);
-/* Copies a QUERY or WATCH message. */
-ASY_MUST_CHECK int asy__query_put(struct asy__query *query, uint64_t peer,
-                                  const struct asy_msg *msg, struct asy_error *err);
+void asy__query_destroy(struct asy__query *query); /* questions that are open get no answer */
+/* Copies a QUERY effect (a QUERY or a WATCH). live: what core says of it, a JSON object; or NULL. */
+ASY_MUST_CHECK int asy__query_put(struct asy__query *query, const struct asy_effect *effect,
+                                  const char *live, struct asy_error *err);
 ASY_MUST_CHECK int asy__query_drop_file(struct asy__query *query, const char *path,
                                         struct asy_error *err);
+/* One piece of one answer; returns whether there is more to do. One thread, that of the reader. */
+int asy__query_turn(struct asy__query *query, struct asy_reader *reader);
 
-/* The answer to one question as JSON (query_text.c). */
 struct asy__question {
     const char *what, *study, *arg;
     int64_t trial, after, limit;
+    uint64_t upto;                /* events up to this one are looked at */
+    const char *key;              /* of who asks for news of all studies; NULL: sees all */
+    const char *live;             /* NULL: core knows nothing of it */
 };
-ASY_MUST_CHECK int asy__query_text(struct asy_reader *reader, const struct asy__question *question,
-                                   struct asy_buf *json, struct asy_error *err);
 #endif

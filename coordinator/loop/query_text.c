@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * query_text.c - the store's rows as JSON: what `assay ... --json` prints and every other output of
- * the command line is made from. Fields are only ever added. */
-#include "query.h"
+ * the command line is made from. Fields are only ever added.
+ *
+ * An answer is a list of parts, a part is made in one or more pieces, and no piece reads more than
+ * PAGE rows or WINDOW events: between two of them the store can be written, and other questions get
+ * their turn. What has no paging below is short: the list of studies, what belongs to one trial.
+ * The best trials are one piece too, because an order needs all values of one moment. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <asy/study.h>
-
-#define TRIAL_NONE UINT64_MAX
-
-struct found {
-    struct asy_jsonw *w;
-    struct asy_id id;
-    int n;
-};
+#include "query_impl.h"
 
 static void put_id(struct asy_jsonw *w, const char *key, struct asy_id id)
 {
@@ -73,24 +70,17 @@ static void study_members(struct asy_jsonw *w, const struct asy_study_row *row, 
 
 static int on_study(void *arg, const struct asy_study_row *row)
 {
-    struct found *found = arg;
+    struct asy_jsonw *w = arg;
 
-    found->id = row->id;
-    if (!found->w)
-        return 0;
-    asy_jsonw_open(found->w, NULL, '{');
-    study_members(found->w, row, 0);
-    asy_jsonw_close(found->w, '}');
+    asy_jsonw_open(w, NULL, '{');
+    study_members(w, row, 0);
+    asy_jsonw_close(w, '}');
     return 0;
 }
 
 static int on_whole_study(void *arg, const struct asy_study_row *row)
 {
-    struct found *found = arg;
-
-    if (!found->n++)
-        study_members(found->w, row, 1);
-    found->id = row->id;
+    study_members(arg, row, 1);
     return 0;
 }
 
@@ -114,8 +104,11 @@ static void trial_members(struct asy_jsonw *w, const struct asy_trial_row *row)
 
 static int on_trial(void *arg, const struct asy_trial_row *row)
 {
-    struct asy_jsonw *w = arg;
+    struct asy__asked *asked = arg;
+    struct asy_jsonw *w = &asked->w;
 
+    asked->rows++;
+    asked->after = (int64_t)row->number;
     asy_jsonw_open(w, NULL, '{');
     trial_members(w, row);
     asy_jsonw_close(w, '}');
@@ -202,31 +195,196 @@ static int on_dataset(void *arg, const struct asy_dataset_row *row)
 
 static int on_event(void *arg, const struct asy_event *event)
 {
-    asy_event_write_json(event, arg, NULL);
+    struct asy__asked *asked = arg;
+
+    asked->rows++;
+    asked->after = (int64_t)event->seq;
+    if (asy__asked_may_see(asked, event->study))
+        asy_event_write_json(event, &asked->w, NULL);
     return 0;
 }
 
-static int write_trials(struct asy_reader *reader, const struct asy__question *q, struct asy_id study,
-                        struct asy_jsonw *w, struct asy_error *err)
+/* ---- which study ----------------------------------------------------------------------------- */
+
+static int on_found(void *arg, const struct asy_study_row *row)
+{
+    struct asy__asked *asked = arg;
+
+    asked->study = row->id;
+    free(asked->name);
+    free(asked->spec);
+    asked->name = strdup(row->name);
+    asked->spec = strdup(row->spec);
+    return asked->name && asked->spec ? 0 : ASY_E_NOMEM;
+}
+
+int asy__asked_find(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    int rc = asy_reader_studies(reader, asked->q->study, 1, on_found, asked, err);
+
+    return rc == ASY_E_NOMEM ? asy_fail(err, ASY_E_NOMEM, "no memory for a study") : rc;
+}
+
+static int on_visible(void *arg, const struct asy_study_row *row)
+{
+    struct asy__asked *asked = arg;
+    struct asy_id *grown;
+
+    if (strcmp(row->owner, asked->q->key) != 0)
+        return 0;
+    if (!(grown = realloc(asked->visible, (asked->n_visible + 1) * sizeof *grown)))
+        return ASY_E_NOMEM;
+    asked->visible = grown;
+    asked->visible[asked->n_visible++] = row->id;
+    return 0;
+}
+
+/* All studies: of a user who may not see everything, those that are his. */
+static int find_visible(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    int rc = 0;
+
+    if (asked->q->key)
+        rc = asy_reader_studies(reader, NULL, -1, on_visible, asked, err);
+    return rc == ASY_E_NOMEM ? asy_fail(err, ASY_E_NOMEM, "no memory for a list of studies") : rc;
+}
+
+int asy__asked_may_see(const struct asy__asked *asked, struct asy_id study)
+{
+    if (!asked->q->key || !asy_id_is_none(asked->study))
+        return 1; /* the one study was checked when it was asked for */
+    for (size_t i = 0; i < asked->n_visible; i++)
+        if (asy_id_cmp(asked->visible[i], study) == 0)
+            return 1;
+    return 0;
+}
+
+/* ---- lists in pages -------------------------------------------------------------------------- */
+
+static void begin_list(struct asy__asked *asked, const char *key)
+{
+    if (asked->begun)
+        return;
+    asked->begun = 1;
+    asked->after = asked->q->after;
+    asked->left = asked->q->limit;
+    asy_jsonw_open(&asked->w, key, '[');
+}
+
+/* How many rows the next piece may bring. */
+static int64_t page(const struct asy__asked *asked)
+{
+    return asked->left >= 0 && asked->left < ASY__PAGE ? asked->left : ASY__PAGE;
+}
+
+/* 1: there may be more rows. */
+static int end_page(struct asy__asked *asked, int64_t asked_for)
+{
+    asked->left -= asked->left > 0 ? asked->rows : 0;
+    if (asked->rows == asked_for && asked->left != 0)
+        return 1;
+    asy_jsonw_close(&asked->w, ']');
+    return 0;
+}
+
+static int trials(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    int best = !strcmp(asked->q->arg, "best"), rc;
+    int64_t n;
+
+    begin_list(asked, "trials");
+    n = best ? asked->left : page(asked);
+    asked->rows = 0;
+    rc = asy_reader_trials(reader, asked->study, asked->after, n, best, on_trial, asked, err);
+    if (rc < 0)
+        return rc;
+    if (!best)
+        return end_page(asked, n);
+    asy_jsonw_close(&asked->w, ']');
+    return 0;
+}
+
+static int events_of_trial(struct asy__asked *asked, struct asy_reader *reader,
+                           struct asy_error *err)
+{
+    int64_t n = page(asked);
+    int rc;
+
+    asked->rows = 0;
+    rc = asy_reader_events(reader, asked->study, (uint64_t)asked->q->trial, (uint64_t)asked->after,
+                           asked->q->upto, n, on_event, asked, err);
+    return rc < 0 ? rc : end_page(asked, n);
+}
+
+/* A piece is a stretch of the order of all events, however few of them are the study's. */
+static int events_in_window(struct asy__asked *asked, struct asy_reader *reader,
+                            struct asy_error *err)
+{
+    uint64_t after = (uint64_t)asked->after, upto = asked->q->upto;
+    uint64_t to = after < upto && upto - after > ASY__WINDOW ? after + ASY__WINDOW : upto;
+    int rc;
+
+    asked->rows = 0;
+    rc = asy_reader_events(reader, asked->study, ASY__TRIAL_NONE, after, to, asked->left, on_event,
+                           asked, err);
+    if (rc < 0)
+        return rc;
+    asked->after = (int64_t)to;
+    asked->left -= asked->left > 0 ? asked->rows : 0;
+    if (to < upto && asked->left != 0)
+        return 1;
+    asy_jsonw_close(&asked->w, ']');
+    return 0;
+}
+
+static int events(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    begin_list(asked, "events");
+    if (asked->after < 0)
+        asked->after = 0;
+    return asked->q->trial >= 0 ? events_of_trial(asked, reader, err)
+                                : events_in_window(asked, reader, err);
+}
+
+/* What the answer holds ends here: a watcher goes on behind it. */
+static int upto(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    (void)reader, (void)err;
+    asy_jsonw_u64(&asked->w, "upto", asked->q->upto);
+    return 0;
+}
+
+static int studies(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
     int rc;
 
-    asy_jsonw_open(w, "trials", '[');
-    rc = asy_reader_trials(reader, study, q->after, q->limit, !strcmp(q->arg, "best"), on_trial, w,
-                           err);
-    asy_jsonw_close(w, ']');
+    asy_jsonw_open(&asked->w, "studies", '[');
+    rc = asy_reader_studies(reader, NULL, asked->q->limit, on_study, &asked->w, err);
+    asy_jsonw_close(&asked->w, ']');
+    return rc;
+}
+
+/* ---- one study, one trial -------------------------------------------------------------------- */
+
+static int study(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    int rc = asy_reader_studies(reader, asked->q->study, 1, on_whole_study, &asked->w, err);
+
+    asy_jsonw_open(&asked->w, "tags", '{');
+    if (rc == 0)
+        rc = asy_reader_tags(reader, asked->study, ASY__TRIAL_NONE, on_tag, &asked->w, err);
+    asy_jsonw_close(&asked->w, '}');
     return rc;
 }
 
 /* Data is the study's, the same for all of its trials. */
-static int write_datasets(struct asy_reader *reader, struct asy_id study, struct asy_jsonw *w,
-                          struct asy_error *err)
+static int datasets(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
     int rc;
 
-    asy_jsonw_open(w, "datasets", '[');
-    rc = asy_reader_datasets(reader, study, TRIAL_NONE, on_dataset, w, err);
-    asy_jsonw_close(w, ']');
+    asy_jsonw_open(&asked->w, "datasets", '[');
+    rc = asy_reader_datasets(reader, asked->study, ASY__TRIAL_NONE, on_dataset, &asked->w, err);
+    asy_jsonw_close(&asked->w, ']');
     return rc;
 }
 
@@ -253,138 +411,120 @@ static void write_command(struct asy_jsonw *w, const char *spec_text, const char
     asy_study_destroy(spec);
 }
 
-struct whole_trial {
-    struct asy_jsonw *w;
-    const char *spec;
-};
-
 static int on_whole_trial(void *arg, const struct asy_trial_row *row)
 {
-    struct whole_trial *whole = arg;
+    struct asy__asked *asked = arg;
 
-    trial_members(whole->w, row);
-    write_command(whole->w, whole->spec, row->params);
+    trial_members(&asked->w, row);
+    write_command(&asked->w, asked->spec, row->params);
     return 0;
 }
 
-static int write_trial(struct asy_reader *reader, struct asy_id study, uint64_t number,
-                       const char *spec, struct asy_jsonw *w, struct asy_error *err)
+static int trial(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    struct whole_trial whole = { w, spec };
-    int rc = asy_reader_trial(reader, study, number, on_whole_trial, &whole, err);
-
-    if (rc == 0)
-        rc = write_datasets(reader, study, w, err);
-    asy_jsonw_open(w, "attempt_list", '[');
-    if (rc == 0)
-        rc = asy_reader_attempts(reader, study, number, on_attempt, w, err);
-    asy_jsonw_close(w, ']');
-    asy_jsonw_open(w, "metrics", '[');
-    if (rc == 0)
-        rc = asy_reader_metrics(reader, study, number, 0, on_metric, w, err);
-    asy_jsonw_close(w, ']');
-    asy_jsonw_open(w, "artifacts", '[');
-    if (rc == 0)
-        rc = asy_reader_artifacts(reader, study, number, on_artifact, w, err);
-    asy_jsonw_close(w, ']');
-    asy_jsonw_open(w, "tags", '{');
-    if (rc == 0)
-        rc = asy_reader_tags(reader, study, number, on_tag, w, err);
-    asy_jsonw_close(w, '}');
-    return rc;
+    return asy_reader_trial(reader, asked->study, (uint64_t)asked->q->trial, on_whole_trial, asked,
+                            err);
 }
 
-static int write_study(struct asy_reader *reader, const struct asy__question *q, struct asy_jsonw *w,
-                       struct asy_id *ret_id, struct asy_error *err)
-{
-    struct found found = { .w = w };
-    int rc = asy_reader_studies(reader, q->study, 1, on_whole_study, &found, err);
-
-    *ret_id = found.id;
-    return rc;
-}
-
-static int write_events(struct asy_reader *reader, const struct asy__question *q,
-                        struct asy_id study, struct asy_jsonw *w, struct asy_error *err)
+static int attempts(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
     int rc;
 
-    asy_jsonw_open(w, "events", '[');
-    rc = asy_reader_events(reader, study, q->trial < 0 ? TRIAL_NONE : (uint64_t)q->trial,
-                           q->after < 0 ? 0 : (uint64_t)q->after, q->limit, on_event, w, err);
-    asy_jsonw_close(w, ']');
+    asy_jsonw_open(&asked->w, "attempt_list", '[');
+    rc = asy_reader_attempts(reader, asked->study, (uint64_t)asked->q->trial, on_attempt, &asked->w,
+                             err);
+    asy_jsonw_close(&asked->w, ']');
     return rc;
 }
 
-struct spec_of {
-    struct asy_id id;
-    char *spec;
+static int metrics(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    int rc;
+
+    asy_jsonw_open(&asked->w, "metrics", '[');
+    rc = asy_reader_metrics(reader, asked->study, (uint64_t)asked->q->trial, 0, on_metric,
+                            &asked->w, err);
+    asy_jsonw_close(&asked->w, ']');
+    return rc;
+}
+
+static int artifacts(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    uint64_t number = (uint64_t)asked->q->trial;
+    int rc;
+
+    asy_jsonw_open(&asked->w, "artifacts", '[');
+    rc = asy_reader_artifacts(reader, asked->study, number, on_artifact, &asked->w, err);
+    asy_jsonw_close(&asked->w, ']');
+    asy_jsonw_open(&asked->w, "tags", '{');
+    if (rc == 0)
+        rc = asy_reader_tags(reader, asked->study, number, on_tag, &asked->w, err);
+    asy_jsonw_close(&asked->w, '}');
+    return rc;
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *what;
+    enum { ANY, OF_STUDY, OF_TRIAL } about;
+    asy__part_f parts[8]; /* up to the first NULL */
+} questions[] = {
+    { "studies", ANY, { studies } },
+    { "study", ANY, { asy__asked_find, study, datasets } },
+    { "trials", ANY, { asy__asked_find, trials } },
+    { "events", ANY, { asy__asked_find, events, upto } },
+    { "news", ANY, { find_visible, events, upto } },
+    { "trial", OF_TRIAL, { asy__asked_find, trial, datasets, attempts, metrics, artifacts } },
+    { "explain", OF_STUDY,
+      { asy__asked_find, asy__explain_study, asy__explain_trials } },
+    { "explain", OF_TRIAL,
+      { asy__asked_find, asy__explain_trial, asy__explain_history, asy__explain_attempts } },
 };
 
-static int on_spec(void *arg, const struct asy_study_row *row)
+static const asy__part_f *parts_of(const struct asy__question *q)
 {
-    struct spec_of *of = arg;
-
-    of->id = row->id;
-    free(of->spec);
-    return (of->spec = strdup(row->spec)) ? 0 : ASY_E_NOMEM;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(questions); i++)
+        if (!strcmp(questions[i].what, q->what) &&
+            (questions[i].about == ANY || (questions[i].about == OF_TRIAL) == (q->trial >= 0)))
+            return questions[i].parts;
+    return NULL;
 }
 
-static int answer_trial(struct asy_reader *reader, const struct asy__question *q,
-                        struct asy_jsonw *w, struct asy_error *err)
+int asy__asked_piece(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    struct spec_of of = { .spec = NULL };
-    int rc = asy_reader_studies(reader, q->study, 1, on_spec, &of, err);
+    int rc;
 
-    if (rc == 0)
-        rc = write_trial(reader, of.id, (uint64_t)q->trial, of.spec ? of.spec : "", w, err);
-    free(of.spec);
+    if (!asked->parts) {
+        if (!(asked->parts = parts_of(asked->q)))
+            return asy_fail(err, ASY_E_UNSUPPORTED, "no question is called '%s'", asked->q->what);
+        asy_jsonw_open(&asked->w, NULL, '{');
+    }
+    if ((rc = asked->parts[0](asked, reader, err)) < 0)
+        return rc;
+    if (rc == 0) {
+        asked->parts++;
+        asked->begun = 0;
+    }
+    rc = *asked->parts != NULL;
+    if (!rc)
+        asy_jsonw_close(&asked->w, '}');
+    if (asy_buf_check(asked->w.buf, "the answer", err) < 0)
+        return err ? (int)err->code : ASY_E_NOMEM;
     return rc;
 }
 
-static int write_answer(struct asy_reader *reader, const struct asy__question *q,
-                        struct asy_jsonw *w, struct asy_error *err)
+void asy__asked_init(struct asy__asked *asked, const struct asy__question *question,
+                     struct asy_buf *json)
 {
-    struct found found = { 0 };
-    struct asy_id study;
-    int rc;
-
-    if (!strcmp(q->what, "studies")) {
-        found.w = w;
-        asy_jsonw_open(w, "studies", '[');
-        rc = asy_reader_studies(reader, NULL, q->limit, on_study, &found, err);
-        asy_jsonw_close(w, ']');
-        return rc;
-    }
-    if (!strcmp(q->what, "study")) {
-        if ((rc = write_study(reader, q, w, &study, err)) < 0)
-            return rc;
-        asy_jsonw_open(w, "tags", '{');
-        rc = asy_reader_tags(reader, study, TRIAL_NONE, on_tag, w, err);
-        asy_jsonw_close(w, '}');
-        return rc < 0 ? rc : write_datasets(reader, study, w, err);
-    }
-    if (!strcmp(q->what, "trial") && q->trial >= 0)
-        return answer_trial(reader, q, w, err);
-    rc = asy_reader_studies(reader, q->study, 1, on_study, &found, err);
-    if (rc < 0)
-        return rc;
-    if (!strcmp(q->what, "trials"))
-        return write_trials(reader, q, found.id, w, err);
-    if (!strcmp(q->what, "events"))
-        return write_events(reader, q, found.id, w, err);
-    return asy_fail(err, ASY_E_UNSUPPORTED, "no question is called '%s'", q->what);
+    *asked = (struct asy__asked){ .q = question, .study = ASY_ID_NONE };
+    asy_jsonw_init(&asked->w, json, 0);
 }
 
-int asy__query_text(struct asy_reader *reader, const struct asy__question *question,
-                    struct asy_buf *json, struct asy_error *err)
+void asy__asked_fini(struct asy__asked *asked)
 {
-    struct asy_jsonw w;
-    int rc;
-
-    asy_jsonw_init(&w, json, 0);
-    asy_jsonw_open(&w, NULL, '{');
-    rc = write_answer(reader, question, &w, err);
-    asy_jsonw_close(&w, '}');
-    return rc < 0 ? rc : asy_buf_check(json, "the answer", err);
+    asy__explain_fini(asked);
+    free(asked->name);
+    free(asked->spec);
+    free(asked->visible);
 }

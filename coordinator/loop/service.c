@@ -132,9 +132,10 @@ static int send_msg(struct asy_service *service, uint64_t peer, const struct asy
     return rc;
 }
 
+/* more: of a longer answer, whose other parts follow. */
 static int send_reply(struct asy_service *service, uint64_t peer, struct asy_id session,
                       uint64_t request, int code, const char *text, const char *json, size_t len,
-                      struct asy_error *err)
+                      int more, struct asy_error *err)
 {
     size_t at = 0;
     int rc;
@@ -148,7 +149,7 @@ static int send_reply(struct asy_service *service, uint64_t peer, struct asy_id 
         msg.reply.text = text;
         msg.reply.json = json ? json + at : NULL;
         msg.reply.json_len = part;
-        msg.reply.more = at + part < len;
+        msg.reply.more = more || at + part < len;
         if ((rc = send_msg(service, peer, &msg, err)) < 0)
             return rc;
         at += part;
@@ -156,43 +157,65 @@ static int send_reply(struct asy_service *service, uint64_t peer, struct asy_id 
     return 0;
 }
 
-/* Questions about what lives in core; the rest is the store's. Returns 0 if it was one of them. */
-static int answer_live(struct asy_service *service, const struct asy_effect *fx,
-                       struct asy_error *err)
+/* What core says of the moment, as the members of an object. */
+static int write_live(struct asy_service *service, const struct asy_effect *fx, const char *what,
+                      struct asy_buf *json, struct asy_error *err)
 {
     const struct asy_msg *msg = &fx->msg;
-    struct asy_error why = ASY_ERROR_INIT;
-    const char *what = msg->query.what ? msg->query.what : "";
-    struct asy_buf json = { 0 };
     struct asy_jsonw w;
-    int code = 0, rc;
+    int rc = 0;
 
-    asy_buf_init(&json, 64u << 20);
-    asy_jsonw_init(&w, &json, 0);
+    asy_buf_init(json, 64u << 20);
+    asy_jsonw_init(&w, json, 0);
     asy_jsonw_open(&w, NULL, '{');
     if (!strcmp(what, "workers"))
         asy_core_write_workers(service->core, asy_clock_ms(), &w);
+    else if (!strcmp(what, "explain-worker"))
+        rc = asy_core_explain_worker(service->core, msg->query.arg, &w, err);
     else if (!strcmp(what, "explain"))
-        code = asy_core_explain(service->core, msg->query.study, msg->query.trial, &w,
-                                &why);
+        rc = asy_core_explain(service->core, msg->query.study, msg->query.trial, &w, err);
     else
-        code = asy_core_write_study(service->core, msg->query.study, &w, &why);
+        rc = asy_core_write_study(service->core, msg->query.study, &w, err);
     asy_jsonw_close(&w, '}');
-    if (code == 0)
-        code = asy_buf_check(&json, "the answer", &why);
-    rc = send_reply(service, fx->peer, msg->session, msg->query.request, code, why.text,
-                    code ? NULL : json.data, code ? 0 : json.len, err);
+    return rc < 0 ? rc : asy_buf_check(json, "the answer", err);
+}
+
+static int answer_live(struct asy_service *service, const struct asy_effect *fx, const char *what,
+                       struct asy_error *err)
+{
+    struct asy_error why = ASY_ERROR_INIT;
+    struct asy_buf json = { 0 };
+    int code = write_live(service, fx, what, &json, &why), rc;
+
+    rc = send_reply(service, fx->peer, fx->msg.session, fx->msg.query.request, code, why.text,
+                    code ? NULL : json.data, code ? 0 : json.len, 0, err);
     asy_buf_fini(&json);
     return rc;
 }
 
-static int ask_store(struct asy_service *service, const struct asy_effect *fx, struct asy_error *err)
+/* What core says goes along with the question; what has ended the store knows alone. */
+static int ask_why(struct asy_service *service, const struct asy_effect *fx, struct asy_error *err)
+{
+    struct asy_buf json = { 0 };
+    int live = write_live(service, fx, "explain", &json, NULL) == 0;
+    int rc = asy__query_put(service->query, fx, live ? json.data : NULL, err);
+
+    asy_buf_fini(&json);
+    return rc;
+}
+
+static int ask(struct asy_service *service, const struct asy_effect *fx, struct asy_error *err)
 {
     const char *what = fx->msg.type == ASY_MSG_QUERY && fx->msg.query.what ? fx->msg.query.what : "";
+    int rc;
 
-    if (!strcmp(what, "workers") || !strcmp(what, "explain") || !strcmp(what, "live"))
-        return answer_live(service, fx, err);
-    return asy__query_put(service->query, fx->peer, &fx->msg, err);
+    if (!strcmp(what, "workers") || !strcmp(what, "explain-worker") || !strcmp(what, "live"))
+        return answer_live(service, fx, what, err);
+    rc = !strcmp(what, "explain") ? ask_why(service, fx, err)
+                                  : asy__query_put(service->query, fx, NULL, err);
+    if (service->info.network_fs)
+        asy__writer_wake(service->writer);
+    return rc;
 }
 
 static int release(struct asy_service *service, const struct asy_effect *fx, struct asy_error *err)
@@ -214,7 +237,7 @@ static int release(struct asy_service *service, const struct asy_effect *fx, str
         asy__peers_drop(&service->peers, fx->peer);
         return 0;
     case ASY_FX_QUERY:
-        return ask_store(service, fx, err);
+        return ask(service, fx, err);
     }
     return 0;
 }
@@ -340,7 +363,7 @@ static int take_mail(struct asy_service *service, struct asy_error *err)
         if (rc == 0)
             rc = send_reply(service, answer->peer, answer->session, answer->request, answer->rc,
                             answer->err.text, answer->rc ? NULL : answer->json.data,
-                            answer->rc ? 0 : answer->json.len, err);
+                            answer->rc ? 0 : answer->json.len, answer->more, err);
         asy_buf_fini(&answer->json);
         free(letter);
     }
@@ -504,17 +527,27 @@ static int build_core(struct asy_service *service, const struct asy_service_spec
     return rc < 0 ? rc : take_step(service, &step, err);
 }
 
+static int on_turn(void *arg, struct asy_reader *reader)
+{
+    return asy__query_turn(arg, reader);
+}
+
 static int start_threads(struct asy_service *service, struct asy_error *err)
 {
-    int rc;
+    struct asy__guest guest = { .turn = NULL };
+    int network = service->info.network_fs, rc;
 
     if ((rc = asy__mail_init(&service->mail, err)) < 0 ||
         (rc = asy__mail_init(&service->answers, err)) < 0 ||
         (rc = asy__mail_init(&service->results, err)) < 0 ||
-        (rc = asy__writer_create(service->store, &service->mail, &service->writer, err)) < 0 ||
-        (rc = asy__compute_create(&service->answers, &service->compute, err)) < 0)
+        (rc = asy__query_create(network ? NULL : service->store_path, &service->results,
+                                &service->query, err)) < 0)
         return rc;
-    return asy__query_create(service->store_path, &service->results, &service->query, err);
+    if (network)
+        guest = (struct asy__guest){ on_turn, service->query };
+    if ((rc = asy__writer_create(service->store, &guest, &service->mail, &service->writer, err)) < 0)
+        return rc;
+    return asy__compute_create(&service->answers, &service->compute, err);
 }
 
 static int listen_on(struct asy_service *service, const struct asy_service_spec *spec,
@@ -633,9 +666,9 @@ void asy_service_destroy(struct asy_service *service)
 
     if (!service)
         return;
-    asy__query_destroy(service->query);
     asy__compute_destroy(service->compute);
-    asy__writer_destroy(service->writer);
+    asy__writer_destroy(service->writer); /* it may be giving turns to the next */
+    asy__query_destroy(service->query);
     for (letter = service->results.fd < 0 ? NULL : asy__mail_take(&service->results); letter;) {
         struct asy__query_answer *answer = (struct asy__query_answer *)letter;
 

@@ -15,6 +15,7 @@
 struct asy__writer {
     pthread_t thread;
     struct asy_store *store;
+    struct asy__guest guest;
     struct asy__mail mail, *answers;
     struct asy__letter stop; /* put last */
     struct asy_event *events;
@@ -131,6 +132,13 @@ static struct asy__letter *write_group(struct asy__writer *writer, struct asy__l
     return at;
 }
 
+/* 1: the guest wants another turn. */
+static int guest_turn(struct asy__writer *writer)
+{
+    return writer->guest.turn &&
+           writer->guest.turn(writer->guest.arg, asy_store_reader(writer->store));
+}
+
 static void *writer_main(void *arg)
 {
     struct asy__writer *writer = arg;
@@ -139,20 +147,24 @@ static void *writer_main(void *arg)
     for (;;) {
         struct asy__letter *letters = asy__mail_take(&writer->mail);
 
-        while (letters && letters != &writer->stop)
+        while (letters && letters != &writer->stop) {
             letters = write_group(writer, letters);
+            guest_turn(writer); /* it waits for no more than a commit, however many follow */
+        }
         if (letters)
             return NULL;
         if (asy_clock_ms() - touched_ms >= TOUCH_MS) {
             asy_store_touch(writer->store);
             touched_ms = asy_clock_ms();
         }
-        asy__mail_wait(&writer->mail, TOUCH_MS);
+        if (!guest_turn(writer))
+            asy__mail_wait(&writer->mail, TOUCH_MS);
     }
 }
 
-int asy__writer_create(struct asy_store *store, struct asy__mail *answers,
-                       struct asy__writer **ret_writer, struct asy_error *err)
+int asy__writer_create(struct asy_store *store, const struct asy__guest *guest,
+                       struct asy__mail *answers, struct asy__writer **ret_writer,
+                       struct asy_error *err)
 {
     struct asy__writer *writer = calloc(1, sizeof *writer);
     int rc;
@@ -160,6 +172,7 @@ int asy__writer_create(struct asy_store *store, struct asy__mail *answers,
     if (!writer)
         return asy_fail(err, ASY_E_NOMEM, "no memory for the store's thread");
     writer->store = store;
+    writer->guest = *guest;
     writer->answers = answers;
     if ((rc = asy__mail_init(&writer->mail, err)) < 0) {
         free(writer);
@@ -183,6 +196,11 @@ void asy__writer_destroy(struct asy__writer *writer)
     asy__mail_fini(&writer->mail);
     free(writer->events);
     free(writer);
+}
+
+void asy__writer_wake(struct asy__writer *writer)
+{
+    asy__mail_nudge(&writer->mail);
 }
 
 void asy__writer_put(struct asy__writer *writer, struct asy__batch *batch)

@@ -27,10 +27,17 @@ struct asy__written {             /* writer -> loop */
     int rc;                       /* 0, ASY_E_NOSPACE (again later), else final */
     char text[240];
 };
+/* Whoever may use the store's own reader between two commits, a short while at a time. */
+struct asy__guest {
+    int (*turn)(void *arg, struct asy_reader *reader); /* 1: there is more to do; NULL: nobody */
+    void *arg;
+};
 struct asy__writer;
-/* store: the writer thread's from here on, until destroy returns. */
-ASY_MUST_CHECK int asy__writer_create(struct asy_store *store, struct asy__mail *answers,
+/* guest is copied; it must outlive the writer. store: the writer thread's from here on, until destroy returns. */
+ASY_MUST_CHECK int asy__writer_create(struct asy_store *store, const struct asy__guest *guest,
+                                      struct asy__mail *answers,
                                       struct asy__writer **ret_writer, struct asy_error *err);
 void asy__writer_destroy(struct asy__writer *writer); /* writes what waits first */
 void asy__writer_put(struct asy__writer *writer, struct asy__batch *batch);
+void asy__writer_wake(struct asy__writer *writer); /* the guest has something to do */
 #endif

@@ -596,8 +596,8 @@ static int datasets(struct asy_reader *reader, struct asy_id study, uint64_t num
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
-                  uint64_t after_seq, int64_t limit, asy_event_f each, void *arg,
-                  struct asy_error *err)
+                  uint64_t after_seq, uint64_t upto_seq, int64_t limit, asy_event_f each,
+                  void *arg, struct asy_error *err)
 {
     const struct asy__memory *m = memory_of(reader);
     int rc = 0;
@@ -606,7 +606,7 @@ static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial
     for (size_t i = 0; i < m->n_events && limit != 0 && rc == 0; i++) {
         const struct asy_event *ev = &m->events[i];
 
-        if (ev->seq <= after_seq || (!asy_id_is_none(study) &&
+        if (ev->seq <= after_seq || ev->seq > upto_seq || (!asy_id_is_none(study) &&
             (asy_id_cmp(ev->study, study) != 0 || (trial != ASY__NO_TRIAL && ev->trial != trial))))
             continue;
         limit -= limit > 0;

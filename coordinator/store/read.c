@@ -222,8 +222,8 @@ int asy_reader_datasets(struct asy_reader *reader, struct asy_id study, uint64_t
 }
 
 int asy_reader_events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
-                      uint64_t after_seq, int64_t limit, asy_event_f each, void *arg,
-                      struct asy_error *err)
+                      uint64_t after_seq, uint64_t upto_seq, int64_t limit, asy_event_f each,
+                      void *arg, struct asy_error *err)
 {
-    return reader->ops->events(reader, study, trial, after_seq, limit, each, arg, err);
+    return reader->ops->events(reader, study, trial, after_seq, upto_seq, limit, each, arg, err);
 }

@@ -57,11 +57,11 @@ const char *const asy__read_sql[] = {
     [R_TAGS] = "SELECT key, value FROM tag WHERE run = ? ORDER BY key",
     [R_DATASETS] = "SELECT d.name, d.digest, d.source, d.profile FROM input i"
                    " JOIN dataset d ON d.id = i.dataset WHERE i.run = ? ORDER BY d.name, d.digest",
-    [R_EVENTS] = EVENT_COLUMNS " WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2",
-    [R_EVENTS_OF_STUDY] = EVENT_COLUMNS " WHERE e.seq > ?1 AND e.seq <= ?4 AND +e.study = ?3"
+    [R_EVENTS] = EVENT_COLUMNS " WHERE e.seq > ?1 AND e.seq <= ?3 ORDER BY e.seq LIMIT ?2",
+    [R_EVENTS_OF_STUDY] = EVENT_COLUMNS " WHERE e.seq > ?1 AND e.seq <= ?3 AND +e.study = ?4"
                           " ORDER BY e.seq LIMIT ?2",
-    [R_EVENTS_OF_TRIAL] = EVENT_COLUMNS " WHERE e.seq > ?1 AND e.study = ?3 AND e.trial = ?4"
-                          " ORDER BY e.seq LIMIT ?2",
+    [R_EVENTS_OF_TRIAL] = EVENT_COLUMNS " WHERE e.seq > ?1 AND e.seq <= ?3 AND e.study = ?4"
+                          " AND e.trial = ?5 ORDER BY e.seq LIMIT ?2",
 };
 const size_t asy__read_sql_len = R_N;
 _Static_assert(ASY_ARRAY_LEN(asy__read_sql) == R_N, "a statement for each name");
@@ -443,12 +443,12 @@ static int give_event(sqlite3_stmt *stmt, void *arg)
 }
 
 static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
-                  uint64_t after_seq, int64_t limit, asy_event_f each, void *arg,
-                  struct asy_error *err)
+                  uint64_t after_seq, uint64_t upto_seq, int64_t limit, asy_event_f each,
+                  void *arg, struct asy_error *err)
 {
     struct event_ctx ctx = { each, arg, ((struct asy__sqlite_reader *)reader)->arena, err };
     enum read_stmt which = R_EVENTS;
-    struct study_key key = { .created_seq = 1 };
+    struct study_key key = { .created_seq = 1, .last_seq = INT64_MAX };
     sqlite3_stmt *stmt;
     int rc = 0;
 
@@ -456,20 +456,23 @@ static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial
         if ((rc = find_study(reader, study, &key, err)) <= 0)
             return rc;
         which = trial == ASY__NO_TRIAL ? R_EVENTS_OF_STUDY : R_EVENTS_OF_TRIAL;
-        if (after_seq < key.created_seq - 1)
-            after_seq = key.created_seq - 1;
         rc = 0;
     }
-    if (after_seq > INT64_MAX)
+    if (after_seq < key.created_seq - 1)
+        after_seq = key.created_seq - 1;
+    if (upto_seq > key.last_seq)
+        upto_seq = key.last_seq;
+    if (after_seq >= upto_seq)
         return 0;
     if (!(stmt = stmt_of(reader, which, &rc, err)))
         return rc;
     asy__bind_u64(stmt, 1, after_seq);
     sqlite3_bind_int64(stmt, 2, limit);
-    if (which != R_EVENTS) {
-        asy__bind_u64(stmt, 3, key.id);
-        asy__bind_u64(stmt, 4, which == R_EVENTS_OF_STUDY ? key.last_seq : trial);
-    }
+    asy__bind_u64(stmt, 3, upto_seq);
+    if (which != R_EVENTS)
+        asy__bind_u64(stmt, 4, key.id);
+    if (which == R_EVENTS_OF_TRIAL)
+        asy__bind_u64(stmt, 5, trial);
     return each_row(reader, stmt, give_event, &ctx, err);
 }
 

@@ -38,8 +38,8 @@ struct asy__reader_ops {
     int (*datasets)(struct asy_reader *reader, struct asy_id study, uint64_t number,
                     asy_dataset_row_f each, void *arg, struct asy_error *err);
     int (*events)(struct asy_reader *reader, struct asy_id study, uint64_t trial,
-                  uint64_t after_seq, int64_t limit, asy_event_f each, void *arg,
-                  struct asy_error *err);
+                  uint64_t after_seq, uint64_t upto_seq, int64_t limit, asy_event_f each,
+                  void *arg, struct asy_error *err);
 };
 /* The first member of every engine's reader. */
 struct asy_reader {

@@ -75,7 +75,7 @@ int check_store(const struct asy_store_spec *spec, uint64_t acked, uint64_t *ret
         (rc = asy_store_open(&memory_spec, &memory, NULL, err)))
         goto out;
     copy.to = memory;
-    if ((rc = asy_reader_events(asy_store_reader(store), ASY_ID_NONE, UINT64_MAX, 0, -1,
+    if ((rc = asy_reader_events(asy_store_reader(store), ASY_ID_NONE, UINT64_MAX, 0, UINT64_MAX, -1,
                                 copy_event, &copy, err)))
         goto out;
     if (copy.seq < acked)

@@ -122,7 +122,7 @@ static int dump_run(struct asy_reader *reader, struct asy_id study, uint64_t tri
         ((rc = asy_reader_attempts(reader, study, trial, put_attempt, buf, err)) ||
          (rc = asy_reader_metrics(reader, study, trial, 0, put_metric, buf, err)) ||
          (rc = asy_reader_metrics(reader, study, trial, 1, put_metric, buf, err)) ||
-         (rc = asy_reader_events(reader, study, trial, 0, -1, put_event, buf, err))))
+         (rc = asy_reader_events(reader, study, trial, 0, UINT64_MAX, -1, put_event, buf, err))))
         return rc;
     if ((rc = asy_reader_artifacts(reader, study, trial, put_artifact, buf, err)))
         return rc;
@@ -150,7 +150,7 @@ static int dump_study(struct asy_reader *reader, struct asy_id study, struct asy
     if (rc || (rc = dump_run(reader, study, UINT64_MAX, buf, err)))
         return rc;
     asy_buf_adds(buf, "  events of the study\n");
-    return asy_reader_events(reader, study, UINT64_MAX, 3, -1, put_event, buf, err);
+    return asy_reader_events(reader, study, UINT64_MAX, 3, UINT64_MAX, -1, put_event, buf, err);
 }
 
 int dump_reader(struct asy_reader *reader, struct asy_buf *buf, struct asy_error *err)
@@ -163,7 +163,8 @@ int dump_reader(struct asy_reader *reader, struct asy_buf *buf, struct asy_error
     if (rc)
         return rc;
     asy_buf_adds(buf, "all events\n");
-    return asy_reader_events(reader, ASY_ID_NONE, UINT64_MAX, 0, -1, put_event, buf, err);
+    return asy_reader_events(reader, ASY_ID_NONE, UINT64_MAX, 0, UINT64_MAX, -1, put_event, buf,
+                             err);
 }
 
 int dump_replay(struct asy_store *store, struct asy_buf *buf, struct asy_error *err)

@@ -133,11 +133,60 @@ static void commits_number_events_in_order(void)
         if (!commit(&f))
             goto out;
         T_EQ(f.engine->name, f.seq, 3);
-        T_OK(asy_reader_events(f.reader, ASY_ID_NONE, WORK_NONE, 0, -1, keep_event, &k, &f.err),
+        T_OK(asy_reader_events(f.reader, ASY_ID_NONE, WORK_NONE, 0, UINT64_MAX, -1, keep_event,
+                               &k, &f.err),
              &f.err);
         T_EQ(f.engine->name, k.n, 3);
         for (size_t i = 0; i < k.n; i++)
             T_EQ(f.engine->name, k.numbers[i], i + 1);
+    out:
+        teardown(&f);
+    }
+}
+
+/* A few events of two studies and their trials, asked for in every stretch. */
+static void events_come_in_stretches(void)
+{
+    FOR_EACH_ENGINE(f)
+    {
+        struct asy_id who[] = { ASY_ID_NONE, work_id(2), work_id(3) };
+        uint64_t trials[] = { WORK_NONE, 0 };
+        struct kept all[ASY_ARRAY_LEN(who)][ASY_ARRAY_LEN(trials)] = { 0 };
+        struct fixture f;
+
+        if (!setup(&f, &engines[f_i]))
+            goto out;
+        work_worker(&f.work, work_id(1), "node-1", 0);
+        work_study(&f.work, work_id(2), "a", "minimize");
+        work_trial(&f.work, work_id(2), 0, 100);
+        work_study(&f.work, work_id(3), "b", "minimize");
+        work_trial(&f.work, work_id(2), 1, 101);
+        work_trial(&f.work, work_id(3), 0, 200);
+        work_lease(&f.work, work_id(2), 0, 1, 300, 0, 0);
+        if (!commit(&f))
+            goto out;
+        for (size_t s = 0; s < ASY_ARRAY_LEN(who); s++)
+            for (size_t t = 0; t < ASY_ARRAY_LEN(trials); t++)
+                T_OK(asy_reader_events(f.reader, who[s], trials[t], 0, UINT64_MAX, -1, keep_event,
+                                       &all[s][t], &f.err), &f.err);
+        T_EQ("all", all[0][0].n, f.seq);
+        for (size_t s = 0; s < ASY_ARRAY_LEN(who); s++)
+            for (size_t t = 0; t < ASY_ARRAY_LEN(trials); t++)
+                for (uint64_t after = 0; after <= f.seq + 1; after++)
+                    for (uint64_t upto = 0; upto <= f.seq + 1; upto++) {
+                        struct kept k = { 0 };
+                        size_t n = 0;
+
+                        T_OK(asy_reader_events(f.reader, who[s], trials[t], after, upto, -1,
+                                               keep_event, &k, &f.err), &f.err);
+                        for (size_t i = 0; i < all[s][t].n; i++) {
+                            uint64_t seq = all[s][t].numbers[i];
+
+                            if (seq > after && seq <= upto)
+                                T_EQ(f.engine->name, k.numbers[n++], seq);
+                        }
+                        T_EQ(f.engine->name, k.n, n);
+                    }
     out:
         teardown(&f);
     }
@@ -610,6 +659,7 @@ static void replay_skips_what_is_over(void)
 }
 
 T_MAIN("store contract", T_TEST(commits_number_events_in_order),
+       T_TEST(events_come_in_stretches),
        T_TEST(a_refused_commit_changes_nothing), T_TEST(a_trial_goes_through_its_life),
        T_TEST(numbers_survive_as_they_are), T_TEST(a_resumed_attempt_undoes_later_steps),
        T_TEST(studies_are_found_by_name_and_id), T_TEST(trials_come_by_number_or_value),

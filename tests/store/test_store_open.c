@@ -396,7 +396,8 @@ static void readers_see_what_was_committed(void)
         if (!commit(&f))
             goto out;
         n = 0;
-        T_OK(asy_reader_events(reader, work_id(2), WORK_NONE, 0, -1, count_event, &n, &f.err),
+        T_OK(asy_reader_events(reader, work_id(2), WORK_NONE, 0, UINT64_MAX, -1, count_event, &n,
+                               &f.err),
              &f.err);
         T_EQ("events", n, 2 + i);
     }
@@ -472,7 +473,8 @@ static int fill_tmpfs(const char *folder)
     asy_store_close(store);
     store = NULL;
     if (open_at(folder, &store, NULL, &err) ||
-        asy_reader_events(asy_store_reader(store), ASY_ID_NONE, WORK_NONE, 0, -1, count_event,
+        asy_reader_events(asy_store_reader(store), ASY_ID_NONE, WORK_NONE, 0, UINT64_MAX, -1,
+                          count_event,
                           &events, &err))
         goto out;
     rc = events == (size_t)n + 2 ? 0 : 1;

@@ -104,9 +104,12 @@ struct asy_effect {
     uint64_t peer;
     struct asy_id study;
     size_t n_x, n_values;                 /* ASK: n_x of fixed; TELL: of x and values */
+    uint64_t seq;                         /* QUERY: events up to this one are on disk when it leaves;
+                                           * of a WATCH, all later ones come as news */
+    const char *key;                      /* QUERY: whose it is; NULL: may see everything; as long
+                                           * as core */
     union {
-        /* SEND; QUERY: a QUERY, or a WATCH whose history up to now is asked for (news of what comes
-         * after follow by themselves, numbered by the same seq) */
+        /* SEND; QUERY: a QUERY, or a WATCH whose history up to seq is asked for */
         struct asy_msg msg;
         struct { uint64_t number; const double *fixed; } ask;
         struct asy_outcome tell;

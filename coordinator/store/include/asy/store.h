@@ -177,10 +177,11 @@ ASY_MUST_CHECK int asy_reader_tags(struct asy_reader *reader, struct asy_id stud
 ASY_MUST_CHECK int asy_reader_datasets(struct asy_reader *reader, struct asy_id study,
                                        uint64_t number, asy_dataset_row_f each, void *arg,
                                        struct asy_error *err);
-/* Events after a seq, of a study (none: all) and trial (UINT64_MAX: all). */
+/* Events after a seq and up to another, of a study (none: all) and trial (UINT64_MAX: all). What it
+ * costs is bounded by the distance of the two, for one trial by the limit. */
 ASY_MUST_CHECK int asy_reader_events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
-                                     uint64_t after_seq, int64_t limit, asy_event_f each, void *arg,
-                                     struct asy_error *err);
+                                     uint64_t after_seq, uint64_t upto_seq, int64_t limit,
+                                     asy_event_f each, void *arg, struct asy_error *err);
 /* A name that no study has: `x`, else `x-2`, `x-3`, … text holds n bytes; ASY_E_TOOBIG: too few. On
  * failure text holds nothing of use. */
 ASY_MUST_CHECK int asy_reader_free_name(struct asy_reader *reader, const char *name, char *text,

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * query_impl.h - an answer in the making, shared by the files that make answers.
+ *
+ * Threads: whichever holds the reader; one at a time. */
+#ifndef ASY__QUERY_IMPL_H
+#define ASY__QUERY_IMPL_H
+#include "query.h"
+
+#define ASY__PAGE 256              /* most rows of one piece */
+#define ASY__WINDOW 1024u          /* most events that one piece looks at */
+#define ASY__TRIAL_NONE UINT64_MAX
+
+struct asy__asked;
+/* Makes a piece of its part. 1: the part has more; 0: that was its last; negative: it failed. */
+typedef int (*asy__part_f)(struct asy__asked *asked, struct asy_reader *reader,
+                           struct asy_error *err);
+struct asy__asked {
+    const struct asy__question *q; /* borrowed */
+    struct asy_jsonw w;
+    const asy__part_f *parts;      /* what is left of them; NULL: not begun */
+    int begun;                     /* the part in hand has written its opening */
+    int64_t after, left, rows;     /* of a list in pages: row before the next, rows that may still
+                                    * come (< 0: all), rows of the last piece */
+    struct asy_id study;
+    char *name, *spec;
+    struct asy_id *visible;        /* of all studies: those that may be seen */
+    size_t n_visible;
+    struct asy__explained *explained;
+};
+
+/* Finds the one study of the question. */
+ASY_MUST_CHECK int asy__asked_find(struct asy__asked *asked, struct asy_reader *reader,
+                                   struct asy_error *err);
+int asy__asked_may_see(const struct asy__asked *asked, struct asy_id study);
+
+/* ---- query_explain.c ------------------------------------------------------------------------- */
+
+ASY_MUST_CHECK int asy__explain_study(struct asy__asked *asked, struct asy_reader *reader,
+                                      struct asy_error *err);
+ASY_MUST_CHECK int asy__explain_trials(struct asy__asked *asked, struct asy_reader *reader,
+                                       struct asy_error *err);
+ASY_MUST_CHECK int asy__explain_trial(struct asy__asked *asked, struct asy_reader *reader,
+                                      struct asy_error *err);
+ASY_MUST_CHECK int asy__explain_history(struct asy__asked *asked, struct asy_reader *reader,
+                                        struct asy_error *err);
+ASY_MUST_CHECK int asy__explain_attempts(struct asy__asked *asked, struct asy_reader *reader,
+                                         struct asy_error *err);
+void asy__explain_fini(struct asy__asked *asked);
+
+/* ---- query_text.c ---------------------------------------------------------------------------- */
+
+/* question and json are borrowed until fini. What has been written may be taken out of json between
+ * two pieces. */
+void asy__asked_init(struct asy__asked *asked, const struct asy__question *question,
+                     struct asy_buf *json);
+void asy__asked_fini(struct asy__asked *asked);
+/* 1: there is more; 0: the answer is whole; negative: there is none. */
+ASY_MUST_CHECK int asy__asked_piece(struct asy__asked *asked, struct asy_reader *reader,
+                                    struct asy_error *err);
+#endif
