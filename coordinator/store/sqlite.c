@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/clock.h>
 
 int asy__db_init(struct asy__db *db, const char *const *sql, size_t n, struct asy_error *err)
 {
@@ -55,6 +56,9 @@ int asy__db_fail(const struct asy__db *db, const char *what, struct asy_error *e
     case SQLITE_LOCKED:
         return asy_fail(err, ASY_E_BUSY, "cannot %s: another program has the database locked",
                         what);
+    case SQLITE_INTERRUPT:
+        return asy_fail(err, ASY_E_TIMEOUT, "cannot %s: the query takes too long, and the store's log "
+                        "cannot be copied back meanwhile; ask for less at a time", what);
     case SQLITE_IOERR:
         if (errnum == ENOSPC || errnum == EDQUOT)
             return asy_fail(err, ASY_E_NOSPACE, "cannot %s: %s", what,
@@ -79,6 +83,8 @@ int asy__db_exec(struct asy__db *db, const char *sql, const char *what, struct a
 sqlite3_stmt *asy__db_stmt(struct asy__db *db, size_t i, int *ret_rc, struct asy_error *err)
 {
     ASY_ASSERT(i < db->n_stmts, "statement %zu of %zu", i, db->n_stmts);
+    if (db->hold_ms)
+        db->began_ms = asy_clock_ms();
     if (!db->stmts[i] && sqlite3_prepare_v3(db->db, db->sql[i], -1, SQLITE_PREPARE_PERSISTENT,
                                             &db->stmts[i], NULL) != SQLITE_OK) {
         *ret_rc = asy__db_fail(db, "prepare a statement", err);

@@ -229,8 +229,11 @@ int asy__sqlite_commit(struct asy_store *store, const struct asy_event *events, 
                        struct asy_error *err)
 {
     struct asy__sqlite *s = (struct asy__sqlite *)store;
-    int rc = begin(s, err);
+    int rc = asy__copier_failed(s->copier, err);
 
+    if (rc)
+        return rc;
+    rc = begin(s, err);
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = put(s, &events[i], store->info.last_seq + i + 1, err);
     if (rc == 0)
@@ -239,6 +242,7 @@ int asy__sqlite_commit(struct asy_store *store, const struct asy_event *events, 
         rc = run_plain(s, W_COMMIT, err);
     if (rc == 0) {
         settle(s);
+        asy__copier_after(s);
         return 0;
     }
     /* SQLite rolls back by itself after some failures, such as a full disk. */

@@ -8,6 +8,7 @@
 
 #define ASY__SCHEMA_VERSION 1
 #define ASY__APPLICATION_ID 0x41737379 /* "Assy" */
+#define ASY__PAGE_BYTES 8192
 
 /* ---- sqlite.c: statements -------------------------------------------------------------------- */
 
@@ -17,6 +18,8 @@ struct asy__db {
     const char *const *sql;
     sqlite3_stmt **stmts; /* [n_stmts] prepared when first used */
     size_t n_stmts;
+    int64_t hold_ms;      /* a reader's own: its queries may take so long; 0: for ever */
+    int64_t began_ms;     /* with hold_ms: the query under way */
 };
 ASY_MUST_CHECK int asy__db_init(struct asy__db *db, const char *const *sql, size_t n,
                                 struct asy_error *err);
@@ -107,9 +110,37 @@ ASY_MUST_CHECK int asy__cache_init(struct asy__cache *cache, struct asy_error *e
 void asy__cache_fini(struct asy__cache *cache);
 void asy__cache_clear(struct asy__cache *cache);
 
+/* ---- sqlite_copy.c: the log and its way back into the database -------------------------------- */
+
+/* What the writer knows of it. */
+struct asy__log {
+    uint64_t number;                /* counts its beginnings */
+    int pages;                      /* in it */
+    int copied;                     /* of them, so far as known */
+    int rest;                       /* not copied when the last round was asked for; 0: none was */
+    int help_at;                    /* the writer does not copy before it has so many pages */
+};
+struct asy__copier;
+struct asy__sqlite;
+/* Takes the connection over, also when it fails. by_hand: no thread, asy__copier_round() alone. */
+ASY_MUST_CHECK int asy__copier_open(sqlite3 *db, int no_sync, int by_hand,
+                                    struct asy__copier **ret_copier, struct asy_error *err);
+void asy__copier_close(struct asy__copier *copier);
+void asy__copier_round(struct asy__copier *copier);
+/* Fails as a round has: before anything is written. NULL is fine. */
+ASY_MUST_CHECK int asy__copier_failed(struct asy__copier *copier, struct asy_error *err);
+/* After each commit: asks for a round, or copies what is left of one. */
+void asy__copier_after(struct asy__sqlite *s);
+/* SQLite's hook of a commit; arg is a struct asy__log. */
+int asy__log_grew(void *arg, sqlite3 *db, const char *name, int pages);
+/* SQLite's hook in the middle of a query; arg is a reader's struct asy__db. 1: end it. */
+int asy__reader_tick(void *arg);
+
 struct asy__sqlite {
     struct asy_store base;
     struct asy__db db;
+    struct asy__copier *copier;     /* NULL: there is no log */
+    struct asy__log log;
     struct asy__sqlite_reader reader;
     struct asy__cache cache;
     struct asy_buf body, text;

@@ -3,8 +3,7 @@
  * raises owner_epoch and tells a copy from the original.
  *
  * Settings of the writer. Local disk: WAL with synchronous=FULL, so a commit is one fsync of the
- * log. The log is copied back every CHECKPOINT_PAGES pages: rows of one burst hit the same pages
- * again and again, and each page is copied once per round. Network file system: one connection,
+ * log, which sqlite_copy.c copies back. Network file system: one connection,
  * locking_mode=EXCLUSIVE, which keeps the index of a log in our own memory should the store come
  * from a local disk, and a rollback journal that stays in place (PERSIST), since making and
  * removing files is what such file systems are slowest at. */
@@ -20,16 +19,23 @@
 #include <asy/clock.h>
 #include <asy/durable.h>
 
-#define CHECKPOINT_PAGES 2048
 #define BUSY_MS 5000
+#define HOLD_MS 10000 /* a query's, while the log is long */
+#define TICK_OPS 100000
+#define TEXT(x) TEXT_(x)
+#define TEXT_(x) #x
 #define MIGRATION "\n-- @migration "
 
-static const char local_writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;";
+/* What a burst made of the log's file is given back when it is begun anew. */
+static const char local_writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                   "PRAGMA wal_autocheckpoint=0;"
+                                   "PRAGMA journal_size_limit=67108864;";
 static const char network_writer[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=PERSIST;"
                                      "PRAGMA synchronous=FULL;";
 /* Pages of 8 KiB: a commit of 64 cycles takes an eighth less than with 4 KiB. The size counts when
  * the file is made. */
-static const char any_writer[] = "PRAGMA page_size=8192; PRAGMA foreign_keys=OFF;"
+static const char any_writer[] = "PRAGMA page_size=" TEXT(ASY__PAGE_BYTES) ";"
+                                 "PRAGMA foreign_keys=OFF;"
                                  "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;"
                                  "PRAGMA trusted_schema=OFF;";
 
@@ -246,10 +252,20 @@ out:
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
+/* The last one to close copies the log back and removes it. After a copy that failed the log may be
+ * all that is left of some pages: it stays, and whoever opens the store next copies the whole. */
+static void keep_log(struct asy__db *db)
+{
+    sqlite3_db_config(db->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 static void close_store(struct asy_store *base)
 {
     struct asy__sqlite *s = (struct asy__sqlite *)base;
 
+    if (asy__copier_failed(s->copier, NULL))
+        keep_log(&s->db);
+    asy__copier_close(s->copier);
     asy__cache_fini(&s->cache);
     asy__reader_fini(&s->reader);
     asy__db_close(&s->db);
@@ -273,9 +289,17 @@ static int set_port(struct asy_store *base, int port, struct asy_error *err)
     return sqlite3_changes(s->db.db) == 1 ? 0 : asy__sqlite_lost(err);
 }
 
+static void copy_back(struct asy_store *base)
+{
+    struct asy__sqlite *s = (struct asy__sqlite *)base;
+
+    if (s->copier)
+        asy__copier_round(s->copier);
+}
+
 static const struct asy__store_ops ops = {
     .close = close_store, .commit = asy__sqlite_commit, .set_port = set_port,
-    .replay = asy__sqlite_replay,
+    .replay = asy__sqlite_replay, .copy_back = copy_back,
 };
 
 /* A mode that SQLite cannot have leaves the old one without a word. */
@@ -297,7 +321,6 @@ static int check_mode(struct asy__db *db, const char *want, struct asy_error *er
 static int setup(struct asy__sqlite *s, struct asy_error *err)
 {
     int network = s->base.info.network_fs, rc;
-    char sql[96];
 
     asy_buf_init(&s->body, ASY__BODY_BUDGET);
     asy_buf_init(&s->text, ASY__BODY_BUDGET);
@@ -312,9 +335,26 @@ static int setup(struct asy__sqlite *s, struct asy_error *err)
                            "set up the connection", err)) ||
         (rc = check_mode(&s->db, network ? "persist" : "wal", err)))
         return rc;
-    snprintf(sql, sizeof sql, "PRAGMA wal_autocheckpoint=%d;%s", CHECKPOINT_PAGES,
-             s->no_sync ? " PRAGMA synchronous=OFF;" : "");
-    return asy__db_exec(&s->db, sql, "set up the connection", err);
+    return s->no_sync ? asy__db_exec(&s->db, "PRAGMA synchronous=OFF", "set up the connection", err)
+                      : 0;
+}
+
+/* Once the schema is there. */
+static int start_copier(struct asy__sqlite *s, const struct asy_store_spec *spec, const char *path,
+                        struct asy_error *err)
+{
+    struct asy__db db = { .db = NULL };
+    int rc;
+
+    if (s->base.info.network_fs)
+        return 0;
+    if ((rc = connect_db(&db, path, spec->vfs, SQLITE_OPEN_READWRITE, err))) {
+        asy__db_close(&db);
+        return rc;
+    }
+    keep_log(&db);
+    sqlite3_wal_hook(s->db.db, asy__log_grew, &s->log);
+    return asy__copier_open(db.db, s->no_sync, spec->copy_by_hand, &s->copier, err);
 }
 
 /* The database's name in its folder is as durable as its first commit. */
@@ -364,7 +404,7 @@ int asy__sqlite_open(const struct asy_store_spec *spec, struct asy_store **ret_s
         (rc = connect_db(&s->db, path, spec->vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err)))
         goto out;
     if ((rc = setup(s, err)) || (rc = migrate(&s->db, err)) || (rc = take(s, path, &seen, err)) ||
-        (rc = sync_folder(spec->path, err))) {
+        (rc = sync_folder(spec->path, err)) || (rc = start_copier(s, spec, path, err))) {
         asy_error_prefix(err, "store '%s'", path);
         s->base.info.id = ASY_ID_NONE; /* it never was ours: the lock file stays as it is */
         goto out;
@@ -400,6 +440,8 @@ static int reader_setup(struct asy__sqlite_reader *r, struct asy_error *err)
                            "set up the connection", err)) ||
         (rc = check_schema(&r->db, &version, err)))
         return rc;
+    keep_log(&r->db);
+    sqlite3_progress_handler(r->db.db, TICK_OPS, asy__reader_tick, &r->db);
     if (version != ASY__SCHEMA_VERSION)
         return asy_fail(err, ASY_E_STATE, "it has schema version %lld: its owner must open it "
                                           "first", (long long)version);
@@ -421,6 +463,7 @@ int asy__sqlite_reader_open(const struct asy_store_spec *spec, struct asy_reader
     if (!(r = calloc(1, sizeof *r)))
         return asy_fail(err, ASY_E_NOMEM, "no memory to open a reader");
     r->base.ops = &asy__sqlite_reader_ops;
+    r->db.hold_ms = spec->hold_ms ? spec->hold_ms : HOLD_MS;
     if ((rc = connect_db(&r->db, path, spec->vfs, SQLITE_OPEN_READWRITE, err)))
         goto out;
     if ((rc = reader_setup(r, err))) {

@@ -47,6 +47,12 @@ int asy_store_set_port(struct asy_store *store, int port, struct asy_error *err)
     return 0;
 }
 
+void asy_store_copy_back(struct asy_store *store)
+{
+    if (store->ops->copy_back)
+        store->ops->copy_back(store);
+}
+
 void asy_store_touch(struct asy_store *store)
 {
     if (store->lock)

@@ -54,6 +54,7 @@ struct asy__store_ops {
                   struct asy_error *err);
     int (*set_port)(struct asy_store *store, int port, struct asy_error *err);
     int (*replay)(struct asy_store *store, asy_event_f each, void *arg, struct asy_error *err);
+    void (*copy_back)(struct asy_store *store); /* NULL: no log */
 };
 struct asy__lock;
 /* The first member of every engine's store. */

@@ -6,10 +6,12 @@
  * A cycle is what one finished trial costs: REPORT of 2 metrics, ENDED, TRIAL_STATE, and
  * TRIAL_CREATED with 6 parameters and LEASED of the next. `running` trials are open at any time.
  * Only the calls of asy_store_commit() are timed, not the making of the events; wall time without
- * CPU time is waiting for the disk. The last line of the commits is of all of them. */
+ * CPU time is waiting for the disk. The last line of the commits is of all of them, with the
+ * quantiles of their times and the longest that the log became. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <asy/clock.h>
 #include <asy/parse.h>
@@ -51,6 +53,13 @@ struct spent {
     uint64_t cycles, commits;
 };
 
+/* Of each commit after the first, for the quantiles. */
+struct walls {
+    int64_t *ns; /* [cap] */
+    size_t n, cap;
+    off_t log_bytes;
+};
+
 static int timed_commit(struct work *work, struct asy_store *store, struct spent *spent,
                         struct asy_error *err)
 {
@@ -81,25 +90,58 @@ static void say(const struct spent *spent, uint64_t trials, uint64_t per_commit)
            1e-6 * (double)spent->longest_ns);
 }
 
-static int fill(struct asy_store *store, struct work *work, uint64_t trials, uint64_t per_commit,
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void say_quantiles(struct walls *walls)
+{
+    qsort(walls->ns, walls->n, sizeof *walls->ns, by_size);
+    printf("{\"what\":\"quantiles\",\"commits\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
+           "\"max_ms\":%.3f,\"log_mib\":%.1f}\n", walls->n, 1e-6 * (double)walls->ns[walls->n / 2],
+           1e-6 * (double)walls->ns[walls->n * 99 / 100], 1e-6 * (double)walls->ns[walls->n - 1],
+           (double)walls->log_bytes / (1 << 20));
+}
+
+/* Where the store's log is a file of its own. */
+static void look_at_log(const char *folder, struct walls *walls)
+{
+    char path[4200];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/assay.db-wal", folder);
+    if (stat(path, &st) == 0 && st.st_size > walls->log_bytes)
+        walls->log_bytes = st.st_size;
+}
+
+static int fill(const char *folder, struct asy_store *store, struct work *work, uint64_t trials, uint64_t per_commit,
                 uint64_t running, struct asy_error *err)
 {
     struct asy_id study = work_id(0);
     struct spent all = { 0 }, part = { 0 };
+    struct walls walls = { .cap = trials / per_commit + 1 };
     uint64_t mark = trials / 5 ? trials / 5 : 1;
     int rc;
 
+    if (!(walls.ns = calloc(walls.cap, sizeof *walls.ns)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the times of %zu commits", walls.cap);
     work_study(work, study, "bench", "maximize");
     for (uint64_t i = 0; i < running; i++)
         open_trial(work, study, i);
     if ((rc = timed_commit(work, store, &part, err)))
-        return rc;
+        goto out;
     part = (struct spent){ 0 };
     for (uint64_t done = 0; done < trials;) {
         for (uint64_t i = 0; i < per_commit && done < trials; i++, done++, part.cycles++)
             cycle(work, study, done, done + running);
+        walls.ns[walls.n] = -part.wall_ns;
         if ((rc = timed_commit(work, store, &part, err)))
-            return rc;
+            goto out;
+        walls.ns[walls.n++] += part.wall_ns;
+        look_at_log(folder, &walls);
         if (part.cycles < mark && done < trials)
             continue;
         say(&part, done, per_commit);
@@ -112,7 +154,10 @@ static int fill(struct asy_store *store, struct work *work, uint64_t trials, uin
         part = (struct spent){ 0 };
     }
     say(&all, trials, per_commit);
-    return 0;
+    say_quantiles(&walls);
+out:
+    free(walls.ns);
+    return rc;
 }
 
 static int count(void *arg, const struct asy_event *event)
@@ -143,7 +188,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (work_create(&work, &err) || asy_store_open(&spec, &store, NULL, &err) ||
-        fill(store, &work, args[0], args[1], args[2], &err)) {
+        fill(spec.path, store, &work, args[0], args[1], args[2], &err)) {
         fail(&err);
         goto out;
     }

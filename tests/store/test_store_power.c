@@ -3,7 +3,6 @@
  * acknowledged is there and the rows fit it. To show that the test can tell, each kind of sync is
  * taken away in turn, and a loss must be found. */
 #include <math.h>
-#include <sqlite3.h>
 #include <string.h>
 #include "check.h"
 #include "fixture.h"
@@ -13,16 +12,19 @@
 
 struct run {
     const char *folder;
-    uint64_t acked;
-    size_t cuts, losses;
+    struct asy_store *store;
+    struct work *work;
+    uint64_t acked, next;
+    size_t cuts, losses, between;
+    int copying, inside; /* commits fall between the syncs of a copy; one is under way */
     int stop_at_loss;
     char first[sizeof((struct asy_error *)0)->text];
 };
 
-static void cut(void *arg, struct power *power)
-{
-    struct run *run = arg;
+static int step(struct run *run, struct asy_error *err);
 
+static void draw(struct run *run, struct power *power)
+{
     for (int i = 0; i < IMAGES && !(run->stop_at_loss && run->losses); i++) {
         struct asy_error err = ASY_ERROR_INIT;
         char folder[PATH_MAX];
@@ -37,19 +39,28 @@ static void cut(void *arg, struct power *power)
     }
 }
 
-/* Copies the log back and starts it anew, as the store does by itself only after many commits. */
-static bool restart_log(const char *folder)
+static void cut(void *arg, struct power *power)
 {
-    char path[PATH_MAX + 16];
-    sqlite3 *db = NULL;
-    bool ok;
+    struct run *run = arg;
+    struct asy_error err = ASY_ERROR_INIT;
 
-    snprintf(path, sizeof path, "%s/assay.db", folder);
-    ok = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, POWER_VFS) == SQLITE_OK &&
-         sqlite3_exec(db, "PRAGMA synchronous=FULL; PRAGMA wal_checkpoint(RESTART)", NULL, NULL,
-                      NULL) == SQLITE_OK;
-    sqlite3_close(db);
-    return ok;
+    draw(run, power);
+    if (!run->copying || run->inside)
+        return;
+    run->inside = 1;
+    if (T_OK(step(run, &err), &err))
+        run->between++;
+    run->inside = 0;
+}
+
+/* The log goes back into the database, once while commits go on, and once whole, so that the next
+ * commit starts it anew; the store does so by itself, but only after many commits. */
+static void copy_back(struct run *run)
+{
+    run->copying = 1;
+    asy_store_copy_back(run->store);
+    run->copying = 0;
+    asy_store_copy_back(run->store);
 }
 
 static void batch(struct work *work, struct asy_id study, uint64_t i)
@@ -70,29 +81,34 @@ static void batch(struct work *work, struct asy_id study, uint64_t i)
     }
 }
 
+static int step(struct run *run, struct asy_error *err)
+{
+    batch(run->work, work_id(1), run->next++);
+    return work_commit(run->work, run->store, &run->acked, err);
+}
+
 static int workload(struct run *run, struct power *power, const struct asy_store_spec *spec,
                     struct work *work, int sync_folder, struct asy_error *err)
 {
-    struct asy_store *store = NULL;
-    struct asy_id study = work_id(1);
     int rc = 0;
 
-    if ((rc = asy_store_open(spec, &store, NULL, err)))
+    run->work = work;
+    run->next = 0;
+    if ((rc = asy_store_open(spec, &run->store, NULL, err)))
         return rc;
     if (sync_folder)
         power_folder_synced(power);
-    work_study(work, study, "power", "maximize");
+    work_study(work, work_id(1), "power", "maximize");
     for (uint64_t i = 0; i < 14 && rc == 0; i++) {
-        batch(work, study, i);
-        if ((rc = work_commit(work, store, &run->acked, err)))
+        if ((rc = step(run, err)))
             break;
-        cut(run, power);
-        if (i % 5 == 4 && !spec->assume_network && !restart_log(run->folder))
-            rc = asy_fail(err, ASY_E_IO, "cannot restart the log");
+        draw(run, power);
+        if (i % 5 == 4 && !spec->assume_network)
+            copy_back(run);
     }
-    asy_store_close(store); /* syncs too: cuts fall into it */
+    asy_store_close(run->store); /* syncs too: cuts fall into it */
     if (rc == 0)
-        cut(run, power);
+        draw(run, power);
     return rc;
 }
 
@@ -104,7 +120,8 @@ static bool run_with(struct run *run, int network, int no_sync, unsigned faults,
     struct work work = { 0 };
     char folder[PATH_MAX];
     struct asy_store_spec spec = { .path = new_folder(folder), .vfs = POWER_VFS,
-                                   .no_sync = no_sync, .assume_network = network };
+                                   .no_sync = no_sync, .assume_network = network,
+                                   .copy_by_hand = 1 };
     bool ok;
 
     run->folder = folder;
@@ -130,6 +147,7 @@ static void nothing_acknowledged_is_lost(void)
             t__check(run.losses == 0, __LINE__, __FILE__, "seed %d, network %d: %zu of %zu images "
                      "are bad: %s", (int)seed, network, run.losses, run.cuts, run.first);
             T_TRUE(run.cuts > 40);
+            T_TRUE(run.between >= (network ? 0 : 4)); /* the log's sync and the database's, twice */
         }
     }
 }
@@ -192,7 +210,7 @@ static void a_full_disk_rolls_back(void)
         struct work work = { 0 };
         char folder[PATH_MAX];
         struct asy_store_spec spec = { .path = new_folder(folder), .vfs = POWER_VFS,
-                                       .assume_network = network };
+                                       .assume_network = network, .copy_by_hand = 1 };
         uint64_t seq = 0, next = 0;
         size_t refused = 0;
 
@@ -237,6 +255,52 @@ static void a_full_disk_rolls_back(void)
     }
 }
 
+/* What a round could not write is in the log alone: the store takes nothing more, and leaves it. */
+static void a_copy_that_fails_ends_the_store(void)
+{
+    static const struct {
+        const char *name;
+        int copying;
+    } cases[] = { { "the whole log", 0 }, { "beside a commit", 1 } };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct run run = { .next = 0 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct power *power = NULL;
+        struct work work = { 0 };
+        char folder[PATH_MAX];
+        struct asy_store_spec spec = { .path = new_folder(folder), .vfs = POWER_VFS,
+                                       .copy_by_hand = 1 };
+
+        run.work = &work;
+        if (!T_OK(power_create(1, 0, cut, &run, &power, &err), &err) ||
+            !T_OK(work_create(&work, &err), &err) ||
+            !T_OK(asy_store_open(&spec, &run.store, NULL, &err), &err))
+            goto out;
+        power_folder_synced(power);
+        work_study(&work, work_id(1), "broken", "minimize");
+        if (!T_OK(step(&run, &err), &err))
+            goto out;
+        power_fail(power, POWER_DROP_DB);
+        run.copying = cases[i].copying;
+        asy_store_copy_back(run.store);
+        run.copying = 0;
+        power_fail(power, 0);
+        T_EQ(cases[i].name, run.between, (size_t)cases[i].copying);
+        T_EQ(cases[i].name, step(&run, &err), ASY_E_IO);
+        T_HAS("the cause", err.text, "cannot copy the log back");
+        asy_store_close(run.store);
+        run.store = NULL;
+        draw(&run, power);
+        t__check(run.losses == 0, __LINE__, __FILE__, "%s: %s", cases[i].name, run.first);
+    out:
+        asy_store_close(run.store);
+        power_destroy(power);
+        work_fini(&work);
+        drop_folder(folder);
+    }
+}
+
 T_MAIN("store power", T_TEST(nothing_acknowledged_is_lost),
        T_TEST(one_sync_of_the_folder_is_enough), T_TEST(every_missing_sync_is_noticed),
-       T_TEST(a_full_disk_rolls_back))
+       T_TEST(a_full_disk_rolls_back), T_TEST(a_copy_that_fails_ends_the_store))

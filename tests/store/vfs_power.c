@@ -36,7 +36,7 @@ struct power {
     sqlite3_vfs *real;
     struct pfile *files;
     struct asy_rng rng;
-    unsigned faults;
+    unsigned faults, fails;
     int64_t room;
     void (*before_sync)(void *arg, struct power *power);
     void *arg;
@@ -274,6 +274,10 @@ static int p_sync(sqlite3_file *file, int flags)
     struct handle *h = (struct handle *)file;
     struct power *p = h->power;
 
+    if (h->file && (p->fails & h->file->kind)) {
+        drop_ops(h->file);
+        return SQLITE_IOERR_FSYNC;
+    }
     if (h->file) {
         p->before_sync(p->arg, p);
         if (!(p->faults & h->file->kind))
@@ -449,4 +453,9 @@ void power_destroy(struct power *power)
 void power_set_room(struct power *power, int64_t bytes)
 {
     power->room = bytes;
+}
+
+void power_fail(struct power *power, unsigned faults)
+{
+    power->fails = faults;
 }

@@ -32,6 +32,9 @@ void power_destroy(struct power *power);
 void power_folder_synced(struct power *power);
 /* Bytes by which files may still grow before writes fail as on a full disk; < 0: no limit. */
 void power_set_room(struct power *power, int64_t bytes);
+/* Syncs of these kinds fail from now on. As on Linux, what they were to write never gets to the
+ * disk, though the next one says that it worked. */
+void power_fail(struct power *power, unsigned faults);
 /* Writes an image into a folder that exists. Each call draws another one. */
 ASY_MUST_CHECK int power_image(struct power *power, const char *folder, struct asy_error *err);
 #endif

@@ -4,9 +4,10 @@
  *
  * commit() writes each event as one row of `event` and its projections (study, run, attempt, param,
  * metric, tag, dataset, artifact, worker) in one transaction, and returns when it is on disk. On a
- * local disk: WAL with synchronous=FULL; on a network file system, and on one whose kind is
- * unknown: one connection, EXCLUSIVE, rollback journal. Tables follow the tracking world; the
- * schema is coordinator/store/schema.sql, with numbered forward-only migrations.
+ * local disk: WAL with synchronous=FULL, copied back by a thread of the store's own; on a network
+ * file system, and on one whose kind is unknown: one connection, EXCLUSIVE, rollback journal. Tables
+ * follow the tracking world; the schema is coordinator/store/schema.sql, with numbered forward-only
+ * migrations.
  *
  * The store has one owner. <path>/assay.lock is locked while it is open and names host, boot id and
  * pid; where locks may not reach the other hosts (network file systems) the heartbeat in it counts
@@ -30,6 +31,9 @@ struct asy_store_spec {
     const char *vfs;        /* name of an SQLite VFS (tests); NULL: default */
     int no_sync;            /* for the test that proves it matters; never set by programs */
     int assume_network;     /* tests: as if the folder were on a network file system */
+    int copy_by_hand;       /* tests: no thread copies the log back, asy_store_copy_back() does */
+    int64_t hold_ms;        /* tests: how long a query may keep a long log from being copied back;
+                             * 0: 10 s */
 };
 struct asy_store_info {
     struct asy_id id;       /* made when the store is created; a restored backup gets a new one */
@@ -53,6 +57,8 @@ void asy_store_close(struct asy_store *store); /* NULL is fine; the writer's own
 ASY_MUST_CHECK int asy_store_commit(struct asy_store *store, const struct asy_event *events,
                                     size_t n, uint64_t *ret_last_seq, struct asy_error *err);
 ASY_MUST_CHECK int asy_store_set_port(struct asy_store *store, int port, struct asy_error *err);
+/* One round of copying the log back, for copy_by_hand. */
+void asy_store_copy_back(struct asy_store *store);
 /* Refreshes the lock file's heartbeat; call it every 10 s or oftener. */
 void asy_store_touch(struct asy_store *store);
 
