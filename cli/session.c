@@ -29,6 +29,7 @@ struct asy__session {
     struct asy_id id, agent;
     uint64_t request;
     int started;
+    int news; /* the last answer brought some */
     struct asy_proc node;
 };
 
@@ -314,6 +315,21 @@ static void set_request(struct asy_msg *msg, uint64_t request)
     }
 }
 
+/* A text beside a good answer is news of the coordinator that every command passes on, once. */
+static void hear(struct asy__session *session, int code, const char *text)
+{
+    int news = code == 0 && text && *text;
+
+    if (code < 0 || news == session->news)
+        return;
+    session->news = news;
+    if (news)
+        fprintf(stderr, "assay: %s; nothing new starts, it goes on by itself when there is space\n",
+                text);
+    else
+        fprintf(stderr, "assay: there is space again, going on\n");
+}
+
 /* One try on the present connection. ASY_E_AGAIN: greet again first. */
 static int ask_once(struct asy__session *session, struct asy_msg *msg, struct asy_buf *json,
                     struct asy_error *err)
@@ -335,6 +351,7 @@ static int ask_once(struct asy__session *session, struct asy_msg *msg, struct as
             return asy_fail(err, ASY_E_AGAIN, "the coordinator was started anew");
         if (answer.type != ASY_MSG_REPLY || answer.reply.request != request)
             continue;
+        hear(session, answer.reply.code, answer.reply.text);
         if (answer.reply.code < 0)
             return asy_fail(err, (enum asy_code)answer.reply.code, "%s",
                             answer.reply.text ? answer.reply.text : "refused");

@@ -132,15 +132,28 @@ static int holds_up(const struct asy_core *core)
 
 static void quit(struct asy_core *core)
 {
-    if (!core->quit_sent)
-        asy__effect(core, ASY_FX_QUIT, asy__so_far(core));
+    if (core->quit_sent)
+        return;
+    asy__effect(core, ASY_FX_QUIT, asy__so_far(core));
     core->quit_sent = 1;
+}
+
+/* Whoever wants an end while the store cannot write gets it: nothing more can be stored, and nobody
+ * was told of what waits. */
+static void quit_unstored(struct asy_core *core)
+{
+    if (core->store_bad && (core->quit_wanted || core->draining || core->quit_sent == 1)) {
+        asy__effect(core, ASY_FX_QUIT, 0);
+        core->quit_sent = 2;
+    }
 }
 
 static void idle(struct asy_core *core)
 {
     int64_t at;
 
+    if (core->quit_sent < 2)
+        quit_unstored(core);
     if (core->quit_wanted || (core->draining && n_running(core) == 0))
         quit(core);
     if (core->config.idle_exit_ms < 0)
@@ -224,6 +237,24 @@ int asy_core_start(struct asy_core *core, int64_t now_ms, int64_t wall_us,
     return finish(core, ret_step, err);
 }
 
+/* While the store cannot write, nobody is judged: what would follow from it cannot be stored. Then
+ * all have the time that they have after a restart. */
+static void store_state(struct asy_core *core, int ok, const char *text)
+{
+    struct asy__worker *w;
+
+    if (ok && core->store_bad) {
+        asy__each(w, &core->all_workers, struct asy__worker, node) {
+            w->seen_ms = core->now_ms;
+            if (!w->session && w->present)
+                w->lost_ms = core->now_ms + core->config.reattach_ms;
+        }
+        asy__wake(core, core->now_ms);
+    }
+    core->store_bad = !ok;
+    snprintf(core->store_text, sizeof core->store_text, "%s", text);
+}
+
 int asy_core_step(struct asy_core *core, const struct asy_input *input, int64_t now_ms,
                   int64_t wall_us, struct asy_step *ret_step, struct asy_error *err)
 {
@@ -254,8 +285,7 @@ int asy_core_step(struct asy_core *core, const struct asy_input *input, int64_t 
         asy__drain(core);
         break;
     case ASY_IN_FAILED_COMMIT:
-        core->store_bad = !input->store.ok;
-        snprintf(core->store_text, sizeof core->store_text, "%s", asy__str(input->store.text));
+        store_state(core, input->store.ok, asy__str(input->store.text));
         break;
     case ASY_IN_FORGOTTEN:
         asy__study_forgotten(core, input->forgotten.study);

@@ -212,7 +212,7 @@ struct asy_core {
     size_t n_pending, cap_pending;
     /* soft */
     int started, draining, quit_wanted, quit_sent, store_bad, more, holds;
-    char store_text[200];
+    char store_text[240];
     int64_t wake_ms, idle_since_ms;
     uint64_t serial, hello_serial, nonsense;
     struct asy_buf scratch;

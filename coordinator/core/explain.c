@@ -120,7 +120,7 @@ static enum asy_cause why_no_lease(const struct asy_core *core, struct asy__stud
         return ASY_CAUSE_DRAINING;
     }
     if (core->store_bad) {
-        snprintf(text, n, "the store cannot be written: %s", core->store_text);
+        snprintf(text, n, "%s", core->store_text);
         return ASY_CAUSE_STORE;
     }
     if (s->spec->parallel != 0 &&

@@ -210,6 +210,22 @@ void asy_gate_durable(struct asy_gate *gate, uint64_t commit)
     }
 }
 
+void asy_gate_let_ask(struct asy_gate *gate)
+{
+    struct queue all = gate->waiting;
+    struct entry *entry;
+
+    gate->waiting = (struct queue){ 0 };
+    while ((entry = pop(&all))) {
+        if (entry->effect.type == ASY_FX_QUERY && entry->effect.msg.type == ASY_MSG_QUERY) {
+            gate->waits[slot_of(&entry->effect)]--;
+            push(&gate->ready, entry);
+        } else {
+            push(&gate->waiting, entry);
+        }
+    }
+}
+
 static void done(struct asy_gate *gate, struct entry *entry)
 {
     struct chunk *chunk = entry->chunk;

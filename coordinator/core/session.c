@@ -299,9 +299,11 @@ static const char *refuse(struct asy_core *core, const struct asy_msg *msg, cons
     return msg->hello.role == ASY_ROLE_AGENT ? refuse_agent(core, msg, key) : NULL;
 }
 
+/* A client hears nothing in it that is not as old as the process, so it need not wait. */
 static struct asy_msg *welcome(struct asy_core *core, const struct asy__session *session)
 {
-    struct asy_msg *msg = asy__send(core, session, ASY_MSG_WELCOME, 1);
+    struct asy_msg *msg = asy__send(core, session, ASY_MSG_WELCOME,
+                                    session->role == ASY_ROLE_AGENT);
 
     if (!msg)
         return NULL;
@@ -364,6 +366,8 @@ void asy__session_hello(struct asy_core *core, const struct asy_input *input)
 
     if (session)
         asy__session_close(core, session);
+    if (core->store_bad && input->msg.msg->hello.role == ASY_ROLE_AGENT)
+        return; /* what it holds cannot be settled now; unanswered, it greets again */
     why = key ? refuse(core, input->msg.msg, key) : "no further user is taken";
     if (why) {
         asy__send_text(core, input->peer, ASY_MSG_REJECT, why);
@@ -419,8 +423,8 @@ static int is_live(const struct asy_msg *msg)
 
 static void query(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg)
 {
-    struct asy_effect *fx = asy__effect(core, ASY_FX_QUERY,
-                                        is_live(msg) ? 0 : asy__so_far(core));
+    int waits = !is_live(msg) && (msg->type != ASY_MSG_QUERY || !core->store_bad);
+    struct asy_effect *fx = asy__effect(core, ASY_FX_QUERY, waits ? asy__so_far(core) : 0);
 
     if (!fx)
         return;
@@ -485,6 +489,50 @@ static void from_client(struct asy_core *core, struct asy__session *session,
     }
 }
 
+static void no_space(struct asy_core *core, const struct asy__session *session, uint64_t request,
+                     const char *what)
+{
+    struct asy_msg *msg = asy__send(core, session, ASY_MSG_REPLY, 0);
+
+    if (!msg)
+        return;
+    msg->reply.request = request;
+    msg->reply.code = ASY_E_NOSPACE;
+    msg->reply.text = asy__textf(core, "%s; %s", core->store_text, what);
+}
+
+/* Whether the message would add to what cannot be stored now. Reports come again by themselves; who
+ * asked for something hears why it is not done. */
+static int needs_store(struct asy_core *core, const struct asy__session *session,
+                       const struct asy_msg *msg)
+{
+    static const char later[] = "nothing was changed, ask again when there is space";
+
+    switch (msg->type) {
+    case ASY_MSG_REPORTS:
+        return 1;
+    case ASY_MSG_SUBMIT:
+        no_space(core, session, msg->submit.request, later);
+        return 1;
+    case ASY_MSG_RECORD:
+        no_space(core, session, msg->record.request, later);
+        return 1;
+    case ASY_MSG_CONTROL:
+        if (msg->control.verb != ASY_CONTROL_DRAIN && msg->control.verb != ASY_CONTROL_SHUTDOWN) {
+            no_space(core, session, msg->control.request, later);
+            return 1;
+        }
+        if (strcmp(session->key, core->owner) != 0)
+            return 0; /* refused as ever */
+        no_space(core, session, msg->control.request,
+                 "ending at once: what was acknowledged is stored, what was not is done again");
+        core->quit_wanted = 1;
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 void asy__session_msg(struct asy_core *core, const struct asy_input *input)
 {
     const struct asy_msg *msg = input->msg.msg;
@@ -508,6 +556,8 @@ void asy__session_msg(struct asy_core *core, const struct asy_input *input)
         if (msg->unsupported.type > ASY_MSG_RECORD &&
             (answer = asy__send(core, session, ASY_MSG_UNSUPPORTED, 0)))
             answer->unsupported.type = msg->unsupported.type;
+    } else if (core->store_bad && needs_store(core, session, msg)) {
+        return;
     } else if (session->role == ASY_ROLE_AGENT) {
         from_agent(core, session, msg);
     } else {

@@ -305,6 +305,8 @@ void asy__worker_timers(struct asy_core *core)
 {
     struct asy__worker *w;
 
+    if (core->store_bad)
+        return; /* what is decided now cannot be stored; store_state() goes on */
     asy__each(w, &core->all_workers, struct asy__worker, node)
         check(core, w);
 }

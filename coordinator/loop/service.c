@@ -27,6 +27,7 @@
 #include "writer.h"
 
 #define ROUND_FRAMES 512
+#define BATCH_EVENTS 256 /* then a commit is handed over in the middle of a round */
 #define PROBE_MS 500
 #define LATE_MS 100
 #define REPLY_PART (512u << 10)
@@ -58,6 +59,7 @@ struct asy_service {
     int signals;                   /* signalfd */
     int quit, drains, registered;
     struct asy_error failure;      /* of a replayed event */
+    struct asy_error full;         /* why the store cannot write now; code 0: it can */
 };
 
 /* ---- stepping core ------------------------------------------------------------------------- */
@@ -146,7 +148,7 @@ static int send_reply(struct asy_service *service, uint64_t peer, struct asy_id 
 
         msg.reply.request = request;
         msg.reply.code = code;
-        msg.reply.text = text;
+        msg.reply.text = code == 0 && service->full.code ? service->full.text : text;
         msg.reply.json = json ? json + at : NULL;
         msg.reply.json_len = part;
         msg.reply.more = more || at + part < len;
@@ -310,6 +312,8 @@ static int take_frames(struct asy_service *service, int *ret_empty, struct asy_e
             return asy_fail(err, (enum asy_code)rc, "%s", why.text);
         if ((rc = take_frame(service, peer, key, bytes, len, err)) < 0)
             return rc;
+        if (service->open && service->open->n >= BATCH_EVENTS)
+            seal(service);
     }
     return 0;
 }
@@ -321,7 +325,11 @@ static int take_written(struct asy_service *service, const struct asy__written *
     int rc;
 
     if (written->rc == ASY_E_NOSPACE) {
-        asy_logerr("store: %s; nothing new is leased, trying again every second", written->text);
+        if (!service->full.code)
+            asy_logerr("store: %s; nothing new is leased or taken, trying again every second",
+                       written->text);
+        asy_fail(&service->full, ASY_E_NOSPACE, "%s", written->text);
+        asy_gate_let_ask(service->gate);
         input.type = ASY_IN_FAILED_COMMIT;
         input.store.text = written->text;
         input.store.ok = 0;
@@ -329,6 +337,9 @@ static int take_written(struct asy_service *service, const struct asy__written *
     }
     if (written->rc < 0)
         return asy_fail(err, (enum asy_code)written->rc, "%s", written->text);
+    if (service->full.code)
+        asy_info("store: there is space again, going on");
+    service->full.code = ASY_OK;
     asy_gate_durable(service->gate, written->commit);
     input.durable.commit = written->commit;
     if ((rc = feed(service, &input, err)) < 0)

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  * writer.c - group commit: whatever gathered while the last transaction was being synced goes into
- * the next one, so that the number of syncs adapts to the disk without a timer. */
+ * the next one, so that the number of syncs adapts to the disk without a timer. A transaction is
+ * bounded by its work, GROUP_NS, measured in the thread's CPU time: what an event costs differs by
+ * machine and by what is recorded, and waiting for the disk is no work. */
 #include "writer.h"
+#include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 #include <asy/clock.h>
 
 #define EVENT_BUDGET (64u << 20)
 #define RETRY_MS 1000
 #define TOUCH_MS 5000
-#define GROUP_EVENTS 8192 /* most events of one transaction: keeps it short for readers */
+#define GROUP_NS 5e6      /* work of one transaction */
+#define GROUP_EVENTS 8192 /* of one transaction at most, whatever they cost */
+#define EVENT_NS 20000.0  /* what an event is taken to cost before one was measured */
 
 struct asy__writer {
     pthread_t thread;
@@ -20,7 +29,10 @@ struct asy__writer {
     struct asy__letter stop; /* put last */
     struct asy_event *events;
     size_t cap;
-    int full;
+    double event_ns;         /* what an event costs: a moving average */
+    atomic_int stopping;     /* and stop_fd is readable: a full disk is not waited out any more */
+    int stop_fd;
+    int given_up;
 };
 
 int asy__batch_create(struct asy__batch **ret_batch, struct asy_error *err)
@@ -76,24 +88,61 @@ static void answer(struct asy__writer *writer, uint64_t commit, int rc, const st
     asy__mail_put(writer->answers, &written->letter);
 }
 
+static double cpu_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
+}
+
+/* Half of the news at a time, for what is many events: an expensive one alone says little. */
+static void learn_cost(struct asy__writer *writer, double ns, size_t n)
+{
+    double share = n >= 64 ? 0.5 : (double)n / 128;
+
+    if (n)
+        writer->event_ns += share * (ns / (double)n - writer->event_ns);
+}
+
+static size_t group_events(const struct asy__writer *writer)
+{
+    double n = GROUP_NS / (writer->event_ns > 1 ? writer->event_ns : 1);
+
+    return n >= GROUP_EVENTS ? GROUP_EVENTS : (size_t)n;
+}
+
+/* The disk is full. 0: it is time to try again; else the process is to end. */
+static int wait_for_space(struct asy__writer *writer)
+{
+    struct pollfd item = { .fd = writer->stop_fd, .events = POLLIN };
+
+    asy_store_touch(writer->store); /* it is still ours */
+    ASY_IGNORE(poll(&item, 1, RETRY_MS) < 0);
+    return atomic_load(&writer->stopping);
+}
+
 /* One transaction; a full disk is waited out. */
 static int commit(struct asy__writer *writer, const struct asy_event *events, size_t n)
 {
+    if (writer->given_up)
+        return ASY_E_NOSPACE;
     for (;;) {
         struct asy_error err = ASY_ERROR_INIT;
+        double start_ns = cpu_ns();
         uint64_t seq;
         int rc = asy_store_commit(writer->store, events, n, &seq, &err);
 
-        if (rc != ASY_E_NOSPACE) {
-            writer->full = 0;
-            if (rc < 0)
-                answer(writer, 0, rc, &err);
+        if (rc == 0)
+            learn_cost(writer, cpu_ns() - start_ns, n);
+        else
+            answer(writer, 0, rc, &err);
+        if (rc != ASY_E_NOSPACE)
+            return rc;
+        if (wait_for_space(writer)) {
+            writer->given_up = 1;
             return rc;
         }
-        if (!writer->full)
-            answer(writer, 0, rc, &err);
-        writer->full = 1;
-        ASY_IGNORE(poll(NULL, 0, RETRY_MS) < 0);
     }
 }
 
@@ -104,9 +153,11 @@ static struct asy__letter *write_group(struct asy__writer *writer, struct asy__l
     uint64_t last = 0;
     size_t n = 0;
 
-    while (at && at != &writer->stop && (n == 0 || n < GROUP_EVENTS)) {
+    while (at && at != &writer->stop) {
         const struct asy__batch *batch = (const struct asy__batch *)at;
 
+        if (n > 0 && n + batch->n > group_events(writer))
+            break;
         if (n + batch->n > writer->cap) {
             size_t cap = 2 * (n + batch->n);
             struct asy_event *events = realloc(writer->events, cap * sizeof *events);
@@ -174,26 +225,40 @@ int asy__writer_create(struct asy_store *store, const struct asy__guest *guest,
     writer->store = store;
     writer->guest = *guest;
     writer->answers = answers;
-    if ((rc = asy__mail_init(&writer->mail, err)) < 0) {
-        free(writer);
-        return rc;
+    writer->event_ns = EVENT_NS;
+    writer->mail.fd = -1;
+    if ((writer->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0) {
+        rc = asy_fail_errno(err, errno, "cannot make an eventfd");
+        goto out;
     }
+    if ((rc = asy__mail_init(&writer->mail, err)) < 0)
+        goto out;
     if ((rc = pthread_create(&writer->thread, NULL, writer_main, writer)) != 0) {
-        asy__mail_fini(&writer->mail);
-        free(writer);
-        return asy_fail_errno(err, rc, "cannot start the store's thread");
+        rc = asy_fail_errno(err, rc, "cannot start the store's thread");
+        goto out;
     }
     *ret_writer = writer;
     return 0;
+out:
+    asy__mail_fini(&writer->mail);
+    if (writer->stop_fd >= 0)
+        close(writer->stop_fd);
+    free(writer);
+    return rc;
 }
 
 void asy__writer_destroy(struct asy__writer *writer)
 {
+    uint64_t one = 1;
+
     if (!writer)
         return;
+    atomic_store(&writer->stopping, 1);
+    ASY_IGNORE(write(writer->stop_fd, &one, sizeof one) < 0); /* a new counter cannot be full */
     asy__mail_put(&writer->mail, &writer->stop);
     pthread_join(writer->thread, NULL);
     asy__mail_fini(&writer->mail);
+    close(writer->stop_fd);
     free(writer->events);
     free(writer);
 }

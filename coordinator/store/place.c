@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 static const struct fs {
@@ -54,6 +55,20 @@ int asy__fs_of(const char *path, char name[32], int *ret_network, struct asy_err
     snprintf(name, 32, "unknown (0x%x)", magic);
     *ret_network = 1;
     return 0;
+}
+
+int asy__no_space(const char *folder, struct asy_error *err)
+{
+    struct statvfs fs;
+    uint64_t kib = 0;
+
+    if (statvfs(folder, &fs) == 0)
+        kib = (uint64_t)fs.f_bavail * fs.f_frsize >> 10;
+    if (kib >= 64 << 10)
+        return asy_fail(err, ASY_E_NOSPACE, "quota used up, though %llu MiB are free in '%.150s'",
+                        (unsigned long long)(kib >> 10), folder);
+    return asy_fail(err, ASY_E_NOSPACE, "disk full, %llu KiB free in '%.150s'",
+                    (unsigned long long)kib, folder);
 }
 
 void asy__place_of(const char *path, char text[64])

@@ -249,5 +249,5 @@ int asy__sqlite_commit(struct asy_store *store, const struct asy_event *events, 
     if (!sqlite3_get_autocommit(s->db.db))
         ASY_IGNORE(run_plain(s, W_ROLLBACK, NULL));
     asy__cache_clear(&s->cache);
-    return rc;
+    return rc == ASY_E_NOSPACE ? asy__no_space(s->folder, err) : rc;
 }

@@ -145,6 +145,7 @@ struct asy__sqlite {
     struct asy__cache cache;
     struct asy_buf body, text;
     struct asy_arena *arena;        /* replay */
+    char *folder;
     int no_sync;
 };
 extern const char *const asy__write_sql[];

@@ -273,6 +273,7 @@ static void close_store(struct asy_store *base)
     asy_arena_destroy(s->arena);
     asy_buf_fini(&s->body);
     asy_buf_fini(&s->text);
+    free(s->folder);
     free(s);
 }
 
@@ -396,6 +397,10 @@ int asy__sqlite_open(const struct asy_store_spec *spec, struct asy_store **ret_s
         return asy_fail(err, ASY_E_NOMEM, "no memory to open a store");
     s->base.ops = &ops;
     s->no_sync = spec->no_sync;
+    if (!(s->folder = strdup(spec->path))) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory to open a store");
+        goto out;
+    }
     if ((rc = asy__fs_of(spec->path, s->base.info.fs, &s->base.info.network_fs, err)))
         goto out;
     s->base.info.network_fs |= spec->assume_network;

@@ -123,7 +123,39 @@ static void copies_are_deep_and_room_is_used_again(void)
     asy_gate_destroy(gate);
 }
 
-T_MAIN("gate", T_TEST(effects_wait_for_their_commit),
+static void questions_do_not_wait_for_a_store_that_cannot_write(void)
+{
+    struct asy_effect question = { .type = ASY_FX_QUERY, .peer = 1, .commit = 2 }, watch = question;
+    struct asy_effect before = send(1, 1, 10), other = send(2, 2, 20);
+    struct asy_gate *gate = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    const struct asy_effect *out;
+
+    question.msg.type = ASY_MSG_QUERY;
+    watch.msg.type = ASY_MSG_WATCH;
+    if (!T_OK(asy_gate_create(&gate, &err), &err))
+        return;
+    T_OK(asy_gate_put(gate, &before, &err), &err);
+    T_OK(asy_gate_put(gate, &question, &err), &err);
+    T_OK(asy_gate_put(gate, &watch, &err), &err);
+    T_OK(asy_gate_put(gate, &other, &err), &err);
+    T_TRUE(asy_gate_next(gate) == NULL);
+    asy_gate_let_ask(gate);
+    out = asy_gate_next(gate);
+    T_TRUE(out && out->type == ASY_FX_QUERY && out->msg.type == ASY_MSG_QUERY);
+    T_TRUE(asy_gate_next(gate) == NULL);
+    asy_gate_durable(gate, 2); /* what stayed leaves in its order */
+    out = asy_gate_next(gate);
+    T_TRUE(out && out->type == ASY_FX_SEND && out->msg.pong.sent_ms == 10);
+    out = asy_gate_next(gate);
+    T_TRUE(out && out->type == ASY_FX_QUERY && out->msg.type == ASY_MSG_WATCH);
+    out = asy_gate_next(gate);
+    T_TRUE(out && out->type == ASY_FX_SEND && out->msg.pong.sent_ms == 20);
+    T_EQ("empty", asy_gate_waiting(gate), 0);
+    asy_gate_destroy(gate);
+}
+
+T_MAIN("gate", T_TEST(questions_do_not_wait_for_a_store_that_cannot_write), T_TEST(effects_wait_for_their_commit),
        T_TEST(what_has_no_cause_passes_others_but_not_its_own),
        T_TEST(a_commit_known_as_durable_holds_nothing),
        T_TEST(copies_are_deep_and_room_is_used_again))

@@ -250,10 +250,15 @@ static void nothing_is_leased_while_the_store_cannot_write(void)
     struct world w;
 
     if (begin(&w)) {
+        struct asy_id study;
+
+        w.auto_ask = 0;
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
+        study = world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {trials: 2}\n"), 0);
         full.store.text = "disk full";
         world_input(&w, &full);
-        world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {trials: 2}\n"), 0);
-        world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
+        world_asked(&w, study, 0, 0.5, 0); /* they were asked for before */
+        world_asked(&w, study, 1, 0.5, 0);
         T_EQ("no lease", w.n_leases, 0);
         full.store.ok = 1;
         world_input(&w, &full);

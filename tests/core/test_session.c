@@ -70,6 +70,142 @@ static void answers_about_the_moment_wait_for_no_commit(void)
     world_close(&w);
 }
 
+/* ---- while the store cannot write ------------------------------------------------------------- */
+
+static void store_says(struct world *w, int ok)
+{
+    struct asy_input input = { .type = ASY_IN_FAILED_COMMIT };
+
+    input.store.ok = ok;
+    input.store.text = ok ? "" : "disk full, 4 KiB free";
+    world_input(w, &input);
+}
+
+static void a_full_disk_takes_no_reports_and_judges_nobody(void)
+{
+    struct world w;
+    size_t before;
+
+    if (begin(&w, 1)) {
+        struct asy_id study = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        struct lease lease = w.leases[0];
+
+        world_started(&w, &lease);
+        store_says(&w, 0);
+        before = w.n_events;
+        w.mark.durable = 77;
+        world_report(&w, &lease, 1, 0.5);
+        T_EQ("not taken", w.n_events, before);
+        T_EQ("not acknowledged", w.mark.durable, 77);
+        world_pass(&w, 60000, 0, 0); /* silent for long */
+        T_EQ("nobody is lost", w.n_events, before);
+        T_EQ("runs", world_state(&w, study, 0), ASY_TRIAL_RUNNING);
+        store_says(&w, 1);
+        world_pass(&w, 1000, 0, 0);
+        T_EQ("silence counts from here", world_state(&w, study, 0), ASY_TRIAL_RUNNING);
+        lease.reported--; /* sent again */
+        world_report(&w, &lease, 1, 0.5);
+        T_EQ("taken", w.mark.durable, 2);
+        world_pass(&w, 11000, 0, 0);
+        T_EQ("and now it is lost", world_state(&w, study, 0), ASY_TRIAL_QUEUED);
+    }
+    world_close(&w);
+}
+
+static void a_full_disk_refuses_what_it_cannot_keep(void)
+{
+    static const struct { const char *name; enum asy_control_verb verb; } cases[] = {
+        { "pause", ASY_CONTROL_PAUSE }, { "stop", ASY_CONTROL_STOP },
+        { "priority", ASY_CONTROL_PRIORITY },
+    };
+    struct world w;
+
+    if (begin(&w, 1)) {
+        size_t before;
+
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        store_says(&w, 0);
+        before = w.n_events;
+        world_submit(&w, CLIENT_PEER, OWNER, 2, STUDY, 0);
+        T_EQ("submit", w.reply_code, ASY_E_NOSPACE);
+        T_HAS("why", w.reply, "disk full, 4 KiB free");
+        for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+            T_EQ(cases[i].name, world_control(&w, CLIENT_PEER, OWNER, cases[i].verb, "a", 1),
+                 ASY_E_NOSPACE);
+        T_EQ("nothing gathered", w.n_events, before);
+        T_STR("explained", world_explain(&w, "a", -1), "store");
+        store_says(&w, 1);
+        T_EQ("later", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0), 0);
+    }
+    world_close(&w);
+}
+
+/* An agent that lost its connection meanwhile keeps what it runs. */
+static void an_agent_that_greets_a_full_disk_is_settled_later(void)
+{
+    struct world w;
+
+    if (begin(&w, 1)) {
+        struct asy_id study = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        struct lease lease = w.leases[0];
+        struct asy_holding holding = { .study = study, .attempt = 1, .epoch = 1, .running = 1 };
+        struct asy_input closed = { .type = ASY_IN_CLOSED, .peer = 2 };
+        size_t before;
+
+        world_started(&w, &lease);
+        store_says(&w, 0);
+        world_input(&w, &closed);
+        before = w.n_events;
+        w.welcome.n_marks = 0;
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1, .holdings = &holding,
+                                         .n_holdings = 1 });
+        T_EQ("no welcome", w.welcome.n_marks, 0);
+        world_pass(&w, 5000, 0, 0);
+        T_EQ("nothing gathered", w.n_events, before);
+        store_says(&w, 1);
+        world_pass(&w, 5000, 0, 0); /* longer than a closed connection has by itself */
+        T_EQ("still its own", world_state(&w, study, 0), ASY_TRIAL_RUNNING);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1, .holdings = &holding,
+                                         .n_holdings = 1 });
+        T_EQ("kept", w.welcome.n_keep, 1);
+    }
+    world_close(&w);
+}
+
+static void one_wish_to_end_is_enough_on_a_full_disk(void)
+{
+    static const struct { const char *name; int by_signal, full_first; } cases[] = {
+        { "a signal", 1, 1 }, { "a client", 0, 1 }, { "the disk fills while draining", 1, 0 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_input drain = { .type = ASY_IN_DRAIN };
+        struct world w;
+
+        if (begin(&w, 1)) {
+            world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+            world_started(&w, &w.leases[0]);
+            if (cases[i].full_first)
+                store_says(&w, 0);
+            T_EQ("runs on", w.n_quits, 0);
+            if (cases[i].by_signal)
+                world_input(&w, &drain);
+            else
+                T_EQ("answer", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_DRAIN, "", 0),
+                     ASY_E_NOSPACE);
+            if (!cases[i].full_first) {
+                T_EQ("waits for its trials", w.n_quits, 0);
+                store_says(&w, 0);
+            }
+            T_EQ(cases[i].name, w.n_quits, 1);
+            T_EQ("waits for no commit", w.quit_commit, 0);
+            store_says(&w, 0);
+            T_EQ("once", w.n_quits, 1);
+        }
+        world_close(&w);
+    }
+}
+
 static void limits_hold(void)
 {
     struct world w;
@@ -415,6 +551,10 @@ static void records_are_kept_and_answered(void)
 }
 
 T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(limits_hold), T_TEST(answers_about_the_moment_wait_for_no_commit),
+       T_TEST(a_full_disk_takes_no_reports_and_judges_nobody),
+       T_TEST(a_full_disk_refuses_what_it_cannot_keep),
+       T_TEST(an_agent_that_greets_a_full_disk_is_settled_later),
+       T_TEST(one_wish_to_end_is_enough_on_a_full_disk),
        T_TEST(unknown_sessions_are_asked_to_greet_again),
        T_TEST(another_users_worker_is_not_taken_over),
        T_TEST(a_silent_worker_is_suspect_then_lost), T_TEST(lateness_of_the_loop_moves_deadlines),

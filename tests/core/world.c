@@ -145,6 +145,7 @@ static void keep_effect(struct world *w, const struct asy_effect *fx)
         break;
     case ASY_FX_QUIT:
         w->n_quits++;
+        w->quit_commit = fx->commit;
         break;
     case ASY_FX_CLOSE:
         w->n_closes++;

@@ -179,6 +179,8 @@ static void answered(struct sim *s, const struct asy_msg *msg)
         if (s->asked[i].request == msg->reply.request) {
             if (msg->reply.code == 0)
                 sim_told_reply(s, &s->asked[i]);
+            else if (msg->reply.code == ASY_E_NOSPACE && s->asked[i].verb != ASY_CONTROL_DRAIN)
+                return; /* it is asked again */
             else if (s->asked[i].verb == 0 && !s->asked[i].record)
                 sim_fail(s, "a submission is refused: %s", msg->reply.text);
             s->asked[i] = s->asked[--s->n_asked];

@@ -116,7 +116,7 @@ void sim_coord_crash(struct sim *s, const char *where)
     s->gate = NULL;
     s->life++;
     s->tick_at = SIM_NEVER;
-    s->stalled_until = s->stall_ms = 0;
+    s->stalled_until = s->stall_ms = s->full_until = 0;
     s->draining = 0;
     for (size_t i = 1; i <= s->n_conns; i++)
         s->conns[i].up = 0;
@@ -254,10 +254,41 @@ void sim_coord_input(struct sim *s, const struct asy_input *input)
         after_step(s, &step);
 }
 
+static void tell_store(struct sim *s, int ok)
+{
+    struct asy_input input = { .type = ASY_IN_FAILED_COMMIT };
+
+    input.store.ok = ok;
+    input.store.text = ok ? "" : "disk full";
+    if (!ok)
+        asy_gate_let_ask(s->gate);
+    sim_coord_input(s, &input);
+}
+
+/* 1: the disk is full; the commit is tried again every second. */
+static int finds_no_space(struct sim *s)
+{
+    if (!s->full_until && sim_hits(s, s->o->disk_full)) {
+        s->full_until = s->now + sim_between(s, 500, 15000);
+        sim_trace(s, "the disk is full");
+    }
+    if (s->now >= s->full_until)
+        return 0;
+    sim_at(s, s->now + 1000, SIM_COMMITTED, s->life, 0, 0);
+    tell_store(s, 0);
+    return 1;
+}
+
 void sim_coord_committed(struct sim *s)
 {
     struct asy_input input = { .type = ASY_IN_DURABLE };
+    uint64_t life = s->life;
+    int was_full;
 
+    if (finds_no_space(s))
+        return;
+    was_full = s->full_until != 0;
+    s->full_until = 0;
     for (size_t i = s->n_durable; i < s->n_durable + s->flying.n; i++) {
         s->n_finished += study_over(&s->events[i]) != 0;
         sim_trace_event(s, &s->events[i]);
@@ -274,6 +305,8 @@ void sim_coord_committed(struct sim *s)
         compare(s);
     asy_gate_durable(s->gate, input.durable.commit);
     sim_coord_input(s, &input);
+    if (was_full && life == s->life && s->core)
+        tell_store(s, 1);
 }
 
 void sim_coord_tick(struct sim *s)

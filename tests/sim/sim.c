@@ -468,7 +468,7 @@ void sim_options_draw(struct sim_options *o, uint64_t seed)
         .n_agents = 1 + asy_rng_below(&rng, 4),
         .n_studies = 1 + asy_rng_below(&rng, 3),
         .agent_cores = 3 + (uint32_t)asy_rng_below(&rng, 4),
-        .crash_commit = 0.02 * level, .crash_send = 0.01 * level,
+        .crash_commit = 0.02 * level, .crash_send = 0.01 * level, .disk_full = 0.01 * level,
         .stalls = 0.0005 * level, .cut = 0.03 * level, .twice = 0.1 * level,
         .agent_dies = 0.02 * level, .agent_stops = 0.03 * level,
         .attempt_crashes = 0.03 * level, .refuses = 0.05 * level,

@@ -35,6 +35,7 @@ struct sim_options {
     struct sim_study_options studies[SIM_STUDIES_MAX];
     /* faults; probabilities per chance, all 0 after quiet_ms */
     double crash_commit, crash_send;     /* of the coordinator */
+    double disk_full;                    /* per commit: it waits for some seconds */
     double stalls;                       /* of its loop, per input */
     double cut, twice;                   /* a connection, a frame */
     double agent_dies, agent_stops;      /* per agent and second */
@@ -136,6 +137,7 @@ struct sim {
     struct asy_id store_id;
     int draining;
     struct sim_commit { uint64_t number; size_t n; } flying, open; /* n events of `events` */
+    int64_t full_until;                  /* the flying commit finds no space before; 0: it may */
     /* the store: seq = index + 1; [0, n_durable) survive */
     struct asy_arena *arena;
     struct asy_event *events;

@@ -15,6 +15,10 @@ ASY_MUST_CHECK int asy_gate_put(struct asy_gate *gate, const struct asy_effect *
                                 struct asy_error *err);
 /* Everything up to this commit is on disk. */
 void asy_gate_durable(struct asy_gate *gate, uint64_t commit);
+/* No commit comes through: questions stop waiting for theirs. What the store answers is on disk
+ * whatever waits here, and else nobody would hear what is wrong. Watches wait on: theirs is the
+ * promise that nothing is left out. */
+void asy_gate_let_ask(struct asy_gate *gate);
 /* The next effect that may leave; NULL: none now. Borrowed until the next call on the gate. */
 const struct asy_effect *asy_gate_next(struct asy_gate *gate);
 size_t asy_gate_waiting(const struct asy_gate *gate);
