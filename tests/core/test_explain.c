@@ -197,8 +197,8 @@ static void orphaned(struct world *w)
 
 static void full(struct world *w)
 {
+    agent(w, 2, 4);
     store(w);
-    agent(w, 2, 1);
 }
 
 /* ---- ended ----------------------------------------------------------------------------------- */
