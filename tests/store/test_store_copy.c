@@ -147,8 +147,8 @@ static void a_query_may_hold_a_short_log_only(void)
         spec.path = f.folder;
         if (!T_OK(asy_reader_open(&spec, &reader, &f.err), &f.err))
             goto out;
-        T_EQ(cases[i].name, asy_reader_events(reader, work_id(1), UINT64_MAX, 0, -1, hold, &holder,
-                                              &f.err), cases[i].want);
+        T_EQ(cases[i].name, asy_reader_events(reader, work_id(1), UINT64_MAX, 0, f.seq, -1, hold,
+                                              &holder, &f.err), cases[i].want);
         if (cases[i].want)
             T_HAS("what to do", f.err.text, "ask for less");
         else
