@@ -2,7 +2,7 @@
  * bench_service.c - what the coordinator costs, measured from outside: a real assay-coordinator on a
  * real disk, simulated agents on real connections. One row of JSON per figure (row.h).
  *
- *     bench_service --programs FOLDER --dir FOLDER [--quick] [--OPTION NUMBER]...
+ *     bench_service --programs FOLDER --dir FOLDER [--quick] [--only PART] [--OPTION NUMBER]...
  *
  * A cycle is one report of two metrics, one result, one new trial of six parameters and its lease;
  * one result per frame, each acknowledged after its own commit. Every run begins on a copy of the
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
 #include <asy/parse.h>
@@ -40,7 +41,7 @@ static const char study[] =
     "budget: {trials: 1000000000}\n";
 
 struct options {
-    const char *programs, *dir;
+    const char *programs, *dir, *only; /* only: a part of `parts`; NULL: all */
     uint64_t runs, stored, cycles, dispatched, restarted, idle, idle_ms, few, many, rate;
     uint64_t warm_up; /* results that do not count: caches fill, the first log is copied back */
 };
@@ -314,18 +315,48 @@ static int idle(struct bench *b, struct asy_error *err)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static int measure(struct bench *b, struct asy_error *err)
+static int stored(struct bench *b, struct asy_error *err)
 {
     double bytes;
+    int rc = fill(b, b->options.stored, &bytes, err);
+
+    if (rc == 0)
+        row_put(&(struct row){ "service.rss_bytes_per_trial", NULL, "B", bytes, 1, NULL });
+    return rc;
+}
+
+static int all_cycles(struct bench *b, struct asy_error *err)
+{
+    int rc = cycles(b, b->options.few, err);
+
+    return rc < 0 ? rc : cycles(b, b->options.many, err);
+}
+
+static const struct part {
+    const char *name;
+    int (*measure)(struct bench *b, struct asy_error *err);
+    int needs_store;
+} parts[] = {
+    { "cycles", all_cycles, 1 },
+    { "dispatch", dispatch, 1 },
+    { "restart", restart, 0 }, /* fills the store by itself */
+    { "idle", idle, 0 },
+};
+
+static int measure(struct bench *b, struct asy_error *err)
+{
+    const char *only = b->options.only;
     int rc;
 
-    if ((rc = fill(b, b->options.stored, &bytes, err)) < 0)
-        return rc;
-    row_put(&(struct row){ "service.rss_bytes_per_trial", NULL, "B", bytes, 1, NULL });
-    if ((rc = cycles(b, b->options.few, err)) < 0 || (rc = cycles(b, b->options.many, err)) < 0 ||
-        (rc = dispatch(b, err)) < 0 || (rc = restart(b, err)) < 0)
-        return rc;
-    return idle(b, err);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(parts); i++) {
+        if (only && strcmp(only, parts[i].name) != 0)
+            continue;
+        if (parts[i].needs_store && b->done == 0 && (rc = stored(b, err)) < 0)
+            return rc;
+        if ((rc = parts[i].measure(b, err)) < 0)
+            return rc;
+    }
+    return 0;
 }
 
 static int open_bench(struct bench *b, struct asy_error *err)
@@ -337,6 +368,8 @@ static int open_bench(struct bench *b, struct asy_error *err)
         return asy_fail(err, ASY_E_TOOBIG, "path '%.100s' is too long", b->options.dir);
     snprintf(full, sizeof full, "%s/full", b->options.dir);
     snprintf(run, sizeof run, "%s/run", b->options.dir);
+    if (access(full, F_OK) == 0 || access(run, F_OK) == 0)
+        return asy_fail(err, ASY_E_EXISTS, "'%.100s' holds an earlier measurement", b->options.dir);
     if ((rc = asy_durable_mkdirs(b->options.dir, err)) < 0 ||
         (rc = coordinator_init(&b->full, b->options.programs, full, err)) < 0 ||
         (rc = coordinator_init(&b->run, b->options.programs, run, err)) < 0)
@@ -384,6 +417,8 @@ static int parse(int argc, char **argv, struct options *o, struct asy_error *err
             o->programs = argv[i + 1];
         } else if (!strcmp(argv[i], "--dir")) {
             o->dir = argv[i + 1];
+        } else if (!strcmp(argv[i], "--only")) {
+            o->only = argv[i + 1];
         } else {
             return asy_fail(err, ASY_E_INVAL, "unexpected argument '%s'", argv[i]);
         }
@@ -391,6 +426,9 @@ static int parse(int argc, char **argv, struct options *o, struct asy_error *err
     }
     if (!o->programs || !o->dir)
         return asy_fail(err, ASY_E_INVAL, "--programs and --dir are needed");
+    for (size_t i = 0; o->only && strcmp(o->only, parts[i].name) != 0;)
+        if (++i == ASY_ARRAY_LEN(parts))
+            return asy_fail(err, ASY_E_INVAL, "--only is not one of cycles, dispatch, restart, idle");
     if (o->runs > RUNS_MAX)
         return asy_fail(err, ASY_E_INVAL, "more than %d runs", RUNS_MAX);
     return 0;
