@@ -177,6 +177,7 @@ struct asy__session {
     const char *key; /* interned */
     struct asy__worker *worker;
     int64_t seen_ms;
+    int64_t pong_ms; /* the next PONG does not leave before */
     struct asy__watch *watches;
     size_t n_watches;
 };

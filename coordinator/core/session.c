@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PONGS 4 /* within lost_after */
 #define CLIENT_SILENT_MS 600000 /* then a client that watches nothing is forgotten */
 #define KEYS_MAX 4096
 
@@ -400,12 +401,16 @@ static void heard(struct asy_core *core, struct asy__session *session)
     }
 }
 
+/* An agent must hear that we live within lost_after; with a thousand of them, each answer that it
+ * does not need counts. */
 static void pong(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg)
 {
-    struct asy_msg *answer = asy__send(core, session, ASY_MSG_PONG, 0);
+    struct asy_msg *answer;
 
-    if (answer)
-        answer->pong.sent_ms = msg->heartbeat.sent_ms;
+    if (core->now_ms < session->pong_ms || !(answer = asy__send(core, session, ASY_MSG_PONG, 0)))
+        return;
+    answer->pong.sent_ms = msg->heartbeat.sent_ms;
+    session->pong_ms = core->now_ms + core->config.lost_after_ms / PONGS;
 }
 
 /* What is asked of core itself, and tells of the moment: it must be answered while no commit comes

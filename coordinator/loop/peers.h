@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
- * peers.h - the connections that are open, so that each can be probed: a ROUTER tells of a closed
- * connection only when something is sent to it.
+ * peers.h - the connections that are open, and which of them to probe: a ROUTER tells for certain of
+ * a closed connection only when something is sent to it. Probed are those that the channel holds
+ * for closed (doubted), often and for a while, and those that were silent, seldom.
  *
  * Threads: the loop. */
 #ifndef ASY__PEERS_H
 #define ASY__PEERS_H
 #include <asy/error.h>
 
+struct asy__peer {
+    uint64_t id; /* 0: a free slot */
+    int64_t heard_ms, doubt_ms; /* doubt_ms: doubted until then */
+};
 struct asy__peers {
-    uint64_t *slots; /* open addressing; 0: free */
+    struct asy__peer *slots; /* open addressing */
     size_t cap, n;
+    int64_t doubt_ms;        /* none is doubted any more after this */
 };
 void asy__peers_fini(struct asy__peers *peers);
-ASY_MUST_CHECK int asy__peers_add(struct asy__peers *peers, uint64_t peer, struct asy_error *err);
-void asy__peers_drop(struct asy__peers *peers, uint64_t peer);
+/* A frame came from it; adds it if it is new. */
+ASY_MUST_CHECK int asy__peers_heard(struct asy__peers *peers, uint64_t id, int64_t now_ms,
+                                    struct asy_error *err);
+void asy__peers_doubt(struct asy__peers *peers, uint64_t id, int64_t until_ms);
+void asy__peers_drop(struct asy__peers *peers, uint64_t id);
 #endif

@@ -3,6 +3,10 @@
  * what it decided, hand that to the writer, let the gate release what may leave. One round never
  * waits for a disk or a sampler. All waiting is in one poll.
  *
+ * A thousand idle workers send a heartbeat each millisecond. While nothing else comes, frames of a
+ * crowd gather for NAP_MS before the loop looks at them; all else ends the nap. Closed connections
+ * are probed when the channel has a hint of them; peers that are heard are not probed at all.
+ *
  * Fairness: a round takes at most ROUND_FRAMES frames, and time passes (ASY_IN_TICK) only after the
  * sockets were found empty, so that nobody is judged silent whose message lies unread. */
 #include <asy/service.h>
@@ -28,7 +32,13 @@
 
 #define ROUND_FRAMES 512
 #define BATCH_EVENTS 256 /* then a commit is handed over in the middle of a round */
-#define PROBE_MS 500
+#define PROBE_MS 500   /* how often silent peers are probed */
+#define SILENT_MS 1500 /* half a heartbeat more than its usual interval */
+#define DOUBT_MS 1000  /* how long and how often a peer is probed of whose end there is a hint */
+#define DOUBT_STEP_MS 10
+#define NAP_MS 20
+#define CROWD 64       /* peers: fewer do not wake the loop often enough to care */
+#define CALM_MS 200    /* without anything but heartbeats: then the loop may nap */
 #define LATE_MS 100
 #define REPLY_PART (512u << 10)
 #define ARENA_BUDGET (16u << 20)
@@ -54,7 +64,9 @@ struct asy_service {
     struct asy__peers peers;
     uint64_t *gone;                /* peers found closed while effects were released */
     size_t n_gone, cap_gone;
-    int64_t probe_ms;
+    int64_t now_ms;                /* of this round */
+    int64_t worked_ms;             /* when anything but heartbeats and time came last */
+    int64_t probe_ms, silent_ms;   /* when the next probes are due: of all, of silent peers */
     int64_t warned_ms;
     int signals;                   /* signalfd */
     int quit, drains, registered;
@@ -80,11 +92,19 @@ static int take_step(struct asy_service *service, const struct asy_step *step, s
     return 0;
 }
 
+static int is_work(const struct asy_input *input)
+{
+    return input->type != ASY_IN_TICK &&
+           (input->type != ASY_IN_MSG || input->msg.msg->type != ASY_MSG_HEARTBEAT);
+}
+
 static int feed(struct asy_service *service, const struct asy_input *input, struct asy_error *err)
 {
     struct asy_step step = { 0 };
     int rc = asy_core_step(service->core, input, asy_clock_ms(), asy_clock_wall_us(), &step, err);
 
+    if (is_work(input))
+        service->worked_ms = service->now_ms;
     return rc < 0 ? rc : take_step(service, &step, err);
 }
 
@@ -286,7 +306,7 @@ static int take_frame(struct asy_service *service, uint64_t peer, const char *ke
                      (unsigned long long)peer, why.text);
         return 0;
     }
-    if ((rc = asy__peers_add(&service->peers, peer, err)) < 0)
+    if ((rc = asy__peers_heard(&service->peers, peer, service->now_ms, err)) < 0)
         return rc;
     input.msg.msg = &msg;
     input.msg.key = key;
@@ -350,7 +370,7 @@ static int take_written(struct asy_service *service, const struct asy__written *
     return feed(service, &input, err);
 }
 
-static int take_mail(struct asy_service *service, struct asy_error *err)
+static int take_written_mail(struct asy_service *service, struct asy_error *err)
 {
     struct asy__letter *letter, *next;
     int rc = 0;
@@ -361,12 +381,28 @@ static int take_mail(struct asy_service *service, struct asy_error *err)
             rc = take_written(service, (const struct asy__written *)letter, err);
         free(letter);
     }
+    return rc;
+}
+
+static int take_answers(struct asy_service *service, struct asy_error *err)
+{
+    struct asy__letter *letter, *next;
+    int rc = 0;
+
     for (letter = asy__mail_take(&service->answers); letter; letter = next) {
         next = letter->next;
         if (rc == 0)
             rc = feed(service, &((const struct asy__answer *)letter)->input, err);
         free(letter);
     }
+    return rc;
+}
+
+static int take_results(struct asy_service *service, struct asy_error *err)
+{
+    struct asy__letter *letter, *next;
+    int rc = 0;
+
     for (letter = asy__mail_take(&service->results); letter; letter = next) {
         struct asy__query_answer *answer = (struct asy__query_answer *)letter;
 
@@ -400,22 +436,42 @@ static int take_signals(struct asy_service *service, struct asy_error *err)
     return rc;
 }
 
-/* Sends something small to everyone, so that closed connections show. */
-static int probe(struct asy_service *service, int64_t now_ms, struct asy_error *err)
+/* ---- connections that may be closed -------------------------------------------------------- */
+
+static void take_hints(struct asy_service *service)
 {
-    int rc = 0;
+    uint64_t peer;
+
+    while ((peer = asy_server_closed(service->server))) {
+        asy__peers_doubt(&service->peers, peer, service->now_ms + DOUBT_MS);
+        service->probe_ms = service->now_ms;
+    }
+}
+
+/* Sends something small to whoever may be gone: flush() feeds back who is. */
+static int probe(struct asy_service *service, struct asy_error *err)
+{
+    int64_t now_ms = service->now_ms;
+    int silent = now_ms >= service->silent_ms, rc = 0;
 
     if (now_ms < service->probe_ms)
         return 0;
-    service->probe_ms = now_ms + PROBE_MS;
+    if (silent)
+        service->silent_ms = now_ms + PROBE_MS;
     for (size_t i = 0; i < service->peers.cap && rc == 0; i++) {
+        const struct asy__peer *peer = &service->peers.slots[i];
         struct asy_msg msg = { .type = ASY_MSG_PONG };
 
-        if (service->peers.slots[i])
-            rc = send_msg(service, service->peers.slots[i], &msg, err);
+        if (peer->id && (now_ms < peer->doubt_ms ||
+                         (silent && now_ms - peer->heard_ms >= SILENT_MS)))
+            rc = send_msg(service, peer->id, &msg, err);
     }
+    service->probe_ms = now_ms < service->peers.doubt_ms ? now_ms + DOUBT_STEP_MS
+                                                         : service->silent_ms;
     return rc;
 }
+
+/* ---- rounds -------------------------------------------------------------------------------- */
 
 static int wait_ms(const struct asy_service *service, int64_t due_ms)
 {
@@ -427,34 +483,57 @@ static int wait_ms(const struct asy_service *service, int64_t due_ms)
     return next_ms - now_ms > 60000 ? 60000 : (int)(next_ms - now_ms);
 }
 
+enum { FRAMES, SIGNALS, WRITTEN, ANSWERS, RESULTS, CLOSED, SOURCES };
+
+/* Waits until something is to be done, and says what came. */
+static int await(struct asy_service *service, struct asy_poll_item items[SOURCES], int busy,
+                 int64_t due_ms, struct asy_error *err)
+{
+    int ms = busy ? 0 : wait_ms(service, due_ms), rc;
+
+    if (ms > 0 && service->peers.n >= CROWD && service->now_ms - service->worked_ms >= CALM_MS) {
+        rc = asy_poll(items + SIGNALS, SOURCES - SIGNALS, ms < NAP_MS ? ms : NAP_MS, err);
+        if (rc < 0)
+            return rc;
+        ms = rc > 0 ? 0 : wait_ms(service, due_ms);
+    }
+    rc = asy_poll(items, SOURCES, ms, err);
+    service->now_ms = asy_clock_ms();
+    return rc < 0 ? rc : 0;
+}
+
 static int round_once(struct asy_service *service, int *busy, struct asy_error *err)
 {
-    struct asy_poll_item items[] = {
-        { .server = service->server, .fd = -1, .events = POLLIN },
-        { .fd = service->signals, .events = POLLIN },
-        { .fd = service->mail.fd, .events = POLLIN },
-        { .fd = service->answers.fd, .events = POLLIN },
-        { .fd = service->results.fd, .events = POLLIN },
+    struct asy_poll_item items[SOURCES] = {
+        [FRAMES] = { .server = service->server, .fd = -1, .events = POLLIN },
+        [SIGNALS] = { .fd = service->signals, .events = POLLIN },
+        [WRITTEN] = { .fd = service->mail.fd, .events = POLLIN },
+        [ANSWERS] = { .fd = service->answers.fd, .events = POLLIN },
+        [RESULTS] = { .fd = service->results.fd, .events = POLLIN },
+        [CLOSED] = { .fd = asy_server_closed_fd(service->server), .events = POLLIN },
     };
-    int64_t due_ms = asy_core_deadline(service->core), now_ms;
+    int64_t due_ms = asy_core_deadline(service->core);
     int empty, rc;
 
-    rc = asy_poll(items, ASY_ARRAY_LEN(items), *busy ? 0 : wait_ms(service, due_ms), err);
-    if (rc < 0)
+    if ((rc = await(service, items, *busy, due_ms, err)) < 0)
         return rc;
-    now_ms = asy_clock_ms();
-    if (due_ms != INT64_MAX && now_ms - due_ms > LATE_MS)
-        asy_core_was_late(service->core, now_ms - due_ms);
-    if ((rc = take_signals(service, err)) < 0 || (rc = take_mail(service, err)) < 0 ||
+    if (due_ms != INT64_MAX && service->now_ms - due_ms > LATE_MS)
+        asy_core_was_late(service->core, service->now_ms - due_ms);
+    if ((items[SIGNALS].revents && (rc = take_signals(service, err)) < 0) ||
+        (items[WRITTEN].revents && (rc = take_written_mail(service, err)) < 0) ||
+        (items[ANSWERS].revents && (rc = take_answers(service, err)) < 0) ||
+        (items[RESULTS].revents && (rc = take_results(service, err)) < 0) ||
         (rc = take_frames(service, &empty, err)) < 0)
         return rc;
-    if (empty && now_ms >= asy_core_deadline(service->core)) {
+    if (items[CLOSED].revents)
+        take_hints(service);
+    if (empty && service->now_ms >= asy_core_deadline(service->core)) {
         struct asy_input input = { .type = ASY_IN_TICK };
 
         if ((rc = feed(service, &input, err)) < 0)
             return rc;
     }
-    if (empty && (rc = probe(service, now_ms, err)) < 0)
+    if (empty && (rc = probe(service, err)) < 0)
         return rc;
     seal(service);
     *busy = !empty;

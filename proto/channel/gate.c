@@ -7,8 +7,8 @@
  * too: libzmq writes to it with a blocking send, and a loop that is busy with something else would
  * stall all connections once the monitor's queue is full.
  *
- * Start and stop are handshakes through a mutex and an eventfd. The counters are the only other
- * state that two threads see. If the thread ever ended early, libzmq would let connections in
+ * Start and stop are handshakes through a mutex and an eventfd. The counters and the list of ended
+ * connections are the only other state that two threads see. If the thread ever ended early, libzmq would let connections in
  * unasked (to refuse them instead is a draft option of 4.3); they would have no user id, and the
  * server drops the frames of such peers. */
 #include "gate.h"
@@ -25,6 +25,7 @@
 
 #define ZAP_ENDPOINT "inproc://zeromq.zap.01"
 #define KEY_BYTES 32
+#define ENDED_MAX 65536u /* that wait to be heard of: what comes beyond is not told */
 
 struct asy__gate {
     struct asy_channel *channel;
@@ -34,10 +35,13 @@ struct asy__gate {
     int stop_fd; /* eventfd */
     pthread_t thread;
     int has_thread, has_lock;
-    pthread_mutex_t lock; /* of the four below */
+    pthread_mutex_t lock; /* of the seven below */
     pthread_cond_t changed;
     int started, closed, rc;
     struct asy_error err;
+    int *ended; /* [n_ended] descriptors */
+    size_t n_ended, cap_ended;
+    int ended_fd; /* eventfd: readable while there are some */
     atomic_uint_least64_t accepted, refused, failed;
     void *zap, *monitor; /* the thread's own */
 };
@@ -131,16 +135,68 @@ static void note_closed(struct asy__gate *gate)
     pthread_mutex_unlock(&gate->lock);
 }
 
+static int ended_room(struct asy__gate *gate)
+{
+    size_t cap = gate->cap_ended ? 2 * gate->cap_ended : 64;
+    int *grown;
+
+    if (gate->n_ended < gate->cap_ended)
+        return 1;
+    if (cap > ENDED_MAX || !(grown = reallocarray(gate->ended, cap, sizeof *grown)))
+        return 0;
+    gate->ended = grown;
+    gate->cap_ended = cap;
+    return 1;
+}
+
+void asy__gate_raise(struct asy__gate *gate)
+{
+    uint64_t one = 1;
+
+    ASY_IGNORE(write(gate->ended_fd, &one, sizeof one) < 0); /* full means readable: enough */
+}
+
+static void note_ended(struct asy__gate *gate, int fd)
+{
+    pthread_mutex_lock(&gate->lock);
+    if (ended_room(gate))
+        gate->ended[gate->n_ended++] = fd;
+    pthread_mutex_unlock(&gate->lock);
+    asy__gate_raise(gate);
+}
+
+int asy__gate_ended(struct asy__gate *gate)
+{
+    uint64_t count;
+    int fd = -1;
+
+    pthread_mutex_lock(&gate->lock);
+    if (gate->n_ended > 0)
+        fd = gate->ended[--gate->n_ended];
+    else /* under the lock: what is noted after this is raised after this */
+        ASY_IGNORE(read(gate->ended_fd, &count, sizeof count) < 0);
+    pthread_mutex_unlock(&gate->lock);
+    return fd;
+}
+
+int asy__gate_ended_fd(const struct asy__gate *gate)
+{
+    return gate->ended_fd;
+}
+
 /* An event is two parts: 16 bits of number with 32 bits of value, then the endpoint. */
 static void read_event(struct asy__gate *gate)
 {
     uint8_t bytes[16], endpoint[4];
     uint16_t event;
+    int32_t value;
 
-    if (zmq_recv(gate->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) < (int)sizeof event)
+    if (zmq_recv(gate->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) <
+        (int)(sizeof event + sizeof value))
         return;
     zmq_recv(gate->monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT); /* cut: not of interest */
     memcpy(&event, bytes, sizeof event);
+    memcpy(&value, bytes + sizeof event, sizeof value);
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
         atomic_fetch_add(&gate->accepted, 1);
     else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ||
@@ -148,6 +204,8 @@ static void read_event(struct asy__gate *gate)
         atomic_fetch_add(&gate->failed, 1);
     else if (event == ZMQ_EVENT_CLOSED || event == ZMQ_EVENT_CLOSE_FAILED)
         note_closed(gate); /* only listening sockets send it, and there is one */
+    else if (event == ZMQ_EVENT_DISCONNECTED)
+        note_ended(gate, value);
 }
 
 void asy__gate_counts(struct asy__gate *gate, struct asy__gate_counts *ret_counts)
@@ -263,7 +321,9 @@ int asy__gate_open(struct asy_channel *channel, const char *monitor, asy_authori
     gate->authorise = authorise;
     gate->arg = arg;
     snprintf(gate->monitor_name, sizeof gate->monitor_name, "%s", monitor);
-    if ((gate->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+    gate->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    gate->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (gate->stop_fd < 0 || gate->ended_fd < 0) {
         rc = asy_fail_errno(err, errno, "cannot make an eventfd");
         goto out;
     }
@@ -319,6 +379,9 @@ void asy__gate_close(struct asy__gate *gate)
     }
     if (gate->stop_fd >= 0)
         close(gate->stop_fd);
+    if (gate->ended_fd >= 0)
+        close(gate->ended_fd);
+    free(gate->ended);
     if (gate->has_lock) {
         pthread_mutex_destroy(&gate->lock);
         pthread_cond_destroy(&gate->changed);

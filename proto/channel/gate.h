@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gate.h - the thread that lets connections in (ZAP, rfc.zeromq.org/spec/27) and counts them.
+ * gate.h - the thread that lets connections in (ZAP, rfc.zeromq.org/spec/27), counts them and hears
+ * of their end.
  *
- * Threads: open, wait and close by the server's owner; counts by any. */
+ * Threads: open, wait, ended and close by the server's owner; counts by any. */
 #ifndef ASY_GATE_PRIVATE_H
 #define ASY_GATE_PRIVATE_H
 #include "channel.h"
@@ -20,6 +21,10 @@ ASY_MUST_CHECK int asy__gate_open(struct asy_channel *channel, const char *monit
                                   struct asy_error *err);
 /* Waits until the monitor has told that the listening socket is closed, at most limit_ms. */
 void asy__gate_wait_closed(struct asy__gate *gate, int limit_ms);
+/* The descriptor of a connection that has ended since; -1: none is left. */
+int asy__gate_ended(struct asy__gate *gate);
+int asy__gate_ended_fd(const struct asy__gate *gate); /* readable while there is one */
+void asy__gate_raise(struct asy__gate *gate); /* makes it readable until asked in vain */
 /* After the monitor was stopped: while it runs it blocks an I/O thread that nobody listens to. */
 void asy__gate_close(struct asy__gate *gate); /* NULL is fine */
 void asy__gate_counts(struct asy__gate *gate, struct asy__gate_counts *ret_counts);

@@ -5,6 +5,9 @@
  * never gets back. It travels as a uint64_t with a mark above it, so that 0 never names a peer. A
  * peer that chose a routing id of its own is not one of ours; its frames are dropped and counted.
  *
+ * The socket monitor names a closed connection by its descriptor; every frame names the descriptor
+ * that it came through. What the two have in common is kept as a hint, no more.
+ *
  * ROUTER_MANDATORY makes a send to a closed connection fail at once; HANDOVER stays off, for with
  * it an authorised peer can take over another's id. */
 #include <asy/channel.h>
@@ -24,6 +27,7 @@
 #define ID_BYTES 5
 #define PORT_TRIES 200
 #define CLOSE_LIMIT_MS 2000
+#define STALE_MAX 65536u
 #define PORT_RANGE_FILE "/proc/sys/net/ipv4/ip_local_port_range"
 
 struct asy_server {
@@ -33,6 +37,10 @@ struct asy_server {
     int owns_zap, has_monitor, is_bound;
     int port;
     uint64_t bad_frames;
+    uint64_t *by_fd; /* [n_fds] the peer whose frame came last through a descriptor; 0: none */
+    size_t n_fds;
+    uint64_t *stale; /* [n_stale] peers whose descriptor another one has now */
+    size_t n_stale, cap_stale;
     zmq_msg_t msg; /* what the last receive handed out */
 };
 
@@ -174,7 +182,7 @@ static int open_monitor(struct asy_server *server, const char *name, struct asy_
     if (zmq_socket_monitor(server->socket, name,
                            ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_CLOSED |
-                               ZMQ_EVENT_CLOSE_FAILED) < 0)
+                               ZMQ_EVENT_CLOSE_FAILED | ZMQ_EVENT_DISCONNECTED) < 0)
         return asy__fail_zmq(err, errno, "cannot watch the server's socket");
     server->has_monitor = 1;
     return 0;
@@ -233,6 +241,8 @@ void asy_server_destroy(struct asy_server *server)
     if (!server)
         return;
     zmq_msg_close(&server->msg);
+    free(server->by_fd);
+    free(server->stale);
     if (server->is_bound)
         unbind(server);
     if (server->has_monitor)
@@ -300,6 +310,71 @@ static int take_key(zmq_msg_t *msg, char ret_key[ASY_KEY_TEXT])
     return 1;
 }
 
+/* Its memory is bounded by the descriptors that the process may open. */
+static int fd_room(struct asy_server *server, size_t fd)
+{
+    size_t n = server->n_fds ? 2 * server->n_fds : 64;
+    uint64_t *grown;
+
+    if (fd < server->n_fds)
+        return 1;
+    n = n > fd ? n : fd + 1;
+    if (!(grown = reallocarray(server->by_fd, n, sizeof *grown)))
+        return 0;
+    memset(grown + server->n_fds, 0, (n - server->n_fds) * sizeof *grown);
+    server->by_fd = grown;
+    server->n_fds = n;
+    return 1;
+}
+
+static void note_stale(struct asy_server *server, uint64_t peer)
+{
+    size_t cap = server->cap_stale ? 2 * server->cap_stale : 16;
+    uint64_t *grown;
+
+    if (server->n_stale == server->cap_stale) {
+        if (cap > STALE_MAX || !(grown = reallocarray(server->stale, cap, sizeof *grown)))
+            return;
+        server->stale = grown;
+        server->cap_stale = cap;
+    }
+    server->stale[server->n_stale++] = peer;
+    asy__gate_raise(server->gate);
+}
+
+/* Remembers which descriptor the frame came through. */
+static void note_fd(struct asy_server *server, uint64_t peer)
+{
+    int fd = zmq_msg_get(&server->msg, ZMQ_SRCFD);
+
+    if (fd < 0 || !fd_room(server, (size_t)fd) || server->by_fd[fd] == peer)
+        return;
+    if (server->by_fd[fd]) /* closed, and the news of it is not here yet */
+        note_stale(server, server->by_fd[fd]);
+    server->by_fd[fd] = peer;
+}
+
+uint64_t asy_server_closed(struct asy_server *server)
+{
+    int fd;
+
+    if (server->n_stale > 0)
+        return server->stale[--server->n_stale];
+    while ((fd = asy__gate_ended(server->gate)) >= 0)
+        if ((size_t)fd < server->n_fds && server->by_fd[fd]) {
+            uint64_t peer = server->by_fd[fd];
+
+            server->by_fd[fd] = 0;
+            return peer;
+        }
+    return 0;
+}
+
+int asy_server_closed_fd(const struct asy_server *server)
+{
+    return asy__gate_ended_fd(server->gate);
+}
+
 int asy_server_recv(struct asy_server *server, uint64_t *ret_peer, char ret_key[ASY_KEY_TEXT],
                     const void **ret_bytes, size_t *ret_len, struct asy_error *err)
 {
@@ -316,6 +391,7 @@ int asy_server_recv(struct asy_server *server, uint64_t *ret_peer, char ret_key[
             continue;
         }
         *ret_peer = peer_of(id);
+        note_fd(server, *ret_peer);
         *ret_bytes = zmq_msg_data(&server->msg);
         *ret_len = zmq_msg_size(&server->msg);
         return 0;

@@ -4,8 +4,9 @@
  * metrics and ENDED.
  *
  * The crowd holds the coordinator to its word while it measures: no trial is leased twice, each
- * lease is a first attempt, every result is acknowledged whole and closed, every heartbeat
- * answered. What breaks that is ASY_E_CORRUPT.
+ * lease is a first attempt, every result is acknowledged whole and closed, no agent hears nothing for
+ * half the time after which it would take the coordinator for dead. What breaks that is
+ * ASY_E_CORRUPT.
  *
  * Threads: one. */
 #ifndef BENCH_CROWD_H

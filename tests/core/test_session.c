@@ -242,6 +242,24 @@ static void unknown_sessions_are_asked_to_greet_again(void)
     world_close(&w);
 }
 
+/* Often enough to be sure, seldom enough to be cheap. */
+static void heartbeats_are_answered_a_few_times_within_lost_after(void)
+{
+    struct world w;
+    size_t before;
+
+    if (begin(&w, 1)) {
+        world_pass(&w, 500, 2, 2);
+        T_EQ("the first one", w.n_pongs, 1);
+        for (int i = 0; i < 5; i++) {
+            before = w.n_pongs;
+            world_pass(&w, w.config.lost_after_ms, 2, 2);
+            T_EQ("within lost_after", w.n_pongs - before, 4);
+        }
+    }
+    world_close(&w);
+}
+
 static void another_users_worker_is_not_taken_over(void)
 {
     struct world w;
@@ -556,6 +574,7 @@ T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(lim
        T_TEST(an_agent_that_greets_a_full_disk_is_settled_later),
        T_TEST(one_wish_to_end_is_enough_on_a_full_disk),
        T_TEST(unknown_sessions_are_asked_to_greet_again),
+       T_TEST(heartbeats_are_answered_a_few_times_within_lost_after),
        T_TEST(another_users_worker_is_not_taken_over),
        T_TEST(a_silent_worker_is_suspect_then_lost), T_TEST(lateness_of_the_loop_moves_deadlines),
        T_TEST(who_comes_back_in_time_goes_on_under_the_same_epoch),

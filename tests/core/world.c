@@ -42,7 +42,7 @@ void world_close(struct world *w)
 void world_clear(struct world *w)
 {
     w->n_leases = w->n_cancels = w->n_tells = w->n_drops = w->n_quits = w->n_asks = w->n_news = 0;
-    w->n_drains = w->n_closes = w->n_rehellos = 0;
+    w->n_drains = w->n_closes = w->n_rehellos = w->n_pongs = 0;
     w->reply_code = 1;
     w->reply[0] = w->reply_json[0] = w->reject[0] = 0;
 }
@@ -118,6 +118,9 @@ static void keep_msg(struct world *w, uint64_t peer, const struct asy_msg *msg)
         break;
     case ASY_MSG_REHELLO:
         w->n_rehellos++;
+        break;
+    case ASY_MSG_PONG:
+        w->n_pongs++;
         break;
     default:
         break;

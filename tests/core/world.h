@@ -39,7 +39,8 @@ struct world {
     struct lease leases[LEASES_MAX];
     size_t n_leases;
     struct cancel cancels[LEASES_MAX];
-    size_t n_cancels, n_tells, n_drops, n_quits, n_asks, n_news, n_drains, n_closes, n_rehellos;
+    size_t n_cancels, n_tells, n_drops, n_quits, n_asks, n_news, n_drains, n_closes, n_rehellos,
+        n_pongs;
     uint64_t asks[LEASES_MAX];
     uint64_t quit_commit;  /* that the last QUIT waits for */
     uint64_t query_commit; /* that the last QUERY's answer waits for */

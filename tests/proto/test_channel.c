@@ -162,6 +162,32 @@ out:
     net_close(&net);
 }
 
+static void the_end_of_a_connection_is_hinted_at(void)
+{
+    struct net net;
+    struct frame stays, goes;
+    struct asy_client *client = NULL, *other = NULL;
+    struct asy_poll_item item = { .events = POLLIN };
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (!net_open(&net) || !(other = greet(&net, &stays)) || !(client = greet(&net, &goes)))
+        goto out;
+    T_EQ("nobody yet", asy_server_closed(net.server), 0);
+    asy_client_destroy(client);
+    client = NULL;
+    item.fd = asy_server_closed_fd(net.server);
+    if (!T_EQ("news", asy_poll(&item, 1, NET_LIMIT_MS, &err), 1))
+        goto out;
+    T_EQ("who", asy_server_closed(net.server), goes.peer);
+    T_EQ("nobody else", asy_server_closed(net.server), 0);
+    T_EQ("no more news", asy_poll(&item, 1, 0, &err), 0);
+    still_serves(&net);
+out:
+    asy_client_destroy(client);
+    asy_client_destroy(other);
+    net_close(&net);
+}
+
 static void next_connects_anew_as_a_new_peer(void)
 {
     struct net net;
@@ -485,6 +511,7 @@ out:
 T_MAIN("channel", T_TEST(frames_go_both_ways_with_the_proven_key),
        T_TEST(many_clients_are_told_apart), T_TEST(order_is_kept),
        T_TEST(largest_frame_passes_and_a_larger_one_is_refused), T_TEST(closed_peer_is_gone),
+       T_TEST(the_end_of_a_connection_is_hinted_at),
        T_TEST(next_connects_anew_as_a_new_peer), T_TEST(next_moves_on_to_the_endpoint_that_lives),
        T_TEST(server_can_be_made_anew_on_its_port_at_once),
        T_TEST(server_that_comes_back_on_its_port_is_found), T_TEST(ports_and_servers_are_exclusive),
