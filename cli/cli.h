@@ -19,13 +19,13 @@ struct asy__options {
     const char *words[8];   /* what is no option */
     int n_words;
     char home[4096];
-    int json, follow, resume, all, error_stream;
+    int json, follow, resume, all, error_stream, list;
     int64_t cores, limit, attempt;
     const char *output, *format;
 };
 /* Fills from argv (after the command's name); allowed: a string of option letters this command
  * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
- * F --format NAME, e --stderr, A --attempt N. --home DIR is always taken. */
+ * F --format NAME, e --stderr, A --attempt N, L --list. --home DIR is always taken. */
 ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed, int min_words,
                                       int max_words, struct asy__options *ret,
                                       struct asy_error *err);
@@ -52,6 +52,16 @@ ASY_MUST_CHECK int asy__query(struct asy__session *session, const char *what, co
                               int64_t trial, int64_t after, int64_t limit, const char *arg,
                               struct asy_buf *json, struct asy_json **ret_root,
                               struct asy_error *err);
+
+/* What the coordinator of a home says when it is greeted. */
+struct asy__welcome {
+    struct asy_id store;
+    uint64_t epoch;
+    char version[64];
+};
+/* Greets the coordinator of home and leaves again. Makes nothing, not even a key: ASY_E_NOENT. */
+ASY_MUST_CHECK int asy__session_look(const char *home, struct asy__welcome *ret_welcome,
+                                     struct asy_error *err);
 
 /* ---- text.c -------------------------------------------------------------------------------- */
 
@@ -110,6 +120,7 @@ int asy__cmd_pause(int argc, char **argv);
 int asy__cmd_resume(int argc, char **argv);
 int asy__cmd_stop(int argc, char **argv);
 int asy__cmd_config(int argc, char **argv);
+int asy__cmd_doctor(int argc, char **argv);
 int asy__cmd_help_study(int argc, char **argv);
 int asy__cmd_version(int argc, char **argv); /* assay --version [--json] */
 #endif

@@ -38,6 +38,8 @@ static const struct command commands[] = {
     { "down", asy__cmd_down, "checkpoint everything and end them", "assay down" },
     { "config", asy__cmd_config, "settings and where they come from",
       "assay config show [--json]" },
+    { "doctor", asy__cmd_doctor, "look at this machine and say what to mend",
+      "assay doctor [CHECK]... [--json] [--list]" },
     { "node", asy__cmd_node, NULL, "assay node [--cores N]" },
 };
 

@@ -27,18 +27,18 @@ struct asy__session {
     struct asy_arena *arena;
     struct asy_buf frame;
     struct asy_id id, agent;
+    struct asy__welcome welcome;
     uint64_t request;
     int started;
     int news; /* the last answer brought some */
     struct asy_proc node;
 };
 
-static int path_of(const struct asy__session *session, const char *name, char *path, size_t n,
+static int path_of(const struct asy__options *options, const char *name, char *path, size_t n,
                    struct asy_error *err)
 {
-    if (snprintf(path, n, "%s/%s", session->options->home, name) >= (int)n)
-        return asy_fail(err, ASY_E_TOOBIG, "path '%.100s/%s' is too long", session->options->home,
-                        name);
+    if (snprintf(path, n, "%s/%s", options->home, name) >= (int)n)
+        return asy_fail(err, ASY_E_TOOBIG, "path '%.100s/%s' is too long", options->home, name);
     return 0;
 }
 
@@ -95,7 +95,7 @@ static int greet(struct asy__session *session, struct asy_error *err)
     int64_t deadline_ms = asy_clock_ms() + GREET_MS;
     int rc;
 
-    if ((rc = path_of(session, "coordinator.json", path, sizeof path, err)) < 0 ||
+    if ((rc = path_of(session->options, "coordinator.json", path, sizeof path, err)) < 0 ||
         (rc = asy_discovery_read(path, &found, err)) < 0)
         return rc;
     if (asy_discovery_stale(&found))
@@ -126,6 +126,10 @@ static int greet(struct asy__session *session, struct asy_error *err)
             return asy_fail(err, ASY_E_DENIED, "the coordinator refused: %s", msg.reject.text);
         if (msg.type == ASY_MSG_WELCOME) {
             session->id = msg.session;
+            session->welcome.store = msg.welcome.store;
+            session->welcome.epoch = msg.welcome.owner_epoch;
+            snprintf(session->welcome.version, sizeof session->welcome.version, "%s",
+                     msg.welcome.version ? msg.welcome.version : "");
             return 0;
         }
     }
@@ -141,7 +145,7 @@ static int start(struct asy__session *session, const char *name, struct asy_erro
     int n = 0, fd = -1, rc;
 
     if ((rc = asy_durable_mkdirs(session->options->home, err)) < 0 ||
-        (rc = path_of(session, "node.log", log, sizeof log, err)) < 0 ||
+        (rc = path_of(session->options, "node.log", log, sizeof log, err)) < 0 ||
         (rc = asy_proc_find_program(name, program, sizeof program, err)) < 0)
         return rc;
     if ((fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)) < 0)
@@ -175,7 +179,7 @@ static int ended_early(const struct asy__session *session, struct asy_error *err
     size_t len;
     int rc;
 
-    if (path_of(session, "node.log", path, sizeof path, err) < 0 ||
+    if (path_of(session->options, "node.log", path, sizeof path, err) < 0 ||
         asy_read_file(path, 16u << 20, &text, &len, NULL) < 0)
         return asy_fail(err, ASY_E_GONE, "the coordinator ended at once");
     while (len && text[len - 1] == '\n')
@@ -241,11 +245,11 @@ static int need_worker(struct asy__session *session, struct asy_error *err)
     return rc;
 }
 
-int asy__session_open(const struct asy__options *options, enum asy__start what,
-                      struct asy__session **ret_session, struct asy_error *err)
+/* A session that has its key and a channel, and no connection yet. */
+static int prepare(const struct asy__options *options, const char *key_path,
+                   struct asy__session **ret_session, struct asy_error *err)
 {
     struct asy__session *session = calloc(1, sizeof *session);
-    char path[4200];
     int rc;
 
     if (!session)
@@ -254,13 +258,27 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
     session->agent = asy_id_make();
     session->node = (struct asy_proc)ASY_PROC_INIT;
     asy_buf_init(&session->frame, ASY_FRAME_MAX);
-    if ((rc = path_of(session, "keys", path, sizeof path, err)) < 0 ||
-        (rc = asy_durable_mkdirs(path, err)) < 0 ||
-        (rc = path_of(session, "keys/user.key", path, sizeof path, err)) < 0 ||
-        (rc = asy_keypair_load(path, &session->keys, err)) < 0 ||
+    if ((rc = asy_keypair_load(key_path, &session->keys, err)) < 0 ||
         (rc = asy_arena_create(16u << 20, &session->arena, err)) < 0 ||
         (rc = asy_channel_create(64, &session->channel, err)) < 0)
-        goto out;
+        asy__session_close(session);
+    else
+        *ret_session = session;
+    return rc;
+}
+
+int asy__session_open(const struct asy__options *options, enum asy__start what,
+                      struct asy__session **ret_session, struct asy_error *err)
+{
+    struct asy__session *session = NULL;
+    char path[4200];
+    int rc;
+
+    if ((rc = path_of(options, "keys", path, sizeof path, err)) < 0 ||
+        (rc = asy_durable_mkdirs(path, err)) < 0 ||
+        (rc = path_of(options, "keys/user.key", path, sizeof path, err)) < 0 ||
+        (rc = prepare(options, path, &session, err)) < 0)
+        return rc;
     rc = greet(session, err);
     if (rc == ASY_E_NOENT && what != ASY__NO_START) {
         rc = start(session, what == ASY__START_NODE ? "assay" : "assay-coordinator", err);
@@ -275,7 +293,26 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
         *ret_session = session;
         session = NULL;
     }
-out:
+    asy__session_close(session);
+    return rc;
+}
+
+int asy__session_look(const char *home, struct asy__welcome *ret_welcome, struct asy_error *err)
+{
+    struct asy__options options = { .limit = -1 };
+    struct asy__session *session = NULL;
+    char path[4200];
+    int rc;
+
+    snprintf(options.home, sizeof options.home, "%s", home);
+    if ((rc = path_of(&options, "keys/user.key", path, sizeof path, err)) < 0)
+        return rc;
+    if (access(path, F_OK) < 0)
+        return asy_fail_errno(err, errno, "no key to greet with: '%s'", path);
+    if ((rc = prepare(&options, path, &session, err)) < 0)
+        return rc;
+    if ((rc = greet(session, err)) == 0)
+        *ret_welcome = session->welcome;
     asy__session_close(session);
     return rc;
 }

@@ -28,7 +28,7 @@ static const struct flag {
     { 'j', "--json", 0 },   { 'f', "--follow", 0 }, { 'r', "--resume", 0 },
     { 'a', "--all", 0 },    { 'e', "--stderr", 0 }, { 'c', "--cores", 1 },
     { 'n', "--limit", 1 },  { 'o', "--output", 1 }, { 'F', "--format", 1 },
-    { 'A', "--attempt", 1 }, { 'h', "--home", 1 },
+    { 'A', "--attempt", 1 }, { 'h', "--home", 1 },   { 'L', "--list", 0 },
 };
 
 static const struct flag *find_flag(const char *word, const char *allowed)
@@ -64,6 +64,7 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'r': options->resume = 1; break;
     case 'a': options->all = 1; break;
     case 'e': options->error_stream = 1; break;
+    case 'L': options->list = 1; break;
     case 'o': options->output = value; break;
     case 'F': options->format = value; break;
     default: snprintf(options->home, sizeof options->home, "%s", value); break;

@@ -324,3 +324,26 @@ const char *asy_proc_status_text(int status, char text[64])
     }
     return text;
 }
+
+static int is_there(pid_t pid)
+{
+    return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+int asy_proc_lives(int64_t pid)
+{
+    char path[64], text[512], *state;
+    ssize_t n;
+    int fd;
+
+    if (pid <= 0 || pid > INT32_MAX || !is_there((pid_t)pid))
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return is_there((pid_t)pid); /* it has just gone, or /proc is not mounted */
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    state = strrchr(text, ')'); /* "pid (name) state ...", and the name may hold anything */
+    return !state || !state[1] || (state[2] != 'Z' && state[2] != 'X');
+}

@@ -20,6 +20,7 @@
 
 static const char usage[] =
     "usage: assay-coordinator [--home DIR] [--log FILE] [--keep] [--SETTING VALUE]...\n"
+    "       assay-coordinator --probe [--home DIR]\n"
     "\n"
     "Schedules trials to workers and records them in the store under DIR.\n"
     "`assay run` and `assay up` start it; by hand it is seldom needed.\n"
@@ -27,7 +28,11 @@ static const char usage[] =
     "  --home DIR      default $ASSAY_HOME, else ~/.local/share/assay\n"
     "  --log FILE      appends log lines to FILE instead of standard error\n"
     "  --keep          does not end when idle\n"
-    "  --SETTING VALUE any setting of `assay config show`, with - for _\n";
+    "  --SETTING VALUE any setting of `assay config show`, with - for _\n"
+    "  --probe         what store DIR has and who holds it, as JSON, changing nothing\n"
+    "  --version [--json]\n"
+    "\n"
+    "Exit codes: 0 done, 1 failed, 2 usage or settings.\n";
 
 struct options {
     char home[4096];
@@ -114,6 +119,32 @@ static int version(int argc, char **argv)
     return asy_version_main("assay-coordinator", libraries, ASY_ARRAY_LEN(libraries), argc, argv);
 }
 
+/* The answer to --probe [--home DIR]; settings do not matter to it. */
+static int probe(int argc, char **argv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    char home[4096] = "";
+    struct asy_buf json;
+    int status = 0;
+
+    if (argc == 4 && !strcmp(argv[2], "--home"))
+        snprintf(home, sizeof home, "%s", argv[3]);
+    if (argc != 2 && !home[0]) {
+        fputs("assay-coordinator: --probe takes --home DIR and nothing else\n", stderr);
+        return 2;
+    }
+    asy_buf_init(&json, 1u << 20);
+    if ((!home[0] && asy_home_path(home, sizeof home, &err) < 0) ||
+        asy_service_probe(home, &json, &err) < 0) {
+        fprintf(stderr, "assay-coordinator: %s\n", err.text);
+        status = 1;
+    } else {
+        fputs(json.data, stdout);
+    }
+    asy_buf_fini(&json);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = { 0 };
@@ -129,6 +160,8 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && !strcmp(argv[1], "--version"))
         return version(argc, argv);
+    if (argc > 1 && !strcmp(argv[1], "--probe"))
+        return probe(argc, argv);
     if (parse(argc, argv, &options, &settings, &err) < 0) {
         status = 2;
         goto out;
@@ -148,7 +181,7 @@ int main(int argc, char **argv)
     asy_info("ended");
     status = 0;
 out:
-    if (err.text[0])
+    if (status) /* a text may be left of what was no failure after all */
         fprintf(stderr, "assay-coordinator: %s\n", err.text);
     asy_service_destroy(service);
     asy_settings_destroy(settings);

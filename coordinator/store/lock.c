@@ -31,13 +31,20 @@ struct asy__lock {
     char host[256], boot[64];
 };
 
-/* Who an existing lock file names; zeros where it says nothing. */
-struct holder {
-    char host[256], boot[64];
-    int64_t pid, since_us, beat_us;
-    int open;
+/* What an existing lock file says; zeros where it says nothing. */
+struct record {
+    struct asy_store_holder holder;
     struct asy__seen seen;
 };
+
+static int path_of(const char *folder, char path[PATH_MAX], struct asy_error *err)
+{
+    int n = snprintf(path, PATH_MAX, "%s/assay.lock", folder);
+
+    if (n < 0 || n >= PATH_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "path of %d characters is too long", n);
+    return 0;
+}
 
 static void read_boot(char boot[64])
 {
@@ -51,22 +58,23 @@ static void read_boot(char boot[64])
     free(text);
 }
 
-static void read_holder(int fd, struct holder *ret)
+static void read_record(int fd, struct record *ret)
 {
     char text[RECORD + 1];
+    struct asy_store_holder *holder = &ret->holder;
     struct asy_json *root = NULL;
     const char *store;
     ssize_t n = pread(fd, text, RECORD, 0);
 
-    *ret = (struct holder){ .pid = 0 };
+    *ret = (struct record){ .holder.pid = 0 };
     if (n <= 0 || asy_json_parse(text, (size_t)n, &root, NULL))
         return;
-    snprintf(ret->host, sizeof ret->host, "%s", asy_json_str(asy_json_get(root, "host"), ""));
-    snprintf(ret->boot, sizeof ret->boot, "%s", asy_json_str(asy_json_get(root, "boot"), ""));
-    ret->pid = asy_json_i64(asy_json_get(root, "pid"), 0);
-    ret->since_us = asy_json_i64(asy_json_get(root, "since_us"), 0);
-    ret->beat_us = asy_json_i64(asy_json_get(root, "beat_us"), 0);
-    ret->open = asy_json_bool(asy_json_get(root, "open"), 0);
+    snprintf(holder->host, sizeof holder->host, "%s", asy_json_str(asy_json_get(root, "host"), ""));
+    snprintf(holder->boot, sizeof holder->boot, "%s", asy_json_str(asy_json_get(root, "boot"), ""));
+    holder->pid = asy_json_i64(asy_json_get(root, "pid"), 0);
+    holder->since_us = asy_json_i64(asy_json_get(root, "since_us"), 0);
+    holder->beat_us = asy_json_i64(asy_json_get(root, "beat_us"), 0);
+    holder->open = asy_json_bool(asy_json_get(root, "open"), 0);
     ret->seen.owner_epoch = (uint64_t)asy_json_i64(asy_json_get(root, "owner_epoch"), 0);
     ret->seen.seq = (uint64_t)asy_json_i64(asy_json_get(root, "seq"), 0);
     store = asy_json_str(asy_json_get(root, "store"), "");
@@ -75,7 +83,7 @@ static void read_holder(int fd, struct holder *ret)
     asy_json_destroy(root);
 }
 
-static int busy(const char *folder, const struct holder *holder, struct asy_error *err)
+static int busy(const char *folder, const struct asy_store_holder *holder, struct asy_error *err)
 {
     char since[32];
 
@@ -89,7 +97,7 @@ static int busy(const char *folder, const struct holder *holder, struct asy_erro
 static int try_take(const char *folder, const char *path, int *ret_fd, struct asy_error *err)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    struct holder holder;
+    struct record record;
     struct stat mine, there;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
 
@@ -97,8 +105,8 @@ static int try_take(const char *folder, const char *path, int *ret_fd, struct as
         return asy_fail_errno(err, errno, "cannot open '%s'", path);
     if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
         if (errno == EAGAIN || errno == EACCES) {
-            read_holder(fd, &holder);
-            rc = busy(folder, &holder, err);
+            read_record(fd, &record);
+            rc = busy(folder, &record.holder, err);
         } else {
             rc = asy_fail_errno(err, errno, "cannot lock '%s'", path);
         }
@@ -119,7 +127,7 @@ static int try_take(const char *folder, const char *path, int *ret_fd, struct as
 
 /* The lock is ours; whether its last owner may live on another host all the same. */
 static int check_holder(const char *folder, const struct asy__lock *lock,
-                        const struct holder *holder, struct asy_error *err)
+                        const struct asy_store_holder *holder, struct asy_error *err)
 {
     int64_t age = asy_clock_wall_us() - holder->beat_us;
 
@@ -134,12 +142,12 @@ int asy__lock_take(const char *folder, int network, struct asy__lock **ret_lock,
                    struct asy__seen *ret_seen, struct asy_error *err)
 {
     struct asy__lock *lock = NULL;
-    struct holder holder;
+    struct record record;
     char path[PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s/assay.lock", folder), rc;
+    int rc;
 
-    if (n < 0 || (size_t)n >= sizeof path)
-        return asy_fail(err, ASY_E_TOOBIG, "path of %d characters is too long", n);
+    if ((rc = path_of(folder, path, err)))
+        return rc;
     if (!(lock = calloc(1, sizeof *lock)))
         return asy_fail(err, ASY_E_NOMEM, "no memory to open store '%s'", folder);
     lock->fd = -1;
@@ -154,10 +162,10 @@ int asy__lock_take(const char *folder, int network, struct asy__lock **ret_lock,
         lock->host[0] = 0;
     read_boot(lock->boot);
     lock->since_us = asy_clock_wall_us();
-    read_holder(lock->fd, &holder);
-    if (network && (rc = check_holder(folder, lock, &holder, err)))
+    read_record(lock->fd, &record);
+    if (network && (rc = check_holder(folder, lock, &record.holder, err)))
         goto out;
-    *ret_seen = holder.seen;
+    *ret_seen = record.seen;
     *ret_lock = lock;
     lock = NULL;
     rc = 0;
@@ -165,6 +173,31 @@ out:
     if (lock && lock->fd >= 0)
         close(lock->fd);
     free(lock);
+    return rc;
+}
+
+int asy__lock_look(const char *folder, int *ret_locked, struct asy_store_holder *ret_holder,
+                   struct asy_error *err)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    struct record record;
+    char path[PATH_MAX];
+    int fd, rc;
+
+    *ret_locked = 0;
+    *ret_holder = (struct asy_store_holder){ .pid = 0 };
+    if ((rc = path_of(folder, path, err)))
+        return rc;
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+        return errno == ENOENT ? 0 : asy_fail_errno(err, errno, "cannot open '%s'", path);
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0) {
+        rc = asy_fail_errno(err, errno, "cannot ask for the lock of '%s'", path);
+    } else {
+        read_record(fd, &record);
+        *ret_locked = lock.l_type != F_UNLCK;
+        *ret_holder = record.holder;
+    }
+    close(fd);
     return rc;
 }
 

@@ -482,3 +482,72 @@ out:
         asy__sqlite_reader_close(&r->base);
     return rc;
 }
+
+/* ---- a look from outside --------------------------------------------------------------------- */
+
+/* "file:<path>?immutable=1": no lock, no file beside it, nothing written. */
+static void immutable_uri(const char *path, char uri[3 * PATH_MAX + 32])
+{
+    size_t n = 0;
+
+    n += (size_t)snprintf(uri, 8, "file:");
+    for (const char *at = path; *at; at++) {
+        if (strchr("%?#", *at))
+            n += (size_t)snprintf(uri + n, 4, "%%%02X", (unsigned)*at);
+        else
+            uri[n++] = *at;
+    }
+    snprintf(uri + n, 16, "?immutable=1");
+}
+
+/* A store that was closed in order has no log beside it and stands whole in its file: then SQLite is
+ * kept from making the files that a reader of a log needs. */
+static int connect_to_look(struct asy__db *db, const char *path, struct asy_error *err)
+{
+    char log[PATH_MAX + 8], uri[3 * PATH_MAX + 32];
+
+    snprintf(log, sizeof log, "%s-wal", path);
+    if (access(log, F_OK) == 0)
+        return connect_db(db, path, NULL, SQLITE_OPEN_READONLY, err);
+    immutable_uri(path, uri);
+    return connect_db(db, uri, NULL, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+}
+
+static int look(struct asy__db *db, struct asy_store_look *ret, struct asy_error *err)
+{
+    struct asy_store_info info = { .port = 0 };
+    char place[64];
+    int64_t version;
+    int found, rc;
+
+    if ((rc = check_schema(db, &version, err)))
+        return rc;
+    ret->schema = (int)version;
+    if (version == 0 || (rc = read_self(db, &info, place, &found, err)))
+        return rc; /* 0: its owner ended before it had made the tables */
+    ret->id = info.id;
+    ret->owner_epoch = info.owner_epoch;
+    ret->port = info.port;
+    return 0;
+}
+
+int asy__sqlite_look(const char *folder, struct asy_store_look *ret, struct asy_error *err)
+{
+    struct asy__db db = { .db = NULL };
+    char path[PATH_MAX];
+    int rc;
+
+    ret->exists = 0;
+    ret->schema_known = ASY__SCHEMA_VERSION;
+    if ((rc = db_path(folder, path, err)))
+        return rc;
+    if (access(path, F_OK) < 0)
+        return errno == ENOENT ? 0 : asy_fail_errno(err, errno, "cannot look at '%s'", path);
+    ret->exists = 1;
+    if (access(path, R_OK) < 0)
+        return asy_fail_errno(err, errno, "cannot read '%s'", path);
+    if ((rc = connect_to_look(&db, path, err)) == 0 && (rc = look(&db, ret, err)) < 0)
+        asy_error_prefix(err, "store '%s'", path);
+    asy__db_close(&db);
+    return rc;
+}

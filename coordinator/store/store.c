@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * store.c - the writer's verbs, handed on to the engine. */
+ * store.c - the writer's verbs, handed on to the engine; and the look from outside. */
 #include <asy/store.h>
 #include "store_impl.h"
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 int asy_store_open(const struct asy_store_spec *spec, struct asy_store **ret_store,
                    struct asy_store_info *ret_info, struct asy_error *err)
@@ -67,4 +71,27 @@ int asy_store_replay(struct asy_store *store, asy_event_f each, void *arg, struc
 struct asy_reader *asy_store_reader(struct asy_store *store)
 {
     return store->reader;
+}
+
+/* The folder itself, or the nearest one above it that is there. */
+static void nearest_folder(const char *path, char ret[PATH_MAX])
+{
+    char *slash;
+
+    snprintf(ret, PATH_MAX, "%s", path);
+    while (access(ret, F_OK) < 0 && (slash = strrchr(ret, '/')))
+        slash[slash == ret] = 0; /* down to "/" */
+}
+
+int asy_store_look(const char *path, struct asy_store_look *ret, struct asy_error *err)
+{
+    char folder[PATH_MAX];
+    int rc;
+
+    *ret = (struct asy_store_look){ .exists = 0 };
+    nearest_folder(path, folder);
+    if ((rc = asy__fs_of(folder, ret->fs, &ret->network_fs, err)) ||
+        (rc = asy__lock_look(path, &ret->locked, &ret->holder, err)))
+        return rc;
+    return asy__sqlite_look(path, ret, err);
 }

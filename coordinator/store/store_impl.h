@@ -68,6 +68,9 @@ struct asy_store {
 ASY_MUST_CHECK int asy__memory_open(struct asy_store **ret_store, struct asy_error *err);
 ASY_MUST_CHECK int asy__sqlite_open(const struct asy_store_spec *spec,
                                     struct asy_store **ret_store, struct asy_error *err);
+/* Fills what stands in the database, of which exists is 0 if there is none. */
+ASY_MUST_CHECK int asy__sqlite_look(const char *folder, struct asy_store_look *ret,
+                                    struct asy_error *err);
 ASY_MUST_CHECK int asy__sqlite_reader_open(const struct asy_store_spec *spec,
                                            struct asy_reader **ret_reader, struct asy_error *err);
 
@@ -92,6 +95,9 @@ struct asy__seen {
 /* Takes <folder>/assay.lock. network: a lock that was got proves nothing about other hosts. */
 ASY_MUST_CHECK int asy__lock_take(const char *folder, int network, struct asy__lock **ret_lock,
                                   struct asy__seen *ret_seen, struct asy_error *err);
+/* Who holds the lock, or held it last; takes nothing. A missing file says nothing. */
+ASY_MUST_CHECK int asy__lock_look(const char *folder, int *ret_locked,
+                                  struct asy_store_holder *ret_holder, struct asy_error *err);
 /* Writes who we are and what the store holds now. */
 void asy__lock_beat(struct asy__lock *lock, const struct asy_store_info *info);
 /* Lets go. info: also says that the store was closed in order; NULL: it never was ours. */

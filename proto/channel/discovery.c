@@ -3,13 +3,13 @@
  * add members; a reader ignores those it does not know, and refuses what it cannot use. */
 #include <asy/keys.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <asy/durable.h>
 #include <asy/json.h>
+#include <asy/proc.h>
 #include "channel.h"
 #include "private.h"
 
@@ -211,5 +211,5 @@ int asy_discovery_stale(const struct asy_discovery *discovery)
         return 0; /* another host's processes cannot be asked */
     if (strcmp(here.boot_id, discovery->boot_id) != 0)
         return 1;
-    return kill((pid_t)discovery->pid, 0) < 0 && errno == ESRCH;
+    return !asy_proc_lives(discovery->pid);
 }

@@ -526,6 +526,7 @@ static int set_up(struct asy__agent *agent, struct asy_error *err)
                                    (left / 8 < WALLTIME_MARGIN_MS ? left / 8 : WALLTIME_MARGIN_MS);
     }
     remove_stale_work(agent);
+    asy__rundir_sweep();
     asy_info("cores=%u memory=%lluMiB groups=%u model='%s' cgroup=%s", agent->node->n_cores,
              (unsigned long long)(agent->node->memory >> 20), agent->node->n_numa,
              agent->node->model, agent->cgroup[0] ? agent->cgroup : "none");
@@ -601,6 +602,29 @@ int asy_agent_run(const struct asy_agent_options *options, struct asy_error *err
     return rc;
 }
 
+/* The members that only the probe has, since they take time or files: a gang of two ranks, and a
+ * socket as those that programs are given. "ok", or what went wrong. */
+static void try_out(struct asy__agent *agent, struct asy_jsonw *w)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__door door = { .fd = -1 };
+    struct asy_buf said;
+
+    asy_buf_init(&said, 256u << 10);
+    if (!agent->programs.mpirun[0] || !agent->programs.trainer[0])
+        asy_jsonw_null(w, "gang");
+    else
+        asy_jsonw_str(w, "gang", asy__gang_try(&agent->programs, &said, &err) ? err.text : "ok");
+    asy_jsonw_str(w, "gang_said", said.data);
+    asy_buf_fini(&said);
+    err = (struct asy_error)ASY_ERROR_INIT;
+    if (asy__rundir_create(agent->rundir, sizeof agent->rundir, &err) == 0)
+        ASY_IGNORE(asy__door_open(agent, &door, &err)); /* the text says it */
+    asy_jsonw_str(w, "socket", err.text[0] ? err.text : "ok");
+    asy_jsonw_str(w, "socket_path", door.path);
+    asy__door_close(&door);
+}
+
 int asy_agent_probe(const struct asy_agent_options *options, struct asy_buf *ret_json,
                     struct asy_error *err)
 {
@@ -624,6 +648,7 @@ int asy_agent_probe(const struct asy_agent_options *options, struct asy_buf *ret
         asy_jsonw_str(&w, "mpirun", agent.programs.mpirun);
         asy_jsonw_close(&w, '}');
         asy_jsonw_str(&w, "cgroup", agent.cgroup);
+        try_out(&agent, &w);
         asy_jsonw_close(&w, '}');
         asy_buf_addc(ret_json, '\n');
         rc = asy_buf_check(ret_json, "the probe", err);

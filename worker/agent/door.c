@@ -61,21 +61,41 @@ static void remove_stale(const char *base, const char *prefix)
         closedir(dir);
 }
 
-int asy__rundir_create(char *ret_path, size_t size, struct asy_error *err)
+/* Where the folders stand; size: of the whole path. */
+static const char *rundir_base(size_t size)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");
+
+    return base && strlen(base) <= size - 40 && is_private(base) ? base : "/tmp";
+}
+
+static void rundir_prefix(char prefix[48])
+{
+    snprintf(prefix, 48, "assay-%u-", (unsigned)geteuid());
+}
+
+void asy__rundir_sweep(void)
+{
+    char prefix[48];
+
+    rundir_prefix(prefix);
+    remove_stale(rundir_base(sizeof ((struct asy__agent *)0)->rundir), prefix);
+}
+
+int asy__rundir_create(char *ret_path, size_t size, struct asy_error *err)
+{
+    const char *base = rundir_base(size);
     char prefix[48];
     int n;
 
-    if (!base || strlen(base) > size - 40 || !is_private(base))
-        base = "/tmp";
-    snprintf(prefix, sizeof prefix, "assay-%u-", (unsigned)geteuid());
-    remove_stale(base, prefix);
+    rundir_prefix(prefix);
     n = snprintf(ret_path, size, "%s/%s%d-XXXXXX", base, prefix, (int)getpid());
     if (n < 0 || (size_t)n >= size)
         return asy_fail(err, ASY_E_TOOBIG, "path of the socket folder is too long");
-    if (!mkdtemp(ret_path))
+    if (!mkdtemp(ret_path)) {
+        ret_path[0] = '\0';
         return asy_fail_errno(err, errno, "cannot make a socket folder in '%s'", base);
+    }
     if (!is_private(ret_path))
         return asy_fail(err, ASY_E_DENIED, "socket folder '%s' is not private", ret_path);
     return 0;

@@ -9,6 +9,7 @@
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
+#include <asy/proc.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,8 @@
 #define RANK_LOST_MS 1000    /* from a closed connection to SIGKILL, for an honest exit status */
 #define GROWN_BYTES (256u << 20)
 #define TOKEN_BYTES 16
+#define TRY_RANKS 2
+#define TRY_MS 60000
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
@@ -140,22 +143,35 @@ static int make_token(char text[ASY_ID_TEXT], struct asy_error *err)
     return 0;
 }
 
+/* mpirun for ranks on this node, up to the program that they run. */
+static void launcher_words(const char *mpirun, uint32_t ranks, struct asy__words *argv)
+{
+    static const char *const rest[] = { "--bind-to", "none", "--mca", "odls_base_sigkill_timeout",
+                                        "0", "--mca", "pml", "ob1", "--mca", "btl", "self,vader" };
+
+    asy__words_add(argv, mpirun);
+    asy__words_addf(argv, "--host");
+    asy__words_addf(argv, "localhost:%u", ranks);
+    asy__words_add(argv, "-np");
+    asy__words_addf(argv, "%u", ranks);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(rest); i++)
+        asy__words_add(argv, rest[i]);
+}
+
+static void launcher_env(struct asy__words *env)
+{
+    if (geteuid() == 0) { /* in containers there is often nobody else */
+        asy__words_add(env, "OMPI_ALLOW_RUN_AS_ROOT=1");
+        asy__words_add(env, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
+    }
+}
+
 static void build_argv(const struct asy__gang *gang, struct asy__words *argv)
 {
     const struct asy__programs *programs = &gang->agent->programs;
 
-    if (gang->ranks > 1) {
-        asy__words_add(argv, programs->mpirun);
-        asy__words_addf(argv, "--host");
-        asy__words_addf(argv, "localhost:%u", gang->ranks);
-        asy__words_add(argv, "-np");
-        asy__words_addf(argv, "%u", gang->ranks);
-        static const char *const rest[] = { "--bind-to", "none", "--mca",
-                                            "odls_base_sigkill_timeout", "0", "--mca", "pml",
-                                            "ob1", "--mca", "btl", "self,vader" };
-        for (size_t i = 0; i < ASY_ARRAY_LEN(rest); i++)
-            asy__words_add(argv, rest[i]);
-    }
+    if (gang->ranks > 1)
+        launcher_words(programs->mpirun, gang->ranks, argv);
     asy__words_add(argv, programs->trainer);
 }
 
@@ -167,10 +183,8 @@ static void build_env(const struct asy__job *job, const struct asy__gang *gang,
     asy__words_addf(env, "ASSAY_SOCKET=%s", gang->door.path);
     asy__words_addf(env, "ASSAY_TOKEN=%s", gang->token);
     asy__words_addf(env, "ASSAY_RANKS=%u", gang->ranks);
-    if (geteuid() == 0 && gang->ranks > 1) { /* in containers there is often nobody else */
-        asy__words_add(env, "OMPI_ALLOW_RUN_AS_ROOT=1");
-        asy__words_add(env, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
-    }
+    if (gang->ranks > 1)
+        launcher_env(env);
 }
 
 /* Everything that would make mpirun believe it runs inside a batch system's step. */
@@ -178,6 +192,39 @@ static const char *const gang_env_drop[] = {
     "OMPI_*", "PMIX_*", "PMI_*", "PRTE_*", "SLURM_*", "ASSAY_SOCKET", "ASSAY_TOKEN",
     "ASSAY_FAIL_AT", NULL,
 };
+
+int asy__gang_try(const struct asy__programs *programs, struct asy_buf *ret_said,
+                  struct asy_error *err)
+{
+    struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
+    struct asy__words argv = { 0 }, env = { 0 };
+    const char *tmpdir = getenv("TMPDIR");
+    int status = 0, rc;
+    char text[64];
+
+    if (tmpdir && *tmpdir && access(tmpdir, W_OK | X_OK) < 0) /* mpirun would make it */
+        return asy_fail_errno(err, errno, "cannot write to TMPDIR '%s'", tmpdir);
+    launcher_words(programs->mpirun, TRY_RANKS, &argv);
+    asy__words_add(&argv, programs->trainer);
+    asy__words_add(&argv, "--probe-gang");
+    launcher_env(&env);
+    if ((rc = asy__words_check(&argv, err)) == 0 && (rc = asy__words_check(&env, err)) == 0) {
+        spec.argv = (const char *const *)argv.text;
+        spec.env_set = (const char *const *)env.text;
+        spec.env_drop = gang_env_drop;
+        spec.cwd = "/";
+        spec.new_session = 1;
+        spec.die_with_parent = 1;
+        rc = asy_proc_capture(&spec, TRY_MS, ret_said, ret_said, &status, err);
+    }
+    if (rc == 0 && status != 0)
+        rc = asy_fail(err, ASY_E_IO, "mpirun ended with %s", asy_proc_status_text(status, text));
+    if (rc == 0 && !strstr(ret_said->data, "\"sum\":\"ok\""))
+        rc = asy_fail(err, ASY_E_IO, "its ranks did not say that their sum is right");
+    asy__words_fini(&argv);
+    asy__words_fini(&env);
+    return rc;
+}
 
 static int launch(struct asy__gang *gang, const struct asy__job *job, struct asy_error *err)
 {

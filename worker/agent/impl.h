@@ -244,6 +244,7 @@ ASY_MUST_CHECK int asy__door_open(struct asy__agent *agent, struct asy__door *do
 void asy__door_close(struct asy__door *door);
 ASY_MUST_CHECK int asy__rundir_create(char *ret_path, size_t size, struct asy_error *err);
 void asy__rundir_remove(const char *path);
+void asy__rundir_sweep(void); /* removes those of this user's agents that are gone */
 /* Accepts who waits at the door; job or gang. */
 void asy__door_accept(struct asy__agent *agent, struct asy__door *door, struct asy__job *job,
                       struct asy__gang *gang);
@@ -338,6 +339,12 @@ void asy__gang_end(struct asy__gang *gang);         /* asks it to exit, kills so
 void asy__gang_rank_lost(struct asy__gang *gang);   /* a rank's connection closed */
 int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms);
 void asy__gang_destroy(struct asy__gang *gang);
+
+struct asy__programs;
+/* Starts two ranks as a gang would be and lets them add up a sum. ret_said: all they and mpirun
+ * printed. */
+ASY_MUST_CHECK int asy__gang_try(const struct asy__programs *programs, struct asy_buf *ret_said,
+                                 struct asy_error *err);
 
 /* ---- order.c: what a trainer is told to do --------------------------------------------------- */
 ASY_MUST_CHECK int asy__order_run(const struct asy__job *job, struct asy_buf *ret_line,

@@ -28,6 +28,8 @@ static const char help[] =
     "        applies a stored model to a table; CSV on stdout\n"
     "  assay-trainer --probe\n"
     "        what this node computes with, whether rightly, and how fast, as JSON\n"
+    "  assay-trainer --probe-gang\n"
+    "        under mpirun: whether its ranks add up a sum together; the first prints JSON\n"
     "  assay-trainer --version [--json] | --help\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
@@ -112,6 +114,39 @@ static int probe(void)
     asy_jsonw_str(&w, "mpi", mpi);
     asy_jsonw_close(&w, '}');
     return print_buf(&buf, "\n");
+}
+
+#define PROBE_LEN 300000 /* floats: more than goes without a rendezvous of two ranks */
+
+static int probe_sum(struct asy_comm *comm, struct asy_error *err)
+{
+    int n = asy_comm_size(comm), rc;
+    float *x = malloc(PROBE_LEN * sizeof *x), want = (float)(n * (n + 1)) / 2;
+
+    if (!x)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a sum");
+    for (size_t i = 0; i < PROBE_LEN; i++)
+        x[i] = (float)(asy_comm_rank(comm) + 1);
+    rc = asy_comm_sum_f32(comm, x, PROBE_LEN, err);
+    for (size_t i = 0; rc == 0 && i < PROBE_LEN; i++)
+        if (x[i] != want)
+            rc = asy_fail(err, ASY_E_CORRUPT, "the sum of %d ranks is %g, not %g", n,
+                          (double)x[i], (double)want);
+    free(x);
+    return rc;
+}
+
+static int probe_gang(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm *comm = NULL;
+    int rc;
+
+    if ((rc = make_comm(&comm, &err)) == 0 && (rc = probe_sum(comm, &err)) == 0 &&
+        asy_comm_rank(comm) == 0)
+        printf("{\"ranks\":%d,\"sum\":\"ok\"}\n", asy_comm_size(comm));
+    asy_comm_destroy(comm);
+    return rc < 0 ? fail(&err) : 0;
 }
 
 static int version(int argc, char **argv)
@@ -321,6 +356,8 @@ int main(int argc, char **argv)
         return version(argc, argv);
     if (!strcmp(mode, "--probe"))
         return argc == 2 ? probe() : usage("unknown option ", argv[2]);
+    if (!strcmp(mode, "--probe-gang"))
+        return argc == 2 ? probe_gang() : usage("unknown option ", argv[2]);
     if (!strcmp(mode, "--predict"))
         return argc == 4 ? predict(argv[2], argv[3]) : usage("--predict MODEL FILE.csv", "");
     if (!strcmp(mode, "--run") || !strcmp(mode, "--describe-data") || !strcmp(mode, "--evaluate"))

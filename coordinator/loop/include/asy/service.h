@@ -6,6 +6,7 @@
  * Threads: create, run and destroy on one thread; asy_service_stop() from a signal handler. */
 #ifndef ASY_SERVICE_H
 #define ASY_SERVICE_H
+#include <asy/buf.h>
 #include <asy/settings.h>
 
 struct asy_service_spec {
@@ -22,4 +23,10 @@ ASY_MUST_CHECK int asy_service_create(const struct asy_service_spec *spec,
 /* Serves until it is told to end, or idle for long enough. */
 ASY_MUST_CHECK int asy_service_run(struct asy_service *service, struct asy_error *err);
 void asy_service_destroy(struct asy_service *service);
+/* One JSON object on the store of a home, for `assay doctor`: {store: {path, file_system,
+ * network, locked, holder {host, boot, pid, since_us, beat_us, open} or null, exists, id,
+ * owner_epoch, port, schema, schema_known, error}}. Nothing is changed, and a coordinator may
+ * run; a store that cannot be read is no failure but the member error. */
+ASY_MUST_CHECK int asy_service_probe(const char *home, struct asy_buf *ret_json,
+                                     struct asy_error *err);
 #endif

@@ -192,5 +192,30 @@ ASY_MUST_CHECK int asy_reader_events(struct asy_reader *reader, struct asy_id st
  * failure text holds nothing of use. */
 ASY_MUST_CHECK int asy_reader_free_name(struct asy_reader *reader, const char *name, char *text,
                                         size_t n, struct asy_error *err);
+/* ---- looking from outside (`assay doctor`) --------------------------------------------------- */
+
+/* Who has, or last had, the store open, as its lock file says. */
+struct asy_store_holder {
+    char host[256], boot[64];       /* "": the file says nothing */
+    int64_t pid, since_us, beat_us;
+    int open;                       /* it was not closed in order, or is open */
+};
+struct asy_store_look {
+    char fs[32];                    /* kind of file system below the folder, or below the nearest
+                                     * one above it that exists */
+    int network_fs;
+    int locked;                     /* a living process has it open, as far as locks reach */
+    struct asy_store_holder holder;
+    int exists;                     /* there is a database; what follows is its content */
+    struct asy_id id;
+    uint64_t owner_epoch;
+    int port, schema, schema_known; /* version of its schema, and the newest that we know */
+};
+/* What there is at path, without opening it as its owner and without changing it; whether it has an
+ * owner does not matter. A missing folder is no error. ASY_E_CORRUPT, ASY_E_DENIED, ...: the database
+ * cannot be read; what was found until then is in *ret. */
+ASY_MUST_CHECK int asy_store_look(const char *path, struct asy_store_look *ret,
+                                  struct asy_error *err);
+
 const char *asy_store_sqlite_version(void); /* as loaded: "3.40.1" */
 #endif
