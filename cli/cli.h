@@ -21,11 +21,12 @@ struct asy__options {
     char home[4096];
     int json, follow, resume, all, error_stream, list;
     int64_t cores, limit, attempt;
-    const char *output, *format;
+    const char *output, *format, *worker;
 };
 /* Fills from argv (after the command's name); allowed: a string of option letters this command
  * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
- * F --format NAME, e --stderr, A --attempt N, L --list. --home DIR is always taken. */
+ * F --format NAME, e --stderr, A --attempt N, L --list, w --worker ID. --home DIR is always
+ * taken. */
 ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed, int min_words,
                                       int max_words, struct asy__options *ret,
                                       struct asy_error *err);

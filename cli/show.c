@@ -175,15 +175,6 @@ static void put_workers(const struct asy_json *root)
                (double)number(worker, "memory") / 1073741824.0, text(worker, "fit"));
 }
 
-static void put_reason(const struct asy_json *root)
-{
-    static const char *const keys[] = { "state", "cause", "rule", "text", "remedy" };
-
-    for (size_t i = 0; i < ASY_ARRAY_LEN(keys); i++)
-        if (*asy_json_str(asy_json_get(root, keys[i]), ""))
-            printf("%-8s %s\n", keys[i], text(root, keys[i]));
-}
-
 int asy__cmd_ls(int argc, char **argv)
 {
     return answer(argc, argv, &(struct question){ "studies", NULL, "jn", 0, 0, put_studies });
@@ -207,9 +198,4 @@ int asy__cmd_best(int argc, char **argv)
 int asy__cmd_workers(int argc, char **argv)
 {
     return answer(argc, argv, &(struct question){ "workers", NULL, "j", 0, 0, put_workers });
-}
-
-int asy__cmd_explain(int argc, char **argv)
-{
-    return answer(argc, argv, &(struct question){ "explain", NULL, "j", 1, 2, put_reason });
 }

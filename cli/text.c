@@ -29,6 +29,7 @@ static const struct flag {
     { 'a', "--all", 0 },    { 'e', "--stderr", 0 }, { 'c', "--cores", 1 },
     { 'n', "--limit", 1 },  { 'o', "--output", 1 }, { 'F', "--format", 1 },
     { 'A', "--attempt", 1 }, { 'h', "--home", 1 },   { 'L', "--list", 0 },
+    { 'w', "--worker", 1 },
 };
 
 static const struct flag *find_flag(const char *word, const char *allowed)
@@ -67,6 +68,7 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'L': options->list = 1; break;
     case 'o': options->output = value; break;
     case 'F': options->format = value; break;
+    case 'w': options->worker = value; break;
     default: snprintf(options->home, sizeof options->home, "%s", value); break;
     }
     return 0;

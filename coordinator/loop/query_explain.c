@@ -4,7 +4,8 @@
  *
  * A trial: its states in order ("history": each with the numbers that decided), then its attempts,
  * each with how it ended, where, and what it had been given. A study: its end, and its trials counted
- * by state and cause, each count with what helps and one trial as an example. */
+ * by state and cause, each count with what helps and one trial as an example. Where a cause only says
+ * that it happened too often, what its last attempt ended with says what helps. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ struct attempt {
 };
 struct group {
     enum asy_trial_state state;
-    enum asy_cause cause;
+    enum asy_cause cause, last; /* last: of the last attempt, where that tells more */
     uint64_t n, example;
     char *text;
 };
@@ -33,6 +34,8 @@ struct asy__explained {
     size_t n_names;
     struct group groups[GROUPS_MAX];
     size_t n_groups;
+    struct group page[ASY__PAGE]; /* trials of the piece in hand */
+    size_t n_page;
 };
 
 void asy__explain_fini(struct asy__asked *asked)
@@ -45,6 +48,8 @@ void asy__explain_fini(struct asy__asked *asked)
         free(e->names[i]);
     for (size_t i = 0; i < e->n_groups; i++)
         free(e->groups[i].text);
+    for (size_t i = 0; i < e->n_page; i++)
+        free(e->page[i].text);
     free(e->attempts);
     free(e);
     asked->explained = NULL;
@@ -125,32 +130,77 @@ static int on_trial(void *arg, const struct asy_trial_row *row)
 {
     struct asy__asked *asked = arg;
     struct asy__explained *e = asked->explained;
-    size_t i;
 
     asked->rows++;
     asked->after = (int64_t)row->number;
-    if (row->cause == ASY_CAUSE_NONE)
+    if (row->cause == ASY_CAUSE_NONE || e->n_page == ASY__PAGE)
         return 0;
-    for (i = 0; i < e->n_groups; i++)
-        if (e->groups[i].state == row->state && e->groups[i].cause == row->cause)
-            break;
-    if (i == GROUPS_MAX)
-        return 0;
-    if (i == e->n_groups) {
-        e->groups[i] = (struct group){ row->state, row->cause, 0, row->number, strdup(row->text) };
-        e->n_groups++;
-        if (!e->groups[i].text)
-            return ASY_E_NOMEM;
-    }
-    e->groups[i].n++;
+    e->page[e->n_page] = (struct group){ .state = row->state, .cause = row->cause, .n = 1,
+                                         .example = row->number, .text = strdup(row->text) };
+    return e->page[e->n_page++].text ? 0 : ASY_E_NOMEM;
+}
+
+static int on_last(void *arg, const struct asy_attempt_row *row)
+{
+    struct group *g = arg;
+
+    g->last = row->cause; /* they come in order */
     return 0;
+}
+
+/* Takes over g's text. */
+static void count_in(struct asy__explained *e, struct group *g)
+{
+    size_t i;
+
+    for (i = 0; i < e->n_groups; i++)
+        if (e->groups[i].state == g->state && e->groups[i].cause == g->cause &&
+            e->groups[i].last == g->last)
+            break;
+    if (i < e->n_groups) {
+        e->groups[i].n++;
+    } else if (i < GROUPS_MAX) {
+        e->groups[e->n_groups++] = *g;
+        g->text = NULL;
+    }
+    free(g->text);
+    g->text = NULL;
+}
+
+static int count_page(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    struct asy__explained *e = asked->explained;
+    int rc = 0;
+
+    for (size_t i = 0; i < e->n_page && rc == 0; i++) {
+        if (e->page[i].cause == ASY_CAUSE_RETRIES)
+            rc = asy_reader_attempts(reader, asked->study, e->page[i].example, on_last,
+                                     &e->page[i], err);
+        if (rc == 0)
+            count_in(e, &e->page[i]);
+    }
+    if (rc == 0)
+        e->n_page = 0;
+    return rc;
 }
 
 static int by_count(const void *a, const void *b)
 {
     const struct group *x = a, *y = b;
 
-    return x->n != y->n ? (x->n < y->n ? 1 : -1) : (x->example > y->example) - (x->example < y->example);
+    if (x->n != y->n)
+        return x->n < y->n ? 1 : -1;
+    return (x->example > y->example) - (x->example < y->example);
+}
+
+static void put_group(struct asy_jsonw *w, const struct group *g, const char *study)
+{
+    if (g->last != ASY_CAUSE_NONE) {
+        asy_jsonw_open(w, "last", '{');
+        asy_cause_write_json(w, g->last, "", study, (int64_t)g->example);
+        asy_jsonw_close(w, '}');
+    }
+    asy_cause_write_json(w, g->cause, g->text, study, (int64_t)g->example);
 }
 
 static void put_groups(struct asy__asked *asked)
@@ -165,8 +215,7 @@ static void put_groups(struct asy__asked *asked)
         asy_jsonw_str(w, "state", asy_trial_state_name(e->groups[i].state));
         asy_jsonw_u64(w, "trials", e->groups[i].n);
         asy_jsonw_u64(w, "example", e->groups[i].example);
-        asy_cause_write_json(w, e->groups[i].cause, e->groups[i].text, asked->name,
-                             (int64_t)e->groups[i].example);
+        put_group(w, &e->groups[i], asked->name);
         asy_jsonw_close(w, '}');
     }
     asy_jsonw_close(w, ']');
@@ -185,6 +234,8 @@ int asy__explain_trials(struct asy__asked *asked, struct asy_reader *reader, str
     rc = asy_reader_trials(reader, asked->study, asked->after, ASY__PAGE, 0, on_trial, asked, err);
     if (rc < 0)
         return rc == ASY_E_NOMEM ? asy_fail(err, rc, "no memory for an explanation") : rc;
+    if ((rc = count_page(asked, reader, err)) < 0)
+        return rc;
     if (asked->rows == ASY__PAGE)
         return 1;
     put_groups(asked);
