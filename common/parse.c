@@ -159,13 +159,44 @@ static int special(const char *text, size_t len, double *ret)
     return 1;
 }
 
+/* A sign, digits and a point, 15 digits at most: both the digits and the power of ten are exact
+ * doubles then, so one division rounds correctly. Nearly every cell of a table is of this kind. */
+static int short_decimal(const char *text, size_t len, double *ret)
+{
+    static const double tens[] = { 1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
+    size_t sign = len > 0 && (text[0] == '-' || text[0] == '+'), n_digits = 0, part = 0;
+    uint64_t value = 0;
+    int point = 0;
+
+    if (len - sign > 16)
+        return 0;
+    for (size_t i = sign; i < len; i++) {
+        if (is_digit(text[i])) {
+            value = value * 10 + (uint64_t)(text[i] - '0');
+            n_digits++;
+            part += (size_t)point;
+        } else if (text[i] == '.' && !point) {
+            point = 1;
+        } else {
+            return 0;
+        }
+    }
+    if (n_digits == 0 || n_digits > 15)
+        return 0;
+    *ret = (double)value / tens[part];
+    if (text[0] == '-')
+        *ret = -*ret;
+    return 1;
+}
+
 int asy_parse_f64(const char *text, size_t len, double *ret, struct asy_error *err)
 {
     char copy[F64_TEXT_MAX + 1];
     locale_t locale;
     double value;
 
-    if (special(text, len, ret))
+    if (short_decimal(text, len, ret) || special(text, len, ret))
         return 0;
     if (len > F64_TEXT_MAX)
         return bad(text, len, ASY_E_TOOBIG, "is too long for a number", err);
