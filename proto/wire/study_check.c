@@ -60,6 +60,7 @@ static void check_model(struct asy__parse *p)
                      "validation and test take %g of the rows, which leaves less than 0.01 to "
                      "train on", validation + test);
     if (asy__val(p, "objective.metric")->has && validation == 0 &&
+        asy__val(p, "data.split.validation")->has &&
         !strncmp(asy__val(p, "objective.metric")->s, "val_", 4))
         asy__problem(p, asy__place(p, "data.split"), "data.split.validation",
                      "is 0, so there is no '%.40s'", asy__val(p, "objective.metric")->s);
@@ -206,11 +207,11 @@ static void check_grid(struct asy__parse *p)
         }
 }
 
-static void check_budget(struct asy__parse *p, int has_space)
+static void check_budget(struct asy__parse *p)
 {
-    int finite = has_space && is_word(p, "search.sampler.name", "grid");
-
-    if (!asy__val(p, "budget.trials")->node && !asy__val(p, "budget.time")->node && !finite)
+    /* Whether a space with mistakes is finite will be known when they are mended. */
+    if (!asy__val(p, "budget.trials")->node && !asy__val(p, "budget.time")->node &&
+        !is_word(p, "search.sampler.name", "grid"))
         asy__problem(p, asy__place(p, "budget"), "budget",
                      "needs trials or time; the study would never end");
 }
@@ -232,7 +233,7 @@ void asy__study_check(struct asy__parse *p)
     check_deterministic(p);
     if (has_space && is_word(p, "search.sampler.name", "grid"))
         check_grid(p);
-    check_budget(p, has_space);
+    check_budget(p);
 }
 
 const char *asy_study_pcre2_version(void)

@@ -119,7 +119,8 @@ static void wrong(struct asy__parse *p, const struct asy__row *row, const char *
 static void later(struct asy__parse *p, const struct asy_yaml *node, const char *key,
                   const char *what)
 {
-    asy__problem(p, node, key, "%s%sis not supported in this version", what ? what : "",
+    asy__problem(p, node, key, "%s%sis not supported in this version; a later one will have "
+                 "it", what ? what : "",
                  what ? " " : "");
 }
 

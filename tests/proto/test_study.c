@@ -281,7 +281,7 @@ static void mistakes_are_named_with_their_place(void)
         { "word", HEAD MODEL_RUN "data: {file: x, missing: man}\n" OBJECTIVE PARAMS BUDGET,
           "data.missing: must be one of error, mean, drop, not 'man'; did you mean 'mean'?" },
         { "labels", HEAD MODEL_RUN "data: {file: x, label: [1, 2]}\n" OBJECTIVE PARAMS BUDGET,
-          "data.label: several labels is not supported in this version" },
+          "data.label: more than one label is not supported in this version" },
         { "groups", HEAD MODEL_RUN "data: {file: x, split: {group: g}}\n" OBJECTIVE PARAMS BUDGET,
           "data.split.group: is not supported in this version" },
         { "folds", HEAD MODEL_RUN "data: {file: x, split: {folds: 5}}\n" OBJECTIVE PARAMS BUDGET,
@@ -301,7 +301,7 @@ static void mistakes_are_named_with_their_place(void)
         { "no metric in a list", MODEL_HEAD "objective: [{goal: minimize}]\n" PARAMS BUDGET,
           "objective.metric: is missing" },
         { "several objectives", MODEL_HEAD "objective: [{metric: a, goal: minimize}, {metric: b, "
-          "goal: minimize}]\n" PARAMS BUDGET, "objective: several objectives is not supported" },
+          "goal: minimize}]\n" PARAMS BUDGET, "objective: more than one objective is not supported" },
         { "target", MODEL_HEAD "objective: {metric: val_loss, goal: minimize, target: .nan}\n"
           PARAMS BUDGET, "objective.target: must be a number" },
         { "constraints", MODEL "constraints: [{metric: n, max: 1}]\n",
