@@ -18,6 +18,7 @@
 #define PATIENCE_MS 30000
 #define GREET_MS 3000
 #define STEP_MS 50
+#define RETURN_MS 2000 /* a worker whose coordinator was restarted is back sooner */
 
 struct asy__session {
     const struct asy__options *options;
@@ -208,36 +209,47 @@ static int wait_for_start(struct asy__session *session, struct asy_error *err)
     }
 }
 
-static int count_workers(struct asy__session *session, size_t *ret_n, struct asy_error *err)
+/* Workers that are connected and stay; and those that are not, but may come back. */
+static int count_workers(struct asy__session *session, size_t *ret_here, size_t *ret_away,
+                         struct asy_error *err)
 {
+    const struct asy_json *workers, *worker;
     struct asy_json *root = NULL;
     struct asy_buf json = { 0 };
     int rc;
 
     asy_buf_init(&json, 64u << 20);
     rc = asy__query(session, "workers", "", -1, -1, -1, NULL, &json, &root, err);
-    *ret_n = asy_json_len(asy_json_get(root, "workers"));
+    *ret_here = *ret_away = 0;
+    workers = asy_json_get(root, "workers");
+    for (size_t i = 0; (worker = asy_json_at(workers, i)); i++) {
+        const char *state = asy_json_str(asy_json_get(worker, "state"), "");
+
+        *ret_away += !strcmp(state, "away");
+        *ret_here += strcmp(state, "away") && strcmp(state, "gone") && strcmp(state, "draining");
+    }
     asy_json_destroy(root);
     asy_buf_fini(&json);
     return rc;
 }
 
-/* A coordinator that a reading command started has no worker: it gets one from this machine. Waits
- * for the first worker, so that what follows finds one and nobody starts a second. */
+/* A coordinator that a reading command started has no worker, or but remembers those of its last
+ * life: it gets one from this machine, after a moment in which they could come back. Waits for the
+ * first worker, so that what follows finds one and nobody starts a second. */
 static int need_worker(struct asy__session *session, struct asy_error *err)
 {
-    int64_t deadline_ms = asy_clock_ms() + PATIENCE_MS;
+    int64_t begun_ms = asy_clock_ms(), waited_ms;
+    size_t here, away;
     int rc, status;
-    size_t n;
 
-    if ((rc = count_workers(session, &n, err)) < 0 || n > 0)
-        return rc;
-    if (!session->started && (rc = start(session, "assay-worker", err)) < 0)
-        return rc;
-    while ((rc = count_workers(session, &n, err)) == 0 && n == 0) {
-        if (asy_proc_wait(&session->node, 0, &status, NULL) == 0)
+    while ((rc = count_workers(session, &here, &away, err)) == 0 && here == 0) {
+        waited_ms = asy_clock_ms() - begun_ms;
+        if (!session->started && (away == 0 || waited_ms > RETURN_MS) &&
+            (rc = start(session, "assay-worker", err)) < 0)
+            return rc;
+        if (session->started && asy_proc_wait(&session->node, 0, &status, NULL) == 0)
             return ended_early(session, err);
-        if (asy_clock_ms() > deadline_ms)
+        if (waited_ms > PATIENCE_MS)
             return asy_fail(err, ASY_E_TIMEOUT, "no worker joins; see %s/node.log",
                             session->options->home);
         ASY_IGNORE(poll(NULL, 0, STEP_MS) < 0);

@@ -20,6 +20,18 @@ search: {sampler: random}
 budget: {trials: 2}
 """
 
+QUICK = """
+assay: 1
+name: quick
+run:
+  command: [echo, 'loss={x}']
+  metrics: {pattern: 'loss=(?<loss>\\S+)'}
+objective: {metric: loss, goal: minimize}
+parameters:
+  x: {min: 0.0, max: 1.0}
+budget: {trials: 2}
+"""
+
 
 def usage_errors_exit_2():
     with Home() as home:
@@ -87,6 +99,18 @@ def explain_answers_when_the_worker_is_gone():
              "the cause to be no-worker")
 
 
+def a_run_after_a_reading_command_gets_a_worker():
+    """The coordinator that the reading command started remembers the worker of its last life."""
+    with Home() as home:
+        home.write("study.yaml", QUICK)
+        home.run("run", "study.yaml")
+        home.run("down")
+        wait(lambda: not home.processes("assay"), "everything to end")
+        home.run("ls")
+        home.run("run", "study.yaml")
+        equal("finished", [s["state"] for s in home.json("ls")["studies"]], ["finished"] * 2)
+
+
 def nobody_there_exits_3():
     with Home() as home:
         home.run("down", code=3)
@@ -94,4 +118,5 @@ def nobody_there_exits_3():
 
 main(usage_errors_exit_2, version_names_every_program_and_library,
      an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
-     explain_answers_when_the_worker_is_gone, nobody_there_exits_3)
+     explain_answers_when_the_worker_is_gone, a_run_after_a_reading_command_gets_a_worker,
+     nobody_there_exits_3)
