@@ -37,16 +37,67 @@ static int trial_over(const struct asy_json *trial)
     return 0;
 }
 
-static int copy_rest(int fd, struct asy_error *err)
+static int copy_rest(int fd, FILE *to, struct asy_error *err)
 {
     char bytes[65536];
     ssize_t got;
 
     while ((got = read(fd, bytes, sizeof bytes)) > 0)
-        if (fwrite(bytes, 1, (size_t)got, stdout) != (size_t)got)
-            return asy_fail_errno(err, errno, "cannot write to standard output");
-    fflush(stdout);
-    return got < 0 ? asy_fail_errno(err, errno, "cannot read the log") : 0;
+        if (fwrite(bytes, 1, (size_t)got, to) != (size_t)got)
+            return asy_fail_errno(err, errno, "cannot write what the trial printed");
+    if (got < 0)
+        return asy_fail_errno(err, errno, "cannot read the log");
+    return fflush(to) ? asy_fail_errno(err, errno, "cannot write what the trial printed") : 0;
+}
+
+/* The two files of one attempt, as far as they are there; a descriptor each, -1: not yet. */
+struct log {
+    char folder[PATH_MAX]; /* of the trial */
+    int64_t attempt;
+    int out, err;
+};
+
+static void close_log(struct log *log)
+{
+    if (log->out >= 0)
+        close(log->out);
+    if (log->err >= 0)
+        close(log->err);
+    log->out = log->err = -1;
+}
+
+static int copy_stream(const struct log *log, const char *name, int *fd, FILE *to,
+                       struct asy_error *err)
+{
+    char path[PATH_MAX + 64];
+
+    snprintf(path, sizeof path, "%s/%" PRId64 "/%s", log->folder, log->attempt, name);
+    if (*fd < 0)
+        *fd = open(path, O_RDONLY | O_CLOEXEC);
+    return *fd < 0 ? 0 : copy_rest(*fd, to, err);
+}
+
+/* stdout to stdout and stderr to stderr; with --stderr the latter alone, to stdout. */
+static int copy_log(struct log *log, const struct asy__options *options, struct asy_error *err)
+{
+    int rc = options->error_stream ? 0 : copy_stream(log, "stdout", &log->out, stdout, err);
+
+    if (rc < 0)
+        return rc;
+    return copy_stream(log, "stderr", &log->err, options->error_stream ? stdout : stderr, err);
+}
+
+/* What the attempt in hand printed; then, unless one was named, what later ones did. */
+static int copy_attempts(struct log *log, int64_t newest, const struct asy__options *options,
+                         struct asy_error *err)
+{
+    int rc;
+
+    while ((rc = copy_log(log, options, err)) == 0 && !options->attempt && log->attempt < newest) {
+        close_log(log);
+        log->attempt++;
+    }
+    return rc;
 }
 
 /* Prints the log of one attempt (the newest unless named); with --follow until its trial ended. */
@@ -54,40 +105,37 @@ static int show_log(struct asy__session *session, const struct asy__options *opt
                     struct asy_error *err)
 {
     struct asy_json *study = NULL, *row = NULL;
+    struct log log = { .attempt = options->attempt, .out = -1, .err = -1 };
     struct asy_buf json = { 0 };
-    char path[PATH_MAX];
-    int64_t attempt = options->attempt;
-    int fd = -1, over, rc;
+    int64_t newest;
+    int over, rc;
 
     asy_buf_init(&json, 64u << 20);
     if ((rc = asy__query(session, "study", options->words[0], -1, -1, -1, NULL, &json, &study,
                          err)) < 0)
         goto out;
+    snprintf(log.folder, sizeof log.folder, "%.1024s/logs/%s/%" PRId64, options->home,
+             asy_json_str(asy_json_get(study, "id"), ""), trial);
     do {
         asy_json_destroy(row);
         row = NULL;
         if ((rc = asy__query(session, "trial", options->words[0], trial, -1, -1, NULL, &json, &row,
                              err)) < 0)
             goto out;
-        over = trial_over(row);
-        if (!attempt)
-            attempt = asy_json_i64(asy_json_get(row, "attempts"), 0);
-        snprintf(path, sizeof path, "%.1024s/logs/%s/%" PRId64 "/%" PRId64 "/%s", options->home,
-                 asy_json_str(asy_json_get(study, "id"), ""), trial, attempt,
-                 options->error_stream ? "stderr" : "stdout");
-        if (fd < 0)
-            fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0 && (rc = copy_rest(fd, err)) < 0)
+        over = trial_over(row); /* asked first: then all is written that will be */
+        newest = asy_json_i64(asy_json_get(row, "attempts"), 0);
+        if (!log.attempt)
+            log.attempt = newest;
+        if (log.attempt && (rc = copy_attempts(&log, newest, options, err)) < 0)
             goto out;
         if (options->follow && !over)
             ASY_IGNORE(poll(NULL, 0, FOLLOW_MS) < 0);
     } while (options->follow && !over);
-    if (fd < 0)
+    if (log.out < 0 && log.err < 0)
         rc = asy_fail(err, ASY_E_NOENT, "trial %" PRId64 " has printed nothing yet ('%.150s')",
-                      trial, path);
+                      trial, log.folder);
 out:
-    if (fd >= 0)
-        close(fd);
+    close_log(&log);
     asy_json_destroy(row);
     asy_json_destroy(study);
     asy_buf_fini(&json);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A random search over a command, from the study file to the stored rows."""
-from harness import Home, equal, has, main
+import os
+
+from harness import Home, equal, has, main, wait
 
 STUDY = """
 assay: 1
@@ -37,6 +39,36 @@ def every_trial_is_stored_once():
             raise AssertionError(f"{ends} state events of 20 trials")
 
 
+def logs_follow_both_streams_over_all_attempts():
+    """Each attempt of the trial says its number on both streams; the first two crash."""
+    script = ('n=$ASSAY_ATTEMPT; echo out $n; echo err $n >&2; '
+              'while [ ! -e go$n ]; do sleep 0.1; done; [ $n = 3 ] || exit 1; echo loss=1')
+    with Home() as home:
+        home.write("study.yaml", f"""
+assay: 1
+name: talk
+run:
+  command: [sh, -c, '{script}']
+  metrics: {{pattern: 'loss=(?<loss>\\S+)'}}
+objective: {{metric: loss, goal: minimize}}
+parameters: {{x: {{min: 0.0, max: 1.0}}}}
+budget: {{trials: 1}}
+""")
+        run = home.start("run", "study.yaml")
+        logs = os.path.join(home.env["ASSAY_HOME"], "logs")
+        wait(lambda: os.path.isdir(logs) and os.listdir(logs), "the log")
+        follow = home.start("logs", "talk", "0", "-f")
+        equal("first line", follow.stdout.readline(), "out 1\n")
+        for n in 1, 2, 3:
+            home.write(f"go{n}", "")
+        out, err = follow.communicate(timeout=240)
+        equal("stdout", out, "out 2\nout 3\nloss=1\n")
+        equal("stderr", err, "err 1\nerr 2\nerr 3\n")
+        run.communicate(timeout=240)
+        equal("one attempt", home.run("logs", "talk", "0", "--attempt", "2"), ("out 2\n", "err 2\n"))
+        equal("one stream", home.run("logs", "talk", "0", "--stderr"), ("err 3\n", ""))
+
+
 def same_seed_gives_the_same_points():
     tables = []
     for _ in range(2):
@@ -67,5 +99,5 @@ def a_failing_command_says_why():
             has("reason", trial["text"] + str(home.json("show", "broken", "0")), "out of coffee")
 
 
-main(every_trial_is_stored_once, same_seed_gives_the_same_points,
+main(every_trial_is_stored_once, logs_follow_both_streams_over_all_attempts, same_seed_gives_the_same_points,
      a_second_study_of_a_name_gets_a_number, a_failing_command_says_why)
