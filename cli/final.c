@@ -25,6 +25,8 @@ int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_er
     for (size_t i = 0; args[i] && i + 2 < ASY_ARRAY_LEN(argv); i++)
         argv[i + 1] = args[i];
     spec.argv = argv;
+    if (fcntl(STDIN_FILENO, F_GETFD) >= 0)
+        spec.stdin_fd = STDIN_FILENO; /* the table, where a file is called - */
     if ((rc = asy_proc_capture(&spec, -1, ret_out, NULL, &status, err)) < 0)
         return rc;
     if (status != 0)
@@ -163,6 +165,13 @@ out:
     return rc;
 }
 
+static int has_test_part(const struct asy_json *spec)
+{
+    const struct asy_json *split = asy_json_get(asy_json_get(spec, "data"), "split");
+
+    return asy_json_f64(asy_json_get(split, "test"), 0) > 0;
+}
+
 static void put_counts(const struct asy_json *study)
 {
     static const char *const states[] = { "complete", "pruned", "failed", "cancelled", "paused" };
@@ -245,7 +254,7 @@ int asy__final_screen(struct asy__session *session, const char *study,
         printf("\n         %-14s %.4f\n",
                metric_name(asy_json_get(row, "spec")),
                asy_json_f64(asy_json_get(row, "best"), NAN));
-        if ((model = model_path(trial)) &&
+        if ((model = model_path(trial)) && has_test_part(asy_json_get(row, "spec")) &&
             (rc = test_scores(session, study, row, best, model, err)) < 0)
             goto out;
         if (model)

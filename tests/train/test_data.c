@@ -22,7 +22,7 @@ static void load(struct loaded *l, const char *text, const char *options)
         return;
     snprintf(l->path, sizeof l->path, "%s/t.csv", l->dir);
     kit_write(l->path, text, strlen(text));
-    l->job = kit_job(l->path, options, "val_loss", "minimize", 1, "", "");
+    l->job = kit_job(l->path, options, "train_loss", "minimize", 1, "", "");
     l->rc = asy__data_spec_read(asy_json_get(asy_json_get(l->job, "study"), "data"), &spec,
                                 &l->err);
     if (l->rc == 0)
@@ -43,8 +43,8 @@ static void hostile_tables_are_refused_with_their_place(void)
         const char *name, *text, *options, *says;
     } cases[] = {
         { "empty", "", ALL, "has no rows" },
-        { "only a header", "a,b\nx,y\n", "\"header\":true," ALL, "the same one" },
-        { "header alone", "a,b\n", "\"header\":true," ALL, "no rows are left" },
+        { "only a header", "a,b\nx,y\n", "\"header\":true," ALL, "there is a single row" },
+        { "header alone", "a,b\n", "\"header\":true," ALL, "no rows below the header" },
         { "ragged", "1,2,0\n3,4\n", ALL, "row 2 has 2 fields, the first has 3" },
         { "long row", "1,0\n3,1,2\n", ALL, "row 2 has 3 fields, the first has 2" },
         { "missing value", "a,b,y\n1,2,0\n3,,1\n", ALL, "row 3, column 2 ('b'): a value is missing" },
@@ -53,7 +53,7 @@ static void hostile_tables_are_refused_with_their_place(void)
         { "too large for a float", "1,0\n1e39,1\n", ALL, "too large for a float" },
         { "infinite label", "1,2.5\n2,inf\n", ALL, "an infinite label" },
         { "one class", "1,0\n2,0\n", ALL, "nothing to learn" },
-        { "one column", "1\n2\n", ALL, "no column is left" },
+        { "one column", "1\n2\n", ALL, "only one column was found" },
         { "all excluded", "a,y\n1,0\n2,1\n", "\"exclude\":[\"a\"]," ALL, "no column is left" },
         { "label out of range", "1,2\n3,4\n", "\"label\":2," ALL, "no column 2, there are 2" },
         { "label before the first", "1,2\n3,4\n", "\"label\":-3," ALL, "no column -3" },
@@ -68,7 +68,18 @@ static void hostile_tables_are_refused_with_their_place(void)
           "the label is not a number" },
         { "name not UTF-8", "a\xff,y\n1,0\n2,1\n", ALL, "row 1, column 1: the name is not UTF-8" },
         { "category not UTF-8", "1,r\xc3,0\n2,b,1\n", ALL, "row 1, column 2 ('column 2'): not UTF-8" },
-        { "binary", "\x01\x02\x03", ALL, "no column is left" },
+        { "binary", "\x01\x02\x03", ALL, "only one column was found" },
+        { "one text among numbers", "1,0\n2,1\nx,0\ny,1\n", "\"header\":false," ALL,
+          "column 1 ('column 1') mixes numbers (2) and texts (2, the first in row 3: 'x'); if all are "
+          "names, say so in data.categorical" },
+        { "one text among numbers below a header", "a,b\n1,0\n2,1\n-Infinity,0\n", ALL,
+          "column 1 ('a') mixes numbers (2) and texts (1, the first in row 4: '-Infinity')" },
+        { "numbers and texts as labels", "1,0\n2,x\n", ALL,
+          "column 2 ('column 2') mixes numbers (1) and texts (1, the first in row 2: 'x'); if all are "
+          "names, say task: classification" },
+        { "semicolons", "a;b\n1;2\n", ALL, "fields are separated by commas" },
+        { "a row of each class", "1,a\n2,b\n3,c\n4,d\n", "\"split\":{\"validation\":0.4}",
+          "4 rows in 4 classes are too few to validate on" },
         { "key", "1,0\n2,1\n", "\"lable\":0," ALL, "unknown key 'lable'; did you mean 'label'?" },
         { "split key", "1,0\n2,1\n", "\"split\":{\"validaton\":0.2}", "did you mean 'validation'?" },
         { "folds", "1,0\n2,1\n", "\"split\":{\"folds\":5}", "'folds' is not supported" },
@@ -78,7 +89,7 @@ static void hostile_tables_are_refused_with_their_place(void)
         { "missing rule", "1,0\n2,1\n", "\"missing\":\"zero\"," ALL, "error, mean, drop" },
         { "header word", "1,0\n2,1\n", "\"header\":\"yes\"," ALL, "auto, true or false" },
         { "format", "1,0\n2,1\n", "\"format\":\"xls\"," ALL, "format cannot be 'xls'" },
-        { "dropped all", "1,\n2,\n", "\"missing\":\"drop\"," ALL, "no rows are left (2 dropped)" },
+        { "dropped all", "1,\n2,\n", "\"missing\":\"drop\"," ALL, "no rows are left: each of 2 lacks something" },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
@@ -162,7 +173,7 @@ static void labels_are_sorted_by_kind(void)
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         struct loaded l;
 
-        load(&l, cases[i].text, ALL);
+        load(&l, cases[i].text, "\"task\":\"classification\"," ALL);
         if (T_OK(l.rc, &l.err) && T_EQ(cases[i].name, l.data.schema.classes.n, 3)) {
             T_STR(cases[i].name, l.data.schema.classes.texts[0], cases[i].first);
             T_STR(cases[i].name, l.data.schema.classes.texts[2], cases[i].last);
@@ -306,6 +317,35 @@ static void describing_says_what_was_understood(void)
     asy_buf_fini(&json);
 }
 
+/* Before any trial starts: what the data is like decides what is reported. */
+static void describing_refuses_an_objective_that_is_not_reported(void)
+{
+    static const struct {
+        const char *name, *text, *options, *metric, *says;
+    } cases[] = {
+        { "accuracy of a quantity", "1,0.5\n2,1.5\n3,2\n", ALL, "train_accuracy",
+          "'train_accuracy' is not reported; there are train_loss, train_mae, train_r2" },
+        { "r2 of classes", "1,a\n2,b\n", ALL, "train_r2", "there are train_accuracy, train_loss" },
+        { "validation of no rows", "1,a\n2,b\n", ALL, "val_loss", "nothing to validate on" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *job;
+        struct asy_buf json;
+        struct loaded l;
+
+        asy_buf_init(&json, 1u << 16);
+        load(&l, cases[i].text, cases[i].options);
+        job = kit_job(l.path, cases[i].options, cases[i].metric, "minimize", 1, "", "");
+        T_EQ(cases[i].name, asy_trainer_describe(job, &json, &err), ASY_E_INVAL);
+        T_HAS(cases[i].name, err.text, cases[i].says);
+        asy_json_destroy(job);
+        drop(&l);
+        asy_buf_fini(&json);
+    }
+}
+
 static void a_schema_survives_its_file(void)
 {
     struct asy__schema copy = { 0 };
@@ -329,4 +369,5 @@ T_MAIN("data", T_TEST(hostile_tables_are_refused_with_their_place),
        T_TEST(absurd_categories_are_refused), T_TEST(headers_and_tasks_are_found),
        T_TEST(labels_are_sorted_by_kind), T_TEST(values_are_scaled_filled_and_expanded),
        T_TEST(scales_are_fitted_on_training_rows_alone), T_TEST(splits_keep_shares_and_classes),
-       T_TEST(describing_says_what_was_understood), T_TEST(a_schema_survives_its_file))
+       T_TEST(describing_says_what_was_understood),
+       T_TEST(describing_refuses_an_objective_that_is_not_reported), T_TEST(a_schema_survives_its_file))

@@ -195,8 +195,8 @@ static void a_wrong_order_fails_and_the_rank_lives(void)
     } cases[] = {
         { "no study", "{\"do\":\"run\",\"job\":{},\"dir\":\"/tmp\"}", "has no study" },
         { "no folder", "{\"do\":\"run\",\"job\":{}}", "names no folder" },
-        { "no logs", "{\"do\":\"run\",\"job\":{},\"dir\":\"/tmp\",\"logs\":\"/nowhere\"}",
-          "/nowhere" },
+        { "no logs", "{\"do\":\"run\",\"job\":{},\"dir\":\"/tmp\",\"logs\":\"/dev/null\"}",
+          "/dev/null/stdout" },
     };
     struct agent a;
 
@@ -407,7 +407,7 @@ static int run_program(const char *dir, const char *const *argv, const char *con
 
 static void the_command_line_answers(void)
 {
-    static char job[96], model[96], dir[64], few[96];
+    static char job[96], model[96], dir[64], few[96], piped[400], redirected[400];
     static const struct {
         const char *name, *argv[9];
         int code;
@@ -426,6 +426,12 @@ static void the_command_line_answers(void)
         { "no part", { TRAINER, "--evaluate", job, "--model", model }, 2, "", "--part" },
         { "predict", { TRAINER, "--predict", model, few }, 0,
           "prediction,0,1,2,3,4,5,6,7,8,9\n0,", "" },
+        { "predict what comes through a pipe", { "/bin/sh", "-c", piped }, 0,
+          "prediction,0,1,2,3,4,5,6,7,8,9\n0,", "" },
+        { "predict standard input", { "/bin/sh", "-c", redirected }, 0,
+          "prediction,0,1,2,3,4,5,6,7,8,9\n0,", "" },
+        { "predict nothing", { "/bin/sh", "-c", TRAINER " --predict \"$0\" - </dev/null", model }, 1,
+          "", "'-' has no rows" },
         { "no model", { TRAINER, "--predict", job, few }, 1, "", "safetensors" },
         { "no file", { TRAINER, "--run", "/nowhere.json", "--dir", dir }, 1, "", "/nowhere.json" },
         { "mpi would start", { TRAINER, "--run", job, "--dir", dir }, 77, "", "" },
@@ -443,6 +449,8 @@ static void the_command_line_answers(void)
     snprintf(job, sizeof job, "%s/job.json", dir);
     snprintf(model, sizeof model, "%s/model.safetensors", dir);
     snprintf(few, sizeof few, "%s/few.csv", dir);
+    snprintf(piped, sizeof piped, "cat %s | " TRAINER " --predict %s -", few, model);
+    snprintf(redirected, sizeof redirected, TRAINER " --predict %s - <%s", model, few);
     asy_buf_addf(&text, "{\"study\":{\"run\":{\"model\":\"mlp\",\"length\":{\"max\":5}},\"data\":"
                  "{\"file\":\"%s\"},\"objective\":{\"metric\":\"val_loss\",\"goal\":\"minimize\"}}}",
                  KIT_DIGITS);

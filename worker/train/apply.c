@@ -7,22 +7,15 @@
 
 static const char *const part_names[ASY__PARTS] = { "train", "validation", "test" };
 
-int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_json,
-                         struct asy_error *err)
+static void write_description(const struct asy__data *data, struct asy_buf *ret_json)
 {
-    struct asy__data data = { 0 };
-    const struct asy__schema *schema = &data.schema;
-    struct asy__data_spec spec;
+    const struct asy__schema *schema = &data->schema;
     struct asy_jsonw w;
-    int rc;
 
-    rc = asy__data_spec_read(asy_json_get(asy_json_get(job_json, "study"), "data"), &spec, err);
-    if (rc < 0 || (rc = asy__data_load(&spec, NULL, 1, &data, err)) < 0)
-        return rc;
     asy_jsonw_init(&w, ret_json, 0);
     asy_jsonw_open(&w, NULL, '{');
-    asy_jsonw_u64(&w, "rows", data.n_rows);
-    asy_jsonw_u64(&w, "dropped", data.n_dropped);
+    asy_jsonw_u64(&w, "rows", data->n_rows);
+    asy_jsonw_u64(&w, "dropped", data->n_dropped);
     asy_jsonw_u64(&w, "columns", schema->n_columns);
     asy_jsonw_u64(&w, "features", schema->n_features);
     asy_jsonw_bool(&w, "header", schema->has_header);
@@ -34,11 +27,33 @@ int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_js
     asy_jsonw_close(&w, ']');
     asy_jsonw_open(&w, "split", '{');
     for (int p = 0; p < ASY__PARTS; p++)
-        asy_jsonw_u64(&w, part_names[p], data.start[p + 1] - data.start[p]);
+        asy_jsonw_u64(&w, part_names[p], data->start[p + 1] - data->start[p]);
     asy_jsonw_close(&w, '}');
     asy_jsonw_close(&w, '}');
+}
+
+int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_json,
+                         struct asy_error *err)
+{
+    const struct asy_json *study = asy_json_get(job_json, "study"), *objective;
+    struct asy__data data = { 0 };
+    struct asy__data_spec spec;
+    const char *metric;
+    int rc;
+
+    objective = asy_json_get(study, "objective");
+    if (asy_json_type(objective) == ASY_JSON_ARRAY)
+        objective = asy_json_at(objective, 0);
+    metric = asy_json_str(asy_json_get(objective, "metric"), NULL);
+    rc = asy__data_spec_read(asy_json_get(study, "data"), &spec, err);
+    if (rc < 0 || (rc = asy__data_load(&spec, NULL, 1, &data, err)) < 0)
+        return rc;
+    if (!metric || (rc = asy__metric_check(&data, metric, err)) == 0) {
+        write_description(&data, ret_json);
+        rc = asy_buf_check(ret_json, "the description", err);
+    }
     asy__data_fini(&data);
-    return asy_buf_check(ret_json, "the description", err);
+    return rc;
 }
 
 static int find_part(const char *name, enum asy__part *ret, struct asy_error *err)

@@ -269,13 +269,27 @@ static int feed_all(gzFile file, struct asy_csv *csv, uint64_t max, uint32_t *cr
     free(piece);
     if (rc == 0) {
         int code = Z_OK;
-        const char *text = gzerror(file, &code);
+        const char *text = gzerror(file, &code), *why = strstr(text, ": ");
 
         if (code != Z_OK && code != Z_STREAM_END)
             rc = asy_fail(err, ASY_E_CORRUPT, "cannot be read: %s",
-                          code == Z_BUF_ERROR ? "the gzip data is cut off" : text);
+                          code == Z_BUF_ERROR ? "the gzip data is cut off" : why ? why + 2 : text);
     }
     return rc == 0 ? asy_csv_finish(csv, err) : rc;
+}
+
+/* "-" is standard input, from its start. A FIFO must not hang us. */
+static int open_file(const char *path)
+{
+    int fd;
+
+    if (strcmp(path, "-") != 0)
+        return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if ((fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0 && lseek(fd, 0, SEEK_SET) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
 int asy_csv_read_file(const char *path, char separator, uint64_t max, asy_csv_row_f row, void *arg,
@@ -285,7 +299,7 @@ int asy_csv_read_file(const char *path, char separator, uint64_t max, asy_csv_ro
     gzFile file = NULL;
     struct stat st;
     uint32_t crc = 0;
-    int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
+    int rc, fd = open_file(path);
 
     if (fd < 0)
         return asy_fail_errno(err, errno, "cannot open '%s'", path);

@@ -262,6 +262,8 @@ static int choose_task(struct load *load, struct asy_error *err)
     if (load->overflow)
         return asy_fail(err, ASY_E_INVAL, "label: more than %d distinct values are no classes",
                         ASY__CLASSES_MAX);
+    if (load->n_rows < 2)
+        return asy_fail(err, ASY_E_INVAL, "there is a single row, nothing to learn from");
     if (schema->classes.n < 2)
         return asy_fail(err, ASY_E_INVAL, "label: all %zu rows have the same one, there is "
                         "nothing to learn", load->n_rows);
@@ -426,7 +428,10 @@ static int finish(struct load *load, struct asy__data *data, struct asy_error *e
     int rc;
 
     if (!load->n_rows)
-        return asy_fail(err, ASY_E_FORMAT, "no rows are left (%zu dropped)", load->n_dropped);
+        return load->n_dropped
+                   ? asy_fail(err, ASY_E_FORMAT, "no rows are left: each of %zu lacks something",
+                              load->n_dropped)
+                   : asy_fail(err, ASY_E_FORMAT, "there are no rows below the header");
     if (!load->model && ((rc = choose_task(load, err)) < 0 ||
                          (rc = place_features(load, err)) < 0))
         return rc;

@@ -18,7 +18,10 @@
 #define ASY__CLASSES_MAX 10000
 #define ASY__INT_CLASSES_MAX 100 /* more distinct integers than this are a quantity, not classes */
 
-enum asy__column_kind { ASY__SKIPPED, ASY__NUMBER, ASY__CATEGORY, ASY__LABEL };
+enum asy__column_kind {
+    ASY__SKIPPED, ASY__NUMBER, ASY__CATEGORY, ASY__LABEL,
+    ASY__MIXED, /* numbers and texts: only while a schema is planned */
+};
 struct asy__column {
     char *name; /* from the header, or "column 3" */
     enum asy__column_kind kind;
@@ -97,7 +100,8 @@ struct asy__survey_column {
     size_t first_len;
     int first_missing, first_number;
     uint64_t n_number, n_text;  /* of the other rows */
-    uint64_t n_fraction;        /* numbers that are no integers */
+    uint64_t text_row;          /* of the first text among the others, and its beginning */
+    char text[24];
     int first_again;            /* the first row's text came again */
 };
 struct asy__survey {

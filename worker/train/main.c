@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * assay-trainer - the native training program: a rank of a gang, or a tool on the command line. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <asy/csv.h>
 #include <asy/durable.h>
 #include <asy/kernels.h>
@@ -25,7 +28,7 @@ static const char help[] =
     "  assay-trainer --evaluate JOB.json --model MODEL --part train|validation|test\n"
     "        scores a stored model on a part of the job's data\n"
     "  assay-trainer --predict MODEL FILE.csv\n"
-    "        applies a stored model to a table; CSV on stdout\n"
+    "        applies a stored model to a table (-: standard input); CSV on stdout\n"
     "  assay-trainer --probe\n"
     "        what this node computes with, whether rightly, and how fast, as JSON\n"
     "  assay-trainer --probe-gang\n"
@@ -288,6 +291,32 @@ static int evaluate(const char *job_path, const char *model, const char *part)
     return rc < 0 ? fail(&err) : print_buf(&buf, "\n");
 }
 
+/* A table is read twice, so what comes through a pipe is kept in a file first. */
+static int keep_stdin(struct asy_error *err)
+{
+    char piece[65536];
+    struct stat st;
+    FILE *file;
+    size_t n;
+
+    if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode))
+        return 0;
+    if (!(file = tmpfile()))
+        return asy_fail_errno(err, errno, "cannot make a temporary file");
+    while ((n = fread(piece, 1, sizeof piece, stdin)) > 0)
+        if (fwrite(piece, 1, n, file) != n)
+            break;
+    if (ferror(stdin) || ferror(file) || fflush(file) != 0 ||
+        dup2(fileno(file), STDIN_FILENO) < 0) {
+        int rc = asy_fail_errno(err, errno, "cannot keep standard input");
+
+        fclose(file);
+        return rc;
+    }
+    fclose(file);
+    return 0;
+}
+
 static int predict(const char *model, const char *csv)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -295,6 +324,8 @@ static int predict(const char *model, const char *csv)
     int rc;
 
     asy_buf_init(&buf, SIZE_MAX / 2);
+    if (!strcmp(csv, "-") && (rc = keep_stdin(&err)) < 0)
+        return fail(&err);
     if ((rc = asy_trainer_predict(model, csv, &buf, &err)) < 0)
         asy_buf_fini(&buf);
     return rc < 0 ? fail(&err) : print_buf(&buf, "");

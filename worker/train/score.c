@@ -76,7 +76,8 @@ void asy__score_metrics(const struct asy__score *score, const struct asy__schema
     add(list, prefix, "r2", spread > 0 ? 1 - score->loss / spread : NAN);
 }
 
-int asy__metric_exists(const struct asy__schema *schema, const char *name, int validated)
+/* Those with "val_" only if there is a part to validate on. */
+static int metric_exists(const struct asy__schema *schema, const char *name, int validated)
 {
     static const char *const classes[] = { "accuracy", "loss" };
     static const char *const numbers[] = { "loss", "mae", "r2" };
@@ -93,4 +94,18 @@ int asy__metric_exists(const struct asy__schema *schema, const char *name, int v
             return 1;
     }
     return 0;
+}
+
+int asy__metric_check(const struct asy__data *data, const char *name, struct asy_error *err)
+{
+    int validated = data->start[ASY__TEST] > data->start[ASY__VALIDATION];
+
+    if (metric_exists(&data->schema, name, validated))
+        return 0;
+    return asy_fail(err, ASY_E_INVAL, "objective: '%.60s' is not reported; there are %s%s", name,
+                    data->schema.classification ? "train_accuracy, train_loss"
+                                                : "train_loss, train_mae, train_r2",
+                    !validated                    ? " (the split leaves nothing to validate on)"
+                    : data->schema.classification ? ", val_accuracy, val_loss"
+                                                  : ", val_loss, val_mae, val_r2");
 }

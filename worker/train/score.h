@@ -32,6 +32,7 @@ struct asy__metric_list {
 };
 void asy__score_metrics(const struct asy__score *score, const struct asy__schema *schema,
                         const char *prefix, struct asy__metric_list *list);
-/* The names that a study's objective may have for this schema, "val_" ones only if validated. */
-int asy__metric_exists(const struct asy__schema *schema, const char *name, int validated);
+/* ASY_E_INVAL unless training on this data reports the metric, which may be a study's objective. */
+ASY_MUST_CHECK int asy__metric_check(const struct asy__data *data, const char *name,
+                                     struct asy_error *err);
 #endif

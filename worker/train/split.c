@@ -100,6 +100,15 @@ static void arrange(const uint8_t *part_of, size_t n, size_t *order, size_t *sta
     start[ASY__PARTS] = at;
 }
 
+static int too_few(size_t n, size_t n_classes, const char *what, struct asy_error *err)
+{
+    if (n_classes)
+        return asy_fail(err, ASY_E_INVAL, "split: %zu rows in %zu classes are too few to %s on; each "
+                        "class keeps a row to train on (stratify: false would not ask that)", n,
+                        n_classes, what);
+    return asy_fail(err, ASY_E_INVAL, "split: %zu rows are too few to %s on", n, what);
+}
+
 int asy__split(const struct asy__data_spec *spec, size_t n, const int32_t *label,
                size_t n_classes, size_t *order, size_t *start, struct asy_error *err)
 {
@@ -130,9 +139,9 @@ int asy__split(const struct asy__data_spec *spec, size_t n, const int32_t *label
     if (start[ASY__VALIDATION] == start[ASY__TRAIN])
         rc = asy_fail(err, ASY_E_INVAL, "split: no rows are left to train on, of %zu", n);
     else if (spec->validation > 0 && start[ASY__TEST] == start[ASY__VALIDATION])
-        rc = asy_fail(err, ASY_E_INVAL, "split: %zu rows are too few to validate on", n);
+        rc = too_few(n, by_label ? n_classes : 0, "validate", err);
     else if (spec->test > 0 && start[ASY__PARTS] == start[ASY__TEST])
-        rc = asy_fail(err, ASY_E_INVAL, "split: %zu rows are too few to test on", n);
+        rc = too_few(n, by_label ? n_classes : 0, "test", err);
 out:
     free(strata);
     free(by);

@@ -26,7 +26,7 @@ int asy__is_missing(const struct asy_csv_field *field)
                                          "nan",  "NAN",  "null", "NULL", "None" };
     struct asy_csv_field f = asy__field_trim(field);
 
-    if (f.len > 4)
+    if (f.len > 4 || (f.len && *f.text != '?' && *f.text != 'N' && *f.text != 'n'))
         return 0;
     for (size_t i = 0; i < ASY_ARRAY_LEN(words); i++)
         if (strlen(words[i]) == f.len && !memcmp(words[i], f.text, f.len))
@@ -37,17 +37,7 @@ int asy__is_missing(const struct asy_csv_field *field)
 int asy__field_number(const struct asy_csv_field *field, double *ret)
 {
     struct asy_csv_field f = asy__field_trim(field);
-    double value = 0;
-    size_t i = 0;
 
-    if (f.len && f.len <= 8) { /* small counts are most of all cells */
-        while (i < f.len && f.text[i] >= '0' && f.text[i] <= '9')
-            value = value * 10 + (f.text[i++] - '0');
-        if (i == f.len) {
-            *ret = value;
-            return 0;
-        }
-    }
     if (!f.len || f.len > 400 || asy_parse_f64(f.text, f.len, ret, NULL) < 0 || isnan(*ret))
         return -1;
     return 0;
@@ -85,22 +75,23 @@ static int survey_row(void *arg, uint64_t row, const struct asy_csv_field *field
                         (unsigned long long)row, n, survey->n_columns);
     for (size_t i = 0; i < n; i++) {
         struct asy__survey_column *column = &survey->columns[i];
+        struct asy_csv_field f;
         double value;
 
         if (asy__is_missing(&fields[i]))
             continue;
         if (asy__field_number(&fields[i], &value) == 0) {
             column->n_number++;
-            column->n_fraction += value != rint(value);
             continue;
         }
-        column->n_text++;
-        if (!column->first_again) {
-            struct asy_csv_field f = asy__field_trim(&fields[i]);
-
+        f = asy__field_trim(&fields[i]);
+        if (column->n_text++ == 0) {
+            column->text_row = row;
+            snprintf(column->text, sizeof column->text, "%.*s", (int)f.len, f.text);
+        }
+        if (!column->first_again)
             column->first_again = f.len == column->first_len &&
                                   !memcmp(f.text, column->first, f.len);
-        }
     }
     return 0;
 }
@@ -282,9 +273,38 @@ static int mark(struct asy__schema *schema, const struct asy_json *list, const c
     return 0;
 }
 
+static void count(const struct asy__survey_column *column, int has_header, uint64_t *ret_numbers,
+                  uint64_t *ret_texts)
+{
+    int counts = !has_header && !column->first_missing;
+
+    *ret_numbers = column->n_number + (uint64_t)(counts && column->first_number);
+    *ret_texts = column->n_text + (uint64_t)(counts && !column->first_number);
+}
+
+/* One mistyped number must not turn a column into as many categories as it has values. */
+static int refuse_mixed(const struct asy__survey_column *column, const struct asy__schema *schema,
+                        size_t i, struct asy_error *err)
+{
+    int in_first = !schema->has_header && !column->first_missing && !column->first_number;
+    uint64_t n_numbers, n_texts;
+
+    count(column, schema->has_header, &n_numbers, &n_texts);
+    if (!n_numbers || !n_texts)
+        return 0;
+    return asy_fail(err, ASY_E_FORMAT, "column %zu ('%.40s') mixes numbers (%llu) and texts (%llu, the "
+                    "first in row %llu: '%.20s'); if all are names, say %s", i + 1,
+                    schema->columns[i].name, (unsigned long long)n_numbers,
+                    (unsigned long long)n_texts,
+                    (unsigned long long)(in_first ? 1 : column->text_row),
+                    in_first ? column->first : column->text,
+                    i == schema->label ? "task: classification" : "so in data.categorical");
+}
+
 int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey *survey,
                      struct asy__schema *schema, struct asy_error *err)
 {
+    uint64_t n_numbers, n_texts;
     size_t used = 0;
     int rc;
 
@@ -295,10 +315,10 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
     if ((rc = name_columns(survey, schema, err)) < 0)
         return rc;
     for (size_t i = 0; i < schema->n_columns; i++) {
-        const struct asy__survey_column *seen = &survey->columns[i];
-        int first_text = !schema->has_header && !seen->first_number && !seen->first_missing;
-
-        schema->columns[i].kind = seen->n_text || first_text ? ASY__CATEGORY : ASY__NUMBER;
+        count(&survey->columns[i], schema->has_header, &n_numbers, &n_texts);
+        schema->columns[i].kind = !n_texts     ? ASY__NUMBER
+                                  : !n_numbers ? ASY__CATEGORY
+                                               : ASY__MIXED;
         asy__dict_init(&schema->columns[i].values, ASY__CATEGORIES_MAX);
     }
     asy__dict_init(&schema->classes, ASY__CLASSES_MAX);
@@ -307,8 +327,16 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
         (rc = mark(schema, spec->categorical, "categorical", ASY__CATEGORY, err)) < 0)
         return rc;
     for (size_t i = 0; i < schema->n_columns; i++) {
+        int undecided = schema->columns[i].kind == ASY__MIXED ||
+                        (i == schema->label && spec->task == ASY__TASK_AUTO);
+
+        if (undecided && (rc = refuse_mixed(&survey->columns[i], schema, i, err)) < 0)
+            return rc;
         used += schema->columns[i].kind == ASY__NUMBER || schema->columns[i].kind == ASY__CATEGORY;
     }
+    if (!used && schema->n_columns == 1)
+        return asy_fail(err, ASY_E_INVAL, "only one column was found; fields are separated by %s "
+                        "(format: csv or tsv)", spec->separator == '\t' ? "tabs" : "commas");
     if (!used)
         return asy_fail(err, ASY_E_INVAL, "no column is left to learn from");
     return 0;

@@ -135,22 +135,6 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     return 0;
 }
 
-static int check_objective(const struct asy__job *job, const struct asy__data *data,
-                           struct asy_error *err)
-{
-    int validated = data->start[ASY__TEST] > data->start[ASY__VALIDATION];
-
-    if (asy__metric_exists(&data->schema, job->metric, validated))
-        return 0;
-    return asy_fail(err, ASY_E_INVAL, "objective: '%.60s' is not reported; there are %s%s",
-                    job->metric,
-                    data->schema.classification ? "train_accuracy, train_loss"
-                                                : "train_loss, train_mae, train_r2",
-                    !validated                    ? " (the split leaves nothing to validate on)"
-                    : data->schema.classification ? ", val_accuracy, val_loss"
-                                                  : ", val_loss, val_mae, val_r2");
-}
-
 static int set_up(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__job *job = run->job;
@@ -165,7 +149,7 @@ static int set_up(struct asy__run *run, struct asy_error *err)
     run->batch = (size_t)job->hyper.batch_size < run->n_train ? (size_t)job->hyper.batch_size
                                                               : run->n_train;
     run->n_batches = (run->n_train + run->batch - 1) / run->batch;
-    if ((rc = check_objective(job, run->data, err)) < 0 ||
+    if ((rc = asy__metric_check(run->data, job->metric, err)) < 0 ||
         (rc = asy__mlp_plan(&run->mlp, schema->n_features, (size_t)job->hyper.hidden,
                             (size_t)job->hyper.layers,
                             schema->classification ? schema->classes.n : 1,

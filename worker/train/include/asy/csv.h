@@ -35,8 +35,8 @@ ASY_MUST_CHECK int asy_csv_feed(struct asy_csv *csv, const char *bytes, size_t n
 /* No more bytes: hands out a last row without a line end. */
 ASY_MUST_CHECK int asy_csv_finish(struct asy_csv *csv, struct asy_error *err);
 
-/* Reads the file at path through a parser, gunzipping it if it is a gzip file, at most max bytes of
- * text. ret_crc (NULL allowed): CRC-32 of the text. */
+/* Reads the file at path ("-": standard input, which must be a file, too) through a parser,
+ * gunzipping it if it is a gzip file, at most max bytes of text. ret_crc (NULL allowed): CRC-32 of the text. */
 ASY_MUST_CHECK int asy_csv_read_file(const char *path, char separator, uint64_t max,
                                      asy_csv_row_f row, void *arg, uint32_t *ret_crc,
                                      struct asy_error *err);

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`assay predict`: tables in any shape that the model can read, from files and standard input."""
+import csv
+import io
+import os
+import subprocess
+
+from harness import BIN, Home, equal, has, main
+
+HEADER = ["id", "x", "colour", "kind", "y"]
+STUDY = """
+assay: 1
+name: kinds
+run: {model: mlp, hidden: 8, layers: 1, length: {max: 40}}
+data: {file: train.csv, label: kind, exclude: [id], missing: %s, split: {validation: 0.2, test: %s}}
+objective: {metric: val_loss, goal: minimize}
+parameters: {lr: {min: 0.01, max: 0.1, scale: log}}
+search: {seed: 1}
+budget: {trials: 2}
+"""
+
+
+def rows(n):
+    """Two kinds that x tells apart."""
+    return [[i, round((i % 2) * 4 - 2 + (i * 7 % 10) / 10, 2), ("red", "blue")[i // 2 % 2],
+             ("low", "high, very")[i % 2], i % 5] for i in range(n)]
+
+
+def text(table):
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(table)
+    return out.getvalue()
+
+
+def trained(home, missing="error", test=0.2):
+    home.write("train.csv", text([HEADER] + rows(100)))
+    home.write("study.yaml", STUDY % (missing, test))
+    return home.run("run", "study.yaml")[0]
+
+
+def predict(home, table, name="new.csv"):
+    home.write(name, table)
+    return list(csv.reader(io.StringIO(home.run("predict", "kinds", name)[0])))
+
+
+def columns(table, *numbers):
+    return [[row[i] for i in numbers] for row in table]
+
+
+def tables_of_any_shape_give_the_same():
+    few = rows(6)
+    named = [HEADER] + few
+    with Home() as home:
+        trained(home)
+        os.remove(os.path.join(home.path, "train.csv"))  # the model needs it no more
+        want = predict(home, text(named))
+        equal("header", want[0], ["prediction", "high, very", "low"])
+        equal("predictions", [row[0] for row in want[1:]], [row[3] for row in few])
+        for name, table in {
+            "without the label": columns(named, 0, 1, 2, 4),
+            "only what is needed": columns(named, 1, 2, 4),
+            "another order": columns(named, 4, 2, 3, 1, 0),
+            "a column more": [row + ["more"] for row in named],
+            "no header": few,
+            "no header, no label": columns(few, 0, 1, 2, 4),
+            "unknown labels": [HEADER] + [row[:3] + ["?", row[4]] for row in few],
+        }.items():
+            equal(name, predict(home, text(table)), want)
+        table = text(named)
+        for name, stdin in ("a pipe", subprocess.PIPE), ("a file", open(f"{home.path}/new.csv", "w+")):
+            if stdin != subprocess.PIPE:
+                stdin.write(table)
+                stdin.flush()
+            ran = subprocess.run([os.path.join(BIN, "assay"), "predict", "kinds", "-"], env=home.env,
+                                 capture_output=True, text=True, check=True,
+                                 **({"input": table} if stdin == subprocess.PIPE
+                                    else {"stdin": stdin}))
+            equal(name, list(csv.reader(io.StringIO(ran.stdout))), want)
+        unseen = predict(home, text([HEADER] + [row[:2] + ["green"] + row[3:] for row in few]))
+        equal("a category never seen", [row[0] for row in unseen[1:]], [row[3] for row in few])
+
+
+def tables_that_do_not_fit_are_refused():
+    named = [HEADER] + rows(3)
+    with Home() as home:
+        trained(home)
+        for name, table, says in (
+            ("empty", "", "has no rows"),
+            ("header alone", text([HEADER]), "no rows below the header"),
+            ("a column is missing", text(columns(named, 0, 2, 3, 4)), "no column 'x'"),
+            ("too few columns", text(columns(named[1:], 0, 1)), "trained on 5 with the label"),
+            ("no number", text([HEADER, [1, "red", "red", "low", 2]]), "row 2, column 2 ('x')"),
+            ("a gap", text([HEADER, [1, "", "red", "low", 2]]), "row 2, column 2 ('x'): a value is"),
+            ("ragged", text(named + [[1, 2]]), "row 5 has 2 fields"),
+        ):
+            home.write("new.csv", table)
+            has(name, home.run("predict", "kinds", "new.csv", code=1)[1], says)
+        has("no file", home.run("predict", "kinds", "nowhere.csv", code=1)[1], "nowhere.csv")
+        has("no study", home.run("predict", "sorts", "new.csv", code=1)[1], "no study 'sorts'")
+
+
+def gaps_are_filled_as_in_training():
+    with Home() as home:
+        trained(home, missing="mean")
+        got = predict(home, text([HEADER] + [[1, "", "red", "low", 2]]))
+        equal("a row", len(got), 2)
+
+
+def a_study_without_a_test_part_ends_well():
+    with Home() as home:
+        out = trained(home, test=0)
+        has("model", out, "model ")
+        if "test_" in out:
+            raise AssertionError(out)
+
+
+main(tables_of_any_shape_give_the_same, tables_that_do_not_fit_are_refused,
+     gaps_are_filled_as_in_training, a_study_without_a_test_part_ends_well)
