@@ -64,6 +64,7 @@ struct asy__trial {
     unsigned noted : 1;            /* soft: stands in its study's notes, untold */
     enum asy_outcome_state heard;  /* what the sampler last heard of it, ... */
     char *text;
+    char *params;                  /* soft: as JSON, from its making to its first lease; NULL: none */
     struct asy__checkpoint *checkpoints; /* acknowledged, oldest first */
     size_t n_checkpoints;
     struct asy__fenced *fenced;

@@ -169,10 +169,17 @@ static const char *spec_for(struct asy_core *core, struct asy__worker *w,
     return s->spec_text;
 }
 
-static const char *params_of(struct asy_core *core, const struct asy__trial *t)
+static const char *params_of(struct asy_core *core, struct asy__trial *t)
 {
     struct asy_jsonw w;
+    const char *text;
 
+    if (t->params) {
+        text = asy__dup(core, t->params);
+        free(t->params);
+        t->params = NULL;
+        return text;
+    }
     asy_buf_clear(&core->scratch);
     asy_jsonw_init(&w, &core->scratch, 0);
     asy_space_write(t->study->spec->space, t->x, &w, NULL);

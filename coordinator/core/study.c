@@ -534,6 +534,8 @@ static void created(struct asy_core *core, struct asy__study *s, const struct as
     ev.trial_created.source = s->n_trials < s->spec->n_enqueue
                                   ? "enqueued" : asy__dup(core, input->asked.source);
     asy__emit(core, &ev);
+    if (!core->rc) /* its lease wants them soon; without memory they are written again */
+        s->trials[ev.trial]->params = strdup(ev.trial_created.params);
 }
 
 static void sampler_failed(struct asy_core *core, struct asy__study *s, const char *text)

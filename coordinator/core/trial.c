@@ -105,6 +105,7 @@ void asy__trial_destroy(struct asy__trial *t)
     free(t->fenced);
     free(t->hist);
     free(t->text);
+    free(t->params);
     free(t);
 }
 

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * compute.c - see compute.h. Studies are few, so they stand in a list. */
+ * compute.c - see compute.h. Studies are few, so they stand in a list.
+ *
+ * A cheap sampler answers in a fraction of the time that it takes to wake a thread. So jobs come in
+ * bundles, one for each round of the loop, and answers go in bundles of at most BUNDLE_NS of work. */
 #include "compute.h"
 #include <stdlib.h>
 #include <string.h>
+#include <asy/clock.h>
+
+#define BUNDLE_NS 200000
 
 struct job {
     struct asy__letter letter;
@@ -20,6 +26,8 @@ struct asy__compute {
     pthread_t thread;
     struct asy__mail mail, *answers;
     struct asy__letter stop;
+    struct asy__bundle jobs;    /* the loop's: not sent yet */
+    struct asy__bundle done;    /* the thread's: answers not sent yet */
     struct search *searches;
 };
 
@@ -84,7 +92,7 @@ static void ask(struct asy__compute *compute, const struct job *job)
     answer->input.asked.text = answer->text;
     answer->input.asked.needs_history =
         search && search->sampler ? asy_sampler_needs_history(search->sampler) : 1;
-    asy__mail_put(compute->answers, &answer->letter);
+    asy__bundle_add(&compute->done, &answer->letter);
 }
 
 static void tell(struct asy__compute *compute, const struct job *job)
@@ -123,7 +131,7 @@ static void forget(struct asy__compute *compute, const struct job *job)
     drop(compute, job->effect.study);
     answer->input.type = ASY_IN_FORGOTTEN;
     answer->input.forgotten.study = job->effect.study;
-    asy__mail_put(compute->answers, &answer->letter);
+    asy__bundle_add(&compute->done, &answer->letter);
 }
 
 static void work(struct asy__compute *compute, const struct job *job)
@@ -144,6 +152,31 @@ static void work(struct asy__compute *compute, const struct job *job)
     }
 }
 
+/* Returns whether the end was among them. */
+static int work_all(struct asy__compute *compute, struct asy__letter *letter)
+{
+    int64_t sent_ns = asy_clock_ns();
+    int stopped = 0;
+
+    while (letter) {
+        struct asy__letter *next = letter->next;
+
+        if (letter == &compute->stop) {
+            stopped = 1;
+        } else {
+            if (!stopped)
+                work(compute, (struct job *)letter);
+            free(letter);
+        }
+        letter = next;
+        if (!letter || asy_clock_ns() - sent_ns >= BUNDLE_NS) {
+            asy__mail_put_all(compute->answers, &compute->done);
+            sent_ns = asy_clock_ns();
+        }
+    }
+    return stopped;
+}
+
 static void *compute_main(void *arg)
 {
     struct asy__compute *compute = arg;
@@ -154,18 +187,7 @@ static void *compute_main(void *arg)
 
         if (!letter)
             asy__mail_wait(&compute->mail, -1);
-        while (letter) {
-            struct asy__letter *next = letter->next;
-
-            if (letter == &compute->stop) {
-                stopped = 1;
-            } else {
-                if (!stopped)
-                    work(compute, (struct job *)letter);
-                free(letter);
-            }
-            letter = next;
-        }
+        stopped = work_all(compute, letter);
     }
     while (compute->searches)
         drop(compute, compute->searches->study);
@@ -198,7 +220,8 @@ void asy__compute_destroy(struct asy__compute *compute)
 {
     if (!compute)
         return;
-    asy__mail_put(&compute->mail, &compute->stop);
+    asy__bundle_add(&compute->jobs, &compute->stop);
+    asy__compute_send(compute);
     pthread_join(compute->thread, NULL);
     asy__mail_fini(&compute->mail);
     free(compute);
@@ -225,6 +248,11 @@ int asy__compute_put(struct asy__compute *compute, const struct asy_effect *effe
             job->effect.tell.values =
                 memcpy(values, effect->tell.values, effect->n_values * sizeof *values);
     }
-    asy__mail_put(&compute->mail, &job->letter);
+    asy__bundle_add(&compute->jobs, &job->letter);
     return 0;
+}
+
+void asy__compute_send(struct asy__compute *compute)
+{
+    asy__mail_put_all(&compute->mail, &compute->jobs);
 }

@@ -36,19 +36,41 @@ void asy__mail_nudge(struct asy__mail *mail)
 
 void asy__mail_put(struct asy__mail *mail, struct asy__letter *letter)
 {
+    struct asy__bundle bundle = { 0 };
+
+    asy__bundle_add(&bundle, letter);
+    asy__mail_put_all(mail, &bundle);
+}
+
+void asy__bundle_add(struct asy__bundle *bundle, struct asy__letter *letter)
+{
+    letter->next = NULL;
+    if (bundle->last)
+        bundle->last->next = letter;
+    else
+        bundle->first = letter;
+    bundle->last = letter;
+}
+
+void asy__mail_put_all(struct asy__mail *mail, struct asy__bundle *bundle)
+{
+    uint64_t one = 1;
     int was_empty;
 
-    letter->next = NULL;
+    if (!bundle->first)
+        return;
     pthread_mutex_lock(&mail->lock);
     was_empty = !mail->first;
     if (mail->last)
-        mail->last->next = letter;
+        mail->last->next = bundle->first;
     else
-        mail->first = letter;
-    mail->last = letter;
+        mail->first = bundle->first;
+    mail->last = bundle->last;
     pthread_mutex_unlock(&mail->lock);
+    *bundle = (struct asy__bundle){ 0 };
+    /* An eventfd that counts to its limit is readable all the same. */
     if (was_empty)
-        asy__mail_nudge(mail);
+        ASY_IGNORE(write(mail->fd, &one, sizeof one) < 0);
 }
 
 struct asy__letter *asy__mail_take(struct asy__mail *mail)

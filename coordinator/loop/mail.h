@@ -19,6 +19,14 @@ struct asy__mail {
 ASY_MUST_CHECK int asy__mail_init(struct asy__mail *mail, struct asy_error *err);
 void asy__mail_fini(struct asy__mail *mail); /* letters must have been taken */
 void asy__mail_put(struct asy__mail *mail, struct asy__letter *letter);
+
+/* Letters that go out together, so that the receiver wakes once. One owner. */
+struct asy__bundle {
+    struct asy__letter *first, *last;
+};
+void asy__bundle_add(struct asy__bundle *bundle, struct asy__letter *letter);
+/* Puts them all, in order; the bundle is empty afterwards. */
+void asy__mail_put_all(struct asy__mail *mail, struct asy__bundle *bundle);
 /* All that waits, oldest first; NULL: none. */
 struct asy__letter *asy__mail_take(struct asy__mail *mail);
 /* Ends a wait though nothing is there. */

@@ -2,6 +2,7 @@
  * assay-coordinator: parses its options, opens the log, runs the service. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 #include <asy/study.h>
 #include <asy/version.h>
 #include <asy/yaml.h>
+
+#define KEPT_BYTES (16 << 20)
 
 static const char usage[] =
     "usage: assay-coordinator [--home DIR] [--log FILE] [--keep] [--SETTING VALUE]...\n"
@@ -145,6 +148,14 @@ static int probe(int argc, char **argv)
     return status;
 }
 
+/* Commits are built by one thread and freed by another; giving their memory back to the system each
+ * time costs more than to keep it. */
+static void keep_memory(void)
+{
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = { 0 };
@@ -154,6 +165,7 @@ int main(int argc, char **argv)
     struct asy_error err = ASY_ERROR_INIT;
     int status = 1;
 
+    keep_memory();
     if (argc == 2 && !strcmp(argv[1], "--help")) {
         fputs(usage, stdout);
         return 0;

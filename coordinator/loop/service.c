@@ -285,6 +285,7 @@ static int flush(struct asy_service *service, struct asy_error *err)
         service->n_gone = 0;
         seal(service);
     } while (rc);
+    asy__compute_send(service->compute);
     return 0;
 }
 
