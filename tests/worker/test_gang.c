@@ -20,7 +20,7 @@ static const char trainer[] =
     "import json, os, socket, sys, time\n"
     "if sys.argv[1:] == ['--probe']:\n"
     "    print(json.dumps({'selftest': os.environ.get('TEST_SELFTEST', 'ok'), 'gflops': 1.5,\n"
-    "                      'versions': {'blas': 'x'}})); sys.exit(0)\n"
+    "                      'bandwidth_gb_s': 9.25, 'versions': {'blas': 'x'}})); sys.exit(0)\n"
     "assert os.environ['OPENBLAS_NUM_THREADS'] == '1'\n"
     "s = socket.socket(socket.AF_UNIX); s.connect(os.environ['ASSAY_SOCKET'])\n"
     "f = s.makefile('rwb')\n"
@@ -112,6 +112,9 @@ static void a_warm_trainer_takes_the_next_trial(void)
         T_HAS("model", end->ended.model_path, "/artifacts/");
         T_EQ("model", access(end->ended.model_path, R_OK), 0);
         T_EQ("model", end->ended.model_bytes, 7);
+        r = coord_report(&c, trial, ASY_EV_STARTED, 0);
+        T_HAS("how fast", r->event.started.hardware, "\"gflops\":1.5,\"bandwidth_gb_s\":9.25}");
+        T_HAS("on what", r->event.started.hardware, "\"caches\":{\"l1\":");
         r = coord_report(&c, trial, ASY_EV_REPORT, 3);
         pids[trial] = metric(r, "pid");
         T_NEAR("moved to the lease's core", metric(r, "cpu"), core, 0);

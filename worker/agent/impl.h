@@ -356,6 +356,7 @@ struct asy__programs {
     char launcher[128];            /* "mpirun (Open MPI) 4.1.4" */
     char *probe;                   /* JSON of assay-trainer --probe, or NULL */
     char *kernels;                 /* JSON of its versions, or NULL */
+    double gflops, bandwidth_gb_s; /* of one core, as the probe measured them; 0: not measured */
     char fit[240];                 /* "" or why this node is out of service */
     char trainer_note[240];        /* "" or why native models cannot run here */
 };

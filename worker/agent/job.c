@@ -277,8 +277,10 @@ int64_t asy__job_timers(struct asy__job *job, int64_t now_ms)
 
 /* ---- the start ------------------------------------------------------------------------------- */
 
+/* What a run is to be known by when its times are looked at later: where, on what, how fast. */
 static void write_place(const struct asy__job *job, struct asy_buf *buf)
 {
+    const struct asy__programs *programs = &job->agent->programs;
     const struct asy_node *node = job->agent->node;
     struct asy_jsonw w;
 
@@ -299,6 +301,12 @@ static void write_place(const struct asy__job *job, struct asy_buf *buf)
             }
     asy_jsonw_close(&w, ']');
     asy_jsonw_u64(&w, "ranks", job->ranks);
+    asy_node_write_caches(node, &w);
+    asy_jsonw_u64(&w, "memory", node->memory);
+    if (programs->gflops > 0)
+        asy_jsonw_f64(&w, "gflops", programs->gflops);
+    if (programs->bandwidth_gb_s > 0)
+        asy_jsonw_f64(&w, "bandwidth_gb_s", programs->bandwidth_gb_s);
     asy_jsonw_close(&w, '}');
 }
 

@@ -225,6 +225,15 @@ void asy_node_destroy(struct asy_node *node)
     free(node);
 }
 
+void asy_node_write_caches(const struct asy_node *node, struct asy_jsonw *w)
+{
+    asy_jsonw_open(w, "caches", '{');
+    asy_jsonw_u64(w, "l1", node->l1);
+    asy_jsonw_u64(w, "l2", node->l2);
+    asy_jsonw_u64(w, "l3", node->l3);
+    asy_jsonw_close(w, '}');
+}
+
 void asy_node_write(const struct asy_node *node, struct asy_jsonw *w)
 {
     asy_jsonw_str(w, "host", node->host);
@@ -234,11 +243,7 @@ void asy_node_write(const struct asy_node *node, struct asy_jsonw *w)
     asy_jsonw_u64(w, "threads", node->n_threads);
     asy_jsonw_u64(w, "cores", node->n_cores);
     asy_jsonw_u64(w, "numa", node->n_numa);
-    asy_jsonw_open(w, "caches", '{');
-    asy_jsonw_u64(w, "l1", node->l1);
-    asy_jsonw_u64(w, "l2", node->l2);
-    asy_jsonw_u64(w, "l3", node->l3);
-    asy_jsonw_close(w, '}');
+    asy_node_write_caches(node, w);
     asy_jsonw_u64(w, "memory", node->memory);
     asy_jsonw_u64(w, "memory_total", node->memory_total);
     if (node->quota > 0)

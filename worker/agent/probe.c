@@ -117,6 +117,8 @@ static void judge_probe(struct asy__programs *programs, struct asy_buf *out)
     if (strcmp(selftest, "ok"))
         snprintf(programs->fit, sizeof programs->fit, "self-test failed: %.200s", selftest);
     programs->kernels = versions_of(root);
+    programs->gflops = asy_json_f64(asy_json_get(root, "gflops"), 0);
+    programs->bandwidth_gb_s = asy_json_f64(asy_json_get(root, "bandwidth_gb_s"), 0);
     while (out->len && strchr("\r\n ", out->data[out->len - 1]))
         out->len--;
     out->data[out->len] = '\0';

@@ -41,6 +41,8 @@ ASY_MUST_CHECK int asy_node_create(const struct asy_node_options *options,
 void asy_node_destroy(struct asy_node *node);
 /* Members host, model, sockets, cores, … of an open object. */
 void asy_node_write(const struct asy_node *node, struct asy_jsonw *w);
+/* Of these, "caches" alone: bytes of l1, l2, l3 (0: none). */
+void asy_node_write_caches(const struct asy_node *node, struct asy_jsonw *w);
 /* As loaded: "2.9.0". Main thread only. */
 const char *asy_node_hwloc_version(void);
 /* The least CPU quota (CPUs; 0: none) and memory limit (bytes; 0: none) on the way from the cgroup
