@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * doctor.c - `assay doctor`: looks at this machine and this home, says for each check what is so and
- * what to do about it. The command line links none of the libraries in question: the coordinator,
- * the worker and the trainer are asked (--version, --probe) and answer for theirs.
+ * doctor.c - `assay doctor`: looks at this machine and this home, says for each check what is so
+ * and what to do about it. The command line links none of the libraries in question: the
+ * coordinator, the worker and the trainer are asked (--version, --probe) and answer for theirs.
  *
  * It starts no coordinator, makes no key and leaves no file: it works while a coordinator runs,
  * before there ever was one, and on a full disk. */
@@ -29,26 +29,26 @@ static const struct check {
     asy__check_f run;
     unsigned needs;
 } checks[] = {
-    { "programs", "the programs of this installation are there and may be run",
-      asy__check_programs, PROGRAMS },
-    { "libraries", "each program starts: its shared libraries are found",
-      asy__check_libraries, PROGRAMS },
+    { "programs", "the programs of this installation are there and may be run", asy__check_programs,
+      PROGRAMS },
+    { "libraries", "each program starts: its shared libraries are found", asy__check_libraries,
+      PROGRAMS },
     { "versions", "all programs are of one version and commit", asy__check_versions, PROGRAMS },
-    { "mpi", "mpirun starts two ranks as this user, and their sum is right",
-      asy__check_mpi, WORKER },
+    { "mpi", "mpirun starts two ranks as this user, and their sum is right", asy__check_mpi,
+      WORKER },
     { "blas", "matrix products are right", asy__check_blas, TRAINER },
-    { "speed", "matrix products and memory are as fast as such a core should be",
-      asy__check_speed, TRAINER },
+    { "speed", "matrix products and memory are as fast as such a core should be", asy__check_speed,
+      TRAINER },
     { "cores", "the cores that trials may use", asy__check_cores, WORKER },
     { "cpu-quota", "no cgroup holds back CPU time", asy__check_cpu_quota, WORKER },
     { "memory", "the memory that trials may use", asy__check_memory, WORKER },
-    { "cgroup", "cgroups are delegated: trials can be limited and ended whole",
-      asy__check_cgroup, WORKER },
+    { "cgroup", "cgroups are delegated: trials can be limited and ended whole", asy__check_cgroup,
+      WORKER },
     { "kernel", "the kernel has what Assay calls", asy__check_kernel, 0 },
     { "clock", "the clock is neither behind this build nor behind the home's files",
       asy__check_clock, 0 },
-    { "sockets", "programs of trials can reach their worker over a Unix socket",
-      asy__check_sockets, WORKER },
+    { "sockets", "programs of trials can reach their worker over a Unix socket", asy__check_sockets,
+      WORKER },
     { "shm", "/dev/shm has room for what ranks hand each other", asy__check_shm, WORKER },
     { "tmpdir", "temporary files can be made", asy__check_tmpdir, 0 },
     { "open-files", "enough files may be open at once", asy__check_open_files, 0 },
@@ -67,8 +67,8 @@ static const struct check {
     { "discovery", "the file that leads to the coordinator is whole and of a living one",
       asy__check_discovery, 0 },
     { "coordinator", "the coordinator answers and is of this version", asy__check_coordinator, 0 },
-    { "store", "the store can be read, and nobody holds it who should not",
-      asy__check_store, COORDINATOR },
+    { "store", "the store can be read, and nobody holds it who should not", asy__check_store,
+      COORDINATOR },
     { "port", "the coordinator's port is free, or its own", asy__check_port, COORDINATOR },
     { "leftovers", "nothing is left of workers that are gone", asy__check_leftovers, 0 },
 };
@@ -144,8 +144,7 @@ static void probe(const struct asy__machine *machine, const char *name, const ch
     }
 }
 
-static void gather(const struct asy__options *options, unsigned needs,
-                   struct asy__machine *machine)
+static void gather(const struct asy__options *options, unsigned needs, struct asy__machine *machine)
 {
     const char *const alone[] = { "--probe", NULL };
     const char *const with_home[] = { "--probe", "--home", options->home, NULL };
@@ -162,8 +161,8 @@ static void gather(const struct asy__options *options, unsigned needs,
     if ((needs & TRAINER) == TRAINER)
         probe(machine, "assay-trainer", alone, &machine->trainer);
     snprintf(path, sizeof path, "%s/coordinator.json", machine->home);
-    machine->discovery_code = asy_discovery_read(path, &machine->discovery,
-                                                 &machine->discovery_why);
+    machine->discovery_code =
+        asy_discovery_read(path, &machine->discovery, &machine->discovery_why);
     machine->discovery_stale =
         machine->discovery_code == 0 && asy_discovery_stale(&machine->discovery);
 }
@@ -284,8 +283,8 @@ static int choose(const struct asy__options *options, char named[ASY_ARRAY_LEN(c
             named[i] = 1;
             continue;
         }
-        near = asy_nearest(options->words[k], strlen(options->words[k]), names,
-                           ASY_ARRAY_LEN(names));
+        near =
+            asy_nearest(options->words[k], strlen(options->words[k]), names, ASY_ARRAY_LEN(names));
         return asy_fail(err, ASY_E_INVAL, "no check '%s'%s%s%s; see assay doctor --list",
                         options->words[k], near ? "; did you mean '" : "", near ? near : "",
                         near ? "'?" : "");

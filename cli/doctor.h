@@ -30,13 +30,13 @@ struct asy__probe {
 struct asy__machine {
     const char *home;
     int home_exists;
-    char ground[4096];     /* home, or the nearest folder above it that exists */
+    char ground[4096]; /* home, or the nearest folder above it that exists */
     struct asy__program programs[ASY__PROGRAMS];
     struct asy__probe coordinator, worker, trainer;
     struct asy_discovery discovery; /* if discovery_code is 0 */
     int discovery_code;             /* of reading it */
     struct asy_error discovery_why;
-    int discovery_stale;            /* its process certainly does not live any more */
+    int discovery_stale; /* its process certainly does not live any more */
 };
 /* The probe's object; NULL after saying that this check could not be made, and why. */
 const struct asy_json *asy__probed(const struct asy__probe *probe, const char *program,

@@ -34,12 +34,16 @@ static void check_existing(const char *home, struct asy__finding *finding)
     } else if (st.st_uid != geteuid()) {
         asy__broken(finding, "'%s' belongs to user %u, not to %u: keys in it are refused", home,
                     (unsigned)st.st_uid, (unsigned)geteuid());
-        asy__remedy(finding, "choose one of your own (export ASSAY_HOME=DIR), or as root: chown -R "
-                    "%u %s", (unsigned)geteuid(), home);
+        asy__remedy(finding,
+                    "choose one of your own (export ASSAY_HOME=DIR), or as root: chown -R "
+                    "%u %s",
+                    (unsigned)geteuid(), home);
     } else if (access(home, R_OK | W_OK | X_OK) < 0) {
         asy__broken(finding, "cannot read, write and enter '%s': %s", home, strerror(errno));
-        asy__remedy(finding, errno == EROFS ? "mount the disk for writing: mount -o remount,rw %s"
-                                            : "chmod u+rwx %s", home);
+        asy__remedy(finding,
+                    errno == EROFS ? "mount the disk for writing: mount -o remount,rw %s"
+                                   : "chmod u+rwx %s",
+                    home);
     } else if (st.st_mode & 022) {
         asy__broken(finding, "others may change files in '%s' (mode %04o)", home,
                     (unsigned)st.st_mode & 07777);
@@ -116,8 +120,10 @@ void asy__check_space(const struct asy__machine *machine, struct asy__finding *f
     if (finding->verdict == ASY__OK)
         asy__ok(finding, "%.1f GiB free", free_bytes / GIB);
     else
-        asy__remedy(finding, "make room (df -h %s; du -xsh %s/*), or take another disk: export "
-                    "ASSAY_HOME=DIR", machine->ground, machine->home);
+        asy__remedy(finding,
+                    "make room (df -h %s; du -xsh %s/*), or take another disk: export "
+                    "ASSAY_HOME=DIR",
+                    machine->ground, machine->home);
 }
 
 /* ---- the disk ------------------------------------------------------------------------------ */
@@ -137,9 +143,12 @@ void asy__check_file_system(const struct asy__machine *machine, struct asy__find
         asy__warn(finding, "%s: all that is stored is gone when this machine restarts", kind);
         asy__remedy(finding, "take a folder on a disk: export ASSAY_HOME=DIR");
     } else if (asy_json_bool(asy_json_get(store, "network"), 0)) {
-        asy__warn(finding, "%s, which several hosts may share: the store has one connection and a "
-                  "rollback journal there, so commits and answers take longer", kind);
-        asy__remedy(finding, "take a folder on a local disk: export ASSAY_HOME=/var/tmp/assay-$USER");
+        asy__warn(finding,
+                  "%s, which several hosts may share: the store has one connection and a "
+                  "rollback journal there, so commits and answers take longer",
+                  kind);
+        asy__remedy(finding,
+                    "take a folder on a local disk: export ASSAY_HOME=/var/tmp/assay-$USER");
     } else {
         asy__ok(finding, "%s", kind);
     }
@@ -211,8 +220,9 @@ void asy__check_commit_time(const struct asy__machine *machine, struct asy__find
 
     if (n < 0) {
         asy__broken(finding, "%s", err.text);
-        asy__remedy(finding, n == ASY_E_NOSPACE ? "make room: df -h %s; df -i %s"
-                                                : "see that it can be written: ls -ld %s; df %s",
+        asy__remedy(finding,
+                    n == ASY_E_NOSPACE ? "make room: df -h %s; df -i %s"
+                                       : "see that it can be written: ls -ld %s; df %s",
                     machine->ground, machine->ground);
         return;
     }
@@ -223,8 +233,10 @@ void asy__check_commit_time(const struct asy__machine *machine, struct asy__find
                   p50 / 1000, p99 / 1000);
         asy__remedy(finding, "take a local disk: export ASSAY_HOME=DIR");
     } else if (p50 < NO_DISK_US) {
-        asy__warn(finding, "p50 %.1f us: no disk is that fast, so what is called durable would not "
-                  "survive a power cut", p50);
+        asy__warn(finding,
+                  "p50 %.1f us: no disk is that fast, so what is called durable would not "
+                  "survive a power cut",
+                  p50);
         asy__remedy(finding, "take a folder on a disk that syncs (no tmpfs, no libeatmydata, no "
                              "cache=unsafe): export ASSAY_HOME=DIR");
     } else {
@@ -238,8 +250,10 @@ void asy__check_noexec(const struct asy__machine *machine, struct asy__finding *
     struct statvfs fs;
 
     if (statvfs(machine->ground, &fs) == 0 && (fs.f_flag & ST_NOEXEC)) {
-        asy__warn(finding, "the disk of '%s' is mounted noexec: programs that a study brings along "
-                  "(run.files) cannot be run there", machine->ground);
+        asy__warn(finding,
+                  "the disk of '%s' is mounted noexec: programs that a study brings along "
+                  "(run.files) cannot be run there",
+                  machine->ground);
         asy__remedy(finding, "mount -o remount,exec MOUNTPOINT, or take another disk: export "
                              "ASSAY_HOME=DIR, or begin the command with its interpreter");
     } else if (fs.f_flag & ST_RDONLY) {
@@ -268,8 +282,10 @@ static void check_pair(const char *path, int *n, struct asy__finding *finding)
     }
     asy__broken(finding, "%s", err.text);
     if (rc == ASY_E_CORRUPT)
-        asy__remedy(finding, "take it from a backup, or let a new one be made (workers elsewhere "
-                    "must then be enrolled again): mv %s %s.bad", path, path);
+        asy__remedy(finding,
+                    "take it from a backup, or let a new one be made (workers elsewhere "
+                    "must then be enrolled again): mv %s %s.bad",
+                    path, path);
     else
         asy__remedy(finding, "chmod 600 %s; chown %u %s", path, (unsigned)geteuid(), path);
 }
@@ -320,8 +336,10 @@ void asy__check_config(const struct asy__machine *machine, struct asy__finding *
     snprintf(path, sizeof path, "%s/config.yaml", machine->home);
     if (asy_settings_load(path, &settings, &err) < 0 || asy_settings_check(settings, &err) < 0) {
         asy__broken(finding, "%s", err.text);
-        asy__remedy(finding, "mend '%s' or the variable; all keys and their values: assay config "
-                    "show", path);
+        asy__remedy(finding,
+                    "mend '%s' or the variable; all keys and their values: assay config "
+                    "show",
+                    path);
     } else {
         asy__ok(finding, access(path, F_OK) < 0 ? "no config.yaml, defaults hold" : "valid");
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * doctor_machine.c - checks of the machine: cores, memory, cgroups, kernel, clock, temporary files. */
+ * doctor_machine.c - checks of the machine: cores, memory, cgroups, kernel, clock, temporary files.
+ */
 #include "doctor.h"
 #include <dirent.h>
 #include <errno.h>
@@ -43,7 +44,8 @@ void asy__check_cores(const struct asy__machine *machine, struct asy__finding *f
     if (allowed < online) {
         asy__warn(finding, "%" PRId64 " cores for trials: this process may use %d of %ld CPUs (%s)",
                   cores, allowed, online, model);
-        asy__remedy(finding, "if that is not meant: start it outside taskset, or with more CPUs "
+        asy__remedy(finding,
+                    "if that is not meant: start it outside taskset, or with more CPUs "
                     "(taskset -pc 0-%ld $$; docker run --cpuset-cpus; #SBATCH --cpus-per-task)",
                     online - 1);
     } else {
@@ -60,10 +62,12 @@ void asy__check_cpu_quota(const struct asy__machine *machine, struct asy__findin
     if (!root)
         return;
     if (quota > 0) {
-        asy__warn(finding, "a cgroup grants the time of %.2f CPUs; no more trials of one core are "
-                  "run at once", quota);
+        asy__warn(finding,
+                  "a cgroup grants the time of %.2f CPUs; no more trials of one core are "
+                  "run at once",
+                  quota);
         asy__remedy(finding, "if that is not meant: raise it (docker run --cpus; systemctl "
-                    "set-property UNIT CPUQuota=; resources.limits.cpu)");
+                             "set-property UNIT CPUQuota=; resources.limits.cpu)");
     } else {
         asy__ok(finding, "none");
     }
@@ -102,14 +106,16 @@ void asy__check_memory(const struct asy__machine *machine, struct asy__finding *
     available = meminfo(text, "MemAvailable:");
     free(text);
     if (seen < 0.9 * total) {
-        asy__warn(finding, "the NUMA nodes of this machine show %.1f GiB, the kernel has %.1f: "
-                  "trials get %.1f GiB at most", seen / GIB, total / GIB, offered / GIB);
+        asy__warn(finding,
+                  "the NUMA nodes of this machine show %.1f GiB, the kernel has %.1f: "
+                  "trials get %.1f GiB at most",
+                  seen / GIB, total / GIB, offered / GIB);
         asy__remedy(finding, "assay-worker --memory %.0fGiB", total * 0.9 / GIB);
     } else if (offered < 0.8 * seen) {
         asy__warn(finding, "a cgroup limits memory: trials get %.1f GiB of %.1f", offered / GIB,
                   total / GIB);
         asy__remedy(finding, "if that is not meant: raise it (docker run --memory; systemctl "
-                    "set-property UNIT MemoryMax=; #SBATCH --mem)");
+                             "set-property UNIT MemoryMax=; #SBATCH --mem)");
     }
     if (available < 512 * MIB) {
         asy__warn(finding, "only %.0f MiB are free now", available / MIB);
@@ -192,8 +198,10 @@ void asy__check_kernel(const struct asy__machine *machine, struct asy__finding *
         const char *name;
         int (*has)(void);
     } features[] = {
-        { "pidfd_open", has_pidfd },     { "signalfd", has_signalfd },
-        { "child subreapers", has_subreaper }, { "OFD locks", has_ofd_locks },
+        { "pidfd_open", has_pidfd },
+        { "signalfd", has_signalfd },
+        { "child subreapers", has_subreaper },
+        { "OFD locks", has_ofd_locks },
         { "statx", has_statx },
     };
     struct utsname name = { .sysname = "" };
@@ -212,7 +220,7 @@ void asy__check_kernel(const struct asy__machine *machine, struct asy__finding *
 
 /* ---- clock --------------------------------------------------------------------------------- */
 
-#define SKEW_S 60     /* clocks of file servers differ by less */
+#define SKEW_S 60 /* clocks of file servers differ by less */
 #define FAR_S 3600
 #define ENTRIES_MAX 20000
 
@@ -228,8 +236,8 @@ static void newest_in(const char *home, const char *name, int64_t *newest_s, cha
     snprintf(path, sizeof path, "%s/%s", home, name);
     dir = opendir(path);
     while (dir && n++ < ENTRIES_MAX && (entry = readdir(dir)))
-        if (strcmp(entry->d_name, "..") && fstatat(dirfd(dir), entry->d_name, &st,
-                                                   AT_SYMLINK_NOFOLLOW) == 0 &&
+        if (strcmp(entry->d_name, "..") &&
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             st.st_mtim.tv_sec > *newest_s) {
             *newest_s = st.st_mtim.tv_sec;
             snprintf(file, 512, "%s%s%s", name, *name ? "/" : "", entry->d_name);
@@ -339,15 +347,19 @@ void asy__check_tmpdir(const struct asy__machine *machine, struct asy__finding *
     snprintf(path, sizeof path, "%s/assay-doctor-XXXXXX", dir);
     if ((fd = mkostemp(path, O_CLOEXEC)) < 0) {
         asy__broken(finding, "cannot make a file in '%s': %s", dir, strerror(errno));
-        asy__remedy(finding, tmpdir && *tmpdir ? "unset TMPDIR, or make that folder: mkdir -p %s"
-                                               : "chmod 1777 %s; df -h /tmp", dir);
+        asy__remedy(finding,
+                    tmpdir && *tmpdir ? "unset TMPDIR, or make that folder: mkdir -p %s"
+                                      : "chmod 1777 %s; df -h /tmp",
+                    dir);
         return;
     }
     close(fd);
     unlink(path);
     if (strlen(dir) + MPI_TAIL > 107) {
-        asy__warn(finding, "TMPDIR has %zu characters: Open MPI's sockets below it get longer than "
-                  "the kernel's 107", strlen(dir));
+        asy__warn(finding,
+                  "TMPDIR has %zu characters: Open MPI's sockets below it get longer than "
+                  "the kernel's 107",
+                  strlen(dir));
         asy__remedy(finding, "export TMPDIR=/tmp");
     } else {
         asy__ok(finding, "'%s'", dir);

@@ -15,7 +15,7 @@ extern char **environ;
 
 /* ---- limits -------------------------------------------------------------------------------- */
 
-#define FILES_LEAST 256  /* a coordinator and a worker of two cores get on with these */
+#define FILES_LEAST 256 /* a coordinator and a worker of two cores get on with these */
 #define FILES_WANTED 1024
 
 void asy__check_open_files(const struct asy__machine *machine, struct asy__finding *finding)
@@ -28,8 +28,10 @@ void asy__check_open_files(const struct asy__machine *machine, struct asy__findi
         asy__broken(finding, "%" PRIu64 " files may be open at once, a coordinator needs %d",
                     (uint64_t)limit.rlim_cur, FILES_LEAST);
     else if (limit.rlim_cur < FILES_WANTED)
-        asy__warn(finding, "%" PRIu64 " files may be open at once, which is few: each worker and "
-                  "each trial takes some", (uint64_t)limit.rlim_cur);
+        asy__warn(finding,
+                  "%" PRIu64 " files may be open at once, which is few: each worker and "
+                  "each trial takes some",
+                  (uint64_t)limit.rlim_cur);
     else
         asy__ok(finding, "%" PRIu64, (uint64_t)limit.rlim_cur);
     if (finding->verdict == ASY__OK)
@@ -38,9 +40,11 @@ void asy__check_open_files(const struct asy__machine *machine, struct asy__findi
         asy__remedy(finding, "ulimit -n %" PRIu64,
                     (uint64_t)(limit.rlim_max < 65536 ? limit.rlim_max : 65536));
     else
-        asy__remedy(finding, "raise the hard limit (%" PRIu64 "): '* hard nofile 65536' in "
+        asy__remedy(finding,
+                    "raise the hard limit (%" PRIu64 "): '* hard nofile 65536' in "
                     "/etc/security/limits.conf, LimitNOFILE= of the unit, docker run --ulimit "
-                    "nofile=65536; then: ulimit -n 65536", (uint64_t)limit.rlim_max);
+                    "nofile=65536; then: ulimit -n 65536",
+                    (uint64_t)limit.rlim_max);
 }
 
 /* Processes and threads of this user. */
@@ -81,9 +85,10 @@ void asy__check_processes(const struct asy__machine *machine, struct asy__findin
     if (limit.rlim_cur == RLIM_INFINITY) {
         asy__ok(finding, "no limit, %" PRIu64 " in use", used);
     } else if (limit.rlim_cur < used + TASKS_WANTED) {
-        asy__warn(finding, "%" PRIu64 " of at most %" PRIu64 " processes and threads of this user "
-                  "are in use; Assay wants room for %d", used, (uint64_t)limit.rlim_cur,
-                  TASKS_WANTED);
+        asy__warn(finding,
+                  "%" PRIu64 " of at most %" PRIu64 " processes and threads of this user "
+                  "are in use; Assay wants room for %d",
+                  used, (uint64_t)limit.rlim_cur, TASKS_WANTED);
         asy__remedy(finding, "ulimit -u %" PRIu64 ", or end what runs for nothing: ps -u %u",
                     used + 4 * TASKS_WANTED, (unsigned)getuid());
     } else {
@@ -185,8 +190,10 @@ static const struct variable {
       NULL },
     { "PMIX_*", ASY__WARNING, "left by an mpirun; trials do not get it", NULL },
     { "PMI_*", ASY__WARNING, "left by an mpirun or srun; trials do not get it", NULL },
-    { "SLURM_*", ASY__WARNING, "left by a Slurm job, but there is no squeue here to ask for the "
-                               "time that is left", has_slurm },
+    { "SLURM_*", ASY__WARNING,
+      "left by a Slurm job, but there is no squeue here to ask for the "
+      "time that is left",
+      has_slurm },
 };
 
 static const struct variable *variable_of(const char *entry, size_t len)

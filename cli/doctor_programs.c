@@ -45,8 +45,10 @@ void asy__check_programs(const struct asy__machine *machine, struct asy__finding
     if (!missing)
         asy__ok(finding, "all there, in '%s'", folder);
     else if (!finding->remedy.len)
-        asy__remedy(finding, "install Assay again: cmake --install build/release (all programs "
-                    "belong beside 'assay' in '%s', or in '%s/../libexec/assay')", folder, folder);
+        asy__remedy(finding,
+                    "install Assay again: cmake --install build/release (all programs "
+                    "belong beside 'assay' in '%s', or in '%s/../libexec/assay')",
+                    folder, folder);
 }
 
 /* ---- libraries ----------------------------------------------------------------------------- */
@@ -55,11 +57,11 @@ void asy__check_programs(const struct asy__machine *machine, struct asy__finding
 static const struct {
     const char *library, *package;
 } packages[] = {
-    { "libzmq.so", "libzmq5" },         { "libopenblas.so", "libopenblas0" },
-    { "libmpi.so", "libopenmpi3" },     { "libhwloc.so", "libhwloc15" },
+    { "libzmq.so", "libzmq5" },          { "libopenblas.so", "libopenblas0" },
+    { "libmpi.so", "libopenmpi3" },      { "libhwloc.so", "libhwloc15" },
     { "libsqlite3.so", "libsqlite3-0" }, { "libprotobuf-c.so", "libprotobuf-c1" },
-    { "libjansson.so", "libjansson4" }, { "libyaml-0.so", "libyaml-0-2" },
-    { "libcrypto.so", "libssl3" },      { "libz.so", "zlib1g" },
+    { "libjansson.so", "libjansson4" },  { "libyaml-0.so", "libyaml-0-2" },
+    { "libcrypto.so", "libssl3" },       { "libz.so", "zlib1g" },
     { "libpcre2-8.so", "libpcre2-8-0" }, { "libsodium.so", "libsodium23" },
 };
 
@@ -129,7 +131,7 @@ static void first_words(const char *text, char ret[240])
     while (*text && !ret[0]) {
         size_t len = strcspn(text, "\n");
 
-        for (size_t i = 0; i < len; i++)
+        for (size_t i = 0; i < len && text[0] != '{'; i++) /* that is what the ranks say */
             if (isalpha((unsigned char)text[i])) {
                 snprintf(ret, 240, "%.*s", (int)len, text);
                 break;
@@ -144,8 +146,8 @@ void asy__check_mpi(const struct asy__machine *machine, struct asy__finding *fin
     const struct asy_json *programs = asy_json_get(root, "programs");
     const char *mpirun = asy_json_str(asy_json_get(programs, "mpirun"), "");
     const char *gang = asy_json_str(asy_json_get(root, "gang"), NULL);
-    const char *launcher = asy_json_str(
-        asy_json_get(asy_json_get(root, "hardware"), "launcher"), "");
+    const char *launcher =
+        asy_json_str(asy_json_get(asy_json_get(root, "hardware"), "launcher"), "");
     char words[240];
 
     if (!root)
@@ -157,8 +159,10 @@ void asy__check_mpi(const struct asy__machine *machine, struct asy__finding *fin
         return;
     }
     if (!strstr(launcher, "Open MPI")) {
-        asy__broken(finding, "'%s' is not Open MPI, which assay-trainer is linked with (it says "
-                    "'%s')", mpirun, launcher);
+        asy__broken(finding,
+                    "'%s' is not Open MPI, which assay-trainer is linked with (it says "
+                    "'%s')",
+                    mpirun, launcher);
         asy__remedy(finding, "put Open MPI's mpirun first on PATH: apt-get install openmpi-bin");
         return;
     }
@@ -169,9 +173,10 @@ void asy__check_mpi(const struct asy__machine *machine, struct asy__finding *fin
         first_words(asy_json_str(asy_json_get(root, "gang_said"), ""), words);
         asy__broken(finding, "%s (%s) does not start two ranks: %s%s%s", launcher, mpirun, gang,
                     words[0] ? "; it said: " : "", words);
-        asy__remedy(finding, "see why: OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-                    "%s --host localhost:2 -np 2 --mca btl self,vader %s --probe-gang", mpirun,
-                    asy_json_str(asy_json_get(programs, "assay-trainer"), "assay-trainer"));
+        asy__remedy(finding,
+                    "see why: OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+                    "%s --host localhost:2 -np 2 --mca btl self,vader %s --probe-gang",
+                    mpirun, asy_json_str(asy_json_get(programs, "assay-trainer"), "assay-trainer"));
     } else {
         asy__ok(finding, "%s, two ranks add up%s", launcher,
                 geteuid() == 0 ? " (as root, by OMPI_ALLOW_RUN_AS_ROOT)" : "");
@@ -197,7 +202,8 @@ void asy__check_blas(const struct asy__machine *machine, struct asy__finding *fi
         asy__remedy(finding, "unset OPENBLAS_CORETYPE (it chose the kernel)");
     if (getenv("LD_PRELOAD"))
         asy__remedy(finding, "unset LD_PRELOAD (it may put another BLAS before this one)");
-    asy__remedy(finding, "try a simpler kernel: OPENBLAS_CORETYPE=Prescott assay doctor; install "
+    asy__remedy(finding,
+                "try a simpler kernel: OPENBLAS_CORETYPE=Prescott assay doctor; install "
                 "OpenBLAS again: apt-get install --reinstall libopenblas0-pthread; until then the "
                 "worker takes no trials");
 }

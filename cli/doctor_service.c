@@ -43,16 +43,22 @@ void asy__check_discovery(const struct asy__machine *machine, struct asy__findin
     } else if (machine->discovery_code < 0) {
         asy__broken(finding, "%s", machine->discovery_why.text);
         if (machine->discovery_code == ASY_E_CORRUPT)
-            asy__remedy(finding, "rm %s/coordinator.json (a living coordinator then has to be "
-                        "started again)", machine->home);
+            asy__remedy(finding,
+                        "rm %s/coordinator.json (a living coordinator then has to be "
+                        "started again)",
+                        machine->home);
         else
             asy__remedy(finding, "chmod 600 %s/coordinator.json; chown %u %s/coordinator.json",
                         machine->home, (unsigned)geteuid(), machine->home);
     } else if (machine->discovery_stale) {
-        asy__warn(finding, "of a coordinator that does not live any more: pid %" PRId64 " on '%s'; "
-                  "it did not end in order", found->pid, found->host);
-        asy__remedy(finding, "nothing acknowledged is lost; the next command starts another: assay "
-                             "ls (why it ended: tail %s/node.log)", machine->home);
+        asy__warn(finding,
+                  "of a coordinator that does not live any more: pid %" PRId64 " on '%s'; "
+                  "it did not end in order",
+                  found->pid, found->host);
+        asy__remedy(finding,
+                    "nothing acknowledged is lost; the next command starts another: assay "
+                    "ls (why it ended: tail %s/node.log)",
+                    machine->home);
     } else {
         asy__ok(finding, "pid %" PRId64 " on '%s', %s", found->pid, found->host,
                 found->endpoints[0]);
@@ -72,11 +78,15 @@ void asy__check_coordinator(const struct asy__machine *machine, struct asy__find
     if (asy__session_look(machine->home, &welcome, &err) < 0) {
         asy__broken(finding, "pid %" PRId64 " on '%s', %s: %s", found->pid, found->host,
                     found->endpoints[0], err.text);
-        asy__remedy(finding, "see %s/node.log; if it hangs, end it, nothing acknowledged is lost: "
-                    "kill %" PRId64, machine->home, found->pid);
+        asy__remedy(finding,
+                    "see %s/node.log; if it hangs, end it, nothing acknowledged is lost: "
+                    "kill %" PRId64,
+                    machine->home, found->pid);
     } else if (asy_id_cmp(welcome.store, found->store) || welcome.epoch != found->owner_epoch) {
-        asy__broken(finding, "%s answers for another store or another owner than the discovery "
-                    "file names", found->endpoints[0]);
+        asy__broken(finding,
+                    "%s answers for another store or another owner than the discovery "
+                    "file names",
+                    found->endpoints[0]);
         asy__remedy(finding, "rm %s/coordinator.json, then: assay ls", machine->home);
     } else if (strcmp(welcome.version, asy_version_number())) {
         asy__warn(finding, "it is version %s, this program %s", welcome.version,
@@ -104,8 +114,8 @@ static void check_owner(const struct asy__machine *machine, const struct asy_jso
     const char *host = asy_json_str(asy_json_get(holder, "host"), "?");
     const char *boot = asy_json_str(asy_json_get(holder, "boot"), "");
     int64_t pid = asy_json_i64(asy_json_get(holder, "pid"), 0);
-    int known = machine->discovery_code == 0 && !machine->discovery_stale &&
-                machine->discovery.pid == pid;
+    int known =
+        machine->discovery_code == 0 && !machine->discovery_stale && machine->discovery.pid == pid;
     char name[64];
 
     if (known) {
@@ -114,21 +124,28 @@ static void check_owner(const struct asy__machine *machine, const struct asy_jso
     }
     process_name(pid, name);
     if (!is_here(boot)) {
-        asy__broken(finding, "host '%s' holds it open (pid %" PRId64 "), and no discovery file "
-                    "leads there", host, pid);
+        asy__broken(finding,
+                    "host '%s' holds it open (pid %" PRId64 "), and no discovery file "
+                    "leads there",
+                    host, pid);
         asy__remedy(finding, "end it there: ssh %s kill %" PRId64, host, pid);
     } else if (asy_proc_lives(pid)) {
-        asy__broken(finding, "process %" PRId64 " (%s) holds it open, and no discovery file leads "
-                    "to it: no other coordinator can start", pid, name);
+        asy__broken(finding,
+                    "process %" PRId64 " (%s) holds it open, and no discovery file leads "
+                    "to it: no other coordinator can start",
+                    pid, name);
         asy__remedy(finding, "if it is not just starting: kill %" PRId64, pid);
     } else {
-        asy__broken(finding, "a process that is not this machine's to name holds it open (pid "
-                    "%" PRId64 " on '%s' wrote the lock)", pid, host);
+        asy__broken(finding,
+                    "a process that is not this machine's to name holds it open (pid "
+                    "%" PRId64 " on '%s' wrote the lock)",
+                    pid, host);
         asy__remedy(finding, "find it: fuser -v %s/store/assay.lock", machine->home);
     }
 }
 
-/* Nobody holds the lock as far as locks reach; on a shared disk that proves nothing about others. */
+/* Nobody holds the lock as far as locks reach; on a shared disk that proves nothing about others.
+ */
 static void check_last_owner(const struct asy_json *store, const struct asy_json *holder,
                              struct asy__finding *finding)
 {
@@ -141,8 +158,9 @@ static void check_last_owner(const struct asy_json *store, const struct asy_json
         return;
     if (asy_json_bool(asy_json_get(store, "network"), 0) &&
         !is_here(asy_json_str(asy_json_get(holder, "boot"), "")) && age_s < 30) {
-        asy__broken(finding, "host '%s' has it open (pid %" PRId64 ", last sign of life %" PRId64
-                    " s ago)", host, pid, age_s);
+        asy__broken(finding,
+                    "host '%s' has it open (pid %" PRId64 ", last sign of life %" PRId64 " s ago)",
+                    host, pid, age_s);
         asy__remedy(finding, "end it there: ssh %s kill %" PRId64, host, pid);
     }
 }
@@ -158,8 +176,10 @@ void asy__check_store(const struct asy__machine *machine, struct asy__finding *f
         return;
     if (error) {
         asy__broken(finding, "%s", error);
-        asy__remedy(finding, "keep the folder as it is, and put a backup in its place: mv "
-                    "%s/store %s/store.bad", machine->home, machine->home);
+        asy__remedy(finding,
+                    "keep the folder as it is, and put a backup in its place: mv "
+                    "%s/store %s/store.bad",
+                    machine->home, machine->home);
     }
     if (asy_json_bool(asy_json_get(store, "locked"), 0))
         check_owner(machine, holder, finding);
@@ -275,12 +295,14 @@ static void say_taken(int port, struct asy__finding *finding)
     pid = inode ? owner_of(inode) : 0;
     if (pid) {
         process_name(pid, name);
-        asy__warn(finding, "port %d of this store is taken by process %" PRId64 " (%s): the "
+        asy__warn(finding,
+                  "port %d of this store is taken by process %" PRId64 " (%s): the "
                   "coordinator will choose another, which whoever was told the old one must learn",
                   port, pid, name);
         asy__remedy(finding, "to keep the port, end that process: kill %" PRId64, pid);
     } else {
-        asy__warn(finding, "port %d of this store is taken by a process of another user: the "
+        asy__warn(finding,
+                  "port %d of this store is taken by a process of another user: the "
                   "coordinator will choose another, which whoever was told the old one must learn",
                   port);
         asy__remedy(finding, "see who has it: ss -ltnp 'sport = :%d'", port);
@@ -314,8 +336,10 @@ void asy__check_port(const struct asy__machine *machine, struct asy__finding *fi
     } else if (errnum) {
         asy__broken(finding, "cannot listen on '%s' port %d: %s",
                     *interface ? interface : "127.0.0.1", port, strerror(errnum));
-        asy__remedy(finding, "see that the address is this machine's (ip addr), or change it: "
-                    "'interface' in %s", path);
+        asy__remedy(finding,
+                    "see that the address is this machine's (ip addr), or change it: "
+                    "'interface' in %s",
+                    path);
     } else {
         asy__ok(finding, "%d is free", port);
     }

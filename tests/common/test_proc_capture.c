@@ -56,7 +56,8 @@ static void long_output_on_both_streams_does_not_hang(void)
     asy_buf_init(&out, 8u << 20);
     asy_buf_init(&errors, 8u << 20);
     T_OK(run("head -c 1000000 /dev/zero >&2; head -c 1000000 /dev/zero", -1, &out, &errors, &status,
-             &err), &err);
+             &err),
+         &err);
     T_EQ("status", status, 0);
     T_EQ("stdout", out.len, 1000000);
     T_EQ("stderr", errors.len, 1000000);
@@ -84,8 +85,7 @@ static void too_long_and_too_much_are_ended(void)
         asy_buf_init(&out, 1u << 16);
         /* On a busy machine the shell may not get to its first line in so little time. */
         for (int ms = cases[i].timeout_ms; !out.len; ms *= 2) {
-            T_EQ(cases[i].name, run(cases[i].script, ms, &out, NULL, &status, &err),
-                 cases[i].want);
+            T_EQ(cases[i].name, run(cases[i].script, ms, &out, NULL, &status, &err), cases[i].want);
         }
         T_EQ("status is left alone", status, -1);
         if (T_EQ("pid", asy_parse_i64(out.data, strcspn(out.data, "\n"), &pid, &err), 0))

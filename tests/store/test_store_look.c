@@ -23,10 +23,10 @@ static void list(const char *folder, char *text, size_t size)
         struct stat st;
 
         snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
-        if (stat(path, &st) == 0 && at < size)
-            at += (size_t)snprintf(text + at, size - at, "%s %lld %lld.%09ld\n",
-                                   entries[i]->d_name, (long long)st.st_size,
-                                   (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+        if (strcmp(entries[i]->d_name, "..") && stat(path, &st) == 0 && at < size)
+            at += (size_t)snprintf(text + at, size - at, "%s %lld %lld.%09ld\n", entries[i]->d_name,
+                                   (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+                                   st.st_mtim.tv_nsec);
         free(entries[i]);
     }
     free(entries);
@@ -136,8 +136,10 @@ static void what_is_no_store_is_refused_with_its_name(void)
         const char *name, *bytes, *says;
         int want;
     } cases[] = {
-        { "text", "SQLite format 4 it is not, but this is longer than a header of a hundred bytes "
-                  "would be, so that it is read", "not a database", ASY_E_CORRUPT },
+        { "text",
+          "SQLite format 4 it is not, but this is longer than a header of a hundred bytes "
+          "would be, so that it is read",
+          "not a database", ASY_E_CORRUPT },
         { "an empty file", "", NULL, 0 }, /* its owner ended before it had made the tables */
     };
     struct asy_error err = ASY_ERROR_INIT;

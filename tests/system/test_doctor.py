@@ -93,8 +93,9 @@ def a_machine_in_order_passes_and_nothing_is_changed():
         expect(checks, "port", "ok", "free")
         expect(checks, "keys", "ok", "3 files")
         equal("processes", home.processes(), [])
-        out, _ = home.run("doctor")
-        has("text", out, " broken (")
+        out, _ = home.run("doctor", "blas", "home")
+        has("text", out, "ok       blas         openblas")
+        has("text", out, "2 ok, 0 to look at, 0 broken")
 
 
 def a_running_coordinator_is_left_alone():

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Preloaded by tests: a BLAS whose sgemm forgets the last of its products, as a kernel that is wrong
- * for one kind of CPU might. */
+ * Preloaded by tests: a BLAS whose sgemm forgets the last of its products, as a kernel that is
+ * wrong for one kind of CPU might. */
 #include <stddef.h>
 
 #define ROW_MAJOR 101
@@ -15,9 +15,10 @@ static float element(const float *x, int trans, int row, int column, int ld)
                           : x[(size_t)row * (size_t)ld + (size_t)column];
 }
 
-__attribute__((visibility("default"))) void
-cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a,
-            int lda, const float *b, int ldb, float beta, float *c, int ldc)
+__attribute__((visibility("default"))) void cblas_sgemm(int order, int trans_a, int trans_b, int m,
+                                                        int n, int k, float alpha, const float *a,
+                                                        int lda, const float *b, int ldb,
+                                                        float beta, float *c, int ldc)
 {
     if (order != ROW_MAJOR)
         __builtin_trap();
