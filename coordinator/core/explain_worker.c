@@ -51,7 +51,7 @@ static enum asy_cause of_itself(const struct asy_core *core, const struct asy__w
         return ASY_CAUSE_DRAINING;
     }
     if (core->store_bad) {
-        snprintf(text, n, "the store cannot be written: %s", core->store_text);
+        snprintf(text, n, "%s", core->store_text);
         return ASY_CAUSE_STORE;
     }
     return ASY_CAUSE_NONE;

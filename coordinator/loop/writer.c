@@ -17,6 +17,7 @@
 #define EVENT_BUDGET (64u << 20)
 #define RETRY_MS 1000
 #define TOUCH_MS 5000
+#define GUEST_MS 20        /* how often a guest is asked while the disk is full */
 #define GROUP_NS 5e6      /* work of one transaction */
 #define GROUP_EVENTS 8192 /* of one transaction at most, whatever they cost */
 #define EVENT_NS 20000.0  /* what an event is taken to cost before one was measured */
@@ -112,13 +113,25 @@ static size_t group_events(const struct asy__writer *writer)
     return n >= GROUP_EVENTS ? GROUP_EVENTS : (size_t)n;
 }
 
-/* The disk is full. 0: it is time to try again; else the process is to end. */
+/* 1: the guest wants another turn. */
+static int guest_turn(struct asy__writer *writer)
+{
+    return writer->guest.turn &&
+           writer->guest.turn(writer->guest.arg, asy_store_reader(writer->store));
+}
+
+/* The disk is full. 0: it is time to try again; else the process is to end. A guest still gets its
+ * turns: nothing else tells it that there are some, so it is asked now and then. */
 static int wait_for_space(struct asy__writer *writer)
 {
     struct pollfd item = { .fd = writer->stop_fd, .events = POLLIN };
+    int64_t again_ms = asy_clock_ms() + RETRY_MS, left_ms = RETRY_MS;
 
     asy_store_touch(writer->store); /* it is still ours */
-    ASY_IGNORE(poll(&item, 1, RETRY_MS) < 0);
+    for (; left_ms > 0 && !atomic_load(&writer->stopping); left_ms = again_ms - asy_clock_ms())
+        if (!guest_turn(writer))
+            ASY_IGNORE(poll(&item, 1, writer->guest.turn && left_ms > GUEST_MS ? GUEST_MS
+                                                                               : (int)left_ms) < 0);
     return atomic_load(&writer->stopping);
 }
 
@@ -181,13 +194,6 @@ static struct asy__letter *write_group(struct asy__writer *writer, struct asy__l
         first = next;
     }
     return at;
-}
-
-/* 1: the guest wants another turn. */
-static int guest_turn(struct asy__writer *writer)
-{
-    return writer->guest.turn &&
-           writer->guest.turn(writer->guest.arg, asy_store_reader(writer->store));
 }
 
 static void *writer_main(void *arg)

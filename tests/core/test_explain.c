@@ -1,457 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_explain.c - every cause that the core can give, provoked: what waits is asked of explain, what
- * has ended carries its cause in its last state event. */
+ * test_explain.c - every cause comes up and says why: what waits is asked of explain, what has ended
+ * carries its cause in its last state event (tests/loop asks the store for the same). */
+#include "causes.h"
 #include "core_impl.h"
-#include "world.h"
 
-#define BUDGET(n) "budget: {trials: " #n "}\n"
-#define PLAIN(more) STUDY_HEAD("a") RUN(9, true) more
-#define ASHA "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2}}\n"
-
-static struct asy_id submit(struct world *w, const char *yaml)
-{
-    return world_submit(w, CLIENT_PEER, OWNER, 1, yaml, 0);
-}
-
-static void agent(struct world *w, uint64_t peer, uint32_t cores)
-{
-    world_agent(w, &(struct agent){ .peer = peer, .cores = cores });
-}
-
-/* ---- waiting --------------------------------------------------------------------------------- */
-
-static void no_worker(struct world *w)
-{
-    submit(w, PLAIN(BUDGET(2)));
-}
-
-static void no_cores(struct world *w)
-{
-    agent(w, 2, 1);
-    submit(w, PLAIN(BUDGET(3)));
-}
-
-static void no_memory(struct world *w)
-{
-    world_agent(w, &(struct agent){ .peer = 2, .cores = 4, .memory = (uint64_t)1 << 30 });
-    submit(w, PLAIN("resources: {memory: 700MiB}\n" BUDGET(3)));
-}
-
-static void no_gpu(struct world *w)
-{
-    struct asy_id a = submit(w, PLAIN(BUDGET(3)));
-
-    asy__study_get(w->core, a)->spec->gpus = 1; /* no study file can ask for it yet */
-    agent(w, 2, 2);
-}
-
-static void gpu_taken(struct world *w)
-{
-    struct asy_id a = submit(w, PLAIN(BUDGET(3)));
-
-    asy__study_get(w->core, a)->spec->gpus = 1;
-    world_agent(w, &(struct agent){ .peer = 2, .cores = 4,
-                                    .hardware = "{\"gpus\": [{\"uuid\": \"G\"}]}" });
-}
-
-static void too_large(struct world *w)
-{
-    agent(w, 2, 4);
-    submit(w, PLAIN("resources: {cores: 5}\n" BUDGET(3)));
-}
-
-static void study_paused(struct world *w)
-{
-    submit(w, PLAIN(BUDGET(3)));
-    world_control(w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0);
-}
-
-static void priority(struct world *w)
-{
-    agent(w, 2, 1);
-    world_submit(w, CLIENT_PEER, OWNER, 2,
-                 STUDY_HEAD("b") RUN(9, true) "priority: 5\n" BUDGET(9), 0);
-    submit(w, PLAIN(BUDGET(3)));
-}
-
-static void parallel_limit(struct world *w)
-{
-    agent(w, 2, 4);
-    submit(w, PLAIN("budget: {trials: 5, parallel: 1}\n"));
-}
-
-static void rung(struct world *w)
-{
-    agent(w, 2, 1);
-    submit(w, PLAIN(ASHA BUDGET(3)));
-    world_started(w, &w->leases[0]);
-    world_report(w, &w->leases[0], 1, 1.0);
-    world_end(w, &w->leases[0], ASY_END_PAUSED, 1);
-}
-
-static void reattach(struct world *w)
-{
-    no_cores(w);
-    T_TRUE(world_restart(w));
-}
-
-static void suspect(struct world *w)
-{
-    no_cores(w);
-    world_tick(w, 5000);
-}
-
-static void only_suspects(struct world *w)
-{
-    submit(w, PLAIN(BUDGET(3)));
-    world_control(w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0);
-    agent(w, 2, 1);
-    world_tick(w, 5000);
-    world_control(w, CLIENT_PEER, OWNER, ASY_CONTROL_RESUME, "a", 0);
-}
-
-static void sampler(struct world *w)
-{
-    w->auto_ask = 0;
-    agent(w, 2, 1);
-    submit(w, PLAIN(BUDGET(3)));
-}
-
-static void lag(struct world *w)
-{
-    agent(w, 2, 4);
-    submit(w, PLAIN("search: {sampler: random, deterministic: true, lag: 1}\n" BUDGET(3)));
-}
-
-static void draining(struct world *w)
-{
-    struct asy_msg drain = { .type = ASY_MSG_DRAIN };
-
-    agent(w, 2, 1);
-    world_msg(w, 2, OWNER, &drain);
-    submit(w, PLAIN(BUDGET(3)));
-}
-
-static void unfit(struct world *w)
-{
-    world_agent(w, &(struct agent){ .peer = 2, .cores = 4, .fit = "MPI does not start" });
-    submit(w, PLAIN(BUDGET(3)));
-}
-
-static void backoff(struct world *w)
-{
-    agent(w, 2, 1);
-    submit(w, PLAIN(BUDGET(1)));
-    world_started(w, &w->leases[0]);
-    world_end(w, &w->leases[0], ASY_END_CRASHED, 0);
-}
-
-static void store(struct world *w)
-{
-    struct asy_input full = { .type = ASY_IN_FAILED_COMMIT };
-
-    submit(w, PLAIN(BUDGET(3)));
-    full.store.text = "disk full";
-    world_input(w, &full);
-}
-
-/* ---- a worker that gets nothing -------------------------------------------------------------- */
-
-static void no_work(struct world *w)
-{
-    agent(w, 2, 4);
-    submit(w, PLAIN(BUDGET(1)));
-}
-
-static void other_owner(struct world *w)
-{
-    submit(w, PLAIN(BUDGET(3)));
-    world_agent(w, &(struct agent){ .peer = 2, .cores = 4, .key = "stranger" });
-}
-
-static void paused_beside(struct world *w)
-{
-    agent(w, 2, 4);
-    study_paused(w);
-}
-
-static void few_cores(struct world *w)
-{
-    agent(w, 2, 4);
-    submit(w, PLAIN("resources: {cores: 3}\n" BUDGET(3)));
-}
-
-static void away(struct world *w)
-{
-    struct asy_input closed = { .type = ASY_IN_CLOSED, .peer = 2 };
-
-    no_cores(w);
-    world_input(w, &closed);
-}
-
-static void orphaned(struct world *w)
-{
-    no_cores(w);
-    world_tick(w, 10000);
-}
-
-static void full(struct world *w)
-{
-    agent(w, 2, 4);
-    store(w);
-}
-
-/* ---- ended ----------------------------------------------------------------------------------- */
-
-static void one(struct world *w, const char *yaml, enum asy_end end, enum asy_cause cause)
-{
-    agent(w, 2, 1);
-    submit(w, yaml);
-    world_started(w, &w->leases[0]);
-    world_end_cause(w, &w->leases[0], end, 0, cause);
-}
-
-#define CRASH(name, cause)                                                                         \
-    static void name(struct world *w)                                                              \
-    {                                                                                              \
-        one(w, PLAIN("retries: 0\n" BUDGET(1)), ASY_END_CRASHED, cause);                           \
-    }
-CRASH(exit_code, ASY_CAUSE_EXIT_CODE)
-CRASH(by_signal, ASY_CAUSE_SIGNAL)
-CRASH(out_of_memory, ASY_CAUSE_OUT_OF_MEMORY)
-CRASH(not_started, ASY_CAUSE_NOT_STARTED)
-CRASH(bad_job, ASY_CAUSE_BAD_JOB)
-CRASH(data, ASY_CAUSE_DATA)
-
-static void diverged(struct world *w)
-{
-    one(w, PLAIN(BUDGET(1)), ASY_END_DIVERGED, ASY_CAUSE_DIVERGED);
-}
-
-static void no_value(struct world *w)
-{
-    one(w, PLAIN(BUDGET(1)), ASY_END_COMPLETE, ASY_CAUSE_NONE);
-}
-
-static void protocol(struct world *w)
-{
-    const struct asy_event nonsense = { .kind = ASY_EV_WORKER_GONE };
-
-    agent(w, 2, 1);
-    submit(w, PLAIN("retries: 0\n" BUDGET(1)));
-    world_send(w, &w->leases[0], 1, &nonsense);
-}
-
-static void retries(struct world *w)
-{
-    one(w, PLAIN("retries: 1\n" BUDGET(1)), ASY_END_CRASHED, ASY_CAUSE_EXIT_CODE);
-    world_pass(w, 1000, 2, 2);
-    world_started(w, &w->leases[1]);
-    world_end(w, &w->leases[1], ASY_END_CRASHED, 0);
-}
-
-static void no_progress(struct world *w)
-{
-    one(w, PLAIN(BUDGET(1)), ASY_END_PREEMPTED, ASY_CAUSE_PREEMPTED);
-    for (size_t i = 1; i < 3; i++) {
-        world_started(w, &w->leases[i]);
-        world_end(w, &w->leases[i], ASY_END_PREEMPTED, 0);
-    }
-}
-
-static void sampler_failed(struct world *w)
-{
-    sampler(w);
-    world_asked(w, asy_id_from(1001, 1), 0, 0.5, ASY_E_NOMEM);
-}
-
-static void pruned(struct world *w)
-{
-    agent(w, 2, 1);
-    submit(w, PLAIN("search: {sampler: random, pruner: {name: median, startup_trials: 1}}\n"
-                    BUDGET(2)));
-    world_complete(w, &w->leases[0], 1, 0.1);
-    world_started(w, &w->leases[1]);
-    world_report(w, &w->leases[1], 1, 9.0);
-    world_end(w, &w->leases[1], ASY_END_STOPPED, 1);
-}
-
-static void study_ended(struct world *w)
-{
-    agent(w, 2, 1);
-    submit(w, PLAIN(ASHA BUDGET(1)));
-    world_started(w, &w->leases[0]);
-    world_report(w, &w->leases[0], 1, 1.0);
-    world_end(w, &w->leases[0], ASY_END_PAUSED, 1);
-}
-
-static void user(struct world *w)
-{
-    no_cores(w);
-    world_control(w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 1);
-}
-
-static void budget_trials(struct world *w)
-{
-    agent(w, 2, 1);
-    submit(w, PLAIN(BUDGET(1)));
-    world_complete(w, &w->leases[0], 9, 1.0);
-}
-
-static void budget_time(struct world *w)
-{
-    submit(w, PLAIN("budget: {time: 5s}\n"));
-    world_tick(w, 5000);
-}
-
-static void target(struct world *w)
-{
-    agent(w, 2, 1);
-    submit(w, "assay: 1\nname: a\nobjective: {metric: loss, goal: minimize, target: 2}\n"
-              "parameters: {x: {min: 0.0, max: 1.0}}\n" RUN(9, true) BUDGET(3));
-    world_started(w, &w->leases[0]);
-    world_report(w, &w->leases[0], 1, 1.0);
-    world_end(w, &w->leases[0], ASY_END_STOPPED, 1);
-}
-
-static void exhausted(struct world *w)
-{
-    w->exhausted_at = 1;
-    agent(w, 2, 1);
-    submit(w, PLAIN(BUDGET(3)));
-    world_complete(w, &w->leases[0], 9, 1.0);
-}
-
-static void preempted(struct world *w)
-{
-    struct asy_msg drain = { .type = ASY_MSG_DRAIN };
-
-    agent(w, 2, 1);
-    submit(w, PLAIN(BUDGET(1)));
-    world_started(w, &w->leases[0]);
-    world_msg(w, 2, OWNER, &drain);
-    world_end(w, &w->leases[0], ASY_END_PREEMPTED, 0);
-}
-
-static void lost(struct world *w)
-{
-    no_cores(w);
-    world_tick(w, 10000);
-}
-
-/* What explain says of a trial or study, what the last state event carries, what explain says of the
- * one worker. */
-enum where { LIVE, EVENT, WORKER };
-
-static const struct {
-    enum asy_cause cause;
-    void (*provoke)(struct world *w);
-    enum where where;
-    int64_t trial; /* -1: the study */
-    const char *text;
-} cases[] = {
-    { ASY_CAUSE_NO_WORKER, no_worker, LIVE, -1, "no worker" },
-    { ASY_CAUSE_NO_CORES, no_cores, LIVE, 1, "the most that one of 1 has free is 0" },
-    { ASY_CAUSE_NO_MEMORY, no_memory, LIVE, 1, "needs 700 MiB" },
-    { ASY_CAUSE_NO_GPU, no_gpu, LIVE, -1, "asks for 1 GPUs" },
-    { ASY_CAUSE_NO_GPU, gpu_taken, LIVE, 1, "needs 1 free GPUs" },
-    { ASY_CAUSE_TOO_LARGE, too_large, LIVE, -1, "asks for 5 cores" },
-    { ASY_CAUSE_STUDY_PAUSED, study_paused, LIVE, -1, "paused by the user" },
-    { ASY_CAUSE_PRIORITY, priority, LIVE, -1, "study 'b' goes first: priority 5" },
-    { ASY_CAUSE_PARALLEL_LIMIT, parallel_limit, LIVE, 1, "1 of at most 1" },
-    { ASY_CAUSE_RUNG, rung, LIVE, 0, "asha: its value 1 at step 1 is place 1 of 1 there" },
-    { ASY_CAUSE_REATTACH, reattach, LIVE, 0, "has 10000 ms to come back" },
-    { ASY_CAUSE_SUSPECT, suspect, LIVE, 0, "silent for 5000 ms" },
-    { ASY_CAUSE_SUSPECT, only_suspects, LIVE, -1, "silent for 5000 ms" },
-    { ASY_CAUSE_SAMPLER, sampler, LIVE, -1, "computing trial 0" },
-    { ASY_CAUSE_LAG, lag, LIVE, -1, "job 1 is decided once job 0 has ended" },
-    { ASY_CAUSE_DRAINING, draining, LIVE, -1, "draining" },
-    { ASY_CAUSE_UNFIT, unfit, LIVE, -1, "MPI does not start" },
-    { ASY_CAUSE_BACKOFF, backoff, LIVE, 0, "goes on in 1000 ms" },
-    { ASY_CAUSE_STORE, store, LIVE, -1, "disk full" },
-    { ASY_CAUSE_EXIT_CODE, exit_code, EVENT, 0, "crashed: crashed" },
-    { ASY_CAUSE_SIGNAL, by_signal, EVENT, 0, "crashed: crashed" },
-    { ASY_CAUSE_OUT_OF_MEMORY, out_of_memory, EVENT, 0, "crashed: crashed" },
-    { ASY_CAUSE_DIVERGED, diverged, EVENT, 0, "diverged" },
-    { ASY_CAUSE_NO_VALUE, no_value, EVENT, 0, "no value for 'loss' was reported" },
-    { ASY_CAUSE_NO_PROGRESS, no_progress, EVENT, 0, "no progress" },
-    { ASY_CAUSE_RETRIES, retries, EVENT, 0, "crashed 2 times" },
-    { ASY_CAUSE_NOT_STARTED, not_started, EVENT, 0, "crashed: crashed" },
-    { ASY_CAUSE_BAD_JOB, bad_job, EVENT, 0, "crashed" },
-    { ASY_CAUSE_PROTOCOL, protocol, EVENT, 0, "makes no sense" },
-    { ASY_CAUSE_SAMPLER_FAILED, sampler_failed, EVENT, -1, "no point" },
-    { ASY_CAUSE_DATA, data, EVENT, 0, "crashed" },
-    { ASY_CAUSE_PRUNED, pruned, EVENT, 1, "median" },
-    { ASY_CAUSE_STUDY_ENDED, study_ended, EVENT, 0,
-      "(budget-trials) while it waited at step 1; asha: its value 1 at step 1 is place 1 of 1" },
-    { ASY_CAUSE_USER, user, LIVE, 1, "stopped by the user" },
-    { ASY_CAUSE_BUDGET_TRIALS, budget_trials, EVENT, -1, "1 trials: 1 complete" },
-    { ASY_CAUSE_BUDGET_TIME, budget_time, EVENT, -1, "5 s are used up, with 0 trials begun" },
-    { ASY_CAUSE_TARGET, target, EVENT, -1, "trial 0 reached the target 2 with 1" },
-    { ASY_CAUSE_TARGET, target, EVENT, 0, "its value 1 reached the target 2" },
-    { ASY_CAUSE_EXHAUSTED, exhausted, EVENT, -1, "1 trials" },
-    { ASY_CAUSE_PREEMPTED, preempted, EVENT, 0, "preempted" },
-    { ASY_CAUSE_LOST, lost, EVENT, 0, "silent for 10000 ms" },
-    { ASY_CAUSE_NO_WORK, no_work, WORKER, 0, "no trial of study 'a' waits" },
-    { ASY_CAUSE_OTHER_OWNER, other_owner, WORKER, 0, "study 'a' belongs to another user" },
-    { ASY_CAUSE_NONE, no_cores, WORKER, 0, "all of its 1 cores are in use" },
-    { ASY_CAUSE_NO_CORES, few_cores, WORKER, 0, "needs 3 free cores; 1 of 4 are free" },
-    { ASY_CAUSE_NO_MEMORY, no_memory, WORKER, 0, "needs 700 MiB; 700 of 1024 MiB are given out" },
-    { ASY_CAUSE_NO_GPU, gpu_taken, WORKER, 0, "needs 1 free GPUs; 0 of 1 are free" },
-    { ASY_CAUSE_TOO_LARGE, too_large, WORKER, 0, "asks for 5 cores; it has 4" },
-    { ASY_CAUSE_STUDY_PAUSED, paused_beside, WORKER, 0, "paused by the user" },
-    { ASY_CAUSE_PARALLEL_LIMIT, parallel_limit, WORKER, 0, "1 of at most 1" },
-    { ASY_CAUSE_SAMPLER, sampler, WORKER, 0, "computing trial 0" },
-    { ASY_CAUSE_LAG, lag, WORKER, 0, "job 1 is decided once job 0 has ended" },
-    { ASY_CAUSE_UNFIT, unfit, WORKER, 0, "out of service: MPI does not start" },
-    { ASY_CAUSE_SUSPECT, suspect, WORKER, 0, "silent for 5000 ms" },
-    { ASY_CAUSE_DRAINING, draining, WORKER, 0, "it is being drained" },
-    { ASY_CAUSE_REATTACH, reattach, WORKER, 0, "has not come back since the coordinator started" },
-    { ASY_CAUSE_REATTACH, away, WORKER, 0, "its connection closed; it has 1000 ms" },
-    { ASY_CAUSE_LOST, orphaned, WORKER, 0, "it is gone" },
-    { ASY_CAUSE_STORE, full, WORKER, 0, "disk full" },
-};
 static size_t seen[256]; /* by cause: in how many cases it came up with its rule and remedy */
 
 static bool check_event(struct world *w, const char *name, size_t i)
 {
     struct asy_id study = asy_id_from(1001, 1);
     const struct asy_event *ev =
-        world_last(w, study, cases[i].trial,
-                   cases[i].trial < 0 ? ASY_EV_STUDY_STATE : ASY_EV_TRIAL_STATE);
+        world_last(w, study, cause_cases[i].trial,
+                   cause_cases[i].trial < 0 ? ASY_EV_STUDY_STATE : ASY_EV_TRIAL_STATE);
 
     if (!T_TRUE(ev != NULL))
         return false;
-    if (cases[i].trial < 0)
-        return T_EQ(name, ev->study_state.cause, cases[i].cause) &&
-               T_HAS(name, ev->study_state.text, cases[i].text);
-    return T_EQ(name, ev->trial_state.cause, cases[i].cause) &&
-           T_HAS(name, ev->trial_state.text, cases[i].text);
+    if (cause_cases[i].trial < 0)
+        return T_EQ(name, ev->study_state.cause, cause_cases[i].cause) &&
+               T_HAS(name, ev->study_state.text, cause_cases[i].text);
+    return T_EQ(name, ev->trial_state.cause, cause_cases[i].cause) &&
+           T_HAS(name, ev->trial_state.text, cause_cases[i].text);
 }
 
 static bool check_answer(struct world *w, const struct asy_cause_info *info, size_t i)
 {
-    const char *got = cases[i].where == LIVE ? world_explain(w, "a", cases[i].trial)
+    const char *got = cause_cases[i].where == LIVE ? world_explain(w, "a", cause_cases[i].trial)
                                              : world_explain_worker(w, "node");
 
-    return T_STR(info->name, got, info->name) && T_HAS(info->name, w->reply, cases[i].text) &&
+    return T_STR(info->name, got, info->name) && T_HAS(info->name, w->reply, cause_cases[i].text) &&
            T_STR(info->name, w->rule, info->rule) && T_TRUE(w->remedy[0] != 0);
 }
 
 static void each_cause_comes_up_and_says_why(void)
 {
-    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        const struct asy_cause_info *info = asy_cause_info(cases[i].cause);
+    for (size_t i = 0; i < n_cause_cases; i++) {
+        const struct asy_cause_info *info = asy_cause_info(cause_cases[i].cause);
         struct world w;
 
         if (!T_TRUE(info != NULL) || !world_open(&w))
             continue;
         if (world_start(&w)) {
             world_client(&w, CLIENT_PEER, OWNER);
-            cases[i].provoke(&w);
-            if (cases[i].where == EVENT ? check_event(&w, info->name, i)
+            cause_cases[i].provoke(&w);
+            if (cause_cases[i].where == EVENT ? check_event(&w, info->name, i)
                                         : check_answer(&w, info, i))
-                seen[cases[i].cause]++;
+                seen[cause_cases[i].cause]++;
         }
         world_close(&w);
     }
@@ -491,14 +84,16 @@ static void running_trials_and_strangers(void)
     asy_jsonw_init(&j, &buf, 0);
     if (world_open(&w) && world_start(&w)) {
         world_client(&w, CLIENT_PEER, OWNER);
-        no_cores(&w);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 3}\n",
+                     0);
         T_STR("what runs does not wait", world_explain(&w, "a", 0), "none");
         T_HAS("and says where", w.reply, "runs on worker 'node' to step 9");
         T_EQ("no such study", asy_core_explain(w.core, "b", -1, &j, &err), ASY_E_NOENT);
         T_EQ("no such trial", asy_core_explain(w.core, "a", 99, &j, &err), ASY_E_NOENT);
         T_EQ("no such worker", asy_core_explain_worker(w.core, "b", &j, &err), ASY_E_NOENT);
         T_HAS("no such worker", err.text, "no worker 'b'");
-        agent(&w, 3, 1);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
         T_EQ("two of a name", asy_core_explain_worker(w.core, "node", &j, &err), ASY_E_INVAL);
         T_STR("by its id", world_explain_worker(&w, asy_id_format(asy_id_from(103, 0), id)),
               "none");

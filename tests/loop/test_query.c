@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_query.c - answers made from the store in pieces: what has ended is told with its cause, lists
+ * in pages are whole and no piece is long, news of all studies are those that may be seen. */
+#include "causes.h"
+#include "query_impl.h"
+
+#define STRANGER "stranger"
+#define N_TRIALS 700 /* more than two pages */
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+struct answer {
+    struct asy_json *root;
+    struct asy_buf json;
+    size_t pieces, longest; /* bytes of the longest piece */
+    int rc;
+    struct asy_error err;
+};
+
+static bool ask(struct asy_store *store, const struct asy__question *q, struct answer *a)
+{
+    struct asy__asked asked;
+    size_t before = 0;
+
+    *a = (struct answer){ 0 };
+    asy_buf_init(&a->json, 64u << 20);
+    asy__asked_init(&asked, q, &a->json);
+    do {
+        a->rc = asy__asked_piece(&asked, asy_store_reader(store), &a->err);
+        a->pieces++;
+        if (a->json.len - before > a->longest)
+            a->longest = a->json.len - before;
+        before = a->json.len;
+    } while (a->rc > 0);
+    asy__asked_fini(&asked);
+    return a->rc == 0 && T_OK(asy_json_parse(a->json.data, a->json.len, &a->root, &a->err), &a->err);
+}
+
+static void answer_fini(struct answer *a)
+{
+    asy_json_destroy(a->root);
+    asy_buf_fini(&a->json);
+}
+
+static const char *member(const struct answer *a, const char *key)
+{
+    return asy_json_str(asy_json_get(a->root, key), "(none)");
+}
+
+/* The world's events, as a store has them. */
+static struct asy_store *stored(const struct world *w)
+{
+    static const struct asy_store_spec spec = { .path = NULL };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_store *store = NULL;
+    uint64_t seq;
+
+    if (!T_OK(asy_store_open(&spec, &store, NULL, &err), &err))
+        return NULL;
+    if (!T_OK(asy_store_commit(store, w->events, w->n_events, &seq, &err), &err)) {
+        asy_store_close(store);
+        return NULL;
+    }
+    return store;
+}
+
+/* ---- why ------------------------------------------------------------------------------------- */
+
+static void check_stored(const struct world *w, size_t i)
+{
+    const struct asy_cause_info *info = asy_cause_info(cause_cases[i].cause);
+    struct asy__question q = { .what = "explain", .study = "a", .arg = "",
+                               .trial = cause_cases[i].trial, .after = -1, .limit = -1,
+                               .upto = w->n_events };
+    struct asy_store *store = stored(w);
+    struct answer a;
+
+    if (!store)
+        return;
+    if (T_TRUE(ask(store, &q, &a))) {
+        T_STR(info->name, member(&a, "cause"), info->name);
+        T_STR(info->name, member(&a, "rule"), info->rule);
+        T_HAS(info->name, member(&a, "text"), cause_cases[i].text);
+        T_TRUE(*member(&a, "remedy") && !strchr(member(&a, "remedy"), '{'));
+        T_STR(info->name, member(&a, "study"), "a");
+    }
+    answer_fini(&a);
+    asy_store_close(store);
+}
+
+static void what_has_ended_is_told_from_the_store(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_cause_cases; i++) {
+        struct world w;
+
+        if (cause_cases[i].where != EVENT || !world_open(&w))
+            continue;
+        if (world_start(&w)) {
+            world_client(&w, CLIENT_PEER, OWNER);
+            cause_cases[i].provoke(&w);
+            check_stored(&w, i);
+            n++;
+        }
+        world_close(&w);
+    }
+    T_TRUE(n > 20);
+}
+
+static void retry(struct world *w, const char *more)
+{
+    char yaml[512];
+
+    snprintf(yaml, sizeof yaml, "%s%s%s", STUDY_HEAD("a") RUN(9, true), "budget: {trials: 1}\n", more);
+    world_agent(w, &(struct agent){ .peer = 2, .cores = 1 });
+    world_submit(w, CLIENT_PEER, OWNER, 1, yaml, 0);
+    world_started(w, &w->leases[0]);
+    world_report(w, &w->leases[0], 3, 0.5);
+    world_end_cause(w, &w->leases[0], ASY_END_CRASHED, 3, ASY_CAUSE_OUT_OF_MEMORY);
+    world_pass(w, 1000, 2, 2);
+    world_started(w, &w->leases[1]);
+    world_end_cause(w, &w->leases[1], ASY_END_CRASHED, 0, ASY_CAUSE_OUT_OF_MEMORY);
+}
+
+static void a_trial_has_its_attempts_in_order(void)
+{
+    struct asy__question q = { .what = "explain", .study = "a", .arg = "", .trial = 0, .after = -1,
+                               .limit = -1 };
+    struct asy_store *store = NULL;
+    const struct asy_json *list;
+    struct answer a = { 0 };
+    struct world w;
+
+    if (!world_open(&w) || !world_start(&w))
+        goto out;
+    world_client(&w, CLIENT_PEER, OWNER);
+    retry(&w, "retries: 1\nresources: {memory: 64MiB}\n");
+    q.upto = w.n_events;
+    if (!(store = stored(&w)) || !T_TRUE(ask(store, &q, &a)))
+        goto out;
+    T_STR("trial", member(&a, "cause"), "retries");
+    list = asy_json_get(a.root, "attempts");
+    T_EQ("attempts", asy_json_len(list), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct asy_json *attempt = asy_json_at(list, i);
+
+        T_EQ("number", asy_json_i64(asy_json_get(attempt, "attempt"), 0), i + 1);
+        T_STR("cause", asy_json_str(asy_json_get(attempt, "cause"), ""), "out-of-memory");
+        T_EQ("limit", asy_json_i64(asy_json_get(attempt, "memory"), 0), 64 << 20);
+        T_EQ("step", asy_json_i64(asy_json_get(attempt, "step"), -1), i ? 0 : 3);
+    }
+    list = asy_json_get(a.root, "reported");
+    T_EQ("reported", asy_json_len(list), 1);
+    T_STR("reported", asy_json_str(asy_json_at(list, 0), ""), "loss");
+    list = asy_json_get(a.root, "history");
+    T_STR("at last", asy_json_str(asy_json_get(asy_json_at(list, asy_json_len(list) - 1), "state"),
+                                  ""), "failed");
+    answer_fini(&a);
+    q.trial = -1;
+    if (!T_TRUE(ask(store, &q, &a)))
+        goto out;
+    list = asy_json_at(asy_json_get(a.root, "causes"), 0);
+    T_EQ("group", asy_json_i64(asy_json_get(list, "trials"), 0), 1);
+    T_HAS("what helps", asy_json_str(asy_json_get(asy_json_get(list, "last"), "remedy"), ""),
+          "resources.memory");
+out:
+    answer_fini(&a);
+    asy_store_close(store);
+    world_close(&w);
+}
+
+/* What core knows goes before what is stored. */
+static void what_lives_is_told_by_core(void)
+{
+    struct asy__question q = { .what = "explain", .study = "a", .arg = "", .trial = 0, .after = -1,
+                               .limit = -1, .live = "{\"state\": \"queued\", \"cause\": \"no-cores\"}" };
+    struct asy_store *store = NULL;
+    struct answer a = { 0 };
+    struct world w;
+
+    if (!world_open(&w) || !world_start(&w))
+        goto out;
+    world_client(&w, CLIENT_PEER, OWNER);
+    world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+    world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n", 0);
+    q.upto = w.n_events;
+    if (!(store = stored(&w)))
+        goto out;
+    if (T_TRUE(ask(store, &q, &a)))
+        T_STR("live", member(&a, "cause"), "no-cores");
+    answer_fini(&a);
+    q.trial = 77; /* not stored yet */
+    if (T_TRUE(ask(store, &q, &a)))
+        T_STR("live alone", member(&a, "cause"), "no-cores");
+    answer_fini(&a);
+    q.live = NULL;
+    T_TRUE(!ask(store, &q, &a));
+    T_EQ("nowhere", a.rc, ASY_E_NOENT);
+out:
+    answer_fini(&a);
+    asy_store_close(store);
+    world_close(&w);
+}
+
+/* ---- pages ----------------------------------------------------------------------------------- */
+
+static struct asy_store *store_of(const char *owner_b, uint64_t *ret_seq)
+{
+    static const struct asy_store_spec spec = { .path = NULL };
+    struct asy_event *events = calloc(2 + N_TRIALS, sizeof *events);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_store *store = NULL;
+
+    ASY_ASSERT(events);
+    for (size_t i = 0; i < 2; i++) {
+        events[i] = (struct asy_event){ .kind = ASY_EV_STUDY_CREATED, .wall_us = 1,
+                                        .study = asy_id_from(i + 1, 1), .trial = UINT64_MAX };
+        events[i].study_created.name = i ? "b" : "a";
+        events[i].study_created.project = "default";
+        events[i].study_created.owner = i ? owner_b : OWNER;
+        events[i].study_created.spec = "{}";
+        events[i].study_created.command_line = "";
+    }
+    for (size_t i = 0; i < N_TRIALS; i++) {
+        struct asy_event *ev = &events[2 + i];
+
+        *ev = (struct asy_event){ .kind = ASY_EV_TRIAL_CREATED, .wall_us = 2,
+                                  .study = asy_id_from(i % 7 ? 1 : 2, 1),
+                                  .trial = i % 7 ? i - i / 7 - 1 : i / 7 };
+        ev->trial_created.id = asy_id_from(10 + i, 2);
+        ev->trial_created.params = "{}";
+        ev->trial_created.source = "random";
+    }
+    if (!T_OK(asy_store_open(&spec, &store, NULL, &err), &err) ||
+        !T_OK(asy_store_commit(store, events, 2 + N_TRIALS, ret_seq, &err), &err)) {
+        asy_store_close(store);
+        store = NULL;
+    }
+    free(events);
+    return store;
+}
+
+static void pages_make_the_whole_list(void)
+{
+    static const struct {
+        const char *name;
+        int64_t after, limit;
+        size_t first, n;
+    } cases[] = {
+        { "all", -1, -1, 0, 600 },        { "none", -1, 0, 0, 0 },
+        { "one", -1, 1, 0, 1 },           { "a page", -1, ASY__PAGE, 0, ASY__PAGE },
+        { "more", -1, ASY__PAGE + 1, 0, ASY__PAGE + 1 },
+        { "the rest", 399, -1, 400, 200 }, { "beyond", 599, -1, 600, 0 },
+    };
+    uint64_t seq;
+    struct asy_store *store = store_of(OWNER, &seq);
+
+    for (size_t i = 0; store && i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__question q = { .what = "trials", .study = "a", .arg = "", .trial = -1,
+                                   .after = cases[i].after, .limit = cases[i].limit };
+        const struct asy_json *list;
+        struct answer a;
+
+        if (T_TRUE(ask(store, &q, &a))) {
+            list = asy_json_get(a.root, "trials");
+            T_EQ(cases[i].name, asy_json_len(list), cases[i].n);
+            for (size_t k = 0; k < asy_json_len(list); k++)
+                T_EQ(cases[i].name, asy_json_i64(asy_json_get(asy_json_at(list, k), "number"), -1),
+                     cases[i].first + k);
+            T_TRUE(a.pieces > cases[i].n / ASY__PAGE);
+            T_TRUE(a.longest <= ASY__PAGE * 1024);
+        }
+        answer_fini(&a);
+    }
+    asy_store_close(store);
+}
+
+/* The events of an answer are exactly those after `after` and up to `upto` that may be seen. */
+static void check_events(struct asy_store *store, const char *name, const struct asy__question *q,
+                         uint64_t first, uint64_t last, int only_a)
+{
+    const struct asy_json *list;
+    struct answer a;
+    size_t n = 0;
+
+    if (T_TRUE(ask(store, q, &a))) {
+        list = asy_json_get(a.root, "events");
+        for (uint64_t seq = first; seq <= last; seq++) {
+            int of_a = seq == 1 || (seq > 2 && (seq - 3) % 7);
+
+            if (only_a && !of_a)
+                continue;
+            T_EQ(name, asy_json_i64(asy_json_get(asy_json_at(list, n++), "seq"), 0), seq);
+        }
+        T_EQ(name, asy_json_len(list), n);
+        T_EQ(name, asy_json_i64(asy_json_get(a.root, "upto"), 0), q->upto);
+    }
+    answer_fini(&a);
+}
+
+static void histories_end_where_they_are_told_to(void)
+{
+    uint64_t seq = 0;
+    struct asy_store *store = store_of(STRANGER, &seq);
+    struct asy__question study = { .what = "events", .study = "a", .arg = "", .trial = -1,
+                                   .after = 0, .limit = -1, .upto = seq };
+    struct asy__question all = { .what = "news", .study = "", .arg = "", .trial = -1, .after = 0,
+                                 .limit = -1, .upto = seq };
+
+    if (!store)
+        return;
+    check_events(store, "of a study", &study, 1, seq, 1);
+    check_events(store, "who sees everything", &all, 1, seq, 0);
+    all.key = OWNER;
+    check_events(store, "who sees his own", &all, 1, seq, 1);
+    all.after = study.after = 100;
+    all.upto = study.upto = 300;
+    check_events(store, "a stretch of his own", &all, 101, 300, 1);
+    check_events(store, "a stretch of a study", &study, 101, 300, 1);
+    study.after = 300;
+    check_events(store, "nothing new", &study, 301, 300, 1);
+    asy_store_close(store);
+}
+
+static void other_questions_are_refused(void)
+{
+    static const struct {
+        const char *name;
+        struct asy__question q;
+        int want;
+    } cases[] = {
+        { "unknown", { .what = "weather", .study = "a", .arg = "", .trial = -1 },
+          ASY_E_UNSUPPORTED },
+        { "a trial without number", { .what = "trial", .study = "a", .arg = "", .trial = -1 },
+          ASY_E_UNSUPPORTED },
+        { "no study", { .what = "trials", .study = "c", .arg = "", .trial = -1 }, ASY_E_NOENT },
+        { "no trial", { .what = "trial", .study = "a", .arg = "", .trial = 600 }, ASY_E_NOENT },
+        { "why no trial", { .what = "explain", .study = "a", .arg = "", .trial = 600 },
+          ASY_E_NOENT },
+    };
+    uint64_t seq;
+    struct asy_store *store = store_of(OWNER, &seq);
+
+    for (size_t i = 0; store && i < ASY_ARRAY_LEN(cases); i++) {
+        struct answer a;
+
+        T_TRUE(!ask(store, &cases[i].q, &a));
+        T_EQ(cases[i].name, a.rc, cases[i].want);
+        T_TRUE(a.err.text[0] != 0);
+        answer_fini(&a);
+    }
+    asy_store_close(store);
+}
+
+T_MAIN("query", T_TEST(what_has_ended_is_told_from_the_store),
+       T_TEST(a_trial_has_its_attempts_in_order), T_TEST(what_lives_is_told_by_core),
+       T_TEST(pages_make_the_whole_list), T_TEST(histories_end_where_they_are_told_to),
+       T_TEST(other_questions_are_refused))
