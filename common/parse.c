@@ -291,31 +291,53 @@ int asy_parse_size(const char *text, size_t len, uint64_t *ret_bytes, struct asy
                      "is not a size, as in 512, 64KiB, 1MiB, 2GiB, 500MB", ret_bytes, err);
 }
 
-static const char *format(double value, int least, int most, char text[32])
+/* What is no number; NULL: it is one. */
+static const char *not_finite(double value, char text[32])
 {
-    locale_t ours = asy__locale_c(), before;
-
     if (isnan(value))
         return memcpy(text, "nan", 4);
     if (isinf(value))
         return memcpy(text, value < 0 ? "-inf" : "inf", value < 0 ? 5 : 4);
-    before = ours ? uselocale(ours) : (locale_t)0;
-    for (int precision = least; precision <= most; precision++) {
-        snprintf(text, 32, "%.*g", precision, value);
-        if (!ours || strtod_l(text, NULL, ours) == value)
-            break;
-    }
-    if (before)
-        uselocale(before);
-    return text;
+    return NULL;
 }
 
+static void with_digits(double value, int precision, char text[32])
+{
+    locale_t ours = asy__locale_c(), before = ours ? uselocale(ours) : (locale_t)0;
+
+    snprintf(text, 32, "%.*g", precision, value);
+    if (before)
+        uselocale(before);
+}
+
+static int reads_back(const char *text, double value)
+{
+    locale_t ours = asy__locale_c();
+
+    return ours && strtod_l(text, NULL, ours) == value;
+}
+
+/* 17 digits are always exact, half of all numbers need them, and few do with 15: hence this order. */
 const char *asy_format_f64(double value, char text[32])
 {
-    return format(value, 15, 17, text);
+    char shorter[32];
+
+    if (not_finite(value, text))
+        return text;
+    with_digits(value, 16, text);
+    if (!reads_back(text, value)) {
+        with_digits(value, 17, text);
+        return text;
+    }
+    with_digits(value, 15, shorter);
+    if (reads_back(shorter, value))
+        memcpy(text, shorter, sizeof shorter);
+    return text;
 }
 
 const char *asy_format_short(double value, char text[32])
 {
-    return format(value, 5, 5, text);
+    if (!not_finite(value, text))
+        with_digits(value, 5, text);
+    return text;
 }
