@@ -3,7 +3,9 @@
 #
 #   asy_add_library(asy-tuner SOURCES a.c b.c DEPS asy-common [LINK m] [HEADERS asy/tuner.h ...])
 #   asy_add_program(assay-worker SOURCES main.c DEPS asy-agent)
-#   asy_add_test(test_buf SOURCES test_buf.c DEPS asy-common [LABEL unit] [TIMEOUT 60] [PROCESSORS 1])
+#   asy_add_test(test_buf SOURCES test_buf.c DEPS asy-common [LABEL unit] [TIMEOUT 60]
+#                [PROCESSORS 1])
+#   asy_add_test(test_nomem SOURCES test_nomem.c DEPS asy-common NOMEM)     with tests/nomem.h
 #
 # A library's public headers stand in its include/ folder; only DEPS put other include folders on
 # the path, so a forbidden include does not compile.
@@ -13,8 +15,6 @@ target_compile_options(asy_warnings INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
     -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef
     -Wno-missing-field-initializers
-    # snprintf cuts on purpose where its result is not checked
-    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation -Wno-maybe-uninitialized>
     $<$<C_COMPILER_ID:GNU>:-Wjump-misses-init -Wduplicated-cond -Wlogical-op>
     $<$<BOOL:${ASY_WERROR}>:-Werror>)
 
@@ -53,7 +53,7 @@ function(asy_add_program name)
 endfunction()
 
 function(asy_add_test name)
-    cmake_parse_arguments(ARG "" "LABEL;TIMEOUT;PROCESSORS" "SOURCES;DEPS;LINK;ARGS" ${ARGN})
+    cmake_parse_arguments(ARG "NOMEM" "LABEL;TIMEOUT;PROCESSORS" "SOURCES;DEPS;LINK;ARGS" ${ARGN})
     if(NOT ARG_LABEL)
         set(ARG_LABEL unit)
     endif()
@@ -64,6 +64,12 @@ function(asy_add_test name)
         set(ARG_PROCESSORS 1)
     endif()
     add_executable(${name} ${ARG_SOURCES})
+    if(ARG_NOMEM)
+        target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/nomem.c)
+        target_link_options(${name} PRIVATE
+            -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
+            -Wl,--wrap=strdup,--wrap=strndup)
+    endif()
     target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_link_libraries(${name} PRIVATE ${ARG_DEPS} ${ARG_LINK} PkgConfig::CUNIT asy_build
                                           asy_warnings)

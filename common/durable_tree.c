@@ -2,7 +2,8 @@
  * durable_tree.c - folder trees: move them durably, name them by content, remove them.
  *
  * All three list the tree first, each folder after what it holds, so that working through the
- * list in order is bottom up. Symbolic links are never followed. */
+ * list in order is bottom up. Symbolic links are never followed. What is deeper than a list may be
+ * is moved up before it is removed: a program may have left any tree behind. */
 #include <asy/durable.h>
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <asy/buf.h>
+#include <asy/id.h>
 #include "durable.h"
 
 #define DEPTH_MAX 64u
@@ -27,7 +29,8 @@ struct entry {
 
 struct listing {
     const char *root;
-    int strict; /* only regular files and folders, bounded in number */
+    int strict; /* only regular files and folders, bounded in number and depth */
+    int lifted; /* not strict: a folder was too deep and now lies in the root */
     struct entry *entries;
     size_t n, cap;
 };
@@ -71,6 +74,21 @@ static int append(struct listing *list, const char *path, int is_folder, struct 
     return 0;
 }
 
+/* Moves a folder that lies too deep into the root, for the next listing to find. */
+static int lift(struct listing *list, const char *path, struct asy_error *err)
+{
+    char from[PATH_MAX], to[PATH_MAX], name[ASY_ID_TEXT];
+    int rc;
+
+    asy_id_format(asy_id_make(), name);
+    if ((rc = join(list, path, from, err)) || (rc = join(list, name, to, err)))
+        return rc;
+    if (asy__durable_ops()->rename(from, to) < 0)
+        return asy_fail_errno(err, errno, "cannot move '%s' to '%s'", from, to);
+    list->lifted = 1;
+    return 0;
+}
+
 static int list_folder(struct listing *list, const char *path, unsigned depth,
                        struct asy_error *err);
 
@@ -85,6 +103,9 @@ static int list_one(struct listing *list, const char *path, unsigned depth, stru
         return rc;
     if (lstat(full, &st) < 0)
         return asy_fail_errno(err, errno, "cannot look at '%s'", full);
+    if (S_ISDIR(st.st_mode) && !list->strict && depth > 1 &&
+        (depth > DEPTH_MAX || strlen(full) + NAME_MAX + 2 > PATH_MAX))
+        return lift(list, path, err);
     if (S_ISDIR(st.st_mode))
         return list_folder(list, path, depth, err);
     if (list->strict && !S_ISREG(st.st_mode))
@@ -242,27 +263,41 @@ out:
     return rc;
 }
 
-int asy_durable_remove(const char *path, struct asy_error *err)
+/* One pass; *ret_lifted: another is needed. */
+static int remove_listed(const char *path, int *ret_lifted, struct asy_error *err)
 {
     struct listing list = { .root = path };
     char full[PATH_MAX];
-    struct stat st;
-    int rc;
+    int rc = list_one(&list, "", 0, err);
 
-    if (lstat(path, &st) < 0)
-        return errno == ENOENT ? 0 : asy_fail_errno(err, errno, "cannot remove '%s'", path);
-    if ((rc = list_one(&list, "", 0, err)))
+    if (rc)
         goto out;
     for (size_t i = 0; i < list.n && rc == 0; i++) {
         const struct entry *entry = &list.entries[i];
 
+        if (list.lifted && !*entry->path)
+            continue; /* the root holds what was lifted */
         if ((rc = join(&list, entry->path, full, err)))
             goto out;
         if ((entry->is_folder ? rmdir(full) : asy__durable_ops()->unlink(full)) < 0 &&
             errno != ENOENT)
             rc = asy_fail_errno(err, errno, "cannot remove '%s'", full);
     }
+    *ret_lifted = list.lifted;
 out:
     listing_fini(&list);
+    return rc;
+}
+
+int asy_durable_remove(const char *path, struct asy_error *err)
+{
+    struct stat st;
+    int rc, lifted;
+
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : asy_fail_errno(err, errno, "cannot remove '%s'", path);
+    do
+        rc = remove_listed(path, &lifted, err);
+    while (rc == 0 && lifted);
     return rc;
 }

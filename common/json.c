@@ -4,22 +4,90 @@
  * Jansson's tree, which the root keeps.
  *
  * Jansson's own depth limit is too generous for our stacks and peers, so the depth is measured on
- * the text before anything is allocated for it. */
+ * the text before anything is allocated for it.
+ *
+ * Jansson (2.14) takes a refused allocation for a mistake in the text, or aborts by an assertion. So
+ * each tree lies in chunks of its own, Jansson's part and ours, and a refusal leaves the parser by
+ * longjmp: no frame of Jansson holds anything that is not in the chunks. */
 #include <asy/json.h>
-#include <ctype.h>
+#include <errno.h>
 #include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
 
 #define DEPTH_MAX 64u
 
+#define CHUNK_MIN 2048u
+#define CHUNK_MAX (1u << 20)
+
 struct asy_json {
-    json_t *json;           /* of the root: owned, with all below it */
+    json_t *json;
     const char *key;        /* of an object's member */
     struct asy_json *items; /* n_items nodes of an array or object */
     size_t n_items;
 };
+
+struct chunk {
+    struct chunk *next;
+    size_t used, size; /* of bytes */
+    _Alignas(16) char bytes[];
+};
+struct memory {
+    struct chunk *chunks; /* the newest first */
+    jmp_buf refused;
+};
+/* What is read, in the newest of its own chunks. */
+struct tree {
+    struct chunk *chunks;
+    struct asy_json nodes[]; /* the root first */
+};
+
+static _Thread_local struct memory *memory; /* of the parse that runs in this thread */
+
+static void *take(size_t n)
+{
+    struct chunk *chunk = memory->chunks;
+    size_t size = chunk ? 2 * chunk->size : CHUNK_MIN;
+    void *p;
+
+    if (n > SIZE_MAX / 2)
+        longjmp(memory->refused, 1);
+    n = (n + 15) & ~(size_t)15;
+    if (!chunk || chunk->size - chunk->used < n) {
+        size = size > CHUNK_MAX ? CHUNK_MAX : size;
+        size = size < n ? n : size;
+        if (!(chunk = malloc(sizeof *chunk + size)))
+            longjmp(memory->refused, 1);
+        *chunk = (struct chunk){ .next = memory->chunks, .size = size };
+        memory->chunks = chunk;
+    }
+    p = chunk->bytes + chunk->used;
+    chunk->used += n;
+    return p;
+}
+
+static void keep(void *p)
+{
+    (void)p; /* the chunks go all at once */
+}
+
+static void set_allocator(void)
+{
+    json_set_alloc_funcs(take, keep);
+}
+
+static void free_chunks(struct chunk *chunk)
+{
+    while (chunk) {
+        struct chunk *next = chunk->next;
+
+        free(chunk);
+        chunk = next;
+    }
+}
 
 /* Brackets outside of strings; what else is wrong with the text is Jansson's to find. */
 static int check_depth(const char *text, size_t len, struct asy_error *err)
@@ -91,43 +159,59 @@ static void lay_out(struct asy_json *node, json_t *json, const char *key, struct
             lay_out(item++, child, key, next);
 }
 
-static int parse_error(const json_error_t *error, struct asy_error *err)
+/* 0, ASY_E_NOMEM, or ASY_E_FORMAT with *error filled. What was taken stays in m. */
+static int build(struct memory *m, const char *text, size_t len, struct tree **ret,
+                 json_error_t *error)
 {
-    const char *text = error->text;
+    struct asy_json *next;
+    json_t *json;
+    size_t n;
 
-    if (json_error_code(error) == json_error_out_of_memory)
-        return asy_fail(err, ASY_E_NOMEM, "no memory for the JSON text");
-    return asy_fail(err, ASY_E_FORMAT, "line %d column %d: %s", error->line < 1 ? 1 : error->line,
-                    error->column < 0 ? 0 : error->column, text);
+    if (setjmp(m->refused))
+        return ASY_E_NOMEM;
+    json = json_loadb(len ? text : "", len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
+    if (!json)
+        return ASY_E_FORMAT;
+    n = count(json);
+    *ret = take(sizeof **ret + n * sizeof (*ret)->nodes[0]); /* n is below len */
+    next = (*ret)->nodes + 1;
+    lay_out((*ret)->nodes, json, NULL, &next);
+    return 0;
 }
 
 int asy_json_parse(const char *text, size_t len, struct asy_json **ret_root, struct asy_error *err)
 {
-    struct asy_json *nodes = NULL, *next;
-    json_t *json = NULL;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct memory m = { .chunks = NULL };
+    struct tree *tree = NULL;
     json_error_t error;
     int rc;
 
+    pthread_once(&once, set_allocator);
     if ((rc = check_depth(text, len, err)))
         return rc;
-    json = json_loadb(len ? text : "", len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!json)
-        return parse_error(&error, err);
-    if (!(nodes = calloc(count(json), sizeof *nodes))) {
-        json_decref(json);
-        return asy_fail(err, ASY_E_NOMEM, "no memory for the JSON text");
+    memory = &m;
+    rc = build(&m, text, len, &tree, &error);
+    memory = NULL;
+    if (rc) {
+        free_chunks(m.chunks);
+        if (rc == ASY_E_NOMEM)
+            return asy_fail(err, ASY_E_NOMEM, "no memory for the JSON text");
+        return asy_fail(err, ASY_E_FORMAT, "line %d column %d: %s", error.line < 1 ? 1 : error.line,
+                        error.column < 0 ? 0 : error.column, error.text);
     }
-    next = nodes + 1;
-    lay_out(nodes, json, NULL, &next);
-    *ret_root = nodes;
+    tree->chunks = m.chunks;
+    *ret_root = tree->nodes;
     return 0;
 }
 
 void asy_json_destroy(struct asy_json *root)
 {
+    int saved = errno;
+
     if (root)
-        json_decref(root->json);
-    free(root);
+        free_chunks(((struct tree *)((char *)root - offsetof(struct tree, nodes)))->chunks);
+    errno = saved;
 }
 
 enum asy_json_type asy_json_type(const struct asy_json *node)
