@@ -263,7 +263,7 @@ int asy_parse_duration(const char *text, size_t len, int64_t *ret_ms, struct asy
         { "", 1000 },  { "ms", 1 },       { "s", 1000 },
         { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
     };
-    uint64_t ms;
+    uint64_t ms = 0;
     int rc = with_unit(text, len, units, ASY_ARRAY_LEN(units),
                        "is not a duration, as in 250ms, 30s, 10m, 2h, 1d", &ms, err);
 

@@ -30,7 +30,7 @@ build() { # preset, targets
     local preset=$1
     shift
     echo "== build $preset"
-    cmake --preset "$preset" -DASY_WERROR=ON >"build-$preset.log" 2>&1 ||
+    cmake --preset "$preset" -DASY_WERROR=ON -DBUILD_TESTING=ON >"build-$preset.log" 2>&1 ||
         { cat "build-$preset.log"; rm -f "build-$preset.log"; return 1; }
     rm -f "build-$preset.log"
     cmake --build --preset "$preset" -j "$jobs" --target "${@:-all}" -- --quiet

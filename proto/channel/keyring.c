@@ -101,9 +101,9 @@ static int merge(struct asy_keyring *ring, const char *text, size_t len, struct 
 
     while (at < len) {
         const char *line = text + at, *end = memchr(line, '\n', len - at);
-        size_t n = end ? (size_t)(end - line) : len - at, name_len;
+        size_t n = end ? (size_t)(end - line) : len - at, name_len = 0;
         char key[ASY_KEY_TEXT];
-        const char *name;
+        const char *name = NULL;
         int rc;
 
         at += n + 1;

@@ -61,7 +61,7 @@ int asy_event_encode(const struct asy_event *event, struct asy_buf *buf, struct 
     _Alignas(16) char block[SCRATCH];
     struct asy_arena scratch;
     struct asy__pass pass = { &scratch, err, ASY_E_INVAL };
-    ProtobufCMessage *pb;
+    ProtobufCMessage *pb = NULL;
     int rc;
 
     asy__arena_init(&scratch, block, sizeof block, SIZE_MAX);

@@ -361,7 +361,7 @@ static void write_folder(const char *path, const struct inode *folder, const boo
             set_name(names, &n, c->to_name, c->what);
     }
     for (size_t i = 0; i < n; i++) {
-        snprintf(below, sizeof below, "%s/%s", path, names[i].text);
+        snprintf(below, sizeof below, "%s/%.63s", path, names[i].text);
         if (!names[i].inode->folder)
             write_file(below, names[i].inode);
         else if (mkdir(below, 0700) == 0)

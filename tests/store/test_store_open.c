@@ -24,11 +24,11 @@ static int open_at(const char *folder, struct asy_store **ret, struct asy_store_
 
 static const char *file_in(const char *folder, const char *name)
 {
-    static char path[4][PATH_MAX];
+    static char path[4][PATH_MAX + 32];
     static unsigned next;
     char *text = path[next++ % 4];
 
-    snprintf(text, PATH_MAX, "%s/%s", folder, name);
+    snprintf(text, sizeof path[0], "%s/%s", folder, name);
     return text;
 }
 
@@ -516,6 +516,7 @@ T_MAIN("store open", T_TEST(a_second_opener_is_refused_by_name),
        T_TEST(a_live_owner_elsewhere_counts_on_network_file_systems),
        T_TEST(each_opening_raises_the_epoch), T_TEST(a_copied_folder_is_another_store),
        T_TEST(a_backup_put_back_in_place_is_another_store),
-       T_TEST(files_that_are_no_store_are_refused), T_TEST(stores_of_older_releases_open), T_TEST(a_damaged_page_is_reported),
+       T_TEST(files_that_are_no_store_are_refused), T_TEST(stores_of_older_releases_open),
+       T_TEST(a_damaged_page_is_reported),
        T_TEST(readers_see_what_was_committed), T_TEST(readers_are_refused_where_they_cannot_work),
        T_TEST(a_full_disk_refuses_and_later_takes_again))

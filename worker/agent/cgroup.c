@@ -10,6 +10,7 @@
 #include <asy/parse.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,7 @@
 
 static int put(const char *folder, const char *name, const char *text)
 {
-    char path[600];
+    char path[PATH_MAX];
     int fd, rc;
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -39,7 +40,7 @@ static void name_group(struct asy__cgroup *group, const char *parent, pid_t supe
 
 static int has(const char *folder, const char *name)
 {
-    char path[600];
+    char path[PATH_MAX];
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return access(path, F_OK) == 0;

@@ -67,7 +67,7 @@ int asy_cpus_parse(const char *text, unsigned *ret_cpus, size_t max, size_t *ret
 
     while (*text) {
         size_t len = strcspn(text, ","), first_len = strcspn(text, "-,");
-        unsigned first, last;
+        unsigned first = 0, last;
 
         if ((rc = parse_cpu(text, first_len, &first, err)) < 0)
             return rc;
