@@ -33,6 +33,7 @@ static const char usage[] =
     "  --keep          does not end when idle\n"
     "  --SETTING VALUE any setting of `assay config show`, with - for _\n"
     "  --probe         what store DIR has and who holds it, as JSON, changing nothing\n"
+    "  --crash-points  the names that ASSAY_FAIL_AT takes, for tests\n"
     "  --version [--json]\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 usage or settings.\n";
@@ -156,6 +157,15 @@ static void keep_memory(void)
     mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
 }
 
+static int list_crash_points(void)
+{
+    const char *name, *text;
+
+    for (size_t i = 0; (name = asy_service_crash_point(i, &text)); i++)
+        printf("%-32s %s\n", name, text);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = { 0 };
@@ -174,6 +184,8 @@ int main(int argc, char **argv)
         return version(argc, argv);
     if (argc > 1 && !strcmp(argv[1], "--probe"))
         return probe(argc, argv);
+    if (argc == 2 && !strcmp(argv[1], "--crash-points"))
+        return list_crash_points();
     if (parse(argc, argv, &options, &settings, &err) < 0) {
         status = 2;
         goto out;

@@ -26,6 +26,7 @@
 #include <asy/keys.h>
 #include <asy/log.h>
 #include "compute.h"
+#include "crash.h"
 #include "peers.h"
 #include "query.h"
 #include "writer.h"
@@ -148,7 +149,9 @@ static int send_msg(struct asy_service *service, uint64_t peer, const struct asy
     asy_buf_clear(&service->frame);
     if ((rc = asy_msg_encode(msg, &service->frame, err)) < 0)
         return rc;
+    asy__crash_before_send(msg->type);
     rc = asy_server_send(service->server, peer, service->frame.data, service->frame.len, err);
+    asy__crash_after_send(msg->type);
     if (rc == ASY_E_GONE || rc == ASY_E_AGAIN)
         return note_gone(service, peer, err);
     return rc;
@@ -251,8 +254,10 @@ static int release(struct asy_service *service, const struct asy_effect *fx, str
     case ASY_FX_FORGET:
         return asy__compute_put(service->compute, fx, err);
     case ASY_FX_DROP_FILE:
+        asy__crash_point("coordinator.before_drop_file");
         return asy__query_drop_file(service->query, fx->file.path, err);
     case ASY_FX_QUIT:
+        asy__crash_point("coordinator.before_quit");
         service->quit = 1;
         return 0;
     case ASY_FX_CLOSE:
@@ -309,6 +314,10 @@ static int take_frame(struct asy_service *service, uint64_t peer, const char *ke
     }
     if ((rc = asy__peers_heard(&service->peers, peer, service->now_ms, err)) < 0)
         return rc;
+    if (msg.type == ASY_MSG_REPORTS)
+        asy__crash_point("coordinator.before_reports");
+    else if (msg.type == ASY_MSG_CONTROL)
+        asy__crash_point("coordinator.before_control");
     input.msg.msg = &msg;
     input.msg.key = key;
     return feed(service, &input, err);
@@ -361,6 +370,7 @@ static int take_written(struct asy_service *service, const struct asy__written *
     if (service->full.code)
         asy_info("store: there is space again, going on");
     service->full.code = ASY_OK;
+    asy__crash_point("coordinator.before_release");
     asy_gate_durable(service->gate, written->commit);
     input.durable.commit = written->commit;
     if ((rc = feed(service, &input, err)) < 0)
@@ -391,6 +401,7 @@ static int take_answers(struct asy_service *service, struct asy_error *err)
     int rc = 0;
 
     for (letter = asy__mail_take(&service->answers); letter; letter = next) {
+        asy__crash_point("coordinator.before_answer");
         next = letter->next;
         if (rc == 0)
             rc = feed(service, &((const struct asy__answer *)letter)->input, err);
@@ -580,6 +591,7 @@ static int on_replay(void *arg, const struct asy_event *event)
 {
     struct asy_service *service = arg;
 
+    asy__crash_point("coordinator.in_replay");
     return asy_core_replay(service->core, event, &service->failure);
 }
 
@@ -609,11 +621,13 @@ static int build_core(struct asy_service *service, const struct asy_service_spec
     if ((rc = asy_core_create(&config, &service->core, err)) < 0 ||
         (rc = asy_gate_create(&service->gate, err)) < 0)
         return rc;
+    asy__crash_point("coordinator.before_replay");
     if ((rc = asy_store_replay(service->store, on_replay, service, err)) < 0) {
         if (service->failure.text[0] && err)
             *err = service->failure;
         return rc;
     }
+    asy__crash_point("coordinator.after_replay");
     rc = asy_core_start(service->core, asy_clock_ms(), asy_clock_wall_us(), &step, err);
     return rc < 0 ? rc : take_step(service, &step, err);
 }
@@ -684,9 +698,11 @@ static int publish(struct asy_service *service, const struct asy_service_spec *s
              asy_server_port(service->server));
     snprintf(discovery.server_key, sizeof discovery.server_key, "%s", service->keys.public_key);
     snprintf(discovery.version, sizeof discovery.version, "%s", spec->version);
+    asy__crash_point("coordinator.before_publish");
     if ((rc = asy_discovery_write(service->discovery, &discovery, err)) < 0)
         return rc;
     service->registered = 1;
+    asy__crash_point("coordinator.after_publish");
     return 0;
 }
 

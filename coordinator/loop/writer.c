@@ -8,6 +8,7 @@
  * holds several, the next does not begin sooner than SPACING_NS after the last one began: more
  * gathers, less is paid. A lone result never waits. */
 #include "writer.h"
+#include "crash.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -153,7 +154,11 @@ static int commit(struct asy__writer *writer, const struct asy_event *events, si
         struct asy_error err = ASY_ERROR_INIT;
         double start_ns = cpu_ns();
         uint64_t seq;
-        int rc = asy_store_commit(writer->store, events, n, &seq, &err);
+        int rc;
+
+        asy__crash_point("coordinator.before_commit");
+        rc = asy_store_commit(writer->store, events, n, &seq, &err);
+        asy__crash_point("coordinator.after_commit");
 
         if (rc == 0)
             learn_cost(writer, cpu_ns() - start_ns, n);

@@ -20,7 +20,7 @@
 const char *const asy__env_drop[] = {
     "OMPI_*", "PMIX_*", "PMI_*", "PRTE_*", "SLURM_CPU_BIND*", "ASSAY_SOCKET", "ASSAY_TOKEN",
     "ASSAY_STUDY", "ASSAY_TRIAL", "ASSAY_ATTEMPT", "ASSAY_SEED", "ASSAY_PARAM*", "ASSAY_DIR",
-    "ASSAY_CHECKPOINT_DIR", "ASSAY_RESUME", "ASSAY_UNTIL", "ASSAY_FAIL_AT", NULL,
+    "ASSAY_CHECKPOINT_DIR", "ASSAY_RESUME", "ASSAY_UNTIL", "ASSAY_FAIL_*", NULL,
 };
 
 void asy__command_threads(const struct asy__job *job, struct asy__words *env)

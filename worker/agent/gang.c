@@ -190,7 +190,7 @@ static void build_env(const struct asy__job *job, const struct asy__gang *gang,
 /* Everything that would make mpirun believe it runs inside a batch system's step. */
 static const char *const gang_env_drop[] = {
     "OMPI_*", "PMIX_*", "PMI_*", "PRTE_*", "SLURM_*", "ASSAY_SOCKET", "ASSAY_TOKEN",
-    "ASSAY_FAIL_AT", NULL,
+    "ASSAY_FAIL_*", NULL,
 };
 
 int asy__gang_try(const struct asy__programs *programs, struct asy_buf *ret_said,

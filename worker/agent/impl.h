@@ -429,6 +429,6 @@ uint32_t asy__agent_free_cores(const struct asy__agent *agent);
 int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job);
 
 /* ---- crash.c --------------------------------------------------------------------------------- */
-/* Kills this process if ASSAY_FAIL_AT names this point; the name must stand in the table. */
+/* Where a test may have the agent die (asy/crash.h); the name must stand in the table. */
 void asy__crash_point(const char *name);
 #endif

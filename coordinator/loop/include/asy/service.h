@@ -29,4 +29,7 @@ void asy_service_destroy(struct asy_service *service);
  * run; a store that cannot be read is no failure but the member error. */
 ASY_MUST_CHECK int asy_service_probe(const char *home, struct asy_buf *ret_json,
                                      struct asy_error *err);
+
+/* The names of the coordinator's crash points (asy/crash.h). NULL beyond the last. */
+const char *asy_service_crash_point(size_t i, const char **ret_help);
 #endif

@@ -41,7 +41,6 @@ ASY_MUST_CHECK int asy_agent_run(const struct asy_agent_options *options, struct
 ASY_MUST_CHECK int asy_agent_probe(const struct asy_agent_options *options,
                                    struct asy_buf *ret_json, struct asy_error *err);
 
-/* The named crash points: ASSAY_FAIL_AT=<name> or <name>:<n> kills the agent by SIGKILL when it
- * passes that point (for the n-th time). NULL beyond the last. */
+/* The names of the agent's crash points (asy/crash.h). NULL beyond the last. */
 const char *asy_agent_crash_point(size_t i, const char **ret_help);
 #endif
