@@ -34,6 +34,12 @@ ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed
 /* Prints "assay: <text>" and returns the exit code that fits. */
 int asy__complain(const struct asy_error *err);
 
+/* ---- interrupt.c ---------------------------------------------------------------------------- */
+
+/* From now on SIGINT and SIGTERM are counted instead of deadly. */
+void asy__interrupts_take(void);
+int asy__interrupts(void); /* how many came */
+
 /* ---- session.c: talking to the coordinator ------------------------------------------------- */
 
 struct asy__session;
@@ -44,8 +50,14 @@ ASY_MUST_CHECK int asy__session_open(const struct asy__options *options, enum as
                                      struct asy__session **ret_session, struct asy_error *err);
 void asy__session_close(struct asy__session *session);
 int asy__session_started(const struct asy__session *session); /* this command started it */
+/* What this command started: tells it to drain; whether it has ended; ends it at once, by force if
+ * need be, and waits for that. */
+void asy__session_drain(struct asy__session *session);
+int asy__session_ended(struct asy__session *session);
+void asy__session_end(struct asy__session *session);
 /* Sends msg (its request number is set here) and waits for the whole reply. ret_json is cleared
- * first. A refusal is returned as its code and text. interrupted: NULL or polled every 100 ms. */
+ * first. A refusal is returned as its code and text. ASY_E_CANCELLED: an interrupt came before the
+ * answer (asy__interrupts_take()). */
 ASY_MUST_CHECK int asy__ask(struct asy__session *session, struct asy_msg *msg,
                             struct asy_buf *ret_json, struct asy_error *err);
 /* A QUERY, parsed. The caller destroys *ret_root. */

@@ -2,13 +2,15 @@
  * node.c - `assay node`: keeps a coordinator and an agent alive on this machine. It takes the
  * signals: the first drains (the coordinator pauses all trials, then the agent leaves), the second
  * ends both at once. A child that dies is started again, after a pause that doubles from 100 ms to
- * 10 s; a coordinator that ended in peace ends the node. */
+ * 10 s; a coordinator that ended in peace ends the node. One that died while it drained is started
+ * again too, to drain on. */
 #include "cli.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
@@ -21,7 +23,12 @@ struct child {
     int64_t again_ms;   /* when to start it next */
     int64_t started_ms;
     int pause_ms;
+    int lived;          /* one of it stayed up for a while */
 };
+#define UP_MS 1000          /* whoever lives this long has come up */
+#define OWNED 5             /* assay-coordinator: another one has the store */
+#define OWNED_PAUSE_MS 1000
+
 struct node {
     const struct asy__options *options;
     struct child coordinator, worker;
@@ -42,6 +49,8 @@ static int start(struct node *node, struct child *child, struct asy_error *err)
     argv[n++] = node->options->home;
     if (child == &node->coordinator && node->keep)
         argv[n++] = "--keep";
+    if (child == &node->coordinator && node->drains)
+        argv[n++] = "--drain"; /* the one that was draining died before all was stored */
     if (child == &node->worker && node->options->cores > 0) {
         snprintf(cores, sizeof cores, "%lld", (long long)node->options->cores);
         argv[n++] = "--cores";
@@ -65,14 +74,20 @@ static void ended(struct node *node, struct child *child)
         return;
     asy_proc_close(&child->proc);
     child->proc = (struct asy_proc)ASY_PROC_INIT;
-    if (child == &node->coordinator && (status == 0 || node->drains)) {
+    if (child == &node->coordinator && status == 0)
         node->ending = 1;
+    if (node->ending || (child == &node->worker && node->drains))
+        return;
+    child->lived |= now_ms - child->started_ms >= UP_MS;
+    /* While ours was down a command may have started another, which ends when it is idle. */
+    if (child == &node->coordinator && child->lived && WIFEXITED(status) &&
+        WEXITSTATUS(status) == OWNED) {
+        child->again_ms = now_ms + OWNED_PAUSE_MS;
         return;
     }
-    if (node->ending)
-        return;
     /* A child that never came up will not come up by trying on. */
-    if (child == &node->coordinator && now_ms - child->started_ms < 1000 && child->pause_ms > 1000) {
+    if (child == &node->coordinator && now_ms - child->started_ms < UP_MS &&
+        child->pause_ms > 1000) {
         asy_logerr("%s ends at once again and again: %s; giving up", child->name,
                    asy_proc_status_text(status, text));
         node->ending = 1;
@@ -94,6 +109,7 @@ static void take_signals(struct node *node)
         node->drains++;
         asy_info("signal=%u %s", info.ssi_signo, node->drains > 1 ? "ending at once" : "draining");
         ASY_IGNORE(asy_proc_signal(&node->coordinator.proc, SIGTERM)); /* may be gone already */
+        node->worker.again_ms = INT64_MAX; /* if it is just gone, it is not wanted any more */
         if (node->drains > 1)
             node->ending = 1;
     }
@@ -124,7 +140,7 @@ static int serve(struct node *node, struct asy_error *err)
         for (size_t i = 0; i < ASY_ARRAY_LEN(children); i++) {
             if (children[i]->proc.pidfd >= 0)
                 ended(node, children[i]);
-            if (!node->ending && !node->drains && asy_clock_ms() >= children[i]->again_ms &&
+            if (!node->ending && asy_clock_ms() >= children[i]->again_ms &&
                 (rc = start(node, children[i], err)) < 0)
                 return rc;
         }

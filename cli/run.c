@@ -3,7 +3,7 @@
  *
  * Following asks the coordinator four times a second for the study's counts; on a terminal one line
  * is drawn over and over, elsewhere each trial that ended gets a line of its own. The first Ctrl-C
- * drains a coordinator that this command started (else it detaches), the second leaves at once. */
+ * drains a coordinator that this command started (else it detaches), the second ends it at once. */
 #include "cli.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -19,14 +19,7 @@
 #include <asy/parse.h>
 
 #define LOOK_MS 250
-
-static volatile sig_atomic_t interrupts;
-
-static void on_interrupt(int signum)
-{
-    (void)signum;
-    interrupts++;
-}
+#define DRAIN_MS 50
 
 static int load(const char *file, struct asy_study_spec **ret_spec, struct asy_error *err)
 {
@@ -217,44 +210,45 @@ static int look(struct follow *follow, char state[32], struct asy_error *err)
     return follow->terminal ? 0 : show_events(follow, err);
 }
 
-static int drain(struct follow *follow, struct asy_error *err)
+/* After the first Ctrl-C, until all that this command started has ended. The second ends it at once:
+ * ASY_E_CANCELLED. */
+static int drain(struct asy__session *session, struct asy_error *err)
 {
-    struct asy_msg msg = { .type = ASY_MSG_CONTROL };
+    fprintf(stderr, "\nassay: running trials checkpoint; Ctrl-C again leaves at once\n");
+    asy__session_drain(session);
+    while (!asy__session_ended(session)) {
+        if (asy__interrupts() > 1) {
+            asy__session_end(session);
+            return asy_fail(err, ASY_E_CANCELLED, "left at once; --resume goes on from what is "
+                                                  "stored");
+        }
+        ASY_IGNORE(poll(NULL, 0, DRAIN_MS) < 0);
+    }
+    return 0;
+}
 
-    msg.control.verb = ASY_CONTROL_DRAIN;
-    msg.control.study = "";
-    return asy__ask(follow->session, &msg, &follow->json, err);
+static int interrupted(const struct follow *follow, char state[32], struct asy_error *err)
+{
+    if (!asy__session_started(follow->session))
+        return asy_fail(err, ASY_E_CANCELLED, "detached; '%s' goes on: 'assay stop %s' ends it",
+                        follow->name, follow->name);
+    snprintf(state, 32, "paused");
+    return drain(follow->session, err);
 }
 
 /* Until the study ends or is paused. Returns 0 and its state, ASY_E_CANCELLED after Ctrl-C. */
 static int follow_to_end(struct follow *follow, char state[32], struct asy_error *err)
 {
-    int drained = 0, rc;
+    int rc;
 
     do {
-        if (interrupts && !asy__session_started(follow->session))
-            return asy_fail(err, ASY_E_CANCELLED,
-                            "detached; '%s' goes on: 'assay stop %s' ends it", follow->name,
-                            follow->name);
-        if (interrupts > 1)
-            return asy_fail(err, ASY_E_CANCELLED, "left at once; --resume goes on");
-        if (interrupts && !drained) {
-            fprintf(stderr, "\nassay: running trials checkpoint; Ctrl-C again leaves at once\n");
-            if ((rc = drain(follow, err)) < 0)
-                return rc;
-            drained = 1;
-        }
-        rc = look(follow, state, err);
-        /* After a drain the coordinator ends as soon as all is stored. */
-        if (rc < 0 && drained) {
-            snprintf(state, 32, "paused");
-            return 0;
-        }
-        if (rc < 0)
+        if (asy__interrupts())
+            return interrupted(follow, state, err);
+        if ((rc = look(follow, state, err)) < 0 && rc != ASY_E_CANCELLED)
             return rc;
-        if (!ended_state(state))
+        if (rc == 0 && !ended_state(state))
             ASY_IGNORE(poll(NULL, 0, LOOK_MS) < 0);
-    } while (!ended_state(state));
+    } while (rc < 0 || !ended_state(state));
     return 0;
 }
 
@@ -264,12 +258,9 @@ static int follow_study(struct asy__session *session, const struct asy__options 
     struct asy_error err = ASY_ERROR_INIT;
     struct follow follow = { .session = session, .name = name, .terminal = isatty(STDOUT_FILENO),
                              .seen = 0 };
-    struct sigaction action = { .sa_handler = on_interrupt };
     char state[32] = "";
     int rc;
 
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
     asy_buf_init(&follow.json, 256u << 20);
     rc = follow_to_end(&follow, state, &err);
     if (follow.drawn)
@@ -283,7 +274,7 @@ static int follow_study(struct asy__session *session, const struct asy__options 
         return asy__complain(&err);
     if (!strcmp(state, "paused")) {
         fprintf(stderr, "assay: '%s' is paused, all is stored; go on with --resume\n", name);
-        return interrupts ? 128 + SIGINT : EXIT_DONE;
+        return asy__interrupts() ? 128 + SIGINT : EXIT_DONE;
     }
     if (asy__final_screen(session, name, options, &err) < 0)
         return asy__complain(&err);
@@ -310,10 +301,14 @@ static int run(int argc, char **argv, int watch)
         return EXIT_USAGE;
     }
     put_plan(spec);
+    if (watch)
+        asy__interrupts_take();
     if (asy__describe_data(spec, &err) < 0 ||
         asy__session_open(&options, ASY__START_NODE, &session, &err) < 0 ||
         submit(session, spec, options.resume, name, &err) < 0) {
         status = asy__complain(&err);
+        if (err.code == ASY_E_CANCELLED && session && asy__session_started(session))
+            asy__session_drain(session);
         goto out;
     }
     if (watch) {
@@ -350,6 +345,7 @@ int asy__cmd_watch(int argc, char **argv)
         asy__complain(&err);
         return EXIT_USAGE;
     }
+    asy__interrupts_take();
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0)
         return asy__complain(&err);
     status = follow_study(session, &options, options.words[0]);

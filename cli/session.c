@@ -19,6 +19,8 @@
 #define GREET_MS 3000
 #define STEP_MS 50
 #define RETURN_MS 2000 /* a worker whose coordinator was restarted is back sooner */
+#define LOOK_MS 200  /* between two looks whether the coordinator asked is still there */
+#define END_MS 5000  /* for what was told to end at once */
 
 struct asy__session {
     const struct asy__options *options;
@@ -29,10 +31,11 @@ struct asy__session {
     struct asy_buf frame;
     struct asy_id id, agent;
     struct asy__welcome welcome;
+    struct asy_discovery found;  /* whom we greeted last */
     uint64_t request;
-    int started;
-    int news; /* the last answer brought some */
-    struct asy_proc node;
+    int started;                 /* the coordinator is ours, not only a worker */
+    int news;                    /* the last answer brought some */
+    struct asy_proc node;        /* what we started */
 };
 
 static int path_of(const struct asy__options *options, const char *name, char *path, size_t n,
@@ -43,9 +46,23 @@ static int path_of(const struct asy__options *options, const char *name, char *p
     return 0;
 }
 
+/* A question is lost with the process it was put to; its successor does not know of it. */
+static int replaced(const struct asy__session *session)
+{
+    struct asy_discovery now;
+    char path[4200];
+
+    return path_of(session->options, "coordinator.json", path, sizeof path, NULL) < 0 ||
+           asy_discovery_read(path, &now, NULL) < 0 || asy_discovery_stale(&now) ||
+           now.pid != session->found.pid || now.owner_epoch != session->found.owner_epoch;
+}
+
+/* ASY_E_AGAIN: whoever should answer is gone. */
 static int receive(struct asy__session *session, int64_t deadline_ms, struct asy_msg *ret_msg,
                    struct asy_error *err)
 {
+    int interrupts = asy__interrupts();
+
     for (;;) {
         struct asy_poll_item item = { .client = session->client, .fd = -1, .events = POLLIN };
         int64_t left_ms = deadline_ms - asy_clock_ms();
@@ -59,10 +76,15 @@ static int receive(struct asy__session *session, int64_t deadline_ms, struct asy
         }
         if (rc != ASY_E_AGAIN)
             return rc;
+        if (asy__interrupts() != interrupts)
+            return asy_fail(err, ASY_E_CANCELLED, "interrupted");
         if (left_ms <= 0)
             return asy_fail(err, ASY_E_TIMEOUT, "the coordinator does not answer");
-        if ((rc = asy_poll(&item, 1, (int)left_ms, err)) < 0)
+        rc = asy_poll(&item, 1, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS, err);
+        if (rc < 0)
             return rc;
+        if (rc == 0 && replaced(session))
+            return asy_fail(err, ASY_E_AGAIN, "the coordinator went away");
     }
 }
 
@@ -89,7 +111,7 @@ static int transmit(struct asy__session *session, const struct asy_msg *msg, int
 static int greet(struct asy__session *session, struct asy_error *err)
 {
     struct asy_msg msg = { .type = ASY_MSG_HELLO };
-    struct asy_discovery found;
+    struct asy_discovery *found = &session->found;
     struct asy_client_spec spec = { 0 };
     const char *endpoints[4];
     char path[4200];
@@ -97,16 +119,16 @@ static int greet(struct asy__session *session, struct asy_error *err)
     int rc;
 
     if ((rc = path_of(session->options, "coordinator.json", path, sizeof path, err)) < 0 ||
-        (rc = asy_discovery_read(path, &found, err)) < 0)
+        (rc = asy_discovery_read(path, found, err)) < 0)
         return rc;
-    if (asy_discovery_stale(&found))
+    if (asy_discovery_stale(found))
         return asy_fail(err, ASY_E_NOENT, "the coordinator of '%.100s' does not live any more",
                         session->options->home);
     for (size_t i = 0; i < ASY_ARRAY_LEN(endpoints); i++)
-        if (found.endpoints[i][0])
-            endpoints[spec.n_endpoints++] = found.endpoints[i];
+        if (found->endpoints[i][0])
+            endpoints[spec.n_endpoints++] = found->endpoints[i];
     spec.endpoints = endpoints;
-    spec.server_key = found.server_key;
+    spec.server_key = found->server_key;
     spec.public_key = session->keys.public_key;
     spec.secret_key = session->keys.secret_key;
     asy_client_destroy(session->client);
@@ -169,7 +191,7 @@ static int start(struct asy__session *session, const char *name, struct asy_erro
     spec.new_session = 1;
     rc = asy_proc_start(&spec, &session->node, err);
     close(fd);
-    session->started = rc == 0;
+    session->started = rc == 0 && strcmp(name, "assay-worker") != 0;
     return rc;
 }
 
@@ -200,6 +222,8 @@ static int wait_for_start(struct asy__session *session, struct asy_error *err)
 
         if (rc == 0 || rc == ASY_E_DENIED)
             return rc;
+        if (asy__interrupts())
+            return asy_fail(err, ASY_E_CANCELLED, "interrupted");
         if (asy_proc_wait(&session->node, 0, &status, NULL) == 0)
             return ended_early(session, err);
         if (asy_clock_ms() > deadline_ms)
@@ -218,9 +242,9 @@ static int count_workers(struct asy__session *session, size_t *ret_here, size_t 
     struct asy_buf json = { 0 };
     int rc;
 
+    *ret_here = *ret_away = 0;
     asy_buf_init(&json, 64u << 20);
     rc = asy__query(session, "workers", "", -1, -1, -1, NULL, &json, &root, err);
-    *ret_here = *ret_away = 0;
     workers = asy_json_get(root, "workers");
     for (size_t i = 0; (worker = asy_json_at(workers, i)); i++) {
         const char *state = asy_json_str(asy_json_get(worker, "state"), "");
@@ -244,10 +268,12 @@ static int need_worker(struct asy__session *session, struct asy_error *err)
 
     while ((rc = count_workers(session, &here, &away, err)) == 0 && here == 0) {
         waited_ms = asy_clock_ms() - begun_ms;
-        if (!session->started && (away == 0 || waited_ms > RETURN_MS) &&
+        if (asy__interrupts())
+            return asy_fail(err, ASY_E_CANCELLED, "interrupted");
+        if (session->node.pidfd < 0 && (away == 0 || waited_ms > RETURN_MS) &&
             (rc = start(session, "assay-worker", err)) < 0)
             return rc;
-        if (session->started && asy_proc_wait(&session->node, 0, &status, NULL) == 0)
+        if (session->node.pidfd >= 0 && asy_proc_wait(&session->node, 0, &status, NULL) == 0)
             return ended_early(session, err);
         if (waited_ms > PATIENCE_MS)
             return asy_fail(err, ASY_E_TIMEOUT, "no worker joins; see %s/node.log",
@@ -255,6 +281,38 @@ static int need_worker(struct asy__session *session, struct asy_error *err)
         ASY_IGNORE(poll(NULL, 0, STEP_MS) < 0);
     }
     return rc;
+}
+
+void asy__session_drain(struct asy__session *session)
+{
+    ASY_IGNORE(asy_proc_signal(&session->node, SIGTERM)); /* gone: asy__session_ended() shows it */
+}
+
+int asy__session_ended(struct asy__session *session)
+{
+    int status;
+
+    if (session->node.pidfd < 0)
+        return 1;
+    if (asy_proc_wait(&session->node, 0, &status, NULL) == ASY_E_TIMEOUT)
+        return 0;
+    asy_proc_close(&session->node);
+    session->node = (struct asy_proc)ASY_PROC_INIT;
+    return 1;
+}
+
+/* Two signals of one number can be taken for one: so one of each. */
+void asy__session_end(struct asy__session *session)
+{
+    int64_t deadline_ms = asy_clock_ms() + END_MS;
+
+    ASY_IGNORE(asy_proc_signal(&session->node, SIGTERM));
+    ASY_IGNORE(asy_proc_signal(&session->node, SIGINT));
+    while (!asy__session_ended(session)) {
+        if (asy_clock_ms() > deadline_ms)
+            ASY_IGNORE(asy_proc_signal(&session->node, SIGKILL));
+        ASY_IGNORE(poll(NULL, 0, STEP_MS) < 0);
+    }
 }
 
 /* A session that has its key and a channel, and no connection yet. */
@@ -292,11 +350,14 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
         (rc = prepare(options, path, &session, err)) < 0)
         return rc;
     rc = greet(session, err);
-    if (rc == ASY_E_NOENT && what != ASY__NO_START) {
+    /* One that does not answer may be gone without a trace that this host can see. If it does live,
+     * the store tells the second one who has it. */
+    if (what != ASY__NO_START &&
+        (rc == ASY_E_NOENT || rc == ASY_E_AGAIN || rc == ASY_E_TIMEOUT)) {
         rc = start(session, what == ASY__START_NODE ? "assay" : "assay-coordinator", err);
         if (rc == 0)
             rc = wait_for_start(session, err);
-    } else if (rc == ASY_E_NOENT) {
+    } else if (rc == ASY_E_NOENT || rc == ASY_E_AGAIN) {
         rc = asy_fail(err, ASY_E_GONE, "no coordinator runs in '%s'", options->home);
     }
     if (rc == 0 && what == ASY__START_NODE)
@@ -305,6 +366,8 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
         *ret_session = session;
         session = NULL;
     }
+    if (rc == ASY_E_CANCELLED && session->started)
+        asy__session_drain(session); /* nobody is left who would */
     asy__session_close(session);
     return rc;
 }
@@ -414,12 +477,14 @@ int asy__ask(struct asy__session *session, struct asy_msg *msg, struct asy_buf *
              struct asy_error *err)
 {
     int64_t deadline_ms = asy_clock_ms() + PATIENCE_MS;
-    int rc;
+    int interrupts = asy__interrupts(), rc;
 
     while ((rc = ask_once(session, msg, json, err)) == ASY_E_AGAIN) {
         while ((rc = greet(session, err)) < 0) {
-            if (rc == ASY_E_DENIED)
+            if (rc == ASY_E_DENIED || rc == ASY_E_CANCELLED)
                 return rc;
+            if (asy__interrupts() != interrupts)
+                return asy_fail(err, ASY_E_CANCELLED, "interrupted");
             if (asy_clock_ms() > deadline_ms)
                 return asy_fail(err, ASY_E_GONE, "the coordinator went away and did not return");
             ASY_IGNORE(poll(NULL, 0, STEP_MS) < 0);

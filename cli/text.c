@@ -2,6 +2,7 @@
  * text.c - options and small pieces of output. */
 #include "cli.h"
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <asy/parse.h>
@@ -15,6 +16,8 @@ int asy__complain(const struct asy_error *err)
         return EXIT_AWAY;
     case ASY_E_TIMEOUT:
         return EXIT_TIMED_OUT;
+    case ASY_E_CANCELLED:
+        return 128 + SIGINT;
     default:
         return EXIT_FAILED;
     }

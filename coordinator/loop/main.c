@@ -22,7 +22,7 @@
 #define KEPT_BYTES (16 << 20)
 
 static const char usage[] =
-    "usage: assay-coordinator [--home DIR] [--log FILE] [--keep] [--SETTING VALUE]...\n"
+    "usage: assay-coordinator [--home DIR] [--log FILE] [--keep | --drain] [--SETTING VALUE]...\n"
     "       assay-coordinator --probe [--home DIR]\n"
     "\n"
     "Schedules trials to workers and records them in the store under DIR.\n"
@@ -31,6 +31,7 @@ static const char usage[] =
     "  --home DIR      default $ASSAY_HOME, else ~/.local/share/assay\n"
     "  --log FILE      appends log lines to FILE instead of standard error\n"
     "  --keep          does not end when idle\n"
+    "  --drain         pauses all trials and ends, as it does after SIGTERM\n"
     "  --SETTING VALUE any setting of `assay config show`, with - for _\n"
     "  --probe         what store DIR has and who holds it, as JSON, changing nothing\n"
     "  --crash-points  the names that ASSAY_FAIL_AT takes, for tests\n"
@@ -38,10 +39,12 @@ static const char usage[] =
     "\n"
     "Exit codes: 0 done, 1 failed, 2 usage or settings.\n";
 
+#define EXIT_OWNED 5 /* another coordinator has the store: `assay node` waits for its end */
+
 struct options {
     char home[4096];
     const char *log;
-    int keep;
+    int keep, drain;
 };
 
 static int set_option(struct asy_settings *settings, const char *flag, const char *value,
@@ -75,6 +78,10 @@ static int parse(int argc, char **argv, struct options *options, struct asy_sett
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--keep")) {
             options->keep = 1;
+            continue;
+        }
+        if (!strcmp(argv[i], "--drain")) {
+            options->drain = 1;
             continue;
         }
         if (strncmp(argv[i], "--", 2) != 0 || i + 1 >= argc)
@@ -195,8 +202,11 @@ int main(int argc, char **argv)
     spec.home = options.home;
     spec.settings = settings;
     spec.keep = options.keep;
-    if (asy_service_create(&spec, &service, &err) < 0)
+    spec.drain = options.drain;
+    if (asy_service_create(&spec, &service, &err) < 0) {
+        status = err.code == ASY_E_BUSY ? EXIT_OWNED : status;
         goto out;
+    }
     asy_info("home=%s serving", options.home);
     if (asy_service_run(service, &err) < 0) {
         asy_logerr("ending: %s", err.text);

@@ -70,7 +70,7 @@ struct asy_service {
     int64_t probe_ms, silent_ms;   /* when the next probes are due: of all, of silent peers */
     int64_t warned_ms;
     int signals;                   /* signalfd */
-    int quit, drains, registered;
+    int quit, drain, drains, registered;
     struct asy_error failure;      /* of a replayed event */
     struct asy_error full;         /* why the store cannot write now; code 0: it can */
 };
@@ -552,10 +552,21 @@ static int round_once(struct asy_service *service, int *busy, struct asy_error *
     return flush(service, err);
 }
 
+static int start_drain(struct asy_service *service, struct asy_error *err)
+{
+    struct asy_input input = { .type = ASY_IN_DRAIN };
+    int rc = feed(service, &input, err);
+
+    seal(service);
+    return rc;
+}
+
 int asy_service_run(struct asy_service *service, struct asy_error *err)
 {
-    int busy = 0, rc = flush(service, err);
+    int busy = 0, rc = service->drain ? start_drain(service, err) : 0;
 
+    if (rc == 0)
+        rc = flush(service, err);
     while (rc == 0 && !service->quit)
         rc = round_once(service, &busy, err);
     return rc;
@@ -732,6 +743,7 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
         return asy_fail(err, ASY_E_NOMEM, "no memory for the coordinator");
     service->signals = service->mail.fd = service->answers.fd = service->results.fd = -1;
     asy_buf_init(&service->frame, ASY_FRAME_MAX);
+    service->drain = spec->drain;
     snprintf(service->home, sizeof service->home, "%s", spec->home);
     if ((rc = path_in(spec->home, "coordinator.json", service->discovery, err)) < 0 ||
         (rc = path_in(spec->home, "store", service->store_path, err)) < 0 ||

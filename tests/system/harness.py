@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the system tests share: a home of their own, the programs under test, waiting for events."""
+import concurrent.futures
 import json
 import os
 import shutil
@@ -113,14 +114,16 @@ def has(name, text, part):
         raise AssertionError(f"{name}: {part!r} is not in {text!r}")
 
 
-def main(*cases):
-    failed = 0
-    for case in cases:
+def main(*cases, at_once=1):
+    """Runs the cases, at_once of them side by side: those that mostly wait."""
+    def passes(case):
         try:
             case()
             print(f"ok {case.__name__}", flush=True)
+            return True
         except Exception:
-            failed += 1
-            print(f"not ok {case.__name__}", flush=True)
-            traceback.print_exc()
-    sys.exit(1 if failed else 0)
+            print(f"not ok {case.__name__}\n{traceback.format_exc()}", flush=True)
+            return False
+
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        sys.exit(0 if all(list(pool.map(passes, cases))) else 1)

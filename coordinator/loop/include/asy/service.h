@@ -13,6 +13,7 @@ struct asy_service_spec {
     const char *home;                      /* $ASSAY_HOME, absolute */
     const struct asy_settings *settings;   /* outlives the service */
     int keep;                              /* 1: does not end when idle */
+    int drain;                             /* 1: drains from the start, as after a signal */
     const char *version;
 };
 struct asy_service;

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sweep that is broken on purpose, and what must be true of it in the end."""
+import os
+import random
+import signal
+import subprocess
+
+import checker
+from harness import BIN, SOURCE, Home, equal, wait
+
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "program.py")
+CORES = 2
+
+COMMAND = """
+assay: 1
+name: sweep
+retries: 100
+run:
+  command: [python3, %s, "%d", %s, "%s"%s]
+  checkpoint: %s
+  grace: 5s
+  length: {unit: steps, max: %d}
+objective: {metric: loss, goal: minimize, take: last}
+parameters:
+  x: {min: 0.0, max: 1.0}
+search: {sampler: random, seed: 3%s}
+budget: {trials: %d}
+"""
+RUNGS = ", pruner: {name: asha, min: 2, reduction: 2}"
+
+NATIVE = """
+assay: 1
+name: sweep
+retries: 100
+run:
+  model: mlp
+  length: {unit: epochs, max: %d}
+data:
+  file: %s/examples/data/digits.csv.gz
+  label: -1
+objective: {metric: val_accuracy, goal: maximize, take: best}
+parameters:
+  lr: {min: 1e-3, max: 0.1, scale: log}
+  hidden: {min: 16, max: 64, scale: log}
+search: {sampler: random, seed: 3}
+budget: {trials: %d}
+"""
+
+
+def native(trials, epochs):
+    return NATIVE % (epochs, SOURCE, trials)
+
+
+class Sweep(Home):
+    """A home, a study in it, and `assay run` on that study."""
+
+    def __init__(self, trials, settings="", env=None):
+        self.trials, self.settings, self.extra = trials, settings, env or {}
+        self.log = ""
+
+    def __enter__(self):
+        super().__enter__()
+        self.records = os.path.join(self.path, "records")
+        os.makedirs(self.records)
+        os.makedirs(self.env["ASSAY_HOME"])
+        with open(os.path.join(self.env["ASSAY_HOME"], "config.yaml"), "w") as file:
+            file.write(self.settings)
+        self.env.update(self.extra)
+        return self
+
+    def command(self, steps=8, pace=0.02, checkpoint=True, rungs=False):
+        self.write("study.yaml", COMMAND % (PROGRAM, steps, self.records, pace,
+                                            ", --checkpoint" if checkpoint else "",
+                                            "true" if checkpoint else "false", steps,
+                                            RUNGS if rungs else "", self.trials))
+        return self
+
+    def model(self, epochs=6):
+        self.write("study.yaml", native(self.trials, epochs))
+        self.records = None
+        return self
+
+    # ---- running it
+
+    def begin(self, *args):
+        self.process = self.start("run", "study.yaml", "--cores", str(CORES), *args)
+
+    def over(self):
+        return self.process.poll() is not None
+
+    def finish(self, code=0):
+        out, err = self.process.communicate(timeout=600)
+        self.log += out + err
+        equal(f"exit\n{out}\n{err}", self.process.returncode, code)
+
+    def down(self):
+        """Everything ends, whoever is left."""
+        if self.named("assay-coordinator"):
+            self.run("down")
+        for pid in self.named("assay-worker"):  # of a node that was killed
+            self.signal(pid, signal.SIGTERM)
+        wait(lambda: not self.processes(), "everything to end")
+
+    def check(self):
+        return checker.check(self.store(), self.trials, self.records)
+
+    # ---- looking at it
+
+    def count(self, kind, where=""):
+        """Events of a kind in the store; 0 while there is none."""
+        number = {v: k for k, v in checker.KINDS.items()}[kind]
+        try:
+            return self.store().execute(
+                f"select count(*) from event where kind = ? {where}", (number,)).fetchone()[0]
+        except Exception:
+            return 0
+
+    def more(self, kind, n, what=None):
+        """Until n more events of the kind are stored, or the run is over."""
+        start = self.count(kind)
+        wait(lambda: self.count(kind) >= start + n or self.over(), what or f"{n} more of {kind}")
+
+    def named(self, *names):
+        """Pids of programs by their whole name."""
+        found = []
+        for pid in self.processes():
+            try:
+                with open(f"/proc/{pid}/comm") as file:
+                    comm = file.read().strip()
+            except OSError:
+                continue
+            if comm in {n[:15] for n in names}:
+                found.append(pid)
+        return found
+
+    def node(self):
+        """`assay node`, the parent of coordinator and agent."""
+        return [pid for pid in self.named("assay") if pid != self.process.pid]
+
+    @staticmethod
+    def signal(pid, signum):
+        try:
+            os.kill(pid, signum)
+            return True
+        except ProcessLookupError:
+            return False
+
+
+def stopped(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] in "TZX"
+    except OSError:
+        return True
+
+
+class Breaker:
+    """Seeded violence against a sweep; keeps count of what it did."""
+
+    VICTIMS = {"coordinator": ("assay-coordinator",), "agent": ("assay-worker",),
+               "supervisor": ("assay-attempt",), "program": ("python3", "assay-trainer")}
+
+    def __init__(self, sweep, seed):
+        self.sweep, self.rng = sweep, random.Random(seed)
+        self.kills = dict.fromkeys(self.VICTIMS, 0)
+        self.long_stops = self.power_cuts = 0
+
+    def pick(self, victim):
+        pids = sorted(self.sweep.named(*self.VICTIMS[victim]))
+        return self.rng.choice(pids) if pids else None
+
+    def kill(self, victim):
+        pid = self.pick(victim)
+        if pid and self.sweep.signal(pid, signal.SIGKILL):
+            self.kills[victim] += 1
+
+    def stop(self, victim):
+        """For a moment."""
+        pid = self.pick(victim)
+        if pid and self.sweep.signal(pid, signal.SIGSTOP):
+            wait(lambda: stopped(pid), "a process to stop")
+            self.sweep.signal(pid, signal.SIGCONT)
+
+    def stop_long(self, victim):
+        """Until the other side has noticed."""
+        sweep, pid = self.sweep, self.pick(victim)
+        log = os.path.join(sweep.env["ASSAY_HOME"], "node.log")
+
+        def noticed():
+            if victim == "agent":
+                return sweep.count("worker-gone")
+            with open(log, errors="replace") as file:
+                return file.read().count("lost the coordinator")
+
+        if not pid:
+            return
+        before = noticed()
+        if sweep.signal(pid, signal.SIGSTOP):
+            self.long_stops += victim == "agent"
+            wait(lambda: noticed() > before or sweep.over(), f"a stopped {victim} to be noticed")
+            sweep.signal(pid, signal.SIGCONT)
+
+    def cut_power(self):
+        """Everything at once, `assay run` included; then --resume."""
+        pids = sorted(self.sweep.processes())
+        self.rng.shuffle(pids)
+        for pid in pids:
+            self.sweep.signal(pid, signal.SIGKILL)
+        self.power_cuts += 1
+        wait(lambda: not self.sweep.processes(), "everything to end")
+        self.sweep.process.communicate()
+        if self.sweep.count("trial-created") > 0:
+            self.sweep.begin("--resume")
+        else:
+            self.sweep.begin()
+
+    def allowed(self):
+        """The most attempts that may have crashed, and been lost."""
+        crashed = self.kills["supervisor"] + self.kills["program"]
+        lost = CORES * (self.kills["agent"] + self.long_stops + self.power_cuts)
+        return crashed, lost
+
+
+def hold_to_account(breaker, history):
+    """No attempt more than what was done to the sweep explains."""
+    ends, (crashed, lost) = history.ends(), breaker.allowed()
+    cut = ends["lost"] + ends["preempted"] + ends["refused"]
+    if ends["crashed"] > crashed or cut > lost:
+        raise AssertionError(f"attempts ended {dict(ends)}, at most {crashed} may have crashed "
+                             f"and {lost} been lost")
+
+
+def undisturbed(sweep):
+    """The tables of the same study when nobody breaks anything."""
+    with Sweep(sweep.trials) as calm:
+        with open(os.path.join(sweep.path, "study.yaml")) as file:
+            calm.write("study.yaml", file.read())
+        calm.begin()
+        calm.finish()
+        calm.down()
+        return checker.History(calm.store()).tables()
+
+
+def crash_points(program):
+    text = subprocess.run([os.path.join(BIN, program), "--crash-points"], check=True,
+                          capture_output=True, text=True).stdout
+    return [line.split()[0] for line in text.splitlines()]

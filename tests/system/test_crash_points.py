@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Coordinator and agent die once at each of their named points, while a sweep runs that pauses at
+rungs, is interrupted and resumed, and writes checkpoints that are dropped again."""
+import os
+import signal
+import sys
+
+from breaker import CORES, Sweep, crash_points
+from harness import main, wait
+
+# A second coordinator must start for these to be passed with something to replay.
+AT_RESTART = {"coordinator.in_replay": ":20"}
+
+
+def dies_at(point):
+    once = None
+    with Sweep(4) as sweep:
+        once = os.path.join(sweep.path, "died")
+        sweep.env["ASSAY_FAIL_AT"] = point + AT_RESTART.get(point, "")
+        sweep.env["ASSAY_FAIL_ONCE"] = once
+        sweep.command(steps=6, rungs=True)
+        sweep.begin()
+        wait(lambda: sweep.count("checkpoint") >= 3 or sweep.over(), "checkpoints")
+        sweep.process.send_signal(signal.SIGINT)
+        sweep.finish(code=130)
+        wait(lambda: not sweep.processes(), "everything to end")
+        sweep.begin("--resume")
+        sweep.finish()
+        sweep.down()
+        if not os.path.exists(once):
+            raise AssertionError(f"{point} was never passed")
+        ends = sweep.check().ends()
+        # Preempted: leased as the interrupt came, not yet started.
+        if ends["crashed"] or ends["refused"] or max(ends["lost"], ends["preempted"]) > CORES:
+            raise AssertionError(f"{point}: attempts ended {dict(ends)}")
+
+
+def case(point):
+    def test():
+        dies_at(point)
+    test.__name__ = "dies_at_" + point.replace(".", "_")
+    return test
+
+
+points = crash_points("assay-coordinator") + crash_points("assay-worker")
+main(*[case(p) for p in points if len(sys.argv) < 4 or sys.argv[3] in p], at_once=4)
