@@ -103,10 +103,9 @@ int asy__cmd_down(int argc, char **argv)
     }
     msg.control.verb = ASY_CONTROL_DRAIN;
     msg.control.study = "";
-    /* An idle coordinator may be gone before its answer is out: that it is gone is the answer. */
+    /* A connection that closes takes along what was not read: the answer may be lost with it. */
     if (asy__session_open(&options, ASY__NO_START, &session, &err) < 0 ||
-        ((rc = asy__ask(session, &msg, &json, &err)) < 0 && rc != ASY_E_TIMEOUT &&
-         rc != ASY_E_GONE) ||
+        ((rc = asy__ask(session, &msg, &json, &err)) < 0 && rc != ASY_E_GONE) ||
         wait_gone(&options, &err) < 0)
         status = asy__complain(&err);
     else

@@ -473,6 +473,16 @@ static int ask_once(struct asy__session *session, struct asy_msg *msg, struct as
     }
 }
 
+/* A coordinator that ends in order takes its discovery file along; one that died leaves it. */
+static int ended_in_order(const struct asy__session *session)
+{
+    struct asy_discovery now;
+    char path[4200];
+
+    return path_of(session->options, "coordinator.json", path, sizeof path, NULL) == 0 &&
+           asy_discovery_read(path, &now, NULL) == ASY_E_NOENT;
+}
+
 int asy__ask(struct asy__session *session, struct asy_msg *msg, struct asy_buf *json,
              struct asy_error *err)
 {
@@ -485,6 +495,8 @@ int asy__ask(struct asy__session *session, struct asy_msg *msg, struct asy_buf *
                 return rc;
             if (asy__interrupts() != interrupts)
                 return asy_fail(err, ASY_E_CANCELLED, "interrupted");
+            if (ended_in_order(session))
+                return asy_fail(err, ASY_E_GONE, "the coordinator has ended");
             if (asy_clock_ms() > deadline_ms)
                 return asy_fail(err, ASY_E_GONE, "the coordinator went away and did not return");
             ASY_IGNORE(poll(NULL, 0, STEP_MS) < 0);

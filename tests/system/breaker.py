@@ -18,7 +18,7 @@ retries: 100
 run:
   command: [python3, %s, "%d", %s, "%s"%s]
   checkpoint: %s
-  grace: 5s
+  grace: %s
   length: {unit: steps, max: %d}
 objective: {metric: loss, goal: minimize, take: last}
 parameters:
@@ -68,12 +68,17 @@ class Sweep(Home):
         self.env.update(self.extra)
         return self
 
-    def command(self, steps=8, pace=0.02, checkpoint=True, rungs=False):
-        self.write("study.yaml", COMMAND % (PROGRAM, steps, self.records, pace,
-                                            ", --checkpoint" if checkpoint else "",
-                                            "true" if checkpoint else "false", steps,
+    def command(self, steps=8, pace=0.02, checkpoint=True, rungs=False, deaf=False):
+        flags = (", --checkpoint" if checkpoint else "") + (", --deaf" if deaf else "")
+        self.write("study.yaml", COMMAND % (PROGRAM, steps, self.records, pace, flags,
+                                            "true" if checkpoint else "false",
+                                            "300s" if deaf else "5s", steps,
                                             RUNGS if rungs else "", self.trials))
         return self
+
+    def listen(self):
+        """Ends the deafness of the programs."""
+        self.write("listen", "")
 
     def model(self, epochs=6):
         self.write("study.yaml", native(self.trials, epochs))
@@ -87,6 +92,9 @@ class Sweep(Home):
 
     def over(self):
         return self.process.poll() is not None
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
 
     def finish(self, code=0):
         out, err = self.process.communicate(timeout=600)
@@ -114,6 +122,13 @@ class Sweep(Home):
                 f"select count(*) from event where kind = ? {where}", (number,)).fetchone()[0]
         except Exception:
             return 0
+
+    def study_state(self):
+        try:
+            states = self.store().execute("select state from study").fetchone()
+        except Exception:
+            return None
+        return {1: "running", 2: "paused", 3: "stopping", 4: "finished"}.get(states and states[0])
 
     def more(self, kind, n, what=None):
         """Until n more events of the kind are stored, or the run is over."""

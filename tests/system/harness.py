@@ -117,9 +117,10 @@ def has(name, text, part):
 def main(*cases, at_once=1):
     """Runs the cases, at_once of them side by side: those that mostly wait."""
     def passes(case):
+        start = time.monotonic()
         try:
             case()
-            print(f"ok {case.__name__}", flush=True)
+            print(f"ok {case.__name__} {time.monotonic() - start:.1f} s", flush=True)
             return True
         except Exception:
             print(f"not ok {case.__name__}\n{traceback.format_exc()}", flush=True)

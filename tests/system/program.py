@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A command trial that keeps a record of its own: every line before it is sent, and every answer.
 
-    program.py STEPS FOLDER PACE [--checkpoint]
+    program.py STEPS FOLDER PACE [--checkpoint] [--deaf]
 
 Steps up to STEPS, PACE seconds each; with --checkpoint it makes one after every third step and when
-told to pause. FOLDER/<trial>-<attempt> gets one JSON object per line. What `checker.py` holds against the
+told to pause. With --deaf it stays at its second step, and hears nothing, until FOLDER/../listen
+exists. FOLDER/<trial>-<attempt> gets one JSON object per line. What `checker.py` holds against the
 store is this record: it shows what the program was promised.
 """
 import json
@@ -71,6 +72,8 @@ def main():
         if step % 2 == 0:
             line["wait"] = True  # until it is judged, and so durable
         verdict = agent.say(line)
+        while step == 2 and "--deaf" in sys.argv and not os.path.exists(f"{sys.argv[2]}/../listen"):
+            time.sleep(0.02)
         if checkpoints and (verdict == "pause" or step % 3 == 0):
             agent.checkpoint(step)
         if verdict != "continue":

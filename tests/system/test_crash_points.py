@@ -2,7 +2,6 @@
 """Coordinator and agent die once at each of their named points, while a sweep runs that pauses at
 rungs, is interrupted and resumed, and writes checkpoints that are dropped again."""
 import os
-import signal
 import sys
 
 from breaker import CORES, Sweep, crash_points
@@ -21,7 +20,7 @@ def dies_at(point):
         sweep.command(steps=6, rungs=True)
         sweep.begin()
         wait(lambda: sweep.count("checkpoint") >= 3 or sweep.over(), "checkpoints")
-        sweep.process.send_signal(signal.SIGINT)
+        sweep.interrupt()
         sweep.finish(code=130)
         wait(lambda: not sweep.processes(), "everything to end")
         sweep.begin("--resume")
