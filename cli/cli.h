@@ -112,6 +112,9 @@ void asy__programs_fini(struct asy__program programs[ASY__PROGRAMS]);
 ASY_MUST_CHECK int asy__program_json(const char *path, const char *const *args, int timeout_ms,
                                      struct asy_json **ret_root, struct asy_error *err);
 
+/* The table of commands (main.c) as a page of the reference. */
+void asy__commands_reference(struct asy_buf *ret_markdown);
+
 /* ---- the commands -------------------------------------------------------------------------- */
 
 int asy__cmd_run(int argc, char **argv);
@@ -135,5 +138,6 @@ int asy__cmd_stop(int argc, char **argv);
 int asy__cmd_config(int argc, char **argv);
 int asy__cmd_doctor(int argc, char **argv);
 int asy__cmd_help_study(int argc, char **argv);
+int asy__cmd_reference(int argc, char **argv);
 int asy__cmd_version(int argc, char **argv); /* assay --version [--json] */
 #endif

@@ -41,6 +41,7 @@ static const struct command commands[] = {
     { "doctor", asy__cmd_doctor, "look at this machine and say what to mend",
       "assay doctor [CHECK]... [--json] [--list]" },
     { "node", asy__cmd_node, NULL, "assay node [--cores N]" },
+    { "reference", asy__cmd_reference, NULL, "assay reference commands|settings|study-file" },
 };
 
 static void usage(FILE *out)
@@ -55,6 +56,23 @@ static void usage(FILE *out)
           "every command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay)\n"
           "\nexample: assay run examples/digits-mlp.yaml\n",
           out);
+}
+
+void asy__commands_reference(struct asy_buf *ret_markdown)
+{
+    asy_buf_adds(ret_markdown,
+        "# Commands\n\n"
+        "Generated from the table in `cli/main.c`. Results go to stdout, all else to stderr.\n"
+        "Every command takes `--home DIR`; reading commands take `--json`.\n\n"
+        "| exit code | meaning |\n|---|---|\n"
+        "| 0 | done |\n| 1 | failed |\n| 2 | called wrongly |\n"
+        "| 3 | the coordinator does not answer |\n| 4 | timed out |\n"
+        "| 128 + n | ended by signal n |\n");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++)
+        if (commands[i].help)
+            asy_buf_addf(ret_markdown, "\n## assay %s\n\n%c%s.\n\n```\n%s\n```\n",
+                         commands[i].name, commands[i].help[0] & ~0x20, commands[i].help + 1,
+                         commands[i].usage);
 }
 
 static const struct command *find(const char *name)

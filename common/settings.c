@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * settings.c - the values of the settings table, and where each came from. */
-#include <asy/settings.h>
+#include "settings.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -60,8 +60,7 @@ static int unknown(const struct asy_settings *settings, const char *key, const c
     return asy_fail(err, ASY_E_NOENT, "%s: no setting '%.64s'", origin, key);
 }
 
-/* A limit in the notation of the file: the largest unit that divides it. */
-static const char *limit_text(enum asy_setting_type type, double value, char text[32])
+const char *asy__setting_limit(enum asy_setting_type type, double value, char text[32])
 {
     static const struct {
         enum asy_setting_type type;
@@ -96,8 +95,8 @@ static int check_range(const struct asy_setting *setting, int64_t value, struct 
     if ((double)value >= setting->min && (double)value <= setting->max)
         return 0;
     return asy_fail(err, ASY_E_INVAL, "must be from %s to %s",
-                    limit_text(setting->type, setting->min, min),
-                    limit_text(setting->type, setting->max, max));
+                    asy__setting_limit(setting->type, setting->min, min),
+                    asy__setting_limit(setting->type, setting->max, max));
 }
 
 static int read_bool(const char *text, int64_t *ret, struct asy_error *err)

@@ -26,6 +26,9 @@ struct asy_setting {
 /* The table of Assay (common/settings_table.c). */
 const struct asy_setting *asy_settings_table(size_t *ret_n);
 
+/* The same table as a page of the reference (Markdown). */
+void asy_settings_reference(struct asy_buf *ret_markdown);
+
 struct asy_settings;
 /* path: the file, may be missing; NULL: none. */
 ASY_MUST_CHECK int asy_settings_load(const char *path, struct asy_settings **ret_settings,
