@@ -103,6 +103,39 @@ static void hostile_tables_are_refused_with_their_place(void)
     }
 }
 
+static long pages; /* what the machine seems to have; 0: what it has */
+long __real_sysconf(int name);
+long __wrap_sysconf(int name);
+long __wrap_sysconf(int name)
+{
+    return pages && name == _SC_PHYS_PAGES ? pages : __real_sysconf(name);
+}
+
+static void tables_beyond_the_machine_are_refused(void)
+{
+    struct asy_buf text;
+    struct loaded l;
+
+    asy_buf_init(&text, 1u << 20);
+    for (int i = 0; i < 1000; i++)
+        asy_buf_addf(&text, "%d,n%d,%d\n", i, i % 500, i & 1);
+    pages = 3; /* less than the cells take */
+    load(&l, text.data, ALL);
+    T_EQ("cells", l.rc, ASY_E_TOOBIG);
+    T_HAS("cells", l.err.text, "1000 rows of 2 numbers take");
+    drop(&l);
+    pages = 100; /* enough for the cells, not for 500 categories */
+    load(&l, text.data, ALL);
+    T_EQ("features", l.rc, ASY_E_TOOBIG);
+    T_HAS("features", l.err.text, "1000 rows of 501 numbers take");
+    drop(&l);
+    pages = 0;
+    load(&l, text.data, ALL);
+    T_OK(l.rc, &l.err);
+    drop(&l);
+    asy_buf_fini(&text);
+}
+
 static void absurd_categories_are_refused(void)
 {
     struct asy_buf text;
@@ -366,7 +399,7 @@ static void a_schema_survives_its_file(void)
 }
 
 T_MAIN("data", T_TEST(hostile_tables_are_refused_with_their_place),
-       T_TEST(absurd_categories_are_refused), T_TEST(headers_and_tasks_are_found),
+       T_TEST(tables_beyond_the_machine_are_refused), T_TEST(absurd_categories_are_refused), T_TEST(headers_and_tasks_are_found),
        T_TEST(labels_are_sorted_by_kind), T_TEST(values_are_scaled_filled_and_expanded),
        T_TEST(scales_are_fitted_on_training_rows_alone), T_TEST(splits_keep_shares_and_classes),
        T_TEST(describing_says_what_was_understood),

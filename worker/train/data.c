@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <asy/parse.h>
 
 struct load {
@@ -186,11 +187,25 @@ static int load_row(void *arg, uint64_t row, const struct asy_csv_field *fields,
     return rc;
 }
 
+/* Memory is promised freely and taken back by killing; a small gzip file must not get that far. */
+static int machine_holds(uint64_t rows, uint64_t width, struct asy_error *err)
+{
+    double want = (double)rows * ((double)width * sizeof(float) + sizeof(double) + sizeof(int32_t));
+    double has = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+
+    if (want <= has)
+        return 0;
+    return asy_fail(err, ASY_E_TOOBIG, "%llu rows of %llu numbers take %.3g GiB, this machine has "
+                    "%.3g", (unsigned long long)rows, (unsigned long long)width,
+                    want / 1073741824, has / 1073741824);
+}
+
 /* Room for the cells of all rows, and where each column's stands. */
 static int make_room(struct load *load, uint64_t rows, struct asy_error *err)
 {
     struct asy__schema *schema = load->schema;
     uint64_t total;
+    int rc;
 
     if (!(load->cell_of = calloc(schema->n_columns, sizeof *load->cell_of)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", schema->n_columns);
@@ -201,6 +216,8 @@ static int make_room(struct load *load, uint64_t rows, struct asy_error *err)
         total > ASY__CELLS_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "%llu rows of %zu columns are too many",
                         (unsigned long long)rows, load->n_cells);
+    if ((rc = machine_holds(rows, load->n_cells, err)) < 0)
+        return rc;
     load->room = (size_t)rows;
     load->cells = malloc(((size_t)total + load->n_cells + 1) * sizeof *load->cells);
     load->numbers = malloc(((size_t)rows + 1) * sizeof *load->numbers);
@@ -333,11 +350,14 @@ static int fill_matrix(struct load *load, const size_t *order, struct asy__data 
 {
     size_t width = load->schema->n_features;
     uint64_t total;
+    int rc;
 
     if (__builtin_mul_overflow((uint64_t)data->n_rows, (uint64_t)width, &total) ||
         total > ASY__CELLS_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "%zu rows of %zu features are too many", data->n_rows,
                         width);
+    if ((rc = machine_holds(data->n_rows, width, err)) < 0)
+        return rc;
     if (posix_memalign((void **)&data->x, 64, ((size_t)total + 16) * sizeof *data->x)) {
         data->x = NULL;
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu rows of %zu features", data->n_rows,
