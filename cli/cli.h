@@ -31,6 +31,9 @@ ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed
                                       int max_words, struct asy__options *ret,
                                       struct asy_error *err);
 
+/* Whether it has refused what it was given: then the command's usage is worth a line. */
+int asy__options_refused(void);
+
 /* Prints "assay: <text>" and returns the exit code that fits. */
 int asy__complain(const struct asy_error *err);
 
@@ -93,6 +96,15 @@ ASY_MUST_CHECK int asy__describe_data(const struct asy_study_spec *spec, struct 
 /* Runs assay-trainer with these arguments and collects its standard output. */
 ASY_MUST_CHECK int asy__trainer(const char *const *args, struct asy_buf *ret_out,
                                 struct asy_error *err);
+
+/* ---- help.c -------------------------------------------------------------------------------- */
+
+/* A command's usage and what it is about, its options and examples. */
+void asy__help_text(const char *command, const char *about, const char *usage,
+                    struct asy_buf *ret_text);
+/* All exit codes, with what some of them mean for this command; NULL: in general. */
+void asy__exit_codes_text(const char *command, struct asy_buf *ret_text);
+void asy__exit_codes_table(struct asy_buf *ret_markdown);
 
 /* ---- programs.c ---------------------------------------------------------------------------- */
 

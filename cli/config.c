@@ -17,9 +17,12 @@ int asy__cmd_config(int argc, char **argv)
 
     if (argc > 1 && !strcmp(argv[1], "--origin")) /* origins are always shown */
         argc--;
-    if (asy__options_parse(argc, argv, "j", 1, 1, &options, &err) < 0 ||
-        strcmp(options.words[0], "show")) {
-        fputs("assay: usage: assay config show [--json]\n", stderr);
+    if (asy__options_parse(argc, argv, "j", 1, 1, &options, &err) < 0) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
+    if (strcmp(options.words[0], "show")) {
+        fprintf(stderr, "assay: config knows 'show', not '%s'\n", options.words[0]);
         return EXIT_USAGE;
     }
     snprintf(path, sizeof path, "%s/config.yaml", options.home);

@@ -20,7 +20,8 @@ static int control(int argc, char **argv, enum asy_control_verb verb, enum asy__
     int status = EXIT_DONE, words = verb == ASY_CONTROL_STOP ? 2 : 1;
 
     asy_buf_init(&json, 1u << 20);
-    if (asy__options_parse(argc, argv, "c", 1, words, &options, &err) < 0 ||
+    if (asy__options_parse(argc, argv, start == ASY__START_NODE ? "c" : "", 1, words, &options,
+                           &err) < 0 ||
         (options.n_words > 1 && asy__trial_number(options.words[1], &trial, &err) < 0)) {
         asy__complain(&err);
         return EXIT_USAGE;

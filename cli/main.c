@@ -7,15 +7,15 @@
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *help; /* NULL: not listed */
-    const char *usage;
+    const char *help;
+    const char *usage; /* lines after the first are further forms */
+    int hidden;        /* not in the list of commands */
 };
 static const struct command commands[] = {
     { "run", asy__cmd_run, "run a study to its end and watch it",
-      "assay run FILE [--resume] [--cores N]\n\n"
-      "  assay run examples/digits-mlp.yaml\n  assay run examples/digits-mlp.yaml --resume" },
+      "assay run FILE [--resume] [--cores N]" },
     { "submit", asy__cmd_submit, "hand a study over and return",
-      "assay submit FILE [--resume]" },
+      "assay submit FILE [--resume] [--cores N]" },
     { "watch", asy__cmd_watch, "follow a running study", "assay watch STUDY" },
     { "ls", asy__cmd_ls, "list studies", "assay ls [--json] [--limit N]" },
     { "show", asy__cmd_show, "one study, or one trial of it", "assay show STUDY [TRIAL] [--json]" },
@@ -32,7 +32,7 @@ static const struct command commands[] = {
     { "export", asy__cmd_export, "all trials as a table",
       "assay export STUDY [--format csv|json] [--output FILE]" },
     { "pause", asy__cmd_pause, "checkpoint and pause a study", "assay pause STUDY" },
-    { "resume", asy__cmd_resume, "let a paused study go on", "assay resume STUDY" },
+    { "resume", asy__cmd_resume, "let a paused study go on", "assay resume STUDY [--cores N]" },
     { "stop", asy__cmd_stop, "end a study, or one trial of it", "assay stop STUDY [TRIAL]" },
     { "up", asy__cmd_up, "start a coordinator and a worker that stay", "assay up [--cores N]" },
     { "down", asy__cmd_down, "checkpoint everything and end them", "assay down" },
@@ -40,39 +40,41 @@ static const struct command commands[] = {
       "assay config show [--json]" },
     { "doctor", asy__cmd_doctor, "look at this machine and say what to mend",
       "assay doctor [CHECK]... [--json] [--list]" },
-    { "node", asy__cmd_node, NULL, "assay node [--cores N]" },
-    { "reference", asy__cmd_reference, NULL, "assay reference commands|settings|study-file" },
+    { "node", asy__cmd_node, "keep a coordinator and a worker alive (assay up starts it)",
+      "assay node [--cores N] [--all]", 1 },
+    { "reference", asy__cmd_reference, "print a page of docs/reference",
+      "assay reference commands|settings|study-file", 1 },
 };
 
-static void usage(FILE *out)
+static void usage(struct asy_buf *out)
 {
-    fputs("usage: assay COMMAND [ARGUMENT]...\n\n", out);
+    asy_buf_adds(out, "usage: assay COMMAND [ARGUMENT]...\n\n");
     for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++)
-        if (commands[i].help)
-            fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-    fputs("\n  assay help study [KEY]   every key of the study file\n"
-          "  assay help COMMAND       how to call it\n"
-          "  assay --version\n\n"
-          "every command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay)\n"
-          "\nexample: assay run examples/digits-mlp.yaml\n",
-          out);
+        if (!commands[i].hidden)
+            asy_buf_addf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+    asy_buf_adds(out,
+                 "\n  assay help COMMAND       how to call it, with examples\n"
+                 "  assay help study [KEY]   every key of the study file\n"
+                 "  assay --version [--json] versions of the programs and of what they run on\n"
+                 "\nevery command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay)\n"
+                 "\nexample: assay run examples/digits-mlp.yaml\n\n");
+    asy__exit_codes_text(NULL, out);
 }
 
 void asy__commands_reference(struct asy_buf *ret_markdown)
 {
     asy_buf_adds(ret_markdown,
-        "# Commands\n\n"
-        "Generated from the table in `cli/main.c`. Results go to stdout, all else to stderr.\n"
-        "Every command takes `--home DIR`; reading commands take `--json`.\n\n"
-        "| exit code | meaning |\n|---|---|\n"
-        "| 0 | done |\n| 1 | failed |\n| 2 | called wrongly |\n"
-        "| 3 | the coordinator does not answer |\n| 4 | timed out |\n"
-        "| 128 + n | ended by signal n |\n");
-    for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++)
-        if (commands[i].help)
-            asy_buf_addf(ret_markdown, "\n## assay %s\n\n%c%s.\n\n```\n%s\n```\n",
-                         commands[i].name, commands[i].help[0] & ~0x20, commands[i].help + 1,
-                         commands[i].usage);
+                 "# Commands\n\n"
+                 "Generated from the tables in `cli/main.c` and `cli/help.c`. Results go to stdout, "
+                 "all else to stderr.\n\n");
+    asy__exit_codes_table(ret_markdown);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++) {
+        if (commands[i].hidden)
+            continue;
+        asy_buf_addf(ret_markdown, "\n## assay %s\n\n```\n", commands[i].name);
+        asy__help_text(commands[i].name, commands[i].help, commands[i].usage, ret_markdown);
+        asy_buf_adds(ret_markdown, "```\n");
+    }
 }
 
 static const struct command *find(const char *name)
@@ -85,11 +87,13 @@ static const struct command *find(const char *name)
 
 static int unknown(const char *name)
 {
-    const char *names[ASY_ARRAY_LEN(commands)], *near;
+    const char *names[ASY_ARRAY_LEN(commands) + 2] = { "help", "study" }, *near;
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++)
-        names[i] = commands[i].name;
+        names[i + 2] = commands[i].name;
     near = asy_nearest(name, strlen(name), names, ASY_ARRAY_LEN(names));
+    if (near && !strcmp(near, "study"))
+        near = "help study";
     fprintf(stderr, "assay: no command '%s'", name);
     if (near)
         fprintf(stderr, "; did you mean '%s'?", near);
@@ -97,37 +101,86 @@ static int unknown(const char *name)
     return EXIT_USAGE;
 }
 
+/* The help of a command, of all of them if it is NULL. */
+static int show_help(const struct command *command)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf text;
+    int status = EXIT_DONE;
+
+    asy_buf_init(&text, 1u << 20);
+    if (!command) {
+        usage(&text);
+    } else {
+        asy__help_text(command->name, command->help, command->usage, &text);
+        asy_buf_addc(&text, '\n');
+        asy__exit_codes_text(command->name, &text);
+    }
+    if (asy_buf_check(&text, "the help", &err) < 0)
+        status = asy__complain(&err);
+    else
+        fputs(text.data, stdout);
+    asy_buf_fini(&text);
+    return status;
+}
+
 static int help(int argc, char **argv)
 {
     const struct command *command;
 
-    if (argc < 1) {
-        usage(stdout);
-        return EXIT_DONE;
-    }
+    if (argc < 1)
+        return show_help(NULL);
     if (!strcmp(argv[0], "study"))
         return asy__cmd_help_study(argc - 1, argv + 1);
     if (!(command = find(argv[0])))
         return unknown(argv[0]);
-    printf("usage: %s\n", command->usage);
-    return EXIT_DONE;
+    return show_help(command);
 }
 
-int main(int argc, char **argv)
+static int asks_help(const char *word)
+{
+    return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    int status;
+
+    for (int i = 0; i < argc; i++)
+        if (asks_help(argv[i]))
+            return show_help(command);
+    status = command->run(argc, argv);
+    if (asy__options_refused())
+        fprintf(stderr, "assay: usage: %.*s\n", (int)strcspn(command->usage, "\n"),
+                command->usage);
+    return status;
+}
+
+static int dispatch(int argc, char **argv)
 {
     const struct command *command;
 
     if (argc < 2) {
-        usage(stderr);
+        fputs("assay: no command is given; see 'assay --help'\n", stderr);
         return EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+    if (asks_help(argv[1]) || !strcmp(argv[1], "help"))
         return help(argc - 2, argv + 2);
     if (!strcmp(argv[1], "--version"))
         return asy__cmd_version(argc - 2, argv + 2);
     if (!(command = find(argv[1])))
         return unknown(argv[1]);
-    if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
-        return help(1, argv + 1);
-    return command->run(argc - 2, argv + 2);
+    return run(command, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+    int status = dispatch(argc, argv);
+
+    /* What did not get through to a full disk must not look done. */
+    if ((ferror(stdout) || fflush(stdout) != 0) && status == EXIT_DONE) {
+        fputs("assay: cannot write to standard output\n", stderr);
+        status = EXIT_FAILED;
+    }
+    return status;
 }

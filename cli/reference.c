@@ -16,12 +16,17 @@ int asy__cmd_reference(int argc, char **argv)
         { "study-file", asy_study_reference },
     };
     struct asy_error err = ASY_ERROR_INIT;
+    struct asy__options options;
     struct asy_buf text;
     int status = EXIT_USAGE;
 
+    if (asy__options_parse(argc, argv, "", 1, 1, &options, &err) < 0) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
     asy_buf_init(&text, 1u << 20);
-    for (size_t i = 0; argc == 1 && i < ASY_ARRAY_LEN(pages); i++) {
-        if (strcmp(argv[0], pages[i].name) != 0)
+    for (size_t i = 0; i < ASY_ARRAY_LEN(pages); i++) {
+        if (strcmp(options.words[0], pages[i].name) != 0)
             continue;
         pages[i].write(&text);
         if (asy_buf_check(&text, "the page", &err) < 0) {
@@ -32,7 +37,7 @@ int asy__cmd_reference(int argc, char **argv)
         }
     }
     if (status == EXIT_USAGE)
-        fputs("assay: usage: assay reference commands|settings|study-file\n", stderr);
+        fprintf(stderr, "assay: there is no page '%s'\n", options.words[0]);
     asy_buf_fini(&text);
     return status;
 }

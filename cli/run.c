@@ -292,7 +292,7 @@ static int run(int argc, char **argv, int watch)
     char name[128];
     int status = EXIT_FAILED;
 
-    if (asy__options_parse(argc, argv, "rcj", 1, 1, &options, &err) < 0) {
+    if (asy__options_parse(argc, argv, "rc", 1, 1, &options, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }

@@ -13,6 +13,7 @@ int asy__complain(const struct asy_error *err)
     fprintf(stderr, "assay: %s\n", err->text);
     switch (err->code) {
     case ASY_E_GONE:
+    case ASY_E_AGAIN: /* no connection came about */
         return EXIT_AWAY;
     case ASY_E_TIMEOUT:
         return EXIT_TIMED_OUT;
@@ -77,8 +78,28 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     return 0;
 }
 
-int asy__options_parse(int argc, char **argv, const char *allowed, int min_words, int max_words,
-                       struct asy__options *ret, struct asy_error *err)
+static int unknown_flag(const char *word, const char *allowed, struct asy_error *err)
+{
+    const char *names[ASY_ARRAY_LEN(flags)], *near;
+    size_t n = 0;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(flags); i++)
+        if (flags[i].letter == 'h' || strchr(allowed, flags[i].letter))
+            names[n++] = flags[i].name;
+    near = asy_nearest(word, strlen(word), names, n);
+    return asy_fail(err, ASY_E_INVAL, "unknown option '%s'%s%s%s", word,
+                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int refused;
+
+int asy__options_refused(void)
+{
+    return refused;
+}
+
+static int parse(int argc, char **argv, const char *allowed, int min_words, int max_words,
+                 struct asy__options *ret, struct asy_error *err)
 {
     int rc;
 
@@ -92,7 +113,7 @@ int asy__options_parse(int argc, char **argv, const char *allowed, int min_words
             if ((rc = set_flag(ret, flag, flag->has_value ? argv[++i] : NULL, err)) < 0)
                 return rc;
         } else if (argv[i][0] == '-' && argv[i][1]) {
-            return asy_fail(err, ASY_E_INVAL, "unknown option '%s'", argv[i]);
+            return unknown_flag(argv[i], allowed, err);
         } else if (ret->n_words >= max_words) {
             return asy_fail(err, ASY_E_INVAL, "unexpected argument '%s'", argv[i]);
         } else {
@@ -113,6 +134,15 @@ int asy__options_parse(int argc, char **argv, const char *allowed, int min_words
             return asy_fail(err, ASY_E_TOOBIG, "path '%.100s' is too long", relative);
     }
     return 0;
+}
+
+int asy__options_parse(int argc, char **argv, const char *allowed, int min_words, int max_words,
+                       struct asy__options *ret, struct asy_error *err)
+{
+    int rc = parse(argc, argv, allowed, min_words, max_words, ret, err);
+
+    refused = rc < 0;
+    return rc;
 }
 
 void asy__put_value(FILE *out, const struct asy_json *node)

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * help.c - what `assay help COMMAND` and docs/reference/commands.md say beside a command's usage:
+ * its options, explained, then examples and exit codes. The usage names the options; this file says
+ * what each of them does. */
+#include "cli.h"
+#include <string.h>
+
+static const struct {
+    const char *name, *help;
+} options[] = {
+    { "--all", "also what later attempts undid" },
+    { "--attempt", "of this attempt instead of the newest" },
+    { "--cores", "a worker that this command starts offers at most N cores" },
+    { "--follow", "print on until the trial is over (also: -f)" },
+    { "--format", "csv (default) or json" },
+    { "--json", "JSON instead of a table; members are only ever added" },
+    { "--limit", "at most N of them" },
+    { "--list", "name the checks and make none" },
+    { "--model", "the model instead of the trials" },
+    { "--output", "write to FILE instead of standard output (also: -o)" },
+    { "--resume", "go on with the newest unfinished study of that name" },
+    { "--stderr", "standard error alone" },
+    { "--worker", "one worker instead of a study" },
+};
+
+/* Examples, as they are typed; a command may have several lines. */
+static const struct {
+    const char *command, *text;
+} examples[] = {
+    { "run", "assay run examples/digits-mlp.yaml\n  assay run examples/digits-mlp.yaml --resume" },
+    { "submit", "assay submit my-first.yaml && assay watch my-first" },
+    { "watch", "assay watch my-first" },
+    { "ls", "assay ls --limit 5\n  assay ls --json | python3 -m json.tool" },
+    { "show", "assay show my-first\n  assay show my-first 12" },
+    { "trials", "assay trials my-first --json" },
+    { "best", "assay best my-first --limit 3" },
+    { "explain", "assay explain my-first\n  assay explain my-first 12" },
+    { "workers", "assay workers" },
+    { "logs", "assay logs my-first 12 --stderr\n  assay logs my-first 12 -f" },
+    { "predict", "assay predict my-first new-rows.csv -o predictions.csv" },
+    { "export", "assay export my-first -o table.csv\n  assay export my-first --format json" },
+    { "pause", "assay pause my-first" },
+    { "resume", "assay resume my-first" },
+    { "stop", "assay stop my-first\n  assay stop my-first 12" },
+    { "up", "assay up --cores 4" },
+    { "down", "assay down" },
+    { "config", "assay config show\n  ASY_LOST_AFTER=30s assay config show" },
+    { "doctor", "assay doctor\n  assay doctor mpi blas" },
+    { "node", "assay node --cores 4" },
+    { "reference", "assay reference settings" },
+};
+
+static const struct {
+    const char *code, *meaning;
+} codes[] = {
+    { "0", "done" },
+    { "1", "failed: the last line of standard error says why" },
+    { "2", "wrong usage, or mistakes in a study file" },
+    { "3", "no coordinator could be reached" },
+    { "4", "timed out" },
+    { "128+n", "ended by signal n (130: Ctrl-C)" },
+};
+/* Where a code means something of its own. */
+static const struct {
+    const char *command, *text;
+} particular[] = {
+    { "run", "1 also: the study failed" },
+    { "watch", "1 also: the study failed" },
+    { "doctor", "0 also: warnings, but nothing broken; 1: something is broken" },
+};
+
+void asy__exit_codes_text(const char *command, struct asy_buf *ret_text)
+{
+    asy_buf_adds(ret_text, "exit codes:\n");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(codes); i++)
+        asy_buf_addf(ret_text, "  %-6s %s\n", codes[i].code, codes[i].meaning);
+    for (size_t i = 0; command && i < ASY_ARRAY_LEN(particular); i++)
+        if (!strcmp(particular[i].command, command))
+            asy_buf_addf(ret_text, "  %s\n", particular[i].text);
+}
+
+void asy__exit_codes_table(struct asy_buf *ret_markdown)
+{
+    asy_buf_adds(ret_markdown, "| exit code | meaning |\n|---|---|\n");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(codes); i++)
+        asy_buf_addf(ret_markdown, "| %s | %s |\n", codes[i].code, codes[i].meaning);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(particular); i++)
+        asy_buf_addf(ret_markdown, "\n`assay %s`: %s.\n", particular[i].command,
+                     particular[i].text);
+}
+
+/* Explains the options that stand in the usage. */
+static void explain_options(const char *usage, struct asy_buf *text)
+{
+    asy_buf_adds(text, "\noptions:\n");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(options); i++) {
+        const char *name = options[i].name, *at = strstr(usage, name);
+        char value[32] = "";
+
+        if (!at)
+            continue;
+        at += strlen(name);
+        if (*at == ' ' && at[1] != '[')
+            snprintf(value, sizeof value, "%.*s", (int)strcspn(at, "]\n"), at);
+        asy_buf_addf(text, "  %s%-*s %s\n", name, 20 - (int)strlen(name), value, options[i].help);
+    }
+    asy_buf_addf(text, "  %-20s %s\n", "--home DIR",
+                 "instead of $ASSAY_HOME (~/.local/share/assay)");
+}
+
+void asy__help_text(const char *command, const char *about, const char *usage,
+                    struct asy_buf *ret_text)
+{
+    asy_buf_addf(ret_text, "usage: %s\n\n%s\n", usage, about);
+    explain_options(usage, ret_text);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(examples); i++)
+        if (!strcmp(examples[i].command, command))
+            asy_buf_addf(ret_text, "\nexamples:\n  %s\n", examples[i].text);
+}
