@@ -519,6 +519,105 @@ static void watchers_hear_each_event_once_it_is_durable(void)
     world_close(&w);
 }
 
+/* A watch that begins while commits are on their way: its history ends where its news begin. */
+static void history_ends_where_news_begin(void)
+{
+    struct world w;
+    uint64_t begin_a, begin_b;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_client(&w, 5, OWNER);
+        w.late = 1;
+        world_watch(&w, CLIENT_PEER, OWNER, 1, "a", 0);
+        begin_a = w.asked_upto;
+        T_EQ("all that was", begin_a, w.n_events);
+        world_started(&w, &w.leases[0]);
+        world_report(&w, &w.leases[0], 1, 1.0);
+        T_EQ("nothing is durable", w.n_news, 0);
+        world_watch(&w, 5, OWNER, 9, "a", 0);
+        begin_b = w.asked_upto;
+        T_EQ("what is on its way is history", begin_b, w.n_events);
+        world_report(&w, &w.leases[0], 2, 1.0);
+        world_durable(&w);
+        for (uint64_t seq = begin_a + 1, n = 0; seq <= w.n_events; seq++) {
+            T_TRUE(w.news[n].peer == CLIENT_PEER && w.news[n].request == 1);
+            T_EQ("to the first", w.news[n++].seq, seq);
+            if (seq <= begin_b)
+                continue;
+            T_TRUE(w.news[n].peer == 5 && w.news[n].request == 9);
+            T_EQ("to the second", w.news[n++].seq, seq);
+        }
+        T_EQ("each once", w.n_news, w.n_events - begin_a + w.n_events - begin_b);
+    }
+    world_close(&w);
+}
+
+static void a_watch_hears_what_it_asked_for(void)
+{
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_client(&w, 5, "stranger");
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_submit(&w, 5, "stranger", 2, STUDY_HEAD("b") RUN(9, true) "budget: {trials: 1}\n", 0);
+        world_watch(&w, CLIENT_PEER, OWNER, 1, "a", 0);
+        world_watch(&w, CLIENT_PEER, OWNER, 2, "", 0);
+        T_STR("the owner of all", w.asked_key, "");
+        world_watch(&w, 5, "stranger", 3, "", 0);
+        T_STR("another user", w.asked_key, "stranger");
+        world_clear(&w);
+        world_watch(&w, 5, "stranger", 4, "a", 0);
+        T_EQ("not his", w.reply_code, ASY_E_DENIED);
+        world_clear(&w);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "b", 0);
+        T_EQ("of all, twice", w.n_news, 2);
+        T_TRUE(w.news[0].request != 1 && w.news[1].request != 1);
+        world_clear(&w);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0);
+        T_EQ("of this one and of all", w.n_news, 2);
+        T_TRUE(w.news[0].peer == CLIENT_PEER && w.news[1].peer == CLIENT_PEER);
+        world_clear(&w);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
+        T_EQ("workers are the owner's", w.n_news, 1);
+        T_EQ("workers are the owner's", w.news[0].request, 2);
+    }
+    world_close(&w);
+}
+
+static void watches_are_few_and_end_with_their_session(void)
+{
+    struct asy_input closed = { .type = ASY_IN_CLOSED, .peer = CLIENT_PEER };
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        for (uint64_t i = 1; i <= 64; i++) {
+            world_clear(&w);
+            world_watch(&w, CLIENT_PEER, OWNER, i, "a", 0);
+            T_EQ("no answer of core's", w.reply_code, 1);
+        }
+        world_watch(&w, CLIENT_PEER, OWNER, 65, "a", 0);
+        T_EQ("one too many", w.reply_code, ASY_E_FULL);
+        world_clear(&w);
+        world_watch(&w, CLIENT_PEER, OWNER, 64, "a", 0);
+        T_EQ("the same again", w.reply_code, 1);
+        world_watch(&w, CLIENT_PEER, OWNER, 7, "", 1);
+        world_watch(&w, CLIENT_PEER, OWNER, 65, "a", 0);
+        T_EQ("in its place", w.reply_code, 1);
+        world_started(&w, &w.leases[0]);
+        T_EQ("to each", w.n_news, 64);
+        world_client(&w, 5, OWNER);
+        world_clear(&w);
+        world_input(&w, &closed);
+        world_control(&w, 5, OWNER, ASY_CONTROL_PAUSE, "a", 0);
+        world_tick(&w, 100);
+        T_EQ("paused all the same", w.reply_code, 0);
+        T_EQ("to nobody", w.n_news, 0);
+    }
+    world_close(&w);
+}
+
 static void an_idle_coordinator_quits(void)
 {
     struct world w;
@@ -583,5 +682,7 @@ T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(lim
        T_TEST(a_closed_connection_frees_its_trials_after_a_second),
        T_TEST(leaving_on_purpose_frees_at_once), T_TEST(the_reattach_window_holds_leases_back),
        T_TEST(reports_count_once_and_in_order), T_TEST(a_restored_backup_takes_nothing_over),
-       T_TEST(watchers_hear_each_event_once_it_is_durable), T_TEST(an_idle_coordinator_quits),
+       T_TEST(watchers_hear_each_event_once_it_is_durable),
+       T_TEST(history_ends_where_news_begin), T_TEST(a_watch_hears_what_it_asked_for),
+       T_TEST(watches_are_few_and_end_with_their_session), T_TEST(an_idle_coordinator_quits),
        T_TEST(records_are_kept_and_answered))

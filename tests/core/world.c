@@ -111,6 +111,11 @@ static void keep_msg(struct world *w, uint64_t peer, const struct asy_msg *msg)
         snprintf(w->reject, sizeof w->reject, "%s", msg->reject.text);
         break;
     case ASY_MSG_NEWS:
+        if (w->n_news < LEASES_MAX) {
+            w->news[w->n_news].peer = peer;
+            w->news[w->n_news].request = msg->news.request;
+            w->news[w->n_news].seq = msg->news.seq;
+        }
         w->n_news++;
         break;
     case ASY_MSG_DRAIN:
@@ -155,6 +160,8 @@ static void keep_effect(struct world *w, const struct asy_effect *fx)
         break;
     case ASY_FX_QUERY:
         w->query_commit = fx->commit;
+        w->asked_upto = fx->seq;
+        snprintf(w->asked_key, sizeof w->asked_key, "%s", fx->key ? fx->key : "");
         break;
     default:
         break;
@@ -189,7 +196,9 @@ static void digest_step(struct world *w, const struct asy_step *step)
         if (fx->type == ASY_FX_ASK && n_asks < ASY_ARRAY_LEN(asks))
             asks[n_asks++] = (struct ask){ fx->study, fx->ask.number };
     }
-    if ((durable.durable.commit = asy_core_seal(w->core)))
+    if ((durable.durable.commit = asy_core_seal(w->core)) && w->late)
+        w->sealed = durable.durable.commit;
+    else if (durable.durable.commit)
         world_input(w, &durable);
     for (size_t i = 0; w->auto_ask && i < n_asks; i++) {
         int full = w->exhausted_at && asks[i].number >= w->exhausted_at;
@@ -244,6 +253,14 @@ bool world_restart(struct world *w)
     w->core = NULL;
     w->config.owner_epoch++;
     return same && world_start(w);
+}
+
+void world_durable(struct world *w)
+{
+    struct asy_input durable = { .type = ASY_IN_DURABLE };
+
+    durable.durable.commit = w->sealed;
+    world_input(w, &durable);
 }
 
 /* ---- what goes in ---------------------------------------------------------------------------- */
@@ -333,6 +350,17 @@ struct asy_id world_submit(struct world *w, uint64_t peer, const char *key, uint
     asy_study_destroy(spec);
     asy_buf_fini(&problems);
     return id;
+}
+
+void world_watch(struct world *w, uint64_t peer, const char *key, uint64_t request,
+                 const char *study, int stop)
+{
+    struct asy_msg msg = { .type = ASY_MSG_WATCH };
+
+    msg.watch.request = request;
+    msg.watch.study = study;
+    msg.watch.stop = stop;
+    world_msg(w, peer, key, &msg);
 }
 
 int world_control(struct world *w, uint64_t peer, const char *key, enum asy_control_verb verb,

@@ -31,6 +31,8 @@ struct world {
     int auto_ask;           /* answer every ASK at once; else they are counted */
     uint64_t exhausted_at;  /* the sampler's answers from this trial on are ASY_E_FULL; 0: never */
     int needs_history;
+    uint64_t sealed;        /* the last commit */
+    int late;               /* commits are durable only when world_durable() says so */
     struct asy_arena *arena;
     struct asy_event *events;
     size_t n_events, cap_events;
@@ -49,6 +51,9 @@ struct world {
     struct asy_watermark mark; /* the last of the last ACK */
     struct { struct asy_holding keep[8], kill[8]; size_t n_keep, n_kill, n_marks;
              struct asy_watermark marks[8]; } welcome;
+    struct { uint64_t peer, request, seq; } news[LEASES_MAX]; /* the first ones */
+    uint64_t asked_upto;    /* of the last QUERY effect */
+    char asked_key[64];     /* "": may see everything */
     int reply_code;
     char reply[512], reply_json[512], reject[256], rule[256], remedy[400];
 };
@@ -64,6 +69,7 @@ void world_msg(struct world *w, uint64_t peer, const char *key, struct asy_msg *
 /* Time passes in steps of 500 ms; the agents in [first, last] send heartbeats (0: none). */
 void world_pass(struct world *w, int64_t ms, uint64_t first, uint64_t last);
 void world_tick(struct world *w, int64_t ms);
+void world_durable(struct world *w); /* everything so far, where commits are late */
 
 struct agent {
     uint64_t peer;
@@ -83,6 +89,9 @@ struct asy_id world_submit(struct world *w, uint64_t peer, const char *key, uint
                          "parameters: {x: {min: 0.0, max: 1.0}}\n"
 #define RUN(length, checkpoint) "run: {command: [run], length: {unit: steps, max: " #length \
                                 "}, checkpoint: " #checkpoint "}\n"
+/* WATCH (or the end of it); the answer, if core refuses, is in w->reply_code. */
+void world_watch(struct world *w, uint64_t peer, const char *key, uint64_t request,
+                 const char *study, int stop);
 int world_control(struct world *w, uint64_t peer, const char *key, enum asy_control_verb verb,
                   const char *study, int64_t number);
 void world_asked(struct world *w, struct asy_id study, uint64_t number, double x, int rc);
