@@ -27,6 +27,7 @@
 #include <asy/log.h>
 #include "compute.h"
 #include "crash.h"
+#include "outbox.h"
 #include "peers.h"
 #include "query.h"
 #include "writer.h"
@@ -41,6 +42,7 @@
 #define CROWD 64       /* peers: fewer do not wake the loop often enough to care */
 #define CALM_MS 200    /* without anything but heartbeats: then the loop may nap */
 #define LATE_MS 100
+#define OUTBOX_MS 2 /* a client that waits is looked at again so soon */
 #define REPLY_PART (512u << 10)
 #define ARENA_BUDGET (16u << 20)
 #define PATH_MAX_ 4096
@@ -63,6 +65,7 @@ struct asy_service {
     struct asy_arena *arena;       /* the frame being decoded */
     struct asy_buf frame;
     struct asy__peers peers;
+    struct asy__outbox outbox;
     uint64_t *gone;                /* peers found closed while effects were released */
     size_t n_gone, cap_gone;
     int64_t now_ms;                /* of this round */
@@ -126,6 +129,8 @@ static void seal(struct asy_service *service)
 
 static int note_gone(struct asy_service *service, uint64_t peer, struct asy_error *err)
 {
+    if (service->n_gone > 0 && service->gone[service->n_gone - 1] == peer)
+        return 0;
     if (service->n_gone == service->cap_gone) {
         size_t cap = service->cap_gone ? 2 * service->cap_gone : 32;
         uint64_t *gone = realloc(service->gone, cap * sizeof *gone);
@@ -139,6 +144,21 @@ static int note_gone(struct asy_service *service, uint64_t peer, struct asy_erro
     return 0;
 }
 
+/* What clients have asked for may come faster than a socket takes it: it waits in the outbox, and what
+ * comes later behind it. */
+static int send_or_keep(struct asy_service *service, uint64_t peer, enum asy_msg_type type,
+                        struct asy_error *err)
+{
+    const struct asy_buf *frame = &service->frame;
+    int waits = asy__outbox_has(&service->outbox, peer), rc = ASY_E_AGAIN;
+
+    if (!waits)
+        rc = asy_server_send(service->server, peer, frame->data, frame->len, err);
+    if (rc == ASY_E_AGAIN && (waits || type == ASY_MSG_NEWS || type == ASY_MSG_REPLY))
+        rc = asy__outbox_put(&service->outbox, peer, frame->data, frame->len, err);
+    return rc;
+}
+
 /* A frame that cannot be queued because the peer does not read ends its connection: it greets again
  * and hears everything anew, which no dropped frame in the middle would allow. */
 static int send_msg(struct asy_service *service, uint64_t peer, const struct asy_msg *msg,
@@ -150,9 +170,9 @@ static int send_msg(struct asy_service *service, uint64_t peer, const struct asy
     if ((rc = asy_msg_encode(msg, &service->frame, err)) < 0)
         return rc;
     asy__crash_before_send(msg->type);
-    rc = asy_server_send(service->server, peer, service->frame.data, service->frame.len, err);
+    rc = send_or_keep(service, peer, msg->type, err);
     asy__crash_after_send(msg->type);
-    if (rc == ASY_E_GONE || rc == ASY_E_AGAIN)
+    if (rc == ASY_E_GONE || rc == ASY_E_AGAIN || rc == ASY_E_FULL)
         return note_gone(service, peer, err);
     return rc;
 }
@@ -243,6 +263,12 @@ static int ask(struct asy_service *service, const struct asy_effect *fx, struct 
     return rc;
 }
 
+static void forget_peer(struct asy_service *service, uint64_t peer)
+{
+    asy__peers_drop(&service->peers, peer);
+    asy__outbox_drop(&service->outbox, peer);
+}
+
 static int release(struct asy_service *service, const struct asy_effect *fx, struct asy_error *err)
 {
     switch (fx->type) {
@@ -261,7 +287,7 @@ static int release(struct asy_service *service, const struct asy_effect *fx, str
         service->quit = 1;
         return 0;
     case ASY_FX_CLOSE:
-        asy__peers_drop(&service->peers, fx->peer);
+        forget_peer(service, fx->peer);
         return 0;
     case ASY_FX_QUERY:
         return ask(service, fx, err);
@@ -269,12 +295,27 @@ static int release(struct asy_service *service, const struct asy_effect *fx, str
     return 0;
 }
 
+static int flush_outbox(struct asy_service *service, struct asy_error *err)
+{
+    uint64_t gone;
+    int rc;
+
+    do {
+        if ((rc = asy__outbox_flush(&service->outbox, service->server, &gone, err)) < 0 ||
+            (gone && (rc = note_gone(service, gone, err)) < 0))
+            return rc;
+    } while (gone);
+    return 0;
+}
+
 /* Releases all that may leave; peers found closed on the way are fed back once each. */
 static int flush(struct asy_service *service, struct asy_error *err)
 {
     const struct asy_effect *fx;
-    int rc;
+    int rc = flush_outbox(service, err);
 
+    if (rc < 0)
+        return rc;
     do {
         while ((fx = asy_gate_next(service->gate)))
             if ((rc = release(service, fx, err)) < 0)
@@ -282,7 +323,7 @@ static int flush(struct asy_service *service, struct asy_error *err)
         for (size_t i = 0; i < service->n_gone; i++) {
             struct asy_input input = { .type = ASY_IN_CLOSED, .peer = service->gone[i] };
 
-            asy__peers_drop(&service->peers, input.peer);
+            forget_peer(service, input.peer);
             if ((rc = feed(service, &input, err)) < 0)
                 return rc;
         }
@@ -490,6 +531,8 @@ static int wait_ms(const struct asy_service *service, int64_t due_ms)
     int64_t now_ms = asy_clock_ms();
     int64_t next_ms = service->peers.n && service->probe_ms < due_ms ? service->probe_ms : due_ms;
 
+    if (service->outbox.n && next_ms > now_ms + OUTBOX_MS)
+        next_ms = now_ms + OUTBOX_MS;
     if (next_ms <= now_ms)
         return 0;
     return next_ms - now_ms > 60000 ? 60000 : (int)(next_ms - now_ms);
@@ -810,6 +853,7 @@ void asy_service_destroy(struct asy_service *service)
     asy_arena_destroy(service->arena);
     asy_buf_fini(&service->frame);
     asy__peers_fini(&service->peers);
+    asy__outbox_fini(&service->outbox);
     free(service->gone);
     if (service->signals >= 0)
         close(service->signals);
