@@ -83,6 +83,11 @@ bool t_nomem_end(void)
     return failed;
 }
 
+bool t_nomem_failed(void)
+{
+    return failed;
+}
+
 long t_nomem_each(const char *name, int (*call)(struct asy_error *err))
 {
     for (long n = 0; n < EACH_MAX; n++) {

@@ -11,6 +11,7 @@
 void t_nomem_at(long n);   /* the n-th allocation from now fails (0: the next one), no other */
 void t_nomem_from(long n); /* the n-th and all after it fail */
 bool t_nomem_end(void);    /* none fails any more; returns whether one has failed */
+bool t_nomem_failed(void); /* whether one has failed so far */
 
 /* Calls with the 0th, 1st, … allocation failing until it gets by without: each time it must
  * return ASY_E_NOMEM with a text, at the end 0. Returns how many allocations failed. */

@@ -1,47 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_nomem.c - the n-th allocation fails, for every n: a step says so and nothing is torn down
  * twice, leaked or half done. Allocations of our own code go through the linker's --wrap. */
-#include <asytest.h>
 #include <asy/core.h>
 #include <asy/gate.h>
+#include "nomem.h"
 
 #define KEY "owner"
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *text);
-
-static int64_t left = INT64_MAX; /* allocations that still succeed */
-
-static int fails(void)
-{
-    return left-- <= 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
 
 struct run {
     struct asy_core *core;
@@ -182,9 +146,9 @@ static void each_allocation_may_fail(void)
         struct run r = { 0 };
         int rc;
 
-        left = n;
+        t_nomem_from((long)n);
         rc = all(&r, spec->canonical);
-        left = INT64_MAX;
+        t_nomem_end();
         if (rc)
             failures += T_EQ("code", rc, ASY_E_NOMEM);
         else /* what was not told as failed has gone all the way, unless the submission failed */

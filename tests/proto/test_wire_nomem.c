@@ -1,47 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every allocation of codecs and study parser fails once: the call says so and leaks nothing. (The
- * linker sends malloc and its like through here; libyaml's and Jansson's own are not reached.) */
+ * test_wire_nomem.c - every allocation of codecs and study parser fails once: the call says so and
+ * leaks nothing. (libyaml's own allocations are not reached.) */
 #include <asy/msg.h>
 #include <asy/study.h>
-#include "asytest.h"
-
-static long left = -1; /* allocations until one fails; below 0: none will */
-
-static int fails(void)
-{
-    if (left < 0)
-        return 0;
-    return left-- == 0;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-char *__wrap_strdup(const char *text);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-    return fails() ? NULL : __real_realloc(old, n);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
+#include "nomem.h"
 
 static const char text[] =
     "assay: 1\nname: s\ntags: {a: b}\n"
@@ -104,35 +66,14 @@ static int send_frame(struct asy_error *err)
     return rc;
 }
 
-static void each_failure_is_reported(const char *name, int (*call)(struct asy_error *err))
-{
-    long n = 0;
-    int rc;
-
-    do {
-        struct asy_error err = ASY_ERROR_INIT;
-
-        left = n++;
-        rc = call(&err);
-        if (left >= 0) { /* it got by without the n-th: done */
-            left = -1;
-            T_OK(rc, &err);
-            break;
-        }
-        T_EQ(name, rc, ASY_E_NOMEM);
-        T_TRUE(err.code == ASY_E_NOMEM && err.text[0]);
-    } while (n < 100000);
-    t__check(n > 5, __LINE__, __FILE__, "%s: only %ld allocations", name, n);
-}
-
 static void a_study_without_memory_is_an_error(void)
 {
-    each_failure_is_reported("study", read_study);
+    T_TRUE(t_nomem_each("study", read_study) > 5);
 }
 
 static void a_frame_without_memory_is_an_error(void)
 {
-    each_failure_is_reported("frame", send_frame);
+    T_TRUE(t_nomem_each("frame", send_frame) > 5);
 }
 
 T_MAIN("wire-nomem", T_TEST(a_study_without_memory_is_an_error),

@@ -4,56 +4,7 @@
  * code go through the linker's --wrap. */
 #include "dump.h"
 #include "fixture.h"
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t n);
-
-static int64_t left = INT64_MAX; /* allocations that still succeed */
-
-static int fails(void)
-{
-    return left-- <= 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-    return fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t n)
-{
-    return fails() ? NULL : __real_strndup(text, n);
-}
+#include "nomem.h"
 
 static int read_all(struct asy_store *store, struct asy_error *err)
 {
@@ -77,16 +28,15 @@ static int use(const struct asy_store_spec *spec, const struct work *work, int64
     uint64_t seq;
     int rc;
 
-    left = allocations;
+    t_nomem_from((long)allocations);
     if (!(rc = asy_store_open(spec, &store, NULL, err)) &&
         !(rc = asy_store_commit(store, work->events, work->n, &seq, err)) &&
         !(rc = read_all(store, err)) && spec->path && !spec->assume_network)
         rc = asy_reader_open(spec, &reader, err);
     asy_reader_close(reader);
     asy_store_close(store);
-    if (rc == 0 && left < 0)
+    if (t_nomem_end() && rc == 0)
         rc = 1; /* something failed and was not needed after all */
-    left = INT64_MAX;
     return rc;
 }
 

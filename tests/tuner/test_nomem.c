@@ -1,41 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_nomem.c - every allocation of the tuner fails once: the call reports it, has changed
- * nothing, and works when made again. (The linker sends malloc and its like through here.) */
+ * nothing, and works when made again. */
 #include <asy/tuner.h>
-#include "asytest.h"
-
-static long left = -1; /* allocations until one fails; below 0: none will */
-static int failed;
-
-static int fails(void)
-{
-    if (left < 0 || left-- > 0)
-        return 0;
-    failed = 1;
-    return 1;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-    return fails() ? NULL : __real_realloc(old, n);
-}
+#include "nomem.h"
 
 /* Makes a call; if memory ran out in it, makes it again. */
 #define CALL(call)                                                                                 \
@@ -43,7 +10,7 @@ void *__wrap_realloc(void *old, size_t n)
         struct asy_error err = ASY_ERROR_INIT;                                                     \
         int rc = (call);                                                                           \
                                                                                                    \
-        if (rc == ASY_E_NOMEM && failed && err.code == ASY_E_NOMEM)                                \
+        if (rc == ASY_E_NOMEM && t_nomem_failed() && err.code == ASY_E_NOMEM)                                \
             rc = (call);                                                                           \
         if (!T_OK(rc, &err))                                                                       \
             abort();                                                                               \
@@ -109,15 +76,13 @@ static void samplers_survive(void)
         long n = -1;
 
         do {
-            left = n;
-            failed = 0;
+            t_nomem_at(n);
             if (n < 0)
                 want = run_sampler(samplers[k]);
             else
                 T_TRUE(run_sampler(samplers[k]) == want);
             n++;
-        } while (n == 0 || failed);
-        left = -1;
+        } while (n == 0 || t_nomem_end());
         T_TRUE(n > 10);
     }
 }
@@ -135,8 +100,7 @@ static void pruners_survive(void)
             struct asy_pruner *p = NULL;
             uint64_t number, milestone;
 
-            left = n++;
-            failed = 0;
+            t_nomem_at(n++);
             CALL(asy_pruner_create(&spec, &p, &err));
             for (uint64_t i = 0; i < 100; i++) {
                 for (uint64_t step = 1; step <= 64; step *= 2)
@@ -146,9 +110,9 @@ static void pruners_survive(void)
                     asy_pruner_unpromote(p, number);
                 asy_pruner_ended(p, i, i % 3 != 0);
             }
-            left = -1;
+            t_nomem_end();
             asy_pruner_destroy(p);
-        } while (failed);
+        } while (t_nomem_failed());
         T_TRUE(n > 1);
     }
 }
