@@ -205,6 +205,16 @@ static void put_study(const struct asy_json *root)
 
 /* ---- a worker -------------------------------------------------------------------------------- */
 
+static void put_when(const char *name, int64_t wall_us)
+{
+    char when[32];
+
+    if (!wall_us)
+        return;
+    asy_clock_format(wall_us, when);
+    put_member(name, when);
+}
+
 static void put_worker(const struct asy_json *root)
 {
     const struct asy_json *runs = asy_json_get(root, "runs"), *item;
@@ -213,8 +223,12 @@ static void put_worker(const struct asy_json *root)
     printf("%-*s%s %s: ", INDENT, "worker", text(root, "host"), text(root, "id"));
     put_state(root);
     put_why(root);
-    printf("%-*s%" PRId64 ", %" PRId64 " of them free\n", INDENT, "cores", number(root, "cores"),
-           number(root, "free_cores"));
+    printf("%-*s%" PRId64, INDENT, "cores", number(root, "cores"));
+    if (asy_json_get(root, "free_cores"))
+        printf(", %" PRId64 " of them free", number(root, "free_cores"));
+    putchar('\n');
+    put_when("joined", number(root, "joined_us"));
+    put_when("gone", number(root, "gone_us"));
     for (size_t i = 0; (item = asy_json_at(runs, i)); i++)
         printf("%-*strial %" PRId64 " of study %s at step %" PRId64 "\n", INDENT, i ? "" : "runs",
                number(item, "trial"), text(item, "study"), number(item, "step"));

@@ -15,6 +15,8 @@
 #include "query_impl.h"
 
 #define NAMES_MAX 16
+#define ID_PREFIX_MIN 6u
+#define FOUND 1 /* the newest is enough */
 #define GROUPS_MAX 128 /* more than there are pairs of a state and a cause that go together */
 
 struct attempt {
@@ -426,4 +428,43 @@ int asy__explain_attempts(struct asy__asked *asked, struct asy_reader *reader,
                              err);
     asy_jsonw_close(&asked->w, ']');
     return rc;
+}
+
+/* ---- a worker that is gone ------------------------------------------------------------------- */
+
+static int on_worker(void *arg, const struct asy_worker_row *row)
+{
+    struct asy__asked *asked = arg;
+    const char *word = asked->q->arg;
+    struct asy_jsonw *w = &asked->w;
+    size_t len = strlen(word);
+    char id[ASY_ID_TEXT];
+
+    asy_id_format(row->id, id);
+    if (strcmp(row->host, word) != 0 && (len < ID_PREFIX_MIN || strncmp(id, word, len) != 0))
+        return 0;
+    asked->rows = 1;
+    asy_jsonw_str(w, "id", id);
+    asy_jsonw_str(w, "host", row->host);
+    asy_jsonw_str(w, "version", row->version);
+    asy_jsonw_str(w, "state", row->gone_us ? "gone" : "away");
+    asy_jsonw_str(w, "fit", row->fit);
+    asy_jsonw_u64(w, "cores", row->cores);
+    asy_jsonw_u64(w, "memory", row->memory);
+    asy_jsonw_i64(w, "joined_us", row->joined_us);
+    asy_jsonw_i64(w, "gone_us", row->gone_us);
+    asy_cause_write_json(w, row->cause, row->text, NULL, -1);
+    return FOUND;
+}
+
+int asy__explain_worker(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    int rc;
+
+    asked->rows = 0;
+    rc = asy_reader_workers(reader, -1, on_worker, asked, err);
+    if (rc < 0 || asked->rows)
+        return rc < 0 ? rc : 0;
+    return asy_fail(err, ASY_E_NOENT, "no worker '%.64s' is known; 'assay workers' lists them",
+                    asked->q->arg);
 }

@@ -45,6 +45,9 @@ ASY_MUST_CHECK int asy__explain_history(struct asy__asked *asked, struct asy_rea
                                         struct asy_error *err);
 ASY_MUST_CHECK int asy__explain_attempts(struct asy__asked *asked, struct asy_reader *reader,
                                          struct asy_error *err);
+/* A worker that core does not know any more, by host or the first digits of its id. */
+ASY_MUST_CHECK int asy__explain_worker(struct asy__asked *asked, struct asy_reader *reader,
+                                       struct asy_error *err);
 void asy__explain_fini(struct asy__asked *asked);
 
 /* ---- query_text.c ---------------------------------------------------------------------------- */

@@ -476,6 +476,7 @@ static const struct {
     { "events", ANY, { asy__asked_find, events, upto } },
     { "news", ANY, { find_visible, events, upto } },
     { "trial", OF_TRIAL, { asy__asked_find, trial, datasets, attempts, metrics, artifacts } },
+    { "explain-worker", ANY, { asy__explain_worker } },
     { "explain", OF_STUDY,
       { asy__asked_find, asy__explain_study, asy__explain_trials } },
     { "explain", OF_TRIAL,

@@ -593,6 +593,54 @@ static int datasets(struct asy_reader *reader, struct asy_id study, uint64_t num
     return rc;
 }
 
+/* ---- workers --------------------------------------------------------------------------------- */
+
+static int joined_again(const struct asy__memory *m, size_t joined)
+{
+    for (size_t i = joined + 1; i < m->n_events; i++)
+        if (m->events[i].kind == ASY_EV_WORKER_JOINED &&
+            asy_id_cmp(m->events[i].worker_joined.id, m->events[joined].worker_joined.id) == 0)
+            return 1;
+    return 0;
+}
+
+static int give_worker(const struct asy__memory *m, size_t joined, asy_worker_row_f each, void *arg)
+{
+    const struct asy_event *ev = &m->events[joined];
+    struct asy_worker_row row = {
+        .id = ev->worker_joined.id, .host = asy__text(ev->worker_joined.host),
+        .hardware = asy__text(ev->worker_joined.hardware), .fit = asy__text(ev->worker_joined.fit),
+        .version = asy__text(ev->worker_joined.version), .cores = ev->worker_joined.cores,
+        .memory = ev->worker_joined.memory, .joined_us = ev->wall_us, .text = "",
+    };
+
+    for (size_t i = joined + 1; i < m->n_events; i++) {
+        ev = &m->events[i];
+        if (ev->kind != ASY_EV_WORKER_GONE || asy_id_cmp(ev->worker_gone.id, row.id) != 0)
+            continue;
+        row.gone_us = ev->wall_us;
+        row.cause = ev->worker_gone.cause;
+        row.text = asy__text(ev->worker_gone.text);
+    }
+    return each(arg, &row);
+}
+
+static int workers(struct asy_reader *reader, int64_t limit, asy_worker_row_f each, void *arg,
+                   struct asy_error *err)
+{
+    const struct asy__memory *m = memory_of(reader);
+    int rc = 0;
+
+    (void)err;
+    for (size_t i = m->n_events; i-- > 0 && limit != 0 && rc == 0;) {
+        if (m->events[i].kind != ASY_EV_WORKER_JOINED || joined_again(m, i))
+            continue;
+        limit -= limit > 0;
+        rc = give_worker(m, i, each, arg);
+    }
+    return rc;
+}
+
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
@@ -623,5 +671,5 @@ static void close_reader(struct asy_reader *reader)
 const struct asy__reader_ops asy__memory_reader_ops = {
     .close = close_reader, .studies = studies, .trials = trials, .attempts = attempts,
     .metrics = metrics, .artifacts = artifacts, .tags = tags,
-    .datasets = datasets, .events = events,
+    .datasets = datasets, .workers = workers, .events = events,
 };

@@ -221,6 +221,12 @@ int asy_reader_datasets(struct asy_reader *reader, struct asy_id study, uint64_t
     return reader->ops->datasets(reader, study, number, each, arg, err);
 }
 
+int asy_reader_workers(struct asy_reader *reader, int64_t limit, asy_worker_row_f each, void *arg,
+                       struct asy_error *err)
+{
+    return reader->ops->workers(reader, limit, each, arg, err);
+}
+
 int asy_reader_events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
                       uint64_t after_seq, uint64_t upto_seq, int64_t limit, asy_event_f each,
                       void *arg, struct asy_error *err)

@@ -10,7 +10,7 @@ enum read_stmt {
     R_STUDIES, R_STUDIES_NAMED, R_STUDIES_BETWEEN, R_STUDY_ID,
     R_TRIALS, R_TRIALS_BEST, R_ATTEMPTS, R_METRICS, R_ALL_METRICS, R_ARTIFACTS, R_TAGS,
     R_DATASETS,
-    R_EVENTS, R_EVENTS_OF_STUDY, R_EVENTS_OF_TRIAL, R_N,
+    R_WORKERS, R_EVENTS, R_EVENTS_OF_STUDY, R_EVENTS_OF_TRIAL, R_N,
 };
 
 #define STUDY_COLUMNS                                                                              \
@@ -57,6 +57,8 @@ const char *const asy__read_sql[] = {
     [R_TAGS] = "SELECT key, value FROM tag WHERE run = ? ORDER BY key",
     [R_DATASETS] = "SELECT d.name, d.digest, d.source, d.profile FROM input i"
                    " JOIN dataset d ON d.id = i.dataset WHERE i.run = ? ORDER BY d.name, d.digest",
+    [R_WORKERS] = "SELECT uuid, host, hardware, cores, memory, fit, version, joined_us, gone_us,"
+                  " cause, text FROM worker ORDER BY joined_seq DESC LIMIT ?",
     [R_EVENTS] = EVENT_COLUMNS " WHERE e.seq > ?1 AND e.seq <= ?3 ORDER BY e.seq LIMIT ?2",
     [R_EVENTS_OF_STUDY] = EVENT_COLUMNS " WHERE e.seq > ?1 AND e.seq <= ?3 AND +e.study = ?4"
                           " ORDER BY e.seq LIMIT ?2",
@@ -424,6 +426,44 @@ static int datasets(struct asy_reader *reader, struct asy_id study, uint64_t num
     return stmt ? each_row(reader, stmt, give_dataset, &ctx, err) : rc;
 }
 
+/* ---- workers --------------------------------------------------------------------------------- */
+
+struct worker_ctx {
+    asy_worker_row_f each;
+    void *arg;
+};
+
+static int give_worker(sqlite3_stmt *stmt, void *arg)
+{
+    struct worker_ctx *ctx = arg;
+    struct asy_worker_row row = { .host = asy__col_text(stmt, 1) };
+
+    asy__col_id(stmt, 0, &row.id);
+    row.hardware = asy__col_text(stmt, 2);
+    row.cores = (uint32_t)sqlite3_column_int64(stmt, 3);
+    row.memory = asy__col_u64(stmt, 4);
+    row.fit = asy__col_text(stmt, 5);
+    row.version = asy__col_text(stmt, 6);
+    row.joined_us = sqlite3_column_int64(stmt, 7);
+    row.gone_us = sqlite3_column_int64(stmt, 8);
+    row.cause = (enum asy_cause)sqlite3_column_int(stmt, 9);
+    row.text = asy__col_text(stmt, 10);
+    return ctx->each(ctx->arg, &row);
+}
+
+static int workers(struct asy_reader *reader, int64_t limit, asy_worker_row_f each, void *arg,
+                   struct asy_error *err)
+{
+    struct worker_ctx ctx = { each, arg };
+    int rc = 0;
+    sqlite3_stmt *stmt = stmt_of(reader, R_WORKERS, &rc, err);
+
+    if (!stmt)
+        return rc;
+    sqlite3_bind_int64(stmt, 1, limit);
+    return each_row(reader, stmt, give_worker, &ctx, err);
+}
+
 /* ---- events ---------------------------------------------------------------------------------- */
 
 struct event_ctx {
@@ -479,5 +519,5 @@ static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial
 const struct asy__reader_ops asy__sqlite_reader_ops = {
     .close = asy__sqlite_reader_close, .studies = studies, .trials = trials, .attempts = attempts,
     .metrics = metrics, .artifacts = artifacts, .tags = tags,
-    .datasets = datasets, .events = events,
+    .datasets = datasets, .workers = workers, .events = events,
 };

@@ -37,6 +37,8 @@ struct asy__reader_ops {
                 asy_tag_row_f each, void *arg, struct asy_error *err);
     int (*datasets)(struct asy_reader *reader, struct asy_id study, uint64_t number,
                     asy_dataset_row_f each, void *arg, struct asy_error *err);
+    int (*workers)(struct asy_reader *reader, int64_t limit, asy_worker_row_f each, void *arg,
+                   struct asy_error *err);
     int (*events)(struct asy_reader *reader, struct asy_id study, uint64_t trial,
                   uint64_t after_seq, uint64_t upto_seq, int64_t limit, asy_event_f each,
                   void *arg, struct asy_error *err);

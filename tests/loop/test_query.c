@@ -203,6 +203,37 @@ out:
     world_close(&w);
 }
 
+/* Of several on one host the one that came last; by its id each. */
+static void a_worker_that_is_gone_is_told_from_the_store(void)
+{
+    struct asy__question q = { .what = "explain-worker", .study = "", .arg = "node", .trial = -1 };
+    struct asy_store *store = NULL;
+    struct answer a = { 0 };
+    char id[ASY_ID_TEXT];
+    struct world w;
+
+    if (!world_open(&w) || !world_start(&w))
+        goto out;
+    world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+    world_tick(&w, 10000);
+    world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
+    if (!(store = stored(&w)))
+        goto out;
+    if (T_TRUE(ask(store, &q, &a)))
+        T_STR("who is there", member(&a, "cause"), "none");
+    answer_fini(&a);
+    q.arg = asy_id_format(asy_id_from(102, 0), id);
+    if (T_TRUE(ask(store, &q, &a))) {
+        T_STR("who is gone", member(&a, "state"), "gone");
+        T_STR("why", member(&a, "cause"), "lost");
+        T_STR("numbers", member(&a, "text"), "silent for 10000 ms");
+    }
+out:
+    answer_fini(&a);
+    asy_store_close(store);
+    world_close(&w);
+}
+
 /* ---- pages ----------------------------------------------------------------------------------- */
 
 static struct asy_store *store_of(const char *owner_b, uint64_t *ret_seq)
@@ -336,6 +367,8 @@ static void other_questions_are_refused(void)
           ASY_E_UNSUPPORTED },
         { "no study", { .what = "trials", .study = "c", .arg = "", .trial = -1 }, ASY_E_NOENT },
         { "no trial", { .what = "trial", .study = "a", .arg = "", .trial = 600 }, ASY_E_NOENT },
+        { "no worker", { .what = "explain-worker", .study = "", .arg = "node", .trial = -1 },
+          ASY_E_NOENT },
         { "why no trial", { .what = "explain", .study = "a", .arg = "", .trial = 600 },
           ASY_E_NOENT },
     };
@@ -355,5 +388,6 @@ static void other_questions_are_refused(void)
 
 T_MAIN("query", T_TEST(what_has_ended_is_told_from_the_store),
        T_TEST(a_trial_has_its_attempts_in_order), T_TEST(what_lives_is_told_by_core),
+       T_TEST(a_worker_that_is_gone_is_told_from_the_store),
        T_TEST(pages_make_the_whole_list), T_TEST(histories_end_where_they_are_told_to),
        T_TEST(other_questions_are_refused))

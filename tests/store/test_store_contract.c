@@ -144,6 +144,48 @@ static void commits_number_events_in_order(void)
     }
 }
 
+static int keep_worker(void *arg, const struct asy_worker_row *row)
+{
+    struct kept *k = arg;
+
+    snprintf(k->text[k->n % 64], sizeof k->text[0], "%s %u %d %s", row->host, row->cores,
+             row->gone_us ? (int)row->cause : 0, row->text);
+    return row_done(k);
+}
+
+static void workers_are_remembered(void)
+{
+    FOR_EACH_ENGINE(f)
+    {
+        struct fixture f;
+        struct kept k = { 0 };
+
+        if (!setup(&f, &engines[f_i]))
+            goto out;
+        work_worker(&f.work, work_id(1), "one", 0);
+        work_worker(&f.work, work_id(2), "two", 0);
+        work_worker(&f.work, work_id(3), "three", 0);
+        work_worker(&f.work, work_id(2), "", 1);
+        work_worker(&f.work, work_id(1), "", 1);
+        work_worker(&f.work, work_id(1), "one again", 0);
+        if (!commit(&f))
+            goto out;
+        T_OK(asy_reader_workers(f.reader, -1, keep_worker, &k, &f.err), &f.err);
+        T_EQ(f.engine->name, k.n, 3);
+        T_STR("who came back", k.text[0], "one again 64 0 ");
+        T_STR("who is there", k.text[1], "three 64 0 ");
+        T_STR("who is gone", k.text[2], "two 64 72 silent for 10 s");
+        k.n = 0;
+        T_OK(asy_reader_workers(f.reader, 1, keep_worker, &k, &f.err), &f.err);
+        T_EQ("limit", k.n, 1);
+        k.n = 0;
+        k.stop_at = 2;
+        T_EQ("stopped", asy_reader_workers(f.reader, -1, keep_worker, &k, &f.err), 77);
+    out:
+        teardown(&f);
+    }
+}
+
 /* A few events of two studies and their trials, asked for in every stretch. */
 static void events_come_in_stretches(void)
 {
@@ -659,7 +701,7 @@ static void replay_skips_what_is_over(void)
 }
 
 T_MAIN("store contract", T_TEST(commits_number_events_in_order),
-       T_TEST(events_come_in_stretches),
+       T_TEST(events_come_in_stretches), T_TEST(workers_are_remembered),
        T_TEST(a_refused_commit_changes_nothing), T_TEST(a_trial_goes_through_its_life),
        T_TEST(numbers_survive_as_they_are), T_TEST(a_resumed_attempt_undoes_later_steps),
        T_TEST(studies_are_found_by_name_and_id), T_TEST(trials_come_by_number_or_value),

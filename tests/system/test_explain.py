@@ -100,11 +100,15 @@ def a_lost_worker_is_named_with_its_host_and_time():
             f"while [ ! -e {go} ]; do sleep 0.05; done; echo step=1 loss=1", 0, "", 1, ""))
         home.run("submit", "study.yaml")
         wait(lambda: home.json("show", "why", "0")["state"] == "running", "the trial to run")
+        worker = home.json("workers")["workers"][0]
         for pid in home.processes("assay-worker"):
             os.kill(pid, signal.SIGKILL)
         wait(lambda: home.json("show", "why", "0")["attempts"] == 2, "another attempt")
         open(go, "w").close()
         home.run("watch", "why")
+        gone = home.json("explain", "--worker", worker["id"])
+        equal("worker", (gone["state"], gone["cause"], gone["host"]), ("gone", "lost", worker["host"]))
+        has("worker", home.run("explain", "--worker", worker["id"])[0], "gone (lost)")
         why = home.json("explain", "why", "0")
         equal("state", why["state"], "complete")
         first = why["attempts"][0]

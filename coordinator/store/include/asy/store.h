@@ -142,6 +142,15 @@ struct asy_tag_row {
 struct asy_dataset_row {
     const char *name, *digest, *source, *profile /* JSON */;
 };
+struct asy_worker_row {
+    struct asy_id id;
+    const char *host, *hardware, *fit, *version;
+    uint32_t cores;
+    uint64_t memory;
+    int64_t joined_us, gone_us;    /* joined: for the last time; gone 0: it is there */
+    enum asy_cause cause;          /* of its going */
+    const char *text;
+};
 typedef int (*asy_study_row_f)(void *arg, const struct asy_study_row *row);
 typedef int (*asy_trial_row_f)(void *arg, const struct asy_trial_row *row);
 typedef int (*asy_attempt_row_f)(void *arg, const struct asy_attempt_row *row);
@@ -149,6 +158,7 @@ typedef int (*asy_metric_row_f)(void *arg, const struct asy_metric_row *row);
 typedef int (*asy_artifact_row_f)(void *arg, const struct asy_artifact_row *row);
 typedef int (*asy_tag_row_f)(void *arg, const struct asy_tag_row *row);
 typedef int (*asy_dataset_row_f)(void *arg, const struct asy_dataset_row *row);
+typedef int (*asy_worker_row_f)(void *arg, const struct asy_worker_row *row);
 
 /* Newest first, at most limit (< 0: all; so in the queries below). name_or_id: one study (exactly
  * this name, the newest if projects share it; else an id or a prefix of at least 6 digits); NULL:
@@ -183,6 +193,9 @@ ASY_MUST_CHECK int asy_reader_tags(struct asy_reader *reader, struct asy_id stud
 ASY_MUST_CHECK int asy_reader_datasets(struct asy_reader *reader, struct asy_id study,
                                        uint64_t number, asy_dataset_row_f each, void *arg,
                                        struct asy_error *err);
+/* All that ever joined, those that did last first. */
+ASY_MUST_CHECK int asy_reader_workers(struct asy_reader *reader, int64_t limit,
+                                      asy_worker_row_f each, void *arg, struct asy_error *err);
 /* Events after a seq and up to another, of a study (none: all) and trial (UINT64_MAX: all). What it
  * costs is bounded by the distance of the two, for one trial by the limit. */
 ASY_MUST_CHECK int asy_reader_events(struct asy_reader *reader, struct asy_id study, uint64_t trial,
