@@ -411,11 +411,31 @@ static void write_command(struct asy_jsonw *w, const char *spec_text, const char
     asy_study_destroy(spec);
 }
 
+/* How its study measures it: the first objective's metric, the unit of steps. */
+static void write_measure(struct asy_jsonw *w, const char *study_name, const char *spec_text)
+{
+    struct asy_json *spec = NULL;
+    const struct asy_json *objective, *length;
+
+    if (asy_json_parse(spec_text, strlen(spec_text), &spec, NULL) < 0)
+        return;
+    objective = asy_json_get(spec, "objective");
+    if (asy_json_type(objective) == ASY_JSON_ARRAY)
+        objective = asy_json_at(objective, 0);
+    length = asy_json_get(asy_json_get(spec, "run"), "length");
+    asy_jsonw_str(w, "study", study_name);
+    asy_jsonw_str(w, "metric", asy_json_str(asy_json_get(objective, "metric"), NULL));
+    asy_jsonw_str(w, "goal", asy_json_str(asy_json_get(objective, "goal"), NULL));
+    asy_jsonw_str(w, "unit", asy_json_str(asy_json_get(length, "unit"), NULL));
+    asy_json_destroy(spec);
+}
+
 static int on_whole_trial(void *arg, const struct asy_trial_row *row)
 {
     struct asy__asked *asked = arg;
 
     trial_members(&asked->w, row);
+    write_measure(&asked->w, asked->name, asked->spec);
     write_command(&asked->w, asked->spec, row->params);
     return 0;
 }

@@ -119,9 +119,11 @@ const struct asy_cause_info *asy_cause_info(enum asy_cause cause)
     return NULL;
 }
 
-/* The remedy with the names filled in, as far as they are known. */
-static void fill(const char *remedy, const char *study, int64_t trial, char *text, size_t n)
+void asy_cause_remedy(enum asy_cause cause, const char *study, int64_t trial, char *text,
+                      size_t n)
 {
+    const struct asy_cause_info *info = asy_cause_info(cause);
+    const char *remedy = info ? info->remedy : "";
     char number[24] = "TRIAL";
     size_t len = 0;
 
@@ -148,10 +150,9 @@ void asy_cause_write_json(struct asy_jsonw *w, enum asy_cause cause, const char 
                           const char *study, int64_t trial)
 {
     const struct asy_cause_info *info = asy_cause_info(cause);
-    char remedy[400] = "";
+    char remedy[400];
 
-    if (info)
-        fill(info->remedy, study, trial, remedy, sizeof remedy);
+    asy_cause_remedy(cause, study, trial, remedy, sizeof remedy);
     asy_jsonw_str(w, "cause", info ? info->name : "unknown");
     asy_jsonw_str(w, "rule", info ? info->rule : "");
     asy_jsonw_str(w, "text", text ? text : "");
