@@ -19,14 +19,14 @@ struct asy__options {
     const char *words[8];   /* what is no option */
     int n_words;
     char home[4096];
-    int json, follow, resume, all, error_stream, list;
+    int json, follow, resume, all, error_stream, list, model;
     int64_t cores, limit, attempt;
     const char *output, *format, *worker;
 };
 /* Fills from argv (after the command's name); allowed: a string of option letters this command
  * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
- * F --format NAME, e --stderr, A --attempt N, L --list, w --worker ID. --home DIR is always
- * taken. */
+ * F --format NAME, e --stderr, A --attempt N, L --list, w --worker ID, m --model. --home DIR is
+ * always taken. */
 ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed, int min_words,
                                       int max_words, struct asy__options *ret,
                                       struct asy_error *err);
@@ -53,11 +53,16 @@ ASY_MUST_CHECK int asy__session_open(const struct asy__options *options, enum as
                                      struct asy__session **ret_session, struct asy_error *err);
 void asy__session_close(struct asy__session *session);
 int asy__session_started(const struct asy__session *session); /* this command started it */
-/* What this command started: tells it to drain; whether it has ended; ends it at once, by force if
- * need be, and waits for that. */
+/* What this command started: tells it to drain; whether it has ended (or there is none); ends it at
+ * once, by force if need be, and waits for that. */
 void asy__session_drain(struct asy__session *session);
 int asy__session_ended(struct asy__session *session);
 void asy__session_end(struct asy__session *session);
+/* Starts coordinator and agent anew and greets. */
+ASY_MUST_CHECK int asy__session_again(struct asy__session *session, struct asy_error *err);
+
+/* ---- talk.c -------------------------------------------------------------------------------- */
+
 /* Sends msg (its request number is set here) and waits for the whole reply. ret_json is cleared
  * first. A refusal is returned as its code and text. ASY_E_CANCELLED: an interrupt came before the
  * answer (asy__interrupts_take()). */
@@ -68,6 +73,17 @@ ASY_MUST_CHECK int asy__query(struct asy__session *session, const char *what, co
                               int64_t trial, int64_t after, int64_t limit, const char *arg,
                               struct asy_buf *json, struct asy_json **ret_root,
                               struct asy_error *err);
+
+/* Sends msg and returns its request number without waiting. ASY_E_AGAIN: not connected. */
+ASY_MUST_CHECK int asy__post(struct asy__session *session, struct asy_msg *msg,
+                             uint64_t *ret_request, struct asy_error *err);
+/* The next frame, borrowed until the next call. ASY_E_AGAIN: none within timeout_ms, or fd (-1:
+ * none) can be read. ASY_E_STATE: the coordinator does not know this session (any more). */
+ASY_MUST_CHECK int asy__next(struct asy__session *session, int fd, int timeout_ms,
+                             struct asy_msg *ret_msg, struct asy_error *err);
+/* One try of at most timeout_ms to open the session anew, at whatever coordinator is there now. */
+ASY_MUST_CHECK int asy__session_greet(struct asy__session *session, int64_t timeout_ms,
+                                      struct asy_error *err);
 
 /* What the coordinator of a home says when it is greeted. */
 struct asy__welcome {
@@ -81,18 +97,28 @@ ASY_MUST_CHECK int asy__session_look(const char *home, struct asy__welcome *ret_
 
 /* ---- text.c -------------------------------------------------------------------------------- */
 
-void asy__put_value(FILE *out, const struct asy_json *node); /* "-" for null */
-void asy__put_params(FILE *out, const struct asy_json *params); /* "lr=0.001 hidden=64" */
-void asy__put_duration(FILE *out, int64_t us);
+/* Columns of the terminal behind a stream; 0: it is no terminal, lines may be as long as they are. */
+size_t asy__columns(FILE *stream);
 ASY_MUST_CHECK int asy__trial_number(const char *text, int64_t *ret, struct asy_error *err);
 
 /* ---- final.c ------------------------------------------------------------------------------- */
 
-/* The last screen of a study: best trial, its scores, what became of the others, what to type. */
+/* The last screen of a study: best trial, its scores, what became of the others, what to type. A
+ * test score that cannot be had is the error, after all the rest was printed. */
 ASY_MUST_CHECK int asy__final_screen(struct asy__session *session, const char *study,
                                      const struct asy__options *options, struct asy_error *err);
-/* What the study's data is, as assay-trainer describes it; prints nothing for command studies. */
-ASY_MUST_CHECK int asy__describe_data(const struct asy_study_spec *spec, struct asy_error *err);
+/* The model among the artifacts of an answer about a trial; NULL: it left none. */
+const struct asy_json *asy__model_of(const struct asy_json *trial);
+
+/* ---- trainer.c ----------------------------------------------------------------------------- */
+
+/* What the study's data is, as assay-trainer describes it: the caller destroys *ret_data, which is
+ * NULL for studies of a command. */
+ASY_MUST_CHECK int asy__describe_data(const struct asy_study_spec *spec,
+                                      struct asy_json **ret_data, struct asy_error *err);
+/* A model's scores on a part of the study's data; the caller destroys *ret_scores. */
+ASY_MUST_CHECK int asy__evaluate(const struct asy_json *spec, const char *model, const char *part,
+                                 struct asy_json **ret_scores, struct asy_error *err);
 /* Runs assay-trainer with these arguments and collects its standard output. */
 ASY_MUST_CHECK int asy__trainer(const char *const *args, struct asy_buf *ret_out,
                                 struct asy_error *err);
@@ -105,6 +131,16 @@ void asy__help_text(const char *command, const char *about, const char *usage,
 /* All exit codes, with what some of them mean for this command; NULL: in general. */
 void asy__exit_codes_text(const char *command, struct asy_buf *ret_text);
 void asy__exit_codes_table(struct asy_buf *ret_markdown);
+
+/* ---- record.c ------------------------------------------------------------------------------ */
+
+/* The study's data by name, content and size, and how the study uses it; data may be NULL. */
+ASY_MUST_CHECK int asy__record_data(struct asy__session *session, const char *study,
+                                    const struct asy_study_spec *spec, const struct asy_json *data,
+                                    struct asy_error *err);
+ASY_MUST_CHECK int asy__record_score(struct asy__session *session, const char *study,
+                                     int64_t trial, const char *name, double value,
+                                     struct asy_error *err);
 
 /* ---- programs.c ---------------------------------------------------------------------------- */
 

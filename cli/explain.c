@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 #include <asy/clock.h>
+#include "format.h"
 
 #define INDENT 10 /* of everything right of the names */
 
@@ -69,8 +70,12 @@ static void put_span(const struct asy_json *attempt)
     if (!from)
         from = number(attempt, "leased_us");
     if (to > from) {
-        fputs(" after ", stdout);
-        asy__put_duration(stdout, to - from);
+        struct asy_buf span = { 0 };
+
+        asy_buf_init(&span, 64);
+        asy__fmt_duration(&span, (to - from) / 1000);
+        printf(" after %s", span.data);
+        asy_buf_fini(&span);
     }
 }
 

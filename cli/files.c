@@ -13,6 +13,7 @@
 #include <asy/parse.h>
 
 #define FOLLOW_MS 200
+#define MODEL_MAX ((size_t)1 << 40)
 
 static int write_out(const struct asy__options *options, const char *bytes, size_t n,
                      struct asy_error *err)
@@ -164,34 +165,32 @@ int asy__cmd_logs(int argc, char **argv)
 
 /* ---- predict ------------------------------------------------------------------------------- */
 
-static int find_model(struct asy__session *session, const char *study, char path[PATH_MAX],
-                      struct asy_error *err)
+/* Of one trial, or of the best one (trial < 0). */
+static int find_model(struct asy__session *session, const char *study, int64_t trial,
+                      char path[PATH_MAX], struct asy_error *err)
 {
-    struct asy_json *row = NULL, *trial = NULL;
-    const struct asy_json *items, *item;
+    struct asy_json *row = NULL, *answer = NULL;
+    const struct asy_json *model;
     struct asy_buf json = { 0 };
-    int64_t best;
     int rc;
 
     asy_buf_init(&json, 64u << 20);
-    path[0] = 0;
     if ((rc = asy__query(session, "study", study, -1, -1, -1, NULL, &json, &row, err)) < 0)
         goto out;
-    best = asy_json_i64(asy_json_get(row, "best_trial"), -1);
-    if (best < 0) {
+    if (trial < 0)
+        trial = asy_json_i64(asy_json_get(row, "best_trial"), -1);
+    if (trial < 0) {
         rc = asy_fail(err, ASY_E_NOENT, "study '%s' has no complete trial yet", study);
         goto out;
     }
-    if ((rc = asy__query(session, "trial", study, best, -1, -1, NULL, &json, &trial, err)) < 0)
+    if ((rc = asy__query(session, "trial", study, trial, -1, -1, NULL, &json, &answer, err)) < 0)
         goto out;
-    items = asy_json_get(trial, "artifacts");
-    for (size_t i = 0; (item = asy_json_at(items, i)); i++)
-        if (!strcmp(asy_json_str(asy_json_get(item, "name"), ""), "model"))
-            snprintf(path, PATH_MAX, "%s", asy_json_str(asy_json_get(item, "path"), ""));
-    if (!path[0])
-        rc = asy_fail(err, ASY_E_NOENT, "the best trial of '%s' left no model", study);
+    if ((model = asy__model_of(answer)))
+        snprintf(path, PATH_MAX, "%s", asy_json_str(asy_json_get(model, "path"), ""));
+    else
+        rc = asy_fail(err, ASY_E_NOENT, "trial %" PRId64 " of '%s' left no model", trial, study);
 out:
-    asy_json_destroy(trial);
+    asy_json_destroy(answer);
     asy_json_destroy(row);
     asy_buf_fini(&json);
     return rc;
@@ -212,7 +211,7 @@ int asy__cmd_predict(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
-        find_model(session, options.words[0], model, &err) < 0 ||
+        find_model(session, options.words[0], -1, model, &err) < 0 ||
         asy__trainer((const char *const[]){ "--predict", model, options.words[1], NULL }, &out,
                      &err) < 0 ||
         write_out(&options, out.data, out.len, &err) < 0)
@@ -291,6 +290,22 @@ static void csv_table(const struct asy_json *root, const struct asy_json *parame
     }
 }
 
+static int export_model(struct asy__session *session, const struct asy__options *options,
+                        int64_t trial, struct asy_error *err)
+{
+    char path[PATH_MAX], *bytes = NULL;
+    size_t n;
+    int rc;
+
+    if (!options->output && isatty(STDOUT_FILENO))
+        return asy_fail(err, ASY_E_INVAL, "a model is no text for a terminal; give --output FILE");
+    if ((rc = find_model(session, options->words[0], trial, path, err)) == 0 &&
+        (rc = asy_read_file(path, MODEL_MAX, &bytes, &n, err)) == 0)
+        rc = write_out(options, bytes, n, err);
+    free(bytes);
+    return rc;
+}
+
 static int export(struct asy__session *session, const struct asy__options *options,
                   struct asy_error *err)
 {
@@ -331,14 +346,19 @@ int asy__cmd_export(int argc, char **argv)
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__options options;
     struct asy__session *session = NULL;
+    int64_t trial = -1;
     int status = EXIT_DONE;
 
-    if (asy__options_parse(argc, argv, "oF", 1, 1, &options, &err) < 0) {
+    if (asy__options_parse(argc, argv, "oFm", 1, 2, &options, &err) < 0 ||
+        (options.n_words > 1 && asy__trial_number(options.words[1], &trial, &err) < 0) ||
+        (options.n_words > 1 && !options.model &&
+         asy_fail(&err, ASY_E_INVAL, "a trial is exported with --model alone") < 0)) {
         asy__complain(&err);
         return EXIT_USAGE;
     }
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
-        export(session, &options, &err) < 0)
+        (options.model ? export_model(session, &options, trial, &err)
+                       : export(session, &options, &err)) < 0)
         status = asy__complain(&err);
     asy__session_close(session);
     return status;

@@ -1,219 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
- * final.c - what stands at the beginning and at the end of a study: its data as the trainer reads
- * it, and the last screen with the best trial and its score on the untouched test part. */
-#include "cli.h"
-#include <errno.h>
-#include <fcntl.h>
+ * final.c - the last screen of a study: the best trial and its scores, what became of the others
+ * and why, where everything is, what to type next. The best model is scored once on the test part;
+ * its scores are kept with its run and read from there afterwards. */
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <asy/durable.h>
-#include <asy/proc.h>
+#include <asy/settings.h>
+#include "cli.h"
+#include "format.h"
+#include "reasons.h"
 
-int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_error *err)
-{
-    struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
-    const char *argv[16] = { NULL };
-    char program[4096], text[64];
-    int status = 0, rc;
+#define LABEL 9 /* "stored   " */
+#define INDENT "         "
+#define ANSWER_MAX (256u << 20)
 
-    if ((rc = asy_proc_find_program("assay-trainer", program, sizeof program, err)) < 0)
-        return rc;
-    argv[0] = program;
-    for (size_t i = 0; args[i] && i + 2 < ASY_ARRAY_LEN(argv); i++)
-        argv[i + 1] = args[i];
-    spec.argv = argv;
-    if (fcntl(STDIN_FILENO, F_GETFD) >= 0)
-        spec.stdin_fd = STDIN_FILENO; /* the table, where a file is called - */
-    if ((rc = asy_proc_capture(&spec, -1, ret_out, NULL, &status, err)) < 0)
-        return rc;
-    if (status != 0)
-        return asy_fail(err, ASY_E_INVAL, "assay-trainer failed: %s",
-                        asy_proc_status_text(status, text));
-    return asy_buf_check(ret_out, "the trainer's answer", err);
-}
-
-/* Writes {"study": <canonical>} where the trainer can read it. */
-static int job_file(const char *spec, size_t len, char path[64], struct asy_error *err)
-{
-    struct asy_buf job = { 0 };
-    int fd, rc;
-
-    snprintf(path, 64, "/tmp/assay-job-XXXXXX");
-    if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
-        return asy_fail_errno(err, errno, "cannot make a file in /tmp");
-    asy_buf_init(&job, 4u << 20);
-    asy_buf_adds(&job, "{\"study\":");
-    asy_buf_add(&job, spec, len);
-    asy_buf_adds(&job, "}");
-    rc = asy_buf_check(&job, "the job", err);
-    if (rc == 0 && write(fd, job.data, job.len) != (ssize_t)job.len)
-        rc = asy_fail_errno(err, errno, "cannot write '%s'", path);
-    close(fd);
-    asy_buf_fini(&job);
-    return rc;
-}
-
-static void put_data(const struct asy_json *root, const char *file)
-{
-    const struct asy_json *split = asy_json_get(root, "split");
-    const struct asy_json *classes = asy_json_get(root, "classes"), *value;
-    const char *key;
-
-    fprintf(stderr, "data     %s: %" PRId64 " rows, %" PRId64 " columns, label ", file,
-            asy_json_i64(asy_json_get(root, "rows"), 0),
-            asy_json_i64(asy_json_get(root, "columns"), 0));
-    asy__put_value(stderr, asy_json_get(root, "label"));
-    fprintf(stderr, ", %zu classes\n         split ", asy_json_len(classes));
-    for (size_t i = 0; (value = asy_json_member(split, i, &key)); i++) {
-        fprintf(stderr, "%s%s ", i ? ", " : "", key);
-        asy__put_value(stderr, value);
-    }
-    fputc('\n', stderr);
-}
-
-int asy__describe_data(const struct asy_study_spec *spec, struct asy_error *err)
-{
-    struct asy_buf out = { 0 };
-    struct asy_json *root = NULL;
-    char path[64];
-    int rc;
-
-    if (spec->kind != ASY_RUN_MODEL)
-        return 0;
-    if ((rc = job_file(spec->canonical, spec->canonical_len, path, err)) < 0)
-        return rc;
-    asy_buf_init(&out, 16u << 20);
-    rc = asy__trainer((const char *const[]){ "--describe-data", path, NULL }, &out, err);
-    unlink(path);
-    if (rc == 0 && (rc = asy_json_parse(out.data, out.len, &root, err)) == 0)
-        put_data(root, spec->data_file);
-    asy_json_destroy(root);
-    asy_buf_fini(&out);
-    return rc;
-}
-
-static const char *model_path(const struct asy_json *trial)
+const struct asy_json *asy__model_of(const struct asy_json *trial)
 {
     const struct asy_json *artifacts = asy_json_get(trial, "artifacts"), *item;
 
     for (size_t i = 0; (item = asy_json_at(artifacts, i)); i++)
         if (!strcmp(asy_json_str(asy_json_get(item, "name"), ""), "model"))
-            return asy_json_str(asy_json_get(item, "path"), NULL);
+            return item;
     return NULL;
-}
-
-static int record(struct asy__session *session, const char *study, int64_t trial, const char *name,
-                  double value, struct asy_error *err)
-{
-    struct asy_msg msg = { .type = ASY_MSG_RECORD };
-    struct asy_buf json = { 0 };
-    int rc;
-
-    asy_buf_init(&json, 1u << 16);
-    msg.record.study = study;
-    msg.record.trial = trial;
-    msg.record.event.kind = ASY_EV_SCORE;
-    msg.record.event.score.name = name;
-    msg.record.event.score.value = value;
-    rc = asy__ask(session, &msg, &json, err);
-    asy_buf_fini(&json);
-    return rc;
-}
-
-/* The best model's scores on the test part, printed and kept with its run. */
-static int test_scores(struct asy__session *session, const char *study,
-                       const struct asy_json *study_row, int64_t trial, const char *model,
-                       struct asy_error *err)
-{
-    const struct asy_json *spec = asy_json_get(study_row, "spec"), *value;
-    struct asy_buf text = { 0 }, out = { 0 };
-    struct asy_json *root = NULL;
-    struct asy_jsonw w;
-    char path[64], name[128];
-    const char *key;
-    int rc;
-
-    asy_buf_init(&text, 4u << 20);
-    asy_buf_init(&out, 1u << 20);
-    asy_jsonw_init(&w, &text, 0);
-    asy_jsonw_node(&w, NULL, spec);
-    if ((rc = asy_buf_check(&text, "the study", err)) < 0 ||
-        (rc = job_file(text.data, text.len, path, err)) < 0)
-        goto out;
-    rc = asy__trainer((const char *const[]){ "--evaluate", path, "--model", model, "--part", "test",
-                                             NULL }, &out, err);
-    unlink(path);
-    if (rc < 0 || (rc = asy_json_parse(out.data, out.len, &root, err)) < 0)
-        goto out;
-    for (size_t i = 0; rc == 0 && (value = asy_json_member(root, i, &key)); i++) {
-        double number = asy_json_f64(value, NAN);
-
-        if (!strstr(key, "accuracy") && !strstr(key, "loss") && !strstr(key, "mae") &&
-            !strstr(key, "r2"))
-            continue; /* counts of rows are no scores */
-        snprintf(name, sizeof name, "%s%s", strncmp(key, "test_", 5) ? "test_" : "", key);
-        printf("         %-14s %.4f\n", name, number);
-        rc = record(session, study, trial, name, number, err);
-    }
-out:
-    asy_json_destroy(root);
-    asy_buf_fini(&out);
-    asy_buf_fini(&text);
-    return rc;
-}
-
-static int has_test_part(const struct asy_json *spec)
-{
-    const struct asy_json *split = asy_json_get(asy_json_get(spec, "data"), "split");
-
-    return asy_json_f64(asy_json_get(split, "test"), 0) > 0;
-}
-
-static void put_counts(const struct asy_json *study)
-{
-    static const char *const states[] = { "complete", "pruned", "failed", "cancelled", "paused" };
-
-    printf("trials   %" PRId64 ":", asy_json_i64(asy_json_get(study, "trials"), 0));
-    for (size_t i = 0; i < ASY_ARRAY_LEN(states); i++)
-        if (asy_json_i64(asy_json_get(study, states[i]), 0))
-            printf(" %" PRId64 " %s", asy_json_i64(asy_json_get(study, states[i]), 0), states[i]);
-    putchar('\n');
-}
-
-/* Why trials failed: each reason with its number. */
-static int put_failures(struct asy__session *session, const char *study, struct asy_buf *json,
-                        struct asy_error *err)
-{
-    struct asy_json *root = NULL;
-    const struct asy_json *trials, *trial;
-    struct { const char *cause; int n; } causes[32];
-    size_t n = 0, k;
-    int rc = asy__query(session, "trials", study, -1, -1, -1, NULL, json, &root, err);
-
-    if (rc < 0)
-        return rc;
-    trials = asy_json_get(root, "trials");
-    for (size_t i = 0; (trial = asy_json_at(trials, i)); i++) {
-        const char *cause = asy_json_str(asy_json_get(trial, "cause"), "");
-
-        if (strcmp(asy_json_str(asy_json_get(trial, "state"), ""), "failed"))
-            continue;
-        for (k = 0; k < n && strcmp(causes[k].cause, cause); k++)
-            ;
-        if (k == n && n < ASY_ARRAY_LEN(causes)) {
-            causes[n].cause = cause;
-            causes[n++].n = 0;
-        }
-        if (k < n)
-            causes[k].n++;
-    }
-    for (k = 0; k < n; k++)
-        printf("         %d failed: %s\n", causes[k].n, causes[k].cause);
-    asy_json_destroy(root);
-    return 0;
 }
 
 /* One objective is an object in the canonical study, several are a list. */
@@ -226,48 +36,263 @@ static const char *metric_name(const struct asy_json *spec)
     return asy_json_str(asy_json_get(objective, "metric"), "objective");
 }
 
+static void put_score(const char *name, double value, struct asy_buf *out)
+{
+    asy_buf_addf(out, INDENT "%-14s ", name);
+    asy__fmt_number(out, value);
+    asy_buf_addc(out, '\n');
+}
+
+/* ---- the test part ------------------------------------------------------------------------- */
+
+static size_t put_kept_scores(const struct asy_json *trial, struct asy_buf *out)
+{
+    const struct asy_json *metrics = asy_json_get(trial, "metrics"), *metric;
+    size_t n = 0;
+
+    for (size_t i = 0; (metric = asy_json_at(metrics, i)); i++) {
+        const char *name = asy_json_str(asy_json_get(metric, "name"), "");
+
+        if (asy_json_i64(asy_json_get(metric, "attempt"), 0) != 0 || strncmp(name, "test_", 5) != 0)
+            continue;
+        put_score(name, asy_json_f64(asy_json_get(metric, "value"), NAN), out);
+        n++;
+    }
+    return n;
+}
+
+static int is_score(const char *name)
+{
+    static const char *const parts[] = { "accuracy", "loss", "mae", "r2" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(parts); i++)
+        if (strstr(name, parts[i]))
+            return 1;
+    return 0; /* a number of rows */
+}
+
+static int test_scores(struct asy__session *session, const struct asy_json *study,
+                       const struct asy_json *trial, const char *model, struct asy_buf *out,
+                       struct asy_error *err)
+{
+    const char *name = asy_json_str(asy_json_get(study, "name"), ""), *key;
+    int64_t number = asy_json_i64(asy_json_get(trial, "number"), 0);
+    const struct asy_json *value;
+    struct asy_json *scores = NULL;
+    char full[128];
+    int rc;
+
+    if (put_kept_scores(trial, out))
+        return 0;
+    rc = asy__evaluate(asy_json_get(study, "spec"), model, "test", &scores, err);
+    for (size_t i = 0; rc == 0 && (value = asy_json_member(scores, i, &key)); i++) {
+        if (!is_score(key))
+            continue;
+        snprintf(full, sizeof full, "%s%s", strncmp(key, "test_", 5) ? "test_" : "", key);
+        put_score(full, asy_json_f64(value, NAN), out);
+        rc = asy__record_score(session, name, number, full, asy_json_f64(value, NAN), err);
+    }
+    asy_json_destroy(scores);
+    return rc;
+}
+
+static int has_test_part(const struct asy_json *study)
+{
+    const struct asy_json *data = asy_json_get(asy_json_get(study, "spec"), "data");
+
+    return asy_json_f64(asy_json_get(asy_json_get(data, "split"), "test"), 0) > 0;
+}
+
+/* ---- parts --------------------------------------------------------------------------------- */
+
+static void put_head(const struct asy_json *study, size_t width, struct asy_buf *out)
+{
+    static const char *const states[] = { "complete", "pruned", "failed", "cancelled", "paused" };
+    const char *text = asy_json_str(asy_json_get(study, "text"), "");
+    int64_t from_us = asy_json_i64(asy_json_get(study, "created_us"), 0);
+    int64_t to_us = asy_json_i64(asy_json_get(study, "ended_us"), 0), n;
+    struct asy_buf line = { 0 };
+
+    asy_buf_init(&line, 4096);
+    asy_buf_addf(&line, "%-*s%s %s", LABEL, "study", asy_json_str(asy_json_get(study, "name"), ""),
+                 asy_json_str(asy_json_get(study, "state"), ""));
+    if (to_us > from_us) {
+        asy_buf_adds(&line, " after ");
+        asy__fmt_duration(&line, (to_us - from_us) / 1000);
+    }
+    if (strcmp(asy_json_str(asy_json_get(study, "cause"), ""), "budget-trials") != 0 && *text) {
+        asy_buf_adds(&line, ": ");
+        asy__fmt_clean(&line, text);
+    }
+    asy__fmt_wrap(out, line.data, "", INDENT, width);
+    asy_buf_addf(out, "%-*s%" PRId64 ":", LABEL, "trials",
+                 asy_json_i64(asy_json_get(study, "trials"), 0));
+    for (size_t i = 0, k = 0; i < ASY_ARRAY_LEN(states); i++)
+        if ((n = asy_json_i64(asy_json_get(study, states[i]), 0)))
+            asy_buf_addf(out, "%s %" PRId64 " %s", k++ ? "," : "", n, states[i]);
+    asy_buf_addc(out, '\n');
+    asy_buf_fini(&line);
+}
+
+static void put_best(const struct asy_json *study, const struct asy_json *trial, size_t width,
+                     struct asy_buf *out)
+{
+    const struct asy_json *spec = asy_json_get(study, "spec");
+    const struct asy_json *length = asy_json_get(asy_json_get(spec, "run"), "length");
+    struct asy_buf line = { 0 };
+
+    asy_buf_init(&line, 1u << 20);
+    asy_buf_addf(out, "%-*strial %" PRId64 ", ended at ", LABEL, "best",
+                 asy_json_i64(asy_json_get(trial, "number"), 0));
+    asy__fmt_step(out, asy_json_str(asy_json_get(length, "unit"), "steps"),
+                  (uint64_t)asy_json_i64(asy_json_get(trial, "step"), 0));
+    asy_buf_addc(out, '\n');
+    asy__fmt_params(&line, asy_json_get(trial, "params"));
+    asy__fmt_wrap(out, line.data, INDENT, "", width);
+    put_score(metric_name(spec), asy_json_f64(asy_json_get(study, "best"), NAN), out);
+    asy_buf_fini(&line);
+}
+
+/* Where no trial ran to its end, the study has no result; what came nearest, and the way to one. */
+static void put_no_best(const struct asy_json *study, const struct asy_json *trials, size_t width,
+                        struct asy_buf *out)
+{
+    const struct asy_json *spec = asy_json_get(study, "spec");
+    const struct asy_json *pruner = asy_json_get(asy_json_get(spec, "search"), "pruner");
+    const struct asy_json *first = asy_json_at(asy_json_get(trials, "trials"), 0);
+    double value = asy_json_f64(asy_json_get(first, "value"), NAN);
+    struct asy_buf line = { 0 };
+
+    asy_buf_init(&line, 4096);
+    asy_buf_adds(&line, "best     none: no trial ran to its end");
+    if (!isnan(value)) {
+        asy_buf_addf(&line, "; trial %" PRId64 " had %s ",
+                     asy_json_i64(asy_json_get(first, "number"), 0), metric_name(spec));
+        asy__fmt_number(&line, value);
+    }
+    asy__fmt_wrap(out, line.data, "", INDENT, width);
+    if (asy_json_i64(asy_json_get(study, "pruned"), 0) && pruner)
+        asy__fmt_wrap(out, "to do: a larger budget.trials, or a pruner that lets more through "
+                      "(search.pruner)", INDENT, "  ", width);
+    asy_buf_fini(&line);
+}
+
+static void put_command(const struct asy__options *options, const char *command, const char *what,
+                        int first, struct asy_buf *out)
+{
+    char usual[sizeof options->home];
+    struct asy_buf line = { 0 };
+
+    asy_buf_init(&line, 1u << 16);
+    asy_buf_addf(&line, "assay %s", command);
+    if (asy_home_path(usual, sizeof usual, NULL) < 0 || strcmp(usual, options->home) != 0)
+        asy_buf_addf(&line, " --home %s", options->home);
+    asy_buf_addf(out, "%-*s%-42s  %s\n", LABEL, first ? "next" : "", line.data, what);
+    asy_buf_fini(&line);
+}
+
+ASY_PRINTF(1, 2) static const char *words(const char *fmt, ...)
+{
+    static char text[400];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return text;
+}
+
+static void put_next(const struct asy__options *options, const char *study, int64_t best,
+                     int has_model, struct asy_buf *out)
+{
+    put_command(options, words("best %s", study), "the best trials", 1, out);
+    if (best >= 0)
+        put_command(options, words("show %s %" PRId64, study, best), "all about that trial", 0,
+                    out);
+    else
+        put_command(options, words("trials %s", study), "all trials", 0, out);
+    if (!has_model)
+        return;
+    put_command(options, words("predict %s FILE.csv", study), "apply its model", 0, out);
+    put_command(options, words("export %s --model -o FILE", study), "copy its model", 0, out);
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
+/* Trials page by page would come as separate answers; the last screen needs them all. */
+static int put_reasons(struct asy__session *session, const struct asy_json *study, size_t width,
+                       struct asy_buf *json, struct asy_buf *out, struct asy_error *err)
+{
+    struct asy_json *trials = NULL;
+    int rc = asy__query(session, "trials", asy_json_str(asy_json_get(study, "name"), ""), -1, -1,
+                        -1, NULL, json, &trials, err);
+
+    if (rc == 0)
+        rc = asy__reasons(study, trials, INDENT, width, out, err);
+    asy_json_destroy(trials);
+    return rc;
+}
+
+static void put_model(const struct asy_json *model, struct asy_buf *out)
+{
+    asy_buf_addf(out, "%-*s", LABEL, "model");
+    asy__fmt_clean(out, asy_json_str(asy_json_get(model, "path"), ""));
+    asy_buf_adds(out, " (");
+    asy__fmt_bytes(out, (uint64_t)asy_json_i64(asy_json_get(model, "bytes"), 0));
+    asy_buf_adds(out, ")\n");
+}
+
 int asy__final_screen(struct asy__session *session, const char *study,
                       const struct asy__options *options, struct asy_error *err)
 {
-    struct asy_buf json = { 0 };
+    size_t width = asy__columns(stdout);
+    struct asy_buf json = { 0 }, out = { 0 };
     struct asy_json *row = NULL, *trial = NULL;
-    const char *model = NULL;
+    const struct asy_json *model = NULL;
+    struct asy_json *nearest = NULL;
     int64_t best;
-    int rc;
+    int rc, scored = 0;
 
-    asy_buf_init(&json, 256u << 20);
+    asy_buf_init(&json, ANSWER_MAX);
+    asy_buf_init(&out, 1u << 20);
     if ((rc = asy__query(session, "study", study, -1, -1, -1, NULL, &json, &row, err)) < 0)
         goto out;
-    best = asy_json_i64(asy_json_get(row, "best_trial"), -1);
-    printf("\nstudy    %s %s", study, asy_json_str(asy_json_get(row, "state"), ""));
-    if (*asy_json_str(asy_json_get(row, "text"), ""))
-        printf(": %s", asy_json_str(asy_json_get(row, "text"), ""));
-    putchar('\n');
-    put_counts(row);
-    if ((rc = put_failures(session, study, &json, err)) < 0)
+    asy_buf_addc(&out, '\n');
+    put_head(row, width, &out);
+    if ((rc = put_reasons(session, row, width, &json, &out, err)) < 0)
         goto out;
+    best = asy_json_i64(asy_json_get(row, "best_trial"), -1);
     if (best >= 0) {
         if ((rc = asy__query(session, "trial", study, best, -1, -1, NULL, &json, &trial, err)) < 0)
             goto out;
-        printf("best     trial %" PRId64 ": ", best);
-        asy__put_params(stdout, asy_json_get(trial, "params"));
-        printf("\n         %-14s %.4f\n",
-               metric_name(asy_json_get(row, "spec")),
-               asy_json_f64(asy_json_get(row, "best"), NAN));
-        if ((model = model_path(trial)) && has_test_part(asy_json_get(row, "spec")) &&
-            (rc = test_scores(session, study, row, best, model, err)) < 0)
-            goto out;
-        if (model)
-            printf("model    %s\n", model);
+        put_best(row, trial, width, &out);
+        model = asy__model_of(trial);
     }
-    printf("stored   %s\n", options->home);
-    printf("next     assay best %s\n         assay show %s %" PRId64 "\n", study, study,
-           best < 0 ? 0 : best);
+    if (best < 0) {
+        if ((rc = asy__query(session, "trials", study, -1, -1, 1, "best", &json, &nearest, err)) < 0)
+            goto out;
+        put_no_best(row, nearest, width, &out);
+    }
+    if (model && has_test_part(row))
+        scored = test_scores(session, row, trial, asy_json_str(asy_json_get(model, "path"), ""),
+                             &out, err);
     if (model)
-        printf("         assay predict %s FILE.csv\n", study);
+        put_model(model, &out);
+    asy_buf_addf(&out, "%-*s%s\n", LABEL, "stored", options->home);
+    put_next(options, study, best, model != NULL, &out);
+    if ((rc = asy_buf_check(&out, "the last screen", err)) == 0) {
+        fputs(out.data, stdout);
+        fflush(stdout);
+        if (scored < 0) { /* all the rest is as good as ever */
+            asy_error_prefix(err, "the test score is missing");
+            rc = scored;
+        }
+    }
 out:
+    asy_json_destroy(nearest);
     asy_json_destroy(trial);
     asy_json_destroy(row);
+    asy_buf_fini(&out);
     asy_buf_fini(&json);
     return rc;
 }

@@ -8,7 +8,7 @@
 static const struct {
     const char *name, *help;
 } options[] = {
-    { "--all", "also what later attempts undid" },
+    { "--all", "show: every value of every metric; node: stay when idle" },
     { "--attempt", "of this attempt instead of the newest" },
     { "--cores", "a worker that this command starts offers at most N cores" },
     { "--follow", "print on until the trial is over (also: -f)" },
@@ -29,7 +29,7 @@ static const struct {
 } examples[] = {
     { "run", "assay run examples/digits-mlp.yaml\n  assay run examples/digits-mlp.yaml --resume" },
     { "submit", "assay submit my-first.yaml && assay watch my-first" },
-    { "watch", "assay watch my-first" },
+    { "watch", "assay watch my-first\n  assay watch my-first --json | grep trial-state" },
     { "ls", "assay ls --limit 5\n  assay ls --json | python3 -m json.tool" },
     { "show", "assay show my-first\n  assay show my-first 12" },
     { "trials", "assay trials my-first --json" },
@@ -38,7 +38,8 @@ static const struct {
     { "workers", "assay workers" },
     { "logs", "assay logs my-first 12 --stderr\n  assay logs my-first 12 -f" },
     { "predict", "assay predict my-first new-rows.csv -o predictions.csv" },
-    { "export", "assay export my-first -o table.csv\n  assay export my-first --format json" },
+    { "export", "assay export my-first -o table.csv\n  assay export my-first --format json\n"
+                "  assay export my-first --model -o model.safetensors" },
     { "pause", "assay pause my-first" },
     { "resume", "assay resume my-first" },
     { "stop", "assay stop my-first\n  assay stop my-first 12" },

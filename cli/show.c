@@ -1,19 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
- * show.c - the reading commands. --json prints the coordinator's answer as it is; the tables are
- * made from the same answer. */
-#include "cli.h"
-#include <inttypes.h>
-#include <math.h>
+ * show.c - the reading commands. --json prints the coordinator's answer as it is; tables and pages
+ * are made from the same answer. */
 #include <string.h>
-#include <asy/clock.h>
+#include "cli.h"
+#include "tables.h"
+
+#define BEST_SHOWN 10
 
 /* What a reading command is: its question and how the answer looks. */
 struct question {
     const char *what, *arg;
     const char *allowed; /* options */
     int min_words, max_words;
-    void (*put)(const struct asy_json *root);
+    int64_t limit;       /* unless --limit or --json says otherwise; < 0: none */
+    int (*put)(const struct asy_json *root, const struct asy__options *options, size_t width,
+               struct asy_buf *out, struct asy_error *err);
 };
+
+static int put(const struct question *question, const struct asy_json *root,
+               const struct asy__options *options, struct asy_error *err)
+{
+    struct asy_buf out = { 0 };
+    int rc;
+
+    asy_buf_init(&out, 1u << 30);
+    if ((rc = question->put(root, options, asy__columns(stdout), &out, err)) == 0)
+        fwrite(out.data, 1, out.len, stdout);
+    asy_buf_fini(&out);
+    return rc;
+}
 
 static int answer(int argc, char **argv, const struct question *question)
 {
@@ -32,6 +47,8 @@ static int answer(int argc, char **argv, const struct question *question)
         asy__complain(&err);
         return EXIT_USAGE;
     }
+    if (options.limit < 0 && !options.json)
+        options.limit = question->limit;
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
         asy__query(session, trial >= 0 && !strcmp(question->what, "study") ? "trial"
                                                                            : question->what,
@@ -40,162 +57,65 @@ static int answer(int argc, char **argv, const struct question *question)
         status = asy__complain(&err);
     else if (options.json)
         printf("%s\n", json.data);
-    else
-        question->put(root);
+    else if (put(question, root, &options, &err) < 0)
+        status = asy__complain(&err);
     asy_json_destroy(root);
     asy_buf_fini(&json);
     asy__session_close(session);
     return status;
 }
 
-static int64_t number(const struct asy_json *node, const char *key)
+static int put_studies(const struct asy_json *root, const struct asy__options *options,
+                       size_t width, struct asy_buf *out, struct asy_error *err)
 {
-    return asy_json_i64(asy_json_get(node, key), 0);
+    (void)options;
+    return asy__table_of_studies(root, width, out, err);
 }
 
-static const char *text(const struct asy_json *node, const char *key)
+static int put_trials(const struct asy_json *root, const struct asy__options *options, size_t width,
+                      struct asy_buf *out, struct asy_error *err)
 {
-    return asy_json_str(asy_json_get(node, key), "-");
+    (void)options;
+    return asy__table_of_trials(root, width, out, err);
 }
 
-static void put_studies(const struct asy_json *root)
+static int put_workers(const struct asy_json *root, const struct asy__options *options,
+                       size_t width, struct asy_buf *out, struct asy_error *err)
 {
-    const struct asy_json *studies = asy_json_get(root, "studies"), *study;
-
-    printf("%-24s %-9s %7s %8s %7s %7s %7s  %s\n", "STUDY", "STATE", "TRIALS", "COMPLETE", "PRUNED",
-           "FAILED", "RUNNING", "BEST");
-    for (size_t i = 0; (study = asy_json_at(studies, i)); i++) {
-        printf("%-24s %-9s %7" PRId64 " %8" PRId64 " %7" PRId64 " %7" PRId64 " %7" PRId64 "  ",
-               text(study, "name"), text(study, "state"), number(study, "trials"),
-               number(study, "complete"), number(study, "pruned"), number(study, "failed"),
-               number(study, "running"));
-        asy__put_value(stdout, asy_json_get(study, "best"));
-        putchar('\n');
-    }
+    (void)options;
+    return asy__table_of_workers(root, width, out, err);
 }
 
-static void put_trials(const struct asy_json *root)
+/* One study, or one trial of it. */
+static int put_page(const struct asy_json *root, const struct asy__options *options, size_t width,
+                    struct asy_buf *out, struct asy_error *err)
 {
-    const struct asy_json *trials = asy_json_get(root, "trials"), *trial;
-
-    printf("%6s %-9s %-12s %6s  %s\n", "TRIAL", "STATE", "VALUE", "STEP", "PARAMETERS");
-    for (size_t i = 0; (trial = asy_json_at(trials, i)); i++) {
-        double value = asy_json_f64(asy_json_get(trial, "value"), NAN);
-
-        printf("%6" PRId64 " %-9s ", number(trial, "number"), text(trial, "state"));
-        if (isnan(value))
-            printf("%-12s", "-");
-        else
-            printf("%-12.6g", value);
-        printf(" %6" PRId64 "  ", number(trial, "step"));
-        asy__put_params(stdout, asy_json_get(trial, "params"));
-        if (strcmp(text(trial, "state"), "failed") == 0)
-            printf("  (%s: %s)", text(trial, "cause"), text(trial, "text"));
-        putchar('\n');
-    }
-}
-
-static void put_time(const char *name, int64_t wall_us)
-{
-    char when[32];
-
-    if (wall_us)
-        asy_clock_format(wall_us, when);
-    printf("%-9s %s\n", name, wall_us ? when : "-");
-}
-
-static void put_trial(const struct asy_json *root)
-{
-    const struct asy_json *list = asy_json_get(root, "attempt_list"), *item;
-
-    printf("trial     %" PRId64 " %s", number(root, "number"), text(root, "state"));
-    if (asy_json_str(asy_json_get(root, "cause"), NULL))
-        printf(" (%s: %s)", text(root, "cause"), text(root, "text"));
-    printf("\nrun       %s\nparams    ", text(root, "id"));
-    asy__put_params(stdout, asy_json_get(root, "params"));
-    fputs("\nvalue     ", stdout);
-    asy__put_value(stdout, asy_json_get(root, "value"));
-    printf(" at step %" PRId64 "\n", number(root, "step"));
-    put_time("created", number(root, "created_us"));
-    put_time("ended", number(root, "ended_us"));
-    for (size_t i = 0; (item = asy_json_at(list, i)); i++) {
-        printf("attempt   %" PRId64 " on %s, cores %s: %s", number(item, "attempt"),
-               text(item, "host"), text(item, "cores"), text(item, "end"));
-        if (number(item, "resumed_from"))
-            printf(", from attempt %" PRId64 " at step %" PRId64, number(item, "resumed_from"),
-                   number(item, "resumed_step"));
-        if (asy_json_str(asy_json_get(item, "cause"), NULL))
-            printf(" (%s: %s)", text(item, "cause"), text(item, "text"));
-        putchar('\n');
-    }
-    list = asy_json_get(root, "metrics");
-    for (size_t i = 0; (item = asy_json_at(list, i)); i++) {
-        printf("metric    %-16s step %-6" PRId64 " ", text(item, "name"), number(item, "step"));
-        asy__put_value(stdout, asy_json_get(item, "value"));
-        putchar('\n');
-    }
-    list = asy_json_get(root, "artifacts");
-    for (size_t i = 0; (item = asy_json_at(list, i)); i++)
-        printf("artifact  %-12s %s (%" PRId64 " bytes)\n", text(item, "name"), text(item, "path"),
-               number(item, "bytes"));
-}
-
-static void put_study(const struct asy_json *root)
-{
-    if (asy_json_get(root, "number")) {
-        put_trial(root);
-        return;
-    }
-    printf("study     %s %s", text(root, "name"), text(root, "state"));
-    if (asy_json_str(asy_json_get(root, "cause"), NULL))
-        printf(" (%s: %s)", text(root, "cause"), text(root, "text"));
-    printf("\nid        %s\n", text(root, "id"));
-    put_time("created", number(root, "created_us"));
-    put_time("ended", number(root, "ended_us"));
-    printf("trials    %" PRId64 ": %" PRId64 " complete, %" PRId64 " pruned, %" PRId64
-           " failed, %" PRId64 " cancelled, %" PRId64 " running, %" PRId64 " paused, %" PRId64
-           " queued\nbest      ",
-           number(root, "trials"), number(root, "complete"), number(root, "pruned"),
-           number(root, "failed"), number(root, "cancelled"), number(root, "running"),
-           number(root, "paused"), number(root, "queued"));
-    asy__put_value(stdout, asy_json_get(root, "best"));
-    if (asy_json_i64(asy_json_get(root, "best_trial"), -1) >= 0)
-        printf(" (trial %" PRId64 ")", number(root, "best_trial"));
-    putchar('\n');
-}
-
-static void put_workers(const struct asy_json *root)
-{
-    const struct asy_json *workers = asy_json_get(root, "workers"), *worker;
-
-    printf("%-20s %-10s %6s %6s %10s  %s\n", "WORKER", "STATE", "CORES", "FREE", "MEMORY", "NOTE");
-    for (size_t i = 0; (worker = asy_json_at(workers, i)); i++)
-        printf("%-20s %-10s %6" PRId64 " %6" PRId64 " %6.1f GiB  %s\n", text(worker, "host"),
-               text(worker, "state"), number(worker, "cores"), number(worker, "free_cores"),
-               (double)number(worker, "memory") / 1073741824.0, text(worker, "fit"));
+    return asy_json_get(root, "number") ? asy__page_of_trial(root, options->all, width, out, err)
+                                        : asy__page_of_study(root, width, out, err);
 }
 
 int asy__cmd_ls(int argc, char **argv)
 {
-    return answer(argc, argv, &(struct question){ "studies", NULL, "jn", 0, 0, put_studies });
+    return answer(argc, argv, &(struct question){ "studies", NULL, "jn", 0, 0, -1, put_studies });
 }
 
 int asy__cmd_show(int argc, char **argv)
 {
-    return answer(argc, argv, &(struct question){ "study", NULL, "j", 1, 2, put_study });
+    return answer(argc, argv, &(struct question){ "study", NULL, "ja", 1, 2, -1, put_page });
 }
 
 int asy__cmd_trials(int argc, char **argv)
 {
-    return answer(argc, argv, &(struct question){ "trials", NULL, "jn", 1, 1, put_trials });
+    return answer(argc, argv, &(struct question){ "trials", NULL, "jn", 1, 1, -1, put_trials });
 }
 
 int asy__cmd_best(int argc, char **argv)
 {
-    return answer(argc, argv, &(struct question){ "trials", "best", "jn", 1, 1, put_trials });
+    return answer(argc, argv,
+                  &(struct question){ "trials", "best", "jn", 1, 1, BEST_SHOWN, put_trials });
 }
 
 int asy__cmd_workers(int argc, char **argv)
 {
-    return answer(argc, argv, &(struct question){ "workers", NULL, "j", 0, 0, put_workers });
+    return answer(argc, argv, &(struct question){ "workers", NULL, "j", 0, 0, -1, put_workers });
 }

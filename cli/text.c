@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * text.c - options and small pieces of output. */
+ * text.c - options, exit codes, the terminal's width. */
 #include "cli.h"
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include <asy/parse.h>
 #include <asy/settings.h>
 
@@ -32,8 +33,8 @@ static const struct flag {
     { 'j', "--json", 0 },   { 'f', "--follow", 0 }, { 'r', "--resume", 0 },
     { 'a', "--all", 0 },    { 'e', "--stderr", 0 }, { 'c', "--cores", 1 },
     { 'n', "--limit", 1 },  { 'o', "--output", 1 }, { 'F', "--format", 1 },
-    { 'A', "--attempt", 1 }, { 'h', "--home", 1 },   { 'L', "--list", 0 },
-    { 'w', "--worker", 1 },
+    { 'A', "--attempt", 1 }, { 'm', "--model", 0 },  { 'h', "--home", 1 },
+    { 'L', "--list", 0 },   { 'w', "--worker", 1 },
 };
 
 static const struct flag *find_flag(const char *word, const char *allowed)
@@ -69,6 +70,7 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'r': options->resume = 1; break;
     case 'a': options->all = 1; break;
     case 'e': options->error_stream = 1; break;
+    case 'm': options->model = 1; break;
     case 'L': options->list = 1; break;
     case 'o': options->output = value; break;
     case 'F': options->format = value; break;
@@ -145,52 +147,14 @@ int asy__options_parse(int argc, char **argv, const char *allowed, int min_words
     return rc;
 }
 
-void asy__put_value(FILE *out, const struct asy_json *node)
+size_t asy__columns(FILE *stream)
 {
-    char text[32];
+    struct winsize size = { 0 };
+    int fd = fileno(stream);
 
-    switch (node ? asy_json_type(node) : ASY_JSON_NULL) {
-    case ASY_JSON_BOOL:
-        fputs(asy_json_bool(node, 0) ? "true" : "false", out);
-        break;
-    case ASY_JSON_INT:
-        fprintf(out, "%" PRId64, asy_json_i64(node, 0));
-        break;
-    case ASY_JSON_REAL:
-        fputs(asy_format_f64(asy_json_f64(node, 0), text), out);
-        break;
-    case ASY_JSON_STRING:
-        fputs(asy_json_str(node, ""), out);
-        break;
-    default:
-        fputc('-', out);
-    }
-}
-
-void asy__put_params(FILE *out, const struct asy_json *params)
-{
-    const struct asy_json *value;
-    const char *key;
-
-    for (size_t i = 0; (value = asy_json_member(params, i, &key)); i++) {
-        fprintf(out, "%s%s=", i ? " " : "", key);
-        if (asy_json_type(value) == ASY_JSON_REAL)
-            fprintf(out, "%.4g", asy_json_f64(value, 0));
-        else
-            asy__put_value(out, value);
-    }
-}
-
-void asy__put_duration(FILE *out, int64_t us)
-{
-    int64_t s = us / 1000000;
-
-    if (s < 60)
-        fprintf(out, "%.1f s", (double)us / 1e6);
-    else if (s < 3600)
-        fprintf(out, "%d min %02d s", (int)(s / 60), (int)(s % 60));
-    else
-        fprintf(out, "%d h %02d min", (int)(s / 3600), (int)(s / 60 % 60));
+    if (!isatty(fd))
+        return 0;
+    return ioctl(fd, TIOCGWINSZ, &size) < 0 || !size.ws_col ? 80 : size.ws_col;
 }
 
 int asy__trial_number(const char *text, int64_t *ret, struct asy_error *err)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * follow.h - watching a study until it ends: on a terminal as a picture that is drawn over and over,
+ * elsewhere one line per event, or each event as JSON.
+ *
+ * What is shown comes from the study's durable events (WATCH, NEWS). Only what no event can tell is
+ * asked for: why nothing moves. A coordinator that went away is waited for; one that this command
+ * had started, and whose node is gone too, is started anew. */
+#ifndef ASY__FOLLOW_H
+#define ASY__FOLLOW_H
+#include "cli.h"
+
+enum asy__followed {
+    ASY__FOLLOWED_OVER = 1, /* finished or stopped */
+    ASY__FOLLOWED_FAILED,
+    ASY__FOLLOWED_PAUSED,   /* somebody paused it, or it was drained */
+    ASY__FOLLOWED_DRAINED,  /* by Ctrl-C: all is stored, what this command started has ended */
+    ASY__FOLLOWED_DETACHED, /* by Ctrl-C: it goes on without us */
+    ASY__FOLLOWED_LEFT,     /* by a second Ctrl-C: ended at once */
+};
+/* from_start: the study has just been made, so its whole history is news. Interrupts must have been
+ * taken (asy__interrupts_take()). */
+ASY_MUST_CHECK int asy__follow(struct asy__session *session, const struct asy__options *options,
+                               const char *study, int from_start, enum asy__followed *ret_how,
+                               struct asy_error *err);
+#endif

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * pages.c - one study, one trial: everything that is recorded of it, on one page for people. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <asy/clock.h>
+#include "format.h"
+#include "table.h"
+#include "tables.h"
+
+#define LABEL 10 /* "versions  " */
+#define INDENT "          "
+
+static int64_t number(const struct asy_json *node, const char *key)
+{
+    return asy_json_i64(asy_json_get(node, key), 0);
+}
+
+static const char *text(const struct asy_json *node, const char *key)
+{
+    return asy_json_str(asy_json_get(node, key), "");
+}
+
+/* "label     words", wrapped. */
+static void put(struct asy_buf *out, const char *label, const char *words, size_t width)
+{
+    struct asy_buf line = { 0 };
+
+    if (!*words)
+        return;
+    asy_buf_init(&line, 1u << 20);
+    asy_buf_addf(&line, "%-*s%s", LABEL, label, words);
+    asy__fmt_wrap(out, line.data, "", INDENT, width);
+    asy_buf_fini(&line);
+}
+
+static void put_time(struct asy_buf *out, const char *label, int64_t wall_us)
+{
+    char when[32];
+
+    if (wall_us <= 0)
+        return;
+    asy_clock_format(wall_us, when);
+    asy_buf_addf(out, "%-*s%s (", LABEL, label, when);
+    asy__fmt_duration(out, (asy_clock_wall_us() - wall_us) / 1000);
+    asy_buf_adds(out, " ago)\n");
+}
+
+/* "pruned: the study has ended ..." */
+static void put_state(struct asy_buf *line, const struct asy_json *node)
+{
+    const char *cause = text(node, "cause"), *why = text(node, "text");
+
+    asy_buf_adds(line, text(node, "state"));
+    if (*cause && strcmp(cause, "none") != 0)
+        asy_buf_addf(line, " (%s)", cause);
+    if (*why) {
+        asy_buf_adds(line, ": ");
+        asy__fmt_clean(line, why);
+    }
+}
+
+/* ---- data ---------------------------------------------------------------------------------- */
+
+static void put_data(struct asy_buf *out, const struct asy_json *root, size_t width)
+{
+    const struct asy_json *list = asy_json_get(root, "datasets"), *item, *profile;
+    struct asy_buf line = { 0 };
+
+    asy_buf_init(&line, 1u << 16);
+    for (size_t i = 0; (item = asy_json_at(list, i)); i++) {
+        asy_buf_clear(&line);
+        asy__fmt_clean(&line, text(item, "name"));
+        profile = asy_json_get(item, "profile");
+        if (asy_json_get(profile, "rows"))
+            asy_buf_addf(&line, ": %" PRId64 " rows, %" PRId64 " columns", number(profile, "rows"),
+                         number(profile, "columns"));
+        asy_buf_adds(&line, ", sha256 ");
+        asy__fmt_clean(&line, text(item, "digest"));
+        put(out, i ? "" : "data", line.data, width);
+    }
+    asy_buf_fini(&line);
+}
+
+/* How the study uses its data: what `assay run` has noted in a tag. */
+static void put_use(struct asy_buf *out, const struct asy_json *tags, size_t width)
+{
+    const char *tag = asy_json_str(asy_json_get(tags, "assay.data"), "");
+    const struct asy_json *split, *rows;
+    struct asy_json *use = NULL;
+    struct asy_buf line = { 0 };
+    const char *part;
+
+    if (asy_json_parse(tag, strlen(tag), &use, NULL) < 0)
+        return;
+    asy_buf_init(&line, 1u << 16);
+    asy_buf_adds(&line, "label ");
+    asy__fmt_value(&line, asy_json_get(use, "label"));
+    if (number(use, "classes"))
+        asy_buf_addf(&line, ", %" PRId64 " classes", number(use, "classes"));
+    split = asy_json_get(use, "split");
+    for (size_t i = 0; (rows = asy_json_member(split, i, &part)); i++) {
+        asy_buf_addf(&line, ", %s ", part);
+        asy__fmt_value(&line, rows);
+    }
+    put(out, "", line.data, width);
+    asy_buf_fini(&line);
+    asy_json_destroy(use);
+}
+
+static void put_words(struct asy_buf *out, const char *label, const struct asy_json *list,
+                      size_t width)
+{
+    const struct asy_json *word;
+    struct asy_buf line = { 0 };
+
+    asy_buf_init(&line, 1u << 20);
+    for (size_t i = 0; (word = asy_json_at(list, i)); i++) {
+        asy_buf_adds(&line, i ? " " : "");
+        asy__fmt_clean(&line, asy_json_str(word, ""));
+    }
+    put(out, label, line.data, width);
+    asy_buf_fini(&line);
+}
+
+static void put_tags(struct asy_buf *out, const struct asy_json *tags, size_t width)
+{
+    const struct asy_json *value;
+    struct asy_buf line = { 0 };
+    const char *key;
+
+    asy_buf_init(&line, 1u << 20);
+    for (size_t i = 0, n = 0; (value = asy_json_member(tags, i, &key)); i++) {
+        if (!strcmp(key, "assay.data"))
+            continue; /* shown with the data */
+        asy_buf_clear(&line);
+        asy_buf_addf(&line, "%s=", key);
+        asy__fmt_short(&line, asy_json_str(value, ""), 400);
+        put(out, n++ ? "" : "tags", line.data, width);
+    }
+    asy_buf_fini(&line);
+}
+
+/* ---- a study ------------------------------------------------------------------------------- */
+
+int asy__page_of_study(const struct asy_json *root, size_t width, struct asy_buf *out,
+                       struct asy_error *err)
+{
+    static const char *const states[] = { "complete", "pruned", "failed", "cancelled", "running",
+                                          "paused", "queued" };
+    const struct asy_json *spec = asy_json_get(root, "spec"), *run = asy_json_get(spec, "run");
+    const struct asy_json *objective = asy_json_get(spec, "objective");
+    struct asy_buf line = { 0 };
+
+    asy_buf_init(&line, 1u << 20);
+    asy_buf_addf(&line, "%s ", text(root, "name"));
+    put_state(&line, root);
+    put(out, "study", line.data, width);
+    put(out, "id", text(root, "id"), width);
+    put(out, "about", text(spec, "description"), width);
+    put(out, "command", text(root, "command"), width);
+    put_time(out, "created", number(root, "created_us"));
+    put_time(out, "ended", number(root, "ended_us"));
+    put(out, "model", text(run, "model"), width);
+    put_words(out, "runs", asy_json_get(run, "command"), width);
+    put_data(out, root, width);
+    put_use(out, asy_json_get(root, "tags"), width);
+    if (asy_json_type(objective) == ASY_JSON_ARRAY)
+        objective = asy_json_at(objective, 0);
+    asy_buf_clear(&line);
+    asy_buf_addf(&line, "%s %s", text(objective, "goal"), text(objective, "metric"));
+    put(out, "objective", line.data, width);
+    asy_buf_clear(&line);
+    asy_buf_addf(&line, "%" PRId64, number(root, "trials"));
+    for (size_t i = 0, k = 0; i < ASY_ARRAY_LEN(states); i++)
+        if (number(root, states[i]))
+            asy_buf_addf(&line, "%s %" PRId64 " %s", k++ ? "," : ":", number(root, states[i]),
+                         states[i]);
+    put(out, "trials", line.data, width);
+    if (number(root, "best_trial") >= 0) {
+        asy_buf_clear(&line);
+        asy__fmt_value(&line, asy_json_get(root, "best"));
+        asy_buf_addf(&line, " (trial %" PRId64 ")", number(root, "best_trial"));
+        put(out, "best", line.data, width);
+    }
+    put_tags(out, asy_json_get(root, "tags"), width);
+    asy_buf_fini(&line);
+    return asy_buf_check(out, "the page", err);
+}
+
+/* ---- the parts of a trial ------------------------------------------------------------------ */
+
+struct series {
+    const char *name;
+    size_t n;
+    double first, last, least, most;
+    int64_t at_least, at_most;
+};
+
+static void series_add(struct series *s, const struct asy_json *metric)
+{
+    double value = asy_json_f64(asy_json_get(metric, "value"), NAN);
+
+    if (!s->n++)
+        *s = (struct series){ text(metric, "name"), 1, value, value, value, value,
+                              number(metric, "step"), number(metric, "step") };
+    s->last = value;
+    if (value < s->least || isnan(s->least)) {
+        s->least = value;
+        s->at_least = number(metric, "step");
+    }
+    if (value > s->most || isnan(s->most)) {
+        s->most = value;
+        s->at_most = number(metric, "step");
+    }
+}
+
+static void put_extreme(struct asy__table *table, const struct series *s, double value, int64_t at)
+{
+    struct asy_buf *cell = asy__table_cell(table);
+
+    if (s->n < 2)
+        return;
+    asy__fmt_number(cell, value);
+    asy_buf_addf(cell, " at %" PRId64, at);
+}
+
+static void put_series(struct asy__table *table, const struct series *s)
+{
+    asy__fmt_clean(asy__table_cell(table), s->name);
+    asy_buf_addf(asy__table_cell(table), "%zu", s->n);
+    asy__fmt_number(asy__table_cell(table), s->first);
+    asy__fmt_number(asy__table_cell(table), s->last);
+    put_extreme(table, s, s->least, s->at_least);
+    put_extreme(table, s, s->most, s->at_most);
+}
+
+/* Metrics come by name and step. */
+static int summary(const struct asy_json *metrics, size_t width, struct asy_buf *out,
+                   struct asy_error *err)
+{
+    static const char *const heads[] = { "METRIC", ">VALUES", ">FIRST", ">LAST", ">LEAST", ">MOST",
+                                         NULL };
+    const struct asy_json *metric;
+    struct asy__table table;
+    struct series s = { .n = 0 };
+    int rc;
+
+    asy__table_init(&table, heads);
+    for (size_t i = 0; (metric = asy_json_at(metrics, i)); i++) {
+        if (s.n && strcmp(s.name, text(metric, "name")) != 0) {
+            put_series(&table, &s);
+            s.n = 0;
+        }
+        series_add(&s, metric);
+    }
+    if (s.n)
+        put_series(&table, &s);
+    asy_buf_addc(out, '\n');
+    rc = asy__table_write(&table, width, out, err);
+    asy__table_fini(&table);
+    return rc;
+}
+
+static int history(const struct asy_json *metrics, size_t width, struct asy_buf *out,
+                   struct asy_error *err)
+{
+    static const char *const heads[] = { "METRIC", ">STEP", ">VALUE", ">ATTEMPT", NULL };
+    const struct asy_json *metric;
+    struct asy__table table;
+    int rc;
+
+    asy__table_init(&table, heads);
+    for (size_t i = 0; (metric = asy_json_at(metrics, i)); i++) {
+        asy__fmt_clean(asy__table_cell(&table), text(metric, "name"));
+        asy_buf_addf(asy__table_cell(&table), "%" PRId64, number(metric, "step"));
+        asy__fmt_number(asy__table_cell(&table),
+                        asy_json_f64(asy_json_get(metric, "value"), NAN));
+        asy_buf_addf(asy__table_cell(&table), "%" PRId64, number(metric, "attempt"));
+    }
+    asy_buf_addc(out, '\n');
+    rc = asy__table_write(&table, width, out, err);
+    asy__table_fini(&table);
+    return rc;
+}
+
+/* "exit code 3", "signal 9", and what the record says. */
+static void put_exit(struct asy_buf *cell, const struct asy_json *attempt)
+{
+    const char *why = text(attempt, "text"), *cause = text(attempt, "cause");
+
+    if (number(attempt, "signal"))
+        asy_buf_addf(cell, "signal %" PRId64, number(attempt, "signal"));
+    else if (number(attempt, "exit_code"))
+        asy_buf_addf(cell, "exit code %" PRId64, number(attempt, "exit_code"));
+    if (!*why && (!*cause || !strcmp(cause, "none")))
+        return;
+    asy_buf_adds(cell, cell->len && cell->data[cell->len - 1] ? ": " : "");
+    asy__fmt_clean(cell, *why ? why : cause);
+}
+
+static void attempt_cells(struct asy__table *table, const struct asy_json *attempt)
+{
+    int64_t from = number(attempt, "started_us"), to = number(attempt, "ended_us");
+    double cpu_s = asy_json_f64(asy_json_get(attempt, "cpu_s"), NAN);
+    struct asy_buf *cell;
+
+    asy_buf_addf(asy__table_cell(table), "%" PRId64, number(attempt, "attempt"));
+    asy__fmt_clean(asy__table_cell(table), text(attempt, "host"));
+    asy__fmt_clean(asy__table_cell(table), text(attempt, "cores"));
+    cell = asy__table_cell(table);
+    if (number(attempt, "resumed_from"))
+        asy_buf_addf(cell, "%" PRId64 " (attempt %" PRId64 ")", number(attempt, "resumed_step"),
+                     number(attempt, "resumed_from"));
+    asy_buf_addf(asy__table_cell(table), "%" PRId64, number(attempt, "step"));
+    cell = asy__table_cell(table);
+    if (from > 0 && to >= from)
+        asy__fmt_duration(cell, (to - from) / 1000);
+    cell = asy__table_cell(table);
+    if (!isnan(cpu_s) && to > 0)
+        asy__fmt_duration(cell, (int64_t)(cpu_s * 1000));
+    cell = asy__table_cell(table);
+    if (number(attempt, "max_rss"))
+        asy__fmt_bytes(cell, (uint64_t)number(attempt, "max_rss"));
+    cell = asy__table_cell(table);
+    asy_buf_adds(cell, *text(attempt, "end") ? text(attempt, "end") : "under way");
+    put_exit(asy__table_cell(table), attempt);
+}
+
+static int attempts(const struct asy_json *list, size_t width, struct asy_buf *out,
+                    struct asy_error *err)
+{
+    static const char *const heads[] = { ">ATTEMPT", "HOST", "CORES", "FROM", ">TO", "TOOK", "CPU",
+                                         "MEMORY", "END", "WHY", NULL };
+    const struct asy_json *attempt;
+    struct asy__table table;
+    int rc;
+
+    if (!asy_json_len(list))
+        return 0;
+    asy__table_init(&table, heads);
+    for (size_t i = 0; (attempt = asy_json_at(list, i)); i++)
+        attempt_cells(&table, attempt);
+    asy_buf_addc(out, '\n');
+    rc = asy__table_write(&table, width, out, err);
+    asy__table_fini(&table);
+    return rc;
+}
+
+/* Paths are for copying: never shortened. */
+static int artifacts(const struct asy_json *list, struct asy_buf *out, struct asy_error *err)
+{
+    static const char *const heads[] = { "ARTIFACT", ">STEP", ">SIZE", "PATH", NULL };
+    const struct asy_json *item;
+    struct asy__table table;
+    int rc;
+
+    if (!asy_json_len(list))
+        return 0;
+    asy__table_init(&table, heads);
+    for (size_t i = 0; (item = asy_json_at(list, i)); i++) {
+        asy__fmt_clean(asy__table_cell(&table), text(item, "name"));
+        asy_buf_addf(asy__table_cell(&table), "%" PRId64, number(item, "step"));
+        asy__fmt_bytes(asy__table_cell(&table), (uint64_t)number(item, "bytes"));
+        asy__fmt_clean(asy__table_cell(&table), text(item, "path"));
+    }
+    asy_buf_addc(out, '\n');
+    rc = asy__table_write(&table, 0, out, err);
+    asy__table_fini(&table);
+    return rc;
+}
+
+/* Texts of an object, one level deep: "zeromq 4.3.4, kernels openblas ...". */
+static void put_texts(struct asy_buf *line, const struct asy_json *node, int depth)
+{
+    const struct asy_json *value;
+    const char *key;
+
+    for (size_t i = 0; (value = asy_json_member(node, i, &key)); i++) {
+        if (asy_json_type(value) == ASY_JSON_OBJECT && depth > 0) {
+            put_texts(line, value, depth - 1);
+            continue;
+        }
+        if (asy_json_type(value) == ASY_JSON_ARRAY)
+            continue;
+        asy_buf_adds(line, line->len ? ", " : "");
+        asy_buf_addf(line, "%s ", key);
+        asy__fmt_value(line, value);
+    }
+}
+
+static void put_where(struct asy_buf *out, const struct asy_json *attempt, size_t width)
+{
+    static const char *const parts[] = { "hardware", "versions" };
+    struct asy_buf line = { 0 };
+
+    asy_buf_init(&line, 1u << 20);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(parts); i++) {
+        asy_buf_clear(&line);
+        put_texts(&line, asy_json_get(attempt, parts[i]), 1);
+        put(out, parts[i], line.data, width);
+    }
+    asy_buf_fini(&line);
+}
+
+/* ---- a trial ------------------------------------------------------------------------------- */
+
+static void put_value(struct asy_buf *out, const struct asy_json *root)
+{
+    asy_buf_addf(out, "%-*s", LABEL, "value");
+    asy__fmt_clean(out, *text(root, "metric") ? text(root, "metric") : "objective");
+    asy_buf_addc(out, ' ');
+    asy__fmt_value(out, asy_json_get(root, "value"));
+    asy_buf_adds(out, ", now at ");
+    asy__fmt_step(out, text(root, "unit"), (uint64_t)number(root, "step"));
+    asy_buf_addc(out, '\n');
+}
+
+static void put_seed(struct asy_buf *out, const struct asy_json *root)
+{
+    asy_buf_addf(out, "%-*s", LABEL, "seed");
+    asy__fmt_value(out, asy_json_get(root, "seed"));
+    if (*text(root, "source")) {
+        asy_buf_adds(out, ", point by ");
+        asy__fmt_clean(out, text(root, "source"));
+    }
+    asy_buf_addc(out, '\n');
+}
+
+int asy__page_of_trial(const struct asy_json *root, int all, size_t width, struct asy_buf *out,
+                       struct asy_error *err)
+{
+    const struct asy_json *list = asy_json_get(root, "attempt_list");
+    const struct asy_json *metrics = asy_json_get(root, "metrics");
+    size_t n = asy_json_len(list);
+    struct asy_buf line = { 0 };
+    int rc;
+
+    asy_buf_init(&line, 1u << 20);
+    asy_buf_addf(&line, "%" PRId64 " of %s ", number(root, "number"), text(root, "study"));
+    put_state(&line, root);
+    put(out, "trial", line.data, width);
+    put(out, "run", text(root, "id"), width);
+    asy_buf_clear(&line);
+    asy__fmt_params(&line, asy_json_get(root, "params"));
+    put(out, "params", line.data, width);
+    put_value(out, root);
+    put_time(out, "created", number(root, "created_us"));
+    put_time(out, "ended", number(root, "ended_us"));
+    put_seed(out, root);
+    put_words(out, "command", asy_json_get(root, "command"), width);
+    put_data(out, root, width);
+    if (n)
+        put_where(out, asy_json_at(list, n - 1), width);
+    put_tags(out, asy_json_get(root, "tags"), width);
+    asy_buf_fini(&line);
+    if ((rc = attempts(list, width, out, err)) < 0)
+        return rc;
+    if (asy_json_len(metrics) &&
+        (rc = all ? history(metrics, width, out, err) : summary(metrics, width, out, err)) < 0)
+        return rc;
+    return artifacts(asy_json_get(root, "artifacts"), out, err);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * plan.c - what was understood of a study file, shown before anything runs. */
+#include "plan.h"
+#include <inttypes.h>
+#include <string.h>
+#include "format.h"
+
+#define LABEL 9 /* "space    " */
+
+static void put_choice(struct asy_buf *out, const struct asy_value *value)
+{
+    if (value->type == ASY_VALUE_STRING)
+        asy__fmt_clean(out, value->s);
+    else if (value->type == ASY_VALUE_BOOL)
+        asy_buf_adds(out, value->i ? "true" : "false");
+    else
+        asy__fmt_number(out, value->f);
+}
+
+static void put_range(struct asy_buf *out, const struct asy_param *param)
+{
+    if (param->type == ASY_PARAM_CHOICE) {
+        asy_buf_addc(out, '{');
+        for (size_t i = 0; i < param->n_choices; i++) {
+            asy_buf_adds(out, i ? ", " : "");
+            put_choice(out, &param->choices[i]);
+        }
+        asy_buf_addc(out, '}');
+        return;
+    }
+    asy__fmt_number(out, param->lo);
+    asy_buf_adds(out, " to ");
+    asy__fmt_number(out, param->hi);
+    if (param->type == ASY_PARAM_INT)
+        asy_buf_adds(out, ", whole");
+    if (param->step > 0 && !(param->type == ASY_PARAM_INT && param->step <= 1)) {
+        asy_buf_adds(out, ", step ");
+        asy__fmt_number(out, param->step);
+    }
+    if (param->log)
+        asy_buf_adds(out, ", log");
+}
+
+static void put_entry(struct asy_buf *out, const struct asy_param *param, double entry)
+{
+    if (param->type == ASY_PARAM_CHOICE && entry >= 0 && (size_t)entry < param->n_choices)
+        put_choice(out, &param->choices[(size_t)entry]);
+    else
+        asy__fmt_number(out, entry);
+}
+
+void asy__fmt_when(struct asy_buf *out, const struct asy_space *space, const struct asy_when *when)
+{
+    const struct asy_param *parent = asy_space_at(space, when->parent);
+
+    asy__fmt_clean(out, parent->name);
+    if (!when->n_values) {
+        asy_buf_adds(out, " in ");
+        asy__fmt_number(out, when->lo);
+        asy_buf_adds(out, " to ");
+        asy__fmt_number(out, when->hi);
+        return;
+    }
+    asy_buf_adds(out, when->n_values == 1 ? " = " : " in {");
+    for (size_t i = 0; i < when->n_values; i++) {
+        asy_buf_adds(out, i ? ", " : "");
+        put_entry(out, parent, when->values[i]);
+    }
+    if (when->n_values > 1)
+        asy_buf_addc(out, '}');
+}
+
+static void put_space(struct asy_buf *out, const struct asy_space *space)
+{
+    size_t widest = 0, n = asy_space_len(space);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *name = asy_space_at(space, i)->name;
+        size_t w = asy__text_width(name, strlen(name));
+
+        widest = w > widest ? w : widest;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct asy_param *param = asy_space_at(space, i);
+
+        asy_buf_addf(out, "%-*s%-*s  ", LABEL, i ? "" : "space", (int)widest, param->name);
+        put_range(out, param);
+        for (size_t k = 0; k < param->n_whens; k++) {
+            asy_buf_adds(out, k ? " and " : "  when ");
+            asy__fmt_when(out, space, &param->whens[k]);
+        }
+        asy_buf_addc(out, '\n');
+    }
+}
+
+static void put_run(struct asy_buf *out, const struct asy_study_spec *spec)
+{
+    asy_buf_addf(out, "%-*s", LABEL, "run");
+    if (spec->kind == ASY_RUN_MODEL)
+        asy_buf_addf(out, "%s", spec->model);
+    for (size_t i = 0; i < spec->n_command; i++) {
+        asy_buf_adds(out, i ? " " : "");
+        asy__fmt_short(out, spec->command[i], 60);
+    }
+    if (spec->length_max != UINT64_MAX && spec->length_max > 0)
+        asy_buf_addf(out, ", at most %" PRIu64 " %s a trial", spec->length_max,
+                     spec->length_unit ? spec->length_unit : "steps");
+    asy_buf_addc(out, '\n');
+}
+
+static void put_search(struct asy_buf *out, const struct asy_study_spec *spec)
+{
+    asy_buf_addf(out, "%-*s%s", LABEL, "search", spec->sampler);
+    asy_buf_addf(out, ", pruner %s", spec->pruner);
+    for (size_t i = 0; i < spec->n_pruner_options; i++) {
+        asy_buf_addf(out, "%s%s ", i ? ", " : " (", spec->pruner_options[i].name);
+        asy__fmt_number(out, spec->pruner_options[i].value);
+    }
+    asy_buf_addf(out, "%s, seed %" PRIu64 "%s\n", spec->n_pruner_options ? ")" : "", spec->seed,
+                 spec->deterministic ? ", deterministic" : "");
+}
+
+static void put_budget(struct asy_buf *out, const struct asy_study_spec *spec)
+{
+    asy_buf_addf(out, "%-*s", LABEL, "budget");
+    if (spec->max_trials != UINT64_MAX)
+        asy__fmt_count(out, spec->max_trials, "trial");
+    if (spec->max_time_ms != INT64_MAX) {
+        asy_buf_adds(out, spec->max_trials != UINT64_MAX ? " or " : "");
+        asy__fmt_duration(out, spec->max_time_ms);
+        asy_buf_adds(out, spec->max_trials != UINT64_MAX ? ", whichever comes first" : "");
+    }
+    if (spec->max_trials == UINT64_MAX && spec->max_time_ms == INT64_MAX)
+        asy_buf_adds(out, "open: runs until it is stopped");
+    asy_buf_addc(out, '\n');
+}
+
+void asy__plan_study(const struct asy_study_spec *spec, struct asy_buf *out)
+{
+    asy_buf_addf(out, "%-*s%s: %s %s (%s of a trial)\n", LABEL, "study", spec->name,
+                 spec->objectives[0].maximize ? "maximize" : "minimize",
+                 spec->objectives[0].metric,
+                 spec->objectives[0].take == ASY_TAKE_BEST ? "the best" : "the last");
+    put_run(out, spec);
+    put_space(out, spec->space);
+    put_search(out, spec);
+    put_budget(out, spec);
+}
+
+static void put_classes(struct asy_buf *out, const struct asy_json *classes)
+{
+    const struct asy_json *class;
+    size_t n = asy_json_len(classes), shown = n <= 12 ? n : 10;
+
+    if (!n)
+        return;
+    asy_buf_adds(out, ", ");
+    asy_buf_addf(out, "%zu classes (", n);
+    for (size_t i = 0; i < shown && (class = asy_json_at(classes, i)); i++) {
+        asy_buf_adds(out, i ? " " : "");
+        asy__fmt_value(out, class);
+    }
+    asy_buf_adds(out, shown < n ? " ...)" : ")");
+}
+
+void asy__plan_data(const struct asy_json *data, const char *file, struct asy_buf *out)
+{
+    const struct asy_json *split = asy_json_get(data, "split"), *value;
+    const char *key;
+
+    asy_buf_addf(out, "%-*s", LABEL, "data");
+    asy__fmt_clean(out, file);
+    asy_buf_addf(out, "\n%-*s%" PRId64 " rows, %" PRId64 " columns, label ", LABEL, "",
+                 asy_json_i64(asy_json_get(data, "rows"), 0),
+                 asy_json_i64(asy_json_get(data, "columns"), 0));
+    asy__fmt_value(out, asy_json_get(data, "label"));
+    put_classes(out, asy_json_get(data, "classes"));
+    asy_buf_addf(out, "\n%-*ssplit: ", LABEL, "");
+    for (size_t i = 0; (value = asy_json_member(split, i, &key)); i++) {
+        asy_buf_addf(out, "%s%s ", i ? ", " : "", key);
+        asy__fmt_value(out, value);
+    }
+    asy_buf_addc(out, '\n');
+}
+
+/* ---- slots --------------------------------------------------------------------------------- */
+
+/* How many trials a worker holds at once; its cores are what it has, not what is free just now. */
+static uint64_t slots_of(const struct asy_json *worker, uint64_t cores, uint64_t memory)
+{
+    uint64_t by_cores = (uint64_t)asy_json_i64(asy_json_get(worker, "cores"), 0) /
+                        (cores ? cores : 1);
+    uint64_t by_memory = memory ? (uint64_t)asy_json_i64(asy_json_get(worker, "memory"), 0) / memory
+                                : UINT64_MAX;
+
+    if (*asy_json_str(asy_json_get(worker, "fit"), ""))
+        return 0;
+    return by_cores < by_memory ? by_cores : by_memory;
+}
+
+static void put_worker(struct asy_buf *out, const struct asy_json *worker)
+{
+    asy__fmt_clean(out, asy_json_str(asy_json_get(worker, "host"), "a worker"));
+    asy_buf_adds(out, " (");
+    asy__fmt_count(out, (uint64_t)asy_json_i64(asy_json_get(worker, "cores"), 0), "core");
+    asy_buf_adds(out, ", ");
+    asy__fmt_bytes(out, (uint64_t)asy_json_i64(asy_json_get(worker, "memory"), 0));
+    asy_buf_addc(out, ')');
+}
+
+void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *workers,
+                     struct asy_buf *out)
+{
+    const struct asy_json *list = asy_json_get(workers, "workers"), *worker;
+    uint64_t cores = (uint64_t)spec->cores * spec->ranks, memory = spec->memory * spec->ranks;
+    uint64_t slots = 0;
+    size_t n = asy_json_len(list);
+
+    for (size_t i = 0; (worker = asy_json_at(list, i)); i++)
+        slots += slots_of(worker, cores, memory);
+    if (spec->parallel && spec->parallel < slots)
+        slots = spec->parallel;
+    asy_buf_addf(out, "%-*s", LABEL, "slots");
+    if (slots)
+        asy__fmt_count(out, slots, "trial");
+    else
+        asy_buf_adds(out, "none: no worker can hold a trial");
+    asy_buf_adds(out, slots ? " at a time, each " : "; one takes ");
+    asy__fmt_count(out, cores, "core");
+    if (memory) {
+        asy_buf_adds(out, " and ");
+        asy__fmt_bytes(out, memory);
+    }
+    asy_buf_adds(out, n ? ", on " : "");
+    for (size_t i = 0; i < n && i < 4; i++) {
+        asy_buf_adds(out, i ? ", " : "");
+        put_worker(out, asy_json_at(list, i));
+    }
+    if (n > 4)
+        asy_buf_addf(out, " and %zu more", n - 4);
+    asy_buf_addc(out, '\n');
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * plan.h - what was understood of a study file, as text: study, space, search, budget; its data; how
+ * many trials fit at once. Threads: any. */
+#ifndef ASY__PLAN_H
+#define ASY__PLAN_H
+#include <asy/buf.h>
+#include <asy/json.h>
+#include <asy/study.h>
+
+void asy__plan_study(const struct asy_study_spec *spec, struct asy_buf *out);
+/* data: as assay-trainer describes it. */
+void asy__plan_data(const struct asy_json *data, const char *file, struct asy_buf *out);
+/* workers: the answer to "workers". */
+void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *workers,
+                     struct asy_buf *out);
+/* "optimizer = sgd", "layers in 2 to 3", "activation in {relu, tanh}" */
+void asy__fmt_when(struct asy_buf *out, const struct asy_space *space,
+                   const struct asy_when *when);
+#endif

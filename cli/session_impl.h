@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * session_impl.h - the insides of a session, for session.c (who lives, and is started) and talk.c
+ * (what is said). */
+#ifndef ASY__SESSION_IMPL_H
+#define ASY__SESSION_IMPL_H
+#include <asy/keys.h>
+#include <asy/proc.h>
+#include "cli.h"
+
+#define ASY__PATIENCE_MS 30000 /* how long a coordinator may be away */
+#define ASY__STEP_MS 50
+
+struct asy__session {
+    const struct asy__options *options;
+    struct asy_channel *channel;
+    struct asy_client *client;
+    struct asy_keypair keys;
+    struct asy_arena *arena;
+    struct asy_buf frame;
+    struct asy_id id, agent;
+    struct asy__welcome welcome;
+    struct asy_discovery found;  /* whom we greeted last */
+    uint64_t request;
+    int started;                 /* the coordinator is ours, not only a worker */
+    int news;                    /* the last answer brought some */
+    struct asy_proc node;        /* what we started */
+};
+
+ASY_MUST_CHECK int asy__home_file(const struct asy__options *options, const char *name, char *path,
+                                  size_t n, struct asy_error *err);
+#endif

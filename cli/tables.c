@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tables.c - lists of studies, trials and workers for people. */
+#include "tables.h"
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <asy/clock.h>
+#include "format.h"
+#include "table.h"
+
+static int64_t number(const struct asy_json *node, const char *key)
+{
+    return asy_json_i64(asy_json_get(node, key), 0);
+}
+
+static const char *text(const struct asy_json *node, const char *key)
+{
+    return asy_json_str(asy_json_get(node, key), "");
+}
+
+static void put_number(struct asy__table *table, const struct asy_json *node, const char *key)
+{
+    asy_buf_addf(asy__table_cell(table), "%" PRId64, number(node, key));
+}
+
+static void put_text(struct asy__table *table, const struct asy_json *node, const char *key)
+{
+    asy__fmt_clean(asy__table_cell(table), text(node, key));
+}
+
+static void put_span(struct asy__table *table, int64_t from_us, int64_t to_us)
+{
+    struct asy_buf *cell = asy__table_cell(table);
+
+    if (from_us > 0 && to_us >= from_us)
+        asy__fmt_duration(cell, (to_us - from_us) / 1000);
+}
+
+static void put_age(struct asy__table *table, int64_t since_us)
+{
+    struct asy_buf *cell = asy__table_cell(table);
+
+    if (since_us <= 0)
+        return;
+    asy__fmt_duration(cell, (asy_clock_wall_us() - since_us) / 1000);
+    asy_buf_adds(cell, " ago");
+}
+
+/* ---- studies ------------------------------------------------------------------------------- */
+
+int asy__table_of_studies(const struct asy_json *root, size_t width, struct asy_buf *out,
+                          struct asy_error *err)
+{
+    static const char *const heads[] = { "STUDY", "STATE", ">TRIALS", ">DONE", ">PRUNED",
+                                         ">FAILED", ">RUNNING", ">PAUSED", ">BEST", ">TRIAL",
+                                         "STARTED", "TOOK", NULL };
+    const struct asy_json *studies = asy_json_get(root, "studies"), *study;
+    struct asy__table table;
+    int rc;
+
+    if (asy_json_len(studies) == 0) {
+        asy_buf_adds(out, "no studies yet; 'assay run FILE' makes one\n");
+        return asy_buf_check(out, "the table", err);
+    }
+    asy__table_init(&table, heads);
+    for (size_t i = 0; (study = asy_json_at(studies, i)); i++) {
+        put_text(&table, study, "name");
+        put_text(&table, study, "state");
+        put_number(&table, study, "trials");
+        put_number(&table, study, "complete");
+        put_number(&table, study, "pruned");
+        put_number(&table, study, "failed");
+        put_number(&table, study, "running");
+        put_number(&table, study, "paused");
+        asy__fmt_value(asy__table_cell(&table), asy_json_get(study, "best"));
+        if (number(study, "best_trial") >= 0)
+            put_number(&table, study, "best_trial");
+        else
+            asy_buf_addc(asy__table_cell(&table), '-');
+        put_age(&table, number(study, "created_us"));
+        put_span(&table, number(study, "created_us"), number(study, "ended_us"));
+    }
+    rc = asy__table_write(&table, width, out, err);
+    asy__table_fini(&table);
+    return rc;
+}
+
+/* ---- trials -------------------------------------------------------------------------------- */
+
+#define TRIAL_HEADS 7
+static const char *const trial_heads[TRIAL_HEADS] = { ">TRIAL", "STATE", ">VALUE", ">STEP",
+                                                      ">ATTEMPTS", "TOOK", "WHY" };
+
+static void trial_cells(struct asy__table *table, const struct asy_json *trial, int wide)
+{
+    const char *cause = text(trial, "cause");
+
+    put_number(table, trial, "number");
+    put_text(table, trial, "state");
+    asy__fmt_value(asy__table_cell(table), asy_json_get(trial, "value"));
+    put_number(table, trial, "step");
+    if (wide) {
+        put_number(table, trial, "attempts");
+        put_span(table, number(trial, "started_us"), number(trial, "ended_us"));
+    }
+    asy__fmt_clean(asy__table_cell(table), strcmp(cause, "none") != 0 ? cause : "");
+}
+
+/* All names of parameters, in the order in which trials first have them. */
+static size_t param_names(const struct asy_json *trials, const char **names, size_t max)
+{
+    const struct asy_json *trial;
+    const char *key;
+    size_t n = 0, known;
+
+    for (size_t i = 0; (trial = asy_json_at(trials, i)); i++)
+        for (size_t k = 0; asy_json_member(asy_json_get(trial, "params"), k, &key); k++) {
+            for (known = 0; known < n && strcmp(names[known], key) != 0; known++)
+                ;
+            if (known < n)
+                continue;
+            if (n == max)
+                return max + 1;
+            names[n++] = key;
+        }
+    return n;
+}
+
+static void trials_wide(struct asy__table *table, const struct asy_json *trials,
+                        const char *const *names, size_t n)
+{
+    const char *heads[ASY__TABLE_COLUMNS + 1] = { NULL };
+    const struct asy_json *trial;
+
+    memcpy(heads, trial_heads, sizeof trial_heads);
+    memcpy(heads + TRIAL_HEADS, names, n * sizeof *names);
+    asy__table_init(table, heads);
+    for (size_t i = 0; (trial = asy_json_at(trials, i)); i++) {
+        trial_cells(table, trial, 1);
+        for (size_t k = 0; k < n; k++) {
+            struct asy_buf *cell = asy__table_cell(table);
+            const struct asy_json *value = asy_json_get(asy_json_get(trial, "params"), names[k]);
+
+            if (value)
+                asy__fmt_value(cell, value);
+        }
+    }
+}
+
+static void trials_narrow(struct asy__table *table, const struct asy_json *trials)
+{
+    static const char *const heads[] = { ">TRIAL", "STATE", ">VALUE", ">STEP", "WHY",
+                                         "PARAMETERS", NULL };
+    const struct asy_json *trial;
+
+    asy__table_init(table, heads);
+    for (size_t i = 0; (trial = asy_json_at(trials, i)); i++) {
+        trial_cells(table, trial, 0);
+        asy__fmt_params(asy__table_cell(table), asy_json_get(trial, "params"));
+    }
+}
+
+int asy__table_of_trials(const struct asy_json *root, size_t width, struct asy_buf *out,
+                         struct asy_error *err)
+{
+    const struct asy_json *trials = asy_json_get(root, "trials");
+    const char *names[ASY__TABLE_COLUMNS];
+    size_t most = ASY__TABLE_COLUMNS - TRIAL_HEADS, n = param_names(trials, names, most);
+    struct asy__table table;
+    int wide = n <= most, rc;
+
+    if (asy_json_len(trials) == 0) {
+        asy_buf_adds(out, "no trials yet\n");
+        return asy_buf_check(out, "the table", err);
+    }
+    if (wide) {
+        trials_wide(&table, trials, names, n);
+        if (width && asy__table_columns(&table) > width) {
+            asy__table_fini(&table);
+            wide = 0;
+        }
+    }
+    if (!wide)
+        trials_narrow(&table, trials);
+    rc = asy__table_write(&table, width, out, err);
+    asy__table_fini(&table);
+    return rc;
+}
+
+/* ---- workers ------------------------------------------------------------------------------- */
+
+int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_buf *out,
+                          struct asy_error *err)
+{
+    static const char *const heads[] = { "WORKER", "STATE", ">CORES", ">FREE", ">MEMORY",
+                                         ">USED", ">GPUS", "RUNS", "NOTE", NULL };
+    const struct asy_json *workers = asy_json_get(root, "workers"), *worker, *run;
+    struct asy__table table;
+    int rc;
+
+    if (asy_json_len(workers) == 0) {
+        asy_buf_adds(out, "no workers; 'assay up' starts one here, 'assay run' too\n");
+        return asy_buf_check(out, "the table", err);
+    }
+    asy__table_init(&table, heads);
+    for (size_t i = 0; (worker = asy_json_at(workers, i)); i++) {
+        struct asy_buf *cell;
+
+        put_text(&table, worker, "host");
+        put_text(&table, worker, "state");
+        put_number(&table, worker, "cores");
+        put_number(&table, worker, "free_cores");
+        asy__fmt_bytes(asy__table_cell(&table), (uint64_t)number(worker, "memory"));
+        asy__fmt_bytes(asy__table_cell(&table), (uint64_t)number(worker, "memory_used"));
+        put_number(&table, worker, "gpus");
+        cell = asy__table_cell(&table);
+        for (size_t k = 0; (run = asy_json_at(asy_json_get(worker, "runs"), k)) && k < 3; k++) {
+            asy_buf_adds(cell, k ? ", " : "");
+            asy__fmt_clean(cell, text(run, "study"));
+            asy_buf_addf(cell, " %" PRId64, number(run, "trial"));
+        }
+        if (asy_json_len(asy_json_get(worker, "runs")) > 3)
+            asy_buf_addf(cell, " and %zu more", asy_json_len(asy_json_get(worker, "runs")) - 3);
+        put_text(&table, worker, "fit");
+    }
+    rc = asy__table_write(&table, width, out, err);
+    asy__table_fini(&table);
+    return rc;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tables.h - answers of the coordinator as text for people: lists as tables, one study or trial as a
+ * page. width: columns of the terminal; 0: any. Threads: any. */
+#ifndef ASY__TABLES_H
+#define ASY__TABLES_H
+#include <asy/buf.h>
+#include <asy/json.h>
+
+ASY_MUST_CHECK int asy__table_of_studies(const struct asy_json *root, size_t width,
+                                         struct asy_buf *out, struct asy_error *err);
+ASY_MUST_CHECK int asy__table_of_trials(const struct asy_json *root, size_t width,
+                                        struct asy_buf *out, struct asy_error *err);
+ASY_MUST_CHECK int asy__table_of_workers(const struct asy_json *root, size_t width,
+                                         struct asy_buf *out, struct asy_error *err);
+/* pages.c */
+ASY_MUST_CHECK int asy__page_of_study(const struct asy_json *root, size_t width,
+                                      struct asy_buf *out, struct asy_error *err);
+/* all: every value of every metric, not only a summary. */
+ASY_MUST_CHECK int asy__page_of_trial(const struct asy_json *root, int all, size_t width,
+                                      struct asy_buf *out, struct asy_error *err);
+#endif

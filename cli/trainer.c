@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * trainer.c - asking assay-trainer about data and models: it is the only program that reads them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <asy/proc.h>
+#include "cli.h"
+
+int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_error *err)
+{
+    struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
+    const char *argv[16] = { NULL };
+    char program[4096], text[64];
+    int status = 0, rc;
+
+    if ((rc = asy_proc_find_program("assay-trainer", program, sizeof program, err)) < 0)
+        return rc;
+    argv[0] = program;
+    for (size_t i = 0; args[i] && i + 2 < ASY_ARRAY_LEN(argv); i++)
+        argv[i + 1] = args[i];
+    spec.argv = argv;
+    if (fcntl(STDIN_FILENO, F_GETFD) >= 0)
+        spec.stdin_fd = STDIN_FILENO; /* the table, where a file is called - */
+    if ((rc = asy_proc_capture(&spec, -1, ret_out, NULL, &status, err)) < 0)
+        return rc;
+    if (status != 0)
+        return asy_fail(err, ASY_E_INVAL, "assay-trainer failed: %s",
+                        asy_proc_status_text(status, text));
+    return asy_buf_check(ret_out, "the trainer's answer", err);
+}
+
+/* Writes {"study": <canonical>} where the trainer can read it. */
+static int job_file(const char *spec, size_t len, char path[64], struct asy_error *err)
+{
+    struct asy_buf job = { 0 };
+    int fd, rc;
+
+    snprintf(path, 64, "/tmp/assay-job-XXXXXX");
+    if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
+        return asy_fail_errno(err, errno, "cannot make a file in /tmp");
+    asy_buf_init(&job, 4u << 20);
+    asy_buf_adds(&job, "{\"study\":");
+    asy_buf_add(&job, spec, len);
+    asy_buf_adds(&job, "}");
+    rc = asy_buf_check(&job, "the job", err);
+    if (rc == 0 && write(fd, job.data, job.len) != (ssize_t)job.len)
+        rc = asy_fail_errno(err, errno, "cannot write '%s'", path);
+    close(fd);
+    asy_buf_fini(&job);
+    return rc;
+}
+
+/* Asks with a job as the first argument; the answer is JSON. */
+static int ask_about(const char *spec, size_t len, const char *what, const char *const *more,
+                     struct asy_json **ret_root, struct asy_error *err)
+{
+    const char *args[10] = { what };
+    struct asy_buf out = { 0 };
+    char path[64];
+    int rc;
+
+    if ((rc = job_file(spec, len, path, err)) < 0)
+        return rc;
+    args[1] = path;
+    for (size_t i = 0; more && more[i] && i + 3 < ASY_ARRAY_LEN(args); i++)
+        args[i + 2] = more[i];
+    asy_buf_init(&out, 16u << 20);
+    if ((rc = asy__trainer(args, &out, err)) == 0)
+        rc = asy_json_parse(out.data, out.len, ret_root, err);
+    unlink(path);
+    asy_buf_fini(&out);
+    return rc;
+}
+
+int asy__describe_data(const struct asy_study_spec *spec, struct asy_json **ret_data,
+                       struct asy_error *err)
+{
+    *ret_data = NULL;
+    if (spec->kind != ASY_RUN_MODEL)
+        return 0;
+    return ask_about(spec->canonical, spec->canonical_len, "--describe-data", NULL, ret_data, err);
+}
+
+int asy__evaluate(const struct asy_json *spec, const char *model, const char *part,
+                  struct asy_json **ret_scores, struct asy_error *err)
+{
+    struct asy_buf text = { 0 };
+    struct asy_jsonw w;
+    int rc;
+
+    asy_buf_init(&text, 4u << 20);
+    asy_jsonw_init(&w, &text, 0);
+    asy_jsonw_node(&w, NULL, spec);
+    if ((rc = asy_buf_check(&text, "the study", err)) == 0)
+        rc = ask_about(text.data, text.len, "--evaluate",
+                       (const char *const[]){ "--model", model, "--part", part, NULL }, ret_scores,
+                       err);
+    asy_buf_fini(&text);
+    return rc;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_plan.c - what was understood of a study file. */
+#include <asytest.h>
+#include "plan.h"
+
+static const char study[] =
+    "assay: 1\nname: plan\n"
+    "run: {command: [train, '{lr}'], length: {unit: epochs, max: 9}}\n"
+    "objective: {metric: loss, goal: minimize, take: last}\n"
+    "parameters:\n"
+    "  lr: {min: 1.0e-5, max: 1.0, scale: log}\n"
+    "  layers: {min: 1, max: 8}\n"
+    "  optimizer: {values: [sgd, adam, lamb]}\n"
+    "  momentum: {min: 0.0, max: 0.99, when: {optimizer: sgd}}\n"
+    "  beta: {min: 0.5, max: 1.0, when: {optimizer: [adam, lamb], layers: {min: 2, max: 3}}}\n"
+    "search: {sampler: random, seed: 7, pruner: {name: asha, min: 1, reduction: 4}}\n"
+    "budget: {trials: 64, time: 90s, parallel: 3}\n"
+    "resources: {cores: 2, memory: 512MiB}\n";
+
+static struct asy_study_spec *parse(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_study_spec *spec = NULL;
+
+    T_OK(asy_study_parse(study, strlen(study), "plan.yaml", "/", &spec, NULL, &err), &err);
+    return spec;
+}
+
+static void the_plan_names_conditions_whole(void)
+{
+    struct asy_study_spec *spec = parse();
+    struct asy_buf out = { 0 };
+
+    asy_buf_init(&out, 1u << 16);
+    if (spec) {
+        asy__plan_study(spec, &out);
+        T_STR("plan", out.data,
+              "study    plan: minimize loss (the last of a trial)\n"
+              "run      train {lr}, at most 9 epochs a trial\n"
+              "space    lr         1e-05 to 1, log\n"
+              "         layers     1 to 8, whole\n"
+              "         optimizer  {sgd, adam, lamb}\n"
+              "         momentum   0 to 0.99  when optimizer = sgd\n"
+              "         beta       0.5 to 1  when optimizer in {adam, lamb} and layers in 2 to 3\n"
+              "search   random, pruner asha (min 1, reduction 4), seed 7\n"
+              "budget   64 trials or 1 min 30 s, whichever comes first\n");
+    }
+    asy_buf_fini(&out);
+    asy_study_destroy(spec);
+}
+
+static void slots_follow_from_workers_and_limits(void)
+{
+    static const struct { const char *name, *workers, *want; } cases[] = {
+        { "cores decide", "{\"workers\":[{\"host\":\"a\",\"cores\":5,\"memory\":8589934592,"
+          "\"fit\":\"\"}]}",
+          "slots    2 trials at a time, each 2 cores and 512 MiB, on a (5 cores, 8.0 GiB)\n" },
+        { "memory decides", "{\"workers\":[{\"host\":\"a\",\"cores\":64,\"memory\":600000000,"
+          "\"fit\":\"\"}]}",
+          "slots    1 trial at a time, each 2 cores and 512 MiB, on a (64 cores, 572 MiB)\n" },
+        { "budget.parallel decides", "{\"workers\":[{\"host\":\"a\",\"cores\":64,"
+          "\"memory\":8589934592,\"fit\":\"\"}]}",
+          "slots    3 trials at a time, each 2 cores and 512 MiB, on a (64 cores, 8.0 GiB)\n" },
+        { "one out of service does not count", "{\"workers\":[{\"host\":\"a\",\"cores\":4,"
+          "\"memory\":8589934592,\"fit\":\"wrong sums\"}]}",
+          "slots    none: no worker can hold a trial; one takes 2 cores and 512 MiB, "
+          "on a (4 cores, 8.0 GiB)\n" },
+    };
+    struct asy_study_spec *spec = parse();
+    struct asy_buf out = { 0 };
+
+    asy_buf_init(&out, 1u << 16);
+    for (size_t i = 0; spec && i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *root = NULL;
+
+        asy_buf_clear(&out);
+        if (T_OK(asy_json_parse(cases[i].workers, strlen(cases[i].workers), &root, &err), &err)) {
+            asy__plan_slots(spec, root, &out);
+            T_STR(cases[i].name, out.data, cases[i].want);
+        }
+        asy_json_destroy(root);
+    }
+    asy_buf_fini(&out);
+    asy_study_destroy(spec);
+}
+
+static void data_is_described(void)
+{
+    static const char text[] = "{\"rows\":150,\"columns\":5,\"label\":\"species\",\"classes\":"
+                               "[\"a\",\"b\"],\"split\":{\"train\":90,\"validation\":30,"
+                               "\"test\":30}}";
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    struct asy_buf out = { 0 };
+
+    asy_buf_init(&out, 1u << 16);
+    if (T_OK(asy_json_parse(text, strlen(text), &root, &err), &err)) {
+        asy__plan_data(root, "/data/iris.csv", &out);
+        T_STR("data", out.data,
+              "data     /data/iris.csv\n"
+              "         150 rows, 5 columns, label species, 2 classes (a b)\n"
+              "         split: train 90, validation 30, test 30\n");
+    }
+    asy_json_destroy(root);
+    asy_buf_fini(&out);
+}
+
+T_MAIN("cli plan", T_TEST(the_plan_names_conditions_whole),
+       T_TEST(slots_follow_from_workers_and_limits), T_TEST(data_is_described))
