@@ -399,8 +399,10 @@ static void a_schema_survives_its_file(void)
 }
 
 T_MAIN("data", T_TEST(hostile_tables_are_refused_with_their_place),
-       T_TEST(tables_beyond_the_machine_are_refused), T_TEST(absurd_categories_are_refused), T_TEST(headers_and_tasks_are_found),
-       T_TEST(labels_are_sorted_by_kind), T_TEST(values_are_scaled_filled_and_expanded),
+       T_TEST(tables_beyond_the_machine_are_refused), T_TEST(absurd_categories_are_refused),
+       T_TEST(headers_and_tasks_are_found), T_TEST(labels_are_sorted_by_kind),
+       T_TEST(values_are_scaled_filled_and_expanded),
        T_TEST(scales_are_fitted_on_training_rows_alone), T_TEST(splits_keep_shares_and_classes),
        T_TEST(describing_says_what_was_understood),
-       T_TEST(describing_refuses_an_objective_that_is_not_reported), T_TEST(a_schema_survives_its_file))
+       T_TEST(describing_refuses_an_objective_that_is_not_reported),
+       T_TEST(a_schema_survives_its_file))
