@@ -27,7 +27,8 @@ struct asy__query {
     struct asy__letter stop;
     char *store_path;                 /* NULL: no reader of its own */
     struct asy_reader *reader;        /* opened by the thread at its first question */
-    struct asy__letter *first, *last; /* open questions, in the order of their turns */
+    struct asy__letter *first, *last; /* open questions, in the order of their turns; of whoever
+                                       * gives these */
 };
 
 /* ---- turns ----------------------------------------------------------------------------------- */
@@ -135,6 +136,12 @@ static void remove_file(const char *path)
         asy_warn("file=%s cannot be removed, staying: %s", path, err.text);
 }
 
+/* Open questions are whose the turns are. */
+static int has_turn(const struct asy__query *query)
+{
+    return query->store_path && query->first;
+}
+
 static void *query_main(void *arg)
 {
     struct asy__query *query = arg;
@@ -143,7 +150,7 @@ static void *query_main(void *arg)
     while (!stopped) {
         struct asy__letter *letter = asy__mail_take(&query->mail), *next;
 
-        if (!letter && !query->first)
+        if (!letter && !has_turn(query))
             asy__mail_wait(&query->mail, -1);
         for (; letter; letter = next) {
             struct job *job = (struct job *)letter;
@@ -158,7 +165,7 @@ static void *query_main(void *arg)
                 queue(query, job);
             }
         }
-        if (query->first && query->store_path && !stopped)
+        if (has_turn(query) && !stopped)
             own_turn(query);
     }
     asy_reader_close(query->reader);
