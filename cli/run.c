@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <asy/durable.h>
 #include "cli.h"
 #include "follow.h"
@@ -22,6 +23,15 @@ struct run {
     struct asy__session *session;
     char name[128];
 };
+
+/* Every trial gets copies of these: better missed now than by each of them. */
+static int find_files(const struct asy_study_spec *spec, struct asy_error *err)
+{
+    for (size_t i = 0; i < spec->n_files; i++)
+        if (access(spec->files[i], R_OK) < 0)
+            return asy_fail_errno(err, errno, "run.files: cannot read '%s'", spec->files[i]);
+    return 0;
+}
 
 static int load(const char *file, struct asy_study_spec **ret_spec, struct asy_error *err)
 {
@@ -42,6 +52,10 @@ static int load(const char *file, struct asy_study_spec **ret_spec, struct asy_e
         fputs(problems.data, stderr);
         if (problems.data[problems.len - 1] != '\n')
             fputc('\n', stderr);
+    }
+    if (rc == 0 && (rc = find_files(*ret_spec, err)) < 0) {
+        asy_study_destroy(*ret_spec);
+        *ret_spec = NULL;
     }
     asy_buf_fini(&problems);
     free(text);

@@ -4,15 +4,34 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <asy/proc.h>
 #include "cli.h"
 
+/* The trainer's last line says why; its name before that says nothing to who asked assay. */
+static int failed(struct asy_buf *errors, int status, struct asy_error *err)
+{
+    static const char name[] = "assay-trainer: ";
+    const char *line = errors->data, *last;
+    char text[64];
+
+    while (errors->len && line[errors->len - 1] == '\n')
+        errors->data[--errors->len] = 0;
+    if ((last = strrchr(line, '\n')))
+        line = last + 1;
+    if (!strncmp(line, name, strlen(name)) && WIFEXITED(status))
+        return asy_fail(err, ASY_E_INVAL, "%s", line + strlen(name));
+    return asy_fail(err, ASY_E_INVAL, "assay-trainer failed: %s: %.150s",
+                    asy_proc_status_text(status, text), line);
+}
+
 int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_error *err)
 {
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
+    struct asy_buf errors = { 0 };
     const char *argv[16] = { NULL };
-    char program[4096], text[64];
+    char program[4096];
     int status = 0, rc;
 
     if ((rc = asy_proc_find_program("assay-trainer", program, sizeof program, err)) < 0)
@@ -23,12 +42,14 @@ int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_er
     spec.argv = argv;
     if (fcntl(STDIN_FILENO, F_GETFD) >= 0)
         spec.stdin_fd = STDIN_FILENO; /* the table, where a file is called - */
-    if ((rc = asy_proc_capture(&spec, -1, ret_out, NULL, &status, err)) < 0)
-        return rc;
-    if (status != 0)
-        return asy_fail(err, ASY_E_INVAL, "assay-trainer failed: %s",
-                        asy_proc_status_text(status, text));
-    return asy_buf_check(ret_out, "the trainer's answer", err);
+    asy_buf_init(&errors, 1u << 20);
+    rc = asy_proc_capture(&spec, -1, ret_out, &errors, &status, err);
+    if (rc == 0 && status != 0)
+        rc = failed(&errors, status, err);
+    else if (rc == 0 && (rc = asy_buf_check(ret_out, "the trainer's answer", err)) == 0)
+        fputs(errors.data, stderr); /* warnings */
+    asy_buf_fini(&errors);
+    return rc;
 }
 
 /* Writes {"study": <canonical>} where the trainer can read it. */

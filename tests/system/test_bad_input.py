@@ -38,6 +38,38 @@ def a_missing_file_is_named():
     with Home() as home:
         _, err = home.run("run", "nowhere.yaml", code=2)
         has("message", err, "nowhere.yaml")
+        home.write("study.yaml", STUDY.replace("run:\n", "run:\n  files: [study.yaml, lost.py]\n"))
+        _, err = home.run("run", "study.yaml", code=2)
+        has("files", err, "run.files: cannot read")
+        has("files", err, "lost.py")
+        equal("started nothing", home.processes("assay-coordinator"), [])
+
+
+def data_that_does_not_fit_starts_nothing():
+    """What the trainer finds out about the data comes before the first trial, in one line."""
+    study = """
+assay: 1
+name: kinds
+run: {model: mlp, length: {max: 2}}
+data: {file: data.csv, label: LABEL}
+objective: {metric: METRIC, goal: maximize}
+parameters: {lr: {min: 0.01, max: 0.1}}
+budget: {trials: 2}
+"""
+    cases = [("label", "knid", "val_accuracy", "label: no column 'knid'; did you mean 'kind'?"),
+             ("metric", "kind", "val_r2", "'val_r2' is not reported; there are train_accuracy"),
+             ("mixed", "x", "val_accuracy", "('x') mixes numbers (29) and texts (1, the first in row 7")]
+    with Home() as home:
+        rows = [f"{i},{'ab'[i % 2]}" for i in range(30)]
+        rows[5] = "O5,b"
+        for name, label, metric, says in cases:
+            used = ["x,kind"] + rows if name == "mixed" else \
+                ["x,kind"] + [row.replace("O", "") for row in rows]
+            home.write("data.csv", "\n".join(used) + "\n")
+            home.write("study.yaml", study.replace("LABEL", label).replace("METRIC", metric))
+            _, err = home.run("run", "study.yaml", code=1)
+            has(name, err.splitlines()[-1], says)
+        equal("started nothing", home.processes("assay-coordinator"), [])
 
 
 def garbage_on_the_port_stops_nobody():
@@ -73,4 +105,5 @@ def two_homes_do_not_see_each_other():
 
 
 main(study_files_are_refused_with_their_place, a_missing_file_is_named,
-     garbage_on_the_port_stops_nobody, open_keys_are_refused, two_homes_do_not_see_each_other)
+     data_that_does_not_fit_starts_nothing, garbage_on_the_port_stops_nobody, open_keys_are_refused,
+     two_homes_do_not_see_each_other)

@@ -94,7 +94,9 @@ def tables_that_do_not_fit_are_refused():
             ("ragged", text(named + [[1, 2]]), "row 5 has 2 fields"),
         ):
             home.write("new.csv", table)
-            has(name, home.run("predict", "kinds", "new.csv", code=1)[1], says)
+            err = home.run("predict", "kinds", "new.csv", code=1)[1]
+            has(name, err, says)
+            equal(f"{name}: one line", err.count("\n"), 1)
         has("no file", home.run("predict", "kinds", "nowhere.csv", code=1)[1], "nowhere.csv")
         has("no study", home.run("predict", "sorts", "new.csv", code=1)[1], "no study 'sorts'")
 
