@@ -144,8 +144,7 @@ static void put_notes(struct follow *f)
     note_of(f, note);
     if (strncmp(note, f->said, sizeof f->said - 1) != 0) {
         snprintf(f->said, sizeof f->said, "%s", note);
-        if (note[0])
-            put_line(f, note);
+        put_line(f, note[0] ? note : "going on");
     }
     if (f->watching && asy_clock_ms() - f->line_ms >= STATUS_MS) {
         make_view(f, note, &view);
