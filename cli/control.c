@@ -7,6 +7,7 @@
 #include <asy/keys.h>
 
 #define DOWN_MS 120000
+#define REBORN_MS 3000 /* whoever died and is not back by then has nobody who starts it again */
 
 static int control(int argc, char **argv, enum asy_control_verb verb, enum asy__start start,
                    const char *done)
@@ -72,15 +73,24 @@ int asy__cmd_up(int argc, char **argv)
     return EXIT_DONE;
 }
 
-/* Waits until the coordinator's process is gone. */
-static int wait_gone(const struct asy__options *options, struct asy_error *err)
+/* Waits for the end of the coordinator that runs as pid. 1: another has taken its place: it had
+ * died before all was stored, and what watches over it started it again. */
+static int wait_gone(const struct asy__options *options, int64_t pid, struct asy_error *err)
 {
-    int64_t deadline_ms = asy_clock_ms() + DOWN_MS;
+    int64_t deadline_ms = asy_clock_ms() + DOWN_MS, dead_ms = 0;
     struct asy_discovery discovery;
     char path[4200];
 
     snprintf(path, sizeof path, "%s/coordinator.json", options->home);
-    while (asy_discovery_read(path, &discovery, err) == 0 && !asy_discovery_stale(&discovery)) {
+    while (asy_discovery_read(path, &discovery, err) == 0) { /* it takes the file along */
+        if (discovery.pid != pid)
+            return 1;
+        if (!asy_discovery_stale(&discovery))
+            dead_ms = 0;
+        else if (!dead_ms)
+            dead_ms = asy_clock_ms();
+        else if (asy_clock_ms() - dead_ms > REBORN_MS)
+            return 0;
         if (asy_clock_ms() > deadline_ms)
             return asy_fail(err, ASY_E_TIMEOUT, "the coordinator still ends; trials are stopping");
         ASY_IGNORE(poll(NULL, 0, 50) < 0);
@@ -88,30 +98,44 @@ static int wait_gone(const struct asy__options *options, struct asy_error *err)
     return 0;
 }
 
+/* Drains the coordinator that lives now and sees it off. 1: there is another by now. */
+static int down_once(const struct asy__options *options, struct asy_error *err)
+{
+    struct asy__session *session = NULL;
+    struct asy_msg msg = { .type = ASY_MSG_CONTROL };
+    struct asy_buf json = { 0 };
+    int64_t pid;
+    int rc;
+
+    asy_buf_init(&json, 1u << 20);
+    msg.control.verb = ASY_CONTROL_DRAIN;
+    msg.control.study = "";
+    if ((rc = asy__session_open(options, ASY__NO_START, &session, err)) < 0)
+        goto out;
+    pid = asy__session_pid(session);
+    /* A connection that closes takes along what was not read: the answer may be lost with it. */
+    if ((rc = asy__ask(session, &msg, &json, err)) == 0 || rc == ASY_E_GONE)
+        rc = wait_gone(options, pid, err);
+out:
+    asy_buf_fini(&json);
+    asy__session_close(session);
+    return rc;
+}
+
 int asy__cmd_down(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__options options;
-    struct asy__session *session = NULL;
-    struct asy_msg msg = { .type = ASY_MSG_CONTROL };
-    struct asy_buf json = { 0 };
-    int status = EXIT_DONE, rc;
+    int rc, again = 0;
 
-    asy_buf_init(&json, 1u << 20);
     if (asy__options_parse(argc, argv, "", 0, 0, &options, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }
-    msg.control.verb = ASY_CONTROL_DRAIN;
-    msg.control.study = "";
-    /* A connection that closes takes along what was not read: the answer may be lost with it. */
-    if (asy__session_open(&options, ASY__NO_START, &session, &err) < 0 ||
-        ((rc = asy__ask(session, &msg, &json, &err)) < 0 && rc != ASY_E_GONE) ||
-        wait_gone(&options, &err) < 0)
-        status = asy__complain(&err);
-    else
-        puts("ended; all is stored");
-    asy_buf_fini(&json);
-    asy__session_close(session);
-    return status;
+    while ((rc = down_once(&options, &err)) == 1)
+        again = 1;
+    if (rc < 0 && !(again && rc == ASY_E_GONE)) /* the other one may have ended by itself */
+        return asy__complain(&err);
+    puts("ended; all is stored");
+    return EXIT_DONE;
 }

@@ -149,6 +149,11 @@ static int need_worker(struct asy__session *session, struct asy_error *err)
     return rc;
 }
 
+int64_t asy__session_pid(const struct asy__session *session)
+{
+    return session->found.pid;
+}
+
 void asy__session_drain(struct asy__session *session)
 {
     ASY_IGNORE(asy_proc_signal(&session->node, SIGTERM)); /* gone: asy__session_ended() shows it */

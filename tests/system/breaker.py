@@ -178,7 +178,8 @@ class Breaker:
     def __init__(self, sweep, seed):
         self.sweep, self.rng = sweep, random.Random(seed)
         self.kills = dict.fromkeys(self.VICTIMS, 0)
-        self.long_stops = self.power_cuts = 0
+        self.stops = {"agent": 0, "coordinator": 0}  # long ones
+        self.power_cuts = 0
 
     def pick(self, victim):
         pids = sorted(self.sweep.named(*self.VICTIMS[victim]))
@@ -211,7 +212,7 @@ class Breaker:
             return
         before = noticed()
         if sweep.signal(pid, signal.SIGSTOP):
-            self.long_stops += victim == "agent"
+            self.stops[victim] += 1
             wait(lambda: noticed() > before or sweep.over(), f"a stopped {victim} to be noticed")
             sweep.signal(pid, signal.SIGCONT)
 
@@ -224,25 +225,33 @@ class Breaker:
         self.power_cuts += 1
         wait(lambda: not self.sweep.processes(), "everything to end")
         self.sweep.process.communicate()
-        if self.sweep.count("trial-created") > 0:
+        if self.sweep.study_state() == "finished":
+            self.sweep.process = self.sweep.start("ls")  # only a last screen is lost
+        elif self.sweep.count("trial-created") > 0:
             self.sweep.begin("--resume")
         else:
             self.sweep.begin()
 
     def allowed(self):
-        """The most attempts that may have crashed, and been lost."""
+        """The most attempts that may have crashed, been cut off while they ran, and been lost on
+        their way to an agent: with a connection, or a coordinator between commit and send."""
         crashed = self.kills["supervisor"] + self.kills["program"]
-        lost = CORES * (self.kills["agent"] + self.long_stops + self.power_cuts)
-        return crashed, lost
+        cut = CORES * (self.kills["agent"] + self.stops["agent"] + self.power_cuts)
+        return crashed, cut, cut + CORES * (self.kills["coordinator"] + self.stops["coordinator"])
 
 
 def hold_to_account(breaker, history):
     """No attempt more than what was done to the sweep explains."""
-    ends, (crashed, lost) = history.ends(), breaker.allowed()
-    cut = ends["lost"] + ends["preempted"] + ends["refused"]
-    if ends["crashed"] > crashed or cut > lost:
-        raise AssertionError(f"attempts ended {dict(ends)}, at most {crashed} may have crashed "
-                             f"and {lost} been lost")
+    started = {(e.trial, e.attempt) for e in history.events if e.kind == "started"}
+    ends = [e for e in history.events if e.kind == "ended"]
+    cut = [(e.trial, e.attempt) in started for e in ends
+           if e.body["end"] in ("lost", "preempted", "refused")]
+    got = (history.ends()["crashed"], cut.count(True), cut.count(False))
+    if any(n > most for n, most in zip(got, breaker.allowed())):
+        why = [(e.seq, e.trial, e.attempt, e.body["end"], e.body["text"]) for e in ends
+               if e.body["end"] not in ("complete", "paused")]
+        raise AssertionError(f"crashed, cut off, lost on the way: {got}, at most "
+                             f"{breaker.allowed()}: {why}")
 
 
 def undisturbed(sweep):

@@ -93,6 +93,8 @@ def read_body(kind, data):
                 "text": one(message, 4, b"").decode()}
     if kind == 11:
         return {"report": one(message, 1), "was": one(message, 2), "step": one(message, 3)}
+    if kind == 13:
+        return {"cause": one(message, 2)}
     if kind == 7:
         return {"report": one(message, 1)}
     return {}

@@ -22,15 +22,17 @@ def acts(breaker, with_long_stops):
     stops = [lambda v=v: breaker.stop(v) for v in ("coordinator", "agent", "program")]
     if with_long_stops:
         return kills + [lambda v=v: breaker.stop_long(v) for v in ("coordinator", "agent")]
-    return 2 * kills + stops + [breaker.cut_power]
+    return kills + stops + [breaker.cut_power]
 
 
 def act(sweep, breaker, rng, with_long_stops, events):
-    for _ in range(rng.randrange(2, 5)):
-        sweep.more(rng.choice(events), rng.randrange(1, 6))
+    todo = acts(breaker, with_long_stops)
+    rng.shuffle(todo)  # each at most once: a node waits ever longer before it restarts somebody
+    for what in todo[:rng.randrange(3, 7)]:
+        sweep.more(rng.choice(events), rng.randrange(1, 4))
         if sweep.over():
             break
-        rng.choice(acts(breaker, with_long_stops))()
+        what()
 
 
 def one_round(seed, native):
@@ -50,7 +52,7 @@ def one_round(seed, native):
         sweep.finish()
         sweep.down()
         history = sweep.check()
-        print(f"# seed={seed} {breaker.kills} long stops {breaker.long_stops} power cuts "
+        print(f"# seed={seed} kills {breaker.kills}, long stops {breaker.stops}, power cuts "
               f"{breaker.power_cuts}: {dict(history.ends())}", flush=True)
         hold_to_account(breaker, history)
         if native:
