@@ -342,6 +342,13 @@ static int report(struct asy__study *s, struct asy__trial *t, const struct asy_e
     return 0;
 }
 
+/* Whoever interrupts a sweep as often as they like has not lost it. */
+static int is_loss(const struct asy__attempt *a, const struct asy_event *ev)
+{
+    return a->started && ev->ended.cause != ASY_CAUSE_DRAINING &&
+           ev->ended.cause != ASY_CAUSE_STUDY_PAUSED;
+}
+
 static int ended(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev,
                  struct asy_error *err)
 {
@@ -354,7 +361,7 @@ static int ended(struct asy_core *core, struct asy__trial *t, const struct asy_e
         break;
     case ASY_END_LOST:
     case ASY_END_PREEMPTED:
-        t->losses += t->attempt->started != 0;
+        t->losses += is_loss(t->attempt, ev);
         break;
     case ASY_END_PAUSED:
         t->losses = 0;

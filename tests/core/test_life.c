@@ -340,6 +340,25 @@ static void losses_use_no_retries_but_progress_is_wanted(void)
     world_close(&w);
 }
 
+/* Without checkpoints each Ctrl-C and each resumption starts a trial anew. */
+static void interruptions_are_no_losses(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(9, false) "budget: {trials: 1}\n");
+        for (size_t i = 0; i < 6; i++) {
+            world_started(&w, &w.leases[i]);
+            world_end_cause(&w, &w.leases[i], ASY_END_PREEMPTED, 0, ASY_CAUSE_DRAINING);
+        }
+        T_EQ("leased again", w.n_leases, 7);
+        world_complete(&w, &w.leases[6], 9, 1.0);
+        T_EQ("complete", trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_COMPLETE);
+    }
+    world_close(&w);
+}
+
 static void refused_leases_cost_nothing_but_a_wait(void)
 {
     struct world w;
@@ -555,6 +574,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(some_ends_fail_a_trial_at_once),
        T_TEST(a_first_crash_without_retries_names_its_own_cause),
        T_TEST(losses_use_no_retries_but_progress_is_wanted),
+       T_TEST(interruptions_are_no_losses),
        T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),
        T_TEST(the_last_value_counts_where_asked_for), T_TEST(the_target_ends_the_study),
        T_TEST(users_stop_trials_and_studies), T_TEST(resubmission_and_resumption),
