@@ -122,6 +122,14 @@ static void put_head(struct page *page, const struct asy__view *view)
     asy_buf_fini(&right);
 }
 
+static void put_repeated(struct page *page, enum paint paint, const char *text, size_t n)
+{
+    asy_buf_clear(&page->piece);
+    while (n--)
+        asy_buf_adds(&page->piece, text);
+    put_text(page, paint, page->piece.data, page->piece.len);
+}
+
 static void put_bar(struct page *page, const struct asy__view *view)
 {
     const struct asy__progress *p = view->progress;
@@ -132,9 +140,8 @@ static void put_bar(struct page *page, const struct asy__view *view)
         return;
     full = done >= p->max_trials ? columns : (size_t)((double)columns * (double)done /
                                                       (double)p->max_trials);
-    for (size_t i = 0; i < columns; i++)
-        put(page, i < full ? GOOD : WEAK, "%s",
-            page->style->utf8 ? (i < full ? "━" : "─") : (i < full ? "#" : "."));
+    put_repeated(page, GOOD, page->style->utf8 ? "━" : "#", full);
+    put_repeated(page, WEAK, page->style->utf8 ? "─" : ".", columns - full);
     put(page, PLAIN, "  %" PRIu64 " of %" PRIu64 " trials", done, p->max_trials);
     end_line(page);
 }
