@@ -13,7 +13,7 @@
 #include <asy/version.h>
 
 #define PROBE_MS 120000
-#define TEXT_MAX (8u << 10)
+#define TEXT_MAX (64u << 10)
 
 /* What a check has to be told by other programs. */
 enum need {

@@ -247,7 +247,7 @@ void asy__check_commit_time(const struct asy__machine *machine, struct asy__find
 
 void asy__check_noexec(const struct asy__machine *machine, struct asy__finding *finding)
 {
-    struct statvfs fs;
+    struct statvfs fs = { .f_flag = 0 };
 
     if (statvfs(machine->ground, &fs) == 0 && (fs.f_flag & ST_NOEXEC)) {
         asy__warn(finding,

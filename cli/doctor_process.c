@@ -223,7 +223,7 @@ void asy__check_environment(const struct asy__machine *machine, struct asy__find
         if (told[variable - variables]++)
             continue; /* one of a family is enough */
         (variable->verdict == ASY__BROKEN ? asy__broken : asy__warn)(
-            finding, "%.*s is set: %s", (int)len, *entry, variable->effect);
+            finding, "%.*s is set: %s", len < 80 ? (int)len : 80, *entry, variable->effect);
         if (strchr(variable->name, '*'))
             asy__remedy(finding, "unset ${!%.*s@}", (int)strcspn(variable->name, "*"),
                         variable->name);

@@ -70,14 +70,15 @@ void asy__check_coordinator(const struct asy__machine *machine, struct asy__find
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__welcome welcome;
     const struct asy_discovery *found = &machine->discovery;
+    int rc;
 
     if (machine->discovery_code < 0 || machine->discovery_stale) {
         asy__ok(finding, "none to ask");
         return;
     }
-    if (asy__session_look(machine->home, &welcome, &err) < 0) {
+    if ((rc = asy__session_look(machine->home, &welcome, &err)) < 0) {
         asy__broken(finding, "pid %" PRId64 " on '%s', %s: %s", found->pid, found->host,
-                    found->endpoints[0], err.text);
+                    found->endpoints[0], rc == ASY_E_AGAIN ? "it takes no connection" : err.text);
         asy__remedy(finding,
                     "see %s/node.log; if it hangs, end it, nothing acknowledged is lost: "
                     "kill %" PRId64,
@@ -107,19 +108,37 @@ static int is_here(const char *boot)
     return asy_discovery_here(&here, NULL) == 0 && !strcmp(here.boot_id, boot);
 }
 
-/* Somebody holds the store's lock: it should be the coordinator of the discovery file. */
-static void check_owner(const struct asy__machine *machine, const struct asy_json *holder,
+/* The store is open by the coordinator of the discovery file. */
+static void check_epoch(const struct asy__machine *machine, const struct asy_json *store,
                         struct asy__finding *finding)
 {
+    int64_t epoch = asy_json_i64(asy_json_get(store, "owner_epoch"), 0);
+    int64_t pid = machine->discovery.pid;
+
+    if ((uint64_t)epoch > machine->discovery.owner_epoch) {
+        asy__broken(finding,
+                    "its coordinator, pid %" PRId64 ", has owner epoch %" PRIu64
+                    ", the store has %" PRId64 ": another process has taken it over",
+                    pid, machine->discovery.owner_epoch, epoch);
+        asy__remedy(finding, "end the one that lost it: kill %" PRId64 "; then: assay ls", pid);
+    } else {
+        asy__ok(finding, "open by its coordinator, pid %" PRId64, pid);
+    }
+}
+
+/* Somebody holds the store's lock: it should be the coordinator of the discovery file. */
+static void check_owner(const struct asy__machine *machine, const struct asy_json *store,
+                        struct asy__finding *finding)
+{
+    const struct asy_json *holder = asy_json_get(store, "holder");
     const char *host = asy_json_str(asy_json_get(holder, "host"), "?");
     const char *boot = asy_json_str(asy_json_get(holder, "boot"), "");
     int64_t pid = asy_json_i64(asy_json_get(holder, "pid"), 0);
-    int known =
-        machine->discovery_code == 0 && !machine->discovery_stale && machine->discovery.pid == pid;
     char name[64];
 
-    if (known) {
-        asy__ok(finding, "open by its coordinator, pid %" PRId64, pid);
+    if (machine->discovery_code == 0 && !machine->discovery_stale &&
+        machine->discovery.pid == pid) {
+        check_epoch(machine, store, finding);
         return;
     }
     process_name(pid, name);
@@ -182,7 +201,7 @@ void asy__check_store(const struct asy__machine *machine, struct asy__finding *f
                     machine->home, machine->home);
     }
     if (asy_json_bool(asy_json_get(store, "locked"), 0))
-        check_owner(machine, holder, finding);
+        check_owner(machine, store, finding);
     else
         check_last_owner(store, holder, finding);
     if (finding->found.len)

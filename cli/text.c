@@ -11,7 +11,8 @@
 
 int asy__complain(const struct asy_error *err)
 {
-    fprintf(stderr, "assay: %s\n", err->text);
+    fprintf(stderr, "assay: %s%s\n",
+            err->code == ASY_E_AGAIN ? "the coordinator cannot be reached: " : "", err->text);
     switch (err->code) {
     case ASY_E_GONE:
     case ASY_E_AGAIN: /* no connection came about */

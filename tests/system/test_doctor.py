@@ -394,6 +394,28 @@ def a_store_that_cannot_be_read():
         expect(doctor(home, "store"), "store", "broken", "schema version 99", "backup")
 
 
+def a_store_that_another_has_taken():
+    with Home() as home:
+        home.run("up")
+        with sqlite(place(home, "store", "assay.db")) as store:
+            store.execute("update store set owner_epoch = owner_epoch + 1")
+        expect(doctor(home, "store"), "store", "broken", "another process has taken it over", "kill")
+    with Home() as home:  # a host that the lock does not reach, on a shared disk
+        used(home)
+        lock = place(home, "store", "assay.lock")
+        with open(lock) as f:
+            record = json.load(f)
+        record |= {"host": "elsewhere", "boot": "another", "pid": 77, "open": True}
+        for age_s, verdict in ((1, "broken"), (100, "ok")):
+            record["beat_us"] = int((time.time() - age_s) * 1e6)
+            with open(lock, "w") as f:
+                f.write(f"{json.dumps(record):767}\n")
+            checks = doctor(home, "store", env={"LD_PRELOAD": FAKE_NFS, "FAKE_NFS": home.path})
+            equal(f"heard of {age_s} s ago", checks["store"]["verdict"], verdict)
+            if verdict == "broken":
+                expect(checks, "store", verdict, "host 'elsewhere'", "ssh elsewhere kill 77")
+
+
 @contextlib.contextmanager
 def sqlite(path):
     import sqlite3
@@ -427,4 +449,4 @@ main(a_machine_in_order_passes_and_nothing_is_changed, a_running_coordinator_is_
      variables_that_change_trials, a_network_file_system, disks_that_are_slow_or_lie,
      homes_of_others, keys_that_are_open_or_damaged, a_config_with_a_mistake, the_port_is_taken,
      a_coordinator_that_was_killed, a_coordinator_that_hangs_or_is_lost,
-     a_store_that_cannot_be_read, a_trial_that_outlived_its_worker)
+     a_store_that_cannot_be_read, a_store_that_another_has_taken, a_trial_that_outlived_its_worker)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the command line says of itself is so: options, exit codes, near misses, JSON, where results go."""
+"""What the command line says of itself is so: options, exit codes, near misses, JSON."""
 import json
 import os
 import re
@@ -24,7 +24,8 @@ LONG = STUDY.replace("[echo, 'loss={x}']", "[sleep, '100000']").replace("quick",
 
 
 def commands(home):
-    return re.findall(r"^  ([a-z]+) +[a-z]", home.run("--help")[0].split("\n\n")[1], re.M) + ["node", "reference"]
+    listed = home.run("--help")[0].split("\n\n")[1]
+    return re.findall(r"^  ([a-z]+) +[a-z]", listed, re.M) + ["node", "reference"]
 
 
 def every_command_explains_itself():
@@ -110,7 +111,8 @@ def exit_codes_are_those_of_the_help():
         with open(os.path.join(home.env["ASSAY_HOME"], "coordinator.json")) as f:
             pid = json.load(f)["pid"]
         os.kill(pid, signal.SIGSTOP)
-        home.run("ls", code=3)                                         # it takes no connection
+        _, err = home.run("ls", code=3)                                # it takes no connection
+        has("unreachable", err, "coordinator")
         os.kill(pid, signal.SIGCONT)
     with Home() as home:
         folder = os.path.join(home.path, "bin")

@@ -39,6 +39,8 @@ static const char help[] =
     "checkpoint, reported, and the coordinator is told goodbye. A second SIGTERM or SIGINT ends\n"
     "it at once.\n"
     "\n"
+    "Exit codes: 0 left in order, 1 failed, 2 usage, 3 no coordinator for --orphan-exit.\n"
+    "\n"
     "Examples:\n"
     "  assay-worker\n"
     "  assay-worker --cores 8 --memory 16GiB --discovery /shared/assay/coordinator.json\n"
