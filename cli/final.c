@@ -269,7 +269,8 @@ int asy__final_screen(struct asy__session *session, const char *study,
         model = asy__model_of(trial);
     }
     if (best < 0) {
-        if ((rc = asy__query(session, "trials", study, -1, -1, 1, "best", &json, &nearest, err)) < 0)
+        rc = asy__query(session, "trials", study, -1, -1, 1, "best", &json, &nearest, err);
+        if (rc < 0)
             goto out;
         put_no_best(row, nearest, width, &out);
     }

@@ -277,7 +277,8 @@ void asy__fmt_wrap(struct asy_buf *out, const char *text, const char *indent, co
 
         asy_buf_adds(out, indent);
         asy_buf_adds(out, at ? more : "");
-        end = width ? at + asy__text_fit(text + at, len - at, width > used ? width - used : 1) : len;
+        end = !width ? len
+                     : at + asy__text_fit(text + at, len - at, width > used ? width - used : 1);
         if (end < len && text[end] != ' ') {
             size_t word = end;
 

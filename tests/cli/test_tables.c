@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_tables.c - lists and pages out of the coordinator's answers. */
+#include <asytest.h>
+#include <asy/json.h>
+#include "tables.h"
+
+static const char trials[] =
+    "{\"trials\":["
+    "{\"number\":0,\"state\":\"complete\",\"cause\":null,\"value\":0.98328690807799445,\"step\":40,"
+    "\"attempts\":4,\"started_us\":1000000,\"ended_us\":1250000,"
+    "\"params\":{\"lr\":0.0065523456,\"optimizer\":\"adam\"}},"
+    "{\"number\":1,\"state\":\"failed\",\"cause\":\"diverged\",\"value\":null,\"step\":2,"
+    "\"attempts\":1,\"started_us\":1000000,\"ended_us\":63000000,"
+    "\"params\":{\"lr\":0.5,\"optimizer\":\"sgd\",\"momentum\":0.9}}]}";
+
+static void table(int (*make)(const struct asy_json *, size_t, struct asy_buf *,
+                              struct asy_error *),
+                  const char *name, const char *answer, size_t width, const char *want)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    struct asy_buf out = { 0 };
+
+    asy_buf_init(&out, 1u << 20);
+    if (T_OK(asy_json_parse(answer, strlen(answer), &root, &err), &err) &&
+        T_OK(make(root, width, &out, &err), &err))
+        T_STR(name, out.data, want);
+    asy_json_destroy(root);
+    asy_buf_fini(&out);
+}
+
+static void parameters_have_columns_where_there_is_room(void)
+{
+    table(asy__table_of_trials, "room", trials, 0,
+          "TRIAL  STATE       VALUE  STEP  ATTEMPTS  TOOK        WHY       lr         optimizer"
+          "  momentum\n"
+          "    0  complete  0.98329    40         4  0.25 s                0.0065523  adam\n"
+          "    1  failed          -     2         1  1 min 02 s  diverged  0.5        sgd"
+          "        0.9\n");
+    table(asy__table_of_trials, "no room", trials, 60,
+          "TRIAL  STATE       VALUE  STEP  WHY       PARAMETERS\n"
+          "    0  complete  0.98329    40            lr=0.0065523 op...\n"
+          "    1  failed          -     2  diverged  lr=0.5 optimize...\n");
+}
+
+static void empty_lists_say_what_to_do(void)
+{
+    table(asy__table_of_studies, "studies", "{\"studies\":[]}", 80,
+          "no studies yet; 'assay run FILE' makes one\n");
+    table(asy__table_of_trials, "trials", "{\"trials\":[]}", 80, "no trials yet\n");
+    table(asy__table_of_workers, "workers", "{\"workers\":[]}", 80,
+          "no workers; 'assay up' starts one here, 'assay run' too\n");
+}
+
+static void workers_show_what_they_run(void)
+{
+    table(asy__table_of_workers, "workers",
+          "{\"workers\":[{\"host\":\"node-1\",\"state\":\"ready\",\"cores\":8,\"free_cores\":6,"
+          "\"memory\":8589934592,\"memory_used\":536870912,\"gpus\":0,\"fit\":\"\",\"runs\":["
+          "{\"study\":\"a\",\"trial\":3},{\"study\":\"b\",\"trial\":0}]}]}", 0,
+          "WORKER  STATE  CORES  FREE   MEMORY     USED  GPUS  RUNS\n"
+          "node-1  ready      8     6  8.0 GiB  512 MiB     0  a 3, b 0\n");
+}
+
+static void a_trial_has_all_of_its_record(void)
+{
+    static const char answer[] =
+        "{\"id\":\"0af1\",\"number\":7,\"study\":\"digits\",\"state\":\"failed\",\"cause\":\"exit-code\","
+        "\"text\":\"crashed: exit code 3\",\"value\":0.5,\"step\":4,\"metric\":\"val_accuracy\","
+        "\"unit\":\"epochs\",\"seed\":42,\"source\":\"tpe\",\"params\":{\"lr\":0.1},"
+        "\"command\":[\"train\",\"--lr\",\"0.1\"],"
+        "\"datasets\":[{\"name\":\"d.csv\",\"digest\":\"ab12\",\"profile\":{\"rows\":9,\"columns\":3}}],"
+        "\"attempt_list\":[{\"attempt\":1,\"host\":\"node-1\",\"cores\":\"0-1\",\"step\":4,"
+        "\"started_us\":1000000,\"ended_us\":3500000,\"cpu_s\":2.5,\"max_rss\":1048576,"
+        "\"end\":\"crashed\",\"exit_code\":3,\"signal\":0,\"cause\":\"exit-code\",\"text\":\"no coffee\","
+        "\"hardware\":{\"model\":\"some processor\"},\"versions\":{\"zeromq\":\"4.3.4\"}}],"
+        "\"metrics\":[{\"name\":\"loss\",\"step\":1,\"value\":0.5,\"attempt\":1},"
+        "{\"name\":\"loss\",\"step\":2,\"value\":0.25,\"attempt\":1}],"
+        "\"artifacts\":[{\"name\":\"model\",\"step\":4,\"bytes\":2048,\"path\":\"/a/b\"}],\"tags\":{}}";
+    static const char *const parts[] = {
+        "trial     7 of digits failed (exit-code): crashed: exit code 3\n", "run       0af1\n",
+        "params    lr=0.1\n", "value     val_accuracy 0.5, now at epoch 4\n",
+        "seed      42, point by tpe\n", "command   train --lr 0.1\n",
+        "data      d.csv: 9 rows, 3 columns, sha256 ab12\n", "hardware  model some processor\n",
+        "versions  zeromq 4.3.4\n",
+        "      1  node-1  0-1     4  2.5 s  2.5 s  1.0 MiB  crashed  exit code 3: no coffee\n",
+        "loss         2    0.5  0.25  0.25 at 2  0.5 at 1\n",
+        "model        4  2.0 KiB  /a/b\n",
+    };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    struct asy_buf out = { 0 };
+
+    asy_buf_init(&out, 1u << 20);
+    if (T_OK(asy_json_parse(answer, strlen(answer), &root, &err), &err) &&
+        T_OK(asy__page_of_trial(root, 0, 0, &out, &err), &err))
+        for (size_t i = 0; i < ASY_ARRAY_LEN(parts); i++)
+            T_HAS("the page", out.data, parts[i]);
+    asy_buf_clear(&out);
+    if (root && T_OK(asy__page_of_trial(root, 1, 0, &out, &err), &err))
+        T_HAS("every value", out.data, "loss       2   0.25        1\n");
+    asy_json_destroy(root);
+    asy_buf_fini(&out);
+}
+
+T_MAIN("cli tables", T_TEST(parameters_have_columns_where_there_is_room),
+       T_TEST(empty_lists_say_what_to_do), T_TEST(workers_show_what_they_run),
+       T_TEST(a_trial_has_all_of_its_record))
