@@ -7,13 +7,17 @@
 #include "query.h"
 
 #define ASY__PAGE 256              /* most rows of one piece */
-#define ASY__WINDOW 1024u          /* most events that one piece looks at */
+#define ASY__WINDOW 256u           /* most events that one piece looks at */
 #define ASY__TRIAL_NONE UINT64_MAX
 
 struct asy__asked;
 /* Makes a piece of its part. 1: the part has more; 0: that was its last; negative: it failed. */
 typedef int (*asy__part_f)(struct asy__asked *asked, struct asy_reader *reader,
                            struct asy_error *err);
+struct asy__place {
+    double value;                  /* smaller is better; NaN: none */
+    uint64_t number;
+};
 struct asy__asked {
     const struct asy__question *q; /* borrowed */
     struct asy_jsonw w;
@@ -22,9 +26,12 @@ struct asy__asked {
     int64_t after, left, rows;     /* of a list in pages: row before the next, rows that may still
                                     * come (< 0: all), rows of the last piece */
     struct asy_id study;
+    int maximize;
     char *name, *spec;
     struct asy_id *visible;        /* of all studies: those that may be seen */
     size_t n_visible;
+    struct asy__place *order;      /* of trials by value; next: how many rows have come */
+    size_t n_order, cap_order, next;
     struct asy__explained *explained;
 };
 

@@ -5,7 +5,7 @@
  * An answer is a list of parts, a part is made in one or more pieces, and no piece reads more than
  * PAGE rows or WINDOW events: between two of them the store can be written, and other questions get
  * their turn. What has no paging below is short: the list of studies, what belongs to one trial.
- * The best trials are one piece too, because an order needs all values of one moment. */
+ * For the best trials the values of all are read first, in pages as well. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +211,7 @@ static int on_found(void *arg, const struct asy_study_row *row)
     struct asy__asked *asked = arg;
 
     asked->study = row->id;
+    asked->maximize = row->maximize;
     free(asked->name);
     free(asked->spec);
     asked->name = strdup(row->name);
@@ -287,21 +288,94 @@ static int end_page(struct asy__asked *asked, int64_t asked_for)
     return 0;
 }
 
-static int trials(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+static int on_value(void *arg, const struct asy_trial_row *row)
 {
-    int best = !strcmp(asked->q->arg, "best"), rc;
-    int64_t n;
+    struct asy__asked *asked = arg;
 
-    begin_list(asked, "trials");
-    n = best ? asked->left : page(asked);
+    if (asked->n_order == asked->cap_order) {
+        size_t cap = asked->cap_order ? 2 * asked->cap_order : 64;
+        struct asy__place *grown = reallocarray(asked->order, cap, sizeof *grown);
+
+        if (!grown)
+            return ASY_E_NOMEM;
+        asked->order = grown;
+        asked->cap_order = cap;
+    }
+    asked->rows++;
+    asked->after = (int64_t)row->number;
+    asked->order[asked->n_order++] =
+        (struct asy__place){ asked->maximize ? -row->value : row->value, row->number };
+    return 0;
+}
+
+/* As the store orders them: the best first, without a value last, else by number. */
+static int by_value(const void *a, const void *b)
+{
+    const struct asy__place *x = a, *y = b;
+
+    if (isnan(x->value) != isnan(y->value))
+        return isnan(x->value) ? 1 : -1;
+    if (x->value < y->value || x->value > y->value)
+        return x->value < y->value ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* The values of all trials, page by page, then their order. */
+static int order(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    int rc;
+
+    if (strcmp(asked->q->arg, "best") != 0)
+        return 0;
+    if (!asked->begun)
+        asked->after = -1;
+    asked->begun = 1;
     asked->rows = 0;
-    rc = asy_reader_trials(reader, asked->study, asked->after, n, best, on_trial, asked, err);
-    if (rc < 0)
-        return rc;
-    if (!best)
-        return end_page(asked, n);
+    rc = asy_reader_trials(reader, asked->study, asked->after, ASY__PAGE, 0, on_value, asked, err);
+    if (rc == ASY_E_NOMEM)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for an order of trials");
+    if (rc < 0 || asked->rows == ASY__PAGE)
+        return rc < 0 ? rc : 1;
+    if (asked->n_order)
+        qsort(asked->order, asked->n_order, sizeof *asked->order, by_value);
+    return 0;
+}
+
+static int best_trials(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    int64_t limit = asked->q->limit;
+    size_t end = asked->n_order;
+    int rc;
+
+    if (!asked->begun) {
+        begin_list(asked, "trials");
+        asked->next = asked->q->after < 0 ? 0 : (size_t)asked->q->after + 1;
+        asked->next = asked->next < end ? asked->next : end;
+        if (limit >= 0 && (uint64_t)limit < end - asked->next)
+            asked->n_order = end = asked->next + (size_t)limit;
+    }
+    for (int i = 0; i < ASY__PAGE && asked->next < end; i++)
+        if ((rc = asy_reader_trial(reader, asked->study, asked->order[asked->next++].number,
+                                   on_trial, asked, err)) < 0)
+            return rc;
+    if (asked->next < end)
+        return 1;
     asy_jsonw_close(&asked->w, ']');
     return 0;
+}
+
+static int trials(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    int64_t n;
+    int rc;
+
+    if (!strcmp(asked->q->arg, "best"))
+        return best_trials(asked, reader, err);
+    begin_list(asked, "trials");
+    n = page(asked);
+    asked->rows = 0;
+    rc = asy_reader_trials(reader, asked->study, asked->after, n, 0, on_trial, asked, err);
+    return rc < 0 ? rc : end_page(asked, n);
 }
 
 static int events_of_trial(struct asy__asked *asked, struct asy_reader *reader,
@@ -492,7 +566,7 @@ static const struct {
 } questions[] = {
     { "studies", ANY, { studies } },
     { "study", ANY, { asy__asked_find, study, datasets } },
-    { "trials", ANY, { asy__asked_find, trials } },
+    { "trials", ANY, { asy__asked_find, order, trials } },
     { "events", ANY, { asy__asked_find, events, upto } },
     { "news", ANY, { find_visible, events, upto } },
     { "trial", OF_TRIAL, { asy__asked_find, trial, datasets, attempts, metrics, artifacts } },
@@ -548,4 +622,5 @@ void asy__asked_fini(struct asy__asked *asked)
     free(asked->name);
     free(asked->spec);
     free(asked->visible);
+    free(asked->order);
 }

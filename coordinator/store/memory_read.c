@@ -130,7 +130,8 @@ static int give_study(const struct asy__memory *m, const struct asy__memory_stud
         .failed = counts[ASY_TRIAL_FAILED], .cancelled = counts[ASY_TRIAL_CANCELLED],
         .running = counts[ASY_TRIAL_LEASED] + counts[ASY_TRIAL_RUNNING],
         .paused = counts[ASY_TRIAL_PAUSED], .queued = counts[ASY_TRIAL_QUEUED],
-        .best = b.row.best, .best_trial = b.row.best_trial, .last_seq = b.last_seq,
+        .best = b.row.best, .best_trial = b.row.best_trial, .maximize = b.row.maximize,
+        .last_seq = b.last_seq,
     };
     rc = each(arg, &row);
     fini(&b);

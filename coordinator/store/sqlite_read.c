@@ -17,7 +17,7 @@ enum read_stmt {
     "SELECT s.uuid, s.name, x.name, coalesce(u.key, ''), s.spec, s.command_line, s.state,"         \
     " s.cause, s.text, s.created_us, s.ended_us, s.queued, s.leased, s.running, s.paused,"         \
     " s.complete, s.pruned, s.failed, s.cancelled, s.best, s.best_is_nan, s.best_trial,"           \
-    " s.last_seq"                                                                                  \
+    " s.last_seq, s.maximize"                                                                      \
     " FROM study s JOIN experiment x ON x.id = s.experiment LEFT JOIN user u ON u.id = s.owner_id"
 #define TRIAL_COLUMNS                                                                              \
     "SELECT r.uuid, r.id, r.state, r.cause, r.text, r.params, coalesce(w.text, ''), r.value,"      \
@@ -168,6 +168,7 @@ static int give_study(sqlite3_stmt *stmt, void *arg)
     row.best = asy__col_f64(stmt, 19);
     row.best_trial = sqlite3_column_int64(stmt, 21);
     row.last_seq = asy__col_u64(stmt, 22);
+    row.maximize = sqlite3_column_int(stmt, 23);
     return ctx->each(ctx->arg, &row);
 }
 

@@ -307,6 +307,90 @@ static void pages_make_the_whole_list(void)
     asy_store_close(store);
 }
 
+static int keep_order(void *arg, const struct asy_trial_row *row)
+{
+    uint64_t **at = arg;
+
+    *(*at)++ = row->number;
+    return 0;
+}
+
+/* Whatever the goal, the order is the store's own. */
+static void the_best_are_in_the_order_of_the_store(void)
+{
+    static const char *const goals[] = { "minimize", "maximize" };
+    static struct asy_event events[1 + 2 * 300];
+    static const struct asy_store_spec spec = { .path = NULL };
+
+    for (size_t g = 0; g < ASY_ARRAY_LEN(goals); g++) {
+        struct asy__question q = { .what = "trials", .study = "a", .arg = "best", .trial = -1,
+                                   .after = -1, .limit = -1 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_id study = asy_id_from(1, 1);
+        struct asy_store *store = NULL;
+        uint64_t order[300], *at = order, seq;
+        char text[120];
+        struct answer a = { 0 };
+
+        snprintf(text, sizeof text, "{\"objective\": {\"metric\": \"loss\", \"goal\": \"%s\"}}",
+                 goals[g]);
+        events[0] = (struct asy_event){ .kind = ASY_EV_STUDY_CREATED, .study = study,
+                                        .trial = UINT64_MAX };
+        events[0].study_created.name = "a";
+        events[0].study_created.project = events[0].study_created.owner = "o";
+        events[0].study_created.spec = text;
+        for (uint64_t i = 0; i < 300; i++) {
+            struct asy_event *made = &events[1 + 2 * i], *ended = made + 1;
+
+            *made = (struct asy_event){ .kind = ASY_EV_TRIAL_CREATED, .study = study, .trial = i };
+            made->trial_created.id = asy_id_from(10 + i, 2);
+            made->trial_created.params = "{}";
+            *ended = (struct asy_event){ .kind = ASY_EV_TRIAL_STATE, .study = study, .trial = i };
+            ended->trial_state.state = ASY_TRIAL_COMPLETE;
+            ended->trial_state.value = i % 5 ? (double)(i * 7919 % 101) - 50 : (double)NAN;
+        }
+        if (T_OK(asy_store_open(&spec, &store, NULL, &err), &err) &&
+            T_OK(asy_store_commit(store, events, ASY_ARRAY_LEN(events), &seq, &err), &err) &&
+            T_OK(asy_reader_trials(asy_store_reader(store), study, -1, -1, 1, keep_order, &at,
+                                   &err), &err) &&
+            T_TRUE(ask(store, &q, &a)))
+            for (size_t i = 0; i < 300; i++)
+                T_EQ(goals[g], asy_json_i64(asy_json_get(asy_json_at(asy_json_get(a.root, "trials"),
+                                                                     i), "number"), -1), order[i]);
+        answer_fini(&a);
+        asy_store_close(store);
+    }
+}
+
+/* Page after page: none of these trials has a value, so the order is that of numbers. */
+static void the_best_come_in_pages_too(void)
+{
+    static const struct { const char *name; int64_t after, limit; size_t first, n; } cases[] = {
+        { "all", -1, -1, 0, 600 },   { "some", -1, 300, 0, 300 }, { "none", -1, 0, 0, 0 },
+        { "after", 99, 10, 100, 10 }, { "beyond", 599, 10, 600, 0 },
+    };
+    uint64_t seq;
+    struct asy_store *store = store_of(OWNER, &seq);
+
+    for (size_t i = 0; store && i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__question q = { .what = "trials", .study = "a", .arg = "best", .trial = -1,
+                                   .after = cases[i].after, .limit = cases[i].limit };
+        const struct asy_json *list;
+        struct answer a;
+
+        if (T_TRUE(ask(store, &q, &a))) {
+            list = asy_json_get(a.root, "trials");
+            T_EQ(cases[i].name, asy_json_len(list), cases[i].n);
+            for (size_t k = 0; k < asy_json_len(list); k++)
+                T_EQ(cases[i].name, asy_json_i64(asy_json_get(asy_json_at(list, k), "number"), -1),
+                     cases[i].first + k);
+            T_TRUE(a.longest <= ASY__PAGE * 1024);
+        }
+        answer_fini(&a);
+    }
+    asy_store_close(store);
+}
+
 /* The events of an answer are exactly those after `after` and up to `upto` that may be seen. */
 static void check_events(struct asy_store *store, const char *name, const struct asy__question *q,
                          uint64_t first, uint64_t last, int only_a)
@@ -389,5 +473,7 @@ static void other_questions_are_refused(void)
 T_MAIN("query", T_TEST(what_has_ended_is_told_from_the_store),
        T_TEST(a_trial_has_its_attempts_in_order), T_TEST(what_lives_is_told_by_core),
        T_TEST(a_worker_that_is_gone_is_told_from_the_store),
-       T_TEST(pages_make_the_whole_list), T_TEST(histories_end_where_they_are_told_to),
+       T_TEST(pages_make_the_whole_list), T_TEST(the_best_come_in_pages_too),
+       T_TEST(the_best_are_in_the_order_of_the_store),
+       T_TEST(histories_end_where_they_are_told_to),
        T_TEST(other_questions_are_refused))

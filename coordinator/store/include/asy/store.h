@@ -93,6 +93,7 @@ struct asy_study_row {
     uint64_t trials, complete, pruned, failed, cancelled, running, paused, queued;
     double best;                   /* of complete trials; NaN: none */
     int64_t best_trial;            /* -1: none */
+    int maximize;                  /* of its first objective: larger values are better */
     uint64_t last_seq;             /* of its newest event */
 };
 struct asy_trial_row {
