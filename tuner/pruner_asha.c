@@ -211,7 +211,9 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
         of = t->n;
         best = t->limit;
     }
-    if (best > 0)
+    if (best == 1)
+        snprintf(rule, sizeof rule, "so the best one %s", waits ? "does" : "did");
+    else if (best > 1)
         snprintf(rule, sizeof rule, "so the best %zu %s", best, waits ? "do" : "did");
     else
         snprintf(rule, sizeof rule, "the first once %llu are there",

@@ -256,8 +256,9 @@ static void asha_promotes_the_best_top_rung_first(void)
     for (uint64_t i = 0; i < 4; i++) {
         T_EQ("pause", asy_pruner_report(p, i, 1, 0.4 - 0.1 * (double)i), ASY_PAUSE);
         asy_pruner_explain(p, i, text, sizeof text);
-        T_HAS("too few", text, i ? "one in 2 goes on, so the best"
-                                 : "place 1 of 1 there; one in 2 goes on, the first once 2 are");
+        T_HAS("how many", text, i == 0  ? "place 1 of 1 there; one in 2 goes on, the first once 2 are"
+                                : i < 3 ? "one in 2 goes on, so the best one does"
+                                        : "one in 2 goes on, so the best 2 do");
     }
     T_EQ("again", asy_pruner_report(p, 0, 2, 0), ASY_PAUSE);
     asy_pruner_explain(p, 1, text, sizeof text);
