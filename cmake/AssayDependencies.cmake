@@ -6,7 +6,13 @@ find_package(Threads REQUIRED)
 function(asy_need prefix module version package)
     pkg_check_modules(${prefix} QUIET IMPORTED_TARGET GLOBAL ${module}>=${version})
     if(NOT ${prefix}_FOUND)
-        message(FATAL_ERROR "Assay needs ${module} ${version} or newer: apt-get install ${package} "
+        pkg_check_modules(${prefix}_OLD QUIET ${module})
+        set(old)
+        if(${prefix}_OLD_FOUND)
+            set(old " (${${prefix}_OLD_VERSION} is here)")
+        endif()
+        message(FATAL_ERROR "Assay needs ${module} ${version} or newer${old}: "
+                            "apt-get install ${package} "
                             "(./scripts/install-deps.sh installs all that a build needs)")
     endif()
     set_property(GLOBAL APPEND PROPERTY ASY_VERSIONS "${module} ${${prefix}_VERSION}")
