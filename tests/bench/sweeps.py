@@ -110,7 +110,13 @@ def failover_once(model):
         else:
             sweep.command(steps=100000, pace=0.05)
         sweep.begin()
+        if model:  # it makes one a minute, and one whenever it is interrupted
+            sweep.more("report", 5)
+            sweep.interrupt()
+            sweep.finish(code=130)
+            sweep.begin("--resume")
         wait(lambda: sweep.count("checkpoint") >= 2, "checkpoints")
+        sweep.more("report", 10)
         seq = sweep.store().execute("select max(seq) from event").fetchone()[0]
         (agent,) = sweep.named("assay-worker")
         sweep.signal(agent, signal.SIGKILL)

@@ -42,13 +42,9 @@ objective: {metric: val_accuracy, goal: maximize, take: best}
 parameters:
   lr: {min: 1e-3, max: 0.1, scale: log}
   hidden: {min: 16, max: 64, scale: log}
-search: {sampler: random, seed: 3}
+search: {sampler: random, seed: 3%s}
 budget: {trials: %d}
 """
-
-
-def native(trials, epochs):
-    return NATIVE % (epochs, SOURCE, trials)
 
 
 class Sweep(Home):
@@ -80,8 +76,9 @@ class Sweep(Home):
         """Ends the deafness of the programs."""
         self.write("listen", "")
 
-    def model(self, epochs=6):
-        self.write("study.yaml", native(self.trials, epochs))
+    def model(self, epochs=6, rungs=False):
+        self.write("study.yaml",
+                   NATIVE % (epochs, SOURCE, RUNGS if rungs else "", self.trials))
         self.records = None
         return self
 
@@ -254,15 +251,21 @@ def hold_to_account(breaker, history):
                              f"{breaker.allowed()}: {why}")
 
 
-def undisturbed(sweep):
-    """The tables of the same study when nobody breaks anything."""
-    with Sweep(sweep.trials) as calm:
-        with open(os.path.join(sweep.path, "study.yaml")) as file:
-            calm.write("study.yaml", file.read())
+def undisturbed(trials, epochs):
+    """The tables of a native study that trains every trial to its end when nobody breaks anything."""
+    with Sweep(trials) as calm:
+        calm.model(epochs)
         calm.begin()
         calm.finish()
         calm.down()
         return checker.History(calm.store()).tables()
+
+
+def changes(got, want, whole=True):
+    """What is in one table and not, or otherwise, in the other; not whole: what is missing in got may
+    be, and so may be what a trial came to."""
+    keys = got.keys() | want.keys() if whole else {k for k in got if isinstance(k, tuple)}
+    return {k: (got.get(k), want.get(k)) for k in keys if got.get(k) != want.get(k)}
 
 
 def crash_points(program):
