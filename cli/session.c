@@ -55,26 +55,46 @@ static int start(struct asy__session *session, const char *name, struct asy_erro
     spec.argv = argv;
     spec.stdout_fd = spec.stderr_fd = fd;
     spec.new_session = 1;
+    session->node_name = name;
+    session->log_from = lseek(fd, 0, SEEK_END);
     rc = asy_proc_start(&spec, &session->node, err);
     close(fd);
     session->started = rc == 0 && strcmp(name, "assay-worker") != 0;
     return rc;
 }
 
-/* Why the thing we started ended, from the last line of its log. */
+/* The last line that has mark in it, cut off from what follows; NULL: none has. */
+static char *last_line_with(char *text, const char *mark)
+{
+    char *found = NULL;
+
+    for (char *at = text; (at = strstr(at, mark)); at++)
+        found = at;
+    if (!found)
+        return NULL;
+    while (found > text && found[-1] != '\n')
+        found--;
+    found[strcspn(found, "\n")] = 0;
+    return found;
+}
+
+/* Why the thing we started ended: the last line of its log that is its own, as others write there
+ * too. A node speaks through the coordinator that it could not keep alive. */
 static int ended_early(const struct asy__session *session, struct asy_error *err)
 {
-    char path[4300], *text = NULL, *line;
+    const char *name =
+        !strcmp(session->node_name, "assay") ? "assay-coordinator" : session->node_name;
+    char path[4300], mark[64], *text = NULL, *line = NULL;
     size_t len;
     int rc;
 
-    if (asy__home_file(session->options, "node.log", path, sizeof path, err) < 0 ||
-        asy_read_file(path, 16u << 20, &text, &len, NULL) < 0)
-        return asy_fail(err, ASY_E_GONE, "the coordinator ended at once");
-    while (len && text[len - 1] == '\n')
-        text[--len] = 0;
-    line = strrchr(text, '\n');
-    rc = asy_fail(err, ASY_E_GONE, "the coordinator ended at once: %s", line ? line + 1 : text);
+    snprintf(mark, sizeof mark, "%s: ", name);
+    if (asy__home_file(session->options, "node.log", path, sizeof path, err) == 0 &&
+        asy_read_file(path, 16u << 20, &text, &len, NULL) == 0 &&
+        (size_t)session->log_from <= len)
+        line = last_line_with(text + session->log_from, mark);
+    rc = asy_fail(err, ASY_E_GONE, "%s ended at once%s%s", name, line ? ": " : "",
+                  line ? line : "");
     free(text);
     return rc;
 }

@@ -24,6 +24,8 @@ struct asy__session {
     int started;                 /* the coordinator is ours, not only a worker */
     int news;                    /* the last answer brought some */
     struct asy_proc node;        /* what we started */
+    const char *node_name;       /* its program */
+    int64_t log_from;            /* where what it says begins in node.log */
 };
 
 ASY_MUST_CHECK int asy__home_file(const struct asy__options *options, const char *name, char *path,

@@ -112,7 +112,7 @@ def exit_codes_are_those_of_the_help():
             pid = json.load(f)["pid"]
         os.kill(pid, signal.SIGSTOP)
         _, err = home.run("ls", code=3)                                # it takes no connection
-        has("unreachable", err, "coordinator")
+        has("unreachable", err, f"has it open, pid {pid}")
         os.kill(pid, signal.SIGCONT)
     with Home() as home:
         folder = os.path.join(home.path, "bin")
