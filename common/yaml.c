@@ -106,7 +106,7 @@ static int is_one_of(const char *text, const char *a, const char *b, const char 
     return !strcmp(text, a) || !strcmp(text, b) || !strcmp(text, c);
 }
 
-/* 0o17 and 0xff, as in the core schema without a sign. 1: it is one; *ret_fits whether in 63 bits. */
+/* 0o17 and 0xff, as in the core schema without a sign. 1: it is one; *ret_fits: in 63 bits. */
 static int based_int(const char *text, int64_t *ret, int *ret_fits)
 {
     int shift = !strncmp(text, "0o", 2) ? 3 : !strncmp(text, "0x", 2) ? 4 : 0;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the tests need, builds and runs every test; the last lines are ctest's summary.
 #
-#   scripts/test.sh          gcc release, clang with ASan and UBSan, TSan on the threaded tests, fuzzers
+#   scripts/test.sh          gcc release, clang ASan and UBSan, TSan on threaded programs, fuzzers
 #   scripts/test.sh --quick  gcc release only
 #   scripts/test.sh --all    everything above and the slow tests
 set -euo pipefail
@@ -39,7 +39,8 @@ check() { # preset, ctest options
     local preset=$1
     shift
     echo "== test $preset"
-    "${under[@]}" ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" --no-tests=error "$@"
+    "${under[@]}" ctest --test-dir "build/$preset" --output-on-failure \
+        -j "$jobs" --no-tests=error "$@"
 }
 
 # Reports of every process of a test go to files: most of them are not the test's own process.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_common_nomem.c - every allocation of common/ fails once: the call says so, leaks nothing and
- * has changed nothing. Jansson's allocations are among them: it gets its memory from json.c, where a
- * refusal must not reach it (it would abort). */
+ * has changed nothing. Jansson's allocations are among them: it gets its memory from json.c, where
+ * a refusal must not reach it (it would abort). */
 #include <asy/durable.h>
 #include <asy/hash.h>
 #include <asy/json.h>

@@ -108,7 +108,8 @@ static void values_are_read_by_type(void)
 {
     struct asy_json *root = parsed(
         "{\"i\":-5,\"max\":9223372036854775807,\"r\":2.5,\"one\":1.0,\"s\":\"\\u20ac\\n\","
-        "\"t\":true,\"f\":false,\"z\":null,\"a\":[1,[2],{}],\"nan\":\"nan\",\"inf\":\"-inf\",\"\":0}");
+        "\"t\":true,"
+        "\"f\":false,\"z\":null,\"a\":[1,[2],{}],\"nan\":\"nan\",\"inf\":\"-inf\",\"\":0}");
     const char *key = NULL;
 
     T_EQ("type", asy_json_type(root), ASY_JSON_OBJECT);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What the programs may not link: no MPI in the agent, no ZeroMQ in the trainer, no SQL on the command
-# line, nothing but libc and ours in the supervisor.
+# What the programs may not link: no MPI in the agent, no ZeroMQ in the trainer, no SQL on the
+# command line, nothing but libc and ours in the supervisor.
 set -euo pipefail
 bin=$1
 failed=0

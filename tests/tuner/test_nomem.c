@@ -10,7 +10,7 @@
         struct asy_error err = ASY_ERROR_INIT;                                                     \
         int rc = (call);                                                                           \
                                                                                                    \
-        if (rc == ASY_E_NOMEM && t_nomem_failed() && err.code == ASY_E_NOMEM)                                \
+        if (rc == ASY_E_NOMEM && t_nomem_failed() && err.code == ASY_E_NOMEM)                      \
             rc = (call);                                                                           \
         if (!T_OK(rc, &err))                                                                       \
             abort();                                                                               \
