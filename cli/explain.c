@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * explain.c - why a trial, a study or a worker waits, failed or was stopped: the rule, the numbers of
- * this case, what helps, and then what happened on the way. --json prints the answer as it came. */
+ * explain.c - why a trial, a study or a worker waits, failed or was stopped: the rule, the numbers
+ * of this case, what helps, and then what happened on the way. --json prints it as it came. */
 #include "cli.h"
 #include <inttypes.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * explain_worker.c - why a worker gets nothing, or no more than it has: what holds for the worker
- * itself comes first (away, out of service, silent, draining, full); else each unfinished study says
- * why none of its trials goes there, and the study that would go first speaks for all. */
+ * itself comes first (away, out of service, silent, draining, full); else each unfinished study
+ * says why none of its trials goes there, and the study that would go first speaks for all. */
 #include "core_impl.h"
 #include <inttypes.h>
 #include <stdio.h>

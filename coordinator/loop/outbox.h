@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * outbox.h - frames for clients whose queue in the channel is full: kept in order, and tried again each
- * round. Where news come by the thousand in one commit, even a client that reads all the time could
- * not be sent them in one go.
+ * outbox.h - frames for clients whose queue in the channel is full: kept in order, and tried again
+ * each round. Where news come by the thousand in one commit, even a client that reads all the time
+ * could not be sent them in one go.
  *
  * Bounded for each client and for all of them together: whoever is over a bound does not read.
  *

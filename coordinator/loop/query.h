@@ -3,9 +3,9 @@
  * commit nor another question: open questions take turns, a piece each.
  *
  * On a local disk a thread of its own answers, on a connection of its own. On a network file system
- * only the writer's connection may read: the writer's thread then calls asy__query_turn() between its
- * commits. The answers are the same. The thread is there in both cases: it also removes files that
- * nobody needs.
+ * only the writer's connection may read: the writer's thread then calls asy__query_turn() between
+ * its commits. The answers are the same. The thread is there in both cases: it also removes files
+ * that nobody needs.
  *
  * Threads: the loop's, but for asy__query_turn(). */
 #ifndef ASY__QUERY_H
@@ -31,7 +31,8 @@ struct asy__query;
 ASY_MUST_CHECK int asy__query_create(const char *store_path, struct asy__mail *answers,
                                      struct asy__query **ret_query, struct asy_error *err);
 void asy__query_destroy(struct asy__query *query); /* questions that are open get no answer */
-/* Copies a QUERY effect (a QUERY or a WATCH). live: what core says of it, a JSON object; or NULL. */
+/* Copies a QUERY effect (a QUERY or a WATCH). live: what core says of it, a JSON object,
+ * or NULL. */
 ASY_MUST_CHECK int asy__query_put(struct asy__query *query, const struct asy_effect *effect,
                                   const char *live, struct asy_error *err);
 ASY_MUST_CHECK int asy__query_drop_file(struct asy__query *query, const char *path,

@@ -3,9 +3,9 @@
  * numbers that its last event recorded, and around that what happened on the way.
  *
  * A trial: its states in order ("history": each with the numbers that decided), then its attempts,
- * each with how it ended, where, and what it had been given. A study: its end, and its trials counted
- * by state and cause, each count with what helps and one trial as an example. Where a cause only says
- * that it happened too often, what its last attempt ended with says what helps. */
+ * each with how it ended, where, and what it had been given. A study: its end, and its trials
+ * counted by state and cause, each count with what helps and one trial as an example. Where a cause
+ * only says that it happened too often, what its last attempt ended with says what helps. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

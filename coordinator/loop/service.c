@@ -144,8 +144,8 @@ static int note_gone(struct asy_service *service, uint64_t peer, struct asy_erro
     return 0;
 }
 
-/* What clients have asked for may come faster than a socket takes it: it waits in the outbox, and what
- * comes later behind it. */
+/* What clients have asked for may come faster than a socket takes it: it waits in the outbox, and
+ * what comes later behind it. */
 static int send_or_keep(struct asy_service *service, uint64_t peer, enum asy_msg_type type,
                         struct asy_error *err)
 {
@@ -714,7 +714,8 @@ static int start_threads(struct asy_service *service, struct asy_error *err)
         return rc;
     if (network)
         guest = (struct asy__guest){ on_turn, service->query };
-    if ((rc = asy__writer_create(service->store, &guest, &service->mail, &service->writer, err)) < 0)
+    rc = asy__writer_create(service->store, &guest, &service->mail, &service->writer, err);
+    if (rc < 0)
         return rc;
     return asy__compute_create(&service->answers, &service->compute, err);
 }

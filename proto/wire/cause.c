@@ -2,9 +2,9 @@
  * cause.c - what each cause means and what helps: the one table behind every answer to "why", live
  * or stored.
  *
- * A remedy is something the reader can do or type as it stands. Where the answer is to wait, it says
- * for what; where nothing is wrong, it says so. A finished study cannot be resumed, so no remedy of
- * one promises that. */
+ * A remedy is something the reader can do or type as it stands. Where the answer is to wait, it
+ * says for what; where nothing is wrong, it says so. A finished study cannot be resumed, so no
+ * remedy of one promises that. */
 #include <asy/event.h>
 #include <inttypes.h>
 #include <stdio.h>

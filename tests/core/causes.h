@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * causes.h - what provokes each cause: a world in which it comes up, and what it says then. Study "a"
- * has the id of serial 1; a worker is called "node". */
+ * causes.h - what provokes each cause: a world in which it comes up, and what it says then. Study
+ * "a" has the id of serial 1; a worker is called "node". */
 #ifndef CAUSES_H
 #define CAUSES_H
 #include "world.h"
 
-/* What explain says of a trial or study, what the last state event carries, what explain says of the
- * one worker. */
+/* What explain says of a trial or study, what the last state event carries, what explain says of
+ * the one worker. */
 enum cause_where { LIVE, EVENT, WORKER };
 struct cause_case {
     enum asy_cause cause;

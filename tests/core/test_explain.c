@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_explain.c - every cause comes up and says why: what waits is asked of explain, what has ended
- * carries its cause in its last state event (tests/loop asks the store for the same). */
+ * test_explain.c - every cause comes up and says why: what waits is asked of explain, what has
+ * ended carries its cause in its last state event (tests/loop asks the store for the same). */
 #include "causes.h"
 #include "core_impl.h"
 
@@ -85,8 +85,8 @@ static void running_trials_and_strangers(void)
     if (world_open(&w) && world_start(&w)) {
         world_client(&w, CLIENT_PEER, OWNER);
         world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
-        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 3}\n",
-                     0);
+        world_submit(&w, CLIENT_PEER, OWNER, 1,
+                     STUDY_HEAD("a") RUN(9, true) "budget: {trials: 3}\n", 0);
         T_STR("what runs does not wait", world_explain(&w, "a", 0), "none");
         T_HAS("and says where", w.reply, "runs on worker 'node' to step 9");
         T_EQ("no such study", asy_core_explain(w.core, "b", -1, &j, &err), ASY_E_NOENT);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_query.c - answers made from the store in pieces: what has ended is told with its cause, lists
- * in pages are whole and no piece is long, news of all studies are those that may be seen. */
+ * test_query.c - answers made from the store in pieces: what has ended is told with its cause,
+ * lists in pages are whole and no piece is long, news of all studies are those that may be seen. */
 #include "causes.h"
 #include "query_impl.h"
 
@@ -33,7 +33,8 @@ static bool ask(struct asy_store *store, const struct asy__question *q, struct a
         before = a->json.len;
     } while (a->rc > 0);
     asy__asked_fini(&asked);
-    return a->rc == 0 && T_OK(asy_json_parse(a->json.data, a->json.len, &a->root, &a->err), &a->err);
+    return a->rc == 0 &&
+           T_OK(asy_json_parse(a->json.data, a->json.len, &a->root, &a->err), &a->err);
 }
 
 static void answer_fini(struct answer *a)
@@ -112,7 +113,8 @@ static void retry(struct world *w, const char *more)
 {
     char yaml[512];
 
-    snprintf(yaml, sizeof yaml, "%s%s%s", STUDY_HEAD("a") RUN(9, true), "budget: {trials: 1}\n", more);
+    snprintf(yaml, sizeof yaml, "%s%s%s", STUDY_HEAD("a") RUN(9, true), "budget: {trials: 1}\n",
+             more);
     world_agent(w, &(struct agent){ .peer = 2, .cores = 1 });
     world_submit(w, CLIENT_PEER, OWNER, 1, yaml, 0);
     world_started(w, &w->leases[0]);
@@ -174,7 +176,8 @@ out:
 static void what_lives_is_told_by_core(void)
 {
     struct asy__question q = { .what = "explain", .study = "a", .arg = "", .trial = 0, .after = -1,
-                               .limit = -1, .live = "{\"state\": \"queued\", \"cause\": \"no-cores\"}" };
+                               .limit = -1,
+                               .live = "{\"state\": \"queued\", \"cause\": \"no-cores\"}" };
     struct asy_store *store = NULL;
     struct answer a = { 0 };
     struct world w;
@@ -183,7 +186,8 @@ static void what_lives_is_told_by_core(void)
         goto out;
     world_client(&w, CLIENT_PEER, OWNER);
     world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
-    world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n", 0);
+    world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n",
+                 0);
     q.upto = w.n_events;
     if (!(store = stored(&w)))
         goto out;

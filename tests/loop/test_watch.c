@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_watch.c - watching a real coordinator over real sockets: whoever begins to watch while events
- * rain hears each of them once, history and news together; who does not read loses his line, costs
- * little, and goes on where he was.
+ * test_watch.c - watching a real coordinator over real sockets: whoever begins to watch while
+ * events rain hears each of them once, history and news together; who does not read loses his line,
+ * costs little, and goes on where he was.
  *
  * The rain is RECORDs of tags: each is one event of the study. */
 #include <asytest.h>

@@ -198,7 +198,8 @@ static void median_explains_itself(void)
     asy_pruner_ended(p, 0, 1);
     T_EQ("worse", asy_pruner_report(p, 1, 1, 0.75027855153203342), ASY_STOP);
     asy_pruner_explain(p, 1, text, sizeof text);
-    T_HAS("worse", text, "its best value up to step 1, 0.75028, was worse than 0.5, the median of 1 completed");
+    T_HAS("worse", text, "its best value up to step 1, 0.75028, was worse than 0.5, the median of 1 "
+                         "completed");
     T_EQ("nan", asy_pruner_report(p, 2, 1, NAN), ASY_STOP);
     asy_pruner_explain(p, 2, text, sizeof text);
     T_HAS("nan", text, "all its values were nan");

@@ -122,8 +122,8 @@ const struct asy_cause_info *asy_cause_info(enum asy_cause cause);
  * the study); "" for an unknown cause. text holds n bytes. */
 void asy_cause_remedy(enum asy_cause cause, const char *study, int64_t trial, char *text,
                       size_t n);
-/* Members "cause", "rule", "text" (the numbers of this case) and "remedy" of an open object: the one
- * form in which answers say why. trial < 0: it is about the study. */
+/* Members "cause", "rule", "text" (the numbers of this case) and "remedy" of an open object: the
+ * one form in which answers say why. trial < 0: it is about the study. */
 void asy_cause_write_json(struct asy_jsonw *w, enum asy_cause cause, const char *text,
                           const char *study, int64_t trial);
 
