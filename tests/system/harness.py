@@ -24,6 +24,7 @@ class Home:
         self.path = tempfile.mkdtemp(prefix="assay-test-")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("ASSAY_", "ASY_"))}
         self.env["ASSAY_HOME"] = os.path.join(self.path, "home")
+        self.cleanups = []  # called once no process is left
         return self
 
     def __exit__(self, kind, value, trace):
@@ -33,6 +34,8 @@ class Home:
             except ProcessLookupError:
                 pass
         wait(lambda: not self.processes(), "processes of the test to end")
+        for cleanup in self.cleanups:
+            cleanup()
         if kind is None and not os.environ.get("KEEP"):
             shutil.rmtree(self.path, ignore_errors=True)
         else:
