@@ -302,9 +302,12 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
     } else if (end == ASY_END_CRASHED) {
         crashed(core, t, ev->ended.cause, text);
     } else if (end == ASY_END_LOST || end == ASY_END_PREEMPTED) {
-        lost(core, t, end == ASY_END_LOST ? ASY_CAUSE_LOST : ASY_CAUSE_PREEMPTED, text);
+        lost(core, t, end == ASY_END_LOST ? ASY_CAUSE_LOST
+                      : ev->ended.cause == ASY_CAUSE_DISK_FULL ? ASY_CAUSE_DISK_FULL
+                                                               : ASY_CAUSE_PREEMPTED, text);
     } else { /* refused, or stopped though nobody asked */
-        asy__trial_queue(core, t, ASY_CAUSE_BACKOFF, text);
+        asy__trial_queue(core, t, ev->ended.cause == ASY_CAUSE_DISK_FULL ? ASY_CAUSE_DISK_FULL
+                                                                         : ASY_CAUSE_BACKOFF, text);
         t->ready_ms = core->now_ms + core->config.backoff_ms;
     }
 }

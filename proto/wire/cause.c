@@ -60,6 +60,8 @@ static const struct asy_cause_info causes[] = {
       "wait: the next attempt follows by itself; " STDERR " shows what the last one said" },
     { ASY_CAUSE_STORE, "store", "the coordinator's store cannot be written",
       "free space on the disk that holds it; work then goes on by itself" },
+    { ASY_CAUSE_DISK_FULL, "disk-full", "the disk below $ASSAY_HOME of its worker is full",
+      "free space there; the worker then takes trials again by itself, and this one goes on" },
     { ASY_CAUSE_NO_WORK, "no-work", "no trial waits that this worker could take",
       "nothing to do: it gets the next one that does" },
     { ASY_CAUSE_OTHER_OWNER, "other-owner", "a worker takes the trials of its own user alone",

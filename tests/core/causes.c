@@ -332,6 +332,20 @@ static void preempted(struct world *w)
     world_end(w, &w->leases[0], ASY_END_PREEMPTED, 0);
 }
 
+/* The agent goes out of service before it reports that. */
+static void disk_full(struct world *w)
+{
+    struct asy_holding holding = { .attempt = 1, .epoch = 1, .running = 1 };
+
+    agent(w, 2, 1);
+    submit(w, PLAIN(BUDGET(1)));
+    world_started(w, &w->leases[0]);
+    holding.study = w->leases[0].study;
+    world_agent(w, &(struct agent){ .peer = 2, .cores = 1, .fit = "disk full",
+                                    .holdings = &holding, .n_holdings = 1 });
+    world_end_cause(w, &w->leases[0], ASY_END_PREEMPTED, 0, ASY_CAUSE_DISK_FULL);
+}
+
 static void lost(struct world *w)
 {
     no_cores(w);
@@ -381,6 +395,7 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_EXHAUSTED, exhausted, EVENT, -1, "1 trials" },
     { ASY_CAUSE_PREEMPTED, preempted, EVENT, 0, "preempted" },
     { ASY_CAUSE_LOST, lost, EVENT, 0, "silent for 10000 ms" },
+    { ASY_CAUSE_DISK_FULL, disk_full, EVENT, 0, "preempted" },
     { ASY_CAUSE_NO_WORK, no_work, WORKER, 0, "no trial of study 'a' waits" },
     { ASY_CAUSE_OTHER_OWNER, other_owner, WORKER, 0, "study 'a' belongs to another user" },
     { ASY_CAUSE_NONE, no_cores, WORKER, 0, "all of its 1 cores are in use" },

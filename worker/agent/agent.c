@@ -64,7 +64,7 @@ uint32_t asy__agent_free_cores(const struct asy__agent *agent)
 {
     size_t used = 0;
 
-    if (agent->draining || agent->programs.fit[0])
+    if (agent->draining || *asy__agent_unfit(agent))
         return 0;
     ASY__EACH(struct asy__job, job, &agent->jobs)
         if (job->state != ASY__JOB_OVER)
@@ -347,6 +347,7 @@ static int64_t run_timers(struct asy__agent *agent, int64_t now_ms)
     int more = 0;
 
     next = earlier(next, asy__session_timers(agent, now_ms));
+    next = earlier(next, asy__space_timers(agent, now_ms));
     ASY__EACH(struct asy__job, job, &agent->jobs) {
         asy__job_try_start(job);
         next = earlier(next, asy__job_timers(job, now_ms));

@@ -111,8 +111,9 @@ static int take_checkpoint(struct asy__conn *conn, struct asy__job *job,
                          &c->bytes, &path, err);
     if (rc < 0) {
         asy_error_prefix(err, "cannot keep checkpoint '%.60s'", said->name);
-        if (rc == ASY_E_NOSPACE || rc == ASY_E_IO)
-            asy__job_doom(job, ASY_CAUSE_SIGNAL, err->text); /* else it trains without a net */
+        if (rc == ASY_E_NOSPACE || rc == ASY_E_IO) /* else it trains without a net */
+            asy__job_doom(job, rc == ASY_E_NOSPACE ? ASY_CAUSE_DISK_FULL : ASY_CAUSE_SIGNAL,
+                          err->text);
         return rc;
     }
     c->attempt = job->attempt;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * end.c - how an attempt ended: what the kernel saw, held against what the program had been told.
  *
- *   our doom (disk full, protocol)             crashed, with that cause
+ *   our doom: the disk is full                 preempted: no fault of its own
+ *   our doom otherwise (protocol, …)           crashed, with that cause
  *   over its memory                            crashed: out of memory
  *   its whole length is done and it exited 0   complete, whatever it was told meanwhile
  *   ordered to stop                            stopped, however it went
@@ -89,6 +90,8 @@ static void describe(const struct asy__job *job, const struct asy_attempt_event 
                      strsignal(seen->signal));
     else
         n = snprintf(ret->text, sizeof ret->text, "exit code %d", seen->exit_code);
+    if (n > 0 && (size_t)n < sizeof ret->text && asy__space_lacks(job->agent))
+        n += snprintf(ret->text + n, sizeof ret->text - (size_t)n, "; its disk is full");
     if (tail[0] && n > 0 && (size_t)n < sizeof ret->text)
         snprintf(ret->text + n, sizeof ret->text - (size_t)n, "; stderr ends: %s", tail);
 }
@@ -145,7 +148,7 @@ void asy__end_judge(const struct asy__job *job, const struct asy_attempt_event *
     ret->event.ended.cpu_s = seen->cpu_s;
     ret->event.ended.max_rss = seen->max_rss;
     if (job->doom) {
-        set(ret, ASY_END_CRASHED, job->doom);
+        set(ret, job->doom == ASY_CAUSE_DISK_FULL ? ASY_END_PREEMPTED : ASY_END_CRASHED, job->doom);
         snprintf(ret->text, sizeof ret->text, "%s", job->doom_text);
     } else if (seen->out_of_memory) {
         set(ret, ASY_END_CRASHED, ASY_CAUSE_OUT_OF_MEMORY);

@@ -495,10 +495,8 @@ static void over(struct asy__gang *gang, const struct asy_attempt_event *event)
         return;
     copy_log(gang, job);
     gang->job = NULL;
-    if (event->what == ASY_ATTEMPT_REFUSED)
-        asy__job_refuse(job, ASY_END_REFUSED, ASY_CAUSE_NOT_STARTED, event->text);
-    else if (event->what == ASY_ATTEMPT_FAILED)
-        asy__job_refuse(job, ASY_END_CRASHED, ASY_CAUSE_NOT_STARTED, event->text);
+    if (event->what == ASY_ATTEMPT_REFUSED || event->what == ASY_ATTEMPT_FAILED)
+        asy__job_not_begun(job, event);
     else if (!job->started && !job->doom && !job->ordered && !event->out_of_memory)
         asy__job_not_greeted(job, event);
     else

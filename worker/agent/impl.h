@@ -199,6 +199,7 @@ void asy__job_ended(struct asy__job *job, const struct asy_attempt_event *event)
 void asy__job_refuse(struct asy__job *job, enum asy_end end, enum asy_cause cause,
                      const char *text);
 /* Its trainer ended before all of its ranks had greeted. */
+void asy__job_not_begun(struct asy__job *job, const struct asy_attempt_event *event);
 void asy__job_not_greeted(struct asy__job *job, const struct asy_attempt_event *event);
 void asy__job_native_end(struct asy__job *job, enum asy_end end, enum asy_cause cause,
                          uint64_t step, double objective, const char *model, const char *reason);
@@ -392,6 +393,19 @@ void asy__session_news(struct asy__agent *agent);
 int64_t asy__session_timers(struct asy__agent *agent, int64_t now_ms);
 void asy__session_bye(struct asy__agent *agent, const char *text);
 
+/* ---- space.c: a full disk -------------------------------------------------------------------- */
+struct asy__space {
+    char fit[240];                 /* "", or why this node is out of service until there is space */
+    int64_t look_ms;
+};
+/* Something of ours could not be written for want of space. */
+void asy__space_gone(struct asy__agent *agent);
+/* Whether not even a little can be written now. */
+int asy__space_lacks(const struct asy__agent *agent);
+int64_t asy__space_timers(struct asy__agent *agent, int64_t now_ms);
+/* "" or why this node takes no leases. */
+const char *asy__agent_unfit(const struct asy__agent *agent);
+
 /* ---- agent.c: the loop ----------------------------------------------------------------------- */
 struct asy__agent {
     struct asy_agent_options options;
@@ -407,6 +421,7 @@ struct asy__agent {
     unsigned serial;               /* of doors and gangs */
     struct asy__link *link;
     struct asy__session session;
+    struct asy__space space;
     struct asy_arena *arena;
     struct asy__list jobs, gangs, specs;
     size_t n_jobs;

@@ -74,6 +74,17 @@ static void report_end(struct asy__job *job, const struct asy_event *ended)
     asy__files_clean(job);
 }
 
+/* An attempt that could not even begin, which is no fault of its own where the disk is full. */
+static void not_started(struct asy__job *job, enum asy_end end, const char *text)
+{
+    int full = asy__space_lacks(job->agent);
+
+    if (full)
+        asy__space_gone(job->agent);
+    asy__job_refuse(job, full ? ASY_END_REFUSED : end,
+                    full ? ASY_CAUSE_DISK_FULL : ASY_CAUSE_NOT_STARTED, text);
+}
+
 void asy__job_refuse(struct asy__job *job, enum asy_end end, enum asy_cause cause,
                      const char *text)
 {
@@ -129,6 +140,12 @@ void asy__job_ended(struct asy__job *job, const struct asy_attempt_event *event)
     report_end(job, &ended.event);
 }
 
+void asy__job_not_begun(struct asy__job *job, const struct asy_attempt_event *event)
+{
+    not_started(job, event->what == ASY_ATTEMPT_REFUSED ? ASY_END_REFUSED : ASY_END_CRASHED,
+                event->text);
+}
+
 void asy__job_not_greeted(struct asy__job *job, const struct asy_attempt_event *event)
 {
     struct asy__ended ended;
@@ -152,10 +169,8 @@ void asy__job_attempt(struct asy__job *job)
             job->agent->sweeping = 1;
         asy_attempt_destroy(job->run_by);
         job->run_by = NULL;
-        if (event.what == ASY_ATTEMPT_REFUSED)
-            asy__job_refuse(job, ASY_END_REFUSED, ASY_CAUSE_NOT_STARTED, event.text);
-        else if (event.what == ASY_ATTEMPT_FAILED)
-            asy__job_refuse(job, ASY_END_CRASHED, ASY_CAUSE_NOT_STARTED, event.text);
+        if (event.what == ASY_ATTEMPT_REFUSED || event.what == ASY_ATTEMPT_FAILED)
+            asy__job_not_begun(job, &event);
         else
             asy__job_ended(job, &event);
     }
@@ -182,6 +197,8 @@ void asy__job_doom(struct asy__job *job, enum asy_cause cause, const char *text)
     if (!asy__job_alive(job) || job->doom)
         return;
     job->doom = cause;
+    if (cause == ASY_CAUSE_DISK_FULL)
+        asy__space_gone(job->agent);
     snprintf(job->doom_text, sizeof job->doom_text, "%s", text);
     asy_warn("%s: %s, ending it", job->name, text);
     send_signal(job, 2);
@@ -353,7 +370,7 @@ out:
     if (rc < 0) {
         asy__pipe_close(&job->pipe);
         asy__door_close(&job->door);
-        asy__job_refuse(job, end, ASY_CAUSE_NOT_STARTED, err.text);
+        not_started(job, end, err.text);
     }
 }
 
@@ -391,6 +408,11 @@ void asy__job_native_end(struct asy__job *job, enum asy_end end, enum asy_cause 
             event.ended.cause = ASY_CAUSE_NOT_STARTED;
             event.ended.text = err.text;
         }
+    }
+    if (end == ASY_END_CRASHED && asy__space_lacks(job->agent)) { /* it writes what we keep */
+        asy__space_gone(job->agent);
+        end = ASY_END_PREEMPTED;
+        event.ended.cause = ASY_CAUSE_DISK_FULL;
     }
     event.ended.end = end;
     asy__gang_usage(gang, &event.ended.cpu_s, &event.ended.max_rss);

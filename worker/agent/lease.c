@@ -141,9 +141,9 @@ static int check(struct asy__job *job, const struct asy_lease *lease, enum asy_c
         *ret_cause = ASY_CAUSE_DRAINING;
         return asy_fail(err, ASY_E_STATE, "the worker is draining");
     }
-    if (agent->programs.fit[0]) {
+    if (*asy__agent_unfit(agent)) {
         *ret_cause = ASY_CAUSE_UNFIT;
-        return asy_fail(err, ASY_E_STATE, "%s", agent->programs.fit);
+        return asy_fail(err, ASY_E_STATE, "%s", asy__agent_unfit(agent));
     }
     if (strcmp(job->owner, agent->pair.public_key))
         return asy_fail(err, ASY_E_DENIED, "this worker runs its own user's studies only");

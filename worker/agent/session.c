@@ -69,7 +69,7 @@ static int build_hello(struct asy__agent *agent, struct asy_buf *frame, struct a
     msg.hello.n_core_groups = agent->node->n_cores;
     msg.hello.hardware = agent->hardware.data;
     msg.hello.versions = agent->versions.data;
-    msg.hello.fit = agent->programs.fit;
+    msg.hello.fit = asy__agent_unfit(agent);
     msg.hello.walltime_left_ms = agent->walltime_end_ms == INT64_MAX ? -1 : left > 0 ? left : 0;
     msg.hello.holdings = holdings;
     msg.hello.n_holdings = list_holdings(agent, holdings);

@@ -81,6 +81,7 @@ enum asy_end {
     each(BACKOFF, 16)          /* crashed just now; waits before its next attempt */               \
     each(STORE, 17)            /* the store cannot be written (full disk) */                       \
     each(NO_WORK, 18)          /* of a worker: no trial waits for it; never stored */              \
+    each(DISK_FULL, 20)        /* the disk of its worker */                                        \
     each(OTHER_OWNER, 19)      /* of a worker: the trials are another user's; never stored */      \
     /* failed */                                                                                   \
     each(EXIT_CODE, 32)                                                                            \
