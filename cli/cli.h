@@ -54,6 +54,7 @@ ASY_MUST_CHECK int asy__session_open(const struct asy__options *options, enum as
 void asy__session_close(struct asy__session *session);
 int asy__session_started(const struct asy__session *session); /* this command started it */
 int64_t asy__session_pid(const struct asy__session *session); /* of the coordinator greeted last */
+int asy__session_lacks_space(const struct asy__session *session); /* by the last answer */
 /* What this command started: tells it to drain; whether it has ended (or there is none); ends it at
  * once, by force if need be, and waits for that. */
 void asy__session_drain(struct asy__session *session);

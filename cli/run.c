@@ -161,8 +161,12 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
               stderr);
         return 128 + SIGINT;
     case ASY__FOLLOWED_DRAINED:
-        fprintf(stderr, "assay: '%s' stands at its checkpoints, all is stored; go on with "
-                        "--resume\n", name);
+        if (asy__session_lacks_space(session))
+            fputs("assay: ended on a full disk: what was acknowledged is stored; make space and go on "
+                  "with --resume\n", stderr);
+        else
+            fprintf(stderr, "assay: '%s' stands at its checkpoints, all is stored; go on with "
+                            "--resume\n", name);
         return 128 + SIGINT;
     case ASY__FOLLOWED_PAUSED:
         fprintf(stderr, "assay: '%s' is paused, all is stored; 'assay resume %s' goes on\n", name,

@@ -302,6 +302,11 @@ void asy__session_close(struct asy__session *session)
     free(session);
 }
 
+int asy__session_lacks_space(const struct asy__session *session)
+{
+    return session->news;
+}
+
 int asy__session_started(const struct asy__session *session)
 {
     return session->started;

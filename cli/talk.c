@@ -278,5 +278,7 @@ int asy__next(struct asy__session *session, int fd, int timeout_ms, struct asy_m
     if ((rc = asy_msg_decode(bytes, len, session->arena, ret_msg, err)) == 0 &&
         ret_msg->type == ASY_MSG_REHELLO)
         return asy_fail(err, ASY_E_STATE, "the coordinator was started anew");
+    if (rc == 0 && ret_msg->type == ASY_MSG_REPLY && ret_msg->reply.code == 0)
+        session->news = ret_msg->reply.text && *ret_msg->reply.text; /* the caller shows it */
     return rc;
 }

@@ -507,6 +507,12 @@ out:
     coord_close(&c);
 }
 
+static int is_fit(struct coord *c, const void *arg)
+{
+    (void)arg;
+    return !c->fit[0];
+}
+
 static void a_full_disk_ends_the_attempt_not_the_agent(void)
 {
     static const char program[] =
@@ -531,9 +537,10 @@ static void a_full_disk_ends_the_attempt_not_the_agent(void)
         return;
     }
     if (open_with(&c, STUDY(PYTHON ", checkpoint: true", ""), program) && coord_run(&c, 0) &&
-        (end = coord_ended(&c, 0, ASY_END_CRASHED, ASY_CAUSE_SIGNAL))) {
+        (end = coord_ended(&c, 0, ASY_END_PREEMPTED, ASY_CAUSE_DISK_FULL))) {
         T_HAS("reason", end->ended.text, "cannot keep checkpoint 'c'");
-        if (coord_study(&c, STUDY("command: ['true']", "")) && coord_run(&c, 1))
+        T_HAS("it said so before", c.fit, "disk full"); /* so that nothing new is leased to it */
+        if (coord_await_that(&c, is_fit, NULL) && coord_study(&c, STUDY("command: ['true']", "")) && coord_run(&c, 1))
             T_TRUE(coord_ended(&c, 1, ASY_END_COMPLETE, ASY_CAUSE_NONE) != NULL);
     }
     if (c.worker.pid > 0) {
