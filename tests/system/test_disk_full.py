@@ -152,7 +152,7 @@ def rss_kib(pid):
 
 def the_store_waits_for_space_and_goes_on():
     with Home() as home:
-        said = begin(home, trials=6, steps=300)
+        said = begin(home, trials=4, steps=900)
         disk = Disk(home, "store", 24)
         run = Command(home, "run", "study.yaml")
         wait(lambda: any(durable > 20 for _, durable in told(said).values()), "the first reports")
@@ -178,9 +178,9 @@ def the_store_waits_for_space_and_goes_on():
         disk.free()
         run.end(0)
         trials = home.json("trials", "steady")["trials"]
-        equal("states", [t["state"] for t in trials], ["complete"] * 6)
-        equal("attempts", [t["attempts"] for t in trials], [1] * 6)
-        equal("reports", stored(home), {(t, 1): 300 for t in range(6)})
+        equal("states", [t["state"] for t in trials], ["complete"] * 4)
+        equal("attempts", [t["attempts"] for t in trials], [1] * 4)
+        equal("reports", stored(home), {(t, 1): 900 for t in range(4)})
         check_promise(home, said)
 
 
