@@ -283,6 +283,13 @@ static void lost(struct asy_core *core, struct asy__trial *t, enum asy_cause cau
         asy__trial_queue(core, t, cause, text);
 }
 
+/* What it was leased for is done and on record, only the word of it was lost. Leased again from this
+ * checkpoint, a program would take a step beyond its milestone. */
+static int has_reached(const struct asy__trial *t, uint64_t milestone)
+{
+    return t->n_checkpoints > 0 && t->checkpoints[t->n_checkpoints - 1].step >= milestone;
+}
+
 static void follow(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev,
                    uint64_t milestone)
 {
@@ -297,7 +304,8 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
                        *text ? text : asy__textf(core, "diverged at step %" PRIu64, step));
     } else if (t->stop != ASY_CAUSE_NONE || t->hit || t->study->state == ASY_STUDY_STOPPING) {
         asy__trial_stopped(core, t);
-    } else if (end == ASY_END_PAUSED) {
+    } else if (end == ASY_END_PAUSED ||
+               ((end == ASY_END_LOST || end == ASY_END_PREEMPTED) && has_reached(t, milestone))) {
         paused(core, t, step, milestone);
     } else if (end == ASY_END_CRASHED) {
         crashed(core, t, ev->ended.cause, text);

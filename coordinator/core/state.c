@@ -9,12 +9,13 @@
     (S(ASY_TRIAL_PRUNED) | S(ASY_TRIAL_FAILED) | S(ASY_TRIAL_CANCELLED))
 
 static const unsigned trial_next[] = {
-    /* Back to leased or running: its lost worker came back before it was leased again. Complete
-     * without running: it had reached the target when its worker was lost. */
-    [ASY_TRIAL_QUEUED] = S(ASY_TRIAL_LEASED) | S(ASY_TRIAL_RUNNING) | S(ASY_TRIAL_COMPLETE) |
-                         T_ENDED,
-    [ASY_TRIAL_LEASED] = S(ASY_TRIAL_LEASED) | S(ASY_TRIAL_RUNNING) | S(ASY_TRIAL_QUEUED) |
+    /* Back to leased or running: its lost worker came back before it was leased again. Paused or
+     * complete without running: it had reached its milestone, or the target, when its worker was
+     * lost. */
+    [ASY_TRIAL_QUEUED] = S(ASY_TRIAL_LEASED) | S(ASY_TRIAL_RUNNING) | S(ASY_TRIAL_PAUSED) |
                          S(ASY_TRIAL_COMPLETE) | T_ENDED,
+    [ASY_TRIAL_LEASED] = S(ASY_TRIAL_LEASED) | S(ASY_TRIAL_RUNNING) | S(ASY_TRIAL_QUEUED) |
+                         S(ASY_TRIAL_PAUSED) | S(ASY_TRIAL_COMPLETE) | T_ENDED,
     [ASY_TRIAL_RUNNING] = S(ASY_TRIAL_RUNNING) | S(ASY_TRIAL_QUEUED) | S(ASY_TRIAL_PAUSED) |
                           S(ASY_TRIAL_COMPLETE) | T_ENDED,
     [ASY_TRIAL_PAUSED] = S(ASY_TRIAL_QUEUED) | S(ASY_TRIAL_PRUNED) | S(ASY_TRIAL_CANCELLED),

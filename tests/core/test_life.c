@@ -193,6 +193,40 @@ static void a_paused_study_pauses_what_it_runs_and_goes_on(void)
     world_close(&w);
 }
 
+/* The agent died between the checkpoint at the milestone and the word that it paused there. */
+static void what_was_lost_at_its_milestone_is_not_run_again(void)
+{
+    static const struct {
+        const char *name;
+        unsigned length;
+        enum asy_trial_state want;
+    } cases[] = { { "at a rung", 4, ASY_TRIAL_PAUSED }, { "at the end", 1, ASY_TRIAL_COMPLETE } };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_buf yaml;
+        struct asy_id a;
+        struct world w;
+
+        asy_buf_init(&yaml, 4096);
+        asy_buf_addf(&yaml, STUDY_HEAD("a") "run: {command: [run], length: {unit: steps, max: %u}, "
+                     "checkpoint: true}\n" ASHA "budget: {trials: 2}\n", cases[i].length);
+        if (begin(&w, 1)) {
+            a = submit(&w, 1, yaml.data);
+            world_started(&w, &w.leases[0]);
+            world_report(&w, &w.leases[0], 1, 1.0);
+            world_checkpoint(&w, &w.leases[0], 1);
+            world_tick(&w, w.config.lost_after_ms);
+            T_EQ("its worker may come back", world_state(&w, a, 0), ASY_TRIAL_QUEUED);
+            world_agent(&w, &(struct agent){ .peer = 3, .cores = 1, .life = 1 });
+            T_EQ(cases[i].name, world_state(&w, a, 0), cases[i].want);
+            T_EQ("the next trial is leased", w.leases[w.n_leases - 1].trial, 1);
+            T_TRUE(world_restart(&w));
+        }
+        world_close(&w);
+        asy_buf_fini(&yaml);
+    }
+}
+
 static void what_cannot_checkpoint_runs_on_to_its_end(void)
 {
     struct world w;
@@ -568,6 +602,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(the_sampler_learns_from_trials_that_wait),
        T_TEST(median_stops_a_trial_between_milestones),
        T_TEST(a_paused_study_pauses_what_it_runs_and_goes_on),
+       T_TEST(what_was_lost_at_its_milestone_is_not_run_again),
        T_TEST(what_cannot_checkpoint_runs_on_to_its_end),
        T_TEST(a_drained_coordinator_pauses_all_and_quits),
        T_TEST(crashes_use_up_retries_and_wait_longer_each_time),

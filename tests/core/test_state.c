@@ -6,8 +6,8 @@
 /* Rows: from; columns: to, both in the order queued leased running paused complete pruned failed
  * cancelled. */
 static const char *const trials[] = {
-    ".LR.CPFX", /* queued: leased, taken up again by its worker, ended with its study */
-    "QLR.CPFX", /* leased */
+    ".LRpCPFX", /* queued: leased, taken up again by its worker, at its milestone, ended */
+    "QLRpCPFX", /* leased */
     "Q.RpCPFX", /* running */
     "Q....P.X", /* paused */
     "........", "........", "........", "........",
