@@ -14,8 +14,6 @@ run)
     bin=$2 work=$3
     shift 3
     "$bin/bench_service" --programs "$bin" --dir "$work/simulated" "$@"
-    if [ -e "$here/sweeps.py" ]; then
-        python3 "$here/sweeps.py" "$bin" --dir "$work/real" "$@"
-    fi
+    python3 "$here/sweeps.py" "$bin" --dir "$work/real" "$@"
     ;;
 esac
