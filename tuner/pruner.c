@@ -101,6 +101,13 @@ int asy_pruner_promote(struct asy_pruner *pruner, uint64_t *ret_number, uint64_t
     return pruner->class->promote && pruner->class->promote(pruner, ret_number, ret_milestone);
 }
 
+int asy_pruner_promote_last(struct asy_pruner *pruner, uint64_t *ret_number,
+                            uint64_t *ret_milestone)
+{
+    return pruner->class->promote_last &&
+           pruner->class->promote_last(pruner, ret_number, ret_milestone);
+}
+
 void asy_pruner_unpromote(struct asy_pruner *pruner, uint64_t number)
 {
     if (pruner->class->unpromote)

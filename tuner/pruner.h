@@ -16,6 +16,7 @@ struct asy__pruner_class {
     /* score: the value, negated if the goal is to maximise. */
     enum asy_verdict (*report)(struct asy_pruner *p, uint64_t number, uint64_t step, double score);
     int (*promote)(struct asy_pruner *p, uint64_t *ret_number, uint64_t *ret_milestone);
+    int (*promote_last)(struct asy_pruner *p, uint64_t *ret_number, uint64_t *ret_milestone);
     void (*unpromote)(struct asy_pruner *p, uint64_t number);
     void (*ended)(struct asy_pruner *p, uint64_t number, int complete);
     void (*explain)(const struct asy_pruner *p, uint64_t number, char *text, size_t n);

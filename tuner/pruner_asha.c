@@ -7,6 +7,7 @@
  * percentile of the earlier entries, Syne Tune with a rank fraction). An entry stays in its rung
  * when its trial ends: what it showed about the rung holds. */
 #include "pruner.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <asy/parse.h>
@@ -140,24 +141,48 @@ static enum asy_verdict report(struct asy_pruner *p, uint64_t number, uint64_t s
 
 /* ---- promotion ----------------------------------------------------------------------------- */
 
+static void goes_on(struct asha *a, int rung, uint64_t number)
+{
+    struct trial *t = trial_get(a, number);
+
+    asy__order_set_waiting(&a->rungs[rung], t->score, number, 0);
+    t->phase = RUNS;
+}
+
 static int promote(struct asy_pruner *p, uint64_t *ret_number, uint64_t *ret_milestone)
 {
     struct asha *a = p->state;
 
     for (int r = a->n_rungs - 1; r >= 0; r--) {
         struct asy__order *order = &a->rungs[r];
-        struct trial *t;
         uint64_t number;
         size_t place;
 
         if (!asy__order_best_waiting(order, &number, &place) ||
             place >= order->len / a->reduction)
             continue;
-        t = trial_get(a, number);
-        asy__order_set_waiting(order, t->score, number, 0);
-        t->phase = RUNS;
+        goes_on(a, r, number);
         *ret_number = number;
         *ret_milestone = r + 1 < a->n_rungs ? a->length[r + 1] : p->length_max;
+        return 1;
+    }
+    return 0;
+}
+
+static int promote_last(struct asy_pruner *p, uint64_t *ret_number, uint64_t *ret_milestone)
+{
+    struct asha *a = p->state;
+
+    for (int r = a->n_rungs - 1; r >= 0; r--) {
+        uint64_t number;
+        size_t place;
+
+        if (!asy__order_best_waiting(&a->rungs[r], &number, &place) ||
+            isnan(trial_get(a, number)->score))
+            continue;
+        goes_on(a, r, number);
+        *ret_number = number;
+        *ret_milestone = p->length_max;
         return 1;
     }
     return 0;
@@ -269,5 +294,6 @@ static int stops(const struct asy_pruner *p)
 const struct asy__pruner_class asy__pruner_asha = {
     .name = "asha", .options = options, .n_options = ASY_ARRAY_LEN(options), .create = create,
     .destroy = destroy, .milestone = milestone, .report = report, .promote = promote,
-    .unpromote = unpromote, .ended = ended, .explain = explain, .stops = stops,
+    .promote_last = promote_last, .unpromote = unpromote, .ended = ended, .explain = explain,
+    .stops = stops,
 };

@@ -223,7 +223,9 @@ static int promoted(struct asy__trial *t, const struct asy_event *ev, struct asy
     struct asy__study *s = t->study;
     uint64_t number, milestone;
 
-    if (!asy_pruner_promote(s->pruner, &number, &milestone) || number != t->number)
+    if ((!asy_pruner_promote(s->pruner, &number, &milestone) &&
+         !asy_pruner_promote_last(s->pruner, &number, &milestone)) ||
+        number != t->number)
         return misfit(ev, err);
     s->promo_stale = 1;
     t->goal = ev->trial_state.step;

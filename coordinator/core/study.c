@@ -19,6 +19,7 @@
 #define ENDS_PER_STEP 256
 #define TELLS_PER_STEP 512
 #define PREFIX_MIN 6
+#define LAST_FAILURES 3
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
@@ -390,6 +391,32 @@ static int exhausted(struct asy_core *core, struct asy__study *s)
            (s->lag == 0 || s->fed == s->next_job);
 }
 
+/* A search that ends while all of its trials wait at rungs would leave no whole trial and no model
+ * behind: then the best of them runs to its end after all, and if it fails on the way the next.
+ * After LAST_FAILURES of them it is given up. */
+static int finish_best(struct asy_core *core, struct asy__study *s)
+{
+    struct asy_event ev;
+    uint64_t number, milestone, failed = 0;
+
+    if (s->counts[ASY_TRIAL_COMPLETE] || s->target_hit)
+        return 0;
+    for (uint64_t i = 0; i < s->n_trials; i++)
+        failed += s->trials[i]->state == ASY_TRIAL_FAILED &&
+                  s->trials[i]->goal >= s->spec->length_max;
+    if (failed >= LAST_FAILURES || !asy_pruner_promote_last(s->pruner, &number, &milestone))
+        return 0;
+    asy_pruner_unpromote(s->pruner, number);
+    ev = asy__event(core, ASY_EV_TRIAL_STATE, s, s->trials[number]);
+    ev.trial_state.state = ASY_TRIAL_QUEUED;
+    ev.trial_state.cause = ASY_CAUSE_RUNG;
+    ev.trial_state.text = "no trial has run to its end: the best one goes on";
+    ev.trial_state.value = (double)NAN;
+    ev.trial_state.step = milestone;
+    asy__emit(core, &ev);
+    return 1;
+}
+
 static void end_naturally(struct asy_core *core, struct asy__study *s)
 {
     enum asy_cause cause = s->target_hit  ? ASY_CAUSE_TARGET
@@ -642,7 +669,7 @@ void asy__study_pump(struct asy_core *core, struct asy__study *s)
         check_time(core, s);
     if (s->state == ASY_STUDY_RUNNING && s->target_hit && s->lag == 0)
         asy__study_stop(core, s, ASY_CAUSE_TARGET, target_text(core, s));
-    if (s->state == ASY_STUDY_RUNNING && exhausted(core, s))
+    if (s->state == ASY_STUDY_RUNNING && exhausted(core, s) && !finish_best(core, s))
         end_naturally(core, s);
     if (s->state == ASY_STUDY_STOPPING)
         close_waiting(core, s);

@@ -69,6 +69,58 @@ static void asha_promotes_the_better_and_prunes_the_rest(void)
     world_close(&w);
 }
 
+static void a_study_without_a_whole_trial_lets_its_best_run_to_the_end(void)
+{
+    static const char *const heads[] = { "", "deterministic: true, lag: 2, " };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(heads); i++) {
+        struct world w;
+        struct asy_id a;
+        char yaml[400];
+
+        snprintf(yaml, sizeof yaml, STUDY_HEAD("a") RUN(8, true) "search: {%ssampler: random, pruner: "
+                 "{name: asha, min: 1, reduction: 4}}\nbudget: {trials: 2}\n", heads[i]);
+        if (begin(&w, 1)) {
+            a = submit(&w, 1, yaml);
+            to_rung(&w, &w.leases[0], 0.5);
+            to_rung(&w, &w.leases[1], 1.0);
+            if (T_EQ("the best goes on", w.n_leases, 3)) {
+                T_EQ("it is trial 0", w.leases[2].trial, 0);
+                T_EQ("to its end", w.leases[2].milestone, 8);
+                T_STR("from its checkpoint", w.leases[2].from, "0/1/1");
+                T_EQ("the study goes on", study_state(&w, a), ASY_STUDY_RUNNING);
+                world_complete(&w, &w.leases[2], 8, 0.25);
+                T_EQ("finished", study_state(&w, a), ASY_STUDY_FINISHED);
+                T_EQ("with a whole trial", world_state(&w, a, 0), ASY_TRIAL_COMPLETE);
+                T_TRUE(world_restart(&w));
+            }
+        }
+        world_close(&w);
+    }
+}
+
+static void a_last_trial_that_fails_is_followed_by_the_next_but_not_for_ever(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) "retries: 0\nsearch: {sampler: random, pruner: "
+                          "{name: asha, min: 1, reduction: 8}}\nbudget: {trials: 5}\n");
+        for (size_t i = 0; i < 5; i++)
+            to_rung(&w, &w.leases[i], 0.1 * (double)(5 - i));
+        for (size_t i = 5; i < 8 && T_TRUE(w.n_leases == i + 1); i++) {
+            T_EQ("the next best", w.leases[i].trial, 9 - i);
+            world_started(&w, &w.leases[i]);
+            world_end(&w, &w.leases[i], ASY_END_CRASHED, 1);
+        }
+        T_EQ("no fourth", w.n_leases, 8);
+        T_EQ("finished", study_state(&w, a), ASY_STUDY_FINISHED);
+        T_EQ("the rest is pruned", world_state(&w, a, 0), ASY_TRIAL_PRUNED);
+    }
+    world_close(&w);
+}
+
 static void paused_trials_end_as_pruned_with_their_study(void)
 {
     struct world w;
@@ -347,6 +399,27 @@ static void a_first_crash_without_retries_names_its_own_cause(void)
     world_close(&w);
 }
 
+static void a_rung_that_was_reached_is_not_trained_for_again(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) ASHA "budget: {trials: 2}\n");
+        world_started(&w, &w.leases[0]);
+        world_report(&w, &w.leases[0], 1, 1.0);
+        world_checkpoint(&w, &w.leases[0], 1);
+        world_end(&w, &w.leases[0], ASY_END_PREEMPTED, 1); /* its word of the pause was lost */
+        if (T_EQ("no second attempt", w.n_leases, 2)) {
+            T_EQ("the next trial", w.leases[1].trial, 1);
+            T_EQ("it waits at its rung", world_state(&w, a, 0), ASY_TRIAL_PAUSED);
+            T_NEAR("with its value", trial_event(&w, a, 0)->trial_state.value, 1.0, 0);
+            T_TRUE(world_restart(&w));
+        }
+    }
+    world_close(&w);
+}
+
 static void losses_use_no_retries_but_progress_is_wanted(void)
 {
     struct world w;
@@ -598,6 +671,8 @@ static void deterministic_studies_refuse_what_depends_on_time(void)
 }
 
 T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
+       T_TEST(a_study_without_a_whole_trial_lets_its_best_run_to_the_end),
+       T_TEST(a_last_trial_that_fails_is_followed_by_the_next_but_not_for_ever),
        T_TEST(paused_trials_end_as_pruned_with_their_study),
        T_TEST(the_sampler_learns_from_trials_that_wait),
        T_TEST(median_stops_a_trial_between_milestones),
@@ -609,6 +684,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(some_ends_fail_a_trial_at_once),
        T_TEST(a_first_crash_without_retries_names_its_own_cause),
        T_TEST(losses_use_no_retries_but_progress_is_wanted),
+       T_TEST(a_rung_that_was_reached_is_not_trained_for_again),
        T_TEST(interruptions_are_no_losses),
        T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),
        T_TEST(the_last_value_counts_where_asked_for), T_TEST(the_target_ends_the_study),

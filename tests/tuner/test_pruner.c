@@ -294,6 +294,32 @@ static void asha_promotes_the_best_top_rung_first(void)
     asy_pruner_destroy(p);
 }
 
+static void asha_lets_the_best_run_to_the_end_when_asked_for_a_last_one(void)
+{
+    struct asy_pruner *p = make("asha", 64, 1, NULL, 0);
+    uint64_t number = 99, milestone = 0;
+
+    T_EQ("nobody waits", asy_pruner_promote_last(p, &number, &milestone), 0);
+    asy_pruner_report(p, 0, 1, 0.3);
+    asy_pruner_report(p, 1, 1, 0.1);
+    asy_pruner_report(p, 2, 1, NAN);
+    T_EQ("the rule has none", asy_pruner_promote(p, &number, &milestone), 0);
+    T_EQ("the best", asy_pruner_promote_last(p, &number, &milestone), 1);
+    T_EQ("the best", number, 1);
+    T_EQ("to the full length", milestone, 64);
+    asy_pruner_unpromote(p, 1);
+    T_EQ("given back", asy_pruner_promote_last(p, &number, &milestone), 1);
+    T_EQ("given back", number, 1);
+    asy_pruner_ended(p, 1, 0);
+    T_EQ("the next", asy_pruner_promote_last(p, &number, &milestone), 1);
+    T_EQ("the next", number, 0);
+    T_EQ("never one without a number", asy_pruner_promote_last(p, &number, &milestone), 0);
+    asy_pruner_destroy(p);
+    p = make("median", 64, 1, NULL, 0);
+    T_EQ("median has none waiting", asy_pruner_promote_last(p, &number, &milestone), 0);
+    asy_pruner_destroy(p);
+}
+
 static void asha_counts_a_long_stride_at_the_highest_rung(void)
 {
     static const struct asy_option options[] = { { "reduction", 2 } };
@@ -514,6 +540,7 @@ T_MAIN("pruner", T_TEST(create_names_each_mistake), T_TEST(names_and_options_are
        T_TEST(none_lets_all_run), T_TEST(median_follows_the_plain_rule),
        T_TEST(median_explains_itself), T_TEST(asha_has_the_rungs_of_its_lengths),
        T_TEST(asha_promotes_the_best_top_rung_first),
+       T_TEST(asha_lets_the_best_run_to_the_end_when_asked_for_a_last_one),
        T_TEST(asha_counts_a_long_stride_at_the_highest_rung),
        T_TEST(asha_stops_by_the_plain_rule), T_TEST(asha_promotes_one_in_reduction_and_replays),
        T_TEST(asha_promotes_only_the_top), T_TEST(goals_mirror), T_TEST(asha_does_not_scan))
