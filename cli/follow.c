@@ -154,6 +154,14 @@ static void take_signals(struct asy__follower *f)
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
+/* Trials failed and none is complete: whoever asked for a result has none. */
+static int came_to_nothing(const struct asy__progress *progress)
+{
+    return progress->state == ASY_STUDY_FAILED ||
+           (progress->state == ASY_STUDY_FINISHED && progress->counts[ASY_TRIAL_FAILED] > 0 &&
+            progress->counts[ASY_TRIAL_COMPLETE] == 0);
+}
+
 /* Whether it is over for us, and how. */
 static int settled(struct asy__follower *f, enum asy__followed *ret_how)
 {
@@ -170,8 +178,7 @@ static int settled(struct asy__follower *f, enum asy__followed *ret_how)
         return 1;
     }
     if (asy__progress_over(&f->progress)) {
-        *ret_how = f->progress.state == ASY_STUDY_FAILED ? ASY__FOLLOWED_FAILED
-                                                         : ASY__FOLLOWED_OVER;
+        *ret_how = came_to_nothing(&f->progress) ? ASY__FOLLOWED_FAILED : ASY__FOLLOWED_OVER;
         return 1;
     }
     if (f->draining && asy__session_ended(f->session)) {

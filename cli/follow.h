@@ -11,7 +11,7 @@
 
 enum asy__followed {
     ASY__FOLLOWED_OVER = 1, /* finished or stopped */
-    ASY__FOLLOWED_FAILED,
+    ASY__FOLLOWED_FAILED,   /* failed, or finished with failed trials and no complete one */
     ASY__FOLLOWED_PAUSED,   /* somebody paused it, or it was drained */
     ASY__FOLLOWED_DRAINED,  /* by Ctrl-C: all is stored, what this command started has ended */
     ASY__FOLLOWED_DETACHED, /* by Ctrl-C: it goes on without us */

@@ -65,8 +65,8 @@ static const struct {
 static const struct {
     const char *command, *text;
 } particular[] = {
-    { "run", "1 also: the study failed" },
-    { "watch", "1 also: the study failed" },
+    { "run", "1 also: the study failed, or some of its trials and none is complete" },
+    { "watch", "1 also: the study failed, or some of its trials and none is complete" },
     { "doctor", "0 also: warnings, but nothing broken; 1: something is broken" },
 };
 

@@ -177,7 +177,10 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
     }
     if (!options->json && asy__final_screen(session, name, options, &err) < 0)
         return asy__complain(&err);
-    return how == ASY__FOLLOWED_FAILED ? EXIT_FAILED : EXIT_DONE;
+    if (how != ASY__FOLLOWED_FAILED)
+        return EXIT_DONE;
+    fprintf(stderr, "assay: '%s' has failed: no trial is complete\n", name);
+    return EXIT_FAILED;
 }
 
 static int follow(struct asy__session *session, const struct asy__options *options,

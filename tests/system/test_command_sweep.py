@@ -93,7 +93,8 @@ def a_failing_command_says_why():
         home.write("study.yaml", STUDY.replace("name: parabola", "name: broken\nretries: 0")
                    .replace("echo done >&2", "echo out of coffee >&2; exit 3")
                    .replace("trials: 20", "trials: 2"))
-        home.run("run", "study.yaml")
+        out, err = home.run("run", "study.yaml", code=1)
+        has("the last line", err.splitlines()[-1], "no trial is complete")
         for trial in home.json("trials", "broken")["trials"]:
             equal("state", trial["state"], "failed")
             has("reason", trial["text"] + str(home.json("show", "broken", "0")), "out of coffee")
