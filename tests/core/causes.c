@@ -278,10 +278,13 @@ static void pruned(struct world *w)
 static void study_ended(struct world *w)
 {
     agent(w, 2, 1);
-    submit(w, PLAIN(ASHA BUDGET(1)));
-    world_started(w, &w->leases[0]);
-    world_report(w, &w->leases[0], 1, 1.0);
-    world_end(w, &w->leases[0], ASY_END_PAUSED, 1);
+    submit(w, PLAIN(ASHA BUDGET(2)));
+    for (size_t i = 0; i < 2; i++) {
+        world_started(w, &w->leases[i]);
+        world_report(w, &w->leases[i], 1, 1.0 - 0.5 * (double)i);
+        world_end(w, &w->leases[i], ASY_END_PAUSED, 1);
+    }
+    world_complete(w, &w->leases[2], 9, 0.25); /* the best one ran to its end */
 }
 
 static void user(struct world *w)
@@ -386,7 +389,7 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_DATA, data, EVENT, 0, "crashed" },
     { ASY_CAUSE_PRUNED, pruned, EVENT, 1, "median" },
     { ASY_CAUSE_STUDY_ENDED, study_ended, EVENT, 0,
-      "(budget-trials) while it waited at step 1; asha: its value 1 at step 1 is place 1 of 1" },
+      "(budget-trials) while it waited at step 1; asha: its value 1 at step 1 is place 2 of 2" },
     { ASY_CAUSE_USER, user, LIVE, 1, "stopped by the user" },
     { ASY_CAUSE_BUDGET_TRIALS, budget_trials, EVENT, -1, "1 trials: 1 complete" },
     { ASY_CAUSE_BUDGET_TIME, budget_time, EVENT, -1, "5 s are used up, with 0 trials begun" },

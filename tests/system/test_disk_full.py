@@ -296,7 +296,7 @@ def a_program_that_fills_the_disk_fails_and_hears_why():
     with Home() as home:
         home.write("study.yaml", GREEDY)
         small_home(home)
-        Command(home, "run", "study.yaml").end(0)
+        Command(home, "run", "study.yaml").end(1)
         trial = home.json("show", "greedy", "0")
         equal("state", trial["state"], "failed")
         equal("cause", trial["cause"], "exit-code")

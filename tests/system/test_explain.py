@@ -22,9 +22,9 @@ budget: {trials: %d}
 """
 
 
-def ended(home, command, retries=0, trials=1, search="", more=""):
+def ended(home, command, retries=0, trials=1, search="", more="", code=1):
     home.write("study.yaml", STUDY % (command, retries, search, trials, more))
-    home.run("run", "study.yaml", "--cores", "1")
+    home.run("run", "study.yaml", "--cores", "1", code=code)
 
 
 def a_failed_trial_says_why_and_what_helps():
@@ -83,7 +83,8 @@ def a_pruned_trial_says_where_it_stood():
     with Home() as home:
         search = (", pruner: {name: median, startup_trials: 2}"
                   ", enqueue: [{x: 0.125}, {x: 0.25}, {x: 0.75}]")
-        ended(home, "echo step=1 loss={x}; [ {x} != 0.75 ] || sleep 1000", trials=3, search=search)
+        ended(home, "echo step=1 loss={x}; [ {x} != 0.75 ] || sleep 1000", trials=3, search=search,
+              code=0)
         why = home.json("explain", "why", "2")
         equal("cause", (why["state"], why["cause"]), ("pruned", "pruned"))
         has("numbers", why["text"], "its best value up to step 1, 0.75, was worse than 0.1875, the "

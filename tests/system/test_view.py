@@ -78,7 +78,7 @@ def a_pipe_gets_lines():
 def failures_are_grouped_with_what_to_do():
     with Home() as home:
         open(gated(home, then="echo no coffee >&2; exit 3"), "w").close()
-        out, _ = home.run("run", "study.yaml")
+        out, _ = home.run("run", "study.yaml", code=1)
         has("each", out, "trial 1 failed at epoch 1; ")
         has("grouped", out, "3 failed: ")
         has("an example", out, "such as trial 0: ")
