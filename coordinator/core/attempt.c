@@ -284,10 +284,14 @@ static void lost(struct asy_core *core, struct asy__trial *t, enum asy_cause cau
 }
 
 /* What it was leased for is done and on record, only the word of it was lost. Leased again from this
- * checkpoint, a program would take a step beyond its milestone. */
-static int has_reached(const struct asy__trial *t, uint64_t milestone)
+ * checkpoint, a program would take a step beyond its milestone. A crash is nothing else at a rung; at
+ * the whole length it may have cost the model. */
+static int has_reached(const struct asy__trial *t, enum asy_end end, uint64_t milestone)
 {
-    return t->n_checkpoints > 0 && t->checkpoints[t->n_checkpoints - 1].step >= milestone;
+    if (t->n_checkpoints == 0 || t->checkpoints[t->n_checkpoints - 1].step < milestone)
+        return 0;
+    return end == ASY_END_LOST || end == ASY_END_PREEMPTED ||
+           (end == ASY_END_CRASHED && milestone < t->study->spec->length_max);
 }
 
 static void follow(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev,
@@ -304,8 +308,7 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
                        *text ? text : asy__textf(core, "diverged at step %" PRIu64, step));
     } else if (t->stop != ASY_CAUSE_NONE || t->hit || t->study->state == ASY_STUDY_STOPPING) {
         asy__trial_stopped(core, t);
-    } else if (end == ASY_END_PAUSED ||
-               ((end == ASY_END_LOST || end == ASY_END_PREEMPTED) && has_reached(t, milestone))) {
+    } else if (end == ASY_END_PAUSED || has_reached(t, end, milestone)) {
         paused(core, t, step, milestone);
     } else if (end == ASY_END_CRASHED) {
         crashed(core, t, ev->ended.cause, text);
