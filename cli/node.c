@@ -3,7 +3,10 @@
  * signals: the first drains (the coordinator pauses all trials, then the agent leaves), the second
  * ends both at once. A child that dies is started again, after a pause that doubles from 100 ms to
  * 10 s; a coordinator that ended in peace ends the node. One that died while it drained is started
- * again too, to drain on. */
+ * again too, to drain on.
+ *
+ * A node that is killed leaves its coordinator, which serves on, but not its worker, which drains:
+ * beside the worker of the next node it would give out the cores of this machine twice. */
 #include "cli.h"
 #include <errno.h>
 #include <poll.h>
@@ -59,6 +62,8 @@ static int start(struct node *node, struct child *child, struct asy_error *err)
     argv[n] = NULL;
     spec.argv = argv;
     spec.new_session = 1;
+    if (child == &node->worker)
+        spec.death_signal = SIGTERM; /* it drains: a node that takes our place has one of its own */
     child->started_ms = asy_clock_ms();
     child->again_ms = INT64_MAX;
     return asy_proc_start(&spec, &child->proc, err);

@@ -117,8 +117,8 @@ __attribute__((noreturn)) static void child(const struct asy_proc_spec *spec,
     reset_signals();
     if (spec->new_session)
         setsid(); /* fails only for a group leader, which a new child never is */
-    if (spec->die_with_parent) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (spec->death_signal) {
+        prctl(PR_SET_PDEATHSIG, spec->death_signal);
         if (getppid() != parent) /* it died before the line above */
             _exit(127);
     }

@@ -64,7 +64,7 @@ static int launch(struct coordinator *c, struct asy_error *err)
         return rc;
     argv[4] = log;
     spec.argv = argv;
-    spec.die_with_parent = 1;
+    spec.death_signal = SIGKILL;
     return asy_proc_start(&spec, &c->proc, err);
 }
 

@@ -214,7 +214,7 @@ static void a_child_can_be_tied_to_its_parent(void)
 
         spec.argv = argv;
         spec.stdout_fd = fds[1];
-        spec.die_with_parent = 1;
+        spec.death_signal = SIGKILL;
         if (asy_proc_start(&spec, &proc, NULL) == 0 && write(ready[1], "", 1) == 1)
             pause();
         _exit(1);

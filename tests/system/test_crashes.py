@@ -11,6 +11,7 @@ assay: 1
 name: sweep
 run:
   command: %s
+  grace: 100ms
   env: {OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1'}
 objective: {metric: loss, goal: minimize}
 parameters:
@@ -43,4 +44,23 @@ def the_ranks_of_a_users_own_mpirun_end():
     nothing_outlives_the_agent('[mpirun, -n, "2", --oversubscribe, --bind-to, none, sleep, "1000"]', 4)
 
 
-main(what_left_its_session_ends, the_ranks_of_a_users_own_mpirun_end)
+def a_killed_node_takes_its_worker_along():
+    """The next node has a worker of its own: the cores of this machine must not be given out twice."""
+    with Sweep(2) as sweep:
+        sweep.write("study.yaml", STUDY % '[sleep, "1000"]')
+        sweep.begin()
+        wait(lambda: len(sweep.named("sleep")) >= 2, "programs to start")
+        sweep.process.kill()  # it would start another node
+        sweep.process.communicate()
+        for pid in sweep.node():
+            sweep.signal(pid, signal.SIGKILL)
+        wait(lambda: not sweep.named("sleep", "assay-attempt", "assay-worker"), "the worker to leave")
+        wait(lambda: len(sweep.named("assay-coordinator")) == 1, "the coordinator to serve on")
+        sweep.run("up")
+        wait(lambda: len(sweep.json("workers")["workers"]) == 1, "the next worker")
+        sweep.run("stop", "sweep")
+        sweep.run("down")
+
+
+main(what_left_its_session_ends, the_ranks_of_a_users_own_mpirun_end,
+     a_killed_node_takes_its_worker_along)

@@ -50,7 +50,7 @@ static bool start_rank(struct agent *a, const char *more)
     snprintf(where, sizeof where, "ASSAY_SOCKET=%s", a->addr.sun_path);
     spec.argv = argv;
     spec.env_set = env;
-    spec.die_with_parent = 1;
+    spec.death_signal = SIGKILL;
     return T_OK(asy_proc_start(&spec, &a->proc, &err), &err) &&
            T_OK(asy_line_create(accept4(a->listener, NULL, NULL, SOCK_CLOEXEC), &a->line, &err),
                 &err);

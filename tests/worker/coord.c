@@ -153,7 +153,7 @@ int coord_worker_quiet(struct coord *c, const char *const *env, const char *cons
     spec.env_set = set;
     spec.stderr_fd = log ? fileno(log) : -1;
     spec.new_session = 1;
-    spec.die_with_parent = 1;
+    spec.death_signal = SIGKILL;
     if (!T_OK(asy_proc_start(&spec, &c->worker, &err), &err))
         return 0;
     if (log)

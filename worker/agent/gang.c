@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,7 +215,7 @@ int asy__gang_try(const struct asy__programs *programs, struct asy_buf *ret_said
         spec.env_drop = gang_env_drop;
         spec.cwd = "/";
         spec.new_session = 1;
-        spec.die_with_parent = 1;
+        spec.death_signal = SIGKILL;
         rc = asy_proc_capture(&spec, TRY_MS, ret_said, ret_said, &status, err);
     }
     if (rc == 0 && status != 0)

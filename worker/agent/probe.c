@@ -9,6 +9,7 @@
 #include <asy/log.h>
 #include <asy/proc.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ static int capture(const char *const *argv, int timeout_ms, struct asy_buf *ret,
     spec.env_drop = asy__env_drop;
     spec.stderr_fd = null;
     spec.new_session = 1;
-    spec.die_with_parent = 1;
+    spec.death_signal = SIGKILL;
     rc = asy_proc_capture(&spec, timeout_ms, ret, NULL, &status, err);
     if (rc == 0 && status != 0)
         rc = asy_fail(err, ASY_E_IO, "it ended with %s", asy_proc_status_text(status, text));

@@ -20,8 +20,9 @@ struct asy_proc_spec {
     const int *pass_fds;        /* kept open under the same number in the child */
     size_t n_pass_fds;
     int new_session;            /* setsid() */
-    int die_with_parent;        /* PR_SET_PDEATHSIG SIGKILL; the kernel means the thread that calls
-                                 * asy_proc_start: it must live as long as the child should */
+    int death_signal;           /* that the child gets when we die (PR_SET_PDEATHSIG); 0: none. The
+                                 * kernel means the thread that calls asy_proc_start: it must live
+                                 * as long as the child should */
 };
 #define ASY_PROC_SPEC_INIT { NULL, NULL, NULL, NULL, -1, -1, -1, NULL, 0, 0, 0 }
 
