@@ -255,8 +255,12 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
         rc = start(session, what == ASY__START_NODE ? "assay" : "assay-coordinator", err);
         if (rc == 0)
             rc = wait_for_start(session, err);
-    } else if (rc == ASY_E_NOENT || rc == ASY_E_AGAIN) {
+    } else if (rc == ASY_E_NOENT) {
         rc = asy_fail(err, ASY_E_GONE, "no coordinator runs in '%s'", options->home);
+    } else if (rc == ASY_E_AGAIN) {
+        rc = ASY_E_GONE; /* there is one; the text says why it cannot be reached */
+        if (err)
+            err->code = ASY_E_GONE;
     }
     if (rc == 0 && what == ASY__START_NODE)
         rc = need_worker(session, err);

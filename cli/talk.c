@@ -71,6 +71,17 @@ static int transmit(struct asy__session *session, const struct asy_msg *msg, int
     return rc;
 }
 
+/* Whom a coordinator does not know gets silence from it, as from one that hangs. */
+static int unconnected(const struct asy__session *session, struct asy_error *err)
+{
+    if (replaced(session))
+        return asy_fail(err, ASY_E_AGAIN, "the coordinator went away");
+    return asy_fail(err, ASY_E_AGAIN,
+                    "pid %lld at '%s' lets nobody in: it hangs, or does not know the key in "
+                    "'%.100s/keys'", (long long)session->found.pid, session->found.endpoints[0],
+                    session->options->home);
+}
+
 int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct asy_error *err)
 {
     struct asy_msg msg = { .type = ASY_MSG_HELLO };
@@ -103,7 +114,9 @@ int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct 
     msg.hello.minor = ASY_PROTOCOL_MINOR;
     msg.hello.agent = session->agent;
     msg.hello.walltime_left_ms = -1;
-    if ((rc = transmit(session, &msg, deadline_ms, err)) < 0)
+    if ((rc = transmit(session, &msg, deadline_ms, err)) == ASY_E_AGAIN)
+        return unconnected(session, err);
+    if (rc < 0)
         return rc;
     for (;;) {
         if ((rc = receive(session, deadline_ms, &msg, err)) < 0)

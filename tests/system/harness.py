@@ -20,6 +20,9 @@ PATIENCE_S = 120  # how long an event may take before the test calls it missing
 class Home:
     """A fresh $ASSAY_HOME; ends every process that still uses it."""
 
+    bin = BIN
+    account = {}  # as whom its commands run: keywords of subprocess.Popen
+
     def __enter__(self):
         self.path = tempfile.mkdtemp(prefix="assay-test-")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("ASSAY_", "ASY_"))}
@@ -70,9 +73,10 @@ class Home:
         return path
 
     def start(self, *args, **kw):
-        return subprocess.Popen([os.path.join(BIN, "assay"), *args], env=self.env,
+        return subprocess.Popen([os.path.join(self.bin, "assay"), *args], env=self.env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, cwd=self.path, **kw)
+                                stderr=subprocess.PIPE, text=True, cwd=self.path,
+                                **self.account, **kw)
 
     def run(self, *args, code=0):
         process = self.start(*args)

@@ -143,7 +143,7 @@ int asy__copy(const char *from, const char *to, uint64_t *budget, struct asy_err
 static int protect(const char *path, const struct stat *st, int type, struct FTW *where)
 {
     (void)where;
-    if (type == FTW_F && chmod(path, st->st_mode & 0555) < 0)
+    if (type == FTW_F && chmod(path, st->st_mode & 0500) < 0)
         return 0; /* a safeguard against accidents, nothing depends on it */
     return 0;
 }
