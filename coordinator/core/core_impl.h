@@ -267,6 +267,10 @@ int asy__reaches_target(const struct asy__study *study, double value);
 /* ---- study.c --------------------------------------------------------------------------------- */
 struct asy__study *asy__study_get(const struct asy_core *core, struct asy_id id);
 struct asy__study *asy__study_find(const struct asy_core *core, const char *name_or_id);
+/* The same among what this user may see; key NULL: everything. */
+struct asy__study *asy__study_find_for(const struct asy_core *core, const char *key,
+                                       const char *name_or_id);
+int asy__study_seen(const struct asy__study *study, const char *key);
 struct asy__study *asy__study_by_name(const struct asy_core *core, const char *project,
                                       const char *name);
 ASY_MUST_CHECK int asy__study_add(struct asy_core *core, const struct asy_event *created,
@@ -417,6 +421,6 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *st
 enum asy_cause asy__why_trial(const struct asy_core *core, struct asy__study *study,
                               const struct asy__trial *trial, char *text, size_t n);
 /* look.c: what `workers` says of one, as members of an open object. */
-void asy__worker_members(const struct asy_core *core, const struct asy__worker *worker,
-                         int64_t now_ms, struct asy_jsonw *w);
+void asy__worker_members(const struct asy_core *core, const char *key,
+                         const struct asy__worker *worker, int64_t now_ms, struct asy_jsonw *w);
 #endif

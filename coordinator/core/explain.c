@@ -88,8 +88,12 @@ static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
     const struct asy__study *first = ahead_of(core, s);
 
     if (first) {
-        snprintf(text, n, "study '%s' goes first: priority %" PRId64 " with %" PRIu64
-                 " running cores, against %" PRId64 " with %" PRIu64, first->name,
+        int named = first->owner == s->owner || !strcmp(s->owner, core->owner);
+
+        snprintf(text, n, "%s%s%s goes first: priority %" PRId64 " with %" PRIu64
+                 " running cores, against %" PRId64 " with %" PRIu64,
+                 named ? "study '" : "another user's study", named ? first->name : "",
+                 named ? "'" : "",
                  first->spec->priority, first->cores_used, s->spec->priority, s->cores_used);
         return ASY_CAUSE_PRIORITY;
     }
@@ -235,10 +239,10 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s,
     return ASY_CAUSE_NONE;
 }
 
-int asy_core_explain(const struct asy_core *core, const char *name_or_id, int64_t trial,
-                     struct asy_jsonw *w, struct asy_error *err)
+int asy_core_explain(const struct asy_core *core, const char *key, const char *name_or_id,
+                     int64_t trial, struct asy_jsonw *w, struct asy_error *err)
 {
-    struct asy__study *s = asy__study_find(core, name_or_id);
+    struct asy__study *s = asy__study_find_for(core, key, name_or_id);
     const struct asy__trial *t;
     enum asy_cause cause;
     char text[400] = "";

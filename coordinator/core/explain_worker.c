@@ -120,13 +120,16 @@ static enum asy_cause of_study(const struct asy_core *core, const struct asy__wo
 }
 
 /* The study that says most: a served one before others', then the one that goes first. */
-static struct asy__study *spokesman(const struct asy_core *core, const struct asy__worker *w)
+static struct asy__study *spokesman(const struct asy_core *core, const char *key,
+                                    const struct asy__worker *w)
 {
     struct asy__study *s, *best = NULL;
 
     asy__each(s, &core->live, struct asy__study, node) {
         int serves = asy__worker_serves(w, s), best_serves = best && asy__worker_serves(w, best);
 
+        if (!asy__study_seen(s, key))
+            continue;
         if (!best || serves > best_serves ||
             (serves == best_serves && asy__goes_before(s, best)))
             best = s;
@@ -134,8 +137,8 @@ static struct asy__study *spokesman(const struct asy_core *core, const struct as
     return best;
 }
 
-static enum asy_cause why_worker(const struct asy_core *core, const struct asy__worker *w,
-                                 char *text, size_t n)
+static enum asy_cause why_worker(const struct asy_core *core, const char *key,
+                                 const struct asy__worker *w, char *text, size_t n)
 {
     enum asy_cause cause = of_itself(core, w, text, n);
     struct asy__study *s;
@@ -146,9 +149,9 @@ static enum asy_cause why_worker(const struct asy_core *core, const struct asy__
         snprintf(text, n, "all of its %" PRIu32 " cores are in use", w->n_cores);
         return ASY_CAUSE_NONE;
     }
-    if ((s = spokesman(core, w)))
+    if ((s = spokesman(core, key, w)))
         return of_study(core, w, s, text, n);
-    snprintf(text, n, "no study is unfinished");
+    snprintf(text, n, "no study %sis unfinished", key ? "of yours " : "");
     return ASY_CAUSE_NO_WORK;
 }
 
@@ -173,7 +176,7 @@ static const struct asy__worker *find(const struct asy_core *core, const char *w
     return *ret_n == 1 ? found : NULL;
 }
 
-int asy_core_explain_worker(const struct asy_core *core, const char *id_or_host,
+int asy_core_explain_worker(const struct asy_core *core, const char *key, const char *id_or_host,
                             struct asy_jsonw *w, struct asy_error *err)
 {
     size_t n;
@@ -188,11 +191,13 @@ int asy_core_explain_worker(const struct asy_core *core, const char *id_or_host,
     if (!k)
         return asy_fail(err, ASY_E_INVAL, "%zu workers are called '%.64s': give the id of one", n,
                         asy__str(id_or_host));
-    cause = why_worker(core, k, text, sizeof text);
-    asy__worker_members(core, k, core->now_ms, w);
+    cause = why_worker(core, key, k, text, sizeof text);
+    asy__worker_members(core, key, k, core->now_ms, w);
     asy_cause_write_json(w, cause, text, NULL, -1);
     asy_jsonw_open(w, "studies", '[');
     asy__each(s, &core->live, struct asy__study, node) {
+        if (!asy__study_seen(s, key))
+            continue;
         cause = of_study(core, k, s, text, sizeof text);
         asy_jsonw_open(w, NULL, '{');
         asy_jsonw_str(w, "study", s->name);

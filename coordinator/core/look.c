@@ -12,10 +12,10 @@ static void write_counts(const struct asy__study *s, struct asy_jsonw *w)
     asy_jsonw_close(w, '}');
 }
 
-int asy_core_write_study(const struct asy_core *core, const char *name_or_id, struct asy_jsonw *w,
-                         struct asy_error *err)
+int asy_core_write_study(const struct asy_core *core, const char *key, const char *name_or_id,
+                         struct asy_jsonw *w, struct asy_error *err)
 {
-    const struct asy__study *s = asy__study_find(core, name_or_id);
+    const struct asy__study *s = asy__study_find_for(core, key, name_or_id);
     char id[ASY_ID_TEXT];
 
     if (!s || s->over)
@@ -49,12 +49,14 @@ static const char *worker_state(const struct asy_core *core, const struct asy__w
     return asy__worker_ready(core, w) ? "ready" : "draining";
 }
 
-static void write_runs(const struct asy__worker *k, struct asy_jsonw *w)
+static void write_runs(const struct asy__worker *k, const char *key, struct asy_jsonw *w)
 {
     const struct asy__attempt *a;
 
     asy_jsonw_open(w, "runs", '[');
     asy__each(a, &k->attempts, struct asy__attempt, on_worker) {
+        if (!asy__study_seen(a->trial->study, key))
+            continue;
         asy_jsonw_open(w, NULL, '{');
         asy_jsonw_str(w, "study", a->trial->study->name);
         asy_jsonw_u64(w, "trial", a->trial->number);
@@ -65,8 +67,8 @@ static void write_runs(const struct asy__worker *k, struct asy_jsonw *w)
     asy_jsonw_close(w, ']');
 }
 
-void asy__worker_members(const struct asy_core *core, const struct asy__worker *k, int64_t now_ms,
-                         struct asy_jsonw *w)
+void asy__worker_members(const struct asy_core *core, const char *key, const struct asy__worker *k,
+                         int64_t now_ms, struct asy_jsonw *w)
 {
     char id[ASY_ID_TEXT];
 
@@ -81,17 +83,18 @@ void asy__worker_members(const struct asy_core *core, const struct asy__worker *
     asy_jsonw_u64(w, "memory_used", k->memory_used);
     asy_jsonw_u64(w, "gpus", k->n_gpus);
     asy_jsonw_i64(w, "silent_ms", now_ms > k->seen_ms ? now_ms - k->seen_ms : 0);
-    write_runs(k, w);
+    write_runs(k, key, w);
 }
 
-void asy_core_write_workers(const struct asy_core *core, int64_t now_ms, struct asy_jsonw *w)
+void asy_core_write_workers(const struct asy_core *core, const char *key, int64_t now_ms,
+                            struct asy_jsonw *w)
 {
     const struct asy__worker *k;
 
     asy_jsonw_open(w, "workers", '[');
     asy__each(k, &core->all_workers, struct asy__worker, node) {
         asy_jsonw_open(w, NULL, '{');
-        asy__worker_members(core, k, now_ms, w);
+        asy__worker_members(core, key, k, now_ms, w);
         asy_jsonw_close(w, '}');
     }
     asy_jsonw_close(w, ']');

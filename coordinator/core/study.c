@@ -71,17 +71,25 @@ static int matches(const struct asy__study *s, const char *text)
            !strncmp(asy_id_format(s->id, id), text, len);
 }
 
-static struct asy__study *newest_match(const struct asy__node *list, const char *text)
+int asy__study_seen(const struct asy__study *s, const char *key)
+{
+    return !key || !strcmp(s->owner, key);
+}
+
+static struct asy__study *newest_match(const struct asy__node *list, const char *key,
+                                       const char *text)
 {
     struct asy__study *s, *found = NULL;
 
     asy__each(s, list, struct asy__study, node)
-        if (matches(s, text) && (!found || s->created_us >= found->created_us))
+        if (asy__study_seen(s, key) && matches(s, text) &&
+            (!found || s->created_us >= found->created_us))
             found = s;
     return found;
 }
 
-struct asy__study *asy__study_find(const struct asy_core *core, const char *name_or_id)
+struct asy__study *asy__study_find_for(const struct asy_core *core, const char *key,
+                                       const char *name_or_id)
 {
     struct asy_id id;
     struct asy__study *s;
@@ -89,10 +97,15 @@ struct asy__study *asy__study_find(const struct asy_core *core, const char *name
     if (!name_or_id || !*name_or_id)
         return NULL;
     if (asy_id_parse(name_or_id, strlen(name_or_id), &id, NULL) == 0 &&
-        (s = asy__study_get(core, id)))
+        (s = asy__study_get(core, id)) && asy__study_seen(s, key))
         return s;
-    s = newest_match(&core->live, name_or_id);
-    return s ? s : newest_match(&core->shells, name_or_id);
+    s = newest_match(&core->live, key, name_or_id);
+    return s ? s : newest_match(&core->shells, key, name_or_id);
+}
+
+struct asy__study *asy__study_find(const struct asy_core *core, const char *name_or_id)
+{
+    return asy__study_find_for(core, NULL, name_or_id);
 }
 
 /* ---- making and freeing ---------------------------------------------------------------------- */

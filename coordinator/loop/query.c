@@ -239,15 +239,13 @@ static struct asy__question question_of(const struct asy_effect *effect, const c
 {
     const struct asy_msg *msg = &effect->msg;
     struct asy__question q = { .what = "events", .arg = "", .trial = -1, .limit = -1,
-                               .upto = effect->seq, .live = live };
+                               .upto = effect->seq, .key = effect->key, .live = live };
 
     if (msg->type == ASY_MSG_WATCH) {
         q.study = some(msg->watch.study);
         q.after = (int64_t)msg->watch.after_seq;
-        if (!*q.study) {
+        if (!*q.study)
             q.what = "news";
-            q.key = effect->key;
-        }
     } else {
         q.what = some(msg->query.what);
         q.study = some(msg->query.study);

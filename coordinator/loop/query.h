@@ -44,7 +44,7 @@ struct asy__question {
     const char *what, *study, *arg;
     int64_t trial, after, limit;
     uint64_t upto;                /* events up to this one are looked at */
-    const char *key;              /* of who asks for news of all studies; NULL: sees all */
+    const char *key;              /* of who asks, to whom only theirs exist; NULL: sees all */
     const char *live;             /* NULL: core knows nothing of it */
 };
 #endif

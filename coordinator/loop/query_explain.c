@@ -124,7 +124,7 @@ static int on_study(void *arg, const struct asy_study_row *row)
 
 int asy__explain_study(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    return asy_reader_studies(reader, asked->q->study, 1, on_study, asked, err);
+    return asy_reader_studies(reader, asked->q->key, asked->q->study, 1, on_study, asked, err);
 }
 
 /* A cause that says nothing (a trial that runs or is complete) makes no group. */

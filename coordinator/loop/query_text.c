@@ -221,7 +221,7 @@ static int on_found(void *arg, const struct asy_study_row *row)
 
 int asy__asked_find(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    int rc = asy_reader_studies(reader, asked->q->study, 1, on_found, asked, err);
+    int rc = asy_reader_studies(reader, asked->q->key, asked->q->study, 1, on_found, asked, err);
 
     return rc == ASY_E_NOMEM ? asy_fail(err, ASY_E_NOMEM, "no memory for a study") : rc;
 }
@@ -231,8 +231,6 @@ static int on_visible(void *arg, const struct asy_study_row *row)
     struct asy__asked *asked = arg;
     struct asy_id *grown;
 
-    if (strcmp(row->owner, asked->q->key) != 0)
-        return 0;
     if (!(grown = realloc(asked->visible, (asked->n_visible + 1) * sizeof *grown)))
         return ASY_E_NOMEM;
     asked->visible = grown;
@@ -246,7 +244,7 @@ static int find_visible(struct asy__asked *asked, struct asy_reader *reader, str
     int rc = 0;
 
     if (asked->q->key)
-        rc = asy_reader_studies(reader, NULL, -1, on_visible, asked, err);
+        rc = asy_reader_studies(reader, asked->q->key, NULL, -1, on_visible, asked, err);
     return rc == ASY_E_NOMEM ? asy_fail(err, ASY_E_NOMEM, "no memory for a list of studies") : rc;
 }
 
@@ -433,7 +431,7 @@ static int studies(struct asy__asked *asked, struct asy_reader *reader, struct a
     int rc;
 
     asy_jsonw_open(&asked->w, "studies", '[');
-    rc = asy_reader_studies(reader, NULL, asked->q->limit, on_study, &asked->w, err);
+    rc = asy_reader_studies(reader, asked->q->key, NULL, asked->q->limit, on_study, &asked->w, err);
     asy_jsonw_close(&asked->w, ']');
     return rc;
 }
@@ -442,7 +440,7 @@ static int studies(struct asy__asked *asked, struct asy_reader *reader, struct a
 
 static int study(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    int rc = asy_reader_studies(reader, asked->q->study, 1, on_whole_study, &asked->w, err);
+    int rc = asy_reader_studies(reader, asked->q->key, asked->q->study, 1, on_whole_study, &asked->w, err);
 
     asy_jsonw_open(&asked->w, "tags", '{');
     if (rc == 0)

@@ -214,13 +214,13 @@ static int write_live(struct asy_service *service, const struct asy_effect *fx, 
     asy_jsonw_init(&w, json, 0);
     asy_jsonw_open(&w, NULL, '{');
     if (!strcmp(what, "workers"))
-        asy_core_write_workers(service->core, asy_clock_ms(), &w);
+        asy_core_write_workers(service->core, fx->key, asy_clock_ms(), &w);
     else if (!strcmp(what, "explain-worker"))
-        rc = asy_core_explain_worker(service->core, msg->query.arg, &w, err);
+        rc = asy_core_explain_worker(service->core, fx->key, msg->query.arg, &w, err);
     else if (!strcmp(what, "explain"))
-        rc = asy_core_explain(service->core, msg->query.study, msg->query.trial, &w, err);
+        rc = asy_core_explain(service->core, fx->key, msg->query.study, msg->query.trial, &w, err);
     else
-        rc = asy_core_write_study(service->core, msg->query.study, &w, err);
+        rc = asy_core_write_study(service->core, fx->key, msg->query.study, &w, err);
     asy_jsonw_close(&w, '}');
     return rc < 0 ? rc : asy_buf_check(json, "the answer", err);
 }

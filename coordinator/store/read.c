@@ -32,6 +32,39 @@ struct found {
     size_t n;
 };
 
+/* Rows of one owner, up to a limit. */
+struct owned {
+    const char *owner;
+    int64_t left; /* < 0: all */
+    asy_study_row_f each;
+    void *arg;
+};
+#define ENOUGH 1
+
+static int owned_row(void *arg, const struct asy_study_row *row)
+{
+    struct owned *owned = arg;
+    int rc;
+
+    if (strcmp(row->owner, owned->owner) != 0)
+        return 0;
+    if ((rc = owned->each(owned->arg, row)))
+        return rc;
+    return owned->left > 0 && --owned->left == 0 ? ENOUGH : 0;
+}
+
+static int pick_studies(struct asy_reader *reader, const char *owner, const struct asy__pick *pick,
+                        int64_t limit, asy_study_row_f each, void *arg, struct asy_error *err)
+{
+    struct owned owned = { owner, limit, each, arg };
+    int rc;
+
+    if (!owner || limit == 0)
+        return reader->ops->studies(reader, pick, limit, each, arg, err);
+    rc = reader->ops->studies(reader, pick, -1, owned_row, &owned, err);
+    return owned.left == 0 && rc == ENOUGH ? 0 : rc;
+}
+
 static int count_row(void *arg, const struct asy_study_row *row)
 {
     struct found *found = arg;
@@ -71,14 +104,15 @@ static void names_fini(struct names *list)
     free(list->names);
 }
 
-static int no_study(struct asy_reader *reader, const char *word, struct asy_error *err)
+static int no_study(struct asy_reader *reader, const char *owner, const char *word,
+                    struct asy_error *err)
 {
     static const struct asy__pick all = { 0 };
     struct names list = { 0 };
     const char *near = NULL;
     int rc;
 
-    if (!reader->ops->studies(reader, &all, -1, add_name, &list, NULL) && list.n > 0)
+    if (!pick_studies(reader, owner, &all, -1, add_name, &list, NULL) && list.n > 0)
         near = asy_nearest(word, strlen(word), (const char *const *)list.names, list.n);
     if (near)
         rc = asy_fail(err, ASY_E_NOENT, "no study '%.80s'; did you mean '%s'?", word, near);
@@ -105,28 +139,28 @@ static int prefix_range(const char *text, struct asy__pick *pick)
            asy_id_parse(hi, ASY_ID_TEXT - 1, &pick->hi, NULL) == 0;
 }
 
-int asy_reader_studies(struct asy_reader *reader, const char *name_or_id, int64_t limit,
-                       asy_study_row_f each, void *arg, struct asy_error *err)
+int asy_reader_studies(struct asy_reader *reader, const char *owner, const char *name_or_id,
+                       int64_t limit, asy_study_row_f each, void *arg, struct asy_error *err)
 {
     struct asy__pick pick = { .name = name_or_id };
     struct found found = { each, arg, 0 };
     int rc;
 
     if (!name_or_id)
-        return reader->ops->studies(reader, &pick, limit, each, arg, err);
-    if ((rc = reader->ops->studies(reader, &pick, 1, count_row, &found, err)) || found.n)
+        return pick_studies(reader, owner, &pick, limit, each, arg, err);
+    if ((rc = pick_studies(reader, owner, &pick, 1, count_row, &found, err)) || found.n)
         return rc;
     if (!prefix_range(name_or_id, &pick))
-        return no_study(reader, name_or_id, err);
+        return no_study(reader, owner, name_or_id, err);
     found.each = NULL;
-    if ((rc = reader->ops->studies(reader, &pick, 2, count_row, &found, err)))
+    if ((rc = pick_studies(reader, owner, &pick, 2, count_row, &found, err)))
         return rc;
     if (found.n > 1)
         return asy_fail(err, ASY_E_INVAL, "the ids of several studies begin with '%s': give more "
                                           "of it", name_or_id);
     if (found.n == 0)
-        return no_study(reader, name_or_id, err);
-    return reader->ops->studies(reader, &pick, 1, each, arg, err);
+        return no_study(reader, owner, name_or_id, err);
+    return pick_studies(reader, owner, &pick, 1, each, arg, err);
 }
 
 int asy_reader_free_name(struct asy_reader *reader, const char *name, char *text, size_t n,

@@ -89,12 +89,12 @@ static void running_trials_and_strangers(void)
                      STUDY_HEAD("a") RUN(9, true) "budget: {trials: 3}\n", 0);
         T_STR("what runs does not wait", world_explain(&w, "a", 0), "none");
         T_HAS("and says where", w.reply, "runs on worker 'node' to step 9");
-        T_EQ("no such study", asy_core_explain(w.core, "b", -1, &j, &err), ASY_E_NOENT);
-        T_EQ("no such trial", asy_core_explain(w.core, "a", 99, &j, &err), ASY_E_NOENT);
-        T_EQ("no such worker", asy_core_explain_worker(w.core, "b", &j, &err), ASY_E_NOENT);
+        T_EQ("no such study", asy_core_explain(w.core, NULL, "b", -1, &j, &err), ASY_E_NOENT);
+        T_EQ("no such trial", asy_core_explain(w.core, NULL, "a", 99, &j, &err), ASY_E_NOENT);
+        T_EQ("no such worker", asy_core_explain_worker(w.core, NULL, "b", &j, &err), ASY_E_NOENT);
         T_HAS("no such worker", err.text, "no worker 'b'");
         world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
-        T_EQ("two of a name", asy_core_explain_worker(w.core, "node", &j, &err), ASY_E_INVAL);
+        T_EQ("two of a name", asy_core_explain_worker(w.core, NULL, "node", &j, &err), ASY_E_INVAL);
         T_STR("by its id", world_explain_worker(&w, asy_id_format(asy_id_from(103, 0), id)),
               "none");
     }

@@ -667,6 +667,77 @@ static void records_are_kept_and_answered(void)
     world_close(&w);
 }
 
+static const char *live_of(struct world *w, const char *key, const char *what, struct asy_buf *buf)
+{
+    struct asy_jsonw j;
+    int rc = 0;
+
+    asy_buf_clear(buf);
+    asy_jsonw_init(&j, buf, 0);
+    asy_jsonw_open(&j, NULL, '{');
+    if (!strcmp(what, "workers"))
+        asy_core_write_workers(w->core, key, w->now, &j);
+    else if (!strcmp(what, "live"))
+        rc = asy_core_write_study(w->core, key, "secret", &j, NULL);
+    else if (!strcmp(what, "explain"))
+        rc = asy_core_explain(w->core, key, "secret", 0, &j, NULL);
+    else
+        rc = asy_core_explain_worker(w->core, key, "node", &j, NULL);
+    asy_jsonw_close(&j, '}');
+    return rc == ASY_E_NOENT ? "no such study" : rc ? "failed" : buf->data;
+}
+
+static void a_question_is_answered_as_its_asker_may_see(void)
+{
+    static const struct { const char *what, *owner, *stranger; } cases[] = {
+        { "workers", "secret", "\"runs\":[]" },
+        { "live", "secret", "no such study" },
+        { "explain", "runs on worker 'node'", "no such study" },
+        { "explain-worker", "secret", "no study of yours is unfinished" },
+    };
+    struct asy_buf buf;
+    struct world w;
+
+    asy_buf_init(&buf, 1 << 16);
+    if (begin(&w, 2)) {
+        world_client(&w, 5, "stranger");
+        world_submit(&w, CLIENT_PEER, OWNER, 1,
+                     STUDY_HEAD("secret") RUN(9, true) "budget: {trials: 1}\n", 0);
+        T_EQ("it runs", w.n_leases, 1);
+        for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+            world_msg(&w, CLIENT_PEER, OWNER,
+                      &(struct asy_msg){ .type = ASY_MSG_QUERY, .query.what = cases[i].what });
+            T_STR(cases[i].what, w.asked_key, "");
+            world_msg(&w, 5, "stranger",
+                      &(struct asy_msg){ .type = ASY_MSG_QUERY, .query.what = cases[i].what });
+            T_STR(cases[i].what, w.asked_key, "stranger");
+            T_HAS("who sees everything", live_of(&w, NULL, cases[i].what, &buf), cases[i].owner);
+            T_HAS("whose it is", live_of(&w, OWNER, cases[i].what, &buf), cases[i].owner);
+            T_HAS("another", live_of(&w, "stranger", cases[i].what, &buf), cases[i].stranger);
+            T_TRUE(!strstr(live_of(&w, "stranger", cases[i].what, &buf), "secret"));
+        }
+    }
+    world_close(&w);
+    asy_buf_fini(&buf);
+}
+
+static void another_users_study_that_goes_first_is_not_named(void)
+{
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_client(&w, 5, "stranger");
+        world_agent(&w, &(struct agent){ .peer = 6, .cores = 1, .key = "stranger" });
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY_HEAD("secret") RUN(9, true)
+                     "budget: {trials: 9}\npriority: 9\n", 0);
+        world_submit(&w, 5, "stranger", 2, STUDY_HEAD("b") RUN(9, true)
+                     "budget: {trials: 9}\n", 0);
+        T_STR("who goes first", world_explain(&w, "b", -1), "priority");
+        T_HAS("unnamed", w.reply, "another user's study goes first");
+    }
+    world_close(&w);
+}
+
 T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(limits_hold), T_TEST(answers_about_the_moment_wait_for_no_commit),
        T_TEST(a_full_disk_takes_no_reports_and_judges_nobody),
        T_TEST(a_full_disk_refuses_what_it_cannot_keep),
@@ -685,4 +756,6 @@ T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(lim
        T_TEST(watchers_hear_each_event_once_it_is_durable),
        T_TEST(history_ends_where_news_begin), T_TEST(a_watch_hears_what_it_asked_for),
        T_TEST(watches_are_few_and_end_with_their_session), T_TEST(an_idle_coordinator_quits),
-       T_TEST(records_are_kept_and_answered))
+       T_TEST(records_are_kept_and_answered),
+       T_TEST(a_question_is_answered_as_its_asker_may_see),
+       T_TEST(another_users_study_that_goes_first_is_not_named))

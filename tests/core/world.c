@@ -520,8 +520,8 @@ static const char *explain(struct world *w, const char *study, int64_t trial, co
     asy_buf_init(&buf, 1 << 16);
     asy_jsonw_init(&j, &buf, 0);
     asy_jsonw_open(&j, NULL, '{');
-    rc = worker ? asy_core_explain_worker(w->core, worker, &j, &err)
-                : asy_core_explain(w->core, study, trial, &j, &err);
+    rc = worker ? asy_core_explain_worker(w->core, NULL, worker, &j, &err)
+                : asy_core_explain(w->core, NULL, study, trial, &j, &err);
     asy_jsonw_close(&j, '}');
     if (T_OK(rc, &err))
         name = take_why(w, &buf);

@@ -474,10 +474,72 @@ static void other_questions_are_refused(void)
     asy_store_close(store);
 }
 
+/* To whoever may not see it, in the very words of what was never there. */
+static void a_study_of_another_user_does_not_exist(void)
+{
+    static const struct { const char *what; int64_t trial; } cases[] = {
+        { "study", -1 }, { "trials", -1 },  { "events", -1 }, { "events", 1 },
+        { "trial", 1 },  { "explain", -1 }, { "explain", 1 },
+    };
+    uint64_t seq;
+    struct asy_store *store = store_of(OWNER, &seq);
+
+    for (size_t i = 0; store && i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__question q = { .what = cases[i].what, .study = "a", .arg = "", .after = -1,
+                                   .trial = cases[i].trial, .limit = -1, .upto = seq };
+        struct answer his, foreign, missing;
+
+        q.key = OWNER;
+        T_TRUE(ask(store, &q, &his));
+        q.key = STRANGER;
+        T_TRUE(!ask(store, &q, &foreign));
+        T_EQ(cases[i].what, foreign.rc, ASY_E_NOENT);
+        T_STR(cases[i].what, foreign.err.text, "no study 'a'");
+        q.study = "c";
+        T_TRUE(!ask(store, &q, &missing));
+        T_EQ(cases[i].what, missing.rc, foreign.rc);
+        T_STR(cases[i].what, missing.err.text, "no study 'c'");
+        answer_fini(&his);
+        answer_fini(&foreign);
+        answer_fini(&missing);
+    }
+    asy_store_close(store);
+}
+
+static void lists_have_what_may_be_seen(void)
+{
+    static const struct { const char *name, *key; int64_t limit; const char *first; size_t n; }
+    cases[] = {
+        { "who sees everything", NULL, -1, "b", 2 }, { "one of them", NULL, 1, "b", 1 },
+        { "who has one", OWNER, -1, "a", 1 },        { "his first", OWNER, 1, "a", 1 },
+        { "the other", STRANGER, -1, "b", 1 },       { "who has none", "nobody", -1, "", 0 },
+        { "none wanted", OWNER, 0, "", 0 },
+    };
+    uint64_t seq;
+    struct asy_store *store = store_of(STRANGER, &seq);
+
+    for (size_t i = 0; store && i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__question q = { .what = "studies", .study = "", .arg = "", .trial = -1,
+                                   .after = -1, .limit = cases[i].limit, .key = cases[i].key };
+        const struct asy_json *list;
+        struct answer a;
+
+        if (T_TRUE(ask(store, &q, &a))) {
+            list = asy_json_get(a.root, "studies");
+            T_EQ(cases[i].name, asy_json_len(list), cases[i].n);
+            T_STR(cases[i].name, asy_json_str(asy_json_get(asy_json_at(list, 0), "name"), ""),
+                  cases[i].first);
+        }
+        answer_fini(&a);
+    }
+    asy_store_close(store);
+}
+
 T_MAIN("query", T_TEST(what_has_ended_is_told_from_the_store),
        T_TEST(a_trial_has_its_attempts_in_order), T_TEST(what_lives_is_told_by_core),
        T_TEST(a_worker_that_is_gone_is_told_from_the_store),
        T_TEST(pages_make_the_whole_list), T_TEST(the_best_come_in_pages_too),
        T_TEST(the_best_are_in_the_order_of_the_store),
        T_TEST(histories_end_where_they_are_told_to),
-       T_TEST(other_questions_are_refused))
+       T_TEST(other_questions_are_refused), T_TEST(a_study_of_another_user_does_not_exist),
+       T_TEST(lists_have_what_may_be_seen))

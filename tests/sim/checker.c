@@ -501,8 +501,8 @@ void sim_trace_waiting(struct sim *s)
         asy_jsonw_init(&w, &buf, 0);
         asy_jsonw_open(&w, NULL, '{');
         asy_id_format(s->studies[i].id, id);
-        ASY_IGNORE(asy_core_write_study(s->core, id, &w, NULL));         /* it is over */
-        ASY_IGNORE(asy_core_explain(s->core, id, -1, &w, NULL)); /* the same */
+        ASY_IGNORE(asy_core_write_study(s->core, NULL, id, &w, NULL)); /* it is over */
+        ASY_IGNORE(asy_core_explain(s->core, NULL, id, -1, &w, NULL));   /* the same */
         asy_jsonw_close(&w, '}');
         sim_trace(s, "study %zu: %s", i, buf.data);
     }

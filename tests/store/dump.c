@@ -156,7 +156,7 @@ static int dump_study(struct asy_reader *reader, struct asy_id study, struct asy
 int dump_reader(struct asy_reader *reader, struct asy_buf *buf, struct asy_error *err)
 {
     struct ids list = { .buf = buf };
-    int rc = asy_reader_studies(reader, NULL, -1, put_study, &list, err);
+    int rc = asy_reader_studies(reader, NULL, NULL, -1, put_study, &list, err);
 
     for (size_t i = 0; i < list.n && rc == 0; i++)
         rc = dump_study(reader, list.ids[i], buf, err);

@@ -273,7 +273,7 @@ static void a_refused_commit_changes_nothing(void)
             T_EQ(cases[i].name, work_commit(&f.work, f.store, &seq, &f.err), ASY_E_INVAL);
             T_EQ(cases[i].name, seq, 4711);
         }
-        T_OK(asy_reader_studies(f.reader, NULL, -1, keep_study, &k, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, NULL, NULL, -1, keep_study, &k, &f.err), &f.err);
         T_EQ(f.engine->name, k.n, 1);
         T_EQ(f.engine->name, k.study.queued, 1);
         work_trial(&f.work, work_id(2), 1, 101); /* counts went back with the rest */
@@ -323,7 +323,7 @@ static void a_trial_goes_through_its_life(void)
         T_OK(asy_reader_trial(f.reader, study, 0, keep_trial, &k, &f.err), &f.err);
         T_EQ(f.engine->name, k.trial.state, ASY_TRIAL_COMPLETE);
         T_NEAR(f.engine->name, k.trial.value, 0.75, 0);
-        T_OK(asy_reader_studies(f.reader, "a", -1, keep_study, &s, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, NULL, "a", -1, keep_study, &s, &f.err), &f.err);
         T_EQ("trials", s.study.trials, 2);
         T_EQ("complete", s.study.complete, 1);
         T_EQ("cancelled", s.study.cancelled, 1);
@@ -439,29 +439,41 @@ static void studies_are_found_by_name_and_id(void)
         work_study(&f.work, asy_id_from(99, 1), "other", "minimize");
         if (!commit(&f))
             goto out;
-        T_OK(asy_reader_studies(f.reader, "digits", -1, keep_study, &k, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, NULL, "digits", -1, keep_study, &k, &f.err), &f.err);
         T_EQ("a name is itself only", k.n, 1);
         T_STR("name", k.study.name, "digits");
         asy_id_format(work_id(3), id);
-        T_OK(asy_reader_studies(f.reader, id, -1, keep_study, &k, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, NULL, id, -1, keep_study, &k, &f.err), &f.err);
         T_STR("whole id", k.study.name, "digits-2");
         id[8] = 0;
-        T_EQ("two begin so", asy_reader_studies(f.reader, id, -1, keep_study, &k, &f.err),
+        T_EQ("two begin so", asy_reader_studies(f.reader, NULL, id, -1, keep_study, &k, &f.err),
              ASY_E_INVAL);
         asy_id_format(asy_id_from(99, 1), id);
         id[8] = 0;
-        T_OK(asy_reader_studies(f.reader, id, -1, keep_study, &k, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, NULL, id, -1, keep_study, &k, &f.err), &f.err);
         T_STR("part of an id", k.study.name, "other");
         id[5] = 0;
-        T_EQ("too short", asy_reader_studies(f.reader, id, -1, keep_study, &k, &f.err),
+        T_EQ("too short", asy_reader_studies(f.reader, NULL, id, -1, keep_study, &k, &f.err),
              ASY_E_NOENT);
-        T_EQ("misspelt", asy_reader_studies(f.reader, "digts", -1, keep_study, &k, &f.err),
+        T_EQ("misspelt", asy_reader_studies(f.reader, NULL, "digts", -1, keep_study, &k, &f.err),
              ASY_E_NOENT);
         T_HAS("misspelt", f.err.text, "'digits'");
         memset(&k, 0, sizeof k);
-        T_OK(asy_reader_studies(f.reader, NULL, 2, keep_study, &k, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, NULL, NULL, 2, keep_study, &k, &f.err), &f.err);
         T_EQ("limit", k.n, 2);
         T_STR("newest first", k.text[0], "other");
+        memset(&k, 0, sizeof k);
+        T_OK(asy_reader_studies(f.reader, "key-of-somebody", NULL, 2, keep_study, &k, &f.err), &f.err);
+        T_EQ("limit of an owner", k.n, 2);
+        T_OK(asy_reader_studies(f.reader, "nobody", NULL, -1, keep_study, &k, &f.err), &f.err);
+        T_EQ("another has none", k.n, 2);
+        asy_id_format(asy_id_from(99, 1), id);
+        for (size_t i = 0; i < 2; i++) {
+            T_EQ("nor finds one", asy_reader_studies(f.reader, "nobody", i ? id : "digits", -1,
+                                                     keep_study, &k, &f.err), ASY_E_NOENT);
+            T_TRUE(!strstr(f.err.text, "did you mean"));
+            id[8] = 0;
+        }
         T_OK(asy_reader_free_name(f.reader, "digits", text, sizeof text, &f.err), &f.err);
         T_STR("next free", text, "digits-3");
         T_OK(asy_reader_free_name(f.reader, "new", text, sizeof text, &f.err), &f.err);
@@ -592,12 +604,12 @@ static void a_study_names_its_newest_event(void)
         work_study(&f.work, work_id(2), "later", "maximize");
         if (!commit(&f) || !reopen(&f))
             goto out;
-        T_OK(asy_reader_studies(f.reader, "s", 1, keep_study, &k, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, NULL, "s", 1, keep_study, &k, &f.err), &f.err);
         T_EQ("of a study's own events", k.study.last_seq, 2);
         work_lease(&f.work, study, 0, 1, 101, 0, 0);
         if (!commit(&f) || !reopen(&f))
             goto out;
-        T_OK(asy_reader_studies(f.reader, "s", 1, keep_study, &k, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, NULL, "s", 1, keep_study, &k, &f.err), &f.err);
         T_EQ("after another's", k.study.last_seq, 4);
     out:
         teardown(&f);
@@ -623,7 +635,7 @@ static void a_paused_trial_shows_its_value_so_far(void)
             goto out;
         T_OK(asy_reader_trial(f.reader, study, 0, keep_trial, &k, &f.err), &f.err);
         T_NEAR("value", k.trial.value, 0.5, 0);
-        T_OK(asy_reader_studies(f.reader, "s", 1, keep_study, &k, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, NULL, "s", 1, keep_study, &k, &f.err), &f.err);
         T_EQ("no best yet", k.study.best_trial, -1);
     out:
         teardown(&f);

@@ -35,7 +35,7 @@ static int look(struct watcher *w, struct asy_reader *reader, uint64_t *seen)
     uint64_t trials = 0;
     int rc;
 
-    if ((rc = asy_reader_studies(reader, "busy", 1, take_study, &study, &w->err)) ||
+    if ((rc = asy_reader_studies(reader, NULL, "busy", 1, take_study, &study, &w->err)) ||
         (rc = asy_reader_trials(reader, work_id(1), -1, -1, 0, count_trial, &trials, &w->err)))
         return rc;
     w->looks++;

@@ -149,20 +149,25 @@ void asy_core_was_late(struct asy_core *core, int64_t late_ms);
 /* ---- looking in (for queries; never for decisions) ------------------------------------------- */
 
 /* Live parts of the answers of `ls`, `show`, `workers`, `explain`, as JSON members of an open
- * object. ASY_E_NOENT: no such live study (the store may know it). */
-ASY_MUST_CHECK int asy_core_write_study(const struct asy_core *core, const char *name_or_id,
-                                        struct asy_jsonw *w, struct asy_error *err);
-void asy_core_write_workers(const struct asy_core *core, int64_t now_ms, struct asy_jsonw *w);
+ * object. key: of who asks, to whom other users' studies do not exist; NULL: may see everything.
+ * ASY_E_NOENT: no such live study (the store may know it). */
+ASY_MUST_CHECK int asy_core_write_study(const struct asy_core *core, const char *key,
+                                        const char *name_or_id, struct asy_jsonw *w,
+                                        struct asy_error *err);
+/* All workers, whosever they are; what runs there only of studies that may be seen. */
+void asy_core_write_workers(const struct asy_core *core, const char *key, int64_t now_ms,
+                            struct asy_jsonw *w);
 /* "state" and why (asy_cause_write_json) for a study (trial < 0) or a trial of it, as of the
  * last step. */
-ASY_MUST_CHECK int asy_core_explain(const struct asy_core *core, const char *name_or_id,
-                                    int64_t trial, struct asy_jsonw *w,
+ASY_MUST_CHECK int asy_core_explain(const struct asy_core *core, const char *key,
+                                    const char *name_or_id, int64_t trial, struct asy_jsonw *w,
                                     struct asy_error *err);
 /* The same for a worker, with what `workers` says of it, and for each unfinished study ("studies")
  * why none of its trials goes there. By id, its first digits, or host. ASY_E_NOENT: no such worker;
  * ASY_E_INVAL: several. */
-ASY_MUST_CHECK int asy_core_explain_worker(const struct asy_core *core, const char *id_or_host,
-                                           struct asy_jsonw *w, struct asy_error *err);
+ASY_MUST_CHECK int asy_core_explain_worker(const struct asy_core *core, const char *key,
+                                           const char *id_or_host, struct asy_jsonw *w,
+                                           struct asy_error *err);
 /* A digest of all lasting state: the simulator compares live and replayed cores by it. */
 uint64_t asy_core_digest(const struct asy_core *core);
 /* What a checker asks of one trial; 0 if it is not live. */

@@ -163,10 +163,11 @@ typedef int (*asy_worker_row_f)(void *arg, const struct asy_worker_row *row);
 
 /* Newest first, at most limit (< 0: all; so in the queries below). name_or_id: one study (exactly
  * this name, the newest if projects share it; else an id or a prefix of at least 6 digits); NULL:
- * all. ASY_E_NOENT with the nearest name; ASY_E_INVAL: several ids begin so. */
-ASY_MUST_CHECK int asy_reader_studies(struct asy_reader *reader, const char *name_or_id,
-                                      int64_t limit, asy_study_row_f each, void *arg,
-                                      struct asy_error *err);
+ * all. owner: as if no other user had any; NULL: those of all. ASY_E_NOENT with the nearest name;
+ * ASY_E_INVAL: several ids begin so. */
+ASY_MUST_CHECK int asy_reader_studies(struct asy_reader *reader, const char *owner,
+                                      const char *name_or_id, int64_t limit, asy_study_row_f each,
+                                      void *arg, struct asy_error *err);
 /* By number, from `after` + 1 on (-1: from the first). order_by_value: best first (study's goal),
  * those without a value last; `after` then counts places in this order. A study that is not there
  * has no trials. */
