@@ -300,6 +300,16 @@ static const char *refuse(struct asy_core *core, const struct asy_msg *msg, cons
     return msg->hello.role == ASY_ROLE_AGENT ? refuse_agent(core, msg, key) : NULL;
 }
 
+/* An agent that holds nothing has nothing to lose: its silence may take longer to show, though not so
+ * long that a beat that comes late makes it suspect. */
+static int64_t idle_heartbeat_ms(const struct asy_core_config *config)
+{
+    int64_t most_ms = config->suspect_after_ms / 3 * 2;
+    int64_t ms = 2 * config->heartbeat_ms < most_ms ? 2 * config->heartbeat_ms : most_ms;
+
+    return ms > config->heartbeat_ms ? ms : config->heartbeat_ms;
+}
+
 /* A client hears nothing in it that is not as old as the process, so it need not wait. */
 static struct asy_msg *welcome(struct asy_core *core, const struct asy__session *session)
 {
@@ -312,6 +322,7 @@ static struct asy_msg *welcome(struct asy_core *core, const struct asy__session 
     msg->welcome.owner_epoch = core->config.owner_epoch;
     msg->welcome.heartbeat_ms = core->config.heartbeat_ms;
     msg->welcome.lost_after_ms = core->config.lost_after_ms;
+    msg->welcome.idle_heartbeat_ms = idle_heartbeat_ms(&core->config);
     msg->welcome.version = core->version;
     return msg;
 }

@@ -100,6 +100,7 @@ static const struct asy__field welcome[] = {
     BODY_SUBS(welcome, keep, n_keep, &holding_shape),
     BODY_SUBS(welcome, marks, n_marks, &mark_shape),
     BODY_SUBS(welcome, kill, n_kill, &holding_shape),
+    BODY(ASY__I64, welcome, idle_heartbeat_ms),
 };
 static const struct asy__field reject[] = { BODY(ASY__TEXT, reject, text) };
 static const struct asy__field heartbeat[] = {

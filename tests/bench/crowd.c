@@ -44,6 +44,7 @@ struct agent {
     int waits;               /* reported, and no lease since */
     int64_t reported_ns;
     int64_t heard_ns;        /* when the last frame came */
+    int64_t beat_ns;         /* when its last heartbeat went out */
     size_t next;             /* in the queue of those who hold a lease */
 };
 struct crowd {
@@ -52,7 +53,8 @@ struct crowd {
     struct asy_poll_item *items; /* [n + 1]; the last is the timer */
     size_t n, n_greeting, n_reported, n_left;
     int timer;
-    int64_t armed_ns, next_beat_ns, beat_ns, next_result_ns, lost_ns;
+    int64_t armed_ns, next_beat_ns, beat_ns, next_result_ns, lost_ns,
+        idle_ns;
     size_t beat;                 /* whose heartbeat is next */
     size_t first, last;          /* queue of holders; NONE: empty */
     int draining;
@@ -279,6 +281,7 @@ static void on_welcome(struct crowd *crowd, struct agent *agent, const struct as
     agent->state = IDLE;
     crowd->n_greeting--;
     crowd->lost_ns = msg->welcome.lost_after_ms * INT64_C(1000000);
+    crowd->idle_ns = msg->welcome.idle_heartbeat_ms * INT64_C(1000000);
     crowd->beat_ns = msg->welcome.heartbeat_ms * INT64_C(1000000) / (int64_t)crowd->n;
 }
 
@@ -287,7 +290,7 @@ static int note_heard(struct crowd *crowd, struct agent *agent, struct asy_error
 {
     int64_t now_ns = asy_clock_ns();
 
-    if (agent->heard_ns && now_ns - agent->heard_ns > crowd->lost_ns / 2)
+    if (agent->heard_ns && now_ns - agent->heard_ns > crowd->lost_ns / (agent->state == IDLE ? 1 : 2))
         return asy_fail(err, ASY_E_CORRUPT, "an agent heard nothing for %.1f s",
                         1e-9 * (double)(now_ns - agent->heard_ns));
     agent->heard_ns = now_ns;
@@ -358,8 +361,11 @@ static int beat(struct crowd *crowd, int64_t now_ns, struct asy_error *err)
         struct agent *agent = &crowd->agents[crowd->beat++ % crowd->n];
 
         crowd->next_beat_ns += crowd->beat_ns;
-        if (agent->state != GONE)
-            rc = send_beat(crowd, agent, err);
+        if (agent->state == GONE || (agent->state == IDLE && now_ns - agent->beat_ns <
+                                                                 crowd->idle_ns * 3 / 4))
+            continue;
+        agent->beat_ns = now_ns;
+        rc = send_beat(crowd, agent, err);
     }
     return rc;
 }

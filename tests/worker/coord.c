@@ -244,6 +244,7 @@ static void take_hello(struct coord *c, const struct asy_msg *msg)
     answer.welcome.owner_epoch = c->owner_epoch;
     answer.welcome.heartbeat_ms = 200;
     answer.welcome.lost_after_ms = 2000;
+    answer.welcome.idle_heartbeat_ms = c->idle_ms;
     answer.welcome.version = "test";
     answer.welcome.keep = c->holdings;
     answer.welcome.n_keep = c->n_kill ? 0 : c->n_holdings;

@@ -29,6 +29,7 @@ struct coord {
     int counting;                 /* reports are counted and acknowledged, not kept */
     uint64_t counted;             /* highest number in a row */
     unsigned heartbeats;
+    int64_t idle_ms;              /* for the next WELCOME: idle_heartbeat_ms */
     struct asy_arena *frames, *kept;
     struct asy_report reports[REPORTS_MAX];
     size_t n_reports, n_doubles;

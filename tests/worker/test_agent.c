@@ -435,6 +435,26 @@ out:
     coord_close(&c);
 }
 
+/* Once it is idle again its next heartbeat would come after a minute. */
+static void an_idle_agent_beats_seldom(void)
+{
+    struct coord c = { .idle_ms = 60000 };
+    unsigned before;
+
+    if (!open_with(&c, STUDY(PYTHON, ""), "from talk import *\n"
+                                          "Agent().say(step=1, metrics={'loss': 1}, wait=True)\n"
+                                          "import signal; signal.pause()\n") ||
+        !coord_run(&c, 0) || !coord_report(&c, 0, ASY_EV_REPORT, 0))
+        goto out;
+    T_TRUE(c.heartbeats <= 2); /* on joining, and when it took the lease */
+    before = c.heartbeats;
+    for (int i = 0; i < 3; i++)
+        T_TRUE(coord_await(&c, ASY_MSG_HEARTBEAT));
+    T_TRUE(c.heartbeats >= before + 3);
+out:
+    coord_close(&c);
+}
+
 static void strangers_cannot_connect(void)
 {
     static const char program[] =
@@ -613,7 +633,8 @@ T_MAIN("agent", T_TEST(joins_with_its_hardware), T_TEST(runs_a_command_to_its_en
        T_TEST(refuses_leases_it_cannot_hold), T_TEST(pauses_at_the_milestone_and_resumes),
        T_TEST(ends_on_orders), T_TEST(a_fenced_attempt_says_nothing_more),
        T_TEST(hostile_lines_hurt_nobody), T_TEST(a_flood_waits_for_the_coordinator),
-       T_TEST(heartbeats_go_on_while_files_are_written), T_TEST(strangers_cannot_connect),
+       T_TEST(heartbeats_go_on_while_files_are_written),
+       T_TEST(an_idle_agent_beats_seldom), T_TEST(strangers_cannot_connect),
        T_TEST(copies_files_and_keeps_folders), T_TEST(a_full_disk_ends_the_attempt_not_the_agent),
        T_TEST(drains_on_sigterm), T_TEST(ends_at_once_when_told_twice),
        T_TEST(leaves_when_told))

@@ -372,7 +372,7 @@ static void tell_free_cores(struct asy__agent *agent)
     uint32_t n = asy__agent_free_cores(agent);
 
     if (n != agent->free_told)
-        asy__link_status(agent->link, n);
+        asy__link_status(agent->link, n, n == agent->node->n_cores);
     agent->free_told = n;
 }
 

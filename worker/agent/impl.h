@@ -58,11 +58,13 @@ ASY_MUST_CHECK int asy__link_open(struct asy__link *link, const struct asy_disco
 /* Drops what is queued and sends this HELLO as soon as there is a connection. */
 ASY_MUST_CHECK int asy__link_greet(struct asy__link *link, const struct asy_buf *frame,
                                    struct asy_error *err);
-/* From now on heartbeats go out; silence longer than lost_ms is loss. */
+/* From now on heartbeats go out; silence longer than lost_ms is loss. While the agent is idle it beats
+ * each idle_ms and is as much more patient. */
 ASY_MUST_CHECK int asy__link_session(struct asy__link *link, struct asy_id session,
-                                     int64_t heartbeat_ms, int64_t lost_ms,
+                                     int64_t heartbeat_ms, int64_t idle_ms, int64_t lost_ms,
                                      struct asy_error *err);
-void asy__link_status(struct asy__link *link, uint32_t free_cores);
+/* idle: it holds no attempt. */
+void asy__link_status(struct asy__link *link, uint32_t free_cores, int idle);
 /* ASY_E_AGAIN: the queue is full. */
 ASY_MUST_CHECK int asy__link_send(struct asy__link *link, const struct asy_buf *frame,
                                   struct asy_error *err);

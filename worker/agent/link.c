@@ -30,7 +30,7 @@ struct opening {
 };
 struct beating {
     struct asy_id session;
-    int64_t heartbeat_ms, lost_ms;
+    int64_t heartbeat_ms, idle_ms, lost_ms;
 };
 struct note {
     struct note *next;
@@ -38,6 +38,7 @@ struct note {
     size_t len;
     void *bytes; /* FRAME, GREET: the frame; OPEN: struct opening; SESSION: struct beating */
     uint32_t free_cores;
+    int idle;    /* STATUS, with free_cores */
 };
 struct box {
     pthread_mutex_t lock;
@@ -60,7 +61,7 @@ struct io {
     struct asy_client *client;
     struct note *first, *last; /* frames that wait for the network */
     struct beating beat;
-    int joined, quit;
+    int joined, quit, idle;
     uint32_t free_cores;
     int64_t next_beat_ms, heard_ms, quit_by_ms;
     struct asy_buf frame;
@@ -193,6 +194,18 @@ static void tell_lost(struct io *io)
     ASY_IGNORE(put(&io->link->in, LOST, NULL, 0, NULL)); /* the main thread's timers see it later */
 }
 
+static int64_t beat_ms(const struct io *io)
+{
+    return io->idle ? io->beat.idle_ms : io->beat.heartbeat_ms;
+}
+
+/* Answers to heartbeats come as much more seldom as these do. */
+static int64_t patience_ms(const struct io *io)
+{
+    return io->idle ? io->beat.lost_ms * io->beat.idle_ms / io->beat.heartbeat_ms
+                    : io->beat.lost_ms;
+}
+
 static void open_client(struct io *io, const struct opening *opening)
 {
     const char *endpoints[4];
@@ -234,6 +247,9 @@ static void take_note(struct io *io, struct note *note)
         break;
     case STATUS:
         io->free_cores = note->free_cores;
+        io->idle = note->idle;
+        if (io->next_beat_ms > asy_clock_ms() + beat_ms(io))
+            io->next_beat_ms = asy_clock_ms() + beat_ms(io);
         break;
     case QUIT:
         io->quit = 1;
@@ -285,7 +301,7 @@ static void beat(struct io *io, int64_t now_ms)
 {
     struct asy_msg msg = { .type = ASY_MSG_HEARTBEAT, .session = io->beat.session };
 
-    io->next_beat_ms = now_ms + io->beat.heartbeat_ms;
+    io->next_beat_ms = now_ms + beat_ms(io);
     msg.heartbeat.sent_ms = now_ms;
     msg.heartbeat.free_cores = io->free_cores;
     msg.heartbeat.load = load_now();
@@ -302,7 +318,7 @@ static int run_timers(struct io *io, int64_t now_ms)
     if (io->quit)
         next = io->quit_by_ms;
     if (io->joined && io->client) {
-        if (now_ms - io->heard_ms > io->beat.lost_ms && !box_full(&io->link->in)) {
+        if (now_ms - io->heard_ms > patience_ms(io) && !box_full(&io->link->in)) {
             ASY_IGNORE(asy_client_next(io->client, NULL)); /* fails: the next loss tries again */
             tell_lost(io);
         } else if (now_ms >= io->next_beat_ms) {
@@ -408,14 +424,14 @@ int asy__link_greet(struct asy__link *link, const struct asy_buf *frame, struct 
 }
 
 int asy__link_session(struct asy__link *link, struct asy_id session, int64_t heartbeat_ms,
-                      int64_t lost_ms, struct asy_error *err)
+                      int64_t idle_ms, int64_t lost_ms, struct asy_error *err)
 {
-    struct beating beat_as = { session, heartbeat_ms, lost_ms };
+    struct beating beat_as = { session, heartbeat_ms, idle_ms, lost_ms };
 
     return put(&link->out, SESSION, &beat_as, sizeof beat_as, err);
 }
 
-void asy__link_status(struct asy__link *link, uint32_t free_cores)
+void asy__link_status(struct asy__link *link, uint32_t free_cores, int idle)
 {
     struct note *note = calloc(1, sizeof *note);
 
@@ -423,6 +439,7 @@ void asy__link_status(struct asy__link *link, uint32_t free_cores)
         return; /* the next change says it again */
     note->kind = STATUS;
     note->free_cores = free_cores;
+    note->idle = idle;
     box_put(&link->out, note);
 }
 

@@ -221,18 +221,20 @@ static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
 {
     struct asy__session *s = &agent->session;
     int64_t beat_ms = msg->welcome.heartbeat_ms, lost_ms = msg->welcome.lost_after_ms / 2;
+    int64_t idle_ms = msg->welcome.idle_heartbeat_ms;
     struct asy_error err = ASY_ERROR_INIT;
 
     if (outdated(agent, msg))
         return;
     beat_ms = beat_ms < 50 ? 50 : beat_ms > 60000 ? 60000 : beat_ms;
+    idle_ms = idle_ms < beat_ms ? beat_ms : idle_ms > 60000 ? 60000 : idle_ms;
     lost_ms = lost_ms < 3 * beat_ms ? 3 * beat_ms : lost_ms;
     s->id = msg->session;
     s->store = msg->welcome.store;
     s->owner_epoch = msg->welcome.owner_epoch;
     s->tries = 0;
     s->heard_ms = asy_clock_ms();
-    if (asy__link_session(agent->link, s->id, beat_ms, lost_ms, &err) < 0) {
+    if (asy__link_session(agent->link, s->id, beat_ms, idle_ms, lost_ms, &err) < 0) {
         asy_warn("%s, greeting again", err.text);
         return; /* the greeting's time-out does it */
     }

@@ -108,6 +108,7 @@ struct asy_msg {
                  int64_t walltime_left_ms;/* < 0: unlimited */
                  const struct asy_holding *holdings; size_t n_holdings; } hello;
         struct { struct asy_id store; uint64_t owner_epoch; int64_t heartbeat_ms, lost_after_ms;
+                 int64_t idle_heartbeat_ms; /* while it holds no attempt; 0: heartbeat_ms */
                  const char *version;
                  const struct asy_holding *keep; size_t n_keep;  /* run on, resend above durable */
                  const struct asy_watermark *marks; size_t n_marks;
