@@ -320,6 +320,10 @@ void asy__trial_queue(struct asy_core *core, struct asy__trial *trial, enum asy_
 /* Ends it as its `stop`, or its study's end, has it. */
 void asy__trial_stopped(struct asy_core *core, struct asy__trial *trial);
 void asy__trial_drop_checkpoints(struct asy_core *core, struct asy__trial *trial, size_t keep);
+/* Before another checkpoint of this attempt and step, which replaces it in the store: one that was
+ * dropped only then would take the newer one's row along, and with it a file of equal content. */
+void asy__trial_drop_at(struct asy_core *core, struct asy__trial *trial, uint32_t attempt,
+                        uint64_t step);
 ASY_MUST_CHECK int asy__trial_record(struct asy__trial *trial, const struct asy_event *report,
                                      double *ret_first, int *ret_has);
 ASY_MUST_CHECK int asy__trial_checkpoint(struct asy__trial *trial,

@@ -121,6 +121,8 @@ static void take(struct asy_core *core, struct asy__session *session, struct asy
         asy__attempt_ended(core, t, &ev);
         return;
     }
+    if (ev.kind == ASY_EV_CHECKPOINT)
+        asy__trial_drop_at(core, t, a->number, ev.checkpoint.checkpoint.step);
     asy__emit(core, &ev);
     if (ev.kind == ASY_EV_CHECKPOINT)
         asy__trial_drop_checkpoints(core, t, core->config.checkpoints_kept);

@@ -345,9 +345,9 @@ struct asy_checkpoint asy__newest_checkpoint(const struct asy__trial *t)
     return (struct asy_checkpoint){ c->attempt, c->step, c->sha, c->bytes, c->path };
 }
 
-static void drop_oldest(struct asy_core *core, struct asy__trial *t)
+static void drop(struct asy_core *core, struct asy__trial *t, size_t i)
 {
-    const struct asy__checkpoint *c = &t->checkpoints[0];
+    const struct asy__checkpoint *c = &t->checkpoints[i];
     const char *path = asy__dup(core, c->path);
     struct asy_event ev = asy__event(core, ASY_EV_CHECKPOINT_DROPPED, t->study, t);
     struct asy_effect *fx;
@@ -365,7 +365,17 @@ static void drop_oldest(struct asy_core *core, struct asy__trial *t)
 void asy__trial_drop_checkpoints(struct asy_core *core, struct asy__trial *t, size_t keep)
 {
     while (!core->rc && t->n_checkpoints > keep)
-        drop_oldest(core, t);
+        drop(core, t, 0);
+}
+
+void asy__trial_drop_at(struct asy_core *core, struct asy__trial *t, uint32_t attempt,
+                        uint64_t step)
+{
+    for (size_t i = 0; i < t->n_checkpoints; i++)
+        if (t->checkpoints[i].attempt == attempt && t->checkpoints[i].step == step) {
+            drop(core, t, i);
+            return;
+        }
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */

@@ -17,7 +17,8 @@ struct job {
     struct asy__question question;
     struct asy__asked asked;
     struct asy_buf json;
-    char *path;  /* a file to remove instead */
+    char *path;  /* a file to remove instead, if nobody has it on record */
+    int unneeded;/* nobody has: the store was asked */
     char text[]; /* what, study, arg, key, live */
 };
 struct asy__query {
@@ -68,6 +69,41 @@ static void answer(struct asy__query *query, struct job *job, int rc, const stru
     asy__mail_put(query->answers, &part->letter);
 }
 
+/* Equal content has one path, be it two trials', two studies' or a checkpoint's and a model's. The
+ * store alone knows them all: core forgets what finished studies left, and a restart does not give
+ * it back. That the checkpoint was dropped is on disk by now, so whatever is found there needs the
+ * file still. */
+static int is_unneeded(const struct job *job, struct asy_reader *reader)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = asy_reader_has_file(reader, job->path, &err);
+
+    if (rc < 0)
+        asy_warn("file=%s may be needed, staying: %s", job->path, err.text);
+    return rc == 0;
+}
+
+static void remove_file(const char *path)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (asy_durable_remove(path, &err) < 0)
+        asy_warn("file=%s cannot be removed, staying: %s", path, err.text);
+}
+
+/* It is the thread that removes, whoever has the reader. */
+static void drop_file(struct asy__query *query, struct job *job, struct asy_reader *reader)
+{
+    job->unneeded = is_unneeded(job, reader);
+    if (job->unneeded && !query->store_path) {
+        asy__mail_put(&query->mail, &job->letter);
+        return;
+    }
+    if (job->unneeded)
+        remove_file(job->path);
+    job_destroy(job);
+}
+
 static void piece(struct asy__query *query, struct job *job, struct asy_reader *reader)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -96,7 +132,10 @@ static void next_piece(struct asy__query *query, struct asy_reader *reader)
     query->first = job->letter.next;
     if (!query->first)
         query->last = NULL;
-    piece(query, job, reader);
+    if (job->path)
+        drop_file(query, job, reader);
+    else
+        piece(query, job, reader);
 }
 
 int asy__query_turn(struct asy__query *query, struct asy_reader *reader)
@@ -124,16 +163,11 @@ static void own_turn(struct asy__query *query)
     query->first = job->letter.next;
     if (!query->first)
         query->last = NULL;
-    answer(query, job, rc, &err);
+    if (job->path)
+        asy_warn("file=%s may be needed, staying: %s", job->path, err.text);
+    else
+        answer(query, job, rc, &err);
     job_destroy(job);
-}
-
-static void remove_file(const char *path)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-
-    if (asy_durable_remove(path, &err) < 0)
-        asy_warn("file=%s cannot be removed, staying: %s", path, err.text);
 }
 
 /* Open questions are whose the turns are. */
@@ -158,7 +192,7 @@ static void *query_main(void *arg)
             next = letter->next;
             if (letter == &query->stop) {
                 stopped = 1;
-            } else if (job->path) {
+            } else if (job->unneeded) {
                 remove_file(job->path);
                 job_destroy(job);
             } else {
@@ -203,7 +237,7 @@ out:
     return rc;
 }
 
-void asy__query_destroy(struct asy__query *query)
+void asy__query_destroy(struct asy__query *query, struct asy_reader *reader)
 {
     if (!query)
         return;
@@ -211,8 +245,12 @@ void asy__query_destroy(struct asy__query *query)
     pthread_join(query->thread, NULL);
     take_asked(query, asy__mail_take(&query->asked));
     for (struct asy__letter *letter = query->first, *next; letter; letter = next) {
+        struct job *job = (struct job *)letter;
+
         next = letter->next;
-        job_destroy((struct job *)letter);
+        if (job->path && is_unneeded(job, reader))
+            remove_file(job->path);
+        job_destroy(job);
     }
     asy__mail_fini(&query->mail);
     asy__mail_fini(&query->asked);
@@ -293,6 +331,6 @@ int asy__query_drop_file(struct asy__query *query, const char *path, struct asy_
         free(job);
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
     }
-    asy__mail_put(&query->mail, &job->letter);
+    asy__mail_put(query->store_path ? &query->mail : &query->asked, &job->letter);
     return 0;
 }

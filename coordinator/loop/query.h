@@ -30,14 +30,19 @@ struct asy__query;
 /* store_path: where the thread reads; NULL: somebody else gives the turns. */
 ASY_MUST_CHECK int asy__query_create(const char *store_path, struct asy__mail *answers,
                                      struct asy__query **ret_query, struct asy_error *err);
-void asy__query_destroy(struct asy__query *query); /* questions that are open get no answer */
+/* Questions that are open get no answer. Files that are still to be dropped are: reader is the
+ * writer's own, whose thread has ended. */
+void asy__query_destroy(struct asy__query *query, struct asy_reader *reader);
 /* Copies a QUERY effect (a QUERY or a WATCH). live: what core says of it, a JSON object,
  * or NULL. */
 ASY_MUST_CHECK int asy__query_put(struct asy__query *query, const struct asy_effect *effect,
                                   const char *live, struct asy_error *err);
+/* Removes the file at path, unless the store has it on record in its turn: it must be durable there
+ * that whoever asks needs it no more. */
 ASY_MUST_CHECK int asy__query_drop_file(struct asy__query *query, const char *path,
                                         struct asy_error *err);
-/* One piece of one answer; returns whether there is more to do. One thread, that of the reader. */
+/* One piece of one answer, or one file; returns whether there is more to do. One thread, that of the
+ * reader. */
 int asy__query_turn(struct asy__query *query, struct asy_reader *reader);
 
 struct asy__question {

@@ -235,6 +235,15 @@ static int ask_store(struct asy_service *service, const struct asy_effect *fx, c
     return rc;
 }
 
+static int drop_file(struct asy_service *service, const char *path, struct asy_error *err)
+{
+    int rc = asy__query_drop_file(service->query, path, err);
+
+    if (service->info.network_fs)
+        asy__writer_wake(service->writer);
+    return rc;
+}
+
 static int answer_live(struct asy_service *service, const struct asy_effect *fx, const char *what,
                        struct asy_error *err)
 {
@@ -291,7 +300,7 @@ static int release(struct asy_service *service, const struct asy_effect *fx, str
         return asy__compute_put(service->compute, fx, err);
     case ASY_FX_DROP_FILE:
         asy__crash_point("coordinator.before_drop_file");
-        return asy__query_drop_file(service->query, fx->file.path, err);
+        return drop_file(service, fx->file.path, err);
     case ASY_FX_QUIT:
         asy__crash_point("coordinator.before_quit");
         service->quit = 1;
@@ -841,7 +850,8 @@ void asy_service_destroy(struct asy_service *service)
         return;
     asy__compute_destroy(service->compute);
     asy__writer_destroy(service->writer); /* it may be giving turns to the next */
-    asy__query_destroy(service->query);
+    if (service->query)
+        asy__query_destroy(service->query, asy_store_reader(service->store));
     for (letter = service->results.fd < 0 ? NULL : asy__mail_take(&service->results); letter;) {
         struct asy__query_answer *answer = (struct asy__query_answer *)letter;
 

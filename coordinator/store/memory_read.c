@@ -510,6 +510,39 @@ static int artifacts(struct asy_reader *reader, struct asy_id study, uint64_t nu
     return rc;
 }
 
+static int is_at(void *path, const struct asy_artifact_row *row)
+{
+    return !strcmp(row->path, path);
+}
+
+static const char *file_of(const struct asy_event *ev)
+{
+    switch (ev->kind) {
+    case ASY_EV_CHECKPOINT:
+        return asy__text(ev->checkpoint.checkpoint.path);
+    case ASY_EV_ARTIFACT:
+        return asy__text(ev->artifact.path);
+    case ASY_EV_ENDED:
+        return asy__text(ev->ended.model_path);
+    default:
+        return "";
+    }
+}
+
+/* Whoever ever had a file there is asked for those that it still has. */
+static int has_file(struct asy_reader *reader, const char *path, struct asy_error *err)
+{
+    const struct asy__memory *m = memory_of(reader);
+    char *wanted = strdup(path);
+    int rc = wanted ? 0 : no_memory(err);
+
+    for (size_t i = 0; i < m->n_events && rc == 0; i++)
+        if (!strcmp(file_of(&m->events[i]), path))
+            rc = artifacts(reader, m->events[i].study, m->events[i].trial, is_at, wanted, err);
+    free(wanted);
+    return rc;
+}
+
 static int by_key(const void *a, const void *b)
 {
     const struct asy_tag_row *x = a, *y = b;
@@ -671,6 +704,6 @@ static void close_reader(struct asy_reader *reader)
 
 const struct asy__reader_ops asy__memory_reader_ops = {
     .close = close_reader, .studies = studies, .trials = trials, .attempts = attempts,
-    .metrics = metrics, .artifacts = artifacts, .tags = tags,
+    .metrics = metrics, .artifacts = artifacts, .has_file = has_file, .tags = tags,
     .datasets = datasets, .workers = workers, .events = events,
 };

@@ -243,6 +243,11 @@ int asy_reader_artifacts(struct asy_reader *reader, struct asy_id study, uint64_
     return reader->ops->artifacts(reader, study, number, each, arg, err);
 }
 
+int asy_reader_has_file(struct asy_reader *reader, const char *path, struct asy_error *err)
+{
+    return reader->ops->has_file(reader, path, err);
+}
+
 int asy_reader_tags(struct asy_reader *reader, struct asy_id study, uint64_t number,
                     asy_tag_row_f each, void *arg, struct asy_error *err)
 {

@@ -116,3 +116,8 @@ CREATE TABLE worker(
     fit TEXT NOT NULL, version TEXT NOT NULL, joined_us INTEGER NOT NULL,
     joined_seq INTEGER NOT NULL, gone_us INTEGER NOT NULL, cause INTEGER NOT NULL,
     text TEXT NOT NULL);
+
+-- @migration 2
+-- Files are content-addressed, so one may be on record several times, of several studies: before it
+-- is removed, its path is looked up.
+CREATE INDEX artifact_of_path ON artifact(path);

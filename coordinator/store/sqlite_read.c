@@ -8,8 +8,8 @@
 
 enum read_stmt {
     R_STUDIES, R_STUDIES_NAMED, R_STUDIES_BETWEEN, R_STUDY_ID,
-    R_TRIALS, R_TRIALS_BEST, R_ATTEMPTS, R_METRICS, R_ALL_METRICS, R_ARTIFACTS, R_TAGS,
-    R_DATASETS,
+    R_TRIALS, R_TRIALS_BEST, R_ATTEMPTS, R_METRICS, R_ALL_METRICS, R_ARTIFACTS, R_FILE,
+    R_TAGS, R_DATASETS,
     R_WORKERS, R_EVENTS, R_EVENTS_OF_STUDY, R_EVENTS_OF_TRIAL, R_N,
 };
 
@@ -54,6 +54,7 @@ const char *const asy__read_sql[] = {
                       " LEFT JOIN word w ON w.id = m.name WHERE m.run = ?1 ORDER BY 1, 2, 3",
     [R_ARTIFACTS] = "SELECT name, path, sha, bytes, step, attempt FROM artifact WHERE run = ?"
                     " ORDER BY name, step, attempt",
+    [R_FILE] = "SELECT 1 FROM artifact WHERE path = ? LIMIT 1",
     [R_TAGS] = "SELECT key, value FROM tag WHERE run = ? ORDER BY key",
     [R_DATASETS] = "SELECT d.name, d.digest, d.source, d.profile FROM input i"
                    " JOIN dataset d ON d.id = i.dataset WHERE i.run = ? ORDER BY d.name, d.digest",
@@ -380,6 +381,19 @@ static int artifacts(struct asy_reader *reader, struct asy_id study, uint64_t nu
     return stmt ? each_row(reader, stmt, give_artifact, &ctx, err) : rc;
 }
 
+static int has_file(struct asy_reader *reader, const char *path, struct asy_error *err)
+{
+    int rc = 0;
+    sqlite3_stmt *stmt = stmt_of(reader, R_FILE, &rc, err);
+
+    if (!stmt)
+        return rc;
+    asy__bind_text(stmt, 1, path);
+    if ((rc = next_row(reader, stmt, err)) > 0)
+        asy__db_done(stmt);
+    return rc;
+}
+
 struct tag_ctx {
     asy_tag_row_f each;
     void *arg;
@@ -519,6 +533,6 @@ static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial
 
 const struct asy__reader_ops asy__sqlite_reader_ops = {
     .close = asy__sqlite_reader_close, .studies = studies, .trials = trials, .attempts = attempts,
-    .metrics = metrics, .artifacts = artifacts, .tags = tags,
+    .metrics = metrics, .artifacts = artifacts, .has_file = has_file, .tags = tags,
     .datasets = datasets, .workers = workers, .events = events,
 };

@@ -33,6 +33,7 @@ struct asy__reader_ops {
                    int with_superseded, asy_metric_row_f each, void *arg, struct asy_error *err);
     int (*artifacts)(struct asy_reader *reader, struct asy_id study, uint64_t number,
                      asy_artifact_row_f each, void *arg, struct asy_error *err);
+    int (*has_file)(struct asy_reader *reader, const char *path, struct asy_error *err);
     int (*tags)(struct asy_reader *reader, struct asy_id study, uint64_t number,
                 asy_tag_row_f each, void *arg, struct asy_error *err);
     int (*datasets)(struct asy_reader *reader, struct asy_id study, uint64_t number,

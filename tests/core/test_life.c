@@ -245,6 +245,28 @@ static void a_paused_study_pauses_what_it_runs_and_goes_on(void)
     world_close(&w);
 }
 
+static void a_checkpoint_replaces_one_of_the_same_step(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n");
+        world_started(&w, &w.leases[0]);
+        world_checkpoint(&w, &w.leases[0], 1);
+        world_checkpoint(&w, &w.leases[0], 2);
+        world_checkpoint(&w, &w.leases[0], 2);
+        T_EQ("one is dropped", world_count(&w, ASY_EV_CHECKPOINT_DROPPED), 1);
+        T_EQ("that of the same step",
+             world_last(&w, a, 0, ASY_EV_CHECKPOINT_DROPPED)->checkpoint_dropped.checkpoint.step, 2);
+        T_TRUE(world_last(&w, a, 0, ASY_EV_CHECKPOINT_DROPPED) <
+               world_last(&w, a, 0, ASY_EV_CHECKPOINT));
+        T_EQ("its file is looked at", w.n_drops, 1);
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
 /* The agent died between the checkpoint at the milestone and the word that it paused there. */
 static void what_was_lost_at_its_milestone_is_not_run_again(void)
 {
@@ -701,6 +723,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(some_ends_fail_a_trial_at_once),
        T_TEST(a_first_crash_without_retries_names_its_own_cause),
        T_TEST(losses_use_no_retries_but_progress_is_wanted),
+       T_TEST(a_checkpoint_replaces_one_of_the_same_step),
        T_TEST(a_rung_that_was_reached_is_not_trained_for_again),
        T_TEST(interruptions_are_no_losses),
        T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),

@@ -2,6 +2,7 @@
  * test_query.c - answers made from the store in pieces: what has ended is told with its cause,
  * lists in pages are whole and no piece is long, news of all studies are those that may be seen. */
 #include "causes.h"
+#include "../folder.h"
 #include "query_impl.h"
 
 #define STRANGER "stranger"
@@ -535,7 +536,107 @@ static void lists_have_what_may_be_seen(void)
     asy_store_close(store);
 }
 
-T_MAIN("query", T_TEST(what_has_ended_is_told_from_the_store),
+/* ---- files ----------------------------------------------------------------------------------- */
+
+#define N_FILES 5
+enum { OF_A_MODEL, OF_A_CHECKPOINT, OF_BOTH, OF_NOBODY, NEVER_SEEN };
+
+static void send_checkpoint(struct world *w, struct lease *l, uint64_t step, char *path)
+{
+    struct asy_event ev = { .kind = ASY_EV_CHECKPOINT };
+
+    ev.checkpoint.checkpoint = (struct asy_checkpoint){ .step = step, .path = path };
+    world_send(w, l, ++l->reported, &ev);
+}
+
+/* Study a keeps two of the checkpoints that it wrote; b is over and has left a model whose content is
+ * that of one which a dropped. */
+static bool two_studies(struct world *w, char paths[N_FILES][PATH_MAX])
+{
+    const char *yaml[] = { STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n",
+                           STUDY_HEAD("b") RUN(9, true) "budget: {trials: 1}\n" };
+    struct asy_event model = { .kind = ASY_EV_ENDED };
+
+    if (!world_start(w))
+        return false;
+    world_client(w, CLIENT_PEER, OWNER);
+    world_agent(w, &(struct agent){ .peer = 2, .cores = 2 });
+    for (size_t i = 0; i < 2; i++)
+        world_submit(w, CLIENT_PEER, OWNER, i + 1, yaml[i], 0);
+    if (!T_EQ("both run", w->n_leases, 2))
+        return false;
+    for (size_t i = 0; i < 2; i++)
+        world_started(w, &w->leases[i]);
+    model.ended = (typeof(model.ended)){ .end = ASY_END_COMPLETE, .step = 9, .text = "",
+                                         .objective = 0.5, .model_path = paths[OF_A_MODEL] };
+    world_report(w, &w->leases[1], 9, 0.5);
+    world_send(w, &w->leases[1], ++w->leases[1].reported, &model);
+    send_checkpoint(w, &w->leases[0], 1, paths[OF_A_MODEL]);
+    send_checkpoint(w, &w->leases[0], 2, paths[OF_NOBODY]);
+    send_checkpoint(w, &w->leases[0], 3, paths[OF_BOTH]);
+    send_checkpoint(w, &w->leases[0], 4, paths[OF_BOTH]);
+    send_checkpoint(w, &w->leases[0], 5, paths[OF_A_CHECKPOINT]);
+    return T_EQ("a keeps two", world_count(w, ASY_EV_CHECKPOINT_DROPPED), 3);
+}
+
+static void drop_all(struct asy_store *store, const char *thread_reads, int with_turns,
+                     char paths[N_FILES][PATH_MAX])
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__mail answers = { .fd = -1 };
+    struct asy__query *query = NULL;
+
+    if (!T_OK(asy__mail_init(&answers, &err), &err) ||
+        !T_OK(asy__query_create(thread_reads, &answers, &query, &err), &err))
+        goto out;
+    for (size_t i = 0; i < N_FILES; i++)
+        T_OK(asy__query_drop_file(query, paths[i], &err), &err);
+    while (with_turns && asy__query_turn(query, asy_store_reader(store)))
+        ;
+    asy__query_destroy(query, asy_store_reader(store));
+out:
+    asy__mail_fini(&answers);
+}
+
+static void a_file_goes_when_nobody_has_it_on_record(void)
+{
+    static const struct {
+        const char *name;
+        int thread_reads, with_turns;
+    } cases[] = { { "the thread reads", 1, 0 }, { "the writer reads", 0, 1 },
+                  { "at the end", 0, 0 } };
+    static const char *const names[N_FILES] = { "a model", "a checkpoint", "both", "nobody's",
+                                                "never seen" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        char paths[N_FILES][PATH_MAX], home[PATH_MAX];
+        struct asy_store_spec spec = { .assume_network = !cases[i].thread_reads };
+        struct asy_store *store = NULL;
+        struct t_folder folder;
+        struct world w;
+        uint64_t seq;
+
+        if (!t_folder_make(&folder))
+            return;
+        for (size_t k = 0; k < N_FILES; k++)
+            T_TRUE(t_write(t_path(&folder, names[k], paths[k]), names[k]));
+        spec.path = t_path(&folder, "store", home);
+        if (world_open(&w) && two_studies(&w, paths) &&
+            T_OK(asy_store_open(&spec, &store, NULL, &err), &err) &&
+            T_OK(asy_store_commit(store, w.events, w.n_events, &seq, &err), &err)) {
+            drop_all(store, cases[i].thread_reads ? home : NULL, cases[i].with_turns, paths);
+            for (size_t k = 0; k < N_FILES; k++)
+                T_EQ(names[k], access(paths[k], F_OK) == 0, k <= OF_BOTH);
+        }
+        asy_store_close(store);
+        world_close(&w);
+        t_folder_drop(&folder);
+    }
+}
+
+T_MAIN("query", T_TEST(a_file_goes_when_nobody_has_it_on_record),
+       T_TEST(what_has_ended_is_told_from_the_store),
        T_TEST(a_trial_has_its_attempts_in_order), T_TEST(what_lives_is_told_by_core),
        T_TEST(a_worker_that_is_gone_is_told_from_the_store),
        T_TEST(pages_make_the_whole_list), T_TEST(the_best_come_in_pages_too),

@@ -529,6 +529,12 @@ static void trials_come_by_number_or_value(void)
 
 static void files_and_tags_hang_on_runs(void)
 {
+    static const struct {
+        const char *path;
+        int has;
+    } files[] = { { "checkpoints/10", 0 }, { "checkpoints/20", 1 }, { "artifacts/ab/cd", 1 },
+                  { "artifacts/ab", 0 }, { "", 0 } };
+
     FOR_EACH_ENGINE(f)
     {
         struct fixture f;
@@ -572,6 +578,8 @@ static void files_and_tags_hang_on_runs(void)
         T_STR("last", k.text[2], "model");
         T_EQ("size of the model", k.artifact.bytes, 12345);
         T_EQ("step of the model", k.artifact.step, 40);
+        for (size_t i = 0; i < ASY_ARRAY_LEN(files); i++)
+            T_EQ(files[i].path, asy_reader_has_file(f.reader, files[i].path, &f.err), files[i].has);
         memset(&k, 0, sizeof k);
         T_OK(asy_reader_tags(f.reader, study, 0, keep_tag, &k, &f.err), &f.err);
         T_EQ("one key", k.n, 1);

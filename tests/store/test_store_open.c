@@ -313,7 +313,8 @@ static void stores_of_older_releases_open(void)
     static const struct {
         const char *name;
         uint64_t events, epoch;
-    } cases[] = { { "v1.sql", 33, 2 } };
+        const char *file;
+    } cases[] = { { "v1.sql", 33, 2, "artifacts/ab/cd" } };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         struct asy_error err = ASY_ERROR_INIT;
@@ -331,6 +332,7 @@ static void stores_of_older_releases_open(void)
             T_OK(asy_store_open(&spec, &store, &info, &err), &err)) {
             T_EQ(cases[i].name, info.last_seq, cases[i].events);
             T_EQ(cases[i].name, info.owner_epoch, cases[i].epoch);
+            T_EQ("its files", asy_reader_has_file(asy_store_reader(store), cases[i].file, &err), 1);
             asy_store_close(store);
             T_OK(check_store(&spec, cases[i].events, &last, &err), &err);
             T_EQ(cases[i].name, last, cases[i].events);

@@ -93,7 +93,8 @@ enum asy_effect_type {
     ASY_FX_TELL = 3,     /* compute thread: an outcome */
     ASY_FX_SAMPLER = 4,  /* compute thread: make the sampler of this study (before its first ASK) */
     ASY_FX_FORGET = 5,   /* compute thread: the study is over */
-    ASY_FX_DROP_FILE = 6,/* remove a checkpoint that is not needed any more (after its commit) */
+    ASY_FX_DROP_FILE = 6,/* the file of a checkpoint that is not needed any more (after its commit):
+                          * remove it, unless the store has it on record elsewhere */
     ASY_FX_QUIT = 7,     /* the process may end: nothing is left to do */
     ASY_FX_CLOSE = 8,    /* forget this peer */
     ASY_FX_QUERY = 9,    /* a question that the store answers: query thread */

@@ -188,6 +188,10 @@ ASY_MUST_CHECK int asy_reader_metrics(struct asy_reader *reader, struct asy_id s
 ASY_MUST_CHECK int asy_reader_artifacts(struct asy_reader *reader, struct asy_id study,
                                         uint64_t number, asy_artifact_row_f each, void *arg,
                                         struct asy_error *err);
+/* 1: some run of any study, finished or not, has this path among its artifacts, as a kept checkpoint,
+ * a model or another file; 0: none has. */
+ASY_MUST_CHECK int asy_reader_has_file(struct asy_reader *reader, const char *path,
+                                       struct asy_error *err);
 /* number UINT64_MAX: the study's own. */
 ASY_MUST_CHECK int asy_reader_tags(struct asy_reader *reader, struct asy_id study, uint64_t number,
                                    asy_tag_row_f each, void *arg, struct asy_error *err);
