@@ -146,7 +146,7 @@ static void says_why_a_program_failed(void)
           ASY_CAUSE_EXIT_CODE, "exit code 3; stderr ends: reason" },
         { STUDY("command: [sh, -c, 'kill -SEGV $$']", ""), ASY_END_CRASHED, ASY_CAUSE_SIGNAL,
           "signal 11" },
-        { STUDY("command: [./missing]", ""), ASY_END_CRASHED, ASY_CAUSE_NOT_STARTED,
+        { STUDY("command: [./missing]", ""), ASY_END_CRASHED, ASY_CAUSE_BAD_JOB,
           "./missing" },
         { STUDY("command: [python3, -c, 'x = bytearray(500 << 20); import time; "
                 "time.sleep(1000)']", "resources: {cores: 1, memory: 100MiB}\n"),

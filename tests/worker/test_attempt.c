@@ -113,13 +113,20 @@ static void says_how_a_program_ended(void)
 static void names_what_cannot_start(void)
 {
     static const char *const nothing[] = { "/nonexistent/program", NULL };
+    static const char *const folder_as_program[] = { "/", NULL };
     struct asy_attempt_spec spec = { .argv = nothing, .stdout_fd = -1 };
     struct asy_attempt_event end = { 0 };
 
     if (!run("", &spec, &end))
         return;
-    T_EQ("no such program", end.what, ASY_ATTEMPT_FAILED);
-    T_HAS("no such program", end.text, "/nonexistent/program");
+    T_EQ("no such program", end.what, ASY_ATTEMPT_MISSING);
+    T_STR("no such program", end.text,
+          "cannot start '/nonexistent/program': no such file or directory");
+    spec.argv = folder_as_program;
+    if (!run("", &spec, &end))
+        return;
+    T_EQ("a folder", end.what, ASY_ATTEMPT_MISSING);
+    T_STR("a folder", end.text, "cannot start '/': permission denied");
     spec = (struct asy_attempt_spec){ .stdout_path = "/nonexistent/log", .stdout_fd = -1 };
     if (!run("exit 0", &spec, &end))
         return;

@@ -178,6 +178,9 @@ static int read_event(const char *text, size_t len, struct asy_attempt_event *ev
     } else if ((node = asy_json_get(root, "refused"))) {
         event->what = ASY_ATTEMPT_REFUSED;
         copy_text(event->text, sizeof event->text, node);
+    } else if ((node = asy_json_get(root, "missing"))) {
+        event->what = ASY_ATTEMPT_MISSING;
+        copy_text(event->text, sizeof event->text, node);
     } else if ((node = asy_json_get(root, "failed"))) {
         event->what = ASY_ATTEMPT_FAILED;
         copy_text(event->text, sizeof event->text, node);

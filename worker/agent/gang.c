@@ -496,7 +496,7 @@ static void over(struct asy__gang *gang, const struct asy_attempt_event *event)
         return;
     copy_log(gang, job);
     gang->job = NULL;
-    if (event->what == ASY_ATTEMPT_REFUSED || event->what == ASY_ATTEMPT_FAILED)
+    if (asy_attempt_never_ran(event))
         asy__job_not_begun(job, event);
     else if (!job->started && !job->doom && !job->ordered && !event->out_of_memory)
         asy__job_not_greeted(job, event);

@@ -75,14 +75,15 @@ static void report_end(struct asy__job *job, const struct asy_event *ended)
 }
 
 /* An attempt that could not even begin, which is no fault of its own where the disk is full. */
-static void not_started(struct asy__job *job, enum asy_end end, const char *text)
+static void not_started(struct asy__job *job, enum asy_end end, enum asy_cause cause,
+                        const char *text)
 {
     int full = asy__space_lacks(job->agent);
 
     if (full)
         asy__space_gone(job->agent);
     asy__job_refuse(job, full ? ASY_END_REFUSED : end,
-                    full ? ASY_CAUSE_DISK_FULL : ASY_CAUSE_NOT_STARTED, text);
+                    full ? ASY_CAUSE_DISK_FULL : cause, text);
 }
 
 void asy__job_refuse(struct asy__job *job, enum asy_end end, enum asy_cause cause,
@@ -142,8 +143,12 @@ void asy__job_ended(struct asy__job *job, const struct asy_attempt_event *event)
 
 void asy__job_not_begun(struct asy__job *job, const struct asy_attempt_event *event)
 {
-    not_started(job, event->what == ASY_ATTEMPT_REFUSED ? ASY_END_REFUSED : ASY_END_CRASHED,
-                event->text);
+    int missing = event->what == ASY_ATTEMPT_MISSING;
+    /* the study names a command, but the trainer is this node's own: another one may have it */
+    int refused = event->what == ASY_ATTEMPT_REFUSED || (missing && job->gang);
+
+    not_started(job, refused ? ASY_END_REFUSED : ASY_END_CRASHED,
+                missing && !refused ? ASY_CAUSE_BAD_JOB : ASY_CAUSE_NOT_STARTED, event->text);
 }
 
 void asy__job_not_greeted(struct asy__job *job, const struct asy_attempt_event *event)
@@ -169,7 +174,7 @@ void asy__job_attempt(struct asy__job *job)
             job->agent->sweeping = 1;
         asy_attempt_destroy(job->run_by);
         job->run_by = NULL;
-        if (event.what == ASY_ATTEMPT_REFUSED || event.what == ASY_ATTEMPT_FAILED)
+        if (asy_attempt_never_ran(&event))
             asy__job_not_begun(job, &event);
         else
             asy__job_ended(job, &event);
@@ -370,7 +375,7 @@ out:
     if (rc < 0) {
         asy__pipe_close(&job->pipe);
         asy__door_close(&job->door);
-        not_started(job, end, err.text);
+        not_started(job, end, ASY_CAUSE_NOT_STARTED, err.text);
     }
 }
 

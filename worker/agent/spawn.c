@@ -22,7 +22,7 @@
 
 /* What the child writes up; one write(2) below PIPE_BUF, so it arrives whole. */
 struct word {
-    char what; /* 'r'eady, 'd'enied, 'f'ailed */
+    char what; /* 'r'eady, 'd'enied, 'm'issing, 'f'ailed */
     char text[240];
 };
 
@@ -82,11 +82,17 @@ static void default_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Nothing that passes: what there is under this name is no program that may be run. */
+static int is_missing(int errnum)
+{
+    return errnum == ENOENT || errnum == ENOTDIR || errnum == EACCES || errnum == ENOEXEC;
+}
+
 __attribute__((noreturn)) static void child(const struct asy__spawn *spawn, pid_t parent, int up,
                                             int go)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    char text[200], c;
+    char c;
 
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -99,16 +105,16 @@ __attribute__((noreturn)) static void child(const struct asy__spawn *spawn, pid_
         _exit(127);
     }
     if (set_files(spawn) < 0) {
-        snprintf(text, sizeof text, "cannot open its log files: %s", strerror(errno));
-        say(up, 'f', text);
+        asy_fail_errno(&err, errno, "cannot open its log files");
+        say(up, 'f', err.text);
         _exit(127);
     }
     say(up, 'r', "");
     if (read(go, &c, 1) != 1)
         _exit(127);
     execvp(spawn->argv[0], spawn->argv);
-    snprintf(text, sizeof text, "cannot start '%.120s': %s", spawn->argv[0], strerror(errno));
-    say(up, 'f', text);
+    asy_fail_errno(&err, errno, "cannot start '%s'", spawn->argv[0]);
+    say(up, is_missing(errno) ? 'm' : 'f', err.text);
     _exit(127);
 }
 
@@ -144,7 +150,11 @@ static int hear(int up, struct word *ret_word)
 
 static int judge(const struct word *word, struct asy_error *err)
 {
-    return asy_fail(err, word->what == 'd' ? ASY_E_DENIED : ASY_E_IO, "%s", word->text);
+    switch (word->what) {
+    case 'd': return asy_fail(err, ASY_E_DENIED, "%s", word->text);
+    case 'm': return asy_fail(err, ASY_E_NOENT, "%s", word->text);
+    default: return asy_fail(err, ASY_E_IO, "%s", word->text);
+    }
 }
 
 static int shake_hands(const struct asy__spawn *spawn, const struct asy__cgroup *group, pid_t pid,

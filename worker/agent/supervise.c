@@ -410,7 +410,8 @@ int asy_attempt_main(int argc, char **argv)
     if (s.spawn.out_fd >= 0)
         close(s.spawn.out_fd); /* the program's copy alone shall keep the pipe open */
     if (rc < 0) {
-        tell_text(&s, rc == ASY_E_DENIED ? "refused" : "failed", err.text);
+        tell_text(&s, rc == ASY_E_DENIED ? "refused" : rc == ASY_E_NOENT ? "missing" : "failed",
+                  err.text);
     } else {
         tell_started(&s);
         supervise(&s);

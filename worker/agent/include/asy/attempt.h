@@ -10,10 +10,11 @@
  *   agent -> supervisor   "term\n" (SIGTERM to all of them), "kill\n" (SIGKILL until none is left)
  *   supervisor -> agent   {"started":{"pid":7,"cpus":"0,2-3"}}
  *                         {"refused":"<why the binding or the limits did not hold>"}
+ *                         {"missing":"<why there is no such program to start>"}
  *                         {"failed":"<why the program did not start>"}
  *                         {"ended":{"exit":0|"signal":9,"cpu_s":1.5,"max_rss":4096,"oom":false,
  *                                   "left":0,"note":""}}
- * A refused or failed attempt ends with that line; there is no "ended" after it.
+ * An attempt that never ran ends with that line; there is no "ended" after it.
  *
  * Ownership: create/destroy. Threads: one owner. */
 #ifndef ASY_ATTEMPT_H
@@ -43,12 +44,13 @@ enum asy_attempt_what {
     ASY_ATTEMPT_FAILED = 3,      /* text; it never ran */
     ASY_ATTEMPT_ENDED = 4,       /* nothing of it is left */
     ASY_ATTEMPT_ORPHANED = 5,    /* the supervisor died; what is left of the tree is unknown */
+    ASY_ATTEMPT_MISSING = 6,     /* text; it never ran, and would not the next time */
 };
 struct asy_attempt_event {
     enum asy_attempt_what what;
     pid_t pid;                   /* STARTED: of the program */
     char cpus[256];              /* STARTED: as read back from the kernel */
-    char text[240];              /* REFUSED, FAILED; ENDED: a note, or "" */
+    char text[240];              /* REFUSED, FAILED, MISSING; ENDED: a note, or "" */
     int exit_code;               /* ENDED: -1 if a signal ended it */
     int signal;                  /* ENDED: 0 if it exited */
     double cpu_s;                /* ENDED: user and system time of all its processes */
@@ -67,6 +69,11 @@ pid_t asy_attempt_pid(const struct asy_attempt *attempt); /* of the supervisor *
 /* The next event; ASY_E_AGAIN: none yet. After any but STARTED there are no more (ASY_E_GONE). */
 ASY_MUST_CHECK int asy_attempt_next(struct asy_attempt *attempt,
                                     struct asy_attempt_event *ret_event, struct asy_error *err);
+static inline int asy_attempt_never_ran(const struct asy_attempt_event *event)
+{
+    return event->what == ASY_ATTEMPT_REFUSED || event->what == ASY_ATTEMPT_FAILED ||
+           event->what == ASY_ATTEMPT_MISSING;
+}
 /* Both are requests; the answer is ENDED. Nothing happens if it is over. */
 void asy_attempt_term(struct asy_attempt *attempt);
 void asy_attempt_kill(struct asy_attempt *attempt);
