@@ -43,7 +43,7 @@ struct asy__writer {
     double event_ns;         /* what an event costs: a moving average */
     atomic_int stopping;     /* and stop_fd is readable: a full disk is not waited out any more */
     int stop_fd;
-    int given_up;
+    int given_up; /* the failure after which nothing is written any more; 0: none */
 };
 
 int asy__batch_create(struct asy__batch **ret_batch, struct asy_error *err)
@@ -145,11 +145,12 @@ static int wait_for_space(struct asy__writer *writer)
     return atomic_load(&writer->stopping);
 }
 
-/* One transaction; a full disk is waited out. */
+/* One transaction; a full disk is waited out. After one that failed none may follow: the store would
+ * hold what builds on events that it does not have. */
 static int commit(struct asy__writer *writer, const struct asy_event *events, size_t n)
 {
     if (writer->given_up)
-        return ASY_E_NOSPACE;
+        return writer->given_up;
     for (;;) {
         struct asy_error err = ASY_ERROR_INIT;
         double start_ns = cpu_ns();
@@ -160,16 +161,13 @@ static int commit(struct asy__writer *writer, const struct asy_event *events, si
         rc = asy_store_commit(writer->store, events, n, &seq, &err);
         asy__crash_point("coordinator.after_commit");
 
-        if (rc == 0)
+        if (rc == 0) {
             learn_cost(writer, cpu_ns() - start_ns, n);
-        else
-            answer(writer, 0, rc, &err);
-        if (rc != ASY_E_NOSPACE)
-            return rc;
-        if (wait_for_space(writer)) {
-            writer->given_up = 1;
-            return rc;
+            return 0;
         }
+        answer(writer, 0, rc, &err);
+        if (rc != ASY_E_NOSPACE || wait_for_space(writer))
+            return writer->given_up = rc;
     }
 }
 
