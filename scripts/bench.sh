@@ -46,7 +46,7 @@ if [ $setup = yes ]; then
     ./scripts/install-deps.sh build test >&2
     bash "$script" setup >&2
 fi
-{ cmake --preset release && cmake --build --preset release; } >"$log" 2>&1 ||
+{ cmake --preset release -DBUILD_TESTING=ON && cmake --build --preset release; } >"$log" 2>&1 ||
     { cat "$log" >&2; fail "the build failed"; }
 [ $setup = no ] || exit 0
 
