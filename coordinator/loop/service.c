@@ -35,7 +35,7 @@
 #define ROUND_FRAMES 512
 #define BATCH_EVENTS 256 /* then a commit is handed over in the middle of a round */
 #define PROBE_MS 500   /* how often silent peers are probed */
-#define SILENT_MS 1500 /* half a heartbeat more than its usual interval */
+#define SILENT_MS 2500 /* half a second more than an idle agent takes to its next heartbeat */
 #define DOUBT_MS 1000  /* how long and how often a peer is probed of whose end there is a hint */
 #define DOUBT_STEP_MS 10
 #define NAP_MS 20
