@@ -39,8 +39,10 @@ static void on_started(const struct asy__progress *p, const struct asy__seen *t,
         asy_buf_adds(out, t->params ? t->params : "");
         return;
     }
-    asy_buf_adds(out, t->from ? "goes on from " : "starts anew");
-    if (t->from)
+    asy_buf_adds(out, t->from == ASY__FROM_UNKNOWN ? "runs again"
+                      : t->from                    ? "goes on from "
+                                                   : "starts anew");
+    if (t->from && t->from != ASY__FROM_UNKNOWN)
         asy__fmt_step(out, p->unit, t->from);
     if (t->until && t->until < p->length_max)
         asy_buf_addf(out, " to %" PRIu64, t->until);

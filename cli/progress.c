@@ -179,6 +179,7 @@ static int one_row(struct asy__progress *p, const struct asy_json *row, struct a
     set_state(p, t, state);
     t->step = number(asy_json_get(row, "step"), 0);
     t->attempt = (uint32_t)asy_json_i64(asy_json_get(row, "attempts"), 0);
+    t->from = t->attempt > 1 ? ASY__FROM_UNKNOWN : 0; /* its lease would have said */
     if (state != ASY_TRIAL_FAILED && asy_json_type(value) != ASY_JSON_NULL)
         set_value(p, at, asy_json_f64(value, NAN), t->step);
     return set_params(t, asy_json_get(row, "params"), err);

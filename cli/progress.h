@@ -10,10 +10,13 @@
 #include <asy/event.h>
 #include <asy/json.h>
 
+#define ASY__FROM_UNKNOWN UINT64_MAX
+
 struct asy__seen {
     enum asy_trial_state state; /* 0: not heard of */
     uint32_t attempt;
-    uint64_t step, from, until; /* the present job; until 0: not known, UINT64_MAX: to the end */
+    uint64_t step, from, until; /* the present job; until 0: not known, UINT64_MAX: to the end;
+                                 * from: ASY__FROM_UNKNOWN if it began before we looked */
     double value;               /* objective so far; NaN: none */
     uint64_t value_step;        /* where it had that value */
     double rate;                /* samples per second it last reported; NaN: never */

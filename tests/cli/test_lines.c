@@ -62,6 +62,33 @@ static void a_trial_says_what_happens_to_it(void)
     asy__progress_fini(&p);
 }
 
+/* Who looks after the lease knows what the trials are, not where this attempt of one began. */
+static void nothing_is_said_of_a_lease_not_seen(void)
+{
+    static const struct case_of cases[] = {
+        { "its second", "{\"kind\":\"started\",\"trial\":0,\"attempt\":2}",
+          "trial 0 runs again (attempt 2)" },
+        { "its first", "{\"kind\":\"started\",\"trial\":1,\"attempt\":1}",
+          "trial 1 starts: lr=0.25" },
+        { "leased again", "{\"kind\":\"leased\",\"trial\":0,\"attempt\":3,\"milestone\":16,"
+          "\"from\":{\"attempt\":0,\"step\":0}}", "" },
+        { "its third", "{\"kind\":\"started\",\"trial\":0,\"attempt\":3}",
+          "trial 0 starts anew (attempt 3)" },
+    };
+    struct asy_json *rows = kit_json(
+        "{\"trials\":[{\"number\":0,\"state\":\"leased\",\"value\":0.5,\"step\":13,"
+        "\"attempts\":2,\"params\":{\"lr\":0.5}},{\"number\":1,\"state\":\"leased\","
+        "\"value\":null,\"step\":0,\"attempts\":1,\"params\":{\"lr\":0.25}}]}");
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__lines lines = { 0 };
+    struct asy__progress p;
+
+    if (kit_study(&p) && T_OK(asy__progress_trials(&p, rows, &err), &err))
+        run(&p, &lines, cases, ASY_ARRAY_LEN(cases));
+    asy__progress_fini(&p);
+    asy_json_destroy(rows);
+}
+
 static void failures_say_why(void)
 {
     static const struct case_of cases[] = {
@@ -148,6 +175,7 @@ static void a_sign_of_life_is_one_line(void)
     asy_buf_fini(&out);
 }
 
-T_MAIN("cli lines", T_TEST(a_trial_says_what_happens_to_it), T_TEST(failures_say_why),
+T_MAIN("cli lines", T_TEST(a_trial_says_what_happens_to_it),
+       T_TEST(nothing_is_said_of_a_lease_not_seen), T_TEST(failures_say_why),
        T_TEST(the_end_of_the_study_is_one_line), T_TEST(what_people_do_to_a_study_is_said),
        T_TEST(a_sign_of_life_is_one_line))
