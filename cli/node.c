@@ -31,6 +31,7 @@ struct child {
 #define UP_MS 1000          /* whoever lives this long has come up */
 #define OWNED 5             /* assay-coordinator: another one has the store */
 #define OWNED_PAUSE_MS 1000
+#define DRAINED_PAUSE_MS 1000 /* a worker leaves in peace when its coordinator does, just before it */
 
 struct node {
     const struct asy__options *options;
@@ -88,6 +89,11 @@ static void ended(struct node *node, struct child *child)
     if (child == &node->coordinator && child->lived && WIFEXITED(status) &&
         WEXITSTATUS(status) == OWNED) {
         child->again_ms = now_ms + OWNED_PAUSE_MS;
+        return;
+    }
+    if (child == &node->worker && status == 0) {
+        asy_info("%s left in order", child->name);
+        child->again_ms = now_ms + DRAINED_PAUSE_MS;
         return;
     }
     /* A child that never came up will not come up by trying on. */

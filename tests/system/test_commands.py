@@ -111,6 +111,17 @@ def a_run_after_a_reading_command_gets_a_worker():
         equal("finished", [s["state"] for s in home.json("ls")["studies"]], ["finished"] * 2)
 
 
+def a_worker_that_leaves_in_order_is_not_started_again_at_once():
+    with Home() as home:
+        home.write("study.yaml", STUDY)
+        home.run("submit", "study.yaml")
+        wait(lambda: home.json("show", "long")["running"], "a trial to run")
+        home.run("down")
+        wait(lambda: not home.processes(), "everything to end")
+        log = open(os.path.join(home.env["ASSAY_HOME"], "node.log")).read()
+        equal("started again", "starting it again" in log, False)
+
+
 def nobody_there_exits_3():
     with Home() as home:
         home.run("down", code=3)
@@ -119,4 +130,4 @@ def nobody_there_exits_3():
 main(usage_errors_exit_2, version_names_every_program_and_library,
      an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
      explain_answers_when_the_worker_is_gone, a_run_after_a_reading_command_gets_a_worker,
-     nobody_there_exits_3)
+     a_worker_that_leaves_in_order_is_not_started_again_at_once, nobody_there_exits_3)
