@@ -20,6 +20,8 @@ struct reader {
     yaml_parser_t parser;
     const char *text;
     size_t len;
+    asy_yaml_twice_f twice; /* NULL: a key that stands twice is an error */
+    void *ctx;
     struct asy_error *err;
 };
 
@@ -305,10 +307,43 @@ static int by_text(const void *a, const void *b)
     return x->column < y->column ? -1 : x->column > y->column;
 }
 
+#define TWICE "key '%.60s' stands in line %u already"
+
+static int key_twice(struct reader *r, struct asy_yaml *key, const struct asy_yaml *first)
+{
+    char why[120];
+
+    if (!r->twice)
+        return fail_place(r, ASY_E_FORMAT, key->line - 1, key->column - 1, TWICE, key->text,
+                          first->line);
+    snprintf(why, sizeof why, TWICE, key->text, first->line);
+    r->twice(r->ctx, key, why);
+    key->line = 0; /* no place: to be left out */
+    return 0;
+}
+
+/* Takes the keys without a place out of the map. */
+static void leave_out(struct asy_yaml *map)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < map->len; i++) {
+        if (map->keys[i]->line) {
+            map->keys[kept] = map->keys[i];
+            map->items[kept++] = map->items[i];
+        } else {
+            asy_yaml_destroy(map->keys[i]);
+            asy_yaml_destroy(map->items[i]);
+        }
+    }
+    map->len = kept;
+}
+
 /* Sorted, so that a hostile file of many keys costs n log n. */
-static int check_duplicates(struct reader *r, const struct asy_yaml *map)
+static int check_duplicates(struct reader *r, struct asy_yaml *map)
 {
     struct asy_yaml **sorted;
+    size_t first = 0;
     int rc = 0;
 
     if (map->len < 2)
@@ -317,12 +352,15 @@ static int check_duplicates(struct reader *r, const struct asy_yaml *map)
         return no_memory(r);
     memcpy(sorted, map->keys, map->len * sizeof *sorted);
     qsort(sorted, map->len, sizeof *sorted, by_text);
-    for (size_t i = 1; i < map->len && rc == 0; i++)
-        if (!strcmp(sorted[i]->text, sorted[i - 1]->text))
-            rc = fail_place(r, ASY_E_FORMAT, sorted[i]->line - 1, sorted[i]->column - 1,
-                            "key '%.60s' stands in line %u already", sorted[i]->text,
-                            sorted[i - 1]->line);
+    for (size_t i = 1; i < map->len && rc == 0; i++) {
+        if (strcmp(sorted[i]->text, sorted[first]->text))
+            first = i;
+        else
+            rc = key_twice(r, sorted[i], sorted[first]);
+    }
     free(sorted);
+    if (rc == 0)
+        leave_out(map);
     return rc;
 }
 
@@ -426,7 +464,13 @@ static int read_stream(struct reader *r, struct asy_yaml **ret)
 int asy_yaml_parse(const char *text, size_t len, size_t max, struct asy_yaml **ret_root,
                    struct asy_error *err)
 {
-    struct reader r = { .text = text, .len = len, .err = err };
+    return asy_yaml_parse_on(text, len, max, NULL, NULL, ret_root, err);
+}
+
+int asy_yaml_parse_on(const char *text, size_t len, size_t max, asy_yaml_twice_f twice, void *ctx,
+                      struct asy_yaml **ret_root, struct asy_error *err)
+{
+    struct reader r = { .text = text, .len = len, .twice = twice, .ctx = ctx, .err = err };
     struct asy_yaml *root = NULL;
     yaml_mark_t start = { 0 };
     int rc;

@@ -317,11 +317,16 @@ static int bad_yaml(struct asy__parse *p, struct asy_error *why)
     return code;
 }
 
+static void key_twice(void *ctx, const struct asy_yaml *key, const char *why)
+{
+    asy__problem(ctx, key, "YAML", "%s", why);
+}
+
 static int read_all(struct asy__parse *p, const char *text, size_t len)
 {
     struct asy_error why = ASY_ERROR_INIT;
 
-    if (asy_yaml_parse(text, len, ASY_STUDY_FILE_MAX, &p->root, &why) < 0)
+    if (asy_yaml_parse_on(text, len, ASY_STUDY_FILE_MAX, key_twice, p, &p->root, &why) < 0)
         return bad_yaml(p, &why);
     asy__study_read(p);
     if (p->rc == 0 && p->root->type == ASY_YAML_MAP && asy__val(p, "assay")->node)

@@ -430,6 +430,26 @@ static void all_mistakes_come_at_once(void)
     asy_buf_fini(&problems);
 }
 
+static void a_key_twice_hides_no_other_mistake(void)
+{
+    static const char text[] = "assay: 1\nname: x\nname: y\nretries: -1\nassay: 2\n"
+                               "budget: {trials: 0, trials: 1, trials: 2}\n";
+    static const char *const wants[] = { "f:3:1: YAML: key 'name' stands in line 2 already\n",
+                                         "f:5:1: YAML: key 'assay' stands in line 1 already\n",
+                                         "f:6:21: YAML: key 'trials' stands in line 6 already\n",
+                                         "f:6:32: YAML: key 'trials'", "f:4:10: retries:",
+                                         "f:6:18: budget.trials:", "run: is missing" };
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf problems;
+
+    asy_buf_init(&problems, 64u << 10);
+    T_EQ("rc", asy_study_parse(text, strlen(text), "f", "/b", &spec, &problems, &err), ASY_E_INVAL);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(wants); i++)
+        T_HAS("all", problems.data, wants[i]);
+    asy_buf_fini(&problems);
+}
+
 static void a_study_without_a_folder_is_refused(void)
 {
     struct asy_study_spec *spec = NULL;
@@ -568,6 +588,7 @@ static void options_are_listed_by_group(void)
 T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(canonical_text_is_its_own_canonical_text), T_TEST(the_example_searches_what_it_says),
        T_TEST(mistakes_are_named_with_their_place), T_TEST(all_mistakes_come_at_once),
+       T_TEST(a_key_twice_hides_no_other_mistake),
        T_TEST(a_study_without_a_folder_is_refused), T_TEST(wide_studies_are_bounded),
        T_TEST(only_budget_resources_and_priority_may_change), T_TEST(commands_get_their_words),
        T_TEST(help_shows_the_table), T_TEST(options_are_listed_by_group))

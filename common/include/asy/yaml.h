@@ -29,6 +29,13 @@ struct asy_yaml {
 
 ASY_MUST_CHECK int asy_yaml_parse(const char *text, size_t len, size_t max,
                                   struct asy_yaml **ret_root, struct asy_error *err);
+/* Called for each key that stands in its map already; why says where. */
+typedef void (*asy_yaml_twice_f)(void *ctx, const struct asy_yaml *key, const char *why);
+/* The same for readers that name every mistake at once: a duplicate key is handed to twice (unless
+ * NULL) and the text is read on; the tree has the first one only. */
+ASY_MUST_CHECK int asy_yaml_parse_on(const char *text, size_t len, size_t max,
+                                     asy_yaml_twice_f twice, void *ctx,
+                                     struct asy_yaml **ret_root, struct asy_error *err);
 void asy_yaml_destroy(struct asy_yaml *root);
 const char *asy_yaml_version(void); /* of libyaml, as loaded: "0.2.5" */
 /* The value of a key of a map, or NULL. */
