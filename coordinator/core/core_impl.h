@@ -46,6 +46,7 @@ struct asy__fenced {
 
 struct asy__trial {
     struct asy__node node;
+    struct asy__node spare;        /* in its study's list while it has more than one checkpoint */
     struct asy__study *study;
     struct asy__attempt *attempt;  /* open: leased, running, or lost and not yet fenced */
     struct asy_id id;
@@ -120,6 +121,9 @@ struct asy__study {
     uint64_t n_fresh, n_again;
     uint64_t cores_used;               /* by attempts that are not orphans */
     size_t n_open;                     /* attempts, orphans too */
+    uint64_t kept;                     /* bytes of its checkpoints and models */
+    struct asy__node spares;           /* trials with more than one checkpoint, longest without a
+                                        * new one first */
     double best;                       /* of complete trials, first objective; NaN: none */
     int64_t best_trial;
     /* deterministic studies: jobs [fed, next_job) in a ring of `lag` entries */
@@ -324,6 +328,8 @@ void asy__trial_drop_checkpoints(struct asy_core *core, struct asy__trial *trial
  * dropped only then would take the newer one's row along, and with it a file of equal content. */
 void asy__trial_drop_at(struct asy_core *core, struct asy__trial *trial, uint32_t attempt,
                         uint64_t step);
+/* Drops checkpoints that are not the newest of their trial while the study is above its quota. */
+void asy__study_fit_quota(struct asy_core *core, struct asy__study *study);
 ASY_MUST_CHECK int asy__trial_record(struct asy__trial *trial, const struct asy_event *report,
                                      double *ret_first, int *ret_has);
 ASY_MUST_CHECK int asy__trial_checkpoint(struct asy__trial *trial,

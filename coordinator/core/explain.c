@@ -239,6 +239,17 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s,
     return ASY_CAUSE_NONE;
 }
 
+/* What a study keeps beyond its quota is nothing that it could do without: it goes on all the same. */
+static void say_quota(const struct asy_core *core, const struct asy__study *s, char *text, size_t n)
+{
+    size_t len = strlen(text);
+
+    if (s->kept > core->config.artifact_quota)
+        snprintf(text + len, n - len, "%sits models and the newest checkpoints of its trials take %"
+                 PRIu64 " MiB, artifact_quota is %" PRIu64 " MiB; it keeps no others",
+                 len ? "; " : "", s->kept >> 20, core->config.artifact_quota >> 20);
+}
+
 int asy_core_explain(const struct asy_core *core, const char *key, const char *name_or_id,
                      int64_t trial, struct asy_jsonw *w, struct asy_error *err)
 {
@@ -251,6 +262,7 @@ int asy_core_explain(const struct asy_core *core, const char *key, const char *n
         return asy_fail(err, ASY_E_NOENT, "no unfinished study '%.64s'", asy__str(name_or_id));
     if (trial < 0) {
         cause = asy__why_study(core, s, text, sizeof text);
+        say_quota(core, s, text, sizeof text);
         asy_jsonw_str(w, "state", asy_study_state_name(s->state));
     } else {
         if (!(t = asy__trial_get(s, (uint64_t)trial)))

@@ -170,6 +170,7 @@ static uint64_t of_trial(uint64_t h, const struct asy__trial *t)
     for (size_t i = 0; i < t->n_checkpoints; i++) {
         h = add(h, t->checkpoints[i].attempt);
         h = add(h, t->checkpoints[i].step);
+        h = add(h, t->checkpoints[i].bytes);
     }
     for (size_t i = 0; i < t->n_fenced; i++)
         h = add(h, t->fenced[i].attempt + (t->fenced[i].upto << 32));
@@ -180,6 +181,7 @@ static uint64_t of_trial(uint64_t h, const struct asy__trial *t)
 static uint64_t of_study(const struct asy__study *s)
 {
     uint64_t h = add(asy_id_hash(s->id), s->state), number, milestone;
+    const struct asy__trial *t;
 
     h = add(h, s->cause);
     h = add(h, asy__hash_text(s->name));
@@ -191,6 +193,9 @@ static uint64_t of_study(const struct asy__study *s)
     h = add(h, (uint64_t)s->paused_us);
     h = add(h, (uint64_t)s->paused_since_us);
     h = add(h, s->cores_used);
+    h = add(h, s->kept);
+    asy__each(t, &s->spares, struct asy__trial, spare)
+        h = add(h, t->number);
     h = add(h, s->next_job);
     h = add(h, s->fed);
     for (uint64_t i = 0; i < s->n_trials; i++)

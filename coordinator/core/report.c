@@ -99,6 +99,7 @@ static void take(struct asy_core *core, struct asy__session *session, struct asy
                  const struct asy_report *r)
 {
     struct asy__trial *t = a->trial;
+    struct asy__study *s = t->study;
     struct asy_event ev;
 
     if (malformed(&r->event)) {
@@ -119,13 +120,16 @@ static void take(struct asy_core *core, struct asy__session *session, struct asy
         now_running(core, t);
     if (ev.kind == ASY_EV_ENDED) {
         asy__attempt_ended(core, t, &ev);
+        asy__study_fit_quota(core, s);
         return;
     }
     if (ev.kind == ASY_EV_CHECKPOINT)
         asy__trial_drop_at(core, t, a->number, ev.checkpoint.checkpoint.step);
     asy__emit(core, &ev);
-    if (ev.kind == ASY_EV_CHECKPOINT)
+    if (ev.kind == ASY_EV_CHECKPOINT) {
         asy__trial_drop_checkpoints(core, t, core->config.checkpoints_kept);
+        asy__study_fit_quota(core, s);
+    }
     if (t->stop != ASY_CAUSE_NONE)
         asy__attempt_sync(core, a);
 }

@@ -145,6 +145,7 @@ static struct asy__study *study_new(struct asy_core *core, const struct asy_even
         return NULL;
     for (size_t i = 0; i < ASY_ARRAY_LEN(s->lists); i++)
         asy__list_init(&s->lists[i]);
+    asy__list_init(&s->spares);
     s->id = ev->study;
     s->created_us = ev->wall_us;
     s->state = ASY_STUDY_RUNNING;
@@ -294,6 +295,8 @@ void asy__study_empty(struct asy_core *core, struct asy__study *s)
     s->n_trials = s->cap_trials = 0;
     s->n_notes = s->cap_notes = 0;
     s->asking = 0;
+    s->kept = 0;
+    asy__list_init(&s->spares);
     s->reserved = NULL;
     s->over = 1;
     asy__list_take(&s->node);

@@ -313,6 +313,10 @@ int asy__trial_checkpoint(struct asy__trial *t, const struct asy_checkpoint *fro
         .attempt = from->attempt, .step = from->step, .bytes = from->bytes, .sha = from->sha,
         .path = path,
     };
+    t->study->kept += from->bytes;
+    asy__list_take(&t->spare);
+    if (t->n_checkpoints > 1)
+        asy__list_push(&t->study->spares, &t->spare);
     return 0;
 }
 
@@ -325,10 +329,13 @@ void asy__trial_forget_checkpoint(struct asy__trial *t, const struct asy_checkpo
             strcmp(c->path, asy__str(gone->path)) != 0)
             continue;
         free(c->path);
+        t->study->kept -= c->bytes;
         t->n_checkpoints--;
         memmove(c, c + 1, (t->n_checkpoints - i) * sizeof *c);
         break;
     }
+    if (t->n_checkpoints < 2)
+        asy__list_take(&t->spare);
     if (t->n_checkpoints == 0)
         free_checkpoints(t);
     else
@@ -376,6 +383,15 @@ void asy__trial_drop_at(struct asy_core *core, struct asy__trial *t, uint32_t at
             drop(core, t, i);
             return;
         }
+}
+
+/* The newest checkpoint of a trial stays even where the quota is passed: one that runs would lose its
+ * progress, and of one that waits at a rung nobody can say that it will never be promoted, neither
+ * that it is not the one which runs to the end when all others have failed. Models stay always. */
+void asy__study_fit_quota(struct asy_core *core, struct asy__study *s)
+{
+    while (!core->rc && s->kept > core->config.artifact_quota && !asy__list_empty(&s->spares))
+        drop(core, asy__item(s->spares.next, struct asy__trial, spare), 0);
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */

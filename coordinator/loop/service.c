@@ -689,6 +689,7 @@ static int build_core(struct asy_service *service, const struct asy_service_spec
     config.idle_exit_ms = spec->keep ? -1 : asy_settings_i64(set, "idle_exit");
     config.lost_limit = (uint32_t)asy_settings_i64(set, "lost_retries");
     config.checkpoints_kept = (uint32_t)asy_settings_i64(set, "checkpoints_kept");
+    config.artifact_quota = (uint64_t)asy_settings_i64(set, "artifact_quota");
     config.max_workers = (uint32_t)asy_settings_i64(set, "max_workers");
     config.max_trials = (uint64_t)asy_settings_i64(set, "max_study_trials");
     if ((rc = asy_core_create(&config, &service->core, err)) < 0 ||

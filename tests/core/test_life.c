@@ -267,6 +267,83 @@ static void a_checkpoint_replaces_one_of_the_same_step(void)
     world_close(&w);
 }
 
+static void heavy_checkpoint(struct world *w, struct lease *l, uint64_t step, uint64_t mib)
+{
+    struct asy_event ev = { .kind = ASY_EV_CHECKPOINT };
+    char path[64];
+
+    snprintf(path, sizeof path, "%d/%d", (int)l->trial, (int)step);
+    ev.checkpoint.checkpoint =
+        (struct asy_checkpoint){ .step = step, .bytes = mib << 20, .path = path };
+    world_send(w, l, ++l->reported, &ev);
+}
+
+static void complete_with_model(struct world *w, struct lease *l, uint64_t mib)
+{
+    struct asy_event ev = { .kind = ASY_EV_ENDED };
+
+    ev.ended = (typeof(ev.ended)){ .end = ASY_END_COMPLETE, .step = 9, .text = "",
+                                   .objective = 0.5, .model_path = "model",
+                                   .model_bytes = mib << 20 };
+    world_report(w, l, 9, 0.5);
+    world_send(w, l, ++l->reported, &ev);
+}
+
+/* The last that was dropped is that of this trial and step. */
+static void dropped(struct world *w, struct asy_id study, size_t n, int64_t trial, uint64_t step)
+{
+    const struct asy_event *ev = world_last(w, study, trial, ASY_EV_CHECKPOINT_DROPPED);
+
+    T_EQ("so many are dropped", world_count(w, ASY_EV_CHECKPOINT_DROPPED), n);
+    if (T_TRUE(ev != NULL))
+        T_EQ("its step", ev->checkpoint_dropped.checkpoint.step, step);
+}
+
+static void above_its_quota_a_study_keeps_the_newest_alone(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (!world_open(&w))
+        return;
+    w.config.artifact_quota = UINT64_C(100) << 20;
+    if (world_start(&w)) {
+        world_client(&w, CLIENT_PEER, OWNER);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 3 });
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 3}\n");
+        for (size_t i = 0; i < 3; i++)
+            world_started(&w, &w.leases[i]);
+        heavy_checkpoint(&w, &w.leases[0], 1, 40);
+        heavy_checkpoint(&w, &w.leases[1], 1, 10);
+        heavy_checkpoint(&w, &w.leases[1], 2, 10);
+        heavy_checkpoint(&w, &w.leases[0], 2, 40);
+        T_EQ("at the quota all stay", world_count(&w, ASY_EV_CHECKPOINT_DROPPED), 0);
+        complete_with_model(&w, &w.leases[2], 5); /* a model counts */
+        dropped(&w, a, 1, 1, 1);
+        heavy_checkpoint(&w, &w.leases[1], 3, 10);
+        dropped(&w, a, 2, 0, 1);
+        T_TRUE(world_restart(&w));
+        world_client(&w, CLIENT_PEER, OWNER);
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 3, .n_holdings = 2,
+            .holdings = (struct asy_holding[]){ { a, 0, 1, w.leases[0].epoch, 1, 3 },
+                                                { a, 1, 1, w.leases[1].epoch, 1, 4 } } });
+        world_explain(&w, "a", -1);
+        T_TRUE(!strstr(w.reply, "artifact_quota"));
+        heavy_checkpoint(&w, &w.leases[0], 3, 100);
+        dropped(&w, a, 4, 1, 2);
+        dropped(&w, a, 4, 0, 2);
+        world_explain(&w, "a", -1);
+        T_HAS("the newest stay", w.reply, "take 115 MiB, artifact_quota is 100 MiB");
+        world_report(&w, &w.leases[0], 9, 0.5);
+        world_end(&w, &w.leases[0], ASY_END_COMPLETE, 9);
+        world_explain(&w, "a", -1);
+        T_TRUE(!strstr(w.reply, "artifact_quota"));
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
 /* The agent died between the checkpoint at the milestone and the word that it paused there. */
 static void what_was_lost_at_its_milestone_is_not_run_again(void)
 {
@@ -724,6 +801,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(a_first_crash_without_retries_names_its_own_cause),
        T_TEST(losses_use_no_retries_but_progress_is_wanted),
        T_TEST(a_checkpoint_replaces_one_of_the_same_step),
+       T_TEST(above_its_quota_a_study_keeps_the_newest_alone),
        T_TEST(a_rung_that_was_reached_is_not_trained_for_again),
        T_TEST(interruptions_are_no_losses),
        T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),

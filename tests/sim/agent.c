@@ -68,6 +68,7 @@ static void write_report(const struct sim_attempt *a, const struct sim_report *r
                  a->attempt, (unsigned long long)r->step);
         out->event.checkpoint.checkpoint.attempt = a->attempt;
         out->event.checkpoint.checkpoint.step = r->step;
+        out->event.checkpoint.checkpoint.bytes = 10 + r->step;
         out->event.checkpoint.checkpoint.path = path;
         break;
     default:

@@ -6,7 +6,7 @@
  *  - an attempt is leased in the store before its agent hears of it, and to that agent;
  *  - each trial ends once, its results come from its newest attempt alone;
  *  - a request answered with success left its trace;
- *  - a checkpoint is never given out after it was dropped;
+ *  - a checkpoint is never given out after it was dropped, and each lease starts from the newest;
  *  - an agent that comes back within the window after a restart keeps what it runs;
  *  - the sampler hears of each end once. */
 #include "sim.h"
@@ -222,6 +222,8 @@ struct trial {
     enum asy_cause cause;
     double x, value;
     uint64_t step;
+    uint32_t kept_attempt;    /* of its newest checkpoint; 0: none */
+    uint64_t kept_step;
     struct attempt *attempts; /* [ATTEMPTS_MAX + 1], by number */
 };
 struct history {
@@ -246,6 +248,9 @@ static void leased(struct sim *s, struct trial *t, const struct asy_event *ev)
     else if (t->newest > 0 && !t->attempts[t->newest].ended)
         sim_fail(s, "trial %llu: attempt %u is leased while %u is open",
                  (unsigned long long)ev->trial, ev->attempt, t->newest);
+    else if (ev->leased.from.attempt != t->kept_attempt || ev->leased.from.step != t->kept_step)
+        sim_fail(s, "trial %llu: attempt %u does not start from the newest checkpoint",
+                 (unsigned long long)ev->trial, ev->attempt);
     else if (!t->attempts && !(t->attempts = calloc(ATTEMPTS_MAX + 1, sizeof *t->attempts)))
         sim_fail(s, "no memory for the check");
     else
@@ -329,6 +334,8 @@ static void read_event(struct sim *s, struct history *h, const struct asy_event 
         break;
     case ASY_EV_CHECKPOINT:
         said(s, t, ev, ev->checkpoint.report, ev->attempt);
+        t->kept_attempt = ev->attempt;
+        t->kept_step = ev->checkpoint.checkpoint.step;
         break;
     case ASY_EV_ENDED:
         said(s, t, ev, ev->ended.report, ev->attempt);

@@ -69,6 +69,8 @@ static struct asy_core *replayed(struct sim *s)
     config.owner = KEY;
     config.idle_exit_ms = -1;
     config.backoff_ms = 200;
+    if (s->o->seed % 2) /* sometimes passed for a while, sometimes always */
+        config.artifact_quota = s->o->seed % 4 == 1 ? 200 : 0;
     for (size_t i = 0; i < s->n_durable; i++)
         if (study_over(&s->events[i]))
             kept.over[sim_study_index(s, s->events[i].study)] = i + 1;

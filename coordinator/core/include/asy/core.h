@@ -49,13 +49,16 @@ struct asy_core_config {
     int64_t backoff_ms;            /* 1000: first wait after a crash of a trial, doubled each time */
     uint32_t lost_limit;           /* 3 losses in a row without a newer checkpoint */
     uint32_t checkpoints_kept;     /* 2 */
+    uint64_t artifact_quota;       /* 10 GiB: bytes of checkpoints and models of one study, above
+                                    * which a trial keeps its newest checkpoint alone */
     uint32_t max_workers, max_sessions;
     uint64_t max_trials;           /* of one study */
 };
 #define ASY_CORE_CONFIG_INIT                                                                       \
     { .heartbeat_ms = 1000, .suspect_after_ms = 3000, .lost_after_ms = 10000,                      \
       .closed_grace_ms = 1000, .reattach_ms = 10000, .idle_exit_ms = 60000, .backoff_ms = 1000,    \
-      .lost_limit = 3, .checkpoints_kept = 2, .max_workers = 4096, .max_sessions = 16384,          \
+      .lost_limit = 3, .checkpoints_kept = 2, .artifact_quota = UINT64_C(10) << 30,               \
+      .max_workers = 4096, .max_sessions = 16384,          \
       .max_trials = 1000000 }
 
 /* ---- what goes in ---------------------------------------------------------------------------- */
