@@ -39,6 +39,57 @@ def every_trial_is_stored_once():
             raise AssertionError(f"{ends} state events of 20 trials")
 
 
+# Its checkpoint holds the step alone: those of all trials at one step are equal.
+TWINS = """
+import json, os, socket
+link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+link.connect(os.environ["ASSAY_SOCKET"])
+lines = link.makefile("rw")
+
+
+def say(**line):
+    lines.write(json.dumps(line) + "\\n")
+    lines.flush()
+    return json.loads(lines.readline())["do"]
+
+
+step = int(open(os.environ["ASSAY_RESUME"]).read()) if os.environ["ASSAY_RESUME"] else 0
+do = "continue"
+while do == "continue" and step < 4:
+    step += 1
+    say(step=step, metrics={"loss": float(os.environ["ASSAY_PARAM_X"]) / step})
+    with open(os.environ["ASSAY_CHECKPOINT_DIR"] + "/c", "w") as file:
+        file.write(str(step))
+    do = say(checkpoint="c", step=step)
+"""
+
+
+def trials_with_equal_checkpoints_do_without_each_other():
+    with Home() as home:
+        home.write("twins.py", TWINS)
+        home.write("study.yaml", """
+assay: 1
+name: twins
+run:
+  command: [python3, twins.py]
+  files: [twins.py]
+  cwd: trial
+  checkpoint: true
+  length: {unit: steps, max: 4}
+retries: 0
+objective: {metric: loss, goal: minimize}
+parameters: {x: {min: 1.0, max: 2.0}}
+search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2}, seed: 3}
+budget: {trials: 12}
+""")
+        home.run("run", "study.yaml")
+        trials = home.json("trials", "twins")["trials"]
+        equal("others than complete or pruned",
+              [t for t in trials if t["state"] not in ("complete", "pruned")], [])
+        if max(t["attempts"] for t in trials) < 3:
+            raise AssertionError(f"no trial went on twice: {trials}")
+
+
 def logs_follow_both_streams_over_all_attempts():
     """Each attempt of the trial says its number on both streams; the first two crash."""
     script = ('n=$ASSAY_ATTEMPT; echo out $n; echo err $n >&2; '
@@ -100,5 +151,6 @@ def a_failing_command_says_why():
             has("reason", trial["text"] + str(home.json("show", "broken", "0")), "out of coffee")
 
 
-main(every_trial_is_stored_once, logs_follow_both_streams_over_all_attempts, same_seed_gives_the_same_points,
+main(every_trial_is_stored_once, trials_with_equal_checkpoints_do_without_each_other,
+     logs_follow_both_streams_over_all_attempts, same_seed_gives_the_same_points,
      a_second_study_of_a_name_gets_a_number, a_failing_command_says_why)

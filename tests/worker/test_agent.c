@@ -265,6 +265,42 @@ out:
     coord_close(&c);
 }
 
+static const char says_the_same_twice[] =
+    "from talk import *\n"
+    "a = Agent()\n"
+    "for step in (1, 2):\n"
+    "    a.say(step=step, metrics={'loss': 1.0}); a.checkpoint(step, 'same')\n";
+
+/* Whoever drops one of them may do so at any moment. */
+static void equal_checkpoints_are_files_of_their_own(void)
+{
+    struct asy_checkpoint made[4];
+    struct coord c = { 0 };
+
+    if (!open_with(&c, STUDY(PYTHON ", checkpoint: true", ""), says_the_same_twice))
+        goto out;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(made); i++) {
+        const struct asy_report *r;
+        struct asy_lease lease;
+
+        if (i % 2 == 0) {
+            lease = coord_lease(&c, i / 2, 0, 1);
+            if (!coord_send_lease(&c, &lease) ||
+                !coord_ended(&c, i / 2, ASY_END_COMPLETE, ASY_CAUSE_NONE))
+                goto out;
+        }
+        if (!(r = coord_report(&c, i / 2, ASY_EV_CHECKPOINT, i % 2)))
+            goto out;
+        made[i] = r->event.checkpoint.checkpoint;
+        T_TRUE(!memcmp(made[i].sha.b, made[0].sha.b, sizeof made[i].sha.b));
+        T_EQ("it is there", access(made[i].path, F_OK), 0);
+        for (size_t k = 0; k < i; k++)
+            T_TRUE(strcmp(made[i].path, made[k].path) != 0);
+    }
+out:
+    coord_close(&c);
+}
+
 static void ends_on_orders(void)
 {
     static const struct {
@@ -631,6 +667,7 @@ out:
 T_MAIN("agent", T_TEST(joins_with_its_hardware), T_TEST(runs_a_command_to_its_end),
        T_TEST(reads_metrics_from_stdout), T_TEST(says_why_a_program_failed),
        T_TEST(refuses_leases_it_cannot_hold), T_TEST(pauses_at_the_milestone_and_resumes),
+       T_TEST(equal_checkpoints_are_files_of_their_own),
        T_TEST(ends_on_orders), T_TEST(a_fenced_attempt_says_nothing_more),
        T_TEST(hostile_lines_hurt_nobody), T_TEST(a_flood_waits_for_the_coordinator),
        T_TEST(heartbeats_go_on_while_files_are_written),

@@ -107,8 +107,8 @@ static int take_checkpoint(struct asy__conn *conn, struct asy__job *job,
 
     if (!asy__job_checkpoints(job))
         return asy_fail(err, ASY_E_STATE, "the study does not say 'checkpoint: true'");
-    rc = asy__files_keep(job, conn->gang ? job->dir : job->checkpoints, said->name, &c->sha,
-                         &c->bytes, &path, err);
+    rc = asy__files_keep(job, conn->gang ? job->dir : job->checkpoints, said->name,
+                         job->reports.made + 1, &c->sha, &c->bytes, &path, err);
     if (rc < 0) {
         asy_error_prefix(err, "cannot keep checkpoint '%.60s'", said->name);
         if (rc == ASY_E_NOSPACE || rc == ASY_E_IO) /* else it trains without a net */

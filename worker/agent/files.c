@@ -4,9 +4,14 @@
  *   home/work/<host>.<pid>/<study>-<trial>-<attempt>/trial        ASSAY_DIR
  *                                                    /checkpoints  ASSAY_CHECKPOINT_DIR
  *   home/logs/<study>/<trial>/<attempt>/stdout, stderr
- *   home/artifacts/<aa>/<sha256>                      a file, or a folder tree
+ *   home/artifacts/<aa>/<sha256>                      a model: a file, or a folder tree
+ *   home/artifacts/<aa>/<sha256>.<study>-<trial>-<attempt>-<report>  a checkpoint likewise
  *
- * The folder of an agent that died is removed by the next agent of its host. */
+ * The folder of an agent that died is removed by the next agent of its host.
+ *
+ * What stays for ever is shared by equal content. Checkpoints are removed one by one, by a coordinator
+ * that cannot know what an agent finds in place at that moment and is about to report as its own; so
+ * each is a file of its own, which nobody else ever names. */
 #include "impl.h"
 #include "copy.h"
 #include <asy/durable.h>
@@ -107,13 +112,28 @@ static int hash(const char *path, int *ret_is_tree, struct asy_sha *ret_sha, uin
     return asy_fail(err, ASY_E_INVAL, "'%s' is neither a file nor a folder", path);
 }
 
-static char *artifact_path(const struct asy__job *job, struct asy_sha sha, char **ret_folder)
+static char *artifact_path(const struct asy__job *job, struct asy_sha sha, uint64_t report,
+                           char **ret_folder)
 {
-    char hex[ASY_SHA_TEXT];
+    char hex[ASY_SHA_TEXT], study[ASY_ID_TEXT];
 
     asy_sha_format(sha, hex);
+    asy_id_format(job->study, study);
     *ret_folder = asy__textf("%s/artifacts/%.2s", job->agent->home, hex);
-    return asy__textf("%s/artifacts/%.2s/%s", job->agent->home, hex, hex);
+    if (!report)
+        return asy__textf("%s/artifacts/%.2s/%s", job->agent->home, hex, hex);
+    return asy__textf("%s/artifacts/%.2s/%s.%s-%llu-%u-%llu", job->agent->home, hex, hex, study,
+                      (unsigned long long)job->trial, job->attempt, (unsigned long long)report);
+}
+
+/* Where a checkpoint lies below this agent's home, whatever the home is called where it was made. */
+static char *path_here(const struct asy__job *job)
+{
+    const char *slash = job->from_path ? strrchr(job->from_path, '/') : NULL;
+    char hex[ASY_SHA_TEXT];
+
+    asy_sha_format(job->from.sha, hex);
+    return asy__textf("%s/artifacts/%.2s/%s", job->agent->home, hex, slash ? slash + 1 : hex);
 }
 
 static int move_in(const char *from, int is_tree, const char *folder, const char *path,
@@ -132,7 +152,7 @@ static int move_in(const char *from, int is_tree, const char *folder, const char
     return rc;
 }
 
-int asy__files_keep(struct asy__job *job, const char *dir, const char *name,
+int asy__files_keep(struct asy__job *job, const char *dir, const char *name, uint64_t report,
                     struct asy_sha *ret_sha, uint64_t *ret_bytes, char **ret_path,
                     struct asy_error *err)
 {
@@ -143,7 +163,7 @@ int asy__files_keep(struct asy__job *job, const char *dir, const char *name,
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
     if ((rc = hash(from, &is_tree, ret_sha, ret_bytes, err)) < 0)
         goto out;
-    path = artifact_path(job, *ret_sha, &folder);
+    path = artifact_path(job, *ret_sha, report, &folder);
     if (!path || !folder) {
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for a path");
         goto out;
@@ -163,15 +183,14 @@ out:
 
 int asy__files_resume(struct asy__job *job, struct asy_error *err)
 {
-    char *folder = NULL, *local, *path;
+    char *local, *path;
     struct asy_sha sha;
     uint64_t bytes;
     int is_tree, rc;
 
     if (job->from.attempt == 0)
         return 0;
-    local = artifact_path(job, job->from.sha, &folder);
-    free(folder);
+    local = path_here(job);
     if (!local)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
     path = access(local, F_OK) == 0 || !job->from_path ? local : job->from_path;

@@ -231,9 +231,10 @@ extern const char *const asy__env_drop[];
 
 /* ---- files.c: folders, checkpoints, models --------------------------------------------------- */
 ASY_MUST_CHECK int asy__files_prepare(struct asy__job *job, struct asy_error *err);
-/* Moves dir/name into the artifacts. *ret_path is the caller's to free(). */
+/* Moves dir/name into the artifacts: as a file of its own for the checkpoint that this report tells
+ * of; 0: under the name of its content alone, as a model. *ret_path is the caller's to free(). */
 ASY_MUST_CHECK int asy__files_keep(struct asy__job *job, const char *dir, const char *name,
-                                   struct asy_sha *ret_sha, uint64_t *ret_bytes, char **ret_path,
+                                   uint64_t report, struct asy_sha *ret_sha, uint64_t *ret_bytes, char **ret_path,
                                    struct asy_error *err);
 /* Finds the checkpoint that the lease names and checks its hash. */
 ASY_MUST_CHECK int asy__files_resume(struct asy__job *job, struct asy_error *err);

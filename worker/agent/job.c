@@ -404,7 +404,7 @@ void asy__job_native_end(struct asy__job *job, enum asy_end end, enum asy_cause 
     if (model && *model) {
         const char *name = strrchr(model, '/') ? strrchr(model, '/') + 1 : model;
 
-        if (asy__files_keep(job, job->dir, name, &event.ended.model_sha,
+        if (asy__files_keep(job, job->dir, name, 0, &event.ended.model_sha,
                             &event.ended.model_bytes, &path, &err) == 0) {
             event.ended.model_path = path;
         } else {
