@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What quickstart.sh runs, examples/digits-mlp.yaml, under five seeds: the best model is good on rows
+that the search never saw, and the space is wide enough for a search to be worth its while."""
+import re
+import statistics
+
+from harness import SOURCE, Home, equal, main
+
+GOOD = 0.97   # test accuracy, the median of the seeds
+WEAK = 0.90   # a quarter of the trials stays below
+
+
+def with_seed(seed):
+    with open(f"{SOURCE}/examples/digits-mlp.yaml", encoding="utf-8") as f:
+        text = f.read()
+    text, files = re.subn(r"file: data/", f"file: {SOURCE}/examples/data/", text)
+    text, seeds = re.subn(r"(?m)^  seed: \d+", f"  seed: {seed}", text)
+    equal("places in the example", (files, seeds), (1, 1))
+    return text
+
+
+def the_example_finds_a_good_model():
+    scores = []
+    for seed in range(1, 6):
+        with Home() as home:
+            home.write("study.yaml", with_seed(seed))
+            home.run("run", "study.yaml")
+            trials = home.json("trials", "digits-mlp")["trials"]
+            if len(trials) < 60:
+                raise AssertionError(f"{len(trials)} trials")
+            weak = sum(1 for t in trials if t["value"] is None or t["value"] < WEAK)
+            if 4 * weak < len(trials):
+                raise AssertionError(f"seed {seed}: {weak} of {len(trials)} trials below {WEAK}")
+            best = home.json("show", "digits-mlp", str(home.json("show", "digits-mlp")["best_trial"]))
+            scores += [m["value"] for m in best["metrics"] if m["name"] == "test_accuracy"]
+    print("# test accuracy", scores)
+    equal("scores", len(scores), 5)
+    if statistics.median(scores) < GOOD:
+        raise AssertionError(f"the median of {scores} is below {GOOD}")
+
+
+main(the_example_finds_a_good_model)
