@@ -6,6 +6,7 @@
 #include "format.h"
 
 #define LABEL 9 /* "space    " */
+#define WORKERS_SHOWN 4
 
 static void put_choice(struct asy_buf *out, const struct asy_value *value)
 {
@@ -185,6 +186,17 @@ void asy__plan_data(const struct asy_json *data, const char *file, struct asy_bu
 
 /* ---- slots --------------------------------------------------------------------------------- */
 
+int asy__worker_here(const struct asy_json *worker)
+{
+    static const char *const elsewhere[] = { "away", "gone", "draining" };
+    const char *state = asy_json_str(asy_json_get(worker, "state"), "");
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(elsewhere); i++)
+        if (!strcmp(state, elsewhere[i]))
+            return 0;
+    return 1;
+}
+
 /* How many trials a worker holds at once; its cores are what it has, not what is free just now. */
 static uint64_t slots_of(const struct asy_json *worker, uint64_t cores, uint64_t memory)
 {
@@ -214,10 +226,11 @@ void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *w
     const struct asy_json *list = asy_json_get(workers, "workers"), *worker;
     uint64_t cores = (uint64_t)spec->cores * spec->ranks, memory = spec->memory * spec->ranks;
     uint64_t slots = 0;
-    size_t n = asy_json_len(list);
+    size_t n = 0;
 
     for (size_t i = 0; (worker = asy_json_at(list, i)); i++)
-        slots += slots_of(worker, cores, memory);
+        if (asy__worker_here(worker))
+            slots += slots_of(worker, cores, memory);
     if (spec->parallel && spec->parallel < slots)
         slots = spec->parallel;
     asy_buf_addf(out, "%-*s", LABEL, "slots");
@@ -231,12 +244,13 @@ void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *w
         asy_buf_adds(out, " and ");
         asy__fmt_bytes(out, memory);
     }
-    asy_buf_adds(out, n ? ", on " : "");
-    for (size_t i = 0; i < n && i < 4; i++) {
-        asy_buf_adds(out, i ? ", " : "");
-        put_worker(out, asy_json_at(list, i));
+    for (size_t i = 0; (worker = asy_json_at(list, i)); i++) {
+        if (!asy__worker_here(worker) || ++n > WORKERS_SHOWN)
+            continue;
+        asy_buf_adds(out, n > 1 ? ", " : ", on ");
+        put_worker(out, worker);
     }
-    if (n > 4)
-        asy_buf_addf(out, " and %zu more", n - 4);
+    if (n > WORKERS_SHOWN)
+        asy_buf_addf(out, " and %zu more", n - WORKERS_SHOWN);
     asy_buf_addc(out, '\n');
 }

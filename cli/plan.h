@@ -10,6 +10,9 @@
 void asy__plan_study(const struct asy_study_spec *spec, struct asy_buf *out);
 /* data: as assay-trainer describes it. */
 void asy__plan_data(const struct asy_json *data, const char *file, struct asy_buf *out);
+/* Whether a worker is connected and stays: one of the answer to "workers", which has those too that
+ * left or may come back. */
+int asy__worker_here(const struct asy_json *worker);
 /* workers: the answer to "workers". */
 void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *workers,
                      struct asy_buf *out);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
+#include "plan.h"
 #include "session_impl.h"
 
 #define GREET_MS 3000
@@ -136,7 +137,7 @@ static int count_workers(struct asy__session *session, size_t *ret_here, size_t 
         const char *state = asy_json_str(asy_json_get(worker, "state"), "");
 
         *ret_away += !strcmp(state, "away");
-        *ret_here += strcmp(state, "away") && strcmp(state, "gone") && strcmp(state, "draining");
+        *ret_here += (size_t)asy__worker_here(worker);
     }
     asy_json_destroy(root);
     asy_buf_fini(&json);

@@ -189,14 +189,29 @@ int asy__table_of_trials(const struct asy_json *root, size_t width, struct asy_b
 
 /* ---- workers ------------------------------------------------------------------------------- */
 
+#define ID_SHOWN 8 /* digits at least: more than 'assay explain --worker' asks for */
+
+/* How many digits of their ids tell all workers apart. */
+static int id_digits(const struct asy_json *workers)
+{
+    const struct asy_json *a, *b;
+    size_t n = ID_SHOWN;
+
+    for (size_t i = 0; (a = asy_json_at(workers, i)); i++)
+        for (size_t k = 0; k < i && (b = asy_json_at(workers, k)); k++)
+            while (n < strlen(text(a, "id")) && !strncmp(text(a, "id"), text(b, "id"), n))
+                n++;
+    return (int)n;
+}
+
 int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_buf *out,
                           struct asy_error *err)
 {
-    static const char *const heads[] = { "WORKER", "STATE", ">CORES", ">FREE", ">MEMORY",
+    static const char *const heads[] = { "WORKER", "ID", "STATE", ">CORES", ">FREE", ">MEMORY",
                                          ">USED", ">GPUS", "RUNS", "NOTE", NULL };
     const struct asy_json *workers = asy_json_get(root, "workers"), *worker, *run;
     struct asy__table table;
-    int rc;
+    int digits = id_digits(workers), rc;
 
     if (asy_json_len(workers) == 0) {
         asy_buf_adds(out, "no workers; 'assay up' starts one here, 'assay run' too\n");
@@ -207,6 +222,7 @@ int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_
         struct asy_buf *cell;
 
         put_text(&table, worker, "host");
+        asy_buf_addf(asy__table_cell(&table), "%.*s", digits, text(worker, "id"));
         put_text(&table, worker, "state");
         put_number(&table, worker, "cores");
         put_number(&table, worker, "free_cores");

@@ -61,6 +61,12 @@ static void slots_follow_from_workers_and_limits(void)
         { "budget.parallel decides", "{\"workers\":[{\"host\":\"a\",\"cores\":64,"
           "\"memory\":8589934592,\"fit\":\"\"}]}",
           "slots    3 trials at a time, each 2 cores and 512 MiB, on a (64 cores, 8.0 GiB)\n" },
+        { "only who is here counts", "{\"workers\":[{\"host\":\"a\",\"state\":\"away\",\"cores\":4,"
+          "\"memory\":8589934592,\"fit\":\"\"},{\"host\":\"a\",\"state\":\"ready\",\"cores\":2,"
+          "\"memory\":8589934592,\"fit\":\"\"},{\"host\":\"b\",\"state\":\"draining\",\"cores\":2,"
+          "\"memory\":8589934592,\"fit\":\"\"},{\"host\":\"c\",\"state\":\"gone\",\"cores\":2,"
+          "\"memory\":8589934592,\"fit\":\"\"}]}",
+          "slots    1 trial at a time, each 2 cores and 512 MiB, on a (2 cores, 8.0 GiB)\n" },
         { "one out of service does not count", "{\"workers\":[{\"host\":\"a\",\"cores\":4,"
           "\"memory\":8589934592,\"fit\":\"wrong sums\"}]}",
           "slots    none: no worker can hold a trial; one takes 2 cores and 512 MiB, "

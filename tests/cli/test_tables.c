@@ -55,11 +55,27 @@ static void empty_lists_say_what_to_do(void)
 static void workers_show_what_they_run(void)
 {
     table(asy__table_of_workers, "workers",
-          "{\"workers\":[{\"host\":\"node-1\",\"state\":\"ready\",\"cores\":8,\"free_cores\":6,"
+          "{\"workers\":[{\"id\":\"06a1f00300000000\",\"host\":\"node-1\",\"state\":\"ready\",\"cores\":8,\"free_cores\":6,"
           "\"memory\":8589934592,\"memory_used\":536870912,\"gpus\":0,\"fit\":\"\",\"runs\":["
           "{\"study\":\"a\",\"trial\":3},{\"study\":\"b\",\"trial\":0}]}]}", 0,
-          "WORKER  STATE  CORES  FREE   MEMORY     USED  GPUS  RUNS\n"
-          "node-1  ready      8     6  8.0 GiB  512 MiB     0  a 3, b 0\n");
+          "WORKER  ID        STATE  CORES  FREE   MEMORY     USED  GPUS  RUNS\n"
+          "node-1  06a1f003  ready      8     6  8.0 GiB  512 MiB     0  a 3, b 0\n");
+}
+
+static void ids_of_workers_tell_them_apart(void)
+{
+    table(asy__table_of_workers, "two of a host",
+          "{\"workers\":[{\"id\":\"06a1f00312340000\",\"host\":\"vm\",\"state\":\"away\"},"
+          "{\"id\":\"06a1f00312990000\",\"host\":\"vm\",\"state\":\"ready\"}]}", 0,
+          "WORKER  ID           STATE  CORES  FREE   MEMORY     USED  GPUS\n"
+          "vm      06a1f003123  away       0     0  0 bytes  0 bytes     0\n"
+          "vm      06a1f003129  ready      0     0  0 bytes  0 bytes     0\n");
+    table(asy__table_of_workers, "the same one twice",
+          "{\"workers\":[{\"id\":\"06a1f00312\",\"host\":\"vm\",\"state\":\"gone\"},"
+          "{\"id\":\"06a1f00312\",\"host\":\"vm\",\"state\":\"ready\"}]}", 0,
+          "WORKER  ID          STATE  CORES  FREE   MEMORY     USED  GPUS\n"
+          "vm      06a1f00312  gone       0     0  0 bytes  0 bytes     0\n"
+          "vm      06a1f00312  ready      0     0  0 bytes  0 bytes     0\n");
 }
 
 static void a_trial_has_all_of_its_record(void)
@@ -105,4 +121,5 @@ static void a_trial_has_all_of_its_record(void)
 
 T_MAIN("cli tables", T_TEST(parameters_have_columns_where_there_is_room),
        T_TEST(empty_lists_say_what_to_do), T_TEST(workers_show_what_they_run),
+       T_TEST(ids_of_workers_tell_them_apart),
        T_TEST(a_trial_has_all_of_its_record))
