@@ -2,13 +2,10 @@
  * run.c - `assay run`, `submit` and `watch`: say what was understood, hand the study over, follow it,
  * show what came out. The first Ctrl-C drains a coordinator that this command started (else it
  * detaches), the second ends at once. */
-#include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <asy/durable.h>
 #include "cli.h"
 #include "follow.h"
 #include "format.h"
@@ -24,41 +21,19 @@ struct run {
     char name[128];
 };
 
-/* Every trial gets copies of these: better missed now than by each of them. */
-static int find_files(const struct asy_study_spec *spec, struct asy_error *err)
-{
-    for (size_t i = 0; i < spec->n_files; i++)
-        if (access(spec->files[i], R_OK) < 0)
-            return asy_fail_errno(err, errno, "run.files: cannot read '%s'", spec->files[i]);
-    return 0;
-}
-
 static int load(const char *file, struct asy_study_spec **ret_spec, struct asy_error *err)
 {
     struct asy_buf problems = { 0 };
-    char real[PATH_MAX], *text = NULL, *slash;
-    size_t len;
     int rc;
 
-    if (!realpath(file, real))
-        return asy_fail_errno(err, errno, "cannot open '%s'", file);
-    if ((rc = asy_read_file(real, ASY_STUDY_FILE_MAX, &text, &len, err)) < 0)
-        return rc;
-    if ((slash = strrchr(real, '/')))
-        *slash = 0;
     asy_buf_init(&problems, 1u << 20);
-    rc = asy_study_parse(text, len, file, real[0] ? real : "/", ret_spec, &problems, err);
+    rc = asy_study_load(file, ret_spec, &problems, err);
     if (rc < 0 && problems.len) {
         fputs(problems.data, stderr);
         if (problems.data[problems.len - 1] != '\n')
             fputc('\n', stderr);
     }
-    if (rc == 0 && (rc = find_files(*ret_spec, err)) < 0) {
-        asy_study_destroy(*ret_spec);
-        *ret_spec = NULL;
-    }
     asy_buf_fini(&problems);
-    free(text);
     return rc;
 }
 

@@ -2,11 +2,14 @@
  * study.c - from the text of a study file to struct asy_study_spec, and what a resume may
  * change. */
 #include "study_impl.h"
+#include <errno.h>
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/durable.h>
 #include <asy/parse.h>
 
 #define CANONICAL_MAX ((size_t)768 << 10) /* a lease that carries it must fit into a frame */
@@ -342,9 +345,8 @@ static int read_all(struct asy__parse *p, const char *text, size_t len)
     return finish(p);
 }
 
-int asy_study_parse(const char *text, size_t len, const char *file, const char *base_dir,
-                    struct asy_study_spec **ret_spec, struct asy_buf *problems,
-                    struct asy_error *err)
+static int parse(const char *text, size_t len, const char *file, const char *base_dir, int look,
+                 struct asy_study_spec **ret_spec, struct asy_buf *problems, struct asy_error *err)
 {
     struct asy_error own = ASY_ERROR_INIT;
     struct asy__parse *p = calloc(1, sizeof *p);
@@ -353,8 +355,8 @@ int asy_study_parse(const char *text, size_t len, const char *file, const char *
 
     if (!p || !study)
         goto out;
-    *p = (struct asy__parse){ .file = file, .base_dir = base_dir, .problems = problems,
-                              .err = err ? err : &own, .study = study };
+    *p = (struct asy__parse){ .file = file, .base_dir = base_dir, .look = look,
+                              .problems = problems, .err = err ? err : &own, .study = study };
     if (asy_arena_create(ARENA_MAX, &study->arena, err) < 0 ||
         asy_space_create(&study->space, err) < 0)
         goto out;
@@ -369,6 +371,31 @@ out:
         asy_yaml_destroy(p->root);
     free(p);
     asy_study_destroy(study ? &study->spec : NULL);
+    return rc;
+}
+
+int asy_study_parse(const char *text, size_t len, const char *file, const char *base_dir,
+                    struct asy_study_spec **ret_spec, struct asy_buf *problems,
+                    struct asy_error *err)
+{
+    return parse(text, len, file, base_dir, 0, ret_spec, problems, err);
+}
+
+int asy_study_load(const char *file, struct asy_study_spec **ret_spec, struct asy_buf *problems,
+                   struct asy_error *err)
+{
+    char real[PATH_MAX], *text = NULL, *slash;
+    size_t len;
+    int rc;
+
+    if (!realpath(file, real))
+        return asy_fail_errno(err, errno, "cannot open '%s'", file);
+    if ((rc = asy_read_file(real, ASY_STUDY_FILE_MAX, &text, &len, err)) < 0)
+        return rc;
+    if ((slash = strrchr(real, '/')))
+        *slash = 0;
+    rc = parse(text, len, file, real[0] ? real : "/", 1, ret_spec, problems, err);
+    free(text);
     return rc;
 }
 

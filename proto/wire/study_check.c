@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -139,6 +140,20 @@ static void check_pattern(struct asy__parse *p)
     pcre2_code_free(code);
 }
 
+/* A name without a slash is looked up in the worker's PATH, which may not be ours; a relative path
+ * in a trial's folder is one of run.files, or made by what runs there. */
+static void check_program(struct asy__parse *p, const struct asy__value *command)
+{
+    const struct asy__value *cwd = asy__val(p, "run.cwd");
+    const char *program = command->list[0], *path;
+
+    if (!strchr(program, '/') || strpbrk(program, "{}") ||
+        (program[0] != '/' && cwd->has && !strcmp(cwd->s, "trial")))
+        return;
+    if ((path = asy__absolute(p, program)))
+        asy__look_for(p, path, X_OK, command->node->items[0], "run.command[0]");
+}
+
 static void check_command(struct asy__parse *p, int has_space)
 {
     const struct asy__value *command = asy__val(p, "run.command");
@@ -147,6 +162,8 @@ static void check_command(struct asy__parse *p, int has_space)
 
     if (command->has && (command->n == 0 || !command->list[0][0]))
         asy__problem(p, command->node, "run.command", "needs a program");
+    else if (command->has && command->n == command->node->len)
+        check_program(p, command);
     for (size_t i = 0; command->has && i < command->n && command->n == command->node->len; i++) {
         snprintf(key, sizeof key, "run.command[%zu]", i);
         check_word(p, command->node->items[i], key, command->list[i], has_space);

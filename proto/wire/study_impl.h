@@ -34,6 +34,7 @@ enum asy__kind {
 #define ASY__FOR_MODEL (1u << 1)   /* only beside run.model */
 #define ASY__FOR_COMMAND (1u << 2) /* only beside run.command */
 #define ASY__MORE_LATER (1u << 3)  /* values above max are of a later version */
+#define ASY__TO_READ (1u << 4)     /* PATH, PATHS: must be there when a user's file is loaded */
 
 struct asy__row {
     const char *path;     /* "run.length.max"; an option's bare name in a group */
@@ -89,6 +90,7 @@ struct asy__study {
 
 struct asy__parse {
     const char *file, *base_dir;
+    int look;                   /* for the files that it names: better missed now than by each trial */
     struct asy_buf *problems;   /* NULL: only the first is kept, in err */
     struct asy_error *err;
     size_t n_problems;
@@ -125,6 +127,12 @@ const char *asy__group(struct asy__parse *p, const char *what, char text[64]);
 const char *asy__shown(const struct asy_yaml *node, char text[64]);
 /* A scalar text without embedded terminator; NULL otherwise. */
 const char *asy__scalar(const struct asy_yaml *node);
+
+/* The path as taken from the study's folder; NULL: no memory, noted. */
+const char *asy__absolute(struct asy__parse *p, const char *path);
+/* Notes a file that cannot be read (mode R_OK) or run (X_OK), in a user's own study file only. */
+void asy__look_for(struct asy__parse *p, const char *path, int mode, const struct asy_yaml *node,
+                   const char *key);
 
 void asy__study_read(struct asy__parse *p);   /* study_read.c */
 void asy__read_value(struct asy__parse *p, const struct asy__row *row, const char *key,

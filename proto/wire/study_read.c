@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * study_read.c - the file against the table: every key known, every value of its type and range. */
 #include "study_impl.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <asy/parse.h>
 
 #define PATH_TEXT 160 /* a full key */
@@ -187,7 +189,7 @@ static int is_name(const char *text)
     return n >= 1 && n <= 64 && !text[n];
 }
 
-static const char *absolute(struct asy__parse *p, const char *path)
+const char *asy__absolute(struct asy__parse *p, const char *path)
 {
     struct asy__value *dir = asy__val(p, "dir");
     const char *base = dir->has ? dir->s : p->base_dir;
@@ -215,6 +217,17 @@ static const char *absolute(struct asy__parse *p, const char *path)
     return whole;
 }
 
+void asy__look_for(struct asy__parse *p, const char *path, int mode, const struct asy_yaml *node,
+                   const char *key)
+{
+    struct asy_error why = ASY_ERROR_INIT;
+
+    if (!p->look || access(path, mode) == 0)
+        return;
+    asy_fail_errno(&why, errno, "cannot %s '%s'", mode == X_OK ? "run" : "read", path);
+    asy__problem(p, node, key, "%s", why.text);
+}
+
 static void read_text(struct asy__parse *p, const struct asy__row *row, const char *key,
                       const struct asy_yaml *node, struct asy__value *v)
 {
@@ -232,8 +245,10 @@ static void read_text(struct asy__parse *p, const struct asy__row *row, const ch
         wrong(p, row, key, node);
         return;
     }
-    v->s = row->kind == ASY__PATH ? absolute(p, text) : asy__take_text(p, text, strlen(text));
+    v->s = row->kind == ASY__PATH ? asy__absolute(p, text) : asy__take_text(p, text, strlen(text));
     v->has = v->s != NULL;
+    if (v->has && row->flags & ASY__TO_READ)
+        asy__look_for(p, v->s, R_OK, node, key);
 }
 
 static void read_flag(struct asy__parse *p, const struct asy__row *row, const char *key,
@@ -267,14 +282,16 @@ static void read_list(struct asy__parse *p, const struct asy__row *row, const ch
     for (size_t i = 0; i < node->len; i++) {
         const char *text = asy__scalar(node->items[i]);
 
+        snprintf(name, sizeof name, "%s[%zu]", key, i);
         if (!text || (row->kind == ASY__PATHS && !*text)) {
-            snprintf(name, sizeof name, "%s[%zu]", key, i);
             asy__problem(p, node->items[i], name, "must be a text, not %s",
                          asy__shown(node->items[i], shown));
             continue;
         }
-        v->list[v->n] = row->kind == ASY__PATHS ? absolute(p, text)
+        v->list[v->n] = row->kind == ASY__PATHS ? asy__absolute(p, text)
                                                 : asy__take_text(p, text, strlen(text));
+        if (v->list[v->n] && row->flags & ASY__TO_READ)
+            asy__look_for(p, v->list[v->n], R_OK, node->items[i], name);
         v->n += v->list[v->n] != NULL;
     }
     v->has = 1;

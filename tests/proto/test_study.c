@@ -2,7 +2,7 @@
  * Study files: what they mean, what is wrong with them, and that canonical text stays as it is. */
 #include <asy/durable.h>
 #include <asy/study.h>
-#include "asytest.h"
+#include "folder.h"
 
 #define MODEL_RUN "run: {model: mlp, length: {max: 40}}\n"
 #define DATA "data: d.csv\n"
@@ -450,6 +450,52 @@ static void a_key_twice_hides_no_other_mistake(void)
     asy_buf_fini(&problems);
 }
 
+static void files_that_are_not_there_are_mistakes_of_a_users_file(void)
+{
+#define REST OBJECTIVE PARAMS "bugdet: {trials: 1}\n"
+    static const struct { const char *name, *text, *wants[3]; } cases[] = {
+        { "data", HEAD MODEL_RUN "data: {file: lost.csv, label: kind}\n" REST,
+          { "s.yaml:4:14: data.file: cannot read '", "/lost.csv': no such file or directory\n" } },
+        { "data, in short", HEAD MODEL_RUN "data: lost.csv\n" REST,
+          { "s.yaml:4:7: data: cannot read '" } },
+        { "files", HEAD "run: {command: [sh], files: [s.yaml, lost/]}\n" REST,
+          { "s.yaml:3:38: run.files[1]: cannot read '", "/lost/': no such file" } },
+        { "program", HEAD "run: {command: [./lost, a]}\n" REST,
+          { "s.yaml:3:17: run.command[0]: cannot run '", "/lost': no such file" } },
+        { "no program", HEAD "run: {command: [./s.yaml]}\n" REST, { "s.yaml': permission denied" } },
+        { "absolute", HEAD "run: {command: [/lost], cwd: trial}\n" REST, { "cannot run '/lost'" } },
+        { "programs of later", HEAD "run: {command: [./lost], cwd: trial}\n" REST, { NULL } },
+        { "one of many", HEAD "run: {command: [\"./x{lr}\"]}\n" REST, { NULL } },
+        { "a name", HEAD "run: {command: [lost]}\n" REST, { NULL } },
+    };
+    struct t_folder folder;
+    char path[PATH_MAX];
+
+    if (!t_folder_make(&folder))
+        return;
+    t_path(&folder, "s.yaml", path);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_study_spec *spec = NULL;
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems;
+
+        asy_buf_init(&problems, 64u << 10);
+        t_write(path, cases[i].text);
+        T_EQ(cases[i].name, asy_study_load(path, &spec, &problems, &err), ASY_E_INVAL);
+        T_HAS(cases[i].name, problems.data, "bugdet: unknown key"); /* besides */
+        T_EQ(cases[i].name, strstr(problems.data, "cannot") != NULL, cases[i].wants[0] != NULL);
+        for (size_t k = 0; cases[i].wants[k]; k++)
+            T_HAS(cases[i].name, problems.data, cases[i].wants[k]);
+        asy_buf_clear(&problems);
+        T_EQ(cases[i].name, asy_study_parse(cases[i].text, strlen(cases[i].text), "s", "/base", &spec,
+                                            &problems, &err), ASY_E_INVAL);
+        T_TRUE(!strstr(problems.data, "cannot")); /* elsewhere they may well be */
+        asy_buf_fini(&problems);
+    }
+    t_folder_drop(&folder);
+#undef REST
+}
+
 static void a_study_without_a_folder_is_refused(void)
 {
     struct asy_study_spec *spec = NULL;
@@ -589,6 +635,7 @@ T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(canonical_text_is_its_own_canonical_text), T_TEST(the_example_searches_what_it_says),
        T_TEST(mistakes_are_named_with_their_place), T_TEST(all_mistakes_come_at_once),
        T_TEST(a_key_twice_hides_no_other_mistake),
+       T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),
        T_TEST(a_study_without_a_folder_is_refused), T_TEST(wide_studies_are_bounded),
        T_TEST(only_budget_resources_and_priority_may_change), T_TEST(commands_get_their_words),
        T_TEST(help_shows_the_table), T_TEST(options_are_listed_by_group))

@@ -40,8 +40,8 @@ def a_missing_file_is_named():
         has("message", err, "nowhere.yaml")
         home.write("study.yaml", STUDY.replace("run:\n", "run:\n  files: [study.yaml, lost.py]\n"))
         _, err = home.run("run", "study.yaml", code=2)
-        has("files", err, "run.files: cannot read")
-        has("files", err, "lost.py")
+        has("files", err, "study.yaml:5:23: run.files[1]: cannot read")
+        has("files", err, "lost.py': no such file or directory")
         equal("started nothing", home.processes("assay-coordinator"), [])
 
 

@@ -82,6 +82,12 @@ struct asy_study_spec {
 ASY_MUST_CHECK int asy_study_parse(const char *text, size_t len, const char *file,
                                    const char *base_dir, struct asy_study_spec **ret_spec,
                                    struct asy_buf *problems, struct asy_error *err);
+/* The same for a user's own file: relative paths are taken from its folder, and a file that the
+ * study names and that is not there (data.file, run.files, a program by its path) is a mistake like
+ * the others. Other codes
+ * than the two: the study file itself cannot be read. */
+ASY_MUST_CHECK int asy_study_load(const char *file, struct asy_study_spec **ret_spec,
+                                  struct asy_buf *problems, struct asy_error *err);
 void asy_study_destroy(struct asy_study_spec *spec);
 /* Whether `later` may replace `earlier` on --resume: only budget, resources and priority may
  * differ; ASY_E_INVAL names the key. */
