@@ -27,13 +27,16 @@ const struct asy_json *asy__model_of(const struct asy_json *trial)
 }
 
 /* One objective is an object in the canonical study, several are a list. */
-static const char *metric_name(const struct asy_json *spec)
+static const struct asy_json *objective_of(const struct asy_json *spec)
 {
     const struct asy_json *objective = asy_json_get(spec, "objective");
 
-    if (asy_json_type(objective) == ASY_JSON_ARRAY)
-        objective = asy_json_at(objective, 0);
-    return asy_json_str(asy_json_get(objective, "metric"), "objective");
+    return asy_json_type(objective) == ASY_JSON_ARRAY ? asy_json_at(objective, 0) : objective;
+}
+
+static const char *metric_name(const struct asy_json *spec)
+{
+    return asy_json_str(asy_json_get(objective_of(spec), "metric"), "objective");
 }
 
 static void put_score(const char *name, double value, struct asy_buf *out)
@@ -153,22 +156,65 @@ static void put_best(const struct asy_json *study, const struct asy_json *trial,
     asy_buf_fini(&line);
 }
 
+/* The trial that had the best value of all, complete or not; NULL: none had any. */
+static const struct asy_json *find_top(const struct asy_json *spec, const struct asy_json *trials)
+{
+    const char *goal = asy_json_str(asy_json_get(objective_of(spec), "goal"), "");
+    const struct asy_json *trial, *top = NULL;
+    int maximize = !strcmp(goal, "maximize");
+    double best = NAN;
+
+    for (size_t i = 0; (trial = asy_json_at(asy_json_get(trials, "trials"), i)); i++) {
+        double value = asy_json_f64(asy_json_get(trial, "value"), NAN);
+
+        if (isnan(value) || !strcmp(asy_json_str(asy_json_get(trial, "state"), ""), "failed") ||
+            (top && (maximize ? value <= best : value >= best)))
+            continue;
+        top = trial;
+        best = value;
+    }
+    return top;
+}
+
+/* A trial that was stopped on its way may have had a better value than the result: it was seen on the
+ * way, so it is named. */
+static void put_top(const struct asy_json *study, const struct asy_json *trials, size_t width,
+                    struct asy_buf *out)
+{
+    const struct asy_json *spec = asy_json_get(study, "spec"), *top = find_top(spec, trials);
+    double value = asy_json_f64(asy_json_get(top, "value"), NAN);
+    struct asy_buf line = { 0 };
+
+    if (!top || !(value < asy_json_f64(asy_json_get(study, "best"), NAN) ||
+                  value > asy_json_f64(asy_json_get(study, "best"), NAN)))
+        return; /* as good as the result */
+    asy_buf_init(&line, 4096);
+    asy_buf_addf(&line, "better, but no result: trial %" PRId64 " had ",
+                 asy_json_i64(asy_json_get(top, "number"), 0));
+    asy__fmt_number(&line, value);
+    asy_buf_addf(&line, " and is %s at ", asy_json_str(asy_json_get(top, "state"), ""));
+    asy__fmt_step(&line, asy_json_str(asy_json_get(asy_json_get(asy_json_get(spec, "run"), "length"),
+                                                   "unit"), "steps"),
+                  (uint64_t)asy_json_i64(asy_json_get(top, "step"), 0));
+    asy__fmt_wrap(out, line.data, INDENT, "  ", width);
+    asy_buf_fini(&line);
+}
+
 /* Where no trial ran to its end, the study has no result; what came nearest, and the way to one. */
 static void put_no_best(const struct asy_json *study, const struct asy_json *trials, size_t width,
                         struct asy_buf *out)
 {
     const struct asy_json *spec = asy_json_get(study, "spec");
     const struct asy_json *pruner = asy_json_get(asy_json_get(spec, "search"), "pruner");
-    const struct asy_json *first = asy_json_at(asy_json_get(trials, "trials"), 0);
-    double value = asy_json_f64(asy_json_get(first, "value"), NAN);
+    const struct asy_json *top = find_top(spec, trials);
     struct asy_buf line = { 0 };
 
     asy_buf_init(&line, 4096);
     asy_buf_adds(&line, "best     none: no trial ran to its end");
-    if (!isnan(value)) {
+    if (top) {
         asy_buf_addf(&line, "; trial %" PRId64 " had %s ",
-                     asy_json_i64(asy_json_get(first, "number"), 0), metric_name(spec));
-        asy__fmt_number(&line, value);
+                     asy_json_i64(asy_json_get(top, "number"), 0), metric_name(spec));
+        asy__fmt_number(&line, asy_json_f64(asy_json_get(top, "value"), NAN));
     }
     asy__fmt_wrap(out, line.data, "", INDENT, width);
     if (asy_json_i64(asy_json_get(study, "pruned"), 0) && pruner)
@@ -219,20 +265,6 @@ static void put_next(const struct asy__options *options, const char *study, int6
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
-/* Trials page by page would come as separate answers; the last screen needs them all. */
-static int put_reasons(struct asy__session *session, const struct asy_json *study, size_t width,
-                       struct asy_buf *json, struct asy_buf *out, struct asy_error *err)
-{
-    struct asy_json *trials = NULL;
-    int rc = asy__query(session, "trials", asy_json_str(asy_json_get(study, "name"), ""), -1, -1,
-                        -1, NULL, json, &trials, err);
-
-    if (rc == 0)
-        rc = asy__reasons(study, trials, INDENT, width, out, err);
-    asy_json_destroy(trials);
-    return rc;
-}
-
 static void put_model(const struct asy_json *model, struct asy_buf *out)
 {
     asy_buf_addf(out, "%-*s", LABEL, "model");
@@ -247,32 +279,29 @@ int asy__final_screen(struct asy__session *session, const char *study,
 {
     size_t width = asy__columns(stdout);
     struct asy_buf json = { 0 }, out = { 0 };
-    struct asy_json *row = NULL, *trial = NULL;
+    struct asy_json *row = NULL, *trials = NULL, *trial = NULL;
     const struct asy_json *model = NULL;
-    struct asy_json *nearest = NULL;
     int64_t best;
     int rc, scored = 0;
 
     asy_buf_init(&json, ANSWER_MAX);
     asy_buf_init(&out, 1u << 20);
-    if ((rc = asy__query(session, "study", study, -1, -1, -1, NULL, &json, &row, err)) < 0)
+    if ((rc = asy__query(session, "study", study, -1, -1, -1, NULL, &json, &row, err)) < 0 ||
+        (rc = asy__query(session, "trials", study, -1, -1, -1, NULL, &json, &trials, err)) < 0)
         goto out;
     asy_buf_addc(&out, '\n');
     put_head(row, width, &out);
-    if ((rc = put_reasons(session, row, width, &json, &out, err)) < 0)
+    if ((rc = asy__reasons(row, trials, INDENT, width, &out, err)) < 0)
         goto out;
     best = asy_json_i64(asy_json_get(row, "best_trial"), -1);
     if (best >= 0) {
         if ((rc = asy__query(session, "trial", study, best, -1, -1, NULL, &json, &trial, err)) < 0)
             goto out;
         put_best(row, trial, width, &out);
+        put_top(row, trials, width, &out);
         model = asy__model_of(trial);
-    }
-    if (best < 0) {
-        rc = asy__query(session, "trials", study, -1, -1, 1, "best", &json, &nearest, err);
-        if (rc < 0)
-            goto out;
-        put_no_best(row, nearest, width, &out);
+    } else {
+        put_no_best(row, trials, width, &out);
     }
     if (model && has_test_part(row))
         scored = test_scores(session, row, trial, asy_json_str(asy_json_get(model, "path"), ""),
@@ -290,8 +319,8 @@ int asy__final_screen(struct asy__session *session, const char *study,
         }
     }
 out:
-    asy_json_destroy(nearest);
     asy_json_destroy(trial);
+    asy_json_destroy(trials);
     asy_json_destroy(row);
     asy_buf_fini(&out);
     asy_buf_fini(&json);

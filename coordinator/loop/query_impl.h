@@ -15,6 +15,7 @@ struct asy__asked;
 typedef int (*asy__part_f)(struct asy__asked *asked, struct asy_reader *reader,
                            struct asy_error *err);
 struct asy__place {
+    int open;                      /* it is not complete: no result, however good its value */
     double value;                  /* smaller is better; NaN: none */
     uint64_t number;
 };

@@ -302,15 +302,19 @@ static int on_value(void *arg, const struct asy_trial_row *row)
     asked->rows++;
     asked->after = (int64_t)row->number;
     asked->order[asked->n_order++] =
-        (struct asy__place){ asked->maximize ? -row->value : row->value, row->number };
+        (struct asy__place){ row->state != ASY_TRIAL_COMPLETE,
+                             asked->maximize ? -row->value : row->value, row->number };
     return 0;
 }
 
-/* As the store orders them: the best first, without a value last, else by number. */
+/* The complete ones first, so that the first is the study's result. Among them, and among the others,
+ * as the store orders them: the best first, without a value last, else by number. */
 static int by_value(const void *a, const void *b)
 {
     const struct asy__place *x = a, *y = b;
 
+    if (x->open != y->open)
+        return x->open ? 1 : -1;
     if (isnan(x->value) != isnan(y->value))
         return isnan(x->value) ? 1 : -1;
     if (x->value < y->value || x->value > y->value)

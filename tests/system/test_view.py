@@ -87,6 +87,33 @@ def failures_are_grouped_with_what_to_do():
         has("no result", out, "none: no trial ran to its end")
 
 
+def the_best_is_the_result():
+    """A trial that does not end is no result, however good it was; it is named all the same."""
+    with Home() as home:
+        home.write("study.yaml", """
+assay: 1
+name: half
+run:
+  command:
+    [sh, -c, 'if [ $ASSAY_TRIAL = 0 ]; then echo step=1 loss=1; sleep 1000; fi; echo step=2 loss=5']
+  metrics: {pattern: 'step=(?<step>\\d+) loss=(?<loss>\\S+)'}
+  length: {unit: epochs, max: 2}
+  grace: 1s
+objective: {metric: loss, goal: minimize}
+parameters: {x: {min: 0.0, max: 1.0}}
+search: {sampler: random}
+budget: {trials: 2}
+""")
+        home.run("submit", "study.yaml")
+        wait(lambda: reports(home) == 2, "a report of both")
+        home.run("stop", "half", "0")
+        out, _ = home.run("watch", "half")
+        has("the result", out, "best     trial 1, ended at epoch 2")
+        has("the better one", out, "better, but no result: trial 0 had 1 and is cancelled at epoch 1")
+        equal("best", [t["number"] for t in home.json("best", "half")["trials"]], [1, 0])
+        home.run("down")
+
+
 def json_has_every_event_once():
     with Home() as home:
         gate = gated(home)
@@ -272,7 +299,8 @@ budget: {{trials: 2}}
         home.run("down")
 
 
-main(a_pipe_gets_lines, failures_are_grouped_with_what_to_do, json_has_every_event_once,
+main(a_pipe_gets_lines, failures_are_grouped_with_what_to_do,
+     the_best_is_the_result, json_has_every_event_once,
      a_terminal_gets_a_picture, no_color_means_no_colours, a_dumb_terminal_gets_lines,
      ctrl_c_says_what_it_does, what_was_started_is_started_again,
      pages_and_models_hold_what_is_recorded)
