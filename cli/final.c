@@ -119,6 +119,8 @@ static void put_head(const struct asy_json *study, size_t width, struct asy_buf 
     asy_buf_init(&line, 4096);
     asy_buf_addf(&line, "%-*s%s %s", LABEL, "study", asy_json_str(asy_json_get(study, "name"), ""),
                  asy_json_str(asy_json_get(study, "state"), ""));
+    if (asy_json_i64(asy_json_get(study, "best_trial"), -1) < 0)
+        asy_buf_adds(&line, " without a result");
     if (to_us > from_us) {
         asy_buf_adds(&line, " after ");
         asy__fmt_duration(&line, (to_us - from_us) / 1000);
@@ -248,15 +250,28 @@ ASY_PRINTF(1, 2) static const char *words(const char *fmt, ...)
     return text;
 }
 
+/* Without a result: how to find out why. */
+static void put_next_without(const struct asy__options *options, const char *study,
+                             const struct asy_json *trials, struct asy_buf *out)
+{
+    const struct asy_json *trial;
+
+    put_command(options, words("explain %s", study), "why", 1, out);
+    for (size_t i = 0; (trial = asy_json_at(asy_json_get(trials, "trials"), i)); i++)
+        if (!strcmp(asy_json_str(asy_json_get(trial, "state"), ""), "failed")) {
+            put_command(options, words("logs %s %" PRId64 " --stderr", study,
+                                       asy_json_i64(asy_json_get(trial, "number"), 0)),
+                        "what the first that failed printed", 0, out);
+            break;
+        }
+    put_command(options, words("trials %s", study), "all trials", 0, out);
+}
+
 static void put_next(const struct asy__options *options, const char *study, int64_t best,
                      int has_model, struct asy_buf *out)
 {
     put_command(options, words("best %s", study), "the best trials", 1, out);
-    if (best >= 0)
-        put_command(options, words("show %s %" PRId64, study, best), "all about that trial", 0,
-                    out);
-    else
-        put_command(options, words("trials %s", study), "all trials", 0, out);
+    put_command(options, words("show %s %" PRId64, study, best), "all about that trial", 0, out);
     if (!has_model)
         return;
     put_command(options, words("predict %s FILE.csv", study), "apply its model", 0, out);
@@ -309,7 +324,10 @@ int asy__final_screen(struct asy__session *session, const char *study,
     if (model)
         put_model(model, &out);
     asy_buf_addf(&out, "%-*s%s\n", LABEL, "stored", options->home);
-    put_next(options, study, best, model != NULL, &out);
+    if (best >= 0)
+        put_next(options, study, best, model != NULL, &out);
+    else
+        put_next_without(options, study, trials, &out);
     if ((rc = asy_buf_check(&out, "the last screen", err)) == 0) {
         fputs(out.data, stdout);
         fflush(stdout);

@@ -154,7 +154,7 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
         return asy__complain(&err);
     if (how != ASY__FOLLOWED_FAILED)
         return EXIT_DONE;
-    fprintf(stderr, "assay: '%s' has failed: no trial is complete\n", name);
+    fprintf(stderr, "assay: '%s' has no result: no trial is complete\n", name);
     return EXIT_FAILED;
 }
 

@@ -78,13 +78,18 @@ def a_pipe_gets_lines():
 def failures_are_grouped_with_what_to_do():
     with Home() as home:
         open(gated(home, then="echo no coffee >&2; exit 3"), "w").close()
-        out, _ = home.run("run", "study.yaml", code=1)
+        out, err = home.run("run", "study.yaml", code=1)
         has("each", out, "trial 1 failed at epoch 1; ")
         has("grouped", out, "3 failed: ")
         has("an example", out, "such as trial 0: ")
         has("its reason", out, "no coffee")
         has("what to do", out, "to do: ")
         has("no result", out, "none: no trial ran to its end")
+        has("not a success", out, "study    gated finished without a result after ")
+        has("in the end", err, "assay: 'gated' has no result: no trial is complete")
+        has("what to type next", out, "assay explain gated")
+        has("and", out, "assay logs gated 0 --stderr")
+        without(out, "assay best")
 
 
 def the_best_is_the_result():
