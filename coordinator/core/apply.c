@@ -281,6 +281,7 @@ static int trial_state(struct asy_core *core, struct asy__study *s, const struct
     set_state(t, to);
     t->diverged = t->cause == ASY_CAUSE_DIVERGED;
     if (to == ASY_TRIAL_PAUSED) {
+        t->losses = 0;
         asy__trial_move(t, ASY__PAUSED);
         if (s->lag == 0)
             asy__tell_pause(core, s, t);
@@ -407,7 +408,8 @@ static int attempt_event(struct asy_core *core, struct asy__study *s, const stru
     case ASY_EV_REPORT:
         return report(s, t, ev, err);
     case ASY_EV_CHECKPOINT:
-        t->losses = 0;
+        if (ev->checkpoint.checkpoint.step < a->milestone) /* at it, only a value is progress */
+            t->losses = 0;
         return asy__trial_checkpoint(t, &ev->checkpoint.checkpoint) ? nomem(err) : 0;
     default:
         return ended(core, t, ev, err);

@@ -283,15 +283,30 @@ static void lost(struct asy_core *core, struct asy__trial *t, enum asy_cause cau
         asy__trial_queue(core, t, cause, text);
 }
 
+static int broke_off(enum asy_end end)
+{
+    return end == ASY_END_LOST || end == ASY_END_PREEMPTED || end == ASY_END_CRASHED;
+}
+
 /* What it was leased for is done and on record, only the word of it was lost. Leased again from this
  * checkpoint, a program would take a step beyond its milestone. A crash is nothing else at a rung; at
  * the whole length it may have cost the model. */
 static int has_reached(const struct asy__trial *t, enum asy_end end, uint64_t milestone)
 {
-    if (t->n_checkpoints == 0 || t->checkpoints[t->n_checkpoints - 1].step < milestone)
+    if (t->n_checkpoints == 0 || t->checkpoints[t->n_checkpoints - 1].step < milestone ||
+        t->last_step < (double)milestone)
         return 0;
-    return end == ASY_END_LOST || end == ASY_END_PREEMPTED ||
-           (end == ASY_END_CRASHED && milestone < t->study->spec->length_max);
+    return broke_off(end) && (end != ASY_END_CRASHED || milestone < t->study->spec->length_max);
+}
+
+/* A checkpoint at the milestone whose value was lost is of no use: the pruner cannot rank the trial,
+ * and from there a program would not report that value any more. It goes on from the one before. */
+static void drop_unvalued(struct asy_core *core, struct asy__trial *t, uint64_t milestone)
+{
+    while (!core->rc && t->last_step < (double)milestone && t->n_checkpoints > 0 &&
+           t->checkpoints[t->n_checkpoints - 1].step >= milestone)
+        asy__trial_drop_at(core, t, t->checkpoints[t->n_checkpoints - 1].attempt,
+                           t->checkpoints[t->n_checkpoints - 1].step);
 }
 
 static void follow(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev,
@@ -301,6 +316,8 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
     const char *text = asy__str(ev->ended.text);
     uint64_t step = ev->ended.step > t->step ? ev->ended.step : t->step;
 
+    if (broke_off(end))
+        drop_unvalued(core, t, milestone);
     if (end == ASY_END_COMPLETE) {
         complete(core, t);
     } else if (end == ASY_END_DIVERGED) {
@@ -308,8 +325,10 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
                        *text ? text : asy__textf(core, "diverged at step %" PRIu64, step));
     } else if (t->stop != ASY_CAUSE_NONE || t->hit || t->study->state == ASY_STUDY_STOPPING) {
         asy__trial_stopped(core, t);
-    } else if (end == ASY_END_PAUSED || has_reached(t, end, milestone)) {
+    } else if (end == ASY_END_PAUSED) {
         paused(core, t, step, milestone);
+    } else if (has_reached(t, end, milestone)) {
+        paused(core, t, step > milestone ? step : milestone, milestone);
     } else if (end == ASY_END_CRASHED) {
         crashed(core, t, ev->ended.cause, text);
     } else if (end == ASY_END_LOST || end == ASY_END_PREEMPTED) {

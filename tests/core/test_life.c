@@ -536,6 +536,68 @@ static void a_rung_that_was_reached_is_not_trained_for_again(void)
     }
 }
 
+/* The pruner could not rank it: it goes back to the checkpoint before, and reports this time. */
+static void a_checkpoint_without_its_value_does_not_reach_a_rung(void)
+{
+    static const struct {
+        const char *name;
+        enum asy_end end;
+    } cases[] = { { "lost", ASY_END_LOST },
+                  { "preempted", ASY_END_PREEMPTED },
+                  { "crashed", ASY_END_CRASHED } };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct world w;
+        struct asy_id a;
+
+        if (begin(&w, 1)) {
+            a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) "search: {sampler: random, pruner: "
+                              "{name: asha, min: 2, reduction: 2}}\nbudget: {trials: 1}\n");
+            world_started(&w, &w.leases[0]);
+            world_report(&w, &w.leases[0], 1, 1.0);
+            world_checkpoint(&w, &w.leases[0], 1);
+            world_checkpoint(&w, &w.leases[0], 2);
+            if (cases[i].end == ASY_END_LOST) {
+                world_tick(&w, w.config.lost_after_ms);
+                world_agent(&w, &(struct agent){ .peer = 3, .cores = 1, .life = 1 });
+            } else {
+                world_end(&w, &w.leases[0], cases[i].end, 2);
+                world_pass(&w, w.config.backoff_ms, 2, 2);
+            }
+            if (T_EQ(cases[i].name, w.n_leases, 2)) {
+                T_STR(cases[i].name, w.leases[1].from, "0/1/1");
+                T_EQ(cases[i].name, w.leases[1].milestone, 2);
+                T_TRUE(world_restart(&w));
+                world_agent(&w, &(struct agent){
+                    .peer = cases[i].end == ASY_END_LOST ? 3 : 2, .cores = 1, .n_holdings = 1,
+                    .life = cases[i].end == ASY_END_LOST,
+                    .holdings = &(struct asy_holding){ a, 0, 2, 2, 1, 0 } });
+                to_rung(&w, &w.leases[1], 0.5);
+                T_EQ("its rung counts", trial_event(&w, a, 0)->trial_state.cause, ASY_CAUSE_RUNG);
+            }
+        }
+        world_close(&w);
+    }
+}
+
+static void a_rung_that_is_never_valued_is_not_tried_for_ever(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) ASHA "budget: {trials: 1}\n");
+        for (size_t i = 0; i < w.config.lost_limit && T_EQ("leased", w.n_leases, i + 1); i++) {
+            T_EQ("from nothing", w.leases[i].from_step, 0);
+            world_started(&w, &w.leases[i]);
+            world_checkpoint(&w, &w.leases[i], 1);
+            world_end(&w, &w.leases[i], ASY_END_PREEMPTED, 1);
+        }
+        T_EQ("failed", trial_event(&w, a, 0)->trial_state.cause, ASY_CAUSE_NO_PROGRESS);
+    }
+    world_close(&w);
+}
+
 static void losses_use_no_retries_but_progress_is_wanted(void)
 {
     struct world w;
@@ -803,6 +865,8 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(a_checkpoint_replaces_one_of_the_same_step),
        T_TEST(above_its_quota_a_study_keeps_the_newest_alone),
        T_TEST(a_rung_that_was_reached_is_not_trained_for_again),
+       T_TEST(a_checkpoint_without_its_value_does_not_reach_a_rung),
+       T_TEST(a_rung_that_is_never_valued_is_not_tried_for_ever),
        T_TEST(interruptions_are_no_losses),
        T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),
        T_TEST(the_last_value_counts_where_asked_for), T_TEST(the_target_ends_the_study),
