@@ -297,9 +297,10 @@ static int of_study(struct asy_core *core, struct asy__study *s, const struct as
         asy__study_state(core, s, ASY_STUDY_RUNNING, ASY_CAUSE_NONE, "resumed");
         return 0;
     case ASY_CONTROL_STOP:
-        if (s->state == ASY_STUDY_STOPPING || s->state == ASY_STUDY_STOPPED ||
-            (rc = in_state(s, running || idle, "stop", err)))
-            return s->over || s->state == ASY_STUDY_STOPPING ? 0 : rc;
+        if (s->over || s->state == ASY_STUDY_STOPPING)
+            return 0;
+        if ((rc = in_state(s, running || idle, "stop", err)))
+            return rc;
         asy__study_stop(core, s, ASY_CAUSE_USER, "stopped by the user");
         return 0;
     case ASY_CONTROL_PRIORITY:

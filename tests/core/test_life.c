@@ -810,6 +810,8 @@ static void resubmission_and_resumption(void)
             world_complete(&w, &w.leases[i], 4, 1.0);
         T_EQ("three in all", world_count(&w, ASY_EV_TRIAL_CREATED), 3);
         T_EQ("finished", study_state(&w, a), ASY_STUDY_FINISHED);
+        T_EQ("a stop is late", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "a", 0), 0);
+        T_STR("and no news", w.reply, "");
         world_submit(&w, CLIENT_PEER, OWNER, 5, more, 1);
         T_EQ("nothing unfinished", w.reply_code, ASY_E_NOENT);
         T_HAS("says so", w.reply, "no unfinished study is named 'a'");
