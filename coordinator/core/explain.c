@@ -210,9 +210,27 @@ enum asy_cause asy__why_trial(const struct asy_core *core, struct asy__study *s,
     }
 }
 
+/* The one that goes on next, where all that is queued waits out a crash; else NULL. */
+static const struct asy__trial *next_retry(const struct asy_core *core, const struct asy__study *s)
+{
+    const struct asy__trial *t, *next = NULL;
+
+    if (s->n_fresh > 0)
+        return NULL;
+    asy__each(t, &s->lists[ASY__AGAIN], struct asy__trial, node) {
+        if (t->ready_ms <= core->now_ms)
+            return NULL;
+        if (!next || t->ready_ms < next->ready_ms)
+            next = t;
+    }
+    return next;
+}
+
 enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s, char *text,
                               size_t n)
 {
+    const struct asy__trial *retry = next_retry(core, s);
+
     if (s->state == ASY_STUDY_PAUSED) {
         snprintf(text, n, "%s", asy__str(s->text));
         return ASY_CAUSE_STUDY_PAUSED;
@@ -221,7 +239,7 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s,
         snprintf(text, n, "%s", asy__str(s->text));
         return s->cause;
     }
-    if (s->counts[ASY_TRIAL_QUEUED] > 0)
+    if (s->counts[ASY_TRIAL_QUEUED] > 0 && !retry)
         return why_queued(core, s, NULL, text, n);
     if (s->asking > 0) {
         snprintf(text, n, "the sampler is computing trial %" PRIu64, s->n_trials);
@@ -232,7 +250,9 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s,
                  s->next_job, s->fed);
         return ASY_CAUSE_LAG;
     }
-    if (asy__study_can_create(core, s))
+    if (retry && !asy__study_promotable(s, NULL))
+        return why_queued(core, s, retry, text, n);
+    if (retry || asy__study_can_create(core, s))
         return why_no_lease(core, s, text, n);
     snprintf(text, n, "%" PRIu64 " trials run", s->counts[ASY_TRIAL_LEASED] +
              s->counts[ASY_TRIAL_RUNNING]);

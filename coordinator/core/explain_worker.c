@@ -96,7 +96,7 @@ static enum asy_cause too_full(const struct asy__worker *w, const struct asy__st
 static int is_of_study(enum asy_cause cause)
 {
     return cause == ASY_CAUSE_STUDY_PAUSED || cause == ASY_CAUSE_PARALLEL_LIMIT ||
-           cause == ASY_CAUSE_SAMPLER || cause == ASY_CAUSE_LAG;
+           cause == ASY_CAUSE_SAMPLER || cause == ASY_CAUSE_LAG || cause == ASY_CAUSE_BACKOFF;
 }
 
 static enum asy_cause of_study(const struct asy_core *core, const struct asy__worker *w,
