@@ -17,7 +17,7 @@ static const struct {
     { "--limit", "at most N of them" },
     { "--list", "name the checks and make none" },
     { "--model", "the model instead of the trials" },
-    { "--output", "write to FILE instead of standard output (also: -o)" },
+    { "--output", "write to FILE instead of standard output (also: -o); - means that, too" },
     { "--resume", "go on with the newest unfinished study of that name" },
     { "--stderr", "standard error alone" },
     { "--worker", "one worker instead of a study" },

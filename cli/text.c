@@ -73,7 +73,7 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'e': options->error_stream = 1; break;
     case 'm': options->model = 1; break;
     case 'L': options->list = 1; break;
-    case 'o': options->output = value; break;
+    case 'o': options->output = strcmp(value, "-") ? value : NULL; break;
     case 'F': options->format = value; break;
     case 'w': options->worker = value; break;
     default: snprintf(options->home, sizeof options->home, "%s", value); break;
