@@ -21,6 +21,19 @@ struct run {
     char name[128];
 };
 
+/* Each mistake in a line; then err is how many there are. */
+static void put_problems(const char *file, const struct asy_buf *problems, struct asy_error *err)
+{
+    int more = strstr(problems->data, ": more mistakes follow\n") != NULL; /* they are cut off there */
+    size_t n = 0;
+
+    for (size_t i = 0; i < problems->len; i++)
+        n += problems->data[i] == '\n';
+    fputs(problems->data, stderr);
+    ASY_IGNORE(asy_fail(err, ASY_E_INVAL, "%zu%s mistake%s in '%.150s', nothing was run",
+                        more ? n - 1 : n, more ? " or more" : "", n == 1 ? "" : "s", file)); /* load() returns its own code */
+}
+
 static int load(const char *file, struct asy_study_spec **ret_spec, struct asy_error *err)
 {
     struct asy_buf problems = { 0 };
@@ -28,11 +41,8 @@ static int load(const char *file, struct asy_study_spec **ret_spec, struct asy_e
 
     asy_buf_init(&problems, 1u << 20);
     rc = asy_study_load(file, ret_spec, &problems, err);
-    if (rc < 0 && problems.len) {
-        fputs(problems.data, stderr);
-        if (problems.data[problems.len - 1] != '\n')
-            fputc('\n', stderr);
-    }
+    if (rc < 0 && problems.len)
+        put_problems(file, &problems, err);
     asy_buf_fini(&problems);
     return rc;
 }

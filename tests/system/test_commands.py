@@ -124,6 +124,15 @@ def a_worker_that_leaves_in_order_is_not_started_again_at_once():
         equal("started again", "starting it again" in log, False)
 
 
+def each_mistake_of_a_study_is_said_once():
+    with Home() as home:
+        home.write("study.yaml", STUDY.replace("trials: 2", "trails: 2").replace("min: 0.0", "mni: 0"))
+        err = home.run("run", "study.yaml", code=2)[1].splitlines()
+        equal("the end", err[-1], "assay: 4 mistakes in 'study.yaml', nothing was run")
+        equal("one a line", [line.startswith("study.yaml:") for line in err[:-1]], [True] * 4)
+        equal("each once", len(set(err)), 5)
+
+
 def nobody_there_exits_3():
     with Home() as home:
         home.run("down", code=3)
@@ -132,4 +141,5 @@ def nobody_there_exits_3():
 main(usage_errors_exit_2, version_names_every_program_and_library,
      an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
      explain_answers_when_the_worker_is_gone, a_run_after_a_reading_command_gets_a_worker,
-     a_worker_that_leaves_in_order_is_not_started_again_at_once, nobody_there_exits_3)
+     a_worker_that_leaves_in_order_is_not_started_again_at_once,
+     each_mistake_of_a_study_is_said_once, nobody_there_exits_3)
