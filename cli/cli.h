@@ -185,6 +185,7 @@ int asy__cmd_predict(int argc, char **argv);
 int asy__cmd_pause(int argc, char **argv);
 int asy__cmd_resume(int argc, char **argv);
 int asy__cmd_stop(int argc, char **argv);
+int asy__cmd_priority(int argc, char **argv);
 int asy__cmd_config(int argc, char **argv);
 int asy__cmd_doctor(int argc, char **argv);
 int asy__cmd_help_study(int argc, char **argv);

@@ -1,26 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0
- * control.c - the commands that change something: pause, resume, stop, up, down. */
+ * control.c - the commands that change something: pause, resume, stop, priority, up, down. */
 #include "cli.h"
 #include <poll.h>
 #include <string.h>
 #include <asy/clock.h>
 #include <asy/keys.h>
+#include <asy/parse.h>
 
+#define PRIORITY_MAX 1000 /* as in a study file */
 #define DOWN_MS 120000
 #define REBORN_MS 3000 /* whoever died and is not back by then has nobody who starts it again */
+
+/* Asks for it, and says so. */
+static int ask(const struct asy__options *options, enum asy__start start, struct asy_msg *msg,
+               const char *done)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__session *session = NULL;
+    struct asy_buf json = { 0 };
+    int status = EXIT_DONE;
+
+    asy_buf_init(&json, 1u << 20);
+    if (asy__session_open(options, start, &session, &err) < 0 ||
+        asy__ask(session, msg, &json, &err) < 0)
+        status = asy__complain(&err);
+    else
+        printf("%s %s\n", options->words[0], done);
+    asy_buf_fini(&json);
+    asy__session_close(session);
+    return status;
+}
 
 static int control(int argc, char **argv, enum asy_control_verb verb, enum asy__start start,
                    const char *done)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__options options;
-    struct asy__session *session = NULL;
     struct asy_msg msg = { .type = ASY_MSG_CONTROL };
-    struct asy_buf json = { 0 };
     int64_t trial = 0;
-    int status = EXIT_DONE, words = verb == ASY_CONTROL_STOP ? 2 : 1;
+    int words = verb == ASY_CONTROL_STOP ? 2 : 1;
 
-    asy_buf_init(&json, 1u << 20);
     if (asy__options_parse(argc, argv, start == ASY__START_NODE ? "c" : "", 1, words, &options,
                            &err) < 0 ||
         (options.n_words > 1 && asy__trial_number(options.words[1], &trial, &err) < 0)) {
@@ -30,14 +49,7 @@ static int control(int argc, char **argv, enum asy_control_verb verb, enum asy__
     msg.control.verb = options.n_words > 1 ? ASY_CONTROL_STOP_TRIAL : verb;
     msg.control.study = options.words[0];
     msg.control.number = trial;
-    if (asy__session_open(&options, start, &session, &err) < 0 ||
-        asy__ask(session, &msg, &json, &err) < 0)
-        status = asy__complain(&err);
-    else
-        printf("%s %s\n", options.words[0], done);
-    asy_buf_fini(&json);
-    asy__session_close(session);
-    return status;
+    return ask(&options, start, &msg, done);
 }
 
 int asy__cmd_pause(int argc, char **argv)
@@ -53,6 +65,33 @@ int asy__cmd_resume(int argc, char **argv)
 int asy__cmd_stop(int argc, char **argv)
 {
     return control(argc, argv, ASY_CONTROL_STOP, ASY__START_COORDINATOR, "stops");
+}
+
+static int priority_of(const char *text, int64_t *ret, struct asy_error *err)
+{
+    if (asy_parse_i64(text, strlen(text), ret, NULL) < 0 || *ret < -PRIORITY_MAX ||
+        *ret > PRIORITY_MAX)
+        return asy_fail(err, ASY_E_INVAL, "a priority is a whole number from %d to %d, not '%.50s'",
+                        -PRIORITY_MAX, PRIORITY_MAX, text);
+    return 0;
+}
+
+int asy__cmd_priority(int argc, char **argv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__options options;
+    struct asy_msg msg = { .type = ASY_MSG_CONTROL };
+    char done[64];
+
+    if (asy__options_parse(argc, argv, "", 2, 2, &options, &err) < 0 ||
+        priority_of(options.words[1], &msg.control.number, &err) < 0) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
+    msg.control.verb = ASY_CONTROL_PRIORITY;
+    msg.control.study = options.words[0];
+    snprintf(done, sizeof done, "has priority %lld", (long long)msg.control.number);
+    return ask(&options, ASY__START_COORDINATOR, &msg, done);
 }
 
 int asy__cmd_up(int argc, char **argv)

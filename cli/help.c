@@ -43,6 +43,7 @@ static const struct {
     { "pause", "assay pause my-first" },
     { "resume", "assay resume my-first" },
     { "stop", "assay stop my-first\n  assay stop my-first 12" },
+    { "priority", "assay priority my-first 10\n  assay priority my-first -1" },
     { "up", "assay up --cores 4" },
     { "down", "assay down" },
     { "config", "assay config show\n  ASY_LOST_AFTER=30s assay config show" },

@@ -36,6 +36,8 @@ static const struct command commands[] = {
     { "pause", asy__cmd_pause, "checkpoint and pause a study", "assay pause STUDY" },
     { "resume", asy__cmd_resume, "let a paused study go on", "assay resume STUDY [--cores N]" },
     { "stop", asy__cmd_stop, "end a study, or one trial of it", "assay stop STUDY [TRIAL]" },
+    { "priority", asy__cmd_priority, "let a study go before or after others",
+      "assay priority STUDY N" },
     { "up", asy__cmd_up, "start a coordinator and a worker that stay", "assay up [--cores N]" },
     { "down", asy__cmd_down, "checkpoint everything and end them", "assay down" },
     { "config", asy__cmd_config, "settings and where they come from",

@@ -101,6 +101,12 @@ int asy__options_refused(void)
     return refused;
 }
 
+/* An option, or what looks like one; "-" and negative numbers are words. */
+static int is_option(const char *word)
+{
+    return word[0] == '-' && word[1] && !strchr("0123456789", word[1]);
+}
+
 static int parse(int argc, char **argv, const char *allowed, int min_words, int max_words,
                  struct asy__options *ret, struct asy_error *err)
 {
@@ -108,14 +114,14 @@ static int parse(int argc, char **argv, const char *allowed, int min_words, int 
 
     *ret = (struct asy__options){ .limit = -1 };
     for (int i = 0; i < argc; i++) {
-        const struct flag *flag = argv[i][0] == '-' ? find_flag(argv[i], allowed) : NULL;
+        const struct flag *flag = is_option(argv[i]) ? find_flag(argv[i], allowed) : NULL;
 
         if (flag) {
             if (flag->has_value && i + 1 >= argc)
                 return asy_fail(err, ASY_E_INVAL, "%s needs a value", flag->name);
             if ((rc = set_flag(ret, flag, flag->has_value ? argv[++i] : NULL, err)) < 0)
                 return rc;
-        } else if (argv[i][0] == '-' && argv[i][1]) {
+        } else if (is_option(argv[i])) {
             return unknown_flag(argv[i], allowed, err);
         } else if (ret->n_words >= max_words) {
             return asy_fail(err, ASY_E_INVAL, "unexpected argument '%s'", argv[i]);

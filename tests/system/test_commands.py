@@ -124,6 +124,21 @@ def a_worker_that_leaves_in_order_is_not_started_again_at_once():
         equal("started again", "starting it again" in log, False)
 
 
+def a_priority_is_set():
+    with Home() as home:
+        home.write("study.yaml", STUDY)
+        home.run("submit", "study.yaml")
+        for n in ("7", "-3"):
+            equal("said", home.run("priority", "long", n)[0], f"long has priority {n}\n")
+            equal("stored", home.json("show", "long")["spec"]["priority"], int(n))
+        has("range", home.run("priority", "long", "1001", code=2)[1], "from -1000 to 1000")
+        has("no number", home.run("priority", "long", "high", code=2)[1], "not 'high'")
+        home.run("stop", "long")
+        home.run("watch", "long")
+        has("over", home.run("priority", "long", "1", code=1)[1], "cannot set the priority of")
+        home.run("down")
+
+
 def each_mistake_of_a_study_is_said_once():
     with Home() as home:
         home.write("study.yaml", STUDY.replace("trials: 2", "trails: 2").replace("min: 0.0", "mni: 0"))
@@ -142,4 +157,4 @@ main(usage_errors_exit_2, version_names_every_program_and_library,
      an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
      explain_answers_when_the_worker_is_gone, a_run_after_a_reading_command_gets_a_worker,
      a_worker_that_leaves_in_order_is_not_started_again_at_once,
-     each_mistake_of_a_study_is_said_once, nobody_there_exits_3)
+     a_priority_is_set, each_mistake_of_a_study_is_said_once, nobody_there_exits_3)
