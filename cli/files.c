@@ -180,7 +180,7 @@ static int find_model(struct asy__session *session, const char *study, int64_t t
     if (trial < 0)
         trial = asy_json_i64(asy_json_get(row, "best_trial"), -1);
     if (trial < 0) {
-        rc = asy_fail(err, ASY_E_NOENT, "study '%s' has no complete trial yet", study);
+        rc = asy_fail(err, ASY_E_NOENT, "study '%s' has no complete trial", study);
         goto out;
     }
     if ((rc = asy__query(session, "trial", study, trial, -1, -1, NULL, &json, &answer, err)) < 0)
@@ -309,7 +309,7 @@ static int export_model(struct asy__session *session, const struct asy__options 
 static int export(struct asy__session *session, const struct asy__options *options,
                   struct asy_error *err)
 {
-    const char *format = options->format ? options->format : "csv";
+    const char *format = options->format ? options->format : options->json ? "json" : "csv";
     struct asy_json *study = NULL, *root = NULL;
     struct asy_buf json = { 0 }, out = { 0 };
     int rc;
@@ -349,7 +349,7 @@ int asy__cmd_export(int argc, char **argv)
     int64_t trial = -1;
     int status = EXIT_DONE;
 
-    if (asy__options_parse(argc, argv, "oFm", 1, 2, &options, &err) < 0 ||
+    if (asy__options_parse(argc, argv, "oFmj", 1, 2, &options, &err) < 0 ||
         (options.n_words > 1 && asy__trial_number(options.words[1], &trial, &err) < 0) ||
         (options.n_words > 1 && !options.model &&
          asy_fail(&err, ASY_E_INVAL, "a trial is exported with --model alone") < 0)) {

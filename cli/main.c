@@ -31,7 +31,7 @@ static const struct command commands[] = {
     { "predict", asy__cmd_predict, "apply the best model of a study to a CSV file",
       "assay predict STUDY FILE.csv [--output FILE]" },
     { "export", asy__cmd_export, "all trials as a table, or a model",
-      "assay export STUDY [--format csv|json] [--output FILE]\n"
+      "assay export STUDY [--format csv|json] [--json] [--output FILE]\n"
       "       assay export STUDY [TRIAL] --model [--output FILE]" },
     { "pause", asy__cmd_pause, "checkpoint and pause a study", "assay pause STUDY" },
     { "resume", asy__cmd_resume, "let a paused study go on", "assay resume STUDY [--cores N]" },

@@ -84,6 +84,7 @@ def a_study_is_submitted_explained_and_stopped():
         home.run("watch", "long")
         equal("state", home.json("show", "long")["state"], "stopped")
         has("csv", home.run("export", "long")[0], "params_x")
+        equal("json", home.json("export", "long"), home.json("trials", "long"))
         has("- is stdout", home.run("export", "long", "-o", "-")[0], "params_x")
         equal("no file of that name", os.path.exists(os.path.join(home.path, "-")), False)
         home.run("down")
