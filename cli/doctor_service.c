@@ -34,6 +34,35 @@ static void process_name(int64_t pid, char ret[64])
     free(text);
 }
 
+static int is_here(const char *boot)
+{
+    struct asy_discovery here = { .pid = 0 };
+
+    return asy_discovery_here(&here, NULL) == 0 && !strcmp(here.boot_id, boot);
+}
+
+static void check_stale(const struct asy__machine *machine, struct asy__finding *finding)
+{
+    const struct asy_discovery *found = &machine->discovery;
+
+    if (is_here(found->boot_id) && asy_proc_lives(found->pid)) {
+        asy__warn(finding,
+                  "pid %" PRId64 " on '%s' does not serve this home: the file was copied here, or "
+                  "its coordinator has ended and the number was used again",
+                  found->pid, found->host);
+        asy__remedy(finding, "nothing to do; the next command starts another: assay ls");
+        return;
+    }
+    asy__warn(finding,
+              "of a coordinator that does not live any more: pid %" PRId64 " on '%s'; "
+              "it did not end in order",
+              found->pid, found->host);
+    asy__remedy(finding,
+                "nothing acknowledged is lost; the next command starts another: assay "
+                "ls (why it ended: tail %s/node.log)",
+                machine->home);
+}
+
 void asy__check_discovery(const struct asy__machine *machine, struct asy__finding *finding)
 {
     const struct asy_discovery *found = &machine->discovery;
@@ -51,14 +80,7 @@ void asy__check_discovery(const struct asy__machine *machine, struct asy__findin
             asy__remedy(finding, "chmod 600 %s/coordinator.json; chown %u %s/coordinator.json",
                         machine->home, (unsigned)geteuid(), machine->home);
     } else if (machine->discovery_stale) {
-        asy__warn(finding,
-                  "of a coordinator that does not live any more: pid %" PRId64 " on '%s'; "
-                  "it did not end in order",
-                  found->pid, found->host);
-        asy__remedy(finding,
-                    "nothing acknowledged is lost; the next command starts another: assay "
-                    "ls (why it ended: tail %s/node.log)",
-                    machine->home);
+        check_stale(machine, finding);
     } else {
         asy__ok(finding, "pid %" PRId64 " on '%s', %s", found->pid, found->host,
                 found->endpoints[0]);
@@ -100,13 +122,6 @@ void asy__check_coordinator(const struct asy__machine *machine, struct asy__find
 }
 
 /* ---- the store ----------------------------------------------------------------------------- */
-
-static int is_here(const char *boot)
-{
-    struct asy_discovery here = { .pid = 0 };
-
-    return asy_discovery_here(&here, NULL) == 0 && !strcmp(here.boot_id, boot);
-}
 
 /* The store is open by the coordinator of the discovery file. */
 static void check_epoch(const struct asy__machine *machine, const struct asy_json *store,

@@ -73,6 +73,7 @@ struct asy_service {
     int64_t probe_ms, silent_ms;   /* when the next probes are due: of all, of silent peers */
     int64_t warned_ms;
     int signals;                   /* signalfd */
+    int held;                      /* the discovery file, from when it is published */
     int quit, drain, drains, registered;
     struct asy_error failure;      /* of a replayed event */
     struct asy_error full;         /* why the store cannot write now; code 0: it can */
@@ -774,7 +775,7 @@ static int publish(struct asy_service *service, const struct asy_service_spec *s
     snprintf(discovery.server_key, sizeof discovery.server_key, "%s", service->keys.public_key);
     snprintf(discovery.version, sizeof discovery.version, "%s", spec->version);
     asy__crash_point("coordinator.before_publish");
-    if ((rc = asy_discovery_write(service->discovery, &discovery, err)) < 0)
+    if ((rc = asy_discovery_write(service->discovery, &discovery, &service->held, err)) < 0)
         return rc;
     service->registered = 1;
     asy__crash_point("coordinator.after_publish");
@@ -805,7 +806,8 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
 
     if (!service)
         return asy_fail(err, ASY_E_NOMEM, "no memory for the coordinator");
-    service->signals = service->mail.fd = service->answers.fd = service->results.fd = -1;
+    service->held = service->signals = -1;
+    service->mail.fd = service->answers.fd = service->results.fd = -1;
     asy_buf_init(&service->frame, ASY_FRAME_MAX);
     service->drain = spec->drain;
     snprintf(service->home, sizeof service->home, "%s", spec->home);
@@ -879,5 +881,7 @@ void asy_service_destroy(struct asy_service *service)
     free(service->gone);
     if (service->signals >= 0)
         close(service->signals);
+    if (service->held >= 0)
+        close(service->held);
     free(service);
 }

@@ -3,6 +3,7 @@
  * add members; a reader ignores those it does not know, and refuses what it cannot use. */
 #include <asy/keys.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,23 @@ static void write_json(const struct asy_discovery *discovery, struct asy_buf *bu
     asy_buf_addc(buf, '\n');
 }
 
-int asy_discovery_write(const char *path, const struct asy_discovery *discovery,
+static int hold(const char *path, int *ret_held, struct asy_error *err)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc;
+
+    if (fd < 0)
+        return asy_fail_errno(err, errno, "cannot open '%s'", path);
+    if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        rc = asy_fail_errno(err, errno, "cannot lock '%s'", path);
+        close(fd);
+        return rc;
+    }
+    *ret_held = fd;
+    return 0;
+}
+
+int asy_discovery_write(const char *path, const struct asy_discovery *discovery, int *ret_held,
                         struct asy_error *err)
 {
     struct asy_buf buf;
@@ -87,7 +104,7 @@ int asy_discovery_write(const char *path, const struct asy_discovery *discovery,
     if ((rc = asy_buf_check(&buf, "the discovery file", err)) == 0)
         rc = asy__private_write(path, buf.data, buf.len, err);
     asy_buf_fini(&buf);
-    return rc;
+    return rc ? rc : hold(path, ret_held, err);
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -151,6 +168,20 @@ static int take(const char *path, const struct asy_json *root, struct asy_discov
     return check(ret, &why) ? bad(err, path, why.text) : 0;
 }
 
+/* A file that came here with a copy of the home is not the one that its coordinator holds. Without
+ * an answer: no. */
+static int is_unheld(const char *path)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), unheld;
+
+    if (fd < 0)
+        return 0;
+    unheld = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+    close(fd);
+    return unheld;
+}
+
 int asy_discovery_read(const char *path, struct asy_discovery *ret_discovery, struct asy_error *err)
 {
     struct asy_discovery discovery = { 0 };
@@ -158,6 +189,7 @@ int asy_discovery_read(const char *path, struct asy_discovery *ret_discovery, st
     struct asy_json *root = NULL;
     char *text = NULL;
     size_t len = 0;
+    int unheld = is_unheld(path); /* first: if it is replaced meanwhile, one looks again */
     int rc = asy__private_read(path, ASY__SECRET, FILE_BYTES, &text, &len, err);
 
     if (rc == ASY_E_TOOBIG)
@@ -168,8 +200,10 @@ int asy_discovery_read(const char *path, struct asy_discovery *ret_discovery, st
         rc = rc == ASY_E_NOMEM ? asy_fail(err, rc, "%s", why.text) : bad(err, path, why.text);
         goto out;
     }
-    if ((rc = take(path, root, &discovery, err)) == 0)
+    if ((rc = take(path, root, &discovery, err)) == 0) {
+        discovery.unheld = unheld;
         *ret_discovery = discovery;
+    }
 out:
     asy_json_destroy(root);
     asy__wipe(text, len);
@@ -211,5 +245,5 @@ int asy_discovery_stale(const struct asy_discovery *discovery)
         return 0; /* another host's processes cannot be asked */
     if (strcmp(here.boot_id, discovery->boot_id) != 0)
         return 1;
-    return !asy_proc_lives(discovery->pid);
+    return discovery->unheld || !asy_proc_lives(discovery->pid);
 }

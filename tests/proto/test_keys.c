@@ -495,11 +495,12 @@ static void discovery_comes_back_as_written(void)
     struct place place;
     struct asy_discovery out = example(), in = { .pid = 0 };
     struct asy_error err = ASY_ERROR_INIT;
+    int held = -1;
 
     if (!place_make(&place))
         return;
     T_EQ("none", asy_discovery_read(place.path, &in, &err), ASY_E_NOENT);
-    if (!T_OK(asy_discovery_write(place.path, &out, &err), &err) ||
+    if (!T_OK(asy_discovery_write(place.path, &out, &held, &err), &err) ||
         !T_OK(asy_discovery_read(place.path, &in, &err), &err))
         goto out;
     T_STR("first", in.endpoints[0], out.endpoints[0]);
@@ -516,6 +517,8 @@ static void discovery_comes_back_as_written(void)
     T_TRUE(chmod(place.path, 0640) == 0);
     T_EQ("mode", asy_discovery_read(place.path, &in, &err), ASY_E_DENIED);
 out:
+    if (held >= 0)
+        close(held);
     place_remove(&place);
 }
 
@@ -528,6 +531,7 @@ static void incomplete_discovery_is_not_written(void)
         return;
     for (int i = 0; i < 6; i++) {
         struct asy_discovery discovery = example();
+        int held = -1;
 
         if (i == 0)
             memset(discovery.endpoints, 0, sizeof discovery.endpoints);
@@ -541,7 +545,7 @@ static void incomplete_discovery_is_not_written(void)
             discovery.pid = 0;
         else
             discovery.host[0] = 0;
-        T_EQ("refused", asy_discovery_write(place.path, &discovery, &err), ASY_E_INVAL);
+        T_EQ("refused", asy_discovery_write(place.path, &discovery, &held, &err), ASY_E_INVAL);
         T_HAS("refused", err.text, place.path);
         T_EQ("no file", mode_of(place.path), 0);
     }
@@ -683,6 +687,33 @@ static void dead_coordinators_are_stale(void)
     T_EQ("ended", asy_discovery_stale(&discovery), 1);
 }
 
+/* This process lives and may have written it, but holds another file or none. */
+static void a_file_that_nobody_holds_is_stale(void)
+{
+    struct asy_discovery out = example(), in = { .pid = 0 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct place place;
+    int held = -1;
+
+    if (!place_make(&place))
+        return;
+    if (!T_OK(asy_discovery_write(place.path, &out, &held, &err), &err) ||
+        !T_OK(asy_discovery_read(place.path, &in, &err), &err))
+        goto out;
+    T_EQ("held", asy_discovery_stale(&in), 0);
+    close(held);
+    held = -1;
+    if (!T_OK(asy_discovery_read(place.path, &in, &err), &err))
+        goto out;
+    T_EQ("not held", asy_discovery_stale(&in), 1);
+    snprintf(in.host, sizeof in.host, "elsewhere.example");
+    T_EQ("on another host: cannot know", asy_discovery_stale(&in), 0);
+out:
+    if (held >= 0)
+        close(held);
+    place_remove(&place);
+}
+
 T_MAIN("keys", T_TEST(made_pair_is_stored_0600_and_loaded_again),
        T_TEST(folders_of_a_new_key_are_closed_to_others), T_TEST(pairs_differ),
        T_TEST(two_who_make_a_key_at_once_get_the_same),
@@ -695,4 +726,4 @@ T_MAIN("keys", T_TEST(made_pair_is_stored_0600_and_loaded_again),
        T_TEST(keyring_may_be_asked_while_it_grows), T_TEST(discovery_comes_back_as_written),
        T_TEST(incomplete_discovery_is_not_written),
        T_TEST(corrupted_discovery_files_are_told_apart), T_TEST(overlong_discovery_file_is_corrupt),
-       T_TEST(dead_coordinators_are_stale))
+       T_TEST(dead_coordinators_are_stale), T_TEST(a_file_that_nobody_holds_is_stale))

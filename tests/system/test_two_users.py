@@ -253,13 +253,16 @@ def a_copied_discovery_file_opens_nothing():
         has("open to all", err, f"'{copy}': others may read or change it (mode 0644)")
         lend(b.uid, 0o600)
         _, err = b.run("down", code=3)
-        has("who", err, f"pid {a.discovery()['pid']} at 'tcp://127.0.0.1:")
-        has("a key that is not on the list", err, f"does not know the key in '{b.home}/keys'")
+        has("of another home", err, f"no coordinator runs in '{b.home}'")
         equal("nothing was started", b.processes("assay-coord"), [])
-        out = b.json("ls") # a coordinator of its own, which has nothing
-        equal("studies", out["studies"], [])
+        equal("studies", b.json("ls")["studies"], [])  # of a coordinator of its own
         if b.discovery()["store"] == a.discovery()["store"]:
             raise AssertionError("it is the other's store")
+        with open(copy, "w") as f:  # the file that B's coordinator holds
+            json.dump(a.discovery(), f)
+        _, err = b.run("down", code=3)
+        has("who", err, f"pid {a.discovery()['pid']} at 'tcp://127.0.0.1:")
+        has("a key that is not on the list", err, f"does not know the key in '{b.home}/keys'")
         a.finish("alpha")
 
 

@@ -63,7 +63,10 @@ int coord_listen(struct coord *c)
         snprintf(discovery.boot_id, sizeof discovery.boot_id, "%.*s", (int)strcspn(boot, "\n"),
                  boot);
     free(boot);
-    return T_OK(asy_discovery_write(coord_path(c, "coordinator.json"), &discovery, &err), &err);
+    if (c->held > 0)
+        close(c->held);
+    return T_OK(asy_discovery_write(coord_path(c, "coordinator.json"), &discovery, &c->held, &err),
+                &err);
 }
 
 void coord_hang_up(struct coord *c)
@@ -117,6 +120,8 @@ void coord_close(struct coord *c)
     }
     T_TRUE(await_marked(c->mark, 0, 0)); /* whatever a test does: nothing may be left */
     check_log(c);
+    if (c->held > 0)
+        close(c->held);
     asy_server_destroy(c->server);
     asy_channel_destroy(c->channel);
     asy_study_destroy(c->study);

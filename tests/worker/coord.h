@@ -24,6 +24,7 @@ struct coord {
     struct asy_id store, session, agent;
     uint64_t owner_epoch, peer;
     int port;
+    int held;                     /* its discovery file; 0: none yet */
     int mute;                     /* reports are kept, not acknowledged */
     int silent;                   /* nothing is answered at all */
     int counting;                 /* reports are counted and acknowledged, not kept */
