@@ -114,8 +114,9 @@ class User(Home):
                                               path=self.path))
         self.process = self.start("run", "study.yaml")
         self.socket = os.path.join(self.path, "socket.0")
-        wait(lambda: os.path.exists(self.socket) or self.process.poll() is not None,
-             "the first trial")
+        sockets = [os.path.join(self.path, f"socket.{trial}") for trial in range(2)]
+        wait(lambda: all(map(os.path.exists, sockets)) or self.process.poll() is not None,
+             "both trials to wait")
         equal("it runs", self.process.poll(), None)
 
     def finish(self, name):
