@@ -114,10 +114,11 @@ const struct asy_json *asy__model_of(const struct asy_json *trial);
 
 /* ---- trainer.c ----------------------------------------------------------------------------- */
 
-/* What the study's data is, as assay-trainer describes it: the caller destroys *ret_data, which is
- * NULL for studies of a command. */
-ASY_MUST_CHECK int asy__describe_data(const struct asy_study_spec *spec,
-                                      struct asy_json **ret_data, struct asy_error *err);
+/* What a study's data is, as assay-trainer describes it; study: its canonical JSON, or what of it is
+ * about the data. The caller destroys *ret_data. ASY_E_INVAL: it finds fault with the data; other
+ * codes: it could not be asked. */
+ASY_MUST_CHECK int asy__describe_data(const char *study, size_t len, struct asy_json **ret_data,
+                                      struct asy_error *err);
 /* A model's scores on a part of the study's data; the caller destroys *ret_scores. */
 ASY_MUST_CHECK int asy__evaluate(const struct asy_json *spec, const char *model, const char *part,
                                  struct asy_json **ret_scores, struct asy_error *err);

@@ -24,23 +24,33 @@ struct run {
 /* Each mistake in a line; then err is how many there are. */
 static void put_problems(const char *file, const struct asy_buf *problems, struct asy_error *err)
 {
-    int more = strstr(problems->data, ": more mistakes follow\n") != NULL; /* they are cut off there */
+    int more = strstr(problems->data, ": more mistakes follow\n") != NULL; /* cut off there */
     size_t n = 0;
 
     for (size_t i = 0; i < problems->len; i++)
         n += problems->data[i] == '\n';
     fputs(problems->data, stderr);
     ASY_IGNORE(asy_fail(err, ASY_E_INVAL, "%zu%s mistake%s in '%.150s', nothing was run",
-                        more ? n - 1 : n, more ? " or more" : "", n == 1 ? "" : "s", file)); /* load() returns its own code */
+                        more ? n - 1 : n, more ? " or more" : "", n == 1 ? "" : "s",
+                        file)); /* load() returns its own code */
 }
 
-static int load(const char *file, struct asy_study_spec **ret_spec, struct asy_error *err)
+static int look(void *ctx, const char *text, size_t len, struct asy_error *err)
 {
+    struct run *run = ctx;
+
+    return asy__describe_data(text, len, &run->data, err);
+}
+
+static int load(struct run *run, struct asy_error *err)
+{
+    const struct asy_study_reader reader = { look, run };
+    const char *file = run->options.words[0];
     struct asy_buf problems = { 0 };
     int rc;
 
     asy_buf_init(&problems, 1u << 20);
-    rc = asy_study_load(file, ret_spec, &problems, err);
+    rc = asy_study_load(file, &reader, &run->spec, &problems, err);
     if (rc < 0 && problems.len)
         put_problems(file, &problems, err);
     asy_buf_fini(&problems);
@@ -74,14 +84,16 @@ static int put_plan(struct run *run, struct asy_error *err)
     struct asy_buf text = { 0 };
     int rc;
 
+    if (run->spec->kind == ASY_RUN_MODEL && !run->data && /* it could not be looked at: say why */
+        (rc = asy__describe_data(run->spec->canonical, run->spec->canonical_len, &run->data,
+                                 err)) < 0)
+        return rc;
     asy_buf_init(&text, 1u << 20);
-    if ((rc = asy__describe_data(run->spec, &run->data, err)) == 0) {
-        asy__plan_study(run->spec, &text);
-        if (run->data)
-            asy__plan_data(run->data, run->spec->data_file, &text);
-        if ((rc = asy_buf_check(&text, "the plan", err)) == 0)
-            put_wrapped(text.data);
-    }
+    asy__plan_study(run->spec, &text);
+    if (run->data)
+        asy__plan_data(run->data, run->spec->data_file, &text);
+    if ((rc = asy_buf_check(&text, "the plan", err)) == 0)
+        put_wrapped(text.data);
     asy_buf_fini(&text);
     return rc;
 }
@@ -185,7 +197,7 @@ static int start(struct run *run, int watch)
 {
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (load(run->options.words[0], &run->spec, &err) < 0) {
+    if (load(run, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }

@@ -22,7 +22,7 @@ static int failed(struct asy_buf *errors, int status, struct asy_error *err)
         line = last + 1;
     if (!strncmp(line, name, strlen(name)) && WIFEXITED(status))
         return asy_fail(err, ASY_E_INVAL, "%s", line + strlen(name));
-    return asy_fail(err, ASY_E_INVAL, "assay-trainer failed: %s: %.150s",
+    return asy_fail(err, ASY_E_IO, "assay-trainer failed: %s: %.150s",
                     asy_proc_status_text(status, text), line);
 }
 
@@ -95,13 +95,10 @@ static int ask_about(const char *spec, size_t len, const char *what, const char 
     return rc;
 }
 
-int asy__describe_data(const struct asy_study_spec *spec, struct asy_json **ret_data,
+int asy__describe_data(const char *study, size_t len, struct asy_json **ret_data,
                        struct asy_error *err)
 {
-    *ret_data = NULL;
-    if (spec->kind != ASY_RUN_MODEL)
-        return 0;
-    return ask_about(spec->canonical, spec->canonical_len, "--describe-data", NULL, ret_data, err);
+    return ask_about(study, len, "--describe-data", NULL, ret_data, err);
 }
 
 int asy__evaluate(const struct asy_json *spec, const char *model, const char *part,

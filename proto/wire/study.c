@@ -14,28 +14,86 @@
 
 #define CANONICAL_MAX ((size_t)768 << 10) /* a lease that carries it must fit into a frame */
 #define ARENA_MAX ((size_t)256 << 20)
-#define PROBLEMS_MAX 200u
 
 /* ---- mistakes ------------------------------------------------------------------------------- */
+
+static int is_below(const char *key, const char *section)
+{
+    size_t n = strlen(section);
+
+    return !strncmp(key, section, n) && (!key[n] || key[n] == '.');
+}
+
+static int is_before(const struct asy__noted *a, const struct asy__noted *b)
+{
+    return a->line != b->line ? a->line < b->line : a->column < b->column;
+}
+
+/* err is the first in the file. */
+static void note(struct asy__parse *p, const struct asy__noted *here, const char *key,
+                 const char *text)
+{
+    size_t first = 0;
+
+    for (size_t i = 1; i < p->n_problems; i++)
+        if (is_before(&p->noted[i], &p->noted[first]))
+            first = i;
+    p->noted[p->n_problems++] = *here;
+    if (p->n_problems == 1 || is_before(here, &p->noted[first]))
+        asy_fail(p->err, ASY_E_INVAL, "%s:%u:%u: %s: %s", p->file, here->line, here->column, key,
+                 text);
+}
 
 void asy__problem(struct asy__parse *p, const struct asy_yaml *node, const char *key,
                   const char *fmt, ...)
 {
-    unsigned line = node ? node->line : 1, column = node ? node->column : 1;
+    struct asy__noted here = { node ? node->line : 1, node ? node->column : 1, 0, 0 };
     char text[600];
     va_list args;
 
-    if (p->n_problems++ >= PROBLEMS_MAX)
+    p->wrong_data |= is_below(key, "data");
+    p->wrong_objective |= is_below(key, "objective");
+    if (p->n_problems == ASY__PROBLEMS_MAX) {
+        p->cut = 1;
         return;
+    }
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    if (p->n_problems == 1)
-        asy_fail(p->err, ASY_E_INVAL, "%s:%u:%u: %s: %s", p->file, line, column, key, text);
-    if (p->problems)
-        asy_buf_addf(p->problems, "%s:%u:%u: %s: %s\n", p->file, line, column, key, text);
-    if (p->problems && p->n_problems == PROBLEMS_MAX)
+    if (p->problems) {
+        here.at = p->problems->len;
+        asy_buf_addf(p->problems, "%s:%u:%u: %s: %s\n", p->file, here.line, here.column, key,
+                     text);
+        here.len = p->problems->len - here.at;
+    }
+    note(p, &here, key, text);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct asy__noted *x = a, *y = b;
+
+    return is_before(x, y) ? -1 : is_before(y, x) ? 1 : (x->at > y->at) - (x->at < y->at);
+}
+
+/* In the order of the file, whatever order they were found in. */
+static void sort_problems(struct asy__parse *p)
+{
+    struct asy_buf sorted = { 0 };
+
+    if (!p->problems)
+        return;
+    asy_buf_init(&sorted, p->problems->max);
+    qsort(p->noted, p->n_problems, sizeof *p->noted, by_place);
+    for (size_t i = 0; i < p->n_problems; i++)
+        asy_buf_add(&sorted, p->problems->data + p->noted[i].at, p->noted[i].len);
+    if (!sorted.rc && sorted.len) {
+        asy_buf_clear(p->problems);
+        asy_buf_add(p->problems, sorted.data, sorted.len);
+    }
+    if (p->cut)
         asy_buf_addf(p->problems, "%s: more mistakes follow\n", p->file);
+    asy_buf_fini(&sorted);
 }
 
 const char *asy__did_you_mean(const char *word, const char *const *names, size_t n_names,
@@ -346,7 +404,8 @@ static int read_all(struct asy__parse *p, const char *text, size_t len)
 }
 
 static int parse(const char *text, size_t len, const char *file, const char *base_dir, int look,
-                 struct asy_study_spec **ret_spec, struct asy_buf *problems, struct asy_error *err)
+                 const struct asy_study_reader *reader, struct asy_study_spec **ret_spec,
+                 struct asy_buf *problems, struct asy_error *err)
 {
     struct asy_error own = ASY_ERROR_INIT;
     struct asy__parse *p = calloc(1, sizeof *p);
@@ -356,11 +415,14 @@ static int parse(const char *text, size_t len, const char *file, const char *bas
     if (!p || !study)
         goto out;
     *p = (struct asy__parse){ .file = file, .base_dir = base_dir, .look = look,
-                              .problems = problems, .err = err ? err : &own, .study = study };
+                              .reader = reader, .problems = problems,
+                              .err = err ? err : &own, .study = study };
     if (asy_arena_create(ARENA_MAX, &study->arena, err) < 0 ||
         asy_space_create(&study->space, err) < 0)
         goto out;
-    if ((rc = read_all(p, text, len)) == 0) {
+    rc = read_all(p, text, len);
+    sort_problems(p);
+    if (rc == 0) {
         *ret_spec = &study->spec;
         study = NULL;
     }
@@ -378,10 +440,11 @@ int asy_study_parse(const char *text, size_t len, const char *file, const char *
                     struct asy_study_spec **ret_spec, struct asy_buf *problems,
                     struct asy_error *err)
 {
-    return parse(text, len, file, base_dir, 0, ret_spec, problems, err);
+    return parse(text, len, file, base_dir, 0, NULL, ret_spec, problems, err);
 }
 
-int asy_study_load(const char *file, struct asy_study_spec **ret_spec, struct asy_buf *problems,
+int asy_study_load(const char *file, const struct asy_study_reader *reader,
+                   struct asy_study_spec **ret_spec, struct asy_buf *problems,
                    struct asy_error *err)
 {
     char real[PATH_MAX], *text = NULL, *slash;
@@ -394,7 +457,7 @@ int asy_study_load(const char *file, struct asy_study_spec **ret_spec, struct as
         return rc;
     if ((slash = strrchr(real, '/')))
         *slash = 0;
-    rc = parse(text, len, file, real[0] ? real : "/", 1, ret_spec, problems, err);
+    rc = parse(text, len, file, real[0] ? real : "/", 1, reader, ret_spec, problems, err);
     free(text);
     return rc;
 }

@@ -67,6 +67,43 @@ static void check_model(struct asy__parse *p)
                      "is 0, so there is no '%.40s'", asy__val(p, "objective.metric")->s);
 }
 
+/* "'FILE': label: why" is a mistake of data.label, "objective: why" one of the metric, all else one
+ * of the file. */
+static void put_data_problem(struct asy__parse *p, const char *text)
+{
+    const char *file = asy__val(p, "data.file")->s, *why = text;
+    size_t n = strlen(file);
+    char key[64];
+
+    if (why[0] == '\'' && !strncmp(why + 1, file, n) && !strncmp(why + 1 + n, "': ", 3))
+        why += n + 4;
+    n = strspn(why, "abcdefghijklmnopqrstuvwxyz");
+    snprintf(key, sizeof key, "data.%.*s", (int)(n < 40 ? n : 40), why);
+    if (!strncmp(why, "objective: ", 11))
+        snprintf(key, sizeof key, "objective.metric");
+    if (why[n] == ':' && why[n + 1] == ' ' && asy__row_find(key))
+        asy__problem(p, asy__place(p, key), key, "%s", why + n + 2);
+    else
+        asy__problem(p, asy__place(p, "data.file"), "data.file", "%s", text);
+}
+
+/* Only where data itself is without mistakes is there something to look at. */
+static void check_data(struct asy__parse *p)
+{
+    struct asy_error why = ASY_ERROR_INIT;
+    struct asy_buf text;
+
+    if (!p->reader || p->wrong_data || !asy__val(p, "data.file")->has)
+        return;
+    asy_buf_init(&text, 1u << 20);
+    asy__study_write_data(p, &text);
+    if (asy_buf_check(&text, "the data of a study", NULL) < 0)
+        asy__no_memory(p);
+    else if (p->reader->look(p->reader->ctx, text.data, text.len, &why) == ASY_E_INVAL)
+        put_data_problem(p, why.text);
+    asy_buf_fini(&text);
+}
+
 /* ---- command -------------------------------------------------------------------------------- */
 
 static void check_placeholder(struct asy__parse *p, const struct asy_yaml *node, const char *key,
@@ -246,6 +283,8 @@ void asy__study_check(struct asy__parse *p)
         check_model(p);
     else if (p->kind == ASY_RUN_COMMAND)
         check_command(p, has_space);
+    if (p->kind == ASY_RUN_MODEL)
+        check_data(p);
     check_pruner(p);
     check_deterministic(p);
     if (has_space && is_word(p, "search.sampler.name", "grid"))

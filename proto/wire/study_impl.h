@@ -55,6 +55,7 @@ struct asy__row {
 extern const struct asy__row asy__rows[];
 extern const size_t asy__n_rows;
 #define ASY__ROWS_MAX 128
+#define ASY__PROBLEMS_MAX 200u
 
 /* Row of a key without a group, or NULL. */
 const struct asy__row *asy__row_find(const char *path);
@@ -93,7 +94,14 @@ struct asy__parse {
     int look;                   /* for the files that it names: better missed now than by each trial */
     struct asy_buf *problems;   /* NULL: only the first is kept, in err */
     struct asy_error *err;
+    const struct asy_study_reader *reader; /* NULL: nobody looks into the data */
     size_t n_problems;
+    struct asy__noted {         /* where each stands, in the file and in problems */
+        unsigned line, column;
+        size_t at, len;
+    } noted[ASY__PROBLEMS_MAX];
+    int cut;                    /* there were more */
+    int wrong_data, wrong_objective; /* whether a mistake is in there */
     int rc;                     /* a failure that is no mistake of the file (memory) */
     struct asy_yaml *root;
     struct asy__study *study;
@@ -141,6 +149,8 @@ void asy__study_space(struct asy__parse *p);  /* study_space.c */
 void asy__study_enqueue(struct asy__parse *p);
 void asy__study_check(struct asy__parse *p);  /* study_check.c */
 int asy__study_write(struct asy__parse *p, struct asy_buf *buf, struct asy_error *err);
+/* What a reader of the data gets (struct asy_study_reader). */
+void asy__study_write_data(struct asy__parse *p, struct asy_buf *buf);
 
 /* One word of a command (study_argv.c). asy__word_next gives the pieces of a word: a literal of
  * *ret_len bytes (returns 0), a placeholder (1), nothing more (-1), a stray brace (-2). */

@@ -111,7 +111,8 @@ static void wrong(struct asy__parse *p, const struct asy__row *row, const char *
             if ((end = strchr(w, '|')))
                 *end = 0;
         }
-        asy__did_you_mean(node->text, words, n, hint, sizeof hint);
+        if (n > 1) /* the only one is named anyway */
+            asy__did_you_mean(node->text, words, n, hint, sizeof hint);
     }
     asy__problem(p, node, key, "must be %s%s, not %s%s",
                  row->kind == ASY__WORD && strchr(row->words, '|') ? "one of " : "", allowed,

@@ -251,6 +251,21 @@ static void write_children(struct out *out, const char *section)
     }
 }
 
+void asy__study_write_data(struct asy__parse *p, struct asy_buf *buf)
+{
+    struct out out = { .p = p };
+
+    asy_jsonw_init(&out.w, buf, 0);
+    asy_jsonw_open(&out.w, NULL, '{');
+    write_section(&out, asy__row_find("data"));
+    if (!p->wrong_objective && asy__val(p, "objective.metric")->has) {
+        asy_jsonw_open(&out.w, "objective", '{');
+        asy_jsonw_str(&out.w, "metric", asy__val(p, "objective.metric")->s);
+        asy_jsonw_close(&out.w, '}');
+    }
+    asy_jsonw_close(&out.w, '}');
+}
+
 int asy__study_write(struct asy__parse *p, struct asy_buf *buf, struct asy_error *err)
 {
     struct out out = { .p = p };

@@ -46,7 +46,7 @@ def a_missing_file_is_named():
 
 
 def data_that_does_not_fit_starts_nothing():
-    """What the trainer finds out about the data comes before the first trial, in one line."""
+    """What the trainer finds out about the data is a mistake of the study like the others."""
     study = """
 assay: 1
 name: kinds
@@ -56,19 +56,29 @@ objective: {metric: METRIC, goal: maximize}
 parameters: {lr: {min: 0.01, max: 0.1}}
 budget: {trials: 2}
 """
-    cases = [("label", "knid", "val_accuracy", "label: no column 'knid'; did you mean 'kind'?"),
-             ("metric", "kind", "val_r2", "'val_r2' is not reported; there are train_accuracy"),
-             ("mixed", "x", "val_accuracy", "('x') mixes numbers (29) and texts (1, the first in row 7")]
+    cases = [("label", "knid", "val_accuracy",
+              "study.yaml:5:31: data.label: no column 'knid'; did you mean 'kind'?"),
+             ("metric", "kind", "val_r2",
+              "study.yaml:6:21: objective.metric: 'val_r2' is not reported; there are train_acc"),
+             ("mixed", "x", "val_accuracy", "study.yaml:5:14: data.file: '"),
+             ("its row", "x", "val_accuracy",
+              "('x') mixes numbers (29) and texts (1, the first in row 7")]
     with Home() as home:
         rows = [f"{i},{'ab'[i % 2]}" for i in range(30)]
         rows[5] = "O5,b"
         for name, label, metric, says in cases:
-            used = ["x,kind"] + rows if name == "mixed" else \
+            used = ["x,kind"] + rows if name in ("mixed", "its row") else \
                 ["x,kind"] + [row.replace("O", "") for row in rows]
             home.write("data.csv", "\n".join(used) + "\n")
-            home.write("study.yaml", study.replace("LABEL", label).replace("METRIC", metric))
-            _, err = home.run("run", "study.yaml", code=1)
-            has(name, err.splitlines()[-1], says)
+            text = study.replace("LABEL", label).replace("METRIC", metric)
+            home.write("study.yaml", text)
+            _, err = home.run("run", "study.yaml", code=2)
+            has(name, err.splitlines()[0], says)
+            has(name, err, "assay: 1 mistake in 'study.yaml', nothing was run")
+            home.write("study.yaml", text.replace("trials: 2", "trails: 2"))
+            _, err = home.run("run", "study.yaml", code=2)
+            has(f"{name} beside another", err.splitlines()[0], says)
+            has("the other", err, "budget.trails: unknown key; did you mean 'trials'?")
         equal("started nothing", home.processes("assay-coordinator"), [])
 
 
