@@ -33,6 +33,7 @@ void asy__check_cores(const struct asy__machine *machine, struct asy__finding *f
     const struct asy_json *hardware = asy_json_get(root, "hardware");
     int64_t cores = asy_json_i64(asy_json_get(hardware, "cores"), 0);
     const char *model = asy_json_str(asy_json_get(hardware, "model"), "?");
+    int64_t numa = asy_json_i64(asy_json_get(hardware, "numa"), 0);
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     cpu_set_t set;
     int allowed;
@@ -42,15 +43,15 @@ void asy__check_cores(const struct asy__machine *machine, struct asy__finding *f
     CPU_ZERO(&set);
     allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)online;
     if (allowed < online) {
-        asy__warn(finding, "%" PRId64 " cores for trials: this process may use %d of %ld CPUs (%s)",
-                  cores, allowed, online, model);
+        asy__warn(finding, "%" PRId64 " core%s for trials: this process may use %d of %ld CPUs (%s)",
+                  cores, ASY_S(cores), allowed, online, model);
         asy__remedy(finding,
                     "if that is not meant: start it outside taskset, or with more CPUs "
                     "(taskset -pc 0-%ld $$; docker run --cpuset-cpus; #SBATCH --cpus-per-task)",
                     online - 1);
     } else {
-        asy__ok(finding, "%" PRId64 " cores for trials, %ld CPUs, %" PRId64 " NUMA groups (%s)",
-                cores, online, asy_json_i64(asy_json_get(hardware, "numa"), 0), model);
+        asy__ok(finding, "%" PRId64 " core%s for trials, %ld CPU%s, %" PRId64 " NUMA group%s (%s)",
+                cores, ASY_S(cores), online, ASY_S(online), numa, ASY_S(numa), model);
     }
 }
 
@@ -317,9 +318,10 @@ void asy__check_shm(const struct asy__machine *machine, struct asy__finding *fin
     double cores = (double)asy_json_i64(asy_json_get(hardware, "cores"), 1), free_bytes;
     double wanted = 8 * MIB * (cores > 8 ? cores : 8); /* vader's segment of a rank, doubled */
     struct statvfs fs;
+    char why[80];
 
     if (statvfs("/dev/shm", &fs) < 0 || access("/dev/shm", W_OK) < 0) {
-        asy__broken(finding, "cannot write to /dev/shm: %s", strerror(errno));
+        asy__broken(finding, "cannot write to /dev/shm: %s", asy_errno_text(errno, why));
         asy__remedy(finding, "mount -t tmpfs -o mode=1777 tmpfs /dev/shm");
         return;
     }
@@ -340,13 +342,13 @@ void asy__check_shm(const struct asy__machine *machine, struct asy__finding *fin
 void asy__check_tmpdir(const struct asy__machine *machine, struct asy__finding *finding)
 {
     const char *tmpdir = getenv("TMPDIR"), *dir = tmpdir && *tmpdir ? tmpdir : "/tmp";
-    char path[4200];
+    char path[4200], why[80];
     int fd;
 
     (void)machine;
     snprintf(path, sizeof path, "%s/assay-doctor-XXXXXX", dir);
     if ((fd = mkostemp(path, O_CLOEXEC)) < 0) {
-        asy__broken(finding, "cannot make a file in '%s': %s", dir, strerror(errno));
+        asy__broken(finding, "cannot make a file in '%s': %s", dir, asy_errno_text(errno, why));
         asy__remedy(finding,
                     tmpdir && *tmpdir ? "unset TMPDIR, or make that folder: mkdir -p %s"
                                       : "chmod 1777 %s; df -h /tmp",

@@ -350,7 +350,7 @@ void asy__check_port(const struct asy__machine *machine, struct asy__finding *fi
     int port = (int)asy_json_i64(asy_json_get(store, "port"), 0), errnum;
     struct asy_settings *settings = NULL;
     const char *interface = "";
-    char path[4200];
+    char path[4200], why[80];
 
     if (!root)
         return;
@@ -369,7 +369,7 @@ void asy__check_port(const struct asy__machine *machine, struct asy__finding *fi
         say_taken(port, finding);
     } else if (errnum) {
         asy__broken(finding, "cannot listen on '%s' port %d: %s",
-                    *interface ? interface : "127.0.0.1", port, strerror(errnum));
+                    *interface ? interface : "127.0.0.1", port, asy_errno_text(errnum, why));
         asy__remedy(finding,
                     "see that the address is this machine's (ip addr), or change it: "
                     "'interface' in %s",

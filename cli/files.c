@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * files.c - the commands whose result is a file's content: logs, predict, export. */
+ * files.c - the commands whose result is a file's content: predict, export. */
 #include "cli.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <asy/durable.h>
 #include <asy/parse.h>
 
-#define FOLLOW_MS 200
 #define MODEL_MAX ((size_t)1 << 40)
 
 static int write_out(const struct asy__options *options, const char *bytes, size_t n,
@@ -23,144 +20,6 @@ static int write_out(const struct asy__options *options, const char *bytes, size
     if (fwrite(bytes, 1, n, stdout) != n || fflush(stdout) != 0)
         return asy_fail_errno(err, errno, "cannot write to standard output");
     return 0;
-}
-
-/* ---- logs ---------------------------------------------------------------------------------- */
-
-static int trial_over(const struct asy_json *trial)
-{
-    static const char *const states[] = { "complete", "pruned", "failed", "cancelled" };
-    const char *state = asy_json_str(asy_json_get(trial, "state"), "");
-
-    for (size_t i = 0; i < ASY_ARRAY_LEN(states); i++)
-        if (!strcmp(states[i], state))
-            return 1;
-    return 0;
-}
-
-static int copy_rest(int fd, FILE *to, struct asy_error *err)
-{
-    char bytes[65536];
-    ssize_t got;
-
-    while ((got = read(fd, bytes, sizeof bytes)) > 0)
-        if (fwrite(bytes, 1, (size_t)got, to) != (size_t)got)
-            return asy_fail_errno(err, errno, "cannot write what the trial printed");
-    if (got < 0)
-        return asy_fail_errno(err, errno, "cannot read the log");
-    return fflush(to) ? asy_fail_errno(err, errno, "cannot write what the trial printed") : 0;
-}
-
-/* The two files of one attempt, as far as they are there; a descriptor each, -1: not yet. */
-struct log {
-    char folder[PATH_MAX]; /* of the trial */
-    int64_t attempt;
-    int out, err;
-};
-
-static void close_log(struct log *log)
-{
-    if (log->out >= 0)
-        close(log->out);
-    if (log->err >= 0)
-        close(log->err);
-    log->out = log->err = -1;
-}
-
-static int copy_stream(const struct log *log, const char *name, int *fd, FILE *to,
-                       struct asy_error *err)
-{
-    char path[PATH_MAX + 64];
-
-    snprintf(path, sizeof path, "%s/%" PRId64 "/%s", log->folder, log->attempt, name);
-    if (*fd < 0)
-        *fd = open(path, O_RDONLY | O_CLOEXEC);
-    return *fd < 0 ? 0 : copy_rest(*fd, to, err);
-}
-
-/* stdout to stdout and stderr to stderr; with --stderr the latter alone, to stdout. */
-static int copy_log(struct log *log, const struct asy__options *options, struct asy_error *err)
-{
-    int rc = options->error_stream ? 0 : copy_stream(log, "stdout", &log->out, stdout, err);
-
-    if (rc < 0)
-        return rc;
-    return copy_stream(log, "stderr", &log->err, options->error_stream ? stdout : stderr, err);
-}
-
-/* What the attempt in hand printed; then, unless one was named, what later ones did. */
-static int copy_attempts(struct log *log, int64_t newest, const struct asy__options *options,
-                         struct asy_error *err)
-{
-    int rc;
-
-    while ((rc = copy_log(log, options, err)) == 0 && !options->attempt && log->attempt < newest) {
-        close_log(log);
-        log->attempt++;
-    }
-    return rc;
-}
-
-/* Prints the log of one attempt (the newest unless named); with --follow until its trial ended. */
-static int show_log(struct asy__session *session, const struct asy__options *options, int64_t trial,
-                    struct asy_error *err)
-{
-    struct asy_json *study = NULL, *row = NULL;
-    struct log log = { .attempt = options->attempt, .out = -1, .err = -1 };
-    struct asy_buf json = { 0 };
-    int64_t newest;
-    int over, rc;
-
-    asy_buf_init(&json, 64u << 20);
-    if ((rc = asy__query(session, "study", options->words[0], -1, -1, -1, NULL, &json, &study,
-                         err)) < 0)
-        goto out;
-    snprintf(log.folder, sizeof log.folder, "%.1024s/logs/%s/%" PRId64, options->home,
-             asy_json_str(asy_json_get(study, "id"), ""), trial);
-    do {
-        asy_json_destroy(row);
-        row = NULL;
-        if ((rc = asy__query(session, "trial", options->words[0], trial, -1, -1, NULL, &json, &row,
-                             err)) < 0)
-            goto out;
-        over = trial_over(row); /* asked first: then all is written that will be */
-        newest = asy_json_i64(asy_json_get(row, "attempts"), 0);
-        if (!log.attempt)
-            log.attempt = newest;
-        if (log.attempt && (rc = copy_attempts(&log, newest, options, err)) < 0)
-            goto out;
-        if (options->follow && !over)
-            ASY_IGNORE(poll(NULL, 0, FOLLOW_MS) < 0);
-    } while (options->follow && !over);
-    if (log.out < 0 && log.err < 0)
-        rc = asy_fail(err, ASY_E_NOENT, "trial %" PRId64 " has printed nothing yet ('%.150s')",
-                      trial, log.folder);
-out:
-    close_log(&log);
-    asy_json_destroy(row);
-    asy_json_destroy(study);
-    asy_buf_fini(&json);
-    return rc;
-}
-
-int asy__cmd_logs(int argc, char **argv)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy__options options;
-    struct asy__session *session = NULL;
-    int64_t trial = 0;
-    int status = EXIT_DONE;
-
-    if (asy__options_parse(argc, argv, "feA", 2, 2, &options, &err) < 0 ||
-        asy__trial_number(options.words[1], &trial, &err) < 0) {
-        asy__complain(&err);
-        return EXIT_USAGE;
-    }
-    if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
-        show_log(session, &options, trial, &err) < 0)
-        status = asy__complain(&err);
-    asy__session_close(session);
-    return status;
 }
 
 /* ---- predict ------------------------------------------------------------------------------- */
@@ -177,10 +36,16 @@ static int find_model(struct asy__session *session, const char *study, int64_t t
     asy_buf_init(&json, 64u << 20);
     if ((rc = asy__query(session, "study", study, -1, -1, -1, NULL, &json, &row, err)) < 0)
         goto out;
+    if (!asy_json_get(asy_json_get(asy_json_get(row, "spec"), "run"), "model")) {
+        rc = asy_fail(err, ASY_E_NOENT, "study '%s' runs a command: it has no model of ours that "
+                      "could predict or be exported", study);
+        goto out;
+    }
     if (trial < 0)
         trial = asy_json_i64(asy_json_get(row, "best_trial"), -1);
     if (trial < 0) {
-        rc = asy_fail(err, ASY_E_NOENT, "study '%s' has no complete trial", study);
+        rc = asy_fail(err, ASY_E_NOENT, "study '%s' has no complete trial%s", study,
+                      asy_json_i64(asy_json_get(row, "ended_us"), 0) ? "" : " yet");
         goto out;
     }
     if ((rc = asy__query(session, "trial", study, trial, -1, -1, NULL, &json, &answer, err)) < 0)
@@ -206,14 +71,15 @@ int asy__cmd_predict(int argc, char **argv)
     int status = EXIT_DONE;
 
     asy_buf_init(&out, 1u << 30);
-    if (asy__options_parse(argc, argv, "o", 2, 2, &options, &err) < 0) {
+    if (asy__options_parse(argc, argv, "oj", 2, 2, &options, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
         find_model(session, options.words[0], -1, model, &err) < 0 ||
-        asy__trainer((const char *const[]){ "--predict", model, options.words[1], NULL }, &out,
-                     &err) < 0 ||
+        asy__trainer((const char *const[]){ "--predict", model, options.words[1],
+                                            options.json ? "--json" : NULL, NULL },
+                     &out, &err) < 0 ||
         write_out(&options, out.data, out.len, &err) < 0)
         status = asy__complain(&err);
     asy_buf_fini(&out);

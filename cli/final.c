@@ -178,12 +178,13 @@ static const struct asy_json *find_top(const struct asy_json *spec, const struct
     return top;
 }
 
-/* A trial that was stopped on its way may have had a better value than the result: it was seen on the
- * way, so it is named. */
+/* A trial that was stopped on its way may have had a better value than the result: it was seen on
+ * the way, so it is named. */
 static void put_top(const struct asy_json *study, const struct asy_json *trials, size_t width,
                     struct asy_buf *out)
 {
     const struct asy_json *spec = asy_json_get(study, "spec"), *top = find_top(spec, trials);
+    const struct asy_json *length = asy_json_get(asy_json_get(spec, "run"), "length");
     double value = asy_json_f64(asy_json_get(top, "value"), NAN);
     struct asy_buf line = { 0 };
 
@@ -195,11 +196,28 @@ static void put_top(const struct asy_json *study, const struct asy_json *trials,
                  asy_json_i64(asy_json_get(top, "number"), 0));
     asy__fmt_number(&line, value);
     asy_buf_addf(&line, " and is %s at ", asy_json_str(asy_json_get(top, "state"), ""));
-    asy__fmt_step(&line, asy_json_str(asy_json_get(asy_json_get(asy_json_get(spec, "run"), "length"),
-                                                   "unit"), "steps"),
+    asy__fmt_step(&line, asy_json_str(asy_json_get(length, "unit"), "steps"),
                   (uint64_t)asy_json_i64(asy_json_get(top, "step"), 0));
     asy__fmt_wrap(out, line.data, INDENT, "  ", width);
     asy_buf_fini(&line);
+}
+
+/* What stood between the study and a result: the limit that ended it, or who pruned all. NULL: a
+ * person did, or what failed says it itself. */
+static const char *way_to_a_result(const struct asy_json *study)
+{
+    const struct asy_json *search = asy_json_get(asy_json_get(study, "spec"), "search");
+    const char *cause = asy_json_str(asy_json_get(study, "cause"), "");
+    const char *pruner = asy_json_str(asy_json_get(asy_json_get(search, "pruner"), "name"), "none");
+
+    if (!strcmp(cause, "budget-time"))
+        return "to do: a larger budget.time, or shorter trials (run.length)";
+    if (!strcmp(pruner, "none") || !asy_json_i64(asy_json_get(study, "pruned"), 0) ||
+        !strcmp(cause, "user"))
+        return NULL;
+    return !strcmp(cause, "budget-trials")
+               ? "to do: a larger budget.trials, or a pruner that lets more through (search.pruner)"
+               : "to do: a pruner that lets more through (search.pruner)";
 }
 
 /* Where no trial ran to its end, the study has no result; what came nearest, and the way to one. */
@@ -207,8 +225,8 @@ static void put_no_best(const struct asy_json *study, const struct asy_json *tri
                         struct asy_buf *out)
 {
     const struct asy_json *spec = asy_json_get(study, "spec");
-    const struct asy_json *pruner = asy_json_get(asy_json_get(spec, "search"), "pruner");
     const struct asy_json *top = find_top(spec, trials);
+    const char *way = way_to_a_result(study);
     struct asy_buf line = { 0 };
 
     asy_buf_init(&line, 4096);
@@ -219,9 +237,8 @@ static void put_no_best(const struct asy_json *study, const struct asy_json *tri
         asy__fmt_number(&line, asy_json_f64(asy_json_get(top, "value"), NAN));
     }
     asy__fmt_wrap(out, line.data, "", INDENT, width);
-    if (asy_json_i64(asy_json_get(study, "pruned"), 0) && pruner)
-        asy__fmt_wrap(out, "to do: a larger budget.trials, or a pruner that lets more through "
-                      "(search.pruner)", INDENT, "  ", width);
+    if (way)
+        asy__fmt_wrap(out, way, INDENT, "  ", width);
     asy_buf_fini(&line);
 }
 

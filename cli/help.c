@@ -13,7 +13,7 @@ static const struct {
     { "--cores", "a worker that this command starts offers at most N cores" },
     { "--follow", "print on until the trial is over (also: -f)" },
     { "--format", "csv (default) or json" },
-    { "--json", "JSON instead of a table; members are only ever added" },
+    { "--json", "JSON: one object, or one a line; members are only ever added" },
     { "--limit", "at most N of them" },
     { "--list", "name the checks and make none" },
     { "--model", "the model instead of the trials" },

@@ -27,9 +27,9 @@ static const struct command commands[] = {
       "assay explain STUDY [TRIAL] [--json]\n       assay explain --worker ID|HOST [--json]" },
     { "workers", asy__cmd_workers, "connected workers", "assay workers [--json]" },
     { "logs", asy__cmd_logs, "what a trial printed",
-      "assay logs STUDY TRIAL [--attempt N] [--stderr] [--follow]" },
+      "assay logs STUDY TRIAL [--attempt N] [--stderr] [--follow] [--json]" },
     { "predict", asy__cmd_predict, "apply the best model of a study to a CSV file",
-      "assay predict STUDY FILE.csv [--output FILE]" },
+      "assay predict STUDY FILE.csv [--output FILE] [--json]" },
     { "export", asy__cmd_export, "all trials as a table, or a model",
       "assay export STUDY [--format csv|json] [--json] [--output FILE]\n"
       "       assay export STUDY [TRIAL] --model [--output FILE]" },

@@ -62,16 +62,17 @@ static enum asy_code code_of(int errnum)
 }
 
 /* The C library's English text in our spelling: "No such file" starts lower case, "RPC" stays. */
-static void reason(int errnum, char *text, size_t size)
+const char *asy_errno_text(int errnum, char text[80])
 {
     const char *known = strerrordesc_np(errnum);
 
     if (known)
-        snprintf(text, size, "%s", known);
+        snprintf(text, 80, "%s", known);
     else
-        snprintf(text, size, "error %d", errnum);
+        snprintf(text, 80, "error %d", errnum);
     if (text[0] && !isupper((unsigned char)text[1]))
         text[0] = (char)tolower((unsigned char)text[0]);
+    return text;
 }
 
 int asy_fail_errno(struct asy_error *err, int errnum, const char *fmt, ...)
@@ -84,7 +85,7 @@ int asy_fail_errno(struct asy_error *err, int errnum, const char *fmt, ...)
     int len;
 
     if (err) {
-        reason(errnum, why, sizeof why);
+        asy_errno_text(errnum, why);
         va_start(args, fmt);
         len = vsnprintf(text, sizeof text, fmt, args);
         va_end(args);

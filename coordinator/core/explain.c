@@ -54,16 +54,19 @@ static enum asy_cause never(const struct asy__study *s, const struct tally *y, c
         return ASY_CAUSE_NO_WORKER;
     }
     if (asy__need_gpus(s) > y->most_gpus) {
-        snprintf(text, n, "asks for %" PRIu32 " GPUs; the most that one of %" PRIu32
-                 " workers has is %zu", asy__need_gpus(s), y->connected, y->most_gpus);
+        snprintf(text, n, "asks for %" PRIu32 " GPU%s; the most that one of %" PRIu32 " worker%s "
+                 "has is %zu", asy__need_gpus(s), ASY_S(asy__need_gpus(s)), y->connected,
+                 ASY_S(y->connected), y->most_gpus);
         return ASY_CAUSE_NO_GPU;
     }
     if (y->most_cores >= asy__need_cores(s) && asy__need_memory(s) <= y->most_memory)
-        snprintf(text, n, "asks for %" PRIu32 " cores and %" PRIu64 " MiB on one worker; of %" PRIu32
-                 " none has both", asy__need_cores(s), asy__need_memory(s) >> 20, y->connected);
+        snprintf(text, n, "asks for %" PRIu32 " core%s and %" PRIu64 " MiB on one worker; of %" PRIu32
+                 " none has both", asy__need_cores(s), ASY_S(asy__need_cores(s)),
+                 asy__need_memory(s) >> 20, y->connected);
     else if (y->most_cores < asy__need_cores(s))
-        snprintf(text, n, "asks for %" PRIu32 " cores on one worker; the most that one of %" PRIu32
-                 " has is %" PRIu32, asy__need_cores(s), y->connected, y->most_cores);
+        snprintf(text, n, "asks for %" PRIu32 " core%s on one worker; the most that one of %" PRIu32
+                 " has is %" PRIu32, asy__need_cores(s), ASY_S(asy__need_cores(s)), y->connected,
+                 y->most_cores);
     else
         snprintf(text, n, "asks for %" PRIu64 " MiB on one worker; the most that one of %" PRIu32
                  " has is %" PRIu64 " MiB", asy__need_memory(s) >> 20, y->connected,
@@ -98,13 +101,14 @@ static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
         return ASY_CAUSE_PRIORITY;
     }
     if (y->cores_ok == 0) {
-        snprintf(text, n, "needs %" PRIu32 " free cores on one worker; the most that one of %" PRIu32
-                 " has free is %" PRIu32, asy__need_cores(s), y->ready, y->most_free);
+        snprintf(text, n, "needs %" PRIu32 " free core%s on one worker; the most that one of %"
+                 PRIu32 " has free is %" PRIu32, asy__need_cores(s), ASY_S(asy__need_cores(s)),
+                 y->ready, y->most_free);
         return ASY_CAUSE_NO_CORES;
     }
     if (asy__need_gpus(s) > 0) {
-        snprintf(text, n, "needs %" PRIu32 " free GPUs on one worker that has the cores for it",
-                 asy__need_gpus(s));
+        snprintf(text, n, "needs %" PRIu32 " free GPU%s on one worker that has the cores for it",
+                 asy__need_gpus(s), ASY_S(asy__need_gpus(s)));
         return ASY_CAUSE_NO_GPU;
     }
     snprintf(text, n, "needs %" PRIu64 " MiB on one worker; those with enough free cores have less",
@@ -230,6 +234,7 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s,
                               size_t n)
 {
     const struct asy__trial *retry = next_retry(core, s);
+    uint64_t running;
 
     if (s->state == ASY_STUDY_PAUSED) {
         snprintf(text, n, "%s", asy__str(s->text));
@@ -254,8 +259,8 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s,
         return why_queued(core, s, retry, text, n);
     if (retry || asy__study_can_create(core, s))
         return why_no_lease(core, s, text, n);
-    snprintf(text, n, "%" PRIu64 " trials run", s->counts[ASY_TRIAL_LEASED] +
-             s->counts[ASY_TRIAL_RUNNING]);
+    running = s->counts[ASY_TRIAL_LEASED] + s->counts[ASY_TRIAL_RUNNING];
+    snprintf(text, n, "%" PRIu64 " trial%s running", running, ASY_S(running));
     return ASY_CAUSE_NONE;
 }
 

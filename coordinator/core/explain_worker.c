@@ -63,14 +63,14 @@ static enum asy_cause too_small(const struct asy__worker *w, const struct asy__s
                                 size_t n)
 {
     if (w->n_cores < asy__need_cores(s))
-        snprintf(text, n, "study '%s' asks for %" PRIu32 " cores; it has %" PRIu32, s->name,
-                 asy__need_cores(s), w->n_cores);
+        snprintf(text, n, "study '%s' asks for %" PRIu32 " core%s; it has %" PRIu32, s->name,
+                 asy__need_cores(s), ASY_S(asy__need_cores(s)), w->n_cores);
     else if (w->memory != 0 && w->memory < asy__need_memory(s))
         snprintf(text, n, "study '%s' asks for %" PRIu64 " MiB; it has %" PRIu64 " MiB", s->name,
                  asy__need_memory(s) >> 20, w->memory >> 20);
     else
-        snprintf(text, n, "study '%s' asks for %" PRIu32 " GPUs; it has %zu", s->name,
-                 asy__need_gpus(s), w->n_gpus);
+        snprintf(text, n, "study '%s' asks for %" PRIu32 " GPU%s; it has %zu", s->name,
+                 asy__need_gpus(s), ASY_S(asy__need_gpus(s)), w->n_gpus);
     return ASY_CAUSE_TOO_LARGE;
 }
 
@@ -78,13 +78,14 @@ static enum asy_cause too_full(const struct asy__worker *w, const struct asy__st
                                size_t n)
 {
     if (asy__worker_free(w) < asy__need_cores(s)) {
-        snprintf(text, n, "study '%s' needs %" PRIu32 " free cores; %" PRIu32 " of %" PRIu32
-                 " are free", s->name, asy__need_cores(s), asy__worker_free(w), w->n_cores);
+        snprintf(text, n, "study '%s' needs %" PRIu32 " free core%s, it has %" PRIu32 " of %" PRIu32,
+                 s->name, asy__need_cores(s), ASY_S(asy__need_cores(s)), asy__worker_free(w),
+                 w->n_cores);
         return ASY_CAUSE_NO_CORES;
     }
     if (asy__need_gpus(s) > asy__worker_gpus_free(w)) {
-        snprintf(text, n, "study '%s' needs %" PRIu32 " free GPUs; %zu of %zu are free", s->name,
-                 asy__need_gpus(s), asy__worker_gpus_free(w), w->n_gpus);
+        snprintf(text, n, "study '%s' needs %" PRIu32 " free GPU%s, it has %zu of %zu", s->name,
+                 asy__need_gpus(s), ASY_S(asy__need_gpus(s)), asy__worker_gpus_free(w), w->n_gpus);
         return ASY_CAUSE_NO_GPU;
     }
     snprintf(text, n, "study '%s' needs %" PRIu64 " MiB; %" PRIu64 " of %" PRIu64 " MiB are given "
@@ -146,7 +147,7 @@ static enum asy_cause why_worker(const struct asy_core *core, const char *key,
     if (cause != ASY_CAUSE_NONE)
         return cause;
     if (asy__worker_free(w) == 0) {
-        snprintf(text, n, "all of its %" PRIu32 " cores are in use", w->n_cores);
+        snprintf(text, n, "none of its %" PRIu32 " core%s is free", w->n_cores, ASY_S(w->n_cores));
         return ASY_CAUSE_NONE;
     }
     if ((s = spokesman(core, key, w)))

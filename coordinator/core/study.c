@@ -438,9 +438,9 @@ static void end_naturally(struct asy_core *core, struct asy__study *s)
     enum asy_cause cause = s->target_hit  ? ASY_CAUSE_TARGET
                            : s->exhausted ? ASY_CAUSE_EXHAUSTED
                                           : ASY_CAUSE_BUDGET_TRIALS;
-    const char *text = asy__textf(core, "%" PRIu64 " trials: %" PRIu64 " complete, %" PRIu64
+    const char *text = asy__textf(core, "%" PRIu64 " trial%s: %" PRIu64 " complete, %" PRIu64
                                   " pruned, %" PRIu64 " failed, %" PRIu64 " cancelled",
-                                  s->n_trials, s->counts[ASY_TRIAL_COMPLETE],
+                                  s->n_trials, ASY_S(s->n_trials), s->counts[ASY_TRIAL_COMPLETE],
                                   s->counts[ASY_TRIAL_PRUNED] + s->counts[ASY_TRIAL_PAUSED],
                                   s->counts[ASY_TRIAL_FAILED], s->counts[ASY_TRIAL_CANCELLED]);
 
@@ -513,9 +513,9 @@ static void check_time(struct asy_core *core, struct asy__study *s)
         return;
     }
     asy__study_stop(core, s, ASY_CAUSE_BUDGET_TIME,
-                    asy__textf(core, "its %.0f s are used up, with %" PRIu64 " trials begun and %"
+                    asy__textf(core, "its %.0f s are used up, with %" PRIu64 " trial%s begun and %"
                                PRIu64 " complete", (double)s->spec->max_time_ms / 1000,
-                               s->n_trials, s->counts[ASY_TRIAL_COMPLETE]));
+                               s->n_trials, ASY_S(s->n_trials), s->counts[ASY_TRIAL_COMPLETE]));
 }
 
 /* ---- the sampler ----------------------------------------------------------------------------- */

@@ -278,8 +278,7 @@ static int on_whole_trial(void *arg, const struct asy_trial_row *row)
 /* Core may know a trial that is not on disk yet. */
 int asy__explain_trial(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    int rc = asy_reader_trial(reader, asked->study, (uint64_t)asked->q->trial, on_whole_trial,
-                              asked, err);
+    int rc = asy__asked_trial(asked, reader, on_whole_trial, err);
 
     if (rc != ASY_E_NOENT || !asked->q->live)
         return rc;

@@ -39,6 +39,9 @@ struct asy__asked {
 /* Finds the one study of the question. */
 ASY_MUST_CHECK int asy__asked_find(struct asy__asked *asked, struct asy_reader *reader,
                                    struct asy_error *err);
+/* The one trial of the question; ASY_E_NOENT names its study. */
+ASY_MUST_CHECK int asy__asked_trial(struct asy__asked *asked, struct asy_reader *reader,
+                                    asy_trial_row_f each, struct asy_error *err);
 int asy__asked_may_see(const struct asy__asked *asked, struct asy_id study);
 
 /* ---- query_explain.c ------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <asy/study.h>
 #include "query_impl.h"
+#include <inttypes.h>
 
 static void put_id(struct asy_jsonw *w, const char *key, struct asy_id id)
 {
@@ -516,10 +517,20 @@ static int on_whole_trial(void *arg, const struct asy_trial_row *row)
     return 0;
 }
 
+int asy__asked_trial(struct asy__asked *asked, struct asy_reader *reader, asy_trial_row_f each,
+                     struct asy_error *err)
+{
+    int rc = asy_reader_trial(reader, asked->study, (uint64_t)asked->q->trial, each, asked, err);
+
+    if (rc == ASY_E_NOENT)
+        return asy_fail(err, rc, "study '%.64s' has no trial %" PRId64, asked->name,
+                        asked->q->trial);
+    return rc;
+}
+
 static int trial(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    return asy_reader_trial(reader, asked->study, (uint64_t)asked->q->trial, on_whole_trial, asked,
-                            err);
+    return asy__asked_trial(asked, reader, on_whole_trial, err);
 }
 
 static int attempts(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)

@@ -213,14 +213,12 @@ int asy_reader_trial(struct asy_reader *reader, struct asy_id study, uint64_t nu
                      asy_trial_row_f each, void *arg, struct asy_error *err)
 {
     struct one_trial one = { each, arg, 0 };
-    char id[ASY_ID_TEXT];
     int rc = 0;
 
     if (number < ASY__MAX_TRIALS)
         rc = reader->ops->trials(reader, study, number, -1, 1, 0, one_trial, &one, err);
     if (rc == 0 && one.n == 0)
-        return asy_fail(err, ASY_E_NOENT, "study %s has no trial %llu", asy_id_format(study, id),
-                        (unsigned long long)number);
+        return asy_fail(err, ASY_E_NOENT, "no trial %llu", (unsigned long long)number);
     return rc;
 }
 

@@ -43,6 +43,7 @@ int asy__db_fail(const struct asy__db *db, const char *what, struct asy_error *e
     int code = db->db ? sqlite3_extended_errcode(db->db) : SQLITE_NOMEM;
     int errnum = db->db ? sqlite3_system_errno(db->db) : 0;
     const char *text = db->db ? sqlite3_errmsg(db->db) : "no memory";
+    char why[80];
 
     switch (code & 0xff) {
     case SQLITE_NOMEM:
@@ -64,7 +65,7 @@ int asy__db_fail(const struct asy__db *db, const char *what, struct asy_error *e
             return asy_fail(err, ASY_E_NOSPACE, "cannot %s: %s", what,
                             errnum == EDQUOT ? "the quota is used up" : "the disk is full");
         return asy_fail(err, ASY_E_IO, "cannot %s: %s (%d): %s", what, text, code,
-                        errnum ? strerror(errnum) : "unknown cause");
+                        errnum ? asy_errno_text(errnum, why) : "unknown cause");
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:

@@ -52,7 +52,7 @@ static void read_model(const char *path)
     int fd = memory_file(rows, sizeof rows - 1, table);
 
     asy_buf_init(&out, 1u << 20);
-    if (asy_trainer_predict(path, table, &out, &err) < 0)
+    if (asy_trainer_predict(path, table, 0, &out, &err) < 0)
         FUZZ_CHECK(err.text[0]);
     asy_buf_fini(&out);
     close(fd);

@@ -449,17 +449,20 @@ static void other_questions_are_refused(void)
         const char *name;
         struct asy__question q;
         int want;
+        const char *says;
     } cases[] = {
         { "unknown", { .what = "weather", .study = "a", .arg = "", .trial = -1 },
-          ASY_E_UNSUPPORTED },
+          ASY_E_UNSUPPORTED, "weather" },
         { "a trial without number", { .what = "trial", .study = "a", .arg = "", .trial = -1 },
-          ASY_E_UNSUPPORTED },
-        { "no study", { .what = "trials", .study = "c", .arg = "", .trial = -1 }, ASY_E_NOENT },
-        { "no trial", { .what = "trial", .study = "a", .arg = "", .trial = 600 }, ASY_E_NOENT },
+          ASY_E_UNSUPPORTED, "trial" },
+        { "no study", { .what = "trials", .study = "c", .arg = "", .trial = -1 }, ASY_E_NOENT,
+          "no study 'c'" },
+        { "no trial", { .what = "trial", .study = "a", .arg = "", .trial = 600 }, ASY_E_NOENT,
+          "study 'a' has no trial 600" },
         { "no worker", { .what = "explain-worker", .study = "", .arg = "node", .trial = -1 },
-          ASY_E_NOENT },
+          ASY_E_NOENT, "'node'" },
         { "why no trial", { .what = "explain", .study = "a", .arg = "", .trial = 600 },
-          ASY_E_NOENT },
+          ASY_E_NOENT, "study 'a' has no trial 600" },
     };
     uint64_t seq;
     struct asy_store *store = store_of(OWNER, &seq);
@@ -469,7 +472,7 @@ static void other_questions_are_refused(void)
 
         T_TRUE(!ask(store, &cases[i].q, &a));
         T_EQ(cases[i].name, a.rc, cases[i].want);
-        T_TRUE(a.err.text[0] != 0);
+        T_HAS(cases[i].name, a.err.text, cases[i].says);
         answer_fini(&a);
     }
     asy_store_close(store);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exit codes and outputs of the command line."""
+import json
 import os
 import re
 import signal
@@ -90,6 +91,36 @@ def a_study_is_submitted_explained_and_stopped():
         home.run("down")
 
 
+def a_log_is_told_line_by_line_in_json():
+    """An object a line: of which attempt and stream; a line without an end, a long one too."""
+    program = ("echo one; echo two >&2; head -c 70000 /dev/zero | tr '\\\\0' x; echo; printf end; "
+               "exit $((ASSAY_ATTEMPT < 2))")
+    with Home() as home:
+        home.write("study.yaml", QUICK.replace("[echo, 'loss={x}']", f"[sh, -c, \"{program}\"]")
+                   .replace("trials: 2", "trials: 1").replace("name: quick", "name: quick\nretries: 1"))
+        home.run("run", "study.yaml", code=1)
+        for attempt in (1, 2):
+            options = ("--attempt", "1") if attempt == 1 else ()
+            lines = [json.loads(line) for line in
+                     home.run("logs", "quick", "0", "--json", *options)[0].splitlines()]
+            equal("attempt", {line["attempt"] for line in lines}, {attempt})
+            equal("stderr", [line["text"] for line in lines if line["stream"] == "stderr"], ["two"])
+            out = [line for line in lines if line["stream"] == "stdout"]
+            equal("first", out[0], {"attempt": attempt, "stream": "stdout", "text": "one"})
+            equal("in pieces", [("more" in line, set(line["text"])) for line in out[1:3]],
+                  [(True, {"x"}), (False, {"x"})])
+            equal("whole", len(out[1]["text"] + out[2]["text"]), 70000)
+            equal("last", [line["text"] for line in out[3:]], ["end"])
+        equal("alone", [json.loads(line)["text"] for line in
+                        home.run("logs", "quick", "0", "--stderr", "--json")[0].splitlines()], ["two"])
+        has("attempt", home.run("logs", "quick", "0", "--attempt", "9", code=1)[1],
+            "trial 0 has no attempt 9")
+        has("trial", home.run("logs", "quick", "7", code=1)[1], "study 'quick' has no trial 7")
+        has("model", home.run("predict", "quick", "study.yaml", code=1)[1],
+            "study 'quick' runs a command: it has no model")
+        has("model", home.run("export", "quick", "--model", "-o", "f", code=1)[1], "runs a command")
+
+
 def explain_answers_when_the_worker_is_gone():
     with Home() as home:
         home.write("study.yaml", STUDY)
@@ -156,6 +187,6 @@ def nobody_there_exits_3():
 
 main(usage_errors_exit_2, version_names_every_program_and_library,
      an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
-     explain_answers_when_the_worker_is_gone, a_run_after_a_reading_command_gets_a_worker,
+     a_log_is_told_line_by_line_in_json, explain_answers_when_the_worker_is_gone, a_run_after_a_reading_command_gets_a_worker,
      a_worker_that_leaves_in_order_is_not_started_again_at_once,
      a_priority_is_set, each_mistake_of_a_study_is_said_once, nobody_there_exits_3)

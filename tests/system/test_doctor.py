@@ -229,7 +229,7 @@ def few_cores_and_files():
         if os.cpu_count() > 1:
             checks = doctor(home, "cores", preexec=bind)
             expect(checks, "cores", "warning", f"1 of {os.cpu_count()} CPUs", "taskset")
-            has("offered", checks["cores"]["found"], "1 cores")
+            has("offered", checks["cores"]["found"], "1 core for trials")
         else:
             print("# not tried: a binding to one CPU, since there is but one", flush=True)
         checks = doctor(home, "open-files", preexec=soft_files)

@@ -2,6 +2,7 @@
 """`assay predict`: tables in any shape that the model can read, from files and standard input."""
 import csv
 import io
+import json
 import os
 import subprocess
 
@@ -101,6 +102,19 @@ def tables_that_do_not_fit_are_refused():
         has("no study", home.run("predict", "sorts", "new.csv", code=1)[1], "no study 'sorts'")
 
 
+def json_is_an_object_a_row():
+    with Home() as home:
+        trained(home)
+        table = text([HEADER] + rows(6))
+        want = predict(home, table)
+        got = [json.loads(line) for line in home.run("predict", "kinds", "new.csv", "--json")[0]
+               .splitlines()]
+        equal("predictions", [row["prediction"] for row in got], [row[0] for row in want[1:]])
+        for row, cells in zip(got, want[1:]):
+            equal("probabilities", [f"{p:.6g}" for p in row["probabilities"].values()], cells[1:])
+        equal("classes", list(got[0]["probabilities"]), want[0][1:])
+
+
 def gaps_are_filled_as_in_training():
     with Home() as home:
         trained(home, missing="mean")
@@ -117,4 +131,4 @@ def a_study_without_a_test_part_ends_well():
 
 
 main(tables_of_any_shape_give_the_same, tables_that_do_not_fit_are_refused,
-     gaps_are_filled_as_in_training, a_study_without_a_test_part_ends_well)
+     json_is_an_object_a_row, gaps_are_filled_as_in_training, a_study_without_a_test_part_ends_well)

@@ -92,6 +92,18 @@ def failures_are_grouped_with_what_to_do():
         without(out, "assay best")
 
 
+def the_limit_that_left_no_result_is_named():
+    with Home() as home:
+        gated(home)
+        with open(os.path.join(home.path, "study.yaml")) as file:
+            text = file.read()
+        home.write("study.yaml", text.replace("budget: {trials: 3}", "budget: {time: 1s}"))
+        out, _ = home.run("run", "study.yaml")
+        has("no result", out, "study    gated finished without a result after ")
+        has("the limit", out, "to do: a larger budget.time, or shorter trials (run.length)")
+        without(out, "budget.trials")
+
+
 def the_best_is_the_result():
     """A trial that does not end is no result, however good it was; it is named all the same."""
     with Home() as home:
@@ -305,7 +317,7 @@ budget: {{trials: 2}}
 
 
 main(a_pipe_gets_lines, failures_are_grouped_with_what_to_do,
-     the_best_is_the_result, json_has_every_event_once,
+     the_limit_that_left_no_result_is_named, the_best_is_the_result, json_has_every_event_once,
      a_terminal_gets_a_picture, no_color_means_no_colours, a_dumb_terminal_gets_lines,
      ctrl_c_says_what_it_does, what_was_started_is_started_again,
      pages_and_models_hold_what_is_recorded)

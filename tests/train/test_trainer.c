@@ -486,6 +486,23 @@ out:
     tear_down(&b);
 }
 
+/* As JSON a row's number is the one of the CSV, with every digit. */
+static void check_json_number(const char *model, const char *path, double want)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *row = NULL;
+    struct asy_buf text;
+
+    asy_buf_init(&text, 1u << 20);
+    if (T_OK(asy_trainer_predict(model, path, 1, &text, &err), &err) &&
+        T_OK(asy_json_parse(text.data, text.len, &row, &err), &err)) {
+        T_NEAR("prediction", asy_json_f64(asy_json_get(row, "prediction"), NAN), want, 1e-6);
+        T_TRUE(!asy_json_get(row, "probabilities"));
+    }
+    asy_json_destroy(row);
+    asy_buf_fini(&text);
+}
+
 /* y = 3 a - 2 b + 5 is learnt, in its own units; predictions come back in them too. */
 static void numbers_are_learnt(void)
 {
@@ -517,10 +534,11 @@ static void numbers_are_learnt(void)
         T_STR("metrics", seen.names, "samples_per_s train_loss train_mae train_r2 val_loss val_mae "
                                      "val_r2 ");
         T_TRUE(b.result.objective > 0.99);
-        T_OK(asy_trainer_predict(b.result.model_path, fresh, &csv, &b.err), &b.err);
+        T_OK(asy_trainer_predict(b.result.model_path, fresh, 0, &csv, &b.err), &b.err);
         if (T_HAS("header", csv.data, "prediction\n"))
             T_OK(asy_parse_f64(csv.data + 11, csv.len - 12, &got, &b.err), &b.err);
         T_NEAR("3 * 5 - 2 * 10 + 5", got, 0, 8); /* r2 above 0.99 of a spread of 58 is within 6 */
+        check_json_number(b.result.model_path, fresh, got);
     }
 out:
     asy_json_destroy(job);
@@ -549,7 +567,7 @@ static void check_prediction(const char *name, const char *model, const char *pa
     asy_buf_init(&csv, 1u << 20);
     asy_buf_init(&got, 1u << 20);
     kit_write(path, text, strlen(text));
-    if (T_OK(asy_trainer_predict(model, path, &csv, &err), &err) &&
+    if (T_OK(asy_trainer_predict(model, path, 0, &csv, &err), &err) &&
         kit_write(path, csv.data, csv.len)) {
         T_HAS(name, csv.data, "prediction,huge,\"tiny, \"\"so\"\"\"\n");
         T_OK(asy_csv_read_file(path, ',', 1u << 20, first_field, &got, NULL, &err), &err);
@@ -557,6 +575,38 @@ static void check_prediction(const char *name, const char *model, const char *pa
     }
     asy_buf_fini(&csv);
     asy_buf_fini(&got);
+}
+
+/* As JSON: an object a row, the prediction is the class with the largest probability. */
+static void check_json_classes(const char *model, const char *path)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf text;
+    const char *line, *end, *class;
+    size_t n = 0;
+
+    asy_buf_init(&text, 1u << 20);
+    kit_write(path, "size,colour\n1,red\n9,blue\n", 25);
+    T_OK(asy_trainer_predict(model, path, 1, &text, &err), &err);
+    for (line = text.data; (end = strchr(line, '\n')); line = end + 1, n++) {
+        const char *want = n ? "huge" : "tiny, \"so\"";
+        const struct asy_json *shares, *share;
+        struct asy_json *row = NULL;
+        double sum = 0;
+
+        if (!T_OK(asy_json_parse(line, (size_t)(end - line), &row, &err), &err))
+            break;
+        T_STR("prediction", asy_json_str(asy_json_get(row, "prediction"), ""), want);
+        shares = asy_json_get(row, "probabilities");
+        for (size_t i = 0; (share = asy_json_member(shares, i, &class)); i++) {
+            sum += asy_json_f64(share, NAN);
+            T_EQ(class, asy_json_f64(share, NAN) > 0.5, !strcmp(class, want));
+        }
+        T_NEAR("sum", sum, 1, 1e-5);
+        asy_json_destroy(row);
+    }
+    T_EQ("rows", n, 2);
+    asy_buf_fini(&text);
 }
 
 /* Names of classes and columns survive; order and presence of the label column do not matter. */
@@ -604,10 +654,11 @@ static void predictions_carry_the_labels_back(void)
     for (size_t i = 0; i < ASY_ARRAY_LEN(wrong); i++) {
         asy_buf_clear(&text);
         kit_write(path, wrong[i].text, strlen(wrong[i].text));
-        T_TRUE(asy_trainer_predict(model, path, &text, &b.err) < 0);
+        T_TRUE(asy_trainer_predict(model, path, 0, &text, &b.err) < 0);
         T_HAS(wrong[i].name, b.err.text, wrong[i].says);
     }
-    T_EQ("no model", asy_trainer_predict(path, path, &text, &b.err) < 0, 1);
+    check_json_classes(model, path);
+    T_EQ("no model", asy_trainer_predict(path, path, 0, &text, &b.err) < 0, 1);
 out:
     asy_json_destroy(job);
     asy_buf_fini(&text);

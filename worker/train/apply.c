@@ -142,45 +142,78 @@ static void add_header(struct asy_buf *buf, const struct asy__schema *schema)
     asy_buf_addc(buf, '\n');
 }
 
-/* out: one row of the network's output; turned into probabilities here. */
-static void add_row(struct asy_buf *buf, const struct asy__schema *schema, float *out)
+/* out: one row of the network's output, turned into probabilities; the class that has most. */
+static size_t decide(size_t n, float *out)
 {
-    size_t n = schema->classes.n, best = 0;
     int32_t label = 0;
     uint64_t correct = 0;
+    size_t best = 0;
 
-    if (!schema->classification) {
-        asy_buf_addf(buf, "%.9g\n", (double)out[0] / schema->target_factor +
-                                        schema->target_shift);
-        return;
-    }
     asy_softmax_loss(1, n, out, &label, 0, &correct);
     for (size_t c = 1; c < n; c++)
         best = out[c] > out[best] ? c : best;
-    add_field(buf, schema->classes.texts[best]);
+    return best;
+}
+
+static double target_of(const struct asy__schema *schema, float out)
+{
+    return (double)out / schema->target_factor + schema->target_shift;
+}
+
+static void add_row(struct asy_buf *buf, const struct asy__schema *schema, float *out)
+{
+    size_t n = schema->classes.n;
+
+    if (!schema->classification) {
+        asy_buf_addf(buf, "%.9g\n", target_of(schema, out[0]));
+        return;
+    }
+    add_field(buf, schema->classes.texts[decide(n, out)]);
     for (size_t c = 0; c < n; c++)
         asy_buf_addf(buf, ",%.6g", (double)out[c]);
     asy_buf_addc(buf, '\n');
 }
 
-static void predict(const struct asy__model *model, const struct asy__data *data,
-                    struct asy_buf *ret_csv)
+static void add_object(struct asy_buf *buf, const struct asy__schema *schema, float *out)
+{
+    size_t n = schema->classes.n;
+    struct asy_jsonw w;
+
+    asy_jsonw_init(&w, buf, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    if (schema->classification) {
+        asy_jsonw_str(&w, "prediction", schema->classes.texts[decide(n, out)]);
+        asy_jsonw_open(&w, "probabilities", '{');
+        for (size_t c = 0; c < n; c++)
+            asy_jsonw_f64(&w, schema->classes.texts[c], (double)out[c]);
+        asy_jsonw_close(&w, '}');
+    } else {
+        asy_jsonw_f64(&w, "prediction", target_of(schema, out[0]));
+    }
+    asy_jsonw_close(&w, '}');
+    asy_buf_addc(buf, '\n');
+}
+
+static void predict(const struct asy__model *model, const struct asy__data *data, int as_json,
+                    struct asy_buf *ret_text)
 {
     const struct asy__mlp *mlp = &model->mlp;
     size_t width = model->schema.n_features, outs = mlp->dims[mlp->n_layers];
 
-    add_header(ret_csv, &model->schema);
+    if (!as_json)
+        add_header(ret_text, &model->schema);
     for (size_t at = 0; at < data->n_rows; at += mlp->rows_max) {
         size_t rows = data->n_rows - at < mlp->rows_max ? data->n_rows - at : mlp->rows_max;
 
         asy__mlp_forward(mlp, model->params, data->x + at * width, rows);
         for (size_t i = 0; i < rows; i++)
-            add_row(ret_csv, &model->schema, mlp->out[mlp->n_layers - 1] + i * outs);
+            (as_json ? add_object : add_row)(ret_text, &model->schema,
+                                             mlp->out[mlp->n_layers - 1] + i * outs);
     }
 }
 
-int asy_trainer_predict(const char *model_path, const char *csv_path, struct asy_buf *ret_csv,
-                        struct asy_error *err)
+int asy_trainer_predict(const char *model_path, const char *csv_path, int as_json,
+                        struct asy_buf *ret_text, struct asy_error *err)
 {
     struct asy__data_spec spec = { .file = csv_path, .separator = ',', .header = -1 };
     struct asy__model model = { 0 };
@@ -195,8 +228,8 @@ int asy_trainer_predict(const char *model_path, const char *csv_path, struct asy
         spec.separator = '\t';
     spec.missing = model.schema.fills_missing ? ASY__MISSING_MEAN : ASY__MISSING_ERROR;
     if ((rc = asy__data_load(&spec, &model.schema, 0, &data, err)) == 0) {
-        predict(&model, &data, ret_csv);
-        rc = asy_buf_check(ret_csv, "the predictions", err);
+        predict(&model, &data, as_json, ret_text);
+        rc = asy_buf_check(ret_text, "the predictions", err);
     }
     asy__data_fini(&data);
     asy__model_fini(&model);

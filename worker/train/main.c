@@ -27,8 +27,9 @@ static const char help[] =
     "        the job's data: rows, classes, split\n"
     "  assay-trainer --evaluate JOB.json --model MODEL --part train|validation|test\n"
     "        scores a stored model on a part of the job's data\n"
-    "  assay-trainer --predict MODEL FILE.csv\n"
-    "        applies a stored model to a table (-: standard input); CSV on stdout\n"
+    "  assay-trainer --predict MODEL FILE.csv [--json]\n"
+    "        applies a stored model to a table (-: standard input); CSV on stdout, or an object a "
+    "row\n"
     "  assay-trainer --probe\n"
     "        what this node computes with, whether rightly, and how fast, as JSON\n"
     "  assay-trainer --probe-gang\n"
@@ -317,7 +318,7 @@ static int keep_stdin(struct asy_error *err)
     return 0;
 }
 
-static int predict(const char *model, const char *csv)
+static int predict(const char *model, const char *csv, int as_json)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_buf buf;
@@ -326,7 +327,7 @@ static int predict(const char *model, const char *csv)
     asy_buf_init(&buf, SIZE_MAX / 2);
     if (!strcmp(csv, "-") && (rc = keep_stdin(&err)) < 0)
         return fail(&err);
-    if ((rc = asy_trainer_predict(model, csv, &buf, &err)) < 0)
+    if ((rc = asy_trainer_predict(model, csv, as_json, &buf, &err)) < 0)
         asy_buf_fini(&buf);
     return rc < 0 ? fail(&err) : print_buf(&buf, "");
 }
@@ -390,7 +391,9 @@ int main(int argc, char **argv)
     if (!strcmp(mode, "--probe-gang"))
         return argc == 2 ? probe_gang() : usage("unknown option ", argv[2]);
     if (!strcmp(mode, "--predict"))
-        return argc == 4 ? predict(argv[2], argv[3]) : usage("--predict MODEL FILE.csv", "");
+        return argc == 4 || (argc == 5 && !strcmp(argv[4], "--json"))
+                   ? predict(argv[2], argv[3], argc == 5)
+                   : usage("--predict MODEL FILE.csv [--json]", "");
     if (!strcmp(mode, "--run") || !strcmp(mode, "--describe-data") || !strcmp(mode, "--evaluate"))
         return with_job(argc, argv);
     return usage("unknown option ", mode);

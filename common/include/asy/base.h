@@ -10,6 +10,8 @@
 #define ASY_MUST_CHECK __attribute__((warn_unused_result))
 #define ASY_PRINTF(fmt_arg, first_arg) __attribute__((format(printf, fmt_arg, first_arg)))
 #define ASY_ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
+/* The end of a noun after a number: "1 core", "2 cores". */
+#define ASY_S(n) ((n) == 1 ? "" : "s")
 
 /* Drops a result on purpose; say why beside it. (A void cast does not silence gcc.) */
 #define ASY_IGNORE(call)                                                                           \

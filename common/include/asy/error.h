@@ -43,6 +43,8 @@ ASY_PRINTF(3, 4) int asy_fail(struct asy_error *err, enum asy_code code, const c
 /* Like asy_fail, appending ": <text of errnum>", with the code mapped from errnum
  * (ENOMEM, ENOENT, EEXIST, ENOSPC/EDQUOT, EACCES/EPERM, EAGAIN, ETIMEDOUT, else ASY_E_IO). */
 ASY_PRINTF(3, 4) int asy_fail_errno(struct asy_error *err, int errnum, const char *fmt, ...);
+/* What asy_fail_errno() says of errnum, in our spelling, where there is no error to fill. */
+const char *asy_errno_text(int errnum, char text[80]);
 /* Puts "<prefix>: " before the text that is there; the code stays. */
 ASY_PRINTF(2, 3) void asy_error_prefix(struct asy_error *err, const char *fmt, ...);
 /* The name of a code in lower case ("invalid", "no-entry", ...): for logs and JSON. */

@@ -81,8 +81,9 @@ ASY_MUST_CHECK int asy_trainer_describe(const struct asy_json *job, struct asy_b
 ASY_MUST_CHECK int asy_trainer_evaluate(const struct asy_json *job, const char *model_path,
                                         const char *part, struct asy_buf *ret_json,
                                         struct asy_error *err);
-/* Applies a stored model to the rows of a CSV file (with or without the label column); writes CSV:
- * prediction, then one probability column per class. */
-ASY_MUST_CHECK int asy_trainer_predict(const char *model_path, const char *csv_path,
-                                       struct asy_buf *ret_csv, struct asy_error *err);
+/* Applies a stored model to the rows of a CSV file (with or without the label column). Writes CSV:
+ * prediction, then one probability column per class; or as JSON one object a row: "prediction", and
+ * "probabilities" by class where there are classes. */
+ASY_MUST_CHECK int asy_trainer_predict(const char *model_path, const char *csv_path, int as_json,
+                                       struct asy_buf *ret_text, struct asy_error *err);
 #endif
