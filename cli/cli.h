@@ -13,7 +13,9 @@
 #include <asy/msg.h>
 #include <asy/study.h>
 
-enum asy__exit { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_AWAY = 3, EXIT_TIMED_OUT = 4 };
+enum asy__exit {
+    EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_AWAY = 3, EXIT_TIMED_OUT = 4
+};
 
 struct asy__options {
     const char *words[8];   /* what is no option */
@@ -99,7 +101,8 @@ ASY_MUST_CHECK int asy__session_look(const char *home, struct asy__welcome *ret_
 
 /* ---- text.c -------------------------------------------------------------------------------- */
 
-/* Columns of the terminal behind a stream; 0: it is no terminal, lines may be as long as they are. */
+/* Columns of the terminal behind a stream; 0: it is no terminal, lines may be as long as they
+ * are. */
 size_t asy__columns(FILE *stream);
 ASY_MUST_CHECK int asy__trial_number(const char *text, int64_t *ret, struct asy_error *err);
 
@@ -114,9 +117,9 @@ const struct asy_json *asy__model_of(const struct asy_json *trial);
 
 /* ---- trainer.c ----------------------------------------------------------------------------- */
 
-/* What a study's data is, as assay-trainer describes it; study: its canonical JSON, or what of it is
- * about the data. The caller destroys *ret_data. ASY_E_INVAL: it finds fault with the data; other
- * codes: it could not be asked. */
+/* What a study's data is, as assay-trainer describes it; study: its canonical JSON, or what of it
+ * is about the data. The caller destroys *ret_data. ASY_E_INVAL: it finds fault with the data;
+ * other codes: it could not be asked. */
 ASY_MUST_CHECK int asy__describe_data(const char *study, size_t len, struct asy_json **ret_data,
                                       struct asy_error *err);
 /* A model's scores on a part of the study's data; the caller destroys *ret_scores. */

@@ -43,8 +43,9 @@ void asy__check_cores(const struct asy__machine *machine, struct asy__finding *f
     CPU_ZERO(&set);
     allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)online;
     if (allowed < online) {
-        asy__warn(finding, "%" PRId64 " core%s for trials: this process may use %d of %ld CPUs (%s)",
-                  cores, ASY_S(cores), allowed, online, model);
+        asy__warn(finding,
+                  "%" PRId64 " core%s for trials: this process may use %d of %ld CPUs (%s)", cores,
+                  ASY_S(cores), allowed, online, model);
         asy__remedy(finding,
                     "if that is not meant: start it outside taskset, or with more CPUs "
                     "(taskset -pc 0-%ld $$; docker run --cpuset-cpus; #SBATCH --cpus-per-task)",

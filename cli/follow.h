@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * follow.h - watching a study until it ends: on a terminal as a picture that is drawn over and over,
- * elsewhere one line per event, or each event as JSON.
+ * follow.h - watching a study until it ends: on a terminal as a picture that is drawn over and
+ * over, elsewhere one line per event, or each event as JSON.
  *
  * What is shown comes from the study's durable events (WATCH, NEWS). Only what no event can tell is
  * asked for: why nothing moves. A coordinator that went away is waited for; one that this command

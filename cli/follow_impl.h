@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * follow_impl.h - who watches a study: what it knows and shows. follow.c runs it, follow_take.c takes
- * what the coordinator says, follow_show.c shows it. */
+ * follow_impl.h - who watches a study: what it knows and shows. follow.c runs it, follow_take.c
+ * takes what the coordinator says, follow_show.c shows it. */
 #ifndef ASY__FOLLOW_IMPL_H
 #define ASY__FOLLOW_IMPL_H
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * logs.c - `assay logs`: what a trial printed, as it stands in the files that its supervisor writes.
- * With --json an object a line of it, which says of which attempt and stream the line is. */
+ * logs.c - `assay logs`: what a trial printed, as it stands in the files that its supervisor
+ * writes. With --json an object a line of it, which says of which attempt and stream it is. */
 #include "cli.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -22,7 +22,8 @@ static const struct command commands[] = {
       "assay show STUDY [TRIAL] [--all] [--json]" },
     { "trials", asy__cmd_trials, "the trials of a study",
       "assay trials STUDY [--json] [--limit N]" },
-    { "best", asy__cmd_best, "the best trials of a study", "assay best STUDY [--json] [--limit N]" },
+    { "best", asy__cmd_best, "the best trials of a study",
+      "assay best STUDY [--json] [--limit N]" },
     { "explain", asy__cmd_explain, "why a study, a trial or a worker waits, failed or was stopped",
       "assay explain STUDY [TRIAL] [--json]\n       assay explain --worker ID|HOST [--json]" },
     { "workers", asy__cmd_workers, "connected workers", "assay workers [--json]" },
@@ -56,12 +57,12 @@ static void usage(struct asy_buf *out)
     for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++)
         if (!commands[i].hidden)
             asy_buf_addf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
-    asy_buf_adds(out,
-                 "\n  assay help COMMAND       how to call it, with examples\n"
-                 "  assay help study [KEY]   every key of the study file\n"
-                 "  assay --version [--json] versions of the programs and of what they run on\n"
-                 "\nevery command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay)\n"
-                 "\nexample: assay run examples/digits-mlp.yaml\n\n");
+    asy_buf_adds(
+        out, "\n  assay help COMMAND       how to call it, with examples\n"
+             "  assay help study [KEY]   every key of the study file\n"
+             "  assay --version [--json] versions of the programs and of what they run on\n"
+             "\nevery command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay)\n"
+             "\nexample: assay run examples/digits-mlp.yaml\n\n");
     asy__exit_codes_text(NULL, out);
 }
 
@@ -69,8 +70,8 @@ void asy__commands_reference(struct asy_buf *ret_markdown)
 {
     asy_buf_adds(ret_markdown,
                  "# Commands\n\n"
-                 "Generated from the tables in `cli/main.c` and `cli/help.c`. Results go to stdout, "
-                 "all else to stderr.\n\n");
+                 "Generated from the tables in `cli/main.c` and `cli/help.c`. Results go to "
+                 "stdout, all else to stderr.\n\n");
     asy__exit_codes_table(ret_markdown);
     for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++) {
         if (commands[i].hidden)

@@ -31,7 +31,7 @@ struct child {
 #define UP_MS 1000          /* whoever lives this long has come up */
 #define OWNED 5             /* assay-coordinator: another one has the store */
 #define OWNED_PAUSE_MS 1000
-#define DRAINED_PAUSE_MS 1000 /* a worker leaves in peace when its coordinator does, just before it */
+#define DRAINED_PAUSE_MS 1000 /* a worker leaves in peace with its coordinator, just before it */
 
 struct node {
     const struct asy__options *options;

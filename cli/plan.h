@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * plan.h - what was understood of a study file, as text: study, space, search, budget; its data; how
- * many trials fit at once. Threads: any. */
+ * plan.h - what was understood of a study file, as text: study, space, search, budget; its data;
+ * how many trials fit at once. Threads: any. */
 #ifndef ASY__PLAN_H
 #define ASY__PLAN_H
 #include <asy/buf.h>

@@ -37,7 +37,8 @@ static void copy_member(struct asy_jsonw *w, const struct asy_json *data, const 
         asy_jsonw_node(w, key, asy_json_get(data, key));
 }
 
-/* What belongs to the file; how this study uses it goes into a tag, as the file may serve others. */
+/* What belongs to the file; how this study uses it goes into a tag, as the file may serve
+ * others. */
 static int record_file(struct asy__session *session, const char *study, const char *file,
                        const struct asy_json *data, struct asy_error *err)
 {

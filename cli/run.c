@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * run.c - `assay run`, `submit` and `watch`: say what was understood, hand the study over, follow it,
- * show what came out. The first Ctrl-C drains a coordinator that this command started (else it
+ * run.c - `assay run`, `submit` and `watch`: say what was understood, hand the study over, follow
+ * it, show what came out. The first Ctrl-C drains a coordinator that this command started (else it
  * detaches), the second ends at once. */
 #include <signal.h>
 #include <stdlib.h>
@@ -159,8 +159,9 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
         return 128 + SIGINT;
     case ASY__FOLLOWED_DRAINED:
         if (asy__session_lacks_space(session))
-            fputs("assay: ended on a full disk: what was acknowledged is stored; make space and go on "
-                  "with --resume\n", stderr);
+            fputs("assay: ended on a full disk: what was acknowledged is stored; make space and go "
+                  "on with --resume\n",
+                  stderr);
         else
             fprintf(stderr, "assay: '%s' stands at its checkpoints, all is stored; go on with "
                             "--resume\n", name);

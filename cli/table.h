@@ -17,8 +17,8 @@ struct asy__table {
     size_t *starts;                 /* [cap] of each cell in text */
     struct asy_buf text;            /* the cells, each terminated */
 };
-/* heads: "NAME", or ">NAME" for a column of numbers; NULL-terminated, borrowed. A column whose cells
- * are all empty is left out. */
+/* heads: "NAME", or ">NAME" for a column of numbers; NULL-terminated, borrowed. A column whose
+ * cells are all empty is left out. */
 void asy__table_init(struct asy__table *table, const char *const *heads);
 void asy__table_fini(struct asy__table *table);
 /* Columns that the widest row takes. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tables.h - answers of the coordinator as text for people: lists as tables, one study or trial as a
- * page. width: columns of the terminal; 0: any. Threads: any. */
+ * tables.h - answers of the coordinator as text for people: lists as tables, one study or trial as
+ * a page. width: columns of the terminal; 0: any. Threads: any. */
 #ifndef ASY__TABLES_H
 #define ASY__TABLES_H
 #include <asy/buf.h>

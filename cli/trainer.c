@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * trainer.c - asking assay-trainer about data and models: it is the only program that reads them. */
+ * trainer.c - asking assay-trainer about data and models: it is the only program that reads
+ * them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * crash.c - see asy/crash.h. The names are checked whether a test asks for one or not, so that every
- * run finds a point that is missing in its table. */
+ * crash.c - see asy/crash.h. The names are checked whether a test asks for one or not, so that
+ * every run finds a point that is missing in its table. */
 #include <asy/crash.h>
 #include <asy/parse.h>
 #include <fcntl.h>

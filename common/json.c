@@ -7,8 +7,8 @@
  * the text before anything is allocated for it.
  *
  * Jansson (2.14) takes a refused allocation for a mistake in the text, or aborts by an assertion.
- * So each tree lies in chunks of its own, Jansson's part and ours, and a refusal leaves the parser by
- * longjmp: no frame of Jansson holds anything that is not in the chunks. */
+ * So each tree lies in chunks of its own, Jansson's part and ours, and a refusal leaves the parser
+ * by longjmp: no frame of Jansson holds anything that is not in the chunks. */
 #include <asy/json.h>
 #include <errno.h>
 #include <math.h>

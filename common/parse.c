@@ -317,7 +317,8 @@ static int reads_back(const char *text, double value)
     return ours && strtod_l(text, NULL, ours) == value;
 }
 
-/* 17 digits are always exact, half of all numbers need them, and few do with 15: hence this order. */
+/* 17 digits are always exact, half of all numbers need them, and few do with 15: hence this
+ * order. */
 const char *asy_format_f64(double value, char text[32])
 {
     char shorter[32];

@@ -10,8 +10,8 @@
 
 static const struct asy_setting table[] = {
     { "artifact_quota", ASY_SET_SIZE, 0, PIB, "10GiB",
-      "bytes of checkpoints and models above which each trial of a study keeps its newest checkpoint "
-      "alone; these and the models stay whatever they take" },
+      "bytes of checkpoints and models above which each trial of a study keeps its newest "
+      "checkpoint alone; these and the models stay whatever they take" },
     { "checkpoints_kept", ASY_SET_INT, 1, 100, "2", "newest checkpoints kept of each trial" },
     { "closed_grace", ASY_SET_DURATION, 0, HOUR, "1s",
       "time from the closing of a worker's connection until its trials are free" },

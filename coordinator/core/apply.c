@@ -13,7 +13,8 @@
 
 static int misfit(const struct asy_event *ev, struct asy_error *err)
 {
-    return asy_fail(err, ASY_E_CORRUPT, "event '%s' of trial %llu attempt %u does not fit the state",
+    return asy_fail(err, ASY_E_CORRUPT,
+                    "event '%s' of trial %llu attempt %u does not fit the state",
                     asy_event_kind_name(ev->kind), (unsigned long long)ev->trial, ev->attempt);
 }
 

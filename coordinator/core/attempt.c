@@ -12,9 +12,9 @@
 
 #define BACKOFF_MAX_MS 60000
 
-struct asy__attempt *asy__attempt_find(const struct asy_core *core, const struct asy__worker *worker,
-                                       struct asy_id study, uint64_t trial, uint32_t attempt,
-                                       uint64_t epoch)
+struct asy__attempt *asy__attempt_find(const struct asy_core *core,
+                                       const struct asy__worker *worker, struct asy_id study,
+                                       uint64_t trial, uint32_t attempt, uint64_t epoch)
 {
     struct asy__study *s = asy__study_get(core, study);
     struct asy__trial *t = s && !s->over ? asy__trial_get(s, trial) : NULL;
@@ -288,9 +288,9 @@ static int broke_off(enum asy_end end)
     return end == ASY_END_LOST || end == ASY_END_PREEMPTED || end == ASY_END_CRASHED;
 }
 
-/* What it was leased for is done and on record, only the word of it was lost. Leased again from this
- * checkpoint, a program would take a step beyond its milestone. A crash is nothing else at a rung; at
- * the whole length it may have cost the model. */
+/* What it was leased for is done and on record, only the word of it was lost. Leased again from
+ * this checkpoint, a program would take a step beyond its milestone. A crash is nothing else at a
+ * rung; at the whole length it may have cost the model. */
 static int has_reached(const struct asy__trial *t, enum asy_end end, uint64_t milestone)
 {
     if (t->n_checkpoints == 0 || t->checkpoints[t->n_checkpoints - 1].step < milestone ||
@@ -299,8 +299,9 @@ static int has_reached(const struct asy__trial *t, enum asy_end end, uint64_t mi
     return broke_off(end) && (end != ASY_END_CRASHED || milestone < t->study->spec->length_max);
 }
 
-/* A checkpoint at the milestone whose value was lost is of no use: the pruner cannot rank the trial,
- * and from there a program would not report that value any more. It goes on from the one before. */
+/* A checkpoint at the milestone whose value was lost is of no use: the pruner cannot rank the
+ * trial, and from there a program would not report that value any more. It goes on from the one
+ * before. */
 static void drop_unvalued(struct asy_core *core, struct asy__trial *t, uint64_t milestone)
 {
     while (!core->rc && t->last_step < (double)milestone && t->n_checkpoints > 0 &&

@@ -65,7 +65,7 @@ struct asy__trial {
     unsigned noted : 1;            /* soft: stands in its study's notes, untold */
     enum asy_outcome_state heard;  /* what the sampler last heard of it, ... */
     char *text;
-    char *params;                  /* soft: as JSON, from its making to its first lease; NULL: none */
+    char *params;                  /* soft: as JSON, until its first lease; NULL: none */
     struct asy__checkpoint *checkpoints; /* acknowledged, oldest first */
     size_t n_checkpoints;
     struct asy__fenced *fenced;
@@ -362,9 +362,9 @@ int asy__job_waits(const struct asy__study *study);
 
 /* ---- attempt.c ------------------------------------------------------------------------------- */
 /* The open attempt of these numbers on this worker, or NULL: nothing of it counts any more. */
-struct asy__attempt *asy__attempt_find(const struct asy_core *core, const struct asy__worker *worker,
-                                       struct asy_id study, uint64_t trial, uint32_t attempt,
-                                       uint64_t epoch);
+struct asy__attempt *asy__attempt_find(const struct asy_core *core,
+                                       const struct asy__worker *worker, struct asy_id study,
+                                       uint64_t trial, uint32_t attempt, uint64_t epoch);
 ASY_MUST_CHECK int asy__attempt_open(struct asy_core *core, struct asy__trial *trial,
                                      const struct asy_event *leased, struct asy_error *err);
 void asy__attempt_close(struct asy_core *core, struct asy__attempt *attempt);

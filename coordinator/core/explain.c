@@ -2,7 +2,8 @@
  * explain.c - why a trial or a study waits, failed or was stopped.
  *
  * Nothing is kept for it while scheduling: the question is answered from the state at hand, by the
- * same predicates that the scheduler decides with. What has ended carries its cause in the state. */
+ * same predicates that the scheduler decides with. What has ended carries its cause in the
+ * state. */
 #include "core_impl.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -60,9 +61,11 @@ static enum asy_cause never(const struct asy__study *s, const struct tally *y, c
         return ASY_CAUSE_NO_GPU;
     }
     if (y->most_cores >= asy__need_cores(s) && asy__need_memory(s) <= y->most_memory)
-        snprintf(text, n, "asks for %" PRIu32 " core%s and %" PRIu64 " MiB on one worker; of %" PRIu32
-                 " none has both", asy__need_cores(s), ASY_S(asy__need_cores(s)),
-                 asy__need_memory(s) >> 20, y->connected);
+        snprintf(text, n,
+                 "asks for %" PRIu32 " core%s and %" PRIu64 " MiB on one worker; of %" PRIu32
+                 " none has both",
+                 asy__need_cores(s), ASY_S(asy__need_cores(s)), asy__need_memory(s) >> 20,
+                 y->connected);
     else if (y->most_cores < asy__need_cores(s))
         snprintf(text, n, "asks for %" PRIu32 " core%s on one worker; the most that one of %" PRIu32
                  " has is %" PRIu32, asy__need_cores(s), ASY_S(asy__need_cores(s)), y->connected,
@@ -264,7 +267,8 @@ enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *s,
     return ASY_CAUSE_NONE;
 }
 
-/* What a study keeps beyond its quota is nothing that it could do without: it goes on all the same. */
+/* What a study keeps beyond its quota is nothing that it could do without: it goes on all the
+ * same. */
 static void say_quota(const struct asy_core *core, const struct asy__study *s, char *text, size_t n)
 {
     size_t len = strlen(text);

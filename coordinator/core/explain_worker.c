@@ -78,7 +78,8 @@ static enum asy_cause too_full(const struct asy__worker *w, const struct asy__st
                                size_t n)
 {
     if (asy__worker_free(w) < asy__need_cores(s)) {
-        snprintf(text, n, "study '%s' needs %" PRIu32 " free core%s, it has %" PRIu32 " of %" PRIu32,
+        snprintf(text, n,
+                 "study '%s' needs %" PRIu32 " free core%s, it has %" PRIu32 " of %" PRIu32,
                  s->name, asy__need_cores(s), ASY_S(asy__need_cores(s)), asy__worker_free(w),
                  w->n_cores);
         return ASY_CAUSE_NO_CORES;

@@ -3,8 +3,8 @@
  *
  * Core's commit numbers never fall, so the head of the waiting queue is always the first to become
  * free. An effect that needs no commit (or one that is durable already) goes straight to the other
- * queue unless something to the same peer or study waits; how many wait per peer or study is counted
- * in a fixed table by hash, where two that share a slot only lose the short cut.
+ * queue unless something to the same peer or study waits; how many wait per peer or study is
+ * counted in a fixed table by hash, where two that share a slot only lose the short cut.
  *
  * Copies live in arenas of a chunk of consecutive effects; a chunk is reused when all of it has
  * left. Rejected: one allocation per effect, which at 8,000 leases a second is most of the cost. */

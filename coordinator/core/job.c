@@ -2,10 +2,10 @@
  * job.c - deterministic studies: job k is decided from the outcomes of jobs up to k - lag alone, in
  * job order, so nothing depends on which worker was faster.
  *
- * A job gets its number when it is decided (a new point, a promotion). Outcomes wait in a ring until
- * the next decision may know them; then pruner and sampler hear of them. If at some turn nothing
- * can be decided (no promotion, no points left) though jobs are still out, the turn passes: it
- * counts as a job without an outcome, which lets the next one know one outcome more. All of this
+ * A job gets its number when it is decided (a new point, a promotion). Outcomes wait in a ring
+ * until the next decision may know them; then pruner and sampler hear of them. If at some turn
+ * nothing can be decided (no promotion, no points left) though jobs are still out, the turn passes:
+ * it counts as a job without an outcome, which lets the next one know one outcome more. All of this
  * follows from events alone, so it needs none of its own. */
 #include "core_impl.h"
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  *
  * A connection is a session from its HELLO on; a frame of an unknown one is answered REHELLO. All
  * that an agent runs is settled in one place, at HELLO: what it lists and still counts goes on
- * (keep), what it lists and does not count is killed, what we believe it has and it does not list is
- * lost. */
+ * (keep), what it lists and does not count is killed, what we believe it has and it does not list
+ * is lost. */
 #include "core_impl.h"
 #include <math.h>
 #include <stdlib.h>
@@ -300,8 +300,8 @@ static const char *refuse(struct asy_core *core, const struct asy_msg *msg, cons
     return msg->hello.role == ASY_ROLE_AGENT ? refuse_agent(core, msg, key) : NULL;
 }
 
-/* An agent that holds nothing has nothing to lose: its silence may take longer to show, though not so
- * long that a beat that comes late makes it suspect. */
+/* An agent that holds nothing has nothing to lose: its silence may take longer to show, though not
+ * so long that a beat that comes late makes it suspect. */
 static int64_t idle_heartbeat_ms(const struct asy_core_config *config)
 {
     int64_t most_ms = config->suspect_after_ms / 3 * 2;

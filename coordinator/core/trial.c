@@ -385,9 +385,10 @@ void asy__trial_drop_at(struct asy_core *core, struct asy__trial *t, uint32_t at
         }
 }
 
-/* The newest checkpoint of a trial stays even where the quota is passed: one that runs would lose its
- * progress, and of one that waits at a rung nobody can say that it will never be promoted, neither
- * that it is not the one which runs to the end when all others have failed. Models stay always. */
+/* The newest checkpoint of a trial stays even where the quota is passed: one that runs would lose
+ * its progress, and of one that waits at a rung nobody can say that it will never be promoted,
+ * neither that it is not the one which runs to the end when all others have failed. Models stay
+ * always. */
 void asy__study_fit_quota(struct asy_core *core, struct asy__study *s)
 {
     while (!core->rc && s->kept > core->config.artifact_quota && !asy__list_empty(&s->spares))

@@ -2,7 +2,8 @@
  * compute.c - see compute.h. Studies are few, so they stand in a list.
  *
  * A cheap sampler answers in a fraction of the time that it takes to wake a thread. So jobs come in
- * bundles, one for each round of the loop, and answers go in bundles of at most BUNDLE_NS of work. */
+ * bundles, one for each round of the loop, and answers go in bundles of at most BUNDLE_NS of
+ * work. */
 #include "compute.h"
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,8 @@ static void tell(struct asy__compute *compute, const struct job *job)
     struct search *search = find(compute, job->effect.study);
     struct asy_error err = ASY_ERROR_INIT;
 
-    /* A sampler that cannot take an outcome goes on without it; its next ask fails with the reason. */
+    /* A sampler that cannot take an outcome goes on without it; its next ask fails with the
+     * reason. */
     if (search && search->sampler &&
         asy_sampler_tell(search->sampler, &job->effect.tell, &err) < 0) {
         asy_sampler_destroy(search->sampler);

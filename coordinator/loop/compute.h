@@ -18,7 +18,8 @@ struct asy__compute;
 ASY_MUST_CHECK int asy__compute_create(struct asy__mail *answers, struct asy__compute **ret_compute,
                                        struct asy_error *err);
 void asy__compute_destroy(struct asy__compute *compute); /* drops what waits */
-/* Takes a released SAMPLER, ASK, TELL or FORGET effect (copied); it is done after asy__compute_send(). */
+/* Takes a released SAMPLER, ASK, TELL or FORGET effect (copied); it is done after
+ * asy__compute_send(). */
 ASY_MUST_CHECK int asy__compute_put(struct asy__compute *compute, const struct asy_effect *effect,
                                     struct asy_error *err);
 void asy__compute_send(struct asy__compute *compute);

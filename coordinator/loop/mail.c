@@ -31,7 +31,8 @@ void asy__mail_nudge(struct asy__mail *mail)
 {
     uint64_t one = 1;
 
-    ASY_IGNORE(write(mail->fd, &one, sizeof one) < 0); /* at its limit it is readable all the same */
+    /* At its limit it is readable all the same. */
+    ASY_IGNORE(write(mail->fd, &one, sizeof one) < 0);
 }
 
 void asy__mail_put(struct asy__mail *mail, struct asy__letter *letter)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * peers.h - the connections that are open, and which of them to probe: a ROUTER tells for certain of
- * a closed connection only when something is sent to it. Probed are those that the channel holds
+ * peers.h - the connections that are open, and which of them to probe: a ROUTER tells for certain
+ * of a closed connection only when something is sent to it. Probed are those that the channel holds
  * for closed (doubted), often and for a while, and those that were silent, seldom.
  *
  * Threads: the loop. */

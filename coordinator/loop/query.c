@@ -69,10 +69,10 @@ static void answer(struct asy__query *query, struct job *job, int rc, const stru
     asy__mail_put(query->answers, &part->letter);
 }
 
-/* Agents give each checkpoint a path of its own, but those of older ones are shared by equal content,
- * be it two trials', two studies' or a checkpoint's and a model's. The store alone knows them all: core
- * forgets what finished studies left, and a restart does not give it back. That the checkpoint was
- * dropped is on disk by now, so whatever is found there needs the file still. */
+/* Agents give each checkpoint a path of its own, but those of older ones are shared by equal
+ * content, be it two trials', two studies' or a checkpoint's and a model's. The store alone knows
+ * them all: core forgets what finished studies left, and a restart does not give it back. That the
+ * checkpoint was dropped is on disk by now, so whatever is found there needs the file still. */
 static int is_unneeded(const struct job *job, struct asy_reader *reader)
 {
     struct asy_error err = ASY_ERROR_INIT;

@@ -308,8 +308,8 @@ static int on_value(void *arg, const struct asy_trial_row *row)
     return 0;
 }
 
-/* The complete ones first, so that the first is the study's result. Among them, and among the others,
- * as the store orders them: the best first, without a value last, else by number. */
+/* The complete ones first, so that the first is the study's result. Among them, and among the
+ * others, as the store orders them: the best first, without a value last, else by number. */
 static int by_value(const void *a, const void *b)
 {
     const struct asy__place *x = a, *y = b;
@@ -445,7 +445,8 @@ static int studies(struct asy__asked *asked, struct asy_reader *reader, struct a
 
 static int study(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    int rc = asy_reader_studies(reader, asked->q->key, asked->q->study, 1, on_whole_study, &asked->w, err);
+    int rc = asy_reader_studies(reader, asked->q->key, asked->q->study, 1, on_whole_study,
+                                &asked->w, err);
 
     asy_jsonw_open(&asked->w, "tags", '{');
     if (rc == 0)

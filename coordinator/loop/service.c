@@ -81,7 +81,8 @@ struct asy_service {
 
 /* ---- stepping core ------------------------------------------------------------------------- */
 
-static int take_step(struct asy_service *service, const struct asy_step *step, struct asy_error *err)
+static int take_step(struct asy_service *service, const struct asy_step *step,
+                     struct asy_error *err)
 {
     int rc;
 
@@ -275,7 +276,8 @@ static int ask_why(struct asy_service *service, const struct asy_effect *fx, str
 
 static int ask(struct asy_service *service, const struct asy_effect *fx, struct asy_error *err)
 {
-    const char *what = fx->msg.type == ASY_MSG_QUERY && fx->msg.query.what ? fx->msg.query.what : "";
+    const char *what =
+        fx->msg.type == ASY_MSG_QUERY && fx->msg.query.what ? fx->msg.query.what : "";
 
     if (!strcmp(what, "workers") || !strcmp(what, "explain-worker") || !strcmp(what, "live"))
         return answer_live(service, fx, what, err);

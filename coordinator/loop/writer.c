@@ -145,8 +145,8 @@ static int wait_for_space(struct asy__writer *writer)
     return atomic_load(&writer->stopping);
 }
 
-/* One transaction; a full disk is waited out. After one that failed none may follow: the store would
- * hold what builds on events that it does not have. */
+/* One transaction; a full disk is waited out. After one that failed none may follow: the store
+ * would hold what builds on events that it does not have. */
 static int commit(struct asy__writer *writer, const struct asy_event *events, size_t n)
 {
     if (writer->given_up)

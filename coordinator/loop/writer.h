@@ -35,13 +35,13 @@ struct asy__guest {
     void *arg;
 };
 struct asy__writer;
-/* guest is copied; it must outlive the writer. store: the writer thread's from here on, until destroy
- * returns. */
+/* guest is copied; it must outlive the writer. store: the writer thread's from here on, until
+ * destroy returns. */
 ASY_MUST_CHECK int asy__writer_create(struct asy_store *store, const struct asy__guest *guest,
                                       struct asy__mail *answers,
                                       struct asy__writer **ret_writer, struct asy_error *err);
-/* Writes what waits first. While the disk is full, and after a failure, that is given up: nobody was
- * told of it. */
+/* Writes what waits first. While the disk is full, and after a failure, that is given up: nobody
+ * was told of it. */
 void asy__writer_destroy(struct asy__writer *writer);
 void asy__writer_put(struct asy__writer *writer, struct asy__batch *batch);
 void asy__writer_wake(struct asy__writer *writer); /* the guest has something to do */

@@ -58,8 +58,10 @@ int asy__db_fail(const struct asy__db *db, const char *what, struct asy_error *e
         return asy_fail(err, ASY_E_BUSY, "cannot %s: another program has the database locked",
                         what);
     case SQLITE_INTERRUPT:
-        return asy_fail(err, ASY_E_TIMEOUT, "cannot %s: the query takes too long, and the store's log "
-                        "cannot be copied back meanwhile; ask for less at a time", what);
+        return asy_fail(err, ASY_E_TIMEOUT,
+                        "cannot %s: the query takes too long, and the store's log "
+                        "cannot be copied back meanwhile; ask for less at a time",
+                        what);
     case SQLITE_IOERR:
         if (errnum == ENOSPC || errnum == EDQUOT)
             return asy_fail(err, ASY_E_NOSPACE, "cannot %s: %s", what,

@@ -4,10 +4,10 @@
  * SQLite by itself does it inside the commit that makes the log long, which then takes tens of
  * milliseconds. Here a thread with a connection of its own does it in rounds (PASSIVE checkpoints:
  * they wait for nobody, and sync the log before), while the writer goes on.
- * What the writer adds meanwhile is the rest for the next round, and the log can begin anew only when
- * nothing is left. SQLite syncs the database in that last round alone; so that the writer finds
- * little to sync then, the thread does it in each. So once a round has left a small rest, the writer copies that by itself between
- * two commits, and its next one starts the log at the front.
+ * What the writer adds meanwhile is the rest for the next round, and the log can begin anew only
+ * when nothing is left. SQLite syncs the database in that last round alone; so that the writer
+ * finds little to sync then, the thread does it in each. So once a round has left a small rest, the
+ * writer copies that by itself between two commits, and its next one starts the log at the front.
  *
  * The log stays bounded: the longer it has grown, the larger a rest the writer takes upon itself,
  * and at LOG_PAGES it takes any. A reader that looks at an old state keeps the log from being begun
@@ -44,8 +44,8 @@ struct asy__copier {
 
 /* ---- a round --------------------------------------------------------------------------------- */
 
-/* *ret_copied: pages of the log that are in the database. A full disk, or somebody else at it, is no
- * failure: the rest stays in the log. */
+/* *ret_copied: pages of the log that are in the database. A full disk, or somebody else at it, is
+ * no failure: the rest stays in the log. */
 static int copy(struct asy__db *db, int *ret_pages, int *ret_copied, struct asy_error *err)
 {
     struct asy_error why = ASY_ERROR_INIT;

@@ -110,7 +110,7 @@ ASY_MUST_CHECK int asy__cache_init(struct asy__cache *cache, struct asy_error *e
 void asy__cache_fini(struct asy__cache *cache);
 void asy__cache_clear(struct asy__cache *cache);
 
-/* ---- sqlite_copy.c: the log and its way back into the database -------------------------------- */
+/* ---- sqlite_copy.c: the log and its way back into the database ----------------------------- */
 
 /* What the writer knows of it. */
 struct asy__log {

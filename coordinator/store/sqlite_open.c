@@ -500,8 +500,8 @@ static void immutable_uri(const char *path, char uri[3 * PATH_MAX + 32])
     snprintf(uri + n, 16, "?immutable=1");
 }
 
-/* A store that was closed in order has no log beside it and stands whole in its file: then SQLite is
- * kept from making the files that a reader of a log needs. */
+/* A store that was closed in order has no log beside it and stands whole in its file: then SQLite
+ * is kept from making the files that a reader of a log needs. */
 static int connect_to_look(struct asy__db *db, const char *path, struct asy_error *err)
 {
     char log[PATH_MAX + 8], uri[3 * PATH_MAX + 32];

@@ -8,9 +8,9 @@
  * stall all connections once the monitor's queue is full.
  *
  * Start and stop are handshakes through a mutex and an eventfd. The counters and the list of ended
- * connections are the only other state that two threads see. If the thread ever ended early, libzmq would let connections in
- * unasked (to refuse them instead is a draft option of 4.3); they would have no user id, and the
- * server drops the frames of such peers. */
+ * connections are the only other state that two threads see. If the thread ever ended early, libzmq
+ * would let connections in unasked (to refuse them instead is a draft option of 4.3); they would
+ * have no user id, and the server drops the frames of such peers. */
 #include "gate.h"
 #include <errno.h>
 #include <pthread.h>

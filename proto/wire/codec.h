@@ -2,9 +2,9 @@
  * codec.h - plain structs to protobuf-c structs and back, driven by tables.
  *
  * A shape is the table of one plain struct: a row per field, in the order of the message's fields
- * in assay.proto. Encoding, decoding, deep copy and JSON all walk the same rows, so that none of them
- * can forget a field. Hand-written conversions (four per struct, forty structs) were the other way;
- * they drift apart, and this costs a switch per field. */
+ * in assay.proto. Encoding, decoding, deep copy and JSON all walk the same rows, so that none of
+ * them can forget a field. Hand-written conversions (four per struct, forty structs) were the other
+ * way; they drift apart, and this costs a switch per field. */
 #ifndef ASY__CODEC_H
 #define ASY__CODEC_H
 #include "arena.h"

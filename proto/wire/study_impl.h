@@ -91,7 +91,7 @@ struct asy__study {
 
 struct asy__parse {
     const char *file, *base_dir;
-    int look;                   /* for the files that it names: better missed now than by each trial */
+    int look;                   /* for the files that it names, before each trial misses them */
     struct asy_buf *problems;   /* NULL: only the first is kept, in err */
     struct asy_error *err;
     const struct asy_study_reader *reader; /* NULL: nobody looks into the data */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_service.c - what the coordinator costs, measured from outside: a real assay-coordinator on a
- * real disk, simulated agents on real connections. One row of JSON per figure (row.h).
+ * bench_service.c - what the coordinator costs, measured from outside: a real assay-coordinator on
+ * a real disk, simulated agents on real connections. One row of JSON per figure (row.h).
  *
  *     bench_service --programs FOLDER --dir FOLDER [--quick] [--only PART] [--OPTION NUMBER]...
  *
  * A cycle is one report of two metrics, one result, one new trial of six parameters and its lease;
  * one result per frame, each acknowledged after its own commit. Every run begins on a copy of the
- * same store of --stored trials, made by the same coordinator, and ends with SIGKILL; then the store
- * must hold exactly the results that were acknowledged. What a million stored trials cost:
+ * same store of --stored trials, made by the same coordinator, and ends with SIGKILL; then the
+ * store must hold exactly the results that were acknowledged. What a million stored trials cost:
  * --stored 1000000. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -428,7 +428,8 @@ static int parse(int argc, char **argv, struct options *o, struct asy_error *err
         return asy_fail(err, ASY_E_INVAL, "--programs and --dir are needed");
     for (size_t i = 0; o->only && strcmp(o->only, parts[i].name) != 0;)
         if (++i == ASY_ARRAY_LEN(parts))
-            return asy_fail(err, ASY_E_INVAL, "--only is not one of cycles, dispatch, restart, idle");
+            return asy_fail(err, ASY_E_INVAL,
+                            "--only is not one of cycles, dispatch, restart, idle");
     if (o->runs > RUNS_MAX)
         return asy_fail(err, ASY_E_INVAL, "more than %d runs", RUNS_MAX);
     return 0;

@@ -290,7 +290,8 @@ static int note_heard(struct crowd *crowd, struct agent *agent, struct asy_error
 {
     int64_t now_ns = asy_clock_ns();
 
-    if (agent->heard_ns && now_ns - agent->heard_ns > crowd->lost_ns / (agent->state == IDLE ? 1 : 2))
+    if (agent->heard_ns &&
+        now_ns - agent->heard_ns > crowd->lost_ns / (agent->state == IDLE ? 1 : 2))
         return asy_fail(err, ASY_E_CORRUPT, "an agent heard nothing for %.1f s",
                         1e-9 * (double)(now_ns - agent->heard_ns));
     agent->heard_ns = now_ns;
@@ -352,7 +353,8 @@ static int arm(struct crowd *crowd, int64_t at_ns, struct asy_error *err)
     return 0;
 }
 
-/* The heartbeats that are due; in debt (the machine was busy) they go out one by one all the same. */
+/* The heartbeats that are due; in debt (the machine was busy) they go out one by one all the
+ * same. */
 static int beat(struct crowd *crowd, int64_t now_ns, struct asy_error *err)
 {
     int rc = 0;

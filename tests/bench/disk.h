@@ -17,7 +17,8 @@ struct disk {
 };
 ASY_MUST_CHECK int disk_init(struct disk *disk, const char *folder, struct asy_error *err);
 /* Takes DISK_SAMPLES samples: three blocks of 8 KiB overwritten in a file that is there already, as
- * a commit does in the log, then fdatasync(). At most 16 times between two disk_clear(), what is beyond is left out. */
+ * a commit does in the log, then fdatasync(). At most 16 times between two disk_clear(), what is
+ * beyond is left out. */
 ASY_MUST_CHECK int disk_probe(struct disk *disk, const char *folder, struct asy_error *err);
 void disk_sum(struct disk *disk);
 void disk_clear(struct disk *disk);

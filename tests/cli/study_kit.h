@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * study_kit.h - a study as the coordinator would tell of it, for the tests of what is made of it. */
+ * study_kit.h - a study as the coordinator would tell of it, for the tests of what is made of
+ * it. */
 #ifndef STUDY_KIT_H
 #define STUDY_KIT_H
 #include <asytest.h>

@@ -146,10 +146,11 @@ static void what_is_left_is_said_only_if_it_is_known(void)
 
 static void rows_and_events_give_the_same(void)
 {
-    struct asy_json *rows = kit_json("{\"trials\":[{\"number\":0,\"state\":\"paused\",\"value\":0.5,"
-                                     "\"step\":4,\"attempts\":1,\"params\":{\"x\":1}},"
-                                     "{\"number\":1,\"state\":\"failed\",\"value\":null,"
-                                     "\"step\":2,\"attempts\":2,\"params\":{\"x\":2}}]}");
+    struct asy_json *rows =
+        kit_json("{\"trials\":[{\"number\":0,\"state\":\"paused\",\"value\":0.5,"
+                 "\"step\":4,\"attempts\":1,\"params\":{\"x\":1}},"
+                 "{\"number\":1,\"state\":\"failed\",\"value\":null,"
+                 "\"step\":2,\"attempts\":2,\"params\":{\"x\":2}}]}");
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__progress p;
 

@@ -55,9 +55,11 @@ static void empty_lists_say_what_to_do(void)
 static void workers_show_what_they_run(void)
 {
     table(asy__table_of_workers, "workers",
-          "{\"workers\":[{\"id\":\"06a1f00300000000\",\"host\":\"node-1\",\"state\":\"ready\",\"cores\":8,\"free_cores\":6,"
+          "{\"workers\":[{\"id\":\"06a1f00300000000\",\"host\":\"node-1\",\"state\":\"ready\","
+          "\"cores\":8,\"free_cores\":6,"
           "\"memory\":8589934592,\"memory_used\":536870912,\"gpus\":0,\"fit\":\"\",\"runs\":["
-          "{\"study\":\"a\",\"trial\":3},{\"study\":\"b\",\"trial\":0}]}]}", 0,
+          "{\"study\":\"a\",\"trial\":3},{\"study\":\"b\",\"trial\":0}]}]}",
+          0,
           "WORKER  ID        STATE  CORES  FREE   MEMORY     USED  GPUS  RUNS\n"
           "node-1  06a1f003  ready      8     6  8.0 GiB  512 MiB     0  a 3, b 0\n");
 }
@@ -81,18 +83,21 @@ static void ids_of_workers_tell_them_apart(void)
 static void a_trial_has_all_of_its_record(void)
 {
     static const char answer[] =
-        "{\"id\":\"0af1\",\"number\":7,\"study\":\"digits\",\"state\":\"failed\",\"cause\":\"exit-code\","
+        "{\"id\":\"0af1\",\"number\":7,\"study\":\"digits\",\"state\":\"failed\",\"cause\":\"exit-"
+        "code\","
         "\"text\":\"crashed: exit code 3\",\"value\":0.5,\"step\":4,\"metric\":\"val_accuracy\","
         "\"unit\":\"epochs\",\"seed\":42,\"source\":\"tpe\",\"params\":{\"lr\":0.1},"
         "\"command\":[\"train\",\"--lr\",\"0.1\"],"
-        "\"datasets\":[{\"name\":\"d.csv\",\"digest\":\"ab12\",\"profile\":{\"rows\":9,\"columns\":3}}],"
-        "\"attempt_list\":[{\"attempt\":1,\"host\":\"node-1\",\"cores\":\"0-1\",\"step\":4,"
+        "\"datasets\":[{\"name\":\"d.csv\",\"digest\":\"ab12\",\"profile\":{\"rows\":9,\"columns\":"
+        "3}}],\"attempt_list\":[{\"attempt\":1,\"host\":\"node-1\",\"cores\":\"0-1\",\"step\":4,"
         "\"started_us\":1000000,\"ended_us\":3500000,\"cpu_s\":2.5,\"max_rss\":1048576,"
-        "\"end\":\"crashed\",\"exit_code\":3,\"signal\":0,\"cause\":\"exit-code\",\"text\":\"no coffee\","
+        "\"end\":\"crashed\",\"exit_code\":3,\"signal\":0,\"cause\":\"exit-code\",\"text\":\"no "
+        "coffee\","
         "\"hardware\":{\"model\":\"some processor\"},\"versions\":{\"zeromq\":\"4.3.4\"}}],"
         "\"metrics\":[{\"name\":\"loss\",\"step\":1,\"value\":0.5,\"attempt\":1},"
         "{\"name\":\"loss\",\"step\":2,\"value\":0.25,\"attempt\":1}],"
-        "\"artifacts\":[{\"name\":\"model\",\"step\":4,\"bytes\":2048,\"path\":\"/a/b\"}],\"tags\":{}}";
+        "\"artifacts\":[{\"name\":\"model\",\"step\":4,\"bytes\":2048,\"path\":\"/a/"
+        "b\"}],\"tags\":{}}";
     static const char *const parts[] = {
         "trial     7 of digits failed (exit-code): crashed: exit code 3\n", "run       0af1\n",
         "params    lr=0.1\n", "value     val_accuracy 0.5, now at epoch 4\n",

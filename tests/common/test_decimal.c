@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_decimal.c - short decimals take a way of their own to a double; it must end at the same bits as
- * the C library's. */
+ * test_decimal.c - short decimals take a way of their own to a double; it must end at the same bits
+ * as the C library's. */
 #include <asytest.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,7 +10,8 @@
 /* A decimal of up to 17 digits with the point anywhere or nowhere. */
 static void make(struct asy_rng *rng, char text[40])
 {
-    size_t n = 1 + (size_t)asy_rng_below(rng, 17), point = (size_t)asy_rng_below(rng, n + 2), at = 0;
+    size_t n = 1 + (size_t)asy_rng_below(rng, 17), point = (size_t)asy_rng_below(rng, n + 2),
+           at = 0;
 
     if (asy_rng_below(rng, 3) == 0)
         text[at++] = asy_rng_below(rng, 2) ? '-' : '+';

@@ -45,7 +45,8 @@ static void play(const char *name, const struct asy_effect *fx, size_t n, uint64
 
 static void effects_wait_for_their_commit(void)
 {
-    const struct asy_effect fx[] = { send(1, 1, 10), send(2, 2, 20), send(1, 2, 30), send(2, 3, 40) };
+    const struct asy_effect fx[] = { send(1, 1, 10), send(2, 2, 20), send(1, 2, 30),
+                                     send(2, 3, 40) };
 
     play("nothing is durable", fx, 4, 0, "");
     play("the first commit", fx, 4, 1, "10 ");
@@ -155,7 +156,8 @@ static void questions_do_not_wait_for_a_store_that_cannot_write(void)
     asy_gate_destroy(gate);
 }
 
-T_MAIN("gate", T_TEST(questions_do_not_wait_for_a_store_that_cannot_write), T_TEST(effects_wait_for_their_commit),
+T_MAIN("gate", T_TEST(questions_do_not_wait_for_a_store_that_cannot_write),
+       T_TEST(effects_wait_for_their_commit),
        T_TEST(what_has_no_cause_passes_others_but_not_its_own),
        T_TEST(a_commit_known_as_durable_holds_nothing),
        T_TEST(copies_are_deep_and_room_is_used_again))

@@ -78,8 +78,11 @@ static void a_study_without_a_whole_trial_lets_its_best_run_to_the_end(void)
         struct asy_id a;
         char yaml[400];
 
-        snprintf(yaml, sizeof yaml, STUDY_HEAD("a") RUN(8, true) "search: {%ssampler: random, pruner: "
-                 "{name: asha, min: 1, reduction: 4}}\nbudget: {trials: 2}\n", heads[i]);
+        snprintf(yaml, sizeof yaml,
+                 STUDY_HEAD("a")
+                     RUN(8, true) "search: {%ssampler: random, pruner: "
+                                  "{name: asha, min: 1, reduction: 4}}\nbudget: {trials: 2}\n",
+                 heads[i]);
         if (begin(&w, 1)) {
             a = submit(&w, 1, yaml);
             to_rung(&w, &w.leases[0], 0.5);
@@ -105,8 +108,10 @@ static void a_last_trial_that_fails_is_followed_by_the_next_but_not_for_ever(voi
     struct asy_id a;
 
     if (begin(&w, 1)) {
-        a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) "retries: 0\nsearch: {sampler: random, pruner: "
-                          "{name: asha, min: 1, reduction: 8}}\nbudget: {trials: 5}\n");
+        a = submit(&w, 1,
+                   STUDY_HEAD("a")
+                       RUN(8, true) "retries: 0\nsearch: {sampler: random, pruner: "
+                                    "{name: asha, min: 1, reduction: 8}}\nbudget: {trials: 5}\n");
         for (size_t i = 0; i < 5; i++)
             to_rung(&w, &w.leases[i], 0.1 * (double)(5 - i));
         for (size_t i = 5; i < 8 && T_TRUE(w.n_leases == i + 1); i++) {
@@ -149,8 +154,9 @@ static void paused_trials_end_as_pruned_with_their_study(void)
  * only then suggests at random all along. */
 static void the_sampler_learns_from_trials_that_wait(void)
 {
-    static const char *const heads[] = { "", "search: {sampler: random, pruner: {name: asha, min: 1, "
-                                             "reduction: 2}, deterministic: true, lag: 1}\n" };
+    static const char *const heads[] = { "",
+                                         "search: {sampler: random, pruner: {name: asha, min: 1, "
+                                         "reduction: 2}, deterministic: true, lag: 1}\n" };
     struct world w;
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(heads) && begin(&w, 1); i++) {
@@ -258,7 +264,8 @@ static void a_checkpoint_replaces_one_of_the_same_step(void)
         world_checkpoint(&w, &w.leases[0], 2);
         T_EQ("one is dropped", world_count(&w, ASY_EV_CHECKPOINT_DROPPED), 1);
         T_EQ("that of the same step",
-             world_last(&w, a, 0, ASY_EV_CHECKPOINT_DROPPED)->checkpoint_dropped.checkpoint.step, 2);
+             world_last(&w, a, 0, ASY_EV_CHECKPOINT_DROPPED)->checkpoint_dropped.checkpoint.step,
+             2);
         T_TRUE(world_last(&w, a, 0, ASY_EV_CHECKPOINT_DROPPED) <
                world_last(&w, a, 0, ASY_EV_CHECKPOINT));
         T_EQ("its file is looked at", w.n_drops, 1);
@@ -459,8 +466,11 @@ static void crashes_use_up_retries_and_wait_longer_each_time(void)
 
 static void some_ends_fail_a_trial_at_once(void)
 {
-    static const struct { const char *name; enum asy_end end; enum asy_cause cause, want; } cases[] =
-    {
+    static const struct {
+        const char *name;
+        enum asy_end end;
+        enum asy_cause cause, want;
+    } cases[] = {
         { "diverged", ASY_END_DIVERGED, ASY_CAUSE_DIVERGED, ASY_CAUSE_DIVERGED },
         { "bad data", ASY_END_CRASHED, ASY_CAUSE_DATA, ASY_CAUSE_DATA },
         { "a bad job", ASY_END_CRASHED, ASY_CAUSE_BAD_JOB, ASY_CAUSE_BAD_JOB },

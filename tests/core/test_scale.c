@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_scale.c - many trials: a hundred thousand replay to the same state, many workers get all their
- * cores, and a step's work does not grow with the trials. Times are printed, not judged. */
+ * test_scale.c - many trials: a hundred thousand replay to the same state, many workers get all
+ * their cores, and a step's work does not grow with the trials. Times are printed, not judged. */
 #include "world.h"
 #include <asy/clock.h>
 #include <malloc.h>

@@ -66,7 +66,8 @@ static void a_large_trial_is_not_starved_by_small_ones(void)
     struct asy_id small, large;
 
     if (begin(&w)) {
-        small = world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("small", "budget: {trials: 90}\n"), 0);
+        small =
+            world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("small", "budget: {trials: 90}\n"), 0);
         world_agent(&w, &(struct agent){ .peer = 2, .cores = 4 });
         world_agent(&w, &(struct agent){ .peer = 3, .cores = 4 });
         T_EQ("small ones everywhere", leases_of(&w, small), 8);

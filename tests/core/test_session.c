@@ -70,7 +70,7 @@ static void answers_about_the_moment_wait_for_no_commit(void)
     world_close(&w);
 }
 
-/* ---- while the store cannot write ------------------------------------------------------------- */
+/* ---- while the store cannot write ---------------------------------------------------------- */
 
 static void store_says(struct world *w, int ok)
 {
@@ -738,24 +738,23 @@ static void another_users_study_that_goes_first_is_not_named(void)
     world_close(&w);
 }
 
-T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(limits_hold), T_TEST(answers_about_the_moment_wait_for_no_commit),
+T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(limits_hold),
+       T_TEST(answers_about_the_moment_wait_for_no_commit),
        T_TEST(a_full_disk_takes_no_reports_and_judges_nobody),
        T_TEST(a_full_disk_refuses_what_it_cannot_keep),
        T_TEST(an_agent_that_greets_a_full_disk_is_settled_later),
        T_TEST(one_wish_to_end_is_enough_on_a_full_disk),
        T_TEST(unknown_sessions_are_asked_to_greet_again),
        T_TEST(heartbeats_are_answered_a_few_times_within_lost_after),
-       T_TEST(another_users_worker_is_not_taken_over),
-       T_TEST(a_silent_worker_is_suspect_then_lost), T_TEST(lateness_of_the_loop_moves_deadlines),
+       T_TEST(another_users_worker_is_not_taken_over), T_TEST(a_silent_worker_is_suspect_then_lost),
+       T_TEST(lateness_of_the_loop_moves_deadlines),
        T_TEST(who_comes_back_in_time_goes_on_under_the_same_epoch),
-       T_TEST(a_new_lease_fences_the_old_one),
-       T_TEST(what_an_agent_does_not_list_is_lost_at_once),
+       T_TEST(a_new_lease_fences_the_old_one), T_TEST(what_an_agent_does_not_list_is_lost_at_once),
        T_TEST(a_closed_connection_frees_its_trials_after_a_second),
        T_TEST(leaving_on_purpose_frees_at_once), T_TEST(the_reattach_window_holds_leases_back),
        T_TEST(reports_count_once_and_in_order), T_TEST(a_restored_backup_takes_nothing_over),
-       T_TEST(watchers_hear_each_event_once_it_is_durable),
-       T_TEST(history_ends_where_news_begin), T_TEST(a_watch_hears_what_it_asked_for),
-       T_TEST(watches_are_few_and_end_with_their_session), T_TEST(an_idle_coordinator_quits),
-       T_TEST(records_are_kept_and_answered),
+       T_TEST(watchers_hear_each_event_once_it_is_durable), T_TEST(history_ends_where_news_begin),
+       T_TEST(a_watch_hears_what_it_asked_for), T_TEST(watches_are_few_and_end_with_their_session),
+       T_TEST(an_idle_coordinator_quits), T_TEST(records_are_kept_and_answered),
        T_TEST(a_question_is_answered_as_its_asker_may_see),
        T_TEST(another_users_study_that_goes_first_is_not_named))

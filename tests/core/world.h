@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * world.h - a core with nothing around it: inputs are made by hand, commits are durable at once, the
- * sampler answers when told to. Unlike the simulator nothing happens here that a test did not ask
- * for. */
+ * world.h - a core with nothing around it: inputs are made by hand, commits are durable at once,
+ * the sampler answers when told to. Unlike the simulator nothing happens here that a test did not
+ * ask for. */
 #ifndef WORLD_H
 #define WORLD_H
 #include <asytest.h>

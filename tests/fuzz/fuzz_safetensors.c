@@ -24,7 +24,8 @@ static void walk(const uint8_t *data, size_t size)
         const uint8_t *bytes = t->bytes;
 
         FUZZ_CHECK(t->n_dims <= ASY_SAFETENSORS_DIMS && asy_safetensors_find(file, t->name) == t);
-        FUZZ_CHECK(t->size <= size && (!t->size || (bytes >= data && bytes + t->size <= data + size)));
+        FUZZ_CHECK(t->size <= size &&
+                   (!t->size || (bytes >= data && bytes + t->size <= data + size)));
         for (size_t k = 0; k < t->size; k++)
             sum += bytes[k];
     }

@@ -191,7 +191,10 @@ static void extreme_logits_stay_finite_and_broken_ones_do_not(void)
 static void optimisers_match_their_plain_twins(void)
 {
     static const struct asy_sgd sgds[] = {
-        { 0.1f, 0, 0, 0 }, { 0.1f, 0, 0.01f, 0 }, { 0.1f, 0.9f, 0.01f, 0 }, { 0.1f, 0.9f, 0.01f, 1 },
+        { 0.1f, 0, 0, 0 },
+        { 0.1f, 0, 0.01f, 0 },
+        { 0.1f, 0.9f, 0.01f, 0 },
+        { 0.1f, 0.9f, 0.01f, 1 },
     };
     static const struct asy_adam adams[] = {
         { 0.01, 0.9, 0.999, 1e-8, 0 }, { 0.01, 0.8, 0.99, 1e-6, 0.1 },

@@ -552,8 +552,8 @@ static void send_checkpoint(struct world *w, struct lease *l, uint64_t step, cha
     world_send(w, l, ++l->reported, &ev);
 }
 
-/* Study a keeps two of the checkpoints that it wrote; b is over and has left a model whose content is
- * that of one which a dropped. */
+/* Study a keeps two of the checkpoints that it wrote; b is over and has left a model whose content
+ * is that of one which a dropped. */
 static bool two_studies(struct world *w, char paths[N_FILES][PATH_MAX])
 {
     const char *yaml[] = { STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n",

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Frames and events as earlier releases wrote them: whatever they said must be understood for ever.
  *
- * A file of frames/ has one line each: "msg NAME HEX JSON" or "event NAME HEX JSON". What is decoded
- * from HEX must have every member of JSON; members may have been added since. A release adds its
- * file with `test_frames --write > frames/RELEASE.txt`. */
+ * A file of frames/ has one line each: "msg NAME HEX JSON" or "event NAME HEX JSON". What is
+ * decoded from HEX must have every member of JSON; members may have been added since. A release
+ * adds its file with `test_frames --write > frames/RELEASE.txt`. */
 #include <asy/durable.h>
 #include "wire_random.h"
 #include "asytest.h"
 
 #define ARENA (1u << 20)
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static void put_line(const char *what, const char *name, const struct asy_buf *bytes,
                      const struct asy_buf *json)
@@ -80,7 +80,7 @@ static int write_all(void)
     return rc < 0;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* NULL, or the key of what the recorded object has and the decoded one has not. */
 static const char *lacks(const struct asy_json *now, const struct asy_json *then)

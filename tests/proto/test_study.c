@@ -263,21 +263,29 @@ static void mistakes_are_named_with_their_place(void)
           "s.yaml:4:7: data.file: is missing: a path" },
         { "no length", HEAD "run: {model: mlp}\n" DATA OBJECTIVE PARAMS BUDGET,
           "run.length.max: is missing" },
-        { "unit", HEAD "run: {model: mlp, length: {unit: steps, max: 3}}\n" DATA OBJECTIVE PARAMS
-          BUDGET, "a model counts epochs, not 'steps'" },
-        { "repeats", HEAD "run: {model: mlp, length: {max: 3}, repeats: 5}\n" DATA OBJECTIVE PARAMS
-          BUDGET, "run.repeats: more than 1 is not supported in this version" },
-        { "command key for model", HEAD "run: {model: mlp, length: {max: 3}, cwd: trial}\n" DATA
-          OBJECTIVE PARAMS BUDGET, "run.cwd: is for run.command, not for a model" },
+        { "unit",
+          HEAD "run: {model: mlp, length: {unit: steps, max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "a model counts epochs, not 'steps'" },
+        { "repeats",
+          HEAD "run: {model: mlp, length: {max: 3}, repeats: 5}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "run.repeats: more than 1 is not supported in this version" },
+        { "command key for model",
+          HEAD "run: {model: mlp, length: {max: 3}, cwd: trial}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "run.cwd: is for run.command, not for a model" },
         { "data for command", COMMAND DATA, "data: is for run.model" },
-        { "constant", HEAD "run: {model: mlp, length: {max: 3}, hidden: 0}\n" DATA OBJECTIVE PARAMS
-          BUDGET, "run.hidden: must be a whole number from 1 to 65536, not '0'" },
-        { "constant misspelt", HEAD "run: {model: mlp, length: {max: 3}, hiden: 8}\n" DATA OBJECTIVE
-          PARAMS BUDGET, "run.hiden: unknown key; did you mean 'hidden'?" },
-        { "constant and parameter", HEAD "run: {model: mlp, length: {max: 3}, lr: 1}\n" DATA
-          OBJECTIVE PARAMS BUDGET, "parameters.lr: stands in run as a constant too" },
-        { "constant twice", HEAD "run: {model: mlp, length: {max: 3}, hidden: 1, fixed: {hidden: "
-          "1}}\n" DATA OBJECTIVE PARAMS BUDGET, "run.fixed.hidden: is given twice" },
+        { "constant",
+          HEAD "run: {model: mlp, length: {max: 3}, hidden: 0}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "run.hidden: must be a whole number from 1 to 65536, not '0'" },
+        { "constant misspelt",
+          HEAD "run: {model: mlp, length: {max: 3}, hiden: 8}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "run.hiden: unknown key; did you mean 'hidden'?" },
+        { "constant and parameter",
+          HEAD "run: {model: mlp, length: {max: 3}, lr: 1}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "parameters.lr: stands in run as a constant too" },
+        { "constant twice",
+          HEAD "run: {model: mlp, length: {max: 3}, hidden: 1, fixed: {hidden: "
+               "1}}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "run.fixed.hidden: is given twice" },
         { "word", HEAD MODEL_RUN "data: {file: x, missing: man}\n" OBJECTIVE PARAMS BUDGET,
           "data.missing: must be one of error, mean, drop, not 'man'; did you mean 'mean'?" },
         { "labels", HEAD MODEL_RUN "data: {file: x, label: [1, 2]}\n" OBJECTIVE PARAMS BUDGET,
@@ -286,24 +294,32 @@ static void mistakes_are_named_with_their_place(void)
           "data.split.group: is not supported in this version" },
         { "folds", HEAD MODEL_RUN "data: {file: x, split: {folds: 5}}\n" OBJECTIVE PARAMS BUDGET,
           "data.split.folds: is not supported in this version" },
-        { "split files", HEAD MODEL_RUN "data: {file: x, split: {test: t.csv}}\n" OBJECTIVE PARAMS
-          BUDGET, "data.split.test: a file name is not supported in this version" },
-        { "shares", HEAD MODEL_RUN "data: {file: x, split: {test: 0.6, validation: 0.6}}\n"
-          OBJECTIVE PARAMS BUDGET, "data.split: validation and test take 1.2" },
-        { "no validation", HEAD MODEL_RUN "data: {file: x, split: {validation: 0}}\n" OBJECTIVE
-          PARAMS BUDGET, "so there is no 'val_loss'" },
+        { "split files",
+          HEAD MODEL_RUN "data: {file: x, split: {test: t.csv}}\n" OBJECTIVE PARAMS BUDGET,
+          "data.split.test: a file name is not supported in this version" },
+        { "shares",
+          HEAD MODEL_RUN
+          "data: {file: x, split: {test: 0.6, validation: 0.6}}\n" OBJECTIVE PARAMS BUDGET,
+          "data.split: validation and test take 1.2" },
+        { "no validation",
+          HEAD MODEL_RUN "data: {file: x, split: {validation: 0}}\n" OBJECTIVE PARAMS BUDGET,
+          "so there is no 'val_loss'" },
         { "metric", MODEL_HEAD "objective: {metric: val_acuracy, goal: maximize}\n" PARAMS BUDGET,
           "did you mean 'val_accuracy'?" },
         { "goal", MODEL_HEAD "objective: {metric: val_loss, goal: minimise}\n" PARAMS BUDGET,
-          "objective.goal: must be one of maximize, minimize, not 'minimise'; did you mean 'minimize'?" },
+          "objective.goal: must be one of maximize, minimize, not 'minimise'; did you mean "
+          "'minimize'?" },
         { "no goal", MODEL_HEAD "objective: {metric: val_loss}\n" PARAMS BUDGET,
           "s.yaml:5:12: objective.goal: is missing: one of maximize, minimize" },
         { "no metric in a list", MODEL_HEAD "objective: [{goal: minimize}]\n" PARAMS BUDGET,
           "objective.metric: is missing" },
-        { "several objectives", MODEL_HEAD "objective: [{metric: a, goal: minimize}, {metric: b, "
-          "goal: minimize}]\n" PARAMS BUDGET, "objective: more than one objective is not supported" },
-        { "target", MODEL_HEAD "objective: {metric: val_loss, goal: minimize, target: .nan}\n"
-          PARAMS BUDGET, "objective.target: must be a number" },
+        { "several objectives",
+          MODEL_HEAD "objective: [{metric: a, goal: minimize}, {metric: b, "
+                     "goal: minimize}]\n" PARAMS BUDGET,
+          "objective: more than one objective is not supported" },
+        { "target",
+          MODEL_HEAD "objective: {metric: val_loss, goal: minimize, target: .nan}\n" PARAMS BUDGET,
+          "objective.target: must be a number" },
         { "constraints", MODEL "constraints: [{metric: n, max: 1}]\n",
           "s.yaml:8:14: constraints: is not supported in this version" },
         { "no parameters", MODEL_HEAD OBJECTIVE BUDGET, "parameters: is missing" },
@@ -336,14 +352,19 @@ static void mistakes_are_named_with_their_place(void)
         { "values and min", C_PARAMS("  x: {values: [a], min: 1}\n"), "so min has no meaning" },
         { "parameter name", C_PARAMS("  a b: {min: 1, max: 2}\n"),
           "parameters.a b: is not a name" },
-        { "unknown parent", C_PARAMS("  x: {min: 1, max: 2, when: {deph: 1}}\n  depth: {min: 1, max: 2}\n"),
+        { "unknown parent",
+          C_PARAMS("  x: {min: 1, max: 2, when: {deph: 1}}\n  depth: {min: 1, max: 2}\n"),
           "s.yaml:7:30: parameters.x: when: 'deph' is not a parameter; did you mean 'depth'?" },
-        { "impossible parent", C_PARAMS("  y: {values: [a, b]}\n  x: {min: 1, max: 2, when: {y: c}}\n"),
+        { "impossible parent",
+          C_PARAMS("  y: {values: [a, b]}\n  x: {min: 1, max: 2, when: {y: c}}\n"),
           "when: 'y' never is 'c'" },
-        { "circle", C_PARAMS("  x: {min: 1, max: 2, when: {y: 1}}\n"
-                             "  y: {min: 1, max: 2, when: {x: 1}}\n"), "round in a circle" },
+        { "circle",
+          C_PARAMS("  x: {min: 1, max: 2, when: {y: 1}}\n"
+                   "  y: {min: 1, max: 2, when: {x: 1}}\n"),
+          "round in a circle" },
         { "itself", C_PARAMS("  x: {min: 1, max: 2, when: {x: 1}}\n"), "round in a circle" },
-        { "range of words", C_PARAMS("  y: {values: [a]}\n  x: {min: 1, max: 2, when: {y: {min: 1}}}\n"),
+        { "range of words",
+          C_PARAMS("  y: {values: [a]}\n  x: {min: 1, max: 2, when: {y: {min: 1}}}\n"),
           "has no numbers" },
         { "empty command", HEAD "run: {command: []}\n" OBJECTIVE PARAMS BUDGET, "needs a program" },
         { "command as text", HEAD "run: {command: python3 x}\n" OBJECTIVE PARAMS BUDGET,
@@ -354,13 +375,17 @@ static void mistakes_are_named_with_their_place(void)
           "single brace" },
         { "args inside", HEAD "run: {command: [x, 'a{args}']}\n" OBJECTIVE PARAMS BUDGET,
           "{args} is a word of its own" },
-        { "conditional word", HEAD "run: {command: [x, -m, '{m}']}\n" OBJECTIVE BUDGET
-          "parameters: {y: {values: [a, b]}, m: {min: 1, max: 2, when: {y: a}}}\n",
+        { "conditional word",
+          HEAD "run: {command: [x, -m, '{m}']}\n" OBJECTIVE BUDGET
+               "parameters: {y: {values: [a, b]}, m: {min: 1, max: 2, when: {y: a}}}\n",
           "'m' is conditional" },
-        { "pattern", HEAD "run: {command: [x], metrics: {pattern: '(?<val_loss>'}}\n" OBJECTIVE
-          PARAMS BUDGET, "run.metrics.pattern: is wrong at character" },
-        { "pattern without the objective", HEAD "run: {command: [x], metrics: {pattern: "
-          "'(?<loss>.)'}}\n" OBJECTIVE PARAMS BUDGET, "has no group (?<val_loss>...)" },
+        { "pattern",
+          HEAD "run: {command: [x], metrics: {pattern: '(?<val_loss>'}}\n" OBJECTIVE PARAMS BUDGET,
+          "run.metrics.pattern: is wrong at character" },
+        { "pattern without the objective",
+          HEAD "run: {command: [x], metrics: {pattern: "
+               "'(?<loss>.)'}}\n" OBJECTIVE PARAMS BUDGET,
+          "has no group (?<val_loss>...)" },
         { "metrics", HEAD "run: {command: [x], metrics: stdout}\n" OBJECTIVE PARAMS BUDGET,
           "run.metrics: must be socket or a map, not 'stdout'" },
         { "env", HEAD "run: {command: [x], env: {A=B: c}}\n" OBJECTIVE PARAMS BUDGET,
@@ -368,7 +393,8 @@ static void mistakes_are_named_with_their_place(void)
         { "grace", HEAD "run: {command: [x], grace: 3 weeks}\n" OBJECTIVE PARAMS BUDGET,
           "run.grace: must be a duration (as 250ms, 30s, 10m, 2h, 1d)" },
         { "sampler", MODEL "search: {sampler: tep}\n",
-          "search.sampler: must be one of auto, random, grid, tpe, not 'tep'; did you mean 'tpe'?" },
+          "search.sampler: must be one of auto, random, grid, tpe, not 'tep'; did you mean "
+          "'tpe'?" },
         { "option", MODEL "search: {sampler: {name: tpe, startup: 3}}\n",
           "search.sampler.startup: unknown key" },
         { "option of another", MODEL "search: {sampler: {name: random, candidates: 3}}\n",
@@ -380,10 +406,14 @@ static void mistakes_are_named_with_their_place(void)
           "lies above run.length.max (40)" },
         { "deterministic and median", MODEL "search: {pruner: median, deterministic: true}\n",
           "search.pruner: median stops trials between milestones" },
-        { "deterministic and time", MODEL_HEAD OBJECTIVE PARAMS "budget: {time: 1h}\n"
-          "search: {deterministic: true}\n", "budget.time: depends on timing" },
-        { "deterministic and stopping rungs", HEAD "run: {command: [x], length: {max: 9}}\n" OBJECTIVE
-          PARAMS BUDGET "search: {pruner: asha, deterministic: true}\n", "without run.checkpoint" },
+        { "deterministic and time",
+          MODEL_HEAD OBJECTIVE PARAMS "budget: {time: 1h}\n"
+                                      "search: {deterministic: true}\n",
+          "budget.time: depends on timing" },
+        { "deterministic and stopping rungs",
+          HEAD "run: {command: [x], length: {max: 9}}\n" OBJECTIVE PARAMS BUDGET
+               "search: {pruner: asha, deterministic: true}\n",
+          "without run.checkpoint" },
         { "lag", MODEL "search: {lag: 0}\n", "search.lag: must be a whole number from 1 to 4096" },
         { "from", MODEL "search: {from: [old]}\n", "search.from: is not supported" },
         { "grid", MODEL "search: {sampler: grid}\n",
@@ -413,9 +443,10 @@ static void mistakes_are_named_with_their_place(void)
 
 static void all_mistakes_come_at_once(void)
 {
-    static const char text[] = "assay: 1\nnmae: x\nretries: -1\nrun: {model: mlp, length: {max: 0}}\n"
-                               "data: x\nobjective: {metric: val_loss, goal: up}\n"
-                               "parameters: {lr: {min: 2, max: 1}, foo: {min: 1, max: 2}}\n";
+    static const char text[] =
+        "assay: 1\nnmae: x\nretries: -1\nrun: {model: mlp, length: {max: 0}}\n"
+        "data: x\nobjective: {metric: val_loss, goal: up}\n"
+        "parameters: {lr: {min: 2, max: 1}, foo: {min: 1, max: 2}}\n";
     static const char *const wants[] = { ":2:1: nmae:", ":3:10: retries:", "name: is missing",
                                          ":4:33: run.length.max:", ":6:37: objective.goal:",
                                          "parameters.lr:", "parameters.foo:", "budget:" };
@@ -453,16 +484,23 @@ static void a_key_twice_hides_no_other_mistake(void)
 static void files_that_are_not_there_are_mistakes_of_a_users_file(void)
 {
 #define REST OBJECTIVE PARAMS "bugdet: {trials: 1}\n"
-    static const struct { const char *name, *text, *wants[3]; } cases[] = {
-        { "data", HEAD MODEL_RUN "data: {file: lost.csv, label: kind}\n" REST,
+    static const struct { const char *name, *text, *wants[3];
+    } cases[] = {
+        { "data",
+          HEAD MODEL_RUN "data: {file: lost.csv, label: kind}\n" REST,
           { "s.yaml:4:14: data.file: cannot read '", "/lost.csv': no such file or directory\n" } },
-        { "data, in short", HEAD MODEL_RUN "data: lost.csv\n" REST,
+        { "data, in short",
+          HEAD MODEL_RUN "data: lost.csv\n" REST,
           { "s.yaml:4:7: data: cannot read '" } },
-        { "files", HEAD "run: {command: [sh], files: [s.yaml, lost/]}\n" REST,
+        { "files",
+          HEAD "run: {command: [sh], files: [s.yaml, lost/]}\n" REST,
           { "s.yaml:3:38: run.files[1]: cannot read '", "/lost/': no such file" } },
-        { "program", HEAD "run: {command: [./lost, a]}\n" REST,
+        { "program",
+          HEAD "run: {command: [./lost, a]}\n" REST,
           { "s.yaml:3:17: run.command[0]: cannot run '", "/lost': no such file" } },
-        { "no program", HEAD "run: {command: [./s.yaml]}\n" REST, { "s.yaml': permission denied" } },
+        { "no program",
+          HEAD "run: {command: [./s.yaml]}\n" REST,
+          { "s.yaml': permission denied" } },
         { "absolute", HEAD "run: {command: [/lost], cwd: trial}\n" REST, { "cannot run '/lost'" } },
         { "programs of later", HEAD "run: {command: [./lost], cwd: trial}\n" REST, { NULL } },
         { "one of many", HEAD "run: {command: [\"./x{lr}\"]}\n" REST, { NULL } },
@@ -487,8 +525,10 @@ static void files_that_are_not_there_are_mistakes_of_a_users_file(void)
         for (size_t k = 0; cases[i].wants[k]; k++)
             T_HAS(cases[i].name, problems.data, cases[i].wants[k]);
         asy_buf_clear(&problems);
-        T_EQ(cases[i].name, asy_study_parse(cases[i].text, strlen(cases[i].text), "s", "/base", &spec,
-                                            &problems, &err), ASY_E_INVAL);
+        T_EQ(cases[i].name,
+             asy_study_parse(cases[i].text, strlen(cases[i].text), "s", "/base", &spec, &problems,
+                             &err),
+             ASY_E_INVAL);
         T_TRUE(!strstr(problems.data, "cannot")); /* elsewhere they may well be */
         asy_buf_fini(&problems);
     }
@@ -527,8 +567,8 @@ static void what_is_wrong_with_the_data_is_a_mistake_with_a_place(void)
 {
 #define ALL_DATA "data: {file: s.yaml, label: knid, split: {test: 0.1}}\n"
 #define REST OBJECTIVE PARAMS BUDGET
-    static const struct { const char *name, *text, *answer, *want, *asked; enum asy_code code; }
-        cases[] = {
+    static const struct { const char *name, *text, *answer, *want, *asked; enum asy_code code;
+    } cases[] = {
         { "label", HEAD MODEL_RUN ALL_DATA REST, "'%s': label: no column 'knid'",
           "s.yaml:4:29: data.label: no column 'knid'\n", "\"label\":\"knid\"", ASY_E_INVAL },
         { "split", HEAD MODEL_RUN ALL_DATA REST, "'%s': split: too few",
@@ -544,12 +584,13 @@ static void what_is_wrong_with_the_data_is_a_mistake_with_a_place(void)
           ASY_E_INVAL },
         { "besides", HEAD MODEL_RUN ALL_DATA "bugdet: 1\n" REST, "'%s': label: no column",
           "s.yaml:4:29: data.label: no column\n", "", ASY_E_INVAL },
-        { "a wrong metric is not asked about", HEAD MODEL_RUN ALL_DATA
-          "objective: {metric: loss, goal: minimize}\n" PARAMS BUDGET, "'%s': label: none",
-          "data.label: none\n", "0}}}", ASY_E_INVAL },
+        { "a wrong metric is not asked about",
+          HEAD MODEL_RUN ALL_DATA "objective: {metric: loss, goal: minimize}\n" PARAMS BUDGET,
+          "'%s': label: none", "data.label: none\n", "0}}}", ASY_E_INVAL },
         { "wrong data is not asked about", HEAD MODEL_RUN "data: {file: s.yaml, scale: x}\n" REST,
           "'%s': label: none", NULL, "-", ASY_E_INVAL },
-        { "nobody can look", HEAD MODEL_RUN ALL_DATA REST, "no program", NULL, "knid", ASY_E_NOENT },
+        { "nobody can look", HEAD MODEL_RUN ALL_DATA REST, "no program", NULL, "knid",
+          ASY_E_NOENT },
         { "all is well", HEAD MODEL_RUN ALL_DATA REST, NULL, NULL, "knid", ASY_E_INVAL },
         { "commands have none", COMMAND_HEAD REST, "label: x", NULL, "-", ASY_E_INVAL },
     };
@@ -635,10 +676,13 @@ static void a_study_without_a_folder_is_refused(void)
     struct asy_study_spec *spec = NULL;
     struct asy_error err = ASY_ERROR_INIT;
 
-    T_EQ("rc", asy_study_parse(MODEL, strlen(MODEL), "study", NULL, &spec, NULL, &err), ASY_E_INVAL);
+    T_EQ("rc", asy_study_parse(MODEL, strlen(MODEL), "study", NULL, &spec, NULL, &err),
+         ASY_E_INVAL);
     T_HAS("text", err.text, "dir: is missing");
-    T_EQ("rc", asy_study_parse(MODEL "dir: x\n", strlen(MODEL "dir: x\n"), "study", NULL, &spec, NULL,
-                               &err), ASY_E_INVAL);
+    T_EQ("rc",
+         asy_study_parse(MODEL "dir: x\n", strlen(MODEL "dir: x\n"), "study", NULL, &spec, NULL,
+                         &err),
+         ASY_E_INVAL);
     T_HAS("text", err.text, "dir: must be an absolute path");
 }
 
@@ -655,7 +699,8 @@ static void wide_studies_are_bounded(void)
     T_EQ("parameters", asy_study_parse(text.data, text.len, "f", "/b", &spec, NULL, &err),
          ASY_E_INVAL);
     asy_buf_clear(&text);
-    asy_buf_adds(&text, COMMAND_HEAD OBJECTIVE BUDGET "parameters:\n  x: {min: 1, max: 2}\ndescription: ");
+    asy_buf_adds(&text,
+                 COMMAND_HEAD OBJECTIVE BUDGET "parameters:\n  x: {min: 1, max: 2}\ndescription: ");
     for (int i = 0; i < 900000; i++)
         asy_buf_addc(&text, 'x');
     T_EQ("text", asy_study_parse(text.data, text.len, "f", "/b", &spec, NULL, &err), ASY_E_TOOBIG);
@@ -667,7 +712,8 @@ static void wide_studies_are_bounded(void)
 
 static void only_budget_resources_and_priority_may_change(void)
 {
-    static const struct { const char *name, *text, *key; } cases[] = {
+    static const struct { const char *name, *text, *key;
+    } cases[] = {
         { "the same", MODEL, NULL },
         { "budget", MODEL_HEAD OBJECTIVE PARAMS "budget: {trials: 99, time: 1h}\n", NULL },
         { "resources", MODEL "resources: {cores: 4}\n", NULL },
@@ -677,7 +723,8 @@ static void only_budget_resources_and_priority_may_change(void)
         { "pruner", MODEL "search: {pruner: median}\n", "'search.pruner.name'" },
         { "length", HEAD "run: {model: mlp, length: {max: 41}}\n" DATA OBJECTIVE PARAMS BUDGET,
           "'run.length.max'" },
-        { "range", MODEL_HEAD OBJECTIVE BUDGET "parameters: {lr: {min: 1e-5, max: 2.0, scale: log}}\n",
+        { "range",
+          MODEL_HEAD OBJECTIVE BUDGET "parameters: {lr: {min: 1e-5, max: 2.0, scale: log}}\n",
           "'parameters.lr.max'" },
         { "tag", MODEL "tags: {a: b}\n", "'tags.a'" },
     };

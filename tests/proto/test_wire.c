@@ -260,7 +260,12 @@ static void a_small_arena_is_an_error(void)
 
 static void bad_frames_are_named(void)
 {
-    static const struct { const char *name, *bytes; size_t n; int rc; const char *text; } cases[] = {
+    static const struct {
+        const char *name, *bytes;
+        size_t n;
+        int rc;
+        const char *text;
+    } cases[] = {
         { "nothing", "", 0, ASY_E_FORMAT, "without a body" },
         { "not protobuf", "GET / HTTP/1.1\r\n\r\n", 18, ASY_E_FORMAT, "Frame" },
         { "short session", "\xc2\x3e\x01\x00\x32\x00", 6, ASY_E_FORMAT, "session id has 1" },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * agent.c - simulated agents, as docs/protocol.md has them: they greet with what they hold, run what
- * they were leased, number their reports and send again whatever is above the watermark. */
+ * agent.c - simulated agents, as docs/protocol.md has them: they greet with what they hold, run
+ * what they were leased, number their reports and send again whatever is above the watermark. */
 #include "sim.h"
 #include <math.h>
 #include <stdio.h>

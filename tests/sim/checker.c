@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * checker.c - the promises, held against the store at the end: what an agent or client was told must
- * be there, and what is there must make sense.
+ * checker.c - the promises, held against the store at the end: what an agent or client was told
+ * must be there, and what is there must make sense.
  *
  *  - a report told durable is in the store, as that attempt's and nobody else's;
  *  - an attempt is leased in the store before its agent hears of it, and to that agent;
@@ -354,7 +354,8 @@ static void check_leases(struct sim *s, struct history *h)
         const struct trial *t = &h->trials[l->study][l->trial];
 
         if (!t->attempts || l->attempt > t->newest)
-            sim_fail(s, "an agent heard of attempt %u of trial %llu of study %zu, the store did not",
+            sim_fail(s,
+                     "an agent heard of attempt %u of trial %llu of study %zu, the store did not",
                      l->attempt, (unsigned long long)l->trial, l->study);
         else if (asy_id_cmp(t->attempts[l->attempt].worker, l->agent) != 0)
             sim_fail(s, "attempt %u of trial %llu of study %zu went to two agents", l->attempt,

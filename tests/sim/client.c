@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * client.c - the simulated user: submits every study until it is answered, then now and then pauses,
- * resumes, stops, tags or drains; after the quiet time it resumes whatever is paused. */
+ * client.c - the simulated user: submits every study until it is answered, then now and then
+ * pauses, resumes, stops, tags or drains; after the quiet time it resumes whatever is paused. */
 #include "sim.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * coord.c - the simulated coordinator process: what the loop does, with a store that commits after a
- * while and a process that may die at every commit and every send. */
+ * coord.c - the simulated coordinator process: what the loop does, with a store that commits after
+ * a while and a process that may die at every commit and every send. */
 #include "sim.h"
 #include <math.h>
 #include <stdlib.h>

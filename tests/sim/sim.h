@@ -7,7 +7,8 @@
  * logged and at the end held against what the store has (checker.c).
  *
  * The coordinator dies before and after commits and sends, and starts again on what was committed;
- * connections break, stay half open or deliver a frame twice; agents fall silent, die, come back. */
+ * connections break, stay half open or deliver a frame twice; agents fall silent, die, come
+ * back. */
 #ifndef SIM_H
 #define SIM_H
 #include <asy/core.h>

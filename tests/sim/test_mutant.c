@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_mutant.c - the simulator with one promise broken on purpose (ASY_MUTANT, see core_impl.h): it
- * has to find out, else it is worth nothing. Passes if some seed fails for the expected reason. */
+ * test_mutant.c - the simulator with one promise broken on purpose (ASY_MUTANT, see core_impl.h):
+ * it has to find out, else it is worth nothing. Passes if some seed fails for the expected
+ * reason. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -117,8 +117,8 @@ static void look_at_log(const char *folder, struct walls *walls)
         walls->log_bytes = st.st_size;
 }
 
-static int fill(const char *folder, struct asy_store *store, struct work *work, uint64_t trials, uint64_t per_commit,
-                uint64_t running, struct asy_error *err)
+static int fill(const char *folder, struct asy_store *store, struct work *work, uint64_t trials,
+                uint64_t per_commit, uint64_t running, struct asy_error *err)
 {
     struct asy_id study = work_id(0);
     struct spent all = { 0 }, part = { 0 };

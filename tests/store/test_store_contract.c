@@ -463,7 +463,8 @@ static void studies_are_found_by_name_and_id(void)
         T_EQ("limit", k.n, 2);
         T_STR("newest first", k.text[0], "other");
         memset(&k, 0, sizeof k);
-        T_OK(asy_reader_studies(f.reader, "key-of-somebody", NULL, 2, keep_study, &k, &f.err), &f.err);
+        T_OK(asy_reader_studies(f.reader, "key-of-somebody", NULL, 2, keep_study, &k, &f.err),
+             &f.err);
         T_EQ("limit of an owner", k.n, 2);
         T_OK(asy_reader_studies(f.reader, "nobody", NULL, -1, keep_study, &k, &f.err), &f.err);
         T_EQ("another has none", k.n, 2);

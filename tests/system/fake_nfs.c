@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fake_nfs.c - a library to preload: statfs() says of everything below $FAKE_NFS that it lies on NFS.
- * That is what the store looks at, so that all the rest is done as there, on any disk. */
+ * fake_nfs.c - a library to preload: statfs() says of everything below $FAKE_NFS that it lies on
+ * NFS. That is what the store looks at, so that all the rest is done as there, on any disk. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>

@@ -421,20 +421,38 @@ static void the_command_line_answers(void)
         { "no job", { TRAINER, "--run" }, 2, "", "a job is missing" },
         { "no folder", { TRAINER, "--run", job }, 2, "", "--dir is missing" },
         { "run", { TRAINER, "--run", job, "--dir", dir }, 0, "\"outcome\":\"complete\"", "" },
-        { "evaluate", { TRAINER, "--evaluate", job, "--model", model, "--part", "test" }, 0,
-          "\"test_accuracy\":", "" },
+        { "evaluate",
+          { TRAINER, "--evaluate", job, "--model", model, "--part", "test" },
+          0,
+          "\"test_accuracy\":",
+          "" },
         { "no part", { TRAINER, "--evaluate", job, "--model", model }, 2, "", "--part" },
-        { "predict", { TRAINER, "--predict", model, few }, 0,
-          "prediction,0,1,2,3,4,5,6,7,8,9\n0,", "" },
-        { "predict as JSON", { TRAINER, "--predict", model, few, "--json" }, 0,
-          "{\"prediction\":\"0\",\"probabilities\":{\"0\":", "" },
+        { "predict",
+          { TRAINER, "--predict", model, few },
+          0,
+          "prediction,0,1,2,3,4,5,6,7,8,9\n0,",
+          "" },
+        { "predict as JSON",
+          { TRAINER, "--predict", model, few, "--json" },
+          0,
+          "{\"prediction\":\"0\",\"probabilities\":{\"0\":",
+          "" },
         { "predict as what", { TRAINER, "--predict", model, few, "--xml" }, 2, "", "[--json]" },
-        { "predict what comes through a pipe", { "/bin/sh", "-c", piped }, 0,
-          "prediction,0,1,2,3,4,5,6,7,8,9\n0,", "" },
-        { "predict standard input", { "/bin/sh", "-c", redirected }, 0,
-          "prediction,0,1,2,3,4,5,6,7,8,9\n0,", "" },
-        { "predict nothing", { "/bin/sh", "-c", TRAINER " --predict \"$0\" - </dev/null", model }, 1,
-          "", "'-' has no rows" },
+        { "predict what comes through a pipe",
+          { "/bin/sh", "-c", piped },
+          0,
+          "prediction,0,1,2,3,4,5,6,7,8,9\n0,",
+          "" },
+        { "predict standard input",
+          { "/bin/sh", "-c", redirected },
+          0,
+          "prediction,0,1,2,3,4,5,6,7,8,9\n0,",
+          "" },
+        { "predict nothing",
+          { "/bin/sh", "-c", TRAINER " --predict \"$0\" - </dev/null", model },
+          1,
+          "",
+          "'-' has no rows" },
         { "no model", { TRAINER, "--predict", job, few }, 1, "", "safetensors" },
         { "no file", { TRAINER, "--run", "/nowhere.json", "--dir", dir }, 1, "", "/nowhere.json" },
         { "mpi would start", { TRAINER, "--run", job, "--dir", dir }, 77, "", "" },
@@ -454,9 +472,11 @@ static void the_command_line_answers(void)
     snprintf(few, sizeof few, "%s/few.csv", dir);
     snprintf(piped, sizeof piped, "cat %s | " TRAINER " --predict %s -", few, model);
     snprintf(redirected, sizeof redirected, TRAINER " --predict %s - <%s", model, few);
-    asy_buf_addf(&text, "{\"study\":{\"run\":{\"model\":\"mlp\",\"length\":{\"max\":5}},\"data\":"
-                 "{\"file\":\"%s\"},\"objective\":{\"metric\":\"val_loss\",\"goal\":\"minimize\"}}}",
-                 KIT_DIGITS);
+    asy_buf_addf(
+        &text,
+        "{\"study\":{\"run\":{\"model\":\"mlp\",\"length\":{\"max\":5}},\"data\":"
+        "{\"file\":\"%s\"},\"objective\":{\"metric\":\"val_loss\",\"goal\":\"minimize\"}}}",
+        KIT_DIGITS);
     kit_write(job, text.data, text.len);
     kit_write(few, first, sizeof first - 1);
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {

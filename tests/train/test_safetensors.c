@@ -32,8 +32,10 @@ static void files_that_lie_are_refused(void)
         { "spaces after", "{" A "}      ", 8, 0, "" },
         { "nothing in it", "{}", 0, 0, "" },
         { "scalar", "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, 0, "" },
-        { "empty tensors", "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},"
-          "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]}}", 3, 0, "" },
+        { "empty tensors",
+          "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},"
+          "\"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]}}",
+          3, 0, "" },
         { "cut off", "{" A "}", 7, ASY_E_CORRUPT, "outside the file" },
         { "more after", "{" A "}", 9, ASY_E_CORRUPT, "1 bytes after the last" },
         { "not JSON", "{" A, 8, ASY_E_FORMAT, "header" },
@@ -41,18 +43,24 @@ static void files_that_lie_are_refused(void)
         { "twice the same name", "{" A "," A "}", 8, ASY_E_FORMAT, "header" },
         { "overlap", "{" A ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}", 12,
           ASY_E_CORRUPT, "overlaps" },
-        { "the same bytes twice", "{" A ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":"
-          "[0,8]}}", 8, ASY_E_CORRUPT, "overlaps" },
+        { "the same bytes twice",
+          "{" A ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":"
+          "[0,8]}}",
+          8, ASY_E_CORRUPT, "overlaps" },
         { "hole", "{" A ",\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[12,16]}}", 16,
           ASY_E_CORRUPT, "hole" },
         { "hole before", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8,
           ASY_E_CORRUPT, "hole" },
         { "shape and size", "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8,
           ASY_E_CORRUPT, "do not match its shape" },
-        { "overflow", "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,2],\"data_offsets\""
-          ":[0,8]}}", 8, ASY_E_CORRUPT, "impossible shape" },
-        { "overflow and zero", "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4,0],"
-          "\"data_offsets\":[0,0]}}", 0, ASY_E_CORRUPT, "impossible shape" },
+        { "overflow",
+          "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,2],\"data_offsets\""
+          ":[0,8]}}",
+          8, ASY_E_CORRUPT, "impossible shape" },
+        { "overflow and zero",
+          "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4,0],"
+          "\"data_offsets\":[0,0]}}",
+          0, ASY_E_CORRUPT, "impossible shape" },
         { "negative", "{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8,
           ASY_E_CORRUPT, "impossible shape" },
         { "real", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}", 8,
@@ -61,13 +69,16 @@ static void files_that_lie_are_refused(void)
           ASY_E_CORRUPT, "outside the file" },
         { "dtype", "{\"a\":{\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8,
           ASY_E_CORRUPT, "unknown dtype" },
-        { "no dtype", "{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, ASY_E_CORRUPT, "exactly" },
+        { "no dtype", "{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, ASY_E_CORRUPT,
+          "exactly" },
         { "more keys", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}}",
           8, ASY_E_CORRUPT, "exactly" },
         { "three offsets", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,8]}}", 8,
           ASY_E_CORRUPT, "exactly" },
-        { "nine dimensions", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],"
-          "\"data_offsets\":[0,1]}}", 1, ASY_E_CORRUPT, "too many dimensions" },
+        { "nine dimensions",
+          "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],"
+          "\"data_offsets\":[0,1]}}",
+          1, ASY_E_CORRUPT, "too many dimensions" },
         { "number in metadata", "{\"__metadata__\":{\"k\":1}," A "}", 8, ASY_E_CORRUPT,
           "not a string" },
         { "metadata", "{\"__metadata__\":[]," A "}", 8, ASY_E_CORRUPT, "not an object" },

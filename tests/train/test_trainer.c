@@ -208,7 +208,8 @@ static void keep_model(const struct bench *b, const char *as)
 }
 
 /* Straight through, then interrupted at seeded steps inside epochs: pauses, and SIGKILL in a
- * process of its own with resumption from the newest checkpoint. Shuffling and early stopping are on. */
+ * process of its own with resumption from the newest checkpoint. Shuffling and early stopping are
+ * on. */
 static void resumed_training_ends_with_the_same_bits(void)
 {
     struct asy_json *job = kit_job(KIT_DIGITS, "", "val_accuracy", "maximize", 60, LONG_RUN,
@@ -394,7 +395,8 @@ static void hyperparameters_are_listed(void)
  * leads to a run; none leads to a crash. */
 static void damaged_and_foreign_checkpoints_are_refused(void)
 {
-    struct asy_json *first = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 4, GOOD, "\"until\":1");
+    struct asy_json *first =
+        kit_job(KIT_DIGITS, "", "val_loss", "minimize", 4, GOOD, "\"until\":1");
     struct asy_json *rest = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 4, GOOD, "\"until\":1");
     struct asy_json *other = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 4,
                                      GOOD ",\"hidden\":64", "\"until\":1");

@@ -198,8 +198,9 @@ static void median_explains_itself(void)
     asy_pruner_ended(p, 0, 1);
     T_EQ("worse", asy_pruner_report(p, 1, 1, 0.75027855153203342), ASY_STOP);
     asy_pruner_explain(p, 1, text, sizeof text);
-    T_HAS("worse", text, "its best value up to step 1, 0.75028, was worse than 0.5, the median of 1 "
-                         "completed");
+    T_HAS("worse", text,
+          "its best value up to step 1, 0.75028, was worse than 0.5, the median of 1 "
+          "completed");
     T_EQ("nan", asy_pruner_report(p, 2, 1, NAN), ASY_STOP);
     asy_pruner_explain(p, 2, text, sizeof text);
     T_HAS("nan", text, "all its values were nan");
@@ -257,14 +258,16 @@ static void asha_promotes_the_best_top_rung_first(void)
     for (uint64_t i = 0; i < 4; i++) {
         T_EQ("pause", asy_pruner_report(p, i, 1, 0.4 - 0.1 * (double)i), ASY_PAUSE);
         asy_pruner_explain(p, i, text, sizeof text);
-        T_HAS("how many", text, i == 0  ? "place 1 of 1 there; one in 2 goes on, the first once 2 are"
-                                : i < 3 ? "one in 2 goes on, so the best one does"
-                                        : "one in 2 goes on, so the best 2 do");
+        T_HAS("how many", text,
+              i == 0  ? "place 1 of 1 there; one in 2 goes on, the first once 2 are"
+              : i < 3 ? "one in 2 goes on, so the best one does"
+                      : "one in 2 goes on, so the best 2 do");
     }
     T_EQ("again", asy_pruner_report(p, 0, 2, 0), ASY_PAUSE);
     asy_pruner_explain(p, 1, text, sizeof text);
-    T_STR("waits", text, "asha: its value 0.3 at step 1 is place 3 of 4 there; one in 2 goes on, so "
-                         "the best 2 do");
+    T_STR("waits", text,
+          "asha: its value 0.3 at step 1 is place 3 of 4 there; one in 2 goes on, so "
+          "the best 2 do");
     T_EQ("first", asy_pruner_promote(p, &number, &milestone), 1);
     T_EQ("first", number, 3);
     T_EQ("first", milestone, 2);

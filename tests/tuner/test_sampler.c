@@ -397,7 +397,8 @@ static void auto_says_what_and_why(void)
         { "no budget known", 0, LEN, 0, 1, 1, "auto: tpe, which" },
         { "finite and small", 1, 1, 100, 1, 1, "auto: tpe, which" },
         { "short", 0, LEN, 10, 1, 0, "auto: random, because a budget of 10 trials" },
-        { "several objectives", 0, LEN, 100, 3, 0, "auto: random, because tpe takes one objective" },
+        { "several objectives", 0, LEN, 100, 3, 0,
+          "auto: random, because tpe takes one objective" },
         { "empty", 0, 0, 100, 1, 0, "auto: random, because the space has a single point" },
         { "one point", 8, 1, 100, 1, 0, "auto: random, because the space has a single point" },
     };

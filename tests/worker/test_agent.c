@@ -600,7 +600,8 @@ static void a_full_disk_ends_the_attempt_not_the_agent(void)
         (end = coord_ended(&c, 0, ASY_END_PREEMPTED, ASY_CAUSE_DISK_FULL))) {
         T_HAS("reason", end->ended.text, "cannot keep checkpoint 'c'");
         T_HAS("it said so before", c.fit, "disk full"); /* so that nothing new is leased to it */
-        if (coord_await_that(&c, is_fit, NULL) && coord_study(&c, STUDY("command: ['true']", "")) && coord_run(&c, 1))
+        if (coord_await_that(&c, is_fit, NULL) && coord_study(&c, STUDY("command: ['true']", "")) &&
+            coord_run(&c, 1))
             T_TRUE(coord_ended(&c, 1, ASY_END_COMPLETE, ASY_CAUSE_NONE) != NULL);
     }
     if (c.worker.pid > 0) {

@@ -9,9 +9,9 @@
  *
  * The folder of an agent that died is removed by the next agent of its host.
  *
- * What stays for ever is shared by equal content. Checkpoints are removed one by one, by a coordinator
- * that cannot know what an agent finds in place at that moment and is about to report as its own; so
- * each is a file of its own, which nobody else ever names. */
+ * What stays for ever is shared by equal content. Checkpoints are removed one by one, by a
+ * coordinator that cannot know what an agent finds in place at that moment and is about to report
+ * as its own; so each is a file of its own, which nobody else ever names. */
 #include "impl.h"
 #include "copy.h"
 #include <asy/durable.h>
@@ -126,7 +126,8 @@ static char *artifact_path(const struct asy__job *job, struct asy_sha sha, uint6
                       (unsigned long long)job->trial, job->attempt, (unsigned long long)report);
 }
 
-/* Where a checkpoint lies below this agent's home, whatever the home is called where it was made. */
+/* Where a checkpoint lies below this agent's home, whatever the home is called where it was
+ * made. */
 static char *path_here(const struct asy__job *job)
 {
     const char *slash = job->from_path ? strrchr(job->from_path, '/') : NULL;

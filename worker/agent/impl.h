@@ -58,8 +58,8 @@ ASY_MUST_CHECK int asy__link_open(struct asy__link *link, const struct asy_disco
 /* Drops what is queued and sends this HELLO as soon as there is a connection. */
 ASY_MUST_CHECK int asy__link_greet(struct asy__link *link, const struct asy_buf *frame,
                                    struct asy_error *err);
-/* From now on heartbeats go out; silence longer than lost_ms is loss. While the agent is idle it beats
- * each idle_ms and is as much more patient. */
+/* From now on heartbeats go out; silence longer than lost_ms is loss. While the agent is idle it
+ * beats each idle_ms and is as much more patient. */
 ASY_MUST_CHECK int asy__link_session(struct asy__link *link, struct asy_id session,
                                      int64_t heartbeat_ms, int64_t idle_ms, int64_t lost_ms,
                                      struct asy_error *err);
@@ -234,8 +234,8 @@ ASY_MUST_CHECK int asy__files_prepare(struct asy__job *job, struct asy_error *er
 /* Moves dir/name into the artifacts: as a file of its own for the checkpoint that this report tells
  * of; 0: under the name of its content alone, as a model. *ret_path is the caller's to free(). */
 ASY_MUST_CHECK int asy__files_keep(struct asy__job *job, const char *dir, const char *name,
-                                   uint64_t report, struct asy_sha *ret_sha, uint64_t *ret_bytes, char **ret_path,
-                                   struct asy_error *err);
+                                   uint64_t report, struct asy_sha *ret_sha, uint64_t *ret_bytes,
+                                   char **ret_path, struct asy_error *err);
 /* Finds the checkpoint that the lease names and checks its hash. */
 ASY_MUST_CHECK int asy__files_resume(struct asy__job *job, struct asy_error *err);
 void asy__files_clean(struct asy__job *job);

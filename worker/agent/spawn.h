@@ -15,8 +15,8 @@ struct asy__spawn {
     int out_fd;             /* >= 0: instead of out */
 };
 /* Starts it and returns its pid once exec has succeeded. ASY_E_DENIED: refused, the binding did not
- * hold; ASY_E_NOENT: there is no such program, or it cannot be executed; other codes: it could not be
- * started. */
+ * hold; ASY_E_NOENT: there is no such program, or it cannot be executed; other codes: it could not
+ * be started. */
 ASY_MUST_CHECK int asy__spawn(const struct asy__spawn *spawn, const struct asy__cgroup *group,
                               pid_t *ret_pid, struct asy_error *err);
 #endif

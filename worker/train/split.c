@@ -103,9 +103,10 @@ static void arrange(const uint8_t *part_of, size_t n, size_t *order, size_t *sta
 static int too_few(size_t n, size_t n_classes, const char *what, struct asy_error *err)
 {
     if (n_classes)
-        return asy_fail(err, ASY_E_INVAL, "split: %zu rows in %zu classes are too few to %s on; each "
-                        "class keeps a row to train on (stratify: false would not ask that)", n,
-                        n_classes, what);
+        return asy_fail(err, ASY_E_INVAL,
+                        "split: %zu rows in %zu classes are too few to %s on; each "
+                        "class keeps a row to train on (stratify: false would not ask that)",
+                        n, n_classes, what);
     return asy_fail(err, ASY_E_INVAL, "split: %zu rows are too few to %s on", n, what);
 }
 

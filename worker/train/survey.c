@@ -292,9 +292,10 @@ static int refuse_mixed(const struct asy__survey_column *column, const struct as
     count(column, schema->has_header, &n_numbers, &n_texts);
     if (!n_numbers || !n_texts)
         return 0;
-    return asy_fail(err, ASY_E_FORMAT, "column %zu ('%.40s') mixes numbers (%llu) and texts (%llu, the "
-                    "first in row %llu: '%.20s'); if all are names, say %s", i + 1,
-                    schema->columns[i].name, (unsigned long long)n_numbers,
+    return asy_fail(err, ASY_E_FORMAT,
+                    "column %zu ('%.40s') mixes numbers (%llu) and texts (%llu, the "
+                    "first in row %llu: '%.20s'); if all are names, say %s",
+                    i + 1, schema->columns[i].name, (unsigned long long)n_numbers,
                     (unsigned long long)n_texts,
                     (unsigned long long)(in_first ? 1 : column->text_row),
                     in_first ? column->first : column->text,

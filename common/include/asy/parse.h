@@ -8,7 +8,8 @@
 #include <asy/error.h>
 
 ASY_MUST_CHECK int asy_parse_i64(const char *text, size_t len, int64_t *ret, struct asy_error *err);
-ASY_MUST_CHECK int asy_parse_u64(const char *text, size_t len, uint64_t *ret, struct asy_error *err);
+ASY_MUST_CHECK int asy_parse_u64(const char *text, size_t len, uint64_t *ret,
+                                 struct asy_error *err);
 /* Decimal and scientific notation; inf, -inf and nan (any case) are accepted. */
 ASY_MUST_CHECK int asy_parse_f64(const char *text, size_t len, double *ret, struct asy_error *err);
 /* "250ms", "30s", "10m", "2h", "1d"; a bare number is seconds. Result in milliseconds. */

@@ -40,12 +40,12 @@ ASY_MUST_CHECK int asy_proc_wait(struct asy_proc *proc, int timeout_ms, int *ret
                                  struct asy_error *err);
 int asy_proc_signal(const struct asy_proc *proc, int signum); /* 0, or ASY_E_GONE */
 void asy_proc_close(struct asy_proc *proc); /* the pidfd only; kills nothing */
-/* 0: there is certainly no such process any more, or all that is left of it waits to be reaped (where
- * nobody reaps it, in a container without an init, that is for good). Else 1. */
+/* 0: there is certainly no such process any more, or all that is left of it waits to be reaped
+ * (where nobody reaps it, in a container without an init, that is for good). Else 1. */
 int asy_proc_lives(int64_t pid);
-/* Runs a program to its end. What it prints is appended to ret_out and ret_errors; NULL: that stream
- * is as spec says. One that still runs, or whose output is still open, after timeout_ms (< 0: no
- * limit) is killed: ASY_E_TIMEOUT; so is one that prints more than a buffer may hold:
+/* Runs a program to its end. What it prints is appended to ret_out and ret_errors; NULL: that
+ * stream is as spec says. One that still runs, or whose output is still open, after timeout_ms
+ * (< 0: no limit) is killed: ASY_E_TIMEOUT; so is one that prints more than a buffer may hold:
  * ASY_E_TOOBIG. On failure the buffers hold what came until then. ret_status as waitpid. */
 ASY_MUST_CHECK int asy_proc_capture(const struct asy_proc_spec *spec, int timeout_ms,
                                     struct asy_buf *ret_out, struct asy_buf *ret_errors,

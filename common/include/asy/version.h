@@ -11,7 +11,7 @@
 
 const char *asy_version_number(void);   /* "0.1.0" */
 const char *asy_version_commit(void);   /* "4f1d0c2a9b3e", with a "+" if the tree had changes */
-int64_t asy_version_commit_s(void);     /* when that was committed, seconds since 1970; 0: unknown */
+int64_t asy_version_commit_s(void);     /* when that was, seconds since 1970; 0: unknown */
 const char *asy_version_compiler(void); /* "gcc 12.2.0" */
 const char *asy_version_libc(void);     /* "2.36", of the running system */
 

@@ -133,9 +133,9 @@ enum asy_verdict asy_pruner_report(struct asy_pruner *pruner, uint64_t number, u
  * Scans rungs from the top: the best entry not yet promoted, if it is among the best
  * floor(n / reduction) of its n entries. It counts as promoted from then on. */
 int asy_pruner_promote(struct asy_pruner *pruner, uint64_t *ret_number, uint64_t *ret_milestone);
-/* For when nothing else is left to do and no trial has run to its end: the best of those that wait at
- * the highest rung where any does, whatever the rule says, to run to length_max. 1, or 0: none waits
- * with a value that is a number. It counts as promoted from then on. */
+/* For when nothing else is left to do and no trial has run to its end: the best of those that wait
+ * at the highest rung where any does, whatever the rule says, to run to length_max. 1, or 0: none
+ * waits with a value that is a number. It counts as promoted from then on. */
 int asy_pruner_promote_last(struct asy_pruner *pruner, uint64_t *ret_number,
                             uint64_t *ret_milestone);
 /* Takes a promotion back (its lease could not be kept and the trial waits again at its rung). */

@@ -4,12 +4,12 @@
  *
  * All lasting state changes through events (asy/event.h) and through them alone: step() decides on
  * events, applies each to the state at once and hands it out; after a restart the same events,
- * replayed in order, give the same state (asy_core_replay). What is not in events is soft: sessions,
- * heartbeats, free cores, timers, pending asks.
+ * replayed in order, give the same state (asy_core_replay). What is not in events is soft:
+ * sessions, heartbeats, free cores, timers, pending asks.
  *
  * Commits. The events handed out since the last asy_core_seal() form commit number n. Every effect
- * carries the number of the commit it depends on (0: none); the gate (asy/gate.h) holds it until the
- * store says that number is durable. Core assumes nothing about when that happens.
+ * carries the number of the commit it depends on (0: none); the gate (asy/gate.h) holds it until
+ * the store says that number is durable. Core assumes nothing about when that happens.
  *
  * Samplers run elsewhere: effects ASK and TELL go to them, input ASKED comes back. The pruner is
  * part of core: its calls are cheap.
@@ -24,9 +24,9 @@
  * from does not count. ENDED.objective is kept on record and decides nothing.
  *
  * Ownership: create/destroy; inputs are borrowed for the call; effects and events are valid until
- *            the next call of step. Threads: the loop only. Errors: only memory; input that makes no
- *            sense is answered, counted, never fatal. A step that failed for memory leaves the core
- *            unusable: end the process, a restart replays what was committed. */
+ *            the next call of step. Threads: the loop only. Errors: only memory; input that makes
+ *            no sense is answered, counted, never fatal. A step that failed for memory leaves the
+ *            core unusable: end the process, a restart replays what was committed. */
 #ifndef ASY_CORE_H
 #define ASY_CORE_H
 #include <asy/buf.h>
@@ -46,7 +46,7 @@ struct asy_core_config {
     int64_t closed_grace_ms;       /* 1000: a closed connection frees its trials after this */
     int64_t reattach_ms;           /* 10000: after a start, running attempts are kept this long */
     int64_t idle_exit_ms;          /* 60000: QUIT after the last client and study; < 0: never */
-    int64_t backoff_ms;            /* 1000: first wait after a crash of a trial, doubled each time */
+    int64_t backoff_ms;            /* 1000: first wait after a trial's crash, doubled each time */
     uint32_t lost_limit;           /* 3 losses in a row without a newer checkpoint */
     uint32_t checkpoints_kept;     /* 2 */
     uint64_t artifact_quota;       /* 10 GiB: bytes of checkpoints and models of one study, above
@@ -108,8 +108,8 @@ struct asy_effect {
     uint64_t peer;
     struct asy_id study;
     size_t n_x, n_values;                 /* ASK: n_x of fixed; TELL: of x and values */
-    uint64_t seq;                         /* QUERY: events up to this one are on disk when it leaves;
-                                           * of a WATCH, all later ones come as news */
+    uint64_t seq;                         /* QUERY: events up to this one are on disk when it
+                                           * leaves; of a WATCH, all later ones come as news */
     const char *key;                      /* QUERY: whose it is; NULL: may see everything; as long
                                            * as core */
     union {
@@ -132,7 +132,8 @@ struct asy_core;
 ASY_MUST_CHECK int asy_core_create(const struct asy_core_config *config,
                                    struct asy_core **ret_core, struct asy_error *err);
 void asy_core_destroy(struct asy_core *core);
-/* Replay: events of all unfinished studies and of workers, in seq order, before asy_core_start(). */
+/* Replay: events of all unfinished studies and of workers, in seq order, before
+ * asy_core_start(). */
 ASY_MUST_CHECK int asy_core_replay(struct asy_core *core, const struct asy_event *event,
                                    struct asy_error *err);
 /* Ends replay: attempts known as leased or running are kept for the reattach window. Effects: the

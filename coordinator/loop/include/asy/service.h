@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * asy/service.h - a running coordinator: the loop that feeds core from sockets, timers and signals,
- * and the threads beside it. The writer commits in groups, compute runs samplers, the reader answers
- * questions from the store; they talk in messages (mail.h) and share nothing else.
+ * and the threads beside it. The writer commits in groups, compute runs samplers, the reader
+ * answers questions from the store; they talk in messages (mail.h) and share nothing else.
  *
  * Threads: create, run and destroy on one thread; asy_service_stop() from a signal handler. */
 #ifndef ASY_SERVICE_H

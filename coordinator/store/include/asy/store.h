@@ -5,9 +5,9 @@
  * commit() writes each event as one row of `event` and its projections (study, run, attempt, param,
  * metric, tag, dataset, artifact, worker) in one transaction, and returns when it is on disk. On a
  * local disk: WAL with synchronous=FULL, copied back by a thread of the store's own; on a network
- * file system, and on one whose kind is unknown: one connection, EXCLUSIVE, rollback journal. Tables
- * follow the tracking world; the schema is coordinator/store/schema.sql, with numbered forward-only
- * migrations.
+ * file system, and on one whose kind is unknown: one connection, EXCLUSIVE, rollback journal.
+ * Tables follow the tracking world; the schema is coordinator/store/schema.sql, with numbered
+ * forward-only migrations.
  *
  * The store has one owner. <path>/assay.lock is locked while it is open and names host, boot id and
  * pid; where locks may not reach the other hosts (network file systems) the heartbeat in it counts
@@ -188,8 +188,8 @@ ASY_MUST_CHECK int asy_reader_metrics(struct asy_reader *reader, struct asy_id s
 ASY_MUST_CHECK int asy_reader_artifacts(struct asy_reader *reader, struct asy_id study,
                                         uint64_t number, asy_artifact_row_f each, void *arg,
                                         struct asy_error *err);
-/* 1: some run of any study, finished or not, has this path among its artifacts, as a kept checkpoint,
- * a model or another file; 0: none has. */
+/* 1: some run of any study, finished or not, has this path among its artifacts, as a kept
+ * checkpoint, a model or another file; 0: none has. */
 ASY_MUST_CHECK int asy_reader_has_file(struct asy_reader *reader, const char *path,
                                        struct asy_error *err);
 /* number UINT64_MAX: the study's own. */
@@ -231,8 +231,8 @@ struct asy_store_look {
     int port, schema, schema_known; /* version of its schema, and the newest that we know */
 };
 /* What there is at path, without opening it as its owner and without changing it; whether it has an
- * owner does not matter. A missing folder is no error. ASY_E_CORRUPT, ASY_E_DENIED, ...: the database
- * cannot be read; what was found until then is in *ret. */
+ * owner does not matter. A missing folder is no error. ASY_E_CORRUPT, ASY_E_DENIED, ...: the
+ * database cannot be read; what was found until then is in *ret. */
 ASY_MUST_CHECK int asy_store_look(const char *path, struct asy_store_look *ret,
                                   struct asy_error *err);
 

@@ -57,10 +57,10 @@ ASY_MUST_CHECK int asy_server_recv(struct asy_server *server, uint64_t *ret_peer
  * ASY_E_AGAIN: the peer does not read; its queue is full. */
 ASY_MUST_CHECK int asy_server_send(struct asy_server *server, uint64_t peer, const void *bytes,
                                    size_t n, struct asy_error *err);
-/* A peer whose connection has just closed, most likely; 0: none is left. Certain is only what a send
- * says: it may succeed for some milliseconds more, or for ever where the hint is wrong. Hints are
- * given of peers that a frame came from, and may be missing (want of memory, a descriptor that is
- * used again): whoever must know sends to the silent ones, too. */
+/* A peer whose connection has just closed, most likely; 0: none is left. Certain is only what a
+ * send says: it may succeed for some milliseconds more, or for ever where the hint is wrong. Hints
+ * are given of peers that a frame came from, and may be missing (want of memory, a descriptor that
+ * is used again): whoever must know sends to the silent ones, too. */
 uint64_t asy_server_closed(struct asy_server *server);
 int asy_server_closed_fd(const struct asy_server *server); /* readable while there may be one */
 struct asy_server_counts {

@@ -54,13 +54,14 @@ struct asy_discovery {
 };
 /* Fills host, boot_id and pid with those of this process. */
 ASY_MUST_CHECK int asy_discovery_here(struct asy_discovery *discovery, struct asy_error *err);
-/* The file counts as that of a living coordinator while *ret_held, which the caller closes, is open. */
+/* The file counts as that of a living coordinator while *ret_held, which the caller closes, is
+ * open. */
 ASY_MUST_CHECK int asy_discovery_write(const char *path, const struct asy_discovery *discovery,
                                        int *ret_held, struct asy_error *err);
 /* ASY_E_NOENT: none. ASY_E_DENIED: modes. ASY_E_CORRUPT: not a discovery file. */
 ASY_MUST_CHECK int asy_discovery_read(const char *path, struct asy_discovery *ret_discovery,
                                       struct asy_error *err);
-/* Whether no process certainly serves the home that it was read from (same host; other boot, no such
- * pid, or copied from where its process serves). */
+/* Whether no process certainly serves the home that it was read from (same host; other boot, no
+ * such pid, or copied from where its process serves). */
 int asy_discovery_stale(const struct asy_discovery *discovery);
 #endif

@@ -54,7 +54,7 @@ enum asy_end {
     ASY_END_CRASHED = 5,   /* exit code, signal, out of memory, bad protocol: uses up a retry */
     ASY_END_LOST = 6,      /* the worker was judged lost: no retry used */
     ASY_END_PREEMPTED = 7, /* walltime, drain before a checkpoint: no retry used */
-    ASY_END_REFUSED = 8,   /* the agent could not start it (lease outdated, no room): no retry used */
+    ASY_END_REFUSED = 8,   /* the agent could not start it (outdated, no room): no retry used */
 };
 
 /* Why something waits, failed or was stopped: name and number of each. Stored and shown by

@@ -2,8 +2,8 @@
  * asy/msg.h - the control messages between coordinator, agents and clients, as plain structs.
  *
  * The wire form is message Frame of assay.proto (proto2, no required fields, no recursion), at most
- * ASY_FRAME_MAX bytes; the generated structs stop at the codec. docs/protocol.md describes who sends
- * what when.
+ * ASY_FRAME_MAX bytes; the generated structs stop at the codec. docs/protocol.md describes who
+ * sends what when.
  *
  * Ownership: a decoded message borrows from the arena it was decoded into. Threads: any. */
 #ifndef ASY_MSG_H
@@ -136,7 +136,12 @@ struct asy_msg {
         struct { uint64_t request; const char *study; uint64_t after_seq; int stop; } watch;
         struct { uint64_t request, seq; const char *json; size_t json_len; } news;
         struct { uint32_t type; } unsupported;
-        struct { uint64_t request; const char *study; int64_t trial; struct asy_event event; } record;
+        struct {
+            uint64_t request;
+            const char *study;
+            int64_t trial;
+            struct asy_event event;
+        } record;
     };
 };
 
@@ -146,8 +151,9 @@ ASY_MUST_CHECK int asy_msg_encode(const struct asy_msg *msg, struct asy_buf *buf
 /* Texts are never NULL (an absent one is ""), except lease.spec. An event in a report gets study,
  * trial, attempt and its own number from the report. ASY_E_FORMAT: not a frame of ours.
  * ASY_E_TOOBIG: frame or its unpacked form (8 times the frame) over the limit. ASY_E_FULL: the
- * arena, which should have room for 16 times the frame, is too small. ASY_E_UNSUPPORTED: a body of a later
- * version; ret_msg->type is then ASY_MSG_UNSUPPORTED with the number, ret_msg->session is set. */
+ * arena, which should have room for 16 times the frame, is too small. ASY_E_UNSUPPORTED: a body of
+ * a later version; ret_msg->type is then ASY_MSG_UNSUPPORTED with the number, ret_msg->session is
+ * set. */
 ASY_MUST_CHECK int asy_msg_decode(const void *bytes, size_t n, struct asy_arena *arena,
                                   struct asy_msg *ret_msg, struct asy_error *err);
 /* A deep copy into the arena. */

@@ -2,12 +2,13 @@
  * asy/study.h - the study file: what a user asks for, parsed and checked into a plain struct.
  *
  * One table (study_table.c: key, type, unit, range, default, help; rows for samplers, pruners and
- * model families too) gives the parser, `assay help study` and docs/reference. A mistake is reported
- * as file:line:column, key, what is allowed, nearest right word; all mistakes at once, in the order
- * of the file.
+ * model families too) gives the parser, `assay help study` and docs/reference. A mistake is
+ * reported as file:line:column, key, what is allowed, nearest right word; all mistakes at once, in
+ * the order of the file.
  *
- * The canonical form is JSON with the keys of the study file, every default filled in and paths made
- * absolute; JSON is YAML, so the same parser reads it back, and a study's identity is its bytes.
+ * The canonical form is JSON with the keys of the study file, every default filled in and paths
+ * made absolute; JSON is YAML, so the same parser reads it back, and a study's identity is its
+ * bytes.
  *
  * Ownership: a spec owns all it points to. Threads: read-only after parsing. */
 #ifndef ASY_STUDY_H
@@ -60,7 +61,7 @@ struct asy_study_spec {
     const char *pruner;  const struct asy_named_number *pruner_options;  size_t n_pruner_options;
     uint64_t seed;
     int deterministic; uint64_t lag;
-    const double *enqueue;              /* [n_enqueue][space length], ASY_INACTIVE where not given */
+    const double *enqueue;              /* [n_enqueue][space length]; ASY_INACTIVE: not given */
     size_t n_enqueue;
 
     uint64_t max_trials;                /* UINT64_MAX: open */
@@ -84,17 +85,17 @@ ASY_MUST_CHECK int asy_study_parse(const char *text, size_t len, const char *fil
                                    const char *base_dir, struct asy_study_spec **ret_spec,
                                    struct asy_buf *problems, struct asy_error *err);
 /* Who can look into a study's data, which this library cannot read. text is JSON with "data" as in
- * the canonical form and, where it is no mistake by itself, "objective.metric". ASY_E_INVAL: what is
- * wrong, as "key: why" (a key of data, or objective) or of the file as a whole. Other codes: it could
- * not be looked at, which is nobody's mistake here. */
+ * the canonical form and, where it is no mistake by itself, "objective.metric". ASY_E_INVAL: what
+ * is wrong, as "key: why" (a key of data, or objective) or of the file as a whole. Other codes: it
+ * could not be looked at, which is nobody's mistake here. */
 struct asy_study_reader {
     int (*look)(void *ctx, const char *text, size_t len, struct asy_error *err);
     void *ctx;
 };
-/* The same for a user's own file: relative paths are taken from its folder, and what is wrong with the
- * files that the study names is a mistake like the others: data.file, run.files, a program by its
- * path are not there, or the reader (NULL: none) finds fault with the data. Other codes than the two:
- * the study file itself cannot be read. */
+/* The same for a user's own file: relative paths are taken from its folder, and what is wrong with
+ * the files that the study names is a mistake like the others: data.file, run.files, a program by
+ * its path are not there, or the reader (NULL: none) finds fault with the data. Other codes than
+ * the two: the study file itself cannot be read. */
 ASY_MUST_CHECK int asy_study_load(const char *file, const struct asy_study_reader *reader,
                                   struct asy_study_spec **ret_spec, struct asy_buf *problems,
                                   struct asy_error *err);

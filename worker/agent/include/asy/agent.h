@@ -36,8 +36,9 @@ struct asy_agent_options {
  * twice to end and gave up what was not durable. */
 ASY_MUST_CHECK int asy_agent_run(const struct asy_agent_options *options, struct asy_error *err);
 
-/* One JSON object for `assay doctor`: topology, programs found, launcher, trainer's self-test, cgroup;
- * "gang" and "socket" say "ok" or what went wrong when two ranks were started and a socket made. */
+/* One JSON object for `assay doctor`: topology, programs found, launcher, trainer's self-test,
+ * cgroup; "gang" and "socket" say "ok" or what went wrong when two ranks were started and a socket
+ * made. */
 ASY_MUST_CHECK int asy_agent_probe(const struct asy_agent_options *options,
                                    struct asy_buf *ret_json, struct asy_error *err);
 

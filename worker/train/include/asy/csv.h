@@ -2,8 +2,8 @@
  * asy/csv.h - a streaming reader of comma-separated values as RFC 4180 describes them.
  *
  * Fields may be quoted; a quoted one may hold separators, line ends and doubled quotes. Lines end
- * in \n or \r\n. A byte order mark is skipped, empty lines too. What RFC 4180 leaves open is an error
- * that names row and column: a quote inside an unquoted field, text after a closing quote, a
+ * in \n or \r\n. A byte order mark is skipped, empty lines too. What RFC 4180 leaves open is an
+ * error that names row and column: a quote inside an unquoted field, text after a closing quote, a
  * carriage return alone, a NUL byte, a quote that is never closed. Rows count from 1, header and
  * empty lines included; a row over several lines is one.
  *
@@ -36,7 +36,8 @@ ASY_MUST_CHECK int asy_csv_feed(struct asy_csv *csv, const char *bytes, size_t n
 ASY_MUST_CHECK int asy_csv_finish(struct asy_csv *csv, struct asy_error *err);
 
 /* Reads the file at path ("-": standard input, which must be a file, too) through a parser,
- * gunzipping it if it is a gzip file, at most max bytes of text. ret_crc (NULL allowed): CRC-32 of the text. */
+ * gunzipping it if it is a gzip file, at most max bytes of text. ret_crc (NULL allowed): CRC-32 of
+ * the text. */
 ASY_MUST_CHECK int asy_csv_read_file(const char *path, char separator, uint64_t max,
                                      asy_csv_row_f row, void *arg, uint32_t *ret_crc,
                                      struct asy_error *err);
