@@ -361,7 +361,7 @@ static int ended(struct asy_core *core, struct asy__trial *t, const struct asy_e
         return nomem(err);
     switch (ev->ended.end) {
     case ASY_END_CRASHED:
-        t->crashes++;
+        t->crashes += !asy__trial_has_reached(t, ev->ended.end, t->attempt->milestone);
         break;
     case ASY_END_LOST:
     case ASY_END_PREEMPTED:

@@ -288,10 +288,9 @@ static int broke_off(enum asy_end end)
     return end == ASY_END_LOST || end == ASY_END_PREEMPTED || end == ASY_END_CRASHED;
 }
 
-/* What it was leased for is done and on record, only the word of it was lost. Leased again from
- * this checkpoint, a program would take a step beyond its milestone. A crash is nothing else at a
- * rung; at the whole length it may have cost the model. */
-static int has_reached(const struct asy__trial *t, enum asy_end end, uint64_t milestone)
+/* Leased again from this checkpoint, a program would take a step beyond its milestone. A crash is
+ * nothing else than a lost word at a rung; at the whole length it may have cost the model. */
+int asy__trial_has_reached(const struct asy__trial *t, enum asy_end end, uint64_t milestone)
 {
     if (t->n_checkpoints == 0 || t->checkpoints[t->n_checkpoints - 1].step < milestone ||
         t->last_step < (double)milestone)
@@ -328,7 +327,7 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
         asy__trial_stopped(core, t);
     } else if (end == ASY_END_PAUSED) {
         paused(core, t, step, milestone);
-    } else if (has_reached(t, end, milestone)) {
+    } else if (asy__trial_has_reached(t, end, milestone)) {
         paused(core, t, step > milestone ? step : milestone, milestone);
     } else if (end == ASY_END_CRASHED) {
         crashed(core, t, ev->ended.cause, text);

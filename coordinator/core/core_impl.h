@@ -373,6 +373,9 @@ void asy__attempt_ended(struct asy_core *core, struct asy__trial *trial,
                         const struct asy_event *ended);
 void asy__attempt_lost(struct asy_core *core, struct asy__trial *trial, enum asy_end end,
                        enum asy_cause cause, const char *text);
+/* An attempt that ended so had done what it was leased for, up to this milestone, and that is on
+ * record: only the word of it was lost. Nothing is tried again. */
+int asy__trial_has_reached(const struct asy__trial *trial, enum asy_end end, uint64_t milestone);
 /* Sends a cancel if the attempt should end and has not been told so. */
 void asy__attempt_sync(struct asy_core *core, struct asy__attempt *attempt);
 

@@ -546,6 +546,36 @@ static void a_rung_that_was_reached_is_not_trained_for_again(void)
     }
 }
 
+static void a_crash_at_a_rung_that_was_reached_uses_up_no_retry(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) ASHA "retries: 1\nbudget: {trials: 1}\n");
+        world_started(&w, &w.leases[0]);
+        world_report(&w, &w.leases[0], 1, 1.0);
+        world_checkpoint(&w, &w.leases[0], 1);
+        world_end(&w, &w.leases[0], ASY_END_CRASHED, 1);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){
+            .peer = 2, .cores = 1, .n_holdings = 1,
+            .holdings = &(struct asy_holding){ a, 0, 2, 2, 1, 0 } });
+        if (T_EQ("goes on, being the best", w.n_leases, 2)) {
+            world_started(&w, &w.leases[1]);
+            world_end(&w, &w.leases[1], ASY_END_CRASHED, 1);
+            T_EQ("its first crash", world_state(&w, a, 0), ASY_TRIAL_QUEUED);
+            world_pass(&w, w.config.backoff_ms, 2, 2);
+        }
+        if (T_EQ("its retry, after the first wait", w.n_leases, 3)) {
+            world_started(&w, &w.leases[2]);
+            world_end(&w, &w.leases[2], ASY_END_CRASHED, 1);
+            T_EQ("no other", trial_event(&w, a, 0)->trial_state.cause, ASY_CAUSE_RETRIES);
+        }
+    }
+    world_close(&w);
+}
+
 /* The pruner could not rank it: it goes back to the checkpoint before, and reports this time. */
 static void a_checkpoint_without_its_value_does_not_reach_a_rung(void)
 {
@@ -877,6 +907,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(a_checkpoint_replaces_one_of_the_same_step),
        T_TEST(above_its_quota_a_study_keeps_the_newest_alone),
        T_TEST(a_rung_that_was_reached_is_not_trained_for_again),
+       T_TEST(a_crash_at_a_rung_that_was_reached_uses_up_no_retry),
        T_TEST(a_checkpoint_without_its_value_does_not_reach_a_rung),
        T_TEST(a_rung_that_is_never_valued_is_not_tried_for_ever),
        T_TEST(interruptions_are_no_losses),
