@@ -148,13 +148,27 @@ static void quit_unstored(struct asy_core *core)
     }
 }
 
+/* What was drained leaves with us: on record as here, it would be waited for at the next start. */
+static void part(struct asy_core *core)
+{
+    struct asy__worker *w;
+
+    asy__each(w, &core->all_workers, struct asy__worker, node)
+        if (w->present && asy__list_empty(&w->attempts))
+            asy__worker_lost(core, w, ASY_CAUSE_DRAINING, "the coordinator was drained");
+}
+
 static void idle(struct asy_core *core)
 {
     int64_t at;
 
     if (core->quit_sent < 2)
         quit_unstored(core);
-    if (core->quit_wanted || (core->draining && n_running(core) == 0))
+    if (core->draining && !core->quit_sent && n_running(core) == 0) {
+        part(core);
+        quit(core);
+    }
+    if (core->quit_wanted)
         quit(core);
     if (core->config.idle_exit_ms < 0)
         return;

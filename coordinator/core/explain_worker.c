@@ -159,11 +159,12 @@ static enum asy_cause why_worker(const struct asy_core *core, const char *key,
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-/* By host name, or by an id or the first digits of one; NULL: none or several (*ret_n). */
+/* By host name, or by an id or the first digits of one; of several the one that is connected:
+ * others are what a host ran before. NULL: none or several (*ret_n). */
 static const struct asy__worker *find(const struct asy_core *core, const char *word, size_t *ret_n)
 {
     const struct asy__worker *w, *found = NULL;
-    size_t len = strlen(word);
+    size_t len = strlen(word), n_connected = 0;
 
     *ret_n = 0;
     asy__each(w, &core->all_workers, struct asy__worker, node) {
@@ -172,10 +173,12 @@ static const struct asy__worker *find(const struct asy_core *core, const char *w
         if (strcmp(asy__str(w->host), word) != 0 &&
             (len < PREFIX_MIN || strncmp(asy_id_format(w->id, id), word, len) != 0))
             continue;
-        found = w;
         ++*ret_n;
+        n_connected += w->session != NULL;
+        if (!found || w->session)
+            found = w;
     }
-    return *ret_n == 1 ? found : NULL;
+    return *ret_n == 1 || n_connected == 1 ? found : NULL;
 }
 
 int asy_core_explain_worker(const struct asy_core *core, const char *key, const char *id_or_host,

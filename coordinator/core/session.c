@@ -378,8 +378,8 @@ void asy__session_hello(struct asy_core *core, const struct asy_input *input)
 
     if (session)
         asy__session_close(core, session);
-    if (core->store_bad && input->msg.msg->hello.role == ASY_ROLE_AGENT)
-        return; /* what it holds cannot be settled now; unanswered, it greets again */
+    if ((core->store_bad || core->quit_sent) && input->msg.msg->hello.role == ASY_ROLE_AGENT)
+        return; /* what it holds cannot be settled any more, or now; unanswered, it greets again */
     why = key ? refuse(core, input->msg.msg, key) : "no further user is taken";
     if (why) {
         asy__send_text(core, input->peer, ASY_MSG_REJECT, why);

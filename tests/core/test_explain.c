@@ -102,5 +102,20 @@ static void running_trials_and_strangers(void)
     asy_buf_fini(&buf);
 }
 
+static void of_several_workers_of_a_host_the_one_that_is_there_is_meant(void)
+{
+    struct world w;
+
+    if (world_open(&w) && world_start(&w)) {
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+        T_TRUE(world_restart(&w));
+        T_STR("the only one", world_explain_worker(&w, "node"), "reattach");
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
+        T_STR("one is here", world_explain_worker(&w, "node"), "no-work");
+    }
+    world_close(&w);
+}
+
 T_MAIN("explain", T_TEST(each_cause_comes_up_and_says_why), T_TEST(no_cause_is_left_out),
-       T_TEST(running_trials_and_strangers))
+       T_TEST(running_trials_and_strangers),
+       T_TEST(of_several_workers_of_a_host_the_one_that_is_there_is_meant))

@@ -404,6 +404,8 @@ static void what_cannot_checkpoint_runs_on_to_its_end(void)
 static void a_drained_coordinator_pauses_all_and_quits(void)
 {
     struct asy_input drain = { .type = ASY_IN_DRAIN };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_jsonw j = { 0 };
     struct world w;
     struct asy_id a;
 
@@ -419,7 +421,13 @@ static void a_drained_coordinator_pauses_all_and_quits(void)
         T_EQ("not yet", w.n_quits, 0);
         world_end(&w, &w.leases[1], ASY_END_PREEMPTED, 0);
         T_EQ("quits when quiet", w.n_quits, 1);
+        T_EQ("and parts with its agent", world_count(&w, ASY_EV_WORKER_GONE), 1);
+        world_clear(&w);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 2 });
+        T_EQ("takes no other", world_count(&w, ASY_EV_WORKER_JOINED), 1);
         T_TRUE(world_restart(&w));
+        T_EQ("and waits for none", asy_core_explain_worker(w.core, NULL, "node", &j, &err),
+             ASY_E_NOENT);
         world_clear(&w);
         world_client(&w, CLIENT_PEER, OWNER);
         world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
