@@ -82,13 +82,14 @@ static void put_span(const struct asy_json *attempt)
 static void put_attempt(const struct asy_json *attempt)
 {
     const char *end = text(attempt, "end"), *why = text(attempt, "text");
+    const char *host = text(attempt, "host");
     int64_t from = number(attempt, "resumed_from"), used = number(attempt, "max_rss");
     int64_t limit = number(attempt, "memory"), late = number(attempt, "superseded_reports");
     char when[32] = "", name[24];
 
     asy_clock_format(number(attempt, "leased_us"), when);
     snprintf(name, sizeof name, "attempt %" PRId64, number(attempt, "attempt"));
-    printf("%-*s%s on %s: %s at step %" PRId64, INDENT, name, when, text(attempt, "host"),
+    printf("%-*s%s%s%s: %s at step %" PRId64, INDENT, name, when, *host ? " on " : "", host,
            *end ? end : "runs", number(attempt, "step"));
     put_span(attempt);
     if (from)

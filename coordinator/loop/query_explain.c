@@ -20,6 +20,9 @@
 #define GROUPS_MAX 128 /* more than there are pairs of a state and a cause that go together */
 
 struct attempt {
+    struct asy_id worker;
+    char *host;            /* of the worker, where the attempt never started to name its own */
+    int started;
     uint64_t memory;       /* its limit, 0: none */
     uint64_t superseded;   /* reports that came after it no longer counted */
 };
@@ -52,6 +55,8 @@ void asy__explain_fini(struct asy__asked *asked)
         free(e->groups[i].text);
     for (size_t i = 0; i < e->n_page; i++)
         free(e->page[i].text);
+    for (size_t i = 0; i < e->n_attempts; i++)
+        free(e->attempts[i].host);
     free(e->attempts);
     free(e);
     asked->explained = NULL;
@@ -343,13 +348,16 @@ static int on_event(void *arg, const struct asy_event *ev)
         put_state(&asked->w, ev);
         return 0;
     case ASY_EV_LEASED:
+    case ASY_EV_STARTED:
     case ASY_EV_SUPERSEDED:
         if (!(attempt = attempt_of(e, ev->attempt)))
             return ASY_E_NOMEM;
-        if (ev->kind == ASY_EV_SUPERSEDED)
-            attempt->superseded++;
-        else if (ev->leased.n_placements)
+        attempt->superseded += ev->kind == ASY_EV_SUPERSEDED;
+        attempt->started |= ev->kind == ASY_EV_STARTED;
+        if (ev->kind == ASY_EV_LEASED && ev->leased.n_placements) {
+            attempt->worker = ev->leased.placements[0].worker;
             attempt->memory = ev->leased.placements[0].memory;
+        }
         return 0;
     case ASY_EV_REPORT:
         for (size_t i = 0; i < ev->report.n_metrics; i++)
@@ -388,6 +396,33 @@ int asy__explain_history(struct asy__asked *asked, struct asy_reader *reader,
     return 0;
 }
 
+static int on_host(void *arg, const struct asy_worker_row *row)
+{
+    struct asy__explained *e = arg;
+
+    for (size_t i = 0; i < e->n_attempts; i++) {
+        struct attempt *a = &e->attempts[i];
+
+        if (!a->started && !a->host && asy_id_cmp(a->worker, row->id) == 0 &&
+            !(a->host = strdup(row->host)))
+            return ASY_E_NOMEM;
+    }
+    return 0;
+}
+
+/* Only one that has started says where; of the others their lease knows the worker. */
+static int find_hosts(struct asy__explained *e, struct asy_reader *reader, struct asy_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 1; i < e->n_attempts; i++)
+        if (!e->attempts[i].started) {
+            rc = asy_reader_workers(reader, -1, on_host, e, err);
+            break;
+        }
+    return rc == ASY_E_NOMEM ? asy_fail(err, ASY_E_NOMEM, "no memory for an explanation") : rc;
+}
+
 static int on_attempt(void *arg, const struct asy_attempt_row *row)
 {
     struct asy__asked *asked = arg;
@@ -399,7 +434,7 @@ static int on_attempt(void *arg, const struct asy_attempt_row *row)
     asy_jsonw_u64(w, "attempt", row->attempt);
     asy_jsonw_str(w, "end", row->end ? asy_end_name(row->end) : NULL);
     asy_cause_write_json(w, row->cause, row->text, asked->name, asked->q->trial);
-    asy_jsonw_str(w, "host", row->host);
+    asy_jsonw_str(w, "host", known && known->host ? known->host : row->host);
     asy_jsonw_str(w, "cores", row->cores);
     asy_jsonw_i64(w, "leased_us", row->leased_us);
     asy_jsonw_i64(w, "started_us", row->started_us);
@@ -422,6 +457,8 @@ int asy__explain_attempts(struct asy__asked *asked, struct asy_reader *reader,
 {
     int rc;
 
+    if ((rc = find_hosts(asked->explained, reader, err)) < 0)
+        return rc;
     asy_jsonw_open(&asked->w, "attempts", '[');
     rc = asy_reader_attempts(reader, asked->study, (uint64_t)asked->q->trial, on_attempt, asked,
                              err);

@@ -173,6 +173,38 @@ out:
     world_close(&w);
 }
 
+/* One that never started has not said where it was: its lease knows. */
+static void each_attempt_has_its_host(void)
+{
+    struct asy__question q = { .what = "explain", .study = "a", .arg = "", .trial = 0, .after = -1,
+                               .limit = -1 };
+    struct asy_store *store = NULL;
+    const struct asy_json *list;
+    struct answer a = { 0 };
+    struct world w;
+
+    if (!world_open(&w) || !world_start(&w))
+        goto out;
+    world_client(&w, CLIENT_PEER, OWNER);
+    world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+    world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n",
+                 0);
+    world_end(&w, &w.leases[0], ASY_END_CRASHED, 0);
+    world_pass(&w, w.config.backoff_ms, 2, 2);
+    q.upto = w.n_events;
+    if (!T_EQ("leased again", w.n_leases, 2) || !(store = stored(&w)) ||
+        !T_TRUE(ask(store, &q, &a)))
+        goto out;
+    list = asy_json_get(a.root, "attempts");
+    T_EQ("attempts", asy_json_len(list), 2);
+    for (size_t i = 0; i < 2; i++)
+        T_STR("host", asy_json_str(asy_json_get(asy_json_at(list, i), "host"), ""), "node");
+out:
+    answer_fini(&a);
+    asy_store_close(store);
+    world_close(&w);
+}
+
 /* What core knows goes before what is stored. */
 static void what_lives_is_told_by_core(void)
 {
@@ -640,7 +672,8 @@ static void a_file_goes_when_nobody_has_it_on_record(void)
 
 T_MAIN("query", T_TEST(a_file_goes_when_nobody_has_it_on_record),
        T_TEST(what_has_ended_is_told_from_the_store),
-       T_TEST(a_trial_has_its_attempts_in_order), T_TEST(what_lives_is_told_by_core),
+       T_TEST(a_trial_has_its_attempts_in_order), T_TEST(each_attempt_has_its_host),
+       T_TEST(what_lives_is_told_by_core),
        T_TEST(a_worker_that_is_gone_is_told_from_the_store),
        T_TEST(pages_make_the_whole_list), T_TEST(the_best_come_in_pages_too),
        T_TEST(the_best_are_in_the_order_of_the_store),
