@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * service_in.c - what comes in: frames of peers, letters of the threads, signals. Each becomes an
+ * input of core; a frame that is none, or an answer from the store,
+ * does not come so far. */
+#include "service_impl.h"
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <asy/clock.h>
+#include <asy/log.h>
+#include "crash.h"
+
+#define ROUND_FRAMES 512
+#define BATCH_EVENTS 256 /* then a commit is handed over in the middle of a round */
+
+static int take_frame(struct asy_service *service, uint64_t peer, const char *key,
+                      const void *bytes, size_t len, struct asy_error *err)
+{
+    struct asy_error why = ASY_ERROR_INIT;
+    struct asy_msg msg = { 0 };
+    struct asy_input input = { .type = ASY_IN_MSG, .peer = peer };
+    int rc;
+
+    asy_arena_reset(service->arena);
+    rc = asy_msg_decode(bytes, len, service->arena, &msg, &why);
+    if (rc < 0 && rc != ASY_E_UNSUPPORTED) {
+        if (asy_log_due(&service->warned_ms, 1000))
+            asy_warn("peer=%llx sent a frame that is none of ours, ignoring it: %s",
+                     (unsigned long long)peer, why.text);
+        return 0;
+    }
+    if ((rc = asy__peers_heard(&service->peers, peer, service->now_ms, err)) < 0)
+        return rc;
+    if (msg.type == ASY_MSG_REPORTS)
+        asy__crash_point("coordinator.before_reports");
+    else if (msg.type == ASY_MSG_CONTROL)
+        asy__crash_point("coordinator.before_control");
+    input.msg.msg = &msg;
+    input.msg.key = key;
+    return asy__service_feed(service, &input, err);
+}
+
+int asy__service_take_frames(struct asy_service *service, int *ret_empty, struct asy_error *err)
+{
+    *ret_empty = 0;
+    for (int i = 0; i < ROUND_FRAMES; i++) {
+        struct asy_error why = ASY_ERROR_INIT;
+        char key[ASY_KEY_TEXT];
+        const void *bytes;
+        uint64_t peer;
+        size_t len;
+        int rc = asy_server_recv(service->server, &peer, key, &bytes, &len, &why);
+
+        if (rc == ASY_E_AGAIN) {
+            *ret_empty = 1;
+            return 0;
+        }
+        if (rc < 0)
+            return asy_fail(err, (enum asy_code)rc, "%s", why.text);
+        if ((rc = take_frame(service, peer, key, bytes, len, err)) < 0)
+            return rc;
+        if (service->open && service->open->n >= BATCH_EVENTS)
+            asy__service_seal(service);
+    }
+    return 0;
+}
+
+static int take_written(struct asy_service *service, const struct asy__written *written,
+                        struct asy_error *err)
+{
+    struct asy_input input = { .type = ASY_IN_DURABLE };
+    int rc;
+
+    if (written->rc == ASY_E_NOSPACE) {
+        if (!service->full.code)
+            asy_logerr("store: %s; nothing new is leased or taken, trying again every second",
+                       written->text);
+        asy_fail(&service->full, ASY_E_NOSPACE, "%s", written->text);
+        asy_gate_let_ask(service->gate);
+        input.type = ASY_IN_FAILED_COMMIT;
+        input.store.text = written->text;
+        input.store.ok = 0;
+        return asy__service_feed(service, &input, err);
+    }
+    if (written->rc < 0)
+        return asy_fail(err, (enum asy_code)written->rc, "%s", written->text);
+    if (service->full.code)
+        asy_info("store: there is space again, going on");
+    service->full.code = ASY_OK;
+    asy__crash_point("coordinator.before_release");
+    asy_gate_durable(service->gate, written->commit);
+    input.durable.commit = written->commit;
+    if ((rc = asy__service_feed(service, &input, err)) < 0)
+        return rc;
+    input.type = ASY_IN_FAILED_COMMIT;
+    input.store.text = "";
+    input.store.ok = 1;
+    return asy__service_feed(service, &input, err);
+}
+
+int asy__service_take_written(struct asy_service *service, struct asy_error *err)
+{
+    struct asy__letter *letter, *next;
+    int rc = 0;
+
+    for (letter = asy__mail_take(&service->mail); letter; letter = next) {
+        next = letter->next;
+        if (rc == 0)
+            rc = take_written(service, (const struct asy__written *)letter, err);
+        free(letter);
+    }
+    return rc;
+}
+
+int asy__service_take_answers(struct asy_service *service, struct asy_error *err)
+{
+    struct asy__letter *letter, *next;
+    int rc = 0;
+
+    for (letter = asy__mail_take(&service->answers); letter; letter = next) {
+        asy__crash_point("coordinator.before_answer");
+        next = letter->next;
+        if (rc == 0)
+            rc = asy__service_feed(service, &((const struct asy__answer *)letter)->input, err);
+        free(letter);
+    }
+    return rc;
+}
+
+int asy__service_take_results(struct asy_service *service, struct asy_error *err)
+{
+    struct asy__letter *letter, *next;
+    int rc = 0;
+
+    for (letter = asy__mail_take(&service->results); letter; letter = next) {
+        struct asy__query_answer *answer = (struct asy__query_answer *)letter;
+
+        next = letter->next;
+        if (rc == 0)
+            rc = asy__service_reply(service, answer->peer, answer->session, answer->request,
+                                    answer->rc, answer->err.text,
+                                    answer->rc ? NULL : answer->json.data,
+                                    answer->rc ? 0 : answer->json.len, answer->more, err);
+        asy_buf_fini(&answer->json);
+        free(letter);
+    }
+    return rc;
+}
+
+int asy__service_take_signals(struct asy_service *service, struct asy_error *err)
+{
+    struct signalfd_siginfo info;
+    int rc = 0;
+
+    while (rc == 0 && read(service->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        struct asy_input input = { .type = ASY_IN_DRAIN };
+
+        if (service->drains++) {
+            asy_info("second signal, ending at once");
+            service->quit = 1;
+            return 0;
+        }
+        asy_info("signal=%u draining: trials checkpoint and pause", info.ssi_signo);
+        rc = asy__service_feed(service, &input, err);
+    }
+    return rc;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * service_open.c - a coordinator is built and taken down: store, keys, socket, core from what the
+ * store has, threads; the discovery file last, so that whoever finds it is answered. */
+#include "service_impl.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <asy/clock.h>
+#include <asy/durable.h>
+#include <asy/log.h>
+#include "crash.h"
+
+#define ARENA_BUDGET (16u << 20)
+
+static int path_in(const char *home, const char *name, char path[ASY__PATH_MAX],
+                   struct asy_error *err)
+{
+    if (snprintf(path, ASY__PATH_MAX, "%s/%s", home, name) >= ASY__PATH_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "path '%s/%s' is too long", home, name);
+    return 0;
+}
+
+static int load_keys(struct asy_service *service, struct asy_error *err)
+{
+    char path[ASY__PATH_MAX];
+    int rc;
+
+    if ((rc = path_in(service->home, "keys", path, err)) < 0 ||
+        (rc = asy_durable_mkdirs(path, err)) < 0 ||
+        (rc = path_in(service->home, "keys/user.key", path, err)) < 0 ||
+        (rc = asy_keypair_load(path, &service->user, err)) < 0 ||
+        (rc = path_in(service->home, "keys/server.key", path, err)) < 0 ||
+        (rc = asy_keypair_load(path, &service->keys, err)) < 0 ||
+        (rc = path_in(service->home, "keys/authorized", path, err)) < 0 ||
+        (rc = asy_keyring_load(path, &service->ring, err)) < 0)
+        return rc;
+    return asy_keyring_add(service->ring, service->user.public_key, "owner", err);
+}
+
+static int on_replay(void *arg, const struct asy_event *event)
+{
+    struct asy_service *service = arg;
+
+    asy__crash_point("coordinator.in_replay");
+    return asy_core_replay(service->core, event, &service->failure);
+}
+
+static int build_core(struct asy_service *service, const struct asy_service_spec *spec,
+                      struct asy_error *err)
+{
+    const struct asy_settings *set = spec->settings;
+    struct asy_core_config config = ASY_CORE_CONFIG_INIT;
+    struct asy_step step = { 0 };
+    int rc;
+
+    config.store = service->info.id;
+    config.owner_epoch = service->info.owner_epoch;
+    config.last_seq = service->info.last_seq;
+    config.version = spec->version;
+    config.owner = service->user.public_key;
+    config.heartbeat_ms = asy_settings_i64(set, "heartbeat");
+    config.suspect_after_ms = asy_settings_i64(set, "suspect_after");
+    config.lost_after_ms = asy_settings_i64(set, "lost_after");
+    config.closed_grace_ms = asy_settings_i64(set, "closed_grace");
+    config.reattach_ms = asy_settings_i64(set, "reattach_window");
+    config.idle_exit_ms = spec->keep ? -1 : asy_settings_i64(set, "idle_exit");
+    config.lost_limit = (uint32_t)asy_settings_i64(set, "lost_retries");
+    config.checkpoints_kept = (uint32_t)asy_settings_i64(set, "checkpoints_kept");
+    config.artifact_quota = (uint64_t)asy_settings_i64(set, "artifact_quota");
+    config.max_workers = (uint32_t)asy_settings_i64(set, "max_workers");
+    config.max_trials = (uint64_t)asy_settings_i64(set, "max_study_trials");
+    if ((rc = asy_core_create(&config, &service->core, err)) < 0 ||
+        (rc = asy_gate_create(&service->gate, err)) < 0)
+        return rc;
+    asy__crash_point("coordinator.before_replay");
+    if ((rc = asy_store_replay(service->store, on_replay, service, err)) < 0) {
+        if (service->failure.text[0] && err)
+            *err = service->failure;
+        return rc;
+    }
+    asy__crash_point("coordinator.after_replay");
+    rc = asy_core_start(service->core, asy_clock_ms(), asy_clock_wall_us(), &step, err);
+    return rc < 0 ? rc : asy__service_take(service, &step, err);
+}
+
+static int on_turn(void *arg, struct asy_reader *reader)
+{
+    return asy__query_turn(arg, reader);
+}
+
+static int start_threads(struct asy_service *service, struct asy_error *err)
+{
+    struct asy__guest guest = { .turn = NULL };
+    int network = service->info.network_fs, rc;
+
+    if ((rc = asy__mail_init(&service->mail, err)) < 0 ||
+        (rc = asy__mail_init(&service->answers, err)) < 0 ||
+        (rc = asy__mail_init(&service->results, err)) < 0 ||
+        (rc = asy__query_create(network ? NULL : service->store_path, &service->results,
+                                &service->query, err)) < 0)
+        return rc;
+    if (network)
+        guest = (struct asy__guest){ on_turn, service->query };
+    rc = asy__writer_create(service->store, &guest, &service->mail, &service->writer, err);
+    if (rc < 0)
+        return rc;
+    return asy__compute_create(&service->answers, &service->compute, err);
+}
+
+static int listen_on(struct asy_service *service, const struct asy_service_spec *spec,
+                     struct asy_error *err)
+{
+    const char *interface = asy_settings_str(spec->settings, "interface");
+    struct asy_server_spec server = { .interface = *interface ? interface : "127.0.0.1",
+                                      .port = service->info.port,
+                                      .secret_key = service->keys.secret_key,
+                                      .authorise = asy_keyring_has,
+                                      .authorise_arg = service->ring };
+    int rc;
+
+    if ((rc = asy_channel_create((int)asy_settings_i64(spec->settings, "max_workers") + 64,
+                                 &service->channel, err)) < 0)
+        return rc;
+    rc = asy_server_create(service->channel, &server, &service->server, err);
+    if (rc == ASY_E_BUSY) {
+        asy_warn("port=%d is taken, choosing another; workers find it in the discovery file",
+                 server.port);
+        server.port = 0;
+        rc = asy_server_create(service->channel, &server, &service->server, err);
+    }
+    if (rc < 0)
+        return rc;
+    if (asy_server_port(service->server) != service->info.port)
+        return asy_store_set_port(service->store, asy_server_port(service->server), err);
+    return 0;
+}
+
+static int publish(struct asy_service *service, const struct asy_service_spec *spec,
+                   struct asy_error *err)
+{
+    const char *interface = asy_settings_str(spec->settings, "interface");
+    struct asy_discovery discovery = { .store = service->info.id,
+                                       .owner_epoch = service->info.owner_epoch };
+    int rc;
+
+    if ((rc = asy_discovery_here(&discovery, err)) < 0)
+        return rc;
+    snprintf(discovery.endpoints[0], sizeof discovery.endpoints[0], "tcp://%s:%d",
+             *interface && strcmp(interface, "*") ? interface : "127.0.0.1",
+             asy_server_port(service->server));
+    snprintf(discovery.server_key, sizeof discovery.server_key, "%s", service->keys.public_key);
+    snprintf(discovery.version, sizeof discovery.version, "%s", spec->version);
+    asy__crash_point("coordinator.before_publish");
+    if ((rc = asy_discovery_write(service->discovery, &discovery, &service->held, err)) < 0)
+        return rc;
+    service->registered = 1;
+    asy__crash_point("coordinator.after_publish");
+    return 0;
+}
+
+static int open_signals(struct asy_service *service, struct asy_error *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 ||
+        (service->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+        return asy_fail_errno(err, errno, "cannot take signals");
+    return 0;
+}
+
+int asy_service_create(const struct asy_service_spec *spec, struct asy_service **ret_service,
+                       struct asy_error *err)
+{
+    struct asy_service *service = calloc(1, sizeof *service);
+    struct asy_store_spec store = { 0 };
+    int rc;
+
+    if (!service)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the coordinator");
+    service->held = service->signals = -1;
+    service->mail.fd = service->answers.fd = service->results.fd = -1;
+    asy_buf_init(&service->frame, ASY_FRAME_MAX);
+    service->drain = spec->drain;
+    snprintf(service->home, sizeof service->home, "%s", spec->home);
+    if ((rc = path_in(spec->home, "coordinator.json", service->discovery, err)) < 0 ||
+        (rc = path_in(spec->home, "store", service->store_path, err)) < 0 ||
+        (rc = open_signals(service, err)) < 0 ||
+        (rc = asy_arena_create(ARENA_BUDGET, &service->arena, err)) < 0)
+        goto out;
+    store.path = service->store_path;
+    if ((rc = asy_store_open(&store, &service->store, &service->info, err)) < 0 ||
+        (rc = load_keys(service, err)) < 0 || (rc = listen_on(service, spec, err)) < 0 ||
+        (rc = build_core(service, spec, err)) < 0 || (rc = start_threads(service, err)) < 0)
+        goto out;
+    asy__service_seal(service);
+    if ((rc = publish(service, spec, err)) < 0)
+        goto out;
+    *ret_service = service;
+    service = NULL;
+    rc = 0;
+out:
+    asy_service_destroy(service);
+    return rc;
+}
+
+static void free_letters(struct asy__mail *mail)
+{
+    struct asy__letter *letter, *next;
+
+    if (mail->fd < 0)
+        return;
+    for (letter = asy__mail_take(mail); letter; letter = next) {
+        next = letter->next;
+        free(letter);
+    }
+    asy__mail_fini(mail);
+}
+
+void asy_service_destroy(struct asy_service *service)
+{
+    struct asy__letter *letter;
+
+    if (!service)
+        return;
+    asy__compute_destroy(service->compute);
+    asy__writer_destroy(service->writer); /* it may be giving turns to the next */
+    if (service->query)
+        asy__query_destroy(service->query, asy_store_reader(service->store));
+    for (letter = service->results.fd < 0 ? NULL : asy__mail_take(&service->results); letter;) {
+        struct asy__query_answer *answer = (struct asy__query_answer *)letter;
+
+        letter = letter->next;
+        asy_buf_fini(&answer->json);
+        free(answer);
+    }
+    free_letters(&service->results);
+    free_letters(&service->answers);
+    free_letters(&service->mail);
+    if (service->registered)
+        ASY_IGNORE(unlink(service->discovery)); /* a stale one is recognised all the same */
+    asy__batch_destroy(service->open);
+    asy_gate_destroy(service->gate);
+    asy_core_destroy(service->core);
+    asy_server_destroy(service->server);
+    asy_channel_destroy(service->channel);
+    asy_keyring_destroy(service->ring);
+    asy_store_close(service->store);
+    asy_arena_destroy(service->arena);
+    asy_buf_fini(&service->frame);
+    asy__peers_fini(&service->peers);
+    asy__outbox_fini(&service->outbox);
+    free(service->gone);
+    if (service->signals >= 0)
+        close(service->signals);
+    if (service->held >= 0)
+        close(service->held);
+    free(service);
+}
