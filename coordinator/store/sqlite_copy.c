@@ -22,9 +22,9 @@
 #include <sys/stat.h>
 #include <asy/clock.h>
 
-#define COPY_PAGES 2048   /* a round is worth while: rows of one burst hit the same pages again */
+#define COPY_PAGES 4096   /* a round is worth while: rows of one burst hit the same pages again */
 #define REST_PAGES 128    /* the writer takes at once: a millisecond or two */
-#define LOG_PAGES 16384   /* 128 MiB */
+#define LOG_PAGES 32768   /* 128 MiB */
 #define HELP_AGAIN_PAGES 1024
 
 struct asy__copier {

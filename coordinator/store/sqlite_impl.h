@@ -8,7 +8,7 @@
 
 #define ASY__SCHEMA_VERSION 2
 #define ASY__APPLICATION_ID 0x41737379 /* "Assy" */
-#define ASY__PAGE_BYTES 8192
+#define ASY__PAGE_BYTES 4096
 
 /* ---- sqlite.c: statements -------------------------------------------------------------------- */
 
