@@ -304,6 +304,9 @@ int asy_core_step(struct asy_core *core, const struct asy_input *input, int64_t 
     case ASY_IN_FORGOTTEN:
         asy__study_forgotten(core, input->forgotten.study);
         break;
+    case ASY_IN_ANSWERED:
+        asy__session_answered(core, input);
+        break;
     case ASY_IN_TICK:
         break;
     }

@@ -185,6 +185,7 @@ struct asy__session {
     int64_t pong_ms; /* the next PONG does not leave before */
     struct asy__watch *watches;
     size_t n_watches;
+    size_t n_asked; /* questions that are not answered yet, watches' histories too */
 };
 
 /* A commit handed out and not yet known as durable, with the events that somebody watches. */
@@ -410,6 +411,7 @@ struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer
 void asy__session_close(struct asy_core *core, struct asy__session *session);
 void asy__session_hello(struct asy_core *core, const struct asy_input *input);
 void asy__session_msg(struct asy_core *core, const struct asy_input *input);
+void asy__session_answered(struct asy_core *core, const struct asy_input *input);
 void asy__session_timers(struct asy_core *core);
 const char *asy__intern(struct asy_core *core, const char *key);
 void asy__reports(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg);

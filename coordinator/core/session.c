@@ -13,6 +13,7 @@
 #define PONGS 4 /* within lost_after */
 #define CLIENT_SILENT_MS 600000 /* then a client that watches nothing is forgotten */
 #define KEYS_MAX 4096
+#define QUESTIONS_MAX 64 /* of a session, open at a time */
 
 /* ---- sessions -------------------------------------------------------------------------------- */
 
@@ -376,7 +377,9 @@ void asy__session_hello(struct asy_core *core, const struct asy_input *input)
                                                 : NULL;
     const char *why;
 
-    if (session)
+    if (session && session->n_asked)
+        close_peer(core, session);
+    else if (session)
         asy__session_close(core, session);
     if ((core->store_bad || core->quit_sent) && input->msg.msg->hello.role == ASY_ROLE_AGENT)
         return; /* what it holds cannot be settled any more, or now; unanswered, it greets again */
@@ -437,6 +440,15 @@ static int is_live(const struct asy_msg *msg)
     return 0;
 }
 
+static int may_ask(struct asy_core *core, const struct asy__session *session, uint64_t request)
+{
+    if (session->n_asked < QUESTIONS_MAX)
+        return 1;
+    asy__reply(core, session, request, ASY_E_FULL,
+               "no further question on this connection until one is answered", NULL);
+    return 0;
+}
+
 static void query(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg)
 {
     int waits = !is_live(msg) && (msg->type != ASY_MSG_QUERY || !core->store_bad);
@@ -444,11 +456,20 @@ static void query(struct asy_core *core, struct asy__session *session, const str
 
     if (!fx)
         return;
+    session->n_asked++;
     fx->peer = session->peer;
     fx->seq = core->seq;
     fx->key = strcmp(session->key, core->owner) ? session->key : NULL;
     if (asy_msg_copy(msg, core->arena, &fx->msg, NULL))
         core->rc = ASY_E_NOMEM;
+}
+
+void asy__session_answered(struct asy_core *core, const struct asy_input *input)
+{
+    struct asy__session *session = asy__session_get(core, input->peer);
+
+    if (session && session->n_asked && asy_id_cmp(session->id, input->answered.session) == 0)
+        session->n_asked--;
 }
 
 static void from_agent(struct asy_core *core, struct asy__session *session,
@@ -488,10 +509,12 @@ static void from_client(struct asy_core *core, struct asy__session *session,
         asy__control(core, session, msg);
         break;
     case ASY_MSG_QUERY:
-        query(core, session, msg);
+        if (may_ask(core, session, msg->query.request))
+            query(core, session, msg);
         break;
     case ASY_MSG_WATCH:
-        if (asy__watch(core, session, msg))
+        if ((msg->watch.stop || may_ask(core, session, msg->watch.request)) &&
+            asy__watch(core, session, msg))
             query(core, session, msg);
         break;
     case ASY_MSG_RECORD:

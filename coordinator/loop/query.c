@@ -19,6 +19,7 @@ struct job {
     struct asy_buf json;
     char *path;  /* a file to remove instead, if nobody has it on record */
     int unneeded;/* nobody has: the store was asked */
+    int forget;  /* instead: what the peer has asked */
     char text[]; /* what, study, arg, key, live */
 };
 struct asy__query {
@@ -50,6 +51,33 @@ static void queue(struct asy__query *query, struct job *job)
     else
         query->first = &job->letter;
     query->last = &job->letter;
+}
+
+static void forget(struct asy__query *query, uint64_t peer)
+{
+    struct asy__letter *letter = query->first, *next;
+
+    query->first = query->last = NULL;
+    for (; letter; letter = next) {
+        struct job *job = (struct job *)letter;
+
+        next = letter->next;
+        if (job->path || job->peer != peer)
+            queue(query, job);
+        else
+            job_destroy(job);
+    }
+}
+
+/* What came in with the mail. */
+static void admit(struct asy__query *query, struct job *job)
+{
+    if (!job->forget) {
+        queue(query, job);
+        return;
+    }
+    forget(query, job->peer);
+    job_destroy(job);
 }
 
 static void answer(struct asy__query *query, struct job *job, int rc, const struct asy_error *err)
@@ -121,7 +149,7 @@ static void take_asked(struct asy__query *query, struct asy__letter *letter)
 {
     for (struct asy__letter *next; letter; letter = next) {
         next = letter->next;
-        queue(query, (struct job *)letter);
+        admit(query, (struct job *)letter);
     }
 }
 
@@ -196,7 +224,7 @@ static void *query_main(void *arg)
                 remove_file(job->path);
                 job_destroy(job);
             } else {
-                queue(query, job);
+                admit(query, job);
             }
         }
         if (has_turn(query) && !stopped)
@@ -256,6 +284,14 @@ void asy__query_destroy(struct asy__query *query, struct asy_reader *reader)
     asy__mail_fini(&query->asked);
     free(query->store_path);
     free(query);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+/* To whoever gives the turns. */
+static void put(struct asy__query *query, struct job *job)
+{
+    asy__mail_put(query->store_path ? &query->mail : &query->asked, &job->letter);
 }
 
 static const char *keep(char **at, const char *text)
@@ -319,7 +355,7 @@ int asy__query_put(struct asy__query *query, const struct asy_effect *effect, co
     job->question.live = q.live ? keep(&at, q.live) : NULL;
     asy_buf_init(&job->json, PART_MAX);
     asy__asked_init(&job->asked, &job->question, &job->json);
-    asy__mail_put(query->store_path ? &query->mail : &query->asked, &job->letter);
+    put(query, job);
     return 0;
 }
 
@@ -331,6 +367,18 @@ int asy__query_drop_file(struct asy__query *query, const char *path, struct asy_
         free(job);
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
     }
-    asy__mail_put(query->store_path ? &query->mail : &query->asked, &job->letter);
+    put(query, job);
+    return 0;
+}
+
+int asy__query_forget(struct asy__query *query, uint64_t peer, struct asy_error *err)
+{
+    struct job *job = calloc(1, sizeof *job);
+
+    if (!job)
+        return asy_fail(err, ASY_E_NOMEM, "no memory to forget a peer");
+    job->peer = peer;
+    job->forget = 1;
+    put(query, job);
     return 0;
 }

@@ -41,6 +41,9 @@ ASY_MUST_CHECK int asy__query_put(struct asy__query *query, const struct asy_eff
  * that whoever asks needs it no more. */
 ASY_MUST_CHECK int asy__query_drop_file(struct asy__query *query, const char *path,
                                         struct asy_error *err);
+/* Whatever this peer has asked so far needs no answer any more. */
+ASY_MUST_CHECK int asy__query_forget(struct asy__query *query, uint64_t peer,
+                                     struct asy_error *err);
 /* One piece of one answer, or one file; returns whether there is more to do. One thread, that of
  * the reader. */
 int asy__query_turn(struct asy__query *query, struct asy_reader *reader);

@@ -78,7 +78,8 @@ ASY_MUST_CHECK int asy__service_take_signals(struct asy_service *service, struct
 /* A peer found closed is noted; asy__service_flush() feeds it back. */
 ASY_MUST_CHECK int asy__service_send(struct asy_service *service, uint64_t peer,
                                      const struct asy_msg *msg, struct asy_error *err);
-/* In as many frames as it takes. more: of a longer answer, whose other parts follow. */
+/* The answer to a question, or a part of it, in as many frames as it takes. more: other parts
+ * follow; else core hears that it is answered. */
 ASY_MUST_CHECK int asy__service_reply(struct asy_service *service, uint64_t peer,
                                       struct asy_id session, uint64_t request, int code,
                                       const char *text, const char *json, size_t len, int more,

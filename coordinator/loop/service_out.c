@@ -57,6 +57,15 @@ int asy__service_send(struct asy_service *service, uint64_t peer, const struct a
     return rc;
 }
 
+static int answered(struct asy_service *service, uint64_t peer, struct asy_id session,
+                    struct asy_error *err)
+{
+    struct asy_input input = { .type = ASY_IN_ANSWERED, .peer = peer };
+
+    input.answered.session = session;
+    return asy__service_feed(service, &input, err);
+}
+
 int asy__service_reply(struct asy_service *service, uint64_t peer, struct asy_id session,
                        uint64_t request, int code, const char *text, const char *json, size_t len,
                        int more, struct asy_error *err)
@@ -78,22 +87,22 @@ int asy__service_reply(struct asy_service *service, uint64_t peer, struct asy_id
             return rc;
         at += part;
     } while (at < len);
-    return 0;
+    return more ? 0 : answered(service, peer, session, err);
 }
 
-static void forget_peer(struct asy_service *service, uint64_t peer)
+/* Whoever reads the store has something to do. */
+static int wake_reader(struct asy_service *service, int rc)
 {
-    asy__peers_drop(&service->peers, peer);
-    asy__outbox_drop(&service->outbox, peer);
-}
-
-static int drop_file(struct asy_service *service, const char *path, struct asy_error *err)
-{
-    int rc = asy__query_drop_file(service->query, path, err);
-
     if (service->info.network_fs)
         asy__writer_wake(service->writer);
     return rc;
+}
+
+static int forget_peer(struct asy_service *service, uint64_t peer, struct asy_error *err)
+{
+    asy__peers_drop(&service->peers, peer);
+    asy__outbox_drop(&service->outbox, peer);
+    return wake_reader(service, asy__query_forget(service->query, peer, err));
 }
 
 static int release(struct asy_service *service, const struct asy_effect *fx, struct asy_error *err)
@@ -108,14 +117,13 @@ static int release(struct asy_service *service, const struct asy_effect *fx, str
         return asy__compute_put(service->compute, fx, err);
     case ASY_FX_DROP_FILE:
         asy__crash_point("coordinator.before_drop_file");
-        return drop_file(service, fx->file.path, err);
+        return wake_reader(service, asy__query_drop_file(service->query, fx->file.path, err));
     case ASY_FX_QUIT:
         asy__crash_point("coordinator.before_quit");
         service->quit = 1;
         return 0;
     case ASY_FX_CLOSE:
-        forget_peer(service, fx->peer);
-        return 0;
+        return forget_peer(service, fx->peer, err);
     case ASY_FX_QUERY:
         return asy__service_ask(service, fx, err);
     }
@@ -149,8 +157,8 @@ int asy__service_flush(struct asy_service *service, struct asy_error *err)
         for (size_t i = 0; i < service->n_gone; i++) {
             struct asy_input input = { .type = ASY_IN_CLOSED, .peer = service->gone[i] };
 
-            forget_peer(service, input.peer);
-            if ((rc = asy__service_feed(service, &input, err)) < 0)
+            if ((rc = forget_peer(service, input.peer, err)) < 0 ||
+                (rc = asy__service_feed(service, &input, err)) < 0)
                 return rc;
         }
         rc = service->n_gone > 0;

@@ -618,6 +618,47 @@ static void watches_are_few_and_end_with_their_session(void)
     world_close(&w);
 }
 
+static int ask(struct world *w, uint64_t request)
+{
+    struct asy_msg msg = { .type = ASY_MSG_QUERY };
+
+    msg.query.request = request;
+    msg.query.what = "studies";
+    world_clear(w);
+    world_msg(w, CLIENT_PEER, OWNER, &msg);
+    return w->reply_code;
+}
+
+static void questions_are_few_at_a_time(void)
+{
+    struct asy_input answered = { .type = ASY_IN_ANSWERED, .peer = CLIENT_PEER };
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        w.unanswered = 1;
+        for (uint64_t i = 1; i <= 64; i++)
+            T_EQ("no answer of core's", ask(&w, i), 1);
+        T_EQ("one too many", ask(&w, 65), ASY_E_FULL);
+        world_clear(&w);
+        world_watch(&w, CLIENT_PEER, OWNER, 66, "a", 0);
+        T_EQ("a history is a question", w.reply_code, ASY_E_FULL);
+        world_started(&w, &w.leases[0]);
+        T_EQ("nothing is watched", w.n_news, 0);
+        answered.answered.session = asy_id_from(1, 1);
+        world_input(&w, &answered);
+        T_EQ("another session's answer", ask(&w, 67), ASY_E_FULL);
+        answered.answered.session = w.sessions[CLIENT_PEER];
+        world_input(&w, &answered);
+        T_EQ("in its place", ask(&w, 68), 1);
+        T_EQ("no more", ask(&w, 69), ASY_E_FULL);
+        world_client(&w, CLIENT_PEER, OWNER);
+        T_EQ("what was asked before is forgotten", w.n_closes, 1);
+        T_EQ("who greets anew begins anew", ask(&w, 1), 1);
+    }
+    world_close(&w);
+}
+
 static void an_idle_coordinator_quits(void)
 {
     struct world w;
@@ -755,6 +796,7 @@ T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(lim
        T_TEST(reports_count_once_and_in_order), T_TEST(a_restored_backup_takes_nothing_over),
        T_TEST(watchers_hear_each_event_once_it_is_durable), T_TEST(history_ends_where_news_begin),
        T_TEST(a_watch_hears_what_it_asked_for), T_TEST(watches_are_few_and_end_with_their_session),
+       T_TEST(questions_are_few_at_a_time),
        T_TEST(an_idle_coordinator_quits), T_TEST(records_are_kept_and_answered),
        T_TEST(a_question_is_answered_as_its_asker_may_see),
        T_TEST(another_users_study_that_goes_first_is_not_named))

@@ -178,7 +178,8 @@ static void digest_step(struct world *w, const struct asy_step *step)
 {
     struct asy_input durable = { .type = ASY_IN_DURABLE };
     struct ask asks[64];
-    size_t n_asks = 0;
+    size_t n_asks = 0, n_questions = 0;
+    struct asy_input questions[4];
 
     for (size_t i = 0; i < step->n_events; i++) {
         if (w->n_events == w->cap_events) {
@@ -195,11 +196,16 @@ static void digest_step(struct world *w, const struct asy_step *step)
         keep_effect(w, fx);
         if (fx->type == ASY_FX_ASK && n_asks < ASY_ARRAY_LEN(asks))
             asks[n_asks++] = (struct ask){ fx->study, fx->ask.number };
+        if (fx->type == ASY_FX_QUERY && n_questions < ASY_ARRAY_LEN(questions))
+            questions[n_questions++] = (struct asy_input){
+                .type = ASY_IN_ANSWERED, .peer = fx->peer, .answered = { fx->msg.session } };
     }
     if ((durable.durable.commit = asy_core_seal(w->core)) && w->late)
         w->sealed = durable.durable.commit;
     else if (durable.durable.commit)
         world_input(w, &durable);
+    for (size_t i = 0; !w->unanswered && i < n_questions; i++)
+        world_input(w, &questions[i]);
     for (size_t i = 0; w->auto_ask && i < n_asks; i++) {
         int full = w->exhausted_at && asks[i].number >= w->exhausted_at;
 

@@ -32,6 +32,7 @@ struct world {
     uint64_t exhausted_at;  /* the sampler's answers from this trial on are ASY_E_FULL; 0: never */
     int needs_history;
     uint64_t sealed;        /* the last commit */
+    int unanswered;         /* questions stay open; else they are answered at once */
     int late;               /* commits are durable only when world_durable() says so */
     struct asy_arena *arena;
     struct asy_event *events;

@@ -571,6 +571,69 @@ static void lists_have_what_may_be_seen(void)
     asy_store_close(store);
 }
 
+/* ---- whose question it was ------------------------------------------------------------------- */
+
+static bool put(struct asy__query *query, uint64_t peer)
+{
+    struct asy_effect fx = { .type = ASY_FX_QUERY, .peer = peer, .seq = UINT64_MAX };
+    struct asy_error err = ASY_ERROR_INIT;
+
+    fx.msg.type = ASY_MSG_QUERY;
+    fx.msg.query.request = peer;
+    fx.msg.query.what = "trials";
+    fx.msg.query.study = "a";
+    fx.msg.query.trial = fx.msg.query.after = fx.msg.query.limit = -1;
+    return T_OK(asy__query_put(query, &fx, NULL, &err), &err);
+}
+
+/* How many parts came for each. */
+static void count_answers(struct asy__mail *answers, size_t parts[4])
+{
+    struct asy__letter *letter = asy__mail_take(answers), *next;
+
+    memset(parts, 0, 4 * sizeof *parts);
+    for (; letter; letter = next) {
+        struct asy__query_answer *answer = (struct asy__query_answer *)letter;
+
+        next = letter->next;
+        T_EQ("answered", answer->rc, 0);
+        parts[answer->peer]++;
+        asy_buf_fini(&answer->json);
+        free(answer);
+    }
+}
+
+/* In the middle of an answer, before its first piece, and behind others; what is asked later under
+ * the same number counts again. */
+static void nobody_is_answered_who_was_forgotten(void)
+{
+    struct asy__mail answers = { .fd = -1 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__query *query = NULL;
+    struct asy_store *store;
+    size_t parts[4];
+    uint64_t seq;
+
+    if (!(store = store_of(OWNER, &seq)) || !T_OK(asy__mail_init(&answers, &err), &err) ||
+        !T_OK(asy__query_create(NULL, &answers, &query, &err), &err))
+        goto out;
+    T_TRUE(put(query, 1) && put(query, 2) && put(query, 1) && put(query, 3));
+    T_EQ("a piece for the first", asy__query_turn(query, asy_store_reader(store)), 1);
+    T_OK(asy__query_forget(query, 1, &err), &err);
+    T_OK(asy__query_forget(query, 3, &err), &err);
+    T_TRUE(put(query, 3));
+    while (asy__query_turn(query, asy_store_reader(store)))
+        ;
+    count_answers(&answers, parts);
+    T_EQ("forgotten", parts[1], 0);
+    T_TRUE(parts[2] > 0);
+    T_EQ("asked again, and once", parts[3], parts[2]);
+out:
+    asy__query_destroy(query, asy_store_reader(store));
+    asy__mail_fini(&answers);
+    asy_store_close(store);
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 #define N_FILES 5
@@ -671,12 +734,10 @@ static void a_file_goes_when_nobody_has_it_on_record(void)
 }
 
 T_MAIN("query", T_TEST(a_file_goes_when_nobody_has_it_on_record),
-       T_TEST(what_has_ended_is_told_from_the_store),
-       T_TEST(a_trial_has_its_attempts_in_order), T_TEST(each_attempt_has_its_host),
-       T_TEST(what_lives_is_told_by_core),
+       T_TEST(what_has_ended_is_told_from_the_store), T_TEST(a_trial_has_its_attempts_in_order),
+       T_TEST(each_attempt_has_its_host), T_TEST(what_lives_is_told_by_core),
        T_TEST(a_worker_that_is_gone_is_told_from_the_store),
-       T_TEST(pages_make_the_whole_list), T_TEST(the_best_come_in_pages_too),
-       T_TEST(the_best_are_in_the_order_of_the_store),
-       T_TEST(histories_end_where_they_are_told_to),
-       T_TEST(other_questions_are_refused), T_TEST(a_study_of_another_user_does_not_exist),
-       T_TEST(lists_have_what_may_be_seen))
+       T_TEST(nobody_is_answered_who_was_forgotten), T_TEST(pages_make_the_whole_list),
+       T_TEST(the_best_come_in_pages_too), T_TEST(the_best_are_in_the_order_of_the_store),
+       T_TEST(histories_end_where_they_are_told_to), T_TEST(other_questions_are_refused),
+       T_TEST(a_study_of_another_user_does_not_exist), T_TEST(lists_have_what_may_be_seen))

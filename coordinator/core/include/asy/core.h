@@ -72,10 +72,11 @@ enum asy_input_type {
     ASY_IN_DRAIN = 6,    /* a signal: pause everything, quit when quiet */
     ASY_IN_FAILED_COMMIT = 7, /* the store cannot write (full disk): no new leases until it can */
     ASY_IN_FORGOTTEN = 8,/* the sampler of a FORGET is gone: its spec is not borrowed any more */
+    ASY_IN_ANSWERED = 9, /* the last part of the answer to a QUERY effect has been sent */
 };
 struct asy_input {
     enum asy_input_type type;
-    uint64_t peer;                        /* MSG, CLOSED: the connection */
+    uint64_t peer;                        /* MSG, CLOSED, ANSWERED: the connection */
     union {
         struct { const struct asy_msg *msg; const char *key; /* peer's public key */ } msg;
         struct { struct asy_id study; uint64_t number; int rc; /* 0, ASY_E_FULL, other */
@@ -85,6 +86,7 @@ struct asy_input {
         struct { uint64_t commit; } durable;
         struct { const char *text; int ok; /* 1: it can write again */ } store;
         struct { struct asy_id study; } forgotten;
+        struct { struct asy_id session; } answered; /* whose question it was */
     };
 };
 
@@ -99,7 +101,7 @@ enum asy_effect_type {
     ASY_FX_DROP_FILE = 6,/* the file of a checkpoint that is not needed any more (after its commit):
                           * remove it, unless the store has it on record elsewhere */
     ASY_FX_QUIT = 7,     /* the process may end: nothing is left to do */
-    ASY_FX_CLOSE = 8,    /* forget this peer */
+    ASY_FX_CLOSE = 8,    /* forget this peer, and what it has asked */
     ASY_FX_QUERY = 9,    /* a question that the store answers: query thread */
 };
 struct asy_effect {
