@@ -59,8 +59,7 @@ static size_t parent_len(const char *path)
     return n;
 }
 
-/* The folder of path, with room for a name of ours behind it. */
-static int parent_of(const char *path, char ret[PATH_MAX], struct asy_error *err)
+int asy__parent_of(const char *path, char ret[PATH_MAX], struct asy_error *err)
 {
     size_t n = parent_len(path);
 
@@ -97,7 +96,7 @@ int asy__sync(const char *path, int flag, struct asy_error *err)
 int asy__sync_parent(const char *path, struct asy_error *err)
 {
     char folder[PATH_MAX];
-    int rc = parent_of(path, folder, err);
+    int rc = asy__parent_of(path, folder, err);
 
     return rc ? rc : asy__sync(folder, O_DIRECTORY, err);
 }
@@ -187,7 +186,7 @@ int asy_durable_write(const char *path, const void *bytes, size_t n, mode_t mode
     size_t used;
     int rc;
 
-    if ((rc = parent_of(path, temp, err)))
+    if ((rc = asy__parent_of(path, temp, err)))
         return rc;
     used = strlen(temp);
     snprintf(temp + used, sizeof temp - used, "/.tmp-%s", asy_id_format(asy_id_make(), id));

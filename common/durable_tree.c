@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * durable_tree.c - folder trees: move them durably, name them by content, remove them.
+ * durable_tree.c - folder trees: move them durably, name them by content, keep them under that name,
+ * remove them.
  *
- * All three list the tree first, each folder after what it holds, so that working through the
+ * All list the tree first, each folder after what it holds, so that working through the
  * list in order is bottom up. Symbolic links are never followed. What is deeper than a list may be
  * is moved up before it is removed: a program may have left any tree behind. */
 #include <asy/durable.h>
@@ -211,6 +212,70 @@ int asy_durable_move_tree(const char *from, const char *path, struct asy_error *
 out:
     listing_fini(&list);
     return rc;
+}
+
+/* The tree at path, whoever made it. */
+static int sync_tree(const char *path, struct asy_error *err)
+{
+    struct listing list;
+    int rc = list_tree(&list, path, err);
+
+    if (rc == 0 && (rc = sync_all(&list, 0, err)) == 0 && (rc = sync_all(&list, 1, err)) == 0)
+        rc = asy__sync_parent(path, err);
+    listing_fini(&list);
+    return rc;
+}
+
+/* 1: a tree of this content is at path. */
+static int has_tree(const char *path, struct asy_sha sha)
+{
+    struct asy_sha there;
+
+    return asy_durable_tree_sha(path, &there, NULL, NULL) == 0 &&
+           !memcmp(there.b, sha.b, sizeof sha.b);
+}
+
+/* What is at path goes beside from, to be removed: two renames leave a shorter gap than a removal. */
+static int keep_tree(const char *from, struct asy_sha sha, const char *path, struct asy_error *err)
+{
+    char old[PATH_MAX];
+    struct stat st;
+    int rc;
+
+    if (lstat(path, &st) < 0)
+        return asy_durable_move_tree(from, path, err);
+    if (has_tree(path, sha))
+        return (rc = sync_tree(path, err)) ? rc : asy_durable_remove(from, err);
+    if (snprintf(old, sizeof old, "%s.old", from) >= (int)sizeof old)
+        return asy_fail(err, ASY_E_TOOBIG, "path of %zu characters is too long", strlen(from));
+    if ((rc = asy_durable_remove(old, err)))
+        return rc;
+    if (asy__durable_ops()->rename(path, old) < 0)
+        return asy_fail_errno(err, errno, "cannot move '%s' to '%s'", path, old);
+    if ((rc = asy_durable_move_tree(from, path, err)))
+        return rc;
+    return asy_durable_remove(old, err);
+}
+
+int asy_durable_keep(const char *from, struct asy_sha sha, const char *path, struct asy_error *err)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    int rc;
+
+    if (lstat(from, &st) < 0)
+        return asy_fail_errno(err, errno, "cannot move '%s'", from);
+    if ((rc = asy__parent_of(path, folder, err)))
+        return rc;
+    if (access(folder, F_OK) == 0)
+        rc = asy__sync_parent(folder, err);
+    else
+        rc = asy_durable_mkdirs(folder, err);
+    if (rc)
+        return rc;
+    if (S_ISDIR(st.st_mode))
+        return keep_tree(from, sha, path, err);
+    return asy_durable_move(from, path, err); /* over one that is there: equal, unless it is damaged */
 }
 
 static int by_path(const void *a, const void *b)

@@ -89,6 +89,17 @@ static int tree_or_none(struct run *run, const char *path)
     return n == (int)ASY_ARRAY_LEN(tree_files) ? 1 : -1;
 }
 
+/* What is found until the call has returned may be anything. */
+static int file_in_the_end(struct run *run, const char *path)
+{
+    return holds(path, run->text, run->len) == 1;
+}
+
+static int tree_in_the_end(struct run *run, const char *path)
+{
+    return tree_or_none(run, path) == 1;
+}
+
 static int folder_or_none(struct run *run, const char *path)
 {
     (void)run;
@@ -145,20 +156,85 @@ static void prepare_move(struct run *run)
     files_note(in_root(run, "a/from"));
 }
 
+static void put_tree(struct run *run, const char *name)
+{
+    static const char *const folders[] = { "", "/sub", "/sub/deep" };
+    char path[64];
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(folders); i++) {
+        snprintf(path, sizeof path, "%s%s", name, folders[i]);
+        put_folder(in_root(run, path));
+    }
+    for (size_t i = 0; i < ASY_ARRAY_LEN(tree_files); i++) {
+        snprintf(path, sizeof path, "%s/%s", name, tree_files[i]);
+        put_file(in_root(run, path), run->text, run->len);
+    }
+    files_note(in_root(run, name));
+}
+
 static void prepare_tree(struct run *run)
 {
     prepare_old(run);
-    put_folder(in_root(run, "a/from"));
-    put_folder(in_root(run, "a/from/sub"));
-    put_folder(in_root(run, "a/from/sub/deep"));
-    for (size_t i = 0; i < ASY_ARRAY_LEN(tree_files); i++) {
-        char name[64];
-
-        snprintf(name, sizeof name, "a/from/%s", tree_files[i]);
-        put_file(in_root(run, name), run->text, run->len);
-    }
-    files_note(in_root(run, "a/from"));
+    put_tree(run, "a/from");
     snprintf(run->path, sizeof run->path, "%s/b/tree", run->root);
+}
+
+/* An agent of before has made the folder, and died before it had synced it. */
+static void prepare_keep(struct run *run)
+{
+    put_folder(in_root(run, "a"));
+    files_note_synced(in_root(run, "a"));
+    put_file(in_root(run, "a/from"), run->text, run->len);
+    files_note(in_root(run, "a/from"));
+    put_folder(in_root(run, "b"));
+    files_note(in_root(run, "b"));
+    snprintf(run->path, sizeof run->path, "%s/b/file", run->root);
+}
+
+/* It had even moved the same content there. */
+static void prepare_keep_twice(struct run *run)
+{
+    prepare_keep(run);
+    put_file(in_root(run, "b/file"), run->text, run->len);
+    files_note(in_root(run, "b/file"));
+}
+
+static void prepare_keep_damaged(struct run *run)
+{
+    prepare_keep(run);
+    put_file(in_root(run, "b/file"), old_text, strlen(old_text));
+    files_note(in_root(run, "b/file"));
+}
+
+static void prepare_keep_anew(struct run *run)
+{
+    put_folder(in_root(run, "a"));
+    files_note_synced(in_root(run, "a"));
+    put_file(in_root(run, "a/from"), run->text, run->len);
+    files_note(in_root(run, "a/from"));
+    snprintf(run->path, sizeof run->path, "%s/b/file", run->root);
+}
+
+static void prepare_keep_tree(struct run *run)
+{
+    put_folder(in_root(run, "a"));
+    files_note_synced(in_root(run, "a"));
+    put_folder(in_root(run, "b"));
+    files_note(in_root(run, "b"));
+    put_tree(run, "a/from");
+    snprintf(run->path, sizeof run->path, "%s/b/tree", run->root);
+}
+
+static void prepare_keep_tree_twice(struct run *run)
+{
+    prepare_keep_tree(run);
+    put_tree(run, "b/tree");
+}
+
+static void prepare_keep_tree_damaged(struct run *run)
+{
+    prepare_keep_tree_twice(run);
+    put_file(in_root(run, "b/tree/x"), old_text, strlen(old_text));
 }
 
 static void prepare_folders(struct run *run)
@@ -181,6 +257,19 @@ static int act_tree(struct run *run, struct asy_error *err)
     return asy_durable_move_tree(in_root(run, "a/from"), run->path, err);
 }
 
+static int act_keep(struct run *run, struct asy_error *err)
+{
+    const char *from = in_root(run, "a/from");
+    struct asy_sha sha;
+    struct stat st;
+    int rc = -1;
+
+    if (stat(from, &st) == 0)
+        rc = S_ISDIR(st.st_mode) ? asy_durable_tree_sha(from, &sha, NULL, err)
+                                 : asy_sha_file(from, &sha, NULL, err);
+    return rc ? rc : asy_durable_keep(from, sha, run->path, err);
+}
+
 static int act_folders(struct run *run, struct asy_error *err)
 {
     return asy_durable_mkdirs(run->path, err);
@@ -197,6 +286,14 @@ static const struct scenario {
     { "write a new file", prepare_new, act_write, file_or_none, 2 },
     { "move over an old file", prepare_move, act_move, file_over_old, 2 },
     { "move a tree", prepare_tree, act_tree, tree_or_none, 3 + 3 + 1 },
+    { "keep a file, the first below its folder", prepare_keep_anew, act_keep, file_or_none, 3 },
+    { "keep a file", prepare_keep, act_keep, file_or_none, 3 },
+    { "keep a file that is there", prepare_keep_twice, act_keep, file_in_the_end, 3 },
+    { "keep a file over a damaged one", prepare_keep_damaged, act_keep, file_in_the_end, 3 },
+    { "keep a tree", prepare_keep_tree, act_keep, tree_or_none, 3 + 3 + 2 },
+    { "keep a tree that is there", prepare_keep_tree_twice, act_keep, tree_in_the_end, 3 + 3 + 2 },
+    { "keep a tree over a damaged one", prepare_keep_tree_damaged, act_keep, tree_in_the_end,
+      3 + 3 + 2 },
     { "make folders", prepare_folders, act_folders, folder_or_none, 3 },
 };
 

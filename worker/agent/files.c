@@ -97,14 +97,13 @@ void asy__files_clean(struct asy__job *job)
         asy_warn("%s: cannot remove its folder: %s, leaving it", job->name, err.text);
 }
 
-static int hash(const char *path, int *ret_is_tree, struct asy_sha *ret_sha, uint64_t *ret_bytes,
+static int hash(const char *path, struct asy_sha *ret_sha, uint64_t *ret_bytes,
                 struct asy_error *err)
 {
     struct stat st;
 
     if (lstat(path, &st) < 0)
         return asy_fail_errno(err, errno, "cannot find '%s'", path);
-    *ret_is_tree = S_ISDIR(st.st_mode);
     if (S_ISREG(st.st_mode))
         return asy_sha_file(path, ret_sha, ret_bytes, err);
     if (S_ISDIR(st.st_mode))
@@ -112,14 +111,12 @@ static int hash(const char *path, int *ret_is_tree, struct asy_sha *ret_sha, uin
     return asy_fail(err, ASY_E_INVAL, "'%s' is neither a file nor a folder", path);
 }
 
-static char *artifact_path(const struct asy__job *job, struct asy_sha sha, uint64_t report,
-                           char **ret_folder)
+static char *artifact_path(const struct asy__job *job, struct asy_sha sha, uint64_t report)
 {
     char hex[ASY_SHA_TEXT], study[ASY_ID_TEXT];
 
     asy_sha_format(sha, hex);
     asy_id_format(job->study, study);
-    *ret_folder = asy__textf("%s/artifacts/%.2s", job->agent->home, hex);
     if (!report)
         return asy__textf("%s/artifacts/%.2s/%s", job->agent->home, hex, hex);
     return asy__textf("%s/artifacts/%.2s/%s.%s-%llu-%u-%llu", job->agent->home, hex, hex, study,
@@ -137,47 +134,30 @@ static char *path_here(const struct asy__job *job)
     return asy__textf("%s/artifacts/%.2s/%s", job->agent->home, hex, slash ? slash + 1 : hex);
 }
 
-static int move_in(const char *from, int is_tree, const char *folder, const char *path,
-                   struct asy_error *err)
-{
-    struct stat st;
-    int rc;
-
-    if (lstat(path, &st) == 0) /* the same content is there already */
-        return asy_durable_remove(from, err);
-    if ((rc = asy_durable_mkdirs(folder, err)) < 0)
-        return rc;
-    rc = is_tree ? asy_durable_move_tree(from, path, err) : asy_durable_move(from, path, err);
-    if (rc == 0)
-        asy__write_protect(path);
-    return rc;
-}
-
 int asy__files_keep(struct asy__job *job, const char *dir, const char *name, uint64_t report,
                     struct asy_sha *ret_sha, uint64_t *ret_bytes, char **ret_path,
                     struct asy_error *err)
 {
-    char *from = asy__textf("%s/%s", dir, name), *folder = NULL, *path = NULL;
-    int is_tree, rc;
+    char *from = asy__textf("%s/%s", dir, name), *path = NULL;
+    int rc;
 
     if (!from)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
-    if ((rc = hash(from, &is_tree, ret_sha, ret_bytes, err)) < 0)
+    if ((rc = hash(from, ret_sha, ret_bytes, err)) < 0)
         goto out;
-    path = artifact_path(job, *ret_sha, report, &folder);
-    if (!path || !folder) {
+    if (!(path = artifact_path(job, *ret_sha, report))) {
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for a path");
         goto out;
     }
     asy__crash_point("agent.before_checkpoint_rename");
-    if ((rc = move_in(from, is_tree, folder, path, err)) < 0)
+    if ((rc = asy_durable_keep(from, *ret_sha, path, err)) < 0)
         goto out;
+    asy__write_protect(path);
     asy__crash_point("agent.after_checkpoint_rename");
     *ret_path = path;
     path = NULL;
 out:
     free(from);
-    free(folder);
     free(path);
     return rc;
 }
@@ -187,7 +167,7 @@ int asy__files_resume(struct asy__job *job, struct asy_error *err)
     char *local, *path;
     struct asy_sha sha;
     uint64_t bytes;
-    int is_tree, rc;
+    int rc;
 
     if (job->from.attempt == 0)
         return 0;
@@ -195,7 +175,7 @@ int asy__files_resume(struct asy__job *job, struct asy_error *err)
     if (!local)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
     path = access(local, F_OK) == 0 || !job->from_path ? local : job->from_path;
-    if ((rc = hash(path, &is_tree, &sha, &bytes, err)) < 0)
+    if ((rc = hash(path, &sha, &bytes, err)) < 0)
         goto out;
     if (memcmp(sha.b, job->from.sha.b, sizeof sha.b)) {
         rc = asy_fail(err, ASY_E_CORRUPT, "checkpoint '%s' is damaged: its hash differs", path);
