@@ -13,6 +13,20 @@
 
 #define DEPTH_MAX 32
 
+/* Whoever made it: a job of the same study may be doing so now. */
+static int make_folder(const char *path, struct asy_error *err)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return asy_fail_errno(err, errno, "cannot make the folder '%s'", path);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return 0;
+    return asy_fail(err, ASY_E_EXISTS, "cannot make the folder '%s': a file has this name", path);
+}
+
 int asy__mkdirs(const char *path, struct asy_error *err)
 {
     char *copy = strdup(path);
@@ -26,8 +40,7 @@ int asy__mkdirs(const char *path, struct asy_error *err)
         if (here && here != '/')
             continue;
         *at = '\0';
-        if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-            rc = asy_fail_errno(err, errno, "cannot make the folder '%s'", copy);
+        rc = make_folder(copy, err);
         *at = here;
         if (!here)
             break;
@@ -93,7 +106,7 @@ static int copy_folder(const char *from, const char *to, unsigned depth, uint64_
         return rc;
     if (!(dir = opendir(from)))
         return asy_fail_errno(err, errno, "cannot open '%s'", from);
-    while (rc == 0 && (entry = readdir(dir))) {
+    while (rc == 0 && (errno = 0, entry = readdir(dir))) {
         char *a, *b;
 
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
@@ -105,6 +118,8 @@ static int copy_folder(const char *from, const char *to, unsigned depth, uint64_
         free(a);
         free(b);
     }
+    if (rc == 0 && errno)
+        rc = asy_fail_errno(err, errno, "cannot list '%s'", from);
     closedir(dir);
     return rc;
 }
