@@ -23,10 +23,11 @@
 
 static void check_existing(const char *home, struct asy__finding *finding)
 {
+    char why[80];
     struct stat st;
 
     if (stat(home, &st) < 0) {
-        asy__broken(finding, "cannot look at '%s': %s", home, strerror(errno));
+        asy__broken(finding, "cannot look at '%s': %s", home, asy_errno_text(errno, why));
         asy__remedy(finding, "ls -ld %s", home);
     } else if (!S_ISDIR(st.st_mode)) {
         asy__broken(finding, "'%s' is no folder", home);
@@ -39,7 +40,8 @@ static void check_existing(const char *home, struct asy__finding *finding)
                     "%u %s",
                     (unsigned)geteuid(), home);
     } else if (access(home, R_OK | W_OK | X_OK) < 0) {
-        asy__broken(finding, "cannot read, write and enter '%s': %s", home, strerror(errno));
+        asy__broken(finding, "cannot read, write and enter '%s': %s", home,
+                    asy_errno_text(errno, why));
         asy__remedy(finding,
                     errno == EROFS ? "mount the disk for writing: mount -o remount,rw %s"
                                    : "chmod u+rwx %s",
@@ -70,6 +72,7 @@ static int try_folder(const char *ground)
 
 void asy__check_home(const struct asy__machine *machine, struct asy__finding *finding)
 {
+    char why[80];
     struct stat st;
 
     if (strlen(machine->home) > HOME_MAX) {
@@ -83,7 +86,7 @@ void asy__check_home(const struct asy__machine *machine, struct asy__finding *fi
         asy__remedy(finding, "ls -ld %s", machine->home);
     } else if (try_folder(machine->ground) < 0) {
         asy__broken(finding, "'%s' is not there, and cannot be made in '%s': %s", machine->home,
-                    machine->ground, strerror(errno));
+                    machine->ground, asy_errno_text(errno, why));
         asy__remedy(finding, "choose one that can be made: export ASSAY_HOME=DIR, or --home DIR");
     } else {
         asy__ok(finding, "'%s' will be made at first use", machine->home);
@@ -98,12 +101,13 @@ void asy__check_home(const struct asy__machine *machine, struct asy__finding *fi
 
 void asy__check_space(const struct asy__machine *machine, struct asy__finding *finding)
 {
+    char why[80];
     struct statvfs fs;
     double free_bytes;
 
     if (statvfs(machine->ground, &fs) < 0) {
         asy__broken(finding, "cannot look at the disk of '%s': %s", machine->ground,
-                    strerror(errno));
+                    asy_errno_text(errno, why));
         asy__remedy(finding, "df -h %s", machine->ground);
         return;
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What the programs may not link: no MPI in the agent, no ZeroMQ in the trainer, no SQL on the
-# command line, nothing but libc and ours in the supervisor.
+# command line, nothing but libc and ours in the supervisor. And what none of them may call.
 set -euo pipefail
 bin=$1
 failed=0
@@ -14,6 +14,18 @@ forbid() { # program, library
 }
 for program in assay assay-coordinator assay-worker assay-attempt assay-trainer; do
     readelf -d "$bin/$program" >/dev/null
+done
+banned='strcpy|strcat|strncpy|v?sprintf|strtok(_r)?|ato[ilf]|atoll|gets|localtime|strtou?ll?|strto[dfl]d?|strerror(_r)?'
+# A sanitizer's runtime is linked in, and calls what it likes.
+unbanned() { # program
+    nm -D "$bin/$1" | grep -Eq ' (__asan_init|__tsan_init)$' && return
+    if nm -D --undefined-only "$bin/$1" | grep -E " (__)?($banned)(_chk)?(@|\$)"; then
+        echo "$1 calls what is banned (CONTRIBUTING.md)"
+        failed=1
+    fi
+}
+for program in assay assay-coordinator assay-worker assay-attempt assay-trainer; do
+    unbanned "$program"
 done
 forbid assay-worker libmpi
 forbid assay-worker libopenblas

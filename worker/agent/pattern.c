@@ -210,12 +210,13 @@ static void write_log(struct asy__job *job, const char *bytes, size_t n)
 
     while (n && out->log_fd >= 0) {
         ssize_t wrote = write(out->log_fd, bytes, n);
+        char why[80];
 
         if (wrote < 0 && errno == EINTR)
             continue;
         if (wrote < 0) {
             asy_warn("%s: cannot write its log: %s, going on without", job->name,
-                     strerror(errno));
+                     asy_errno_text(errno, why));
             close(out->log_fd);
             out->log_fd = -1;
             return;
