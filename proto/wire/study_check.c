@@ -177,18 +177,36 @@ static void check_pattern(struct asy__parse *p)
     pcre2_code_free(code);
 }
 
-/* A name without a slash is looked up in the worker's PATH, which may not be ours; a relative path
- * in a trial's folder is one of run.files, or made by what runs there. */
+/* Whether run.env has a PATH of its own. */
+static int sets_path(struct asy__parse *p)
+{
+    const struct asy__value *env = asy__val(p, "run.env");
+
+    for (size_t i = 0; env->has && i < env->n; i++)
+        if (!strcmp(env->list[2 * i], "PATH"))
+            return 1;
+    return 0;
+}
+
+/* A relative path in a trial's folder is one of run.files, or made by what runs there. A worker may
+ * have another PATH than we; whoever knows gives a path, or sets PATH in run.env. */
 static void check_program(struct asy__parse *p, const struct asy__value *command)
 {
+    const struct asy_yaml *node = command->node->items[0];
     const struct asy__value *cwd = asy__val(p, "run.cwd");
     const char *program = command->list[0], *path;
 
-    if (!strchr(program, '/') || strpbrk(program, "{}") ||
-        (program[0] != '/' && cwd->has && !strcmp(cwd->s, "trial")))
+    if (strpbrk(program, "{}"))
+        return;
+    if (!strchr(program, '/')) {
+        if (!sets_path(p))
+            asy__look_in_path(p, program, node, "run.command[0]");
+        return;
+    }
+    if (program[0] != '/' && cwd->has && !strcmp(cwd->s, "trial"))
         return;
     if ((path = asy__absolute(p, program)))
-        asy__look_for(p, path, X_OK, command->node->items[0], "run.command[0]");
+        asy__look_for(p, path, X_OK, node, "run.command[0]");
 }
 
 static void check_command(struct asy__parse *p, int has_space)

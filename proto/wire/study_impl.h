@@ -141,6 +141,9 @@ const char *asy__absolute(struct asy__parse *p, const char *path);
 /* Notes a file that cannot be read (mode R_OK) or run (X_OK), in a user's own study file only. */
 void asy__look_for(struct asy__parse *p, const char *path, int mode, const struct asy_yaml *node,
                    const char *key);
+/* Notes a program that no folder of PATH has, likewise. */
+void asy__look_in_path(struct asy__parse *p, const char *name, const struct asy_yaml *node,
+                       const char *key);
 
 void asy__study_read(struct asy__parse *p);   /* study_read.c */
 void asy__read_value(struct asy__parse *p, const struct asy__row *row, const char *key,

@@ -3,13 +3,17 @@
 #include "study_impl.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <asy/parse.h>
 
 #define PATH_TEXT 160 /* a full key */
+#define DEFAULT_PATH "/bin:/usr/bin" /* where programs are looked for without PATH */
 
 static int is_scalar(const struct asy_yaml *node)
 {
@@ -227,6 +231,40 @@ void asy__look_for(struct asy__parse *p, const char *path, int mode, const struc
         return;
     asy_fail_errno(&why, errno, "cannot %s '%s'", mode == X_OK ? "run" : "read", path);
     asy__problem(p, node, key, "%s", why.text);
+}
+
+/* 1: some folder of PATH has it, or may have: what is not absolute depends on where it will run. */
+static int in_path(const char *name)
+{
+    const char *at = getenv("PATH");
+
+    for (at = at ? at : DEFAULT_PATH;; at++) {
+        int len = (int)strcspn(at, ":");
+        char file[PATH_MAX];
+        struct stat st;
+
+        if (*at != '/' || snprintf(file, sizeof file, "%.*s/%s", len, at, name) >= (int)sizeof file)
+            return 1;
+        if (stat(file, &st) == 0 && S_ISREG(st.st_mode) && access(file, X_OK) == 0)
+            return 1;
+        at += len;
+        if (!*at)
+            return 0;
+    }
+}
+
+void asy__look_in_path(struct asy__parse *p, const char *name, const struct asy_yaml *node,
+                       const char *key)
+{
+    const char *here;
+
+    if (!p->look || in_path(name))
+        return;
+    here = asy__absolute(p, name);
+    if (here && access(here, F_OK) == 0)
+        asy__problem(p, node, key, "cannot find '%s' in PATH; did you mean './%s'?", name, name);
+    else
+        asy__problem(p, node, key, "cannot find '%s' in PATH", name);
 }
 
 static void read_text(struct asy__parse *p, const struct asy__row *row, const char *key,

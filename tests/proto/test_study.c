@@ -504,7 +504,16 @@ static void files_that_are_not_there_are_mistakes_of_a_users_file(void)
         { "absolute", HEAD "run: {command: [/lost], cwd: trial}\n" REST, { "cannot run '/lost'" } },
         { "programs of later", HEAD "run: {command: [./lost], cwd: trial}\n" REST, { NULL } },
         { "one of many", HEAD "run: {command: [\"./x{lr}\"]}\n" REST, { NULL } },
-        { "a name", HEAD "run: {command: [lost]}\n" REST, { NULL } },
+        { "a name", HEAD "run: {command: [lost, a]}\n" REST,
+          { "s.yaml:3:17: run.command[0]: cannot find 'lost' in PATH\n" } },
+        { "a name from here", HEAD "run: {command: [s.yaml]}\n" REST,
+          { "cannot find 's.yaml' in PATH; did you mean './s.yaml'?" } },
+        { "a folder of PATH", HEAD "run: {command: [bin]}\n" REST,
+          { "cannot find 'bin' in PATH" } },
+        { "a name in PATH", HEAD "run: {command: [sh]}\n" REST, { NULL } },
+        { "a name in the study's PATH", HEAD "run: {command: [lost], env: {PATH: /opt}}\n" REST,
+          { NULL } },
+        { "one name of many", HEAD "run: {command: [\"x{lr}\"]}\n" REST, { NULL } },
     };
     struct t_folder folder;
     char path[PATH_MAX];
@@ -512,6 +521,7 @@ static void files_that_are_not_there_are_mistakes_of_a_users_file(void)
     if (!t_folder_make(&folder))
         return;
     t_path(&folder, "s.yaml", path);
+    setenv("PATH", "/:/usr/bin:/bin", 1);
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         struct asy_study_spec *spec = NULL;
         struct asy_error err = ASY_ERROR_INIT;
