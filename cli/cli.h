@@ -13,6 +13,8 @@
 #include <asy/msg.h>
 #include <asy/study.h>
 
+#define ASY__EXIT_KEPT 5  /* `assay node`: another node keeps this home */
+#define ASY__EXIT_OWNED 5 /* assay-coordinator: another one has the store */
 enum asy__exit {
     EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_AWAY = 3, EXIT_TIMED_OUT = 4
 };
@@ -54,11 +56,13 @@ enum asy__start { ASY__NO_START, ASY__START_COORDINATOR, ASY__START_NODE };
 ASY_MUST_CHECK int asy__session_open(const struct asy__options *options, enum asy__start start,
                                      struct asy__session **ret_session, struct asy_error *err);
 void asy__session_close(struct asy__session *session);
-int asy__session_started(const struct asy__session *session); /* this command started it */
+/* 1: this command, or its node, has started it, and watches over it. */
+int asy__session_started(struct asy__session *session);
 int64_t asy__session_pid(const struct asy__session *session); /* of the coordinator greeted last */
 int asy__session_lacks_space(const struct asy__session *session); /* by the last answer */
-/* What this command started: tells it to drain; whether it has ended (or there is none); ends it at
- * once, by force if need be, and waits for that. */
+/* What this command started: tells it to drain (if it has ended, nothing is this command's any
+ * more); whether it has ended (or there is none); ends it at once, by force if need be, and waits
+ * for that. */
 void asy__session_drain(struct asy__session *session);
 int asy__session_ended(struct asy__session *session);
 void asy__session_end(struct asy__session *session);

@@ -56,6 +56,10 @@ static int look_for_it(struct asy__follower *f, struct asy_error *err)
     if (now_ms - f->tried_ms < GREET_MS)
         return 0;
     f->tried_ms = now_ms;
+    if (asy__session_greet(f->session, GREET_MS, &why) == 0) {
+        back(f);
+        return 0;
+    }
     if (asy__session_started(f->session) && asy__session_ended(f->session)) {
         snprintf(f->away, sizeof f->away, "the coordinator has ended; starting it again");
         if (f->on_screen)
@@ -63,10 +67,6 @@ static int look_for_it(struct asy__follower *f, struct asy_error *err)
         asy__follow_notes(f);
         if ((rc = asy__session_again(f->session, err)) < 0)
             return rc;
-        back(f);
-        return 0;
-    }
-    if (asy__session_greet(f->session, GREET_MS, &why) == 0) {
         back(f);
         return 0;
     }
@@ -237,7 +237,8 @@ static int loop(struct asy__follower *f, enum asy__followed *ret_how, struct asy
         take_signals(f);
         if (asy__interrupts() && !f->draining && asy__session_started(f->session)) {
             asy__session_drain(f->session);
-            f->draining = f->dirty = 1;
+            f->draining = asy__session_started(f->session);
+            f->dirty = 1;
         }
         ask_why(f);
         asy__follow_notes(f);

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * node.c - `assay node`: keeps a coordinator and an agent alive on this machine. It takes the
  * signals: the first drains (the coordinator pauses all trials, then the agent leaves), the second
- * ends both at once. A child that dies is started again, after a pause that doubles from 100 ms to
- * 10 s; a coordinator that ended in peace ends the node. One that died while it drained is started
- * again too, to drain on.
+ * ends both at once. A child that dies, or cannot be started again, is started after a pause that
+ * doubles from 100 ms to 10 s; a coordinator that ended in peace ends the node. One that died while
+ * it drained is started again too, to drain on.
+ *
+ * A home has one node on a machine: the second one finds the first one's lock and leaves. A
+ * coordinator that lives without a node (a reading command has started it, or its node was killed)
+ * makes way for that of the next node: SIGHUP ends it, and like any death that loses nothing.
  *
  * A node that is killed leaves its coordinator, which serves on, but not its worker, which drains:
  * beside the worker of the next node it would give out the cores of this machine twice. */
 #include "cli.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -17,6 +22,7 @@
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
+#include <asy/keys.h>
 #include <asy/log.h>
 #include <asy/proc.h>
 
@@ -29,15 +35,70 @@ struct child {
     int lived;          /* one of it stayed up for a while */
 };
 #define UP_MS 1000          /* whoever lives this long has come up */
-#define OWNED 5             /* assay-coordinator: another one has the store */
 #define OWNED_PAUSE_MS 1000
 #define DRAINED_PAUSE_MS 1000 /* a worker leaves in peace with its coordinator, just before it */
+
+#define WAY_MS 3000         /* how long a coordinator without a node may take to make way */
+#define HASTE_MS 1000       /* what is left to a coordinator that was told twice */
 
 struct node {
     const struct asy__options *options;
     struct child coordinator, worker;
     int keep, signals, drains, ending;
+    int64_t hurry_ms;   /* when it was told to end at once */
 };
+
+/* ---- one node for a home ------------------------------------------------------------------- */
+
+/* Held until we end. Where files cannot be locked nothing is, and nobody is kept out. */
+static int keep_home(const struct node *node, struct asy_error *err)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    struct asy_discovery here = { 0 };
+    char path[4600];
+    int fd, rc;
+
+    if ((rc = asy_discovery_here(&here, err)) < 0)
+        return rc;
+    snprintf(path, sizeof path, "%s/node-%s.lock", node->options->home, here.host);
+    if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
+        return asy_fail_errno(err, errno, "cannot open '%s'", path);
+    if (fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES)) {
+        close(fd);
+        return asy_fail(err, ASY_E_BUSY, "another node keeps '%s'", node->options->home);
+    }
+    return 0;
+}
+
+/* A coordinator of this machine that no node keeps: we have the home, and ours does not run. */
+static int has_orphan(const struct node *node, pid_t *ret_pid)
+{
+    struct asy_discovery found;
+    char path[4200];
+
+    snprintf(path, sizeof path, "%s/coordinator.json", node->options->home);
+    if (asy_discovery_read(path, &found, NULL) < 0 || !asy_discovery_local(&found) ||
+        asy_discovery_stale(&found))
+        return 0;
+    *ret_pid = (pid_t)found.pid;
+    return 1;
+}
+
+/* One that does not make way has the store yet: ours will say so. */
+static void take_over(const struct node *node)
+{
+    int64_t until_ms = asy_clock_ms() + WAY_MS;
+    pid_t pid;
+
+    if (!has_orphan(node, &pid))
+        return;
+    asy_info("pid=%d is a coordinator without a node, taking over from it", (int)pid);
+    ASY_IGNORE(kill(pid, SIGHUP) < 0);
+    while (has_orphan(node, &pid) && asy_clock_ms() < until_ms)
+        ASY_IGNORE(poll(NULL, 0, 10) < 0);
+}
+
+/* ---- children ------------------------------------------------------------------------------ */
 
 static int start(struct node *node, struct child *child, struct asy_error *err)
 {
@@ -46,6 +107,10 @@ static int start(struct node *node, struct child *child, struct asy_error *err)
     const char *argv[8];
     int n = 0, rc;
 
+    if (child == &node->coordinator)
+        take_over(node);
+    child->started_ms = asy_clock_ms();
+    child->again_ms = INT64_MAX;
     if ((rc = asy_proc_find_program(child->name, program, sizeof program, err)) < 0)
         return rc;
     argv[n++] = program;
@@ -65,9 +130,18 @@ static int start(struct node *node, struct child *child, struct asy_error *err)
     spec.new_session = 1;
     if (child == &node->worker)
         spec.death_signal = SIGTERM; /* it drains: a node that takes our place has one of its own */
-    child->started_ms = asy_clock_ms();
-    child->again_ms = INT64_MAX;
     return asy_proc_start(&spec, &child->proc, err);
+}
+
+static void start_later(struct child *child, const char *what, const char *why)
+{
+    int64_t now_ms = asy_clock_ms();
+
+    child->pause_ms = now_ms - child->started_ms > 60000 || !child->pause_ms
+                          ? 100
+                          : child->pause_ms * 2 > 10000 ? 10000 : child->pause_ms * 2;
+    child->again_ms = now_ms + child->pause_ms;
+    asy_warn("%s %s: %s, starting it again in %d ms", child->name, what, why, child->pause_ms);
 }
 
 static void ended(struct node *node, struct child *child)
@@ -85,9 +159,9 @@ static void ended(struct node *node, struct child *child)
     if (node->ending || (child == &node->worker && node->drains))
         return;
     child->lived |= now_ms - child->started_ms >= UP_MS;
-    /* While ours was down a command may have started another, which ends when it is idle. */
+    /* While ours was down a command has started another, which makes way once it can be found. */
     if (child == &node->coordinator && child->lived && WIFEXITED(status) &&
-        WEXITSTATUS(status) == OWNED) {
+        WEXITSTATUS(status) == ASY__EXIT_OWNED) {
         child->again_ms = now_ms + OWNED_PAUSE_MS;
         return;
     }
@@ -104,13 +178,10 @@ static void ended(struct node *node, struct child *child)
         node->ending = 1;
         return;
     }
-    child->pause_ms = now_ms - child->started_ms > 60000 || !child->pause_ms
-                          ? 100
-                          : child->pause_ms * 2 > 10000 ? 10000 : child->pause_ms * 2;
-    child->again_ms = now_ms + child->pause_ms;
-    asy_warn("%s ended: %s, starting it again in %d ms", child->name,
-             asy_proc_status_text(status, text), child->pause_ms);
+    start_later(child, "ended", asy_proc_status_text(status, text));
 }
+
+/* ---- the loop ------------------------------------------------------------------------------ */
 
 static void take_signals(struct node *node)
 {
@@ -121,8 +192,10 @@ static void take_signals(struct node *node)
         asy_info("signal=%u %s", info.ssi_signo, node->drains > 1 ? "ending at once" : "draining");
         ASY_IGNORE(asy_proc_signal(&node->coordinator.proc, SIGTERM)); /* may be gone already */
         node->worker.again_ms = INT64_MAX; /* if it is just gone, it is not wanted any more */
-        if (node->drains > 1)
+        if (node->drains > 1) {
             node->ending = 1;
+            node->hurry_ms = asy_clock_ms();
+        }
     }
 }
 
@@ -136,9 +209,9 @@ static int wait_ms(const struct node *node)
     return left_ms < 0 ? 0 : left_ms > 60000 ? 60000 : (int)left_ms;
 }
 
-static int serve(struct node *node, struct asy_error *err)
+static void serve(struct node *node)
 {
-    int rc;
+    struct asy_error err;
 
     while (!node->ending) {
         struct pollfd items[] = { { .fd = node->signals, .events = POLLIN },
@@ -152,23 +225,32 @@ static int serve(struct node *node, struct asy_error *err)
             if (children[i]->proc.pidfd >= 0)
                 ended(node, children[i]);
             if (!node->ending && asy_clock_ms() >= children[i]->again_ms &&
-                (rc = start(node, children[i], err)) < 0)
-                return rc;
+                start(node, children[i], &err) < 0)
+                start_later(children[i], "does not start", err.text);
         }
     }
-    return 0;
 }
 
-static void finish(struct child *child, int64_t patience_ms, int signum)
+/* Sees a child off, in haste once a second signal came. */
+static void finish(struct node *node, struct child *child, int64_t patience_ms, int64_t haste_ms)
 {
+    int64_t begun_ms = asy_clock_ms(), left_ms;
     int status;
 
-    if (child->proc.pidfd < 0)
-        return;
-    ASY_IGNORE(asy_proc_signal(&child->proc, signum)); /* may be gone already */
-    if (asy_proc_wait(&child->proc, (int)patience_ms, &status, NULL) < 0) {
-        ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL));
-        ASY_IGNORE(asy_proc_wait(&child->proc, -1, &status, NULL));
+    ASY_IGNORE(asy_proc_signal(&child->proc, SIGTERM)); /* may be gone already */
+    while (child->proc.pidfd >= 0 && asy_proc_wait(&child->proc, 0, &status, NULL) < 0) {
+        struct pollfd items[] = { { .fd = node->signals, .events = POLLIN },
+                                  { .fd = child->proc.pidfd, .events = POLLIN } };
+
+        left_ms = node->drains > 1 ? node->hurry_ms + haste_ms : begun_ms + patience_ms;
+        left_ms -= asy_clock_ms();
+        if (left_ms <= 0) {
+            ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL));
+            ASY_IGNORE(asy_proc_wait(&child->proc, -1, &status, NULL));
+            break;
+        }
+        ASY_IGNORE(poll(items, ASY_ARRAY_LEN(items), (int)left_ms) < 0);
+        take_signals(node);
     }
     asy_proc_close(&child->proc);
 }
@@ -187,9 +269,9 @@ static int run_node(struct node *node, struct asy_error *err)
         return asy_fail_errno(err, errno, "cannot take signals");
     if ((rc = start(node, &node->coordinator, err)) == 0 &&
         (rc = start(node, &node->worker, err)) == 0)
-        rc = serve(node, err);
-    finish(&node->coordinator, node->drains > 1 ? 1000 : 60000, SIGTERM);
-    finish(&node->worker, node->drains > 1 ? 0 : 10000, node->drains > 1 ? SIGKILL : SIGTERM);
+        serve(node);
+    finish(node, &node->coordinator, 60000, HASTE_MS);
+    finish(node, &node->worker, 10000, 0);
     close(node->signals);
     return rc;
 }
@@ -210,7 +292,13 @@ int asy__cmd_node(int argc, char **argv)
     }
     node.keep = options.all;
     asy_log_open(STDERR_FILENO, "assay-node", ASY_LOG_INFO, 0);
-    if (asy_durable_mkdirs(options.home, &err) < 0 || run_node(&node, &err) < 0)
+    if (asy_durable_mkdirs(options.home, &err) < 0)
+        return asy__complain(&err);
+    if (keep_home(&node, &err) < 0) {
+        asy__complain(&err);
+        return err.code == ASY_E_BUSY ? ASY__EXIT_KEPT : EXIT_FAILED;
+    }
+    if (run_node(&node, &err) < 0)
         return asy__complain(&err);
     return node.drains > 1 ? 128 + SIGTERM : EXIT_DONE;
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
@@ -57,6 +58,7 @@ static int start(struct asy__session *session, const char *name, struct asy_erro
     spec.stdout_fd = spec.stderr_fd = fd;
     spec.new_session = 1;
     session->node_name = name;
+    session->gave_way = 0;
     session->log_from = lseek(fd, 0, SEEK_END);
     rc = asy_proc_start(&spec, &session->node, err);
     close(fd);
@@ -100,22 +102,69 @@ static int ended_early(const struct asy__session *session, struct asy_error *err
     return rc;
 }
 
-static int wait_for_start(struct asy__session *session, struct asy_error *err)
+/* Whether what we started left the home to another of its kind: a node to a node, a coordinator to
+ * one that has the store, or to that of a node. */
+static int leaves_it(const char *name, int status)
+{
+    if (!strcmp(name, "assay"))
+        return WIFEXITED(status) && WEXITSTATUS(status) == ASY__EXIT_KEPT;
+    return !strcmp(name, "assay-coordinator") &&
+           ((WIFEXITED(status) && WEXITSTATUS(status) == ASY__EXIT_OWNED) ||
+            (WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP));
+}
+
+/* Of what we started. 1: it has ended, or there is none. */
+static int look_at_node(struct asy__session *session)
+{
+    int status;
+
+    if (session->node.pidfd < 0)
+        return 1;
+    if (asy_proc_wait(&session->node, 0, &status, NULL) == ASY_E_TIMEOUT)
+        return 0;
+    asy_proc_close(&session->node);
+    session->gave_way = leaves_it(session->node_name, status);
+    if (session->gave_way)
+        session->started = 0;
+    return 1;
+}
+
+/* What we started has ended before it could be greeted. Another node is about to start a
+ * coordinator, or to leave; another coordinator is about to listen, unless it hangs. */
+static int ended_first(struct asy__session *session, int64_t *deadline_ms, struct asy_error *err)
+{
+    if (!session->gave_way)
+        return ended_early(session, err);
+    if (!strcmp(session->node_name, "assay"))
+        return start(session, "assay", err);
+    if (asy_clock_ms() + GREET_MS < *deadline_ms)
+        *deadline_ms = asy_clock_ms() + GREET_MS;
+    return 0;
+}
+
+/* Until a coordinator of a later epoch than this one answers. */
+static int wait_for_start(struct asy__session *session, uint64_t epoch, struct asy_error *err)
 {
     int64_t deadline_ms = asy_clock_ms() + ASY__PATIENCE_MS;
 
     for (;;) {
-        int status, rc = asy__session_greet(session, GREET_MS, err);
+        int rc = asy__session_greet(session, GREET_MS, err);
 
-        if (rc == 0 || rc == ASY_E_DENIED)
+        if ((rc == 0 && session->welcome.epoch > epoch) || rc == ASY_E_DENIED)
             return rc;
         if (asy__interrupts())
             return asy_fail(err, ASY_E_CANCELLED, "interrupted");
-        if (asy_proc_wait(&session->node, 0, &status, NULL) == 0)
-            return ended_early(session, err);
+        if (session->node.pidfd >= 0 && look_at_node(session)) {
+            if (rc == 0 && session->gave_way)
+                return 0; /* the other node may keep this very coordinator */
+            if ((rc = ended_first(session, &deadline_ms, err)) < 0)
+                return rc;
+        }
         if (asy_clock_ms() > deadline_ms)
-            return asy_fail(err, ASY_E_TIMEOUT, "the coordinator does not answer; see %s/node.log",
-                            session->options->home);
+            return session->gave_way
+                       ? ended_early(session, err)
+                       : asy_fail(err, ASY_E_TIMEOUT, "the coordinator does not answer; see "
+                                  "%s/node.log", session->options->home);
         ASY_IGNORE(poll(NULL, 0, ASY__STEP_MS) < 0);
     }
 }
@@ -144,23 +193,40 @@ static int count_workers(struct asy__session *session, size_t *ret_here, size_t 
     return rc;
 }
 
+/* The coordinator that we talk to gets a node of ours; one of another machine gets a worker of this
+ * one. */
+static int bring_worker(struct asy__session *session, struct asy_error *err)
+{
+    uint64_t epoch = session->welcome.epoch;
+    int rc;
+
+    if (!asy_discovery_local(&session->found))
+        return start(session, "assay-worker", err);
+    if ((rc = start(session, "assay", err)) < 0)
+        return rc;
+    return wait_for_start(session, epoch, err);
+}
+
 /* A coordinator that a reading command started has no worker, or but remembers those of its last
- * life: it gets one from this machine, after a moment in which they could come back. Waits for the
- * first worker, so that what follows finds one and nobody starts a second. */
+ * life: a node takes its place, after a moment in which they could come back. Waits for the first
+ * worker, so that what follows finds one and nobody starts a second. */
 static int need_worker(struct asy__session *session, struct asy_error *err)
 {
-    int64_t begun_ms = asy_clock_ms(), waited_ms;
+    int64_t begun_ms = asy_clock_ms(), next_ms = begun_ms, waited_ms;
     size_t here, away;
-    int rc, status;
+    int rc;
 
     while ((rc = count_workers(session, &here, &away, err)) == 0 && here == 0) {
         waited_ms = asy_clock_ms() - begun_ms;
         if (asy__interrupts())
             return asy_fail(err, ASY_E_CANCELLED, "interrupted");
         if (session->node.pidfd < 0 && (away == 0 || waited_ms > RETURN_MS) &&
-            (rc = start(session, "assay-worker", err)) < 0)
-            return rc;
-        if (session->node.pidfd >= 0 && asy_proc_wait(&session->node, 0, &status, NULL) == 0)
+            begun_ms + waited_ms >= next_ms) {
+            next_ms = begun_ms + waited_ms + RETURN_MS;
+            if ((rc = bring_worker(session, err)) < 0)
+                return rc;
+        }
+        if (session->node.pidfd >= 0 && look_at_node(session) && !session->gave_way)
             return ended_early(session, err);
         if (waited_ms > ASY__PATIENCE_MS)
             return asy_fail(err, ASY_E_TIMEOUT, "no worker joins; see %s/node.log",
@@ -177,20 +243,13 @@ int64_t asy__session_pid(const struct asy__session *session)
 
 void asy__session_drain(struct asy__session *session)
 {
-    ASY_IGNORE(asy_proc_signal(&session->node, SIGTERM)); /* gone: asy__session_ended() shows it */
+    if (asy_proc_signal(&session->node, SIGTERM) < 0)
+        session->started = 0;
 }
 
 int asy__session_ended(struct asy__session *session)
 {
-    int status;
-
-    if (session->node.pidfd < 0)
-        return 1;
-    if (asy_proc_wait(&session->node, 0, &status, NULL) == ASY_E_TIMEOUT)
-        return 0;
-    asy_proc_close(&session->node);
-    session->node = (struct asy_proc)ASY_PROC_INIT;
-    return 1;
+    return look_at_node(session);
 }
 
 /* Two signals of one number can be taken for one: so one of each. */
@@ -211,7 +270,7 @@ int asy__session_again(struct asy__session *session, struct asy_error *err)
 {
     int rc = start(session, "assay", err);
 
-    return rc < 0 ? rc : wait_for_start(session, err);
+    return rc < 0 ? rc : wait_for_start(session, 0, err);
 }
 
 /* A session that has its key and a channel, and no connection yet. */
@@ -255,7 +314,7 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
         (rc == ASY_E_NOENT || rc == ASY_E_AGAIN || rc == ASY_E_TIMEOUT)) {
         rc = start(session, what == ASY__START_NODE ? "assay" : "assay-coordinator", err);
         if (rc == 0)
-            rc = wait_for_start(session, err);
+            rc = wait_for_start(session, 0, err);
     } else if (rc == ASY_E_NOENT) {
         rc = asy_fail(err, ASY_E_GONE, "no coordinator runs in '%s'", options->home);
     } else if (rc == ASY_E_AGAIN) {
@@ -312,7 +371,8 @@ int asy__session_lacks_space(const struct asy__session *session)
     return session->news;
 }
 
-int asy__session_started(const struct asy__session *session)
+int asy__session_started(struct asy__session *session)
 {
+    ASY_IGNORE(look_at_node(session)); /* it may have given way */
     return session->started;
 }

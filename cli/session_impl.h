@@ -22,6 +22,7 @@ struct asy__session {
     struct asy_discovery found;  /* whom we greeted last */
     uint64_t request;
     int started;                 /* the coordinator is ours, not only a worker */
+    int gave_way;                /* what we started left the home to another of its kind */
     int news;                    /* the last answer brought some */
     struct asy_proc node;        /* what we started */
     const char *node_name;       /* its program */

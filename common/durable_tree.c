@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * durable_tree.c - folder trees: move them durably, name them by content, keep them under that name,
- * remove them.
+ * durable_tree.c - folder trees: move them durably, name them by content, keep them under that
+ * name, remove them.
  *
  * All list the tree first, each folder after what it holds, so that working through the
  * list in order is bottom up. Symbolic links are never followed. What is deeper than a list may be
@@ -235,7 +235,7 @@ static int has_tree(const char *path, struct asy_sha sha)
            !memcmp(there.b, sha.b, sizeof sha.b);
 }
 
-/* What is at path goes beside from, to be removed: two renames leave a shorter gap than a removal. */
+/* What is at path goes beside from, to be removed: two renames leave a shorter gap. */
 static int keep_tree(const char *from, struct asy_sha sha, const char *path, struct asy_error *err)
 {
     char old[PATH_MAX];
@@ -275,7 +275,7 @@ int asy_durable_keep(const char *from, struct asy_sha sha, const char *path, str
         return rc;
     if (S_ISDIR(st.st_mode))
         return keep_tree(from, sha, path, err);
-    return asy_durable_move(from, path, err); /* over one that is there: equal, unless it is damaged */
+    return asy_durable_move(from, path, err); /* over one that is there: equal, or damaged */
 }
 
 static int by_path(const void *a, const void *b)

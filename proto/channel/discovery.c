@@ -235,6 +235,14 @@ int asy_discovery_here(struct asy_discovery *discovery, struct asy_error *err)
     return rc;
 }
 
+int asy_discovery_local(const struct asy_discovery *discovery)
+{
+    struct asy_discovery here = { 0 };
+
+    return asy_discovery_here(&here, NULL) == 0 && !strcmp(here.host, discovery->host) &&
+           !strcmp(here.boot_id, discovery->boot_id);
+}
+
 int asy_discovery_stale(const struct asy_discovery *discovery)
 {
     struct asy_discovery here = { 0 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The study's files on their way into a trial's folder: all of them, or a text that names the one. */
+ * The study's files on their way into a trial's folder: all of them, or a text that names one. */
 #include "../asytest.h"
 #include <dirent.h>
 #include <errno.h>

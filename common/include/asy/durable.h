@@ -35,9 +35,9 @@ ASY_MUST_CHECK int asy_durable_move(const char *from, const char *path, struct a
  * must not exist. Symbolic links and special files are refused. */
 ASY_MUST_CHECK int asy_durable_move_tree(const char *from, const char *path,
                                          struct asy_error *err);
-/* Moves a file or a folder tree whose content has this id to path, the name of that content, and makes
- * path's folder if need be; from is gone then. What somebody has put there already is made durable
- * like our own, and is replaced if it is damaged; its maker may have died before he had synced it. */
+/* Moves a file or a folder tree whose content has this id to path, the name of that content, and
+ * makes path's folder if need be; from is gone then. What somebody has put there already is made
+ * durable like our own, since its maker may have died before it was, and replaced if damaged. */
 ASY_MUST_CHECK int asy_durable_keep(const char *from, struct asy_sha sha, const char *path,
                                     struct asy_error *err);
 /* The content id of a folder tree: sha256 over "<sha256>  <relative path>\n" of its files in byte

@@ -61,6 +61,8 @@ ASY_MUST_CHECK int asy_discovery_write(const char *path, const struct asy_discov
 /* ASY_E_NOENT: none. ASY_E_DENIED: modes. ASY_E_CORRUPT: not a discovery file. */
 ASY_MUST_CHECK int asy_discovery_read(const char *path, struct asy_discovery *ret_discovery,
                                       struct asy_error *err);
+/* Whether it is a coordinator of this host, as it was booted last. */
+int asy_discovery_local(const struct asy_discovery *discovery);
 /* Whether no process certainly serves the home that it was read from (same host; other boot, no
  * such pid, or copied from where its process serves). */
 int asy_discovery_stale(const struct asy_discovery *discovery);
