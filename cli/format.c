@@ -52,7 +52,9 @@ void asy__fmt_duration(struct asy_buf *out, int64_t ms)
 {
     int64_t s = ms / 1000;
 
-    if (ms < 1000)
+    if (ms < 100)
+        asy_buf_addf(out, "%d ms", (int)ms);
+    else if (ms < 1000)
         asy_buf_addf(out, "%.2f s", (double)ms / 1e3);
     else if (ms < 60000)
         asy_buf_addf(out, "%.1f s", (double)ms / 1e3);

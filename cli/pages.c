@@ -2,9 +2,11 @@
  * pages.c - one study, one trial: everything that is recorded of it, on one page for people. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <asy/clock.h>
 #include "format.h"
+#include "plan.h"
 #include "table.h"
 #include "tables.h"
 
@@ -47,9 +49,9 @@ static void put_time(struct asy_buf *out, const char *label, int64_t wall_us)
 }
 
 /* "pruned: the study has ended ..." */
-static void put_state(struct asy_buf *line, const struct asy_json *node)
+static void put_state(struct asy_buf *line, const struct asy_json *node, const char *why)
 {
-    const char *cause = text(node, "cause"), *why = text(node, "text");
+    const char *cause = text(node, "cause");
 
     asy_buf_adds(line, text(node, "state"));
     if (*cause && strcmp(cause, "none") != 0)
@@ -141,6 +143,61 @@ static void put_tags(struct asy_buf *out, const struct asy_json *tags, size_t wi
     asy_buf_fini(&line);
 }
 
+/* ---- what a study is ----------------------------------------------------------------------- */
+
+/* The lines of a plan under our labels; its first is about the objective. */
+static void put_lines(struct asy_buf *out, const char *lines, size_t width)
+{
+    char label[ASY__PLAN_LABEL + 1];
+    struct asy_buf line = { 0 };
+    const char *words;
+
+    asy_buf_init(&line, 1u << 20);
+    for (size_t i = 0, len; *lines; lines += len + (lines[len] == '\n'), i++) {
+        len = strcspn(lines, "\n");
+        asy_buf_clear(&line);
+        asy_buf_add(&line, lines, len);
+        snprintf(label, sizeof label, "%s", line.data);
+        label[strcspn(label, " ")] = 0;
+        words = line.data + (line.len < ASY__PLAN_LABEL ? line.len : ASY__PLAN_LABEL);
+        if (i == 0 && strstr(words, ": "))
+            words = strstr(words, ": ") + 2;
+        put(out, i ? label : "objective", words, width);
+    }
+    asy_buf_fini(&line);
+}
+
+/* As `assay run` said it. A study of another version may not read: then the bare words of it. */
+static void put_study_plan(struct asy_buf *out, const struct asy_json *root, size_t width)
+{
+    const struct asy_json *spec = asy_json_get(root, "spec"), *run = asy_json_get(spec, "run");
+    const struct asy_json *objective = asy_json_get(spec, "objective");
+    struct asy_study_spec *study = NULL;
+    struct asy_buf text_of = { 0 };
+    struct asy_jsonw w;
+
+    asy_buf_init(&text_of, 4u << 20);
+    asy_jsonw_init(&w, &text_of, 0);
+    asy_jsonw_node(&w, NULL, spec);
+    if (spec && asy_buf_check(&text_of, "the study", NULL) == 0 &&
+        asy_study_parse(text_of.data, text_of.len, "study", NULL, &study, NULL, NULL) == 0) {
+        asy_buf_clear(&text_of);
+        asy__plan_study(study, &text_of);
+        asy__plan_resources(study, &text_of);
+        put_lines(out, text_of.data, width);
+    } else {
+        put(out, "model", text(run, "model"), width);
+        put_words(out, "runs", asy_json_get(run, "command"), width);
+        if (asy_json_type(objective) == ASY_JSON_ARRAY)
+            objective = asy_json_at(objective, 0);
+        asy_buf_clear(&text_of);
+        asy_buf_addf(&text_of, "%s %s", text(objective, "goal"), text(objective, "metric"));
+        put(out, "objective", text_of.data, width);
+    }
+    asy_study_destroy(study);
+    asy_buf_fini(&text_of);
+}
+
 /* ---- a study ------------------------------------------------------------------------------- */
 
 int asy__page_of_study(const struct asy_json *root, size_t width, struct asy_buf *out,
@@ -148,28 +205,21 @@ int asy__page_of_study(const struct asy_json *root, size_t width, struct asy_buf
 {
     static const char *const states[] = { "complete", "pruned", "failed", "cancelled", "running",
                                           "paused", "queued" };
-    const struct asy_json *spec = asy_json_get(root, "spec"), *run = asy_json_get(spec, "run");
-    const struct asy_json *objective = asy_json_get(spec, "objective");
+    int counted = !strcmp(text(root, "cause"), "budget-trials"); /* as the line of trials says */
     struct asy_buf line = { 0 };
 
     asy_buf_init(&line, 1u << 20);
     asy_buf_addf(&line, "%s ", text(root, "name"));
-    put_state(&line, root);
+    put_state(&line, root, counted ? "" : text(root, "text"));
     put(out, "study", line.data, width);
     put(out, "id", text(root, "id"), width);
-    put(out, "about", text(spec, "description"), width);
+    put(out, "about", text(asy_json_get(root, "spec"), "description"), width);
     put(out, "command", text(root, "command"), width);
     put_time(out, "created", number(root, "created_us"));
     put_time(out, "ended", number(root, "ended_us"));
-    put(out, "model", text(run, "model"), width);
-    put_words(out, "runs", asy_json_get(run, "command"), width);
+    put_study_plan(out, root, width);
     put_data(out, root, width);
     put_use(out, asy_json_get(root, "tags"), width);
-    if (asy_json_type(objective) == ASY_JSON_ARRAY)
-        objective = asy_json_at(objective, 0);
-    asy_buf_clear(&line);
-    asy_buf_addf(&line, "%s %s", text(objective, "goal"), text(objective, "metric"));
-    put(out, "objective", line.data, width);
     asy_buf_clear(&line);
     asy_buf_addf(&line, "%" PRId64, number(root, "trials"));
     for (size_t i = 0, k = 0; i < ASY_ARRAY_LEN(states); i++)
@@ -370,6 +420,37 @@ static int artifacts(const struct asy_json *list, struct asy_buf *out, struct as
     return rc;
 }
 
+/* "AMD EPYC on node7, caches 32 KiB, 512 KiB, memory 21 GiB, 76 GFLOP/s, 28 GB/s" */
+static void put_hardware(struct asy_buf *line, const struct asy_json *hardware)
+{
+    static const struct { const char *key, *unit; } speeds[] = { { "gflops", "GFLOP/s" },
+                                                                 { "bandwidth_gb_s", "GB/s" } };
+    const struct asy_json *caches = asy_json_get(hardware, "caches"), *cache;
+    const char *key;
+
+    asy__fmt_clean(line, text(hardware, "model"));
+    if (*text(hardware, "host")) {
+        asy_buf_adds(line, line->len ? " on " : "");
+        asy__fmt_clean(line, text(hardware, "host"));
+    }
+    if (number(hardware, "ranks") > 1)
+        asy_buf_addf(line, ", %" PRId64 " ranks", number(hardware, "ranks"));
+    for (size_t i = 0; (cache = asy_json_member(caches, i, &key)); i++) {
+        asy_buf_adds(line, i ? ", " : ", caches ");
+        asy__fmt_bytes(line, (uint64_t)asy_json_i64(cache, 0));
+    }
+    if (number(hardware, "memory") > 0) {
+        asy_buf_adds(line, ", memory ");
+        asy__fmt_bytes(line, (uint64_t)number(hardware, "memory"));
+    }
+    for (size_t i = 0; i < ASY_ARRAY_LEN(speeds); i++) {
+        double speed = asy_json_f64(asy_json_get(hardware, speeds[i].key), NAN);
+
+        if (!isnan(speed))
+            asy_buf_addf(line, ", %.*f %s", speed < 10 ? 1 : 0, speed, speeds[i].unit);
+    }
+}
+
 /* Texts of an object, one level deep: "zeromq 4.3.4, kernels openblas ...". */
 static void put_texts(struct asy_buf *line, const struct asy_json *node, int depth)
 {
@@ -391,15 +472,14 @@ static void put_texts(struct asy_buf *line, const struct asy_json *node, int dep
 
 static void put_where(struct asy_buf *out, const struct asy_json *attempt, size_t width)
 {
-    static const char *const parts[] = { "hardware", "versions" };
     struct asy_buf line = { 0 };
 
     asy_buf_init(&line, 1u << 20);
-    for (size_t i = 0; i < ASY_ARRAY_LEN(parts); i++) {
-        asy_buf_clear(&line);
-        put_texts(&line, asy_json_get(attempt, parts[i]), 1);
-        put(out, parts[i], line.data, width);
-    }
+    put_hardware(&line, asy_json_get(attempt, "hardware"));
+    put(out, "hardware", line.data, width);
+    asy_buf_clear(&line);
+    put_texts(&line, asy_json_get(attempt, "versions"), 1);
+    put(out, "versions", line.data, width);
     asy_buf_fini(&line);
 }
 
@@ -411,7 +491,7 @@ static void put_value(struct asy_buf *out, const struct asy_json *root)
     asy__fmt_clean(out, *text(root, "metric") ? text(root, "metric") : "objective");
     asy_buf_addc(out, ' ');
     asy__fmt_value(out, asy_json_get(root, "value"));
-    asy_buf_adds(out, ", now at ");
+    asy_buf_adds(out, number(root, "ended_us") ? ", ended at " : ", now at ");
     asy__fmt_step(out, text(root, "unit"), (uint64_t)number(root, "step"));
     asy_buf_addc(out, '\n');
 }
@@ -438,7 +518,7 @@ int asy__page_of_trial(const struct asy_json *root, int all, size_t width, struc
 
     asy_buf_init(&line, 1u << 20);
     asy_buf_addf(&line, "%" PRId64 " of %s ", number(root, "number"), text(root, "study"));
-    put_state(&line, root);
+    put_state(&line, root, text(root, "text"));
     put(out, "trial", line.data, width);
     put(out, "run", text(root, "id"), width);
     asy_buf_clear(&line);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "format.h"
 
-#define LABEL 9 /* "space    " */
+#define LABEL ASY__PLAN_LABEL /* "space    " */
 #define WORKERS_SHOWN 4
 
 static void put_choice(struct asy_buf *out, const struct asy_value *value)
@@ -220,6 +220,28 @@ static void put_worker(struct asy_buf *out, const struct asy_json *worker)
     asy_buf_addc(out, ')');
 }
 
+static void put_need(struct asy_buf *out, const struct asy_study_spec *spec)
+{
+    asy__fmt_count(out, (uint64_t)spec->cores * spec->ranks, "core");
+    if (spec->memory) {
+        asy_buf_adds(out, " and ");
+        asy__fmt_bytes(out, spec->memory * spec->ranks);
+    }
+}
+
+void asy__plan_resources(const struct asy_study_spec *spec, struct asy_buf *out)
+{
+    asy_buf_addf(out, "%-*s", LABEL, "needs");
+    put_need(out, spec);
+    asy_buf_adds(out, " a trial");
+    if (spec->parallel) {
+        asy_buf_adds(out, ", at most ");
+        asy__fmt_count(out, spec->parallel, "trial");
+        asy_buf_adds(out, " at a time");
+    }
+    asy_buf_addc(out, '\n');
+}
+
 void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *workers,
                      struct asy_buf *out)
 {
@@ -239,11 +261,7 @@ void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *w
     else
         asy_buf_adds(out, "none: no worker can hold a trial");
     asy_buf_adds(out, slots ? " at a time, each " : "; one takes ");
-    asy__fmt_count(out, cores, "core");
-    if (memory) {
-        asy_buf_adds(out, " and ");
-        asy__fmt_bytes(out, memory);
-    }
+    put_need(out, spec);
     for (size_t i = 0; (worker = asy_json_at(list, i)); i++) {
         if (!asy__worker_here(worker) || ++n > WORKERS_SHOWN)
             continue;

@@ -7,7 +7,12 @@
 #include <asy/json.h>
 #include <asy/study.h>
 
+#define ASY__PLAN_LABEL 9 /* columns for what a line is about; it may go on below without that */
+
+/* The first line is about the objective. */
 void asy__plan_study(const struct asy_study_spec *spec, struct asy_buf *out);
+/* What a trial takes, and how many may run at once. */
+void asy__plan_resources(const struct asy_study_spec *spec, struct asy_buf *out);
 /* data: as assay-trainer describes it. */
 void asy__plan_data(const struct asy_json *data, const char *file, struct asy_buf *out);
 /* Whether a worker is connected and stays: one of the answer to "workers", which has those too that

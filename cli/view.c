@@ -8,7 +8,10 @@
 #include <string.h>
 #include "format.h"
 
-#define LABEL 8 /* "best    " */
+#define LABEL 8     /* "best    " */
+#define VALUE_AT 28 /* columns of the trials that run: how far, value, parameters */
+#define VALUE_LEAST 8
+#define VALUE_MOST 24
 
 enum paint { PLAIN, STRONG, WEAK, GOOD, BAD, WARN };
 
@@ -203,6 +206,14 @@ static void put_best(struct page *page, const struct asy__view *view)
     asy_buf_fini(&text);
 }
 
+/* How wide the values and the metric's name above them are. */
+static size_t value_width(const struct asy__progress *p)
+{
+    size_t w = asy__text_width(p->metric, strlen(p->metric));
+
+    return w < VALUE_LEAST ? VALUE_LEAST : w > VALUE_MOST ? VALUE_MOST : w;
+}
+
 static void put_running(struct page *page, const struct asy__view *view, uint64_t at)
 {
     const struct asy__progress *p = view->progress;
@@ -216,12 +227,13 @@ static void put_running(struct page *page, const struct asy__view *view, uint64_
     if (until && until != UINT64_MAX)
         asy_buf_addf(&text, " of %" PRIu64, until);
     put_text(page, PLAIN, text.data, text.len);
-    pad_to(page, 26);
+    put_text(page, PLAIN, "  ", 2);
+    pad_to(page, VALUE_AT);
     asy_buf_clear(&text);
     asy__fmt_number(&text, t->value);
-    put_text(page, PLAIN, "  ", 2);
     put_text(page, PLAIN, text.data, text.len);
-    pad_to(page, 38);
+    put_text(page, PLAIN, "  ", 2);
+    pad_to(page, VALUE_AT + value_width(p) + 2);
     asy_buf_clear(&text);
     asy__fmt_short(&text, t->params ? t->params : "", page->style->width > page->used
                                                           ? page->style->width - page->used : 0);
@@ -233,16 +245,20 @@ static void put_running(struct page *page, const struct asy__view *view, uint64_
 static void put_trials(struct page *page, const struct asy__view *view, size_t room)
 {
     const struct asy__progress *p = view->progress;
-    uint64_t n = p->counts[ASY_TRIAL_RUNNING], shown = 0;
+    uint64_t n = p->counts[ASY_TRIAL_RUNNING] + p->counts[ASY_TRIAL_LEASED], shown = 0;
+    struct asy_buf metric = { 0 };
 
     if (room < 2 || !n)
         return;
-    put(page, WEAK, "%-*s%s", LABEL, "running", p->metric);
+    asy_buf_init(&metric, 4096);
+    asy__fmt_short(&metric, p->metric, value_width(p));
+    put(page, WEAK, "%-*s%s", VALUE_AT, "running", metric.data);
     end_line(page);
+    asy_buf_fini(&metric);
     room = room - 1 < ASY__VIEW_TRIALS ? room - 1 : ASY__VIEW_TRIALS;
     for (size_t i = 0; i < p->n && shown < n; i++) {
-        if (p->trials[i].state != ASY_TRIAL_RUNNING)
-            continue;
+        if (p->trials[i].state != ASY_TRIAL_RUNNING && p->trials[i].state != ASY_TRIAL_LEASED)
+            continue; /* one that is leased runs in a moment */
         if (shown + 1 == room && n > room) {
             put(page, WEAK, "        and %" PRIu64 " more", n - shown);
             end_line(page);

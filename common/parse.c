@@ -338,7 +338,13 @@ const char *asy_format_f64(double value, char text[32])
 
 const char *asy_format_short(double value, char text[32])
 {
-    if (!not_finite(value, text))
-        with_digits(value, 5, text);
+    double rounded;
+
+    if (not_finite(value, text))
+        return text;
+    with_digits(value, 5, text);
+    if (strchr(text, 'e') && asy_parse_f64(text, strlen(text), &rounded, NULL) == 0 &&
+        fabs(rounded) >= 1 && fabs(rounded) < 1e15)
+        snprintf(text, 32, "%.0f", rounded);
     return text;
 }

@@ -17,6 +17,11 @@ static void numbers_have_five_digits(void)
         { "a short one", 0.5, "0.5" },
         { "a whole one", 64, "64" },
         { "a small one", 1.1993030213181326e-07, "1.1993e-07" },
+        { "many samples", 1843211.4, "1843200" },
+        { "a large whole one", 100000, "100000" },
+        { "negative", -123456.7, "-123460" },
+        { "almost too large", 9.99994e14, "999990000000000" },
+        { "too large", 1e15, "1e+15" },
         { "none", NAN, "-" },
         { "infinite", INFINITY, "inf" },
     };
@@ -32,7 +37,8 @@ static void times_are_as_rough_as_they_are_known(void)
 {
     static const struct { const char *name; int64_t ms; const char *duration, *clock, *guess; }
         cases[] = {
-        { "nothing", 0, "0.00 s", "0:00", "a few seconds" },
+        { "nothing", 0, "0 ms", "0:00", "a few seconds" },
+        { "next to nothing", 99, "99 ms", "0:00", "a few seconds" },
         { "a moment", 349, "0.35 s", "0:00", "a few seconds" },
         { "seconds", 42000, "42.0 s", "0:42", "about 50 s" },
         { "minutes", 125000, "2 min 05 s", "2:05", "about 2 min" },

@@ -2,6 +2,7 @@
  * test_tables.c - lists and pages out of the coordinator's answers. */
 #include <asytest.h>
 #include <asy/json.h>
+#include <asy/study.h>
 #include "tables.h"
 
 static const char trials[] =
@@ -93,7 +94,9 @@ static void a_trial_has_all_of_its_record(void)
         "\"started_us\":1000000,\"ended_us\":3500000,\"cpu_s\":2.5,\"max_rss\":1048576,"
         "\"end\":\"crashed\",\"exit_code\":3,\"signal\":0,\"cause\":\"exit-code\",\"text\":\"no "
         "coffee\","
-        "\"hardware\":{\"model\":\"some processor\"},\"versions\":{\"zeromq\":\"4.3.4\"}}],"
+        "\"hardware\":{\"host\":\"node-1\",\"model\":\"some processor\",\"ranks\":1,"
+        "\"caches\":{\"l1\":32768,\"l2\":1048576},\"gflops\":76.33},"
+        "\"versions\":{\"zeromq\":\"4.3.4\"}}],"
         "\"metrics\":[{\"name\":\"loss\",\"step\":1,\"value\":0.5,\"attempt\":1},"
         "{\"name\":\"loss\",\"step\":2,\"value\":0.25,\"attempt\":1}],"
         "\"artifacts\":[{\"name\":\"model\",\"step\":4,\"bytes\":2048,\"path\":\"/a/"
@@ -102,7 +105,8 @@ static void a_trial_has_all_of_its_record(void)
         "trial     7 of digits failed (exit-code): crashed: exit code 3\n", "run       0af1\n",
         "params    lr=0.1\n", "value     val_accuracy 0.5, now at epoch 4\n",
         "seed      42, point by tpe\n", "command   train --lr 0.1\n",
-        "data      d.csv: 9 rows, 3 columns, sha256 ab12\n", "hardware  model some processor\n",
+        "data      d.csv: 9 rows, 3 columns, sha256 ab12\n",
+        "hardware  some processor on node-1, caches 32 KiB, 1.0 MiB, 76 GFLOP/s\n",
         "versions  zeromq 4.3.4\n",
         "      1  node-1  0-1     4  2.5 s  2.5 s  1.0 MiB  crashed  exit code 3: no coffee\n",
         "loss         2    0.5  0.25  0.25 at 2  0.5 at 1\n",
@@ -124,7 +128,52 @@ static void a_trial_has_all_of_its_record(void)
     asy_buf_fini(&out);
 }
 
+/* What was understood when it was run; of a study that this version cannot read, the bare words. */
+static void a_study_says_what_was_understood(void)
+{
+    static const char yaml[] =
+        "assay: 1\nname: digits\ndescription: a try\n"
+        "run: {model: mlp, length: {max: 8}}\ndata: d.csv\n"
+        "objective: {metric: val_loss, goal: minimize}\n"
+        "parameters: {lr: {min: 1e-3, max: 1.0, scale: log}, layers: {min: 1, max: 3}}\n"
+        "search: {sampler: random, seed: 7}\nbudget: {trials: 2, parallel: 1}\n";
+    static const char rest[] = "\"name\":\"digits\",\"state\":\"finished\",\"trials\":2,"
+                               "\"cause\":\"budget-trials\",\"text\":\"2 trials: 2 complete\","
+                               "\"complete\":2,\"best\":0.25,\"best_trial\":1}";
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_study_spec *spec = NULL;
+    struct asy_buf answer = { 0 };
+
+    asy_buf_init(&answer, 1u << 20);
+    if (T_OK(asy_study_parse(yaml, strlen(yaml), "s", "/b", &spec, NULL, &err), &err)) {
+        asy_buf_addf(&answer, "{\"spec\":%s,%s", spec->canonical, rest);
+        table(asy__page_of_study, "the plan", answer.data, 0,
+              "study     digits finished (budget-trials)\n"
+              "about     a try\n"
+              "objective minimize val_loss (the best of a trial)\n"
+              "run       mlp, at most 8 epochs a trial\n"
+              "space     lr      0.001 to 1, log\n"
+              "          layers  1 to 3, whole\n"
+              "search    random, pruner none, seed 7\n"
+              "budget    2 trials\n"
+              "needs     1 core and 1.0 GiB a trial, at most 1 trial at a time\n"
+              "trials    2: 2 complete\n"
+              "best      0.25 (trial 1)\n");
+    }
+    asy_buf_clear(&answer);
+    asy_buf_addf(&answer, "{\"spec\":{\"assay\":2,\"run\":{\"model\":\"cnn\"},\"objective\":"
+                 "{\"metric\":\"m\",\"goal\":\"minimize\"}},%s", rest);
+    table(asy__page_of_study, "of a later version", answer.data, 0,
+          "study     digits finished (budget-trials)\n"
+          "model     cnn\n"
+          "objective minimize m\n"
+          "trials    2: 2 complete\n"
+          "best      0.25 (trial 1)\n");
+    asy_study_destroy(spec);
+    asy_buf_fini(&answer);
+}
+
 T_MAIN("cli tables", T_TEST(parameters_have_columns_where_there_is_room),
        T_TEST(empty_lists_say_what_to_do), T_TEST(workers_show_what_they_run),
        T_TEST(ids_of_workers_tell_them_apart),
-       T_TEST(a_trial_has_all_of_its_record))
+       T_TEST(a_trial_has_all_of_its_record), T_TEST(a_study_says_what_was_understood))

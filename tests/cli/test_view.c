@@ -43,10 +43,33 @@ static void everything_stands_on_a_usual_terminal(void)
               "2 running  1 paused  0 pruned  1 failed  0 done                  1.0k samples/s\n"
               "best    val_accuracy 0.91235  trial 0 at epoch 4, paused\n"
               "        lr=0.5 hidden=64 activation=leaky_relu\n"
-              "running val_accuracy\n"
-              "     1  epoch 2 of 4        0.5       lr=0.25 hidden=32 activation=relu\n"
-              "     2  epoch 0 of 16       -         lr=0.125 hidden=16 activation=relu\n"
+              "running                     val_accuracy\n"
+              "     1  epoch 2 of 4        0.5           lr=0.25 hidden=32 activation=relu\n"
+              "     2  epoch 0 of 16       -             lr=0.125 hidden=16 activation=relu\n"
               "Ctrl-C: stop\n");
+    }
+    asy__progress_fini(&p);
+    asy_buf_fini(&out);
+}
+
+/* Between two jobs of a worker its next trial is leased and not started yet: rows do not come and
+ * go. The value stands below its name, whatever that is called. */
+static void what_is_leased_is_listed_below_a_long_name(void)
+{
+    struct asy_buf out = { 0 };
+    struct asy__progress p;
+
+    asy_buf_init(&out, 1u << 20);
+    if (kit_study(&p)) {
+        snprintf(p.metric, sizeof p.metric, "%s", "a_metric_whose_name_is_long");
+        kit_trial(&p, 0, "{\"lr\":0.5}", 4);
+        kit_state(&p, 0, "paused", 4);
+        kit_event(&p, "{\"kind\":\"leased\",\"trial\":0,\"attempt\":2,\"milestone\":16,"
+                  "\"from\":{\"attempt\":1,\"step\":4}}");
+        layout(&p, (struct asy__style){ 79, 23, 0, 0 }, "", &out);
+        T_HAS("its row", out.data,
+              "running                     a_metric_whose_name_i...\n"
+              "     0  epoch 4 of 16       -                         lr=0.5\n");
     }
     asy__progress_fini(&p);
     asy_buf_fini(&out);
@@ -165,6 +188,7 @@ static void names_from_outside_are_harmless(void)
 }
 
 T_MAIN("cli view", T_TEST(everything_stands_on_a_usual_terminal),
+       T_TEST(what_is_leased_is_listed_below_a_long_name),
        T_TEST(nothing_is_known_at_the_beginning), T_TEST(it_fits_every_size),
        T_TEST(what_is_wrong_stays_when_lines_are_few), T_TEST(colours_take_no_columns),
        T_TEST(names_from_outside_are_harmless))

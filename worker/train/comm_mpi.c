@@ -157,5 +157,5 @@ void asy_comm_mpi_version(char *text, size_t n)
     int len = 0;
 
     MPI_Get_library_version(full, &len);
-    snprintf(text, n, "%.*s", (int)strcspn(full, "\n"), full);
+    snprintf(text, n, "%.*s", (int)strcspn(full, ",\n"), full); /* a list of details follows */
 }

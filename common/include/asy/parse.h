@@ -20,7 +20,8 @@ ASY_MUST_CHECK int asy_parse_size(const char *text, size_t len, uint64_t *ret_by
                                   struct asy_error *err);
 /* Shortest text that reads back to the same double; "nan", "inf", "-inf". text holds 32 bytes. */
 const char *asy_format_f64(double value, char text[32]);
-/* At most five significant digits, for sentences that people read; never for what is stored. */
+/* At most five significant digits, for sentences that people read; never for what is stored. Below
+ * 10^15 a large one is written out: 1843200. */
 const char *asy_format_short(double value, char text[32]);
 /* The candidate nearest to word by edit distance (at most a third of its length wrong), else NULL:
  * the "did you mean" of every message. */
