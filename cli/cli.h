@@ -108,6 +108,9 @@ ASY_MUST_CHECK int asy__session_look(const char *home, struct asy__welcome *ret_
 /* Columns of the terminal behind a stream; 0: it is no terminal, lines may be as long as they
  * are. */
 size_t asy__columns(FILE *stream);
+/* Prints lines; on a terminal each that is too long goes on below, at column `indent` or right of
+ * where it began. What is unsafe in them becomes spaces. */
+void asy__print_lines(FILE *to, const char *lines, size_t indent);
 ASY_MUST_CHECK int asy__trial_number(const char *text, int64_t *ret, struct asy_error *err);
 
 /* ---- final.c ------------------------------------------------------------------------------- */

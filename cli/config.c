@@ -4,6 +4,33 @@
 #include <string.h>
 #include <asy/settings.h>
 
+static size_t widest_origin(const struct asy_settings *settings, const struct asy_setting *table,
+                            size_t n)
+{
+    size_t widest = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t w = strlen(asy_settings_origin(settings, table[i].key));
+
+        widest = w > widest ? w : widest;
+    }
+    return widest;
+}
+
+static void put_setting(const struct asy_settings *settings, const struct asy_setting *setting,
+                        size_t origin)
+{
+    const char *key = setting->key;
+    struct asy_buf line = { 0 };
+
+    asy_buf_init(&line, 1u << 16);
+    asy_buf_addf(&line, "%-17s %-9s %-*s  ", key, asy_settings_str(settings, key), (int)origin,
+                 asy_settings_origin(settings, key));
+    asy_buf_adds(&line, setting->help);
+    asy__print_lines(stdout, line.data, 17 + 1 + 9 + 1 + origin + 2);
+    asy_buf_fini(&line);
+}
+
 int asy__cmd_config(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -13,7 +40,7 @@ int asy__cmd_config(int argc, char **argv)
     struct asy_buf out = { 0 };
     struct asy_jsonw w;
     char path[4200];
-    size_t n;
+    size_t n, origin;
 
     if (argc > 1 && !strcmp(argv[1], "--origin")) /* origins are always shown */
         argc--;
@@ -32,12 +59,12 @@ int asy__cmd_config(int argc, char **argv)
     asy_jsonw_init(&w, &out, 0);
     asy_jsonw_open(&w, NULL, '{');
     table = asy_settings_table(&n);
+    origin = widest_origin(settings, table, n);
     for (size_t i = 0; i < n; i++) {
         const char *key = table[i].key;
 
         if (!options.json)
-            printf("%-18s %-12s %-24s %s\n", key, asy_settings_str(settings, key),
-                   asy_settings_origin(settings, key), table[i].help);
+            put_setting(settings, &table[i], origin);
         asy_jsonw_open(&w, key, '{');
         asy_jsonw_str(&w, "value", asy_settings_str(settings, key));
         asy_jsonw_str(&w, "origin", asy_settings_origin(settings, key));

@@ -179,9 +179,15 @@ static void let_go(struct asy__machine *machine)
 
 static void put_finding(const struct check *check, const struct asy__finding *finding)
 {
-    printf("%-8s %-12s %s\n", verdicts[finding->verdict], check->name, finding->found.data);
+    struct asy_buf text = { 0 };
+
+    asy_buf_init(&text, 3 * TEXT_MAX);
+    asy_buf_addf(&text, "%-8s %-12s %s\n", verdicts[finding->verdict], check->name,
+                 finding->found.data);
     if (finding->remedy.len)
-        printf("%-8s %-12s -> %s\n", "", "", finding->remedy.data);
+        asy_buf_addf(&text, "%-8s %-12s -> %s\n", "", "", finding->remedy.data);
+    asy__print_lines(stdout, text.data, 22);
+    asy_buf_fini(&text);
 }
 
 static void write_finding(const struct check *check, const struct asy__finding *finding,

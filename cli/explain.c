@@ -8,6 +8,7 @@
 #include <asy/clock.h>
 #include "format.h"
 
+#define NOTHING "nothing to do"
 #define INDENT 10 /* of everything right of the names */
 
 static int64_t number(const struct asy_json *node, const char *key)
@@ -21,65 +22,61 @@ static const char *text(const struct asy_json *node, const char *key)
 }
 
 /* Lines after the first stand below it. */
-static void put_lines(const char *lines, int indent)
+static void put_lines(struct asy_buf *out, const char *lines, int indent)
 {
     for (const char *end; *lines; lines = end + (*end != 0)) {
         end = lines + strcspn(lines, "\n");
-        printf("%.*s\n", (int)(end - lines), lines);
+        asy_buf_addf(out, "%.*s\n", (int)(end - lines), lines);
         if (*end)
-            printf("%*s", indent, "");
+            asy_buf_addf(out, "%*s", indent, "");
     }
 }
 
-static void put_member(const char *name, const char *value)
+static void put_member(struct asy_buf *out, const char *name, const char *value)
 {
     if (!*value)
         return;
-    printf("%-*s", INDENT, name);
-    put_lines(value, INDENT);
+    asy_buf_addf(out, "%-*s", INDENT, name);
+    put_lines(out, value, INDENT);
 }
 
-static void put_why(const struct asy_json *root)
+static void put_why(struct asy_buf *out, const struct asy_json *root)
 {
-    put_member("why", text(root, "rule"));
-    put_member("numbers", text(root, "text"));
-    put_member("to do", text(root, "remedy"));
+    put_member(out, "why", text(root, "rule"));
+    put_member(out, "numbers", text(root, "text"));
+    put_member(out, "to do", text(root, "remedy"));
 }
 
-static void put_state(const struct asy_json *root)
+static void put_state(struct asy_buf *out, const struct asy_json *root)
 {
     const char *cause = text(root, "cause");
 
-    printf("%s", text(root, "state"));
+    asy_buf_addf(out, "%s", text(root, "state"));
     if (*cause && strcmp(cause, "none") != 0 && strcmp(cause, text(root, "state")) != 0)
-        printf(" (%s)", cause);
-    putchar('\n');
+        asy_buf_addf(out, " (%s)", cause);
+    asy_buf_addc(out, '\n');
 }
 
 /* ---- a trial --------------------------------------------------------------------------------- */
 
-static void put_mib(const char *before, int64_t bytes, const char *after)
+static void put_mib(struct asy_buf *out, const char *before, int64_t bytes, const char *after)
 {
-    printf("%s%.1f MiB%s", before, (double)bytes / 1048576, after);
+    asy_buf_addf(out, "%s%.1f MiB%s", before, (double)bytes / 1048576, after);
 }
 
-static void put_span(const struct asy_json *attempt)
+static void put_span(struct asy_buf *out, const struct asy_json *attempt)
 {
     int64_t from = number(attempt, "started_us"), to = number(attempt, "ended_us");
 
     if (!from)
         from = number(attempt, "leased_us");
     if (to > from) {
-        struct asy_buf span = { 0 };
-
-        asy_buf_init(&span, 64);
-        asy__fmt_duration(&span, (to - from) / 1000);
-        printf(" after %s", span.data);
-        asy_buf_fini(&span);
+        asy_buf_adds(out, " after ");
+        asy__fmt_duration(out, (to - from) / 1000);
     }
 }
 
-static void put_attempt(const struct asy_json *attempt)
+static void put_attempt(struct asy_buf *out, const struct asy_json *attempt)
 {
     const char *end = text(attempt, "end"), *why = text(attempt, "text");
     const char *host = text(attempt, "host");
@@ -89,31 +86,34 @@ static void put_attempt(const struct asy_json *attempt)
 
     asy_clock_format(number(attempt, "leased_us"), when);
     snprintf(name, sizeof name, "attempt %" PRId64, number(attempt, "attempt"));
-    printf("%-*s%s%s%s: %s at step %" PRId64, INDENT, name, when, *host ? " on " : "", host,
-           *end ? end : "runs", number(attempt, "step"));
-    put_span(attempt);
+    asy_buf_addf(out, "%-*s%s%s%s: %s at step %" PRId64, INDENT, name, when, *host ? " on " : "",
+                 host, *end ? end : "runs", number(attempt, "step"));
+    put_span(out, attempt);
     if (from)
-        printf(", from the checkpoint of attempt %" PRId64 " at step %" PRId64, from,
-               number(attempt, "resumed_step"));
-    putchar('\n');
+        asy_buf_addf(out, ", from the checkpoint of attempt %" PRId64 " at step %" PRId64, from,
+                     number(attempt, "resumed_step"));
+    asy_buf_addc(out, '\n');
     if (strcmp(text(attempt, "cause"), "none") != 0) {
-        printf("%*s%s%s", INDENT, "", text(attempt, "cause"), *why ? ": " : "\n");
-        put_lines(why, INDENT);
+        asy_buf_addf(out, "%*s%s%s", INDENT, "", text(attempt, "cause"), *why ? ": " : "\n");
+        put_lines(out, why, INDENT);
     }
     if (used) {
-        printf("%*s", INDENT, "");
-        put_mib("memory: used ", used, "");
+        asy_buf_addf(out, "%*s", INDENT, "");
+        put_mib(out, "memory: used ", used, "");
         if (limit)
-            put_mib(" of ", limit, "");
-        putchar('\n');
+            put_mib(out, " of ", limit, "");
+        asy_buf_addc(out, '\n');
     }
     if (late)
-        printf("%*s%" PRId64 " of its reports came after it had been superseded; they count for "
-               "nothing\n", INDENT, "", late);
+        asy_buf_addf(out,
+                     "%*s%" PRId64
+                     " of its reports came after it had been superseded; they count for "
+                     "nothing\n",
+                     INDENT, "", late);
 }
 
 /* What the last attempt ended with may say more of what helps than its trial's cause. */
-static void put_last_remedy(const struct asy_json *root)
+static void put_last_remedy(struct asy_buf *out, const struct asy_json *root)
 {
     const struct asy_json *attempts = asy_json_get(root, "attempts");
     size_t n = asy_json_len(attempts);
@@ -122,22 +122,22 @@ static void put_last_remedy(const struct asy_json *root)
 
     if (!strcmp(text(root, "cause"), "retries") && strcmp(cause, "exit-code") != 0 &&
         strcmp(cause, "signal") != 0)
-        put_member("", text(last, "remedy"));
+        put_member(out, "", text(last, "remedy"));
 }
 
-static void put_reported(const struct asy_json *root)
+static void put_reported(struct asy_buf *out, const struct asy_json *root)
 {
     const struct asy_json *names = asy_json_get(root, "reported"), *name;
 
     if (strcmp(text(root, "cause"), "no-value") != 0)
         return;
-    printf("%-*s", INDENT, "reported");
+    asy_buf_addf(out, "%-*s", INDENT, "reported");
     for (size_t i = 0; (name = asy_json_at(names, i)); i++)
-        printf("%s%s", i ? ", " : "", asy_json_str(name, ""));
-    puts(asy_json_len(names) ? "" : "nothing");
+        asy_buf_addf(out, "%s%s", i ? ", " : "", asy_json_str(name, ""));
+    asy_buf_adds(out, asy_json_len(names) ? "\n" : "nothing\n");
 }
 
-static void put_history(const struct asy_json *root)
+static void put_history(struct asy_buf *out, const struct asy_json *root)
 {
     const struct asy_json *list = asy_json_get(root, "history"), *item;
 
@@ -146,104 +146,127 @@ static void put_history(const struct asy_json *root)
         const char *why = text(item, "text");
 
         asy_clock_format(number(item, "wall_us"), when);
-        printf("%-*s%s %s at step %" PRId64 "%s%.*s\n", INDENT, i ? "" : "history", when,
-               text(item, "state"), number(item, "step"), *why ? ": " : "",
-               (int)strcspn(why, "\n"), why);
+        asy_buf_addf(out, "%-*s%s %s at step %" PRId64 "%s%.*s\n", INDENT, i ? "" : "history", when,
+                     text(item, "state"), number(item, "step"), *why ? ": " : "",
+                     (int)strcspn(why, "\n"), why);
     }
 }
 
-static void put_trial(const struct asy_json *root)
+static void put_trial(struct asy_buf *out, const struct asy_json *root)
 {
     const struct asy_json *list = asy_json_get(root, "attempts"), *item;
 
-    printf("%-*s%" PRId64 " of study %s: ", INDENT, "trial", number(root, "trial"),
-           text(root, "study"));
-    put_state(root);
-    put_why(root);
-    put_last_remedy(root);
-    put_reported(root);
-    put_history(root);
+    asy_buf_addf(out, "%-*s%" PRId64 " of study %s: ", INDENT, "trial", number(root, "trial"),
+                 text(root, "study"));
+    put_state(out, root);
+    put_why(out, root);
+    put_last_remedy(out, root);
+    put_reported(out, root);
+    put_history(out, root);
     for (size_t i = 0; (item = asy_json_at(list, i)); i++)
-        put_attempt(item);
+        put_attempt(out, item);
 }
 
 /* ---- a study --------------------------------------------------------------------------------- */
 
-static void put_counts(const struct asy_json *root)
+static void put_counts(struct asy_buf *out, const struct asy_json *root)
 {
     const struct asy_json *counts = asy_json_get(root, "counts"), *value;
     const char *state;
     int any = 0;
 
-    printf("%-*s%" PRId64, INDENT, "trials", number(root, "trials"));
+    asy_buf_addf(out, "%-*s%" PRId64, INDENT, "trials", number(root, "trials"));
     for (size_t i = 0; (value = asy_json_member(counts, i, &state)); i++)
         if (asy_json_i64(value, 0) > 0)
-            printf("%s%" PRId64 " %s", any++ ? ", " : ": ", asy_json_i64(value, 0), state);
-    putchar('\n');
+            asy_buf_addf(out, "%s%" PRId64 " %s", any++ ? ", " : ": ", asy_json_i64(value, 0),
+                         state);
+    asy_buf_addc(out, '\n');
 }
 
-static void put_group(const struct asy_json *group)
+static void put_group(struct asy_buf *out, const struct asy_json *group)
 {
     const struct asy_json *last = asy_json_get(group, "last");
+    const char *remedy = text(last ? last : group, "remedy");
 
-    printf("%*s%" PRId64 " %s (%s%s%s)\n", INDENT, "", number(group, "trials"),
-           text(group, "state"), text(group, "cause"), last ? ", at last " : "",
-           text(last, "cause"));
-    printf("%*s  %s\n", INDENT, "", text(group, "rule"));
-    printf("%*s  trial %" PRId64 ": ", INDENT, "", number(group, "example"));
-    put_lines(text(group, "text"), INDENT + 2);
+    asy_buf_addf(out, "%*s%" PRId64 " %s (%s%s%s)\n", INDENT, "", number(group, "trials"),
+                 text(group, "state"), text(group, "cause"), last ? ", at last " : "",
+                 text(last, "cause"));
+    asy_buf_addf(out, "%*s  %s\n", INDENT, "", text(group, "rule"));
+    asy_buf_addf(out, "%*s  trial %" PRId64 ": ", INDENT, "", number(group, "example"));
+    put_lines(out, text(group, "text"), INDENT + 2);
     if (!*text(group, "text"))
-        putchar('\n');
-    printf("%*s  to do: %s\n", INDENT, "", text(last ? last : group, "remedy"));
+        asy_buf_addc(out, '\n');
+    asy_buf_addf(out, "%*s  %s%s\n", INDENT, "",
+                 strncmp(remedy, NOTHING, strlen(NOTHING)) ? "to do: " : "", remedy);
 }
 
-static void put_study(const struct asy_json *root)
+static void put_study(struct asy_buf *out, const struct asy_json *root)
 {
     const struct asy_json *groups = asy_json_get(root, "causes"), *group;
 
-    printf("%-*s%s: ", INDENT, "study", text(root, "study"));
-    put_state(root);
-    put_why(root);
-    put_counts(root);
+    asy_buf_addf(out, "%-*s%s: ", INDENT, "study", text(root, "study"));
+    put_state(out, root);
+    put_why(out, root);
+    put_counts(out, root);
     for (size_t i = 0; (group = asy_json_at(groups, i)); i++)
-        put_group(group);
+        put_group(out, group);
 }
 
 /* ---- a worker -------------------------------------------------------------------------------- */
 
-static void put_when(const char *name, int64_t wall_us)
+static void put_when(struct asy_buf *out, const char *name, int64_t wall_us)
 {
     char when[32];
 
     if (!wall_us)
         return;
     asy_clock_format(wall_us, when);
-    put_member(name, when);
+    put_member(out, name, when);
 }
 
-static void put_worker(const struct asy_json *root)
+static void put_worker(struct asy_buf *out, const struct asy_json *root)
 {
     const struct asy_json *runs = asy_json_get(root, "runs"), *item;
     const struct asy_json *studies = asy_json_get(root, "studies");
 
-    printf("%-*s%s %s: ", INDENT, "worker", text(root, "host"), text(root, "id"));
-    put_state(root);
-    put_why(root);
-    printf("%-*s%" PRId64, INDENT, "cores", number(root, "cores"));
+    asy_buf_addf(out, "%-*s%s %s: ", INDENT, "worker", text(root, "host"), text(root, "id"));
+    put_state(out, root);
+    put_why(out, root);
+    asy_buf_addf(out, "%-*s%" PRId64, INDENT, "cores", number(root, "cores"));
     if (asy_json_get(root, "free_cores"))
-        printf(", %" PRId64 " of them free", number(root, "free_cores"));
-    putchar('\n');
-    put_when("joined", number(root, "joined_us"));
-    put_when("gone", number(root, "gone_us"));
+        asy_buf_addf(out, ", %" PRId64 " of them free", number(root, "free_cores"));
+    asy_buf_addc(out, '\n');
+    put_when(out, "joined", number(root, "joined_us"));
+    put_when(out, "gone", number(root, "gone_us"));
     for (size_t i = 0; (item = asy_json_at(runs, i)); i++)
-        printf("%-*strial %" PRId64 " of study %s at step %" PRId64 "\n", INDENT, i ? "" : "runs",
-               number(item, "trial"), text(item, "study"), number(item, "step"));
+        asy_buf_addf(out, "%-*strial %" PRId64 " of study %s at step %" PRId64 "\n", INDENT,
+                     i ? "" : "runs", number(item, "trial"), text(item, "study"),
+                     number(item, "step"));
     for (size_t i = 0; (item = asy_json_at(studies, i)); i++)
-        printf("%-*s%s: %s: %s\n", INDENT, i ? "" : "studies", text(item, "study"),
-               text(item, "cause"), text(item, "text"));
+        asy_buf_addf(out, "%-*s%s: %s: %s\n", INDENT, i ? "" : "studies", text(item, "study"),
+                     text(item, "cause"), text(item, "text"));
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
+
+static int put(const struct asy_json *root, const struct asy__options *options, int64_t trial,
+               struct asy_error *err)
+{
+    struct asy_buf out = { 0 };
+    int rc;
+
+    asy_buf_init(&out, 256u << 20);
+    if (options->worker)
+        put_worker(&out, root);
+    else if (trial >= 0)
+        put_trial(&out, root);
+    else
+        put_study(&out, root);
+    if ((rc = asy_buf_check(&out, "the explanation", err)) == 0)
+        asy__print_lines(stdout, out.data, INDENT);
+    asy_buf_fini(&out);
+    return rc;
+}
 
 static int explain(const struct asy__options *options, int64_t trial, struct asy_error *err)
 {
@@ -263,12 +286,8 @@ static int explain(const struct asy__options *options, int64_t trial, struct asy
         goto out;
     if (options->json)
         printf("%s\n", json.data);
-    else if (options->worker)
-        put_worker(root);
-    else if (trial >= 0)
-        put_trial(root);
     else
-        put_study(root);
+        rc = put(root, options, trial, err);
 out:
     asy_json_destroy(root);
     asy_buf_fini(&json);
@@ -286,9 +305,9 @@ int asy__cmd_explain(int argc, char **argv)
     if (rc == 0 && options.n_words > 1)
         rc = asy__trial_number(options.words[1], &trial, &err);
     if (rc == 0 && (options.worker != NULL) == (options.n_words > 0))
-        rc = asy_fail(&err, ASY_E_INVAL, options.worker
-                                             ? "give a study or --worker, not both"
-                                             : "say what to explain: a study, or --worker ID");
+        rc = asy_fail(&err, ASY_E_INVAL,
+                      options.worker ? "give a study or --worker, not both"
+                                     : "say what to explain: a study, or --worker ID");
     if (rc < 0) {
         asy__complain(&err);
         return EXIT_USAGE;

@@ -66,6 +66,18 @@ void asy__fmt_duration(struct asy_buf *out, int64_t ms)
         asy_buf_addf(out, "%" PRId64 " d %02d h", s / 86400, (int)(s / 3600 % 24));
 }
 
+void asy__fmt_age(struct asy_buf *out, int64_t ms)
+{
+    static const struct { int64_t s; const char *name; } units[] = { { 86400, "d" }, { 3600, "h" },
+                                                                     { 60, "min" }, { 1, "s" } };
+    int64_t s = ms < 0 ? 0 : ms / 1000;
+    size_t i = 0;
+
+    while (units[i].s > 1 && s < units[i].s)
+        i++;
+    asy_buf_addf(out, "%" PRId64 " %s ago", s / units[i].s, units[i].name);
+}
+
 void asy__fmt_clock(struct asy_buf *out, int64_t ms)
 {
     int64_t s = ms < 0 ? 0 : ms / 1000;

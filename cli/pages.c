@@ -44,8 +44,8 @@ static void put_time(struct asy_buf *out, const char *label, int64_t wall_us)
         return;
     asy_clock_format(wall_us, when);
     asy_buf_addf(out, "%-*s%s (", LABEL, label, when);
-    asy__fmt_duration(out, (asy_clock_wall_us() - wall_us) / 1000);
-    asy_buf_adds(out, " ago)\n");
+    asy__fmt_age(out, (asy_clock_wall_us() - wall_us) / 1000);
+    asy_buf_adds(out, ")\n");
 }
 
 /* "pruned: the study has ended ..." */

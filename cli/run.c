@@ -59,26 +59,6 @@ static int load(struct run *run, struct asy_error *err)
 
 /* ---- what was understood, before anything runs --------------------------------------------- */
 
-static void put_wrapped(const char *lines)
-{
-    size_t width = asy__columns(stderr);
-    struct asy_buf out = { 0 }, line = { 0 };
-
-    asy_buf_init(&out, 1u << 20);
-    asy_buf_init(&line, 1u << 20);
-    while (*lines) {
-        size_t len = strcspn(lines, "\n");
-
-        asy_buf_clear(&line);
-        asy_buf_add(&line, lines, len);
-        asy__fmt_wrap(&out, line.data, "", "         ", width);
-        lines += len + (lines[len] == '\n');
-    }
-    fputs(out.data, stderr);
-    asy_buf_fini(&line);
-    asy_buf_fini(&out);
-}
-
 static int put_plan(struct run *run, struct asy_error *err)
 {
     struct asy_buf text = { 0 };
@@ -93,7 +73,7 @@ static int put_plan(struct run *run, struct asy_error *err)
     if (run->data)
         asy__plan_data(run->data, run->spec->data_file, &text);
     if ((rc = asy_buf_check(&text, "the plan", err)) == 0)
-        put_wrapped(text.data);
+        asy__print_lines(stderr, text.data, ASY__PLAN_LABEL);
     asy_buf_fini(&text);
     return rc;
 }
@@ -109,7 +89,7 @@ static int put_slots(struct run *run, struct asy_error *err)
     rc = asy__query(run->session, "workers", "", -1, -1, -1, NULL, &json, &workers, err);
     if (rc == 0) {
         asy__plan_slots(run->spec, workers, &text);
-        put_wrapped(text.data);
+        asy__print_lines(stderr, text.data, ASY__PLAN_LABEL);
     }
     asy_json_destroy(workers);
     asy_buf_fini(&text);

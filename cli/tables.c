@@ -23,6 +23,15 @@ static void put_number(struct asy__table *table, const struct asy_json *node, co
     asy_buf_addf(asy__table_cell(table), "%" PRId64, number(node, key));
 }
 
+/* An empty cell where there is nothing: a column of such is left out. */
+static void put_some(struct asy__table *table, const struct asy_json *node, const char *key)
+{
+    struct asy_buf *cell = asy__table_cell(table);
+
+    if (number(node, key))
+        asy_buf_addf(cell, "%" PRId64, number(node, key));
+}
+
 static void put_text(struct asy__table *table, const struct asy_json *node, const char *key)
 {
     asy__fmt_clean(asy__table_cell(table), text(node, key));
@@ -42,8 +51,7 @@ static void put_age(struct asy__table *table, int64_t since_us)
 
     if (since_us <= 0)
         return;
-    asy__fmt_duration(cell, (asy_clock_wall_us() - since_us) / 1000);
-    asy_buf_adds(cell, " ago");
+    asy__fmt_age(cell, (asy_clock_wall_us() - since_us) / 1000);
 }
 
 /* ---- studies ------------------------------------------------------------------------------- */
@@ -51,9 +59,9 @@ static void put_age(struct asy__table *table, int64_t since_us)
 int asy__table_of_studies(const struct asy_json *root, size_t width, struct asy_buf *out,
                           struct asy_error *err)
 {
-    static const char *const heads[] = { "STUDY", "STATE", ">TRIALS", ">DONE", ">PRUNED",
-                                         ">FAILED", ">RUNNING", ">PAUSED", ">BEST", ">TRIAL",
-                                         "STARTED", "TOOK", NULL };
+    static const char *const heads[] = { "STUDY", "STATE", ">TRIALS", ">DONE", ">BEST", ">TRIAL",
+                                         ">RUNNING", ">PAUSED", ">FAILED", ">PRUNED", "STARTED",
+                                         "TOOK", NULL };
     const struct asy_json *studies = asy_json_get(root, "studies"), *study;
     struct asy__table table;
     int rc;
@@ -68,15 +76,15 @@ int asy__table_of_studies(const struct asy_json *root, size_t width, struct asy_
         put_text(&table, study, "state");
         put_number(&table, study, "trials");
         put_number(&table, study, "complete");
-        put_number(&table, study, "pruned");
-        put_number(&table, study, "failed");
-        put_number(&table, study, "running");
-        put_number(&table, study, "paused");
         asy__fmt_value(asy__table_cell(&table), asy_json_get(study, "best"));
         if (number(study, "best_trial") >= 0)
             put_number(&table, study, "best_trial");
         else
             asy_buf_addc(asy__table_cell(&table), '-');
+        put_some(&table, study, "running");
+        put_some(&table, study, "paused");
+        put_some(&table, study, "failed");
+        put_some(&table, study, "pruned");
         put_age(&table, number(study, "created_us"));
         put_span(&table, number(study, "created_us"), number(study, "ended_us"));
     }

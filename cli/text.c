@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * text.c - options, exit codes, the terminal's width. */
+ * text.c - options, exit codes, the terminal's width and lines that fit it. */
 #include "cli.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <asy/parse.h>
 #include <asy/settings.h>
+#include "format.h"
 
 int asy__complain(const struct asy_error *err)
 {
@@ -162,6 +163,33 @@ size_t asy__columns(FILE *stream)
     if (!isatty(fd))
         return 0;
     return ioctl(fd, TIOCGWINSZ, &size) < 0 || !size.ws_col ? 80 : size.ws_col;
+}
+
+void asy__print_lines(FILE *to, const char *lines, size_t indent)
+{
+    static const char spaces[] = "                                                            ";
+    size_t width = asy__columns(to), len, begun;
+    struct asy_buf line = { 0 }, clean = { 0 }, out = { 0 };
+
+    asy_buf_init(&line, 1u << 20);
+    asy_buf_init(&clean, 1u << 20);
+    asy_buf_init(&out, 1u << 22);
+    for (; *lines; lines += len + (lines[len] == '\n')) {
+        len = strcspn(lines, "\n");
+        begun = strspn(lines, " ");
+        begun = begun < indent ? indent : begun + 2;
+        begun = begun < sizeof spaces - 1 ? begun : sizeof spaces - 1;
+        asy_buf_clear(&line);
+        asy_buf_clear(&clean);
+        asy_buf_clear(&out);
+        asy_buf_add(&line, lines, len);
+        asy__fmt_clean(&clean, line.data);
+        asy__fmt_wrap(&out, clean.data, "", spaces + sizeof spaces - 1 - begun, width);
+        fputs(out.data, to);
+    }
+    asy_buf_fini(&out);
+    asy_buf_fini(&clean);
+    asy_buf_fini(&line);
 }
 
 int asy__trial_number(const char *text, int64_t *ret, struct asy_error *err)

@@ -96,7 +96,8 @@ static const struct asy_cause_info causes[] = {
     { ASY_CAUSE_PRUNED, "pruned", "the pruner stopped it: others were better at the same length",
       "nothing to do: that saves the time for better trials; search.pruner decides how many stay" },
     { ASY_CAUSE_STUDY_ENDED, "study-ended", "its study ended before it did",
-      "nothing to do: the search is over; with a larger budget another one lets more trials end" },
+      "nothing to do: the search is over; one with a larger budget lets more trials run to their "
+      "end" },
     { ASY_CAUSE_USER, "user", "a user asked for it", "nothing to do" },
     { ASY_CAUSE_BUDGET_TRIALS, "budget-trials", "as many trials ran as budget.trials allows",
       "nothing to do: 'assay best {study}' has the result" },

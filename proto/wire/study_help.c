@@ -5,7 +5,7 @@
 #include <string.h>
 #include <asy/parse.h>
 
-#define WIDTH 96u
+#define WIDTH 79u
 
 /* ---- pieces of both ------------------------------------------------------------------------- */
 

@@ -60,6 +60,20 @@ static void times_are_as_rough_as_they_are_known(void)
     }
 }
 
+static void ages_have_one_unit(void)
+{
+    static const struct { int64_t ms; const char *want; } cases[] = {
+        { -5, "0 s ago" }, { 59999, "59 s ago" }, { 60000, "1 min ago" }, { 3599999, "59 min ago" },
+        { 3600000, "1 h ago" }, { 86399999, "23 h ago" }, { 86400000 * INT64_C(400), "400 d ago" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        asy_buf_clear(&out);
+        asy__fmt_age(&out, cases[i].ms);
+        T_STR("age", got(), cases[i].want);
+    }
+}
+
 static void amounts_have_units(void)
 {
     static const struct { const char *name; double n; const char *bytes, *big; } cases[] = {
@@ -172,7 +186,7 @@ int main(void)
 {
     static const struct t_test tests[] = {
         T_TEST(numbers_have_five_digits), T_TEST(times_are_as_rough_as_they_are_known),
-        T_TEST(amounts_have_units), T_TEST(steps_have_their_unit),
+        T_TEST(ages_have_one_unit), T_TEST(amounts_have_units), T_TEST(steps_have_their_unit),
         T_TEST(text_from_outside_cannot_move_the_cursor),
         T_TEST(columns_are_counted_as_a_terminal_does), T_TEST(what_is_cut_says_so),
         T_TEST(words_wrap_and_paths_stay_whole), T_TEST(a_command_can_be_typed_again),

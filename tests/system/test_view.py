@@ -156,11 +156,11 @@ class Terminal:
     def __init__(self, home, columns, lines, *args, **env):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             os.chdir(home.path)
             os.execve(os.path.join(BIN, "assay"), ["assay", *args],
                       {**home.env, "TERM": "xterm", "LC_ALL": "C.UTF-8", **env})
         self.text = ""
-        self.resize(columns, lines)
 
     def resize(self, columns, lines):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -216,6 +216,26 @@ def a_terminal_gets_a_picture():
         equal("exit", run.end(), 0)
         has("the last screen", run.text, "gated finished after ")
         has("the picture stays", run.text, "3 of 3 trials")
+
+
+def words_stay_whole_on_a_narrow_terminal():
+    """What is too long for a line goes on below, in its column; a pipe gets it as it is."""
+    with Home() as home:
+        open(gated(home, then="echo no coffee >&2; exit 3"), "w").close()
+        home.run("run", "study.yaml", code=1)
+        for args in ("explain", "gated", "0"), ("config", "show"), ("doctor", "store", "sockets"):
+            piped = home.run(*args)[0]
+            run = Terminal(home, 60, 40, *args)
+            equal(f"{args}", run.end(), 0)
+            lines = run.text.replace("\r", "").splitlines()
+            for line in lines:
+                if len(line) > 60 and " " in line.strip():
+                    raise AssertionError(f"{args}: {line!r} is too long")
+            if len(lines) <= len(piped.splitlines()):
+                raise AssertionError(f"{args}: no line was too long: {lines}")
+            volatile = re.compile(r"\d|assay-\S+")
+            equal(f"{args}", volatile.sub("", " ".join(run.text.split())),
+                  volatile.sub("", " ".join(piped.split())))
 
 
 def no_color_means_no_colours():
@@ -318,6 +338,6 @@ budget: {{trials: 2}}
 
 main(a_pipe_gets_lines, failures_are_grouped_with_what_to_do,
      the_limit_that_left_no_result_is_named, the_best_is_the_result, json_has_every_event_once,
-     a_terminal_gets_a_picture, no_color_means_no_colours, a_dumb_terminal_gets_lines,
+     a_terminal_gets_a_picture, words_stay_whole_on_a_narrow_terminal, no_color_means_no_colours, a_dumb_terminal_gets_lines,
      ctrl_c_says_what_it_does, what_was_started_is_started_again,
      pages_and_models_hold_what_is_recorded)
