@@ -251,6 +251,9 @@ static int stop_trial(struct asy_core *core, struct asy__study *s, int64_t numbe
 
     if (!t)
         return asy_fail(err, ASY_E_NOENT, "study '%s' has no trial %" PRId64, s->name, number);
+    if (t->stop == ASY_CAUSE_USER ||
+        (t->state == ASY_TRIAL_CANCELLED && t->cause == ASY_CAUSE_USER))
+        return 0; /* asked again: the answer was lost */
     if (asy_trial_state_ended(t->state))
         return asy_fail(err, ASY_E_STATE, "trial %" PRId64 " of study '%s' is over", number,
                         s->name);

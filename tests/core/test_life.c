@@ -794,7 +794,7 @@ static void users_stop_trials_and_studies(void)
     struct asy_id a;
 
     if (begin(&w, 1)) {
-        a = submit(&w, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 3}\n");
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 4}\n");
         T_EQ("a queued one",
              world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 1), 0);
         T_EQ("ends at once", world_state(&w, a, 1), ASY_TRIAL_CANCELLED);
@@ -810,15 +810,18 @@ static void users_stop_trials_and_studies(void)
         T_EQ("and told again", w.n_cancels, 2);
         world_end(&w, &w.leases[0], ASY_END_STOPPED, 0);
         T_EQ("cancelled", world_state(&w, a, 0), ASY_TRIAL_CANCELLED);
+        T_EQ("asked again",
+             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 0), 0);
+        world_complete(&w, &w.leases[1], 9, 1.0);
         T_EQ("over is over",
-             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 0), ASY_E_STATE);
+             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 2), ASY_E_STATE);
         T_EQ("no such trial",
              world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP_TRIAL, "a", 99), ASY_E_NOENT);
-        world_started(&w, &w.leases[1]);
+        world_started(&w, &w.leases[2]);
         T_EQ("all", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "a", 0), 0);
-        world_end(&w, &w.leases[1], ASY_END_STOPPED, 0);
+        world_end(&w, &w.leases[2], ASY_END_STOPPED, 0);
         T_EQ("stopped", study_state(&w, a), ASY_STUDY_STOPPED);
-        T_EQ("its trial is cancelled", trial_event(&w, a, 2)->trial_state.cause, ASY_CAUSE_USER);
+        T_EQ("its trial is cancelled", trial_event(&w, a, 3)->trial_state.cause, ASY_CAUSE_USER);
         T_EQ("again is fine", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "a", 0), 0);
         T_EQ("no such study",
              world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "b", 0), ASY_E_NOENT);
