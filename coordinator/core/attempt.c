@@ -219,6 +219,13 @@ static void paused(struct asy_core *core, struct asy__trial *t, uint64_t step, u
         complete(core, t);
         return;
     }
+    if (t->last_step < (double)milestone) { /* nobody could compare it, so it would wait for ever */
+        asy__trial_end(core, t, ASY_TRIAL_FAILED, ASY_CAUSE_NO_VALUE,
+                       asy__textf(core, "no value for '%s' was reported at step %" PRIu64
+                                  ", where it paused to be compared",
+                                  s->spec->objectives[0].metric, milestone));
+        return;
+    }
     if (!(values = asy__alloc(core, asy__n_objectives(s) * sizeof *values)))
         return;
     asy__trial_values(t, values);

@@ -628,6 +628,28 @@ static void a_checkpoint_without_its_value_does_not_reach_a_rung(void)
     }
 }
 
+static void a_trial_that_pauses_at_a_rung_without_a_value_has_failed(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) "search: {sampler: random, pruner: "
+                          "{name: asha, min: 2, reduction: 2}}\nbudget: {trials: 2}\n");
+        world_started(&w, &w.leases[0]);
+        world_report(&w, &w.leases[0], 1, 1.0);
+        world_checkpoint(&w, &w.leases[0], 2);
+        world_end(&w, &w.leases[0], ASY_END_PAUSED, 2);
+        T_EQ("failed", world_state(&w, a, 0), ASY_TRIAL_FAILED);
+        T_EQ("for want of a value", trial_event(&w, a, 0)->trial_state.cause, ASY_CAUSE_NO_VALUE);
+        T_HAS("says where", trial_event(&w, a, 0)->trial_state.text,
+              "no value for 'loss' was reported at step 2");
+        T_EQ("its checkpoint goes", w.n_drops, 1);
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
 static void a_rung_that_is_never_valued_is_not_tried_for_ever(void)
 {
     struct world w;
@@ -921,6 +943,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(a_crash_at_a_rung_that_was_reached_uses_up_no_retry),
        T_TEST(a_checkpoint_without_its_value_does_not_reach_a_rung),
        T_TEST(a_rung_that_is_never_valued_is_not_tried_for_ever),
+       T_TEST(a_trial_that_pauses_at_a_rung_without_a_value_has_failed),
        T_TEST(interruptions_are_no_losses),
        T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),
        T_TEST(the_last_value_counts_where_asked_for), T_TEST(the_target_ends_the_study),
