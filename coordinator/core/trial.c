@@ -226,6 +226,8 @@ void asy__trial_rewind(struct asy__trial *t, uint64_t step, int from_nothing)
 {
     size_t w = stride(t), kept = 0;
 
+    for (size_t i = 0; from_nothing && i < asy__n_objectives(t->study); i++)
+        base_best(t)[i] = base_last(t)[i] = NAN;
     for (size_t i = 0; i < t->n_hist; i++)
         if (!from_nothing && t->hist[w * i] <= (double)step)
             memmove(t->hist + w * kept++, t->hist + w * i, w * sizeof *t->hist);

@@ -650,6 +650,37 @@ static void a_trial_that_pauses_at_a_rung_without_a_value_has_failed(void)
     world_close(&w);
 }
 
+/* With one checkpoint kept, values before it are settled; without it they are undone as well. */
+static void what_starts_from_nothing_has_no_values(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (!world_open(&w))
+        return;
+    w.config.checkpoints_kept = 1;
+    if (world_start(&w)) {
+        world_client(&w, CLIENT_PEER, OWNER);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) "search: {sampler: random, pruner: "
+                          "{name: asha, min: 3, reduction: 2}}\nbudget: {trials: 2}\n");
+        world_started(&w, &w.leases[0]);
+        for (uint64_t step = 1; step < 3; step++) {
+            world_report(&w, &w.leases[0], step, 0.1);
+            world_checkpoint(&w, &w.leases[0], step);
+        }
+        world_checkpoint(&w, &w.leases[0], 3);
+        world_end(&w, &w.leases[0], ASY_END_PREEMPTED, 3);
+        if (T_EQ("leased again", w.n_leases, 2)) {
+            T_STR("from nothing", w.leases[1].from, "");
+            to_rung(&w, &w.leases[1], 0.7);
+            T_NEAR("its value", world_last(&w, a, 0, ASY_EV_TRIAL_STATE)->trial_state.value, 0.7,
+                   0);
+        }
+    }
+    world_close(&w);
+}
+
 static void a_rung_that_is_never_valued_is_not_tried_for_ever(void)
 {
     struct world w;
@@ -944,6 +975,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(a_checkpoint_without_its_value_does_not_reach_a_rung),
        T_TEST(a_rung_that_is_never_valued_is_not_tried_for_ever),
        T_TEST(a_trial_that_pauses_at_a_rung_without_a_value_has_failed),
+       T_TEST(what_starts_from_nothing_has_no_values),
        T_TEST(interruptions_are_no_losses),
        T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),
        T_TEST(the_last_value_counts_where_asked_for), T_TEST(the_target_ends_the_study),
