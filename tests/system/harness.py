@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the system tests share: a home of their own, the programs under test, waiting for events."""
 import concurrent.futures
+import glob
 import json
 import os
 import shutil
@@ -25,7 +26,8 @@ class Home:
 
     def __enter__(self):
         self.path = tempfile.mkdtemp(prefix="assay-test-")
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("ASSAY_", "ASY_"))}
+        self.env = {k: v for k, v in os.environ.items()
+                    if not k.startswith(("ASSAY_", "ASY_", "XDG_"))}
         self.env["ASSAY_HOME"] = os.path.join(self.path, "home")
         self.cleanups = []  # called once no process is left
         return self
@@ -39,6 +41,7 @@ class Home:
         wait(lambda: not self.processes(), "processes of the test to end")
         for cleanup in self.cleanups:
             cleanup()
+        remove_sockets()
         if kind is None and not os.environ.get("KEEP"):
             shutil.rmtree(self.path, ignore_errors=True)
         else:
@@ -97,6 +100,18 @@ class Home:
         """The store itself, read behind the coordinator's back."""
         path = os.path.join(self.env["ASSAY_HOME"], "store", "assay.db")
         return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+
+
+def remove_sockets():
+    """Folders of workers that were killed: the next worker of that user would remove them."""
+    for path in glob.glob("/tmp/assay-[0-9]*-[0-9]*-*"):
+        try:
+            with open(f"/proc/{path.split('-')[2]}/stat") as f:
+                lives = f.read().rpartition(") ")[2][0] != "Z"
+        except OSError:
+            lives = False
+        if not lives:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def wait(condition, what):

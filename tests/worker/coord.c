@@ -4,6 +4,7 @@
 #include "../asytest.h"
 #include <asy/clock.h>
 #include <asy/durable.h>
+#include <glob.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -140,6 +141,7 @@ int coord_worker_quiet(struct coord *c, const char *const *env, const char *cons
     const char *argv[16] = { WORKER, "--home", c->home, "--log", "debug" };
     const char *set[16] = { c->mark, "OMPI_ALLOW_RUN_AS_ROOT=1",
                             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1" };
+    static const char *const drop[] = { "XDG_*", NULL }; /* its sockets are below /tmp */
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
     struct asy_error err = ASY_ERROR_INIT;
     char programs[120];
@@ -156,6 +158,7 @@ int coord_worker_quiet(struct coord *c, const char *const *env, const char *cons
         argv[n++] = *args;
     spec.argv = argv;
     spec.env_set = set;
+    spec.env_drop = drop;
     spec.stderr_fd = log ? fileno(log) : -1;
     spec.new_session = 1;
     spec.death_signal = SIGKILL;
@@ -178,8 +181,22 @@ int coord_worker(struct coord *c, const char *const *env, const char *const *arg
     return 1;
 }
 
+/* Of its sockets, which one that was killed leaves to the next worker. */
+static void remove_folder(pid_t pid)
+{
+    char pattern[80];
+    glob_t found = { 0 };
+
+    snprintf(pattern, sizeof pattern, "/tmp/assay-%u-%d-*", (unsigned)geteuid(), (int)pid);
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            ASY_IGNORE(asy_durable_remove(found.gl_pathv[i], NULL)); /* it may do so meanwhile */
+    globfree(&found);
+}
+
 int coord_worker_end(struct coord *c)
 {
+    pid_t pid = c->worker.pid;
     struct asy_error err = ASY_ERROR_INIT;
     int status = -1;
 
@@ -189,6 +206,7 @@ int coord_worker_end(struct coord *c)
         if (rc == 0) {
             asy_proc_close(&c->worker);
             c->worker = (struct asy_proc)ASY_PROC_INIT;
+            remove_folder(pid);
             return status;
         }
         if (c->server)

@@ -669,6 +669,34 @@ out:
     coord_close(&c);
 }
 
+/* Also where nobody reaps the dead, as in a container without an init. */
+static void removes_what_a_dead_agent_left(void)
+{
+    struct coord c = { 0 };
+    char host[256] = "", work[300], left[300], sockets[300];
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    if (!T_TRUE(pid > 0) || !coord_open(&c))
+        goto out;
+    gethostname(host, sizeof host - 1);
+    snprintf(work, sizeof work, "%s/work", c.home);
+    snprintf(left, sizeof left, "%s/work/%.200s.%d", c.home, host, (int)pid);
+    snprintf(sockets, sizeof sockets, "/tmp/assay-%u-%d-abcdef", (unsigned)geteuid(), (int)pid);
+    T_TRUE(mkdir(work, 0700) == 0 && mkdir(left, 0700) == 0 && mkdir(sockets, 0700) == 0);
+    T_EQ("it has ended", waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+    if (coord_worker(&c, NULL, NULL)) {
+        T_TRUE(access(left, F_OK) < 0);
+        T_TRUE(access(sockets, F_OK) < 0);
+    }
+    rmdir(sockets);
+out:
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    coord_close(&c);
+}
+
 T_MAIN("agent", T_TEST(joins_with_its_hardware), T_TEST(runs_a_command_to_its_end),
        T_TEST(reads_metrics_from_stdout), T_TEST(says_why_a_program_failed),
        T_TEST(refuses_leases_it_cannot_hold), T_TEST(pauses_at_the_milestone_and_resumes),
@@ -679,4 +707,4 @@ T_MAIN("agent", T_TEST(joins_with_its_hardware), T_TEST(runs_a_command_to_its_en
        T_TEST(an_idle_agent_beats_seldom), T_TEST(strangers_cannot_connect),
        T_TEST(copies_files_and_keeps_folders), T_TEST(a_full_disk_ends_the_attempt_not_the_agent),
        T_TEST(drains_on_sigterm), T_TEST(ends_at_once_when_told_twice),
-       T_TEST(leaves_when_told))
+       T_TEST(leaves_when_told), T_TEST(removes_what_a_dead_agent_left))

@@ -8,6 +8,7 @@
 #include <asy/durable.h>
 #include <asy/log.h>
 #include <asy/parse.h>
+#include <asy/proc.h>
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -426,7 +427,7 @@ static void remove_stale_work(const struct asy__agent *agent)
 
         if (strncmp(entry->d_name, agent->node->host, n) || entry->d_name[n] != '.' ||
             asy_parse_i64(pid_text, strlen(pid_text), &pid, NULL) < 0 || pid <= 0 ||
-            pid == getpid() || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+            asy_proc_lives(pid))
             continue;
         if ((path = asy__textf("%s/%s", base, entry->d_name)))
             ASY_IGNORE(asy_durable_remove(path, NULL)); /* the next agent tries again */

@@ -6,10 +6,10 @@
  * and never under $ASSAY_HOME, which may be long and on a network file system. */
 #include "impl.h"
 #include <asy/log.h>
+#include <asy/proc.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static void remove_stale(const char *base, const char *prefix)
 
         if (strncmp(entry->d_name, prefix, strlen(prefix)) ||
             asy_parse_i64(number, strcspn(number, "-"), &pid, NULL) < 0 || pid <= 0 ||
-            kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+            asy_proc_lives(pid))
             continue;
         snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
         if (is_own(path))
