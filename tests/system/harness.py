@@ -75,6 +75,10 @@ class Home:
         os.chmod(path, mode)
         return path
 
+    def preload(self, library):
+        """Settings that preload it: from here, since ld.so takes a path with a blank for two."""
+        return {"LD_PRELOAD": shutil.copy(library, self.path)}
+
     def start(self, *args, **kw):
         return subprocess.Popen([os.path.join(self.bin, "assay"), *args], env=self.env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

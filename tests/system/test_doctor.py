@@ -153,7 +153,7 @@ def an_mpirun_that_starts_nothing():
 
 def a_wrong_blas():
     with Home() as home:
-        checks = doctor(home, "blas", env={"LD_PRELOAD": os.path.join(SHIMS, "libshim_blas.so")})
+        checks = doctor(home, "blas", env=home.preload(os.path.join(SHIMS, "libshim_blas.so")))
         expect(checks, "blas", "broken", "sgemm", "unset LD_PRELOAD", "OPENBLAS_CORETYPE=",
                "apt-get install --reinstall libopenblas0")
 
@@ -194,7 +194,7 @@ def programs_of_two_versions():
 
 def a_clock_before_this_build():
     with Home() as home:
-        checks = doctor(home, "clock", env={"LD_PRELOAD": os.path.join(SHIMS, "libshim_clock.so")})
+        checks = doctor(home, "clock", env=home.preload(os.path.join(SHIMS, "libshim_clock.so")))
         expect(checks, "clock", "broken", "this version was made", "timedatectl set-ntp true")
 
 
@@ -270,13 +270,13 @@ def variables_that_change_trials():
 
 def a_network_file_system():
     with Home() as home:
-        checks = doctor(home, "file-system", env={"LD_PRELOAD": FAKE_NFS, "FAKE_NFS": home.path})
+        checks = doctor(home, "file-system", env={**home.preload(FAKE_NFS), "FAKE_NFS": home.path})
         expect(checks, "file-system", "warning", "nfs", "local disk", "ASSAY_HOME=")
 
 
 def disks_that_are_slow_or_lie():
-    preload = {"LD_PRELOAD": os.path.join(SHIMS, "libshim_sync.so")}
     with Home() as home:
+        preload = home.preload(os.path.join(SHIMS, "libshim_sync.so"))
         checks = doctor(home, "commit-time", env={**preload, "SHIM_SYNC_MS": "40"})
         expect(checks, "commit-time", "warning", "ms", "local disk")
         checks = doctor(home, "commit-time", env=preload)
@@ -410,7 +410,7 @@ def a_store_that_another_has_taken():
             record["beat_us"] = int((time.time() - age_s) * 1e6)
             with open(lock, "w") as f:
                 f.write(f"{json.dumps(record):767}\n")
-            checks = doctor(home, "store", env={"LD_PRELOAD": FAKE_NFS, "FAKE_NFS": home.path})
+            checks = doctor(home, "store", env={**home.preload(FAKE_NFS), "FAKE_NFS": home.path})
             equal(f"heard of {age_s} s ago", checks["store"]["verdict"], verdict)
             if verdict == "broken":
                 expect(checks, "store", verdict, "host 'elsewhere'", "ssh elsewhere kill 77")

@@ -27,7 +27,7 @@ class Share(Home):
 
     def __enter__(self):
         super().__enter__()
-        self.env["LD_PRELOAD"] = os.path.abspath(sys.argv[3])
+        self.env.update(self.preload(sys.argv[3]))
         self.env["FAKE_NFS"] = self.env["ASSAY_HOME"]
         return self
 
