@@ -60,8 +60,8 @@ int asy__table_of_studies(const struct asy_json *root, size_t width, struct asy_
                           struct asy_error *err)
 {
     static const char *const heads[] = { "STUDY", "STATE", ">TRIALS", ">DONE", ">BEST", ">TRIAL",
-                                         ">RUNNING", ">PAUSED", ">FAILED", ">PRUNED", "STARTED",
-                                         "TOOK", NULL };
+                                         ">RUNNING", ">PAUSED", ">FAILED", ">PRUNED",
+                                         ">CANCELLED", "STARTED", "TOOK", NULL };
     const struct asy_json *studies = asy_json_get(root, "studies"), *study;
     struct asy__table table;
     int rc;
@@ -85,6 +85,7 @@ int asy__table_of_studies(const struct asy_json *root, size_t width, struct asy_
         put_some(&table, study, "paused");
         put_some(&table, study, "failed");
         put_some(&table, study, "pruned");
+        put_some(&table, study, "cancelled");
         put_age(&table, number(study, "created_us"));
         put_span(&table, number(study, "created_us"), number(study, "ended_us"));
     }

@@ -116,7 +116,10 @@ static int on_study(void *arg, const struct asy_study_row *row)
     asy_jsonw_str(w, "study", row->name);
     if (!put_live(asked)) {
         asy_jsonw_str(w, "state", asy_study_state_name(row->state));
-        asy_cause_write_json(w, row->cause, row->text, row->name, -1);
+        if (row->ended_us && row->best_trial < 0)
+            asy_cause_write_fruitless(w, row->cause, row->text, row->name);
+        else
+            asy_cause_write_json(w, row->cause, row->text, row->name, -1);
     }
     asy_jsonw_i64(w, "created_us", row->created_us);
     asy_jsonw_i64(w, "ended_us", row->ended_us);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define AGAIN "in the study file and hand it over again: 'assay submit FILE --resume'"
+#define RESULT "'assay best {study}' has the result"
 #define STDERR "'assay logs {study} {trial} --stderr'"
 
 static const struct asy_cause_info causes[] = {
@@ -100,13 +101,13 @@ static const struct asy_cause_info causes[] = {
       "end" },
     { ASY_CAUSE_USER, "user", "a user asked for it", "nothing to do" },
     { ASY_CAUSE_BUDGET_TRIALS, "budget-trials", "as many trials ran as budget.trials allows",
-      "nothing to do: 'assay best {study}' has the result" },
+      "nothing to do: " RESULT },
     { ASY_CAUSE_BUDGET_TIME, "budget-time", "budget.time is used up",
-      "nothing to do: 'assay best {study}' has the result; more time is for another run" },
+      "nothing to do: " RESULT "; more time is for another run" },
     { ASY_CAUSE_TARGET, "target", "a trial reached objective.target",
-      "nothing to do: 'assay best {study}' has the result" },
+      "nothing to do: " RESULT },
     { ASY_CAUSE_EXHAUSTED, "exhausted", "every point of the space has been tried",
-      "nothing to do: 'assay best {study}' has the result" },
+      "nothing to do: " RESULT },
     { ASY_CAUSE_PREEMPTED, "preempted", "its worker's time ran out, or it was drained",
       "nothing to do: what it ran goes on elsewhere from its newest checkpoint" },
     { ASY_CAUSE_LOST, "lost",
@@ -149,15 +150,31 @@ void asy_cause_remedy(enum asy_cause cause, const char *study, int64_t trial, ch
     }
 }
 
-void asy_cause_write_json(struct asy_jsonw *w, enum asy_cause cause, const char *text,
-                          const char *study, int64_t trial)
+static void write_json(struct asy_jsonw *w, const struct asy_cause_info *info, const char *text,
+                       const char *remedy)
 {
-    const struct asy_cause_info *info = asy_cause_info(cause);
-    char remedy[400];
-
-    asy_cause_remedy(cause, study, trial, remedy, sizeof remedy);
     asy_jsonw_str(w, "cause", info ? info->name : "unknown");
     asy_jsonw_str(w, "rule", info ? info->rule : "");
     asy_jsonw_str(w, "text", text ? text : "");
     asy_jsonw_str(w, "remedy", remedy);
+}
+
+void asy_cause_write_json(struct asy_jsonw *w, enum asy_cause cause, const char *text,
+                          const char *study, int64_t trial)
+{
+    char remedy[400];
+
+    asy_cause_remedy(cause, study, trial, remedy, sizeof remedy);
+    write_json(w, asy_cause_info(cause), text, remedy);
+}
+
+void asy_cause_write_fruitless(struct asy_jsonw *w, enum asy_cause cause, const char *text,
+                               const char *study)
+{
+    const struct asy_cause_info *info = asy_cause_info(cause);
+    char remedy[400] = "mend what ended its trials; none ran to its end, so it has no result";
+
+    if (!info || !strstr(info->remedy, RESULT))
+        asy_cause_remedy(cause, study, -1, remedy, sizeof remedy);
+    write_json(w, info, text, remedy);
 }

@@ -71,6 +71,8 @@ def each_attempt_is_listed_and_the_last_says_what_helps():
               [(1, "crashed", "exit-code", 9), (2, "crashed", "exit-code", 9)])
         study = home.json("explain", "why")
         equal("study", (study["state"], study["cause"]), ("finished", "budget-trials"))
+        equal("no result", study["remedy"],
+              "mend what ended its trials; none ran to its end, so it has no result")
         equal("groups", [(g["state"], g["cause"], g["last"]["cause"], g["trials"], g["example"])
                          for g in study["causes"]], [("failed", "retries", "exit-code", 2, 0)])
         text, _ = home.run("explain", "why")
@@ -92,6 +94,7 @@ def a_pruned_trial_says_where_it_stood():
         study = home.json("explain", "why")
         equal("group", [(g["cause"], g["trials"], g["example"]) for g in study["causes"]],
               [("pruned", 1, 2)])
+        equal("a result", study["remedy"], "nothing to do: 'assay best why' has the result")
 
 
 def a_lost_worker_is_named_with_its_host_and_time():

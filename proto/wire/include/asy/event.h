@@ -127,6 +127,9 @@ void asy_cause_remedy(enum asy_cause cause, const char *study, int64_t trial, ch
  * one form in which answers say why. trial < 0: it is about the study. */
 void asy_cause_write_json(struct asy_jsonw *w, enum asy_cause cause, const char *text,
                           const char *study, int64_t trial);
+/* The same of a study that has ended without a complete trial: nothing promises a result. */
+void asy_cause_write_fruitless(struct asy_jsonw *w, enum asy_cause cause, const char *text,
+                               const char *study);
 
 struct asy_metric {
     const char *name;
