@@ -163,8 +163,6 @@ static int export_model(struct asy__session *session, const struct asy__options 
     size_t n;
     int rc;
 
-    if (!options->output && isatty(STDOUT_FILENO))
-        return asy_fail(err, ASY_E_INVAL, "a model is no text for a terminal; give --output FILE");
     if ((rc = find_model(session, options->words[0], trial, path, err)) == 0 &&
         (rc = asy_read_file(path, MODEL_MAX, &bytes, &n, err)) == 0)
         rc = write_out(options, bytes, n, err);
@@ -182,10 +180,6 @@ static int export(struct asy__session *session, const struct asy__options *optio
 
     asy_buf_init(&json, 1u << 30);
     asy_buf_init(&out, 1u << 30);
-    if (strcmp(format, "csv") && strcmp(format, "json")) {
-        rc = asy_fail(err, ASY_E_INVAL, "--format takes csv or json, not '%s'", format);
-        goto out;
-    }
     if ((rc = asy__query(session, "study", options->words[0], -1, -1, -1, NULL, &json, &study,
                          err)) < 0 ||
         (rc = asy__query(session, "trials", options->words[0], -1, -1, -1, NULL, &json, &root,
@@ -207,6 +201,19 @@ out:
     return rc;
 }
 
+static int check_export(const struct asy__options *options, struct asy_error *err)
+{
+    const char *format = options->format ? options->format : "csv";
+
+    if (options->n_words > 1 && !options->model)
+        return asy_fail(err, ASY_E_INVAL, "a trial is exported with --model alone");
+    if (strcmp(format, "csv") && strcmp(format, "json"))
+        return asy_fail(err, ASY_E_INVAL, "--format takes csv or json, not '%s'", format);
+    if (options->model && !options->output && isatty(STDOUT_FILENO))
+        return asy_fail(err, ASY_E_INVAL, "a model is no text for a terminal; give --output FILE");
+    return 0;
+}
+
 int asy__cmd_export(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -217,8 +224,7 @@ int asy__cmd_export(int argc, char **argv)
 
     if (asy__options_parse(argc, argv, "oFmj", 1, 2, &options, &err) < 0 ||
         (options.n_words > 1 && asy__trial_number(options.words[1], &trial, &err) < 0) ||
-        (options.n_words > 1 && !options.model &&
-         asy_fail(&err, ASY_E_INVAL, "a trial is exported with --model alone") < 0)) {
+        check_export(&options, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }

@@ -12,7 +12,9 @@ static void note_of(const struct asy__follower *f, char note[512])
     if (f->away[0])
         snprintf(note, 512, "%s", f->away);
     else if (f->draining)
-        snprintf(note, 512, "ending: running trials write their checkpoints");
+        snprintf(note, 512, "ending: running trials %s",
+                 f->progress.checkpoints ? "write their checkpoints"
+                                         : "are stopped, they have no checkpoints");
     else if (f->store[0])
         snprintf(note, 512, "%s; nothing new starts, it goes on by itself", f->store);
     else
@@ -23,9 +25,10 @@ static const char *hint_of(const struct asy__follower *f)
 {
     if (f->draining)
         return "Ctrl-C again ends at once; nothing that is stored gets lost";
-    return asy__session_started(f->session)
-               ? "Ctrl-C: trials checkpoint and all ends; --resume goes on"
-               : "Ctrl-C: stop watching; the study goes on";
+    if (!asy__session_started(f->session))
+        return "Ctrl-C: stop watching; the study goes on";
+    return f->progress.checkpoints ? "Ctrl-C: trials checkpoint and all ends; --resume goes on"
+                                   : "Ctrl-C: all ends; --resume begins running trials anew";
 }
 
 void asy__follow_view(const struct asy__follower *f, const char *note, struct asy__view *view)

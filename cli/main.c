@@ -96,6 +96,11 @@ static int unknown(const char *name)
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++)
         names[i + 2] = commands[i].name;
+    if (name[0] == '-') {
+        fprintf(stderr, "assay: '%s' stands before a command; options come after it\n"
+                        "assay: see 'assay --help'\n", name);
+        return EXIT_USAGE;
+    }
     near = asy_nearest(name, strlen(name), names, ASY_ARRAY_LEN(names));
     if (near && !strcmp(near, "study"))
         near = "help study";

@@ -106,6 +106,8 @@ static void put_run(struct asy_buf *out, const struct asy_study_spec *spec)
     if (spec->length_max != UINT64_MAX && spec->length_max > 0)
         asy_buf_addf(out, ", at most %" PRIu64 " %s a trial", spec->length_max,
                      spec->length_unit ? spec->length_unit : "steps");
+    if (!spec->checkpoint) /* a trial that is moved starts from nothing */
+        asy_buf_adds(out, ", no checkpoints");
     asy_buf_addc(out, '\n');
 }
 

@@ -53,7 +53,8 @@ static int64_t duration(const struct asy_json *node)
 static void read_spec(struct asy__progress *p, const struct asy_json *spec)
 {
     const struct asy_json *objective = asy_json_get(spec, "objective");
-    const struct asy_json *length = asy_json_get(asy_json_get(spec, "run"), "length");
+    const struct asy_json *run = asy_json_get(spec, "run");
+    const struct asy_json *length = asy_json_get(run, "length");
     const struct asy_json *budget = asy_json_get(spec, "budget");
     const struct asy_json *time = asy_json_get(budget, "time");
 
@@ -64,6 +65,8 @@ static void read_spec(struct asy__progress *p, const struct asy_json *spec)
     snprintf(p->unit, sizeof p->unit, "%s", asy_json_str(asy_json_get(length, "unit"), "steps"));
     p->maximize = !strcmp(asy_json_str(asy_json_get(objective, "goal"), ""), "maximize");
     p->takes_best = strcmp(asy_json_str(asy_json_get(objective, "take"), "best"), "last") != 0;
+    p->checkpoints = asy_json_get(run, "model") ||
+                     asy_json_bool(asy_json_get(run, "checkpoint"), 0);
     p->length_max = number(asy_json_get(length, "max"), 0);
     p->max_trials = number(asy_json_get(budget, "trials"), 0);
     p->max_time_ms = duration(time);

@@ -24,7 +24,7 @@ struct asy__seen {
 };
 struct asy__progress {
     char name[128], metric[256], unit[64], text[400];
-    int maximize, takes_best;
+    int maximize, takes_best, checkpoints;
     uint64_t length_max, max_trials; /* 0: open */
     int64_t max_time_ms;             /* 0: open */
     int64_t created_us;

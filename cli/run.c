@@ -143,8 +143,7 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
                   "on with --resume\n",
                   stderr);
         else
-            fprintf(stderr, "assay: '%s' stands at its checkpoints, all is stored; go on with "
-                            "--resume\n", name);
+            fprintf(stderr, "assay: '%s' is paused, all is stored; go on with --resume\n", name);
         return 128 + SIGINT;
     case ASY__FOLLOWED_PAUSED:
         fprintf(stderr, "assay: '%s' is paused, all is stored; 'assay resume %s' goes on\n", name,

@@ -36,7 +36,7 @@ static void the_plan_names_conditions_whole(void)
         asy__plan_study(spec, &out);
         T_STR("plan", out.data,
               "study    plan: minimize loss (the last of a trial)\n"
-              "run      train {lr}, at most 9 epochs a trial\n"
+              "run      train {lr}, at most 9 epochs a trial, no checkpoints\n"
               "space    lr         1e-05 to 1, log\n"
               "         layers     1 to 8, whole\n"
               "         optimizer  {sgd, adam, lamb}\n"

@@ -39,6 +39,8 @@ def usage_errors_exit_2():
         has("near miss", home.run("shwo", code=2)[1], "did you mean 'show'")
         home.run("show", code=2)
         home.run("ls", "--frob", code=2)
+        has("order", home.run("--json", "ls", code=2)[1], "options come after it")
+        has("format", home.run("export", "x", "--format", "xml", code=2)[1], "csv or json, not 'xml'")
         has("help", home.run("--help")[0], "assay run")
         has("help", home.run("help", "study")[0], "parameters")
 
