@@ -66,6 +66,22 @@ void asy__fmt_duration(struct asy_buf *out, int64_t ms)
         asy_buf_addf(out, "%" PRId64 " d %02d h", s / 86400, (int)(s / 3600 % 24));
 }
 
+void asy__fmt_exact(struct asy_buf *out, int64_t ms)
+{
+    static const struct { int64_t ms; const char *name; } units[] = { { 86400000, "d" },
+                                                                      { 3600000, "h" },
+                                                                      { 60000, "min" },
+                                                                      { 1000, "s" }, { 1, "ms" } };
+    int any = 0;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(units); i++) {
+        if (ms >= units[i].ms || (!any && units[i].ms == 1))
+            asy_buf_addf(out, "%s%" PRId64 " %s", any++ ? " " : "", ms / units[i].ms,
+                         units[i].name);
+        ms %= units[i].ms;
+    }
+}
+
 void asy__fmt_age(struct asy_buf *out, int64_t ms)
 {
     static const struct { int64_t s; const char *name; } units[] = { { 86400, "d" }, { 3600, "h" },

@@ -14,6 +14,7 @@ void asy__fmt_number(struct asy_buf *out, double value); /* five digits; "-" for
 void asy__fmt_value(struct asy_buf *out, const struct asy_json *node); /* "-" for null */
 void asy__fmt_params(struct asy_buf *out, const struct asy_json *params); /* "lr=0.001 hidden=64" */
 void asy__fmt_duration(struct asy_buf *out, int64_t ms); /* "0.35 s", "2 min 05 s", "3 h 20 min" */
+void asy__fmt_exact(struct asy_buf *out, int64_t ms);    /* as it was set: "10 min", "1 h 30 min" */
 void asy__fmt_age(struct asy_buf *out, int64_t ms);      /* "35 min ago" */
 void asy__fmt_clock(struct asy_buf *out, int64_t ms);    /* "0:42", "1:02:03" */
 /* A guess, as rough as it is: "about 40 s", "about 2 min", "about 3 h". */

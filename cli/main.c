@@ -10,6 +10,7 @@ struct command {
     const char *help;
     const char *usage; /* lines after the first are further forms */
     int hidden;        /* not in the list of commands */
+    int begins;        /* a group of commands, in that list */
 };
 static const struct command commands[] = {
     { "run", asy__cmd_run, "run a study to its end and watch it",
@@ -17,7 +18,7 @@ static const struct command commands[] = {
     { "submit", asy__cmd_submit, "hand a study over and return",
       "assay submit FILE [--resume] [--cores N]" },
     { "watch", asy__cmd_watch, "follow a running study", "assay watch STUDY [--json]" },
-    { "ls", asy__cmd_ls, "list studies", "assay ls [--json] [--limit N]" },
+    { "ls", asy__cmd_ls, "list studies", "assay ls [--json] [--limit N]", .begins = 1 },
     { "show", asy__cmd_show, "one study, or one trial of it",
       "assay show STUDY [TRIAL] [--all] [--json]" },
     { "trials", asy__cmd_trials, "the trials of a study",
@@ -30,19 +31,20 @@ static const struct command commands[] = {
     { "logs", asy__cmd_logs, "what a trial printed",
       "assay logs STUDY TRIAL [--attempt N] [--stderr] [--follow] [--json]" },
     { "predict", asy__cmd_predict, "apply the best model of a study to a CSV file",
-      "assay predict STUDY FILE.csv [--output FILE] [--json]" },
+      "assay predict STUDY FILE.csv [--output FILE] [--json]", .begins = 1 },
     { "export", asy__cmd_export, "all trials as a table, or a model",
       "assay export STUDY [--format csv|json] [--json] [--output FILE]\n"
       "       assay export STUDY [TRIAL] --model [--output FILE]" },
-    { "pause", asy__cmd_pause, "checkpoint and pause a study", "assay pause STUDY" },
+    { "pause", asy__cmd_pause, "checkpoint and pause a study", "assay pause STUDY", .begins = 1 },
     { "resume", asy__cmd_resume, "let a paused study go on", "assay resume STUDY [--cores N]" },
     { "stop", asy__cmd_stop, "end a study, or one trial of it", "assay stop STUDY [TRIAL]" },
     { "priority", asy__cmd_priority, "let a study go before or after others",
       "assay priority STUDY N" },
-    { "up", asy__cmd_up, "start a coordinator and a worker that stay", "assay up [--cores N]" },
+    { "up", asy__cmd_up, "start a coordinator and a worker that stay", "assay up [--cores N]",
+      .begins = 1 },
     { "down", asy__cmd_down, "checkpoint everything and end them", "assay down" },
     { "config", asy__cmd_config, "settings and where they come from",
-      "assay config show [--json]" },
+      "assay config show [--json]", .begins = 1 },
     { "doctor", asy__cmd_doctor, "look at this machine and say what to mend",
       "assay doctor [CHECK]... [--json] [--list]" },
     { "node", asy__cmd_node, "keep a coordinator and a worker alive (assay up starts it)",
@@ -56,7 +58,8 @@ static void usage(struct asy_buf *out)
     asy_buf_adds(out, "usage: assay COMMAND [ARGUMENT]...\n\n");
     for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++)
         if (!commands[i].hidden)
-            asy_buf_addf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+            asy_buf_addf(out, "%s  %-9s %s\n", commands[i].begins ? "\n" : "", commands[i].name,
+                         commands[i].help);
     asy_buf_adds(
         out, "\n  assay help COMMAND       how to call it, with examples\n"
              "  assay help study [KEY]   every key of the study file\n"

@@ -130,7 +130,7 @@ static void put_budget(struct asy_buf *out, const struct asy_study_spec *spec)
         asy__fmt_count(out, spec->max_trials, "trial");
     if (spec->max_time_ms != INT64_MAX) {
         asy_buf_adds(out, spec->max_trials != UINT64_MAX ? " or " : "");
-        asy__fmt_duration(out, spec->max_time_ms);
+        asy__fmt_exact(out, spec->max_time_ms);
         asy_buf_adds(out, spec->max_trials != UINT64_MAX ? ", whichever comes first" : "");
     }
     if (spec->max_trials == UINT64_MAX && spec->max_time_ms == INT64_MAX)

@@ -176,6 +176,7 @@ static int follow(struct asy__session *session, const struct asy__options *optio
 static int start(struct run *run, int watch)
 {
     struct asy_error err = ASY_ERROR_INIT;
+    int renamed;
 
     if (load(run, &err) < 0) {
         asy__complain(&err);
@@ -190,11 +191,13 @@ static int start(struct run *run, int watch)
             asy__session_drain(run->session); /* nobody is left who would */
         return asy__complain(&err);
     }
+    renamed = strcmp(run->name, run->spec->name) != 0;
     if (!watch) {
         printf("%s\n", run->name);
         return EXIT_DONE;
     }
-    fprintf(stderr, "running  '%s', stored in %s\n\n", run->name, run->options.home);
+    fprintf(stderr, "running  '%s'%s%s%s, stored in %s\n\n", run->name, renamed ? " ('" : "",
+            renamed ? run->spec->name : "", renamed ? "' is taken)" : "", run->options.home);
     return follow(run->session, &run->options, run->name, !run->options.resume);
 }
 

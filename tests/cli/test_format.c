@@ -60,6 +60,20 @@ static void times_are_as_rough_as_they_are_known(void)
     }
 }
 
+static void what_was_set_is_said_as_it_was(void)
+{
+    static const struct { int64_t ms; const char *want; } cases[] = {
+        { 0, "0 ms" }, { 250, "250 ms" }, { 10000, "10 s" }, { 600000, "10 min" },
+        { 5400000, "1 h 30 min" }, { 86400000, "1 d" }, { 90061001, "1 d 1 h 1 min 1 s 1 ms" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        asy_buf_clear(&out);
+        asy__fmt_exact(&out, cases[i].ms);
+        T_STR("time", got(), cases[i].want);
+    }
+}
+
 static void ages_have_one_unit(void)
 {
     static const struct { int64_t ms; const char *want; } cases[] = {
@@ -185,11 +199,17 @@ static void parameters_are_name_and_value(void)
 int main(void)
 {
     static const struct t_test tests[] = {
-        T_TEST(numbers_have_five_digits), T_TEST(times_are_as_rough_as_they_are_known),
-        T_TEST(ages_have_one_unit), T_TEST(amounts_have_units), T_TEST(steps_have_their_unit),
+        T_TEST(numbers_have_five_digits),
+        T_TEST(times_are_as_rough_as_they_are_known),
+        T_TEST(ages_have_one_unit),
+        T_TEST(what_was_set_is_said_as_it_was),
+        T_TEST(amounts_have_units),
+        T_TEST(steps_have_their_unit),
         T_TEST(text_from_outside_cannot_move_the_cursor),
-        T_TEST(columns_are_counted_as_a_terminal_does), T_TEST(what_is_cut_says_so),
-        T_TEST(words_wrap_and_paths_stay_whole), T_TEST(a_command_can_be_typed_again),
+        T_TEST(columns_are_counted_as_a_terminal_does),
+        T_TEST(what_is_cut_says_so),
+        T_TEST(words_wrap_and_paths_stay_whole),
+        T_TEST(a_command_can_be_typed_again),
         T_TEST(parameters_are_name_and_value),
     };
     int status;

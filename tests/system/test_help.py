@@ -24,7 +24,7 @@ LONG = STUDY.replace("[echo, 'loss={x}']", "[sleep, '100000']").replace("quick",
 
 
 def commands(home):
-    listed = home.run("--help")[0].split("\n\n")[1]
+    listed = home.run("--help")[0].split("\n  assay help")[0]
     return re.findall(r"^  ([a-z]+) +[a-z]", listed, re.M) + ["node", "reference"]
 
 
