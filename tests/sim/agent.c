@@ -125,20 +125,36 @@ static void end(struct sim *s, struct sim_agent *agent, struct sim_attempt *a, e
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+static void say(struct sim *s, struct sim_agent *agent, struct sim_attempt *a, int checkpoint)
+{
+    struct sim_report r = { .kind = checkpoint ? ASY_EV_CHECKPOINT : ASY_EV_REPORT,
+                            .step = a->step };
+
+    if (!checkpoint)
+        r.value = sim_value(a->x, a->step);
+    report(s, agent, a, r);
+}
+
+/* A step: its value and its checkpoint, if one is due, in the program's order. It may end between
+ * the two. */
 static void run_on(struct sim *s, struct sim_agent *agent, struct sim_attempt *a)
 {
     const struct sim_study_options *o = &s->o->studies[a->study_index];
-    int at_milestone;
+    int due;
 
-    a->step++;
-    at_milestone = a->step >= a->milestone;
-    report(s, agent, a, (struct sim_report){ .kind = ASY_EV_REPORT, .step = a->step,
-                                             .value = sim_value(a->x, a->step) });
-    if (o->checkpoint && (a->step % 2 == 0 || at_milestone))
-        report(s, agent, a, (struct sim_report){ .kind = ASY_EV_CHECKPOINT, .step = a->step });
+    if (a->step >= o->length && !a->half_said) { /* it had done everything before */
+        end(s, agent, a, ASY_END_COMPLETE);
+        return;
+    }
+    a->step += !a->half_said;
+    due = o->checkpoint && (a->step % 2 == 0 || a->step >= a->milestone);
+    say(s, agent, a, due && o->checkpoint_first != a->half_said);
+    a->half_said = due && !a->half_said;
+    if (a->half_said)
+        return;
     if (a->step >= o->length)
         end(s, agent, a, ASY_END_COMPLETE);
-    else if (at_milestone)
+    else if (a->step >= a->milestone)
         end(s, agent, a, ASY_END_PAUSED);
 }
 

@@ -18,6 +18,7 @@
 
 #define TRIALS_MAX 64
 #define ATTEMPTS_MAX 64
+#define KEPT_MAX 4 /* more than are kept */
 #define REPORTS_MAX 512
 
 struct told_lease {
@@ -46,7 +47,7 @@ struct sim_log {
     size_t n_replies;
     struct open_at_start open[SIM_STUDIES_MAX * TRIALS_MAX];
     size_t n_open;
-    int greeted[SIM_AGENTS_MAX];       /* since the coordinator's start */
+    int welcomes[SIM_AGENTS_MAX];      /* sent since the coordinator's start */
     char **dropped;
     size_t n_dropped;
     uint64_t heard[SIM_STUDIES_MAX];
@@ -168,7 +169,7 @@ void sim_reattach_begin(struct sim *s)
     struct sim_log *log = s->log;
 
     log->n_open = 0;
-    memset(log->greeted, 0, sizeof log->greeted);
+    memset(log->welcomes, 0, sizeof log->welcomes);
     memset(log->sampler, 0, sizeof log->sampler);
     memset(log->heard, 0, sizeof log->heard);
     memset(log->ended, 0, sizeof log->ended);
@@ -195,9 +196,16 @@ static int was_open(const struct sim *s, const struct asy_holding *h)
     return 0;
 }
 
+void sim_sent_welcome(struct sim *s, size_t agent)
+{
+    s->log->welcomes[agent]++;
+}
+
+/* Whoever comes back within the window keeps what it had. Where a first answer was lost with its
+ * connection the agent had been there, and has the time of a closed connection from then on. */
 void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *msg)
 {
-    if (!s->log->greeted[agent] && s->now < s->started_ms + 9000)
+    if (s->log->welcomes[agent] == 1 && s->now < s->started_ms + 9000)
         for (size_t i = 0; i < msg->welcome.n_kill; i++)
             if (was_open(s, &msg->welcome.kill[i]))
                 sim_fail(s, "trial %llu of study %zu is taken from its agent, which came back %lld "
@@ -205,7 +213,6 @@ void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *msg)
                          (unsigned long long)msg->welcome.kill[i].trial,
                          sim_study_index(s, msg->welcome.kill[i].study),
                          (long long)(s->now - s->started_ms));
-    s->log->greeted[agent] = 1;
 }
 
 /* ---- the store, read as history -------------------------------------------------------------- */
@@ -222,8 +229,12 @@ struct trial {
     enum asy_cause cause;
     double x, value;
     uint64_t step;
-    uint32_t kept_attempt;    /* of its newest checkpoint; 0: none */
-    uint64_t kept_step;
+    struct kept {
+        uint32_t attempt;
+        uint64_t step;
+    } kept[KEPT_MAX];         /* [n_kept] its checkpoints, oldest first */
+    size_t n_kept;
+    uint64_t milestone, valued; /* of its newest attempt; its last value's step */
     struct attempt *attempts; /* [ATTEMPTS_MAX + 1], by number */
 };
 struct history {
@@ -240,21 +251,48 @@ static struct trial *trial_of(struct sim *s, struct history *h, const struct asy
     return &h->trials[study][ev->trial];
 }
 
+static void kept(struct sim *s, struct trial *t, const struct asy_event *ev)
+{
+    if (t->n_kept == KEPT_MAX)
+        sim_fail(s, "trial %llu keeps over %d checkpoints", (unsigned long long)ev->trial,
+                 KEPT_MAX);
+    else
+        t->kept[t->n_kept++] = (struct kept){ ev->attempt, ev->checkpoint.checkpoint.step };
+}
+
+static void dropped(struct sim *s, struct trial *t, const struct asy_event *ev)
+{
+    for (size_t i = 0; i < t->n_kept; i++)
+        if (t->kept[i].attempt == ev->attempt &&
+            t->kept[i].step == ev->checkpoint_dropped.checkpoint.step) {
+            t->n_kept--;
+            memmove(&t->kept[i], &t->kept[i + 1], (t->n_kept - i) * sizeof t->kept[0]);
+            return;
+        }
+    sim_fail(s, "trial %llu drops a checkpoint that it does not have",
+             (unsigned long long)ev->trial);
+}
+
 static void leased(struct sim *s, struct trial *t, const struct asy_event *ev)
 {
+    struct kept none = { 0 }, *from = t->n_kept ? &t->kept[t->n_kept - 1] : &none;
+
     if (ev->attempt != t->newest + 1 || ev->attempt > ATTEMPTS_MAX)
         sim_fail(s, "trial %llu: attempt %u follows attempt %u", (unsigned long long)ev->trial,
                  ev->attempt, t->newest);
     else if (t->newest > 0 && !t->attempts[t->newest].ended)
         sim_fail(s, "trial %llu: attempt %u is leased while %u is open",
                  (unsigned long long)ev->trial, ev->attempt, t->newest);
-    else if (ev->leased.from.attempt != t->kept_attempt || ev->leased.from.step != t->kept_step)
+    else if (ev->leased.from.attempt != from->attempt || ev->leased.from.step != from->step)
         sim_fail(s, "trial %llu: attempt %u does not start from the newest checkpoint",
                  (unsigned long long)ev->trial, ev->attempt);
     else if (!t->attempts && !(t->attempts = calloc(ATTEMPTS_MAX + 1, sizeof *t->attempts)))
         sim_fail(s, "no memory for the check");
     else
         t->attempts[t->newest = ev->attempt].worker = ev->leased.placements[0].worker;
+    t->milestone = ev->leased.milestone;
+    if (t->valued > from->step)
+        t->valued = from->step;
 }
 
 static double who(const struct asy_event *ev)
@@ -292,6 +330,8 @@ static void state(struct sim *s, struct trial *t, const struct asy_event *ev)
 {
     if (t->ends)
         sim_fail(s, "trial %llu goes on after its end", (unsigned long long)ev->trial);
+    if (ev->trial_state.state == ASY_TRIAL_PAUSED && t->valued < t->milestone)
+        sim_fail(s, "trial %llu waits at a rung without a value", (unsigned long long)ev->trial);
     t->ends += asy_trial_state_ended(ev->trial_state.state) != 0;
     t->state = ev->trial_state.state;
     t->cause = ev->trial_state.cause;
@@ -331,11 +371,14 @@ static void read_event(struct sim *s, struct history *h, const struct asy_event 
         break;
     case ASY_EV_REPORT:
         said(s, t, ev, ev->report.report, who(ev));
+        t->valued = ev->report.step;
         break;
     case ASY_EV_CHECKPOINT:
         said(s, t, ev, ev->checkpoint.report, ev->attempt);
-        t->kept_attempt = ev->attempt;
-        t->kept_step = ev->checkpoint.checkpoint.step;
+        kept(s, t, ev);
+        break;
+    case ASY_EV_CHECKPOINT_DROPPED:
+        dropped(s, t, ev);
         break;
     case ASY_EV_ENDED:
         said(s, t, ev, ev->ended.report, ev->attempt);

@@ -194,6 +194,8 @@ void sim_send_to_peer(struct sim *s, uint64_t peer, const struct asy_msg *msg)
 {
     struct sim_conn *c = &s->conns[peer];
 
+    if (msg->type == ASY_MSG_WELCOME && c->agent != SIM_AGENTS_MAX)
+        sim_sent_welcome(s, c->agent);
     if (c->up && sim_hits(s, s->o->cut))
         sim_cut(s, peer);
     if (c->up)
@@ -454,6 +456,7 @@ static void draw_study(struct sim_study_options *o, struct asy_rng *rng)
     };
     o->deterministic = o->time_ms == 0 && strcmp(o->pruner, "median") != 0 &&
                        (o->checkpoint || !strcmp(o->pruner, "none")) && asy_rng_below(rng, 3) == 0;
+    o->checkpoint_first = !o->deterministic && asy_rng_below(rng, 3) == 0;
 }
 
 void sim_options_draw(struct sim_options *o, uint64_t seed)

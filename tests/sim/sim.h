@@ -22,6 +22,7 @@
 struct sim_study_options {
     const char *pruner;      /* "none", "median", "asha" */
     int checkpoint, deterministic;
+    int checkpoint_first;    /* its program reports a step only after its checkpoint */
     uint64_t trials, length, parallel, lag;
     uint64_t exhausted_at;   /* the sampler has no point from this number on; 0: never */
     uint32_t cores;
@@ -99,6 +100,7 @@ struct sim_attempt {
     struct sim_report *reports;
     size_t n_reports;        /* all made, number = index + 1 */
     uint64_t durable;
+    int half_said;           /* of its step only the value, or only the checkpoint */
 };
 struct sim_agent {
     struct asy_id id;
@@ -212,6 +214,7 @@ void sim_trace_event(struct sim *s, const struct asy_event *ev);
 uint64_t sim_heard(const struct sim *s, size_t study);
 void sim_trace_waiting(struct sim *s);
 void sim_reattach_begin(struct sim *s);
+void sim_sent_welcome(struct sim *s, size_t agent);
 void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *welcome);
 void sim_check(struct sim *s);
 char *sim_table(const struct sim *s);
