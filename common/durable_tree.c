@@ -104,6 +104,9 @@ static int list_one(struct listing *list, const char *path, unsigned depth, stru
         return rc;
     if (lstat(full, &st) < 0)
         return asy_fail_errno(err, errno, "cannot look at '%s'", full);
+    /* A program may have taken itself the right to what is to be removed. */
+    if (S_ISDIR(st.st_mode) && !list->strict && (st.st_mode & 0700) != 0700)
+        ASY_IGNORE(chmod(full, (st.st_mode & 07777) | 0700) < 0); /* not ours: then it shows */
     if (S_ISDIR(st.st_mode) && !list->strict && depth > 1 &&
         (depth > DEPTH_MAX || strlen(full) + NAME_MAX + 2 > PATH_MAX))
         return lift(list, path, err);

@@ -4,6 +4,8 @@
 #include <asy/durable.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "asytest.h"
 #include "folder.h"
@@ -328,6 +330,41 @@ static void removing_follows_no_links(void)
     t_folder_drop(&folder);
 }
 
+/* As somebody whom modes hold back. 0: all is gone. */
+static int removes_closed_folders(void)
+{
+    static const char *const folders[] = { "a", "a/b", "c" };
+    static const mode_t modes[] = { 0500, 0, 0200 };
+    char path[PATH_MAX], file[PATH_MAX];
+    struct t_folder folder;
+
+    if ((geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0)) || !t_folder_make(&folder))
+        return 1;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(folders); i++) {
+        if (mkdir(t_path(&folder, folders[i], path), 0700) < 0)
+            return 2;
+        snprintf(file, sizeof file, "%.4000s/file", path);
+        t_write(file, "x");
+    }
+    for (size_t i = ASY_ARRAY_LEN(folders); i-- > 0;)
+        if (chmod(t_path(&folder, folders[i], path), modes[i]) < 0)
+            return 3;
+    if (asy_durable_remove(folder.path, NULL) < 0)
+        return 4;
+    return access(folder.path, F_OK) < 0 ? 0 : 5;
+}
+
+static void what_a_program_has_closed_is_removed(void)
+{
+    pid_t pid = fork();
+    int status = -1;
+
+    if (pid == 0)
+        _exit(removes_closed_folders());
+    T_TRUE(pid > 0 && waitpid(pid, &status, 0) == pid);
+    T_EQ("status", status, 0);
+}
+
 /* Deeper than a path can say, and than one listing goes. */
 static void any_depth_is_removed(void)
 {
@@ -381,4 +418,5 @@ T_MAIN("durable", T_TEST(a_file_is_replaced_whole), T_TEST(a_write_that_fails_le
        T_TEST(folders_are_made_with_their_parents), T_TEST(a_file_is_moved_or_stays),
        T_TEST(a_tree_is_named_by_its_content_and_moved_whole),
        T_TEST(a_tree_with_what_cannot_be_stored_is_refused), T_TEST(removing_follows_no_links),
-       T_TEST(any_depth_is_removed), T_TEST(a_file_is_read_up_to_its_limit))
+       T_TEST(what_a_program_has_closed_is_removed), T_TEST(any_depth_is_removed),
+       T_TEST(a_file_is_read_up_to_its_limit))
