@@ -283,27 +283,57 @@ static void nothing_survives_the_agent(void)
 }
 
 /* The same with a stopped agent: its attempts run on, its heartbeats do not. */
-static void a_killed_supervisor_takes_its_attempt_along(void)
+/* The parent of a process, which for a command is its supervisor; 0: it is gone. */
+static pid_t parent_of(const struct asy_report *started)
 {
-    struct coord c = { 0 };
-    const struct asy_report *r;
     char path[64], text[64] = "";
     int parent = 0;
     FILE *f;
 
-    if (!coord_open(&c) ||
-        !coord_study(&c, STUDY("command: [sh, -c, '(setsid sleep 1000 &); sleep 1000']")) ||
-        !coord_worker(&c, NULL, NULL) || !coord_run(&c, 0) ||
-        !(r = coord_report(&c, 0, ASY_EV_STARTED, 0)))
-        goto out;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)r->event.started.pid);
+    snprintf(path, sizeof path, "/proc/%d/status", (int)started->event.started.pid);
     f = fopen(path, "re");
     while (f && fgets(text, sizeof text, f))
         if (!strncmp(text, "PPid:", 5))
             parent = (int)atol(text + 5);
     if (f)
         fclose(f);
-    if (!T_TRUE(parent > 1) || !T_TRUE(kill(parent, SIGKILL) == 0))
+    return T_TRUE(parent > 1) ? parent : 0;
+}
+
+static void a_stopped_supervisor_keeps_nothing_alive(void)
+{
+    struct coord c = { 0 };
+    const struct asy_report *r;
+    pid_t supervisor;
+    int status;
+
+    if (!coord_open(&c) ||
+        !coord_study(&c, STUDY("command: [sh, -c, '(setsid sleep 1000 &); sleep 1000']")) ||
+        !coord_worker(&c, NULL, NULL) || !coord_run(&c, 0) ||
+        !(r = coord_report(&c, 0, ASY_EV_STARTED, 0)) || !(supervisor = parent_of(r)) ||
+        !T_TRUE(kill(supervisor, SIGSTOP) == 0))
+        goto out;
+    asy_proc_signal(&c.worker, SIGTERM);
+    asy_proc_signal(&c.worker, SIGINT);
+    status = coord_worker_end(&c);
+    T_EQ("exit code", WIFEXITED(status) ? WEXITSTATUS(status) : -1, 1);
+    T_EQ("left", count_marked(c.mark, NULL, 0), 0);
+    kill(supervisor, SIGCONT);
+out:
+    coord_close(&c);
+}
+
+static void a_killed_supervisor_takes_its_attempt_along(void)
+{
+    struct coord c = { 0 };
+    const struct asy_report *r;
+    pid_t parent;
+
+    if (!coord_open(&c) ||
+        !coord_study(&c, STUDY("command: [sh, -c, '(setsid sleep 1000 &); sleep 1000']")) ||
+        !coord_worker(&c, NULL, NULL) || !coord_run(&c, 0) ||
+        !(r = coord_report(&c, 0, ASY_EV_STARTED, 0)) || !(parent = parent_of(r)) ||
+        !T_TRUE(kill(parent, SIGKILL) == 0))
         goto out;
     T_TRUE(coord_ended(&c, 0, ASY_END_CRASHED, ASY_CAUSE_SIGNAL) != NULL);
     T_TRUE(await_marked(c.mark, 1, 0)); /* the agent swept up the orphans */
@@ -370,5 +400,6 @@ T_MAIN("break", T_TEST(attempts_outlive_the_coordinator), T_TEST(goes_on_while_i
        T_TEST(refuses_an_owner_of_the_past), T_TEST(gives_up_when_rejected),
        T_TEST(ends_without_a_coordinator),
        T_TEST(ends_when_there_is_nothing_to_do_or_no_time_left), T_TEST(nothing_survives_the_agent),
+       T_TEST(a_stopped_supervisor_keeps_nothing_alive),
        T_TEST(a_killed_supervisor_takes_its_attempt_along),
        T_TEST(dies_cleanly_at_every_crash_point))

@@ -23,6 +23,7 @@
 
 #define ARENA_MAX (16u << 20)
 #define SWEEP_MS 20
+#define REST_MS 5000                /* then what cannot die is left behind */
 #define DRAIN_EXTRA_MS 15000        /* beyond twice the longest grace */
 #define WALLTIME_MARGIN_MS 90000    /* before the batch system ends us; at most an eighth of it */
 #define GANGS_MS 5000
@@ -309,20 +310,36 @@ static void sweep(struct asy__agent *agent)
 /* Ends what a dead supervisor left; it became our child. */
 static void sweep_orphans(struct asy__agent *agent, int64_t now_ms)
 {
-    pid_t keep[1024];
-    size_t n = 0;
+    size_t n = 0, max = 0;
+    pid_t *keep;
 
     if (!agent->sweeping || now_ms < agent->sweep_ms)
         return;
+    agent->sweep_ms = now_ms + SWEEP_MS;
     ASY__EACH(struct asy__job, job, &agent->jobs)
-        if (job->run_by && n < ASY_ARRAY_LEN(keep))
+        max += job->run_by != NULL;
+    ASY__EACH(struct asy__gang, gang, &agent->gangs)
+        max += gang->attempt != NULL;
+    if (!(keep = calloc(max + 1, sizeof *keep)))
+        return; /* the next round tries again */
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        if (job->run_by)
             keep[n++] = asy_attempt_pid(job->run_by);
     ASY__EACH(struct asy__gang, gang, &agent->gangs)
-        if (gang->attempt && n < ASY_ARRAY_LEN(keep))
+        if (gang->attempt)
             keep[n++] = asy_attempt_pid(gang->attempt);
-    agent->sweep_ms = now_ms + SWEEP_MS;
-    if (n == ASY_ARRAY_LEN(keep) || asy_attempt_sweep(keep, n) == 0)
+    if (asy_attempt_sweep(keep, n) == 0)
         agent->sweeping = 0;
+    free(keep);
+}
+
+/* When we leave: a supervisor that hangs, and what a dead one left. Nobody else would end them. */
+static void end_the_rest(void)
+{
+    int64_t until_ms = asy_clock_ms() + REST_MS;
+
+    while (asy_attempt_sweep(NULL, 0) > 0 && asy_clock_ms() < until_ms)
+        ASY_IGNORE(poll(NULL, 0, SWEEP_MS) < 0);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -601,6 +618,7 @@ int asy_agent_run(const struct asy_agent_options *options, struct asy_error *err
         asy__session_bye(&agent, rc ? err ? err->text : "" : "drained");
     }
     tear_down(&agent);
+    end_the_rest();
     return rc;
 }
 
