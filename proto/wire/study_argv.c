@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * study_argv.c - a command's words for one trial. */
+ * study_argv.c - a command's words for one trial, and where its files go. */
 #include "study_impl.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +9,29 @@
 
 #define WORD_MAX (1u << 20)
 #define WORDS_MAX 65536u
+
+static size_t len_without_slashes(const char *path)
+{
+    size_t n = path ? strlen(path) : 0;
+
+    while (n > 1 && path[n - 1] == '/')
+        n--; /* "src/" is a folder */
+    return n;
+}
+
+const char *asy_study_place(const char *base_dir, const char *path, size_t *ret_len)
+{
+    size_t n = len_without_slashes(path), n_base = len_without_slashes(base_dir), at = n;
+
+    if (n_base > 1 && n > n_base + 1 && !strncmp(path, base_dir, n_base) && path[n_base] == '/') {
+        at = n_base + 1;
+    } else {
+        while (at > 0 && path[at - 1] != '/')
+            at--;
+    }
+    *ret_len = n - at;
+    return path + at;
+}
 
 int asy__word_next(const char **at, const char **ret_text, size_t *ret_len)
 {

@@ -209,6 +209,60 @@ static void check_program(struct asy__parse *p, const struct asy__value *command
         asy__look_for(p, path, X_OK, node, "run.command[0]");
 }
 
+struct place {
+    const char *text;
+    size_t len, i;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    int order = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
+
+    if (order)
+        return order;
+    return x->len != y->len ? (x->len > y->len) - (x->len < y->len) : (x->i > y->i) - (x->i < y->i);
+}
+
+static int same_path(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+
+    n -= n > 1 && a[n - 1] == '/';
+    m -= m > 1 && b[m - 1] == '/';
+    return n == m && !memcmp(a, b, n);
+}
+
+/* Two that would be copied to one place: a trial would find the later one. In a user's own study
+ * file only; stored studies stay what they are. */
+static void check_files(struct asy__parse *p)
+{
+    const struct asy__value *files = asy__val(p, "run.files"), *dir = asy__val(p, "dir");
+    struct place *places;
+    char key[64];
+
+    if (!p->look || !files->node || files->n != files->node->len ||
+        !(places = asy__take(p, (files->n + 1) * sizeof *places)))
+        return;
+    for (size_t i = 0; i < files->n; i++) {
+        places[i].i = i;
+        places[i].text = asy_study_place(dir->has ? dir->s : p->base_dir, files->list[i],
+                                         &places[i].len);
+    }
+    qsort(places, files->n, sizeof *places, by_place);
+    for (size_t i = 1; i < files->n; i++) {
+        const struct place *a = &places[i - 1], *b = &places[i];
+
+        if (a->len != b->len || memcmp(a->text, b->text, a->len) ||
+            same_path(files->list[a->i], files->list[b->i]))
+            continue;
+        snprintf(key, sizeof key, "run.files[%zu]", b->i);
+        asy__problem(p, files->node->items[b->i], key,
+                     "'%.*s' in a trial's folder is what run.files[%zu] becomes already",
+                     (int)b->len, b->text, a->i);
+    }
+}
+
 static void check_command(struct asy__parse *p, int has_space)
 {
     const struct asy__value *command = asy__val(p, "run.command");
@@ -226,6 +280,7 @@ static void check_command(struct asy__parse *p, int has_space)
     if (metrics && metrics->type == ASY_YAML_MAP && !asy__val(p, "run.metrics.pattern")->node)
         asy__problem(p, metrics, "run.metrics", "needs a pattern");
     check_pattern(p);
+    check_files(p);
 }
 
 /* ---- search --------------------------------------------------------------------------------- */

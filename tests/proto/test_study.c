@@ -681,6 +681,49 @@ static void a_flood_of_mistakes_is_cut(void)
     }
 }
 
+static void two_files_at_one_place_are_a_mistake(void)
+{
+    static const struct { const char *name, *files, *want; } cases[] = {
+        { "one name", "[a.py, /x/a.py]", "run.files[1]: 'a.py' in a trial's folder is what "
+                                         "run.files[0] becomes already\n" },
+        { "folders", "[/x/src/, b, /y/src]", "run.files[2]: 'src' " },
+        { "three", "[/x/a, /y/a, /z/a]", "run.files[2]: 'a' in a trial's folder is what "
+                                         "run.files[1]" },
+        { "one of another folder", "[src/a, /x/a]", NULL },
+        { "below each other", "[src/, src/a, /x/b]", NULL },
+        { "twice the same", "[src/, src, src/]", NULL },
+        { "names that begin alike", "[a, ab, a/b, /x/abc]", NULL },
+    };
+
+    struct t_folder folder;
+    char path[PATH_MAX], text[1000];
+
+    if (!t_folder_make(&folder))
+        return;
+    t_path(&folder, "s.yaml", path);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_study_spec *spec = NULL;
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems;
+
+        asy_buf_init(&problems, 64u << 10);
+        snprintf(text, sizeof text, HEAD "run: {command: [sh], files: %s}\n" OBJECTIVE PARAMS
+                 BUDGET, cases[i].files);
+        t_write(path, text);
+        T_EQ(cases[i].name, asy_study_load(path, NULL, &spec, &problems, &err),
+             ASY_E_INVAL);
+        T_HAS(cases[i].name, problems.data, "run.files[0]: cannot read '"); /* besides */
+        if (cases[i].want)
+            T_HAS(cases[i].name, problems.data, cases[i].want);
+        T_EQ(cases[i].name, strstr(problems.data, "becomes already") != NULL,
+             cases[i].want != NULL);
+        asy_buf_fini(&problems);
+        T_OK(asy_study_parse(text, strlen(text), "s", folder.path, &spec, NULL, &err), &err);
+        asy_study_destroy(spec); /* a stored one */
+    }
+    t_folder_drop(&folder);
+}
+
 static void a_study_without_a_folder_is_refused(void)
 {
     struct asy_study_spec *spec = NULL;
@@ -829,6 +872,7 @@ T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),
        T_TEST(what_is_wrong_with_the_data_is_a_mistake_with_a_place),
        T_TEST(mistakes_come_in_the_order_of_the_file), T_TEST(a_flood_of_mistakes_is_cut),
+       T_TEST(two_files_at_one_place_are_a_mistake),
        T_TEST(a_study_without_a_folder_is_refused), T_TEST(wide_studies_are_bounded),
        T_TEST(only_budget_resources_and_priority_may_change), T_TEST(commands_get_their_words),
        T_TEST(help_shows_the_table), T_TEST(options_are_listed_by_group))

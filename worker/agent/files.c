@@ -41,19 +41,6 @@ static int name_folders(struct asy__job *job, struct asy_error *err)
     return 0;
 }
 
-/* Where in the trial's folder a file of the study goes: as it lies below the study's folder, or by
- * its own name. */
-static const char *place_of(const char *base_dir, const char *path)
-{
-    size_t n = base_dir ? strlen(base_dir) : 0;
-    const char *slash;
-
-    if (n && !strncmp(path, base_dir, n) && path[n] == '/' && path[n + 1])
-        return path + n + 1;
-    slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static int copy_files(struct asy__job *job, struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
@@ -61,16 +48,14 @@ static int copy_files(struct asy__job *job, struct asy_error *err)
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < study->n_files; i++) {
-        char *from = strdup(study->files[i]), *to = NULL;
-        size_t n = from ? strlen(from) : 0;
+        size_t len;
+        const char *place = asy_study_place(study->base_dir, study->files[i], &len);
+        char *to = asy__textf("%s/%.*s", job->dir, (int)len, place);
 
-        while (n > 1 && from[n - 1] == '/')
-            from[--n] = '\0'; /* "src/" is a folder */
-        if (!from || !(to = asy__textf("%s/%s", job->dir, place_of(study->base_dir, from))))
+        if (!to)
             rc = asy_fail(err, ASY_E_NOMEM, "no memory for a path");
         else
-            rc = asy__copy(from, to, &budget, err);
-        free(from);
+            rc = asy__copy(study->files[i], to, &budget, err);
         free(to);
     }
     return rc;

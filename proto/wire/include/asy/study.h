@@ -113,6 +113,9 @@ void asy_study_reference(struct asy_buf *ret_markdown);
 /* Rows of the table by group ("sampler tpe", "pruner asha", "model mlp"): for the test that holds
  * tuner and trainer to it. NULL beyond the last. */
 const char *asy_study_option(const char *group, size_t i);
+/* Where one of run.files goes in a trial's folder: as it lies below base_dir, or by its own name.
+ * *ret_len bytes, borrowed from path. */
+const char *asy_study_place(const char *base_dir, const char *path, size_t *ret_len);
 /* A command's argument vector for a trial: {name} replaced, "{args}" expanded, {{ and }} braces.
  * *ret_argv is NULL-terminated; free with asy_study_argv_free(). */
 ASY_MUST_CHECK int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *params,
