@@ -297,6 +297,8 @@ int asy__follow(struct asy__session *session, const struct asy__options *options
             asy__follow_line(&f, f.text.data);
         }
         rc = loop(&f, ret_how, err);
+        if (rc == 0 && *ret_how == ASY__FOLLOWED_DRAINED)
+            asy__progress_drained(&f.progress);
         if (f.on_screen)
             asy__follow_draw(&f, 1);
     }

@@ -307,6 +307,13 @@ uint64_t asy__progress_done(const struct asy__progress *p)
            p->counts[ASY_TRIAL_CANCELLED];
 }
 
+void asy__progress_drained(struct asy__progress *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->trials[i].state == ASY_TRIAL_RUNNING || p->trials[i].state == ASY_TRIAL_LEASED)
+            set_state(p, &p->trials[i], ASY_TRIAL_QUEUED);
+}
+
 int asy__progress_over(const struct asy__progress *p)
 {
     return p->state == ASY_STUDY_FINISHED || p->state == ASY_STUDY_STOPPED ||

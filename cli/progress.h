@@ -51,6 +51,8 @@ ASY_MUST_CHECK int asy__progress_event(struct asy__progress *progress, const str
 /* Trials that have been judged at least once: ended, or paused at a rung. */
 uint64_t asy__progress_done(const struct asy__progress *progress);
 int asy__progress_over(const struct asy__progress *progress); /* finished, stopped or failed */
+/* The coordinator has drained and ended, perhaps before its last events came: nothing runs. */
+void asy__progress_drained(struct asy__progress *progress);
 /* Samples per second of all that runs; NaN: nobody said. */
 double asy__progress_rate(const struct asy__progress *progress);
 /* What is left at the pace since watching began (done_then trials were done then, elapsed_ms ago),

@@ -32,6 +32,10 @@ static void trials_are_counted_by_state(void)
         T_EQ("paused", p.counts[ASY_TRIAL_PAUSED], 1);
         T_EQ("done", asy__progress_done(&p), 1);
         T_STR("params", p.trials[1].params, "x=2");
+        asy__progress_drained(&p);
+        T_EQ("none runs any more", p.counts[ASY_TRIAL_RUNNING], 0);
+        T_EQ("what ran waits", p.counts[ASY_TRIAL_QUEUED], 2);
+        T_EQ("what was paused is it still", p.counts[ASY_TRIAL_PAUSED], 1);
     }
     asy__progress_fini(&p);
 }
