@@ -4,7 +4,7 @@ of a user's own mpirun. What becomes of sweeps under kill -9 is in test_kills.py
 import signal
 
 from breaker import Sweep
-from harness import main, wait
+from harness import equal, main, wait
 
 STUDY = """
 assay: 1
@@ -45,6 +45,14 @@ def the_ranks_of_a_users_own_mpirun_end():
 
 
 def a_killed_node_takes_its_worker_along():
+    its_worker_leaves_when_killed(lambda sweep: sweep.node())
+
+
+def a_node_killed_with_its_coordinator_takes_its_worker_along():
+    its_worker_leaves_when_killed(lambda sweep: sweep.node() + sweep.named("assay-coordinator"))
+
+
+def its_worker_leaves_when_killed(victims):
     """The next node has a worker of its own: the cores of this machine must not be given out twice."""
     with Sweep(2) as sweep:
         sweep.write("study.yaml", STUDY % '[sleep, "1000"]')
@@ -52,15 +60,20 @@ def a_killed_node_takes_its_worker_along():
         wait(lambda: len(sweep.named("sleep")) >= 2, "programs to start")
         sweep.process.kill()  # it would start another node
         sweep.process.communicate()
-        for pid in sweep.node():
+        killed = victims(sweep)
+        for pid in killed:
             sweep.signal(pid, signal.SIGKILL)
-        wait(lambda: not sweep.named("sleep", "assay-attempt", "assay-worker"), "the worker to leave")
-        wait(lambda: len(sweep.named("assay-coordinator")) == 1, "the coordinator to serve on")
+        wait(lambda: not sweep.named("sleep", "assay-attempt"), "the trials to end")
+        coordinators = sweep.named("assay-coordinator")
+        equal("coordinators", len(coordinators), 0 if len(killed) > 1 else 1)
         sweep.run("up")
-        wait(lambda: len(sweep.json("workers")["workers"]) == 1, "the next worker")
+        wait(lambda: [w["state"] for w in sweep.json("workers")["workers"]] == ["ready"],
+             "the next worker, and no other")
+        wait(lambda: len(sweep.named("assay-worker")) == 1, "the worker of before to leave")
         sweep.run("stop", "sweep")
         sweep.run("down")
 
 
 main(what_left_its_session_ends, the_ranks_of_a_users_own_mpirun_end,
-     a_killed_node_takes_its_worker_along)
+     a_killed_node_takes_its_worker_along,
+     a_node_killed_with_its_coordinator_takes_its_worker_along)
