@@ -313,7 +313,7 @@ out:
 }
 
 /* More than the channel, the outbox and the sockets between take for one client. */
-#define HEAVY 5000
+#define HEAVY 8000
 #define HEAVY_BYTES 16384
 
 /* Until all of the rain has fallen and is acknowledged; nobody else is read from. */
