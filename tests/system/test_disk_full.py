@@ -62,6 +62,9 @@ def isolate():
     os.execvp(how[0], how + [sys.executable] + sys.argv)
 
 
+MNT_DETACH = 2
+
+
 class Disk:
     """A tmpfs of some MiB at `path`, and a file that fills it."""
 
@@ -72,7 +75,8 @@ class Disk:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.mount(b"small", path.encode(), b"tmpfs", 0, f"size={mib}m".encode()) != 0:
             raise OSError(ctypes.get_errno(), "mount")
-        home.cleanups.insert(0, lambda: libc.umount(path.encode()))
+        # The test itself may still have the store open.
+        home.cleanups.insert(0, lambda: libc.umount2(path.encode(), MNT_DETACH))
 
     def fill(self):
         block = bytes(4096)
