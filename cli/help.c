@@ -37,7 +37,8 @@ static const struct {
     { "explain", "assay explain my-first\n  assay explain my-first 12" },
     { "workers", "assay workers" },
     { "logs", "assay logs my-first 12 --stderr\n  assay logs my-first 12 -f" },
-    { "predict", "assay predict my-first new-rows.csv -o predictions.csv" },
+    { "predict", "assay predict my-first new-rows.csv -o predictions.csv\n"
+                 "  zcat rows.csv.gz | assay predict my-first - --json" },
     { "export", "assay export my-first -o table.csv\n  assay export my-first --format json\n"
                 "  assay export my-first --model -o model.safetensors" },
     { "pause", "assay pause my-first" },
@@ -103,7 +104,7 @@ static void explain_options(const char *usage, struct asy_buf *text)
             continue;
         at += strlen(name);
         if (*at == ' ' && at[1] != '[')
-            snprintf(value, sizeof value, "%.*s", (int)strcspn(at, "]\n"), at);
+            snprintf(value, sizeof value, " %.*s", (int)strcspn(at + 1, " ]\n"), at + 1);
         asy_buf_addf(text, "  %s%-*s %s\n", name, 20 - (int)strlen(name), value, options[i].help);
     }
     asy_buf_addf(text, "  %-20s %s\n", "--home DIR",

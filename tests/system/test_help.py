@@ -37,6 +37,8 @@ def every_command_explains_itself():
             out, err = home.run("help", name)
             equal(f"standard error of help {name}", err, "")
             equal(f"--help of {name}", home.run(name, "--help")[0], out)
+            if re.search(r"^  --[^[\n]*\[", out, re.M):
+                raise AssertionError(f"an option of {name} has another one in its value: {out}")
             equal(f"-h of {name} after a word", home.run(name, "word", "-h")[0], out)
             usage = out[:out.index("\n\n")]
             has(name, usage, f"usage: assay {name}")
