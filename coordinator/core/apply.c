@@ -389,6 +389,16 @@ static void superseded(const struct asy_core *core, const struct asy_event *ev)
         f->upto = ev->superseded.report;
 }
 
+/* Only what lies beyond all before it: a program that begins anew each time writes checkpoints too.
+ * At the milestone a value is progress, not a checkpoint. */
+static void note_progress(struct asy__trial *t, uint64_t step, uint64_t milestone)
+{
+    if (step >= milestone || step <= t->furthest)
+        return;
+    t->furthest = step;
+    t->losses = 0;
+}
+
 /* STARTED, REPORT, CHECKPOINT and ENDED: what an attempt says of itself. */
 static int attempt_event(struct asy_core *core, struct asy__study *s, const struct asy_event *ev,
                          uint64_t number, struct asy_error *err)
@@ -409,8 +419,7 @@ static int attempt_event(struct asy_core *core, struct asy__study *s, const stru
     case ASY_EV_REPORT:
         return report(s, t, ev, err);
     case ASY_EV_CHECKPOINT:
-        if (ev->checkpoint.checkpoint.step < a->milestone) /* at it, only a value is progress */
-            t->losses = 0;
+        note_progress(t, ev->checkpoint.checkpoint.step, a->milestone);
         return asy__trial_checkpoint(t, &ev->checkpoint.checkpoint) ? nomem(err) : 0;
     default:
         return ended(core, t, ev, err);

@@ -726,6 +726,31 @@ static void losses_use_no_retries_but_progress_is_wanted(void)
     world_close(&w);
 }
 
+/* It writes checkpoints, but none beyond those of before. */
+static void a_program_that_always_begins_anew_makes_no_progress(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n");
+        for (size_t i = 0; i < w.config.lost_limit && T_EQ("leased", w.n_leases, i + 1); i++) {
+            world_started(&w, &w.leases[i]);
+            world_checkpoint(&w, &w.leases[i], 1);
+            if (i != 1)
+                world_checkpoint(&w, &w.leases[i], 2);
+            T_TRUE(world_restart(&w));
+            world_agent(&w, &(struct agent){
+                .peer = 2, .cores = 1, .n_holdings = 1,
+                .holdings = &(struct asy_holding){ a, 0, (uint32_t)i + 1, i + 1, 1,
+                                                   w.leases[i].reported } });
+            world_end(&w, &w.leases[i], ASY_END_PREEMPTED, 2);
+        }
+        T_EQ("failed", trial_event(&w, a, 0)->trial_state.cause, ASY_CAUSE_NO_PROGRESS);
+    }
+    world_close(&w);
+}
+
 /* Without checkpoints each Ctrl-C and each resumption starts a trial anew. */
 static void interruptions_are_no_losses(void)
 {
@@ -976,6 +1001,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(a_rung_that_is_never_valued_is_not_tried_for_ever),
        T_TEST(a_trial_that_pauses_at_a_rung_without_a_value_has_failed),
        T_TEST(what_starts_from_nothing_has_no_values),
+       T_TEST(a_program_that_always_begins_anew_makes_no_progress),
        T_TEST(interruptions_are_no_losses),
        T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),
        T_TEST(the_last_value_counts_where_asked_for), T_TEST(the_target_ends_the_study),
