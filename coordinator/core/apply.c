@@ -359,6 +359,7 @@ static int ended(struct asy_core *core, struct asy__trial *t, const struct asy_e
     if (ev->ended.end == ASY_END_LOST &&
         asy__trial_fence(t, t->attempt->number, t->attempt->applied))
         return nomem(err);
+    t->refusals = ev->ended.end == ASY_END_REFUSED ? t->refusals + 1 : 0;
     switch (ev->ended.end) {
     case ASY_END_CRASHED:
         t->crashes += !asy__trial_has_reached(t, ev->ended.end, t->attempt->milestone);

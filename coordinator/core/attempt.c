@@ -255,11 +255,20 @@ static const char *crash_text(struct asy_core *core, const struct asy__trial *t,
                                         t->crashes, why, more);
 }
 
+/* After the n-th time in a row: each doubles the wait. */
+static void back_off(const struct asy_core *core, struct asy__trial *t, uint32_t n)
+{
+    int64_t wait_ms = core->config.backoff_ms;
+
+    for (uint32_t i = 1; i < n && wait_ms < BACKOFF_MAX_MS; i++)
+        wait_ms *= 2;
+    t->ready_ms = core->now_ms + (wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS);
+}
+
 static void crashed(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
                     const char *text)
 {
     struct asy__study *s = t->study;
-    int64_t wait = core->config.backoff_ms;
 
     if (cause == ASY_CAUSE_BAD_JOB || cause == ASY_CAUSE_DATA) { /* would fail again */
         asy__trial_end(core, t, ASY_TRIAL_FAILED, cause, text);
@@ -272,10 +281,19 @@ static void crashed(struct asy_core *core, struct asy__trial *t, enum asy_cause 
                        crash_text(core, t, text, voiding(s)));
         return;
     }
-    for (uint32_t i = 1; i < t->crashes && wait < BACKOFF_MAX_MS; i++)
-        wait *= 2;
     asy__trial_queue(core, t, ASY_CAUSE_BACKOFF, crash_text(core, t, text, ""));
-    t->ready_ms = core->now_ms + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+    back_off(core, t, t->crashes);
+}
+
+/* Or stopped though nobody asked. That is no fault of the trial's, so no number of them ends it. */
+static void refused(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
+                    const char *text)
+{
+    if (t->refusals > 1)
+        text = asy__textf(core, "refused %" PRIu32 " times in a row, the last time: %s",
+                          t->refusals, text);
+    asy__trial_queue(core, t, cause == ASY_CAUSE_DISK_FULL ? cause : ASY_CAUSE_BACKOFF, text);
+    back_off(core, t, t->refusals);
 }
 
 static void lost(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
@@ -342,10 +360,8 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
         lost(core, t, end == ASY_END_LOST ? ASY_CAUSE_LOST
                       : ev->ended.cause == ASY_CAUSE_DISK_FULL ? ASY_CAUSE_DISK_FULL
                                                                : ASY_CAUSE_PREEMPTED, text);
-    } else { /* refused, or stopped though nobody asked */
-        asy__trial_queue(core, t, ev->ended.cause == ASY_CAUSE_DISK_FULL ? ASY_CAUSE_DISK_FULL
-                                                                         : ASY_CAUSE_BACKOFF, text);
-        t->ready_ms = core->now_ms + core->config.backoff_ms;
+    } else {
+        refused(core, t, ev->ended.cause, text);
     }
 }
 

@@ -54,6 +54,7 @@ struct asy__trial {
     uint64_t goal;                 /* milestone it was promoted to; 0: the first one */
     uint32_t attempts;             /* number of the newest attempt; 0: none yet */
     uint32_t crashes, losses;      /* losses: in a row without a newer checkpoint */
+    uint32_t refusals;             /* of its leases, in a row */
     uint64_t furthest;             /* step of the newest checkpoint that counted as progress */
     enum asy_trial_state state;
     enum asy_cause cause, stop;    /* stop: NONE, or why it is to end at the next chance */

@@ -770,20 +770,31 @@ static void interruptions_are_no_losses(void)
     world_close(&w);
 }
 
+/* A worker that refuses all is asked ever more seldom; one that takes it ends that. */
 static void refused_leases_cost_nothing_but_a_wait(void)
 {
+    static const int64_t waits_ms[] = { 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000 };
+    const size_t n = ASY_ARRAY_LEN(waits_ms);
     struct world w;
     struct asy_id a;
 
     if (begin(&w, 1)) {
         a = submit(&w, 1, STUDY_HEAD("a") RUN(4, true) "retries: 0\nbudget: {trials: 1}\n");
-        for (size_t i = 0; i < 5; i++) {
+        for (size_t i = 0; i < n; i++) {
             world_end(&w, &w.leases[i], ASY_END_REFUSED, 0);
             T_EQ("waits", w.n_leases, i + 1);
-            world_pass(&w, 1000, 2, 2);
+            world_pass(&w, waits_ms[i] - 1, 2, 2);
+            T_EQ("not earlier", w.n_leases, i + 1);
+            world_pass(&w, 1, 2, 2);
             T_EQ("leased again", w.n_leases, i + 2);
         }
-        world_complete(&w, &w.leases[5], 4, 1.0);
+        T_HAS("says so", trial_event(&w, a, 0)->trial_state.text, "refused 8 times in a row");
+        world_started(&w, &w.leases[n]);
+        world_end(&w, &w.leases[n], ASY_END_PREEMPTED, 0);
+        world_end(&w, &w.leases[n + 1], ASY_END_REFUSED, 0);
+        world_pass(&w, waits_ms[0], 2, 2);
+        T_EQ("the first of others", w.n_leases, n + 3);
+        world_complete(&w, &w.leases[n + 2], 4, 1.0);
         T_EQ("complete", trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_COMPLETE);
     }
     world_close(&w);
