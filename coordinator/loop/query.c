@@ -9,18 +9,28 @@
 
 #define PART_BYTES (256u << 10) /* an answer that has grown so far is sent on */
 #define PART_MAX (256u << 20)   /* of one piece: all trials in the order of their values */
+#define SWEEP_EVENTS 16384u     /* before the start */
+#define SWEEP_STEP 256u         /* of them in one piece */
 
+/* Files are removed by the thread, whoever has the reader. */
+enum kind {
+    ANSWER = 0, /* a question */
+    FORGET = 1, /* what a peer has asked */
+    DROP = 2,   /* a file goes if nobody has it on record */
+    REMOVE = 3, /* nobody has: the store was asked */
+    SWEEP = 4,  /* the files of checkpoints that were dropped before the start */
+};
 struct job {
     struct asy__letter letter;
+    enum kind kind;
     uint64_t peer, request;
     struct asy_id session;
     struct asy__question question;
     struct asy__asked asked;
     struct asy_buf json;
-    char *path;  /* a file to remove instead, if nobody has it on record */
-    int unneeded;/* nobody has: the store was asked */
-    int forget;  /* instead: what the peer has asked */
-    char text[]; /* what, study, arg, key, live */
+    char *path;            /* DROP, REMOVE */
+    uint64_t after, upto;  /* SWEEP: the events that are still to be looked at */
+    char text[];           /* ANSWER: what, study, arg, key, live */
 };
 struct asy__query {
     pthread_t thread;
@@ -62,7 +72,7 @@ static void forget(struct asy__query *query, uint64_t peer)
         struct job *job = (struct job *)letter;
 
         next = letter->next;
-        if (job->path || job->peer != peer)
+        if (job->kind != ANSWER || job->peer != peer)
             queue(query, job);
         else
             job_destroy(job);
@@ -72,7 +82,7 @@ static void forget(struct asy__query *query, uint64_t peer)
 /* What came in with the mail. */
 static void admit(struct asy__query *query, struct job *job)
 {
-    if (!job->forget) {
+    if (job->kind != FORGET) {
         queue(query, job);
         return;
     }
@@ -119,17 +129,61 @@ static void remove_file(const char *path)
         asy_warn("file=%s cannot be removed, staying: %s", path, err.text);
 }
 
-/* It is the thread that removes, whoever has the reader. */
 static void drop_file(struct asy__query *query, struct job *job, struct asy_reader *reader)
 {
-    job->unneeded = is_unneeded(job, reader);
-    if (job->unneeded && !query->store_path) {
+    int unneeded = is_unneeded(job, reader);
+
+    if (unneeded && !query->store_path) {
+        job->kind = REMOVE;
         asy__mail_put(&query->mail, &job->letter);
         return;
     }
-    if (job->unneeded)
+    if (unneeded)
         remove_file(job->path);
     job_destroy(job);
+}
+
+static struct job *new_drop(const char *path)
+{
+    struct job *job = calloc(1, sizeof *job);
+
+    if (!job || !(job->path = strdup(path))) {
+        free(job);
+        return NULL;
+    }
+    job->kind = DROP;
+    return job;
+}
+
+static int on_swept(void *arg, const struct asy_event *ev)
+{
+    const char *path = ev->checkpoint_dropped.checkpoint.path;
+    struct job *drop;
+
+    if (ev->kind != ASY_EV_CHECKPOINT_DROPPED || !path || !*path)
+        return 0;
+    if (!(drop = new_drop(path)))
+        return ASY_E_NOMEM;
+    queue(arg, drop);
+    return 0;
+}
+
+/* Some events more; each file that they drop has a turn of its own. */
+static void sweep(struct asy__query *query, struct job *job, struct asy_reader *reader)
+{
+    uint64_t left = job->upto - job->after;
+    uint64_t upto = job->after + (left < SWEEP_STEP ? left : SWEEP_STEP);
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = asy_reader_events(reader, (struct asy_id){ 0 }, UINT64_MAX, job->after, upto, -1,
+                               on_swept, query, &err);
+
+    if (rc < 0)
+        asy_warn("files of dropped checkpoints may be left: %s", err.text);
+    job->after = upto;
+    if (rc == 0 && upto < job->upto)
+        queue(query, job);
+    else
+        job_destroy(job);
 }
 
 static void piece(struct asy__query *query, struct job *job, struct asy_reader *reader)
@@ -160,8 +214,10 @@ static void next_piece(struct asy__query *query, struct asy_reader *reader)
     query->first = job->letter.next;
     if (!query->first)
         query->last = NULL;
-    if (job->path)
+    if (job->kind == DROP)
         drop_file(query, job, reader);
+    else if (job->kind == SWEEP)
+        sweep(query, job, reader);
     else
         piece(query, job, reader);
 }
@@ -191,8 +247,10 @@ static void own_turn(struct asy__query *query)
     query->first = job->letter.next;
     if (!query->first)
         query->last = NULL;
-    if (job->path)
+    if (job->kind == DROP)
         asy_warn("file=%s may be needed, staying: %s", job->path, err.text);
+    else if (job->kind == SWEEP)
+        asy_warn("files of dropped checkpoints may be left: %s", err.text);
     else
         answer(query, job, rc, &err);
     job_destroy(job);
@@ -220,7 +278,7 @@ static void *query_main(void *arg)
             next = letter->next;
             if (letter == &query->stop) {
                 stopped = 1;
-            } else if (job->unneeded) {
+            } else if (job->kind == REMOVE) {
                 remove_file(job->path);
                 job_destroy(job);
             } else {
@@ -276,7 +334,7 @@ void asy__query_destroy(struct asy__query *query, struct asy_reader *reader)
         struct job *job = (struct job *)letter;
 
         next = letter->next;
-        if (job->path && is_unneeded(job, reader))
+        if (job->kind == DROP && is_unneeded(job, reader))
             remove_file(job->path);
         job_destroy(job);
     }
@@ -361,12 +419,10 @@ int asy__query_put(struct asy__query *query, const struct asy_effect *effect, co
 
 int asy__query_drop_file(struct asy__query *query, const char *path, struct asy_error *err)
 {
-    struct job *job = calloc(1, sizeof *job);
+    struct job *job = new_drop(path);
 
-    if (!job || !(job->path = strdup(path))) {
-        free(job);
+    if (!job)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
-    }
     put(query, job);
     return 0;
 }
@@ -377,8 +433,21 @@ int asy__query_forget(struct asy__query *query, uint64_t peer, struct asy_error 
 
     if (!job)
         return asy_fail(err, ASY_E_NOMEM, "no memory to forget a peer");
+    job->kind = FORGET;
     job->peer = peer;
-    job->forget = 1;
+    put(query, job);
+    return 0;
+}
+
+int asy__query_sweep(struct asy__query *query, uint64_t last_seq, struct asy_error *err)
+{
+    struct job *job = calloc(1, sizeof *job);
+
+    if (!job)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a sweep");
+    job->kind = SWEEP;
+    job->upto = last_seq;
+    job->after = last_seq > SWEEP_EVENTS ? last_seq - SWEEP_EVENTS : 0;
     put(query, job);
     return 0;
 }

@@ -41,11 +41,16 @@ ASY_MUST_CHECK int asy__query_put(struct asy__query *query, const struct asy_eff
  * that whoever asks needs it no more. */
 ASY_MUST_CHECK int asy__query_drop_file(struct asy__query *query, const char *path,
                                         struct asy_error *err);
+/* Removes what the coordinator of before was to drop and died over: the files of the checkpoints
+ * that the newest events up to last_seq dropped, as asy__query_drop_file() does. Its turns are many
+ * and short. */
+ASY_MUST_CHECK int asy__query_sweep(struct asy__query *query, uint64_t last_seq,
+                                    struct asy_error *err);
 /* Whatever this peer has asked so far needs no answer any more. */
 ASY_MUST_CHECK int asy__query_forget(struct asy__query *query, uint64_t peer,
                                      struct asy_error *err);
-/* One piece of one answer, or one file; returns whether there is more to do. One thread, that of
- * the reader. */
+/* One piece of one answer or of the sweep, or one file; returns whether there is more to do. One
+ * thread, that of the reader. */
 int asy__query_turn(struct asy__query *query, struct asy_reader *reader);
 
 struct asy__question {

@@ -677,8 +677,9 @@ static bool two_studies(struct world *w, char paths[N_FILES][PATH_MAX])
     return T_EQ("a keeps two", world_count(w, ASY_EV_CHECKPOINT_DROPPED), 3);
 }
 
+/* Each file by name, or those of dropped checkpoints up to an event. */
 static void drop_all(struct asy_store *store, const char *thread_reads, int with_turns,
-                     char paths[N_FILES][PATH_MAX])
+                     uint64_t sweep, char paths[N_FILES][PATH_MAX])
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__mail answers = { .fd = -1 };
@@ -687,8 +688,10 @@ static void drop_all(struct asy_store *store, const char *thread_reads, int with
     if (!T_OK(asy__mail_init(&answers, &err), &err) ||
         !T_OK(asy__query_create(thread_reads, &answers, &query, &err), &err))
         goto out;
-    for (size_t i = 0; i < N_FILES; i++)
+    for (size_t i = 0; !sweep && i < N_FILES; i++)
         T_OK(asy__query_drop_file(query, paths[i], &err), &err);
+    if (sweep)
+        T_OK(asy__query_sweep(query, sweep, &err), &err);
     while (with_turns && asy__query_turn(query, asy_store_reader(store)))
         ;
     asy__query_destroy(query, asy_store_reader(store));
@@ -700,9 +703,9 @@ static void a_file_goes_when_nobody_has_it_on_record(void)
 {
     static const struct {
         const char *name;
-        int thread_reads, with_turns;
-    } cases[] = { { "the thread reads", 1, 0 }, { "the writer reads", 0, 1 },
-                  { "at the end", 0, 0 } };
+        int thread_reads, with_turns, sweep;
+    } cases[] = { { "the thread reads", 1, 0, 0 }, { "the writer reads", 0, 1, 0 },
+                  { "at the end", 0, 0, 0 }, { "after a death", 0, 1, 1 } };
     static const char *const names[N_FILES] = { "a model", "a checkpoint", "both", "nobody's",
                                                 "never seen" };
 
@@ -723,9 +726,11 @@ static void a_file_goes_when_nobody_has_it_on_record(void)
         if (world_open(&w) && two_studies(&w, paths) &&
             T_OK(asy_store_open(&spec, &store, NULL, &err), &err) &&
             T_OK(asy_store_commit(store, w.events, w.n_events, &seq, &err), &err)) {
-            drop_all(store, cases[i].thread_reads ? home : NULL, cases[i].with_turns, paths);
+            drop_all(store, cases[i].thread_reads ? home : NULL, cases[i].with_turns,
+                     cases[i].sweep ? seq : 0, paths);
             for (size_t k = 0; k < N_FILES; k++)
-                T_EQ(names[k], access(paths[k], F_OK) == 0, k <= OF_BOTH);
+                T_EQ(names[k], access(paths[k], F_OK) == 0,
+                     k <= OF_BOTH || (cases[i].sweep && k == NEVER_SEEN));
         }
         asy_store_close(store);
         world_close(&w);

@@ -5,10 +5,18 @@ import os
 import sys
 
 from breaker import CORES, Sweep, crash_points
-from harness import main, wait
+from harness import equal, main, wait
 
 NTH = {"coordinator.in_replay": ":20"}  # in the midst: the second coordinator's replay
 DRAINED = ("coordinator.before_cancel", "coordinator.after_cancel", "agent.before_cancel")
+
+
+def left_files(sweep):
+    """Artifacts that the store has not on record."""
+    files = {os.path.join(folder, name)
+             for folder, _, names in os.walk(os.path.join(sweep.env["ASSAY_HOME"], "artifacts"))
+             for name in names}
+    return sorted(files - {path for path, in sweep.store().execute("SELECT path FROM artifact")})
 
 
 def dies_at(point):
@@ -27,6 +35,8 @@ def dies_at(point):
         sweep.down()
         if not os.path.exists(once):
             raise AssertionError(f"{point} was never passed")
+        if point == "coordinator.before_drop_file":
+            equal("left", left_files(sweep), [])
         ends = sweep.check().ends()
         # Preempted: leased as the interrupt came, not yet started.
         if ends["crashed"] or ends["refused"] or max(ends["lost"], ends["preempted"]) > CORES:
