@@ -4,9 +4,8 @@
  * bounded by its work, GROUP_NS, measured in the thread's CPU time: what an event costs differs by
  * machine and by what is recorded, and waiting for the disk is no work.
  *
- * A transaction has a price of its own, whatever it holds. Where results come so fast that each one
- * holds several, the next does not begin sooner than SPACING_NS after the last one began: more
- * gathers, less is paid. A lone result never waits. */
+ * Rejected: waiting on purpose until more has gathered. It gained nothing (bench_service, parts
+ * cycles and dispatch). */
 #include "writer.h"
 #include "crash.h"
 #include <errno.h>
@@ -27,9 +26,6 @@
 #define GROUP_EVENTS 8192 /* of one transaction at most, whatever they cost */
 #define EVENT_NS 20000.0  /* what an event is taken to cost before one was measured */
 
-#define SPACING_NS 1500000
-#define BUSY_EVENTS 18    /* of one transaction: about three results */
-
 struct asy__writer {
     pthread_t thread;
     struct asy_store *store;
@@ -38,8 +34,6 @@ struct asy__writer {
     struct asy__letter stop; /* put last */
     struct asy_event *events;
     size_t cap;
-    int64_t begun_ns;        /* when the last transaction began */
-    size_t last_n;           /* events in it */
     double event_ns;         /* what an event costs: a moving average */
     atomic_int stopping;     /* and stop_fd is readable: a full disk is not waited out any more */
     int stop_fd;
@@ -197,8 +191,6 @@ static struct asy__letter *write_group(struct asy__writer *writer, struct asy__l
         last = batch->commit;
         at = at->next;
     }
-    writer->begun_ns = asy_clock_ns();
-    writer->last_n = n;
     if (commit(writer, writer->events, n) == 0)
         answer(writer, last, 0, NULL);
     while (first != at) {
@@ -210,15 +202,6 @@ static struct asy__letter *write_group(struct asy__writer *writer, struct asy__l
     return at;
 }
 
-static void gather(const struct asy__writer *writer)
-{
-    int64_t until_ns = writer->begun_ns + SPACING_NS;
-    struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
-
-    if (writer->last_n >= BUSY_EVENTS)
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-}
-
 static void *writer_main(void *arg)
 {
     struct asy__writer *writer = arg;
@@ -227,7 +210,6 @@ static void *writer_main(void *arg)
     for (;;) {
         struct asy__letter *letters;
 
-        gather(writer);
         letters = asy__mail_take(&writer->mail);
         while (letters && letters != &writer->stop) {
             letters = write_group(writer, letters);
