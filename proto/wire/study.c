@@ -29,6 +29,14 @@ static int is_before(const struct asy__noted *a, const struct asy__noted *b)
     return a->line != b->line ? a->line < b->line : a->column < b->column;
 }
 
+/* What a file says may be anything; a mistake is one line. */
+static void make_line(char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = '?';
+}
+
 /* err is the first in the file. */
 static void note(struct asy__parse *p, const struct asy__noted *here, const char *key,
                  const char *text)
@@ -39,9 +47,11 @@ static void note(struct asy__parse *p, const struct asy__noted *here, const char
         if (is_before(&p->noted[i], &p->noted[first]))
             first = i;
     p->noted[p->n_problems++] = *here;
-    if (p->n_problems == 1 || is_before(here, &p->noted[first]))
+    if (p->n_problems == 1 || is_before(here, &p->noted[first])) {
         asy_fail(p->err, ASY_E_INVAL, "%s:%u:%u: %s: %s", p->file, here->line, here->column, key,
                  text);
+        make_line(p->err->text, strlen(p->err->text));
+    }
 }
 
 void asy__problem(struct asy__parse *p, const struct asy_yaml *node, const char *key,
@@ -65,6 +75,8 @@ void asy__problem(struct asy__parse *p, const struct asy_yaml *node, const char 
         asy_buf_addf(p->problems, "%s:%u:%u: %s: %s\n", p->file, here.line, here.column, key,
                      text);
         here.len = p->problems->len - here.at;
+        if (here.len)
+            make_line(p->problems->data + here.at, here.len - 1);
     }
     note(p, &here, key, text);
 }

@@ -35,9 +35,6 @@ const char *asy__shown(const struct asy_yaml *node, char text[64])
     if (node->type == ASY_YAML_NULL)
         return "nothing";
     snprintf(text, 64, "'%.50s%s'", node->text, node->len > 50 ? "..." : "");
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
     return text;
 }
 

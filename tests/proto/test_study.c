@@ -461,6 +461,28 @@ static void all_mistakes_come_at_once(void)
     asy_buf_fini(&problems);
 }
 
+/* Whatever the file says: the command line counts lines. */
+static void a_mistake_is_one_line(void)
+{
+    static const char text[] = "assay: 1\nname: \"x\\ny\"\n\"a\\nb\": 1\n"
+                               "run: {command: [sh, \"{l\\nr}\", \"{\\e[2J}\"]}\n"
+                               OBJECTIVE PARAMS BUDGET;
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf problems;
+    size_t n = 0;
+
+    asy_buf_init(&problems, 64u << 10);
+    T_EQ("rc", asy_study_parse(text, strlen(text), "f", "/b", &spec, &problems, &err), ASY_E_INVAL);
+    for (const char *at = problems.data; *at; at += strcspn(at, "\n") + 1, n++)
+        T_EQ(at, strncmp(at, "f:", 2), 0);
+    T_EQ("mistakes", n, 4);
+    T_HAS("a word", problems.data, "f:4:21: run.command[1]: {l?r} is not a parameter");
+    T_HAS("a key", problems.data, "f:3:1: a?b: unknown key");
+    T_TRUE(!strchr(problems.data, '\033') && !strchr(err.text, '\n'));
+    asy_buf_fini(&problems);
+}
+
 static void a_key_twice_hides_no_other_mistake(void)
 {
     static const char text[] = "assay: 1\nname: x\nname: y\nretries: -1\nassay: 2\n"
@@ -868,7 +890,7 @@ static void options_are_listed_by_group(void)
 T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(canonical_text_is_its_own_canonical_text), T_TEST(the_example_searches_what_it_says),
        T_TEST(mistakes_are_named_with_their_place), T_TEST(all_mistakes_come_at_once),
-       T_TEST(a_key_twice_hides_no_other_mistake),
+       T_TEST(a_mistake_is_one_line), T_TEST(a_key_twice_hides_no_other_mistake),
        T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),
        T_TEST(what_is_wrong_with_the_data_is_a_mistake_with_a_place),
        T_TEST(mistakes_come_in_the_order_of_the_file), T_TEST(a_flood_of_mistakes_is_cut),
