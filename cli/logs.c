@@ -34,11 +34,27 @@ static int wrote(int failed, struct asy_error *err)
     return failed ? asy_fail_errno(err, errno, "cannot write what the trial printed") : 0;
 }
 
+/* Of the n bytes those that are whole characters: the last one may go on in the next piece. */
+static size_t whole_characters(const char *text, size_t n)
+{
+    size_t back = 1, len;
+    unsigned char first;
+
+    while (back < 4 && back < n && ((unsigned char)text[n - back] & 0xc0) == 0x80)
+        back++;
+    first = n ? (unsigned char)text[n - back] : 0;
+    len = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    return len > back ? n - back : n;
+}
+
 /* The line in hand, or a piece of one that is too long. */
 static int put_object(const struct log *log, struct stream *stream, int more, struct asy_error *err)
 {
+    size_t n = more ? whole_characters(stream->line.data, stream->line.len) : stream->line.len;
+    size_t n_rest = stream->line.len - n;
     struct asy_buf text = { 0 };
     struct asy_jsonw w;
+    char rest[4];
     int rc;
 
     asy_buf_init(&text, 8 * LINE_MAX_BYTES);
@@ -46,12 +62,14 @@ static int put_object(const struct log *log, struct stream *stream, int more, st
     asy_jsonw_open(&w, NULL, '{');
     asy_jsonw_i64(&w, "attempt", log->attempt);
     asy_jsonw_str(&w, "stream", stream->name);
-    asy_jsonw_strn(&w, "text", stream->line.data, stream->line.len);
+    asy_jsonw_strn(&w, "text", stream->line.data, n);
     if (more)
         asy_jsonw_bool(&w, "more", 1);
     asy_jsonw_close(&w, '}');
     asy_buf_addc(&text, '\n');
+    memcpy(rest, stream->line.data + n, n_rest);
     asy_buf_clear(&stream->line);
+    asy_buf_add(&stream->line, rest, n_rest);
     if ((rc = asy_buf_check(&text, "a line of the log", err)) == 0)
         rc = wrote(fwrite(text.data, 1, text.len, stdout) != text.len, err);
     asy_buf_fini(&text);

@@ -95,7 +95,8 @@ def a_study_is_submitted_explained_and_stopped():
 
 def a_log_is_told_line_by_line_in_json():
     """An object a line: of which attempt and stream; a line without an end, a long one too."""
-    program = ("echo one; echo two >&2; head -c 70000 /dev/zero | tr '\\\\0' x; echo; printf end; "
+    program = ("echo one; echo two >&2; head -c 70000 /dev/zero | tr '\\\\0' x; echo; "
+               "head -c 65535 /dev/zero | tr '\\\\0' y; echo äöü; printf end; "
                "exit $((ASSAY_ATTEMPT < 2))")
     with Home() as home:
         home.write("study.yaml", QUICK.replace("[echo, 'loss={x}']", f"[sh, -c, \"{program}\"]")
@@ -112,7 +113,9 @@ def a_log_is_told_line_by_line_in_json():
             equal("in pieces", [("more" in line, set(line["text"])) for line in out[1:3]],
                   [(True, {"x"}), (False, {"x"})])
             equal("whole", len(out[1]["text"] + out[2]["text"]), 70000)
-            equal("last", [line["text"] for line in out[3:]], ["end"])
+            equal("no character is cut", "".join(line["text"] for line in out[3:5]),
+                  65535 * "y" + "äöü")
+            equal("last", [line["text"] for line in out[5:]], ["end"])
         equal("alone", [json.loads(line)["text"] for line in
                         home.run("logs", "quick", "0", "--stderr", "--json")[0].splitlines()], ["two"])
         has("attempt", home.run("logs", "quick", "0", "--attempt", "9", code=1)[1],
