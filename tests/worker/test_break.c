@@ -282,7 +282,6 @@ static void nothing_survives_the_agent(void)
     }
 }
 
-/* The same with a stopped agent: its attempts run on, its heartbeats do not. */
 /* The parent of a process, which for a command is its supervisor; 0: it is gone. */
 static pid_t parent_of(const struct asy_report *started)
 {
