@@ -77,6 +77,7 @@ struct asy__trial {
     double fed_step;               /* deterministic: the pruner has the values up to here; -1 */
     int64_t ready_ms;              /* soft: not leased again before */
     double last_step;              /* of the last objective value; -1: none */
+    double base_step;              /* ... of what left hist */
     double heard_step;             /* ... with this last_step, and the values in x */
     double x[]; /* [n_x] point, [n] best, [n] last of what left hist, [n] final, [n] heard */
 };

@@ -80,7 +80,7 @@ int asy__trial_add(struct asy_core *core, struct asy__study *study,
     t->number = created->trial;
     t->seed = created->trial_created.seed;
     t->state = ASY_TRIAL_QUEUED;
-    t->fed_step = t->last_step = t->heard_step = -1;
+    t->fed_step = t->last_step = t->base_step = t->heard_step = -1;
     memcpy(t->x, created->trial_created.x, nx * sizeof *t->x);
     for (size_t i = 0; i < 4 * no; i++)
         t->x[nx + i] = NAN;
@@ -153,6 +153,7 @@ static size_t stride(const struct asy__trial *t)
 
 static void fold(struct asy__trial *t, const double *row)
 {
+    t->base_step = row[0];
     for (size_t i = 0; i < asy__n_objectives(t->study); i++) {
         if (isnan(row[1 + i]))
             continue;
@@ -228,13 +229,15 @@ void asy__trial_rewind(struct asy__trial *t, uint64_t step, int from_nothing)
 
     for (size_t i = 0; from_nothing && i < asy__n_objectives(t->study); i++)
         base_best(t)[i] = base_last(t)[i] = NAN;
+    if (from_nothing)
+        t->base_step = -1;
     for (size_t i = 0; i < t->n_hist; i++)
         if (!from_nothing && t->hist[w * i] <= (double)step)
             memmove(t->hist + w * kept++, t->hist + w * i, w * sizeof *t->hist);
     t->n_hist = kept;
     t->step = step;
     if (from_nothing || t->last_step > (double)step)
-        t->last_step = kept ? t->hist[w * (kept - 1)] : -1;
+        t->last_step = kept ? t->hist[w * (kept - 1)] : t->base_step;
 }
 
 void asy__trial_values(const struct asy__trial *t, double *ret_values)

@@ -681,6 +681,38 @@ static void what_starts_from_nothing_has_no_values(void)
     world_close(&w);
 }
 
+/* The values up to its checkpoint are settled; the sampler hears how far they go. */
+static void what_is_undone_leaves_what_was_before_it(void)
+{
+    struct world w;
+
+    if (!world_open(&w))
+        return;
+    w.config.checkpoints_kept = 1;
+    if (world_start(&w)) {
+        world_client(&w, CLIENT_PEER, OWNER);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+        submit(&w, 1, STUDY_HEAD("a") RUN(8, true) "budget: {trials: 1, time: 5s}\n");
+        world_started(&w, &w.leases[0]);
+        for (uint64_t step = 1; step < 4; step++) {
+            world_report(&w, &w.leases[0], step, 1.0 / (double)step);
+            if (step < 3)
+                world_checkpoint(&w, &w.leases[0], step);
+        }
+        world_end(&w, &w.leases[0], ASY_END_PREEMPTED, 3);
+        world_pass(&w, 5000, 2, 2);
+        if (T_EQ("leased again", w.n_leases, 2) && T_EQ("its time is up", w.n_cancels, 1)) {
+            world_end(&w, &w.leases[1], ASY_END_STOPPED, 2);
+            if (T_EQ("told", w.n_tells, 1)) {
+                T_EQ("as pruned", w.tells[0].state, ASY_OUTCOME_PRUNED);
+                T_NEAR("with its value", w.tell_values[0], 0.5, 0);
+                T_NEAR("at its step", w.tells[0].last_step, 2, 0);
+            }
+        }
+    }
+    world_close(&w);
+}
+
 static void a_rung_that_is_never_valued_is_not_tried_for_ever(void)
 {
     struct world w;
@@ -1012,6 +1044,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(a_rung_that_is_never_valued_is_not_tried_for_ever),
        T_TEST(a_trial_that_pauses_at_a_rung_without_a_value_has_failed),
        T_TEST(what_starts_from_nothing_has_no_values),
+       T_TEST(what_is_undone_leaves_what_was_before_it),
        T_TEST(a_program_that_always_begins_anew_makes_no_progress),
        T_TEST(interruptions_are_no_losses),
        T_TEST(refused_leases_cost_nothing_but_a_wait), T_TEST(values_follow_the_lineage),
