@@ -81,7 +81,8 @@ static const struct asy_cause_info causes[] = {
       "let the program report what objective.metric names, or name there what it reports" },
     { ASY_CAUSE_NO_PROGRESS, "no-progress",
       "its attempts were lost several times in a row without a newer checkpoint",
-      "checkpoint more often, or look at the machines that its attempts name" },
+      "checkpoint more often, let the program start from ASSAY_RESUME, or look at the machines "
+      "that its attempts name" },
     { ASY_CAUSE_RETRIES, "retries", "it crashed more often than retries allows",
       "mend what " STDERR " shows, or raise retries, and run the study again" },
     { ASY_CAUSE_NOT_STARTED, "not-started", "the program could not be started",
