@@ -228,8 +228,10 @@ static int same_path(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
 
-    n -= n > 1 && a[n - 1] == '/';
-    m -= m > 1 && b[m - 1] == '/';
+    while (n > 1 && a[n - 1] == '/')
+        n--;
+    while (m > 1 && b[m - 1] == '/')
+        m--;
     return n == m && !memcmp(a, b, n);
 }
 

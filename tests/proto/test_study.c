@@ -713,7 +713,7 @@ static void two_files_at_one_place_are_a_mistake(void)
                                          "run.files[1]" },
         { "one of another folder", "[src/a, /x/a]", NULL },
         { "below each other", "[src/, src/a, /x/b]", NULL },
-        { "twice the same", "[src/, src, src/]", NULL },
+        { "twice the same", "[src/, src, src//]", NULL },
         { "names that begin alike", "[a, ab, a/b, /x/abc]", NULL },
     };
 
