@@ -24,15 +24,12 @@ struct run {
 /* Each mistake in a line; then err is how many there are. */
 static void put_problems(const char *file, const struct asy_buf *problems, struct asy_error *err)
 {
-    int more = strstr(problems->data, ": more mistakes follow\n") != NULL; /* cut off there */
-    size_t n = 0;
+    int more;
+    size_t n = asy_study_count_problems(problems, &more);
 
-    for (size_t i = 0; i < problems->len; i++)
-        n += problems->data[i] == '\n';
     fputs(problems->data, stderr);
-    ASY_IGNORE(asy_fail(err, ASY_E_INVAL, "%zu%s mistake%s in '%.150s', nothing was run",
-                        more ? n - 1 : n, more ? " or more" : "", n == 1 ? "" : "s",
-                        file)); /* load() returns its own code */
+    ASY_IGNORE(asy_fail(err, ASY_E_INVAL, "%zu%s mistake%s in '%.150s', nothing was run", n,
+                        more ? " or more" : "", ASY_S(n), file)); /* load() returns its own code */
 }
 
 static int look(void *ctx, const char *text, size_t len, struct asy_error *err)

@@ -88,6 +88,8 @@ static int by_place(const void *a, const void *b)
     return is_before(x, y) ? -1 : is_before(y, x) ? 1 : (x->at > y->at) - (x->at < y->at);
 }
 
+#define MORE ": more mistakes follow\n"
+
 /* In the order of the file, whatever order they were found in. */
 static void sort_problems(struct asy__parse *p)
 {
@@ -104,8 +106,20 @@ static void sort_problems(struct asy__parse *p)
         asy_buf_add(p->problems, sorted.data, sorted.len);
     }
     if (p->cut)
-        asy_buf_addf(p->problems, "%s: more mistakes follow\n", p->file);
+        asy_buf_addf(p->problems, "%s" MORE, p->file);
     asy_buf_fini(&sorted);
+}
+
+size_t asy_study_count_problems(const struct asy_buf *problems, int *ret_more)
+{
+    const size_t n_more = sizeof MORE - 1;
+    size_t n = 0;
+
+    for (size_t i = 0; i < problems->len; i++)
+        n += problems->data[i] == '\n';
+    *ret_more = problems->len >= n_more &&
+                !memcmp(problems->data + problems->len - n_more, MORE, n_more);
+    return *ret_more ? n - 1 : n;
 }
 
 const char *asy__did_you_mean(const char *word, const char *const *names, size_t n_names,

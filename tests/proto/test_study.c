@@ -688,6 +688,7 @@ static void a_flood_of_mistakes_is_cut(void)
     struct asy_study_spec *spec = NULL;
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_buf problems, text;
+    int more;
 
     for (int n = 200; n <= 201; n++) {
         asy_buf_init(&problems, 1u << 20);
@@ -698,6 +699,8 @@ static void a_flood_of_mistakes_is_cut(void)
         T_EQ("rc", asy_study_parse(text.data, text.len, "f", "/b", &spec, &problems, &err),
              ASY_E_INVAL);
         T_EQ("said", strstr(problems.data, "f: more mistakes follow\n") != NULL, n > 200);
+        T_EQ("counted", asy_study_count_problems(&problems, &more), 200);
+        T_EQ("more", more, n > 200);
         asy_buf_fini(&text);
         asy_buf_fini(&problems);
     }

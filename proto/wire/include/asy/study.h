@@ -99,6 +99,8 @@ struct asy_study_reader {
 ASY_MUST_CHECK int asy_study_load(const char *file, const struct asy_study_reader *reader,
                                   struct asy_study_spec **ret_spec, struct asy_buf *problems,
                                   struct asy_error *err);
+/* How many mistakes `problems` holds; *ret_more: 1 if others are left out. */
+size_t asy_study_count_problems(const struct asy_buf *problems, int *ret_more);
 void asy_study_destroy(struct asy_study_spec *spec);
 /* Whether `later` may replace `earlier` on --resume: only budget, resources and priority may
  * differ; ASY_E_INVAL names the key. */
