@@ -427,27 +427,28 @@ int asy__query_drop_file(struct asy__query *query, const char *path, struct asy_
     return 0;
 }
 
-int asy__query_forget(struct asy__query *query, uint64_t peer, struct asy_error *err)
+/* A job that asks nothing. */
+static int put_order(struct asy__query *query, const struct job *order, struct asy_error *err)
 {
     struct job *job = calloc(1, sizeof *job);
 
     if (!job)
-        return asy_fail(err, ASY_E_NOMEM, "no memory to forget a peer");
-    job->kind = FORGET;
-    job->peer = peer;
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a job of the store's reader");
+    *job = *order;
     put(query, job);
     return 0;
 }
 
+int asy__query_forget(struct asy__query *query, uint64_t peer, struct asy_error *err)
+{
+    return put_order(query, &(struct job){ .kind = FORGET, .peer = peer }, err);
+}
+
 int asy__query_sweep(struct asy__query *query, uint64_t last_seq, struct asy_error *err)
 {
-    struct job *job = calloc(1, sizeof *job);
+    const struct job order = { .kind = SWEEP,
+                               .upto = last_seq,
+                               .after = last_seq > SWEEP_EVENTS ? last_seq - SWEEP_EVENTS : 0 };
 
-    if (!job)
-        return asy_fail(err, ASY_E_NOMEM, "no memory for a sweep");
-    job->kind = SWEEP;
-    job->upto = last_seq;
-    job->after = last_seq > SWEEP_EVENTS ? last_seq - SWEEP_EVENTS : 0;
-    put(query, job);
-    return 0;
+    return put_order(query, &order, err);
 }

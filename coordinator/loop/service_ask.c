@@ -28,16 +28,6 @@ static int write_live(struct asy_service *service, const struct asy_effect *fx, 
     return rc < 0 ? rc : asy_buf_check(json, "the answer", err);
 }
 
-static int ask_store(struct asy_service *service, const struct asy_effect *fx, const char *live,
-                     struct asy_error *err)
-{
-    int rc = asy__query_put(service->query, fx, live, err);
-
-    if (service->info.network_fs)
-        asy__writer_wake(service->writer);
-    return rc;
-}
-
 static int answer_live(struct asy_service *service, const struct asy_effect *fx, const char *what,
                        struct asy_error *err)
 {
@@ -47,7 +37,7 @@ static int answer_live(struct asy_service *service, const struct asy_effect *fx,
 
     if (code == ASY_E_NOENT && !strcmp(what, "explain-worker")) { /* one that is gone, maybe */
         asy_buf_fini(&json);
-        return ask_store(service, fx, NULL, err);
+        return asy__query_put(service->query, fx, NULL, err);
     }
     rc = asy__service_reply(service, fx->peer, fx->msg.session, fx->msg.query.request, code,
                             why.text, code ? NULL : json.data, code ? 0 : json.len, 0, err);
@@ -60,7 +50,7 @@ static int ask_why(struct asy_service *service, const struct asy_effect *fx, str
 {
     struct asy_buf json = { 0 };
     int live = write_live(service, fx, "explain", &json, NULL) == 0;
-    int rc = ask_store(service, fx, live ? json.data : NULL, err);
+    int rc = asy__query_put(service->query, fx, live ? json.data : NULL, err);
 
     asy_buf_fini(&json);
     return rc;
@@ -75,5 +65,5 @@ int asy__service_ask(struct asy_service *service, const struct asy_effect *fx,
     if (!strcmp(what, "workers") || !strcmp(what, "explain-worker") || !strcmp(what, "live"))
         return answer_live(service, fx, what, err);
     return !strcmp(what, "explain") ? ask_why(service, fx, err)
-                                    : ask_store(service, fx, NULL, err);
+                                    : asy__query_put(service->query, fx, NULL, err);
 }

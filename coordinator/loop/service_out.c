@@ -90,7 +90,7 @@ int asy__service_reply(struct asy_service *service, uint64_t peer, struct asy_id
     return more ? 0 : answered(service, peer, session, err);
 }
 
-/* Whoever reads the store has something to do. */
+/* Whoever reads the store has something to do, or may have. */
 static int wake_reader(struct asy_service *service, int rc)
 {
     if (service->info.network_fs)
@@ -125,7 +125,7 @@ static int release(struct asy_service *service, const struct asy_effect *fx, str
     case ASY_FX_CLOSE:
         return forget_peer(service, fx->peer, err);
     case ASY_FX_QUERY:
-        return asy__service_ask(service, fx, err);
+        return wake_reader(service, asy__service_ask(service, fx, err));
     }
     return 0;
 }

@@ -21,42 +21,41 @@ static bool begin(struct bench *b)
            T_OK(asy__writer_create(b->store, &nobody, &b->answers, &b->writer, &err), &err);
 }
 
-/* Its one event tags a study, which is there or not. */
-static void put_tag(struct bench *b, uint64_t commit, struct asy_id study)
+/* A commit of one event. */
+static void put_event(struct bench *b, uint64_t commit, const struct asy_event *ev)
 {
-    struct asy_event ev = { .kind = ASY_EV_TAG, .study = study, .trial = UINT64_MAX };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__batch *batch;
 
-    ev.tag.key = "k";
-    ev.tag.value = "v";
     if (!T_OK(asy__batch_create(&batch, &err), &err))
         return;
     batch->commit = commit;
-    if (T_OK(asy__batch_add(batch, &ev, &err), &err))
+    if (T_OK(asy__batch_add(batch, ev, &err), &err))
         asy__writer_put(b->writer, batch);
     else
         asy__batch_destroy(batch);
 }
 
+/* Of a study that is there or not. */
+static void put_tag(struct bench *b, uint64_t commit, struct asy_id study)
+{
+    struct asy_event ev = { .kind = ASY_EV_TAG, .study = study, .trial = UINT64_MAX };
+
+    ev.tag.key = "k";
+    ev.tag.value = "v";
+    put_event(b, commit, &ev);
+}
+
 static void put_study(struct bench *b, uint64_t commit, struct asy_id study, const char *name)
 {
     struct asy_event ev = { .kind = ASY_EV_STUDY_CREATED, .study = study, .trial = UINT64_MAX };
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy__batch *batch;
 
     ev.study_created.name = name;
     ev.study_created.project = "p";
     ev.study_created.owner = "owner";
     ev.study_created.spec = "{}";
     ev.study_created.command_line = "";
-    if (!T_OK(asy__batch_create(&batch, &err), &err))
-        return;
-    batch->commit = commit;
-    if (T_OK(asy__batch_add(batch, &ev, &err), &err))
-        asy__writer_put(b->writer, batch);
-    else
-        asy__batch_destroy(batch);
+    put_event(b, commit, &ev);
 }
 
 /* The next answer, awaited. */
