@@ -111,14 +111,17 @@ class Sweep(Home):
 
     # ---- looking at it
 
-    def count(self, kind, where=""):
-        """Events of a kind in the store; 0 while there is none."""
-        number = {v: k for k, v in checker.KINDS.items()}[kind]
+    def events(self, where=""):
+        """Events in the store; 0 while there is none."""
         try:
-            return self.store().execute(
-                f"select count(*) from event where kind = ? {where}", (number,)).fetchone()[0]
+            return self.store().execute(f"select count(*) from event {where}").fetchone()[0]
         except Exception:
             return 0
+
+    def count(self, kind, where=""):
+        """Those of a kind."""
+        number = {v: k for k, v in checker.KINDS.items()}[kind]
+        return self.events(f"where kind = {number} {where}")
 
     def study_state(self):
         try:

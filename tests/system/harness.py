@@ -15,6 +15,7 @@ import traceback
 
 BIN = os.path.abspath(sys.argv[1])
 SOURCE = os.path.abspath(sys.argv[2])
+PROGRAMS = "assay", "assay-coordinator", "assay-worker", "assay-attempt", "assay-trainer"
 PATIENCE_S = 120  # how long an event may take before the test calls it missing
 
 
@@ -128,6 +129,12 @@ def wait(condition, what):
         if time.monotonic() > limit:
             raise AssertionError(f"waited in vain for {what}")
         time.sleep(0.02)
+
+
+def copy_programs(folder):
+    """By a program of its own: a file that this process writes can be open in whatever another case
+    forks off meanwhile, and a program that somebody has open for writing does not start."""
+    subprocess.run(["cp", *(os.path.join(BIN, name) for name in PROGRAMS), folder], check=True)
 
 
 def equal(name, got, want):

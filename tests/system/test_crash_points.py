@@ -7,7 +7,7 @@ import sys
 from breaker import CORES, Sweep, crash_points
 from harness import equal, main, wait
 
-NTH = {"coordinator.in_replay": ":20"}  # in the midst: the second coordinator's replay
+NTH = {"coordinator.in_replay": 20}  # in the midst of the second coordinator's replay
 DRAINED = ("coordinator.before_cancel", "coordinator.after_cancel", "agent.before_cancel")
 
 
@@ -22,12 +22,13 @@ def left_files(sweep):
 def dies_at(point):
     with Sweep(3) as sweep:
         once = os.path.join(sweep.path, "died")
-        sweep.env["ASSAY_FAIL_AT"] = point + NTH.get(point, "")
+        sweep.env["ASSAY_FAIL_AT"] = f"{point}:{NTH.get(point, 1)}"
         sweep.env["ASSAY_FAIL_ONCE"] = once
         sweep.command(steps=6, rungs=True)
         sweep.begin()
         if point in DRAINED or point in NTH:
-            wait(lambda: sweep.count("checkpoint") >= 2 or sweep.over(), "checkpoints")
+            wait(lambda: sweep.count("checkpoint") >= 2 and sweep.events() > NTH.get(point, 0) or
+                 sweep.over(), "checkpoints")
             sweep.interrupt()
             sweep.finish(code=130)
             sweep.begin("--resume")

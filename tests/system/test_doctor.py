@@ -11,11 +11,10 @@ import subprocess
 import sys
 import time
 
-from harness import BIN, SOURCE, Home, equal, has, main, wait
+from harness import BIN, SOURCE, Home, copy_programs, equal, has, main, wait
 
 SHIMS = os.path.abspath(sys.argv[3])
 FAKE_NFS = os.path.abspath(sys.argv[4])
-PROGRAMS = ["assay", "assay-coordinator", "assay-worker", "assay-attempt", "assay-trainer"]
 
 
 def doctor(home, *names, env=None, programs=BIN, preexec=None, leaks=False):
@@ -56,8 +55,7 @@ def copied_programs(home):
     """The programs in a folder of their own, where they can be spoilt."""
     folder = os.path.join(home.path, "bin")
     os.mkdir(folder)
-    for name in PROGRAMS:
-        shutil.copy(os.path.join(BIN, name), folder)
+    copy_programs(folder)
     yield folder
     shutil.rmtree(folder)
 

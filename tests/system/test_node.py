@@ -2,12 +2,11 @@
 """`assay node`: one for a home, which keeps coordinator and worker alive whatever happens to them."""
 import json
 import os
-import shutil
 import signal
 import subprocess
 
 from breaker import Sweep
-from harness import BIN, Home, equal, has, main, wait
+from harness import Home, copy_programs, equal, has, main, wait
 
 KEPT = 5  # exit code of a node that finds another one
 
@@ -42,7 +41,9 @@ class Node(Home):
 
     def __enter__(self):
         super().__enter__()
-        self.bin = shutil.copytree(BIN, os.path.join(self.path, "bin"))
+        self.bin = os.path.join(self.path, "bin")
+        os.mkdir(self.bin)
+        copy_programs(self.bin)
         self.env["PATH"] = "/usr/bin:/bin"
         self.log = open(os.path.join(self.path, "log"), "w+")
         self.node = subprocess.Popen([os.path.join(self.bin, "assay"), "node", "--all"],

@@ -9,11 +9,10 @@ import subprocess
 import sys
 import tempfile
 
-from harness import BIN, Home, equal, has, main, wait
+from harness import PROGRAMS, Home, copy_programs, equal, has, main, wait
 
 SKIP = 77
 UIDS = 61001, 61002
-PROGRAMS = "assay", "assay-coordinator", "assay-worker", "assay-attempt", "assay-trainer"
 
 # Leaves a checkpoint, says where its socket is, and reports its result once it may.
 PROGRAM = """
@@ -137,8 +136,8 @@ class Users:
     def __enter__(self):
         self.programs = tempfile.mkdtemp(prefix="assay-test-bin-")
         os.chmod(self.programs, 0o755)
+        copy_programs(self.programs)
         for name in PROGRAMS:
-            shutil.copy(os.path.join(BIN, name), self.programs)
             os.chmod(os.path.join(self.programs, name), 0o755)
         self.users = [User(uid, self.programs) for uid in UIDS]
         return [user.__enter__() for user in self.users]
