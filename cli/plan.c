@@ -225,6 +225,8 @@ static void put_worker(struct asy_buf *out, const struct asy_json *worker)
 static void put_need(struct asy_buf *out, const struct asy_study_spec *spec)
 {
     asy__fmt_count(out, (uint64_t)spec->cores * spec->ranks, "core");
+    if (spec->ranks > 1)
+        asy_buf_addf(out, " (%u ranks of %u)", spec->ranks, spec->cores);
     if (spec->memory) {
         asy_buf_adds(out, " and ");
         asy__fmt_bytes(out, spec->memory * spec->ranks);

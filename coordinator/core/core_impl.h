@@ -309,6 +309,8 @@ uint64_t asy__study_askable(const struct asy_core *core, struct asy__study *stud
 struct asy__trial *asy__study_promotable(struct asy__study *study, uint64_t *ret_milestone);
 double asy__better(const struct asy__study *study, size_t objective, double a, double b);
 uint32_t asy__need_cores(const struct asy__study *study);
+/* What its need is made of: " (2 ranks of 4)"; "" for a single rank. */
+const char *asy__ranks_text(const struct asy__study *study, char text[48]);
 uint64_t asy__need_memory(const struct asy__study *study);
 uint32_t asy__need_gpus(const struct asy__study *study);
 

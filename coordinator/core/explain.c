@@ -50,6 +50,8 @@ static void count_worker(const struct asy_core *core, const struct asy__worker *
 static enum asy_cause never(const struct asy__study *s, const struct tally *y, char *text,
                             size_t n)
 {
+    char ranks[48];
+
     if (y->connected == 0) {
         snprintf(text, n, "no worker that serves the owner of study '%s' is connected", s->name);
         return ASY_CAUSE_NO_WORKER;
@@ -62,14 +64,14 @@ static enum asy_cause never(const struct asy__study *s, const struct tally *y, c
     }
     if (y->most_cores >= asy__need_cores(s) && asy__need_memory(s) <= y->most_memory)
         snprintf(text, n,
-                 "asks for %" PRIu32 " core%s and %" PRIu64 " MiB on one worker; of %" PRIu32
+                 "asks for %" PRIu32 " core%s%s and %" PRIu64 " MiB on one worker; of %" PRIu32
                  " none has both",
-                 asy__need_cores(s), ASY_S(asy__need_cores(s)), asy__need_memory(s) >> 20,
-                 y->connected);
+                 asy__need_cores(s), ASY_S(asy__need_cores(s)), asy__ranks_text(s, ranks),
+                 asy__need_memory(s) >> 20, y->connected);
     else if (y->most_cores < asy__need_cores(s))
-        snprintf(text, n, "asks for %" PRIu32 " core%s on one worker; the most that one of %" PRIu32
-                 " has is %" PRIu32, asy__need_cores(s), ASY_S(asy__need_cores(s)), y->connected,
-                 y->most_cores);
+        snprintf(text, n, "asks for %" PRIu32 " core%s%s on one worker; the most that one of %"
+                 PRIu32 " has is %" PRIu32, asy__need_cores(s), ASY_S(asy__need_cores(s)),
+                 asy__ranks_text(s, ranks), y->connected, y->most_cores);
     else
         snprintf(text, n, "asks for %" PRIu64 " MiB on one worker; the most that one of %" PRIu32
                  " has is %" PRIu64 " MiB", asy__need_memory(s) >> 20, y->connected,
@@ -92,6 +94,7 @@ static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
                               const struct tally *y, char *text, size_t n)
 {
     const struct asy__study *first = ahead_of(core, s);
+    char ranks[48];
 
     if (first) {
         int named = first->owner == s->owner || !strcmp(s->owner, core->owner);
@@ -104,9 +107,9 @@ static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
         return ASY_CAUSE_PRIORITY;
     }
     if (y->cores_ok == 0) {
-        snprintf(text, n, "needs %" PRIu32 " free core%s on one worker; the most that one of %"
+        snprintf(text, n, "needs %" PRIu32 " free core%s%s on one worker; the most that one of %"
                  PRIu32 " has free is %" PRIu32, asy__need_cores(s), ASY_S(asy__need_cores(s)),
-                 y->ready, y->most_free);
+                 asy__ranks_text(s, ranks), y->ready, y->most_free);
         return ASY_CAUSE_NO_CORES;
     }
     if (asy__need_gpus(s) > 0) {

@@ -62,9 +62,12 @@ static enum asy_cause of_itself(const struct asy_core *core, const struct asy__w
 static enum asy_cause too_small(const struct asy__worker *w, const struct asy__study *s, char *text,
                                 size_t n)
 {
+    char ranks[48];
+
     if (w->n_cores < asy__need_cores(s))
-        snprintf(text, n, "study '%s' asks for %" PRIu32 " core%s; it has %" PRIu32, s->name,
-                 asy__need_cores(s), ASY_S(asy__need_cores(s)), w->n_cores);
+        snprintf(text, n, "study '%s' asks for %" PRIu32 " core%s%s; it has %" PRIu32, s->name,
+                 asy__need_cores(s), ASY_S(asy__need_cores(s)), asy__ranks_text(s, ranks),
+                 w->n_cores);
     else if (w->memory != 0 && w->memory < asy__need_memory(s))
         snprintf(text, n, "study '%s' asks for %" PRIu64 " MiB; it has %" PRIu64 " MiB", s->name,
                  asy__need_memory(s) >> 20, w->memory >> 20);
@@ -77,11 +80,13 @@ static enum asy_cause too_small(const struct asy__worker *w, const struct asy__s
 static enum asy_cause too_full(const struct asy__worker *w, const struct asy__study *s, char *text,
                                size_t n)
 {
+    char ranks[48];
+
     if (asy__worker_free(w) < asy__need_cores(s)) {
         snprintf(text, n,
-                 "study '%s' needs %" PRIu32 " free core%s, it has %" PRIu32 " of %" PRIu32,
-                 s->name, asy__need_cores(s), ASY_S(asy__need_cores(s)), asy__worker_free(w),
-                 w->n_cores);
+                 "study '%s' needs %" PRIu32 " free core%s%s, it has %" PRIu32 " of %" PRIu32,
+                 s->name, asy__need_cores(s), ASY_S(asy__need_cores(s)), asy__ranks_text(s, ranks),
+                 asy__worker_free(w), w->n_cores);
         return ASY_CAUSE_NO_CORES;
     }
     if (asy__need_gpus(s) > asy__worker_gpus_free(w)) {

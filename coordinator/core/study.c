@@ -322,6 +322,14 @@ uint32_t asy__need_cores(const struct asy__study *s)
     return n == 0 ? 1 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
+const char *asy__ranks_text(const struct asy__study *s, char text[48])
+{
+    text[0] = '\0';
+    if (s->spec->ranks > 1)
+        snprintf(text, 48, " (%" PRIu32 " ranks of %" PRIu32 ")", s->spec->ranks, s->spec->cores);
+    return text;
+}
+
 uint64_t asy__need_memory(const struct asy__study *s)
 {
     uint64_t n;

@@ -265,6 +265,20 @@ static void check_files(struct asy__parse *p)
     }
 }
 
+/* A command is one process to us: its socket, its checkpoints and its end are those of the program
+ * that we start. Under our mpirun each rank would report for itself; its own has one voice. */
+static void check_command_ranks(struct asy__parse *p)
+{
+    const struct asy__value *ranks = asy__val(p, "resources.ranks");
+
+    if (ranks->has && ranks->i > 1)
+        asy__problem(p, ranks->node, "resources.ranks",
+                     "counts the processes of a model; a command starts its own: cores: %lld and "
+                     "command: [mpirun, --bind-to, none, -n, \"%lld\", ...]",
+                     (long long)(ranks->i * asy__val(p, "resources.cores")->i),
+                     (long long)ranks->i);
+}
+
 static void check_command(struct asy__parse *p, int has_space)
 {
     const struct asy__value *command = asy__val(p, "run.command");
@@ -283,6 +297,7 @@ static void check_command(struct asy__parse *p, int has_space)
         asy__problem(p, metrics, "run.metrics", "needs a pattern");
     check_pattern(p);
     check_files(p);
+    check_command_ranks(p);
 }
 
 /* ---- search --------------------------------------------------------------------------------- */

@@ -59,6 +59,16 @@ static void too_large(struct world *w)
     submit(w, PLAIN("resources: {cores: 5}\n" BUDGET(3)));
 }
 
+/* A model's ranks share a worker. */
+static void too_many_ranks(struct world *w)
+{
+    agent(w, 2, 4);
+    submit(w, "assay: 1\nname: a\nobjective: {metric: val_loss, goal: minimize}\n"
+              "parameters: {lr: {min: 0.0, max: 1.0}}\n"
+              "run: {model: mlp, length: {max: 9}}\ndata: /d.csv\n"
+              "resources: {cores: 2, ranks: 3}\n" BUDGET(3));
+}
+
 static void study_paused(struct world *w)
 {
     submit(w, PLAIN(BUDGET(3)));
@@ -362,6 +372,7 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_NO_GPU, no_gpu, LIVE, -1, "asks for 1 GPU;" },
     { ASY_CAUSE_NO_GPU, gpu_taken, LIVE, 1, "needs 1 free GPU on" },
     { ASY_CAUSE_TOO_LARGE, too_large, LIVE, -1, "asks for 5 cores" },
+    { ASY_CAUSE_TOO_LARGE, too_many_ranks, LIVE, -1, "asks for 6 cores (3 ranks of 2) on one" },
     { ASY_CAUSE_STUDY_PAUSED, study_paused, LIVE, -1, "paused by the user" },
     { ASY_CAUSE_PRIORITY, priority, LIVE, -1, "study 'b' goes first: priority 5" },
     { ASY_CAUSE_PARALLEL_LIMIT, parallel_limit, LIVE, 1, "1 of at most 1" },
@@ -407,6 +418,7 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_NO_MEMORY, no_memory, WORKER, 0, "needs 700 MiB; 700 of 1024 MiB are given out" },
     { ASY_CAUSE_NO_GPU, gpu_taken, WORKER, 0, "needs 1 free GPU, it has 0 of 1" },
     { ASY_CAUSE_TOO_LARGE, too_large, WORKER, 0, "asks for 5 cores; it has 4" },
+    { ASY_CAUSE_TOO_LARGE, too_many_ranks, WORKER, 0, "asks for 6 cores (3 ranks of 2); it has 4" },
     { ASY_CAUSE_STUDY_PAUSED, paused_beside, WORKER, 0, "paused by the user" },
     { ASY_CAUSE_PARALLEL_LIMIT, parallel_limit, WORKER, 0, "1 of at most 1" },
     { ASY_CAUSE_SAMPLER, sampler, WORKER, 0, "computing trial 0" },

@@ -54,8 +54,10 @@ int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job)
             !overlap(job->cpus, job->n_cores, gang->cpus, gang->n_cpus))
             continue;
         if (native && !gang->dying && gang->ranks == job->ranks &&
-            gang->n_cpus == job->n_cores && !strcmp(gang->owner, job->owner))
+            gang->n_cpus == job->n_cores && !strcmp(gang->owner, job->owner)) {
+            busy |= gang->running > 0; /* rank 0 has ended its last job, others are about to */
             continue; /* it may take the job itself */
+        }
         asy__gang_end(gang);
         busy = 1;
     }

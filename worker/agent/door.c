@@ -167,6 +167,7 @@ void asy__door_accept(struct asy__agent *agent, struct asy__door *door, struct a
     for (;;) {
         int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         size_t n = job ? job->n_conns : gang->n_conns;
+        size_t max = ASY__CONNS_MAX + (gang ? gang->ranks : 0);
 
         if (fd < 0)
             return; /* EAGAIN, or one that left again */
@@ -175,7 +176,7 @@ void asy__door_accept(struct asy__agent *agent, struct asy__door *door, struct a
                 asy_warn("another user's process connected to '%s' in '%s', closed it",
                          door->path, agent->rundir);
             close(fd);
-        } else if (n >= ASY__CONNS_MAX) {
+        } else if (n >= max) {
             close(fd);
         } else {
             add_conn(job, gang, fd);

@@ -16,7 +16,7 @@
 #include "list.h"
 
 #define ASY__SPECS_MAX 64          /* studies remembered by their content id */
-#define ASY__CONNS_MAX 64          /* of one attempt */
+#define ASY__CONNS_MAX 64          /* of one attempt, beside its ranks */
 #define ASY__UNDURABLE_MAX 20000   /* reports of one attempt; then its program waits */
 #define ASY__IN_FLIGHT_MAX 2000    /* sent, not yet durable */
 #define ASY__METRICS_MAX 1000      /* in one line */
