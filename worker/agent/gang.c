@@ -9,7 +9,6 @@
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
-#include <asy/proc.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,21 +16,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <asy/parse.h>
-#include "copy.h"
 
 #define EXIT_MS 2000         /* from "exit" to SIGKILL */
 #define RANK_LOST_MS 1000    /* from a closed connection to SIGKILL, for an honest exit status */
 #define GROWN_BYTES (256u << 20)
-#define TOKEN_BYTES 16
-#define TRY_RANKS 2
-#define TRY_MS 60000
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
@@ -133,136 +127,6 @@ static int bind_all(const struct asy__gang *gang, struct asy_error *err)
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static int make_token(char text[ASY_ID_TEXT], struct asy_error *err)
-{
-    unsigned char bytes[TOKEN_BYTES];
-
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        return asy_fail_errno(err, errno, "cannot make a token");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-    return 0;
-}
-
-/* mpirun for ranks on this node, up to the program that they run. */
-static void launcher_words(const char *mpirun, uint32_t ranks, struct asy__words *argv)
-{
-    static const char *const rest[] = { "--bind-to", "none", "--mca", "odls_base_sigkill_timeout",
-                                        "0", "--mca", "pml", "ob1", "--mca", "btl", "self,vader" };
-
-    asy__words_add(argv, mpirun);
-    asy__words_addf(argv, "--host");
-    asy__words_addf(argv, "localhost:%u", ranks);
-    asy__words_add(argv, "-np");
-    asy__words_addf(argv, "%u", ranks);
-    for (size_t i = 0; i < ASY_ARRAY_LEN(rest); i++)
-        asy__words_add(argv, rest[i]);
-}
-
-static void launcher_env(struct asy__words *env)
-{
-    if (geteuid() == 0) { /* in containers there is often nobody else */
-        asy__words_add(env, "OMPI_ALLOW_RUN_AS_ROOT=1");
-        asy__words_add(env, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
-    }
-}
-
-static void build_argv(const struct asy__gang *gang, struct asy__words *argv)
-{
-    const struct asy__programs *programs = &gang->agent->programs;
-
-    if (gang->ranks > 1)
-        launcher_words(programs->mpirun, gang->ranks, argv);
-    asy__words_add(argv, programs->trainer);
-}
-
-static void build_env(const struct asy__job *job, const struct asy__gang *gang,
-                      struct asy__words *env)
-{
-    asy__command_threads(job, env);
-    asy__words_addf(env, "ASSAY_HOME=%s", gang->agent->home);
-    asy__words_addf(env, "ASSAY_SOCKET=%s", gang->door.path);
-    asy__words_addf(env, "ASSAY_TOKEN=%s", gang->token);
-    asy__words_addf(env, "ASSAY_RANKS=%u", gang->ranks);
-    if (gang->ranks > 1)
-        launcher_env(env);
-}
-
-/* Everything that would make mpirun believe it runs inside a batch system's step. */
-static const char *const gang_env_drop[] = {
-    "OMPI_*", "PMIX_*", "PMI_*", "PRTE_*", "SLURM_*", "ASSAY_SOCKET", "ASSAY_TOKEN",
-    "ASSAY_FAIL_*", NULL,
-};
-
-int asy__gang_try(const struct asy__programs *programs, struct asy_buf *ret_said,
-                  struct asy_error *err)
-{
-    struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
-    struct asy__words argv = { 0 }, env = { 0 };
-    const char *tmpdir = getenv("TMPDIR");
-    int status = 0, rc;
-    char text[64];
-
-    if (tmpdir && *tmpdir && access(tmpdir, W_OK | X_OK) < 0) /* mpirun would make it */
-        return asy_fail_errno(err, errno, "cannot write to TMPDIR '%s'", tmpdir);
-    launcher_words(programs->mpirun, TRY_RANKS, &argv);
-    asy__words_add(&argv, programs->trainer);
-    asy__words_add(&argv, "--probe-gang");
-    launcher_env(&env);
-    if ((rc = asy__words_check(&argv, err)) == 0 && (rc = asy__words_check(&env, err)) == 0) {
-        spec.argv = (const char *const *)argv.text;
-        spec.env_set = (const char *const *)env.text;
-        spec.env_drop = gang_env_drop;
-        spec.cwd = "/";
-        spec.new_session = 1;
-        spec.death_signal = SIGKILL;
-        rc = asy_proc_capture(&spec, TRY_MS, ret_said, ret_said, &status, err);
-    }
-    if (rc == 0 && status != 0)
-        rc = asy_fail(err, ASY_E_IO, "mpirun ended with %s", asy_proc_status_text(status, text));
-    if (rc == 0 && !strstr(ret_said->data, "\"sum\":\"ok\""))
-        rc = asy_fail(err, ASY_E_IO, "its ranks did not say that their sum is right");
-    asy__words_fini(&argv);
-    asy__words_fini(&env);
-    return rc;
-}
-
-static int launch(struct asy__gang *gang, const struct asy__job *job, struct asy_error *err)
-{
-    struct asy__words argv = { 0 }, env = { 0 };
-    struct asy_attempt_spec spec = { .supervisor = gang->agent->programs.attempt,
-                                     .env_drop = gang_env_drop, .cwd = "/", .cpus = gang->cpus,
-                                     .n_cpus = gang->n_cpus, .stdout_path = gang->log,
-                                     .stderr_path = gang->log, .stdout_fd = -1,
-                                     .memory = gang->memory, .cgroup = gang->agent->cgroup };
-    int rc;
-
-    build_argv(gang, &argv);
-    build_env(job, gang, &env);
-    if ((rc = asy__words_check(&argv, err)) == 0 && (rc = asy__words_check(&env, err)) == 0) {
-        spec.argv = (const char *const *)argv.text;
-        spec.env_set = (const char *const *)env.text;
-        rc = asy_attempt_start(&spec, &gang->attempt, err);
-    }
-    asy__words_fini(&argv);
-    asy__words_fini(&env);
-    return rc;
-}
-
-static int open_log(struct asy__gang *gang, struct asy_error *err)
-{
-    char *folder = asy__textf("%s/logs/gangs", gang->agent->home);
-    int rc = folder ? asy__mkdirs(folder, err) : ASY_E_NOMEM;
-
-    if (rc == 0)
-        gang->log = asy__textf("%s/%s.%d.%u.log", folder, gang->agent->node->host, (int)getpid(),
-                               gang->serial);
-    free(folder);
-    if (rc == 0 && !gang->log)
-        rc = asy_fail(err, ASY_E_NOMEM, "no memory for paths");
-    return rc;
-}
-
 static int create(struct asy__job *job, struct asy__gang **ret_gang, struct asy_error *err)
 {
     struct asy__agent *agent = job->agent;
@@ -287,8 +151,7 @@ static int create(struct asy__job *job, struct asy__gang **ret_gang, struct asy_
         goto out;
     }
     memcpy(gang->cpus, job->cpus, gang->n_cpus * sizeof *gang->cpus);
-    if ((rc = make_token(gang->token, err)) < 0 || (rc = open_log(gang, err)) < 0 ||
-        (rc = asy__door_open(agent, &gang->door, err)) < 0 || (rc = launch(gang, job, err)) < 0)
+    if ((rc = asy__gang_launch(gang, job, err)) < 0)
         goto out;
     asy__list_add(&agent->gangs, &gang->node);
     *ret_gang = gang;

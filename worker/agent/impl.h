@@ -344,6 +344,10 @@ void asy__gang_rank_lost(struct asy__gang *gang);   /* a rank's connection close
 int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms);
 void asy__gang_destroy(struct asy__gang *gang);
 
+/* ---- gang_start.c: how trainers are started -------------------------------------------------- */
+/* Token, log, door and supervisor of a new gang; what failed half-way is the gang's to destroy. */
+ASY_MUST_CHECK int asy__gang_launch(struct asy__gang *gang, const struct asy__job *job,
+                                    struct asy_error *err);
 struct asy__programs;
 /* Starts two ranks as a gang would be and lets them add up a sum. ret_said: all they and mpirun
  * printed. */
