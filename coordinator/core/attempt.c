@@ -35,9 +35,7 @@ struct asy__attempt *asy__attempt_find(const struct asy_core *core,
 
 static void attempt_free(struct asy__attempt *a)
 {
-    for (size_t i = 0; a->gpus && i < a->n_gpus; i++)
-        free(a->gpus[i]);
-    free(a->gpus);
+    asy__gpu_parts_free(a->gpus, a->n_gpus);
     free(a->cores);
     free(a);
 }
@@ -52,17 +50,13 @@ static struct asy__attempt *attempt_new(const struct asy_placement *p)
     a->n_gpus = p->n_gpus;
     a->memory = p->memory;
     if (!(a->cores = calloc(p->n_cores + 1, sizeof *a->cores)) ||
-        !(a->gpus = calloc(p->n_gpus + 1, sizeof *a->gpus)))
-        goto fail;
+        asy__gpu_parts_copy(p, &a->gpus)) {
+        attempt_free(a);
+        return NULL;
+    }
     for (size_t i = 0; i < p->n_cores; i++)
         a->cores[i] = p->cores[i];
-    for (size_t i = 0; i < p->n_gpus; i++)
-        if (!(a->gpus[i] = strdup(p->gpus[i])))
-            goto fail;
     return a;
-fail:
-    attempt_free(a);
-    return NULL;
 }
 
 static void occupy(struct asy__attempt *a, struct asy__worker *w, int sign)
@@ -73,6 +67,7 @@ static void occupy(struct asy__attempt *a, struct asy__worker *w, int sign)
         else
             w->n_busy -= --w->busy[a->cores[i]] == 0;
     }
+    asy__gpus_occupy(w, a->gpus, a->n_gpus, sign);
     w->memory_used = sign > 0 ? w->memory_used + a->memory : w->memory_used - a->memory;
 }
 

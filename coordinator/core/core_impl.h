@@ -18,6 +18,7 @@
 #endif
 #define ASY__NAME_MAX 64
 #define ASY__CORES_MAX 65536
+#define ASY__GPUS_MAX 1024
 #define ASY__ASKS_AHEAD 32
 #define ASY__NEVER INT64_MAX
 #define ASY__NO_TRIAL UINT64_MAX
@@ -82,6 +83,12 @@ struct asy__trial {
     double x[]; /* [n_x] point, [n] best, [n] last of what left hist, [n] final, [n] heard */
 };
 
+/* What an attempt has of a GPU. */
+struct asy__gpu_part {
+    char *id;
+    uint32_t share;                /* 1/10,000 */
+};
+
 struct asy__attempt {
     struct asy__node on_worker;
     struct asy__trial *trial;
@@ -92,7 +99,7 @@ struct asy__attempt {
     uint32_t *cores;
     size_t n_cores;
     uint64_t memory;
-    char **gpus;
+    struct asy__gpu_part *gpus;
     size_t n_gpus;
     int started, orphan;              /* orphan: its worker is lost */
     enum asy_cancel_mode told;        /* soft: the strongest cancel sent in this session; 0: none */
@@ -145,6 +152,14 @@ struct asy__study {
     struct asy__worker *reserved;      /* kept free for it: it is the first that waits for room */
 };
 
+struct asy__gpu {
+    char *id, *name;
+    uint64_t memory;
+    uint32_t group;                    /* 1 + NUMA group; 0: near none, or near all */
+    int whole;                         /* no part of it is given out */
+    uint32_t used;                     /* 1/10,000 that open attempts have of it */
+};
+
 struct asy__worker {
     struct asy__node node, free_node;
     struct asy__node attempts;
@@ -161,7 +176,7 @@ struct asy__worker {
     struct asy__session *session;
     uint32_t *groups;                  /* [n_cores] */
     uint32_t n_groups;
-    char **gpus;
+    struct asy__gpu *gpus;
     size_t n_gpus;
     int suspect, draining;
     uint32_t held;                     /* cores, in this pass of the scheduler */
@@ -312,7 +327,6 @@ uint32_t asy__need_cores(const struct asy__study *study);
 /* What its need is made of: " (2 ranks of 4)"; "" for a single rank. */
 const char *asy__ranks_text(const struct asy__study *study, char text[48]);
 uint64_t asy__need_memory(const struct asy__study *study);
-uint32_t asy__need_gpus(const struct asy__study *study);
 
 /* ---- trial.c --------------------------------------------------------------------------------- */
 struct asy__trial *asy__trial_get(const struct asy__study *study, uint64_t number);
@@ -409,7 +423,39 @@ int asy__worker_could(const struct asy__worker *worker, const struct asy__study 
 /* Chooses cores, in one group where possible; fills the placement from the step's memory. */
 void asy__worker_place(struct asy_core *core, const struct asy__worker *worker,
                        const struct asy__study *study, struct asy_placement *ret);
-size_t asy__worker_gpus_free(const struct asy__worker *worker);
+/* Takes `need` free cores that are not `taken` yet: of group - 1, if that has as many (0: no wish).
+ * Returns need. */
+size_t asy__worker_cores_of(const struct asy__worker *worker, uint32_t need, uint32_t group,
+                            uint8_t *taken, uint32_t *ret_cores);
+
+/* ---- gpus.c ---------------------------------------------------------------------------------- */
+/* Why what an agent offers is not taken; NULL: it is. */
+const char *asy__gpus_refuse(const struct asy_gpu *gpus, size_t n);
+/* Replaces what the worker offers; ASY_E_NOMEM: nothing has changed. */
+ASY_MUST_CHECK int asy__gpus_take(struct asy__worker *worker, const struct asy_gpu *gpus, size_t n);
+void asy__gpus_fini(struct asy__worker *worker);
+/* sign 1: an attempt gets the parts; -1: it had them. */
+void asy__gpus_occupy(struct asy__worker *worker, const struct asy__gpu_part *parts, size_t n,
+                      int sign);
+ASY_MUST_CHECK int asy__gpu_parts_copy(const struct asy_placement *placement,
+                                       struct asy__gpu_part **ret_parts);
+void asy__gpu_parts_free(struct asy__gpu_part *parts, size_t n);
+/* How many more attempts its GPUs hold; UINT64_MAX: the study wants none. */
+uint64_t asy__gpus_fit(const struct asy__worker *worker, const struct asy__study *study);
+/* Whether they would hold one if nothing ran. */
+int asy__gpus_could(const struct asy__worker *worker, const struct asy__study *study);
+size_t asy__gpus_unused(const struct asy__worker *worker);
+/* Chooses GPUs and cores, rank by rank, on a worker that has both; adds them to the placement. */
+void asy__gpus_place(struct asy_core *core, const struct asy__worker *worker,
+                     const struct asy__study *study, uint8_t *taken, uint32_t *cores,
+                     struct asy_placement *ret);
+/* "2 GPUs", "0.5 of a GPU": what one trial asks for. */
+const char *asy__gpus_text(const struct asy__study *study, char *text, size_t n);
+/* "1 of its 4 is unused": what is left for such a trial. */
+const char *asy__gpus_left(const struct asy__worker *worker, const struct asy__study *study,
+                           char *text, size_t n);
+/* Members gpus, free_gpus, gpu_list of an open object. */
+void asy__gpus_write(const struct asy__worker *worker, struct asy_jsonw *w);
 
 /* ---- session.c, report.c, control.c ---------------------------------------------------------- */
 struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer);

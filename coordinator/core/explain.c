@@ -14,7 +14,9 @@ struct tally { /* of workers that serve the study's owner */
     uint32_t most_cores, most_free;
     uint64_t most_memory;
     size_t most_gpus;
-    const struct asy__worker *unfit_one, *suspect_one;
+    int gpus_could;                /* one has the GPUs, if perhaps not the rest */
+    const struct asy__worker *unfit_one, *suspect_one, *full_one; /* full_one: has the
+                                    * cores free, but not the GPUs */
 };
 
 static void count_worker(const struct asy_core *core, const struct asy__worker *w,
@@ -26,6 +28,7 @@ static void count_worker(const struct asy_core *core, const struct asy__worker *
     y->most_cores = w->n_cores > y->most_cores ? w->n_cores : y->most_cores;
     y->most_memory = w->memory > y->most_memory ? w->memory : y->most_memory;
     y->most_gpus = w->n_gpus > y->most_gpus ? w->n_gpus : y->most_gpus;
+    y->gpus_could |= asy__gpus_could(w, s);
     if (!asy__worker_could(w, s))
         return;
     y->could++;
@@ -43,6 +46,8 @@ static void count_worker(const struct asy_core *core, const struct asy__worker *
         y->ready++;
         y->most_free = n > y->most_free ? n : y->most_free;
         y->cores_ok += n >= asy__need_cores(s);
+        if (n >= asy__need_cores(s) && asy__gpus_fit(w, s) == 0)
+            y->full_one = w;
     }
 }
 
@@ -50,24 +55,27 @@ static void count_worker(const struct asy_core *core, const struct asy__worker *
 static enum asy_cause never(const struct asy__study *s, const struct tally *y, char *text,
                             size_t n)
 {
-    char ranks[48];
+    char ranks[48], gpus[64];
 
     if (y->connected == 0) {
         snprintf(text, n, "no worker that serves the owner of study '%s' is connected", s->name);
         return ASY_CAUSE_NO_WORKER;
     }
-    if (asy__need_gpus(s) > y->most_gpus) {
-        snprintf(text, n, "asks for %" PRIu32 " GPU%s; the most that one of %" PRIu32 " worker%s "
-                 "has is %zu", asy__need_gpus(s), ASY_S(asy__need_gpus(s)), y->connected,
-                 ASY_S(y->connected), y->most_gpus);
+    if (!y->gpus_could) {
+        snprintf(text, n, "asks for %s; the most that one of %" PRIu32 " worker%s has is %zu%s",
+                 asy__gpus_text(s, gpus, sizeof gpus), y->connected, ASY_S(y->connected),
+                 y->most_gpus, s->spec->gpus < ASY_GPU_WHOLE && y->most_gpus
+                                   ? ", of which no such part can be given out" : "");
         return ASY_CAUSE_NO_GPU;
     }
     if (y->most_cores >= asy__need_cores(s) && asy__need_memory(s) <= y->most_memory)
         snprintf(text, n,
-                 "asks for %" PRIu32 " core%s%s and %" PRIu64 " MiB on one worker; of %" PRIu32
-                 " none has both",
+                 "asks for %" PRIu32 " core%s%s%s%s and %" PRIu64 " MiB on one worker; of %" PRIu32
+                 " none has %s",
                  asy__need_cores(s), ASY_S(asy__need_cores(s)), asy__ranks_text(s, ranks),
-                 asy__need_memory(s) >> 20, y->connected);
+                 s->spec->gpus ? ", " : "",
+                 s->spec->gpus ? asy__gpus_text(s, gpus, sizeof gpus) : "",
+                 asy__need_memory(s) >> 20, y->connected, s->spec->gpus ? "all" : "both");
     else if (y->most_cores < asy__need_cores(s))
         snprintf(text, n, "asks for %" PRIu32 " core%s%s on one worker; the most that one of %"
                  PRIu32 " has is %" PRIu32, asy__need_cores(s), ASY_S(asy__need_cores(s)),
@@ -94,7 +102,7 @@ static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
                               const struct tally *y, char *text, size_t n)
 {
     const struct asy__study *first = ahead_of(core, s);
-    char ranks[48];
+    char ranks[48], gpus[64], left[80];
 
     if (first) {
         int named = first->owner == s->owner || !strcmp(s->owner, core->owner);
@@ -112,9 +120,10 @@ static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
                  asy__ranks_text(s, ranks), y->ready, y->most_free);
         return ASY_CAUSE_NO_CORES;
     }
-    if (asy__need_gpus(s) > 0) {
-        snprintf(text, n, "needs %" PRIu32 " free GPU%s on one worker that has the cores for it",
-                 asy__need_gpus(s), ASY_S(asy__need_gpus(s)));
+    if (y->full_one) {
+        snprintf(text, n, "needs %s on one worker that has the cores for it; on '%s' %s",
+                 asy__gpus_text(s, gpus, sizeof gpus), asy__str(y->full_one->host),
+                 asy__gpus_left(y->full_one, s, left, sizeof left));
         return ASY_CAUSE_NO_GPU;
     }
     snprintf(text, n, "needs %" PRIu64 " MiB on one worker; those with enough free cores have less",

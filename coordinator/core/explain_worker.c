@@ -62,7 +62,7 @@ static enum asy_cause of_itself(const struct asy_core *core, const struct asy__w
 static enum asy_cause too_small(const struct asy__worker *w, const struct asy__study *s, char *text,
                                 size_t n)
 {
-    char ranks[48];
+    char ranks[48], gpus[64];
 
     if (w->n_cores < asy__need_cores(s))
         snprintf(text, n, "study '%s' asks for %" PRIu32 " core%s%s; it has %" PRIu32, s->name,
@@ -72,15 +72,17 @@ static enum asy_cause too_small(const struct asy__worker *w, const struct asy__s
         snprintf(text, n, "study '%s' asks for %" PRIu64 " MiB; it has %" PRIu64 " MiB", s->name,
                  asy__need_memory(s) >> 20, w->memory >> 20);
     else
-        snprintf(text, n, "study '%s' asks for %" PRIu32 " GPU%s; it has %zu", s->name,
-                 asy__need_gpus(s), ASY_S(asy__need_gpus(s)), w->n_gpus);
+        snprintf(text, n, "study '%s' asks for %s; it has %zu%s", s->name,
+                 asy__gpus_text(s, gpus, sizeof gpus), w->n_gpus,
+                 s->spec->gpus < ASY_GPU_WHOLE && w->n_gpus
+                     ? ", of which no such part can be given out" : "");
     return ASY_CAUSE_TOO_LARGE;
 }
 
 static enum asy_cause too_full(const struct asy__worker *w, const struct asy__study *s, char *text,
                                size_t n)
 {
-    char ranks[48];
+    char ranks[48], gpus[64], left[80];
 
     if (asy__worker_free(w) < asy__need_cores(s)) {
         snprintf(text, n,
@@ -89,9 +91,9 @@ static enum asy_cause too_full(const struct asy__worker *w, const struct asy__st
                  asy__worker_free(w), w->n_cores);
         return ASY_CAUSE_NO_CORES;
     }
-    if (asy__need_gpus(s) > asy__worker_gpus_free(w)) {
-        snprintf(text, n, "study '%s' needs %" PRIu32 " free GPU%s, it has %zu of %zu", s->name,
-                 asy__need_gpus(s), ASY_S(asy__need_gpus(s)), asy__worker_gpus_free(w), w->n_gpus);
+    if (asy__gpus_fit(w, s) == 0) {
+        snprintf(text, n, "study '%s' needs %s; %s", s->name, asy__gpus_text(s, gpus, sizeof gpus),
+                 asy__gpus_left(w, s, left, sizeof left));
         return ASY_CAUSE_NO_GPU;
     }
     snprintf(text, n, "study '%s' needs %" PRIu64 " MiB; %" PRIu64 " of %" PRIu64 " MiB are given "

@@ -81,7 +81,7 @@ void asy__worker_members(const struct asy_core *core, const char *key, const str
     asy_jsonw_u64(w, "free_cores", asy__worker_free(k));
     asy_jsonw_u64(w, "memory", k->memory);
     asy_jsonw_u64(w, "memory_used", k->memory_used);
-    asy_jsonw_u64(w, "gpus", k->n_gpus);
+    asy__gpus_write(k, w);
     asy_jsonw_i64(w, "silent_ms", now_ms > k->seen_ms ? now_ms - k->seen_ms : 0);
     write_runs(k, key, w);
 }
@@ -144,6 +144,8 @@ static uint64_t of_attempt(uint64_t h, const struct asy__attempt *a)
     h = add(h, (uint64_t)a->started * 2 + (uint64_t)a->orphan);
     for (size_t i = 0; i < a->n_cores; i++)
         h = add(h, a->cores[i]);
+    for (size_t i = 0; i < a->n_gpus; i++)
+        h = add(add(h, asy__hash_text(a->gpus[i].id)), a->gpus[i].share);
     return h;
 }
 

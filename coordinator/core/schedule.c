@@ -69,16 +69,14 @@ int asy__has_ready(const struct asy_core *core, struct asy__study *s)
 static uint64_t fits_times(const struct asy__worker *w, const struct asy__study *s)
 {
     uint64_t n = asy__worker_free(w) / asy__need_cores(s), memory = asy__need_memory(s);
-    uint32_t gpus = asy__need_gpus(s);
+    uint64_t gpus = asy__gpus_fit(w, s);
 
     if (w->memory != 0 && memory != 0) {
         uint64_t left = w->memory > w->memory_used ? w->memory - w->memory_used : 0;
 
         n = left / memory < n ? left / memory : n;
     }
-    if (gpus != 0 && asy__worker_gpus_free(w) / gpus < n)
-        n = asy__worker_gpus_free(w) / gpus;
-    return n;
+    return gpus < n ? gpus : n;
 }
 
 uint64_t asy__room(const struct asy_core *core, const struct asy__study *s, uint64_t max)

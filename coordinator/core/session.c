@@ -152,40 +152,6 @@ static int take_groups(struct asy__worker *w, const struct asy_msg *msg)
     return 0;
 }
 
-/* "gpus" of the hardware text: a list of objects with a "uuid", or of UUIDs. */
-static int take_gpus(struct asy__worker *w, const char *hardware)
-{
-    struct asy_json *root = NULL;
-    const struct asy_json *list;
-    size_t n;
-    int rc = ASY_E_NOMEM;
-
-    for (size_t i = 0; i < w->n_gpus; i++)
-        free(w->gpus[i]);
-    free(w->gpus);
-    w->gpus = NULL;
-    w->n_gpus = 0;
-    if (!hardware || asy_json_parse(hardware, strlen(hardware), &root, NULL))
-        return 0; /* hardware is for people; only a readable one offers GPUs */
-    list = asy_json_get(root, "gpus");
-    n = asy_json_len(list);
-    if (n && !(w->gpus = calloc(n, sizeof *w->gpus)))
-        goto out;
-    for (size_t i = 0; i < n; i++) {
-        const struct asy_json *gpu = asy_json_at(list, i);
-        const char *uuid = asy_json_str(gpu, asy_json_str(asy_json_get(gpu, "uuid"), NULL));
-
-        if (uuid && !(w->gpus[w->n_gpus++] = strdup(uuid)))
-            goto out;
-    }
-    rc = 0;
-out:
-    if (rc)
-        w->n_gpus = 0;
-    asy_json_destroy(root);
-    return rc;
-}
-
 /* ---- what it still holds --------------------------------------------------------------------- */
 
 static void revive(struct asy_core *core, struct asy__attempt *a)
@@ -265,9 +231,12 @@ static const char *refuse_agent(struct asy_core *core, const struct asy_msg *msg
 {
     struct asy__worker *w = asy__worker_get(core, msg->hello.agent);
     struct asy__attempt *a;
+    const char *why;
 
     if (asy_id_is_none(msg->hello.agent))
         return "an agent needs an id";
+    if ((why = asy__gpus_refuse(msg->hello.gpus, msg->hello.n_gpus)))
+        return why;
     if (msg->hello.cores == 0 || msg->hello.cores > ASY__CORES_MAX)
         return asy__textf(core, "an agent has 1 to %d cores, not %u", ASY__CORES_MAX,
                           msg->hello.cores);
@@ -341,7 +310,7 @@ static void hello_agent(struct asy_core *core, struct asy__session *session,
         return;
     if (w->session)
         close_peer(core, w->session);
-    if (take_groups(w, msg) || take_gpus(w, msg->hello.hardware)) {
+    if (take_groups(w, msg) || asy__gpus_take(w, msg->hello.gpus, msg->hello.n_gpus)) {
         core->rc = ASY_E_NOMEM;
         return;
     }

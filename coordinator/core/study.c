@@ -338,13 +338,6 @@ uint64_t asy__need_memory(const struct asy__study *s)
                ? UINT64_MAX : n;
 }
 
-uint32_t asy__need_gpus(const struct asy__study *s)
-{
-    uint64_t n = (uint64_t)s->spec->gpus * (s->spec->ranks ? s->spec->ranks : 1);
-
-    return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
-}
-
 static uint64_t max_trials(const struct asy_core *core, const struct asy__study *s)
 {
     return s->spec->max_trials < core->config.max_trials ? s->spec->max_trials

@@ -44,9 +44,7 @@ int asy__worker_need(struct asy_core *core, struct asy_id id, struct asy__worker
 
 void asy__worker_destroy(struct asy__worker *w)
 {
-    for (size_t i = 0; i < w->n_gpus; i++)
-        free(w->gpus[i]);
-    free(w->gpus);
+    asy__gpus_fini(w);
     free(w->groups);
     free(w->busy);
     free(w->specs);
@@ -122,43 +120,21 @@ void asy__worker_listed(struct asy_core *core, struct asy__worker *w)
     }
 }
 
-static int gpu_used(const struct asy__worker *w, const char *gpu)
-{
-    struct asy__attempt *a;
-
-    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
-        for (size_t i = 0; i < a->n_gpus; i++)
-            if (!strcmp(a->gpus[i], gpu))
-                return 1;
-    return 0;
-}
-
-size_t asy__worker_gpus_free(const struct asy__worker *w)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < w->n_gpus; i++)
-        n += !gpu_used(w, w->gpus[i]);
-    return n;
-}
-
 int asy__worker_could(const struct asy__worker *w, const struct asy__study *s)
 {
     return w->n_cores >= asy__need_cores(s) &&
-           (w->memory == 0 || w->memory >= asy__need_memory(s)) &&
-           w->n_gpus >= asy__need_gpus(s);
+           (w->memory == 0 || w->memory >= asy__need_memory(s)) && asy__gpus_could(w, s);
 }
 
 int asy__worker_holds(const struct asy__worker *w, const struct asy__study *s, uint32_t held)
 {
     uint64_t memory = asy__need_memory(s);
-    uint32_t gpus = asy__need_gpus(s);
 
     if (asy__worker_free(w) < (uint64_t)asy__need_cores(s) + held)
         return 0;
     if (w->memory != 0 && (w->memory_used > w->memory || w->memory - w->memory_used < memory))
         return 0;
-    return gpus == 0 || asy__worker_gpus_free(w) >= gpus;
+    return asy__gpus_fit(w, s) > 0;
 }
 
 /* ---- which cores ----------------------------------------------------------------------------- */
@@ -195,18 +171,19 @@ static uint32_t best_group(const struct asy__worker *w, uint32_t need, const uin
     return best;
 }
 
-static size_t choose_cores(const struct asy__worker *w, uint32_t need, uint8_t *taken,
-                           uint32_t *cores)
+size_t asy__worker_cores_of(const struct asy__worker *w, uint32_t need, uint32_t group,
+                            uint8_t *taken, uint32_t *ret_cores)
 {
     uint32_t n = 0;
 
     while (n < need) {
-        uint32_t group = best_group(w, need - n, taken), before = n;
+        uint32_t from = group && free_in(w, group - 1, taken) >= need - n
+                            ? group - 1 : best_group(w, need - n, taken), before = n;
 
         for (uint32_t c = 0; c < w->n_cores && n < need; c++)
-            if (group_of(w, c) == group && !w->busy[c] && !taken[c]) {
+            if (group_of(w, c) == from && !w->busy[c] && !taken[c]) {
                 taken[c] = 1;
-                cores[n++] = c;
+                ret_cores[n++] = c;
             }
         ASY_ASSERT(n > before, "no free core on a worker that has %u", asy__worker_free(w));
     }
@@ -216,22 +193,19 @@ static size_t choose_cores(const struct asy__worker *w, uint32_t need, uint8_t *
 void asy__worker_place(struct asy_core *core, const struct asy__worker *w,
                        const struct asy__study *s, struct asy_placement *ret)
 {
-    uint32_t need = asy__need_cores(s), n_gpus = asy__need_gpus(s), n = 0;
+    uint32_t need = asy__need_cores(s);
     uint32_t *cores = asy__alloc(core, need * sizeof *cores);
     uint8_t *taken = asy__alloc(core, w->n_cores);
-    const char **gpus = asy__alloc(core, n_gpus * sizeof *gpus);
 
     *ret = (struct asy_placement){ .worker = w->id, .ranks = s->spec->ranks ? s->spec->ranks : 1,
                                    .memory = asy__need_memory(s) };
-    if (!cores || !taken || !gpus)
+    if (!cores || !taken)
         return;
-    ret->n_cores = choose_cores(w, need, taken, cores);
     ret->cores = cores;
-    for (size_t i = 0; i < w->n_gpus && n < n_gpus; i++)
-        if (!gpu_used(w, w->gpus[i]) && (gpus[n] = asy__dup(core, w->gpus[i])))
-            n++;
-    ret->gpus = gpus;
-    ret->n_gpus = n;
+    if (s->spec->gpus > 0)
+        asy__gpus_place(core, w, s, taken, cores, ret);
+    else
+        ret->n_cores = asy__worker_cores_of(w, need, 0, taken, cores);
 }
 
 /* ---- silence --------------------------------------------------------------------------------- */

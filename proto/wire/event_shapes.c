@@ -23,6 +23,7 @@ static const struct asy__field placement_fields[] = {
     { LIST(ASY__U32S, cores, n_cores) },
     { PART(ASY__U64, memory) },
     { LIST(ASY__TEXTS, gpus, n_gpus) },
+    { LIST(ASY__U32S, gpu_shares, n_gpu_shares) },
 };
 const struct asy__shape asy__placement_shape = {
     &assay__v1__placement__descriptor, sizeof(PLAIN), placement_fields,

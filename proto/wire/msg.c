@@ -40,6 +40,11 @@ static const struct asy__field holding_fields[] = {
     HOLDING(ASY__ID, study),  HOLDING(ASY__U64, trial),    HOLDING(ASY__U32, attempt),
     HOLDING(ASY__U64, epoch), HOLDING(ASY__BOOL, running), HOLDING(ASY__U64, reported),
 };
+#define GPU(type_, m) { #m, type_, offsetof(struct asy_gpu, m) }
+static const struct asy__field gpu_fields[] = {
+    GPU(ASY__TEXT, id),   GPU(ASY__TEXT, name),  GPU(ASY__U64, memory),
+    GPU(ASY__U32, group), GPU(ASY__BOOL, whole),
+};
 #define MARK(type_, m) { #m, type_, offsetof(struct asy_watermark, m) }
 static const struct asy__field mark_fields[] = {
     MARK(ASY__ID, study),    MARK(ASY__U64, trial),   MARK(ASY__U32, attempt),
@@ -62,6 +67,7 @@ static const struct asy__field lease_fields[] = {
     { &assay__v1__##message##__descriptor, sizeof(plain), fields_, ASY_ARRAY_LEN(fields_) }
 static const struct asy__shape report_shape = PART(report, struct asy_report, report_fields);
 static const struct asy__shape holding_shape = PART(holding, struct asy_holding, holding_fields);
+static const struct asy__shape gpu_shape = PART(gpu, struct asy_gpu, gpu_fields);
 static const struct asy__shape mark_shape = PART(watermark, struct asy_watermark, mark_fields);
 static const struct asy__shape lease_shape = PART(lease, struct asy_lease, lease_fields);
 
@@ -90,6 +96,7 @@ static const struct asy__field hello[] = {
     BODY(ASY__TEXT, hello, fit),
     BODY(ASY__I64, hello, walltime_left_ms),
     BODY_SUBS(hello, holdings, n_holdings, &holding_shape),
+    BODY_SUBS(hello, gpus, n_gpus, &gpu_shape),
 };
 static const struct asy__field welcome[] = {
     BODY(ASY__ID, welcome, store),

@@ -46,6 +46,9 @@ static void check_model(struct asy__parse *p)
     double test = asy__val(p, "data.split.test")->f;
 
     check_metric(p, p->model_group + strlen("model "));
+    if (asy__val(p, "resources.gpus")->i > 0)
+        asy__problem(p, asy__place(p, "resources.gpus"), "resources.gpus",
+                     "models are trained on CPUs in this version; only a command can have GPUs");
     if (unit->has && strcmp(unit->s, "epochs") != 0)
         asy__problem(p, unit->node, "run.length.unit", "a model counts epochs, not '%.40s'",
                      unit->s);

@@ -14,6 +14,7 @@
 enum asy__kind {
     ASY__SECTION,  /* a map; scalar says what a mere word stands for */
     ASY__INT, ASY__NUMBER, ASY__FLAG, ASY__STRING,
+    ASY__SHARE,    /* how many, or a part of one; i: in 1/10,000 */
     ASY__WORD,     /* one of words */
     ASY__NAME,     /* 1 to 64 of a-z 0-9 . _ - */
     ASY__DURATION, /* ms; range in ms */
@@ -72,7 +73,8 @@ int asy__words_have(const char *words, const char *word);
 struct asy__value {
     const struct asy_yaml *node; /* NULL: from the default, or not given */
     int has;                     /* given or defaulted */
-    int64_t i;                   /* INT, FLAG, DURATION, SIZE; AUTO_FLAG: -1 auto; COLUMN number */
+    int64_t i;                   /* INT, SHARE, FLAG, DURATION, SIZE; AUTO_FLAG: -1 auto; COLUMN
+                                  * number */
     double f;                    /* NUMBER, INT */
     const char *s;               /* texts; COLUMN: name, else NULL */
     const char **list;           /* STRINGS, PATHS, STRING_MAP (key, value); COLUMNS: or NULL */

@@ -166,6 +166,23 @@ static void read_number(struct asy__parse *p, const struct asy__row *row, const 
     }
 }
 
+/* Two decimal notations of one part are the same number of steps. */
+static void read_share(struct asy__parse *p, const struct asy__row *row, const char *key,
+                       const struct asy_yaml *node, struct asy__value *v)
+{
+    int is_number = node->type == ASY_YAML_INT || node->type == ASY_YAML_REAL;
+    double steps = is_number && isfinite(node->f) ? round(node->f * ASY_GPU_WHOLE) : -1;
+
+    if (steps < 0 || !in_range(row, node->f) || fabs(node->f * ASY_GPU_WHOLE - steps) > 1e-6 ||
+        (steps > ASY_GPU_WHOLE && fmod(steps, ASY_GPU_WHOLE) != 0)) {
+        wrong(p, row, key, node);
+    } else {
+        v->i = (int64_t)steps;
+        v->f = node->f;
+        v->has = 1;
+    }
+}
+
 static void read_unit(struct asy__parse *p, const struct asy__row *row, const char *key,
                       const struct asy_yaml *node, struct asy__value *v)
 {
@@ -415,6 +432,9 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
     switch (row->kind) {
     case ASY__INT:
         read_int(p, row, key, node, v);
+        break;
+    case ASY__SHARE:
+        read_share(p, row, key, node, v);
         break;
     case ASY__NUMBER:
         read_number(p, row, key, node, v);

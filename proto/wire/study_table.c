@@ -156,13 +156,15 @@ const struct asy__row asy__rows[] = {
     { "budget.parallel", ASY__INT, .min = 0, .max = 1e6, .fallback = "0",
       .help = "trials at once; 0: as many as fit" },
 
-    { "resources", ASY__SECTION, .help = "what each trial gets; cores and memory are per rank",
-      .example = "resources: {cores: 1, memory: 2GiB, ranks: 2}" },
+    { "resources", ASY__SECTION,
+      .help = "what each trial gets; cores, memory and gpus are per rank",
+      .example = "resources: {cores: 1, memory: 2GiB, gpus: 0.5}" },
     { "resources.cores", ASY__INT, .min = 1, .max = 4096, .fallback = "1", .help = "CPU cores" },
     { "resources.memory", ASY__SIZE, .min = 1048576, .max = 1125899906842624.0, .fallback = "1GiB",
       .help = "main memory; a trial that uses more is ended" },
-    { "resources.gpus", ASY__INT, ASY__MORE_LATER, .min = 0, .max = 0, .fallback = "0",
-      .help = "GPUs" },
+    { "resources.gpus", ASY__SHARE, .min = 0, .max = 64, .fallback = "0",
+      .help = "GPUs that a command sees, it alone; a part of one is shared with other trials, each "
+              "of which sees all of its memory" },
     { "resources.ranks", ASY__INT, .min = 1, .max = 4096, .fallback = "1",
       .help = "processes that train one trial of a model together, over MPI" },
     { "resources.device", ASY__WORD, .words = "auto|cpu", .later = "gpu|cuda|opencl",
@@ -317,7 +319,7 @@ static void number(char *text, size_t n, const struct asy__row *row, double valu
         snprintf(text, n, "10^15");
     else if (row->kind == ASY__INT && value == 1e9)
         snprintf(text, n, "10^9");
-    else if (row->kind == ASY__INT)
+    else if (row->kind == ASY__INT || row->kind == ASY__SHARE)
         snprintf(text, n, "%.0f", value);
     else
         snprintf(text, n, "%s", asy_format_f64(value, plain));
@@ -372,10 +374,15 @@ const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n)
         [ASY__LATER] = "not supported in this version",
         [ASY__WORD] = NULL,
     };
+    char whole[80];
 
     switch (row->kind) {
     case ASY__INT:
         return with_range(row, "a whole number", text, n);
+    case ASY__SHARE:
+        with_range(row, "a whole number", whole, sizeof whole);
+        snprintf(text, n, "%s, or a part of one (as 0.5, in steps of 0.0001)", whole);
+        return text;
     case ASY__NUMBER:
         return with_range(row, "a number", text, n);
     case ASY__DURATION:

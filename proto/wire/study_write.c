@@ -155,6 +155,12 @@ static void write_value(struct asy_jsonw *w, const struct asy__row *row, const s
     case ASY__SIZE:
         asy_jsonw_i64(w, key, v->i);
         break;
+    case ASY__SHARE:
+        if (v->i % ASY_GPU_WHOLE == 0)
+            asy_jsonw_i64(w, key, v->i / ASY_GPU_WHOLE);
+        else
+            write_real(w, key, (double)v->i / ASY_GPU_WHOLE);
+        break;
     case ASY__NUMBER:
         write_real(w, key, v->f);
         break;

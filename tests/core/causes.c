@@ -36,21 +36,39 @@ static void no_memory(struct world *w)
     submit(w, PLAIN("resources: {memory: 700MiB}\n" BUDGET(3)));
 }
 
+static void with_gpu(struct world *w, const char *yaml)
+{
+    static const struct asy_gpu gpus[] = { { .id = "G", .name = "a GPU" },
+                                           { .id = "H", .name = "another", .whole = 1 } };
+
+    submit(w, yaml);
+    world_agent(w, &(struct agent){ .peer = 2, .cores = 4, .gpus = gpus, .n_gpus = 2 });
+}
+
 static void no_gpu(struct world *w)
 {
-    struct asy_id a = submit(w, PLAIN(BUDGET(3)));
-
-    asy__study_get(w->core, a)->spec->gpus = 1; /* no study file can ask for it yet */
+    submit(w, PLAIN("resources: {gpus: 1}\n" BUDGET(3)));
     agent(w, 2, 2);
+}
+
+static void few_gpus(struct world *w)
+{
+    with_gpu(w, PLAIN("resources: {gpus: 3}\n" BUDGET(3)));
 }
 
 static void gpu_taken(struct world *w)
 {
-    struct asy_id a = submit(w, PLAIN(BUDGET(3)));
+    with_gpu(w, PLAIN("resources: {gpus: 1}\n" BUDGET(3)));
+}
 
-    asy__study_get(w->core, a)->spec->gpus = 1;
-    world_agent(w, &(struct agent){ .peer = 2, .cores = 4,
-                                    .hardware = "{\"gpus\": [{\"uuid\": \"G\"}]}" });
+static void part_taken(struct world *w)
+{
+    with_gpu(w, PLAIN("resources: {gpus: 0.75}\n" BUDGET(3)));
+}
+
+static void gpu_and_too_large(struct world *w)
+{
+    with_gpu(w, PLAIN("resources: {cores: 5, gpus: 1}\n" BUDGET(3)));
 }
 
 static void too_large(struct world *w)
@@ -369,8 +387,16 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_NO_WORKER, no_worker, LIVE, -1, "no worker" },
     { ASY_CAUSE_NO_CORES, no_cores, LIVE, 1, "the most that one of 1 has free is 0" },
     { ASY_CAUSE_NO_MEMORY, no_memory, LIVE, 1, "needs 700 MiB" },
-    { ASY_CAUSE_NO_GPU, no_gpu, LIVE, -1, "asks for 1 GPU;" },
-    { ASY_CAUSE_NO_GPU, gpu_taken, LIVE, 1, "needs 1 free GPU on" },
+    { ASY_CAUSE_NO_GPU, no_gpu, LIVE, -1,
+      "asks for 1 GPU; the most that one of 1 worker has is 0" },
+    { ASY_CAUSE_NO_GPU, few_gpus, LIVE, -1,
+      "asks for 3 GPUs; the most that one of 1 worker has is 2" },
+    { ASY_CAUSE_NO_GPU, gpu_taken, LIVE, 2,
+      "needs 1 GPU on one worker that has the cores for it; on 'node' 0 of its 2 are unused" },
+    { ASY_CAUSE_NO_GPU, part_taken, LIVE, 1,
+      "needs 0.75 of a GPU on one worker that has the cores for it; on 'node' the most that one of "
+      "its 2 has left is 0.25" },
+    { ASY_CAUSE_TOO_LARGE, gpu_and_too_large, LIVE, -1, "asks for 5 cores on one worker" },
     { ASY_CAUSE_TOO_LARGE, too_large, LIVE, -1, "asks for 5 cores" },
     { ASY_CAUSE_TOO_LARGE, too_many_ranks, LIVE, -1, "asks for 6 cores (3 ranks of 2) on one" },
     { ASY_CAUSE_STUDY_PAUSED, study_paused, LIVE, -1, "paused by the user" },
@@ -416,7 +442,10 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_NONE, no_cores, WORKER, 0, "none of its 1 core is free" },
     { ASY_CAUSE_NO_CORES, few_cores, WORKER, 0, "needs 3 free cores, it has 1 of 4" },
     { ASY_CAUSE_NO_MEMORY, no_memory, WORKER, 0, "needs 700 MiB; 700 of 1024 MiB are given out" },
-    { ASY_CAUSE_NO_GPU, gpu_taken, WORKER, 0, "needs 1 free GPU, it has 0 of 1" },
+    { ASY_CAUSE_NO_GPU, gpu_taken, WORKER, 0, "needs 1 GPU; 0 of its 2 are unused" },
+    { ASY_CAUSE_NO_GPU, part_taken, WORKER, 0,
+      "needs 0.75 of a GPU; the most that one of its 2 has left is 0.25" },
+    { ASY_CAUSE_TOO_LARGE, few_gpus, WORKER, 0, "asks for 3 GPUs; it has 2" },
     { ASY_CAUSE_TOO_LARGE, too_large, WORKER, 0, "asks for 5 cores; it has 4" },
     { ASY_CAUSE_TOO_LARGE, too_many_ranks, WORKER, 0, "asks for 6 cores (3 ranks of 2); it has 4" },
     { ASY_CAUSE_STUDY_PAUSED, paused_beside, WORKER, 0, "paused by the user" },

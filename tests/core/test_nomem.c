@@ -67,6 +67,7 @@ static int send(struct run *r, uint64_t peer, struct asy_msg *msg)
 static int hello(struct run *r, uint64_t peer, enum asy_role role)
 {
     static const uint32_t groups[2] = { 0, 1 };
+    static const struct asy_gpu gpu = { .id = "G", .name = "a GPU", .group = 1 };
     struct asy_msg msg = { .type = ASY_MSG_HELLO };
 
     msg.hello.role = role;
@@ -76,7 +77,9 @@ static int hello(struct run *r, uint64_t peer, enum asy_role role)
     msg.hello.cores = 2;
     msg.hello.core_groups = groups;
     msg.hello.n_core_groups = 2;
-    msg.hello.hardware = "{\"gpus\": [{\"uuid\": \"G\"}]}";
+    msg.hello.hardware = "{}";
+    msg.hello.gpus = &gpu;
+    msg.hello.n_gpus = 1;
     msg.hello.walltime_left_ms = -1;
     return send(r, peer, &msg);
 }

@@ -107,10 +107,8 @@ static void cores_come_from_one_group_where_they_can(void)
     world_close(&w);
 }
 
-static void memory_and_gpus_are_counted(void)
+static void memory_is_counted(void)
 {
-    struct asy_id b;
-    static const char gpus[] = "{\"gpus\": [{\"uuid\": \"G0\"}, {\"uuid\": \"G1\"}]}";
     struct world w;
 
     if (begin(&w)) {
@@ -118,20 +116,6 @@ static void memory_and_gpus_are_counted(void)
                      PLAIN("a", "budget: {trials: 9}\nresources: {memory: 1GiB}\n"), 0);
         world_agent(&w, &(struct agent){ .peer = 2, .cores = 8, .memory = (uint64_t)3 << 30 });
         T_EQ("three fit into the memory", w.n_leases, 3);
-        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STOP, "a", 0);
-        world_clear(&w);
-        w.auto_ask = 0;
-        b = world_submit(&w, CLIENT_PEER, OWNER, 2,
-                         PLAIN("b", "budget: {trials: 9}\nresources: {memory: 1MiB}\n"), 0);
-        asy__study_get(w.core, b)->spec->gpus = 1; /* no study file can ask for it yet */
-        w.auto_ask = 1;
-        world_asked(&w, b, 0, 0.5, 0);
-        T_EQ("no GPU, no lease", w.n_leases, 0);
-        world_agent(&w, &(struct agent){ .peer = 3, .cores = 8, .hardware = gpus });
-        if (T_EQ("one for each GPU", w.n_leases, 2)) {
-            T_STR("first", w.leases[0].gpu, "G0");
-            T_STR("second", w.leases[1].gpu, "G1");
-        }
     }
     world_close(&w);
 }
@@ -295,7 +279,7 @@ static void points_that_make_no_sense_fail_the_study(void)
 
 T_MAIN("schedule", T_TEST(studies_of_one_priority_share_the_cores),
        T_TEST(the_higher_priority_goes_first), T_TEST(a_large_trial_is_not_starved_by_small_ones),
-       T_TEST(cores_come_from_one_group_where_they_can), T_TEST(memory_and_gpus_are_counted),
+       T_TEST(cores_come_from_one_group_where_they_can), T_TEST(memory_is_counted),
        T_TEST(workers_serve_their_owner_alone), T_TEST(budgets_bound_trials_and_running_ones),
        T_TEST(time_counts_without_pauses_and_over_restarts),
        T_TEST(samplers_are_asked_as_far_ahead_as_they_allow),

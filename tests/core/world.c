@@ -64,8 +64,13 @@ static void keep_lease(struct world *w, uint64_t peer, const struct asy_lease *f
         l->cores[i] = from->placement.cores[i];
     snprintf(l->from, sizeof l->from, "%s", from->from.attempt ? from->from.path : "");
     snprintf(l->spec, sizeof l->spec, "%s", from->spec ? from->spec : "");
-    if (from->placement.n_gpus)
-        snprintf(l->gpu, sizeof l->gpu, "%s", from->placement.gpus[0]);
+    for (size_t i = 0, n = 0; i < from->placement.n_gpus && n < sizeof l->gpus; i++) {
+        n += (size_t)snprintf(l->gpus + n, sizeof l->gpus - n, "%s%s", i ? " " : "",
+                              from->placement.gpus[i]);
+        if (n < sizeof l->gpus && from->placement.gpu_shares[i] != ASY_GPU_WHOLE)
+            n += (size_t)snprintf(l->gpus + n, sizeof l->gpus - n, ":%u",
+                                  from->placement.gpu_shares[i]);
+    }
 }
 
 static void keep_welcome(struct world *w, uint64_t peer, const struct asy_msg *msg)
@@ -324,6 +329,8 @@ void world_agent(struct world *w, const struct agent *a)
     msg.hello.walltime_left_ms = -1;
     msg.hello.holdings = a->holdings;
     msg.hello.n_holdings = a->n_holdings;
+    msg.hello.gpus = a->gpus;
+    msg.hello.n_gpus = a->n_gpus;
     world_msg(w, a->peer, a->key ? a->key : OWNER, &msg);
 }
 

@@ -16,7 +16,8 @@ struct lease {              /* a copy of what an agent was sent */
     struct asy_id study;
     uint32_t attempt, cores[16];
     size_t n_cores;
-    char from[64], spec[32], gpu[32];
+    char from[64], spec[32];
+    char gpus[128];         /* "G0" for a whole one, "G1:2500" for a part, … */
 };
 struct cancel {
     uint64_t peer, trial;
@@ -77,6 +78,8 @@ struct agent {
     uint32_t cores, n_groups; /* 0: 1 group */
     uint64_t memory;
     const char *fit, *hardware, *key;
+    const struct asy_gpu *gpus;
+    size_t n_gpus;
     uint64_t life;            /* another process of the same place */
     const struct asy_holding *holdings;
     size_t n_holdings;

@@ -91,7 +91,7 @@ static const char full_command[] =
     "  enqueue: [{lr: 1, optimizer: sgd, net.momentum: 0.3}, {mixed: true, width: 16}]\n"
     "  from: []\n"
     "budget: {trials: 5, time: ~, parallel: 2}\n"
-    "resources: {cores: 2, memory: 1.5GiB, gpus: 0, ranks: 1, device: cpu}\n";
+    "resources: {cores: 2, memory: 1.5GiB, gpus: 0.25, ranks: 1, device: cpu}\n";
 
 static void every_key_arrives(void)
 {
@@ -426,7 +426,15 @@ static void mistakes_are_named_with_their_place(void)
         { "no budget", MODEL_HEAD OBJECTIVE PARAMS, "budget: needs trials or time" },
         { "budget time", MODEL_HEAD OBJECTIVE PARAMS "budget: {time: -3s}\n",
           "budget.time: must be a duration" },
-        { "gpus", MODEL "resources: {gpus: 1}\n", "resources.gpus: more than 0 is not supported" },
+        { "gpus of a model", MODEL "resources: {gpus: 1}\n",
+          "s.yaml:8:19: resources.gpus: models are trained on CPUs in this version" },
+        { "more than one and a half", COMMAND "resources: {gpus: 1.5}\n",
+          "resources.gpus: must be a whole number from 0 to 64, or a part of one (as 0.5, in steps "
+          "of 0.0001), not '1.5'" },
+        { "too small a part", COMMAND "resources: {gpus: 0.00005}\n", "resources.gpus: must be" },
+        { "less than none", COMMAND "resources: {gpus: -1}\n", "resources.gpus: must be" },
+        { "too many", COMMAND "resources: {gpus: 65}\n", "resources.gpus: must be" },
+        { "no number", COMMAND "resources: {gpus: all}\n", "resources.gpus: must be" },
         { "ranks of a command", COMMAND "resources: {ranks: 2, cores: 3}\n",
           "resources.ranks: counts the processes of a model; a command starts its own: cores: 6 "
           "and command: [mpirun, --bind-to, none, -n, \"2\", ...]" },
@@ -444,6 +452,31 @@ static void mistakes_are_named_with_their_place(void)
     };
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
         check_bad(&cases[i]);
+}
+
+static void gpus_are_counted_in_parts(void)
+{
+    static const struct {
+        const char *text, *canonical;
+        uint32_t want;
+    } cases[] = {
+        { "0", "\"gpus\":0,", 0 },          { "1", "\"gpus\":1,", 10000 },
+        { "2.0", "\"gpus\":2,", 20000 },    { "0.5", "\"gpus\":0.5,", 5000 },
+        { "0.3333", "\"gpus\":0.3333,", 3333 }, { "1e-4", "\"gpus\":0.0001,", 1 },
+        { "0.9999", "\"gpus\":0.9999,", 9999 }, { "64", "\"gpus\":64,", 640000 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_study_spec *s;
+        char yaml[400];
+
+        snprintf(yaml, sizeof yaml, "%sresources: {gpus: %s}\n", COMMAND, cases[i].text);
+        if (!(s = parse(cases[i].text, yaml)))
+            continue;
+        T_EQ(cases[i].text, s->gpus, cases[i].want);
+        T_HAS(cases[i].text, s->canonical, cases[i].canonical);
+        asy_study_destroy(s);
+    }
 }
 
 static void all_mistakes_come_at_once(void)
@@ -897,7 +930,8 @@ static void options_are_listed_by_group(void)
 
 T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(canonical_text_is_its_own_canonical_text), T_TEST(the_example_searches_what_it_says),
-       T_TEST(mistakes_are_named_with_their_place), T_TEST(all_mistakes_come_at_once),
+       T_TEST(mistakes_are_named_with_their_place), T_TEST(gpus_are_counted_in_parts),
+       T_TEST(all_mistakes_come_at_once),
        T_TEST(a_mistake_is_one_line), T_TEST(a_key_twice_hides_no_other_mistake),
        T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),
        T_TEST(what_is_wrong_with_the_data_is_a_mistake_with_a_place),

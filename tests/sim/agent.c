@@ -12,6 +12,8 @@
 #define RESEND_EVERY 4 /* looks */
 #define REPORTS_MAX 512
 
+static const char *const gpu_names[SIM_GPUS_MAX] = { "G0", "G1", "G2" };
+
 double sim_value(double x, uint64_t step)
 {
     return fabs(x - 0.3) + 1.0 / (1.0 + (double)step);
@@ -215,6 +217,33 @@ static void check_cores(struct sim *s, const struct sim_agent *agent, const stru
     }
 }
 
+/* No device is ever given out by more than the whole of it. */
+static void take_gpus(struct sim *s, const struct sim_agent *agent, const struct asy_lease *l,
+                      struct sim_attempt *a)
+{
+    uint32_t want = s->o->studies[a->study_index].gpus, sum = 0;
+
+    for (size_t k = 0; k < l->placement.n_gpus; k++) {
+        uint32_t g = 0, used;
+
+        while (g < s->o->agent_gpus && strcmp(l->placement.gpus[k], gpu_names[g]))
+            g++;
+        if (g == s->o->agent_gpus || l->placement.n_gpu_shares != l->placement.n_gpus) {
+            sim_fail(s, "a lease names GPU '%s'", l->placement.gpus[k]);
+            return;
+        }
+        a->gpus[g] += l->placement.gpu_shares[k];
+        sum += l->placement.gpu_shares[k];
+        used = a->gpus[g];
+        for (size_t i = 0; i < agent->n_attempts; i++)
+            used += agent->attempts[i].running ? agent->attempts[i].gpus[g] : 0;
+        if (used > ASY_GPU_WHOLE)
+            sim_fail(s, "%u of 10000 parts of GPU %u are leased", used, g);
+    }
+    if (sum != want)
+        sim_fail(s, "a lease has %u of 10000 parts of GPUs, not %u", sum, want);
+}
+
 static void check_spec(struct sim *s, struct sim_agent *agent, const struct asy_lease *l)
 {
     for (size_t i = 0; i < agent->n_specs; i++)
@@ -246,6 +275,7 @@ static void take_lease(struct sim *s, size_t i, const struct asy_lease *l)
         sim_fail(s, "a lease without parameters, of an unknown study or with too many cores");
         return;
     }
+    take_gpus(s, agent, l, &a);
     a.n_cores = l->placement.n_cores;
     memcpy(a.cores, l->placement.cores, a.n_cores * sizeof a.cores[0]);
     if (!(grown = realloc(agent->attempts, (agent->n_attempts + 1) * sizeof *grown))) {
@@ -325,6 +355,7 @@ static void greet(struct sim *s, struct sim_agent *agent)
 {
     struct asy_holding holdings[64];
     uint32_t groups[16];
+    struct asy_gpu gpus[SIM_GPUS_MAX];
     struct asy_msg msg = { .type = ASY_MSG_HELLO };
     size_t n = 0;
 
@@ -336,6 +367,10 @@ static void greet(struct sim *s, struct sim_agent *agent)
     }
     for (uint32_t c = 0; c < s->o->agent_cores; c++)
         groups[c] = c / 2;
+    for (uint32_t g = 0; g < s->o->agent_gpus; g++)
+        gpus[g] = (struct asy_gpu){ .id = gpu_names[g], .name = "sim", .group = g };
+    msg.hello.gpus = gpus;
+    msg.hello.n_gpus = s->o->agent_gpus;
     msg.hello.role = ASY_ROLE_AGENT;
     msg.hello.major = ASY_PROTOCOL_MAJOR;
     msg.hello.version = "sim";

@@ -37,14 +37,14 @@ char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
                  "parameters: {x: {min: 0.0, max: 1.0}}\n"
                  "search: {sampler: random, pruner: %s%s%s, seed: %llu, deterministic: %s, "
                  "lag: %llu}\n"
-                 "budget: {trials: %llu%s}\nresources: {cores: %u}\n",
+                 "budget: {trials: %llu%s}\nresources: {cores: %u, gpus: %g}\n",
                  index, (long long)o->priority, (long long)o->retries,
                  (unsigned long long)o->length, o->checkpoint ? "true" : "false",
                  isnan(o->target) ? "" : ", target: 0.4",
                  strcmp(o->pruner, "none") ? "{name: " : "", o->pruner, pruner_options(o->pruner),
                  (unsigned long long)(seed % 1000 + index), o->deterministic ? "true" : "false",
                  (unsigned long long)(o->lag ? o->lag : 16), (unsigned long long)o->trials, extra,
-                 o->cores);
+                 o->cores, (double)o->gpus / ASY_GPU_WHOLE);
     asy_buf_init(&problems, 1 << 16);
     if (asy_study_parse(text, (size_t)n, "sim", "/sim", &spec, &problems, err) == 0)
         copy = strdup(spec->canonical);

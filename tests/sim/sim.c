@@ -459,6 +459,21 @@ static void draw_study(struct sim_study_options *o, struct asy_rng *rng)
     o->checkpoint_first = !o->deterministic && asy_rng_below(rng, 3) == 0;
 }
 
+/* From numbers of its own, and only what an agent could hold. */
+static void draw_gpus(struct sim_options *o)
+{
+    static const uint32_t parts[] = { 0, 1, 2500, 3333, 5000, 6000, 10000, 20000 };
+    struct asy_rng rng;
+
+    asy_rng_init(&rng, o->seed, 2, ASY_RNG_SIM);
+    o->agent_gpus = (uint32_t)asy_rng_below(&rng, SIM_GPUS_MAX + 1);
+    for (size_t i = 0; i < o->n_studies; i++) {
+        uint32_t gpus = parts[asy_rng_below(&rng, ASY_ARRAY_LEN(parts))];
+
+        o->studies[i].gpus = gpus <= o->agent_gpus * ASY_GPU_WHOLE ? gpus : 0;
+    }
+}
+
 void sim_options_draw(struct sim_options *o, uint64_t seed)
 {
     struct asy_rng rng;
@@ -481,4 +496,5 @@ void sim_options_draw(struct sim_options *o, uint64_t seed)
     };
     for (size_t i = 0; i < o->n_studies; i++)
         draw_study(&o->studies[i], &rng);
+    draw_gpus(o);
 }

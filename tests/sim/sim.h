@@ -18,6 +18,7 @@
 #define SIM_STUDIES_MAX 4
 #define SIM_AGENTS_MAX 16
 #define SIM_NEVER INT64_MAX
+#define SIM_GPUS_MAX 3       /* of an agent */
 
 struct sim_study_options {
     const char *pruner;      /* "none", "median", "asha" */
@@ -26,6 +27,7 @@ struct sim_study_options {
     uint64_t trials, length, parallel, lag;
     uint64_t exhausted_at;   /* the sampler has no point from this number on; 0: never */
     uint32_t cores;
+    uint32_t gpus;           /* 1/10,000 */
     int64_t priority, retries, time_ms;
     double target;           /* NaN: none */
 };
@@ -33,7 +35,7 @@ struct sim_options {
     uint64_t seed, timing;   /* points come from the seed alone, the rest from both */
     int trace;
     size_t n_agents, n_studies;
-    uint32_t agent_cores;
+    uint32_t agent_cores, agent_gpus;
     struct sim_study_options studies[SIM_STUDIES_MAX];
     /* faults; probabilities per chance, all 0 after quiet_ms */
     double crash_commit, crash_send;     /* of the coordinator */
@@ -95,6 +97,7 @@ struct sim_attempt {
     uint32_t attempt;
     uint32_t cores[8];
     size_t n_cores;
+    uint32_t gpus[SIM_GPUS_MAX]; /* 1/10,000 of each */
     double x;
     int running, cancel;     /* cancel: enum asy_cancel_mode */
     struct sim_report *reports;

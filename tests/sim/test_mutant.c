@@ -17,6 +17,7 @@ static const char *const expected[][4] = {
     [2] = { "went to two agents", "the store did not", "the store does not know it", NULL },
     [3] = { "counts for attempt", "counts twice", "is not its newest open one", NULL },
     [4] = { "is taken from its agent", NULL },
+    [5] = { "of 10000 parts of GPU", NULL },
 };
 
 static int as_expected(const char *why)

@@ -135,6 +135,8 @@ struct asy_metric {
     const char *name;
     double value; /* NaN and infinities allowed */
 };
+#define ASY_GPU_WHOLE 10000 /* amounts of GPUs are counted in this part of a device */
+
 /* A part of a lease on one worker. */
 struct asy_placement {
     struct asy_id worker;
@@ -142,8 +144,11 @@ struct asy_placement {
     const uint32_t *cores;   /* [n_cores] the worker's own core numbers */
     size_t n_cores;
     uint64_t memory;         /* bytes; 0: not limited */
-    const char *const *gpus; /* [n_gpus] UUIDs */
+    const char *const *gpus; /* [n_gpus] ids as in struct asy_gpu, rank by rank; one may be there
+                              * more than once */
     size_t n_gpus;
+    const uint32_t *gpu_shares; /* [n_gpu_shares] 1/10,000 of each of them */
+    size_t n_gpu_shares;     /* n_gpus; or 0: whole ones */
 };
 struct asy_checkpoint {
     uint32_t attempt;        /* that wrote it; 0: none */

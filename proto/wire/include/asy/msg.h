@@ -58,6 +58,14 @@ struct asy_holding {
     int running;              /* 0: ended, reports not yet acknowledged */
     uint64_t reported;        /* highest report number made */
 };
+/* What an agent offers of it is the whole device; leases speak of it by id. */
+struct asy_gpu {
+    const char *id;           /* UUID, or PCI address */
+    const char *name;
+    uint64_t memory;          /* bytes; 0: unknown */
+    uint32_t group;           /* 1 + NUMA group of the cores near it; 0: near none, or near all */
+    int whole;                /* takes one process at a time: no share of it is given out */
+};
 struct asy_watermark {
     struct asy_id study;
     uint64_t trial;
@@ -106,7 +114,8 @@ struct asy_msg {
                  const char *versions;    /* JSON: libraries */
                  const char *fit;         /* "" or why it is out of service */
                  int64_t walltime_left_ms;/* < 0: unlimited */
-                 const struct asy_holding *holdings; size_t n_holdings; } hello;
+                 const struct asy_holding *holdings; size_t n_holdings;
+                 const struct asy_gpu *gpus; size_t n_gpus; } hello;
         struct { struct asy_id store; uint64_t owner_epoch; int64_t heartbeat_ms, lost_after_ms;
                  int64_t idle_heartbeat_ms; /* while it holds no attempt; 0: heartbeat_ms */
                  const char *version;

@@ -68,7 +68,9 @@ struct asy_study_spec {
     int64_t max_time_ms;                /* INT64_MAX: open */
     uint64_t parallel;                  /* 0: as many as fit */
 
-    uint32_t cores, ranks, gpus;        /* cores, memory, gpus per rank */
+    uint32_t cores, ranks;              /* cores, memory, gpus per rank */
+    uint32_t gpus;                      /* in 1/10,000: below ASY_GPU_WHOLE a part of one, from
+                                         * there on a multiple of it */
     uint64_t memory;
     const char *device, *reproducible;
 
