@@ -229,6 +229,19 @@ static int sync_tree(const char *path, struct asy_error *err)
     return rc;
 }
 
+int asy_durable_sync(const char *path, struct asy_error *err)
+{
+    struct stat st;
+    int rc;
+
+    if (lstat(path, &st) < 0)
+        return asy_fail_errno(err, errno, "cannot look at '%s'", path);
+    if (S_ISDIR(st.st_mode))
+        return sync_tree(path, err);
+    rc = asy__sync(path, 0, err);
+    return rc ? rc : asy__sync_parent(path, err);
+}
+
 /* 1: a tree of this content is at path. */
 static int has_tree(const char *path, struct asy_sha sha)
 {
@@ -327,6 +340,38 @@ int asy_durable_tree_sha(const char *path, struct asy_sha *ret, uint64_t *ret_by
         *ret_bytes = bytes;
 out:
     asy_sha_destroy(state);
+    listing_fini(&list);
+    return rc;
+}
+
+int asy_durable_tree_files(const char *path, char ***ret_files, size_t *ret_n,
+                           struct asy_error *err)
+{
+    struct listing list;
+    size_t n = 0, bytes = sizeof(char *);
+    char **files = NULL, *text;
+    int rc = list_tree(&list, path, err);
+
+    if (rc)
+        goto out;
+    qsort(list.entries, list.n, sizeof *list.entries, by_path);
+    for (size_t i = 0; i < list.n; i++)
+        bytes += sizeof(char *) + strlen(list.entries[i].path) + 1;
+    if (!(files = malloc(bytes))) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory to list '%s'", path);
+        goto out;
+    }
+    text = (char *)(files + list.n + 1);
+    for (size_t i = 0; i < list.n; i++) {
+        if (list.entries[i].is_folder)
+            continue;
+        files[n++] = text;
+        text = stpcpy(text, list.entries[i].path) + 1;
+    }
+    files[n] = NULL;
+    *ret_files = files;
+    *ret_n = n;
+out:
     listing_fini(&list);
     return rc;
 }

@@ -161,11 +161,11 @@ int asy__set_ints(void *socket, const struct asy__option *options, size_t n, str
     return 0;
 }
 
-int asy__set_common(void *socket, struct asy_error *err)
+int asy__set_common(void *socket, int queue, struct asy_error *err)
 {
-    static const struct asy__option options[] = {
-        { ZMQ_SNDHWM, 1000, "SNDHWM" },
-        { ZMQ_RCVHWM, 1000, "RCVHWM" },
+    const struct asy__option options[] = {
+        { ZMQ_SNDHWM, queue ? queue : 1000, "SNDHWM" },
+        { ZMQ_RCVHWM, queue ? queue : 1000, "RCVHWM" },
         { ZMQ_LINGER, ASY__LINGER_MS, "LINGER" },
         { ZMQ_HANDSHAKE_IVL, 5000, "HANDSHAKE_IVL" }, /* ms; bounds half-open handshakes */
         { ZMQ_TCP_KEEPALIVE, 1, "TCP_KEEPALIVE" },    /* firewalls forget silent flows */
@@ -196,6 +196,48 @@ int asy__check_key(const char *key, const char *what, struct asy_error *err)
 
     explicit_bzero(raw, sizeof raw);
     return ok ? 0 : asy_fail(err, ASY_E_INVAL, "the %s is not a key of 40 Z85 characters", what);
+}
+
+/* ---- parts ---------------------------------------------------------------------------------- */
+
+int asy__msg_fill(zmq_msg_t *msg, const void *bytes, size_t n, struct asy_error *err)
+{
+    if (n > ASY_CHANNEL_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "a frame of %zu bytes is over the limit of %u", n,
+                        ASY_CHANNEL_MAX);
+    if (zmq_msg_init_size(msg, n) < 0)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a frame of %zu bytes", n);
+    if (n > 0)
+        memcpy(zmq_msg_data(msg), bytes, n);
+    return 0;
+}
+
+int asy__recv_parts(void *socket, zmq_msg_t *head, zmq_msg_t *body)
+{
+    int n = 0;
+
+    do {
+        if (n == 1)
+            zmq_msg_move(head, body);
+        zmq_msg_close(body);
+        zmq_msg_init(body);
+        /* Parts of a message arrive together: the rest is there. */
+        if (zmq_msg_recv(body, socket, ZMQ_DONTWAIT) < 0)
+            return -1;
+        n++;
+    } while (zmq_msg_more(body));
+    return n;
+}
+
+void asy__take_parts(zmq_msg_t *head, zmq_msg_t *body, int n, const void **ret_head,
+                     size_t *ret_head_len, const void **ret_body, size_t *ret_body_len)
+{
+    zmq_msg_t *first = n == 1 ? body : head;
+
+    *ret_head = zmq_msg_data(first);
+    *ret_head_len = zmq_msg_size(first);
+    *ret_body = n == 1 ? NULL : zmq_msg_data(body);
+    *ret_body_len = n == 1 ? 0 : zmq_msg_size(body);
 }
 
 /* ---- waiting ------------------------------------------------------------------------------- */

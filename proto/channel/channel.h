@@ -4,6 +4,7 @@
 #define ASY_CHANNEL_PRIVATE_H
 #include <stdatomic.h>
 #include <asy/channel.h>
+#include <zmq.h>
 
 /* Bytes that a CURVE message command adds to its payload on the wire: name 8, nonce 8, box 16,
  * flags 1. ZMQ_MAXMSGSIZE is compared with the sum. */
@@ -32,8 +33,17 @@ ASY_MUST_CHECK int asy__socket_open(struct asy_channel *channel, int type, void 
 void asy__socket_close(struct asy_channel *channel, void *socket); /* NULL is fine */
 ASY_MUST_CHECK int asy__set_ints(void *socket, const struct asy__option *options, size_t n,
                                  struct asy_error *err);
-/* What both sides set: bounds, keepalive, time limits. */
-ASY_MUST_CHECK int asy__set_common(void *socket, struct asy_error *err);
+/* What both sides set: bounds, keepalive, time limits. queue: messages; 0: the usual number. */
+ASY_MUST_CHECK int asy__set_common(void *socket, int queue, struct asy_error *err);
+/* A new message of n bytes; on failure there is none to close. */
+ASY_MUST_CHECK int asy__msg_fill(zmq_msg_t *msg, const void *bytes, size_t n,
+                                 struct asy_error *err);
+/* Receives the parts of a message that has arrived: the last in body, and, of two, the first in
+ * head. Both must be initialised. Returns how many there were, or negative with errno. */
+int asy__recv_parts(void *socket, zmq_msg_t *head, zmq_msg_t *body);
+/* What asy__recv_parts() left, as head and body. */
+void asy__take_parts(zmq_msg_t *head, zmq_msg_t *body, int n, const void **ret_head,
+                     size_t *ret_head_len, const void **ret_body, size_t *ret_body_len);
 ASY_MUST_CHECK int asy__set_text(void *socket, int option, const char *text, const char *name,
                                  struct asy_error *err);
 /* ASY_E_INVAL unless key is the Z85 text of 32 bytes; what: "server key". */

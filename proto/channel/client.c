@@ -20,7 +20,8 @@ struct asy_client {
     char **endpoints; /* [n_endpoints] own copies */
     size_t n_endpoints, current;
     char server_key[ASY_KEY_TEXT], public_key[ASY_KEY_TEXT], secret_key[ASY_KEY_TEXT];
-    zmq_msg_t msg; /* what the last receive handed out */
+    int queue;
+    zmq_msg_t head, msg; /* what the last receive handed out */
 };
 
 static int set_options(const struct asy_client *client, void *socket, const char *endpoint,
@@ -35,7 +36,7 @@ static int set_options(const struct asy_client *client, void *socket, const char
     };
     int rc;
 
-    if ((rc = asy__set_common(socket, err)) ||
+    if ((rc = asy__set_common(socket, client->queue, err)) ||
         (rc = asy__set_ints(socket, options, ASY_ARRAY_LEN(options), err)) ||
         (rc = asy__set_text(socket, ZMQ_CURVE_SERVERKEY, client->server_key, "CURVE_SERVERKEY",
                             err)) ||
@@ -105,6 +106,8 @@ int asy_client_create(struct asy_channel *channel, const struct asy_client_spec 
     if (!(client = calloc(1, sizeof *client)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a client");
     client->channel = channel;
+    client->queue = spec->queue;
+    zmq_msg_init(&client->head);
     zmq_msg_init(&client->msg);
     memcpy(client->server_key, spec->server_key, ASY_KEY_TEXT);
     memcpy(client->public_key, spec->public_key, ASY_KEY_TEXT);
@@ -128,6 +131,7 @@ void asy_client_destroy(struct asy_client *client)
 
     if (!client)
         return;
+    zmq_msg_close(&client->head);
     zmq_msg_close(&client->msg);
     asy__socket_close(client->channel, client->socket);
     for (size_t i = 0; i < client->n_endpoints; i++)
@@ -159,28 +163,53 @@ void *asy__client_socket(const struct asy_client *client)
     return client->socket;
 }
 
+/* The next message of at most `most` parts. Returns their number. */
+static int recv_message(struct asy_client *client, int most, struct asy_error *err)
+{
+    for (int skipped = 0; skipped < ASY__SKIP_MAX; skipped++) {
+        int n = asy__recv_parts(client->socket, &client->head, &client->msg);
+
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR
+                       ? asy_fail(err, ASY_E_AGAIN, "no frame waits")
+                       : asy__fail_zmq(err, errno, "cannot receive");
+        if (n <= most) /* else it is not from a coordinator of ours */
+            return n;
+    }
+    return asy_fail(err, ASY_E_AGAIN, "only bad frames came");
+}
+
 int asy_client_recv(struct asy_client *client, const void **ret_bytes, size_t *ret_len,
                     struct asy_error *err)
 {
-    for (int skipped = 0; skipped < ASY__SKIP_MAX; skipped++) {
-        int n = 0;
+    int n = recv_message(client, 1, err);
 
-        do {
-            zmq_msg_close(&client->msg);
-            zmq_msg_init(&client->msg);
-            if (zmq_msg_recv(&client->msg, client->socket, ZMQ_DONTWAIT) < 0)
-                return errno == EAGAIN || errno == EINTR
-                           ? asy_fail(err, ASY_E_AGAIN, "no frame waits")
-                           : asy__fail_zmq(err, errno, "cannot receive");
-            n++;
-        } while (zmq_msg_more(&client->msg));
-        if (n != 1)
-            continue; /* not from a coordinator of ours */
-        *ret_bytes = zmq_msg_data(&client->msg);
-        *ret_len = zmq_msg_size(&client->msg);
+    if (n < 0)
+        return n;
+    *ret_bytes = zmq_msg_data(&client->msg);
+    *ret_len = zmq_msg_size(&client->msg);
+    return 0;
+}
+
+int asy_client_recv_parts(struct asy_client *client, const void **ret_head, size_t *ret_head_len,
+                          const void **ret_body, size_t *ret_body_len, struct asy_error *err)
+{
+    int n = recv_message(client, 2, err);
+
+    if (n < 0)
+        return n;
+    asy__take_parts(&client->head, &client->msg, n, ret_head, ret_head_len, ret_body,
+                    ret_body_len);
+    return 0;
+}
+
+static int sent(int rc, struct asy_error *err)
+{
+    if (rc >= 0)
         return 0;
-    }
-    return asy_fail(err, ASY_E_AGAIN, "only bad frames came");
+    return errno == EAGAIN || errno == EINTR
+               ? asy_fail(err, ASY_E_AGAIN, "not connected, or the queue is full")
+               : asy__fail_zmq(err, errno, "cannot send");
 }
 
 int asy_client_send(struct asy_client *client, const void *bytes, size_t n, struct asy_error *err)
@@ -188,9 +217,25 @@ int asy_client_send(struct asy_client *client, const void *bytes, size_t n, stru
     if (n > ASY_CHANNEL_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "a frame of %zu bytes is over the limit of %u", n,
                         ASY_CHANNEL_MAX);
-    if (zmq_send(client->socket, n > 0 ? bytes : "", n, ZMQ_DONTWAIT) < 0)
-        return errno == EAGAIN || errno == EINTR
-                   ? asy_fail(err, ASY_E_AGAIN, "not connected, or the queue is full")
-                   : asy__fail_zmq(err, errno, "cannot send");
-    return 0;
+    return sent(zmq_send(client->socket, n > 0 ? bytes : "", n, ZMQ_DONTWAIT), err);
+}
+
+int asy_client_send_parts(struct asy_client *client, const void *head, size_t n_head,
+                          const void *body, size_t n_body, struct asy_error *err)
+{
+    zmq_msg_t second;
+    int rc;
+
+    if (n_body == 0)
+        return asy_client_send(client, head, n_head, err);
+    if (n_head > ASY_CHANNEL_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "a head of %zu bytes is over the limit of %u", n_head,
+                        ASY_CHANNEL_MAX);
+    if ((rc = asy__msg_fill(&second, body, n_body, err)) < 0)
+        return rc;
+    rc = sent(zmq_send(client->socket, head, n_head, ZMQ_DONTWAIT | ZMQ_SNDMORE), err);
+    if (rc == 0) /* the message has its pipe: this part goes there, or is dropped with it */
+        rc = sent(zmq_msg_send(&second, client->socket, ZMQ_DONTWAIT), err);
+    zmq_msg_close(&second);
+    return rc;
 }

@@ -41,7 +41,7 @@ struct asy_server {
     size_t n_fds;
     uint64_t *stale; /* [n_stale] peers whose descriptor another one has now */
     size_t n_stale, cap_stale;
-    zmq_msg_t msg; /* what the last receive handed out */
+    zmq_msg_t head, msg; /* what the last receive handed out */
 };
 
 static uint64_t peer_of(const uint8_t id[ID_BYTES])
@@ -170,7 +170,7 @@ static int set_options(void *socket, const struct asy_server_spec *spec, struct 
     };
     int rc;
 
-    if ((rc = asy__set_common(socket, err)) ||
+    if ((rc = asy__set_common(socket, spec->queue, err)) ||
         (rc = asy__set_ints(socket, options, ASY_ARRAY_LEN(options), err)) ||
         (rc = asy__set_text(socket, ZMQ_ZAP_DOMAIN, ASY__ZAP_DOMAIN, "ZAP_DOMAIN", err)))
         return rc;
@@ -200,6 +200,7 @@ int asy_server_create(struct asy_channel *channel, const struct asy_server_spec 
     if (!(server = calloc(1, sizeof *server)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a server");
     server->channel = channel;
+    zmq_msg_init(&server->head);
     zmq_msg_init(&server->msg);
     if (atomic_flag_test_and_set(&channel->has_server)) {
         rc = asy_fail(err, ASY_E_EXISTS, "this channel has a server already");
@@ -240,6 +241,7 @@ void asy_server_destroy(struct asy_server *server)
 
     if (!server)
         return;
+    zmq_msg_close(&server->head);
     zmq_msg_close(&server->msg);
     free(server->by_fd);
     free(server->stale);
@@ -282,19 +284,9 @@ void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_
  * parts after the id, or negative with errno. */
 static int recv_parts(struct asy_server *server, uint8_t ret_id[ID_BYTES], int *ret_id_len)
 {
-    int n = 0;
-
     if ((*ret_id_len = zmq_recv(server->socket, ret_id, ID_BYTES, ZMQ_DONTWAIT)) < 0)
         return -1;
-    do {
-        zmq_msg_close(&server->msg);
-        zmq_msg_init(&server->msg);
-        /* Parts of a message arrive together: the rest is there. */
-        if (zmq_msg_recv(&server->msg, server->socket, ZMQ_DONTWAIT) < 0)
-            return -1;
-        n++;
-    } while (zmq_msg_more(&server->msg));
-    return n;
+    return asy__recv_parts(server->socket, &server->head, &server->msg);
 }
 
 /* The key from the metadata of the payload part (libzmq 4.3.4 loses the first part's). There is
@@ -375,8 +367,9 @@ int asy_server_closed_fd(const struct asy_server *server)
     return asy__gate_ended_fd(server->gate);
 }
 
-int asy_server_recv(struct asy_server *server, uint64_t *ret_peer, char ret_key[ASY_KEY_TEXT],
-                    const void **ret_bytes, size_t *ret_len, struct asy_error *err)
+/* The next message of at most `most` parts. Returns their number. */
+static int recv_message(struct asy_server *server, int most, uint64_t *ret_peer,
+                        char ret_key[ASY_KEY_TEXT], struct asy_error *err)
 {
     for (int skipped = 0; skipped < ASY__SKIP_MAX; skipped++) {
         uint8_t id[ID_BYTES];
@@ -386,44 +379,83 @@ int asy_server_recv(struct asy_server *server, uint64_t *ret_peer, char ret_key[
             return asy_fail(err, ASY_E_AGAIN, "no frame waits");
         if (n < 0)
             return asy__fail_zmq(err, errno, "cannot receive");
-        if (n != 1 || id_len != ID_BYTES || id[0] != 0 || !take_key(&server->msg, ret_key)) {
+        if (n > most || id_len != ID_BYTES || id[0] != 0 || !take_key(&server->msg, ret_key)) {
             server->bad_frames++;
             continue;
         }
         *ret_peer = peer_of(id);
         note_fd(server, *ret_peer);
-        *ret_bytes = zmq_msg_data(&server->msg);
-        *ret_len = zmq_msg_size(&server->msg);
-        return 0;
+        return n;
     }
     return asy_fail(err, ASY_E_AGAIN, "only bad frames came");
+}
+
+int asy_server_recv(struct asy_server *server, uint64_t *ret_peer, char ret_key[ASY_KEY_TEXT],
+                    const void **ret_bytes, size_t *ret_len, struct asy_error *err)
+{
+    int n = recv_message(server, 1, ret_peer, ret_key, err);
+
+    if (n < 0)
+        return n;
+    *ret_bytes = zmq_msg_data(&server->msg);
+    *ret_len = zmq_msg_size(&server->msg);
+    return 0;
+}
+
+int asy_server_recv_parts(struct asy_server *server, uint64_t *ret_peer, char ret_key[ASY_KEY_TEXT],
+                          const void **ret_head, size_t *ret_head_len, const void **ret_body,
+                          size_t *ret_body_len, struct asy_error *err)
+{
+    int n = recv_message(server, 2, ret_peer, ret_key, err);
+
+    if (n < 0)
+        return n;
+    asy__take_parts(&server->head, &server->msg, n, ret_head, ret_head_len, ret_body,
+                    ret_body_len);
+    return 0;
+}
+
+/* Once the id is taken the payload must follow: all that can fail for want of memory comes
+ * before. */
+static int send_id(struct asy_server *server, uint64_t peer, struct asy_error *err)
+{
+    uint8_t id[ID_BYTES];
+
+    id_of(peer, id);
+    if (zmq_send(server->socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
+        return 0;
+    if (errno == EHOSTUNREACH)
+        return asy_fail(err, ASY_E_GONE, "the peer's connection is closed");
+    if (errno == EAGAIN)
+        return asy_fail(err, ASY_E_AGAIN, "the peer's queue is full");
+    return asy__fail_zmq(err, errno, "cannot send");
+}
+
+int asy_server_send_parts(struct asy_server *server, uint64_t peer, const void *head, size_t n_head,
+                          const void *body, size_t n_body, struct asy_error *err)
+{
+    zmq_msg_t first, second;
+    int rc;
+
+    if (peer >> 32 != PEER_MARK >> 32)
+        return asy_fail(err, ASY_E_GONE, "peer %" PRIu64 " was never here", peer);
+    if ((rc = asy__msg_fill(&first, head, n_head, err)) < 0)
+        return rc;
+    if ((rc = asy__msg_fill(&second, body, n_body, err)) < 0) {
+        zmq_msg_close(&first);
+        return rc;
+    }
+    if ((rc = send_id(server, peer, err)) == 0 &&
+        (zmq_msg_send(&first, server->socket, ZMQ_DONTWAIT | (n_body ? ZMQ_SNDMORE : 0)) < 0 ||
+         (n_body && zmq_msg_send(&second, server->socket, ZMQ_DONTWAIT) < 0)))
+        rc = asy__fail_zmq(err, errno, "cannot send");
+    zmq_msg_close(&first); /* empty after a send that succeeded */
+    zmq_msg_close(&second);
+    return rc;
 }
 
 int asy_server_send(struct asy_server *server, uint64_t peer, const void *bytes, size_t n,
                     struct asy_error *err)
 {
-    uint8_t id[ID_BYTES];
-    zmq_msg_t msg;
-    int rc = 0;
-
-    if (n > ASY_CHANNEL_MAX)
-        return asy_fail(err, ASY_E_TOOBIG, "a frame of %zu bytes is over the limit of %u", n,
-                        ASY_CHANNEL_MAX);
-    if (peer >> 32 != PEER_MARK >> 32)
-        return asy_fail(err, ASY_E_GONE, "peer %" PRIu64 " was never here", peer);
-    /* All that can fail for want of memory comes before the id: once it is taken the payload must
-     * follow. */
-    if (zmq_msg_init_size(&msg, n) < 0)
-        return asy_fail(err, ASY_E_NOMEM, "no memory for a frame of %zu bytes", n);
-    if (n > 0)
-        memcpy(zmq_msg_data(&msg), bytes, n);
-    id_of(peer, id);
-    if (zmq_send(server->socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-        rc = errno == EHOSTUNREACH ? asy_fail(err, ASY_E_GONE, "the peer's connection is closed")
-             : errno == EAGAIN     ? asy_fail(err, ASY_E_AGAIN, "the peer's queue is full")
-                                   : asy__fail_zmq(err, errno, "cannot send");
-    else if (zmq_msg_send(&msg, server->socket, ZMQ_DONTWAIT) < 0)
-        rc = asy__fail_zmq(err, errno, "cannot send");
-    zmq_msg_close(&msg); /* empty after a send that succeeded */
-    return rc;
+    return asy_server_send_parts(server, peer, bytes, n, NULL, 0, err);
 }

@@ -92,4 +92,5 @@ const char *asy__msg_type_known(uint32_t value);
  * fit its fields. */
 const char *asy__shape_misfit(const struct asy__shape *shape);
 const struct asy__shape *asy__msg_shape(uint32_t type); /* NULL: unknown (msg.c) */
+extern const struct asy__shape asy__bulk_shape;         /* bulk.c */
 #endif

@@ -108,6 +108,9 @@ static const struct asy__field welcome[] = {
     BODY_SUBS(welcome, marks, n_marks, &mark_shape),
     BODY_SUBS(welcome, kill, n_kill, &holding_shape),
     BODY(ASY__I64, welcome, idle_heartbeat_ms),
+    BODY(ASY__TEXT, welcome, files),
+    BODY(ASY__U32, welcome, bulk_port),
+    BODY(ASY__TEXT, welcome, nonce),
 };
 static const struct asy__field reject[] = { BODY(ASY__TEXT, reject, text) };
 static const struct asy__field heartbeat[] = {

@@ -484,6 +484,50 @@ static void *wait_for_ever(void *arg)
     return NULL;
 }
 
+static void messages_of_two_parts_pass_where_they_are_asked_for(void)
+{
+    static char chunk[ASY_CHANNEL_MAX];
+    struct net net;
+    struct frame frame;
+    struct asy_client *client = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    const void *head, *body;
+    char key[ASY_KEY_TEXT];
+    size_t n_head, n_body;
+    uint64_t peer;
+    int rc = ASY_E_AGAIN;
+
+    memset(chunk, 'c', sizeof chunk);
+    if (!net_open(&net) || !(client = greet(&net, &frame)))
+        goto out;
+    T_EQ("send", asy_client_send_parts(client, "h", 1, "body", 4, &err), 0);
+    T_EQ("send", asy_client_send_parts(client, "alone", 5, NULL, 0, &err), 0);
+    if (server_gets_text(&net, "alone", &frame)) /* one of two parts is none of recv()'s */
+        T_EQ("dropped", counts_of(&net).bad_frames, 1);
+    T_EQ("send", asy_client_send_parts(client, "head", 4, chunk, sizeof chunk, &err), 0);
+    for (int64_t start_ms = asy_clock_ms(); rc == ASY_E_AGAIN && !late(start_ms, "two parts");) {
+        wait_server(&net, 5);
+        rc = asy_server_recv_parts(net.server, &peer, key, &head, &n_head, &body, &n_body, &err);
+    }
+    T_TRUE(rc == 0 && n_head == 4 && !memcmp(head, "head", 4) && n_body == sizeof chunk &&
+           !memcmp(body, chunk, n_body));
+    T_STR("key", key, net.keys[0].public_key);
+    T_EQ("answer", asy_server_send_parts(net.server, peer, "a", 1, "bb", 2, &err), 0);
+    rc = ASY_E_AGAIN;
+    for (int64_t start_ms = asy_clock_ms(); rc == ASY_E_AGAIN && !late(start_ms, "the answer");) {
+        struct asy_poll_item item = { .client = client, .events = POLLIN };
+
+        ASY_IGNORE(asy_poll(&item, 1, 5, NULL));
+        rc = asy_client_recv_parts(client, &head, &n_head, &body, &n_body, &err);
+    }
+    T_TRUE(rc == 0 && n_head == 1 && n_body == 2 && !memcmp(body, "bb", 2));
+    T_EQ("too large", asy_server_send_parts(net.server, peer, "a", 1, chunk, sizeof chunk + 1, &err),
+         ASY_E_TOOBIG);
+out:
+    asy_client_destroy(client);
+    net_close(&net);
+}
+
 static void poll_returns_on_a_signal(void)
 {
     struct sigaction action = { .sa_handler = on_signal };
@@ -517,4 +561,5 @@ T_MAIN("channel", T_TEST(frames_go_both_ways_with_the_proven_key),
        T_TEST(server_that_comes_back_on_its_port_is_found), T_TEST(ports_and_servers_are_exclusive),
        T_TEST(chosen_port_is_outside_the_ephemeral_range),
        T_TEST(bad_client_specs_are_refused_by_name), T_TEST(bad_server_specs_are_refused_by_name),
-       T_TEST(poll_tells_which_of_mixed_items_is_ready), T_TEST(poll_returns_on_a_signal))
+       T_TEST(poll_tells_which_of_mixed_items_is_ready), T_TEST(poll_returns_on_a_signal),
+       T_TEST(messages_of_two_parts_pass_where_they_are_asked_for))

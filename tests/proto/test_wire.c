@@ -34,6 +34,7 @@ static void rows_fit_the_proto_file(void)
                  asy_msg_type_name((enum asy_msg_type)i), misfit ? misfit : "");
     }
     T_TRUE(!asy__msg_shape(0) && !asy__msg_shape(LAST + 1));
+    T_TRUE(asy__shape_misfit(&asy__bulk_shape) == NULL);
 }
 
 static void one_comes_back(struct wire_random *r, uint32_t type, struct asy_buf *buf,

@@ -40,10 +40,16 @@ ASY_MUST_CHECK int asy_durable_move_tree(const char *from, const char *path,
  * durable like our own, since its maker may have died before it was, and replaced if damaged. */
 ASY_MUST_CHECK int asy_durable_keep(const char *from, struct asy_sha sha, const char *path,
                                     struct asy_error *err);
+/* Makes what is at path, a file or a tree, and its name durable, whoever wrote it. */
+ASY_MUST_CHECK int asy_durable_sync(const char *path, struct asy_error *err);
 /* The content id of a folder tree: sha256 over "<sha256>  <relative path>\n" of its files in byte
  * order of the path. ret_bytes (NULL allowed): total size. */
 ASY_MUST_CHECK int asy_durable_tree_sha(const char *path, struct asy_sha *ret,
                                         uint64_t *ret_bytes, struct asy_error *err);
+/* The files of a tree in that order, relative to path: a NULL-terminated list, which is one block
+ * and the caller's to free(). */
+ASY_MUST_CHECK int asy_durable_tree_files(const char *path, char ***ret_files, size_t *ret_n,
+                                          struct asy_error *err);
 /* Removes a file or a folder tree; a missing one is fine. Not synced. */
 ASY_MUST_CHECK int asy_durable_remove(const char *path, struct asy_error *err);
 /* Reads a whole file of at most max bytes into a new terminated buffer, the caller's to free(). */

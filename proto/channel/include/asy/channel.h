@@ -37,6 +37,7 @@ struct asy_server_spec {
     const char *secret_key;  /* Z85 */
     asy_authorise_f authorise;
     void *authorise_arg;
+    int queue;               /* messages that wait per peer and direction; 0: 1000 */
 };
 struct asy_server;
 /* ASY_E_BUSY: the port is taken. ASY_E_EXISTS: the channel has a server (at most one: it owns the
@@ -53,6 +54,16 @@ int asy_server_port(const struct asy_server *server);
 ASY_MUST_CHECK int asy_server_recv(struct asy_server *server, uint64_t *ret_peer,
                                    char ret_key[ASY_KEY_TEXT], const void **ret_bytes,
                                    size_t *ret_len, struct asy_error *err);
+/* The same on a socket whose messages have a head and perhaps a body, each at most ASY_CHANNEL_MAX
+ * long: *ret_body_len is 0 without one. Messages of more parts are dropped and counted. */
+ASY_MUST_CHECK int asy_server_recv_parts(struct asy_server *server, uint64_t *ret_peer,
+                                         char ret_key[ASY_KEY_TEXT], const void **ret_head,
+                                         size_t *ret_head_len, const void **ret_body,
+                                         size_t *ret_body_len, struct asy_error *err);
+/* As asy_server_send(); n_body 0: one part. */
+ASY_MUST_CHECK int asy_server_send_parts(struct asy_server *server, uint64_t peer, const void *head,
+                                         size_t n_head, const void *body, size_t n_body,
+                                         struct asy_error *err);
 /* ASY_E_GONE: that connection is closed (at once, the fastest death notice there is).
  * ASY_E_AGAIN: the peer does not read; its queue is full. */
 ASY_MUST_CHECK int asy_server_send(struct asy_server *server, uint64_t peer, const void *bytes,
@@ -78,6 +89,7 @@ struct asy_client_spec {
     size_t n_endpoints;           /* connects to the first; asy_client_next() moves on */
     const char *server_key;       /* Z85 */
     const char *public_key, *secret_key;
+    int queue;                    /* messages that wait per direction; 0: 1000 */
 };
 struct asy_client;
 /* Returns before it is connected. A client reconnects after a break by itself, as a new peer; where
@@ -93,6 +105,13 @@ ASY_MUST_CHECK int asy_client_recv(struct asy_client *client, const void **ret_b
 /* ASY_E_AGAIN: not connected, or the queue is full: nothing was queued. */
 ASY_MUST_CHECK int asy_client_send(struct asy_client *client, const void *bytes, size_t n,
                                    struct asy_error *err);
+/* As on the server's side. */
+ASY_MUST_CHECK int asy_client_recv_parts(struct asy_client *client, const void **ret_head,
+                                         size_t *ret_head_len, const void **ret_body,
+                                         size_t *ret_body_len, struct asy_error *err);
+ASY_MUST_CHECK int asy_client_send_parts(struct asy_client *client, const void *head,
+                                         size_t n_head, const void *body, size_t n_body,
+                                         struct asy_error *err);
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 

@@ -119,6 +119,9 @@ struct asy_msg {
         struct { struct asy_id store; uint64_t owner_epoch; int64_t heartbeat_ms, lost_after_ms;
                  int64_t idle_heartbeat_ms; /* while it holds no attempt; 0: heartbeat_ms */
                  const char *version;
+                 const char *files;       /* the coordinator's home, as it calls it; "": unknown */
+                 uint32_t bulk_port;      /* 0: it has no bulk socket */
+                 const char *nonce;       /* whoever reads it there shares the files (asy/bulk.h) */
                  const struct asy_holding *keep; size_t n_keep;  /* run on, resend above durable */
                  const struct asy_watermark *marks; size_t n_marks;
                  const struct asy_holding *kill; size_t n_kill; } welcome;
