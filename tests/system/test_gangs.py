@@ -34,6 +34,15 @@ def two_ranks_sweep():
         has("trial", home.run("show", "gang", str(best))[0], ", 2 ranks,")
 
 
+def four_ranks_share_two_cores():
+    with Home() as home:
+        home.env["ASY_OVERSUBSCRIBE"] = "2"
+        study(home, 4, trials=2)
+        _, err = home.run("run", "study.yaml", "--cores", "2")
+        has("plan", err, "slots    1 trial at a time, each 4 cores (4 ranks of 1) and 1.0 GiB")
+        equal("complete", home.json("show", "gang")["complete"], 1)
+
+
 def more_ranks_than_cores_wait_and_say_so():
     with Home() as home:
         study(home, 3)
@@ -65,4 +74,4 @@ def cores():
 if cores() < 2:
     print("not tested: this machine has one core, and each rank needs one")
     sys.exit(77)
-main(two_ranks_sweep, more_ranks_than_cores_wait_and_say_so, a_command_has_no_ranks)
+main(two_ranks_sweep, four_ranks_share_two_cores, more_ranks_than_cores_wait_and_say_so, a_command_has_no_ranks)

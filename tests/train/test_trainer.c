@@ -95,7 +95,8 @@ static int on_checkpoint(void *arg, uint64_t step, const char *path)
     return seen.kept[0] && rename(path, seen.kept) < 0 ? ASY_E_IO : 0;
 }
 
-static const struct asy_train_callbacks callbacks = { NULL, on_report, on_checkpoint };
+static const struct asy_train_callbacks callbacks = { .report = on_report,
+                                                      .checkpoint = on_checkpoint };
 
 struct bench {
     struct asy_comm *comm;

@@ -14,7 +14,8 @@
     "objective: {metric: val_loss, goal: minimize}\n"                                              \
     "parameters: {lr: {min: 0.0, max: 1.0}}\nbudget: {trials: 100}\n"
 
-/* What the job's parameter `lr` says: 0.5 trains, 0.25 crashes, 0.125 hangs, 0.75 pauses. */
+/* What the job's parameter `lr` says: 0.5 trains, 0.25 crashes, 0.125 hangs, 0.75 pauses, 0.625
+ * grows and trains; 0.375 says that it cannot be bound, 0.875 claims to be and is not. */
 static const char trainer[] =
     "#!/usr/bin/env python3\n"
     "import json, os, socket, sys, time\n"
@@ -39,6 +40,10 @@ static const char trainer[] =
     "    if order['do'] == 'exit': sys.exit(0)\n"
     "    if order['do'] != 'run': continue\n"
     "    job = order['job']; lr = job['params']['lr']; study = job['study']\n"
+    "    if lr != 0.875: os.sched_setaffinity(0, [int(order['cpus'])])\n"
+    "    if lr != 0.375: tell(bound=order['cpus'])\n"
+    "    else: tell(bound='', reason='CPU 7 was asked for')\n"
+    "    if lr == 0.625: grown = bytearray(96 << 20)\n"
     "    assert study['run']['model'] == 'mlp' and study['run']['fixed']['hidden'] == 8, study\n"
     "    assert study['data']['file'].endswith('/data.csv') and job['seed'] == 77\n"
     "    if lr == 0.25: sys.exit('the trainer fell over')\n"
@@ -280,6 +285,81 @@ out:
     coord_close(&c);
 }
 
+static double pid_of(struct coord *c, uint64_t trial, const char *lr)
+{
+    struct asy_lease lease = lease_lr(c, trial, 0, lr);
+
+    if (coord_send_lease(c, &lease) && coord_ended(c, trial, ASY_END_COMPLETE, ASY_CAUSE_NONE))
+        return metric(coord_report(c, trial, ASY_EV_REPORT, 0), "pid");
+    return NAN;
+}
+
+static void is_replaced_after_a_number_of_trials(void)
+{
+    static const char *const env[] = { "ASY_GANG_TRIALS=2", NULL };
+    struct coord c = { 0 };
+    double pids[5];
+
+    if (!open_gang(&c, env))
+        goto out;
+    for (uint64_t trial = 0; trial < 5; trial++)
+        pids[trial] = pid_of(&c, trial, "0.5");
+    T_TRUE(pids[0] == pids[1] && pids[1] != pids[2] && pids[2] == pids[3] && pids[3] != pids[4]);
+out:
+    coord_close(&c);
+}
+
+static void is_replaced_when_it_has_grown(void)
+{
+    static const char *const env[] = { "ASY_GANG_GROWTH=32MiB", NULL };
+    struct coord c = { 0 };
+    double pids[4];
+
+    if (!open_gang(&c, env))
+        goto out;
+    for (uint64_t trial = 0; trial < 4; trial++)
+        pids[trial] = pid_of(&c, trial, trial == 2 ? "0.625" : "0.5");
+    T_TRUE(pids[0] == pids[1] && pids[1] == pids[2] && pids[2] != pids[3]);
+out:
+    coord_close(&c);
+}
+
+static void idle_ones_end(void)
+{
+    static const char *const env[] = { "ASY_GANG_IDLE=10ms", NULL };
+    struct coord c = { 0 };
+
+    if (open_gang(&c, env) && pid_of(&c, 0, "0.5") > 0)
+        T_TRUE(await_marked(c.mark, 1, 0)); /* the worker alone */
+    coord_close(&c);
+}
+
+/* A rank that says so, and one that is found out. */
+static void a_rank_on_other_cores_ends_the_attempt(void)
+{
+    struct coord c = { 0 };
+    const struct asy_event *end;
+    struct asy_lease lease;
+
+    if (!open_gang(&c, NULL))
+        goto out;
+    lease = lease_lr(&c, 0, 0, "0.375");
+    if (coord_send_lease(&c, &lease) &&
+        (end = coord_ended(&c, 0, ASY_END_CRASHED, ASY_CAUSE_NOT_STARTED))) {
+        T_HAS("who", end->ended.text, "rank 0 does not run on CPUs ");
+        T_HAS("why", end->ended.text, " of its lease: CPU 7 was asked for");
+    }
+    if (c.cores < 2 || isnan(pid_of(&c, 1, "0.5")))
+        goto out;
+    lease = lease_lr(&c, 2, 1, "0.875"); /* it stays on the other core */
+    if (coord_send_lease(&c, &lease) &&
+        (end = coord_ended(&c, 2, ASY_END_CRASHED, ASY_CAUSE_NOT_STARTED)))
+        T_HAS("why", end->ended.text, "asked for, the kernel grants");
+    T_TRUE(pid_of(&c, 3, "0.5") > 0);
+out:
+    coord_close(&c);
+}
+
 /* The trainer of this build, on numbers that a line can separate. */
 static void the_real_trainer_trains(void)
 {
@@ -359,5 +439,7 @@ T_MAIN("gang", T_TEST(a_warm_trainer_takes_the_next_trial),
        T_TEST(stops_at_the_milestone_and_resumes), T_TEST(takes_orders_while_it_trains),
        T_TEST(a_crash_costs_one_trial), T_TEST(makes_room_for_others),
        T_TEST(a_node_that_computes_wrongly_takes_no_work), T_TEST(tells_of_a_sound_node),
+       T_TEST(is_replaced_after_a_number_of_trials), T_TEST(is_replaced_when_it_has_grown),
+       T_TEST(idle_ones_end), T_TEST(a_rank_on_other_cores_ends_the_attempt),
        T_TEST(a_trainer_that_cannot_start_is_a_reason), T_TEST(the_real_trainer_trains),
        T_TEST(two_ranks_train_together))

@@ -40,6 +40,25 @@ static void counts_cores_of_other_machines(void)
     }
 }
 
+static void shared_cores_come_round_again(void)
+{
+    static const unsigned want[] = { 0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6 };
+    struct asy_node_options options = ASY_NODE_OPTIONS_INIT;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_node *node = NULL;
+
+    options.synthetic = "package:2 [numa] core:2 pu:2";
+    options.share = 3;
+    if (!T_OK(asy_node_create(&options, &node, &err), &err))
+        return;
+    T_EQ("cores", node->n_cores, 12);
+    for (uint32_t c = 0; c < node->n_cores && c < 12; c++) {
+        T_EQ("CPU", node->cpu[c], want[c]);
+        T_EQ("group", node->group[c], c % 4 / 2);
+    }
+    asy_node_destroy(node);
+}
+
 static void refuses_what_is_no_machine(void)
 {
     struct asy_node_options options = ASY_NODE_OPTIONS_INIT;
@@ -147,5 +166,6 @@ static void takes_the_least_limit_of_all_levels(void)
     }
 }
 
-T_MAIN("node", T_TEST(counts_cores_of_other_machines), T_TEST(refuses_what_is_no_machine),
+T_MAIN("node", T_TEST(counts_cores_of_other_machines),
+       T_TEST(shared_cores_come_round_again), T_TEST(refuses_what_is_no_machine),
        T_TEST(knows_this_machine), T_TEST(takes_the_least_limit_of_all_levels))

@@ -31,7 +31,7 @@
 
 /* ---- cores ----------------------------------------------------------------------------------- */
 
-static int overlap(const unsigned *a, size_t n_a, const unsigned *b, size_t n_b)
+static int overlap(const uint32_t *a, size_t n_a, const uint32_t *b, size_t n_b)
 {
     for (size_t i = 0, k = 0; i < n_a && k < n_b;) {
         if (a[i] == b[k])
@@ -47,14 +47,14 @@ int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job)
 
     ASY__EACH(struct asy__job, other, &agent->jobs)
         if (other != job && asy__job_alive(other) &&
-            overlap(job->cpus, job->n_cores, other->cpus, other->n_cores))
+            overlap(job->cores, job->n_cores, other->cores, other->n_cores))
             busy = 1;
     ASY__EACH(struct asy__gang, gang, &agent->gangs) {
         if (gang->dead || gang->job ||
-            !overlap(job->cpus, job->n_cores, gang->cpus, gang->n_cpus))
+            !overlap(job->cores, job->n_cores, gang->cores, gang->n_cores))
             continue;
         if (native && !gang->dying && gang->ranks == job->ranks &&
-            gang->n_cpus == job->n_cores && !strcmp(gang->owner, job->owner)) {
+            gang->n_cores == job->n_cores && !strcmp(gang->owner, job->owner)) {
             busy |= gang->running > 0; /* rank 0 has ended its last job, others are about to */
             continue; /* it may take the job itself */
         }
@@ -508,6 +508,7 @@ static int learn_node(struct asy__agent *agent, struct asy_error *err)
     options.max_cores = agent->options.max_cores;
     options.max_memory = agent->options.max_memory;
     options.smt = agent->options.smt;
+    options.share = agent->options.share;
     if ((rc = asy_node_create(&options, &agent->node, err)) < 0)
         return rc;
     asy__programs_find(&agent->programs);

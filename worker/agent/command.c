@@ -159,7 +159,7 @@ static int start(struct asy__job *job, const char *const *argv, const char *cons
     struct asy_attempt_spec spec = { .supervisor = job->agent->programs.attempt, .argv = argv,
                                      .env_set = env, .env_drop = asy__env_drop,
                                      .cwd = study->cwd_trial ? job->dir : study->base_dir,
-                                     .cpus = job->cpus, .n_cpus = job->n_cores, .stdout_fd = -1,
+                                     .cpus = job->cpus, .n_cpus = job->n_cpus, .stdout_fd = -1,
                                      .memory = job->memory, .cgroup = job->agent->cgroup };
     char *out = asy__textf("%s/stdout", job->logs), *errors = asy__textf("%s/stderr", job->logs);
     int write_end = -1, rc;

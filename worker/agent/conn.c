@@ -188,10 +188,15 @@ static void take_gang_line(struct asy__conn *conn, const struct asy__said *said)
         asy__conn_close(conn);
         return;
     }
+    if (said->what == ASY__SAID_BOUND) {
+        if (job)
+            asy__gang_bound(conn, said);
+        return;
+    }
     if (said->what == ASY__SAID_END && conn->gang->running)
         conn->gang->running--; /* each rank says it; only then does it hear the next order */
-    if (conn->rank > 0 || !job || job->state != ASY__JOB_RUNNING)
-        return; /* rank 0 speaks for all; or the job is over already */
+    if (conn->rank > 0 || !job || job->state != ASY__JOB_RUNNING || job->doom)
+        return; /* rank 0 speaks for all; or the job is over already, or about to be */
     if (said->what == ASY__SAID_END)
         take_end(job, said);
     else
@@ -215,7 +220,7 @@ static void take_line(struct asy__conn *conn, const char *line, size_t len)
     } else if (said.what == ASY__SAID_REPORT || said.what == ASY__SAID_CHECKPOINT) {
         take(conn, conn->job, &said);
     } else {
-        asy_fail(&err, ASY_E_INVAL, "'hello' and 'end' are for trainers; a command exits");
+        asy_fail(&err, ASY_E_INVAL, "'hello', 'bound' and 'end' are for trainers; a command exits");
         refuse(conn, &err);
     }
     asy__said_fini(&said);

@@ -3,9 +3,11 @@
  * of one owner.
  *
  * A gang is reused for a lease of the same owner, width and memory limit. Other cores are no
- * obstacle: its ranks and all their threads are bound anew, and read back. It is replaced after a
- * failure, after 200 trials, or when it has grown. Every rank greets with the gang's token before
- * it is believed; rank 0 speaks for all. */
+ * obstacle: with each order a rank gets the CPUs that are its part of the lease, binds all its
+ * threads to them, reads that back and says so; we look ourselves then. Binding from here alone, as
+ * it once was, leaves a thread that starts meanwhile where it likes. It is replaced after a
+ * failure, after a number of trials (gang_trials), or when it has grown (gang_growth). Every
+ * rank greets with the gang's token before it is believed; rank 0 speaks for all. */
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
@@ -25,7 +27,7 @@
 
 #define EXIT_MS 2000         /* from "exit" to SIGKILL */
 #define RANK_LOST_MS 1000    /* from a closed connection to SIGKILL, for an honest exit status */
-#define GROWN_BYTES (256u << 20)
+#define CPUS_TEXT 4096       /* as a supervisor gets it */
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
@@ -90,41 +92,6 @@ void asy__gang_usage(const struct asy__gang *gang, double *ret_cpu_s, uint64_t *
     *ret_max_rss = rss_of_all(gang, "VmHWM:");
 }
 
-/* Binds every thread of a rank to its share of the gang's CPUs. */
-static int bind_rank(const struct asy__gang *gang, uint32_t rank, struct asy_error *err)
-{
-    size_t share = gang->n_cpus / gang->ranks;
-    const unsigned *cpus = gang->cpus + rank * share;
-    struct dirent *entry;
-    char path[64];
-    int rc = 0;
-    DIR *dir;
-
-    snprintf(path, sizeof path, "/proc/%d/task", (int)gang->pids[rank]);
-    if (!(dir = opendir(path)))
-        return asy_fail_errno(err, errno, "cannot list the threads of rank %u", rank);
-    while (rc == 0 && (entry = readdir(dir))) {
-        int64_t tid;
-
-        if (asy_parse_i64(entry->d_name, strlen(entry->d_name), &tid, NULL) < 0)
-            continue;
-        rc = asy_cpus_bind((pid_t)tid, cpus, share, err);
-        if (rc == ASY_E_GONE)
-            rc = 0; /* that thread has just ended */
-    }
-    closedir(dir);
-    return rc;
-}
-
-static int bind_all(const struct asy__gang *gang, struct asy_error *err)
-{
-    int rc = 0;
-
-    for (uint32_t r = 0; rc == 0 && r < gang->ranks; r++)
-        rc = bind_rank(gang, r, err);
-    return rc;
-}
-
 /* ---- starting -------------------------------------------------------------------------------- */
 
 static int create(struct asy__job *job, struct asy__gang **ret_gang, struct asy_error *err)
@@ -140,17 +107,17 @@ static int create(struct asy__job *job, struct asy__gang **ret_gang, struct asy_
     gang->door.fd = -1;
     gang->serial = ++agent->serial;
     gang->ranks = job->ranks;
-    gang->n_cpus = job->n_cores;
+    gang->n_cores = job->n_cores;
     gang->memory = job->memory;
     gang->kill_at_ms = gang->idle_since_ms = INT64_MAX;
     gang->start_by_ms = asy_clock_ms() + ASY__GANG_START_MS;
     if (!(gang->owner = strdup(job->owner)) ||
         !(gang->pids = calloc(gang->ranks, sizeof *gang->pids)) ||
-        !(gang->cpus = malloc(gang->n_cpus * sizeof *gang->cpus))) {
+        !(gang->cores = malloc(gang->n_cores * sizeof *gang->cores))) {
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for a gang");
         goto out;
     }
-    memcpy(gang->cpus, job->cpus, gang->n_cpus * sizeof *gang->cpus);
+    memcpy(gang->cores, job->cores, gang->n_cores * sizeof *gang->cores);
     if ((rc = asy__gang_launch(gang, job, err)) < 0)
         goto out;
     asy__list_add(&agent->gangs, &gang->node);
@@ -165,28 +132,65 @@ static int fits(const struct asy__gang *gang, const struct asy__job *job)
 {
     return !gang->dying && !gang->dead && !gang->job && !gang->running &&
            gang->greeted == gang->ranks &&
-           gang->ranks == job->ranks && gang->n_cpus == job->n_cores &&
+           gang->ranks == job->ranks && gang->n_cores == job->n_cores &&
            gang->memory == job->memory && job->n_gpus == 0 && !strcmp(gang->owner, job->owner);
 }
 
-/* An idle one, bound to the job's cores. */
-static struct asy__gang *reuse(struct asy__job *job)
+/* The launcher waits for its ranks' ends and does little else; it goes along all the same. */
+static void move_launcher(const struct asy__gang *gang, const struct asy__job *job)
 {
     struct asy_error err = ASY_ERROR_INIT;
+
+    if (gang->launcher && asy_cpus_bind_all(gang->launcher, job->cpus, job->n_cpus, &err) < 0)
+        asy_warn("gang=%u: its launcher stays on other cores: %s", gang->serial, err.text);
+}
+
+/* An idle one, best on the job's cores already. */
+static struct asy__gang *reuse(struct asy__job *job)
+{
+    struct asy__gang *found = NULL;
 
     ASY__EACH(struct asy__gang, gang, &job->agent->gangs) {
         if (!fits(gang, job))
             continue;
-        if (!memcmp(gang->cpus, job->cpus, job->n_cores * sizeof *job->cpus))
+        if (!memcmp(gang->cores, job->cores, job->n_cores * sizeof *job->cores))
             return gang;
-        memcpy(gang->cpus, job->cpus, job->n_cores * sizeof *job->cpus);
-        if (bind_all(gang, &err) == 0)
-            return gang;
-        asy_warn("gang=%u: cannot be moved to other cores: %s, replacing it", gang->serial,
-                 err.text);
-        asy__gang_end(gang);
+        found = found ? found : gang;
     }
-    return NULL;
+    if (found) {
+        memcpy(found->cores, job->cores, job->n_cores * sizeof *job->cores);
+        move_launcher(found, job);
+    }
+    return found;
+}
+
+/* The CPUs of one rank: neighbours in the node's order, which share caches. */
+static size_t cpus_of(const struct asy__gang *gang, uint32_t rank, unsigned *cpus)
+{
+    size_t share = gang->n_cores / gang->ranks;
+
+    for (size_t i = 0; i < share; i++)
+        cpus[i] = gang->agent->node->cpu[gang->cores[rank * share + i]];
+    return asy_cpus_sort(cpus, share);
+}
+
+static int order_rank(struct asy__conn *conn, struct asy_error *err)
+{
+    struct asy__gang *gang = conn->gang;
+    unsigned *cpus = calloc(gang->n_cores, sizeof *cpus);
+    struct asy_buf line;
+    char text[CPUS_TEXT];
+    int rc;
+
+    if (!cpus)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for an order");
+    asy_buf_init(&line, ASY_GANG_LINE);
+    rc = asy_cpus_format(cpus, cpus_of(gang, (uint32_t)conn->rank, cpus), text, sizeof text, err);
+    if (rc == 0 && (rc = asy__order_run(gang->job, text, &line, err)) == 0)
+        asy__conn_say(conn, line.data, line.len);
+    asy_buf_fini(&line);
+    free(cpus);
+    return rc;
 }
 
 /* Its ranks are there: the order goes to each. */
@@ -194,25 +198,18 @@ static void run(struct asy__gang *gang)
 {
     struct asy__job *job = gang->job;
     struct asy_error err = ASY_ERROR_INIT;
-    struct asy_buf line;
     struct stat st;
-    int rc;
 
     gang->start_by_ms = INT64_MAX;
     gang->trials++;
     gang->log_from = stat(gang->log, &st) == 0 ? (int64_t)st.st_size : 0;
     gang->cpu_before_s = cpu_of_all(gang);
-    asy_buf_init(&line, ASY_GANG_LINE);
-    if ((rc = asy__order_run(job, &line, &err)) < 0) {
-        asy__job_doom(job, ASY_CAUSE_NOT_STARTED, err.text);
-        asy_buf_fini(&line);
-        return;
-    }
-    ASY__EACH(struct asy__conn, conn, &gang->conns)
-        if (conn->rank >= 0)
-            asy__conn_say(conn, line.data, line.len);
     gang->running = gang->ranks;
-    asy_buf_fini(&line);
+    ASY__EACH(struct asy__conn, conn, &gang->conns)
+        if (conn->rank >= 0 && order_rank(conn, &err) < 0) {
+            asy__job_doom(job, ASY_CAUSE_NOT_STARTED, err.text);
+            return;
+        }
     asy__job_started(job, gang->pids[0]);
     if (job->verdict != ASY__GO_ON) /* cancelled while it started */
         asy__gang_tell(gang, job->verdict == ASY__STOP ? "stop" : "pause");
@@ -255,7 +252,6 @@ static int same_token(const char *a, const char *b)
 void asy__gang_hello(struct asy__conn *conn, const struct asy__said *said)
 {
     struct asy__gang *gang = conn->gang;
-    struct asy_error err = ASY_ERROR_INIT;
     struct ucred peer = { 0 };
     socklen_t len = sizeof peer;
 
@@ -270,13 +266,32 @@ void asy__gang_hello(struct asy__conn *conn, const struct asy__said *said)
     conn->rank = (int)said->rank;
     gang->pids[conn->rank] = peer.pid;
     gang->greeted++;
-    if (bind_rank(gang, (uint32_t)conn->rank, &err) < 0 && gang->job) {
-        asy_error_prefix(&err, "cannot bind rank %d", conn->rank);
-        asy__job_doom(gang->job, ASY_CAUSE_NOT_STARTED, err.text);
-        return;
-    }
     if (gang->greeted == gang->ranks && gang->job && gang->job->state == ASY__JOB_STARTING)
         run(gang);
+}
+
+void asy__gang_bound(struct asy__conn *conn, const struct asy__said *said)
+{
+    struct asy__gang *gang = conn->gang;
+    unsigned *cpus = calloc(gang->n_cores, sizeof *cpus);
+    struct asy_error err = ASY_ERROR_INIT, why = ASY_ERROR_INIT;
+    char want[CPUS_TEXT] = "";
+    size_t n;
+    int rc = ASY_E_NOMEM;
+
+    if (cpus) {
+        n = cpus_of(gang, (uint32_t)conn->rank, cpus);
+        if ((rc = asy_cpus_format(cpus, n, want, sizeof want, &why)) == 0)
+            rc = strcmp(said->cpus, want)
+                     ? asy_fail(&why, ASY_E_DENIED, "%s", said->reason)
+                     : asy_cpus_check_all(gang->pids[conn->rank], cpus, n, &why);
+    }
+    free(cpus);
+    if (rc == 0)
+        return;
+    asy_fail(&err, ASY_E_DENIED, "rank %d does not run on CPUs %.60s of its lease: %s", conn->rank,
+             want, why.text[0] ? why.text : "it is bound to others");
+    asy__job_doom(gang->job, ASY_CAUSE_NOT_STARTED, err.text);
 }
 
 void asy__gang_tell(struct asy__gang *gang, const char *what)
@@ -324,7 +339,7 @@ static int has_grown(struct asy__gang *gang)
 
     if (gang->trials <= 1)
         gang->first_rss = rss;
-    return rss > 2 * gang->first_rss + GROWN_BYTES;
+    return rss > 2 * gang->first_rss + gang->agent->options.gang_growth;
 }
 
 void asy__gang_release(struct asy__gang *gang, int healthy)
@@ -332,7 +347,7 @@ void asy__gang_release(struct asy__gang *gang, int healthy)
     copy_log(gang, gang->job);
     gang->job->gang = NULL;
     gang->job = NULL;
-    if (!healthy || gang->trials >= ASY__GANG_TRIALS_MAX || has_grown(gang))
+    if (!healthy || gang->trials >= gang->agent->options.gang_trials || has_grown(gang))
         asy__gang_end(gang);
     else
         gang->idle_since_ms = asy_clock_ms();
@@ -373,8 +388,10 @@ void asy__gang_ready(struct asy__gang *gang)
     struct asy_attempt_event event;
 
     while (!gang->dead && asy_attempt_next(gang->attempt, &event, NULL) == 0) {
-        if (event.what == ASY_ATTEMPT_STARTED)
+        if (event.what == ASY_ATTEMPT_STARTED) {
+            gang->launcher = gang->ranks > 1 ? event.pid : 0;
             continue;
+        }
         /* what its ranks said last comes before the verdict on their end */
         ASY__EACH(struct asy__conn, conn, &gang->conns)
             while (!conn->dead && asy_line_fill(conn->line, NULL) == 0 && gang->job &&
@@ -389,7 +406,7 @@ void asy__gang_ready(struct asy__gang *gang)
 
 int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms)
 {
-    int64_t next = INT64_MAX;
+    int64_t next = INT64_MAX, idle_ms = gang->agent->options.gang_idle_ms;
 
     if (gang->dead)
         return next;
@@ -402,7 +419,7 @@ int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms)
             asy_attempt_kill(gang->attempt);
     }
     if (!gang->job && !gang->dying && gang->idle_since_ms != INT64_MAX &&
-        now_ms - gang->idle_since_ms >= ASY__GANG_IDLE_MS)
+        now_ms - gang->idle_since_ms >= idle_ms)
         asy__gang_end(gang);
     if (now_ms >= gang->kill_at_ms) {
         gang->kill_at_ms = INT64_MAX;
@@ -413,8 +430,8 @@ int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms)
     if (gang->kill_at_ms < next)
         next = gang->kill_at_ms;
     if (!gang->job && !gang->dying && gang->idle_since_ms != INT64_MAX &&
-        gang->idle_since_ms + ASY__GANG_IDLE_MS < next)
-        next = gang->idle_since_ms + ASY__GANG_IDLE_MS;
+        gang->idle_since_ms + idle_ms < next)
+        next = gang->idle_since_ms + idle_ms;
     return next;
 }
 
@@ -432,6 +449,6 @@ void asy__gang_destroy(struct asy__gang *gang)
     free(gang->log);
     free(gang->owner);
     free(gang->pids);
-    free(gang->cpus);
+    free(gang->cores);
     free(gang);
 }

@@ -69,6 +69,8 @@ static void build_env(const struct asy__job *job, const struct asy__gang *gang,
     asy__words_addf(env, "ASSAY_RANKS=%u", gang->ranks);
     if (gang->ranks > 1)
         launcher_env(env);
+    if (job->n_cpus < gang->ranks) /* ranks that share a CPU: one that waits lets the other run */
+        asy__words_add(env, "OMPI_MCA_mpi_yield_when_idle=1");
 }
 
 /* Everything that would make mpirun believe it runs inside a batch system's step. */
@@ -114,8 +116,8 @@ static int launch(struct asy__gang *gang, const struct asy__job *job, struct asy
 {
     struct asy__words argv = { 0 }, env = { 0 };
     struct asy_attempt_spec spec = { .supervisor = gang->agent->programs.attempt,
-                                     .env_drop = gang_env_drop, .cwd = "/", .cpus = gang->cpus,
-                                     .n_cpus = gang->n_cpus, .stdout_path = gang->log,
+                                     .env_drop = gang_env_drop, .cwd = "/", .cpus = job->cpus,
+                                     .n_cpus = job->n_cpus, .stdout_path = gang->log,
                                      .stderr_path = gang->log, .stdout_fd = -1,
                                      .memory = gang->memory, .cgroup = gang->agent->cgroup };
     int rc;

@@ -25,8 +25,6 @@
 #define ASY__FLUSH_MS 100          /* a report waits at most this long for company */
 #define ASY__RESEND_MS 2000        /* no progress of the watermark for this long: send again */
 #define ASY__WAIT_MS 30000         /* a line with "wait" is answered after this at the latest */
-#define ASY__GANG_TRIALS_MAX 200
-#define ASY__GANG_IDLE_MS 60000
 #define ASY__GANG_START_MS 60000   /* until all ranks have greeted */
 
 struct asy__agent;
@@ -138,9 +136,9 @@ struct asy__job {
     struct asy_id study;
     uint64_t trial, epoch, milestone, seed;
     uint32_t attempt, ranks;
-    uint32_t *cores;               /* [n_cores] numbers of the node's cores */
-    unsigned *cpus;                /* [n_cores] the kernel's numbers, ascending */
-    size_t n_cores;
+    uint32_t *cores;               /* [n_cores] numbers of the node's cores, ascending */
+    unsigned *cpus;                /* [n_cpus] the kernel's numbers, ascending, each once */
+    size_t n_cores, n_cpus;
     uint64_t memory;
     char **gpus;
     size_t n_gpus;
@@ -265,7 +263,9 @@ void asy__conn_resume(struct asy__conn *conn);
 
 /* ---- lines.c: what a program may say --------------------------------------------------------- */
 struct asy__said {
-    enum { ASY__SAID_REPORT = 1, ASY__SAID_CHECKPOINT, ASY__SAID_HELLO, ASY__SAID_END } what;
+    enum {
+        ASY__SAID_REPORT = 1, ASY__SAID_CHECKPOINT, ASY__SAID_HELLO, ASY__SAID_BOUND, ASY__SAID_END
+    } what;
     uint64_t step;
     int wait;
     struct asy_metric *metrics;    /* [n_metrics]; names borrowed from root */
@@ -273,6 +273,7 @@ struct asy__said {
     const char *name;              /* of a checkpoint */
     const char *token;             /* HELLO */
     int64_t rank;
+    const char *cpus;              /* BOUND: "0,2-3", or "" and a reason */
     const char *outcome, *model, *reason; /* END */
     double objective;
     struct asy_json *root;
@@ -310,10 +311,11 @@ struct asy__gang {
     unsigned serial;
     char *owner;
     uint32_t ranks;
-    unsigned *cpus;
-    size_t n_cpus;
+    uint32_t *cores;               /* [n_cores] of its job, or of its last one */
+    size_t n_cores;                /* rank r has the r-th of equal parts */
     uint64_t memory;
     struct asy_attempt *attempt;
+    pid_t launcher;                /* mpirun; 0: none, or not yet */
     struct asy__door door;
     struct asy__list conns;
     size_t n_conns;
@@ -334,6 +336,8 @@ struct asy__gang {
 ASY_MUST_CHECK int asy__gang_start(struct asy__job *job, struct asy_error *err);
 void asy__gang_ready(struct asy__gang *gang);       /* its supervisor's line is readable */
 void asy__gang_hello(struct asy__conn *conn, const struct asy__said *said);
+/* A rank says which CPUs it has bound itself to: held against its lease and against the kernel. */
+void asy__gang_bound(struct asy__conn *conn, const struct asy__said *said);
 void asy__gang_tell(struct asy__gang *gang, const char *what); /* "pause", "stop", "exit" */
 /* What the present job cost: processor time since it began, largest resident size of a rank. */
 void asy__gang_usage(const struct asy__gang *gang, double *ret_cpu_s, uint64_t *ret_max_rss);
@@ -355,8 +359,9 @@ ASY_MUST_CHECK int asy__gang_try(const struct asy__programs *programs, struct as
                                  struct asy_error *err);
 
 /* ---- order.c: what a trainer is told to do --------------------------------------------------- */
-ASY_MUST_CHECK int asy__order_run(const struct asy__job *job, struct asy_buf *ret_line,
-                                  struct asy_error *err);
+/* cpus: what the rank shall bind itself to, "0,2-3". */
+ASY_MUST_CHECK int asy__order_run(const struct asy__job *job, const char *cpus,
+                                  struct asy_buf *ret_line, struct asy_error *err);
 
 /* ---- probe.c --------------------------------------------------------------------------------- */
 struct asy__programs {

@@ -311,7 +311,7 @@ static void write_place(const struct asy__job *job, struct asy_buf *buf)
     asy_jsonw_str(&w, "host", node->host);
     asy_jsonw_str(&w, "model", node->model);
     asy_jsonw_open(&w, "cpus", '[');
-    for (size_t i = 0; i < job->n_cores; i++)
+    for (size_t i = 0; i < job->n_cpus; i++)
         asy_jsonw_u64(&w, NULL, job->cpus[i]);
     asy_jsonw_close(&w, ']');
     asy_jsonw_open(&w, "numa", '[');

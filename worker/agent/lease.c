@@ -50,7 +50,7 @@ static int copy_text(char **to, const char *from)
 
 static int by_number(const void *a, const void *b)
 {
-    const unsigned *x = a, *y = b;
+    const uint32_t *x = a, *y = b;
 
     return (*x > *y) - (*x < *y);
 }
@@ -75,7 +75,9 @@ static int copy_place(struct asy__job *job, const struct asy_placement *place)
         job->cpus[i] = node->cpu[place->cores[i]];
     }
     job->n_cores = n;
-    qsort(job->cpus, n, sizeof *job->cpus, by_number);
+    if (n)
+        qsort(job->cores, n, sizeof *job->cores, by_number);
+    job->n_cpus = asy_cpus_sort(job->cpus, n);
     for (; job->n_gpus < n_gpus; job->n_gpus++)
         if (!(job->gpus[job->n_gpus] = strdup(place->gpus[job->n_gpus])))
             return ASY_E_NOMEM;
@@ -109,7 +111,7 @@ static int check_place(const struct asy__job *job, const struct asy_lease *lease
     if (job->n_cores == 0)
         return asy_fail(err, ASY_E_INVAL, "the lease names cores that this node does not have");
     for (size_t i = 1; i < job->n_cores; i++)
-        if (job->cpus[i] == job->cpus[i - 1])
+        if (job->cores[i] == job->cores[i - 1])
             return asy_fail(err, ASY_E_INVAL, "the lease names a core twice");
     if (job->ranks == 0 || job->ranks > job->n_cores)
         return asy_fail(err, ASY_E_INVAL, "the lease has %u ranks on %zu cores", job->ranks,
@@ -120,10 +122,10 @@ static int check_place(const struct asy__job *job, const struct asy_lease *lease
         if (other == job || other->state == ASY__JOB_OVER || other->fenced)
             continue;
         for (size_t i = 0, k = 0; i < job->n_cores && k < other->n_cores;) {
-            if (job->cpus[i] == other->cpus[k])
-                return asy_fail(err, ASY_E_BUSY, "CPU %u of the lease is used by %s",
-                                job->cpus[i], other->name);
-            job->cpus[i] < other->cpus[k] ? i++ : k++;
+            if (job->cores[i] == other->cores[k])
+                return asy_fail(err, ASY_E_BUSY, "core %u of the lease is used by %s",
+                                job->cores[i], other->name);
+            job->cores[i] < other->cores[k] ? i++ : k++;
         }
     }
     return 0;

@@ -13,6 +13,7 @@
 static const char *const report_keys[] = { "step", "metrics", "wait" };
 static const char *const checkpoint_keys[] = { "checkpoint", "step", "wait" };
 static const char *const hello_keys[] = { "hello" };
+static const char *const bound_keys[] = { "bound", "reason" };
 static const char *const end_keys[] = { "end" };
 
 static int check_keys(const struct asy_json *node, const char *const *keys, size_t n,
@@ -189,6 +190,18 @@ static int read_hello(struct asy__said *said, struct asy_error *err)
     return 0;
 }
 
+static int read_bound(struct asy__said *said, struct asy_error *err)
+{
+    int rc = check_keys(said->root, bound_keys, ASY_ARRAY_LEN(bound_keys), err);
+
+    if (rc < 0)
+        return rc;
+    said->what = ASY__SAID_BOUND;
+    said->cpus = asy_json_str(asy_json_get(said->root, "bound"), NULL);
+    said->reason = asy_json_str(asy_json_get(said->root, "reason"), "");
+    return said->cpus ? 0 : asy_fail(err, ASY_E_INVAL, "'bound' is not a list of CPUs");
+}
+
 static int read_end(struct asy__said *said, struct asy_error *err)
 {
     static const char *const outcomes[] = { "complete", "paused", "stopped", "diverged",
@@ -223,6 +236,8 @@ int asy__said_parse(const char *line, size_t len, struct asy__said *ret_said,
         rc = asy_fail(err, ASY_E_FORMAT, "a line is one JSON object");
     else if (asy_json_get(said.root, "hello"))
         rc = read_hello(&said, err);
+    else if (asy_json_get(said.root, "bound"))
+        rc = read_bound(&said, err);
     else if (asy_json_get(said.root, "end"))
         rc = read_end(&said, err);
     else if (asy_json_get(said.root, "checkpoint"))

@@ -152,6 +152,24 @@ static int parse_args(int argc, char **argv, struct args *args)
     return optind < argc ? usage("unexpected word", argv[optind]) : -1;
 }
 
+/* What stands in the home's config.yaml, or in ASY_ variables. */
+static int load_settings(struct asy_agent_options *options, struct asy_error *err)
+{
+    struct asy_settings *settings = NULL;
+    char path[8400];
+    int rc;
+
+    snprintf(path, sizeof path, "%s/config.yaml", options->home);
+    if ((rc = asy_settings_load(path, &settings, err)) < 0)
+        return rc;
+    options->share = (uint32_t)asy_settings_i64(settings, "oversubscribe");
+    options->gang_trials = (uint64_t)asy_settings_i64(settings, "gang_trials");
+    options->gang_growth = (uint64_t)asy_settings_i64(settings, "gang_growth");
+    options->gang_idle_ms = asy_settings_i64(settings, "gang_idle");
+    asy_settings_destroy(settings);
+    return 0;
+}
+
 static int probe(const struct asy_agent_options *options, struct asy_error *err)
 {
     struct asy_buf json;
@@ -188,7 +206,9 @@ int main(int argc, char **argv)
         snprintf(absolute, sizeof absolute, "%s/%s", home, args.agent.home);
         args.agent.home = absolute;
     }
-    rc = args.probe ? probe(&args.agent, &err) : asy_agent_run(&args.agent, &err);
+    rc = load_settings(&args.agent, &err); /* a probe shows what there is, whatever they say */
+    if (args.probe || rc == 0)
+        rc = args.probe ? probe(&args.agent, &err) : asy_agent_run(&args.agent, &err);
     if (rc < 0)
         asy_logerr("%s", err.text);
     return rc == 0 ? 0 : rc == ASY_E_GONE ? 3 : 1;

@@ -172,6 +172,18 @@ static void describe(struct asy_node *node, hwloc_topology_t topology)
     read_text("/proc/sys/kernel/random/boot_id", node->boot_id, sizeof node->boot_id);
 }
 
+/* The list of cores, `times` times over. */
+static void share_cores(struct asy_node *node, uint32_t times)
+{
+    uint32_t n = node->n_cores;
+
+    for (uint32_t i = n; i < n * times && i < CORES_MAX; i++) {
+        node->cpu[i] = node->cpu[i - n];
+        node->group[i] = node->group[i - n];
+        node->n_cores++;
+    }
+}
+
 static uint32_t least(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -202,6 +214,7 @@ int asy_node_create(const struct asy_node_options *options, struct asy_node **re
         max = least(max, node->quota < 1 ? 1 : (uint32_t)floor(node->quota));
     if ((rc = list_cores(node, topology, options->smt, max, err)) < 0)
         goto out;
+    share_cores(node, options->share);
     node->memory = node->memory_total;
     if (limit && limit < node->memory)
         node->memory = limit;

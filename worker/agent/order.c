@@ -27,13 +27,15 @@ static void write_job(const struct asy__job *job, struct asy_jsonw *w)
     asy_jsonw_close(w, '}');
 }
 
-int asy__order_run(const struct asy__job *job, struct asy_buf *ret_line, struct asy_error *err)
+int asy__order_run(const struct asy__job *job, const char *cpus, struct asy_buf *ret_line,
+                   struct asy_error *err)
 {
     struct asy_jsonw w;
 
     asy_jsonw_init(&w, ret_line, 0);
     asy_jsonw_open(&w, NULL, '{');
     asy_jsonw_str(&w, "do", "run");
+    asy_jsonw_str(&w, "cpus", cpus);
     write_job(job, &w);
     asy_jsonw_str(&w, "dir", job->dir);
     asy_jsonw_str(&w, "logs", job->logs);

@@ -240,7 +240,8 @@ static int print_result(const struct asy_train_result *result)
 static int run(const char *job_path, const char *dir, const char *resume)
 {
     static struct asy_train_result result;
-    struct asy_train_callbacks callbacks = { NULL, print_report, print_checkpoint };
+    struct asy_train_callbacks callbacks = { .report = print_report,
+                                             .checkpoint = print_checkpoint };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_trainer *trainer = NULL;
     struct asy_comm *comm = NULL;

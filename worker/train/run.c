@@ -105,8 +105,12 @@ static int step(struct asy__run *run, struct asy_error *err)
     if (rc < 0)
         return rc;
     run->diverged = !isfinite(run->grads[run->mlp.n_params + ASY__RIDE_LOSS]);
-    if (!run->diverged)
-        update(run);
+    if (run->diverged)
+        return 0;
+    update(run);
+    if (run->callbacks->step && rank == 0)
+        run->callbacks->step(run->callbacks->arg, run->state.progress.step,
+                             (double)run->grads[run->mlp.n_params + ASY__RIDE_LOSS] / (double)n);
     return 0;
 }
 

@@ -14,11 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <asy/cpus.h>
 #include <asy/gang.h>
 #include <asy/trainer.h>
 
+#define CPUS_MAX 8192
+
 struct serve {
     struct asy_comm *comm;
+    const char *dir, *logs; /* of the running job, or NULL */
     struct asy_trainer *trainer;
     struct asy_line *out; /* trainer's thread */
     struct asy_line *in;  /* reader */
@@ -189,10 +193,14 @@ static int point(const char *folder, const char *name, int rank, int target, str
     return n < 0 ? asy_fail_errno(err, errno, "cannot redirect to '%s'", path) : 0;
 }
 
-static int redirect(struct serve *serve, const char *logs, struct asy_error *err)
+static int prepare(void *arg, struct asy_error *err)
 {
+    struct serve *serve = arg;
+    const char *logs = serve->logs;
     int rank = asy_comm_rank(serve->comm), rc;
 
+    if (!serve->dir)
+        return asy_fail(err, ASY_E_INVAL, "the order names no folder");
     if (!logs)
         return 0;
     fflush(NULL);
@@ -253,25 +261,54 @@ static int send_end(struct serve *serve, const struct asy_train_result *result,
     return rc;
 }
 
+/* Binds all threads of this rank to its part of the lease and tells the agent what came of it: it
+ * ends a gang that is not where it should be. The kernel's numbers will do: hwloc, which knows what
+ * they mean, has spoken in the agent, and would cost each rank a look at the whole machine. */
+static int bind_self(struct serve *serve, const char *want, struct asy_error *err)
+{
+    static unsigned cpus[CPUS_MAX];
+    struct asy_error why = ASY_ERROR_INIT;
+    struct asy_buf line;
+    struct asy_jsonw w;
+    size_t n = 0;
+    int failed, rc;
+
+    if (!want)
+        return 0;
+    failed = asy_cpus_parse(want, cpus, CPUS_MAX, &n, &why) < 0 ||
+             asy_cpus_bind_all(getpid(), cpus, n, &why) < 0;
+    asy_buf_init(&line, ASY_GANG_LINE);
+    asy_jsonw_init(&w, &line, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_str(&w, "bound", failed ? "" : want);
+    if (failed)
+        asy_jsonw_str(&w, "reason", why.text);
+    asy_jsonw_close(&w, '}');
+    rc = send_line(serve, &line, err);
+    asy_buf_fini(&line);
+    return rc;
+}
+
 static int run_order(struct serve *serve, const struct asy_json *order, struct asy_error *err)
 {
-    struct asy_train_callbacks callbacks = { serve, on_report, on_checkpoint };
-    const char *dir = asy_json_str(asy_json_get(order, "dir"), NULL);
+    struct asy_train_callbacks callbacks = { .arg = serve, .prepare = prepare,
+                                             .report = on_report, .checkpoint = on_checkpoint };
     struct asy_train_result *result = calloc(1, sizeof *result);
     struct asy_error why = ASY_ERROR_INIT;
     int failed, rc;
 
     if (!result)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a result");
-    serve->asked = 0;
-    if ((failed = redirect(serve, asy_json_str(asy_json_get(order, "logs"), NULL), &why)) == 0) {
-        if (!dir)
-            failed = asy_fail(&why, ASY_E_INVAL, "the order names no folder");
-        else
-            failed = asy_trainer_run(serve->trainer, asy_json_get(order, "job"), dir,
-                                     asy_json_str(asy_json_get(order, "resume"), NULL),
-                                     &callbacks, result, &why);
+    if ((rc = bind_self(serve, asy_json_str(asy_json_get(order, "cpus"), NULL), err)) < 0) {
+        free(result);
+        return rc;
     }
+    serve->asked = 0;
+    serve->dir = asy_json_str(asy_json_get(order, "dir"), NULL);
+    serve->logs = asy_json_str(asy_json_get(order, "logs"), NULL);
+    failed = asy_trainer_run(serve->trainer, asy_json_get(order, "job"), serve->dir,
+                             asy_json_str(asy_json_get(order, "resume"), NULL), &callbacks, result,
+                             &why);
     if (failed < 0)
         fprintf(stderr, "%s\n", why.text);
     else if (result->reason[0])

@@ -158,18 +158,37 @@ static int set_up(struct asy__run *run, struct asy_error *err)
     return lay_out(run, err);
 }
 
-/* All ranks learn whether each of them succeeded, so that none waits for one that gave up. */
-static int agree(struct asy_comm *comm, int rc, const char *what, struct asy_error *err)
+/* What went wrong on the first rank that failed, told by it to all. */
+static int share_blame(struct asy_comm *comm, int rc, struct asy_error *err)
 {
-    double failed = rc < 0;
+    struct asy_error blame = ASY_ERROR_INIT, lost = ASY_ERROR_INIT;
+    int rank = asy_comm_rank(comm), first = -1;
+    double failed = 0;
+
+    while (failed == 0 && ++first < asy_comm_size(comm)) {
+        failed = rank == first && rc < 0;
+        if (asy_comm_sum_f64(comm, &failed, 1, &lost) < 0)
+            return rc < 0 ? rc : asy_fail(err, lost.code, "%s", lost.text);
+    }
+    if (rank == first)
+        blame = *err;
+    if (asy_comm_bcast(comm, &blame, sizeof blame, first, &lost) < 0)
+        return rc < 0 ? rc : asy_fail(err, lost.code, "%s", lost.text);
+    *err = blame;
+    asy_error_prefix(err, "rank %d", first);
+    return blame.code;
+}
+
+/* All ranks learn whether each of them succeeded, so that none waits for one that gave up. */
+static int agree(struct asy_comm *comm, int rc, struct asy_error *err)
+{
     struct asy_error second = ASY_ERROR_INIT;
+    double failed = rc < 0;
     int sum = asy_comm_sum_f64(comm, &failed, 1, rc < 0 ? &second : err);
 
-    if (rc < 0 || sum < 0)
+    if (asy_comm_size(comm) == 1 || sum < 0 || failed == 0)
         return rc < 0 ? rc : sum;
-    if (failed > 0)
-        return asy_fail(err, ASY_E_GONE, "another rank could not %s", what);
-    return 0;
+    return share_blame(comm, rc, err);
 }
 
 static int share_state(struct asy__run *run, struct asy_error *err)
@@ -208,7 +227,7 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
             rc = asy_fail(err, ASY_E_CORRUPT, "cannot resume: checkpoint '%.80s' stands beyond "
                           "the end", resume);
     }
-    if ((rc = agree(comm, rc, "read the checkpoint", err)) < 0)
+    if ((rc = agree(comm, rc, err)) < 0)
         return rc;
     return share_state(run, err);
 }
@@ -232,19 +251,22 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
                     struct asy_train_result *ret_result, struct asy_error *err)
 {
     struct asy_train_result *result = calloc(1, sizeof *result);
+    struct asy_error own = ASY_ERROR_INIT;
     struct asy__job job;
     struct asy__run run = { .trainer = trainer, .job = &job, .dir = dir, .callbacks = callbacks };
     struct asy_buf identity;
     int rc;
 
+    err = err ? err : &own;
     asy_buf_init(&identity, 1u << 20);
     if (!result) {
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for a result");
         goto out;
     }
-    if ((rc = asy__job_read(job_json, &job, err)) == 0)
+    rc = callbacks->prepare ? callbacks->prepare(callbacks->arg, err) : 0;
+    if (rc == 0 && (rc = asy__job_read(job_json, &job, err)) == 0)
         rc = set_up(&run, err);
-    if ((rc = agree(trainer->comm, rc, "set the job up", err)) < 0)
+    if ((rc = agree(trainer->comm, rc, err)) < 0)
         goto out;
     asy__job_identity(&job, run.data, &identity);
     run.identity = identity.data;

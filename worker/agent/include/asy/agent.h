@@ -22,6 +22,10 @@ struct asy_agent_options {
     uint32_t max_cores;         /* 0: all */
     uint64_t max_memory;        /* 0: nine tenths */
     int smt;
+    uint32_t share;             /* trials that share a core; 0: one */
+    uint64_t gang_trials;       /* after which trainers are replaced */
+    uint64_t gang_growth;       /* bytes above twice their first size at which they are */
+    int64_t gang_idle_ms;       /* after which idle ones end */
     int once_idle_exit;         /* end when nothing runs and the coordinator says goodbye or has
                                    had nothing for idle_exit_ms */
     int64_t idle_exit_ms;
@@ -29,7 +33,8 @@ struct asy_agent_options {
     int64_t walltime_ms;        /* < 0: unlimited, or what Slurm says */
 };
 #define ASY_AGENT_OPTIONS_INIT                                                                     \
-    { .idle_exit_ms = 2000, .orphan_ms = 30 * 60 * 1000, .walltime_ms = -1 }
+    { .gang_trials = 200, .gang_growth = 256u << 20, .gang_idle_ms = 60000, .share = 1,            \
+      .idle_exit_ms = 2000, .orphan_ms = 30 * 60 * 1000, .walltime_ms = -1 }
 
 /* Runs until drained. 0: left on purpose, all that it held was durable. ASY_E_DENIED: the
  * coordinator rejected it. ASY_E_GONE: no coordinator for orphan_ms. ASY_E_CANCELLED: it was told

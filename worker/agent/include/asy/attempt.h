@@ -20,7 +20,7 @@
 #ifndef ASY_ATTEMPT_H
 #define ASY_ATTEMPT_H
 #include <sys/types.h>
-#include <asy/error.h>
+#include <asy/cpus.h>
 
 struct asy_attempt_spec {
     const char *supervisor;      /* path of assay-attempt */
@@ -86,16 +86,4 @@ void asy_attempt_cgroup(char *ret_path, size_t size);
 /* Sends SIGKILL to every descendant of this process whose pid is not in keep[n_keep] (nor below one
  * that is) and reaps what it can; returns how many were found. For orphans of a dead supervisor. */
 unsigned asy_attempt_sweep(const pid_t *keep, size_t n_keep);
-
-/* "0,2-3" from numbers in ascending order, and back. ASY_E_FORMAT, ASY_E_FULL: over max. */
-ASY_MUST_CHECK int asy_cpus_format(const unsigned *cpus, size_t n, char *ret_text, size_t size,
-                                   struct asy_error *err);
-ASY_MUST_CHECK int asy_cpus_parse(const char *text, unsigned *ret_cpus, size_t max, size_t *ret_n,
-                                  struct asy_error *err);
-/* Binds a thread (0: the caller's) to the CPUs and reads the mask back. ASY_E_DENIED: it differs
- * from what was asked. */
-ASY_MUST_CHECK int asy_cpus_bind(pid_t tid, const unsigned *cpus, size_t n, struct asy_error *err);
-/* The mask of a process as the kernel has it. ASY_E_GONE: no such process. */
-ASY_MUST_CHECK int asy_cpus_read(pid_t pid, unsigned *ret_cpus, size_t max, size_t *ret_n,
-                                 struct asy_error *err);
 #endif

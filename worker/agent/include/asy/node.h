@@ -5,7 +5,8 @@
  * A core here is one logical CPU per physical core, unless `smt` makes each hardware thread one.
  * The process's own cpuset, its affinity mask, the CPU quota and the memory limit of its cgroups
  * count. Core numbers are 0 … n_cores - 1 in hwloc's order, so that neighbours share caches;
- * leases speak of these, only cpu[] knows the kernel's numbers.
+ * leases speak of these, only cpu[] knows the kernel's numbers. With `share` the whole list
+ * is there several times, so that a gang gets cores of its own as long as there are any.
  *
  * Ownership: create/destroy. Threads: read-only after creation. */
 #ifndef ASY_NODE_H
@@ -17,10 +18,11 @@ struct asy_node_options {
     uint32_t max_cores;     /* 0: all there are */
     uint64_t max_memory;    /* 0: nine tenths of what there is */
     int smt;                /* 1: each hardware thread counts as a core */
+    uint32_t share;         /* each core counts as so many, which then share it; 0: one */
     const char *xml;        /* hwloc XML of another machine, for tests; NULL: this one */
     const char *synthetic;  /* hwloc synthetic description, for tests; NULL: this one */
 };
-#define ASY_NODE_OPTIONS_INIT { 0, 0, 0, NULL, NULL }
+#define ASY_NODE_OPTIONS_INIT { 0, 0, 0, 0, NULL, NULL }
 
 struct asy_node {
     uint32_t n_cores;

@@ -7,12 +7,14 @@
  *   {"hello":{"token":"<hex>","pid":123,"rank":0}}          native ranks, first line
  *   {"step":3,"metrics":{"val_loss":0.31},"wait":true?}     a report; "nan", "inf", "-inf" as text
  *   {"checkpoint":"name","step":3}                          ASSAY_CHECKPOINT_DIR/name is complete
+ *   {"bound":"0,2-3"}, {"bound":"","reason":"…"}            native ranks: to which CPUs, or why not
  *   {"end":{"outcome":"complete"|"paused"|"stopped"|"diverged"|"failed","step":40,
  *           "objective":0.98,"model":"<path>","reason":"…"}}   native ranks only; commands exit
  * Agent -> program
  *   {"do":"continue"|"pause"|"stop","durable":N}            answer to each report and checkpoint
  *   {"error":"…"}                                           the line was refused; nothing happened
- *   {"do":"run","job":{…},"dir":"…","logs":"…","resume":"<path>"|null}   native ranks: next order
+ *   {"do":"run","cpus":"0,2-3","job":{…},"dir":"…","logs":"…","resume":"<path>"|null}
+ *                                                           native ranks: next order
  *   {"do":"pause"|"stop"}                                   native ranks: at any time while running
  *   {"do":"exit"}                                           native ranks: end the process
  *

@@ -38,6 +38,10 @@ struct asy_train_metric {
 };
 struct asy_train_callbacks {
     void *arg;
+    /* Called first, on every rank; where it fails on one, the job fails on all. */
+    int (*prepare)(void *arg, struct asy_error *err);
+    /* After each update of the weights: how many there were, and the loss of the whole batch. */
+    void (*step)(void *arg, uint64_t step, double loss);
     int (*report)(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n);
     /* path: a finished, closed file in the job's folder (not yet synced): the callee moves it. */
     int (*checkpoint)(void *arg, uint64_t step, const char *path);
@@ -58,10 +62,10 @@ ASY_MUST_CHECK int asy_trainer_create(struct asy_comm *comm, struct asy_trainer 
                                       struct asy_error *err);
 void asy_trainer_destroy(struct asy_trainer *trainer);
 /* dir: an existing folder for checkpoints and the model. resume: a checkpoint of this trial, read
- * by rank 0 alone; NULL: from the beginning. Only rank 0 writes files and calls back; a callback's
- * negative result ends the run and is passed on.
+ * by rank 0 alone; NULL: from the beginning. Only rank 0 writes files and calls back (prepare
+ * apart); a callback's negative result ends the run and is passed on. Each callback may be NULL.
  * Errors are mistakes of the job (unknown parameter, unreadable data, foreign checkpoint) or of the
- * machine; they name the place. */
+ * machine; they name the place, and on all ranks what failed on the first of them. */
 ASY_MUST_CHECK int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job,
                                    const char *dir, const char *resume,
                                    const struct asy_train_callbacks *callbacks,

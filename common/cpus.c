@@ -3,11 +3,13 @@
  *
  * The masks have a fixed size far above any machine we know: sched_setaffinity() ignores the
  * excess, and the usual cpu_set_t would end at 1,024 CPUs. */
-#include <asy/attempt.h>
+#include <asy/cpus.h>
 #include <asy/parse.h>
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CPUS_MAX 8192
@@ -136,22 +138,103 @@ static int compare_masks(pid_t tid, const union mask *want, struct asy_error *er
     return 0;
 }
 
-int asy_cpus_bind(pid_t tid, const unsigned *cpus, size_t n, struct asy_error *err)
+static int set_mask(const unsigned *cpus, size_t n, union mask *ret, struct asy_error *err)
 {
-    union mask mask;
-
-    memset(&mask, 0, sizeof mask);
+    memset(ret, 0, sizeof *ret);
     for (size_t i = 0; i < n; i++) {
         if (cpus[i] >= CPUS_MAX)
             return asy_fail(err, ASY_E_INVAL, "CPU %u is beyond %d", cpus[i], CPUS_MAX - 1);
-        mask.bytes[cpus[i] / 8] |= (unsigned char)(1u << cpus[i] % 8);
+        ret->bytes[cpus[i] / 8] |= (unsigned char)(1u << cpus[i] % 8);
     }
-    if (sched_setaffinity(tid, MASK_BYTES, &mask.set) < 0) {
+    return 0;
+}
+
+static int bind_thread(pid_t tid, const union mask *mask, struct asy_error *err)
+{
+    if (sched_setaffinity(tid, MASK_BYTES, &mask->set) < 0) {
         if (errno == ESRCH)
             return asy_fail(err, ASY_E_GONE, "process %d does not exist", (int)tid);
         if (errno == EINVAL)
             return asy_fail(err, ASY_E_DENIED, "none of the CPUs asked for may be used");
         return asy_fail_errno(err, errno, "cannot bind to CPUs");
     }
-    return compare_masks(tid, &mask, err);
+    return compare_masks(tid, mask, err);
+}
+
+int asy_cpus_bind(pid_t tid, const unsigned *cpus, size_t n, struct asy_error *err)
+{
+    union mask mask;
+    int rc = set_mask(cpus, n, &mask, err);
+
+    return rc < 0 ? rc : bind_thread(tid, &mask, err);
+}
+
+/* One look at all threads; *ret_wrong: how many had other CPUs (and were bound, if asked). */
+static int look_at_all(pid_t pid, const union mask *mask, int binds, size_t *ret_wrong,
+                       struct asy_error *err)
+{
+    struct dirent *entry;
+    char path[64];
+    int rc = 0;
+    DIR *dir;
+
+    *ret_wrong = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    if (!(dir = opendir(path)))
+        return asy_fail_errno(err, errno, "cannot list the threads of process %d", (int)pid);
+    while (rc == 0 && (entry = readdir(dir))) {
+        int64_t tid;
+
+        if (asy_parse_i64(entry->d_name, strlen(entry->d_name), &tid, NULL) < 0)
+            continue;
+        rc = compare_masks((pid_t)tid, mask, binds ? NULL : err);
+        if (rc == ASY_E_DENIED && binds) {
+            ++*ret_wrong;
+            rc = bind_thread((pid_t)tid, mask, err);
+        }
+        if (rc == ASY_E_GONE)
+            rc = 0; /* that thread has just ended */
+    }
+    closedir(dir);
+    return rc;
+}
+
+int asy_cpus_bind_all(pid_t pid, const unsigned *cpus, size_t n, struct asy_error *err)
+{
+    union mask mask;
+    size_t wrong = 1;
+    int rc = set_mask(cpus, n, &mask, err);
+
+    /* a thread that was not bound yet may have started others behind our back */
+    for (int i = 0; rc == 0 && wrong > 0 && i < 100; i++)
+        rc = look_at_all(pid, &mask, 1, &wrong, err);
+    return rc;
+}
+
+int asy_cpus_check_all(pid_t pid, const unsigned *cpus, size_t n, struct asy_error *err)
+{
+    union mask mask;
+    size_t wrong;
+    int rc = set_mask(cpus, n, &mask, err);
+
+    return rc < 0 ? rc : look_at_all(pid, &mask, 0, &wrong, err);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const unsigned *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+size_t asy_cpus_sort(unsigned *cpus, size_t n)
+{
+    size_t kept = 0;
+
+    if (n)
+        qsort(cpus, n, sizeof *cpus, by_number);
+    for (size_t i = 0; i < n; i++)
+        if (!kept || cpus[i] != cpus[kept - 1])
+            cpus[kept++] = cpus[i];
+    return kept;
 }
