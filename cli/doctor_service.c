@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <asy/address.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
 #include <asy/parse.h>
@@ -301,16 +302,15 @@ static int64_t owner_of(uint64_t inode)
     return pid;
 }
 
-/* Whether the address can be listened on now. 0 or errno. */
-static int try_port(const char *interface, int port)
+/* Whether loopback, or all addresses, can be listened on now. 0 or errno. */
+static int try_port(int all, int port)
 {
     struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, errnum = 0;
 
     if (fd < 0)
         return errno;
-    if (inet_pton(AF_INET, *interface ? interface : "127.0.0.1", &addr.sin_addr) != 1)
-        addr.sin_addr.s_addr = htonl(INADDR_ANY); /* "*", or a name */
+    addr.sin_addr.s_addr = htonl(all ? INADDR_ANY : INADDR_LOOPBACK);
     ASY_IGNORE(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0);
     if (bind(fd, (const struct sockaddr *)&addr, sizeof addr) < 0 || listen(fd, 1) < 0)
         errnum = errno;
@@ -347,9 +347,10 @@ void asy__check_port(const struct asy__machine *machine, struct asy__finding *fi
 {
     const struct asy_json *root = asy__probed(&machine->coordinator, "assay-coordinator", finding);
     const struct asy_json *store = asy_json_get(root, "store");
-    int port = (int)asy_json_i64(asy_json_get(store, "port"), 0), errnum;
+    int port = (int)asy_json_i64(asy_json_get(store, "port"), 0), errnum, rc = 0;
     struct asy_settings *settings = NULL;
-    const char *interface = "";
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_addresses here = { .all = 1 };
     char path[4200], why[80];
 
     if (!root)
@@ -363,17 +364,16 @@ void asy__check_port(const struct asy__machine *machine, struct asy__finding *fi
     }
     snprintf(path, sizeof path, "%s/config.yaml", machine->home);
     if (asy_settings_load(path, &settings, NULL) == 0) /* else 'config' says it */
-        interface = asy_settings_str(settings, "interface");
-    errnum = try_port(interface, port);
-    if (errnum == EADDRINUSE) {
+        rc = asy_addresses_find(asy_settings_str(settings, "interface"), &here, &err);
+    errnum = try_port(here.all, port);
+    if (rc) {
+        asy__broken(finding, "cannot listen: %s", err.text);
+        asy__remedy(finding, "name an address that is this machine's (ip addr): 'interface' in %s",
+                    path);
+    } else if (errnum == EADDRINUSE) {
         say_taken(port, finding);
     } else if (errnum) {
-        asy__broken(finding, "cannot listen on '%s' port %d: %s",
-                    *interface ? interface : "127.0.0.1", port, asy_errno_text(errnum, why));
-        asy__remedy(finding,
-                    "see that the address is this machine's (ip addr), or change it: "
-                    "'interface' in %s",
-                    path);
+        asy__broken(finding, "cannot listen on port %d: %s", port, asy_errno_text(errnum, why));
     } else {
         asy__ok(finding, "%d is free", port);
     }

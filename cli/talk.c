@@ -87,7 +87,7 @@ int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct 
     struct asy_msg msg = { .type = ASY_MSG_HELLO };
     struct asy_discovery *found = &session->found;
     struct asy_client_spec spec = { 0 };
-    const char *endpoints[4];
+    const char *endpoints[ASY_ENDPOINTS_MAX];
     char path[4200];
     int64_t deadline_ms = asy_clock_ms() + timeout_ms;
     int rc;
@@ -98,9 +98,7 @@ int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct 
     if (asy_discovery_stale(found))
         return asy_fail(err, ASY_E_NOENT, "the coordinator of '%.100s' does not live any more",
                         session->options->home);
-    for (size_t i = 0; i < ASY_ARRAY_LEN(endpoints); i++)
-        if (found->endpoints[i][0])
-            endpoints[spec.n_endpoints++] = found->endpoints[i];
+    spec.n_endpoints = asy_discovery_routes(found, endpoints);
     spec.endpoints = endpoints;
     spec.server_key = found->server_key;
     spec.public_key = session->keys.public_key;

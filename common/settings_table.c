@@ -26,7 +26,8 @@ static const struct asy_setting table[] = {
     { "idle_exit", ASY_SET_DURATION, SECOND, 365 * DAY, "60s",
       "a coordinator started by a command ends this long after its last client and study" },
     { "interface", ASY_SET_STRING, 0, 0, "",
-      "address or network interface to listen on; empty means 127.0.0.1" },
+      "network interface (eth0), address or range (10.0.0.0/8) to listen at besides loopback, and "
+      "that workers of other hosts are told; empty means all, 127.0.0.1 loopback alone" },
     { "log_format", ASY_SET_CHOICE, 0, 0, "text", "how log lines are written", "text|json" },
     { "log_level", ASY_SET_CHOICE, 0, 0, "info", "the least important log lines written",
       "debug|info|warn|error" },

@@ -294,6 +294,8 @@ static struct asy_msg *welcome(struct asy_core *core, const struct asy__session 
     msg->welcome.lost_after_ms = core->config.lost_after_ms;
     msg->welcome.idle_heartbeat_ms = idle_heartbeat_ms(&core->config);
     msg->welcome.version = core->version;
+    msg->welcome.endpoints = core->config.endpoints;
+    msg->welcome.n_endpoints = core->config.n_endpoints;
     return msg;
 }
 

@@ -6,6 +6,7 @@
  * Threads: the loop. Errors end the process; what peers do wrong is none. */
 #ifndef ASY__SERVICE_IMPL_H
 #define ASY__SERVICE_IMPL_H
+#include <asy/address.h>
 #include <asy/channel.h>
 #include <asy/core.h>
 #include <asy/gate.h>
@@ -28,6 +29,9 @@ struct asy_service {
     struct asy_gate *gate;
     struct asy_channel *channel;
     struct asy_server *server;
+    struct asy_addresses addresses; /* that it tells others */
+    char endpoints[ASY_ADDRESSES_MAX][64];
+    const char *endpoint_list[ASY_ADDRESSES_MAX];
     struct asy_keyring *ring;
     struct asy_keypair user, keys;
     struct asy__mail mail, answers, results; /* from the writer, compute and query threads */

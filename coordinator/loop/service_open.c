@@ -61,6 +61,8 @@ static int build_core(struct asy_service *service, const struct asy_service_spec
     config.owner_epoch = service->info.owner_epoch;
     config.last_seq = service->info.last_seq;
     config.version = spec->version;
+    config.endpoints = service->endpoint_list;
+    config.n_endpoints = service->addresses.n;
     config.owner = service->user.public_key;
     config.heartbeat_ms = asy_settings_i64(set, "heartbeat");
     config.suspect_after_ms = asy_settings_i64(set, "suspect_after");
@@ -112,17 +114,46 @@ static int start_threads(struct asy_service *service, struct asy_error *err)
     return asy__compute_create(&service->answers, &service->compute, err);
 }
 
+static void name_endpoints(struct asy_service *service)
+{
+    for (size_t i = 0; i < service->addresses.n; i++) {
+        service->endpoint_list[i] = service->endpoints[i];
+        asy_address_endpoint(service->addresses.text[i], asy_server_port(service->server),
+                             service->endpoints[i], sizeof service->endpoints[i]);
+        asy_info("endpoint=%s", service->endpoints[i]);
+    }
+    if (service->addresses.left_out)
+        asy_warn("%zu further addresses of this host are not told to workers; 'interface' chooses",
+                 service->addresses.left_out);
+}
+
+static int find_addresses(struct asy_service *service, const struct asy_service_spec *spec,
+                          struct asy_error *err)
+{
+    int rc = asy_addresses_find(asy_settings_str(spec->settings, "interface"),
+                                &service->addresses, err);
+
+    if (rc < 0)
+        asy_error_prefix(err, "setting 'interface'");
+    return rc;
+}
+
 static int listen_on(struct asy_service *service, const struct asy_service_spec *spec,
                      struct asy_error *err)
 {
-    const char *interface = asy_settings_str(spec->settings, "interface");
-    struct asy_server_spec server = { .interface = *interface ? interface : "127.0.0.1",
+    const struct asy_addresses *here = &service->addresses;
+    const char *also[ASY_ADDRESSES_MAX];
+    struct asy_server_spec server = { .interface = here->all ? "*" : here->text[0],
+                                      .also = also,
+                                      .n_also = here->all ? 0 : here->n - 1,
                                       .port = service->info.port,
                                       .secret_key = service->keys.secret_key,
                                       .authorise = asy_keyring_has,
                                       .authorise_arg = service->ring };
     int rc;
 
+    for (size_t i = 0; i < server.n_also; i++)
+        also[i] = here->text[i + 1];
     if ((rc = asy_channel_create((int)asy_settings_i64(spec->settings, "max_workers") + 64,
                                  &service->channel, err)) < 0)
         return rc;
@@ -135,6 +166,7 @@ static int listen_on(struct asy_service *service, const struct asy_service_spec 
     }
     if (rc < 0)
         return rc;
+    name_endpoints(service);
     if (asy_server_port(service->server) != service->info.port)
         return asy_store_set_port(service->store, asy_server_port(service->server), err);
     return 0;
@@ -143,16 +175,15 @@ static int listen_on(struct asy_service *service, const struct asy_service_spec 
 static int publish(struct asy_service *service, const struct asy_service_spec *spec,
                    struct asy_error *err)
 {
-    const char *interface = asy_settings_str(spec->settings, "interface");
     struct asy_discovery discovery = { .store = service->info.id,
                                        .owner_epoch = service->info.owner_epoch };
     int rc;
 
     if ((rc = asy_discovery_here(&discovery, err)) < 0)
         return rc;
-    snprintf(discovery.endpoints[0], sizeof discovery.endpoints[0], "tcp://%s:%d",
-             *interface && strcmp(interface, "*") ? interface : "127.0.0.1",
-             asy_server_port(service->server));
+    for (size_t i = 0; i < service->addresses.n; i++)
+        snprintf(discovery.endpoints[i], sizeof discovery.endpoints[i], "%s",
+                 service->endpoints[i]);
     snprintf(discovery.server_key, sizeof discovery.server_key, "%s", service->keys.public_key);
     snprintf(discovery.version, sizeof discovery.version, "%s", spec->version);
     asy__crash_point("coordinator.before_publish");
@@ -199,7 +230,8 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
         goto out;
     store.path = service->store_path;
     if ((rc = asy_store_open(&store, &service->store, &service->info, err)) < 0 ||
-        (rc = load_keys(service, err)) < 0 || (rc = listen_on(service, spec, err)) < 0 ||
+        (rc = load_keys(service, err)) < 0 || (rc = find_addresses(service, spec, err)) < 0 ||
+        (rc = listen_on(service, spec, err)) < 0 ||
         (rc = build_core(service, spec, err)) < 0 || (rc = start_threads(service, err)) < 0)
         goto out;
     asy__service_seal(service);

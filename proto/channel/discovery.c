@@ -243,6 +243,28 @@ int asy_discovery_local(const struct asy_discovery *discovery)
            !strcmp(here.boot_id, discovery->boot_id);
 }
 
+static int is_loopback(const char *endpoint)
+{
+    const char *address = endpoint + strlen(ENDPOINT_PREFIX);
+
+    return !strncmp(address, "127.", 4) || !strncmp(address, "[::1]", 5) ||
+           !strncmp(address, "localhost:", 10);
+}
+
+size_t asy_discovery_routes(const struct asy_discovery *discovery,
+                            const char *ret_endpoints[ASY_ENDPOINTS_MAX])
+{
+    int local = asy_discovery_local(discovery);
+    size_t n = 0;
+
+    for (int pass = 0; pass < 2 && n == 0; pass++)
+        for (size_t i = 0; i < N_ENDPOINTS; i++)
+            if (*discovery->endpoints[i] &&
+                (local || pass == 1 || !is_loopback(discovery->endpoints[i])))
+                ret_endpoints[n++] = discovery->endpoints[i];
+    return n;
+}
+
 int asy_discovery_stale(const struct asy_discovery *discovery)
 {
     struct asy_discovery here = { 0 };

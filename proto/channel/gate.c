@@ -130,7 +130,7 @@ static void answer(struct asy__gate *gate)
 static void note_closed(struct asy__gate *gate)
 {
     pthread_mutex_lock(&gate->lock);
-    gate->closed = 1;
+    gate->closed++;
     pthread_cond_broadcast(&gate->changed);
     pthread_mutex_unlock(&gate->lock);
 }
@@ -203,7 +203,7 @@ static void read_event(struct asy__gate *gate)
              event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
         atomic_fetch_add(&gate->failed, 1);
     else if (event == ZMQ_EVENT_CLOSED || event == ZMQ_EVENT_CLOSE_FAILED)
-        note_closed(gate); /* only listening sockets send it, and there is one */
+        note_closed(gate); /* only listening sockets send it */
     else if (event == ZMQ_EVENT_DISCONNECTED)
         note_ended(gate, value);
 }
@@ -347,7 +347,17 @@ out:
     return rc;
 }
 
-void asy__gate_wait_closed(struct asy__gate *gate, int limit_ms)
+int asy__gate_closed(struct asy__gate *gate)
+{
+    int n;
+
+    pthread_mutex_lock(&gate->lock);
+    n = gate->closed;
+    pthread_mutex_unlock(&gate->lock);
+    return n;
+}
+
+void asy__gate_wait_closed(struct asy__gate *gate, int n, int limit_ms)
 {
     struct timespec until;
     int rc = 0;
@@ -360,7 +370,7 @@ void asy__gate_wait_closed(struct asy__gate *gate, int limit_ms)
         until.tv_sec++;
     }
     pthread_mutex_lock(&gate->lock);
-    while (!gate->closed && rc == 0)
+    while (gate->closed < n && rc == 0)
         rc = pthread_cond_timedwait(&gate->changed, &gate->lock, &until);
     pthread_mutex_unlock(&gate->lock);
 }

@@ -19,8 +19,9 @@ struct asy__gate_counts {
 ASY_MUST_CHECK int asy__gate_open(struct asy_channel *channel, const char *monitor,
                                   asy_authorise_f authorise, void *arg, struct asy__gate **ret_gate,
                                   struct asy_error *err);
-/* Waits until the monitor has told that the listening socket is closed, at most limit_ms. */
-void asy__gate_wait_closed(struct asy__gate *gate, int limit_ms);
+int asy__gate_closed(struct asy__gate *gate); /* listening sockets closed up to now */
+/* Waits until the monitor has told that n of them are closed, at most limit_ms. */
+void asy__gate_wait_closed(struct asy__gate *gate, int n, int limit_ms);
 /* The descriptor of a connection that has ended since; -1: none is left. */
 int asy__gate_ended(struct asy__gate *gate);
 int asy__gate_ended_fd(const struct asy__gate *gate); /* readable while there is one */

@@ -26,6 +26,7 @@
 #define PEER_MARK (UINT64_C(1) << 40)
 #define ID_BYTES 5
 #define PORT_TRIES 200
+#define BOUND_MAX 8
 #define CLOSE_LIMIT_MS 2000
 #define STALE_MAX 65536u
 #define PORT_RANGE_FILE "/proc/sys/net/ipv4/ip_local_port_range"
@@ -34,7 +35,9 @@ struct asy_server {
     struct asy_channel *channel;
     void *socket;
     struct asy__gate *gate;
-    int owns_zap, has_monitor, is_bound;
+    int owns_zap, has_monitor;
+    char bound[BOUND_MAX][64]; /* [n_bound] where it listens */
+    int n_bound;
     int port;
     uint64_t bad_frames;
     uint64_t *by_fd; /* [n_fds] the peer whose frame came last through a descriptor; 0: none */
@@ -85,65 +88,92 @@ static int stable_ports(int *ret_first)
     return low > *ret_first ? (int)low - *ret_first : 0;
 }
 
-static int bind_to(struct asy_server *server, const char *interface, int port)
+static int bind_one(struct asy_server *server, const char *address, int port)
 {
-    int v6 = strchr(interface, ':') != NULL && interface[0] != '[';
-    char endpoint[192];
-    int n = port ? snprintf(endpoint, sizeof endpoint, "tcp://%s%s%s:%d", v6 ? "[" : "", interface,
-                            v6 ? "]" : "", port)
-                 : snprintf(endpoint, sizeof endpoint, "tcp://%s%s%s:*", v6 ? "[" : "", interface,
-                            v6 ? "]" : "");
+    const char *open = strchr(address, ':') && address[0] != '[' ? "[" : "";
+    int v6 = strchr(address, ':') || !strcmp(address, "*"); /* "*": IPv4 too, or it alone */
+    char endpoint[128], number[16] = "*", *bound = server->bound[server->n_bound];
+    size_t size = sizeof server->bound[0];
 
-    if (n < 0 || (size_t)n >= sizeof endpoint) {
+    if (port)
+        snprintf(number, sizeof number, "%d", port);
+    if (server->n_bound == BOUND_MAX ||
+        snprintf(endpoint, sizeof endpoint, "tcp://%s%s%s:%s", open, address, *open ? "]" : "",
+                 number) >= (int)sizeof endpoint) {
         errno = EINVAL;
         return -1;
     }
-    return zmq_bind(server->socket, endpoint);
+    if (zmq_setsockopt(server->socket, ZMQ_IPV6, &v6, sizeof v6) < 0 ||
+        zmq_bind(server->socket, endpoint) < 0 ||
+        zmq_getsockopt(server->socket, ZMQ_LAST_ENDPOINT, bound, &size) < 0)
+        return -1;
+    server->n_bound++;
+    return 0;
 }
 
-static int learn_port(struct asy_server *server, char *ret_endpoint, size_t size,
-                      struct asy_error *err)
+static int learn_port(struct asy_server *server, struct asy_error *err)
 {
-    const char *colon;
+    const char *colon = strrchr(server->bound[0], ':');
     int64_t port;
 
-    if (zmq_getsockopt(server->socket, ZMQ_LAST_ENDPOINT, ret_endpoint, &size) < 0 ||
-        !(colon = strrchr(ret_endpoint, ':')) ||
-        asy_parse_i64(colon + 1, strlen(colon + 1), &port, NULL))
+    if (!colon || asy_parse_i64(colon + 1, strlen(colon + 1), &port, NULL))
         return asy_fail(err, ASY_E_IO, "cannot learn the port that was bound");
     server->port = (int)port;
     return 0;
 }
 
-static int bind_any(struct asy_server *server, const char *interface)
+/* The listening sockets are closed by an I/O thread: waits for it, so that the port is free when
+ * this returns. If the news does not come the port is merely free a little later. */
+static void unbind(struct asy_server *server)
 {
-    int first, n = stable_ports(&first);
+    int until = asy__gate_closed(server->gate);
+
+    while (server->n_bound > 0)
+        until += zmq_unbind(server->socket, server->bound[--server->n_bound]) == 0;
+    asy__gate_wait_closed(server->gate, until, CLOSE_LIMIT_MS);
+}
+
+/* All of spec's addresses, or none. With port 0 the first one's port is that of all. */
+static int bind_all(struct asy_server *server, const struct asy_server_spec *spec, int port,
+                    struct asy_error *err)
+{
+    const char *at = spec->interface;
+    int errnum = bind_one(server, at, port) < 0 ? errno : 0, rc;
+
+    for (size_t i = 0; errnum == 0 && i < spec->n_also; i++) {
+        if (i == 0 && (rc = learn_port(server, err)) < 0)
+            return rc;
+        if (bind_one(server, at = spec->also[i], server->port) < 0)
+            errnum = errno;
+    }
+    if (errnum == 0)
+        return learn_port(server, err);
+    unbind(server);
+    return port ? asy__fail_zmq(err, errnum, "cannot listen on '%s' port %d", at, port)
+                : asy__fail_zmq(err, errnum, "cannot listen on '%s'", at);
+}
+
+static int bind_any(struct asy_server *server, const struct asy_server_spec *spec,
+                    struct asy_error *err)
+{
+    int first, n = stable_ports(&first), rc;
 
     for (int i = 0; i < PORT_TRIES && n > 0; i++) {
         uint32_t random;
 
         if (getrandom(&random, sizeof random, 0) != sizeof random)
             break;
-        if (bind_to(server, interface, first + (int)(random % (uint32_t)n)) == 0)
-            return 0;
-        if (errno != EADDRINUSE && errno != EACCES)
-            return -1;
+        rc = bind_all(server, spec, first + (int)(random % (uint32_t)n), err);
+        if (rc != ASY_E_BUSY && rc != ASY_E_DENIED)
+            return rc;
     }
-    return bind_to(server, interface, 0); /* better any port than none */
+    return bind_all(server, spec, 0, err); /* better any port than none */
 }
 
 static int listen_on(struct asy_server *server, const struct asy_server_spec *spec,
                      struct asy_error *err)
 {
-    char endpoint[256];
-
-    if (spec->port == 0 && bind_any(server, spec->interface) < 0)
-        return asy__fail_zmq(err, errno, "cannot listen on '%s'", spec->interface);
-    if (spec->port != 0 && bind_to(server, spec->interface, spec->port) < 0)
-        return asy__fail_zmq(err, errno, "cannot listen on '%s' port %d", spec->interface,
-                             spec->port);
-    server->is_bound = 1;
-    return learn_port(server, endpoint, sizeof endpoint, err);
+    return spec->port ? bind_all(server, spec, spec->port, err) : bind_any(server, spec, err);
 }
 
 /* ---- create and destroy -------------------------------------------------------------------- */
@@ -166,7 +196,6 @@ static int set_options(void *socket, const struct asy_server_spec *spec, struct 
         { ZMQ_ROUTER_HANDOVER, 0, "ROUTER_HANDOVER" },
         { ZMQ_BACKLOG, 4096, "BACKLOG" }, /* a batch job's agents arrive at once */
         { ZMQ_CURVE_SERVER, 1, "CURVE_SERVER" },
-        { ZMQ_IPV6, strchr(spec->interface, ':') != NULL, "IPV6" },
     };
     int rc;
 
@@ -223,18 +252,6 @@ out:
     return rc;
 }
 
-/* The listening socket is closed by an I/O thread: wait for it, so that the port is free when
- * destroy returns. If the news does not come the port is merely free a little later. */
-static void unbind(struct asy_server *server)
-{
-    char endpoint[256];
-    size_t size = sizeof endpoint;
-
-    if (zmq_getsockopt(server->socket, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0 &&
-        zmq_unbind(server->socket, endpoint) == 0)
-        asy__gate_wait_closed(server->gate, CLOSE_LIMIT_MS);
-}
-
 void asy_server_destroy(struct asy_server *server)
 {
     int saved = errno;
@@ -245,7 +262,7 @@ void asy_server_destroy(struct asy_server *server)
     zmq_msg_close(&server->msg);
     free(server->by_fd);
     free(server->stale);
-    if (server->is_bound)
+    if (server->n_bound > 0)
         unbind(server);
     if (server->has_monitor)
         zmq_socket_monitor(server->socket, NULL, 0);

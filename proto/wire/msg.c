@@ -111,6 +111,7 @@ static const struct asy__field welcome[] = {
     BODY(ASY__TEXT, welcome, files),
     BODY(ASY__U32, welcome, bulk_port),
     BODY(ASY__TEXT, welcome, nonce),
+    BODY_LIST(ASY__TEXTS, welcome, endpoints, n_endpoints),
 };
 static const struct asy__field reject[] = { BODY(ASY__TEXT, reject, text) };
 static const struct asy__field heartbeat[] = {

@@ -208,7 +208,7 @@ static int64_t patience_ms(const struct io *io)
 
 static void open_client(struct io *io, const struct opening *opening)
 {
-    const char *endpoints[4];
+    const char *endpoints[ASY_ENDPOINTS_MAX];
     struct asy_client_spec spec = { .endpoints = endpoints,
                                     .server_key = opening->discovery.server_key,
                                     .public_key = opening->pair.public_key,
@@ -218,9 +218,7 @@ static void open_client(struct io *io, const struct opening *opening)
     drop_waiting(io);
     asy_client_destroy(io->client);
     io->client = NULL;
-    for (size_t i = 0; i < ASY_ARRAY_LEN(endpoints); i++)
-        if (opening->discovery.endpoints[i][0])
-            endpoints[spec.n_endpoints++] = opening->discovery.endpoints[i];
+    spec.n_endpoints = asy_discovery_routes(&opening->discovery, endpoints);
     if (asy_client_create(io->link->channel, &spec, &io->client, NULL) < 0)
         tell_lost(io); /* a discovery file that makes no sense: the main thread reads it again */
 }

@@ -39,6 +39,8 @@ struct asy_core_config {
     uint64_t owner_epoch;
     uint64_t last_seq;             /* of the store when it was opened: numbers the NEWS */
     const char *version;
+    const char *const *endpoints;  /* [n_endpoints] where it listens, for WELCOME; borrowed */
+    size_t n_endpoints;
     const char *owner;             /* public key of the user who started the coordinator */
     int64_t heartbeat_ms;          /* 1000 */
     int64_t suspect_after_ms;      /* 3000 */

@@ -32,12 +32,14 @@ void asy_channel_destroy(struct asy_channel *channel);
 typedef int (*asy_authorise_f)(void *arg, const char key[ASY_KEY_TEXT]);
 
 struct asy_server_spec {
-    const char *interface;   /* address to listen on: "127.0.0.1", "*" */
+    const char *interface;   /* address to listen on: "127.0.0.1", "::1"; "*": all, IPv6 too */
     int port;                /* 0: one outside the kernel's ephemeral range is chosen */
     const char *secret_key;  /* Z85 */
     asy_authorise_f authorise;
     void *authorise_arg;
     int queue;               /* messages that wait per peer and direction; 0: 1000 */
+    const char *const *also; /* [n_also] further addresses, on the same port */
+    size_t n_also;
 };
 struct asy_server;
 /* ASY_E_BUSY: the port is taken. ASY_E_EXISTS: the channel has a server (at most one: it owns the

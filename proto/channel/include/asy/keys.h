@@ -40,9 +40,11 @@ int asy_keyring_has(void *ring, const char key[ASY_KEY_TEXT]);
 /* The name that stands beside a key ("-" if none does), NULL for an unknown key; borrowed. */
 const char *asy_keyring_name(struct asy_keyring *ring, const char *key);
 
+#define ASY_ENDPOINTS_MAX 4
+
 /* What a command must know to reach a coordinator. */
 struct asy_discovery {
-    char endpoints[4][128]; /* "tcp://…", "" where unused */
+    char endpoints[ASY_ENDPOINTS_MAX][128]; /* "tcp://…", "" where unused */
     char server_key[ASY_KEY_TEXT];
     struct asy_id store;
     uint64_t owner_epoch;
@@ -63,6 +65,10 @@ ASY_MUST_CHECK int asy_discovery_read(const char *path, struct asy_discovery *re
                                       struct asy_error *err);
 /* Whether it is a coordinator of this host, as it was booted last. */
 int asy_discovery_local(const struct asy_discovery *discovery);
+/* The endpoints worth trying from here, borrowed, in order: a coordinator's own loopback address
+ * means another host elsewhere, and is left out unless there is nothing else. Returns how many. */
+size_t asy_discovery_routes(const struct asy_discovery *discovery,
+                            const char *ret_endpoints[ASY_ENDPOINTS_MAX]);
 /* Whether no process certainly serves the home that it was read from (same host; other boot, no
  * such pid, or copied from where its process serves). */
 int asy_discovery_stale(const struct asy_discovery *discovery);

@@ -124,7 +124,8 @@ struct asy_msg {
                  const char *nonce;       /* whoever reads it there shares the files (asy/bulk.h) */
                  const struct asy_holding *keep; size_t n_keep;  /* run on, resend above durable */
                  const struct asy_watermark *marks; size_t n_marks;
-                 const struct asy_holding *kill; size_t n_kill; } welcome;
+                 const struct asy_holding *kill; size_t n_kill;
+                 const char *const *endpoints; size_t n_endpoints; /* "tcp://…" */ } welcome;
         struct { const char *text; } reject;
         struct { int64_t sent_ms; uint32_t free_cores; double load; } heartbeat;
         struct { int64_t sent_ms; } pong;
