@@ -43,9 +43,9 @@ int asy__complain(const struct asy_error *err);
 
 /* ---- interrupt.c ---------------------------------------------------------------------------- */
 
-/* From now on SIGINT and SIGTERM are counted instead of deadly. */
+/* From now on SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 are noted instead of deadly. */
 void asy__interrupts_take(void);
-int asy__interrupts(void); /* how many came */
+int asy__interrupts(void); /* 0; 1: to leave in order; 2: to end at once */
 
 /* ---- session.c: talking to the coordinator ------------------------------------------------- */
 

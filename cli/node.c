@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * node.c - `assay node`: keeps a coordinator and an agent alive on this machine. It takes the
- * signals: the first drains (the coordinator pauses all trials, then the agent leaves), the second
- * ends both at once. A child that dies, or cannot be started again, is started after a pause that
+ * signals: the first drains (the coordinator pauses all trials, then the agent leaves), a second
+ * one that is somebody's impatience ends both at once (asy/told.h). A child that dies, or cannot be started again, is started after a pause that
  * doubles from 100 ms to 10 s; a coordinator that ended in peace ends the node. One that died while
  * it drained is started again too, to drain on.
  *
@@ -25,6 +25,7 @@
 #include <asy/keys.h>
 #include <asy/log.h>
 #include <asy/proc.h>
+#include <asy/told.h>
 
 struct child {
     const char *name;
@@ -44,8 +45,8 @@ struct child {
 struct node {
     const struct asy__options *options;
     struct child coordinator, worker;
-    int keep, signals, drains, ending;
-    int64_t hurry_ms;   /* when it was told to end at once */
+    int keep, signals, told, drains, ending;
+    int64_t hurry_ms;   /* when it was told to end at once; 0: it was not */
 };
 
 /* ---- one node for a home ------------------------------------------------------------------- */
@@ -188,11 +189,16 @@ static void take_signals(struct node *node)
     struct signalfd_siginfo info;
 
     while (read(node->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-        node->drains++;
-        asy_info("signal=%u %s", info.ssi_signo, node->drains > 1 ? "ending at once" : "draining");
-        ASY_IGNORE(asy_proc_signal(&node->coordinator.proc, SIGTERM)); /* may be gone already */
+        int at_once = asy_told(&node->told, (int)info.ssi_signo);
+
+        if (node->drains && !at_once)
+            continue;
+        asy_info("signal=%u %s", info.ssi_signo, at_once ? "ending at once" : "draining");
+        /* may be gone already; SIGINT hurries it in a batch job too */
+        ASY_IGNORE(asy_proc_signal(&node->coordinator.proc, node->drains ? SIGINT : SIGTERM));
         node->worker.again_ms = INT64_MAX; /* if it is just gone, it is not wanted any more */
-        if (node->drains > 1) {
+        node->drains = 1;
+        if (at_once) {
             node->ending = 1;
             node->hurry_ms = asy_clock_ms();
         }
@@ -242,7 +248,7 @@ static void finish(struct node *node, struct child *child, int64_t patience_ms, 
         struct pollfd items[] = { { .fd = node->signals, .events = POLLIN },
                                   { .fd = child->proc.pidfd, .events = POLLIN } };
 
-        left_ms = node->drains > 1 ? node->hurry_ms + haste_ms : begun_ms + patience_ms;
+        left_ms = node->hurry_ms ? node->hurry_ms + haste_ms : begun_ms + patience_ms;
         left_ms -= asy_clock_ms();
         if (left_ms <= 0) {
             ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL));
@@ -261,8 +267,7 @@ static int run_node(struct node *node, struct asy_error *err)
     int rc;
 
     sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    asy_told_signals(&set);
     sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
         (node->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
@@ -300,5 +305,5 @@ int asy__cmd_node(int argc, char **argv)
     }
     if (run_node(&node, &err) < 0)
         return asy__complain(&err);
-    return node.drains > 1 ? 128 + SIGTERM : EXIT_DONE;
+    return node.hurry_ms ? 128 + SIGTERM : EXIT_DONE;
 }

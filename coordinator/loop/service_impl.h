@@ -51,7 +51,7 @@ struct asy_service {
     int64_t warned_ms;
     int signals;                   /* signalfd */
     int held;                      /* the discovery file, from when it is published */
-    int quit, drain, drains, registered;
+    int quit, drain, drains, told, registered;
     struct asy_error failure;      /* of a replayed event */
     struct asy_error full;         /* why the store cannot write now; code 0: it can */
 };

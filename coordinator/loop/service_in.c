@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/log.h>
+#include <asy/told.h>
 #include "crash.h"
 
 #define ROUND_FRAMES 512
@@ -155,11 +156,13 @@ int asy__service_take_signals(struct asy_service *service, struct asy_error *err
     while (rc == 0 && read(service->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         struct asy_input input = { .type = ASY_IN_DRAIN };
 
-        if (service->drains++) {
+        if (asy_told(&service->told, (int)info.ssi_signo)) {
             asy_info("second signal, ending at once");
             service->quit = 1;
             return 0;
         }
+        if (service->drains++)
+            continue;
         asy_info("signal=%u draining: trials checkpoint and pause", info.ssi_signo);
         rc = asy__service_feed(service, &input, err);
     }

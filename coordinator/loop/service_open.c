@@ -12,6 +12,7 @@
 #include <asy/clock.h>
 #include <asy/durable.h>
 #include <asy/log.h>
+#include <asy/told.h>
 #include "crash.h"
 
 #define ARENA_BUDGET (16u << 20)
@@ -199,10 +200,7 @@ static int open_signals(struct asy_service *service, struct asy_error *err)
     sigset_t set;
 
     sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR1);
-    sigaddset(&set, SIGUSR2);
+    asy_told_signals(&set);
     if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 ||
         (service->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
         return asy_fail_errno(err, errno, "cannot take signals");

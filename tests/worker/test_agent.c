@@ -653,6 +653,60 @@ out:
     coord_close(&c);
 }
 
+/* Slurm sends its SIGTERM to every process of a job, to the program too. */
+static void a_batch_systems_signals_cost_no_retry(void)
+{
+    static const char *const args[] = { "--walltime", "1h", NULL };
+    static const struct {
+        const char *name, *program;
+    } cases[] = {
+        { "by signal", "kill -TERM $$; sleep 1000" },
+        { "a shell's exit code", "exit 138" }, /* 128 + SIGUSR1 */
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct coord c = { 0 };
+        char yaml[400];
+
+        snprintf(yaml, sizeof yaml, STUDY("command: [sh, -c, '%s']", ""), cases[i].program);
+        setenv("SLURM_JOB_ID", "7", 1);
+        if (coord_open(&c) && coord_study(&c, yaml) && coord_worker(&c, NULL, args) &&
+            coord_run(&c, 0))
+            T_TRUE(coord_ended(&c, 0, ASY_END_PREEMPTED, ASY_CAUSE_PREEMPTED) != NULL);
+        unsetenv("SLURM_JOB_ID");
+        coord_close(&c);
+    }
+}
+
+static void a_batch_systems_second_signal_is_no_impatience(void)
+{
+    static const char *const args[] = { "--walltime", "1h", NULL };
+    struct coord c = { 0 };
+    struct asy_lease lease;
+    int status;
+
+    setenv("SLURM_JOB_ID", "7", 1);
+    if (!coord_open(&c) || !coord_file(&c, "talk.py", talk) ||
+        !coord_file(&c, "p.py", steps_forever) ||
+        !coord_study(&c, STUDY(PYTHON ", checkpoint: true", "")) || !coord_worker(&c, NULL, args))
+        goto out;
+    lease = coord_lease(&c, 0, 0, 1);
+    if (!coord_send_lease(&c, &lease) || !coord_report(&c, 0, ASY_EV_REPORT, 2))
+        goto out;
+    asy_proc_signal(&c.worker, SIGUSR1);
+    T_TRUE(coord_await(&c, ASY_MSG_DRAIN));
+    asy_proc_signal(&c.worker, SIGTERM);
+    asy_proc_signal(&c.worker, SIGUSR2);
+    asy_proc_signal(&c.worker, SIGTERM);
+    T_TRUE(coord_ended(&c, 0, ASY_END_PAUSED, ASY_CAUSE_PREEMPTED) != NULL);
+    T_TRUE(coord_await(&c, ASY_MSG_BYE));
+    status = coord_worker_end(&c);
+    T_EQ("exit code", WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+out:
+    unsetenv("SLURM_JOB_ID");
+    coord_close(&c);
+}
+
 static void leaves_when_told(void)
 {
     struct coord c = { 0 };
@@ -707,4 +761,6 @@ T_MAIN("agent", T_TEST(joins_with_its_hardware), T_TEST(runs_a_command_to_its_en
        T_TEST(an_idle_agent_beats_seldom), T_TEST(strangers_cannot_connect),
        T_TEST(copies_files_and_keeps_folders), T_TEST(a_full_disk_ends_the_attempt_not_the_agent),
        T_TEST(drains_on_sigterm), T_TEST(ends_at_once_when_told_twice),
-       T_TEST(leaves_when_told), T_TEST(removes_what_a_dead_agent_left))
+       T_TEST(a_batch_systems_signals_cost_no_retry),
+       T_TEST(a_batch_systems_second_signal_is_no_impatience), T_TEST(leaves_when_told),
+       T_TEST(removes_what_a_dead_agent_left))

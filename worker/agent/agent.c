@@ -9,6 +9,7 @@
 #include <asy/log.h>
 #include <asy/parse.h>
 #include <asy/proc.h>
+#include <asy/told.h>
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -119,13 +120,12 @@ static void read_signals(struct asy__agent *agent)
     while (read(agent->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         const char *name = sigabbrev_np((int)info.ssi_signo);
         char text[80];
+        int at_once;
 
         snprintf(text, sizeof text, "the worker got SIG%s", name ? name : "?");
-        /* a warning before walltime may come twice; only these two are a user's impatience */
-        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
-            agent->told_to_end++;
+        at_once = asy_told(&agent->told, (int)info.ssi_signo);
         drain_self(agent, text);
-        if (agent->told_to_end >= 2)
+        if (at_once)
             agent->drain_until_ms = 0;
     }
 }
@@ -463,11 +463,8 @@ static int take_signals(struct asy__agent *agent, struct asy_error *err)
     sigset_t set;
 
     sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    asy_told_signals(&set);
     sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    sigaddset(&set, SIGUSR2);
     sigaddset(&set, SIGPIPE);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return asy_fail_errno(err, errno, "cannot block signals");

@@ -18,7 +18,10 @@
 #include <unistd.h>
 
 const char *const asy__env_drop[] = {
-    "OMPI_*", "PMIX_*", "PMI_*", "PRTE_*", "SLURM_CPU_BIND*", "ASSAY_SOCKET", "ASSAY_TOKEN",
+    "OMPI_*", "PMIX_*", "PMI_*", "PRTE_*", "ASSAY_SOCKET", "ASSAY_TOKEN",
+    /* what a program has is its lease; with these mpirun would take the whole job for its own */
+    "SLURM_JOB*", "SLURM_STEP*", "SLURM_N*", "SLURM_TASK*", "SLURM_CPU*", "SLURM_MEM*",
+    "SLURM_GPU*", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_GTIDS", "SLURM_SRUN*", "SLURM_LAUNCH*",
     "ASSAY_STUDY", "ASSAY_TRIAL", "ASSAY_ATTEMPT", "ASSAY_SEED", "ASSAY_PARAM*", "ASSAY_DIR",
     "ASSAY_CHECKPOINT_DIR", "ASSAY_RESUME", "ASSAY_UNTIL", "ASSAY_FAIL_*", NULL,
 };

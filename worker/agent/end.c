@@ -11,11 +11,14 @@
  *   told to pause, exited 0 without one        crashed: it broke the protocol; complete if it had
  *                                              gone on meanwhile, or had never promised any
  *   exit 0                                     complete
+ *   ended by a warning from outside            preempted: a batch system signals every process
  *   exit code, signal                          crashed, with the last lines of stderr */
 #include "impl.h"
 #include <asy/proc.h>
+#include <asy/told.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +99,20 @@ static void describe(const struct asy__job *job, const struct asy_attempt_event 
         snprintf(ret->text + n, sizeof ret->text - (size_t)n, "; stderr ends: %s", tail);
 }
 
+/* By the signal that warns us too, and that we have not sent. A shell or mpirun makes an exit code
+ * of it. Ours may come a moment later. */
+static int warned_to_death(const struct asy__job *job, const struct asy_attempt_event *seen)
+{
+    static const int warnings[] = { SIGTERM, SIGUSR1, SIGUSR2 };
+
+    if (job->signals || !(job->agent->leaving || asy_in_batch_job()))
+        return 0;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(warnings); i++)
+        if (seen->signal == warnings[i] || (!seen->signal && seen->exit_code == 128 + warnings[i]))
+            return 1;
+    return 0;
+}
+
 static void judge_crash(const struct asy__job *job, const struct asy_attempt_event *seen,
                         struct asy__ended *ret)
 {
@@ -105,7 +122,10 @@ static void judge_crash(const struct asy__job *job, const struct asy_attempt_eve
         ret->event.ended.signal = 9;
         return;
     }
-    set(ret, ASY_END_CRASHED, seen->signal ? ASY_CAUSE_SIGNAL : ASY_CAUSE_EXIT_CODE);
+    if (warned_to_death(job, seen))
+        set(ret, ASY_END_PREEMPTED, ASY_CAUSE_PREEMPTED);
+    else
+        set(ret, ASY_END_CRASHED, seen->signal ? ASY_CAUSE_SIGNAL : ASY_CAUSE_EXIT_CODE);
     describe(job, seen, ret);
 }
 

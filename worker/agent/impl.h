@@ -439,7 +439,7 @@ struct asy__agent {
     size_t n_jobs;
     int signals;                   /* signalfd */
     int draining;                  /* takes nothing new */
-    int told_to_end;               /* how often */
+    int told;                      /* to end; see asy_told() */
     int leaving;                   /* ends when empty */
     int sweeping;                  /* orphans of a dead supervisor are being ended */
     int64_t sweep_ms;

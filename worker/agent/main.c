@@ -37,7 +37,7 @@ static const char help[] =
     "\n"
     "SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 drain it: running trials are paused at a\n"
     "checkpoint, reported, and the coordinator is told goodbye. A second SIGTERM or SIGINT ends\n"
-    "it at once.\n"
+    "it at once; in a job of Slurm, which may send SIGTERM more than once, only a SIGINT does.\n"
     "\n"
     "Exit codes: 0 left in order, 1 failed, 2 usage, 3 no coordinator for --orphan-exit.\n"
     "\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * assay-trainer - the native training program: a rank of a gang, or a tool on the command line. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,11 +82,22 @@ static int make_comm(struct asy_comm **ret_comm, struct asy_error *err)
     return rank_count() > 1 ? asy_comm_mpi(ret_comm, err) : asy_comm_self(ret_comm, err);
 }
 
+/* A batch system warns every process of a job. What is to be done then the agent says. */
+static void leave_signals_to_the_agent(void)
+{
+    static const int warnings[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(warnings); i++)
+        signal(warnings[i], SIG_IGN);
+}
+
 static int serve(const char *socket_path, const char *token)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_comm *comm = NULL;
     int rc;
+
+    leave_signals_to_the_agent();
 
     if ((rc = make_comm(&comm, &err)) == 0)
         rc = asy__serve(socket_path, token, comm, &err);
