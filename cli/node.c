@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * node.c - `assay node`: keeps a coordinator and an agent alive on this machine. It takes the
  * signals: the first drains (the coordinator pauses all trials, then the agent leaves), a second
- * one that is somebody's impatience ends both at once (asy/told.h). A child that dies, or cannot be started again, is started after a pause that
- * doubles from 100 ms to 10 s; a coordinator that ended in peace ends the node. One that died while
- * it drained is started again too, to drain on.
+ * one that is somebody's impatience ends both at once (asy/told.h). A child that dies, or cannot
+ * be started again, is started after a pause that doubles from 100 ms to 10 s; a coordinator that
+ * ended in peace ends the node. One that died while it drained is started again too, to drain on.
  *
  * A home has one node on a machine: the second one finds the first one's lock and leaves. A
  * coordinator that lives without a node (a reading command has started it, or its node was killed)

@@ -43,6 +43,9 @@ static const struct asy_setting table[] = {
       "time workers have after a restart of the coordinator to come back with their trials" },
     { "suspect_after", ASY_SET_DURATION, 50, DAY, "3s",
       "silence after which a worker gets no new trials" },
+    { "walltime_margin", ASY_SET_DURATION, 0, DAY, "90s",
+      "how long before its batch job's time is up a worker's trials checkpoint and it leaves; "
+      "unless it is set, at most an eighth of that time" },
 };
 
 const struct asy_setting *asy_settings_table(size_t *ret_n)

@@ -102,6 +102,8 @@ struct asy__attempt {
     struct asy__gpu_part *gpus;
     size_t n_gpus;
     int started, orphan;              /* orphan: its worker is lost */
+    double started_ms, said_ms, said_step; /* soft, on its agent's clock; said_step -1: nothing */
+    int64_t started_core_ms;          /* soft: when we heard of its start; 0: we did not */
     enum asy_cancel_mode told;        /* soft: the strongest cancel sent in this session; 0: none */
     uint64_t seen;                    /* soft: the HELLO that listed it */
 };
@@ -109,6 +111,14 @@ struct asy__attempt {
 struct asy__job {
     uint64_t trial; /* ASY__NO_TRIAL: a turn at which nothing could be decided */
     int done;
+};
+
+/* The slowest of late, in ms; 0: not measured. */
+struct asy__pace {
+    double first_ms; /* from the start to the first report */
+    double gap_ms;   /* between two reports of further steps */
+    double step_ms;
+    double whole_ms; /* from the start to the end, of what came to its end */
 };
 
 struct asy__study {
@@ -149,6 +159,7 @@ struct asy__study {
     uint64_t held, held_cores;         /* in this pass of the scheduler: room kept for new points */
     uint64_t *notes;                   /* trials that a rebuilt sampler must be told of, in order */
     size_t n_notes, cap_notes, notes_told;
+    struct asy__pace pace;
     struct asy__worker *reserved;      /* kept free for it: it is the first that waits for room */
 };
 
@@ -456,6 +467,18 @@ const char *asy__gpus_left(const struct asy__worker *worker, const struct asy__s
                            char *text, size_t n);
 /* Members gpus, free_gpus, gpu_list of an open object. */
 void asy__gpus_write(const struct asy__worker *worker, struct asy_jsonw *w);
+
+/* ---- pace.c ---------------------------------------------------------------------------------- */
+/* What an attempt says of itself, before that is applied. */
+void asy__pace_note(const struct asy_core *core, struct asy__attempt *attempt,
+                    const struct asy_event *event);
+/* How long a trial of it takes from its lease until that was of use. */
+int64_t asy__pace_need_ms(const struct asy__study *study);
+void asy__pace_text(const struct asy__study *study, char *text, size_t n); /* the same, in words */
+/* Until the worker leaves because its allocation ends; ASY__NEVER. */
+int64_t asy__worker_left_ms(const struct asy_core *core, const struct asy__worker *worker);
+int asy__worker_in_time(const struct asy_core *core, const struct asy__worker *worker,
+                        const struct asy__study *study);
 
 /* ---- session.c, report.c, control.c ---------------------------------------------------------- */
 struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer);

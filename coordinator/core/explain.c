@@ -10,12 +10,12 @@
 #include <string.h>
 
 struct tally { /* of workers that serve the study's owner */
-    uint32_t connected, could, unfit, draining, suspect, ready, cores_ok;
+    uint32_t connected, could, unfit, draining, suspect, late, ready, cores_ok;
     uint32_t most_cores, most_free;
     uint64_t most_memory;
     size_t most_gpus;
     int gpus_could;                /* one has the GPUs, if perhaps not the rest */
-    const struct asy__worker *unfit_one, *suspect_one, *full_one; /* full_one: has the
+    const struct asy__worker *unfit_one, *suspect_one, *late_one, *full_one; /* full_one: has the
                                     * cores free, but not the GPUs */
 };
 
@@ -40,6 +40,10 @@ static void count_worker(const struct asy_core *core, const struct asy__worker *
         y->suspect_one = w;
     } else if (!asy__worker_ready(core, w)) {
         y->draining++;
+    } else if (!asy__worker_in_time(core, w, s)) {
+        y->late++;
+        if (!y->late_one || w->walltime_ms > y->late_one->walltime_ms)
+            y->late_one = w;
     } else {
         uint32_t n = asy__worker_free(w);
 
@@ -131,6 +135,19 @@ static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
     return ASY_CAUSE_NO_MEMORY;
 }
 
+/* The allocations of all that could hold it end too soon. */
+static enum asy_cause too_late(const struct asy_core *core, const struct asy__study *s,
+                               const struct tally *y, char *text, size_t n)
+{
+    char need[120];
+
+    asy__pace_text(s, need, sizeof need);
+    snprintf(text, n, "a trial needs %s; of %" PRIu32 " allocation%s the one on '%s' goes on "
+             "longest, for %" PRId64 " s", need, y->late, ASY_S(y->late),
+             asy__str(y->late_one->host), asy__worker_left_ms(core, y->late_one) / 1000);
+    return ASY_CAUSE_WALLTIME;
+}
+
 /* Why a queued trial of this study is not leased. */
 static enum asy_cause why_no_lease(const struct asy_core *core, struct asy__study *s, char *text,
                                    size_t n)
@@ -158,6 +175,8 @@ static enum asy_cause why_no_lease(const struct asy_core *core, struct asy__stud
         return never(s, &y, text, n);
     if (y.ready > 0)
         return no_room(core, s, &y, text, n);
+    if (y.late > 0)
+        return too_late(core, s, &y, text, n);
     if (y.suspect > 0) {
         snprintf(text, n, "worker '%s' is silent for %" PRId64 " ms; it counts as lost after %"
                  PRId64 " ms", asy__str(y.suspect_one->host),

@@ -46,8 +46,7 @@ static enum asy_cause of_itself(const struct asy_core *core, const struct asy__w
         return ASY_CAUSE_DRAINING;
     }
     if (!asy__worker_ready(core, w)) {
-        snprintf(text, n, "the time of its allocation ends in %" PRId64 " s",
-                 (w->walltime_ms - core->now_ms) / 1000);
+        snprintf(text, n, "the time of its allocation is used up");
         return ASY_CAUSE_DRAINING;
     }
     if (core->store_bad) {
@@ -101,6 +100,17 @@ static enum asy_cause too_full(const struct asy__worker *w, const struct asy__st
     return ASY_CAUSE_NO_MEMORY;
 }
 
+static enum asy_cause too_late(const struct asy_core *core, const struct asy__worker *w,
+                               const struct asy__study *s, char *text, size_t n)
+{
+    char need[120];
+
+    asy__pace_text(s, need, sizeof need);
+    snprintf(text, n, "a trial of study '%s' needs %s; its allocation goes on for %" PRId64 " s",
+             s->name, need, asy__worker_left_ms(core, w) / 1000);
+    return ASY_CAUSE_WALLTIME;
+}
+
 /* What keeps the study from leasing anything, wherever there is room. */
 static int is_of_study(enum asy_cause cause)
 {
@@ -121,6 +131,8 @@ static enum asy_cause of_study(const struct asy_core *core, const struct asy__wo
         return too_small(w, s, text, n);
     if (s->state == ASY_STUDY_RUNNING && !asy__worker_holds(w, s, 0) && asy__has_ready(core, s))
         return too_full(w, s, text, n);
+    if (s->state == ASY_STUDY_RUNNING && !asy__worker_in_time(core, w, s))
+        return too_late(core, w, s, text, n);
     cause = asy__why_study(core, s, text, n);
     if (is_of_study(cause))
         return cause;

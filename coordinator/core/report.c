@@ -116,6 +116,7 @@ static void take(struct asy_core *core, struct asy__session *session, struct asy
     ev.trial = t->number;
     ev.attempt = a->number;
     set_number(&ev, a->number, r->number);
+    asy__pace_note(core, a, &ev);
     if (t->state != ASY_TRIAL_RUNNING && means_running(&ev))
         now_running(core, t);
     if (ev.kind == ASY_EV_ENDED) {

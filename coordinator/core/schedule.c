@@ -87,7 +87,8 @@ uint64_t asy__room(const struct asy_core *core, const struct asy__study *s, uint
     asy__each(w, &core->free_workers, struct asy__worker, free_node) {
         if (n >= max)
             break;
-        if (asy__worker_serves(w, s) && asy__worker_ready(core, w))
+        if (asy__worker_serves(w, s) && asy__worker_ready(core, w) &&
+            asy__worker_in_time(core, w, s))
             n += fits_times(w, s);
     }
     return n < max ? n : max;
@@ -103,7 +104,7 @@ static struct asy__worker *find_worker(struct asy_core *core, const struct asy__
         if (looked >= WORKERS_LOOKED_AT)
             break;
         if (w == reserved || !asy__worker_serves(w, s) || !asy__worker_ready(core, w) ||
-            !asy__worker_holds(w, s, w->held))
+            !asy__worker_holds(w, s, w->held) || !asy__worker_in_time(core, w, s))
             continue;
         looked++;
         if (!best || asy__worker_free(w) - w->held > asy__worker_free(best) - best->held)
@@ -115,7 +116,8 @@ static struct asy__worker *find_worker(struct asy_core *core, const struct asy__
 static int may_reserve(const struct asy_core *core, const struct asy__worker *w,
                        const struct asy__study *s)
 {
-    return asy__worker_serves(w, s) && asy__worker_ready(core, w) && asy__worker_could(w, s);
+    return asy__worker_serves(w, s) && asy__worker_ready(core, w) && asy__worker_could(w, s) &&
+           asy__worker_in_time(core, w, s);
 }
 
 static struct asy__worker *reserve(struct asy_core *core, struct asy__study *s)

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WALLTIME_LEAST_MS 30000 /* nothing new is leased to an allocation this close to its end */
-
 static int same_worker(const void *item, const void *key)
 {
     const struct asy__worker *w = item;
@@ -97,15 +95,10 @@ int asy__worker_serves(const struct asy__worker *w, const struct asy__study *s)
     return w->session && w->owner == s->owner;
 }
 
-static int near_its_end(const struct asy_core *core, const struct asy__worker *w)
-{
-    return w->walltime_ms != ASY__NEVER && w->walltime_ms - core->now_ms < WALLTIME_LEAST_MS;
-}
-
 int asy__worker_ready(const struct asy_core *core, const struct asy__worker *w)
 {
     return w->session && w->present && !w->suspect && !w->draining && !w->fit &&
-           !near_its_end(core, w);
+           asy__worker_left_ms(core, w) > 0;
 }
 
 void asy__worker_listed(struct asy_core *core, struct asy__worker *w)

@@ -67,6 +67,11 @@ static const struct asy_cause_info causes[] = {
       "nothing to do: it gets the next one that does" },
     { ASY_CAUSE_OTHER_OWNER, "other-owner", "a worker takes the trials of its own user alone",
       "start a worker as the user who owns the study" },
+    { ASY_CAUSE_WALLTIME, "walltime",
+      "a trial is leased only where it gets to a checkpoint, or to its end if it makes none, "
+      "before the batch job's time is up",
+      "ask the batch system for more time; a program that checkpoints (run.checkpoint: true) needs "
+      "less of it" },
     { ASY_CAUSE_EXIT_CODE, "exit-code", "the program ended with an exit code other than 0",
       "mend what " STDERR " shows, then run the study again" },
     { ASY_CAUSE_SIGNAL, "signal", "the program was ended by a signal",

@@ -159,6 +159,39 @@ static void draining(struct world *w)
     submit(w, PLAIN(BUDGET(3)));
 }
 
+static void no_time(struct world *w)
+{
+    world_agent(w, &(struct agent){ .peer = 2, .cores = 4, .walltime_ms = 4000 });
+    submit(w, PLAIN(BUDGET(3)));
+}
+
+/* A step takes 3 s, and so long it takes to the first one: 7.5 s with the margin. */
+static void no_time_to_checkpoint(struct world *w)
+{
+    world_agent(w, &(struct agent){ .peer = 2, .cores = 1, .walltime_ms = 13000 });
+    submit(w, PLAIN(BUDGET(3)));
+    world_started(w, &w->leases[0]);
+    for (uint64_t step = 1; step <= 2; step++) {
+        world_pass(w, 3000, 2, 2);
+        world_report(w, &w->leases[0], step, 1.0);
+    }
+    world_end(w, &w->leases[0], ASY_END_COMPLETE, 2);
+}
+
+/* Without checkpoints only its end counts: 3 s and nine more steps of 3 s, with the margin. */
+static void no_time_to_end(struct world *w)
+{
+    world_agent(w, &(struct agent){ .peer = 2, .cores = 1, .walltime_ms = 30000 });
+    submit(w, STUDY_HEAD("a") RUN(9, false) BUDGET(3));
+    world_started(w, &w->leases[0]);
+    for (uint64_t step = 1; step <= 2; step++) {
+        world_pass(w, 3000, 2, 2);
+        world_report(w, &w->leases[0], step, 1.0);
+    }
+    world_end(w, &w->leases[0], ASY_END_CRASHED, 2);
+    world_pass(w, 1500, 2, 2);
+}
+
 static void unfit(struct world *w)
 {
     world_agent(w, &(struct agent){ .peer = 2, .cores = 4, .fit = "MPI does not start" });
@@ -413,6 +446,10 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_BACKOFF, backoff, LIVE, 0, "goes on in 1000 ms" },
     { ASY_CAUSE_BACKOFF, backoff, LIVE, -1, "goes on in 1000 ms" },
     { ASY_CAUSE_STORE, store, LIVE, -1, "disk full" },
+    { ASY_CAUSE_WALLTIME, no_time, LIVE, -1, "needs 5.0 s at least" },
+    { ASY_CAUSE_WALLTIME, no_time_to_checkpoint, LIVE, -1, "needs 7.5 s to its first checkpoint" },
+    { ASY_CAUSE_WALLTIME, no_time_to_checkpoint, LIVE, 1, "on 'node' goes on longest, for 7 s" },
+    { ASY_CAUSE_WALLTIME, no_time_to_end, LIVE, 0, "needs 37.5 s to its end" },
     { ASY_CAUSE_EXIT_CODE, exit_code, EVENT, 0, "crashed: crashed" },
     { ASY_CAUSE_SIGNAL, by_signal, EVENT, 0, "crashed: crashed" },
     { ASY_CAUSE_OUT_OF_MEMORY, out_of_memory, EVENT, 0, "crashed: crashed" },
@@ -459,6 +496,7 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_REATTACH, reattach, WORKER, 0, "has not come back since the coordinator started" },
     { ASY_CAUSE_REATTACH, away, WORKER, 0, "its connection closed; it has 1000 ms" },
     { ASY_CAUSE_LOST, orphaned, WORKER, 0, "it is gone" },
+    { ASY_CAUSE_WALLTIME, no_time, WORKER, 0, "its allocation goes on for 4 s" },
     { ASY_CAUSE_STORE, full, WORKER, 0, "disk full" },
 };
 const size_t n_cause_cases = ASY_ARRAY_LEN(cause_cases);

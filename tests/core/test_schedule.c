@@ -229,6 +229,59 @@ static void enqueued_points_are_asked_for_first(void)
     world_close(&w);
 }
 
+/* Two reports, so far apart. */
+static void take_steps(struct world *w, size_t i, int64_t step_ms)
+{
+    struct lease l = w->leases[i];
+
+    world_started(w, &l);
+    for (uint64_t step = 1; step <= 2; step++) {
+        world_pass(w, step_ms, 2, 3);
+        world_report(w, &l, step, 1.0);
+    }
+    world_end(w, &l, ASY_END_COMPLETE, 2);
+}
+
+static size_t leases_at(const struct world *w, uint64_t peer, struct asy_id study)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->n_leases; i++)
+        n += w->leases[i].peer == peer && asy_id_cmp(w->leases[i].study, study) == 0;
+    return n;
+}
+
+/* An allocation that ends is passed over by a slow study, not by others, until it is faster. */
+static void who_cannot_checkpoint_in_time_is_not_leased_there(void)
+{
+    struct world w;
+    struct asy_id a, b;
+    size_t i, next;
+
+    if (!begin(&w))
+        goto out;
+    world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+    a = world_submit(&w, CLIENT_PEER, OWNER, 1, PLAIN("a", "budget: {trials: 99}\n"), 0);
+    take_steps(&w, 0, 10000);
+    world_agent(&w, &(struct agent){ .peer = 3, .cores = 2, .walltime_ms = 20000 });
+    T_EQ("a step takes 10 s: too slow", leases_at(&w, 3, a), 0);
+    b = world_submit(&w, CLIENT_PEER, OWNER, 2, PLAIN("b", "budget: {trials: 2}\n"), 0);
+    T_EQ("of whom nothing is known", leases_at(&w, 3, b), 2);
+    for (i = 1; i < w.n_leases && w.leases[i].peer != 3; i++)
+        ;
+    world_complete(&w, &w.leases[i], 4, 1.0);
+    T_EQ("still too slow", leases_at(&w, 3, a), 0);
+    for (i = 0; i < 9 && leases_at(&w, 3, a) == 0; i++) {
+        for (next = w.n_leases; next > 1 && w.leases[next - 1].peer != 2; next--)
+            ;
+        take_steps(&w, next - 1, 500);
+    }
+    T_EQ("it has become faster", leases_at(&w, 3, a), 1);
+    T_TRUE(world_restart(&w));
+out:
+    world_close(&w);
+}
+
 static void nothing_is_leased_while_the_store_cannot_write(void)
 {
     struct asy_input full = { .type = ASY_IN_FAILED_COMMIT };
@@ -284,5 +337,6 @@ T_MAIN("schedule", T_TEST(studies_of_one_priority_share_the_cores),
        T_TEST(time_counts_without_pauses_and_over_restarts),
        T_TEST(samplers_are_asked_as_far_ahead_as_they_allow),
        T_TEST(enqueued_points_are_asked_for_first),
+       T_TEST(who_cannot_checkpoint_in_time_is_not_leased_there),
        T_TEST(nothing_is_leased_while_the_store_cannot_write),
        T_TEST(points_that_make_no_sense_fail_the_study))

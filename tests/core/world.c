@@ -326,7 +326,7 @@ void world_agent(struct world *w, const struct agent *a)
     msg.hello.n_core_groups = a->cores;
     msg.hello.hardware = a->hardware;
     msg.hello.fit = a->fit ? a->fit : "";
-    msg.hello.walltime_left_ms = -1;
+    msg.hello.walltime_left_ms = a->walltime_ms ? a->walltime_ms : -1;
     msg.hello.holdings = a->holdings;
     msg.hello.n_holdings = a->n_holdings;
     msg.hello.gpus = a->gpus;

@@ -80,6 +80,7 @@ struct agent {
     const char *fit, *hardware, *key;
     const struct asy_gpu *gpus;
     size_t n_gpus;
+    int64_t walltime_ms;      /* 0: unlimited */
     uint64_t life;            /* another process of the same place */
     const struct asy_holding *holdings;
     size_t n_holdings;

@@ -197,30 +197,6 @@ static void keeps_the_last_lines(void)
     T_STR("no file", text, "");
 }
 
-static void reads_slurm_times(void)
-{
-    static const struct {
-        const char *text;
-        int rc;
-        int64_t ms;
-    } cases[] = {
-        { "1-02:03:04\n", 0, ((24 + 2) * 3600 + 184) * 1000LL }, { "03:04\n", 0, 184000 },
-        { "1:00:00", 0, 3600000 }, { "UNLIMITED", 0, -1 }, { "0:00", 0, 0 },
-        { "INVALID", ASY_E_FORMAT, 0 }, { "", ASY_E_FORMAT, 0 }, { "1-2", ASY_E_FORMAT, 0 },
-        { "1:2:3:4", ASY_E_FORMAT, 0 }, { "-5:00", ASY_E_FORMAT, 0 }, { "5", ASY_E_FORMAT, 0 },
-        { "99999999999999999-00:00:00", ASY_E_FORMAT, 0 },
-    };
-
-    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        int64_t ms = 0;
-        int rc = asy__walltime_parse(cases[i].text, &ms, NULL);
-
-        T_EQ(cases[i].text, rc, cases[i].rc);
-        if (rc == 0)
-            T_EQ(cases[i].text, ms, cases[i].ms);
-    }
-}
-
 T_MAIN("said", T_TEST(takes_and_refuses_lines), T_TEST(bounds_names_and_numbers_of_metrics),
        T_TEST(finds_metrics_by_pattern), T_TEST(refuses_patterns_that_cannot_work),
-       T_TEST(keeps_the_last_lines), T_TEST(reads_slurm_times))
+       T_TEST(keeps_the_last_lines))

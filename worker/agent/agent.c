@@ -9,6 +9,7 @@
 #include <asy/log.h>
 #include <asy/parse.h>
 #include <asy/proc.h>
+#include <asy/slurm.h>
 #include <asy/told.h>
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +27,6 @@
 #define SWEEP_MS 20
 #define REST_MS 5000                /* then what cannot die is left behind */
 #define DRAIN_EXTRA_MS 15000        /* beyond twice the longest grace */
-#define WALLTIME_MARGIN_MS 90000    /* before the batch system ends us; at most an eighth of it */
 #define GANGS_MS 5000
 #define FILES_WANTED 8192
 
@@ -164,7 +164,7 @@ static void check_idle(struct asy__agent *agent, int64_t now_ms)
     if (agent->options.once_idle_exit && !agent->leaving &&
         now_ms - agent->idle_since_ms >= agent->options.idle_exit_ms)
         drain_self(agent, "idle");
-    if (now_ms >= agent->walltime_drain_ms && !agent->draining)
+    if (now_ms >= agent->leave_ms && !agent->draining)
         drain_self(agent, "the batch job's time is nearly up");
     if (s->state == ASY__SESSION_JOINED)
         agent->session.heard_ms = now_ms;
@@ -518,10 +518,24 @@ static int learn_node(struct asy__agent *agent, struct asy_error *err)
     return describe(agent, err);
 }
 
+static void learn_walltime(struct asy__agent *agent)
+{
+    struct asy_slurm_job job = { .left_ms = agent->options.walltime_ms };
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (job.left_ms < 0 && asy_slurm_job_id() && asy_slurm_look(&job, &err) < 0)
+        asy_warn("cannot ask Slurm for the time left: %s, taking it as unlimited", err.text);
+    if (job.left_ms < 0)
+        return;
+    agent->leave_ms = asy_clock_ms() +
+                      asy_slurm_leave_ms(job.left_ms, agent->options.walltime_margin_ms);
+    asy_info("walltime=%llds of this batch job are left, leaving in %lld s",
+             (long long)job.left_ms / 1000, (long long)(agent->leave_ms - asy_clock_ms()) / 1000);
+}
+
 static int set_up(struct asy__agent *agent, struct asy_error *err)
 {
     const struct asy_agent_options *options = &agent->options;
-    int64_t left = options->walltime_ms;
     char *key = NULL;
     int rc;
 
@@ -537,13 +551,7 @@ static int set_up(struct asy__agent *agent, struct asy_error *err)
         (rc = asy__rundir_create(agent->rundir, sizeof agent->rundir, err)) < 0 ||
         (rc = asy__link_create(&agent->link, err)) < 0)
         goto out;
-    if (left < 0)
-        left = asy__walltime_left();
-    if (left >= 0) {
-        agent->walltime_end_ms = asy_clock_ms() + left;
-        agent->walltime_drain_ms = agent->walltime_end_ms -
-                                   (left / 8 < WALLTIME_MARGIN_MS ? left / 8 : WALLTIME_MARGIN_MS);
-    }
+    learn_walltime(agent);
     remove_stale_work(agent);
     asy__rundir_sweep();
     asy_info("cores=%u memory=%lluMiB groups=%u model='%s' cgroup=%s", agent->node->n_cores,
@@ -595,7 +603,7 @@ static void init(struct asy__agent *agent, const struct asy_agent_options *optio
     agent->options = *options;
     agent->signals = -1;
     agent->id = asy_id_make();
-    agent->walltime_end_ms = agent->walltime_drain_ms = agent->drain_until_ms = INT64_MAX;
+    agent->leave_ms = agent->drain_until_ms = INT64_MAX;
     agent->idle_since_ms = asy_clock_ms();
     agent->free_told = UINT32_MAX;
     snprintf(agent->version, sizeof agent->version, "%s", options->version ? options->version : "");

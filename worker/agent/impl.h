@@ -379,10 +379,6 @@ void asy__programs_fini(struct asy__programs *programs);
 void asy__hardware_write(const struct asy_node *node, const struct asy__programs *programs,
                          struct asy_jsonw *w);
 void asy__versions_write(const struct asy__programs *programs, struct asy_jsonw *w);
-/* What is left of this Slurm job's time; < 0: unlimited or no Slurm. */
-int64_t asy__walltime_left(void);
-/* "1-02:03:04", "03:04", "UNLIMITED". ASY_E_FORMAT. */
-ASY_MUST_CHECK int asy__walltime_parse(const char *text, int64_t *ret_ms, struct asy_error *err);
 
 /* ---- session.c ------------------------------------------------------------------------------- */
 enum asy__session_state {
@@ -443,7 +439,7 @@ struct asy__agent {
     int leaving;                   /* ends when empty */
     int sweeping;                  /* orphans of a dead supervisor are being ended */
     int64_t sweep_ms;
-    int64_t walltime_end_ms, walltime_drain_ms; /* monotonic; INT64_MAX: none */
+    int64_t leave_ms;              /* for the end of the batch job; monotonic, INT64_MAX: never */
     int64_t drain_until_ms;
     int64_t idle_since_ms;
     int rejected;

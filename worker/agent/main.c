@@ -166,6 +166,8 @@ static int load_settings(struct asy_agent_options *options, struct asy_error *er
     options->gang_trials = (uint64_t)asy_settings_i64(settings, "gang_trials");
     options->gang_growth = (uint64_t)asy_settings_i64(settings, "gang_growth");
     options->gang_idle_ms = asy_settings_i64(settings, "gang_idle");
+    if (strcmp(asy_settings_origin(settings, "walltime_margin"), "default"))
+        options->walltime_margin_ms = asy_settings_i64(settings, "walltime_margin");
     asy_settings_destroy(settings);
     return 0;
 }

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <asy/parse.h>
 
 #define PROBE_MS 120000
 #define QUICK_MS 10000
@@ -177,55 +176,4 @@ void asy__versions_write(const struct asy__programs *programs, struct asy_jsonw 
         asy_jsonw_str(w, "launcher", programs->launcher);
     if (programs->kernels)
         asy_jsonw_raw(w, "trainer", programs->kernels, strlen(programs->kernels));
-}
-
-/* ---- walltime -------------------------------------------------------------------------------- */
-
-int asy__walltime_parse(const char *text, int64_t *ret_ms, struct asy_error *err)
-{
-    size_t len = strcspn(text, "\r\n "), at = 0;
-    int64_t total = 0, days = 0, part;
-    const char *dash = memchr(text, '-', len);
-    int parts = 0;
-
-    if (!strncmp(text, "UNLIMITED", len) && len == strlen("UNLIMITED")) {
-        *ret_ms = -1;
-        return 0;
-    }
-    if (dash) {
-        if (asy_parse_i64(text, (size_t)(dash - text), &days, err) < 0)
-            return ASY_E_FORMAT;
-        at = (size_t)(dash - text) + 1;
-    }
-    while (at <= len && parts < 3) {
-        size_t n = strcspn(text + at, ": \r\n");
-
-        if (asy_parse_i64(text + at, n, &part, err) < 0)
-            return ASY_E_FORMAT;
-        total = total * 60 + part;
-        parts++;
-        at += n + 1;
-    }
-    if (at != len + 1 || days < 0 || days > 3650 || total < 0 || total > 100 * 3600 ||
-        (dash && parts != 3) || parts < 2)
-        return asy_fail(err, ASY_E_FORMAT, "'%.40s' is not a time of Slurm", text);
-    *ret_ms = (days * 86400 + total) * 1000;
-    return 0;
-}
-
-int64_t asy__walltime_left(void)
-{
-    const char *job = getenv("SLURM_JOB_ID");
-    const char *argv[] = { "squeue", "-h", "-j", job, "-o", "%L", NULL };
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy_buf out;
-    int64_t left = -1;
-
-    if (!job || !*job)
-        return -1;
-    asy_buf_init(&out, OUTPUT_MAX);
-    if (capture(argv, QUICK_MS, &out, &err) < 0 || asy__walltime_parse(out.data, &left, &err) < 0)
-        asy_warn("cannot ask Slurm for the time left: %s, taking it as unlimited", err.text);
-    asy_buf_fini(&out);
-    return left;
 }

@@ -50,7 +50,7 @@ static int build_hello(struct asy__agent *agent, struct asy_buf *frame, struct a
 {
     struct asy_msg msg = { .type = ASY_MSG_HELLO };
     struct asy_holding *holdings = calloc(agent->n_jobs + 1, sizeof *holdings);
-    int64_t left = agent->walltime_end_ms - asy_clock_ms();
+    int64_t left = agent->leave_ms - asy_clock_ms();
     int rc;
 
     if (!holdings)
@@ -70,7 +70,7 @@ static int build_hello(struct asy__agent *agent, struct asy_buf *frame, struct a
     msg.hello.hardware = agent->hardware.data;
     msg.hello.versions = agent->versions.data;
     msg.hello.fit = asy__agent_unfit(agent);
-    msg.hello.walltime_left_ms = agent->walltime_end_ms == INT64_MAX ? -1 : left > 0 ? left : 0;
+    msg.hello.walltime_left_ms = agent->leave_ms == INT64_MAX ? -1 : left > 0 ? left : 0;
     msg.hello.holdings = holdings;
     msg.hello.n_holdings = list_holdings(agent, holdings);
     rc = asy_msg_encode(&msg, frame, err);

@@ -83,6 +83,7 @@ enum asy_end {
     each(NO_WORK, 18)          /* of a worker: no trial waits for it; never stored */              \
     each(DISK_FULL, 20)        /* the disk of its worker */                                        \
     each(OTHER_OWNER, 19)      /* of a worker: the trials are another user's; never stored */      \
+    each(WALLTIME, 26)         /* the allocations of fitting workers end too soon; never stored */ \
     /* failed */                                                                                   \
     each(EXIT_CODE, 32)                                                                            \
     each(SIGNAL, 33)                                                                               \

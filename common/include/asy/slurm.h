@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/slurm.h - the job of Slurm that this process runs in, as its own commands tell of it.
+ *
+ * Slurm 22.05 has no variable for the end of a job, so squeue is asked, once: each call is work for
+ * the one controller of a cluster.
+ *
+ * Threads: any. */
+#ifndef ASY_SLURM_H
+#define ASY_SLURM_H
+#include <stdint.h>
+#include <asy/error.h>
+
+struct asy_slurm_job {
+    char id[32];
+    int64_t left_ms; /* until its time limit; < 0: it has none */
+    int requeue;     /* Slurm may put it back into the queue */
+};
+/* SLURM_JOB_ID; NULL outside of a job. */
+const char *asy_slurm_job_id(void);
+/* ASY_E_NOENT: in no job. Other codes: squeue could not be asked, or was not understood. */
+ASY_MUST_CHECK int asy_slurm_look(struct asy_slurm_job *ret_job, struct asy_error *err);
+/* Puts this job back into its queue: Slurm then ends it, as it does for `scontrol requeue`. */
+ASY_MUST_CHECK int asy_slurm_requeue(const char *job_id, struct asy_error *err);
+/* "1-02:03:04", "03:04", "UNLIMITED" (-1). ASY_E_FORMAT: none of these. */
+ASY_MUST_CHECK int asy_slurm_time(const char *text, int64_t *ret_ms, struct asy_error *err);
+/* In how many ms a job with so much time left is to be left, so that there is time to checkpoint
+ * and report. margin_ms < 0: not set, 90 s, or an eighth of what is left if that is less. */
+int64_t asy_slurm_leave_ms(int64_t left_ms, int64_t margin_ms);
+#endif

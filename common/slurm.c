@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * slurm.c - see slurm.h. */
+#include <asy/slurm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <asy/parse.h>
+#include <asy/proc.h>
+
+#define ASK_MS 10000
+#define OUTPUT_MAX (64u << 10)
+#define MARGIN_MS 90000
+
+const char *asy_slurm_job_id(void)
+{
+    const char *job = getenv("SLURM_JOB_ID");
+
+    return job && *job ? job : NULL;
+}
+
+/* A command of Slurm, whose own words say what went wrong. */
+static int ask(const char *const *argv, struct asy_buf *ret, struct asy_error *err)
+{
+    struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
+    struct asy_buf errors;
+    char text[64];
+    int status = 0, rc;
+
+    asy_buf_init(&errors, OUTPUT_MAX);
+    spec.argv = argv;
+    spec.new_session = 1;
+    rc = asy_proc_capture(&spec, ASK_MS, ret, &errors, &status, err);
+    if (rc == 0 && status != 0) {
+        errors.data[strcspn(errors.data, "\n")] = '\0';
+        rc = asy_fail(err, ASY_E_IO, "it ended with %s: %.160s", asy_proc_status_text(status, text),
+                      errors.data);
+    }
+    asy_buf_fini(&errors);
+    asy_error_prefix(rc < 0 ? err : NULL, "%s", argv[0]);
+    return rc;
+}
+
+static int read_job(const char *text, struct asy_slurm_job *job, struct asy_error *err)
+{
+    char left[64], requeue[16];
+    int rc;
+
+    if (sscanf(text, "%63s %15s", left, requeue) != 2)
+        return asy_fail(err, ASY_E_FORMAT, "squeue says nothing of job %s", job->id);
+    if ((rc = asy_slurm_time(left, &job->left_ms, err)) < 0)
+        return rc;
+    job->requeue = !strcmp(requeue, "1");
+    return 0;
+}
+
+int asy_slurm_look(struct asy_slurm_job *ret_job, struct asy_error *err)
+{
+    const char *id = asy_slurm_job_id();
+    const char *argv[] = { "squeue", "-h", "-j", id, "-O", "TimeLeft:40,Requeue:16", NULL };
+    struct asy_slurm_job job = { .left_ms = -1 };
+    struct asy_buf out;
+    int rc;
+
+    if (!id)
+        return asy_fail(err, ASY_E_NOENT, "SLURM_JOB_ID is not set: this is no job of Slurm");
+    snprintf(job.id, sizeof job.id, "%s", id);
+    asy_buf_init(&out, OUTPUT_MAX);
+    if ((rc = ask(argv, &out, err)) == 0 && (rc = read_job(out.data, &job, err)) == 0)
+        *ret_job = job;
+    asy_buf_fini(&out);
+    return rc;
+}
+
+int asy_slurm_requeue(const char *job_id, struct asy_error *err)
+{
+    const char *argv[] = { "scontrol", "requeue", job_id, NULL };
+    struct asy_buf out;
+    int rc;
+
+    asy_buf_init(&out, OUTPUT_MAX);
+    rc = ask(argv, &out, err);
+    asy_buf_fini(&out);
+    return rc;
+}
+
+int asy_slurm_time(const char *text, int64_t *ret_ms, struct asy_error *err)
+{
+    size_t len = strcspn(text, "\r\n "), at = 0;
+    int64_t total = 0, days = 0, part;
+    const char *dash = memchr(text, '-', len);
+    int parts = 0;
+
+    if (!strncmp(text, "UNLIMITED", len) && len == strlen("UNLIMITED")) {
+        *ret_ms = -1;
+        return 0;
+    }
+    if (dash) {
+        if (asy_parse_i64(text, (size_t)(dash - text), &days, err) < 0)
+            return ASY_E_FORMAT;
+        at = (size_t)(dash - text) + 1;
+    }
+    while (at <= len && parts < 3) {
+        size_t n = strcspn(text + at, ": \r\n");
+
+        if (asy_parse_i64(text + at, n, &part, err) < 0)
+            return ASY_E_FORMAT;
+        total = total * 60 + part;
+        parts++;
+        at += n + 1;
+    }
+    if (at != len + 1 || days < 0 || days > 3650 || total < 0 || total > 100 * 3600 ||
+        (dash && parts != 3) || parts < 2)
+        return asy_fail(err, ASY_E_FORMAT, "'%.40s' is not a time of Slurm", text);
+    *ret_ms = (days * 86400 + total) * 1000;
+    return 0;
+}
+
+int64_t asy_slurm_leave_ms(int64_t left_ms, int64_t margin_ms)
+{
+    if (margin_ms < 0)
+        margin_ms = left_ms / 8 < MARGIN_MS ? left_ms / 8 : MARGIN_MS;
+    return left_ms > margin_ms ? left_ms - margin_ms : 0;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * pace.c - how fast a study's trials get on, as measured, and whether one would still be of use on
+ * a worker whose allocation ends.
+ *
+ * A trial that can be paused is of use once it can checkpoint, which it may at each of its reports
+ * (the native engine: after each epoch); any other only at its end. The slowest of late counts:
+ * what is measured faster sinks in slowly, since a lease too few costs less than a trial in vain.
+ * Times are differences on the clock of the agent that reports, so that what it had to keep back
+ * for a while does not seem slow.
+ *
+ * All soft: after a restart the pace is unknown until somebody reports. */
+#include "core_impl.h"
+#include <stdio.h>
+
+#define UNKNOWN_MS 5000  /* least time left for a study that nothing is known of */
+#define MARGIN 1.25
+#define SINK 8.0         /* one in so many of the way down */
+
+static void note(double *slowest, double ms)
+{
+    if (!(ms >= 1))
+        ms = 1;
+    *slowest = ms > *slowest ? ms : *slowest + (ms - *slowest) / SINK;
+}
+
+static double told_ms(const struct asy_core *core, int64_t reporter_wall_us)
+{
+    return reporter_wall_us ? (double)reporter_wall_us / 1e3 : (double)core->now_ms;
+}
+
+static void reported(struct asy__attempt *a, double at_ms, double step)
+{
+    struct asy__pace *pace = &a->trial->study->pace;
+
+    if (a->said_step < 0) {
+        note(&pace->first_ms, at_ms - a->started_ms);
+    } else if (step > a->said_step && at_ms > a->said_ms) {
+        note(&pace->gap_ms, at_ms - a->said_ms);
+        note(&pace->step_ms, (at_ms - a->said_ms) / (step - a->said_step));
+    } else {
+        return;
+    }
+    a->said_step = step;
+    a->said_ms = at_ms;
+}
+
+void asy__pace_note(const struct asy_core *core, struct asy__attempt *a,
+                    const struct asy_event *ev)
+{
+    switch (ev->kind) {
+    case ASY_EV_STARTED:
+        a->started_ms = told_ms(core, ev->started.reporter_wall_us);
+        a->started_core_ms = core->now_ms;
+        a->said_step = -1;
+        break;
+    case ASY_EV_REPORT:
+        if (a->started_core_ms)
+            reported(a, told_ms(core, ev->report.reporter_wall_us), (double)ev->report.step);
+        break;
+    case ASY_EV_ENDED:
+        if (ev->ended.end == ASY_END_COMPLETE && a->started_core_ms)
+            note(&a->trial->study->pace.whole_ms, (double)(core->now_ms - a->started_core_ms));
+        break;
+    default:
+        break;
+    }
+}
+
+/* 0: nothing was measured that tells. */
+static double measured(const struct asy__study *s)
+{
+    const struct asy__pace *pace = &s->pace;
+
+    if (s->spec->checkpoint)
+        return pace->first_ms + (pace->gap_ms > 0 ? pace->gap_ms : pace->first_ms);
+    if (pace->whole_ms > 0)
+        return pace->whole_ms;
+    if (pace->step_ms > 0 && s->spec->length_max != UINT64_MAX)
+        return pace->first_ms + (double)s->spec->length_max * pace->step_ms;
+    return 0;
+}
+
+int64_t asy__pace_need_ms(const struct asy__study *s)
+{
+    double ms = measured(s) * MARGIN;
+
+    if (!(ms > 0))
+        return UNKNOWN_MS;
+    return ms < 1e15 ? (int64_t)ms + 1 : (int64_t)1e15;
+}
+
+int64_t asy__worker_left_ms(const struct asy_core *core, const struct asy__worker *w)
+{
+    return w->walltime_ms == ASY__NEVER ? ASY__NEVER : w->walltime_ms - core->now_ms;
+}
+
+int asy__worker_in_time(const struct asy_core *core, const struct asy__worker *w,
+                        const struct asy__study *s)
+{
+    return asy__worker_left_ms(core, w) >= asy__pace_need_ms(s);
+}
+
+void asy__pace_text(const struct asy__study *s, char *text, size_t n)
+{
+    double seconds = (double)asy__pace_need_ms(s) / 1e3;
+
+    snprintf(text, n, "%.*f s %s", seconds < 100, seconds,
+             !(measured(s) > 0)     ? "at least, as no trial of it has reported yet"
+             : s->spec->checkpoint ? "to its first checkpoint, by the last trials' pace"
+                                   : "to its end, by the last trials' pace");
+}
