@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * attempt.c - one lease's try at a job: opened, closed, and what its end means for the trial.
+ * attempt.c - one lease's try at a job: told to end, and what its end means for the trial.
  *
  * A lost worker's attempts stay open as orphans: their trials are queued again, but until one is
  * really leased anew its old attempt may come back and go on. The end LOST is therefore recorded
- * when the next lease fences it, not when the worker falls silent. */
+ * when the next lease fences it, not when the worker falls silent. An attempt of several parts is
+ * over with the first worker that is lost: its ranks cannot go on without the others. */
 #include "core_impl.h"
 #include <inttypes.h>
 #include <math.h>
@@ -12,121 +13,24 @@
 
 #define BACKOFF_MAX_MS 60000
 
-struct asy__attempt *asy__attempt_find(const struct asy_core *core,
-                                       const struct asy__worker *worker, struct asy_id study,
-                                       uint64_t trial, uint32_t attempt, uint64_t epoch)
-{
-    struct asy__study *s = asy__study_get(core, study);
-    struct asy__trial *t = s && !s->over ? asy__trial_get(s, trial) : NULL;
-
-    if (!t || !t->attempt)
-        return NULL;
-#if ASY_MUTANT == 3
-    (void)worker, (void)attempt, (void)epoch;
-    return t->attempt;
-#else
-    return t->attempt->number == attempt && t->attempt->epoch == epoch &&
-                   t->attempt->worker == worker
-               ? t->attempt : NULL;
-#endif
-}
-
-/* ---- opening and closing --------------------------------------------------------------------- */
-
-static void attempt_free(struct asy__attempt *a)
-{
-    asy__gpu_parts_free(a->gpus, a->n_gpus);
-    free(a->cores);
-    free(a);
-}
-
-static struct asy__attempt *attempt_new(const struct asy_placement *p)
-{
-    struct asy__attempt *a = calloc(1, sizeof *a);
-
-    if (!a)
-        return NULL;
-    a->n_cores = p->n_cores;
-    a->n_gpus = p->n_gpus;
-    a->memory = p->memory;
-    if (!(a->cores = calloc(p->n_cores + 1, sizeof *a->cores)) ||
-        asy__gpu_parts_copy(p, &a->gpus)) {
-        attempt_free(a);
-        return NULL;
-    }
-    for (size_t i = 0; i < p->n_cores; i++)
-        a->cores[i] = p->cores[i];
-    return a;
-}
-
-static void occupy(struct asy__attempt *a, struct asy__worker *w, int sign)
-{
-    for (size_t i = 0; i < a->n_cores; i++) {
-        if (sign > 0)
-            w->n_busy += w->busy[a->cores[i]]++ == 0;
-        else
-            w->n_busy -= --w->busy[a->cores[i]] == 0;
-    }
-    asy__gpus_occupy(w, a->gpus, a->n_gpus, sign);
-    w->memory_used = sign > 0 ? w->memory_used + a->memory : w->memory_used - a->memory;
-}
-
-int asy__attempt_open(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev,
-                      struct asy_error *err)
-{
-    const struct asy_placement *p = &ev->leased.placements[0];
-    struct asy__worker *w;
-    struct asy__attempt *a;
-    size_t top = 0;
-    int rc;
-
-    for (size_t i = 0; i < p->n_cores; i++)
-        top = p->cores[i] + (size_t)1 > top ? p->cores[i] + (size_t)1 : top;
-    if ((rc = asy__worker_need(core, p->worker, &w)))
-        return asy_fail(err, rc, "no memory for a worker");
-    if (asy__worker_cores(w, top) || !(a = attempt_new(p)))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for an attempt");
-    a->trial = t;
-    a->worker = w;
-    a->id = ev->leased.id;
-    a->number = ev->attempt;
-    a->epoch = ev->leased.epoch;
-    a->milestone = ev->leased.milestone;
-    occupy(a, w, 1);
-    asy__list_push(&w->attempts, &a->on_worker);
-    t->attempt = a;
-    t->study->n_open++;
-    t->study->cores_used += a->n_cores;
-    asy__worker_listed(core, w);
-    return 0;
-}
-
-/* core NULL: everything is being torn down. */
-void asy__attempt_close(struct asy_core *core, struct asy__attempt *a)
-{
-    struct asy__worker *w = a->worker;
-    struct asy__study *s = a->trial->study;
-
-    occupy(a, w, -1);
-    asy__list_take(&a->on_worker);
-    a->trial->attempt = NULL;
-    s->n_open--;
-    if (!a->orphan)
-        s->cores_used -= a->n_cores;
-    attempt_free(a);
-    if (!core)
-        return;
-    asy__worker_listed(core, w);
-    asy__worker_release(core, w);
-}
-
 /* ---- telling it to end ----------------------------------------------------------------------- */
 
-static enum asy_cancel_mode wanted(const struct asy_core *core, const struct asy__attempt *a,
+/* Of its workers one that leaves. The lead's own agent sees to that itself, the others cannot: only
+ * all ranks together can stop at a checkpoint. */
+static const struct asy__worker *leaving(const struct asy__attempt *a)
+{
+    for (size_t i = 1; i < a->n_parts; i++)
+        if (a->parts[i].worker->draining)
+            return a->parts[i].worker;
+    return NULL;
+}
+
+static enum asy_cancel_mode wanted(struct asy_core *core, const struct asy__attempt *a,
                                    enum asy_cause *ret_cause, const char **ret_text)
 {
     const struct asy__trial *t = a->trial;
     const struct asy__study *s = t->study;
+    const struct asy__worker *w;
 
     if (t->stop != ASY_CAUSE_NONE) {
         *ret_cause = t->stop;
@@ -148,6 +52,11 @@ static enum asy_cancel_mode wanted(const struct asy_core *core, const struct asy
         *ret_text = asy__str(s->text);
         return ASY_CANCEL_PAUSE;
     }
+    if ((w = leaving(a))) {
+        *ret_cause = ASY_CAUSE_PREEMPTED;
+        *ret_text = asy__textf(core, "worker '%s' is being drained", asy__str(w->host));
+        return ASY_CANCEL_PAUSE;
+    }
     return (enum asy_cancel_mode)0;
 }
 
@@ -156,12 +65,13 @@ void asy__attempt_sync(struct asy_core *core, struct asy__attempt *a)
     enum asy_cause cause = ASY_CAUSE_NONE;
     const char *text = "";
     enum asy_cancel_mode mode;
+    struct asy__session *lead;
     struct asy_msg *msg;
 
-    if (!a || a->orphan || !a->worker->session)
+    if (!a || a->orphan || !(lead = a->parts[0].worker->session))
         return;
     mode = wanted(core, a, &cause, &text);
-    if (mode <= a->told || !(msg = asy__send(core, a->worker->session, ASY_MSG_CANCEL, 1)))
+    if (mode <= a->told || !(msg = asy__send(core, lead, ASY_MSG_CANCEL, 1)))
         return;
     a->told = mode;
     msg->cancel.study = a->trial->study->id;
@@ -363,8 +273,10 @@ static void follow(struct asy_core *core, struct asy__trial *t, const struct asy
 void asy__attempt_ended(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev)
 {
     uint64_t milestone = t->attempt->milestone;
+    struct asy__farewell others = asy__parts_note(core, t->attempt, ev);
 
     asy__emit(core, ev);
+    asy__parts_dismiss(core, t, &others, ev);
     if (!core->rc)
         follow(core, t, ev, milestone);
 }

@@ -154,7 +154,7 @@ static void part(struct asy_core *core)
     struct asy__worker *w;
 
     asy__each(w, &core->all_workers, struct asy__worker, node)
-        if (w->present && asy__list_empty(&w->attempts))
+        if (w->present && asy__list_empty(&w->parts))
             asy__worker_lost(core, w, ASY_CAUSE_DRAINING, "the coordinator was drained");
 }
 

@@ -89,23 +89,34 @@ struct asy__gpu_part {
     uint32_t share;                /* 1/10,000 */
 };
 
-struct asy__attempt {
+/* What an attempt has of one worker. */
+struct asy__part {
     struct asy__node on_worker;
-    struct asy__trial *trial;
+    struct asy__attempt *attempt;
     struct asy__worker *worker;
-    struct asy_id id;
-    uint32_t number;
-    uint64_t epoch, milestone, applied;
+    uint32_t ranks;
     uint32_t *cores;
     size_t n_cores;
     uint64_t memory;
     struct asy__gpu_part *gpus;
     size_t n_gpus;
-    int started, orphan;              /* orphan: its worker is lost */
+    uint64_t seen;                    /* soft: the HELLO that listed it */
+    int gone;                         /* soft: its worker says that it does not have it */
+};
+
+struct asy__attempt {
+    struct asy__trial *trial;
+    struct asy__part *parts;          /* [n_parts] each on another worker; the first leads: it alone
+                                       * reports, and is told to pause or stop */
+    size_t n_parts;
+    struct asy_id id;
+    uint32_t number;
+    uint64_t epoch, milestone, applied;
+    uint64_t n_cores;                 /* of all parts */
+    int started, orphan;              /* orphan: its worker is lost (never with several parts) */
     double started_ms, said_ms, said_step; /* soft, on its agent's clock; said_step -1: nothing */
     int64_t started_core_ms;          /* soft: when we heard of its start; 0: we did not */
     enum asy_cancel_mode told;        /* soft: the strongest cancel sent in this session; 0: none */
-    uint64_t seen;                    /* soft: the HELLO that listed it */
 };
 
 struct asy__job {
@@ -160,7 +171,9 @@ struct asy__study {
     uint64_t *notes;                   /* trials that a rebuilt sampler must be told of, in order */
     size_t n_notes, cap_notes, notes_told;
     struct asy__pace pace;
-    struct asy__worker *reserved;      /* kept free for it: it is the first that waits for room */
+    struct asy__worker **reserved;     /* kept free for it: it is the first that waits for room */
+    size_t n_reserved;
+    int gathers;                       /* ... on several workers at once */
 };
 
 struct asy__gpu {
@@ -173,7 +186,7 @@ struct asy__gpu {
 
 struct asy__worker {
     struct asy__node node, free_node;
-    struct asy__node attempts;
+    struct asy__node parts;            /* of attempts */
     struct asy_id id;
     char *host, *version, *fit, *hardware;
     int present;
@@ -191,6 +204,7 @@ struct asy__worker {
     size_t n_gpus;
     int suspect, draining;
     uint32_t held;                     /* cores, in this pass of the scheduler */
+    const struct asy__study *kept_for; /* nobody else gets leases, in this pass */
     int64_t seen_ms, lost_ms, walltime_ms; /* lost_ms: without a session, when it is judged */
     int reattach;                      /* lost_ms comes from the start */
     struct asy_sha *specs;             /* known to the session's agent */
@@ -338,6 +352,7 @@ uint32_t asy__need_cores(const struct asy__study *study);
 /* What its need is made of: " (2 ranks of 4)"; "" for a single rank. */
 const char *asy__ranks_text(const struct asy__study *study, char text[48]);
 uint64_t asy__need_memory(const struct asy__study *study);
+uint32_t asy__need_ranks(const struct asy__study *study);
 
 /* ---- trial.c --------------------------------------------------------------------------------- */
 struct asy__trial *asy__trial_get(const struct asy__study *study, uint64_t number);
@@ -391,14 +406,33 @@ void asy__job_settle(struct asy_core *core, struct asy__study *study);
 /* Deterministic and the next decision waits for an earlier job. */
 int asy__job_waits(const struct asy__study *study);
 
-/* ---- attempt.c ------------------------------------------------------------------------------- */
-/* The open attempt of these numbers on this worker, or NULL: nothing of it counts any more. */
+/* ---- part.c: attempts and their parts on workers --------------------------------------------- */
+/* The open attempt of these numbers with a part on this worker, or NULL: nothing of it counts any
+ * more. ret_part: NULL, or that part. */
 struct asy__attempt *asy__attempt_find(const struct asy_core *core,
                                        const struct asy__worker *worker, struct asy_id study,
-                                       uint64_t trial, uint32_t attempt, uint64_t epoch);
+                                       uint64_t trial, uint32_t attempt, uint64_t epoch,
+                                       struct asy__part **ret_part);
+/* ASY_E_CORRUPT: two parts on one worker. */
 ASY_MUST_CHECK int asy__attempt_open(struct asy_core *core, struct asy__trial *trial,
                                      const struct asy_event *leased, struct asy_error *err);
 void asy__attempt_close(struct asy_core *core, struct asy__attempt *attempt);
+int asy__part_leads(const struct asy__part *part);
+/* Who else has to hear that an attempt is over: noted before, told after the event that ends it. */
+struct asy__farewell {
+    struct asy__session **to;         /* [n] in the step's memory */
+    size_t n;
+    uint64_t epoch;
+};
+struct asy__farewell asy__parts_note(struct asy_core *core, const struct asy__attempt *attempt,
+                                     const struct asy_event *ended);
+void asy__parts_dismiss(struct asy_core *core, const struct asy__trial *trial,
+                        const struct asy__farewell *farewell, const struct asy_event *ended);
+/* PART: from one part of an open attempt to another. */
+void asy__part_relay(struct asy_core *core, struct asy__session *session,
+                     const struct asy_msg *msg);
+
+/* ---- attempt.c ------------------------------------------------------------------------------- */
 /* Emits ENDED (event's union filled in by the caller) and what follows from it. */
 void asy__attempt_ended(struct asy_core *core, struct asy__trial *trial,
                         const struct asy_event *ended);
@@ -424,16 +458,20 @@ void asy__worker_timers(struct asy_core *core);
 void asy__worker_listed(struct asy_core *core, struct asy__worker *worker); /* free list upkeep */
 uint32_t asy__worker_free(const struct asy__worker *worker);
 int asy__worker_serves(const struct asy__worker *worker, const struct asy__study *study);
-/* Connected, fit, not silent, not draining. */
+/* Connected, fit, not draining: what it has counts for the time to come. */
+int asy__worker_lasts(const struct asy_core *core, const struct asy__worker *worker);
+/* ... and not silent. */
 int asy__worker_ready(const struct asy_core *core, const struct asy__worker *worker);
 /* Has room for one attempt, leaving out `held` cores. */
 int asy__worker_holds(const struct asy__worker *worker, const struct asy__study *study,
                       uint32_t held);
 /* Whether it could hold one attempt if nothing ran on it. */
 int asy__worker_could(const struct asy__worker *worker, const struct asy__study *study);
-/* Chooses cores, in one group where possible; fills the placement from the step's memory. */
+/* Chooses cores for so many ranks, in one group where possible; fills the placement from the step's
+ * memory. */
 void asy__worker_place(struct asy_core *core, const struct asy__worker *worker,
-                       const struct asy__study *study, struct asy_placement *ret);
+                       const struct asy__study *study, uint32_t ranks,
+                       struct asy_placement *ret);
 /* Takes `need` free cores that are not `taken` yet: of group - 1, if that has as many (0: no wish).
  * Returns need. */
 size_t asy__worker_cores_of(const struct asy__worker *worker, uint32_t need, uint32_t group,
@@ -499,12 +537,40 @@ int asy__may(const struct asy_core *core, const struct asy__session *session,
              const struct asy__study *study);
 void asy__drain(struct asy_core *core);
 
+/* ---- span.c: gangs that no single worker could hold ------------------------------------------ */
+struct asy__seat {                    /* where ranks of a trial go */
+    struct asy__worker *worker;
+    uint32_t ranks;
+};
+/* How many of the study's ranks the worker would hold if nothing ran on it, or now (leaving out
+ * `held` cores); at most all of them. */
+uint32_t asy__ranks_could(const struct asy__worker *worker, const struct asy__study *study);
+uint32_t asy__ranks_free(const struct asy__worker *worker, const struct asy__study *study,
+                         uint32_t held);
+/* It has several ranks, which several workers could hold, and no one that lasts all of them. */
+int asy__spans(const struct asy_core *core, const struct asy__study *study);
+/* How few workers could ever hold it; 0: not even all. */
+uint32_t asy__span_width(struct asy_core *core, const struct asy__study *study);
+/* Free room for all of its ranks on as few workers, the lead's first; 0: none. */
+size_t asy__span_seats(struct asy_core *core, const struct asy__study *study,
+                       struct asy__seat **ret_seats);
+/* Chooses those workers on which room is to gather; 0: there are none. */
+ASY_MUST_CHECK int asy__span_reserve(struct asy_core *core, struct asy__study *study);
+/* Gangs of the study that would find room now. */
+uint64_t asy__span_room(const struct asy_core *core, const struct asy__study *study);
+enum asy_cause asy__why_span_waits(const struct asy_core *core, struct asy__study *study,
+                                   char *text, size_t n);
+
 /* ---- schedule.c, explain.c, look.c ----------------------------------------------------------- */
 void asy__schedule(struct asy_core *core);
 /* How many attempts of this study would find room now, at most max. */
 uint64_t asy__room(const struct asy_core *core, const struct asy__study *study, uint64_t max);
 int asy__goes_before(const struct asy__study *a, const struct asy__study *b);
 int asy__has_ready(const struct asy_core *core, struct asy__study *study);
+/* The study that keeps this one waiting since it goes first; NULL: none. */
+const struct asy__study *asy__ahead_of(const struct asy_core *core, struct asy__study *study);
+enum asy_cause asy__why_behind(const struct asy_core *core, const struct asy__study *study,
+                               const struct asy__study *first, char *text, size_t n);
 enum asy_cause asy__why_study(const struct asy_core *core, struct asy__study *study, char *text,
                               size_t n);
 enum asy_cause asy__why_trial(const struct asy_core *core, struct asy__study *study,

@@ -91,33 +91,39 @@ static enum asy_cause never(const struct asy__study *s, const struct tally *y, c
     return ASY_CAUSE_TOO_LARGE;
 }
 
-static const struct asy__study *ahead_of(const struct asy_core *core, struct asy__study *s)
+const struct asy__study *asy__ahead_of(const struct asy_core *core, struct asy__study *s)
 {
     struct asy__study *other, *first = NULL;
 
     asy__each(other, &core->live, struct asy__study, node)
-        if (other != s && asy__goes_before(other, s) && asy__has_ready(core, other) &&
+        if (other != s && asy__goes_before(other, s) &&
+            (other->n_reserved > 0 || asy__has_ready(core, other)) &&
             (!first || asy__goes_before(other, first)))
             first = other;
     return first;
 }
 
+enum asy_cause asy__why_behind(const struct asy_core *core, const struct asy__study *s,
+                               const struct asy__study *first, char *text, size_t n)
+{
+    int named = first->owner == s->owner || !strcmp(s->owner, core->owner);
+
+    snprintf(text, n, "%s%s%s goes first: priority %" PRId64 " with %" PRIu64
+             " running cores, against %" PRId64 " with %" PRIu64,
+             named ? "study '" : "another user's study", named ? first->name : "",
+             named ? "'" : "", first->spec->priority, first->cores_used, s->spec->priority,
+             s->cores_used);
+    return ASY_CAUSE_PRIORITY;
+}
+
 static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
                               const struct tally *y, char *text, size_t n)
 {
-    const struct asy__study *first = ahead_of(core, s);
+    const struct asy__study *first = asy__ahead_of(core, s);
     char ranks[48], gpus[64], left[80];
 
-    if (first) {
-        int named = first->owner == s->owner || !strcmp(s->owner, core->owner);
-
-        snprintf(text, n, "%s%s%s goes first: priority %" PRId64 " with %" PRIu64
-                 " running cores, against %" PRId64 " with %" PRIu64,
-                 named ? "study '" : "another user's study", named ? first->name : "",
-                 named ? "'" : "",
-                 first->spec->priority, first->cores_used, s->spec->priority, s->cores_used);
-        return ASY_CAUSE_PRIORITY;
-    }
+    if (first)
+        return asy__why_behind(core, s, first, text, n);
     if (y->cores_ok == 0) {
         snprintf(text, n, "needs %" PRIu32 " free core%s%s on one worker; the most that one of %"
                  PRIu32 " has free is %" PRIu32, asy__need_cores(s), ASY_S(asy__need_cores(s)),
@@ -171,6 +177,8 @@ static enum asy_cause why_no_lease(const struct asy_core *core, struct asy__stud
     }
     asy__each(w, &core->all_workers, struct asy__worker, node)
         count_worker(core, w, s, &y);
+    if (asy__spans(core, s))
+        return asy__why_span_waits(core, s, text, n);
     if (y.could == 0)
         return never(s, &y, text, n);
     if (y.ready > 0)
@@ -207,11 +215,38 @@ static enum asy_cause why_queued(const struct asy_core *core, struct asy__study 
     return why_no_lease(core, s, text, n);
 }
 
+/* Of its workers the one that is away, or silent; else NULL. */
+static const struct asy__worker *missing_one(const struct asy__attempt *a)
+{
+    for (size_t i = 0; i < a->n_parts; i++)
+        if (!a->parts[i].worker->session)
+            return a->parts[i].worker;
+    for (size_t i = 0; i < a->n_parts; i++)
+        if (a->parts[i].worker->suspect)
+            return a->parts[i].worker;
+    return NULL;
+}
+
+static enum asy_cause why_runs(const struct asy__attempt *a, char *text, size_t n)
+{
+    const struct asy__worker *w = a->parts[0].worker;
+
+    if (a->n_parts == 1)
+        snprintf(text, n, "runs on worker '%s' to step %" PRIu64, asy__str(w->host),
+                 a->milestone);
+    else
+        snprintf(text, n, "runs on %zu workers, '%s' first, to step %" PRIu64, a->n_parts,
+                 asy__str(w->host), a->milestone);
+    return ASY_CAUSE_NONE;
+}
+
 static enum asy_cause why_open(const struct asy_core *core, const struct asy__trial *t, char *text,
                                size_t n)
 {
-    const struct asy__worker *w = t->attempt->worker;
+    const struct asy__worker *w = missing_one(t->attempt);
 
+    if (!w)
+        return why_runs(t->attempt, text, n);
     if (!w->session) {
         int64_t left = w->lost_ms == ASY__NEVER ? 0 : w->lost_ms - core->now_ms;
 
@@ -219,15 +254,10 @@ static enum asy_cause why_open(const struct asy_core *core, const struct asy__tr
                  asy__str(w->host), left > 0 ? left : 0);
         return ASY_CAUSE_REATTACH;
     }
-    if (w->suspect) {
-        snprintf(text, n, "worker '%s' is silent for %" PRId64 " ms; it counts as lost after %"
-                 PRId64 " ms", asy__str(w->host), core->now_ms - w->seen_ms,
-                 core->config.lost_after_ms);
-        return ASY_CAUSE_SUSPECT;
-    }
-    snprintf(text, n, "runs on worker '%s' to step %" PRIu64, asy__str(w->host),
-             t->attempt->milestone);
-    return ASY_CAUSE_NONE;
+    snprintf(text, n, "worker '%s' is silent for %" PRId64 " ms; it counts as lost after %"
+             PRId64 " ms", asy__str(w->host), core->now_ms - w->seen_ms,
+             core->config.lost_after_ms);
+    return ASY_CAUSE_SUSPECT;
 }
 
 enum asy_cause asy__why_trial(const struct asy_core *core, struct asy__study *s,

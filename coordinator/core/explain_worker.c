@@ -118,6 +118,26 @@ static int is_of_study(enum asy_cause cause)
            cause == ASY_CAUSE_SAMPLER || cause == ASY_CAUSE_LAG || cause == ASY_CAUSE_BACKOFF;
 }
 
+/* It could hold some of the ranks; whether it gets them depends on the others. */
+static enum asy_cause of_gang(const struct asy_core *core, const struct asy__worker *w,
+                              struct asy__study *s, char *text, size_t n)
+{
+    int waits = s->state == ASY_STUDY_RUNNING && asy__has_ready(core, s);
+    enum asy_cause cause;
+
+    if (waits && asy__ranks_free(w, s, 0) == 0) {
+        snprintf(text, n, "study '%s' needs %" PRIu32 " free core%s for one of its %" PRIu32
+                 " ranks, it has %" PRIu32 " of %" PRIu32, s->name, s->spec->cores,
+                 ASY_S(s->spec->cores), s->spec->ranks, asy__worker_free(w), w->n_cores);
+        return asy__worker_free(w) < s->spec->cores ? ASY_CAUSE_NO_CORES : ASY_CAUSE_NO_MEMORY;
+    }
+    cause = asy__why_study(core, s, text, n);
+    if (waits || cause == ASY_CAUSE_TOO_LARGE || is_of_study(cause))
+        return cause;
+    snprintf(text, n, "no trial of study '%s' waits", s->name);
+    return ASY_CAUSE_NO_WORK;
+}
+
 static enum asy_cause of_study(const struct asy_core *core, const struct asy__worker *w,
                                struct asy__study *s, char *text, size_t n)
 {
@@ -127,6 +147,9 @@ static enum asy_cause of_study(const struct asy_core *core, const struct asy__wo
         snprintf(text, n, "study '%s' belongs to another user", s->name);
         return ASY_CAUSE_OTHER_OWNER;
     }
+    if (asy__spans(core, s) && asy__ranks_could(w, s) > 0)
+        return asy__worker_in_time(core, w, s) ? of_gang(core, w, s, text, n)
+                                               : too_late(core, w, s, text, n);
     if (!asy__worker_could(w, s))
         return too_small(w, s, text, n);
     if (s->state == ASY_STUDY_RUNNING && !asy__worker_holds(w, s, 0) && asy__has_ready(core, s))

@@ -72,7 +72,7 @@ const char *asy__gpus_refuse(const struct asy_gpu *gpus, size_t n)
 int asy__gpus_take(struct asy__worker *w, const struct asy_gpu *from, size_t n)
 {
     struct asy__gpu *gpus = n ? calloc(n, sizeof *gpus) : NULL;
-    struct asy__attempt *a;
+    struct asy__part *part;
 
     if (n && !gpus)
         return ASY_E_NOMEM;
@@ -89,8 +89,8 @@ int asy__gpus_take(struct asy__worker *w, const struct asy_gpu *from, size_t n)
     asy__gpus_fini(w);
     w->gpus = gpus;
     w->n_gpus = n;
-    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
-        asy__gpus_occupy(w, a->gpus, a->n_gpus, 1);
+    asy__each(part, &w->parts, struct asy__part, on_worker)
+        asy__gpus_occupy(w, part->gpus, part->n_gpus, 1);
     return 0;
 }
 

@@ -51,16 +51,22 @@ static const char *worker_state(const struct asy_core *core, const struct asy__w
 
 static void write_runs(const struct asy__worker *k, const char *key, struct asy_jsonw *w)
 {
-    const struct asy__attempt *a;
+    const struct asy__part *part;
 
     asy_jsonw_open(w, "runs", '[');
-    asy__each(a, &k->attempts, struct asy__attempt, on_worker) {
+    asy__each(part, &k->parts, struct asy__part, on_worker) {
+        const struct asy__attempt *a = part->attempt;
+
         if (!asy__study_seen(a->trial->study, key))
             continue;
         asy_jsonw_open(w, NULL, '{');
         asy_jsonw_str(w, "study", a->trial->study->name);
         asy_jsonw_u64(w, "trial", a->trial->number);
         asy_jsonw_u64(w, "attempt", a->number);
+        if (a->n_parts > 1) {
+            asy_jsonw_u64(w, "part", (uint64_t)(part - a->parts));
+            asy_jsonw_u64(w, "parts", a->n_parts);
+        }
         asy_jsonw_u64(w, "step", a->trial->step);
         asy_jsonw_close(w, '}');
     }
@@ -140,12 +146,16 @@ static uint64_t of_attempt(uint64_t h, const struct asy__attempt *a)
     h = add(h, a->epoch);
     h = add(h, a->milestone);
     h = add(h, a->applied);
-    h = add(h, asy_id_hash(a->worker->id));
     h = add(h, (uint64_t)a->started * 2 + (uint64_t)a->orphan);
-    for (size_t i = 0; i < a->n_cores; i++)
-        h = add(h, a->cores[i]);
-    for (size_t i = 0; i < a->n_gpus; i++)
-        h = add(add(h, asy__hash_text(a->gpus[i].id)), a->gpus[i].share);
+    for (size_t p = 0; p < a->n_parts; p++) {
+        const struct asy__part *part = &a->parts[p];
+
+        h = add(h, asy_id_hash(part->worker->id));
+        for (size_t i = 0; i < part->n_cores; i++)
+            h = add(h, part->cores[i]);
+        for (size_t i = 0; i < part->n_gpus; i++)
+            h = add(add(h, asy__hash_text(part->gpus[i].id)), part->gpus[i].share);
+    }
     return h;
 }
 

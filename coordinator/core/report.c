@@ -164,12 +164,13 @@ static struct asy_watermark one(struct asy_core *core, struct asy__session *sess
 {
     struct asy_watermark mark = { r->study, r->trial, r->attempt, 0, 0 };
     struct asy__worker *w = session->worker;
+    struct asy__part *part = NULL;
     struct asy__attempt *a =
-        asy__attempt_find(core, w, r->study, r->trial, r->attempt, r->epoch);
+        asy__attempt_find(core, w, r->study, r->trial, r->attempt, r->epoch, &part);
 
-    if (a && !a->orphan && r->number == a->applied + 1) {
+    if (a && !a->orphan && asy__part_leads(part) && r->number == a->applied + 1) {
         take(core, session, a, r);
-        a = asy__attempt_find(core, w, r->study, r->trial, r->attempt, r->epoch);
+        a = asy__attempt_find(core, w, r->study, r->trial, r->attempt, r->epoch, NULL);
         mark.durable = r->number;
     } else if (!a) {
         supersede(core, r);

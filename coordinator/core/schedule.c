@@ -4,7 +4,10 @@
  * Studies go by priority, then by the fewest running cores, then by age; within a study first what
  * ran before, then what its pruner promotes, then new points. Of workers with room the one with
  * the most free cores is taken. So that small trials cannot starve a large one, the first study in
- * that order that finds no room keeps one worker reserved, where room then gathers.
+ * that order that finds no room keeps one worker reserved, where room then gathers; a gang that no
+ * single worker could hold, as many as it needs (span.c). Until such a gang has its lease it goes
+ * first among those of its priority: it needs room on several workers at once, and an older study
+ * would take that as it comes.
  *
  * Room is also kept for points that a sampler is still computing, where their study goes first:
  * else whose sampler answers faster would get the cores. Not for longer than a sampler may take,
@@ -24,6 +27,8 @@ int asy__goes_before(const struct asy__study *a, const struct asy__study *b)
 {
     if (a->spec->priority != b->spec->priority)
         return a->spec->priority > b->spec->priority;
+    if (a->gathers != b->gathers)
+        return a->gathers;
     if (a->cores_used + a->held_cores != b->cores_used + b->held_cores)
         return a->cores_used + a->held_cores < b->cores_used + b->held_cores;
     return asy_id_cmp(a->id, b->id) < 0; /* ids are time-ordered */
@@ -84,6 +89,10 @@ uint64_t asy__room(const struct asy_core *core, const struct asy__study *s, uint
     struct asy__worker *w;
     uint64_t n = 0;
 
+    if (asy__spans(core, s)) {
+        n = asy__span_room(core, s);
+        return n < max ? n : max;
+    }
     asy__each(w, &core->free_workers, struct asy__worker, free_node) {
         if (n >= max)
             break;
@@ -94,8 +103,7 @@ uint64_t asy__room(const struct asy_core *core, const struct asy__study *s, uint
     return n < max ? n : max;
 }
 
-static struct asy__worker *find_worker(struct asy_core *core, const struct asy__study *s,
-                                       const struct asy__worker *reserved)
+static struct asy__worker *find_worker(struct asy_core *core, const struct asy__study *s)
 {
     struct asy__worker *w, *best = NULL;
     int looked = 0;
@@ -103,14 +111,29 @@ static struct asy__worker *find_worker(struct asy_core *core, const struct asy__
     asy__each(w, &core->free_workers, struct asy__worker, free_node) {
         if (looked >= WORKERS_LOOKED_AT)
             break;
-        if (w == reserved || !asy__worker_serves(w, s) || !asy__worker_ready(core, w) ||
-            !asy__worker_holds(w, s, w->held) || !asy__worker_in_time(core, w, s))
+        if ((w->kept_for && w->kept_for != s) || !asy__worker_serves(w, s) ||
+            !asy__worker_ready(core, w) || !asy__worker_holds(w, s, w->held) ||
+            !asy__worker_in_time(core, w, s))
             continue;
         looked++;
         if (!best || asy__worker_free(w) - w->held > asy__worker_free(best) - best->held)
             best = w;
     }
     return best;
+}
+
+/* Where one trial of the study goes now; 0: nowhere. */
+static size_t find_seats(struct asy_core *core, const struct asy__study *s,
+                         struct asy__seat **ret_seats)
+{
+    struct asy__worker *w;
+
+    if (asy__spans(core, s))
+        return asy__span_seats(core, s, ret_seats);
+    if (!(w = find_worker(core, s)) || !(*ret_seats = asy__alloc(core, sizeof **ret_seats)))
+        return 0;
+    **ret_seats = (struct asy__seat){ w, asy__need_ranks(s) };
+    return 1;
 }
 
 static int may_reserve(const struct asy_core *core, const struct asy__worker *w,
@@ -120,17 +143,38 @@ static int may_reserve(const struct asy_core *core, const struct asy__worker *w,
            asy__worker_in_time(core, w, s);
 }
 
-static struct asy__worker *reserve(struct asy_core *core, struct asy__study *s)
+static int reserve_one(struct asy_core *core, struct asy__study *s)
 {
     struct asy__worker *w, *best = NULL;
 
-    if (s->reserved && may_reserve(core, s->reserved, s))
-        return s->reserved;
+    if (s->n_reserved == 1 && may_reserve(core, s->reserved[0], s))
+        return 1;
+    s->n_reserved = 0;
     asy__each(w, &core->all_workers, struct asy__worker, node)
         if (may_reserve(core, w, s) &&
             (!best || asy__worker_free(w) > asy__worker_free(best)))
             best = w;
-    return s->reserved = best;
+    if (!best)
+        return 0;
+    if (!s->reserved && !(s->reserved = malloc(sizeof *s->reserved))) {
+        core->rc = ASY_E_NOMEM;
+        return 0;
+    }
+    s->reserved[s->n_reserved++] = best;
+    return 1;
+}
+
+/* 1: workers are kept for it from here on in this pass. */
+static int reserve(struct asy_core *core, struct asy__study *s)
+{
+    s->gathers = asy__spans(core, s);
+    if (!(s->gathers ? asy__span_reserve(core, s) : reserve_one(core, s))) {
+        s->gathers = 0;
+        return 0;
+    }
+    for (size_t i = 0; i < s->n_reserved; i++)
+        s->reserved[i]->kept_for = s;
+    return 1;
 }
 
 /* ---- leases ---------------------------------------------------------------------------------- */
@@ -188,9 +232,24 @@ static const char *params_of(struct asy_core *core, struct asy__trial *t)
     return asy__dup(core, core->scratch.data);
 }
 
-static void send_lease(struct asy_core *core, struct asy__trial *t, struct asy__worker *w,
+/* The placements as all parts are told them, with the names of the hosts. */
+static const struct asy_placement *named(struct asy_core *core, const struct asy_event *leased,
+                                         const struct asy__attempt *a)
+{
+    struct asy_placement *all = asy__alloc(core, a->n_parts * sizeof *all);
+
+    for (size_t i = 0; all && i < a->n_parts; i++) {
+        all[i] = leased->leased.placements[i];
+        all[i].host = asy__dup(core, a->parts[i].worker->host);
+    }
+    return all;
+}
+
+static void send_lease(struct asy_core *core, struct asy__trial *t, size_t part,
+                       const struct asy_placement *all, const char *params,
                        const struct asy_event *leased)
 {
+    struct asy__worker *w = t->attempt->parts[part].worker;
     struct asy_lease *lease = asy__alloc(core, sizeof *lease);
     struct asy_msg *msg;
 
@@ -200,43 +259,58 @@ static void send_lease(struct asy_core *core, struct asy__trial *t, struct asy__
         .study = t->study->id, .trial = t->number, .attempt = leased->attempt,
         .id = leased->leased.id, .run = t->id, .epoch = leased->leased.epoch,
         .milestone = leased->leased.milestone, .seed = t->seed,
-        .placement = leased->leased.placements[0], .ranks = leased->leased.placements[0].ranks,
-        .from = leased->leased.from, .params = params_of(core, t),
+        .placement = all[part], .ranks = asy__need_ranks(t->study), .part = (uint32_t)part,
+        .from = leased->leased.from, .params = params,
         .spec = asy__dup(core, spec_for(core, w, t->study)), .spec_id = t->study->spec->id,
         .owner = t->study->owner, .resume_retries = t->crashes,
     };
     if (!*lease->spec)
         lease->spec = NULL;
+    if (t->attempt->n_parts > 1) {
+        lease->placements = all;
+        lease->n_placements = t->attempt->n_parts;
+    }
     msg->lease.leases = lease;
     msg->lease.n_leases = 1;
 }
 
-static void lease(struct asy_core *core, struct asy__trial *t, struct asy__worker *w)
+static void send_leases(struct asy_core *core, struct asy__trial *t, const struct asy_event *leased)
 {
-    struct asy_placement *placement = asy__alloc(core, sizeof *placement);
+    const struct asy_placement *all = named(core, leased, t->attempt);
+    const char *params = params_of(core, t);
+
+    for (size_t i = 0; all && i < t->attempt->n_parts && !core->rc; i++)
+        send_lease(core, t, i, all, params, leased);
+}
+
+static void lease(struct asy_core *core, struct asy__trial *t, const struct asy__seat *seats,
+                  size_t n)
+{
+    struct asy_placement *placements = asy__alloc(core, n * sizeof *placements);
     struct asy_event ev;
 
-    if (!placement)
+    if (!placements)
         return;
     if (t->attempt) { /* its lost worker can not come back to it from here on */
         asy__attempt_lost(core, t, ASY_END_LOST, ASY_CAUSE_LOST, "it was leased anew");
         if (core->rc || t->state != ASY_TRIAL_QUEUED)
             return;
     }
-    asy__worker_place(core, w, t->study, placement);
+    for (size_t i = 0; i < n; i++)
+        asy__worker_place(core, seats[i].worker, t->study, seats[i].ranks, &placements[i]);
     ev = asy__event(core, ASY_EV_LEASED, t->study, t);
     ev.attempt = t->attempts + 1;
     ev.leased.id = asy__make_id(core);
     ev.leased.epoch = ev.attempt;
     ev.leased.job = t->job;
     ev.leased.milestone = milestone_of(t);
-    ev.leased.placements = placement;
-    ev.leased.n_placements = 1;
+    ev.leased.placements = placements;
+    ev.leased.n_placements = n;
     ev.leased.from = asy__newest_checkpoint(t);
     ev.leased.from.path = asy__dup(core, ev.leased.from.path);
     asy__emit(core, &ev);
     if (!core->rc)
-        send_lease(core, t, w, &ev);
+        send_leases(core, t, &ev);
 }
 
 static struct asy__trial *promote(struct asy_core *core, struct asy__trial *t, uint64_t milestone)
@@ -313,12 +387,22 @@ static void begin_pass(struct asy_core *core)
     core->holds = 0;
 }
 
-static void hold(struct asy_core *core, struct asy__study *s, struct asy__worker *w)
+static void hold(struct asy_core *core, struct asy__study *s, const struct asy__seat *seats,
+                 size_t n)
 {
-    w->held += asy__need_cores(s);
+    for (size_t i = 0; i < n; i++)
+        seats[i].worker->held += seats[i].ranks * s->spec->cores;
     s->held++;
     s->held_cores += asy__need_cores(s);
     core->holds = 1;
+}
+
+static void unreserve(struct asy__study *s)
+{
+    for (size_t i = 0; i < s->n_reserved; i++)
+        s->reserved[i]->kept_for = NULL;
+    s->n_reserved = 0;
+    s->gathers = 0;
 }
 
 static void end_pass(struct asy_core *core, const struct asy__study *holder)
@@ -327,8 +411,10 @@ static void end_pass(struct asy_core *core, const struct asy__study *holder)
 
     asy__each(s, &core->live, struct asy__study, node) {
         s->held = s->held_cores = 0;
+        for (size_t i = 0; i < s->n_reserved; i++)
+            s->reserved[i]->kept_for = NULL;
         if (s != holder)
-            s->reserved = NULL;
+            unreserve(s);
         if (s->state == ASY_STUDY_RUNNING)
             first_again(core, s, &core->wake_ms);
     }
@@ -336,10 +422,11 @@ static void end_pass(struct asy_core *core, const struct asy__study *holder)
 
 void asy__schedule(struct asy_core *core)
 {
-    struct asy__worker *reserved = NULL, *w;
     struct asy__study *s, *holder = NULL;
+    struct asy__seat *seats;
     struct asy__trial *t;
     int budget = LEASES_PER_STEP, ready;
+    size_t n;
 
     if (core->draining || core->store_bad || core->quit_sent)
         return;
@@ -349,14 +436,15 @@ void asy__schedule(struct asy_core *core)
             core->more = 1;
             break;
         }
-        if (!(w = find_worker(core, s, s == holder ? NULL : reserved))) {
+        if (!(n = find_seats(core, s, &seats))) {
             s->blocked = 1;
-            if (!holder && (reserved = reserve(core, s)))
+            if (!holder && reserve(core, s))
                 holder = s;
         } else if (!ready) {
-            hold(core, s, w);
+            hold(core, s, seats, n);
         } else if ((t = next_trial(core, s))) {
-            lease(core, t, w);
+            lease(core, t, seats, n);
+            unreserve(s);
         } else {
             s->blocked = 1;
         }

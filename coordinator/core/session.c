@@ -174,8 +174,10 @@ struct lists {
 static void settle_one(struct asy_core *core, struct asy__worker *w, const struct asy_holding *h,
                        int stranger, struct lists *out)
 {
+    struct asy__part *part = NULL;
     struct asy__attempt *a = stranger ? NULL
-                             : asy__attempt_find(core, w, h->study, h->trial, h->attempt, h->epoch);
+                             : asy__attempt_find(core, w, h->study, h->trial, h->attempt, h->epoch,
+                                                 &part);
     struct asy_watermark mark = { h->study, h->trial, h->attempt, 0, 0 };
 
     if (!a) {
@@ -187,9 +189,11 @@ static void settle_one(struct asy_core *core, struct asy__worker *w, const struc
     }
     if (a->orphan)
         revive(core, a);
-    a->seen = core->hello_serial;
-    a->told = (enum asy_cancel_mode)0;
-    mark.durable = a->applied;
+    part->seen = core->hello_serial;
+    if (asy__part_leads(part)) {
+        a->told = (enum asy_cancel_mode)0;
+        mark.durable = a->applied;
+    }
     out->marks[out->n_marks++] = mark;
     out->keep[out->n_keep++] = *h;
 }
@@ -197,13 +201,15 @@ static void settle_one(struct asy_core *core, struct asy__worker *w, const struc
 /* What we believe it has, and it does not: lost on the way, or with the agent's last process. */
 static void settle_rest(struct asy_core *core, struct asy__worker *w)
 {
-    struct asy__attempt *a;
+    struct asy__part *part;
 
-    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
-        if (a->seen != core->hello_serial)
-            asy__attempt_lost(core, a->trial, ASY_END_LOST, ASY_CAUSE_LOST,
+    asy__each(part, &w->parts, struct asy__part, on_worker)
+        if (part->seen != core->hello_serial) {
+            part->gone = 1;
+            asy__attempt_lost(core, part->attempt->trial, ASY_END_LOST, ASY_CAUSE_LOST,
                               asy__textf(core, "worker '%s' does not have it any more",
                                          asy__str(w->host)));
+        }
 }
 
 static int settle(struct asy_core *core, struct asy__worker *w, const struct asy_msg *msg,
@@ -230,7 +236,7 @@ static int settle(struct asy_core *core, struct asy__worker *w, const struct asy
 static const char *refuse_agent(struct asy_core *core, const struct asy_msg *msg, const char *key)
 {
     struct asy__worker *w = asy__worker_get(core, msg->hello.agent);
-    struct asy__attempt *a;
+    struct asy__part *part;
     const char *why;
 
     if (asy_id_is_none(msg->hello.agent))
@@ -252,8 +258,8 @@ static const char *refuse_agent(struct asy_core *core, const struct asy_msg *msg
         return core->n_workers >= core->config.max_workers ? "no further worker is taken" : NULL;
     if (w->session && w->owner != key)
         return "this agent's id belongs to another user";
-    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
-        if (a->trial->study->owner != key)
+    asy__each(part, &w->parts, struct asy__part, on_worker)
+        if (part->attempt->trial->study->owner != key)
             return "this agent's id belongs to another user";
     return NULL;
 }
@@ -303,7 +309,7 @@ static void hello_agent(struct asy_core *core, struct asy__session *session,
                         const struct asy_msg *msg)
 {
     struct asy__worker *w;
-    struct asy__attempt *a;
+    struct asy__part *part;
     struct lists lists;
     struct asy_msg *answer;
 
@@ -336,8 +342,9 @@ static void hello_agent(struct asy_core *core, struct asy__session *session,
     answer->welcome.n_marks = lists.n_marks;
     if (core->draining && (answer = asy__send(core, session, ASY_MSG_DRAIN, 0)))
         answer->drain.text = "the coordinator is drained";
-    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
-        asy__attempt_sync(core, a);
+    asy__each(part, &w->parts, struct asy__part, on_worker)
+        if (asy__part_leads(part))
+            asy__attempt_sync(core, part->attempt);
     asy__worker_listed(core, w);
 }
 
@@ -447,6 +454,7 @@ static void from_agent(struct asy_core *core, struct asy__session *session,
                        const struct asy_msg *msg)
 {
     struct asy__worker *w = session->worker;
+    struct asy__part *part;
 
     switch (msg->type) {
     case ASY_MSG_REPORTS:
@@ -455,6 +463,11 @@ static void from_agent(struct asy_core *core, struct asy__session *session,
     case ASY_MSG_DRAIN:
         w->draining = 1;
         asy__worker_listed(core, w);
+        asy__each(part, &w->parts, struct asy__part, on_worker)
+            asy__attempt_sync(core, part->attempt);
+        break;
+    case ASY_MSG_PART:
+        asy__part_relay(core, session, msg);
         break;
     case ASY_MSG_BYE:
         asy__worker_lost(core, w, ASY_CAUSE_PREEMPTED,
@@ -563,7 +576,7 @@ void asy__session_msg(struct asy_core *core, const struct asy_input *input)
         pong(core, session, msg);
     } else if (msg->type == ASY_MSG_UNSUPPORTED) {
         /* A body of a later version; one that we know is the peer's answer to ours. */
-        if (msg->unsupported.type > ASY_MSG_RECORD &&
+        if (msg->unsupported.type > ASY_MSG_PART &&
             (answer = asy__send(core, session, ASY_MSG_UNSUPPORTED, 0)))
             answer->unsupported.type = msg->unsupported.type;
     } else if (core->store_bad && needs_store(core, session, msg)) {

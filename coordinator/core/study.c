@@ -127,6 +127,7 @@ void asy__study_destroy(struct asy__study *s)
     free(s->trials);
     free(s->ring);
     free(s->notes);
+    free(s->reserved);
     asy_pruner_destroy(s->pruner);
     asy_study_destroy(s->spec);
     free(s->spec_text);
@@ -297,7 +298,9 @@ void asy__study_empty(struct asy_core *core, struct asy__study *s)
     s->asking = 0;
     s->kept = 0;
     asy__list_init(&s->spares);
+    free(s->reserved);
     s->reserved = NULL;
+    s->n_reserved = 0;
     s->over = 1;
     asy__list_take(&s->node);
     asy__list_push(&core->shells, &s->node);
@@ -315,9 +318,14 @@ double asy__better(const struct asy__study *s, size_t objective, double a, doubl
     return (s->spec->objectives[objective].maximize ? b > a : b < a) ? b : a;
 }
 
+uint32_t asy__need_ranks(const struct asy__study *s)
+{
+    return s->spec->ranks ? s->spec->ranks : 1;
+}
+
 uint32_t asy__need_cores(const struct asy__study *s)
 {
-    uint64_t n = (uint64_t)s->spec->cores * (s->spec->ranks ? s->spec->ranks : 1);
+    uint64_t n = (uint64_t)s->spec->cores * asy__need_ranks(s);
 
     return n == 0 ? 1 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }

@@ -28,7 +28,7 @@ int asy__worker_need(struct asy_core *core, struct asy_id id, struct asy__worker
             return ASY_E_NOMEM;
         w->id = id;
         w->lost_ms = w->walltime_ms = ASY__NEVER;
-        asy__list_init(&w->attempts);
+        asy__list_init(&w->parts);
         if (asy__hashmap_put(&core->workers, asy_id_hash(id), w)) {
             free(w);
             return ASY_E_NOMEM;
@@ -53,16 +53,30 @@ void asy__worker_destroy(struct asy__worker *w)
     free(w);
 }
 
+/* What the study keeps goes with one of its workers; another pass chooses again. */
+static void drop_reserved(struct asy__study *s, const struct asy__worker *w)
+{
+    size_t i = 0;
+
+    while (i < s->n_reserved && s->reserved[i] != w)
+        i++;
+    if (i == s->n_reserved)
+        return;
+    for (i = 0; i < s->n_reserved; i++)
+        s->reserved[i]->kept_for = NULL;
+    s->n_reserved = 0;
+    s->gathers = 0;
+}
+
 void asy__worker_release(struct asy_core *core, struct asy__worker *w)
 {
     struct asy__study *s;
 
     asy__worker_listed(core, w);
-    if (w->present || w->session || !asy__list_empty(&w->attempts))
+    if (w->present || w->session || !asy__list_empty(&w->parts))
         return;
     asy__each(s, &core->live, struct asy__study, node)
-        if (s->reserved == w)
-            s->reserved = NULL;
+        drop_reserved(s, w);
     asy__hashmap_drop(&core->workers, asy_id_hash(w->id), w);
     asy__list_take(&w->node);
     core->n_workers--;
@@ -95,10 +109,15 @@ int asy__worker_serves(const struct asy__worker *w, const struct asy__study *s)
     return w->session && w->owner == s->owner;
 }
 
+int asy__worker_lasts(const struct asy_core *core, const struct asy__worker *w)
+{
+    return w->session && w->present && !w->draining && !w->fit &&
+           asy__worker_left_ms(core, w) > 0;
+}
+
 int asy__worker_ready(const struct asy_core *core, const struct asy__worker *w)
 {
-    return w->session && w->present && !w->suspect && !w->draining && !w->fit &&
-           asy__worker_left_ms(core, w) > 0;
+    return asy__worker_lasts(core, w) && !w->suspect;
 }
 
 void asy__worker_listed(struct asy_core *core, struct asy__worker *w)
@@ -184,14 +203,14 @@ size_t asy__worker_cores_of(const struct asy__worker *w, uint32_t need, uint32_t
 }
 
 void asy__worker_place(struct asy_core *core, const struct asy__worker *w,
-                       const struct asy__study *s, struct asy_placement *ret)
+                       const struct asy__study *s, uint32_t ranks, struct asy_placement *ret)
 {
-    uint32_t need = asy__need_cores(s);
+    uint32_t need = ranks * s->spec->cores;
     uint32_t *cores = asy__alloc(core, need * sizeof *cores);
     uint8_t *taken = asy__alloc(core, w->n_cores);
 
-    *ret = (struct asy_placement){ .worker = w->id, .ranks = s->spec->ranks ? s->spec->ranks : 1,
-                                   .memory = asy__need_memory(s) };
+    *ret = (struct asy_placement){ .worker = w->id, .ranks = ranks, .host = "",
+                                   .memory = ranks * s->spec->memory };
     if (!cores || !taken)
         return;
     ret->cores = cores;
@@ -203,11 +222,12 @@ void asy__worker_place(struct asy_core *core, const struct asy__worker *w,
 
 /* ---- silence --------------------------------------------------------------------------------- */
 
-/* Its trials queue again; what must end anyway ends here. */
+/* Its trials queue again; what must end anyway ends here, and so does what others are part of. */
 static void requeue(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
                     const char *text)
 {
-    if (t->stop != ASY_CAUSE_NONE || t->study->state == ASY_STUDY_STOPPING)
+    if (t->stop != ASY_CAUSE_NONE || t->study->state == ASY_STUDY_STOPPING ||
+        t->attempt->n_parts > 1)
         asy__attempt_lost(core, t, ASY_END_LOST, cause, text);
     else
         asy__trial_queue(core, t, cause, text);
@@ -218,7 +238,7 @@ void asy__worker_lost(struct asy_core *core, struct asy__worker *w, enum asy_cau
 {
     struct asy_event ev = asy__event(core, ASY_EV_WORKER_GONE, NULL, NULL);
     struct asy__session *session = w->session;
-    struct asy__attempt *a;
+    struct asy__part *part;
 
     ev.worker_gone.id = w->id;
     ev.worker_gone.cause = cause;
@@ -232,9 +252,9 @@ void asy__worker_lost(struct asy_core *core, struct asy__worker *w, enum asy_cau
     }
     w->lost_ms = ASY__NEVER;
     w->reattach = 0;
-    asy__each(a, &w->attempts, struct asy__attempt, on_worker)
-        if (!a->orphan)
-            requeue(core, a->trial, ASY_CAUSE_LOST,
+    asy__each(part, &w->parts, struct asy__part, on_worker)
+        if (!part->attempt->orphan)
+            requeue(core, part->attempt->trial, ASY_CAUSE_LOST,
                     asy__textf(core, "worker '%s': %s", asy__str(w->host), text));
     asy__emit(core, &ev); /* may free the worker */
 }

@@ -24,6 +24,7 @@ static const struct asy__field placement_fields[] = {
     { PART(ASY__U64, memory) },
     { LIST(ASY__TEXTS, gpus, n_gpus) },
     { LIST(ASY__U32S, gpu_shares, n_gpu_shares) },
+    { PART(ASY__TEXT, host) },
 };
 const struct asy__shape asy__placement_shape = {
     &assay__v1__placement__descriptor, sizeof(PLAIN), placement_fields,

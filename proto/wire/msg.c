@@ -28,6 +28,14 @@ static const char *control_known(uint32_t value)
     return value < ASY_ARRAY_LEN(names) ? names[value] : NULL;
 }
 
+static const char *part_known(uint32_t value)
+{
+    static const char *const names[] = { NULL, "start", "run", "ready", "failed", "ask", "well",
+                                         "away" };
+
+    return value < ASY_ARRAY_LEN(names) ? names[value] : NULL;
+}
+
 /* ---- parts ---------------------------------------------------------------------------------- */
 
 #define REPORT(type_, m) { #m, type_, offsetof(struct asy_report, m) }
@@ -39,6 +47,7 @@ static const struct asy__field report_fields[] = {
 static const struct asy__field holding_fields[] = {
     HOLDING(ASY__ID, study),  HOLDING(ASY__U64, trial),    HOLDING(ASY__U32, attempt),
     HOLDING(ASY__U64, epoch), HOLDING(ASY__BOOL, running), HOLDING(ASY__U64, reported),
+    HOLDING(ASY__U32, part),
 };
 #define GPU(type_, m) { #m, type_, offsetof(struct asy_gpu, m) }
 static const struct asy__field gpu_fields[] = {
@@ -61,7 +70,9 @@ static const struct asy__field lease_fields[] = {
     LEASE(ASY__U32, ranks),     LEASE_SUB(from, &asy__checkpoint_shape),
     LEASE(ASY__JSON, params),   LEASE(ASY__TEXT_OPT, spec),
     LEASE(ASY__SHA, spec_id),   LEASE(ASY__TEXT, owner),
-    LEASE(ASY__U32, resume_retries),
+    LEASE(ASY__U32, resume_retries), LEASE(ASY__U32, part),
+    { "placements", ASY__SUBS, offsetof(struct asy_lease, placements),
+      offsetof(struct asy_lease, n_placements), &asy__placement_shape },
 };
 #define PART(message, plain, fields_) \
     { &assay__v1__##message##__descriptor, sizeof(plain), fields_, ASY_ARRAY_LEN(fields_) }
@@ -178,6 +189,18 @@ static const struct asy__field record[] = {
     BODY(ASY__I64, record, trial),
     BODY(ASY__EVENT, record, event),
 };
+static const struct asy__field part[] = {
+    BODY(ASY__ID, part, study),
+    BODY(ASY__U64, part, trial),
+    BODY(ASY__U32, part, attempt),
+    BODY(ASY__U64, part, epoch),
+    BODY(ASY__U32, part, from),
+    BODY(ASY__U32, part, to),
+    BODY_ENUM(part, kind, part_known),
+    BODY(ASY__ID, part, gang),
+    BODY_LIST(ASY__TEXTS, part, words, n_words),
+    BODY(ASY__TEXT, part, text),
+};
 
 #define TYPE(message, fields_) \
     { &assay__v1__##message##__descriptor, 0, fields_, ASY_ARRAY_LEN(fields_) }
@@ -202,6 +225,7 @@ static const struct asy__shape shapes[] = {
     [ASY_MSG_NEWS] = TYPE(news, news),
     [ASY_MSG_UNSUPPORTED] = TYPE(unsupported, unsupported),
     [ASY_MSG_RECORD] = TYPE(record, record),
+    [ASY_MSG_PART] = TYPE(part, part),
 };
 
 const struct asy__shape *asy__msg_shape(uint32_t type)

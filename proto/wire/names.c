@@ -78,6 +78,7 @@ const char *asy__msg_type_known(uint32_t value)
         [ASY_MSG_REPLY] = "REPLY",         [ASY_MSG_QUERY] = "QUERY",
         [ASY_MSG_WATCH] = "WATCH",         [ASY_MSG_NEWS] = "NEWS",
         [ASY_MSG_RECORD] = "RECORD",       [ASY_MSG_UNSUPPORTED] = "UNSUPPORTED",
+        [ASY_MSG_PART] = "PART",
     };
 
     return LOOKUP(names, value);

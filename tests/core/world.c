@@ -42,6 +42,7 @@ void world_close(struct world *w)
 void world_clear(struct world *w)
 {
     w->n_leases = w->n_cancels = w->n_tells = w->n_drops = w->n_quits = w->n_asks = w->n_news = 0;
+    w->n_parts = w->n_closed = 0;
     w->n_drains = w->n_closes = w->n_rehellos = w->n_pongs = 0;
     w->reply_code = 1;
     w->reply[0] = w->reply_json[0] = w->reject[0] = 0;
@@ -59,7 +60,9 @@ static void keep_lease(struct world *w, uint64_t peer, const struct asy_lease *f
     *l = (struct lease){ .peer = peer, .trial = from->trial, .epoch = from->epoch,
                          .milestone = from->milestone, .study = from->study,
                          .attempt = from->attempt, .n_cores = from->placement.n_cores,
-                         .from_step = from->from.step };
+                         .from_step = from->from.step, .part = from->part,
+                         .ranks = from->placement.ranks, .all_ranks = from->ranks,
+                         .n_parts = from->n_placements };
     for (size_t i = 0; i < l->n_cores && i < ASY_ARRAY_LEN(l->cores); i++)
         l->cores[i] = from->placement.cores[i];
     snprintf(l->from, sizeof l->from, "%s", from->from.attempt ? from->from.path : "");
@@ -89,6 +92,19 @@ static void keep_welcome(struct world *w, uint64_t peer, const struct asy_msg *m
     }
 }
 
+static void keep_part(struct world *w, uint64_t peer, const struct asy_msg *msg)
+{
+    struct part *p = &w->parts[w->n_parts];
+
+    if (w->n_parts == LEASES_MAX)
+        return;
+    w->n_parts++;
+    *p = (struct part){ .peer = peer, .trial = msg->part.trial, .from = msg->part.from,
+                        .to = msg->part.to, .kind = msg->part.kind };
+    snprintf(p->word, sizeof p->word, "%s", msg->part.n_words ? msg->part.words[0] : "");
+    snprintf(p->text, sizeof p->text, "%s", msg->part.text ? msg->part.text : "");
+}
+
 static void keep_msg(struct world *w, uint64_t peer, const struct asy_msg *msg)
 {
     switch (msg->type) {
@@ -104,7 +120,12 @@ static void keep_msg(struct world *w, uint64_t peer, const struct asy_msg *msg)
                 peer, msg->cancel.trial, msg->cancel.attempt, msg->cancel.mode,
                 msg->cancel.cause };
         break;
+    case ASY_MSG_PART:
+        keep_part(w, peer, msg);
+        break;
     case ASY_MSG_ACK:
+        for (size_t i = 0; i < msg->ack.n_marks; i++)
+            w->n_closed += msg->ack.marks[i].closed != 0;
         w->mark = msg->ack.marks[msg->ack.n_marks - 1];
         break;
     case ASY_MSG_REPLY:
@@ -413,6 +434,31 @@ void world_send(struct world *w, struct lease *l, uint64_t number, const struct 
     world_msg(w, l->peer, OWNER, &msg);
 }
 
+void world_part(struct world *w, const struct lease *l, uint32_t to, enum asy_part_kind kind,
+                const char *word, const char *text)
+{
+    struct asy_msg msg = { .type = ASY_MSG_PART };
+
+    msg.part.study = l->study;
+    msg.part.trial = l->trial;
+    msg.part.attempt = l->attempt;
+    msg.part.epoch = l->epoch;
+    msg.part.from = 77; /* the coordinator knows better */
+    msg.part.to = to;
+    msg.part.kind = kind;
+    msg.part.words = &word;
+    msg.part.n_words = word != NULL;
+    msg.part.text = text;
+    world_msg(w, l->peer, OWNER, &msg);
+}
+
+void world_closed(struct world *w, uint64_t peer)
+{
+    struct asy_input input = { .type = ASY_IN_CLOSED, .peer = peer };
+
+    world_input(w, &input);
+}
+
 void world_started(struct world *w, struct lease *l)
 {
     struct asy_event ev = { .kind = ASY_EV_STARTED };
@@ -423,7 +469,7 @@ void world_started(struct world *w, struct lease *l)
 void world_report(struct world *w, struct lease *l, uint64_t step, double loss)
 {
     struct asy_event ev = { .kind = ASY_EV_REPORT };
-    struct asy_metric metric = { "loss", loss };
+    struct asy_metric metric = { l->all_ranks > 1 ? "val_loss" : "loss", loss };
 
     ev.report.step = step;
     ev.report.metrics = &metric;

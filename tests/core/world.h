@@ -18,6 +18,14 @@ struct lease {              /* a copy of what an agent was sent */
     size_t n_cores;
     char from[64], spec[32];
     char gpus[128];         /* "G0" for a whole one, "G1:2500" for a part, … */
+    uint32_t part, ranks, all_ranks;
+    size_t n_parts;
+};
+struct part {               /* a PART that an agent was sent */
+    uint64_t peer, trial;
+    uint32_t from, to;
+    enum asy_part_kind kind;
+    char word[64], text[128];
 };
 struct cancel {
     uint64_t peer, trial;
@@ -43,6 +51,8 @@ struct world {
     struct lease leases[LEASES_MAX];
     size_t n_leases;
     struct cancel cancels[LEASES_MAX];
+    struct part parts[LEASES_MAX];
+    size_t n_parts, n_closed; /* closed: marks that say so */
     size_t n_cancels, n_tells, n_drops, n_quits, n_asks, n_news, n_drains, n_closes, n_rehellos,
         n_pongs;
     uint64_t asks[LEASES_MAX];
@@ -108,6 +118,10 @@ void world_end(struct world *w, struct lease *l, enum asy_end end, uint64_t step
 void world_end_cause(struct world *w, struct lease *l, enum asy_end end, uint64_t step,
                      enum asy_cause cause);
 void world_send(struct world *w, struct lease *l, uint64_t number, const struct asy_event *event);
+/* PART from the worker of a lease to another part of its attempt. */
+void world_part(struct world *w, const struct lease *l, uint32_t to, enum asy_part_kind kind,
+                const char *word, const char *text);
+void world_closed(struct world *w, uint64_t peer); /* its connection */
 /* STARTED, one report, COMPLETE. */
 void world_complete(struct world *w, struct lease *l, uint64_t step, double loss);
 

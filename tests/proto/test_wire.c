@@ -4,7 +4,7 @@
 #include "asytest.h"
 
 #define ARENA (32u << 20)
-#define LAST ASY_MSG_RECORD
+#define LAST ASY_MSG_PART
 
 static struct asy_arena *arena_or_fail(void)
 {

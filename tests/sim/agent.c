@@ -59,7 +59,7 @@ static void write_report(const struct sim_attempt *a, const struct sim_report *r
         out->event.started.host = "sim";
         break;
     case ASY_EV_REPORT:
-        metrics[0] = (struct asy_metric){ "loss", r->value };
+        metrics[0] = (struct asy_metric){ a->native ? "val_loss" : "loss", r->value };
         metrics[1] = (struct asy_metric){ "who", a->attempt };
         out->event.report.step = r->step;
         out->event.report.metrics = metrics;
@@ -160,6 +160,63 @@ static void run_on(struct sim *s, struct sim_agent *agent, struct sim_attempt *a
         end(s, agent, a, ASY_END_PAUSED);
 }
 
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+static void tell_part(struct sim *s, const struct sim_agent *agent, const struct sim_attempt *a,
+                      uint32_t to, enum asy_part_kind kind, const char *text)
+{
+    struct asy_msg msg = { .type = ASY_MSG_PART, .session = agent->session };
+
+    if (!agent->welcomed)
+        return;
+    msg.part.study = a->study;
+    msg.part.trial = a->trial;
+    msg.part.attempt = a->attempt;
+    msg.part.epoch = a->epoch;
+    msg.part.to = to;
+    msg.part.kind = kind;
+    msg.part.text = text;
+    sim_send_to_coord(s, agent->conn, &msg);
+}
+
+static void hear_part(struct sim *s, struct sim_agent *agent, const struct asy_msg *msg)
+{
+    struct sim_attempt *a = find(agent, msg->part.study, msg->part.trial, msg->part.attempt);
+
+    if (!a || !a->running || a->epoch != msg->part.epoch)
+        return;
+    if (msg->part.to != a->part || msg->part.from >= a->n_parts)
+        sim_fail(s, "part %u hears what is for part %u", a->part, msg->part.to);
+    else if (msg->part.kind == ASY_PART_START && !a->broken)
+        tell_part(s, agent, a, 0, ASY_PART_READY, "");
+    else if (msg->part.kind == ASY_PART_READY)
+        a->ready |= 1u << msg->part.from;
+    else if (msg->part.kind == ASY_PART_FAILED)
+        end(s, agent, a, strcmp(msg->part.text, "refused") ? ASY_END_CRASHED : ASY_END_REFUSED);
+}
+
+/* 1: every member runs. Asked again until they say so. */
+static int all_ready(struct sim *s, const struct sim_agent *agent, const struct sim_attempt *a)
+{
+    int all = 1;
+
+    for (uint32_t p = 1; p < a->n_parts; p++)
+        if (!(a->ready & 1u << p)) {
+            tell_part(s, agent, a, p, ASY_PART_START, "");
+            all = 0;
+        }
+    return all;
+}
+
+static void member_step(struct sim *s, const struct sim_agent *agent, struct sim_attempt *a)
+{
+    if (!a->broken && sim_hits(s, s->o->attempt_crashes))
+        a->broken = ASY_END_CRASHED;
+    if (a->broken)
+        tell_part(s, agent, a, 0, ASY_PART_FAILED,
+                  a->broken == ASY_END_REFUSED ? "refused" : "crashed");
+}
+
 void sim_agent_step(struct sim *s, size_t i, uint64_t serial)
 {
     struct sim_agent *agent = &s->agents[i];
@@ -174,7 +231,11 @@ void sim_agent_step(struct sim *s, size_t i, uint64_t serial)
         sim_at(s, agent->stopped_until, SIM_ATTEMPT, i, serial, 0);
         return;
     }
-    if (a->n_reports == 0)
+    if (a->part > 0)
+        member_step(s, agent, a);
+    else if (!all_ready(s, agent, a) && !a->cancel)
+        ; /* it begins when they do */
+    else if (a->n_reports == 0)
         report(s, agent, a, (struct sim_report){ .kind = ASY_EV_STARTED });
     else if (a->cancel == ASY_CANCEL_STOP)
         end(s, agent, a, ASY_END_STOPPED);
@@ -198,7 +259,7 @@ static double read_x(const char *params)
     double x = NAN;
 
     if (params && asy_json_parse(params, strlen(params), &root, NULL) == 0)
-        x = asy_json_f64(asy_json_get(root, "x"), NAN);
+        x = asy_json_f64(asy_json_get(root, "x"), asy_json_f64(asy_json_get(root, "lr"), NAN));
     asy_json_destroy(root);
     return x;
 }
@@ -261,7 +322,8 @@ static void take_lease(struct sim *s, size_t i, const struct asy_lease *l)
     struct sim_attempt a = {
         .study = l->study, .study_index = sim_study_index(s, l->study), .trial = l->trial,
         .epoch = l->epoch, .milestone = l->milestone, .step = l->from.step, .serial = ++s->serial,
-        .attempt = l->attempt, .x = read_x(l->params), .running = 1,
+        .attempt = l->attempt, .x = read_x(l->params), .running = 1, .part = l->part,
+        .n_parts = (uint32_t)l->n_placements,
     };
     struct sim_attempt *grown;
 
@@ -276,6 +338,7 @@ static void take_lease(struct sim *s, size_t i, const struct asy_lease *l)
         return;
     }
     take_gpus(s, agent, l, &a);
+    a.native = s->o->studies[a.study_index].ranks > 1;
     a.n_cores = l->placement.n_cores;
     memcpy(a.cores, l->placement.cores, a.n_cores * sizeof a.cores[0]);
     if (!(grown = realloc(agent->attempts, (agent->n_attempts + 1) * sizeof *grown))) {
@@ -284,9 +347,13 @@ static void take_lease(struct sim *s, size_t i, const struct asy_lease *l)
     }
     agent->attempts = grown;
     agent->attempts[agent->n_attempts++] = a;
-    if (agent->draining || sim_hits(s, s->o->refuses))
-        end(s, agent, &agent->attempts[agent->n_attempts - 1], ASY_END_REFUSED);
-    else
+    if (agent->draining || sim_hits(s, s->o->refuses)) {
+        if (a.part == 0)
+            end(s, agent, &agent->attempts[agent->n_attempts - 1], ASY_END_REFUSED);
+        else
+            agent->attempts[agent->n_attempts - 1].broken = ASY_END_REFUSED;
+    }
+    if (agent->attempts[agent->n_attempts - 1].running)
         sim_at(s, s->now + sim_between(s, 5, 100), SIM_ATTEMPT, i, a.serial, 0);
 }
 
@@ -363,7 +430,7 @@ static void greet(struct sim *s, struct sim_agent *agent)
         const struct sim_attempt *a = &agent->attempts[n];
 
         holdings[n] = (struct asy_holding){ a->study, a->trial, a->attempt, a->epoch, a->running,
-                                            a->n_reports };
+                                            a->n_reports, a->part };
     }
     for (uint32_t c = 0; c < s->o->agent_cores; c++)
         groups[c] = c / 2;
@@ -423,6 +490,9 @@ static void receive(struct sim *s, size_t i, const struct asy_msg *msg)
     case ASY_MSG_DRAIN:
         agent->draining = 1;
         break;
+    case ASY_MSG_PART:
+        hear_part(s, agent, msg);
+        break;
     case ASY_MSG_PONG:
         break;
     default:
@@ -444,6 +514,16 @@ void sim_agent_frame(struct sim *s, size_t i, uint64_t peer, const void *bytes, 
     else
         receive(s, i, &msg);
     asy_arena_destroy(arena);
+}
+
+int sim_agents_busy(struct sim *s)
+{
+    int busy = 0;
+
+    for (size_t i = 0; i < s->o->n_agents; i++)
+        for (size_t k = 0; k < s->agents[i].n_attempts; k++)
+            busy |= s->agents[i].attempts[k].running;
+    return busy;
 }
 
 /* ---- its life -------------------------------------------------------------------------------- */

@@ -8,7 +8,8 @@
  *  - a request answered with success left its trace;
  *  - a checkpoint is never given out after it was dropped, and each lease starts from the newest;
  *  - an agent that comes back within the window after a restart keeps what it runs;
- *  - the sampler hears of each end once. */
+ *  - the sampler hears of each end once;
+ *  - no core of a worker is leased to two open attempts, and when all is over nothing runs. */
 #include "sim.h"
 #include <inttypes.h>
 #include <math.h>
@@ -24,7 +25,7 @@
 struct told_lease {
     size_t study;
     uint64_t trial;
-    uint32_t attempt;
+    uint32_t attempt, part, n_parts;
     struct asy_id agent;
 };
 struct told_mark {
@@ -91,12 +92,15 @@ void sim_told_lease(struct sim *s, size_t agent, const struct asy_lease *lease)
     const char *path = lease->from.attempt && lease->from.path ? lease->from.path : "";
 
     s->result->leases++;
-    for (size_t i = 0; i < log->n_dropped; i++)
+    s->result->spread += lease->n_placements > 0 && lease->part == 0;
+    /* another part may hear late of what the lead has ended already */
+    for (size_t i = 0; lease->part == 0 && i < log->n_dropped; i++)
         if (!strcmp(log->dropped[i], path))
             sim_fail(s, "a lease starts from the dropped checkpoint %s", path);
     log->leases = one_more(log->leases, log->n_leases, sizeof *log->leases);
     log->leases[log->n_leases++] = (struct told_lease){
-        sim_study_index(s, lease->study), lease->trial, lease->attempt, s->agents[agent].id };
+        sim_study_index(s, lease->study), lease->trial, lease->attempt, lease->part,
+        (uint32_t)lease->n_placements, s->agents[agent].id };
 }
 
 void sim_told_mark(struct sim *s, const struct sim_attempt *a, const struct asy_watermark *m)
@@ -201,13 +205,25 @@ void sim_sent_welcome(struct sim *s, size_t agent)
     s->log->welcomes[agent]++;
 }
 
+/* Of several parts another may have come back without it: its lease, or its end, was on the way. */
+static int has_parts(const struct sim *s, const struct asy_holding *h)
+{
+    size_t study = sim_study_index(s, h->study);
+
+    for (size_t i = 0; i < s->log->n_leases; i++)
+        if (s->log->leases[i].study == study && s->log->leases[i].trial == h->trial &&
+            s->log->leases[i].attempt == h->attempt && s->log->leases[i].n_parts)
+            return 1;
+    return 0;
+}
+
 /* Whoever comes back within the window keeps what it had. Where a first answer was lost with its
  * connection the agent had been there, and has the time of a closed connection from then on. */
 void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *msg)
 {
     if (s->log->welcomes[agent] == 1 && s->now < s->started_ms + 9000)
         for (size_t i = 0; i < msg->welcome.n_kill; i++)
-            if (was_open(s, &msg->welcome.kill[i]))
+            if (was_open(s, &msg->welcome.kill[i]) && !has_parts(s, &msg->welcome.kill[i]))
                 sim_fail(s, "trial %llu of study %zu is taken from its agent, which came back %lld "
                          "ms after the restart",
                          (unsigned long long)msg->welcome.kill[i].trial,
@@ -218,7 +234,7 @@ void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *msg)
 /* ---- the store, read as history -------------------------------------------------------------- */
 
 struct attempt {
-    struct asy_id worker;
+    struct asy_id workers[SIM_AGENTS_MAX]; /* by part */
     unsigned char reports[REPORTS_MAX + 1]; /* kind of each number */
     int ended, lost;
 };
@@ -239,6 +255,13 @@ struct trial {
 };
 struct history {
     struct trial trials[SIM_STUDIES_MAX][TRIALS_MAX];
+    struct using {
+        struct asy_id worker;
+        uint32_t core;
+        size_t study;
+        uint64_t trial;
+    } *used;                  /* [n_used] cores of open attempts */
+    size_t n_used;
     int created[SIM_STUDIES_MAX], over[SIM_STUDIES_MAX];
 };
 
@@ -273,6 +296,43 @@ static void dropped(struct sim *s, struct trial *t, const struct asy_event *ev)
              (unsigned long long)ev->trial);
 }
 
+static void use(struct sim *s, struct history *h, struct asy_id worker, uint32_t core,
+                const struct asy_event *ev)
+{
+    for (size_t i = 0; i < h->n_used; i++)
+        if (h->used[i].core == core && asy_id_cmp(h->used[i].worker, worker) == 0)
+            sim_fail(s, "core %u of a worker is leased to trial %llu and to trial %llu", core,
+                     (unsigned long long)h->used[i].trial, (unsigned long long)ev->trial);
+    h->used = one_more(h->used, h->n_used, sizeof *h->used);
+    h->used[h->n_used++] = (struct using){ worker, core, sim_study_index(s, ev->study),
+                                           ev->trial };
+}
+
+static void use_cores(struct sim *s, struct history *h, const struct asy_event *ev)
+{
+    uint32_t ranks = 0;
+
+    for (size_t p = 0; p < ev->leased.n_placements; p++) {
+        const struct asy_placement *place = &ev->leased.placements[p];
+
+        ranks += place->ranks;
+        for (size_t i = 0; i < place->n_cores; i++)
+            use(s, h, place->worker, place->cores[i], ev);
+    }
+    if (ranks > 1 && ranks != s->o->studies[sim_study_index(s, ev->study)].ranks)
+        sim_fail(s, "trial %llu has %u ranks", (unsigned long long)ev->trial, ranks);
+}
+
+static void free_cores(struct sim *s, struct history *h, const struct asy_event *ev)
+{
+    size_t study = sim_study_index(s, ev->study), n = 0;
+
+    for (size_t i = 0; i < h->n_used; i++)
+        if (h->used[i].study != study || h->used[i].trial != ev->trial)
+            h->used[n++] = h->used[i];
+    h->n_used = n;
+}
+
 static void leased(struct sim *s, struct trial *t, const struct asy_event *ev)
 {
     struct kept none = { 0 }, *from = t->n_kept ? &t->kept[t->n_kept - 1] : &none;
@@ -289,7 +349,8 @@ static void leased(struct sim *s, struct trial *t, const struct asy_event *ev)
     else if (!t->attempts && !(t->attempts = calloc(ATTEMPTS_MAX + 1, sizeof *t->attempts)))
         sim_fail(s, "no memory for the check");
     else
-        t->attempts[t->newest = ev->attempt].worker = ev->leased.placements[0].worker;
+        for (size_t p = 0; p < ev->leased.n_placements; p++)
+            t->attempts[t->newest = ev->attempt].workers[p] = ev->leased.placements[p].worker;
     t->milestone = ev->leased.milestone;
     if (t->valued > from->step)
         t->valued = from->step;
@@ -365,6 +426,7 @@ static void read_event(struct sim *s, struct history *h, const struct asy_event 
         break;
     case ASY_EV_LEASED:
         leased(s, t, ev);
+        use_cores(s, h, ev);
         break;
     case ASY_EV_STARTED:
         said(s, t, ev, ev->started.report, (double)ev->started.pid);
@@ -382,6 +444,7 @@ static void read_event(struct sim *s, struct history *h, const struct asy_event 
         break;
     case ASY_EV_ENDED:
         said(s, t, ev, ev->ended.report, ev->attempt);
+        free_cores(s, h, ev);
         break;
     default:
         break;
@@ -400,7 +463,7 @@ static void check_leases(struct sim *s, struct history *h)
             sim_fail(s,
                      "an agent heard of attempt %u of trial %llu of study %zu, the store did not",
                      l->attempt, (unsigned long long)l->trial, l->study);
-        else if (asy_id_cmp(t->attempts[l->attempt].worker, l->agent) != 0)
+        else if (asy_id_cmp(t->attempts[l->attempt].workers[l->part], l->agent) != 0)
             sim_fail(s, "attempt %u of trial %llu of study %zu went to two agents", l->attempt,
                      (unsigned long long)l->trial, l->study);
     }
@@ -487,6 +550,7 @@ static void free_history(struct history *h)
     for (size_t i = 0; i < SIM_STUDIES_MAX; i++)
         for (size_t t = 0; t < TRIALS_MAX; t++)
             free(h->trials[i][t].attempts);
+    free(h->used);
     free(h);
 }
 
@@ -498,6 +562,8 @@ void sim_check(struct sim *s)
     check_marks(s, h);
     check_replies(s, h);
     check_ends(s, h);
+    if (sim_agents_busy(s))
+        sim_fail(s, "an agent still runs something after all has ended");
     free_history(h);
 }
 

@@ -17,14 +17,31 @@ static const char *pruner_options(const char *pruner)
     return strcmp(pruner, "asha") ? ", startup_trials: 1}" : ", min: 1, reduction: 2}";
 }
 
+/* What runs: a command, or where it has several ranks a model. */
+static void write_run(const struct sim_study_options *o, char *text, size_t n)
+{
+    if (o->ranks > 1)
+        snprintf(text, n, "run: {model: mlp, length: {max: %llu}}\ndata: /d.csv\n"
+                 "objective: {metric: val_loss, goal: minimize%s}\n"
+                 "parameters: {lr: {min: 0.0, max: 1.0}}\n",
+                 (unsigned long long)o->length, isnan(o->target) ? "" : ", target: 0.4");
+    else
+        snprintf(text, n, "run: {command: [run], length: {unit: steps, max: %llu}, checkpoint: %s}\n"
+                 "objective: {metric: loss, goal: minimize%s}\n"
+                 "parameters: {x: {min: 0.0, max: 1.0}}\n",
+                 (unsigned long long)o->length, o->checkpoint ? "true" : "false",
+                 isnan(o->target) ? "" : ", target: 0.4");
+}
+
 char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
                struct asy_error *err)
 {
-    char text[SPEC_TEXT], extra[200] = "", *copy = NULL;
+    char text[SPEC_TEXT], run[512], extra[200] = "", *copy = NULL;
     struct asy_study_spec *spec = NULL;
     struct asy_buf problems;
     int n = 0;
 
+    write_run(o, run, sizeof run);
     if (o->time_ms)
         n += snprintf(extra, sizeof extra, ", time: %lldms", (long long)o->time_ms);
     if (o->parallel)
@@ -32,19 +49,15 @@ char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
                  (unsigned long long)o->parallel);
     n = snprintf(text, sizeof text,
                  "assay: 1\nname: s%zu\npriority: %lld\nretries: %lld\n"
-                 "run: {command: [run], length: {unit: steps, max: %llu}, checkpoint: %s}\n"
-                 "objective: {metric: loss, goal: minimize%s}\n"
-                 "parameters: {x: {min: 0.0, max: 1.0}}\n"
+                 "%s"
                  "search: {sampler: random, pruner: %s%s%s, seed: %llu, deterministic: %s, "
                  "lag: %llu}\n"
-                 "budget: {trials: %llu%s}\nresources: {cores: %u, gpus: %g}\n",
+                 "budget: {trials: %llu%s}\nresources: {cores: %u, ranks: %u, gpus: %g}\n",
                  index, (long long)o->priority, (long long)o->retries,
-                 (unsigned long long)o->length, o->checkpoint ? "true" : "false",
-                 isnan(o->target) ? "" : ", target: 0.4",
-                 strcmp(o->pruner, "none") ? "{name: " : "", o->pruner, pruner_options(o->pruner),
+                 run, strcmp(o->pruner, "none") ? "{name: " : "", o->pruner, pruner_options(o->pruner),
                  (unsigned long long)(seed % 1000 + index), o->deterministic ? "true" : "false",
                  (unsigned long long)(o->lag ? o->lag : 16), (unsigned long long)o->trials, extra,
-                 o->cores, (double)o->gpus / ASY_GPU_WHOLE);
+                 o->cores, o->ranks ? o->ranks : 1, (double)o->gpus / ASY_GPU_WHOLE);
     asy_buf_init(&problems, 1 << 16);
     if (asy_study_parse(text, (size_t)n, "sim", "/sim", &spec, &problems, err) == 0)
         copy = strdup(spec->canonical);

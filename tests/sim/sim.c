@@ -348,10 +348,11 @@ static void happen(struct sim *s, struct sim_item *item)
     }
 }
 
-static int over(const struct sim *s)
+static int over(struct sim *s)
 {
     return s->result->failed || s->now > s->o->limit_ms ||
-           (s->n_finished == s->o->n_studies && sim_coord_quiet(s) && s->n_asked == 0);
+           (s->n_finished == s->o->n_studies && sim_coord_quiet(s) && s->n_asked == 0 &&
+            !sim_agents_busy(s));
 }
 
 static void loop(struct sim *s)
@@ -448,6 +449,7 @@ static void draw_study(struct sim_study_options *o, struct asy_rng *rng)
         .parallel = asy_rng_below(rng, 4) ? 0 : 1 + asy_rng_below(rng, 3),
         .lag = 1 + asy_rng_below(rng, 6),
         .cores = 1 + (uint32_t)asy_rng_below(rng, 3),
+        .ranks = 1,
         .priority = (int64_t)asy_rng_below(rng, 3),
         .retries = (int64_t)asy_rng_below(rng, 4),
         .time_ms = asy_rng_below(rng, 8) ? 0 : 5000 + (int64_t)asy_rng_below(rng, 20000),
@@ -474,6 +476,25 @@ static void draw_gpus(struct sim_options *o)
     }
 }
 
+/* From numbers of its own, and only what all agents together could hold. Models take no GPUs. */
+static void draw_ranks(struct sim_options *o)
+{
+    struct asy_rng rng;
+
+    asy_rng_init(&rng, o->seed, 3, ASY_RNG_SIM);
+    for (size_t i = 0; i < o->n_studies; i++) {
+        struct sim_study_options *study = &o->studies[i];
+        uint32_t ranks = 2 + (uint32_t)asy_rng_below(&rng, 6);
+
+        if (asy_rng_below(&rng, 2) ||
+            ranks > (uint32_t)o->n_agents * (o->agent_cores / study->cores))
+            continue;
+        study->ranks = ranks;
+        study->checkpoint = 1;
+        study->gpus = 0;
+    }
+}
+
 void sim_options_draw(struct sim_options *o, uint64_t seed)
 {
     struct asy_rng rng;
@@ -497,4 +518,5 @@ void sim_options_draw(struct sim_options *o, uint64_t seed)
     for (size_t i = 0; i < o->n_studies; i++)
         draw_study(&o->studies[i], &rng);
     draw_gpus(o);
+    draw_ranks(o);
 }

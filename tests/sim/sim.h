@@ -26,7 +26,7 @@ struct sim_study_options {
     int checkpoint_first;    /* its program reports a step only after its checkpoint */
     uint64_t trials, length, parallel, lag;
     uint64_t exhausted_at;   /* the sampler has no point from this number on; 0: never */
-    uint32_t cores;
+    uint32_t cores, ranks;   /* cores per rank; several ranks: a model, maybe on several agents */
     uint32_t gpus;           /* 1/10,000 */
     int64_t priority, retries, time_ms;
     double target;           /* NaN: none */
@@ -43,7 +43,7 @@ struct sim_options {
     double stalls;                       /* of its loop, per input */
     double cut, twice;                   /* a connection, a frame */
     double agent_dies, agent_stops;      /* per agent and second */
-    double attempt_crashes, refuses;     /* per step, per lease */
+    double attempt_crashes, refuses;     /* per step and part, per lease */
     double control;                      /* client commands per second */
     int history;                         /* points depend on all that the sampler heard */
     int64_t quiet_ms, limit_ms;
@@ -55,7 +55,7 @@ struct sim_result {
     int failed;
     char why[400];
     char *table;             /* trials of all studies, one a line; free() */
-    uint64_t steps, commits, crashes, leases, restarts_compared;
+    uint64_t steps, commits, crashes, leases, spread, restarts_compared;
     int64_t ended_ms;
 };
 /* 0, or ASY_E_NOMEM. A violated promise is ret->failed. */
@@ -98,7 +98,11 @@ struct sim_attempt {
     uint32_t cores[8];
     size_t n_cores;
     uint32_t gpus[SIM_GPUS_MAX]; /* 1/10,000 of each */
+    uint32_t part, n_parts;  /* n_parts 0: on this agent alone */
+    uint32_t ready;          /* of a lead: bits of the members that run */
+    int broken;              /* of a member: enum asy_end that the lead is to report */
     double x;
+    int native;
     int running, cancel;     /* cancel: enum asy_cancel_mode */
     struct sim_report *reports;
     size_t n_reports;        /* all made, number = index + 1 */
@@ -199,6 +203,8 @@ void sim_agent_run(struct sim *s, size_t i);
 void sim_agent_frame(struct sim *s, size_t i, uint64_t peer, const void *bytes, size_t n);
 void sim_agent_step(struct sim *s, size_t i, uint64_t serial);
 void sim_agent_fini(struct sim_agent *agent);
+/* Something runs there; with a trace it says what. */
+int sim_agents_busy(struct sim *s);
 double sim_value(double x, uint64_t step);
 void sim_client_run(struct sim *s);
 void sim_client_frame(struct sim *s, const void *bytes, size_t n);

@@ -18,6 +18,7 @@ static const char *const expected[][4] = {
     [3] = { "counts for attempt", "counts twice", "is not its newest open one", NULL },
     [4] = { "is taken from its agent", NULL },
     [5] = { "of 10000 parts of GPU", NULL },
+    [6] = { "still runs something", "is leased twice", NULL },
 };
 
 static int as_expected(const char *why)

@@ -11,7 +11,7 @@
 #include "sim.h"
 
 struct totals {
-    uint64_t runs, steps, commits, crashes, leases, compared;
+    uint64_t runs, steps, commits, crashes, leases, spread, compared;
 };
 
 static int run_one(uint64_t seed, int trace, struct totals *totals)
@@ -34,6 +34,7 @@ static int run_one(uint64_t seed, int trace, struct totals *totals)
     totals->commits += result.commits;
     totals->crashes += result.crashes;
     totals->leases += result.leases;
+    totals->spread += result.spread;
     totals->compared += result.restarts_compared;
     if (result.failed)
         fprintf(stderr, "seed %" PRIu64 " failed: %s\nsee it with --seed %" PRIu64 " --trace\n",
@@ -62,8 +63,9 @@ int main(int argc, char **argv)
     for (seed = from; seed < from + runs && !failed; seed++)
         failed = run_one(seed, 0, &totals);
     printf("%" PRIu64 " runs, %" PRIu64 " steps, %" PRIu64 " commits, %" PRIu64
-           " coordinators killed, %" PRIu64 " leases, %" PRIu64 " replays compared\n",
+           " coordinators killed, %" PRIu64 " leases, %" PRIu64 " gangs on several agents, %"
+           PRIu64 " replays compared\n",
            totals.runs, totals.steps, totals.commits, totals.crashes, totals.leases,
-           totals.compared);
+           totals.spread, totals.compared);
     return failed;
 }

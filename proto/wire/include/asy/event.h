@@ -150,6 +150,7 @@ struct asy_placement {
     size_t n_gpus;
     const uint32_t *gpu_shares; /* [n_gpu_shares] 1/10,000 of each of them */
     size_t n_gpu_shares;     /* n_gpus; or 0: whole ones */
+    const char *host;        /* in a LEASE with several parts; an event does not say it */
 };
 struct asy_checkpoint {
     uint32_t attempt;        /* that wrote it; 0: none */

@@ -35,6 +35,7 @@ enum asy_msg_type {
     ASY_MSG_NEWS = 18,       /* coordinator -> client: one event as JSON */
     ASY_MSG_UNSUPPORTED = 19,/* answer to a body this side does not know */
     ASY_MSG_RECORD = 20,     /* client -> coordinator: tag, score, artifact, data set of a run */
+    ASY_MSG_PART = 21,       /* agent -> coordinator -> agent: between the parts of an attempt */
 };
 
 enum asy_role { ASY_ROLE_AGENT = 1, ASY_ROLE_CLIENT = 2 };
@@ -57,6 +58,7 @@ struct asy_holding {
     uint64_t epoch;
     int running;              /* 0: ended, reports not yet acknowledged */
     uint64_t reported;        /* highest report number made */
+    uint32_t part;            /* of a lease with several placements */
 };
 /* What an agent offers of it is the whole device; leases speak of it by id. */
 struct asy_gpu {
@@ -88,6 +90,19 @@ struct asy_lease {
     struct asy_sha spec_id;   /* sha256 of the canonical JSON */
     const char *owner;        /* Z85 public key of the study's owner */
     uint32_t resume_retries;
+    uint32_t part;            /* placements[part] is the receiver's; part 0 leads */
+    const struct asy_placement *placements; /* [n_placements] 0: the only one is `placement` */
+    size_t n_placements;
+};
+/* What the parts of an attempt say to each other. */
+enum asy_part_kind {
+    ASY_PART_START = 1,       /* lead: run these words, which start the gang's ranks there */
+    ASY_PART_RUN = 2,         /* lead: run the attempt in this gang, which is warm */
+    ASY_PART_READY = 3,       /* member: that runs; again for each time it is asked */
+    ASY_PART_FAILED = 4,      /* member: text says what of it has ended or could not begin */
+    ASY_PART_ASK = 5,         /* lead: the gang has ended here; what do you know of it? */
+    ASY_PART_WELL = 6,        /* member: nothing that would have ended it */
+    ASY_PART_AWAY = 7,        /* coordinator: the addressed part is not connected */
 };
 enum asy_cancel_mode {
     ASY_CANCEL_PAUSE = 1,     /* checkpoint, then end as paused */
@@ -155,6 +170,12 @@ struct asy_msg {
             int64_t trial;
             struct asy_event event;
         } record;
+        struct { struct asy_id study; uint64_t trial; uint32_t attempt; uint64_t epoch;
+                 uint32_t from, to;       /* parts; from: the coordinator sets it */
+                 enum asy_part_kind kind;
+                 struct asy_id gang;      /* made by the lead for each start of a gang */
+                 const char *const *words; size_t n_words; /* START */
+                 const char *text; } part;
     };
 };
 
