@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gangs: trials of a model that several ranks train together over MPI, on one node."""
+import glob
+import os
+import signal
 import sys
+import time
 
 from harness import SOURCE, Home, equal, has, main, wait
 
@@ -13,14 +17,14 @@ objective: {metric: val_loss, goal: minimize}
 parameters:
   lr: {min: 1e-3, max: 0.1, scale: log}
   hidden: {values: [16, 32]}
-search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2}, seed: 1}
+search: {sampler: random, pruner: %s, seed: 1}
 budget: {trials: %d}
 resources: {ranks: %d, memory: 256MiB}
-"""
+%s"""
 
 
-def study(home, ranks, trials=6, epochs=4):
-    home.write("study.yaml", STUDY % (epochs, SOURCE, trials, ranks))
+def study(home, ranks, trials=6, epochs=4, pruner="{name: asha, min: 1, reduction: 2}", more=""):
+    home.write("study.yaml", STUDY % (epochs, SOURCE, pruner, trials, ranks, more))
 
 
 def two_ranks_sweep():
@@ -65,6 +69,131 @@ def a_command_has_no_ranks():
         has("what to do", err, "cores: 4 and command: [mpirun, --bind-to, none, -n, \"2\", ...]")
 
 
+# ---- deaths --------------------------------------------------------------------------------------
+
+def environ(pid):
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as f:
+            return dict(x.split("=", 1) for x in f.read().decode().split("\0") if "=" in x)
+    except OSError:
+        return {}
+
+
+def gangs(home):
+    """{socket: {rank: pid}} of gangs whose two ranks are there."""
+    found = {}
+    for pid in home.processes("assay-trainer"):
+        env = environ(pid)
+        if "OMPI_COMM_WORLD_RANK" in env:
+            found.setdefault(env["ASSAY_SOCKET"], {})[int(env["OMPI_COMM_WORLD_RANK"])] = pid
+    return {name: ranks for name, ranks in found.items() if len(ranks) == 2}
+
+
+def parent(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return int(f.read().rpartition(") ")[2].split()[1])
+
+
+def scratches(pid):
+    """Folders of the shared memory of a worker's gangs."""
+    return glob.glob(f"/dev/shm/assay-{os.getuid()}-{pid}-*/*")
+
+
+def running(home, number, attempt):
+    for t in home.json("trials", "gang")["trials"]:
+        if t["number"] == number:
+            return t["state"] == "running" and t["attempts"] == attempt and (t["step"] or 0) > 0
+    return False
+
+
+def trial_of(pid):
+    """Whose log a rank writes: logs/STUDY/TRIAL/ATTEMPT/stdout."""
+    parts = os.readlink(f"/proc/{pid}/fd/1").split("/")
+    return int(parts[-3]) if "logs" in parts[:-4] else None
+
+
+def attempts(home, number):
+    return {a["attempt"]: a for a in home.json("explain", "gang", str(number))["attempts"]}
+
+
+def a_death_ends_its_own_gang_alone():
+    """Two gangs that share two cores; the ranks, mpirun and the supervisor of one of them die in
+    turn. Each time its trial goes on in a new gang, and nothing of the old one is left."""
+    with Home() as home:
+        home.env["ASY_OVERSUBSCRIBE"] = "2"
+        study(home, 2, trials=2, epochs=1000000, pruner="none", more="retries: 9\n")
+        home.run("submit", "study.yaml")
+        home.run("up", "--cores", "2")
+        wait(lambda: running(home, 0, 1) and running(home, 1, 1), "two gangs")
+        worker, = home.processes("assay-worker")
+        deaths = [("rank 1", lambda ranks: ranks[1], signal.SIGKILL,
+                   "rank 1 ended by signal 9 (Killed)"),
+                  ("rank 0", lambda ranks: ranks[0], signal.SIGSEGV,
+                   "rank 0 ended by signal 11 (Segmentation fault)"),
+                  ("mpirun", lambda ranks: parent(ranks[0]), signal.SIGKILL,
+                   "its mpirun ended by signal 9 (Killed)"),
+                  ("supervisor", lambda ranks: parent(parent(ranks[0])), signal.SIGKILL,
+                   "its supervisor was killed")]
+        begun = [1, 1]
+        for n, (who, choose, signum, text) in enumerate(deaths):
+            victim = n % 2  # a trial waits the longer the more often it has crashed
+            ranks, = [r for r in gangs(home).values() if trial_of(r[0]) == victim]
+            tree = [*ranks.values(), parent(ranks[0]), parent(parent(ranks[0]))]
+            scratch = environ(ranks[0])["ASSAY_SCRATCH"]
+            if not os.listdir(scratch):
+                raise AssertionError(f"no shared memory in {scratch}")
+            os.kill(choose(ranks), signum)
+            wait(lambda: attempts(home, victim)[begun[victim]].get("end") == "crashed", who)
+            has(who, attempts(home, victim)[begun[victim]]["text"], text)
+            begun[victim] += 1
+            wait(lambda: running(home, victim, begun[victim]), "the next attempt")
+            equal(f"left of {who}", [p for p in tree if alive(p)], [])
+            equal(f"left of {who}", os.path.exists(scratch), False)
+            equal("gangs", len(gangs(home)), 2)
+            equal("the other", len(attempts(home, 1 - victim)), begun[1 - victim])
+        equal("shared memory elsewhere", [s for s in scratches(worker) if not os.listdir(s)], [])
+        tree = home.processes("assay-trainer")
+        os.kill(worker, signal.SIGKILL)
+        wait(lambda: not any(map(alive, tree)), "the ranks of a dead agent to end")
+        wait(lambda: not glob.glob(f"/dev/shm/assay-{os.getuid()}-{worker}-*"), "their memory")
+        wait(lambda: running(home, 0, begun[0] + 1) and running(home, 1, begun[1] + 1), "both")
+        home.run("stop", "gang")
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+# ---- idle ----------------------------------------------------------------------------------------
+
+def ticks(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rpartition(") ")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def idle_ranks_cost_nothing():
+    """While this process burns two seconds of a core, idle ranks and mpirun get next to none."""
+    with Home() as home:
+        home.env["ASY_GANG_IDLE"] = "1h"
+        study(home, 2, trials=2)
+        home.run("up", "--cores", "2")
+        home.run("run", "study.yaml")
+        ranks, = gangs(home).values()
+        tree = [*ranks.values(), parent(ranks[0]), parent(parent(ranks[0]))]
+        before = {pid: ticks(pid) for pid in tree}
+        until = time.process_time() + 2
+        while time.process_time() < until:
+            pass
+        spent = {pid: ticks(pid) - before[pid] for pid in tree}
+        if sum(spent.values()) > 0.02 * os.sysconf("SC_CLK_TCK") * 2:
+            raise AssertionError(f"ticks of idle processes: {spent}")
+
+
 def cores():
     with Home() as home:
         home.run("up")
@@ -74,4 +203,5 @@ def cores():
 if cores() < 2:
     print("not tested: this machine has one core, and each rank needs one")
     sys.exit(77)
-main(two_ranks_sweep, four_ranks_share_two_cores, more_ranks_than_cores_wait_and_say_so, a_command_has_no_ranks)
+main(two_ranks_sweep, four_ranks_share_two_cores, more_ranks_than_cores_wait_and_say_so,
+     a_command_has_no_ranks, a_death_ends_its_own_gang_alone, idle_ranks_cost_nothing)

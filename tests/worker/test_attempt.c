@@ -274,6 +274,24 @@ static void waits_for_what_ends_by_itself(void)
         T_EQ("left", end.left, 0);
 }
 
+/* A gang's: nothing of it waits, and its folder goes with it. */
+static void ends_a_gang_at_once_and_clears_up(void)
+{
+    struct asy_attempt_spec spec = { .stdout_fd = -1, .scratch = in_folder("scratch"),
+                                     .no_linger = 1 };
+    struct asy_attempt_event end;
+    char script[300];
+
+    snprintf(script, sizeof script,
+             "mkdir %s && : > %s/segment && mkdir %s/session; sleep 1000 & exit 3", spec.scratch,
+             spec.scratch, spec.scratch);
+    if (!run(script, &spec, &end))
+        return;
+    T_EQ("exit", end.exit_code, 3);
+    T_EQ("left", end.left, 1);
+    T_EQ("cleared", access(spec.scratch, F_OK), -1);
+}
+
 static void passes_on_term_and_kill(void)
 {
     const char *mark = mark_next();
@@ -429,6 +447,7 @@ int main(void)
         T_TEST(ends_all_descendants_when_the_agent_is_gone),
         T_TEST(ends_what_the_program_leaves_behind),
         T_TEST(waits_for_what_ends_by_itself),
+        T_TEST(ends_a_gang_at_once_and_clears_up),
         T_TEST(passes_on_term_and_kill),
         T_TEST(enforces_the_memory_limit),
         T_TEST(uses_a_group_where_it_may),

@@ -554,6 +554,7 @@ static int set_up(struct asy__agent *agent, struct asy_error *err)
     learn_walltime(agent);
     remove_stale_work(agent);
     asy__rundir_sweep();
+    asy__scratch_sweep();
     asy_info("cores=%u memory=%lluMiB groups=%u model='%s' cgroup=%s", agent->node->n_cores,
              (unsigned long long)(agent->node->memory >> 20), agent->node->n_numa,
              agent->node->model, agent->cgroup[0] ? agent->cgroup : "none");
@@ -576,6 +577,7 @@ static void tear_down(struct asy__agent *agent)
         spec->refs++;
         asy__spec_unref(spec);
     }
+    asy__scratch_close(agent);
     if (agent->rundir[0])
         asy__rundir_remove(agent->rundir);
     if (agent->node) {
@@ -601,7 +603,7 @@ static void init(struct asy__agent *agent, const struct asy_agent_options *optio
 {
     memset(agent, 0, sizeof *agent);
     agent->options = *options;
-    agent->signals = -1;
+    agent->signals = agent->scratch_fd = -1;
     agent->id = asy_id_make();
     agent->leave_ms = agent->drain_until_ms = INT64_MAX;
     agent->idle_since_ms = asy_clock_ms();

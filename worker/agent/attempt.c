@@ -43,7 +43,7 @@ static int build_command(const struct asy_attempt_spec *spec, int line, struct c
         return asy_fail(err, ASY_E_INVAL, "cannot start an empty command");
     if ((rc = asy_cpus_format(spec->cpus, spec->n_cpus, cmd->cpus, sizeof cmd->cpus, err)) < 0)
         return rc;
-    if (!(cmd->argv = calloc(n_words + 20, sizeof *cmd->argv)))
+    if (!(cmd->argv = calloc(n_words + 24, sizeof *cmd->argv)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a command of %zu words", n_words);
     snprintf(cmd->line, sizeof cmd->line, "%d", line);
     snprintf(cmd->fd, sizeof cmd->fd, "%d", spec->stdout_fd);
@@ -56,6 +56,8 @@ static int build_command(const struct asy_attempt_spec *spec, int line, struct c
         { "--err", spec->stderr_path },
         { "--memory", spec->memory ? cmd->memory : NULL },
         { "--cgroup", spec->cgroup && *spec->cgroup ? spec->cgroup : NULL },
+        { "--scratch", spec->scratch },
+        { "--linger", spec->no_linger ? "0" : NULL },
     };
     cmd->argv[n++] = spec->supervisor;
     for (size_t i = 0; i < ASY_ARRAY_LEN(pairs); i++) {

@@ -38,7 +38,7 @@ void asy__conn_close(struct asy__conn *conn)
     else
         conn->gang->n_conns--;
     if (conn->gang && conn->rank >= 0)
-        asy__gang_rank_lost(conn->gang);
+        asy__gang_rank_lost(conn->gang, conn->rank);
 }
 
 void asy__conn_destroy(struct asy__conn *conn)

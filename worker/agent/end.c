@@ -77,20 +77,43 @@ static void set(struct asy__ended *ret, enum asy_end end, enum asy_cause cause)
     ret->event.ended.cause = cause;
 }
 
+/* Who of a gang it was that ended: "rank 1 ", or what started the ranks; "" elsewhere. */
+static const struct asy__death *who(const struct asy__job *job, char text[32])
+{
+    const struct asy__gang *gang = job->gang;
+
+    text[0] = '\0';
+    if (!gang || gang->ranks < 2)
+        return NULL;
+    if (gang->death.rank >= 0)
+        snprintf(text, 32, "rank %d ", gang->death.rank);
+    else
+        snprintf(text, 32, "its mpirun ");
+    return &gang->death;
+}
+
 /* "exit code 3", then what it said last. */
 static void describe(const struct asy__job *job, const struct asy_attempt_event *seen,
                      struct asy__ended *ret)
 {
     char *path = asy__textf("%s/stderr", job->logs ? job->logs : "");
-    char tail[800] = "";
+    char tail[800] = "", whose[32];
+    const struct asy__death *death = who(job, whose);
     int n;
 
-    if (path)
+    if (death)
+        memcpy(tail, death->words, sizeof tail);
+    else if (path)
         asy__end_tail(path, 0, tail, sizeof tail);
     free(path);
     if (seen->signal)
-        n = snprintf(ret->text, sizeof ret->text, "ended by signal %d (%s)", seen->signal,
+        n = snprintf(ret->text, sizeof ret->text, "%sended by signal %d (%s)", whose, seen->signal,
                      strsignal(seen->signal));
+    else if (death && death->rank >= 0 && seen->exit_code < 0)
+        n = snprintf(ret->text, sizeof ret->text, "%slost its connection", whose);
+    else if (death)
+        n = snprintf(ret->text, sizeof ret->text, "%sended with exit code %d", whose,
+                     seen->exit_code);
     else
         n = snprintf(ret->text, sizeof ret->text, "exit code %d", seen->exit_code);
     if (n > 0 && (size_t)n < sizeof ret->text && asy__space_lacks(job->agent))

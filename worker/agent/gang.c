@@ -10,6 +10,7 @@
  * rank greets with the gang's token before it is believed; rank 0 speaks for all. */
 #include "impl.h"
 #include <asy/clock.h>
+#include <asy/durable.h>
 #include <asy/log.h>
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +27,7 @@
 #include <asy/parse.h>
 
 #define EXIT_MS 2000         /* from "exit" to SIGKILL */
-#define RANK_LOST_MS 1000    /* from a closed connection to SIGKILL, for an honest exit status */
+#define RANK_LOST_MS 500     /* from a closed connection to SIGKILL, for an honest exit status */
 #define CPUS_TEXT 4096       /* as a supervisor gets it */
 
 /* ---- processes ------------------------------------------------------------------------------- */
@@ -110,6 +111,7 @@ static int create(struct asy__job *job, struct asy__gang **ret_gang, struct asy_
     gang->n_cores = job->n_cores;
     gang->memory = job->memory;
     gang->kill_at_ms = gang->idle_since_ms = INT64_MAX;
+    gang->death.rank = -1;
     gang->start_by_ms = asy_clock_ms() + ASY__GANG_START_MS;
     if (!(gang->owner = strdup(job->owner)) ||
         !(gang->pids = calloc(gang->ranks, sizeof *gang->pids)) ||
@@ -304,10 +306,12 @@ void asy__gang_tell(struct asy__gang *gang, const char *what)
             asy__conn_say(conn, text, (size_t)n);
 }
 
-void asy__gang_rank_lost(struct asy__gang *gang)
+void asy__gang_rank_lost(struct asy__gang *gang, int rank)
 {
     int64_t by = asy_clock_ms() + RANK_LOST_MS;
 
+    if (gang->ranks > 1)
+        asy__death_of_rank(&gang->death, rank, gang->pids[rank]);
     if (by < gang->kill_at_ms)
         gang->kill_at_ms = by;
     gang->dying = 1;
@@ -362,9 +366,37 @@ void asy__gang_end(struct asy__gang *gang)
     gang->kill_at_ms = asy_clock_ms() + EXIT_MS;
 }
 
-/* Its supervisor has ended: so has its job, if it had one. */
-static void over(struct asy__gang *gang, const struct asy_attempt_event *event)
+/* What the rank that ended first said last; of one that never began, and of mpirun, in the gang's
+ * own log. A signal that ended mpirun itself, and did not come from us, was before the ranks' ends. */
+static void hear_last_words(struct asy__gang *gang, const struct asy__job *job,
+                            struct asy_attempt_event *event)
 {
+    struct asy__death *death = &gang->death;
+    char suffix[16] = "", *path;
+
+    if (event->signal && !gang->killed)
+        death->rank = -1;
+    else
+        asy__death_read(death, gang->log, gang->log_from);
+    if (death->rank < 0 || !job->started) {
+        asy__end_tail(gang->log, gang->log_from, death->words, sizeof death->words);
+    } else {
+        if (death->rank > 0)
+            snprintf(suffix, sizeof suffix, ".%d", death->rank);
+        if ((path = asy__textf("%s/stderr%s", job->logs ? job->logs : "", suffix)))
+            asy__end_tail(path, 0, death->words, sizeof death->words);
+        free(path);
+    }
+    if (death->rank >= 0 && (death->signal || death->exit_code >= 0)) {
+        event->signal = death->signal;
+        event->exit_code = death->exit_code;
+    }
+}
+
+/* Its supervisor has ended: so has its job, if it had one. */
+static void over(struct asy__gang *gang, const struct asy_attempt_event *seen)
+{
+    struct asy_attempt_event copy = *seen, *event = &copy;
     struct asy__job *job = gang->job;
 
     gang->dying = gang->dead = 1;
@@ -372,6 +404,8 @@ static void over(struct asy__gang *gang, const struct asy_attempt_event *event)
         gang->agent->sweeping = 1;
     if (!job)
         return;
+    if (gang->ranks > 1 && event->what == ASY_ATTEMPT_ENDED)
+        hear_last_words(gang, job, event);
     copy_log(gang, job);
     gang->job = NULL;
     if (asy_attempt_never_ran(event))
@@ -423,6 +457,7 @@ int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms)
         asy__gang_end(gang);
     if (now_ms >= gang->kill_at_ms) {
         gang->kill_at_ms = INT64_MAX;
+        gang->killed = 1;
         asy_attempt_kill(gang->attempt);
     }
     if (gang->start_by_ms < next)
@@ -444,6 +479,9 @@ void asy__gang_destroy(struct asy__gang *gang)
         asy__conn_destroy((struct asy__conn *)gang->conns.next);
     asy__door_close(&gang->door);
     asy_attempt_destroy(gang->attempt);
+    if (gang->scratch)
+        ASY_IGNORE(asy_durable_remove(gang->scratch, NULL)); /* else with the agent's */
+    free(gang->scratch);
     if (gang->log)
         unlink(gang->log); /* each job has its part */
     free(gang->log);

@@ -67,8 +67,11 @@ static void build_env(const struct asy__job *job, const struct asy__gang *gang,
     asy__words_addf(env, "ASSAY_SOCKET=%s", gang->door.path);
     asy__words_addf(env, "ASSAY_TOKEN=%s", gang->token);
     asy__words_addf(env, "ASSAY_RANKS=%u", gang->ranks);
-    if (gang->ranks > 1)
+    if (gang->ranks > 1) {
         launcher_env(env);
+        asy__words_addf(env, "TMPDIR=%s", gang->scratch);
+        asy__words_addf(env, "ASSAY_SCRATCH=%s", gang->scratch);
+    }
     if (job->n_cpus < gang->ranks) /* ranks that share a CPU: one that waits lets the other run */
         asy__words_add(env, "OMPI_MCA_mpi_yield_when_idle=1");
 }
@@ -119,7 +122,8 @@ static int launch(struct asy__gang *gang, const struct asy__job *job, struct asy
                                      .env_drop = gang_env_drop, .cwd = "/", .cpus = job->cpus,
                                      .n_cpus = job->n_cpus, .stdout_path = gang->log,
                                      .stderr_path = gang->log, .stdout_fd = -1,
-                                     .memory = gang->memory, .cgroup = gang->agent->cgroup };
+                                     .memory = gang->memory, .cgroup = gang->agent->cgroup,
+                                     .scratch = gang->scratch, .no_linger = 1 };
     int rc;
 
     build_argv(gang, &argv);
@@ -154,6 +158,9 @@ int asy__gang_launch(struct asy__gang *gang, const struct asy__job *job, struct 
 
     if ((rc = make_token(gang->token, err)) < 0 || (rc = open_log(gang, err)) < 0 ||
         (rc = asy__door_open(gang->agent, &gang->door, err)) < 0)
+        return rc;
+    if (gang->ranks > 1 &&
+        (rc = asy__scratch_make(gang->agent, gang->serial, &gang->scratch, err)) < 0)
         return rc;
     return launch(gang, job, err);
 }

@@ -304,6 +304,26 @@ int64_t asy__reports_deadline(const struct asy__agent *agent);
 void asy__reports_unsend(struct asy__agent *agent); /* a new session: sends all anew */
 void asy__reports_fini(struct asy__reports *reports);
 
+/* ---- gang_death.c: the rank that ended a gang ------------------------------------------------ */
+struct asy__death {
+    int rank;                      /* -1: none is known */
+    int signal;                    /* 0: none is known, or it exited */
+    int exit_code;                 /* -1: a signal ended it, or not known */
+    char words[800];               /* what it said last */
+};
+/* Its connection has ended: what the kernel has of it still. */
+void asy__death_of_rank(struct asy__death *death, int rank, pid_t pid);
+/* What mpirun said of it, if it did: in a log from a place on, or in a text. */
+void asy__death_read(struct asy__death *death, const char *log, int64_t from);
+void asy__death_in_words(struct asy__death *death, const char *text);
+
+/* ---- scratch.c: shared memory and sessions of gangs ------------------------------------------ */
+/* An empty folder of its own for a gang; *ret_path is the caller's to free(). */
+ASY_MUST_CHECK int asy__scratch_make(struct asy__agent *agent, unsigned serial, char **ret_path,
+                                     struct asy_error *err);
+void asy__scratch_close(struct asy__agent *agent); /* all of it goes */
+void asy__scratch_sweep(void); /* removes those of this user's agents that are gone */
+
 /* ---- gang.c: trainers ------------------------------------------------------------------------ */
 struct asy__gang {
     struct asy__list node;
@@ -316,6 +336,8 @@ struct asy__gang {
     uint64_t memory;
     struct asy_attempt *attempt;
     pid_t launcher;                /* mpirun; 0: none, or not yet */
+    char *scratch;                 /* folder, or NULL */
+    struct asy__death death;
     struct asy__door door;
     struct asy__list conns;
     size_t n_conns;
@@ -331,6 +353,7 @@ struct asy__gang {
     uint64_t first_rss;
     int64_t start_by_ms, idle_since_ms;
     int dying, dead;               /* dying: told to end; dead: nothing of it is left */
+    int killed;                    /* by us, since a rank was lost */
     int64_t kill_at_ms;
 };
 ASY_MUST_CHECK int asy__gang_start(struct asy__job *job, struct asy_error *err);
@@ -344,7 +367,7 @@ void asy__gang_usage(const struct asy__gang *gang, double *ret_cpu_s, uint64_t *
 /* The job is over: the gang is idle, or recycled. */
 void asy__gang_release(struct asy__gang *gang, int healthy);
 void asy__gang_end(struct asy__gang *gang);         /* asks it to exit, kills soon after */
-void asy__gang_rank_lost(struct asy__gang *gang);   /* a rank's connection closed */
+void asy__gang_rank_lost(struct asy__gang *gang, int rank); /* its connection closed */
 int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms);
 void asy__gang_destroy(struct asy__gang *gang);
 
@@ -426,6 +449,8 @@ struct asy__agent {
     struct asy_buf hardware, versions;
     char cgroup[512];
     char rundir[80];
+    char scratch[80];              /* "": no gang has needed it yet */
+    int scratch_fd;                /* its lock; -1: none */
     unsigned serial;               /* of doors and gangs */
     struct asy__link *link;
     struct asy__session session;

@@ -16,6 +16,7 @@
 #include <asy/attempt.h>
 #include <asy/buf.h>
 #include <asy/clock.h>
+#include <asy/durable.h>
 #include <asy/json.h>
 #include <asy/parse.h>
 #include <errno.h>
@@ -33,7 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LINGER_MS 1000 /* what the program left behind may end by itself this long */
+#define LINGER_MS 1000 /* what the program left behind may end by itself; --linger */
 #define ROUND_MIN_MS 5
 #define ROUND_MAX_MS 100
 #define WATCH_MS 500   /* between two looks at memory */
@@ -43,6 +44,8 @@ struct supervisor {
     pid_t agent, pid;
     struct asy__spawn spawn;
     const char *cgroup_parent;
+    char *scratch;
+    uint64_t linger_ms;
     struct asy__cgroup group;
     uint64_t memory;
     int program_ended, status;
@@ -123,6 +126,13 @@ static uint64_t kernel_kills(void)
     return asy_parse_u64(at, strcspn(at, "\n"), &value, NULL) < 0 ? 0 : value;
 }
 
+/* mpirun and shells pass on that a signal ended what they ran: 128 and its number. */
+static int was_killed(int status)
+{
+    return (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
+           (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGKILL);
+}
+
 static int out_of_memory(struct supervisor *s)
 {
     if (s->over_memory)
@@ -132,7 +142,7 @@ static int out_of_memory(struct supervisor *s)
                  (unsigned long long)(s->memory >> 20));
         return 1;
     }
-    if (WIFSIGNALED(s->status) && WTERMSIG(s->status) == SIGKILL && !s->ours &&
+    if (was_killed(s->status) && !s->ours &&
         kernel_kills() > s->kernel_kills) {
         snprintf(s->note, sizeof s->note, "the kernel killed it: the machine was out of memory");
         return 1;
@@ -176,6 +186,21 @@ static void tell_ended(struct supervisor *s, int oom)
     asy_buf_fini(&buf);
 }
 
+/* Nothing uses it any more. Without its agent the folder above, which holds those of all its gangs,
+ * goes with the last of them. */
+static void remove_scratch(struct supervisor *s)
+{
+    char *slash;
+
+    if (!s->scratch)
+        return;
+    ASY_IGNORE(asy_durable_remove(s->scratch, NULL)); /* else an agent does */
+    if (s->line >= 0 || !(slash = strrchr(s->scratch, '/')))
+        return;
+    *slash = '\0';
+    rmdir(s->scratch);
+}
+
 /* One signal to every descendant of now; returns how many there are. */
 static unsigned signal_all(struct supervisor *s, int signum)
 {
@@ -216,7 +241,7 @@ static int reap(struct supervisor *s, int64_t now_ms)
         s->program_ended = 1;
         s->ours = s->killing;
         s->status = status;
-        s->linger_until_ms = now_ms + LINGER_MS;
+        s->linger_until_ms = now_ms + (int64_t)s->linger_ms;
     }
     return pid < 0 && errno == ECHILD;
 }
@@ -359,7 +384,8 @@ static int parse_args(struct supervisor *s, int argc, char **argv, struct asy_er
         { "line", required_argument, NULL, 'l' }, { "cpus", required_argument, NULL, 'c' },
         { "out", required_argument, NULL, 'o' },  { "out-fd", required_argument, NULL, 'f' },
         { "err", required_argument, NULL, 'e' },  { "memory", required_argument, NULL, 'm' },
-        { "cgroup", required_argument, NULL, 'g' }, { NULL, 0, NULL, 0 },
+        { "cgroup", required_argument, NULL, 'g' }, { "scratch", required_argument, NULL, 's' },
+        { "linger", required_argument, NULL, 'L' }, { NULL, 0, NULL, 0 },
     };
     uint64_t line = UINT64_MAX, fd;
     int c;
@@ -381,6 +407,8 @@ static int parse_args(struct supervisor *s, int argc, char **argv, struct asy_er
         case 'e': s->spawn.err = optarg; break;
         case 'm': bad = number_arg(optarg, UINT64_MAX, &s->memory) < 0; break;
         case 'g': s->cgroup_parent = optarg; break;
+        case 's': s->scratch = optarg; break;
+        case 'L': bad = number_arg(optarg, 3600000, &s->linger_ms) < 0; break;
         default: bad = 1;
         }
         if (bad)
@@ -396,7 +424,8 @@ static int parse_args(struct supervisor *s, int argc, char **argv, struct asy_er
 
 int asy_attempt_main(int argc, char **argv)
 {
-    static struct supervisor s = { .line = -1, .signals = -1, .spawn.out_fd = -1 };
+    static struct supervisor s = { .line = -1, .signals = -1, .spawn.out_fd = -1,
+                                 .linger_ms = LINGER_MS };
     struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
@@ -418,5 +447,6 @@ int asy_attempt_main(int argc, char **argv)
         tell_ended(&s, out_of_memory(&s));
     }
     asy__cgroup_remove(&s.group);
+    remove_scratch(&s);
     return 0;
 }

@@ -111,8 +111,11 @@ static void destroy(struct asy_comm *base)
 
 static int set_up(struct mpi_comm *comm, struct asy_error *err)
 {
+    const char *scratch = getenv("ASSAY_SCRATCH"); /* of this node, so no word of mpirun's */
     int granted = MPI_THREAD_SINGLE, rc;
 
+    if (scratch)
+        setenv("OMPI_MCA_btl_vader_backing_directory", scratch, 1);
     rc = check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &granted), "MPI_Init_thread", err);
     if (rc < 0)
         return rc;

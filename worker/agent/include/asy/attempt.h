@@ -36,6 +36,8 @@ struct asy_attempt_spec {
                                     caller's */
     uint64_t memory;             /* bytes for all its processes together; 0: no limit */
     const char *cgroup;          /* a folder of cgroup v2 in which groups may be made; NULL: none */
+    const char *scratch;         /* a folder that goes when nothing runs any more; NULL: none */
+    int no_linger;               /* what outlives the program is killed at once, not after 1 s */
 };
 
 enum asy_attempt_what {
