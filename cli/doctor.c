@@ -42,6 +42,7 @@ static const struct check {
     { "cores", "the cores that trials may use", asy__check_cores, WORKER },
     { "cpu-quota", "no cgroup holds back CPU time", asy__check_cpu_quota, WORKER },
     { "memory", "the memory that trials may use", asy__check_memory, WORKER },
+    { "gpus", "the GPUs that a worker offers; each driver answers", asy__check_gpus, WORKER },
     { "cgroup", "cgroups are delegated: trials can be limited and ended whole", asy__check_cgroup,
       WORKER },
     { "kernel", "the kernel has what Assay calls", asy__check_kernel, 0 },

@@ -224,6 +224,32 @@ static void put_when(struct asy_buf *out, const char *name, int64_t wall_us)
     put_member(out, name, when);
 }
 
+/* "GPU-…: NVIDIA A100, 40 GiB, near NUMA group 1, 0.25 of it given out" */
+static void put_gpus(struct asy_buf *out, const struct asy_json *list)
+{
+    const struct asy_json *gpu, *value;
+
+    for (size_t i = 0; (gpu = asy_json_at(list, i)); i++) {
+        double used = asy_json_f64(asy_json_get(gpu, "used"), 0);
+
+        asy_buf_addf(out, "%-*s%s: ", INDENT, i ? "" : "gpus", text(gpu, "id"));
+        asy__fmt_clean(out, text(gpu, "name"));
+        if (number(gpu, "memory") > 0) {
+            asy_buf_adds(out, ", ");
+            asy__fmt_bytes(out, (uint64_t)number(gpu, "memory"));
+        }
+        if ((value = asy_json_get(gpu, "numa")))
+            asy_buf_addf(out, ", near NUMA group %" PRId64, asy_json_i64(value, 0));
+        if (!asy_json_bool(asy_json_get(gpu, "shared"), 1))
+            asy_buf_adds(out, ", for one process at a time");
+        asy_buf_adds(out, used > 0 && used < 1 ? ", " : used > 0 ? ", given out\n" : ", unused\n");
+        if (used > 0 && used < 1) {
+            asy__fmt_number(out, used);
+            asy_buf_adds(out, " of it given out\n");
+        }
+    }
+}
+
 static void put_worker(struct asy_buf *out, const struct asy_json *root)
 {
     const struct asy_json *runs = asy_json_get(root, "runs"), *item;
@@ -236,6 +262,7 @@ static void put_worker(struct asy_buf *out, const struct asy_json *root)
     if (asy_json_get(root, "free_cores"))
         asy_buf_addf(out, ", %" PRId64 " of them free", number(root, "free_cores"));
     asy_buf_addc(out, '\n');
+    put_gpus(out, asy_json_get(root, "gpu_list"));
     put_when(out, "joined", number(root, "joined_us"));
     put_when(out, "gone", number(root, "gone_us"));
     for (size_t i = 0; (item = asy_json_at(runs, i)); i++)

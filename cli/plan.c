@@ -3,6 +3,7 @@
 #include "plan.h"
 #include <inttypes.h>
 #include <string.h>
+#include <asy/event.h>
 #include "format.h"
 
 #define LABEL ASY__PLAN_LABEL /* "space    " */
@@ -199,9 +200,27 @@ int asy__worker_here(const struct asy_json *worker)
     return 1;
 }
 
-/* How many trials a worker holds at once; its cores are what it has, not what is free just now. */
-static uint64_t slots_of(const struct asy_json *worker, uint64_t cores, uint64_t memory)
+/* How many trials its GPUs hold at once; a part of one needs a device that may be shared. */
+static uint64_t by_gpus(const struct asy_json *worker, const struct asy_study_spec *spec)
 {
+    const struct asy_json *list = asy_json_get(worker, "gpu_list"), *gpu;
+    uint64_t per_trial = (uint64_t)(spec->gpus / ASY_GPU_WHOLE) * spec->ranks, n = 0;
+
+    if (spec->gpus == 0)
+        return UINT64_MAX;
+    if (per_trial)
+        return (uint64_t)asy_json_i64(asy_json_get(worker, "gpus"), 0) / per_trial;
+    for (size_t i = 0; (gpu = asy_json_at(list, i)); i++)
+        if (asy_json_bool(asy_json_get(gpu, "shared"), 1))
+            n += ASY_GPU_WHOLE / spec->gpus;
+    return n / spec->ranks;
+}
+
+/* How many trials a worker holds at once; its cores are what it has, not what is free just now. */
+static uint64_t slots_of(const struct asy_json *worker, const struct asy_study_spec *spec)
+{
+    uint64_t cores = (uint64_t)spec->cores * spec->ranks, memory = spec->memory * spec->ranks;
+    uint64_t gpus = by_gpus(worker, spec);
     uint64_t by_cores = (uint64_t)asy_json_i64(asy_json_get(worker, "cores"), 0) /
                         (cores ? cores : 1);
     uint64_t by_memory = memory ? (uint64_t)asy_json_i64(asy_json_get(worker, "memory"), 0) / memory
@@ -209,16 +228,23 @@ static uint64_t slots_of(const struct asy_json *worker, uint64_t cores, uint64_t
 
     if (*asy_json_str(asy_json_get(worker, "fit"), ""))
         return 0;
+    by_cores = gpus < by_cores ? gpus : by_cores;
     return by_cores < by_memory ? by_cores : by_memory;
 }
 
 static void put_worker(struct asy_buf *out, const struct asy_json *worker)
 {
+    uint64_t gpus = (uint64_t)asy_json_i64(asy_json_get(worker, "gpus"), 0);
+
     asy__fmt_clean(out, asy_json_str(asy_json_get(worker, "host"), "a worker"));
     asy_buf_adds(out, " (");
     asy__fmt_count(out, (uint64_t)asy_json_i64(asy_json_get(worker, "cores"), 0), "core");
     asy_buf_adds(out, ", ");
     asy__fmt_bytes(out, (uint64_t)asy_json_i64(asy_json_get(worker, "memory"), 0));
+    if (gpus) {
+        asy_buf_adds(out, ", ");
+        asy__fmt_count(out, gpus, "GPU");
+    }
     asy_buf_addc(out, ')');
 }
 
@@ -227,6 +253,14 @@ static void put_need(struct asy_buf *out, const struct asy_study_spec *spec)
     asy__fmt_count(out, (uint64_t)spec->cores * spec->ranks, "core");
     if (spec->ranks > 1)
         asy_buf_addf(out, " (%u ranks of %u)", spec->ranks, spec->cores);
+    if (spec->gpus >= ASY_GPU_WHOLE) {
+        asy_buf_adds(out, ", ");
+        asy__fmt_count(out, (uint64_t)(spec->gpus / ASY_GPU_WHOLE) * spec->ranks, "GPU");
+    } else if (spec->gpus > 0) {
+        asy_buf_adds(out, ", ");
+        asy__fmt_number(out, (double)spec->gpus / ASY_GPU_WHOLE);
+        asy_buf_adds(out, " of a GPU");
+    }
     if (spec->memory) {
         asy_buf_adds(out, " and ");
         asy__fmt_bytes(out, spec->memory * spec->ranks);
@@ -250,13 +284,12 @@ void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *w
                      struct asy_buf *out)
 {
     const struct asy_json *list = asy_json_get(workers, "workers"), *worker;
-    uint64_t cores = (uint64_t)spec->cores * spec->ranks, memory = spec->memory * spec->ranks;
     uint64_t slots = 0;
     size_t n = 0;
 
     for (size_t i = 0; (worker = asy_json_at(list, i)); i++)
         if (asy__worker_here(worker))
-            slots += slots_of(worker, cores, memory);
+            slots += slots_of(worker, spec);
     if (spec->parallel && spec->parallel < slots)
         slots = spec->parallel;
     asy_buf_addf(out, "%-*s", LABEL, "slots");

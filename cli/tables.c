@@ -213,6 +213,22 @@ static int id_digits(const struct asy_json *workers)
     return (int)n;
 }
 
+/* "4", or "1.5 of 4" while some of them are given out. */
+static void put_gpus(struct asy__table *table, const struct asy_json *worker)
+{
+    const struct asy_json *list = asy_json_get(worker, "gpu_list"), *gpu;
+    struct asy_buf *cell = asy__table_cell(table);
+    double used = 0;
+
+    for (size_t i = 0; (gpu = asy_json_at(list, i)); i++)
+        used += asy_json_f64(asy_json_get(gpu, "used"), 0);
+    if (used > 0) {
+        asy__fmt_number(cell, used);
+        asy_buf_adds(cell, " of ");
+    }
+    asy_buf_addf(cell, "%" PRId64, number(worker, "gpus"));
+}
+
 int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_buf *out,
                           struct asy_error *err)
 {
@@ -237,7 +253,7 @@ int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_
         put_number(&table, worker, "free_cores");
         asy__fmt_bytes(asy__table_cell(&table), (uint64_t)number(worker, "memory"));
         asy__fmt_bytes(asy__table_cell(&table), (uint64_t)number(worker, "memory_used"));
-        put_number(&table, worker, "gpus");
+        put_gpus(&table, worker);
         cell = asy__table_cell(&table);
         for (size_t k = 0; (run = asy_json_at(asy_json_get(worker, "runs"), k)) && k < 3; k++) {
             asy_buf_adds(cell, k ? ", " : "");

@@ -58,6 +58,8 @@ static char **make_env(const struct asy_proc_spec *spec)
     for (size_t i = 0; i < n_set; i++) {
         size_t len = strlen(spec->env_set[i]) + 1;
 
+        if (in_list(spec->env_set[i], spec->env_set + i + 1, 0))
+            continue; /* a program would find the first of a name, and the last one counts */
         env[n++] = memcpy(text, spec->env_set[i], len);
         text += len;
     }

@@ -46,6 +46,9 @@ static const struct asy_setting table[] = {
     { "walltime_margin", ASY_SET_DURATION, 0, DAY, "90s",
       "how long before its batch job's time is up a worker's trials checkpoint and it leaves; "
       "unless it is set, at most an eighth of that time" },
+    { "worker_gpus", ASY_SET_STRING, 0, 0, "auto",
+      "GPUs that a worker offers: auto, those found; any, CPUs of PoCL too; none; unmanaged, none, "
+      "and trials see what the worker sees; or UUIDs and PCI addresses, separated by commas" },
 };
 
 const struct asy_setting *asy_settings_table(size_t *ret_n)

@@ -11,7 +11,8 @@ build_packages=(
     libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libhwloc-dev libsqlite3-dev
     libyaml-dev libjansson-dev libopenmpi-dev openmpi-bin libssl-dev zlib1g-dev libpcre2-dev
 )
-test_packages=(clang libcunit1-dev libclang-rt-14-dev python3 valgrind binutils procps iproute2)
+test_packages=(clang libcunit1-dev libclang-rt-14-dev python3 valgrind binutils procps iproute2
+               pocl-opencl-icd ocl-icd-libopencl1)
 
 usage() {
     echo "usage: install-deps.sh build [test]"

@@ -91,6 +91,39 @@ static void slots_follow_from_workers_and_limits(void)
     asy_study_destroy(spec);
 }
 
+static void gpus_count_for_slots(void)
+{
+    static const char workers[] =
+        "{\"workers\":[{\"host\":\"a\",\"cores\":16,\"memory\":17179869184,\"fit\":\"\",\"gpus\":3,"
+        "\"gpu_list\":[{\"shared\":true},{\"shared\":true},{\"shared\":false}]}]}";
+    static const struct { const char *name, *want; uint32_t gpus; } cases[] = {
+        { "whole ones", "slots    1 trial at a time, each 2 cores, 2 GPUs and 512 MiB, on a "
+          "(16 cores, 16 GiB, 3 GPUs)\n", 20000 },
+        { "parts", "slots    4 trials at a time, each 2 cores, 0.4 of a GPU and 512 MiB, on a "
+          "(16 cores, 16 GiB, 3 GPUs)\n", 4000 },
+        { "too many", "slots    none: no worker can hold a trial; one takes 2 cores, 4 GPUs and "
+          "512 MiB, on a (16 cores, 16 GiB, 3 GPUs)\n", 40000 },
+    };
+    struct asy_study_spec *spec = parse();
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    struct asy_buf out = { 0 };
+
+    asy_buf_init(&out, 1u << 16);
+    if (spec && T_OK(asy_json_parse(workers, strlen(workers), &root, &err), &err)) {
+        spec->parallel = 0;
+        for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+            asy_buf_clear(&out);
+            spec->gpus = cases[i].gpus;
+            asy__plan_slots(spec, root, &out);
+            T_STR(cases[i].name, out.data, cases[i].want);
+        }
+    }
+    asy_json_destroy(root);
+    asy_buf_fini(&out);
+    asy_study_destroy(spec);
+}
+
 static void data_is_described(void)
 {
     static const char text[] = "{\"rows\":150,\"columns\":5,\"label\":\"species\",\"classes\":"
@@ -113,4 +146,5 @@ static void data_is_described(void)
 }
 
 T_MAIN("cli plan", T_TEST(the_plan_names_conditions_whole),
-       T_TEST(slots_follow_from_workers_and_limits), T_TEST(data_is_described))
+       T_TEST(slots_follow_from_workers_and_limits), T_TEST(gpus_count_for_slots),
+       T_TEST(data_is_described))

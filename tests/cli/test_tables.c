@@ -65,6 +65,18 @@ static void workers_show_what_they_run(void)
           "node-1  06a1f003  ready      8     6  8.0 GiB  512 MiB     0  a 3, b 0\n");
 }
 
+static void workers_show_how_much_of_their_gpus_is_given_out(void)
+{
+    table(asy__table_of_workers, "gpus",
+          "{\"workers\":[{\"id\":\"06a1f00300000000\",\"host\":\"a\",\"state\":\"ready\","
+          "\"gpus\":2,\"gpu_list\":[{\"used\":1.0},{\"used\":0.25}]},"
+          "{\"id\":\"07a1f00300000000\",\"host\":\"b\",\"state\":\"ready\",\"gpus\":2,"
+          "\"gpu_list\":[{\"used\":0.0},{\"used\":0.0}]}]}", 0,
+          "WORKER  ID        STATE  CORES  FREE   MEMORY     USED       GPUS\n"
+          "a       06a1f003  ready      0     0  0 bytes  0 bytes  1.25 of 2\n"
+          "b       07a1f003  ready      0     0  0 bytes  0 bytes          2\n");
+}
+
 static void ids_of_workers_tell_them_apart(void)
 {
     table(asy__table_of_workers, "two of a host",
@@ -175,5 +187,6 @@ static void a_study_says_what_was_understood(void)
 
 T_MAIN("cli tables", T_TEST(parameters_have_columns_where_there_is_room),
        T_TEST(empty_lists_say_what_to_do), T_TEST(workers_show_what_they_run),
+       T_TEST(workers_show_how_much_of_their_gpus_is_given_out),
        T_TEST(ids_of_workers_tell_them_apart),
        T_TEST(a_trial_has_all_of_its_record), T_TEST(a_study_says_what_was_understood))

@@ -48,6 +48,7 @@ static char *output_of(const char *script, struct asy_proc_spec spec, int *ret_s
 static void a_child_gets_what_the_spec_says_and_no_more(void)
 {
     static const char *const set[] = { "SET=a b", "OLD=new", NULL };
+    static const char *const twice[] = { "SET=first", "OLD=new", "SET=last", NULL };
     static const char *const drop[] = { "GONE", "GONE_*", NULL };
     static const char *const path[] = { "PATH=/nowhere:/bin:/usr/bin", NULL };
     static const struct {
@@ -60,6 +61,8 @@ static void a_child_gets_what_the_spec_says_and_no_more(void)
         { "inherited", "printf %s $OLD", ASY_PROC_SPEC_INIT, "old" },
         { "set", "printf %s \"$SET,$OLD\"", { .stdin_fd = -1, .stderr_fd = -1, .env_set = set },
           "a b,new" },
+        { "set twice", "env | grep ^SET=",
+          { .stdin_fd = -1, .stderr_fd = -1, .env_set = twice }, "SET=last\n" },
         { "dropped", "printf %s \"$GONE,$GONE_TOO,$GONER\"",
           { .stdin_fd = -1, .stderr_fd = -1, .env_drop = drop }, ",,stays" },
         { "its own PATH", "printf %s $PATH", { .stdin_fd = -1, .stderr_fd = -1, .env_set = path },

@@ -42,9 +42,26 @@ static int overlap(const uint32_t *a, size_t n_a, const uint32_t *b, size_t n_b)
     return 0;
 }
 
+/* What a fenced attempt had of a device is free when it is gone. */
+static int gpus_busy(const struct asy__agent *agent, const struct asy__job *job)
+{
+    for (size_t i = 0; i < job->n_gpus; i++) {
+        uint64_t used = 0;
+
+        for (size_t k = 0; k < job->n_gpus; k++)
+            used += strcmp(job->gpus[k], job->gpus[i]) ? 0 : job->gpu_shares[k];
+        ASY__EACH(struct asy__job, other, &agent->jobs)
+            for (size_t k = 0; other != job && asy__job_alive(other) && k < other->n_gpus; k++)
+                used += strcmp(other->gpus[k], job->gpus[i]) ? 0 : other->gpu_shares[k];
+        if (used > ASY_GPU_WHOLE)
+            return 1;
+    }
+    return 0;
+}
+
 int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job)
 {
-    int native = job->spec->study->kind == ASY_RUN_MODEL, busy = 0;
+    int native = job->spec->study->kind == ASY_RUN_MODEL, busy = gpus_busy(agent, job);
 
     ASY__EACH(struct asy__job, other, &agent->jobs)
         if (other != job && asy__job_alive(other) &&
@@ -486,7 +503,7 @@ static int describe(struct asy__agent *agent, struct asy_error *err)
 
     asy_jsonw_init(&w, &agent->hardware, 0);
     asy_jsonw_open(&w, NULL, '{');
-    asy__hardware_write(agent->node, &agent->programs, &w);
+    asy__hardware_write(agent, &w);
     asy_jsonw_close(&w, '}');
     asy_jsonw_init(&w, &agent->versions, 0);
     asy_jsonw_open(&w, NULL, '{');
@@ -495,6 +512,49 @@ static int describe(struct asy__agent *agent, struct asy_error *err)
     if ((rc = asy_buf_check(&agent->hardware, "the hardware's description", err)) < 0)
         return rc;
     return asy_buf_check(&agent->versions, "the list of versions", err);
+}
+
+/* An instance is where its card is. */
+static int place_gpus(struct asy__gpus *gpus, const struct asy_node_options *options,
+                      const struct asy_node *node, struct asy_error *err)
+{
+    const char *addresses[ASY__GPUS_MAX];
+    uint32_t groups[ASY__GPUS_MAX];
+    int rc;
+
+    for (size_t i = 0; i < gpus->n; i++) {
+        const struct asy__gpu *card = gpus->list[i].parent[0]
+                                          ? asy__gpus_get(gpus, gpus->list[i].parent) : NULL;
+
+        addresses[i] = card ? card->pci : gpus->list[i].pci;
+    }
+    if ((rc = asy_node_pci_groups(options, node, addresses, gpus->n, groups, err)) < 0)
+        return rc;
+    for (size_t i = 0; i < gpus->n; i++)
+        gpus->list[i].group = groups[i];
+    return 0;
+}
+
+static int learn_gpus(struct asy__agent *agent, const struct asy_node_options *node_options,
+                      struct asy_error *err)
+{
+    static const char *const names[] = { "NVML", "OpenCL" };
+    struct asy__gpu_options options = { .wanted = agent->options.gpus ? agent->options.gpus
+                                                                     : "auto",
+                                        .sys = "/sys",
+                                        .program = agent->programs.worker,
+                                        .timeout_ms = ASY__GPU_PROBE_MS };
+    int rc = asy__gpus_find(&options, &agent->gpus, err);
+
+    if (rc < 0 || (rc = place_gpus(&agent->gpus, node_options, agent->node, err)) < 0)
+        return rc;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++)
+        if (agent->gpus.note[i][0])
+            asy_warn("%s: %s, going on without what it would have shown", names[i],
+                     agent->gpus.note[i]);
+    if (agent->gpus.wanted_note[0])
+        asy_warn("%s", agent->gpus.wanted_note);
+    return 0;
 }
 
 static int learn_node(struct asy__agent *agent, struct asy_error *err)
@@ -509,6 +569,8 @@ static int learn_node(struct asy__agent *agent, struct asy_error *err)
     if ((rc = asy_node_create(&options, &agent->node, err)) < 0)
         return rc;
     asy__programs_find(&agent->programs);
+    if ((rc = learn_gpus(agent, &options, err)) < 0)
+        return rc;
     asy__programs_probe(&agent->programs);
     asy_attempt_cgroup(agent->cgroup, sizeof agent->cgroup);
     if (agent->programs.fit[0])
@@ -555,9 +617,10 @@ static int set_up(struct asy__agent *agent, struct asy_error *err)
     remove_stale_work(agent);
     asy__rundir_sweep();
     asy__scratch_sweep();
-    asy_info("cores=%u memory=%lluMiB groups=%u model='%s' cgroup=%s", agent->node->n_cores,
-             (unsigned long long)(agent->node->memory >> 20), agent->node->n_numa,
-             agent->node->model, agent->cgroup[0] ? agent->cgroup : "none");
+    asy_info("cores=%u memory=%lluMiB groups=%u gpus=%zu model='%s' cgroup=%s",
+             agent->node->n_cores, (unsigned long long)(agent->node->memory >> 20),
+             agent->node->n_numa, asy__gpus_offered(&agent->gpus), agent->node->model,
+             agent->cgroup[0] ? agent->cgroup : "none");
 out:
     free(key);
     return rc;
@@ -591,6 +654,7 @@ static void tear_down(struct asy__agent *agent)
         close(agent->signals);
     asy_arena_destroy(agent->arena);
     asy__programs_fini(&agent->programs);
+    asy__gpus_fini(&agent->gpus);
     asy_node_destroy(agent->node);
     asy_buf_fini(&agent->hardware);
     asy_buf_fini(&agent->versions);
@@ -669,7 +733,7 @@ int asy_agent_probe(const struct asy_agent_options *options, struct asy_buf *ret
         asy_jsonw_str(&w, "version", agent.version);
         asy_jsonw_str(&w, "fit", agent.programs.fit);
         asy_jsonw_open(&w, "hardware", '{');
-        asy__hardware_write(agent.node, &agent.programs, &w);
+        asy__hardware_write(&agent, &w);
         asy_jsonw_close(&w, '}');
         asy_jsonw_raw(&w, "versions", agent.versions.data, agent.versions.len);
         asy_jsonw_open(&w, "programs", '{');

@@ -4,7 +4,7 @@
  * What a launcher or batch system said to the agent is not for its children: inherited PMI and Open
  * MPI variables make a user's mpirun believe it runs inside the agent's job, and SLURM_CPU_BIND
  * refers to the agent's step. The study's `env` comes before ours, so it can set thread counts, but
- * not the ASSAY_ variables. */
+ * neither the ASSAY_ variables nor those that say which GPUs a program sees. */
 #include "impl.h"
 #include "copy.h"
 #include <asy/parse.h>
@@ -35,15 +35,12 @@ void asy__command_threads(const struct asy__job *job, struct asy__words *env)
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++)
         asy__words_addf(env, "%s=%zu", names[i], per_rank ? per_rank : 1);
-    if (job->n_gpus) {
-        struct asy_buf list;
+}
 
-        asy_buf_init(&list, 64u << 10);
-        for (size_t i = 0; i < job->n_gpus; i++)
-            asy_buf_addf(&list, "%s%s", i ? "," : "", job->gpus[i]);
-        asy__words_addf(env, "CUDA_VISIBLE_DEVICES=%s", list.data);
-        asy_buf_fini(&list);
-    }
+void asy__command_gpus(const struct asy__job *job, struct asy__words *env)
+{
+    asy__gpu_env(&job->agent->gpus, (const char *const *)job->gpus, job->gpu_shares, job->n_gpus,
+                job->ranks, env);
 }
 
 /* "lr" and "net.depth" as LR and NET_DEPTH. */
@@ -130,6 +127,7 @@ static int build_env(const struct asy__job *job, struct asy__words *env, struct 
     keep_choices(env);
     for (size_t i = 0; i < study->n_env; i++)
         asy__words_add(env, study->env[i]);
+    asy__command_gpus(job, env);
     add_assay(job, env);
     return asy__words_check(env, err);
 }

@@ -63,6 +63,7 @@ static void build_env(const struct asy__job *job, const struct asy__gang *gang,
                       struct asy__words *env)
 {
     asy__command_threads(job, env);
+    asy__command_gpus(job, env);
     asy__words_addf(env, "ASSAY_HOME=%s", gang->agent->home);
     asy__words_addf(env, "ASSAY_SOCKET=%s", gang->door.path);
     asy__words_addf(env, "ASSAY_TOKEN=%s", gang->token);

@@ -13,6 +13,7 @@
 #include <asy/msg.h>
 #include <asy/node.h>
 #include <asy/study.h>
+#include "gpu.h"
 #include "list.h"
 
 #define ASY__SPECS_MAX 64          /* studies remembered by their content id */
@@ -140,7 +141,8 @@ struct asy__job {
     unsigned *cpus;                /* [n_cpus] the kernel's numbers, ascending, each once */
     size_t n_cores, n_cpus;
     uint64_t memory;
-    char **gpus;
+    char **gpus;                   /* [n_gpus] ids, as many for each rank, rank by rank */
+    uint32_t *gpu_shares;          /* [n_gpus] 1/10,000 of each */
     size_t n_gpus;
     struct asy_checkpoint from;
     char *from_path, *params_text, *owner;
@@ -222,8 +224,9 @@ void asy__end_tail(const char *path, int64_t from, char *ret_text, size_t size);
 
 /* ---- command.c: environment and folders ------------------------------------------------------ */
 ASY_MUST_CHECK int asy__command_start(struct asy__job *job, struct asy_error *err);
-/* Variables that every program gets: thread counts, GPUs. */
+/* Variables that every program gets: thread counts; which GPUs it sees. */
 void asy__command_threads(const struct asy__job *job, struct asy__words *env);
+void asy__command_gpus(const struct asy__job *job, struct asy__words *env);
 /* Inherited variables that no program of ours shall see. */
 extern const char *const asy__env_drop[];
 
@@ -388,7 +391,7 @@ ASY_MUST_CHECK int asy__order_run(const struct asy__job *job, const char *cpus,
 
 /* ---- probe.c --------------------------------------------------------------------------------- */
 struct asy__programs {
-    char attempt[4096], trainer[4096], mpirun[4096]; /* "": not found */
+    char attempt[4096], trainer[4096], mpirun[4096], worker[4096]; /* "": not found */
     char launcher[128];            /* "mpirun (Open MPI) 4.1.4" */
     char *probe;                   /* JSON of assay-trainer --probe, or NULL */
     char *kernels;                 /* JSON of its versions, or NULL */
@@ -399,8 +402,7 @@ struct asy__programs {
 void asy__programs_find(struct asy__programs *programs);
 void asy__programs_probe(struct asy__programs *programs);
 void asy__programs_fini(struct asy__programs *programs);
-void asy__hardware_write(const struct asy_node *node, const struct asy__programs *programs,
-                         struct asy_jsonw *w);
+void asy__hardware_write(const struct asy__agent *agent, struct asy_jsonw *w);
 void asy__versions_write(const struct asy__programs *programs, struct asy_jsonw *w);
 
 /* ---- session.c ------------------------------------------------------------------------------- */
@@ -446,6 +448,7 @@ struct asy__agent {
     struct asy_keypair pair;
     struct asy_node *node;
     struct asy__programs programs;
+    struct asy__gpus gpus;
     struct asy_buf hardware, versions;
     char cgroup[512];
     char rundir[80];
@@ -473,7 +476,8 @@ struct asy__agent {
 };
 void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char *text);
 uint32_t asy__agent_free_cores(const struct asy__agent *agent);
-/* Whether something else that lives uses one of the job's CPUs. Asks idle gangs to go. */
+/* Whether something else that lives uses one of the job's CPUs, or more of its GPUs than is left.
+ * Asks idle gangs to go. */
 int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job);
 
 /* ---- crash.c --------------------------------------------------------------------------------- */

@@ -299,6 +299,21 @@ int64_t asy__job_timers(struct asy__job *job, int64_t now_ms)
 
 /* ---- the start ------------------------------------------------------------------------------- */
 
+static void write_gpus(const struct asy__job *job, struct asy_jsonw *w)
+{
+    asy_jsonw_open(w, "gpus", '[');
+    for (size_t i = 0; i < job->n_gpus; i++) {
+        const struct asy__gpu *gpu = asy__gpus_get(&job->agent->gpus, job->gpus[i]);
+
+        asy_jsonw_open(w, NULL, '{');
+        asy_jsonw_str(w, "id", job->gpus[i]);
+        asy_jsonw_str(w, "name", gpu ? gpu->name : "");
+        asy_jsonw_f64(w, "share", (double)job->gpu_shares[i] / ASY_GPU_WHOLE);
+        asy_jsonw_close(w, '}');
+    }
+    asy_jsonw_close(w, ']');
+}
+
 /* What a run is to be known by when its times are looked at later: where, on what, how fast. */
 static void write_place(const struct asy__job *job, struct asy_buf *buf)
 {
@@ -323,6 +338,7 @@ static void write_place(const struct asy__job *job, struct asy_buf *buf)
             }
     asy_jsonw_close(&w, ']');
     asy_jsonw_u64(&w, "ranks", job->ranks);
+    write_gpus(job, &w);
     asy_node_write_caches(node, &w);
     asy_jsonw_u64(&w, "memory", node->memory);
     if (programs->gflops > 0)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define JOBS_MAX 16384
-#define GPUS_MAX 64
+#define PARTS_MAX 4096 /* of GPUs, in one lease */
 
 void asy__job_destroy(struct asy__job *job)
 {
@@ -27,6 +27,7 @@ void asy__job_destroy(struct asy__job *job)
     for (size_t i = 0; i < job->n_gpus; i++)
         free(job->gpus[i]);
     free(job->gpus);
+    free(job->gpu_shares);
     free(job->cores);
     free(job->cpus);
     free(job->from_path);
@@ -60,13 +61,14 @@ static int copy_place(struct asy__job *job, const struct asy_placement *place)
 {
     const struct asy_node *node = job->agent->node;
     size_t n = place->n_cores <= node->n_cores ? place->n_cores : 0;
-    size_t n_gpus = place->n_gpus <= GPUS_MAX ? place->n_gpus : 0;
+    size_t n_gpus = place->n_gpus <= PARTS_MAX ? place->n_gpus : 0;
 
     job->ranks = place->ranks;
     job->memory = place->memory;
     if (!(job->cores = calloc(n + 1, sizeof *job->cores)) ||
         !(job->cpus = calloc(n + 1, sizeof *job->cpus)) ||
-        !(job->gpus = calloc(n_gpus + 1, sizeof *job->gpus)))
+        !(job->gpus = calloc(n_gpus + 1, sizeof *job->gpus)) ||
+        !(job->gpu_shares = calloc(n_gpus + 1, sizeof *job->gpu_shares)))
         return ASY_E_NOMEM;
     for (size_t i = 0; i < n; i++) {
         if (place->cores[i] >= node->n_cores)
@@ -78,9 +80,13 @@ static int copy_place(struct asy__job *job, const struct asy_placement *place)
     if (n)
         qsort(job->cores, n, sizeof *job->cores, by_number);
     job->n_cpus = asy_cpus_sort(job->cpus, n);
-    for (; job->n_gpus < n_gpus; job->n_gpus++)
-        if (!(job->gpus[job->n_gpus] = strdup(place->gpus[job->n_gpus])))
+    for (; job->n_gpus < n_gpus; job->n_gpus++) {
+        size_t i = job->n_gpus;
+
+        job->gpu_shares[i] = i < place->n_gpu_shares ? place->gpu_shares[i] : ASY_GPU_WHOLE;
+        if (!(job->gpus[i] = strdup(place->gpus[i])))
             return ASY_E_NOMEM;
+    }
     return 0;
 }
 
@@ -101,10 +107,45 @@ static int copy_lease(struct asy__job *job, const struct asy_lease *lease)
     return copy_place(job, &lease->placement);
 }
 
+/* What is leased of a device: by this job and all others that are not being killed. */
+static uint64_t leased_of(const struct asy__job *job, const char *gpu)
+{
+    uint64_t sum = 0;
+
+    ASY__EACH(struct asy__job, other, &job->agent->jobs)
+        for (size_t i = 0; other != job && other->state != ASY__JOB_OVER && !other->fenced &&
+                           i < other->n_gpus; i++)
+            sum += strcmp(other->gpus[i], gpu) ? 0 : other->gpu_shares[i];
+    for (size_t i = 0; i < job->n_gpus; i++)
+        sum += strcmp(job->gpus[i], gpu) ? 0 : job->gpu_shares[i];
+    return sum;
+}
+
+static int check_gpus(const struct asy__job *job, const struct asy_lease *lease,
+                      struct asy_error *err)
+{
+    if (job->n_gpus != lease->placement.n_gpus ||
+        (lease->placement.n_gpu_shares && lease->placement.n_gpu_shares != job->n_gpus))
+        return asy_fail(err, ASY_E_INVAL, "the lease has %zu GPUs with %zu shares",
+                        lease->placement.n_gpus, lease->placement.n_gpu_shares);
+    for (size_t i = 0; i < job->n_gpus; i++) {
+        const struct asy__gpu *gpu = asy__gpus_get(&job->agent->gpus, job->gpus[i]);
+
+        if (!gpu || !gpu->offered)
+            return asy_fail(err, ASY_E_INVAL, "the lease names GPU '%.90s', which this node does "
+                            "not offer", job->gpus[i]);
+        if (leased_of(job, job->gpus[i]) > ASY_GPU_WHOLE)
+            return asy_fail(err, ASY_E_BUSY, "more than the whole of GPU '%.90s' is leased",
+                            job->gpus[i]);
+    }
+    return 0;
+}
+
 static int check_place(const struct asy__job *job, const struct asy_lease *lease,
                        struct asy_error *err)
 {
     struct asy__agent *agent = job->agent;
+    int rc;
 
     if (asy_id_cmp(lease->placement.worker, agent->id))
         return asy_fail(err, ASY_E_INVAL, "the lease is for another worker");
@@ -116,6 +157,8 @@ static int check_place(const struct asy__job *job, const struct asy_lease *lease
     if (job->ranks == 0 || job->ranks > job->n_cores)
         return asy_fail(err, ASY_E_INVAL, "the lease has %u ranks on %zu cores", job->ranks,
                         job->n_cores);
+    if ((rc = check_gpus(job, lease, err)) < 0)
+        return rc;
     if (lease->ranks > job->ranks)
         return asy_fail(err, ASY_E_UNSUPPORTED, "gangs across nodes are not supported");
     ASY__EACH(struct asy__job, other, &agent->jobs) {

@@ -26,12 +26,15 @@ static const char help[] =
     "  --cores N           offer at most N cores\n"
     "  --memory SIZE       offer this much memory (nine tenths of what there is)\n"
     "  --smt               count each hardware thread as a core\n"
+    "  --gpus WHICH        instead of the setting worker_gpus (auto): auto, any, none, unmanaged,\n"
+    "                      or UUIDs and PCI addresses separated by commas\n"
     "  --walltime TIME     end in time for this limit (asked of Slurm inside one of its jobs)\n"
     "  --orphan-exit TIME  end when idle and without a coordinator for this long (30m)\n"
     "  --once-idle-exit    end when there is nothing to do\n"
     "  --log LEVEL         debug, info, warn or error (info)\n"
     "  --log-json          one JSON object a line\n"
     "  --probe             print what this node has, as JSON, and end\n"
+    "  --probe-gpus API    print the GPUs that nvml or opencl shows, as JSON, and end\n"
     "  --crash-points      list the names that ASSAY_FAIL_AT takes, for tests\n"
     "  --help, --version\n"
     "\n"
@@ -50,6 +53,8 @@ struct args {
     struct asy_agent_options agent;
     enum asy_log_level level;
     unsigned log_flags;
+    const char *probe_gpus; /* NULL: not given */
+    char gpus[4096];        /* what the agent's option points to */
     int probe;
 };
 
@@ -117,6 +122,8 @@ static int take_value(struct args *args, int option, const char *value)
     case 'i': args->agent.once_idle_exit = 1; return 0;
     case 'j': args->log_flags |= ASY_LOG_JSON; return 0;
     case 'p': args->probe = 1; return 0;
+    case 'g': args->agent.gpus = value; return 0;
+    case 'P': args->probe_gpus = value; return 0;
     default: return -1;
     }
 }
@@ -131,6 +138,7 @@ static int parse_args(int argc, char **argv, struct args *args)
         { "log", 1, NULL, 'l' },         { "smt", 0, NULL, 's' },
         { "once-idle-exit", 0, NULL, 'i' }, { "log-json", 0, NULL, 'j' },
         { "probe", 0, NULL, 'p' },       { "crash-points", 0, NULL, 'x' },
+        { "gpus", 1, NULL, 'g' },        { "probe-gpus", 1, NULL, 'P' },
         { "help", 0, NULL, 'H' },        { "version", 0, NULL, 'V' },
         { NULL, 0, NULL, 0 },
     };
@@ -153,8 +161,9 @@ static int parse_args(int argc, char **argv, struct args *args)
 }
 
 /* What stands in the home's config.yaml, or in ASY_ variables. */
-static int load_settings(struct asy_agent_options *options, struct asy_error *err)
+static int load_settings(struct args *args, struct asy_error *err)
 {
+    struct asy_agent_options *options = &args->agent;
     struct asy_settings *settings = NULL;
     char path[8400];
     int rc;
@@ -168,6 +177,9 @@ static int load_settings(struct asy_agent_options *options, struct asy_error *er
     options->gang_idle_ms = asy_settings_i64(settings, "gang_idle");
     if (strcmp(asy_settings_origin(settings, "walltime_margin"), "default"))
         options->walltime_margin_ms = asy_settings_i64(settings, "walltime_margin");
+    snprintf(args->gpus, sizeof args->gpus, "%s",
+             options->gpus ? options->gpus : asy_settings_str(settings, "worker_gpus"));
+    options->gpus = args->gpus;
     asy_settings_destroy(settings);
     return 0;
 }
@@ -185,6 +197,17 @@ static int probe(const struct asy_agent_options *options, struct asy_error *err)
     return rc;
 }
 
+/* Ends at once: a driver's own exit handlers may hang as well. */
+static void probe_gpus(const char *interface)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = asy_agent_probe_gpus(interface, &err);
+
+    if (rc < 0)
+        fprintf(stderr, "assay-worker: %s\n", err.text);
+    _exit(rc < 0 ? 2 : 0);
+}
+
 int main(int argc, char **argv)
 {
     struct args args = { .agent = ASY_AGENT_OPTIONS_INIT, .level = ASY_LOG_INFO };
@@ -194,6 +217,8 @@ int main(int argc, char **argv)
 
     if (code >= 0)
         return code;
+    if (args.probe_gpus)
+        probe_gpus(args.probe_gpus);
     args.agent.version = asy_version_number();
     asy_log_open(2, "assay-worker", args.level, args.log_flags);
     if (!args.agent.home) {
@@ -208,7 +233,7 @@ int main(int argc, char **argv)
         snprintf(absolute, sizeof absolute, "%s/%s", home, args.agent.home);
         args.agent.home = absolute;
     }
-    rc = load_settings(&args.agent, &err); /* a probe shows what there is, whatever they say */
+    rc = load_settings(&args, &err); /* a probe shows what there is, whatever they say */
     if (args.probe || rc == 0)
         rc = args.probe ? probe(&args.agent, &err) : asy_agent_run(&args.agent, &err);
     if (rc < 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * node.c - the machine as hwloc sees it, cut down to what this process may use.
  *
- * hwloc is asked for the machine once and without I/O devices: those cost a quarter of a second and
- * no lease speaks of them. Binding is not done here: a supervisor binds with the kernel's numbers,
- * so that assay-attempt stays without hwloc. */
+ * hwloc is asked for the machine without I/O devices, which cost a quarter of a second; with them
+ * only where there are GPUs and a choice of cores for them. Binding is not done here: a supervisor
+ * binds with the kernel's numbers, so that assay-attempt stays without hwloc. */
 #include <asy/node.h>
 #include <asy/parse.h>
 #include <errno.h>
@@ -45,15 +45,15 @@ const char *asy_node_hwloc_version(void)
     return text;
 }
 
-static int load(const struct asy_node_options *options, hwloc_topology_t *ret_topology,
-                struct asy_error *err)
+static int load(const struct asy_node_options *options, enum hwloc_type_filter_e devices,
+                hwloc_topology_t *ret_topology, struct asy_error *err)
 {
     hwloc_topology_t topology = NULL;
     int rc;
 
     if (hwloc_topology_init(&topology) < 0)
         return asy_fail(err, ASY_E_NOMEM, "no memory for the topology");
-    hwloc_topology_set_io_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc_topology_set_io_types_filter(topology, devices);
     if ((options->xml && hwloc_topology_set_xml(topology, options->xml) < 0) ||
         (options->synthetic && hwloc_topology_set_synthetic(topology, options->synthetic) < 0)) {
         rc = asy_fail(err, ASY_E_FORMAT, "not a topology: '%.80s'",
@@ -198,7 +198,7 @@ int asy_node_create(const struct asy_node_options *options, struct asy_node **re
     uint64_t limit = 0;
     int rc;
 
-    if ((rc = load(options, &topology, err)) < 0)
+    if ((rc = load(options, HWLOC_TYPE_FILTER_KEEP_NONE, &topology, err)) < 0)
         return rc;
     if (!(node = calloc(1, sizeof *node)) ||
         !(node->cpu = calloc(CORES_MAX, sizeof *node->cpu)) ||
@@ -227,6 +227,44 @@ out:
     asy_node_destroy(node);
     hwloc_topology_destroy(topology);
     return rc;
+}
+
+/* 1 + the group that all offered cores of the set belong to, or 0. */
+static uint32_t group_in(const struct asy_node *node, hwloc_const_bitmap_t set)
+{
+    uint32_t group = 0;
+
+    for (uint32_t c = 0; c < node->n_cores; c++) {
+        if (!hwloc_bitmap_isset(set, node->cpu[c]))
+            continue;
+        if (group && group != 1 + node->group[c])
+            return 0;
+        group = 1 + node->group[c];
+    }
+    return group;
+}
+
+int asy_node_pci_groups(const struct asy_node_options *options, const struct asy_node *node,
+                        const char *const *addresses, size_t n, uint32_t *ret_groups,
+                        struct asy_error *err)
+{
+    hwloc_topology_t topology = NULL;
+    int rc;
+
+    memset(ret_groups, 0, n * sizeof *ret_groups);
+    if (n == 0 || node->n_numa < 2)
+        return 0;
+    if ((rc = load(options, HWLOC_TYPE_FILTER_KEEP_IMPORTANT, &topology, err)) < 0)
+        return rc;
+    for (size_t i = 0; i < n; i++) {
+        hwloc_obj_t device = hwloc_get_pcidev_by_busidstring(topology, addresses[i]);
+        hwloc_obj_t near = device ? hwloc_get_non_io_ancestor_obj(topology, device) : NULL;
+
+        if (near && near->cpuset)
+            ret_groups[i] = group_in(node, near->cpuset);
+    }
+    hwloc_topology_destroy(topology);
+    return 0;
 }
 
 void asy_node_destroy(struct asy_node *node)

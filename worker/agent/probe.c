@@ -37,6 +37,7 @@ void asy__programs_find(struct asy__programs *programs)
 {
     find("assay-attempt", programs->attempt, sizeof programs->attempt);
     find("assay-trainer", programs->trainer, sizeof programs->trainer);
+    find("assay-worker", programs->worker, sizeof programs->worker);
     find("mpirun", programs->mpirun, sizeof programs->mpirun);
 }
 
@@ -155,10 +156,12 @@ void asy__programs_fini(struct asy__programs *programs)
     programs->probe = programs->kernels = NULL;
 }
 
-void asy__hardware_write(const struct asy_node *node, const struct asy__programs *programs,
-                         struct asy_jsonw *w)
+void asy__hardware_write(const struct asy__agent *agent, struct asy_jsonw *w)
 {
-    asy_node_write(node, w);
+    const struct asy__programs *programs = &agent->programs;
+
+    asy_node_write(agent->node, w);
+    asy__gpus_write(&agent->gpus, w);
     asy_jsonw_str(w, "launcher", programs->launcher);
     if (programs->probe)
         asy_jsonw_raw(w, "trainer", programs->probe, strlen(programs->probe));

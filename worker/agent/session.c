@@ -46,11 +46,27 @@ static size_t list_holdings(struct asy__agent *agent, struct asy_holding *holdin
     return n;
 }
 
+static size_t list_gpus(const struct asy__gpus *from, struct asy_gpu *gpus)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < from->n; i++) {
+        const struct asy__gpu *gpu = &from->list[i];
+
+        if (gpu->offered)
+            gpus[n++] = (struct asy_gpu){ .id = gpu->id, .name = gpu->name, .memory = gpu->memory,
+                                          .group = gpu->group,
+                                          .whole = !strcmp(gpu->mode, "exclusive") };
+    }
+    return n;
+}
+
 static int build_hello(struct asy__agent *agent, struct asy_buf *frame, struct asy_error *err)
 {
     struct asy_msg msg = { .type = ASY_MSG_HELLO };
     struct asy_holding *holdings = calloc(agent->n_jobs + 1, sizeof *holdings);
     int64_t left = agent->leave_ms - asy_clock_ms();
+    struct asy_gpu gpus[ASY__GPUS_MAX];
     int rc;
 
     if (!holdings)
@@ -73,6 +89,8 @@ static int build_hello(struct asy__agent *agent, struct asy_buf *frame, struct a
     msg.hello.walltime_left_ms = agent->leave_ms == INT64_MAX ? -1 : left > 0 ? left : 0;
     msg.hello.holdings = holdings;
     msg.hello.n_holdings = list_holdings(agent, holdings);
+    msg.hello.gpus = gpus;
+    msg.hello.n_gpus = list_gpus(&agent->gpus, gpus);
     rc = asy_msg_encode(&msg, frame, err);
     free(holdings);
     return rc;

@@ -13,7 +13,8 @@
 
 struct asy_proc_spec {
     const char *const *argv;    /* argv[0] is looked up in the child's PATH unless it has a slash */
-    const char *const *env_set; /* NULL-terminated "K=V"; replaces inherited values; NULL: none */
+    const char *const *env_set; /* NULL-terminated "K=V"; replaces inherited values; of several for
+                                 * one K the last counts; NULL: none */
     const char *const *env_drop;/* NULL-terminated; "K" or a prefix "K*"; NULL: none */
     const char *cwd;            /* NULL: inherited */
     int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null for stdin, inherited for the others */

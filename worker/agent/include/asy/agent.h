@@ -26,6 +26,7 @@ struct asy_agent_options {
     uint64_t gang_trials;       /* after which trainers are replaced */
     uint64_t gang_growth;       /* bytes above twice their first size at which they are */
     int64_t gang_idle_ms;       /* after which idle ones end */
+    const char *gpus;           /* which are offered: as the setting worker_gpus; NULL: auto */
     int once_idle_exit;         /* end when nothing runs and the coordinator says goodbye or has
                                    had nothing for idle_exit_ms */
     int64_t idle_exit_ms;
@@ -48,6 +49,10 @@ ASY_MUST_CHECK int asy_agent_run(const struct asy_agent_options *options, struct
  * made. */
 ASY_MUST_CHECK int asy_agent_probe(const struct asy_agent_options *options,
                                    struct asy_buf *ret_json, struct asy_error *err);
+
+/* The whole life of a process that asks one interface for GPUs, "nvml" or "opencl", and prints its
+ * answer. A broken driver may crash or hang it. ASY_E_INVAL: there is no such interface. */
+ASY_MUST_CHECK int asy_agent_probe_gpus(const char *interface, struct asy_error *err);
 
 /* The names of the agent's crash points (asy/crash.h). NULL beyond the last. */
 const char *asy_agent_crash_point(size_t i, const char **ret_help);

@@ -45,6 +45,12 @@ void asy_node_destroy(struct asy_node *node);
 void asy_node_write(const struct asy_node *node, struct asy_jsonw *w);
 /* Of these, "caches" alone: bytes of l1, l2, l3 (0: none). */
 void asy_node_write_caches(const struct asy_node *node, struct asy_jsonw *w);
+/* The NUMA groups of the cores near PCI devices ("0000:65:00.0"): ret_groups[n], 1 + the group; 0:
+ * near none, or near cores of several groups, or of none that is offered. Reads the topology again,
+ * this time with its devices, if there is more than one group. */
+ASY_MUST_CHECK int asy_node_pci_groups(const struct asy_node_options *options,
+                                       const struct asy_node *node, const char *const *addresses,
+                                       size_t n, uint32_t *ret_groups, struct asy_error *err);
 /* As loaded: "2.9.0". Main thread only. */
 const char *asy_node_hwloc_version(void);
 /* The least CPU quota (CPUs; 0: none) and memory limit (bytes; 0: none) on the way from the cgroup

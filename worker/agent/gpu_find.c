@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gpu_find.c - asking the interfaces, each in a child of its own and both at once, and making one
+ * list of their answers.
+ *
+ * A child that does not answer in time is killed and left: one that a broken driver keeps in the
+ * kernel cannot die, and waiting for it would hang the agent as well. */
+#include "gpu.h"
+#include "impl.h"
+#include <asy/clock.h>
+#include <asy/proc.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANSWER_MAX (1u << 20)
+#define REAP_MS 1000
+#define PIECE 4096
+
+static const char *const interfaces[] = { "nvml", "opencl" };
+
+int asy_agent_probe_gpus(const char *interface, struct asy_error *err)
+{
+    struct asy_buf out;
+    struct asy_jsonw w;
+    int nvml = !strcmp(interface, interfaces[0]);
+
+    if (!nvml && strcmp(interface, interfaces[1]) != 0)
+        return asy_fail(err, ASY_E_INVAL, "GPUs are asked for through nvml or opencl, not '%.40s'",
+                        interface);
+    asy_buf_init(&out, ANSWER_MAX);
+    asy_jsonw_init(&w, &out, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    if (nvml)
+        asy__gpu_ask_nvml(&w);
+    else
+        asy__gpu_ask_opencl(&w);
+    asy_jsonw_close(&w, '}');
+    if (out.rc == 0)
+        puts(out.data);
+    fflush(stdout);
+    asy_buf_fini(&out);
+    return 0;
+}
+
+/* ---- the children ---------------------------------------------------------------------------- */
+
+struct child {
+    const char *interface;
+    struct asy_proc proc;
+    int from;                      /* -1: its answer has ended */
+    struct asy_buf answer;
+    char *note;                    /* [200] */
+};
+
+static int start(struct child *child, const struct asy__gpu_options *options,
+                 const struct asy__words *env, struct asy_error *err)
+{
+    const char *argv[] = { options->program, "--probe-gpus", child->interface, NULL };
+    struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
+    int fds[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC), rc;
+
+    if (null < 0 || pipe2(fds, O_CLOEXEC) < 0) {
+        if (null >= 0)
+            close(null);
+        return asy_fail(err, ASY_E_IO, "cannot make a pipe");
+    }
+    spec.argv = argv;
+    spec.env_drop = asy__env_drop;
+    spec.env_set = (const char *const *)env->text;
+    spec.stdout_fd = fds[1];
+    spec.stderr_fd = null; /* what a driver says there is for nobody */
+    spec.new_session = 1;
+    spec.death_signal = SIGKILL;
+    rc = asy_proc_start(&spec, &child->proc, err);
+    close(fds[1]);
+    close(null);
+    if (rc < 0)
+        close(fds[0]);
+    else
+        child->from = fds[0];
+    return rc;
+}
+
+static void hang_up(struct child *child)
+{
+    if (child->from >= 0)
+        close(child->from);
+    child->from = -1;
+}
+
+static void take(struct child *child)
+{
+    char *room = asy_buf_room(&child->answer, PIECE);
+    ssize_t n = room ? read(child->from, room, PIECE) : -1;
+
+    if (n > 0)
+        asy_buf_grew(&child->answer, (size_t)n);
+    else
+        hang_up(child);
+}
+
+/* Until both have ended, or the time is up. */
+static void collect(struct child *children, size_t n, int64_t by_ms)
+{
+    for (;;) {
+        struct pollfd ready[ASY_ARRAY_LEN(interfaces)];
+        int64_t left_ms = by_ms - asy_clock_ms();
+        size_t open = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            ready[i] = (struct pollfd){ children[i].from, POLLIN, 0 };
+            open += children[i].from >= 0;
+        }
+        if (open == 0 || left_ms <= 0)
+            return;
+        if (poll(ready, n, (int)left_ms) <= 0)
+            continue; /* interrupted, or the time is up */
+        for (size_t i = 0; i < n; i++)
+            if (ready[i].revents)
+                take(&children[i]);
+    }
+}
+
+/* What came of it, in words; the answer stays where there is one. */
+static void judge(struct child *child, int timeout_ms)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int late = child->from >= 0, status = 0, rc;
+    char text[64];
+
+    if (child->proc.pid <= 0)
+        return; /* the note says why */
+    if (late) {
+        hang_up(child);
+        ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL)); /* it may have just ended */
+    }
+    rc = asy_proc_wait(&child->proc, REAP_MS, &status, &err);
+    if (rc < 0 && !late)
+        ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL)); /* it has said all, and hangs */
+    if (late)
+        snprintf(child->note, 200, "its driver did not answer within %g s%s", timeout_ms / 1000.0,
+                 rc < 0 ? ", and cannot be killed" : "");
+    else if (rc == 0 && status != 0)
+        snprintf(child->note, 200, "its driver ended the process that asked it: %s",
+                 asy_proc_status_text(status, text));
+    else
+        child->note[0] = '\0';
+    asy_proc_close(&child->proc);
+}
+
+/* The variables by which Intel's devices are counted are made what they are for programs. HIP's
+ * variable hides devices from OpenCL under another name. */
+static void child_env(struct asy__words *env)
+{
+    const char *hip = getenv("HIP_VISIBLE_DEVICES");
+
+    asy__words_add(env, "ZE_ENABLE_PCI_ID_DEVICE_ORDER=1");
+    asy__words_add(env, "ZE_FLAT_DEVICE_HIERARCHY=COMPOSITE");
+    if (hip && !getenv("GPU_DEVICE_ORDINAL"))
+        asy__words_addf(env, "GPU_DEVICE_ORDINAL=%s", hip);
+}
+
+static void take_answer(struct asy__gpus *gpus, struct child *child, unsigned by)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+
+    if (child->note[0])
+        return;
+    if (asy_json_parse(child->answer.data, child->answer.len, &root, &err) < 0) {
+        snprintf(child->note, 200, "its answer is not JSON: %.150s", err.text);
+        return;
+    }
+    snprintf(child->note, 200, "%s", asy_json_str(asy_json_get(root, "error"), ""));
+    asy__gpus_add(gpus, root, by);
+    asy_json_destroy(root);
+}
+
+static void ask_all(const struct asy__gpu_options *options, struct asy__gpus *gpus)
+{
+    struct child children[ASY_ARRAY_LEN(interfaces)] = { 0 };
+    int64_t by_ms = asy_clock_ms() + options->timeout_ms;
+    struct asy__words env = { 0 };
+    size_t n = ASY_ARRAY_LEN(children);
+
+    child_env(&env);
+    for (size_t i = 0; i < n; i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+
+        children[i] = (struct child){ .interface = interfaces[i], .proc = ASY_PROC_INIT,
+                                      .from = -1, .note = gpus->note[i] };
+        asy_buf_init(&children[i].answer, ANSWER_MAX);
+        if (asy__words_check(&env, &err) < 0 || start(&children[i], options, &env, &err) < 0)
+            snprintf(children[i].note, 200, "%.190s", err.text);
+    }
+    collect(children, n, by_ms);
+    for (size_t i = 0; i < n; i++) {
+        judge(&children[i], options->timeout_ms);
+        take_answer(gpus, &children[i], 1u << i);
+        asy_buf_fini(&children[i].answer);
+    }
+    asy__words_fini(&env);
+}
+
+/* ---- one list -------------------------------------------------------------------------------- */
+
+static void copy(char *to, size_t size, const struct asy_json *from, const char *key)
+{
+    const char *text = asy_json_str(asy_json_get(from, key), "");
+
+    if (*text && !*to)
+        snprintf(to, size, "%s", text);
+}
+
+static enum asy__gpu_maker maker_of(const char *word)
+{
+    static const char *const names[] = { "other", "nvidia", "amd", "intel", "pocl" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++)
+        if (!strcmp(names[i], word))
+            return (enum asy__gpu_maker)i;
+    return ASY__GPU_OTHER;
+}
+
+/* The device that is already listed. Instances share their card's address, so theirs do not count:
+ * NVML tells none. */
+static struct asy__gpu *same(const struct asy__gpus *gpus, const char *uuid, const char *pci)
+{
+    for (size_t i = 0; i < gpus->n; i++) {
+        struct asy__gpu *gpu = &gpus->list[i];
+
+        if ((*uuid && !strcmp(gpu->uuid, uuid)) || (*pci && !strcmp(gpu->pci, pci)))
+            return gpu;
+    }
+    return NULL;
+}
+
+static void add_one(struct asy__gpus *gpus, const struct asy_json *from, unsigned by)
+{
+    const char *uuid = asy_json_str(asy_json_get(from, "uuid"), "");
+    const char *pci = asy_json_str(asy_json_get(from, "pci"), "");
+    struct asy__gpu *gpu = same(gpus, uuid, pci);
+    int64_t memory = asy_json_i64(asy_json_get(from, "memory"), 0);
+
+    if (!gpu && gpus->n == ASY__GPUS_MAX)
+        return;
+    if (!gpu) {
+        gpu = &gpus->list[gpus->n++];
+        gpu->maker = maker_of(asy_json_str(asy_json_get(from, "maker"), ""));
+    }
+    copy(gpu->uuid, sizeof gpu->uuid, from, "uuid");
+    copy(gpu->pci, sizeof gpu->pci, from, "pci");
+    copy(gpu->parent, sizeof gpu->parent, from, "parent");
+    copy(gpu->name, sizeof gpu->name, from, "name");
+    copy(gpu->driver, sizeof gpu->driver, from, "driver");
+    copy(gpu->mode, sizeof gpu->mode, from, "mode");
+    if (!gpu->memory && memory > 0)
+        gpu->memory = (uint64_t)memory;
+    gpu->cpu |= asy_json_bool(asy_json_get(from, "cpu"), 0);
+    gpu->split |= asy_json_bool(asy_json_get(from, "split"), 0);
+    gpu->by |= by;
+}
+
+void asy__gpus_add(struct asy__gpus *gpus, const struct asy_json *answer, unsigned by)
+{
+    const struct asy_json *list = asy_json_get(answer, "devices"), *device;
+
+    for (size_t i = 0; (device = asy_json_at(list, i)); i++)
+        add_one(gpus, device, by);
+}
+
+/* ROCm's name of a card is made of the number that its kernel driver shows. */
+static void find_rocm_uuid(struct asy__gpu *gpu, const char *sys)
+{
+    char path[512], text[64] = "";
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/bus/pci/devices/%s/unique_id", sys, gpu->pci);
+    if (!gpu->pci[0] || !(f = fopen(path, "re")))
+        return;
+    if (!fgets(text, sizeof text, f))
+        text[0] = '\0';
+    fclose(f);
+    text[strcspn(text, "\n")] = '\0';
+    if (strlen(text) == 16 && strspn(text, "0123456789abcdefABCDEF") == 16 &&
+        strspn(text, "0") < 16)
+        snprintf(gpu->uuid, sizeof gpu->uuid, "GPU-%.16s", text);
+}
+
+/* Programs are shown NVIDIA's and AMD's by UUID, the others by what finds them in a machine. */
+static void name_all(struct asy__gpus *gpus, const char *sys)
+{
+    for (size_t i = 0; i < gpus->n; i++) {
+        struct asy__gpu *gpu = &gpus->list[i];
+        int by_uuid = gpu->maker != ASY__GPU_INTEL && gpu->maker != ASY__GPU_OTHER;
+
+        if (gpu->maker == ASY__GPU_AMD) {
+            gpu->uuid[0] = '\0'; /* OpenCL's is another one */
+            find_rocm_uuid(gpu, sys);
+        }
+        snprintf(gpu->id, sizeof gpu->id, "%s",
+                 gpu->uuid[0] && (by_uuid || !gpu->pci[0]) ? gpu->uuid : gpu->pci);
+    }
+}
+
+int asy__gpus_find(const struct asy__gpu_options *options, struct asy__gpus *ret,
+                   struct asy_error *err)
+{
+    struct asy__gpus gpus = { .unmanaged = !strcmp(options->wanted, "unmanaged") };
+    struct asy_error why = ASY_ERROR_INIT;
+
+    if (!(gpus.list = calloc(ASY__GPUS_MAX, sizeof *gpus.list)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a list of GPUs");
+    if (asy__gpus_wanted_check(options->wanted, &why) < 0) {
+        snprintf(gpus.wanted_note, sizeof gpus.wanted_note, "%s; none is offered", why.text);
+    } else if (options->program[0] && strcmp(options->wanted, "none") != 0 && !gpus.unmanaged) {
+        ask_all(options, &gpus);
+        name_all(&gpus, options->sys);
+        asy__gpus_offer(&gpus, options->wanted, getenv("CUDA_VISIBLE_DEVICES"),
+                        getenv("ZE_AFFINITY_MASK"));
+    }
+    *ret = gpus;
+    return 0;
+}
+
+void asy__gpus_fini(struct asy__gpus *gpus)
+{
+    free(gpus->list);
+    memset(gpus, 0, sizeof *gpus);
+}
+
+struct asy__gpu *asy__gpus_get(const struct asy__gpus *gpus, const char *word)
+{
+    char full[ASY__GPU_ID];
+
+    snprintf(full, sizeof full, "0000:%s", word);
+    for (size_t i = 0; i < gpus->n; i++) {
+        struct asy__gpu *gpu = &gpus->list[i];
+
+        if (gpu->id[0] && (!strcasecmp(gpu->id, word) || !strcasecmp(gpu->uuid, word) ||
+                           !strcasecmp(gpu->pci, word) || !strcasecmp(gpu->pci, full)))
+            return gpu;
+    }
+    return NULL;
+}
+
+static void write_one(const struct asy__gpu *gpu, struct asy_jsonw *w)
+{
+    static const char *const by[] = { "", "nvml", "opencl", "nvml, opencl" };
+
+    asy_jsonw_open(w, NULL, '{');
+    asy_jsonw_str(w, "id", gpu->id);
+    asy_jsonw_str(w, "uuid", gpu->uuid);
+    asy_jsonw_str(w, "pci", gpu->pci);
+    if (gpu->parent[0])
+        asy_jsonw_str(w, "parent", gpu->parent);
+    asy_jsonw_str(w, "name", gpu->name);
+    asy_jsonw_u64(w, "memory", gpu->memory);
+    asy_jsonw_str(w, "driver", gpu->driver);
+    asy_jsonw_str(w, "seen_by", by[gpu->by & 3]);
+    if (gpu->mode[0])
+        asy_jsonw_str(w, "mode", gpu->mode);
+    if (gpu->group)
+        asy_jsonw_u64(w, "numa", gpu->group - 1);
+    asy_jsonw_bool(w, "offered", gpu->offered);
+    asy_jsonw_str(w, "note", gpu->note);
+    asy_jsonw_close(w, '}');
+}
+
+void asy__gpus_write(const struct asy__gpus *gpus, struct asy_jsonw *w)
+{
+    asy_jsonw_open(w, "gpus", '[');
+    for (size_t i = 0; i < gpus->n; i++)
+        write_one(&gpus->list[i], w);
+    asy_jsonw_close(w, ']');
+    asy_jsonw_str(w, "nvml", gpus->note[0]);
+    asy_jsonw_str(w, "opencl", gpus->note[1]);
+    asy_jsonw_str(w, "gpus_wanted", gpus->wanted_note);
+}
