@@ -200,6 +200,9 @@ static int put(const struct asy__field *f, const ProtobufCFieldDescriptor *pf, c
         return 0;
     case ASY__SUB:
         return asy__to_pb(f->sub, from, pass, to);
+    case ASY__PART:
+        return *(const void *const *)from ? asy__to_pb(f->sub, *(const void *const *)from, pass, to)
+                                          : 0;
     case ASY__SUBS:
         return put_subs(f, pf, plain, pass, pb);
     case ASY__EVENT:
@@ -275,6 +278,20 @@ static int get_subs(const struct asy__field *f, const void *pb, const ProtobufCF
     return 0;
 }
 
+static int get_part(const struct asy__field *f, const ProtobufCMessage *pb, struct asy__pass *pass,
+                    void *to)
+{
+    void *part = NULL;
+    int rc;
+
+    if (pb && !(part = asy_arena_alloc(pass->arena, f->sub->size)))
+        return asy__no_room(pass);
+    if (pb && (rc = asy__from_pb(f->sub, pb, pass, part)) < 0)
+        return rc;
+    *(void **)to = part;
+    return 0;
+}
+
 static int get_enum(const struct asy__field *f, uint32_t value, struct asy__pass *pass, void *to)
 {
     if (!f->value_name(value))
@@ -332,6 +349,8 @@ static int get(const struct asy__field *f, const ProtobufCFieldDescriptor *pf, c
         return 0;
     case ASY__SUB:
         return asy__from_pb(f->sub, *(ProtobufCMessage *const *)from, pass, to);
+    case ASY__PART:
+        return get_part(f, *(ProtobufCMessage *const *)from, pass, to);
     case ASY__SUBS:
         return get_subs(f, pb, pf, pass, plain);
     case ASY__EVENT:
@@ -425,6 +444,8 @@ static int deepen(const struct asy__field *f, struct asy__pass *pass, void *plai
         return own_texts(pass, to, n);
     case ASY__SUB:
         return asy__deepen(f->sub, pass, to);
+    case ASY__PART:
+        return own_subs(f->sub, pass, to, *(char **)to ? 1 : 0);
     case ASY__SUBS:
         return own_subs(f->sub, pass, to, n);
     case ASY__EVENT:
@@ -554,6 +575,13 @@ static void json_field(const struct asy__field *f, const void *plain, struct asy
         asy__to_json(f->sub, from, w);
         asy_jsonw_close(w, '}');
         break;
+    case ASY__PART:
+        if (*(const void *const *)from) {
+            asy_jsonw_open(w, f->name, '{');
+            asy__to_json(f->sub, *(const void *const *)from, w);
+            asy_jsonw_close(w, '}');
+        }
+        break;
     case ASY__EVENT:
         asy_event_write_json(from, w, f->name);
         break;
@@ -580,6 +608,7 @@ static int row_fits(const struct asy__field *f, const ProtobufCFieldDescriptor *
         [ASY__ID] = PROTOBUF_C_TYPE_BYTES, [ASY__SHA] = PROTOBUF_C_TYPE_BYTES,
         [ASY__U32S] = PROTOBUF_C_TYPE_UINT32, [ASY__F64S] = PROTOBUF_C_TYPE_DOUBLE,
         [ASY__TEXTS] = PROTOBUF_C_TYPE_STRING, [ASY__SUB] = PROTOBUF_C_TYPE_MESSAGE,
+        [ASY__PART] = PROTOBUF_C_TYPE_MESSAGE,
         [ASY__SUBS] = PROTOBUF_C_TYPE_MESSAGE, [ASY__EVENT] = PROTOBUF_C_TYPE_MESSAGE,
     };
     int repeated = f->type == ASY__U32S || f->type == ASY__F64S || f->type == ASY__TEXTS ||

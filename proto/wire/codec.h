@@ -26,6 +26,7 @@ enum asy__type {
     ASY__ID, ASY__SHA,
     ASY__U32S, ASY__F64S, ASY__TEXTS, /* const T * and size_t */
     ASY__SUB,      /* a struct in place */
+    ASY__PART,     /* const struct *; NULL and absent are the same */
     ASY__SUBS,     /* const struct * and size_t */
     ASY__EVENT,    /* a struct asy_event in place: its body only */
 };
@@ -34,7 +35,7 @@ struct asy__field {
     const char *name;                       /* as in assay.proto */
     enum asy__type type;
     size_t offset, n_offset;                /* in the plain struct */
-    const struct asy__shape *sub;           /* SUB, SUBS */
+    const struct asy__shape *sub;           /* SUB, PART, SUBS */
     const char *(*value_name)(uint32_t value); /* ENUM: NULL for a value that is not allowed */
 };
 struct asy__shape {

@@ -23,7 +23,7 @@ static const char *cancel_known(uint32_t value)
 static const char *control_known(uint32_t value)
 {
     static const char *const names[] = { NULL, "pause", "resume", "stop", "priority", "stop-trial",
-                                         "drain", "shutdown" };
+                                         "drain", "shutdown", "adopt", "discard" };
 
     return value < ASY_ARRAY_LEN(names) ? names[value] : NULL;
 }
@@ -43,11 +43,23 @@ static const struct asy__field report_fields[] = {
     REPORT(ASY__ID, study),  REPORT(ASY__U64, trial),  REPORT(ASY__U32, attempt),
     REPORT(ASY__U64, epoch), REPORT(ASY__U64, number), REPORT(ASY__EVENT, event),
 };
+#define OFFER(type_, m) { #m, type_, offsetof(struct asy_offer, m) }
+#define OFFER_SUB(m, shape) { #m, ASY__SUB, offsetof(struct asy_offer, m), 0, shape }
+static const struct asy__field offer_fields[] = {
+    OFFER(ASY__ID, store),   OFFER(ASY__U64, first),  OFFER(ASY__U64, milestone),
+    OFFER(ASY__U64, step),   OFFER(ASY__U64, seed),   OFFER(ASY__SHA, params),
+    OFFER_SUB(placement, &asy__placement_shape),      OFFER_SUB(from, &asy__checkpoint_shape),
+};
+static const struct asy__shape offer_shape = {
+    &assay__v1__offer__descriptor, sizeof(struct asy_offer), offer_fields,
+    ASY_ARRAY_LEN(offer_fields)
+};
 #define HOLDING(type_, m) { #m, type_, offsetof(struct asy_holding, m) }
 static const struct asy__field holding_fields[] = {
     HOLDING(ASY__ID, study),  HOLDING(ASY__U64, trial),    HOLDING(ASY__U32, attempt),
     HOLDING(ASY__U64, epoch), HOLDING(ASY__BOOL, running), HOLDING(ASY__U64, reported),
     HOLDING(ASY__U32, part),
+    { "offer", ASY__PART, offsetof(struct asy_holding, offer), 0, &offer_shape },
 };
 #define GPU(type_, m) { #m, type_, offsetof(struct asy_gpu, m) }
 static const struct asy__field gpu_fields[] = {
@@ -73,6 +85,7 @@ static const struct asy__field lease_fields[] = {
     LEASE(ASY__U32, resume_retries), LEASE(ASY__U32, part),
     { "placements", ASY__SUBS, offsetof(struct asy_lease, placements),
       offsetof(struct asy_lease, n_placements), &asy__placement_shape },
+    LEASE(ASY__ID, adopts),     LEASE(ASY__U32, adopts_attempt),
 };
 #define PART(message, plain, fields_) \
     { &assay__v1__##message##__descriptor, sizeof(plain), fields_, ASY_ARRAY_LEN(fields_) }
@@ -123,6 +136,8 @@ static const struct asy__field welcome[] = {
     BODY(ASY__U32, welcome, bulk_port),
     BODY(ASY__TEXT, welcome, nonce),
     BODY_LIST(ASY__TEXTS, welcome, endpoints, n_endpoints),
+    BODY_SUBS(welcome, offers, n_offers, &holding_shape),
+    BODY(ASY__U32, welcome, minor),
 };
 static const struct asy__field reject[] = { BODY(ASY__TEXT, reject, text) };
 static const struct asy__field heartbeat[] = {

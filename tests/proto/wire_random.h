@@ -155,6 +155,11 @@ static inline void wr__field(struct wire_random *r, const struct asy__field *f, 
     case ASY__SUB:
         wr_fill(r, f->sub, to);
         break;
+    case ASY__PART:
+        *(void **)to = asy_rng_below(&r->rng, 3) ? asy_arena_alloc(r->arena, f->sub->size) : NULL;
+        if (*(void **)to)
+            wr_fill(r, f->sub, *(void **)to);
+        break;
     case ASY__EVENT:
         wr__event_in(r, to);
         break;
@@ -230,6 +235,10 @@ static inline const char *wr__field_differs(const struct asy__field *f, const vo
         return (s && t) ? (s == t || strcmp(s, t) != 0 ? f->name : NULL) : s == t ? NULL : f->name;
     case ASY__SUB:
         return wr_differs(f->sub, a, b);
+    case ASY__PART:
+        a = *(const void *const *)a;
+        b = *(const void *const *)b;
+        return a && b ? a == b ? f->name : wr_differs(f->sub, a, b) : a == b ? NULL : f->name;
     case ASY__EVENT:
         if (((const struct asy_event *)a)->kind != ((const struct asy_event *)b)->kind)
             return f->name;

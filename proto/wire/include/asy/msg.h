@@ -12,7 +12,7 @@
 
 #define ASY_FRAME_MAX (1u << 20)
 #define ASY_PROTOCOL_MAJOR 1
-#define ASY_PROTOCOL_MINOR 0
+#define ASY_PROTOCOL_MINOR 1
 
 enum asy_msg_type {
     ASY_MSG_HELLO = 1,       /* agent or client -> coordinator: first frame of a session */
@@ -50,6 +50,15 @@ struct asy_report {
     /* kind and body as in the event it becomes: STARTED, REPORT, CHECKPOINT or ENDED */
     struct asy_event event;
 };
+/* What another store than the one that leased a held attempt must know to take it over. */
+struct asy_offer {
+    struct asy_id store;      /* that leased it */
+    uint64_t first;           /* number of the first report that its agent still has */
+    uint64_t milestone, step, seed;
+    struct asy_sha params;    /* of the lease's text */
+    struct asy_placement placement;
+    struct asy_checkpoint from;
+};
 /* What an agent still runs or holds, told in HELLO. */
 struct asy_holding {
     struct asy_id study;
@@ -59,6 +68,7 @@ struct asy_holding {
     int running;              /* 0: ended, reports not yet acknowledged */
     uint64_t reported;        /* highest report number made */
     uint32_t part;            /* of a lease with several placements */
+    const struct asy_offer *offer; /* in HELLO, of agents since 1.1; else NULL */
 };
 /* What an agent offers of it is the whole device; leases speak of it by id. */
 struct asy_gpu {
@@ -93,6 +103,8 @@ struct asy_lease {
     uint32_t part;            /* placements[part] is the receiver's; part 0 leads */
     const struct asy_placement *placements; /* [n_placements] 0: the only one is `placement` */
     size_t n_placements;
+    struct asy_id adopts;     /* not none: what the agent holds of this trial from that store, ... */
+    uint32_t adopts_attempt;  /* ... by this number, goes on under this lease (since 1.1) */
 };
 /* What the parts of an attempt say to each other. */
 enum asy_part_kind {
@@ -113,6 +125,7 @@ enum asy_control_verb {
     ASY_CONTROL_PAUSE = 1, ASY_CONTROL_RESUME = 2, ASY_CONTROL_STOP = 3, ASY_CONTROL_PRIORITY = 4,
     ASY_CONTROL_STOP_TRIAL = 5, ASY_CONTROL_DRAIN = 6, /* pause all and end when quiet */
     ASY_CONTROL_SHUTDOWN = 7,
+    ASY_CONTROL_ADOPT = 8, ASY_CONTROL_DISCARD = 9, /* attempts of another store; since 1.1 */
 };
 
 struct asy_msg {
@@ -140,7 +153,9 @@ struct asy_msg {
                  const struct asy_holding *keep; size_t n_keep;  /* run on, resend above durable */
                  const struct asy_watermark *marks; size_t n_marks;
                  const struct asy_holding *kill; size_t n_kill;
-                 const char *const *endpoints; size_t n_endpoints; /* "tcp://…" */ } welcome;
+                 const char *const *endpoints; size_t n_endpoints; /* "tcp://…" */
+                 const struct asy_holding *offers; size_t n_offers; /* undecided: run on */
+                 uint32_t minor; } welcome;
         struct { const char *text; } reject;
         struct { int64_t sent_ms; uint32_t free_cores; double load; } heartbeat;
         struct { int64_t sent_ms; } pong;
