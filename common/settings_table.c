@@ -39,6 +39,9 @@ static const struct asy_setting table[] = {
     { "max_workers", ASY_SET_INT, 1, 1e6, "4096", "most workers connected at once" },
     { "oversubscribe", ASY_SET_INT, 1, 64, "1",
       "trials or ranks that share a core: a worker offers each of its cores so many times" },
+    { "reattach_foreign", ASY_SET_CHOICE, 0, 0, "ask",
+      "what becomes of attempts that workers began before a backup was restored; `ask` waits for "
+      "`assay adopt` or `assay discard`", "ask|adopt|discard" },
     { "reattach_window", ASY_SET_DURATION, 0, HOUR, "10s",
       "time workers have after a restart of the coordinator to come back with their trials" },
     { "suspect_after", ASY_SET_DURATION, 50, DAY, "3s",

@@ -189,6 +189,7 @@ static int trial_created(struct asy_core *core, struct asy__study *s, const stru
     if (asy__job_open(s, t))
         return nomem(err);
     asy__tell(core, s, t, ASY_OUTCOME_RUNNING);
+    asy__offers_bind(core, t);
     return 0;
 }
 
@@ -303,7 +304,7 @@ static int leased(struct asy_core *core, struct asy__study *s, const struct asy_
     int rc;
 
     if (!t || t->attempt || !asy__trial_may(t->state, ASY_TRIAL_LEASED) ||
-        ev->attempt != t->attempts + 1 || ev->leased.n_placements == 0)
+        ev->attempt <= t->attempts || ev->leased.n_placements == 0)
         return misfit(ev, err);
     if ((rc = asy__attempt_open(core, t, ev, err)))
         return rc;
@@ -350,7 +351,7 @@ static int report(struct asy__study *s, struct asy__trial *t, const struct asy_e
 static int is_loss(const struct asy__attempt *a, const struct asy_event *ev)
 {
     return a->started && ev->ended.cause != ASY_CAUSE_DRAINING &&
-           ev->ended.cause != ASY_CAUSE_STUDY_PAUSED;
+           ev->ended.cause != ASY_CAUSE_STUDY_PAUSED && ev->ended.cause != ASY_CAUSE_OFFERED;
 }
 
 static int ended(struct asy_core *core, struct asy__trial *t, const struct asy_event *ev,

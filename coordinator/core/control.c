@@ -330,7 +330,7 @@ static int of_all(struct asy_core *core, const struct asy__session *session, int
 }
 
 static int control(struct asy_core *core, const struct asy__session *session,
-                   const struct asy_msg *msg, struct asy_error *err)
+                   const struct asy_msg *msg, const char **ret_json, struct asy_error *err)
 {
     struct asy__study *s;
 
@@ -338,6 +338,8 @@ static int control(struct asy_core *core, const struct asy__session *session,
         return of_all(core, session, 0, err);
     if (msg->control.verb == ASY_CONTROL_SHUTDOWN)
         return of_all(core, session, 1, err);
+    if (msg->control.verb == ASY_CONTROL_ADOPT || msg->control.verb == ASY_CONTROL_DISCARD)
+        return asy__offers_control(core, session, msg, ret_json, err);
     if (!(s = asy__study_find(core, msg->control.study)))
         return asy_fail(err, ASY_E_NOENT, "no study '%.64s'", asy__str(msg->control.study));
     if (!asy__may(core, session, s))
@@ -348,10 +350,12 @@ static int control(struct asy_core *core, const struct asy__session *session,
 void asy__control(struct asy_core *core, struct asy__session *session, const struct asy_msg *msg)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    int rc = control(core, session, msg, &err);
+    const char *json = NULL;
+    int rc = control(core, session, msg, &json, &err);
 
     if (msg->type != ASY_MSG_DRAIN)
-        asy__reply(core, session, msg->control.request, rc, asy__dup(core, err.text), NULL);
+        asy__reply(core, session, msg->control.request, rc, asy__dup(core, err.text),
+                   rc ? NULL : json);
 }
 
 /* ---- records and watches --------------------------------------------------------------------- */

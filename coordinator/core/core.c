@@ -29,6 +29,7 @@ int asy_core_create(const struct asy_core_config *config, struct asy_core **ret_
     asy__list_init(&core->free_workers);
     asy__list_init(&core->all_sessions);
     asy__list_init(&core->watchers);
+    asy__list_init(&core->offers);
     asy_buf_init(&core->scratch, SCRATCH_MAX);
     core->version = strdup(asy__str(config->version));
     core->owner = strdup(asy__str(config->owner));
@@ -200,6 +201,8 @@ static void pump(struct asy_core *core)
         if (!core->rc)
             asy__study_pump(core, study);
     if (!core->rc)
+        asy__offers_pump(core);
+    if (!core->rc)
         asy__schedule(core);
     asy__each(study, &core->live, struct asy__study, node)
         if (!core->rc)
@@ -245,6 +248,8 @@ int asy_core_start(struct asy_core *core, int64_t now_ms, int64_t wall_us,
             return rc;
     core->started = 1;
     core->idle_since_ms = now_ms;
+    if (core->config.restored)
+        core->lease_from_ms = now_ms + core->config.reattach_ms;
     await_workers(core);
     timers(core);
     pump(core);

@@ -28,6 +28,7 @@ struct asy__trial;
 struct asy__attempt;
 struct asy__worker;
 struct asy__session;
+struct asy__offer;
 
 /* Which list of its study a trial stands in. */
 enum asy__where { ASY__NOWHERE, ASY__AGAIN, ASY__FRESH, ASY__OPEN, ASY__PAUSED, ASY__OVER };
@@ -67,6 +68,7 @@ struct asy__trial {
     unsigned told : 1;             /* sampler and pruner know its end */
     unsigned noted : 1;            /* soft: stands in its study's notes, untold */
     enum asy_outcome_state heard;  /* what the sampler last heard of it, ... */
+    struct asy__offer *offer;      /* soft: the newest that another store's attempt of it is */
     char *text;
     char *params;                  /* soft: as JSON, until its first lease; NULL: none */
     struct asy__checkpoint *checkpoints; /* acknowledged, oldest first */
@@ -209,6 +211,34 @@ struct asy__worker {
     int reattach;                      /* lost_ms comes from the start */
     struct asy_sha *specs;             /* known to the session's agent */
     size_t n_specs;
+    struct asy__node offers;           /* what it runs of another store, undecided */
+    size_t n_offers;
+    uint32_t minor;                    /* of the protocol that its agent speaks */
+};
+
+/* An attempt that another store leased, as its agent offers it. Soft. */
+enum asy__point { ASY__POINT_UNKNOWN, ASY__POINT_SAME, ASY__POINT_OTHER };
+struct asy__offer {
+    struct asy__node node, all;        /* in its worker's offers, in the core's */
+    struct asy__worker *worker;
+    struct asy_id study, store;
+    uint64_t trial, epoch, first, milestone, step, seed, memory;
+    uint32_t attempt, ranks;
+    struct asy_sha params;
+    struct asy_checkpoint from;        /* without its path */
+    uint32_t *cores;
+    size_t n_cores;
+    struct asy__gpu_part *gpus;
+    size_t n_gpus;
+    int running;
+    enum asy__point point;             /* of the trial here, beside its own */
+};
+/* How LEASED and LEASE of an adopted attempt differ from others. */
+struct asy__adopted {
+    struct asy_id store;
+    uint32_t attempt;                  /* its number there */
+    uint32_t number;                   /* ... and here */
+    struct asy_checkpoint from;        /* attempt 0: it began from nothing */
 };
 
 struct asy__watch {
@@ -244,7 +274,7 @@ struct asy_core {
     char *version, *owner;
     struct asy__hashmap studies, names, workers, sessions;
     struct asy__node live, all_workers, free_workers, all_sessions, watchers,
-        shells;
+        shells, offers;
     char **owners; /* interned keys */
     size_t n_owners;
     size_t n_workers, n_sessions;
@@ -264,6 +294,7 @@ struct asy_core {
     int started, draining, quit_wanted, quit_sent, store_bad, more, holds;
     char store_text[240];
     int64_t wake_ms, idle_since_ms;
+    int64_t lease_from_ms; /* after a restore agents may offer first what they hold */
     uint64_t serial, hello_serial, nonsense;
     struct asy_buf scratch;
 };
@@ -457,6 +488,7 @@ void asy__worker_lost(struct asy_core *core, struct asy__worker *worker, enum as
 void asy__worker_timers(struct asy_core *core);
 void asy__worker_listed(struct asy_core *core, struct asy__worker *worker); /* free list upkeep */
 uint32_t asy__worker_free(const struct asy__worker *worker);
+uint64_t asy__worker_memory_left(const struct asy__worker *worker);
 int asy__worker_serves(const struct asy__worker *worker, const struct asy__study *study);
 /* Connected, fit, not draining: what it has counts for the time to come. */
 int asy__worker_lasts(const struct asy_core *core, const struct asy__worker *worker);
@@ -518,6 +550,40 @@ int64_t asy__worker_left_ms(const struct asy_core *core, const struct asy__worke
 int asy__worker_in_time(const struct asy_core *core, const struct asy__worker *worker,
                         const struct asy__study *study);
 
+/* ---- offer.c, adopt.c ------------------------------------------------------------------------ */
+enum asy__fit { ASY__FITS, ASY__FITS_NOT_YET, ASY__FITS_NEVER };
+/* Keeps what the agent offers; 0: not taken. */
+int asy__offer_take(struct asy_core *core, struct asy__worker *worker,
+                    const struct asy_holding *holding);
+void asy__offer_drop(struct asy_core *core, struct asy__offer *offer);
+/* core NULL: everything is being torn down. */
+void asy__offers_clear(struct asy_core *core, struct asy__worker *worker);
+void asy__offers_bind(struct asy_core *core, struct asy__trial *trial); /* the trial is new */
+/* NULL: there is none here that it could be of. */
+struct asy__trial *asy__offer_trial(const struct asy_core *core, const struct asy__offer *offer);
+/* The checkpoint that it began from, as this store has it; NULL: unknown. */
+const struct asy__checkpoint *asy__offer_start(const struct asy__offer *offer,
+                                               const struct asy__trial *trial);
+/* Whether it may be adopted now; if not, text says why. */
+enum asy__fit asy__offer_fits(const struct asy_core *core, struct asy__offer *offer, char *text,
+                              size_t n);
+/* Not leased to anybody while an attempt of it is offered that may be adopted. */
+int asy__trial_held(const struct asy_core *core, const struct asy__trial *trial);
+/* Whether it is offered by this worker: it was leased before the backup was made. */
+int asy__offers_attempt(const struct asy__worker *worker, const struct asy__attempt *attempt);
+int asy__offers_use_core(const struct asy__worker *worker, uint32_t number);
+uint64_t asy__offers_memory(const struct asy__worker *worker);
+/* Decides as the setting has it. */
+void asy__offers_pump(struct asy_core *core);
+/* Verbs ADOPT and DISCARD; *ret_json: how many, and what was left and why. */
+int asy__offers_control(struct asy_core *core, const struct asy__session *session,
+                        const struct asy_msg *msg, const char **ret_json, struct asy_error *err);
+void asy__offers_write(const struct asy_core *core, const char *key,
+                       const struct asy__worker *worker, struct asy_jsonw *w);
+/* How many trials are missing up to the last of this study that is offered and not there yet. */
+uint64_t asy__offers_missing(const struct asy_core *core, const struct asy__study *study);
+size_t asy__offers_of(const struct asy_core *core, const struct asy__study *study);
+
 /* ---- session.c, report.c, control.c ---------------------------------------------------------- */
 struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer);
 void asy__session_close(struct asy_core *core, struct asy__session *session);
@@ -563,6 +629,10 @@ enum asy_cause asy__why_span_waits(const struct asy_core *core, struct asy__stud
 
 /* ---- schedule.c, explain.c, look.c ----------------------------------------------------------- */
 void asy__schedule(struct asy_core *core);
+uint64_t asy__milestone_of(const struct asy__trial *trial);
+/* The trial is queued and has no attempt. */
+void asy__lease_adopted(struct asy_core *core, struct asy__trial *trial,
+                        const struct asy_placement *placement, const struct asy__adopted *what);
 /* How many attempts of this study would find room now, at most max. */
 uint64_t asy__room(const struct asy_core *core, const struct asy__study *study, uint64_t max);
 int asy__goes_before(const struct asy__study *a, const struct asy__study *b);

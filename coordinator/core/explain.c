@@ -175,6 +175,11 @@ static enum asy_cause why_no_lease(const struct asy_core *core, struct asy__stud
                  s->counts[ASY_TRIAL_LEASED] + s->counts[ASY_TRIAL_RUNNING], s->spec->parallel);
         return ASY_CAUSE_PARALLEL_LIMIT;
     }
+    if (core->now_ms < core->lease_from_ms) {
+        snprintf(text, n, "a backup was restored: workers have %" PRId64 " ms to offer what they "
+                 "run before anything is leased", core->lease_from_ms - core->now_ms);
+        return ASY_CAUSE_REATTACH;
+    }
     asy__each(w, &core->all_workers, struct asy__worker, node)
         count_worker(core, w, s, &y);
     if (asy__spans(core, s))
@@ -200,13 +205,44 @@ static enum asy_cause why_no_lease(const struct asy_core *core, struct asy__stud
     return ASY_CAUSE_UNFIT;
 }
 
+/* The trial, or the first of the study's, that an offered attempt keeps from being leased. */
+static const struct asy__trial *held_one(const struct asy_core *core, struct asy__study *s,
+                                         const struct asy__trial *t)
+{
+    struct asy__offer *o;
+
+    if (t || asy__list_empty(&core->offers))
+        return t && asy__trial_held(core, t) ? t : NULL;
+    if (asy__has_ready(core, s))
+        return NULL; /* others go on */
+    asy__each(o, &core->offers, struct asy__offer, all)
+        if (o->worker->owner == s->owner && asy_id_cmp(o->study, s->id) == 0 &&
+            (t = asy__trial_get(s, o->trial)) && t->state == ASY_TRIAL_QUEUED &&
+            asy__trial_held(core, t))
+            return t;
+    return NULL;
+}
+
+static enum asy_cause why_held(const struct asy__trial *t, char *text, size_t n)
+{
+    snprintf(text, n, "worker '%s' %s attempt %" PRIu32 " of trial %" PRIu64 ", which it began "
+             "before the backup was restored, at step %" PRIu64 " of %" PRIu64,
+             asy__str(t->offer->worker->host), t->offer->running ? "still runs" : "has done",
+             t->offer->attempt, t->number, t->offer->step, t->offer->milestone);
+    return ASY_CAUSE_OFFERED;
+}
+
 static enum asy_cause why_queued(const struct asy_core *core, struct asy__study *s,
                                  const struct asy__trial *t, char *text, size_t n)
 {
+    const struct asy__trial *held;
+
     if (s->state == ASY_STUDY_PAUSED) {
         snprintf(text, n, "study '%s' is paused: %s", s->name, asy__str(s->text));
         return ASY_CAUSE_STUDY_PAUSED;
     }
+    if ((held = held_one(core, s, t)))
+        return why_held(held, text, n);
     if (t && t->ready_ms > core->now_ms) {
         snprintf(text, n, "%s; goes on in %" PRId64 " ms", asy__str(t->text),
                  t->ready_ms - core->now_ms);

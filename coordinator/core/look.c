@@ -31,6 +31,7 @@ int asy_core_write_study(const struct asy_core *core, const char *key, const cha
     write_counts(s, w);
     asy_jsonw_u64(w, "running_cores", s->cores_used);
     asy_jsonw_u64(w, "asking", s->asking);
+    asy_jsonw_u64(w, "offers", asy__offers_of(core, s));
     if (s->best_trial >= 0) {
         asy_jsonw_f64(w, "best", s->best);
         asy_jsonw_i64(w, "best_trial", s->best_trial);
@@ -90,6 +91,7 @@ void asy__worker_members(const struct asy_core *core, const char *key, const str
     asy__gpus_write(k, w);
     asy_jsonw_i64(w, "silent_ms", now_ms > k->seen_ms ? now_ms - k->seen_ms : 0);
     write_runs(k, key, w);
+    asy__offers_write(core, key, k, w);
 }
 
 void asy_core_write_workers(const struct asy_core *core, const char *key, int64_t now_ms,

@@ -47,11 +47,23 @@ static struct asy__trial *first_again(const struct asy_core *core, const struct 
     struct asy__trial *t;
 
     asy__each(t, &s->lists[ASY__AGAIN], struct asy__trial, node) {
+        if (asy__trial_held(core, t))
+            continue;
         if (t->ready_ms <= core->now_ms)
             return t;
         if (ret_wake_ms && t->ready_ms < *ret_wake_ms)
             *ret_wake_ms = t->ready_ms;
     }
+    return NULL;
+}
+
+static struct asy__trial *first_fresh(const struct asy_core *core, const struct asy__study *s)
+{
+    struct asy__trial *t;
+
+    asy__each(t, &s->lists[ASY__FRESH], struct asy__trial, node)
+        if (!asy__trial_held(core, t))
+            return t;
     return NULL;
 }
 
@@ -66,7 +78,7 @@ int asy__has_ready(const struct asy_core *core, struct asy__study *s)
 {
     if (s->state != ASY_STUDY_RUNNING || at_parallel_limit(s))
         return 0;
-    return s->n_fresh > 0 || first_again(core, s, NULL) || promotable(s, NULL);
+    return first_fresh(core, s) || first_again(core, s, NULL) || promotable(s, NULL);
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */
@@ -77,7 +89,7 @@ static uint64_t fits_times(const struct asy__worker *w, const struct asy__study 
     uint64_t gpus = asy__gpus_fit(w, s);
 
     if (w->memory != 0 && memory != 0) {
-        uint64_t left = w->memory > w->memory_used ? w->memory - w->memory_used : 0;
+        uint64_t left = asy__worker_memory_left(w);
 
         n = left / memory < n ? left / memory : n;
     }
@@ -179,7 +191,7 @@ static int reserve(struct asy_core *core, struct asy__study *s)
 
 /* ---- leases ---------------------------------------------------------------------------------- */
 
-static uint64_t milestone_of(const struct asy__trial *t)
+uint64_t asy__milestone_of(const struct asy__trial *t)
 {
     const struct asy__study *s = t->study;
 
@@ -247,7 +259,7 @@ static const struct asy_placement *named(struct asy_core *core, const struct asy
 
 static void send_lease(struct asy_core *core, struct asy__trial *t, size_t part,
                        const struct asy_placement *all, const char *params,
-                       const struct asy_event *leased)
+                       const struct asy_event *leased, const struct asy__adopted *adopted)
 {
     struct asy__worker *w = t->attempt->parts[part].worker;
     struct asy_lease *lease = asy__alloc(core, sizeof *lease);
@@ -270,24 +282,48 @@ static void send_lease(struct asy_core *core, struct asy__trial *t, size_t part,
         lease->placements = all;
         lease->n_placements = t->attempt->n_parts;
     }
+    if (adopted) {
+        lease->adopts = adopted->store;
+        lease->adopts_attempt = adopted->attempt;
+    }
     msg->lease.leases = lease;
     msg->lease.n_leases = 1;
 }
 
-static void send_leases(struct asy_core *core, struct asy__trial *t, const struct asy_event *leased)
+static void send_leases(struct asy_core *core, struct asy__trial *t,
+                        const struct asy_event *leased, const struct asy__adopted *adopted)
 {
     const struct asy_placement *all = named(core, leased, t->attempt);
     const char *params = params_of(core, t);
 
     for (size_t i = 0; all && i < t->attempt->n_parts && !core->rc; i++)
-        send_lease(core, t, i, all, params, leased);
+        send_lease(core, t, i, all, params, leased, adopted);
+}
+
+static void open_attempt(struct asy_core *core, struct asy__trial *t,
+                         const struct asy_placement *placements, size_t n,
+                         const struct asy__adopted *adopted)
+{
+    struct asy_event ev = asy__event(core, ASY_EV_LEASED, t->study, t);
+
+    ev.attempt = adopted ? adopted->number : t->attempts + 1;
+    ev.leased.id = asy__make_id(core);
+    ev.leased.epoch = ev.attempt;
+    ev.leased.job = t->job;
+    ev.leased.milestone = asy__milestone_of(t);
+    ev.leased.placements = placements;
+    ev.leased.n_placements = n;
+    ev.leased.from = adopted ? adopted->from : asy__newest_checkpoint(t);
+    ev.leased.from.path = asy__dup(core, ev.leased.from.path);
+    asy__emit(core, &ev);
+    if (!core->rc)
+        send_leases(core, t, &ev, adopted);
 }
 
 static void lease(struct asy_core *core, struct asy__trial *t, const struct asy__seat *seats,
                   size_t n)
 {
     struct asy_placement *placements = asy__alloc(core, n * sizeof *placements);
-    struct asy_event ev;
 
     if (!placements)
         return;
@@ -298,19 +334,13 @@ static void lease(struct asy_core *core, struct asy__trial *t, const struct asy_
     }
     for (size_t i = 0; i < n; i++)
         asy__worker_place(core, seats[i].worker, t->study, seats[i].ranks, &placements[i]);
-    ev = asy__event(core, ASY_EV_LEASED, t->study, t);
-    ev.attempt = t->attempts + 1;
-    ev.leased.id = asy__make_id(core);
-    ev.leased.epoch = ev.attempt;
-    ev.leased.job = t->job;
-    ev.leased.milestone = milestone_of(t);
-    ev.leased.placements = placements;
-    ev.leased.n_placements = n;
-    ev.leased.from = asy__newest_checkpoint(t);
-    ev.leased.from.path = asy__dup(core, ev.leased.from.path);
-    asy__emit(core, &ev);
-    if (!core->rc)
-        send_leases(core, t, &ev);
+    open_attempt(core, t, placements, n, NULL);
+}
+
+void asy__lease_adopted(struct asy_core *core, struct asy__trial *t,
+                        const struct asy_placement *placement, const struct asy__adopted *what)
+{
+    open_attempt(core, t, placement, 1, what);
 }
 
 static struct asy__trial *promote(struct asy_core *core, struct asy__trial *t, uint64_t milestone)
@@ -335,9 +365,7 @@ static struct asy__trial *next_trial(struct asy_core *core, struct asy__study *s
         return t;
     if ((t = promotable(s, &milestone)))
         return promote(core, t, milestone);
-    if (s->n_fresh == 0)
-        return NULL;
-    return asy__item(s->lists[ASY__FRESH].next, struct asy__trial, node);
+    return first_fresh(core, s);
 }
 
 /* ---- one pass -------------------------------------------------------------------------------- */
@@ -430,6 +458,10 @@ void asy__schedule(struct asy_core *core)
 
     if (core->draining || core->store_bad || core->quit_sent)
         return;
+    if (core->now_ms < core->lease_from_ms) {
+        asy__wake(core, core->lease_from_ms);
+        return;
+    }
     begin_pass(core);
     while (!core->rc && (s = next_study(core, &ready))) {
         if (budget-- == 0) {

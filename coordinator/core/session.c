@@ -166,25 +166,50 @@ static void revive(struct asy_core *core, struct asy__attempt *a)
 }
 
 struct lists {
-    struct asy_holding *keep, *kill;
+    struct asy_holding *keep, *kill, *offers;
     struct asy_watermark *marks;
-    size_t n_keep, n_kill, n_marks;
+    size_t n_keep, n_kill, n_offers, n_marks;
 };
 
+/* Whether another store leased it. */
+static int is_foreign(const struct asy_core *core, const struct asy_msg *hello,
+                      const struct asy_holding *h)
+{
+    struct asy_id store = h->offer && !asy_id_is_none(h->offer->store) ? h->offer->store
+                                                                       : hello->hello.store;
+
+    return !asy_id_is_none(store) && asy_id_cmp(store, core->config.store) != 0;
+}
+
+/* 1: its owner decides. */
+static int settle_foreign(struct asy_core *core, struct asy__worker *w,
+                          const struct asy_holding *h, struct lists *out)
+{
+    if (!h->offer || core->config.foreign == ASY_FOREIGN_DISCARD || !asy__offer_take(core, w, h))
+        return 0;
+    out->offers[out->n_offers] = *h;
+    out->offers[out->n_offers++].offer = NULL; /* it knows all that */
+    return 1;
+}
+
 static void settle_one(struct asy_core *core, struct asy__worker *w, const struct asy_holding *h,
-                       int stranger, struct lists *out)
+                       int foreign, struct lists *out)
 {
     struct asy__part *part = NULL;
-    struct asy__attempt *a = stranger ? NULL
+    struct asy__attempt *a = foreign ? NULL
                              : asy__attempt_find(core, w, h->study, h->trial, h->attempt, h->epoch,
                                                  &part);
     struct asy_watermark mark = { h->study, h->trial, h->attempt, 0, 0 };
 
+    if (foreign && settle_foreign(core, w, h, out))
+        return;
     if (!a) {
         mark.closed = 1;
         out->marks[out->n_marks++] = mark;
-        if (h->running)
-            out->kill[out->n_kill++] = *h;
+        if (h->running) {
+            out->kill[out->n_kill] = *h;
+            out->kill[out->n_kill++].offer = NULL;
+        }
         return;
     }
     if (a->orphan)
@@ -195,7 +220,8 @@ static void settle_one(struct asy_core *core, struct asy__worker *w, const struc
         mark.durable = a->applied;
     }
     out->marks[out->n_marks++] = mark;
-    out->keep[out->n_keep++] = *h;
+    out->keep[out->n_keep] = *h;
+    out->keep[out->n_keep++].offer = NULL;
 }
 
 /* What we believe it has, and it does not: lost on the way, or with the agent's last process. */
@@ -203,30 +229,35 @@ static void settle_rest(struct asy_core *core, struct asy__worker *w)
 {
     struct asy__part *part;
 
-    asy__each(part, &w->parts, struct asy__part, on_worker)
-        if (part->seen != core->hello_serial) {
-            part->gone = 1;
-            asy__attempt_lost(core, part->attempt->trial, ASY_END_LOST, ASY_CAUSE_LOST,
-                              asy__textf(core, "worker '%s' does not have it any more",
-                                         asy__str(w->host)));
-        }
+    asy__each(part, &w->parts, struct asy__part, on_worker) {
+        int offered = asy__offers_attempt(w, part->attempt);
+
+        if (part->seen == core->hello_serial)
+            continue;
+        part->gone = 1;
+        asy__attempt_lost(core, part->attempt->trial, ASY_END_LOST,
+                          offered ? ASY_CAUSE_OFFERED : ASY_CAUSE_LOST,
+                          asy__textf(core, "worker '%s' %s", asy__str(w->host),
+                                     offered ? "has it from before the backup was restored"
+                                             : "does not have it any more"));
+    }
 }
 
 static int settle(struct asy_core *core, struct asy__worker *w, const struct asy_msg *msg,
                   struct lists *out)
 {
     size_t n = msg->hello.n_holdings;
-    int stranger = !asy_id_is_none(msg->hello.store) &&
-                   asy_id_cmp(msg->hello.store, core->config.store) != 0;
 
     *out = (struct lists){ .keep = asy__alloc(core, n * sizeof *out->keep),
                            .kill = asy__alloc(core, n * sizeof *out->kill),
+                           .offers = asy__alloc(core, n * sizeof *out->offers),
                            .marks = asy__alloc(core, n * sizeof *out->marks) };
-    if (!out->keep || !out->kill || !out->marks)
+    if (!out->keep || !out->kill || !out->offers || !out->marks)
         return ASY_E_NOMEM;
     core->hello_serial++;
     for (size_t i = 0; i < n; i++)
-        settle_one(core, w, &msg->hello.holdings[i], stranger, out);
+        settle_one(core, w, &msg->hello.holdings[i],
+                   is_foreign(core, msg, &msg->hello.holdings[i]), out);
     settle_rest(core, w);
     return 0;
 }
@@ -267,8 +298,9 @@ static const char *refuse_agent(struct asy_core *core, const struct asy_msg *msg
 static const char *refuse(struct asy_core *core, const struct asy_msg *msg, const char *key)
 {
     if (msg->hello.major != ASY_PROTOCOL_MAJOR)
-        return asy__textf(core, "protocol %u is not served, %d is", msg->hello.major,
-                          ASY_PROTOCOL_MAJOR);
+        return asy__textf(core, "protocol %u.%u is not served: this coordinator (version %s) speaks "
+                          "%d.%d; use the release of Assay that it has", msg->hello.major,
+                          msg->hello.minor, core->version, ASY_PROTOCOL_MAJOR, ASY_PROTOCOL_MINOR);
     if (msg->hello.role != ASY_ROLE_AGENT && msg->hello.role != ASY_ROLE_CLIENT)
         return "neither agent nor client";
     if (core->n_sessions >= core->config.max_sessions)
@@ -302,6 +334,7 @@ static struct asy_msg *welcome(struct asy_core *core, const struct asy__session 
     msg->welcome.version = core->version;
     msg->welcome.endpoints = core->config.endpoints;
     msg->welcome.n_endpoints = core->config.n_endpoints;
+    msg->welcome.minor = ASY_PROTOCOL_MINOR;
     return msg;
 }
 
@@ -318,6 +351,7 @@ static void hello_agent(struct asy_core *core, struct asy__session *session,
         return;
     if (w->session)
         close_peer(core, w->session);
+    asy__offers_clear(core, w);
     if (take_groups(w, msg) || asy__gpus_take(w, msg->hello.gpus, msg->hello.n_gpus)) {
         core->rc = ASY_E_NOMEM;
         return;
@@ -329,6 +363,7 @@ static void hello_agent(struct asy_core *core, struct asy__session *session,
     w->seen_ms = core->now_ms;
     w->lost_ms = ASY__NEVER;
     w->n_specs = 0;
+    w->minor = msg->hello.minor;
     w->walltime_ms = msg->hello.walltime_left_ms < 0
                          ? ASY__NEVER : core->now_ms + msg->hello.walltime_left_ms;
     asy__wake(core, w->seen_ms + core->config.suspect_after_ms);
@@ -338,6 +373,8 @@ static void hello_agent(struct asy_core *core, struct asy__session *session,
     answer->welcome.n_keep = lists.n_keep;
     answer->welcome.kill = lists.kill;
     answer->welcome.n_kill = lists.n_kill;
+    answer->welcome.offers = lists.offers;
+    answer->welcome.n_offers = lists.n_offers;
     answer->welcome.marks = lists.marks;
     answer->welcome.n_marks = lists.n_marks;
     if (core->draining && (answer = asy__send(core, session, ASY_MSG_DRAIN, 0)))

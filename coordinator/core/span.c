@@ -39,7 +39,7 @@ uint32_t asy__ranks_free(const struct asy__worker *w, const struct asy__study *s
     uint32_t cores = asy__worker_free(w);
 
     return ranks_in(s, cores > held ? cores - held : 0, w->memory != 0,
-                    w->memory > w->memory_used ? w->memory - w->memory_used : 0);
+                    asy__worker_memory_left(w));
 }
 
 /* Models take no GPUs in this version, and commands have one rank. */

@@ -668,9 +668,21 @@ uint64_t asy__study_askable(const struct asy_core *core, struct asy__study *s)
     return parallel_left(s, n < ASY__ASKS_AHEAD ? n : ASY__ASKS_AHEAD);
 }
 
+/* Points that are to be there, room or not: attempts of them are offered, and those take up the
+ * room. A sampler that learns is asked for one at a time: what it would make of many ahead is not
+ * what it made before. */
+static uint64_t wanted_by_offers(const struct asy_core *core, const struct asy__study *s)
+{
+    uint64_t missing = asy__offers_missing(core, s);
+
+    if (missing == 0 || s->lag > 0)
+        return 0;
+    return s->asks_ahead ? s->n_fresh + (missing < ASY__ASKS_AHEAD ? missing : ASY__ASKS_AHEAD) : 1;
+}
+
 void asy__study_ask(struct asy_core *core, struct asy__study *s)
 {
-    uint64_t slots, want;
+    uint64_t slots, want, offered;
 
     if (!s->has_sampler || s->n_notes > 0)
         return;
@@ -678,6 +690,8 @@ void asy__study_ask(struct asy_core *core, struct asy__study *s)
     want = slots;
     if (s->lag == 0 && s->asks_ahead)
         want = 2 * slots + 2 < ASY__ASKS_AHEAD ? 2 * slots + 2 : ASY__ASKS_AHEAD;
+    offered = wanted_by_offers(core, s);
+    want = offered > want ? offered : want;
     while (!core->rc && s->n_fresh + s->asking < want && asy__study_can_create(core, s) &&
            s->state == ASY_STUDY_RUNNING && !core->draining && !core->store_bad &&
            s->n_trials + s->asking < max_trials(core, s))

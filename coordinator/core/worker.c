@@ -29,6 +29,7 @@ int asy__worker_need(struct asy_core *core, struct asy_id id, struct asy__worker
         w->id = id;
         w->lost_ms = w->walltime_ms = ASY__NEVER;
         asy__list_init(&w->parts);
+        asy__list_init(&w->offers);
         if (asy__hashmap_put(&core->workers, asy_id_hash(id), w)) {
             free(w);
             return ASY_E_NOMEM;
@@ -42,6 +43,7 @@ int asy__worker_need(struct asy_core *core, struct asy_id id, struct asy__worker
 
 void asy__worker_destroy(struct asy__worker *w)
 {
+    asy__offers_clear(NULL, w);
     asy__gpus_fini(w);
     free(w->groups);
     free(w->busy);
@@ -99,9 +101,20 @@ int asy__worker_cores(struct asy__worker *w, size_t n)
 
 /* ---- what is free ---------------------------------------------------------------------------- */
 
+static int core_used(const struct asy__worker *w, uint32_t number)
+{
+    return w->busy[number] || (w->n_offers && asy__offers_use_core(w, number));
+}
+
 uint32_t asy__worker_free(const struct asy__worker *w)
 {
-    return w->n_cores > w->n_busy ? w->n_cores - w->n_busy : 0;
+    uint32_t n = 0;
+
+    if (w->n_offers == 0)
+        return w->n_cores > w->n_busy ? w->n_cores - w->n_busy : 0;
+    for (uint32_t c = 0; c < w->n_cores; c++)
+        n += !core_used(w, c);
+    return n;
 }
 
 int asy__worker_serves(const struct asy__worker *w, const struct asy__study *s)
@@ -132,6 +145,13 @@ void asy__worker_listed(struct asy_core *core, struct asy__worker *w)
     }
 }
 
+uint64_t asy__worker_memory_left(const struct asy__worker *w)
+{
+    uint64_t used = w->memory_used + (w->n_offers ? asy__offers_memory(w) : 0);
+
+    return w->memory > used ? w->memory - used : 0;
+}
+
 int asy__worker_could(const struct asy__worker *w, const struct asy__study *s)
 {
     return w->n_cores >= asy__need_cores(s) &&
@@ -144,7 +164,7 @@ int asy__worker_holds(const struct asy__worker *w, const struct asy__study *s, u
 
     if (asy__worker_free(w) < (uint64_t)asy__need_cores(s) + held)
         return 0;
-    if (w->memory != 0 && (w->memory_used > w->memory || w->memory - w->memory_used < memory))
+    if (w->memory != 0 && asy__worker_memory_left(w) < memory)
         return 0;
     return asy__gpus_fit(w, s) > 0;
 }
@@ -162,7 +182,7 @@ static uint32_t free_in(const struct asy__worker *w, uint32_t group, const uint8
     uint32_t n = 0;
 
     for (uint32_t c = 0; c < w->n_cores; c++)
-        n += group_of(w, c) == group && !w->busy[c] && !taken[c];
+        n += group_of(w, c) == group && !core_used(w, c) && !taken[c];
     return n;
 }
 
@@ -193,7 +213,7 @@ size_t asy__worker_cores_of(const struct asy__worker *w, uint32_t need, uint32_t
                             ? group - 1 : best_group(w, need - n, taken), before = n;
 
         for (uint32_t c = 0; c < w->n_cores && n < need; c++)
-            if (group_of(w, c) == from && !w->busy[c] && !taken[c]) {
+            if (group_of(w, c) == from && !core_used(w, c) && !taken[c]) {
                 taken[c] = 1;
                 ret_cores[n++] = c;
             }
@@ -252,6 +272,7 @@ void asy__worker_lost(struct asy_core *core, struct asy__worker *w, enum asy_cau
     }
     w->lost_ms = ASY__NEVER;
     w->reattach = 0;
+    asy__offers_clear(core, w);
     asy__each(part, &w->parts, struct asy__part, on_worker)
         if (!part->attempt->orphan)
             requeue(core, part->attempt->trial, ASY_CAUSE_LOST,

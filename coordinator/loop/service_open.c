@@ -50,6 +50,13 @@ static int on_replay(void *arg, const struct asy_event *event)
     return asy_core_replay(service->core, event, &service->failure);
 }
 
+static enum asy_foreign foreign_of(const char *word)
+{
+    return !strcmp(word, "adopt")     ? ASY_FOREIGN_ADOPT
+           : !strcmp(word, "discard") ? ASY_FOREIGN_DISCARD
+                                      : ASY_FOREIGN_ASK;
+}
+
 static int build_core(struct asy_service *service, const struct asy_service_spec *spec,
                       struct asy_error *err)
 {
@@ -70,6 +77,8 @@ static int build_core(struct asy_service *service, const struct asy_service_spec
     config.lost_after_ms = asy_settings_i64(set, "lost_after");
     config.closed_grace_ms = asy_settings_i64(set, "closed_grace");
     config.reattach_ms = asy_settings_i64(set, "reattach_window");
+    config.restored = service->info.restored;
+    config.foreign = foreign_of(asy_settings_str(set, "reattach_foreign"));
     config.idle_exit_ms = spec->keep ? -1 : asy_settings_i64(set, "idle_exit");
     config.lost_limit = (uint32_t)asy_settings_i64(set, "lost_retries");
     config.checkpoints_kept = (uint32_t)asy_settings_i64(set, "checkpoints_kept");

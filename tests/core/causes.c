@@ -122,6 +122,20 @@ static void reattach(struct world *w)
     T_TRUE(world_restart(w));
 }
 
+static void offered(struct world *w)
+{
+    struct asy_offer offer;
+    struct asy_holding holding = { .attempt = 1, .epoch = 1, .running = 1, .offer = &offer };
+
+    agent(w, 2, 1);
+    holding.study = submit(w, PLAIN(BUDGET(1)));
+    offer = world_offer(&w->leases[0]);
+    world_restore(w, w->n_events);
+    world_client(w, CLIENT_PEER, OWNER);
+    world_agent(w, &(struct agent){ .peer = 2, .cores = 2, .holdings = &holding,
+                                    .n_holdings = 1 });
+}
+
 static void suspect(struct world *w)
 {
     no_cores(w);
@@ -437,6 +451,8 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_PARALLEL_LIMIT, parallel_limit, LIVE, 1, "1 of at most 1" },
     { ASY_CAUSE_RUNG, rung, LIVE, 0, "asha: its value 1 at step 1 is place 1 of 1 there" },
     { ASY_CAUSE_REATTACH, reattach, LIVE, 0, "has 10000 ms to come back" },
+    { ASY_CAUSE_OFFERED, offered, LIVE, 0, "still runs attempt 1 of trial 0" },
+    { ASY_CAUSE_OFFERED, offered, LIVE, -1, "still runs attempt 1 of trial 0" },
     { ASY_CAUSE_SUSPECT, suspect, LIVE, 0, "silent for 5000 ms" },
     { ASY_CAUSE_SUSPECT, only_suspects, LIVE, -1, "silent for 5000 ms" },
     { ASY_CAUSE_SAMPLER, sampler, LIVE, -1, "computing trial 0" },

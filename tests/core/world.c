@@ -62,7 +62,9 @@ static void keep_lease(struct world *w, uint64_t peer, const struct asy_lease *f
                          .attempt = from->attempt, .n_cores = from->placement.n_cores,
                          .from_step = from->from.step, .part = from->part,
                          .ranks = from->placement.ranks, .all_ranks = from->ranks,
-                         .n_parts = from->n_placements };
+                         .n_parts = from->n_placements, .seed = from->seed,
+                         .adopts = from->adopts, .adopts_attempt = from->adopts_attempt };
+    T_TRUE(asy_sha_bytes(from->params, strlen(from->params), &l->params, NULL) == 0);
     for (size_t i = 0; i < l->n_cores && i < ASY_ARRAY_LEN(l->cores); i++)
         l->cores[i] = from->placement.cores[i];
     snprintf(l->from, sizeof l->from, "%s", from->from.attempt ? from->from.path : "");
@@ -82,6 +84,7 @@ static void keep_welcome(struct world *w, uint64_t peer, const struct asy_msg *m
     w->welcome.n_keep = msg->welcome.n_keep;
     w->welcome.n_kill = msg->welcome.n_kill;
     w->welcome.n_marks = msg->welcome.n_marks;
+    w->welcome.n_offers = msg->welcome.n_offers;
     for (size_t i = 0; i < 8; i++) {
         if (i < msg->welcome.n_keep)
             w->welcome.keep[i] = msg->welcome.keep[i];
@@ -285,6 +288,25 @@ bool world_restart(struct world *w)
     w->core = NULL;
     w->config.owner_epoch++;
     return same && world_start(w);
+}
+
+bool world_restore(struct world *w, size_t n_events)
+{
+    asy_core_destroy(w->core);
+    w->core = NULL;
+    w->n_events = n_events;
+    w->config.store = asy_id_from(8, 8);
+    w->config.restored = 1;
+    w->config.owner_epoch++;
+    return world_start(w);
+}
+
+struct asy_offer world_offer(const struct lease *l)
+{
+    return (struct asy_offer){ .store = store_id(), .first = 1, .milestone = l->milestone,
+                               .seed = l->seed, .params = l->params,
+                               .placement = { .ranks = 1, .cores = l->cores,
+                                              .n_cores = l->n_cores } };
 }
 
 void world_durable(struct world *w)

@@ -20,6 +20,10 @@ struct lease {              /* a copy of what an agent was sent */
     char gpus[128];         /* "G0" for a whole one, "G1:2500" for a part, … */
     uint32_t part, ranks, all_ranks;
     size_t n_parts;
+    uint64_t seed;
+    struct asy_sha params;
+    struct asy_id adopts;
+    uint32_t adopts_attempt;
 };
 struct part {               /* a PART that an agent was sent */
     uint64_t peer, trial;
@@ -61,7 +65,7 @@ struct world {
     struct asy_outcome tells[LEASES_MAX];
     double tell_values[LEASES_MAX];
     struct asy_watermark mark; /* the last of the last ACK */
-    struct { struct asy_holding keep[8], kill[8]; size_t n_keep, n_kill, n_marks;
+    struct { struct asy_holding keep[8], kill[8]; size_t n_keep, n_kill, n_marks, n_offers;
              struct asy_watermark marks[8]; } welcome;
     struct { uint64_t peer, request, seq; } news[LEASES_MAX]; /* the first ones */
     uint64_t asked_upto;    /* of the last QUERY effect */
@@ -76,6 +80,10 @@ void world_close(struct world *w);
 void world_clear(struct world *w);
 /* Another core on the same events; compares digests first. */
 bool world_restart(struct world *w);
+/* Another core, of another store, on the first n events: a backup was restored. */
+bool world_restore(struct world *w, size_t n_events);
+/* The lease as its agent offers it, held for the store that world_open() made. */
+struct asy_offer world_offer(const struct lease *l);
 void world_input(struct world *w, const struct asy_input *input);
 void world_msg(struct world *w, uint64_t peer, const char *key, struct asy_msg *msg);
 /* Time passes in steps of 500 ms; the agents in [first, last] send heartbeats (0: none). */

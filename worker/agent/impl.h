@@ -20,6 +20,7 @@
 #define ASY__CONNS_MAX 64          /* of one attempt, beside its ranks */
 #define ASY__UNDURABLE_MAX 20000   /* reports of one attempt; then its program waits */
 #define ASY__IN_FLIGHT_MAX 2000    /* sent, not yet durable */
+#define ASY__KEPT_BYTES (1u << 20) /* of one attempt's durable reports: a restored store lacks them */
 #define ASY__METRICS_MAX 1000      /* in one line */
 #define ASY__METRIC_NAME_MAX 250   /* bytes */
 #define ASY__STEP_MAX (1ull << 53)
@@ -97,7 +98,10 @@ struct asy__report {
     struct asy_report report;      /* points into what follows it */
 };
 struct asy__reports {
-    struct asy__report *first, *last;
+    struct asy__report *first, *last; /* not durable yet */
+    struct asy__report *kept, *kept_last; /* durable ones, as many of the newest as there is room */
+    size_t kept_bytes;
+    uint64_t kept_first;           /* the number of the first that is there, kept or not */
     uint64_t made, durable, sent;  /* numbers: highest made, on disk, sent in this session */
     size_t n;
     int64_t oldest_unsent_ms;      /* 0: none */
@@ -134,8 +138,9 @@ struct asy__job {
     enum asy__job_state state;
     int forgotten;
     /* what was leased */
-    struct asy_id study;
+    struct asy_id study, store;    /* store: that leased it */
     uint64_t trial, epoch, milestone, seed;
+    struct asy_sha params_sha;
     uint32_t attempt, ranks;
     uint32_t *cores;               /* [n_cores] numbers of the node's cores, ascending */
     unsigned *cpus;                /* [n_cpus] the kernel's numbers, ascending, each once */
@@ -186,6 +191,8 @@ ASY_MUST_CHECK int asy__job_lease(struct asy__agent *agent, const struct asy_lea
                                   struct asy_error *err);
 struct asy__job *asy__job_find(struct asy__agent *agent, struct asy_id study, uint64_t trial,
                                uint32_t attempt, uint64_t epoch);
+/* Another store leased it than the one that we speak with: nothing is said of it but in HELLO. */
+int asy__job_foreign(const struct asy__job *job);
 void asy__job_try_start(struct asy__job *job);      /* WAITING: if its cores are free */
 void asy__job_started(struct asy__job *job, pid_t pid);
 void asy__job_cancel(struct asy__job *job, enum asy_cancel_mode mode, int64_t grace_ms,
@@ -305,6 +312,8 @@ void asy__report_durable(struct asy__job *job, uint64_t durable);
 void asy__reports_flush(struct asy__agent *agent, int64_t now_ms, int all);
 int64_t asy__reports_deadline(const struct asy__agent *agent);
 void asy__reports_unsend(struct asy__agent *agent); /* a new session: sends all anew */
+/* The attempt goes on in a store that has none of its reports: all go out, under its new numbers. */
+void asy__reports_again(struct asy__job *job);
 void asy__reports_fini(struct asy__reports *reports);
 
 /* ---- gang_death.c: the rank that ended a gang ------------------------------------------------ */
@@ -419,6 +428,7 @@ struct asy__session {
     int64_t next_ms;               /* NONE: look again; GREETING: greet again */
     unsigned tries;
     int64_t heard_ms;
+    uint32_t minor;                /* of the protocol that the coordinator speaks */
 };
 void asy__session_start(struct asy__agent *agent);
 void asy__session_greet(struct asy__agent *agent); /* a new session */

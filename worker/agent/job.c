@@ -38,6 +38,11 @@ struct asy__job *asy__job_find(struct asy__agent *agent, struct asy_id study, ui
     return NULL;
 }
 
+int asy__job_foreign(const struct asy__job *job)
+{
+    return asy_id_cmp(job->store, job->agent->session.store) != 0;
+}
+
 int asy__job_alive(const struct asy__job *job)
 {
     return job->state == ASY__JOB_STARTING || job->state == ASY__JOB_RUNNING;
@@ -72,6 +77,8 @@ static void report_end(struct asy__job *job, const struct asy_event *ended)
     move_to(job, ASY__JOB_OVER);
     job->escalate_ms = INT64_MAX;
     asy__files_clean(job);
+    if (asy__job_foreign(job) && !job->fenced && job->agent->session.state == ASY__SESSION_JOINED)
+        asy__session_greet(job->agent); /* its offer says that it runs */
 }
 
 /* An attempt that could not even begin, which is no fault of its own where the disk is full. */

@@ -4,9 +4,11 @@
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define JOBS_MAX 16384
 #define PARTS_MAX 4096 /* of GPUs, in one lease */
@@ -96,10 +98,15 @@ static int copy_lease(struct asy__job *job, const struct asy_lease *lease)
     job->trial = lease->trial;
     job->attempt = lease->attempt;
     job->epoch = lease->epoch;
+    job->store = job->agent->session.store;
+    job->reports.kept_first = 1;
     job->milestone = lease->milestone;
     job->seed = lease->seed & INT64_MAX; /* JSON's integers end there, and so do many languages' */
     job->from = lease->from;
     job->from.path = NULL;
+    if (asy_sha_bytes(lease->params ? lease->params : "{}", strlen(lease->params ? lease->params : "{}"),
+                      &job->params_sha, NULL) < 0)
+        return ASY_E_NOMEM;
     if (copy_text(&job->from_path, lease->from.path) < 0 ||
         copy_text(&job->params_text, lease->params ? lease->params : "{}") < 0 ||
         copy_text(&job->owner, lease->owner ? lease->owner : "") < 0)
@@ -205,11 +212,26 @@ static int check(struct asy__job *job, const struct asy_lease *lease, enum asy_c
     return check_place(job, lease, err);
 }
 
+/* What we hold of another store keeps its folder, which bears the same numbers. */
+static int check_foreign(const struct asy__job *job, const struct asy_lease *lease,
+                         struct asy_error *err)
+{
+    if (!asy_id_is_none(lease->adopts))
+        return asy_fail(err, ASY_E_GONE, "the attempt to be adopted is not here any more");
+    ASY__EACH(struct asy__job, other, &job->agent->jobs)
+        if (other != job && !other->forgotten && other->trial == job->trial &&
+            other->attempt == job->attempt && asy__job_foreign(other) &&
+            !asy_id_cmp(other->study, job->study))
+            return asy_fail(err, ASY_E_BUSY, "this worker holds attempt %u of another store; "
+                            "'assay discard' ends it", other->attempt);
+    return 0;
+}
+
 /* An older attempt of the trial that we still hold is over for the coordinator. */
 static void fence_older(struct asy__agent *agent, const struct asy_lease *lease)
 {
     ASY__EACH(struct asy__job, job, &agent->jobs)
-        if (job->trial == lease->trial && job->epoch < lease->epoch &&
+        if (job->trial == lease->trial && job->epoch < lease->epoch && !asy__job_foreign(job) &&
             !asy_id_cmp(job->study, lease->study))
             asy__job_fence(job);
 }
@@ -223,6 +245,55 @@ static void set_name(struct asy__job *job)
              (unsigned long long)job->trial, job->attempt);
 }
 
+static struct asy__job *find_foreign(struct asy__agent *agent, const struct asy_lease *lease)
+{
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        if (!job->forgotten && !job->fenced && job->trial == lease->trial &&
+            job->attempt == lease->adopts_attempt && !asy_id_cmp(job->study, lease->study) &&
+            !asy_id_cmp(job->store, lease->adopts))
+            return job;
+    return NULL;
+}
+
+/* `assay logs` looks for them by the number that the attempt has now. */
+static void link_logs(struct asy__agent *agent, const struct asy__job *job, uint32_t was)
+{
+    char study[ASY_ID_TEXT], old[16];
+    char *path = asy__textf("%s/logs/%s/%llu/%u", agent->home, asy_id_format(job->study, study),
+                            (unsigned long long)job->trial, job->attempt);
+
+    snprintf(old, sizeof old, "%u", was);
+    if (path && symlink(old, path) < 0)
+        asy_warn("%s: its logs stay under attempt %u: cannot make '%s': %s", job->name, was, path,
+                 strerror(errno));
+    free(path);
+}
+
+/* The restored store takes over what an earlier one had leased. 1: there it is. */
+static int adopt(struct asy__agent *agent, const struct asy_lease *lease)
+{
+    struct asy__job *job = find_foreign(agent, lease);
+    struct asy__spec *spec = NULL;
+    uint32_t was;
+
+    if (!job)
+        return 0;
+    if (asy__spec_get(agent, lease->spec_id, lease->spec, &spec, NULL) == 0)
+        asy__spec_unref(spec); /* known from here on, as later leases will have it */
+    was = job->attempt;
+    job->store = agent->session.store;
+    job->attempt = lease->attempt;
+    job->epoch = lease->epoch;
+    if (job->last.attempt)
+        job->last.attempt = lease->attempt;
+    asy_info("%s: adopted as attempt %u", job->name, job->attempt);
+    set_name(job);
+    if (was != job->attempt && job->logs)
+        link_logs(agent, job, was);
+    asy__reports_again(job);
+    return 1;
+}
+
 int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease, struct asy_error *err)
 {
     struct asy_error why = ASY_ERROR_INIT;
@@ -230,8 +301,11 @@ int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease, stru
     struct asy__job *job;
     int rc;
 
-    if (asy__job_find(agent, lease->study, lease->trial, lease->attempt, lease->epoch))
+    if ((job = asy__job_find(agent, lease->study, lease->trial, lease->attempt, lease->epoch)) &&
+        !asy__job_foreign(job))
         return 0; /* we have it */
+    if (!asy_id_is_none(lease->adopts) && adopt(agent, lease))
+        return 0;
     if (agent->n_jobs >= JOBS_MAX)
         return asy_fail(err, ASY_E_FULL, "more than %d attempts are held here", JOBS_MAX);
     fence_older(agent, lease);
@@ -247,6 +321,8 @@ int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease, stru
         return asy_fail(err, ASY_E_NOMEM, "no memory for a lease");
     }
     rc = check(job, lease, &cause, &why);
+    if (rc == 0)
+        rc = check_foreign(job, lease, &why);
     set_name(job);
     asy__list_add(&agent->jobs, &job->node);
     agent->n_jobs++;

@@ -128,6 +128,27 @@ int asy__report_add(struct asy__job *job, const struct asy_event *event, struct 
     return 0;
 }
 
+/* What is on the coordinator's disk may still be missing in a backup of it. */
+static void keep(struct asy__reports *reports, struct asy__report *r)
+{
+    r->next = NULL;
+    if (reports->kept_last)
+        reports->kept_last->next = r;
+    else
+        reports->kept = r;
+    reports->kept_last = r;
+    reports->kept_bytes += r->weight;
+    while (reports->kept_bytes > ASY__KEPT_BYTES) {
+        r = reports->kept;
+        reports->kept = r->next;
+        reports->kept_bytes -= r->weight;
+        reports->kept_first = r->report.number + 1;
+        free(r);
+    }
+    if (!reports->kept)
+        reports->kept_last = NULL;
+}
+
 void asy__report_durable(struct asy__job *job, uint64_t durable)
 {
     struct asy__reports *reports = &job->reports;
@@ -145,20 +166,47 @@ void asy__report_durable(struct asy__job *job, uint64_t durable)
 
         reports->first = r->next;
         reports->n--;
-        free(r);
+        keep(reports, r);
     }
     if (!reports->first)
         reports->last = NULL;
 }
 
+void asy__reports_again(struct asy__job *job)
+{
+    struct asy__reports *reports = &job->reports;
+
+    if (reports->kept) {
+        reports->kept_last->next = reports->first;
+        reports->first = reports->kept;
+        if (!reports->last)
+            reports->last = reports->kept_last;
+    }
+    reports->kept = reports->kept_last = NULL;
+    reports->kept_bytes = reports->n = 0;
+    reports->durable = reports->sent = reports->kept_first - 1;
+    for (struct asy__report *r = reports->first; r; r = r->next, reports->n++) {
+        r->report.attempt = r->report.event.attempt = job->attempt;
+        r->report.epoch = job->epoch;
+    }
+    reports->oldest_unsent_ms = reports->first ? 1 : 0; /* due at once */
+    reports->progress_ms = asy_clock_ms();
+}
+
+static void free_list(struct asy__report *r)
+{
+    while (r) {
+        struct asy__report *next = r->next;
+
+        free(r);
+        r = next;
+    }
+}
+
 void asy__reports_fini(struct asy__reports *reports)
 {
-    while (reports->first) {
-        struct asy__report *r = reports->first;
-
-        reports->first = r->next;
-        free(r);
-    }
+    free_list(reports->first);
+    free_list(reports->kept);
     memset(reports, 0, sizeof *reports);
 }
 
@@ -257,7 +305,7 @@ void asy__reports_flush(struct asy__agent *agent, int64_t now_ms, int all)
         struct asy__reports *reports = &job->reports;
 
         check_progress(reports, now_ms);
-        if (job->fenced || !due(reports, now_ms, all))
+        if (job->fenced || asy__job_foreign(job) || !due(reports, now_ms, all))
             continue;
         if (reports->sent == reports->durable)
             reports->progress_ms = now_ms;
@@ -276,7 +324,7 @@ int64_t asy__reports_deadline(const struct asy__agent *agent)
         const struct asy__reports *reports = &job->reports;
         int64_t at = INT64_MAX;
 
-        if (job->fenced || !reports->first)
+        if (job->fenced || asy__job_foreign(job) || !reports->first)
             continue;
         if (reports->oldest_unsent_ms && reports->sent < reports->made &&
             reports->sent - reports->durable < ASY__IN_FLIGHT_MAX)

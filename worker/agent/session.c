@@ -31,17 +31,35 @@ static void move_to(struct asy__agent *agent, enum asy__session_state state)
 
 /* ---- HELLO ----------------------------------------------------------------------------------- */
 
-static size_t list_holdings(struct asy__agent *agent, struct asy_holding *holdings)
+/* Whatever store we meet: it may be one that was restored from a backup. */
+static struct asy_offer offer_of(const struct asy__job *job)
+{
+    struct asy_offer offer = { .store = job->store, .first = job->reports.kept_first,
+                               .milestone = job->milestone, .step = job->step, .seed = job->seed,
+                               .params = job->params_sha, .from = job->from };
+
+    offer.placement = (struct asy_placement){
+        .worker = job->agent->id, .ranks = job->ranks, .cores = job->cores,
+        .n_cores = job->n_cores, .memory = job->memory,
+        .gpus = (const char *const *)job->gpus, .n_gpus = job->n_gpus };
+    return offer;
+}
+
+static size_t list_holdings(struct asy__agent *agent, struct asy_holding *holdings,
+                            struct asy_offer *offers)
 {
     size_t n = 0;
 
     ASY__EACH(struct asy__job, job, &agent->jobs) {
         if (job->fenced || job->forgotten)
             continue;
-        holdings[n++] = (struct asy_holding){ .study = job->study, .trial = job->trial,
+        offers[n] = offer_of(job);
+        holdings[n] = (struct asy_holding){ .study = job->study, .trial = job->trial,
                                               .attempt = job->attempt, .epoch = job->epoch,
                                               .running = job->state != ASY__JOB_OVER,
-                                              .reported = job->reports.made };
+                                              .reported = job->reports.made,
+                                              .offer = &offers[n] };
+        n++;
     }
     return n;
 }
@@ -65,12 +83,15 @@ static int build_hello(struct asy__agent *agent, struct asy_buf *frame, struct a
 {
     struct asy_msg msg = { .type = ASY_MSG_HELLO };
     struct asy_holding *holdings = calloc(agent->n_jobs + 1, sizeof *holdings);
+    struct asy_offer *offers = calloc(agent->n_jobs + 1, sizeof *offers);
     int64_t left = agent->leave_ms - asy_clock_ms();
     struct asy_gpu gpus[ASY__GPUS_MAX];
     int rc;
 
-    if (!holdings)
-        return asy_fail(err, ASY_E_NOMEM, "no memory for a greeting");
+    if (!holdings || !offers) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for a greeting");
+        goto out;
+    }
     msg.hello.role = ASY_ROLE_AGENT;
     msg.hello.major = ASY_PROTOCOL_MAJOR;
     msg.hello.minor = ASY_PROTOCOL_MINOR;
@@ -88,11 +109,13 @@ static int build_hello(struct asy__agent *agent, struct asy_buf *frame, struct a
     msg.hello.fit = asy__agent_unfit(agent);
     msg.hello.walltime_left_ms = agent->leave_ms == INT64_MAX ? -1 : left > 0 ? left : 0;
     msg.hello.holdings = holdings;
-    msg.hello.n_holdings = list_holdings(agent, holdings);
+    msg.hello.n_holdings = list_holdings(agent, holdings, offers);
     msg.hello.gpus = gpus;
     msg.hello.n_gpus = list_gpus(&agent->gpus, gpus);
     rc = asy_msg_encode(&msg, frame, err);
+out:
     free(holdings);
+    free(offers);
     return rc;
 }
 
@@ -250,6 +273,7 @@ static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
     s->id = msg->session;
     s->store = msg->welcome.store;
     s->owner_epoch = msg->welcome.owner_epoch;
+    s->minor = msg->welcome.minor;
     s->tries = 0;
     s->heard_ms = asy_clock_ms();
     if (asy__link_session(agent->link, s->id, beat_ms, idle_ms, lost_ms, &err) < 0) {
@@ -257,9 +281,9 @@ static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
         return; /* the greeting's time-out does it */
     }
     move_to(agent, ASY__SESSION_JOINED);
-    asy_info("joined version=%s epoch=%llu keep=%zu kill=%zu",
+    asy_info("joined version=%s epoch=%llu keep=%zu kill=%zu offers=%zu",
              msg->welcome.version ? msg->welcome.version : "", (unsigned long long)s->owner_epoch,
-             msg->welcome.n_keep, msg->welcome.n_kill);
+             msg->welcome.n_keep, msg->welcome.n_kill, msg->welcome.n_offers);
     for (size_t i = 0; i < msg->welcome.n_kill; i++) {
         const struct asy_holding *h = &msg->welcome.kill[i];
         struct asy__job *job = asy__job_find(agent, h->study, h->trial, h->attempt, h->epoch);

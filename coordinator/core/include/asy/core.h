@@ -34,6 +34,9 @@
 #include <asy/study.h>
 #include <asy/tuner.h>
 
+/* What becomes of attempts of another store, which agents offer after a backup was restored. */
+enum asy_foreign { ASY_FOREIGN_ASK, ASY_FOREIGN_ADOPT, ASY_FOREIGN_DISCARD };
+
 struct asy_core_config {
     struct asy_id store;           /* identity of the store */
     uint64_t owner_epoch;
@@ -47,6 +50,9 @@ struct asy_core_config {
     int64_t lost_after_ms;         /* 10000 */
     int64_t closed_grace_ms;       /* 1000: a closed connection frees its trials after this */
     int64_t reattach_ms;           /* 10000: after a start, running attempts are kept this long */
+    int restored;                  /* the store comes from a backup: nothing is leased in the
+                                    * reattach window, in which agents offer what they hold */
+    enum asy_foreign foreign;
     int64_t idle_exit_ms;          /* 60000: QUIT after the last client and study; < 0: never */
     int64_t backoff_ms;            /* 1000: first wait after a trial's crash, doubled each time */
     uint32_t lost_limit;           /* 3 losses in a row without a newer checkpoint */

@@ -84,6 +84,7 @@ enum asy_end {
     each(DISK_FULL, 20)        /* the disk of its worker */                                        \
     each(OTHER_OWNER, 19)      /* of a worker: the trials are another user's; never stored */      \
     each(WALLTIME, 26)         /* the allocations of fitting workers end too soon; never stored */ \
+    each(OFFERED, 24)          /* a worker offers an attempt of it from before a restore */        \
     /* failed */                                                                                   \
     each(EXIT_CODE, 32)                                                                            \
     each(SIGNAL, 33)                                                                               \
