@@ -98,7 +98,13 @@ struct asy__welcome {
     struct asy_id store;
     uint64_t epoch;
     char version[64];
+    uint32_t minor;          /* of the protocol */
 };
+/* ASY_E_UNSUPPORTED: the coordinator's protocol is older than 1.minor; the text says what to do. */
+ASY_MUST_CHECK int asy__session_speaks(const struct asy__session *session, uint32_t minor,
+                                       struct asy_error *err);
+/* A line on standard error if attempts of another store wait for a word. */
+void asy__offers_hint(struct asy__session *session);
 /* Greets the coordinator of home and leaves again. Makes nothing, not even a key: ASY_E_NOENT. */
 ASY_MUST_CHECK int asy__session_look(const char *home, struct asy__welcome *ret_welcome,
                                      struct asy_error *err);
@@ -197,6 +203,10 @@ int asy__cmd_pause(int argc, char **argv);
 int asy__cmd_resume(int argc, char **argv);
 int asy__cmd_stop(int argc, char **argv);
 int asy__cmd_priority(int argc, char **argv);
+int asy__cmd_adopt(int argc, char **argv);
+int asy__cmd_discard(int argc, char **argv);
+int asy__cmd_backup(int argc, char **argv);
+int asy__cmd_restore(int argc, char **argv);
 int asy__cmd_config(int argc, char **argv);
 int asy__cmd_doctor(int argc, char **argv);
 int asy__cmd_help_study(int argc, char **argv);

@@ -8,7 +8,7 @@
 static const struct {
     const char *name, *help;
 } options[] = {
-    { "--all", "show: every value of every metric; node: stay when idle" },
+    { "--all", "show: every value of every metric; node: stay when idle; adopt, discard: of all studies" },
     { "--attempt", "of this attempt instead of the newest" },
     { "--cores", "a worker that this command starts offers at most N cores" },
     { "--follow", "print on until the trial is over (also: -f)" },
@@ -45,8 +45,12 @@ static const struct {
     { "resume", "assay resume my-first" },
     { "stop", "assay stop my-first\n  assay stop my-first 12" },
     { "priority", "assay priority my-first 10\n  assay priority my-first -1" },
+    { "adopt", "assay workers\n  assay adopt my-first\n  assay adopt --all" },
+    { "discard", "assay discard my-first\n  assay discard --all" },
     { "up", "assay up --cores 4" },
     { "down", "assay down" },
+    { "backup", "assay backup /backups/store-$(date +%F).db" },
+    { "restore", "assay restore /backups/store-2026-11-26.db --home ~/restored" },
     { "config", "assay config show\n  ASY_LOST_AFTER=30s assay config show" },
     { "doctor", "assay doctor\n  assay doctor mpi blas" },
     { "node", "assay node --cores 4" },
@@ -69,6 +73,7 @@ static const struct {
 } particular[] = {
     { "run", "1 also: the study failed, or some of its trials and none is complete" },
     { "watch", "1 also: the study failed, or some of its trials and none is complete" },
+    { "adopt", "1 also: some were left, as standard error says" },
     { "doctor", "0 also: warnings, but nothing broken; 1: something is broken" },
 };
 

@@ -59,6 +59,8 @@ static int answer(int argc, char **argv, const struct question *question)
         printf("%s\n", json.data);
     else if (put(question, root, &options, &err) < 0)
         status = asy__complain(&err);
+    else if (!strcmp(question->what, "studies"))
+        asy__offers_hint(session);
     asy_json_destroy(root);
     asy_buf_fini(&json);
     asy__session_close(session);

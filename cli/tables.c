@@ -229,6 +229,31 @@ static void put_gpus(struct asy__table *table, const struct asy_json *worker)
     asy_buf_addf(cell, "%" PRId64, number(worker, "gpus"));
 }
 
+/* Below the table: what they began before a backup was restored, and whether it can be adopted. */
+static void list_offers(const struct asy_json *workers, struct asy_buf *out)
+{
+    const struct asy_json *worker, *offer;
+    size_t n = 0;
+
+    for (size_t i = 0; (worker = asy_json_at(workers, i)); i++)
+        for (size_t k = 0; (offer = asy_json_at(asy_json_get(worker, "offers"), k)); k++) {
+            const char *why = text(offer, "why");
+
+            if (n++ == 0)
+                asy_buf_adds(out, "\nbegun before a backup was restored ('assay adopt' or 'assay "
+                                  "discard' decides):\n");
+            asy_buf_adds(out, "  ");
+            asy__fmt_clean(out, text(offer, "study"));
+            asy_buf_addf(out, " %" PRId64 " on ", number(offer, "trial"));
+            asy__fmt_clean(out, text(worker, "host"));
+            asy_buf_addf(out, ", %s step %" PRId64 ": ",
+                         asy_json_bool(asy_json_get(offer, "running"), 0) ? "runs, at" : "done, at",
+                         number(offer, "step"));
+            asy__fmt_clean(out, *why ? why : "can be adopted");
+            asy_buf_addc(out, '\n');
+        }
+}
+
 int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_buf *out,
                           struct asy_error *err)
 {
@@ -266,5 +291,6 @@ int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_
     }
     rc = asy__table_write(&table, width, out, err);
     asy__table_fini(&table);
-    return rc;
+    list_offers(workers, out);
+    return rc ? rc : asy_buf_check(out, "the table", err);
 }

@@ -125,11 +125,22 @@ int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct 
             session->id = msg.session;
             session->welcome.store = msg.welcome.store;
             session->welcome.epoch = msg.welcome.owner_epoch;
+            session->welcome.minor = msg.welcome.minor;
             snprintf(session->welcome.version, sizeof session->welcome.version, "%s",
                      msg.welcome.version ? msg.welcome.version : "");
             return 0;
         }
     }
+}
+
+int asy__session_speaks(const struct asy__session *session, uint32_t minor, struct asy_error *err)
+{
+    if (session->welcome.minor >= minor)
+        return 0;
+    return asy_fail(err, ASY_E_UNSUPPORTED, "the coordinator (version %s) speaks protocol %d.%u, "
+                    "this needs %d.%u: end it with 'assay down', and the next one is of this "
+                    "version", session->welcome.version, ASY_PROTOCOL_MAJOR,
+                    session->welcome.minor, ASY_PROTOCOL_MAJOR, minor);
 }
 
 static void set_request(struct asy_msg *msg, uint64_t request)

@@ -24,6 +24,7 @@
 static const char usage[] =
     "usage: assay-coordinator [--home DIR] [--log FILE] [--keep | --drain] [--SETTING VALUE]...\n"
     "       assay-coordinator --probe [--home DIR]\n"
+    "       assay-coordinator --backup FILE | --restore FILE [--home DIR]\n"
     "\n"
     "Schedules trials to workers and records them in the store under DIR.\n"
     "`assay run` and `assay up` start it; by hand it is seldom needed.\n"
@@ -34,6 +35,8 @@ static const char usage[] =
     "  --drain         pauses all trials and ends, as it does after SIGTERM\n"
     "  --SETTING VALUE any setting of `assay config show`, with - for _\n"
     "  --probe         what store DIR has and who holds it, as JSON, changing nothing\n"
+    "  --backup FILE   copies the store into a new FILE while its coordinator goes on\n"
+    "  --restore FILE  makes the store of DIR, which must have none, of such a file\n"
     "  --crash-points  the names that ASSAY_FAIL_AT takes, for tests\n"
     "  --version [--json]\n"
     "\n"
@@ -156,6 +159,37 @@ static int probe(int argc, char **argv)
     return status;
 }
 
+/* --backup FILE, --restore FILE, each with [--home DIR]; prints what it did as JSON. */
+static int copy_store(int argc, char **argv)
+{
+    int back = !strcmp(argv[1], "--backup"), rc;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_store_copy copy = { 0 };
+    char home[4096] = "", folder[4200];
+
+    if (argc != 3 && (argc != 5 || strcmp(argv[3], "--home") != 0)) {
+        fprintf(stderr, "assay-coordinator: %s takes FILE and [--home DIR]\n", argv[1]);
+        return 2;
+    }
+    if (argc == 5)
+        snprintf(home, sizeof home, "%s", argv[4]);
+    if (!home[0] && asy_home_path(home, sizeof home, &err) < 0) {
+        fprintf(stderr, "assay-coordinator: %s\n", err.text);
+        return 1;
+    }
+    snprintf(folder, sizeof folder, "%s/store", home);
+    rc = back ? asy_store_backup(folder, argv[2], &copy, &err)
+              : asy_store_restore(folder, argv[2], &copy, &err);
+    if (rc < 0) {
+        fprintf(stderr, "assay-coordinator: %s\n", err.text);
+        return 1;
+    }
+    printf("{\"bytes\": %llu, \"last_seq\": %llu, \"studies\": %llu}\n",
+           (unsigned long long)copy.bytes, (unsigned long long)copy.last_seq,
+           (unsigned long long)copy.studies);
+    return 0;
+}
+
 /* Commits are built by one thread and freed by another; giving their memory back to the system each
  * time costs more than to keep it. */
 static void keep_memory(void)
@@ -191,6 +225,8 @@ int main(int argc, char **argv)
         return version(argc, argv);
     if (argc > 1 && !strcmp(argv[1], "--probe"))
         return probe(argc, argv);
+    if (argc > 2 && (!strcmp(argv[1], "--backup") || !strcmp(argv[1], "--restore")))
+        return copy_store(argc, argv);
     if (argc == 2 && !strcmp(argv[1], "--crash-points"))
         return list_crash_points();
     if (parse(argc, argv, &options, &settings, &err) < 0) {

@@ -69,6 +69,19 @@ extern const struct asy__reader_ops asy__sqlite_reader_ops;
 extern const char *const asy__read_sql[];
 extern const size_t asy__read_sql_len;
 
+/* ---- sqlite_open.c: what backups use as well -------------------------------------------------- */
+
+ASY_MUST_CHECK int asy__sqlite_connect(struct asy__db *db, const char *path, const char *vfs,
+                                       int flags, struct asy_error *err);
+/* One number that a statement gives, 0 if it gives none. */
+ASY_MUST_CHECK int asy__sqlite_number(struct asy__db *db, const char *sql, int64_t *ret,
+                                      struct asy_error *err);
+/* Refuses what is not a store, or one of a later release; *ret_version 0: empty. */
+ASY_MUST_CHECK int asy__sqlite_check_schema(struct asy__db *db, int64_t *ret_version,
+                                            struct asy_error *err);
+/* An empty file that its owner alone may read. */
+ASY_MUST_CHECK int asy__sqlite_create(const char *path, struct asy_error *err);
+
 /* ---- sqlite_cache.c: rows that are not finished ---------------------------------------------- */
 
 struct asy__live_study {

@@ -55,8 +55,8 @@ static int db_path(const char *folder, char path[PATH_MAX], struct asy_error *er
     return 0;
 }
 
-static int connect_db(struct asy__db *db, const char *path, const char *vfs, int flags,
-                      struct asy_error *err)
+int asy__sqlite_connect(struct asy__db *db, const char *path, const char *vfs, int flags,
+                        struct asy_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     int rc;
@@ -74,7 +74,7 @@ static int connect_db(struct asy__db *db, const char *path, const char *vfs, int
 }
 
 /* One number that a statement gives, 0 if it gives none. */
-static int number_of(struct asy__db *db, const char *sql, int64_t *ret, struct asy_error *err)
+int asy__sqlite_number(struct asy__db *db, const char *sql, int64_t *ret, struct asy_error *err)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = 0;
@@ -128,14 +128,14 @@ out:
 }
 
 /* Refuses what is not a store, or one of a later release; ret_version 0: empty. */
-static int check_schema(struct asy__db *db, int64_t *ret_version, struct asy_error *err)
+int asy__sqlite_check_schema(struct asy__db *db, int64_t *ret_version, struct asy_error *err)
 {
     int64_t app, tables;
     int rc;
 
-    if ((rc = number_of(db, "PRAGMA user_version", ret_version, err)) ||
-        (rc = number_of(db, "PRAGMA application_id", &app, err)) ||
-        (rc = number_of(db, "SELECT count(*) FROM sqlite_schema", &tables, err)))
+    if ((rc = asy__sqlite_number(db, "PRAGMA user_version", ret_version, err)) ||
+        (rc = asy__sqlite_number(db, "PRAGMA application_id", &app, err)) ||
+        (rc = asy__sqlite_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err)))
         return rc;
     if (app != ASY__APPLICATION_ID && (app != 0 || tables != 0))
         return asy_fail(err, ASY_E_CORRUPT, "the file is not a store of Assay");
@@ -148,7 +148,7 @@ static int check_schema(struct asy__db *db, int64_t *ret_version, struct asy_err
 static int migrate(struct asy__db *db, struct asy_error *err)
 {
     int64_t version;
-    int rc = check_schema(db, &version, err);
+    int rc = asy__sqlite_check_schema(db, &version, err);
 
     if (rc)
         return rc;
@@ -187,7 +187,7 @@ static int read_self(struct asy__db *db, struct asy_store_info *info, char place
         rc = 0;
     }
     sqlite3_finalize(stmt);
-    if (rc || (rc = number_of(db, "SELECT max(seq) FROM event", &seq, err)))
+    if (rc || (rc = asy__sqlite_number(db, "SELECT max(seq) FROM event", &seq, err)))
         return rc;
     info->last_seq = (uint64_t)seq;
     return 0;
@@ -349,7 +349,7 @@ static int start_copier(struct asy__sqlite *s, const struct asy_store_spec *spec
 
     if (s->base.info.network_fs)
         return 0;
-    if ((rc = connect_db(&db, path, spec->vfs, SQLITE_OPEN_READWRITE, err))) {
+    if ((rc = asy__sqlite_connect(&db, path, spec->vfs, SQLITE_OPEN_READWRITE, err))) {
         asy__db_close(&db);
         return rc;
     }
@@ -373,7 +373,7 @@ static int sync_folder(const char *path, struct asy_error *err)
 
 /* A new database readable by its owner alone; SQLite's other files take its mode over. The
  * descriptor is closed before SQLite takes locks, which closing it would drop. */
-static int create_private(const char *path, struct asy_error *err)
+int asy__sqlite_create(const char *path, struct asy_error *err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
@@ -405,8 +405,8 @@ int asy__sqlite_open(const struct asy_store_spec *spec, struct asy_store **ret_s
         goto out;
     s->base.info.network_fs |= spec->assume_network;
     if ((rc = asy__lock_take(spec->path, s->base.info.network_fs, &s->base.lock, &seen, err)) ||
-        (rc = create_private(path, err)) ||
-        (rc = connect_db(&s->db, path, spec->vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err)))
+        (rc = asy__sqlite_create(path, err)) ||
+        (rc = asy__sqlite_connect(&s->db, path, spec->vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err)))
         goto out;
     if ((rc = setup(s, err)) || (rc = migrate(&s->db, err)) || (rc = take(s, path, &seen, err)) ||
         (rc = sync_folder(spec->path, err)) || (rc = start_copier(s, spec, path, err))) {
@@ -443,7 +443,7 @@ static int reader_setup(struct asy__sqlite_reader *r, struct asy_error *err)
         (rc = asy__db_exec(&r->db, "PRAGMA query_only=1; PRAGMA mmap_size=268435456;"
                            "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;",
                            "set up the connection", err)) ||
-        (rc = check_schema(&r->db, &version, err)))
+        (rc = asy__sqlite_check_schema(&r->db, &version, err)))
         return rc;
     keep_log(&r->db);
     sqlite3_progress_handler(r->db.db, TICK_OPS, asy__reader_tick, &r->db);
@@ -469,7 +469,7 @@ int asy__sqlite_reader_open(const struct asy_store_spec *spec, struct asy_reader
         return asy_fail(err, ASY_E_NOMEM, "no memory to open a reader");
     r->base.ops = &asy__sqlite_reader_ops;
     r->db.hold_ms = spec->hold_ms ? spec->hold_ms : HOLD_MS;
-    if ((rc = connect_db(&r->db, path, spec->vfs, SQLITE_OPEN_READWRITE, err)))
+    if ((rc = asy__sqlite_connect(&r->db, path, spec->vfs, SQLITE_OPEN_READWRITE, err)))
         goto out;
     if ((rc = reader_setup(r, err))) {
         asy_error_prefix(err, "store '%s'", path);
@@ -508,9 +508,9 @@ static int connect_to_look(struct asy__db *db, const char *path, struct asy_erro
 
     snprintf(log, sizeof log, "%s-wal", path);
     if (access(log, F_OK) == 0)
-        return connect_db(db, path, NULL, SQLITE_OPEN_READONLY, err);
+        return asy__sqlite_connect(db, path, NULL, SQLITE_OPEN_READONLY, err);
     immutable_uri(path, uri);
-    return connect_db(db, uri, NULL, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    return asy__sqlite_connect(db, uri, NULL, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
 }
 
 static int look(struct asy__db *db, struct asy_store_look *ret, struct asy_error *err)
@@ -520,7 +520,7 @@ static int look(struct asy__db *db, struct asy_store_look *ret, struct asy_error
     int64_t version;
     int found, rc;
 
-    if ((rc = check_schema(db, &version, err)))
+    if ((rc = asy__sqlite_check_schema(db, &version, err)))
         return rc;
     ret->schema = (int)version;
     if (version == 0 || (rc = read_self(db, &info, place, &found, err)))

@@ -255,6 +255,10 @@ static void take_hello(struct coord *c, const struct asy_msg *msg)
     c->n_holdings = n < ASY_ARRAY_LEN(c->holdings) ? n : ASY_ARRAY_LEN(c->holdings);
     if (n)
         memcpy(c->holdings, msg->hello.holdings, c->n_holdings * sizeof c->holdings[0]);
+    for (size_t i = 0; i < c->n_holdings; i++) {
+        c->offers[i] = c->holdings[i].offer ? *c->holdings[i].offer : (struct asy_offer){ 0 };
+        c->holdings[i].offer = NULL;
+    }
     snprintf(c->hardware, sizeof c->hardware, "%s", TEXT(msg->hello.hardware));
     snprintf(c->versions, sizeof c->versions, "%s", TEXT(msg->hello.versions));
     snprintf(c->fit, sizeof c->fit, "%s", TEXT(msg->hello.fit));
@@ -269,6 +273,7 @@ static void take_hello(struct coord *c, const struct asy_msg *msg)
     answer.welcome.lost_after_ms = 2000;
     answer.welcome.idle_heartbeat_ms = c->idle_ms;
     answer.welcome.version = "test";
+    answer.welcome.minor = c->minor;
     answer.welcome.keep = c->holdings;
     answer.welcome.n_keep = c->n_kill ? 0 : c->n_holdings;
     answer.welcome.kill = c->kill;

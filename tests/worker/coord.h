@@ -31,6 +31,7 @@ struct coord {
     uint64_t counted;             /* highest number in a row */
     unsigned heartbeats;
     int64_t idle_ms;              /* for the next WELCOME: idle_heartbeat_ms */
+    uint32_t minor;               /* ... and the protocol's; 0: it has no such field */
     struct asy_arena *frames, *kept;
     struct asy_report reports[REPORTS_MAX];
     size_t n_reports, n_doubles;
@@ -38,7 +39,8 @@ struct coord {
     /* of the last HELLO */
     uint32_t cores;
     char hardware[16384], versions[4096], fit[300], host[256];
-    struct asy_holding holdings[64];
+    struct asy_holding holdings[64]; /* offer: NULL, it is in offers, without lists */
+    struct asy_offer offers[64];
     size_t n_holdings;
     /* put into the next WELCOME */
     struct asy_holding kill[8];

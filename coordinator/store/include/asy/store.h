@@ -236,5 +236,22 @@ struct asy_store_look {
 ASY_MUST_CHECK int asy_store_look(const char *path, struct asy_store_look *ret,
                                   struct asy_error *err);
 
+/* ---- backups --------------------------------------------------------------------------------- */
+
+/* Files are created with mode 0600; what fails leaves none. Artifacts, logs and keys lie beside the
+ * store and are not in it. */
+struct asy_store_copy {
+    uint64_t bytes, last_seq, studies;
+};
+/* A consistent copy of the store in this folder as one file, on disk on return; its owner may go on
+ * meanwhile. ASY_E_NOENT: no store; ASY_E_EXISTS: the file is there; ASY_E_BUSY: on a network file
+ * system while it has an owner. */
+ASY_MUST_CHECK int asy_store_backup(const char *folder, const char *file,
+                                    struct asy_store_copy *ret, struct asy_error *err);
+/* Makes the folder's store of such a file; it gets a new id when it is first opened. ASY_E_EXISTS:
+ * the folder has a store; ASY_E_BUSY: somebody opens it; ASY_E_CORRUPT: not a store of ours. */
+ASY_MUST_CHECK int asy_store_restore(const char *folder, const char *file,
+                                     struct asy_store_copy *ret, struct asy_error *err);
+
 const char *asy_store_sqlite_version(void); /* as loaded: "3.40.1" */
 #endif
