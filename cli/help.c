@@ -8,7 +8,8 @@
 static const struct {
     const char *name, *help;
 } options[] = {
-    { "--all", "show: every value of every metric; node: stay when idle; adopt, discard: of all studies" },
+    { "--all", "show: every value of every metric; node: stay when idle; adopt, discard: of all "
+               "studies" },
     { "--attempt", "of this attempt instead of the newest" },
     { "--cores", "a worker that this command starts offers at most N cores" },
     { "--follow", "print on until the trial is over (also: -f)" },

@@ -158,7 +158,8 @@ uint64_t asy__offers_memory(const struct asy__worker *w)
 
 /* ---- whether one fits ------------------------------------------------------------------------ */
 
-/* Compared once: neither point nor seed of a trial ever changes. Without memory: not yet. */
+/* Compared once: neither point nor seed of a trial ever changes (of seeds agents keep 63 bits).
+ * Without memory: not yet. */
 static void compare(struct asy__offer *o, const struct asy__trial *t)
 {
     struct asy_buf text;
@@ -171,7 +172,7 @@ static void compare(struct asy__offer *o, const struct asy__trial *t)
     asy_jsonw_init(&w, &text, 0);
     asy_space_write(t->study->spec->space, t->x, &w, NULL);
     if (!text.rc && asy_sha_bytes(text.data, text.len, &sha, NULL) == 0)
-        o->point = o->seed == t->seed && !memcmp(sha.b, o->params.b, sizeof sha.b)
+        o->point = ((o->seed ^ t->seed) & INT64_MAX) == 0 && !memcmp(sha.b, o->params.b, sizeof sha.b)
                        ? ASY__POINT_SAME : ASY__POINT_OTHER;
     asy_buf_fini(&text);
 }

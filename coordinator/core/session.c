@@ -298,8 +298,8 @@ static const char *refuse_agent(struct asy_core *core, const struct asy_msg *msg
 static const char *refuse(struct asy_core *core, const struct asy_msg *msg, const char *key)
 {
     if (msg->hello.major != ASY_PROTOCOL_MAJOR)
-        return asy__textf(core, "protocol %u.%u is not served: this coordinator (version %s) speaks "
-                          "%d.%d; use the release of Assay that it has", msg->hello.major,
+        return asy__textf(core, "protocol %u.%u is not served: this coordinator (version %s) "
+                          "speaks %d.%d; use the release of Assay that it has", msg->hello.major,
                           msg->hello.minor, core->version, ASY_PROTOCOL_MAJOR, ASY_PROTOCOL_MINOR);
     if (msg->hello.role != ASY_ROLE_AGENT && msg->hello.role != ASY_ROLE_CLIENT)
         return "neither agent nor client";

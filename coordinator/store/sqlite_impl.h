@@ -69,7 +69,7 @@ extern const struct asy__reader_ops asy__sqlite_reader_ops;
 extern const char *const asy__read_sql[];
 extern const size_t asy__read_sql_len;
 
-/* ---- sqlite_open.c: what backups use as well -------------------------------------------------- */
+/* ---- sqlite_open.c: what backups use as well ------------------------------------------------- */
 
 ASY_MUST_CHECK int asy__sqlite_connect(struct asy__db *db, const char *path, const char *vfs,
                                        int flags, struct asy_error *err);

@@ -406,7 +406,8 @@ int asy__sqlite_open(const struct asy_store_spec *spec, struct asy_store **ret_s
     s->base.info.network_fs |= spec->assume_network;
     if ((rc = asy__lock_take(spec->path, s->base.info.network_fs, &s->base.lock, &seen, err)) ||
         (rc = asy__sqlite_create(path, err)) ||
-        (rc = asy__sqlite_connect(&s->db, path, spec->vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err)))
+        (rc = asy__sqlite_connect(&s->db, path, spec->vfs,
+                                  SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err)))
         goto out;
     if ((rc = setup(s, err)) || (rc = migrate(&s->db, err)) || (rc = take(s, path, &seen, err)) ||
         (rc = sync_folder(spec->path, err)) || (rc = start_copier(s, spec, path, err))) {

@@ -46,7 +46,8 @@ static const struct asy_cause_info causes[] = {
     { ASY_CAUSE_REATTACH, "reattach", "its worker is not connected and may still come back with it",
       "wait: it is queued again once the time for that is over" },
     { ASY_CAUSE_OFFERED, "offered",
-      "a backup was restored, and a worker offers an attempt of it that an earlier coordinator leased",
+      "a backup was restored, and a worker offers an attempt of it that an earlier coordinator "
+      "leased",
       "'assay adopt {study}' takes such attempts over, 'assay discard {study}' ends them and lets "
       "the trials be leased anew; the setting reattach_foreign decides in advance" },
     { ASY_CAUSE_SUSPECT, "suspect", "the worker is silent, but not yet given up",

@@ -18,7 +18,7 @@ static void who_does_not_fit_is_rejected_with_a_reason(void)
 {
     static const struct { const char *name; uint32_t major, cores; int role, no_id; uint32_t group;
                           const char *want; } cases[] = {
-        { "another protocol", 2, 1, ASY_ROLE_AGENT, 0, 0, "protocol 2.0 is not served: this coordinator" },
+        { "another protocol", 2, 1, ASY_ROLE_AGENT, 0, 0, "protocol 2.0 is not served: this" },
         { "no role", 1, 1, 0, 0, 0, "neither agent nor client" },
         { "no id", 1, 1, ASY_ROLE_AGENT, 1, 0, "needs an id" },
         { "no cores", 1, 0, ASY_ROLE_AGENT, 0, 0, "1 to 65536 cores" },

@@ -20,7 +20,7 @@
 #define ASY__CONNS_MAX 64          /* of one attempt, beside its ranks */
 #define ASY__UNDURABLE_MAX 20000   /* reports of one attempt; then its program waits */
 #define ASY__IN_FLIGHT_MAX 2000    /* sent, not yet durable */
-#define ASY__KEPT_BYTES (1u << 20) /* of one attempt's durable reports: a restored store lacks them */
+#define ASY__KEPT_BYTES (1u << 20) /* of one attempt's durable reports, for a restored store */
 #define ASY__METRICS_MAX 1000      /* in one line */
 #define ASY__METRIC_NAME_MAX 250   /* bytes */
 #define ASY__STEP_MAX (1ull << 53)
@@ -312,7 +312,7 @@ void asy__report_durable(struct asy__job *job, uint64_t durable);
 void asy__reports_flush(struct asy__agent *agent, int64_t now_ms, int all);
 int64_t asy__reports_deadline(const struct asy__agent *agent);
 void asy__reports_unsend(struct asy__agent *agent); /* a new session: sends all anew */
-/* The attempt goes on in a store that has none of its reports: all go out, under its new numbers. */
+/* It goes on in a store that has none of its reports: all go out, under its new numbers. */
 void asy__reports_again(struct asy__job *job);
 void asy__reports_fini(struct asy__reports *reports);
 

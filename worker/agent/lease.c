@@ -94,6 +94,8 @@ static int copy_place(struct asy__job *job, const struct asy_placement *place)
 
 static int copy_lease(struct asy__job *job, const struct asy_lease *lease)
 {
+    const char *params = lease->params ? lease->params : "{}";
+
     job->study = lease->study;
     job->trial = lease->trial;
     job->attempt = lease->attempt;
@@ -104,11 +106,10 @@ static int copy_lease(struct asy__job *job, const struct asy_lease *lease)
     job->seed = lease->seed & INT64_MAX; /* JSON's integers end there, and so do many languages' */
     job->from = lease->from;
     job->from.path = NULL;
-    if (asy_sha_bytes(lease->params ? lease->params : "{}", strlen(lease->params ? lease->params : "{}"),
-                      &job->params_sha, NULL) < 0)
+    if (asy_sha_bytes(params, strlen(params), &job->params_sha, NULL) < 0)
         return ASY_E_NOMEM;
     if (copy_text(&job->from_path, lease->from.path) < 0 ||
-        copy_text(&job->params_text, lease->params ? lease->params : "{}") < 0 ||
+        copy_text(&job->params_text, params) < 0 ||
         copy_text(&job->owner, lease->owner ? lease->owner : "") < 0)
         return ASY_E_NOMEM;
     return copy_place(job, &lease->placement);
@@ -258,14 +259,16 @@ static struct asy__job *find_foreign(struct asy__agent *agent, const struct asy_
 /* `assay logs` looks for them by the number that the attempt has now. */
 static void link_logs(struct asy__agent *agent, const struct asy__job *job, uint32_t was)
 {
+    struct asy_error err = ASY_ERROR_INIT;
     char study[ASY_ID_TEXT], old[16];
     char *path = asy__textf("%s/logs/%s/%llu/%u", agent->home, asy_id_format(job->study, study),
                             (unsigned long long)job->trial, job->attempt);
 
     snprintf(old, sizeof old, "%u", was);
     if (path && symlink(old, path) < 0)
-        asy_warn("%s: its logs stay under attempt %u: cannot make '%s': %s", job->name, was, path,
-                 strerror(errno));
+        asy_fail_errno(&err, errno, "cannot make '%s'", path);
+    if (err.code)
+        asy_warn("%s: its logs stay under attempt %u: %s", job->name, was, err.text);
     free(path);
 }
 

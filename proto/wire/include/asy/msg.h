@@ -103,7 +103,7 @@ struct asy_lease {
     uint32_t part;            /* placements[part] is the receiver's; part 0 leads */
     const struct asy_placement *placements; /* [n_placements] 0: the only one is `placement` */
     size_t n_placements;
-    struct asy_id adopts;     /* not none: what the agent holds of this trial from that store, ... */
+    struct asy_id adopts;     /* not none: what the agent holds of this trial from that store, … */
     uint32_t adopts_attempt;  /* ... by this number, goes on under this lease (since 1.1) */
 };
 /* What the parts of an attempt say to each other. */
