@@ -172,7 +172,8 @@ static void compare(struct asy__offer *o, const struct asy__trial *t)
     asy_jsonw_init(&w, &text, 0);
     asy_space_write(t->study->spec->space, t->x, &w, NULL);
     if (!text.rc && asy_sha_bytes(text.data, text.len, &sha, NULL) == 0)
-        o->point = ((o->seed ^ t->seed) & INT64_MAX) == 0 && !memcmp(sha.b, o->params.b, sizeof sha.b)
+        o->point = ((o->seed ^ t->seed) & INT64_MAX) == 0 &&
+                           !memcmp(sha.b, o->params.b, sizeof sha.b)
                        ? ASY__POINT_SAME : ASY__POINT_OTHER;
     asy_buf_fini(&text);
 }
