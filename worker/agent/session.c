@@ -41,7 +41,8 @@ static struct asy_offer offer_of(const struct asy__job *job)
     offer.placement = (struct asy_placement){
         .worker = job->agent->id, .ranks = job->ranks, .cores = job->cores,
         .n_cores = job->n_cores, .memory = job->memory,
-        .gpus = (const char *const *)job->gpus, .n_gpus = job->n_gpus };
+        .gpus = (const char *const *)job->gpus, .n_gpus = job->n_gpus,
+        .gpu_shares = job->gpu_shares, .n_gpu_shares = job->n_gpus };
     return offer;
 }
 
