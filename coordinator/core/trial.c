@@ -357,7 +357,7 @@ struct asy_checkpoint asy__newest_checkpoint(const struct asy__trial *t)
     return (struct asy_checkpoint){ c->attempt, c->step, c->sha, c->bytes, c->path };
 }
 
-static void drop(struct asy_core *core, struct asy__trial *t, size_t i)
+static void drop_record(struct asy_core *core, struct asy__trial *t, size_t i, int with_file)
 {
     const struct asy__checkpoint *c = &t->checkpoints[i];
     const char *path = asy__dup(core, c->path);
@@ -368,10 +368,25 @@ static void drop(struct asy_core *core, struct asy__trial *t, size_t i)
     ev.checkpoint_dropped.checkpoint =
         (struct asy_checkpoint){ c->attempt, c->step, c->sha, c->bytes, path };
     asy__emit(core, &ev);
-    if ((fx = asy__effect(core, ASY_FX_DROP_FILE, asy__so_far(core)))) {
+    if (with_file && (fx = asy__effect(core, ASY_FX_DROP_FILE, asy__so_far(core)))) {
         fx->study = t->study->id;
         fx->file.path = path;
     }
+}
+
+static void drop(struct asy_core *core, struct asy__trial *t, size_t i)
+{
+    drop_record(core, t, i, 1);
+}
+
+void asy__trial_drop_behind(struct asy_core *core, struct asy__trial *t,
+                            const struct asy__checkpoint *from, uint32_t attempt)
+{
+    size_t keep = from ? (size_t)(from - t->checkpoints) + 1 : 0;
+
+    while (!core->rc && t->n_checkpoints > keep)
+        drop_record(core, t, t->n_checkpoints - 1,
+                    t->checkpoints[t->n_checkpoints - 1].attempt != attempt);
 }
 
 void asy__trial_drop_checkpoints(struct asy_core *core, struct asy__trial *t, size_t keep)

@@ -138,6 +138,32 @@ out:
     world_close(&r.w);
 }
 
+/* The backup has a checkpoint of the offered attempt, which is told anew like all its history. */
+static void its_checkpoints_come_again_with_its_reports(void)
+{
+    struct restored r = { 0 };
+
+    if (lease_one(&r, ASY_FOREIGN_ADOPT)) {
+        world_started(&r.w, &r.lease);
+        world_report(&r.w, &r.lease, 4, 0.5);
+        world_checkpoint(&r.w, &r.lease, 4);
+        if (!restore(&r, r.w.n_events))
+            goto out;
+        greet(&r);
+        T_EQ("adopted", r.w.n_leases, 1);
+        T_EQ("from nothing", r.w.leases[0].from_step, 0);
+        T_EQ("off the record", world_count(&r.w, ASY_EV_CHECKPOINT_DROPPED), 1);
+        T_EQ("its file stays", r.w.n_drops, 0);
+        world_started(&r.w, &r.w.leases[0]);
+        world_report(&r.w, &r.w.leases[0], 4, 0.5);
+        world_end(&r.w, &r.w.leases[0], ASY_END_PREEMPTED, 4);
+        T_EQ("the next one has no hole in its history", r.w.leases[1].from_step, 0);
+        T_TRUE(world_restart(&r.w));
+    }
+out:
+    world_close(&r.w);
+}
+
 static void what_is_discarded_is_killed_and_leased_anew(void)
 {
     struct restored r = { 0 };
@@ -290,6 +316,7 @@ static void their_own_store_keeps_them(void)
 T_MAIN("offer", T_TEST(what_is_offered_runs_on_and_is_leased_to_nobody),
        T_TEST(after_a_restore_nothing_is_leased_until_agents_could_offer),
        T_TEST(what_is_adopted_is_the_trials_next_attempt),
+       T_TEST(its_checkpoints_come_again_with_its_reports),
        T_TEST(what_is_discarded_is_killed_and_leased_anew), T_TEST(a_setting_decides_in_advance),
        T_TEST(a_trial_made_after_the_backup_is_adopted_once_it_is_there_again),
        T_TEST(a_trial_that_was_leased_again_goes_on_there),
