@@ -2,15 +2,11 @@
 """A backup is made while trials run, their coordinator dies, the backup is restored into its home:
 a new store, to whose coordinator the worker offers what it runs. Adopted, it goes on where it is;
 discarded, it is done anew. No trial has two results."""
-import fcntl
 import os
 import shutil
-import signal
-import socket
-import struct
-import subprocess
 
 import checker
+from alone import Alone
 from harness import Home, equal, has, main, wait
 
 SETTINGS = "reattach_window: 2s\nlost_after: 3s\nsuspect_after: 1s\nheartbeat: 200ms\n"
@@ -41,50 +37,20 @@ resources: {cores: %d}
 TRIALS = 2
 
 
-class Place(Home):
-    """Coordinator and worker without anybody who would start them again."""
-
+class Place(Alone):
     def begin(self, settings="", cores=1):
         """cores: that a trial needs; a worker of a whole one is there."""
-        self.store_folder = os.path.join(self.env["ASSAY_HOME"], "store")
-        os.makedirs(self.env["ASSAY_HOME"])
-        with open(os.path.join(self.env["ASSAY_HOME"], "config.yaml"), "w") as file:
-            file.write(SETTINGS + settings)
+        super().begin(SETTINGS + settings)
         self.write("program.py", PROGRAM)
         self.write("study.yaml", STUDY % (os.path.join(self.path, "program.py"),
                                           os.path.join(self.path, "go"), TRIALS, cores))
-        self.be_the_node()
-        self.coordinator = self.program("assay-coordinator", "--keep")
-        wait(lambda: os.path.exists(os.path.join(self.env["ASSAY_HOME"], "coordinator.json")),
-             "the coordinator")
-        self.workers = [self.worker(1)]
+        self.worker(1)
         self.run("submit", "study.yaml")
-
-    def be_the_node(self):
-        """Holds the lock of one, so that no command starts another."""
-        path = os.path.join(self.env["ASSAY_HOME"], f"node-{socket.gethostname()}.lock")
-        self.lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.fcntl(self.lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
-        self.cleanups.append(lambda: os.close(self.lock))
-
-    def program(self, name, *args):
-        with open(os.path.join(self.path, name + ".log"), "a") as log:
-            return subprocess.Popen([os.path.join(self.bin, name), *args], env=self.env,
-                                    cwd=self.path, stdin=subprocess.DEVNULL, stdout=log,
-                                    stderr=log)
-
-    def worker(self, cores):
-        return self.program("assay-worker", "--cores", str(cores))
-
-    def stored(self, kind):
-        number = {v: k for k, v in checker.KINDS.items()}[kind]
-        return self.store().execute("select count(*) from event where kind = ?",
-                                    (number,)).fetchone()[0]
 
     def restore(self):
         self.coordinator.kill()
         self.coordinator.wait()
-        shutil.move(self.store_folder, os.path.join(self.path, "lost"))
+        shutil.move(self.file("store"), os.path.join(self.path, "lost"))
         out, err = self.run("restore", "backup.db")
         has("told", out, "1 study restored")
         has("told", err, "assay adopt")
@@ -100,12 +66,7 @@ class Place(Home):
     def finish(self):
         self.write("go", "")
         self.run("watch", "sweep")
-        for worker in self.workers:
-            worker.send_signal(signal.SIGTERM)
-        equal("the workers' ends", [worker.wait() for worker in self.workers],
-              [0] * len(self.workers))
-        self.run("down")
-        self.coordinator.wait()
+        self.down()
 
     def leases(self, trial):
         history = checker.History(self.store())
@@ -121,7 +82,7 @@ class Place(Home):
 
 def run_and_back_up(home):
     home.begin()
-    home.workers.append(home.worker(1))
+    home.worker(1)
     wait(lambda: len(home.programs()) == TRIALS and home.stored("report") > 3, "reports")
     out, err = home.run("backup", "backup.db")
     has("told", out, "backup.db: 1 study, ")
@@ -171,7 +132,7 @@ def trials_that_the_backup_has_not_are_adopted_once_they_are_made_again():
         home.begin("reattach_foreign: adopt\n", cores=2)
         equal("trials", home.stored("trial-created"), 0)
         home.run("backup", "backup.db")
-        home.workers.append(home.worker(2))
+        home.worker(2)
         wait(lambda: home.stored("report") > 10, "reports")
         pids = home.programs()
         home.restore()
