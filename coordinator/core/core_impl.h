@@ -184,6 +184,7 @@ struct asy__gpu {
     uint32_t group;                    /* 1 + NUMA group; 0: near none, or near all */
     int whole;                         /* no part of it is given out */
     uint32_t used;                     /* 1/10,000 that open attempts have of it */
+    uint32_t held;                     /* soft: more of it, in this pass of the scheduler */
 };
 
 struct asy__worker {
@@ -491,6 +492,7 @@ void asy__worker_lost(struct asy_core *core, struct asy__worker *worker, enum as
                       const char *text);
 void asy__worker_timers(struct asy_core *core);
 void asy__worker_listed(struct asy_core *core, struct asy__worker *worker); /* free list upkeep */
+void asy__worker_unhold(struct asy__worker *worker); /* nothing of it is held for points to come */
 uint32_t asy__worker_free(const struct asy__worker *worker);
 uint64_t asy__worker_memory_left(const struct asy__worker *worker);
 int asy__worker_serves(const struct asy__worker *worker, const struct asy__study *study);
@@ -527,6 +529,12 @@ ASY_MUST_CHECK int asy__gpu_parts_copy(const struct asy_placement *placement,
 void asy__gpu_parts_free(struct asy__gpu_part *parts, size_t n);
 /* How many more attempts its GPUs hold; UINT64_MAX: the study wants none. */
 uint64_t asy__gpus_fit(const struct asy__worker *worker, const struct asy__study *study);
+/* Whether they hold one more beside what is held for points that samplers compute. */
+int asy__gpus_unheld(const struct asy__worker *worker, const struct asy__study *study);
+/* Holds what one attempt needs, on a worker that has it; and gives all that is held back. */
+void asy__gpus_hold(struct asy_core *core, struct asy__worker *worker,
+                    const struct asy__study *study);
+void asy__gpus_unhold(struct asy__worker *worker);
 /* Whether they would hold one if nothing ran. */
 int asy__gpus_could(const struct asy__worker *worker, const struct asy__study *study);
 size_t asy__gpus_unused(const struct asy__worker *worker);

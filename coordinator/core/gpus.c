@@ -140,15 +140,23 @@ static uint32_t times(const struct asy__gpu *gpu, const struct asy__study *s, ui
     return gpu->whole || used >= ASY_GPU_WHOLE ? 0 : (ASY_GPU_WHOLE - used) / s->spec->gpus;
 }
 
-/* Trials that fit at once; empty: if nothing else ran there. */
-static uint64_t fits_times(const struct asy__worker *w, const struct asy__study *s, int empty)
+/* What counts as taken of a device. */
+enum taken { NOTHING, USED, USED_AND_HELD };
+
+static uint32_t taken_of(const struct asy__gpu *gpu, enum taken what)
+{
+    return what == NOTHING ? 0 : what == USED ? gpu->used : gpu->used + gpu->held;
+}
+
+/* Trials that fit at once. */
+static uint64_t fits_times(const struct asy__worker *w, const struct asy__study *s, enum taken what)
 {
     uint64_t n = 0, per_trial = ranks_of(s);
 
     if (s->spec->gpus == 0)
         return UINT64_MAX;
     for (size_t i = 0; i < w->n_gpus; i++)
-        n += times(&w->gpus[i], s, empty ? 0 : w->gpus[i].used);
+        n += times(&w->gpus[i], s, taken_of(&w->gpus[i], what));
     if (!shares(s))
         per_trial *= s->spec->gpus / ASY_GPU_WHOLE;
     return n / per_trial;
@@ -156,12 +164,17 @@ static uint64_t fits_times(const struct asy__worker *w, const struct asy__study 
 
 uint64_t asy__gpus_fit(const struct asy__worker *w, const struct asy__study *s)
 {
-    return fits_times(w, s, 0);
+    return fits_times(w, s, USED);
+}
+
+int asy__gpus_unheld(const struct asy__worker *w, const struct asy__study *s)
+{
+    return fits_times(w, s, USED_AND_HELD) > 0;
 }
 
 int asy__gpus_could(const struct asy__worker *w, const struct asy__study *s)
 {
-    return fits_times(w, s, 1) > 0;
+    return fits_times(w, s, NOTHING) > 0;
 }
 
 size_t asy__gpus_unused(const struct asy__worker *w)
@@ -279,6 +292,38 @@ static void list_devices(struct asy_core *core, const struct choice *c, const ui
     ret->n_gpus = ret->n_gpu_shares = ranks * per_rank;
 }
 
+static struct choice begin_choice(struct asy_core *core, const struct asy__worker *w,
+                                  const struct asy__study *s, const uint8_t *taken)
+{
+    struct choice c = { w, s, asy__alloc(core, w->n_gpus * sizeof *c.used), taken };
+
+    for (size_t i = 0; c.used && i < w->n_gpus; i++)
+        c.used[i] = taken_of(&w->gpus[i], USED_AND_HELD);
+    return c;
+}
+
+void asy__gpus_hold(struct asy_core *core, struct asy__worker *w, const struct asy__study *s)
+{
+    size_t per_rank = shares(s) ? 1 : s->spec->gpus / ASY_GPU_WHOLE, *chosen;
+    uint8_t *taken;
+    struct choice c;
+
+    if (per_rank == 0 || !(taken = asy__alloc(core, w->n_cores)) ||
+        !(chosen = asy__alloc(core, per_rank * sizeof *chosen)) ||
+        !(c = begin_choice(core, w, s, taken)).used)
+        return;
+    for (uint32_t r = 0; r < ranks_of(s); r++)
+        choose(&c, per_rank, chosen);
+    for (size_t i = 0; i < w->n_gpus; i++)
+        w->gpus[i].held = c.used[i] - w->gpus[i].used;
+}
+
+void asy__gpus_unhold(struct asy__worker *w)
+{
+    for (size_t i = 0; i < w->n_gpus; i++)
+        w->gpus[i].held = 0;
+}
+
 void asy__gpus_place(struct asy_core *core, const struct asy__worker *w,
                      const struct asy__study *s, uint8_t *taken, uint32_t *cores,
                      struct asy_placement *ret)
@@ -286,12 +331,10 @@ void asy__gpus_place(struct asy_core *core, const struct asy__worker *w,
     uint32_t ranks = ranks_of(s), width = s->spec->cores;
     size_t per_rank = shares(s) ? 1 : s->spec->gpus / ASY_GPU_WHOLE;
     size_t *chosen = asy__alloc(core, ranks * per_rank * sizeof *chosen);
-    struct choice c = { w, s, asy__alloc(core, w->n_gpus * sizeof *c.used), taken };
+    struct choice c = begin_choice(core, w, s, taken);
 
     if (!chosen || !c.used)
         return;
-    for (size_t i = 0; i < w->n_gpus; i++)
-        c.used[i] = w->gpus[i].used;
     for (uint32_t r = 0; r < ranks; r++) {
         uint32_t group = choose(&c, per_rank, chosen + r * per_rank);
 

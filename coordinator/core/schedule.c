@@ -4,8 +4,9 @@
  * Studies go by priority, then by the fewest running cores, then by age; within a study first what
  * ran before, then what its pruner promotes, then new points. Of workers with room the one with
  * the most free cores is taken. So that small trials cannot starve a large one, the first study in
- * that order that finds no room keeps one worker reserved, where room then gathers; a gang that no
- * single worker could hold, as many as it needs (span.c). Until such a gang has its lease it goes
+ * that order that finds no room keeps one worker reserved, where room then gathers (if all that it
+ * lacks is GPUs: those, and the cores that go with them); a gang that no single worker could hold,
+ * as many as it needs (span.c). Until such a gang has its lease it goes
  * first among those of its priority: it needs room on several workers at once, and an older study
  * would take that as it comes.
  *
@@ -115,6 +116,21 @@ uint64_t asy__room(const struct asy_core *core, const struct asy__study *s, uint
     return n < max ? n : max;
 }
 
+/* Whether the study may have of the worker what it needs, for all that it is kept for another one:
+ * where that waits for GPUs alone, those who want none may use what is more than it will need. */
+static int spares(const struct asy__worker *w, const struct asy__study *s)
+{
+    const struct asy__study *kept = w->kept_for;
+    uint64_t memory;
+
+    if (!kept || kept == s)
+        return 1;
+    memory = asy__need_memory(s) + asy__need_memory(kept);
+    return s->spec->gpus == 0 && asy__gpus_fit(w, kept) == 0 &&
+           asy__worker_holds(w, s, w->held + asy__need_cores(kept)) &&
+           (w->memory == 0 || w->memory - w->memory_used >= memory);
+}
+
 static struct asy__worker *find_worker(struct asy_core *core, const struct asy__study *s)
 {
     struct asy__worker *w, *best = NULL;
@@ -123,9 +139,9 @@ static struct asy__worker *find_worker(struct asy_core *core, const struct asy__
     asy__each(w, &core->free_workers, struct asy__worker, free_node) {
         if (looked >= WORKERS_LOOKED_AT)
             break;
-        if ((w->kept_for && w->kept_for != s) || !asy__worker_serves(w, s) ||
-            !asy__worker_ready(core, w) || !asy__worker_holds(w, s, w->held) ||
-            !asy__worker_in_time(core, w, s))
+        if (!asy__worker_serves(w, s) || !asy__worker_ready(core, w) ||
+            !asy__worker_holds(w, s, w->held) || !asy__gpus_unheld(w, s) ||
+            !asy__worker_in_time(core, w, s) || !spares(w, s))
             continue;
         looked++;
         if (!best || asy__worker_free(w) - w->held > asy__worker_free(best) - best->held)
@@ -411,15 +427,17 @@ static void begin_pass(struct asy_core *core)
     }
     if (core->holds)
         asy__each(w, &core->free_workers, struct asy__worker, free_node)
-            w->held = 0;
+            asy__worker_unhold(w);
     core->holds = 0;
 }
 
 static void hold(struct asy_core *core, struct asy__study *s, const struct asy__seat *seats,
                  size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         seats[i].worker->held += seats[i].ranks * s->spec->cores;
+        asy__gpus_hold(core, seats[i].worker, s);
+    }
     s->held++;
     s->held_cores += asy__need_cores(s);
     core->holds = 1;

@@ -133,12 +133,18 @@ int asy__worker_ready(const struct asy_core *core, const struct asy__worker *w)
     return asy__worker_lasts(core, w) && !w->suspect;
 }
 
+void asy__worker_unhold(struct asy__worker *w)
+{
+    w->held = 0;
+    asy__gpus_unhold(w);
+}
+
 void asy__worker_listed(struct asy_core *core, struct asy__worker *w)
 {
     int wanted = asy__worker_ready(core, w) && asy__worker_free(w) > 0;
 
     if (wanted && !w->free_node.next) {
-        w->held = 0;
+        asy__worker_unhold(w);
         asy__list_push(&core->free_workers, &w->free_node);
     } else if (!wanted) {
         asy__list_take(&w->free_node);

@@ -123,6 +123,57 @@ static void whole_ones_stay_whole_for_as_long_as_possible(void)
     world_close(&w);
 }
 
+static size_t leases_of(const struct world *w, struct asy_id study)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->n_leases; i++)
+        n += asy_id_cmp(w->leases[i].study, study) == 0;
+    return n;
+}
+
+/* One study always waits for the GPU: the cores are not kept empty for that. */
+static void who_waits_for_a_gpu_keeps_no_more_than_it_will_need(void)
+{
+    struct asy_id gpus, cpus;
+    struct lease first;
+    struct world w;
+
+    if (begin(&w)) {
+        with_gpus(&w, 2, 1);
+        gpus = submit(&w, 1, PLAIN("gpus", "priority: 1\n" ASKS(9, "gpus: 1")));
+        cpus = submit(&w, 2, PLAIN("cpus", ASKS(20, "cores: 1")));
+        T_EQ("one has the GPU", leases_of(&w, gpus), 1);
+        T_EQ("the others have the cores but one", leases_of(&w, cpus), 6);
+        first = w.leases[0];
+        world_complete(&w, &first, 4, 1);
+        T_EQ("the next one has the GPU", leases_of(&w, gpus), 2);
+        T_EQ("and no more of the others run", leases_of(&w, cpus), 6);
+    }
+    world_close(&w);
+}
+
+static void parts_do_not_keep_a_whole_one_waiting(void)
+{
+    struct asy_id parts, whole;
+    struct world w;
+
+    if (begin(&w)) {
+        with_gpus(&w, 2, 1);
+        parts = submit(&w, 1, PLAIN("parts", ASKS(20, "gpus: 0.5")));
+        whole = submit(&w, 2, PLAIN("whole", "priority: 1\n" ASKS(1, "gpus: 1")));
+        T_EQ("two halves run", leases_of(&w, parts), 2);
+        for (size_t i = 0; i < 2; i++) {
+            struct lease l = w.leases[i];
+
+            world_complete(&w, &l, 4, 1);
+        }
+        T_EQ("no third one came before", leases_of(&w, parts), 2);
+        T_EQ("the whole one runs", leases_of(&w, whole), 1);
+    }
+    world_close(&w);
+}
+
 static void what_ends_gives_back_its_part(void)
 {
     struct world w;
@@ -201,5 +252,7 @@ static void bad_offers_are_refused(void)
 
 T_MAIN("gpus", T_TEST(trials_get_what_they_ask_for), T_TEST(cores_are_near_the_gpu),
        T_TEST(whole_ones_stay_whole_for_as_long_as_possible), T_TEST(what_ends_gives_back_its_part),
+       T_TEST(who_waits_for_a_gpu_keeps_no_more_than_it_will_need),
+       T_TEST(parts_do_not_keep_a_whole_one_waiting),
        T_TEST(a_restart_forgets_no_part), T_TEST(no_part_of_a_device_for_one_process),
        T_TEST(bad_offers_are_refused))
