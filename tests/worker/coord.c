@@ -259,6 +259,10 @@ static void take_hello(struct coord *c, const struct asy_msg *msg)
         c->offers[i] = c->holdings[i].offer ? *c->holdings[i].offer : (struct asy_offer){ 0 };
         c->holdings[i].offer = NULL;
     }
+    c->gpus[0] = '\0';
+    for (size_t i = 0, at = 0; i < msg->hello.n_gpus && at < sizeof c->gpus; i++)
+        at += (size_t)snprintf(c->gpus + at, sizeof c->gpus - at, "%s%s", i ? " " : "",
+                               msg->hello.gpus[i].id);
     snprintf(c->hardware, sizeof c->hardware, "%s", TEXT(msg->hello.hardware));
     snprintf(c->versions, sizeof c->versions, "%s", TEXT(msg->hello.versions));
     snprintf(c->fit, sizeof c->fit, "%s", TEXT(msg->hello.fit));

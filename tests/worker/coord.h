@@ -42,6 +42,7 @@ struct coord {
     struct asy_holding holdings[64]; /* offer: NULL, it is in offers, without lists */
     struct asy_offer offers[64];
     size_t n_holdings;
+    char gpus[400];               /* ids, with blanks between them */
     /* put into the next WELCOME */
     struct asy_holding kill[8];
     size_t n_kill;

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Leases with GPUs: a real assay-worker finds the devices of the fakes, a scripted coordinator
+ * leases them, a real program says what it sees. */
+#include "../asytest.h"
+#include "coord.h"
+
+#define A "GPU-aaaaaaaa-1111-2222-3333-444444444444"
+#define B "GPU-bbbbbbbb-1111-2222-3333-444444444444"
+#define STUDY(command)                                                                             \
+    "assay: 1\nname: test\nrun: {command: " command ", grace: 20s, "                               \
+    "metrics: {pattern: '(?<loss>[0-9.]+)'}}\n"                                                    \
+    "objective: {metric: loss, goal: minimize}\n"                                                  \
+    "parameters: {lr: {min: 0.0, max: 1.0}}\nbudget: {trials: 100}\n"
+
+static int begin(struct coord *c, const char *yaml)
+{
+    static const char *const env[] = { "LD_LIBRARY_PATH=" FAKES, "FAKE_NVML=two",
+                                       "FAKE_OPENCL=cards", NULL };
+
+    return coord_open(c) && coord_study(c, yaml) && coord_worker(c, env, NULL);
+}
+
+static int send(struct coord *c, uint64_t trial, uint32_t core, const char *const *gpus,
+                const uint32_t *shares, size_t n, size_t n_shares)
+{
+    struct asy_lease lease = coord_lease(c, trial, core, 1);
+
+    lease.placement.gpus = gpus;
+    lease.placement.n_gpus = n;
+    lease.placement.gpu_shares = shares;
+    lease.placement.n_gpu_shares = n_shares;
+    return coord_send_lease(c, &lease);
+}
+
+static void a_program_sees_the_gpus_of_its_lease(void)
+{
+    static const char *const gpus[] = { B };
+    static const uint32_t quarter = 2500;
+    const struct asy_report *r;
+    struct coord c = { 0 };
+
+    if (!begin(&c, STUDY("[sh, -c, 'test \"$CUDA_VISIBLE_DEVICES $ASSAY_GPUS $ASSAY_GPU_SHARE\" = "
+                         "\"" B " " B " 0.25\" && echo 1']")))
+        goto out;
+    T_STR("offered", c.gpus, A " " B);
+    if (!send(&c, 0, 0, gpus, &quarter, 1, 1) ||
+        !coord_ended(&c, 0, ASY_END_COMPLETE, ASY_CAUSE_NONE))
+        goto out;
+    if ((r = coord_report(&c, 0, ASY_EV_STARTED, 0))) {
+        T_HAS("its record", r->event.started.hardware, "\"gpus\":[{\"id\":\"" B "\"");
+        T_HAS("its record", r->event.started.hardware, "\"share\":0.25");
+    }
+out:
+    coord_close(&c);
+}
+
+static void a_program_without_gpus_sees_none(void)
+{
+    struct coord c = { 0 };
+
+    if (begin(&c, STUDY("[sh, -c, 'test \"${{CUDA_VISIBLE_DEVICES-unset}}${{ASSAY_GPUS-unset}}\" = "
+                        "\"\" && echo 1']")) && coord_run(&c, 0))
+        coord_ended(&c, 0, ASY_END_COMPLETE, ASY_CAUSE_NONE);
+    coord_close(&c);
+}
+
+static void what_cannot_be_held_is_refused(void)
+{
+    static const char *const strange[] = { "GPU-cccccccc" }, *const twice[] = { A, A };
+    static const uint32_t shares[] = { 5001, 5000 };
+    static const struct {
+        const char *name, *const *gpus;
+        size_t n, n_shares;
+        const char *text;
+    } cases[] = {
+        { "a device that is not here", strange, 1, 1, "which this node does not offer" },
+        { "more than one", twice, 2, 2, "more than the whole of GPU" },
+        { "shares of nothing", twice, 1, 2, "has 1 GPUs with 2 shares" },
+    };
+    const struct asy_event *end;
+    struct coord c = { 0 };
+
+    if (!begin(&c, STUDY("[sh, -c, 'echo 1']")))
+        goto out;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        if (send(&c, i, 0, cases[i].gpus, shares, cases[i].n, cases[i].n_shares) &&
+            (end = coord_ended(&c, i, ASY_END_REFUSED, ASY_CAUSE_NOT_STARTED)))
+            T_HAS(cases[i].name, end->ended.text, cases[i].text);
+out:
+    coord_close(&c);
+}
+
+/* A device is free when the fenced attempt that had it is gone, not before. */
+static void a_device_is_waited_for(void)
+{
+    static const char *const gpus[] = { A };
+    struct asy_lease lease;
+    struct coord c = { 0 };
+    const struct asy_event *end;
+
+    if (!begin(&c, STUDY("[sh, -c, 'trap \"\" TERM; echo 1; test -e go || sleep 1000']")))
+        goto out;
+    if (c.cores < 2) {
+        printf("skipped: it takes two cores\n");
+        goto out;
+    }
+    lease = coord_lease(&c, 0, 0, 1);
+    lease.placement.gpus = gpus;
+    lease.placement.n_gpus = 1;
+    if (!coord_send_lease(&c, &lease) || !coord_report(&c, 0, ASY_EV_REPORT, 0))
+        goto out;
+    if (send(&c, 1, 1, gpus, NULL, 1, 0) &&
+        (end = coord_ended(&c, 1, ASY_END_REFUSED, ASY_CAUSE_NOT_STARTED)))
+        T_HAS("in use", end->ended.text, "more than the whole of GPU '" A "' is leased");
+    if (coord_file(&c, "go", "") && coord_cancel(&c, &lease, ASY_CANCEL_KILL, 0) &&
+        send(&c, 2, 1, gpus, NULL, 1, 0))
+        coord_ended(&c, 2, ASY_END_COMPLETE, ASY_CAUSE_NONE);
+out:
+    coord_close(&c);
+}
+
+T_MAIN("gpu leases", T_TEST(a_program_sees_the_gpus_of_its_lease),
+       T_TEST(a_program_without_gpus_sees_none), T_TEST(what_cannot_be_held_is_refused),
+       T_TEST(a_device_is_waited_for))
