@@ -420,6 +420,24 @@ static int artifacts(const struct asy_json *list, struct asy_buf *out, struct as
     return rc;
 }
 
+/* ", NVIDIA A100 (GPU-…), 0.25 of NVIDIA A100 (GPU-…)" */
+static void put_gpus(struct asy_buf *line, const struct asy_json *gpus)
+{
+    const struct asy_json *gpu;
+
+    for (size_t i = 0; (gpu = asy_json_at(gpus, i)); i++) {
+        double share = asy_json_f64(asy_json_get(gpu, "share"), 1);
+
+        asy_buf_adds(line, ", ");
+        if (share < 1) {
+            asy__fmt_number(line, share);
+            asy_buf_adds(line, " of ");
+        }
+        asy__fmt_clean(line, text(gpu, "name"));
+        asy_buf_addf(line, " (%s)", text(gpu, "id"));
+    }
+}
+
 /* "AMD EPYC on node7, caches 32 KiB, 512 KiB, memory 21 GiB, 76 GFLOP/s, 28 GB/s" */
 static void put_hardware(struct asy_buf *line, const struct asy_json *hardware)
 {
@@ -435,6 +453,7 @@ static void put_hardware(struct asy_buf *line, const struct asy_json *hardware)
     }
     if (number(hardware, "ranks") > 1)
         asy_buf_addf(line, ", %" PRId64 " ranks", number(hardware, "ranks"));
+    put_gpus(line, asy_json_get(hardware, "gpus"));
     for (size_t i = 0; (cache = asy_json_member(caches, i, &key)); i++) {
         asy_buf_adds(line, i ? ", " : ", caches ");
         asy__fmt_bytes(line, (uint64_t)asy_json_i64(cache, 0));

@@ -62,10 +62,13 @@ def trials_see_their_own_devices(home):
         equal("its share", env["ASSAY_GPU_SHARE"], "1")
         equal("no NVIDIA device, whatever the study says", env["CUDA_VISIBLE_DEVICES"], "")
 
+    has("the trial's record", home.run("show", "one", "0")[0], f"(pocl-{trials[0]['env']['ASSAY_GPUS'][-1]})")
+
     _, trials = sweep(home, "half", 0.5)
     for trial in trials:
         equal("one device", [kind(name) for name in trial["seen"]], [kinds[trial["env"]["ASSAY_GPUS"]]])
         equal("half of it", trial["env"]["ASSAY_GPU_SHARE"], "0.5")
+    has("the trial's record", home.run("show", "half", "0")[0], ", 0.5 of ")
 
     _, trials = sweep(home, "both", 2, trials=1)
     equal("both devices", sorted(kind(name) for name in trials[0]["seen"]), ["basic", "pthread"])
