@@ -25,6 +25,11 @@ ON_DISK = {"service.cycles_per_s", "service.dispatch_p50_ms", "service.dispatch_
            "service.restart_ms"}
 
 
+GANG = [("gang.switch_p99_ms", None), ("gang.switch_p50_ms", None), ("gang.switch_speedup", None),
+        ("gang.idle_core_share", None), ("gang.rank_death_s", "1node"), ("gang.orphans", None),
+        ("pinning.slowdown", None), ("service.reattach_s", None)]
+
+
 def the_form_is_held():
     cases = [("plain", GOOD, None),
              ("peer", {**GOOD, **PEER}, None),
@@ -78,8 +83,30 @@ def the_service_prints_every_row():
             raise AssertionError(f"{wrong}: {row}")
 
 
+def gangs_print_every_row():
+    if len(os.sched_getaffinity(0)) < 2:
+        print("# not tried: a gang of two ranks needs two cores", flush=True)
+        return
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gang.py")
+    try:
+        done = subprocess.run([sys.executable, script, BIN, "--dir", work, "--tiny"], text=True,
+                              capture_output=True)
+    finally:
+        shutil.rmtree(work)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    if [(row["name"], row.get("case")) for row in got] != GANG:
+        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+    for row in got:
+        if rows.mistake(row) or row["value"] is None:
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+
+
 failed = 0
-for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_every_row):
+for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_every_row,
+             gangs_print_every_row):
     try:
         case()
         print(f"ok {case.__name__}", flush=True)

@@ -121,6 +121,7 @@ def a_death_ends_its_own_gang_alone():
     turn. Each time its trial goes on in a new gang, and nothing of the old one is left."""
     with Home() as home:
         home.env["ASY_OVERSUBSCRIBE"] = "2"
+        home.env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0"
         study(home, 2, trials=2, epochs=1000000, pruner="none", more="retries: 9\n")
         home.run("submit", "study.yaml")
         home.run("up", "--cores", "2")

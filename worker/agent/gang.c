@@ -367,7 +367,7 @@ void asy__gang_end(struct asy__gang *gang)
 }
 
 /* What the rank that ended first said last; of one that never began, and of mpirun, in the gang's
- * own log. A signal that ended mpirun itself, and did not come from us, was before the ranks' ends. */
+ * own log. A signal that ended mpirun and did not come from us was before the ranks' ends. */
 static void hear_last_words(struct asy__gang *gang, const struct asy__job *job,
                             struct asy_attempt_event *event)
 {
