@@ -23,14 +23,14 @@ struct asy__options {
     const char *words[8];   /* what is no option */
     int n_words;
     char home[4096];
-    int json, follow, resume, all, error_stream, list, model;
-    int64_t cores, limit, attempt;
+    int json, follow, resume, all, error_stream, list, model, agent;
+    int64_t cores, limit, attempt, nodes;
     const char *output, *format, *worker;
 };
 /* Fills from argv (after the command's name); allowed: a string of option letters this command
  * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
- * F --format NAME, e --stderr, A --attempt N, L --list, w --worker ID, m --model. --home DIR is
- * always taken. */
+ * F --format NAME, e --stderr, A --attempt N, L --list, w --worker ID, m --model, N --nodes N,
+ * l --agent. --home DIR is always taken. */
 ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed, int min_words,
                                       int max_words, struct asy__options *ret,
                                       struct asy_error *err);
@@ -43,9 +43,11 @@ int asy__complain(const struct asy_error *err);
 
 /* ---- interrupt.c ---------------------------------------------------------------------------- */
 
-/* From now on SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 are noted instead of deadly. */
+/* From now on SIGINT, SIGTERM, SIGUSR1, SIGUSR2 and SIGALRM are noted instead of deadly. */
 void asy__interrupts_take(void);
 int asy__interrupts(void); /* 0; 1: to leave in order; 2: to end at once */
+int asy__interrupted_by(void);      /* the first signal; 0: none came */
+void asy__interrupt_in(int64_t ms); /* by SIGALRM, so long from now */
 
 /* ---- session.c: talking to the coordinator ------------------------------------------------- */
 
@@ -68,6 +70,9 @@ int asy__session_ended(struct asy__session *session);
 void asy__session_end(struct asy__session *session);
 /* Starts coordinator and agent anew and greets. */
 ASY_MUST_CHECK int asy__session_again(struct asy__session *session, struct asy_error *err);
+
+/* control.c: drains the coordinator of this home, whoever started it, and sees it off. */
+ASY_MUST_CHECK int asy__down(const struct asy__options *options, struct asy_error *err);
 
 /* ---- talk.c -------------------------------------------------------------------------------- */
 
@@ -185,6 +190,7 @@ void asy__commands_reference(struct asy_buf *ret_markdown);
 /* ---- the commands -------------------------------------------------------------------------- */
 
 int asy__cmd_run(int argc, char **argv);
+int asy__cmd_batch(int argc, char **argv);
 int asy__cmd_submit(int argc, char **argv);
 int asy__cmd_watch(int argc, char **argv);
 int asy__cmd_node(int argc, char **argv);

@@ -161,19 +161,25 @@ out:
     return rc;
 }
 
+int asy__down(const struct asy__options *options, struct asy_error *err)
+{
+    int rc, again = 0;
+
+    while ((rc = down_once(options, err)) == 1)
+        again = 1;
+    return again && rc == ASY_E_GONE ? 0 : rc; /* the other one may have ended by itself */
+}
+
 int asy__cmd_down(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__options options;
-    int rc, again = 0;
 
     if (asy__options_parse(argc, argv, "", 0, 0, &options, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }
-    while ((rc = down_once(&options, &err)) == 1)
-        again = 1;
-    if (rc < 0 && !(again && rc == ASY_E_GONE)) /* the other one may have ended by itself */
+    if (asy__down(&options, &err) < 0)
         return asy__complain(&err);
     puts("ended; all is stored");
     return EXIT_DONE;

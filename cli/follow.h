@@ -22,4 +22,10 @@ enum asy__followed {
 ASY_MUST_CHECK int asy__follow(struct asy__session *session, const struct asy__options *options,
                                const char *study, int from_start, enum asy__followed *ret_how,
                                struct asy_error *err);
+
+/* run.c: `assay run` of options->words[0] inside a batch job. An unfinished study of that name goes
+ * on; if the job was requeued and there is but a finished one, that is the result. What was started
+ * has ended when this returns the exit code. *ret_how is not set if it did not come so far. */
+int asy__run_job(const struct asy__options *options, const char *command, int requeued,
+                 enum asy__followed *ret_how);
 #endif

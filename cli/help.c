@@ -8,6 +8,7 @@
 static const struct {
     const char *name, *help;
 } options[] = {
+    { "--agent", "a worker without a coordinator, on a node of a batch job" },
     { "--all", "show: every value of every metric; node: stay when idle; adopt, discard: of all "
                "studies" },
     { "--attempt", "of this attempt instead of the newest" },
@@ -18,6 +19,7 @@ static const struct {
     { "--limit", "at most N of them" },
     { "--list", "name the checks and make none" },
     { "--model", "the model instead of the trials" },
+    { "--nodes", "the workers are one step of Slurm, one on each of N nodes" },
     { "--output", "write to FILE instead of standard output (also: -o); - means that, too" },
     { "--resume", "go on with the newest unfinished study of that name" },
     { "--stderr", "standard error alone" },
@@ -29,6 +31,7 @@ static const struct {
     const char *command, *text;
 } examples[] = {
     { "run", "assay run examples/digits-mlp.yaml\n  assay run examples/digits-mlp.yaml --resume" },
+    { "batch", "sbatch slurm/one-node.sbatch examples/digits-mlp.yaml" },
     { "submit", "assay submit my-first.yaml && assay watch my-first" },
     { "watch", "assay watch my-first\n  assay watch my-first --json | grep trial-state" },
     { "ls", "assay ls --limit 5\n  assay ls --json | python3 -m json.tool" },

@@ -15,6 +15,8 @@ struct command {
 static const struct command commands[] = {
     { "run", asy__cmd_run, "run a study to its end and watch it",
       "assay run FILE [--resume] [--cores N]" },
+    { "batch", asy__cmd_batch, "run a study in this job of Slurm, on all its nodes",
+      "assay batch FILE [--cores N]" },
     { "submit", asy__cmd_submit, "hand a study over and return",
       "assay submit FILE [--resume] [--cores N]" },
     { "watch", asy__cmd_watch, "follow a running study", "assay watch STUDY [--json]" },
@@ -56,7 +58,7 @@ static const struct command commands[] = {
     { "doctor", asy__cmd_doctor, "look at this machine and say what to mend",
       "assay doctor [CHECK]... [--json] [--list]" },
     { "node", asy__cmd_node, "keep a coordinator and a worker alive (assay up starts it)",
-      "assay node [--cores N] [--all]", 1 },
+      "assay node [--cores N] [--all] [--nodes N]\n       assay node --agent [--cores N]", 1 },
     { "reference", asy__cmd_reference, "print a page of docs/reference",
       "assay reference commands|settings|study-file", 1 },
 };

@@ -9,6 +9,10 @@
  * coordinator that lives without a node (a reading command has started it, or its node was killed)
  * makes way for that of the next node: SIGHUP ends it, and like any death that loses nothing.
  *
+ * In a job of Slurm with several nodes the worker is one step, in which `assay node --agent`, which
+ * has no coordinator, keeps a worker alive on each. A step is never told by SIGTERM: srun would
+ * kill its tasks then, but hands SIGUSR1 on to them.
+ *
  * A node that is killed leaves its coordinator, which serves on, but not its worker, which drains:
  * beside the worker of the next node it would give out the cores of this machine twice. */
 #include "cli.h"
@@ -16,6 +20,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -34,6 +39,7 @@ struct child {
     int64_t started_ms;
     int pause_ms;
     int lived;          /* one of it stayed up for a while */
+    int leave;          /* the signal that drains it */
 };
 #define UP_MS 1000          /* whoever lives this long has come up */
 #define OWNED_PAUSE_MS 1000
@@ -101,36 +107,86 @@ static void take_over(const struct node *node)
 
 /* ---- children ------------------------------------------------------------------------------ */
 
+struct words {
+    const char *argv[24];
+    int n;
+    char program[4096], agent[4096], cores[32], nodes[2][32], per_task[48];
+};
+
+static void add(struct words *w, const char *word)
+{
+    w->argv[w->n++] = word;
+}
+
+/* One task on each node, for as long as the job lasts; the death of one leaves the others alone. */
+static int step_words(const struct node *node, struct words *w, struct asy_error *err)
+{
+    const char *cores = getenv("SLURM_CPUS_PER_TASK");
+    long long n = (long long)node->options->nodes;
+    int rc;
+
+    if ((rc = asy_proc_find_program("assay", w->agent, sizeof w->agent, err)) < 0)
+        return rc;
+    snprintf(w->nodes[0], sizeof w->nodes[0], "--nodes=%lld", n);
+    snprintf(w->nodes[1], sizeof w->nodes[1], "--ntasks=%lld", n);
+    add(w, w->nodes[0]);
+    add(w, w->nodes[1]);
+    if (cores && *cores) { /* srun does not look at that by itself */
+        snprintf(w->per_task, sizeof w->per_task, "--cpus-per-task=%.20s", cores);
+        add(w, w->per_task);
+    }
+    add(w, "--kill-on-bad-exit=0");
+    add(w, "--wait=0");
+    add(w, "--no-kill");
+    add(w, "--overlap"); /* with one before it that has not quite ended */
+    add(w, "--mpi=none");
+    add(w, "--input=none");
+    add(w, "--label");
+    add(w, w->agent);
+    add(w, "node");
+    add(w, "--agent");
+    return 0;
+}
+
+static int words_of(const struct node *node, const struct child *child, struct words *w,
+                    struct asy_error *err)
+{
+    int rc = asy_proc_find_program(child->name, w->program, sizeof w->program, err);
+
+    add(w, w->program);
+    if (rc == 0 && child == &node->worker && node->options->nodes > 1)
+        rc = step_words(node, w, err);
+    add(w, "--home");
+    add(w, node->options->home);
+    if (child == &node->coordinator && node->keep)
+        add(w, "--keep");
+    if (child == &node->coordinator && node->drains)
+        add(w, "--drain"); /* the one that was draining died before all was stored */
+    if (child == &node->worker && node->options->cores > 0) {
+        snprintf(w->cores, sizeof w->cores, "%lld", (long long)node->options->cores);
+        add(w, "--cores");
+        add(w, w->cores);
+    }
+    add(w, NULL);
+    return rc;
+}
+
 static int start(struct node *node, struct child *child, struct asy_error *err)
 {
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
-    char program[4096], cores[32];
-    const char *argv[8];
-    int n = 0, rc;
+    struct words words = { .n = 0 };
+    int rc;
 
     if (child == &node->coordinator)
         take_over(node);
     child->started_ms = asy_clock_ms();
     child->again_ms = INT64_MAX;
-    if ((rc = asy_proc_find_program(child->name, program, sizeof program, err)) < 0)
+    if ((rc = words_of(node, child, &words, err)) < 0)
         return rc;
-    argv[n++] = program;
-    argv[n++] = "--home";
-    argv[n++] = node->options->home;
-    if (child == &node->coordinator && node->keep)
-        argv[n++] = "--keep";
-    if (child == &node->coordinator && node->drains)
-        argv[n++] = "--drain"; /* the one that was draining died before all was stored */
-    if (child == &node->worker && node->options->cores > 0) {
-        snprintf(cores, sizeof cores, "%lld", (long long)node->options->cores);
-        argv[n++] = "--cores";
-        argv[n++] = cores;
-    }
-    argv[n] = NULL;
-    spec.argv = argv;
+    spec.argv = words.argv;
     spec.new_session = 1;
     if (child == &node->worker)
-        spec.death_signal = SIGTERM; /* it drains: a node that takes our place has one of its own */
+        spec.death_signal = child->leave; /* a node that takes our place has one of its own */
     return asy_proc_start(&spec, &child->proc, err);
 }
 
@@ -157,6 +213,8 @@ static void ended(struct node *node, struct child *child)
     child->proc = (struct asy_proc)ASY_PROC_INIT;
     if (child == &node->coordinator && status == 0)
         node->ending = 1;
+    if (node->options->agent && (status == 0 || node->drains))
+        node->ending = 1; /* the coordinator has sent it away */
     if (node->ending || (child == &node->worker && node->drains))
         return;
     child->lived |= now_ms - child->started_ms >= UP_MS;
@@ -195,7 +253,9 @@ static void take_signals(struct node *node)
             continue;
         asy_info("signal=%u %s", info.ssi_signo, at_once ? "ending at once" : "draining");
         /* may be gone already; SIGINT hurries it in a batch job too */
-        ASY_IGNORE(asy_proc_signal(&node->coordinator.proc, node->drains ? SIGINT : SIGTERM));
+        ASY_IGNORE(asy_proc_signal(node->options->agent ? &node->worker.proc
+                                                        : &node->coordinator.proc,
+                                   node->drains ? SIGINT : SIGTERM));
         node->worker.again_ms = INT64_MAX; /* if it is just gone, it is not wanted any more */
         node->drains = 1;
         if (at_once) {
@@ -243,7 +303,7 @@ static void finish(struct node *node, struct child *child, int64_t patience_ms, 
     int64_t begun_ms = asy_clock_ms(), left_ms;
     int status;
 
-    ASY_IGNORE(asy_proc_signal(&child->proc, SIGTERM)); /* may be gone already */
+    ASY_IGNORE(asy_proc_signal(&child->proc, child->leave)); /* may be gone already */
     while (child->proc.pidfd >= 0 && asy_proc_wait(&child->proc, 0, &status, NULL) < 0) {
         struct pollfd items[] = { { .fd = node->signals, .events = POLLIN },
                                   { .fd = child->proc.pidfd, .events = POLLIN } };
@@ -272,8 +332,8 @@ static int run_node(struct node *node, struct asy_error *err)
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
         (node->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
         return asy_fail_errno(err, errno, "cannot take signals");
-    if ((rc = start(node, &node->coordinator, err)) == 0 &&
-        (rc = start(node, &node->worker, err)) == 0)
+    rc = node->options->agent ? 0 : start(node, &node->coordinator, err);
+    if (rc == 0 && (rc = start(node, &node->worker, err)) == 0)
         serve(node);
     finish(node, &node->coordinator, 60000, HASTE_MS);
     finish(node, &node->worker, 10000, 0);
@@ -286,20 +346,24 @@ int asy__cmd_node(int argc, char **argv)
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__options options;
     struct node node = { .options = &options,
-                         .coordinator = { .name = "assay-coordinator",
+                         .coordinator = { .name = "assay-coordinator", .leave = SIGTERM,
                                           .proc = ASY_PROC_INIT, .again_ms = INT64_MAX },
-                         .worker = { .name = "assay-worker", .proc = ASY_PROC_INIT,
-                                     .again_ms = INT64_MAX } };
+                         .worker = { .name = "assay-worker", .leave = SIGTERM,
+                                     .proc = ASY_PROC_INIT, .again_ms = INT64_MAX } };
 
-    if (asy__options_parse(argc, argv, "ca", 0, 0, &options, &err) < 0) {
+    if (asy__options_parse(argc, argv, "caNl", 0, 0, &options, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }
     node.keep = options.all;
+    if (options.nodes > 1) {
+        node.worker.name = "srun";
+        node.worker.leave = SIGUSR1;
+    }
     asy_log_open(STDERR_FILENO, "assay-node", ASY_LOG_INFO, 0);
     if (asy_durable_mkdirs(options.home, &err) < 0)
         return asy__complain(&err);
-    if (keep_home(&node, &err) < 0) {
+    if (!options.agent && keep_home(&node, &err) < 0) {
         asy__complain(&err);
         return err.code == ASY_E_BUSY ? ASY__EXIT_KEPT : EXIT_FAILED;
     }

@@ -2,14 +2,18 @@
  * run.c - `assay run`, `submit` and `watch`: say what was understood, hand the study over, follow
  * it, show what came out. The first Ctrl-C drains a coordinator that this command started (else it
  * detaches), the second ends at once. */
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <asy/clock.h>
 #include "cli.h"
 #include "follow.h"
 #include "format.h"
 #include "plan.h"
+
+#define LEAVE_MS 60000 /* what a job leaves behind is killed by the batch system */
 
 /* A study on its way from the file to the coordinator. */
 struct run {
@@ -19,6 +23,8 @@ struct run {
     struct asy_json *data;
     struct asy__session *session;
     char name[128];
+    int job, requeued; /* inside a batch job, that ran before */
+    int resumed;       /* the study was there already */
 };
 
 /* Each mistake in a line; then err is how many there are. */
@@ -94,20 +100,47 @@ static int put_slots(struct run *run, struct asy_error *err)
     return rc;
 }
 
-static int submit(struct run *run, struct asy_error *err)
+static int hand_over(struct run *run, int resume, struct asy_buf *json, struct asy_error *err)
 {
     struct asy_msg msg = { .type = ASY_MSG_SUBMIT };
+
+    msg.submit.study = asy_id_make();
+    msg.submit.spec = run->spec->canonical;
+    msg.submit.resume = run->resumed = resume;
+    msg.submit.command_line = run->command;
+    return asy__ask(run->session, &msg, json, err);
+}
+
+/* A job goes on with what there is of its study; where it ended before the job was requeued, it is
+ * only shown. */
+static int hand_over_in_job(struct run *run, struct asy_buf *json, struct asy_error *err)
+{
+    struct asy_json *root = NULL;
+    int rc = hand_over(run, 1, json, err);
+
+    if (rc != ASY_E_NOENT)
+        return rc;
+    if (run->requeued && asy__query(run->session, "study", run->spec->name, -1, -1, -1, NULL, json,
+                                    &root, NULL) == 0) {
+        asy_json_destroy(root);
+        run->resumed = 1;
+        return 0;
+    }
+    if (err)
+        *err = (struct asy_error)ASY_ERROR_INIT;
+    return hand_over(run, 0, json, err);
+}
+
+static int submit(struct run *run, struct asy_error *err)
+{
     struct asy_json *root = NULL;
     struct asy_buf json = { 0 };
     int rc;
 
     asy_buf_init(&json, 1u << 20);
-    msg.submit.study = asy_id_make();
-    msg.submit.spec = run->spec->canonical;
-    msg.submit.resume = run->options.resume;
-    msg.submit.command_line = run->command;
-    if ((rc = asy__ask(run->session, &msg, &json, err)) == 0 &&
-        (rc = asy_json_parse(json.data, json.len, &root, err)) == 0) {
+    rc = run->job ? hand_over_in_job(run, &json, err)
+                  : hand_over(run, run->options.resume, &json, err);
+    if (rc == 0 && (rc = asy_json_parse(json.data, json.len, &root, err)) == 0) {
         snprintf(run->name, sizeof run->name, "%s",
                  asy_json_str(asy_json_get(root, "name"), run->spec->name));
         rc = asy__record_data(run->session, run->name, run->spec, run->data, err);
@@ -158,19 +191,18 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
 }
 
 static int follow(struct asy__session *session, const struct asy__options *options,
-                  const char *name, int from_start)
+                  const char *name, int from_start, enum asy__followed *ret_how)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    enum asy__followed how;
 
-    if (asy__follow(session, options, name, from_start, &how, &err) < 0)
+    if (asy__follow(session, options, name, from_start, ret_how, &err) < 0)
         return asy__complain(&err);
-    return end_of(session, options, name, how);
+    return end_of(session, options, name, *ret_how);
 }
 
 /* ---- the commands -------------------------------------------------------------------------- */
 
-static int start(struct run *run, int watch)
+static int start(struct run *run, int watch, enum asy__followed *ret_how)
 {
     struct asy_error err = ASY_ERROR_INIT;
     int renamed;
@@ -195,7 +227,15 @@ static int start(struct run *run, int watch)
     }
     fprintf(stderr, "running  '%s'%s%s%s, stored in %s\n\n", run->name, renamed ? " ('" : "",
             renamed ? run->spec->name : "", renamed ? "' is taken)" : "", run->options.home);
-    return follow(run->session, &run->options, run->name, !run->options.resume);
+    return follow(run->session, &run->options, run->name, !run->resumed, ret_how);
+}
+
+/* Frees all but the options. */
+static void fini(struct run *run)
+{
+    asy__session_close(run->session);
+    asy_json_destroy(run->data);
+    asy_study_destroy(run->spec);
 }
 
 static int run(int argc, char **argv, const char *verb, int watch)
@@ -203,6 +243,7 @@ static int run(int argc, char **argv, const char *verb, int watch)
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_buf command = { 0 };
     struct run run = { .spec = NULL };
+    enum asy__followed how;
     int status;
 
     if (asy__options_parse(argc, argv, "rc", 1, 1, &run.options, &err) < 0) {
@@ -212,11 +253,24 @@ static int run(int argc, char **argv, const char *verb, int watch)
     asy_buf_init(&command, 1u << 16);
     asy__fmt_command(&command, verb, argc, argv);
     run.command = command.data;
-    status = start(&run, watch);
-    asy__session_close(run.session);
-    asy_json_destroy(run.data);
-    asy_study_destroy(run.spec);
+    status = start(&run, watch, &how);
+    fini(&run);
     asy_buf_fini(&command);
+    return status;
+}
+
+int asy__run_job(const struct asy__options *options, const char *command, int requeued,
+                 enum asy__followed *ret_how)
+{
+    struct run run = { .options = *options, .command = command, .job = 1, .requeued = requeued };
+    int status = start(&run, 1, ret_how);
+    int64_t until_ms = asy_clock_ms() + LEAVE_MS;
+
+    if (run.session)
+        asy__session_drain(run.session);
+    while (run.session && !asy__session_ended(run.session) && asy_clock_ms() < until_ms)
+        ASY_IGNORE(poll(NULL, 0, 20) < 0);
+    fini(&run);
     return status;
 }
 
@@ -235,6 +289,7 @@ int asy__cmd_watch(int argc, char **argv)
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__options options;
     struct asy__session *session = NULL;
+    enum asy__followed how;
     int status;
 
     if (asy__options_parse(argc, argv, "j", 1, 1, &options, &err) < 0) {
@@ -244,7 +299,7 @@ int asy__cmd_watch(int argc, char **argv)
     asy__interrupts_take();
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0)
         return asy__complain(&err);
-    status = follow(session, &options, options.words[0], 0);
+    status = follow(session, &options, options.words[0], 0, &how);
     asy__session_close(session);
     return status;
 }

@@ -31,8 +31,8 @@ static int start(struct asy__session *session, const char *name, struct asy_erro
 {
     int node = !strcmp(name, "assay"), sized = strcmp(name, "assay-coordinator") != 0;
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
-    char program[4096], cores[32], log[4300];
-    const char *argv[8];
+    char program[4096], cores[32], nodes[32], log[4300];
+    const char *argv[10];
     int n = 0, fd = -1, rc;
 
     if ((rc = asy_durable_mkdirs(session->options->home, err)) < 0 ||
@@ -48,6 +48,11 @@ static int start(struct asy__session *session, const char *name, struct asy_erro
     argv[n++] = session->options->home;
     if (node && session->options->all)
         argv[n++] = "--all";
+    if (node && session->options->nodes > 1) {
+        snprintf(nodes, sizeof nodes, "%lld", (long long)session->options->nodes);
+        argv[n++] = "--nodes";
+        argv[n++] = nodes;
+    }
     if (sized && session->options->cores > 0) {
         snprintf(cores, sizeof cores, "%lld", (long long)session->options->cores);
         argv[n++] = "--cores";

@@ -36,7 +36,8 @@ static const struct flag {
     { 'a', "--all", 0 },    { 'e', "--stderr", 0 }, { 'c', "--cores", 1 },
     { 'n', "--limit", 1 },  { 'o', "--output", 1 }, { 'F', "--format", 1 },
     { 'A', "--attempt", 1 }, { 'm', "--model", 0 },  { 'h', "--home", 1 },
-    { 'L', "--list", 0 },   { 'w', "--worker", 1 },
+    { 'L', "--list", 0 },   { 'w', "--worker", 1 }, { 'N', "--nodes", 1 },
+    { 'l', "--agent", 0 },
 };
 
 static const struct flag *find_flag(const char *word, const char *allowed)
@@ -58,6 +59,7 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     int64_t *number = flag->letter == 'c'   ? &options->cores
                       : flag->letter == 'n' ? &options->limit
                       : flag->letter == 'A' ? &options->attempt
+                      : flag->letter == 'N' ? &options->nodes
                                             : NULL;
 
     if (number) {
@@ -74,6 +76,7 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'e': options->error_stream = 1; break;
     case 'm': options->model = 1; break;
     case 'L': options->list = 1; break;
+    case 'l': options->agent = 1; break;
     case 'o': options->output = strcmp(value, "-") ? value : NULL; break;
     case 'F': options->format = value; break;
     case 'w': options->worker = value; break;

@@ -83,6 +83,23 @@ int asy_slurm_requeue(const char *job_id, struct asy_error *err)
     return rc;
 }
 
+static uint64_t number_of(const char *variable)
+{
+    const char *text = getenv(variable);
+    uint64_t n;
+
+    return text && asy_parse_u64(text, strlen(text), &n, NULL) == 0 ? n : 0;
+}
+
+uint64_t asy_slurm_memory(void)
+{
+    uint64_t mib = number_of("SLURM_MEM_PER_NODE");
+
+    if (!mib)
+        mib = number_of("SLURM_MEM_PER_CPU") * number_of("SLURM_CPUS_ON_NODE");
+    return mib << 20;
+}
+
 int asy_slurm_time(const char *text, int64_t *ret_ms, struct asy_error *err)
 {
     size_t len = strcspn(text, "\r\n "), at = 0;

@@ -12,7 +12,8 @@ build_packages=(
     libyaml-dev libjansson-dev libopenmpi-dev openmpi-bin libssl-dev zlib1g-dev libpcre2-dev
 )
 test_packages=(clang libcunit1-dev libclang-rt-14-dev python3 valgrind binutils procps iproute2
-               pocl-opencl-icd ocl-icd-libopencl1)
+               pocl-opencl-icd ocl-icd-libopencl1
+               slurmctld slurmd slurm-client munge)
 
 usage() {
     echo "usage: install-deps.sh build [test]"

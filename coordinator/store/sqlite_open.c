@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <asy/fs.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
 
@@ -401,7 +402,7 @@ int asy__sqlite_open(const struct asy_store_spec *spec, struct asy_store **ret_s
         rc = asy_fail(err, ASY_E_NOMEM, "no memory to open a store");
         goto out;
     }
-    if ((rc = asy__fs_of(spec->path, s->base.info.fs, &s->base.info.network_fs, err)))
+    if ((rc = asy_fs_of(spec->path, s->base.info.fs, &s->base.info.network_fs, err)))
         goto out;
     s->base.info.network_fs |= spec->assume_network;
     if ((rc = asy__lock_take(spec->path, s->base.info.network_fs, &s->base.lock, &seen, err)) ||
@@ -461,7 +462,7 @@ int asy__sqlite_reader_open(const struct asy_store_spec *spec, struct asy_reader
     char path[PATH_MAX], fs[32];
     int network, rc;
 
-    if ((rc = db_path(spec->path, path, err)) || (rc = asy__fs_of(spec->path, fs, &network, err)))
+    if ((rc = db_path(spec->path, path, err)) || (rc = asy_fs_of(spec->path, fs, &network, err)))
         return rc;
     if (network || spec->assume_network)
         return asy_fail(err, ASY_E_STATE, "cannot open a reader of '%s': on a network file system "

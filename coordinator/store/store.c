@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * store.c - the writer's verbs, handed on to the engine; and the look from outside. */
+#include <asy/fs.h>
 #include <asy/store.h>
 #include "store_impl.h"
 #include <limits.h>
@@ -90,7 +91,7 @@ int asy_store_look(const char *path, struct asy_store_look *ret, struct asy_erro
 
     *ret = (struct asy_store_look){ .exists = 0 };
     nearest_folder(path, folder);
-    if ((rc = asy__fs_of(folder, ret->fs, &ret->network_fs, err)) ||
+    if ((rc = asy_fs_of(folder, ret->fs, &ret->network_fs, err)) ||
         (rc = asy__lock_look(path, &ret->locked, &ret->holder, err)))
         return rc;
     return asy__sqlite_look(path, ret, err);

@@ -79,10 +79,6 @@ ASY_MUST_CHECK int asy__sqlite_reader_open(const struct asy_store_spec *spec,
 
 /* ---- place.c --------------------------------------------------------------------------------- */
 
-/* The kind of the file system that holds path, and whether several hosts may share it (so it is
- * taken for anything not known as local). */
-ASY_MUST_CHECK int asy__fs_of(const char *path, char name[32], int *ret_network,
-                              struct asy_error *err);
 /* Fails as ASY_E_NOSPACE and says how much is free there: with a quota that may be plenty. */
 int asy__no_space(const char *folder, struct asy_error *err);
 /* What tells this file from its copies: "" if it is not a file of this system (a test's VFS). */

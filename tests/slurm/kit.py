@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Slurm of two nodes for the tests beside this file, and sweeps that run in its jobs."""
+import atexit
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "system"))
+import checker  # noqa: E402
+from breaker import Sweep  # noqa: E402
+from harness import BIN, SOURCE, equal, has, wait  # noqa: E402
+
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cluster.sh")
+OVER = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
+SHARED = "shared_home: yes\n"  # the local disk of the tests is one that both nodes share
+
+
+class Cluster:
+    def __init__(self):
+        self.path = tempfile.mkdtemp(prefix="assay-slurm-")
+        atexit.register(self.do, "stop")
+        status = self.do("start")
+        if status == 77:
+            sys.exit(77)
+        equal("cluster.sh start", status, 0)
+
+    def do(self, command, *args):
+        return subprocess.run([SCRIPT, command, self.path, *args]).returncode
+
+    def env(self, env):
+        return {**env, "SLURM_CONF": os.path.join(self.path, "slurm.conf"),
+                "PATH": BIN + os.pathsep + os.environ["PATH"]}
+
+    def slurmd(self, node):
+        with open(os.path.join(self.path, node, "slurmd.pid")) as file:
+            return int(file.read())
+
+    def kill_slurmd(self, node):
+        os.kill(self.slurmd(node), signal.SIGKILL)
+
+    def kill_node(self, node):
+        """Everything that ran on it: slurmd, the daemons of its steps, and their processes."""
+        self.kill_slurmd(node)
+        doomed = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                  if f"SLURMD_NODENAME={node}".encode() in environ(pid)
+                  and f"SLURM_CONF={self.path}/slurm.conf".encode() in environ(pid)]
+        doomed = {parent(pid) for pid in doomed if name(parent(pid)) == "slurmstepd"} | set(doomed)
+        for pid in doomed:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+def environ(pid):
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []
+
+
+def stat(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read()
+    except OSError:
+        return "0 (gone) X 0"
+
+
+def name(pid):
+    text = stat(pid)
+    return text[text.index("(") + 1:text.rindex(")")]
+
+
+def parent(pid):
+    return int(stat(pid).rpartition(") ")[2].split()[1])
+
+
+class Job(Sweep):
+    """A sweep, and the job that runs it."""
+
+    cluster = None  # set by the test
+
+    def __init__(self, trials, settings=SHARED, env=None):
+        super().__init__(trials, settings, env)
+
+    def __enter__(self):
+        super().__enter__()
+        self.env = self.cluster.env(self.env)
+        self.cleanups.append(lambda: os.environ.get("KEEP") or None)
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if hasattr(self, "id"):
+            self.ask("scancel", "--full", "--signal=KILL", self.id, check=False)
+            self.ask("scancel", self.id, check=False)
+        if kind:
+            sys.stderr.write(self.said()[-6000:])
+        super().__exit__(kind, value, trace)
+
+    def ask(self, *command, check=True):
+        done = subprocess.run(command, env=self.env, cwd=self.path, capture_output=True, text=True)
+        if check:
+            equal(f"{command} {done.stderr}", done.returncode, 0)
+        return done.stdout
+
+    def submit(self, template, *options):
+        script = os.path.join(SOURCE, "slurm", template)
+        self.id = self.ask("sbatch", "--parsable", *options, script, "study.yaml").strip()
+
+    def said(self):
+        try:
+            with open(os.path.join(self.path, f"assay-{self.id}.log"), errors="replace") as file:
+                return file.read()
+        except (OSError, AttributeError):
+            return ""
+
+    def show(self, field):
+        text = self.ask("scontrol", "show", "job", self.id)
+        return re.search(rf"\b{field}=(\S*)", text).group(1)
+
+    def reports(self, at_least):
+        """Waits until so many metrics are stored."""
+        def enough():
+            try:
+                return self.store().execute("select count(*) from event where kind = 8"
+                                            ).fetchone()[0] >= at_least
+            except Exception:
+                return False
+        wait(enough, f"{at_least} reports")
+
+    def restarted(self):
+        wait(lambda: "requeued 1 time" in self.said(), "the job to start again")
+
+    def ended(self, state):
+        wait(lambda: self.show("JobState") in OVER, "the job to end")
+        equal("state", self.show("JobState"), state)
+        wait(lambda: not self.processes(), "its processes to end")
+
+    def check(self):
+        self.history = checker.check(self.store(), self.trials, self.records)
+        return self.history
+
+    def lost_steps(self):
+        """Per attempt that was broken off: steps it had reported and that had to be done again."""
+        lost = []
+        for trial in self.history.trials:
+            step = 0
+            for event in self.history.of(trial):
+                if event.kind == "leased":
+                    if event.attempt > 1:
+                        lost.append(max(0, step - event.body["from"][1]))
+                    step = event.body["from"][1]
+                elif event.kind == "report":
+                    step = max(step, event.body["step"])
+        return lost
