@@ -46,8 +46,9 @@ static int choose_home(const char *job, struct asy_error *err)
 
     if (home && *home)
         return 0;
-    if (snprintf(path, sizeof path, "%s/assay-%s", submitted && *submitted ? submitted : ".", job) >=
-        (int)sizeof path)
+    if (!submitted || !*submitted)
+        submitted = ".";
+    if (snprintf(path, sizeof path, "%s/assay-%s", submitted, job) >= (int)sizeof path)
         return asy_fail(err, ASY_E_TOOBIG, "path '%.100s' is too long", submitted);
     return setenv("ASSAY_HOME", path, 1) < 0 ? asy_fail(err, ASY_E_NOMEM, "no memory") : 0;
 }
@@ -67,8 +68,8 @@ static int check_shared(const struct batch *batch, const struct asy_settings *se
     if (shared || (!batch->job.requeue && batch->options.nodes <= 1))
         return 0;
     fprintf(stderr, "assay: the home of this job is '%s', on a disk of this node (%s)\n"
-                    "assay: set ASSAY_HOME to a folder that all nodes share%s, and submit again; if "
-                    "they do share this one, set ASY_SHARED_HOME=yes\n",
+                    "assay: set ASSAY_HOME to a folder that all nodes share%s, and submit again; "
+                    "if they do share this one, set ASY_SHARED_HOME=yes\n",
             home, fs, batch->options.nodes > 1 ? "" : ", or add --no-requeue");
     if (batch->options.nodes > 1)
         return asy_fail(err, ASY_E_INVAL, "the job has %" PRId64 " nodes, and the others would not "
@@ -89,8 +90,8 @@ static int load(struct batch *batch, struct asy_error *err)
     batch->restarts = (unsigned)number_of("SLURM_RESTART_COUNT", 0);
     batch->options.nodes = number_of("SLURM_JOB_NUM_NODES", 1);
     if (asy_slurm_look(&batch->job, &why) < 0) {
-        fprintf(stderr, "assay: cannot ask Slurm about this job, taking its time as unlimited: %s\n",
-                why.text);
+        fprintf(stderr, "assay: cannot ask Slurm about this job, taking its time as unlimited: "
+                        "%s\n", why.text);
         batch->job = (struct asy_slurm_job){ .left_ms = -1 };
         snprintf(batch->job.id, sizeof batch->job.id, "%s", asy_slurm_job_id());
     }

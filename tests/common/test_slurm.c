@@ -88,4 +88,31 @@ static void asks_squeue(void)
     t_folder_drop(&folder);
 }
 
-T_MAIN("slurm", T_TEST(reads_times), T_TEST(leaves_in_time), T_TEST(asks_squeue))
+static void knows_the_jobs_memory(void)
+{
+    static const struct {
+        const char *name, *per_node, *per_cpu, *cpus;
+        uint64_t mib;
+    } cases[] = {
+        { "none", NULL, NULL, NULL, 0 },
+        { "--mem", "8192", NULL, "4", 8192 },
+        { "--mem-per-cpu", NULL, "1024", "4", 4096 },
+        { "nonsense", "x", "1024", "", 0 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const char *const names[] = { "SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU",
+                                      "SLURM_CPUS_ON_NODE" };
+        const char *const values[] = { cases[i].per_node, cases[i].per_cpu, cases[i].cpus };
+
+        for (size_t k = 0; k < ASY_ARRAY_LEN(names); k++) {
+            unsetenv(names[k]);
+            if (values[k])
+                setenv(names[k], values[k], 1);
+        }
+        T_EQ(cases[i].name, asy_slurm_memory() >> 20, cases[i].mib);
+    }
+}
+
+T_MAIN("slurm", T_TEST(reads_times), T_TEST(leaves_in_time), T_TEST(asks_squeue),
+       T_TEST(knows_the_jobs_memory))

@@ -52,7 +52,8 @@ def every_command_explains_itself():
 def options_are_those_of_the_help():
     options = {"--json": [], "--follow": [], "--resume": [], "--all": [], "--stderr": [],
                "--list": [], "--model": [], "--cores": ["1"], "--limit": ["1"], "--output": ["f"],
-               "--format": ["csv"], "--attempt": ["1"], "--worker": ["w"]}
+               "--format": ["csv"], "--attempt": ["1"], "--worker": ["w"], "--nodes": ["1"],
+               "--agent": []}
     wrong = []
     with Home() as home:
         for name in commands(home):

@@ -565,6 +565,8 @@ static int learn_node(struct asy__agent *agent, struct asy_error *err)
     options.max_cores = agent->options.max_cores;
     options.max_memory = agent->options.max_memory;
     options.smt = agent->options.smt;
+    if (!options.max_memory && asy_slurm_memory()) /* the agent lives in it too */
+        options.max_memory = asy_slurm_memory() / 10 * 9;
     options.share = agent->options.share;
     if ((rc = asy_node_create(&options, &agent->node, err)) < 0)
         return rc;
