@@ -210,14 +210,14 @@ int asy__cmd_batch(int argc, char **argv)
     struct asy_buf command = { 0 };
     int status;
 
+    if ((asy_slurm_job_id() && choose_home(asy_slurm_job_id(), &err) < 0) ||
+        asy__options_parse(argc, argv, "c", 1, 1, &batch.options, &err) < 0) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
     if (!asy_slurm_job_id()) {
         fputs("assay: this is no job of Slurm; 'assay run' runs a study here, 'sbatch "
               "slurm/one-node.sbatch FILE' in a job\n", stderr);
-        return EXIT_USAGE;
-    }
-    if (choose_home(asy_slurm_job_id(), &err) < 0 ||
-        asy__options_parse(argc, argv, "c", 1, 1, &batch.options, &err) < 0) {
-        asy__complain(&err);
         return EXIT_USAGE;
     }
     asy_buf_init(&command, 1u << 16);

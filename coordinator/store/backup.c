@@ -7,6 +7,7 @@
  * sorts every table anew, which takes several times as long.
  *
  * The copy bears a place that no file has, so whoever opens it makes a new store of it. */
+#include <asy/fs.h>
 #include <asy/store.h>
 #include <errno.h>
 #include <limits.h>
@@ -139,7 +140,7 @@ int asy_store_restore(const char *folder, const char *file, struct asy_store_cop
     snprintf(log, sizeof log, "%s/assay.db", folder);
     if ((rc = names(folder, log, db, temp, err)) || (rc = must_be_empty(folder, db, err)) ||
         (rc = asy_durable_mkdirs(folder, err)) ||
-        (rc = asy__fs_of(folder, (char[32]){ 0 }, &network, err)) ||
+        (rc = asy_fs_of(folder, (char[32]){ 0 }, &network, err)) ||
         (rc = asy__lock_take(folder, network, &lock, &seen, err)))
         return rc;
     if ((rc = must_be_empty(folder, db, err)))
