@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Slurm of two nodes for the tests beside this file, and sweeps that run in its jobs."""
 import atexit
+import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "system"))
 import checker  # noqa: E402
 from breaker import Sweep  # noqa: E402
-from harness import BIN, SOURCE, equal, has, wait  # noqa: E402
+from harness import BIN, SOURCE, equal, wait  # noqa: E402
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cluster.sh")
 OVER = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
@@ -21,7 +20,10 @@ SHARED = "shared_home: yes\n"  # the local disk of the tests is one that both no
 
 class Cluster:
     def __init__(self):
-        self.path = tempfile.mkdtemp(prefix="assay-slurm-")
+        # One folder per test and build: what a run that was killed has left, the next one ends.
+        build = hashlib.sha256(BIN.encode()).hexdigest()[:8]
+        test = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+        self.path = os.path.join("/tmp", f"assay-slurm-{test}-{build}")
         atexit.register(self.do, "stop")
         status = self.do("start")
         if status == 77:
@@ -92,7 +94,6 @@ class Job(Sweep):
     def __enter__(self):
         super().__enter__()
         self.env = self.cluster.env(self.env)
-        self.cleanups.append(lambda: os.environ.get("KEEP") or None)
         return self
 
     def __exit__(self, kind, value, trace):

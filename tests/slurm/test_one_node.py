@@ -3,8 +3,8 @@
 import glob
 import os
 
-from kit import Cluster, Job, checker, equal, has, wait
-from harness import main
+from kit import Cluster, Job
+from harness import equal, has, main
 
 TEMPLATE = "one-node.sbatch"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """slurm/several-nodes.sbatch on two nodes: an agent on each, and what happens when one fails."""
-from kit import Cluster, Job, equal, has, wait
-from harness import main
+from kit import Cluster, Job
+from harness import equal, has, main, wait
 
 TEMPLATE = "several-nodes.sbatch"
 
