@@ -19,6 +19,7 @@
 #define ASY__NAME_MAX 64
 #define ASY__CORES_MAX 65536
 #define ASY__GPUS_MAX 1024
+#define ASY__GPU_ID_MAX 95
 #define ASY__ASKS_AHEAD 32
 #define ASY__NEVER INT64_MAX
 #define ASY__NO_TRIAL UINT64_MAX

@@ -55,13 +55,22 @@ void asy__gpus_occupy(struct asy__worker *w, const struct asy__gpu_part *parts, 
     }
 }
 
+/* It stands in lists, in messages and on terminals. */
+static int is_id(const char *text)
+{
+    size_t n = strlen(text);
+
+    return n > 0 && n <= ASY__GPU_ID_MAX &&
+           n == strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/");
+}
+
 const char *asy__gpus_refuse(const struct asy_gpu *gpus, size_t n)
 {
     if (n > ASY__GPUS_MAX)
         return "an agent offers too many GPUs";
     for (size_t i = 0; i < n; i++) {
-        if (!gpus[i].id[0])
-            return "a GPU needs an id";
+        if (!is_id(asy__str(gpus[i].id)))
+            return "a GPU's id is 1 to 95 letters, digits and '-', '_', '.', ':', '/'";
         for (size_t k = 0; k < i; k++)
             if (!strcmp(gpus[i].id, gpus[k].id))
                 return "an agent offers a GPU twice";

@@ -237,16 +237,25 @@ static void no_part_of_a_device_for_one_process(void)
 
 static void bad_offers_are_refused(void)
 {
-    static const struct asy_gpu twice[] = { { .id = "G0" }, { .id = "G0" } };
-    static const struct asy_gpu nameless[] = { { .id = "" } };
+    static const struct { const char *name, *ids[2], *why; } cases[] = {
+        { "twice", { "G0", "G0" }, "offers a GPU twice" },
+        { "nameless", { "G0", "" }, "a GPU's id is 1 to 95 letters" },
+        { "with a comma", { "G0,G1", "G2" }, "a GPU's id is" },
+        { "with a control character", { "G0", "\033[2J" }, "a GPU's id is" },
+        { "too long", { "G0", "GPU-0123456789012345678901234567890123456789012345678901234567890123"
+                              "45678901234567890123456789012" }, "a GPU's id is" },
+    };
     struct world w;
 
-    if (begin(&w)) {
-        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1, .gpus = twice, .n_gpus = 2 });
-        T_HAS("twice", w.reject, "offers a GPU twice");
-        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1, .gpus = nameless, .n_gpus = 1 });
-        T_HAS("nameless", w.reject, "needs an id");
-    }
+    if (begin(&w))
+        for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+            struct asy_gpu gpus[2] = { { .id = cases[i].ids[0] }, { .id = cases[i].ids[1] } };
+
+            w.reject[0] = '\0';
+            world_agent(&w, &(struct agent){ .peer = 2 + i, .cores = 1, .gpus = gpus,
+                                             .n_gpus = 2 });
+            T_HAS(cases[i].name, w.reject, cases[i].why);
+        }
     world_close(&w);
 }
 

@@ -23,7 +23,8 @@ const char *const asy__env_drop[] = {
     "SLURM_JOB*", "SLURM_STEP*", "SLURM_N*", "SLURM_TASK*", "SLURM_CPU*", "SLURM_MEM*",
     "SLURM_GPU*", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_GTIDS", "SLURM_SRUN*", "SLURM_LAUNCH*",
     "ASSAY_STUDY", "ASSAY_TRIAL", "ASSAY_ATTEMPT", "ASSAY_SEED", "ASSAY_PARAM*", "ASSAY_DIR",
-    "ASSAY_CHECKPOINT_DIR", "ASSAY_RESUME", "ASSAY_UNTIL", "ASSAY_FAIL_*", NULL,
+    "ASSAY_CHECKPOINT_DIR", "ASSAY_RESUME", "ASSAY_UNTIL", "ASSAY_GPU*", "ASSAY_RANK_GPUS",
+    "ASSAY_FAIL_*", NULL,
 };
 
 void asy__command_threads(const struct asy__job *job, struct asy__words *env)

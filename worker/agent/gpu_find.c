@@ -19,6 +19,7 @@
 #define ANSWER_MAX (1u << 20)
 #define REAP_MS 1000
 #define PIECE 4096
+#define ID_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/"
 
 static const char *const interfaces[] = { "nvml", "opencl" };
 
@@ -304,6 +305,8 @@ static void name_all(struct asy__gpus *gpus, const char *sys)
         }
         snprintf(gpu->id, sizeof gpu->id, "%s",
                  gpu->uuid[0] && (by_uuid || !gpu->pci[0]) ? gpu->uuid : gpu->pci);
+        if (gpu->id[strspn(gpu->id, ID_BYTES)])
+            gpu->id[0] = '\0'; /* no name that could stand in a list */
     }
 }
 
@@ -338,7 +341,7 @@ struct asy__gpu *asy__gpus_get(const struct asy__gpus *gpus, const char *word)
     char full[ASY__GPU_ID];
 
     snprintf(full, sizeof full, "0000:%s", word);
-    for (size_t i = 0; i < gpus->n; i++) {
+    for (size_t i = 0; *word && i < gpus->n; i++) {
         struct asy__gpu *gpu = &gpus->list[i];
 
         if (gpu->id[0] && (!strcasecmp(gpu->id, word) || !strcasecmp(gpu->uuid, word) ||

@@ -54,6 +54,8 @@ static int load(const struct asy_node_options *options, enum hwloc_type_filter_e
     if (hwloc_topology_init(&topology) < 0)
         return asy_fail(err, ASY_E_NOMEM, "no memory for the topology");
     hwloc_topology_set_io_types_filter(topology, devices);
+    /* What the system calls the devices would be asked of their drivers, by plugins of hwloc. */
+    hwloc_topology_set_type_filter(topology, HWLOC_OBJ_OS_DEVICE, HWLOC_TYPE_FILTER_KEEP_NONE);
     if ((options->xml && hwloc_topology_set_xml(topology, options->xml) < 0) ||
         (options->synthetic && hwloc_topology_set_synthetic(topology, options->synthetic) < 0)) {
         rc = asy_fail(err, ASY_E_FORMAT, "not a topology: '%.80s'",
