@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 
+import checker
 from harness import SOURCE, Home, equal, has, main, wait
 
 STUDY = """
@@ -169,6 +170,46 @@ def alive(pid):
         return False
 
 
+# ---- pauses ------------------------------------------------------------------------------------
+
+def lineage(home, number):
+    """(attempt, the checkpoint's step that it began with) of a trial's attempts."""
+    found = []
+    for attempt, body in home.store().execute(
+            "select attempt, body from event where kind = 6 and trial = ? order by seq", (number,)):
+        found.append((attempt, checker.read_body(6, body)["from"][1]))
+    return found
+
+
+def a_gang_pauses_and_another_width_goes_on():
+    """Two ranks are paused in the middle and go on where they were; after Ctrl-C one rank does."""
+    with Home() as home:
+        study(home, 2, trials=1, epochs=1000000, pruner="none")
+        home.run("submit", "study.yaml")
+        home.run("up", "--cores", "2")
+        wait(lambda: running(home, 0, 1), "the gang")
+        home.run("pause", "gang")
+        wait(lambda: home.json("trials", "gang")["trials"][0]["state"] in ("paused", "queued"),
+             "the pause")
+        first = home.json("trials", "gang")["trials"][0]["step"]
+        home.run("resume", "gang")
+        wait(lambda: running(home, 0, 2), "the gang again")
+        home.run("down")
+        wait(lambda: not home.processes(), "everything to end")
+        study(home, 1, trials=1, epochs=1000000, pruner="none")
+        run = home.start("run", "study.yaml", "--resume")
+        wait(lambda: running(home, 0, 3), "one rank")
+        steps = lineage(home, 0)
+        equal("attempts", [a for a, _ in steps], [1, 2, 3])
+        equal("the gang goes on where it paused", steps[1][1], first)
+        if not 0 < steps[1][1] < steps[2][1]:
+            raise AssertionError(f"where the attempts began: {steps}")
+        equal("one process now", gangs(home), {})
+        for _ in range(2):
+            run.send_signal(signal.SIGINT)
+        run.communicate(timeout=300)
+
+
 # ---- idle ----------------------------------------------------------------------------------------
 
 def ticks(pid):
@@ -205,4 +246,5 @@ if cores() < 2:
     print("not tested: this machine has one core, and each rank needs one")
     sys.exit(77)
 main(two_ranks_sweep, four_ranks_share_two_cores, more_ranks_than_cores_wait_and_say_so,
-     a_command_has_no_ranks, a_death_ends_its_own_gang_alone, idle_ranks_cost_nothing)
+     a_command_has_no_ranks, a_death_ends_its_own_gang_alone,
+     a_gang_pauses_and_another_width_goes_on, idle_ranks_cost_nothing)
