@@ -156,6 +156,12 @@ void asy__help_text(const char *command, const char *about, const char *usage,
 void asy__exit_codes_text(const char *command, struct asy_buf *ret_text);
 void asy__exit_codes_table(struct asy_buf *ret_markdown);
 
+/* ---- inputs.c ------------------------------------------------------------------------------ */
+
+/* The study with the list of the files that it names, each read once. */
+ASY_MUST_CHECK int asy__inputs_list(const struct asy_study_spec *spec,
+                                    struct asy_study_spec **ret_spec, struct asy_error *err);
+
 /* ---- record.c ------------------------------------------------------------------------------ */
 
 /* The study's data by name, content and size, and how the study uses it; data may be NULL. */

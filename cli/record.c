@@ -39,30 +39,27 @@ static void copy_member(struct asy_jsonw *w, const struct asy_json *data, const 
 
 /* What belongs to the file; how this study uses it goes into a tag, as the file may serve
  * others. */
-static int record_file(struct asy__session *session, const char *study, const char *file,
-                       const struct asy_json *data, struct asy_error *err)
+static int record_file(struct asy__session *session, const char *study,
+                       const struct asy_study_input *file, const struct asy_json *data,
+                       struct asy_error *err)
 {
     struct asy_event event = { .kind = ASY_EV_DATASET };
-    const char *slash = strrchr(file, '/');
+    const char *slash = strrchr(file->path, '/');
     struct asy_buf profile = { 0 };
     char digest[ASY_SHA_TEXT];
-    struct asy_sha sha;
     struct asy_jsonw w;
-    uint64_t bytes;
     int rc;
 
-    if ((rc = asy_sha_file(file, &sha, &bytes, err)) < 0)
-        return rc;
     asy_buf_init(&profile, 1u << 16);
     asy_jsonw_init(&w, &profile, 0);
     asy_jsonw_open(&w, NULL, '{');
-    asy_jsonw_u64(&w, "bytes", bytes);
+    asy_jsonw_u64(&w, "bytes", file->bytes);
     copy_member(&w, data, "rows");
     copy_member(&w, data, "columns");
     asy_jsonw_close(&w, '}');
-    event.dataset.name = slash ? slash + 1 : file;
-    event.dataset.digest = asy_sha_format(sha, digest);
-    event.dataset.source = file;
+    event.dataset.name = slash ? slash + 1 : file->path;
+    event.dataset.digest = asy_sha_format(file->sha, digest);
+    event.dataset.source = file->path;
     event.dataset.profile = profile.data;
     if ((rc = asy_buf_check(&profile, "the data's profile", err)) == 0)
         rc = record(session, study, -1, &event, err);
@@ -98,10 +95,10 @@ int asy__record_data(struct asy__session *session, const char *study,
                      const struct asy_study_spec *spec, const struct asy_json *data,
                      struct asy_error *err)
 {
-    int rc;
+    int rc = 0;
 
-    if (!spec->data_file)
-        return 0;
-    rc = record_file(session, study, spec->data_file, data, err);
-    return rc < 0 || !data ? rc : record_use(session, study, data, err);
+    for (size_t i = 0; spec->data_file && rc == 0 && i < spec->n_inputs; i++)
+        if (!spec->inputs[i].place && !strcmp(spec->inputs[i].path, spec->data_file))
+            rc = record_file(session, study, &spec->inputs[i], data, err);
+    return rc < 0 || !spec->data_file || !data ? rc : record_use(session, study, data, err);
 }

@@ -45,6 +45,18 @@ static int look(void *ctx, const char *text, size_t len, struct asy_error *err)
     return asy__describe_data(text, len, &run->data, err);
 }
 
+static int list_inputs(struct run *run, struct asy_error *err)
+{
+    struct asy_study_spec *spec = NULL;
+    int rc = asy__inputs_list(run->spec, &spec, err);
+
+    if (rc < 0)
+        return rc;
+    asy_study_destroy(run->spec);
+    run->spec = spec;
+    return 0;
+}
+
 static int load(struct run *run, struct asy_error *err)
 {
     const struct asy_study_reader reader = { look, run };
@@ -56,6 +68,8 @@ static int load(struct run *run, struct asy_error *err)
     rc = asy_study_load(file, &reader, &run->spec, &problems, err);
     if (rc < 0 && problems.len)
         put_problems(file, &problems, err);
+    else if (rc == 0)
+        rc = list_inputs(run, err);
     asy_buf_fini(&problems);
     return rc;
 }

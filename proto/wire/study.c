@@ -507,7 +507,7 @@ static int members_differ(const struct asy_json *a, const struct asy_json *b, st
     for (size_t i = 0; asy_json_member(b, i, &key); i++) {
         path->len = before;
         asy_buf_addf(path, "%s%s", before ? "." : "", key);
-        if (!asy_json_get(a, key))
+        if (!asy_json_get(a, key) && strcmp(path->data, "inputs"))
             return 1;
     }
     path->len = before;
@@ -516,7 +516,8 @@ static int members_differ(const struct asy_json *a, const struct asy_json *b, st
 
 static int differs(const struct asy_json *a, const struct asy_json *b, struct asy_buf *path)
 {
-    static const char *const free_keys[] = { "budget", "resources", "priority" };
+    static const char *const free_keys[] = { "budget", "resources", "priority",
+                                             "inputs" /* see changed_input() */ };
     enum asy_json_type type = asy_json_type(a);
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(free_keys); i++)
@@ -545,9 +546,32 @@ static int differs(const struct asy_json *a, const struct asy_json *b, struct as
     }
 }
 
+static int same_input(const struct asy_study_input *a, const struct asy_study_input *b)
+{
+    return !strcmp(a->path, b->path) && a->bytes == b->bytes && a->folder == b->folder &&
+           a->executable == b->executable && !memcmp(&a->sha, &b->sha, sizeof a->sha);
+}
+
+/* The first file that is not what it was; NULL: all are, or nobody has looked. */
+static const char *changed_input(const struct asy_study_spec *earlier,
+                                 const struct asy_study_spec *later)
+{
+    size_t i = 0;
+
+    if (!earlier->has_inputs || !later->has_inputs)
+        return NULL;
+    while (i < earlier->n_inputs && i < later->n_inputs &&
+           same_input(&earlier->inputs[i], &later->inputs[i]))
+        i++;
+    return i < later->n_inputs     ? later->inputs[i].path
+           : i < earlier->n_inputs ? earlier->inputs[i].path
+                                   : NULL;
+}
+
 int asy_study_resumable(const struct asy_study_spec *earlier, const struct asy_study_spec *later,
                         struct asy_error *err)
 {
+    const char *input;
     struct asy_buf path;
     int rc = 0;
 
@@ -556,6 +580,9 @@ int asy_study_resumable(const struct asy_study_spec *earlier, const struct asy_s
         rc = asy_fail(err, ASY_E_INVAL, "cannot resume study '%s': '%.*s' differs; only budget, "
                       "resources and priority may", earlier->name,
                       (int)(path.len < 120 ? path.len : 120), path.data);
+    else if ((input = changed_input(earlier, later)))
+        rc = asy_fail(err, ASY_E_INVAL, "cannot resume study '%s': '%.100s' is not what it was; "
+                      "put it back, or submit a new study", earlier->name, input);
     asy_buf_fini(&path);
     return rc;
 }

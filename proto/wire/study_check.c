@@ -372,6 +372,7 @@ void asy__study_check(struct asy__parse *p)
     has_space = has_space && p->n_problems == before && !p->rc;
     if (has_space)
         asy__study_enqueue(p);
+    asy__study_inputs(p);
     if (p->kind == ASY_RUN_MODEL)
         check_model(p);
     else if (p->kind == ASY_RUN_COMMAND)

@@ -28,6 +28,7 @@ enum asy__kind {
     ASY__OBJECTIVE,/* a section, or a list of one */
     ASY__FIXED,    /* constants of the model family: its rows of the group */
     ASY__PARAMETERS, ASY__POINTS,
+    ASY__INPUTS,   /* files by content, as the command line lists them */
     ASY__LATER,    /* of the design, refused in this version */
 };
 
@@ -152,6 +153,8 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
                      const struct asy_yaml *node);
 void asy__study_space(struct asy__parse *p);  /* study_space.c */
 void asy__study_enqueue(struct asy__parse *p);
+void asy__study_inputs(struct asy__parse *p); /* study_inputs.c */
+void asy__study_write_inputs(struct asy_jsonw *w, const struct asy_study_input *inputs, size_t n);
 void asy__study_check(struct asy__parse *p);  /* study_check.c */
 int asy__study_write(struct asy__parse *p, struct asy_buf *buf, struct asy_error *err);
 /* What a reader of the data gets (struct asy_study_reader). */

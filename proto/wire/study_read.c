@@ -462,6 +462,7 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
         break;
     case ASY__PARAMETERS: /* read by study_space.c from the node */
     case ASY__POINTS:
+    case ASY__INPUTS: /* by study_inputs.c likewise */
         break;
     default:
         read_text(p, row, key, node, v);

@@ -172,6 +172,10 @@ const struct asy__row asy__rows[] = {
     { "resources.reproducible", ASY__WORD, .words = "normal", .later = "strict",
       .fallback = "normal", .help = "normal: the same bits for the same width and build" },
 
+    { "inputs", ASY__INPUTS, .absent = "listed when the study is submitted",
+      .help = "the files that data and run.files name, each by path, place in a trial's folder, "
+              "sha256 and bytes; the command line makes the list anew at each submission" },
+
     { "startup_trials", ASY__INT, .group = "sampler tpe", .min = 0, .max = 1e6, .fallback = "10",
       .help = "random points before the model of good points is used" },
     { "candidates", ASY__INT, .group = "sampler tpe", .min = 1, .max = 4096, .fallback = "24",
@@ -371,6 +375,7 @@ const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n)
         [ASY__FIXED] = "a map of hyperparameters and values",
         [ASY__PARAMETERS] = "a map of names to {min, max} or {values}",
         [ASY__POINTS] = "a list of maps of parameters and values",
+        [ASY__INPUTS] = "a list of files, made by the command line",
         [ASY__LATER] = "not supported in this version",
         [ASY__WORD] = NULL,
     };

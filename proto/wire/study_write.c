@@ -217,6 +217,15 @@ static void write_fixed(struct out *out)
     asy_jsonw_close(&out->w, '}');
 }
 
+/* Absent until the command line has looked. */
+static void write_inputs(struct out *out)
+{
+    const struct asy_study_spec *spec = &out->p->study->spec;
+
+    if (spec->has_inputs)
+        asy__study_write_inputs(&out->w, spec->inputs, spec->n_inputs);
+}
+
 static void write_children(struct out *out, const char *section);
 
 static void write_section(struct out *out, const struct asy__row *row)
@@ -250,6 +259,8 @@ static void write_children(struct out *out, const char *section)
             write_space(out);
         else if (row->kind == ASY__POINTS)
             write_points(out);
+        else if (row->kind == ASY__INPUTS)
+            write_inputs(out);
         else if (row->kind == ASY__FIXED)
             write_fixed(out);
         else if (asy__row_val(out->p, row)->has)

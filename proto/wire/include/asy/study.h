@@ -31,6 +31,15 @@ struct asy_objective {
     enum asy_take take;
     double target; /* NaN: none */
 };
+/* A file that a study names, as it was when the study was submitted. */
+struct asy_study_input {
+    const char *path;                   /* absolute, where the study was submitted */
+    const char *place;                  /* in a trial's folder, relative; NULL: it has none */
+    struct asy_sha sha;
+    uint64_t bytes;
+    int executable;
+    int folder;                         /* an empty folder: no sha, no bytes */
+};
 struct asy_study_spec {
     const char *name, *description, *project;
     const char *const *tags;            /* [2 * n_tags] key, value */
@@ -74,6 +83,10 @@ struct asy_study_spec {
     uint64_t memory;
     const char *device, *reproducible;
 
+    const struct asy_study_input *inputs; /* [n_inputs] */
+    size_t n_inputs;
+    int has_inputs;                     /* 0: they were never listed (an older command line) */
+
     const char *base_dir;               /* folder of the study file, absolute */
     const char *canonical; size_t canonical_len;
     struct asy_sha id;                  /* of the canonical bytes */
@@ -114,6 +127,10 @@ ASY_MUST_CHECK int asy_study_help(const char *key, struct asy_buf *ret_text,
 /* The same table as the reference page (Markdown). */
 void asy_study_reference(struct asy_buf *ret_markdown);
 
+/* The same study with this list in place of its own. ASY_E_TOOBIG: too many for a study. */
+ASY_MUST_CHECK int asy_study_with_inputs(const struct asy_study_spec *spec,
+                                         const struct asy_study_input *inputs, size_t n,
+                                         struct asy_study_spec **ret_spec, struct asy_error *err);
 /* Rows of the table by group ("sampler tpe", "pruner asha", "model mlp"): for the test that holds
  * tuner and trainer to it. NULL beyond the last. */
 const char *asy_study_option(const char *group, size_t i);
