@@ -39,6 +39,17 @@ int asy_core_write_study(const struct asy_core *core, const char *key, const cha
     return 0;
 }
 
+const char *asy_core_study_text(const struct asy_core *core, struct asy_id study,
+                                const char **ret_owner)
+{
+    const struct asy__study *s = asy__study_get(core, study);
+
+    if (!s || !s->spec_text)
+        return NULL;
+    *ret_owner = s->owner;
+    return s->spec_text;
+}
+
 static const char *worker_state(const struct asy_core *core, const struct asy__worker *w)
 {
     if (!w->session)

@@ -335,6 +335,9 @@ static struct asy_msg *welcome(struct asy_core *core, const struct asy__session 
     msg->welcome.endpoints = core->config.endpoints;
     msg->welcome.n_endpoints = core->config.n_endpoints;
     msg->welcome.minor = ASY_PROTOCOL_MINOR;
+    msg->welcome.files = asy__str(core->config.files);
+    msg->welcome.nonce = asy__str(core->config.nonce);
+    msg->welcome.bulk_port = core->config.bulk_port;
     return msg;
 }
 

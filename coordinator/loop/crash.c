@@ -27,6 +27,11 @@ static const struct asy_crash_point points[] = {
     { "coordinator.before_reply", "a REPLY is not yet handed to the channel" },
     { "coordinator.after_reply", "a REPLY was handed to the channel" },
     { "coordinator.before_drop_file", "a checkpoint is dropped, its file is still there" },
+    { "coordinator.bulk_get", "a chunk of a file is not yet handed to the channel" },
+    { "coordinator.bulk_put", "a chunk of a file was written, its agent does not know" },
+    { "coordinator.bulk_before_rename", "a file is there whole, under the name of a part" },
+    { "coordinator.bulk_after_rename", "a file has its name, its agent does not know" },
+    { "coordinator.bulk_log", "a piece of a log was written, its agent does not know" },
     { "coordinator.before_control", "a client's order arrived, nothing was done about it" },
     { "coordinator.before_quit", "all is stored and paused, it is about to end" },
 };

@@ -121,7 +121,7 @@ static int wait_ms(const struct asy_service *service, int64_t due_ms)
     return next_ms - now_ms > 60000 ? 60000 : (int)(next_ms - now_ms);
 }
 
-enum { FRAMES, SIGNALS, WRITTEN, ANSWERS, RESULTS, CLOSED, SOURCES };
+enum { FRAMES, SIGNALS, WRITTEN, ANSWERS, RESULTS, ASKS, CLOSED, SOURCES };
 
 /* Waits until something is to be done, and says what came. */
 static int await(struct asy_service *service, struct asy_poll_item items[SOURCES], int busy,
@@ -148,6 +148,7 @@ static int round_once(struct asy_service *service, int *busy, struct asy_error *
         [WRITTEN] = { .fd = service->mail.fd, .events = POLLIN },
         [ANSWERS] = { .fd = service->answers.fd, .events = POLLIN },
         [RESULTS] = { .fd = service->results.fd, .events = POLLIN },
+        [ASKS] = { .fd = service->asks.fd, .events = POLLIN },
         [CLOSED] = { .fd = asy_server_closed_fd(service->server), .events = POLLIN },
     };
     int64_t due_ms = asy_core_deadline(service->core);
@@ -161,6 +162,7 @@ static int round_once(struct asy_service *service, int *busy, struct asy_error *
         (items[WRITTEN].revents && (rc = asy__service_take_written(service, err)) < 0) ||
         (items[ANSWERS].revents && (rc = asy__service_take_answers(service, err)) < 0) ||
         (items[RESULTS].revents && (rc = asy__service_take_results(service, err)) < 0) ||
+        (items[ASKS].revents && (rc = asy__service_take_asks(service, err)) < 0) ||
         (rc = asy__service_take_frames(service, &empty, err)) < 0)
         return rc;
     if (items[CLOSED].revents)

@@ -13,6 +13,7 @@
 #include <asy/keys.h>
 #include <asy/service.h>
 #include <asy/store.h>
+#include "bulk.h"
 #include "compute.h"
 #include "outbox.h"
 #include "peers.h"
@@ -35,6 +36,8 @@ struct asy_service {
     struct asy_keyring *ring;
     struct asy_keypair user, keys;
     struct asy__mail mail, answers, results; /* from the writer, compute and query threads */
+    struct asy__mail asks;         /* from the bulk thread */
+    struct asy__bulk *bulk;
     struct asy__writer *writer;
     struct asy__compute *compute;
     struct asy__query *query;
@@ -75,6 +78,7 @@ ASY_MUST_CHECK int asy__service_take_frames(struct asy_service *service, int *re
 ASY_MUST_CHECK int asy__service_take_written(struct asy_service *service, struct asy_error *err);
 ASY_MUST_CHECK int asy__service_take_answers(struct asy_service *service, struct asy_error *err);
 ASY_MUST_CHECK int asy__service_take_results(struct asy_service *service, struct asy_error *err);
+ASY_MUST_CHECK int asy__service_take_asks(struct asy_service *service, struct asy_error *err);
 ASY_MUST_CHECK int asy__service_take_signals(struct asy_service *service, struct asy_error *err);
 
 /* ---- service_out.c --------------------------------------------------------------------------- */

@@ -3,7 +3,9 @@
  * input of core; a frame that is none, or an answer from the store,
  * does not come so far. */
 #include "service_impl.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include <asy/clock.h>
@@ -146,6 +148,24 @@ int asy__service_take_results(struct asy_service *service, struct asy_error *err
         free(letter);
     }
     return rc;
+}
+
+int asy__service_take_asks(struct asy_service *service, struct asy_error *err)
+{
+    struct asy__letter *letter, *next;
+
+    for (letter = asy__mail_take(&service->asks); letter; letter = next) {
+        struct asy__bulk_ask *ask = (struct asy__bulk_ask *)letter;
+        const char *owner = NULL, *text = asy_core_study_text(service->core, ask->study, &owner);
+
+        next = letter->next;
+        if (text && !(ask->text = strdup(text)))
+            return asy_fail(err, ASY_E_NOMEM, "no memory for a study");
+        if (text)
+            snprintf(ask->owner, sizeof ask->owner, "%s", owner);
+        asy__bulk_answer(service->bulk, ask);
+    }
+    return 0;
 }
 
 int asy__service_take_signals(struct asy_service *service, struct asy_error *err)

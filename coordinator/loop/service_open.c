@@ -72,6 +72,9 @@ static int build_core(struct asy_service *service, const struct asy_service_spec
     config.endpoints = service->endpoint_list;
     config.n_endpoints = service->addresses.n;
     config.owner = service->user.public_key;
+    config.files = service->home;
+    config.nonce = asy__bulk_nonce(service->bulk);
+    config.bulk_port = (uint32_t)asy__bulk_port(service->bulk);
     config.heartbeat_ms = asy_settings_i64(set, "heartbeat");
     config.suspect_after_ms = asy_settings_i64(set, "suspect_after");
     config.lost_after_ms = asy_settings_i64(set, "lost_after");
@@ -182,6 +185,23 @@ static int listen_on(struct asy_service *service, const struct asy_service_spec 
     return 0;
 }
 
+/* Beside the control port, so that a firewall's rule for two ports serves. */
+static int open_bulk(struct asy_service *service, struct asy_error *err)
+{
+    const struct asy_addresses *here = &service->addresses;
+    const struct asy__bulk_spec bulk = { .home = service->home,
+                                         .interface = here->all ? "*" : here->text[0],
+                                         .port = asy_server_port(service->server) + 1,
+                                         .secret_key = service->keys.secret_key,
+                                         .owner = service->user.public_key,
+                                         .ring = service->ring,
+                                         .store = service->info.id,
+                                         .asks = &service->asks };
+    int rc = asy__mail_init(&service->asks, err);
+
+    return rc < 0 ? rc : asy__bulk_create(&bulk, &service->bulk, err);
+}
+
 static int publish(struct asy_service *service, const struct asy_service_spec *spec,
                    struct asy_error *err)
 {
@@ -226,7 +246,7 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
     if (!service)
         return asy_fail(err, ASY_E_NOMEM, "no memory for the coordinator");
     service->held = service->signals = -1;
-    service->mail.fd = service->answers.fd = service->results.fd = -1;
+    service->mail.fd = service->answers.fd = service->results.fd = service->asks.fd = -1;
     asy_buf_init(&service->frame, ASY_FRAME_MAX);
     service->drain = spec->drain;
     snprintf(service->home, sizeof service->home, "%s", spec->home);
@@ -238,7 +258,7 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
     store.path = service->store_path;
     if ((rc = asy_store_open(&store, &service->store, &service->info, err)) < 0 ||
         (rc = load_keys(service, err)) < 0 || (rc = find_addresses(service, spec, err)) < 0 ||
-        (rc = listen_on(service, spec, err)) < 0 ||
+        (rc = listen_on(service, spec, err)) < 0 || (rc = open_bulk(service, err)) < 0 ||
         (rc = build_core(service, spec, err)) < 0 || (rc = start_threads(service, err)) < 0)
         goto out;
     asy__service_seal(service);
@@ -271,6 +291,7 @@ void asy_service_destroy(struct asy_service *service)
 
     if (!service)
         return;
+    asy__bulk_destroy(service->bulk);
     asy__compute_destroy(service->compute);
     asy__writer_destroy(service->writer); /* it may be giving turns to the next */
     if (service->query)
@@ -282,6 +303,7 @@ void asy_service_destroy(struct asy_service *service)
         asy_buf_fini(&answer->json);
         free(answer);
     }
+    free_letters(&service->asks);
     free_letters(&service->results);
     free_letters(&service->answers);
     free_letters(&service->mail);

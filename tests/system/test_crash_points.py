@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Coordinator and agent die once at each of their named points, while a sweep runs that pauses at
-rungs and drops checkpoints."""
+rungs and drops checkpoints. (Those of files on their way: test_bulk.py.)"""
 import os
 import sys
 
@@ -52,4 +52,5 @@ def case(point):
 
 
 points = crash_points("assay-coordinator") + crash_points("assay-worker")
-main(*[case(p) for p in points if len(sys.argv) < 4 or sys.argv[3] in p], at_once=4)
+main(*[case(p) for p in points
+       if ".bulk_" not in p and (len(sys.argv) < 4 or sys.argv[3] in p)], at_once=4)

@@ -45,6 +45,8 @@ struct asy_core_config {
     const char *const *endpoints;  /* [n_endpoints] where it listens, for WELCOME; borrowed */
     size_t n_endpoints;
     const char *owner;             /* public key of the user who started the coordinator */
+    const char *files, *nonce;     /* for WELCOME; borrowed as long as core lives; NULL: none */
+    uint32_t bulk_port;
     int64_t heartbeat_ms;          /* 1000 */
     int64_t suspect_after_ms;      /* 3000 */
     int64_t lost_after_ms;         /* 10000 */
@@ -183,6 +185,10 @@ ASY_MUST_CHECK int asy_core_explain(const struct asy_core *core, const char *key
 ASY_MUST_CHECK int asy_core_explain_worker(const struct asy_core *core, const char *key,
                                            const char *id_or_host, struct asy_jsonw *w,
                                            struct asy_error *err);
+/* The canonical text of a live study and the key of its owner, borrowed until the next step; NULL:
+ * no such study. */
+const char *asy_core_study_text(const struct asy_core *core, struct asy_id study,
+                                const char **ret_owner);
 /* A digest of all lasting state: the simulator compares live and replayed cores by it. */
 uint64_t asy_core_digest(const struct asy_core *core);
 /* What a checker asks of one trial; 0 if it is not live. */

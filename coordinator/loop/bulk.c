@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bulk.c - see bulk.h. A round takes what came, then does one piece of each transfer, so that a
+ * large file holds up no small one.
+ *
+ * The thread runs at a lower priority than the loop, and so does the I/O thread of its context,
+ * which it starts: files take what the control frames leave. */
+#include "bulk_impl.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <asy/clock.h>
+#include <asy/durable.h>
+#include <asy/log.h>
+
+#define ARENA_MAX (1u << 20)
+#define QUEUE 16          /* messages per peer and direction: its credits and some */
+#define ROUND_MESSAGES 64
+#define BLOCKED_MS 5      /* until a full queue is tried again */
+#define TELL_MS 2000
+#define ANSWER_MS 5000    /* for the loop to tell of a study */
+#define SWEEP_MS 600000
+#define NICE 5
+
+/* ---- what goes out -------------------------------------------------------------------------- */
+
+int asy__bulk_send(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head,
+                   const void *body, size_t n)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc;
+
+    asy_buf_clear(&bulk->frame);
+    if ((rc = asy_bulk_encode(head, &bulk->frame, &err)) == 0)
+        rc = asy_server_send_parts(bulk->server, peer, bulk->frame.data, bulk->frame.len, body, n,
+                                   &err);
+    if (rc == ASY_E_AGAIN)
+        bulk->blocked = 1;
+    else if (rc < 0 && rc != ASY_E_GONE && asy_log_due(&bulk->warned_ms, 1000))
+        asy_warn("bulk: cannot answer: %s, the peer asks again", err.text);
+    return rc;
+}
+
+void asy__bulk_refuse(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head, int rc,
+                      const char *text)
+{
+    struct asy_bulk end = { .kind = ASY_BULK_END, .transfer = head->transfer, .what = head->what,
+                            .code = rc, .text = text, .offset = head->offset };
+
+    ASY_IGNORE(asy__bulk_send(bulk, peer, &end, NULL, 0)); /* it asks again after a while */
+}
+
+void asy__bulk_end(struct asy__bulk *bulk, struct asy__transfer *t, int rc, const char *text)
+{
+    if (rc < 0)
+        asy_warn("bulk: %s: %s", t->what, text);
+    asy__bulk_refuse(bulk, t->peer, &t->head, rc, text);
+    t->over = 1;
+}
+
+/* ---- transfers ------------------------------------------------------------------------------- */
+
+static void transfer_destroy(struct asy__transfer *t)
+{
+    asy_pack_close(t->pack);
+    asy_sha_destroy(t->sha);
+    if (t->fd >= 0)
+        close(t->fd);
+    free(t);
+}
+
+static void remove_over(struct asy__bulk *bulk)
+{
+    struct asy__transfer **at = &bulk->transfers;
+
+    while (*at) {
+        struct asy__transfer *t = *at;
+
+        if (!t->over) {
+            at = &t->next;
+            continue;
+        }
+        *at = t->next;
+        bulk->n_transfers--;
+        transfer_destroy(t);
+    }
+}
+
+static struct asy__transfer *find(struct asy__bulk *bulk, uint64_t peer, uint32_t id)
+{
+    struct asy__transfer *t = bulk->transfers;
+
+    while (t && (t->over || t->peer != peer || t->head.transfer != id))
+        t = t->next;
+    return t;
+}
+
+struct asy__transfer *asy__bulk_open(struct asy__bulk *bulk, uint64_t peer,
+                                     const struct asy_bulk *head)
+{
+    struct asy__transfer *t = find(bulk, peer, head->transfer);
+    size_t n = 0;
+
+    if (t)
+        t->over = 1; /* it begins anew */
+    for (t = bulk->transfers; t; t = t->next)
+        n += !t->over && t->peer == peer;
+    if (n >= ASY__BULK_TRANSFERS_EACH || bulk->n_transfers >= ASY__BULK_TRANSFERS ||
+        !(t = calloc(1, sizeof *t))) {
+        asy__bulk_refuse(bulk, peer, head, ASY_E_AGAIN, "too many transfers are open");
+        return NULL;
+    }
+    t->peer = peer;
+    t->head = *head;
+    t->head.text = NULL;
+    t->fd = -1;
+    t->heard_ms = t->told_ms = asy_clock_ms();
+    t->next = bulk->transfers;
+    bulk->transfers = t;
+    bulk->n_transfers++;
+    return t;
+}
+
+void asy__bulk_name(const struct asy_bulk *head, char *text, size_t n)
+{
+    char hex[ASY_SHA_TEXT], study[ASY_ID_TEXT];
+
+    asy_sha_format(head->sha, hex);
+    asy_id_format(head->study, study);
+    if (head->report)
+        snprintf(text, n, "%s.%s-%llu-%u-%llu", hex, study, (unsigned long long)head->trial,
+                 head->attempt, (unsigned long long)head->report);
+    else
+        snprintf(text, n, "%s", hex);
+}
+
+int asy__bulk_hash(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
+{
+    uint64_t left = t->hash_end - t->hash_at;
+    size_t n = left < ASY_BULK_CHUNK ? (size_t)left : ASY_BULK_CHUNK, got = 0;
+    int rc;
+
+    if (n > 0 && (rc = asy_pack_read(t->pack, t->hash_at, bulk->chunk, n, &got, err)) < 0)
+        return rc;
+    asy_sha_update(t->sha, bulk->chunk, got);
+    t->hash_at += got;
+    t->heard_ms = asy_clock_ms(); /* the peer waits for us */
+    if (t->heard_ms - t->told_ms >= TELL_MS) {
+        struct asy_bulk alive = { .kind = ASY_BULK_CREDIT, .transfer = t->head.transfer,
+                                  .offset = t->at };
+
+        t->told_ms = t->heard_ms;
+        ASY_IGNORE(asy__bulk_send(bulk, t->peer, &alive, NULL, 0)); /* if it is gone: later */
+    }
+    return t->hash_at < t->hash_end;
+}
+
+/* ---- studies --------------------------------------------------------------------------------- */
+
+static void study_destroy(struct asy__bulk_study *study)
+{
+    asy_study_destroy(study->spec);
+    free(study);
+}
+
+static struct asy__bulk_study *remember(struct asy__bulk *bulk, const struct asy__bulk_ask *ask)
+{
+    struct asy__bulk_study *study = calloc(1, sizeof *study), **at = &bulk->studies;
+    size_t n = 0;
+
+    if (!study || asy_study_parse(ask->text, strlen(ask->text), "a study", NULL, &study->spec, NULL,
+                                  NULL) < 0) {
+        free(study);
+        return NULL;
+    }
+    study->id = ask->study;
+    memcpy(study->owner, ask->owner, sizeof study->owner);
+    study->next = bulk->studies;
+    bulk->studies = study;
+    while (*at && n++ < ASY__BULK_STUDIES)
+        at = &(*at)->next;
+    if (*at) {
+        study_destroy(*at); /* the last of the list */
+        *at = NULL;
+    }
+    return study;
+}
+
+/* Waits for the loop, which answers within a round. Letters of others stay in their order. */
+static struct asy__bulk_study *ask_loop(struct asy__bulk *bulk, struct asy_id id)
+{
+    struct asy__bulk_ask *ask = calloc(1, sizeof *ask);
+    struct asy__bulk_study *study = NULL;
+    int64_t until_ms = asy_clock_ms() + ANSWER_MS;
+
+    if (!ask)
+        return NULL;
+    ask->study = id;
+    asy__mail_put(bulk->asks, &ask->letter);
+    while (!study && !bulk->stopped && asy_clock_ms() < until_ms) {
+        struct asy__letter *letter = asy__mail_take(&bulk->mail), *next;
+
+        if (!letter)
+            asy__mail_wait(&bulk->mail, 100);
+        for (; letter; letter = next) {
+            struct asy__bulk_ask *answer = (struct asy__bulk_ask *)letter;
+
+            next = letter->next;
+            if (letter == &bulk->stop) {
+                bulk->stopped = 1;
+                continue;
+            }
+            if (!asy_id_cmp(answer->study, id)) {
+                study = answer->text ? remember(bulk, answer) : NULL;
+                until_ms = 0;
+            }
+            free(answer->text);
+            free(answer);
+        }
+    }
+    return study;
+}
+
+static const struct asy__bulk_study *study_of(struct asy__bulk *bulk, struct asy_id id)
+{
+    struct asy__bulk_study **at = &bulk->studies, *study;
+
+    while ((study = *at) && asy_id_cmp(study->id, id))
+        at = &study->next;
+    if (!study)
+        return ask_loop(bulk, id);
+    *at = study->next;
+    study->next = bulk->studies;
+    bulk->studies = study;
+    return study;
+}
+
+/* ---- what comes in --------------------------------------------------------------------------- */
+
+/* A request of its own, not part of a transfer: whose study is it? */
+static void take_request(struct asy__bulk *bulk, uint64_t peer, const char *key,
+                         const struct asy_bulk *head, const void *body, size_t n)
+{
+    const struct asy__bulk_study *study;
+
+    if (asy_id_cmp(head->store, bulk->store)) {
+        asy__bulk_refuse(bulk, peer, head, ASY_E_STATE, "this coordinator has another store");
+        return;
+    }
+    if (!(study = study_of(bulk, head->study))) {
+        asy__bulk_refuse(bulk, peer, head, ASY_E_NOENT, "no such unfinished study");
+        return;
+    }
+    if (strcmp(study->owner, key)) {
+        asy__bulk_refuse(bulk, peer, head, ASY_E_DENIED, "the study is another user's");
+        return;
+    }
+    if (head->kind == ASY_BULK_GET)
+        asy__bulk_get(bulk, peer, key, study, head);
+    else if (head->kind == ASY_BULK_PUT)
+        asy__bulk_put(bulk, peer, head);
+    else
+        asy__bulk_log(bulk, peer, head, body, n);
+}
+
+static void take_message(struct asy__bulk *bulk, uint64_t peer, const char *key,
+                         const struct asy_bulk *head, const void *body, size_t n)
+{
+    struct asy__transfer *t;
+
+    if (head->kind == ASY_BULK_GET || head->kind == ASY_BULK_PUT || head->kind == ASY_BULK_LOG) {
+        take_request(bulk, peer, key, head, body, n);
+        return;
+    }
+    if (!(t = find(bulk, peer, head->transfer))) {
+        if (head->kind == ASY_BULK_DATA)
+            asy__bulk_refuse(bulk, peer, head, ASY_E_STATE, "no such transfer is open");
+        return;
+    }
+    t->heard_ms = asy_clock_ms();
+    if (head->kind == ASY_BULK_DATA && t->head.kind == ASY_BULK_PUT)
+        asy__bulk_data(bulk, t, head, body, n);
+    else if (head->kind == ASY_BULK_CREDIT)
+        t->credit = head->credit > ASY_BULK_CREDITS - t->credit ? ASY_BULK_CREDITS
+                                                                : t->credit + head->credit;
+    else if (head->kind == ASY_BULK_CANCEL)
+        t->over = 1;
+}
+
+static void take_messages(struct asy__bulk *bulk)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    for (int i = 0; i < ROUND_MESSAGES && !bulk->stopped; i++) {
+        const void *bytes, *body;
+        char key[ASY_KEY_TEXT];
+        struct asy_bulk head;
+        size_t len, n;
+        uint64_t peer;
+
+        if (asy_server_recv_parts(bulk->server, &peer, key, &bytes, &len, &body, &n, &err) < 0)
+            return;
+        if (!asy_keyring_has(bulk->ring, key))
+            continue; /* taken off the list since it connected */
+        asy_arena_reset(bulk->arena);
+        if (asy_bulk_decode(bytes, len, bulk->arena, &head, &err) < 0) {
+            if (asy_log_due(&bulk->warned_ms, 1000))
+                asy_warn("bulk: peer=%llx sent what is none of ours, ignoring it: %s",
+                         (unsigned long long)peer, err.text);
+            continue;
+        }
+        take_message(bulk, peer, key, &head, body, n);
+    }
+}
+
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
+static int work(struct asy__bulk *bulk)
+{
+    int64_t now_ms = asy_clock_ms();
+    int more = 0;
+
+    bulk->blocked = 0;
+    for (struct asy__transfer *t = bulk->transfers; t; t = t->next) {
+        if (!t->over && now_ms - t->heard_ms > ASY__BULK_STALL_MS) {
+            asy_info("bulk: %s: nothing was heard of it for a minute, closing it", t->what);
+            t->over = 1;
+        }
+        if (!t->over)
+            more |= t->head.kind == ASY_BULK_GET ? asy__bulk_give(bulk, t)
+                                                 : asy__bulk_prove(bulk, t);
+    }
+    remove_over(bulk);
+    return more;
+}
+
+static void take_mail(struct asy__bulk *bulk)
+{
+    struct asy__letter *letter = asy__mail_take(&bulk->mail), *next;
+
+    for (; letter; letter = next) {
+        struct asy__bulk_ask *late = (struct asy__bulk_ask *)letter;
+
+        next = letter->next;
+        if (letter == &bulk->stop) {
+            bulk->stopped = 1;
+            continue;
+        }
+        free(late->text); /* its answer came after we had given up */
+        free(late);
+    }
+}
+
+static void serve(struct asy__bulk *bulk)
+{
+    int more = 0;
+
+    while (!bulk->stopped) {
+        struct asy_poll_item items[] = { { .server = bulk->server, .fd = -1, .events = POLLIN },
+                                         { .fd = bulk->mail.fd, .events = POLLIN } };
+        int wait_ms = more ? (bulk->blocked ? BLOCKED_MS : 0) : 1000;
+
+        if (asy_poll(items, ASY_ARRAY_LEN(items), wait_ms, NULL) < 0)
+            return;
+        if (items[1].revents)
+            take_mail(bulk);
+        take_messages(bulk);
+        more = work(bulk);
+        if (asy_clock_ms() >= bulk->sweep_ms) {
+            asy__bulk_sweep(bulk);
+            bulk->sweep_ms = asy_clock_ms() + SWEEP_MS;
+        }
+    }
+}
+
+/* ---- building and ending --------------------------------------------------------------------- */
+
+static int listen_on(struct asy__bulk *bulk, struct asy_error *err)
+{
+    struct asy_server_spec spec = { .interface = bulk->interface, .port = bulk->wished,
+                                    .secret_key = bulk->secret_key, .authorise = asy_keyring_has,
+                                    .authorise_arg = bulk->ring, .queue = QUEUE };
+    int rc = asy_channel_create(4, &bulk->channel, err);
+
+    if (rc < 0)
+        return rc;
+    rc = asy_server_create(bulk->channel, &spec, &bulk->server, err);
+    if (rc == ASY_E_BUSY || rc == ASY_E_DENIED) {
+        spec.port = 0;
+        rc = asy_server_create(bulk->channel, &spec, &bulk->server, err);
+    }
+    if (rc == 0)
+        bulk->port = asy_server_port(bulk->server);
+    return rc;
+}
+
+/* Whoever can read this file sees the folders that we see. */
+static int write_nonce(struct asy__bulk *bulk, struct asy_error *err)
+{
+    char path[ASY__BULK_PATH];
+    int rc;
+
+    asy_id_format(asy_id_make(), bulk->nonce);
+    if (getrandom(bulk->nonce, 16, 0) != 16)
+        return asy_fail_errno(err, errno, "cannot make a nonce");
+    for (int i = 0; i < 16; i++)
+        bulk->nonce[i] = "0123456789abcdef"[(unsigned char)bulk->nonce[i] % 16];
+    snprintf(path, sizeof path, "%s/artifacts", bulk->home);
+    if ((rc = asy_durable_mkdirs(path, err)) < 0)
+        return rc;
+    snprintf(path, sizeof path, "%s/artifacts/" ASY_BULK_NONCE_FILE, bulk->home);
+    return asy_durable_write(path, bulk->nonce, strlen(bulk->nonce), 0600, err);
+}
+
+static int set_up(struct asy__bulk *bulk, struct asy_error *err)
+{
+    int rc;
+
+    ASY_IGNORE(setpriority(PRIO_PROCESS, 0, NICE) < 0); /* of this thread, on Linux */
+    asy_buf_init(&bulk->frame, 1u << 16);
+    if (!(bulk->chunk = malloc(ASY_BULK_CHUNK)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the bulk socket");
+    if ((rc = asy_arena_create(ARENA_MAX, &bulk->arena, err)) < 0 ||
+        (rc = asy_sha_memo_create(&bulk->memo, err)) < 0 || (rc = write_nonce(bulk, err)) < 0)
+        return rc;
+    return listen_on(bulk, err);
+}
+
+static void tear_down(struct asy__bulk *bulk)
+{
+    for (struct asy__transfer *t = bulk->transfers; t; t = t->next)
+        t->over = 1;
+    remove_over(bulk);
+    while (bulk->studies) {
+        struct asy__bulk_study *study = bulk->studies;
+
+        bulk->studies = study->next;
+        study_destroy(study);
+    }
+    asy_server_destroy(bulk->server);
+    asy_channel_destroy(bulk->channel);
+    asy_sha_memo_destroy(bulk->memo);
+    asy_arena_destroy(bulk->arena);
+    asy_buf_fini(&bulk->frame);
+    free(bulk->chunk);
+}
+
+static void *bulk_main(void *arg)
+{
+    struct asy__bulk *bulk = arg;
+    int rc = set_up(bulk, &bulk->failure);
+
+    asy__mail_put(&bulk->started, &bulk->ready);
+    if (rc == 0)
+        serve(bulk);
+    tear_down(bulk);
+    return NULL;
+}
+
+int asy__bulk_create(const struct asy__bulk_spec *spec, struct asy__bulk **ret_bulk,
+                     struct asy_error *err)
+{
+    struct asy__bulk *bulk = calloc(1, sizeof *bulk);
+    int rc;
+
+    if (!bulk)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the bulk socket");
+    snprintf(bulk->home, sizeof bulk->home, "%s", spec->home);
+    snprintf(bulk->interface, sizeof bulk->interface, "%s", spec->interface);
+    snprintf(bulk->secret_key, sizeof bulk->secret_key, "%s", spec->secret_key);
+    snprintf(bulk->owner, sizeof bulk->owner, "%s", spec->owner);
+    bulk->wished = spec->port > 0 && spec->port < 65536 ? spec->port : 0;
+    bulk->ring = spec->ring;
+    bulk->store = spec->store;
+    bulk->asks = spec->asks;
+    bulk->mail.fd = bulk->started.fd = -1;
+    if ((rc = asy__mail_init(&bulk->mail, err)) < 0 ||
+        (rc = asy__mail_init(&bulk->started, err)) < 0)
+        goto out;
+    if ((rc = pthread_create(&bulk->thread, NULL, bulk_main, bulk)) != 0) {
+        rc = asy_fail_errno(err, rc, "cannot start the bulk thread");
+        goto out;
+    }
+    bulk->running = 1;
+    while (!asy__mail_take(&bulk->started))
+        asy__mail_wait(&bulk->started, -1);
+    if ((rc = bulk->failure.code) < 0) {
+        rc = asy_fail(err, bulk->failure.code, "bulk socket: %s", bulk->failure.text);
+        goto out;
+    }
+    *ret_bulk = bulk;
+    bulk = NULL;
+out:
+    asy__bulk_destroy(bulk);
+    return rc;
+}
+
+void asy__bulk_destroy(struct asy__bulk *bulk)
+{
+    if (!bulk)
+        return;
+    if (bulk->running) {
+        asy__mail_put(&bulk->mail, &bulk->stop);
+        pthread_join(bulk->thread, NULL);
+    }
+    if (bulk->mail.fd >= 0) {
+        take_mail(bulk);
+        asy__mail_fini(&bulk->mail);
+    }
+    if (bulk->started.fd >= 0)
+        asy__mail_fini(&bulk->started);
+    explicit_bzero(bulk->secret_key, sizeof bulk->secret_key);
+    free(bulk);
+}
+
+int asy__bulk_port(const struct asy__bulk *bulk)
+{
+    return bulk->port;
+}
+
+const char *asy__bulk_nonce(const struct asy__bulk *bulk)
+{
+    return bulk->nonce;
+}
+
+void asy__bulk_answer(struct asy__bulk *bulk, struct asy__bulk_ask *ask)
+{
+    asy__mail_put(&bulk->mail, &ask->letter);
+}

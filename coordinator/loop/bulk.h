@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bulk.h - the bulk socket: files from and to agents that do not see the coordinator's folders.
+ *
+ * A thread of its own owns the socket and every file that is open for it. It has a ZeroMQ context
+ * of its own, so that encrypting files holds up no control frame. What it must know of a study
+ * (whose it is, which files it names) it asks of the loop, once each.
+ *
+ * Threads: the loop's. */
+#ifndef ASY__BULK_H
+#define ASY__BULK_H
+#include <asy/keys.h>
+#include <asy/hash.h>
+#include "mail.h"
+
+struct asy__bulk;
+struct asy__bulk_spec {
+    const char *home;              /* with artifacts/ and logs/ */
+    const char *interface;
+    int port;                      /* wished for; another is taken if it is not free */
+    const char *secret_key;        /* of the coordinator, Z85 */
+    const char *owner;             /* public key of the user who started it */
+    struct asy_keyring *ring;      /* who may connect; outlives the thread */
+    struct asy_id store;
+    struct asy__mail *asks;        /* where it asks the loop: letters are struct asy__bulk_ask */
+};
+ASY_MUST_CHECK int asy__bulk_create(const struct asy__bulk_spec *spec, struct asy__bulk **ret_bulk,
+                                    struct asy_error *err);
+void asy__bulk_destroy(struct asy__bulk *bulk);
+int asy__bulk_port(const struct asy__bulk *bulk);
+const char *asy__bulk_nonce(const struct asy__bulk *bulk); /* as WELCOME tells it */
+
+/* What of this study? The loop fills in copies and gives it back; text NULL: it is not live. */
+struct asy__bulk_ask {
+    struct asy__letter letter;
+    struct asy_id study;
+    char owner[ASY_KEY_TEXT];
+    char *text;
+};
+void asy__bulk_answer(struct asy__bulk *bulk, struct asy__bulk_ask *ask);
+#endif

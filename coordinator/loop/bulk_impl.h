@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bulk_impl.h - the bulk thread's state, shared by bulk.c (socket, studies, rounds), bulk_give.c
+ * (GET) and bulk_take.c (PUT and logs). All of it belongs to that thread. */
+#ifndef ASY__BULK_IMPL_H
+#define ASY__BULK_IMPL_H
+#include <asy/bulk.h>
+#include <asy/channel.h>
+#include <asy/pack.h>
+#include <asy/study.h>
+#include <sys/stat.h>
+#include "bulk.h"
+
+#define ASY__BULK_PATH 4400
+#define ASY__BULK_TRANSFERS 1024u     /* open at once */
+#define ASY__BULK_TRANSFERS_EACH 64u  /* of one connection */
+#define ASY__BULK_STUDIES 64u         /* remembered */
+#define ASY__BULK_STALL_MS 60000      /* a transfer that nothing is heard of is given up */
+
+struct asy__bulk_study {
+    struct asy__bulk_study *next;     /* the one used last comes first */
+    struct asy_id id;
+    char owner[ASY_KEY_TEXT];
+    struct asy_study_spec *spec;
+};
+struct asy__transfer {
+    struct asy__transfer *next;
+    uint64_t peer;
+    struct asy_bulk head;             /* as it was opened; its text is NULL */
+    char path[ASY__BULK_PATH];        /* what is sent, or what it will be */
+    char part[ASY__BULK_PATH];        /* PUT: where it grows */
+    char what[240];                   /* for messages: "input '/path'" */
+    struct asy_pack *pack;            /* GET, and what is hashed */
+    int fd;                           /* PUT */
+    struct asy_sha_state *sha;        /* of a file, as far as it was hashed */
+    struct stat st;                   /* GET of an input: before it was hashed */
+    int hashing;                      /* bytes up to hash_end are read and hashed first */
+    uint64_t hash_at, hash_end;
+    uint64_t at, size;
+    uint32_t credit;
+    int64_t heard_ms, told_ms;        /* told: while it is hashed the peer hears that we live */
+    int over;                         /* to be freed after this round */
+};
+struct asy__bulk {
+    pthread_t thread;
+    int running;
+    char home[4096], interface[128], secret_key[ASY_KEY_TEXT], owner[ASY_KEY_TEXT];
+    char nonce[ASY_ID_TEXT];
+    int port, wished;
+    struct asy_keyring *ring;
+    struct asy_id store;
+    struct asy__mail mail, *asks;
+    struct asy__letter stop, ready;
+    struct asy__mail started;         /* to whoever creates it: the socket is open, or failure */
+    struct asy_error failure;
+    int stopped;
+    /* the thread's own */
+    struct asy_channel *channel;
+    struct asy_server *server;
+    struct asy_arena *arena;
+    struct asy_buf frame;
+    struct asy_sha_memo *memo;
+    struct asy__bulk_study *studies;
+    struct asy__transfer *transfers;
+    size_t n_transfers;
+    char *chunk;                      /* [ASY_BULK_CHUNK] */
+    int64_t warned_ms, sweep_ms;
+    int blocked;                      /* a peer's queue was full in this round */
+};
+
+/* ---- bulk.c ---------------------------------------------------------------------------------- */
+
+/* ASY_E_AGAIN: the peer's queue is full. ASY_E_GONE: it is not there any more. */
+ASY_MUST_CHECK int asy__bulk_send(struct asy__bulk *bulk, uint64_t peer,
+                                  const struct asy_bulk *head, const void *body, size_t n);
+/* END with rc and err's text; the transfer is over. */
+void asy__bulk_end(struct asy__bulk *bulk, struct asy__transfer *t, int rc, const char *text);
+/* The same where nothing was opened. */
+void asy__bulk_refuse(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head, int rc,
+                      const char *text);
+/* A new one in the list; NULL: refused, and the peer was told. */
+struct asy__transfer *asy__bulk_open(struct asy__bulk *bulk, uint64_t peer,
+                                     const struct asy_bulk *head);
+/* The file name of a checkpoint or model: "<sha>" or "<sha>.<study>-<trial>-<attempt>-<report>". */
+void asy__bulk_name(const struct asy_bulk *head, char *text, size_t n);
+/* Hashes a piece of what is to be hashed. 1: there is more. */
+int asy__bulk_hash(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err);
+
+/* ---- bulk_give.c ----------------------------------------------------------------------------- */
+
+void asy__bulk_get(struct asy__bulk *bulk, uint64_t peer, const char *key,
+                   const struct asy__bulk_study *study, const struct asy_bulk *head);
+/* One chunk of it, if it may. Returns whether there may be more to do at once. */
+int asy__bulk_give(struct asy__bulk *bulk, struct asy__transfer *t);
+
+/* ---- bulk_take.c ----------------------------------------------------------------------------- */
+
+void asy__bulk_put(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head);
+int asy__bulk_prove(struct asy__bulk *bulk, struct asy__transfer *t); /* as asy__bulk_give() */
+void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struct asy_bulk *head,
+                    const void *body, size_t n);
+void asy__bulk_log(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head,
+                   const void *body, size_t n);
+/* Removes parts of transfers that nobody will go on with. No tree is being made. */
+void asy__bulk_sweep(struct asy__bulk *bulk);
+#endif

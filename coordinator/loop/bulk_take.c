@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bulk_take.c - PUT: checkpoints and models, which become artifacts once their content is proven
+ * and on disk; and pieces of logs.
+ *
+ * What arrives grows in a file beside the artifacts, ".part-<name>". A transfer that broke off goes
+ * on where that file ends: it is hashed again first. Only a whole one, whose hash is right, gets
+ * its name; END with 0 leaves when that is durable. */
+#include "bulk_impl.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+#include <asy/clock.h>
+#include <asy/durable.h>
+#include <asy/log.h>
+#include "crash.h"
+
+#define PART ".part-"
+#define PART_S 3600                 /* then nobody will go on with it */
+#define SYNC_BYTES ((uint64_t)8 << 20)
+#define SPARE_BYTES ((uint64_t)64 << 20) /* of the disk, which a PUT leaves free */
+
+/* ---- PUT: beginning -------------------------------------------------------------------------- */
+
+static int check_room(const struct asy__bulk *bulk, const struct asy_bulk *head,
+                      struct asy_error *err)
+{
+    struct statvfs fs;
+    uint64_t room;
+
+    if (statvfs(bulk->home, &fs) < 0)
+        return 0; /* writing will tell */
+    room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (head->bytes > room || room - head->bytes < SPARE_BYTES)
+        return asy_fail(err, ASY_E_NOSPACE, "the coordinator's disk has %llu MiB free, too few for "
+                        "a file of %llu MiB", (unsigned long long)room >> 20,
+                        (unsigned long long)head->bytes >> 20);
+    return 0;
+}
+
+/* The same transfer over a connection that broke, which we may not have noticed. */
+static void close_twin(struct asy__bulk *bulk, const struct asy__transfer *t)
+{
+    for (struct asy__transfer *other = bulk->transfers; other; other = other->next)
+        if (other != t && !strcmp(other->part, t->part))
+            other->over = 1;
+}
+
+static int name_paths(const struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
+{
+    struct asy_bulk own = t->head;
+    char name[200], part[200];
+
+    if (t->head.what == ASY_BULK_MODEL)
+        t->head.report = 0;
+    asy__bulk_name(&t->head, name, sizeof name);
+    own.report = own.report ? own.report : UINT64_MAX; /* equal models may come from several */
+    asy__bulk_name(&own, part, sizeof part);
+    snprintf(t->what, sizeof t->what, "%s '%s'",
+             t->head.what == ASY_BULK_MODEL ? "model" : "checkpoint", name);
+    snprintf(t->part, sizeof t->part, "%s/artifacts/" PART "%s", bulk->home, part);
+    snprintf(t->path, sizeof t->path, "%s/artifacts/%.2s", bulk->home, name);
+    if (asy_durable_mkdirs(t->path, err) < 0)
+        return err->code;
+    snprintf(t->path, sizeof t->path, "%s/artifacts/%.2s/%s", bulk->home, name, name);
+    return 0;
+}
+
+/* Its checkpoint is there: END was lost on its way. 1: so it is, and durable. */
+static int has_it(const struct asy__transfer *t, struct asy_error *err)
+{
+    if (t->head.what != ASY_BULK_CHECKPOINT || access(t->path, F_OK) < 0)
+        return 0;
+    if (asy_durable_sync(t->path, err) < 0)
+        return 0;
+    unlink(t->part); /* a tree's stream, if we died before it was removed */
+    return 1;
+}
+
+static int open_part(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
+{
+    struct stat st;
+    int rc;
+
+    if ((rc = check_room(bulk, &t->head, err)) < 0)
+        return rc;
+    if ((t->fd = open(t->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0 ||
+        fstat(t->fd, &st) < 0)
+        return asy_fail_errno(err, errno, "cannot make '%.120s'", t->part);
+    if ((uint64_t)st.st_size > t->head.bytes && ftruncate(t->fd, st.st_size = 0) < 0)
+        return asy_fail_errno(err, errno, "cannot cut '%.120s'", t->part);
+    t->at = (uint64_t)st.st_size;
+    t->size = t->head.bytes;
+    if ((rc = asy_sha_create(&t->sha, err)) < 0 ||
+        (rc = asy_pack_open(t->part, &t->pack, err)) < 0)
+        return rc;
+    t->hashing = 1;
+    t->hash_end = t->at;
+    return 0;
+}
+
+void asy__bulk_put(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__transfer *t;
+    int rc;
+
+    if ((head->what != ASY_BULK_CHECKPOINT || !head->report) && head->what != ASY_BULK_MODEL) {
+        asy__bulk_refuse(bulk, peer, head, ASY_E_UNSUPPORTED, "this is not taken in");
+        return;
+    }
+    if (!(t = asy__bulk_open(bulk, peer, head)))
+        return;
+    if ((rc = name_paths(bulk, t, &err)) < 0) {
+        asy__bulk_end(bulk, t, rc, err.text);
+        return;
+    }
+    close_twin(bulk, t);
+    if (has_it(t, &err))
+        asy__bulk_end(bulk, t, 0, t->path);
+    else if ((rc = open_part(bulk, t, &err)) < 0)
+        asy__bulk_end(bulk, t, rc, err.text);
+}
+
+/* ---- PUT: its end ---------------------------------------------------------------------------- */
+
+static int wrong(const struct asy__transfer *t, struct asy_error *err)
+{
+    return asy_fail(err, ASY_E_CORRUPT, "%.120s came with another content", t->what);
+}
+
+/* A tree is made of its stream beside it, under a name that is removed with it. */
+static int keep_tree(struct asy__transfer *t, struct asy_error *err)
+{
+    char folder[ASY__BULK_PATH + 8];
+    struct asy_sha sha;
+    int rc;
+
+    snprintf(folder, sizeof folder, "%s.tree", t->part);
+    if ((rc = asy_durable_remove(folder, err)) < 0 ||
+        (rc = asy_pack_unpack(t->part, folder, err)) < 0 ||
+        (rc = asy_durable_tree_sha(folder, &sha, NULL, err)) < 0)
+        goto out;
+    if (memcmp(&sha, &t->head.sha, sizeof sha))
+        rc = wrong(t, err);
+    else
+        rc = asy_durable_keep(folder, sha, t->path, err);
+out:
+    if (rc < 0)
+        ASY_IGNORE(asy_durable_remove(folder, NULL)); /* the next start tries again */
+    return rc;
+}
+
+static int keep(struct asy__transfer *t, struct asy_error *err)
+{
+    struct asy_sha sha = asy_sha_final(t->sha);
+    int rc;
+
+    close(t->fd);
+    t->fd = -1;
+    asy__crash_point("coordinator.bulk_before_rename");
+    if (t->head.tree)
+        rc = keep_tree(t, err);
+    else if (memcmp(&sha, &t->head.sha, sizeof sha))
+        rc = wrong(t, err);
+    else
+        rc = asy_durable_keep(t->part, sha, t->path, err);
+    if (rc == 0)
+        asy__crash_point("coordinator.bulk_after_rename");
+    return rc;
+}
+
+static void finish(struct asy__bulk *bulk, struct asy__transfer *t)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = keep(t, &err);
+
+    if (rc < 0 || t->head.tree)
+        unlink(t->part); /* what is left of it is of no use */
+    asy__bulk_end(bulk, t, rc, rc < 0 ? err.text : t->path);
+}
+
+/* ---- PUT: in between ------------------------------------------------------------------------- */
+
+static void give_credit(struct asy__bulk *bulk, struct asy__transfer *t, uint32_t credit)
+{
+    struct asy_bulk head = { .kind = ASY_BULK_CREDIT, .transfer = t->head.transfer,
+                             .offset = t->at, .credit = credit };
+
+    if (asy__bulk_send(bulk, t->peer, &head, NULL, 0) < 0)
+        t->over = 1; /* the peer hears nothing, and begins anew from where the part ends */
+}
+
+int asy__bulk_prove(struct asy__bulk *bulk, struct asy__transfer *t)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc;
+
+    if (!t->hashing)
+        return 0;
+    if ((rc = asy__bulk_hash(bulk, t, &err)) < 0) {
+        asy__bulk_end(bulk, t, rc, err.text);
+        return 0;
+    }
+    if (rc > 0)
+        return 1;
+    t->hashing = 0;
+    asy_pack_close(t->pack);
+    t->pack = NULL;
+    if (t->at == t->size)
+        finish(bulk, t);
+    else
+        give_credit(bulk, t, ASY_BULK_CREDITS);
+    return 0;
+}
+
+static int write_at(int fd, uint64_t at, const char *bytes, size_t n, const char *what,
+                    struct asy_error *err)
+{
+    while (n > 0) {
+        ssize_t wrote = pwrite(fd, bytes, n, (off_t)at);
+
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return asy_fail_errno(err, wrote < 0 ? errno : EIO, "cannot write %.120s", what);
+        bytes += wrote;
+        at += (uint64_t)wrote;
+        n -= (size_t)wrote;
+    }
+    return 0;
+}
+
+void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struct asy_bulk *head,
+                    const void *body, size_t n)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc;
+
+    if (t->hashing || head->offset != t->at || n > t->size - t->at || n == 0) {
+        asy__bulk_end(bulk, t, ASY_E_STATE, "a chunk came that does not follow the last one");
+        return;
+    }
+    if ((rc = write_at(t->fd, t->at, body, n, t->what, &err)) < 0) {
+        if (rc == ASY_E_NOSPACE)
+            unlink(t->part); /* the store needs the room */
+        asy__bulk_end(bulk, t, rc, err.text);
+        return;
+    }
+    asy_sha_update(t->sha, body, n);
+    t->at += n;
+    if (t->at % SYNC_BYTES == 0) /* so that the sync in the end finds little to do */
+        ASY_IGNORE(sync_file_range(t->fd, (off_t)(t->at - SYNC_BYTES), (off_t)SYNC_BYTES,
+                                   SYNC_FILE_RANGE_WRITE) < 0);
+    asy__crash_point("coordinator.bulk_put");
+    if (t->at == t->size)
+        finish(bulk, t);
+    else
+        give_credit(bulk, t, 1);
+}
+
+static int is_old(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && time(NULL) - st.st_mtime > PART_S;
+}
+
+void asy__bulk_sweep(struct asy__bulk *bulk)
+{
+    char folder[ASY__BULK_PATH], path[ASY__BULK_PATH + 300];
+    struct dirent *entry;
+    DIR *dir;
+
+    snprintf(folder, sizeof folder, "%s/artifacts", bulk->home);
+    if (!(dir = opendir(folder)))
+        return;
+    while ((entry = readdir(dir))) {
+        size_t n = strlen(entry->d_name);
+        int tree = n > 5 && !strcmp(entry->d_name + n - 5, ".tree");
+
+        if (strncmp(entry->d_name, PART, strlen(PART)))
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (tree || is_old(path))
+            ASY_IGNORE(asy_durable_remove(path, NULL)); /* the next start tries again */
+    }
+    closedir(dir);
+}
+
+/* ---- logs ------------------------------------------------------------------------------------ */
+
+static int make_folders(char *path, size_t from, struct asy_error *err)
+{
+    int rc = 0;
+
+    for (char *at = path + from; rc == 0 && (at = strchr(at, '/')); at++) {
+        *at = '\0';
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+            rc = asy_fail_errno(err, errno, "cannot make the folder '%.120s'", path);
+        *at = '/';
+    }
+    return rc;
+}
+
+/* The piece, or what of it is new. *ret_size: how long the log is then. ASY_E_AGAIN: there is a gap
+ * before it. */
+static int add_piece(const char *path, const struct asy_bulk *head, const void *body, size_t n,
+                     uint64_t *ret_size, struct asy_error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+    struct stat st;
+    uint64_t have;
+
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        rc = asy_fail_errno(err, errno, "cannot open '%.120s'", path);
+        goto out;
+    }
+    *ret_size = have = (uint64_t)st.st_size;
+    if (head->offset > have) {
+        rc = asy_fail(err, ASY_E_AGAIN, "the log is shorter");
+        goto out;
+    }
+    have -= head->offset; /* of the piece */
+    if (have < n) {
+        rc = write_at(fd, *ret_size, (const char *)body + have, n - (size_t)have, "a log", err);
+        *ret_size = rc < 0 ? *ret_size : head->offset + n;
+    }
+    asy__crash_point("coordinator.bulk_log");
+    if (rc == 0 && head->last && fsync(fd) < 0)
+        rc = asy_fail_errno(err, errno, "cannot sync '%.120s'", path);
+out:
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+void asy__bulk_log(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head,
+                   const void *body, size_t n)
+{
+    struct asy_bulk end = { .kind = ASY_BULK_END, .transfer = head->transfer,
+                            .last = head->last };
+    struct asy_error err = ASY_ERROR_INIT;
+    char path[ASY__BULK_PATH], study[ASY_ID_TEXT];
+    int rc;
+
+    if (head->what != ASY_BULK_STDOUT && head->what != ASY_BULK_STDERR) {
+        asy__bulk_refuse(bulk, peer, head, ASY_E_UNSUPPORTED, "no such log");
+        return;
+    }
+    snprintf(path, sizeof path, "%s/logs/%s/%llu/%u/%s", bulk->home,
+             asy_id_format(head->study, study), (unsigned long long)head->trial, head->attempt,
+             head->what == ASY_BULK_STDOUT ? "stdout" : "stderr");
+    if ((rc = make_folders(path, strlen(bulk->home) + 1, &err)) == 0)
+        rc = add_piece(path, head, body, n, &end.offset, &err);
+    end.code = rc;
+    end.text = rc < 0 ? err.text : "";
+    ASY_IGNORE(asy__bulk_send(bulk, peer, &end, NULL, 0)); /* it sends the piece again */
+}
