@@ -212,8 +212,9 @@ int asy_pack_read(struct asy_pack *pack, uint64_t offset, void *bytes, size_t n,
         n = (size_t)(pack->size - offset);
     while (got < n) {
         size_t more;
-        int rc = pack->tree ? read_part(pack, offset + got, (char *)bytes + got, n - got, &more, err)
-                            : read_at(pack, offset + got, (char *)bytes + got, n - got, &more, err);
+        char *to = (char *)bytes + got;
+        int rc = pack->tree ? read_part(pack, offset + got, to, n - got, &more, err)
+                            : read_at(pack, offset + got, to, n - got, &more, err);
 
         if (rc < 0)
             return rc;

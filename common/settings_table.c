@@ -12,6 +12,9 @@ static const struct asy_setting table[] = {
     { "artifact_quota", ASY_SET_SIZE, 0, PIB, "10GiB",
       "bytes of checkpoints and models above which each trial of a study keeps its newest "
       "checkpoint alone; these and the models stay whatever they take" },
+    { "cache_size", ASY_SET_SIZE, 0, PIB, "0",
+      "bytes of inputs and checkpoints that a worker keeps where it does not see the coordinator's "
+      "folders; 0: a tenth of its disk" },
     { "checkpoints_kept", ASY_SET_INT, 1, 100, "2", "newest checkpoints kept of each trial" },
     { "closed_grace", ASY_SET_DURATION, 0, HOUR, "1s",
       "time from the closing of a worker's connection until its trials are free" },
@@ -55,6 +58,9 @@ static const struct asy_setting table[] = {
     { "worker_gpus", ASY_SET_STRING, 0, 0, "auto",
       "GPUs that a worker offers: auto, those found; any, CPUs of PoCL too; none; unmanaged, none, "
       "and trials see what the worker sees; or UUIDs and PCI addresses, separated by commas" },
+    { "worker_shared", ASY_SET_CHOICE, 0, 0, "auto",
+      "no: a worker opens no file of coordinator or study by its path, everything comes and goes "
+      "over the bulk port; auto: only where it does not see the coordinator's folders", "auto|no" },
 };
 
 const struct asy_setting *asy_settings_table(size_t *ret_n)

@@ -3,6 +3,7 @@
  *
  * Objects are freed in sweep() alone, between two rounds, so a callback may end anything. */
 #include "impl.h"
+#include "bulk.h"
 #include "copy.h"
 #include <asy/clock.h>
 #include <asy/durable.h>
@@ -200,7 +201,7 @@ static int orphaned(const struct asy__agent *agent, int64_t now_ms)
 
 /* ---- the poll set ---------------------------------------------------------------------------- */
 
-enum kind { SIGNALS, LINK, ATTEMPT, GANG, JOB_DOOR, GANG_DOOR, PIPE, CONN };
+enum kind { SIGNALS, LINK, BULK, ATTEMPT, GANG, JOB_DOOR, GANG_DOOR, PIPE, CONN };
 struct watches {
     struct pollfd *fds;
     struct {
@@ -246,6 +247,7 @@ static void build_watches(struct asy__agent *agent, struct watches *w)
     w->n = 0;
     watch(w, agent->signals, POLLIN, SIGNALS, NULL);
     watch(w, asy__link_fd(agent->link), POLLIN, LINK, NULL);
+    watch(w, asy__bulk_fd(agent->bulk), POLLIN, BULK, NULL);
     ASY__EACH(struct asy__job, job, &agent->jobs)
         if (job->run_by)
             watch(w, asy_attempt_fd(job->run_by), POLLIN, ATTEMPT, job);
@@ -275,6 +277,7 @@ static void dispatch(struct asy__agent *agent, enum kind kind, void *object, sho
     switch (kind) {
     case SIGNALS: read_signals(agent); break;
     case LINK: asy__session_news(agent); break;
+    case BULK: asy__transfer_news(agent); break;
     case ATTEMPT: asy__job_attempt(job); break;
     case GANG: asy__gang_ready(gang); break;
     case JOB_DOOR: asy__door_accept(agent, &job->door, job, NULL); break;
@@ -613,7 +616,8 @@ static int set_up(struct asy__agent *agent, struct asy_error *err)
         (rc = take_signals(agent, err)) < 0 || (rc = learn_node(agent, err)) < 0 ||
         (rc = asy_arena_create(ARENA_MAX, &agent->arena, err)) < 0 ||
         (rc = asy__rundir_create(agent->rundir, sizeof agent->rundir, err)) < 0 ||
-        (rc = asy__link_create(&agent->link, err)) < 0)
+        (rc = asy__link_create(&agent->link, err)) < 0 ||
+        (rc = asy__transfer_create(agent, err)) < 0)
         goto out;
     learn_walltime(agent);
     remove_stale_work(agent);
@@ -635,6 +639,7 @@ static void tear_down(struct asy__agent *agent)
     while (agent->gangs.next != &agent->gangs)
         asy__gang_destroy((struct asy__gang *)agent->gangs.next);
     asy__link_destroy(agent->link);
+    asy__transfer_fini(agent);
     while (agent->specs.next != &agent->specs) {
         struct asy__spec *spec = (struct asy__spec *)agent->specs.next;
 
@@ -678,6 +683,7 @@ static void init(struct asy__agent *agent, const struct asy_agent_options *optio
     asy__list_init(&agent->jobs);
     asy__list_init(&agent->gangs);
     asy__list_init(&agent->specs);
+    asy__list_init(&agent->uploads);
     asy_buf_init(&agent->hardware, 512u << 10);
     asy_buf_init(&agent->versions, 64u << 10);
 }

@@ -154,13 +154,24 @@ static int open_pipe(struct asy__job *job, const char *log, int *ret_write_end,
     return 0;
 }
 
+/* The study's own folder, where it is seen from here; else the trial's, in which its files lie in
+ * the same places. */
+static const char *folder_of(const struct asy__job *job)
+{
+    const struct asy_study_spec *study = job->spec->study;
+
+    if (study->cwd_trial || !job->sees_study || access(study->base_dir, X_OK) < 0)
+        return job->dir;
+    return study->base_dir;
+}
+
 static int start(struct asy__job *job, const char *const *argv, const char *const *env,
                  struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
     struct asy_attempt_spec spec = { .supervisor = job->agent->programs.attempt, .argv = argv,
                                      .env_set = env, .env_drop = asy__env_drop,
-                                     .cwd = study->cwd_trial ? job->dir : study->base_dir,
+                                     .cwd = folder_of(job),
                                      .cpus = job->cpus, .n_cpus = job->n_cpus, .stdout_fd = -1,
                                      .memory = job->memory, .cgroup = job->agent->cgroup };
     char *out = asy__textf("%s/stdout", job->logs), *errors = asy__textf("%s/stderr", job->logs);

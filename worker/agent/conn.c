@@ -123,6 +123,7 @@ static int take_checkpoint(struct asy__conn *conn, struct asy__job *job,
         free(path);
         return rc;
     }
+    asy__transfer_hold(job);
     job->last = *c;
     free(job->last_path);
     job->last_path = path;
@@ -231,7 +232,8 @@ int asy__conn_listens(const struct asy__conn *conn)
     const struct asy__job *job = job_of(conn);
 
     return !conn->dead && !conn->half && !conn->wait_number &&
-           (!job || job->closing || job->reports.n < ASY__UNDURABLE_MAX);
+           (!job || job->closing ||
+            (job->reports.n < ASY__UNDURABLE_MAX && !asy__transfer_busy(job)));
 }
 
 void asy__conn_resume(struct asy__conn *conn)

@@ -140,7 +140,7 @@ static int copy_any(const char *from, const char *to, unsigned depth, uint64_t *
     return asy_fail(err, ASY_E_INVAL, "'%s' is neither a file nor a folder", from);
 }
 
-int asy__copy(const char *from, const char *to, uint64_t *budget, struct asy_error *err)
+static int make_parent(const char *to, struct asy_error *err)
 {
     char *parent = strdup(to), *slash;
     int rc = 0;
@@ -152,7 +152,22 @@ int asy__copy(const char *from, const char *to, uint64_t *budget, struct asy_err
         rc = asy__mkdirs(parent, err);
     }
     free(parent);
+    return rc;
+}
+
+int asy__copy(const char *from, const char *to, uint64_t *budget, struct asy_error *err)
+{
+    int rc = make_parent(to, err);
+
     return rc < 0 ? rc : copy_any(from, to, 0, budget, err);
+}
+
+int asy__copy_file(const char *from, const char *to, mode_t mode, uint64_t *budget,
+                   struct asy_error *err)
+{
+    int rc = make_parent(to, err);
+
+    return rc < 0 ? rc : copy_file(from, to, mode, budget, err);
 }
 
 static int protect(const char *path, const struct stat *st, int type, struct FTW *where)

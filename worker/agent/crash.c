@@ -14,6 +14,11 @@ static const struct asy_crash_point points[] = {
     { "agent.before_checkpoint_rename", "a checkpoint is hashed, it still lies in its folder" },
     { "agent.after_checkpoint_rename", "a checkpoint is an artifact, nobody was told" },
     { "agent.before_ended", "nothing of the attempt runs, ENDED is not yet numbered" },
+    { "agent.bulk_get", "a chunk of a file was written, it is not whole yet" },
+    { "agent.bulk_before_rename", "a file is whole, it is not yet in the cache" },
+    { "agent.bulk_put", "a chunk of a file is not yet handed to the channel" },
+    { "agent.bulk_after_put", "a file is durable at the coordinator, no report tells of it" },
+    { "agent.bulk_log", "a piece of a log is not yet handed to the channel" },
     { "agent.before_cancel", "a cancel arrived, nothing was done about it" },
 };
 

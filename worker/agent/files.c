@@ -7,7 +7,9 @@
  *   home/artifacts/<aa>/<sha256>                      a model: a file, or a folder tree
  *   home/artifacts/<aa>/<sha256>.<study>-<trial>-<attempt>-<report>  a checkpoint likewise
  *
- * The folder of an agent that died is removed by the next agent of its host.
+ * Logs and artifacts are the coordinator's where its home is seen from here; else they go over the
+ * bulk socket (transfer.c). The folder of an agent that died is removed by the next agent of its
+ * host.
  *
  * What stays for ever is shared by equal content. Checkpoints are removed one by one, by a
  * coordinator that cannot know what an agent finds in place at that moment and is about to report
@@ -33,7 +35,8 @@ static int name_folders(struct asy__job *job, struct asy_error *err)
     asy_id_format(job->study, study);
     job->work = asy__textf("%s/work/%s.%d/%s-%llu-%u", agent->home, agent->node->host,
                            (int)getpid(), study, (unsigned long long)job->trial, job->attempt);
-    job->logs = asy__textf("%s/logs/%s/%llu/%u", agent->home, study,
+    job->logs = asy__textf("%s/logs/%s/%llu/%u",
+                           agent->shared ? agent->store_home : agent->home, study,
                            (unsigned long long)job->trial, job->attempt);
     if (!job->work || !job->logs || !(job->dir = asy__textf("%s/trial", job->work)) ||
         !(job->checkpoints = asy__textf("%s/checkpoints", job->work)))
@@ -41,6 +44,32 @@ static int name_folders(struct asy__job *job, struct asy_error *err)
     return 0;
 }
 
+/* From where each lies: at its own path, or in the cache. */
+static int lay_out(struct asy__job *job, struct asy_error *err)
+{
+    const struct asy_study_spec *study = job->spec->study;
+    uint64_t budget = FILES_MAX;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < study->n_inputs; i++) {
+        const struct asy_study_input *input = &study->inputs[i];
+        char *to = input->place ? asy__textf("%s/%s", job->dir, input->place) : NULL;
+
+        if (!input->place)
+            continue;
+        if (!to)
+            rc = asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+        else if (input->folder)
+            rc = asy__mkdirs(to, err);
+        else
+            rc = asy__copy_file(asy__transfer_input(job, i), to, input->executable ? 0700 : 0600,
+                                &budget, err);
+        free(to);
+    }
+    return rc;
+}
+
+/* Of a study whose files were never listed. */
 static int copy_files(struct asy__job *job, struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
@@ -71,7 +100,7 @@ int asy__files_prepare(struct asy__job *job, struct asy_error *err)
     if ((rc = asy__mkdirs(job->dir, err)) < 0 || (rc = asy__mkdirs(job->checkpoints, err)) < 0 ||
         (rc = asy__mkdirs(job->logs, err)) < 0)
         return rc;
-    return copy_files(job, err);
+    return job->spec->study->has_inputs ? lay_out(job, err) : copy_files(job, err);
 }
 
 void asy__files_clean(struct asy__job *job)
@@ -103,9 +132,10 @@ static char *artifact_path(const struct asy__job *job, struct asy_sha sha, uint6
     asy_sha_format(sha, hex);
     asy_id_format(job->study, study);
     if (!report)
-        return asy__textf("%s/artifacts/%.2s/%s", job->agent->home, hex, hex);
-    return asy__textf("%s/artifacts/%.2s/%s.%s-%llu-%u-%llu", job->agent->home, hex, hex, study,
-                      (unsigned long long)job->trial, job->attempt, (unsigned long long)report);
+        return asy__textf("%s/artifacts/%.2s/%s", job->agent->store_home, hex, hex);
+    return asy__textf("%s/artifacts/%.2s/%s.%s-%llu-%u-%llu", job->agent->store_home, hex, hex,
+                      study, (unsigned long long)job->trial, job->attempt,
+                      (unsigned long long)report);
 }
 
 /* Where a checkpoint lies below this agent's home, whatever the home is called where it was
@@ -116,7 +146,36 @@ static char *path_here(const struct asy__job *job)
     char hex[ASY_SHA_TEXT];
 
     asy_sha_format(job->from.sha, hex);
-    return asy__textf("%s/artifacts/%.2s/%s", job->agent->home, hex, slash ? slash + 1 : hex);
+    return asy__textf("%s/artifacts/%.2s/%s", job->agent->store_home, hex, slash ? slash + 1 : hex);
+}
+
+/* Another file system than that of the artifacts: a copy beside them moves on. */
+static int come_near(const struct asy__job *job, char **from, const char *path,
+                     struct asy_error *err)
+{
+    char *near, id[ASY_ID_TEXT];
+    uint64_t budget = UINT64_MAX;
+    struct stat here, there;
+    int rc;
+
+    if (stat(*from, &here) < 0 || stat(job->agent->store_home, &there) < 0)
+        return asy_fail_errno(err, errno, "cannot find '%s'", *from);
+    if (here.st_dev == there.st_dev)
+        return 0;
+    near = asy__textf("%s/artifacts/.part-%s", job->agent->store_home,
+                      asy_id_format(asy_id_make(), id));
+    if (!near)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+    if ((rc = asy__copy(*from, near, &budget, err)) < 0) {
+        ASY_IGNORE(asy_durable_remove(near, NULL)); /* swept by a coordinator's start */
+        free(near);
+        asy_error_prefix(err, "'%s'", path);
+        return rc;
+    }
+    ASY_IGNORE(asy_durable_remove(*from, NULL)); /* with its trial's folder */
+    free(*from);
+    *from = near;
+    return 0;
 }
 
 int asy__files_keep(struct asy__job *job, const char *dir, const char *name, uint64_t report,
@@ -130,10 +189,16 @@ int asy__files_keep(struct asy__job *job, const char *dir, const char *name, uin
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
     if ((rc = hash(from, ret_sha, ret_bytes, err)) < 0)
         goto out;
+    if (!job->agent->shared) {
+        rc = asy__transfer_put(job, from, report, *ret_sha, ret_path, err);
+        goto out;
+    }
     if (!(path = artifact_path(job, *ret_sha, report))) {
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for a path");
         goto out;
     }
+    if ((rc = come_near(job, &from, path, err)) < 0)
+        goto out;
     asy__crash_point("agent.before_checkpoint_rename");
     if ((rc = asy_durable_keep(from, *ret_sha, path, err)) < 0)
         goto out;
@@ -156,6 +221,10 @@ int asy__files_resume(struct asy__job *job, struct asy_error *err)
 
     if (job->from.attempt == 0)
         return 0;
+    if (asy__transfer_checkpoint(job)) {
+        job->resume = strdup(asy__transfer_checkpoint(job));
+        return job->resume ? 0 : asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+    }
     local = path_here(job);
     if (!local)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");

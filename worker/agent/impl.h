@@ -75,6 +75,7 @@ enum asy__link_news asy__link_next(struct asy__link *link, void **ret_bytes, siz
 struct asy__spec {
     struct asy__list node;
     struct asy_study_spec *study;
+    struct stat *seen;             /* [n_inputs] of its inputs, if all were found at their paths */
     unsigned refs;
     int64_t used_ms;
 };
@@ -94,6 +95,8 @@ enum asy__verdict { ASY__GO_ON, ASY__PAUSE, ASY__STOP };
 
 struct asy__report {
     struct asy__report *next;
+    unsigned holds;                /* uploads that it waits for */
+    char *path;                    /* a text of its event that came later */
     size_t weight;                 /* bytes on the wire, about */
     struct asy_report report;      /* points into what follows it */
 };
@@ -157,6 +160,14 @@ struct asy__job {
     /* where it lies */
     char *work, *dir, *checkpoints, *logs; /* folders */
     char *resume;                  /* path or NULL */
+    /* its files on their way (transfer.c) */
+    uint64_t ticket, tail;         /* tasks of the bulk thread: fetching, logs; 0: none */
+    int fetching;                  /* it waits for what it needs */
+    char **inputs;                 /* where they lie: one block; NULL: at their own paths */
+    size_t n_inputs;
+    int sees_study;                /* the study's folder may be used here */
+    int sealed;                    /* its logs are at the coordinator as a whole */
+    unsigned n_uploads;
     /* what runs it */
     struct asy_attempt *run_by;    /* command */
     struct asy__gang *gang;        /* native */
@@ -207,6 +218,7 @@ void asy__job_attempt(struct asy__job *job);        /* its supervisor's line is 
 void asy__job_ended(struct asy__job *job, const struct asy_attempt_event *event);
 void asy__job_refuse(struct asy__job *job, enum asy_end end, enum asy_cause cause,
                      const char *text);
+void asy__job_not_fetched(struct asy__job *job, int rc, const char *text);
 /* Its trainer ended before all of its ranks had greeted. */
 void asy__job_not_begun(struct asy__job *job, const struct asy_attempt_event *event);
 void asy__job_not_greeted(struct asy__job *job, const struct asy_attempt_event *event);
@@ -249,6 +261,28 @@ ASY_MUST_CHECK int asy__files_resume(struct asy__job *job, struct asy_error *err
 void asy__files_clean(struct asy__job *job);
 /* A new text "a/b". NULL: no memory. */
 ASY_PRINTF(1, 2) char *asy__textf(const char *fmt, ...);
+
+/* ---- transfer.c: files on their way ---------------------------------------------------------- */
+ASY_MUST_CHECK int asy__transfer_create(struct asy__agent *agent, struct asy_error *err);
+void asy__transfer_fini(struct asy__agent *agent); /* all jobs are gone */
+/* Whether the coordinator's folders are seen from here, and where its bulk socket is. */
+void asy__transfer_welcome(struct asy__agent *agent, const struct asy_msg *msg);
+void asy__transfer_news(struct asy__agent *agent); /* the bulk thread has something to say */
+/* Begins to find or fetch what the attempt needs; it may start when it is not `fetching`. */
+ASY_MUST_CHECK int asy__transfer_begin(struct asy__job *job, struct asy_error *err);
+/* Where the i-th input of its study lies, and the checkpoint to start from (NULL: not fetched). */
+const char *asy__transfer_input(const struct asy__job *job, size_t i);
+const char *asy__transfer_checkpoint(const struct asy__job *job);
+/* Moves what is at `from` into the cache and begins to hand it over. *ret_path: where it lies here,
+ * the caller's to free(). The report that is made next is its report: asy__transfer_hold(). */
+ASY_MUST_CHECK int asy__transfer_put(struct asy__job *job, const char *from, uint64_t report,
+                                     struct asy_sha sha, char **ret_path, struct asy_error *err);
+/* The newest report waits for what is on its way for it; ENDED for the logs, too. */
+void asy__transfer_hold(struct asy__job *job);
+int asy__transfer_busy(const struct asy__job *job); /* its program should wait */
+void asy__transfer_tail(struct asy__job *job);      /* its logs begin */
+void asy__transfer_over(struct asy__job *job);      /* it needs its inputs no more */
+void asy__transfer_destroy(struct asy__job *job);
 
 /* ---- conn.c: Unix sockets and the line protocol ---------------------------------------------- */
 ASY_MUST_CHECK int asy__door_open(struct asy__agent *agent, struct asy__door *door,
@@ -469,6 +503,15 @@ struct asy__agent {
     struct asy__session session;
     struct asy__space space;
     struct asy_arena *arena;
+    struct asy__cache *cache;
+    struct asy__bulk *bulk;
+    struct asy__list uploads;
+    uint64_t tickets;              /* given out */
+    int shared;                    /* the coordinator's folders are seen from here */
+    char *store_home;              /* shared: its home, as it is called here */
+    struct asy_id bulk_store;      /* of the connection to the bulk socket */
+    uint64_t bulk_epoch;
+    uint32_t bulk_port;
     struct asy__list jobs, gangs, specs;
     size_t n_jobs;
     int signals;                   /* signalfd */

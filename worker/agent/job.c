@@ -71,6 +71,9 @@ static void report_end(struct asy__job *job, const struct asy_event *ended)
         asy_logerr("%s: cannot report its end: %s, dropping it", job->name, err.text);
         job->fenced = 1; /* the coordinator will see that we do not hold it any more */
     }
+    if (!job->fenced)
+        asy__transfer_hold(job);
+    asy__transfer_over(job);
     asy_info("%s: %s%s%s", job->name, job->fenced ? "killed" : asy_end_name(ended->ended.end),
              ended->ended.text && *ended->ended.text ? ": " : "",
              ended->ended.text ? ended->ended.text : "");
@@ -91,6 +94,18 @@ static void not_started(struct asy__job *job, enum asy_end end, enum asy_cause c
         asy__space_gone(job->agent);
     asy__job_refuse(job, full ? ASY_END_REFUSED : end,
                     full ? ASY_CAUSE_DISK_FULL : cause, text);
+}
+
+/* What is not what it was will not be so for the next one either; all else may be better elsewhere,
+ * or later. */
+void asy__job_not_fetched(struct asy__job *job, int rc, const char *text)
+{
+    if (job->state != ASY__JOB_WAITING)
+        return;
+    if (rc == ASY_E_INVAL)
+        asy__job_refuse(job, ASY_END_CRASHED, ASY_CAUSE_BAD_JOB, text);
+    else
+        not_started(job, ASY_END_REFUSED, ASY_CAUSE_NOT_STARTED, text);
 }
 
 void asy__job_refuse(struct asy__job *job, enum asy_end end, enum asy_cause cause,
@@ -382,12 +397,14 @@ void asy__job_try_start(struct asy__job *job)
     enum asy_end end = ASY_END_CRASHED;
     int rc;
 
-    if (job->state != ASY__JOB_WAITING || asy__agent_cpus_busy(job->agent, job))
+    if (job->state != ASY__JOB_WAITING || job->fetching ||
+        asy__agent_cpus_busy(job->agent, job))
         return;
     move_to(job, ASY__JOB_STARTING);
     asy__crash_point("agent.after_lease");
     if ((rc = asy__files_prepare(job, &err)) < 0 || (rc = asy__files_resume(job, &err)) < 0)
         goto out;
+    asy__transfer_tail(job);
     if (job->spec->study->kind == ASY_RUN_COMMAND) {
         rc = asy__command_start(job, &err);
     } else {

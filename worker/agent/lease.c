@@ -23,6 +23,7 @@ void asy__job_destroy(struct asy__job *job)
     asy__pipe_close(&job->pipe);
     asy__door_close(&job->door);
     asy_attempt_destroy(job->run_by);
+    asy__transfer_destroy(job);
     asy__reports_fini(&job->reports);
     asy__spec_unref(job->spec);
     asy_json_destroy(job->params);
@@ -336,6 +337,8 @@ int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease, stru
     job->grace_ms = job->spec->study->grace_ms;
     asy_info("%s: leased, milestone %llu, %zu cores", job->name,
              (unsigned long long)job->milestone, job->n_cores);
+    if ((rc = asy__transfer_begin(job, &why)) < 0)
+        asy__job_not_fetched(job, rc, why.text);
     asy__job_try_start(job);
     return 0;
 }

@@ -180,6 +180,8 @@ static int load_settings(struct args *args, struct asy_error *err)
     snprintf(args->gpus, sizeof args->gpus, "%s",
              options->gpus ? options->gpus : asy_settings_str(settings, "worker_gpus"));
     options->gpus = args->gpus;
+    options->never_shared = !strcmp(asy_settings_str(settings, "worker_shared"), "no");
+    options->cache_bytes = (uint64_t)asy_settings_i64(settings, "cache_size");
     asy_settings_destroy(settings);
     return 0;
 }

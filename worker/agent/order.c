@@ -2,6 +2,27 @@
  * order.c - the line that tells a trainer what to train: parts of the study as its canonical text
  * has them, the trial's parameters, seed and milestone. */
 #include "impl.h"
+#include <string.h>
+
+/* As the study has it, but for where its file lies here. */
+static void write_data(const struct asy__job *job, const struct asy_json *data,
+                       struct asy_jsonw *w)
+{
+    const struct asy_study_spec *study = job->spec->study;
+    const struct asy_json *member;
+    const char *key, *file = study->data_file;
+
+    for (size_t i = 0; file && i < study->n_inputs; i++)
+        if (!study->inputs[i].place && !strcmp(study->inputs[i].path, study->data_file))
+            file = asy__transfer_input(job, i);
+    asy_jsonw_open(w, "data", '{');
+    for (size_t i = 0; (member = asy_json_member(data, i, &key)); i++)
+        if (strcmp(key, "file"))
+            asy_jsonw_node(w, key, member);
+        else
+            asy_jsonw_str(w, key, file);
+    asy_jsonw_close(w, '}');
+}
 
 static void write_job(const struct asy__job *job, struct asy_jsonw *w)
 {
@@ -15,7 +36,9 @@ static void write_job(const struct asy__job *job, struct asy_jsonw *w)
     for (size_t i = 0; i < ASY_ARRAY_LEN(parts); i++) {
         const struct asy_json *part = asy_json_get(job->spec->study->root, parts[i]);
 
-        if (part)
+        if (part && !strcmp(parts[i], "data"))
+            write_data(job, part, w);
+        else if (part)
             asy_jsonw_node(w, parts[i], part);
     }
     asy_jsonw_close(w, '}');

@@ -128,6 +128,12 @@ int asy__report_add(struct asy__job *job, const struct asy_event *event, struct 
     return 0;
 }
 
+static void report_free(struct asy__report *r)
+{
+    free(r->path);
+    free(r);
+}
+
 /* What is on the coordinator's disk may still be missing in a backup of it. */
 static void keep(struct asy__reports *reports, struct asy__report *r)
 {
@@ -143,7 +149,7 @@ static void keep(struct asy__reports *reports, struct asy__report *r)
         reports->kept = r->next;
         reports->kept_bytes -= r->weight;
         reports->kept_first = r->report.number + 1;
-        free(r);
+        report_free(r);
     }
     if (!reports->kept)
         reports->kept_last = NULL;
@@ -198,7 +204,7 @@ static void free_list(struct asy__report *r)
     while (r) {
         struct asy__report *next = r->next;
 
-        free(r);
+        report_free(r);
         r = next;
     }
 }
@@ -216,6 +222,16 @@ void asy__reports_unsend(struct asy__agent *agent)
         job->reports.sent = job->reports.durable;
         job->reports.oldest_unsent_ms = job->reports.first ? 1 : 0; /* due at once */
     }
+}
+
+/* Reports up to this number may be sent: the next one waits for an upload. */
+static uint64_t sendable(const struct asy__reports *reports)
+{
+    const struct asy__report *r = reports->first;
+
+    while (r && !r->holds)
+        r = r->next;
+    return r ? r->report.number - 1 : reports->made;
 }
 
 /* One frame of gathered reports. */
@@ -259,7 +275,8 @@ static int gather(struct asy__agent *agent, struct asy__job *job, struct batch *
 
     while (r && r->report.number <= sent)
         r = r->next;
-    for (; r && r->report.number - reports->durable <= ASY__IN_FLIGHT_MAX; r = r->next) {
+    for (; r && !r->holds && r->report.number - reports->durable <= ASY__IN_FLIGHT_MAX;
+         r = r->next) {
         if (batch->n == FRAME_REPORTS || batch->weight + r->weight > FRAME_BYTES) {
             if (send_batch(agent, batch) < 0)
                 return ASY_E_AGAIN;
@@ -278,7 +295,7 @@ static int gather(struct asy__agent *agent, struct asy__job *job, struct batch *
 
 static int due(const struct asy__reports *reports, int64_t now_ms, int all)
 {
-    if (!reports->oldest_unsent_ms || reports->sent == reports->made ||
+    if (!reports->oldest_unsent_ms || reports->sent >= sendable(reports) ||
         reports->sent - reports->durable >= ASY__IN_FLIGHT_MAX)
         return 0;
     return all || now_ms - reports->oldest_unsent_ms >= ASY__FLUSH_MS ||
@@ -326,7 +343,7 @@ int64_t asy__reports_deadline(const struct asy__agent *agent)
 
         if (job->fenced || asy__job_foreign(job) || !reports->first)
             continue;
-        if (reports->oldest_unsent_ms && reports->sent < reports->made &&
+        if (reports->oldest_unsent_ms && reports->sent < sendable(reports) &&
             reports->sent - reports->durable < ASY__IN_FLIGHT_MAX)
             at = reports->oldest_unsent_ms + ASY__FLUSH_MS;
         if (at < now_ms)

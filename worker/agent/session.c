@@ -294,6 +294,7 @@ static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
     }
     for (size_t i = 0; i < msg->welcome.n_marks; i++)
         take_mark(agent, &msg->welcome.marks[i]);
+    asy__transfer_welcome(agent, msg);
     asy__reports_unsend(agent);
     if (agent->draining)
         say_draining(agent);

@@ -9,6 +9,7 @@ static void destroy(struct asy__spec *spec)
 {
     asy__list_del(&spec->node);
     asy_study_destroy(spec->study);
+    free(spec->seen);
     free(spec);
 }
 

@@ -20,8 +20,8 @@ ASY_MUST_CHECK int asy_sha_bytes(const void *bytes, size_t n, struct asy_sha *re
 ASY_MUST_CHECK int asy_sha_file(const char *path, struct asy_sha *ret, uint64_t *ret_size,
                                 struct asy_error *err);
 
-/* Hashes of files that were read once, by what a changed file does not keep: device, inode, size and
- * time of change. The oldest of some thousand are forgotten. */
+/* Hashes of files that were read once, by what a changed file does not keep: device, inode, size
+ * and time of change. The oldest of some thousand are forgotten. */
 struct asy_sha_memo;
 struct stat;
 ASY_MUST_CHECK int asy_sha_memo_create(struct asy_sha_memo **ret_memo, struct asy_error *err);

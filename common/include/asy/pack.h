@@ -23,7 +23,7 @@ int asy_pack_is_tree(const struct asy_pack *pack);
 ASY_MUST_CHECK int asy_pack_read(struct asy_pack *pack, uint64_t offset, void *bytes, size_t n,
                                  size_t *ret_n, struct asy_error *err);
 /* Makes the tree whose stream is in the file at `stream` in the folder `to`, which must not exist.
- * ASY_E_FORMAT: it is none, or a path in it leaves the folder. What is there then is the caller's to
- * remove. */
+ * ASY_E_FORMAT: it is none, or a path in it leaves the folder. What is there then is the caller's
+ * to remove. */
 ASY_MUST_CHECK int asy_pack_unpack(const char *stream, const char *to, struct asy_error *err);
 #endif

@@ -31,6 +31,8 @@ struct asy_agent_options {
                                    had nothing for idle_exit_ms */
     int64_t idle_exit_ms;
     int64_t orphan_ms;          /* end when nothing runs and no coordinator was heard this long */
+    int never_shared;           /* opens nothing of coordinator or study by its path */
+    uint64_t cache_bytes;       /* most that is kept of files of others; 0: a tenth of the disk */
     int64_t walltime_ms;        /* < 0: unlimited, or what Slurm says */
     int64_t walltime_margin_ms; /* see asy_slurm_leave_ms() */
 };
