@@ -60,22 +60,25 @@ void asy__check_gpus(const struct asy__machine *machine, struct asy__finding *fi
     const struct asy_json *root = asy__probed(&machine->worker, "assay-worker", finding);
     const struct asy_json *hardware = asy_json_get(root, "hardware");
     const char *nvml = word(hardware, "nvml"), *opencl = word(hardware, "opencl");
+    const char *cuda = word(hardware, "cuda");
     const char *wanted = word(hardware, "gpus_wanted");
 
     if (!root)
         return;
     say_devices(asy_json_get(hardware, "gpus"), finding);
-    if (*nvml) {
+    if (*nvml)
         asy__warn(finding, "NVML: %s", nvml);
+    if (*cuda)
+        asy__warn(finding, "CUDA: %s", cuda);
+    if (*nvml || *cuda)
         asy__remedy(finding, "see whether nvidia-smi works; without it, reload the driver or ask "
                              "whoever runs this machine");
-    }
     if (*opencl) {
         asy__warn(finding, "OpenCL: %s", opencl);
         asy__remedy(finding, "see whether clinfo works; the drivers are listed in "
                              "/etc/OpenCL/vendors");
     }
-    if (*nvml || *opencl)
+    if (*nvml || *cuda || *opencl)
         asy__remedy(finding, "worker_gpus: none in config.yaml keeps workers from asking");
     if (*wanted) {
         asy__warn(finding, "%s", wanted);

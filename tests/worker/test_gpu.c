@@ -56,6 +56,7 @@ static void machines_show_what_may_be_used(void)
     static const struct {
         const char *name, *nvml, *opencl, *wanted, *visible, *got;
         const char *notes[2], *why; /* why: part of the last device's note */
+        const char *cuda;           /* NULL: no device, whatever the others show */
     } cases[] = {
         { "no GPU", "none", "none", "auto", NULL, "", { "", "" }, NULL },
         { "both interfaces", "two", "cards", "auto", NULL, "aaaaaaaa+ bbbbbbbb+", { "", "" }, "" },
@@ -76,20 +77,34 @@ static void machines_show_what_may_be_used(void)
         { "hidden by the beginning of one", "two", "none", "auto", "GPU-bbbb",
           "aaaaaaaa- bbbbbbbb+", { "", "" }, "" },
         { "all hidden", "two", "none", "auto", "", "aaaaaaaa- bbbbbbbb-", { "", "" },
-          "CUDA_VISIBLE_DEVICES of the worker does not name it by UUID" },
+          "CUDA_VISIBLE_DEVICES of the worker leaves it out" },
         { "all hidden by -1", "two", "none", "auto", "-1", "aaaaaaaa- bbbbbbbb-", { "", "" },
-          "does not name it" },
+          "leaves it out" },
         { "a number that nobody explains", "two", "none", "auto", "0", "aaaaaaaa- bbbbbbbb-",
-          { "", "" }, "does not name it by UUID" },
+          { "", "" }, "leaves it out" },
         { "a number that OpenCL explains", "two", "cards", "auto", "0", "aaaaaaaa- bbbbbbbb+",
           { "", "" }, "" },
+        { "a number that CUDA explains", "two", "none", "auto", "1", "aaaaaaaa+ bbbbbbbb-",
+          { "", "" }, "leaves it out", "cards" },
+        { "CUDA alone", "none", "none", "auto", NULL, "bbbbbbbb+ aaaaaaaa+", { "", "" }, "",
+          "cards" },
+        { "CUDA fails", "two", "none", "auto", NULL, "aaaaaaaa+ bbbbbbbb+", { "", "" }, "",
+          "fails" },
+        { "all three", "two", "cards", "auto", NULL, "aaaaaaaa+ bbbbbbbb+", { "", "" }, "",
+          "cards" },
+        { "CUDA shows one instance", "mig", "none", "auto", NULL,
+          "aaaaaaaa- c7384736+ a28ad590+ bbbbbbbb+", { "", "" }, "", "mig" },
+        { "a number for an instance", "mig", "none", "auto", "0",
+          "aaaaaaaa- c7384736+ a28ad590- bbbbbbbb-", { "", "" }, "leaves it out", "mig" },
+        { "an instance without NVML", "none", "none", "auto", NULL, "c7384736+", { "", "" }, "",
+          "mig" },
         { "numbers for all there are", "two", "none", "auto", "1,0", "aaaaaaaa+ bbbbbbbb+",
           { "", "" }, "" },
         { "a number, renumbered by a cgroup", "one-denied", "none", "auto", "2", "bbbbbbbb+",
           { "", "" }, "" },
         { "an instance by UUID", "mig", "none", "auto",
           "MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d", "aaaaaaaa- c7384736- a28ad590+ bbbbbbbb-",
-          { "", "" }, "does not name it" },
+          { "", "" }, "leaves it out" },
         { "none wanted", "two", "cards", "none", NULL, "", { "", "" }, NULL },
         { "left alone", "two", "cards", "unmanaged", NULL, "", { "", "" }, NULL },
         { "one wanted by address", "two", "none", "ca:00.0", NULL, "aaaaaaaa- bbbbbbbb+",
@@ -105,15 +120,19 @@ static void machines_show_what_may_be_used(void)
         struct asy__gpus gpus;
         char text[400];
 
+        set("FAKE_CUDA", cases[i].cuda);
         if (!find(cases[i].nvml, cases[i].opencl, cases[i].wanted, cases[i].visible, 60000, &gpus))
             continue;
         T_STR(cases[i].name, in_short(&gpus, text, sizeof text), cases[i].got);
         for (size_t k = 0; k < 2; k++)
-            T_HAS(cases[i].name, gpus.note[k], cases[i].notes[k]);
+            T_HAS(cases[i].name, gpus.note[2 * k], cases[i].notes[k]);
+        T_HAS(cases[i].name, gpus.note[1], cases[i].cuda && !strcmp(cases[i].cuda, "fails")
+                                               ? "cuInit gives 800" : "");
         if (cases[i].why && gpus.n > 0)
             T_HAS(cases[i].name, gpus.list[gpus.n - 1].note, cases[i].why);
         asy__gpus_fini(&gpus);
     }
+    set("FAKE_CUDA", NULL);
 }
 
 static void a_device_is_described_once(void)
@@ -156,7 +175,7 @@ static void a_driver_that_hangs_is_left(void)
     if (find("hangs", "hangs", "auto", NULL, 300, &gpus)) {
         T_EQ("nothing is found", gpus.n, 0);
         T_HAS("and NVML", gpus.note[0], "its driver did not answer within 0.3 s");
-        T_HAS("and OpenCL", gpus.note[1], "its driver did not answer within 0.3 s");
+        T_HAS("and OpenCL", gpus.note[2], "its driver did not answer within 0.3 s");
         asy__gpus_fini(&gpus);
     }
 }

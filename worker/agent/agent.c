@@ -541,7 +541,7 @@ static int place_gpus(struct asy__gpus *gpus, const struct asy_node_options *opt
 static int learn_gpus(struct asy__agent *agent, const struct asy_node_options *node_options,
                       struct asy_error *err)
 {
-    static const char *const names[] = { "NVML", "OpenCL" };
+    static const char *const names[ASY__GPU_INTERFACES] = { "NVML", "CUDA", "OpenCL" };
     struct asy__gpu_options options = { .wanted = agent->options.gpus ? agent->options.gpus
                                                                      : "auto",
                                         .sys = "/sys",

@@ -22,7 +22,9 @@ enum asy__gpu_maker {
     ASY__GPU_OTHER, ASY__GPU_NVIDIA, ASY__GPU_AMD, ASY__GPU_INTEL, ASY__GPU_POCL,
 };
 #define ASY__GPU_BY_NVML 1u
-#define ASY__GPU_BY_OPENCL 2u
+#define ASY__GPU_BY_CUDA 2u
+#define ASY__GPU_BY_OPENCL 4u
+#define ASY__GPU_INTERFACES 3
 
 struct asy__gpu {
     char id[ASY__GPU_ID];        /* what leases and programs call it */
@@ -44,7 +46,7 @@ struct asy__gpus {
     struct asy__gpu *list;       /* [n] */
     size_t n;
     int unmanaged;               /* programs see whatever the agent sees */
-    char note[2][200];           /* of NVML and of OpenCL: "" or why it said nothing */
+    char note[ASY__GPU_INTERFACES][200]; /* of NVML, CUDA, OpenCL: "" or why it said nothing */
     char wanted_note[240];       /* "" or what is wrong with the wish */
 };
 
@@ -55,10 +57,11 @@ struct asy__gpu_options {
     const char *sys;             /* "/sys", or a recorded one */
 };
 
-/* ---- gpu_nvml.c, gpu_opencl.c: the children -------------------------------------------------- */
+/* ---- gpu_nvml.c, gpu_cuda.c, gpu_opencl.c: the children -------------------------------------- */
 /* Writes what the interface sees: {"error":"","devices":[{…}]}. A library that is not installed is
  * no error. Called in a process of its own, which should _exit() soon after. */
 void asy__gpu_ask_nvml(struct asy_jsonw *w);
+void asy__gpu_ask_cuda(struct asy_jsonw *w);
 void asy__gpu_ask_opencl(struct asy_jsonw *w);
 
 /* ---- gpu_find.c ------------------------------------------------------------------------------ */
@@ -66,8 +69,10 @@ void asy__gpu_ask_opencl(struct asy_jsonw *w);
 ASY_MUST_CHECK int asy__gpus_find(const struct asy__gpu_options *options, struct asy__gpus *ret,
                                   struct asy_error *err);
 void asy__gpus_fini(struct asy__gpus *gpus);
-/* Adds the devices of one answer to the list: what both interfaces see is one device. A device that
- * does not fit any more is left out. */
+/* "GPU-aaaaaaaa-1111-…" of its 16 bytes. text holds ASY__GPU_ID bytes. */
+void asy__gpu_uuid(const uint8_t *bytes, const char *prefix, char *text);
+/* Adds the devices of one answer to the list: what several interfaces see is one device. A device
+ * that does not fit any more is left out. */
 void asy__gpus_add(struct asy__gpus *gpus, const struct asy_json *answer, unsigned by);
 /* By id, UUID or PCI address ("65:00.0" too); NULL: not here. */
 struct asy__gpu *asy__gpus_get(const struct asy__gpus *gpus, const char *word);

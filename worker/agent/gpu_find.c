@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gpu_find.c - asking the interfaces, each in a child of its own and both at once, and making one
+ * gpu_find.c - asking the interfaces, each in a child of its own and all at once, and making one
  * list of their answers.
  *
  * A child that does not answer in time is killed and left: one that a broken driver keeps in the
@@ -21,24 +21,30 @@
 #define PIECE 4096
 #define ID_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/"
 
-static const char *const interfaces[] = { "nvml", "opencl" };
+static const struct {
+    const char *name;
+    void (*ask)(struct asy_jsonw *w);
+} interfaces[ASY__GPU_INTERFACES] = {
+    { "nvml", asy__gpu_ask_nvml },
+    { "cuda", asy__gpu_ask_cuda },
+    { "opencl", asy__gpu_ask_opencl },
+};
 
 int asy_agent_probe_gpus(const char *interface, struct asy_error *err)
 {
     struct asy_buf out;
     struct asy_jsonw w;
-    int nvml = !strcmp(interface, interfaces[0]);
+    size_t i = 0;
 
-    if (!nvml && strcmp(interface, interfaces[1]) != 0)
-        return asy_fail(err, ASY_E_INVAL, "GPUs are asked for through nvml or opencl, not '%.40s'",
-                        interface);
+    while (i < ASY_ARRAY_LEN(interfaces) && strcmp(interface, interfaces[i].name) != 0)
+        i++;
+    if (i == ASY_ARRAY_LEN(interfaces))
+        return asy_fail(err, ASY_E_INVAL, "GPUs are asked for through nvml, cuda or opencl, not "
+                        "'%.40s'", interface);
     asy_buf_init(&out, ANSWER_MAX);
     asy_jsonw_init(&w, &out, 0);
     asy_jsonw_open(&w, NULL, '{');
-    if (nvml)
-        asy__gpu_ask_nvml(&w);
-    else
-        asy__gpu_ask_opencl(&w);
+    interfaces[i].ask(&w);
     asy_jsonw_close(&w, '}');
     if (out.rc == 0)
         puts(out.data);
@@ -104,7 +110,7 @@ static void take(struct child *child)
         hang_up(child);
 }
 
-/* Until both have ended, or the time is up. */
+/* Until all have ended, or the time is up. */
 static void collect(struct child *children, size_t n, int64_t by_ms)
 {
     for (;;) {
@@ -192,7 +198,7 @@ static void ask_all(const struct asy__gpu_options *options, struct asy__gpus *gp
     for (size_t i = 0; i < n; i++) {
         struct asy_error err = ASY_ERROR_INIT;
 
-        children[i] = (struct child){ .interface = interfaces[i], .proc = ASY_PROC_INIT,
+        children[i] = (struct child){ .interface = interfaces[i].name, .proc = ASY_PROC_INIT,
                                       .from = -1, .note = gpus->note[i] };
         asy_buf_init(&children[i].answer, ANSWER_MAX);
         if (asy__words_check(&env, &err) < 0 || start(&children[i], options, &env, &err) < 0)
@@ -227,16 +233,27 @@ static enum asy__gpu_maker maker_of(const char *word)
     return ASY__GPU_OTHER;
 }
 
-/* The device that is already listed. Instances share their card's address, so theirs do not count:
- * NVML tells none. */
+void asy__gpu_uuid(const uint8_t *bytes, const char *prefix, char *text)
+{
+    static const uint8_t groups[] = { 4, 2, 2, 2, 6 };
+    size_t n = (size_t)snprintf(text, ASY__GPU_ID, "%s", prefix), at = 0;
+
+    for (size_t g = 0; g < ASY_ARRAY_LEN(groups); g++) {
+        n += (size_t)snprintf(text + n, ASY__GPU_ID - n, "-");
+        for (size_t i = 0; i < groups[g]; i++)
+            n += (size_t)snprintf(text + n, ASY__GPU_ID - n, "%02x", bytes[at++]);
+    }
+}
+
+/* The device that is already listed. By UUID first: an instance comes with its card's address. */
 static struct asy__gpu *same(const struct asy__gpus *gpus, const char *uuid, const char *pci)
 {
-    for (size_t i = 0; i < gpus->n; i++) {
-        struct asy__gpu *gpu = &gpus->list[i];
-
-        if ((*uuid && !strcmp(gpu->uuid, uuid)) || (*pci && !strcmp(gpu->pci, pci)))
-            return gpu;
-    }
+    for (size_t i = 0; *uuid && i < gpus->n; i++)
+        if (!strcmp(gpus->list[i].uuid, uuid))
+            return &gpus->list[i];
+    for (size_t i = 0; *pci && i < gpus->n; i++)
+        if (!strcmp(gpus->list[i].pci, pci))
+            return &gpus->list[i];
     return NULL;
 }
 
@@ -353,8 +370,13 @@ struct asy__gpu *asy__gpus_get(const struct asy__gpus *gpus, const char *word)
 
 static void write_one(const struct asy__gpu *gpu, struct asy_jsonw *w)
 {
-    static const char *const by[] = { "", "nvml", "opencl", "nvml, opencl" };
+    char by[40] = "";
+    size_t n = 0;
 
+    for (size_t k = 0; k < ASY_ARRAY_LEN(interfaces); k++)
+        if (gpu->by & 1u << k)
+            n += (size_t)snprintf(by + n, sizeof by - n, "%s%s", n ? ", " : "",
+                                  interfaces[k].name);
     asy_jsonw_open(w, NULL, '{');
     asy_jsonw_str(w, "id", gpu->id);
     asy_jsonw_str(w, "uuid", gpu->uuid);
@@ -364,7 +386,7 @@ static void write_one(const struct asy__gpu *gpu, struct asy_jsonw *w)
     asy_jsonw_str(w, "name", gpu->name);
     asy_jsonw_u64(w, "memory", gpu->memory);
     asy_jsonw_str(w, "driver", gpu->driver);
-    asy_jsonw_str(w, "seen_by", by[gpu->by & 3]);
+    asy_jsonw_str(w, "seen_by", by);
     if (gpu->mode[0])
         asy_jsonw_str(w, "mode", gpu->mode);
     if (gpu->group)
@@ -380,7 +402,7 @@ void asy__gpus_write(const struct asy__gpus *gpus, struct asy_jsonw *w)
     for (size_t i = 0; i < gpus->n; i++)
         write_one(&gpus->list[i], w);
     asy_jsonw_close(w, ']');
-    asy_jsonw_str(w, "nvml", gpus->note[0]);
-    asy_jsonw_str(w, "opencl", gpus->note[1]);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(interfaces); i++)
+        asy_jsonw_str(w, interfaces[i].name, gpus->note[i]);
     asy_jsonw_str(w, "gpus_wanted", gpus->wanted_note);
 }

@@ -101,7 +101,7 @@ static size_t cards(const struct asy__gpus *gpus)
 }
 
 /* Whether CUDA_VISIBLE_DEVICES names it. Numbers there count as CUDA does, which nobody else can
- * know: they decide only where they are as many as there are devices. */
+ * know: by themselves they decide only where they are as many as there are devices. */
 static int is_named(const struct asy__gpus *gpus, const struct asy__gpu *gpu, const char *visible)
 {
     char entry[ASY__GPU_ID];
@@ -130,7 +130,8 @@ static int cuda_hides(const struct asy__gpus *gpus, const struct asy__gpu *gpu,
         for (size_t i = 0; i < gpus->n; i++)
             if (!strcmp(gpus->list[i].uuid, gpu->parent))
                 card = &gpus->list[i];
-    return !(card->by & ASY__GPU_BY_OPENCL); /* which obeys the variable, numbers too */
+    /* Both obey the variable, numbers too. */
+    return !((gpu->by | card->by) & (ASY__GPU_BY_CUDA | ASY__GPU_BY_OPENCL));
 }
 
 /* ---- one device ------------------------------------------------------------------------------ */
@@ -154,7 +155,7 @@ static int nvidia(const struct asy__gpus *gpus, struct asy__gpu *gpu, const char
     if (!strcmp(gpu->mode, "prohibited"))
         return refuse(gpu, "its compute mode is 'prohibited'");
     if (cuda_hides(gpus, gpu, visible))
-        return refuse(gpu, "CUDA_VISIBLE_DEVICES of the worker does not name it by UUID");
+        return refuse(gpu, "CUDA_VISIBLE_DEVICES of the worker leaves it out");
     return 1;
 }
 

@@ -105,22 +105,14 @@ static int address_of(void *device, const char *extensions, char *text, size_t s
     return 0;
 }
 
-/* As NVML and ROCm write it: "GPU-" and the digits in groups. */
-static int uuid_of(void *device, const char *extensions, char *text, size_t size)
+static int uuid_of(void *device, const char *extensions, char *text)
 {
-    static const uint8_t groups[] = { 4, 2, 2, 2, 6 };
     uint8_t bytes[16];
-    size_t n = 0, at = 0;
 
     if (!strstr(extensions, "cl_khr_device_uuid") ||
         cl.device(device, DEVICE_UUID_KHR, sizeof bytes, bytes, NULL))
         return 0;
-    n = (size_t)snprintf(text, size, "GPU");
-    for (size_t g = 0; g < ASY_ARRAY_LEN(groups); g++) {
-        n += (size_t)snprintf(text + n, size - n, "-");
-        for (size_t i = 0; i < groups[g]; i++)
-            n += (size_t)snprintf(text + n, size - n, "%02x", bytes[at++]);
-    }
+    asy__gpu_uuid(bytes, "GPU", text);
     return 1;
 }
 
@@ -146,7 +138,7 @@ static void write_device(void *device, int pocl, unsigned number, struct asy_jso
     if (pocl) {
         snprintf(name, sizeof name, "pocl-%u", number);
         asy_jsonw_str(w, "uuid", name);
-    } else if (uuid_of(device, extensions, text, sizeof text)) {
+    } else if (uuid_of(device, extensions, text)) {
         asy_jsonw_str(w, "uuid", text);
     }
     if (!pocl && address_of(device, extensions, text, sizeof text))

@@ -34,7 +34,7 @@ static const char help[] =
     "  --log LEVEL         debug, info, warn or error (info)\n"
     "  --log-json          one JSON object a line\n"
     "  --probe             print what this node has, as JSON, and end\n"
-    "  --probe-gpus API    print the GPUs that nvml or opencl shows, as JSON, and end\n"
+    "  --probe-gpus API    print the GPUs that nvml, cuda or opencl shows, as JSON, and end\n"
     "  --crash-points      list the names that ASSAY_FAIL_AT takes, for tests\n"
     "  --help, --version\n"
     "\n"
