@@ -17,6 +17,7 @@
 #include <string.h>
 #include <asy/durable.h>
 #include <asy/fs.h>
+#include <asy/parse.h>
 #include <asy/settings.h>
 #include <asy/slurm.h>
 #include "cli.h"
@@ -34,8 +35,9 @@ struct batch {
 static int64_t number_of(const char *variable, int64_t otherwise)
 {
     const char *text = getenv(variable);
+    int64_t value;
 
-    return text && *text ? strtoll(text, NULL, 10) : otherwise;
+    return text && asy_parse_i64(text, strlen(text), &value, NULL) == 0 ? value : otherwise;
 }
 
 /* Before the options are read, which know the variable. */
