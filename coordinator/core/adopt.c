@@ -15,6 +15,9 @@ static int place(struct asy_core *core, const struct asy__offer *o, struct asy_p
 
     if (!cores || !gpus || !shares)
         return ASY_E_NOMEM;
+    *ret = (struct asy_placement){ .worker = o->worker->id, .ranks = o->ranks };
+    if (!o->running)
+        return 0; /* it takes up nothing any more, and others may have its cores */
     memcpy(cores, o->cores, o->n_cores * sizeof *cores);
     for (size_t i = 0; i < o->n_gpus; i++) {
         gpus[i] = asy__dup(core, o->gpus[i].id);
@@ -37,9 +40,7 @@ static int adopt(struct asy_core *core, struct asy__offer *o)
 
     if (!placement || place(core, o, placement))
         return 0;
-    if (t->attempt && !t->attempt->orphan)
-        asy__trial_queue(core, t, ASY_CAUSE_OFFERED, "a later attempt is adopted");
-    if (t->attempt && !core->rc)
+    if (t->attempt) /* its lost worker can not come back to it from here on */
         asy__attempt_lost(core, t, ASY_END_LOST, ASY_CAUSE_OFFERED, "a later attempt is adopted");
     if (core->rc || t->state != ASY_TRIAL_QUEUED)
         return 0; /* all that it was to do is on record */
@@ -68,6 +69,7 @@ static void discard(struct asy_core *core, struct asy__offer *o, const char *tex
     msg->cancel.mode = ASY_CANCEL_KILL;
     msg->cancel.cause = ASY_CAUSE_USER;
     msg->cancel.text = asy__dup(core, text);
+    msg->cancel.store = o->store;
     asy__offer_drop(core, o);
 }
 

@@ -247,9 +247,11 @@ enum asy__fit asy__offer_fits(const struct asy_core *core, struct asy__offer *o,
     compare(o, t);
     if ((fit = never_fits(o, t, text, n)) != ASY__FITS)
         return fit;
-    if (a && !a->orphan && (a->n_parts > 1 || a->parts[0].worker->session))
-        snprintf(text, n, "trial %" PRIu64 " was leased again: attempt %" PRIu32 " runs on worker "
-                 "'%s'", o->trial, a->number, asy__str(a->parts[0].worker->host));
+    if (a && !a->orphan)
+        snprintf(text, n, "trial %" PRIu64 " was leased again: attempt %" PRIu32 " %s worker '%s'",
+                 o->trial, a->number,
+                 a->parts[0].worker->session ? "runs on" : "may come back with",
+                 asy__str(a->parts[0].worker->host));
     else if (o->point == ASY__POINT_UNKNOWN)
         snprintf(text, n, "no memory to compare it");
     else if (t->state == ASY_TRIAL_PAUSED)

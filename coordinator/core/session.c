@@ -181,6 +181,16 @@ static int is_foreign(const struct asy_core *core, const struct asy_msg *hello,
     return !asy_id_is_none(store) && asy_id_cmp(store, core->config.store) != 0;
 }
 
+/* Says whose it is, where one of ours may have the same numbers. */
+static const struct asy_offer *store_alone(struct asy_core *core, const struct asy_offer *from)
+{
+    struct asy_offer *offer = from ? asy__alloc(core, sizeof *offer) : NULL;
+
+    if (offer)
+        offer->store = from->store;
+    return offer;
+}
+
 /* 1: its owner decides. */
 static int settle_foreign(struct asy_core *core, struct asy__worker *w,
                           const struct asy_holding *h, struct lists *out)
@@ -205,10 +215,11 @@ static void settle_one(struct asy_core *core, struct asy__worker *w, const struc
         return;
     if (!a) {
         mark.closed = 1;
-        out->marks[out->n_marks++] = mark;
-        if (h->running) {
+        if (!foreign || !h->offer) /* its numbers may be those of one of ours */
+            out->marks[out->n_marks++] = mark;
+        if (h->running || (foreign && h->offer)) {
             out->kill[out->n_kill] = *h;
-            out->kill[out->n_kill++].offer = NULL;
+            out->kill[out->n_kill++].offer = foreign ? store_alone(core, h->offer) : NULL;
         }
         return;
     }

@@ -160,6 +160,7 @@ static const struct asy__field cancel[] = {
     BODY(ASY__I64, cancel, grace_ms),
     BODY_ENUM(cancel, cause, asy__cause_known),
     BODY(ASY__TEXT, cancel, text),
+    BODY(ASY__ID, cancel, store),
 };
 static const struct asy__field drain[] = { BODY(ASY__TEXT, drain, text) };
 static const struct asy__field bye[] = { BODY(ASY__TEXT, bye, text) };

@@ -33,17 +33,44 @@ void sim_agent_fini(struct sim_agent *agent)
     agent->attempts = NULL;
 }
 
-static struct sim_attempt *find(struct sim_agent *agent, struct asy_id study, uint64_t trial,
-                                uint32_t attempt)
+/* foreign: of another store than the one that its agent speaks with. */
+static int is_foreign(const struct sim_agent *agent, const struct sim_attempt *a)
+{
+    return asy_id_cmp(a->store, agent->store) != 0;
+}
+
+static struct sim_attempt *find_of(struct sim_agent *agent, struct asy_id study, uint64_t trial,
+                                   uint32_t attempt, int foreign)
 {
     for (size_t i = 0; i < agent->n_attempts; i++) {
         struct sim_attempt *a = &agent->attempts[i];
 
-        if (asy_id_cmp(a->study, study) == 0 && a->trial == trial && a->attempt == attempt)
+        if (asy_id_cmp(a->study, study) == 0 && a->trial == trial && a->attempt == attempt &&
+            is_foreign(agent, a) == foreign)
             return a;
     }
     return NULL;
 }
+
+static struct sim_attempt *find(struct sim_agent *agent, struct asy_id study, uint64_t trial,
+                                uint32_t attempt)
+{
+    return find_of(agent, study, trial, attempt, 0);
+}
+
+/* store none: any. */
+static struct sim_attempt *find_in(struct sim_agent *agent, struct asy_id store,
+                                   struct asy_id study, uint64_t trial, uint32_t attempt)
+{
+    struct sim_attempt *a = NULL;
+
+    if (asy_id_is_none(store) || asy_id_cmp(store, agent->store) == 0)
+        a = find(agent, study, trial, attempt);
+    return a || asy_id_cmp(store, agent->store) == 0 ? a
+                                                     : find_of(agent, study, trial, attempt, 1);
+}
+
+static void greet(struct sim *s, struct sim_agent *agent);
 
 /* ---- reports --------------------------------------------------------------------------------- */
 
@@ -93,7 +120,7 @@ static void send_reports(struct sim *s, struct sim_agent *agent, const struct si
     struct asy_msg msg = { .type = ASY_MSG_REPORTS, .session = agent->session };
     size_t n = 0;
 
-    if (!agent->welcomed || first > a->n_reports)
+    if (!agent->welcomed || first > a->n_reports || is_foreign(agent, a))
         return;
     for (size_t i = first - 1; i < a->n_reports && n < REPORTS_MAX; i++, n++)
         write_report(a, &a->reports[i], metrics[n], paths[n], sizeof paths[n], &reports[n]);
@@ -123,6 +150,8 @@ static void report(struct sim *s, struct sim_agent *agent, struct sim_attempt *a
 static void end(struct sim *s, struct sim_agent *agent, struct sim_attempt *a, enum asy_end how)
 {
     report(s, agent, a, (struct sim_report){ .kind = ASY_EV_ENDED, .end = how, .step = a->step });
+    if (agent->welcomed && is_foreign(agent, a))
+        greet(s, agent); /* its offer says that it runs */
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -316,6 +345,30 @@ static void check_spec(struct sim *s, struct sim_agent *agent, const struct asy_
         agent->specs[agent->n_specs++] = l->spec_id;
 }
 
+/* 1: what it holds of another store goes on under this lease. */
+static int adopt(struct sim *s, size_t i, const struct asy_lease *l)
+{
+    struct sim_agent *agent = &s->agents[i];
+    struct sim_attempt *a = find_of(agent, l->study, l->trial, l->adopts_attempt, 1);
+
+    if (agent->minor == 0)
+        sim_fail(s, "an agent of 1.0 is told to adopt");
+    if (!a || asy_id_cmp(a->store, l->adopts) != 0)
+        return 0;
+    sim_told_lease(s, i, l);
+    check_spec(s, agent, l);
+    if (a->milestone != l->milestone || a->seed != l->seed ||
+        a->x != read_x(l->params))
+        sim_fail(s, "trial %llu is given an attempt of another", (unsigned long long)l->trial);
+    a->store = agent->store;
+    a->attempt = l->attempt;
+    a->epoch = l->epoch;
+    a->durable = 0;
+    a->cancel = 0;
+    send_reports(s, agent, a, 1);
+    return 1;
+}
+
 static void take_lease(struct sim *s, size_t i, const struct asy_lease *l)
 {
     struct sim_agent *agent = &s->agents[i];
@@ -323,14 +376,23 @@ static void take_lease(struct sim *s, size_t i, const struct asy_lease *l)
         .study = l->study, .study_index = sim_study_index(s, l->study), .trial = l->trial,
         .epoch = l->epoch, .milestone = l->milestone, .step = l->from.step, .serial = ++s->serial,
         .attempt = l->attempt, .x = read_x(l->params), .running = 1, .part = l->part,
-        .n_parts = (uint32_t)l->n_placements,
+        .n_parts = (uint32_t)l->n_placements, .store = agent->store, .seed = l->seed,
+        .from = l->from, .ranks = l->placement.ranks, .memory = l->placement.memory,
     };
     struct sim_attempt *grown;
 
+    int refuses = agent->draining || !asy_id_is_none(l->adopts) ||
+                  find_of(agent, l->study, l->trial, l->attempt, 1);
+
     if (find(agent, l->study, l->trial, l->attempt)) /* the frame came twice */
         return;
+    if (!asy_id_is_none(l->adopts) && adopt(s, i, l))
+        return;
+    a.from.path = NULL;
+    ASY_ASSERT(asy_sha_bytes(l->params, strlen(l->params), &a.params, NULL) == 0);
     sim_told_lease(s, i, l);
-    check_cores(s, agent, l);
+    if (asy_id_is_none(l->adopts))
+        check_cores(s, agent, l);
     check_spec(s, agent, l);
     if (isnan(a.x) || l->placement.n_cores > ASY_ARRAY_LEN(a.cores) ||
         a.study_index == SIM_STUDIES_MAX) {
@@ -347,7 +409,7 @@ static void take_lease(struct sim *s, size_t i, const struct asy_lease *l)
     }
     agent->attempts = grown;
     agent->attempts[agent->n_attempts++] = a;
-    if (agent->draining || sim_hits(s, s->o->refuses)) {
+    if (refuses || sim_hits(s, s->o->refuses)) {
         if (a.part == 0)
             end(s, agent, &agent->attempts[agent->n_attempts - 1], ASY_END_REFUSED);
         else
@@ -394,7 +456,8 @@ static void welcomed(struct sim *s, size_t i, const struct asy_msg *msg)
     agent->n_specs = 0;
     for (size_t k = 0; k < msg->welcome.n_kill; k++) {
         const struct asy_holding *h = &msg->welcome.kill[k];
-        struct sim_attempt *a = find(agent, h->study, h->trial, h->attempt);
+        struct sim_attempt *a = find_in(agent, h->offer ? h->offer->store : ASY_ID_NONE, h->study,
+                                        h->trial, h->attempt);
 
         if (a)
             forget(agent, (size_t)(a - agent->attempts));
@@ -407,8 +470,9 @@ static void welcomed(struct sim *s, size_t i, const struct asy_msg *msg)
 
 static void cancelled(struct sim_agent *agent, const struct asy_msg *msg)
 {
-    struct sim_attempt *a =
-        find(agent, msg->cancel.study, msg->cancel.trial, msg->cancel.attempt);
+    struct asy_id store = asy_id_is_none(msg->cancel.store) ? agent->store : msg->cancel.store;
+    struct sim_attempt *a = find_in(agent, store, msg->cancel.study, msg->cancel.trial,
+                                    msg->cancel.attempt);
 
     if (!a || a->epoch != msg->cancel.epoch)
         return;
@@ -418,9 +482,34 @@ static void cancelled(struct sim_agent *agent, const struct asy_msg *msg)
         a->cancel = msg->cancel.mode;
 }
 
+struct offered {
+    struct asy_offer offer;
+    const char *gpus[SIM_GPUS_MAX];
+    uint32_t shares[SIM_GPUS_MAX];
+};
+
+static const struct asy_offer *offer(const struct sim_attempt *a, struct offered *o)
+{
+    size_t n = 0;
+
+    for (size_t g = 0; g < SIM_GPUS_MAX; g++)
+        if (a->gpus[g]) {
+            o->gpus[n] = gpu_names[g];
+            o->shares[n++] = a->gpus[g];
+        }
+    o->offer = (struct asy_offer){ .store = a->store, .first = 1, .milestone = a->milestone,
+                                   .step = a->step, .seed = a->seed, .params = a->params,
+                                   .from = a->from };
+    o->offer.placement = (struct asy_placement){
+        .ranks = a->ranks, .cores = a->cores, .n_cores = a->n_cores, .memory = a->memory,
+        .gpus = o->gpus, .n_gpus = n, .gpu_shares = o->shares, .n_gpu_shares = n };
+    return &o->offer;
+}
+
 static void greet(struct sim *s, struct sim_agent *agent)
 {
     struct asy_holding holdings[64];
+    struct offered offers[64];
     uint32_t groups[16];
     struct asy_gpu gpus[SIM_GPUS_MAX];
     struct asy_msg msg = { .type = ASY_MSG_HELLO };
@@ -430,7 +519,9 @@ static void greet(struct sim *s, struct sim_agent *agent)
         const struct sim_attempt *a = &agent->attempts[n];
 
         holdings[n] = (struct asy_holding){ a->study, a->trial, a->attempt, a->epoch, a->running,
-                                            a->n_reports, a->part };
+                                            a->n_reports, a->part, NULL };
+        if (agent->minor > 0 && a->n_parts <= 1) /* gangs on several agents are not offered */
+            holdings[n].offer = offer(a, &offers[n]);
     }
     for (uint32_t c = 0; c < s->o->agent_cores; c++)
         groups[c] = c / 2;
@@ -440,6 +531,7 @@ static void greet(struct sim *s, struct sim_agent *agent)
     msg.hello.n_gpus = s->o->agent_gpus;
     msg.hello.role = ASY_ROLE_AGENT;
     msg.hello.major = ASY_PROTOCOL_MAJOR;
+    msg.hello.minor = agent->minor;
     msg.hello.version = "sim";
     msg.hello.host = "sim";
     msg.hello.agent = agent->id;
@@ -535,7 +627,8 @@ static void be_born(struct sim *s, size_t i)
 
     sim_agent_fini(agent);
     *agent = (struct sim_agent){ .id = asy_id_from(2000 + i, s->o->seed * 1000 + life),
-                                 .life = life, .alive = 1 };
+                                 .life = life, .alive = 1,
+                                 .minor = s->o->old_agents && (i + life) % 3 == 0 ? 0 : 1 };
 }
 
 void sim_agent_start(struct sim *s, size_t i)

@@ -92,6 +92,7 @@ void sim_told_lease(struct sim *s, size_t agent, const struct asy_lease *lease)
     const char *path = lease->from.attempt && lease->from.path ? lease->from.path : "";
 
     s->result->leases++;
+    s->result->adopted += !asy_id_is_none(lease->adopts);
     s->result->spread += lease->n_placements > 0 && lease->part == 0;
     /* another part may hear late of what the lead has ended already */
     for (size_t i = 0; lease->part == 0 && i < log->n_dropped; i++)
@@ -168,6 +169,18 @@ void sim_told_compute(struct sim *s, size_t study, const struct asy_effect *fx)
     }
 }
 
+void sim_log_restored(struct sim *s)
+{
+    struct sim_log *log = s->log;
+
+    log->n_leases = log->n_marks = 0;
+    for (size_t i = 0; i < log->n_replies; i++)
+        log->replies[i].record = 0;
+    for (size_t i = 0; i < log->n_dropped; i++)
+        free(log->dropped[i]); /* an agent that does not find a file says so; not simulated */
+    log->n_dropped = 0;
+}
+
 void sim_reattach_begin(struct sim *s)
 {
     struct sim_log *log = s->log;
@@ -178,7 +191,7 @@ void sim_reattach_begin(struct sim *s)
     memset(log->heard, 0, sizeof log->heard);
     memset(log->ended, 0, sizeof log->ended);
     memset(log->latest, 0, sizeof log->latest);
-    for (size_t i = 0; i < s->o->n_studies; i++)
+    for (size_t i = 0; i < s->o->n_studies && !s->restored; i++)
         for (uint64_t t = 0; t < TRIALS_MAX; t++) {
             enum asy_trial_state state;
             uint32_t attempt;
@@ -217,13 +230,27 @@ static int has_parts(const struct sim *s, const struct asy_holding *h)
     return 0;
 }
 
+/* What another store had leased: it may have the numbers of one of ours. */
+static int of_another_store(const struct sim *s, size_t agent, const struct asy_holding *h)
+{
+    for (size_t i = 0; i < s->agents[agent].n_attempts; i++) {
+        const struct sim_attempt *a = &s->agents[agent].attempts[i];
+
+        if (asy_id_cmp(a->study, h->study) == 0 && a->trial == h->trial &&
+            a->attempt == h->attempt && asy_id_cmp(a->store, s->store_id) != 0)
+            return 1;
+    }
+    return 0;
+}
+
 /* Whoever comes back within the window keeps what it had. Where a first answer was lost with its
  * connection the agent had been there, and has the time of a closed connection from then on. */
 void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *msg)
 {
     if (s->log->welcomes[agent] == 1 && s->now < s->started_ms + 9000)
         for (size_t i = 0; i < msg->welcome.n_kill; i++)
-            if (was_open(s, &msg->welcome.kill[i]) && !has_parts(s, &msg->welcome.kill[i]))
+            if (was_open(s, &msg->welcome.kill[i]) && !has_parts(s, &msg->welcome.kill[i]) &&
+                !of_another_store(s, agent, &msg->welcome.kill[i]))
                 sim_fail(s, "trial %llu of study %zu is taken from its agent, which came back %lld "
                          "ms after the restart",
                          (unsigned long long)msg->welcome.kill[i].trial,
@@ -337,7 +364,9 @@ static void leased(struct sim *s, struct trial *t, const struct asy_event *ev)
 {
     struct kept none = { 0 }, *from = t->n_kept ? &t->kept[t->n_kept - 1] : &none;
 
-    if (ev->attempt != t->newest + 1 || ev->attempt > ATTEMPTS_MAX)
+    /* one that is adopted keeps its number, so some may be missing */
+    if (ev->attempt <= t->newest || ev->attempt > ATTEMPTS_MAX ||
+        (ev->attempt != t->newest + 1 && s->result->restores == 0))
         sim_fail(s, "trial %llu: attempt %u follows attempt %u", (unsigned long long)ev->trial,
                  ev->attempt, t->newest);
     else if (t->newest > 0 && !t->attempts[t->newest].ended)

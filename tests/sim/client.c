@@ -148,6 +148,18 @@ static void greet(struct sim *s)
     sim_send_to_coord(s, s->client_conn, &msg);
 }
 
+/* What becomes of attempts of another store; in the end all are decided about. */
+static void decide(struct sim *s)
+{
+    enum asy_control_verb verb = sim_chance(s) < 0.7 ? ASY_CONTROL_ADOPT : ASY_CONTROL_DISCARD;
+
+    if (s->result->restores == 0 || sim_chance(s) > 0.3)
+        return;
+    if (s->now > s->o->quiet_ms + 30000)
+        verb = ASY_CONTROL_DISCARD;
+    ask(s, verb, (size_t)asy_rng_below(&s->rng, s->o->n_studies), 0, 0);
+}
+
 static void go_on(struct sim *s)
 {
     struct asy_msg beat = { .type = ASY_MSG_HEARTBEAT, .session = s->client_session };
@@ -165,6 +177,7 @@ static void go_on(struct sim *s)
         }
     if (sim_hits(s, s->o->control))
         command(s);
+    decide(s);
     if (s->now > s->o->quiet_ms && s->o->control > 0 && s->n_asked == 0)
         for (size_t i = 0; i < s->o->n_studies; i++)
             ask(s, ASY_CONTROL_RESUME, i, 0, 0);

@@ -65,6 +65,8 @@ static struct asy_core *replayed(struct sim *s)
     config.store = s->store_id;
     config.owner_epoch = s->owner_epoch;
     config.last_seq = s->n_durable;
+    config.restored = s->restored;
+    config.foreign = s->o->foreign;
     config.version = "sim";
     config.owner = KEY;
     config.idle_exit_ms = -1;
@@ -97,6 +99,51 @@ static void compare(struct sim *s)
     asy_core_destroy(twin);
 }
 
+/* ---- backups --------------------------------------------------------------------------------- */
+
+static void commit_is_durable(struct sim *s, size_t n)
+{
+    s->n_durable += n;
+    if (s->n_commits == s->cap_commits) {
+        s->cap_commits = s->cap_commits ? 2 * s->cap_commits : 256;
+        s->commits = realloc(s->commits, s->cap_commits * sizeof *s->commits);
+        ASY_ASSERT(s->commits);
+    }
+    s->commits[s->n_commits++] = s->n_durable;
+}
+
+/* How many events a backup has that knows every study. */
+static size_t least(const struct sim *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_durable; i++)
+        if (s->events[i].kind == ASY_EV_STUDY_CREATED && ++n == s->o->n_studies)
+            return i + 1;
+    return SIZE_MAX;
+}
+
+static void restore(struct sim *s)
+{
+    size_t from = 0, pick;
+
+    while (from < s->n_commits && s->commits[from] < least(s))
+        from++;
+    if (from == s->n_commits)
+        return;
+    pick = from + (size_t)asy_rng_below(&s->rng, s->n_commits - from);
+    s->n_commits = pick + 1;
+    s->n_events = s->n_durable = s->commits[pick];
+    s->n_finished = 0;
+    for (size_t i = 0; i < s->n_durable; i++)
+        s->n_finished += study_over(&s->events[i]) != 0;
+    s->store_id = asy_id_from(7000, ++s->serial);
+    s->restored = 1;
+    s->result->restores++;
+    sim_log_restored(s);
+    sim_trace(s, "a backup of %zu events is restored", s->n_durable);
+}
+
 /* ---- life and death -------------------------------------------------------------------------- */
 
 void sim_coord_crash(struct sim *s, const char *where)
@@ -108,7 +155,7 @@ void sim_coord_crash(struct sim *s, const char *where)
     if (s->flying.n > 0 && sim_chance(s) < 0.5) { /* it reached the disk, but nobody heard */
         for (size_t i = s->n_durable; i < s->n_durable + s->flying.n; i++)
             s->n_finished += study_over(&s->events[i]) != 0;
-        s->n_durable += s->flying.n;
+        commit_is_durable(s, s->flying.n);
     }
     s->n_events = s->n_durable;
     s->flying = s->open = (struct sim_commit){ 0 };
@@ -122,6 +169,8 @@ void sim_coord_crash(struct sim *s, const char *where)
     s->draining = 0;
     for (size_t i = 1; i <= s->n_conns; i++)
         s->conns[i].up = 0;
+    if (sim_hits(s, s->o->restores))
+        restore(s);
     sim_at(s, s->now + sim_between(s, 10, sim_chance(s) < 0.2 ? 15000 : 1500), SIM_START, 0, 0, 0);
 }
 
@@ -139,6 +188,7 @@ void sim_coord_start(struct sim *s)
     if (!(s->core = replayed(s)) || s->result->failed)
         return;
     sim_reattach_begin(s);
+    s->restored = 0;
     if (asy_gate_create(&s->gate, &err) ||
         asy_core_start(s->core, s->now, wall_us(s), &step, &err))
         sim_fail(s, "start: %s", err.text);
@@ -295,7 +345,7 @@ void sim_coord_committed(struct sim *s)
         s->n_finished += study_over(&s->events[i]) != 0;
         sim_trace_event(s, &s->events[i]);
     }
-    s->n_durable += s->flying.n;
+    commit_is_durable(s, s->flying.n);
     input.durable.commit = s->flying.number;
     s->flying.n = 0;
     s->result->commits++;

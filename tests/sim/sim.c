@@ -409,6 +409,7 @@ static void tear_down(struct sim *s)
     asy_buf_fini(&s->frame);
     free(s->events);
     free(s->conns);
+    free(s->commits);
     free(s->asked);
     free(s->heap);
     free(s);
@@ -495,6 +496,19 @@ static void draw_ranks(struct sim_options *o)
     }
 }
 
+/* From numbers of its own. A deterministic study's table may change with a restore, as its points were
+ * made before. */
+static void draw_restores(struct sim_options *o, double level)
+{
+    struct asy_rng rng;
+
+    asy_rng_init(&rng, o->seed, 4, ASY_RNG_SIM);
+    if (asy_rng_below(&rng, 3) == 0)
+        o->restores = 0.5 * level;
+    o->foreign = (enum asy_foreign)asy_rng_below(&rng, 3);
+    o->old_agents = asy_rng_below(&rng, 2) == 0;
+}
+
 void sim_options_draw(struct sim_options *o, uint64_t seed)
 {
     struct asy_rng rng;
@@ -519,4 +533,5 @@ void sim_options_draw(struct sim_options *o, uint64_t seed)
         draw_study(&o->studies[i], &rng);
     draw_gpus(o);
     draw_ranks(o);
+    draw_restores(o, level);
 }

@@ -45,6 +45,10 @@ struct sim_options {
     double agent_dies, agent_stops;      /* per agent and second */
     double attempt_crashes, refuses;     /* per step and part, per lease */
     double control;                      /* client commands per second */
+    double restores;                     /* per death of the coordinator: an earlier state of its
+                                          * store is all that is left, under another id */
+    enum asy_foreign foreign;
+    int old_agents;                      /* every third one speaks protocol 1.0 */
     int history;                         /* points depend on all that the sampler heard */
     int64_t quiet_ms, limit_ms;
 };
@@ -55,6 +59,7 @@ struct sim_result {
     int failed;
     char why[400];
     char *table;             /* trials of all studies, one a line; free() */
+    uint64_t restores, adopted;
     uint64_t steps, commits, crashes, leases, spread, restarts_compared;
     int64_t ended_ms;
 };
@@ -91,7 +96,12 @@ struct sim_report {
     double value;
 };
 struct sim_attempt {
-    struct asy_id study;
+    struct asy_id study, store;  /* store: that leased it */
+    uint64_t seed;
+    struct asy_sha params;
+    struct asy_checkpoint from;
+    uint32_t ranks;
+    uint64_t memory;
     size_t study_index;
     uint64_t trial, epoch, milestone, step, serial;
     uint32_t attempt;
@@ -112,6 +122,7 @@ struct sim_attempt {
 struct sim_agent {
     struct asy_id id;
     uint64_t life;           /* of its process */
+    uint32_t minor;          /* of its protocol */
     int alive, draining;
     int64_t stopped_until, heard_ms, next_beat_ms;
     uint64_t conn;           /* peer; 0: none */
@@ -152,6 +163,9 @@ struct sim {
     struct asy_arena *arena;
     struct asy_event *events;
     size_t n_events, n_durable, cap_events, n_finished;
+    size_t *commits;              /* n_durable after each of them: what a backup may have */
+    size_t n_commits, cap_commits;
+    int restored;                 /* ... and no coordinator has started since */
     struct asy_buf frame;
     /* network */
     struct sim_conn *conns;       /* [peer] */
@@ -223,6 +237,7 @@ void sim_trace_event(struct sim *s, const struct asy_event *ev);
 uint64_t sim_heard(const struct sim *s, size_t study);
 void sim_trace_waiting(struct sim *s);
 void sim_reattach_begin(struct sim *s);
+void sim_log_restored(struct sim *s); /* what was told before may be lost, and nobody promised otherwise */
 void sim_sent_welcome(struct sim *s, size_t agent);
 void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *welcome);
 void sim_check(struct sim *s);

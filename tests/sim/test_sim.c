@@ -11,7 +11,7 @@
 #include "sim.h"
 
 struct totals {
-    uint64_t runs, steps, commits, crashes, leases, spread, compared;
+    uint64_t runs, steps, commits, crashes, leases, spread, compared, restores, adopted;
 };
 
 static int run_one(uint64_t seed, int trace, struct totals *totals)
@@ -36,6 +36,8 @@ static int run_one(uint64_t seed, int trace, struct totals *totals)
     totals->leases += result.leases;
     totals->spread += result.spread;
     totals->compared += result.restarts_compared;
+    totals->restores += result.restores;
+    totals->adopted += result.adopted;
     if (result.failed)
         fprintf(stderr, "seed %" PRIu64 " failed: %s\nsee it with --seed %" PRIu64 " --trace\n",
                 seed, result.why, seed);
@@ -64,8 +66,9 @@ int main(int argc, char **argv)
         failed = run_one(seed, 0, &totals);
     printf("%" PRIu64 " runs, %" PRIu64 " steps, %" PRIu64 " commits, %" PRIu64
            " coordinators killed, %" PRIu64 " leases, %" PRIu64 " gangs on several agents, %"
-           PRIu64 " replays compared\n",
+           PRIu64 " replays compared, %" PRIu64 " backups restored, %" PRIu64
+           " attempts adopted\n",
            totals.runs, totals.steps, totals.commits, totals.crashes, totals.leases,
-           totals.spread, totals.compared);
+           totals.spread, totals.compared, totals.restores, totals.adopted);
     return failed;
 }

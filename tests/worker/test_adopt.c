@@ -142,11 +142,23 @@ static void what_is_discarded_ends_without_a_word(void)
     struct coord c = { 0 };
     struct asy_lease lease;
 
-    if (begin(&c, &lease) && come_back(&c, 1)) {
-        T_TRUE(coord_cancel(&c, &lease, ASY_CANCEL_KILL, 0));
+    if (begin(&c, &lease)) {
+        struct asy_msg msg = { .type = ASY_MSG_CANCEL };
+
+        msg.cancel.store = c.store;
+        if (!come_back(&c, 1))
+            goto out;
+        msg.cancel.study = lease.study;
+        msg.cancel.attempt = 1;
+        msg.cancel.epoch = 1;
+        msg.cancel.mode = ASY_CANCEL_KILL;
+        T_TRUE(coord_cancel(&c, &lease, ASY_CANCEL_KILL, 0)); /* of ours there is none */
+        T_TRUE(await_marked(c.mark, 1, 1));
+        T_TRUE(coord_send(&c, &msg));
         T_TRUE(await_marked(c.mark, 1, 0));
         stays_silent(&c);
     }
+out:
     coord_close(&c);
 }
 

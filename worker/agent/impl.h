@@ -200,8 +200,12 @@ struct asy__job {
 /* Takes a lease; whatever is wrong with it becomes a report. ASY_E_NOMEM only. */
 ASY_MUST_CHECK int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease,
                                   struct asy_error *err);
+/* Leased by the store that we speak with. epoch 0: any. */
 struct asy__job *asy__job_find(struct asy__agent *agent, struct asy_id study, uint64_t trial,
                                uint32_t attempt, uint64_t epoch);
+/* Leased by this store; none: by any, the one that we speak with first. */
+struct asy__job *asy__job_find_of(struct asy__agent *agent, struct asy_id store,
+                                  const struct asy_holding *what);
 /* Another store leased it than the one that we speak with: nothing is said of it but in HELLO. */
 int asy__job_foreign(const struct asy__job *job);
 void asy__job_try_start(struct asy__job *job);      /* WAITING: if its cores are free */

@@ -28,19 +28,40 @@ static void move_to(struct asy__job *job, enum asy__job_state state)
     job->state = state;
 }
 
+int asy__job_foreign(const struct asy__job *job)
+{
+    return asy_id_cmp(job->store, job->agent->session.store) != 0;
+}
+
 struct asy__job *asy__job_find(struct asy__agent *agent, struct asy_id study, uint64_t trial,
                                uint32_t attempt, uint64_t epoch)
 {
     ASY__EACH(struct asy__job, job, &agent->jobs)
         if (!job->forgotten && job->trial == trial && job->attempt == attempt &&
-            (epoch == 0 || job->epoch == epoch) && !asy_id_cmp(job->study, study))
+            (epoch == 0 || job->epoch == epoch) && !asy_id_cmp(job->study, study) &&
+            !asy__job_foreign(job))
             return job;
     return NULL;
 }
 
-int asy__job_foreign(const struct asy__job *job)
+struct asy__job *asy__job_find_of(struct asy__agent *agent, struct asy_id store,
+                                  const struct asy_holding *what)
 {
-    return asy_id_cmp(job->store, job->agent->session.store) != 0;
+    int any = asy_id_is_none(store);
+
+    if (any || !asy_id_cmp(store, agent->session.store)) {
+        struct asy__job *job = asy__job_find(agent, what->study, what->trial, what->attempt,
+                                             what->epoch);
+
+        if (job || !any)
+            return job;
+    }
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        if (!job->forgotten && job->trial == what->trial && job->attempt == what->attempt &&
+            job->epoch == what->epoch && !asy_id_cmp(job->study, what->study) &&
+            asy__job_foreign(job) && (any || !asy_id_cmp(job->store, store)))
+            return job;
+    return NULL;
 }
 
 int asy__job_alive(const struct asy__job *job)

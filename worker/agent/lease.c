@@ -305,8 +305,7 @@ int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease, stru
     struct asy__job *job;
     int rc;
 
-    if ((job = asy__job_find(agent, lease->study, lease->trial, lease->attempt, lease->epoch)) &&
-        !asy__job_foreign(job))
+    if (asy__job_find(agent, lease->study, lease->trial, lease->attempt, lease->epoch))
         return 0; /* we have it */
     if (!asy_id_is_none(lease->adopts) && adopt(agent, lease))
         return 0;

@@ -287,7 +287,8 @@ static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
              msg->welcome.n_keep, msg->welcome.n_kill, msg->welcome.n_offers);
     for (size_t i = 0; i < msg->welcome.n_kill; i++) {
         const struct asy_holding *h = &msg->welcome.kill[i];
-        struct asy__job *job = asy__job_find(agent, h->study, h->trial, h->attempt, h->epoch);
+        struct asy__job *job = asy__job_find_of(agent, h->offer ? h->offer->store : ASY_ID_NONE,
+                                                h);
 
         if (job)
             asy__job_fence(job);
@@ -312,8 +313,11 @@ static void take_leases(struct asy__agent *agent, const struct asy_msg *msg)
 
 static void take_cancel(struct asy__agent *agent, const struct asy_msg *msg)
 {
-    struct asy__job *job = asy__job_find(agent, msg->cancel.study, msg->cancel.trial,
-                                         msg->cancel.attempt, msg->cancel.epoch);
+    struct asy_holding what = { .study = msg->cancel.study, .trial = msg->cancel.trial,
+                                .attempt = msg->cancel.attempt, .epoch = msg->cancel.epoch };
+    struct asy_id store = asy_id_is_none(msg->cancel.store) ? agent->session.store
+                                                            : msg->cancel.store;
+    struct asy__job *job = asy__job_find_of(agent, store, &what);
 
     asy__crash_point("agent.before_cancel");
     if (job)

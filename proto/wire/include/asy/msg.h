@@ -164,7 +164,8 @@ struct asy_msg {
         struct { const struct asy_lease *leases; size_t n_leases; } lease;
         struct { struct asy_id study; uint64_t trial; uint32_t attempt; uint64_t epoch;
                  enum asy_cancel_mode mode; int64_t grace_ms; enum asy_cause cause;
-                 const char *text; } cancel;
+                 const char *text;
+                 struct asy_id store; /* that leased it; none: the sender's */ } cancel;
         struct { const char *text; } drain;
         struct { const char *text; } bye;
         struct { uint64_t request; struct asy_id study; const char *spec; int resume;
