@@ -403,8 +403,8 @@ void asy__trial_queue(struct asy_core *core, struct asy__trial *trial, enum asy_
 /* Ends it as its `stop`, or its study's end, has it. */
 void asy__trial_stopped(struct asy_core *core, struct asy__trial *trial);
 void asy__trial_drop_checkpoints(struct asy_core *core, struct asy__trial *trial, size_t keep);
-/* Those that are newer than `from` (NULL: all): their history is told anew. The files of this attempt
- * stay, it reports them again. */
+/* Those that are newer than `from` (NULL: all): their history is told anew. The files of this
+ * attempt stay, it reports them again. */
 void asy__trial_drop_behind(struct asy_core *core, struct asy__trial *trial,
                             const struct asy__checkpoint *from, uint32_t attempt);
 /* Before another checkpoint of this attempt and step, which replaces it in the store: one that was

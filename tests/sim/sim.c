@@ -496,8 +496,7 @@ static void draw_ranks(struct sim_options *o)
     }
 }
 
-/* From numbers of its own. A deterministic study's table may change with a restore, as its points were
- * made before. */
+/* From numbers of its own. */
 static void draw_restores(struct sim_options *o, double level)
 {
     struct asy_rng rng;

@@ -237,7 +237,7 @@ void sim_trace_event(struct sim *s, const struct asy_event *ev);
 uint64_t sim_heard(const struct sim *s, size_t study);
 void sim_trace_waiting(struct sim *s);
 void sim_reattach_begin(struct sim *s);
-void sim_log_restored(struct sim *s); /* what was told before may be lost, and nobody promised otherwise */
+void sim_log_restored(struct sim *s); /* what was told before may be lost */
 void sim_sent_welcome(struct sim *s, size_t agent);
 void sim_told_welcome(struct sim *s, size_t agent, const struct asy_msg *welcome);
 void sim_check(struct sim *s);
