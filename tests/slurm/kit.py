@@ -104,6 +104,12 @@ class Job(Sweep):
             sys.stderr.write(self.said()[-6000:])
         super().__exit__(kind, value, trace)
 
+    def gang(self, ranks, epochs=6):
+        self.model(epochs)
+        with open(os.path.join(self.path, "study.yaml"), "a") as file:
+            file.write(f"resources: {{ranks: {ranks}, memory: 256MiB}}\n")
+        return self
+
     def ask(self, *command, check=True):
         done = subprocess.run(command, env=self.env, cwd=self.path, capture_output=True, text=True)
         if check:

@@ -34,19 +34,31 @@ def a_requeue_needs_a_shared_store():
         equal("nothing was run", os.path.exists(job.env["ASSAY_HOME"] + "/store"), False)
 
 
+def requeue(job):
+    job.submit(TEMPLATE)
+    job.reports(20)
+    job.ask("scontrol", "requeue", job.id)
+    job.restarted()
+    job.ended("COMPLETED")
+    ends = job.check().ends()
+    equal(f"crashes in {ends}", ends["crashed"], 0)
+    has("log", job.said(), "study sweep so far")
+    lost = job.lost_steps()
+    equal("attempts were broken off", len(lost) > 0, True)
+    equal(f"steps were lost: {lost}", max(lost) <= 1, True)
+
+
 def scontrol_requeue_goes_on_where_it_was():
     with Job(2) as job:
         job.model(epochs=600)
-        job.submit(TEMPLATE)
-        job.reports(20)
-        job.ask("scontrol", "requeue", job.id)
-        job.restarted()
-        job.ended("COMPLETED")
-        job.check()
-        has("log", job.said(), "study sweep so far")
-        lost = job.lost_steps()
-        equal("attempts were broken off", len(lost) > 0, True)
-        equal(f"steps were lost: {lost}", max(lost) <= 1, True)
+        requeue(job)
+
+
+def a_gang_is_requeued_too():
+    """mpirun, which gets SIGTERM as every process of the job, would end its ranks."""
+    with Job(1) as job:
+        job.gang(2, epochs=100)
+        requeue(job)
 
 
 def a_warning_to_every_process_requeues_the_job():
@@ -96,6 +108,7 @@ def the_walltime_ends_nothing_in_vain():
 
 Job.cluster = Cluster()
 main(the_walltime_ends_nothing_in_vain, scontrol_requeue_goes_on_where_it_was,
-     a_study_runs_to_its_end_in_a_home_of_the_job, a_requeue_needs_a_shared_store,
+     a_gang_is_requeued_too, a_study_runs_to_its_end_in_a_home_of_the_job,
+     a_requeue_needs_a_shared_store,
      a_warning_to_every_process_requeues_the_job, scancel_stores_all_and_the_next_job_goes_on,
      at_once=3)

@@ -110,6 +110,20 @@ static void says_how_a_program_ended(void)
     }
 }
 
+/* mpirun, which a batch system warns as every process of its job. */
+static void a_deaf_program_hears_no_warning(void)
+{
+    static const char script[] = "kill -TERM $$; kill -USR1 $$; kill -HUP $$; exit 3";
+    struct asy_attempt_spec spec = { .stdout_fd = -1, .deaf = 1 };
+    struct asy_attempt_event end = { 0 };
+
+    if (run(script, &spec, &end))
+        T_EQ("exit code", end.exit_code, 3);
+    spec.deaf = 0;
+    if (run(script, &spec, &end))
+        T_EQ("signal", end.signal, SIGTERM);
+}
+
 static void names_what_cannot_start(void)
 {
     static const char *const nothing[] = { "/nonexistent/program", NULL };
@@ -439,7 +453,8 @@ int main(void)
 {
     static const struct t_test tests[] = {
         T_TEST(says_how_a_program_ended),
-        T_TEST(names_what_cannot_start),
+        T_TEST(a_deaf_program_hears_no_warning),
+       T_TEST(names_what_cannot_start),
         T_TEST(keeps_stdout_and_stderr),
         T_TEST(hands_stdout_to_the_agent),
         T_TEST(binds_before_the_first_instruction),

@@ -57,6 +57,7 @@ static int build_command(const struct asy_attempt_spec *spec, int line, struct c
         { "--memory", spec->memory ? cmd->memory : NULL },
         { "--cgroup", spec->cgroup && *spec->cgroup ? spec->cgroup : NULL },
         { "--scratch", spec->scratch },
+        { "--deaf", spec->deaf ? "1" : NULL },
         { "--linger", spec->no_linger ? "0" : NULL },
     };
     cmd->argv[n++] = spec->supervisor;

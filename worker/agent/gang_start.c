@@ -124,7 +124,10 @@ static int launch(struct asy__gang *gang, const struct asy__job *job, struct asy
                                      .n_cpus = job->n_cpus, .stdout_path = gang->log,
                                      .stderr_path = gang->log, .stdout_fd = -1,
                                      .memory = gang->memory, .cgroup = gang->agent->cgroup,
-                                     .scratch = gang->scratch, .no_linger = 1 };
+                                     .scratch = gang->scratch, .no_linger = 1,
+                                     /* mpirun would end the ranks of a job that is requeued; it
+                                      * unblocks the signals for them, and they ignore them */
+                                     .deaf = 1 };
     int rc;
 
     build_argv(gang, &argv);

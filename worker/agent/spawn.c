@@ -10,6 +10,7 @@
  */
 #include "spawn.h"
 #include <asy/attempt.h>
+#include <asy/told.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -72,14 +73,18 @@ static void volunteer(void)
     }
 }
 
-static void default_signals(void)
+static void default_signals(int deaf)
 {
-    sigset_t none;
+    sigset_t blocked;
 
     for (int signum = 1; signum < NSIG; signum++)
         signal(signum, SIG_DFL); /* fails for those that cannot be caught: fine */
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigemptyset(&blocked);
+    if (deaf) {
+        asy_told_signals(&blocked);
+        sigaddset(&blocked, SIGHUP);
+    }
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
 /* Nothing that passes: what there is under this name is no program that may be run. */
@@ -98,7 +103,7 @@ __attribute__((noreturn)) static void child(const struct asy__spawn *spawn, pid_
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127); /* the supervisor died before the line above */
-    default_signals();
+    default_signals(spawn->deaf);
     volunteer();
     if (spawn->n_cpus && asy_cpus_bind(0, spawn->cpus, spawn->n_cpus, &err) < 0) {
         say(up, 'd', err.text);

@@ -13,6 +13,7 @@ struct asy__spawn {
     size_t n_cpus;          /* 0: not bound */
     const char *out, *err;  /* files; NULL: /dev/null */
     int out_fd;             /* >= 0: instead of out */
+    int deaf;               /* it starts with SIGTERM and other warnings blocked */
 };
 /* Starts it and returns its pid once exec has succeeded. ASY_E_DENIED: refused, the binding did not
  * hold; ASY_E_NOENT: there is no such program, or it cannot be executed; other codes: it could not

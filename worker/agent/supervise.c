@@ -385,7 +385,8 @@ static int parse_args(struct supervisor *s, int argc, char **argv, struct asy_er
         { "out", required_argument, NULL, 'o' },  { "out-fd", required_argument, NULL, 'f' },
         { "err", required_argument, NULL, 'e' },  { "memory", required_argument, NULL, 'm' },
         { "cgroup", required_argument, NULL, 'g' }, { "scratch", required_argument, NULL, 's' },
-        { "linger", required_argument, NULL, 'L' }, { NULL, 0, NULL, 0 },
+        { "linger", required_argument, NULL, 'L' }, { "deaf", required_argument, NULL, 'd' },
+        { NULL, 0, NULL, 0 },
     };
     uint64_t line = UINT64_MAX, fd;
     int c;
@@ -408,6 +409,7 @@ static int parse_args(struct supervisor *s, int argc, char **argv, struct asy_er
         case 'm': bad = number_arg(optarg, UINT64_MAX, &s->memory) < 0; break;
         case 'g': s->cgroup_parent = optarg; break;
         case 's': s->scratch = optarg; break;
+        case 'd': s->spawn.deaf = 1; break;
         case 'L': bad = number_arg(optarg, 3600000, &s->linger_ms) < 0; break;
         default: bad = 1;
         }

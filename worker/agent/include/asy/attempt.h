@@ -37,6 +37,7 @@ struct asy_attempt_spec {
     uint64_t memory;             /* bytes for all its processes together; 0: no limit */
     const char *cgroup;          /* a folder of cgroup v2 in which groups may be made; NULL: none */
     const char *scratch;         /* a folder that goes when nothing runs any more; NULL: none */
+    int deaf;                    /* starts with the signals blocked that warn a batch job */
     int no_linger;               /* what outlives the program is killed at once, not after 1 s */
 };
 
