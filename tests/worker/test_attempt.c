@@ -454,7 +454,7 @@ int main(void)
     static const struct t_test tests[] = {
         T_TEST(says_how_a_program_ended),
         T_TEST(a_deaf_program_hears_no_warning),
-       T_TEST(names_what_cannot_start),
+        T_TEST(names_what_cannot_start),
         T_TEST(keeps_stdout_and_stderr),
         T_TEST(hands_stdout_to_the_agent),
         T_TEST(binds_before_the_first_instruction),
