@@ -387,8 +387,8 @@ static void hear_last_words(struct asy__gang *gang, const struct asy__job *job,
             asy__end_tail(path, 0, death->words, sizeof death->words);
         free(path);
     }
-    if (death->rank >= 0 && (death->signal || death->exit_code >= 0)) {
-        event->signal = death->signal;
+    if (death->rank >= 0 && (death->signal || death->exit_code >= 0 || gang->killed)) {
+        event->signal = death->signal; /* not that by which we ended the rest */
         event->exit_code = death->exit_code;
     }
 }

@@ -73,7 +73,7 @@ void asy__death_in_words(struct asy__death *death, const char *text)
 
     if (rank >= 0) {
         signum = number_behind(text, "exited on signal ");
-        if (signum < 0 && rank == death->rank)
+        if (signum < 0 && rank == death->rank && (death->signal || death->exit_code >= 0))
             return; /* "exiting improperly": what the kernel said is more */
         *death = (struct asy__death){ .rank = rank, .signal = signum > 0 ? signum : 0,
                                       .exit_code = signum > 0 ? -1 : 0 };
