@@ -8,7 +8,7 @@
 struct tally { /* ranks, over the workers that serve the study's owner */
     uint32_t connected;
     uint64_t could, ready, now, cores_now; /* cores_now: as if memory were no matter */
-    const struct asy__worker *out, *silent, *leaves, *late; /* that could hold some, and do not now */
+    const struct asy__worker *out, *silent, *leaves, *late; /* could hold some, and do not now */
 };
 
 static void count(const struct asy_core *core, const struct asy__worker *w,

@@ -26,7 +26,8 @@ static void write_run(const struct sim_study_options *o, char *text, size_t n)
                  "parameters: {lr: {min: 0.0, max: 1.0}}\n",
                  (unsigned long long)o->length, isnan(o->target) ? "" : ", target: 0.4");
     else
-        snprintf(text, n, "run: {command: [run], length: {unit: steps, max: %llu}, checkpoint: %s}\n"
+        snprintf(text, n,
+                 "run: {command: [run], length: {unit: steps, max: %llu}, checkpoint: %s}\n"
                  "objective: {metric: loss, goal: minimize%s}\n"
                  "parameters: {x: {min: 0.0, max: 1.0}}\n",
                  (unsigned long long)o->length, o->checkpoint ? "true" : "false",
@@ -54,7 +55,8 @@ char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
                  "lag: %llu}\n"
                  "budget: {trials: %llu%s}\nresources: {cores: %u, ranks: %u, gpus: %g}\n",
                  index, (long long)o->priority, (long long)o->retries,
-                 run, strcmp(o->pruner, "none") ? "{name: " : "", o->pruner, pruner_options(o->pruner),
+                 run, strcmp(o->pruner, "none") ? "{name: " : "", o->pruner,
+                 pruner_options(o->pruner),
                  (unsigned long long)(seed % 1000 + index), o->deterministic ? "true" : "false",
                  (unsigned long long)(o->lag ? o->lag : 16), (unsigned long long)o->trials, extra,
                  o->cores, o->ranks ? o->ranks : 1, (double)o->gpus / ASY_GPU_WHOLE);

@@ -53,7 +53,7 @@ ASY_MUST_CHECK int asy_agent_probe(const struct asy_agent_options *options,
                                    struct asy_buf *ret_json, struct asy_error *err);
 
 /* The whole life of a process that asks one interface for GPUs, "nvml", "cuda" or "opencl", and
- * prints its answer. A broken driver may crash or hang it. ASY_E_INVAL: there is no such interface. */
+ * prints its answer. A broken driver may crash or hang it. ASY_E_INVAL: no such interface. */
 ASY_MUST_CHECK int asy_agent_probe_gpus(const char *interface, struct asy_error *err);
 
 /* The names of the agent's crash points (asy/crash.h). NULL beyond the last. */
