@@ -24,7 +24,7 @@
 #define TELL_MS 2000
 #define ANSWER_MS 5000    /* for the loop to tell of a study */
 #define SWEEP_MS 600000
-#define NICE 5
+#define NICE 10
 
 /* ---- what goes out -------------------------------------------------------------------------- */
 

@@ -21,7 +21,7 @@
 
 #define PART ".part-"
 #define PART_S 3600                 /* then nobody will go on with it */
-#define SYNC_BYTES ((uint64_t)8 << 20)
+#define SYNC_BYTES ((uint64_t)4 << 20)
 #define SPARE_BYTES ((uint64_t)64 << 20) /* of the disk, which a PUT leaves free */
 
 /* ---- PUT: beginning -------------------------------------------------------------------------- */
@@ -235,6 +235,20 @@ static int write_at(int fd, uint64_t at, const char *bytes, size_t n, const char
     return 0;
 }
 
+/* Begins to write the last bytes to the disk and waits for those before them: a commit of the store
+ * would wait for as much as gathers in memory. */
+static void write_back(const struct asy__transfer *t)
+{
+    const unsigned wait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                          SYNC_FILE_RANGE_WAIT_AFTER;
+    uint64_t from = t->at - SYNC_BYTES;
+
+    /* Not every file system can: the sync in the end does it all. */
+    ASY_IGNORE(sync_file_range(t->fd, (off_t)from, (off_t)SYNC_BYTES, SYNC_FILE_RANGE_WRITE) < 0);
+    if (from >= SYNC_BYTES)
+        ASY_IGNORE(sync_file_range(t->fd, (off_t)(from - SYNC_BYTES), (off_t)SYNC_BYTES, wait) < 0);
+}
+
 void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struct asy_bulk *head,
                     const void *body, size_t n)
 {
@@ -253,9 +267,8 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
     }
     asy_sha_update(t->sha, body, n);
     t->at += n;
-    if (t->at % SYNC_BYTES == 0) /* so that the sync in the end finds little to do */
-        ASY_IGNORE(sync_file_range(t->fd, (off_t)(t->at - SYNC_BYTES), (off_t)SYNC_BYTES,
-                                   SYNC_FILE_RANGE_WRITE) < 0);
+    if (t->at % SYNC_BYTES == 0)
+        write_back(t);
     asy__crash_point("coordinator.bulk_put");
     if (t->at == t->size)
         finish(bulk, t);

@@ -151,6 +151,7 @@ static int greet(struct coordinator *c, struct asy_error *err)
         return asy_fail(err, ASY_E_DENIED, "the coordinator answered HELLO by %s",
                         asy_msg_type_name(msg.type));
     c->session = msg.session;
+    c->bulk_port = msg.welcome.bulk_port;
     return 0;
 }
 

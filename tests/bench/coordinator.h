@@ -18,6 +18,7 @@ struct coordinator {
     struct asy_channel *channel;  /* for clients and agents; lives from start to kill */
     struct asy_client *client;    /* the line of coordinator_ask() */
     struct asy_id session;
+    uint32_t bulk_port;           /* as WELCOME told it */
     struct asy_arena *arena;
     struct asy_buf frame, json;
     uint64_t request;

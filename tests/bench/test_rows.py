@@ -30,6 +30,12 @@ GANG = [("gang.switch_p99_ms", None), ("gang.switch_p50_ms", None), ("gang.switc
         ("pinning.slowdown", None), ("service.reattach_s", None)]
 
 
+BULK = [("bulk.limit_mb_per_s", "sha256"), ("bulk.limit_mb_per_s", "synced_write"),
+        ("bulk.mb_per_s", "get"), ("bulk.latency_ratio", "get"), ("bulk.mb_per_s", "put"),
+        ("bulk.latency_ratio", "put"), ("bulk.latency_p99_ms", "idle"),
+        ("bulk.latency_p99_ms", "get"), ("bulk.latency_p99_ms", "put")]
+
+
 def the_form_is_held():
     cases = [("plain", GOOD, None),
              ("peer", {**GOOD, **PEER}, None),
@@ -104,9 +110,26 @@ def gangs_print_every_row():
             raise AssertionError(f"{rows.mistake(row)}: {row}")
 
 
+def files_print_every_row():
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    try:
+        done = subprocess.run([os.path.join(BIN, "bench_bulk"), "--programs", BIN, "--dir", work,
+                               "--tiny"], text=True, capture_output=True)
+    finally:
+        shutil.rmtree(work)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    if [(row["name"], row.get("case")) for row in got] != BULK:
+        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+    for row in got:
+        if rows.mistake(row) or row["value"] is None:
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+
+
 failed = 0
 for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_every_row,
-             gangs_print_every_row):
+             gangs_print_every_row, files_print_every_row):
     try:
         case()
         print(f"ok {case.__name__}", flush=True)

@@ -23,7 +23,7 @@
 #define QUEUE 16
 #define AGAIN_MS 5        /* until a full queue is tried again */
 #define IDLE_MS 1000
-#define NICE 5
+#define NICE 10
 
 enum kind { CONNECT, TASK, SEAL, FORGET, QUIT, NEWS };
 struct connection {
