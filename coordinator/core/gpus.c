@@ -119,7 +119,8 @@ int asy__gpu_parts_copy(const struct asy_placement *p, struct asy__gpu_part **re
     if (!parts)
         return ASY_E_NOMEM;
     for (size_t i = 0; i < p->n_gpus; i++) {
-        parts[i].share = i < p->n_gpu_shares ? p->gpu_shares[i] : ASY_GPU_WHOLE;
+        parts[i].share = i < p->n_gpu_shares && p->gpu_shares[i] < ASY_GPU_WHOLE
+                             ? p->gpu_shares[i] : ASY_GPU_WHOLE; /* an agent may offer anything */
         if (!(parts[i].id = strdup(p->gpus[i]))) {
             asy__gpu_parts_free(parts, p->n_gpus);
             return ASY_E_NOMEM;
