@@ -4,6 +4,7 @@
 #include "doctor.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,11 +100,33 @@ void asy__check_home(const struct asy__machine *machine, struct asy__finding *fi
 #define SPACE_WANTED (1 * GIB)
 #define INODES_LEAST 1000u
 
+static double tree_bytes; /* of the tree that nftw() walks */
+
+static int add_bytes(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)path;
+    (void)where;
+    if (type == FTW_F)
+        tree_bytes += (double)st->st_size;
+    return 0;
+}
+
+/* What workers of this home keep of files that they cannot see; 0: nothing. */
+static double cache_bytes(const char *home)
+{
+    char path[4200];
+
+    snprintf(path, sizeof path, "%s/cache", home);
+    tree_bytes = 0;
+    ASY_IGNORE(nftw(path, add_bytes, 16, FTW_PHYS) < 0); /* there is none, or it changes */
+    return tree_bytes;
+}
+
 void asy__check_space(const struct asy__machine *machine, struct asy__finding *finding)
 {
     char why[80];
     struct statvfs fs;
-    double free_bytes;
+    double free_bytes, cached;
 
     if (statvfs(machine->ground, &fs) < 0) {
         asy__broken(finding, "cannot look at the disk of '%s': %s", machine->ground,
@@ -121,7 +144,11 @@ void asy__check_space(const struct asy__machine *machine, struct asy__finding *f
     if (fs.f_files > 0 && fs.f_favail < INODES_LEAST)
         asy__broken(finding, "the disk of '%s' takes %" PRIu64 " more files only", machine->ground,
                     (uint64_t)fs.f_favail);
-    if (finding->verdict == ASY__OK)
+    cached = cache_bytes(machine->home);
+    if (finding->verdict == ASY__OK && cached > 0)
+        asy__ok(finding, "%.1f GiB free; the cache of its workers (cache_size) takes %.1f MiB",
+                free_bytes / GIB, cached / MIB);
+    else if (finding->verdict == ASY__OK)
         asy__ok(finding, "%.1f GiB free", free_bytes / GIB);
     else
         asy__remedy(finding,

@@ -94,7 +94,7 @@ class Home:
             process.kill()
             out, err = process.communicate()
             raise AssertionError(f"assay {args} hangs\n{out}\n{err}")
-        if process.returncode != code:
+        if code is not None and process.returncode != code:
             raise AssertionError(f"assay {args}: exit {process.returncode}, not {code}\n{out}\n{err}")
         return out, err
 

@@ -81,6 +81,7 @@ def a_model_comes_back_as_it_was_trained():
         far.run("predict", "sweep", SOURCE + "/examples/data/digits.csv.gz")
         cached = files_below(far.path + "/far/cache")
         has("the data set is in the cache", "\n".join(cached), "digits.csv.gz")
+        has("and shown", far.run("doctor", "--home", far.path + "/far", code=None)[0], "the cache of")
         far.end(coordinator)
 
 
