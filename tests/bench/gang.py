@@ -282,32 +282,39 @@ def coordinator(home):
                             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def joined(log):
-    """How often a worker was welcomed."""
-    with open(log) as f:
-        return f.read().count(": joined ")
+def all_welcomed(logs, epoch):
+    """Whether each worker has heard WELCOME from the coordinator of this epoch."""
+    def has(log):
+        with open(log) as f:
+            return f" epoch={epoch} keep=" in f.read()
+    waiting = [log for log in logs if not has(log)]
+    logs[:] = waiting
+    return not waiting
 
 
-def start_workers(home, log, n):
-    """Real ones, with attempts that hold one core each and no trainer, which each would try out."""
+def start_workers(home, n):
+    """Real ones, without a trainer, which each would try out. Processes and their logs."""
     programs = os.path.join(home.path, "programs")
     os.mkdir(programs)
     os.symlink(os.path.join(BIN, "assay-attempt"), os.path.join(programs, "assay-attempt"))
-    with open(log, "a") as to:
-        return [subprocess.Popen([os.path.join(BIN, "assay-worker"), "--cores", "1", "--memory",
-                                  "2GiB"], env={**home.env, "ASSAY_PROGRAMS": programs},
-                                 stdin=subprocess.DEVNULL, stderr=to) for _ in range(n)]
+    workers, logs = [], [os.path.join(home.path, f"worker-{i}.log") for i in range(n)]
+    for log in logs:
+        with open(log, "w") as to:
+            workers.append(subprocess.Popen(
+                [os.path.join(BIN, "assay-worker"), "--cores", "1", "--memory", "2GiB"],
+                env={**home.env, "ASSAY_PROGRAMS": programs}, stdin=subprocess.DEVNULL, stderr=to))
+    return workers, logs
 
 
 def reattach_once(n):
     """From SIGKILL of the coordinator to the welcome of the last worker by the next one."""
     with Sweep(0) as home:
-        log = os.path.join(home.path, "workers.log")
         serving = coordinator(home)
         wait(lambda: os.path.exists(os.path.join(home.env["ASSAY_HOME"], "coordinator.json")),
              "a coordinator")
-        workers = start_workers(home, log, n)
-        wait(lambda: joined(log) == n, "the workers")
+        workers, logs = start_workers(home, n)
+        left = list(logs)
+        wait(lambda: all_welcomed(left, 1), "the workers")
         home.write("held.yaml", COMMAND % n)
         home.run("submit", "held.yaml")
         wait(lambda: home.count("started") == n, "the trials")
@@ -315,7 +322,7 @@ def reattach_once(n):
         serving.kill()
         serving.wait()
         serving = coordinator(home)
-        wait(lambda: joined(log) >= 2 * n, "the workers' return")
+        wait(lambda: all_welcomed(logs, 2), "the workers' return")
         seconds = time.monotonic() - start
         equal("ends", home.count("ended"), 0)
         for process in (*workers, serving):
