@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """GPUs end to end: PoCL's devices stand for them, and a program says through OpenCL itself which ones it sees.
 PoCL compiles nothing for that, so its cache of kernels does not matter."""
+import glob
 import json
 import os
 import subprocess
@@ -47,10 +48,15 @@ def kind(device):
 
 def trials_see_their_own_devices(home):
     home.env["POCL_DEVICES"] = "basic pthread"
+    home.env["HOME"] = os.path.join(home.path, "user")  # where PoCL would have its cache
+    home.env["TMPDIR"] = os.path.join(home.path, "tmp")
+    for folder in ("HOME", "TMPDIR"):
+        os.mkdir(home.env[folder])
     home.env["ASY_WORKER_GPUS"] = "any"
     home.run("up")
     worker = home.json("workers")["workers"][0]
     equal("offered", worker["gpus"], 2)
+    equal("left of asking", os.listdir(home.env["HOME"]) + glob.glob(home.env["TMPDIR"] + "/assay-gpu-*"), [])
     kinds = {gpu["id"]: kind(gpu["name"]) for gpu in worker["gpu_list"]}
     equal("of each kind", sorted(kinds.values()), ["basic", "pthread"])
 

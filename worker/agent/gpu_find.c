@@ -7,6 +7,7 @@
 #include "gpu.h"
 #include "impl.h"
 #include <asy/clock.h>
+#include <asy/durable.h>
 #include <asy/proc.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -160,13 +161,16 @@ static void judge(struct child *child, int timeout_ms)
 }
 
 /* The variables by which Intel's devices are counted are made what they are for programs. HIP's
- * variable hides devices from OpenCL under another name. */
-static void child_env(struct asy__words *env)
+ * variable hides devices from OpenCL under another name. PoCL writes to its cache when it is only
+ * asked, and leaves that there. */
+static void child_env(const char *folder, struct asy__words *env)
 {
     const char *hip = getenv("HIP_VISIBLE_DEVICES");
 
     asy__words_add(env, "ZE_ENABLE_PCI_ID_DEVICE_ORDER=1");
     asy__words_add(env, "ZE_FLAT_DEVICE_HIERARCHY=COMPOSITE");
+    if (*folder)
+        asy__words_addf(env, "POCL_CACHE_DIR=%s", folder);
     if (hip && !getenv("GPU_DEVICE_ORDINAL"))
         asy__words_addf(env, "GPU_DEVICE_ORDINAL=%s", hip);
 }
@@ -187,14 +191,27 @@ static void take_answer(struct asy__gpus *gpus, struct child *child, unsigned by
     asy_json_destroy(root);
 }
 
+/* A folder for what drivers leave; "": none could be made. */
+static void make_folder(char *ret_path, size_t size)
+{
+    const char *tmp = getenv("TMPDIR");
+    int n = snprintf(ret_path, size, "%s/assay-gpu-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+
+    if (n < 0 || (size_t)n >= size || !mkdtemp(ret_path))
+        ret_path[0] = '\0';
+}
+
 static void ask_all(const struct asy__gpu_options *options, struct asy__gpus *gpus)
 {
+    char folder[4096];
+
     struct child children[ASY_ARRAY_LEN(interfaces)] = { 0 };
     int64_t by_ms = asy_clock_ms() + options->timeout_ms;
     struct asy__words env = { 0 };
     size_t n = ASY_ARRAY_LEN(children);
 
-    child_env(&env);
+    make_folder(folder, sizeof folder);
+    child_env(folder, &env);
     for (size_t i = 0; i < n; i++) {
         struct asy_error err = ASY_ERROR_INIT;
 
@@ -211,6 +228,8 @@ static void ask_all(const struct asy__gpu_options *options, struct asy__gpus *gp
         asy_buf_fini(&children[i].answer);
     }
     asy__words_fini(&env);
+    if (*folder)
+        ASY_IGNORE(asy_durable_remove(folder, NULL)); /* it is a temporary one */
 }
 
 /* ---- one list -------------------------------------------------------------------------------- */
