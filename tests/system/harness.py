@@ -108,8 +108,9 @@ class Home:
 
 
 def remove_sockets():
-    """Folders of workers that were killed: the next worker of that user would remove them."""
-    for path in glob.glob("/tmp/assay-[0-9]*-[0-9]*-*"):
+    """Folders of workers that were killed, for sockets and for the shared memory of gangs: the next
+    worker of that user would remove them."""
+    for path in glob.glob("/tmp/assay-[0-9]*-[0-9]*-*") + glob.glob("/dev/shm/assay-[0-9]*-[0-9]*-*"):
         try:
             with open(f"/proc/{path.split('-')[2]}/stat") as f:
                 lives = f.read().rpartition(") ")[2][0] != "Z"
