@@ -190,14 +190,32 @@ static void crashed(struct asy_core *core, struct asy__trial *t, enum asy_cause 
     back_off(core, t, t->crashes);
 }
 
+/* Twice: one worker alone may not see the file. It is left alone, for somebody else may. */
+static const char *without_checkpoint(struct asy_core *core, struct asy__trial *t,
+                                      const char *text)
+{
+    struct asy_checkpoint newest = asy__newest_checkpoint(t);
+    const struct asy__checkpoint *before = t->n_checkpoints > 1
+                                               ? &t->checkpoints[t->n_checkpoints - 2] : NULL;
+
+    if (t->refusals < 2 || newest.attempt == 0)
+        return text;
+    text = asy__textf(core, "%s; it goes on without that of step %" PRIu64, text, newest.step);
+    asy__trial_drop_behind(core, t, before, newest.attempt);
+    return text;
+}
+
 /* Or stopped though nobody asked. That is no fault of the trial's, so no number of them ends it. */
 static void refused(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
                     const char *text)
 {
+    if (cause == ASY_CAUSE_CHECKPOINT_GONE)
+        text = without_checkpoint(core, t, text);
     if (t->refusals > 1)
         text = asy__textf(core, "refused %" PRIu32 " times in a row, the last time: %s",
                           t->refusals, text);
-    asy__trial_queue(core, t, cause == ASY_CAUSE_DISK_FULL ? cause : ASY_CAUSE_BACKOFF, text);
+    asy__trial_queue(core, t, cause == ASY_CAUSE_DISK_FULL || cause == ASY_CAUSE_CHECKPOINT_GONE
+                                  ? cause : ASY_CAUSE_BACKOFF, text);
     back_off(core, t, t->refusals);
 }
 

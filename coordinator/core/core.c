@@ -230,7 +230,7 @@ static void await_workers(struct asy_core *core)
 #endif
     asy__each(worker, &core->all_workers, struct asy__worker, node) {
         worker->seen_ms = core->now_ms;
-        worker->reattach = 1;
+        worker->reattach = worker->awaited = 1;
         worker->lost_ms = worker->present ? core->now_ms + window : ASY__NEVER;
         asy__wake(core, worker->lost_ms);
     }
@@ -248,6 +248,7 @@ int asy_core_start(struct asy_core *core, int64_t now_ms, int64_t wall_us,
             return rc;
     core->started = 1;
     core->idle_since_ms = now_ms;
+    core->reattach_until_ms = now_ms + core->config.reattach_ms;
     if (core->config.restored)
         core->lease_from_ms = now_ms + core->config.reattach_ms;
     await_workers(core);

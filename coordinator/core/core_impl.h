@@ -211,6 +211,7 @@ struct asy__worker {
     const struct asy__study *kept_for; /* nobody else gets leases, in this pass */
     int64_t seen_ms, lost_ms, walltime_ms; /* lost_ms: without a session, when it is judged */
     int reattach;                      /* lost_ms comes from the start */
+    int awaited;                       /* it is known from before the start */
     struct asy_sha *specs;             /* known to the session's agent */
     size_t n_specs;
     struct asy__node offers;           /* what it runs of another store, undecided */
@@ -258,6 +259,7 @@ struct asy__session {
     struct asy__worker *worker;
     int64_t seen_ms;
     int64_t pong_ms; /* the next PONG does not leave before */
+    int spoke;       /* more than its HELLO has come */
     struct asy__watch *watches;
     size_t n_watches;
     size_t n_asked; /* questions that are not answered yet, watches' histories too */
@@ -296,6 +298,7 @@ struct asy_core {
     int started, draining, quit_wanted, quit_sent, store_bad, more, holds;
     char store_text[240];
     int64_t wake_ms, idle_since_ms;
+    int64_t reattach_until_ms; /* nobody who comes back before is judged before */
     int64_t lease_from_ms; /* after a restore agents may offer first what they hold */
     uint64_t serial, hello_serial, nonsense;
     struct asy_buf scratch;

@@ -68,6 +68,7 @@ static struct asy__session *session_open(struct asy_core *core, const struct asy
 void asy__session_close(struct asy_core *core, struct asy__session *s)
 {
     struct asy__worker *w = s->worker;
+    int spoke = s->spoke;
 
     asy__hashmap_drop(&core->sessions, asy__mix(s->peer + 1), s);
     asy__list_take(&s->node);
@@ -81,6 +82,8 @@ void asy__session_close(struct asy_core *core, struct asy__session *s)
     w->suspect = 0;
     w->reattach = 0;
     w->lost_ms = core->now_ms + core->config.closed_grace_ms;
+    if (w->awaited && !spoke && w->lost_ms < core->reattach_until_ms) /* it heard no answer yet */
+        w->lost_ms = core->reattach_until_ms;
     asy__wake(core, w->lost_ms);
     asy__worker_listed(core, w);
 }
@@ -352,6 +355,24 @@ static struct asy_msg *welcome(struct asy_core *core, const struct asy__session 
     return msg;
 }
 
+/* A worker that was not there may take what others refused: nothing waits longer than for the first
+ * time. */
+static void try_anew(struct asy_core *core, const struct asy__worker *w)
+{
+    struct asy__study *s;
+    struct asy__trial *t;
+    int64_t at_ms = core->now_ms + core->config.backoff_ms;
+
+    for (struct asy__node *n = core->live.next; n != &core->live; n = n->next) {
+        s = asy__item(n, struct asy__study, node);
+        if (s->owner != w->owner)
+            continue;
+        asy__each(t, &s->lists[ASY__AGAIN], struct asy__trial, node)
+            if (t->refusals > 0 && t->ready_ms > at_ms)
+                t->ready_ms = at_ms;
+    }
+}
+
 static void hello_agent(struct asy_core *core, struct asy__session *session,
                         const struct asy_msg *msg)
 {
@@ -359,6 +380,7 @@ static void hello_agent(struct asy_core *core, struct asy__session *session,
     struct asy__part *part;
     struct lists lists;
     struct asy_msg *answer;
+    int is_new = !asy__worker_get(core, msg->hello.agent);
 
     join(core, msg);
     if (core->rc || !(w = asy__worker_get(core, msg->hello.agent)))
@@ -376,6 +398,8 @@ static void hello_agent(struct asy_core *core, struct asy__session *session,
     w->suspect = w->reattach = 0;
     w->seen_ms = core->now_ms;
     w->lost_ms = ASY__NEVER;
+    if (is_new)
+        try_anew(core, w);
     w->n_specs = 0;
     w->minor = msg->hello.minor;
     w->walltime_ms = msg->hello.walltime_left_ms < 0
@@ -432,6 +456,7 @@ static void heard(struct asy_core *core, struct asy__session *session)
     struct asy__worker *w = session->worker;
 
     session->seen_ms = core->now_ms;
+    session->spoke = 1;
     if (!w) {
         core->idle_since_ms = core->now_ms;
         return;

@@ -52,7 +52,7 @@ static int may_span(const struct asy__study *s)
 static int counts(const struct asy_core *core, const struct asy__worker *w,
                   const struct asy__study *s)
 {
-    return asy__worker_serves(w, s) && asy__worker_lasts(core, w) &&
+    return w->minor >= 1 && asy__worker_serves(w, s) && asy__worker_lasts(core, w) &&
            asy__worker_in_time(core, w, s);
 }
 

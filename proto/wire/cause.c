@@ -106,6 +106,11 @@ static const struct asy_cause_info causes[] = {
       "correct parameters in the study file, or choose another search.sampler" },
     { ASY_CAUSE_DATA, "data", "the data set could not be read",
       "correct the place of the file that its message names" },
+    { ASY_CAUSE_CHECKPOINT_GONE, "checkpoint-gone",
+      "the checkpoint that it is to go on from is not there, or damaged, as after a backup was "
+      "restored",
+      "nothing to do: once it was missed twice the trial goes on from the one before, or from "
+      "nothing" },
     { ASY_CAUSE_PRUNED, "pruned", "the pruner stopped it: others were better at the same length",
       "nothing to do: that saves the time for better trials; search.pruner decides how many stay" },
     { ASY_CAUSE_STUDY_ENDED, "study-ended", "its study ended before it did",

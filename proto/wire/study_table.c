@@ -152,7 +152,8 @@ const struct asy__row asy__rows[] = {
       .example = "budget: {trials: 60, time: 30m}" },
     { "budget.trials", ASY__INT, .min = 1, .max = 1e9, .absent = "open", .help = "points started" },
     { "budget.time", ASY__DURATION, .min = 1, .max = 10 * YEAR_MS, .absent = "open",
-      .help = "wall time since the study began" },
+      .help = "wall time since the study began, without what it was paused; it goes on while no "
+              "coordinator runs" },
     { "budget.parallel", ASY__INT, .min = 0, .max = 1e6, .fallback = "0",
       .help = "trials at once; 0: as many as fit" },
 

@@ -381,6 +381,21 @@ static void budget_time(struct world *w)
     world_tick(w, 5000);
 }
 
+static void checkpoint_gone(struct world *w)
+{
+    agent(w, 2, 1);
+    submit(w, PLAIN(BUDGET(1)));
+    world_started(w, &w->leases[0]);
+    world_report(w, &w->leases[0], 3, 1.0);
+    world_checkpoint(w, &w->leases[0], 3);
+    world_end(w, &w->leases[0], ASY_END_PREEMPTED, 3);
+    for (size_t i = 1; i < 3 && i < w->n_leases; i++) {
+        world_end_cause(w, &w->leases[i], ASY_END_REFUSED, 3, ASY_CAUSE_CHECKPOINT_GONE);
+        if (i < 2)
+            world_pass(w, 1500, 2, 2);
+    }
+}
+
 static void target(struct world *w)
 {
     agent(w, 2, 1);
@@ -478,6 +493,7 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_PROTOCOL, protocol, EVENT, 0, "makes no sense" },
     { ASY_CAUSE_SAMPLER_FAILED, sampler_failed, EVENT, -1, "no point" },
     { ASY_CAUSE_DATA, data, EVENT, 0, "crashed" },
+    { ASY_CAUSE_CHECKPOINT_GONE, checkpoint_gone, EVENT, 0, "it goes on without that of step 3" },
     { ASY_CAUSE_PRUNED, pruned, EVENT, 1, "median" },
     { ASY_CAUSE_STUDY_ENDED, study_ended, EVENT, 0,
       "(budget-trials) while it waited at step 1; asha: its value 1 at step 1 is place 2 of 2" },

@@ -491,6 +491,87 @@ static void a_restored_backup_takes_nothing_over(void)
     world_close(&w);
 }
 
+/* After a restart it may have greeted without hearing the answer. */
+static void who_greets_and_breaks_off_has_the_rest_of_the_window(void)
+{
+    struct asy_input closed = { .type = ASY_IN_CLOSED, .peer = 2 };
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        world_started(&w, &w.leases[0]);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1, .n_holdings = 1,
+                                         .holdings = &(struct asy_holding){ a, 0, 1, 1, 1, 1 } });
+        world_input(&w, &closed);
+        world_pass(&w, 8000, 0, 0);
+        T_EQ("kept", world_state(&w, a, 0), ASY_TRIAL_RUNNING);
+        world_pass(&w, 3000, 0, 0);
+        T_EQ("lost", world_state(&w, a, 0), ASY_TRIAL_QUEUED);
+    }
+    world_close(&w);
+}
+
+static void a_new_worker_shortens_the_wait_after_refusals(void)
+{
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n",
+                     0);
+        for (size_t i = 0; i < 5 && i < w.n_leases; i++) {
+            world_end(&w, &w.leases[i], ASY_END_REFUSED, 0);
+            if (i < 4)
+                world_pass(&w, 1000 << i, 2, 2);
+        }
+        T_EQ("five times", w.n_leases, 5);
+        world_pass(&w, 1500, 2, 2);
+        T_EQ("waits long", w.n_leases, 5);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
+        world_pass(&w, 1500, 2, 3);
+        T_EQ("but not now", w.n_leases, 6);
+    }
+    world_close(&w);
+}
+
+static void budget_time_goes_on_while_no_coordinator_runs(void)
+{
+    struct world w;
+
+    if (begin(&w, 0)) {
+        struct asy_id a = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                                       STUDY_HEAD("a") RUN(9, true) "budget: {time: 60s}\n", 0);
+
+        w.now += 61000;
+        T_TRUE(world_restart(&w));
+        world_tick(&w, 500);
+        T_EQ("over", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.cause,
+             ASY_CAUSE_BUDGET_TIME);
+    }
+    world_close(&w);
+}
+
+/* It knows neither offers nor parts. */
+static void an_agent_of_version_1_0_is_served(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 0)) {
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1, .old = 1 });
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        T_EQ("leased", w.n_leases, 1);
+        world_complete(&w, &w.leases[0], 9, 0.5);
+        T_EQ("done", world_state(&w, a, 0), ASY_TRIAL_COMPLETE);
+        T_TRUE(world_restart(&w));
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1, .old = 1 });
+        world_pass(&w, 500, 2, 2);
+        T_TRUE(w.n_leases > 1);
+    }
+    world_close(&w);
+}
+
 static void watchers_hear_each_event_once_it_is_durable(void)
 {
     struct asy_msg watch = { .type = ASY_MSG_WATCH };
@@ -794,6 +875,10 @@ T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(lim
        T_TEST(a_closed_connection_frees_its_trials_after_a_second),
        T_TEST(leaving_on_purpose_frees_at_once), T_TEST(the_reattach_window_holds_leases_back),
        T_TEST(reports_count_once_and_in_order), T_TEST(a_restored_backup_takes_nothing_over),
+       T_TEST(who_greets_and_breaks_off_has_the_rest_of_the_window),
+       T_TEST(a_new_worker_shortens_the_wait_after_refusals),
+       T_TEST(an_agent_of_version_1_0_is_served),
+       T_TEST(budget_time_goes_on_while_no_coordinator_runs),
        T_TEST(watchers_hear_each_event_once_it_is_durable), T_TEST(history_ends_where_news_begin),
        T_TEST(a_watch_hears_what_it_asked_for), T_TEST(watches_are_few_and_end_with_their_session),
        T_TEST(questions_are_few_at_a_time),

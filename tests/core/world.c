@@ -359,6 +359,7 @@ void world_agent(struct world *w, const struct agent *a)
         groups[i] = a->n_groups ? i / (a->cores / a->n_groups) : 0;
     msg.hello.role = ASY_ROLE_AGENT;
     msg.hello.major = ASY_PROTOCOL_MAJOR;
+    msg.hello.minor = a->old ? 0 : ASY_PROTOCOL_MINOR;
     msg.hello.version = "test";
     msg.hello.host = "node";
     msg.hello.agent = agent_id(a->peer, a->life);

@@ -100,6 +100,7 @@ struct agent {
     size_t n_gpus;
     int64_t walltime_ms;      /* 0: unlimited */
     uint64_t life;            /* another process of the same place */
+    int old;                  /* it speaks protocol 1.0 */
     const struct asy_holding *holdings;
     size_t n_holdings;
 };

@@ -416,15 +416,21 @@ void asy__job_try_start(struct asy__job *job)
 {
     struct asy_error err = ASY_ERROR_INIT;
     enum asy_end end = ASY_END_CRASHED;
-    int rc;
+    int rc, gone = 0;
 
     if (job->state != ASY__JOB_WAITING || job->fetching ||
         asy__agent_cpus_busy(job->agent, job))
         return;
     move_to(job, ASY__JOB_STARTING);
     asy__crash_point("agent.after_lease");
-    if ((rc = asy__files_prepare(job, &err)) < 0 || (rc = asy__files_resume(job, &err)) < 0)
+    if ((rc = asy__files_prepare(job, &err)) < 0)
         goto out;
+    if ((rc = asy__files_resume(job, &err)) < 0) {
+        gone = job->agent->session.minor >= 1 &&
+               (rc == ASY_E_NOENT || rc == ASY_E_CORRUPT);
+        end = gone ? ASY_END_REFUSED : end;
+        goto out;
+    }
     asy__transfer_tail(job);
     if (job->spec->study->kind == ASY_RUN_COMMAND) {
         rc = asy__command_start(job, &err);
@@ -436,7 +442,7 @@ out:
     if (rc < 0) {
         asy__pipe_close(&job->pipe);
         asy__door_close(&job->door);
-        not_started(job, end, ASY_CAUSE_NOT_STARTED, err.text);
+        not_started(job, end, gone ? ASY_CAUSE_CHECKPOINT_GONE : ASY_CAUSE_NOT_STARTED, err.text);
     }
 }
 

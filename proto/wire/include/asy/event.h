@@ -98,6 +98,7 @@ enum asy_end {
     each(PROTOCOL, 41)                                                                             \
     each(SAMPLER_FAILED, 42)                                                                       \
     each(DATA, 43)                                                                                 \
+    each(CHECKPOINT_GONE, 47)  /* the file that a lease starts from is not there, or damaged */    \
     /* stopped */                                                                                  \
     each(PRUNED, 64)           /* the pruner's rule; the text has its numbers */                   \
     each(STUDY_ENDED, 65)      /* still paused or queued when the study ended */                   \
