@@ -518,8 +518,8 @@ static void a_new_worker_shortens_the_wait_after_refusals(void)
     struct world w;
 
     if (begin(&w, 1)) {
-        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n",
-                     0);
+        world_submit(&w, CLIENT_PEER, OWNER, 1,
+                     STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n", 0);
         for (size_t i = 0; i < 5 && i < w.n_leases; i++) {
             world_end(&w, &w.leases[i], ASY_END_REFUSED, 0);
             if (i < 4)

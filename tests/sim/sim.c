@@ -506,6 +506,9 @@ static void draw_restores(struct sim_options *o, double level)
         o->restores = 0.5 * level;
     o->foreign = (enum asy_foreign)asy_rng_below(&rng, 3);
     o->old_agents = asy_rng_below(&rng, 2) == 0;
+    for (size_t i = 0; i < o->n_studies; i++)
+        if (o->studies[i].ranks > 1)
+            o->old_agents = 0; /* they know no gang of several agents, which it may take */
 }
 
 void sim_options_draw(struct sim_options *o, uint64_t seed)
