@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_bulk.c - how fast files travel, and what that does to the control loop: a real coordinator, a
- * crowd of simulated agents that report results at a steady rate, and one more connection that fetches
- * an input, or hands over a model, again and again.
+ * bench_bulk.c - how fast files travel, and what that does to the control loop: a real coordinator,
+ * a crowd of simulated agents that report results at a steady rate, and one more connection that
+ * fetches an input, or hands over a model, again and again.
  *
  *   bench_bulk --programs DIR --dir DIR [--quick|--tiny]
  *
- * Prints rows (docs/benchmarks.md). The physical limits stand beside them: sha256 of one core, and a
- * synced write to the same disk. */
+ * Prints rows (docs/benchmarks.md). The physical limits stand beside them: sha256 of one core, and
+ * a synced write to the same disk. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
