@@ -174,12 +174,13 @@ static int make_way(const struct batch *batch, struct asy_error *err)
     asy__session_close(session);
     if (rc < 0)
         return rc;
-    if (here)
+    if (here && !batch->restarts) /* else it is from before, on a node that Slurm has lost */
         return asy_fail(err, ASY_E_BUSY, "a coordinator with workers of its own, of another job "
                         "perhaps, has the home '%s': unset ASSAY_HOME to give each job its own, or "
                         "submit with --dependency=singleton to run one after the other",
                         batch->options.home);
-    fprintf(stderr, "assay: a coordinator without workers has this home; ending it\n");
+    fprintf(stderr, "assay: a coordinator %s has this home; ending it\n",
+            here ? "from before the requeue" : "without workers");
     return asy__down(&batch->options, err);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include <asy/clock.h>
+#include <asy/told.h>
 #include "follow_impl.h"
 
 #define FRAME_MS 100        /* between two pictures */
@@ -73,6 +74,8 @@ static int look_for_it(struct asy__follower *f, struct asy_error *err)
     snprintf(f->away, sizeof f->away,
              "the coordinator does not answer; trials go on, trying to reach it");
     f->dirty = 1;
+    if (asy_in_batch_job() && asy__session_started(f->session))
+        return 0; /* its node watches over it, and the job would end with us */
     if (why.code == ASY_E_DENIED || now_ms - f->away_ms > AWAY_MS)
         return asy_fail(err, why.code == ASY_E_DENIED ? ASY_E_DENIED : ASY_E_GONE,
                         "lost the coordinator: %s; all that it acknowledged is stored", why.text);

@@ -11,11 +11,13 @@
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
+#include <asy/told.h>
 #include "plan.h"
 #include "session_impl.h"
 
 #define GREET_MS 3000
 #define RETURN_MS 2000 /* a worker whose coordinator was restarted is back sooner */
+#define JOB_PATIENCE_MS 300000 /* for workers on nodes that are just starting a job */
 #define END_MS 5000  /* for what was told to end at once */
 
 int asy__home_file(const struct asy__options *options, const char *name, char *path, size_t n,
@@ -233,7 +235,7 @@ static int need_worker(struct asy__session *session, struct asy_error *err)
         }
         if (session->node.pidfd >= 0 && look_at_node(session) && !session->gave_way)
             return ended_early(session, err);
-        if (waited_ms > ASY__PATIENCE_MS)
+        if (waited_ms > (asy_in_batch_job() ? JOB_PATIENCE_MS : ASY__PATIENCE_MS))
             return asy_fail(err, ASY_E_TIMEOUT, "no worker joins; see %s/node.log",
                             session->options->home);
         ASY_IGNORE(poll(NULL, 0, ASY__STEP_MS) < 0);

@@ -85,8 +85,8 @@ MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
-KillWait=10
-SlurmdTimeout=6
+KillWait=30
+SlurmdTimeout=60
 DefMemPerCPU=256
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[1]} CPUs=$cores RealMemory=8192
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[2]} CPUs=$cores RealMemory=8192

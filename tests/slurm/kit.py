@@ -141,6 +141,10 @@ class Job(Sweep):
                 return False
         wait(enough, f"{at_least} reports")
 
+    def workers(self):
+        """How many are ready."""
+        return sum(w["state"] == "ready" for w in self.json("workers")["workers"])
+
     def restarted(self):
         wait(lambda: "requeued 1 time" in self.said(), "the job to start again")
 
