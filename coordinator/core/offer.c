@@ -214,6 +214,9 @@ static enum asy__fit never_fits(const struct asy__offer *o, const struct asy__tr
     else if (o->from.attempt && !asy__offer_start(o, t))
         snprintf(text, n, "it began from a checkpoint at step %" PRIu64 " that was made after the "
                  "backup, so its history would have a hole", o->from.step);
+    else if (o->ranks != asy__need_ranks(t->study))
+        snprintf(text, n, "it is but a part of a gang, of %" PRIu32 " of its %" PRIu32 " ranks",
+                 o->ranks, asy__need_ranks(t->study));
     else if (!placed(o))
         snprintf(text, n, "its placement makes no sense");
     else
