@@ -40,6 +40,9 @@ static const struct asy_setting table[] = {
       "losses in a row without a newer checkpoint after which a trial fails" },
     { "max_study_trials", ASY_SET_INT, 1, 1e9, "1000000", "most trials of one study" },
     { "max_workers", ASY_SET_INT, 1, 1e6, "4096", "most workers connected at once" },
+    { "mpi_interface", ASY_SET_STRING, 0, 0, "",
+      "network interfaces or ranges (ib0 or 10.0.0.0/8) over which the ranks of a gang on several "
+      "nodes talk; empty means all that Open MPI finds" },
     { "oversubscribe", ASY_SET_INT, 1, 64, "1",
       "trials or ranks that share a core: a worker offers each of its cores so many times" },
     { "reattach_foreign", ASY_SET_CHOICE, 0, 0, "ask",

@@ -216,6 +216,10 @@ static const struct asy__field part[] = {
     BODY(ASY__ID, part, gang),
     BODY_LIST(ASY__TEXTS, part, words, n_words),
     BODY(ASY__TEXT, part, text),
+    BODY(ASY__U32, part, end),
+    BODY_ENUM(part, cause, asy__cause_known),
+    BODY(ASY__I32, part, exit_code),
+    BODY(ASY__I32, part, signal),
 };
 
 #define TYPE(message, fields_) \

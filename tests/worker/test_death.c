@@ -28,6 +28,9 @@ static void mpirun_is_understood(void)
           LINE "mpirun has exited due to process rank 2 with PID 0 on\nnode vm exiting improperly. "
                "There are three reasons this could occur:\n", 2, 0, 0 },
         { "what a rank says of itself before", "process rank x\n" ABORTED, -1, 0, 0 },
+        { "another node's daemon",
+          LINE "ORTE has lost communication with a remote daemon.\n\n  HNP daemon   : [[1,0],0] on "
+               "node vm\n  Remote daemon: [[1,0],1] on node part-1\n", -1, 0, 0 },
         { "nothing", "", -1, 0, 0 },
         { "a name alone", "  Process name: [[", -1, 0, 0 },
         { "a name cut off", "  Process name: [[1,1],", -1, 0, 0 },

@@ -72,8 +72,7 @@ int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job)
         if (gang->dead || gang->job ||
             !overlap(job->cores, job->n_cores, gang->cores, gang->n_cores))
             continue;
-        if (native && !gang->dying && gang->ranks == job->ranks &&
-            gang->n_cores == job->n_cores && !strcmp(gang->owner, job->owner)) {
+        if (native && !gang->dying && asy__gang_suits(gang, job)) {
             busy |= gang->running > 0; /* rank 0 has ended its last job, others are about to */
             continue; /* it may take the job itself */
         }
@@ -109,7 +108,7 @@ void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char
             continue;
         if (job->grace_ms > grace_ms)
             grace_ms = job->grace_ms;
-        if (!job->ordered)
+        if (!job->ordered && !asy__part_follows(job)) /* that one's lead is told to pause all */
             asy__job_cancel(job, ASY_CANCEL_PAUSE, 0, cause, text);
     }
     if (agent->drain_until_ms == INT64_MAX)
@@ -201,7 +200,9 @@ static int orphaned(const struct asy__agent *agent, int64_t now_ms)
 
 /* ---- the poll set ---------------------------------------------------------------------------- */
 
-enum kind { SIGNALS, LINK, BULK, ATTEMPT, GANG, JOB_DOOR, GANG_DOOR, PIPE, CONN };
+enum kind {
+    SIGNALS, LINK, BULK, ATTEMPT, GANG, JOB_DOOR, GANG_DOOR, CREW_DOOR, CALLER, PIPE, CONN
+};
 struct watches {
     struct pollfd *fds;
     struct {
@@ -242,6 +243,16 @@ static void watch_conns(struct watches *w, struct asy__list *conns)
     }
 }
 
+static void watch_crew(struct watches *w, struct asy__gang *gang)
+{
+    if (!gang->crew)
+        return;
+    watch(w, gang->crew->door.fd, POLLIN, CREW_DOOR, gang);
+    ASY__EACH(struct asy__caller, caller, &gang->crew->callers)
+        if (!caller->dead)
+            watch(w, caller->fd, caller->done ? 0 : POLLIN, CALLER, caller);
+}
+
 static void build_watches(struct asy__agent *agent, struct watches *w)
 {
     w->n = 0;
@@ -257,6 +268,7 @@ static void build_watches(struct asy__agent *agent, struct watches *w)
         watch(w, asy_attempt_fd(gang->attempt), POLLIN, GANG, gang);
         watch(w, gang->door.fd, POLLIN, GANG_DOOR, gang);
         watch_conns(w, &gang->conns);
+        watch_crew(w, gang);
     }
     ASY__EACH(struct asy__job, job, &agent->jobs) {
         if (job->state != ASY__JOB_RUNNING)
@@ -282,6 +294,8 @@ static void dispatch(struct asy__agent *agent, enum kind kind, void *object, sho
     case GANG: asy__gang_ready(gang); break;
     case JOB_DOOR: asy__door_accept(agent, &job->door, job, NULL); break;
     case GANG_DOOR: asy__door_accept(agent, &gang->door, NULL, gang); break;
+    case CREW_DOOR: asy__crew_accept(gang); break;
+    case CALLER: asy__crew_read(object); break;
     case PIPE: asy__pipe_ready(job); break;
     case CONN: asy__conn_ready(object, revents); break;
     }
@@ -313,8 +327,9 @@ static void sweep(struct asy__agent *agent)
         sweep_conns(&job->conns);
         if (job->state != ASY__JOB_OVER || job->run_by || job->gang)
             continue;
-        if (!job->forgotten && !job->fenced && job->reports.durable < job->reports.made)
-            continue;
+        if (!job->forgotten && !job->fenced &&
+            (job->reports.durable < job->reports.made || asy__part_follows(job)))
+            continue; /* what another part leads ends with a word of the coordinator's */
         asy__job_destroy(job);
         agent->n_jobs--;
     }
@@ -324,6 +339,8 @@ static void sweep(struct asy__agent *agent)
 
         at = at->next;
         sweep_conns(&gang->conns);
+        if (gang->crew)
+            asy__crew_sweep(gang->crew);
         if (gang->dead)
             asy__gang_destroy(gang);
     }
@@ -391,6 +408,7 @@ static int64_t run_timers(struct asy__agent *agent, int64_t now_ms)
     ASY__EACH(struct asy__job, job, &agent->jobs) {
         asy__job_try_start(job);
         next = earlier(next, asy__job_timers(job, now_ms));
+        next = earlier(next, asy__part_timers(job, now_ms));
         if (job->state == ASY__JOB_RUNNING)
             more |= resume_conns(&job->conns);
     }

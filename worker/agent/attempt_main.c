@@ -15,5 +15,7 @@ int main(int argc, char **argv)
              "gone or asks for it, and reports how it ended. It is of no use by hand.");
         return 0;
     }
+    if (argc > 1 && !strcmp(argv[1], "--launch"))
+        return asy_attempt_launch(argc - 1, argv + 1);
     return asy_attempt_main(argc, argv);
 }

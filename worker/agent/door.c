@@ -159,27 +159,31 @@ static void add_conn(struct asy__job *job, struct asy__gang *gang, int fd)
     job ? job->n_conns++ : gang->n_conns++;
 }
 
+int asy__door_next(const struct asy__agent *agent, const struct asy__door *door)
+{
+    static int64_t warned_ms;
+    int fd;
+
+    /* none: EAGAIN, or one that left again */
+    while ((fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0 && !is_ours(fd)) {
+        if (asy_log_due(&warned_ms, 10000))
+            asy_warn("another user's process connected to '%s' in '%s', closed it", door->path,
+                     agent->rundir);
+        close(fd);
+    }
+    return fd;
+}
+
 void asy__door_accept(struct asy__agent *agent, struct asy__door *door, struct asy__job *job,
                       struct asy__gang *gang)
 {
-    static int64_t warned_ms;
+    size_t max = ASY__CONNS_MAX + (gang ? gang->ranks : 0);
+    int fd;
 
-    for (;;) {
-        int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        size_t n = job ? job->n_conns : gang->n_conns;
-        size_t max = ASY__CONNS_MAX + (gang ? gang->ranks : 0);
-
-        if (fd < 0)
-            return; /* EAGAIN, or one that left again */
-        if (!is_ours(fd)) {
-            if (asy_log_due(&warned_ms, 10000))
-                asy_warn("another user's process connected to '%s' in '%s', closed it",
-                         door->path, agent->rundir);
+    while ((fd = asy__door_next(agent, door)) >= 0) {
+        if ((job ? job->n_conns : gang->n_conns) >= max)
             close(fd);
-        } else if (n >= max) {
-            close(fd);
-        } else {
+        else
             add_conn(job, gang, fd);
-        }
     }
 }

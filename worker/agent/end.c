@@ -78,17 +78,20 @@ static void set(struct asy__ended *ret, enum asy_end end, enum asy_cause cause)
 }
 
 /* Who of a gang it was that ended: "rank 1 ", or what started the ranks; "" elsewhere. */
-static const struct asy__death *who(const struct asy__job *job, char text[32])
+static const struct asy__death *who(const struct asy__job *job, char text[160])
 {
     const struct asy__gang *gang = job->gang;
+    char place[120] = "";
 
     text[0] = '\0';
-    if (!gang || gang->ranks < 2)
+    if (!gang || gang->all_ranks < 2)
         return NULL;
+    if (gang->part == 0) /* a member speaks of its own node */
+        asy__part_place(job, gang->death.rank, place, sizeof place);
     if (gang->death.rank >= 0)
-        snprintf(text, 32, "rank %d ", gang->death.rank);
+        snprintf(text, 160, "rank %d%s ", gang->death.rank, place);
     else
-        snprintf(text, 32, "its mpirun ");
+        snprintf(text, 160, "its %s ", gang->part == 0 ? "mpirun" : "orted");
     return &gang->death;
 }
 
@@ -97,7 +100,7 @@ static void describe(const struct asy__job *job, const struct asy_attempt_event 
                      struct asy__ended *ret)
 {
     char *path = asy__textf("%s/stderr", job->logs ? job->logs : "");
-    char tail[800] = "", whose[32];
+    char tail[800] = "", whose[160];
     const struct asy__death *death = who(job, whose);
     int n;
 

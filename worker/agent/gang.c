@@ -28,6 +28,7 @@
 
 #define EXIT_MS 2000         /* from "exit" to SIGKILL */
 #define RANK_LOST_MS 500     /* from a closed connection to SIGKILL, for an honest exit status */
+#define FOLLOWS_MS 5000      /* an idle gang on several nodes is ended by its lead */
 #define CPUS_TEXT 4096       /* as a supervisor gets it */
 
 /* ---- processes ------------------------------------------------------------------------------- */
@@ -95,7 +96,9 @@ void asy__gang_usage(const struct asy__gang *gang, double *ret_cpu_s, uint64_t *
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static int create(struct asy__job *job, struct asy__gang **ret_gang, struct asy_error *err)
+/* daemon, id: of the part of a gang that another node's agent leads; else NULL, none. */
+static int create(struct asy__job *job, const struct asy__words *daemon, struct asy_id id,
+                  struct asy__gang **ret_gang, struct asy_error *err)
 {
     struct asy__agent *agent = job->agent;
     struct asy__gang *gang = calloc(1, sizeof *gang);
@@ -108,6 +111,10 @@ static int create(struct asy__job *job, struct asy__gang **ret_gang, struct asy_
     gang->door.fd = -1;
     gang->serial = ++agent->serial;
     gang->ranks = job->ranks;
+    gang->all_ranks = asy__all_ranks(job);
+    gang->first_rank = job->parts ? job->parts->first_rank : 0;
+    gang->part = job->parts ? job->parts->own : 0;
+    gang->id = id;
     gang->n_cores = job->n_cores;
     gang->memory = job->memory;
     gang->kill_at_ms = gang->idle_since_ms = INT64_MAX;
@@ -120,7 +127,7 @@ static int create(struct asy__job *job, struct asy__gang **ret_gang, struct asy_
         goto out;
     }
     memcpy(gang->cores, job->cores, gang->n_cores * sizeof *gang->cores);
-    if ((rc = asy__gang_launch(gang, job, err)) < 0)
+    if ((rc = asy__gang_launch(gang, job, daemon, err)) < 0)
         goto out;
     asy__list_add(&agent->gangs, &gang->node);
     *ret_gang = gang;
@@ -130,12 +137,24 @@ out:
     return rc;
 }
 
+int asy__gang_spans(const struct asy__gang *gang)
+{
+    return gang->all_ranks > gang->ranks;
+}
+
+int asy__gang_suits(const struct asy__gang *gang, const struct asy__job *job)
+{
+    return gang->ranks == job->ranks && gang->n_cores == job->n_cores &&
+           gang->all_ranks == asy__all_ranks(job) &&
+           gang->part == (job->parts ? job->parts->own : 0) && asy__crew_same(gang, job) &&
+           !strcmp(gang->owner, job->owner);
+}
+
 static int fits(const struct asy__gang *gang, const struct asy__job *job)
 {
     return !gang->dying && !gang->dead && !gang->job && !gang->running &&
-           gang->greeted == gang->ranks &&
-           gang->ranks == job->ranks && gang->n_cores == job->n_cores &&
-           gang->memory == job->memory && job->n_gpus == 0 && !strcmp(gang->owner, job->owner);
+           gang->greeted == gang->ranks && asy__gang_suits(gang, job) &&
+           gang->memory == job->memory && job->n_gpus == 0;
 }
 
 /* The launcher waits for its ranks' ends and does little else; it goes along all the same. */
@@ -217,6 +236,20 @@ static void run(struct asy__gang *gang)
         asy__gang_tell(gang, job->verdict == ASY__STOP ? "stop" : "pause");
 }
 
+void asy__gang_go(struct asy__gang *gang)
+{
+    if (gang->greeted == gang->ranks && gang->job && gang->job->state == ASY__JOB_STARTING &&
+        asy__crew_complete(gang))
+        run(gang);
+}
+
+static void take(struct asy__gang *gang, struct asy__job *job)
+{
+    gang->job = job;
+    gang->idle_since_ms = INT64_MAX;
+    job->gang = gang;
+}
+
 int asy__gang_start(struct asy__job *job, struct asy_error *err)
 {
     const struct asy__programs *programs = &job->agent->programs;
@@ -225,18 +258,50 @@ int asy__gang_start(struct asy__job *job, struct asy_error *err)
 
     if (!programs->trainer[0] || programs->trainer_note[0])
         return asy_fail(err, ASY_E_NOENT, "%s", programs->trainer_note);
-    if (job->ranks > 1 && !programs->mpirun[0])
+    if (asy__all_ranks(job) > 1 && !programs->mpirun[0])
         return asy_fail(err, ASY_E_NOENT, "cannot find 'mpirun', which %u ranks need",
-                        job->ranks);
+                        asy__all_ranks(job));
     gang = reuse(job);
-    if (!gang && (rc = create(job, &gang, err)) < 0)
+    if (!gang && (rc = create(job, NULL, ASY_ID_NONE, &gang, err)) < 0)
         return rc == ASY_E_NOENT ? ASY_E_IO : rc;
-    gang->job = job;
-    gang->idle_since_ms = INT64_MAX;
-    job->gang = gang;
-    if (gang->greeted == gang->ranks)
-        run(gang);
+    take(gang, job);
+    if (gang->crew)
+        asy__crew_run(gang);
+    asy__gang_go(gang);
     return 0;
+}
+
+int asy__gang_follow(struct asy__job *job, struct asy_id id, const struct asy__words *daemon,
+                     struct asy_error *err)
+{
+    const struct asy__programs *programs = &job->agent->programs;
+    struct asy__gang *gang;
+    int rc;
+
+    if (!programs->trainer[0] || programs->trainer_note[0])
+        return asy_fail(err, ASY_E_NOENT, "%s", programs->trainer_note);
+    if ((rc = create(job, daemon, id, &gang, err)) < 0)
+        return rc;
+    take(gang, job);
+    return 0;
+}
+
+int asy__gang_rejoin(struct asy__job *job, struct asy_id id, struct asy_error *err)
+{
+    ASY__EACH(struct asy__gang, gang, &job->agent->gangs) {
+        if (gang->dead || gang->dying || asy_id_cmp(gang->id, id) != 0)
+            continue;
+        if (gang->job || gang->running)
+            return asy_fail(err, ASY_E_AGAIN, "its ranks are about to end their last trial");
+        if (!fits(gang, job))
+            break;
+        memcpy(gang->cores, job->cores, job->n_cores * sizeof *job->cores);
+        move_launcher(gang, job);
+        take(gang, job);
+        asy__gang_go(gang);
+        return 0;
+    }
+    return asy_fail(err, ASY_E_NOENT, "its part of the warm gang has ended");
 }
 
 /* ---- talking --------------------------------------------------------------------------------- */
@@ -257,19 +322,20 @@ void asy__gang_hello(struct asy__conn *conn, const struct asy__said *said)
     struct ucred peer = { 0 };
     socklen_t len = sizeof peer;
 
-    if (conn->rank >= 0 || !same_token(said->token, gang->token) ||
-        said->rank >= (int64_t)gang->ranks || gang->pids[said->rank] != 0 ||
+    int64_t rank = said->rank - gang->first_rank;
+
+    if (conn->rank >= 0 || !same_token(said->token, gang->token) || rank < 0 ||
+        rank >= (int64_t)gang->ranks || gang->pids[rank] != 0 ||
         getsockopt(asy_line_fd(conn->line), SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
         asy_warn("gang=%u: a process greeted with a wrong token or rank, closed it",
                  gang->serial);
         asy__conn_close(conn);
         return;
     }
-    conn->rank = (int)said->rank;
+    conn->rank = (int)rank;
     gang->pids[conn->rank] = peer.pid;
     gang->greeted++;
-    if (gang->greeted == gang->ranks && gang->job && gang->job->state == ASY__JOB_STARTING)
-        run(gang);
+    asy__gang_go(gang);
 }
 
 void asy__gang_bound(struct asy__conn *conn, const struct asy__said *said)
@@ -291,8 +357,8 @@ void asy__gang_bound(struct asy__conn *conn, const struct asy__said *said)
     free(cpus);
     if (rc == 0)
         return;
-    asy_fail(&err, ASY_E_DENIED, "rank %d does not run on CPUs %.60s of its lease: %s", conn->rank,
-             want, why.text[0] ? why.text : "it is bound to others");
+    asy_fail(&err, ASY_E_DENIED, "rank %d does not run on CPUs %.60s of its lease: %s",
+             conn->rank + (int)gang->first_rank, want, why.text[0] ? why.text : "it is bound to others");
     asy__job_doom(gang->job, ASY_CAUSE_NOT_STARTED, err.text);
 }
 
@@ -310,8 +376,8 @@ void asy__gang_rank_lost(struct asy__gang *gang, int rank)
 {
     int64_t by = asy_clock_ms() + RANK_LOST_MS;
 
-    if (gang->ranks > 1)
-        asy__death_of_rank(&gang->death, rank, gang->pids[rank]);
+    if (gang->all_ranks > 1 && rank >= 0)
+        asy__death_of_rank(&gang->death, rank + (int)gang->first_rank, gang->pids[rank]);
     if (by < gang->kill_at_ms)
         gang->kill_at_ms = by;
     gang->dying = 1;
@@ -361,9 +427,20 @@ void asy__gang_end(struct asy__gang *gang)
 {
     if (gang->dying)
         return;
+    if (asy__gang_spans(gang)) { /* ranks of other nodes would have to be told at the same time */
+        asy__gang_kill(gang);
+        return;
+    }
     gang->dying = 1;
     asy__gang_tell(gang, "exit");
     gang->kill_at_ms = asy_clock_ms() + EXIT_MS;
+}
+
+void asy__gang_kill(struct asy__gang *gang)
+{
+    gang->dying = gang->killed = 1;
+    gang->kill_at_ms = INT64_MAX;
+    asy_attempt_kill(gang->attempt);
 }
 
 /* What the rank that ended first said last; of one that never began, and of mpirun, in the gang's
@@ -404,7 +481,7 @@ static void over(struct asy__gang *gang, const struct asy_attempt_event *seen)
         gang->agent->sweeping = 1;
     if (!job)
         return;
-    if (gang->ranks > 1 && event->what == ASY_ATTEMPT_ENDED)
+    if (gang->all_ranks > 1 && event->what == ASY_ATTEMPT_ENDED)
         hear_last_words(gang, job, event);
     copy_log(gang, job);
     gang->job = NULL;
@@ -423,7 +500,7 @@ void asy__gang_ready(struct asy__gang *gang)
 
     while (!gang->dead && asy_attempt_next(gang->attempt, &event, NULL) == 0) {
         if (event.what == ASY_ATTEMPT_STARTED) {
-            gang->launcher = gang->ranks > 1 ? event.pid : 0;
+            gang->launcher = gang->all_ranks > 1 ? event.pid : 0;
             continue;
         }
         /* what its ranks said last comes before the verdict on their end */
@@ -441,6 +518,9 @@ void asy__gang_ready(struct asy__gang *gang)
 int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms)
 {
     int64_t next = INT64_MAX, idle_ms = gang->agent->options.gang_idle_ms;
+
+    if (gang->part > 0)
+        idle_ms += FOLLOWS_MS;
 
     if (gang->dead)
         return next;
@@ -475,6 +555,7 @@ void asy__gang_destroy(struct asy__gang *gang)
     if (!gang)
         return;
     asy__list_del(&gang->node);
+    asy__crew_destroy(gang->crew);
     while (gang->conns.next != &gang->conns)
         asy__conn_destroy((struct asy__conn *)gang->conns.next);
     asy__door_close(&gang->door);

@@ -82,6 +82,8 @@ void asy__death_in_words(struct asy__death *death, const char *text)
         rank = number_behind(name, "],");
         if (rank >= 0 && code >= 0)
             *death = (struct asy__death){ .rank = rank, .exit_code = code };
+    } else if (strstr(text, "lost communication with a remote daemon")) {
+        death->rank = -1; /* another node's part was first, and mpirun has ended the ranks here */
     }
 }
 

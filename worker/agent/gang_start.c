@@ -50,13 +50,55 @@ static void launcher_env(struct asy__words *env)
     }
 }
 
-static void build_argv(const struct asy__gang *gang, struct asy__words *argv)
+/* Open MPI's daemon stands beside its mpirun. */
+static int find_daemon(const struct asy__programs *programs, struct asy__words *argv,
+                       struct asy_error *err)
+{
+    const char *slash = strrchr(programs->mpirun, '/');
+    int len = slash ? (int)(slash - programs->mpirun) : 0;
+    char path[4096 + 8];
+
+    snprintf(path, sizeof path, "%.*s/orted", len, programs->mpirun);
+    if (!slash || access(path, X_OK) < 0)
+        return asy_fail(err, ASY_E_NOENT, "cannot find 'orted' beside '%s', which ranks on several "
+                        "nodes need", programs->mpirun[0] ? programs->mpirun : "mpirun");
+    asy__words_add(argv, path);
+    return 0;
+}
+
+static int build_argv(const struct asy__gang *gang, const struct asy__words *daemon,
+                      struct asy__words *argv, struct asy_error *err)
 {
     const struct asy__programs *programs = &gang->agent->programs;
+    const char *name = strrchr(programs->trainer, '/');
+    int rc;
 
-    if (gang->ranks > 1)
-        launcher_words(programs->mpirun, gang->ranks, argv);
-    asy__words_add(argv, programs->trainer);
+    if (daemon) {
+        if ((rc = find_daemon(programs, argv, err)) < 0)
+            return rc;
+        for (size_t i = 0; i < daemon->n; i++)
+            asy__words_add(argv, daemon->text[i]);
+    } else if (gang->crew) {
+        asy__crew_words(gang, argv);
+        asy__words_add(argv, name ? name + 1 : programs->trainer); /* each node has its own */
+    } else {
+        if (gang->ranks > 1)
+            launcher_words(programs->mpirun, gang->ranks, argv);
+        asy__words_add(argv, programs->trainer);
+    }
+    return asy__words_check(argv, err);
+}
+
+/* Ranks on several nodes are started by name: the trainer's folder goes first. */
+static void spanning_env(const struct asy__gang *gang, struct asy__words *env)
+{
+    const char *trainer = gang->agent->programs.trainer, *slash = strrchr(trainer, '/');
+    const char *path = getenv("PATH");
+
+    asy__words_addf(env, "PATH=%.*s:%s", slash ? (int)(slash - trainer) : 1, slash ? trainer : ".",
+                    path && *path ? path : "/usr/bin:/bin");
+    if (gang->crew)
+        asy__words_addf(env, "ASSAY_LAUNCH=%s", gang->crew->door.path);
 }
 
 static void build_env(const struct asy__job *job, const struct asy__gang *gang,
@@ -67,8 +109,10 @@ static void build_env(const struct asy__job *job, const struct asy__gang *gang,
     asy__words_addf(env, "ASSAY_HOME=%s", gang->agent->home);
     asy__words_addf(env, "ASSAY_SOCKET=%s", gang->door.path);
     asy__words_addf(env, "ASSAY_TOKEN=%s", gang->token);
-    asy__words_addf(env, "ASSAY_RANKS=%u", gang->ranks);
-    if (gang->ranks > 1) {
+    asy__words_addf(env, "ASSAY_RANKS=%u", gang->all_ranks);
+    if (asy__gang_spans(gang))
+        spanning_env(gang, env);
+    if (gang->all_ranks > 1) {
         launcher_env(env);
         asy__words_addf(env, "TMPDIR=%s", gang->scratch);
         asy__words_addf(env, "ASSAY_SCRATCH=%s", gang->scratch);
@@ -79,7 +123,7 @@ static void build_env(const struct asy__job *job, const struct asy__gang *gang,
 
 /* Everything that would make mpirun believe it runs inside a batch system's step. */
 static const char *const gang_env_drop[] = {
-    "OMPI_*", "PMIX_*", "PMI_*", "PRTE_*", "SLURM_*", "ASSAY_SOCKET", "ASSAY_TOKEN",
+    "OMPI_*", "PMIX_*", "PMI_*", "PRTE_*", "SLURM_*", "ASSAY_SOCKET", "ASSAY_TOKEN", "ASSAY_LAUNCH",
     "ASSAY_FAIL_*", NULL,
 };
 
@@ -116,7 +160,8 @@ int asy__gang_try(const struct asy__programs *programs, struct asy_buf *ret_said
     return rc;
 }
 
-static int launch(struct asy__gang *gang, const struct asy__job *job, struct asy_error *err)
+static int launch(struct asy__gang *gang, const struct asy__job *job,
+                  const struct asy__words *daemon, struct asy_error *err)
 {
     struct asy__words argv = { 0 }, env = { 0 };
     struct asy_attempt_spec spec = { .supervisor = gang->agent->programs.attempt,
@@ -130,9 +175,9 @@ static int launch(struct asy__gang *gang, const struct asy__job *job, struct asy
                                      .deaf = 1 };
     int rc;
 
-    build_argv(gang, &argv);
     build_env(job, gang, &env);
-    if ((rc = asy__words_check(&argv, err)) == 0 && (rc = asy__words_check(&env, err)) == 0) {
+    if ((rc = build_argv(gang, daemon, &argv, err)) == 0 &&
+        (rc = asy__words_check(&env, err)) == 0) {
         spec.argv = (const char *const *)argv.text;
         spec.env_set = (const char *const *)env.text;
         rc = asy_attempt_start(&spec, &gang->attempt, err);
@@ -156,15 +201,18 @@ static int open_log(struct asy__gang *gang, struct asy_error *err)
     return rc;
 }
 
-int asy__gang_launch(struct asy__gang *gang, const struct asy__job *job, struct asy_error *err)
+int asy__gang_launch(struct asy__gang *gang, const struct asy__job *job,
+                     const struct asy__words *daemon, struct asy_error *err)
 {
     int rc;
 
     if ((rc = make_token(gang->token, err)) < 0 || (rc = open_log(gang, err)) < 0 ||
         (rc = asy__door_open(gang->agent, &gang->door, err)) < 0)
         return rc;
-    if (gang->ranks > 1 &&
+    if (job->parts && !daemon && (rc = asy__crew_open(gang, job, err)) < 0)
+        return rc;
+    if (gang->all_ranks > 1 &&
         (rc = asy__scratch_make(gang->agent, gang->serial, &gang->scratch, err)) < 0)
         return rc;
-    return launch(gang, job, err);
+    return launch(gang, job, daemon, err);
 }

@@ -195,7 +195,84 @@ struct asy__job {
     int signals;                   /* 0, 1: SIGTERM was sent, 2: SIGKILL */
     enum asy_cause doom;           /* NONE, or why we end it as crashed; doom_text */
     char doom_text[240];
+    struct asy__parts *parts;      /* NULL: all of it is on this node */
 };
+
+/* ---- part.c: attempts whose ranks are on several nodes --------------------------------------- */
+struct asy__ended;
+struct asy__parts {                /* of one of them, as the lease names them */
+    uint32_t own, n;               /* part `own` of [n] is here; part 0 leads */
+    uint32_t first_rank, all_ranks;
+    struct asy__place {
+        struct asy_id worker;
+        uint32_t ranks;
+        char *host;
+        int answered;              /* lead, while it asks: this part has said what it knows */
+    } *places;
+    struct asy__ended *here;       /* how it ended here, not yet settled with the others */
+    struct asy__ended *there;      /* lead: how another part says it ended */
+    uint32_t there_part;
+    int firm;                      /* ... for a reason of its own, not since the gang ended */
+    int asking;                    /* lead: of what the others know; a report waits for it */
+    int closing;                   /* member: over in peace, its ranks are about to be idle */
+    int64_t say_ms, by_ms;         /* say again; wait no longer */
+};
+ASY_MUST_CHECK int asy__parts_take(struct asy__job *job, const struct asy_lease *lease);
+ASY_MUST_CHECK int asy__parts_check(const struct asy__job *job, const struct asy_lease *lease,
+                                    struct asy_error *err);
+void asy__parts_destroy(struct asy__parts *parts);
+int asy__part_follows(const struct asy__job *job); /* another part leads */
+uint32_t asy__all_ranks(const struct asy__job *job);
+/* " on 'node'" for a rank of several nodes; "" else. */
+const char *asy__part_place(const struct asy__job *job, int rank, char *text, size_t size);
+void asy__part_hear(struct asy__agent *agent, const struct asy_msg *msg);
+void asy__part_say(const struct asy__job *job, uint32_t to, enum asy_part_kind kind,
+                   const struct asy__gang *gang, const struct asy__words *words);
+/* It is over for the coordinator, well: the ranks may stay warm. */
+void asy__part_close(struct asy__job *job);
+void asy__part_rank_done(struct asy__job *job);    /* a rank of it has ended its order */
+/* Nothing of it runs here; 1: its end is told later, or by another. */
+int asy__part_ended(struct asy__job *job, const struct asy_event *ended);
+/* 1: there is nothing to be killed, and its state is over. */
+int asy__part_fenced(struct asy__job *job);
+int64_t asy__part_timers(struct asy__job *job, int64_t now_ms);
+
+/* ---- crew.c: the lead's side of a gang on several nodes -------------------------------------- */
+struct asy__crew {
+    struct asy__door door;         /* where mpirun's launch agents say what they are to start */
+    struct asy__list callers;
+    char *launch;                  /* a name for the launch agent without a space in it */
+    int one_host;                  /* all parts are on the same */
+    uint32_t n;
+    struct asy__member {           /* [n], parts 1, 2, … */
+        struct asy_id worker;
+        uint32_t ranks;
+        struct asy__words words;   /* START: what runs there */
+        int called, ready;
+    } members[];
+};
+struct asy__caller {
+    struct asy__list node;
+    struct asy__gang *gang;
+    int fd, dead, done;
+    struct asy_buf said;
+};
+ASY_MUST_CHECK int asy__crew_open(struct asy__gang *gang, const struct asy__job *job,
+                                  struct asy_error *err);
+void asy__crew_destroy(struct asy__crew *crew);
+int asy__crew_same(const struct asy__gang *gang, const struct asy__job *job);
+/* The words of mpirun up to the program. */
+void asy__crew_words(const struct asy__gang *gang, struct asy__words *argv);
+void asy__crew_accept(struct asy__gang *gang);
+void asy__crew_read(struct asy__caller *caller);
+void asy__crew_run(struct asy__gang *gang);        /* the members shall run its next job */
+void asy__crew_call(struct asy__gang *gang);       /* asks those that are not ready, again */
+void asy__crew_is_ready(struct asy__gang *gang, uint32_t part);
+int asy__crew_complete(const struct asy__gang *gang);
+void asy__crew_sweep(struct asy__crew *crew);
+/* The words of Open MPI's daemon out of what a launch agent was given; NULL: there are none. */
+ASY_MUST_CHECK int asy__crew_parse(const char *const *given, size_t n, struct asy__words *ret,
+                                   struct asy_error *err);
 
 /* Takes a lease; whatever is wrong with it becomes a report. ASY_E_NOMEM only. */
 ASY_MUST_CHECK int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease,
@@ -223,6 +300,7 @@ void asy__job_ended(struct asy__job *job, const struct asy_attempt_event *event)
 void asy__job_refuse(struct asy__job *job, enum asy_end end, enum asy_cause cause,
                      const char *text);
 void asy__job_not_fetched(struct asy__job *job, int rc, const char *text);
+void asy__job_report_end(struct asy__job *job, const struct asy_event *ended);
 /* Its trainer ended before all of its ranks had greeted. */
 void asy__job_not_begun(struct asy__job *job, const struct asy_attempt_event *event);
 void asy__job_not_greeted(struct asy__job *job, const struct asy_attempt_event *event);
@@ -295,6 +373,8 @@ void asy__door_close(struct asy__door *door);
 ASY_MUST_CHECK int asy__rundir_create(char *ret_path, size_t size, struct asy_error *err);
 void asy__rundir_remove(const char *path);
 void asy__rundir_sweep(void); /* removes those of this user's agents that are gone */
+/* The next of our own user's processes that wait at the door; -1: none. */
+int asy__door_next(const struct asy__agent *agent, const struct asy__door *door);
 /* Accepts who waits at the door; job or gang. */
 void asy__door_accept(struct asy__agent *agent, struct asy__door *door, struct asy__job *job,
                       struct asy__gang *gang);
@@ -404,9 +484,24 @@ struct asy__gang {
     int64_t start_by_ms, idle_since_ms;
     int dying, dead;               /* dying: told to end; dead: nothing of it is left */
     int killed;                    /* by us, since a rank was lost */
+    /* of ranks on several nodes */
+    struct asy_id id;              /* the same on all of them */
+    uint32_t part;                 /* 0: this one started it */
+    uint32_t first_rank, all_ranks;
+    struct asy__crew *crew;        /* of the lead; else NULL */
     int64_t kill_at_ms;
 };
 ASY_MUST_CHECK int asy__gang_start(struct asy__job *job, struct asy_error *err);
+/* The part of a gang that another node's agent starts: by these words of Open MPI's daemon. */
+ASY_MUST_CHECK int asy__gang_follow(struct asy__job *job, struct asy_id id,
+                                    const struct asy__words *daemon, struct asy_error *err);
+/* Its job in the part of a warm gang; ASY_E_AGAIN: not yet, ASY_E_NOENT: it is not there. */
+ASY_MUST_CHECK int asy__gang_rejoin(struct asy__job *job, struct asy_id id, struct asy_error *err);
+void asy__gang_go(struct asy__gang *gang);          /* if all that it needs is there */
+int asy__gang_spans(const struct asy__gang *gang);  /* it has ranks on other nodes */
+/* Whether it may take such a job when it is idle, wherever its cores are. */
+int asy__gang_suits(const struct asy__gang *gang, const struct asy__job *job);
+void asy__gang_kill(struct asy__gang *gang);
 void asy__gang_ready(struct asy__gang *gang);       /* its supervisor's line is readable */
 void asy__gang_hello(struct asy__conn *conn, const struct asy__said *said);
 /* A rank says which CPUs it has bound itself to: held against its lease and against the kernel. */
@@ -422,9 +517,10 @@ int64_t asy__gang_timers(struct asy__gang *gang, int64_t now_ms);
 void asy__gang_destroy(struct asy__gang *gang);
 
 /* ---- gang_start.c: how trainers are started -------------------------------------------------- */
-/* Token, log, door and supervisor of a new gang; what failed half-way is the gang's to destroy. */
+/* Token, log, door and supervisor of a new gang; what failed half-way is the gang's to destroy.
+ * daemon: see asy__gang_follow(); else NULL. */
 ASY_MUST_CHECK int asy__gang_launch(struct asy__gang *gang, const struct asy__job *job,
-                                    struct asy_error *err);
+                                    const struct asy__words *daemon, struct asy_error *err);
 struct asy__programs;
 /* Starts two ranks as a gang would be and lets them add up a sum. ret_said: all they and mpirun
  * printed. */

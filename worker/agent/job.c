@@ -83,16 +83,18 @@ int asy__job_full(const struct asy__job *job)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static void report_end(struct asy__job *job, const struct asy_event *ended)
+void asy__job_report_end(struct asy__job *job, const struct asy_event *ended)
 {
     struct asy_error err = ASY_ERROR_INIT;
 
     asy__crash_point("agent.before_ended");
-    if (!job->fenced && asy__report_add(job, ended, &err) < 0) {
+    if (asy__part_ended(job, ended))
+        return;
+    if (!job->fenced && !asy__part_follows(job) && asy__report_add(job, ended, &err) < 0) {
         asy_logerr("%s: cannot report its end: %s, dropping it", job->name, err.text);
         job->fenced = 1; /* the coordinator will see that we do not hold it any more */
     }
-    if (!job->fenced)
+    if (!job->fenced && !asy__part_follows(job))
         asy__transfer_hold(job);
     asy__transfer_over(job);
     asy_info("%s: %s%s%s", job->name, job->fenced ? "killed" : asy_end_name(ended->ended.end),
@@ -140,7 +142,7 @@ void asy__job_refuse(struct asy__job *job, enum asy_end end, enum asy_cause caus
     event.ended.exit_code = -1;
     event.ended.objective = NAN;
     event.ended.step = job->from.attempt ? job->from.step : 0;
-    report_end(job, &event);
+    asy__job_report_end(job, &event);
 }
 
 /* What a program wrote before it ended still waits in sockets and pipes. */
@@ -181,7 +183,7 @@ void asy__job_ended(struct asy__job *job, const struct asy_attempt_event *event)
     if (!job->gang)
         read_rest(job);
     asy__end_judge(job, event, &ended);
-    report_end(job, &ended.event);
+    asy__job_report_end(job, &ended.event);
 }
 
 void asy__job_not_begun(struct asy__job *job, const struct asy_attempt_event *event)
@@ -201,7 +203,7 @@ void asy__job_not_greeted(struct asy__job *job, const struct asy_attempt_event *
     asy__end_judge(job, event, &ended);
     ended.event.ended.end = ASY_END_CRASHED;
     ended.event.ended.cause = ASY_CAUSE_NOT_STARTED;
-    report_end(job, &ended.event);
+    asy__job_report_end(job, &ended.event);
 }
 
 void asy__job_attempt(struct asy__job *job)
@@ -258,7 +260,7 @@ void asy__job_fence(struct asy__job *job)
         return;
     job->fenced = 1;
     asy_info("%s: fenced by the coordinator", job->name);
-    if (asy__job_alive(job))
+    if (asy__job_alive(job) && !asy__part_fenced(job))
         send_signal(job, 2);
     else if (job->state == ASY__JOB_WAITING)
         asy__job_refuse(job, ASY_END_PREEMPTED, ASY_CAUSE_NONE, "");
@@ -380,7 +382,7 @@ static void write_place(const struct asy__job *job, struct asy_buf *buf)
                 break;
             }
     asy_jsonw_close(&w, ']');
-    asy_jsonw_u64(&w, "ranks", job->ranks);
+    asy_jsonw_u64(&w, "ranks", asy__all_ranks(job));
     write_gpus(job, &w);
     asy_node_write_caches(node, &w);
     asy_jsonw_u64(&w, "memory", node->memory);
@@ -401,6 +403,11 @@ void asy__job_started(struct asy__job *job, pid_t pid)
     asy_buf_init(&place, 256u << 10);
     write_place(job, &place);
     job->started = 1;
+    if (asy__part_follows(job)) { /* its lead says it for all */
+        move_to(job, ASY__JOB_RUNNING);
+        asy_buf_fini(&place);
+        return;
+    }
     event.started.pid = pid;
     event.started.host = job->agent->node->host;
     event.started.hardware = place.rc ? "{}" : place.data;
@@ -431,11 +438,12 @@ void asy__job_try_start(struct asy__job *job)
         end = gone ? ASY_END_REFUSED : end;
         goto out;
     }
-    asy__transfer_tail(job);
+    if (!asy__part_follows(job)) /* an attempt has one log, that of its first rank */
+        asy__transfer_tail(job);
     if (job->spec->study->kind == ASY_RUN_COMMAND) {
         rc = asy__command_start(job, &err);
     } else {
-        rc = asy__gang_start(job, &err);
+        rc = asy__part_follows(job) ? 0 : asy__gang_start(job, &err); /* else its lead calls */
         end = rc == ASY_E_NOENT ? ASY_END_REFUSED : end; /* another node may have the trainer */
     }
 out:
@@ -489,6 +497,6 @@ void asy__job_native_end(struct asy__job *job, enum asy_end end, enum asy_cause 
     event.ended.end = end;
     asy__gang_usage(gang, &event.ended.cpu_s, &event.ended.max_rss);
     asy__gang_release(gang, end != ASY_END_CRASHED || cause == ASY_CAUSE_BAD_JOB);
-    report_end(job, &event);
+    asy__job_report_end(job, &event);
     free(path);
 }

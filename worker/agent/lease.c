@@ -25,6 +25,7 @@ void asy__job_destroy(struct asy__job *job)
     asy_attempt_destroy(job->run_by);
     asy__transfer_destroy(job);
     asy__reports_fini(&job->reports);
+    asy__parts_destroy(job->parts);
     asy__spec_unref(job->spec);
     asy_json_destroy(job->params);
     for (size_t i = 0; i < job->n_gpus; i++)
@@ -109,7 +110,8 @@ static int copy_lease(struct asy__job *job, const struct asy_lease *lease)
     job->from.path = NULL;
     if (asy_sha_bytes(params, strlen(params), &job->params_sha, NULL) < 0)
         return ASY_E_NOMEM;
-    if (copy_text(&job->from_path, lease->from.path) < 0 ||
+    if (asy__parts_take(job, lease) < 0 ||
+        copy_text(&job->from_path, lease->from.path) < 0 ||
         copy_text(&job->params_text, params) < 0 ||
         copy_text(&job->owner, lease->owner ? lease->owner : "") < 0)
         return ASY_E_NOMEM;
@@ -168,8 +170,6 @@ static int check_place(const struct asy__job *job, const struct asy_lease *lease
                         job->n_cores);
     if ((rc = check_gpus(job, lease, err)) < 0)
         return rc;
-    if (lease->ranks > job->ranks)
-        return asy_fail(err, ASY_E_UNSUPPORTED, "gangs across nodes are not supported");
     ASY__EACH(struct asy__job, other, &agent->jobs) {
         if (other == job || other->state == ASY__JOB_OVER || other->fenced)
             continue;
@@ -211,6 +211,8 @@ static int check(struct asy__job *job, const struct asy_lease *lease, enum asy_c
         asy_error_prefix(err, "parameters of the lease");
         return rc;
     }
+    if ((rc = asy__parts_check(job, lease, err)) < 0)
+        return rc;
     return check_place(job, lease, err);
 }
 

@@ -164,6 +164,7 @@ static int parse_args(int argc, char **argv, struct args *args)
 static int load_settings(struct args *args, struct asy_error *err)
 {
     struct asy_agent_options *options = &args->agent;
+    static char interface[256];
     struct asy_settings *settings = NULL;
     char path[8400];
     int rc;
@@ -175,6 +176,8 @@ static int load_settings(struct args *args, struct asy_error *err)
     options->gang_trials = (uint64_t)asy_settings_i64(settings, "gang_trials");
     options->gang_growth = (uint64_t)asy_settings_i64(settings, "gang_growth");
     options->gang_idle_ms = asy_settings_i64(settings, "gang_idle");
+    snprintf(interface, sizeof interface, "%s", asy_settings_str(settings, "mpi_interface"));
+    options->mpi_interface = interface;
     if (strcmp(asy_settings_origin(settings, "walltime_margin"), "default"))
         options->walltime_margin_ms = asy_settings_i64(settings, "walltime_margin");
     snprintf(args->gpus, sizeof args->gpus, "%s",

@@ -59,7 +59,8 @@ static size_t list_holdings(struct asy__agent *agent, struct asy_holding *holdin
                                               .attempt = job->attempt, .epoch = job->epoch,
                                               .running = job->state != ASY__JOB_OVER,
                                               .reported = job->reports.made,
-                                              .offer = &offers[n] };
+                                              .offer = job->parts ? NULL : &offers[n],
+                                              .part = job->parts ? job->parts->own : 0 };
         n++;
     }
     return n;
@@ -234,6 +235,8 @@ static void take_mark(struct asy__agent *agent, const struct asy_watermark *mark
         return;
     if (job->state == ASY__JOB_OVER)
         job->forgotten = 1;
+    else if (asy__part_follows(job))
+        asy__part_close(job);
     else
         asy__job_fence(job);
 }
@@ -380,6 +383,7 @@ static void take_frame(struct asy__agent *agent, const void *bytes, size_t len)
     case ASY_MSG_ACK: take_ack(agent, &msg); break;
     case ASY_MSG_LEASE: take_leases(agent, &msg); break;
     case ASY_MSG_CANCEL: take_cancel(agent, &msg); break;
+    case ASY_MSG_PART: asy__part_hear(agent, &msg); break;
     case ASY_MSG_DRAIN:
         asy__agent_drain(agent, ASY_CAUSE_DRAINING, "the coordinator is drained");
         break;

@@ -191,7 +191,9 @@ struct asy_msg {
                  enum asy_part_kind kind;
                  struct asy_id gang;      /* made by the lead for each start of a gang */
                  const char *const *words; size_t n_words; /* START */
-                 const char *text; } part;
+                 const char *text;
+                 uint32_t end;            /* FAILED: enum asy_end, how its part has ended */
+                 enum asy_cause cause; int32_t exit_code, signal; } part;
     };
 };
 

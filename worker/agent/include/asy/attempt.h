@@ -84,6 +84,9 @@ void asy_attempt_kill(struct asy_attempt *attempt);
 /* The supervisor's whole life, called by assay-attempt's main: argv as given to the program.
  * Returns its exit code. */
 int asy_attempt_main(int argc, char **argv);
+/* assay-attempt --launch HOST WORDS…, called by the mpirun of a gang on several nodes: the words go
+ * to the agent that started it. Returns the exit code. */
+int asy_attempt_launch(int argc, char **argv);
 /* A folder of cgroup v2 that this process may make groups in, or "" where there is none. */
 void asy_attempt_cgroup(char *ret_path, size_t size);
 /* Sends SIGKILL to every descendant of this process whose pid is not in keep[n_keep] (nor below one

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gangs across nodes: two workers of one core each, and trials of two ranks and more."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import hosts
+from harness import BIN, SOURCE, Home, equal, has, main, wait
+
+STUDY = """
+assay: 1
+name: %s
+run: {model: mlp, length: {unit: epochs, max: %d}}
+data: {file: %s/examples/data/digits.csv.gz, label: -1}
+objective: {metric: val_loss, goal: minimize}
+parameters:
+  lr: {min: 1e-3, max: 0.1, scale: log}
+  hidden: {values: [16, 32]}
+search: {sampler: random, pruner: %s, seed: 1}
+budget: {trials: %d}
+resources: {ranks: %d, memory: 256MiB}
+%s"""
+
+
+def study(home, ranks, trials=4, epochs=4, pruner="{name: asha, min: 1, reduction: 2}", more="",
+          name="gang"):
+    return home.write("study.yaml", STUDY % (name, epochs, SOURCE, pruner, trials, ranks, more))
+
+
+def spawn(home, name, *argv):
+    log = open(os.path.join(home.path, f"{name}.log"), "a")
+    return subprocess.Popen(argv, env=home.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def coordinator(home):
+    """Alone: no worker of this machine's."""
+    spawn(home, "coordinator", os.path.join(BIN, "assay-coordinator"), "--keep")
+    wait(lambda: os.path.exists(os.path.join(home.env["ASSAY_HOME"], "coordinator.json")),
+         "the coordinator")
+
+
+def worker(home, cpu):
+    """An agent that sees one core; two of them are two nodes to the coordinator."""
+    return spawn(home, f"worker-{cpu}", "taskset", "-c", str(cpu),
+                 os.path.join(BIN, "assay-worker"), "--home", home.env["ASSAY_HOME"])
+
+
+def workers(home):
+    agents = [worker(home, cpu) for cpu in (0, 1)]
+    wait(lambda: len(home.json("workers")["workers"]) == 2, "two workers")
+    return agents
+
+
+def ranks(home):
+    """{rank: pid} of all trainers that run under MPI."""
+    found = {}
+    for pid in home.processes("assay-trainer"):
+        with open(f"/proc/{pid}/environ", "rb") as f:
+            env = dict(x.split("=", 1) for x in f.read().decode().split("\0") if "=" in x)
+        if "OMPI_COMM_WORLD_RANK" in env:
+            found[int(env["OMPI_COMM_WORLD_RANK"])] = pid
+    return found
+
+
+def stat(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rpartition(") ")[2].split()
+
+
+def alive(pid):
+    try:
+        return stat(pid)[0] != "Z"
+    except OSError:
+        return False
+
+
+def parent(pid):
+    return int(stat(pid)[1])
+
+
+def name_of(pid):
+    with open(f"/proc/{pid}/comm") as f:
+        return f.read().strip()
+
+
+def lineage(pid):
+    """Its parents up to the agent, by name."""
+    found = {}
+    while name_of(pid) not in found and pid > 1:
+        found[name_of(pid)] = pid
+        if name_of(pid) == "assay-worker":
+            break
+        pid = parent(pid)
+    return found
+
+
+def training(home, others=()):
+    """(number, attempt) of the trial that trains, if it is none of the others."""
+    for t in home.json("trials", "gang")["trials"]:
+        key = t["number"], t["attempts"]
+        if t["state"] == "running" and (t["step"] or 0) > 0 and key not in others:
+            return key
+    return None
+
+
+def ended(home, number, attempt):
+    for a in home.json("explain", "gang", str(number))["attempts"]:
+        if a["attempt"] == attempt and a.get("end"):
+            return a
+    return None
+
+
+def curve(home, number):
+    metrics = home.json("show", "gang", str(number), "--all")["metrics"]
+    return [m["value"] for m in metrics if m["name"] == "val_loss"]
+
+
+def two_workers_train_trials_together():
+    """Three ranks, two of them on one worker; the second trial finds them warm."""
+    with Home() as home:
+        home.env["ASY_OVERSUBSCRIBE"] = "2"
+        coordinator(home)
+        study(home, 3)
+        agents = workers(home)
+        home.run("submit", "study.yaml")
+        home.run("watch", "gang")
+        has("ended", home.run("show", "gang")[0], "1 complete, 3 pruned")
+        best = home.json("best", "gang")["trials"][0]["number"]
+        has("trial", home.run("show", "gang", str(best))[0], ", 3 ranks,")
+        wait(lambda: all(not w["runs"] for w in home.json("workers")["workers"]), "idle workers")
+        equal("warm ranks", sorted(ranks(home)), [0, 1, 2])
+        equal("on both", {lineage(p)["assay-worker"] for p in ranks(home).values()},
+              {a.pid for a in agents})
+        agents[1].terminate()
+        equal("a worker leaves well", agents[1].wait(), 0)
+        wait(lambda: not ranks(home), "the warm ranks to end")
+
+
+def more_nodes_make_no_other_curve():
+    """What one rank learns, two on two nodes learn at the same global batch."""
+    curves = []
+    for n in 1, 2:
+        with Home() as home:
+            coordinator(home)
+            study(home, n, trials=1, epochs=30, pruner="none")
+            workers(home)
+            home.run("submit", "study.yaml")
+            home.run("watch", "gang")
+            curves.append(curve(home, 0))
+    equal("epochs", [len(c) for c in curves], [30, 30])
+    for n, (one, two) in enumerate(zip(*curves), 1):
+        if abs(one - two) > 1e-4 * abs(one):
+            raise AssertionError(f"epoch {n}: {one} with one rank, {two} with two")
+
+
+def a_member_that_drains_lets_all_pause():
+    with Home() as home:
+        coordinator(home)
+        study(home, 2, trials=1, epochs=1000000, pruner="none")
+        agents = workers(home)
+        home.run("submit", "study.yaml")
+        wait(lambda: training(home), "the gang")
+        member = lineage(ranks(home)[1])["assay-worker"]
+        os.kill(member, signal.SIGTERM)
+        agent, = [a for a in agents if a.pid == member]
+        equal("it leaves well", agent.wait(), 0)
+        at = wait(lambda: ended(home, 0, 1), "the pause")
+        equal("how", (at["end"], at["step"] > 0), ("paused", True))
+        worker(home, agents.index(agent))
+        wait(lambda: training(home, [(0, 1)]), "the gang again")
+        again = home.json("explain", "gang", "0")["attempts"][1]
+        equal("from where", again["resumed_step"], at["step"])
+        home.run("stop", "gang")
+
+
+DEATHS = [
+    ("assay-trainer", 1, signal.SIGKILL, "crashed", "on '%s'"),
+    ("assay-trainer", 1, signal.SIGKILL, "crashed", "rank 1"),
+    ("assay-trainer", 1, signal.SIGKILL, "crashed", "ended by signal 9 (Killed)"),
+    ("assay-trainer", 0, signal.SIGSEGV, "crashed",
+     "rank 0 on '%s' ended by signal 11 (Segmentation fault)"),
+    ("orted", 1, signal.SIGKILL, "crashed", "its orted ended by signal 9 (Killed)"),
+    ("mpirun", 0, signal.SIGKILL, "crashed", "its mpirun ended by signal 9 (Killed)"),
+    ("assay-attempt", 1, signal.SIGKILL, "crashed", "on '%s': its supervisor was killed"),
+    ("assay-attempt", 0, signal.SIGKILL, "crashed", "its supervisor was killed"),
+    ("assay-worker", 1, signal.SIGKILL, "preempted", "on '%s': worker '%s' is not connected"),
+    ("assay-worker", 0, signal.SIGKILL, "lost", "worker '%s': its connection closed"),
+]
+
+
+def a_death_anywhere_ends_the_gang_everywhere():
+    """Of each process of a gang in turn. Its trial goes on later, nothing of it is left."""
+    with Home() as home:
+        coordinator(home)
+        study(home, 2, trials=len(DEATHS) + 1, epochs=1000000, pruner="none")
+        agents = workers(home)
+        home.run("submit", "study.yaml")
+        seen = []
+        for what, rank, signum, end, text in DEATHS:
+            seen.append(wait(lambda: training(home, seen), "a gang"))
+            trees = {r: lineage(pid) for r, pid in ranks(home).items()}
+            tree = [pid for t in trees.values() for n, pid in t.items() if n != "assay-worker"]
+            victim = trees[rank][what]
+            os.kill(victim, signum)
+            at = wait(lambda: ended(home, *seen[-1]), f"the end of {what} {rank}")
+            has(f"{what} {rank}", at["text"], text.replace("%s", os.uname().nodename))
+            equal(f"{what} {rank}", at["end"], end)
+            wait(lambda: not any(map(alive, tree)), f"what was beside {what} {rank} to end")
+            if what == "assay-worker":
+                n = [a.pid for a in agents].index(victim)
+                agents[n] = worker(home, n)
+        wait(lambda: training(home, seen), "the last gang")
+        home.run("stop", "gang")
+
+
+def a_gang_over_two_hosts_outlives_a_broken_link():
+    """Cut for a while it goes on; cut for good it is lost, and what is left of it ends when its
+    host is back."""
+    with hosts.Net("abc") as net:
+        a, b, c = net.hosts
+        a.spawn("assay-coordinator", "--keep")
+        wait(lambda: os.path.exists(os.path.join(net.path, "home/coordinator.json")), "it")
+        for host in b, c:
+            host.spawn("assay-worker", "--cores", "1")
+        wait(lambda: len(a.json("workers")["workers"]) == 2, "two workers")
+        a.run("submit", study(a, 2, trials=1, epochs=1000000, pruner="none"))
+        wait(lambda: training(a), "the gang")
+        pids = ranks(b)
+        tree = [lineage(p)["assay-attempt"] for p in pids.values()] + list(pids.values())
+        far = c if spaces(pids[1]) == spaces_of(c) else b
+        far.cut()
+        wait(lambda: a.json("explain", "gang", "0")["cause"] == "suspect", "silence")
+        far.heal()
+        step = wait(lambda: a.json("explain", "gang", "0")["cause"] == "none" and step_of(a), "peace")
+        wait(lambda: step_of(a) > step, "it to go on")
+        equal("attempts", a.json("trials", "gang")["trials"][0]["attempts"], 1)
+        far.cut()
+        at = wait(lambda: ended(a, 0, 1), "the loss")
+        equal("how", at["end"], "lost")
+        has("why", at["text"], f"worker '{far.name}': ")
+        far.heal()
+        wait(lambda: training(a, [(0, 1)]), "the next attempt")
+        wait(lambda: not any(map(alive, tree)), "the old gang to end everywhere")
+        a.run("stop", "gang")
+
+
+def step_of(home):
+    return home.json("trials", "gang")["trials"][0]["step"]
+
+
+def spaces(pid):
+    return os.stat(f"/proc/{pid}/ns/net").st_ino
+
+
+def spaces_of(host):
+    return os.stat(f"/run/netns/{host.space}").st_ino
+
+
+if len(os.sched_getaffinity(0)) < 2 or not shutil.which("taskset"):
+    print("SKIPPED: two workers of one core each need two cores, and taskset")
+    sys.exit(hosts.SKIP)
+cases = [two_workers_train_trials_together, more_nodes_make_no_other_curve,
+         a_member_that_drains_lets_all_pause, a_death_anywhere_ends_the_gang_everywhere]
+WHY_NOT = hosts.why_not()
+if WHY_NOT:
+    print(f"left out: there can be no hosts of their own here: {WHY_NOT}")
+else:
+    cases.append(a_gang_over_two_hosts_outlives_a_broken_link)
+if len(sys.argv) > 3:
+    cases = [c for c in cases if sys.argv[3] in c.__name__]
+main(*cases)
