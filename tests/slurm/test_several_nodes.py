@@ -40,5 +40,18 @@ def scancel_and_requeue_reach_all_nodes():
         equal(f"crashes in {ends}", ends["crashed"], 0)
 
 
+def a_gang_spans_both_nodes():
+    with Job(2) as job:
+        job.gang(4, epochs=3)  # a node has two cores
+        job.submit(TEMPLATE)
+        job.ended("COMPLETED")
+        ends = job.check().ends()
+        equal(f"ends {ends}", ends["complete"], 2)
+        with open(job.env["ASSAY_HOME"] + "/node.log") as file:
+            led = {line[0] for line in file if line[1:2] == ":" and "leased" in line}
+        equal("tasks that had a part", led, {"0", "1"})
+
+
 Job.cluster = Cluster()
-main(both_nodes_work_and_slurmd_may_die, scancel_and_requeue_reach_all_nodes)
+main(a_gang_spans_both_nodes, both_nodes_work_and_slurmd_may_die,
+     scancel_and_requeue_reach_all_nodes)
