@@ -21,7 +21,7 @@
 
 #define PART ".part-"
 #define PART_S 3600                 /* then nobody will go on with it */
-#define SYNC_BYTES ((uint64_t)4 << 20)
+#define SYNC_BYTES ((uint64_t)1 << 20)
 #define SPARE_BYTES ((uint64_t)64 << 20) /* of the disk, which a PUT leaves free */
 
 /* ---- PUT: beginning -------------------------------------------------------------------------- */
