@@ -23,14 +23,15 @@ struct asy__options {
     const char *words[8];   /* what is no option */
     int n_words;
     char home[4096];
-    int json, follow, resume, all, error_stream, list, model, agent;
+    const char *coordinator; /* an invitation that leads elsewhere; NULL: that of home */
+    int json, follow, resume, all, error_stream, list, model, agent, as_worker;
     int64_t cores, limit, attempt, nodes;
-    const char *output, *format, *worker;
+    const char *output, *format, *worker, *user;
 };
 /* Fills from argv (after the command's name); allowed: a string of option letters this command
  * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
  * F --format NAME, e --stderr, A --attempt N, L --list, w --worker ID, m --model, N --nodes N,
- * l --agent. --home DIR is always taken. */
+ * l --agent, W --worker, U --for USER. --home DIR and --coordinator FILE are always taken. */
 ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed, int min_words,
                                       int max_words, struct asy__options *ret,
                                       struct asy_error *err);
@@ -219,6 +220,9 @@ int asy__cmd_adopt(int argc, char **argv);
 int asy__cmd_discard(int argc, char **argv);
 int asy__cmd_backup(int argc, char **argv);
 int asy__cmd_restore(int argc, char **argv);
+int asy__cmd_worker(int argc, char **argv);
+int asy__cmd_invite(int argc, char **argv);
+int asy__cmd_revoke(int argc, char **argv);
 int asy__cmd_config(int argc, char **argv);
 int asy__cmd_doctor(int argc, char **argv);
 int asy__cmd_help_study(int argc, char **argv);

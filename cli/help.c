@@ -14,7 +14,9 @@ static const struct {
     { "--attempt", "of this attempt instead of the newest" },
     { "--cores", "a worker that this command starts offers at most N cores" },
     { "--follow", "print on until the trial is over (also: -f)" },
+    { "--for", "the worker runs the studies of USER, who was invited before, not one's own" },
     { "--format", "csv (default) or json" },
+    { "--join", "an invitation (assay invite --worker); without it: the coordinator of this home" },
     { "--json", "JSON: one object, or one a line; members are only ever added" },
     { "--limit", "at most N of them" },
     { "--list", "name the checks and make none" },
@@ -23,7 +25,8 @@ static const struct {
     { "--output", "write to FILE instead of standard output (also: -o); - means that, too" },
     { "--resume", "go on with the newest unfinished study of that name" },
     { "--stderr", "standard error alone" },
-    { "--worker", "one worker instead of a study" },
+    { "--worker", "explain: one worker instead of a study; invite: a worker, which may run trials "
+                  "and nothing else" },
 };
 
 /* Examples, as they are typed; a command may have several lines. */
@@ -55,6 +58,11 @@ static const struct {
     { "down", "assay down" },
     { "backup", "assay backup /backups/store-$(date +%F).db" },
     { "restore", "assay restore /backups/store-2026-11-26.db --home ~/restored" },
+    { "worker", "assay worker --join lab3.invitation --cores 8\n  assay-worker --help" },
+    { "invite", "assay invite --worker lab3 > lab3.invitation\n"
+                "  assay invite ada --output ada.invitation\n"
+                "  assay invite --worker --for ada > ada-worker.invitation" },
+    { "revoke", "assay revoke lab3" },
     { "config", "assay config show\n  ASY_LOST_AFTER=30s assay config show" },
     { "doctor", "assay doctor\n  assay doctor mpi blas" },
     { "node", "assay node --cores 4" },
@@ -118,6 +126,8 @@ static void explain_options(const char *usage, struct asy_buf *text)
     }
     asy_buf_addf(text, "  %-20s %s\n", "--home DIR",
                  "instead of $ASSAY_HOME (~/.local/share/assay)");
+    asy_buf_addf(text, "  %-20s %s\n", "--coordinator FILE",
+                 "an invitation to another's coordinator, instead of that of the home");
 }
 
 void asy__help_text(const char *command, const char *about, const char *usage,

@@ -53,6 +53,13 @@ static const struct command commands[] = {
       "assay backup FILE" },
     { "restore", asy__cmd_restore, "make the store of a home that has none of such a file",
       "assay restore FILE" },
+    { "worker", asy__cmd_worker, "offer this machine's cores to a coordinator",
+      "assay worker [--join FILE] [--cores N] [OPTION]..." },
+    { "invite", asy__cmd_invite, "let a worker, or another user, in",
+      "assay invite --worker [NAME] [--for USER] [--output FILE]\n"
+      "       assay invite NAME [--output FILE]" },
+    { "revoke", asy__cmd_revoke, "let a key in no more, and end its connections",
+      "assay revoke NAME|KEY" },
     { "config", asy__cmd_config, "settings and where they come from",
       "assay config show [--json]", .begins = 1 },
     { "doctor", asy__cmd_doctor, "look at this machine and say what to mend",
@@ -74,7 +81,8 @@ static void usage(struct asy_buf *out)
         out, "\n  assay help COMMAND       how to call it, with examples\n"
              "  assay help study [KEY]   every key of the study file\n"
              "  assay --version [--json] versions of the programs and of what they run on\n"
-             "\nevery command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay)\n"
+             "\nevery command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay),\n"
+             "and --coordinator FILE, an invitation to another's coordinator\n"
              "\nexample: assay run examples/digits-mlp.yaml\n\n");
     asy__exit_codes_text(NULL, out);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
+#include <asy/invitation.h>
 #include <asy/told.h>
 #include "plan.h"
 #include "session_impl.h"
@@ -26,6 +27,43 @@ int asy__home_file(const struct asy__options *options, const char *name, char *p
     if (snprintf(path, n, "%s/%s", options->home, name) >= (int)n)
         return asy_fail(err, ASY_E_TOOBIG, "path '%.100s/%s' is too long", options->home, name);
     return 0;
+}
+
+/* An invitation leads to where the coordinator was, and to where a worker was told that it is. */
+int asy__session_find(const struct asy__session *session, struct asy_discovery *ret_found,
+                      struct asy_error *err)
+{
+    const char *invited = session->options->coordinator;
+    struct asy_invitation invitation;
+    struct asy_discovery noted;
+    char path[4200];
+    int newer = 0, rc;
+
+    if (!invited) {
+        rc = asy__home_file(session->options, "coordinator.json", path, sizeof path, err);
+        return rc < 0 ? rc : asy_discovery_read(path, ret_found, err);
+    }
+    if ((rc = asy_invitation_read(invited, &invitation, err)) < 0)
+        return rc;
+    *ret_found = invitation.at;
+    if (asy_invitation_noted(invited, &invitation, &noted, &newer, NULL) == 0 &&
+        newer == (session->turn % 2 == 0))
+        *ret_found = noted;
+    explicit_bzero(&invitation.pair, sizeof invitation.pair);
+    return 0;
+}
+
+static int load_key(struct asy__session *session, const char *path, struct asy_error *err)
+{
+    struct asy_invitation invitation;
+    int rc;
+
+    if (!session->options->coordinator)
+        return asy_keypair_load(path, &session->keys, err);
+    if ((rc = asy_invitation_read(session->options->coordinator, &invitation, err)) == 0)
+        session->keys = invitation.pair;
+    explicit_bzero(&invitation.pair, sizeof invitation.pair);
+    return rc;
 }
 
 /* Starts program (with "node" first if it is assay) for this home, in a session of its own. */
@@ -293,7 +331,7 @@ static int prepare(const struct asy__options *options, const char *key_path,
     session->agent = asy_id_make();
     session->node = (struct asy_proc)ASY_PROC_INIT;
     asy_buf_init(&session->frame, ASY_FRAME_MAX);
-    if ((rc = asy_keypair_load(key_path, &session->keys, err)) < 0 ||
+    if ((rc = load_key(session, key_path, err)) < 0 ||
         (rc = asy_arena_create(16u << 20, &session->arena, err)) < 0 ||
         (rc = asy_channel_create(64, &session->channel, err)) < 0)
         asy__session_close(session);
@@ -309,9 +347,12 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
     char path[4200];
     int rc;
 
-    if ((rc = asy__home_file(options, "keys", path, sizeof path, err)) < 0 ||
-        (rc = asy_durable_mkdirs(path, err)) < 0 ||
-        (rc = asy__home_file(options, "keys/user.key", path, sizeof path, err)) < 0 ||
+    if (options->coordinator)
+        what = ASY__NO_START; /* it is not ours to start */
+    else if ((rc = asy__home_file(options, "keys", path, sizeof path, err)) < 0 ||
+             (rc = asy_durable_mkdirs(path, err)) < 0)
+        return rc;
+    if ((rc = asy__home_file(options, "keys/user.key", path, sizeof path, err)) < 0 ||
         (rc = prepare(options, path, &session, err)) < 0)
         return rc;
     rc = asy__session_greet(session, GREET_MS, err);
@@ -322,7 +363,7 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
         rc = start(session, what == ASY__START_NODE ? "assay" : "assay-coordinator", err);
         if (rc == 0)
             rc = wait_for_start(session, 0, err);
-    } else if (rc == ASY_E_NOENT) {
+    } else if (rc == ASY_E_NOENT && !options->coordinator) {
         rc = asy_fail(err, ASY_E_GONE, "no coordinator runs in '%s'", options->home);
     } else if (rc == ASY_E_AGAIN) {
         rc = ASY_E_GONE; /* there is one; the text says why it cannot be reached */

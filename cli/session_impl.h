@@ -20,6 +20,7 @@ struct asy__session {
     struct asy_id id, agent;
     struct asy__welcome welcome;
     struct asy_discovery found;  /* whom we greeted last */
+    unsigned turn;               /* of the places that an invitation leads to */
     uint64_t request;
     int started;                 /* the coordinator is ours, not only a worker */
     int gave_way;                /* what we started left the home to another of its kind */
@@ -29,6 +30,9 @@ struct asy__session {
     int64_t log_from;            /* where what it says begins in node.log */
 };
 
+/* Where the coordinator is now, by the home's discovery file or by --coordinator. */
+ASY_MUST_CHECK int asy__session_find(const struct asy__session *session,
+                                     struct asy_discovery *ret_found, struct asy_error *err);
 ASY_MUST_CHECK int asy__home_file(const struct asy__options *options, const char *name, char *path,
                                   size_t n, struct asy_error *err);
 #endif

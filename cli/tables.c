@@ -257,7 +257,8 @@ static void list_offers(const struct asy_json *workers, struct asy_buf *out)
 int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_buf *out,
                           struct asy_error *err)
 {
-    static const char *const heads[] = { "WORKER", "ID", "STATE", ">CORES", ">FREE", ">MEMORY",
+    static const char *const heads[] = { "WORKER", "ID", "KEY", "STATE", ">CORES",
+                                         ">FREE", ">MEMORY",
                                          ">USED", ">GPUS", "RUNS", "NOTE", NULL };
     const struct asy_json *workers = asy_json_get(root, "workers"), *worker, *run;
     struct asy__table table;
@@ -273,6 +274,7 @@ int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_
 
         put_text(&table, worker, "host");
         asy_buf_addf(asy__table_cell(&table), "%.*s", digits, text(worker, "id"));
+        put_text(&table, worker, strcmp(text(worker, "key"), "owner") ? "key" : "");
         put_text(&table, worker, "state");
         put_number(&table, worker, "cores");
         put_number(&table, worker, "free_cores");

@@ -14,10 +14,8 @@
 static int replaced(const struct asy__session *session)
 {
     struct asy_discovery now;
-    char path[4200];
 
-    return asy__home_file(session->options, "coordinator.json", path, sizeof path, NULL) < 0 ||
-           asy_discovery_read(path, &now, NULL) < 0 || asy_discovery_stale(&now) ||
+    return asy__session_find(session, &now, NULL) < 0 || asy_discovery_stale(&now) ||
            now.pid != session->found.pid || now.owner_epoch != session->found.owner_epoch;
 }
 
@@ -88,13 +86,12 @@ int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct 
     struct asy_discovery *found = &session->found;
     struct asy_client_spec spec = { 0 };
     const char *endpoints[ASY_ENDPOINTS_MAX];
-    char path[4200];
     int64_t deadline_ms = asy_clock_ms() + timeout_ms;
     int rc;
 
-    if ((rc = asy__home_file(session->options, "coordinator.json", path, sizeof path, err)) < 0 ||
-        (rc = asy_discovery_read(path, found, err)) < 0)
+    if ((rc = asy__session_find(session, found, err)) < 0)
         return rc;
+    session->turn++;
     if (asy_discovery_stale(found))
         return asy_fail(err, ASY_E_NOENT, "the coordinator of '%.100s' does not live any more",
                         session->options->home);
@@ -214,10 +211,8 @@ static int ask_once(struct asy__session *session, struct asy_msg *msg, struct as
 static int ended_in_order(const struct asy__session *session)
 {
     struct asy_discovery now;
-    char path[4200];
 
-    return asy__home_file(session->options, "coordinator.json", path, sizeof path, NULL) == 0 &&
-           asy_discovery_read(path, &now, NULL) == ASY_E_NOENT;
+    return asy__session_find(session, &now, NULL) == ASY_E_NOENT;
 }
 
 int asy__ask(struct asy__session *session, struct asy_msg *msg, struct asy_buf *json,

@@ -37,8 +37,15 @@ static const struct flag {
     { 'n', "--limit", 1 },  { 'o', "--output", 1 }, { 'F', "--format", 1 },
     { 'A', "--attempt", 1 }, { 'm', "--model", 0 },  { 'h', "--home", 1 },
     { 'L', "--list", 0 },   { 'w', "--worker", 1 }, { 'N', "--nodes", 1 },
-    { 'l', "--agent", 0 },
+    { 'l', "--agent", 0 },  { 'W', "--worker", 0 }, { 'U', "--for", 1 },
+    { 'C', "--coordinator", 1 },
 };
+
+/* Which every command takes. */
+static int is_common(char letter)
+{
+    return letter == 'h' || letter == 'C';
+}
 
 static const struct flag *find_flag(const char *word, const char *allowed)
 {
@@ -48,7 +55,7 @@ static const struct flag *find_flag(const char *word, const char *allowed)
         word = "--output";
     for (size_t i = 0; i < ASY_ARRAY_LEN(flags); i++)
         if (!strcmp(flags[i].name, word) &&
-            (flags[i].letter == 'h' || strchr(allowed, flags[i].letter)))
+            (is_common(flags[i].letter) || strchr(allowed, flags[i].letter)))
             return &flags[i];
     return NULL;
 }
@@ -80,6 +87,9 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'o': options->output = strcmp(value, "-") ? value : NULL; break;
     case 'F': options->format = value; break;
     case 'w': options->worker = value; break;
+    case 'W': options->as_worker = 1; break;
+    case 'U': options->user = value; break;
+    case 'C': options->coordinator = value; break;
     default: snprintf(options->home, sizeof options->home, "%s", value); break;
     }
     return 0;
@@ -91,7 +101,7 @@ static int unknown_flag(const char *word, const char *allowed, struct asy_error 
     size_t n = 0;
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(flags); i++)
-        if (flags[i].letter == 'h' || strchr(allowed, flags[i].letter))
+        if (is_common(flags[i].letter) || strchr(allowed, flags[i].letter))
             names[n++] = flags[i].name;
     near = asy_nearest(word, strlen(word), names, n);
     return asy_fail(err, ASY_E_INVAL, "unknown option '%s'%s%s%s", word,

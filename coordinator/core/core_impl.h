@@ -201,6 +201,7 @@ struct asy__worker {
     uint32_t n_busy;
     /* soft */
     const char *owner;                 /* interned; NULL: not seen since the start */
+    char *key_name;                    /* of the key that its agent came with; NULL: not known */
     struct asy__session *session;
     uint32_t *groups;                  /* [n_cores] */
     uint32_t n_groups;

@@ -95,6 +95,7 @@ void asy__worker_members(const struct asy_core *core, const char *key, const str
     asy_jsonw_str(w, "version", asy__str(k->version));
     asy_jsonw_str(w, "state", worker_state(core, k));
     asy_jsonw_str(w, "fit", asy__str(k->fit));
+    asy_jsonw_str(w, "key", asy__str(k->key_name));
     asy_jsonw_u64(w, "cores", k->n_cores);
     asy_jsonw_u64(w, "free_cores", asy__worker_free(k));
     asy_jsonw_u64(w, "memory", k->memory);

@@ -309,14 +309,18 @@ static const char *refuse_agent(struct asy_core *core, const struct asy_msg *msg
     return NULL;
 }
 
-static const char *refuse(struct asy_core *core, const struct asy_msg *msg, const char *key)
+static const char *refuse(struct asy_core *core, const struct asy_input *input, const char *key)
 {
+    const struct asy_msg *msg = input->msg.msg;
+
     if (msg->hello.major != ASY_PROTOCOL_MAJOR)
         return asy__textf(core, "protocol %u.%u is not served: this coordinator (version %s) "
                           "speaks %d.%d; use the release of Assay that it has", msg->hello.major,
                           msg->hello.minor, core->version, ASY_PROTOCOL_MAJOR, ASY_PROTOCOL_MINOR);
     if (msg->hello.role != ASY_ROLE_AGENT && msg->hello.role != ASY_ROLE_CLIENT)
         return "neither agent nor client";
+    if (input->msg.is_worker && msg->hello.role != ASY_ROLE_AGENT)
+        return "this key is a worker's: it runs trials and asks nothing; commands need a user's";
     if (core->n_sessions >= core->config.max_sessions)
         return "no further connection is taken";
     return msg->hello.role == ASY_ROLE_AGENT ? refuse_agent(core, msg, key) : NULL;
@@ -352,6 +356,7 @@ static struct asy_msg *welcome(struct asy_core *core, const struct asy__session 
     msg->welcome.files = asy__str(core->config.files);
     msg->welcome.nonce = asy__str(core->config.nonce);
     msg->welcome.bulk_port = core->config.bulk_port;
+    msg->welcome.owner = session->key;
     return msg;
 }
 
@@ -373,9 +378,17 @@ static void try_anew(struct asy_core *core, const struct asy__worker *w)
     }
 }
 
-static void hello_agent(struct asy_core *core, struct asy__session *session,
-                        const struct asy_msg *msg)
+/* For want of memory it has none: that is for people. */
+static void take_name(struct asy__worker *w, const char *name)
 {
+    free(w->key_name);
+    w->key_name = name ? strdup(name) : NULL;
+}
+
+static void hello_agent(struct asy_core *core, struct asy__session *session,
+                        const struct asy_input *input)
+{
+    const struct asy_msg *msg = input->msg.msg;
     struct asy__worker *w;
     struct asy__part *part;
     struct lists lists;
@@ -393,6 +406,7 @@ static void hello_agent(struct asy_core *core, struct asy__session *session,
         return;
     }
     w->owner = session->key;
+    take_name(w, input->msg.name);
     w->session = session;
     session->worker = w;
     w->suspect = w->reattach = 0;
@@ -436,7 +450,7 @@ void asy__session_hello(struct asy_core *core, const struct asy_input *input)
         asy__session_close(core, session);
     if ((core->store_bad || core->quit_sent) && input->msg.msg->hello.role == ASY_ROLE_AGENT)
         return; /* what it holds cannot be settled any more, or now; unanswered, it greets again */
-    why = key ? refuse(core, input->msg.msg, key) : "no further user is taken";
+    why = key ? refuse(core, input, key) : "no further user is taken";
     if (why) {
         asy__send_text(core, input->peer, ASY_MSG_REJECT, why);
         return;
@@ -444,7 +458,7 @@ void asy__session_hello(struct asy_core *core, const struct asy_input *input)
     if (!(session = session_open(core, input, key)))
         return;
     if (session->role == ASY_ROLE_AGENT)
-        hello_agent(core, session, input->msg.msg);
+        hello_agent(core, session, input);
     else
         ASY_IGNORE(welcome(core, session) == NULL); /* for want of memory: stuck in core->rc */
 }

@@ -49,6 +49,7 @@ void asy__worker_destroy(struct asy__worker *w)
     free(w->busy);
     free(w->specs);
     free(w->host);
+    free(w->key_name);
     free(w->version);
     free(w->fit);
     free(w->hardware);

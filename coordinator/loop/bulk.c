@@ -297,6 +297,7 @@ static void take_messages(struct asy__bulk *bulk)
 
     for (int i = 0; i < ROUND_MESSAGES && !bulk->stopped; i++) {
         const void *bytes, *body;
+        struct asy_key_info info;
         char key[ASY_KEY_TEXT];
         struct asy_bulk head;
         size_t len, n;
@@ -304,7 +305,7 @@ static void take_messages(struct asy__bulk *bulk)
 
         if (asy_server_recv_parts(bulk->server, &peer, key, &bytes, &len, &body, &n, &err) < 0)
             return;
-        if (!asy_keyring_has(bulk->ring, key))
+        if (!asy_keyring_get(bulk->ring, key, &info))
             continue; /* taken off the list since it connected */
         asy_arena_reset(bulk->arena);
         if (asy_bulk_decode(bytes, len, bulk->arena, &head, &err) < 0) {
@@ -313,7 +314,7 @@ static void take_messages(struct asy__bulk *bulk)
                          (unsigned long long)peer, err.text);
             continue;
         }
-        take_message(bulk, peer, key, &head, body, n);
+        take_message(bulk, peer, info.owner, &head, body, n);
     }
 }
 
@@ -381,13 +382,19 @@ static void serve(struct asy__bulk *bulk)
 
 static int listen_on(struct asy__bulk *bulk, struct asy_error *err)
 {
-    struct asy_server_spec spec = { .interface = bulk->interface, .port = bulk->wished,
+    const struct asy_addresses *here = &bulk->addresses;
+    const char *also[ASY_ADDRESSES_MAX];
+    struct asy_server_spec spec = { .interface = here->all ? "*" : here->text[0],
+                                    .also = also, .n_also = here->all ? 0 : here->n - 1,
+                                    .port = bulk->wished,
                                     .secret_key = bulk->secret_key, .authorise = asy_keyring_has,
                                     .authorise_arg = bulk->ring, .queue = QUEUE };
     int rc = asy_channel_create(4, &bulk->channel, err);
 
     if (rc < 0)
         return rc;
+    for (size_t i = 0; i < spec.n_also; i++)
+        also[i] = here->text[i + 1];
     rc = asy_server_create(bulk->channel, &spec, &bulk->server, err);
     if (rc == ASY_E_BUSY || rc == ASY_E_DENIED) {
         spec.port = 0;
@@ -470,7 +477,7 @@ int asy__bulk_create(const struct asy__bulk_spec *spec, struct asy__bulk **ret_b
     if (!bulk)
         return asy_fail(err, ASY_E_NOMEM, "no memory for the bulk socket");
     snprintf(bulk->home, sizeof bulk->home, "%s", spec->home);
-    snprintf(bulk->interface, sizeof bulk->interface, "%s", spec->interface);
+    bulk->addresses = *spec->addresses;
     snprintf(bulk->secret_key, sizeof bulk->secret_key, "%s", spec->secret_key);
     snprintf(bulk->owner, sizeof bulk->owner, "%s", spec->owner);
     bulk->wished = spec->port > 0 && spec->port < 65536 ? spec->port : 0;

@@ -8,6 +8,7 @@
  * Threads: the loop's. */
 #ifndef ASY__BULK_H
 #define ASY__BULK_H
+#include <asy/address.h>
 #include <asy/keys.h>
 #include <asy/hash.h>
 #include "mail.h"
@@ -15,7 +16,7 @@
 struct asy__bulk;
 struct asy__bulk_spec {
     const char *home;              /* with artifacts/ and logs/ */
-    const char *interface;
+    const struct asy_addresses *addresses; /* to listen at; borrowed while it is created */
     int port;                      /* wished for; another is taken if it is not free */
     const char *secret_key;        /* of the coordinator, Z85 */
     const char *owner;             /* public key of the user who started it */

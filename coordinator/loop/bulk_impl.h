@@ -43,7 +43,8 @@ struct asy__transfer {
 struct asy__bulk {
     pthread_t thread;
     int running;
-    char home[4096], interface[128], secret_key[ASY_KEY_TEXT], owner[ASY_KEY_TEXT];
+    struct asy_addresses addresses;
+    char home[4096], secret_key[ASY_KEY_TEXT], owner[ASY_KEY_TEXT];
     char nonce[ASY_ID_TEXT];
     int port, wished;
     struct asy_keyring *ring;

@@ -2,6 +2,7 @@
  * peers.c - see peers.h: a hash set of numbers with backward-shift deletion. */
 #include "peers.h"
 #include <stdlib.h>
+#include <string.h>
 
 static size_t home_of(const struct asy__peers *peers, uint64_t id)
 {
@@ -50,6 +51,13 @@ int asy__peers_heard(struct asy__peers *peers, uint64_t id, int64_t now_ms, stru
     peer->id = id;
     peer->heard_ms = now_ms;
     return 0;
+}
+
+void asy__peers_greeted(struct asy__peers *peers, uint64_t id, const char key[ASY_KEY_TEXT])
+{
+    struct asy__peer *peer = &peers->slots[place_of(peers, id)];
+
+    memcpy(peer->key, key, ASY_KEY_TEXT);
 }
 
 void asy__peers_doubt(struct asy__peers *peers, uint64_t id, int64_t until_ms)

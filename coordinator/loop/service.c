@@ -114,6 +114,8 @@ static int wait_ms(const struct asy_service *service, int64_t due_ms)
     int64_t now_ms = asy_clock_ms();
     int64_t next_ms = service->peers.n && service->probe_ms < due_ms ? service->probe_ms : due_ms;
 
+    if (service->keys_ms < next_ms)
+        next_ms = service->keys_ms;
     if (service->outbox.n && next_ms > now_ms + OUTBOX_MS)
         next_ms = now_ms + OUTBOX_MS;
     if (next_ms <= now_ms)
@@ -121,7 +123,7 @@ static int wait_ms(const struct asy_service *service, int64_t due_ms)
     return next_ms - now_ms > 60000 ? 60000 : (int)(next_ms - now_ms);
 }
 
-enum { FRAMES, SIGNALS, WRITTEN, ANSWERS, RESULTS, ASKS, CLOSED, SOURCES };
+enum { FRAMES, SIGNALS, WRITTEN, ANSWERS, RESULTS, ASKS, CLOSED, KEYS, SOURCES };
 
 /* Waits until something is to be done, and says what came. */
 static int await(struct asy_service *service, struct asy_poll_item items[SOURCES], int busy,
@@ -150,6 +152,7 @@ static int round_once(struct asy_service *service, int *busy, struct asy_error *
         [RESULTS] = { .fd = service->results.fd, .events = POLLIN },
         [ASKS] = { .fd = service->asks.fd, .events = POLLIN },
         [CLOSED] = { .fd = asy_server_closed_fd(service->server), .events = POLLIN },
+        [KEYS] = { .fd = service->key_watch, .events = POLLIN },
     };
     int64_t due_ms = asy_core_deadline(service->core);
     int empty, rc;
@@ -163,6 +166,7 @@ static int round_once(struct asy_service *service, int *busy, struct asy_error *
         (items[ANSWERS].revents && (rc = asy__service_take_answers(service, err)) < 0) ||
         (items[RESULTS].revents && (rc = asy__service_take_results(service, err)) < 0) ||
         (items[ASKS].revents && (rc = asy__service_take_asks(service, err)) < 0) ||
+        (rc = asy__service_keys(service, items[KEYS].revents != 0, err)) < 0 ||
         (rc = asy__service_take_frames(service, &empty, err)) < 0)
         return rc;
     if (items[CLOSED].revents)

@@ -5,6 +5,21 @@
 #include <string.h>
 #include <asy/clock.h>
 
+static void write_connections(const struct asy_service *service, struct asy_jsonw *w)
+{
+    struct asy_server_counts counts;
+
+    asy_server_counts(service->server, &counts);
+    asy_jsonw_open(w, "connections", '{');
+    asy_jsonw_u64(w, "accepted", counts.accepted);
+    asy_jsonw_u64(w, "refused_keys", counts.refused_keys);
+    asy_jsonw_u64(w, "failed_handshakes", counts.failed_handshakes);
+    asy_jsonw_u64(w, "bad_frames", counts.bad_frames);
+    asy_jsonw_str(w, "last_refused_key", counts.refused_key);
+    asy_jsonw_str(w, "last_refused_from", counts.refused_from);
+    asy_jsonw_close(w, '}');
+}
+
 /* What core says of the moment, as the members of an object. */
 static int write_live(struct asy_service *service, const struct asy_effect *fx, const char *what,
                       struct asy_buf *json, struct asy_error *err)
@@ -16,9 +31,10 @@ static int write_live(struct asy_service *service, const struct asy_effect *fx, 
     asy_buf_init(json, 64u << 20);
     asy_jsonw_init(&w, json, 0);
     asy_jsonw_open(&w, NULL, '{');
-    if (!strcmp(what, "workers"))
+    if (!strcmp(what, "workers")) {
         asy_core_write_workers(service->core, fx->key, asy_clock_ms(), &w);
-    else if (!strcmp(what, "explain-worker"))
+        write_connections(service, &w);
+    } else if (!strcmp(what, "explain-worker"))
         rc = asy_core_explain_worker(service->core, fx->key, msg->query.arg, &w, err);
     else if (!strcmp(what, "explain"))
         rc = asy_core_explain(service->core, fx->key, msg->query.study, msg->query.trial, &w, err);

@@ -53,6 +53,10 @@ struct asy_service {
     int64_t probe_ms, silent_ms;   /* when the next probes are due: of all, of silent peers */
     int64_t warned_ms;
     int signals;                   /* signalfd */
+    int key_watch;                 /* inotify; -1: there is none */
+    unsigned key_losses;           /* up to which all connections were looked at */
+    int64_t keys_ms, refused_ms;   /* when the list is read next; when a refusal was logged last */
+    uint64_t refused;              /* connections that were logged as refused */
     int held;                      /* the discovery file, from when it is published */
     int quit, drain, drains, told, registered;
     struct asy_error failure;      /* of a replayed event */
@@ -81,8 +85,22 @@ ASY_MUST_CHECK int asy__service_take_results(struct asy_service *service, struct
 ASY_MUST_CHECK int asy__service_take_asks(struct asy_service *service, struct asy_error *err);
 ASY_MUST_CHECK int asy__service_take_signals(struct asy_service *service, struct asy_error *err);
 
+/* ---- service_keys.c -------------------------------------------------------------------------- */
+
+/* Watches the list of keys. Without a watch it is looked at every second. */
+void asy__service_watch_keys(struct asy_service *service);
+/* Whose HELLO this is, as input says it to core; 0: nobody's, and the connection has been ended. */
+int asy__service_known(struct asy_service *service, struct asy_input *input,
+                       const char key[ASY_KEY_TEXT], struct asy_key_info *ret_info);
+/* Takes in changes of the list (changed: there may be some), ends the connections of those that are
+ * not on it any more, and logs who was refused. */
+ASY_MUST_CHECK int asy__service_keys(struct asy_service *service, int changed,
+                                     struct asy_error *err);
+
 /* ---- service_out.c --------------------------------------------------------------------------- */
 
+ASY_MUST_CHECK int asy__service_forget(struct asy_service *service, uint64_t peer,
+                                       struct asy_error *err);
 /* A peer found closed is noted; asy__service_flush() feeds it back. */
 ASY_MUST_CHECK int asy__service_send(struct asy_service *service, uint64_t peer,
                                      const struct asy_msg *msg, struct asy_error *err);

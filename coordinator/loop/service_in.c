@@ -22,6 +22,7 @@ static int take_frame(struct asy_service *service, uint64_t peer, const char *ke
     struct asy_error why = ASY_ERROR_INIT;
     struct asy_msg msg = { 0 };
     struct asy_input input = { .type = ASY_IN_MSG, .peer = peer };
+    struct asy_key_info info;
     int rc;
 
     asy_arena_reset(service->arena);
@@ -40,6 +41,8 @@ static int take_frame(struct asy_service *service, uint64_t peer, const char *ke
         asy__crash_point("coordinator.before_control");
     input.msg.msg = &msg;
     input.msg.key = key;
+    if (msg.type == ASY_MSG_HELLO && !asy__service_known(service, &input, key, &info))
+        return 0;
     return asy__service_feed(service, &input, err);
 }
 

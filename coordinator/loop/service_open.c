@@ -188,9 +188,8 @@ static int listen_on(struct asy_service *service, const struct asy_service_spec 
 /* Beside the control port, so that a firewall's rule for two ports serves. */
 static int open_bulk(struct asy_service *service, struct asy_error *err)
 {
-    const struct asy_addresses *here = &service->addresses;
     const struct asy__bulk_spec bulk = { .home = service->home,
-                                         .interface = here->all ? "*" : here->text[0],
+                                         .addresses = &service->addresses,
                                          .port = asy_server_port(service->server) + 1,
                                          .secret_key = service->keys.secret_key,
                                          .owner = service->user.public_key,
@@ -245,7 +244,7 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
 
     if (!service)
         return asy_fail(err, ASY_E_NOMEM, "no memory for the coordinator");
-    service->held = service->signals = -1;
+    service->held = service->signals = service->key_watch = -1;
     service->mail.fd = service->answers.fd = service->results.fd = service->asks.fd = -1;
     asy_buf_init(&service->frame, ASY_FRAME_MAX);
     service->drain = spec->drain;
@@ -261,6 +260,7 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
         (rc = listen_on(service, spec, err)) < 0 || (rc = open_bulk(service, err)) < 0 ||
         (rc = build_core(service, spec, err)) < 0 || (rc = start_threads(service, err)) < 0)
         goto out;
+    asy__service_watch_keys(service);
     asy__service_seal(service);
     if ((rc = publish(service, spec, err)) < 0)
         goto out;
@@ -323,6 +323,8 @@ void asy_service_destroy(struct asy_service *service)
     free(service->gone);
     if (service->signals >= 0)
         close(service->signals);
+    if (service->key_watch >= 0)
+        close(service->key_watch);
     if (service->held >= 0)
         close(service->held);
     free(service);

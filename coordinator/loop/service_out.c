@@ -98,7 +98,7 @@ static int wake_reader(struct asy_service *service, int rc)
     return rc;
 }
 
-static int forget_peer(struct asy_service *service, uint64_t peer, struct asy_error *err)
+int asy__service_forget(struct asy_service *service, uint64_t peer, struct asy_error *err)
 {
     asy__peers_drop(&service->peers, peer);
     asy__outbox_drop(&service->outbox, peer);
@@ -123,7 +123,7 @@ static int release(struct asy_service *service, const struct asy_effect *fx, str
         service->quit = 1;
         return 0;
     case ASY_FX_CLOSE:
-        return forget_peer(service, fx->peer, err);
+        return asy__service_forget(service, fx->peer, err);
     case ASY_FX_QUERY:
         return wake_reader(service, asy__service_ask(service, fx, err));
     }
@@ -157,7 +157,7 @@ int asy__service_flush(struct asy_service *service, struct asy_error *err)
         for (size_t i = 0; i < service->n_gone; i++) {
             struct asy_input input = { .type = ASY_IN_CLOSED, .peer = service->gone[i] };
 
-            if ((rc = forget_peer(service, input.peer, err)) < 0 ||
+            if ((rc = asy__service_forget(service, input.peer, err)) < 0 ||
                 (rc = asy__service_feed(service, &input, err)) < 0)
                 return rc;
         }

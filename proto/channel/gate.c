@@ -35,7 +35,8 @@ struct asy__gate {
     int stop_fd; /* eventfd */
     pthread_t thread;
     int has_thread, has_lock;
-    pthread_mutex_t lock; /* of the seven below */
+    pthread_mutex_t lock; /* of the nine below */
+    char last_key[ASY_KEY_TEXT], last_from[64]; /* of the last refused */
     pthread_cond_t changed;
     int started, closed, rc;
     struct asy_error err;
@@ -103,6 +104,21 @@ static void reply(void *zap, const struct part *request, const char *code, const
     zmq_send(zap, "", 0, 0);
 }
 
+static void note_refused(struct asy__gate *gate, const char *key, const struct part *from)
+{
+    static const char mapped[] = "::ffff:"; /* an IPv4 address, as an IPv6 socket writes it */
+    size_t n = from->len > 0 && (size_t)from->len < sizeof gate->last_from ? (size_t)from->len : 0;
+
+    atomic_fetch_add(&gate->refused, 1);
+    pthread_mutex_lock(&gate->lock);
+    memcpy(gate->last_key, key, ASY_KEY_TEXT);
+    memcpy(gate->last_from, from->bytes, n);
+    gate->last_from[n] = 0;
+    if (!strncmp(gate->last_from, mapped, strlen(mapped)))
+        memmove(gate->last_from, gate->last_from + strlen(mapped), n + 1 - strlen(mapped));
+    pthread_mutex_unlock(&gate->lock);
+}
+
 static void answer(struct asy__gate *gate)
 {
     struct part parts[ZAP_PARTS] = { 0 };
@@ -120,7 +136,7 @@ static void answer(struct asy__gate *gate)
     if (ok) {
         reply(gate->zap, &parts[ZAP_REQUEST], "200", "OK", key);
     } else {
-        atomic_fetch_add(&gate->refused, 1);
+        note_refused(gate, key, &parts[ZAP_ADDRESS]);
         reply(gate->zap, &parts[ZAP_REQUEST], "400", "not authorised", "");
     }
 }
@@ -213,6 +229,10 @@ void asy__gate_counts(struct asy__gate *gate, struct asy__gate_counts *ret_count
     ret_counts->accepted = atomic_load(&gate->accepted);
     ret_counts->refused = atomic_load(&gate->refused);
     ret_counts->failed = atomic_load(&gate->failed);
+    pthread_mutex_lock(&gate->lock);
+    memcpy(ret_counts->last_key, gate->last_key, sizeof gate->last_key);
+    memcpy(ret_counts->last_from, gate->last_from, sizeof gate->last_from);
+    pthread_mutex_unlock(&gate->lock);
 }
 
 /* ---- the thread ---------------------------------------------------------------------------- */

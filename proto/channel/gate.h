@@ -12,6 +12,7 @@
 struct asy__gate;
 struct asy__gate_counts {
     uint64_t accepted, refused, failed;
+    char last_key[ASY_KEY_TEXT], last_from[64]; /* of the last that was refused */
 };
 
 /* monitor: the inproc endpoint where the server's socket monitor will be; open first the gate, then

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <asy/durable.h>
 #include <asy/parse.h>
 #include <zmq.h>
@@ -293,6 +294,17 @@ void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_
     ret_counts->refused_keys = counts.refused;
     ret_counts->failed_handshakes = counts.failed;
     ret_counts->bad_frames = server->bad_frames;
+    memcpy(ret_counts->refused_key, counts.last_key, sizeof ret_counts->refused_key);
+    memcpy(ret_counts->refused_from, counts.last_from, sizeof ret_counts->refused_from);
+}
+
+/* libzmq has no way to end one of a ROUTER's connections; it notices that this one has ended. If
+ * the descriptor is another's by now, that one connects anew. */
+void asy_server_drop(struct asy_server *server, uint64_t peer)
+{
+    for (size_t fd = 0; fd < server->n_fds; fd++)
+        if (server->by_fd[fd] == peer)
+            ASY_IGNORE(shutdown((int)fd, SHUT_RDWR) < 0); /* it has ended by itself */
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */

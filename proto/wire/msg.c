@@ -137,6 +137,7 @@ static const struct asy__field welcome[] = {
     BODY(ASY__TEXT, welcome, nonce),
     BODY_LIST(ASY__TEXTS, welcome, endpoints, n_endpoints),
     BODY_SUBS(welcome, offers, n_offers, &holding_shape),
+    BODY(ASY__TEXT, welcome, owner),
     BODY(ASY__U32, welcome, minor),
 };
 static const struct asy__field reject[] = { BODY(ASY__TEXT, reject, text) };

@@ -334,6 +334,93 @@ out:
     place_remove(&place);
 }
 
+static void keyring_knows_workers_from_users(void)
+{
+    static const char text[] = KEY_A " anna\n" KEY_B " for=" KEY_A " lab of anna\n";
+    struct place place;
+    struct asy_keyring *ring = NULL;
+    struct asy_key_info info = { 0 };
+    struct asy_error err = ASY_ERROR_INIT;
+    char key[ASY_KEY_TEXT] = "";
+
+    if (!place_make(&place) || !put(&place, text, sizeof text - 1, 0600))
+        return;
+    if (!T_OK(asy_keyring_load(place.path, &ring, &err), &err))
+        goto out;
+    T_EQ("a user", asy_keyring_get(ring, KEY_A, &info), 1);
+    T_EQ("no worker", info.is_worker, 0);
+    T_STR("its own", info.owner, KEY_A);
+    T_EQ("a worker", asy_keyring_get(ring, KEY_B, &info), 1);
+    T_EQ("is one", info.is_worker, 1);
+    T_STR("whose", info.owner, KEY_A);
+    T_STR("name", info.name, "lab of anna");
+    T_EQ("by name", asy_keyring_key(ring, "lab of anna", key), 1);
+    T_STR("key", key, KEY_B);
+    T_EQ("no such name", asy_keyring_key(ring, "lab", key), 0);
+out:
+    asy_keyring_destroy(ring);
+    place_remove(&place);
+}
+
+/* What is taken out of the file by another process is noticed, and said to be a loss. */
+static void revoked_keys_are_gone_with_their_workers(void)
+{
+    static const char text[] = "# people\n" KEY_A " anna\n# labs\n" KEY_B " for=" KEY_A " lab\n";
+    struct place place;
+    struct asy_keyring *ring = NULL, *other = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    unsigned losses;
+    char *after = NULL;
+    size_t len, n = 0;
+
+    if (!place_make(&place) || !put(&place, text, sizeof text - 1, 0600))
+        return;
+    if (!T_OK(asy_keyring_load(place.path, &ring, &err), &err) ||
+        !T_OK(asy_keyring_load(place.path, &other, &err), &err))
+        goto out;
+    losses = asy_keyring_losses(other);
+    T_EQ("nobody of that name", asy_keyring_remove(ring, "ben", &n, &err), ASY_E_NOENT);
+    T_OK(asy_keyring_remove(ring, "anna", &n, &err), &err);
+    T_EQ("lines", n, 2);
+    T_EQ("gone", asy_keyring_has(ring, KEY_A), 0);
+    T_EQ("its worker", asy_keyring_has(ring, KEY_B), 0);
+    if (T_OK(asy_read_file(place.path, 4096, &after, &len, &err), &err))
+        T_STR("comments stay", after, "# people\n# labs\n");
+    T_EQ("mode", mode_of(place.path), 0600);
+    T_EQ("the other still has it", asy_keyring_get(other, KEY_A, NULL), 1);
+    T_OK(asy_keyring_refresh(other, &err), &err);
+    T_EQ("not any more", asy_keyring_get(other, KEY_A, NULL), 0);
+    T_EQ("a loss of each", asy_keyring_losses(other), losses + 2);
+    T_OK(asy_keyring_add_worker(ring, KEY_B, KEY_A, "lab", &err), &err);
+    T_EQ("of nobody", asy_keyring_has(ring, KEY_B), 0);
+    T_OK(asy_keyring_add(ring, KEY_A, "anna", &err), &err);
+    T_EQ("found in the file", asy_keyring_has(other, KEY_B), 1);
+out:
+    free(after);
+    asy_keyring_destroy(ring);
+    asy_keyring_destroy(other);
+    place_remove(&place);
+}
+
+/* A file that was spoilt lets nobody new in, and throws nobody out. */
+static void a_spoilt_list_changes_nothing(void)
+{
+    struct place place;
+    struct asy_keyring *ring = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (!place_make(&place) || !put(&place, KEY_A " anna\n", sizeof KEY_A + 5, 0600))
+        return;
+    if (T_OK(asy_keyring_load(place.path, &ring, &err), &err) &&
+        put(&place, "no key\n" KEY_B " ben\n", sizeof KEY_B + 11, 0600)) {
+        T_EQ("it says so", asy_keyring_refresh(ring, &err), ASY_E_FORMAT);
+        T_EQ("stays", asy_keyring_has(ring, KEY_A), 1);
+        T_EQ("comes not", asy_keyring_has(ring, KEY_B), 0);
+    }
+    asy_keyring_destroy(ring);
+    place_remove(&place);
+}
+
 static void missing_keyring_is_empty_and_made_by_the_first_add(void)
 {
     struct place place;
@@ -721,6 +808,8 @@ T_MAIN("keys", T_TEST(made_pair_is_stored_0600_and_loaded_again),
        T_TEST(things_that_are_no_key_files_are_refused_and_kept),
        T_TEST(special_files_are_refused_without_waiting),
        T_TEST(keyring_adds_durably_and_keeps_comments),
+       T_TEST(keyring_knows_workers_from_users), T_TEST(revoked_keys_are_gone_with_their_workers),
+       T_TEST(a_spoilt_list_changes_nothing),
        T_TEST(missing_keyring_is_empty_and_made_by_the_first_add),
        T_TEST(bad_additions_change_nothing), T_TEST(broken_keyrings_name_the_line),
        T_TEST(keyring_may_be_asked_while_it_grows), T_TEST(discovery_comes_back_as_written),

@@ -53,10 +53,12 @@ def options_are_those_of_the_help():
     options = {"--json": [], "--follow": [], "--resume": [], "--all": [], "--stderr": [],
                "--list": [], "--model": [], "--cores": ["1"], "--limit": ["1"], "--output": ["f"],
                "--format": ["csv"], "--attempt": ["1"], "--worker": ["w"], "--nodes": ["1"],
-               "--agent": []}
+               "--agent": [], "--for": ["u"]}
     wrong = []
     with Home() as home:
         for name in commands(home):
+            if name == "worker":
+                continue  # its options are those of assay-worker
             usage = home.run("help", name)[0].split("\n\n")[0]
             offered = set(re.findall(r"--[a-z]+", usage))
             equal(f"known to this test, of {name}", offered - set(options), set())

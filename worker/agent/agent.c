@@ -618,6 +618,21 @@ static void learn_walltime(struct asy__agent *agent)
              (long long)job.left_ms / 1000, (long long)(agent->leave_ms - asy_clock_ms()) / 1000);
 }
 
+/* An invitation that cannot be read now is a mistake; later it may be about to be replaced. */
+static int learn_key(struct asy__agent *agent, const char *key_path, struct asy_error *err)
+{
+    struct asy_discovery found;
+    int rc;
+
+    if (agent->options.join) {
+        rc = asy__find_coordinator(agent, 0, &found, err);
+        return rc < 0 ? rc : asy_durable_mkdirs(agent->home, err);
+    }
+    if ((rc = asy_keypair_load(key_path, &agent->pair, err)) == 0)
+        memcpy(agent->owner, agent->pair.public_key, sizeof agent->owner);
+    return rc;
+}
+
 static int set_up(struct asy__agent *agent, struct asy_error *err)
 {
     const struct asy_agent_options *options = &agent->options;
@@ -630,8 +645,8 @@ static int set_up(struct asy__agent *agent, struct asy_error *err)
                                       : asy__textf("%s/coordinator.json", options->home)) ||
         !(key = asy__textf("%s/keys/user.key", options->home)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for an agent");
-    if ((rc = asy_keypair_load(key, &agent->pair, err)) < 0 ||
-        (rc = take_signals(agent, err)) < 0 || (rc = learn_node(agent, err)) < 0 ||
+    if ((rc = learn_key(agent, key, err)) < 0 || (rc = take_signals(agent, err)) < 0 ||
+        (rc = learn_node(agent, err)) < 0 ||
         (rc = asy_arena_create(ARENA_MAX, &agent->arena, err)) < 0 ||
         (rc = asy__rundir_create(agent->rundir, sizeof agent->rundir, err)) < 0 ||
         (rc = asy__link_create(&agent->link, err)) < 0 ||

@@ -255,7 +255,8 @@ static void begin_anew(struct asy__io *io)
 static void connect_to(struct asy__io *io, const struct connection *to)
 {
     char texts[ASY_ARRAY_LEN(to->discovery.endpoints)][160];
-    const char *endpoints[ASY_ARRAY_LEN(texts)];
+    const char *endpoints[ASY_ARRAY_LEN(texts)], *routes[ASY_ENDPOINTS_MAX];
+    size_t n_routes = asy_discovery_routes(&to->discovery, routes);
     struct asy_client_spec spec = { .endpoints = endpoints, .queue = QUEUE,
                                     .server_key = to->discovery.server_key,
                                     .public_key = to->pair.public_key,
@@ -265,8 +266,8 @@ static void connect_to(struct asy__io *io, const struct connection *to)
     asy_client_destroy(io->client);
     io->client = NULL;
     io->store = to->store;
-    for (size_t i = 0; to->port && i < ASY_ARRAY_LEN(texts); i++)
-        if (endpoint_of(to->discovery.endpoints[i], to->port, texts[spec.n_endpoints])) {
+    for (size_t i = 0; to->port && i < n_routes; i++)
+        if (endpoint_of(routes[i], to->port, texts[spec.n_endpoints])) {
             endpoints[spec.n_endpoints] = texts[spec.n_endpoints];
             spec.n_endpoints++;
         }

@@ -560,7 +560,7 @@ struct asy__session {
     struct asy_id id, store;
     uint64_t owner_epoch;
     int64_t next_ms;               /* NONE: look again; GREETING: greet again */
-    unsigned tries;
+    unsigned tries, turn;          /* turn: of the places to look at */
     int64_t heard_ms;
     uint32_t minor;                /* of the protocol that the coordinator speaks */
 };
@@ -569,6 +569,14 @@ void asy__session_greet(struct asy__agent *agent); /* a new session */
 void asy__session_news(struct asy__agent *agent);
 int64_t asy__session_timers(struct asy__agent *agent, int64_t now_ms);
 void asy__session_bye(struct asy__agent *agent, const char *text);
+
+/* ---- find.c: where the coordinator is -------------------------------------------------------- */
+/* Reads the files anew; sets the agent's key and owner. turn: the how manieth place to look at.
+ * ASY_E_NOENT: there is none yet, or any more. */
+ASY_MUST_CHECK int asy__find_coordinator(struct asy__agent *agent, unsigned turn,
+                                         struct asy_discovery *ret_found, struct asy_error *err);
+/* Keeps what a WELCOME tells of the coordinator's addresses. */
+void asy__find_told(struct asy__agent *agent, const struct asy_msg *welcome);
 
 /* ---- space.c: a full disk -------------------------------------------------------------------- */
 struct asy__space {
@@ -590,6 +598,7 @@ struct asy__agent {
     char version[32];
     struct asy_id id;
     struct asy_keypair pair;
+    char owner[ASY_KEY_TEXT];      /* public key of the user whose studies it runs */
     struct asy_node *node;
     struct asy__programs programs;
     struct asy__gpus gpus;

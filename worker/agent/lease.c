@@ -199,7 +199,7 @@ static int check(struct asy__job *job, const struct asy_lease *lease, enum asy_c
         *ret_cause = ASY_CAUSE_UNFIT;
         return asy_fail(err, ASY_E_STATE, "%s", asy__agent_unfit(agent));
     }
-    if (strcmp(job->owner, agent->pair.public_key))
+    if (strcmp(job->owner, agent->owner))
         return asy_fail(err, ASY_E_DENIED, "this worker runs its own user's studies only");
     rc = asy__spec_get(agent, lease->spec_id, lease->spec, &job->spec, err);
     if (rc < 0) {

@@ -23,6 +23,8 @@ static const char help[] =
     "\n"
     "  --home DIR          instead of $ASSAY_HOME\n"
     "  --discovery FILE    the coordinator's discovery file (HOME/coordinator.json)\n"
+    "  --join FILE         join by an invitation (assay invite --worker), with a home of its own\n"
+    "                      ($ASSAY_HOME, else ~/.local/share/assay-worker)\n"
     "  --cores N           offer at most N cores\n"
     "  --memory SIZE       offer this much memory (nine tenths of what there is)\n"
     "  --smt               count each hardware thread as a core\n"
@@ -109,6 +111,7 @@ static int take_value(struct args *args, int option, const char *value)
     switch (option) {
     case 'h': args->agent.home = value; return 0;
     case 'd': args->agent.discovery = value; return 0;
+    case 'J': args->agent.join = value; return 0;
     case 'c':
         if (asy_parse_u64(value, len, &n, NULL) < 0 || n == 0 || n > 8192)
             return -1;
@@ -137,6 +140,7 @@ static int parse_args(int argc, char **argv, struct args *args)
         { "walltime", 1, NULL, 'w' },    { "orphan-exit", 1, NULL, 'o' },
         { "log", 1, NULL, 'l' },         { "smt", 0, NULL, 's' },
         { "once-idle-exit", 0, NULL, 'i' }, { "log-json", 0, NULL, 'j' },
+        { "join", 1, NULL, 'J' },
         { "probe", 0, NULL, 'p' },       { "crash-points", 0, NULL, 'x' },
         { "gpus", 1, NULL, 'g' },        { "probe-gpus", 1, NULL, 'P' },
         { "help", 0, NULL, 'H' },        { "version", 0, NULL, 'V' },
@@ -231,6 +235,9 @@ int main(int argc, char **argv)
             asy_logerr("%s", err.text);
             return 1;
         }
+        /* A home of this user here has a coordinator of its own, not that of the invitation. */
+        if (args.agent.join && !getenv("ASSAY_HOME"))
+            snprintf(home + strlen(home), sizeof home - strlen(home), "-worker");
         args.agent.home = home;
     } else if (args.agent.home[0] != '/') {
         if (!getcwd(home, sizeof home))

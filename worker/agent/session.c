@@ -150,17 +150,17 @@ static int same_place(const struct asy_discovery *a, const struct asy_discovery 
     return !strcmp(a->server_key, b->server_key);
 }
 
-/* Reads the discovery file; a coordinator that may live is greeted. */
+/* A coordinator that may live is greeted. */
 static void look(struct asy__agent *agent, int reopen)
 {
     static int64_t warned_ms;
     struct asy__session *s = &agent->session;
     struct asy_discovery found;
     struct asy_error err = ASY_ERROR_INIT;
-    int rc = asy_discovery_read(agent->discovery_path, &found, &err);
+    int rc = asy__find_coordinator(agent, reopen ? s->turn++ : s->turn, &found, &err);
 
-    if (rc < 0 || asy_discovery_stale(&found)) {
-        if (rc < 0 && rc != ASY_E_NOENT && asy_log_due(&warned_ms, 10000))
+    if (rc < 0) {
+        if (rc != ASY_E_NOENT && asy_log_due(&warned_ms, 10000))
             asy_warn("%s, looking again every 0.5 s", err.text);
         move_to(agent, ASY__SESSION_NONE);
         s->next_ms = asy_clock_ms() + LOOK_MS;
@@ -262,6 +262,19 @@ static int outdated(struct asy__agent *agent, const struct asy_msg *msg)
     return 1;
 }
 
+/* Whoever invited us for one user may not have us run another's programs. */
+static int serves_owner(struct asy__agent *agent, const struct asy_msg *msg)
+{
+    const char *owner = msg->welcome.owner; /* absent from a coordinator of before */
+
+    if (!owner || !*owner || !strcmp(owner, agent->owner))
+        return 1;
+    agent->rejected = 1;
+    snprintf(agent->reject_text, sizeof agent->reject_text,
+             "it takes this worker for another user's than its key was made for");
+    return 0;
+}
+
 static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
 {
     struct asy__session *s = &agent->session;
@@ -269,13 +282,14 @@ static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
     int64_t idle_ms = msg->welcome.idle_heartbeat_ms;
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (outdated(agent, msg))
+    if (outdated(agent, msg) || !serves_owner(agent, msg))
         return;
     beat_ms = beat_ms < 50 ? 50 : beat_ms > 60000 ? 60000 : beat_ms;
     idle_ms = idle_ms < beat_ms ? beat_ms : idle_ms > 60000 ? 60000 : idle_ms;
     lost_ms = lost_ms < 3 * beat_ms ? 3 * beat_ms : lost_ms;
     s->id = msg->session;
     s->store = msg->welcome.store;
+    asy__find_told(agent, msg);
     s->owner_epoch = msg->welcome.owner_epoch;
     s->minor = msg->welcome.minor;
     s->tries = 0;

@@ -88,7 +88,9 @@ struct asy_input {
     enum asy_input_type type;
     uint64_t peer;                        /* MSG, CLOSED, ANSWERED: the connection */
     union {
-        struct { const struct asy_msg *msg; const char *key; /* peer's public key */ } msg;
+        /* key: the public key of the user whose peer it is. HELLO alone: name, what stands beside
+         * the peer's own key; is_worker: that key may be an agent, and nothing else. */
+        struct { const struct asy_msg *msg; const char *key, *name; int is_worker; } msg;
         struct { struct asy_id study; uint64_t number; int rc; /* 0, ASY_E_FULL, other */
                  const double *x; /* [space length] */ const char *source; const char *text;
                  int needs_history; /* asy_sampler_needs_history(): 0 lets core ask ahead */

@@ -76,11 +76,15 @@ ASY_MUST_CHECK int asy_server_send(struct asy_server *server, uint64_t peer, con
  * is used again): whoever must know sends to the silent ones, too. */
 uint64_t asy_server_closed(struct asy_server *server);
 int asy_server_closed_fd(const struct asy_server *server); /* readable while there may be one */
+/* Ends the connection of a peer; what it sent before may still come. */
+void asy_server_drop(struct asy_server *server, uint64_t peer);
 struct asy_server_counts {
     uint64_t accepted;          /* handshakes that succeeded */
     uint64_t refused_keys;      /* handshakes that authorise() ended; a client may retry */
     uint64_t failed_handshakes; /* not CURVE, wrong server key, closed or silent on the way */
     uint64_t bad_frames;
+    char refused_key[ASY_KEY_TEXT]; /* of the last that authorise() ended; "": none */
+    char refused_from[64];          /* its address */
 };
 void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_counts);
 

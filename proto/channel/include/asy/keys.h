@@ -4,7 +4,8 @@
  *
  *   keys/user.key       this user's key pair (made at first use)
  *   keys/server.key     the coordinator's key pair
- *   keys/authorized     "<public key> <name>" a line; who starts a coordinator is on it
+ *   keys/authorized     "<public key> <name>" a line: a user; who starts a coordinator is on it.
+ *                       "<public key> for=<user's public key> <name>": a worker of that user
  *   coordinator.json    the discovery file, while a coordinator lives (and after: it may be stale)
  *
  * Threads: any; files are replaced atomically. */
@@ -35,10 +36,35 @@ void asy_keyring_destroy(struct asy_keyring *ring);
  * process has added meanwhile are taken in. */
 ASY_MUST_CHECK int asy_keyring_add(struct asy_keyring *ring, const char *key, const char *name,
                                    struct asy_error *err);
-/* 1 or 0; any thread, also while another adds. Fits asy_authorise_f with arg = ring. */
+/* The same of a worker that acts for the user whose key is owner ("": a user). */
+ASY_MUST_CHECK int asy_keyring_add_worker(struct asy_keyring *ring, const char *key,
+                                          const char *owner, const char *name,
+                                          struct asy_error *err);
+/* Takes out, durably, the key that has this name or text, and those that act for it; *ret_n: how
+ * many. ASY_E_NOENT: there is none. */
+ASY_MUST_CHECK int asy_keyring_remove(struct asy_keyring *ring, const char *name_or_key,
+                                      size_t *ret_n, struct asy_error *err);
+/* Reads the file again if it has changed: what is new in it is let in, what is missing is not any
+ * more. On an error all stays as it was. */
+ASY_MUST_CHECK int asy_keyring_refresh(struct asy_keyring *ring, struct asy_error *err);
+/* Grows whenever keys were lost to a refresh. */
+unsigned asy_keyring_losses(struct asy_keyring *ring);
+/* 1 or 0; any thread, also while another adds; looks at the file for a key that it does not know.
+ * Fits asy_authorise_f with arg = ring. */
 int asy_keyring_has(void *ring, const char key[ASY_KEY_TEXT]);
-/* The name that stands beside a key ("-" if none does), NULL for an unknown key; borrowed. */
+struct asy_key_info {
+    int is_worker;            /* it may be an agent, and nothing else */
+    char owner[ASY_KEY_TEXT]; /* the user: itself, or whom it acts for */
+    const char *name;         /* "-" if there is none; as long as the ring */
+};
+/* 1 and what it is, or 0: it may not connect (of a worker also if its owner may not). ret_info may
+ * be NULL. */
+int asy_keyring_get(struct asy_keyring *ring, const char *key, struct asy_key_info *ret_info);
+/* The name that stands beside a key ("-" if none does), NULL for an unknown key; as long as the
+ * ring. */
 const char *asy_keyring_name(struct asy_keyring *ring, const char *key);
+/* The key that has a name. 1 or 0. */
+int asy_keyring_key(struct asy_keyring *ring, const char *name, char ret_key[ASY_KEY_TEXT]);
 
 #define ASY_ENDPOINTS_MAX 4
 

@@ -155,6 +155,7 @@ struct asy_msg {
                  const struct asy_holding *kill; size_t n_kill;
                  const char *const *endpoints; size_t n_endpoints; /* "tcp://…" */
                  const struct asy_holding *offers; size_t n_offers; /* undecided: run on */
+                 const char *owner; /* public key of the user whose peer this is */
                  uint32_t minor; } welcome;
         struct { const char *text; } reject;
         struct { int64_t sent_ms; uint32_t free_cores; double load; } heartbeat;

@@ -19,6 +19,7 @@ struct asy_agent_options {
     const char *version;        /* of this program */
     const char *home;           /* $ASSAY_HOME, absolute */
     const char *discovery;      /* the coordinator's discovery file; NULL: home/coordinator.json */
+    const char *join;           /* an invitation (asy/invitation.h) instead; NULL: none */
     uint32_t max_cores;         /* 0: all */
     uint64_t max_memory;        /* 0: nine tenths */
     int smt;

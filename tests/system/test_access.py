@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who gets in: workers and users by invitation, on hosts of their own, and nobody else."""
+import json
+import os
+import stat
+import sys
+
+import hosts
+from harness import equal, has, main, wait
+
+STUDY = """
+assay: 1
+name: {name}
+run:
+  command: [sh, -c, "while [ ! -e {go} ]; do sleep 0.05; done; echo loss=0.5"]
+  metrics: {{pattern: 'loss=(?<loss>\\S+)'}}
+objective: {{metric: loss, goal: minimize}}
+parameters:
+  x: {{min: 0.0, max: 1.0}}
+search: {{sampler: random}}
+budget: {{trials: {trials}}}
+"""
+
+
+class Site(hosts.Net):
+    """A coordinator on the first host; the others have homes of their own and share nothing but a
+    folder for invitations and for the word that programs wait for."""
+
+    def __init__(self, names):
+        super().__init__(names, apart=True)
+
+    def __enter__(self):
+        super().__enter__()
+        self.shared = os.path.join(self.path, "shared")
+        os.mkdir(self.shared)
+        self.head, *self.nodes = self.hosts
+        self.serve(self.head)
+        return self
+
+    def serve(self, host):
+        self.coordinator = host.spawn("assay-coordinator", "--keep")
+        path = os.path.join(host.env["ASSAY_HOME"], "coordinator.json")
+        wait(lambda: os.path.exists(path), "the coordinator")
+
+    def at(self, name):
+        return os.path.join(self.shared, name)
+
+    def invite(self, *args, name):
+        self.head.run("invite", *args, "--output", self.at(name))
+        return self.at(name)
+
+    def workers(self):
+        return {w["key"]: w for w in self.head.json("workers")["workers"]}
+
+    def connections(self):
+        return self.head.json("workers")["connections"]
+
+    def submit(self, host, name, trials, *args):
+        path = self.at(name + ".yaml")
+        with open(path, "w") as file:
+            file.write(STUDY.format(name=name, trials=trials, go=self.at("go")))
+        host.run("submit", path, *args)
+
+    def running(self, name):
+        return [t["number"] for t in self.head.json("trials", name)["trials"]
+                if t["state"] == "running"]
+
+    def finish(self, name):
+        with open(self.at("go"), "w"):
+            pass
+        self.head.run("watch", name)
+        return [(t["state"], t["attempts"]) for t in self.head.json("trials", name)["trials"]]
+
+
+def a_worker_joins_by_invitation():
+    with Site("ab") as site:
+        path = site.invite("--worker", "lab", name="lab")
+        equal("its mode", stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        site.nodes[0].spawn("assay", "worker", "--join", path, "--cores", "1")
+        wait(lambda: site.workers().get("lab", {}).get("state") == "ready", "the worker")
+        has("people see the key", site.head.run("workers")[0], "lab")
+        site.submit(site.head, "sweep", 2)
+        equal("trials", site.finish("sweep"), [("complete", 1)] * 2)
+
+
+def a_revoked_worker_is_gone_at_once():
+    with Site("abc") as site:
+        paths = {name: site.invite("--worker", name, name=name) for name in ("one", "two")}
+        site.nodes[0].spawn("assay", "worker", "--join", paths["one"], "--cores", "1")
+        wait(lambda: "one" in site.workers(), "the first worker")
+        site.submit(site.head, "sweep", 1)
+        wait(lambda: site.running("sweep"), "the trial")
+        site.nodes[1].spawn("assay", "worker", "--join", paths["two"], "--cores", "1")
+        wait(lambda: "two" in site.workers(), "the second worker")
+        site.head.run("revoke", "one")
+        wait(lambda: site.workers().get("two", {}).get("runs"), "its trial on the other worker")
+        equal("who is there", list(site.workers()), ["two"])
+        equal("trials", site.finish("sweep"), [("complete", 2)])
+
+
+def a_worker_s_key_asks_nothing():
+    with Site("ab") as site:
+        path = site.invite("--worker", "lab", name="lab")
+        _, err = site.nodes[0].run("ls", "--coordinator", path, code=1)
+        has("why", err, "this key is a worker's")
+
+
+def an_invited_user_sees_their_own():
+    with Site("ab") as site:
+        ada = site.invite("ada", name="ada")
+        b = site.nodes[0]
+        site.submit(site.head, "secret", 1)
+        equal("not the owner's", b.json("ls", "--coordinator", ada)["studies"], [])
+        site.submit(b, "mine", 1, "--coordinator", ada)
+        equal("her own", [s["name"] for s in b.json("ls", "--coordinator", ada)["studies"]],
+              ["mine"])
+        worker = site.invite("--worker", "--for", "ada", name="ada-worker")
+        with open(worker) as file:
+            equal("the name", json.load(file)["name"], "worker-1")
+        site.submit(site.head, "more", 8)  # than the owner's own worker has cores
+        b.spawn("assay", "worker", "--join", worker, "--cores", "2")
+        wait(lambda: site.running("mine"), "her trial to run")
+        equal("on her worker, and nobody else's", [(run["study"], run["trial"]) for run in
+              site.workers()["worker-1"]["runs"]], [("mine", 0)])
+        equal("trials", site.finish("mine"), [("complete", 1)])
+        _, err = site.head.run("revoke", "ada")
+        has("her worker goes with her", err, "nor are the 1 workers that acted for it")
+        wait(lambda: "worker-1" not in site.workers(), "her worker to be gone")
+
+
+def the_coordinator_moves_to_another_host():
+    """With its store; its workers are led there by a new invitation in the old one's place."""
+    with Site("abc") as site:
+        path = site.invite("--worker", "lab", name="lab")
+        worker, other = site.nodes
+        worker.spawn("assay", "worker", "--join", path, "--cores", "1")
+        wait(lambda: "lab" in site.workers(), "the worker")
+        site.submit(site.head, "sweep", 1)
+        wait(lambda: site.running("sweep"), "the trial")
+        site.coordinator.kill()
+        site.coordinator.wait()
+        home = other.env["ASSAY_HOME"]
+        os.rename(site.head.env["ASSAY_HOME"], home)  # a copy would be another store
+        os.remove(os.path.join(home, "coordinator.json"))
+        site.head.cut()
+        site.head = other
+        site.serve(other)
+        with open(os.path.join(home, "coordinator.json")) as file:
+            now = json.load(file)
+        with open(path) as file:
+            invitation = json.load(file)
+        invitation.update({k: now[k] for k in ("endpoints", "host", "boot_id")})
+        with open(path + ".new", "w") as file:
+            json.dump(invitation, file)
+        os.chmod(path + ".new", 0o600)
+        os.rename(path + ".new", path)
+        wait(lambda: site.workers().get("lab", {}).get("runs"), "the worker with its trial")
+        equal("trials", site.finish("sweep"), [("complete", 1)])
+
+
+WHY_NOT = hosts.why_not()
+if WHY_NOT:
+    print(f"SKIPPED: there can be no hosts of their own here: {WHY_NOT}")
+    sys.exit(hosts.SKIP)
+main(a_worker_joins_by_invitation, a_revoked_worker_is_gone_at_once, a_worker_s_key_asks_nothing,
+     an_invited_user_sees_their_own, the_coordinator_moves_to_another_host, at_once=3)
