@@ -198,7 +198,8 @@ static void take_gang_line(struct asy__conn *conn, const struct asy__said *said)
         conn->gang->running--; /* each rank says it; only then does it hear the next order */
     if (said->what == ASY__SAID_END && job && asy__part_follows(job))
         asy__part_rank_done(job);
-    if (conn->rank > 0 || conn->gang->part > 0 || !job || job->state != ASY__JOB_RUNNING || job->doom)
+    if (conn->rank > 0 || conn->gang->part > 0 || !job || job->state != ASY__JOB_RUNNING ||
+        job->doom)
         return; /* rank 0 speaks for all; or the job is over already, or about to be */
     if (said->what == ASY__SAID_END)
         take_end(job, said);

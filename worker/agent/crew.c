@@ -62,7 +62,7 @@ int asy__crew_open(struct asy__gang *gang, const struct asy__job *job, struct as
     gang->id = asy_id_make();
     if ((rc = asy__door_open(agent, &crew->door, err)) < 0)
         return rc;
-    /* mpirun cuts its launch agent's words at spaces, and a program may lie below a name with one */
+    /* mpirun cuts its launch agent's words at spaces, and a program's path may have one */
     if (!(crew->launch = asy__textf("%s/launch-%u", agent->rundir, gang->serial)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for paths");
     if (symlink(agent->programs.attempt, crew->launch) < 0)

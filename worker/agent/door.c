@@ -165,7 +165,8 @@ int asy__door_next(const struct asy__agent *agent, const struct asy__door *door)
     int fd;
 
     /* none: EAGAIN, or one that left again */
-    while ((fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0 && !is_ours(fd)) {
+    while ((fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0 &&
+           !is_ours(fd)) {
         if (asy_log_due(&warned_ms, 10000))
             asy_warn("another user's process connected to '%s' in '%s', closed it", door->path,
                      agent->rundir);

@@ -358,7 +358,8 @@ void asy__gang_bound(struct asy__conn *conn, const struct asy__said *said)
     if (rc == 0)
         return;
     asy_fail(&err, ASY_E_DENIED, "rank %d does not run on CPUs %.60s of its lease: %s",
-             conn->rank + (int)gang->first_rank, want, why.text[0] ? why.text : "it is bound to others");
+             conn->rank + (int)gang->first_rank, want,
+             why.text[0] ? why.text : "it is bound to others");
     asy__job_doom(gang->job, ASY_CAUSE_NOT_STARTED, err.text);
 }
 

@@ -3,6 +3,7 @@
  * should start on another node to the agent that started mpirun, and stays until that closes the
  * connection, as a remote shell stays until its command ends. */
 #include <asy/attempt.h>
+#include <asy/error.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ static int stay(int fd)
 int asy_attempt_launch(int argc, char **argv)
 {
     const char *path = getenv("ASSAY_LAUNCH"), *token = getenv("ASSAY_TOKEN");
+    char text[80];
     int fd = -1, rc = -1;
 
     if (!path || !token || argc < 3) {
@@ -75,7 +77,8 @@ int asy_attempt_launch(int argc, char **argv)
             rc = shutdown(fd, SHUT_WR);
     }
     if (rc < 0)
-        dprintf(2, "assay-attempt: cannot reach the worker at '%s': %s\n", path, strerror(errno));
+        dprintf(2, "assay-attempt: cannot reach the worker at '%s': %s\n", path,
+                asy_errno_text(errno, text));
     else
         rc = stay(fd);
     if (fd >= 0)

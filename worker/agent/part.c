@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * part.c - a job whose ranks are on several nodes: what its parts say to each other, and how the end
- * of one becomes the end of all.
+ * part.c - a job whose ranks are on several nodes: what its parts say to each other, and how the
+ * end of one becomes the end of all.
  *
- * A member's part waits after its lease until the lead calls: with the words that start its share of
- * a new gang, or the name of a warm one. It reports nothing; what goes wrong in it the lead hears,
- * again and again until the coordinator closes the attempt. The lead reports. Before it calls an end
- * of the gang a crash it asks the others: mpirun loses a daemon in the same way whether somebody
- * killed it or its whole node went, and the loss of a node uses up no retry. */
+ * A member's part waits after its lease until the lead calls: with the words that start its share
+ * of a new gang, or the name of a warm one. It reports nothing; what goes wrong in it the lead
+ * hears, again and again until the coordinator closes the attempt. The lead reports. Before it
+ * calls an end of the gang a crash it asks the others: mpirun loses a daemon in the same way
+ * whether somebody killed it or its whole node went, and the loss of a node uses up no retry. */
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
