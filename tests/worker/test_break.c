@@ -351,7 +351,8 @@ static const char checkpointer[] =
     "    for line in [{'step': step, 'metrics': {'loss': 1}}, {'checkpoint': 'c', 'step': step}]:\n"
     "        f.write(json.dumps(line).encode() + b'\\n'); f.flush(); f.readline()\n";
 
-/* At each named point: the agent is gone at once, nothing of it stays, a new one works. */
+/* At each named point: the agent is gone at once, nothing of it stays, a new one works. Those of
+ * files on their way need a coordinator that takes files: tests/system/test_bulk.py. */
 static void dies_cleanly_at_every_crash_point(void)
 {
     const char *name;
@@ -363,6 +364,8 @@ static void dies_cleanly_at_every_crash_point(void)
         struct asy_lease lease;
         int status;
 
+        if (strstr(name, ".bulk_"))
+            continue;
         snprintf(fail_at, sizeof fail_at, "ASSAY_FAIL_AT=%s", name);
         if (!coord_open(&c) || !coord_file(&c, "p.py", checkpointer) ||
             !coord_study(&c, STUDY("command: [python3, p.py], checkpoint: true")) ||
