@@ -15,7 +15,7 @@ def left_files(sweep):
     """Artifacts that the store has not on record."""
     files = {os.path.join(folder, name)
              for folder, _, names in os.walk(os.path.join(sweep.env["ASSAY_HOME"], "artifacts"))
-             for name in names}
+             for name in names if name != ".nonce"}  # by which workers know the folder
     return sorted(files - {path for path, in sweep.store().execute("SELECT path FROM artifact")})
 
 
