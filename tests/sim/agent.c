@@ -462,6 +462,11 @@ static void welcomed(struct sim *s, size_t i, const struct asy_msg *msg)
         if (a)
             forget(agent, (size_t)(a - agent->attempts));
     }
+    /* gangs are not offered: another store's are over */
+    for (size_t k = agent->n_attempts; k-- > 0;)
+        if (agent->attempts[k].n_parts > 1 &&
+            asy_id_cmp(agent->attempts[k].store, agent->store) != 0)
+            forget(agent, k);
     for (size_t k = 0; k < msg->welcome.n_marks; k++)
         take_mark(s, i, &msg->welcome.marks[k]);
     for (size_t k = 0; k < agent->n_attempts; k++)

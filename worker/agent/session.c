@@ -275,6 +275,19 @@ static int serves_owner(struct asy__agent *agent, const struct asy_msg *msg)
     return 0;
 }
 
+/* Gangs on several nodes are not offered. What another store leased of them is over: without an
+ * offer it would pass for the attempt of the same numbers that this store leased. */
+static void drop_strange_gangs(struct asy__agent *agent)
+{
+    ASY__EACH(struct asy__job, job, &agent->jobs) {
+        if (!job->parts || job->forgotten || !asy__job_foreign(job))
+            continue;
+        asy__job_fence(job);
+        if (job->state == ASY__JOB_OVER)
+            job->forgotten = 1;
+    }
+}
+
 static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
 {
     struct asy__session *s = &agent->session;
@@ -310,6 +323,7 @@ static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
         if (job)
             asy__job_fence(job);
     }
+    drop_strange_gangs(agent);
     for (size_t i = 0; i < msg->welcome.n_marks; i++)
         take_mark(agent, &msg->welcome.marks[i]);
     asy__transfer_welcome(agent, msg);
