@@ -7,30 +7,13 @@ import sys
 import time
 
 import checker
-from harness import SOURCE, Home, equal, has, main, wait
-
-STUDY = """
-assay: 1
-name: gang
-run: {model: mlp, length: {unit: epochs, max: %d}}
-data: {file: %s/examples/data/digits.csv.gz, label: -1}
-objective: {metric: val_loss, goal: minimize}
-parameters:
-  lr: {min: 1e-3, max: 0.1, scale: log}
-  hidden: {values: [16, 32]}
-search: {sampler: random, pruner: %s, seed: 1}
-budget: {trials: %d}
-resources: {ranks: %d, memory: 256MiB}
-%s"""
-
-
-def study(home, ranks, trials=6, epochs=4, pruner="{name: asha, min: 1, reduction: 2}", more=""):
-    home.write("study.yaml", STUDY % (epochs, SOURCE, pruner, trials, ranks, more))
+from gangs import alive, parent, study
+from harness import Home, equal, has, main, wait
 
 
 def two_ranks_sweep():
     with Home() as home:
-        study(home, 2)
+        study(home, 2, trials=6)
         _, err = home.run("run", "study.yaml")
         has("plan", err, "each 2 cores (2 ranks of 1) and 512 MiB")
         equal("trials", home.json("show", "gang")["trials"], 6)
@@ -88,11 +71,6 @@ def gangs(home):
         if "OMPI_COMM_WORLD_RANK" in env:
             found.setdefault(env["ASSAY_SOCKET"], {})[int(env["OMPI_COMM_WORLD_RANK"])] = pid
     return {name: ranks for name, ranks in found.items() if len(ranks) == 2}
-
-
-def parent(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        return int(f.read().rpartition(") ")[2].split()[1])
 
 
 def scratches(pid):
@@ -160,14 +138,6 @@ def a_death_ends_its_own_gang_alone():
         wait(lambda: not glob.glob(f"/dev/shm/assay-{os.getuid()}-{worker}-*"), "their memory")
         wait(lambda: running(home, 0, begun[0] + 1) and running(home, 1, begun[1] + 1), "both")
         home.run("stop", "gang")
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rpartition(") ")[2][0] != "Z"
-    except OSError:
-        return False
 
 
 # ---- pauses ------------------------------------------------------------------------------------
