@@ -3,7 +3,8 @@
  *
  * The lock is an OFD lock: it belongs to the open file, not to the process, so closing another
  * descriptor of the file cannot drop it, and it goes with the process however that ends. On a local
- * disk a lock that was got proves that no owner lives. Where several hosts share the folder it may
+ * disk a lock that was got proves that no owner lives. A process that was killed keeps its locks for
+ * the milliseconds in which the kernel takes it apart: who finds such an owner waits. Where several hosts share the folder it may
  * not, since not all of them pass locks on; there an owner on another boot that was not closed in
  * order keeps the store until its heartbeat is STALE_US old.
  *
@@ -23,6 +24,8 @@
 #include <asy/durable.h>
 
 #define STALE_US (30 * INT64_C(1000000))
+#define DYING_MS 5000 /* what a large process on a busy machine may take to die */
+#define LOOK_MS 5
 #define RECORD 768u
 
 struct asy__lock {
@@ -93,11 +96,12 @@ static int busy(const char *folder, const struct asy_store_holder *holder, struc
                     (long long)holder->pid, holder->since_us ? since : "just now");
 }
 
-/* Opens and locks the file; 0 with *ret_fd = -1 if it was replaced meanwhile. */
-static int try_take(const char *folder, const char *path, int *ret_fd, struct asy_error *err)
+/* Opens and locks the file; 0 with *ret_fd = -1 if it was replaced meanwhile. ASY_E_BUSY with the
+ * holder if somebody has it. */
+static int try_take(const char *folder, const char *path, int *ret_fd, struct record *ret_holder,
+                    struct asy_error *err)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    struct record record;
     struct stat mine, there;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
 
@@ -105,8 +109,8 @@ static int try_take(const char *folder, const char *path, int *ret_fd, struct as
         return asy_fail_errno(err, errno, "cannot open '%s'", path);
     if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
         if (errno == EAGAIN || errno == EACCES) {
-            read_record(fd, &record);
-            rc = busy(folder, &record.holder, err);
+            read_record(fd, ret_holder);
+            rc = busy(folder, &ret_holder->holder, err);
         } else {
             rc = asy_fail_errno(err, errno, "cannot lock '%s'", path);
         }
@@ -123,6 +127,41 @@ static int try_take(const char *folder, const char *path, int *ret_fd, struct as
     else
         *ret_fd = fd;
     return rc;
+}
+
+/* Whether a holder on this machine is dead already, or about to be: it has no memory any more. */
+static int is_dying(const struct asy_store_holder *holder, const char *boot)
+{
+    char path[64], *text = NULL;
+    size_t len = 0;
+    int rc;
+
+    if (!boot[0] || strcmp(boot, holder->boot) != 0 || holder->pid <= 0)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%lld/cmdline", (long long)holder->pid);
+    rc = asy_read_file(path, 1 << 16, &text, &len, NULL);
+    free(text);
+    return rc == ASY_E_NOENT || (rc == 0 && len == 0);
+}
+
+static int take(const char *folder, const char *path, struct asy__lock *lock, struct asy_error *err)
+{
+    int64_t until_ms = asy_clock_ms() + DYING_MS;
+    struct record held;
+    int rc;
+
+    for (int i = 0; i < 100 && lock->fd < 0;) {
+        if ((rc = try_take(folder, path, &lock->fd, &held, err)) == 0) {
+            i++;
+            continue;
+        }
+        if (rc != ASY_E_BUSY || !is_dying(&held.holder, lock->boot) || asy_clock_ms() > until_ms)
+            return rc;
+        usleep(LOOK_MS * 1000);
+    }
+    if (lock->fd < 0)
+        return asy_fail(err, ASY_E_IO, "cannot lock '%s': it is replaced all the time", path);
+    return 0;
 }
 
 /* The lock is ours; whether its last owner may live on another host all the same. */
@@ -151,16 +190,11 @@ int asy__lock_take(const char *folder, int network, struct asy__lock **ret_lock,
     if (!(lock = calloc(1, sizeof *lock)))
         return asy_fail(err, ASY_E_NOMEM, "no memory to open store '%s'", folder);
     lock->fd = -1;
-    for (int i = 0; i < 100 && lock->fd < 0; i++)
-        if ((rc = try_take(folder, path, &lock->fd, err)))
-            goto out;
-    if (lock->fd < 0) {
-        rc = asy_fail(err, ASY_E_IO, "cannot lock '%s': it is replaced all the time", path);
-        goto out;
-    }
     if (gethostname(lock->host, sizeof lock->host - 1) < 0)
         lock->host[0] = 0;
     read_boot(lock->boot);
+    if ((rc = take(folder, path, lock, err)))
+        goto out;
     lock->since_us = asy_clock_wall_us();
     read_record(lock->fd, &record);
     if (network && (rc = check_holder(folder, lock, &record.holder, err)))

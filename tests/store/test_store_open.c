@@ -118,6 +118,35 @@ out:
     teardown(&f);
 }
 
+/* Dead with its lock still held, as a process is for a moment: its child has inherited the file. */
+static void an_owner_that_is_dying_is_waited_for(void)
+{
+    struct fixture f;
+    struct asy_store *second = NULL;
+    int status = -1;
+    pid_t child;
+
+    if (!setup(&f, &engines[1]))
+        goto out;
+    asy_store_close(f.store);
+    f.store = NULL;
+    if ((child = fork()) == 0) {
+        struct asy_store *mine = NULL;
+        struct asy_error err = ASY_ERROR_INIT;
+        int rc = open_at(f.folder, &mine, NULL, &err);
+
+        if (rc == 0 && fork() == 0)
+            usleep(100000); /* longer than the other needs to find it locked */
+        _exit(rc ? 1 : 0);
+    }
+    T_TRUE(child > 0 && waitpid(child, &status, 0) == child);
+    T_EQ("child", WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+    T_OK(open_at(f.folder, &second, NULL, &f.err), &f.err);
+out:
+    asy_store_close(second);
+    teardown(&f);
+}
+
 static void a_removed_lock_file_does_not_make_two_writers(void)
 {
     struct fixture f;
@@ -514,7 +543,8 @@ static void a_full_disk_refuses_and_later_takes_again(void)
 }
 
 T_MAIN("store open", T_TEST(a_second_opener_is_refused_by_name),
-       T_TEST(another_process_is_refused), T_TEST(a_removed_lock_file_does_not_make_two_writers),
+       T_TEST(another_process_is_refused),
+       T_TEST(an_owner_that_is_dying_is_waited_for), T_TEST(a_removed_lock_file_does_not_make_two_writers),
        T_TEST(a_live_owner_elsewhere_counts_on_network_file_systems),
        T_TEST(each_opening_raises_the_epoch), T_TEST(a_copied_folder_is_another_store),
        T_TEST(a_backup_put_back_in_place_is_another_store),
