@@ -3,10 +3,11 @@
  *
  * The lock is an OFD lock: it belongs to the open file, not to the process, so closing another
  * descriptor of the file cannot drop it, and it goes with the process however that ends. On a local
- * disk a lock that was got proves that no owner lives. A process that was killed keeps its locks for
- * the milliseconds in which the kernel takes it apart: who finds such an owner waits. Where several hosts share the folder it may
- * not, since not all of them pass locks on; there an owner on another boot that was not closed in
- * order keeps the store until its heartbeat is STALE_US old.
+ * disk a lock that was got proves that no owner lives. A process that was killed keeps its locks
+ * for the milliseconds in which the kernel takes it apart: who finds such an owner waits. Where
+ * several hosts share the folder a lock may prove nothing, since not all of them pass locks on;
+ * there an owner on another boot that was not closed in order keeps the store until its heartbeat
+ * is STALE_US old.
  *
  * The content is one JSON line padded to a fixed length, written in one call, so that a reader who
  * does not hold the lock sees it whole or sees that it does not parse. It is not synced: lost, it

@@ -544,7 +544,8 @@ static void a_full_disk_refuses_and_later_takes_again(void)
 
 T_MAIN("store open", T_TEST(a_second_opener_is_refused_by_name),
        T_TEST(another_process_is_refused),
-       T_TEST(an_owner_that_is_dying_is_waited_for), T_TEST(a_removed_lock_file_does_not_make_two_writers),
+       T_TEST(an_owner_that_is_dying_is_waited_for),
+       T_TEST(a_removed_lock_file_does_not_make_two_writers),
        T_TEST(a_live_owner_elsewhere_counts_on_network_file_systems),
        T_TEST(each_opening_raises_the_epoch), T_TEST(a_copied_folder_is_another_store),
        T_TEST(a_backup_put_back_in_place_is_another_store),
