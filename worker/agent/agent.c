@@ -330,6 +330,7 @@ static void sweep(struct asy__agent *agent)
         if (!job->forgotten && !job->fenced &&
             (job->reports.durable < job->reports.made || asy__part_follows(job)))
             continue; /* what another part leads ends with a word of the coordinator's */
+        asy__files_forget(job);
         asy__job_destroy(job);
         agent->n_jobs--;
     }

@@ -3,6 +3,7 @@
  *
  *   home/work/<host>.<pid>/<study>-<trial>-<attempt>/trial        ASSAY_DIR
  *                                                    /checkpoints  ASSAY_CHECKPOINT_DIR
+ *                    <study>-<trial>-<attempt>.logs/stdout, stderr  on their way (transfer.c)
  *   home/logs/<study>/<trial>/<attempt>/stdout, stderr
  *   home/artifacts/<aa>/<sha256>                      a model: a file, or a folder tree
  *   home/artifacts/<aa>/<sha256>.<study>-<trial>-<attempt>-<report>  a checkpoint likewise
@@ -35,9 +36,10 @@ static int name_folders(struct asy__job *job, struct asy_error *err)
     asy_id_format(job->study, study);
     job->work = asy__textf("%s/work/%s.%d/%s-%llu-%u", agent->home, agent->node->host,
                            (int)getpid(), study, (unsigned long long)job->trial, job->attempt);
-    job->logs = asy__textf("%s/logs/%s/%llu/%u",
-                           agent->shared ? agent->store_home : agent->home, study,
-                           (unsigned long long)job->trial, job->attempt);
+    job->logs = agent->shared ? asy__textf("%s/logs/%s/%llu/%u", agent->store_home, study,
+                                           (unsigned long long)job->trial, job->attempt)
+                              : job->work ? asy__textf("%s.logs", job->work) : NULL;
+    job->own_logs = !agent->shared;
     if (!job->work || !job->logs || !(job->dir = asy__textf("%s/trial", job->work)) ||
         !(job->checkpoints = asy__textf("%s/checkpoints", job->work)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for paths");
@@ -109,6 +111,15 @@ void asy__files_clean(struct asy__job *job)
 
     if (job->work && asy_durable_remove(job->work, &err) < 0)
         asy_warn("%s: cannot remove its folder: %s, leaving it", job->name, err.text);
+}
+
+void asy__files_forget(struct asy__job *job)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (job->own_logs && job->logs && asy_durable_remove(job->logs, &err) < 0)
+        asy_warn("%s: cannot remove its logs: %s, leaving them to the next start", job->name,
+                 err.text);
 }
 
 static int hash(const char *path, struct asy_sha *ret_sha, uint64_t *ret_bytes,

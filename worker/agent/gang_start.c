@@ -189,12 +189,12 @@ static int launch(struct asy__gang *gang, const struct asy__job *job,
 
 static int open_log(struct asy__gang *gang, struct asy_error *err)
 {
-    char *folder = asy__textf("%s/logs/gangs", gang->agent->home);
+    char *folder = asy__textf("%s/work/%s.%d", gang->agent->home, gang->agent->node->host,
+                              (int)getpid());
     int rc = folder ? asy__mkdirs(folder, err) : ASY_E_NOMEM;
 
     if (rc == 0)
-        gang->log = asy__textf("%s/%s.%d.%u.log", folder, gang->agent->node->host, (int)getpid(),
-                               gang->serial);
+        gang->log = asy__textf("%s/gang-%u.log", folder, gang->serial);
     free(folder);
     if (rc == 0 && !gang->log)
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for paths");

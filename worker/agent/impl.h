@@ -166,6 +166,7 @@ struct asy__job {
     char **inputs;                 /* where they lie: one block; NULL: at their own paths */
     size_t n_inputs;
     int sees_study;                /* the study's folder may be used here */
+    int own_logs;                  /* they lie here only until the coordinator has them */
     int sealed;                    /* its logs are at the coordinator as a whole */
     unsigned n_uploads;
     /* what runs it */
@@ -341,6 +342,8 @@ ASY_MUST_CHECK int asy__files_keep(struct asy__job *job, const char *dir, const 
 /* Finds the checkpoint that the lease names and checks its hash. */
 ASY_MUST_CHECK int asy__files_resume(struct asy__job *job, struct asy_error *err);
 void asy__files_clean(struct asy__job *job);
+/* What was left of its logs for the coordinator is not wanted any more. */
+void asy__files_forget(struct asy__job *job);
 /* A new text "a/b". NULL: no memory. */
 ASY_PRINTF(1, 2) char *asy__textf(const char *fmt, ...);
 
@@ -363,6 +366,8 @@ ASY_MUST_CHECK int asy__transfer_put(struct asy__job *job, const char *from, uin
 void asy__transfer_hold(struct asy__job *job);
 int asy__transfer_busy(const struct asy__job *job); /* its program should wait */
 void asy__transfer_tail(struct asy__job *job);      /* its logs begin */
+/* It was adopted, and has another number: its logs bear that, from their beginning. */
+void asy__transfer_renumbered(struct asy__job *job);
 void asy__transfer_over(struct asy__job *job);      /* it needs its inputs no more */
 void asy__transfer_destroy(struct asy__job *job);
 

@@ -438,8 +438,7 @@ void asy__job_try_start(struct asy__job *job)
         end = gone ? ASY_END_REFUSED : end;
         goto out;
     }
-    if (!asy__part_follows(job)) /* an attempt has one log, that of its first rank */
-        asy__transfer_tail(job);
+    asy__transfer_tail(job);
     if (job->spec->study->kind == ASY_RUN_COMMAND) {
         rc = asy__command_start(job, &err);
     } else {

@@ -294,7 +294,9 @@ static int adopt(struct asy__agent *agent, const struct asy_lease *lease)
         job->last.attempt = lease->attempt;
     asy_info("%s: adopted as attempt %u", job->name, job->attempt);
     set_name(job);
-    if (was != job->attempt && job->logs)
+    if (was != job->attempt && job->own_logs)
+        asy__transfer_renumbered(job);
+    else if (was != job->attempt && job->logs)
         link_logs(agent, job, was);
     asy__reports_again(job);
     return 1;

@@ -391,11 +391,11 @@ static void tail(struct asy__job *job)
     struct asy__agent *agent = job->agent;
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (agent->shared || job->tail || !job->logs)
-        return;
+    if (job->tail || !job->logs || (agent->shared && !job->own_logs) || asy__part_follows(job))
+        return; /* an attempt has one log, that of its first rank */
     if (asy__bulk_tail(agent->bulk, agent->tickets + 1, job->study, job->trial, job->attempt,
                        job->logs, &err) < 0)
-        asy_warn("%s: its logs stay here: %s", job->name, err.text);
+        asy_warn("%s: its logs do not reach the coordinator: %s", job->name, err.text);
     else
         job->tail = ++agent->tickets;
 }
@@ -405,18 +405,28 @@ void asy__transfer_tail(struct asy__job *job)
     tail(job);
 }
 
+void asy__transfer_renumbered(struct asy__job *job)
+{
+    struct asy__agent *agent = job->agent;
+
+    if (!job->tail || job->sealed)
+        return;
+    asy__bulk_forget(agent->bulk, job->tail);
+    job->tail = 0;
+    tail(job);
+    if (job->tail && job->state == ASY__JOB_OVER &&
+        asy__bulk_seal(agent->bulk, job->tail, NULL) < 0)
+        asy_warn("%s: cannot seal its logs", job->name);
+}
+
 static void take_sealed(struct asy__agent *agent, const struct asy__bulk_news *news)
 {
     ASY__EACH(struct asy__job, job, &agent->jobs) {
-        struct asy_error err = ASY_ERROR_INIT;
-
         if (job->tail != news->ticket || job->sealed)
             continue;
         job->sealed = 1;
         if (news->rc < 0)
-            asy_warn("%s: its logs stay in '%s': %s", job->name, job->logs, news->text);
-        else if (asy_durable_remove(job->logs, &err) < 0)
-            asy_warn("%s: its logs stay here, too: %s", job->name, err.text);
+            asy_warn("%s: its last lines are not at the coordinator: %s", job->name, news->text);
         asy__bulk_forget(agent->bulk, job->tail);
         if (job->reports.last && job->reports.last->report.event.kind == ASY_EV_ENDED)
             release(job, job->reports.last);
