@@ -304,7 +304,7 @@ void asy__study_empty(struct asy_core *core, struct asy__study *s)
     s->over = 1;
     asy__list_take(&s->node);
     asy__list_push(&core->shells, &s->node);
-    if (s->has_sampler && (fx = asy__effect(core, ASY_FX_FORGET, 0)))
+    if (s->has_sampler && (fx = asy__effect(core, ASY_FX_FORGET, asy__so_far(core))))
         fx->study = s->id;
     asy__study_retire(core, s);
 }

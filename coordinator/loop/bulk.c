@@ -190,6 +190,16 @@ static struct asy__bulk_study *remember(struct asy__bulk *bulk, const struct asy
     return study;
 }
 
+static void end_study(struct asy__bulk *bulk, struct asy_id id)
+{
+    for (struct asy__bulk_study *study = bulk->studies; study; study = study->next)
+        if (!asy_id_cmp(study->id, id))
+            study->over = 1;
+    for (struct asy__transfer *t = bulk->transfers; t; t = t->next)
+        if (!t->over && !asy_id_cmp(t->head.study, id))
+            asy__bulk_cancel(t);
+}
+
 /* Waits for the loop, which answers within a round. Letters of others stay in their order. */
 static struct asy__bulk_study *ask_loop(struct asy__bulk *bulk, struct asy_id id)
 {
@@ -214,7 +224,9 @@ static struct asy__bulk_study *ask_loop(struct asy__bulk *bulk, struct asy_id id
                 bulk->stopped = 1;
                 continue;
             }
-            if (!asy_id_cmp(answer->study, id)) {
+            if (answer->over) {
+                end_study(bulk, answer->study);
+            } else if (!asy_id_cmp(answer->study, id)) {
                 study = answer->text ? remember(bulk, answer) : NULL;
                 until_ms = 0;
             }
@@ -259,6 +271,10 @@ static void take_request(struct asy__bulk *bulk, uint64_t peer, const char *key,
         asy__bulk_refuse(bulk, peer, head, ASY_E_DENIED, "the study is another user's");
         return;
     }
+    if (study->over && head->kind != ASY_BULK_LOG) {
+        asy__bulk_refuse(bulk, peer, head, ASY_E_NOENT, "no such unfinished study");
+        return;
+    }
     if (head->kind == ASY_BULK_GET)
         asy__bulk_get(bulk, peer, key, study, head);
     else if (head->kind == ASY_BULK_PUT)
@@ -288,7 +304,7 @@ static void take_message(struct asy__bulk *bulk, uint64_t peer, const char *key,
         t->credit = head->credit > ASY_BULK_CREDITS - t->credit ? ASY_BULK_CREDITS
                                                                 : t->credit + head->credit;
     else if (head->kind == ASY_BULK_CANCEL)
-        t->over = 1;
+        asy__bulk_cancel(t);
 }
 
 static void take_messages(struct asy__bulk *bulk)
@@ -351,7 +367,9 @@ static void take_mail(struct asy__bulk *bulk)
             bulk->stopped = 1;
             continue;
         }
-        free(late->text); /* its answer came after we had given up */
+        if (late->over)
+            end_study(bulk, late->study);
+        free(late->text); /* else an answer that came after we had given up */
         free(late);
     }
 }
@@ -537,4 +555,15 @@ const char *asy__bulk_nonce(const struct asy__bulk *bulk)
 void asy__bulk_answer(struct asy__bulk *bulk, struct asy__bulk_ask *ask)
 {
     asy__mail_put(&bulk->mail, &ask->letter);
+}
+
+void asy__bulk_over(struct asy__bulk *bulk, struct asy_id study)
+{
+    struct asy__bulk_ask *news = calloc(1, sizeof *news);
+
+    if (!news)
+        return; /* what comes stays until the next start */
+    news->study = study;
+    news->over = 1;
+    asy__mail_put(&bulk->mail, &news->letter);
 }

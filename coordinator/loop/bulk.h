@@ -30,10 +30,15 @@ void asy__bulk_destroy(struct asy__bulk *bulk);
 int asy__bulk_port(const struct asy__bulk *bulk);
 const char *asy__bulk_nonce(const struct asy__bulk *bulk); /* as WELCOME tells it */
 
+/* The study is over: no file of it is taken or given any more. Logs are, as far as it is still
+ * remembered whose it was: agents that were cut off have some. */
+void asy__bulk_over(struct asy__bulk *bulk, struct asy_id study);
+
 /* What of this study? The loop fills in copies and gives it back; text NULL: it is not live. */
 struct asy__bulk_ask {
     struct asy__letter letter;
     struct asy_id study;
+    int over;                      /* no answer, but the news that it is over */
     char owner[ASY_KEY_TEXT];
     char *text;
 };

@@ -21,6 +21,7 @@ struct asy__bulk_study {
     struct asy_id id;
     char owner[ASY_KEY_TEXT];
     struct asy_study_spec *spec;
+    int over;
 };
 struct asy__transfer {
     struct asy__transfer *next;
@@ -101,6 +102,8 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
                     const void *body, size_t n);
 void asy__bulk_log(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head,
                    const void *body, size_t n);
+/* Nobody wants it any more: neither what has come of it. */
+void asy__bulk_cancel(struct asy__transfer *t);
 /* Removes parts of transfers that nobody will go on with. No tree is being made. */
 void asy__bulk_sweep(struct asy__bulk *bulk);
 #endif

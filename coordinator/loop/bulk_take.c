@@ -276,6 +276,13 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
         give_credit(bulk, t, 1);
 }
 
+void asy__bulk_cancel(struct asy__transfer *t)
+{
+    if (t->head.kind == ASY_BULK_PUT && t->part[0])
+        unlink(t->part);
+    t->over = 1;
+}
+
 static int is_old(const char *path)
 {
     struct stat st;

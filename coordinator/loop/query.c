@@ -6,6 +6,7 @@
 #include <string.h>
 #include <asy/durable.h>
 #include <asy/log.h>
+#include "tidy.h"
 
 #define PART_BYTES (256u << 10) /* an answer that has grown so far is sent on */
 #define PART_MAX (256u << 20)   /* of one piece: all trials in the order of their values */
@@ -19,6 +20,8 @@ enum kind {
     DROP = 2,   /* a file goes if nobody has it on record */
     REMOVE = 3, /* nobody has: the store was asked */
     SWEEP = 4,  /* the files of checkpoints that were dropped before the start */
+    LOOK = 5,   /* for files that studies have left, one folder at a time: the thread's */
+    STALE = 6,  /* such a file goes if its study is over */
 };
 struct job {
     struct asy__letter letter;
@@ -28,8 +31,9 @@ struct job {
     struct asy__question question;
     struct asy__asked asked;
     struct asy_buf json;
-    char *path;            /* DROP, REMOVE */
-    uint64_t after, upto;  /* SWEEP: the events that are still to be looked at */
+    char *path;            /* DROP, REMOVE, STALE; LOOK: the artifacts */
+    struct asy_id study;   /* STALE */
+    uint64_t after, upto;  /* SWEEP: the events that are still to be looked at; LOOK: folders */
     char text[];           /* ANSWER: what, study, arg, key, live */
 };
 struct asy__query {
@@ -129,10 +133,9 @@ static void remove_file(const char *path)
         asy_warn("file=%s cannot be removed, staying: %s", path, err.text);
 }
 
-static void drop_file(struct asy__query *query, struct job *job, struct asy_reader *reader)
+/* By the thread, whoever has found out that nobody needs it. */
+static void let_go(struct asy__query *query, struct job *job, int unneeded)
 {
-    int unneeded = is_unneeded(job, reader);
-
     if (unneeded && !query->store_path) {
         job->kind = REMOVE;
         asy__mail_put(&query->mail, &job->letter);
@@ -143,7 +146,7 @@ static void drop_file(struct asy__query *query, struct job *job, struct asy_read
     job_destroy(job);
 }
 
-static struct job *new_drop(const char *path)
+static struct job *new_file(enum kind kind, const char *path)
 {
     struct job *job = calloc(1, sizeof *job);
 
@@ -151,7 +154,7 @@ static struct job *new_drop(const char *path)
         free(job);
         return NULL;
     }
-    job->kind = DROP;
+    job->kind = kind;
     return job;
 }
 
@@ -162,10 +165,63 @@ static int on_swept(void *arg, const struct asy_event *ev)
 
     if (ev->kind != ASY_EV_CHECKPOINT_DROPPED || !path || !*path)
         return 0;
-    if (!(drop = new_drop(path)))
+    if (!(drop = new_file(DROP, path)))
         return ASY_E_NOMEM;
     queue(arg, drop);
     return 0;
+}
+
+/* ---- what studies have left ------------------------------------------------------------------ */
+
+struct whose {
+    struct asy_id id;
+    int over;
+};
+
+static int on_study(void *arg, const struct asy_study_row *row)
+{
+    struct whose *whose = arg;
+
+    if (!asy_id_cmp(row->id, whose->id))
+        whose->over = row->state >= ASY_STUDY_FINISHED;
+    return 0;
+}
+
+/* All trials of a study that is over have ended, and nothing goes on from their checkpoints. A
+ * study that this store does not know is another one's: of a backup, say. */
+static int is_stale(const struct job *job, struct asy_reader *reader)
+{
+    struct whose whose = { .id = job->study };
+    struct asy_error err = ASY_ERROR_INIT;
+    char id[ASY_ID_TEXT];
+    int rc = asy_reader_studies(reader, NULL, asy_id_format(job->study, id), 1, on_study, &whose,
+                                &err);
+
+    if (rc < 0 && rc != ASY_E_NOENT)
+        asy_warn("file=%s may be needed, staying: %s", job->path, err.text);
+    return rc == 0 && whose.over;
+}
+
+static void put(struct asy__query *query, struct job *job);
+
+static void on_found(void *arg, const char *path, struct asy_id study)
+{
+    struct job *stale = new_file(STALE, path);
+
+    if (!stale)
+        return; /* the next start finds it again */
+    stale->study = study;
+    put(arg, stale);
+}
+
+/* A folder, then whatever else has come meanwhile. */
+static void look(struct asy__query *query, struct job *job)
+{
+    asy__tidy_look(job->path, (unsigned)job->after, on_found, query);
+    if (++job->after < ASY__TIDY_FOLDERS)
+        asy__mail_put(&query->mail, &job->letter);
+    else
+        job_destroy(job);
 }
 
 /* Some events more; each file that they drop has a turn of its own. */
@@ -215,7 +271,9 @@ static void next_piece(struct asy__query *query, struct asy_reader *reader)
     if (!query->first)
         query->last = NULL;
     if (job->kind == DROP)
-        drop_file(query, job, reader);
+        let_go(query, job, is_unneeded(job, reader));
+    else if (job->kind == STALE)
+        let_go(query, job, is_stale(job, reader));
     else if (job->kind == SWEEP)
         sweep(query, job, reader);
     else
@@ -247,7 +305,7 @@ static void own_turn(struct asy__query *query)
     query->first = job->letter.next;
     if (!query->first)
         query->last = NULL;
-    if (job->kind == DROP)
+    if (job->kind == DROP || job->kind == STALE)
         asy_warn("file=%s may be needed, staying: %s", job->path, err.text);
     else if (job->kind == SWEEP)
         asy_warn("files of dropped checkpoints may be left: %s", err.text);
@@ -281,6 +339,8 @@ static void *query_main(void *arg)
             } else if (job->kind == REMOVE) {
                 remove_file(job->path);
                 job_destroy(job);
+            } else if (job->kind == LOOK) {
+                look(query, job);
             } else {
                 admit(query, job);
             }
@@ -329,6 +389,14 @@ void asy__query_destroy(struct asy__query *query, struct asy_reader *reader)
         return;
     asy__mail_put(&query->mail, &query->stop);
     pthread_join(query->thread, NULL);
+    for (struct asy__letter *letter = asy__mail_take(&query->mail), *next; letter; letter = next) {
+        struct job *job = (struct job *)letter;
+
+        next = letter->next;
+        if (job->kind == REMOVE)
+            remove_file(job->path);
+        job_destroy(job);
+    }
     take_asked(query, asy__mail_take(&query->asked));
     for (struct asy__letter *letter = query->first, *next; letter; letter = next) {
         struct job *job = (struct job *)letter;
@@ -419,7 +487,7 @@ int asy__query_put(struct asy__query *query, const struct asy_effect *effect, co
 
 int asy__query_drop_file(struct asy__query *query, const char *path, struct asy_error *err)
 {
-    struct job *job = new_drop(path);
+    struct job *job = new_file(DROP, path);
 
     if (!job)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
@@ -451,4 +519,14 @@ int asy__query_sweep(struct asy__query *query, uint64_t last_seq, struct asy_err
                                .after = last_seq > SWEEP_EVENTS ? last_seq - SWEEP_EVENTS : 0 };
 
     return put_order(query, &order, err);
+}
+
+int asy__query_tidy(struct asy__query *query, const char *artifacts, struct asy_error *err)
+{
+    struct job *job = new_file(LOOK, artifacts);
+
+    if (!job)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+    asy__mail_put(&query->mail, &job->letter);
+    return 0;
 }

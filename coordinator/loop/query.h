@@ -46,6 +46,10 @@ ASY_MUST_CHECK int asy__query_drop_file(struct asy__query *query, const char *pa
  * and short. */
 ASY_MUST_CHECK int asy__query_sweep(struct asy__query *query, uint64_t last_seq,
                                     struct asy_error *err);
+/* Removes what studies that are over have left among the artifacts: checkpoints that came after
+ * their attempt was fenced, of attempts that an adoption discarded, and parts of what broke off. */
+ASY_MUST_CHECK int asy__query_tidy(struct asy__query *query, const char *artifacts,
+                                   struct asy_error *err);
 /* Whatever this peer has asked so far needs no answer any more. */
 ASY_MUST_CHECK int asy__query_forget(struct asy__query *query, uint64_t peer,
                                      struct asy_error *err);

@@ -99,6 +99,8 @@ ASY_MUST_CHECK int asy__service_keys(struct asy_service *service, int changed,
 
 /* ---- service_out.c --------------------------------------------------------------------------- */
 
+/* Files that studies have left are looked for. */
+ASY_MUST_CHECK int asy__service_tidy(struct asy_service *service, struct asy_error *err);
 ASY_MUST_CHECK int asy__service_forget(struct asy_service *service, uint64_t peer,
                                        struct asy_error *err);
 /* A peer found closed is noted; asy__service_flush() feeds it back. */

@@ -2,6 +2,7 @@
  * service_out.c - what goes out: effects as the gate lets them, each to where it belongs. A peer
  * that is found closed, or that does not read, is fed back to core as gone. */
 #include "service_impl.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include "crash.h"
 
@@ -105,15 +106,29 @@ int asy__service_forget(struct asy_service *service, uint64_t peer, struct asy_e
     return wake_reader(service, asy__query_forget(service->query, peer, err));
 }
 
+int asy__service_tidy(struct asy_service *service, struct asy_error *err)
+{
+    char path[4200];
+
+    snprintf(path, sizeof path, "%s/artifacts", service->home);
+    return asy__query_tidy(service->query, path, err);
+}
+
 static int release(struct asy_service *service, const struct asy_effect *fx, struct asy_error *err)
 {
+    int rc;
+
     switch (fx->type) {
     case ASY_FX_SEND:
         return asy__service_send(service, fx->peer, &fx->msg, err);
     case ASY_FX_ASK:
     case ASY_FX_TELL:
     case ASY_FX_SAMPLER:
+        return asy__compute_put(service->compute, fx, err);
     case ASY_FX_FORGET:
+        asy__bulk_over(service->bulk, fx->study);
+        if ((rc = asy__service_tidy(service, err)) < 0)
+            return rc;
         return asy__compute_put(service->compute, fx, err);
     case ASY_FX_DROP_FILE:
         asy__crash_point("coordinator.before_drop_file");

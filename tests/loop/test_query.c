@@ -4,6 +4,8 @@
 #include "causes.h"
 #include "../folder.h"
 #include "query_impl.h"
+#include <poll.h>
+#include <sys/stat.h>
 
 #define STRANGER "stranger"
 #define N_TRIALS 700 /* more than two pages */
@@ -738,7 +740,93 @@ static void a_file_goes_when_nobody_has_it_on_record(void)
     }
 }
 
-T_MAIN("query", T_TEST(a_file_goes_when_nobody_has_it_on_record),
+/* ---- what studies have left ------------------------------------------------------------------ */
+
+#define SHA "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+enum { OF_OVER, OF_OVER_PART, OF_ALIVE, OF_ALIVE_PART, OF_UNKNOWN, A_MODEL, LIKE_ONE, N_LEFT };
+
+static bool leave_files(const struct t_folder *folder, const struct world *w,
+                        char paths[N_LEFT][PATH_MAX])
+{
+    enum { OVER, ALIVE, UNKNOWN, NONE };
+    static const struct { const char *before; int whose; const char *after; } files[N_LEFT] = {
+        [OF_OVER] = { "00/" SHA ".", OVER, "-0-1-2" },
+        [OF_OVER_PART] = { ".part-" SHA ".", OVER, "-0-1-2" },
+        [OF_ALIVE] = { "00/" SHA ".", ALIVE, "-0-1-2" },
+        [OF_ALIVE_PART] = { ".part-" SHA ".", ALIVE, "-0-1-2" },
+        [OF_UNKNOWN] = { "00/" SHA ".", UNKNOWN, "-0-1-2" },
+        [A_MODEL] = { "00/" SHA, NONE, "" },
+        [LIKE_ONE] = { "00/" SHA ".", OVER, "" },
+    };
+    char ids[4][ASY_ID_TEXT] = { "" }, path[PATH_MAX], name[200];
+    bool ok = true;
+
+    asy_id_format(w->leases[1].study, ids[OVER]);
+    asy_id_format(w->leases[0].study, ids[ALIVE]);
+    asy_id_format(asy_id_make(), ids[UNKNOWN]);
+    ok &= mkdir(t_path(folder, "artifacts", path), 0700) == 0;
+    ok &= mkdir(t_path(folder, "artifacts/00", path), 0700) == 0;
+    for (size_t i = 0; i < N_LEFT; i++) {
+        snprintf(name, sizeof name, "artifacts/%s%s%s", files[i].before, ids[files[i].whose],
+                 files[i].after);
+        ok &= t_write(t_path(folder, name, paths[i]), "x");
+    }
+    return T_TRUE(ok);
+}
+
+/* The last folder has the parts: all others have been looked at when that of b is gone. */
+static void tidy(struct asy_store *store, const char *thread_reads, const char *artifacts,
+                 const char *last)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__mail answers = { .fd = -1 };
+    struct asy__query *query = NULL;
+
+    if (T_OK(asy__mail_init(&answers, &err), &err) &&
+        T_OK(asy__query_create(thread_reads, &answers, &query, &err), &err) &&
+        T_OK(asy__query_tidy(query, artifacts, &err), &err))
+        while (access(last, F_OK) == 0)
+            if (thread_reads || !asy__query_turn(query, asy_store_reader(store)))
+                poll(NULL, 0, 1);
+    asy__query_destroy(query, asy_store_reader(store));
+    asy__mail_fini(&answers);
+}
+
+static void what_a_study_has_left_goes_when_it_is_over(void)
+{
+    static const bool stays[N_LEFT] = { [OF_ALIVE] = true, [OF_ALIVE_PART] = true,
+                                        [OF_UNKNOWN] = true, [A_MODEL] = true,
+                                        [LIKE_ONE] = true };
+
+    for (int thread_reads = 0; thread_reads <= 1; thread_reads++) {
+        char models[N_FILES][PATH_MAX] = { "a", "b", "c", "d", "e" }, paths[N_LEFT][PATH_MAX];
+        struct asy_store_spec spec = { .assume_network = !thread_reads };
+        struct asy_error err = ASY_ERROR_INIT;
+        char home[PATH_MAX], artifacts[PATH_MAX];
+        struct asy_store *store = NULL;
+        struct t_folder folder;
+        struct world w;
+        uint64_t seq;
+
+        if (!t_folder_make(&folder))
+            return;
+        spec.path = t_path(&folder, "store", home);
+        if (world_open(&w) && two_studies(&w, models) && leave_files(&folder, &w, paths) &&
+            T_OK(asy_store_open(&spec, &store, NULL, &err), &err) &&
+            T_OK(asy_store_commit(store, w.events, w.n_events, &seq, &err), &err)) {
+            tidy(store, thread_reads ? home : NULL, t_path(&folder, "artifacts", artifacts),
+                 paths[OF_OVER_PART]);
+            for (size_t i = 0; i < N_LEFT; i++)
+                T_EQ(paths[i], access(paths[i], F_OK) == 0, stays[i]);
+        }
+        asy_store_close(store);
+        world_close(&w);
+        t_folder_drop(&folder);
+    }
+}
+
+T_MAIN("query", T_TEST(what_a_study_has_left_goes_when_it_is_over),
+       T_TEST(a_file_goes_when_nobody_has_it_on_record),
        T_TEST(what_has_ended_is_told_from_the_store), T_TEST(a_trial_has_its_attempts_in_order),
        T_TEST(each_attempt_has_its_host), T_TEST(what_lives_is_told_by_core),
        T_TEST(a_worker_that_is_gone_is_told_from_the_store),

@@ -109,7 +109,8 @@ enum asy_effect_type {
     ASY_FX_ASK = 2,      /* compute thread: suggest the point of trial `number` */
     ASY_FX_TELL = 3,     /* compute thread: an outcome */
     ASY_FX_SAMPLER = 4,  /* compute thread: make the sampler of this study (before its first ASK) */
-    ASY_FX_FORGET = 5,   /* compute thread: the study is over */
+    ASY_FX_FORGET = 5,   /* the study is over (after its commit): compute thread; what is
+                          * left of its files */
     ASY_FX_DROP_FILE = 6,/* the file of a checkpoint that is not needed any more (after its commit):
                           * remove it, unless the store has it on record elsewhere */
     ASY_FX_QUIT = 7,     /* the process may end: nothing is left to do */
