@@ -163,6 +163,33 @@ int asy__io_send(struct asy__io *io, struct asy_bulk *head, const void *body, si
     return rc < 0 ? ASY_E_AGAIN : 0;
 }
 
+static int64_t until_ms(const struct asy__io *io, const struct asy__patience *patience)
+{
+    int64_t dead_ms = patience->since_ms + 2 * io->patience.limit_ms;
+
+    return dead_ms > asy__patience_until(patience) ? dead_ms : asy__patience_until(patience);
+}
+
+void asy__io_wait(struct asy__io *io, const struct asy__patience *patience)
+{
+    asy__io_at(io, until_ms(io, patience) + 1);
+}
+
+int asy__io_over(const struct asy__io *io, struct asy__patience *patience)
+{
+    return io->now_ms > until_ms(io, patience) && asy__patience_over(patience, io->now_ms);
+}
+
+/* What is on its way to us still counts: it keeps its number. What is on its way there comes before
+ * whatever we say next. */
+void asy__io_again(struct asy__task *task)
+{
+    if (task->kind == ASY__TASK_FETCH)
+        task->stage = ASY__FETCH_GET;
+    else
+        task->transfer = 0;
+}
+
 void asy__io_later(struct asy__io *io, struct asy__task *task)
 {
     task->transfer = 0;
@@ -273,7 +300,7 @@ static void connect_to(struct asy__io *io, const struct connection *to)
         }
     if (spec.n_endpoints && asy_client_create(io->bulk->channel, &spec, &io->client, &err) < 0)
         asy_warn("bulk: %s, waiting for the next session", err.text);
-    io->heard_ms = io->now_ms;
+    asy__patience_begin(&io->patience, io->now_ms);
     begin_anew(io);
 }
 
@@ -285,15 +312,13 @@ static void judge_silence(struct asy__io *io)
     for (struct asy__task *task = io->tasks; task; task = task->next)
         waiting |= task->transfer || task->streams[0].transfer || task->streams[1].transfer;
     if (!waiting || !io->client)
-        io->heard_ms = io->now_ms;
-    if (io->now_ms - io->heard_ms < ASY__BULK_STALL_MS) {
-        if (waiting)
-            asy__io_at(io, io->heard_ms + ASY__BULK_STALL_MS);
+        asy__patience_begin(&io->patience, io->now_ms);
+    else
+        asy__io_at(io, asy__patience_until(&io->patience) + 1);
+    if (!asy__patience_over(&io->patience, io->now_ms))
         return;
-    }
     asy_warn("bulk: the coordinator's bulk socket is silent, connecting to it anew");
     ASY_IGNORE(asy_client_next(io->client, NULL)); /* fails: the next silence tries again */
-    io->heard_ms = io->now_ms;
     begin_anew(io);
 }
 
@@ -317,12 +342,12 @@ static void receive(struct asy__io *io)
         struct asy__task *task;
         struct asy_bulk head;
 
-        io->heard_ms = io->now_ms;
+        asy__patience_heard(&io->patience, io->now_ms);
         asy_arena_reset(io->arena);
         if (asy_bulk_decode(bytes, len, io->arena, &head, NULL) < 0 || !head.transfer ||
             !(task = owner_of(io, head.transfer)))
             continue; /* of a transfer that is over */
-        task->heard_ms = io->now_ms;
+        asy__patience_heard(&task->patience, io->now_ms);
         if (task->kind == ASY__TASK_FETCH)
             asy__fetch_take(io, task, &head, body, n);
         else if (task->kind == ASY__TASK_PUT)
@@ -407,8 +432,8 @@ static int step(struct asy__io *io, struct asy__task *task)
         asy__io_at(io, task->retry_ms);
         return 0;
     }
-    if (task->transfer && io->now_ms - task->heard_ms > ASY__BULK_STALL_MS)
-        task->transfer = 0; /* it begins anew */
+    if (task->transfer && asy__io_over(io, &task->patience))
+        asy__io_again(task);
     if (task->kind == ASY__TASK_FETCH)
         return asy__fetch_step(io, task);
     if (task->kind == ASY__TASK_PUT)
@@ -422,10 +447,10 @@ static int work(struct asy__io *io)
     int more = 0;
 
     io->next_ms = io->now_ms + IDLE_MS;
+    judge_silence(io); /* first: a transfer that gives up would hide it */
     for (struct asy__task *task = io->tasks; task; task = task->next)
         more |= step(io, task);
     remove_over(io);
-    judge_silence(io);
     return more;
 }
 

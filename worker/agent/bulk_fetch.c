@@ -248,12 +248,12 @@ static int get(struct asy__io *io, struct asy__task *task)
     }
     if ((rc = open_part(io, task, &err)) < 0)
         return give_up(io, task, rc, err.text);
-    head.transfer = asy__io_transfer(io);
+    head.transfer = task->transfer ? task->transfer : asy__io_transfer(io);
     head.offset = task->got;
     if (asy__io_send(io, &head, NULL, 0) < 0)
         return 0;
     task->transfer = head.transfer;
-    task->heard_ms = io->now_ms;
+    asy__patience_begin(&task->patience, io->now_ms);
     task->stage = ASY__FETCH_RECEIVE;
     return 0;
 }
@@ -330,7 +330,11 @@ static void take_data(struct asy__io *io, struct asy__task *task, const struct a
     struct asy_bulk credit = { .kind = ASY_BULK_CREDIT, .transfer = task->transfer, .credit = 1 };
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (head->offset != task->got) {
+    if (head->offset < task->got) { /* it was asked for twice, and came late */
+        ASY_IGNORE(asy__io_send(io, &credit, NULL, 0)); /* else the end of patience asks anew */
+        return;
+    }
+    if (head->offset > task->got) {
         asy__io_later(io, task);
         task->stage = ASY__FETCH_GET;
         return;
@@ -391,7 +395,7 @@ int asy__fetch_step(struct asy__io *io, struct asy__task *task)
         if (!task->transfer) /* it broke off */
             task->stage = ASY__FETCH_GET;
         else
-            asy__io_at(io, task->heard_ms + ASY__BULK_STALL_MS);
+            asy__io_wait(io, &task->patience);
         return !task->transfer;
     }
     return 0;

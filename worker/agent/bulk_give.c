@@ -38,7 +38,7 @@ static int open_put(struct asy__io *io, struct asy__task *task)
     if (asy__io_send(io, &head, NULL, 0) < 0)
         return 0;
     task->transfer = head.transfer;
-    task->heard_ms = io->now_ms;
+    asy__patience_begin(&task->patience, io->now_ms);
     task->credit = 0;
     task->sent = UINT64_MAX; /* the first credit says from where */
     return 0;
@@ -55,7 +55,7 @@ int asy__put_step(struct asy__io *io, struct asy__task *task)
     if (!task->transfer)
         return open_put(io, task);
     if (!task->credit || task->sent >= asy_pack_size(task->pack)) {
-        asy__io_at(io, task->heard_ms + ASY__BULK_STALL_MS);
+        asy__io_wait(io, &task->patience);
         return 0;
     }
     if ((rc = asy_pack_read(task->pack, task->sent, io->chunk, ASY_BULK_CHUNK, &n, &err)) < 0) {
@@ -125,7 +125,7 @@ static void send_piece(struct asy__io *io, struct asy__task *task, size_t which)
     if (asy__io_send(io, &head, io->chunk, n) < 0)
         return;
     stream->transfer = head.transfer;
-    stream->heard_ms = io->now_ms;
+    asy__patience_begin(&stream->patience, io->now_ms);
 }
 
 void asy__tail_step(struct asy__io *io, struct asy__task *task)
@@ -136,7 +136,7 @@ void asy__tail_step(struct asy__io *io, struct asy__task *task)
     }
     for (size_t i = 0; i < ASY_ARRAY_LEN(task->streams); i++)
         if (task->streams[i].transfer &&
-            io->now_ms - task->streams[i].heard_ms > ASY__BULK_STALL_MS)
+            asy__io_over(io, &task->streams[i].patience))
             task->streams[i].transfer = 0; /* the piece is sent again */
     if (io->now_ms < task->look_ms) {
         asy__io_at(io, task->look_ms);
@@ -157,6 +157,7 @@ void asy__tail_take(struct asy__io *io, struct asy__task *task, const struct asy
     if (head->kind != ASY_BULK_END)
         return;
     stream->transfer = 0;
+    asy__patience_heard(&stream->patience, io->now_ms);
     if (is_final(head->code)) {
         asy__io_tell(io, task, head->code, head->text);
         return;

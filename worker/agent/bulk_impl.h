@@ -8,8 +8,8 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include "bulk.h"
+#include "patience.h"
 
-#define ASY__BULK_STALL_MS 10000   /* nothing was heard of a transfer: it begins anew */
 #define ASY__BULK_RETRY_MS 1000    /* after a refusal that may pass */
 
 enum asy__task_kind { ASY__TASK_FETCH = 1, ASY__TASK_PUT, ASY__TASK_TAIL };
@@ -21,7 +21,7 @@ struct asy__stream {               /* one of the two logs */
     char path[PATH_MAX];
     uint64_t sent;                 /* bytes that the coordinator has */
     uint32_t transfer;             /* of the piece on its way; 0: none */
-    int64_t heard_ms;              /* when that left */
+    struct asy__patience patience; /* with that */
     int sealed;
 };
 struct asy__task {
@@ -32,7 +32,8 @@ struct asy__task {
     uint32_t attempt;
     int told, over;                /* told: its news went out; over: freed after this round */
     uint32_t transfer;             /* the one that is open; 0: none */
-    int64_t heard_ms, retry_ms;
+    struct asy__patience patience; /* with that transfer */
+    int64_t retry_ms;
     /* FETCH */
     struct asy__want *wants;       /* [n], with their texts one block */
     size_t n, at;                  /* at: the one in hand */
@@ -67,7 +68,8 @@ struct asy__io {
     struct asy__task *tasks;
     uint32_t serial;               /* of transfers */
     char *chunk;                   /* [ASY_BULK_CHUNK] */
-    int64_t now_ms, heard_ms, next_ms; /* next: when a task wants to be looked at */
+    struct asy__patience patience; /* with the connection, while something is waited for */
+    int64_t now_ms, next_ms;       /* next: when a task wants to be looked at */
 };
 
 /* ---- bulk.c ---------------------------------------------------------------------------------- */
@@ -79,6 +81,10 @@ uint32_t asy__io_transfer(struct asy__io *io); /* a new number */
 void asy__io_at(struct asy__io *io, int64_t at_ms); /* look at all tasks again at this time */
 /* The task has ended so; paths of a FETCH are handed over. */
 void asy__io_tell(struct asy__io *io, struct asy__task *task, int rc, const char *text);
+/* 1: nothing comes of one transfer though the connection lives; a dead one is found out before. */
+int asy__io_over(const struct asy__io *io, struct asy__patience *patience);
+void asy__io_wait(struct asy__io *io, const struct asy__patience *patience); /* look again then */
+void asy__io_again(struct asy__task *task); /* the transfer begins anew */
 /* A refusal that may pass: the transfer is closed and begins anew after a while. */
 void asy__io_later(struct asy__io *io, struct asy__task *task);
 /* Hashes a piece. 1: there is more. */
