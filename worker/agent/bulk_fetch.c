@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MIB ((uint64_t)1 << 20)
 #define TWIN_MS 50      /* until it is looked again whether the other has it */
 #define TRIES_MAX 60    /* of one file, a second each, while the coordinator answers */
 
@@ -230,6 +231,24 @@ static int open_part(struct asy__io *io, struct asy__task *task, struct asy_erro
     return asy_sha_create(&task->sha, err);
 }
 
+/* With what of this attempt is in the cache already, and stays there as long as it runs. */
+static int check_room(struct asy__io *io, const struct asy__task *task, struct asy_error *err)
+{
+    const struct asy__want *want = &task->wants[task->at];
+    uint64_t limit = asy__cache_limit(io->cache), held = 0;
+
+    for (size_t i = 0; i < task->at; i++)
+        held += task->pins[i] ? task->wants[i].bytes : 0;
+    if (held <= limit && want->bytes <= limit - held)
+        return 0;
+    return asy_fail(err, ASY_E_TOOBIG, "'%.160s' has %llu MiB%s, more than this worker's cache may "
+                    "hold: %llu MiB; give it a larger 'cache_size'",
+                    want->path ? want->path : "a checkpoint",
+                    (unsigned long long)((held + want->bytes + MIB - 1) / MIB),
+                    held ? " with the study's other files" : "",
+                    (unsigned long long)(limit / MIB));
+}
+
 static int get(struct asy__io *io, struct asy__task *task)
 {
     const struct asy__want *want = &task->wants[task->at];
@@ -246,7 +265,7 @@ static int get(struct asy__io *io, struct asy__task *task)
         asy__io_at(io, task->retry_ms);
         return 0;
     }
-    if ((rc = open_part(io, task, &err)) < 0)
+    if ((rc = check_room(io, task, &err)) < 0 || (rc = open_part(io, task, &err)) < 0)
         return give_up(io, task, rc, err.text);
     head.transfer = task->transfer ? task->transfer : asy__io_transfer(io);
     head.offset = task->got;
