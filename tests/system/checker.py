@@ -11,8 +11,11 @@ programs of a sweep were told (the records of program.py).
                                 stored that was not said
     nothing executed unleased   each attempt that ran was leased, and ran once
     one lineage                 the metric table has what the attempts made of it
+    whole logs                  all that an attempt printed before its agent told of its end
+    nothing left                no file of a checkpoint, of a transfer or of an attempt's work
 """
 import collections
+import hashlib
 import json
 import os
 import struct
@@ -251,6 +254,43 @@ def check_records(history, folder):
         durable += check_record(trial, attempt, read_record(os.path.join(folder, name)),
                                 history.of(trial))
     return durable
+
+
+def check_logs(history, records, logs):
+    """logs: the folder of the study's, at the coordinator."""
+    told = {(e.trial, e.attempt) for e in history.events if e.kind == "ended" and e.body["report"]}
+    for name in sorted(os.listdir(records)):
+        trial, attempt = (int(part) for part in name.split("-"))
+        lines = read_record(os.path.join(records, name))
+        printed = "".join(line["printed"] for line in lines if "printed" in line)
+        path = os.path.join(logs, str(trial), str(attempt), "stdout")
+        if (trial, attempt) not in told or not printed:
+            continue
+        need(os.path.exists(path), "trial", trial, "attempt", attempt, "has no log")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        need(text.startswith(printed), "trial", trial, "attempt", attempt, "printed", repr(printed),
+             "its log has", repr(text))
+
+
+def check_models(history):
+    """Each is what its row says. Returns how many there are."""
+    rows = history.store.execute("select path, sha from artifact").fetchall()
+    for path, sha in rows:
+        with open(path, "rb") as file:
+            need(hashlib.sha256(file.read()).digest() == sha, path, "is another file")
+    return len(rows)
+
+
+def leftovers(home):
+    """What should not be there once all studies and workers have ended."""
+    found = []
+    for at, folders, files in os.walk(home):
+        inside = os.path.relpath(at, home).split(os.sep)[0]
+        found += [os.path.join(at, name) for name in folders + files
+                  if ".part-" in name or inside == "work" or
+                  (inside == "artifacts" and len(name) > 64)]
+    return found
 
 
 def check(store, trials, records=None):
