@@ -309,7 +309,7 @@ def a_program_that_fills_the_disk_fails_and_hears_why():
 
 
 isolate()
-main(an_agents_full_disk_puts_it_out_of_service_and_costs_no_trial,
-     a_program_that_fills_the_disk_fails_and_hears_why,
-     the_store_waits_for_space_and_goes_on, one_signal_ends_it_and_what_was_acknowledged_stays,
-     a_signal_to_the_coordinator_alone_ends_it_too)
+main(the_store_waits_for_space_and_goes_on, one_signal_ends_it_and_what_was_acknowledged_stays,
+     an_agents_full_disk_puts_it_out_of_service_and_costs_no_trial,
+     a_signal_to_the_coordinator_alone_ends_it_too,
+     a_program_that_fills_the_disk_fails_and_hears_why, at_once=3)
