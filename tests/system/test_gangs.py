@@ -7,7 +7,7 @@ import sys
 import time
 
 import checker
-from gangs import alive, parent, study
+from gangs import alive, environ, parent, study
 from harness import Home, equal, has, main, wait
 
 
@@ -54,14 +54,6 @@ def a_command_has_no_ranks():
 
 
 # ---- deaths --------------------------------------------------------------------------------------
-
-def environ(pid):
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as f:
-            return dict(x.split("=", 1) for x in f.read().decode().split("\0") if "=" in x)
-    except OSError:
-        return {}
-
 
 def gangs(home):
     """{socket: {rank: pid}} of gangs whose two ranks are there."""

@@ -3,72 +3,12 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 
 import hosts
-from gangs import alive, parent, study
-from harness import BIN, Home, equal, has, main, wait
-
-
-def spawn(home, name, *argv):
-    log = open(os.path.join(home.path, f"{name}.log"), "a")
-    return subprocess.Popen(argv, env=home.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-
-def coordinator(home):
-    """Alone: no worker of this machine's."""
-    spawn(home, "coordinator", os.path.join(BIN, "assay-coordinator"), "--keep")
-    wait(lambda: os.path.exists(os.path.join(home.env["ASSAY_HOME"], "coordinator.json")),
-         "the coordinator")
-
-
-def worker(home, cpu):
-    """An agent that sees one core; two of them are two nodes to the coordinator."""
-    return spawn(home, f"worker-{cpu}", "taskset", "-c", str(cpu),
-                 os.path.join(BIN, "assay-worker"), "--home", home.env["ASSAY_HOME"])
-
-
-def workers(home):
-    agents = [worker(home, cpu) for cpu in (0, 1)]
-    wait(lambda: len(home.json("workers")["workers"]) == 2, "two workers")
-    return agents
-
-
-def ranks(home):
-    """{rank: pid} of all trainers that run under MPI."""
-    found = {}
-    for pid in home.processes("assay-trainer"):
-        with open(f"/proc/{pid}/environ", "rb") as f:
-            env = dict(x.split("=", 1) for x in f.read().decode().split("\0") if "=" in x)
-        if "OMPI_COMM_WORLD_RANK" in env:
-            found[int(env["OMPI_COMM_WORLD_RANK"])] = pid
-    return found
-
-
-def name_of(pid):
-    with open(f"/proc/{pid}/comm") as f:
-        return f.read().strip()
-
-
-def lineage(pid):
-    """Its parents up to the agent, by name."""
-    found = {}
-    while name_of(pid) not in found and pid > 1:
-        found[name_of(pid)] = pid
-        if name_of(pid) == "assay-worker":
-            break
-        pid = parent(pid)
-    return found
-
-
-def training(home, others=()):
-    """(number, attempt) of the trial that trains, if it is none of the others."""
-    for t in home.json("trials", "gang")["trials"]:
-        key = t["number"], t["attempts"]
-        if t["state"] == "running" and (t["step"] or 0) > 0 and key not in others:
-            return key
-    return None
+from gangs import (alive, coordinator, lineage, name_of, parent, ranks, study, training, worker,
+                   workers)
+from harness import Home, equal, has, main, wait
 
 
 def ended(home, number, attempt):
@@ -181,6 +121,26 @@ def a_death_anywhere_ends_the_gang_everywhere():
         home.run("stop", "gang")
 
 
+def signals_of_a_batch_system_end_no_gang():
+    """Slurm sends them to every process of a job; the agents alone are to hear them."""
+    with Home() as home:
+        coordinator(home)
+        study(home, 2, trials=1, epochs=1000000, pruner="none")
+        agents = {a.pid for a in workers(home)}
+        home.run("submit", "study.yaml")
+        wait(lambda: training(home), "the gang")
+        mpirun = lineage(ranks(home)[0])["mpirun"]
+        equal("its own rank, its launch agent", sum(parent(p) == mpirun for p in home.processes()), 2)
+        for signum in signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2:
+            step = step_of(home)
+            for pid in home.processes():
+                if pid not in agents and name_of(pid) not in ("assay-coordinat", "assay"):
+                    os.kill(pid, signum)
+            wait(lambda: step_of(home) > step + 1, f"it to go on after {signum.name}")
+        equal("attempts", home.json("trials", "gang")["trials"][0]["attempts"], 1)
+        home.run("stop", "gang")
+
+
 def a_gang_over_two_hosts_outlives_a_broken_link():
     """Cut for a while it goes on; cut for good it is lost, and what is left of it ends when its
     host is back."""
@@ -228,7 +188,8 @@ if len(os.sched_getaffinity(0)) < 2 or not shutil.which("taskset"):
     print("SKIPPED: two workers of one core each need two cores, and taskset")
     sys.exit(hosts.SKIP)
 cases = [two_workers_train_trials_together, more_nodes_make_no_other_curve,
-         a_member_that_drains_lets_all_pause, a_death_anywhere_ends_the_gang_everywhere]
+         a_member_that_drains_lets_all_pause, signals_of_a_batch_system_end_no_gang,
+         a_death_anywhere_ends_the_gang_everywhere]
 WHY_NOT = hosts.why_not()
 if WHY_NOT:
     print(f"left out: there can be no hosts of their own here: {WHY_NOT}")

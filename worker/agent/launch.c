@@ -1,16 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  * launch.c - assay-attempt as mpirun's launch agent, where a remote shell would be: hands what it
  * should start on another node to the agent that started mpirun, and stays until that closes the
- * connection, as a remote shell stays until its command ends. */
+ * connection, as a remote shell stays until its command ends. Of Slurm's signals to all processes
+ * of a job it must not die, or mpirun would take the node for lost; mpirun has unblocked them. */
 #include <asy/attempt.h>
 #include <asy/error.h>
+#include <asy/told.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+static void ignore_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    asy_told_signals(&set);
+    sigaddset(&set, SIGHUP);
+    for (int signum = 1; signum < NSIG; signum++)
+        if (sigismember(&set, signum) == 1)
+            signal(signum, SIG_IGN);
+}
 
 static int call(const char *path)
 {
@@ -66,6 +81,7 @@ int asy_attempt_launch(int argc, char **argv)
     char text[80];
     int fd = -1, rc = -1;
 
+    ignore_signals();
     if (!path || !token || argc < 3) {
         dprintf(2, "assay-attempt: --launch is for mpirun below assay-worker only\n");
         return 2;
