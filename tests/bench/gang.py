@@ -31,7 +31,9 @@ os.makedirs(args.dir, exist_ok=True)
 tempfile.tempdir = os.path.abspath(args.dir)
 sys.argv = [sys.argv[0], args.bin, SOURCE]
 sys.path.insert(0, os.path.join(SOURCE, "tests", "system"))
+import gangs  # noqa: E402
 from breaker import Sweep  # noqa: E402
+from gangs import alive, environ, parent, stat  # noqa: E402
 from harness import BIN, equal, wait  # noqa: E402
 
 MODEL = """
@@ -52,13 +54,13 @@ WHOLE = 2048  # rows of a batch: more than there are, so that an epoch is one st
 VICTIMS = ["rank 0", "rank 1", "mpirun", "supervisor", "agent"]
 # runs of each part; of a run: trials, seconds, victims, epochs, workers
 SIZES = {"switch": (5, 300), "by_mpirun": 7, "idle": (5, 10), "deaths": (3, VICTIMS),
-         "pinning": (7, 60), "reattach": (3, 256)}
+         "deaths_2node": 10, "pinning": (7, 60), "reattach": (3, 256)}
 if args.quick:
     SIZES = {"switch": (2, 150), "by_mpirun": 3, "idle": (2, 5), "deaths": (1, VICTIMS),
-             "pinning": (2, 20), "reattach": (1, 256)}
+             "deaths_2node": 4, "pinning": (2, 20), "reattach": (1, 256)}
 if args.tiny:
     SIZES = {"switch": (1, 5), "by_mpirun": 1, "idle": (1, 1), "deaths": (1, ["rank 1"]),
-             "pinning": (1, 3), "reattach": (1, 3)}
+             "deaths_2node": 1, "pinning": (1, 3), "reattach": (1, 3)}
 
 
 def row(name, value, unit, n, **more):
@@ -76,38 +78,16 @@ def model(home, name, epochs=1, hidden=32, batch=WHOLE, trials=1, ranks=2):
 
 # ---- processes ----------------------------------------------------------------------------------
 
-def environ(pid):
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as f:
-            return dict(x.split("=", 1) for x in f.read().decode().split("\0") if "=" in x)
-    except OSError:
-        return {}
-
-
-def stat(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        return f.read().rpartition(") ")[2].split()
-
-
-def alive(pid):
-    try:
-        return stat(pid)[0] != "Z"
-    except OSError:
-        return False
-
-
 def gang(home):
     """{rank: pid} of the one gang."""
-    ranks = {int(environ(pid)["OMPI_COMM_WORLD_RANK"]): pid
-             for pid in home.processes("assay-trainer")
-             if "OMPI_COMM_WORLD_RANK" in environ(pid)}
+    ranks = gangs.ranks(home)
     return ranks if len(ranks) == 2 else None
 
 
 def tree(ranks):
     """The ranks, their mpirun and its supervisor."""
-    launcher = int(stat(ranks[0])[1])
-    return [ranks[0], ranks[1], launcher, int(stat(launcher)[1])]
+    launcher = parent(ranks[0])
+    return [ranks[0], ranks[1], launcher, parent(launcher)]
 
 
 # ---- from one trial to the next -----------------------------------------------------------------
@@ -200,11 +180,19 @@ def step_of(home, attempt):
     return n
 
 
-def left_of(pids, scratch):
-    return [pid for pid in pids if alive(pid)] + [f for f in [scratch] if os.path.exists(f)]
+def left_of(pids, *scratches):
+    return [pid for pid in pids if alive(pid)] + [f for f in scratches if os.path.exists(f)]
 
 
-def deaths():
+def kill(home, pid):
+    """Seconds until the end of an attempt is on record."""
+    n, killed_us = len(ends(home)), time.time_ns() // 1000
+    os.kill(pid, signal.SIGKILL)
+    wait(lambda: len(ends(home)) > n, "the end of an attempt")
+    return (ends(home)[n][0] - killed_us) / 1e6
+
+
+def deaths_on_one_node():
     """Kills in turn; what takes long between them is the pause that a crash earns its trial."""
     rounds, victims = SIZES["deaths"]
     seconds, orphans, attempt = [], 0, 0
@@ -219,19 +207,47 @@ def deaths():
                 pids, scratch = tree(ranks), environ(ranks[0])["ASSAY_SCRATCH"]
                 victim = {"rank 0": pids[0], "rank 1": pids[1], "mpirun": pids[2],
                           "supervisor": pids[3]}.get(who) or home.processes("assay-worker")[0]
-                n, killed_us = len(ends(home)), time.time_ns() // 1000
-                os.kill(victim, signal.SIGKILL)
-                wait(lambda: len(ends(home)) > n, f"the end by {who}")
+                took = kill(home, victim)
                 if who.startswith("rank"):
-                    seconds.append((ends(home)[n][0] - killed_us) / 1e6)
+                    seconds.append(took)
             wait(lambda: step_of(home, attempt + 1) > 0, "a step")
             orphans += len(left_of(pids, scratch))
             home.run("stop", "death")
             home.down()
             orphans += len(glob.glob(f"{os.path.dirname(scratch)}"))
-    row("gang.rank_death_s", max(seconds), "s", len(seconds), case="1node",
-        median=statistics.median(seconds))
-    row("gang.orphans", orphans, "1", rounds * len(victims))
+    return seconds, orphans, rounds * len(victims)
+
+
+def deaths_on_two_nodes():
+    """Of a rank of each node in turn; a node is an agent that sees one core. Each trial has one
+    death, so that none waits out an earlier one."""
+    n, orphans, seconds, seen = SIZES["deaths_2node"], 0, [], []
+    with Sweep(0) as home:
+        gangs.coordinator(home)
+        model(home, "gang", epochs=10000000, trials=n + 1)
+        gangs.workers(home)
+        home.run("submit", "gang.yaml")
+        for victim in range(n):
+            seen.append(wait(lambda: gangs.training(home, seen), "a gang"))
+            ranks = wait(lambda: gang(home), "its ranks")
+            pids = {pid for rank in ranks.values() for name, pid in gangs.lineage(rank).items()
+                    if name != "assay-worker"}
+            scratches = {environ(rank)["ASSAY_SCRATCH"] for rank in ranks.values()}
+            seconds.append(kill(home, ranks[victim % 2]))
+            wait(lambda: gangs.training(home, seen), "the next gang")
+            orphans += len(left_of(pids, *scratches))
+        home.run("stop", "gang")
+    return seconds, orphans, n
+
+
+def deaths():
+    orphans = of = 0
+    for case, found in (("1node", deaths_on_one_node()), ("2node", deaths_on_two_nodes())):
+        seconds, left, n = found
+        row("gang.rank_death_s", max(seconds), "s", len(seconds), case=case,
+            median=statistics.median(seconds))
+        orphans, of = orphans + left, of + n
+    row("gang.orphans", orphans, "1", of)
 
 
 # ---- two at once --------------------------------------------------------------------------------

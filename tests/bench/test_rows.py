@@ -26,7 +26,8 @@ ON_DISK = {"service.cycles_per_s", "service.dispatch_p50_ms", "service.dispatch_
 
 
 GANG = [("gang.switch_p99_ms", None), ("gang.switch_p50_ms", None), ("gang.switch_speedup", None),
-        ("gang.idle_core_share", None), ("gang.rank_death_s", "1node"), ("gang.orphans", None),
+        ("gang.idle_core_share", None), ("gang.rank_death_s", "1node"),
+        ("gang.rank_death_s", "2node"), ("gang.orphans", None),
         ("pinning.slowdown", None), ("service.reattach_s", None)]
 
 
