@@ -61,6 +61,10 @@ static const struct asy_setting table[] = {
     { "worker_gpus", ASY_SET_STRING, 0, 0, "auto",
       "GPUs that a worker offers: auto, those found; any, CPUs of PoCL too; none; unmanaged, none, "
       "and trials see what the worker sees; or UUIDs and PCI addresses, separated by commas" },
+    { "worker_scratch", ASY_SET_STRING, 0, 0, "auto",
+      "folder on a disk of the worker's node in which attempts work; home: below the home; auto: "
+      "in a batch job whose home is shared, $SLURM_TMPDIR, $TMPDIR or /tmp, whichever is a local "
+      "disk (not memory, not noexec) with 4 GiB free; else home" },
     { "worker_shared", ASY_SET_CHOICE, 0, 0, "auto",
       "no: a worker opens no file of coordinator or study by its path, everything comes and goes "
       "over the bulk port; auto: only where it does not see the coordinator's folders", "auto|no" },

@@ -8,11 +8,8 @@
 #include <asy/clock.h>
 #include <asy/durable.h>
 #include <asy/log.h>
-#include <asy/parse.h>
-#include <asy/proc.h>
 #include <asy/slurm.h>
 #include <asy/told.h>
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -470,32 +467,6 @@ static int loop(struct asy__agent *agent, struct asy_error *err)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* Folders of agents of this host that are gone. */
-static void remove_stale_work(const struct asy__agent *agent)
-{
-    char *base = asy__textf("%s/work", agent->home);
-    size_t n = strlen(agent->node->host);
-    struct dirent *entry;
-    DIR *dir = base ? opendir(base) : NULL;
-
-    while (dir && (entry = readdir(dir))) {
-        const char *pid_text = entry->d_name + n + 1;
-        int64_t pid;
-        char *path;
-
-        if (strncmp(entry->d_name, agent->node->host, n) || entry->d_name[n] != '.' ||
-            asy_parse_i64(pid_text, strlen(pid_text), &pid, NULL) < 0 || pid <= 0 ||
-            asy_proc_lives(pid))
-            continue;
-        if ((path = asy__textf("%s/%s", base, entry->d_name)))
-            ASY_IGNORE(asy_durable_remove(path, NULL)); /* the next agent tries again */
-        free(path);
-    }
-    if (dir)
-        closedir(dir);
-    free(base);
-}
-
 static int take_signals(struct asy__agent *agent, struct asy_error *err)
 {
     struct rlimit files;
@@ -647,14 +618,13 @@ static int set_up(struct asy__agent *agent, struct asy_error *err)
         !(key = asy__textf("%s/keys/user.key", options->home)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for an agent");
     if ((rc = learn_key(agent, key, err)) < 0 || (rc = take_signals(agent, err)) < 0 ||
-        (rc = learn_node(agent, err)) < 0 ||
+        (rc = learn_node(agent, err)) < 0 || (rc = asy__local_open(agent, err)) < 0 ||
         (rc = asy_arena_create(ARENA_MAX, &agent->arena, err)) < 0 ||
         (rc = asy__rundir_create(agent->rundir, sizeof agent->rundir, err)) < 0 ||
         (rc = asy__link_create(&agent->link, err)) < 0 ||
         (rc = asy__transfer_create(agent, err)) < 0)
         goto out;
     learn_walltime(agent);
-    remove_stale_work(agent);
     asy__rundir_sweep();
     asy__scratch_sweep();
     asy_info("cores=%u memory=%lluMiB groups=%u gpus=%zu model='%s' cgroup=%s",
@@ -684,13 +654,7 @@ static void tear_down(struct asy__agent *agent)
     asy__scratch_close(agent);
     if (agent->rundir[0])
         asy__rundir_remove(agent->rundir);
-    if (agent->node) {
-        char *work = asy__textf("%s/work/%s.%d", agent->home, agent->node->host, (int)getpid());
-
-        if (work)
-            rmdir(work); /* empty, unless something could not be removed */
-        free(work);
-    }
+    asy__local_close(agent);
     if (agent->signals >= 0)
         close(agent->signals);
     asy_arena_destroy(agent->arena);
@@ -708,7 +672,7 @@ static void init(struct asy__agent *agent, const struct asy_agent_options *optio
 {
     memset(agent, 0, sizeof *agent);
     agent->options = *options;
-    agent->signals = agent->scratch_fd = -1;
+    agent->signals = agent->scratch_fd = agent->work_fd = -1;
     agent->id = asy_id_make();
     agent->leave_ms = agent->drain_until_ms = INT64_MAX;
     agent->idle_since_ms = asy_clock_ms();

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * files.c - where an attempt works, and what of it becomes an artifact.
  *
- *   home/work/<host>.<pid>/<study>-<trial>-<attempt>/trial        ASSAY_DIR
- *                                                    /checkpoints  ASSAY_CHECKPOINT_DIR
- *                    <study>-<trial>-<attempt>.logs/stdout, stderr  on their way (transfer.c)
+ *   <work>/<study>-<trial>-<attempt>/trial        ASSAY_DIR
+ *                                   /checkpoints  ASSAY_CHECKPOINT_DIR
+ *         /<study>-<trial>-<attempt>.logs/stdout, stderr  on their way (transfer.c)
  *   home/logs/<study>/<trial>/<attempt>/stdout, stderr
  *   home/artifacts/<aa>/<sha256>                      a model: a file, or a folder tree
  *   home/artifacts/<aa>/<sha256>.<study>-<trial>-<attempt>-<report>  a checkpoint likewise
  *
  * Logs and artifacts are the coordinator's where its home is seen from here; else they go over the
- * bulk socket (transfer.c). The folder of an agent that died is removed by the next agent of its
- * host.
+ * bulk socket (transfer.c). Where <work> is: local.c.
  *
  * What stays for ever is shared by equal content. Checkpoints are removed one by one, by a
  * coordinator that cannot know what an agent finds in place at that moment and is about to report
@@ -34,8 +33,8 @@ static int name_folders(struct asy__job *job, struct asy_error *err)
     char study[ASY_ID_TEXT];
 
     asy_id_format(job->study, study);
-    job->work = asy__textf("%s/work/%s.%d/%s-%llu-%u", agent->home, agent->node->host,
-                           (int)getpid(), study, (unsigned long long)job->trial, job->attempt);
+    job->work = asy__textf("%s/%s-%llu-%u", agent->work, study, (unsigned long long)job->trial,
+                           job->attempt);
     job->logs = agent->shared ? asy__textf("%s/logs/%s/%llu/%u", agent->store_home, study,
                                            (unsigned long long)job->trial, job->attempt)
                               : job->work ? asy__textf("%s.logs", job->work) : NULL;

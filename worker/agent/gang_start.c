@@ -189,14 +189,9 @@ static int launch(struct asy__gang *gang, const struct asy__job *job,
 
 static int open_log(struct asy__gang *gang, struct asy_error *err)
 {
-    char *folder = asy__textf("%s/work/%s.%d", gang->agent->home, gang->agent->node->host,
-                              (int)getpid());
-    int rc = folder ? asy__mkdirs(folder, err) : ASY_E_NOMEM;
+    int rc = asy__mkdirs(gang->agent->work, err);
 
-    if (rc == 0)
-        gang->log = asy__textf("%s/gang-%u.log", folder, gang->serial);
-    free(folder);
-    if (rc == 0 && !gang->log)
+    if (rc == 0 && !(gang->log = asy__textf("%s/gang-%u.log", gang->agent->work, gang->serial)))
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for paths");
     return rc;
 }

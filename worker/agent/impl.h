@@ -459,6 +459,12 @@ ASY_MUST_CHECK int asy__scratch_make(struct asy__agent *agent, unsigned serial, 
 void asy__scratch_close(struct asy__agent *agent); /* all of it goes */
 void asy__scratch_sweep(void); /* removes those of this user's agents that are gone */
 
+/* ---- local.c: where attempts work ------------------------------------------------------------ */
+/* Chooses the folder and removes those of agents that are gone. ASY_E_INVAL: the setting is no
+ * folder. */
+ASY_MUST_CHECK int asy__local_open(struct asy__agent *agent, struct asy_error *err);
+void asy__local_close(struct asy__agent *agent);
+
 /* ---- gang.c: trainers ------------------------------------------------------------------------ */
 struct asy__gang {
     struct asy__list node;
@@ -600,6 +606,9 @@ const char *asy__agent_unfit(const struct asy__agent *agent);
 struct asy__agent {
     struct asy_agent_options options;
     char *home, *discovery_path;
+    char *work;                    /* folder of its own, in which attempts work */
+    int own_disk;                  /* it is on a disk of this node, not below the home */
+    int work_fd;                   /* its lock; -1: none */
     char version[32];
     struct asy_id id;
     struct asy_keypair pair;

@@ -168,7 +168,7 @@ static int parse_args(int argc, char **argv, struct args *args)
 static int load_settings(struct args *args, struct asy_error *err)
 {
     struct asy_agent_options *options = &args->agent;
-    static char interface[256];
+    static char interface[256], scratch[4096], shared[8];
     struct asy_settings *settings = NULL;
     char path[8400];
     int rc;
@@ -188,6 +188,10 @@ static int load_settings(struct args *args, struct asy_error *err)
              options->gpus ? options->gpus : asy_settings_str(settings, "worker_gpus"));
     options->gpus = args->gpus;
     options->never_shared = !strcmp(asy_settings_str(settings, "worker_shared"), "no");
+    snprintf(scratch, sizeof scratch, "%s", asy_settings_str(settings, "worker_scratch"));
+    options->scratch = scratch;
+    snprintf(shared, sizeof shared, "%s", asy_settings_str(settings, "shared_home"));
+    options->shared_home = shared;
     options->cache_bytes = (uint64_t)asy_settings_i64(settings, "cache_size");
     asy_settings_destroy(settings);
     return 0;

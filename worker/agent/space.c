@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * space.c - the disk below $ASSAY_HOME on this node, while it is full.
+ * space.c - the disks on which this node's attempts write, while one is full.
  *
  * What fails for want of space is no fault of the trial. So such an attempt ends without using up a
  * retry, and the node goes out of service, or the next attempt would fail the same way at once;
@@ -70,12 +70,13 @@ static int is_scarce_at(const char *folder)
 /* The first of the agent's folders, each disk once, of which `is` holds; NULL: none. */
 static char *folder_that(const struct asy__agent *agent, int (*is)(const char *folder))
 {
-    static const char *const names[] = { "", "/work", "/artifacts", "/logs" };
+    static const char *const names[] = { "", "/work", "/artifacts", "/logs", NULL };
     dev_t seen[ASY_ARRAY_LEN(names)];
     size_t n = 0, k;
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++) {
-        char *folder = asy__textf("%s%s", agent->home, names[i]);
+        char *folder = names[i] ? asy__textf("%s%s", agent->home, names[i])
+                                : asy__textf("%s", agent->work);
         struct stat st;
 
         if (folder && stat(folder, &st) == 0) {

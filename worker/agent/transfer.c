@@ -478,8 +478,8 @@ void asy__transfer_destroy(struct asy__job *job)
 
 int asy__transfer_create(struct asy__agent *agent, struct asy_error *err)
 {
-    int rc = asy__cache_create(agent->home, agent->node->host, agent->options.cache_bytes,
-                               &agent->cache, err);
+    int rc = asy__cache_create(agent->own_disk ? agent->work : agent->home, agent->node->host,
+                               agent->options.cache_bytes, &agent->cache, err);
 
     return rc < 0 ? rc : asy__bulk_create(agent->cache, &agent->bulk, err);
 }
