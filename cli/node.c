@@ -9,13 +9,16 @@
  * coordinator that lives without a node (a reading command has started it, or its node was killed)
  * makes way for that of the next node: SIGHUP ends it, and like any death that loses nothing.
  *
- * In a job of Slurm with several nodes the worker is one step, in which `assay node --agent`, which
- * has no coordinator, keeps a worker alive on each. A step is never told by SIGTERM: srun would
- * kill its tasks then, but hands SIGUSR1 on to them.
+ * In a job of Slurm with several nodes the worker is one step (step.h), in which `assay node
+ * --agent`, which has no coordinator, keeps a worker alive on each. A step is never told by
+ * SIGTERM: srun, while it is there, would kill its tasks then, but hands SIGUSR1 on to them. One
+ * that leaves in order, though nobody here has told it to, was warned by Slurm, which sends such
+ * signals to steps alone: so whoever started this node is told SIGUSR1, as if it had got it too.
  *
  * A node that is killed leaves its coordinator, which serves on, but not its worker, which drains:
  * beside the worker of the next node it would give out the cores of this machine twice. */
 #include "cli.h"
+#include "step.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -40,6 +43,8 @@ struct child {
     int pause_ms;
     int lived;          /* one of it stayed up for a while */
     int leave;          /* the signal that drains it */
+    int let_go;         /* it is a task of the step, not a child of ours */
+    int left;           /* in order, a moment ago */
 };
 #define UP_MS 1000          /* whoever lives this long has come up */
 #define OWNED_PAUSE_MS 1000
@@ -51,6 +56,9 @@ struct child {
 struct node {
     const struct asy__options *options;
     struct child coordinator, worker;
+    struct asy__step step;
+    pid_t parent;
+    int say;            /* of a task: who hears that it runs; -1: nobody */
     int keep, signals, told, drains, ending;
     int64_t hurry_ms;   /* when it was told to end at once; 0: it was not */
 };
@@ -110,7 +118,7 @@ static void take_over(const struct node *node)
 struct words {
     const char *argv[24];
     int n;
-    char program[4096], agent[4096], cores[32], nodes[2][32], per_task[48];
+    char program[4096], agent[4096], cores[32];
 };
 
 static void add(struct words *w, const char *word)
@@ -118,34 +126,9 @@ static void add(struct words *w, const char *word)
     w->argv[w->n++] = word;
 }
 
-/* One task on each node, for as long as the job lasts; the death of one leaves the others alone. */
-static int step_words(const struct node *node, struct words *w, struct asy_error *err)
+static int is_step(const struct node *node, const struct child *child)
 {
-    const char *cores = getenv("SLURM_CPUS_PER_TASK");
-    long long n = (long long)node->options->nodes;
-    int rc;
-
-    if ((rc = asy_proc_find_program("assay", w->agent, sizeof w->agent, err)) < 0)
-        return rc;
-    snprintf(w->nodes[0], sizeof w->nodes[0], "--nodes=%lld", n);
-    snprintf(w->nodes[1], sizeof w->nodes[1], "--ntasks=%lld", n);
-    add(w, w->nodes[0]);
-    add(w, w->nodes[1]);
-    if (cores && *cores) { /* srun does not look at that by itself */
-        snprintf(w->per_task, sizeof w->per_task, "--cpus-per-task=%.20s", cores);
-        add(w, w->per_task);
-    }
-    add(w, "--kill-on-bad-exit=0");
-    add(w, "--wait=0");
-    add(w, "--no-kill");
-    add(w, "--overlap"); /* with one before it that has not quite ended */
-    add(w, "--mpi=none");
-    add(w, "--input=none");
-    add(w, "--label");
-    add(w, w->agent);
-    add(w, "node");
-    add(w, "--agent");
-    return 0;
+    return child == &node->worker && node->options->nodes > 1;
 }
 
 static int words_of(const struct node *node, const struct child *child, struct words *w,
@@ -154,8 +137,9 @@ static int words_of(const struct node *node, const struct child *child, struct w
     int rc = asy_proc_find_program(child->name, w->program, sizeof w->program, err);
 
     add(w, w->program);
-    if (rc == 0 && child == &node->worker && node->options->nodes > 1)
-        rc = step_words(node, w, err);
+    if (rc == 0 && is_step(node, child) &&
+        (rc = asy_proc_find_program("assay", w->agent, sizeof w->agent, err)) == 0)
+        asy__step_words(w->argv, &w->n, node->options->nodes, w->agent);
     add(w, "--home");
     add(w, node->options->home);
     if (child == &node->coordinator && node->keep)
@@ -175,10 +159,12 @@ static int start(struct node *node, struct child *child, struct asy_error *err)
 {
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
     struct words words = { .n = 0 };
-    int rc;
+    int to = -1, rc;
 
     if (child == &node->coordinator)
         take_over(node);
+    if (is_step(node, child))
+        asy__step_clear(node->options->home);
     child->started_ms = asy_clock_ms();
     child->again_ms = INT64_MAX;
     if ((rc = words_of(node, child, &words, err)) < 0)
@@ -187,7 +173,29 @@ static int start(struct node *node, struct child *child, struct asy_error *err)
     spec.new_session = 1;
     if (child == &node->worker)
         spec.death_signal = child->leave; /* a node that takes our place has one of its own */
-    return asy_proc_start(&spec, &child->proc, err);
+    if (is_step(node, child)) {
+        if ((rc = asy__step_listen(&node->step, &to, err)) < 0)
+            return rc;
+        spec.stdout_fd = to;
+    }
+    rc = asy_proc_start(&spec, &child->proc, err);
+    if (to >= 0)
+        close(to);
+    return rc;
+}
+
+static void hear_step(struct node *node)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    pid_t here = 0;
+
+    asy__step_hear(&node->step, node->options->home, node->options->nodes, &here);
+    if (here == 0 || node->worker.proc.pidfd < 0)
+        return;
+    if (asy__step_let_go(&node->worker.proc, here, &err) == 0)
+        node->worker.let_go = 1;
+    else
+        asy_warn("%s, so trials cannot checkpoint when the job is cancelled or requeued", err.text);
 }
 
 static void start_later(struct child *child, const char *what, const char *why)
@@ -201,16 +209,28 @@ static void start_later(struct child *child, const char *what, const char *why)
     asy_warn("%s %s: %s, starting it again in %d ms", child->name, what, why, child->pause_ms);
 }
 
+/* 1: it has ended. How a task of the step did nobody knows: each of them ends in order, or is
+ * killed. */
+static int has_ended(struct child *child, int *ret_status)
+{
+    struct pollfd end = { .fd = child->proc.pidfd, .events = POLLIN };
+
+    *ret_status = 0;
+    return child->let_go ? poll(&end, 1, 0) > 0
+                         : asy_proc_wait(&child->proc, 0, ret_status, NULL) == 0;
+}
+
 static void ended(struct node *node, struct child *child)
 {
     int64_t now_ms = asy_clock_ms();
     char text[64];
     int status = 0;
 
-    if (asy_proc_wait(&child->proc, 0, &status, NULL) < 0)
+    if (!has_ended(child, &status))
         return;
     asy_proc_close(&child->proc);
     child->proc = (struct asy_proc)ASY_PROC_INIT;
+    child->let_go = 0;
     if (child == &node->coordinator && status == 0)
         node->ending = 1;
     if (node->options->agent && (status == 0 || node->drains))
@@ -226,6 +246,7 @@ static void ended(struct node *node, struct child *child)
     }
     if (child == &node->worker && status == 0) {
         asy_info("%s left in order", child->name);
+        child->left = 1;
         child->again_ms = now_ms + DRAINED_PAUSE_MS;
         return;
     }
@@ -238,6 +259,18 @@ static void ended(struct node *node, struct child *child)
         return;
     }
     start_later(child, "ended", asy_proc_status_text(status, text));
+}
+
+/* 1: the step was warned, and whoever started us now knows. */
+static int pass_on_warning(struct node *node, struct child *child)
+{
+    int warned = child->left && is_step(node, child) && getppid() == node->parent &&
+                 kill(node->parent, SIGUSR1) == 0;
+
+    child->left = 0;
+    if (warned)
+        child->again_ms = INT64_MAX;
+    return warned;
 }
 
 /* ---- the loop ------------------------------------------------------------------------------ */
@@ -282,16 +315,19 @@ static void serve(struct node *node)
     while (!node->ending) {
         struct pollfd items[] = { { .fd = node->signals, .events = POLLIN },
                                   { .fd = node->coordinator.proc.pidfd, .events = POLLIN },
-                                  { .fd = node->worker.proc.pidfd, .events = POLLIN } };
+                                  { .fd = node->worker.proc.pidfd, .events = POLLIN },
+                                  { .fd = node->step.from, .events = POLLIN } };
         struct child *children[] = { &node->coordinator, &node->worker };
 
         ASY_IGNORE(poll(items, ASY_ARRAY_LEN(items), wait_ms(node)) < 0);
         take_signals(node);
+        if (items[3].revents)
+            hear_step(node);
         for (size_t i = 0; i < ASY_ARRAY_LEN(children); i++) {
             if (children[i]->proc.pidfd >= 0)
                 ended(node, children[i]);
             if (!node->ending && asy_clock_ms() >= children[i]->again_ms &&
-                start(node, children[i], &err) < 0)
+                !pass_on_warning(node, children[i]) && start(node, children[i], &err) < 0)
                 start_later(children[i], "does not start", err.text);
         }
     }
@@ -304,7 +340,7 @@ static void finish(struct node *node, struct child *child, int64_t patience_ms, 
     int status;
 
     ASY_IGNORE(asy_proc_signal(&child->proc, child->leave)); /* may be gone already */
-    while (child->proc.pidfd >= 0 && asy_proc_wait(&child->proc, 0, &status, NULL) < 0) {
+    while (child->proc.pidfd >= 0 && !has_ended(child, &status)) {
         struct pollfd items[] = { { .fd = node->signals, .events = POLLIN },
                                   { .fd = child->proc.pidfd, .events = POLLIN } };
 
@@ -312,7 +348,8 @@ static void finish(struct node *node, struct child *child, int64_t patience_ms, 
         left_ms -= asy_clock_ms();
         if (left_ms <= 0) {
             ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL));
-            ASY_IGNORE(asy_proc_wait(&child->proc, -1, &status, NULL));
+            if (!child->let_go)
+                ASY_IGNORE(asy_proc_wait(&child->proc, -1, &status, NULL));
             break;
         }
         ASY_IGNORE(poll(items, ASY_ARRAY_LEN(items), (int)left_ms) < 0);
@@ -333,10 +370,14 @@ static int run_node(struct node *node, struct asy_error *err)
         (node->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
         return asy_fail_errno(err, errno, "cannot take signals");
     rc = node->options->agent ? 0 : start(node, &node->coordinator, err);
-    if (rc == 0 && (rc = start(node, &node->worker, err)) == 0)
+    if (rc == 0 && (rc = start(node, &node->worker, err)) == 0) {
+        if (node->say >= 0)
+            asy__step_say(node->say);
         serve(node);
+    }
     finish(node, &node->coordinator, 60000, HASTE_MS);
     finish(node, &node->worker, 10000, 0);
+    asy__step_fini(&node->step);
     close(node->signals);
     return rc;
 }
@@ -346,6 +387,9 @@ int asy__cmd_node(int argc, char **argv)
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__options options;
     struct node node = { .options = &options,
+                         .step = ASY__STEP_INIT,
+                         .parent = getppid(),
+                         .say = -1,
                          .coordinator = { .name = "assay-coordinator", .leave = SIGTERM,
                                           .proc = ASY_PROC_INIT, .again_ms = INT64_MAX },
                          .worker = { .name = "assay-worker", .leave = SIGTERM,
@@ -360,9 +404,11 @@ int asy__cmd_node(int argc, char **argv)
         node.worker.name = "srun";
         node.worker.leave = SIGUSR1;
     }
-    asy_log_open(STDERR_FILENO, "assay-node", ASY_LOG_INFO, 0);
-    if (asy_durable_mkdirs(options.home, &err) < 0)
+    if (asy_durable_mkdirs(options.home, &err) < 0 ||
+        (options.agent && getenv("SLURM_STEP_ID") && getenv("SLURMD_NODENAME") &&
+         asy__step_log(options.home, &node.say, &err) < 0))
         return asy__complain(&err);
+    asy_log_open(STDERR_FILENO, "assay-node", ASY_LOG_INFO, 0);
     if (!options.agent && keep_home(&node, &err) < 0) {
         asy__complain(&err);
         return err.code == ASY_E_BUSY ? ASY__EXIT_KEPT : EXIT_FAILED;

@@ -274,8 +274,8 @@ static int need_worker(struct asy__session *session, struct asy_error *err)
         if (session->node.pidfd >= 0 && look_at_node(session) && !session->gave_way)
             return ended_early(session, err);
         if (waited_ms > (asy_in_batch_job() ? JOB_PATIENCE_MS : ASY__PATIENCE_MS))
-            return asy_fail(err, ASY_E_TIMEOUT, "no worker joins; see %s/node.log",
-                            session->options->home);
+            return asy_fail(err, ASY_E_TIMEOUT, "no worker joins; see %s/node%s.log",
+                            session->options->home, session->options->nodes > 1 ? "*" : "");
         ASY_IGNORE(poll(NULL, 0, ASY__STEP_MS) < 0);
     }
     return rc;

@@ -83,6 +83,18 @@ int asy_slurm_requeue(const char *job_id, struct asy_error *err)
     return rc;
 }
 
+int asy_slurm_warn(const char *step, struct asy_error *err)
+{
+    const char *argv[] = { "scancel", "--quiet", "--signal=USR1", step, NULL };
+    struct asy_buf out;
+    int rc;
+
+    asy_buf_init(&out, OUTPUT_MAX);
+    rc = ask(argv, &out, err);
+    asy_buf_fini(&out);
+    return rc;
+}
+
 static uint64_t number_of(const char *variable)
 {
     const char *text = getenv(variable);

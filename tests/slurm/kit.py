@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Slurm of two nodes for the tests beside this file, and sweeps that run in its jobs."""
 import atexit
+import glob
 import hashlib
 import os
 import re
@@ -102,12 +103,15 @@ class Job(Sweep):
             self.ask("scancel", self.id, check=False)
         if kind:
             sys.stderr.write(self.said()[-6000:])
+            for path in glob.glob(self.env["ASSAY_HOME"] + "/node-*.log"):
+                with open(path, errors="replace") as file:
+                    sys.stderr.write(f"{path}:\n{file.read()[-4000:]}")
         super().__exit__(kind, value, trace)
 
-    def gang(self, ranks, epochs=6):
+    def gang(self, ranks, epochs=6, cores=1):
         self.model(epochs)
         with open(os.path.join(self.path, "study.yaml"), "a") as file:
-            file.write(f"resources: {{ranks: {ranks}, memory: 256MiB}}\n")
+            file.write(f"resources: {{ranks: {ranks}, cores: {cores}, memory: 256MiB}}\n")
         return self
 
     def ask(self, *command, check=True):
@@ -126,6 +130,14 @@ class Job(Sweep):
                 return file.read()
         except (OSError, AttributeError):
             return ""
+
+    def node_logs(self):
+        """What the workers of a job with several nodes say."""
+        logs = {}
+        for node in ("n1", "n2"):
+            with open(os.path.join(self.env["ASSAY_HOME"], f"node-{node}.log")) as file:
+                logs[node] = file.read()
+        return logs
 
     def show(self, field):
         text = self.ask("scontrol", "show", "job", self.id)
@@ -156,6 +168,9 @@ class Job(Sweep):
     def check(self):
         self.history = checker.check(self.store(), self.trials, self.records)
         return self.history
+
+    def explain(self, *what):
+        return self.json("explain", "sweep", *what)
 
     def lost_steps(self):
         """Per attempt that was broken off: steps it had reported and that had to be done again."""

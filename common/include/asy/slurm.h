@@ -21,6 +21,8 @@ const char *asy_slurm_job_id(void);
 ASY_MUST_CHECK int asy_slurm_look(struct asy_slurm_job *ret_job, struct asy_error *err);
 /* Puts this job back into its queue: Slurm then ends it, as it does for `scontrol requeue`. */
 ASY_MUST_CHECK int asy_slurm_requeue(const char *job_id, struct asy_error *err);
+/* Sends SIGUSR1 to the tasks of a step, "4711.0". */
+ASY_MUST_CHECK int asy_slurm_warn(const char *step, struct asy_error *err);
 /* What the job has of this node's memory, in bytes, as Slurm's variables say; 0: they do not. */
 uint64_t asy_slurm_memory(void);
 /* "1-02:03:04", "03:04", "UNLIMITED" (-1). ASY_E_FORMAT: none of these. */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * step.h - the agents of a job of Slurm with several nodes: one step, that has a task,
+ * `assay node --agent`, on each node.
+ *
+ * srun starts the step and is then let go of. While it lives it ends all tasks by SIGKILL as soon
+ * as the job is cancelled or requeued, so that nothing could checkpoint; without it they get
+ * SIGTERM and KillWait as all processes of a job do. Once every task has said that it runs, srun
+ * and its watcher are killed, and the task on this node stands for the step: a warning to the step
+ * ends it like all the others. Nobody is there then whom the tasks could print to, so each has a
+ * log of its own, node-NODE.log.
+ *
+ * Threads: one owner. */
+#ifndef ASY__STEP_H
+#define ASY__STEP_H
+#include <asy/buf.h>
+#include <asy/proc.h>
+
+struct asy__step {
+    int from;                      /* what the tasks say; -1: closed */
+    struct asy_buf said;
+};
+#define ASY__STEP_INIT { .from = -1 }
+
+/* The words of srun after its name, up to those of the agent: *ret_n more. agent: path of assay. */
+void asy__step_words(const char **argv, int *n, int64_t nodes, const char *agent);
+/* A pipe for the tasks' words; *ret_to goes to srun and is the caller's to close. */
+ASY_MUST_CHECK int asy__step_listen(struct asy__step *step, int *ret_to, struct asy_error *err);
+/* What has come. *ret_here: the task on this node, once all run; else it is left alone. */
+void asy__step_hear(struct asy__step *step, const char *home, int64_t nodes, pid_t *ret_here);
+/* srun goes, and *srun is the task on this node from here on. Failing leaves srun as it was. */
+ASY_MUST_CHECK int asy__step_let_go(struct asy_proc *srun, pid_t here, struct asy_error *err);
+/* Tells the step that a node which was killed has left, if there is one, to leave. */
+void asy__step_clear(const char *home);
+void asy__step_fini(struct asy__step *step);
+
+/* In a task: stdout and stderr go to its log; *ret_say is what stdout was. */
+ASY_MUST_CHECK int asy__step_log(const char *home, int *ret_say, struct asy_error *err);
+void asy__step_say(int say); /* it runs; closes say */
+#endif
