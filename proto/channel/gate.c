@@ -7,10 +7,13 @@
  * too: libzmq writes to it with a blocking send, and a loop that is busy with something else would
  * stall all connections once the monitor's queue is full.
  *
- * Start and stop are handshakes through a mutex and an eventfd. The counters and the list of ended
- * connections are the only other state that two threads see. If the thread ever ended early, libzmq
- * would let connections in unasked (to refuse them instead is a draft option of 4.3); they would
- * have no user id, and the server drops the frames of such peers. */
+ * Start and stop are handshakes through a mutex and an eventfd. The counters, the list of ended
+ * connections and that of arrivals are the only other state that two threads see. If the thread
+ * ever ended early, libzmq would let connections in unasked (to refuse them instead is a draft
+ * option of 4.3); they would have no user id, and the server drops the frames of such peers.
+ *
+ * An arrival is noted before it can be let in: libzmq tells of it before it asks, and all that it
+ * has told is read before an answer. So a frame never comes of one that is noted later. */
 #include "gate.h"
 #include <errno.h>
 #include <pthread.h>
@@ -19,13 +22,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
+#include "arrivals.h"
 
 #define ZAP_ENDPOINT "inproc://zeromq.zap.01"
 #define KEY_BYTES 32
 #define ENDED_MAX 65536u /* that wait to be heard of: what comes beyond is not told */
+/* Connections that have not said anything: a quarter of all descriptors, since a process may have
+ * two servers, and no more than this, which is what 800 half-open handshakes a second come to until
+ * they are over. */
+#define ARRIVALS_MAX 4096u
+#define ARRIVALS_MIN 16u
 
 struct asy__gate {
     struct asy_channel *channel;
@@ -35,8 +46,15 @@ struct asy__gate {
     int stop_fd; /* eventfd */
     pthread_t thread;
     int has_thread, has_lock;
-    pthread_mutex_t lock; /* of the nine below */
+    pthread_mutex_t lock; /* of all down to ended_fd */
     char last_key[ASY_KEY_TEXT], last_from[64]; /* of the last refused */
+    char failed_from[64];                       /* of the last that failed */
+    int failed_why;                             /* a protocol error of libzmq, or an errno */
+    struct asy__arrivals arrivals;
+    /* libzmq does not tell of the failure of what looks like an ancient version of itself, as much
+     * garbage does. So those that ended unheard are counted, for whatever reason; of these some
+     * were refused, and some were let in and said nothing. The rest has failed. */
+    uint64_t heard, unheard, failed_untold;
     pthread_cond_t changed;
     int started, closed, rc;
     struct asy_error err;
@@ -45,6 +63,7 @@ struct asy__gate {
     int ended_fd; /* eventfd: readable while there are some */
     atomic_uint_least64_t accepted, refused, failed;
     void *zap, *monitor; /* the thread's own */
+    int failing;         /* the connection that ends next failed its handshake */
 };
 
 /* ---- answering ----------------------------------------------------------------------------- */
@@ -172,13 +191,73 @@ void asy__gate_raise(struct asy__gate *gate)
     ASY_IGNORE(write(gate->ended_fd, &one, sizeof one) < 0); /* full means readable: enough */
 }
 
+/* Under the lock. Whether one more has failed that was not told of. */
+static int failed_untold(struct asy__gate *gate)
+{
+    uint64_t accepted = atomic_load(&gate->accepted), refused = atomic_load(&gate->refused);
+    uint64_t silent = accepted > gate->heard ? accepted - gate->heard : 0;
+
+    if (gate->unheard <= refused + silent + gate->failed_untold)
+        return 0;
+    gate->failed_untold = gate->unheard - refused - silent;
+    return 1;
+}
+
+/* One that nothing ever came from is nobody's peer: the loop does not hear of it. */
 static void note_ended(struct asy__gate *gate, int fd)
 {
+    struct in6_addr from;
+    int waited, failed = gate->failing;
+
+    gate->failing = 0;
     pthread_mutex_lock(&gate->lock);
-    if (ended_room(gate))
+    waited = asy__arrivals_take(&gate->arrivals, fd, &from);
+    if (waited && !failed) {
+        gate->unheard++;
+        if ((failed = failed_untold(gate)))
+            gate->failed_why = ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED;
+    }
+    if (waited && failed)
+        asy__arrivals_text(&from, gate->failed_from, sizeof gate->failed_from);
+    if (!waited && ended_room(gate))
         gate->ended[gate->n_ended++] = fd;
     pthread_mutex_unlock(&gate->lock);
-    asy__gate_raise(gate);
+    if (!waited)
+        asy__gate_raise(gate);
+}
+
+/* Its address is that of whoever has the descriptor now: for people. */
+static void note_arrival(struct asy__gate *gate, int fd)
+{
+    struct in6_addr from = asy__arrivals_from(fd);
+    int oldest;
+
+    pthread_mutex_lock(&gate->lock);
+    oldest = asy__arrivals_add(&gate->arrivals, fd, from);
+    pthread_mutex_unlock(&gate->lock);
+    if (oldest >= 0) /* libzmq notices; if it is another's by now, that one connects anew */
+        ASY_IGNORE(shutdown(oldest, SHUT_RDWR) < 0);
+}
+
+void asy__gate_heard(struct asy__gate *gate, int fd)
+{
+    struct in6_addr from;
+
+    pthread_mutex_lock(&gate->lock);
+    asy__arrivals_take(&gate->arrivals, fd, &from);
+    gate->heard++;
+    pthread_mutex_unlock(&gate->lock);
+}
+
+/* libzmq tells of the failure, then of the connection's end. */
+static void note_failed(struct asy__gate *gate, int why)
+{
+    atomic_fetch_add(&gate->failed, 1);
+    gate->failing = 1;
+    pthread_mutex_lock(&gate->lock);
+    gate->failed_why = why;
+    gate->failed_from[0] = 0;
+    pthread_mutex_unlock(&gate->lock);
 }
 
 int asy__gate_ended(struct asy__gate *gate)
@@ -200,8 +279,9 @@ int asy__gate_ended_fd(const struct asy__gate *gate)
     return gate->ended_fd;
 }
 
-/* An event is two parts: 16 bits of number with 32 bits of value, then the endpoint. */
-static void read_event(struct asy__gate *gate)
+/* An event is two parts: 16 bits of number with 32 bits of value, then the endpoint. 0: none waits.
+ */
+static int read_event(struct asy__gate *gate)
 {
     uint8_t bytes[16], endpoint[4];
     uint16_t event;
@@ -209,7 +289,7 @@ static void read_event(struct asy__gate *gate)
 
     if (zmq_recv(gate->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) <
         (int)(sizeof event + sizeof value))
-        return;
+        return 0;
     zmq_recv(gate->monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT); /* cut: not of interest */
     memcpy(&event, bytes, sizeof event);
     memcpy(&value, bytes + sizeof event, sizeof value);
@@ -217,21 +297,48 @@ static void read_event(struct asy__gate *gate)
         atomic_fetch_add(&gate->accepted, 1);
     else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ||
              event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
-        atomic_fetch_add(&gate->failed, 1);
+        note_failed(gate, value);
+    else if (event == ZMQ_EVENT_ACCEPTED)
+        note_arrival(gate, value);
     else if (event == ZMQ_EVENT_CLOSED || event == ZMQ_EVENT_CLOSE_FAILED)
         note_closed(gate); /* only listening sockets send it */
     else if (event == ZMQ_EVENT_DISCONNECTED)
         note_ended(gate, value);
+    return 1;
+}
+
+static const char *reason(int why)
+{
+    switch (why) {
+    case 0:
+        return "";
+    case ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+        return "it brings no key";
+    case ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
+        return "it means a coordinator with another key, or repeats an earlier greeting";
+    case ETIMEDOUT:
+    case EPIPE:
+    case ECONNRESET:
+    case EAGAIN:
+        return "it broke off, or said nothing for 5 s";
+    default:
+        return (unsigned)why & ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED
+                   ? "it does not speak as a worker or a command does"
+                   : "it broke off, or said nothing for 5 s";
+    }
 }
 
 void asy__gate_counts(struct asy__gate *gate, struct asy__gate_counts *ret_counts)
 {
     ret_counts->accepted = atomic_load(&gate->accepted);
     ret_counts->refused = atomic_load(&gate->refused);
-    ret_counts->failed = atomic_load(&gate->failed);
     pthread_mutex_lock(&gate->lock);
+    ASY_IGNORE(failed_untold(gate)); /* a silent one has spoken, perhaps */
+    ret_counts->failed = atomic_load(&gate->failed) + gate->failed_untold;
     memcpy(ret_counts->last_key, gate->last_key, sizeof gate->last_key);
     memcpy(ret_counts->last_from, gate->last_from, sizeof gate->last_from);
+    memcpy(ret_counts->failed_from, gate->failed_from, sizeof gate->failed_from);
+    ret_counts->failed_why = reason(gate->failed_why);
     pthread_mutex_unlock(&gate->lock);
 }
 
@@ -270,8 +377,8 @@ static void serve(struct asy__gate *gate)
         }
         if (items[2].revents)
             return;
-        if (items[1].revents)
-            read_event(gate);
+        while (read_event(gate))
+            ;
         if (items[0].revents)
             answer(gate);
     }
@@ -329,6 +436,16 @@ static int init_lock(struct asy__gate *gate)
     return rc;
 }
 
+static size_t arrivals_most(void)
+{
+    struct rlimit limit;
+    size_t most = ARRIVALS_MAX;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < most)
+        most = (size_t)limit.rlim_cur / 4;
+    return most > ARRIVALS_MIN ? most : ARRIVALS_MIN;
+}
+
 int asy__gate_open(struct asy_channel *channel, const char *monitor, asy_authorise_f authorise,
                    void *arg, struct asy__gate **ret_gate, struct asy_error *err)
 {
@@ -340,6 +457,7 @@ int asy__gate_open(struct asy_channel *channel, const char *monitor, asy_authori
     gate->channel = channel;
     gate->authorise = authorise;
     gate->arg = arg;
+    asy__arrivals_init(&gate->arrivals, arrivals_most());
     snprintf(gate->monitor_name, sizeof gate->monitor_name, "%s", monitor);
     gate->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     gate->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -412,6 +530,7 @@ void asy__gate_close(struct asy__gate *gate)
     if (gate->ended_fd >= 0)
         close(gate->ended_fd);
     free(gate->ended);
+    asy__arrivals_fini(&gate->arrivals);
     if (gate->has_lock) {
         pthread_mutex_destroy(&gate->lock);
         pthread_cond_destroy(&gate->changed);

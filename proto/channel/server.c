@@ -36,12 +36,17 @@ struct asy_server {
     struct asy_channel *channel;
     void *socket;
     struct asy__gate *gate;
+    asy_authorise_f authorise;
+    void *arg;
     int owns_zap, has_monitor;
     char bound[BOUND_MAX][64]; /* [n_bound] where it listens */
     int n_bound;
     int port;
-    uint64_t bad_frames;
-    uint64_t *by_fd; /* [n_fds] the peer whose frame came last through a descriptor; 0: none */
+    atomic_uint_least64_t bad_frames;
+    struct line {
+        uint64_t peer; /* whose frame came last through a descriptor; 0: none */
+        char key[ASY_KEY_TEXT];
+    } *by_fd;          /* [n_fds] */
     size_t n_fds;
     uint64_t *stale; /* [n_stale] peers whose descriptor another one has now */
     size_t n_stale, cap_stale;
@@ -210,7 +215,8 @@ static int set_options(void *socket, const struct asy_server_spec *spec, struct 
 static int open_monitor(struct asy_server *server, const char *name, struct asy_error *err)
 {
     if (zmq_socket_monitor(server->socket, name,
-                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                           ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_CLOSED |
                                ZMQ_EVENT_CLOSE_FAILED | ZMQ_EVENT_DISCONNECTED) < 0)
         return asy__fail_zmq(err, errno, "cannot watch the server's socket");
@@ -230,6 +236,8 @@ int asy_server_create(struct asy_channel *channel, const struct asy_server_spec 
     if (!(server = calloc(1, sizeof *server)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a server");
     server->channel = channel;
+    server->authorise = spec->authorise;
+    server->arg = spec->authorise_arg;
     zmq_msg_init(&server->head);
     zmq_msg_init(&server->msg);
     if (atomic_flag_test_and_set(&channel->has_server)) {
@@ -293,9 +301,11 @@ void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_
     ret_counts->accepted = counts.accepted;
     ret_counts->refused_keys = counts.refused;
     ret_counts->failed_handshakes = counts.failed;
-    ret_counts->bad_frames = server->bad_frames;
+    ret_counts->bad_frames = atomic_load(&server->bad_frames);
     memcpy(ret_counts->refused_key, counts.last_key, sizeof ret_counts->refused_key);
     memcpy(ret_counts->refused_from, counts.last_from, sizeof ret_counts->refused_from);
+    memcpy(ret_counts->failed_from, counts.failed_from, sizeof ret_counts->failed_from);
+    ret_counts->failed_why = counts.failed_why;
 }
 
 /* libzmq has no way to end one of a ROUTER's connections; it notices that this one has ended. If
@@ -303,8 +313,15 @@ void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_
 void asy_server_drop(struct asy_server *server, uint64_t peer)
 {
     for (size_t fd = 0; fd < server->n_fds; fd++)
-        if (server->by_fd[fd] == peer)
+        if (server->by_fd[fd].peer == peer)
             ASY_IGNORE(shutdown((int)fd, SHUT_RDWR) < 0); /* it has ended by itself */
+}
+
+void asy_server_review(struct asy_server *server)
+{
+    for (size_t fd = 0; fd < server->n_fds; fd++)
+        if (server->by_fd[fd].peer && !server->authorise(server->arg, server->by_fd[fd].key))
+            ASY_IGNORE(shutdown((int)fd, SHUT_RDWR) < 0);
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */
@@ -335,7 +352,7 @@ static int take_key(zmq_msg_t *msg, char ret_key[ASY_KEY_TEXT])
 static int fd_room(struct asy_server *server, size_t fd)
 {
     size_t n = server->n_fds ? 2 * server->n_fds : 64;
-    uint64_t *grown;
+    struct line *grown;
 
     if (fd < server->n_fds)
         return 1;
@@ -364,15 +381,17 @@ static void note_stale(struct asy_server *server, uint64_t peer)
 }
 
 /* Remembers which descriptor the frame came through. */
-static void note_fd(struct asy_server *server, uint64_t peer)
+static void note_fd(struct asy_server *server, uint64_t peer, const char key[ASY_KEY_TEXT])
 {
     int fd = zmq_msg_get(&server->msg, ZMQ_SRCFD);
 
-    if (fd < 0 || !fd_room(server, (size_t)fd) || server->by_fd[fd] == peer)
+    if (fd < 0 || !fd_room(server, (size_t)fd) || server->by_fd[fd].peer == peer)
         return;
-    if (server->by_fd[fd]) /* closed, and the news of it is not here yet */
-        note_stale(server, server->by_fd[fd]);
-    server->by_fd[fd] = peer;
+    if (server->by_fd[fd].peer) /* closed, and the news of it is not here yet */
+        note_stale(server, server->by_fd[fd].peer);
+    server->by_fd[fd].peer = peer;
+    memcpy(server->by_fd[fd].key, key, ASY_KEY_TEXT);
+    asy__gate_heard(server->gate, fd);
 }
 
 uint64_t asy_server_closed(struct asy_server *server)
@@ -382,10 +401,10 @@ uint64_t asy_server_closed(struct asy_server *server)
     if (server->n_stale > 0)
         return server->stale[--server->n_stale];
     while ((fd = asy__gate_ended(server->gate)) >= 0)
-        if ((size_t)fd < server->n_fds && server->by_fd[fd]) {
-            uint64_t peer = server->by_fd[fd];
+        if ((size_t)fd < server->n_fds && server->by_fd[fd].peer) {
+            uint64_t peer = server->by_fd[fd].peer;
 
-            server->by_fd[fd] = 0;
+            server->by_fd[fd].peer = 0;
             return peer;
         }
     return 0;
@@ -409,11 +428,11 @@ static int recv_message(struct asy_server *server, int most, uint64_t *ret_peer,
         if (n < 0)
             return asy__fail_zmq(err, errno, "cannot receive");
         if (n > most || id_len != ID_BYTES || id[0] != 0 || !take_key(&server->msg, ret_key)) {
-            server->bad_frames++;
+            atomic_fetch_add(&server->bad_frames, 1);
             continue;
         }
         *ret_peer = peer_of(id);
-        note_fd(server, *ret_peer);
+        note_fd(server, *ret_peer, ret_key);
         return n;
     }
     return asy_fail(err, ASY_E_AGAIN, "only bad frames came");

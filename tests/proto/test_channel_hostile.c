@@ -87,6 +87,33 @@ out:
     net_close(&net);
 }
 
+static void review_ends_whom_the_list_has_lost(void)
+{
+    struct net net;
+    struct frame lost, kept;
+    struct asy_client *one = NULL, *two = NULL;
+    int64_t start_ms = asy_clock_ms();
+
+    if (!net_open(&net) || !(one = greet(&net, &lost)) ||
+        !(two = connect_as(&net, 1, net.server_keys.public_key)) || !client_says(two, "hello") ||
+        !server_gets_text(&net, "hello", &kept))
+        goto out;
+    asy_server_review(net.server);
+    server_says(&net, lost.peer, "still there");
+    net.keys[0] = net.keys[2]; /* not a friend's any more */
+    asy_server_review(net.server);
+    while (asy_server_send(net.server, lost.peer, "?", 1, NULL) != ASY_E_GONE &&
+           !late(start_ms, "the end of the connection"))
+        wait_server(&net, 5);
+    AWAIT_NO_FRAME(&net, counts_of(&net).refused_keys > 0); /* it has tried again */
+    if (server_says(&net, kept.peer, "on we go"))
+        client_gets_text(two, "on we go");
+out:
+    asy_client_destroy(one);
+    asy_client_destroy(two);
+    net_close(&net);
+}
+
 static void wrong_server_key_does_not_connect(void)
 {
     struct net net;
@@ -252,23 +279,25 @@ static void garbage_over_tcp_changes_nothing(void)
     static const struct {
         const char *name, *bytes;
         size_t n;
+        const char *why;
     } cases[] = {
-        { "http", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27 },
-        { "zeros", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16 },
-        { "ff", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12 },
-        { "zmtp 1", "\x01\x00\x05\x7ehello", 9 },
-        { "zmtp 2", "\xff\0\0\0\0\0\0\0\x01\x7f\x01\x05\0\0\x02\0hi", 18 },
+        { "http", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27, "does not speak" },
+        { "zeros", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, "does not speak" },
+        { "ff", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12, "broke off" },
+        { "zmtp 1", "\x01\x00\x05\x7ehello", 9, "does not speak" },
+        { "zmtp 2", "\xff\0\0\0\0\0\0\0\x01\x7f\x01\x05\0\0\x02\0hi", 18,
+          "does not speak" },
         { "null mechanism",
           "\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
           "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-          64 },
+          64, "brings no key" },
         { "curve, then nonsense",
           "\xff\0\0\0\0\0\0\0\x01\x7f\x03\0CURVE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
           "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04\x20nonsensenonsensenonsense...."
           "."
           "...",
-          64 + 34 },
-        { "nothing at all", "", 0 },
+          64 + 34, "does not speak" },
+        { "nothing at all", "", 0, "broke off" },
     };
     struct net net;
 
@@ -283,10 +312,119 @@ static void garbage_over_tcp_changes_nothing(void)
         shutdown(fd, SHUT_WR);
         t__check(tcp_ended(fd), __LINE__, __FILE__, "%s: not closed", cases[i].name);
         close(fd);
+        AWAIT_NO_FRAME(&net, counts_of(&net).failed_handshakes > i);
+        T_EQ(cases[i].name, counts_of(&net).failed_handshakes, i + 1);
+        if (*counts_of(&net).failed_from) /* else it had ended before anybody could look */
+            T_STR(cases[i].name, counts_of(&net).failed_from, "127.0.0.1");
+        T_HAS(cases[i].name, counts_of(&net).failed_why, cases[i].why);
     }
     T_EQ("accepted", counts_of(&net).accepted, 0);
     T_EQ("refused", counts_of(&net).refused_keys, 0);
-    AWAIT_NO_FRAME(&net, counts_of(&net).failed_handshakes > 0);
+    still_serves(&net);
+out:
+    net_close(&net);
+}
+
+/* ---- what was heard before ----------------------------------------------------------------- */
+
+/* Sizes of ZMTP 3.1 and its CURVE: a greeting, HELLO and WELCOME as commands. */
+#define GREETING 64
+#define HELLO 202
+#define WELCOME 170
+
+struct recording {
+    uint8_t bytes[4096];
+    size_t n;
+};
+
+static bool pass(int from, int to, struct recording *keep)
+{
+    uint8_t bytes[1024];
+    ssize_t n = recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
+
+    if (n <= 0)
+        return n < 0;
+    if (keep && T_TRUE(keep->n + (size_t)n <= sizeof keep->bytes)) {
+        memcpy(keep->bytes + keep->n, bytes, (size_t)n);
+        keep->n += (size_t)n;
+    }
+    return T_EQ("passed on", send(to, bytes, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+/* All that a friend says, up to the frame "hello", as somebody on the way hears it. */
+static bool record_friend(struct net *net, struct recording *ret)
+{
+    struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof here;
+    char endpoint[64];
+    const char *endpoints[] = { endpoint };
+    struct asy_client_spec spec = { endpoints, 1, net->server_keys.public_key,
+                                    net->keys[0].public_key, net->keys[0].secret_key };
+    struct asy_client *client = NULL;
+    struct frame frame;
+    int door = socket(AF_INET, SOCK_STREAM, 0), near = -1, far = -1;
+    int64_t start_ms = asy_clock_ms();
+    bool heard = false;
+
+    ret->n = 0;
+    if (!T_TRUE(bind(door, (struct sockaddr *)&here, len) == 0 && listen(door, 1) == 0 &&
+                getsockname(door, (struct sockaddr *)&here, &len) == 0))
+        goto out;
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", ntohs(here.sin_port));
+    if (asy_client_create(net->channel, &spec, &client, NULL) < 0 ||
+        !T_TRUE((near = accept(door, NULL, NULL)) >= 0) || (far = tcp_connect(net)) < 0)
+        goto out;
+    for (int said = 0; !heard && !late(start_ms, "the friend's frame");) {
+        struct pollfd items[] = { { near, POLLIN, 0 }, { far, POLLIN, 0 } };
+
+        poll(items, 2, 10);
+        if (!pass(near, far, ret) || !pass(far, near, NULL))
+            break;
+        said = said || asy_client_send(client, "hello", 5, NULL) == 0;
+        heard = server_tries(net, &frame) == 0;
+    }
+out:
+    asy_client_destroy(client);
+    close(door);
+    if (near >= 0)
+        close(near);
+    if (far >= 0)
+        close(far);
+    return T_TRUE(heard);
+}
+
+/* At once, or word by word as the friend did. */
+static void a_replayed_greeting_opens_nothing(void)
+{
+    struct net net;
+    struct recording said;
+    struct asy_server_counts before;
+
+    if (!net_open(&net) || !record_friend(&net, &said) || !T_TRUE(said.n > GREETING + HELLO + 200))
+        goto out;
+    before = counts_of(&net);
+    T_EQ("the friend was let in", before.accepted, 1);
+    for (int patient = 0; patient < 2; patient++) {
+        size_t first = patient ? GREETING + HELLO : said.n, got = 0;
+        int fd = tcp_connect(&net);
+        char bytes[512];
+        ssize_t n = 1;
+
+        if (fd < 0)
+            goto out;
+        T_EQ("said", send(fd, said.bytes, first, MSG_NOSIGNAL), first);
+        while (patient && got < GREETING + WELCOME && (n = recv(fd, bytes, sizeof bytes, 0)) > 0)
+            got += (size_t)n;
+        T_TRUE(n > 0); /* the server goes along so far */
+        send(fd, said.bytes + first, said.n - first, MSG_NOSIGNAL);
+        T_TRUE(tcp_ended(fd));
+        close(fd);
+        AWAIT_NO_FRAME(&net, counts_of(&net).failed_handshakes >
+                                 before.failed_handshakes + (uint64_t)patient);
+        T_HAS("why", counts_of(&net).failed_why,
+              patient ? "repeats an earlier greeting" : "does not speak");
+    }
+    T_EQ("nobody was let in", counts_of(&net).accepted, before.accepted);
     still_serves(&net);
 out:
     net_close(&net);
@@ -321,8 +459,10 @@ out:
 }
 
 T_MAIN("channel-hostile", T_TEST(unauthorised_key_is_refused_and_counted),
-       T_TEST(wrong_server_key_does_not_connect), T_TEST(peer_without_curve_is_not_heard),
+       T_TEST(review_ends_whom_the_list_has_lost), T_TEST(wrong_server_key_does_not_connect),
+       T_TEST(peer_without_curve_is_not_heard),
        T_TEST(oversize_frame_ends_only_its_own_connection),
        T_TEST(frames_of_strange_shape_are_dropped_and_counted),
        T_TEST(peer_that_does_not_read_holds_up_nobody), T_TEST(garbage_over_tcp_changes_nothing),
+       T_TEST(a_replayed_greeting_opens_nothing),
        T_TEST(service_goes_on_after_200_bad_handshakes))

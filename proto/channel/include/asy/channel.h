@@ -43,7 +43,9 @@ struct asy_server_spec {
 };
 struct asy_server;
 /* ASY_E_BUSY: the port is taken. ASY_E_EXISTS: the channel has a server (at most one: it owns the
- * ZAP endpoint). Starts a thread that authenticates. */
+ * ZAP endpoint). Starts a thread that authenticates. Connections that have said nothing may have
+ * a quarter of the descriptors that the process may open (RLIMIT_NOFILE, as it is now), 4096 at
+ * most: then the oldest of them is ended, and counts as a failed handshake. */
 ASY_MUST_CHECK int asy_server_create(struct asy_channel *channel,
                                      const struct asy_server_spec *spec,
                                      struct asy_server **ret_server, struct asy_error *err);
@@ -78,6 +80,8 @@ uint64_t asy_server_closed(struct asy_server *server);
 int asy_server_closed_fd(const struct asy_server *server); /* readable while there may be one */
 /* Ends the connection of a peer; what it sent before may still come. */
 void asy_server_drop(struct asy_server *server, uint64_t peer);
+/* Ends the connections whose keys authorise() would not let in any more. */
+void asy_server_review(struct asy_server *server);
 struct asy_server_counts {
     uint64_t accepted;          /* handshakes that succeeded */
     uint64_t refused_keys;      /* handshakes that authorise() ended; a client may retry */
@@ -85,7 +89,10 @@ struct asy_server_counts {
     uint64_t bad_frames;
     char refused_key[ASY_KEY_TEXT]; /* of the last that authorise() ended; "": none */
     char refused_from[64];          /* its address */
+    char failed_from[64];           /* of the last handshake that failed; "": not known */
+    const char *failed_why;         /* of that one; static */
 };
+/* Any thread, between create and destroy. */
 void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_counts);
 
 /* ---- client (DEALER) ----------------------------------------------------------------------- */
