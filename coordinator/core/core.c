@@ -79,6 +79,7 @@ void asy_core_destroy(struct asy_core *core)
     asy__hashmap_fini(&core->names);
     asy__hashmap_fini(&core->workers);
     asy__hashmap_fini(&core->sessions);
+    asy__hashmap_fini(&core->session_ids);
     for (size_t i = 0; i < core->n_owners; i++)
         free(core->owners[i]);
     free(core->owners);

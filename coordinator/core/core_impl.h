@@ -250,6 +250,7 @@ struct asy__watch {
     struct asy_id study; /* none: all */
     uint64_t from;       /* events after this one are its news; those up to it its history */
 };
+#define ASY__PROVED 48
 struct asy__session {
     struct asy__node node;
     struct asy__node watching; /* in core->watchers while it has watches */
@@ -257,6 +258,7 @@ struct asy__session {
     struct asy_id id;
     enum asy_role role;
     const char *key; /* interned */
+    char proved[ASY__PROVED]; /* the key of the connection: a worker's is not its user's */
     struct asy__worker *worker;
     int64_t seen_ms;
     int64_t pong_ms; /* the next PONG does not leave before */
@@ -277,7 +279,7 @@ struct asy__pending {
 struct asy_core {
     struct asy_core_config config;
     char *version, *owner;
-    struct asy__hashmap studies, names, workers, sessions;
+    struct asy__hashmap studies, names, workers, sessions, session_ids;
     struct asy__node live, all_workers, free_workers, all_sessions, watchers,
         shells, offers;
     char **owners; /* interned keys */
@@ -302,6 +304,8 @@ struct asy_core {
     int64_t reattach_until_ms; /* nobody who comes back before is judged before */
     int64_t lease_from_ms; /* after a restore agents may offer first what they hold */
     uint64_t serial, hello_serial, nonsense;
+    uint64_t foreign; /* frames with the session of another key's connection */
+    char foreign_key[ASY__PROVED];
     struct asy_buf scratch;
 };
 

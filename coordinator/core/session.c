@@ -7,6 +7,7 @@
  * is lost. */
 #include "core_impl.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,24 +45,45 @@ struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer
     return asy__hashmap_get(&core->sessions, asy__mix(peer + 1), same_peer, &peer);
 }
 
+static int same_session(const void *item, const void *key)
+{
+    const struct asy__session *s = item;
+
+    return asy_id_cmp(s->id, *(const struct asy_id *)key) == 0;
+}
+
+/* The key that the connection has proved: a worker's own, where it acts for a user. */
+static const char *proved(const struct asy_input *input)
+{
+    return asy__str(input->msg.proved ? input->msg.proved : input->msg.key);
+}
+
 static struct asy__session *session_open(struct asy_core *core, const struct asy_input *input,
                                          const char *key)
 {
     struct asy__session *s = calloc(1, sizeof *s);
 
-    if (!s || asy__hashmap_put(&core->sessions, asy__mix(input->peer + 1), s)) {
-        free(s);
-        core->rc = ASY_E_NOMEM;
-        return NULL;
-    }
+    if (!s)
+        goto nomem;
     s->peer = input->peer;
     s->id = asy__make_id(core);
+    if (asy__hashmap_put(&core->sessions, asy__mix(s->peer + 1), s))
+        goto nomem;
+    if (asy__hashmap_put(&core->session_ids, asy_id_hash(s->id), s)) {
+        asy__hashmap_drop(&core->sessions, asy__mix(s->peer + 1), s);
+        goto nomem;
+    }
+    snprintf(s->proved, sizeof s->proved, "%s", proved(input));
     s->role = input->msg.msg->hello.role;
     s->key = key;
     s->seen_ms = core->now_ms;
     asy__list_push(&core->all_sessions, &s->node);
     core->n_sessions++;
     return s;
+nomem:
+    free(s);
+    core->rc = ASY_E_NOMEM;
+    return NULL;
 }
 
 /* Its worker, if it is an agent's, gets a short grace to come back. */
@@ -71,6 +93,7 @@ void asy__session_close(struct asy_core *core, struct asy__session *s)
     int spoke = s->spoke;
 
     asy__hashmap_drop(&core->sessions, asy__mix(s->peer + 1), s);
+    asy__hashmap_drop(&core->session_ids, asy_id_hash(s->id), s);
     asy__list_take(&s->node);
     core->n_sessions--;
     asy__list_take(&s->watching);
@@ -646,6 +669,27 @@ static int needs_store(struct asy_core *core, const struct asy__session *session
     }
 }
 
+/* A frame of a session that is not its connection's. Its own connection of before, mostly, which
+ * broke; that of another key it cannot have by honest means, and gets nothing by it. */
+static void misplaced(struct asy_core *core, const struct asy_input *input)
+{
+    const struct asy_id *id = &input->msg.msg->session;
+    const struct asy__session *holder =
+        asy__hashmap_get(&core->session_ids, asy_id_hash(*id), same_session, id);
+
+    if (holder && strcmp(holder->proved, proved(input)) != 0) {
+        core->foreign++;
+        snprintf(core->foreign_key, sizeof core->foreign_key, "%s", proved(input));
+    }
+    asy__send_text(core, input->peer, ASY_MSG_REHELLO, "");
+}
+
+uint64_t asy_core_foreign_sessions(const struct asy_core *core, const char **ret_key)
+{
+    *ret_key = core->foreign_key;
+    return core->foreign;
+}
+
 void asy__session_msg(struct asy_core *core, const struct asy_input *input)
 {
     const struct asy_msg *msg = input->msg.msg;
@@ -658,7 +702,7 @@ void asy__session_msg(struct asy_core *core, const struct asy_input *input)
     }
     session = asy__session_get(core, input->peer);
     if (!session || asy_id_cmp(session->id, msg->session) != 0) {
-        asy__send_text(core, input->peer, ASY_MSG_REHELLO, "");
+        misplaced(core, input);
         return;
     }
     heard(core, session);

@@ -242,6 +242,41 @@ static void unknown_sessions_are_asked_to_greet_again(void)
     world_close(&w);
 }
 
+/* Whoever learns of it: a session is good on its own connection alone. */
+static void another_user_s_session_is_refused_and_counted(void)
+{
+    struct asy_msg beat = { .type = ASY_MSG_HEARTBEAT }, bye = { .type = ASY_MSG_BYE };
+    struct world w;
+
+    if (begin(&w, 1)) {
+        struct asy_id study = world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        const char *key;
+
+        world_client(&w, 5, "mallory");
+        world_clear(&w);
+        beat.session = w.sessions[2]; /* the agent's own, after its connection broke */
+        world_msg(&w, 6, OWNER, &beat);
+        T_EQ("asked to greet", w.n_rehellos, 1);
+        T_EQ("not counted", asy_core_foreign_sessions(w.core, &key), 0);
+        bye.bye.text = "gone";
+        bye.session = w.sessions[2];
+        for (uint64_t peer = 5; peer <= 6; peer++) { /* one that has greeted, one that has not */
+            world_clear(&w);
+            world_msg(&w, peer, "mallory", &bye);
+            T_EQ("asked to greet", w.n_rehellos, 1);
+            T_EQ("counted", asy_core_foreign_sessions(w.core, &key), peer - 4);
+            T_STR("whose", key, "mallory");
+        }
+        bye.session = w.sessions[5]; /* of one that has left it is as any that was never there */
+        world_client(&w, 5, "mallory");
+        world_msg(&w, 2, OWNER, &bye);
+        T_EQ("not counted", asy_core_foreign_sessions(w.core, &key), 2);
+        world_pass(&w, 3000, 2, 2);
+        T_EQ("nothing came of it", world_state(&w, study, 0), ASY_TRIAL_LEASED);
+    }
+    world_close(&w);
+}
+
 /* Often enough to be sure, seldom enough to be cheap. */
 static void heartbeats_are_answered_a_few_times_within_lost_after(void)
 {
@@ -867,6 +902,7 @@ T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(lim
        T_TEST(an_agent_that_greets_a_full_disk_is_settled_later),
        T_TEST(one_wish_to_end_is_enough_on_a_full_disk),
        T_TEST(unknown_sessions_are_asked_to_greet_again),
+       T_TEST(another_user_s_session_is_refused_and_counted),
        T_TEST(heartbeats_are_answered_a_few_times_within_lost_after),
        T_TEST(another_users_worker_is_not_taken_over), T_TEST(a_silent_worker_is_suspect_then_lost),
        T_TEST(lateness_of_the_loop_moves_deadlines),

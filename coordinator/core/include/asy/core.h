@@ -88,9 +88,10 @@ struct asy_input {
     enum asy_input_type type;
     uint64_t peer;                        /* MSG, CLOSED, ANSWERED: the connection */
     union {
-        /* key: the public key of the user whose peer it is. HELLO alone: name, what stands beside
-         * the peer's own key; is_worker: that key may be an agent, and nothing else. */
-        struct { const struct asy_msg *msg; const char *key, *name; int is_worker; } msg;
+        /* proved: the public key that the connection proved; NULL: key. HELLO alone: key, that of
+         * the user whose peer it is; name, what stands beside the peer's own key; is_worker: that
+         * key may be an agent, and nothing else. */
+        struct { const struct asy_msg *msg; const char *key, *proved, *name; int is_worker; } msg;
         struct { struct asy_id study; uint64_t number; int rc; /* 0, ASY_E_FULL, other */
                  const double *x; /* [space length] */ const char *source; const char *text;
                  int needs_history; /* asy_sampler_needs_history(): 0 lets core ask ahead */
@@ -192,6 +193,9 @@ ASY_MUST_CHECK int asy_core_explain_worker(const struct asy_core *core, const ch
  * no such study. */
 const char *asy_core_study_text(const struct asy_core *core, struct asy_id study,
                                 const char **ret_owner);
+/* How many frames bore the session of a connection with another key, and *ret_key, borrowed until
+ * the next step, which key the last of them came with ("": there was none). */
+uint64_t asy_core_foreign_sessions(const struct asy_core *core, const char **ret_key);
 /* A digest of all lasting state: the simulator compares live and replayed cores by it. */
 uint64_t asy_core_digest(const struct asy_core *core);
 /* What a checker asks of one trial; 0 if it is not live. */
