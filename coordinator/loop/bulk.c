@@ -24,6 +24,7 @@
 #define TELL_MS 2000
 #define ANSWER_MS 5000    /* for the loop to tell of a study */
 #define SWEEP_MS 600000
+#define GUARD_MS 1000     /* between two looks at who is refused */
 #define NICE 10
 
 /* ---- what goes out -------------------------------------------------------------------------- */
@@ -268,7 +269,7 @@ static void take_request(struct asy__bulk *bulk, uint64_t peer, const char *key,
         return;
     }
     if (strcmp(study->owner, key)) {
-        asy__bulk_refuse(bulk, peer, head, ASY_E_DENIED, "the study is another user's");
+        asy__bulk_deny(bulk, peer, key, head, "the study is another user's");
         return;
     }
     if (study->over && head->kind != ASY_BULK_LOG) {
@@ -321,8 +322,10 @@ static void take_messages(struct asy__bulk *bulk)
 
         if (asy_server_recv_parts(bulk->server, &peer, key, &bytes, &len, &body, &n, &err) < 0)
             return;
-        if (!asy_keyring_get(bulk->ring, key, &info))
-            continue; /* taken off the list since it connected */
+        if (!asy_keyring_get(bulk->ring, key, &info)) {
+            asy_server_drop(bulk->server, peer); /* taken off the list since it connected */
+            continue;
+        }
         asy_arena_reset(bulk->arena);
         if (asy_bulk_decode(bytes, len, bulk->arena, &head, &err) < 0) {
             if (asy_log_due(&bulk->warned_ms, 1000))
@@ -389,6 +392,10 @@ static void serve(struct asy__bulk *bulk)
             take_mail(bulk);
         take_messages(bulk);
         more = work(bulk);
+        if (asy_clock_ms() >= bulk->tell_ms) {
+            asy__bulk_guard(bulk);
+            bulk->tell_ms = asy_clock_ms() + GUARD_MS;
+        }
         if (asy_clock_ms() >= bulk->sweep_ms) {
             asy__bulk_sweep(bulk);
             bulk->sweep_ms = asy_clock_ms() + SWEEP_MS;

@@ -28,6 +28,9 @@ ASY_MUST_CHECK int asy__bulk_create(const struct asy__bulk_spec *spec, struct as
                                     struct asy_error *err);
 void asy__bulk_destroy(struct asy__bulk *bulk);
 int asy__bulk_port(const struct asy__bulk *bulk);
+/* Of its socket; *ret_denied: requests that were not for their asker. */
+void asy__bulk_counts(const struct asy__bulk *bulk, struct asy_server_counts *ret_counts,
+                      uint64_t *ret_denied);
 const char *asy__bulk_nonce(const struct asy__bulk *bulk); /* as WELCOME tells it */
 
 /* The study is over: no file of it is taken or given any more. Logs are, as far as it is still

@@ -77,7 +77,7 @@ void asy__bulk_get(struct asy__bulk *bulk, uint64_t peer, const char *key,
     int rc;
 
     if (head->what == ASY_BULK_INPUT && !(input = find_input(study->spec, head->sha))) {
-        asy__bulk_refuse(bulk, peer, head, ASY_E_DENIED, "the study names no file of this content");
+        asy__bulk_deny(bulk, peer, key, head, "the study names no file of this content");
         return;
     }
     if (head->what != ASY_BULK_INPUT && head->what != ASY_BULK_CHECKPOINT) {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bulk_impl.h - the bulk thread's state, shared by bulk.c (socket, studies, rounds), bulk_give.c
- * (GET) and bulk_take.c (PUT and logs). All of it belongs to that thread. */
+ * (GET), bulk_take.c (PUT and logs) and bulk_deny.c. All of it belongs to that thread. */
 #ifndef ASY__BULK_IMPL_H
 #define ASY__BULK_IMPL_H
+#include <stdatomic.h>
 #include <asy/bulk.h>
 #include <asy/channel.h>
 #include <asy/pack.h>
 #include <asy/study.h>
 #include <sys/stat.h>
 #include "bulk.h"
+#include "refusals.h"
 
 #define ASY__BULK_PATH 4400
 #define ASY__BULK_TRANSFERS 1024u     /* open at once */
@@ -67,6 +69,12 @@ struct asy__bulk {
     char *chunk;                      /* [ASY_BULK_CHUNK] */
     int64_t warned_ms, sweep_ms;
     int blocked;                      /* a peer's queue was full in this round */
+    struct asy__refusals refusals;
+    unsigned key_losses;              /* up to which all connections were looked at */
+    uint64_t denied_told;
+    int64_t denied_ms, tell_ms;
+    char denied_key[ASY_KEY_TEXT];    /* who asked last for what is not theirs */
+    atomic_uint_least64_t denied;     /* any thread reads it */
 };
 
 /* ---- bulk.c ---------------------------------------------------------------------------------- */
@@ -86,6 +94,14 @@ struct asy__transfer *asy__bulk_open(struct asy__bulk *bulk, uint64_t peer,
 void asy__bulk_name(const struct asy_bulk *head, char *text, size_t n);
 /* Hashes a piece of what is to be hashed. 1: there is more. */
 int asy__bulk_hash(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err);
+
+/* ---- bulk_deny.c ----------------------------------------------------------------------------- */
+
+/* It is not for whoever has this key: refused, counted and told. */
+void asy__bulk_deny(struct asy__bulk *bulk, uint64_t peer, const char *key,
+                    const struct asy_bulk *head, const char *text);
+/* Ends the connections of keys that were revoked, and tells who was refused. */
+void asy__bulk_guard(struct asy__bulk *bulk);
 
 /* ---- bulk_give.c ----------------------------------------------------------------------------- */
 

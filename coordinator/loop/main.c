@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <asy/durable.h>
 #include <asy/log.h>
@@ -20,6 +21,7 @@
 #include <asy/yaml.h>
 
 #define KEPT_BYTES (16 << 20)
+#define FILES_WANTED 16384
 
 static const char usage[] =
     "usage: assay-coordinator [--home DIR] [--log FILE] [--keep | --drain] [--SETTING VALUE]...\n"
@@ -198,6 +200,17 @@ static void keep_memory(void)
     mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
 }
 
+/* Each worker is a connection or two, and strangers may hold half of all descriptors. */
+static void want_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
+        files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+        ASY_IGNORE(setrlimit(RLIMIT_NOFILE, &files) < 0); /* then fewer workers fit */
+    }
+}
+
 static int list_crash_points(void)
 {
     const char *name, *text;
@@ -235,6 +248,7 @@ int main(int argc, char **argv)
     }
     if (asy_durable_mkdirs(options.home, &err) < 0 || open_log(&options, settings, &err) < 0)
         goto out;
+    want_files();
     spec.home = options.home;
     spec.settings = settings;
     spec.keep = options.keep;

@@ -5,18 +5,35 @@
 #include <string.h>
 #include <asy/clock.h>
 
+static void write_counts(const struct asy_server_counts *counts, uint64_t also_bad,
+                         struct asy_jsonw *w)
+{
+    asy_jsonw_u64(w, "accepted", counts->accepted);
+    asy_jsonw_u64(w, "refused_keys", counts->refused_keys);
+    asy_jsonw_u64(w, "failed_handshakes", counts->failed_handshakes);
+    asy_jsonw_u64(w, "bad_frames", counts->bad_frames + also_bad);
+    asy_jsonw_str(w, "last_refused_key", counts->refused_key);
+    asy_jsonw_str(w, "last_refused_from", counts->refused_from);
+    asy_jsonw_str(w, "last_failed_from", counts->failed_from);
+    asy_jsonw_str(w, "last_failed_why", counts->failed_why);
+}
+
 static void write_connections(const struct asy_service *service, struct asy_jsonw *w)
 {
     struct asy_server_counts counts;
+    const char *key;
+    uint64_t n;
 
     asy_server_counts(service->server, &counts);
     asy_jsonw_open(w, "connections", '{');
-    asy_jsonw_u64(w, "accepted", counts.accepted);
-    asy_jsonw_u64(w, "refused_keys", counts.refused_keys);
-    asy_jsonw_u64(w, "failed_handshakes", counts.failed_handshakes);
-    asy_jsonw_u64(w, "bad_frames", counts.bad_frames);
-    asy_jsonw_str(w, "last_refused_key", counts.refused_key);
-    asy_jsonw_str(w, "last_refused_from", counts.refused_from);
+    write_counts(&counts, service->no_frames, w);
+    asy_jsonw_u64(w, "foreign_sessions", asy_core_foreign_sessions(service->core, &key));
+    asy_jsonw_str(w, "last_foreign_key", key);
+    asy__bulk_counts(service->bulk, &counts, &n);
+    asy_jsonw_open(w, "files", '{');
+    write_counts(&counts, 0, w);
+    asy_jsonw_u64(w, "denied", n);
+    asy_jsonw_close(w, '}');
     asy_jsonw_close(w, '}');
 }
 

@@ -18,6 +18,7 @@
 #include "outbox.h"
 #include "peers.h"
 #include "query.h"
+#include "refusals.h"
 #include "writer.h"
 
 #define ASY__PATH_MAX 4096
@@ -55,8 +56,10 @@ struct asy_service {
     int signals;                   /* signalfd */
     int key_watch;                 /* inotify; -1: there is none */
     unsigned key_losses;           /* up to which all connections were looked at */
-    int64_t keys_ms, refused_ms;   /* when the list is read next; when a refusal was logged last */
-    uint64_t refused;              /* connections that were logged as refused */
+    int64_t keys_ms, tell_ms;      /* when the list is read next; when refusals are told next */
+    struct asy__refusals refusals;
+    uint64_t foreign, no_frames;   /* foreign sessions that were told; frames of no sense */
+    int64_t foreign_ms;
     int held;                      /* the discovery file, from when it is published */
     int quit, drain, drains, told, registered;
     struct asy_error failure;      /* of a replayed event */

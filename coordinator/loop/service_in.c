@@ -14,6 +14,7 @@
 #include "crash.h"
 
 #define ROUND_FRAMES 512
+#define WARN_MS 10000
 #define BATCH_EVENTS 256 /* then a commit is handed over in the middle of a round */
 
 static int take_frame(struct asy_service *service, uint64_t peer, const char *key,
@@ -28,9 +29,10 @@ static int take_frame(struct asy_service *service, uint64_t peer, const char *ke
     asy_arena_reset(service->arena);
     rc = asy_msg_decode(bytes, len, service->arena, &msg, &why);
     if (rc < 0 && rc != ASY_E_UNSUPPORTED) {
-        if (asy_log_due(&service->warned_ms, 1000))
-            asy_warn("peer=%llx sent a frame that is none of ours, ignoring it: %s",
-                     (unsigned long long)peer, why.text);
+        service->no_frames++;
+        if (asy_log_due(&service->warned_ms, WARN_MS))
+            asy_warn("peer=%llx with key '%s' sent a frame that is none of ours, ignoring it: %s",
+                     (unsigned long long)peer, key, why.text);
         return 0;
     }
     if ((rc = asy__peers_heard(&service->peers, peer, service->now_ms, err)) < 0)
@@ -40,7 +42,7 @@ static int take_frame(struct asy_service *service, uint64_t peer, const char *ke
     else if (msg.type == ASY_MSG_CONTROL)
         asy__crash_point("coordinator.before_control");
     input.msg.msg = &msg;
-    input.msg.key = key;
+    input.msg.key = input.msg.proved = key;
     if (msg.type == ASY_MSG_HELLO && !asy__service_known(service, &input, key, &info))
         return 0;
     return asy__service_feed(service, &input, err);

@@ -4,6 +4,7 @@
  * loop ends those that stand when their key goes. */
 #include "service_impl.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 
 #define LOOK_MS 1000      /* between two looks at a list that cannot be watched */
 #define SLOW_LOOK_MS 10000
-#define REFUSED_MS 10000  /* between two lines about connections that were refused */
+#define TELL_MS 1000      /* between two looks at who was refused, while the loop turns at all */
 
 /* A change made on another host is not told here: there the list is looked at, too. */
 static int64_t look_ms(const struct asy_service *service)
@@ -79,18 +80,27 @@ static int end_lost(struct asy_service *service, struct asy_error *err)
     return 0;
 }
 
+static const char *name_of(const struct asy_service *service, const char *key)
+{
+    const char *name = asy_keyring_name(service->ring, key);
+
+    return name ? name : "unknown";
+}
+
+/* What the authenticator and core have turned away. */
 static void tell_refused(struct asy_service *service)
 {
-    struct asy_server_counts counts;
+    const char *key;
+    uint64_t foreign = asy_core_foreign_sessions(service->core, &key);
 
-    asy_server_counts(service->server, &counts);
-    if (counts.refused_keys == service->refused || !asy_log_due(&service->refused_ms, REFUSED_MS))
-        return;
-    asy_warn("refused=%llu connections, the last from %s with key '%s', which is not in "
-             "keys/authorized; 'assay invite' lets somebody in",
-             (unsigned long long)(counts.refused_keys - service->refused), counts.refused_from,
-             counts.refused_key);
-    service->refused = counts.refused_keys;
+    service->tell_ms = service->now_ms + TELL_MS;
+    asy__refusals_tell(&service->refusals, service->server, "control");
+    if (asy__refusals_due(foreign, service->foreign, &service->foreign_ms)) {
+        asy_warn("refused=%" PRIu64 " messages that bore another connection's session, the last "
+                 "with key '%s' (%s); 'assay revoke' ends what it may", foreign - service->foreign,
+                 key, name_of(service, key));
+        service->foreign = foreign;
+    }
 }
 
 int asy__service_keys(struct asy_service *service, int changed, struct asy_error *err)
@@ -99,6 +109,8 @@ int asy__service_keys(struct asy_service *service, int changed, struct asy_error
     char events[4096];
     unsigned losses;
 
+    if (service->now_ms >= service->tell_ms)
+        tell_refused(service);
     if (!changed && service->now_ms < service->keys_ms &&
         asy_keyring_losses(service->ring) == service->key_losses)
         return 0;
@@ -107,7 +119,6 @@ int asy__service_keys(struct asy_service *service, int changed, struct asy_error
     service->keys_ms = service->now_ms + look_ms(service);
     if (asy_keyring_refresh(service->ring, &why) < 0 && asy_log_due(&service->warned_ms, 1000))
         asy_warn("%s, going on with the keys of before", why.text);
-    tell_refused(service);
     if ((losses = asy_keyring_losses(service->ring)) == service->key_losses)
         return 0;
     service->key_losses = losses;
