@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import PROGRAMS, Home, copy_programs, equal, has, main, wait
+from harness import PROGRAMS, SOURCE, Home, copy_programs, equal, has, main, wait
 
 SKIP = 77
 UIDS = 61001, 61002
@@ -76,6 +76,34 @@ except PermissionError:
 """
 
 
+# Says a line there, as the programs of trials do, and waits for what comes of it.
+TALK = """
+import socket, sys
+line = socket.socket(socket.AF_UNIX)
+try:
+    line.connect(sys.argv[1])
+    line.sendall(sys.argv[2].encode() + b"\\n")
+    print("closed" if line.recv(100) == b"" else "answered")
+except PermissionError:
+    print("denied")
+except ConnectionError:
+    print("closed")
+"""
+REPORT = '{"step": 1, "metrics": {"loss": 0}}'
+HELLO = '{"hello": {"token": "00", "pid": 1, "rank": 0}}'
+
+NATIVE = """
+assay: 1
+name: {name}
+run: {{model: mlp, length: {{unit: epochs, max: 1000000}}}}
+data: {{file: digits.csv.gz, label: -1}}
+objective: {{metric: val_loss, goal: minimize}}
+parameters: {{lr: {{min: 1e-3, max: 0.1, scale: log}}}}
+search: {{sampler: random}}
+budget: {{trials: 1}}
+"""
+
+
 class User(Home):
     """One user: a folder that is theirs and that all may look into, a home in it, no umask."""
 
@@ -124,6 +152,35 @@ class User(Home):
         equal(f"exit\n{out}\n{err}", self.process.returncode, 0)
         trials = self.json("trials", name)["trials"]
         equal("trials", [(t["state"], t["attempts"]) for t in trials], [("complete", 1)] * 2)
+
+    def begin_native(self, name):
+        """Starts a study of one long trial of the native engine; its gang's socket."""
+        shutil.copy(os.path.join(SOURCE, "examples/data/digits.csv.gz"), self.path)
+        os.chmod(os.path.join(self.path, "digits.csv.gz"), 0o644)
+        self.write("study.yaml", NATIVE.format(name=name))
+        self.process = self.start("run", "study.yaml")
+        wait(lambda: self.gang_socket() or self.process.poll() is not None, "its trainer")
+        equal("it runs", self.process.poll(), None)
+        wait(lambda: [t["state"] for t in self.json("trials", name)["trials"]] == ["running"],
+             "its trial")
+        return self.gang_socket()
+
+    def gang_socket(self):
+        """Of the trainer that has one."""
+        for pid in self.processes("assay-trainer"):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    values = f.read().decode().split("\0")
+            except OSError:
+                continue
+            for value in values:
+                if value.startswith("ASSAY_SOCKET="):
+                    return value.partition("=")[2]
+        return None
+
+    def said(self):
+        with open(os.path.join(self.home, "node.log"), errors="replace") as f:
+            return f.read()
 
     def discovery(self):
         with open(os.path.join(self.home, "coordinator.json")) as f:
@@ -217,6 +274,40 @@ def nobody_else_connects_to_a_program_socket():
         a.finish("alpha")
 
 
+def open_to_all(path):
+    """What somebody might do who wonders why others cannot connect."""
+    os.chmod(os.path.dirname(path), 0o755)
+    os.chmod(path, 0o666)
+
+
+def an_opened_folder_lets_nobody_in_either():
+    with Users() as (a, b):
+        a.begin("alpha")
+        with open(a.socket) as f:
+            path = f.read()
+        open_to_all(path)
+        equal("another user", b.python(TALK, path, REPORT), "closed\n")
+        wait(lambda: f"user {b.uid}: another user's process" in a.said(), "a line about it")
+        a.finish("alpha")
+
+
+def nobody_else_speaks_to_a_gang():
+    """Nor does a process of its user that has not its token."""
+    with Users() as (a, b):
+        path = a.begin_native("alpha")
+        equal("another user", b.python(TALK, path, HELLO), "denied\n")
+        equal("a wrong token", a.python(TALK, path, HELLO), "closed\n")
+        wait(lambda: f"user {a.uid}: it greeted a gang with a wrong token" in a.said(), "a line")
+        open_to_all(path)
+        equal("another user", b.python(TALK, path, HELLO), "closed\n")
+        wait(lambda: f"user {b.uid}: another user's process" in a.said(), "a further line")
+        equal("the trial", [t["state"] for t in a.json("trials", "alpha")["trials"]], ["running"])
+        a.run("stop", "alpha")
+        a.process.communicate(timeout=240)
+        equal("its first attempt", [(t["state"], t["attempts"]) for t in
+              a.json("trials", "alpha")["trials"]], [("cancelled", 1)])
+
+
 def a_foreign_home_is_refused_by_name():
     with Users() as (a, b):
         a.begin("alpha")
@@ -271,5 +362,6 @@ if WHY_NOT:
     print(f"SKIPPED: programs cannot be started as other users here: {WHY_NOT}")
     sys.exit(SKIP)
 main(two_studies_run_side_by_side, nobody_else_reads_a_home,
-     nobody_else_connects_to_a_program_socket, a_foreign_home_is_refused_by_name,
+     nobody_else_connects_to_a_program_socket, an_opened_folder_lets_nobody_in_either,
+     nobody_else_speaks_to_a_gang, a_foreign_home_is_refused_by_name,
      a_copied_discovery_file_opens_nothing, at_once=2)

@@ -418,6 +418,7 @@ static int64_t run_timers(struct asy__agent *agent, int64_t now_ms)
     if (agent->sweeping)
         next = earlier(next, agent->sweep_ms);
     check_idle(agent, now_ms);
+    asy__door_tell(agent);
     asy__reports_flush(agent, now_ms, 0);
     next = earlier(next, asy__reports_deadline(agent));
     return more ? now_ms : next;

@@ -6,7 +6,6 @@
  * the coordinator commits is not read any further until it has caught up. */
 #include "impl.h"
 #include <asy/clock.h>
-#include <asy/log.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +175,13 @@ static void take_end(struct asy__job *job, const struct asy__said *said)
     asy__job_native_end(job, end, cause, said->step, said->objective, said->model, said->reason);
 }
 
+static void close_stranger(struct asy__conn *conn)
+{
+    asy__door_refused(conn->gang->agent, asy_line_fd(conn->line),
+                      "it spoke to a gang without greeting");
+    asy__conn_close(conn);
+}
+
 static void take_gang_line(struct asy__conn *conn, const struct asy__said *said)
 {
     struct asy__job *job = conn->gang->job;
@@ -185,8 +191,7 @@ static void take_gang_line(struct asy__conn *conn, const struct asy__said *said)
         return;
     }
     if (conn->rank < 0) {
-        asy_warn("a process spoke to a gang's socket without greeting, closed it");
-        asy__conn_close(conn);
+        close_stranger(conn);
         return;
     }
     if (said->what == ASY__SAID_BOUND) {
@@ -214,7 +219,7 @@ static void take_line(struct asy__conn *conn, const char *line, size_t len)
 
     if (asy__said_parse(line, len, &said, &err) < 0) {
         if (conn->gang && conn->rank < 0)
-            asy__conn_close(conn);
+            close_stranger(conn);
         else
             refuse(conn, &err);
         return;

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #define BACKLOG 64
+#define STRANGERS_MS 10000 /* between two lines about them */
 
 /* A folder of ours that nobody else may enter. */
 static int is_private(const char *path)
@@ -135,6 +137,31 @@ void asy__door_close(struct asy__door *door)
     door->fd = -1;
 }
 
+void asy__door_refused(struct asy__agent *agent, int fd, const char *why)
+{
+    struct asy__strangers *at = &agent->strangers;
+    struct ucred peer = { 0 };
+    socklen_t len = sizeof peer;
+
+    ASY_IGNORE(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0); /* then it is pid 0 */
+    at->n++;
+    at->pid = peer.pid;
+    at->uid = peer.uid;
+    at->why = why;
+}
+
+void asy__door_tell(struct asy__agent *agent)
+{
+    struct asy__strangers *at = &agent->strangers;
+
+    if (at->n == at->told || !asy_log_due(&at->told_ms, STRANGERS_MS))
+        return;
+    asy_warn("refused=%" PRIu64 " connections to the sockets in '%s', the last of pid %d, user %u: "
+             "%s", at->n - at->told, agent->rundir, (int)at->pid, (unsigned)at->uid, at->why);
+    at->told = at->n;
+}
+
+/* The folder keeps others out; this holds even where somebody has opened it. */
 static int is_ours(int fd)
 {
     struct ucred peer;
@@ -159,17 +186,14 @@ static void add_conn(struct asy__job *job, struct asy__gang *gang, int fd)
     job ? job->n_conns++ : gang->n_conns++;
 }
 
-int asy__door_next(const struct asy__agent *agent, const struct asy__door *door)
+int asy__door_next(struct asy__agent *agent, const struct asy__door *door)
 {
-    static int64_t warned_ms;
     int fd;
 
     /* none: EAGAIN, or one that left again */
     while ((fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0 &&
            !is_ours(fd)) {
-        if (asy_log_due(&warned_ms, 10000))
-            asy_warn("another user's process connected to '%s' in '%s', closed it", door->path,
-                     agent->rundir);
+        asy__door_refused(agent, fd, "another user's process; 'chmod 700' the folder");
         close(fd);
     }
     return fd;

@@ -327,8 +327,8 @@ void asy__gang_hello(struct asy__conn *conn, const struct asy__said *said)
     if (conn->rank >= 0 || !same_token(said->token, gang->token) || rank < 0 ||
         rank >= (int64_t)gang->ranks || gang->pids[rank] != 0 ||
         getsockopt(asy_line_fd(conn->line), SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
-        asy_warn("gang=%u: a process greeted with a wrong token or rank, closed it",
-                 gang->serial);
+        asy__door_refused(gang->agent, asy_line_fd(conn->line),
+                          "it greeted a gang with a wrong token or rank");
         asy__conn_close(conn);
         return;
     }

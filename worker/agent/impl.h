@@ -379,7 +379,10 @@ ASY_MUST_CHECK int asy__rundir_create(char *ret_path, size_t size, struct asy_er
 void asy__rundir_remove(const char *path);
 void asy__rundir_sweep(void); /* removes those of this user's agents that are gone */
 /* The next of our own user's processes that wait at the door; -1: none. */
-int asy__door_next(const struct asy__agent *agent, const struct asy__door *door);
+int asy__door_next(struct asy__agent *agent, const struct asy__door *door);
+/* Counts that the process behind fd is not listened to; why: static. */
+void asy__door_refused(struct asy__agent *agent, int fd, const char *why);
+void asy__door_tell(struct asy__agent *agent); /* of those, now and then */
 /* Accepts who waits at the door; job or gang. */
 void asy__door_accept(struct asy__agent *agent, struct asy__door *door, struct asy__job *job,
                       struct asy__gang *gang);
@@ -622,6 +625,13 @@ struct asy__agent {
     char scratch[80];              /* "": no gang has needed it yet */
     int scratch_fd;                /* its lock; -1: none */
     unsigned serial;               /* of doors and gangs */
+    struct asy__strangers {
+        uint64_t n, told;
+        int64_t told_ms;
+        pid_t pid;                 /* of the last one */
+        uid_t uid;
+        const char *why;
+    } strangers;                   /* that came to the doors: other users, wrong tokens */
     struct asy__link *link;
     struct asy__session session;
     struct asy__space space;
