@@ -20,6 +20,7 @@
 #include <asy/store.h>
 #include <asy/study.h>
 #include "crowd.h"
+#include "flood.h"
 #include "row.h"
 
 #define RUNS_MAX 99
@@ -42,7 +43,7 @@ static const char study[] =
 
 struct options {
     const char *programs, *dir, *only; /* only: a part of `parts`; NULL: all */
-    uint64_t runs, stored, cycles, dispatched, restarted, idle, idle_ms, few, many, rate;
+    uint64_t runs, stored, cycles, dispatched, restarted, idle, idle_ms, few, many, rate, flood;
     uint64_t warm_up; /* results that do not count: caches fill, the first log is copied back */
 };
 struct bench {
@@ -249,6 +250,88 @@ static int dispatch(struct bench *b, struct asy_error *err)
     return 0;
 }
 
+/* ---- the same under a flood of bad handshakes ------------------------------------------------ */
+
+struct flooded {
+    double calm, flood, rate;
+};
+
+static int p99_of(struct crowd *crowd, uint64_t results, double *ret_p99, struct asy_error *err)
+{
+    double *waits;
+    size_t n;
+    int rc;
+
+    crowd_forget(crowd);
+    if ((rc = crowd_work(crowd, results, err)) < 0)
+        return rc;
+    waits = crowd_waits(crowd, &n);
+    *ret_p99 = quantile(waits, n, 0.99);
+    return 0;
+}
+
+/* What does not count of it is long enough that as many half-open connections end as come. */
+static int under_flood(struct bench *b, struct crowd *crowd, struct flooded *ret,
+                       struct asy_error *err)
+{
+    struct flood_spec spec = { b->run.found.endpoints[0], b->run.found.server_key,
+                               (double)b->options.flood };
+    struct flood *flood = NULL;
+    struct flood_counts counts;
+    struct asy_error why = ASY_ERROR_INIT;
+    int rc, stopped;
+
+    if ((rc = flood_start(&spec, &flood, err)) < 0)
+        return rc;
+    if ((rc = crowd_work(crowd, b->options.dispatched / 2, err)) == 0)
+        rc = p99_of(crowd, b->options.dispatched, &ret->flood, err);
+    stopped = flood_stop(flood, &counts, &why);
+    ret->rate = (double)counts.all / counts.seconds;
+    if (rc == 0 && stopped < 0)
+        rc = asy_fail(err, why.code, "%s", why.text);
+    return rc;
+}
+
+static int run_flood(struct bench *b, uint64_t seed, struct flooded *ret, struct asy_error *err)
+{
+    struct crowd_spec spec = { b->options.few, (double)b->options.rate, seed };
+    struct crowd *crowd = NULL;
+    int rc;
+
+    if ((rc = begin_run(b, spec.n, err)) < 0 ||
+        (rc = crowd_create(&b->run, &spec, &crowd, err)) < 0 ||
+        (rc = crowd_work(crowd, b->options.dispatched / 5, err)) < 0 ||
+        (rc = p99_of(crowd, b->options.dispatched, &ret->calm, err)) < 0 ||
+        (rc = under_flood(b, crowd, ret, err)) < 0)
+        return rc;
+    return finish(b, &b->run, crowd, b->done, err);
+}
+
+static int flood(struct bench *b, struct asy_error *err)
+{
+    double calm[RUNS_MAX], flooded[RUNS_MAX], ratio[RUNS_MAX], rate[RUNS_MAX];
+    size_t n = b->options.runs;
+    struct flooded got = { 0 };
+    int rc;
+
+    disk_clear(&b->disk);
+    for (size_t i = 0; i < n; i++) {
+        if ((rc = run_flood(b, i, &got, err)) < 0)
+            return rc;
+        calm[i] = got.calm;
+        flooded[i] = got.flood;
+        ratio[i] = got.flood / got.calm;
+        rate[i] = got.rate;
+    }
+    disk_sum(&b->disk);
+    row_put(&(struct row){ "access.flood_latency_ratio", NULL, "", median(ratio, n), n, NULL });
+    row_put(&(struct row){ "access.latency_p99_ms", "calm", "ms", median(calm, n), n, &b->disk });
+    row_put(&(struct row){ "access.latency_p99_ms", "flood", "ms", median(flooded, n), n,
+                           &b->disk });
+    row_put(&(struct row){ "access.flood_per_s", NULL, "1/s", median(rate, n), n, NULL });
+    return 0;
+}
+
 /* ---- restart --------------------------------------------------------------------------------- */
 
 static int restart(struct bench *b, struct asy_error *err)
@@ -339,6 +422,7 @@ static const struct part {
 } parts[] = {
     { "cycles", all_cycles, 1 },
     { "dispatch", dispatch, 1 },
+    { "flood", flood, 1 },
     { "restart", restart, 0 }, /* fills the store by itself */
     { "idle", idle, 0 },
 };
@@ -389,7 +473,7 @@ static int parse(int argc, char **argv, struct options *o, struct asy_error *err
         { "--restarted", &o->restarted, 5 }, { "--idle", &o->idle, 1 },
         { "--idle-ms", &o->idle_ms, 1 },     { "--few", &o->few, 1 },
         { "--many", &o->many, 1 },           { "--rate", &o->rate, 1 },
-        { "--warm-up", &o->warm_up, 1 },
+        { "--warm-up", &o->warm_up, 1 },     { "--flood", &o->flood, 1 },
     };
 
     for (int i = 1; i < argc; i++) {
@@ -429,7 +513,7 @@ static int parse(int argc, char **argv, struct options *o, struct asy_error *err
     for (size_t i = 0; o->only && strcmp(o->only, parts[i].name) != 0;)
         if (++i == ASY_ARRAY_LEN(parts))
             return asy_fail(err, ASY_E_INVAL,
-                            "--only is not one of cycles, dispatch, restart, idle");
+                            "--only is not one of cycles, dispatch, flood, restart, idle");
     if (o->runs > RUNS_MAX)
         return asy_fail(err, ASY_E_INVAL, "more than %d runs", RUNS_MAX);
     return 0;
@@ -440,7 +524,8 @@ int main(int argc, char **argv)
     static struct bench b = { .options = { .runs = 5, .stored = 60000, .cycles = 20000,
                                            .dispatched = 10000, .restarted = 100000,
                                            .idle = 1000, .idle_ms = 10000, .few = 64,
-                                           .many = 512, .rate = 1000, .warm_up = 2000 } };
+                                           .many = 512, .rate = 1000, .warm_up = 2000,
+                                           .flood = 500 } };
     struct asy_error err = ASY_ERROR_INIT;
     int status = 1;
 

@@ -19,10 +19,12 @@ SERVICE = [("service.rss_bytes_per_trial", None), ("service.cycles_per_s", "3"),
            ("service.cpu_us_per_cycle", "3"), ("service.cycles_per_s", "9"),
            ("service.cpu_us_per_cycle", "9"), ("service.dispatch_p50_ms", None),
            ("service.dispatch_p99_ms", None), ("service.fdatasync_p50_ms", None),
-           ("service.fdatasync_p99_ms", None), ("service.restart_ms", None),
+           ("service.fdatasync_p99_ms", None), ("access.flood_latency_ratio", None),
+           ("access.latency_p99_ms", "calm"), ("access.latency_p99_ms", "flood"),
+           ("access.flood_per_s", None), ("service.restart_ms", None),
            ("service.idle_core_share", None), ("service.rss_kib_per_worker", None)]
 ON_DISK = {"service.cycles_per_s", "service.dispatch_p50_ms", "service.dispatch_p99_ms",
-           "service.restart_ms"}
+           "service.restart_ms", "access.latency_p99_ms"}
 
 
 GANG = [("gang.switch_p99_ms", None), ("gang.switch_p50_ms", None), ("gang.switch_speedup", None),
@@ -71,7 +73,7 @@ def a_wrong_line_fails_the_whole():
 def the_service_prints_every_row():
     work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
     sizes = {"runs": 2, "stored": 50, "cycles": 40, "dispatched": 20, "restarted": 100, "idle": 5,
-             "idle-ms": 1200, "few": 3, "many": 9, "rate": 200, "warm-up": 20}
+             "idle-ms": 1200, "few": 3, "many": 9, "rate": 200, "warm-up": 20, "flood": 50}
     try:
         done = subprocess.run([os.path.join(BIN, "bench_service"), "--programs", BIN,
                                "--dir", os.path.join(work, "dir"),
