@@ -89,9 +89,9 @@ class Host(Home):
         return self.popen(os.path.join(self.bin, "assay"), *args, **kw)
 
     def popen(self, *argv, **kw):
-        kw = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **kw}
-        return subprocess.Popen(self.command(*argv), env=self.env, stdin=subprocess.DEVNULL,
-                                cwd=self.path, **kw)
+        kw = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+              "text": True, **kw}
+        return subprocess.Popen(self.command(*argv), env=self.env, cwd=self.path, **kw)
 
     def spawn(self, program, *args):
         """A program that stays; what it says is appended to PROGRAM.log in the host's folder."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TCP proxy between workers and their coordinator that does what networks do: it resets connections,
-closes them in order, delays what they carry, swallows it, and closes one side of them alone.
+closes them in order, delays what they carry, swallows it, and closes one side of them alone. It keeps
+what workers say, and can say it twice.
 
     with Proxy("127.0.0.1", port) as proxy:
         proxy.discovery(home, path)   # for assay-worker --discovery path
@@ -24,6 +25,7 @@ class Link:
     def __init__(self, proxy, near, far):
         self.proxy, self.near, self.far = proxy, near, far
         self.dead = {near: False, far: False}
+        self.said = []  # what came from near, as it came
         for source, sink in (near, far), (far, near):
             threading.Thread(target=self.pump, args=(source, sink), daemon=True).start()
 
@@ -40,6 +42,11 @@ class Link:
                 if not data:
                     return
                 continue
+            if source is self.near:
+                self.said.append(data)
+                if self.proxy.twice:
+                    self.proxy.twice = False
+                    data *= 2
             try:
                 sink.sendall(data)
                 if not data:
@@ -67,7 +74,7 @@ class Proxy:
         self.target = host, port
         self.flows, self.ended = threading.Event(), threading.Event()
         self.flows.set()
-        self.lag = 0
+        self.lag, self.twice = 0, False
         self.links, self.lock = [], threading.Lock()
 
     def __enter__(self):
@@ -138,6 +145,10 @@ class Proxy:
     def half_open_far(self):
         """The worker lost the connection, the coordinator does not know."""
         self.each(lambda link: link.close(link.near, True))
+
+    def repeat(self):
+        """The next thing that a worker says arrives twice."""
+        self.twice = True
 
     def heal(self):
         self.lag = 0

@@ -7,70 +7,7 @@ import sys
 
 import hosts
 from harness import equal, has, main, wait
-
-STUDY = """
-assay: 1
-name: {name}
-run:
-  command: [sh, -c, "while [ ! -e {go} ]; do sleep 0.05; done; echo loss=0.5"]
-  metrics: {{pattern: 'loss=(?<loss>\\S+)'}}
-objective: {{metric: loss, goal: minimize}}
-parameters:
-  x: {{min: 0.0, max: 1.0}}
-search: {{sampler: random}}
-budget: {{trials: {trials}}}
-"""
-
-
-class Site(hosts.Net):
-    """A coordinator on the first host; the others have homes of their own and share nothing but a
-    folder for invitations and for the word that programs wait for."""
-
-    def __init__(self, names):
-        super().__init__(names, apart=True)
-
-    def __enter__(self):
-        super().__enter__()
-        self.shared = os.path.join(self.path, "shared")
-        os.mkdir(self.shared)
-        self.head, *self.nodes = self.hosts
-        self.serve(self.head)
-        return self
-
-    def serve(self, host):
-        self.coordinator = host.spawn("assay-coordinator", "--keep")
-        path = os.path.join(host.env["ASSAY_HOME"], "coordinator.json")
-        wait(lambda: os.path.exists(path), "the coordinator")
-
-    def at(self, name):
-        return os.path.join(self.shared, name)
-
-    def invite(self, *args, name):
-        self.head.run("invite", *args, "--output", self.at(name))
-        return self.at(name)
-
-    def workers(self):
-        return {w["key"]: w for w in self.head.json("workers")["workers"]}
-
-    def connections(self):
-        return self.head.json("workers")["connections"]
-
-    def submit(self, host, name, trials, *args):
-        path = self.at(name + ".yaml")
-        with open(path, "w") as file:
-            file.write(STUDY.format(name=name, trials=trials, go=self.at("go")))
-        host.run("submit", path, *args)
-
-    def running(self, name):
-        return [t["number"] for t in self.head.json("trials", name)["trials"]
-                if t["state"] == "running"]
-
-    def finish(self, name):
-        with open(self.at("go"), "w"):
-            pass
-        self.head.run("watch", name)
-        return [(t["state"], t["attempts"]) for t in self.head.json("trials", name)["trials"]]
-
+from invited import Site
 
 def a_worker_joins_by_invitation():
     with Site("ab") as site:
