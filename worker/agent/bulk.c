@@ -6,6 +6,7 @@
  * session and a lost connection end the same way. The thread has a lower priority than the
  * others. */
 #include "bulk_impl.h"
+#include "box.h"
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -33,20 +33,15 @@ struct connection {
     uint32_t port;
 };
 struct note {
-    struct note *next;
+    struct asy__note node;           /* first: boxes hold it */
     enum kind kind;
     uint64_t ticket;
     struct asy__task *task;          /* TASK */
     struct connection *connection;   /* CONNECT */
     struct asy__bulk_news news;      /* NEWS */
 };
-struct box {
-    pthread_mutex_t lock;
-    struct note *first, *last;
-    int fd;
-};
 struct asy__bulk {
-    struct box out, in;              /* towards the thread, and back */
+    struct asy__box out, in;              /* towards the thread, and back */
     struct asy_channel *channel;
     struct asy__cache *cache;
     pthread_t thread;
@@ -54,45 +49,6 @@ struct asy__bulk {
 };
 
 /* ---- notes ----------------------------------------------------------------------------------- */
-
-static int box_init(struct box *box, struct asy_error *err)
-{
-    pthread_mutex_init(&box->lock, NULL);
-    if ((box->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
-        return asy_fail_errno(err, errno, "cannot make an event descriptor");
-    return 0;
-}
-
-static void box_put(struct box *box, struct note *note)
-{
-    uint64_t one = 1;
-
-    pthread_mutex_lock(&box->lock);
-    note->next = NULL;
-    if (box->last)
-        box->last->next = note;
-    else
-        box->first = note;
-    box->last = note;
-    pthread_mutex_unlock(&box->lock);
-    ASY_IGNORE(write(box->fd, &one, sizeof one) < 0); /* full means readable: enough */
-}
-
-static struct note *box_get(struct box *box)
-{
-    struct note *note;
-    uint64_t count;
-
-    pthread_mutex_lock(&box->lock);
-    if ((note = box->first))
-        box->first = note->next;
-    if (!box->first) {
-        box->last = NULL;
-        ASY_IGNORE(read(box->fd, &count, sizeof count) < 0); /* empty: not readable */
-    }
-    pthread_mutex_unlock(&box->lock);
-    return note;
-}
 
 static void task_destroy(struct asy__io *io, struct asy__cache *cache, struct asy__task *task)
 {
@@ -124,15 +80,14 @@ static void note_free(struct note *note, struct asy__cache *cache)
     free(note);
 }
 
-static void box_fini(struct box *box, struct asy__cache *cache)
+static void free_left(struct asy__note *note, void *cache)
 {
-    struct note *note;
+    note_free((struct note *)note, cache);
+}
 
-    while (box->fd >= 0 && (note = box_get(box)))
-        note_free(note, cache);
-    if (box->fd >= 0)
-        close(box->fd);
-    pthread_mutex_destroy(&box->lock);
+static struct note *get(struct asy__box *box)
+{
+    return (struct note *)asy__box_get(box);
 }
 
 /* ---- what tasks use -------------------------------------------------------------------------- */
@@ -252,7 +207,7 @@ void asy__io_tell(struct asy__io *io, struct asy__task *task, int rc, const char
     snprintf(note->news.text, sizeof note->news.text, "%s", text ? text : "");
     task->told = 1;
     task->transfer = 0;
-    box_put(&io->bulk->in, note);
+    asy__box_put(&io->bulk->in, &note->node);
 }
 
 /* ---- the connection -------------------------------------------------------------------------- */
@@ -387,7 +342,7 @@ static int take_notes(struct asy__io *io)
     struct note *note;
     int quit = 0;
 
-    while ((note = box_get(&io->bulk->out))) {
+    while ((note = get(&io->bulk->out))) {
         struct asy__task *task = note->task;
 
         if (task) {
@@ -504,8 +459,8 @@ int asy__bulk_create(struct asy__cache *cache, struct asy__bulk **ret_bulk, stru
     if (!bulk)
         return asy_fail(err, ASY_E_NOMEM, "no memory for the bulk socket");
     bulk->cache = cache;
-    bulk->in.fd = bulk->out.fd = -1;
-    if ((rc = box_init(&bulk->out, err)) < 0 || (rc = box_init(&bulk->in, err)) < 0 ||
+    bulk->out = bulk->in = (struct asy__box)ASY__BOX_INIT;
+    if ((rc = asy__box_init(&bulk->out, err)) < 0 || (rc = asy__box_init(&bulk->in, err)) < 0 ||
         (rc = asy_channel_create(4, &bulk->channel, err)) < 0)
         goto out;
     if ((rc = pthread_create(&bulk->thread, NULL, bulk_main, bulk)) != 0) {
@@ -540,12 +495,12 @@ void asy__bulk_destroy(struct asy__bulk *bulk)
     if (bulk->running) {
         while (!(quit = new_note(QUIT, 0)))
             usleep(1000); /* the thread must end, and memory comes back */
-        box_put(&bulk->out, quit);
+        asy__box_put(&bulk->out, &quit->node);
         pthread_join(bulk->thread, NULL);
     }
     asy_channel_destroy(bulk->channel);
-    box_fini(&bulk->out, bulk->cache);
-    box_fini(&bulk->in, bulk->cache);
+    asy__box_fini(&bulk->out, free_left, bulk->cache);
+    asy__box_fini(&bulk->in, free_left, bulk->cache);
     free(bulk);
 }
 
@@ -565,7 +520,7 @@ int asy__bulk_connect(struct asy__bulk *bulk, const struct asy_discovery *discov
         return asy_fail(err, ASY_E_NOMEM, "no memory for a connection");
     }
     *note->connection = (struct connection){ *discovery, *pair, store, port };
-    box_put(&bulk->out, note);
+    asy__box_put(&bulk->out, &note->node);
     return 0;
 }
 
@@ -576,7 +531,7 @@ static int give(struct asy__bulk *bulk, struct asy__task *task, struct asy_error
     if (!note)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a task");
     note->task = task;
-    box_put(&bulk->out, note);
+    asy__box_put(&bulk->out, &note->node);
     return 0;
 }
 
@@ -674,7 +629,7 @@ int asy__bulk_seal(struct asy__bulk *bulk, uint64_t ticket, struct asy_error *er
 
     if (!note)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a note");
-    box_put(&bulk->out, note);
+    asy__box_put(&bulk->out, &note->node);
     return 0;
 }
 
@@ -683,12 +638,12 @@ void asy__bulk_forget(struct asy__bulk *bulk, uint64_t ticket)
     struct note *note = new_note(FORGET, ticket);
 
     if (note)
-        box_put(&bulk->out, note); /* else its pins stay as long as we do */
+        asy__box_put(&bulk->out, &note->node); /* else its pins stay as long as we do */
 }
 
 enum asy__bulk_news_kind asy__bulk_next(struct asy__bulk *bulk, struct asy__bulk_news *ret)
 {
-    struct note *note = box_get(&bulk->in);
+    struct note *note = get(&bulk->in);
 
     *ret = (struct asy__bulk_news){ .kind = ASY__BULK_NONE };
     if (!note)

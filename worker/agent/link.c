@@ -7,6 +7,7 @@
  * before it: they belong to a session that is over. The queue towards the network is bounded by
  * asy__link_send(), the one towards the main thread by not reading the network any more. */
 #include "impl.h"
+#include "box.h"
 #include <asy/clock.h>
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +15,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -33,25 +33,19 @@ struct beating {
     int64_t heartbeat_ms, idle_ms, lost_ms;
 };
 struct note {
-    struct note *next;
+    struct asy__note node; /* first: boxes hold it */
+    struct note *next;     /* of those that wait for the network */
     enum kind kind;
     size_t len;
     void *bytes; /* FRAME, GREET: the frame; OPEN: struct opening; SESSION: struct beating */
     uint32_t free_cores;
     int idle;    /* STATUS, with free_cores */
 };
-struct box {
-    pthread_mutex_t lock;
-    struct note *first, *last;
-    size_t n;
-    int fd; /* eventfd: readable while notes wait */
-};
-
 struct asy__link {
     struct asy_channel *channel;
     pthread_t thread;
     int running;
-    struct box out, in;
+    struct asy__box out, in;
     atomic_size_t queued; /* frames given and not yet sent or dropped */
 };
 
@@ -67,15 +61,7 @@ struct io {
     struct asy_buf frame;
 };
 
-/* ---- boxes ----------------------------------------------------------------------------------- */
-
-static int box_init(struct box *box, struct asy_error *err)
-{
-    pthread_mutex_init(&box->lock, NULL);
-    if ((box->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
-        return asy_fail_errno(err, errno, "cannot make an event descriptor");
-    return 0;
-}
+/* ---- notes ----------------------------------------------------------------------------------- */
 
 static void note_free(struct note *note)
 {
@@ -86,66 +72,25 @@ static void note_free(struct note *note)
     free(note);
 }
 
-static void box_fini(struct box *box)
+static void free_left(struct asy__note *note, void *arg)
 {
-    while (box->first) {
-        struct note *note = box->first;
-
-        box->first = note->next;
-        note_free(note);
-    }
-    if (box->fd >= 0)
-        close(box->fd);
-    pthread_mutex_destroy(&box->lock);
+    (void)arg;
+    note_free((struct note *)note);
 }
 
-static void box_put(struct box *box, struct note *note)
+static struct note *get(struct asy__box *box)
 {
-    uint64_t one = 1;
-
-    pthread_mutex_lock(&box->lock);
-    note->next = NULL;
-    if (box->last)
-        box->last->next = note;
-    else
-        box->first = note;
-    box->last = note;
-    box->n++;
-    pthread_mutex_unlock(&box->lock);
-    ASY_IGNORE(write(box->fd, &one, sizeof one) < 0); /* full means readable: enough */
+    return (struct note *)asy__box_get(box);
 }
 
-static struct note *box_get(struct box *box)
+/* The main thread takes no more for now. */
+static int is_full(struct asy__link *link)
 {
-    struct note *note;
-    uint64_t count;
-
-    pthread_mutex_lock(&box->lock);
-    note = box->first;
-    if (note) {
-        box->first = note->next;
-        box->n--;
-    }
-    if (!box->first) {
-        box->last = NULL;
-        ASY_IGNORE(read(box->fd, &count, sizeof count) < 0); /* empty: not readable */
-    }
-    pthread_mutex_unlock(&box->lock);
-    return note;
-}
-
-static int box_full(struct box *box)
-{
-    int full;
-
-    pthread_mutex_lock(&box->lock);
-    full = box->n >= IN_MAX;
-    pthread_mutex_unlock(&box->lock);
-    return full;
+    return asy__box_count(&link->in) >= IN_MAX;
 }
 
 /* bytes are copied. */
-static int put(struct box *box, enum kind kind, const void *bytes, size_t len,
+static int put(struct asy__box *box, enum kind kind, const void *bytes, size_t len,
                struct asy_error *err)
 {
     struct note *note = calloc(1, sizeof *note);
@@ -158,7 +103,7 @@ static int put(struct box *box, enum kind kind, const void *bytes, size_t len,
     note->len = len;
     if (len)
         memcpy(note->bytes, bytes, len);
-    box_put(box, note);
+    asy__box_put(box, &note->node);
     return 0;
 }
 
@@ -281,7 +226,7 @@ static void receive(struct io *io)
     const void *bytes;
     size_t len;
 
-    while (!box_full(&io->link->in) && asy_client_recv(io->client, &bytes, &len, NULL) == 0) {
+    while (!is_full(io->link) && asy_client_recv(io->client, &bytes, &len, NULL) == 0) {
         io->heard_ms = asy_clock_ms();
         ASY_IGNORE(put(&io->link->in, FRAME, bytes, len, NULL)); /* no memory: as if lost */
     }
@@ -316,7 +261,7 @@ static int run_timers(struct io *io, int64_t now_ms)
     if (io->quit)
         next = io->quit_by_ms;
     if (io->joined && io->client) {
-        if (now_ms - io->heard_ms > patience_ms(io) && !box_full(&io->link->in)) {
+        if (now_ms - io->heard_ms > patience_ms(io) && !is_full(io->link)) {
             ASY_IGNORE(asy_client_next(io->client, NULL)); /* fails: the next loss tries again */
             tell_lost(io);
         } else if (now_ms >= io->next_beat_ms) {
@@ -341,7 +286,7 @@ static void *run(void *arg)
         int wait_ms = run_timers(&io, asy_clock_ms());
         struct note *note;
 
-        if (io.client && box_full(&io.link->in)) {
+        if (io.client && is_full(io.link)) {
             items[1].events = 0;
             wait_ms = 20; /* looks again whether the main thread has taken some */
         }
@@ -349,7 +294,7 @@ static void *run(void *arg)
             items[1].events |= POLLOUT;
         if (asy_poll(items, io.client ? 2 : 1, wait_ms, NULL) < 0)
             break; /* the context is gone */
-        while ((note = box_get(&io.link->out)))
+        while ((note = get(&io.link->out)))
             take_note(&io, note);
         if (io.client)
             receive(&io);
@@ -370,8 +315,8 @@ int asy__link_create(struct asy__link **ret_link, struct asy_error *err)
 
     if (!link)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a link");
-    link->in.fd = link->out.fd = -1;
-    if ((rc = box_init(&link->out, err)) < 0 || (rc = box_init(&link->in, err)) < 0 ||
+    link->out = link->in = (struct asy__box)ASY__BOX_INIT;
+    if ((rc = asy__box_init(&link->out, err)) < 0 || (rc = asy__box_init(&link->in, err)) < 0 ||
         (rc = asy_channel_create(8, &link->channel, err)) < 0)
         goto out;
     if ((rc = pthread_create(&link->thread, NULL, run, link)) != 0) {
@@ -396,8 +341,8 @@ void asy__link_destroy(struct asy__link *link)
         pthread_join(link->thread, NULL);
     }
     asy_channel_destroy(link->channel);
-    box_fini(&link->out);
-    box_fini(&link->in);
+    asy__box_fini(&link->out, free_left, NULL);
+    asy__box_fini(&link->in, free_left, NULL);
     free(link);
 }
 
@@ -438,7 +383,7 @@ void asy__link_status(struct asy__link *link, uint32_t free_cores, int idle)
     note->kind = STATUS;
     note->free_cores = free_cores;
     note->idle = idle;
-    box_put(&link->out, note);
+    asy__box_put(&link->out, &note->node);
 }
 
 int asy__link_send(struct asy__link *link, const struct asy_buf *frame, struct asy_error *err)
@@ -455,7 +400,7 @@ int asy__link_send(struct asy__link *link, const struct asy_buf *frame, struct a
 
 enum asy__link_news asy__link_next(struct asy__link *link, void **ret_bytes, size_t *ret_len)
 {
-    struct note *note = box_get(&link->in);
+    struct note *note = get(&link->in);
     enum asy__link_news news = ASY__LINK_NONE;
 
     if (!note)
