@@ -11,11 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/clock.h>
 #include <zmq.h>
 
 /* The sockets that a server has besides its ROUTER (see gate.c), and some in slow closing. */
 #define EXTRA_SOCKETS 16
-#define ITEMS_ON_STACK 32
+#define SOCKETS_PER_CLIENT 3 /* and endpoint, until it is connected: see way.c */
+#define ITEMS_ON_STACK (2 * ASY__CLIENT_ITEMS)
+#define PLACES_ON_STACK 32
 
 static enum asy_code code_of(int errnum)
 {
@@ -78,7 +81,10 @@ int asy_channel_create(int max_sockets, struct asy_channel **ret_channel, struct
                       max_sockets, limit - EXTRA_SOCKETS);
         goto out;
     }
-    if (zmq_ctx_set(channel->zmq, ZMQ_MAX_SOCKETS, max_sockets + EXTRA_SOCKETS) < 0 ||
+    limit = max_sockets < (limit - EXTRA_SOCKETS) / SOCKETS_PER_CLIENT
+                ? SOCKETS_PER_CLIENT * max_sockets + EXTRA_SOCKETS
+                : limit;
+    if (zmq_ctx_set(channel->zmq, ZMQ_MAX_SOCKETS, limit) < 0 ||
         zmq_ctx_set(channel->zmq, ZMQ_IO_THREADS, 1) < 0) {
         rc = asy__fail_zmq(err, errno, "cannot set up a ZeroMQ context");
         goto out;
@@ -242,16 +248,32 @@ void asy__take_parts(zmq_msg_t *head, zmq_msg_t *body, int n, const void **ret_h
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
-static void to_zmq(const struct asy_poll_item *item, zmq_pollitem_t *ret)
+/* Where an item of the caller's stands in the list that is waited for. */
+struct place {
+    size_t at;
+    int direct; /* what it waits for itself, not a client on its way to a connection */
+};
+
+/* One item, as what ZeroMQ is to wait for. Returns how many entries that is. */
+static size_t to_zmq(const struct asy_poll_item *item, zmq_pollitem_t *ret, struct place *place,
+                     int64_t *ret_due_ms)
 {
-    ret->socket = item->server   ? asy__server_socket(item->server)
-                  : item->client ? asy__client_socket(item->client)
-                                 : NULL;
-    ret->fd = ret->socket ? 0 : item->fd;
-    ret->events =
-        (short)((item->events & POLLIN ? ZMQ_POLLIN : 0) |
-                (item->events & POLLOUT ? ZMQ_POLLOUT : 0) | (ret->socket ? 0 : ZMQ_POLLERR));
-    ret->revents = 0;
+    short events = (short)((item->events & POLLIN ? ZMQ_POLLIN : 0) |
+                           (item->events & POLLOUT ? ZMQ_POLLOUT : 0));
+    size_t n = 1;
+    int64_t due_ms;
+
+    place->direct = 1;
+    if (item->client) {
+        place->direct = asy__client_items(item->client, events, ret, &n, &due_ms);
+        if (due_ms < *ret_due_ms)
+            *ret_due_ms = due_ms;
+    } else if (item->server) {
+        *ret = (zmq_pollitem_t){ .socket = asy__server_socket(item->server), .events = events };
+    } else {
+        *ret = (zmq_pollitem_t){ .fd = item->fd, .events = (short)(events | ZMQ_POLLERR) };
+    }
+    return n;
 }
 
 static short from_zmq(short revents)
@@ -260,25 +282,57 @@ static short from_zmq(short revents)
                    (revents & ZMQ_POLLERR ? POLLERR : 0));
 }
 
+static int until(int64_t due_ms, int timeout_ms)
+{
+    int64_t left = due_ms == INT64_MAX ? INT64_MAX : due_ms - asy_clock_ms();
+
+    if (left == INT64_MAX || (timeout_ms >= 0 && timeout_ms <= left))
+        return timeout_ms < 0 ? -1 : timeout_ms;
+    return left < 0 ? 0 : (int)left;
+}
+
+static int wait_for(struct asy_poll_item *items, size_t n, zmq_pollitem_t *list,
+                    struct place *places, int timeout_ms, struct asy_error *err)
+{
+    int64_t due_ms = INT64_MAX;
+    size_t n_list = 0;
+    int rc, ready = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        places[i].at = n_list;
+        n_list += to_zmq(&items[i], list + n_list, &places[i], &due_ms);
+    }
+    rc = zmq_poll(list, (int)n_list, until(due_ms, timeout_ms));
+    if (rc < 0 && errno != EINTR)
+        return asy__fail_zmq(err, errno, "cannot wait for %zu sockets", n);
+    for (size_t i = 0; i < n; i++) {
+        items[i].revents = rc > 0 && places[i].direct ? from_zmq(list[places[i].at].revents) : 0;
+        ready += items[i].revents != 0;
+        if (!places[i].direct)
+            asy__client_turn(items[i].client);
+    }
+    return ready;
+}
+
 int asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms, struct asy_error *err)
 {
+    struct place few_places[PLACES_ON_STACK], *places = few_places;
     zmq_pollitem_t few[ITEMS_ON_STACK], *list = few;
+    size_t n_list = 0;
     int rc;
 
-    if (n > INT32_MAX / sizeof *list)
+    if (n > INT32_MAX / (ASY__CLIENT_ITEMS * sizeof *list))
         return asy_fail(err, ASY_E_INVAL, "cannot wait for %zu things", n);
-    if (n > ASY_ARRAY_LEN(few) && !(list = malloc(n * sizeof *list)))
-        return asy_fail(err, ASY_E_NOMEM, "no memory to wait for %zu things", n);
     for (size_t i = 0; i < n; i++)
-        to_zmq(&items[i], &list[i]);
-    rc = zmq_poll(list, (int)n, timeout_ms < 0 ? -1 : timeout_ms);
-    if (rc < 0 && errno == EINTR)
-        rc = 0;
-    else if (rc < 0)
-        rc = asy__fail_zmq(err, errno, "cannot wait for %zu sockets", n);
-    for (size_t i = 0; i < n; i++)
-        items[i].revents = rc > 0 ? from_zmq(list[i].revents) : 0;
+        n_list += items[i].client ? asy__client_room(items[i].client) : 1;
+    if ((n_list > ASY_ARRAY_LEN(few) && !(list = malloc(n_list * sizeof *list))) ||
+        (n > ASY_ARRAY_LEN(few_places) && !(places = malloc(n * sizeof *places))))
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory to wait for %zu things", n);
+    else
+        rc = wait_for(items, n, list, places, timeout_ms, err);
     if (list != few)
         free(list);
+    if (places != few_places)
+        free(places);
     return rc;
 }

@@ -50,5 +50,13 @@ ASY_MUST_CHECK int asy__set_text(void *socket, int option, const char *text, con
 ASY_MUST_CHECK int asy__check_key(const char *key, const char *what, struct asy_error *err);
 
 void *asy__server_socket(const struct asy_server *server);
-void *asy__client_socket(const struct asy_client *client);
+#define ASY__CLIENT_ITEMS (3 * ASY_WAYS_MAX)
+/* What to wait for on behalf of a client: its socket with these events, alone, and returns 1; or,
+ * until it has one, what its ways wait for, at most until *ret_due_ms (INT64_MAX: no limit), and
+ * returns 0. */
+int asy__client_items(const struct asy_client *client, short events,
+                      zmq_pollitem_t items[ASY__CLIENT_ITEMS], size_t *ret_n, int64_t *ret_due_ms);
+size_t asy__client_room(const struct asy_client *client); /* that these items need */
+/* Takes what has happened on its ways. */
+void asy__client_turn(struct asy_client *client);
 #endif

@@ -1,72 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
- * client.c - the side of agents and commands: one DEALER, replaced as a whole by
- * asy_client_next().
+ * client.c - the side of agents and commands: one DEALER to the endpoint that answered first.
+ *
+ * Each endpoint has a socket of its own until one of them is connected (way.c). One DEALER with
+ * several endpoints was rejected: it would deal frames out among all that are connected.
  *
  * IMMEDIATE: nothing is queued for a coordinator that is not there, so a dead one does not get an
  * hour's heartbeats when it is back. A refused key or a broken handshake makes libzmq give the
  * connection up for good without a word; whoever hears nothing calls asy_client_next(). */
 #include <asy/channel.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/clock.h>
 #include <zmq.h>
 #include "channel.h"
-
-#define ENDPOINT_PREFIX "tcp://"
+#include "way.h"
 
 struct asy_client {
-    struct asy_channel *channel;
-    void *socket;
-    char **endpoints; /* [n_endpoints] own copies */
-    size_t n_endpoints, current;
-    char server_key[ASY_KEY_TEXT], public_key[ASY_KEY_TEXT], secret_key[ASY_KEY_TEXT];
-    int queue;
-    zmq_msg_t head, msg; /* what the last receive handed out */
+    struct asy__way_keys keys;
+    struct asy__way *ways; /* [n_ways] */
+    size_t n_ways, first;  /* first: where the trying began, or what is connected */
+    void *socket;          /* NULL: not connected yet */
+    zmq_msg_t head, msg;   /* what the last receive handed out */
 };
-
-static int set_options(const struct asy_client *client, void *socket, const char *endpoint,
-                       struct asy_error *err)
-{
-    const struct asy__option options[] = {
-        { ZMQ_IMMEDIATE, 1, "IMMEDIATE" },
-        { ZMQ_RECONNECT_IVL, 100, "RECONNECT_IVL" },
-        { ZMQ_RECONNECT_IVL_MAX, 2000, "RECONNECT_IVL_MAX" },
-        { ZMQ_CONNECT_TIMEOUT, 5000, "CONNECT_TIMEOUT" },
-        { ZMQ_IPV6, strchr(endpoint, '[') != NULL, "IPV6" },
-    };
-    int rc;
-
-    if ((rc = asy__set_common(socket, client->queue, err)) ||
-        (rc = asy__set_ints(socket, options, ASY_ARRAY_LEN(options), err)) ||
-        (rc = asy__set_text(socket, ZMQ_CURVE_SERVERKEY, client->server_key, "CURVE_SERVERKEY",
-                            err)) ||
-        (rc = asy__set_text(socket, ZMQ_CURVE_PUBLICKEY, client->public_key, "CURVE_PUBLICKEY",
-                            err)))
-        return rc;
-    return asy__set_text(socket, ZMQ_CURVE_SECRETKEY, client->secret_key, "CURVE_SECRETKEY", err);
-}
-
-static int open_to(struct asy_client *client, size_t which, void **ret_socket,
-                   struct asy_error *err)
-{
-    const char *endpoint = client->endpoints[which];
-    void *socket = NULL;
-    int rc;
-
-    if ((rc = asy__socket_open(client->channel, ZMQ_DEALER, &socket, err)))
-        return rc;
-    if ((rc = set_options(client, socket, endpoint, err)))
-        goto out;
-    if (zmq_connect(socket, endpoint) < 0) {
-        rc = asy__fail_zmq(err, errno, "cannot connect to '%s'", endpoint);
-        goto out;
-    }
-    *ret_socket = socket;
-    socket = NULL;
-out:
-    asy__socket_close(client->channel, socket);
-    return rc;
-}
 
 static int check_spec(const struct asy_client_spec *spec, struct asy_error *err)
 {
@@ -74,25 +31,25 @@ static int check_spec(const struct asy_client_spec *spec, struct asy_error *err)
 
     if (spec->n_endpoints == 0)
         return asy_fail(err, ASY_E_INVAL, "a client needs an endpoint to connect to");
-    for (size_t i = 0; i < spec->n_endpoints; i++)
-        if (strncmp(spec->endpoints[i], ENDPOINT_PREFIX, strlen(ENDPOINT_PREFIX)) != 0)
-            return asy_fail(err, ASY_E_INVAL, "endpoint '%s' does not begin with '%s'",
-                            spec->endpoints[i], ENDPOINT_PREFIX);
+    if (spec->n_endpoints > ASY_WAYS_MAX)
+        return asy_fail(err, ASY_E_INVAL, "%zu endpoints are more than %d", spec->n_endpoints,
+                        ASY_WAYS_MAX);
     if ((rc = asy__check_key(spec->server_key, "server key", err)) ||
         (rc = asy__check_key(spec->public_key, "public key", err)))
         return rc;
     return asy__check_key(spec->secret_key, "secret key", err);
 }
 
-static int copy_endpoints(struct asy_client *client, const struct asy_client_spec *spec)
+static int make_ways(struct asy_client *client, const struct asy_client_spec *spec,
+                     struct asy_error *err)
 {
-    if (!(client->endpoints = calloc(spec->n_endpoints, sizeof *client->endpoints)))
-        return -1;
-    client->n_endpoints = spec->n_endpoints;
-    for (size_t i = 0; i < spec->n_endpoints; i++)
-        if (!(client->endpoints[i] = strdup(spec->endpoints[i])))
-            return -1;
-    return 0;
+    int rc = 0;
+
+    if (!(client->ways = calloc(spec->n_endpoints, sizeof *client->ways)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu endpoints", spec->n_endpoints);
+    for (size_t i = 0; i < spec->n_endpoints && rc == 0; i++, client->n_ways++)
+        rc = asy__way_init(&client->ways[i], spec->endpoints[i], err);
+    return rc < 0 ? rc : asy__way_begin(client->ways, &client->keys, asy_clock_ms(), err);
 }
 
 int asy_client_create(struct asy_channel *channel, const struct asy_client_spec *spec,
@@ -105,24 +62,24 @@ int asy_client_create(struct asy_channel *channel, const struct asy_client_spec 
         return rc;
     if (!(client = calloc(1, sizeof *client)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a client");
-    client->channel = channel;
-    client->queue = spec->queue;
+    client->keys.channel = channel;
+    client->keys.queue = spec->queue;
+    memcpy(client->keys.server_key, spec->server_key, ASY_KEY_TEXT);
+    memcpy(client->keys.public_key, spec->public_key, ASY_KEY_TEXT);
+    memcpy(client->keys.secret_key, spec->secret_key, ASY_KEY_TEXT);
     zmq_msg_init(&client->head);
     zmq_msg_init(&client->msg);
-    memcpy(client->server_key, spec->server_key, ASY_KEY_TEXT);
-    memcpy(client->public_key, spec->public_key, ASY_KEY_TEXT);
-    memcpy(client->secret_key, spec->secret_key, ASY_KEY_TEXT);
-    if (copy_endpoints(client, spec) < 0) {
-        rc = asy_fail(err, ASY_E_NOMEM, "no memory for %zu endpoints", spec->n_endpoints);
-        goto out;
-    }
-    if ((rc = open_to(client, 0, &client->socket, err)))
-        goto out;
-    *ret_client = client;
-    client = NULL;
-out:
-    asy_client_destroy(client);
+    if ((rc = make_ways(client, spec, err)) == 0)
+        *ret_client = client;
+    else
+        asy_client_destroy(client);
     return rc;
+}
+
+static void close_ways(struct asy_client *client)
+{
+    for (size_t i = 0; i < client->n_ways; i++)
+        asy__way_close(&client->ways[i], &client->keys);
 }
 
 void asy_client_destroy(struct asy_client *client)
@@ -133,11 +90,10 @@ void asy_client_destroy(struct asy_client *client)
         return;
     zmq_msg_close(&client->head);
     zmq_msg_close(&client->msg);
-    asy__socket_close(client->channel, client->socket);
-    for (size_t i = 0; i < client->n_endpoints; i++)
-        free(client->endpoints[i]);
-    free(client->endpoints);
-    explicit_bzero(client->secret_key, sizeof client->secret_key);
+    close_ways(client);
+    asy__socket_close(client->keys.channel, client->socket);
+    free(client->ways);
+    explicit_bzero(&client->keys, sizeof client->keys);
     free(client);
     errno = saved;
 }
@@ -145,27 +101,121 @@ void asy_client_destroy(struct asy_client *client)
 int asy_client_next(struct asy_client *client, struct asy_error *err)
 {
     static const struct asy__option now[] = { { ZMQ_LINGER, 0, "LINGER" } };
-    size_t next = (client->current + 1) % client->n_endpoints;
-    void *socket = NULL;
+    size_t next = (client->first + 1) % client->n_ways;
+    struct asy__way fresh;
     int rc;
 
-    if ((rc = open_to(client, next, &socket, err)))
+    if ((rc = asy__way_init(&fresh, client->ways[next].endpoint, err)) ||
+        (rc = asy__way_begin(&fresh, &client->keys, asy_clock_ms(), err)))
         return rc;
-    ASY_IGNORE(asy__set_ints(client->socket, now, 1, NULL)); /* else it lingers a little */
-    asy__socket_close(client->channel, client->socket);
-    client->socket = socket;
-    client->current = next;
+    if (client->socket)
+        ASY_IGNORE(asy__set_ints(client->socket, now, 1, NULL)); /* else it lingers a little */
+    asy__socket_close(client->keys.channel, client->socket);
+    client->socket = NULL;
+    close_ways(client);
+    for (size_t i = 0; i < client->n_ways; i++)
+        client->ways[i].state = ASY_WAY_UNTRIED;
+    client->ways[next] = fresh;
+    client->first = next;
     return 0;
 }
 
-void *asy__client_socket(const struct asy_client *client)
+/* ---- until one is connected ---------------------------------------------------------------- */
+
+static void win(struct asy_client *client, size_t which)
 {
-    return client->socket;
+    client->socket = asy__way_take(&client->ways[which], &client->keys);
+    client->first = which;
+    close_ways(client);
+}
+
+void asy__client_turn(struct asy_client *client)
+{
+    int64_t now_ms = asy_clock_ms();
+    int wait = 0;
+
+    for (size_t i = 0; i < client->n_ways && !client->socket; i++) {
+        size_t which = (client->first + i) % client->n_ways;
+        struct asy__way *way = &client->ways[which];
+        struct asy_error err = ASY_ERROR_INIT;
+
+        if (way->state == ASY_WAY_UNTRIED && !wait &&
+            asy__way_begin(way, &client->keys, now_ms, &err) < 0) {
+            way->state = ASY_WAY_UNREACHABLE;
+            snprintf(way->why, sizeof way->why, "%.150s", err.text);
+        }
+        if (asy__way_turn(way, &client->keys, now_ms))
+            win(client, which);
+        wait |= asy__way_hopeful(way, now_ms) || way->state == ASY_WAY_NOT_LET_IN;
+    }
+}
+
+size_t asy__client_room(const struct asy_client *client)
+{
+    return client->socket ? 1 : ASY__WAY_ITEMS * client->n_ways;
+}
+
+int asy__client_items(const struct asy_client *client, short events,
+                      zmq_pollitem_t items[ASY__CLIENT_ITEMS], size_t *ret_n, int64_t *ret_due_ms)
+{
+    int64_t now_ms = asy_clock_ms();
+
+    *ret_n = 0;
+    *ret_due_ms = INT64_MAX;
+    if (client->socket) {
+        items[(*ret_n)++] = (zmq_pollitem_t){ .socket = client->socket, .events = events };
+        return 1;
+    }
+    for (size_t i = 0; i < client->n_ways; i++) {
+        *ret_n += asy__way_items(&client->ways[i], items + *ret_n);
+        asy__way_due(&client->ways[i], now_ms, ret_due_ms);
+    }
+    return 0;
+}
+
+size_t asy_client_ways(const struct asy_client *client, struct asy_way ret_ways[ASY_WAYS_MAX])
+{
+    for (size_t i = 0; i < client->n_ways; i++) {
+        const struct asy__way *way = &client->ways[i];
+
+        ret_ways[i].state = way->state;
+        snprintf(ret_ways[i].endpoint, sizeof ret_ways[i].endpoint, "%s", way->endpoint);
+        snprintf(ret_ways[i].why, sizeof ret_ways[i].why, "%s",
+                 way->state == ASY_WAY_UNTRIED ? "not tried" : way->why);
+    }
+    return client->n_ways;
+}
+
+enum asy_way_state asy_client_state(const struct asy_client *client)
+{
+    enum asy_way_state best = ASY_WAY_OPEN;
+    int trying = 0;
+
+    if (client->socket)
+        return ASY_WAY_OPEN;
+    for (size_t i = 0; i < client->n_ways; i++) {
+        trying |= client->ways[i].state < ASY_WAY_OPEN;
+        if (client->ways[i].state > best)
+            best = client->ways[i].state;
+    }
+    return trying && best != ASY_WAY_NOT_LET_IN ? ASY_WAY_TRYING : best;
+}
+
+/* ---- frames -------------------------------------------------------------------------------- */
+
+/* Whether there is a socket to use. */
+static int connected(struct asy_client *client, struct asy_error *err)
+{
+    if (!client->socket)
+        asy__client_turn(client);
+    return client->socket ? 0 : asy_fail(err, ASY_E_AGAIN, "not connected");
 }
 
 /* The next message of at most `most` parts. Returns their number. */
 static int recv_message(struct asy_client *client, int most, struct asy_error *err)
 {
+    if (connected(client, err) < 0)
+        return ASY_E_AGAIN;
     for (int skipped = 0; skipped < ASY__SKIP_MAX; skipped++) {
         int n = asy__recv_parts(client->socket, &client->head, &client->msg);
 
@@ -217,6 +267,8 @@ int asy_client_send(struct asy_client *client, const void *bytes, size_t n, stru
     if (n > ASY_CHANNEL_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "a frame of %zu bytes is over the limit of %u", n,
                         ASY_CHANNEL_MAX);
+    if (connected(client, err) < 0)
+        return ASY_E_AGAIN;
     return sent(zmq_send(client->socket, n > 0 ? bytes : "", n, ZMQ_DONTWAIT), err);
 }
 
@@ -231,7 +283,7 @@ int asy_client_send_parts(struct asy_client *client, const void *head, size_t n_
     if (n_head > ASY_CHANNEL_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "a head of %zu bytes is over the limit of %u", n_head,
                         ASY_CHANNEL_MAX);
-    if ((rc = asy__msg_fill(&second, body, n_body, err)) < 0)
+    if ((rc = connected(client, err)) < 0 || (rc = asy__msg_fill(&second, body, n_body, err)) < 0)
         return rc;
     rc = sent(zmq_send(client->socket, head, n_head, ZMQ_DONTWAIT | ZMQ_SNDMORE), err);
     if (rc == 0) /* the message has its pipe: this part goes there, or is dropped with it */

@@ -97,22 +97,64 @@ void asy_server_counts(struct asy_server *server, struct asy_server_counts *ret_
 
 /* ---- client (DEALER) ----------------------------------------------------------------------- */
 
+#define ASY_WAYS_MAX 8
+#define ASY_ENDPOINT_TEXT 256
+
 struct asy_client_spec {
-    const char *const *endpoints; /* [n_endpoints] "tcp://127.0.0.1:5555" */
-    size_t n_endpoints;           /* connects to the first; asy_client_next() moves on */
+    const char *const *endpoints; /* [n_endpoints] "tcp://127.0.0.1:5555", "tcp://[::1]:5555",
+                                   * "tcp://name:5555"; at most ASY_WAYS_MAX */
+    size_t n_endpoints;
     const char *server_key;       /* Z85 */
     const char *public_key, *secret_key;
     int queue;                    /* messages that wait per direction; 0: 1000 */
 };
 struct asy_client;
-/* Returns before it is connected. A client reconnects after a break by itself, as a new peer; where
- * its key was refused it stays silent for good, until asy_client_next(). */
+/* Returns before it is connected. The endpoints are tried in order, each with a head start of a
+ * quarter of a second (or until it has failed) before the next is tried beside it, so that a dead
+ * one costs no more; the first at which the server has proven its key and taken ours is kept, the
+ * others are let go. Names are looked up by a thread of their own. asy_poll() and the calls below
+ * drive this: a client on which nothing is called does not come further.
+ * Once connected it reconnects there by itself after a break, as a new peer; where it is silent for
+ * good (its key was taken off the list, another address would do) is for the caller to judge, who
+ * then calls asy_client_next(). */
 ASY_MUST_CHECK int asy_client_create(struct asy_channel *channel,
                                      const struct asy_client_spec *spec,
                                      struct asy_client **ret_client, struct asy_error *err);
 void asy_client_destroy(struct asy_client *client);
-/* Drops the connection and what was queued on it; opens one to the next endpoint. */
+/* Drops the connection and what was queued on it; tries all endpoints anew, beginning with the one
+ * after the one that it was connected to, or began with. */
 ASY_MUST_CHECK int asy_client_next(struct asy_client *client, struct asy_error *err);
+
+/* What is known of an endpoint. All after OPEN are failures, which may pass. */
+enum asy_way_state {
+    ASY_WAY_UNTRIED,     /* another one may do */
+    ASY_WAY_TRYING,
+    ASY_WAY_OPEN,        /* it was connected; frames go this way, or went */
+    ASY_WAY_NO_NAME,     /* it cannot be looked up */
+    ASY_WAY_UNREACHABLE, /* this machine knows no way there, or the last router before it */
+    ASY_WAY_SILENT,      /* nothing came back for 2 s: a firewall, or a machine that is down */
+    ASY_WAY_REFUSED,     /* the machine answers, but nobody listens at that port */
+    ASY_WAY_MUTE,        /* it takes connections and said nothing for 2 s */
+    ASY_WAY_STRANGER,    /* whoever listens there could not prove the server key */
+    ASY_WAY_NOT_LET_IN   /* the server refuses the public key; nothing more is tried until next() */
+};
+#define ASY_WAY_WHY 160
+struct asy_way {
+    enum asy_way_state state;
+    char endpoint[ASY_ENDPOINT_TEXT];
+    char why[ASY_WAY_WHY]; /* "connection refused", "no route to host", "no answer", ... */
+};
+/* Each endpoint, in the spec's order. Returns how many. */
+size_t asy_client_ways(const struct asy_client *client, struct asy_way ret_ways[ASY_WAYS_MAX]);
+/* OPEN: it was connected, and may be. NOT_LET_IN: one endpoint says so. TRYING: some may still do.
+ * Else each has failed, and this is the failure of the one that came furthest. */
+enum asy_way_state asy_client_state(const struct asy_client *client);
+struct asy_buf;
+/* "10.0.0.7:5000: connection refused; [fd00::7]:5000: no route to host" */
+void asy_ways_text(const struct asy_way *ways, size_t n, struct asy_buf *ret_text);
+/* What a person can do about it, as one or two clauses without a full stop. */
+void asy_ways_advice(const struct asy_way *ways, size_t n, struct asy_buf *ret_text);
+
 ASY_MUST_CHECK int asy_client_recv(struct asy_client *client, const void **ret_bytes,
                                    size_t *ret_len, struct asy_error *err);
 /* ASY_E_AGAIN: not connected, or the queue is full: nothing was queued. */
@@ -134,8 +176,9 @@ struct asy_poll_item {
     int fd;
     short events, revents;     /* POLLIN, POLLOUT of poll.h */
 };
-/* timeout_ms < 0: no limit. Returns the number of ready items, 0 on time-out or EINTR, or a
- * negative code. A descriptor's error or hang-up is POLLERR in revents. */
+/* timeout_ms < 0: no limit. Returns the number of ready items, 0 on time-out, EINTR or when a
+ * client has come further with its endpoints, or a negative code. A descriptor's error or hang-up
+ * is POLLERR in revents. */
 ASY_MUST_CHECK int asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms,
                             struct asy_error *err);
 const char *asy_channel_version(void); /* of ZeroMQ, as loaded: "4.3.4" */

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_ways.c - a client with several endpoints: it comes through where it can, and says of each
+ * other why not. Silent machines need a network of their own: see tests/system/test_reach.py. */
+#include "channel_net.h"
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <asy/buf.h>
+
+/* A port on loopback with a backlog that nobody serves; closed at once if not listening. */
+static int open_port(bool listening, int *ret_port)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (T_TRUE(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+               (!listening || listen(fd, 8) == 0) &&
+               getsockname(fd, (struct sockaddr *)&at, &n) == 0))
+        *ret_port = ntohs(at.sin_port);
+    return fd;
+}
+
+static struct asy_client *connect_to(struct net *net, int who, const char *const *endpoints,
+                                     size_t n)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_client_spec spec = { endpoints, n, net->server_keys.public_key,
+                                    net->keys[who].public_key, net->keys[who].secret_key };
+    struct asy_client *client = NULL;
+
+    T_OK(asy_client_create(net->channel, &spec, &client, &err), &err);
+    return client;
+}
+
+/* Drives the client until it has come to this, whatever it passes through. */
+static bool comes_to(struct asy_client *client, enum asy_way_state want, const char *name)
+{
+    struct asy_poll_item item = { .client = client, .events = POLLOUT };
+    int64_t start_ms = asy_clock_ms();
+
+    while (asy_client_state(client) != want && !late(start_ms, name))
+        ASY_IGNORE(asy_poll(&item, 1, 1000, NULL));
+    return T_EQ(name, asy_client_state(client), want);
+}
+
+/* Hangs up on whoever connects, until the client has noticed. */
+static bool hang_up(int fd, struct asy_client *client)
+{
+    int64_t start_ms = asy_clock_ms();
+
+    while (asy_client_state(client) != ASY_WAY_STRANGER && !late(start_ms, "a stranger")) {
+        struct asy_poll_item items[] = { { .fd = fd, .events = POLLIN },
+                                         { .client = client, .events = POLLOUT } };
+
+        ASY_IGNORE(asy_poll(items, 2, 1000, NULL));
+        if (items[0].revents)
+            close(accept(fd, NULL, NULL));
+    }
+    return T_EQ("hung up", asy_client_state(client), ASY_WAY_STRANGER);
+}
+
+static void each_failure_has_its_name(void)
+{
+    static const char *const advice[] = { [ASY_WAY_REFUSED] = "assay up",
+                                          [ASY_WAY_UNREACHABLE] = "'interface'",
+                                          [ASY_WAY_NO_NAME] = "name is not known",
+                                          [ASY_WAY_MUTE] = "node.log",
+                                          [ASY_WAY_NOT_LET_IN] = "revoked" };
+    struct net net;
+    int deaf, closed, deaf_port = 0, closed_port = 0;
+    char refused[64], mute[64];
+    struct {
+        const char *endpoint;
+        enum asy_way_state want;
+        const char *why;
+        int who;
+    } cases[] = {
+        { refused, ASY_WAY_REFUSED, "connection refused", 0 },
+        { "tcp://255.255.255.255:9", ASY_WAY_UNREACHABLE, "", 0 },
+        { "tcp://no-such-host.invalid:9", ASY_WAY_NO_NAME, "'no-such-host.invalid'", 0 },
+        { mute, ASY_WAY_MUTE, "does not speak", 0 },
+        { net.endpoint, ASY_WAY_NOT_LET_IN, "refuses this key", 2 },
+    };
+
+    deaf = open_port(true, &deaf_port);
+    closed = open_port(false, &closed_port); /* bound, so that nobody else has it */
+    snprintf(mute, sizeof mute, "tcp://127.0.0.1:%d", deaf_port);
+    snprintf(refused, sizeof refused, "tcp://127.0.0.1:%d", closed_port);
+    for (size_t i = 0; net_open(&net) && i < ASY_ARRAY_LEN(cases); i++, net_close(&net)) {
+        struct asy_client *client = connect_to(&net, cases[i].who, &cases[i].endpoint, 1);
+        struct asy_way ways[ASY_WAYS_MAX];
+        struct asy_buf text;
+
+        asy_buf_init(&text, 4096);
+        if (client && comes_to(client, cases[i].want, cases[i].endpoint)) {
+            T_EQ(cases[i].endpoint, asy_client_ways(client, ways), 1);
+            T_STR(cases[i].endpoint, ways[0].endpoint, cases[i].endpoint);
+            asy_ways_text(ways, 1, &text);
+            T_HAS(cases[i].endpoint, text.data, cases[i].endpoint + strlen("tcp://"));
+            T_HAS(cases[i].endpoint, text.data, cases[i].why);
+            asy_buf_clear(&text);
+            asy_ways_advice(ways, 1, &text);
+            T_HAS(cases[i].endpoint, text.data, advice[cases[i].want]);
+        }
+        asy_buf_fini(&text);
+        asy_client_destroy(client);
+    }
+    net_close(&net);
+    close(deaf);
+    close(closed);
+}
+
+static void whoever_lacks_the_server_s_key_is_a_stranger(void)
+{
+    struct net net;
+    struct asy_client *client = NULL;
+    char endpoint[64];
+    const char *endpoints[] = { endpoint };
+    int port = 0, fd = open_port(true, &port);
+
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port);
+    if (!net_open(&net))
+        goto out;
+    if ((client = connect_to(&net, 0, endpoints, 1)))
+        hang_up(fd, client);
+    asy_client_destroy(client);
+    if ((client = connect_as(&net, 0, net.keys[1].public_key)))
+        comes_to(client, ASY_WAY_STRANGER, "another coordinator");
+out:
+    asy_client_destroy(client);
+    net_close(&net);
+    close(fd);
+}
+
+/* Each dead one would cost seconds if they were tried in turns. */
+static void the_endpoint_that_lives_is_found_among_dead_ones(void)
+{
+    struct net net;
+    struct asy_client *client = NULL;
+    struct asy_way ways[ASY_WAYS_MAX];
+    struct frame frame;
+    char mute[64];
+    const char *endpoints[] = { mute, "tcp://no-such-host.invalid:9", "tcp://255.255.255.255:9",
+                                NULL };
+    int port = 0, fd = open_port(true, &port);
+
+    snprintf(mute, sizeof mute, "tcp://127.0.0.1:%d", port);
+    if (!net_open(&net))
+        goto out;
+    endpoints[3] = net.endpoint;
+    if (!(client = connect_to(&net, 0, endpoints, ASY_ARRAY_LEN(endpoints))) ||
+        !client_says(client, "hello") || !server_gets_text(&net, "hello", &frame))
+        goto out;
+    if (server_says(&net, frame.peer, "welcome"))
+        client_gets_text(client, "welcome");
+    T_EQ("how many", asy_client_ways(client, ways), 4);
+    T_EQ("the one", ways[3].state, ASY_WAY_OPEN);
+    T_EQ("connections", counts_of(&net).accepted, 1);
+    T_EQ("and no half ones", counts_of(&net).failed_handshakes, 0);
+out:
+    asy_client_destroy(client);
+    net_close(&net);
+    close(fd);
+}
+
+/* The others are tried only if the first does not answer. */
+static void the_first_is_taken_where_it_answers(void)
+{
+    struct net net;
+    struct asy_client *client = NULL;
+    struct asy_way ways[ASY_WAYS_MAX];
+    struct frame frame;
+    const char *endpoints[] = { net.endpoint, "tcp://255.255.255.255:9" };
+
+    if (net_open(&net) && (client = connect_to(&net, 0, endpoints, 2)) &&
+        client_says(client, "hello") && server_gets_text(&net, "hello", &frame)) {
+        asy_client_ways(client, ways);
+        T_EQ("first", ways[0].state, ASY_WAY_OPEN);
+    }
+    asy_client_destroy(client);
+    net_close(&net);
+}
+
+static void names_are_looked_up(void)
+{
+    struct net net;
+    struct asy_client *client = NULL;
+    struct frame frame;
+    char named[64];
+    const char *endpoints[] = { named };
+
+    if (!net_open(&net))
+        goto out;
+    snprintf(named, sizeof named, "tcp://localhost:%d", asy_server_port(net.server));
+    if ((client = connect_to(&net, 0, endpoints, 1)) && client_says(client, "hello"))
+        server_gets_text(&net, "hello", &frame);
+out:
+    asy_client_destroy(client);
+    net_close(&net);
+}
+
+/* A key that is put on the list later is let in by the next try. */
+static void next_tries_anew_where_the_key_was_refused(void)
+{
+    struct net net;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_client *client = NULL;
+    struct frame frame;
+    const char *endpoints[] = { net.endpoint };
+
+    if (!net_open(&net) || !(client = connect_to(&net, 2, endpoints, 1)) ||
+        !comes_to(client, ASY_WAY_NOT_LET_IN, "refused"))
+        goto out;
+    net.keys[1] = net.keys[2]; /* a friend now */
+    if (T_OK(asy_client_next(client, &err), &err) && client_says(client, "again"))
+        server_gets_text(&net, "again", &frame);
+out:
+    asy_client_destroy(client);
+    net_close(&net);
+}
+
+T_MAIN("ways", T_TEST(each_failure_has_its_name),
+       T_TEST(whoever_lacks_the_server_s_key_is_a_stranger),
+       T_TEST(the_endpoint_that_lives_is_found_among_dead_ones),
+       T_TEST(the_first_is_taken_where_it_answers), T_TEST(names_are_looked_up),
+       T_TEST(next_tries_anew_where_the_key_was_refused))
