@@ -113,8 +113,9 @@ int asy__io_send(struct asy__io *io, struct asy_bulk *head, const void *body, si
     asy_buf_clear(&io->frame);
     if (io->client && (rc = asy_bulk_encode(head, &io->frame, NULL)) == 0)
         rc = asy_client_send_parts(io->client, io->frame.data, io->frame.len, body, n, NULL);
-    if (rc < 0)
-        asy__io_at(io, io->now_ms + (io->client ? AGAIN_MS : IDLE_MS));
+    if (rc < 0) /* a connection that comes about wakes us */
+        asy__io_at(io, io->now_ms + (io->client && asy_client_state(io->client) == ASY_WAY_OPEN
+                                         ? AGAIN_MS : IDLE_MS));
     return rc < 0 ? ASY_E_AGAIN : 0;
 }
 
@@ -259,20 +260,46 @@ static void connect_to(struct asy__io *io, const struct connection *to)
     begin_anew(io);
 }
 
+/* Files have a port of their own, which a firewall may close while it lets the other through. */
+static void tell_silence(struct asy__io *io)
+{
+    static int64_t warned_ms;
+    struct asy_way ways[ASY_WAYS_MAX];
+    struct asy_buf text, advice;
+    size_t n;
+
+    if (asy_client_state(io->client) <= ASY_WAY_OPEN) {
+        asy_warn("bulk: the coordinator's bulk socket is silent, connecting to it anew");
+        return;
+    }
+    if (!asy_log_due(&warned_ms, 60000))
+        return;
+    asy_buf_init(&text, 16384);
+    asy_buf_init(&advice, 4096);
+    n = asy_client_ways(io->client, ways);
+    asy_ways_text(ways, n, &text);
+    asy_ways_advice(ways, n, &advice);
+    asy_warn("bulk: cannot reach the coordinator's port for files: %s; %s; trying on", text.data,
+             advice.data);
+    asy_buf_fini(&advice);
+    asy_buf_fini(&text);
+}
+
 /* A silent connection may be dead without a sign; perhaps another address answers. */
 static void judge_silence(struct asy__io *io)
 {
-    int waiting = 0;
+    int waiting = 0, apart = io->client && asy_client_state(io->client) != ASY_WAY_OPEN;
 
     for (struct asy__task *task = io->tasks; task; task = task->next)
-        waiting |= task->transfer || task->streams[0].transfer || task->streams[1].transfer;
+        waiting |= (apart && !task->told) || task->transfer || task->streams[0].transfer ||
+                   task->streams[1].transfer;
     if (!waiting || !io->client)
         asy__patience_begin(&io->patience, io->now_ms);
     else
         asy__io_at(io, asy__patience_until(&io->patience) + 1);
     if (!asy__patience_over(&io->patience, io->now_ms))
         return;
-    asy_warn("bulk: the coordinator's bulk socket is silent, connecting to it anew");
+    tell_silence(io);
     ASY_IGNORE(asy_client_next(io->client, NULL)); /* fails: the next silence tries again */
     begin_anew(io);
 }

@@ -47,7 +47,7 @@ ASY_MUST_CHECK int asy__words_check(const struct asy__words *words, struct asy_e
 
 /* ---- link.c: the heartbeat thread ------------------------------------------------------------ */
 struct asy__link;
-enum asy__link_news { ASY__LINK_NONE, ASY__LINK_FRAME, ASY__LINK_LOST };
+enum asy__link_news { ASY__LINK_NONE, ASY__LINK_FRAME, ASY__LINK_LOST, ASY__LINK_WAYS };
 ASY_MUST_CHECK int asy__link_create(struct asy__link **ret_link, struct asy_error *err);
 /* Sends what is queued within half a second, then ends the thread. */
 void asy__link_destroy(struct asy__link *link);
@@ -68,7 +68,9 @@ void asy__link_status(struct asy__link *link, uint32_t free_cores, int idle);
 /* ASY_E_AGAIN: the queue is full. */
 ASY_MUST_CHECK int asy__link_send(struct asy__link *link, const struct asy_buf *frame,
                                   struct asy_error *err);
-/* The next news. FRAME: *ret_bytes is the caller's to free(). */
+/* The next news. FRAME: *ret_bytes is the caller's to free(). So it is of WAYS: no endpoint leads
+ * to the coordinator, and these are the struct asy_way that say why; it is told once for each time
+ * that it is sought, and sought on. */
 enum asy__link_news asy__link_next(struct asy__link *link, void **ret_bytes, size_t *ret_len);
 
 /* ---- specs.c: the studies that leases speak of ----------------------------------------------- */
@@ -568,6 +570,7 @@ enum asy__session_state {
     ASY__SESSION_GREETING,
     ASY__SESSION_JOINED,
 };
+#define ASY__TRIES_REOPEN 2 /* greetings without an answer, then a new connection */
 struct asy__session {
     enum asy__session_state state;
     struct asy_discovery discovery;
@@ -576,6 +579,8 @@ struct asy__session {
     int64_t next_ms;               /* NONE: look again; GREETING: greet again */
     unsigned tries, turn;          /* turn: of the places to look at */
     int64_t heard_ms;
+    int64_t refused_ms;            /* since when the key is refused; 0: it is not */
+    char refused_key[ASY_KEY_TEXT];
     uint32_t minor;                /* of the protocol that the coordinator speaks */
 };
 void asy__session_start(struct asy__agent *agent);
@@ -591,6 +596,8 @@ ASY_MUST_CHECK int asy__find_coordinator(struct asy__agent *agent, unsigned turn
                                          struct asy_discovery *ret_found, struct asy_error *err);
 /* Keeps what a WELCOME tells of the coordinator's addresses. */
 void asy__find_told(struct asy__agent *agent, const struct asy_msg *welcome);
+/* None of these leads to it: says why. A key that stays refused ends the agent. */
+void asy__find_failed(struct asy__agent *agent, const struct asy_way *ways, size_t n);
 
 /* ---- space.c: a full disk -------------------------------------------------------------------- */
 struct asy__space {

@@ -21,8 +21,10 @@
 #define OUT_MAX 256          /* frames towards the network */
 #define IN_MAX 1024          /* frames towards the main thread */
 #define QUIT_FLUSH_MS 500
+#define CUT_MS 2000          /* heartbeats find no connection: it is sought at all addresses */
+#define TELL_MS 3000         /* until it is told that no address leads there */
 
-enum kind { OPEN, GREET, FRAME, SESSION, STATUS, QUIT, LOST };
+enum kind { OPEN, GREET, FRAME, SESSION, STATUS, QUIT, LOST, WAYS };
 
 struct opening {
     struct asy_discovery discovery;
@@ -37,7 +39,8 @@ struct note {
     struct note *next;     /* of those that wait for the network */
     enum kind kind;
     size_t len;
-    void *bytes; /* FRAME, GREET: the frame; OPEN: struct opening; SESSION: struct beating */
+    void *bytes; /* FRAME, GREET: the frame; OPEN: struct opening; SESSION: struct beating; WAYS:
+                  * of struct asy_way */
     uint32_t free_cores;
     int idle;    /* STATUS, with free_cores */
 };
@@ -58,6 +61,8 @@ struct io {
     int joined, quit, idle;
     uint32_t free_cores;
     int64_t next_beat_ms, heard_ms, quit_by_ms;
+    int64_t sought_ms, unsent_ms; /* since when addresses are tried; no heartbeat goes out (0) */
+    int told;                     /* that none of them does */
     struct asy_buf frame;
 };
 
@@ -151,6 +156,13 @@ static int64_t patience_ms(const struct io *io)
                     : io->beat.lost_ms;
 }
 
+static void seek(struct io *io)
+{
+    io->sought_ms = asy_clock_ms();
+    io->unsent_ms = 0;
+    io->told = 0;
+}
+
 static void open_client(struct io *io, const struct opening *opening)
 {
     const char *endpoints[ASY_ENDPOINTS_MAX];
@@ -163,6 +175,7 @@ static void open_client(struct io *io, const struct opening *opening)
     drop_waiting(io);
     asy_client_destroy(io->client);
     io->client = NULL;
+    seek(io);
     spec.n_endpoints = asy_discovery_routes(&opening->discovery, endpoints);
     if (asy_client_create(io->link->channel, &spec, &io->client, NULL) < 0)
         tell_lost(io); /* a discovery file that makes no sense: the main thread reads it again */
@@ -185,6 +198,7 @@ static void take_note(struct io *io, struct note *note)
     case SESSION:
         memcpy(&io->beat, note->bytes, sizeof io->beat);
         io->joined = 1;
+        io->unsent_ms = 0;
         io->heard_ms = asy_clock_ms();
         io->next_beat_ms = io->heard_ms;
         break;
@@ -199,6 +213,7 @@ static void take_note(struct io *io, struct note *note)
         io->quit_by_ms = asy_clock_ms() + QUIT_FLUSH_MS;
         break;
     case LOST:
+    case WAYS:
         break;
     }
     note_free(note);
@@ -249,9 +264,33 @@ static void beat(struct io *io, int64_t now_ms)
     msg.heartbeat.free_cores = io->free_cores;
     msg.heartbeat.load = load_now();
     asy_buf_clear(&io->frame);
-    if (asy_msg_encode(&msg, &io->frame, NULL) == 0)
-        ASY_IGNORE(asy_client_send(io->client, io->frame.data, io->frame.len, NULL));
-    /* not connected: silence is judged below */
+    if (asy_msg_encode(&msg, &io->frame, NULL) < 0)
+        return; /* no memory: the next one says it */
+    if (asy_client_send(io->client, io->frame.data, io->frame.len, NULL) == 0)
+        io->unsent_ms = 0;
+    else if (!io->unsent_ms)
+        io->unsent_ms = now_ms;
+}
+
+/* Silence, or a connection that ended and does not come back. */
+static int lost(const struct io *io, int64_t now_ms)
+{
+    return now_ms - io->heard_ms > patience_ms(io) ||
+           (io->unsent_ms && now_ms - io->unsent_ms >= CUT_MS);
+}
+
+/* Once for each time that it is sought: why no address leads there. */
+static void tell_ways(struct io *io, int64_t now_ms)
+{
+    struct asy_way ways[ASY_WAYS_MAX];
+    enum asy_way_state state = io->client ? asy_client_state(io->client) : ASY_WAY_TRYING;
+    size_t n;
+
+    if (io->told || state <= ASY_WAY_OPEN ||
+        (state != ASY_WAY_NOT_LET_IN && now_ms < io->sought_ms + TELL_MS))
+        return;
+    n = asy_client_ways(io->client, ways);
+    io->told = put(&io->link->in, WAYS, ways, n * sizeof *ways, NULL) == 0;
 }
 
 static int run_timers(struct io *io, int64_t now_ms)
@@ -261,8 +300,9 @@ static int run_timers(struct io *io, int64_t now_ms)
     if (io->quit)
         next = io->quit_by_ms;
     if (io->joined && io->client) {
-        if (now_ms - io->heard_ms > patience_ms(io) && !is_full(io->link)) {
+        if (lost(io, now_ms) && !is_full(io->link)) {
             ASY_IGNORE(asy_client_next(io->client, NULL)); /* fails: the next loss tries again */
+            seek(io);
             tell_lost(io);
         } else if (now_ms >= io->next_beat_ms) {
             beat(io, now_ms);
@@ -270,6 +310,10 @@ static int run_timers(struct io *io, int64_t now_ms)
         if (io->joined && io->next_beat_ms < next)
             next = io->next_beat_ms;
     }
+    tell_ways(io, now_ms);
+    if (io->client && !io->told && now_ms < io->sought_ms + TELL_MS &&
+        io->sought_ms + TELL_MS < next)
+        next = io->sought_ms + TELL_MS;
     if (next == INT64_MAX)
         return -1;
     return (int)(next > now_ms ? next - now_ms : 0);
@@ -408,7 +452,7 @@ enum asy__link_news asy__link_next(struct asy__link *link, void **ret_bytes, siz
     if (note->kind == LOST) {
         news = ASY__LINK_LOST;
     } else {
-        news = ASY__LINK_FRAME;
+        news = note->kind == WAYS ? ASY__LINK_WAYS : ASY__LINK_FRAME;
         *ret_bytes = note->bytes;
         *ret_len = note->len;
         note->bytes = NULL;

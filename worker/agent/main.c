@@ -44,7 +44,9 @@ static const char help[] =
     "checkpoint, reported, and the coordinator is told goodbye. A second SIGTERM or SIGINT ends\n"
     "it at once; in a job of Slurm, which may send SIGTERM more than once, only a SIGINT does.\n"
     "\n"
-    "Exit codes: 0 left in order, 1 failed, 2 usage, 3 no coordinator for --orphan-exit.\n"
+    "Exit codes: 0 left in order, 1 failed, 2 usage, 3 no coordinator for --orphan-exit,\n"
+    "4 not let in: its key was revoked or never invited, others can read it, or the coordinator\n"
+    "rejects it for another reason.\n"
     "\n"
     "Examples:\n"
     "  assay-worker\n"
@@ -254,5 +256,5 @@ int main(int argc, char **argv)
         rc = args.probe ? probe(&args.agent, &err) : asy_agent_run(&args.agent, &err);
     if (rc < 0)
         asy_logerr("%s", err.text);
-    return rc == 0 ? 0 : rc == ASY_E_GONE ? 3 : 1;
+    return rc == 0 ? 0 : rc == ASY_E_GONE ? 3 : rc == ASY_E_DENIED ? 4 : 1;
 }

@@ -14,7 +14,6 @@
 #define LOOK_MS 500      /* between two looks for a discovery file */
 #define GREET_MS 3000    /* for a WELCOME */
 #define OLD_MS 2000      /* after an outdated coordinator */
-#define TRIES_REOPEN 2   /* greetings without an answer, then a new connection */
 #define KEEP_BYE_MS 10000
 
 static void move_to(struct asy__agent *agent, enum asy__session_state state)
@@ -155,6 +154,7 @@ static void look(struct asy__agent *agent, int reopen)
 {
     static int64_t warned_ms;
     struct asy__session *s = &agent->session;
+    const char *routes[ASY_ENDPOINTS_MAX];
     struct asy_discovery found;
     struct asy_error err = ASY_ERROR_INIT;
     int rc = asy__find_coordinator(agent, reopen ? s->turn++ : s->turn, &found, &err);
@@ -167,9 +167,10 @@ static void look(struct asy__agent *agent, int reopen)
         return;
     }
     if (reopen || !same_place(&found, &s->discovery)) {
+        if (!same_place(&found, &s->discovery) && asy_discovery_routes(&found, routes) > 0)
+            asy_info("coordinator: on host '%s', %s", found.host, routes[0]);
         s->discovery = found;
         s->tries = 0;
-        asy_info("coordinator: %s", found.endpoints[0]);
         if (asy__link_open(agent->link, &found, &agent->pair, &err) < 0)
             asy_warn("%s, retrying in 3 s", err.text);
     }
@@ -190,7 +191,7 @@ int64_t asy__session_timers(struct asy__agent *agent, int64_t now_ms)
     if (s->state == ASY__SESSION_JOINED)
         return INT64_MAX;
     if (now_ms >= s->next_ms)
-        look(agent, s->state == ASY__SESSION_NONE || s->tries >= TRIES_REOPEN);
+        look(agent, s->state == ASY__SESSION_NONE || s->tries >= ASY__TRIES_REOPEN);
     return s->next_ms;
 }
 
@@ -306,6 +307,7 @@ static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
     s->owner_epoch = msg->welcome.owner_epoch;
     s->minor = msg->welcome.minor;
     s->tries = 0;
+    s->refused_ms = 0;
     s->heard_ms = asy_clock_ms();
     if (asy__link_session(agent->link, s->id, beat_ms, idle_ms, lost_ms, &err) < 0) {
         asy_warn("%s, greeting again", err.text);
@@ -432,7 +434,10 @@ void asy__session_news(struct asy__agent *agent)
             look(agent, 0);
             continue;
         }
-        take_frame(agent, bytes, len);
+        if (news == ASY__LINK_WAYS)
+            asy__find_failed(agent, bytes, len / sizeof(struct asy_way));
+        else
+            take_frame(agent, bytes, len);
         free(bytes);
         bytes = NULL;
     }
