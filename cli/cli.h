@@ -39,8 +39,10 @@ ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed
 /* Whether it has refused what it was given: then the command's usage is worth a line. */
 int asy__options_refused(void);
 
-/* Prints "assay: <text>" and returns the exit code that fits. */
+/* Prints "assay: <text>", and what was advised, and returns the exit code that fits. */
 int asy__complain(const struct asy_error *err);
+/* A further line for the complaint that may come: what to do about it. "": none. */
+void asy__advise(const char *text);
 
 /* ---- interrupt.c ---------------------------------------------------------------------------- */
 
@@ -105,15 +107,17 @@ struct asy__welcome {
     uint64_t epoch;
     char version[64];
     uint32_t minor;          /* of the protocol */
+    uint32_t bulk_port;      /* 0: it has none */
 };
 /* ASY_E_UNSUPPORTED: the coordinator's protocol is older than 1.minor; the text says what to do. */
 ASY_MUST_CHECK int asy__session_speaks(const struct asy__session *session, uint32_t minor,
                                        struct asy_error *err);
 /* A line on standard error if attempts of another store wait for a word. */
 void asy__offers_hint(struct asy__session *session);
-/* Greets the coordinator of home and leaves again. Makes nothing, not even a key: ASY_E_NOENT. */
-ASY_MUST_CHECK int asy__session_look(const char *home, struct asy__welcome *ret_welcome,
-                                     struct asy_error *err);
+/* Greets the coordinator of home, or the one that an invitation (NULL: none) leads to, and leaves
+ * again. Makes nothing, not even a key: ASY_E_NOENT. */
+ASY_MUST_CHECK int asy__session_look(const char *home, const char *invitation,
+                                     struct asy__welcome *ret_welcome, struct asy_error *err);
 
 /* ---- text.c -------------------------------------------------------------------------------- */
 

@@ -68,6 +68,8 @@ static const struct check {
     { "discovery", "the file that leads to the coordinator is whole and of a living one",
       asy__check_discovery, 0 },
     { "coordinator", "the coordinator answers and is of this version", asy__check_coordinator, 0 },
+    { "addresses", "the coordinator's addresses, or those of --coordinator FILE, can be reached",
+      asy__check_addresses, 0 },
     { "store", "the store can be read, and nobody holds it who should not", asy__check_store,
       COORDINATOR },
     { "port", "the coordinator's port is free, or its own", asy__check_port, COORDINATOR },
@@ -151,7 +153,8 @@ static void gather(const struct asy__options *options, unsigned needs, struct as
     const char *const with_home[] = { "--probe", "--home", options->home, NULL };
     char path[4200];
 
-    *machine = (struct asy__machine){ .home = options->home };
+    *machine = (struct asy__machine){ .home = options->home,
+                                      .coordinator_file = options->coordinator };
     find_ground(machine);
     if (needs & PROGRAMS)
         asy__programs_ask(machine->programs);

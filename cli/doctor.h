@@ -29,6 +29,7 @@ struct asy__probe {
 /* What the checks look at, gathered once. */
 struct asy__machine {
     const char *home;
+    const char *coordinator_file; /* an invitation that leads elsewhere; NULL: none */
     int home_exists;
     char ground[4096]; /* home, or the nearest folder above it that exists */
     struct asy__program programs[ASY__PROGRAMS];
@@ -78,6 +79,9 @@ void asy__check_commit_time(const struct asy__machine *machine, struct asy__find
 void asy__check_noexec(const struct asy__machine *machine, struct asy__finding *finding);
 void asy__check_keys(const struct asy__machine *machine, struct asy__finding *finding);
 void asy__check_config(const struct asy__machine *machine, struct asy__finding *finding);
+
+/* doctor_reach.c */
+void asy__check_addresses(const struct asy__machine *machine, struct asy__finding *finding);
 
 /* doctor_service.c */
 void asy__check_discovery(const struct asy__machine *machine, struct asy__finding *finding);

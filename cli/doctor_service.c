@@ -99,13 +99,17 @@ void asy__check_coordinator(const struct asy__machine *machine, struct asy__find
         asy__ok(finding, "none to ask");
         return;
     }
-    if ((rc = asy__session_look(machine->home, &welcome, &err)) < 0) {
+    if ((rc = asy__session_look(machine->home, NULL, &welcome, &err)) < 0) {
         asy__broken(finding, "pid %" PRId64 " on '%s', %s: %s", found->pid, found->host,
-                    found->endpoints[0], rc == ASY_E_AGAIN ? "it takes no connection" : err.text);
-        asy__remedy(finding,
-                    "see %s/node.log; if it hangs, end it, nothing acknowledged is lost: "
-                    "kill %" PRId64,
-                    machine->home, found->pid);
+                    found->endpoints[0], err.text);
+        if (rc == ASY_E_DENIED)
+            asy__remedy(finding, "its list, keys/authorized, lacks this home's key: start it anew: "
+                        "assay down; assay up");
+        else
+            asy__remedy(finding,
+                        "see %s/node.log, and 'assay doctor addresses'; if it hangs, end it, "
+                        "nothing acknowledged is lost: kill %" PRId64,
+                        machine->home, found->pid);
     } else if (asy_id_cmp(welcome.store, found->store) || welcome.epoch != found->owner_epoch) {
         asy__broken(finding,
                     "%s answers for another store or another owner than the discovery "

@@ -86,6 +86,8 @@ static const struct {
     { "run", "1 also: the study failed, or some of its trials and none is complete" },
     { "watch", "1 also: the study failed, or some of its trials and none is complete" },
     { "adopt", "1 also: some were left, as standard error says" },
+    { "worker", "3: no coordinator was found for --orphan-exit; 4: it is not let in, since its key "
+                "was revoked or never invited" },
     { "doctor", "0 also: warnings, but nothing broken; 1: something is broken" },
 };
 

@@ -382,9 +382,10 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
     return rc;
 }
 
-int asy__session_look(const char *home, struct asy__welcome *ret_welcome, struct asy_error *err)
+int asy__session_look(const char *home, const char *invitation, struct asy__welcome *ret_welcome,
+                      struct asy_error *err)
 {
-    struct asy__options options = { .limit = -1 };
+    struct asy__options options = { .limit = -1, .coordinator = invitation };
     struct asy__session *session = NULL;
     char path[4200];
     int rc;
@@ -392,7 +393,7 @@ int asy__session_look(const char *home, struct asy__welcome *ret_welcome, struct
     snprintf(options.home, sizeof options.home, "%s", home);
     if ((rc = asy__home_file(&options, "keys/user.key", path, sizeof path, err)) < 0)
         return rc;
-    if (access(path, F_OK) < 0)
+    if (!invitation && access(path, F_OK) < 0)
         return asy_fail_errno(err, errno, "no key to greet with: '%s'", path);
     if ((rc = prepare(&options, path, &session, err)) < 0)
         return rc;

@@ -254,6 +254,26 @@ static void list_offers(const struct asy_json *workers, struct asy_buf *out)
         }
 }
 
+/* Below that: who was not let in since the coordinator started. */
+static void list_refusals(const struct asy_json *root, struct asy_buf *out)
+{
+    const struct asy_json *at = asy_json_get(root, "connections");
+    int64_t refused = number(at, "refused_keys"), failed = number(at, "failed_handshakes");
+
+    if (refused > 0) {
+        asy_buf_addf(out, "\nnot let in: %" PRId64 " connection%s, the last from ", refused,
+                     refused == 1 ? "" : "s");
+        asy__fmt_clean(out, text(at, "last_refused_from"));
+        asy_buf_adds(out, " with key '");
+        asy__fmt_clean(out, text(at, "last_refused_key"));
+        asy_buf_adds(out, "', which is not on the list: revoked, or never invited\n");
+    }
+    if (failed > 0)
+        asy_buf_addf(out, "%sbroken off: %" PRId64 " connection%s before the keys were proven "
+                     "(another program, or an invitation of another coordinator)\n",
+                     refused > 0 ? "" : "\n", failed, failed == 1 ? "" : "s");
+}
+
 int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_buf *out,
                           struct asy_error *err)
 {
@@ -266,6 +286,7 @@ int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_
 
     if (asy_json_len(workers) == 0) {
         asy_buf_adds(out, "no workers; 'assay up' starts one here, 'assay run' too\n");
+        list_refusals(root, out);
         return asy_buf_check(out, "the table", err);
     }
     asy__table_init(&table, heads);
@@ -294,5 +315,6 @@ int asy__table_of_workers(const struct asy_json *root, size_t width, struct asy_
     rc = asy__table_write(&table, width, out, err);
     asy__table_fini(&table);
     list_offers(workers, out);
+    list_refusals(root, out);
     return rc ? rc : asy_buf_check(out, "the table", err);
 }

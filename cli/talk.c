@@ -60,6 +60,7 @@ static int transmit(struct asy__session *session, const struct asy_msg *msg, int
         return rc;
     while ((rc = asy_client_send(session->client, session->frame.data, session->frame.len, err)) ==
                ASY_E_AGAIN &&
+           asy_client_state(session->client) != ASY_WAY_NOT_LET_IN &&
            asy_clock_ms() < deadline_ms) {
         struct asy_poll_item item = { .client = session->client, .fd = -1, .events = POLLOUT };
 
@@ -69,15 +70,29 @@ static int transmit(struct asy__session *session, const struct asy_msg *msg, int
     return rc;
 }
 
-/* Whom a coordinator does not know gets silence from it, as from one that hangs. */
+/* Why no connection came about, and what to do. */
 static int unconnected(const struct asy__session *session, struct asy_error *err)
 {
+    const struct asy_discovery *found = &session->found;
+    struct asy_way ways[ASY_WAYS_MAX];
+    size_t n = asy_client_ways(session->client, ways);
+    struct asy_buf text, advice;
+
     if (replaced(session))
         return asy_fail(err, ASY_E_AGAIN, "the coordinator went away");
-    return asy_fail(err, ASY_E_AGAIN,
-                    "pid %lld at '%s' lets nobody in: it hangs, or does not know the key in "
-                    "'%.100s/keys'", (long long)session->found.pid, session->found.endpoints[0],
-                    session->options->home);
+    asy_buf_init(&text, 32768);
+    asy_buf_init(&advice, 4096);
+    asy_ways_text(ways, n, &text);
+    asy_ways_advice(ways, n, &advice);
+    asy_buf_addf(&text, "; %s", advice.data);
+    asy__advise(text.data);
+    asy_buf_fini(&advice);
+    asy_buf_fini(&text);
+    if (asy_client_state(session->client) == ASY_WAY_NOT_LET_IN)
+        return asy_fail(err, ASY_E_DENIED, "the coordinator on host '%.60s' does not let in the "
+                        "key of '%.100s'", found->host, session->options->coordinator
+                            ? session->options->coordinator : session->options->home);
+    return asy_fail(err, ASY_E_AGAIN, "no connection to host '%.60s'", found->host);
 }
 
 int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct asy_error *err)
@@ -123,8 +138,10 @@ int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct 
             session->welcome.store = msg.welcome.store;
             session->welcome.epoch = msg.welcome.owner_epoch;
             session->welcome.minor = msg.welcome.minor;
+            session->welcome.bulk_port = msg.welcome.bulk_port;
             snprintf(session->welcome.version, sizeof session->welcome.version, "%s",
                      msg.welcome.version ? msg.welcome.version : "");
+            asy__advise("");
             return 0;
         }
     }

@@ -10,10 +10,19 @@
 #include <asy/settings.h>
 #include "format.h"
 
+static char advice[4096];
+
+void asy__advise(const char *text)
+{
+    snprintf(advice, sizeof advice, "%s", text);
+}
+
 int asy__complain(const struct asy_error *err)
 {
     fprintf(stderr, "assay: %s%s\n",
             err->code == ASY_E_AGAIN ? "the coordinator cannot be reached: " : "", err->text);
+    if (*advice)
+        fprintf(stderr, "assay: %s\n", advice);
     switch (err->code) {
     case ASY_E_GONE:
     case ASY_E_AGAIN: /* no connection came about */

@@ -65,6 +65,23 @@ static void workers_show_what_they_run(void)
           "node-1  06a1f003  ready      8     6  8.0 GiB  512 MiB     0  a 3, b 0\n");
 }
 
+static void whoever_was_not_let_in_stands_below_the_workers(void)
+{
+    table(asy__table_of_workers, "refused",
+          "{\"workers\":[],\"connections\":{\"accepted\":9,\"refused_keys\":3,"
+          "\"failed_handshakes\":2,\"last_refused_key\":\"abc\",\"last_refused_from\":"
+          "\"10.0.0.7\"}}", 0,
+          "no workers; 'assay up' starts one here, 'assay run' too\n"
+          "\nnot let in: 3 connections, the last from 10.0.0.7 with key 'abc', which is not on the "
+          "list: revoked, or never invited\n"
+          "broken off: 2 connections before the keys were proven (another program, or an "
+          "invitation of another coordinator)\n");
+    table(asy__table_of_workers, "nobody",
+          "{\"workers\":[],\"connections\":{\"accepted\":9,\"refused_keys\":0,"
+          "\"failed_handshakes\":0}}", 0,
+          "no workers; 'assay up' starts one here, 'assay run' too\n");
+}
+
 static void workers_show_how_much_of_their_gpus_is_given_out(void)
 {
     table(asy__table_of_workers, "gpus",
@@ -187,6 +204,7 @@ static void a_study_says_what_was_understood(void)
 
 T_MAIN("cli tables", T_TEST(parameters_have_columns_where_there_is_room),
        T_TEST(empty_lists_say_what_to_do), T_TEST(workers_show_what_they_run),
+       T_TEST(whoever_was_not_let_in_stands_below_the_workers),
        T_TEST(workers_show_how_much_of_their_gpus_is_given_out),
        T_TEST(ids_of_workers_tell_them_apart),
        T_TEST(a_trial_has_all_of_its_record), T_TEST(a_study_says_what_was_understood))

@@ -23,7 +23,7 @@ def a_worker_joins_by_invitation():
 def a_revoked_worker_is_gone_at_once():
     with Site("abc") as site:
         paths = {name: site.invite("--worker", name, name=name) for name in ("one", "two")}
-        site.nodes[0].spawn("assay", "worker", "--join", paths["one"], "--cores", "1")
+        first = site.nodes[0].spawn("assay", "worker", "--join", paths["one"], "--cores", "1")
         wait(lambda: "one" in site.workers(), "the first worker")
         site.submit(site.head, "sweep", 1)
         wait(lambda: site.running("sweep"), "the trial")
@@ -33,6 +33,9 @@ def a_revoked_worker_is_gone_at_once():
         wait(lambda: site.workers().get("two", {}).get("runs"), "its trial on the other worker")
         equal("who is there", list(site.workers()), ["two"])
         equal("trials", site.finish("sweep"), [("complete", 2)])
+        equal("it ends, and not its trial alone", first.wait(), 4)
+        has("why", site.nodes[0].log("assay"), "its key was revoked")
+        equal("it was refused, more than once", site.connections()["refused_keys"] > 1, True)
 
 
 def a_worker_s_key_asks_nothing():

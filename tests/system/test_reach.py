@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Coordinators that cannot be reached, on hosts of their own: what worker and commands say of each
+address, that dead ones among them do no harm, and how whoever is not let in ends."""
+import json
+import os
+import signal
+import sys
+
+import hosts
+from harness import equal, has, main, wait
+
+SILENT = "10.77.0.99"    # of a card that nobody has: what is sent there is lost
+NOT_LET_IN = 4           # exit code of a worker
+
+
+class Site(hosts.Net):
+    """A coordinator on the first host; the second shares nothing with it but a folder."""
+
+    def __init__(self, names="ab"):
+        super().__init__(names, apart=True)
+
+    def __enter__(self):
+        super().__enter__()
+        self.shared = os.path.join(self.path, "shared")
+        os.mkdir(self.shared)
+        self.head, self.node = self.hosts
+        hosts.run("ip", "-n", self.node.space, "neigh", "add", SILENT, "lladdr",
+                  "02:00:00:00:00:99", "dev", "eth0")
+        self.coordinator = self.head.spawn("assay-coordinator", "--keep")
+        wait(lambda: os.path.exists(self.discovery), "the coordinator")
+        with open(self.discovery) as file:
+            self.port = int(json.load(file)["endpoints"][0].rsplit(":", 1)[1])
+        return self
+
+    @property
+    def discovery(self):
+        return os.path.join(self.head.env["ASSAY_HOME"], "coordinator.json")
+
+    def invite(self, name, *args, **changes):
+        """An invitation with some of its members changed."""
+        path = os.path.join(self.shared, name)
+        self.head.run("invite", *args, name, "--output", path)
+        with open(path) as file:
+            invitation = json.load(file)
+        invitation.update(changes)
+        with open(path, "w") as file:
+            json.dump(invitation, file)
+        return path
+
+    def worker(self, path):
+        return self.node.spawn("assay-worker", "--join", path, "--cores", "1")
+
+    def says(self, *texts):
+        """Until the worker's log has all of them."""
+        wait(lambda: all(text in self.node.log("assay-worker") for text in texts),
+             f"the worker to say {texts}")
+
+    def joined(self):
+        return [w["key"] for w in self.head.json("workers")["workers"] if w["state"] == "ready"]
+
+
+def each_address_has_its_reason():
+    with Site() as site:
+        path = site.invite("lab", "--worker", endpoints=[
+            f"tcp://{site.head.address}:9", f"tcp://{SILENT}:{site.port}",
+            f"tcp://10.99.0.1:{site.port}", f"tcp://head.invalid:{site.port}"])
+        worker = site.worker(path)
+        site.says("cannot reach the coordinator",
+                  f"{site.head.address}:9: connection refused", f"{SILENT}:{site.port}: no answer",
+                  f"10.99.0.1:{site.port}: network is unreachable",
+                  f"head.invalid:{site.port}: name 'head.invalid' cannot be looked up",
+                  "assay up", "setting 'interface'", f"{site.port} and {site.port + 1}",
+                  "assay batch", "trying on")
+        equal("it tries on", worker.poll(), None)
+        with open(path) as file:  # by the invitation in the old one's place
+            invitation = json.load(file)
+        invitation["endpoints"] = [f"tcp://{site.head.address}:{site.port}"]
+        with open(path + ".new", "w") as file:
+            json.dump(invitation, file)
+        os.chmod(path + ".new", 0o600)
+        os.rename(path + ".new", path)
+        wait(lambda: site.joined() == ["lab"], "the worker")
+
+
+def dead_addresses_do_no_harm():
+    """To a worker, nor to a command, which has but a few seconds."""
+    with Site() as site:
+        dead = [f"tcp://{SILENT}:{site.port}", f"tcp://10.99.0.1:{site.port}",
+                f"tcp://head.invalid:{site.port}"]
+        alive = [f"tcp://{site.head.address}:{site.port}"]
+        site.worker(site.invite("lab", "--worker", endpoints=dead + alive))
+        wait(lambda: site.joined() == ["lab"], "the worker")
+        ada = site.invite("ada", endpoints=dead + alive)
+        equal("a command", site.node.json("ls", "--coordinator", ada)["studies"], [])
+        out, _ = site.node.run("doctor", "addresses", "--coordinator", ada)
+        has("doctor", out, "warning  addresses")
+        has("doctor", out, f"{SILENT}:{site.port}: no answer")
+        has("doctor", out, f"{site.head.address}:{site.port}: connected")
+        has("and for files", out, f"{site.head.address}:{site.port + 1}: connected")
+
+
+def a_second_network_that_others_are_not_in():
+    with Site() as site:
+        hosts.run("ip", "-n", site.head.space, "link", "add", "inner", "type", "veth", "peer",
+                  "name", "other")
+        for device in "inner", "other":
+            hosts.run("ip", "-n", site.head.space, "link", "set", device, "up")
+        hosts.run("ip", "-n", site.head.space, "addr", "add", "10.88.0.1/24", "dev", "inner")
+        site.coordinator.send_signal(signal.SIGTERM)
+        equal("it left", site.coordinator.wait(), 0)
+        site.head.spawn("assay-coordinator", "--keep")
+        wait(lambda: os.path.exists(site.discovery), "the coordinator")
+        path = site.invite("lab", "--worker")
+        with open(path) as file:
+            endpoints = json.load(file)["endpoints"]
+        has("all are told", str(endpoints), "10.88.0.1")
+        has("all are told", str(endpoints), site.head.address)
+        site.worker(path)
+        wait(lambda: site.joined() == ["lab"], "the worker")
+
+
+def a_command_says_what_to_do():
+    with Site() as site:
+        ada = site.invite("ada", endpoints=[f"tcp://{SILENT}:{site.port}"])
+        _, err = site.node.run("ls", "--coordinator", ada, code=3)
+        has("which address", err, f"{SILENT}:{site.port}: no answer")
+        has("what to do", err, "setting 'interface'")
+        out, _ = site.node.run("doctor", "addresses", "--coordinator", ada, code=1)
+        has("doctor", out, "broken   addresses")
+        has("doctor", out, f"{SILENT}:{site.port}: no answer")
+        site.head.run("revoke", "ada")
+        bob = site.invite("bob")
+        site.head.run("revoke", "bob")
+        _, err = site.node.run("ls", "--coordinator", bob, code=1)
+        has("not let in", err, "does not let in the key")
+        has("what to do", err, "new invitation")
+        has("the owner sees it", site.head.run("workers")[0],
+            f"not let in: 1 connection, the last from {site.node.address}")
+
+
+def a_login_node_that_does_not_reach_a_compute_node():
+    """A home that both see; the coordinator runs on the other one."""
+    with hosts.Net("ab") as net:
+        compute, login = net.hosts
+        compute.spawn("assay-coordinator", "--keep")
+        path = os.path.join(net.path, "home/coordinator.json")
+        wait(lambda: os.path.exists(path), "the coordinator")
+        compute.cut()
+        _, err = login.run("ls", code=3)
+        has("who has the store", err, "host 'a' has it open")
+        has("each address", err, compute.address)
+        has("each address", err, compute.address6)
+        has("what to do", err, "assay batch")
+        compute.heal()
+        equal("healed", login.json("ls")["studies"], [])
+
+
+def what_listens_there_is_another_coordinator():
+    """Whose key is not the invitation's."""
+    with Site() as site:
+        key = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
+        worker = site.worker(site.invite("lab", "--worker", server_key=key))
+        site.says("what listens there does not have the coordinator's key", "new invitation")
+        equal("it tries on", worker.poll(), None)
+        ada = site.invite("ada", server_key=key)
+        _, err = site.node.run("ls", "--coordinator", ada, code=3)
+        has("a command", err, "what listens there does not have the coordinator's key")
+
+
+def a_coordinator_that_hangs():
+    with Site() as site:
+        path, ada = site.invite("lab", "--worker"), site.invite("ada")
+        site.coordinator.send_signal(signal.SIGSTOP)
+        try:
+            _, err = site.node.run("ls", "--coordinator", ada, code=3)
+            has("a command", err, "takes connections, but does not speak")
+            site.worker(path)
+            site.says("takes connections, but does not speak", "node.log")
+        finally:
+            site.coordinator.send_signal(signal.SIGCONT)
+        wait(lambda: site.joined() == ["lab"], "the worker")
+
+
+def whoever_was_never_invited_ends():
+    with Site() as site:
+        path = site.invite("lab", "--worker")
+        site.head.run("revoke", "lab")  # before it ever came
+        equal("exit code", site.worker(path).wait(), NOT_LET_IN)
+        log = site.node.log("assay-worker")
+        has("at first", log, "the coordinator refuses this key")
+        has("at first", log, "trying on for 10 s, then ending")
+        has("at last", log, "its key is not on the list")
+        has("what to do", log, "assay invite --worker NAME")
+
+
+def whoever_is_revoked_ends():
+    with Site() as site:
+        worker = site.worker(site.invite("lab", "--worker"))
+        wait(lambda: site.joined() == ["lab"], "the worker")
+        site.head.run("revoke", "lab")
+        equal("exit code", worker.wait(), NOT_LET_IN)
+        log = site.node.log("assay-worker")
+        has("why", log, "its key was revoked; it may join with a new invitation")
+
+
+WHY_NOT = hosts.why_not()
+if WHY_NOT:
+    print(f"SKIPPED: there can be no hosts of their own here: {WHY_NOT}")
+    sys.exit(hosts.SKIP)
+main(each_address_has_its_reason, dead_addresses_do_no_harm,
+     a_second_network_that_others_are_not_in, a_command_says_what_to_do,
+     a_login_node_that_does_not_reach_a_compute_node,
+     what_listens_there_is_another_coordinator, a_coordinator_that_hangs,
+     whoever_was_never_invited_ends, whoever_is_revoked_ends, at_once=3)
