@@ -9,7 +9,8 @@ int is_friend(void *arg, const char key[ASY_KEY_TEXT])
 {
     const struct net *net = arg;
 
-    return !strcmp(key, net->keys[0].public_key) || !strcmp(key, net->keys[1].public_key);
+    return (!strcmp(key, net->keys[0].public_key) && !atomic_load(&net->lost)) ||
+           !strcmp(key, net->keys[1].public_key);
 }
 
 bool net_listen(struct net *net, int port)

@@ -5,6 +5,7 @@
 #ifndef CHANNEL_NET_H
 #define CHANNEL_NET_H
 #include "asytest.h"
+#include <stdatomic.h>
 #include <asy/channel.h>
 #include <asy/clock.h>
 #include <asy/keys.h>
@@ -16,6 +17,7 @@ struct net {
     struct asy_channel *channel;
     struct asy_server *server;
     struct asy_keypair server_keys, keys[3]; /* keys[2] is not authorised */
+    atomic_int lost;                         /* keys[0] is not any more either */
     char endpoint[64];
     const char *endpoints[1];
 };

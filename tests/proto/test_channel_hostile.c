@@ -100,7 +100,7 @@ static void review_ends_whom_the_list_has_lost(void)
         goto out;
     asy_server_review(net.server);
     server_says(&net, lost.peer, "still there");
-    net.keys[0] = net.keys[2]; /* not a friend's any more */
+    atomic_store(&net.lost, 1);
     asy_server_review(net.server);
     while (asy_server_send(net.server, lost.peer, "?", 1, NULL) != ASY_E_GONE &&
            !late(start_ms, "the end of the connection"))
@@ -325,6 +325,36 @@ out:
     net_close(&net);
 }
 
+/* Whoever stops half way is not waited for. */
+static void half_open_handshakes_end_by_themselves(void)
+{
+    static const struct { const char *name, *bytes; size_t n; } cases[] = {
+        { "nothing", "", 0 },
+        { "a part of a greeting", "\xff\0\0\0\0\0\0\0\x01\x7f\x03", 11 },
+    };
+    struct net net;
+    int fds[ASY_ARRAY_LEN(cases)];
+
+    if (!net_open(&net))
+        goto out;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        if ((fds[i] = tcp_connect(&net)) >= 0)
+            T_EQ(cases[i].name, send(fds[i], cases[i].bytes, cases[i].n, MSG_NOSIGNAL),
+                 cases[i].n);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        if (fds[i] >= 0) {
+            t__check(tcp_ended(fds[i]), __LINE__, __FILE__, "%s: not ended", cases[i].name);
+            close(fds[i]);
+        }
+    AWAIT_NO_FRAME(&net, counts_of(&net).failed_handshakes >= ASY_ARRAY_LEN(cases));
+    T_EQ("counted", counts_of(&net).failed_handshakes, ASY_ARRAY_LEN(cases));
+    T_STR("from", counts_of(&net).failed_from, "127.0.0.1");
+    T_HAS("why", counts_of(&net).failed_why, "said nothing for 5 s");
+    still_serves(&net);
+out:
+    net_close(&net);
+}
+
 /* ---- what was heard before ----------------------------------------------------------------- */
 
 /* Sizes of ZMTP 3.1 and its CURVE: a greeting, HELLO and WELCOME as commands. */
@@ -464,5 +494,5 @@ T_MAIN("channel-hostile", T_TEST(unauthorised_key_is_refused_and_counted),
        T_TEST(oversize_frame_ends_only_its_own_connection),
        T_TEST(frames_of_strange_shape_are_dropped_and_counted),
        T_TEST(peer_that_does_not_read_holds_up_nobody), T_TEST(garbage_over_tcp_changes_nothing),
-       T_TEST(a_replayed_greeting_opens_nothing),
+       T_TEST(half_open_handshakes_end_by_themselves), T_TEST(a_replayed_greeting_opens_nothing),
        T_TEST(service_goes_on_after_200_bad_handshakes))
