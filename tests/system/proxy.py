@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TCP proxy between workers and their coordinator that does what networks do: it resets connections,
 closes them in order, delays what they carry, swallows it, and closes one side of them alone. It keeps
-what workers say, and can say it twice.
+what workers say first, and can say something twice.
 
     with Proxy("127.0.0.1", port) as proxy:
         proxy.discovery(home, path)   # for assay-worker --discovery path
@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 
+KEPT = 64  # pieces of what a worker said
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close() sends RST
 
 
@@ -25,7 +26,7 @@ class Link:
     def __init__(self, proxy, near, far):
         self.proxy, self.near, self.far = proxy, near, far
         self.dead = {near: False, far: False}
-        self.said = []  # what came from near, as it came
+        self.said = []  # what came from near first, as it came
         for source, sink in (near, far), (far, near):
             threading.Thread(target=self.pump, args=(source, sink), daemon=True).start()
 
@@ -43,7 +44,8 @@ class Link:
                     return
                 continue
             if source is self.near:
-                self.said.append(data)
+                if len(self.said) < KEPT:
+                    self.said.append(data)
                 if self.proxy.twice:
                     self.proxy.twice = False
                     data *= 2
