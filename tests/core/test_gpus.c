@@ -218,6 +218,31 @@ out:
     world_close(&w);
 }
 
+/* As of a worker whose drivers were slow to answer. */
+static void devices_that_come_later_are_given_out(void)
+{
+    struct asy_holding held = { .attempt = 1, .epoch = 1, .running = 1 };
+    struct lease first;
+    struct world w;
+
+    if (begin(&w)) {
+        with_gpus(&w, 2, 0);
+        held.study = submit(&w, 1, PLAIN("cpu", ASKS(1, "cores: 8")));
+        submit(&w, 2, PLAIN("gpu", ASKS(1, "gpus: 1")));
+        T_EQ("the one without", w.n_leases, 1);
+        first = w.leases[0];
+        world_clear(&w);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 8, .n_groups = 2, .gpus = four,
+                                         .n_gpus = 2, .holdings = &held, .n_holdings = 1 });
+        T_EQ("goes on", w.welcome.n_keep, 1);
+        T_EQ("nothing is cancelled", w.n_cancels, 0);
+        world_complete(&w, &first, 4, 1);
+        if (T_EQ("then the other", w.n_leases, 1))
+            T_STR("has one", w.leases[0].gpus, "G0");
+    }
+    world_close(&w);
+}
+
 static void no_part_of_a_device_for_one_process(void)
 {
     static const struct asy_gpu gpus[] = { { .id = "G0", .whole = 1 }, { .id = "G1" } };
@@ -263,5 +288,6 @@ T_MAIN("gpus", T_TEST(trials_get_what_they_ask_for), T_TEST(cores_are_near_the_g
        T_TEST(whole_ones_stay_whole_for_as_long_as_possible), T_TEST(what_ends_gives_back_its_part),
        T_TEST(who_waits_for_a_gpu_keeps_no_more_than_it_will_need),
        T_TEST(parts_do_not_keep_a_whole_one_waiting),
-       T_TEST(a_restart_forgets_no_part), T_TEST(no_part_of_a_device_for_one_process),
+       T_TEST(a_restart_forgets_no_part), T_TEST(devices_that_come_later_are_given_out),
+       T_TEST(no_part_of_a_device_for_one_process),
        T_TEST(bad_offers_are_refused))

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from harness import BIN, Home, equal, has, main
+from harness import BIN, Home, equal, has, main, wait
 
 SKIP = 77
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gpu_program.py")
@@ -54,6 +54,7 @@ def trials_see_their_own_devices(home):
         os.mkdir(home.env[folder])
     home.env["ASY_WORKER_GPUS"] = "any"
     home.run("up")
+    wait(lambda: home.json("workers")["workers"][0]["gpus"], "slow drivers")
     worker = home.json("workers")["workers"][0]
     equal("offered", worker["gpus"], 2)
     equal("left of asking", os.listdir(home.env["HOME"]) + glob.glob(home.env["TMPDIR"] + "/assay-gpu-*"), [])

@@ -62,21 +62,25 @@ def users():
     return set(smi("--query-compute-apps=pid") or [])
 
 
+def worker_with(home, n):
+    """A slow driver is waited for beside the start."""
+    home.run("up")
+    wait(lambda: home.json("workers")["workers"][0]["gpus"] >= n, f"{n} GPUs")
+    return home.json("workers")["workers"][0]
+
+
 def what_the_driver_shows_is_offered():
     with Home() as home:
-        home.run("up")
-        worker = home.json("workers")["workers"][0]
+        worker = worker_with(home, len(cards()))
         equal("by UUID", {gpu["id"]: gpu["name"] for gpu in worker["gpu_list"]}, cards())
         home.run("down")
         for env, offered in (("", set()), (next(iter(cards())), {next(iter(cards()))})):
             home.env["CUDA_VISIBLE_DEVICES"] = env
-            home.run("up")
-            worker = home.json("workers")["workers"][0]
+            worker = worker_with(home, len(offered))
             equal(f"CUDA_VISIBLE_DEVICES={env}", {gpu["id"] for gpu in worker["gpu_list"]}, offered)
             home.run("down")
         home.env["CUDA_VISIBLE_DEVICES"] = "0"  # CUDA's own count says which one that is
-        home.run("up")
-        equal("by number", home.json("workers")["workers"][0]["gpus"], 1)
+        equal("by number", worker_with(home, 1)["gpus"], 1)
         home.run("down")
 
 
@@ -130,8 +134,8 @@ def a_stopped_trial_leaves_its_device():
 
 def what_is_missing_is_said():
     with Home() as home:
-        home.run("up")
         n = len(cards())
+        worker_with(home, n)
         home.run("submit", write(home, "more", n + 1, 1))
         why = home.json("explain", "more")
         equal("cause", why["cause"], "no-gpu")

@@ -119,6 +119,41 @@ out:
     coord_close(&c);
 }
 
-T_MAIN("gpu leases", T_TEST(a_program_sees_the_gpus_of_its_lease),
+static int offers(struct coord *c, const void *gpus)
+{
+    return !strcmp(c->gpus, gpus);
+}
+
+/* It joins without what a slow driver shows, and offers that once it is known. What began in
+ * between goes on; it was kept from all GPUs. */
+static void a_slow_driver_delays_nothing_but_its_gpus(void)
+{
+    static const char *const gpus[] = { A };
+    struct coord c = { 0 };
+    char go[320];
+    const char *const env[] = { "LD_LIBRARY_PATH=" FAKES, "FAKE_NVML=waits", "FAKE_OPENCL=none", go,
+                                NULL };
+
+    if (!coord_open(&c) ||
+        !coord_study(&c, STUDY("[sh, -c, 'echo $ZE_AFFINITY_MASK; until test -e go; do :; done; "
+                               "test -n \"$ASSAY_GPUS$CUDA_VISIBLE_DEVICES\" || echo 1']")))
+        goto out;
+    snprintf(go, sizeof go, "FAKE_GO=%s", coord_path(&c, "go"));
+    if (!coord_worker(&c, env, NULL))
+        goto out;
+    T_STR("offered at first", c.gpus, "");
+    if (!coord_run(&c, 0) || !coord_report(&c, 0, ASY_EV_REPORT, 0) || !coord_file(&c, "go", "") ||
+        !coord_await_that(&c, offers, A " " B))
+        goto out;
+    T_EQ("it holds", c.n_holdings, 1);
+    coord_ended(&c, 0, ASY_END_COMPLETE, ASY_CAUSE_NONE);
+    if (send(&c, 1, 0, gpus, NULL, 1, 0))
+        coord_ended(&c, 1, ASY_END_COMPLETE, ASY_CAUSE_NONE);
+out:
+    coord_close(&c);
+}
+
+T_MAIN("gpu leases", T_TEST(a_slow_driver_delays_nothing_but_its_gpus),
+       T_TEST(a_program_sees_the_gpus_of_its_lease),
        T_TEST(a_program_without_gpus_sees_none), T_TEST(what_cannot_be_held_is_refused),
        T_TEST(a_device_is_waited_for))

@@ -27,6 +27,8 @@
 #define DRAIN_EXTRA_MS 15000        /* beyond twice the longest grace */
 #define GANGS_MS 5000
 #define FILES_WANTED 8192
+#define GPU_PATIENCE_MS 5000        /* of a start with drivers; then they answer beside it */
+#define GPU_LOOK_MS 100
 
 /* ---- cores ----------------------------------------------------------------------------------- */
 
@@ -357,8 +359,9 @@ static void sweep_orphans(struct asy__agent *agent, int64_t now_ms)
         max += job->run_by != NULL;
     ASY__EACH(struct asy__gang, gang, &agent->gangs)
         max += gang->attempt != NULL;
-    if (!(keep = calloc(max + 1, sizeof *keep)))
+    if (!(keep = calloc(max + ASY__GPU_INTERFACES + 1, sizeof *keep)))
         return; /* the next round tries again */
+    n = asy__gpu_search_pids(agent->gpu_search, keep);
     ASY__EACH(struct asy__job, job, &agent->jobs)
         if (job->run_by)
             keep[n++] = asy_attempt_pid(job->run_by);
@@ -396,6 +399,8 @@ static int resume_conns(struct asy__list *conns)
     return more;
 }
 
+static int64_t gpu_timers(struct asy__agent *agent, int64_t now_ms);
+
 static int64_t run_timers(struct asy__agent *agent, int64_t now_ms)
 {
     int64_t next = now_ms + 1000; /* idle checks */
@@ -403,6 +408,7 @@ static int64_t run_timers(struct asy__agent *agent, int64_t now_ms)
 
     next = earlier(next, asy__session_timers(agent, now_ms));
     next = earlier(next, asy__space_timers(agent, now_ms));
+    next = earlier(next, gpu_timers(agent, now_ms));
     ASY__EACH(struct asy__job, job, &agent->jobs) {
         asy__job_try_start(job);
         next = earlier(next, asy__job_timers(job, now_ms));
@@ -495,6 +501,8 @@ static int describe(struct asy__agent *agent, struct asy_error *err)
     struct asy_jsonw w;
     int rc;
 
+    asy_buf_clear(&agent->hardware);
+    asy_buf_clear(&agent->versions);
     asy_jsonw_init(&w, &agent->hardware, 0);
     asy_jsonw_open(&w, NULL, '{');
     asy__hardware_write(agent, &w);
@@ -529,18 +537,18 @@ static int place_gpus(struct asy__gpus *gpus, const struct asy_node_options *opt
     return 0;
 }
 
-static int learn_gpus(struct asy__agent *agent, const struct asy_node_options *node_options,
-                      struct asy_error *err)
+/* Once their drivers have answered, or their time is up. */
+static int take_gpus(struct asy__agent *agent, struct asy_error *err)
 {
     static const char *const names[ASY__GPU_INTERFACES] = { "NVML", "CUDA", "OpenCL" };
-    struct asy__gpu_options options = { .wanted = agent->options.gpus ? agent->options.gpus
-                                                                     : "auto",
-                                        .sys = "/sys",
-                                        .program = agent->programs.worker,
-                                        .timeout_ms = ASY__GPU_PROBE_MS };
-    int rc = asy__gpus_find(&options, &agent->gpus, err);
+    struct asy_node_options node_options = ASY_NODE_OPTIONS_INIT;
+    struct asy__gpu_search *search = agent->gpu_search;
+    int rc;
 
-    if (rc < 0 || (rc = place_gpus(&agent->gpus, node_options, agent->node, err)) < 0)
+    agent->gpu_search = NULL;
+    asy__gpus_fini(&agent->gpus);
+    if ((rc = asy__gpu_search_end(search, &agent->gpus, err)) < 0 ||
+        (rc = place_gpus(&agent->gpus, &node_options, agent->node, err)) < 0)
         return rc;
     for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++)
         if (agent->gpus.note[i][0])
@@ -551,7 +559,42 @@ static int learn_gpus(struct asy__agent *agent, const struct asy_node_options *n
     return 0;
 }
 
-static int learn_node(struct asy__agent *agent, struct asy_error *err)
+/* patience_ms: how long the start waits for drivers; slower ones are heard later. */
+static int learn_gpus(struct asy__agent *agent, int patience_ms, struct asy_error *err)
+{
+    struct asy__gpu_options options = { .wanted = agent->options.gpus ? agent->options.gpus
+                                                                     : "auto",
+                                        .sys = "/sys",
+                                        .program = agent->programs.worker,
+                                        .timeout_ms = ASY__GPU_PROBE_MS };
+    int rc = asy__gpu_search_begin(&options, &agent->gpu_search, err);
+
+    if (rc < 0)
+        return rc;
+    if (asy__gpu_search_wait(agent->gpu_search, patience_ms))
+        return take_gpus(agent, err);
+    asy_info("drivers of GPUs are slow to answer, going on without GPUs until they have");
+    agent->gpus.pending = 1;
+    return 0;
+}
+
+static int64_t gpu_timers(struct asy__agent *agent, int64_t now_ms)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (!agent->gpu_search)
+        return INT64_MAX;
+    if (!asy__gpu_search_wait(agent->gpu_search, 0))
+        return now_ms + GPU_LOOK_MS;
+    if (take_gpus(agent, &err) < 0 || describe(agent, &err) < 0)
+        asy_warn("%s, offering no GPUs", err.text);
+    asy_info("gpus=%zu", asy__gpus_offered(&agent->gpus));
+    if (agent->session.state == ASY__SESSION_JOINED)
+        asy__session_greet(agent);
+    return INT64_MAX;
+}
+
+static int learn_node(struct asy__agent *agent, int gpu_patience_ms, struct asy_error *err)
 {
     struct asy_node_options options = ASY_NODE_OPTIONS_INIT;
     int rc;
@@ -565,7 +608,7 @@ static int learn_node(struct asy__agent *agent, struct asy_error *err)
     if ((rc = asy_node_create(&options, &agent->node, err)) < 0)
         return rc;
     asy__programs_find(&agent->programs);
-    if ((rc = learn_gpus(agent, &options, err)) < 0)
+    if ((rc = learn_gpus(agent, gpu_patience_ms, err)) < 0)
         return rc;
     asy__programs_probe(&agent->programs);
     asy_attempt_cgroup(agent->cgroup, sizeof agent->cgroup);
@@ -619,7 +662,8 @@ static int set_up(struct asy__agent *agent, struct asy_error *err)
         !(key = asy__textf("%s/keys/user.key", options->home)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for an agent");
     if ((rc = learn_key(agent, key, err)) < 0 || (rc = take_signals(agent, err)) < 0 ||
-        (rc = learn_node(agent, err)) < 0 || (rc = asy__local_open(agent, err)) < 0 ||
+        (rc = learn_node(agent, GPU_PATIENCE_MS, err)) < 0 ||
+        (rc = asy__local_open(agent, err)) < 0 ||
         (rc = asy_arena_create(ARENA_MAX, &agent->arena, err)) < 0 ||
         (rc = asy__rundir_create(agent->rundir, sizeof agent->rundir, err)) < 0 ||
         (rc = asy__link_create(&agent->link, err)) < 0 ||
@@ -660,6 +704,7 @@ static void tear_down(struct asy__agent *agent)
         close(agent->signals);
     asy_arena_destroy(agent->arena);
     asy__programs_fini(&agent->programs);
+    asy__gpu_search_destroy(agent->gpu_search);
     asy__gpus_fini(&agent->gpus);
     asy_node_destroy(agent->node);
     asy_buf_fini(&agent->hardware);
@@ -734,7 +779,7 @@ int asy_agent_probe(const struct asy_agent_options *options, struct asy_buf *ret
     int rc;
 
     init(&agent, options);
-    if ((rc = learn_node(&agent, err)) == 0) {
+    if ((rc = learn_node(&agent, ASY__GPU_PROBE_MS, err)) == 0) {
         asy_jsonw_init(&w, ret_json, 1);
         asy_jsonw_open(&w, NULL, '{');
         asy_jsonw_str(&w, "version", agent.version);

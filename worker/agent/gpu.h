@@ -10,6 +10,7 @@
  * Ownership: plain structs; find/fini. Threads: main only. */
 #ifndef ASY__GPU_H
 #define ASY__GPU_H
+#include <sys/types.h>
 #include <asy/json.h>
 #include <asy/msg.h>
 #include <asy/node.h>
@@ -46,6 +47,7 @@ struct asy__gpus {
     struct asy__gpu *list;       /* [n] */
     size_t n;
     int unmanaged;               /* programs see whatever the agent sees */
+    int pending;                 /* drivers are still asked: there may be any */
     char note[ASY__GPU_INTERFACES][200]; /* of NVML, CUDA, OpenCL: "" or why it said nothing */
     char wanted_note[240];       /* "" or what is wrong with the wish */
 };
@@ -65,6 +67,19 @@ void asy__gpu_ask_cuda(struct asy_jsonw *w);
 void asy__gpu_ask_opencl(struct asy_jsonw *w);
 
 /* ---- gpu_find.c ------------------------------------------------------------------------------ */
+/* Asks all interfaces at once; their answers may be waited for. options' texts must outlive it. */
+struct asy__gpu_search;
+ASY_MUST_CHECK int asy__gpu_search_begin(const struct asy__gpu_options *options,
+                                         struct asy__gpu_search **ret_search,
+                                         struct asy_error *err);
+/* 1: all have answered, or their time is up. 0: not yet, after so long. */
+int asy__gpu_search_wait(struct asy__gpu_search *search, int timeout_ms);
+/* Of the processes that still ask, at most ASY__GPU_INTERFACES; none of NULL. */
+size_t asy__gpu_search_pids(const struct asy__gpu_search *search, pid_t *ret_pids);
+/* What has come of it, as asy__gpus_find(). The search is destroyed in any case. */
+ASY_MUST_CHECK int asy__gpu_search_end(struct asy__gpu_search *search, struct asy__gpus *ret,
+                                       struct asy_error *err);
+void asy__gpu_search_destroy(struct asy__gpu_search *search); /* NULL is fine */
 /* What cannot be found out, and a wish that makes no sense, stand in the notes. ASY_E_NOMEM. */
 ASY_MUST_CHECK int asy__gpus_find(const struct asy__gpu_options *options, struct asy__gpus *ret,
                                   struct asy_error *err);

@@ -118,7 +118,7 @@ static void add_intel(const struct asy__gpus *gpus, const struct mine *mine,
 {
     struct asy_buf list;
 
-    if (!has_maker(gpus, ASY__GPU_INTEL))
+    if (!has_maker(gpus, ASY__GPU_INTEL) && !gpus->pending)
         return;
     asy_buf_init(&list, LIST_MAX);
     asy_buf_adds(&list, "ZE_AFFINITY_MASK=");

@@ -3,7 +3,8 @@
  * list of their answers.
  *
  * A child that does not answer in time is killed and left: one that a broken driver keeps in the
- * kernel cannot die, and waiting for it would hang the agent as well. */
+ * kernel cannot die, and waiting for it would hang the agent as well. Nor does the agent wait for
+ * a slow one: it looks again from time to time. */
 #include "gpu.h"
 #include "impl.h"
 #include <asy/clock.h>
@@ -61,7 +62,13 @@ struct child {
     struct asy_proc proc;
     int from;                      /* -1: its answer has ended */
     struct asy_buf answer;
-    char *note;                    /* [200] */
+    char note[200];
+};
+struct asy__gpu_search {
+    struct asy__gpu_options options;
+    struct child children[ASY__GPU_INTERFACES];
+    int64_t by_ms;
+    char folder[4096];             /* for what drivers leave; "": none could be made */
 };
 
 static int start(struct child *child, const struct asy__gpu_options *options,
@@ -111,25 +118,30 @@ static void take(struct child *child)
         hang_up(child);
 }
 
-/* Until all have ended, or the time is up. */
-static void collect(struct child *children, size_t n, int64_t by_ms)
+int asy__gpu_search_wait(struct asy__gpu_search *search, int timeout_ms)
 {
-    for (;;) {
-        struct pollfd ready[ASY_ARRAY_LEN(interfaces)];
-        int64_t left_ms = by_ms - asy_clock_ms();
-        size_t open = 0;
+    int64_t until_ms = asy_clock_ms() + timeout_ms;
 
-        for (size_t i = 0; i < n; i++) {
-            ready[i] = (struct pollfd){ children[i].from, POLLIN, 0 };
-            open += children[i].from >= 0;
+    if (until_ms > search->by_ms)
+        until_ms = search->by_ms;
+    for (;;) {
+        struct pollfd ready[ASY__GPU_INTERFACES];
+        int64_t left_ms = until_ms - asy_clock_ms();
+        size_t open = 0;
+        int n;
+
+        for (size_t i = 0; i < ASY__GPU_INTERFACES; i++) {
+            ready[i] = (struct pollfd){ search->children[i].from, POLLIN, 0 };
+            open += search->children[i].from >= 0;
         }
-        if (open == 0 || left_ms <= 0)
-            return;
-        if (poll(ready, n, (int)left_ms) <= 0)
-            continue; /* interrupted, or the time is up */
-        for (size_t i = 0; i < n; i++)
+        if (open == 0 || asy_clock_ms() >= search->by_ms)
+            return 1;
+        if ((n = poll(ready, ASY__GPU_INTERFACES, left_ms > 0 ? (int)left_ms : 0)) == 0 &&
+            left_ms <= 0)
+            return 0;
+        for (size_t i = 0; n > 0 && i < ASY__GPU_INTERFACES; i++)
             if (ready[i].revents)
-                take(&children[i]);
+                take(&search->children[i]);
     }
 }
 
@@ -150,10 +162,10 @@ static void judge(struct child *child, int timeout_ms)
     if (rc < 0 && !late)
         ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL)); /* it has said all, and hangs */
     if (late)
-        snprintf(child->note, 200, "its driver did not answer within %g s%s", timeout_ms / 1000.0,
-                 rc < 0 ? ", and cannot be killed" : "");
+        snprintf(child->note, sizeof child->note, "its driver did not answer within %g s%s",
+                 timeout_ms / 1000.0, rc < 0 ? ", and cannot be killed" : "");
     else if (rc == 0 && status != 0)
-        snprintf(child->note, 200, "its driver ended the process that asked it: %s",
+        snprintf(child->note, sizeof child->note, "its driver ended the process that asked it: %s",
                  asy_proc_status_text(status, text));
     else
         child->note[0] = '\0';
@@ -183,10 +195,10 @@ static void take_answer(struct asy__gpus *gpus, struct child *child, unsigned by
     if (child->note[0])
         return;
     if (asy_json_parse(child->answer.data, child->answer.len, &root, &err) < 0) {
-        snprintf(child->note, 200, "its answer is not JSON: %.150s", err.text);
+        snprintf(child->note, sizeof child->note, "its answer is not JSON: %.150s", err.text);
         return;
     }
-    snprintf(child->note, 200, "%s", asy_json_str(asy_json_get(root, "error"), ""));
+    snprintf(child->note, sizeof child->note, "%s", asy_json_str(asy_json_get(root, "error"), ""));
     asy__gpus_add(gpus, root, by);
     asy_json_destroy(root);
 }
@@ -201,35 +213,33 @@ static void make_folder(char *ret_path, size_t size)
         ret_path[0] = '\0';
 }
 
-static void ask_all(const struct asy__gpu_options *options, struct asy__gpus *gpus)
+static void ask_all(struct asy__gpu_search *search)
 {
-    char folder[4096];
-
-    struct child children[ASY_ARRAY_LEN(interfaces)] = { 0 };
-    int64_t by_ms = asy_clock_ms() + options->timeout_ms;
     struct asy__words env = { 0 };
-    size_t n = ASY_ARRAY_LEN(children);
 
-    make_folder(folder, sizeof folder);
-    child_env(folder, &env);
-    for (size_t i = 0; i < n; i++) {
+    make_folder(search->folder, sizeof search->folder);
+    child_env(search->folder, &env);
+    for (size_t i = 0; i < ASY__GPU_INTERFACES; i++) {
+        struct child *child = &search->children[i];
         struct asy_error err = ASY_ERROR_INIT;
 
-        children[i] = (struct child){ .interface = interfaces[i].name, .proc = ASY_PROC_INIT,
-                                      .from = -1, .note = gpus->note[i] };
-        asy_buf_init(&children[i].answer, ANSWER_MAX);
-        if (asy__words_check(&env, &err) < 0 || start(&children[i], options, &env, &err) < 0)
-            snprintf(children[i].note, 200, "%.190s", err.text);
-    }
-    collect(children, n, by_ms);
-    for (size_t i = 0; i < n; i++) {
-        judge(&children[i], options->timeout_ms);
-        take_answer(gpus, &children[i], 1u << i);
-        asy_buf_fini(&children[i].answer);
+        if (asy__words_check(&env, &err) < 0 || start(child, &search->options, &env, &err) < 0)
+            snprintf(child->note, sizeof child->note, "%.190s", err.text);
     }
     asy__words_fini(&env);
-    if (*folder)
-        ASY_IGNORE(asy_durable_remove(folder, NULL)); /* it is a temporary one */
+}
+
+static void take_answers(struct asy__gpu_search *search, struct asy__gpus *gpus)
+{
+    for (size_t i = 0; i < ASY__GPU_INTERFACES; i++) {
+        struct child *child = &search->children[i];
+
+        if (!child->interface)
+            continue; /* not asked */
+        judge(child, search->options.timeout_ms);
+        take_answer(gpus, child, 1u << i);
+        memcpy(gpus->note[i], child->note, sizeof child->note);
+    }
 }
 
 /* ---- one list -------------------------------------------------------------------------------- */
@@ -346,24 +356,97 @@ static void name_all(struct asy__gpus *gpus, const char *sys)
     }
 }
 
-int asy__gpus_find(const struct asy__gpu_options *options, struct asy__gpus *ret,
-                   struct asy_error *err)
+static int asks(const struct asy__gpu_options *options)
 {
+    return options->program[0] && strcmp(options->wanted, "none") != 0 &&
+           strcmp(options->wanted, "unmanaged") != 0 &&
+           asy__gpus_wanted_check(options->wanted, NULL) == 0;
+}
+
+int asy__gpu_search_begin(const struct asy__gpu_options *options,
+                          struct asy__gpu_search **ret_search, struct asy_error *err)
+{
+    struct asy__gpu_search *search = calloc(1, sizeof *search);
+
+    if (!search)
+        return asy_fail(err, ASY_E_NOMEM, "no memory to look for GPUs");
+    search->options = *options;
+    search->by_ms = asy_clock_ms() + options->timeout_ms;
+    for (size_t i = 0; i < ASY__GPU_INTERFACES; i++) {
+        search->children[i].proc = (struct asy_proc)ASY_PROC_INIT;
+        search->children[i].from = -1;
+        asy_buf_init(&search->children[i].answer, ANSWER_MAX);
+        if (asks(options))
+            search->children[i].interface = interfaces[i].name;
+    }
+    if (asks(options))
+        ask_all(search);
+    *ret_search = search;
+    return 0;
+}
+
+size_t asy__gpu_search_pids(const struct asy__gpu_search *search, pid_t *ret_pids)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; search && i < ASY__GPU_INTERFACES; i++)
+        if (search->children[i].proc.pid > 0)
+            ret_pids[n++] = search->children[i].proc.pid;
+    return n;
+}
+
+int asy__gpu_search_end(struct asy__gpu_search *search, struct asy__gpus *ret,
+                        struct asy_error *err)
+{
+    const struct asy__gpu_options *options = &search->options;
     struct asy__gpus gpus = { .unmanaged = !strcmp(options->wanted, "unmanaged") };
     struct asy_error why = ASY_ERROR_INIT;
 
-    if (!(gpus.list = calloc(ASY__GPUS_MAX, sizeof *gpus.list)))
+    if (!(gpus.list = calloc(ASY__GPUS_MAX, sizeof *gpus.list))) {
+        asy__gpu_search_destroy(search);
         return asy_fail(err, ASY_E_NOMEM, "no memory for a list of GPUs");
-    if (asy__gpus_wanted_check(options->wanted, &why) < 0) {
+    }
+    if (asy__gpus_wanted_check(options->wanted, &why) < 0)
         snprintf(gpus.wanted_note, sizeof gpus.wanted_note, "%s; none is offered", why.text);
-    } else if (options->program[0] && strcmp(options->wanted, "none") != 0 && !gpus.unmanaged) {
-        ask_all(options, &gpus);
+    if (asks(options)) {
+        take_answers(search, &gpus);
         name_all(&gpus, options->sys);
         asy__gpus_offer(&gpus, options->wanted, getenv("CUDA_VISIBLE_DEVICES"),
                         getenv("ZE_AFFINITY_MASK"));
     }
+    asy__gpu_search_destroy(search);
     *ret = gpus;
     return 0;
+}
+
+void asy__gpu_search_destroy(struct asy__gpu_search *search)
+{
+    if (!search)
+        return;
+    for (size_t i = 0; i < ASY__GPU_INTERFACES; i++) {
+        struct child *child = &search->children[i];
+
+        hang_up(child);
+        ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL)); /* it may have ended */
+        asy_proc_close(&child->proc);
+        asy_buf_fini(&child->answer);
+    }
+    if (search->folder[0])
+        ASY_IGNORE(asy_durable_remove(search->folder, NULL)); /* it is a temporary one */
+    free(search);
+}
+
+int asy__gpus_find(const struct asy__gpu_options *options, struct asy__gpus *ret,
+                   struct asy_error *err)
+{
+    struct asy__gpu_search *search = NULL;
+    int rc = asy__gpu_search_begin(options, &search, err);
+
+    if (rc < 0)
+        return rc;
+    while (!asy__gpu_search_wait(search, options->timeout_ms))
+        continue;
+    return asy__gpu_search_end(search, ret, err);
 }
 
 void asy__gpus_fini(struct asy__gpus *gpus)

@@ -626,6 +626,7 @@ struct asy__agent {
     struct asy_node *node;
     struct asy__programs programs;
     struct asy__gpus gpus;
+    struct asy__gpu_search *gpu_search; /* of slow drivers; NULL: all is known */
     struct asy_buf hardware, versions;
     char cgroup[512];
     char rundir[80];
