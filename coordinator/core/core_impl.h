@@ -105,6 +105,7 @@ struct asy__part {
     size_t n_gpus;
     uint64_t seen;                    /* soft: the HELLO that listed it */
     int gone;                         /* soft: its worker says that it does not have it */
+    int beside;                       /* soft: it began while that was kept for another study */
 };
 
 struct asy__attempt {
@@ -119,6 +120,8 @@ struct asy__attempt {
     int started, orphan;              /* orphan: its worker is lost (never with several parts) */
     double started_ms, said_ms, said_step; /* soft, on its agent's clock; said_step -1: nothing */
     int64_t started_core_ms;          /* soft: when we heard of its start; 0: we did not */
+    int64_t leased_ms;                /* soft; 0: not known */
+    uint64_t begun_step;              /* soft: of the checkpoint that it began from */
     enum asy_cancel_mode told;        /* soft: the strongest cancel sent in this session; 0: none */
 };
 
@@ -176,7 +179,7 @@ struct asy__study {
     struct asy__pace pace;
     struct asy__worker **reserved;     /* kept free for it: it is the first that waits for room */
     size_t n_reserved;
-    int gathers;                       /* ... on several workers at once */
+    int gathers;                       /* ... and goes before others of its priority until then */
 };
 
 struct asy__gpu {
@@ -209,7 +212,7 @@ struct asy__worker {
     size_t n_gpus;
     int suspect, draining;
     uint32_t held;                     /* cores, in this pass of the scheduler */
-    const struct asy__study *kept_for; /* nobody else gets leases, in this pass */
+    const struct asy__study *kept_for; /* in this pass; what others still get: reserve.c */
     int64_t seen_ms, lost_ms, walltime_ms; /* lost_ms: without a session, when it is judged */
     int reattach;                      /* lost_ms comes from the start */
     int awaited;                       /* it is known from before the start */
@@ -303,6 +306,7 @@ struct asy_core {
     int64_t wake_ms, idle_since_ms;
     int64_t reattach_until_ms; /* nobody who comes back before is judged before */
     int64_t lease_from_ms; /* after a restore agents may offer first what they hold */
+    struct { uint64_t cores, memory, gpus; } least; /* that any live study needs */
     uint64_t serial, hello_serial, nonsense;
     uint64_t foreign; /* frames with the session of another key's connection */
     char foreign_key[ASY__PROVED];
@@ -565,6 +569,8 @@ void asy__pace_note(const struct asy_core *core, struct asy__attempt *attempt,
                     const struct asy_event *event);
 /* How long a trial of it takes from its lease until that was of use. */
 int64_t asy__pace_need_ms(const struct asy__study *study);
+/* How long an attempt goes on that takes so many steps; UINT64_MAX: to its end. 0: not known. */
+int64_t asy__pace_length_ms(const struct asy__study *study, uint64_t steps);
 void asy__pace_text(const struct asy__study *study, char *text, size_t n); /* the same, in words */
 /* Until the worker leaves because its allocation ends; ASY__NEVER. */
 int64_t asy__worker_left_ms(const struct asy_core *core, const struct asy__worker *worker);
@@ -647,6 +653,19 @@ ASY_MUST_CHECK int asy__span_reserve(struct asy_core *core, struct asy__study *s
 uint64_t asy__span_room(const struct asy_core *core, const struct asy__study *study);
 enum asy_cause asy__why_span_waits(const struct asy_core *core, struct asy__study *study,
                                    char *text, size_t n);
+
+/* ---- reserve.c: room that gathers ------------------------------------------------------------ */
+void asy__reserve_begin(struct asy_core *core); /* a pass of the scheduler */
+/* Others need less of something: they could take it as it comes. */
+int asy__is_large(const struct asy_core *core, const struct asy__study *study);
+/* Keeps workers for the study from here on in this pass; 0: there are none. */
+int asy__reserve(struct asy_core *core, struct asy__study *study);
+void asy__unreserve(struct asy__study *study);
+/* Whether a trial of the study may have of the worker what is free, for all that it may be kept for
+ * another one. */
+int asy__spares(const struct asy_core *core, const struct asy__worker *worker,
+                const struct asy__study *study);
+void asy__reserve_note(const struct asy_core *core, struct asy__attempt *attempt); /* it began */
 
 /* ---- schedule.c, explain.c, look.c ----------------------------------------------------------- */
 void asy__schedule(struct asy_core *core);

@@ -108,6 +108,12 @@ enum asy_cause asy__why_behind(const struct asy_core *core, const struct asy__st
 {
     int named = first->owner == s->owner || !strcmp(s->owner, core->owner);
 
+    if (first->gathers && first->owner == s->owner && first->spec->priority == s->spec->priority) {
+        snprintf(text, n, "study '%s' goes first: it needs %" PRIu32 " cores at once, for which "
+                 "%zu worker%s kept", first->name, asy__need_cores(first), first->n_reserved,
+                 first->n_reserved == 1 ? " is" : "s are");
+        return ASY_CAUSE_PRIORITY;
+    }
     snprintf(text, n, "%s%s%s goes first: priority %" PRId64 " with %" PRIu64
              " running cores, against %" PRId64 " with %" PRIu64,
              named ? "study '" : "another user's study", named ? first->name : "",
@@ -126,8 +132,11 @@ static enum asy_cause no_room(const struct asy_core *core, struct asy__study *s,
         return asy__why_behind(core, s, first, text, n);
     if (y->cores_ok == 0) {
         snprintf(text, n, "needs %" PRIu32 " free core%s%s on one worker; the most that one of %"
-                 PRIu32 " has free is %" PRIu32, asy__need_cores(s), ASY_S(asy__need_cores(s)),
-                 asy__ranks_text(s, ranks), y->ready, y->most_free);
+                 PRIu32 " has free is %" PRIu32 "%s%s%s", asy__need_cores(s),
+                 ASY_S(asy__need_cores(s)), asy__ranks_text(s, ranks), y->ready, y->most_free,
+                 s->gathers ? "; worker '" : "",
+                 s->gathers ? asy__str(s->reserved[0]->host) : "",
+                 s->gathers ? "' is kept for it" : "");
         return ASY_CAUSE_NO_CORES;
     }
     if (y->full_one) {

@@ -89,6 +89,15 @@ int64_t asy__pace_need_ms(const struct asy__study *s)
     return ms < 1e15 ? (int64_t)ms + 1 : (int64_t)1e15;
 }
 
+int64_t asy__pace_length_ms(const struct asy__study *s, uint64_t steps)
+{
+    const struct asy__pace *pace = &s->pace;
+    double ms = pace->step_ms > 0 && steps != UINT64_MAX
+                    ? pace->first_ms + (double)steps * pace->step_ms : pace->whole_ms;
+
+    return ms < 1e15 ? (int64_t)ms : (int64_t)1e15;
+}
+
 int64_t asy__worker_left_ms(const struct asy_core *core, const struct asy__worker *w)
 {
     return w->walltime_ms == ASY__NEVER ? ASY__NEVER : w->walltime_ms - core->now_ms;

@@ -3,12 +3,8 @@
  *
  * Studies go by priority, then by the fewest running cores, then by age; within a study first what
  * ran before, then what its pruner promotes, then new points. Of workers with room the one with
- * the most free cores is taken. So that small trials cannot starve a large one, the first study in
- * that order that finds no room keeps one worker reserved, where room then gathers (if all that it
- * lacks is GPUs: those, and the cores that go with them); a gang that no single worker could hold,
- * as many as it needs (span.c). Until such a gang has its lease it goes
- * first among those of its priority: it needs room on several workers at once, and an older study
- * would take that as it comes.
+ * the most free cores is taken. So that small trials cannot starve a large one, room is kept for
+ * the first study in that order that finds none (reserve.c).
  *
  * Room is also kept for points that a sampler is still computing, where their study goes first:
  * else whose sampler answers faster would get the cores. Not for longer than a sampler may take,
@@ -116,21 +112,6 @@ uint64_t asy__room(const struct asy_core *core, const struct asy__study *s, uint
     return n < max ? n : max;
 }
 
-/* Whether the study may have of the worker what it needs, for all that it is kept for another one:
- * where that waits for GPUs alone, those who want none may use what is more than it will need. */
-static int spares(const struct asy__worker *w, const struct asy__study *s)
-{
-    const struct asy__study *kept = w->kept_for;
-    uint64_t memory;
-
-    if (!kept || kept == s)
-        return 1;
-    memory = asy__need_memory(s) + asy__need_memory(kept);
-    return s->spec->gpus == 0 && asy__gpus_fit(w, kept) == 0 &&
-           asy__worker_holds(w, s, w->held + asy__need_cores(kept)) &&
-           (w->memory == 0 || w->memory - w->memory_used >= memory);
-}
-
 static struct asy__worker *find_worker(struct asy_core *core, const struct asy__study *s)
 {
     struct asy__worker *w, *best = NULL;
@@ -141,7 +122,7 @@ static struct asy__worker *find_worker(struct asy_core *core, const struct asy__
             break;
         if (!asy__worker_serves(w, s) || !asy__worker_ready(core, w) ||
             !asy__worker_holds(w, s, w->held) || !asy__gpus_unheld(w, s) ||
-            !asy__worker_in_time(core, w, s) || !spares(w, s))
+            !asy__worker_in_time(core, w, s) || !asy__spares(core, w, s))
             continue;
         looked++;
         if (!best || asy__worker_free(w) - w->held > asy__worker_free(best) - best->held)
@@ -161,47 +142,6 @@ static size_t find_seats(struct asy_core *core, const struct asy__study *s,
     if (!(w = find_worker(core, s)) || !(*ret_seats = asy__alloc(core, sizeof **ret_seats)))
         return 0;
     **ret_seats = (struct asy__seat){ w, asy__need_ranks(s) };
-    return 1;
-}
-
-static int may_reserve(const struct asy_core *core, const struct asy__worker *w,
-                       const struct asy__study *s)
-{
-    return asy__worker_serves(w, s) && asy__worker_ready(core, w) && asy__worker_could(w, s) &&
-           asy__worker_in_time(core, w, s);
-}
-
-static int reserve_one(struct asy_core *core, struct asy__study *s)
-{
-    struct asy__worker *w, *best = NULL;
-
-    if (s->n_reserved == 1 && may_reserve(core, s->reserved[0], s))
-        return 1;
-    s->n_reserved = 0;
-    asy__each(w, &core->all_workers, struct asy__worker, node)
-        if (may_reserve(core, w, s) &&
-            (!best || asy__worker_free(w) > asy__worker_free(best)))
-            best = w;
-    if (!best)
-        return 0;
-    if (!s->reserved && !(s->reserved = malloc(sizeof *s->reserved))) {
-        core->rc = ASY_E_NOMEM;
-        return 0;
-    }
-    s->reserved[s->n_reserved++] = best;
-    return 1;
-}
-
-/* 1: workers are kept for it from here on in this pass. */
-static int reserve(struct asy_core *core, struct asy__study *s)
-{
-    s->gathers = asy__spans(core, s);
-    if (!(s->gathers ? asy__span_reserve(core, s) : reserve_one(core, s))) {
-        s->gathers = 0;
-        return 0;
-    }
-    for (size_t i = 0; i < s->n_reserved; i++)
-        s->reserved[i]->kept_for = s;
     return 1;
 }
 
@@ -351,6 +291,8 @@ static void lease(struct asy_core *core, struct asy__trial *t, const struct asy_
     for (size_t i = 0; i < n; i++)
         asy__worker_place(core, seats[i].worker, t->study, seats[i].ranks, &placements[i]);
     open_attempt(core, t, placements, n, NULL);
+    if (!core->rc)
+        asy__reserve_note(core, t->attempt);
 }
 
 void asy__lease_adopted(struct asy_core *core, struct asy__trial *t,
@@ -397,23 +339,31 @@ static int may_hold(struct asy_core *core, struct asy__study *s)
     return s->held < asy__study_askable(core, s);
 }
 
-/* The study that goes first; NULL once none has a trial that could be leased. */
+static struct asy__study *first_of(struct asy__study *a, struct asy__study *b)
+{
+    return !a || asy__goes_before(b, a) ? b : a;
+}
+
+/* The study that goes first; NULL once none has a trial that could be leased, and none is large:
+ * such a one keeps its room before its sampler has been asked, which waits for room. */
 static struct asy__study *next_study(struct asy_core *core, int *ret_ready)
 {
-    struct asy__study *s, *best = NULL;
-    int any = 0, best_ready = 0;
+    struct asy__study *s, *best = NULL, *large = NULL;
+    int any = 0;
 
     asy__each(s, &core->live, struct asy__study, node) {
         int ready = !s->blocked && asy__has_ready(core, s);
 
         any |= ready;
-        if (s->blocked || (best && asy__goes_before(best, s)) || (!ready && !may_hold(core, s)))
+        if (s->blocked || (!ready && !may_hold(core, s)))
             continue;
-        best = s;
-        best_ready = ready;
+        best = first_of(best, s);
+        if (asy__is_large(core, s))
+            large = first_of(large, s);
     }
-    *ret_ready = best_ready;
-    return any ? best : NULL;
+    best = any ? best : large;
+    *ret_ready = best && asy__has_ready(core, best);
+    return best;
 }
 
 static void begin_pass(struct asy_core *core)
@@ -421,6 +371,7 @@ static void begin_pass(struct asy_core *core)
     struct asy__study *s;
     struct asy__worker *w;
 
+    asy__reserve_begin(core);
     asy__each(s, &core->live, struct asy__study, node) {
         s->blocked = 0;
         s->held = s->held_cores = 0;
@@ -443,14 +394,6 @@ static void hold(struct asy_core *core, struct asy__study *s, const struct asy__
     core->holds = 1;
 }
 
-static void unreserve(struct asy__study *s)
-{
-    for (size_t i = 0; i < s->n_reserved; i++)
-        s->reserved[i]->kept_for = NULL;
-    s->n_reserved = 0;
-    s->gathers = 0;
-}
-
 static void end_pass(struct asy_core *core, const struct asy__study *holder)
 {
     struct asy__study *s;
@@ -460,7 +403,7 @@ static void end_pass(struct asy_core *core, const struct asy__study *holder)
         for (size_t i = 0; i < s->n_reserved; i++)
             s->reserved[i]->kept_for = NULL;
         if (s != holder)
-            unreserve(s);
+            asy__unreserve(s);
         if (s->state == ASY_STUDY_RUNNING)
             first_again(core, s, &core->wake_ms);
     }
@@ -488,13 +431,15 @@ void asy__schedule(struct asy_core *core)
         }
         if (!(n = find_seats(core, s, &seats))) {
             s->blocked = 1;
-            if (!holder && reserve(core, s))
+            if (!holder && asy__reserve(core, s))
                 holder = s;
         } else if (!ready) {
+            if (!holder && s->gathers && asy__reserve(core, s))
+                holder = s;
             hold(core, s, seats, n);
         } else if ((t = next_trial(core, s))) {
             lease(core, t, seats, n);
-            unreserve(s);
+            asy__unreserve(s);
         } else {
             s->blocked = 1;
         }

@@ -63,12 +63,8 @@ static void drop_reserved(struct asy__study *s, const struct asy__worker *w)
 
     while (i < s->n_reserved && s->reserved[i] != w)
         i++;
-    if (i == s->n_reserved)
-        return;
-    for (i = 0; i < s->n_reserved; i++)
-        s->reserved[i]->kept_for = NULL;
-    s->n_reserved = 0;
-    s->gathers = 0;
+    if (i < s->n_reserved)
+        asy__unreserve(s);
 }
 
 void asy__worker_release(struct asy_core *core, struct asy__worker *w)

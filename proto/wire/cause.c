@@ -34,7 +34,8 @@ static const struct asy_cause_info causes[] = {
     { ASY_CAUSE_STUDY_PAUSED, "study-paused", "its study is paused",
       "'assay resume {study}' lets it go on" },
     { ASY_CAUSE_PRIORITY, "priority",
-      "studies of a higher priority, or with a smaller share of the workers, go first",
+      "studies of a higher priority, with a smaller share of the workers, or that room is "
+      "kept for, go first",
       "wait, or let it go first: 'assay priority {study} N' with a larger N" },
     { ASY_CAUSE_PARALLEL_LIMIT, "parallel-limit",
       "as many trials of the study run as budget.parallel allows",

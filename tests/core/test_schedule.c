@@ -14,6 +14,16 @@ static size_t leases_of(const struct world *w, struct asy_id study)
     return n;
 }
 
+static struct lease *newest(struct world *w, struct asy_id study)
+{
+    size_t i = w->n_leases;
+
+    while (i > 0 && asy_id_cmp(w->leases[i - 1].study, study) != 0)
+        i--;
+    ASY_ASSERT(i > 0, "no lease");
+    return &w->leases[i - 1];
+}
+
 static bool begin(struct world *w)
 {
     if (!world_open(w) || !world_start(w))
@@ -79,6 +89,165 @@ static void a_large_trial_is_not_starved_by_small_ones(void)
             world_complete(&w, &l, 4, 1);
         }
         T_EQ("the large one runs in the end", leases_of(&w, large), 1);
+    }
+    world_close(&w);
+}
+
+/* Both have nothing running whenever a small one ends, and the small ones' study is the older. */
+static void nor_by_an_older_study_that_takes_turns_with_it(void)
+{
+    struct world w;
+    struct asy_id small, large;
+
+    if (begin(&w)) {
+        small = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                             PLAIN("small", "budget: {trials: 90, parallel: 1}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 4 });
+        large = world_submit(&w, CLIENT_PEER, OWNER, 2,
+                             PLAIN("large", "budget: {trials: 2}\nresources: {cores: 4}\n"), 0);
+        T_EQ("a small one runs", leases_of(&w, small), 1);
+        world_complete(&w, newest(&w, small), 4, 1);
+        T_EQ("it is followed by the large one", leases_of(&w, large), 1);
+        world_complete(&w, newest(&w, large), 4, 1);
+        T_EQ("then by a small one", leases_of(&w, small), 2);
+        T_STR("why the large one waits", world_explain(&w, "large", -1), "no-cores");
+        T_HAS("where", w.reply, "; worker 'node' is kept for it");
+        world_complete(&w, newest(&w, small), 4, 1);
+        T_EQ("then by a large one", leases_of(&w, large), 2);
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
+/* The large one needs three of four cores: one is always of use to the others. */
+static void beside_a_large_trial_that_waits_others_begin(void)
+{
+    struct world w;
+    struct asy_id small, large;
+
+    if (begin(&w)) {
+        small = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                             PLAIN("small", "budget: {trials: 90}\n"), 0);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 4 });
+        large = world_submit(&w, CLIENT_PEER, OWNER, 2,
+                             PLAIN("large", "budget: {trials: 1}\nresources: {cores: 3}\n"), 0);
+        T_EQ("small ones everywhere", leases_of(&w, small), 4);
+        world_pass(&w, 1000, 2, 2);
+        for (size_t i = 0; i < 4; i++) {
+            struct lease l = w.leases[i];
+
+            T_EQ("it waits for those of before", leases_of(&w, large), 0);
+            world_complete(&w, &l, 4, 1);
+            T_EQ("one began beside it", leases_of(&w, small), 5);
+            T_STR("no other did", world_explain(&w, "small", -1), i < 3 ? "priority" : "no-cores");
+            if (i < 3)
+                T_HAS("for whom", w.reply, "study 'large' goes first: it needs 3 cores at once, "
+                                           "for which 1 worker is kept");
+        }
+        T_EQ("then it runs", leases_of(&w, large), 1);
+        world_complete(&w, newest(&w, small), 4, 1);
+        T_EQ("beside it now", leases_of(&w, small), 6);
+    }
+    world_close(&w);
+}
+
+static void memory_counts_beside_it(void)
+{
+    static const struct { const char *name, *memory; size_t want; } cases[] = {
+        { "as much as there is", "3GiB", 5 }, { "more", "3500MiB", 4 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        char yaml[600];
+        struct world w;
+
+        if (begin(&w)) {
+            struct asy_id small = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                                               PLAIN("small", "budget: {trials: 90}\n"
+                                                     "resources: {memory: 1GiB}\n"), 0);
+
+            world_agent(&w, &(struct agent){ .peer = 2, .cores = 8,
+                                             .memory = (uint64_t)4 << 30 });
+            T_EQ("small ones everywhere", leases_of(&w, small), 4);
+            snprintf(yaml, sizeof yaml, PLAIN("large", "budget: {trials: 1}\n"
+                     "resources: {memory: %s}\n"), cases[i].memory);
+            world_submit(&w, CLIENT_PEER, OWNER, 2, yaml, 0);
+            world_pass(&w, 1000, 2, 2);
+            world_complete(&w, newest(&w, small), 4, 1);
+            T_EQ(cases[i].name, leases_of(&w, small), cases[i].want);
+        }
+        world_close(&w);
+    }
+}
+
+/* STARTED, a while, one report, its end. */
+static void take_ms(struct world *w, struct lease *l, int64_t ms)
+{
+    world_started(w, l);
+    world_pass(w, ms, 2, 2);
+    world_report(w, l, 4, 1.0);
+    world_end(w, l, ASY_END_COMPLETE, 4);
+}
+
+/* Two cores: trials of 10 s on one, of 1 s on the other, and one that waits for both. */
+static void what_ends_before_it_could_begin_is_not_kept_waiting(void)
+{
+    struct world w;
+    struct asy_id slow, fast, large;
+    size_t before;
+    int i;
+
+    if (!begin(&w))
+        goto out;
+    world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
+    fast = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                        PLAIN("fast", "budget: {trials: 90, parallel: 1}\n"), 0);
+    take_ms(&w, newest(&w, fast), 1000);
+    slow = world_submit(&w, CLIENT_PEER, OWNER, 2,
+                        PLAIN("slow", "budget: {trials: 90, parallel: 1}\n"), 0);
+    take_ms(&w, newest(&w, slow), 10000);
+    world_started(&w, newest(&w, slow));
+    large = world_submit(&w, CLIENT_PEER, OWNER, 3,
+                         PLAIN("large", "budget: {trials: 1}\nresources: {cores: 2}\n"), 0);
+    before = leases_of(&w, fast);
+    for (i = 0; i < 20 && leases_of(&w, fast) == before + (size_t)i; i++)
+        take_ms(&w, newest(&w, fast), 1000);
+    T_EQ("as many as end before the slow one", i, 10);
+    T_EQ("it waits", leases_of(&w, large), 0);
+    T_EQ("for the second slow one", leases_of(&w, slow), 2);
+    world_report(&w, newest(&w, slow), 4, 1.0);
+    world_end(&w, newest(&w, slow), ASY_END_COMPLETE, 4);
+    T_EQ("it runs", leases_of(&w, large), 1);
+out:
+    world_close(&w);
+}
+
+static void trials_that_begin_together_end_together(void)
+{
+    struct world w;
+    struct asy_id small, large;
+
+    if (begin(&w)) {
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 4 });
+        large = world_submit(&w, CLIENT_PEER, OWNER, 2,
+                             PLAIN("large", "budget: {trials: 9}\nresources: {cores: 4}\n"), 0);
+        small = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                             PLAIN("small", "budget: {trials: 9}\n"), 0);
+        T_EQ("the large one runs", leases_of(&w, large), 1);
+        world_complete(&w, newest(&w, large), 4, 1);
+        T_EQ("then small ones, on all cores", leases_of(&w, small), 4);
+        for (size_t i = 0; i < w.n_leases; i++) {
+            struct lease l = w.leases[i];
+
+            if (asy_id_cmp(l.study, small) == 0) {
+                T_EQ("the large one waits for all", leases_of(&w, large), 1);
+                world_complete(&w, &l, 4, 1);
+            }
+            if (leases_of(&w, large) > 1)
+                break;
+        }
+        T_EQ("no further small one", leases_of(&w, small), 4);
+        T_EQ("then the next large one", leases_of(&w, large), 2);
     }
     world_close(&w);
 }
@@ -332,6 +501,10 @@ static void points_that_make_no_sense_fail_the_study(void)
 
 T_MAIN("schedule", T_TEST(studies_of_one_priority_share_the_cores),
        T_TEST(the_higher_priority_goes_first), T_TEST(a_large_trial_is_not_starved_by_small_ones),
+       T_TEST(nor_by_an_older_study_that_takes_turns_with_it),
+       T_TEST(beside_a_large_trial_that_waits_others_begin), T_TEST(memory_counts_beside_it),
+       T_TEST(what_ends_before_it_could_begin_is_not_kept_waiting),
+       T_TEST(trials_that_begin_together_end_together),
        T_TEST(cores_come_from_one_group_where_they_can), T_TEST(memory_is_counted),
        T_TEST(workers_serve_their_owner_alone), T_TEST(budgets_bound_trials_and_running_ones),
        T_TEST(time_counts_without_pauses_and_over_restarts),

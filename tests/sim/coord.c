@@ -163,6 +163,7 @@ void sim_coord_crash(struct sim *s, const char *where)
     asy_gate_destroy(s->gate);
     s->core = NULL;
     s->gate = NULL;
+    sim_room_reset(s);
     s->life++;
     s->tick_at = SIM_NEVER;
     s->stalled_until = s->stall_ms = s->full_until = 0;
@@ -280,6 +281,7 @@ static void after_step(struct sim *s, const struct asy_step *step)
 {
     int64_t at;
 
+    sim_room_check(s, step);
     for (size_t i = 0; i < step->n_events; i++)
         keep(s, &step->events[i]);
     s->open.n += step->n_events;

@@ -405,6 +405,7 @@ static void tear_down(struct sim *s)
     for (size_t i = 0; i < SIM_STUDIES_MAX; i++)
         free(s->studies[i].spec);
     sim_log_destroy(s->log);
+    sim_room_reset(s);
     asy_arena_destroy(s->arena);
     asy_buf_fini(&s->frame);
     free(s->events);
@@ -511,6 +512,24 @@ static void draw_restores(struct sim_options *o, double level)
             o->old_agents = 0; /* they know no gang of several agents, which it may take */
 }
 
+/* From numbers of its own: many small trials, and beside them some that need all cores of an agent,
+ * or all but one. */
+static void draw_crowd(struct sim_options *o)
+{
+    struct sim_study_options *small = &o->studies[0], *large = &o->studies[1];
+    struct asy_rng rng;
+
+    asy_rng_init(&rng, o->seed, 5, ASY_RNG_SIM);
+    if (o->n_studies < 2 || asy_rng_below(&rng, 4))
+        return;
+    small->cores = small->ranks = large->ranks = 1;
+    small->gpus = large->gpus = 0;
+    small->trials = 8 + asy_rng_below(&rng, 16);
+    small->parallel = asy_rng_below(&rng, 3);
+    large->cores = o->agent_cores - (uint32_t)asy_rng_below(&rng, 2);
+    large->priority = small->priority;
+}
+
 void sim_options_draw(struct sim_options *o, uint64_t seed)
 {
     struct asy_rng rng;
@@ -535,5 +554,6 @@ void sim_options_draw(struct sim_options *o, uint64_t seed)
         draw_study(&o->studies[i], &rng);
     draw_gpus(o);
     draw_ranks(o);
+    draw_crowd(o);
     draw_restores(o, level);
 }

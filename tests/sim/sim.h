@@ -61,6 +61,7 @@ struct sim_result {
     char *table;             /* trials of all studies, one a line; free() */
     uint64_t restores, adopted;
     uint64_t steps, commits, crashes, leases, spread, restarts_compared;
+    uint64_t kept;           /* workers kept for who needs much room at once */
     int64_t ended_ms;
 };
 /* 0, or ASY_E_NOMEM. A violated promise is ret->failed. */
@@ -185,6 +186,7 @@ struct sim {
         int submitted, paused;
     } studies[SIM_STUDIES_MAX];
     struct sim_log *log;
+    struct sim_room *room;
 };
 
 double sim_chance(struct sim *s);
@@ -224,6 +226,10 @@ void sim_client_run(struct sim *s);
 void sim_client_frame(struct sim *s, const void *bytes, size_t n);
 char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
                struct asy_error *err); /* canonical; free() */
+
+/* room.c: what is kept for whom, in the core as it is now */
+void sim_room_check(struct sim *s, const struct asy_step *step);
+void sim_room_reset(struct sim *s); /* the core is gone */
 
 /* checker.c: what was told to whom */
 struct sim_log *sim_log_create(void);

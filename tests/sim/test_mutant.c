@@ -19,6 +19,7 @@ static const char *const expected[][4] = {
     [4] = { "is taken from its agent", NULL },
     [5] = { "of 10000 parts of GPU", NULL },
     [6] = { "still runs something", "is leased twice", NULL },
+    [7] = { "room is taken that is kept for", NULL },
 };
 
 static int as_expected(const char *why)

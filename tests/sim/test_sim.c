@@ -11,7 +11,7 @@
 #include "sim.h"
 
 struct totals {
-    uint64_t runs, steps, commits, crashes, leases, spread, compared, restores, adopted;
+    uint64_t runs, steps, commits, crashes, leases, spread, compared, restores, adopted, kept;
 };
 
 static int run_one(uint64_t seed, int trace, struct totals *totals)
@@ -38,6 +38,7 @@ static int run_one(uint64_t seed, int trace, struct totals *totals)
     totals->compared += result.restarts_compared;
     totals->restores += result.restores;
     totals->adopted += result.adopted;
+    totals->kept += result.kept;
     if (result.failed)
         fprintf(stderr, "seed %" PRIu64 " failed: %s\nsee it with --seed %" PRIu64 " --trace\n",
                 seed, result.why, seed);
@@ -67,8 +68,9 @@ int main(int argc, char **argv)
     printf("%" PRIu64 " runs, %" PRIu64 " steps, %" PRIu64 " commits, %" PRIu64
            " coordinators killed, %" PRIu64 " leases, %" PRIu64 " gangs on several agents, %"
            PRIu64 " replays compared, %" PRIu64 " backups restored, %" PRIu64
-           " attempts adopted\n",
+           " attempts adopted, %" PRIu64 " workers kept\n",
            totals.runs, totals.steps, totals.commits, totals.crashes, totals.leases,
-           totals.spread, totals.compared, totals.restores, totals.adopted);
+           totals.spread, totals.compared, totals.restores, totals.adopted,
+           totals.kept);
     return failed;
 }
