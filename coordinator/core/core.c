@@ -8,6 +8,7 @@
 #include "core_impl.h"
 
 #define ARENA_BUDGET ((size_t)1 << 30)
+#define PART_MS 5000
 #define SCRATCH_MAX ((size_t)16 << 20)
 
 int asy_core_create(const struct asy_core_config *config, struct asy_core **ret_core,
@@ -150,6 +151,25 @@ static void quit_unstored(struct asy_core *core)
     }
 }
 
+/* Nothing runs any more. The agents know that they are to leave and do so when the last watermark
+ * has come: who ends before may take it along. They are not waited for for ever. */
+static int may_part(struct asy_core *core)
+{
+    struct asy__session *s;
+    size_t n_agents = 0;
+
+    if (n_running(core) > 0)
+        return 0;
+    asy__each(s, &core->all_sessions, struct asy__session, node)
+        n_agents += s->role == ASY_ROLE_AGENT;
+    if (n_agents == 0)
+        return 1;
+    if (core->part_ms == 0)
+        core->part_ms = core->now_ms + PART_MS;
+    asy__wake(core, core->part_ms);
+    return core->now_ms >= core->part_ms;
+}
+
 /* What was drained leaves with us: on record as here, it would be waited for at the next start. */
 static void part(struct asy_core *core)
 {
@@ -166,7 +186,7 @@ static void idle(struct asy_core *core)
 
     if (core->quit_sent < 2)
         quit_unstored(core);
-    if (core->draining && !core->quit_sent && n_running(core) == 0) {
+    if (core->draining && !core->quit_sent && may_part(core)) {
         part(core);
         quit(core);
     }

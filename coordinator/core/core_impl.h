@@ -304,6 +304,7 @@ struct asy_core {
     int started, draining, quit_wanted, quit_sent, store_bad, more, holds;
     char store_text[240];
     int64_t wake_ms, idle_since_ms;
+    int64_t part_ms;           /* drained: who has not left by then is not waited for; 0: not set */
     int64_t reattach_until_ms; /* nobody who comes back before is judged before */
     int64_t lease_from_ms; /* after a restore agents may offer first what they hold */
     struct { uint64_t cores, memory, gpus; } least; /* that any live study needs */

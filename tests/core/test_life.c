@@ -404,6 +404,7 @@ static void what_cannot_checkpoint_runs_on_to_its_end(void)
 static void a_drained_coordinator_pauses_all_and_quits(void)
 {
     struct asy_input drain = { .type = ASY_IN_DRAIN };
+    struct asy_msg bye = { .type = ASY_MSG_BYE };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_jsonw j = { 0 };
     struct world w;
@@ -420,8 +421,10 @@ static void a_drained_coordinator_pauses_all_and_quits(void)
         world_end(&w, &w.leases[0], ASY_END_PAUSED, 0);
         T_EQ("not yet", w.n_quits, 0);
         world_end(&w, &w.leases[1], ASY_END_PREEMPTED, 0);
-        T_EQ("quits when quiet", w.n_quits, 1);
-        T_EQ("and parts with its agent", world_count(&w, ASY_EV_WORKER_GONE), 1);
+        T_EQ("its agent is about to hear that", w.n_quits, 0);
+        world_msg(&w, 2, OWNER, &bye);
+        T_EQ("quits when it has left", w.n_quits, 1);
+        T_EQ("on record", world_count(&w, ASY_EV_WORKER_GONE), 1);
         world_clear(&w);
         world_agent(&w, &(struct agent){ .peer = 3, .cores = 2 });
         T_EQ("takes no other", world_count(&w, ASY_EV_WORKER_JOINED), 1);
@@ -434,6 +437,24 @@ static void a_drained_coordinator_pauses_all_and_quits(void)
         T_EQ("still paused", w.n_leases, 0);
         world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_RESUME, "a", 0);
         T_EQ("goes on", w.n_leases, 2);
+    }
+    world_close(&w);
+}
+
+static void a_drained_coordinator_does_not_wait_for_ever(void)
+{
+    struct asy_input drain = { .type = ASY_IN_DRAIN };
+    struct world w;
+
+    if (begin(&w, 2)) {
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1 });
+        world_input(&w, &drain);
+        world_closed(&w, 3);
+        world_pass(&w, 4500, 2, 2);
+        T_EQ("one is there and does not leave", w.n_quits, 0);
+        world_pass(&w, 500, 2, 2);
+        T_EQ("long enough", w.n_quits, 1);
+        T_EQ("parted with both", world_count(&w, ASY_EV_WORKER_GONE), 2);
     }
     world_close(&w);
 }
@@ -1032,6 +1053,7 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(what_was_lost_at_its_milestone_is_not_run_again),
        T_TEST(what_cannot_checkpoint_runs_on_to_its_end),
        T_TEST(a_drained_coordinator_pauses_all_and_quits),
+       T_TEST(a_drained_coordinator_does_not_wait_for_ever),
        T_TEST(crashes_use_up_retries_and_wait_longer_each_time),
        T_TEST(some_ends_fail_a_trial_at_once),
        T_TEST(a_first_crash_without_retries_names_its_own_cause),
