@@ -251,16 +251,24 @@ int coordinator_submit(struct coordinator *c, const char *spec, struct asy_id *r
     return ask(c, &msg, err);
 }
 
-int coordinator_workers(struct coordinator *c, size_t *ret_n, struct asy_error *err)
+int coordinator_query(struct coordinator *c, const char *what, const char *study,
+                      struct asy_error *err)
 {
     struct asy_msg msg = { .type = ASY_MSG_QUERY };
+
+    msg.query.request = ++c->request;
+    msg.query.what = what;
+    msg.query.study = study;
+    msg.query.trial = msg.query.after = msg.query.limit = -1;
+    return ask(c, &msg, err);
+}
+
+int coordinator_workers(struct coordinator *c, size_t *ret_n, struct asy_error *err)
+{
     struct asy_json *root = NULL;
     int rc;
 
-    msg.query.request = ++c->request;
-    msg.query.what = "workers";
-    msg.query.trial = msg.query.after = msg.query.limit = -1;
-    if ((rc = ask(c, &msg, err)) < 0 ||
+    if ((rc = coordinator_query(c, "workers", NULL, err)) < 0 ||
         (rc = asy_json_parse(c->json.data, c->json.len, &root, err)) < 0)
         return rc;
     *ret_n = asy_json_len(asy_json_get(root, "workers"));

@@ -38,6 +38,9 @@ ASY_MUST_CHECK int coordinator_copy(const struct coordinator *from, struct coord
 
 ASY_MUST_CHECK int coordinator_submit(struct coordinator *c, const char *spec,
                                       struct asy_id *ret_study, struct asy_error *err);
+/* The answer to a QUERY is in c->json. study: NULL, or its name. */
+ASY_MUST_CHECK int coordinator_query(struct coordinator *c, const char *what, const char *study,
+                                     struct asy_error *err);
 /* How many workers it knows. */
 ASY_MUST_CHECK int coordinator_workers(struct coordinator *c, size_t *ret_n, struct asy_error *err);
 
