@@ -5,6 +5,8 @@
 #include "../asytest.h"
 #include "coord.h"
 #include <asy/clock.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #define STUDY                                                                                      \
     "assay: 1\nname: test\nrun: {command: [python3, p.py]}\n"                                      \
@@ -137,6 +139,25 @@ out:
     coord_close(&c);
 }
 
+static void a_worker_that_drains_does_not_wait_for_a_decision(void)
+{
+    struct coord c = { 0 };
+    struct asy_lease lease;
+    int status;
+
+    if (begin(&c, &lease) && come_back(&c, 1)) {
+        asy_proc_signal(&c.worker, SIGTERM);
+        if (!coord_await(&c, ASY_MSG_DRAIN) || !coord_file(&c, "go", "") ||
+            !coord_await(&c, ASY_MSG_BYE))
+            goto out;
+        status = coord_worker_end(&c);
+        T_EQ("exit code", WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+        T_EQ("nothing is reported", c.n_reports, 0);
+    }
+out:
+    coord_close(&c);
+}
+
 static void what_is_discarded_ends_without_a_word(void)
 {
     struct coord c = { 0 };
@@ -204,6 +225,8 @@ static void a_coordinator_of_version_1_0_is_obeyed(void)
 }
 
 T_MAIN("adopt", T_TEST(what_another_store_leased_is_offered_and_goes_on_when_adopted),
-       T_TEST(an_end_is_offered_too), T_TEST(what_is_discarded_ends_without_a_word),
+       T_TEST(an_end_is_offered_too),
+       T_TEST(a_worker_that_drains_does_not_wait_for_a_decision),
+       T_TEST(what_is_discarded_ends_without_a_word),
        T_TEST(the_same_attempt_is_not_begun_beside_the_offered_one),
        T_TEST(a_coordinator_of_version_1_0_is_obeyed))

@@ -26,6 +26,7 @@
 #define REST_MS 5000                /* then what cannot die is left behind */
 #define DRAIN_EXTRA_MS 15000        /* beyond twice the longest grace */
 #define GANGS_MS 5000
+#define OFFERS_MS 2000              /* a setting decides of them at once, an owner may not at all */
 #define FILES_WANTED 8192
 #define GPU_PATIENCE_MS 5000        /* of a start with drivers; then they answer beside it */
 #define GPU_LOOK_MS 100
@@ -146,9 +147,27 @@ static void read_signals(struct asy__agent *agent)
     }
 }
 
+/* What is over and was leased by another store waits for its owner alone: for a while only. */
+static size_t n_awaited(struct asy__agent *agent, int64_t now_ms)
+{
+    size_t n = 0;
+
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        n += job->state != ASY__JOB_OVER || !asy__job_foreign(job);
+    if (n > 0 || agent->n_jobs == 0) {
+        agent->offers_until_ms = 0;
+        return n;
+    }
+    if (agent->offers_until_ms == 0)
+        agent->offers_until_ms = now_ms + OFFERS_MS;
+    return now_ms < agent->offers_until_ms ? agent->n_jobs : 0;
+}
+
 /* 1: the loop may end. *ret_rc says how. */
 static int may_leave(struct asy__agent *agent, int64_t now_ms, int *ret_rc, struct asy_error *err)
 {
+    size_t n;
+
     *ret_rc = 0;
     if (agent->rejected) {
         *ret_rc = asy_fail(err, ASY_E_DENIED, "the coordinator rejects this worker: %s",
@@ -160,14 +179,18 @@ static int may_leave(struct asy__agent *agent, int64_t now_ms, int *ret_rc, stru
     ASY__EACH(struct asy__gang, gang, &agent->gangs)
         if (!gang->job)
             asy__gang_end(gang);
-    if (agent->n_jobs == 0 && agent->gangs.next == &agent->gangs)
+    n = n_awaited(agent, now_ms);
+    if (n == 0 && agent->gangs.next == &agent->gangs) {
+        if (agent->n_jobs > 0)
+            asy_warn("leaving %zu attempts of another store that nobody decided of", agent->n_jobs);
         return 1;
+    }
     if (now_ms < agent->drain_until_ms)
         return 0;
-    if (agent->n_jobs == 0) /* only trainers that do not want to end: they are killed as we go */
+    if (n == 0) /* only trainers that do not want to end: they are killed as we go */
         return now_ms > agent->drain_until_ms + GANGS_MS;
     *ret_rc = asy_fail(err, ASY_E_CANCELLED,
-                       "ended with %zu attempts whose reports are not durable", agent->n_jobs);
+                       "ended with %zu attempts whose reports are not durable", n);
     return 1;
 }
 

@@ -663,6 +663,7 @@ struct asy__agent {
     int64_t sweep_ms;
     int64_t leave_ms;              /* for the end of the batch job; monotonic, INT64_MAX: never */
     int64_t drain_until_ms;
+    int64_t offers_until_ms;       /* nothing but offers of ended attempts is left; 0: more is */
     int64_t idle_since_ms;
     int rejected;
     char reject_text[240];
