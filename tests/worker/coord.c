@@ -340,6 +340,21 @@ void coord_ack_all(struct coord *c)
         ack(c, c->reports, c->n_reports);
 }
 
+static void keep_part(struct coord *c, const struct asy_msg *msg)
+{
+    struct coord_part *p = &c->parts[c->n_parts++ % PARTS_MAX];
+    size_t at = 0;
+
+    *p = (struct coord_part){ .kind = msg->part.kind, .trial = msg->part.trial,
+                              .from = msg->part.from, .to = msg->part.to, .end = msg->part.end,
+                              .cause = msg->part.cause, .signal = msg->part.signal,
+                              .exit_code = msg->part.exit_code, .gang = msg->part.gang };
+    snprintf(p->text, sizeof p->text, "%s", TEXT(msg->part.text));
+    for (size_t i = 0; i < msg->part.n_words && at < sizeof p->words; i++)
+        at += (size_t)snprintf(p->words + at, sizeof p->words - at, "%s%s", i ? " " : "",
+                               msg->part.words[i]);
+}
+
 static void take(struct coord *c, const struct asy_msg *msg)
 {
     struct asy_msg answer = { .type = ASY_MSG_PONG };
@@ -359,6 +374,8 @@ static void take(struct coord *c, const struct asy_msg *msg)
         c->heartbeats++;
         answer.pong.sent_ms = msg->heartbeat.sent_ms;
         coord_send(c, &answer);
+    } else if (msg->type == ASY_MSG_PART) {
+        keep_part(c, msg);
     } else if (msg->type == ASY_MSG_REPORTS) {
         for (size_t i = 0; i < msg->reports.n_reports; i++) {
             const struct asy_report *r = &msg->reports.reports[i];

@@ -13,7 +13,17 @@
 #include "marked.h"
 
 #define REPORTS_MAX 4096
+#define PARTS_MAX 64
 
+struct coord_part {               /* a PART that the worker sent */
+    enum asy_part_kind kind;
+    uint64_t trial;
+    uint32_t from, to, end;
+    enum asy_cause cause;
+    int32_t signal, exit_code;
+    struct asy_id gang;
+    char words[200], text[300];   /* words: with blanks between them */
+};
 struct coord {
     char home[64];
     char programs[80];            /* folder given as ASSAY_PROGRAMS; "": none */
@@ -36,6 +46,8 @@ struct coord {
     struct asy_report reports[REPORTS_MAX];
     size_t n_reports, n_doubles;
     unsigned hellos;
+    struct coord_part parts[PARTS_MAX]; /* of its PARTs the last ones, part n at n % PARTS_MAX */
+    size_t n_parts;
     /* of the last HELLO */
     uint32_t cores;
     char hardware[16384], versions[4096], fit[300], host[256];
