@@ -224,9 +224,40 @@ static void a_coordinator_of_version_1_0_is_obeyed(void)
     coord_close(&c);
 }
 
+/* A value that its enumeration has had since 1.1 would make the whole frame one that it drops. */
+static void it_hears_no_newer_word(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t minor;
+        enum asy_end end;
+        enum asy_cause cause;
+    } cases[] = {
+        { "1.0", 0, ASY_END_CRASHED, ASY_CAUSE_NOT_STARTED },
+        { "1.1", 1, ASY_END_REFUSED, ASY_CAUSE_CHECKPOINT_GONE },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct coord c = { .minor = cases[i].minor };
+        struct asy_lease lease;
+
+        if (coord_open(&c) && coord_file(&c, "p.py", stepper) && coord_study(&c, STUDY) &&
+            coord_worker(&c, NULL, NULL)) {
+            lease = coord_lease(&c, 0, 0, 1);
+            lease.from = (struct asy_checkpoint){ .attempt = 1, .step = 2, .bytes = 1,
+                                                  .path = "/nonexistent/checkpoint" };
+            lease.attempt = lease.epoch = 2;
+            if (!coord_send_lease(&c, &lease) ||
+                !coord_ended(&c, 0, cases[i].end, cases[i].cause))
+                fprintf(stderr, "    %s\n", cases[i].name);
+        }
+        coord_close(&c);
+    }
+}
+
 T_MAIN("adopt", T_TEST(what_another_store_leased_is_offered_and_goes_on_when_adopted),
        T_TEST(an_end_is_offered_too),
        T_TEST(a_worker_that_drains_does_not_wait_for_a_decision),
        T_TEST(what_is_discarded_ends_without_a_word),
        T_TEST(the_same_attempt_is_not_begun_beside_the_offered_one),
-       T_TEST(a_coordinator_of_version_1_0_is_obeyed))
+       T_TEST(a_coordinator_of_version_1_0_is_obeyed), T_TEST(it_hears_no_newer_word))
