@@ -112,6 +112,15 @@ class Host(Home):
     def heal(self):
         run("ip", "-n", self.net.space, "link", "set", "dev", self.name, "up")
 
+    def wall(self, port, what="add"):
+        """What its programs answer from this TCP port is dropped, as by a firewall."""
+        for family in "-4", "-6":
+            run("ip", family, "-n", self.space, "rule", what, "ipproto", "tcp", "sport", str(port),
+                "blackhole")
+
+    def unwall(self, port):
+        self.wall(port, "del")
+
     def slow(self, rate):
         """At most so much both ways ("1mbit"); None: as fast as it goes."""
         for space, device in (self.net.space, self.name), (self.space, "eth0"):

@@ -7,39 +7,32 @@ import signal
 import sys
 
 import hosts
+import invited
 from harness import equal, has, main, wait
 
 SILENT = "10.77.0.99"    # of a card that nobody has: what is sent there is lost
 NOT_LET_IN = 4           # exit code of a worker
 
 
-class Site(hosts.Net):
-    """A coordinator on the first host; the second shares nothing with it but a folder."""
+class Site(invited.Site):
+    """With a second host that is about to join."""
 
-    def __init__(self, names="ab"):
-        super().__init__(names, apart=True)
+    def __init__(self):
+        super().__init__("ab")
 
     def __enter__(self):
         super().__enter__()
-        self.shared = os.path.join(self.path, "shared")
-        os.mkdir(self.shared)
-        self.head, self.node = self.hosts
+        self.node = self.nodes[0]
+        self.discovery = os.path.join(self.head.env["ASSAY_HOME"], "coordinator.json")
         hosts.run("ip", "-n", self.node.space, "neigh", "add", SILENT, "lladdr",
                   "02:00:00:00:00:99", "dev", "eth0")
-        self.coordinator = self.head.spawn("assay-coordinator", "--keep")
-        wait(lambda: os.path.exists(self.discovery), "the coordinator")
         with open(self.discovery) as file:
             self.port = int(json.load(file)["endpoints"][0].rsplit(":", 1)[1])
         return self
 
-    @property
-    def discovery(self):
-        return os.path.join(self.head.env["ASSAY_HOME"], "coordinator.json")
-
-    def invite(self, name, *args, **changes):
+    def changed(self, *args, name, **changes):
         """An invitation with some of its members changed."""
-        path = os.path.join(self.shared, name)
-        self.head.run("invite", *args, name, "--output", path)
+        path = self.invite(*args, name, name=name)
         with open(path) as file:
             invitation = json.load(file)
         invitation.update(changes)
@@ -56,12 +49,12 @@ class Site(hosts.Net):
              f"the worker to say {texts}")
 
     def joined(self):
-        return [w["key"] for w in self.head.json("workers")["workers"] if w["state"] == "ready"]
+        return [key for key, w in self.workers().items() if w["state"] == "ready"]
 
 
 def each_address_has_its_reason():
     with Site() as site:
-        path = site.invite("lab", "--worker", endpoints=[
+        path = site.changed("--worker", name="lab", endpoints=[
             f"tcp://{site.head.address}:9", f"tcp://{SILENT}:{site.port}",
             f"tcp://10.99.0.1:{site.port}", f"tcp://head.invalid:{site.port}"])
         worker = site.worker(path)
@@ -88,9 +81,9 @@ def dead_addresses_do_no_harm():
         dead = [f"tcp://{SILENT}:{site.port}", f"tcp://10.99.0.1:{site.port}",
                 f"tcp://head.invalid:{site.port}"]
         alive = [f"tcp://{site.head.address}:{site.port}"]
-        site.worker(site.invite("lab", "--worker", endpoints=dead + alive))
+        site.worker(site.changed("--worker", name="lab", endpoints=dead + alive))
         wait(lambda: site.joined() == ["lab"], "the worker")
-        ada = site.invite("ada", endpoints=dead + alive)
+        ada = site.changed(name="ada", endpoints=dead + alive)
         equal("a command", site.node.json("ls", "--coordinator", ada)["studies"], [])
         out, _ = site.node.run("doctor", "addresses", "--coordinator", ada)
         has("doctor", out, "warning  addresses")
@@ -108,9 +101,8 @@ def a_second_network_that_others_are_not_in():
         hosts.run("ip", "-n", site.head.space, "addr", "add", "10.88.0.1/24", "dev", "inner")
         site.coordinator.send_signal(signal.SIGTERM)
         equal("it left", site.coordinator.wait(), 0)
-        site.head.spawn("assay-coordinator", "--keep")
-        wait(lambda: os.path.exists(site.discovery), "the coordinator")
-        path = site.invite("lab", "--worker")
+        site.serve(site.head)
+        path = site.changed("--worker", name="lab")
         with open(path) as file:
             endpoints = json.load(file)["endpoints"]
         has("all are told", str(endpoints), "10.88.0.1")
@@ -119,9 +111,28 @@ def a_second_network_that_others_are_not_in():
         wait(lambda: site.joined() == ["lab"], "the worker")
 
 
+def a_firewall_that_lets_only_one_port_through():
+    """Files have another one than the rest."""
+    with Site() as site:
+        path = site.invite("--worker", "lab", name="lab")
+        site.head.wall(site.port + 1)
+        site.without_own_worker()
+        site.worker(path)
+        wait(lambda: site.joined() == ["lab"], "the worker")
+        out, _ = site.node.run("doctor", "addresses", "--coordinator", path)
+        has("doctor", out, f"{site.head.address}:{site.port}: connected")
+        has("doctor", out, f"{site.head.address}:{site.port + 1}: no answer")
+        site.submit(site.head, "sweep", 1)
+        site.says("bulk: cannot reach the coordinator's port for files: "
+                  f"{site.head.address}:{site.port + 1}: no answer", "setting 'interface'")
+        site.head.unwall(site.port + 1)
+        equal("trials", site.finish("sweep"), [("complete", 1)])
+        wait(lambda: site.head.run("logs", "sweep", "0", code=None)[0] == "loss=0.5\n", "its log")
+
+
 def a_command_says_what_to_do():
     with Site() as site:
-        ada = site.invite("ada", endpoints=[f"tcp://{SILENT}:{site.port}"])
+        ada = site.changed(name="ada", endpoints=[f"tcp://{SILENT}:{site.port}"])
         _, err = site.node.run("ls", "--coordinator", ada, code=3)
         has("which address", err, f"{SILENT}:{site.port}: no answer")
         has("what to do", err, "setting 'interface'")
@@ -129,7 +140,7 @@ def a_command_says_what_to_do():
         has("doctor", out, "broken   addresses")
         has("doctor", out, f"{SILENT}:{site.port}: no answer")
         site.head.run("revoke", "ada")
-        bob = site.invite("bob")
+        bob = site.changed(name="bob")
         site.head.run("revoke", "bob")
         _, err = site.node.run("ls", "--coordinator", bob, code=1)
         has("not let in", err, "does not let in the key")
@@ -159,17 +170,17 @@ def what_listens_there_is_another_coordinator():
     """Whose key is not the invitation's."""
     with Site() as site:
         key = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
-        worker = site.worker(site.invite("lab", "--worker", server_key=key))
+        worker = site.worker(site.changed("--worker", name="lab", server_key=key))
         site.says("what listens there does not have the coordinator's key", "new invitation")
         equal("it tries on", worker.poll(), None)
-        ada = site.invite("ada", server_key=key)
+        ada = site.changed(name="ada", server_key=key)
         _, err = site.node.run("ls", "--coordinator", ada, code=3)
         has("a command", err, "what listens there does not have the coordinator's key")
 
 
 def a_coordinator_that_hangs():
     with Site() as site:
-        path, ada = site.invite("lab", "--worker"), site.invite("ada")
+        path, ada = site.changed("--worker", name="lab"), site.changed(name="ada")
         site.coordinator.send_signal(signal.SIGSTOP)
         try:
             _, err = site.node.run("ls", "--coordinator", ada, code=3)
@@ -183,7 +194,7 @@ def a_coordinator_that_hangs():
 
 def whoever_was_never_invited_ends():
     with Site() as site:
-        path = site.invite("lab", "--worker")
+        path = site.changed("--worker", name="lab")
         site.head.run("revoke", "lab")  # before it ever came
         equal("exit code", site.worker(path).wait(), NOT_LET_IN)
         log = site.node.log("assay-worker")
@@ -195,7 +206,7 @@ def whoever_was_never_invited_ends():
 
 def whoever_is_revoked_ends():
     with Site() as site:
-        worker = site.worker(site.invite("lab", "--worker"))
+        worker = site.worker(site.changed("--worker", name="lab"))
         wait(lambda: site.joined() == ["lab"], "the worker")
         site.head.run("revoke", "lab")
         equal("exit code", worker.wait(), NOT_LET_IN)
@@ -208,7 +219,8 @@ if WHY_NOT:
     print(f"SKIPPED: there can be no hosts of their own here: {WHY_NOT}")
     sys.exit(hosts.SKIP)
 main(each_address_has_its_reason, dead_addresses_do_no_harm,
-     a_second_network_that_others_are_not_in, a_command_says_what_to_do,
+     a_second_network_that_others_are_not_in,
+     a_firewall_that_lets_only_one_port_through, a_command_says_what_to_do,
      a_login_node_that_does_not_reach_a_compute_node,
      what_listens_there_is_another_coordinator, a_coordinator_that_hangs,
      whoever_was_never_invited_ends, whoever_is_revoked_ends, at_once=3)
