@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
@@ -155,12 +156,24 @@ static int greet(struct coordinator *c, struct asy_error *err)
     return 0;
 }
 
+/* Until it is connected a client has three sockets of ZeroMQ, each with a descriptor. */
+static void allow_files(size_t room)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= 5 * room + 256)
+        return;
+    files.rlim_cur = files.rlim_max < 5 * room + 256 ? files.rlim_max : 5 * room + 256;
+    ASY_IGNORE(setrlimit(RLIMIT_NOFILE, &files) < 0); /* then fewer fit, and libzmq says so */
+}
+
 int coordinator_start(struct coordinator *c, size_t room, struct asy_error *err)
 {
     char path[PATH_MAX];
     int64_t start_ns;
     int rc;
 
+    allow_files(room);
     if ((rc = asy_durable_mkdirs(c->home, err)) < 0 ||
         (rc = asy_channel_create((int)room + 2, &c->channel, err)) < 0)
         return rc;

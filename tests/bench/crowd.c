@@ -418,11 +418,15 @@ static int turn(struct crowd *crowd, struct asy_error *err)
 static int greet(struct crowd *crowd, struct agent *agent, struct asy_error *err)
 {
     struct asy_poll_item item = { .client = agent->client, .fd = -1, .events = POLLOUT };
+    int64_t until_ms = asy_clock_ms() + PATIENCE_MS;
     int rc;
 
-    while ((rc = send_hello(crowd, agent, err)) == ASY_E_AGAIN) /* not connected yet */
-        if ((rc = asy_poll(&item, 1, PATIENCE_MS, err)) <= 0)
-            return rc < 0 ? rc : asy_fail(err, ASY_E_TIMEOUT, "an agent cannot connect");
+    while ((rc = send_hello(crowd, agent, err)) == ASY_E_AGAIN) { /* not connected yet */
+        if (asy_clock_ms() > until_ms)
+            return asy_fail(err, ASY_E_TIMEOUT, "an agent cannot connect");
+        if ((rc = asy_poll(&item, 1, 1000, err)) < 0)
+            return rc;
+    }
     return rc;
 }
 
