@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import gangs
 import hosts
 from harness import equal, main, wait
 from invited import Site
@@ -126,6 +127,37 @@ def sweep(site, worker, ada):
     return study
 
 
+def nothing_of_a_gang_is_readable_on_the_wire():
+    """Ranks of two hosts talk MPI, which encrypts nothing: sums of numbers, and what starts them."""
+    with hosts.Net("abc") as net:
+        a, b, c = net.hosts
+        a.spawn("assay-coordinator", "--keep")
+        wait(lambda: os.path.exists(os.path.join(net.path, "home/coordinator.json")), "it")
+        with Capture(b) as capture:
+            for host in b, c:
+                host.spawn("assay-worker", "--cores", "1")
+            wait(lambda: len(a.json("workers")["workers"]) == 2, "two workers")
+            a.run("submit", gangs.study(a, 2, trials=1, epochs=1000000, pruner="none"))
+            wait(lambda: gangs.training(a), "the gang")
+            pids = gangs.ranks(b)
+            equal("ranks", sorted(pids), [0, 1])
+            token = gangs.environ(pids[0])["ASSAY_TOKEN"]
+            a.run("stop", "gang")
+            capture.stop()
+        home, study = os.path.join(net.path, "home"), a.json("show", "gang")["id"]
+        text = [b"val_loss", b"digits.csv", b"hidden", b"sampler"]
+        equal("the coordinator has it", found_in(everything_below(home), text), text)
+        words = [*text, token.encode(), study.encode(), bytes.fromhex(study)]
+        with open(os.path.join(home, "keys", "user.key")) as file:
+            words += [word.encode() for line in file for word in line.split() if len(word) == 40]
+        streams = capture.streams()
+        between = sum(len(t) for flow, t in streams.items()
+                      if {flow[0][0], flow[1][0]} <= {b.address, c.address, b.address6, c.address6})
+        equal(f"{between} bytes between the ranks", between > 100000, True)
+        for flow, t in streams.items():
+            equal(f"readable in {flow}", found_in(t, words), [])
+
+
 def send_openly(site, words):
     """The same words over the same card, to a port where nobody encrypts."""
     address, port = site.head.address, 4711
@@ -170,4 +202,9 @@ WHY_NOT = hosts.why_not()
 if WHY_NOT:
     print(f"SKIPPED: there can be no hosts of their own here: {WHY_NOT}")
     sys.exit(hosts.SKIP)
-main(nothing_of_a_study_is_readable_on_the_wire)
+CASES = [nothing_of_a_study_is_readable_on_the_wire]
+if len(os.sched_getaffinity(0)) < 2:
+    print("# not tried: a gang of two workers needs two cores", flush=True)
+else:
+    CASES.append(nothing_of_a_gang_is_readable_on_the_wire)
+main(*CASES)
