@@ -77,7 +77,17 @@ int asy__arrivals_take(struct asy__arrivals *a, int fd, struct in6_addr *ret_fro
     return 1;
 }
 
-int asy__arrivals_add(struct asy__arrivals *a, int fd, struct in6_addr from)
+size_t asy__arrivals_expire(struct asy__arrivals *a, int64_t before_ms)
+{
+    struct in6_addr unused;
+    size_t n = 0;
+
+    for (; a->oldest >= 0 && a->by_fd[a->oldest].since_ms < before_ms; n++)
+        asy__arrivals_take(a, a->oldest, &unused);
+    return n;
+}
+
+int asy__arrivals_add(struct asy__arrivals *a, int fd, struct in6_addr from, int64_t now_ms)
 {
     struct in6_addr unused;
     int last;
@@ -85,7 +95,7 @@ int asy__arrivals_add(struct asy__arrivals *a, int fd, struct in6_addr from)
     if (fd < 0 || !room(a, (size_t)fd))
         return -1;
     asy__arrivals_take(a, fd, &unused); /* one whose end was not told */
-    a->by_fd[fd] = (struct asy__arrival){ from, 1, a->newest, -1 };
+    a->by_fd[fd] = (struct asy__arrival){ from, now_ms, 1, a->newest, -1 };
     if (a->newest >= 0)
         a->by_fd[a->newest].after = fd;
     else

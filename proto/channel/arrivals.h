@@ -8,9 +8,11 @@
 #define ASY_ARRIVALS_PRIVATE_H
 #include <netinet/in.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct asy__arrival {
     struct in6_addr from; /* an IPv4 address mapped; all zero: not known */
+    int64_t since_ms;
     int waits, before, after; /* in the list, by descriptor; -1: none */
 };
 struct asy__arrivals {
@@ -24,7 +26,9 @@ void asy__arrivals_fini(struct asy__arrivals *a);
 /* Where a connected socket comes from; all zero if that cannot be told. */
 struct in6_addr asy__arrivals_from(int fd);
 /* A new one. Returns the descriptor of one that must go, or -1. For want of memory it is let be. */
-int asy__arrivals_add(struct asy__arrivals *a, int fd, struct in6_addr from);
+int asy__arrivals_add(struct asy__arrivals *a, int fd, struct in6_addr from, int64_t now_ms);
+/* Those that came before then wait no more. Returns how many there were. */
+size_t asy__arrivals_expire(struct asy__arrivals *a, int64_t before_ms);
 /* It waits no more. Whether it did, and where it was from. */
 int asy__arrivals_take(struct asy__arrivals *a, int fd, struct in6_addr *ret_from);
 /* "10.0.0.7", "fe80::1"; "" if it is not known. */

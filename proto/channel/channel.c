@@ -173,7 +173,7 @@ int asy__set_common(void *socket, int queue, struct asy_error *err)
         { ZMQ_SNDHWM, queue ? queue : 1000, "SNDHWM" },
         { ZMQ_RCVHWM, queue ? queue : 1000, "RCVHWM" },
         { ZMQ_LINGER, ASY__LINGER_MS, "LINGER" },
-        { ZMQ_HANDSHAKE_IVL, 5000, "HANDSHAKE_IVL" }, /* ms; bounds half-open handshakes */
+        { ZMQ_HANDSHAKE_IVL, ASY__HANDSHAKE_MS, "HANDSHAKE_IVL" },
         { ZMQ_TCP_KEEPALIVE, 1, "TCP_KEEPALIVE" },    /* firewalls forget silent flows */
         { ZMQ_TCP_KEEPALIVE_IDLE, 30, "TCP_KEEPALIVE_IDLE" },
         { ZMQ_TCP_KEEPALIVE_INTVL, 10, "TCP_KEEPALIVE_INTVL" },

@@ -13,6 +13,7 @@
  * else cannot hold the loop. */
 #define ASY__SKIP_MAX 64
 #define ASY__LINGER_MS 100
+#define ASY__HANDSHAKE_MS 5000 /* bounds half-open handshakes */
 
 struct asy_channel {
     void *zmq;

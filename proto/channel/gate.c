@@ -15,6 +15,8 @@
  * An arrival is noted before it can be let in: libzmq tells of it before it asks, and all that it
  * has told is read before an answer. So a frame never comes of one that is noted later. */
 #include "gate.h"
+#include <asy/clock.h>
+#include "arrivals.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -27,7 +29,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
-#include "arrivals.h"
 
 #define ZAP_ENDPOINT "inproc://zeromq.zap.01"
 #define KEY_BYTES 32
@@ -37,6 +38,7 @@
  * they are over. */
 #define ARRIVALS_MAX 4096u
 #define ARRIVALS_MIN 16u
+#define LET_IN_MS (2 * ASY__HANDSHAKE_MS) /* whoever is there then has been let in */
 
 struct asy__gate {
     struct asy_channel *channel;
@@ -226,14 +228,17 @@ static void note_ended(struct asy__gate *gate, int fd)
         asy__gate_raise(gate);
 }
 
-/* Its address is that of whoever has the descriptor now: for people. */
+/* Its address is that of whoever has the descriptor now: for people. Whoever has been there for
+ * long has been let in, even if nothing was heard: the second connection of an idle worker. */
 static void note_arrival(struct asy__gate *gate, int fd)
 {
     struct in6_addr from = asy__arrivals_from(fd);
+    int64_t now_ms = asy_clock_ms();
     int oldest;
 
     pthread_mutex_lock(&gate->lock);
-    oldest = asy__arrivals_add(&gate->arrivals, fd, from);
+    gate->heard += asy__arrivals_expire(&gate->arrivals, now_ms - LET_IN_MS);
+    oldest = asy__arrivals_add(&gate->arrivals, fd, from, now_ms);
     pthread_mutex_unlock(&gate->lock);
     if (oldest >= 0) /* libzmq notices; if it is another's by now, that one connects anew */
         ASY_IGNORE(shutdown(oldest, SHUT_RDWR) < 0);
@@ -244,8 +249,7 @@ void asy__gate_heard(struct asy__gate *gate, int fd)
     struct in6_addr from;
 
     pthread_mutex_lock(&gate->lock);
-    asy__arrivals_take(&gate->arrivals, fd, &from);
-    gate->heard++;
+    gate->heard += (uint64_t)asy__arrivals_take(&gate->arrivals, fd, &from);
     pthread_mutex_unlock(&gate->lock);
 }
 

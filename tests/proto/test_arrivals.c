@@ -31,7 +31,7 @@ static void the_oldest_goes_when_there_are_too_many(void)
 
         snprintf(name, sizeof name, "step %zu", i);
         if (steps[i].add >= 0)
-            T_EQ(name, asy__arrivals_add(&a, steps[i].add, at("::1")), steps[i].goes);
+            T_EQ(name, asy__arrivals_add(&a, steps[i].add, at("::1"), 0), steps[i].goes);
         else
             asy__arrivals_take(&a, steps[i].take, &from);
         T_TRUE(a.n <= 3);
@@ -41,7 +41,25 @@ static void the_oldest_goes_when_there_are_too_many(void)
     T_EQ("12", asy__arrivals_take(&a, 12, &from), 1);
     T_EQ("11", asy__arrivals_take(&a, 11, &from), 1);
     T_EQ("none is left", a.n, 0);
-    T_EQ("and one more", asy__arrivals_add(&a, 0, at("::1")), -1);
+    T_EQ("and one more", asy__arrivals_add(&a, 0, at("::1"), 0), -1);
+    asy__arrivals_fini(&a);
+}
+
+static void who_has_been_there_for_long_is_none_of_them(void)
+{
+    struct asy__arrivals a;
+    struct in6_addr from;
+
+    asy__arrivals_init(&a, 3);
+    T_EQ("of none", asy__arrivals_expire(&a, 1000), 0);
+    for (int fd = 0; fd < 3; fd++)
+        T_EQ("room", asy__arrivals_add(&a, fd, at("::1"), 100 * fd), -1);
+    T_EQ("the first two", asy__arrivals_expire(&a, 200), 2);
+    T_EQ("the third waits", a.n, 1);
+    T_EQ("they do not", asy__arrivals_take(&a, 0, &from) + asy__arrivals_take(&a, 1, &from), 0);
+    for (int fd = 3; fd < 5; fd++)
+        T_EQ("room again", asy__arrivals_add(&a, fd, at("::1"), 300), -1);
+    T_EQ("of those that wait", asy__arrivals_add(&a, 5, at("::1"), 300), 2);
     asy__arrivals_fini(&a);
 }
 
@@ -56,7 +74,7 @@ static void addresses_are_written_as_people_know_them(void)
         struct in6_addr from;
         char text[64];
 
-        asy__arrivals_add(&a, 5, at(cases[i][0]));
+        asy__arrivals_add(&a, 5, at(cases[i][0]), 0);
         if (!T_EQ(cases[i][0], asy__arrivals_take(&a, 5, &from), 1))
             continue;
         asy__arrivals_text(&from, text, sizeof text);
@@ -66,4 +84,5 @@ static void addresses_are_written_as_people_know_them(void)
 }
 
 T_MAIN("arrivals", T_TEST(the_oldest_goes_when_there_are_too_many),
+       T_TEST(who_has_been_there_for_long_is_none_of_them),
        T_TEST(addresses_are_written_as_people_know_them))

@@ -43,9 +43,9 @@ struct asy_server_spec {
 };
 struct asy_server;
 /* ASY_E_BUSY: the port is taken. ASY_E_EXISTS: the channel has a server (at most one: it owns the
- * ZAP endpoint). Starts a thread that authenticates. Connections that have said nothing may have
- * a quarter of the descriptors that the process may open (RLIMIT_NOFILE, as it is now), 4096 at
- * most: then the oldest of them is ended, and counts as a failed handshake. */
+ * ZAP endpoint). Starts a thread that authenticates. Connections that are new and have said nothing
+ * may have a quarter of the descriptors that the process may open (RLIMIT_NOFILE, as it is now),
+ * 4096 at most: then the oldest of them is ended, and counts as a failed handshake. */
 ASY_MUST_CHECK int asy_server_create(struct asy_channel *channel,
                                      const struct asy_server_spec *spec,
                                      struct asy_server **ret_server, struct asy_error *err);
