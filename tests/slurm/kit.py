@@ -131,6 +131,14 @@ class Job(Sweep):
         except (OSError, AttributeError):
             return ""
 
+    def nodes(self):
+        """`assay node` of this job, without those of the workers' step."""
+        def words(pid):
+            with open(f"/proc/{pid}/cmdline") as file:
+                return file.read().split("\0")
+        return [pid for pid in self.named("assay")
+                if "node" in words(pid) and "--agent" not in words(pid)]
+
     def node_logs(self):
         """What the workers of a job with several nodes say."""
         logs = {}

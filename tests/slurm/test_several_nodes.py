@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """slurm/several-nodes.sbatch on two nodes: an agent on each, a killed slurmd, signals."""
+import signal
+
 from kit import Cluster, Job
 from harness import equal, has, main, wait
 
@@ -20,6 +22,22 @@ def both_nodes_work_and_slurmd_may_die():
         equal(f"ends {ends}", ends["complete"], 8)
         for node, said in job.node_logs().items():
             has(f"{node} ran trials", said, ": complete\n")
+
+
+def a_killed_node_leaves_no_second_agents():
+    """They go on under the next coordinator, or leave for those that the next node starts."""
+    with Job(8) as job:
+        job.command(steps=12, pace=0.2)
+        job.submit(TEMPLATE)
+        job.reports(4)
+        wait(lambda: not job.named("srun"), "srun to be let go of")
+        for pid in job.nodes() + job.named("assay-coordinator"):
+            job.signal(pid, signal.SIGKILL)
+        job.reports(20)
+        wait(lambda: len(job.named("assay-worker")) == 2, "one agent on each node")
+        job.ended("COMPLETED")
+        ends = job.check().ends()
+        equal(f"ends {ends}", (ends["complete"], ends["crashed"]), (8, 0))
 
 
 def scancel_and_requeue_reach_all_nodes():
@@ -52,4 +70,4 @@ def a_gang_spans_both_nodes():
 
 Job.cluster = Cluster()
 main(a_gang_spans_both_nodes, both_nodes_work_and_slurmd_may_die,
-     scancel_and_requeue_reach_all_nodes)
+     a_killed_node_leaves_no_second_agents, scancel_and_requeue_reach_all_nodes)
