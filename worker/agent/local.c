@@ -89,7 +89,7 @@ static int make_base(const char *folder, char **ret_base, struct asy_error *err)
     else if (lstat(base, &st) < 0)
         rc = asy_fail_errno(err, errno, "cannot find '%s'", base);
     else if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
-        rc = asy_fail(err, ASY_E_DENIED, "'%s' is not a folder that is this user's alone", base);
+        rc = asy_fail(err, ASY_E_STATE, "'%s' is not a folder that is this user's alone", base);
     if (rc < 0)
         free(base);
     else
