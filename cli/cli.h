@@ -9,6 +9,7 @@
 #ifndef ASY__CLI_H
 #define ASY__CLI_H
 #include <stdio.h>
+#include <asy/bulk.h>
 #include <asy/channel.h>
 #include <asy/msg.h>
 #include <asy/study.h>
@@ -118,6 +119,27 @@ void asy__offers_hint(struct asy__session *session);
  * again. Makes nothing, not even a key: ASY_E_NOENT. */
 ASY_MUST_CHECK int asy__session_look(const char *home, const char *invitation,
                                      struct asy__welcome *ret_welcome, struct asy_error *err);
+
+/* ---- fetch.c: files of a coordinator elsewhere ----------------------------------------------- */
+
+/* Its folders are not seen from here. */
+int asy__session_remote(const struct asy__session *session);
+const char *asy__session_host(const struct asy__session *session); /* the coordinator's */
+typedef int (*asy__fetched_f)(void *arg, const void *bytes, size_t n, struct asy_error *err);
+/* Gives the bytes of a model or log from want->offset on to each(), in order; want: what, study,
+ * trial, attempt (of a log), sha (of a model). A log ends where it ends now. ASY_E_NOENT: it is not
+ * there, or not for us. */
+ASY_MUST_CHECK int asy__fetch(struct asy__session *session, const struct asy_bulk *want,
+                              asy__fetched_f each, void *arg, struct asy_error *err);
+struct asy__model {
+    char path[4096];
+    int copied;              /* from elsewhere, to be dropped */
+};
+/* Where it can be read here; model: as asy__model_of() finds it. The caller drops it. */
+ASY_MUST_CHECK int asy__model_get(struct asy__session *session, const char *study_id,
+                                  int64_t trial, const struct asy_json *model,
+                                  struct asy__model *ret_model, struct asy_error *err);
+void asy__model_drop(struct asy__model *model);
 
 /* ---- text.c -------------------------------------------------------------------------------- */
 

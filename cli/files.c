@@ -3,7 +3,6 @@
 #include "cli.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,7 +25,7 @@ static int write_out(const struct asy__options *options, const char *bytes, size
 
 /* Of one trial, or of the best one (trial < 0). */
 static int find_model(struct asy__session *session, const char *study, int64_t trial,
-                      char path[PATH_MAX], struct asy_error *err)
+                      struct asy__model *ret_model, struct asy_error *err)
 {
     struct asy_json *row = NULL, *answer = NULL;
     const struct asy_json *model;
@@ -51,7 +50,8 @@ static int find_model(struct asy__session *session, const char *study, int64_t t
     if ((rc = asy__query(session, "trial", study, trial, -1, -1, NULL, &json, &answer, err)) < 0)
         goto out;
     if ((model = asy__model_of(answer)))
-        snprintf(path, PATH_MAX, "%s", asy_json_str(asy_json_get(model, "path"), ""));
+        rc = asy__model_get(session, asy_json_str(asy_json_get(row, "id"), ""), trial, model,
+                            ret_model, err);
     else
         rc = asy_fail(err, ASY_E_NOENT, "trial %" PRId64 " of '%s' left no model", trial, study);
 out:
@@ -67,7 +67,7 @@ int asy__cmd_predict(int argc, char **argv)
     struct asy__options options;
     struct asy__session *session = NULL;
     struct asy_buf out = { 0 };
-    char model[PATH_MAX];
+    struct asy__model model = { .path = "" };
     int status = EXIT_DONE;
 
     asy_buf_init(&out, 1u << 30);
@@ -76,12 +76,13 @@ int asy__cmd_predict(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
-        find_model(session, options.words[0], -1, model, &err) < 0 ||
-        asy__trainer((const char *const[]){ "--predict", model, options.words[1],
+        find_model(session, options.words[0], -1, &model, &err) < 0 ||
+        asy__trainer((const char *const[]){ "--predict", model.path, options.words[1],
                                             options.json ? "--json" : NULL, NULL },
                      &out, &err) < 0 ||
         write_out(&options, out.data, out.len, &err) < 0)
         status = asy__complain(&err);
+    asy__model_drop(&model);
     asy_buf_fini(&out);
     asy__session_close(session);
     return status;
@@ -159,14 +160,16 @@ static void csv_table(const struct asy_json *root, const struct asy_json *parame
 static int export_model(struct asy__session *session, const struct asy__options *options,
                         int64_t trial, struct asy_error *err)
 {
-    char path[PATH_MAX], *bytes = NULL;
+    struct asy__model model = { .path = "" };
+    char *bytes = NULL;
     size_t n;
     int rc;
 
-    if ((rc = find_model(session, options->words[0], trial, path, err)) == 0 &&
-        (rc = asy_read_file(path, MODEL_MAX, &bytes, &n, err)) == 0)
+    if ((rc = find_model(session, options->words[0], trial, &model, err)) == 0 &&
+        (rc = asy_read_file(model.path, MODEL_MAX, &bytes, &n, err)) == 0)
         rc = write_out(options, bytes, n, err);
     free(bytes);
+    asy__model_drop(&model);
     return rc;
 }
 

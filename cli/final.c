@@ -75,19 +75,24 @@ static int is_score(const char *name)
 }
 
 static int test_scores(struct asy__session *session, const struct asy_json *study,
-                       const struct asy_json *trial, const char *model, struct asy_buf *out,
-                       struct asy_error *err)
+                       const struct asy_json *trial, const struct asy_json *model,
+                       struct asy_buf *out, struct asy_error *err)
 {
     const char *name = asy_json_str(asy_json_get(study, "name"), ""), *key;
     int64_t number = asy_json_i64(asy_json_get(trial, "number"), 0);
     const struct asy_json *value;
+    struct asy__model here = { .path = "" };
     struct asy_json *scores = NULL;
     char full[128];
     int rc;
 
     if (put_kept_scores(trial, out))
         return 0;
-    rc = asy__evaluate(asy_json_get(study, "spec"), model, "test", &scores, err);
+    rc = asy__model_get(session, asy_json_str(asy_json_get(study, "id"), ""), number, model, &here,
+                        err);
+    if (rc == 0)
+        rc = asy__evaluate(asy_json_get(study, "spec"), here.path, "test", &scores, err);
+    asy__model_drop(&here);
     for (size_t i = 0; rc == 0 && (value = asy_json_member(scores, i, &key)); i++) {
         if (!is_score(key))
             continue;
@@ -336,11 +341,13 @@ int asy__final_screen(struct asy__session *session, const char *study,
         put_no_best(row, trials, width, &out);
     }
     if (model && has_test_part(row))
-        scored = test_scores(session, row, trial, asy_json_str(asy_json_get(model, "path"), ""),
-                             &out, err);
+        scored = test_scores(session, row, trial, model, &out, err);
     if (model)
         put_model(model, &out);
-    asy_buf_addf(&out, "%-*s%s\n", LABEL, "stored", options->home);
+    if (asy__session_remote(session))
+        asy_buf_addf(&out, "%-*son '%s'\n", LABEL, "stored", asy__session_host(session));
+    else
+        asy_buf_addf(&out, "%-*s%s\n", LABEL, "stored", options->home);
     if (best >= 0)
         put_next(options, study, best, model != NULL, &out);
     else

@@ -17,12 +17,17 @@
 struct stream {
     const char *name;
     FILE *to;
+    enum asy_bulk_what what; /* of a coordinator elsewhere */
+    uint64_t at;         /* ... how much of it came */
     int fd;              /* -1: not there yet */
     int seen;            /* it was, of one attempt at least */
     struct asy_buf line; /* --json: what has no end yet */
 };
 
 struct log {
+    struct asy__session *session;
+    struct asy_id study;
+    int64_t trial;
     char folder[PATH_MAX]; /* of the trial */
     int64_t attempt;
     int json;
@@ -99,6 +104,45 @@ static int put_lines(const struct log *log, struct stream *stream, const char *b
     return 0;
 }
 
+static int put(const struct log *log, struct stream *stream, const char *bytes, size_t n,
+               struct asy_error *err)
+{
+    if (log->json)
+        return put_lines(log, stream, bytes, n, err);
+    return wrote(fwrite(bytes, 1, n, stream->to) != n, err);
+}
+
+static int flush(const struct log *log, const struct stream *stream, struct asy_error *err)
+{
+    return wrote(fflush(log->json ? stdout : stream->to) != 0, err);
+}
+
+struct piece {
+    const struct log *log;
+    struct stream *stream;
+};
+
+static int put_piece(void *arg, const void *bytes, size_t n, struct asy_error *err)
+{
+    struct piece *piece = arg;
+
+    piece->stream->seen = 1;
+    piece->stream->at += n;
+    return put(piece->log, piece->stream, bytes, n, err);
+}
+
+/* From the coordinator, which is elsewhere. */
+static int fetch_stream(const struct log *log, struct stream *stream, struct asy_error *err)
+{
+    struct asy_bulk want = { .what = stream->what, .study = log->study,
+                             .trial = (uint64_t)log->trial, .attempt = (uint32_t)log->attempt,
+                             .offset = stream->at };
+    struct piece piece = { log, stream };
+    int rc = asy__fetch(log->session, &want, put_piece, &piece, err);
+
+    return rc == ASY_E_NOENT ? 0 : rc < 0 ? rc : flush(log, stream, err);
+}
+
 /* What is new in it. */
 static int copy_stream(const struct log *log, struct stream *stream, struct asy_error *err)
 {
@@ -106,21 +150,18 @@ static int copy_stream(const struct log *log, struct stream *stream, struct asy_
     ssize_t got;
     int rc;
 
+    if (asy__session_remote(log->session))
+        return fetch_stream(log, stream, err);
     snprintf(path, sizeof path, "%s/%" PRId64 "/%s", log->folder, log->attempt, stream->name);
     if (stream->fd < 0 && (stream->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
         return 0;
     stream->seen = 1;
-    while ((got = read(stream->fd, bytes, sizeof bytes)) > 0) {
-        if (log->json)
-            rc = put_lines(log, stream, bytes, (size_t)got, err);
-        else
-            rc = wrote(fwrite(bytes, 1, (size_t)got, stream->to) != (size_t)got, err);
-        if (rc < 0)
+    while ((got = read(stream->fd, bytes, sizeof bytes)) > 0)
+        if ((rc = put(log, stream, bytes, (size_t)got, err)) < 0)
             return rc;
-    }
     if (got < 0)
         return asy_fail_errno(err, errno, "cannot read the log");
-    return wrote(fflush(log->json ? stdout : stream->to) != 0, err);
+    return flush(log, stream, err);
 }
 
 /* A last line may have no end. */
@@ -131,6 +172,7 @@ static int close_stream(const struct log *log, struct stream *stream, struct asy
     if (stream->fd >= 0)
         close(stream->fd);
     stream->fd = -1;
+    stream->at = 0;
     return rc;
 }
 
@@ -178,11 +220,18 @@ static int find_folder(struct asy__session *session, const struct asy__options *
                        int64_t trial, struct asy_buf *json, struct log *log, struct asy_error *err)
 {
     struct asy_json *study = NULL;
+    const char *id = "";
     int rc = asy__query(session, "study", options->words[0], -1, -1, -1, NULL, json, &study, err);
 
+    if (rc == 0) {
+        id = asy_json_str(asy_json_get(study, "id"), "");
+        rc = asy_id_parse(id, strlen(id), &log->study, err);
+    }
+    log->session = session;
+    log->trial = trial;
     if (rc == 0)
-        snprintf(log->folder, sizeof log->folder, "%.1024s/logs/%s/%" PRId64, options->home,
-                 asy_json_str(asy_json_get(study, "id"), ""), trial);
+        snprintf(log->folder, sizeof log->folder, "%.1024s/logs/%s/%" PRId64, options->home, id,
+                 trial);
     asy_json_destroy(study);
     return rc;
 }
@@ -233,8 +282,9 @@ static int logs(const struct asy__options *options, int64_t trial, struct asy_er
 {
     struct asy__session *session = NULL;
     struct log log = { .attempt = options->attempt, .json = options->json,
-                       .out = { "stdout", stdout, .fd = -1 },
-                       .err = { "stderr", options->error_stream ? stdout : stderr, .fd = -1 } };
+                       .out = { "stdout", stdout, ASY_BULK_STDOUT, .fd = -1 },
+                       .err = { "stderr", options->error_stream ? stdout : stderr,
+                                ASY_BULK_STDERR, .fd = -1 } };
     int rc;
 
     asy_buf_init(&log.out.line, LINE_MAX_BYTES);

@@ -407,6 +407,7 @@ void asy__session_close(struct asy__session *session)
 {
     if (!session)
         return;
+    asy_client_destroy(session->bulk);
     asy_client_destroy(session->client);
     asy_channel_destroy(session->channel);
     asy_arena_destroy(session->arena);

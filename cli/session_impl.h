@@ -13,7 +13,8 @@
 struct asy__session {
     const struct asy__options *options;
     struct asy_channel *channel;
-    struct asy_client *client;
+    struct asy_client *client, *bulk; /* bulk: when a file is fetched; NULL: not yet */
+    uint32_t transfer;           /* the last one of that */
     struct asy_keypair keys;
     struct asy_arena *arena;
     struct asy_buf frame;

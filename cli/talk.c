@@ -116,7 +116,8 @@ int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct 
     spec.public_key = session->keys.public_key;
     spec.secret_key = session->keys.secret_key;
     asy_client_destroy(session->client);
-    session->client = NULL;
+    asy_client_destroy(session->bulk); /* its port may be another one now */
+    session->client = session->bulk = NULL;
     if ((rc = asy_client_create(session->channel, &spec, &session->client, err)) < 0)
         return rc;
     msg.hello.role = ASY_ROLE_CLIENT;

@@ -197,7 +197,7 @@ static void end_study(struct asy__bulk *bulk, struct asy_id id)
         if (!asy_id_cmp(study->id, id))
             study->over = 1;
     for (struct asy__transfer *t = bulk->transfers; t; t = t->next)
-        if (!t->over && !asy_id_cmp(t->head.study, id))
+        if (!t->over && !asy__bulk_is_result(&t->head) && !asy_id_cmp(t->head.study, id))
             asy__bulk_cancel(t);
 }
 
@@ -227,6 +227,8 @@ static struct asy__bulk_study *ask_loop(struct asy__bulk *bulk, struct asy_id id
             }
             if (answer->over) {
                 end_study(bulk, answer->study);
+            } else if (answer->what) {
+                asy__bulk_looked(bulk, answer);
             } else if (!asy_id_cmp(answer->study, id)) {
                 study = answer->text ? remember(bulk, answer) : NULL;
                 until_ms = 0;
@@ -262,6 +264,10 @@ static void take_request(struct asy__bulk *bulk, uint64_t peer, const char *key,
 
     if (asy_id_cmp(head->store, bulk->store)) {
         asy__bulk_refuse(bulk, peer, head, ASY_E_STATE, "this coordinator has another store");
+        return;
+    }
+    if (asy__bulk_is_result(head)) {
+        asy__bulk_look(bulk, peer, key, head);
         return;
     }
     if (!(study = study_of(bulk, head->study))) {
@@ -333,7 +339,10 @@ static void take_messages(struct asy__bulk *bulk)
                          (unsigned long long)peer, err.text);
             continue;
         }
-        take_message(bulk, peer, info.owner, &head, body, n);
+        if (info.is_worker && asy__bulk_is_result(&head))
+            asy__bulk_deny(bulk, peer, info.owner, &head, "a worker is no client");
+        else
+            take_message(bulk, peer, info.owner, &head, body, n);
     }
 }
 
@@ -372,6 +381,8 @@ static void take_mail(struct asy__bulk *bulk)
         }
         if (late->over)
             end_study(bulk, late->study);
+        else if (late->what)
+            asy__bulk_looked(bulk, late);
         free(late->text); /* else an answer that came after we had given up */
         free(late);
     }

@@ -9,6 +9,7 @@
 #ifndef ASY__BULK_H
 #define ASY__BULK_H
 #include <asy/address.h>
+#include <asy/bulk.h>
 #include <asy/keys.h>
 #include <asy/hash.h>
 #include "mail.h"
@@ -42,6 +43,15 @@ struct asy__bulk_ask {
     struct asy__letter letter;
     struct asy_id study;
     int over;                      /* no answer, but the news that it is over */
+    /* A client's: it wants this of a study, live or not. Answered by who reads the store, at
+     * `reply`: the owner ("": there is no such study), and whether the trial has that model. */
+    enum asy_bulk_what what;       /* 0: an agent's */
+    uint64_t trial;
+    struct asy_sha sha;
+    int found;
+    uint64_t peer;
+    uint32_t transfer;
+    struct asy__mail *reply;
     char owner[ASY_KEY_TEXT];
     char *text;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bulk_give.c - GET: inputs of a study and checkpoints, to agents that ask for them by content.
+ * bulk_give.c - GET: inputs of a study and checkpoints, to agents that ask for them by content;
+ * models and logs, to clients whose study it is.
  *
  * An input is read where the study named it, on this host. It is hashed as a whole before its first
  * byte leaves: a study's list could name any file that this process may read, but who does not know
@@ -98,6 +99,89 @@ void asy__bulk_get(struct asy__bulk *bulk, uint64_t peer, const char *key,
         asy__bulk_end(bulk, t, ASY_E_STATE, "it ends before that offset");
 }
 
+/* ---- what clients ask for -------------------------------------------------------------------- */
+
+int asy__bulk_is_result(const struct asy_bulk *head)
+{
+    return head->kind == ASY_BULK_GET &&
+           (head->what == ASY_BULK_MODEL || head->what == ASY_BULK_STDOUT ||
+            head->what == ASY_BULK_STDERR);
+}
+
+void asy__bulk_look(struct asy__bulk *bulk, uint64_t peer, const char *key,
+                    const struct asy_bulk *head)
+{
+    struct asy__bulk_ask *ask = calloc(1, sizeof *ask);
+    struct asy__transfer *t = ask ? asy__bulk_open(bulk, peer, head) : NULL;
+
+    if (!t) {
+        free(ask); /* it asks again */
+        return;
+    }
+    t->asking = 1;
+    t->at = head->offset;
+    t->credit = head->credit < ASY_BULK_CREDITS ? head->credit : ASY_BULK_CREDITS;
+    snprintf(t->asker, sizeof t->asker, "%s", key);
+    snprintf(t->what, sizeof t->what, head->what == ASY_BULK_MODEL ? "a model" : "a log");
+    ask->study = head->study;
+    ask->what = head->what;
+    ask->trial = head->trial;
+    ask->sha = head->sha;
+    ask->peer = peer;
+    ask->transfer = head->transfer;
+    ask->reply = &bulk->mail;
+    asy__mail_put(bulk->asks, &ask->letter);
+}
+
+static int open_result(struct asy__bulk *bulk, struct asy__transfer *t,
+                       const struct asy__bulk_ask *answer, struct asy_error *err)
+{
+    char text[ASY_SHA_TEXT];
+    int rc;
+
+    if (!answer->owner[0])
+        return asy_fail(err, ASY_E_NOENT, "no such study");
+    if (t->head.what != ASY_BULK_MODEL) {
+        asy_id_format(t->head.study, text);
+        snprintf(t->path, sizeof t->path, "%s/logs/%s/%llu/%u/%s", bulk->home, text,
+                 (unsigned long long)t->head.trial, t->head.attempt,
+                 t->head.what == ASY_BULK_STDOUT ? "stdout" : "stderr");
+    } else if (!answer->found) {
+        return asy_fail(err, ASY_E_NOENT, "the trial has no such model");
+    } else {
+        asy_sha_format(t->head.sha, text);
+        snprintf(t->path, sizeof t->path, "%s/artifacts/%.2s/%s", bulk->home, text, text);
+    }
+    if ((rc = asy_pack_open(t->path, &t->pack, err)) < 0)
+        return rc;
+    t->size = asy_pack_size(t->pack);
+    return t->at <= t->size ? 0 : asy_fail(err, ASY_E_STATE, "it ends before that offset");
+}
+
+void asy__bulk_looked(struct asy__bulk *bulk, const struct asy__bulk_ask *answer)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc;
+
+    for (struct asy__transfer *t = bulk->transfers; t; t = t->next) {
+        if (t->over || !t->asking || t->peer != answer->peer ||
+            t->head.transfer != answer->transfer || t->head.what != answer->what)
+            continue;
+        t->asking = 0;
+        t->heard_ms = asy_clock_ms();
+        if (answer->owner[0] && strcmp(answer->owner, t->asker) && strcmp(bulk->owner, t->asker)) {
+            asy__bulk_deny(bulk, t->peer, t->asker, &t->head, "the study is another user's");
+            t->over = 1;
+        } else if ((rc = open_result(bulk, t, answer, &err)) < 0) {
+            asy__bulk_refuse(bulk, t->peer, &t->head, rc, err.text);
+            t->over = 1; /* a log that is not there yet is worth no warning */
+        }
+        return;
+    }
+}
+
+/* ---- chunks ---------------------------------------------------------------------------------- */
+
 /* Its whole content is hashed. */
 static void judge_input(struct asy__bulk *bulk, struct asy__transfer *t)
 {
@@ -149,7 +233,7 @@ int asy__bulk_give(struct asy__bulk *bulk, struct asy__transfer *t)
             judge_input(bulk, t);
         return 1;
     }
-    if (!t->credit)
+    if (!t->credit || t->asking)
         return 0;
     if ((rc = give_chunk(bulk, t, &err)) < 0)
         asy__bulk_end(bulk, t, rc, err.text);

@@ -41,6 +41,8 @@ struct asy__transfer {
     uint64_t at, size;
     uint32_t credit;
     int64_t heard_ms, told_ms;        /* told: while it is hashed the peer hears that we live */
+    int asking;                       /* whether the peer may have it: nothing leaves yet */
+    char asker[ASY_KEY_TEXT];         /* while it is asked */
     int over;                         /* to be freed after this round */
 };
 struct asy__bulk {
@@ -107,6 +109,11 @@ void asy__bulk_guard(struct asy__bulk *bulk);
 
 void asy__bulk_get(struct asy__bulk *bulk, uint64_t peer, const char *key,
                    const struct asy__bulk_study *study, const struct asy_bulk *head);
+/* What a trial has left, to who may see it: the store is asked for whom that is. */
+int asy__bulk_is_result(const struct asy_bulk *head);
+void asy__bulk_look(struct asy__bulk *bulk, uint64_t peer, const char *key,
+                    const struct asy_bulk *head);
+void asy__bulk_looked(struct asy__bulk *bulk, const struct asy__bulk_ask *answer);
 /* One chunk of it, if it may. Returns whether there may be more to do at once. */
 int asy__bulk_give(struct asy__bulk *bulk, struct asy__transfer *t);
 

@@ -13,7 +13,7 @@
 #include <asy/buf.h>
 #include <asy/core.h>
 #include <asy/store.h>
-#include "mail.h"
+#include "bulk.h"
 
 /* An answer, or a part of one: the JSON of all parts together is the answer. */
 struct asy__query_answer {        /* query -> loop */
@@ -49,6 +49,10 @@ ASY_MUST_CHECK int asy__query_sweep(struct asy__query *query, uint64_t last_seq,
 /* Removes what studies that are over have left among the artifacts: checkpoints that came after
  * their attempt was fenced, of attempts that an adoption discarded, and parts of what broke off. */
 ASY_MUST_CHECK int asy__query_tidy(struct asy__query *query, const char *artifacts,
+                                   struct asy_error *err);
+/* Fills in whose the study is and whether its trial has that model, and puts ask into its own
+ * `reply`. ask is the query's until then. */
+ASY_MUST_CHECK int asy__query_look(struct asy__query *query, struct asy__bulk_ask *ask,
                                    struct asy_error *err);
 /* Whatever this peer has asked so far needs no answer any more. */
 ASY_MUST_CHECK int asy__query_forget(struct asy__query *query, uint64_t peer,

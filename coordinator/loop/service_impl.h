@@ -102,6 +102,9 @@ ASY_MUST_CHECK int asy__service_keys(struct asy_service *service, int changed,
 
 /* ---- service_out.c --------------------------------------------------------------------------- */
 
+/* Hands on to who reads the store what the bulk thread must know. */
+ASY_MUST_CHECK int asy__service_look(struct asy_service *service, struct asy__bulk_ask *ask,
+                                     struct asy_error *err);
 /* Files that studies have left are looked for. */
 ASY_MUST_CHECK int asy__service_tidy(struct asy_service *service, struct asy_error *err);
 ASY_MUST_CHECK int asy__service_forget(struct asy_service *service, uint64_t peer,

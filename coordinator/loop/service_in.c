@@ -162,8 +162,13 @@ int asy__service_take_asks(struct asy_service *service, struct asy_error *err)
     for (letter = asy__mail_take(&service->asks); letter; letter = next) {
         struct asy__bulk_ask *ask = (struct asy__bulk_ask *)letter;
         const char *owner = NULL, *text = asy_core_study_text(service->core, ask->study, &owner);
+        int rc;
 
         next = letter->next;
+        if (ask->what && (rc = asy__service_look(service, ask, err)) < 0)
+            return rc;
+        if (ask->what)
+            continue;
         if (text && !(ask->text = strdup(text)))
             return asy_fail(err, ASY_E_NOMEM, "no memory for a study");
         if (text)

@@ -292,11 +292,11 @@ void asy_service_destroy(struct asy_service *service)
 
     if (!service)
         return;
-    asy__bulk_destroy(service->bulk);
     asy__compute_destroy(service->compute);
     asy__writer_destroy(service->writer); /* it may be giving turns to the next */
     if (service->query)
         asy__query_destroy(service->query, asy_store_reader(service->store));
+    asy__bulk_destroy(service->bulk); /* whom they both answer */
     for (letter = service->results.fd < 0 ? NULL : asy__mail_take(&service->results); letter;) {
         struct asy__query_answer *answer = (struct asy__query_answer *)letter;
 

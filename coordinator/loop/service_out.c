@@ -106,6 +106,12 @@ int asy__service_forget(struct asy_service *service, uint64_t peer, struct asy_e
     return wake_reader(service, asy__query_forget(service->query, peer, err));
 }
 
+int asy__service_look(struct asy_service *service, struct asy__bulk_ask *ask,
+                      struct asy_error *err)
+{
+    return wake_reader(service, asy__query_look(service->query, ask, err));
+}
+
 int asy__service_tidy(struct asy_service *service, struct asy_error *err)
 {
     char path[4200];

@@ -294,6 +294,8 @@ static void another_user_s_files_are_not_given(void)
     } cases[] = {
         { "an input", ASY_BULK_GET, ASY_BULK_INPUT, "the study is another user's" },
         { "a checkpoint", ASY_BULK_GET, ASY_BULK_CHECKPOINT, "the study is another user's" },
+        { "a model", ASY_BULK_GET, ASY_BULK_MODEL, "the study is another user's" },
+        { "a log", ASY_BULK_GET, ASY_BULK_STDERR, "the study is another user's" },
         { "a model of hers", ASY_BULK_PUT, ASY_BULK_MODEL, "the study is another user's" },
         { "a log of hers", ASY_BULK_LOG, ASY_BULK_STDOUT, "the study is another user's" },
     };

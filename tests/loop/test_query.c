@@ -825,7 +825,68 @@ static void what_a_study_has_left_goes_when_it_is_over(void)
     }
 }
 
-T_MAIN("query", T_TEST(what_a_study_has_left_goes_when_it_is_over),
+/* ---- whose it is ----------------------------------------------------------------------------- */
+
+static void the_bulk_thread_hears_whose_a_model_is(void)
+{
+    static const struct {
+        const char *name;
+        int lease, what, right_sha;
+        const char *owner;
+        int found;
+    } cases[] = { { "its model", 1, ASY_BULK_MODEL, 1, OWNER, 1 },
+                  { "no model of that content", 1, ASY_BULK_MODEL, 0, OWNER, 0 },
+                  { "another study's model", 0, ASY_BULK_MODEL, 1, OWNER, 0 },
+                  { "a log", 0, ASY_BULK_STDOUT, 0, OWNER, 0 },
+                  { "no such study", -1, ASY_BULK_MODEL, 1, "", 0 } };
+    char models[N_FILES][PATH_MAX] = { "a", "b", "c", "d", "e" };
+    struct asy__mail answers = { .fd = -1 }, reply = { .fd = -1 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__query *query = NULL;
+    struct asy_store_spec spec = { 0 };
+    struct asy_store *store = NULL;
+    struct t_folder folder;
+    char home[PATH_MAX];
+    struct world w;
+    uint64_t seq;
+
+    if (!t_folder_make(&folder))
+        return;
+    spec.path = t_path(&folder, "store", home);
+    if (!world_open(&w) || !two_studies(&w, models) ||
+        !T_OK(asy_store_open(&spec, &store, NULL, &err), &err) ||
+        !T_OK(asy_store_commit(store, w.events, w.n_events, &seq, &err), &err) ||
+        !T_OK(asy__mail_init(&answers, &err), &err) || !T_OK(asy__mail_init(&reply, &err), &err) ||
+        !T_OK(asy__query_create(home, &answers, &query, &err), &err))
+        goto out;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__bulk_ask *ask = calloc(1, sizeof *ask);
+        struct asy__letter *letter;
+
+        ask->study = cases[i].lease < 0 ? asy_id_make() : w.leases[cases[i].lease].study;
+        ask->what = (enum asy_bulk_what)cases[i].what;
+        ask->sha.b[0] = cases[i].right_sha ? 0 : 1; /* two_studies() makes one of zeros */
+        ask->reply = &reply;
+        if (!T_OK(asy__query_look(query, ask, &err), &err))
+            break;
+        while (!(letter = asy__mail_take(&reply)))
+            asy__mail_wait(&reply, -1);
+        T_TRUE(letter == &ask->letter);
+        T_STR(cases[i].name, ask->owner, cases[i].owner);
+        T_EQ(cases[i].name, ask->found, cases[i].found);
+        free(ask);
+    }
+out:
+    asy__query_destroy(query, store ? asy_store_reader(store) : NULL);
+    asy__mail_fini(&reply);
+    asy__mail_fini(&answers);
+    asy_store_close(store);
+    world_close(&w);
+    t_folder_drop(&folder);
+}
+
+T_MAIN("query", T_TEST(the_bulk_thread_hears_whose_a_model_is),
+       T_TEST(what_a_study_has_left_goes_when_it_is_over),
        T_TEST(a_file_goes_when_nobody_has_it_on_record),
        T_TEST(what_has_ended_is_told_from_the_store), T_TEST(a_trial_has_its_attempts_in_order),
        T_TEST(each_attempt_has_its_host), T_TEST(what_lives_is_told_by_core),

@@ -71,7 +71,7 @@ class Shared(hosts.Net):
         for node in self.nodes:
             self.invite(node)
             self.start_worker(node)
-        wait(lambda: len(self.head.json("workers")["workers"]) == len(self.nodes), "the workers")
+        wait(lambda: len(self.head.json("workers")["workers"]) == len(self.workers), "the workers")
         self.records = os.path.join(self.path, "records")
         os.mkdir(self.records)
         if self.trials:

@@ -16,7 +16,7 @@
 #define ASY_BULK_NONCE_FILE ".nonce"
 
 enum asy_bulk_kind {
-    ASY_BULK_GET = 1,    /* agent: send me this, from offset on; credit chunks may leave */
+    ASY_BULK_GET = 1,    /* agent, client: send me this, from offset on; credit chunks may leave */
     ASY_BULK_PUT = 2,    /* agent: I have this for you; answered by CREDIT or END */
     ASY_BULK_LOG = 3,    /* agent: this piece of a log belongs at offset; answered by END */
     ASY_BULK_DATA = 4,   /* a chunk of a transfer, at offset; last: the end of it */
@@ -28,7 +28,7 @@ enum asy_bulk_what {
     ASY_BULK_INPUT = 1,      /* a file that the study names, by its hash */
     ASY_BULK_CHECKPOINT = 2, /* of this trial, attempt and report */
     ASY_BULK_MODEL = 3,
-    ASY_BULK_STDOUT = 4, ASY_BULK_STDERR = 5, /* LOG: of this trial and attempt */
+    ASY_BULK_STDOUT = 4, ASY_BULK_STDERR = 5, /* LOG, a client's GET: of this trial and attempt */
 };
 struct asy_bulk {
     enum asy_bulk_kind kind;

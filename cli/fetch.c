@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fetch.c - models and logs of a coordinator whose folders are not seen from here: over its bulk
+ * socket, as docs/protocol.md says in section 11. What broke off goes on where it was. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <asy/clock.h>
+#include <asy/hash.h>
+#include "session_impl.h"
+
+#define SILENCE_MS 10000 /* then another address is tried */
+#define QUEUE 16
+
+int asy__session_remote(const struct asy__session *session)
+{
+    return session->options->coordinator != NULL;
+}
+
+const char *asy__session_host(const struct asy__session *session)
+{
+    return session->found.host;
+}
+
+/* "tcp://host:1234" with the bulk socket's port. */
+static int connect_bulk(struct asy__session *session, struct asy_error *err)
+{
+    const char *routes[ASY_ENDPOINTS_MAX], *endpoints[ASY_ENDPOINTS_MAX];
+    size_t n = asy_discovery_routes(&session->found, routes);
+    char texts[ASY_ENDPOINTS_MAX][ASY_ENDPOINT_TEXT];
+    struct asy_client_spec spec = { .endpoints = endpoints, .queue = QUEUE,
+                                    .server_key = session->found.server_key,
+                                    .public_key = session->keys.public_key,
+                                    .secret_key = session->keys.secret_key };
+
+    if (session->bulk)
+        return 0;
+    if (!session->welcome.bulk_port)
+        return asy_fail(err, ASY_E_UNSUPPORTED, "the coordinator gives out no files: run this on "
+                        "its host '%.64s'", session->found.host);
+    for (size_t i = 0; i < n; i++) {
+        const char *colon = strrchr(routes[i], ':');
+
+        if (!colon)
+            continue;
+        snprintf(texts[spec.n_endpoints], sizeof texts[0], "%.*s:%u", (int)(colon - routes[i]),
+                 routes[i], session->welcome.bulk_port);
+        endpoints[spec.n_endpoints] = texts[spec.n_endpoints];
+        spec.n_endpoints++;
+    }
+    return asy_client_create(session->channel, &spec, &session->bulk, err);
+}
+
+static int send_head(struct asy__session *session, struct asy_bulk *head, struct asy_error *err)
+{
+    int rc;
+
+    head->store = session->welcome.store;
+    asy_buf_clear(&session->frame);
+    if ((rc = asy_bulk_encode(head, &session->frame, err)) < 0)
+        return rc;
+    return asy_client_send_parts(session->bulk, session->frame.data, session->frame.len, NULL, 0,
+                                 err);
+}
+
+/* Asks for what is still missing. ASY_E_AGAIN: not connected yet. */
+static int ask_on(struct asy__session *session, const struct asy_bulk *want, uint64_t at,
+                  uint32_t *ret_transfer, struct asy_error *err)
+{
+    struct asy_bulk head = *want;
+    int rc;
+
+    head.kind = ASY_BULK_GET;
+    head.transfer = ++session->transfer;
+    head.offset = at;
+    head.credit = ASY_BULK_CREDITS;
+    if ((rc = send_head(session, &head, err)) == 0)
+        *ret_transfer = head.transfer;
+    return rc;
+}
+
+/* The next message of the transfer. ASY_E_AGAIN: none has come yet. */
+static int next_message(struct asy__session *session, uint32_t transfer, struct asy_bulk *ret_head,
+                        const void **ret_body, size_t *ret_n, struct asy_error *err)
+{
+    const void *bytes;
+    size_t len;
+    int rc;
+
+    for (;;) {
+        rc = asy_client_recv_parts(session->bulk, &bytes, &len, ret_body, ret_n, err);
+        if (rc < 0)
+            return rc;
+        asy_arena_reset(session->arena);
+        if (asy_bulk_decode(bytes, len, session->arena, ret_head, NULL) == 0 &&
+            ret_head->transfer == transfer && transfer)
+            return 0;
+    }
+}
+
+static int unreachable(const struct asy__session *session, struct asy_error *err)
+{
+    return asy_fail(err, ASY_E_GONE, "port %u of '%.64s', over which files travel, does not "
+                    "answer: it must be reachable from here like the coordinator's own; or run "
+                    "this there", session->welcome.bulk_port, session->found.host);
+}
+
+/* What came in one message. 1: there is more. */
+static int take(struct asy__session *session, const struct asy_bulk *head, const void *body,
+                size_t n, uint64_t *at, asy__fetched_f each, void *arg, struct asy_error *err)
+{
+    struct asy_bulk credit = { .kind = ASY_BULK_CREDIT, .transfer = head->transfer, .credit = 1 };
+    int rc;
+
+    if (head->kind == ASY_BULK_END)
+        return head->code ? asy_fail(err, (enum asy_code)head->code, "%s", head->text) : 0;
+    if (head->kind != ASY_BULK_DATA)
+        return 1;
+    if (head->offset != *at)
+        return asy_fail(err, ASY_E_CORRUPT, "a piece came that does not follow the last one");
+    if ((rc = each(arg, body, n, err)) < 0)
+        return rc;
+    *at += n;
+    if (head->last)
+        return 0;
+    ASY_IGNORE(send_head(session, &credit, NULL)); /* else the silence asks anew */
+    return 1;
+}
+
+int asy__fetch(struct asy__session *session, const struct asy_bulk *want, asy__fetched_f each,
+               void *arg, struct asy_error *err)
+{
+    int64_t heard_ms = asy_clock_ms(), moved_ms = heard_ms;
+    uint64_t at = want->offset;
+    uint32_t transfer = 0;
+    int rc = connect_bulk(session, err), interrupts = asy__interrupts();
+
+    while (rc == 0 || rc == 1) {
+        struct asy_poll_item item = { .client = session->bulk, .fd = -1, .events = POLLIN };
+        struct asy_bulk head;
+        const void *body;
+        size_t n;
+
+        if (!transfer && (rc = ask_on(session, want, at, &transfer, err)) < 0 && rc != ASY_E_AGAIN)
+            break;
+        rc = next_message(session, transfer, &head, &body, &n, err);
+        if (rc == 0) {
+            heard_ms = moved_ms = asy_clock_ms();
+            rc = take(session, &head, body, n, &at, each, arg, err);
+            if (rc == 0)
+                return 0;
+            continue;
+        }
+        if (rc != ASY_E_AGAIN)
+            break;
+        if (asy__interrupts() != interrupts)
+            return asy_fail(err, ASY_E_CANCELLED, "interrupted");
+        if (asy_clock_ms() - moved_ms > ASY__PATIENCE_MS)
+            return unreachable(session, err);
+        if (asy_clock_ms() - heard_ms > SILENCE_MS) {
+            heard_ms = asy_clock_ms();
+            transfer = 0;
+            if ((rc = asy_client_next(session->bulk, err)) < 0)
+                break;
+        }
+        rc = asy_poll(&item, 1, ASY__STEP_MS, err) < 0 ? ASY_E_IO : 1;
+    }
+    return rc;
+}
+
+/* ---- models ---------------------------------------------------------------------------------- */
+
+struct copy {
+    int fd;
+    struct asy_sha_state *sha;
+};
+
+static int write_all(void *arg, const void *bytes, size_t n, struct asy_error *err)
+{
+    struct copy *copy = arg;
+    const char *at = bytes;
+
+    asy_sha_update(copy->sha, bytes, n);
+    while (n > 0) {
+        ssize_t wrote = write(copy->fd, at, n);
+
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return asy_fail_errno(err, errno, "cannot write a copy of the model");
+        at += wrote;
+        n -= (size_t)wrote;
+    }
+    return 0;
+}
+
+static int fetch_model(struct asy__session *session, const struct asy_bulk *want, int fd,
+                       struct asy_error *err)
+{
+    struct copy copy = { .fd = fd };
+    struct asy_sha sha;
+    int rc = asy_sha_create(&copy.sha, err);
+
+    if (rc == 0 && (rc = asy__fetch(session, want, write_all, &copy, err)) == 0) {
+        sha = asy_sha_final(copy.sha);
+        if (memcmp(&sha, &want->sha, sizeof sha))
+            rc = asy_fail(err, ASY_E_CORRUPT, "the model is damaged: its hash differs");
+    }
+    asy_sha_destroy(copy.sha);
+    return rc;
+}
+
+int asy__model_get(struct asy__session *session, const char *study_id, int64_t trial,
+                   const struct asy_json *model, struct asy__model *ret_model,
+                   struct asy_error *err)
+{
+    const char *sha = asy_json_str(asy_json_get(model, "sha256"), "");
+    struct asy_bulk want = { .what = ASY_BULK_MODEL, .trial = (uint64_t)trial };
+    int fd, rc;
+
+    *ret_model = (struct asy__model){ .copied = asy__session_remote(session) };
+    if (!ret_model->copied) {
+        snprintf(ret_model->path, sizeof ret_model->path, "%s",
+                 asy_json_str(asy_json_get(model, "path"), ""));
+        return 0;
+    }
+    if ((rc = asy_id_parse(study_id, strlen(study_id), &want.study, err)) < 0 ||
+        (rc = asy_sha_parse(sha, strlen(sha), &want.sha, err)) < 0)
+        return rc;
+    snprintf(ret_model->path, sizeof ret_model->path, "/tmp/assay-model-XXXXXX");
+    if ((fd = mkostemp(ret_model->path, O_CLOEXEC)) < 0)
+        return asy_fail_errno(err, errno, "cannot make a file in /tmp");
+    rc = fetch_model(session, &want, fd, err);
+    close(fd);
+    if (rc < 0) {
+        asy_error_prefix(err, "the model of trial %lld", (long long)trial);
+        asy__model_drop(ret_model);
+    }
+    return rc;
+}
+
+void asy__model_drop(struct asy__model *model)
+{
+    if (model->copied && model->path[0])
+        unlink(model->path);
+    model->path[0] = '\0';
+}
