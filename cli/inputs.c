@@ -24,6 +24,7 @@ struct inputs {
     struct asy_study_input *list;
     size_t n, cap;
     const char *base;      /* the study's folder */
+    uint64_t copied; /* bytes of run.files */
     char base_real[PATH_MAX], root_real[PATH_MAX];
     char *chunk;
 };
@@ -109,9 +110,15 @@ static int add_file(struct inputs *in, const char *path, const char *place, cons
                     struct asy_error *err)
 {
     struct asy_study_input *input;
-    int rc = append(in, path, place, &input, err);
+    uint64_t size = place ? (uint64_t)st->st_size : 0;
+    int rc;
 
-    if (rc < 0)
+    if (size > ASY_STUDY_FILES_MAX - in->copied)
+        return asy_fail(err, ASY_E_TOOBIG, "'files', of which each trial gets a copy, have more "
+                        "than %llu MiB with '%.120s'",
+                        (unsigned long long)ASY_STUDY_FILES_MAX >> 20, path);
+    in->copied += size;
+    if ((rc = append(in, path, place, &input, err)) < 0)
         return rc;
     input->executable = place && (st->st_mode & 0100);
     return hash_file(in, input, (uint64_t)st->st_size, err);

@@ -219,17 +219,26 @@ def a_worker_that_stops_in_the_middle_holds_up_nobody():
 
 def a_file_that_a_cache_cannot_hold_is_refused_by_name():
     """Before any byte of it leaves; the trial waits for a worker that can."""
-    with Site(cache="1GiB") as site:
-        site.sparse(3 << 30)
+    with Site(cache="256MiB") as site:
+        site.sparse(768 * MIB)
         before = counted(site.nodes[0], "rx")
         site.begin()
-        site.refuses("big' has 3072 MiB, more than this worker's cache may hold: 1024 MiB; give it "
+        site.refuses("big' has 768 MiB, more than this worker's cache may hold: 256 MiB; give it "
                      "a larger 'cache_size'")
         if counted(site.nodes[0], "rx") - before > 10 * MIB:
             raise AssertionError("it came")
         site.head.run("stop", "sweep")
         wait(site.finished, "the study's end")
         equal("nothing ran", site.stored("started"), 0)
+
+
+def files_that_no_trial_could_copy_are_refused_at_once():
+    with Site() as site:
+        path = site.sparse((1 << 30) + 1)
+        site.write(os.path.join(site.head.path, "study.yaml"),
+                   STUDY.format(name="sweep", file="big", trials=1, then=""))
+        _, err = site.head.run("submit", os.path.join(site.head.path, "study.yaml"), code=2)
+        has("why", err, f"of which each trial gets a copy, have more than 1024 MiB with '{path}'")
 
 
 def files_that_a_cache_cannot_hold_together_are_refused():
@@ -307,7 +316,7 @@ def a_large_file_takes_little_memory(size=256 * MIB):
 
 
 def a_very_large_file_takes_no_more():
-    a_large_file_takes_little_memory(3 << 30)
+    a_large_file_takes_little_memory(1 << 30)
 
 
 WHY_NOT = hosts.why_not()
@@ -318,6 +327,7 @@ cases = [a_worker_that_stops_in_the_middle_holds_up_nobody,
          a_chunk_may_take_longer_than_silence_is_borne, a_broken_download_goes_on_where_it_was,
          a_broken_upload_goes_on_where_it_was, a_file_that_a_cache_cannot_hold_is_refused_by_name,
          files_that_a_cache_cannot_hold_together_are_refused,
+         files_that_no_trial_could_copy_are_refused_at_once,
          a_file_in_use_stays_in_a_cache_that_is_too_small,
          a_file_that_is_written_to_on_its_way_is_named, a_file_that_is_cut_on_its_way_is_named,
          a_large_file_takes_little_memory]

@@ -25,8 +25,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_MAX (1ull << 30) /* bytes of a study's `files`, copied for each attempt */
-
 static int name_folders(struct asy__job *job, struct asy_error *err)
 {
     struct asy__agent *agent = job->agent;
@@ -49,7 +47,7 @@ static int name_folders(struct asy__job *job, struct asy_error *err)
 static int lay_out(struct asy__job *job, struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
-    uint64_t budget = FILES_MAX;
+    uint64_t budget = ASY_STUDY_FILES_MAX;
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < study->n_inputs; i++) {
@@ -74,7 +72,7 @@ static int lay_out(struct asy__job *job, struct asy_error *err)
 static int copy_files(struct asy__job *job, struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
-    uint64_t budget = FILES_MAX;
+    uint64_t budget = ASY_STUDY_FILES_MAX;
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < study->n_files; i++) {
