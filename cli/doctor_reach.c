@@ -73,8 +73,8 @@ static void tell(const struct asy_way *ways, size_t n, struct asy__finding *find
     for (size_t i = 0; i < n; i++)
         if (ways[i].state != ASY_WAY_OPEN)
             bad[n_bad++] = ways[i];
-    asy_buf_init(&text, 16384);
-    asy_buf_init(&advice, 4096);
+    asy_buf_init(&text, ASY_WAYS_TEXT);
+    asy_buf_init(&advice, ASY_WAYS_TEXT);
     asy_ways_text(ways, n, &text);
     asy_ways_advice(bad, n_bad, &advice);
     if (n_bad == 0)

@@ -76,17 +76,13 @@ static int unconnected(const struct asy__session *session, struct asy_error *err
     const struct asy_discovery *found = &session->found;
     struct asy_way ways[ASY_WAYS_MAX];
     size_t n = asy_client_ways(session->client, ways);
-    struct asy_buf text, advice;
+    struct asy_buf text;
 
     if (replaced(session))
         return asy_fail(err, ASY_E_AGAIN, "the coordinator went away");
-    asy_buf_init(&text, 32768);
-    asy_buf_init(&advice, 4096);
-    asy_ways_text(ways, n, &text);
-    asy_ways_advice(ways, n, &advice);
-    asy_buf_addf(&text, "; %s", advice.data);
+    asy_buf_init(&text, ASY_WAYS_TEXT);
+    asy_ways_why(ways, n, &text);
     asy__advise(text.data);
-    asy_buf_fini(&advice);
     asy_buf_fini(&text);
     if (asy_client_state(session->client) == ASY_WAY_NOT_LET_IN)
         return asy_fail(err, ASY_E_DENIED, "the coordinator on host '%.60s' does not let in the "

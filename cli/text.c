@@ -10,7 +10,7 @@
 #include <asy/settings.h>
 #include "format.h"
 
-static char advice[4096];
+static char advice[ASY_WAYS_TEXT];
 
 void asy__advise(const char *text)
 {

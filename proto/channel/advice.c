@@ -51,6 +51,7 @@ static void say_unreachable(const struct asy_way *way, struct asy_buf *text)
 void asy_ways_advice(const struct asy_way *ways, size_t n, struct asy_buf *ret_text)
 {
     const struct asy_way *far = first_of(ways, n, ASY_WAY_SILENT);
+    size_t start = ret_text->len;
 
     if (!far)
         far = first_of(ways, n, ASY_WAY_UNREACHABLE);
@@ -69,12 +70,19 @@ void asy_ways_advice(const struct asy_way *ways, size_t n, struct asy_buf *ret_t
         if (first_of(ways, n, ASY_WAY_REFUSED))
             asy_buf_adds(ret_text, "no coordinator listens there: start it (assay up); if it has "
                                    "moved, ask for a new invitation (assay invite)");
-        if (far && ret_text->len)
+        if (far && ret_text->len > start)
             asy_buf_adds(ret_text, "; or ");
         if (far)
             say_unreachable(far, ret_text);
-        if (!ret_text->len)
+        if (ret_text->len == start)
             asy_buf_adds(ret_text, "the name is not known on this machine: mend it where it "
                                    "stands, or put the address there as a number");
     }
+}
+
+void asy_ways_why(const struct asy_way *ways, size_t n, struct asy_buf *ret_text)
+{
+    asy_ways_text(ways, n, ret_text);
+    asy_buf_adds(ret_text, "; ");
+    asy_ways_advice(ways, n, ret_text);
 }

@@ -265,7 +265,7 @@ static void tell_silence(struct asy__io *io)
 {
     static int64_t warned_ms;
     struct asy_way ways[ASY_WAYS_MAX];
-    struct asy_buf text, advice;
+    struct asy_buf text;
     size_t n;
 
     if (asy_client_state(io->client) <= ASY_WAY_OPEN) {
@@ -274,14 +274,10 @@ static void tell_silence(struct asy__io *io)
     }
     if (!asy_log_due(&warned_ms, 60000))
         return;
-    asy_buf_init(&text, 16384);
-    asy_buf_init(&advice, 4096);
+    asy_buf_init(&text, ASY_WAYS_TEXT);
     n = asy_client_ways(io->client, ways);
-    asy_ways_text(ways, n, &text);
-    asy_ways_advice(ways, n, &advice);
-    asy_warn("bulk: cannot reach the coordinator's port for files: %s; %s; trying on", text.data,
-             advice.data);
-    asy_buf_fini(&advice);
+    asy_ways_why(ways, n, &text);
+    asy_warn("bulk: cannot reach the coordinator's port for files: %s; trying on", text.data);
     asy_buf_fini(&text);
 }
 

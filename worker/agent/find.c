@@ -120,24 +120,22 @@ static void refused(struct asy__agent *agent, const char *text, int64_t now_ms)
 void asy__find_failed(struct asy__agent *agent, const struct asy_way *ways, size_t n)
 {
     int64_t now_ms = asy_clock_ms();
-    struct asy_buf text, advice;
+    struct asy_buf text;
     int denied = 0;
 
     if (agent->session.state == ASY__SESSION_JOINED)
         return; /* it came through meanwhile */
-    asy_buf_init(&text, 16384);
-    asy_buf_init(&advice, 4096);
-    asy_ways_text(ways, n, &text);
-    asy_ways_advice(ways, n, &advice);
+    asy_buf_init(&text, ASY_WAYS_TEXT);
     for (size_t i = 0; i < n; i++)
         denied |= ways[i].state == ASY_WAY_NOT_LET_IN;
     if (denied) {
+        asy_ways_text(ways, n, &text);
         refused(agent, text.data, now_ms);
     } else {
         agent->session.refused_ms = 0;
+        asy_ways_why(ways, n, &text);
         if (is_news(text.data, now_ms))
-            asy_warn("cannot reach the coordinator: %s; %s; trying on", text.data, advice.data);
+            asy_warn("cannot reach the coordinator: %s; trying on", text.data);
     }
-    asy_buf_fini(&advice);
     asy_buf_fini(&text);
 }

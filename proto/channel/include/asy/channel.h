@@ -154,6 +154,8 @@ struct asy_buf;
 void asy_ways_text(const struct asy_way *ways, size_t n, struct asy_buf *ret_text);
 /* What a person can do about it, as one or two clauses without a full stop. */
 void asy_ways_advice(const struct asy_way *ways, size_t n, struct asy_buf *ret_text);
+void asy_ways_why(const struct asy_way *ways, size_t n, struct asy_buf *ret_text); /* both */
+#define ASY_WAYS_TEXT 8192 /* bytes that any of the three fits in */
 
 ASY_MUST_CHECK int asy_client_recv(struct asy_client *client, const void **ret_bytes,
                                    size_t *ret_len, struct asy_error *err);
