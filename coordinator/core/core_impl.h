@@ -383,14 +383,11 @@ void asy__study_state(struct asy_core *core, struct asy__study *study, enum asy_
 void asy__study_stop(struct asy_core *core, struct asy__study *study, enum asy_cause cause,
                      const char *text);
 void asy__study_sync(struct asy_core *core, struct asy__study *study); /* cancels that are due */
-void asy__study_asked(struct asy_core *core, const struct asy_input *input);
 /* Whether a further trial may be created (lasting facts alone). */
 int asy__study_can_create(const struct asy_core *core, const struct asy__study *study);
 /* Notes, ends, asks: everything but leases. */
 void asy__study_pump(struct asy_core *core, struct asy__study *study);
-void asy__study_ask(struct asy_core *core, struct asy__study *study);
-/* How many new points its sampler may still be asked for, at most ASY__ASKS_AHEAD. */
-uint64_t asy__study_askable(const struct asy_core *core, struct asy__study *study);
+uint64_t asy__study_max_trials(const struct asy_core *core, const struct asy__study *study);
 /* The trial that the pruner would promote, or NULL; changes nothing. */
 struct asy__trial *asy__study_promotable(struct asy__study *study, uint64_t *ret_milestone);
 double asy__better(const struct asy__study *study, size_t objective, double a, double b);
@@ -399,6 +396,14 @@ uint32_t asy__need_cores(const struct asy__study *study);
 const char *asy__ranks_text(const struct asy__study *study, char text[48]);
 uint64_t asy__need_memory(const struct asy__study *study);
 uint32_t asy__need_ranks(const struct asy__study *study);
+
+/* ---- ask.c: a study and its sampler ---------------------------------------------------------- */
+void asy__study_make_sampler(struct asy_core *core, struct asy__study *study);
+void asy__study_tell_notes(struct asy_core *core, struct asy__study *study);
+void asy__study_ask(struct asy_core *core, struct asy__study *study);
+void asy__study_asked(struct asy_core *core, const struct asy_input *input);
+/* How many new points its sampler may still be asked for, at most ASY__ASKS_AHEAD. */
+uint64_t asy__study_askable(const struct asy_core *core, struct asy__study *study);
 
 /* ---- trial.c --------------------------------------------------------------------------------- */
 struct asy__trial *asy__trial_get(const struct asy__study *study, uint64_t number);
@@ -612,9 +617,13 @@ void asy__offers_write(const struct asy_core *core, const char *key,
 uint64_t asy__offers_missing(const struct asy_core *core, const struct asy__study *study);
 size_t asy__offers_of(const struct asy_core *core, const struct asy__study *study);
 
-/* ---- session.c, report.c, control.c ---------------------------------------------------------- */
+/* ---- session.c, hello.c, report.c, control.c ------------------------------------------------- */
 struct asy__session *asy__session_get(const struct asy_core *core, uint64_t peer);
+struct asy__session *asy__session_open(struct asy_core *core, const struct asy_input *hello,
+                                       const char *key); /* NULL: for memory */
 void asy__session_close(struct asy_core *core, struct asy__session *session);
+/* ... and its connection. */
+void asy__session_drop(struct asy_core *core, struct asy__session *session);
 void asy__session_hello(struct asy_core *core, const struct asy_input *input);
 void asy__session_msg(struct asy_core *core, const struct asy_input *input);
 void asy__session_answered(struct asy_core *core, const struct asy_input *input);

@@ -669,11 +669,28 @@ struct asy__agent {
     char reject_text[240];
     uint32_t free_told;
 };
-void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char *text);
+
+/* ---- busy.c ---------------------------------------------------------------------------------- */
 uint32_t asy__agent_free_cores(const struct asy__agent *agent);
 /* Whether something else that lives uses one of the job's CPUs, or more of its GPUs than is left.
  * Asks idle gangs to go. */
 int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job);
+
+/* ---- leave.c --------------------------------------------------------------------------------- */
+void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char *text);
+void asy__leave_signals(struct asy__agent *agent); /* some may have come */
+void asy__leave_idle(struct asy__agent *agent, int64_t now_ms); /* if it is, and was told to */
+int asy__leave_orphaned(const struct asy__agent *agent, int64_t now_ms); /* no coordinator */
+/* 1: the loop may end. *ret_rc says how. */
+int asy__leave_now(struct asy__agent *agent, int64_t now_ms, int *ret_rc, struct asy_error *err);
+
+/* ---- learn.c --------------------------------------------------------------------------------- */
+ASY_MUST_CHECK int asy__learn_node(struct asy__agent *agent, int gpu_patience_ms,
+                                   struct asy_error *err);
+int64_t asy__learn_timers(struct asy__agent *agent, int64_t now_ms); /* GPUs that come later */
+void asy__learn_walltime(struct asy__agent *agent);
+ASY_MUST_CHECK int asy__learn_key(struct asy__agent *agent, const char *key_path,
+                                  struct asy_error *err);
 
 /* ---- crash.c --------------------------------------------------------------------------------- */
 /* Where a test may have the agent die (asy/crash.h); the name must stand in the table. */
