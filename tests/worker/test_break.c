@@ -212,7 +212,7 @@ static void gives_up_when_rejected(void)
     msg.reject.text = "not you";
     coord_send(&c, &msg);
     status = coord_worker_end(&c);
-    T_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    T_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 4);
 out:
     coord_close(&c);
 }
