@@ -102,6 +102,8 @@ static int next_message(struct asy__session *session, uint32_t transfer, struct 
 
 static int unreachable(const struct asy__session *session, struct asy_error *err)
 {
+    if (asy_client_state(session->bulk) > ASY_WAY_OPEN)
+        asy__advise_ways(session->bulk);
     return asy_fail(err, ASY_E_GONE, "port %u of '%.64s', over which files travel, does not "
                     "answer: it must be reachable from here like the coordinator's own; or run "
                     "this there", session->welcome.bulk_port, session->found.host);

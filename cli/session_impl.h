@@ -34,6 +34,8 @@ struct asy__session {
 /* Where the coordinator is now, by the home's discovery file or by --coordinator. */
 ASY_MUST_CHECK int asy__session_find(const struct asy__session *session,
                                      struct asy_discovery *ret_found, struct asy_error *err);
+/* Advises by what the client met at each of its endpoints. */
+void asy__advise_ways(const struct asy_client *client);
 ASY_MUST_CHECK int asy__home_file(const struct asy__options *options, const char *name, char *path,
                                   size_t n, struct asy_error *err);
 #endif

@@ -70,20 +70,26 @@ static int transmit(struct asy__session *session, const struct asy_msg *msg, int
     return rc;
 }
 
-/* Why no connection came about, and what to do. */
-static int unconnected(const struct asy__session *session, struct asy_error *err)
+void asy__advise_ways(const struct asy_client *client)
 {
-    const struct asy_discovery *found = &session->found;
     struct asy_way ways[ASY_WAYS_MAX];
-    size_t n = asy_client_ways(session->client, ways);
+    size_t n = asy_client_ways(client, ways);
     struct asy_buf text;
 
-    if (replaced(session))
-        return asy_fail(err, ASY_E_AGAIN, "the coordinator went away");
     asy_buf_init(&text, ASY_WAYS_TEXT);
     asy_ways_why(ways, n, &text);
     asy__advise(text.data);
     asy_buf_fini(&text);
+}
+
+/* Why no connection came about, and what to do. */
+static int unconnected(const struct asy__session *session, struct asy_error *err)
+{
+    const struct asy_discovery *found = &session->found;
+
+    if (replaced(session))
+        return asy_fail(err, ASY_E_AGAIN, "the coordinator went away");
+    asy__advise_ways(session->client);
     if (asy_client_state(session->client) == ASY_WAY_NOT_LET_IN)
         return asy_fail(err, ASY_E_DENIED, "the coordinator on host '%.60s' does not let in the "
                         "key of '%.100s'", found->host, session->options->coordinator

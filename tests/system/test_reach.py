@@ -114,17 +114,19 @@ def a_second_network_that_others_are_not_in():
 def a_firewall_that_lets_only_one_port_through():
     """Files have another one than the rest."""
     with Site() as site:
-        path = site.invite("--worker", "lab", name="lab")
+        ada = site.invite("ada", name="ada")
+        path = site.invite("--worker", "--for", "ada", "lab", name="lab")
         site.head.wall(site.port + 1)
-        site.without_own_worker()
         site.worker(path)
         wait(lambda: site.joined() == ["lab"], "the worker")
         out, _ = site.node.run("doctor", "addresses", "--coordinator", path)
         has("doctor", out, f"{site.head.address}:{site.port}: connected")
         has("doctor", out, f"{site.head.address}:{site.port + 1}: no answer")
-        site.submit(site.head, "sweep", 1)
+        site.submit(site.node, "sweep", 1, "--coordinator", ada)
         site.says("bulk: cannot reach the coordinator's port for files: "
                   f"{site.head.address}:{site.port + 1}: no answer", "setting 'interface'")
+        _, err = site.node.run("logs", "sweep", "0", "--coordinator", ada, code=3)
+        has("a command", err, f"{site.head.address}:{site.port + 1}: no answer")
         site.head.unwall(site.port + 1)
         equal("trials", site.finish("sweep"), [("complete", 1)])
         wait(lambda: site.head.run("logs", "sweep", "0", code=None)[0] == "loss=0.5\n", "its log")
