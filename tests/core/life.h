@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * life.h - what the tests of trials' lives share: a world with one agent, and what is asked of it. */
+ * life.h - what the tests of trials' lives share: a world with one agent, and what is asked of
+ * it. */
 #ifndef LIFE_H
 #define LIFE_H
 #include "world.h"
@@ -30,7 +31,8 @@ static inline enum asy_study_state study_state(struct world *w, struct asy_id st
     return ev ? ev->study_state.state : ASY_STUDY_RUNNING;
 }
 
-static inline const struct asy_event *trial_event(struct world *w, struct asy_id study, int64_t trial)
+static inline const struct asy_event *trial_event(struct world *w, struct asy_id study,
+                                                  int64_t trial)
 {
     static const struct asy_event none = { 0 };
     const struct asy_event *ev = world_last(w, study, trial, ASY_EV_TRIAL_STATE);
