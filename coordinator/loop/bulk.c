@@ -495,10 +495,10 @@ static void tear_down(struct asy__bulk *bulk)
 static void *bulk_main(void *arg)
 {
     struct asy__bulk *bulk = arg;
-    int rc = set_up(bulk, &bulk->failure);
 
-    asy__mail_put(&bulk->started, &bulk->ready);
-    if (rc == 0)
+    bulk->rc = set_up(bulk, &bulk->failure);
+    asy__mail_put(&bulk->started, &bulk->ready); /* from here on rc is the creator's as well */
+    if (bulk->rc == 0)
         serve(bulk);
     tear_down(bulk);
     return NULL;
@@ -531,8 +531,8 @@ int asy__bulk_create(const struct asy__bulk_spec *spec, struct asy__bulk **ret_b
     bulk->running = 1;
     while (!asy__mail_take(&bulk->started))
         asy__mail_wait(&bulk->started, -1);
-    if ((rc = bulk->failure.code) < 0) {
-        rc = asy_fail(err, bulk->failure.code, "bulk socket: %s", bulk->failure.text);
+    if ((rc = bulk->rc) < 0) {
+        rc = asy_fail(err, (enum asy_code)rc, "bulk socket: %s", bulk->failure.text);
         goto out;
     }
     *ret_bulk = bulk;

@@ -57,7 +57,8 @@ struct asy__bulk {
     struct asy__mail mail, *asks;
     struct asy__letter stop, ready;
     struct asy__mail started;         /* to whoever creates it: the socket is open, or failure */
-    struct asy_error failure;
+    int rc;                           /* of opening it */
+    struct asy_error failure;         /* its text; may tell of a port that was passed over */
     int stopped;
     /* the thread's own */
     struct asy_channel *channel;
