@@ -22,6 +22,7 @@
 
 #define DEPTH_MAX 64u
 #define ENTRIES_MAX 1000000u /* of a tree that is moved or hashed */
+#define PIECE ((off_t)4 << 20) /* freed at once, where somebody waits for the disk */
 
 struct entry {
     char *path; /* relative to the root, "" for the root itself */
@@ -376,8 +377,25 @@ out:
     return rc;
 }
 
+/* Gives a large file's blocks back piece by piece. What goes wrong here, the removal says. */
+static void shrink(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+        while (st.st_size > PIECE) {
+            st.st_size -= PIECE;
+            if (ftruncate(fd, st.st_size) < 0 || fdatasync(fd) < 0)
+                break;
+        }
+    close(fd);
+}
+
 /* One pass; *ret_lifted: another is needed. */
-static int remove_listed(const char *path, int *ret_lifted, struct asy_error *err)
+static int remove_listed(const char *path, int gently, int *ret_lifted, struct asy_error *err)
 {
     struct listing list = { .root = path };
     char full[PATH_MAX];
@@ -392,6 +410,8 @@ static int remove_listed(const char *path, int *ret_lifted, struct asy_error *er
             continue; /* the root holds what was lifted */
         if ((rc = join(&list, entry->path, full, err)))
             goto out;
+        if (gently && !entry->is_folder)
+            shrink(full);
         if ((entry->is_folder ? rmdir(full) : asy__durable_ops()->unlink(full)) < 0 &&
             errno != ENOENT)
             rc = asy_fail_errno(err, errno, "cannot remove '%s'", full);
@@ -402,7 +422,7 @@ out:
     return rc;
 }
 
-int asy_durable_remove(const char *path, struct asy_error *err)
+static int remove_all(const char *path, int gently, struct asy_error *err)
 {
     struct stat st;
     int rc, lifted;
@@ -410,7 +430,17 @@ int asy_durable_remove(const char *path, struct asy_error *err)
     if (lstat(path, &st) < 0)
         return errno == ENOENT ? 0 : asy_fail_errno(err, errno, "cannot remove '%s'", path);
     do
-        rc = remove_listed(path, &lifted, err);
+        rc = remove_listed(path, gently, &lifted, err);
     while (rc == 0 && lifted);
     return rc;
+}
+
+int asy_durable_remove(const char *path, struct asy_error *err)
+{
+    return remove_all(path, 0, err);
+}
+
+int asy_durable_remove_gently(const char *path, struct asy_error *err)
+{
+    return remove_all(path, 1, err);
 }

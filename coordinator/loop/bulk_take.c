@@ -21,7 +21,7 @@
 
 #define PART ".part-"
 #define PART_S 3600                 /* then nobody will go on with it */
-#define SYNC_BYTES ((uint64_t)1 << 20)
+#define PIECE ((size_t)512 << 10)     /* is written and synced at once */
 #define SPARE_BYTES ((uint64_t)64 << 20) /* of the disk, which a PUT leaves free */
 
 /* ---- PUT: beginning -------------------------------------------------------------------------- */
@@ -155,6 +155,20 @@ out:
     return rc;
 }
 
+/* An equal model may be there, and would be removed by the move: a second name keeps its blocks
+ * until they can be given back gently. */
+static int replace(const struct asy__transfer *t, struct asy_sha sha, struct asy_error *err)
+{
+    char old[ASY__BULK_PATH + 8];
+    int rc;
+
+    snprintf(old, sizeof old, "%s.old", t->part);
+    ASY_IGNORE(link(t->path, old) < 0); /* none is there, mostly; else the move takes longer */
+    rc = asy_durable_keep(t->part, sha, t->path, err);
+    ASY_IGNORE(asy_durable_remove_gently(old, NULL)); /* a part, which a later start removes */
+    return rc;
+}
+
 static int keep(struct asy__transfer *t, struct asy_error *err)
 {
     struct asy_sha sha = asy_sha_final(t->sha);
@@ -168,7 +182,7 @@ static int keep(struct asy__transfer *t, struct asy_error *err)
     else if (memcmp(&sha, &t->head.sha, sizeof sha))
         rc = wrong(t, err);
     else
-        rc = asy_durable_keep(t->part, sha, t->path, err);
+        rc = replace(t, sha, err);
     if (rc == 0)
         asy__crash_point("coordinator.bulk_after_rename");
     return rc;
@@ -180,7 +194,7 @@ static void finish(struct asy__bulk *bulk, struct asy__transfer *t)
     int rc = keep(t, &err);
 
     if (rc < 0 || t->head.tree)
-        unlink(t->part); /* what is left of it is of no use */
+        ASY_IGNORE(asy_durable_remove_gently(t->part, NULL)); /* of no use; the next start tries */
     asy__bulk_end(bulk, t, rc, rc < 0 ? err.text : t->path);
 }
 
@@ -235,18 +249,21 @@ static int write_at(int fd, uint64_t at, const char *bytes, size_t n, const char
     return 0;
 }
 
-/* Begins to write the last bytes to the disk and waits for those before them: a commit of the store
- * would wait for as much as gathers in memory. */
-static void write_back(const struct asy__transfer *t)
+/* In pieces, each on the disk before the next one: a commit of the store waits for what is under
+ * way to the disk, and a flush for all that the disk has gathered, so let neither be much. */
+static int write_through(const struct asy__transfer *t, const char *bytes, size_t n,
+                         struct asy_error *err)
 {
-    const unsigned wait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                          SYNC_FILE_RANGE_WAIT_AFTER;
-    uint64_t from = t->at - SYNC_BYTES;
+    for (size_t at = 0; at < n; at += PIECE) {
+        size_t piece = n - at < PIECE ? n - at : PIECE;
+        int rc = write_at(t->fd, t->at + at, bytes + at, piece, t->what, err);
 
-    /* Not every file system can: the sync in the end does it all. */
-    ASY_IGNORE(sync_file_range(t->fd, (off_t)from, (off_t)SYNC_BYTES, SYNC_FILE_RANGE_WRITE) < 0);
-    if (from >= SYNC_BYTES)
-        ASY_IGNORE(sync_file_range(t->fd, (off_t)(from - SYNC_BYTES), (off_t)SYNC_BYTES, wait) < 0);
+        if (rc < 0)
+            return rc;
+        if (fdatasync(t->fd) < 0)
+            return asy_fail_errno(err, errno, "cannot sync %.120s", t->what);
+    }
+    return 0;
 }
 
 void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struct asy_bulk *head,
@@ -259,7 +276,7 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
         asy__bulk_end(bulk, t, ASY_E_STATE, "a chunk came that does not follow the last one");
         return;
     }
-    if ((rc = write_at(t->fd, t->at, body, n, t->what, &err)) < 0) {
+    if ((rc = write_through(t, body, n, &err)) < 0) {
         if (rc == ASY_E_NOSPACE)
             unlink(t->part); /* the store needs the room */
         asy__bulk_end(bulk, t, rc, err.text);
@@ -267,8 +284,6 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
     }
     asy_sha_update(t->sha, body, n);
     t->at += n;
-    if (t->at % SYNC_BYTES == 0)
-        write_back(t);
     asy__crash_point("coordinator.bulk_put");
     if (t->at == t->size)
         finish(bulk, t);
@@ -279,7 +294,7 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
 void asy__bulk_cancel(struct asy__transfer *t)
 {
     if (t->head.kind == ASY_BULK_PUT && t->part[0])
-        unlink(t->part);
+        ASY_IGNORE(asy_durable_remove_gently(t->part, NULL)); /* the next start tries again */
     t->over = 1;
 }
 

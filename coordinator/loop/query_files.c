@@ -30,7 +30,7 @@ static void remove_file(const char *path)
 {
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (asy_durable_remove(path, &err) < 0)
+    if (asy_durable_remove_gently(path, &err) < 0)
         asy_warn("file=%s cannot be removed, staying: %s", path, err.text);
 }
 

@@ -388,6 +388,41 @@ static void any_depth_is_removed(void)
     T_TRUE(access(folder.path, F_OK) < 0);
 }
 
+/* A file of n MiB and a byte, without blocks. */
+static bool large(const char *path, off_t n)
+{
+    t_write(path, "");
+    return T_EQ("truncate", truncate(path, n * (1 << 20) + 1), 0);
+}
+
+static void large_files_go_piece_by_piece(void)
+{
+    char one[PATH_MAX], other[PATH_MAX], tree[PATH_MAX], in[PATH_MAX], path[PATH_MAX];
+    struct asy_error err = ASY_ERROR_INIT;
+    struct t_folder folder;
+    struct stat st;
+
+    if (!t_folder_make(&folder))
+        return;
+    t_path(&folder, "one", one);
+    t_path(&folder, "tree/in", in);
+    t_path(&folder, "tree/link", path);
+    T_OK(asy_durable_mkdirs(t_path(&folder, "tree", tree), &err), &err);
+    if (!large(one, 9) || !large(in, 8) ||
+        !T_EQ("link", link(one, t_path(&folder, "other", other)), 0) ||
+        !T_EQ("symlink", symlink("../other", path), 0))
+        goto out;
+    T_OK(asy_durable_remove_gently(one, &err), &err);
+    T_OK(asy_durable_remove_gently(tree, &err), &err);
+    T_TRUE(access(one, F_OK) < 0 && access(tree, F_OK) < 0);
+    T_TRUE(stat(other, &st) == 0 && st.st_size == 9 * (1 << 20) + 1); /* its other name's */
+    T_OK(asy_durable_remove_gently(other, &err), &err);
+    T_OK(asy_durable_remove_gently(other, &err), &err); /* it is gone already */
+    T_TRUE(access(other, F_OK) < 0);
+out:
+    t_folder_drop(&folder);
+}
+
 static void a_file_is_read_up_to_its_limit(void)
 {
     static const struct { size_t max; int want; } cases[] = {
@@ -419,4 +454,5 @@ T_MAIN("durable", T_TEST(a_file_is_replaced_whole), T_TEST(a_write_that_fails_le
        T_TEST(a_tree_is_named_by_its_content_and_moved_whole),
        T_TEST(a_tree_with_what_cannot_be_stored_is_refused), T_TEST(removing_follows_no_links),
        T_TEST(what_a_program_has_closed_is_removed), T_TEST(any_depth_is_removed),
+       T_TEST(large_files_go_piece_by_piece),
        T_TEST(a_file_is_read_up_to_its_limit))

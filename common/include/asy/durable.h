@@ -52,6 +52,10 @@ ASY_MUST_CHECK int asy_durable_tree_files(const char *path, char ***ret_files, s
                                           struct asy_error *err);
 /* Removes a file or a folder tree; a missing one is fine. Not synced. */
 ASY_MUST_CHECK int asy_durable_remove(const char *path, struct asy_error *err);
+/* The same for what may be large and shares a disk with commits: file systems that tell the disk of
+ * freed blocks (mounted with discard) let all syncs wait while they do, some 150 ms for 256 MiB.
+ * Files go in pieces, each synced. After a crash a part of a file may be left at its name. */
+ASY_MUST_CHECK int asy_durable_remove_gently(const char *path, struct asy_error *err);
 /* Reads a whole file of at most max bytes into a new terminated buffer, the caller's to free(). */
 ASY_MUST_CHECK int asy_read_file(const char *path, size_t max, char **ret_bytes, size_t *ret_len,
                                  struct asy_error *err);
