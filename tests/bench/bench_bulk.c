@@ -200,7 +200,7 @@ static void *carry(void *arg)
     int64_t from_ms;
     size_t n = 0;
 
-    /* It stands for another machine: its work is nobody's here. Threads that it makes inherit that. */
+    /* It stands for another machine: its work is nobody's here. Its threads inherit that. */
     ASY_IGNORE(sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }) < 0);
     if ((c->rc = carrier_connect(c)) < 0) {
         carrier_close(c);
