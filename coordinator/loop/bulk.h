@@ -47,6 +47,7 @@ struct asy__bulk_ask {
      * `reply`: the owner ("": there is no such study), and whether the trial has that model. */
     enum asy_bulk_what what;       /* 0: an agent's */
     uint64_t trial;
+    uint32_t attempt;
     struct asy_sha sha;
     int found;
     uint64_t peer;

@@ -126,6 +126,7 @@ void asy__bulk_look(struct asy__bulk *bulk, uint64_t peer, const char *key,
     ask->study = head->study;
     ask->what = head->what;
     ask->trial = head->trial;
+    ask->attempt = head->attempt;
     ask->sha = head->sha;
     ask->peer = peer;
     ask->transfer = head->transfer;
@@ -158,14 +159,22 @@ static int open_result(struct asy__bulk *bulk, struct asy__transfer *t,
     return t->at <= t->size ? 0 : asy_fail(err, ASY_E_STATE, "it ends before that offset");
 }
 
+/* Its number alone will not do: a peer may have used that for something else meanwhile. */
+static int is_asked(const struct asy__transfer *t, const struct asy__bulk_ask *answer)
+{
+    return t->asking && t->peer == answer->peer && t->head.transfer == answer->transfer &&
+           t->head.what == answer->what && !asy_id_cmp(t->head.study, answer->study) &&
+           t->head.trial == answer->trial && t->head.attempt == answer->attempt &&
+           !memcmp(&t->head.sha, &answer->sha, sizeof answer->sha);
+}
+
 void asy__bulk_looked(struct asy__bulk *bulk, const struct asy__bulk_ask *answer)
 {
     struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
     for (struct asy__transfer *t = bulk->transfers; t; t = t->next) {
-        if (t->over || !t->asking || t->peer != answer->peer ||
-            t->head.transfer != answer->transfer || t->head.what != answer->what)
+        if (t->over || !is_asked(t, answer))
             continue;
         t->asking = 0;
         t->heard_ms = asy_clock_ms();
