@@ -81,7 +81,7 @@ static void remove_over(struct asy__bulk *bulk)
     while (*at) {
         struct asy__transfer *t = *at;
 
-        if (!t->over) {
+        if (!t->over || t->asking) {
             at = &t->next;
             continue;
         }
@@ -100,16 +100,25 @@ static struct asy__transfer *find(struct asy__bulk *bulk, uint64_t peer, uint32_
     return t;
 }
 
+/* One that waits for the store keeps its place until that has answered, wanted or not: a peer has
+ * no more questions there than transfers. */
 struct asy__transfer *asy__bulk_open(struct asy__bulk *bulk, uint64_t peer,
                                      const struct asy_bulk *head)
 {
-    struct asy__transfer *t = find(bulk, peer, head->transfer);
+    struct asy__transfer *t;
+    int asking = 0;
     size_t n = 0;
 
-    if (t)
+    for (t = bulk->transfers; t; t = t->next)
+        asking |= t->asking && t->peer == peer && t->head.transfer == head->transfer;
+    if (asking) {
+        asy__bulk_refuse(bulk, peer, head, ASY_E_AGAIN, "that transfer is not looked up yet");
+        return NULL;
+    }
+    if ((t = find(bulk, peer, head->transfer)))
         t->over = 1; /* it begins anew */
     for (t = bulk->transfers; t; t = t->next)
-        n += !t->over && t->peer == peer;
+        n += (!t->over || t->asking) && t->peer == peer;
     if (n >= ASY__BULK_TRANSFERS_EACH || bulk->n_transfers >= ASY__BULK_TRANSFERS ||
         !(t = calloc(1, sizeof *t))) {
         asy__bulk_refuse(bulk, peer, head, ASY_E_AGAIN, "too many transfers are open");
@@ -475,8 +484,10 @@ static int set_up(struct asy__bulk *bulk, struct asy_error *err)
 
 static void tear_down(struct asy__bulk *bulk)
 {
-    for (struct asy__transfer *t = bulk->transfers; t; t = t->next)
+    for (struct asy__transfer *t = bulk->transfers; t; t = t->next) {
         t->over = 1;
+        t->asking = 0;
+    }
     remove_over(bulk);
     while (bulk->studies) {
         struct asy__bulk_study *study = bulk->studies;

@@ -174,9 +174,11 @@ void asy__bulk_looked(struct asy__bulk *bulk, const struct asy__bulk_ask *answer
     int rc;
 
     for (struct asy__transfer *t = bulk->transfers; t; t = t->next) {
-        if (t->over || !is_asked(t, answer))
+        if (!is_asked(t, answer))
             continue;
         t->asking = 0;
+        if (t->over)
+            return; /* not wanted any more */
         t->heard_ms = asy_clock_ms();
         if (answer->owner[0] && strcmp(answer->owner, t->asker) && strcmp(bulk->owner, t->asker)) {
             asy__bulk_deny(bulk, t->peer, t->asker, &t->head, "the study is another user's");

@@ -43,7 +43,7 @@ struct asy__transfer {
     int64_t heard_ms, told_ms;        /* told: while it is hashed the peer hears that we live */
     int asking;                       /* whether the peer may have it: nothing leaves yet */
     char asker[ASY_KEY_TEXT];         /* while it is asked */
-    int over;                         /* to be freed after this round */
+    int over;                         /* to be freed after this round, or when it is answered */
 };
 struct asy__bulk {
     pthread_t thread;
@@ -90,7 +90,8 @@ void asy__bulk_end(struct asy__bulk *bulk, struct asy__transfer *t, int rc, cons
 /* The same where nothing was opened. */
 void asy__bulk_refuse(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head, int rc,
                       const char *text);
-/* A new one in the list; NULL: refused, and the peer was told. */
+/* A new one in the list, in the place of the one with its number; NULL: refused, and the peer was
+ * told. */
 struct asy__transfer *asy__bulk_open(struct asy__bulk *bulk, uint64_t peer,
                                      const struct asy_bulk *head);
 /* The file name of a checkpoint or model: "<sha>" or "<sha>.<study>-<trial>-<attempt>-<report>". */

@@ -242,4 +242,79 @@ out:
     place_close(&p);
 }
 
-T_MAIN("bulk", T_TEST(an_answer_is_for_its_question_alone))
+/* Until the thread has taken the answer before. */
+static struct asy__bulk_ask *ask_anew(struct place *p, const struct asy_bulk *head)
+{
+    struct event ev;
+
+    do
+        if (!say(p, head) || !next(p, &ev))
+            return NULL;
+    while (!ev.ask && T_EQ("not yet", ev.head.code, ASY_E_AGAIN));
+    return ev.ask;
+}
+
+/* As often as it is asked for under one number, for another's study, or given up in between. */
+static void a_transfer_has_one_question_to_the_store(void)
+{
+    struct asy__bulk_ask *ask;
+    struct asy_bulk head;
+    struct place p;
+
+    if (!place_open(&p))
+        goto out;
+    head = get_log(&p, 1, p.hers);
+    if (!say(&p, &head) || !(ask = hear_ask(&p)))
+        goto out;
+    for (int i = 0; i < 100; i++) {
+        struct asy_bulk cancel = { .kind = ASY_BULK_CANCEL, .transfer = 1 };
+
+        head.study = i % 2 ? p.hers : p.his;
+        if ((i == 50 && !say(&p, &cancel)) || !say(&p, &head) ||
+            !hear_end(&p, "while it is asked", ASY_E_AGAIN)) {
+            answer(&p, ask, p.ada.public_key);
+            goto out;
+        }
+    }
+    answer(&p, ask, p.ada.public_key); /* nobody wants it now */
+    for (int i = 0; i < 2; i++) {
+        head = get_log(&p, (uint32_t)i + 1, p.hers);
+        if (!(ask = ask_anew(&p, &head)))
+            goto out;
+        answer(&p, ask, p.ada.public_key);
+        if (!hear_log(&p, (uint32_t)i + 1, "hers"))
+            goto out;
+    }
+out:
+    place_close(&p);
+}
+
+/* Those that were given up count. */
+static void a_peer_has_as_many_questions_as_transfers(void)
+{
+    enum { MOST = 64 };
+    struct asy__bulk_ask *asks[MOST] = { NULL };
+    struct asy_bulk head, cancel = { .kind = ASY_BULK_CANCEL };
+    struct place p;
+    int n = 0;
+
+    if (!place_open(&p))
+        goto out;
+    for (; n < MOST; n++) {
+        head = get_log(&p, (uint32_t)n + 1, p.hers);
+        cancel.transfer = head.transfer;
+        if (!say(&p, &head) || !(asks[n] = hear_ask(&p)) || !say(&p, &cancel))
+            goto out;
+    }
+    head = get_log(&p, MOST + 1, p.hers);
+    if (say(&p, &head))
+        hear_end(&p, "one more", ASY_E_AGAIN);
+out:
+    while (n > 0)
+        answer(&p, asks[--n], p.ada.public_key);
+    place_close(&p);
+}
+
+T_MAIN("bulk", T_TEST(an_answer_is_for_its_question_alone),
+       T_TEST(a_transfer_has_one_question_to_the_store),
+       T_TEST(a_peer_has_as_many_questions_as_transfers))
