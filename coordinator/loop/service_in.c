@@ -165,10 +165,11 @@ int asy__service_take_asks(struct asy_service *service, struct asy_error *err)
         int rc;
 
         next = letter->next;
-        if (ask->what && (rc = asy__service_look(service, ask, err)) < 0)
-            return rc;
-        if (ask->what)
+        if (ask->what) { /* the ask is handed over, and may be gone at once */
+            if ((rc = asy__service_look(service, ask, err)) < 0)
+                return rc;
             continue;
+        }
         if (text && !(ask->text = strdup(text)))
             return asy_fail(err, ASY_E_NOMEM, "no memory for a study");
         if (text)

@@ -258,6 +258,7 @@ def a_file_in_use_stays_in_a_cache_that_is_too_small():
         site.workers[node].send_signal(signal.SIGTERM)
         equal("it leaves", site.workers[node].wait(), 0)
         site.start_worker(node, "--cores", "2")
+        wait(lambda: [w["cores"] for w in site.head.json("workers")["workers"]] == [2], "it to be back")
 
         def cached():
             found = files_below(os.path.join(node.env["ASSAY_HOME"], "cache"))
