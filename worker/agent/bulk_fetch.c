@@ -209,11 +209,12 @@ static int hash_cached(struct asy__io *io, struct asy__task *task)
 
 /* ---- from the coordinator -------------------------------------------------------------------- */
 
+/* Another task has a part of it. One that broke off counts as well: it goes on where it was. */
 static int comes_already(const struct asy__io *io, const struct asy__task *task)
 {
     for (const struct asy__task *other = io->tasks; other; other = other->next)
         if (other != task && other->kind == ASY__TASK_FETCH && !other->over && !other->told &&
-            other->stage == ASY__FETCH_RECEIVE &&
+            other->fd >= 0 &&
             !memcmp(&other->wants[other->at].sha, &task->wants[task->at].sha,
                     sizeof(struct asy_sha)))
             return 1;
@@ -259,7 +260,7 @@ static int get(struct asy__io *io, struct asy__task *task)
     struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
-    if (comes_already(io, task)) {
+    if (task->fd < 0 && comes_already(io, task)) {
         task->stage = ASY__FETCH_CACHE;
         task->retry_ms = io->now_ms + TWIN_MS;
         asy__io_at(io, task->retry_ms);
