@@ -92,6 +92,17 @@ static int learn_gpus(struct asy__agent *agent, int patience_ms, struct asy_erro
     return 0;
 }
 
+/* The hardware's description has to agree with what is offered. */
+static void offer_none(struct asy__agent *agent, const struct asy_error *why)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    asy_warn("%s, offering no GPUs", why->text);
+    asy__gpus_fini(&agent->gpus);
+    if (describe(agent, &err) < 0)
+        asy_warn("%s", err.text);
+}
+
 int64_t asy__learn_timers(struct asy__agent *agent, int64_t now_ms)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -101,7 +112,7 @@ int64_t asy__learn_timers(struct asy__agent *agent, int64_t now_ms)
     if (!asy__gpu_search_wait(agent->gpu_search, 0))
         return now_ms + GPU_LOOK_MS;
     if (take_gpus(agent, &err) < 0 || describe(agent, &err) < 0)
-        asy_warn("%s, offering no GPUs", err.text);
+        offer_none(agent, &err);
     asy_info("gpus=%zu", asy__gpus_offered(&agent->gpus));
     if (agent->session.state == ASY__SESSION_JOINED)
         asy__session_greet(agent);
