@@ -4,6 +4,7 @@
 #include "../asytest.h"
 #include "gpu.h"
 #include "impl.h"
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -180,6 +181,31 @@ static void a_driver_that_hangs_is_left(void)
     }
 }
 
+/* An agent that has trials may take what it got, and never waits for what it killed. */
+static void nothing_is_left_to_wait_for(void)
+{
+    struct asy__gpu_options options = { .wanted = "auto", .program = WORKER,
+                                        .sys = SOURCE "/sys", .timeout_ms = 300 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__gpu_search *search = NULL;
+    pid_t pids[ASY__GPU_INTERFACES];
+    struct asy__gpus gpus;
+
+    set("LD_LIBRARY_PATH", FAKES);
+    set("FAKE_NVML", "hangs");
+    set("FAKE_OPENCL", "hangs");
+    set("CUDA_VISIBLE_DEVICES", NULL);
+    if (!T_OK(asy__gpu_search_begin(&options, &search, &err), &err))
+        return;
+    while (!asy__gpu_search_wait(search, 0))
+        poll(NULL, 0, 1);
+    T_EQ("processes", asy__gpu_search_pids(search, pids), 0);
+    if (T_OK(asy__gpu_search_end(search, &gpus, &err), &err)) {
+        T_STR("in words", gpus.note[0], "its driver did not answer within 0.3 s");
+        asy__gpus_fini(&gpus);
+    }
+}
+
 static void a_bad_wish_is_refused(void)
 {
     static const struct { const char *name, *wanted; int rc; } cases[] = {
@@ -330,6 +356,7 @@ static void programs_see_their_own_devices_of_others(void)
 }
 
 T_MAIN("gpu", T_TEST(machines_show_what_may_be_used), T_TEST(a_device_is_described_once),
-       T_TEST(a_driver_that_hangs_is_left), T_TEST(a_bad_wish_is_refused),
+       T_TEST(a_driver_that_hangs_is_left), T_TEST(nothing_is_left_to_wait_for),
+       T_TEST(a_bad_wish_is_refused),
        T_TEST(devices_are_near_their_cores), T_TEST(programs_see_their_own_nvidia_devices),
        T_TEST(programs_see_their_own_devices_of_others))

@@ -452,7 +452,7 @@ int asy_agent_probe(const struct asy_agent_options *options, struct asy_buf *ret
     int rc;
 
     init(&agent, options);
-    if ((rc = asy__learn_node(&agent, ASY__GPU_PROBE_MS, err)) == 0) {
+    if ((rc = asy__learn_node(&agent, -1, err)) == 0) {
         asy_jsonw_init(&w, ret_json, 1);
         asy_jsonw_open(&w, NULL, '{');
         asy_jsonw_str(&w, "version", agent.version);

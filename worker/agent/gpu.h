@@ -72,11 +72,12 @@ struct asy__gpu_search;
 ASY_MUST_CHECK int asy__gpu_search_begin(const struct asy__gpu_options *options,
                                          struct asy__gpu_search **ret_search,
                                          struct asy_error *err);
-/* 1: all have answered, or their time is up. 0: not yet, after so long. */
+/* 1: all have answered and ended, or their time is up; those that still ask were killed then, and
+ * given a second to end. 0: not yet, after timeout_ms (-1: however long it takes). */
 int asy__gpu_search_wait(struct asy__gpu_search *search, int timeout_ms);
 /* Of the processes that still ask, at most ASY__GPU_INTERFACES; none of NULL. */
 size_t asy__gpu_search_pids(const struct asy__gpu_search *search, pid_t *ret_pids);
-/* What has come of it, as asy__gpus_find(). The search is destroyed in any case. */
+/* What has come of it once the wait has said 1, as asy__gpus_find(); does not block. The search is destroyed in any case. */
 ASY_MUST_CHECK int asy__gpu_search_end(struct asy__gpu_search *search, struct asy__gpus *ret,
                                        struct asy_error *err);
 void asy__gpu_search_destroy(struct asy__gpu_search *search); /* NULL is fine */

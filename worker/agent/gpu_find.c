@@ -2,8 +2,8 @@
  * gpu_find.c - asking the interfaces, each in a child of its own and all at once, and making one
  * list of their answers.
  *
- * A child that does not answer in time is killed and left: one that a broken driver keeps in the
- * kernel cannot die, and waiting for it would hang the agent as well. Nor does the agent wait for
+ * A child that does not answer in time is killed, and left if it does not end then: one that a
+ * broken driver keeps in the kernel cannot die, and waiting for it would hang the agent as well. Nor does the agent wait for
  * a slow one: it looks again from time to time. */
 #include "gpu.h"
 #include "impl.h"
@@ -62,12 +62,15 @@ struct child {
     struct asy_proc proc;
     int from;                      /* -1: its answer has ended */
     struct asy_buf answer;
+    int status;                    /* of an end of its own */
+    int late;                      /* it was killed without an answer */
     char note[200];
 };
 struct asy__gpu_search {
     struct asy__gpu_options options;
     struct child children[ASY__GPU_INTERFACES];
-    int64_t by_ms;
+    enum { ASKING, ENDING, KILLED } phase;
+    int64_t by_ms;                 /* when that is over */
     char folder[4096];             /* for what drivers leave; "": none could be made */
 };
 
@@ -118,58 +121,88 @@ static void take(struct child *child)
         hang_up(child);
 }
 
+/* What says that it has come further: its answer, then its end. -1: it has ended. */
+static int awaited(const struct child *child)
+{
+    return child->from >= 0 ? child->from : child->proc.pid > 0 ? child->proc.pidfd : -1;
+}
+
+static void go_on(struct asy__gpu_search *search, struct child *child)
+{
+    int *ret_status = search->phase == KILLED ? NULL : &child->status;
+
+    if (child->from >= 0)
+        take(child);
+    else if (asy_proc_wait(&child->proc, 0, ret_status, NULL) != ASY_E_TIMEOUT)
+        asy_proc_close(&child->proc);
+}
+
+static void kill_all(struct asy__gpu_search *search)
+{
+    for (size_t i = 0; i < ASY__GPU_INTERFACES; i++) {
+        struct child *child = &search->children[i];
+
+        child->late = child->from >= 0;
+        hang_up(child);
+        ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL)); /* it may have ended */
+    }
+    search->phase = KILLED;
+    search->by_ms = asy_clock_ms() + REAP_MS;
+}
+
+/* Returns for how many it is waited. */
+static size_t list_awaited(struct asy__gpu_search *search, struct pollfd *ready)
+{
+    size_t n = 0, n_answers = 0;
+
+    if (search->phase != KILLED && asy_clock_ms() >= search->by_ms)
+        kill_all(search);
+    for (size_t i = 0; i < ASY__GPU_INTERFACES; i++) {
+        ready[i] = (struct pollfd){ awaited(&search->children[i]), POLLIN, 0 };
+        n += ready[i].fd >= 0;
+        n_answers += search->children[i].from >= 0;
+    }
+    if (search->phase == ASKING && n_answers == 0) { /* all is said */
+        search->phase = ENDING;
+        if (search->by_ms > asy_clock_ms() + REAP_MS)
+            search->by_ms = asy_clock_ms() + REAP_MS;
+    }
+    return n;
+}
+
 int asy__gpu_search_wait(struct asy__gpu_search *search, int timeout_ms)
 {
-    int64_t until_ms = asy_clock_ms() + timeout_ms;
+    int64_t until_ms = timeout_ms < 0 ? INT64_MAX : asy_clock_ms() + timeout_ms;
 
-    if (until_ms > search->by_ms)
-        until_ms = search->by_ms;
     for (;;) {
         struct pollfd ready[ASY__GPU_INTERFACES];
-        int64_t left_ms = until_ms - asy_clock_ms();
-        size_t open = 0;
+        size_t n_awaited = list_awaited(search, ready);
+        int64_t now_ms = asy_clock_ms();
+        int64_t left_ms = (until_ms < search->by_ms ? until_ms : search->by_ms) - now_ms;
         int n;
 
-        for (size_t i = 0; i < ASY__GPU_INTERFACES; i++) {
-            ready[i] = (struct pollfd){ search->children[i].from, POLLIN, 0 };
-            open += search->children[i].from >= 0;
-        }
-        if (open == 0 || asy_clock_ms() >= search->by_ms)
+        if (n_awaited == 0 || (search->phase == KILLED && now_ms >= search->by_ms))
             return 1;
-        if ((n = poll(ready, ASY__GPU_INTERFACES, left_ms > 0 ? (int)left_ms : 0)) == 0 &&
-            left_ms <= 0)
-            return 0;
+        n = poll(ready, ASY__GPU_INTERFACES, left_ms > 0 ? (int)left_ms : 0);
         for (size_t i = 0; n > 0 && i < ASY__GPU_INTERFACES; i++)
             if (ready[i].revents)
-                take(&search->children[i]);
+                go_on(search, &search->children[i]);
+        if (n == 0 && now_ms >= until_ms)
+            return 0;
     }
 }
 
 /* What came of it, in words; the answer stays where there is one. */
 static void judge(struct child *child, int timeout_ms)
 {
-    struct asy_error err = ASY_ERROR_INIT;
-    int late = child->from >= 0, status = 0, rc;
     char text[64];
 
-    if (child->proc.pid <= 0)
-        return; /* the note says why */
-    if (late) {
-        hang_up(child);
-        ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL)); /* it may have just ended */
-    }
-    rc = asy_proc_wait(&child->proc, REAP_MS, &status, &err);
-    if (rc < 0 && !late)
-        ASY_IGNORE(asy_proc_signal(&child->proc, SIGKILL)); /* it has said all, and hangs */
-    if (late)
+    if (child->late)
         snprintf(child->note, sizeof child->note, "its driver did not answer within %g s%s",
-                 timeout_ms / 1000.0, rc < 0 ? ", and cannot be killed" : "");
-    else if (rc == 0 && status != 0)
+                 timeout_ms / 1000.0, child->proc.pid > 0 ? ", and cannot be killed" : "");
+    else if (child->status != 0)
         snprintf(child->note, sizeof child->note, "its driver ended the process that asked it: %s",
-                 asy_proc_status_text(status, text));
-    else
-        child->note[0] = '\0';
-    asy_proc_close(&child->proc);
+                 asy_proc_status_text(child->status, text));
 }
 
 /* The variables by which Intel's devices are counted are made what they are for programs. HIP's
@@ -444,8 +477,7 @@ int asy__gpus_find(const struct asy__gpu_options *options, struct asy__gpus *ret
 
     if (rc < 0)
         return rc;
-    while (!asy__gpu_search_wait(search, options->timeout_ms))
-        continue;
+    ASY_IGNORE(asy__gpu_search_wait(search, -1)); /* it says when, and that is known */
     return asy__gpu_search_end(search, ret, err);
 }
 

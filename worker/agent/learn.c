@@ -73,7 +73,7 @@ static int take_gpus(struct asy__agent *agent, struct asy_error *err)
     return 0;
 }
 
-/* patience_ms: how long the start waits for drivers; slower ones are heard later. */
+/* patience_ms: how long the start waits for drivers (-1: for all); slower ones come later. */
 static int learn_gpus(struct asy__agent *agent, int patience_ms, struct asy_error *err)
 {
     struct asy__gpu_options options = { .wanted = agent->options.gpus ? agent->options.gpus
