@@ -40,16 +40,27 @@ static int check_spec(const struct asy_client_spec *spec, struct asy_error *err)
     return asy__check_key(spec->secret_key, "secret key", err);
 }
 
+/* The first way from there on that can be tried; n_ways: there is none. */
+static size_t sound_way(const struct asy_client *client, size_t from)
+{
+    for (size_t i = 0; i < client->n_ways; i++)
+        if (client->ways[(from + i) % client->n_ways].port)
+            return (from + i) % client->n_ways;
+    return client->n_ways;
+}
+
 static int make_ways(struct asy_client *client, const struct asy_client_spec *spec,
                      struct asy_error *err)
 {
-    int rc = 0;
-
     if (!(client->ways = calloc(spec->n_endpoints, sizeof *client->ways)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu endpoints", spec->n_endpoints);
-    for (size_t i = 0; i < spec->n_endpoints && rc == 0; i++, client->n_ways++)
-        rc = asy__way_init(&client->ways[i], spec->endpoints[i], err);
-    return rc < 0 ? rc : asy__way_begin(client->ways, &client->keys, asy_clock_ms(), err);
+    for (; client->n_ways < spec->n_endpoints; client->n_ways++)
+        asy__way_init(&client->ways[client->n_ways], spec->endpoints[client->n_ways]);
+    client->first = sound_way(client, 0);
+    if (client->first == client->n_ways)
+        return asy_fail(err, ASY_E_INVAL, "endpoint '%.100s' %s", client->ways[0].endpoint,
+                        client->ways[0].why);
+    return asy__way_begin(&client->ways[client->first], &client->keys, asy_clock_ms(), err);
 }
 
 int asy_client_create(struct asy_channel *channel, const struct asy_client_spec *spec,
@@ -101,12 +112,12 @@ void asy_client_destroy(struct asy_client *client)
 int asy_client_next(struct asy_client *client, struct asy_error *err)
 {
     static const struct asy__option now[] = { { ZMQ_LINGER, 0, "LINGER" } };
-    size_t next = (client->first + 1) % client->n_ways;
+    size_t next = sound_way(client, client->first + 1);
     struct asy__way fresh;
     int rc;
 
-    if ((rc = asy__way_init(&fresh, client->ways[next].endpoint, err)) ||
-        (rc = asy__way_begin(&fresh, &client->keys, asy_clock_ms(), err)))
+    asy__way_init(&fresh, client->ways[next].endpoint);
+    if ((rc = asy__way_begin(&fresh, &client->keys, asy_clock_ms(), err)))
         return rc;
     if (client->socket)
         ASY_IGNORE(asy__set_ints(client->socket, now, 1, NULL)); /* else it lingers a little */
@@ -114,7 +125,8 @@ int asy_client_next(struct asy_client *client, struct asy_error *err)
     client->socket = NULL;
     close_ways(client);
     for (size_t i = 0; i < client->n_ways; i++)
-        client->ways[i].state = ASY_WAY_UNTRIED;
+        if (client->ways[i].port)
+            client->ways[i].state = ASY_WAY_UNTRIED;
     client->ways[next] = fresh;
     client->first = next;
     return 0;

@@ -29,38 +29,6 @@
      ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
      ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 
-/* ---- endpoints ------------------------------------------------------------------------------ */
-
-int asy__way_init(struct asy__way *way, const char *endpoint, struct asy_error *err)
-{
-    const char *host = endpoint + strlen(PREFIX), *colon = strrchr(endpoint, ':');
-    struct asy__way made = { .probe_fd = -1 };
-    size_t n;
-    int64_t port;
-
-    if (strncmp(endpoint, PREFIX, strlen(PREFIX)) != 0)
-        return asy_fail(err, ASY_E_INVAL, "endpoint '%.100s' does not begin with '%s'", endpoint,
-                        PREFIX);
-    n = colon && colon > host ? (size_t)(colon - host) : 0;
-    if (n == 0 || strlen(endpoint) >= sizeof made.endpoint ||
-        asy_parse_i64(colon + 1, strlen(colon + 1), &port, NULL) < 0 || port < 1 || port > 65535)
-        return asy_fail(err, ASY_E_INVAL, "endpoint '%.100s' is not %sHOST:PORT", endpoint, PREFIX);
-    if (n > 2 && host[0] == '[' && host[n - 1] == ']')
-        host++, n -= 2;
-    snprintf(made.endpoint, sizeof made.endpoint, "%s", endpoint);
-    snprintf(made.host, sizeof made.host, "%.*s", (int)n, host);
-    made.port = (int)port;
-    *way = made;
-    return 0;
-}
-
-static int is_number(const char *host)
-{
-    struct in6_addr any;
-
-    return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
-}
-
 /* ---- verdicts ------------------------------------------------------------------------------- */
 
 ASY_PRINTF(3, 4)
@@ -84,6 +52,38 @@ static void judge_errno(struct asy__way *way, int errnum)
         judge(way, ASY_WAY_SILENT, "no answer");
     else
         judge(way, ASY_WAY_UNREACHABLE, "%s", asy_errno_text(errnum, text));
+}
+
+/* ---- endpoints ------------------------------------------------------------------------------ */
+
+void asy__way_init(struct asy__way *way, const char *endpoint)
+{
+    const char *host = endpoint + strlen(PREFIX), *colon = strrchr(endpoint, ':');
+    size_t n = 0;
+    int64_t port = 0;
+
+    *way = (struct asy__way){ .probe_fd = -1 };
+    snprintf(way->endpoint, sizeof way->endpoint, "%s", endpoint);
+    if (strncmp(endpoint, PREFIX, strlen(PREFIX)) == 0 && colon && colon > host &&
+        strlen(endpoint) < sizeof way->endpoint &&
+        asy_parse_i64(colon + 1, strlen(colon + 1), &port, NULL) == 0 && port >= 1 &&
+        port <= 65535)
+        n = (size_t)(colon - host);
+    if (n == 0) {
+        judge(way, ASY_WAY_NO_NAME, "is not " PREFIX "HOST:PORT");
+        return;
+    }
+    if (n > 2 && host[0] == '[' && host[n - 1] == ']')
+        host++, n -= 2;
+    snprintf(way->host, sizeof way->host, "%.*s", (int)n, host);
+    way->port = (int)port;
+}
+
+static int is_number(const char *host)
+{
+    struct in6_addr any;
+
+    return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
 }
 
 /* ---- the probe ------------------------------------------------------------------------------ */

@@ -21,7 +21,7 @@ enum asy__way_stage {
 };
 struct asy__way {
     char endpoint[ASY_ENDPOINT_TEXT], host[ASY_ENDPOINT_TEXT];
-    int port;
+    int port;                    /* 0: the endpoint is malformed */
     enum asy_way_state state;    /* the last that is known */
     char why[ASY_WAY_WHY];
     enum asy__way_stage stage;   /* what is going on */
@@ -33,8 +33,8 @@ struct asy__way {
     int64_t since_ms;            /* since when this stage lasts */
 };
 
-/* ASY_E_INVAL: the endpoint is not tcp://HOST:PORT. Nothing is opened yet. */
-ASY_MUST_CHECK int asy__way_init(struct asy__way *way, const char *endpoint, struct asy_error *err);
+/* Nothing is opened yet. What is not tcp://HOST:PORT is NO_NAME and never to be begun. */
+void asy__way_init(struct asy__way *way, const char *endpoint);
 /* On failure it is as before. */
 ASY_MUST_CHECK int asy__way_begin(struct asy__way *way, const struct asy__way_keys *keys,
                                   int64_t now_ms, struct asy_error *err);

@@ -3,6 +3,7 @@
  * other why not. Silent machines need a network of their own: see tests/system/test_reach.py. */
 #include "channel_net.h"
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -165,6 +166,44 @@ out:
     close(fd);
 }
 
+/* As a file that was edited by hand may have them. Standard input stays open. */
+static void malformed_endpoints_are_told_and_the_others_tried(void)
+{
+    struct net net;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_client *client = NULL;
+    struct asy_way ways[ASY_WAYS_MAX];
+    struct frame frame;
+    const char *endpoints[] = { "tcp://login1", "tcp://h:0", NULL, "tcp://h:65536", "udp://h:1" };
+    struct asy_client_spec spec = { .endpoints = endpoints, .n_endpoints = 1 };
+    int fd = fcntl(0, F_GETFD) < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : 0;
+
+    T_EQ("stdin", fd, 0);
+    if (!net_open(&net))
+        goto out;
+    endpoints[2] = net.endpoint;
+    spec.server_key = net.server_keys.public_key;
+    spec.public_key = net.keys[0].public_key;
+    spec.secret_key = net.keys[0].secret_key;
+    T_EQ("none is sound", asy_client_create(net.channel, &spec, &client, &err), ASY_E_INVAL);
+    T_HAS("says which", err.text, "'tcp://login1' is not tcp://HOST:PORT");
+    T_TRUE(fcntl(0, F_GETFD) >= 0);
+    if (!(client = connect_to(&net, 0, endpoints, ASY_ARRAY_LEN(endpoints))) ||
+        !client_says(client, "hello") || !server_gets_text(&net, "hello", &frame))
+        goto out;
+    if (T_OK(asy_client_next(client, &err), &err) && client_says(client, "again"))
+        server_gets_text(&net, "again", &frame);
+    T_EQ("how many", asy_client_ways(client, ways), ASY_ARRAY_LEN(endpoints));
+    for (size_t i = 0; i < ASY_ARRAY_LEN(endpoints); i++) {
+        T_EQ(endpoints[i], ways[i].state, i == 2 ? ASY_WAY_OPEN : ASY_WAY_NO_NAME);
+        T_STR(endpoints[i], ways[i].why, i == 2 ? "connected" : "is not tcp://HOST:PORT");
+    }
+out:
+    asy_client_destroy(client);
+    T_TRUE(fcntl(0, F_GETFD) >= 0);
+    net_close(&net);
+}
+
 /* The others are tried only if the first does not answer. */
 static void the_first_is_taken_where_it_answers(void)
 {
@@ -230,5 +269,6 @@ out:
 T_MAIN("ways", T_TEST(each_failure_has_its_name),
        T_TEST(whoever_lacks_the_server_s_key_is_a_stranger),
        T_TEST(the_endpoint_that_lives_is_found_among_dead_ones),
+       T_TEST(malformed_endpoints_are_told_and_the_others_tried),
        T_TEST(the_first_is_taken_where_it_answers), T_TEST(names_are_looked_up),
        T_TEST(next_tries_anew_where_the_key_was_refused))

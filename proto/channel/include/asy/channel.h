@@ -112,8 +112,9 @@ struct asy_client;
 /* Returns before it is connected. The endpoints are tried in order, each with a head start of a
  * quarter of a second (or until it has failed) before the next is tried beside it, so that a dead
  * one costs no more; the first at which the server has proven its key and taken ours is kept, the
- * others are let go. Names are looked up by a thread of their own. asy_poll() and the calls below
- * drive this: a client on which nothing is called does not come further.
+ * others are let go. A malformed one is NO_NAME; ASY_E_INVAL: all are. Names are looked up by a
+ * thread of their own. asy_poll() and the calls below drive this: a client on which nothing is
+ * called does not come further.
  * Once connected it reconnects there by itself after a break, as a new peer; where it is silent for
  * good (its key was taken off the list, another address would do) is for the caller to judge, who
  * then calls asy_client_next(). */
@@ -130,7 +131,7 @@ enum asy_way_state {
     ASY_WAY_UNTRIED,     /* another one may do */
     ASY_WAY_TRYING,
     ASY_WAY_OPEN,        /* it was connected; frames go this way, or went */
-    ASY_WAY_NO_NAME,     /* it cannot be looked up */
+    ASY_WAY_NO_NAME,     /* it cannot be looked up, or is not tcp://HOST:PORT */
     ASY_WAY_UNREACHABLE, /* this machine knows no way there, or the last router before it */
     ASY_WAY_SILENT,      /* nothing came back for 2 s: a firewall, or a machine that is down */
     ASY_WAY_REFUSED,     /* the machine answers, but nobody listens at that port */
