@@ -95,7 +95,7 @@ int asy__arrivals_add(struct asy__arrivals *a, int fd, struct in6_addr from, int
     if (fd < 0 || !room(a, (size_t)fd))
         return -1;
     asy__arrivals_take(a, fd, &unused); /* one whose end was not told */
-    a->by_fd[fd] = (struct asy__arrival){ from, now_ms, 1, a->newest, -1 };
+    a->by_fd[fd] = (struct asy__arrival){ from, now_ms, 1, a->newest, -1, 0 };
     if (a->newest >= 0)
         a->by_fd[a->newest].after = fd;
     else
@@ -106,6 +106,17 @@ int asy__arrivals_add(struct asy__arrivals *a, int fd, struct in6_addr from, int
     last = a->oldest;
     asy__arrivals_take(a, last, &unused);
     return last;
+}
+
+void asy__arrivals_end(struct asy__arrivals *a, int fd)
+{
+    if (fd >= 0 && (size_t)fd < a->n_fds)
+        a->by_fd[fd].ended = 1;
+}
+
+int asy__arrivals_ended(const struct asy__arrivals *a, int fd)
+{
+    return fd >= 0 && (size_t)fd < a->n_fds && a->by_fd[fd].ended;
 }
 
 void asy__arrivals_text(const struct in6_addr *from, char *text, size_t size)

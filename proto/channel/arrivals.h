@@ -14,6 +14,7 @@ struct asy__arrival {
     struct in6_addr from; /* an IPv4 address mapped; all zero: not known */
     int64_t since_ms;
     int waits, before, after; /* in the list, by descriptor; -1: none */
+    int ended;                /* and no other has come with the descriptor */
 };
 struct asy__arrivals {
     struct asy__arrival *by_fd; /* [n_fds] */
@@ -31,6 +32,9 @@ int asy__arrivals_add(struct asy__arrivals *a, int fd, struct in6_addr from, int
 size_t asy__arrivals_expire(struct asy__arrivals *a, int64_t before_ms);
 /* It waits no more. Whether it did, and where it was from. */
 int asy__arrivals_take(struct asy__arrivals *a, int fd, struct in6_addr *ret_from);
+/* Its connection is over; whether that is so. An arrival begins the descriptor's next one. */
+void asy__arrivals_end(struct asy__arrivals *a, int fd);
+int asy__arrivals_ended(const struct asy__arrivals *a, int fd);
 /* "10.0.0.7", "fe80::1"; "" if it is not known. */
 void asy__arrivals_text(const struct in6_addr *from, char *text, size_t size);
 #endif

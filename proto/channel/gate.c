@@ -205,7 +205,8 @@ static int failed_untold(struct asy__gate *gate)
     return 1;
 }
 
-/* One that nothing ever came from is nobody's peer: the loop does not hear of it. */
+/* One that the loop has read nothing from is nobody's peer yet: the loop need not wake. If a frame
+ * of it still waits there, the loop hears of the end when it reads that. */
 static void note_ended(struct asy__gate *gate, int fd)
 {
     struct in6_addr from;
@@ -214,6 +215,7 @@ static void note_ended(struct asy__gate *gate, int fd)
     gate->failing = 0;
     pthread_mutex_lock(&gate->lock);
     waited = asy__arrivals_take(&gate->arrivals, fd, &from);
+    asy__arrivals_end(&gate->arrivals, fd);
     if (waited && !failed) {
         gate->unheard++;
         if ((failed = failed_untold(gate)))
@@ -244,13 +246,16 @@ static void note_arrival(struct asy__gate *gate, int fd)
         ASY_IGNORE(shutdown(oldest, SHUT_RDWR) < 0);
 }
 
-void asy__gate_heard(struct asy__gate *gate, int fd)
+int asy__gate_heard(struct asy__gate *gate, int fd)
 {
     struct in6_addr from;
+    int ended;
 
     pthread_mutex_lock(&gate->lock);
     gate->heard += (uint64_t)asy__arrivals_take(&gate->arrivals, fd, &from);
+    ended = asy__arrivals_ended(&gate->arrivals, fd);
     pthread_mutex_unlock(&gate->lock);
+    return ended;
 }
 
 /* libzmq tells of the failure, then of the connection's end. */

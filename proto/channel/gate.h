@@ -27,8 +27,9 @@ int asy__gate_closed(struct asy__gate *gate); /* listening sockets closed up to 
 void asy__gate_wait_closed(struct asy__gate *gate, int n, int limit_ms);
 /* The descriptor of a connection that has ended since; -1: none is left. */
 int asy__gate_ended(struct asy__gate *gate);
-/* A frame came through it: its end will be told, and it is not among those that say nothing. */
-void asy__gate_heard(struct asy__gate *gate, int fd);
+/* A frame came through it: its end will be told, and it is not among those that say nothing. 1: it
+ * has ended already, and will not be told of. */
+int asy__gate_heard(struct asy__gate *gate, int fd);
 int asy__gate_ended_fd(const struct asy__gate *gate); /* readable while there is one */
 void asy__gate_raise(struct asy__gate *gate); /* makes it readable until asked in vain */
 /* After the monitor was stopped: while it runs it blocks an I/O thread that nobody listens to. */

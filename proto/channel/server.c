@@ -48,7 +48,7 @@ struct asy_server {
         char key[ASY_KEY_TEXT];
     } *by_fd;          /* [n_fds] */
     size_t n_fds;
-    uint64_t *stale; /* [n_stale] peers whose descriptor another one has now */
+    uint64_t *stale; /* [n_stale] peers that are closed, or whose descriptor another one has now */
     size_t n_stale, cap_stale;
     zmq_msg_t head, msg; /* what the last receive handed out */
 };
@@ -370,6 +370,8 @@ static void note_stale(struct asy_server *server, uint64_t peer)
     size_t cap = server->cap_stale ? 2 * server->cap_stale : 16;
     uint64_t *grown;
 
+    if (server->n_stale > 0 && server->stale[server->n_stale - 1] == peer)
+        return;
     if (server->n_stale == server->cap_stale) {
         if (cap > STALE_MAX || !(grown = reallocarray(server->stale, cap, sizeof *grown)))
             return;
@@ -380,7 +382,8 @@ static void note_stale(struct asy_server *server, uint64_t peer)
     asy__gate_raise(server->gate);
 }
 
-/* Remembers which descriptor the frame came through. */
+/* Remembers which descriptor the frame came through. What is closed has none: its number may be
+ * anyone's by now. */
 static void note_fd(struct asy_server *server, uint64_t peer, const char key[ASY_KEY_TEXT])
 {
     int fd = zmq_msg_get(&server->msg, ZMQ_SRCFD);
@@ -389,9 +392,13 @@ static void note_fd(struct asy_server *server, uint64_t peer, const char key[ASY
         return;
     if (server->by_fd[fd].peer) /* closed, and the news of it is not here yet */
         note_stale(server, server->by_fd[fd].peer);
+    server->by_fd[fd].peer = 0;
+    if (asy__gate_heard(server->gate, fd)) {
+        note_stale(server, peer);
+        return;
+    }
     server->by_fd[fd].peer = peer;
     memcpy(server->by_fd[fd].key, key, ASY_KEY_TEXT);
-    asy__gate_heard(server->gate, fd);
 }
 
 uint64_t asy_server_closed(struct asy_server *server)

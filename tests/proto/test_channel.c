@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_channel.c - frames, peers, ports and waiting between friends, over real sockets. */
 #include "channel_net.h"
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <asy/parse.h>
 
@@ -185,6 +187,74 @@ static void the_end_of_a_connection_is_hinted_at(void)
 out:
     asy_client_destroy(client);
     asy_client_destroy(other);
+    net_close(&net);
+}
+
+static int count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int n = 0;
+
+    while (dir && readdir(dir))
+        n++;
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* Says something, and is gone before the server has read that. */
+static bool say_and_die(struct net *net)
+{
+    int before = count_fds(), gone = 0;
+    int64_t start_ms = asy_clock_ms();
+    struct asy_client *client = connect_friend(net);
+
+    if (!client || !client_says(client, "last words")) {
+        asy_client_destroy(client);
+        return false;
+    }
+    asy_client_destroy(client);
+    while (!(gone = count_fds() <= before) && !late(start_ms, "the end on both sides"))
+        wait_server(net, 5);
+    return gone;
+}
+
+/* The descriptor of such a peer is a stranger's by the time that its words are read. */
+static void whoever_dies_before_it_is_heard_is_closed_too(void)
+{
+    struct net net;
+    struct frame dead, other;
+    struct asy_client *client = NULL;
+    int pairs[16][2], n = 0;
+    int64_t start_ms = asy_clock_ms();
+    uint64_t closed = 0;
+    char byte;
+
+    if (!net_open(&net) || !say_and_die(&net))
+        goto out;
+    while (n < 16 && T_EQ("a pair", socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[n]), 0))
+        n++;
+    /* It is let in only after all that happened before was noted. */
+    if (!(client = connect_as(&net, 1, net.server_keys.public_key)) ||
+        !client_says(client, "hello") || !server_gets_text(&net, "last words", &dead) ||
+        !server_gets_text(&net, "hello", &other))
+        goto out;
+    while (!(closed = asy_server_closed(net.server)) && !late(start_ms, "news of the end"))
+        wait_server(&net, 5);
+    T_EQ("who", closed, dead.peer);
+    T_EQ("nobody else", asy_server_closed(net.server), 0);
+    atomic_store(&net.lost, 1);
+    asy_server_review(net.server);
+    asy_server_drop(net.server, dead.peer);
+    for (int i = 0; i < n; i++)
+        T_EQ("a stranger's socket",
+             send(pairs[i][0], "x", 1, MSG_NOSIGNAL) + recv(pairs[i][1], &byte, 1, 0), 2);
+out:
+    while (n-- > 0) {
+        close(pairs[n][0]);
+        close(pairs[n][1]);
+    }
+    asy_client_destroy(client);
     net_close(&net);
 }
 
@@ -556,6 +626,7 @@ T_MAIN("channel", T_TEST(frames_go_both_ways_with_the_proven_key),
        T_TEST(many_clients_are_told_apart), T_TEST(order_is_kept),
        T_TEST(largest_frame_passes_and_a_larger_one_is_refused), T_TEST(closed_peer_is_gone),
        T_TEST(the_end_of_a_connection_is_hinted_at),
+       T_TEST(whoever_dies_before_it_is_heard_is_closed_too),
        T_TEST(next_connects_anew_as_a_new_peer), T_TEST(next_moves_on_to_the_endpoint_that_lives),
        T_TEST(server_can_be_made_anew_on_its_port_at_once),
        T_TEST(server_that_comes_back_on_its_port_is_found), T_TEST(ports_and_servers_are_exclusive),
