@@ -77,7 +77,8 @@ ASY_MUST_CHECK int asy__gpu_search_begin(const struct asy__gpu_options *options,
 int asy__gpu_search_wait(struct asy__gpu_search *search, int timeout_ms);
 /* Of the processes that still ask, at most ASY__GPU_INTERFACES; none of NULL. */
 size_t asy__gpu_search_pids(const struct asy__gpu_search *search, pid_t *ret_pids);
-/* What has come of it once the wait has said 1, as asy__gpus_find(); does not block. The search is destroyed in any case. */
+/* What has come of it once the wait has said 1, as asy__gpus_find(); does not block. The search is
+ * destroyed in any case. */
 ASY_MUST_CHECK int asy__gpu_search_end(struct asy__gpu_search *search, struct asy__gpus *ret,
                                        struct asy_error *err);
 void asy__gpu_search_destroy(struct asy__gpu_search *search); /* NULL is fine */

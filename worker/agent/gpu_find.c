@@ -3,8 +3,8 @@
  * list of their answers.
  *
  * A child that does not answer in time is killed, and left if it does not end then: one that a
- * broken driver keeps in the kernel cannot die, and waiting for it would hang the agent as well. Nor does the agent wait for
- * a slow one: it looks again from time to time. */
+ * broken driver keeps in the kernel cannot die, and waiting for it would hang the agent as well.
+ * Nor does the agent wait for a slow one: it looks again from time to time. */
 #include "gpu.h"
 #include "impl.h"
 #include <asy/clock.h>
