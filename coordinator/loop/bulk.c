@@ -24,6 +24,8 @@
 #define TELL_MS 2000
 #define ANSWER_MS 5000    /* for the loop to tell of a study */
 #define SWEEP_MS 600000
+#define TELL_FAILED_MS 60000 /* between two words of waits that failed */
+#define RETRY_MS 1000     /* until a wait that failed is tried again */
 #define GUARD_MS 1000     /* between two looks at who is refused */
 #define NICE 10
 
@@ -397,18 +399,29 @@ static void take_mail(struct asy__bulk *bulk)
     }
 }
 
+/* For something to do; returns whether it is mail. The socket stays open if that fails: the loop
+ * reads its counts. */
+static int await(struct asy__bulk *bulk, int wait_ms)
+{
+    struct asy_poll_item items[] = { { .server = bulk->server, .fd = -1, .events = POLLIN },
+                                     { .fd = bulk->mail.fd, .events = POLLIN } };
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (asy_poll(items, ASY_ARRAY_LEN(items), wait_ms, &err) < 0) {
+        if (asy_log_due(&bulk->failed_ms, TELL_FAILED_MS))
+            asy_logerr("bulk: cannot wait for what comes: %s; trying again every second", err.text);
+        asy__mail_wait(&bulk->mail, RETRY_MS);
+        return 1;
+    }
+    return items[1].revents != 0;
+}
+
 static void serve(struct asy__bulk *bulk)
 {
     int more = 0;
 
     while (!bulk->stopped) {
-        struct asy_poll_item items[] = { { .server = bulk->server, .fd = -1, .events = POLLIN },
-                                         { .fd = bulk->mail.fd, .events = POLLIN } };
-        int wait_ms = more ? (bulk->blocked ? BLOCKED_MS : 0) : 1000;
-
-        if (asy_poll(items, ASY_ARRAY_LEN(items), wait_ms, NULL) < 0)
-            return;
-        if (items[1].revents)
+        if (await(bulk, more ? (bulk->blocked ? BLOCKED_MS : 0) : 1000))
             take_mail(bulk);
         take_messages(bulk);
         more = work(bulk);

@@ -70,7 +70,7 @@ struct asy__bulk {
     struct asy__transfer *transfers;
     size_t n_transfers;
     char *chunk;                      /* [ASY_BULK_CHUNK] */
-    int64_t warned_ms, sweep_ms;
+    int64_t warned_ms, failed_ms, sweep_ms;
     int blocked;                      /* a peer's queue was full in this round */
     struct asy__refusals refusals;
     unsigned key_losses;              /* up to which all connections were looked at */

@@ -5,6 +5,7 @@
 #include "bulk.h"
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <asy/clock.h>
 
@@ -23,6 +24,21 @@ struct place {
     struct asy_buf frame;
     struct asy_id store, hers, his;
 };
+
+/* ---- waits that fail ------------------------------------------------------------------------- */
+
+static atomic_int fails, n_failed; /* of the thread's waits */
+
+int __real_asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms, struct asy_error *err);
+int __wrap_asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms, struct asy_error *err);
+
+int __wrap_asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms, struct asy_error *err)
+{
+    if (!items[0].server || !atomic_load(&fails))
+        return __real_asy_poll(items, n, timeout_ms, err);
+    atomic_fetch_add(&n_failed, 1);
+    return asy_fail(err, ASY_E_IO, "the test wants no wait");
+}
 
 /* ---- the place ------------------------------------------------------------------------------- */
 
@@ -315,6 +331,39 @@ out:
     place_close(&p);
 }
 
+/* They are the loop's to read as long as the bulk thread is not destroyed, which works then too. */
+static void counts_outlive_a_wait_that_fails(void)
+{
+    struct asy_server_counts counts;
+    struct asy__bulk_ask *ask;
+    struct asy_bulk head;
+    struct place p;
+    uint64_t denied;
+
+    if (!place_open(&p))
+        goto out;
+    for (int i = 0; i < 2; i++) {
+        head = get_log(&p, 1, p.hers);
+        if (!(ask = ask_anew(&p, &head)))
+            goto out;
+        answer(&p, ask, p.ada.public_key);
+        if (!hear_log(&p, 1, "hers"))
+            goto out;
+        atomic_store(&n_failed, 0);
+        atomic_store(&fails, 1);
+        asy__bulk_over(p.bulk, p.his); /* wakes it */
+        while (atomic_load(&n_failed) < 2)
+            poll(NULL, 0, 1);
+        asy__bulk_counts(p.bulk, &counts, &denied);
+        T_EQ("connections", counts.accepted, 1);
+        atomic_store(&fails, i);
+    }
+out:
+    place_close(&p);
+    atomic_store(&fails, 0);
+}
+
 T_MAIN("bulk", T_TEST(an_answer_is_for_its_question_alone),
        T_TEST(a_transfer_has_one_question_to_the_store),
-       T_TEST(a_peer_has_as_many_questions_as_transfers))
+       T_TEST(a_peer_has_as_many_questions_as_transfers),
+       T_TEST(counts_outlive_a_wait_that_fails))
