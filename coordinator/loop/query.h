@@ -46,10 +46,11 @@ ASY_MUST_CHECK int asy__query_drop_file(struct asy__query *query, const char *pa
  * and short. */
 ASY_MUST_CHECK int asy__query_sweep(struct asy__query *query, uint64_t last_seq,
                                     struct asy_error *err);
-/* Removes what studies that are over have left among the artifacts: checkpoints that came after
- * their attempt was fenced, of attempts that an adoption discarded, and parts of what broke off. */
+/* Removes what a study that is over, or with ASY_ID_NONE each of those, has left among the
+ * artifacts: checkpoints that came after their attempt was fenced, of attempts that an adoption
+ * discarded, and parts of what broke off. The store is asked once for each file of theirs. */
 ASY_MUST_CHECK int asy__query_tidy(struct asy__query *query, const char *artifacts,
-                                   struct asy_error *err);
+                                   struct asy_id study, struct asy_error *err);
 /* Fills in whose the study is and whether its trial has that model, and puts ask into its own
  * `reply`. ask is the query's until then. */
 ASY_MUST_CHECK int asy__query_look(struct asy__query *query, struct asy__bulk_ask *ask,

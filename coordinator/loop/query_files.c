@@ -103,20 +103,30 @@ static int is_stale(const struct asy__query_job *job, struct asy_reader *reader)
     return rc == 0 && whose.over;
 }
 
+struct look {
+    struct asy__query *query;
+    struct asy_id study; /* whose files alone; ASY_ID_NONE: everybody's */
+};
+
 static void on_found(void *arg, const char *path, struct asy_id study)
 {
-    struct asy__query_job *stale = new_file(ASY__Q_STALE, path);
+    const struct look *look = arg;
+    struct asy__query_job *stale;
 
-    if (!stale)
+    if (!asy_id_is_none(look->study) && asy_id_cmp(look->study, study))
+        return;
+    if (!(stale = new_file(ASY__Q_STALE, path)))
         return; /* the next start finds it again */
     stale->study = study;
-    asy__query_give(arg, stale);
+    asy__query_give(look->query, stale);
 }
 
 /* A folder, then whatever else has come meanwhile. */
 void asy__query_file_look(struct asy__query *query, struct asy__query_job *job)
 {
-    asy__tidy_look(job->path, (unsigned)job->after, on_found, query);
+    struct look look = { query, job->study };
+
+    asy__tidy_look(job->path, (unsigned)job->after, on_found, &look);
     if (++job->after < ASY__TIDY_FOLDERS)
         asy__mail_put(&query->mail, &job->letter);
     else
@@ -232,12 +242,14 @@ int asy__query_sweep(struct asy__query *query, uint64_t last_seq, struct asy_err
     return asy__query_order(query, &order, err);
 }
 
-int asy__query_tidy(struct asy__query *query, const char *artifacts, struct asy_error *err)
+int asy__query_tidy(struct asy__query *query, const char *artifacts, struct asy_id study,
+                    struct asy_error *err)
 {
     struct asy__query_job *job = new_file(ASY__Q_LOOK, artifacts);
 
     if (!job)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+    job->study = study;
     asy__mail_put(&query->mail, &job->letter);
     return 0;
 }

@@ -25,7 +25,7 @@ struct asy__query_job {
     struct asy__asked asked;
     struct asy_buf json;
     char *path;            /* DROP, REMOVE, STALE; LOOK: the artifacts */
-    struct asy_id study;   /* STALE */
+    struct asy_id study;   /* STALE; LOOK: ASY_ID_NONE: of all studies */
     struct asy__bulk_ask *ask; /* WHOSE */
     uint64_t after, upto;  /* SWEEP: the events that are still to be looked at; LOOK: folders */
     char text[];           /* ASY__Q_ANSWER: what, study, arg, key, live */

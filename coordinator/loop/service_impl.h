@@ -105,8 +105,9 @@ ASY_MUST_CHECK int asy__service_keys(struct asy_service *service, int changed,
 /* Hands on to who reads the store what the bulk thread must know. */
 ASY_MUST_CHECK int asy__service_look(struct asy_service *service, struct asy__bulk_ask *ask,
                                      struct asy_error *err);
-/* Files that studies have left are looked for. */
-ASY_MUST_CHECK int asy__service_tidy(struct asy_service *service, struct asy_error *err);
+/* Files that a study has left are looked for; ASY_ID_NONE: of all studies that are over. */
+ASY_MUST_CHECK int asy__service_tidy(struct asy_service *service, struct asy_id study,
+                                     struct asy_error *err);
 ASY_MUST_CHECK int asy__service_forget(struct asy_service *service, uint64_t peer,
                                        struct asy_error *err);
 /* A peer found closed is noted; asy__service_flush() feeds it back. */

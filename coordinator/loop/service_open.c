@@ -118,7 +118,7 @@ static int start_threads(struct asy_service *service, struct asy_error *err)
         (rc = asy__query_create(network ? NULL : service->store_path, &service->results,
                                 &service->query, err)) < 0 ||
         (rc = asy__query_sweep(service->query, service->info.last_seq, err)) < 0 ||
-        (rc = asy__service_tidy(service, err)) < 0)
+        (rc = asy__service_tidy(service, ASY_ID_NONE, err)) < 0)
         return rc;
     if (network)
         guest = (struct asy__guest){ on_turn, service->query };

@@ -112,12 +112,12 @@ int asy__service_look(struct asy_service *service, struct asy__bulk_ask *ask,
     return wake_reader(service, asy__query_look(service->query, ask, err));
 }
 
-int asy__service_tidy(struct asy_service *service, struct asy_error *err)
+int asy__service_tidy(struct asy_service *service, struct asy_id study, struct asy_error *err)
 {
     char path[4200];
 
     snprintf(path, sizeof path, "%s/artifacts", service->home);
-    return asy__query_tidy(service->query, path, err);
+    return asy__query_tidy(service->query, path, study, err);
 }
 
 static int release(struct asy_service *service, const struct asy_effect *fx, struct asy_error *err)
@@ -133,7 +133,7 @@ static int release(struct asy_service *service, const struct asy_effect *fx, str
         return asy__compute_put(service->compute, fx, err);
     case ASY_FX_FORGET:
         asy__bulk_over(service->bulk, fx->study);
-        if ((rc = asy__service_tidy(service, err)) < 0)
+        if ((rc = asy__service_tidy(service, fx->study, err)) < 0)
             return rc;
         return asy__compute_put(service->compute, fx, err);
     case ASY_FX_DROP_FILE:

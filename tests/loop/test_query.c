@@ -5,6 +5,7 @@
 #include "../folder.h"
 #include "query_impl.h"
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #define STRANGER "stranger"
@@ -774,17 +775,35 @@ static bool leave_files(const struct t_folder *folder, const struct world *w,
     return T_TRUE(ok);
 }
 
+static atomic_int n_looks; /* at studies, in the store */
+
+int __real_asy_reader_studies(struct asy_reader *reader, const char *owner,
+                              const char *name_or_id, int64_t limit, asy_study_row_f each,
+                              void *arg, struct asy_error *err);
+int __wrap_asy_reader_studies(struct asy_reader *reader, const char *owner,
+                              const char *name_or_id, int64_t limit, asy_study_row_f each,
+                              void *arg, struct asy_error *err);
+
+int __wrap_asy_reader_studies(struct asy_reader *reader, const char *owner,
+                              const char *name_or_id, int64_t limit, asy_study_row_f each,
+                              void *arg, struct asy_error *err)
+{
+    atomic_fetch_add(&n_looks, 1);
+    return __real_asy_reader_studies(reader, owner, name_or_id, limit, each, arg, err);
+}
+
 /* The last folder has the parts: all others have been looked at when that of b is gone. */
 static void tidy(struct asy_store *store, const char *thread_reads, const char *artifacts,
-                 const char *last)
+                 struct asy_id study, const char *last)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__mail answers = { .fd = -1 };
     struct asy__query *query = NULL;
 
+    atomic_store(&n_looks, 0);
     if (T_OK(asy__mail_init(&answers, &err), &err) &&
         T_OK(asy__query_create(thread_reads, &answers, &query, &err), &err) &&
-        T_OK(asy__query_tidy(query, artifacts, &err), &err))
+        T_OK(asy__query_tidy(query, artifacts, study, &err), &err))
         while (access(last, F_OK) == 0)
             if (thread_reads || !asy__query_turn(query, asy_store_reader(store)))
                 poll(NULL, 0, 1);
@@ -797,8 +816,11 @@ static void what_a_study_has_left_goes_when_it_is_over(void)
     static const bool stays[N_LEFT] = { [OF_ALIVE] = true, [OF_ALIVE_PART] = true,
                                         [OF_UNKNOWN] = true, [A_MODEL] = true,
                                         [LIKE_ONE] = true };
+    static const struct { int thread_reads, all; } cases[] = { { 0, 0 }, { 0, 1 }, { 1, 0 },
+                                                               { 1, 1 } };
 
-    for (int thread_reads = 0; thread_reads <= 1; thread_reads++) {
+    for (size_t k = 0; k < ASY_ARRAY_LEN(cases); k++) {
+        int thread_reads = cases[k].thread_reads;
         char models[N_FILES][PATH_MAX] = { "a", "b", "c", "d", "e" }, paths[N_LEFT][PATH_MAX];
         struct asy_store_spec spec = { .assume_network = !thread_reads };
         struct asy_error err = ASY_ERROR_INIT;
@@ -815,7 +837,9 @@ static void what_a_study_has_left_goes_when_it_is_over(void)
             T_OK(asy_store_open(&spec, &store, NULL, &err), &err) &&
             T_OK(asy_store_commit(store, w.events, w.n_events, &seq, &err), &err)) {
             tidy(store, thread_reads ? home : NULL, t_path(&folder, "artifacts", artifacts),
-                 paths[OF_OVER_PART]);
+                 cases[k].all ? ASY_ID_NONE : w.leases[1].study, paths[OF_OVER_PART]);
+            if (!cases[k].all)
+                T_EQ("nobody else's are looked at", atomic_load(&n_looks), 2);
             for (size_t i = 0; i < N_LEFT; i++)
                 T_EQ(paths[i], access(paths[i], F_OK) == 0, stays[i]);
         }
