@@ -12,6 +12,7 @@
 #include "session_impl.h"
 
 #define SILENCE_MS 10000 /* then another address is tried */
+#define AGAIN_MS 1000    /* after a refusal that passes */
 #define QUEUE 16
 
 int asy__session_remote(const struct asy__session *session)
@@ -65,19 +66,29 @@ static int send_head(struct asy__session *session, struct asy_bulk *head, struct
                                  err);
 }
 
+struct fetch {
+    const struct asy_bulk *want;
+    asy__fetched_f each;
+    void *arg;
+    uint64_t at;                 /* up to where it has come */
+    uint32_t transfer;           /* that is open; 0: none */
+    int64_t ask_ms;              /* when it may be asked for */
+    int64_t heard_ms, moved_ms;  /* when anything came; when some of it came */
+    struct asy_error busy;       /* the coordinator's last word; code 0: it is silent */
+};
+
 /* Asks for what is still missing. ASY_E_AGAIN: not connected yet. */
-static int ask_on(struct asy__session *session, const struct asy_bulk *want, uint64_t at,
-                  uint32_t *ret_transfer, struct asy_error *err)
+static int ask_on(struct asy__session *session, struct fetch *fetch, struct asy_error *err)
 {
-    struct asy_bulk head = *want;
+    struct asy_bulk head = *fetch->want;
     int rc;
 
     head.kind = ASY_BULK_GET;
     head.transfer = ++session->transfer;
-    head.offset = at;
+    head.offset = fetch->at;
     head.credit = ASY_BULK_CREDITS;
     if ((rc = send_head(session, &head, err)) == 0)
-        *ret_transfer = head.transfer;
+        fetch->transfer = head.transfer;
     return rc;
 }
 
@@ -109,66 +120,92 @@ static int unreachable(const struct asy__session *session, struct asy_error *err
                     "this there", session->welcome.bulk_port, session->found.host);
 }
 
+/* 1: it is asked for again. */
+static int take_end(struct fetch *fetch, const struct asy_bulk *head, struct asy_error *err)
+{
+    fetch->transfer = 0;
+    if (head->code != ASY_E_AGAIN)
+        return head->code ? asy_fail(err, (enum asy_code)head->code, "%s", head->text) : 0;
+    ASY_IGNORE(asy_fail(&fetch->busy, ASY_E_AGAIN, "%s", head->text)); /* it passes */
+    fetch->ask_ms = fetch->heard_ms + AGAIN_MS;
+    return 1;
+}
+
 /* What came in one message. 1: there is more. */
-static int take(struct asy__session *session, const struct asy_bulk *head, const void *body,
-                size_t n, uint64_t *at, asy__fetched_f each, void *arg, struct asy_error *err)
+static int take(struct asy__session *session, struct fetch *fetch, const struct asy_bulk *head,
+                const void *body, size_t n, struct asy_error *err)
 {
     struct asy_bulk credit = { .kind = ASY_BULK_CREDIT, .transfer = head->transfer, .credit = 1 };
     int rc;
 
+    fetch->heard_ms = asy_clock_ms();
     if (head->kind == ASY_BULK_END)
-        return head->code ? asy_fail(err, (enum asy_code)head->code, "%s", head->text) : 0;
+        return take_end(fetch, head, err);
+    fetch->moved_ms = fetch->heard_ms;
     if (head->kind != ASY_BULK_DATA)
         return 1;
-    if (head->offset != *at)
+    if (head->offset != fetch->at)
         return asy_fail(err, ASY_E_CORRUPT, "a piece came that does not follow the last one");
-    if ((rc = each(arg, body, n, err)) < 0)
+    if (head->last)
+        fetch->transfer = 0;
+    if ((rc = fetch->each(fetch->arg, body, n, err)) < 0)
         return rc;
-    *at += n;
+    fetch->at += n;
     if (head->last)
         return 0;
     ASY_IGNORE(send_head(session, &credit, NULL)); /* else the silence asks anew */
     return 1;
 }
 
+/* 1: there is more to come. */
+static int step(struct asy__session *session, struct fetch *fetch, struct asy_error *err)
+{
+    struct asy_poll_item item = { .client = session->bulk, .fd = -1, .events = POLLIN };
+    int64_t now_ms = asy_clock_ms();
+    struct asy_bulk head;
+    const void *body;
+    size_t n;
+    int rc;
+
+    if (!fetch->transfer && now_ms >= fetch->ask_ms && (rc = ask_on(session, fetch, err)) < 0 &&
+        rc != ASY_E_AGAIN)
+        return rc;
+    if ((rc = next_message(session, fetch->transfer, &head, &body, &n, err)) == 0)
+        return take(session, fetch, &head, body, n, err);
+    if (rc != ASY_E_AGAIN)
+        return rc;
+    if (now_ms - fetch->moved_ms > ASY__PATIENCE_MS)
+        return fetch->busy.code ? asy_fail(err, fetch->busy.code, "%s", fetch->busy.text)
+                                : unreachable(session, err);
+    if (now_ms - fetch->heard_ms > SILENCE_MS) {
+        fetch->heard_ms = now_ms;
+        fetch->busy.code = 0;
+        fetch->transfer = 0;
+        if ((rc = asy_client_next(session->bulk, err)) < 0)
+            return rc;
+    }
+    return asy_poll(&item, 1, ASY__STEP_MS, err) < 0 ? ASY_E_IO : 1;
+}
+
 int asy__fetch(struct asy__session *session, const struct asy_bulk *want, asy__fetched_f each,
                void *arg, struct asy_error *err)
 {
-    int64_t heard_ms = asy_clock_ms(), moved_ms = heard_ms;
-    uint64_t at = want->offset;
-    uint32_t transfer = 0;
+    int64_t now_ms = asy_clock_ms();
+    struct fetch fetch = { .want = want, .each = each, .arg = arg, .at = want->offset,
+                           .heard_ms = now_ms, .moved_ms = now_ms, .busy = ASY_ERROR_INIT };
+    struct asy_bulk cancel = { .kind = ASY_BULK_CANCEL };
     int rc = connect_bulk(session, err), interrupts = asy__interrupts();
 
-    while (rc == 0 || rc == 1) {
-        struct asy_poll_item item = { .client = session->bulk, .fd = -1, .events = POLLIN };
-        struct asy_bulk head;
-        const void *body;
-        size_t n;
-
-        if (!transfer && (rc = ask_on(session, want, at, &transfer, err)) < 0 && rc != ASY_E_AGAIN)
+    if (rc < 0)
+        return rc;
+    while ((rc = step(session, &fetch, err)) == 1)
+        if (asy__interrupts() != interrupts) {
+            rc = asy_fail(err, ASY_E_CANCELLED, "interrupted");
             break;
-        rc = next_message(session, transfer, &head, &body, &n, err);
-        if (rc == 0) {
-            heard_ms = moved_ms = asy_clock_ms();
-            rc = take(session, &head, body, n, &at, each, arg, err);
-            if (rc == 0)
-                return 0;
-            continue;
         }
-        if (rc != ASY_E_AGAIN)
-            break;
-        if (asy__interrupts() != interrupts)
-            return asy_fail(err, ASY_E_CANCELLED, "interrupted");
-        if (asy_clock_ms() - moved_ms > ASY__PATIENCE_MS)
-            return unreachable(session, err);
-        if (asy_clock_ms() - heard_ms > SILENCE_MS) {
-            heard_ms = asy_clock_ms();
-            transfer = 0;
-            if ((rc = asy_client_next(session->bulk, err)) < 0)
-                break;
-        }
-        rc = asy_poll(&item, 1, ASY__STEP_MS, err) < 0 ? ASY_E_IO : 1;
-    }
+    cancel.transfer = fetch.transfer;
+    if (fetch.transfer)
+        ASY_IGNORE(send_head(session, &cancel, NULL)); /* else it finds out by our silence */
     return rc;
 }
 
