@@ -128,7 +128,7 @@ const char *asy__session_host(const struct asy__session *session); /* the coordi
 typedef int (*asy__fetched_f)(void *arg, const void *bytes, size_t n, struct asy_error *err);
 /* Gives the bytes of a model or log from want->offset on to each(), in order; want: what, study,
  * trial, attempt (of a log), sha (of a model). A log ends where it ends now. ASY_E_NOENT: it is not
- * there, or not for us. */
+ * there, or not for us. ASY_E_UNSUPPORTED: it is a folder. */
 ASY_MUST_CHECK int asy__fetch(struct asy__session *session, const struct asy_bulk *want,
                               asy__fetched_f each, void *arg, struct asy_error *err);
 struct asy__model {

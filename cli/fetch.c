@@ -144,6 +144,9 @@ static int take(struct asy__session *session, struct fetch *fetch, const struct 
     fetch->moved_ms = fetch->heard_ms;
     if (head->kind != ASY_BULK_DATA)
         return 1;
+    if (head->tree)
+        return asy_fail(err, ASY_E_UNSUPPORTED, "it is a folder, and only files are fetched: run "
+                        "this on the coordinator's host '%.64s'", session->found.host);
     if (head->offset != fetch->at)
         return asy_fail(err, ASY_E_CORRUPT, "a piece came that does not follow the last one");
     if (head->last)

@@ -199,6 +199,7 @@ static void what_ends_early_is_cancelled(void)
         int tree, refuse, interrupt, code;
         const char *text;
     } cases[] = {
+        { "a folder", 1, 0, 0, ASY_E_UNSUPPORTED, "run this on the coordinator's host 'far'" },
         { "a full disk", 0, 1, 0, ASY_E_NOSPACE, "the disk is full" },
         { "an interrupt", 0, 0, 1, ASY_E_CANCELLED, "interrupted" },
     };
