@@ -377,25 +377,8 @@ out:
     return rc;
 }
 
-/* Gives a large file's blocks back piece by piece. What goes wrong here, the removal says. */
-static void shrink(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct stat st;
-
-    if (fd < 0)
-        return;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
-        while (st.st_size > PIECE) {
-            st.st_size -= PIECE;
-            if (ftruncate(fd, st.st_size) < 0 || fdatasync(fd) < 0)
-                break;
-        }
-    close(fd);
-}
-
 /* One pass; *ret_lifted: another is needed. */
-static int remove_listed(const char *path, int gently, int *ret_lifted, struct asy_error *err)
+static int remove_listed(const char *path, int *ret_lifted, struct asy_error *err)
 {
     struct listing list = { .root = path };
     char full[PATH_MAX];
@@ -410,8 +393,6 @@ static int remove_listed(const char *path, int gently, int *ret_lifted, struct a
             continue; /* the root holds what was lifted */
         if ((rc = join(&list, entry->path, full, err)))
             goto out;
-        if (gently && !entry->is_folder)
-            shrink(full);
         if ((entry->is_folder ? rmdir(full) : asy__durable_ops()->unlink(full)) < 0 &&
             errno != ENOENT)
             rc = asy_fail_errno(err, errno, "cannot remove '%s'", full);
@@ -422,7 +403,7 @@ out:
     return rc;
 }
 
-static int remove_all(const char *path, int gently, struct asy_error *err)
+int asy_durable_remove(const char *path, struct asy_error *err)
 {
     struct stat st;
     int rc, lifted;
@@ -430,17 +411,35 @@ static int remove_all(const char *path, int gently, struct asy_error *err)
     if (lstat(path, &st) < 0)
         return errno == ENOENT ? 0 : asy_fail_errno(err, errno, "cannot remove '%s'", path);
     do
-        rc = remove_listed(path, gently, &lifted, err);
+        rc = remove_listed(path, &lifted, err);
     while (rc == 0 && lifted);
     return rc;
 }
 
-int asy_durable_remove(const char *path, struct asy_error *err)
+/* 1: a piece of the file was given back. Not of one that has another name. */
+static int shrink(const char *path)
 {
-    return remove_all(path, 0, err);
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), done = 0;
+    struct stat st;
+
+    if (fd < 0)
+        return 0;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_size > PIECE)
+        done = ftruncate(fd, st.st_size - PIECE) == 0 && fdatasync(fd) == 0;
+    close(fd);
+    return done;
 }
 
-int asy_durable_remove_gently(const char *path, struct asy_error *err)
+int asy_durable_shrink(const char *path)
 {
-    return remove_all(path, 1, err);
+    struct listing list = { .root = path };
+    char full[PATH_MAX];
+    int done = 0;
+
+    if (list_one(&list, "", 0, NULL) == 0)
+        for (size_t i = 0; i < list.n && !done; i++)
+            done = !list.entries[i].is_folder &&
+                   join(&list, list.entries[i].path, full, NULL) == 0 && shrink(full);
+    listing_fini(&list);
+    return done;
 }

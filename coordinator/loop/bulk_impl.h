@@ -37,6 +37,7 @@ struct asy__transfer {
     struct asy_sha_state *sha;        /* of a file, as far as it was hashed */
     struct stat st;                   /* GET of an input: before it was hashed */
     int hashing;                      /* bytes up to hash_end are read and hashed first */
+    int there;                        /* PUT: they are those of what is there already */
     uint64_t hash_at, hash_end;
     uint64_t at, size;
     uint32_t credit;

@@ -81,6 +81,41 @@ static int has_it(const struct asy__transfer *t, struct asy_error *err)
     return 1;
 }
 
+/* A model of this name and size is there, of another trial or because END was lost: it is hashed,
+ * and need not come again if it is what it should be. 1: so it may be. */
+static int may_have_it(struct asy__transfer *t)
+{
+    struct stat st;
+
+    if (t->head.what != ASY_BULK_MODEL || t->head.tree || lstat(t->path, &st) < 0 ||
+        !S_ISREG(st.st_mode) || (uint64_t)st.st_size != t->head.bytes ||
+        asy_sha_create(&t->sha, NULL) < 0)
+        return 0;
+    if (asy_pack_open(t->path, &t->pack, NULL) < 0) {
+        asy_sha_destroy(t->sha);
+        t->sha = NULL;
+        return 0;
+    }
+    t->there = t->hashing = 1;
+    t->hash_end = t->head.bytes;
+    return 1;
+}
+
+/* It was hashed. 1: it is what it should be, and durable. */
+static int is_there(struct asy__transfer *t)
+{
+    struct asy_sha sha = asy_sha_final(t->sha);
+
+    asy_sha_destroy(t->sha);
+    t->sha = NULL;
+    t->there = 0;
+    t->hash_at = 0;
+    if (!memcmp(&sha, &t->head.sha, sizeof sha) && asy_durable_sync(t->path, NULL) == 0)
+        return 1;
+    asy_warn("%s is there, but damaged: taking it anew", t->what);
+    return 0;
+}
+
 static int open_part(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
 {
     struct stat st;
@@ -122,7 +157,7 @@ void asy__bulk_put(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk 
     close_twin(bulk, t);
     if (has_it(t, &err))
         asy__bulk_end(bulk, t, 0, t->path);
-    else if ((rc = open_part(bulk, t, &err)) < 0)
+    else if (!may_have_it(t) && (rc = open_part(bulk, t, &err)) < 0)
         asy__bulk_end(bulk, t, rc, err.text);
 }
 
@@ -155,20 +190,6 @@ out:
     return rc;
 }
 
-/* An equal model may be there, and would be removed by the move: a second name keeps its blocks
- * until they can be given back gently. */
-static int replace(const struct asy__transfer *t, struct asy_sha sha, struct asy_error *err)
-{
-    char old[ASY__BULK_PATH + 8];
-    int rc;
-
-    snprintf(old, sizeof old, "%s.old", t->part);
-    ASY_IGNORE(link(t->path, old) < 0); /* none is there, mostly; else the move takes longer */
-    rc = asy_durable_keep(t->part, sha, t->path, err);
-    ASY_IGNORE(asy_durable_remove_gently(old, NULL)); /* a part, which a later start removes */
-    return rc;
-}
-
 static int keep(struct asy__transfer *t, struct asy_error *err)
 {
     struct asy_sha sha = asy_sha_final(t->sha);
@@ -182,7 +203,7 @@ static int keep(struct asy__transfer *t, struct asy_error *err)
     else if (memcmp(&sha, &t->head.sha, sizeof sha))
         rc = wrong(t, err);
     else
-        rc = replace(t, sha, err);
+        rc = asy_durable_keep(t->part, sha, t->path, err);
     if (rc == 0)
         asy__crash_point("coordinator.bulk_after_rename");
     return rc;
@@ -194,7 +215,7 @@ static void finish(struct asy__bulk *bulk, struct asy__transfer *t)
     int rc = keep(t, &err);
 
     if (rc < 0 || t->head.tree)
-        ASY_IGNORE(asy_durable_remove_gently(t->part, NULL)); /* of no use; the next start tries */
+        unlink(t->part); /* what is left of it is of no use */
     asy__bulk_end(bulk, t, rc, rc < 0 ? err.text : t->path);
 }
 
@@ -216,7 +237,7 @@ int asy__bulk_prove(struct asy__bulk *bulk, struct asy__transfer *t)
 
     if (!t->hashing)
         return 0;
-    if ((rc = asy__bulk_hash(bulk, t, &err)) < 0) {
+    if ((rc = asy__bulk_hash(bulk, t, &err)) < 0 && !t->there) {
         asy__bulk_end(bulk, t, rc, err.text);
         return 0;
     }
@@ -225,6 +246,13 @@ int asy__bulk_prove(struct asy__bulk *bulk, struct asy__transfer *t)
     t->hashing = 0;
     asy_pack_close(t->pack);
     t->pack = NULL;
+    if (t->there) {
+        if (is_there(t))
+            asy__bulk_end(bulk, t, 0, t->path);
+        else if ((rc = open_part(bulk, t, &err)) < 0)
+            asy__bulk_end(bulk, t, rc, err.text);
+        return 1;
+    }
     if (t->at == t->size)
         finish(bulk, t);
     else
@@ -294,7 +322,7 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
 void asy__bulk_cancel(struct asy__transfer *t)
 {
     if (t->head.kind == ASY_BULK_PUT && t->part[0])
-        ASY_IGNORE(asy_durable_remove_gently(t->part, NULL)); /* the next start tries again */
+        unlink(t->part);
     t->over = 1;
 }
 

@@ -164,7 +164,7 @@ static void *query_main(void *arg)
             if (letter == &query->stop) {
                 stopped = 1;
             } else if (job->kind == ASY__Q_REMOVE) {
-                asy__query_file_end(job, NULL);
+                asy__query_file_remove(query, job);
             } else if (job->kind == ASY__Q_LOOK) {
                 asy__query_file_look(query, job);
             } else {

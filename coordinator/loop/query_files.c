@@ -30,21 +30,28 @@ static void remove_file(const char *path)
 {
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (asy_durable_remove_gently(path, &err) < 0)
+    if (asy_durable_remove(path, &err) < 0)
         asy_warn("file=%s cannot be removed, staying: %s", path, err.text);
 }
 
 /* By the thread, whoever has found out that nobody needs it. */
 static void let_go(struct asy__query *query, struct asy__query_job *job, int unneeded)
 {
-    if (unneeded && !query->store_path) {
-        job->kind = ASY__Q_REMOVE;
-        asy__mail_put(&query->mail, &job->letter);
+    if (!unneeded) {
+        asy__query_job_destroy(job);
         return;
     }
-    if (unneeded)
-        remove_file(job->path);
-    asy__query_job_destroy(job);
+    job->kind = ASY__Q_REMOVE;
+    asy__mail_put(&query->mail, &job->letter);
+}
+
+/* A piece of it, then whatever else has come meanwhile. */
+void asy__query_file_remove(struct asy__query *query, struct asy__query_job *job)
+{
+    if (asy_durable_shrink(job->path))
+        asy__mail_put(&query->mail, &job->letter);
+    else
+        asy__query_file_end(job, NULL);
 }
 
 static struct asy__query_job *new_file(enum asy__query_kind kind, const char *path)

@@ -58,6 +58,8 @@ void asy__query_file_turn(struct asy__query *query, struct asy__query_job *job,
 void asy__query_file_unread(struct asy__query_job *job, const struct asy_error *err);
 /* One folder is looked at; the thread's own. */
 void asy__query_file_look(struct asy__query *query, struct asy__query_job *job);
+/* A piece of what nobody needs; the thread's own. */
+void asy__query_file_remove(struct asy__query *query, struct asy__query_job *job);
 /* The last that is done with it: no more turns come. */
 void asy__query_file_end(struct asy__query_job *job, struct asy_reader *reader);
 #endif

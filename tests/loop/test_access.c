@@ -333,6 +333,68 @@ out:
     place_close(&p);
 }
 
+/* The owner hands over "secret" as a model. Whether its bytes were wanted. */
+static bool hand_over(struct line *l, const struct place *p, uint32_t transfer, int *ret_wanted,
+                      char path[256])
+{
+    struct asy_bulk head = { .kind = ASY_BULK_PUT, .what = ASY_BULK_MODEL, .transfer = transfer,
+                             .bytes = 6, .sha = p->sha, .study = p->study,
+                             .store = p->c.found.store }, answer = { 0 };
+    struct asy_bulk data = { .kind = ASY_BULK_DATA, .transfer = transfer };
+    struct asy_error err = ASY_ERROR_INIT;
+    const void *bytes;
+    size_t len;
+
+    *ret_wanted = 0;
+    if (!ask_file(l, &head, &answer))
+        return false;
+    while (answer.kind != ASY_BULK_END) {
+        if (answer.credit > 0 && !*ret_wanted) {
+            *ret_wanted = 1;
+            asy_buf_clear(&l->frame);
+            if (!T_OK(asy_bulk_encode(&data, &l->frame, &err), &err) ||
+                !T_OK(asy_client_send_parts(l->client, l->frame.data, l->frame.len, "secret", 6,
+                                            &err), &err))
+                return false;
+        }
+        if (!get(l, &bytes, &len) ||
+            !T_OK(asy_bulk_decode(bytes, len, l->arena, &answer, &err), &err))
+            return false;
+    }
+    snprintf(path, 256, "%.255s", answer.text);
+    return T_EQ("code", answer.code, 0);
+}
+
+static void an_equal_model_need_not_come_again(void)
+{
+    struct place p;
+    struct line owner = { 0 };
+    struct asy_error err = ASY_ERROR_INIT;
+    char path[256], again[256], *text = NULL;
+    int wanted;
+    size_t len;
+
+    if (!place_open(&p) || !line_open(&owner, &p, &p.c.user, p.c.bulk_port) ||
+        !hand_over(&owner, &p, 1, &wanted, path))
+        goto out;
+    T_EQ("the first is taken", wanted, 1);
+    if (!hand_over(&owner, &p, 2, &wanted, again))
+        goto out;
+    T_EQ("it is there", wanted, 0);
+    T_STR("where", again, path);
+    if (!T_OK(asy_durable_write(path, "terces", 6, 0600, &err), &err) ||
+        !hand_over(&owner, &p, 3, &wanted, again))
+        goto out;
+    T_EQ("what is damaged is replaced", wanted, 1);
+    if (T_OK(asy_read_file(path, 100, &text, &len, &err), &err))
+        T_STR("content", text, "secret");
+    free(text);
+    T_TRUE(await_log(&p, "is there, but damaged: taking it anew"));
+out:
+    line_close(&owner);
+    place_close(&p);
+}
+
 /* Both her connections end, and none is opened again. */
 static void a_revoked_key_is_out_at_both_ports(void)
 {
@@ -366,4 +428,5 @@ out:
 }
 
 T_MAIN("access", T_TEST(another_user_s_session_is_of_no_use),
-       T_TEST(another_user_s_files_are_not_given), T_TEST(a_revoked_key_is_out_at_both_ports))
+       T_TEST(another_user_s_files_are_not_given), T_TEST(a_revoked_key_is_out_at_both_ports),
+       T_TEST(an_equal_model_need_not_come_again))

@@ -52,10 +52,11 @@ ASY_MUST_CHECK int asy_durable_tree_files(const char *path, char ***ret_files, s
                                           struct asy_error *err);
 /* Removes a file or a folder tree; a missing one is fine. Not synced. */
 ASY_MUST_CHECK int asy_durable_remove(const char *path, struct asy_error *err);
-/* The same for what may be large and shares a disk with commits: file systems that tell the disk of
- * freed blocks (mounted with discard) let all syncs wait while they do, some 150 ms for 256 MiB.
- * Files go in pieces, each synced. After a crash a part of a file may be left at its name. */
-ASY_MUST_CHECK int asy_durable_remove_gently(const char *path, struct asy_error *err);
+/* Gives back a piece of a large file of it, synced; 1: it did, and there may be more. Until it
+ * returns 0 this makes ready for removal what nobody reads any more and what shares a disk with
+ * commits: file systems that tell the disk of freed blocks (mounted with discard) let all syncs
+ * wait meanwhile, some 150 ms for 256 MiB that are removed at once. */
+int asy_durable_shrink(const char *path);
 /* Reads a whole file of at most max bytes into a new terminated buffer, the caller's to free(). */
 ASY_MUST_CHECK int asy_read_file(const char *path, size_t max, char **ret_bytes, size_t *ret_len,
                                  struct asy_error *err);
