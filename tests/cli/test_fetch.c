@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TEXT "accuracy 0.5, then 0.75\n"
 #define SIZE (sizeof TEXT - 1)
@@ -211,7 +210,7 @@ static void what_ends_early_is_cancelled(void)
 
         if (begin(&s) && await(&s, ASY_BULK_GET, &get) &&
             answer_data(&s, get.transfer, 0, 10, cases[i].tree) &&
-            (!cases[i].interrupt || T_EQ("sent", kill(getpid(), SIGINT), 0)) &&
+            (!cases[i].interrupt || T_EQ("sent", pthread_kill(s.thread, SIGINT), 0)) &&
             await(&s, ASY_BULK_CANCEL, &cancel)) {
             join(&s);
             T_EQ(cases[i].name, cancel.transfer, get.transfer);
