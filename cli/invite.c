@@ -158,6 +158,8 @@ static int check(const struct asy__options *options, struct asy_error *err)
         return asy_fail(err, ASY_E_INVAL, "--for belongs to --worker");
     if (!options->as_worker && !options->n_words)
         return asy_fail(err, ASY_E_INVAL, "say who: a NAME, or --worker");
+    if (options->n_words && asy_key_name_check(options->words[0], err) < 0)
+        return ASY_E_INVAL;
     if (!options->output && isatty(STDOUT_FILENO))
         return asy_fail(err, ASY_E_INVAL,
                         "an invitation holds a secret key: > FILE or --output FILE");

@@ -26,6 +26,7 @@
 #define RING_BYTES (1u << 20)
 #define KEY_LEN ((size_t)ASY_KEY_TEXT - 1)
 #define NAME_MAX_LEN 63u
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@+"
 
 #define ACTS_FOR "for="
 
@@ -94,14 +95,27 @@ static int put(struct asy_keyring *ring, const struct line *line, struct asy_err
     return 0;
 }
 
-static int check_name(const char *name, size_t len, struct asy_error *err)
+/* Of a name that people wrote into the file, which is older than the rule for new ones. */
+static int is_plain(const char *name, size_t len)
 {
+    if (len > NAME_MAX_LEN)
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+            return 0;
+    return 1;
+}
+
+int asy_key_name_check(const char *name, struct asy_error *err)
+{
+    size_t len = strlen(name);
+
     if (len == 0 || len > NAME_MAX_LEN)
         return asy_fail(err, ASY_E_INVAL, "a name beside a key has 1 to %u bytes, not %zu",
                         NAME_MAX_LEN, len);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return asy_fail(err, ASY_E_INVAL, "a name beside a key has no control characters");
+    if (name[0] == '-' || strspn(name, NAME_CHARS) < len)
+        return asy_fail(err, ASY_E_INVAL, "a name beside a key has letters, digits and any of "
+                        "._-@+ alone, and no '-' at its beginning");
     return 0;
 }
 
@@ -137,8 +151,8 @@ static int parse_line(const char *text, size_t len, struct line *ret, struct asy
     }
     ret->name = len ? text : "-";
     ret->name_len = len ? len : 1;
-    return check_name(ret->name, ret->name_len, err)
-               ? asy_fail(err, ASY_E_FORMAT, "the name is too long or not plain text") : 0;
+    return is_plain(ret->name, ret->name_len)
+               ? 0 : asy_fail(err, ASY_E_FORMAT, "the name is too long or not plain text");
 }
 
 /* The next line of text from *at on that has a key. 1: it is in *ret, and *at behind it; 0: there
@@ -324,7 +338,7 @@ int asy_keyring_add_worker(struct asy_keyring *ring, const char *key, const char
 
     if ((rc = asy__check_key(key, "key to add", err)) ||
         (*owner && (rc = asy__check_key(owner, "owner's key", err))) ||
-        (rc = check_name(name, line.name_len, err)))
+        (rc = asy_key_name_check(name, err)))
         return rc;
     memcpy(line.key, key, ASY_KEY_TEXT);
     if (*owner)

@@ -318,7 +318,7 @@ static void keyring_adds_durably_and_keeps_comments(void)
     T_STR("name", asy_keyring_name(ring, KEY_A), "anna of the lab");
     T_TRUE(!asy_keyring_name(ring, KEY_B));
     T_OK(asy_keyring_add(ring, KEY_B, "ben", &err), &err);
-    T_OK(asy_keyring_add(ring, KEY_B, "ben again", &err), &err);
+    T_OK(asy_keyring_add(ring, KEY_B, "ben-again", &err), &err);
     T_EQ("added", asy_keyring_has(ring, KEY_B), 1);
     T_STR("first name stays", asy_keyring_name(ring, KEY_B), "ben");
     if (T_OK(asy_read_file(place.path, 4096, &after, &len, &err), &err))
@@ -443,6 +443,7 @@ static void bad_additions_change_nothing(void)
 {
     static const char long_name[] =
         "0123456789012345678901234567890123456789012345678901234567890123";
+    static const char *const names[] = { "a", "ada@lab3.example+x_1-2", "for", &long_name[1] };
     static const struct {
         const char *label, *key, *name;
     } cases[] = {
@@ -452,6 +453,12 @@ static void bad_additions_change_nothing(void)
         { "no name", KEY_A, "" },
         { "two lines", KEY_A, "anna\n" KEY_B " eve" },
         { "long name", KEY_A, long_name },
+        { "looks like an owner", KEY_A, "for=x" },
+        { "a blank", KEY_A, "anna of the lab" },
+        { "a blank at the end", KEY_A, "anna " },
+        { "a comment", KEY_A, "#anna" },
+        { "an option", KEY_A, "-anna" },
+        { "no ASCII", KEY_A, "anna\xc3\xa4" },
     };
     struct place place;
     struct asy_keyring *ring = NULL;
@@ -465,6 +472,8 @@ static void bad_additions_change_nothing(void)
         T_EQ(cases[i].label, asy_keyring_add(ring, cases[i].key, cases[i].name, &err), ASY_E_INVAL);
     T_EQ("no file", mode_of(place.path), 0);
     T_EQ("nobody", asy_keyring_has(ring, KEY_A) + asy_keyring_has(ring, KEY_B), 0);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++)
+        T_OK(asy_key_name_check(names[i], &err), &err);
     /* a folder in the file's place: nothing can be stored, so nothing is added */
     T_TRUE(put(&place, "", 0, 0600));
     unlink(place.path);

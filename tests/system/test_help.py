@@ -79,6 +79,7 @@ def usage_errors_are_short_and_name_the_error():
              (["ls", "--limit"], "--limit needs a value", "usage: assay ls"),
              (["ls", "--limit", "many"], "whole number", "usage: assay ls"),
              (["show", "study", "first"], "number", "first"),
+             (["invite", "for=x", "-o", "f"], "letters, digits", "at its beginning"),
              (["config", "shwo"], "knows 'show'", "'shwo'"),
              (["help", "study", "bugdet"], "bugdet", "budget"),
              (["doctor", "disk"], "no check 'disk'", "--list")]

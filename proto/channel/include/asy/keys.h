@@ -32,8 +32,11 @@ struct asy_keyring;
 ASY_MUST_CHECK int asy_keyring_load(const char *path, struct asy_keyring **ret_ring,
                                     struct asy_error *err);
 void asy_keyring_destroy(struct asy_keyring *ring);
-/* Adds and stores durably, unless it is there. Comments in the file stay, and keys that another
- * process has added meanwhile are taken in. */
+/* The rule for the names of keys: 1 to 63 letters, digits and any of ._-@+, not '-' first.
+ * ASY_E_INVAL: it is broken. Lines that people wrote may have other names. */
+ASY_MUST_CHECK int asy_key_name_check(const char *name, struct asy_error *err);
+/* Adds and stores durably, unless it is there. ASY_E_INVAL: a malformed key or name. Comments in
+ * the file stay, and keys that another process has added meanwhile are taken in. */
 ASY_MUST_CHECK int asy_keyring_add(struct asy_keyring *ring, const char *key, const char *name,
                                    struct asy_error *err);
 /* The same of a worker that acts for the user whose key is owner ("": a user). */
