@@ -111,17 +111,27 @@ void asy__exit_codes_table(struct asy_buf *ret_markdown)
                      particular[i].text);
 }
 
+/* Behind name in the usage, where it stands as a whole word; NULL: it does not. */
+static const char *behind(const char *usage, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = usage; (at = strstr(at, name)); at += len)
+        if (!at[len] || strchr(" ]|\n", at[len]))
+            return at + len;
+    return NULL;
+}
+
 /* Explains the options that stand in the usage. */
 static void explain_options(const char *usage, struct asy_buf *text)
 {
     asy_buf_adds(text, "\noptions:\n");
     for (size_t i = 0; i < ASY_ARRAY_LEN(options); i++) {
-        const char *name = options[i].name, *at = strstr(usage, name);
+        const char *name = options[i].name, *at = behind(usage, name);
         char value[32] = "";
 
         if (!at)
             continue;
-        at += strlen(name);
         if (*at == ' ' && at[1] != '[')
             snprintf(value, sizeof value, " %.*s", (int)strcspn(at + 1, " ]\n"), at + 1);
         asy_buf_addf(text, "  %s%-*s %s\n", name, 20 - (int)strlen(name), value, options[i].help);

@@ -47,6 +47,9 @@ def every_command_explains_itself():
             for option in set(re.findall(r"--[a-z]+", usage)):
                 if not re.search(rf"^  {option}( [A-Z|a-z]+)? +\S", out, re.M):
                     raise AssertionError(f"help {name} does not explain {option}\n{out}")
+            explained = set(re.findall(r"^  (--[a-z]+)", out, re.M))
+            equal(f"explained by help {name} and not in its usage", explained -
+                  set(re.findall(r"--[a-z]+", usage)) - {"--home", "--coordinator"}, set())
 
 
 def options_are_those_of_the_help():
