@@ -176,8 +176,9 @@ ASY_MUST_CHECK int asy__trainer(const char *const *args, struct asy_buf *ret_out
 
 /* ---- help.c -------------------------------------------------------------------------------- */
 
-/* A command's usage and what it is about, its options and examples. */
-void asy__help_text(const char *command, const char *about, const char *usage,
+/* A command's usage and what it is about, its options and examples; goes_elsewhere: it has
+ * --coordinator. */
+void asy__help_text(const char *command, const char *about, const char *usage, int goes_elsewhere,
                     struct asy_buf *ret_text);
 /* All exit codes, with what some of them mean for this command; NULL: in general. */
 void asy__exit_codes_text(const char *command, struct asy_buf *ret_text);

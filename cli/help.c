@@ -123,7 +123,7 @@ static const char *behind(const char *usage, const char *name)
 }
 
 /* Explains the options that stand in the usage. */
-static void explain_options(const char *usage, struct asy_buf *text)
+static void explain_options(const char *usage, int goes_elsewhere, struct asy_buf *text)
 {
     asy_buf_adds(text, "\noptions:\n");
     for (size_t i = 0; i < ASY_ARRAY_LEN(options); i++) {
@@ -138,15 +138,16 @@ static void explain_options(const char *usage, struct asy_buf *text)
     }
     asy_buf_addf(text, "  %-20s %s\n", "--home DIR",
                  "instead of $ASSAY_HOME (~/.local/share/assay)");
-    asy_buf_addf(text, "  %-20s %s\n", "--coordinator FILE",
-                 "an invitation to another's coordinator, instead of that of the home");
+    if (goes_elsewhere)
+        asy_buf_addf(text, "  %-20s %s\n", "--coordinator FILE",
+                     "an invitation to another's coordinator, instead of that of the home");
 }
 
-void asy__help_text(const char *command, const char *about, const char *usage,
+void asy__help_text(const char *command, const char *about, const char *usage, int goes_elsewhere,
                     struct asy_buf *ret_text)
 {
     asy_buf_addf(ret_text, "usage: %s\n\n%s\n", usage, about);
-    explain_options(usage, ret_text);
+    explain_options(usage, goes_elsewhere, ret_text);
     for (size_t i = 0; i < ASY_ARRAY_LEN(examples); i++)
         if (!strcmp(examples[i].command, command))
             asy_buf_addf(ret_text, "\nexamples:\n  %s\n", examples[i].text);

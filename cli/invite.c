@@ -152,8 +152,6 @@ out:
 /* What is wrong with the command before anything is done. */
 static int check(const struct asy__options *options, struct asy_error *err)
 {
-    if (options->coordinator)
-        return asy_fail(err, ASY_E_INVAL, "only whoever a coordinator belongs to lets others in");
     if (options->user && !options->as_worker)
         return asy_fail(err, ASY_E_INVAL, "--for belongs to --worker");
     if (!options->as_worker && !options->n_words)

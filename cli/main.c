@@ -11,12 +11,13 @@ struct command {
     const char *usage; /* lines after the first are further forms */
     int hidden;        /* not in the list of commands */
     int begins;        /* a group of commands, in that list */
+    int at_home;       /* has no use for --coordinator */
 };
 static const struct command commands[] = {
     { "run", asy__cmd_run, "run a study to its end and watch it",
       "assay run FILE [--resume] [--cores N]" },
     { "batch", asy__cmd_batch, "run a study in this job of Slurm, on all its nodes",
-      "assay batch FILE [--cores N]" },
+      "assay batch FILE [--cores N]", .at_home = 1 },
     { "submit", asy__cmd_submit, "hand a study over and return",
       "assay submit FILE [--resume] [--cores N]" },
     { "watch", asy__cmd_watch, "follow a running study", "assay watch STUDY [--json]" },
@@ -47,27 +48,28 @@ static const struct command commands[] = {
     { "discard", asy__cmd_discard, "end what workers began before a backup was restored",
       "assay discard STUDY | --all" },
     { "up", asy__cmd_up, "start a coordinator and a worker that stay", "assay up [--cores N]",
-      .begins = 1 },
-    { "down", asy__cmd_down, "checkpoint everything and end them", "assay down" },
+      .begins = 1, .at_home = 1 },
+    { "down", asy__cmd_down, "checkpoint everything and end them", "assay down", .at_home = 1 },
     { "backup", asy__cmd_backup, "copy the store into a new file, while all goes on",
-      "assay backup FILE" },
+      "assay backup FILE", .at_home = 1 },
     { "restore", asy__cmd_restore, "make the store of a home that has none of such a file",
-      "assay restore FILE" },
+      "assay restore FILE", .at_home = 1 },
     { "worker", asy__cmd_worker, "offer this machine's cores to a coordinator",
-      "assay worker [--join FILE] [--cores N] [OPTION]..." },
+      "assay worker [--join FILE] [--cores N] [OPTION]...", .at_home = 1 },
     { "invite", asy__cmd_invite, "let a worker, or another user, in",
       "assay invite --worker [NAME] [--for USER] [--output FILE]\n"
-      "       assay invite NAME [--output FILE]" },
+      "       assay invite NAME [--output FILE]", .at_home = 1 },
     { "revoke", asy__cmd_revoke, "let a key in no more, and end its connections",
-      "assay revoke NAME|KEY" },
+      "assay revoke NAME|KEY", .at_home = 1 },
     { "config", asy__cmd_config, "settings and where they come from",
-      "assay config show [--json]", .begins = 1 },
+      "assay config show [--json]", .begins = 1, .at_home = 1 },
     { "doctor", asy__cmd_doctor, "look at this machine and say what to mend",
       "assay doctor [CHECK]... [--json] [--list]" },
     { "node", asy__cmd_node, "keep a coordinator and a worker alive (assay up starts it)",
-      "assay node [--cores N] [--all] [--nodes N]\n       assay node --agent [--cores N]", 1 },
+      "assay node [--cores N] [--all] [--nodes N]\n       assay node --agent [--cores N]", 1,
+      .at_home = 1 },
     { "reference", asy__cmd_reference, "print a page of docs/reference",
-      "assay reference commands|settings|study-file", 1 },
+      "assay reference commands|settings|study-file", 1, .at_home = 1 },
 };
 
 static void usage(struct asy_buf *out)
@@ -82,7 +84,7 @@ static void usage(struct asy_buf *out)
              "  assay help study [KEY]   every key of the study file\n"
              "  assay --version [--json] versions of the programs and of what they run on\n"
              "\nevery command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay),\n"
-             "and --coordinator FILE, an invitation to another's coordinator\n"
+             "most take --coordinator FILE, an invitation to another's coordinator\n"
              "\nexample: assay run examples/digits-mlp.yaml\n\n");
     asy__exit_codes_text(NULL, out);
 }
@@ -98,7 +100,8 @@ void asy__commands_reference(struct asy_buf *ret_markdown)
         if (commands[i].hidden)
             continue;
         asy_buf_addf(ret_markdown, "\n## assay %s\n\n```\n", commands[i].name);
-        asy__help_text(commands[i].name, commands[i].help, commands[i].usage, ret_markdown);
+        asy__help_text(commands[i].name, commands[i].help, commands[i].usage,
+                       !commands[i].at_home, ret_markdown);
         asy_buf_adds(ret_markdown, "```\n");
     }
 }
@@ -143,7 +146,7 @@ static int show_help(const struct command *command)
     if (!command) {
         usage(&text);
     } else {
-        asy__help_text(command->name, command->help, command->usage, &text);
+        asy__help_text(command->name, command->help, command->usage, !command->at_home, &text);
         asy_buf_addc(&text, '\n');
         asy__exit_codes_text(command->name, &text);
     }
@@ -173,6 +176,11 @@ static int asks_help(const char *word)
     return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
+static void say_usage(const struct command *command)
+{
+    fprintf(stderr, "assay: usage: %.*s\n", (int)strcspn(command->usage, "\n"), command->usage);
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
     int status;
@@ -180,10 +188,16 @@ static int run(const struct command *command, int argc, char **argv)
     for (int i = 0; i < argc; i++)
         if (asks_help(argv[i]))
             return show_help(command);
+    for (int i = 0; i < argc; i++)
+        if (command->at_home && !strcmp(argv[i], "--coordinator")) {
+            fprintf(stderr, "assay: '%s' is about a home of one's own: it takes no "
+                    "--coordinator\n", command->name);
+            say_usage(command);
+            return EXIT_USAGE;
+        }
     status = command->run(argc, argv);
     if (asy__options_refused())
-        fprintf(stderr, "assay: usage: %.*s\n", (int)strcspn(command->usage, "\n"),
-                command->usage);
+        say_usage(command);
     return status;
 }
 

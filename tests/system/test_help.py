@@ -73,6 +73,17 @@ def options_are_those_of_the_help():
     equal("options that are taken and not named, or named and not taken", wrong, [])
 
 
+def a_coordinator_elsewhere_is_refused_where_it_means_nothing():
+    with Home() as home:
+        for name in commands(home):
+            _, err = home.run(name, "--coordinator", "f", "--frobnicate", code=2)
+            equal(f"{name} explains --coordinator", "--coordinator FILE" in
+                  home.run("help", name)[0], "takes no --coordinator" not in err)
+        for name in ("up", "down", "backup", "restore", "worker", "invite", "revoke"):
+            has(name, home.run(name, "--coordinator", "f", code=2)[1], "takes no --coordinator")
+        equal("made", os.path.exists(home.env["ASSAY_HOME"]), False)
+
+
 def usage_errors_are_short_and_name_the_error():
     cases = [([], "no command", "assay --help"), (["shwo"], "no command 'shwo'", "'show'"),
              (["stdy"], "no command 'stdy'", "'help study'"), (["help", "lss"], "'lss'", "'ls'"),
@@ -160,5 +171,6 @@ def a_result_that_cannot_be_written_is_a_failure():
 
 
 main(every_command_explains_itself, options_are_those_of_the_help,
+     a_coordinator_elsewhere_is_refused_where_it_means_nothing,
      usage_errors_are_short_and_name_the_error, exit_codes_are_those_of_the_help,
      reading_commands_have_json_and_results_on_stdout, a_result_that_cannot_be_written_is_a_failure)
