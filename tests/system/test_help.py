@@ -123,6 +123,10 @@ def exit_codes_are_those_of_the_help():
         home.run("run", "study.yaml", code=0)
         home.run("show", "nothing", code=1)
         home.run("stop", "quick", "first", code=2)
+        home.write("open.invitation", "{}", 0o644)
+        for path, why in (("open.invitation", "chmod"), (".", "not a regular file"),
+                          ("none", "'none'")):                           # 4: a key is refused
+            has(path, home.run("worker", "--join", path, code=1)[1], why)
         run = home.start("run", "long.yaml")
         wait(lambda: "running" in str(home.json("ls")), "the study to run")
         run.send_signal(signal.SIGKILL)

@@ -415,6 +415,8 @@ int asy_agent_run(const struct asy_agent_options *options, struct asy_error *err
         asy__session_start(&agent);
         rc = loop(&agent, err);
         asy__session_bye(&agent, rc ? err ? err->text : "" : "drained");
+    } else if (rc == ASY_E_DENIED) {
+        rc = ASY_E_INVAL; /* a file of ours, not the coordinator */
     }
     tear_down(&agent);
     end_the_rest();
