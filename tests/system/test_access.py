@@ -85,15 +85,8 @@ def the_coordinator_moves_to_another_host():
         site.head.cut()
         site.head = other
         site.serve(other)
-        with open(os.path.join(home, "coordinator.json")) as file:
-            now = json.load(file)
-        with open(path) as file:
-            invitation = json.load(file)
-        invitation.update({k: now[k] for k in ("endpoints", "host", "boot_id")})
-        with open(path + ".new", "w") as file:
-            json.dump(invitation, file)
-        os.chmod(path + ".new", 0o600)
-        os.rename(path + ".new", path)
+        site.head.run("revoke", "lab")                # as the guide says: the name is free then
+        os.rename(site.invite("--worker", "lab", name="lab.new"), path)
         wait(lambda: site.workers().get("lab", {}).get("runs"), "the worker with its trial")
         equal("trials", site.finish("sweep"), [("complete", 1)])
 
