@@ -2,13 +2,12 @@
  * doctor_reach.c - the check of a coordinator's addresses from this machine: each is tried by
  * itself, with the key, as a worker or a command would, and then the port for files. */
 #include "doctor.h"
-#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
+#include <asy/address.h>
 #include <asy/clock.h>
 #include <asy/invitation.h>
-#include <asy/parse.h>
 
 #define REACH_MS 5000 /* until what has not answered is given up; a silent one is known after 2 s */
 
@@ -97,6 +96,13 @@ struct reach {
     size_t n;
 };
 
+static void put_failed(struct asy_way *way, const char *endpoint, const struct asy_error *err)
+{
+    way->state = ASY_WAY_UNREACHABLE;
+    snprintf(way->endpoint, sizeof way->endpoint, "%s", endpoint);
+    snprintf(way->why, sizeof way->why, "%.150s", err->text);
+}
+
 /* Each by itself, all at once; what became of them is appended to the ways. */
 static void try_all(struct reach *reach, const char *const *endpoints, size_t n)
 {
@@ -109,13 +115,9 @@ static void try_all(struct reach *reach, const char *const *endpoints, size_t n)
                                         .server_key = reach->at.server_key,
                                         .public_key = reach->pair.public_key,
                                         .secret_key = reach->pair.secret_key };
-        struct asy_way *way = &reach->ways[reach->n + i];
 
-        if (asy_client_create(reach->channel, &spec, &clients[i], &err) == 0)
-            continue;
-        way->state = ASY_WAY_UNREACHABLE;
-        snprintf(way->endpoint, sizeof way->endpoint, "%s", endpoints[i]);
-        snprintf(way->why, sizeof way->why, "%.150s", err.text);
+        if (asy_client_create(reach->channel, &spec, &clients[i], &err) < 0)
+            put_failed(&reach->ways[reach->n + i], endpoints[i], &err);
     }
     drive(clients, n);
     for (size_t i = 0; i < n; i++) {
@@ -133,22 +135,26 @@ static void try_files(const struct asy__machine *machine, struct reach *reach)
     char texts[ASY_ENDPOINTS_MAX][ASY_ENDPOINT_TEXT];
     const char *endpoints[ASY_ENDPOINTS_MAX];
     struct asy__welcome welcome = { .bulk_port = 0 };
-    size_t n = 0;
+    size_t n = 0, n_control = reach->n;
 
     if (asy__session_look(machine->home, machine->coordinator_file, &welcome, NULL) == 0 &&
         !welcome.bulk_port)
         return;
-    for (size_t i = 0; i < reach->n; i++) {
-        const char *endpoint = reach->ways[i].endpoint, *colon = strrchr(endpoint, ':');
-        int64_t port = welcome.bulk_port;
+    for (size_t i = 0; i < n_control; i++) {
+        const char *endpoint = reach->ways[i].endpoint, *host;
+        struct asy_error err = ASY_ERROR_INIT;
+        size_t len;
+        int port;
 
-        if (reach->ways[i].state != ASY_WAY_OPEN || !colon ||
-            (!port && asy_parse_i64(colon + 1, strlen(colon + 1), &port, NULL) < 0))
+        if (reach->ways[i].state != ASY_WAY_OPEN ||
+            asy_address_split(endpoint, &host, &len, &port, NULL) < 0)
             continue;
-        snprintf(texts[n], sizeof texts[n], "%.*s:%" PRId64, (int)(colon - endpoint), endpoint,
-                 welcome.bulk_port ? port : port + 1);
         endpoints[n] = texts[n];
-        n++;
+        if (asy_address_at_port(endpoint, welcome.bulk_port ? (int64_t)welcome.bulk_port : port + 1,
+                                texts[n], sizeof texts[n], &err) == 0)
+            n++;
+        else if (welcome.bulk_port)
+            put_failed(&reach->ways[reach->n++], endpoint, &err);
     }
     try_all(reach, endpoints, n);
 }

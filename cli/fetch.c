@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <asy/address.h>
 #include <asy/clock.h>
 #include <asy/hash.h>
 #include "session_impl.h"
@@ -25,7 +26,6 @@ const char *asy__session_host(const struct asy__session *session)
     return session->found.host;
 }
 
-/* "tcp://host:1234" with the bulk socket's port. */
 static int connect_bulk(struct asy__session *session, struct asy_error *err)
 {
     const char *routes[ASY_ENDPOINTS_MAX], *endpoints[ASY_ENDPOINTS_MAX];
@@ -35,21 +35,20 @@ static int connect_bulk(struct asy__session *session, struct asy_error *err)
                                     .server_key = session->found.server_key,
                                     .public_key = session->keys.public_key,
                                     .secret_key = session->keys.secret_key };
+    int rc;
 
     if (session->bulk)
         return 0;
     if (!session->welcome.bulk_port)
         return asy_fail(err, ASY_E_UNSUPPORTED, "the coordinator gives out no files: run this on "
                         "its host '%.64s'", session->found.host);
-    for (size_t i = 0; i < n; i++) {
-        const char *colon = strrchr(routes[i], ':');
+    for (; spec.n_endpoints < n; spec.n_endpoints++) {
+        char *text = texts[spec.n_endpoints];
 
-        if (!colon)
-            continue;
-        snprintf(texts[spec.n_endpoints], sizeof texts[0], "%.*s:%u", (int)(colon - routes[i]),
-                 routes[i], session->welcome.bulk_port);
-        endpoints[spec.n_endpoints] = texts[spec.n_endpoints];
-        spec.n_endpoints++;
+        if ((rc = asy_address_at_port(routes[spec.n_endpoints], session->welcome.bulk_port, text,
+                                      sizeof texts[0], err)) < 0)
+            return rc;
+        endpoints[spec.n_endpoints] = text;
     }
     return asy_client_create(session->channel, &spec, &session->bulk, err);
 }

@@ -6,12 +6,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <asy/parse.h>
+
+#define PREFIX "tcp://"
+#define PORT_MAX 65535
 
 struct range {
     int family;
@@ -190,5 +193,38 @@ void asy_address_endpoint(const char *address, int port, char *ret_endpoint, siz
 {
     int v6 = strchr(address, ':') != NULL;
 
-    snprintf(ret_endpoint, size, "tcp://%s%s%s:%d", v6 ? "[" : "", address, v6 ? "]" : "", port);
+    snprintf(ret_endpoint, size, PREFIX "%s%s%s:%d", v6 ? "[" : "", address, v6 ? "]" : "", port);
+}
+
+int asy_address_split(const char *endpoint, const char **ret_host, size_t *ret_len, int *ret_port,
+                      struct asy_error *err)
+{
+    const char *colon = strrchr(endpoint, ':');
+    size_t n = strlen(PREFIX), at = colon ? (size_t)(colon - endpoint) : 0;
+    int64_t port;
+
+    if (strncmp(endpoint, PREFIX, n) || at <= n ||
+        asy_parse_i64(colon + 1, strlen(colon + 1), &port, NULL) || port < 1 || port > PORT_MAX)
+        return asy_fail(err, ASY_E_INVAL, "endpoint '%.100s' is not " PREFIX "HOST:PORT", endpoint);
+    *ret_host = endpoint + n;
+    *ret_len = at - n;
+    *ret_port = (int)port;
+    return 0;
+}
+
+int asy_address_at_port(const char *endpoint, int64_t port, char *ret_endpoint, size_t size,
+                        struct asy_error *err)
+{
+    const char *host;
+    size_t len;
+    int unused, rc;
+
+    if ((rc = asy_address_split(endpoint, &host, &len, &unused, err)))
+        return rc;
+    if (port < 1 || port > PORT_MAX)
+        return asy_fail(err, ASY_E_INVAL, "port %" PRId64 " is not in 1 to %d", port, PORT_MAX);
+    if (len + sizeof PREFIX ":65535" > size)
+        return asy_fail(err, ASY_E_INVAL, "endpoint '%.100s...' is too long", endpoint);
+    snprintf(ret_endpoint, size, PREFIX "%.*s:%d", (int)len, host, (int)port);
+    return 0;
 }

@@ -18,9 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <asy/address.h>
-#include <asy/parse.h>
 
-#define PREFIX "tcp://"
 #define HEAD_START_MS 250   /* until the next way is tried beside this one */
 #define PATIENCE_MS 2000    /* then nothing came back; the next is tried if it is but a handshake */
 #define CLOSED_LATE_MS 4000 /* a handshake that took so long ran into its time limit */
@@ -58,25 +56,19 @@ static void judge_errno(struct asy__way *way, int errnum)
 
 void asy__way_init(struct asy__way *way, const char *endpoint)
 {
-    const char *host = endpoint + strlen(PREFIX), *colon = strrchr(endpoint, ':');
-    size_t n = 0;
-    int64_t port = 0;
+    const char *host;
+    size_t n;
 
     *way = (struct asy__way){ .probe_fd = -1 };
     snprintf(way->endpoint, sizeof way->endpoint, "%s", endpoint);
-    if (strncmp(endpoint, PREFIX, strlen(PREFIX)) == 0 && colon && colon > host &&
-        strlen(endpoint) < sizeof way->endpoint &&
-        asy_parse_i64(colon + 1, strlen(colon + 1), &port, NULL) == 0 && port >= 1 &&
-        port <= 65535)
-        n = (size_t)(colon - host);
-    if (n == 0) {
-        judge(way, ASY_WAY_NO_NAME, "is not " PREFIX "HOST:PORT");
+    if (strlen(endpoint) >= sizeof way->endpoint ||
+        asy_address_split(endpoint, &host, &n, &way->port, NULL) < 0) {
+        judge(way, ASY_WAY_NO_NAME, "is not tcp://HOST:PORT");
         return;
     }
     if (n > 2 && host[0] == '[' && host[n - 1] == ']')
         host++, n -= 2;
     snprintf(way->host, sizeof way->host, "%.*s", (int)n, host);
-    way->port = (int)port;
 }
 
 static int is_number(const char *host)

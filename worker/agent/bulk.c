@@ -8,6 +8,7 @@
 #include "bulk_impl.h"
 #include "box.h"
 #include "impl.h"
+#include <asy/address.h>
 #include <asy/clock.h>
 #include <asy/log.h>
 #include <errno.h>
@@ -213,17 +214,6 @@ void asy__io_tell(struct asy__io *io, struct asy__task *task, int rc, const char
 
 /* ---- the connection -------------------------------------------------------------------------- */
 
-/* "tcp://host:1234" with the bulk socket's port. */
-static int endpoint_of(const char *control, uint32_t port, char ret[160])
-{
-    const char *colon = strrchr(control, ':');
-
-    if (!colon)
-        return 0;
-    snprintf(ret, 160, "%.*s:%u", (int)(colon - control), control, port);
-    return 1;
-}
-
 /* Every transfer that was open begins anew. */
 static void begin_anew(struct asy__io *io)
 {
@@ -237,24 +227,27 @@ static void begin_anew(struct asy__io *io)
 
 static void connect_to(struct asy__io *io, const struct connection *to)
 {
-    char texts[ASY_ARRAY_LEN(to->discovery.endpoints)][160];
-    const char *endpoints[ASY_ARRAY_LEN(texts)], *routes[ASY_ENDPOINTS_MAX];
+    char texts[ASY_ENDPOINTS_MAX][ASY_ENDPOINT_TEXT];
+    const char *endpoints[ASY_ENDPOINTS_MAX], *routes[ASY_ENDPOINTS_MAX];
     size_t n_routes = asy_discovery_routes(&to->discovery, routes);
     struct asy_client_spec spec = { .endpoints = endpoints, .queue = QUEUE,
                                     .server_key = to->discovery.server_key,
                                     .public_key = to->pair.public_key,
                                     .secret_key = to->pair.secret_key };
     struct asy_error err = ASY_ERROR_INIT;
+    int rc = 0;
 
     asy_client_destroy(io->client);
     io->client = NULL;
     io->store = to->store;
-    for (size_t i = 0; to->port && i < n_routes; i++)
-        if (endpoint_of(routes[i], to->port, texts[spec.n_endpoints])) {
-            endpoints[spec.n_endpoints] = texts[spec.n_endpoints];
-            spec.n_endpoints++;
-        }
-    if (spec.n_endpoints && asy_client_create(io->bulk->channel, &spec, &io->client, &err) < 0)
+    for (; to->port && rc == 0 && spec.n_endpoints < n_routes; spec.n_endpoints++) {
+        endpoints[spec.n_endpoints] = texts[spec.n_endpoints];
+        rc = asy_address_at_port(routes[spec.n_endpoints], to->port, texts[spec.n_endpoints],
+                                 sizeof texts[0], &err);
+    }
+    if (rc == 0 && spec.n_endpoints)
+        rc = asy_client_create(io->bulk->channel, &spec, &io->client, &err);
+    if (rc < 0)
         asy_warn("bulk: %s, waiting for the next session", err.text);
     asy__patience_begin(&io->patience, io->now_ms);
     begin_anew(io);

@@ -5,6 +5,7 @@
 #ifndef ASY_ADDRESS_H
 #define ASY_ADDRESS_H
 #include <stddef.h>
+#include <stdint.h>
 #include <asy/error.h>
 
 #define ASY_ADDRESSES_MAX 4
@@ -25,4 +26,12 @@ ASY_MUST_CHECK int asy_addresses_find(const char *choice, struct asy_addresses *
                                       struct asy_error *err);
 /* "tcp://<address>:<port>", an IPv6 address in brackets. */
 void asy_address_endpoint(const char *address, int port, char *ret_endpoint, size_t size);
+/* Of "tcp://HOST:PORT" the host, borrowed and with its brackets if it has any, and the port, 1 to
+ * 65535. ASY_E_INVAL: it is not of that form. */
+ASY_MUST_CHECK int asy_address_split(const char *endpoint, const char **ret_host, size_t *ret_len,
+                                     int *ret_port, struct asy_error *err);
+/* The same host at another port: that for files. ASY_E_INVAL: the endpoint is malformed, there is
+ * no such port, or the buffer is too small; nothing is written then. */
+ASY_MUST_CHECK int asy_address_at_port(const char *endpoint, int64_t port, char *ret_endpoint,
+                                       size_t size, struct asy_error *err);
 #endif
