@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <asy/address.h>
 #include <asy/durable.h>
 #include <asy/json.h>
 #include <asy/proc.h>
@@ -16,7 +17,6 @@
 
 #define FILE_BYTES (64u << 10)
 #define FORMAT 1
-#define ENDPOINT_PREFIX "tcp://"
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 #define N_ENDPOINTS ASY_ARRAY_LEN(((struct asy_discovery *)0)->endpoints)
 
@@ -24,16 +24,17 @@
 
 static int check(const struct asy_discovery *discovery, struct asy_error *err)
 {
-    size_t n = 0;
+    const char *host;
+    size_t n = 0, len;
+    int port, rc;
 
     for (size_t i = 0; i < N_ENDPOINTS; i++) {
         const char *endpoint = discovery->endpoints[i];
 
         if (!*endpoint)
             continue;
-        if (strncmp(endpoint, ENDPOINT_PREFIX, strlen(ENDPOINT_PREFIX)) != 0)
-            return asy_fail(err, ASY_E_INVAL, "endpoint '%s' does not begin with '%s'", endpoint,
-                            ENDPOINT_PREFIX);
+        if ((rc = asy_address_split(endpoint, &host, &len, &port, err)))
+            return rc;
         n++;
     }
     if (n == 0)
@@ -245,7 +246,7 @@ int asy_discovery_local(const struct asy_discovery *discovery)
 
 static int is_loopback(const char *endpoint)
 {
-    const char *address = endpoint + strlen(ENDPOINT_PREFIX);
+    const char *address = endpoint + strlen("tcp://");
 
     return !strncmp(address, "127.", 4) || !strncmp(address, "[::1]", 5) ||
            !strncmp(address, "localhost:", 10);

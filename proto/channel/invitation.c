@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <asy/address.h>
 #include <asy/json.h>
 #include "channel.h"
 #include "private.h"
 
 #define FILE_BYTES (64u << 10)
 #define FORMAT 1
-#define ENDPOINT_PREFIX "tcp://"
 #define NOTE_SUFFIX ".now"
 
 /* ---- writing ------------------------------------------------------------------------------- */
@@ -98,9 +98,11 @@ static int take_endpoints(const struct asy_json *root, struct asy_discovery *ret
         return 0;
     memset(ret->endpoints, 0, sizeof ret->endpoints);
     for (size_t i = 0; i < n; i++) {
-        const char *text = asy_json_str(asy_json_at(list, i), "");
+        const char *text = asy_json_str(asy_json_at(list, i), ""), *host;
+        size_t len;
+        int port;
 
-        if (strncmp(text, ENDPOINT_PREFIX, strlen(ENDPOINT_PREFIX)) ||
+        if (asy_address_split(text, &host, &len, &port, NULL) < 0 ||
             strlen(text) >= sizeof ret->endpoints[i])
             return 0;
         memcpy(ret->endpoints[i], text, strlen(text) + 1);
@@ -120,7 +122,7 @@ static int take(const char *path, const struct asy_json *root, struct asy_invita
         return bad(err, path, "'for' is neither 'worker' nor 'user'");
     ret->is_worker = !strcmp(kind, "worker");
     if (!take_endpoints(root, &ret->at))
-        return bad(err, path, "'endpoints' is not a list of 1 to 4 texts that begin with 'tcp://'");
+        return bad(err, path, "'endpoints' is not a list of 1 to 4 texts like 'tcp://HOST:PORT'");
     if (!take_key(root, "server_key", ret->at.server_key) ||
         !take_key(root, "owner", ret->owner) ||
         !take_key(root, "public_key", ret->pair.public_key) ||

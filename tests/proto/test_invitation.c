@@ -71,6 +71,7 @@ static void what_is_no_invitation_is_refused(void)
         { "another file", "assay_invitation", "assay_discovery", "assay_invitation: 1" },
         { "another kind", "\"worker\"", "\"admin\"", "'for'" },
         { "no endpoint", "tcp://", "udp://", "'endpoints'" },
+        { "no port", ":12345", ":0", "'endpoints'" },
         { "no keys", "secret_key", "secret", "'secret_key'" },
         { "no store", "\"store\"", "\"shop\"", "'store'" },
         { "no host", "\"host\"", "\"hast\"", "'host'" },
