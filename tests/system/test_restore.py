@@ -20,6 +20,7 @@ while last is None or step < last:
     step += 1
     f.write(json.dumps({"step": step, "metrics": {"loss": 1 / step}}).encode() + b"\\n")
     f.flush(); f.readline()
+    print("step", step, flush=True)
     if last is None and os.path.exists(sys.argv[1]):
         last = step + 2
     time.sleep(0.05)
@@ -38,13 +39,17 @@ TRIALS = 2
 
 
 class Place(Alone):
-    def begin(self, settings="", cores=1):
-        """cores: that a trial needs; a worker of a whole one is there."""
+    def begin(self, settings="", cores=1, invited=False):
+        """cores: that a trial needs; a worker of a whole one is there, or all its own by invitation."""
         super().begin(SETTINGS + settings)
         self.write("program.py", PROGRAM)
         self.write("study.yaml", STUDY % (os.path.join(self.path, "program.py"),
                                           os.path.join(self.path, "go"), TRIALS, cores))
-        self.worker(1)
+        if invited:
+            self.run("invite", "--worker", "lab", "--output", "lab.invitation")
+            self.worker(2, "--home", os.path.join(self.path, "lab"), "--join", "lab.invitation")
+        else:
+            self.worker(1)
         self.run("submit", "study.yaml")
 
     def restore(self):
@@ -112,6 +117,19 @@ def what_runs_is_offered_and_adopted():
         equal("attempts", home.leases(0), [1, 2])
 
 
+def logs_bear_the_new_number_at_an_invited_worker_too():
+    with Place() as home:
+        home.begin(invited=True)
+        wait(lambda: home.stored("started") == TRIALS and home.stored("report") > 3, "reports")
+        home.run("backup", "backup.db")
+        home.restore()
+        wait(lambda: [o["fits"] for o in home.offers()] == [True] * TRIALS, "offers")
+        home.run("adopt", "sweep")
+        has("its logs", home.run("logs", "sweep", "0", "--attempt", "2")[0], "step 1\n")
+        home.finish()
+        has("to the end", home.run("logs", "sweep", "0")[0], "step 1\n")
+
+
 def what_is_discarded_is_done_anew():
     with Place() as home:
         pids = run_and_back_up(home)
@@ -153,6 +171,7 @@ def what_is_no_backup_is_refused():
               ["assay.lock"])
 
 
-main(what_runs_is_offered_and_adopted, what_is_discarded_is_done_anew,
+main(what_runs_is_offered_and_adopted,
+     logs_bear_the_new_number_at_an_invited_worker_too, what_is_discarded_is_done_anew,
      trials_that_the_backup_has_not_are_adopted_once_they_are_made_again,
      what_is_no_backup_is_refused, at_once=2)

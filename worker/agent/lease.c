@@ -260,15 +260,14 @@ static struct asy__job *find_foreign(struct asy__agent *agent, const struct asy_
 }
 
 /* `assay logs` looks for them by the number that the attempt has now. */
-static void link_logs(struct asy__agent *agent, const struct asy__job *job, uint32_t was)
+static void link_logs(const struct asy__job *job, uint32_t was)
 {
+    const char *number = strrchr(job->logs, '/');
     struct asy_error err = ASY_ERROR_INIT;
-    char study[ASY_ID_TEXT], old[16];
-    char *path = asy__textf("%s/logs/%s/%llu/%u", agent->home, asy_id_format(job->study, study),
-                            (unsigned long long)job->trial, job->attempt);
+    char *path = number ? asy__textf("%.*s/%u", (int)(number - job->logs), job->logs, job->attempt)
+                        : NULL;
 
-    snprintf(old, sizeof old, "%u", was);
-    if (path && symlink(old, path) < 0)
+    if (path && symlink(number + 1, path) < 0)
         asy_fail_errno(&err, errno, "cannot make '%s'", path);
     if (err.code)
         asy_warn("%s: its logs stay under attempt %u: %s", job->name, was, err.text);
@@ -297,7 +296,7 @@ static int adopt(struct asy__agent *agent, const struct asy_lease *lease)
     if (was != job->attempt && job->own_logs)
         asy__transfer_renumbered(job);
     else if (was != job->attempt && job->logs)
-        link_logs(agent, job, was);
+        link_logs(job, was);
     asy__reports_again(job);
     return 1;
 }
