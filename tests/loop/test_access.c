@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_access.c - a real coordinator, its owner, and a second user who tries what is not hers: a
  * session of the owner's, files of the owner's study, and to stay when her key is taken away. Each
- * is refused, counted and logged. */
+ * is refused, counted and logged. And the owner, who hands over one model twice. */
 #include <asytest.h>
 #include <poll.h>
 #include <unistd.h>
