@@ -15,7 +15,7 @@ install(DIRECTORY docs/guide docs/reference DESTINATION ${CMAKE_INSTALL_DOCDIR} 
 install(DIRECTORY examples slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/assay COMPONENT runtime
         USE_SOURCE_PERMISSIONS)
 
-install(TARGETS asy-tuner asy-common
+install(TARGETS asy-tuner asy-la asy-common
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 file(RELATIVE_PATH ASY_PKGCONFIG_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What the programs may not link: no MPI in the agent, no ZeroMQ in the trainer, no SQL on the
-# command line, nothing but libc and ours in the supervisor. And what none of them may call.
+# command line, no BLAS in the coordinator (the tuner's linear algebra is our own), nothing but libc
+# and ours in the supervisor. And what none of them may call.
 set -euo pipefail
 bin=$1
 failed=0
@@ -35,6 +36,9 @@ forbid assay libsqlite3
 forbid assay libmpi
 forbid assay-coordinator libmpi
 forbid assay-coordinator libhwloc
+forbid assay-coordinator libopenblas
+forbid assay-coordinator liblapack
+forbid assay-coordinator libOpenCL
 forbid assay-attempt libzmq
 forbid assay-attempt libhwloc
 forbid assay-attempt libjansson
