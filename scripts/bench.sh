@@ -6,13 +6,14 @@
 #   scripts/bench.sh AREA --quick    fewer repetitions, smaller sizes: under 5 minutes
 #   scripts/bench.sh AREA --setup    installs what the area needs and builds; measures nothing
 #   scripts/bench.sh AREA --dir DIR  puts its files below DIR, on a real disk (default: build)
+#   scripts/bench.sh tuner --peers   makes the peers' regrets anew (hours); prints no rows
 #
 # Areas are tests/bench/AREA.sh; docs/benchmarks.md says what each row means.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 usage() {
-    sed -n '2,10s/^# \{0,1\}//p' scripts/bench.sh
+    sed -n '2,11s/^# \{0,1\}//p' scripts/bench.sh
     echo "areas: $(cd tests/bench && echo *.sh | sed 's/\.sh//g')"
 }
 fail() {
@@ -20,11 +21,12 @@ fail() {
     exit "${2:-1}"
 }
 
-area='' setup=no quick=() dir=build
+area='' setup=no mode=() dir=build rows=(python3 tests/bench/rows.py)
 while [ $# -gt 0 ]; do
     case $1 in
     --setup) setup=yes ;;
-    --quick) quick=(--quick) ;;
+    --quick) mode=(--quick) ;;
+    --peers) mode=(--peers) rows=(cat) ;;
     --dir) dir=${2:?bench.sh: --dir needs a folder} && shift ;;
     -h | --help) usage && exit 0 ;;
     -*) usage >&2 && exit 2 ;;
@@ -56,4 +58,4 @@ work=$(mktemp -d "$(realpath "$dir")/bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-bash "$script" run build/release/bin "$work" "${quick[@]}" | python3 tests/bench/rows.py
+bash "$script" run build/release/bin "$work" "${mode[@]}" | "${rows[@]}"

@@ -39,6 +39,12 @@ BULK = [("bulk.limit_mb_per_s", "sha256"), ("bulk.limit_mb_per_s", "synced_write
         ("bulk.latency_p99_ms", "get"), ("bulk.latency_p99_ms", "put")]
 
 
+TUNER = [("tpe.ask_ms", "1000"), ("tpe.ask_ms", "10000"), ("tpe.slope_us", None),
+         ("tpe.study_s", "1000x40"), ("quality.regret", "branin2/60"),
+         ("quality.regret", "hartmann6/60"), ("quality.summary", "share_not_worse"),
+         ("quality.summary", "mean_rank"), ("quality.summary", "worse_than_default")]
+
+
 def the_form_is_held():
     cases = [("plain", GOOD, None),
              ("peer", {**GOOD, **PEER}, None),
@@ -130,9 +136,56 @@ def files_print_every_row():
             raise AssertionError(f"{rows.mistake(row)}: {row}")
 
 
+def the_tuner_prints_every_row():
+    """Without an environment of peers: what is measured of ours, and the regrets on record."""
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tuner.py")
+    try:
+        for sampler, regret in (("tpe", 0), ("cma", 1e3)):
+            with open(os.path.join(work, f"regret-optuna-5.0.0-{sampler}.csv"), "w") as file:
+                file.write("# for this test\nproblem,seed,60,100,200\n")
+                file.writelines(f"{problem},{seed},{regret},{regret},{regret}\n" for seed in (1, 2)
+                                for problem in ("branin2", "hartmann6"))
+        done = subprocess.run([sys.executable, script, BIN, "--dir", work, "--data", work, "--tiny",
+                               "--sampler", "tpe"], text=True, capture_output=True)
+    finally:
+        shutil.rmtree(work)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    names = [(row["name"], row.get("case")) for row in got]
+    if [name for name in names if not name[0].startswith(("gp.", "cma."))] != TUNER:
+        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+    for row in got:
+        if rows.mistake(row) or (row["value"] is None and not row["name"].startswith("gp.")):
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+    by_case = {row.get("case"): row for row in got}
+    if by_case["branin2/60"]["peer"] != "optuna 5.0.0 tpe" or by_case["mean_rank"]["value"] != 2:
+        raise AssertionError(f"not compared with the best peer:\n{done.stdout}")
+
+
+def statistics_are_those_of_the_books():
+    import tuner
+
+    # p of scipy.stats.mannwhitneyu(a, b, method="asymptotic"), SciPy 1.17.1
+    cases = [("apart", [1, 2, 3, 4, 5], [6, 7, 8, 9, 10], 0.012185780355),
+             ("ties", [1, 1, 2, 3], [1, 2, 2, 4, 5], 0.374857142683),
+             ("equal", [1, 1, 1], [1, 1, 1], 1.0)]
+    for name, a, b, want in cases:
+        got = tuner.rank_sum_p(a, b)
+        if abs(got - want) > 1e-10:
+            raise AssertionError(f"{name}: p {got}, not {want}")
+    if [round(p, 12) for p in tuner.holm([0.01, 0.04, 0.03])] != [0.03, 0.06, 0.06]:
+        raise AssertionError("Holm's adjustment")
+    ranks = tuner.mean_ranks([{"a": [1, 2, 3], "b": [2, 2, 2], "c": [5, 5, 5]}])
+    if ranks != {"a": 1.5, "b": 1.5, "c": 3.0}:
+        raise AssertionError(f"mean ranks {ranks}")
+
+
 failed = 0
 for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_every_row,
-             gangs_print_every_row, files_print_every_row):
+             gangs_print_every_row, files_print_every_row,
+             statistics_are_those_of_the_books, the_tuner_prints_every_row):
     try:
         case()
         print(f"ok {case.__name__}", flush=True)

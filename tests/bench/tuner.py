@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of the area "tuner": times of samplers and the regret that they reach, beside peers.
+
+    tuner.py BIN --dir DIR [--python PYTHON] [--tables DIR] [--data DIR] [--only speed|quality]
+             [--sampler NAME] [--problems A,B] [--seeds N] [--quick | --tiny]
+    tuner.py BIN --dir DIR --python PYTHON --peers | --fill [--samplers A,B] [--problems A,B] ...
+
+PYTHON is that of the peers' environment (tuner.sh setup); without it rows of time stand alone.
+--sampler is ours in the rows of quality, "auto" by default. Regrets of peers are in --data (data/
+beside this file) as regret-*.csv; --peers makes those anew, --fill only what they lack.
+"""
+import argparse
+import concurrent.futures
+import csv
+import glob
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CHECKPOINTS = (60, 100, 200)
+DEFAULT_PEER = "tpe"  # what Optuna takes where nothing is said
+# sampler of a peer -> seeds, trials: a Gaussian process takes minutes for what others do in a second
+PEER_RUNS = {"random": (30, 200), "tpe": (30, 200), "tpe-univariate": (30, 200), "cma": (30, 200),
+             "gp": (10, 100)}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+               "MKL_NUM_THREADS": "1"}
+# name, case, what bench_tuner and tuner_peers.py are asked, rounds or runs, left out by --quick
+ASKS = [("tpe.ask_ms", "1000", ("tpe", "mixed", 20, 1000), False),
+        ("tpe.ask_ms", "10000", ("tpe", "mixed", 20, 10000), False),
+        ("gp.ask_ms", "200", ("gp", "floats", 20, 200), False),
+        ("gp.ask_ms", "1000", ("gp", "floats", 20, 1000), True)]
+STUDIES = [("tpe.study_s", "1000x40", ("tpe", "mixed", 40, 1000), False),
+           ("cma.study_s", "10000x40", ("cma", "floats", 40, 10000), True)]
+TINY = {1000: 20, 10000: 40, 200: 20}
+
+
+def put(row):
+    print(json.dumps(row), flush=True)
+
+
+def missing(name, case, unit, why):
+    put({"name": name, "case": case, "value": None, "unit": unit, "why": why})
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        self.driver = [os.path.join(args.bin, "bench_tuner")]
+        self.library = os.path.join(args.bin, "libbench_problems.so")
+        self.peers = [args.python, os.path.join(HERE, "tuner_peers.py")]
+        self.versions = {}
+        if args.python and os.path.exists(args.python):
+            self.versions = dict(line.split() for line in self.run(self.peers + ["versions"]))
+
+    def run(self, command):
+        """Lines of output; RuntimeError with the last line of its complaints."""
+        done = subprocess.run([str(c) for c in command], text=True, capture_output=True,
+                              env=ENVIRONMENT)
+        if done.returncode:
+            raise RuntimeError((done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1])
+        return done.stdout.splitlines()
+
+
+# ---- speed ---------------------------------------------------------------------------------------
+
+
+def peer_members(bench, kind, what, rounds, value):
+    """What a row says of Optuna; nothing where it is not installed."""
+    if "optuna" not in bench.versions:
+        return {"why_no_peer": "optuna is not installed: scripts/bench.sh tuner --setup"}
+    sizes = [TINY.get(w, w) if bench.args.tiny else w for w in what]
+    try:
+        line = bench.run(bench.peers + [kind, *sizes, *([rounds] if kind == "ask" else [])])[0]
+    except RuntimeError as error:
+        return {"why_no_peer": str(error)}
+    theirs = statistics.mean(map(float, line.split()))
+    return {"peer": f"optuna {bench.versions['optuna']} {what[0]}, 1 thread", "peer_value": theirs,
+            "ratio": theirs / value}
+
+
+def speed_asks(bench):
+    runs, rounds = (1, 3) if bench.args.tiny else (3, 20) if bench.args.quick else (5, 20)
+    means = {}
+    for name, case, what, long in ASKS:
+        if long and (bench.args.quick or bench.args.tiny):
+            continue
+        sizes = [TINY.get(w, w) if bench.args.tiny else w for w in what]
+        try:
+            lines = bench.run(bench.driver + ["ask", *sizes, rounds, runs])
+        except RuntimeError as error:
+            missing(name, case, "ms", str(error))
+            continue
+        times = [[float(ms) for ms in line.split()] for line in lines]
+        flat = sorted(ms for line in times for ms in line)
+        mean = means[name, case] = statistics.median(map(statistics.mean, times))
+        put({"name": name, "case": case, "value": mean, "unit": "ms", "n": runs,
+             "p99": flat[math.ceil(0.99 * len(flat)) - 1],
+             **peer_members(bench, "ask", what, rounds, mean)})
+    few, many = means.get(("tpe.ask_ms", "1000")), means.get(("tpe.ask_ms", "10000"))
+    if few and many:
+        put({"name": "tpe.slope_us", "value": (many - few) * 1e3 / 9000, "unit": "us", "n": runs})
+
+
+def speed_studies(bench):
+    for name, case, what, long in STUDIES:
+        if long and bench.args.tiny:
+            continue
+        runs = 1 if bench.args.tiny else 3 if bench.args.quick else 5
+        sizes = [TINY.get(w, w) if bench.args.tiny else w for w in what]
+        try:
+            lines = bench.run(bench.driver + ["study", *sizes, runs])
+        except RuntimeError as error:
+            missing(name, case, "s", str(error))
+            continue
+        value = statistics.median(map(float, lines))
+        put({"name": name, "case": case, "value": value, "unit": "s", "n": runs,
+             **({} if long and bench.args.quick else peer_members(bench, "study", what, 0, value))})
+
+
+# ---- quality: regrets ----------------------------------------------------------------------------
+
+
+def read_row(line):
+    problem, seed, *regrets = line.split(",")
+    return problem, int(seed), [float(r) for r in regrets if r]
+
+
+def run_problems(bench, command, tail, jobs, trials):
+    """{problem: {seed: regrets}}. A job is (problem, first seed, seeds), one process; as many run
+    at once as there are cores."""
+    def one(job):
+        problem, first, n = job
+        return [read_row(line) for line in
+                bench.run(command + [problem, first, n, trials, bench.args.tables, *tail])]
+
+    found = {}
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for rows in pool.map(one, jobs):
+            for problem, seed, regrets in rows:
+                found.setdefault(problem, {})[seed] = regrets
+    return found
+
+
+def read_peers(folder):
+    """{sampler of a peer: {problem: {seed: regrets}}}"""
+    peers = {}
+    for path in sorted(glob.glob(os.path.join(folder, "regret-*.csv"))):
+        sampler = os.path.basename(path)[len("regret-"):-len(".csv")].replace("-", " ", 2)
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                if not line.startswith(("#", "problem")):
+                    problem, seed, regrets = read_row(line.strip())
+                    peers.setdefault(sampler, {}).setdefault(problem, {})[seed] = regrets
+    return peers
+
+
+def write_peer(bench, sampler, known):
+    path = os.path.join(bench.args.data, f"regret-optuna-{bench.versions['optuna']}-{sampler}.csv")
+    uses = ", ".join(f"{p} {v}" for p, v in bench.versions.items() if p in ("cmaes", "numpy", "torch"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(f"# Smallest regret after so many trials. optuna {bench.versions['optuna']}, "
+                   f"sampler {sampler}\n# ({uses}), one thread. Made by tuner.py --peers.\n")
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["problem", "seed", *CHECKPOINTS])
+        for problem in known:
+            for seed in sorted(known[problem]):
+                out.writerow([problem, seed, *(f"{r:.6g}" for r in known[problem][seed])])
+    os.replace(path + ".new", path)
+
+
+def make_peers(bench):
+    version = bench.versions.get("optuna") or sys.exit("tuner.py: optuna is not installed")
+    problems = bench.run(bench.driver + ["problems"])
+    if bench.args.problems:
+        problems = [p for p in problems if p in bench.args.problems.split(",")]
+    for sampler, (seeds, trials) in PEER_RUNS.items():
+        if bench.args.samplers and sampler not in bench.args.samplers.split(","):
+            continue
+        wanted = range(1, min(seeds, bench.args.seeds or seeds) + 1)
+        known = read_peers(bench.args.data).get(f"optuna {version} {sampler}", {}) if bench.args.fill else {}
+        order = {p: known[p] for p in bench.run(bench.driver + ["problems"]) if p in known}
+        for problem in problems:
+            lacking = [s for s in wanted if s not in order.get(problem, {})]
+            if not lacking:
+                continue
+            command = bench.peers + ["regret", sampler]
+            jobs = [(problem, *span) for span in spans(lacking)]
+            found = run_problems(bench, command, [bench.library], jobs, trials)
+            order.setdefault(problem, {}).update(found.get(problem, {}))
+            write_peer(bench, sampler, order)
+            print(f"tuner.py: {sampler} {problem}", file=sys.stderr, flush=True)
+
+
+def spans(seeds):
+    """Runs of successive seeds as (first, how many), cut so that each core has some."""
+    cores, out = len(os.sched_getaffinity(0)), []
+    most = max(1, math.ceil(len(seeds) / cores))
+    for s in seeds:
+        if out and out[-1][0] + out[-1][1] == s and out[-1][1] < most:
+            out[-1] = (out[-1][0], out[-1][1] + 1)
+        else:
+            out.append((s, 1))
+    return out
+
+
+# ---- quality: statistics -------------------------------------------------------------------------
+
+
+def rank_sum_p(a, b):
+    """Two-sided p of the Wilcoxon rank-sum test: normal approximation, corrected for ties."""
+    values = sorted([(v, 0) for v in a] + [(v, 1) for v in b])
+    n, m, ranks, ties, i = len(a), len(b), 0.0, 0.0, 0
+    while i < n + m:
+        k = i
+        while k < n + m and values[k][0] == values[i][0]:
+            k += 1
+        ranks += (i + k + 1) / 2 * sum(1 for _, side in values[i:k] if side == 0)
+        ties += (k - i) ** 3 - (k - i)
+        i = k
+    total = n + m
+    variance = n * m / 12 * (total + 1 - ties / (total * (total - 1)))
+    if variance <= 0:
+        return 1.0
+    z = max(0.0, abs(ranks - n * (total + 1) / 2) - 0.5) / math.sqrt(variance)
+    return math.erfc(z / math.sqrt(2))
+
+
+def holm(ps):
+    """Adjusted for all of them together (Holm 1979)."""
+    adjusted, largest = [0.0] * len(ps), 0.0
+    for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def mean_ranks(rows):
+    """{name: mean place of its median among all of a row}, rows: [{name: regrets}]."""
+    places = {}
+    for row in rows:
+        medians = {name: statistics.median(r) for name, r in row.items()}
+        for name, v in medians.items():
+            below = sum(1 for w in medians.values() if w < v)
+            equal = sum(1 for w in medians.values() if w == v)
+            places.setdefault(name, []).append(below + (equal + 1) / 2)
+    return {name: statistics.mean(p) for name, p in places.items()}
+
+
+def collect(ours, peers):
+    """[(problem, trials, {name: regrets})] where at least ours is there; ours has the name ""."""
+    rows = []
+    for problem in ours:
+        for i, trials in enumerate(CHECKPOINTS):
+            row = {}
+            for name, of in [("", ours), *((n, p) for n, p in peers.items())]:
+                got = [r[i] for r in of.get(problem, {}).values() if len(r) > i]
+                if got:
+                    row[name] = got
+            if "" in row:
+                rows.append((problem, trials, row))
+    return rows
+
+
+def put_regrets(rows):
+    best = [min((n for n in row if n), key=lambda n: statistics.median(row[n]), default=None)
+            for _, _, row in rows]
+    ps = holm([rank_sum_p(row[""], row[b]) if b else 1.0 for b, (_, _, row) in zip(best, rows)])
+    not_worse = 0
+    for (problem, trials, row), b, p in zip(rows, best, ps):
+        value = statistics.median(row[""])
+        out = {"name": "quality.regret", "case": f"{problem}/{trials}", "value": value,
+               "unit": "value above the best", "n": len(row[""])}
+        if b:
+            theirs = statistics.median(row[b])
+            not_worse += not (p < 0.01 and value > theirs)
+            out |= {"peer": b, "peer_value": theirs, "p": p,
+                    "ratio": max(theirs, 1e-12) / max(value, 1e-12)}
+        put(out)
+    return not_worse / len(rows) if any(best) else None
+
+
+def put_summary(rows, share):
+    if share is None:
+        missing("quality.summary", "share_not_worse", "1", "no regrets of peers in tests/bench/data")
+        return
+    put({"name": "quality.summary", "case": "share_not_worse", "value": share, "unit": "1",
+         "n": len(rows)})
+    ranks = mean_ranks([row for _, _, row in rows])
+    best = min((n for n in ranks if n), key=lambda n: ranks[n])
+    put({"name": "quality.summary", "case": "mean_rank", "value": ranks[""], "unit": "place",
+         "n": len(rows), "peer": best, "peer_value": ranks[best], "ratio": ranks[best] / ranks[""]})
+    default = next((n for n in ranks if n.endswith(" " + DEFAULT_PEER)), None)
+    with_default = [row for _, _, row in rows if default in row]
+    ps = holm([rank_sum_p(row[""], row[default]) for row in with_default])
+    worse = sum(p < 0.01 and statistics.median(row[""]) > statistics.median(row[default])
+                for p, row in zip(ps, with_default))
+    put({"name": "quality.summary", "case": "worse_than_default", "value": worse, "unit": "rows",
+         "n": len(with_default)})
+
+
+def quality(bench):
+    args = bench.args
+    problems = bench.run(bench.driver + ["problems"])
+    if args.problems:
+        problems = [p for p in problems if p in args.problems.split(",")]
+    elif args.quick or args.tiny:
+        problems = [p for p in problems if not p.startswith(("bbob", "table"))][:2 if args.tiny else 99]
+    if not os.path.isdir(args.tables):
+        left_out = [p for p in problems if p.startswith("table")]
+        problems = [p for p in problems if p not in left_out]
+        for problem in left_out:
+            missing("quality.regret", problem, "value above the best", f"no folder '{args.tables}'")
+    seeds = args.seeds or (2 if args.tiny else 5 if args.quick else 30)
+    try:
+        jobs = [(p, *span) for p in problems for span in spans(range(1, seeds + 1))]
+        ours = run_problems(bench, bench.driver + ["regret", args.sampler], [], jobs,
+                            60 if args.tiny else 100 if args.quick else 200)
+    except RuntimeError as error:
+        missing("quality.regret", args.sampler, "value above the best", str(error))
+        return
+    rows = collect(ours, read_peers(args.data))
+    put_summary(rows, put_regrets(rows))
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("bin")
+    p.add_argument("--dir", required=True)  # nothing is written there
+    p.add_argument("--python")
+    p.add_argument("--tables", default=os.path.join(HERE, "../../../shared/data/tables"))
+    p.add_argument("--data", default=os.path.join(HERE, "data"))
+    p.add_argument("--sampler", default="auto")
+    p.add_argument("--samplers")  # of peers, with --peers and --fill
+    p.add_argument("--problems")
+    p.add_argument("--seeds", type=int)
+    p.add_argument("--only", choices=("speed", "quality"))
+    for flag in ("--quick", "--tiny", "--peers", "--fill"):
+        p.add_argument(flag, action="store_true")
+    bench = Bench(p.parse_args())
+    if bench.args.peers or bench.args.fill:
+        make_peers(bench)
+        return
+    if bench.args.only != "quality":
+        speed_asks(bench)
+        speed_studies(bench)
+    if bench.args.only != "speed":
+        quality(bench)
+
+
+if __name__ == "__main__":
+    main()

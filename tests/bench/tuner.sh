@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The area "tuner" of scripts/bench.sh: how fast the samplers are and how close they come, beside
+# their peers.
+#
+#   tuner.sh setup                       makes a virtual environment with the peers below build/
+#   tuner.sh run BIN FOLDER [--quick] [--peers] [--tables DIR]    prints rows
+set -euo pipefail
+here=$(dirname "$0")
+venv=build/bench-peers
+# What is measured against; each on its own, so that one that will not install is only missing.
+peers=(optuna==5.0.0 cmaes==0.13.1 torch)
+
+case $1 in
+setup)
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check numpy scipy
+    for peer in "${peers[@]}"; do
+        "$venv/bin/pip" install --quiet --disable-pip-version-check "$peer" ||
+            echo "tuner.sh: $peer cannot be installed; its rows will say so" >&2
+    done
+    ;;
+run)
+    bin=$2 work=$3
+    shift 3
+    python3 "$here/tuner.py" "$bin" --dir "$work" --python "$venv/bin/python" "$@"
+    ;;
+esac

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a peer's sampler; the peers' side of bench_tuner.c. Started by tuner.py in their environment.
+
+    tuner_peers.py versions
+    tuner_peers.py ask SAMPLER SPACE DIMS TRIALS ROUNDS
+    tuner_peers.py study SAMPLER SPACE DIMS TRIALS
+    tuner_peers.py regret SAMPLER PROBLEM FIRST_SEED SEEDS TRIALS TABLES LIBRARY
+
+Everything as bench_tuner has it, spaces and objectives too; problems are the same code, loaded from
+LIBRARY. Samplers: random, tpe (what Optuna takes by default), tpe-univariate, cma, gp.
+"""
+import ctypes
+import importlib.metadata
+import math
+import sys
+import time
+import warnings
+
+CHECKPOINTS = (60, 100, 200)
+PACKAGES = ("optuna", "cmaes", "torch", "numpy")
+
+
+def make_sampler(name, seed):
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")
+    makers = {
+        "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+        "tpe": lambda: optuna.samplers.TPESampler(seed=seed),
+        "tpe-univariate": lambda: optuna.samplers.TPESampler(multivariate=False, seed=seed),
+        "cma": lambda: optuna.samplers.CmaEsSampler(seed=seed),
+        "gp": lambda: optuna.samplers.GPSampler(seed=seed),
+    }
+    return makers[name]()
+
+
+def one_thread():
+    try:
+        import torch
+
+        torch.set_num_threads(1)
+    except ImportError:
+        pass
+
+
+# ---- speed ---------------------------------------------------------------------------------------
+
+
+def speed_space(kind, dims):
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    mixed = (FloatDistribution(0, 1), FloatDistribution(0, 1), FloatDistribution(1e-5, 1, log=True),
+             IntDistribution(0, 1000), CategoricalDistribution((0, 1, 2, 3)))
+    return {f"p{i}": FloatDistribution(-5, 10) if kind == "floats" else mixed[i % 5]
+            for i in range(dims)}
+
+
+def speed_value(space, params):
+    values, total = list(params.values()), 0.0
+    for i, (v, d) in enumerate(zip(values, space.values())):
+        if not hasattr(d, "low"):
+            total += v != 2
+        elif d.low == -5:
+            total += (v - 1) ** 2 + (100 * (v - values[i - 1] ** 2) ** 2 if i else 0)
+        elif d.log:
+            total += (math.log(v / d.low) / math.log(d.high / d.low) - 0.3) ** 2
+        else:
+            total += ((v - d.low) / (d.high - d.low) - 0.3) ** 2
+    return total
+
+
+def random_trials(space, n):
+    """n finished trials at random points."""
+    import optuna
+
+    study = optuna.create_study(sampler=make_sampler("random", 1))
+    for _ in range(n):
+        trial = study.ask(space)
+        study.tell(trial, speed_value(space, trial.params))
+    return study.get_trials()
+
+
+def ask(name, kind, dims, trials, rounds):
+    import optuna
+
+    space = speed_space(kind, dims)
+    study = optuna.create_study(sampler=make_sampler(name, 1))
+    study.add_trials(random_trials(space, trials))
+    trial, times = study.ask(space), []
+    for _ in range(rounds):
+        value = speed_value(space, trial.params)
+        start = time.perf_counter()
+        study.tell(trial, value)
+        trial = study.ask(space)
+        times.append((time.perf_counter() - start) * 1e3)
+    print(" ".join(f"{ms:.6f}" for ms in times))
+
+
+def study_seconds(name, kind, dims, trials):
+    import optuna
+
+    space = speed_space(kind, dims)
+    study, spent = optuna.create_study(sampler=make_sampler(name, 0)), 0.0
+    for _ in range(trials):
+        start = time.perf_counter()
+        trial = study.ask(space)
+        spent += time.perf_counter() - start
+        value = speed_value(space, trial.params)
+        start = time.perf_counter()
+        study.tell(trial, value)
+        spent += time.perf_counter() - start
+    print(f"{spent:.6f}")
+
+
+# ---- quality -------------------------------------------------------------------------------------
+
+
+class Param(ctypes.Structure):
+    _fields_ = [("kind", ctypes.c_int), ("lo", ctypes.c_double), ("hi", ctypes.c_double)]
+
+
+class Problem:
+    def __init__(self, library, name, seed, tables):
+        self.lib = ctypes.CDLL(library)
+        self.lib.problem_open.restype = ctypes.c_void_p
+        self.lib.problem_open.argtypes = [ctypes.c_char_p, ctypes.c_uint64, ctypes.c_char_p]
+        self.lib.problem_close.argtypes = [ctypes.c_void_p]
+        self.lib.problem_dims.restype = ctypes.c_size_t
+        self.lib.problem_dims.argtypes = [ctypes.c_void_p]
+        self.lib.problem_param.restype = ctypes.POINTER(Param)
+        self.lib.problem_param.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+        for f in (self.lib.problem_value, self.lib.problem_regret):
+            f.restype, f.argtypes = ctypes.c_double, [ctypes.c_void_p, ctypes.c_void_p]
+        self.at = self.lib.problem_open(name.encode(), seed, tables.encode())
+        if not self.at:
+            sys.exit(f"tuner_peers.py: no problem '{name}', or no tables")
+        self.n = self.lib.problem_dims(self.at)
+        self.params = [self.lib.problem_param(self.at, i).contents for i in range(self.n)]
+
+    def space(self):
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+        makers = (lambda p: FloatDistribution(p.lo, p.hi),
+                  lambda p: IntDistribution(int(p.lo), int(p.hi)),
+                  lambda p: CategoricalDistribution(tuple(range(int(p.hi) + 1))))
+        return {f"p{i}": makers[p.kind](p) for i, p in enumerate(self.params)}
+
+    def judge(self, params):
+        """Value as the sampler sees it, and regret."""
+        x = (ctypes.c_double * self.n)(*(float(v) for v in params.values()))
+        return self.lib.problem_value(self.at, x), self.lib.problem_regret(self.at, x)
+
+    def close(self):
+        self.lib.problem_close(self.at)
+
+
+def regret(name, problem, seed, trials, tables, library):
+    import optuna
+
+    p = Problem(library, problem, seed, tables)
+    space = p.space()
+    study, best, row = optuna.create_study(sampler=make_sampler(name, seed)), math.inf, []
+    for i in range(trials):
+        trial = study.ask(space)
+        value, above = p.judge(trial.params)
+        study.tell(trial, value)
+        best = min(best, above)
+        if i + 1 in CHECKPOINTS:
+            row.append(f"{best:.6g}")
+    p.close()
+    print(",".join([problem, str(seed), *row]), flush=True)
+
+
+def versions():
+    for package in PACKAGES:
+        try:
+            print(package, importlib.metadata.version(package))
+        except importlib.metadata.PackageNotFoundError:
+            pass
+
+
+def main():
+    what, *args = sys.argv[1:]
+    if what == "versions":
+        versions()
+        return
+    one_thread()
+    if what == "ask":
+        ask(args[0], args[1], *map(int, args[2:]))
+    elif what == "study":
+        study_seconds(args[0], args[1], *map(int, args[2:]))
+    elif what == "regret":
+        name, problem, first, seeds, trials, tables, library = args
+        for seed in range(int(first), int(first) + int(seeds)):
+            regret(name, problem, seed, int(trials), tables, library)
+
+
+if __name__ == "__main__":
+    main()
