@@ -9,6 +9,7 @@
 #define FLAT 25          /* newest observations with weight 1 */
 #define FLOOR_MAX 100.0  /* sigma is at least the range over this */
 #define BY_GAP_MAX 16384 /* values of a dimension with a table of masses */
+#define LEAD_OF 3        /* of so many continuous dimensions one leads: measured */
 
 void asy__dim_init(struct asy__dim *dim, const struct asy_space *space, size_t i)
 {
@@ -267,15 +268,33 @@ int asy__parzen_reserve(struct asy__parzen *p, size_t n)
     return 0;
 }
 
+/* Continuous kernels are narrow, so they tell most apart; then come discrete ones, then choices. */
+static void fill_order(struct asy__parzen *p)
+{
+    static const enum asy__dim_kind kinds[] = { ASY__DIM_CONTINUOUS, ASY__DIM_DISCRETE,
+                                                ASY__DIM_CHOICE };
+    size_t n = 0;
+
+    for (size_t kind = 0; kind < ASY_ARRAY_LEN(kinds); kind++)
+        for (size_t d = 0; d < p->n_dims; d++)
+            if (p->dims[d].kind == kinds[kind])
+                p->order[n++] = d;
+    while (p->n_lead < n && p->dims[p->order[p->n_lead]].kind == ASY__DIM_CONTINUOUS)
+        p->n_lead++;
+    p->n_lead = p->n_lead > LEAD_OF ? p->n_lead / LEAD_OF : 1;
+}
+
 int asy__parzen_init(struct asy__parzen *p, const struct asy__dim *dims, size_t n_dims,
                      int uniform)
 {
     *p = (struct asy__parzen){ .dims = dims, .n_dims = n_dims, .uniform = uniform,
                                  .n_weighed = SIZE_MAX };
-    if (!(p->kernels = calloc(n_dims, sizeof *p->kernels)) || asy__parzen_reserve(p, 1)) {
+    if (!(p->kernels = calloc(n_dims, sizeof *p->kernels)) ||
+        !(p->order = malloc(n_dims * sizeof *p->order)) || asy__parzen_reserve(p, 1)) {
         asy__parzen_fini(p);
         return ASY_E_NOMEM;
     }
+    fill_order(p);
     for (size_t d = 0; d < n_dims; d++) {
         struct asy__kernels *ks = &p->kernels[d];
 
@@ -302,6 +321,7 @@ void asy__parzen_fini(struct asy__parzen *p)
         free(p->kernels[d].sorted);
     }
     free(p->kernels);
+    free(p->order);
     free(p->numbers);
     free(p->log_w);
     *p = (struct asy__parzen){ 0 };

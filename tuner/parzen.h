@@ -47,16 +47,20 @@ struct asy__parzen {
     uint64_t *numbers;            /* [n] ascending */
     double *log_w;                /* [n + 1], normalised; for n_weighed observations */
     size_t n_weighed;
+    size_t *order;                /* [n_dims] in which dimensions are added up: the telling first */
+    size_t n_lead;                /* of them, before kernels are left out */
     int uniform;                  /* all weights 1 (several objectives, below) */
     size_t n, cap;                /* observations; room, without the prior's */
 };
 
 /* Memory for asy__parzen_log_pdf, shared by all estimators of a sampler. */
 struct asy__parzen_scratch {
-    double *acc;
+    struct sum *sums;
+    struct asy__probe *probes;
+    double *rest;
+    size_t n_candidates, n_dims;
     double **tables; /* [n_tables] log masses by (candidate, grid value) */
     size_t *table_caps, n_tables;
-    size_t n_candidates;
 };
 
 /* Describes parameter i. Ordered choices are discrete in their index. */
@@ -81,6 +85,9 @@ void asy__parzen_sample(const struct asy__parzen *p, struct asy_rng *rng, double
 /* xs: [n_candidates, n_dims] as from sample. Densities of log parameters are over the logarithm. */
 void asy__parzen_log_pdf(const struct asy__parzen *p, const double *xs, size_t n_candidates,
                          struct asy__parzen_scratch *scratch, double *ret_log_pdf);
+/* The plain sum: the same bits. */
+void asy__parzen_log_pdf_ref(const struct asy__parzen *p, const double *xs, size_t n_candidates,
+                             struct asy__parzen_scratch *scratch, double *ret_log_pdf);
 /* Room for estimators with up to n observations over dims. */
 ASY_MUST_CHECK int asy__parzen_scratch_reserve(struct asy__parzen_scratch *scratch,
                                                const struct asy__dim *dims, size_t n_dims,

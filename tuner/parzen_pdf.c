@@ -1,60 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  * parzen_pdf.c - log densities of a batch of candidates under a Parzen estimator.
  *
- * This is nearly all of TPE's time: candidates x kernels x dimensions terms. Kernels are taken in
- * blocks that stay in cache while all dimensions and candidates pass over them; what does not
- * depend on the candidate was computed when the kernel changed. A discrete kernel whose width is at
- * the floor, as nearly all are, has a log mass that depends on the distance in steps alone, or in
- * log space on the two grid values: those are computed on first use and kept, the former as long
- * as the floor stays. */
+ * The sum of candidates x kernels x dimensions terms would be nearly all of TPE's time. But a
+ * kernel that is far from the candidate in a few dimensions adds nothing that a double could hold:
+ * the prior, which is wide, is never as small. So kernels are taken in blocks, one dimension after
+ * the other, those first that tell most apart, and what cannot come within reach of the sum any
+ * more is left out of the dimensions that follow. That changes no bit of the result: what is left
+ * out is what the plain sum (asy__parzen_log_pdf_ref) leaves out too, at its end.
+ *
+ * A discrete kernel whose width is at the floor, as nearly all are, has a log mass that depends on
+ * the distance in steps alone, or in log space on the two grid values: those are computed on first
+ * use and kept, the former as long as the floor stays. */
 #include "parzen.h"
 #include <stdlib.h>
+#include <string.h>
 #include "truncnorm.h"
 
 #define BLOCK 256
 #define NEGLIGIBLE 50.0 /* exp(-50) of the largest term vanishes even times 10^6 */
+#define SLACK 1.0       /* rounding of a sum of terms is far below */
+/* -log of the smallest part of a kernel that lies inside: centre at an end, wide as the range. */
+#define LOG_PART_MAX 1.0749
 
-struct block {
-    size_t from, n; /* kernels */
-    size_t n_candidates;
-    double *acc; /* [n_candidates, BLOCK] */
+/* A candidate in one dimension. */
+struct asy__probe {
+    double x;            /* as kernels see it; DISCRETE: the middle of its cell */
+    double half;         /* DISCRETE: of the cell's width */
+    double hit, miss;    /* CHOICE: terms of kernels with its choice, with another */
+    double *row;         /* DISCRETE: [dim.n] log masses by grid value, NaN: not known; or NULL */
+    uint32_t value;      /* DISCRETE: number of the grid value */
 };
 
-static void add_continuous(const struct asy__dim *dim, const struct asy__kernels *ks,
-                           const struct block *b, const double *xs, size_t stride)
-{
-    const double *mu = &ks->mu[b->from], *inv = &ks->inv[b->from], *c = &ks->c[b->from];
-
-    for (size_t i = 0; i < b->n_candidates; i++) {
-        double x = dim->log ? log(xs[i * stride]) : xs[i * stride];
-        double *acc = &b->acc[i * BLOCK];
-
-        for (size_t k = 0; k < b->n; k++) {
-            double z = (x - mu[k]) * inv[k];
-
-            acc[k] += c[k] - 0.5 * z * z;
-        }
-    }
-}
-
-/* n_obs: observations of the estimator; kernel n_obs is the prior. */
-static void add_choice(const struct asy__dim *dim, const struct asy__kernels *ks,
-                       const struct block *b, const double *xs, size_t stride, size_t n_obs)
-{
-    double other = 1 / (double)(n_obs + 1), log_total = log(1 + dim->n * other);
-    double log_hit = log(1 + other) - log_total, log_miss = log(other) - log_total;
-    const double *mu = &ks->mu[b->from];
-    size_t n = n_obs - b->from < b->n ? n_obs - b->from : b->n;
-
-    for (size_t i = 0; i < b->n_candidates; i++) {
-        double x = xs[i * stride], *acc = &b->acc[i * BLOCK];
-
-        for (size_t k = 0; k < n; k++)
-            acc[k] += mu[k] == x ? log_hit : log_miss;
-        if (n < b->n)
-            acc[n] -= log(dim->n);
-    }
-}
+/* ---- one term -------------------------------------------------------------------------------- */
 
 /* The interval of x that stands for a grid value. */
 static void cell(const struct asy__dim *dim, double x, double *ret_mid, double *ret_half)
@@ -69,45 +46,189 @@ static void cell(const struct asy__dim *dim, double x, double *ret_mid, double *
     }
 }
 
-/* Where the log mass of value x under kernel at is or belongs; NULL: nowhere. */
-static double *known_mass(const struct asy__kernels *ks, double *row, uint32_t value, size_t at)
+/* n: observations of the estimator. */
+static struct asy__probe make_probe(const struct asy__dim *dim, size_t n, double x, double *row)
 {
+    struct asy__probe probe = { .x = x, .row = row };
+
+    if (dim->kind == ASY__DIM_DISCRETE) {
+        probe.value = asy__dim_value(dim, x);
+        cell(dim, x, &probe.x, &probe.half);
+    } else if (dim->kind == ASY__DIM_CHOICE) {
+        double other = 1 / (double)(n + 1), log_total = log(1 + dim->n * other);
+
+        probe.hit = log(1 + other) - log_total;
+        probe.miss = log(other) - log_total;
+    } else if (dim->log) {
+        probe.x = log(x);
+    }
+    return probe;
+}
+
+static inline double continuous(const struct asy__kernels *ks, double x, size_t at)
+{
+    double z = (x - ks->mu[at]) * ks->inv[at];
+
+    return ks->c[at] - 0.5 * z * z;
+}
+
+/* Where the log mass of the candidate under kernel at is or belongs; NULL: nowhere. */
+static double *known_mass(const struct asy__kernels *ks, const struct asy__probe *probe, size_t at)
+{
+    uint32_t value = ks->value[at];
+
     if (ks->sigma[at] != ks->floor)
         return NULL;
     if (ks->by_gap)
-        return &ks->by_gap[value > ks->value[at] ? value - ks->value[at] : ks->value[at] - value];
-    return row ? &row[ks->value[at]] : NULL;
+        return &ks->by_gap[probe->value > value ? probe->value - value : value - probe->value];
+    return probe->row ? &probe->row[value] : NULL;
 }
 
-/* table: [n_candidates, dim->n], NaN where not known yet; NULL: none. */
-static void add_discrete(const struct asy__dim *dim, const struct asy__kernels *ks,
-                         const struct block *b, const double *xs, size_t stride, double *table)
+static double discrete(const struct asy__dim *dim, const struct asy__kernels *ks,
+                       const struct asy__probe *probe, size_t at, size_t n)
 {
-    for (size_t i = 0; i < b->n_candidates; i++) {
-        double x = xs[i * stride], mid, half, *acc = &b->acc[i * BLOCK];
-        double *row = table ? &table[i * (size_t)dim->n] : NULL;
-        uint32_t value = asy__dim_value(dim, x);
+    double *known = at < n ? known_mass(ks, probe, at) : NULL;
+    double away = probe->x - ks->mu[at], mass;
 
-        cell(dim, x, &mid, &half);
-        for (size_t k = 0; k < b->n; k++) {
-            size_t at = b->from + k;
-            double *known = known_mass(ks, row, value, at), mass;
-
-            if (known && !isnan(*known)) {
-                mass = *known;
-            } else if (known && ks->by_gap) { /* of the gap alone, whichever pair came first */
-                double gap = dim->step * (double)(known - ks->by_gap);
-
-                mass = *known = asy__log_mass_mid(gap * ks->inv[at], half * ks->inv[at]);
-            } else {
-                mass = asy__log_mass_mid((mid - ks->mu[at]) * ks->inv[at], half * ks->inv[at]);
-                if (known)
-                    *known = mass;
-            }
-            acc[k] += ks->c[at] + mass;
-        }
-    }
+    if (known && !isnan(*known))
+        return ks->c[at] + *known;
+    if (known && ks->by_gap) /* of the gap alone, whichever pair came first */
+        away = dim->step * (double)(known - ks->by_gap);
+    mass = asy__log_mass_mid(away * ks->inv[at], probe->half * ks->inv[at]);
+    if (known)
+        *known = mass;
+    return ks->c[at] + mass;
 }
+
+/* Kernel n is the prior. */
+static double term(const struct asy__dim *dim, const struct asy__kernels *ks,
+                   const struct asy__probe *probe, size_t at, size_t n)
+{
+    switch (dim->kind) {
+    case ASY__DIM_CONTINUOUS:
+        return continuous(ks, probe->x, at);
+    case ASY__DIM_DISCRETE:
+        return discrete(dim, ks, probe, at, n);
+    case ASY__DIM_CHOICE:
+        break;
+    }
+    return at == n ? -log(dim->n) : ks->mu[at] == probe->x ? probe->hit : probe->miss;
+}
+
+/* No kernel's term is above: at the centre of the narrowest, cut as much as can be. A cell is at
+ * most as wide as the lowest one. */
+static double term_max(const struct asy__dim *dim, const struct asy__kernels *ks)
+{
+    double top = LOG_PART_MAX - log(ks->floor) - ASY__LOG_SQRT_2PI, mid, half;
+
+    if (dim->kind == ASY__DIM_CHOICE)
+        return 0; /* the logarithm of a probability */
+    if (dim->kind == ASY__DIM_CONTINUOUS)
+        return top;
+    cell(dim, dim->min, &mid, &half);
+    top += log(2 * half);
+    return top < 0 ? top : 0;
+}
+
+/* ---- a block of kernels ---------------------------------------------------------------------- */
+
+struct sum { /* scale + log(sum) */
+    double scale, sum;
+};
+
+/* The survivors of a block so far: kernel from + at[j] has come to acc[j]. */
+struct block {
+    size_t from, n;
+    uint16_t at[BLOCK];
+    double acc[BLOCK];
+};
+
+/* Adds a dimension's terms for all of a block. */
+static void add_all(const struct asy__parzen *p, size_t d, const struct asy__probe *probe,
+                    struct block *b)
+{
+    const struct asy__kernels *ks = &p->kernels[d];
+    double x = probe->x, *acc = b->acc;
+
+    if (p->dims[d].kind == ASY__DIM_CONTINUOUS) {
+        const double *mu = &ks->mu[b->from], *inv = &ks->inv[b->from], *c = &ks->c[b->from];
+
+        for (size_t k = 0; k < b->n; k++) {
+            double z = (x - mu[k]) * inv[k];
+
+            acc[k] += c[k] - 0.5 * z * z;
+        }
+        return;
+    }
+    for (size_t k = 0; k < b->n; k++)
+        acc[k] += term(&p->dims[d], ks, probe, b->from + k, p->n);
+}
+
+/* Keeps what is above cut of the first pass. */
+static void sift(struct block *b, double cut)
+{
+    size_t kept = 0;
+
+    for (size_t k = 0; k < b->n; k++) {
+        double acc = b->acc[k];
+
+        b->at[kept] = (uint16_t)k;
+        b->acc[kept] = acc;
+        kept += acc > cut;
+    }
+    b->n = kept;
+}
+
+static void narrow(const struct asy__parzen *p, size_t d, const struct asy__probe *probe,
+                   double cut, struct block *b)
+{
+    const struct asy__kernels *ks = &p->kernels[d];
+    size_t kept = 0;
+
+    for (size_t j = 0; j < b->n; j++) {
+        double acc = b->acc[j] + term(&p->dims[d], ks, probe, b->from + b->at[j], p->n);
+
+        b->at[kept] = b->at[j];
+        b->acc[kept] = acc;
+        kept += acc > cut;
+    }
+    b->n = kept;
+}
+
+static void fold(const double *acc, size_t n, struct sum *s)
+{
+    double top = s->scale;
+
+    for (size_t k = 0; k < n; k++)
+        top = acc[k] > top ? acc[k] : top;
+    if (top > s->scale) {
+        s->sum *= exp(s->scale - top);
+        s->scale = top;
+    }
+    for (size_t k = 0; k < n; k++)
+        if (acc[k] > s->scale - NEGLIGIBLE)
+            s->sum += exp(acc[k] - s->scale);
+}
+
+/* rest[i]: the most that dimensions order[i], order[i + 1], ... can add. Passes over a whole block
+ * are fast; to leave kernels out pays only when few are left, the later the more can still be
+ * added. */
+static void add_block(const struct asy__parzen *p, const struct asy__probe *probes,
+                      const double *rest, struct block *b, struct sum *s)
+{
+    double cut = s->scale - NEGLIGIBLE - SLACK;
+    size_t i = 0;
+
+    memcpy(b->acc, &p->log_w[b->from], b->n * sizeof *b->acc);
+    for (; i < p->n_lead; i++)
+        add_all(p, p->order[i], &probes[p->order[i]], b);
+    sift(b, cut - rest[i]);
+    for (; i < p->n_dims && b->n > 0; i++)
+        narrow(p, p->order[i], &probes[p->order[i]], cut - rest[i + 1], b);
+    fold(b->acc, b->n, s);
+}
+
+/* ---- candidates ------------------------------------------------------------------------------ */
 
 /* Whether a table by candidate pays for n observations: no larger than what it saves. */
 static int has_table(const struct asy__dim *dim, size_t n)
@@ -115,72 +236,89 @@ static int has_table(const struct asy__dim *dim, size_t n)
     return dim->kind == ASY__DIM_DISCRETE && dim->log && dim->n <= (double)n;
 }
 
-static void clear_tables(const struct asy__parzen *p, struct asy__parzen_scratch *scratch,
-                         size_t n_candidates)
+static double *table_row(const struct asy__parzen *p, const struct asy__parzen_scratch *scratch,
+                         size_t d, size_t candidate)
 {
-    for (size_t d = 0; d < p->n_dims; d++) {
-        size_t n = has_table(&p->dims[d], p->n) ? n_candidates * (size_t)p->dims[d].n : 0;
+    double *row;
+    size_t n;
 
-        for (size_t i = 0; i < n; i++)
-            scratch->tables[d][i] = NAN;
-    }
+    if (!has_table(&p->dims[d], p->n))
+        return NULL;
+    n = (size_t)p->dims[d].n;
+    row = &scratch->tables[d][candidate * n];
+    for (size_t i = 0; i < n; i++)
+        row[i] = NAN;
+    return row;
 }
 
-/* Adds a block's terms to a sum that is kept as scale + log(sum). */
-static void fold(const double *acc, size_t n, double *scale, double *sum)
+/* The sum begins with the prior, whose term bounds it from below. */
+static struct sum begin(const struct asy__parzen *p, const struct asy__probe *probes)
 {
-    double top = acc[0];
+    struct sum s = { .scale = p->log_w[p->n], .sum = 1 };
 
-    for (size_t k = 1; k < n; k++)
-        top = acc[k] > top ? acc[k] : top;
-    if (top > *scale) {
-        *sum *= exp(*scale - top);
-        *scale = top;
+    for (size_t i = 0; i < p->n_dims; i++) {
+        size_t d = p->order[i];
+
+        s.scale += term(&p->dims[d], &p->kernels[d], &probes[d], p->n, p->n);
     }
-    for (size_t k = 0; k < n; k++)
-        if (acc[k] > *scale - NEGLIGIBLE)
-            *sum += exp(acc[k] - *scale);
+    return s;
 }
 
-static void fill_block(const struct asy__parzen *p, const struct block *b, const double *xs,
-                       struct asy__parzen_scratch *scratch)
+static void make_probes(const struct asy__parzen *p, const double *xs, size_t n_candidates,
+                        struct asy__parzen_scratch *scratch)
 {
-    for (size_t i = 0; i < b->n_candidates; i++)
-        for (size_t k = 0; k < b->n; k++)
-            b->acc[i * BLOCK + k] = p->log_w[b->from + k];
-    for (size_t d = 0; d < p->n_dims; d++) {
-        const struct asy__dim *dim = &p->dims[d];
-
-        if (dim->kind == ASY__DIM_CONTINUOUS)
-            add_continuous(dim, &p->kernels[d], b, &xs[d], p->n_dims);
-        else if (dim->kind == ASY__DIM_CHOICE)
-            add_choice(dim, &p->kernels[d], b, &xs[d], p->n_dims, p->n);
-        else
-            add_discrete(dim, &p->kernels[d], b, &xs[d], p->n_dims,
-                         has_table(dim, p->n) ? scratch->tables[d] : NULL);
-    }
+    ASY_ASSERT(n_candidates <= scratch->n_candidates && p->n_dims <= scratch->n_tables &&
+               p->n_weighed == p->n);
+    for (size_t i = 0; i < n_candidates; i++)
+        for (size_t d = 0; d < p->n_dims; d++)
+            scratch->probes[i * p->n_dims + d] = make_probe(
+                &p->dims[d], p->n, xs[i * p->n_dims + d], table_row(p, scratch, d, i));
 }
 
 void asy__parzen_log_pdf(const struct asy__parzen *p, const double *xs, size_t n_candidates,
                          struct asy__parzen_scratch *scratch, double *ret_log_pdf)
 {
-    double *scale = scratch->acc + n_candidates * BLOCK, *sum = scale + n_candidates;
-    struct block b = { .n_candidates = n_candidates, .acc = scratch->acc };
+    struct sum *sums = scratch->sums;
+    double *rest = scratch->rest;
+    struct block b;
 
-    ASY_ASSERT(n_candidates <= scratch->n_candidates && p->n_weighed == p->n);
-    for (size_t i = 0; i < n_candidates; i++) {
-        scale[i] = -INFINITY;
-        sum[i] = 0;
-    }
-    clear_tables(p, scratch, n_candidates);
-    for (b.from = 0; b.from <= p->n; b.from += BLOCK) {
-        b.n = p->n + 1 - b.from < BLOCK ? p->n + 1 - b.from : BLOCK;
-        fill_block(p, &b, xs, scratch);
-        for (size_t i = 0; i < n_candidates; i++)
-            fold(&b.acc[i * BLOCK], b.n, &scale[i], &sum[i]);
-    }
+    make_probes(p, xs, n_candidates, scratch);
+    rest[p->n_dims] = 0;
+    for (size_t i = p->n_dims; i-- > 0;)
+        rest[i] = rest[i + 1] + term_max(&p->dims[p->order[i]], &p->kernels[p->order[i]]);
     for (size_t i = 0; i < n_candidates; i++)
-        ret_log_pdf[i] = scale[i] + log(sum[i]);
+        sums[i] = begin(p, &scratch->probes[i * p->n_dims]);
+    for (b.from = 0; b.from < p->n; b.from += BLOCK)
+        for (size_t i = 0; i < n_candidates; i++) {
+            b.n = p->n - b.from < BLOCK ? p->n - b.from : BLOCK;
+            add_block(p, &scratch->probes[i * p->n_dims], rest, &b, &sums[i]);
+        }
+    for (size_t i = 0; i < n_candidates; i++)
+        ret_log_pdf[i] = sums[i].scale + log(sums[i].sum);
+}
+
+void asy__parzen_log_pdf_ref(const struct asy__parzen *p, const double *xs, size_t n_candidates,
+                             struct asy__parzen_scratch *scratch, double *ret_log_pdf)
+{
+    double acc[BLOCK];
+
+    make_probes(p, xs, n_candidates, scratch);
+    for (size_t i = 0; i < n_candidates; i++) {
+        const struct asy__probe *probes = &scratch->probes[i * p->n_dims];
+        struct sum s = begin(p, probes);
+
+        for (size_t from = 0; from < p->n; from += BLOCK) {
+            size_t n = p->n - from < BLOCK ? p->n - from : BLOCK;
+
+            for (size_t k = 0; k < n; k++)
+                acc[k] = p->log_w[from + k];
+            for (size_t o = 0; o < p->n_dims; o++)
+                for (size_t k = 0, d = p->order[o]; k < n; k++)
+                    acc[k] += term(&p->dims[d], &p->kernels[d], &probes[d], from + k, p->n);
+            fold(acc, n, &s);
+        }
+        ret_log_pdf[i] = s.scale + log(s.sum);
+    }
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -204,17 +342,39 @@ static int tables_reserve(struct asy__parzen_scratch *scratch, size_t n_tables)
     return 0;
 }
 
+/* [n_candidates] sums, [n_candidates, n_dims] probes, [n_dims + 1] rest. */
+static int batch_reserve(struct asy__parzen_scratch *scratch, size_t n_candidates, size_t n_dims)
+{
+    struct sum *sums = realloc(scratch->sums, n_candidates * sizeof *sums);
+    struct asy__probe *probes;
+    double *rest;
+
+    if (!sums)
+        return ASY_E_NOMEM;
+    scratch->sums = sums;
+    if (!(probes = realloc(scratch->probes, n_candidates * n_dims * sizeof *probes)))
+        return ASY_E_NOMEM;
+    scratch->probes = probes;
+    if (!(rest = realloc(scratch->rest, (n_dims + 1) * sizeof *rest)))
+        return ASY_E_NOMEM;
+    scratch->rest = rest;
+    scratch->n_candidates = n_candidates;
+    scratch->n_dims = n_dims;
+    return 0;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 int asy__parzen_scratch_reserve(struct asy__parzen_scratch *scratch, const struct asy__dim *dims,
                                 size_t n_dims, size_t n_candidates, size_t n)
 {
-    if (n_candidates > scratch->n_candidates) {
-        double *acc = realloc(scratch->acc, n_candidates * (BLOCK + 2) * sizeof *acc);
-
-        if (!acc)
-            return ASY_E_NOMEM;
-        scratch->acc = acc;
-        scratch->n_candidates = n_candidates;
-    }
+    if ((n_candidates > scratch->n_candidates || n_dims > scratch->n_dims) &&
+        batch_reserve(scratch, larger(n_candidates, scratch->n_candidates),
+                      larger(n_dims, scratch->n_dims)))
+        return ASY_E_NOMEM;
     if (n_dims > scratch->n_tables && tables_reserve(scratch, n_dims))
         return ASY_E_NOMEM;
     for (size_t d = 0; d < n_dims; d++) {
@@ -237,6 +397,8 @@ void asy__parzen_scratch_fini(struct asy__parzen_scratch *scratch)
         free(scratch->tables[d]);
     free(scratch->tables);
     free(scratch->table_caps);
-    free(scratch->acc);
+    free(scratch->sums);
+    free(scratch->probes);
+    free(scratch->rest);
     *scratch = (struct asy__parzen_scratch){ 0 };
 }

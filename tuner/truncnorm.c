@@ -87,18 +87,68 @@ double asy__log_mass(double a, double b)
     return log_mass_wide(a, b);
 }
 
+/* ---- the quantile ---------------------------------------------------------------------------- */
+
+/* The ratio of two polynomials of degree 7; coefficients from that of the highest power down. */
+static double ratio(double r, const double num[8], const double den[8])
+{
+    double p = num[0], q = den[0];
+
+    for (int i = 1; i < 8; i++) {
+        p = p * r + num[i];
+        q = q * r + den[i];
+    }
+    return p / q;
+}
+
+/* x with log Phi(x) = y, -log 2 >= y > -700, to about 1e-15: Wichura 1988, algorithm AS 241,
+ * PPND16, whose tails take the logarithm of the probability as it is. */
+static double ndtri_exp_start(double y)
+{
+    static const double a[8] = { 2.5090809287301226727e+3, 3.3430575583588128105e+4,
+                                 6.7265770927008700853e+4, 4.5921953931549871457e+4,
+                                 1.3731693765509461125e+4, 1.9715909503065514427e+3,
+                                 1.3314166789178437745e+2, 3.3871328727963666080e+0 };
+    static const double b[8] = { 5.2264952788528545610e+3, 2.8729085735721942674e+4,
+                                 3.9307895800092710610e+4, 2.1213794301586595867e+4,
+                                 5.3941960214247511077e+3, 6.8718700749205790830e+2,
+                                 4.2313330701600911252e+1, 1 };
+    static const double c[8] = { 7.74545014278341407640e-4, 2.27238449892691845833e-2,
+                                 2.41780725177450611770e-1, 1.27045825245236838258e+0,
+                                 3.64784832476320460504e+0, 5.76949722146069140550e+0,
+                                 4.63033784615654529590e+0, 1.42343711074968357734e+0 };
+    static const double d[8] = { 1.05075007164441684324e-9, 5.47593808499534494600e-4,
+                                 1.51986665636164571966e-2, 1.48103976427480074590e-1,
+                                 6.89767334985100004550e-1, 1.67638483018380384940e+0,
+                                 2.05319162663775882187e+0, 1 };
+    static const double e[8] = { 2.01033439929228813265e-7, 2.71155556874348757815e-5,
+                                 1.24266094738807843860e-3, 2.65321895265761230930e-2,
+                                 2.96560571828504891230e-1, 1.78482653991729133580e+0,
+                                 5.46378491116411436990e+0, 6.65790464350110377720e+0 };
+    static const double f[8] = { 2.04426310338993978564e-15, 1.42151175831644588870e-7,
+                                 1.84631831751005468180e-5, 7.86869131145613259100e-4,
+                                 1.48753612908506148525e-2, 1.36929880922735805310e-1,
+                                 5.99832206555887937690e-1, 1 };
+    double r, off = exp(y) - 0.5;
+
+    if (off >= -0.425)
+        return off * ratio(0.180625 - off * off, a, b);
+    r = sqrt(-y);
+    return r <= 5 ? -ratio(r - 1.6, c, d) : -ratio(r - 5, e, f);
+}
+
 /* Newton's method on log Phi(x) = y. log Phi is concave, so after the first step the iterates rise
- * to the root and cannot diverge. */
+ * to the root and cannot diverge; from AS 241's value it is one step. */
 static double ndtri_exp_left(double y)
 {
-    double x = y < -3 ? -sqrt(-2 * (y + ASY__LOG_SQRT_2PI)) : 0;
+    double x = y > -700 ? ndtri_exp_start(y) : -sqrt(-2 * (y + ASY__LOG_SQRT_2PI));
 
     for (int i = 0; i < 100; i++) {
         double log_p = asy__log_ndtr(x);
         double dx = (log_p - y) * exp(log_p + 0.5 * x * x + ASY__LOG_SQRT_2PI);
 
         x -= dx;
-        if (fabs(dx) <= 1e-14 * fabs(x) + 1e-16)
+        if (fabs(dx) <= 1e-12 * fabs(x) + 1e-16) /* it squares: what is left is below rounding */
             break;
     }
     return x;

@@ -3,8 +3,8 @@
  * black-box optimization benchmarking 2009: noiseless functions definitions", INRIA RR-6829.
  *
  * Formulas are those of the report; rotations and places are drawn by us, so values are not those
- * of its instances. All lie in [-5, 5]^D with the best uniform in [-4, 4]^D, Rosenbrock's too, which
- * the report leaves near the centre. Terms that only count outside the box are left out. */
+ * of its instances. All lie in [-5, 5]^D with the best uniform in [-4, 4]^D, also Rosenbrock's,
+ * which the report leaves near the centre. Terms that only count outside the box are left out. */
 #include "problems_impl.h"
 #include <math.h>
 #include <stdlib.h>

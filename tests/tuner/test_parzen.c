@@ -19,7 +19,7 @@ static const struct asy_value four[] = {
     { .type = ASY_VALUE_INT, .i = 2 },
     { .type = ASY_VALUE_INT, .i = 3 },
 };
-/* The same as KINDS of the script. */
+/* The same as KINDS of the script, and some of them again. */
 static const struct asy_param kinds[] = {
     { .name = "unit", .lo = 0, .hi = 1 },
     { .name = "wide", .lo = -250, .hi = 1e4 },
@@ -30,6 +30,12 @@ static const struct asy_param kinds[] = {
     { .name = "even", .type = ASY_PARAM_INT, .lo = -10, .hi = 90, .step = 2 },
     { .name = "batch", .type = ASY_PARAM_INT, .lo = 1, .hi = 512, .log = 1 },
     { .name = "steps", .type = ASY_PARAM_INT, .lo = 10, .hi = 20000, .log = 1 },
+    { .name = "unit2", .lo = 0, .hi = 1 },
+    { .name = "unit3", .lo = 0, .hi = 1 },
+    { .name = "wide2", .lo = -250, .hi = 1e4 },
+    { .name = "wide3", .lo = -250, .hi = 1e4 },
+    { .name = "lr2", .lo = 1e-6, .hi = 1, .log = 1 },
+    { .name = "lr3", .lo = 1e-6, .hi = 1, .log = 1 },
     { .name = "coin", .type = ASY_PARAM_CHOICE, .choices = four, .n_choices = 2 },
     { .name = "four", .type = ASY_PARAM_CHOICE, .choices = four, .n_choices = 4 },
 };
@@ -162,6 +168,51 @@ static void changes_leave_no_trace(void)
     teardown(&mixed);
 }
 
+/* What is left out on the way is left out of the plain sum too: not a bit differs, for candidates
+ * among the kernels and far from them, crowded kernels and scattered ones. */
+static void leaving_kernels_out_changes_no_bit(void)
+{
+    static const char *const spaces[] = {
+        "unit", "lr", "tenths", "batch", "four", "unit lr", "four coin layers", "units steps even",
+        "unit wide lr unit2 wide2 lr2 four", "unit wide lr unit2 wide2 lr2 unit3 wide3 lr3 four",
+        "unit wide lr tenths layers units even batch steps coin four"
+    };
+    static const size_t sizes[] = { 0, 1, 40, 255, 256, 700 };
+    enum { CANDIDATES = 20 };
+
+    for (size_t c = 0; c < ASY_ARRAY_LEN(spaces); c++)
+        for (size_t s = 0; s < ASY_ARRAY_LEN(sizes); s++) {
+            double xs[CANDIDATES * DIMS_MAX], x[DIMS_MAX], got[CANDIDATES], want[CANDIDATES];
+            struct asy_rng rng;
+            struct fixture f;
+
+            asy_rng_init(&rng, 12, c * 10 + s, ASY_RNG_SIM);
+            setup(&f, spaces[c]);
+            for (size_t k = 0; k < sizes[s]; k++) {
+                asy__parzen_settle(&f.parzen);
+                if (k % 3 && k > 5) /* near the others, as in a search */
+                    asy__parzen_sample(&f.parzen, &rng, x);
+                else
+                    draw_point(f.space, &rng, x);
+                for (size_t d = 0; d < f.n_dims; d++)
+                    x[d] = asy_space_snap(f.space, d, x[d]);
+                insert(&f, k, x);
+            }
+            asy__parzen_settle(&f.parzen);
+            for (size_t i = 0; i < CANDIDATES; i++)
+                if (i % 2)
+                    draw_point(f.space, &rng, &xs[i * f.n_dims]);
+                else
+                    asy__parzen_sample(&f.parzen, &rng, &xs[i * f.n_dims]);
+            log_pdf(&f, xs, CANDIDATES, got);
+            asy__parzen_log_pdf_ref(&f.parzen, xs, CANDIDATES, &f.scratch, want);
+            for (size_t i = 0; i < CANDIDATES; i++)
+                t__check(got[i] == want[i], __LINE__, __FILE__, "%s, %zu kernels: %.17g, not %.17g",
+                         spaces[c], sizes[s], got[i], want[i]);
+            teardown(&f);
+        }
+}
+
 /* Sums exp(log_pdf) over the grid of a one-dimensional estimator, or by Simpson's rule. */
 static double integral(struct fixture *f)
 {
@@ -271,5 +322,6 @@ static void draws_stay_inside(void)
 }
 
 T_MAIN("parzen", T_TEST(densities_match_optuna), T_TEST(changes_leave_no_trace),
+       T_TEST(leaving_kernels_out_changes_no_bit),
        T_TEST(densities_integrate_to_one), T_TEST(draws_follow_the_density),
        T_TEST(draws_stay_inside))
