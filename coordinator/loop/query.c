@@ -14,26 +14,54 @@ void asy__query_job_destroy(struct asy__query_job *job)
 {
     asy__asked_fini(&job->asked);
     asy_buf_fini(&job->json);
+    asy__query_left_fini(job);
     free(job->ask);
     free(job->path);
     free(job);
 }
 
+static struct asy__query_job *take_first(struct asy__bundle *line)
+{
+    struct asy__query_job *job = (struct asy__query_job *)line->first;
+
+    line->first = job->letter.next;
+    if (!line->first)
+        line->last = NULL;
+    return job;
+}
+
+/* Somebody waits for it. */
+static int is_asked(const struct asy__query_job *job)
+{
+    return job->kind == ASY__Q_ANSWER || job->kind == ASY__Q_WHOSE;
+}
+
 void asy__query_queue(struct asy__query *query, struct asy__query_job *job)
 {
-    job->letter.next = NULL;
-    if (query->last)
-        query->last->next = &job->letter;
-    else
-        query->first = &job->letter;
-    query->last = &job->letter;
+    asy__bundle_add(is_asked(job) ? &query->open : &query->files, &job->letter);
+}
+
+/* However many files wait, a question waits for one of them. */
+static struct asy__query_job *next_turn(struct asy__query *query)
+{
+    if (!query->open.first)
+        return take_first(&query->files);
+    if (!query->files.first)
+        return take_first(&query->open);
+    query->file_next = !query->file_next;
+    return take_first(query->file_next ? &query->open : &query->files);
+}
+
+static int has_open(const struct asy__query *query)
+{
+    return query->open.first || query->files.first;
 }
 
 static void forget(struct asy__query *query, uint64_t peer)
 {
-    struct asy__letter *letter = query->first, *next;
+    struct asy__letter *letter = query->open.first, *next;
 
-    query->first = query->last = NULL;
+    query->open.first = query->open.last = NULL;
     for (; letter; letter = next) {
         struct asy__query_job *job = (struct asy__query_job *)letter;
 
@@ -97,11 +125,8 @@ static void take_asked(struct asy__query *query, struct asy__letter *letter)
 
 static void next_piece(struct asy__query *query, struct asy_reader *reader)
 {
-    struct asy__query_job *job = (struct asy__query_job *)query->first;
+    struct asy__query_job *job = next_turn(query);
 
-    query->first = job->letter.next;
-    if (!query->first)
-        query->last = NULL;
     if (job->kind == ASY__Q_ANSWER)
         piece(query, job, reader);
     else
@@ -111,9 +136,9 @@ static void next_piece(struct asy__query *query, struct asy_reader *reader)
 int asy__query_turn(struct asy__query *query, struct asy_reader *reader)
 {
     take_asked(query, asy__mail_take(&query->asked));
-    if (query->first)
+    if (has_open(query))
         next_piece(query, reader);
-    return query->first != NULL;
+    return has_open(query);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -123,16 +148,14 @@ static void own_turn(struct asy__query *query)
 {
     struct asy_store_spec spec = { .path = query->store_path };
     struct asy_error err = ASY_ERROR_INIT;
-    struct asy__query_job *job = (struct asy__query_job *)query->first;
+    struct asy__query_job *job;
     int rc = query->reader ? 0 : asy_reader_open(&spec, &query->reader, &err);
 
     if (rc == 0) {
         next_piece(query, query->reader);
         return;
     }
-    query->first = job->letter.next;
-    if (!query->first)
-        query->last = NULL;
+    job = next_turn(query);
     if (job->kind != ASY__Q_ANSWER) {
         asy__query_file_unread(job, &err);
         return;
@@ -144,34 +167,49 @@ static void own_turn(struct asy__query *query)
 /* Open questions are whose the turns are. */
 static int has_turn(const struct asy__query *query)
 {
-    return query->store_path && query->first;
+    return query->store_path && has_open(query);
+}
+
+/* 1: it is time to go. */
+static int take_mail(struct asy__query *query)
+{
+    struct asy__letter *letter = asy__mail_take(&query->mail), *next;
+    int stopped = 0;
+
+    for (; letter; letter = next) {
+        struct asy__query_job *job = (struct asy__query_job *)letter;
+
+        next = letter->next;
+        if (letter == &query->stop)
+            stopped = 1;
+        else if (job->kind == ASY__Q_REMOVE || job->kind == ASY__Q_LOOK)
+            asy__bundle_add(&query->chores, letter);
+        else
+            admit(query, job);
+    }
+    return stopped;
+}
+
+static void next_chore(struct asy__query *query)
+{
+    struct asy__query_job *job = take_first(&query->chores);
+
+    if (job->kind == ASY__Q_REMOVE)
+        asy__query_file_remove(query, job);
+    else
+        asy__query_file_look(query, job);
 }
 
 static void *query_main(void *arg)
 {
     struct asy__query *query = arg;
-    int stopped = 0;
 
-    while (!stopped) {
-        struct asy__letter *letter = asy__mail_take(&query->mail), *next;
-
-        if (!letter && !has_turn(query))
+    while (!take_mail(query)) {
+        if (query->chores.first)
+            next_chore(query);
+        else if (!has_turn(query))
             asy__mail_wait(&query->mail, -1);
-        for (; letter; letter = next) {
-            struct asy__query_job *job = (struct asy__query_job *)letter;
-
-            next = letter->next;
-            if (letter == &query->stop) {
-                stopped = 1;
-            } else if (job->kind == ASY__Q_REMOVE) {
-                asy__query_file_remove(query, job);
-            } else if (job->kind == ASY__Q_LOOK) {
-                asy__query_file_look(query, job);
-            } else {
-                admit(query, job);
-            }
-        }
-        if (has_turn(query) && !stopped)
+        if (has_turn(query))
             own_turn(query);
     }
     asy_reader_close(query->reader);
@@ -209,25 +247,25 @@ out:
     return rc;
 }
 
+static void end_all(struct asy__letter *letter, struct asy_reader *reader)
+{
+    for (struct asy__letter *next; letter; letter = next) {
+        next = letter->next;
+        asy__query_file_end((struct asy__query_job *)letter, reader);
+    }
+}
+
 void asy__query_destroy(struct asy__query *query, struct asy_reader *reader)
 {
     if (!query)
         return;
     asy__mail_put(&query->mail, &query->stop);
     pthread_join(query->thread, NULL);
-    for (struct asy__letter *letter = asy__mail_take(&query->mail), *next; letter; letter = next) {
-        struct asy__query_job *job = (struct asy__query_job *)letter;
-
-        next = letter->next;
-        asy__query_file_end(job, reader);
-    }
+    end_all(asy__mail_take(&query->mail), reader);
+    end_all(query->chores.first, reader);
     take_asked(query, asy__mail_take(&query->asked));
-    for (struct asy__letter *letter = query->first, *next; letter; letter = next) {
-        struct asy__query_job *job = (struct asy__query_job *)letter;
-
-        next = letter->next;
-        asy__query_file_end(job, reader);
-    }
+    end_all(query->open.first, reader);
+    end_all(query->files.first, reader);
     asy__mail_fini(&query->mail);
     asy__mail_fini(&query->asked);
     free(query->store_path);

@@ -48,7 +48,7 @@ ASY_MUST_CHECK int asy__query_sweep(struct asy__query *query, uint64_t last_seq,
                                     struct asy_error *err);
 /* Removes what a study that is over, or with ASY_ID_NONE each of those, has left among the
  * artifacts: checkpoints that came after their attempt was fenced, of attempts that an adoption
- * discarded, and parts of what broke off. The store is asked once for each file of theirs. */
+ * discarded, and parts of what broke off. The store is asked once for each study that has some. */
 ASY_MUST_CHECK int asy__query_tidy(struct asy__query *query, const char *artifacts,
                                    struct asy_id study, struct asy_error *err);
 /* Fills in whose the study is and whether its trial has that model, and puts ask into its own

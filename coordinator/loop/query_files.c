@@ -97,43 +97,123 @@ static int on_study(void *arg, const struct asy_study_row *row)
 
 /* All trials of a study that is over have ended, and nothing goes on from their checkpoints. A
  * study that this store does not know is another one's: of a backup, say. */
-static int is_stale(const struct asy__query_job *job, struct asy_reader *reader)
+static int ask_over(struct asy_reader *reader, const struct asy__left *left)
 {
-    struct whose whose = { .id = job->study };
+    struct whose whose = { .id = left->study };
     struct asy_error err = ASY_ERROR_INIT;
     char id[ASY_ID_TEXT];
-    int rc = asy_reader_studies(reader, NULL, asy_id_format(job->study, id), 1, on_study, &whose,
+    int rc = asy_reader_studies(reader, NULL, asy_id_format(left->study, id), 1, on_study, &whose,
                                 &err);
 
     if (rc < 0 && rc != ASY_E_NOENT)
-        asy_warn("file=%s may be needed, staying: %s", job->path, err.text);
+        asy_warn("file=%s may be needed, staying: %s", left->path, err.text);
     return rc == 0 && whose.over;
 }
 
+/* The store is asked once for a study, not for each of its files. What was not over may be so in a
+ * later pass, which begins when it ends. */
+static int is_over(struct asy__query *query, struct asy_reader *reader,
+                   const struct asy__query_job *job, const struct asy__left *left)
+{
+    size_t n = query->n_verdicts < ASY__VERDICTS ? query->n_verdicts : ASY__VERDICTS;
+    struct asy__verdict *verdict;
+
+    for (size_t i = 0; i < n; i++) {
+        verdict = &query->verdicts[i];
+        if (!asy_id_cmp(verdict->study, left->study) &&
+            (verdict->over || verdict->pass == job->pass))
+            return verdict->over;
+    }
+    verdict = &query->verdicts[query->n_verdicts++ % ASY__VERDICTS];
+    *verdict = (struct asy__verdict){ left->study, job->pass, ask_over(reader, left) };
+    return verdict->over;
+}
+
+static void let_left_go(struct asy__query *query, struct asy__left *left)
+{
+    struct asy__query_job *job = calloc(1, sizeof *job);
+
+    if (!job)
+        return; /* the next start finds it again */
+    job->kind = ASY__Q_REMOVE;
+    job->path = left->path;
+    left->path = NULL;
+    asy__mail_put(&query->mail, &job->letter);
+}
+
+/* Those of one study, which stand together. */
+static void judge(struct asy__query *query, struct asy__query_job *job, struct asy_reader *reader)
+{
+    const struct asy_id study = job->left[job->done].study;
+    int over = is_over(query, reader, job, &job->left[job->done]);
+
+    for (; job->done < job->n_left && !asy_id_cmp(job->left[job->done].study, study); job->done++)
+        if (over)
+            let_left_go(query, &job->left[job->done]);
+    if (job->done < job->n_left)
+        asy__query_queue(query, job);
+    else
+        asy__query_job_destroy(job);
+}
+
 struct look {
-    struct asy__query *query;
     struct asy_id study; /* whose files alone; ASY_ID_NONE: everybody's */
+    struct asy__left *list;
+    size_t n, cap;
 };
 
 static void on_found(void *arg, const char *path, struct asy_id study)
 {
-    const struct look *look = arg;
-    struct asy__query_job *stale;
+    struct look *look = arg;
+    struct asy__left *list = look->list;
+    size_t cap = look->cap ? 2 * look->cap : 64;
+    char *copy;
 
     if (!asy_id_is_none(look->study) && asy_id_cmp(look->study, study))
         return;
-    if (!(stale = new_file(ASY__Q_STALE, path)))
+    if (look->n == look->cap && (list = reallocarray(look->list, cap, sizeof *list))) {
+        look->list = list;
+        look->cap = cap;
+    }
+    if (!list || !(copy = strdup(path)))
         return; /* the next start finds it again */
-    stale->study = study;
-    asy__query_give(look->query, stale);
+    look->list[look->n++] = (struct asy__left){ study, copy };
+}
+
+static int by_study(const void *a, const void *b)
+{
+    return asy_id_cmp(((const struct asy__left *)a)->study, ((const struct asy__left *)b)->study);
+}
+
+static void left_fini(struct asy__left *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(list[i].path);
+    free(list);
+}
+
+void asy__query_left_fini(struct asy__query_job *job)
+{
+    left_fini(job->left, job->n_left);
 }
 
 /* A folder, then whatever else has come meanwhile. */
 void asy__query_file_look(struct asy__query *query, struct asy__query_job *job)
 {
-    struct look look = { query, job->study };
+    struct look look = { .study = job->study };
+    struct asy__query_job *stale;
 
     asy__tidy_look(job->path, (unsigned)job->after, on_found, &look);
+    if (look.n > 0 && (stale = calloc(1, sizeof *stale))) {
+        qsort(look.list, look.n, sizeof *look.list, by_study);
+        stale->kind = ASY__Q_STALE;
+        stale->pass = job->pass;
+        stale->left = look.list;
+        stale->n_left = look.n;
+        asy__query_give(query, stale);
+    } else {
+        left_fini(look.list, look.n);
+    }
     if (++job->after < ASY__TIDY_FOLDERS)
         asy__mail_put(&query->mail, &job->letter);
     else
@@ -201,7 +281,7 @@ void asy__query_file_turn(struct asy__query *query, struct asy__query_job *job,
     if (job->kind == ASY__Q_DROP)
         let_go(query, job, is_unneeded(job, reader));
     else if (job->kind == ASY__Q_STALE)
-        let_go(query, job, is_stale(job, reader));
+        judge(query, job, reader);
     else if (job->kind == ASY__Q_SWEEP)
         sweep(query, job, reader);
     else
@@ -217,7 +297,8 @@ void asy__query_file_unread(struct asy__query_job *job, const struct asy_error *
     if (job->kind == ASY__Q_SWEEP)
         asy_warn("files of dropped checkpoints may be left: %s", err->text);
     else
-        asy_warn("file=%s may be needed, staying: %s", job->path, err->text);
+        asy_warn("file=%s may be needed, staying: %s",
+                 job->kind == ASY__Q_STALE ? job->left[job->done].path : job->path, err->text);
     asy__query_job_destroy(job);
 }
 
@@ -257,6 +338,7 @@ int asy__query_tidy(struct asy__query *query, const char *artifacts, struct asy_
     if (!job)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
     job->study = study;
+    job->pass = ++query->passes;
     asy__mail_put(&query->mail, &job->letter);
     return 0;
 }

@@ -13,7 +13,7 @@ enum asy__query_kind {
     ASY__Q_REMOVE = 3, /* nobody has: the store was asked */
     ASY__Q_SWEEP = 4,  /* the files of checkpoints that were dropped before the start */
     ASY__Q_LOOK = 5,   /* for files that studies have left, one folder at a time: the thread's */
-    ASY__Q_STALE = 6,  /* such a file goes if its study is over */
+    ASY__Q_STALE = 6,  /* those of one folder: each goes if its study is over */
     ASY__Q_WHOSE = 7,  /* the bulk thread asks for it */
 };
 struct asy__query_job {
@@ -24,12 +24,27 @@ struct asy__query_job {
     struct asy__question question;
     struct asy__asked asked;
     struct asy_buf json;
-    char *path;            /* DROP, REMOVE, STALE; LOOK: the artifacts */
-    struct asy_id study;   /* STALE; LOOK: ASY_ID_NONE: of all studies */
+    char *path;            /* DROP, REMOVE; LOOK: the artifacts */
+    struct asy_id study;   /* LOOK: ASY_ID_NONE: of all studies */
+    struct asy__left *left; /* STALE: [n_left] by study; done: so many have been judged */
+    size_t n_left, done;
+    uint64_t pass;         /* LOOK, STALE: which look at all folders this is */
     struct asy__bulk_ask *ask; /* WHOSE */
     uint64_t after, upto;  /* SWEEP: the events that are still to be looked at; LOOK: folders */
     char text[];           /* ASY__Q_ANSWER: what, study, arg, key, live */
 };
+/* A file that a study has left. */
+struct asy__left {
+    struct asy_id study;
+    char *path;
+};
+/* What the store has said of a study in one pass over the folders. */
+struct asy__verdict {
+    struct asy_id study;
+    uint64_t pass;
+    int over;
+};
+#define ASY__VERDICTS 64u
 struct asy__query {
     pthread_t thread;
     struct asy__mail mail, *answers;
@@ -37,14 +52,20 @@ struct asy__query {
     struct asy__letter stop;
     char *store_path;                 /* NULL: no reader of its own */
     struct asy_reader *reader;        /* opened by the thread at its first question */
-    struct asy__letter *first, *last; /* open questions, in the order of their turns; of whoever
-                                       * gives these */
+    struct asy__bundle open, files;   /* questions, and files that the store is asked for, in the
+                                       * order of their turns; of whoever gives these */
+    int file_next;                    /* the next turn is a file's */
+    struct asy__verdict verdicts[ASY__VERDICTS]; /* likewise */
+    size_t n_verdicts;                /* that were ever made: the newest replaces the oldest */
+    struct asy__bundle chores;        /* the thread's: files to remove, folders to look at */
+    uint64_t passes;                  /* the loop's */
 };
 
 /* ---- query.c --------------------------------------------------------------------------------- */
 
 void asy__query_job_destroy(struct asy__query_job *job);
-void asy__query_queue(struct asy__query *query, struct asy__query_job *job); /* a turn, later */
+void asy__query_queue(struct asy__query *query, struct asy__query_job *job); /* a turn, later:
+                                                                  * of questions, or of files */
 void asy__query_give(struct asy__query *query, struct asy__query_job *job);  /* from any thread */
 /* A job like this one, which has neither text nor path. */
 ASY_MUST_CHECK int asy__query_order(struct asy__query *query, const struct asy__query_job *order,
@@ -60,6 +81,7 @@ void asy__query_file_unread(struct asy__query_job *job, const struct asy_error *
 void asy__query_file_look(struct asy__query *query, struct asy__query_job *job);
 /* A piece of what nobody needs; the thread's own. */
 void asy__query_file_remove(struct asy__query *query, struct asy__query_job *job);
+void asy__query_left_fini(struct asy__query_job *job); /* what a STALE holds */
 /* The last that is done with it: no more turns come. */
 void asy__query_file_end(struct asy__query_job *job, struct asy_reader *reader);
 #endif

@@ -12,5 +12,6 @@ run)
     bin=$2 work=$3
     shift 3
     "$bin/bench_bulk" --programs "$bin" --dir "$work" "$@"
+    "$bin/bench_start" --programs "$bin" --dir "$work" "$@"
     ;;
 esac

@@ -36,7 +36,8 @@ GANG = [("gang.switch_p99_ms", None), ("gang.switch_p50_ms", None), ("gang.switc
 BULK = [("bulk.limit_mb_per_s", "sha256"), ("bulk.limit_mb_per_s", "synced_write"),
         ("bulk.mb_per_s", "get"), ("bulk.latency_ratio", "get"), ("bulk.mb_per_s", "put"),
         ("bulk.latency_ratio", "put"), ("bulk.latency_p99_ms", "idle"),
-        ("bulk.latency_p99_ms", "get"), ("bulk.latency_p99_ms", "put")]
+        ("bulk.latency_p99_ms", "get"), ("bulk.latency_p99_ms", "put"),
+        ("bulk.start_answer_ms", "0"), ("bulk.start_answer_ms", "200")]
 
 
 TUNER = [("tpe.ask_ms", "1000"), ("tpe.ask_ms", "10000"), ("tpe.slope_us", None),
@@ -121,16 +122,18 @@ def gangs_print_every_row():
 
 def files_print_every_row():
     work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    got = []
     try:
-        done = subprocess.run([os.path.join(BIN, "bench_bulk"), "--programs", BIN, "--dir", work,
-                               "--tiny"], text=True, capture_output=True)
+        for program in "bench_bulk", "bench_start":
+            done = subprocess.run([os.path.join(BIN, program), "--programs", BIN, "--dir", work,
+                                   "--tiny"], text=True, capture_output=True)
+            if done.returncode != 0:
+                raise AssertionError(f"{program}: exit {done.returncode}: {done.stderr}")
+            got += [json.loads(line) for line in done.stdout.splitlines()]
     finally:
         shutil.rmtree(work)
-    if done.returncode != 0:
-        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
-    got = [json.loads(line) for line in done.stdout.splitlines()]
     if [(row["name"], row.get("case")) for row in got] != BULK:
-        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+        raise AssertionError(f"not the rows that were expected: {got}")
     for row in got:
         if rows.mistake(row) or row["value"] is None:
             raise AssertionError(f"{rows.mistake(row)}: {row}")

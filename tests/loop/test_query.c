@@ -4,6 +4,7 @@
 #include "causes.h"
 #include "../folder.h"
 #include "query_impl.h"
+#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
@@ -839,7 +840,9 @@ static void what_a_study_has_left_goes_when_it_is_over(void)
             tidy(store, thread_reads ? home : NULL, t_path(&folder, "artifacts", artifacts),
                  cases[k].all ? ASY_ID_NONE : w.leases[1].study, paths[OF_OVER_PART]);
             if (!cases[k].all)
-                T_EQ("nobody else's are looked at", atomic_load(&n_looks), 2);
+                T_EQ("nobody else's are looked at", atomic_load(&n_looks), 1);
+            else
+                T_EQ("each study is asked for once", atomic_load(&n_looks), 3);
             for (size_t i = 0; i < N_LEFT; i++)
                 T_EQ(paths[i], access(paths[i], F_OK) == 0, stays[i]);
         }
@@ -847,6 +850,118 @@ static void what_a_study_has_left_goes_when_it_is_over(void)
         world_close(&w);
         t_folder_drop(&folder);
     }
+}
+
+/* Two studies that are over: those of one among the files of the other, in a few folders. */
+static bool leave_many(const struct t_folder *folder, const struct asy_id studies[2], size_t n)
+{
+    char path[PATH_MAX], name[200], id[ASY_ID_TEXT];
+    bool ok = mkdir(t_path(folder, "artifacts", path), 0700) == 0;
+
+    for (size_t i = 0; ok && i < n; i++) {
+        snprintf(name, sizeof name, "artifacts/%02zx", i % 8);
+        ok = mkdir(t_path(folder, name, path), 0700) == 0 || errno == EEXIST;
+        snprintf(name, sizeof name, "artifacts/%02zx/" SHA ".%s-0-1-%zu", i % 8,
+                 asy_id_format(studies[i % 3 == 0], id), i);
+        ok = ok && t_write(t_path(folder, name, path), "x");
+    }
+    return T_TRUE(ok);
+}
+
+static bool store_two(const struct asy_id studies[2], struct asy_store **ret)
+{
+    static const struct asy_store_spec spec = { .path = NULL };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_event events[4] = { 0 };
+    uint64_t seq;
+
+    for (size_t i = 0; i < 2; i++) {
+        events[2 * i] = (struct asy_event){ .kind = ASY_EV_STUDY_CREATED, .study = studies[i],
+                                            .trial = UINT64_MAX };
+        events[2 * i].study_created.name = i ? "b" : "a";
+        events[2 * i].study_created.project = events[2 * i].study_created.owner = "o";
+        events[2 * i].study_created.spec = "{}";
+        events[2 * i + 1] = (struct asy_event){ .kind = ASY_EV_STUDY_STATE, .study = studies[i],
+                                                .trial = UINT64_MAX };
+        events[2 * i + 1].study_state.state = ASY_STUDY_FINISHED;
+    }
+    return T_OK(asy_store_open(&spec, ret, NULL, &err), &err) &&
+           T_OK(asy_store_commit(*ret, events, ASY_ARRAY_LEN(events), &seq, &err), &err);
+}
+
+static bool are_empty(const char *artifacts)
+{
+    bool empty = true;
+    char path[PATH_MAX];
+
+    for (int i = 0; i < 8; i++) {
+        snprintf(path, sizeof path, "%.4000s/%02x", artifacts, i);
+        empty &= rmdir(path) == 0 || errno == ENOENT;
+    }
+    return empty;
+}
+
+/* Not once for each file. */
+static void the_store_is_asked_once_for_a_study(void)
+{
+    const struct asy_id studies[2] = { asy_id_from(1, 1), asy_id_from(2, 1) };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__mail answers = { .fd = -1 };
+    struct asy__query *query = NULL;
+    struct asy_store *store = NULL;
+    struct t_folder folder;
+    char path[PATH_MAX];
+
+    if (!t_folder_make(&folder))
+        return;
+    atomic_store(&n_looks, 0);
+    if (!leave_many(&folder, studies, 300) || !store_two(studies, &store) ||
+        !T_OK(asy__mail_init(&answers, &err), &err) ||
+        !T_OK(asy__query_create(NULL, &answers, &query, &err), &err) ||
+        !T_OK(asy__query_tidy(query, t_path(&folder, "artifacts", path), ASY_ID_NONE, &err), &err))
+        goto out;
+    while (!are_empty(path)) /* the thread looks and removes, the turns are ours */
+        if (!asy__query_turn(query, asy_store_reader(store)))
+            poll(NULL, 0, 1);
+    T_EQ("questions", atomic_load(&n_looks), 2);
+out:
+    asy__query_destroy(query, asy_store_reader(store));
+    asy__mail_fini(&answers);
+    asy_store_close(store);
+    t_folder_drop(&folder);
+}
+
+/* However many there are. */
+static void a_question_waits_for_one_file_alone(void)
+{
+    struct asy__mail answers = { .fd = -1 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__query *query = NULL;
+    struct asy_store *store;
+    char name[32];
+    size_t parts[4] = { 0 };
+    uint64_t seq;
+    int turns = 0;
+
+    if (!(store = store_of(OWNER, &seq)) || !T_OK(asy__mail_init(&answers, &err), &err) ||
+        !T_OK(asy__query_create(NULL, &answers, &query, &err), &err))
+        goto out;
+    for (int i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "no-such-file-%d", i);
+        T_OK(asy__query_drop_file(query, name, &err), &err);
+    }
+    if (!put(query, 1))
+        goto out;
+    for (; turns < 500 && !parts[1]; turns++) {
+        ASY_IGNORE(asy__query_turn(query, asy_store_reader(store))); /* there is always more */
+        count_answers(&answers, parts);
+    }
+    if (turns > 20) /* 700 trials are a few pieces, each with a file before it */
+        T_EQ("turns until it is answered", turns, 20);
+out:
+    asy__query_destroy(query, asy_store_reader(store));
+    asy__mail_fini(&answers);
+    asy_store_close(store);
 }
 
 /* ---- whose it is ----------------------------------------------------------------------------- */
@@ -911,6 +1026,7 @@ out:
 
 T_MAIN("query", T_TEST(the_bulk_thread_hears_whose_a_model_is),
        T_TEST(what_a_study_has_left_goes_when_it_is_over),
+       T_TEST(the_store_is_asked_once_for_a_study), T_TEST(a_question_waits_for_one_file_alone),
        T_TEST(a_file_goes_when_nobody_has_it_on_record),
        T_TEST(what_has_ended_is_told_from_the_store), T_TEST(a_trial_has_its_attempts_in_order),
        T_TEST(each_attempt_has_its_host), T_TEST(what_lives_is_told_by_core),
