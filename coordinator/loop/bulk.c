@@ -209,7 +209,7 @@ static void end_study(struct asy__bulk *bulk, struct asy_id id)
             study->over = 1;
     for (struct asy__transfer *t = bulk->transfers; t; t = t->next)
         if (!t->over && !asy__bulk_is_result(&t->head) && !asy_id_cmp(t->head.study, id))
-            asy__bulk_cancel(t);
+            asy__bulk_cancel(bulk, t);
 }
 
 /* Waits for the loop, which answers within a round. Letters of others stay in their order. */
@@ -244,8 +244,7 @@ static struct asy__bulk_study *ask_loop(struct asy__bulk *bulk, struct asy_id id
                 study = answer->text ? remember(bulk, answer) : NULL;
                 until_ms = 0;
             }
-            free(answer->text);
-            free(answer);
+            asy__bulk_ask_free(answer);
         }
     }
     return study;
@@ -322,7 +321,7 @@ static void take_message(struct asy__bulk *bulk, uint64_t peer, const char *key,
         t->credit = head->credit > ASY_BULK_CREDITS - t->credit ? ASY_BULK_CREDITS
                                                                 : t->credit + head->credit;
     else if (head->kind == ASY_BULK_CANCEL)
-        asy__bulk_cancel(t);
+        asy__bulk_cancel(bulk, t);
 }
 
 static void take_messages(struct asy__bulk *bulk)
@@ -394,8 +393,7 @@ static void take_mail(struct asy__bulk *bulk)
             end_study(bulk, late->study);
         else if (late->what)
             asy__bulk_looked(bulk, late);
-        free(late->text); /* else an answer that came after we had given up */
-        free(late);
+        asy__bulk_ask_free(late); /* else an answer that came after we had given up */
     }
 }
 
@@ -592,6 +590,15 @@ int asy__bulk_port(const struct asy__bulk *bulk)
 const char *asy__bulk_nonce(const struct asy__bulk *bulk)
 {
     return bulk->nonce;
+}
+
+void asy__bulk_ask_free(struct asy__bulk_ask *ask)
+{
+    if (!ask)
+        return;
+    free(ask->text);
+    free(ask->gone);
+    free(ask);
 }
 
 void asy__bulk_answer(struct asy__bulk *bulk, struct asy__bulk_ask *ask)

@@ -55,6 +55,8 @@ struct asy__bulk_ask {
     struct asy__mail *reply;
     char owner[ASY_KEY_TEXT];
     char *text;
+    char *gone;                    /* no question: what lies there is to be removed, in turns */
 };
+void asy__bulk_ask_free(struct asy__bulk_ask *ask); /* NULL is fine */
 void asy__bulk_answer(struct asy__bulk *bulk, struct asy__bulk_ask *ask);
 #endif

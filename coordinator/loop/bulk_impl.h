@@ -72,6 +72,7 @@ struct asy__bulk {
     size_t n_transfers;
     char *chunk;                      /* [ASY_BULK_CHUNK] */
     int64_t warned_ms, failed_ms, sweep_ms;
+    int swept;                        /* at least once */
     int blocked;                      /* a peer's queue was full in this round */
     struct asy__refusals refusals;
     unsigned key_losses;              /* up to which all connections were looked at */
@@ -129,7 +130,10 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
 void asy__bulk_log(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk *head,
                    const void *body, size_t n);
 /* Nobody wants it any more: neither what has come of it. */
-void asy__bulk_cancel(struct asy__transfer *t);
+void asy__bulk_cancel(struct asy__bulk *bulk, struct asy__transfer *t);
+/* What is at path, if anything, leaves its name at once. Who removes files then frees its blocks
+ * piece by piece: gigabytes at once could hold up every sync of the disk. */
+void asy__bulk_discard(struct asy__bulk *bulk, const char *path);
 /* Removes parts of transfers that nobody will go on with. No tree is being made. */
 void asy__bulk_sweep(struct asy__bulk *bulk);
 #endif

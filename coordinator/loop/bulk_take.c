@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -20,9 +21,36 @@
 #include "crash.h"
 
 #define PART ".part-"
+#define GONE PART "gone-"           /* on its way to who removes files */
 #define PART_S 3600                 /* then nobody will go on with it */
 #define PIECE ((size_t)512 << 10)     /* is written and synced at once */
 #define SPARE_BYTES ((uint64_t)64 << 20) /* of the disk, which a PUT leaves free */
+
+/* ---- what is not wanted any more ------------------------------------------------------------- */
+
+/* By the loop, which tells who removes files. Not without memory: the next start finds it. */
+static void hand_on(struct asy__bulk *bulk, const char *path)
+{
+    struct asy__bulk_ask *ask = calloc(1, sizeof *ask);
+
+    if (!ask || !(ask->gone = strdup(path))) {
+        asy__bulk_ask_free(ask);
+        return;
+    }
+    asy__mail_put(bulk->asks, &ask->letter);
+}
+
+void asy__bulk_discard(struct asy__bulk *bulk, const char *path)
+{
+    char gone[ASY__BULK_PATH], id[ASY_ID_TEXT];
+
+    snprintf(gone, sizeof gone, "%s/artifacts/" GONE "%s", bulk->home,
+             asy_id_format(asy_id_make(), id));
+    if (rename(path, gone) == 0)
+        hand_on(bulk, gone);
+    else if (errno != ENOENT)
+        ASY_IGNORE(asy_durable_remove(path, NULL)); /* the next sweep tries again */
+}
 
 /* ---- PUT: beginning -------------------------------------------------------------------------- */
 
@@ -71,13 +99,13 @@ static int name_paths(const struct asy__bulk *bulk, struct asy__transfer *t, str
 }
 
 /* Its checkpoint is there: END was lost on its way. 1: so it is, and durable. */
-static int has_it(const struct asy__transfer *t, struct asy_error *err)
+static int has_it(struct asy__bulk *bulk, const struct asy__transfer *t, struct asy_error *err)
 {
     if (t->head.what != ASY_BULK_CHECKPOINT || access(t->path, F_OK) < 0)
         return 0;
     if (asy_durable_sync(t->path, err) < 0)
         return 0;
-    unlink(t->part); /* a tree's stream, if we died before it was removed */
+    asy__bulk_discard(bulk, t->part); /* a tree's stream, if we died before it was removed */
     return 1;
 }
 
@@ -123,11 +151,11 @@ static int open_part(struct asy__bulk *bulk, struct asy__transfer *t, struct asy
 
     if ((rc = check_room(bulk, &t->head, err)) < 0)
         return rc;
+    if (lstat(t->part, &st) == 0 && (uint64_t)st.st_size > t->head.bytes)
+        asy__bulk_discard(bulk, t->part);
     if ((t->fd = open(t->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0 ||
         fstat(t->fd, &st) < 0)
         return asy_fail_errno(err, errno, "cannot make '%.120s'", t->part);
-    if ((uint64_t)st.st_size > t->head.bytes && ftruncate(t->fd, st.st_size = 0) < 0)
-        return asy_fail_errno(err, errno, "cannot cut '%.120s'", t->part);
     t->at = (uint64_t)st.st_size;
     t->size = t->head.bytes;
     if ((rc = asy_sha_create(&t->sha, err)) < 0 ||
@@ -155,7 +183,7 @@ void asy__bulk_put(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk 
         return;
     }
     close_twin(bulk, t);
-    if (has_it(t, &err))
+    if (has_it(bulk, t, &err))
         asy__bulk_end(bulk, t, 0, t->path);
     else if (!may_have_it(t) && (rc = open_part(bulk, t, &err)) < 0)
         asy__bulk_end(bulk, t, rc, err.text);
@@ -169,15 +197,15 @@ static int wrong(const struct asy__transfer *t, struct asy_error *err)
 }
 
 /* A tree is made of its stream beside it, under a name that is removed with it. */
-static int keep_tree(struct asy__transfer *t, struct asy_error *err)
+static int keep_tree(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
 {
     char folder[ASY__BULK_PATH + 8];
     struct asy_sha sha;
     int rc;
 
     snprintf(folder, sizeof folder, "%s.tree", t->part);
-    if ((rc = asy_durable_remove(folder, err)) < 0 ||
-        (rc = asy_pack_unpack(t->part, folder, err)) < 0 ||
+    asy__bulk_discard(bulk, folder);
+    if ((rc = asy_pack_unpack(t->part, folder, err)) < 0 ||
         (rc = asy_durable_tree_sha(folder, &sha, NULL, err)) < 0)
         goto out;
     if (memcmp(&sha, &t->head.sha, sizeof sha))
@@ -186,11 +214,11 @@ static int keep_tree(struct asy__transfer *t, struct asy_error *err)
         rc = asy_durable_keep(folder, sha, t->path, err);
 out:
     if (rc < 0)
-        ASY_IGNORE(asy_durable_remove(folder, NULL)); /* the next start tries again */
+        asy__bulk_discard(bulk, folder);
     return rc;
 }
 
-static int keep(struct asy__transfer *t, struct asy_error *err)
+static int keep(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
 {
     struct asy_sha sha = asy_sha_final(t->sha);
     int rc;
@@ -199,7 +227,7 @@ static int keep(struct asy__transfer *t, struct asy_error *err)
     t->fd = -1;
     asy__crash_point("coordinator.bulk_before_rename");
     if (t->head.tree)
-        rc = keep_tree(t, err);
+        rc = keep_tree(bulk, t, err);
     else if (memcmp(&sha, &t->head.sha, sizeof sha))
         rc = wrong(t, err);
     else
@@ -212,10 +240,10 @@ static int keep(struct asy__transfer *t, struct asy_error *err)
 static void finish(struct asy__bulk *bulk, struct asy__transfer *t)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    int rc = keep(t, &err);
+    int rc = keep(bulk, t, &err);
 
     if (rc < 0 || t->head.tree)
-        unlink(t->part); /* what is left of it is of no use */
+        asy__bulk_discard(bulk, t->part); /* what is left of it is of no use */
     asy__bulk_end(bulk, t, rc, rc < 0 ? err.text : t->path);
 }
 
@@ -306,7 +334,7 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
     }
     if ((rc = write_through(t, body, n, &err)) < 0) {
         if (rc == ASY_E_NOSPACE)
-            unlink(t->part); /* the store needs the room */
+            asy__bulk_discard(bulk, t->part); /* the store needs the room */
         asy__bulk_end(bulk, t, rc, err.text);
         return;
     }
@@ -319,10 +347,10 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
         give_credit(bulk, t, 1);
 }
 
-void asy__bulk_cancel(struct asy__transfer *t)
+void asy__bulk_cancel(struct asy__bulk *bulk, struct asy__transfer *t)
 {
     if (t->head.kind == ASY_BULK_PUT && t->part[0])
-        unlink(t->part);
+        asy__bulk_discard(bulk, t->part);
     t->over = 1;
 }
 
@@ -349,10 +377,15 @@ void asy__bulk_sweep(struct asy__bulk *bulk)
         if (strncmp(entry->d_name, PART, strlen(PART)))
             continue;
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (tree || is_old(path))
-            ASY_IGNORE(asy_durable_remove(path, NULL)); /* the next start tries again */
+        if (!strncmp(entry->d_name, GONE, strlen(GONE))) {
+            if (!bulk->swept)
+                hand_on(bulk, path); /* of a coordinator that died; ours were handed on */
+        } else if (tree || is_old(path)) {
+            asy__bulk_discard(bulk, path);
+        }
     }
     closedir(dir);
+    bulk->swept = 1;
 }
 
 /* ---- logs ------------------------------------------------------------------------------------ */

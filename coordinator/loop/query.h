@@ -41,6 +41,9 @@ ASY_MUST_CHECK int asy__query_put(struct asy__query *query, const struct asy_eff
  * that whoever asks needs it no more. */
 ASY_MUST_CHECK int asy__query_drop_file(struct asy__query *query, const char *path,
                                         struct asy_error *err);
+/* Removes the file or tree at path, in turns, without a question: nobody can need it. */
+ASY_MUST_CHECK int asy__query_remove(struct asy__query *query, const char *path,
+                                     struct asy_error *err);
 /* Removes what the coordinator of before was to drop and died over: the files of the checkpoints
  * that the newest events up to last_seq dropped, as asy__query_drop_file() does. Its turns are many
  * and short. */

@@ -321,6 +321,16 @@ int asy__query_drop_file(struct asy__query *query, const char *path, struct asy_
     return 0;
 }
 
+int asy__query_remove(struct asy__query *query, const char *path, struct asy_error *err)
+{
+    struct asy__query_job *job = new_file(ASY__Q_REMOVE, path);
+
+    if (!job)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a path");
+    asy__mail_put(&query->mail, &job->letter);
+    return 0;
+}
+
 int asy__query_sweep(struct asy__query *query, uint64_t last_seq, struct asy_error *err)
 {
     const struct asy__query_job order = { .kind = ASY__Q_SWEEP,

@@ -161,10 +161,18 @@ int asy__service_take_asks(struct asy_service *service, struct asy_error *err)
 
     for (letter = asy__mail_take(&service->asks); letter; letter = next) {
         struct asy__bulk_ask *ask = (struct asy__bulk_ask *)letter;
-        const char *owner = NULL, *text = asy_core_study_text(service->core, ask->study, &owner);
+        const char *owner = NULL, *text;
         int rc;
 
         next = letter->next;
+        if (ask->gone) {
+            rc = asy__query_remove(service->query, ask->gone, err);
+            asy__bulk_ask_free(ask);
+            if (rc < 0)
+                return rc;
+            continue;
+        }
+        text = asy_core_study_text(service->core, ask->study, &owner);
         if (ask->what) { /* the ask is handed over, and may be gone at once */
             if ((rc = asy__service_look(service, ask, err)) < 0)
                 return rc;

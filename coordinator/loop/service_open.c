@@ -286,6 +286,23 @@ static void free_letters(struct asy__mail *mail)
     asy__mail_fini(mail);
 }
 
+/* Of the bulk thread, which has ended. */
+static void end_asks(struct asy__mail *asks)
+{
+    struct asy__letter *letter = asks->fd < 0 ? NULL : asy__mail_take(asks), *next;
+
+    for (; letter; letter = next) {
+        struct asy__bulk_ask *ask = (struct asy__bulk_ask *)letter;
+
+        next = letter->next;
+        if (ask->gone)
+            ASY_IGNORE(asy_durable_remove(ask->gone, NULL)); /* the next start tries again */
+        asy__bulk_ask_free(ask);
+    }
+    if (asks->fd >= 0)
+        asy__mail_fini(asks);
+}
+
 void asy_service_destroy(struct asy_service *service)
 {
     struct asy__letter *letter;
@@ -304,7 +321,7 @@ void asy_service_destroy(struct asy_service *service)
         asy_buf_fini(&answer->json);
         free(answer);
     }
-    free_letters(&service->asks);
+    end_asks(&service->asks);
     free_letters(&service->results);
     free_letters(&service->answers);
     free_letters(&service->mail);

@@ -3,11 +3,14 @@
  * thread asks of the store, in whatever order and as often as it likes. */
 #include "../folder.h"
 #include "bulk.h"
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <asy/clock.h>
+#include <asy/durable.h>
+#include <asy/study.h>
 
 struct place {
     struct t_folder folder;
@@ -124,7 +127,7 @@ static void place_close(struct place *p)
     asy_channel_destroy(p->channel);
     asy__bulk_destroy(p->bulk);
     while (p->asks.fd >= 0 && (ask = take_ask(p)))
-        free(ask);
+        asy__bulk_ask_free(ask);
     if (p->asks.fd >= 0)
         asy__mail_fini(&p->asks);
     asy_keyring_destroy(p->ring);
@@ -135,7 +138,7 @@ static void place_close(struct place *p)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-static bool say(struct place *p, const struct asy_bulk *head)
+static bool say_with(struct place *p, const struct asy_bulk *head, const void *body, size_t n)
 {
     struct asy_poll_item item = { .client = p->client, .fd = -1, .events = POLLOUT };
     struct asy_error err = ASY_ERROR_INIT;
@@ -144,9 +147,15 @@ static bool say(struct place *p, const struct asy_bulk *head)
     asy_buf_clear(&p->frame);
     if (!T_OK(asy_bulk_encode(head, &p->frame, &err), &err))
         return false;
-    while ((rc = asy_client_send(p->client, p->frame.data, p->frame.len, &err)) == ASY_E_AGAIN)
+    while ((rc = asy_client_send_parts(p->client, p->frame.data, p->frame.len, body, n, &err)) ==
+           ASY_E_AGAIN)
         ASY_IGNORE(asy_poll(&item, 1, 50, NULL) < 0); /* the next try says it */
     return T_OK(rc, &err);
+}
+
+static bool say(struct place *p, const struct asy_bulk *head)
+{
+    return say_with(p, head, NULL, 0);
 }
 
 static struct asy_bulk get_log(const struct place *p, uint32_t transfer, struct asy_id study)
@@ -216,7 +225,7 @@ static bool hear_end(struct place *p, const char *name, int code)
     bool ok = next(p, &ev) && T_TRUE(!ev.ask) && T_EQ(name, ev.head.kind, ASY_BULK_END) &&
               T_EQ(name, ev.head.code, code);
 
-    free(ev.ask);
+    asy__bulk_ask_free(ev.ask);
     return ok;
 }
 
@@ -363,7 +372,151 @@ out:
     atomic_store(&fails, 0);
 }
 
+/* ---- what is not wanted any more ------------------------------------------------------------- */
+
+static const char study_text[] =
+    "assay: 1\nname: hers\nrun: {command: [train]}\nobjective: {metric: loss, goal: minimize}\n"
+    "parameters: {x: {min: 0.0, max: 1.0}}\nsearch: {sampler: random}\nbudget: {trials: 1}\n";
+
+/* The loop says whose the study is, and what it is as the loop has it. */
+static bool say_whose(struct place *p)
+{
+    struct asy__bulk_ask *ask = hear_ask(p);
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (!ask || !T_TRUE(!ask->gone) ||
+        !T_OK(asy_study_parse(study_text, strlen(study_text), "hers", "/", &spec, NULL, &err),
+              &err))
+        return false;
+    ask->text = strdup(spec->canonical);
+    asy_study_destroy(spec);
+    answer(p, ask, p->ada.public_key);
+    return true;
+}
+
+static bool hear(struct place *p, enum asy_bulk_kind kind, struct asy_bulk *ret)
+{
+    struct event ev;
+    bool ok = next(p, &ev) && T_TRUE(!ev.ask) && T_EQ("kind", ev.head.kind, kind);
+
+    asy__bulk_ask_free(ev.ask);
+    *ret = ev.head;
+    return ok;
+}
+
+/* A file is handed on for its removal: still there, under a name that nobody else asks for. */
+static bool hear_gone(struct place *p, const char *what, off_t size)
+{
+    struct asy__bulk_ask *ask = hear_ask(p);
+    struct stat st;
+    bool ok = ask && T_TRUE(ask->gone) && T_HAS(what, ask->gone, "/artifacts/.part-gone-") &&
+              T_EQ(what, stat(ask->gone, &st), 0) && T_EQ(what, st.st_size, size);
+
+    asy__bulk_ask_free(ask);
+    return ok;
+}
+
+static struct asy_bulk put_checkpoint(const struct place *p, uint32_t transfer)
+{
+    return (struct asy_bulk){ .kind = ASY_BULK_PUT, .transfer = transfer, .store = p->store,
+                              .what = ASY_BULK_CHECKPOINT, .study = p->hers, .attempt = 1,
+                              .report = transfer, .bytes = 9 };
+}
+
+static int n_parts(const struct place *p)
+{
+    char folder[PATH_MAX];
+    struct dirent *entry;
+    DIR *dir;
+    int n = 0;
+
+    if (!T_TRUE((dir = opendir(t_path(&p->folder, "artifacts", folder))) != NULL))
+        return -1;
+    while ((entry = readdir(dir)))
+        n += !strncmp(entry->d_name, ".part-", 6) && strncmp(entry->d_name, ".part-gone-", 11);
+    closedir(dir);
+    return n;
+}
+
+/* Large ones take their time, and the thread has none: it hands them on. */
+static void what_is_cancelled_is_removed_by_others(void)
+{
+    struct asy_bulk put, data = { .kind = ASY_BULK_DATA, .transfer = 1 }, heard;
+    struct asy_bulk cancel = { .kind = ASY_BULK_CANCEL, .transfer = 1 };
+    struct place p;
+
+    if (!place_open(&p))
+        goto out;
+    put = put_checkpoint(&p, 1);
+    if (!say(&p, &put) || !say_whose(&p) || !hear(&p, ASY_BULK_CREDIT, &heard) ||
+        !say_with(&p, &data, "some", 4) || !hear(&p, ASY_BULK_CREDIT, &heard) || !say(&p, &cancel))
+        goto out;
+    hear_gone(&p, "the part", 4);
+    T_EQ("parts", n_parts(&p), 0);
+    if (say(&p, &put) && hear(&p, ASY_BULK_CREDIT, &heard))
+        T_EQ("it begins anew", heard.offset, 0);
+out:
+    place_close(&p);
+}
+
+static bool tree_sha(const struct place *p, struct asy_sha *ret)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    char path[PATH_MAX];
+
+    return T_EQ("folder", mkdir(t_path(&p->folder, "tree", path), 0700), 0) &&
+           T_TRUE(t_write(t_path(&p->folder, "tree/a", path), "hello")) &&
+           T_OK(asy_durable_tree_sha(t_path(&p->folder, "tree", path), ret, NULL, &err), &err);
+}
+
+static void the_stream_of_a_folder_is_removed_by_others(void)
+{
+    struct asy_bulk put, data = { .kind = ASY_BULK_DATA, .transfer = 1 }, heard;
+    struct place p;
+
+    if (!place_open(&p))
+        goto out;
+    put = put_checkpoint(&p, 1);
+    put.tree = 1;
+    if (!tree_sha(&p, &put.sha) || !say(&p, &put) || !say_whose(&p) ||
+        !hear(&p, ASY_BULK_CREDIT, &heard) || !say_with(&p, &data, "5 a\nhello", 9) ||
+        !hear_gone(&p, "the stream", 9) || !hear(&p, ASY_BULK_END, &heard))
+        goto out;
+    T_EQ("it is there", heard.code, 0);
+    T_EQ("parts", n_parts(&p), 0);
+out:
+    place_close(&p);
+}
+
+/* Of a coordinator that died while they were removed. */
+static void what_was_handed_on_before_a_death_is_handed_on_again(void)
+{
+    char path[PATH_MAX];
+    struct place p;
+
+    if (!place_open(&p))
+        goto out;
+    asy__bulk_destroy(p.bulk);
+    p.bulk = NULL;
+    T_TRUE(t_write(t_path(&p.folder, "artifacts/.part-gone-1", path), "left"));
+    T_TRUE(t_write(t_path(&p.folder, "artifacts/.part-x.tree", path), "of a tree"));
+    if (start(&p)) {
+        struct asy__bulk_ask *first = hear_ask(&p), *second = hear_ask(&p);
+
+        T_TRUE(first && first->gone && second && second->gone);
+        T_EQ("parts", n_parts(&p), 0);
+        asy__bulk_ask_free(first);
+        asy__bulk_ask_free(second);
+    }
+out:
+    place_close(&p);
+}
+
 T_MAIN("bulk", T_TEST(an_answer_is_for_its_question_alone),
        T_TEST(a_transfer_has_one_question_to_the_store),
        T_TEST(a_peer_has_as_many_questions_as_transfers),
-       T_TEST(counts_outlive_a_wait_that_fails))
+       T_TEST(counts_outlive_a_wait_that_fails),
+       T_TEST(what_is_cancelled_is_removed_by_others),
+       T_TEST(the_stream_of_a_folder_is_removed_by_others),
+       T_TEST(what_was_handed_on_before_a_death_is_handed_on_again))
