@@ -327,7 +327,7 @@ static void choose_2(struct choice *c, size_t k, uint32_t *ret)
     }
 }
 
-/* What a row adds only falls while others are taken: so a largest value that is exact is largest. */
+/* What a row adds only falls while others are taken: a largest value that is exact is largest. */
 static void choose(struct choice *c, size_t k, uint32_t *ret)
 {
     for (size_t i = 0; i < c->n; i++) {

@@ -5,14 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/pareto.h>
 #include <asy/parse.h>
 
 #define NUMBER_MAX 9007199254740992u /* 2^53 */
 
 static const struct asy__sampler_class *const classes[] = {
-    &asy__sampler_random, &asy__sampler_grid, &asy__sampler_tpe,
+    &asy__sampler_random, &asy__sampler_grid, &asy__sampler_tpe, &asy__sampler_nsga2,
+    &asy__sampler_nsga3,
 };
-static const char *const names[] = { "auto", "random", "grid", "tpe" };
+static const char *const names[] = { "auto", "random", "grid", "tpe", "nsga2", "nsga3" };
 
 static const struct asy__sampler_class *find(const char *name)
 {
@@ -47,19 +49,20 @@ static const struct asy__sampler_class *choose(const struct asy_space *space,
         snprintf(reason, n, "auto: random, because the space has a single point");
         return &asy__sampler_random;
     }
-    if (spec->n_goals > 1) {
-        snprintf(reason, n, "auto: random, because tpe takes one objective and the study has %zu",
-                 spec->n_goals);
-        return &asy__sampler_random;
-    }
     if (spec->budget && (double)spec->budget <= startup) {
         snprintf(reason, n,
                  "auto: random, because a budget of %llu trials ends before tpe starts to learn "
                  "(after %.0f)", (unsigned long long)spec->budget, startup);
         return &asy__sampler_random;
     }
-    snprintf(reason, n, "auto: tpe, which handles all %zu parameters and learns after %.0f trials",
-             asy_space_len(space), startup);
+    if (spec->n_goals > 1)
+        snprintf(reason, n,
+                 "auto: tpe, which handles all %zu parameters and %zu objectives and learns after "
+                 "%.0f trials", asy_space_len(space), spec->n_goals, startup);
+    else
+        snprintf(reason, n,
+                 "auto: tpe, which handles all %zu parameters and learns after %.0f trials",
+                 asy_space_len(space), startup);
     return &asy__sampler_tpe;
 }
 
@@ -102,6 +105,11 @@ int asy_sampler_create(const struct asy_space *space, const struct asy_sampler_s
         goto out;
     if (spec->n_goals < 1) {
         rc = asy_fail(err, ASY_E_INVAL, "a sampler needs an objective");
+        goto out;
+    }
+    if (spec->n_goals > ASY_OBJECTIVES_MAX) {
+        rc = asy_fail(err, ASY_E_INVAL, "a study has at most %d objectives, not %zu",
+                      ASY_OBJECTIVES_MAX, spec->n_goals);
         goto out;
     }
     s->space = space;

@@ -5,7 +5,10 @@
  * Finished trials are ordered: feasible completed ones by value, pruned ones by the step they
  * reached, infeasible ones by violation, diverged ones last. The best min(ceil(n / 10), 25) feed
  * one density, all others (with running ones: the constant liar) the second; of 24 draws from the
- * first the one with the largest ratio is suggested.
+ * first the one with the largest ratio is suggested. With several objectives (Ozaki et al. 2020)
+ * the completed ones are ordered by non-domination and the best ceil(n / 10), however many, are
+ * good, all with one weight; of a rank that is split, those that together cover the largest
+ * hypervolume.
  *
  * Unlike Optuna, which regroups parameters by what trials happened to have, groups are read off
  * the space: parameters under the same conditions are always active together. Estimators are kept
@@ -14,6 +17,7 @@
 #include "sampler.h"
 #include <stdlib.h>
 #include <string.h>
+#include <asy/pareto.h>
 #include "map.h"
 #include "parzen.h"
 
@@ -24,7 +28,7 @@ static const struct asy__option options[] = {
     [MULTIVARIATE] = { "multivariate", 1, 0, 1 },
     [CONSTANT_LIAR] = { "constant_liar", 1, 0, 1 },
 };
-#define BELOW_MAX 25
+#define BELOW_MAX 25 /* with one objective */
 #define GROUP_BLOCK ((uint64_t)1 << 48) /* above the blocks of the random draws */
 #define BLOCKS_PER_GROUP ((uint64_t)1 << 32)
 
@@ -50,10 +54,12 @@ struct tpe {
     struct asy__map numbers;
     struct trial *trials; /* [n_trials] */
     double *xs;           /* [n_trials, space length] */
+    double *losses;       /* [n_trials, n_goals] all minimised; with several objectives */
+    double *feasible;     /* [., n_goals] those of feasible trials, while choosing */
     size_t n_trials, cap;
     uint32_t *ranked; /* [n_ranked] finished trials, the best first */
     size_t n_ranked;
-    uint32_t below[BELOW_MAX];
+    uint32_t *below, *chosen; /* [n_below] good at the last ask, [share()] at this one */
     size_t n_below;
     struct asy__parzen_scratch scratch;
     double *draws, *log_l, *log_g; /* [candidates, longest group], [candidates] twice */
@@ -141,7 +147,7 @@ static int make_groups(const struct asy_sampler *s, struct tpe *t)
     for (size_t g = 0; g < t->n_groups; g++) {
         struct group *group = &t->groups[g];
 
-        if (asy__parzen_init(&group->below, group->dims, group->n_dims, 0) ||
+        if (asy__parzen_init(&group->below, group->dims, group->n_dims, s->n_goals > 1) ||
             asy__parzen_init(&group->above, group->dims, group->n_dims, 0))
             return ASY_E_NOMEM;
         longest = group->n_dims > longest ? group->n_dims : longest;
@@ -167,7 +173,11 @@ static void destroy(struct asy_sampler *s)
     asy__map_fini(&t->numbers);
     free(t->trials);
     free(t->xs);
+    free(t->losses);
+    free(t->feasible);
     free(t->ranked);
+    free(t->below);
+    free(t->chosen);
     asy__parzen_scratch_fini(&t->scratch);
     free(t->draws);
     free(t->log_l);
@@ -179,8 +189,6 @@ static int create(struct asy_sampler *s, struct asy_error *err)
 {
     struct tpe *t;
 
-    if (s->n_goals > 1)
-        return asy_fail(err, ASY_E_INVAL, "sampler 'tpe' takes one objective, not %zu", s->n_goals);
     if (!(t = calloc(1, sizeof *t)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a sampler");
     s->state = t;
@@ -205,27 +213,50 @@ static double *trial_x(const struct asy_sampler *s, const struct trial *trial)
     return &t->xs[(size_t)(trial - t->trials) * asy_space_len(s->space)];
 }
 
+/* How many trials are good. */
+static size_t share(const struct asy_sampler *s, const struct tpe *t)
+{
+    size_t n = (t->n_ranked + 9) / 10;
+
+    return n > BELOW_MAX && s->n_goals == 1 ? BELOW_MAX : n;
+}
+
+static int grow(void *array_pointer, size_t n, size_t size)
+{
+    void **array = array_pointer, *more = realloc(*array, n * size);
+
+    if (!more)
+        return ASY_E_NOMEM;
+    *array = more;
+    return 0;
+}
+
+static int grow_trials(const struct asy_sampler *s, struct tpe *t)
+{
+    size_t n = asy_space_len(s->space), cap = t->cap ? t->cap + t->cap / 2 : 64;
+
+    if (cap >= ASY__MAP_NONE || grow(&t->trials, cap, sizeof *t->trials) ||
+        grow(&t->ranked, cap, sizeof *t->ranked) || grow(&t->below, cap, sizeof *t->below) ||
+        grow(&t->chosen, cap, sizeof *t->chosen) || grow(&t->xs, cap * (n + 1), sizeof *t->xs))
+        return ASY_E_NOMEM;
+    if (s->n_goals > 1 && (grow(&t->losses, cap * s->n_goals, sizeof *t->losses) ||
+                           grow(&t->feasible, cap * s->n_goals, sizeof *t->feasible)))
+        return ASY_E_NOMEM;
+    t->cap = cap;
+    return 0;
+}
+
 /* Room for one more trial anywhere, so that nothing fails half way. */
 static int reserve(const struct asy_sampler *s, struct tpe *t)
 {
-    size_t n = asy_space_len(s->space), cap = t->cap ? t->cap + t->cap / 2 : 64;
-    void *more;
+    size_t good = share(s, t) + 1;
 
-    if (t->n_trials == t->cap) {
-        if (cap >= ASY__MAP_NONE || !(more = realloc(t->trials, cap * sizeof *t->trials)))
-            return ASY_E_NOMEM;
-        t->trials = more;
-        if (!(more = realloc(t->ranked, cap * sizeof *t->ranked)))
-            return ASY_E_NOMEM;
-        t->ranked = more;
-        if (!(more = realloc(t->xs, cap * (n + 1) * sizeof *t->xs)))
-            return ASY_E_NOMEM;
-        t->xs = more;
-        t->cap = cap;
-    }
+    if (t->n_trials == t->cap && grow_trials(s, t))
+        return ASY_E_NOMEM;
     for (size_t g = 0; g < t->n_groups; g++)
-        if (asy__parzen_reserve(&t->groups[g].above, t->groups[g].above.n + BELOW_MAX + 1) ||
-            asy__parzen_reserve(&t->groups[g].below, BELOW_MAX + 1))
+        if (asy__parzen_reserve(&t->groups[g].above, t->groups[g].above.n + t->n_below + 1) ||
+            asy__parzen_reserve(&t->groups[g].below,
+                                good > t->n_below ? good : t->n_below))
             return ASY_E_NOMEM;
     return asy__map_reserve(&t->numbers);
 }
@@ -296,13 +327,33 @@ static void rank_insert(struct tpe *t, const struct trial *trial)
     t->n_ranked++;
 }
 
+/* What the trial is to be ordered by: NaN if any objective is; the first alone, or 0 if choose()
+ * orders by all of them. */
+static double take_values(const struct asy_sampler *s, const struct asy_outcome *o,
+                          const struct trial *trial)
+{
+    struct tpe *t = s->state;
+    double first = NAN;
+    int any_nan = 0;
+
+    for (size_t j = 0; o->values && j < s->n_goals; j++) {
+        double loss = s->goals[j] == ASY_MAXIMIZE ? -o->values[j] : o->values[j];
+
+        if (s->n_goals > 1)
+            t->losses[(size_t)(trial - t->trials) * s->n_goals + j] = loss;
+        first = j == 0 ? loss : first;
+        any_nan |= isnan(loss);
+    }
+    if (s->n_goals == 1 || o->state == ASY_OUTCOME_PRUNED)
+        return first;
+    return any_nan || !o->values ? NAN : 0;
+}
+
 /* The kind and order of an outcome, as of Optuna's _split_trials; what is diverged comes last. */
 static void classify(const struct asy_sampler *s, const struct asy_outcome *o, struct trial *trial)
 {
-    double value = o->values ? o->values[0] : NAN;
+    double value = take_values(s, o, trial);
 
-    if (s->goals[0] == ASY_MAXIMIZE)
-        value = -value;
     trial->a = trial->b = 0;
     trial->running = o->state == ASY_OUTCOME_RUNNING;
     if (o->state == ASY_OUTCOME_FAILED || o->state == ASY_OUTCOME_RUNNING) {
@@ -357,17 +408,40 @@ static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct
 
 /* ---- asking -------------------------------------------------------------------------------- */
 
-/* Brings the sides up to date with the ranking. There is room for every trial above. */
-static int split(const struct asy_sampler *s, struct tpe *t)
+/* The n best into t->chosen: the first of the ranking, or with several objectives those that are
+ * best among the feasible ones, which stand there in order of their numbers. */
+static int choose(const struct asy_sampler *s, struct tpe *t, size_t n, struct asy_error *err)
 {
-    size_t n = (t->n_ranked + 9) / 10;
+    size_t feasible = 0, m = s->n_goals;
+    int rc;
 
-    if (n > BELOW_MAX)
-        n = BELOW_MAX;
-    if (reserve(s, t))
+    if (n > 0)
+        memcpy(t->chosen, t->ranked, n * sizeof *t->chosen);
+    if (m == 1)
+        return 0;
+    while (feasible < t->n_ranked && t->trials[t->ranked[feasible]].kind == FEASIBLE) {
+        memcpy(&t->feasible[feasible * m], &t->losses[t->ranked[feasible] * m],
+               m * sizeof *t->feasible);
+        feasible++;
+    }
+    if (n >= feasible)
+        return 0;
+    if ((rc = asy_pareto_best(t->feasible, feasible, m, n, t->chosen, err)))
+        return rc;
+    for (size_t i = 0; i < n; i++)
+        t->chosen[i] = t->ranked[t->chosen[i]];
+    return 0;
+}
+
+/* Brings the sides up to date with the ranking. There is room for every trial above. */
+static int split(const struct asy_sampler *s, struct tpe *t, struct asy_error *err)
+{
+    size_t n = share(s, t);
+
+    if (reserve(s, t) || choose(s, t, n, err))
         return ASY_E_NOMEM;
     for (size_t r = 0; r < n; r++)
-        t->trials[t->ranked[r]].marked = 1;
+        t->trials[t->chosen[r]].marked = 1;
     for (size_t i = 0; i < t->n_below; i++) {
         struct trial *trial = &t->trials[t->below[i]];
 
@@ -375,9 +449,9 @@ static int split(const struct asy_sampler *s, struct tpe *t)
             move(s, trial, ABOVE);
     }
     for (size_t r = 0; r < n; r++) {
-        t->trials[t->ranked[r]].marked = 0;
-        move(s, &t->trials[t->ranked[r]], BELOW);
-        t->below[r] = t->ranked[r];
+        t->trials[t->chosen[r]].marked = 0;
+        move(s, &t->trials[t->chosen[r]], BELOW);
+        t->below[r] = t->chosen[r];
     }
     t->n_below = n;
     return 0;
@@ -450,7 +524,7 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
         asy__random_point(s, number, fixed, x);
         return 0;
     }
-    if (split(s, t) || suggest(s, number, fixed, x))
+    if (split(s, t, err) || suggest(s, number, fixed, x))
         return asy_fail(err, ASY_E_NOMEM, "no memory to suggest trial %llu",
                         (unsigned long long)number);
     return 0;

@@ -393,8 +393,9 @@ static void mistakes_are_named_with_their_place(void)
         { "grace", HEAD "run: {command: [x], grace: 3 weeks}\n" OBJECTIVE PARAMS BUDGET,
           "run.grace: must be a duration (as 250ms, 30s, 10m, 2h, 1d)" },
         { "sampler", MODEL "search: {sampler: tep}\n",
-          "search.sampler: must be one of auto, random, grid, tpe, not 'tep'; did you mean "
-          "'tpe'?" },
+          "search.sampler: must be one of auto, random, grid, tpe, " },
+        { "nearest sampler", MODEL "search: {sampler: tep}\n",
+          ", not 'tep'; did you mean 'tpe'?" },
         { "option", MODEL "search: {sampler: {name: tpe, startup: 3}}\n",
           "search.sampler.startup: unknown key" },
         { "option of another", MODEL "search: {sampler: {name: random, candidates: 3}}\n",
@@ -916,7 +917,7 @@ static void help_shows_the_table(void)
     T_EQ("nothing written", buf.len, 0);
     asy_study_reference(&buf);
     T_HAS("reference", buf.data,
-          "| `search.sampler.name` | one of auto, random, grid, tpe | default auto |");
+          "| `search.sampler.name` | one of auto, random, grid, tpe, ");
     asy_buf_fini(&buf);
 }
 

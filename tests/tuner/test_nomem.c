@@ -37,10 +37,12 @@ static uint64_t mix(uint64_t trace, double v)
 }
 
 /* A hash of all that a sampler suggests. */
-static uint64_t run_sampler(const char *name)
+static uint64_t run_sampler(const char *name, size_t n_goals)
 {
-    static const enum asy_goal goal = ASY_MINIMIZE;
-    struct asy_sampler_spec spec = { .name = name, .goals = &goal, .n_goals = 1 };
+    static const enum asy_goal goals[3] = { ASY_MINIMIZE, ASY_MAXIMIZE };
+    static const struct asy_option small = { "population", 8 };
+    struct asy_sampler_spec spec = { .name = name, .goals = goals, .n_goals = n_goals,
+                                     .options = &small, .n_options = !strncmp(name, "nsga", 4) };
     struct asy_sampler *s = NULL;
     struct asy_space *space = NULL;
     uint64_t trace = 0;
@@ -50,15 +52,15 @@ static uint64_t run_sampler(const char *name)
         if (i != 1 || strcmp(name, "grid"))
             CALL(asy_space_add(space, &params[i], &err));
     CALL(asy_sampler_create(space, &spec, &s, &err));
-    for (uint64_t number = 0; number < TRIALS; number++) {
-        double x[LEN], value = 0;
+    for (uint64_t number = 0; number < (n_goals > 1 ? TRIALS / 3 : TRIALS); number++) {
+        double x[LEN], values[3] = { 0, (double)(number * 37 % 11), (double)(number * 31 % 13) };
         struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = x,
-                                 .values = &value };
+                                 .values = values };
 
         CALL(asy_sampler_ask(s, number, NULL, x, &err));
         for (size_t i = 0; i < asy_space_len(space); i++) {
             trace = mix(trace, x[i]);
-            value += isnan(x[i]) ? 0.5 : x[i] * (double)(i + 1);
+            values[0] += isnan(x[i]) ? 0.5 : x[i] * (double)(i + 1);
         }
         CALL(asy_sampler_tell(s, &o, &err));
     }
@@ -69,7 +71,11 @@ static uint64_t run_sampler(const char *name)
 
 static void samplers_survive(void)
 {
-    static const char *const samplers[] = { "tpe", "random", "grid" };
+    static const struct {
+        const char *name;
+        size_t n_goals;
+    } samplers[] = { { "tpe", 1 }, { "random", 1 }, { "grid", 1 },
+                     { "tpe", 3 }, { "nsga2", 2 },  { "nsga3", 3 } };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(samplers); k++) {
         uint64_t want = 0;
@@ -78,9 +84,9 @@ static void samplers_survive(void)
         do {
             t_nomem_at(n);
             if (n < 0)
-                want = run_sampler(samplers[k]);
+                want = run_sampler(samplers[k].name, samplers[k].n_goals);
             else
-                T_TRUE(run_sampler(samplers[k]) == want);
+                T_TRUE(run_sampler(samplers[k].name, samplers[k].n_goals) == want);
             n++;
         } while (n == 0 || t_nomem_end());
         T_TRUE(n > 10);

@@ -101,7 +101,7 @@ static void tell_some(struct asy_sampler *s, uint64_t number, const double *x, s
     T_OK(asy_sampler_tell(s, &o, &err), &err);
 }
 
-static const char *const kinds[] = { "random", "tpe", "auto" };
+static const char *const kinds[] = { "random", "tpe", "nsga2", "nsga3", "auto" };
 
 static void suggestions_are_points(void)
 {
@@ -182,7 +182,7 @@ static void fixed_entries_are_kept(void)
 
 static void bad_calls_are_refused(void)
 {
-    static const enum asy_goal goals[2] = { ASY_MAXIMIZE, ASY_MINIMIZE };
+    static const enum asy_goal goals[17] = { ASY_MAXIMIZE };
     static const struct {
         const char *name;
         struct asy_option options[2];
@@ -196,7 +196,9 @@ static void bad_calls_are_refused(void)
         { "tpe", { { "constant_liar", 2 } }, 1, 1, "from 0 to 1" },
         { "tpe", { { "candidate", 3 } }, 1, 1, "did you mean 'candidates'" },
         { "tpe", { { "candidates", 3 }, { "candidates", 4 } }, 2, 1, "given twice" },
-        { "tpe", { { 0 } }, 0, 2, "takes one objective, not 2" },
+        { "tpe", { { 0 } }, 0, 17, "at most 16 objectives, not 17" },
+        { "nsga2", { { "divisions", 4 } }, 1, 2, "sampler 'nsga2' has no option 'divisions'" },
+        { "nsga3", { { "divisions", 100 } }, 1, 16, "more than 100000 directions" },
         { "random", { { "candidates", 3 } }, 1, 1, "sampler 'random' has no option" },
         { "auto", { { "candidates", 3 } }, 1, 1, "name a sampler" },
         { "grid", { { 0 } }, 0, 1, "float 'lr' has neither step nor list" },
@@ -230,15 +232,16 @@ static void bad_calls_are_refused(void)
 
 static void names_and_options_are_listed(void)
 {
-    static const char *const samplers[] = { "auto", "random", "grid", "tpe" };
+    static const char *const samplers[] = { "auto", "random", "grid", "tpe", "nsga2", "nsga3" };
     static const char *const tpe[] = { "startup_trials", "candidates", "multivariate",
                                        "constant_liar" };
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < ASY_ARRAY_LEN(samplers); i++)
         T_STR("name", asy_sampler_name(i), samplers[i]);
+    for (size_t i = 0; i < 4; i++)
         T_STR("option", asy_sampler_option("tpe", i), tpe[i]);
-    }
-    T_TRUE(!asy_sampler_name(4) && !asy_sampler_option("tpe", 4) && !asy_sampler_option("grid", 0));
+    T_TRUE(!asy_sampler_name(ASY_ARRAY_LEN(samplers)));
+    T_TRUE(!asy_sampler_option("tpe", 4) && !asy_sampler_option("grid", 0));
     T_TRUE(!asy_sampler_option("auto", 0) && !asy_sampler_option("nothing", 0));
 }
 
@@ -397,8 +400,8 @@ static void auto_says_what_and_why(void)
         { "no budget known", 0, LEN, 0, 1, 1, "auto: tpe, which" },
         { "finite and small", 1, 1, 100, 1, 1, "auto: tpe, which" },
         { "short", 0, LEN, 10, 1, 0, "auto: random, because a budget of 10 trials" },
-        { "several objectives", 0, LEN, 100, 3, 0,
-          "auto: random, because tpe takes one objective" },
+        { "several objectives", 0, LEN, 100, 3, 1,
+          "auto: tpe, which handles all 9 parameters and 3 objectives" },
         { "empty", 0, 0, 100, 1, 0, "auto: random, because the space has a single point" },
         { "one point", 8, 1, 100, 1, 0, "auto: random, because the space has a single point" },
     };

@@ -20,8 +20,9 @@ int asy_pareto_dominates(const double *a, const double *b, size_t m);
 
 /* ret_ranks[n]: 0 for what nobody dominates, 1 for what only those dominate, and so on (Goldberg
  * 1989). violations: NULL, or [n] summed constraint violations (0: feasible); what violates comes
- * after all that does not, by its violation alone (Deb 2000), equal ones in one rank. Two objectives
- * take O(n log n); more, the binary search of Zhang et al. 2015 (ENS-BS), at worst O(m n^2). */
+ * after all that does not, by its violation alone (Deb 2000), equal ones in one rank. Two
+ * objectives take O(n log n); more, the bisection of Zhang et al. 2015 (ENS-BS), at worst
+ * O(m n^2). */
 ASY_MUST_CHECK int asy_pareto_ranks(const double *values, const double *violations, size_t n,
                                     size_t m, uint32_t *ret_ranks, struct asy_error *err);
 

@@ -29,13 +29,23 @@ struct asy_option {
  * tpe     Bergstra et al. 2011 with the rules of Optuna 5.0. Parameters under the same conditions
  *         are drawn jointly (multivariate), each of the others' groups for itself. Ordered choices
  *         are drawn as ints. startup_trials (10) random trials come first; candidates (24) per
- *         draw; multivariate (1); constant_liar (1): running trials count as bad ones. One
- *         objective only.
- * auto    random where tpe has nothing to learn, no budget to learn in, or several objectives;
- *         else tpe. */
+ *         draw; multivariate (1); constant_liar (1): running trials count as bad ones. Several
+ *         objectives: MOTPE (Ozaki et al. 2020), the good trials being the best tenth by
+ *         asy_pareto_best().
+ * nsga2   NSGA-II (Deb et al. 2002). population (50) random trials come first; then each trial is a
+ *         child of two survivors: simulated binary crossover with crossover_eta (20), polynomial
+ *         mutation with mutation_eta (20), uniform (0): parameters are taken from either parent as
+ *         they are instead. Finished trials in order of their numbers are cut into litters of a
+ *         fifth of the population, and after each whole litter the best population of the survivors
+ *         before it and the litter survive: results may come in any order, however late. Any number
+ *         of objectives.
+ * nsga3   The same with the selection of NSGA-III (Deb and Jain 2014), for three objectives and
+ *         more; divisions (0: as many as leave a direction for each of the population) of the
+ *         simplex's edges.
+ * auto    random where tpe has nothing to learn or no budget to learn in; else tpe. */
 
 struct asy_sampler_spec {
-    const char *name;                 /* "auto", "random", "grid", "tpe" */
+    const char *name;                 /* as by asy_sampler_name() */
     const struct asy_option *options; /* [n_options] */
     size_t n_options;
     uint64_t seed;
