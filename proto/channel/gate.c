@@ -56,16 +56,18 @@ struct asy__gate {
     /* libzmq does not tell of the failure of what looks like an ancient version of itself, as much
      * garbage does. So those that ended unheard are counted, for whatever reason; of these some
      * were refused, and some were let in and said nothing. The rest has failed. */
-    uint64_t heard, unheard, failed_untold;
+    uint64_t heard, unheard, failed, failed_untold;
     pthread_cond_t changed;
     int started, closed, rc;
     struct asy_error err;
     int *ended; /* [n_ended] descriptors */
     size_t n_ended, cap_ended;
     int ended_fd; /* eventfd: readable while there are some */
-    atomic_uint_least64_t accepted, refused, failed;
+    atomic_uint_least64_t accepted, refused;
     void *zap, *monitor; /* the thread's own */
-    int failing;         /* the connection that ends next failed its handshake */
+    /* The connection that ends next failed its handshake, and why. It counts when it ends: then it
+     * is known from where it came. */
+    int failing, failing_why;
 };
 
 /* ---- answering ----------------------------------------------------------------------------- */
@@ -210,19 +212,23 @@ static int failed_untold(struct asy__gate *gate)
 static void note_ended(struct asy__gate *gate, int fd)
 {
     struct in6_addr from;
-    int waited, failed = gate->failing;
+    int waited, told = gate->failing, failed = told;
 
     gate->failing = 0;
     pthread_mutex_lock(&gate->lock);
     waited = asy__arrivals_take(&gate->arrivals, fd, &from);
     asy__arrivals_end(&gate->arrivals, fd);
-    if (waited && !failed) {
+    gate->failed += told != 0;
+    if (waited && !told) {
         gate->unheard++;
-        if ((failed = failed_untold(gate)))
-            gate->failed_why = ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED;
+        failed = failed_untold(gate);
     }
-    if (waited && failed)
-        asy__arrivals_text(&from, gate->failed_from, sizeof gate->failed_from);
+    if (failed) {
+        gate->failed_why = told ? gate->failing_why : ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED;
+        gate->failed_from[0] = 0;
+        if (waited)
+            asy__arrivals_text(&from, gate->failed_from, sizeof gate->failed_from);
+    }
     if (!waited && ended_room(gate))
         gate->ended[gate->n_ended++] = fd;
     pthread_mutex_unlock(&gate->lock);
@@ -261,12 +267,8 @@ int asy__gate_heard(struct asy__gate *gate, int fd)
 /* libzmq tells of the failure, then of the connection's end. */
 static void note_failed(struct asy__gate *gate, int why)
 {
-    atomic_fetch_add(&gate->failed, 1);
     gate->failing = 1;
-    pthread_mutex_lock(&gate->lock);
-    gate->failed_why = why;
-    gate->failed_from[0] = 0;
-    pthread_mutex_unlock(&gate->lock);
+    gate->failing_why = why;
 }
 
 int asy__gate_ended(struct asy__gate *gate)
@@ -343,7 +345,7 @@ void asy__gate_counts(struct asy__gate *gate, struct asy__gate_counts *ret_count
     ret_counts->refused = atomic_load(&gate->refused);
     pthread_mutex_lock(&gate->lock);
     ASY_IGNORE(failed_untold(gate)); /* a silent one has spoken, perhaps */
-    ret_counts->failed = atomic_load(&gate->failed) + gate->failed_untold;
+    ret_counts->failed = gate->failed + gate->failed_untold;
     memcpy(ret_counts->last_key, gate->last_key, sizeof gate->last_key);
     memcpy(ret_counts->last_from, gate->last_from, sizeof gate->last_from);
     memcpy(ret_counts->failed_from, gate->failed_from, sizeof gate->failed_from);
