@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
 #include <asy/log.h>
+#include <asy/urgency.h>
 
 #define ARENA_MAX (1u << 20)
 #define QUEUE 16          /* messages per peer and direction: its credits and some */
@@ -27,7 +27,6 @@
 #define TELL_FAILED_MS 60000 /* between two words of waits that failed */
 #define RETRY_MS 1000     /* until a wait that failed is tried again */
 #define GUARD_MS 1000     /* between two looks at who is refused */
-#define NICE 10
 
 /* ---- what goes out -------------------------------------------------------------------------- */
 
@@ -483,7 +482,7 @@ static int set_up(struct asy__bulk *bulk, struct asy_error *err)
 {
     int rc;
 
-    ASY_IGNORE(setpriority(PRIO_PROCESS, 0, NICE) < 0); /* of this thread, on Linux */
+    asy_urgency_set(ASY_URGENCY_PATIENT);
     asy_buf_init(&bulk->frame, 1u << 16);
     if (!(bulk->chunk = malloc(ASY_BULK_CHUNK)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for the bulk socket");

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <asy/clock.h>
+#include <asy/urgency.h>
 
 #define BUNDLE_NS 200000
 
@@ -184,6 +185,7 @@ static void *compute_main(void *arg)
     struct asy__compute *compute = arg;
     int stopped = 0;
 
+    asy_urgency_set(ASY_URGENCY_ORDINARY);
     while (!stopped) {
         struct asy__letter *letter = asy__mail_take(&compute->mail);
 

@@ -17,6 +17,7 @@
 #include <asy/service.h>
 #include <asy/store.h>
 #include <asy/study.h>
+#include <asy/urgency.h>
 #include <asy/version.h>
 #include <asy/yaml.h>
 
@@ -249,6 +250,7 @@ int main(int argc, char **argv)
     if (asy_durable_mkdirs(options.home, &err) < 0 || open_log(&options, settings, &err) < 0)
         goto out;
     want_files();
+    asy_urgency_set(ASY_URGENCY_PROMPT);
     spec.home = options.home;
     spec.settings = settings;
     spec.keep = options.keep;

@@ -4,6 +4,7 @@
 #include "query_jobs.h"
 #include <stdlib.h>
 #include <string.h>
+#include <asy/urgency.h>
 
 #define PART_BYTES (256u << 10) /* an answer that has grown so far is sent on */
 #define PART_MAX (256u << 20)   /* of one piece: all trials in the order of their values */
@@ -204,6 +205,7 @@ static void *query_main(void *arg)
 {
     struct asy__query *query = arg;
 
+    asy_urgency_set(ASY_URGENCY_ORDINARY);
     while (!take_mail(query)) {
         if (query->chores.first)
             next_chore(query);

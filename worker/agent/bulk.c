@@ -11,20 +11,19 @@
 #include <asy/address.h>
 #include <asy/clock.h>
 #include <asy/log.h>
+#include <asy/urgency.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define ARENA_MAX (1u << 20)
 #define QUEUE 16
 #define AGAIN_MS 5        /* until a full queue is tried again */
 #define IDLE_MS 1000
-#define NICE 10
 
 enum kind { CONNECT, TASK, SEAL, FORGET, QUIT, NEWS };
 struct connection {
@@ -449,7 +448,7 @@ static void *bulk_main(void *arg)
     struct asy__bulk *bulk = arg;
     struct asy__io io = { .bulk = bulk, .cache = bulk->cache, .now_ms = asy_clock_ms() };
 
-    ASY_IGNORE(setpriority(PRIO_PROCESS, 0, NICE) < 0); /* of this thread, on Linux */
+    asy_urgency_set(ASY_URGENCY_PATIENT);
     asy_buf_init(&io.frame, 1u << 16);
     if ((io.chunk = malloc(ASY_BULK_CHUNK)) && asy_arena_create(ARENA_MAX, &io.arena, NULL) == 0 &&
         asy_sha_memo_create(&io.memo, NULL) == 0)
