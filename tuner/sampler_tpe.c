@@ -20,13 +20,15 @@
 #include <asy/pareto.h>
 #include "map.h"
 #include "parzen.h"
+#include "tpe.h"
 
-enum { STARTUP_TRIALS, CANDIDATES, MULTIVARIATE, CONSTANT_LIAR };
+enum { STARTUP_TRIALS, CANDIDATES, MULTIVARIATE, CONSTANT_LIAR, GROUP };
 static const struct asy__option options[] = {
     [STARTUP_TRIALS] = { "startup_trials", 10, 0, 1e6 },
     [CANDIDATES] = { "candidates", 24, 1, 4096 },
     [MULTIVARIATE] = { "multivariate", 1, 0, 1 },
     [CONSTANT_LIAR] = { "constant_liar", 1, 0, 1 },
+    [GROUP] = { "group", 1, 0, 1 },
 };
 #define BELOW_MAX 25 /* with one objective */
 #define GROUP_BLOCK ((uint64_t)1 << 48) /* above the blocks of the random draws */
@@ -106,9 +108,11 @@ static int same_conditions(const struct asy_param *a, const struct asy_param *b)
 /* The group of parameter i: one of the same conditions if drawn jointly, else a new one. */
 static size_t find_group(const struct asy_sampler *s, const struct tpe *t, size_t i)
 {
-    for (size_t g = 0; s->options[MULTIVARIATE] && g < t->n_groups; g++)
-        if (same_conditions(asy_space_at(s->space, t->groups[g].dims[0].param),
-                            asy_space_at(s->space, i)))
+    const struct asy_param *p = asy_space_at(s->space, i);
+    int joint = s->options[MULTIVARIATE] && (s->options[GROUP] || !p->n_whens);
+
+    for (size_t g = 0; joint && g < t->n_groups; g++)
+        if (same_conditions(asy_space_at(s->space, t->groups[g].dims[0].param), p))
             return g;
     return t->n_groups;
 }
@@ -457,26 +461,45 @@ static int split(const struct asy_sampler *s, struct tpe *t, struct asy_error *e
     return 0;
 }
 
+/* Prepares a group for n candidates. */
+static int settle(struct tpe *t, struct group *group, size_t n)
+{
+    size_t most = group->above.n > group->below.n ? group->above.n : group->below.n;
+
+    if (asy__parzen_scratch_reserve(&t->scratch, group->dims, group->n_dims, n, most))
+        return ASY_E_NOMEM;
+    asy__parzen_settle(&group->below);
+    asy__parzen_settle(&group->above);
+    return 0;
+}
+
+/* The most promising of n candidates xs[n, n_dims]. Fills log_l[n], log_g[n]. */
+static size_t judge(struct tpe *t, const struct group *group, const double *xs, size_t n,
+                    double *log_l, double *log_g)
+{
+    size_t best = 0;
+
+    asy__parzen_log_pdf(&group->below, xs, n, &t->scratch, log_l);
+    asy__parzen_log_pdf(&group->above, xs, n, &t->scratch, log_g);
+    for (size_t i = 1; i < n; i++)
+        if (log_l[i] - log_g[i] > log_l[best] - log_g[best])
+            best = i;
+    return best;
+}
+
 /* Draws a group jointly into t->suggestion. */
 static int draw_group(const struct asy_sampler *s, uint64_t number, size_t g)
 {
     struct tpe *t = s->state;
     struct group *group = &t->groups[g];
-    size_t candidates = (size_t)s->options[CANDIDATES], best = 0;
-    size_t n = group->above.n > group->below.n ? group->above.n : group->below.n;
+    size_t candidates = (size_t)s->options[CANDIDATES], best;
     struct asy_rng rng = asy__sampler_rng(s, number, GROUP_BLOCK + g * BLOCKS_PER_GROUP);
 
-    if (asy__parzen_scratch_reserve(&t->scratch, group->dims, group->n_dims, candidates, n))
+    if (settle(t, group, candidates))
         return ASY_E_NOMEM;
-    asy__parzen_settle(&group->below);
-    asy__parzen_settle(&group->above);
     for (size_t i = 0; i < candidates; i++)
         asy__parzen_sample(&group->below, &rng, &t->draws[i * group->n_dims]);
-    asy__parzen_log_pdf(&group->below, t->draws, candidates, &t->scratch, t->log_l);
-    asy__parzen_log_pdf(&group->above, t->draws, candidates, &t->scratch, t->log_g);
-    for (size_t i = 1; i < candidates; i++)
-        if (t->log_l[i] - t->log_g[i] > t->log_l[best] - t->log_g[best])
-            best = i;
+    best = judge(t, group, t->draws, candidates, t->log_l, t->log_g);
     for (size_t d = 0; d < group->n_dims; d++)
         t->suggestion[group->dims[d].param] =
             asy_space_snap(s->space, group->dims[d].param, t->draws[best * group->n_dims + d]);
@@ -527,6 +550,33 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
     if (split(s, t, err) || suggest(s, number, fixed, x))
         return asy_fail(err, ASY_E_NOMEM, "no memory to suggest trial %llu",
                         (unsigned long long)number);
+    return 0;
+}
+
+/* ---- for tests ------------------------------------------------------------------------------ */
+
+size_t asy__tpe_group(const struct asy_sampler *s, size_t param, size_t *ret_params)
+{
+    const struct tpe *t = s->state;
+    const struct group *group = &t->groups[t->group_of[param]];
+
+    for (size_t d = 0; d < group->n_dims; d++)
+        ret_params[d] = group->dims[d].param;
+    return group->n_dims;
+}
+
+int asy__tpe_judge(struct asy_sampler *s, size_t param, const double *xs, size_t n,
+                   double *ret_log_l, double *ret_log_g, size_t *ret_best, struct asy_error *err)
+{
+    struct tpe *t = s->state;
+    struct group *group = &t->groups[t->group_of[param]];
+    int rc = split(s, t, err);
+
+    if (rc)
+        return rc;
+    if (settle(t, group, n))
+        return asy_fail(err, ASY_E_NOMEM, "no memory to judge points");
+    *ret_best = judge(t, group, xs, n, ret_log_l, ret_log_g);
     return 0;
 }
 

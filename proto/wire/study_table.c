@@ -186,6 +186,9 @@ const struct asy__row asy__rows[] = {
       .help = "model parameters jointly rather than one by one" },
     { "constant_liar", ASY__FLAG, .group = "sampler tpe", .fallback = "true",
       .help = "count running trials as bad ones, so that parallel points keep apart" },
+    { "group", ASY__FLAG, .group = "sampler tpe", .fallback = "true",
+      .help = "with multivariate: model parameters under the same conditions jointly too; false: "
+              "only those without conditions" },
     { "population", ASY__INT, .group = "sampler nsga2", .min = 4, .max = 10000, .fallback = "50",
       .help = "trials that survive; so many random points come first" },
     { "crossover_eta", ASY__INT, .group = "sampler nsga2", .min = 0, .max = 1000, .fallback = "20",

@@ -234,14 +234,14 @@ static void names_and_options_are_listed(void)
 {
     static const char *const samplers[] = { "auto", "random", "grid", "tpe", "nsga2", "nsga3" };
     static const char *const tpe[] = { "startup_trials", "candidates", "multivariate",
-                                       "constant_liar" };
+                                       "constant_liar", "group" };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(samplers); i++)
         T_STR("name", asy_sampler_name(i), samplers[i]);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < ASY_ARRAY_LEN(tpe); i++)
         T_STR("option", asy_sampler_option("tpe", i), tpe[i]);
     T_TRUE(!asy_sampler_name(ASY_ARRAY_LEN(samplers)));
-    T_TRUE(!asy_sampler_option("tpe", 4) && !asy_sampler_option("grid", 0));
+    T_TRUE(!asy_sampler_option("tpe", ASY_ARRAY_LEN(tpe)) && !asy_sampler_option("grid", 0));
     T_TRUE(!asy_sampler_option("auto", 0) && !asy_sampler_option("nothing", 0));
 }
 

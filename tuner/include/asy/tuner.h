@@ -27,9 +27,10 @@ struct asy_option {
  * grid    every point of a finite space once; trial number k gets the k-th point, not counting
  *         trials with fixed entries.
  * tpe     Bergstra et al. 2011 with the rules of Optuna 5.0. Parameters under the same conditions
- *         are drawn jointly (multivariate), each of the others' groups for itself. Ordered choices
- *         are drawn as ints. startup_trials (10) random trials come first; candidates (24) per
- *         draw; multivariate (1); constant_liar (1): running trials count as bad ones. Several
+ *         are drawn jointly, each such group for itself; group (1) off: only those without
+ *         conditions are, the others one by one; multivariate (1) off: all are drawn one by one.
+ *         Ordered choices are drawn as ints. startup_trials (10) random trials come first;
+ *         candidates (24) per draw; constant_liar (1): running trials count as bad ones. Several
  *         objectives: MOTPE (Ozaki et al. 2020), the good trials being the best tenth by
  *         asy_pareto_best().
  * nsga2   NSGA-II (Deb et al. 2002). population (50) random trials come first; then each trial is a
