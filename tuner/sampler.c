@@ -12,9 +12,9 @@
 
 static const struct asy__sampler_class *const classes[] = {
     &asy__sampler_random, &asy__sampler_grid, &asy__sampler_tpe, &asy__sampler_nsga2,
-    &asy__sampler_nsga3,
+    &asy__sampler_nsga3,  &asy__sampler_qmc,
 };
-static const char *const names[] = { "auto", "random", "grid", "tpe", "nsga2", "nsga3" };
+static const char *const names[] = { "auto", "random", "grid", "tpe", "nsga2", "nsga3", "qmc" };
 
 static const struct asy__sampler_class *find(const char *name)
 {
@@ -115,6 +115,7 @@ int asy_sampler_create(const struct asy_space *space, const struct asy_sampler_s
     s->space = space;
     s->seed = spec->seed;
     s->n_goals = spec->n_goals;
+    s->n_enqueued = spec->n_enqueued;
     if (!(s->goals = calloc(spec->n_goals, sizeof *s->goals))) {
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for a sampler");
         goto out;

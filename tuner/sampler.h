@@ -19,7 +19,7 @@ struct asy__sampler_class {
     int (*tell)(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err);
 };
 extern const struct asy__sampler_class asy__sampler_random, asy__sampler_grid, asy__sampler_tpe,
-    asy__sampler_nsga2, asy__sampler_nsga3;
+    asy__sampler_nsga2, asy__sampler_nsga3, asy__sampler_qmc;
 
 struct asy_sampler {
     const struct asy__sampler_class *class;
@@ -27,6 +27,7 @@ struct asy_sampler {
     uint64_t seed;
     enum asy_goal *goals; /* [n_goals] */
     size_t n_goals;
+    uint64_t n_enqueued;
     double options[ASY__OPTIONS_MAX]; /* in the order of class->options */
     char reason[200];
     void *state;

@@ -48,7 +48,8 @@ static void make(struct asy__compute *compute, const struct job *job)
     struct asy_option options[32];
     enum asy_goal goals[16];
     struct asy_sampler_spec sampler = { .name = spec->sampler, .options = options, .goals = goals,
-                                        .seed = spec->seed };
+                                        .seed = spec->seed,
+                                        .n_enqueued = spec->n_enqueue };
 
     ASY_ASSERT(search, "no memory for a study's search");
     for (; sampler.n_options < spec->n_sampler_options &&

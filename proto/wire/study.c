@@ -230,9 +230,12 @@ static void fill_options(struct asy__parse *p, const char *what,
     if (!(list = asy__take(p, (n + 1) * sizeof *list)))
         return;
     for (size_t i = 0; i < n && (name = asy_study_option(group, i)); i++) {
-        const struct asy__value *v = asy__row_val(p, asy__row_option(group, name));
+        const struct asy__row *row = asy__row_option(group, name);
+        const struct asy__value *v = asy__row_val(p, row);
 
         list[i] = (struct asy_named_number){ name, (double)v->i }; /* ints and flags */
+        if (row->kind == ASY__WORD)
+            list[i].value = v->s ? (double)asy__words_index(row->words, v->s) : 0;
     }
     *ret = list;
     *ret_n = n;

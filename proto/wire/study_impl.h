@@ -68,8 +68,9 @@ const struct asy__row *asy__row_child(const char *section, size_t i);
 const char *asy__row_leaf(const struct asy__row *row); /* "max" of "run.length.max" */
 /* "a whole number from 1 to 64"; text holds n bytes. */
 const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n);
-/* Whether word is among "a|b|c". */
+/* Whether word is among "a|b|c", and which it is; SIZE_MAX: none. */
 int asy__words_have(const char *words, const char *word);
+size_t asy__words_index(const char *words, const char *word);
 
 struct asy__value {
     const struct asy_yaml *node; /* NULL: from the default, or not given */

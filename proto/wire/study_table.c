@@ -128,7 +128,7 @@ const struct asy__row asy__rows[] = {
     { "search.sampler", ASY__SECTION, .scalar = "name",
       .help = "who suggests points: its name, or a map of name and options",
       .example = "sampler: {name: tpe, startup_trials: 20}" },
-    { "search.sampler.name", ASY__WORD, .words = "auto|random|grid|tpe|nsga2|nsga3",
+    { "search.sampler.name", ASY__WORD, .words = "auto|random|grid|tpe|nsga2|nsga3|qmc",
       .fallback = "auto",
       .help = "auto takes tpe, or random where tpe has too little to learn from" },
     { "search.pruner", ASY__SECTION, .scalar = "name",
@@ -178,6 +178,13 @@ const struct asy__row asy__rows[] = {
       .help = "the files that data and run.files name, each by path, place in a trial's folder, "
               "sha256 and bytes; the command line makes the list anew at each submission" },
 
+    { "shuffle", ASY__FLAG, .group = "sampler grid", .fallback = "false",
+      .help = "take the points in a random order" },
+    { "sequence", ASY__WORD, .group = "sampler qmc", .words = "sobol|halton", .fallback = "sobol",
+      .help = "whose points are taken; they cover the space more evenly than random ones" },
+    { "scramble", ASY__WORD, .group = "sampler qmc", .words = "none|linear|owen",
+      .fallback = "linear",
+      .help = "how the seed changes the sequence; none begins in the corner of the space" },
     { "startup_trials", ASY__INT, .group = "sampler tpe", .min = 0, .max = 1e6, .fallback = "10",
       .help = "random points before the model of good points is used" },
     { "candidates", ASY__INT, .group = "sampler tpe", .min = 1, .max = 4096, .fallback = "24",
@@ -313,16 +320,21 @@ const char *asy_study_option(const char *group, size_t i)
     return NULL;
 }
 
-int asy__words_have(const char *words, const char *word)
+size_t asy__words_index(const char *words, const char *word)
 {
     size_t len = strlen(word);
 
-    for (; words; words = strchr(words, '|')) {
+    for (size_t i = 0; words; words = strchr(words, '|'), i++) {
         words += *words == '|';
         if (!strncmp(words, word, len) && (words[len] == '|' || !words[len]))
-            return 1;
+            return i;
     }
-    return 0;
+    return SIZE_MAX;
+}
+
+int asy__words_have(const char *words, const char *word)
+{
+    return asy__words_index(words, word) != SIZE_MAX;
 }
 
 /* ---- what is allowed, in words -------------------------------------------------------------- */

@@ -199,6 +199,25 @@ static void the_example_searches_what_it_says(void)
     free(text);
 }
 
+/* An option that is a word arrives as its place among the words. */
+static void options_may_be_words(void)
+{
+    static const char text[] = "assay: 1\nname: a\nrun: {command: [a]}\n"
+                               "objective: {metric: l, goal: minimize}\n"
+                               "parameters: {x: {min: 0.0, max: 1.0}}\n"
+                               "search: {sampler: {name: qmc, scramble: owen}}\n"
+                               "budget: {trials: 3}\n";
+    struct asy_study_spec *s = parse("words", text);
+
+    if (s) {
+        T_EQ("options", s->n_sampler_options, 2);
+        T_STR("option", s->sampler_options[0].name, "sequence");
+        T_NEAR("default", s->sampler_options[0].value, 0, 0);
+        T_NEAR("owen", s->sampler_options[1].value, 2, 0);
+    }
+    asy_study_destroy(s);
+}
+
 /* ---- bad files ------------------------------------------------------------------------------ */
 
 struct bad_case {
@@ -931,6 +950,7 @@ static void options_are_listed_by_group(void)
 
 T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(canonical_text_is_its_own_canonical_text), T_TEST(the_example_searches_what_it_says),
+       T_TEST(options_may_be_words),
        T_TEST(mistakes_are_named_with_their_place), T_TEST(gpus_are_counted_in_parts),
        T_TEST(all_mistakes_come_at_once),
        T_TEST(a_mistake_is_one_line), T_TEST(a_key_twice_hides_no_other_mistake),

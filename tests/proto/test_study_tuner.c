@@ -71,8 +71,11 @@ static void same_ranges(struct asy_space *space, const char *what, const char *o
     snprintf(group, sizeof group, "%s %s", what, of);
     for (size_t i = 0; (name = asy_study_option(group, i)); i++) {
         const struct asy__row *row = asy__row_option(group, name);
-        double lo = row->kind == ASY__FLAG ? 0 : row->min;
-        double hi = row->kind == ASY__FLAG ? 1 : row->max;
+        double lo = row->kind == ASY__INT ? row->min : 0;
+        double hi = row->kind == ASY__INT ? row->max : row->kind == ASY__FLAG ? 1 : 0;
+
+        for (const char *c = row->kind == ASY__WORD ? row->words : ""; *c; c++)
+            hi += *c == '|';
 
         t__check(takes(space, what, of, name, lo) && takes(space, what, of, name, hi), __LINE__,
                  __FILE__, "%s: the tuner refuses %s of the table's range", group, name);

@@ -75,7 +75,8 @@ static void samplers_survive(void)
         const char *name;
         size_t n_goals;
     } samplers[] = { { "tpe", 1 }, { "random", 1 }, { "grid", 1 },
-                     { "tpe", 3 }, { "nsga2", 2 },  { "nsga3", 3 } };
+                     { "tpe", 3 }, { "nsga2", 2 },  { "nsga3", 3 },
+                     { "qmc", 1 } };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(samplers); k++) {
         uint64_t want = 0;

@@ -101,7 +101,7 @@ static void tell_some(struct asy_sampler *s, uint64_t number, const double *x, s
     T_OK(asy_sampler_tell(s, &o, &err), &err);
 }
 
-static const char *const kinds[] = { "random", "tpe", "nsga2", "nsga3", "auto" };
+static const char *const kinds[] = { "random", "tpe", "nsga2", "nsga3", "qmc", "auto" };
 
 static void suggestions_are_points(void)
 {
@@ -232,7 +232,8 @@ static void bad_calls_are_refused(void)
 
 static void names_and_options_are_listed(void)
 {
-    static const char *const samplers[] = { "auto", "random", "grid", "tpe", "nsga2", "nsga3" };
+    static const char *const samplers[] = { "auto", "random", "grid",  "tpe",
+                                            "nsga2", "nsga3", "qmc" };
     static const char *const tpe[] = { "startup_trials", "candidates", "multivariate",
                                        "constant_liar", "group" };
 
@@ -241,7 +242,7 @@ static void names_and_options_are_listed(void)
     for (size_t i = 0; i < ASY_ARRAY_LEN(tpe); i++)
         T_STR("option", asy_sampler_option("tpe", i), tpe[i]);
     T_TRUE(!asy_sampler_name(ASY_ARRAY_LEN(samplers)));
-    T_TRUE(!asy_sampler_option("tpe", ASY_ARRAY_LEN(tpe)) && !asy_sampler_option("grid", 0));
+    T_TRUE(!asy_sampler_option("tpe", ASY_ARRAY_LEN(tpe)) && !asy_sampler_option("random", 0));
     T_TRUE(!asy_sampler_option("auto", 0) && !asy_sampler_option("nothing", 0));
 }
 
@@ -355,6 +356,62 @@ static void grid_meets_each_point_once(void)
     asy_space_destroy(space);
 }
 
+static struct asy_sampler *make_grid(const struct asy_space *space, double shuffle, uint64_t seed,
+                                     uint64_t n_enqueued)
+{
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    const struct asy_option option = { "shuffle", shuffle };
+    struct asy_sampler_spec spec = { .name = "grid", .seed = seed, .goals = &goal, .n_goals = 1,
+                                     .options = &option, .n_options = 1,
+                                     .n_enqueued = n_enqueued };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_sampler *sampler = NULL;
+
+    if (!T_OK(asy_sampler_create(space, &spec, &sampler, &err), &err))
+        abort();
+    return sampler;
+}
+
+/* A sampler that is made anew for the second half hears nothing of the first, enqueued points
+ * included. */
+static void grid_goes_on_after_a_restart(void)
+{
+    struct asy_space *space = make_space(small, 4);
+
+    for (uint64_t n_enqueued = 0; n_enqueued < 6; n_enqueued += 5)
+        for (double shuffle = 0; shuffle < 2; shuffle++) {
+            struct asy_sampler *plain = make_grid(space, 0, 0, 0), *s = NULL;
+            const double given[4] = { 3, NAN, NAN, NAN };
+            struct asy_error err = ASY_ERROR_INIT;
+            unsigned met[POINTS] = { 0 }, moved = 0;
+            double x[4], want[4];
+
+            for (uint64_t number = 0; number < POINTS + n_enqueued; number++) {
+                if (number % 13 == 0) {
+                    asy_sampler_destroy(s);
+                    s = make_grid(space, shuffle, 77, n_enqueued);
+                }
+                T_OK(asy_sampler_ask(s, number, number < n_enqueued ? given : NULL, x, &err),
+                     &err);
+                for (uint64_t k = 0; k < POINTS && number >= n_enqueued; k++) {
+                    T_OK(asy_sampler_ask(plain, k, NULL, want, &err), &err);
+                    if (x[0] == want[0] && x[1] == want[1] && x[2] == want[2] &&
+                        (isnan(x[3]) || x[3] == want[3])) {
+                        met[k]++;
+                        moved += k != number - n_enqueued;
+                    }
+                }
+            }
+            for (size_t k = 0; k < POINTS; k++)
+                T_EQ("met", met[k], 1);
+            T_TRUE(shuffle != 0 ? moved > POINTS / 2 : moved == 0);
+            T_EQ("over", asy_sampler_ask(s, POINTS + n_enqueued, NULL, x, &err), ASY_E_FULL);
+            asy_sampler_destroy(s);
+            asy_sampler_destroy(plain);
+        }
+    asy_space_destroy(space);
+}
+
 static void grid_skips_none_for_enqueued_points(void)
 {
     struct asy_space *space = make_space(small, 4);
@@ -428,4 +485,5 @@ T_MAIN("sampler", T_TEST(suggestions_are_points), T_TEST(same_seed_same_points),
        T_TEST(fixed_entries_are_kept), T_TEST(bad_calls_are_refused),
        T_TEST(names_and_options_are_listed), T_TEST(random_is_uniform_on_each_scale),
        T_TEST(random_draws_are_independent_of_each_other), T_TEST(grid_meets_each_point_once),
-       T_TEST(grid_skips_none_for_enqueued_points), T_TEST(auto_says_what_and_why))
+       T_TEST(grid_skips_none_for_enqueued_points), T_TEST(grid_goes_on_after_a_restart),
+       T_TEST(auto_says_what_and_why))

@@ -25,7 +25,11 @@ struct asy_option {
  *
  * random  every parameter on its own, keyed by (seed, trial number, parameter index).
  * grid    every point of a finite space once; trial number k gets the k-th point, not counting
- *         trials with fixed entries.
+ *         trials with fixed entries. shuffle (0): in a random order.
+ * qmc     the points of a low-discrepancy sequence, counted as those of grid; sequence (0: Sobol,
+ *         1: Halton), scramble (1: linear with a digital shift; 0: none, 2: Owen's), seeded once.
+ *         Categorical and conditional parameters have a dimension each, too; those beyond 1,111
+ *         are random.
  * tpe     Bergstra et al. 2011 with the rules of Optuna 5.0. Parameters under the same conditions
  *         are drawn jointly, each such group for itself; group (1) off: only those without
  *         conditions are, the others one by one; multivariate (1) off: all are drawn one by one.
@@ -53,6 +57,8 @@ struct asy_sampler_spec {
     const enum asy_goal *goals;       /* [n_goals], n_goals >= 1 */
     size_t n_goals;
     uint64_t budget;                  /* trials of the study, 0: not known; "auto" looks at it */
+    uint64_t n_enqueued;              /* the first trials, whose points the study gives: grid and
+                                         qmc do not count them, asked for or not */
 };
 
 enum asy_outcome_state {

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * unit.c - the same scales as those of the random sampler, for numbers from elsewhere. */
+#include "unit.h"
+
+double asy__unit_value(const struct asy_space *space, size_t i, double u)
+{
+    const struct asy_param *p = asy_space_at(space, i);
+    double n = asy_space_values(space, i), lo, hi;
+
+    if (!p->log) {
+        if (isfinite(n))
+            return asy_space_value(space, i, fmin(floor(u * n), n - 1));
+        return asy_space_snap(space, i, p->lo + u * (p->hi - p->lo));
+    }
+    /* Each grid value gets the logarithmic width of the step around it. */
+    lo = log(p->lo - p->step / 2);
+    hi = log(p->hi + p->step / 2);
+    return asy_space_snap(space, i, exp(lo + u * (hi - lo)));
+}
