@@ -33,15 +33,17 @@ void asy__dim_init(struct asy__dim *dim, const struct asy_space *space, size_t i
 
 static void set_sigma(const struct asy__dim *dim, struct asy__kernels *ks, size_t k, double sigma)
 {
-    double inv = 1 / sigma;
+    double inv = 1 / sigma, part;
 
     if (ks->sigma[k] == sigma)
         return;
     ks->sigma[k] = sigma;
     ks->inv[k] = inv;
-    ks->c[k] = -asy__log_mass((dim->lo - ks->mu[k]) * inv, (dim->hi - ks->mu[k]) * inv);
+    part = asy__mass_around((dim->lo - ks->mu[k]) * inv, (dim->hi - ks->mu[k]) * inv);
     if (dim->kind == ASY__DIM_CONTINUOUS)
-        ks->c[k] -= log(sigma) + ASY__LOG_SQRT_2PI;
+        ks->c[k] = -log(part * sigma) - ASY__LOG_SQRT_2PI;
+    else
+        ks->c[k] = part < 1 ? -log(part) : 0;
 }
 
 /* The width of the observation at place r of the n sorted ones. The outermost look inwards only. */

@@ -19,8 +19,9 @@
 #define BLOCK 256
 #define NEGLIGIBLE 50.0 /* exp(-50) of the largest term vanishes even times 10^6 */
 #define SLACK 1.0       /* rounding of a sum of terms is far below */
-/* -log of the smallest part of a kernel that lies inside: centre at an end, wide as the range. */
-#define LOG_PART_MAX 1.0749
+/* -log of the smallest part of a kernel that lies inside: centre at an end, wide as half the range,
+ * the largest that the floor is. What is wider is lower by more than its part is smaller. */
+#define LOG_PART_MAX 0.7399
 
 /* A candidate in one dimension. */
 struct asy__probe {
@@ -143,25 +144,51 @@ struct block {
     double acc[BLOCK];
 };
 
+/* Adds a continuous dimension's terms for all of a block: twice as fast with AVX2. Nothing is
+ * contracted or reordered, so every instruction set gives the same bits. */
+__attribute__((always_inline)) static inline void add_each(const double *mu, const double *inv,
+                                                           const double *c, double x, double *acc,
+                                                           size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        double z = (x - mu[k]) * inv[k];
+
+        acc[k] += c[k] - 0.5 * z * z;
+    }
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void add_each_avx2(const double *mu, const double *inv,
+                                                          const double *c, double x, double *acc,
+                                                          size_t n)
+{
+    add_each(mu, inv, c, x, acc, n);
+}
+#endif
+
+static void add_continuous(const struct asy__kernels *ks, double x, struct block *b)
+{
+    const double *mu = &ks->mu[b->from], *inv = &ks->inv[b->from], *c = &ks->c[b->from];
+
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) {
+        add_each_avx2(mu, inv, c, x, b->acc, b->n);
+        return;
+    }
+#endif
+    add_each(mu, inv, c, x, b->acc, b->n);
+}
+
 /* Adds a dimension's terms for all of a block. */
 static void add_all(const struct asy__parzen *p, size_t d, const struct asy__probe *probe,
                     struct block *b)
 {
-    const struct asy__kernels *ks = &p->kernels[d];
-    double x = probe->x, *acc = b->acc;
-
     if (p->dims[d].kind == ASY__DIM_CONTINUOUS) {
-        const double *mu = &ks->mu[b->from], *inv = &ks->inv[b->from], *c = &ks->c[b->from];
-
-        for (size_t k = 0; k < b->n; k++) {
-            double z = (x - mu[k]) * inv[k];
-
-            acc[k] += c[k] - 0.5 * z * z;
-        }
+        add_continuous(&p->kernels[d], probe->x, b);
         return;
     }
     for (size_t k = 0; k < b->n; k++)
-        acc[k] += term(&p->dims[d], ks, probe, b->from + k, p->n);
+        b->acc[k] += term(&p->dims[d], &p->kernels[d], probe, b->from + k, p->n);
 }
 
 /* Keeps what is above cut of the first pass. */
@@ -179,6 +206,7 @@ static void sift(struct block *b, double cut)
     b->n = kept;
 }
 
+/* Adds a dimension's terms for those left in the block; keeps what is above cut. */
 static void narrow(const struct asy__parzen *p, size_t d, const struct asy__probe *probe,
                    double cut, struct block *b)
 {
@@ -189,6 +217,22 @@ static void narrow(const struct asy__parzen *p, size_t d, const struct asy__prob
         double acc = b->acc[j] + term(&p->dims[d], ks, probe, b->from + b->at[j], p->n);
 
         b->at[kept] = b->at[j];
+        b->acc[kept] = acc;
+        kept += acc > cut;
+    }
+    b->n = kept;
+}
+
+static void narrow_continuous(const struct asy__kernels *ks, double x, double cut, struct block *b)
+{
+    const double *mu = &ks->mu[b->from], *inv = &ks->inv[b->from], *c = &ks->c[b->from];
+    size_t kept = 0, n = b->n;
+
+    for (size_t j = 0; j < n; j++) {
+        size_t at = b->at[j];
+        double z = (x - mu[at]) * inv[at], acc = b->acc[j] + (c[at] - 0.5 * z * z);
+
+        b->at[kept] = (uint16_t)at;
         b->acc[kept] = acc;
         kept += acc > cut;
     }
@@ -223,8 +267,14 @@ static void add_block(const struct asy__parzen *p, const struct asy__probe *prob
     for (; i < p->n_lead; i++)
         add_all(p, p->order[i], &probes[p->order[i]], b);
     sift(b, cut - rest[i]);
-    for (; i < p->n_dims && b->n > 0; i++)
-        narrow(p, p->order[i], &probes[p->order[i]], cut - rest[i + 1], b);
+    for (; i < p->n_dims && b->n > 0; i++) {
+        size_t d = p->order[i];
+
+        if (p->dims[d].kind == ASY__DIM_CONTINUOUS)
+            narrow_continuous(&p->kernels[d], probes[d].x, cut - rest[i + 1], b);
+        else
+            narrow(p, d, &probes[d], cut - rest[i + 1], b);
+    }
     fold(b->acc, b->n, s);
 }
 

@@ -101,9 +101,14 @@ static double ratio(double r, const double num[8], const double den[8])
     return p / q;
 }
 
-/* x with log Phi(x) = y, -log 2 >= y > -700, to about 1e-15: Wichura 1988, algorithm AS 241,
- * PPND16, whose tails take the logarithm of the probability as it is. */
-static double ndtri_exp_start(double y)
+static int is_tail(double p)
+{
+    return p < 0.075;
+}
+
+/* x with Phi(x) = p < 0.5 and log p = y > -700, to about 1e-15: Wichura 1988, algorithm AS 241,
+ * PPND16, whose tail takes the logarithm of the probability as it is. y is read there alone. */
+static double ndtri_left(double p, double y)
 {
     static const double a[8] = { 2.5090809287301226727e+3, 3.3430575583588128105e+4,
                                  6.7265770927008700853e+4, 4.5921953931549871457e+4,
@@ -129,19 +134,29 @@ static double ndtri_exp_start(double y)
                                  1.84631831751005468180e-5, 7.86869131145613259100e-4,
                                  1.48753612908506148525e-2, 1.36929880922735805310e-1,
                                  5.99832206555887937690e-1, 1 };
-    double r, off = exp(y) - 0.5;
+    double r = sqrt(-y), off = p - 0.5;
 
-    if (off >= -0.425)
+    if (!is_tail(p))
         return off * ratio(0.180625 - off * off, a, b);
-    r = sqrt(-y);
     return r <= 5 ? -ratio(r - 1.6, c, d) : -ratio(r - 5, e, f);
+}
+
+/* Phi(x), x <= 0; what does not change a sum of about 1 is left out. */
+static double tail(double x)
+{
+    return x < -8.5 ? 0 : 0.5 * erfc(-x * SQRT1_2);
+}
+
+double asy__mass_around(double a, double b)
+{
+    return 1 - tail(a) - tail(-b);
 }
 
 /* Newton's method on log Phi(x) = y. log Phi is concave, so after the first step the iterates rise
  * to the root and cannot diverge; from AS 241's value it is one step. */
 static double ndtri_exp_left(double y)
 {
-    double x = y > -700 ? ndtri_exp_start(y) : -sqrt(-2 * (y + ASY__LOG_SQRT_2PI));
+    double x = y > -700 ? ndtri_left(exp(y), y) : -sqrt(-2 * (y + ASY__LOG_SQRT_2PI));
 
     for (int i = 0; i < 100; i++) {
         double log_p = asy__log_ndtr(x);
@@ -172,16 +187,34 @@ static double log_add(double p, double q)
     return isinf(hi) ? hi : hi + log1p(exp(lo - hi));
 }
 
+static double ndtri(double p)
+{
+    return ndtri_left(p, is_tail(p) ? log(p) : 0);
+}
+
+/* An interval around 0 that is not small, as kernels have it: sums of probabilities are exact. */
+static double ppf_around(double q, double below, double above)
+{
+    double mass = 1 - below - above, lower = below + q * mass, upper = above + (1 - q) * mass;
+
+    return lower < upper ? ndtri(lower) : -ndtri(upper);
+}
+
 /* The logarithm of Phi at the quantile is exact where Phi is not close to 1, so it is worked out
  * from the end that keeps it away from there. */
 double asy__truncnorm_ppf(double q, double a, double b)
 {
-    double mass = asy__log_mass(a, b), x;
+    double below = 0.5 * erfc(-a * SQRT1_2), above = 0.5 * erfc(b * SQRT1_2), mass, x;
 
     if (q <= 0)
         return a;
     if (q >= 1)
         return b;
+    if (below + above < 0.9 && below < 0.6 && above < 0.6 && q > 1e-250) {
+        x = ppf_around(q, below, above);
+        return x < a ? a : x > b ? b : x;
+    }
+    mass = asy__log_mass(a, b);
     if (a >= 0 || (b > 0 && q > 0.5))
         x = -asy__ndtri_exp(log_add(asy__log_ndtr(-b), log1p(-q) + mass));
     else

@@ -12,6 +12,8 @@ double asy__log_ndtr(double x);              /* log Phi(x) */
 double asy__ndtri_exp(double y);             /* x with log Phi(x) == y, y <= 0 */
 double asy__log_mass(double a, double b);    /* log(Phi(b) - Phi(a)), a <= b */
 double asy__log_mass_mid(double mid, double half); /* the same for mid - half .. mid + half */
+/* Phi(b) - Phi(a), a <= 0 <= b and not both near 0. */
+double asy__mass_around(double a, double b);
 /* The quantile q in [0, 1] of the standard normal cut to [a, b]. */
 double asy__truncnorm_ppf(double q, double a, double b);
 #endif

@@ -71,5 +71,29 @@ static void mass_is_monotone_over_the_seams(void)
     T_TRUE(asy__log_mass(1, 1) == -INFINITY);
 }
 
+/* Parts of kernels, as sums of tails, are what logarithms of differences say. */
+static void masses_around_zero_are_exact(void)
+{
+    for (double a = -40; a <= 0; a += 0.37)
+        for (double b = 0; b <= 40; b += 0.53)
+            if (b - a >= 1) /* rounding of 1 minus two tails, over a mass of a third or more */
+                T_NEAR("mass", asy__mass_around(a, b), exp(asy__log_mass(a, b)), 1e-15);
+}
+
+/* The two ways to a quantile, by sums and by logarithms, agree where both apply. */
+static void quantiles_agree_whatever_way(void)
+{
+    for (double a = -9; a <= -0.5; a += 0.25)
+        for (double q = 1e-9; q < 1; q += 0.0173) {
+            double b = 1.3, by_sums = asy__truncnorm_ppf(q, a, b);
+            double mass = log(q) + asy__log_mass(a, b), below = asy__log_ndtr(a);
+            double by_logs = asy__ndtri_exp(below + log1p(exp(mass - below)));
+
+            /* Above 0 the logarithm of Phi forgets digits. */
+            T_NEAR("quantile", by_sums, by_logs, by_logs < 0 ? 1e-13 : 1e-12);
+        }
+}
+
 T_MAIN("truncnorm", T_TEST(log_ndtr_matches), T_TEST(log_mass_matches), T_TEST(ndtri_exp_matches),
-       T_TEST(ppf_matches), T_TEST(mass_is_monotone_over_the_seams))
+       T_TEST(ppf_matches), T_TEST(mass_is_monotone_over_the_seams),
+       T_TEST(masses_around_zero_are_exact), T_TEST(quantiles_agree_whatever_way))
