@@ -186,8 +186,9 @@ void asy__exit_codes_table(struct asy_buf *ret_markdown);
 
 /* ---- inputs.c ------------------------------------------------------------------------------ */
 
-/* The study with the list of the files that it names, each read once. */
-ASY_MUST_CHECK int asy__inputs_list(const struct asy_study_spec *spec,
+/* The study with the list of the files that it names, each read once. ASY_E_TOOBIG: more than the
+ * home's files_limit. */
+ASY_MUST_CHECK int asy__inputs_list(const struct asy_study_spec *spec, const char *home,
                                     struct asy_study_spec **ret_spec, struct asy_error *err);
 
 /* ---- record.c ------------------------------------------------------------------------------ */

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <asy/settings.h>
 
 #define DEPTH_MAX 32
 #define CHUNK ((size_t)1 << 20)
@@ -23,8 +24,8 @@
 struct inputs {
     struct asy_study_input *list;
     size_t n, cap;
-    const char *base;      /* the study's folder */
-    uint64_t copied; /* bytes of run.files */
+    const char *base;        /* the study's folder */
+    uint64_t copied, limit;  /* bytes of run.files, and how many there may be */
     char base_real[PATH_MAX], root_real[PATH_MAX];
     char *chunk;
 };
@@ -113,10 +114,10 @@ static int add_file(struct inputs *in, const char *path, const char *place, cons
     uint64_t size = place ? (uint64_t)st->st_size : 0;
     int rc;
 
-    if (size > ASY_STUDY_FILES_MAX - in->copied)
+    if (size > in->limit - in->copied)
         return asy_fail(err, ASY_E_TOOBIG, "'files', of which each trial gets a copy, have more "
-                        "than %llu MiB with '%.120s'",
-                        (unsigned long long)ASY_STUDY_FILES_MAX >> 20, path);
+                        "than %llu MiB with '%.120s'; 'files_limit' may allow more",
+                        (unsigned long long)in->limit >> 20, path);
     in->copied += size;
     if ((rc = append(in, path, place, &input, err)) < 0)
         return rc;
@@ -225,14 +226,30 @@ static int by_path(const void *a, const void *b)
     return strcmp(x->place ? x->place : "", y->place ? y->place : "");
 }
 
-int asy__inputs_list(const struct asy_study_spec *spec, struct asy_study_spec **ret_spec,
-                     struct asy_error *err)
+static int read_limit(const char *home, uint64_t *ret, struct asy_error *err)
 {
-    struct inputs in = { .base = spec->base_dir, .chunk = malloc(CHUNK) };
-    struct stat st;
-    int rc = 0;
+    struct asy_settings *settings = NULL;
+    char path[PATH_MAX + 16];
+    int rc;
 
-    if (!in.chunk)
+    snprintf(path, sizeof path, "%s/config.yaml", home);
+    if ((rc = asy_settings_load(path, &settings, err)) < 0)
+        return rc;
+    *ret = (uint64_t)asy_settings_i64(settings, "files_limit");
+    asy_settings_destroy(settings);
+    return 0;
+}
+
+int asy__inputs_list(const struct asy_study_spec *spec, const char *home,
+                     struct asy_study_spec **ret_spec, struct asy_error *err)
+{
+    struct inputs in = { .base = spec->base_dir };
+    struct stat st;
+    int rc = read_limit(home, &in.limit, err);
+
+    if (rc < 0)
+        return rc;
+    if (!(in.chunk = malloc(CHUNK)))
         return asy_fail(err, ASY_E_NOMEM, "no memory to read the study's files");
     if (!realpath(spec->base_dir, in.base_real))
         in.base_real[0] = '\0'; /* nothing is below it, then */

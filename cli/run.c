@@ -48,7 +48,7 @@ static int look(void *ctx, const char *text, size_t len, struct asy_error *err)
 static int list_inputs(struct run *run, struct asy_error *err)
 {
     struct asy_study_spec *spec = NULL;
-    int rc = asy__inputs_list(run->spec, &spec, err);
+    int rc = asy__inputs_list(run->spec, run->options.home, &spec, err);
 
     if (rc < 0)
         return rc;

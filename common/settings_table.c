@@ -18,6 +18,9 @@ static const struct asy_setting table[] = {
     { "checkpoints_kept", ASY_SET_INT, 1, 100, "2", "newest checkpoints kept of each trial" },
     { "closed_grace", ASY_SET_DURATION, 0, HOUR, "1s",
       "time from the closing of a worker's connection until its trials are free" },
+    { "files_limit", ASY_SET_SIZE, 0, PIB, "16GiB",
+      "most bytes of a study's `run.files`, of which each trial gets a copy on its worker's disk: "
+      "a command refuses to submit more, a worker to copy more" },
     { "gang_growth", ASY_SET_SIZE, 0, PIB, "256MiB",
       "memory above twice what a warm trainer held after its first trial at which it is replaced" },
     { "gang_idle", ASY_SET_DURATION, 0, DAY, "60s", "time after which idle warm trainers end" },

@@ -32,6 +32,36 @@ parameters: {{x: {{min: 0.0, max: 1.0}}}}
 search: {{sampler: random}}
 budget: {{trials: {trials}}}
 """
+# Writes a checkpoint of so many bytes, none of which takes space where it is written.
+LARGE = """
+import json, os, socket, sys
+link = socket.socket(socket.AF_UNIX)
+link.connect(os.environ["ASSAY_SOCKET"])
+lines = link.makefile("rw")
+def say(line):
+    lines.write(json.dumps(line) + "\\n")
+    lines.flush()
+    return json.loads(lines.readline())
+with open(os.path.join(os.environ["ASSAY_CHECKPOINT_DIR"], "c"), "wb") as file:
+    file.truncate(int(sys.argv[1]))
+say({"step": 1, "metrics": {"loss": 0.5}})
+say({"checkpoint": "c", "step": 1})
+"""
+LARGE_STUDY = """
+assay: 1
+name: sweep
+run:
+  command: [python3, large.py, "%d"]
+  files: [large.py]
+  checkpoint: true
+  length: {unit: steps, max: 1}
+objective: {metric: loss, goal: minimize, take: last}
+parameters: {x: {min: 0.0, max: 1.0}}
+search: {sampler: random}
+budget: {trials: 1}
+"""
+GIB = 1 << 30
+LARGEST = 4 * GIB + 5  # no number of 32 bits holds it
 CHECKPOINT = """
 assay: 1
 name: sweep
@@ -48,18 +78,18 @@ budget: {{trials: 1}}
 
 
 class Site(Apart):
-    """The head has the files, the other hosts fetch them."""
+    """The head has the files, the other hosts fetch them. theirs: settings of the workers."""
 
-    def __init__(self, names="ab", settings="", cache=None):
-        self.settings, self.cache = settings, cache
+    def __init__(self, names="ab", settings="", cache=None, theirs=""):
+        self.settings = settings
+        self.theirs = theirs + (f"cache_size: {cache}\n" if cache else "")
         super().__init__(trials=0, names=names)
 
     def invite(self, node):
         super().invite(node)
         os.mkdir(node.env["ASSAY_HOME"])
-        if self.cache:
-            self.write(os.path.join(node.env["ASSAY_HOME"], "config.yaml"),
-                       f"cache_size: {self.cache}\n")
+        if self.theirs:
+            self.write(os.path.join(node.env["ASSAY_HOME"], "config.yaml"), self.theirs)
 
     def file(self, size, name="big"):
         """Its path and hash."""
@@ -122,7 +152,7 @@ class Site(Apart):
         for worker in self.workers.values():
             worker.send_signal(signal.SIGTERM)
         equal("the workers' ends", {w.wait() for w in self.workers.values()}, {0})
-        equal("left", self.left(), [])
+        wait(lambda: not self.left(), "what is left to go")  # large files do so in turns
 
 
 def counted(node, direction):
@@ -233,12 +263,27 @@ def a_file_that_a_cache_cannot_hold_is_refused_by_name():
 
 
 def files_that_no_trial_could_copy_are_refused_at_once():
-    with Site() as site:
-        path = site.sparse((1 << 30) + 1)
+    with Site(settings="files_limit: 16MiB\n") as site:
+        path = site.sparse(16 * MIB + 1)
         site.write(os.path.join(site.head.path, "study.yaml"),
                    STUDY.format(name="sweep", file="big", trials=1, then=""))
         _, err = site.head.run("submit", os.path.join(site.head.path, "study.yaml"), code=2)
-        has("why", err, f"of which each trial gets a copy, have more than 1024 MiB with '{path}'")
+        has("why", err, f"of which each trial gets a copy, have more than 16 MiB with '{path}'; "
+            "'files_limit' may allow more")
+        site.sparse(16 * MIB)
+        site.begin()
+        site.over_well([("complete", 1)])
+
+
+def files_that_a_worker_will_not_copy_wait_for_another_one():
+    with Site(theirs="files_limit: 8MiB\n") as site:
+        site.file(9 * MIB)
+        site.begin()
+        site.refuses("'files' have more than this worker copies")
+        site.refuses("give it a larger 'files_limit'")
+        site.head.run("stop", "sweep")
+        wait(site.finished, "the study's end")
+        equal("nothing ran", site.stored("started"), 0)
 
 
 def files_that_a_cache_cannot_hold_together_are_refused():
@@ -303,21 +348,51 @@ def a_file_that_is_cut_on_its_way_is_named():
     changes(lambda file: file.truncate(10 * MIB))
 
 
-def a_large_file_takes_little_memory(size=256 * MIB):
-    with Site(cache="4GiB") as site:
+def wait_for_all(size, arrived, is_over):
+    """As long as more of it arrives."""
+    while arrived() < size - 64 * MIB and not is_over():
+        before = arrived()
+        wait(lambda: arrived() > before or is_over(), f"more than {before} bytes")
+    wait(is_over, "its end")
+
+
+def takes_little_memory(size, study, arrived):
+    """study(site) submits it; arrived(site): bytes that have come."""
+    with Site(cache="6GiB") as site:
         processes = [site.coordinator, *site.workers.values()]
         before = [memory(p) for p in processes]
-        site.sparse(size)
-        site.begin()
-        wait(lambda: site.trials_of() and site.trials_of()[0][0] in ("complete", "failed"), "it")
+        study(site)
+        wait_for_all(size, lambda: arrived(site), lambda: site.trials_of() and
+                     site.trials_of()[0][0] in ("complete", "failed"))
         grown = [memory(p) - b for p, b in zip(processes, before)]
         if max(grown) > 64 * MIB:
             raise AssertionError(f"coordinator and worker have grown by {grown} bytes")
         site.over_well([("complete", 1)])
 
 
+def a_large_file_takes_little_memory(size=256 * MIB):
+    def study(site):
+        site.sparse(size)
+        site.begin(then=f'test $(stat -c %s big) = {size} || exit 1;')
+    takes_little_memory(size, study, lambda site: site.arrived(site.nodes[0]))
+
+
+def a_large_checkpoint_takes_little_memory(size=96 * MIB):
+    def study(site):
+        site.write(os.path.join(site.head.path, "large.py"), LARGE)
+        site.submit(LARGE_STUDY % size)
+
+    def arrived(site):
+        return site.parts(os.path.join(site.home, "artifacts"))
+    takes_little_memory(size, study, arrived)
+
+
 def a_very_large_file_takes_no_more():
-    a_large_file_takes_little_memory(1 << 30)
+    a_large_file_takes_little_memory(LARGEST)
+
+
+def a_very_large_checkpoint_takes_no_more():
+    a_large_checkpoint_takes_little_memory(LARGEST)
 
 
 WHY_NOT = hosts.why_not()
@@ -329,10 +404,11 @@ cases = [a_worker_that_stops_in_the_middle_holds_up_nobody,
          a_broken_upload_goes_on_where_it_was, a_file_that_a_cache_cannot_hold_is_refused_by_name,
          files_that_a_cache_cannot_hold_together_are_refused,
          files_that_no_trial_could_copy_are_refused_at_once,
+         files_that_a_worker_will_not_copy_wait_for_another_one,
          a_file_in_use_stays_in_a_cache_that_is_too_small,
          a_file_that_is_written_to_on_its_way_is_named, a_file_that_is_cut_on_its_way_is_named,
-         a_large_file_takes_little_memory]
+         a_large_file_takes_little_memory, a_large_checkpoint_takes_little_memory]
 word = sys.argv[3] if len(sys.argv) > 3 else ""
 if word == "large":
-    main(a_very_large_file_takes_no_more)
+    main(a_very_large_file_takes_no_more, a_very_large_checkpoint_takes_no_more)
 main(*[case for case in cases if word in case.__name__], at_once=4)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define DEPTH_MAX 32
+#define PIECE ((size_t)8 << 20)
 
 /* Whoever made it: a job of the same study may be doing so now. */
 static int make_folder(const char *path, struct asy_error *err)
@@ -49,19 +50,42 @@ int asy__mkdirs(const char *path, struct asy_error *err)
     return rc;
 }
 
+static int spend(uint64_t *budget, ssize_t n, const char *from, struct asy_error *err)
+{
+    if ((uint64_t)n > *budget)
+        return asy_fail(err, ASY_E_TOOBIG, "'files' have more than this worker copies, at "
+                        "'%.160s'; give it a larger 'files_limit'", from);
+    *budget -= (uint64_t)n;
+    return 0;
+}
+
+/* What the kernel copies by itself, which shares blocks where the file system can; the rest is left
+ * to copy_bytes(). */
+static int copy_inside(int in, int out, uint64_t *budget, const char *from, struct asy_error *err)
+{
+    ssize_t n;
+    int rc = 0;
+
+    while (rc == 0 && (n = copy_file_range(in, NULL, out, NULL, PIECE, 0)) > 0)
+        rc = spend(budget, n, from, err);
+    return rc;
+}
+
 static int copy_bytes(int in, int out, uint64_t *budget, const char *from, struct asy_error *err)
 {
     char bytes[65536];
     ssize_t n;
+    int rc;
 
+    if ((rc = copy_inside(in, out, budget, from, err)) < 0)
+        return rc;
     while ((n = read(in, bytes, sizeof bytes)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return asy_fail_errno(err, errno, "cannot read '%s'", from);
-        if ((uint64_t)n > *budget)
-            return asy_fail(err, ASY_E_TOOBIG, "'files' are too large at '%s'", from);
-        *budget -= (uint64_t)n;
+        if ((rc = spend(budget, n, from, err)) < 0)
+            return rc;
         for (ssize_t at = 0; at < n;) {
             ssize_t wrote = write(out, bytes + at, (size_t)(n - at));
 

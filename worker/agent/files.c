@@ -47,7 +47,7 @@ static int name_folders(struct asy__job *job, struct asy_error *err)
 static int lay_out(struct asy__job *job, struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
-    uint64_t budget = ASY_STUDY_FILES_MAX;
+    uint64_t budget = job->agent->options.files_bytes;
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < study->n_inputs; i++) {
@@ -72,7 +72,7 @@ static int lay_out(struct asy__job *job, struct asy_error *err)
 static int copy_files(struct asy__job *job, struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
-    uint64_t budget = ASY_STUDY_FILES_MAX;
+    uint64_t budget = job->agent->options.files_bytes;
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < study->n_files; i++) {

@@ -430,8 +430,10 @@ void asy__job_try_start(struct asy__job *job)
         return;
     move_to(job, ASY__JOB_STARTING);
     asy__crash_point("agent.after_lease");
-    if ((rc = asy__files_prepare(job, &err)) < 0)
+    if ((rc = asy__files_prepare(job, &err)) < 0) {
+        end = rc == ASY_E_TOOBIG ? ASY_END_REFUSED : end; /* another worker may copy more */
         goto out;
+    }
     if ((rc = asy__files_resume(job, &err)) < 0) {
         gone = job->agent->session.minor >= 1 &&
                (rc == ASY_E_NOENT || rc == ASY_E_CORRUPT);

@@ -195,6 +195,7 @@ static int load_settings(struct args *args, struct asy_error *err)
     snprintf(shared, sizeof shared, "%s", asy_settings_str(settings, "shared_home"));
     options->shared_home = shared;
     options->cache_bytes = (uint64_t)asy_settings_i64(settings, "cache_size");
+    options->files_bytes = (uint64_t)asy_settings_i64(settings, "files_limit");
     asy_settings_destroy(settings);
     return 0;
 }

@@ -16,7 +16,6 @@
 #include <asy/hash.h>
 #include <asy/space.h>
 
-#define ASY_STUDY_FILES_MAX (UINT64_C(1) << 30) /* bytes of run.files: each attempt has a copy */
 #define ASY_STUDY_FILE_MAX (1u << 20)
 
 enum asy_run_kind { ASY_RUN_MODEL = 1, ASY_RUN_COMMAND = 2 };

@@ -37,12 +37,14 @@ struct asy_agent_options {
     const char *scratch;        /* where attempts work: as the setting worker_scratch */
     const char *shared_home;    /* as the setting */
     uint64_t cache_bytes;       /* most that is kept of files of others; 0: a tenth of the disk */
+    uint64_t files_bytes;       /* most of run.files that is copied for an attempt */
     int64_t walltime_ms;        /* < 0: unlimited, or what Slurm says */
     int64_t walltime_margin_ms; /* see asy_slurm_leave_ms() */
 };
 #define ASY_AGENT_OPTIONS_INIT                                                                     \
     { .gang_trials = 200, .gang_growth = 256u << 20, .gang_idle_ms = 60000, .share = 1,            \
       .scratch = "auto", .shared_home = "auto", .idle_exit_ms = 2000,                              \
+      .files_bytes = UINT64_C(16) << 30,                                                           \
       .orphan_ms = 30 * 60 * 1000, .walltime_ms = -1, .walltime_margin_ms = -1 }
 
 /* Runs until drained. 0: left on purpose, all that it held was durable. ASY_E_DENIED: the
