@@ -109,6 +109,7 @@ struct asy__welcome {
     char version[64];
     uint32_t minor;          /* of the protocol */
     uint32_t bulk_port;      /* 0: it has none */
+    char files[4096], nonce[64]; /* its home, and what is to be read there; "": not told */
 };
 /* ASY_E_UNSUPPORTED: the coordinator's protocol is older than 1.minor; the text says what to do. */
 ASY_MUST_CHECK int asy__session_speaks(const struct asy__session *session, uint32_t minor,
@@ -120,7 +121,7 @@ void asy__offers_hint(struct asy__session *session);
 ASY_MUST_CHECK int asy__session_look(const char *home, const char *invitation,
                                      struct asy__welcome *ret_welcome, struct asy_error *err);
 
-/* ---- fetch.c: files of a coordinator elsewhere ----------------------------------------------- */
+/* ---- fetch.c, send.c: files from and to a coordinator elsewhere ------------------------------ */
 
 /* Its folders are not seen from here. */
 int asy__session_remote(const struct asy__session *session);
@@ -131,6 +132,11 @@ typedef int (*asy__fetched_f)(void *arg, const void *bytes, size_t n, struct asy
  * there, or not for us. ASY_E_UNSUPPORTED: it is a folder. */
 ASY_MUST_CHECK int asy__fetch(struct asy__session *session, const struct asy_bulk *want,
                               asy__fetched_f each, void *arg, struct asy_error *err);
+/* send.c: the files of a study to a coordinator elsewhere (to one of this home: nothing), each
+ * content once and only what it does not have. Shows progress on a terminal. ASY_E_FULL: more than
+ * it keeps for a user. ASY_E_CANCELLED: what has come goes on next time. */
+ASY_MUST_CHECK int asy__inputs_send(struct asy__session *session, const struct asy_study_spec *spec,
+                                    struct asy_error *err);
 struct asy__model {
     char path[4096];
     int copied;              /* from elsewhere, to be dropped */

@@ -26,7 +26,7 @@ const char *asy__session_host(const struct asy__session *session)
     return session->found.host;
 }
 
-static int connect_bulk(struct asy__session *session, struct asy_error *err)
+int asy__bulk_connect(struct asy__session *session, struct asy_error *err)
 {
     const char *routes[ASY_ENDPOINTS_MAX], *endpoints[ASY_ENDPOINTS_MAX];
     size_t n = asy_discovery_routes(&session->found, routes);
@@ -53,7 +53,8 @@ static int connect_bulk(struct asy__session *session, struct asy_error *err)
     return asy_client_create(session->channel, &spec, &session->bulk, err);
 }
 
-static int send_head(struct asy__session *session, struct asy_bulk *head, struct asy_error *err)
+int asy__bulk_say(struct asy__session *session, struct asy_bulk *head, const void *body, size_t n,
+                  struct asy_error *err)
 {
     int rc;
 
@@ -61,8 +62,30 @@ static int send_head(struct asy__session *session, struct asy_bulk *head, struct
     asy_buf_clear(&session->frame);
     if ((rc = asy_bulk_encode(head, &session->frame, err)) < 0)
         return rc;
-    return asy_client_send_parts(session->bulk, session->frame.data, session->frame.len, NULL, 0,
+    return asy_client_send_parts(session->bulk, session->frame.data, session->frame.len, body, n,
                                  err);
+}
+
+static int send_head(struct asy__session *session, struct asy_bulk *head, struct asy_error *err)
+{
+    return asy__bulk_say(session, head, NULL, 0, err);
+}
+
+int asy__bulk_hear(struct asy__session *session, struct asy_bulk *ret_head, const void **ret_body,
+                   size_t *ret_n, struct asy_error *err)
+{
+    const void *bytes;
+    size_t len;
+    int rc;
+
+    for (;;) {
+        rc = asy_client_recv_parts(session->bulk, &bytes, &len, ret_body, ret_n, err);
+        if (rc < 0)
+            return rc;
+        asy_arena_reset(session->arena);
+        if (asy_bulk_decode(bytes, len, session->arena, ret_head, NULL) == 0)
+            return 0;
+    }
 }
 
 struct fetch {
@@ -95,22 +118,15 @@ static int ask_on(struct asy__session *session, struct fetch *fetch, struct asy_
 static int next_message(struct asy__session *session, uint32_t transfer, struct asy_bulk *ret_head,
                         const void **ret_body, size_t *ret_n, struct asy_error *err)
 {
-    const void *bytes;
-    size_t len;
     int rc;
 
-    for (;;) {
-        rc = asy_client_recv_parts(session->bulk, &bytes, &len, ret_body, ret_n, err);
-        if (rc < 0)
-            return rc;
-        asy_arena_reset(session->arena);
-        if (asy_bulk_decode(bytes, len, session->arena, ret_head, NULL) == 0 &&
-            ret_head->transfer == transfer && transfer)
-            return 0;
-    }
+    do
+        rc = asy__bulk_hear(session, ret_head, ret_body, ret_n, err);
+    while (rc == 0 && (ret_head->transfer != transfer || !transfer));
+    return rc;
 }
 
-static int unreachable(const struct asy__session *session, struct asy_error *err)
+int asy__bulk_unreachable(const struct asy__session *session, struct asy_error *err)
 {
     if (asy_client_state(session->bulk) > ASY_WAY_OPEN)
         asy__advise_ways(session->bulk);
@@ -178,7 +194,7 @@ static int step(struct asy__session *session, struct fetch *fetch, struct asy_er
         return rc;
     if (now_ms - fetch->moved_ms > ASY__PATIENCE_MS)
         return fetch->busy.code ? asy_fail(err, fetch->busy.code, "%s", fetch->busy.text)
-                                : unreachable(session, err);
+                                : asy__bulk_unreachable(session, err);
     if (now_ms - fetch->heard_ms > SILENCE_MS) {
         fetch->heard_ms = now_ms;
         fetch->busy.code = 0;
@@ -196,7 +212,7 @@ int asy__fetch(struct asy__session *session, const struct asy_bulk *want, asy__f
     struct fetch fetch = { .want = want, .each = each, .arg = arg, .at = want->offset,
                            .heard_ms = now_ms, .moved_ms = now_ms, .busy = ASY_ERROR_INIT };
     struct asy_bulk cancel = { .kind = ASY_BULK_CANCEL };
-    int rc = connect_bulk(session, err), interrupts = asy__interrupts();
+    int rc = asy__bulk_connect(session, err), interrupts = asy__interrupts();
 
     if (rc < 0)
         return rc;

@@ -229,7 +229,8 @@ static int start(struct run *run, int watch, enum asy__followed *ret_how)
         asy__interrupts_take();
     if (put_plan(run, &err) < 0 ||
         asy__session_open(&run->options, ASY__START_NODE, &run->session, &err) < 0 ||
-        put_slots(run, &err) < 0 || submit(run, &err) < 0) {
+        put_slots(run, &err) < 0 || asy__inputs_send(run->session, run->spec, &err) < 0 ||
+        submit(run, &err) < 0) {
         if (err.code == ASY_E_CANCELLED && run->session && asy__session_started(run->session))
             asy__session_drain(run->session); /* nobody is left who would */
         return asy__complain(&err);

@@ -34,6 +34,19 @@ struct asy__session {
 /* Where the coordinator is now, by the home's discovery file or by --coordinator. */
 ASY_MUST_CHECK int asy__session_find(const struct asy__session *session,
                                      struct asy_discovery *ret_found, struct asy_error *err);
+/* ---- fetch.c, for send.c --------------------------------------------------------------------- */
+
+/* Opens session->bulk, if it is not open yet. */
+ASY_MUST_CHECK int asy__bulk_connect(struct asy__session *session, struct asy_error *err);
+/* ASY_E_AGAIN: not connected, or the queue is full. */
+ASY_MUST_CHECK int asy__bulk_say(struct asy__session *session, struct asy_bulk *head,
+                                 const void *body, size_t n, struct asy_error *err);
+/* The next message, borrowed until the next call. ASY_E_AGAIN: none has come. */
+ASY_MUST_CHECK int asy__bulk_hear(struct asy__session *session, struct asy_bulk *ret_head,
+                                  const void **ret_body, size_t *ret_n, struct asy_error *err);
+/* Why nothing comes, and what to do. */
+int asy__bulk_unreachable(const struct asy__session *session, struct asy_error *err);
+
 /* Advises by what the client met at each of its endpoints. */
 void asy__advise_ways(const struct asy_client *client);
 ASY_MUST_CHECK int asy__home_file(const struct asy__options *options, const char *name, char *path,

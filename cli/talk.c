@@ -144,6 +144,10 @@ int asy__session_greet(struct asy__session *session, int64_t timeout_ms, struct 
             session->welcome.bulk_port = msg.welcome.bulk_port;
             snprintf(session->welcome.version, sizeof session->welcome.version, "%s",
                      msg.welcome.version ? msg.welcome.version : "");
+            snprintf(session->welcome.files, sizeof session->welcome.files, "%s",
+                     msg.welcome.files ? msg.welcome.files : "");
+            snprintf(session->welcome.nonce, sizeof session->welcome.nonce, "%s",
+                     msg.welcome.nonce ? msg.welcome.nonce : "");
             asy__advise("");
             return 0;
         }

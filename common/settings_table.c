@@ -31,6 +31,9 @@ static const struct asy_setting table[] = {
     { "heartbeat", ASY_SET_DURATION, 10, HOUR, "1s", "time between two signs of life of a worker" },
     { "idle_exit", ASY_SET_DURATION, SECOND, 365 * DAY, "60s",
       "a coordinator started by a command ends this long after its last client and study" },
+    { "input_quota", ASY_SET_SIZE, 0, PIB, "0",
+      "bytes of files that the coordinator keeps for a user who submits from a machine that does "
+      "not share its folders; what no unfinished study names goes first; 0: a tenth of its disk" },
     { "interface", ASY_SET_STRING, 0, 0, "",
       "network interface (eth0), address or range (10.0.0.0/8) to listen at besides loopback, and "
       "that workers of other hosts are told; empty means all, 127.0.0.1 loopback alone" },

@@ -50,6 +50,17 @@ const char *asy_core_study_text(const struct asy_core *core, struct asy_id study
     return s->spec_text;
 }
 
+void asy_core_study_texts(const struct asy_core *core, const char *owner,
+                          void (*each)(void *arg, const char *text), void *arg)
+{
+    for (struct asy__node *n = core->live.next; n != &core->live; n = n->next) {
+        const struct asy__study *s = asy__item(n, struct asy__study, node);
+
+        if (s->spec_text && !strcmp(s->owner, owner))
+            each(arg, s->spec_text);
+    }
+}
+
 static const char *worker_state(const struct asy_core *core, const struct asy__worker *w)
 {
     if (!w->session)

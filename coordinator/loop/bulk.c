@@ -88,6 +88,7 @@ static void remove_over(struct asy__bulk *bulk)
         }
         *at = t->next;
         bulk->n_transfers--;
+        asy__bulk_input_over(bulk, t);
         transfer_destroy(t);
     }
 }
@@ -211,41 +212,62 @@ static void end_study(struct asy__bulk *bulk, struct asy_id id)
             asy__bulk_cancel(bulk, t);
 }
 
-/* Waits for the loop, which answers within a round. Letters of others stay in their order. */
-static struct asy__bulk_study *ask_loop(struct asy__bulk *bulk, struct asy_id id)
+/* One letter. Returns it if it is the answer that is waited for, else nothing is left of it. */
+static struct asy__bulk_ask *take_letter(struct asy__bulk *bulk, struct asy__letter *letter,
+                                         uint32_t awaited)
 {
-    struct asy__bulk_ask *ask = calloc(1, sizeof *ask);
-    struct asy__bulk_study *study = NULL;
-    int64_t until_ms = asy_clock_ms() + ANSWER_MS;
+    struct asy__bulk_ask *answer = (struct asy__bulk_ask *)letter;
 
-    if (!ask)
+    if (letter == &bulk->stop) {
+        bulk->stopped = 1;
         return NULL;
-    ask->study = id;
+    }
+    if (answer->over)
+        end_study(bulk, answer->study);
+    else if (answer->what)
+        asy__bulk_looked(bulk, answer);
+    else if (answer->serial == awaited)
+        return answer;
+    asy__bulk_ask_free(answer); /* else an answer that came after we had given up */
+    return NULL;
+}
+
+/* The loop answers within a round. Letters of others stay in their order. */
+struct asy__bulk_ask *asy__bulk_ask_loop(struct asy__bulk *bulk, struct asy__bulk_ask *ask)
+{
+    struct asy__bulk_ask *answer = NULL;
+    int64_t until_ms = asy_clock_ms() + ANSWER_MS;
+    uint32_t serial = ++bulk->asked ? bulk->asked : ++bulk->asked;
+
+    ask->serial = serial;
     asy__mail_put(bulk->asks, &ask->letter);
-    while (!study && !bulk->stopped && asy_clock_ms() < until_ms) {
+    while (!answer && !bulk->stopped && asy_clock_ms() < until_ms) {
         struct asy__letter *letter = asy__mail_take(&bulk->mail), *next;
 
         if (!letter)
             asy__mail_wait(&bulk->mail, 100);
         for (; letter; letter = next) {
-            struct asy__bulk_ask *answer = (struct asy__bulk_ask *)letter;
+            struct asy__bulk_ask *one;
 
             next = letter->next;
-            if (letter == &bulk->stop) {
-                bulk->stopped = 1;
-                continue;
-            }
-            if (answer->over) {
-                end_study(bulk, answer->study);
-            } else if (answer->what) {
-                asy__bulk_looked(bulk, answer);
-            } else if (!asy_id_cmp(answer->study, id)) {
-                study = answer->text ? remember(bulk, answer) : NULL;
-                until_ms = 0;
-            }
-            asy__bulk_ask_free(answer);
+            if ((one = take_letter(bulk, letter, serial)))
+                answer = one;
         }
     }
+    return answer;
+}
+
+static struct asy__bulk_study *ask_study(struct asy__bulk *bulk, struct asy_id id)
+{
+    struct asy__bulk_ask *ask = calloc(1, sizeof *ask);
+    struct asy__bulk_study *study;
+
+    if (!ask)
+        return NULL;
+    ask->study = id;
+    ask = asy__bulk_ask_loop(bulk, ask);
+    study = ask && ask->text ? remember(bulk, ask) : NULL;
+    asy__bulk_ask_free(ask);
     return study;
 }
 
@@ -256,7 +278,7 @@ static const struct asy__bulk_study *study_of(struct asy__bulk *bulk, struct asy
     while ((study = *at) && asy_id_cmp(study->id, id))
         at = &study->next;
     if (!study)
-        return ask_loop(bulk, id);
+        return ask_study(bulk, id);
     *at = study->next;
     study->next = bulk->studies;
     bulk->studies = study;
@@ -277,6 +299,10 @@ static void take_request(struct asy__bulk *bulk, uint64_t peer, const char *key,
     }
     if (asy__bulk_is_result(head)) {
         asy__bulk_look(bulk, peer, key, head);
+        return;
+    }
+    if (asy__bulk_is_offer(head)) { /* of a study that is to be submitted */
+        asy__bulk_put_input(bulk, peer, key, head);
         return;
     }
     if (!(study = study_of(bulk, head->study))) {
@@ -348,7 +374,7 @@ static void take_messages(struct asy__bulk *bulk)
                          (unsigned long long)peer, err.text);
             continue;
         }
-        if (info.is_worker && asy__bulk_is_result(&head))
+        if (info.is_worker && (asy__bulk_is_result(&head) || asy__bulk_is_offer(&head)))
             asy__bulk_deny(bulk, peer, info.owner, &head, "a worker is no client");
         else
             take_message(bulk, peer, info.owner, &head, body, n);
@@ -381,18 +407,8 @@ static void take_mail(struct asy__bulk *bulk)
     struct asy__letter *letter = asy__mail_take(&bulk->mail), *next;
 
     for (; letter; letter = next) {
-        struct asy__bulk_ask *late = (struct asy__bulk_ask *)letter;
-
         next = letter->next;
-        if (letter == &bulk->stop) {
-            bulk->stopped = 1;
-            continue;
-        }
-        if (late->over)
-            end_study(bulk, late->study);
-        else if (late->what)
-            asy__bulk_looked(bulk, late);
-        asy__bulk_ask_free(late); /* else an answer that came after we had given up */
+        ASY_IGNORE(take_letter(bulk, letter, 0) != NULL); /* nothing is waited for */
     }
 }
 
@@ -428,6 +444,7 @@ static void serve(struct asy__bulk *bulk)
         }
         if (asy_clock_ms() >= bulk->sweep_ms) {
             asy__bulk_sweep(bulk);
+            asy__bulk_sweep_inputs(bulk);
             bulk->sweep_ms = asy_clock_ms() + SWEEP_MS;
         }
     }
@@ -507,6 +524,7 @@ static void tear_down(struct asy__bulk *bulk)
     }
     asy_server_destroy(bulk->server);
     asy_channel_destroy(bulk->channel);
+    asy__bulk_forget_users(bulk);
     asy_sha_memo_destroy(bulk->memo);
     asy_arena_destroy(bulk->arena);
     asy_buf_fini(&bulk->frame);
@@ -541,6 +559,7 @@ int asy__bulk_create(const struct asy__bulk_spec *spec, struct asy__bulk **ret_b
     bulk->ring = spec->ring;
     bulk->store = spec->store;
     bulk->asks = spec->asks;
+    bulk->input_quota = spec->input_quota;
     bulk->mail.fd = bulk->started.fd = -1;
     if ((rc = asy__mail_init(&bulk->mail, err)) < 0 ||
         (rc = asy__mail_init(&bulk->started, err)) < 0)

@@ -24,6 +24,8 @@ struct asy__bulk_spec {
     struct asy_keyring *ring;      /* who may connect; outlives the thread */
     struct asy_id store;
     struct asy__mail *asks;        /* where it asks the loop: letters are struct asy__bulk_ask */
+    uint64_t input_quota;          /* bytes of files from elsewhere that a user may have here; 0: a
+                                    * tenth of the disk */
 };
 ASY_MUST_CHECK int asy__bulk_create(const struct asy__bulk_spec *spec, struct asy__bulk **ret_bulk,
                                     struct asy_error *err);
@@ -42,6 +44,10 @@ void asy__bulk_over(struct asy__bulk *bulk, struct asy_id study);
 struct asy__bulk_ask {
     struct asy__letter letter;
     struct asy_id study;
+    uint32_t serial;               /* of an agent's, or of the thread's own: it waits for it */
+    int texts;                     /* those of all live studies of `owner` are asked for, each ended
+                                    * by a zero, in text[text_len]; found: they are all there */
+    size_t text_len;
     int over;                      /* no answer, but the news that it is over */
     /* A client's: it wants this of a study, live or not. Answered by who reads the store, at
      * `reply`: the owner ("": there is no such study), and whether the trial has that model. */

@@ -2,7 +2,8 @@
  * bulk_give.c - GET: inputs of a study and checkpoints, to agents that ask for them by content;
  * models and logs, to clients whose study it is.
  *
- * An input is read where the study named it, on this host. It is hashed as a whole before its first
+ * An input is what the study's owner has sent (bulk_input.c), else it is read where the study named
+ * it, on this host. There it is hashed as a whole before its first
  * byte leaves: a study's list could name any file that this process may read, but who does not know
  * its hash gets nothing of it. Checkpoints lie under the name of their content and of their
  * study. */
@@ -87,7 +88,11 @@ void asy__bulk_get(struct asy__bulk *bulk, uint64_t peer, const char *key,
     }
     if (!(t = asy__bulk_open(bulk, peer, head)))
         return;
-    rc = input ? open_input(bulk, t, input, &err) : open_checkpoint(bulk, t, key, &err);
+    if (!input)
+        rc = open_checkpoint(bulk, t, key, &err);
+    else
+        rc = asy__bulk_open_sent(bulk, t, study->owner, input) ? 0
+                                                               : open_input(bulk, t, input, &err);
     if (rc < 0) {
         asy__bulk_end(bulk, t, rc, err.text);
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bulk_impl.h - the bulk thread's state, shared by bulk.c (socket, studies, rounds), bulk_give.c
- * (GET), bulk_take.c (PUT and logs) and bulk_deny.c. All of it belongs to that thread. */
+ * (GET), bulk_take.c (PUT and logs), bulk_input.c (inputs of users elsewhere), bulk_gone.c and
+ * bulk_deny.c. All of it belongs to that thread. */
 #ifndef ASY__BULK_IMPL_H
 #define ASY__BULK_IMPL_H
 #include <stdatomic.h>
@@ -38,6 +39,7 @@ struct asy__transfer {
     struct stat st;                   /* GET of an input: before it was hashed */
     int hashing;                      /* bytes up to hash_end are read and hashed first */
     int there;                        /* PUT: they are those of what is there already */
+    int kept;                         /* PUT of an input: it has its name */
     uint64_t hash_at, hash_end;
     uint64_t at, size;
     uint32_t credit;
@@ -46,6 +48,7 @@ struct asy__transfer {
     char asker[ASY_KEY_TEXT];         /* while it is asked */
     int over;                         /* to be freed after this round, or when it is answered */
 };
+struct asy__bulk_user;
 struct asy__bulk {
     pthread_t thread;
     int running;
@@ -73,6 +76,9 @@ struct asy__bulk {
     char *chunk;                      /* [ASY_BULK_CHUNK] */
     int64_t warned_ms, failed_ms, sweep_ms;
     int swept;                        /* at least once */
+    uint32_t asked;                   /* questions of our own to the loop */
+    struct asy__bulk_user *users;     /* who have sent inputs: the last one comes first */
+    uint64_t input_quota;
     int blocked;                      /* a peer's queue was full in this round */
     struct asy__refusals refusals;
     unsigned key_losses;              /* up to which all connections were looked at */
@@ -98,6 +104,8 @@ struct asy__transfer *asy__bulk_open(struct asy__bulk *bulk, uint64_t peer,
                                      const struct asy_bulk *head);
 /* The file name of a checkpoint or model: "<sha>" or "<sha>.<study>-<trial>-<attempt>-<report>". */
 void asy__bulk_name(const struct asy_bulk *head, char *text, size_t n);
+/* Asks the loop and waits; the answer is the caller's, ask is not. NULL: none came. */
+struct asy__bulk_ask *asy__bulk_ask_loop(struct asy__bulk *bulk, struct asy__bulk_ask *ask);
 /* Hashes a piece of what is to be hashed. 1: there is more. */
 int asy__bulk_hash(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err);
 
@@ -131,9 +139,39 @@ void asy__bulk_log(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk 
                    const void *body, size_t n);
 /* Nobody wants it any more: neither what has come of it. */
 void asy__bulk_cancel(struct asy__bulk *bulk, struct asy__transfer *t);
+/* Over another connection the same transfer, which broke without our notice, is over. */
+void asy__bulk_close_twin(struct asy__bulk *bulk, const struct asy__transfer *t);
+/* It grows where it broke off, which is hashed first. */
+ASY_MUST_CHECK int asy__bulk_open_part(struct asy__bulk *bulk, struct asy__transfer *t,
+                                       struct asy_error *err);
+/* What is at t->path is hashed: if it is what comes, it need not come. */
+ASY_MUST_CHECK int asy__bulk_hash_there(struct asy__transfer *t, struct asy_error *err);
+
+/* ---- bulk_input.c ---------------------------------------------------------------------------- */
+
+/* A user who does not see this host's folders has an input of a study. */
+int asy__bulk_is_offer(const struct asy_bulk *head);
+void asy__bulk_put_input(struct asy__bulk *bulk, uint64_t peer, const char *key,
+                         const struct asy_bulk *head);
+/* It is here under its name. */
+void asy__bulk_input_kept(struct asy__bulk *bulk, struct asy__transfer *t);
+/* A transfer is over. If it was that of an input, something of it may be left. */
+void asy__bulk_input_over(struct asy__bulk *bulk, const struct asy__transfer *t);
+/* 1: the owner of the study has sent it, and it is open. */
+int asy__bulk_open_sent(struct asy__bulk *bulk, struct asy__transfer *t, const char *owner,
+                        const struct asy_study_input *input);
+void asy__bulk_sweep_inputs(struct asy__bulk *bulk);
+void asy__bulk_forget_users(struct asy__bulk *bulk);
+
+/* ---- bulk_gone.c ----------------------------------------------------------------------------- */
+
+#define ASY__BULK_PART ".part-"
 /* What is at path, if anything, leaves its name at once. Who removes files then frees its blocks
  * piece by piece: gigabytes at once could hold up every sync of the disk. */
 void asy__bulk_discard(struct asy__bulk *bulk, const char *path);
-/* Removes parts of transfers that nobody will go on with. No tree is being made. */
+/* Discards the parts in a folder that nobody will go on with. No tree is being made. */
+void asy__bulk_sweep_folder(struct asy__bulk *bulk, const char *folder);
+/* The same in that of the artifacts, with what was on its way to be removed when a coordinator
+ * died. */
 void asy__bulk_sweep(struct asy__bulk *bulk);
 #endif

@@ -20,37 +20,8 @@
 #include <asy/log.h>
 #include "crash.h"
 
-#define PART ".part-"
-#define GONE PART "gone-"           /* on its way to who removes files */
-#define PART_S 3600                 /* then nobody will go on with it */
 #define PIECE ((size_t)512 << 10)     /* is written and synced at once */
 #define SPARE_BYTES ((uint64_t)64 << 20) /* of the disk, which a PUT leaves free */
-
-/* ---- what is not wanted any more ------------------------------------------------------------- */
-
-/* By the loop, which tells who removes files. Not without memory: the next start finds it. */
-static void hand_on(struct asy__bulk *bulk, const char *path)
-{
-    struct asy__bulk_ask *ask = calloc(1, sizeof *ask);
-
-    if (!ask || !(ask->gone = strdup(path))) {
-        asy__bulk_ask_free(ask);
-        return;
-    }
-    asy__mail_put(bulk->asks, &ask->letter);
-}
-
-void asy__bulk_discard(struct asy__bulk *bulk, const char *path)
-{
-    char gone[ASY__BULK_PATH], id[ASY_ID_TEXT];
-
-    snprintf(gone, sizeof gone, "%s/artifacts/" GONE "%s", bulk->home,
-             asy_id_format(asy_id_make(), id));
-    if (rename(path, gone) == 0)
-        hand_on(bulk, gone);
-    else if (errno != ENOENT)
-        ASY_IGNORE(asy_durable_remove(path, NULL)); /* the next sweep tries again */
-}
 
 /* ---- PUT: beginning -------------------------------------------------------------------------- */
 
@@ -70,8 +41,7 @@ static int check_room(const struct asy__bulk *bulk, const struct asy_bulk *head,
     return 0;
 }
 
-/* The same transfer over a connection that broke, which we may not have noticed. */
-static void close_twin(struct asy__bulk *bulk, const struct asy__transfer *t)
+void asy__bulk_close_twin(struct asy__bulk *bulk, const struct asy__transfer *t)
 {
     for (struct asy__transfer *other = bulk->transfers; other; other = other->next)
         if (other != t && !strcmp(other->part, t->part))
@@ -90,7 +60,7 @@ static int name_paths(const struct asy__bulk *bulk, struct asy__transfer *t, str
     asy__bulk_name(&own, part, sizeof part);
     snprintf(t->what, sizeof t->what, "%s '%s'",
              t->head.what == ASY_BULK_MODEL ? "model" : "checkpoint", name);
-    snprintf(t->part, sizeof t->part, "%s/artifacts/" PART "%s", bulk->home, part);
+    snprintf(t->part, sizeof t->part, "%s/artifacts/" ASY__BULK_PART "%s", bulk->home, part);
     snprintf(t->path, sizeof t->path, "%s/artifacts/%.2s", bulk->home, name);
     if (asy_durable_mkdirs(t->path, err) < 0)
         return err->code;
@@ -109,24 +79,31 @@ static int has_it(struct asy__bulk *bulk, const struct asy__transfer *t, struct 
     return 1;
 }
 
+int asy__bulk_hash_there(struct asy__transfer *t, struct asy_error *err)
+{
+    int rc;
+
+    if ((rc = asy_sha_create(&t->sha, err)) < 0)
+        return rc;
+    if ((rc = asy_pack_open(t->path, &t->pack, err)) < 0) {
+        asy_sha_destroy(t->sha);
+        t->sha = NULL;
+        return rc;
+    }
+    t->there = t->hashing = 1;
+    t->hash_end = t->head.bytes;
+    return 0;
+}
+
 /* A model of this name and size is there, of another trial or because END was lost: it is hashed,
  * and need not come again if it is what it should be. 1: so it may be. */
 static int may_have_it(struct asy__transfer *t)
 {
     struct stat st;
 
-    if (t->head.what != ASY_BULK_MODEL || t->head.tree || lstat(t->path, &st) < 0 ||
-        !S_ISREG(st.st_mode) || (uint64_t)st.st_size != t->head.bytes ||
-        asy_sha_create(&t->sha, NULL) < 0)
-        return 0;
-    if (asy_pack_open(t->path, &t->pack, NULL) < 0) {
-        asy_sha_destroy(t->sha);
-        t->sha = NULL;
-        return 0;
-    }
-    t->there = t->hashing = 1;
-    t->hash_end = t->head.bytes;
-    return 1;
+    return t->head.what == ASY_BULK_MODEL && !t->head.tree && lstat(t->path, &st) == 0 &&
+           S_ISREG(st.st_mode) && (uint64_t)st.st_size == t->head.bytes &&
+           asy__bulk_hash_there(t, NULL) == 0;
 }
 
 /* It was hashed. 1: it is what it should be, and durable. */
@@ -144,7 +121,7 @@ static int is_there(struct asy__transfer *t)
     return 0;
 }
 
-static int open_part(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
+int asy__bulk_open_part(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
 {
     struct stat st;
     int rc;
@@ -182,10 +159,10 @@ void asy__bulk_put(struct asy__bulk *bulk, uint64_t peer, const struct asy_bulk 
         asy__bulk_end(bulk, t, rc, err.text);
         return;
     }
-    close_twin(bulk, t);
+    asy__bulk_close_twin(bulk, t);
     if (has_it(bulk, t, &err))
         asy__bulk_end(bulk, t, 0, t->path);
-    else if (!may_have_it(t) && (rc = open_part(bulk, t, &err)) < 0)
+    else if (!may_have_it(t) && (rc = asy__bulk_open_part(bulk, t, &err)) < 0)
         asy__bulk_end(bulk, t, rc, err.text);
 }
 
@@ -244,6 +221,8 @@ static void finish(struct asy__bulk *bulk, struct asy__transfer *t)
 
     if (rc < 0 || t->head.tree)
         asy__bulk_discard(bulk, t->part); /* what is left of it is of no use */
+    else if (t->head.what == ASY_BULK_INPUT)
+        asy__bulk_input_kept(bulk, t);
     asy__bulk_end(bulk, t, rc, rc < 0 ? err.text : t->path);
 }
 
@@ -275,9 +254,10 @@ int asy__bulk_prove(struct asy__bulk *bulk, struct asy__transfer *t)
     asy_pack_close(t->pack);
     t->pack = NULL;
     if (t->there) {
-        if (is_there(t))
+        if (is_there(t)) {
+            t->kept = 1;
             asy__bulk_end(bulk, t, 0, t->path);
-        else if ((rc = open_part(bulk, t, &err)) < 0)
+        } else if ((rc = asy__bulk_open_part(bulk, t, &err)) < 0)
             asy__bulk_end(bulk, t, rc, err.text);
         return 1;
     }
@@ -352,40 +332,6 @@ void asy__bulk_cancel(struct asy__bulk *bulk, struct asy__transfer *t)
     if (t->head.kind == ASY_BULK_PUT && t->part[0])
         asy__bulk_discard(bulk, t->part);
     t->over = 1;
-}
-
-static int is_old(const char *path)
-{
-    struct stat st;
-
-    return lstat(path, &st) == 0 && time(NULL) - st.st_mtime > PART_S;
-}
-
-void asy__bulk_sweep(struct asy__bulk *bulk)
-{
-    char folder[ASY__BULK_PATH], path[ASY__BULK_PATH + 300];
-    struct dirent *entry;
-    DIR *dir;
-
-    snprintf(folder, sizeof folder, "%s/artifacts", bulk->home);
-    if (!(dir = opendir(folder)))
-        return;
-    while ((entry = readdir(dir))) {
-        size_t n = strlen(entry->d_name);
-        int tree = n > 5 && !strcmp(entry->d_name + n - 5, ".tree");
-
-        if (strncmp(entry->d_name, PART, strlen(PART)))
-            continue;
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (!strncmp(entry->d_name, GONE, strlen(GONE))) {
-            if (!bulk->swept)
-                hand_on(bulk, path); /* of a coordinator that died; ours were handed on */
-        } else if (tree || is_old(path)) {
-            asy__bulk_discard(bulk, path);
-        }
-    }
-    closedir(dir);
-    bulk->swept = 1;
 }
 
 /* ---- logs ------------------------------------------------------------------------------------ */

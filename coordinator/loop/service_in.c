@@ -15,6 +15,7 @@
 
 #define ROUND_FRAMES 512
 #define WARN_MS 10000
+#define TEXTS_MAX ((size_t)256 << 20) /* of the live studies of one owner */
 #define BATCH_EVENTS 256 /* then a commit is handed over in the middle of a round */
 
 static int take_frame(struct asy_service *service, uint64_t peer, const char *key,
@@ -155,34 +156,64 @@ int asy__service_take_results(struct asy_service *service, struct asy_error *err
     return rc;
 }
 
+static void add_text(void *arg, const char *text)
+{
+    asy_buf_add(arg, text, strlen(text) + 1);
+}
+
+/* Those of all live studies of its owner. Too many of them are no answer. */
+static void fill_texts(const struct asy_service *service, struct asy__bulk_ask *ask)
+{
+    struct asy_buf buf;
+
+    asy_buf_init(&buf, TEXTS_MAX);
+    asy_core_study_texts(service->core, ask->owner, add_text, &buf);
+    ask->found = buf.rc == 0;
+    ask->text = ask->found ? asy_buf_take(&buf, &ask->text_len) : NULL;
+    asy_buf_fini(&buf);
+}
+
+static int fill_text(const struct asy_service *service, struct asy__bulk_ask *ask,
+                     struct asy_error *err)
+{
+    const char *owner = NULL, *text = asy_core_study_text(service->core, ask->study, &owner);
+
+    if (text && !(ask->text = strdup(text)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a study");
+    if (text)
+        snprintf(ask->owner, sizeof ask->owner, "%s", owner);
+    return 0;
+}
+
+/* The ask is handed over, and may be gone at once. */
+static int take_ask(struct asy_service *service, struct asy__bulk_ask *ask, struct asy_error *err)
+{
+    int rc = 0;
+
+    if (ask->gone) {
+        rc = asy__query_remove(service->query, ask->gone, err);
+        asy__bulk_ask_free(ask);
+        return rc;
+    }
+    if (ask->what)
+        return asy__service_look(service, ask, err);
+    if (ask->texts)
+        fill_texts(service, ask);
+    else
+        rc = fill_text(service, ask, err);
+    asy__bulk_answer(service->bulk, ask);
+    return rc;
+}
+
 int asy__service_take_asks(struct asy_service *service, struct asy_error *err)
 {
     struct asy__letter *letter, *next;
+    int rc = 0;
 
     for (letter = asy__mail_take(&service->asks); letter; letter = next) {
-        struct asy__bulk_ask *ask = (struct asy__bulk_ask *)letter;
-        const char *owner = NULL, *text;
-        int rc;
-
         next = letter->next;
-        if (ask->gone) {
-            rc = asy__query_remove(service->query, ask->gone, err);
-            asy__bulk_ask_free(ask);
-            if (rc < 0)
-                return rc;
-            continue;
-        }
-        text = asy_core_study_text(service->core, ask->study, &owner);
-        if (ask->what) { /* the ask is handed over, and may be gone at once */
-            if ((rc = asy__service_look(service, ask, err)) < 0)
-                return rc;
-            continue;
-        }
-        if (text && !(ask->text = strdup(text)))
-            return asy_fail(err, ASY_E_NOMEM, "no memory for a study");
-        if (text)
-            snprintf(ask->owner, sizeof ask->owner, "%s", owner);
-        asy__bulk_answer(service->bulk, ask);
+        if ((rc = take_ask(service, (struct asy__bulk_ask *)letter, err)) < 0)
+            return rc;
     }
     return 0;
 }

@@ -187,8 +187,10 @@ static int listen_on(struct asy_service *service, const struct asy_service_spec 
 }
 
 /* Beside the control port, so that a firewall's rule for two ports serves. */
-static int open_bulk(struct asy_service *service, struct asy_error *err)
+static int open_bulk(struct asy_service *service, const struct asy_service_spec *spec,
+                     struct asy_error *err)
 {
+    int64_t quota = asy_settings_i64(spec->settings, "input_quota");
     const struct asy__bulk_spec bulk = { .home = service->home,
                                          .addresses = &service->addresses,
                                          .port = asy_server_port(service->server) + 1,
@@ -196,7 +198,8 @@ static int open_bulk(struct asy_service *service, struct asy_error *err)
                                          .owner = service->user.public_key,
                                          .ring = service->ring,
                                          .store = service->info.id,
-                                         .asks = &service->asks };
+                                         .asks = &service->asks,
+                                         .input_quota = (uint64_t)quota };
     int rc = asy__mail_init(&service->asks, err);
 
     return rc < 0 ? rc : asy__bulk_create(&bulk, &service->bulk, err);
@@ -258,7 +261,7 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
     store.path = service->store_path;
     if ((rc = asy_store_open(&store, &service->store, &service->info, err)) < 0 ||
         (rc = load_keys(service, err)) < 0 || (rc = find_addresses(service, spec, err)) < 0 ||
-        (rc = listen_on(service, spec, err)) < 0 || (rc = open_bulk(service, err)) < 0 ||
+        (rc = listen_on(service, spec, err)) < 0 || (rc = open_bulk(service, spec, err)) < 0 ||
         (rc = build_core(service, spec, err)) < 0 || (rc = start_threads(service, err)) < 0)
         goto out;
     asy__service_watch_keys(service);

@@ -1,32 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_bulk.c - the bulk thread with a client on its socket; the test itself answers what the
  * thread asks of the store, in whatever order and as often as it likes. */
-#include "../folder.h"
-#include "bulk.h"
+#include "bulk_kit.h"
 #include <dirent.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
-#include <asy/study.h>
-
-struct place {
-    struct t_folder folder;
-    char home[PATH_MAX];
-    struct asy_keypair coordinator, ada, ben;
-    struct asy_keyring *ring;
-    struct asy__mail asks;
-    struct asy__letter *waiting;  /* taken out of asks, not looked at yet */
-    struct asy_addresses addresses;
-    struct asy__bulk *bulk;
-    struct asy_channel *channel;
-    struct asy_client *client;    /* ada's */
-    struct asy_arena *arena;
-    struct asy_buf frame;
-    struct asy_id store, hers, his;
-};
 
 /* ---- waits that fail ------------------------------------------------------------------------- */
 
@@ -43,172 +22,13 @@ int __wrap_asy_poll(struct asy_poll_item *items, size_t n, int timeout_ms, struc
     return asy_fail(err, ASY_E_IO, "the test wants no wait");
 }
 
-/* ---- the place ------------------------------------------------------------------------------- */
-
-static bool write_log(struct place *p, struct asy_id study, const char *text)
-{
-    static const char *const ends[] = { "", "/0", "/0/1" };
-    char id[ASY_ID_TEXT], name[128], path[PATH_MAX];
-
-    asy_id_format(study, id);
-    if (mkdir(t_path(&p->folder, "logs", path), 0700) < 0 && errno != EEXIST)
-        return T_TRUE(false);
-    for (size_t i = 0; i < ASY_ARRAY_LEN(ends); i++) {
-        snprintf(name, sizeof name, "logs/%s%s", id, ends[i]);
-        if (!T_TRUE(mkdir(t_path(&p->folder, name, path), 0700) == 0))
-            return false;
-    }
-    snprintf(name, sizeof name, "logs/%s/0/1/stdout", id);
-    return T_TRUE(t_write(t_path(&p->folder, name, path), text));
-}
-
-static bool start(struct place *p)
-{
-    struct asy__bulk_spec spec = { .home = p->home, .addresses = &p->addresses,
-                                   .secret_key = p->coordinator.secret_key,
-                                   .owner = p->coordinator.public_key, .ring = p->ring,
-                                   .store = p->store, .asks = &p->asks };
-    struct asy_error err = ASY_ERROR_INIT;
-
-    return T_OK(asy_addresses_find("127.0.0.1", &p->addresses, &err), &err) &&
-           T_OK(asy__bulk_create(&spec, &p->bulk, &err), &err);
-}
-
-static bool join(struct place *p)
-{
-    char endpoint[ASY_ENDPOINT_TEXT];
-    const char *endpoints[] = { endpoint };
-    struct asy_client_spec spec = { endpoints, 1, p->coordinator.public_key, p->ada.public_key,
-                                    p->ada.secret_key };
-    struct asy_error err = ASY_ERROR_INIT;
-
-    asy_address_endpoint("127.0.0.1", asy__bulk_port(p->bulk), endpoint, sizeof endpoint);
-    return T_OK(asy_channel_create(4, &p->channel, &err), &err) &&
-           T_OK(asy_client_create(p->channel, &spec, &p->client, &err), &err);
-}
-
-static bool place_open(struct place *p)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-    char keys[PATH_MAX];
-
-    memset(p, 0, sizeof *p);
-    p->asks.fd = -1;
-    p->store = asy_id_make();
-    p->hers = asy_id_make();
-    p->his = asy_id_make();
-    asy_buf_init(&p->frame, ASY_CHANNEL_MAX);
-    if (!t_folder_make(&p->folder))
-        return false;
-    snprintf(p->home, sizeof p->home, "%s", t_path(&p->folder, ".", keys));
-    return T_OK(asy_keypair_make(&p->coordinator, &err), &err) &&
-           T_OK(asy_keypair_make(&p->ada, &err), &err) &&
-           T_OK(asy_keypair_make(&p->ben, &err), &err) &&
-           T_OK(asy_keyring_load(t_path(&p->folder, "authorized", keys), &p->ring, &err), &err) &&
-           T_OK(asy_keyring_add(p->ring, p->ada.public_key, "ada", &err), &err) &&
-           T_OK(asy_arena_create(1u << 20, &p->arena, &err), &err) &&
-           T_OK(asy__mail_init(&p->asks, &err), &err) && write_log(p, p->hers, "hers") &&
-           write_log(p, p->his, "secret") && start(p) && join(p);
-}
-
-static struct asy__bulk_ask *take_ask(struct place *p)
-{
-    struct asy__letter *letter = p->waiting ? p->waiting : asy__mail_take(&p->asks);
-
-    p->waiting = letter ? letter->next : NULL;
-    return (struct asy__bulk_ask *)letter;
-}
-
-static void place_close(struct place *p)
-{
-    struct asy__bulk_ask *ask;
-
-    asy_client_destroy(p->client);
-    asy_channel_destroy(p->channel);
-    asy__bulk_destroy(p->bulk);
-    while (p->asks.fd >= 0 && (ask = take_ask(p)))
-        asy__bulk_ask_free(ask);
-    if (p->asks.fd >= 0)
-        asy__mail_fini(&p->asks);
-    asy_keyring_destroy(p->ring);
-    asy_arena_destroy(p->arena);
-    asy_buf_fini(&p->frame);
-    t_folder_drop(&p->folder);
-}
-
-/* ---- messages -------------------------------------------------------------------------------- */
-
-static bool say_with(struct place *p, const struct asy_bulk *head, const void *body, size_t n)
-{
-    struct asy_poll_item item = { .client = p->client, .fd = -1, .events = POLLOUT };
-    struct asy_error err = ASY_ERROR_INIT;
-    int rc;
-
-    asy_buf_clear(&p->frame);
-    if (!T_OK(asy_bulk_encode(head, &p->frame, &err), &err))
-        return false;
-    while ((rc = asy_client_send_parts(p->client, p->frame.data, p->frame.len, body, n, &err)) ==
-           ASY_E_AGAIN)
-        ASY_IGNORE(asy_poll(&item, 1, 50, NULL) < 0); /* the next try says it */
-    return T_OK(rc, &err);
-}
-
-static bool say(struct place *p, const struct asy_bulk *head)
-{
-    return say_with(p, head, NULL, 0);
-}
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 static struct asy_bulk get_log(const struct place *p, uint32_t transfer, struct asy_id study)
 {
     return (struct asy_bulk){ .kind = ASY_BULK_GET, .transfer = transfer,
                               .what = ASY_BULK_STDOUT, .study = study, .attempt = 1, .credit = 1,
                               .store = p->store };
-}
-
-/* Whatever comes first: an answer to ada, or a question to the store. */
-struct event {
-    struct asy__bulk_ask *ask;
-    struct asy_bulk head;
-    char body[64];
-};
-
-static bool next(struct place *p, struct event *ev)
-{
-    struct asy_poll_item items[] = { { .client = p->client, .fd = -1, .events = POLLIN },
-                                     { .fd = p->asks.fd, .events = POLLIN } };
-    struct asy_error err = ASY_ERROR_INIT;
-    const void *bytes, *body;
-    size_t len, n;
-    int rc;
-
-    *ev = (struct event){ .ask = NULL };
-    for (;;) {
-        if ((ev->ask = take_ask(p)))
-            return true;
-        rc = asy_client_recv_parts(p->client, &bytes, &len, &body, &n, &err);
-        if (rc != ASY_E_AGAIN)
-            break;
-        ASY_IGNORE(asy_poll(items, ASY_ARRAY_LEN(items), 50, NULL) < 0);
-    }
-    asy_arena_reset(p->arena);
-    if (!T_OK(rc, &err) ||
-        !T_OK(asy_bulk_decode(bytes, len, p->arena, &ev->head, &err), &err))
-        return false;
-    snprintf(ev->body, sizeof ev->body, "%.*s", (int)n, (const char *)body);
-    return true;
-}
-
-static struct asy__bulk_ask *hear_ask(struct place *p)
-{
-    struct event ev;
-
-    return next(p, &ev) && T_TRUE(ev.ask != NULL) ? ev.ask : NULL;
-}
-
-static void answer(struct place *p, struct asy__bulk_ask *ask, const char *owner)
-{
-    snprintf(ask->owner, sizeof ask->owner, "%s", owner);
-    asy__bulk_answer(p->bulk, ask);
 }
 
 static bool hear_log(struct place *p, uint32_t transfer, const char *text)
@@ -218,18 +38,6 @@ static bool hear_log(struct place *p, uint32_t transfer, const char *text)
     return next(p, &ev) && T_TRUE(!ev.ask) && T_EQ("a piece", ev.head.kind, ASY_BULK_DATA) &&
            T_EQ("of it", ev.head.transfer, transfer) && T_STR("the log", ev.body, text);
 }
-
-static bool hear_end(struct place *p, const char *name, int code)
-{
-    struct event ev;
-    bool ok = next(p, &ev) && T_TRUE(!ev.ask) && T_EQ(name, ev.head.kind, ASY_BULK_END) &&
-              T_EQ(name, ev.head.code, code);
-
-    asy__bulk_ask_free(ev.ask);
-    return ok;
-}
-
-/* ---- cases ----------------------------------------------------------------------------------- */
 
 static void an_answer_is_for_its_question_alone(void)
 {
@@ -374,37 +182,6 @@ out:
 
 /* ---- what is not wanted any more ------------------------------------------------------------- */
 
-static const char study_text[] =
-    "assay: 1\nname: hers\nrun: {command: [train]}\nobjective: {metric: loss, goal: minimize}\n"
-    "parameters: {x: {min: 0.0, max: 1.0}}\nsearch: {sampler: random}\nbudget: {trials: 1}\n";
-
-/* The loop says whose the study is, and what it is as the loop has it. */
-static bool say_whose(struct place *p)
-{
-    struct asy__bulk_ask *ask = hear_ask(p);
-    struct asy_study_spec *spec = NULL;
-    struct asy_error err = ASY_ERROR_INIT;
-
-    if (!ask || !T_TRUE(!ask->gone) ||
-        !T_OK(asy_study_parse(study_text, strlen(study_text), "hers", "/", &spec, NULL, &err),
-              &err))
-        return false;
-    ask->text = strdup(spec->canonical);
-    asy_study_destroy(spec);
-    answer(p, ask, p->ada.public_key);
-    return true;
-}
-
-static bool hear(struct place *p, enum asy_bulk_kind kind, struct asy_bulk *ret)
-{
-    struct event ev;
-    bool ok = next(p, &ev) && T_TRUE(!ev.ask) && T_EQ("kind", ev.head.kind, kind);
-
-    asy__bulk_ask_free(ev.ask);
-    *ret = ev.head;
-    return ok;
-}
-
 /* A file is handed on for its removal: still there, under a name that nobody else asks for. */
 static bool hear_gone(struct place *p, const char *what, off_t size)
 {
@@ -449,7 +226,7 @@ static void what_is_cancelled_is_removed_by_others(void)
     if (!place_open(&p))
         goto out;
     put = put_checkpoint(&p, 1);
-    if (!say(&p, &put) || !say_whose(&p) || !hear(&p, ASY_BULK_CREDIT, &heard) ||
+    if (!say(&p, &put) || !say_whose(&p, NULL, 0) || !hear(&p, ASY_BULK_CREDIT, &heard) ||
         !say_with(&p, &data, "some", 4) || !hear(&p, ASY_BULK_CREDIT, &heard) || !say(&p, &cancel))
         goto out;
     hear_gone(&p, "the part", 4);
@@ -479,7 +256,7 @@ static void the_stream_of_a_folder_is_removed_by_others(void)
         goto out;
     put = put_checkpoint(&p, 1);
     put.tree = 1;
-    if (!tree_sha(&p, &put.sha) || !say(&p, &put) || !say_whose(&p) ||
+    if (!tree_sha(&p, &put.sha) || !say(&p, &put) || !say_whose(&p, NULL, 0) ||
         !hear(&p, ASY_BULK_CREDIT, &heard) || !say_with(&p, &data, "5 a\nhello", 9) ||
         !hear_gone(&p, "the stream", 9) || !hear(&p, ASY_BULK_END, &heard))
         goto out;

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A user whose host does not see the coordinator's folders: models and logs come from there."""
+"""A user whose host does not see the coordinator's folders: the files of her studies go there before
+they are submitted, models and logs come back."""
+import hashlib
 import json
 import os
+import shutil
+import signal
 import sys
 
 import hosts
@@ -29,6 +33,19 @@ parameters: {{x: {{min: 0.0, max: 1.0}}}}
 search: {{sampler: random}}
 budget: {{trials: 1}}
 """
+PROGRAM = """
+assay: 1
+name: {name}
+run:
+  command: [sh, prog/run.sh]
+  files: [prog, {files}]
+  metrics: {{pattern: 'loss=(?<loss>\\S+)'}}
+objective: {{metric: loss, goal: minimize}}
+parameters: {{x: {{min: 0.0, max: 1.0}}}}
+search: {{sampler: random}}
+budget: {{trials: 1}}
+"""
+MIB = 1 << 20
 # Three chunks and some of it.
 LONG = "yes xxxxxxxxx | head -c 3500000; echo loss=0.5"
 
@@ -36,7 +53,8 @@ LONG = "yes xxxxxxxxx | head -c 3500000; echo loss=0.5"
 class Elsewhere(Apart):
     """Ada works on the second host, her worker on the third one."""
 
-    def __init__(self):
+    def __init__(self, settings=""):
+        self.settings = "lost_after: 60s\n" + settings
         super().__init__(trials=0, names="abc")
 
     def invite(self, node):
@@ -60,7 +78,47 @@ class Elsewhere(Apart):
         return self.nodes[0].run(*args, "--coordinator", self.ada, **kw)
 
     def submit_hers(self, text):
-        self.as_ada("submit", self.write(os.path.join(self.nodes[0].path, "study.yaml"), text))
+        return self.as_ada("submit", self.hers(text))
+
+    def hers(self, text):
+        return self.write(os.path.join(self.nodes[0].path, "study.yaml"), text)
+
+    def file(self, name, size):
+        """On her host, in no other one's sight; its hash."""
+        content = os.urandom(size)
+        with open(os.path.join(self.nodes[0].path, name), "wb") as file:
+            file.write(content)
+        return hashlib.sha256(content).hexdigest()
+
+    def program(self, files="big", name="sums"):
+        folder = os.path.join(self.nodes[0].path, "prog")
+        if not os.path.exists(folder):
+            os.mkdir(folder)
+            self.write(folder + "/run.sh", "sha256sum big\n./prog/deep/tool\necho loss=0.5\n")
+            os.mkdir(folder + "/deep")
+            os.chmod(self.write(folder + "/deep/tool", "#!/bin/sh\necho it runs\n"), 0o755)
+        return PROGRAM.format(name=name, files=files)
+
+    def over(self, name, sha):
+        wait(lambda: json.loads(self.as_ada("show", name, "--json")[0])["state"] == "finished",
+             "the study's end")
+        trials = json.loads(self.as_ada("trials", name, "--json")[0])["trials"]
+        equal("trials", [t["state"] for t in trials], ["complete"])
+        equal("what came", self.as_ada("logs", name, "0")[0], f"{sha}  big\nit runs\nloss=0.5\n")
+
+    def arrived(self):
+        """Bytes of what is on its way to the coordinator."""
+        return sum(size for name, size in self.sent() if name.startswith(".part-"))
+
+    def sent(self):
+        found = []
+        for at, _, names in os.walk(os.path.join(self.home, "inputs")):
+            for name in names:
+                try:
+                    found.append((name, os.path.getsize(os.path.join(at, name))))
+                except OSError:
+                    pass
+        return found
 
 
 def a_model_comes_to_whom_it_belongs():
@@ -102,9 +160,120 @@ def logs_come_while_they_grow():
         has("no such attempt", err, "trial 0 has no attempt 2")
 
 
+def files_go_where_the_study_goes():
+    """Each content once; for a second study not at all. Equal files count as one."""
+    with Elsewhere() as site:
+        sha = site.file("big", 5 * MIB // 2)
+        shutil.copy(os.path.join(site.nodes[0].path, "big"),
+                    os.path.join(site.nodes[0].path, "same"))
+        out, err = site.submit_hers(site.program("big, same"))
+        equal("its name", out, "sums\n")
+        has("what was sent", err, "files    3 of 3 sent to 'a': 2.5 MiB")
+        site.over("sums", sha)
+        before = counted(site.nodes[0])
+        out, err = site.submit_hers(site.program("big, same", "again"))
+        has("nothing was", err, "files    all 3 are there already")
+        site.over("again", sha)
+        if counted(site.nodes[0]) - before > MIB:
+            raise AssertionError("it was sent twice")
+        equal("kept", sorted(size for _, size in site.sent())[-1], 5 * MIB // 2)
+        equal("for whom", {os.stat(os.path.join(site.home, "inputs")).st_mode & 0o777}, {0o700})
+
+
+def data_goes_too():
+    with Elsewhere() as site:
+        shutil.copy(os.path.join(SOURCE, "examples/data/digits.csv.gz"), site.nodes[0].path)
+        text = MODEL.format(source=SOURCE).replace(f"{SOURCE}/examples/data/", "")
+        out, err = site.as_ada("run", site.hers(text))
+        has("sent", err, "files    1 of 1 sent")
+        has("scored on what no trial saw", out, "test_accuracy")
+
+
+def counted(node):
+    text = hosts.run("ip", "-n", node.space, "-s", "-j", "link", "show", "eth0")
+    return json.loads(text)[0]["stats64"]["tx"]["bytes"]
+
+
+def sent_once(site, before, size):
+    sent = counted(site.nodes[0]) - before
+    if not size < sent < size * 1.5:
+        raise AssertionError(f"{sent} bytes left for a file of {size}")
+
+
+def a_broken_link_costs_time_alone():
+    with Elsewhere() as site:
+        node = site.nodes[0]
+        sha = site.file("big", 24 * MIB)
+        text = site.program()
+        node.slow("40mbit")
+        before = counted(node)
+        command = node.start("submit", site.hers(text), "--coordinator", site.ada)
+        wait(lambda: site.arrived() >= 8 * MIB, "some of it")
+        node.cut()
+        for line in command.stderr:
+            if "no answer from the coordinator's port for files" in line:
+                break
+        node.heal()
+        out, err = command.communicate(timeout=600)
+        equal(f"exit {err}", (command.returncode, out), (0, "sums\n"))
+        sent_once(site, before, 24 * MIB)
+        node.slow(None)
+        site.over("sums", sha)
+
+
+def what_was_interrupted_goes_on_next_time():
+    with Elsewhere() as site:
+        node = site.nodes[0]
+        sha = site.file("big", 24 * MIB)
+        text = site.program()
+        node.slow("40mbit")
+        before = counted(node)
+        command = node.start("run", site.hers(text), "--coordinator", site.ada)
+        wait(lambda: site.arrived() >= 12 * MIB, "half of it")
+        for pid in node.processes("assay"):
+            os.kill(pid, signal.SIGINT)
+        _, err = command.communicate(timeout=600)
+        has("it says so", err, "interrupted; what has been sent is kept")
+        equal("nothing was submitted", json.loads(site.as_ada("ls", "--json")[0])["studies"], [])
+        has("the rest", site.submit_hers(text)[1], "files    ")
+        sent_once(site, before, 24 * MIB)
+        node.slow(None)
+        site.over("sums", sha)
+
+
+def a_coordinator_that_dies_meanwhile_gets_the_rest():
+    with Elsewhere() as site:
+        node = site.nodes[0]
+        sha = site.file("big", 24 * MIB)
+        text = site.program()
+        node.slow("40mbit")
+        before = counted(node)
+        command = node.start("submit", site.hers(text), "--coordinator", site.ada)
+        wait(lambda: site.arrived() >= 12 * MIB, "half of it")
+        site.coordinator.kill()
+        site.coordinator.wait()
+        site.start_coordinator(site.head)
+        out, err = command.communicate(timeout=600)
+        equal(f"exit {err}", (command.returncode, out), (0, "sums\n"))
+        sent_once(site, before, 24 * MIB)
+        node.slow(None)
+        site.over("sums", sha)
+
+
+def what_exceeds_the_quota_is_not_submitted():
+    with Elsewhere("input_quota: 4MiB\n") as site:
+        site.file("big", 5 * MIB)
+        _, err = site.as_ada("submit", site.hers(site.program()), code=1)
+        has("why", err, "cannot send")
+        has("what", err, "keeps 4 MiB of files for each user ('input_quota' there)")
+        equal("nothing was submitted", json.loads(site.as_ada("ls", "--json")[0])["studies"], [])
+
+
 WHY_NOT = hosts.why_not()
 if WHY_NOT:
     print(f"SKIPPED: there can be no hosts of their own here: {WHY_NOT}")
     sys.exit(hosts.SKIP)
-cases = [a_model_comes_to_whom_it_belongs, logs_come_while_they_grow]
+cases = [a_model_comes_to_whom_it_belongs, logs_come_while_they_grow, files_go_where_the_study_goes,
+         data_goes_too, a_broken_link_costs_time_alone, what_was_interrupted_goes_on_next_time,
+         a_coordinator_that_dies_meanwhile_gets_the_rest, what_exceeds_the_quota_is_not_submitted]
 main(*[c for c in cases if len(sys.argv) < 4 or sys.argv[3] in c.__name__], at_once=2)

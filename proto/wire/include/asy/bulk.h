@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * asy/bulk.h - the messages of the bulk socket: files on their way between an agent and its
- * coordinator. docs/protocol.md, section 11, says who sends what when.
+ * asy/bulk.h - the messages of the bulk socket: files on their way between an agent or a client and
+ * the coordinator. docs/protocol.md, section 11, says who sends what when.
  *
  * A message is two parts: this header, and at most ASY_BULK_CHUNK bytes of a file (none in most).
  * A folder tree travels as one stream (asy/pack.h).
@@ -17,7 +17,7 @@
 
 enum asy_bulk_kind {
     ASY_BULK_GET = 1,    /* agent, client: send me this, from offset on; credit chunks may leave */
-    ASY_BULK_PUT = 2,    /* agent: I have this for you; answered by CREDIT or END */
+    ASY_BULK_PUT = 2,    /* agent, client: I have this for you; answered by CREDIT or END */
     ASY_BULK_LOG = 3,    /* agent: this piece of a log belongs at offset; answered by END */
     ASY_BULK_DATA = 4,   /* a chunk of a transfer, at offset; last: the end of it */
     ASY_BULK_CREDIT = 5, /* so many more chunks may leave; the first of a PUT says from where */
@@ -25,14 +25,15 @@ enum asy_bulk_kind {
     ASY_BULK_CANCEL = 7, /* agent: not wanted any more; no answer */
 };
 enum asy_bulk_what {
-    ASY_BULK_INPUT = 1,      /* a file that the study names, by its hash */
+    ASY_BULK_INPUT = 1,      /* a file that the study names, by its hash; a client's PUT: that a
+                              * study to come will name */
     ASY_BULK_CHECKPOINT = 2, /* of this trial, attempt and report */
     ASY_BULK_MODEL = 3,
     ASY_BULK_STDOUT = 4, ASY_BULK_STDERR = 5, /* LOG, a client's GET: of this trial and attempt */
 };
 struct asy_bulk {
     enum asy_bulk_kind kind;
-    uint32_t transfer;       /* chosen by the agent, unlike its others that are open */
+    uint32_t transfer;       /* chosen by who asks, unlike its others that are open */
     enum asy_bulk_what what;
     struct asy_id study;
     uint64_t trial;
