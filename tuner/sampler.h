@@ -19,7 +19,8 @@ struct asy__sampler_class {
     int (*tell)(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err);
 };
 extern const struct asy__sampler_class asy__sampler_random, asy__sampler_grid, asy__sampler_tpe,
-    asy__sampler_nsga2, asy__sampler_nsga3, asy__sampler_qmc;
+    asy__sampler_nsga2, asy__sampler_nsga3, asy__sampler_qmc,
+    asy__sampler_gp;
 
 struct asy_sampler {
     const struct asy__sampler_class *class;

@@ -128,7 +128,7 @@ const struct asy__row asy__rows[] = {
     { "search.sampler", ASY__SECTION, .scalar = "name",
       .help = "who suggests points: its name, or a map of name and options",
       .example = "sampler: {name: tpe, startup_trials: 20}" },
-    { "search.sampler.name", ASY__WORD, .words = "auto|random|grid|tpe|nsga2|nsga3|qmc",
+    { "search.sampler.name", ASY__WORD, .words = "auto|random|grid|tpe|nsga2|nsga3|qmc|gp",
       .fallback = "auto",
       .help = "auto takes tpe, or random where tpe has too little to learn from" },
     { "search.pruner", ASY__SECTION, .scalar = "name",
@@ -196,6 +196,8 @@ const struct asy__row asy__rows[] = {
     { "group", ASY__FLAG, .group = "sampler tpe", .fallback = "true",
       .help = "with multivariate: model parameters under the same conditions jointly too; false: "
               "only those without conditions" },
+    { "startup_trials", ASY__INT, .group = "sampler gp", .min = 1, .max = 1e6, .fallback = "10",
+      .help = "random points before the model is used" },
     { "population", ASY__INT, .group = "sampler nsga2", .min = 4, .max = 10000, .fallback = "50",
       .help = "trials that survive; so many random points come first" },
     { "crossover_eta", ASY__INT, .group = "sampler nsga2", .min = 0, .max = 1000, .fallback = "20",

@@ -40,9 +40,11 @@ static uint64_t mix(uint64_t trace, double v)
 static uint64_t run_sampler(const char *name, size_t n_goals)
 {
     static const enum asy_goal goals[3] = { ASY_MINIMIZE, ASY_MAXIMIZE };
-    static const struct asy_option small = { "population", 8 };
+    static const struct asy_option small = { "population", 8 }, soon = { "startup_trials", 4 };
+    int nsga = !strncmp(name, "nsga", 4), gp = !strcmp(name, "gp");
     struct asy_sampler_spec spec = { .name = name, .goals = goals, .n_goals = n_goals,
-                                     .options = &small, .n_options = !strncmp(name, "nsga", 4) };
+                                     .options = gp ? &soon : &small, .n_options = nsga || gp };
+    uint64_t trials = gp ? 10 : n_goals > 1 ? TRIALS / 3 : TRIALS;
     struct asy_sampler *s = NULL;
     struct asy_space *space = NULL;
     uint64_t trace = 0;
@@ -52,10 +54,10 @@ static uint64_t run_sampler(const char *name, size_t n_goals)
         if (i != 1 || strcmp(name, "grid"))
             CALL(asy_space_add(space, &params[i], &err));
     CALL(asy_sampler_create(space, &spec, &s, &err));
-    for (uint64_t number = 0; number < (n_goals > 1 ? TRIALS / 3 : TRIALS); number++) {
+    for (uint64_t number = 0; number < trials; number++) {
         double x[LEN], values[3] = { 0, (double)(number * 37 % 11), (double)(number * 31 % 13) };
         struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = x,
-                                 .values = values };
+                                 .values = values, .violation = gp && number % 4 == 1 };
 
         CALL(asy_sampler_ask(s, number, NULL, x, &err));
         for (size_t i = 0; i < asy_space_len(space); i++) {
@@ -76,7 +78,8 @@ static void samplers_survive(void)
         size_t n_goals;
     } samplers[] = { { "tpe", 1 }, { "random", 1 }, { "grid", 1 },
                      { "tpe", 3 }, { "nsga2", 2 },  { "nsga3", 3 },
-                     { "qmc", 1 } };
+                     { "qmc", 1 },
+                     { "gp", 1 } };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(samplers); k++) {
         uint64_t want = 0;

@@ -47,6 +47,9 @@ struct asy_option {
  * nsga3   The same with the selection of NSGA-III (Deb and Jain 2014), for three objectives and
  *         more; divisions (0: as many as leave a direction for each of the population) of the
  *         simplex's edges.
+ * gp      Gaussian process with expected improvement, for expensive trials and up to some hundreds
+ *         of them. startup_trials (10) random trials come first. Parameters that are not always
+ *         active are drawn by tpe. One objective. See sampler_gp.c for what counts as what.
  * auto    random where tpe has nothing to learn or no budget to learn in; else tpe. */
 
 struct asy_sampler_spec {

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gp_acq.c - see gp_acq.h. */
+#include "gp_acq.h"
+#include <string.h>
+#include <asy/la.h>
+#include "logei.h"
+#include "truncnorm.h"
+
+#define VARIANCE_MIN 1e-12
+
+/* One process at the points of a chunk: arrays [m, n]. */
+struct chunk {
+    const struct asy__gp *gp;
+    size_t m, n, d;
+    const double *u;
+    double *k, *dk; /* covariances with the rows, derivatives by squared distance */
+    double *v, *back; /* W k, W^T W k */
+};
+
+static void fill(struct chunk *c, int gradients)
+{
+    const struct asy__gp *gp = c->gp;
+
+    for (size_t p = 0; p < c->m; p++)
+        asy__gp_covariances(gp, c->u + p * c->d, c->n, c->k + p * c->n, c->dk + p * c->n);
+    asy_la_lower_many(c->n, c->m, gp->w, gp->cap, c->k, c->n, c->v, c->n);
+    if (gradients)
+        asy_la_lower_many_t(c->n, c->m, gp->w, gp->cap, c->v, c->n, c->back, c->n);
+}
+
+static double sigma_at(const struct chunk *c, size_t p)
+{
+    const double *v = c->v + p * c->n;
+    double variance = c->gp->s[c->d] - asy_la_dot(c->n, v, v);
+
+    return sqrt(variance > VARIANCE_MIN ? variance : VARIANCE_MIN);
+}
+
+/* gradient += the derivative by the point, from those by sigma and by the covariances' means: by_k
+ * [n] is the latter; it is overwritten. */
+static void add_gradient(const struct chunk *c, size_t p, double sigma, double by_sigma,
+                         double *by_k, double *gradient)
+{
+    const struct asy__gp *gp = c->gp;
+    const double *u = c->u + p * c->d;
+    double sum = 0;
+
+    for (size_t i = 0; i < c->n; i++) {
+        by_k[i] = (by_k[i] - by_sigma / sigma * c->back[p * c->n + i]) * c->dk[p * c->n + i];
+        sum += by_k[i];
+    }
+    for (size_t j = 0; j < c->d; j++)
+        if (gp->dims[j].kind != ASY__GP_CATEGORY)
+            gradient[j] += 2 * gp->s[j] *
+                           (u[j] * sum - asy_la_dot(c->n, by_k, gp->x + j * gp->cap));
+}
+
+/* log of the mean over paths of the expected improvement. */
+static double improvement(const struct asy__gp_acq *acq, const struct chunk *c, size_t p,
+                          double *gradient)
+{
+    double sigma = sigma_at(c, p), top = -INFINITY, sum = 0, by_sigma = 0;
+    double logs[ASY__GP_PATHS_MAX], slopes[ASY__GP_PATHS_MAX], z[ASY__GP_PATHS_MAX];
+    double *by_k = c->v + p * c->n;
+
+    for (size_t s = 0; s < acq->n_paths; s++) {
+        double mean = asy_la_dot(c->n, c->k + p * c->n, acq->alpha + s * c->n);
+
+        z[s] = (acq->best[s] - mean) / sigma;
+        logs[s] = asy__log_h(z[s], &slopes[s]);
+        top = logs[s] > top ? logs[s] : top;
+    }
+    for (size_t s = 0; s < acq->n_paths; s++)
+        sum += exp(logs[s] - top);
+    if (gradient) {
+        memset(by_k, 0, c->n * sizeof *by_k);
+        for (size_t s = 0; s < acq->n_paths; s++) {
+            double share = exp(logs[s] - top) / sum, by_mean = -share * slopes[s] / sigma;
+
+            by_sigma += share * (1 - slopes[s] * z[s]) / sigma;
+            for (size_t i = 0; i < c->n; i++)
+                by_k[i] += by_mean * acq->alpha[s * c->n + i];
+        }
+        add_gradient(c, p, sigma, by_sigma, by_k, gradient);
+    }
+    return log(sigma) + top + log(sum / (double)acq->n_paths);
+}
+
+/* log of the probability that the value is at most 0. */
+static double feasibility(const struct asy__gp_acq *acq, const struct chunk *c, size_t p,
+                          double *gradient)
+{
+    double mean = asy_la_dot(c->n, c->k + p * c->n, acq->feasible_alpha);
+    double sigma = sigma_at(c, p), z = -mean / sigma, value = asy__log_ndtr(z);
+    double *by_k = c->v + p * c->n, slope;
+
+    if (gradient) {
+        slope = exp(-0.5 * z * z - ASY__LOG_SQRT_2PI - value);
+        for (size_t i = 0; i < c->n; i++)
+            by_k[i] = -slope / sigma * acq->feasible_alpha[i];
+        add_gradient(c, p, sigma, -slope * z / sigma, by_k, gradient);
+    }
+    return value;
+}
+
+static void add_part(const struct asy__gp_acq *acq, const struct asy__gp *gp, size_t m,
+                     const double *u, double *values, double *gradients)
+{
+    struct chunk c = { .gp = gp, .m = m, .n = gp->n, .d = gp->d, .u = u };
+
+    c.k = acq->work;
+    c.dk = c.k + ASY__GP_CHUNK * c.n;
+    c.v = c.dk + ASY__GP_CHUNK * c.n;
+    c.back = c.v + ASY__GP_CHUNK * c.n;
+    fill(&c, gradients != NULL);
+    for (size_t p = 0; p < m; p++) {
+        double *gradient = gradients ? gradients + p * gp->d : NULL;
+
+        values[p] += gp == acq->objective ? improvement(acq, &c, p, gradient)
+                                          : feasibility(acq, &c, p, gradient);
+    }
+}
+
+void asy__gp_acq_eval(const struct asy__gp_acq *acq, size_t m, const double *u, double *values,
+                      double *gradients)
+{
+    size_t d = acq->objective ? acq->objective->d : acq->feasible->d;
+
+    memset(values, 0, m * sizeof *values);
+    if (gradients)
+        memset(gradients, 0, m * d * sizeof *gradients);
+    for (size_t at = 0; at < m; at += ASY__GP_CHUNK) {
+        size_t now = m - at < ASY__GP_CHUNK ? m - at : ASY__GP_CHUNK;
+        double *gradient = gradients ? gradients + at * d : NULL;
+
+        if (acq->objective)
+            add_part(acq, acq->objective, now, u + at * d, values + at, gradient);
+        if (acq->feasible)
+            add_part(acq, acq->feasible, now, u + at * d, values + at, gradient);
+    }
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gp_data.h - the trials that a Gaussian process learns from, and their values made fit for one. */
+#ifndef ASY_TUNER_GP_DATA_H
+#define ASY_TUNER_GP_DATA_H
+#include <asy/tuner.h>
+#include "map.h"
+
+enum asy__gp_state { ASY__GP_UNFINISHED, ASY__GP_VALUE, ASY__GP_CENSORED, ASY__GP_WORST };
+struct asy__gp_trial {
+    uint64_t number;
+    enum asy__gp_state state;
+    int running;
+    double y;         /* VALUE, CENSORED: finite, smaller is better */
+    double violation; /* 0: feasible */
+};
+struct asy__gp_data {
+    size_t d;
+    struct asy__map numbers;
+    struct asy__gp_trial *trials; /* [n] */
+    double *us;                   /* [n, d] coordinates */
+    uint32_t *order;              /* [n] by number */
+    size_t n, cap;
+};
+
+void asy__gp_data_fini(struct asy__gp_data *data);
+ASY_MUST_CHECK int asy__gp_data_reserve(struct asy__gp_data *data); /* the next put cannot fail */
+/* NULL: not known; borrowed until the next put. */
+struct asy__gp_trial *asy__gp_data_get(const struct asy__gp_data *data, uint64_t number);
+/* Adds the trial or replaces it. u: [d]. */
+void asy__gp_data_put(struct asy__gp_data *data, const struct asy__gp_trial *trial,
+                      const double *u);
+
+/* A picture of the data for one answer: finished trials by number, then running ones by number. */
+struct asy__gp_view {
+    size_t n, n_finished;
+    const struct asy__gp_trial **trials; /* [n] */
+    const double **us;                   /* [n] of [d] */
+    double *y; /* [n_finished] of the last warp: values, censored and worst ones filled in */
+    double *t; /* [n_finished] y as the model sees it */
+    double *c; /* [n_finished] above 0: infeasible; mean square 1 */
+    int constrained; /* any is infeasible */
+    void *memory;
+};
+/* number is left out: it is the one asked for. */
+ASY_MUST_CHECK int asy__gp_view_init(struct asy__gp_view *view, const struct asy__gp_data *data,
+                                     uint64_t number);
+void asy__gp_view_fini(struct asy__gp_view *view);
+/* Fills y, t, c, constrained from the first m finished trials alone. */
+void asy__gp_view_warp(struct asy__gp_view *view, size_t m);
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gp_warp.h - objective values as a Gaussian process can model them. */
+#ifndef ASY_TUNER_GP_WARP_H
+#define ASY_TUNER_GP_WARP_H
+#include <asy/error.h>
+
+/* t[n] from finite y[n], smaller is better: mean 0, variance 1, the order of y (equal stays
+ * equal). */
+void asy__gp_warp(size_t n, const double *y, double *t);
+#endif
