@@ -35,13 +35,11 @@ def make_sampler(name, seed):
     return makers[name]()
 
 
-def one_thread():
-    try:
+def one_thread(name):
+    if name == "gp":
         import torch
 
         torch.set_num_threads(1)
-    except ImportError:
-        pass
 
 
 # ---- speed ---------------------------------------------------------------------------------------
@@ -185,7 +183,7 @@ def main():
     if what == "versions":
         versions()
         return
-    one_thread()
+    one_thread(args[0])
     if what == "ask":
         ask(args[0], args[1], *map(int, args[2:]))
     elif what == "study":

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_tpe_golden.c - the TPE sampler against Optuna 5.0.0: for histories with trials of every
- * state, in every mode, it groups parameters as Optuna does, finds the same log l and log g for the
+ * state, one to three objectives, in every mode, it groups parameters as Optuna does, finds the same log l and log g for the
  * same candidates, and takes the same one. Cases: golden/tpe.txt, made by golden/make_tpe.py. */
 #include <asy/parse.h>
 #include <asy/tuner.h>
@@ -10,6 +10,7 @@
 #define PARAMS_MAX 8
 #define CANDIDATES_MAX 8
 #define WORDS_MAX 32
+#define GOALS_MAX 3
 
 struct golden {
     FILE *file;
@@ -19,7 +20,8 @@ struct golden {
     struct asy_space *space;
     struct asy_sampler *sampler;
     uint64_t number;
-    enum asy_goal goal;
+    enum asy_goal goals[GOALS_MAX];
+    size_t n_goals;
     struct asy_option options[3];
     /* of the present draw */
     size_t params[PARAMS_MAX], n_params, n;
@@ -44,18 +46,21 @@ static void end_case(struct golden *g)
     g->space = NULL;
 }
 
-/* case NAME mode LIAR MAXIMIZE */
+/* case NAME mode LIAR min,max... */
 static void begin_case(struct golden *g)
 {
     struct asy_error err = ASY_ERROR_INIT;
     int univariate = !strcmp(g->words[2], "univariate");
+    char *rest = g->words[4], *goal;
 
     end_case(g);
     snprintf(g->name, sizeof g->name, "case %s", g->words[1]);
     g->options[0] = (struct asy_option){ "multivariate", !univariate };
     g->options[1] = (struct asy_option){ "group", !strcmp(g->words[2], "group") };
     g->options[2] = (struct asy_option){ "constant_liar", number(g->words[3]) };
-    g->goal = number(g->words[4]) != 0 ? ASY_MAXIMIZE : ASY_MINIMIZE;
+    g->n_goals = 0;
+    while ((goal = strsep(&rest, ",")) && g->n_goals < GOALS_MAX)
+        g->goals[g->n_goals++] = strcmp(goal, "max") ? ASY_MINIMIZE : ASY_MAXIMIZE;
     g->number = 0;
     g->cases++;
     if (!T_OK(asy_space_create(&g->space, &err), &err))
@@ -98,7 +103,7 @@ static void add_param(struct golden *g)
 
 static void make_sampler(struct golden *g)
 {
-    struct asy_sampler_spec spec = { .name = "tpe", .goals = &g->goal, .n_goals = 1,
+    struct asy_sampler_spec spec = { .name = "tpe", .goals = g->goals, .n_goals = g->n_goals,
                                      .options = g->options, .n_options = 3 };
     struct asy_error err = ASY_ERROR_INIT;
 
@@ -106,7 +111,7 @@ static void make_sampler(struct golden *g)
         abort();
 }
 
-/* trial STATE value step violation x... */
+/* trial STATE value,... step violation x... */
 static void tell(struct golden *g)
 {
     static const struct {
@@ -115,8 +120,9 @@ static void tell(struct golden *g)
     } states[] = { { "COMPLETE", ASY_OUTCOME_COMPLETE }, { "PRUNED", ASY_OUTCOME_PRUNED },
                    { "FAIL", ASY_OUTCOME_FAILED }, { "RUNNING", ASY_OUTCOME_RUNNING } };
     struct asy_error err = ASY_ERROR_INIT;
-    double x[PARAMS_MAX], value = number(g->words[2]);
-    struct asy_outcome o = { .number = g->number++, .x = x, .values = &value,
+    double x[PARAMS_MAX], values[GOALS_MAX];
+    char *rest = g->words[2];
+    struct asy_outcome o = { .number = g->number++, .x = x, .values = values,
                              .last_step = number(g->words[3]), .violation = number(g->words[4]) };
 
     if (!g->sampler)
@@ -124,6 +130,8 @@ static void tell(struct golden *g)
     for (size_t i = 0; i < ASY_ARRAY_LEN(states); i++)
         if (!strcmp(states[i].word, g->words[1]))
             o.state = states[i].state;
+    for (size_t i = 0; i < g->n_goals; i++)
+        values[i] = number(strsep(&rest, ","));
     for (size_t i = 0; i + 5 < g->n_words; i++)
         x[i] = number(g->words[5 + i]);
     T_OK(asy_sampler_tell(g->sampler, &o, &err), &err);

@@ -5,14 +5,15 @@
     python3 -m venv V && V/bin/pip install optuna==5.0.0 && V/bin/python make_tpe.py > tpe.txt
 
 Each case is a random space (float, log, step, int, categorical; conditional), a mode (univariate,
-multivariate, group), and trials of every state: complete, pruned (at a step, with NaN, without a
-report), infeasible, failed, running. The script asks Optuna's sampler for the next trial by its own
+multivariate, group), one to three objectives, and trials of every state: complete, pruned (at a
+step, with NaN, without a report), infeasible, failed, running. The script asks Optuna's sampler for the next trial by its own
 entry points and writes, for each joint or single draw that it makes, the candidates, log l, log g
 and which one it took. Lines:
 
-    case NAME mode LIAR MAXIMIZE          param KIND lo hi step log choices [parent value,value]
-    trial STATE value step violation x... draw INDEX... (of parameters)
-    candidate x... log_l log_g            best INDEX
+    case NAME mode LIAR min,max...        param KIND lo hi step log choices [parent value,value]
+    trial STATE value,... step violation x...
+    draw INDEX... (of parameters)      candidate x... log_l log_g
+    best INDEX
 
 Candidates are few and short numbers, so that the file stays small. Among equal observations the
 older trial comes first; numpy's default sort leaves that open, so argsort is made stable here.
@@ -31,7 +32,7 @@ from optuna.samplers import TPESampler
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.trial import TrialState, create_trial
 
-CASES = 520
+CASES = 700
 CANDIDATES = 5
 MODES = {"univariate": {"multivariate": False}, "multivariate": {"multivariate": True},
          "group": {"multivariate": True, "group": True}}
@@ -165,32 +166,39 @@ def random_point(rng, space, centre):
 STATES = ["COMPLETE"] * 6 + ["PRUNED"] * 2 + ["FAIL", "RUNNING"]
 
 
-def random_trial(rng, space, centre, constrained):
-    """(state, value, step, violation, x)"""
-    state = rng.choice(STATES)
-    value = short(rng.choice([rng.gauss(0, 1), rng.randint(0, 9), rng.gauss(0, 1) * 1e6]), 3)
-    step = rng.choice([-1, 1, 3, 9, 27]) if state == "PRUNED" else -1
-    if state == "PRUNED" and rng.random() < 0.2:
-        value = math.nan
+def random_values(rng, state, n_goals):
     if state in ("FAIL", "RUNNING"):
-        value = math.nan
+        return [math.nan] * n_goals
+    if n_goals > 1:  # without ties: which of equal ones covers more is rounding
+        return [short(rng.gauss(0, 1)) for _ in range(n_goals)]
+    if state == "PRUNED" and rng.random() < 0.2:
+        return [math.nan]
+    return [short(rng.choice([rng.gauss(0, 1), rng.randint(0, 9), rng.gauss(0, 1) * 1e6]), 3)]
+
+
+def random_trial(rng, space, centre, constrained, n_goals):
+    """(state, values, step, violation, x)"""
+    state = rng.choice(STATES)
+    values = random_values(rng, state, n_goals)
+    # Optuna takes no reports in studies of several objectives.
+    step = rng.choice([-1, 1, 3, 9, 27]) if state == "PRUNED" and n_goals == 1 else -1
     infeasible = constrained and state in ("COMPLETE", "PRUNED") and rng.random() < 0.3
     violation = short(rng.random() * 3, 3) if infeasible else 0.0
-    return state, value, step, violation, random_point(rng, space, centre)
+    return state, values, step, violation, random_point(rng, space, centre)
 
 
-def to_optuna(rng, space, trial):
-    state, value, step, violation, x = trial
+def to_optuna(space, trial):
+    state, values, step, violation, x = trial
     names = [name for (name, _, _), v in zip(space, x) if v is not None]
     constraints = {}
     if state in ("COMPLETE", "PRUNED"):  # the sum of what is positive counts
         part = violation * 0.5
         constraints = {"a": part, "b": -1.0, "c": violation - part}
     return create_trial(
-        state=TrialState[state], value=value if state == "COMPLETE" else None,
+        state=TrialState[state], values=values if state == "COMPLETE" else None,
         params={name: x[int(name[1:])] for name in names},
         distributions={name: space[int(name[1:])][1] for name in names},
-        intermediate_values={step: value, **({0: 5.0} if step > 0 else {})} if step >= 0 else {},
+        intermediate_values={step: values[0], **({0: 5.0} if step > 0 else {})} if step >= 0 else {},
         constraints=constraints)
 
 
@@ -229,18 +237,19 @@ def ask(space, mode, study, sampler):
 def make_case(rng, name):
     space = random_space(rng)
     mode = rng.choice(list(MODES))
-    liar, maximize, constrained = (rng.random() < p for p in (0.6, 0.3, 0.4))
+    liar, constrained = (rng.random() < p for p in (0.6, 0.4))
+    goals = [rng.choice(["min", "min", "max"]) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
     n = rng.choice([12, 14, 18, 25, 30, 40]) if rng.random() < 0.95 else rng.choice([110, 150])
     centre = [rng.random() for _ in space]
-    trials = [random_trial(rng, space, centre, constrained) for _ in range(n)]
+    trials = [random_trial(rng, space, centre, constrained, len(goals)) for _ in range(n)]
     if sum(t[0] in ("COMPLETE", "PRUNED") for t in trials) < 10:
         raise Redraw
     sampler = Recorder(seed=rng.randrange(2**31), constant_liar=liar, **MODES[mode])
-    study = optuna.create_study(sampler=sampler, direction="maximize" if maximize else "minimize")
-    study.add_trials([to_optuna(rng, space, t) for t in trials])
+    study = optuna.create_study(sampler=sampler, directions=[g + "imize" for g in goals])
+    study.add_trials([to_optuna(space, t) for t in trials])
     study.add_trial(create_trial(state=TrialState.RUNNING))  # the one that asks
     ask(space, mode, study, sampler)
-    return [f"case {name} {mode} {int(liar)} {int(maximize)}", *lines_of(space, trials, sampler)]
+    return [f"case {name} {mode} {int(liar)} {','.join(goals)}", *lines_of(space, trials, sampler)]
 
 
 def text(v):
@@ -258,8 +267,9 @@ def param_line(dist, when):
 
 def lines_of(space, trials, sampler):
     yield from (param_line(dist, when) for _, dist, when in space)
-    for state, value, step, violation, x in trials:
-        yield " ".join(["trial", state, text(value), str(step), text(violation), *map(text, x)])
+    for state, values, step, violation, x in trials:
+        yield " ".join(["trial", state, ",".join(map(text, values)), str(step), text(violation),
+                        *map(text, x)])
     for samples, log_l, log_g, best in sampler.draws:
         names = sorted(samples)
         yield "draw " + " ".join(name[1:] for name in names)
