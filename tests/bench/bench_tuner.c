@@ -3,7 +3,7 @@
  *
  *   bench_tuner problems
  *   bench_tuner ask SAMPLER SPACE DIMS TRIALS ROUNDS RUNS
- *   bench_tuner study SAMPLER SPACE DIMS TRIALS RUNS
+ *   bench_tuner study SAMPLER SPACE DIMS GOALS TRIALS RUNS
  *   bench_tuner regret SAMPLER PROBLEM FIRST_SEED SEEDS TRIALS TABLES
  *
  * SPACE is mixed (of five parameters two floats, a float on a log scale, an int and a choice of
@@ -21,6 +21,7 @@
 #include <asy/tuner.h>
 #include "problems.h"
 
+#define GOALS_MAX 2
 static const size_t checkpoints[] = { 60, 100, 200 };
 
 static void die(const char *what)
@@ -30,11 +31,11 @@ static void die(const char *what)
 }
 
 static struct asy_sampler *make_sampler(const struct asy_space *space, const char *name,
-                                        uint64_t seed, uint64_t budget)
+                                        uint64_t seed, uint64_t budget, size_t n_goals)
 {
-    static const enum asy_goal goal = ASY_MINIMIZE;
-    struct asy_sampler_spec spec = { .name = name, .seed = seed, .goals = &goal, .n_goals = 1,
-                                     .budget = budget };
+    static const enum asy_goal goals[GOALS_MAX] = { ASY_MINIMIZE, ASY_MINIMIZE };
+    struct asy_sampler_spec spec = { .name = name, .seed = seed, .goals = goals,
+                                     .n_goals = n_goals, .budget = budget };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_sampler *sampler = NULL;
 
@@ -51,10 +52,10 @@ static void ask(struct asy_sampler *s, uint64_t number, double *x)
         die(err.text);
 }
 
-static void tell(struct asy_sampler *s, uint64_t number, const double *x, double value)
+static void tell(struct asy_sampler *s, uint64_t number, const double *x, const double *values)
 {
     struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = x,
-                             .values = &value, .last_step = -1 };
+                             .values = values, .last_step = -1 };
     struct asy_error err = ASY_ERROR_INIT;
 
     if (asy_sampler_tell(s, &o, &err))
@@ -120,11 +121,11 @@ static struct asy_space *speed_space(const char *kind, size_t dims)
     return space;
 }
 
-/* floats: Rosenbrock. mixed: a bowl off the centre. */
-static double speed_value(const struct asy_space *space, const double *x)
+/* floats: Rosenbrock around 1, or around 2 for the second goal. mixed: bowls off the centre. */
+static double speed_value(const struct asy_space *space, const double *x, size_t goal)
 {
+    double sum = 0, at = goal ? 0.7 : 0.3, shift = goal ? 1 : 0;
     size_t n = asy_space_len(space);
-    double sum = 0;
 
     for (size_t i = 0; i < n; i++) {
         const struct asy_param *p = asy_space_at(space, i);
@@ -132,33 +133,41 @@ static double speed_value(const struct asy_space *space, const double *x)
                           : (x[i] - p->lo) / (p->hi - p->lo);
 
         if (p->lo == -5)
-            sum += (x[i] - 1) * (x[i] - 1) +
-                   (i ? 100 * pow(x[i] - x[i - 1] * x[i - 1], 2) : 0);
+            sum += pow(x[i] - shift - 1, 2) +
+                   (i ? 100 * pow(x[i] - shift - pow(x[i - 1] - shift, 2), 2) : 0);
         else
-            sum += p->type == ASY_PARAM_CHOICE ? x[i] != 2 : (u - 0.3) * (u - 0.3);
+            sum += p->type == ASY_PARAM_CHOICE ? x[i] != (goal ? 1 : 2) : pow(u - at, 2);
     }
     return sum;
+}
+
+static void speed_values(const struct asy_space *space, const double *x, double *values)
+{
+    for (size_t goal = 0; goal < GOALS_MAX; goal++)
+        values[goal] = speed_value(space, x, goal);
 }
 
 static void run_ask(const char *name, const char *kind, size_t dims, size_t trials, size_t rounds)
 {
     struct asy_space *space = speed_space(kind, dims);
-    struct asy_sampler *random = make_sampler(space, "random", 1, 0);
-    struct asy_sampler *s = make_sampler(space, name, 1, trials + rounds + 1);
-    double *x = calloc(dims, sizeof *x);
+    struct asy_sampler *random = make_sampler(space, "random", 1, 0, 1);
+    struct asy_sampler *s = make_sampler(space, name, 1, trials + rounds + 1, 1);
+    double *x = calloc(dims, sizeof *x), values[GOALS_MAX];
 
     if (!x)
         die("no memory");
     for (size_t i = 0; i < trials; i++) {
         ask(random, i, x);
-        tell(s, i, x, speed_value(space, x));
+        speed_values(space, x, values);
+        tell(s, i, x, values);
     }
     ask(s, trials, x);
     for (size_t i = 0; i < rounds; i++) {
-        double value = speed_value(space, x);
-        int64_t start = asy_clock_ns();
+        int64_t start;
 
-        tell(s, trials + i, x, value);
+        speed_values(space, x, values);
+        start = asy_clock_ns();
+        tell(s, trials + i, x, values);
         ask(s, trials + i + 1, x);
         printf("%s%.6f", i ? " " : "", (double)(asy_clock_ns() - start) / 1e6);
     }
@@ -169,24 +178,24 @@ static void run_ask(const char *name, const char *kind, size_t dims, size_t tria
     asy_space_destroy(space);
 }
 
-static void run_study(const char *name, const char *kind, size_t dims, size_t trials, size_t seed)
+static void run_study(const char *name, const char *kind, size_t dims, size_t n_goals,
+                      size_t trials, size_t seed)
 {
     struct asy_space *space = speed_space(kind, dims);
-    struct asy_sampler *s = make_sampler(space, name, seed, trials);
-    double *x = calloc(dims, sizeof *x);
+    struct asy_sampler *s = make_sampler(space, name, seed, trials, n_goals);
+    double *x = calloc(dims, sizeof *x), values[GOALS_MAX];
     int64_t spent = 0;
 
     if (!x)
         die("no memory");
     for (size_t i = 0; i < trials; i++) {
         int64_t start = asy_clock_ns();
-        double value;
 
         ask(s, i, x);
         spent += asy_clock_ns() - start;
-        value = speed_value(space, x);
+        speed_values(space, x, values);
         start = asy_clock_ns();
-        tell(s, i, x, value);
+        tell(s, i, x, values);
         spent += asy_clock_ns() - start;
     }
     printf("%.6f\n", (double)spent / 1e9);
@@ -229,14 +238,17 @@ static void run_regret(const char *name, const char *problem, uint64_t seed, siz
     if (!p)
         die("no such problem, or no tables");
     space = problem_space(p);
-    s = make_sampler(space, name, seed, trials);
+    s = make_sampler(space, name, seed, trials, 1);
     if (!(x = calloc(problem_dims(p), sizeof *x)))
         die("no memory");
     printf("%s,%llu", problem, (unsigned long long)seed);
     for (size_t i = 0; i < trials; i++) {
+        double value;
+
         ask(s, i, x);
         best = fmin(best, problem_regret(p, x));
-        tell(s, i, x, problem_value(p, x));
+        value = problem_value(p, x);
+        tell(s, i, x, &value);
         if (reached < ASY_ARRAY_LEN(checkpoints) && i + 1 == checkpoints[reached]) {
             printf(",%.6g", best);
             reached++;
@@ -271,9 +283,13 @@ int main(int argc, char **argv)
     } else if (!strcmp(what, "ask") && argc == 8) {
         for (size_t run = 0; run < count(argv[7]); run++)
             run_ask(argv[2], argv[3], count(argv[4]), count(argv[5]), count(argv[6]));
-    } else if (!strcmp(what, "study") && argc == 7) {
-        for (size_t run = 0; run < count(argv[6]); run++)
-            run_study(argv[2], argv[3], count(argv[4]), count(argv[5]), run);
+    } else if (!strcmp(what, "study") && argc == 8) {
+        size_t n_goals = count(argv[5]);
+
+        if (n_goals < 1 || n_goals > GOALS_MAX)
+            die("GOALS is 1 or 2");
+        for (size_t run = 0; run < count(argv[7]); run++)
+            run_study(argv[2], argv[3], count(argv[4]), n_goals, count(argv[6]), run);
     } else if (!strcmp(what, "regret") && argc == 8) {
         for (size_t i = 0; i < count(argv[5]); i++)
             run_regret(argv[2], argv[3], count(argv[4]) + i, count(argv[6]), argv[7]);

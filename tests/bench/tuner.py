@@ -33,8 +33,10 @@ ASKS = [("tpe.ask_ms", "1000", ("tpe", "mixed", 20, 1000), False),
         ("tpe.ask_ms", "10000", ("tpe", "mixed", 20, 10000), False),
         ("gp.ask_ms", "200", ("gp", "floats", 20, 200), False),
         ("gp.ask_ms", "1000", ("gp", "floats", 20, 1000), True)]
-STUDIES = [("tpe.study_s", "1000x40", ("tpe", "mixed", 40, 1000), False),
-           ("cma.study_s", "10000x40", ("cma", "floats", 40, 10000), True)]
+STUDIES = [("tpe.study_s", "1000x40", ("tpe", "mixed", 40, 1, 1000), False),
+           ("motpe.study_s", "1000x40", ("tpe", "mixed", 40, 2, 1000), False),
+           ("nsga2.study_s", "10000x40", ("nsga2", "mixed", 40, 2, 10000), True),
+           ("cma.study_s", "10000x40", ("cma", "floats", 40, 1, 10000), True)]
 TINY = {1000: 20, 10000: 40, 200: 20}
 
 
@@ -69,17 +71,26 @@ class Bench:
 
 
 def peer_members(bench, kind, what, rounds, value):
-    """What a row says of Optuna; nothing where it is not installed."""
-    if "optuna" not in bench.versions:
-        return {"why_no_peer": "optuna is not installed: scripts/bench.sh tuner --setup"}
-    sizes = [TINY.get(w, w) if bench.args.tiny else w for w in what]
-    try:
-        line = bench.run(bench.peers + [kind, *sizes, *([rounds] if kind == "ask" else [])])[0]
-    except RuntimeError as error:
-        return {"why_no_peer": str(error)}
-    theirs = statistics.mean(map(float, line.split()))
-    return {"peer": f"optuna {bench.versions['optuna']} {what[0]}, 1 thread", "peer_value": theirs,
-            "ratio": theirs / value}
+    """What a row says of peers: the fastest is its peer, the others are named beside; nothing where
+    none is installed."""
+    found, why = {}, "no peer is installed: scripts/bench.sh tuner --setup"
+    sizes = [TINY.get(w, w) if bench.args.tiny else w for w in what[1:]]
+    for package, sampler in (("optuna", what[0]), ("rustuna", f"rustuna-{what[0]}")):
+        if package not in bench.versions or (package == "rustuna" and kind == "ask"):
+            continue
+        try:
+            line = bench.run(bench.peers + [kind, sampler, *sizes,
+                                            *([rounds] if kind == "ask" else [])])[0]
+            found[f"{package} {bench.versions[package]} {what[0]}"] = statistics.mean(
+                map(float, line.split()))
+        except RuntimeError as error:
+            why = str(error)
+    if not found:
+        return {"why_no_peer": why}
+    best = min(found, key=found.get)
+    others = ", ".join(f"{name}: {t:.4g}" for name, t in found.items() if name != best)
+    return {"peer": f"{best}, 1 thread", "peer_value": found[best], "ratio": found[best] / value,
+            **({"others": others} if others else {})}
 
 
 def speed_asks(bench):

@@ -3,11 +3,12 @@
 
     tuner_peers.py versions
     tuner_peers.py ask SAMPLER SPACE DIMS TRIALS ROUNDS
-    tuner_peers.py study SAMPLER SPACE DIMS TRIALS
+    tuner_peers.py study SAMPLER SPACE DIMS GOALS TRIALS
     tuner_peers.py regret SAMPLER PROBLEM FIRST_SEED SEEDS TRIALS TABLES LIBRARY
 
 Everything as bench_tuner has it, spaces and objectives too; problems are the same code, loaded from
-LIBRARY. Samplers: random, tpe (what Optuna takes by default), tpe-univariate, cma, gp.
+LIBRARY. Samplers of Optuna: random, tpe (its default), tpe-univariate, cma, gp, nsga2; of Rustuna:
+rustuna-tpe, rustuna-cma, rustuna-nsga2, for study alone.
 """
 import ctypes
 import importlib.metadata
@@ -17,7 +18,7 @@ import time
 import warnings
 
 CHECKPOINTS = (60, 100, 200)
-PACKAGES = ("optuna", "cmaes", "torch", "numpy")
+PACKAGES = ("optuna", "cmaes", "torch", "numpy", "rustuna")
 
 
 def make_sampler(name, seed):
@@ -31,6 +32,7 @@ def make_sampler(name, seed):
         "tpe-univariate": lambda: optuna.samplers.TPESampler(multivariate=False, seed=seed),
         "cma": lambda: optuna.samplers.CmaEsSampler(seed=seed),
         "gp": lambda: optuna.samplers.GPSampler(seed=seed),
+        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed),
     }
     return makers[name]()
 
@@ -54,17 +56,19 @@ def speed_space(kind, dims):
             for i in range(dims)}
 
 
-def speed_value(space, params):
+def speed_value(space, params, goal=0):
     values, total = list(params.values()), 0.0
+    at, shift, best = (0.7, 1, 1) if goal else (0.3, 0, 2)
     for i, (v, d) in enumerate(zip(values, space.values())):
         if not hasattr(d, "low"):
-            total += v != 2
+            total += v != best
         elif d.low == -5:
-            total += (v - 1) ** 2 + (100 * (v - values[i - 1] ** 2) ** 2 if i else 0)
+            before = values[i - 1] - shift
+            total += (v - shift - 1) ** 2 + (100 * (v - shift - before**2) ** 2 if i else 0)
         elif d.log:
-            total += (math.log(v / d.low) / math.log(d.high / d.low) - 0.3) ** 2
+            total += (math.log(v / d.low) / math.log(d.high / d.low) - at) ** 2
         else:
-            total += ((v - d.low) / (d.high - d.low) - 0.3) ** 2
+            total += ((v - d.low) / (d.high - d.low) - at) ** 2
     return total
 
 
@@ -95,18 +99,53 @@ def ask(name, kind, dims, trials, rounds):
     print(" ".join(f"{ms:.6f}" for ms in times))
 
 
-def study_seconds(name, kind, dims, trials):
+def rustuna_study(name, goals):
+    """A study, and what draws a trial of a space."""
+    import rustuna
+
+    samplers = {"tpe": rustuna.samplers.TPESampler, "cma": rustuna.samplers.CmaEsSampler,
+                "nsga2": rustuna.samplers.NSGAIISampler}
+    study = rustuna.create_study(sampler=samplers[name](seed=0), directions=["minimize"] * goals)
+
+    def draw(space):
+        trial, params = study.ask(), {}
+        for key, d in space.items():
+            if not hasattr(d, "low"):
+                params[key] = trial.suggest_categorical(key, list(d.choices))
+            elif isinstance(d.low, int):
+                params[key] = trial.suggest_int(key, d.low, d.high)
+            else:
+                params[key] = trial.suggest_float(key, d.low, d.high, log=d.log)
+        return trial, params
+
+    return study, draw
+
+
+def optuna_study(name, goals):
     import optuna
 
+    study = optuna.create_study(sampler=make_sampler(name, 0), directions=["minimize"] * goals)
+
+    def draw(space):
+        trial = study.ask(space)
+        return trial, trial.params
+
+    return study, draw
+
+
+def study_seconds(name, kind, dims, goals, trials):
     space = speed_space(kind, dims)
-    study, spent = optuna.create_study(sampler=make_sampler(name, 0)), 0.0
+    rust = name.startswith("rustuna-")
+    study, draw = (rustuna_study(name[len("rustuna-"):], goals) if rust
+                   else optuna_study(name, goals))
+    spent = 0.0
     for _ in range(trials):
         start = time.perf_counter()
-        trial = study.ask(space)
+        trial, params = draw(space)
         spent += time.perf_counter() - start
-        value = speed_value(space, trial.params)
+        values = [speed_value(space, params, goal) for goal in range(goals)]
         start = time.perf_counter()
-        study.tell(trial, value)
+        study.tell(trial.number if rust else trial, values)
         spent += time.perf_counter() - start
     print(f"{spent:.6f}")
 
