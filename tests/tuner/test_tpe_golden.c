@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_tpe_golden.c - the TPE sampler against Optuna 5.0.0: for histories with trials of every
- * state, one to three objectives, in every mode, it groups parameters as Optuna does, finds the same log l and log g for the
- * same candidates, and takes the same one. Cases: golden/tpe.txt, made by golden/make_tpe.py. */
+ * state, one to three objectives, in every mode, it groups parameters as Optuna does, finds the
+ * same log l and log g for the same candidates, and takes the same one. Cases: golden/tpe.txt, made
+ * by golden/make_tpe.py. */
 #include <asy/parse.h>
 #include <asy/tuner.h>
 #include "asytest.h"
