@@ -4,13 +4,17 @@
  *   bench_tuner problems
  *   bench_tuner ask SAMPLER SPACE DIMS TRIALS ROUNDS RUNS
  *   bench_tuner study SAMPLER SPACE DIMS GOALS TRIALS RUNS
+ *   bench_tuner idle SAMPLER SPACE DIMS WORKERS TRIALS RUNS
  *   bench_tuner regret SAMPLER PROBLEM FIRST_SEED SEEDS TRIALS TABLES
  *
  * SPACE is mixed (of five parameters two floats, a float on a log scale, an int and a choice of
  * four) or floats. ask tells TRIALS random points and prints one line for each of RUNS: the time of
  * each of ROUNDS rounds that tell a result and ask the next point, in ms. study prints the seconds
- * of a whole study for each run. regret prints for each seed the smallest regret after 60, 100, 200
- * trials, as many as there are. tests/bench/tuner.py makes rows of it. */
+ * of a whole study for each run. idle simulates WORKERS that run trials of about a second each and
+ * are served one after the other, with asks and tells as long as they are measured to be: for each
+ * run it prints the share of the workers' time that they wait, and the best value. regret prints
+ * for each seed the smallest regret after 60, 100, 200 trials, as many as there are.
+ * tests/bench/tuner.py makes rows of it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,6 +208,75 @@ static void run_study(const char *name, const char *kind, size_t dims, size_t n_
     asy_space_destroy(space);
 }
 
+/* ---- workers --------------------------------------------------------------------------------- */
+
+struct worker {
+    int64_t free_ns; /* when its trial ends, on the simulated clock */
+    uint64_t number; /* of its trial; UINT64_MAX: none yet */
+    double *x;
+};
+
+static size_t next_worker(const struct worker *workers, size_t n)
+{
+    size_t next = 0;
+
+    for (size_t i = 1; i < n; i++)
+        if (workers[i].free_ns < workers[next].free_ns)
+            next = i;
+    return next;
+}
+
+/* Tells the worker's result and asks its next point; how long that took. */
+static int64_t serve(const struct asy_space *space, struct asy_sampler *s, struct worker *w,
+                     uint64_t number, double *best)
+{
+    double value = w->number == UINT64_MAX ? INFINITY : speed_value(space, w->x, 0);
+    int64_t start = asy_clock_ns();
+
+    if (w->number != UINT64_MAX)
+        tell(s, w->number, w->x, &value);
+    ask(s, number, w->x);
+    w->number = number;
+    *best = fmin(*best, value);
+    return asy_clock_ns() - start;
+}
+
+static void run_idle(const char *name, const char *kind, size_t dims, size_t n_workers,
+                     size_t trials, size_t seed)
+{
+    struct asy_space *space = speed_space(kind, dims);
+    struct asy_sampler *s = make_sampler(space, name, seed, trials, 1);
+    struct worker *workers = calloc(n_workers, sizeof *workers);
+    double best = INFINITY, waited = 0, ran = 0;
+    int64_t server_ns = 0;
+    struct asy_rng rng;
+
+    if (!workers)
+        die("no memory");
+    asy_rng_init(&rng, seed, 0, ASY_RNG_SIM);
+    for (size_t i = 0; i < n_workers; i++) {
+        workers[i].number = UINT64_MAX;
+        if (!(workers[i].x = calloc(dims, sizeof *workers[i].x)))
+            die("no memory");
+    }
+    for (uint64_t number = 0; number < trials; number++) {
+        struct worker *w = &workers[next_worker(workers, n_workers)];
+        double seconds = 0.9 + 0.2 * asy_rng_double(&rng);
+
+        server_ns = server_ns > w->free_ns ? server_ns : w->free_ns;
+        server_ns += serve(space, s, w, number, &best);
+        waited += (double)(server_ns - w->free_ns) / 1e9;
+        ran += seconds;
+        w->free_ns = server_ns + (int64_t)(1e9 * seconds);
+    }
+    printf("%.6f %.6f\n", waited / (waited + ran), best);
+    for (size_t i = 0; i < n_workers; i++)
+        free(workers[i].x);
+    free(workers);
+    asy_sampler_destroy(s);
+    asy_space_destroy(space);
+}
+
 /* ---- quality --------------------------------------------------------------------------------- */
 
 static struct asy_space *problem_space(const struct problem *p)
@@ -290,6 +363,9 @@ int main(int argc, char **argv)
             die("GOALS is 1 or 2");
         for (size_t run = 0; run < count(argv[7]); run++)
             run_study(argv[2], argv[3], count(argv[4]), n_goals, count(argv[6]), run);
+    } else if (!strcmp(what, "idle") && argc == 8 && count(argv[5]) > 0) {
+        for (size_t run = 0; run < count(argv[7]); run++)
+            run_idle(argv[2], argv[3], count(argv[4]), count(argv[5]), count(argv[6]), run);
     } else if (!strcmp(what, "regret") && argc == 8) {
         for (size_t i = 0; i < count(argv[5]); i++)
             run_regret(argv[2], argv[3], count(argv[4]) + i, count(argv[6]), argv[7]);

@@ -41,7 +41,8 @@ BULK = [("bulk.limit_mb_per_s", "sha256"), ("bulk.limit_mb_per_s", "synced_write
 
 
 TUNER = [("tpe.ask_ms", "1000"), ("tpe.ask_ms", "10000"), ("tpe.slope_us", None),
-         ("tpe.study_s", "1000x40"), ("motpe.study_s", "1000x40"), ("quality.regret", "branin2/60"),
+         ("tpe.study_s", "1000x40"), ("motpe.study_s", "1000x40"),
+         ("idle.share", "400"), ("quality.regret", "branin2/60"),
          ("quality.regret", "hartmann6/60"), ("quality.summary", "share_not_worse"),
          ("quality.summary", "mean_rank"), ("quality.summary", "worse_than_default")]
 

@@ -132,6 +132,15 @@ def speed_studies(bench):
              **({} if long and bench.args.quick else peer_members(bench, "study", what, 0, value))})
 
 
+def idle(bench):
+    """256 simulated workers, each served when it asks, without a queue of points drawn ahead."""
+    trials, runs = (400, 1) if bench.args.tiny else (2000, 3) if bench.args.quick else (20000, 3)
+    lines = bench.run(bench.driver + ["idle", "tpe", "mixed", 20, 256, trials, runs])
+    shares, best = zip(*(map(float, line.split()) for line in lines))
+    put({"name": "idle.share", "case": f"{trials}", "value": statistics.median(shares), "unit": "1",
+         "n": runs, "best": statistics.median(best)})
+
+
 # ---- quality: regrets ----------------------------------------------------------------------------
 
 
@@ -193,7 +202,8 @@ def make_peers(bench):
         if bench.args.samplers and sampler not in bench.args.samplers.split(","):
             continue
         wanted = range(1, min(seeds, bench.args.seeds or seeds) + 1)
-        known = read_peers(bench.args.data).get(f"optuna {version} {sampler}", {}) if bench.args.fill else {}
+        known = read_peers(bench.args.data) if bench.args.fill else {}
+        known = known.get(f"optuna {version} {sampler}", {})
         order = {p: known[p] for p in bench.run(bench.driver + ["problems"]) if p in known}
         for problem in problems:
             lacking = [s for s in wanted if s not in order.get(problem, {})]
@@ -359,6 +369,7 @@ def main():
     if bench.args.only != "quality":
         speed_asks(bench)
         speed_studies(bench)
+        idle(bench)
     if bench.args.only != "speed":
         quality(bench)
 
