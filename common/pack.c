@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <asy/durable.h>
-#include <asy/parse.h>
 
 #define HEADER_MAX (PATH_MAX + 32)
 
@@ -222,99 +221,4 @@ int asy_pack_read(struct asy_pack *pack, uint64_t offset, void *bytes, size_t n,
     }
     *ret_n = got;
     return 0;
-}
-
-/* ---- and back ------------------------------------------------------------------------------- */
-
-/* Below the folder, whatever stands in it. */
-static int path_is_safe(const char *path)
-{
-    const char *part = path;
-
-    if (!*path || *path == '/')
-        return 0;
-    for (;;) {
-        size_t n = strcspn(part, "/");
-
-        if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && !strncmp(part, "..", 2)))
-            return 0;
-        if (!part[n])
-            return 1;
-        part += n + 1;
-    }
-}
-
-static int make_parents(char *full, size_t from, struct asy_error *err)
-{
-    int rc = 0;
-
-    for (char *at = full + from; rc == 0 && (at = strchr(at, '/')); at++) {
-        *at = '\0';
-        if (mkdir(full, 0700) < 0 && errno != EEXIST)
-            rc = asy_fail_errno(err, errno, "cannot make the folder '%s'", full);
-        *at = '/';
-    }
-    return rc;
-}
-
-static int copy_out(FILE *in, int out, uint64_t size, const char *full, struct asy_error *err)
-{
-    char bytes[65536];
-
-    while (size > 0) {
-        size_t n = fread(bytes, 1, size < sizeof bytes ? (size_t)size : sizeof bytes, in);
-
-        if (n == 0)
-            return asy_fail(err, ASY_E_FORMAT, "the stream of a folder ends within '%s'", full);
-        size -= n;
-        for (size_t at = 0; at < n;) {
-            ssize_t wrote = write(out, bytes + at, n - at);
-
-            if (wrote < 0 && errno != EINTR)
-                return asy_fail_errno(err, errno, "cannot write '%s'", full);
-            at += wrote > 0 ? (size_t)wrote : 0;
-        }
-    }
-    return 0;
-}
-
-static int unpack_one(FILE *in, char *header, const char *to, struct asy_error *err)
-{
-    char *space = strchr(header, ' '), *end = strchr(header, '\n'), full[PATH_MAX];
-    uint64_t size;
-    int fd, rc;
-
-    if (!space || !end || asy_parse_u64(header, (size_t)(space - header), &size, NULL) < 0)
-        return asy_fail(err, ASY_E_FORMAT, "the stream of a folder is damaged");
-    *end = '\0';
-    if (!path_is_safe(space + 1))
-        return asy_fail(err, ASY_E_FORMAT, "the stream of a folder has the path '%.100s'",
-                        space + 1);
-    if ((rc = join(to, space + 1, full, err)) < 0 ||
-        (rc = make_parents(full, strlen(to) + 1, err)) < 0)
-        return rc;
-    if ((fd = open(full, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
-        return asy_fail_errno(err, errno, "cannot make '%s'", full);
-    rc = copy_out(in, fd, size, full, err);
-    if (close(fd) < 0 && rc == 0)
-        rc = asy_fail_errno(err, errno, "cannot write '%s'", full);
-    return rc;
-}
-
-int asy_pack_unpack(const char *stream, const char *to, struct asy_error *err)
-{
-    char header[HEADER_MAX];
-    FILE *in = fopen(stream, "re");
-    int rc = 0;
-
-    if (!in)
-        return asy_fail_errno(err, errno, "cannot open '%s'", stream);
-    if (mkdir(to, 0700) < 0)
-        rc = asy_fail_errno(err, errno, "cannot make the folder '%s'", to);
-    while (rc == 0 && fgets(header, sizeof header, in))
-        rc = unpack_one(in, header, to, err);
-    if (rc == 0 && ferror(in))
-        rc = asy_fail_errno(err, EIO, "cannot read '%s'", stream);
-    fclose(in);
-    return rc;
 }

@@ -69,6 +69,7 @@ void asy__bulk_end(struct asy__bulk *bulk, struct asy__transfer *t, int rc, cons
 static void transfer_destroy(struct asy__transfer *t)
 {
     asy_pack_close(t->pack);
+    asy_unpack_close(t->unpack);
     asy_sha_destroy(t->sha);
     if (t->fd >= 0)
         close(t->fd);
@@ -150,6 +151,18 @@ void asy__bulk_name(const struct asy_bulk *head, char *text, size_t n)
         snprintf(text, n, "%s", hex);
 }
 
+void asy__bulk_alive(struct asy__bulk *bulk, struct asy__transfer *t)
+{
+    struct asy_bulk alive = { .kind = ASY_BULK_CREDIT, .transfer = t->head.transfer,
+                              .offset = t->at };
+
+    t->heard_ms = asy_clock_ms();
+    if (t->heard_ms - t->told_ms < TELL_MS)
+        return;
+    t->told_ms = t->heard_ms;
+    ASY_IGNORE(asy__bulk_send(bulk, t->peer, &alive, NULL, 0)); /* if it is gone: later */
+}
+
 int asy__bulk_hash(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
 {
     uint64_t left = t->hash_end - t->hash_at;
@@ -160,14 +173,7 @@ int asy__bulk_hash(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_e
         return rc;
     asy_sha_update(t->sha, bulk->chunk, got);
     t->hash_at += got;
-    t->heard_ms = asy_clock_ms(); /* the peer waits for us */
-    if (t->heard_ms - t->told_ms >= TELL_MS) {
-        struct asy_bulk alive = { .kind = ASY_BULK_CREDIT, .transfer = t->head.transfer,
-                                  .offset = t->at };
-
-        t->told_ms = t->heard_ms;
-        ASY_IGNORE(asy__bulk_send(bulk, t->peer, &alive, NULL, 0)); /* if it is gone: later */
-    }
+    asy__bulk_alive(bulk, t);
     return t->hash_at < t->hash_end;
 }
 

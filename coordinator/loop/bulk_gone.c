@@ -47,6 +47,16 @@ static int is_old(const char *path)
     return lstat(path, &st) == 0 && time(NULL) - st.st_mtime > PART_S;
 }
 
+/* A folder in the making. */
+static int grows(const struct asy__bulk *bulk, const char *path)
+{
+    const struct asy__transfer *t = bulk->transfers;
+
+    while (t && !(t->unpack && !t->over && !strncmp(path, t->part, strlen(t->part))))
+        t = t->next;
+    return t != NULL;
+}
+
 static void sweep_one(struct asy__bulk *bulk, const char *folder, const char *name)
 {
     char path[ASY__BULK_PATH + 300];
@@ -57,7 +67,7 @@ static void sweep_one(struct asy__bulk *bulk, const char *folder, const char *na
     if (!strncmp(name, GONE, strlen(GONE))) {
         if (!bulk->swept)
             hand_on(bulk, path); /* of a coordinator that died; ours were handed on */
-    } else if (tree || is_old(path)) {
+    } else if ((tree || is_old(path)) && !grows(bulk, path)) {
         asy__bulk_discard(bulk, path);
     }
 }

@@ -40,6 +40,7 @@ struct asy__transfer {
     int hashing;                      /* bytes up to hash_end are read and hashed first */
     int there;                        /* PUT: they are those of what is there already */
     int kept;                         /* PUT of an input: it has its name */
+    struct asy_unpack *unpack;        /* PUT of a tree that has come: made of its stream */
     uint64_t hash_at, hash_end;
     uint64_t at, size;
     uint32_t credit;
@@ -106,6 +107,8 @@ struct asy__transfer *asy__bulk_open(struct asy__bulk *bulk, uint64_t peer,
 void asy__bulk_name(const struct asy_bulk *head, char *text, size_t n);
 /* Asks the loop and waits; the answer is the caller's, ask is not. NULL: none came. */
 struct asy__bulk_ask *asy__bulk_ask_loop(struct asy__bulk *bulk, struct asy__bulk_ask *ask);
+/* The peer waits for us: now and then it hears that we live. */
+void asy__bulk_alive(struct asy__bulk *bulk, struct asy__transfer *t);
 /* Hashes a piece of what is to be hashed. 1: there is more. */
 int asy__bulk_hash(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err);
 
@@ -169,7 +172,7 @@ void asy__bulk_forget_users(struct asy__bulk *bulk);
 /* What is at path, if anything, leaves its name at once. Who removes files then frees its blocks
  * piece by piece: gigabytes at once could hold up every sync of the disk. */
 void asy__bulk_discard(struct asy__bulk *bulk, const char *path);
-/* Discards the parts in a folder that nobody will go on with. No tree is being made. */
+/* Discards the parts in a folder that nobody will go on with. */
 void asy__bulk_sweep_folder(struct asy__bulk *bulk, const char *folder);
 /* The same in that of the artifacts, with what was on its way to be removed when a coordinator
  * died. */

@@ -173,57 +173,78 @@ static int wrong(const struct asy__transfer *t, struct asy_error *err)
     return asy_fail(err, ASY_E_CORRUPT, "%.120s came with another content", t->what);
 }
 
-/* A tree is made of its stream beside it, under a name that is removed with it. */
-static int keep_tree(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
+static void name_tree(const struct asy__transfer *t, char folder[ASY__BULK_PATH + 8])
 {
+    snprintf(folder, ASY__BULK_PATH + 8, "%s.tree", t->part);
+}
+
+static int keep(struct asy__transfer *t, struct asy_error *err)
+{
+    struct asy_sha sha = t->unpack ? asy_unpack_sha(t->unpack) : asy_sha_final(t->sha);
     char folder[ASY__BULK_PATH + 8];
-    struct asy_sha sha;
     int rc;
 
-    snprintf(folder, sizeof folder, "%s.tree", t->part);
-    asy__bulk_discard(bulk, folder);
-    if ((rc = asy_pack_unpack(t->part, folder, err)) < 0 ||
-        (rc = asy_durable_tree_sha(folder, &sha, NULL, err)) < 0)
-        goto out;
+    name_tree(t, folder);
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = -1;
+    asy__crash_point("coordinator.bulk_before_rename");
     if (memcmp(&sha, &t->head.sha, sizeof sha))
         rc = wrong(t, err);
     else
-        rc = asy_durable_keep(folder, sha, t->path, err);
-out:
-    if (rc < 0)
-        asy__bulk_discard(bulk, folder);
-    return rc;
-}
-
-static int keep(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
-{
-    struct asy_sha sha = asy_sha_final(t->sha);
-    int rc;
-
-    close(t->fd);
-    t->fd = -1;
-    asy__crash_point("coordinator.bulk_before_rename");
-    if (t->head.tree)
-        rc = keep_tree(bulk, t, err);
-    else if (memcmp(&sha, &t->head.sha, sizeof sha))
-        rc = wrong(t, err);
-    else
-        rc = asy_durable_keep(t->part, sha, t->path, err);
+        rc = asy_durable_keep(t->unpack ? folder : t->part, sha, t->path, err);
     if (rc == 0)
         asy__crash_point("coordinator.bulk_after_rename");
     return rc;
 }
 
-static void finish(struct asy__bulk *bulk, struct asy__transfer *t)
+static void finish_with(struct asy__bulk *bulk, struct asy__transfer *t, int rc,
+                        const struct asy_error *err)
 {
-    struct asy_error err = ASY_ERROR_INIT;
-    int rc = keep(bulk, t, &err);
+    char folder[ASY__BULK_PATH + 8];
 
+    name_tree(t, folder);
+    if (rc < 0 && t->head.tree)
+        asy__bulk_discard(bulk, folder);
     if (rc < 0 || t->head.tree)
         asy__bulk_discard(bulk, t->part); /* what is left of it is of no use */
     else if (t->head.what == ASY_BULK_INPUT)
         asy__bulk_input_kept(bulk, t);
-    asy__bulk_end(bulk, t, rc, rc < 0 ? err.text : t->path);
+    asy__bulk_end(bulk, t, rc, rc < 0 ? err->text : t->path);
+}
+
+/* All of it has come. A tree is made of its stream beside it, under a name that is removed with it,
+ * a piece in each round. */
+static void finish(struct asy__bulk *bulk, struct asy__transfer *t)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    char folder[ASY__BULK_PATH + 8];
+    int rc;
+
+    if (!t->head.tree) {
+        rc = keep(t, &err);
+        finish_with(bulk, t, rc, &err);
+        return;
+    }
+    name_tree(t, folder);
+    asy__bulk_discard(bulk, folder);
+    if ((rc = asy_unpack_open(t->part, folder, &t->unpack, &err)) < 0)
+        finish_with(bulk, t, rc, &err);
+}
+
+/* 1: there is more of it. */
+static int unpack_on(struct asy__bulk *bulk, struct asy__transfer *t)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = asy_unpack_step(t->unpack, ASY_BULK_CHUNK, &err);
+
+    asy__bulk_alive(bulk, t);
+    if (rc > 0)
+        return 1;
+    if (rc == 0)
+        rc = keep(t, &err);
+    finish_with(bulk, t, rc, &err);
+    return 0;
 }
 
 /* ---- PUT: in between ------------------------------------------------------------------------- */
@@ -242,6 +263,8 @@ int asy__bulk_prove(struct asy__bulk *bulk, struct asy__transfer *t)
     struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
+    if (t->unpack)
+        return unpack_on(bulk, t);
     if (!t->hashing)
         return 0;
     if ((rc = asy__bulk_hash(bulk, t, &err)) < 0 && !t->there) {
@@ -261,11 +284,11 @@ int asy__bulk_prove(struct asy__bulk *bulk, struct asy__transfer *t)
             asy__bulk_end(bulk, t, rc, err.text);
         return 1;
     }
-    if (t->at == t->size)
-        finish(bulk, t);
-    else
+    if (t->at < t->size)
         give_credit(bulk, t, ASY_BULK_CREDITS);
-    return 0;
+    else
+        finish(bulk, t);
+    return t->unpack != NULL;
 }
 
 static int write_at(int fd, uint64_t at, const char *bytes, size_t n, const char *what,
@@ -329,8 +352,13 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
 
 void asy__bulk_cancel(struct asy__bulk *bulk, struct asy__transfer *t)
 {
-    if (t->head.kind == ASY_BULK_PUT && t->part[0])
+    char folder[ASY__BULK_PATH + 8];
+
+    if (t->head.kind == ASY_BULK_PUT && t->part[0]) {
         asy__bulk_discard(bulk, t->part);
+        name_tree(t, folder);
+        asy__bulk_discard(bulk, folder);
+    }
     t->over = 1;
 }
 

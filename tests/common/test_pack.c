@@ -60,7 +60,7 @@ static void a_stream_becomes_the_tree_again(void)
 {
     struct asy_error err = ASY_ERROR_INIT;
     char path[PATH_MAX], packed[PATH_MAX], to[PATH_MAX], stream[STREAM_MAX + 1];
-    struct asy_sha before, after;
+    struct asy_sha before, after, told;
     struct t_folder folder;
     size_t n;
 
@@ -69,13 +69,48 @@ static void a_stream_becomes_the_tree_again(void)
     n = read_all(path, 7, stream);
     stream[n] = '\0';
     if (!t_write(t_path(&folder, "packed", packed), stream) ||
-        !T_OK(asy_pack_unpack(packed, t_path(&folder, "again", to), &err), &err) ||
+        !T_OK(asy_pack_unpack(packed, t_path(&folder, "again", to), &told, &err), &err) ||
         !T_OK(asy_durable_tree_sha(path, &before, NULL, &err), &err) ||
         !T_OK(asy_durable_tree_sha(to, &after, NULL, &err), &err))
         goto out;
     T_EQ("content id", memcmp(&before, &after, sizeof before), 0);
+    T_EQ("as it was told", memcmp(&before, &told, sizeof told), 0);
 out:
     t_folder_drop(&folder);
+}
+
+/* Whoever unpacks is back after so many bytes. */
+static void a_large_stream_is_unpacked_in_pieces(void)
+{
+    enum { SIZE = 3000000, PIECE = 65536 };
+    char packed[PATH_MAX], to[PATH_MAX], file[PATH_MAX], *stream = malloc(SIZE + 64);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_unpack *unpack = NULL;
+    struct t_folder folder;
+    struct asy_sha after, told;
+    int head, steps = 0, rc;
+    struct stat st;
+
+    if (!t_folder_make(&folder) || !T_TRUE(stream != NULL))
+        goto out;
+    head = snprintf(stream, 64, "%d sub/large\n", SIZE);
+    memset(stream + head, 'x', SIZE);
+    snprintf(stream + head + SIZE, 32, "3 z\nend");
+    if (!t_write(t_path(&folder, "packed", packed), stream) ||
+        !T_OK(asy_unpack_open(packed, t_path(&folder, "to", to), &unpack, &err), &err))
+        goto out;
+    for (; (rc = asy_unpack_step(unpack, PIECE, &err)) > 0; steps++)
+        if (stat(t_path(&folder, "to/sub/large", file), &st) == 0)
+            T_TRUE(st.st_size <= (steps + 2) * PIECE);
+    if (!T_OK(rc, &err) || !T_OK(asy_durable_tree_sha(to, &after, NULL, &err), &err))
+        goto out;
+    told = asy_unpack_sha(unpack);
+    T_EQ("content id", memcmp(&told, &after, sizeof told), 0);
+    T_TRUE(steps >= SIZE / PIECE);
+out:
+    asy_unpack_close(unpack);
+    t_folder_drop(&folder);
+    free(stream);
 }
 
 static void no_stream_leaves_its_folder(void)
@@ -88,6 +123,7 @@ static void no_stream_leaves_its_folder(void)
         { "itself", "1 .\nx" },             { "no size", "x\n" },
         { "a wrong size", "9z x\nx" },      { "cut in a file", "10 x\nshort" },
         { "cut in a header", "10 x" },      { "twice", "1 x\na1 x\nb" },
+        { "out of order", "1 b\nb1 a\na" },
         { "a file as a folder", "1 x\na1 x/y\nb" }, { "no path", "1 \nx" },
     };
     struct t_folder folder;
@@ -96,13 +132,14 @@ static void no_stream_leaves_its_folder(void)
         return;
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         char packed[PATH_MAX], to[PATH_MAX], outside[PATH_MAX];
+        struct asy_sha sha;
         struct asy_error err = ASY_ERROR_INIT;
         struct stat st;
 
         if (!t_write(t_path(&folder, "packed", packed), cases[i].stream))
             break;
         t_path(&folder, "to", to);
-        T_TRUE(asy_pack_unpack(packed, to, &err) < 0);
+        T_TRUE(asy_pack_unpack(packed, to, &sha, &err) < 0);
         T_TRUE(err.text[0] != '\0');
         T_TRUE(lstat(t_path(&folder, "x", outside), &st) < 0);
         T_OK(asy_durable_remove(to, &err), &err);
@@ -164,6 +201,7 @@ out:
 }
 
 T_MAIN("pack", T_TEST(a_tree_is_the_same_stream_from_any_offset),
-       T_TEST(a_stream_becomes_the_tree_again), T_TEST(no_stream_leaves_its_folder),
+       T_TEST(a_stream_becomes_the_tree_again), T_TEST(a_large_stream_is_unpacked_in_pieces),
+       T_TEST(no_stream_leaves_its_folder),
        T_TEST(links_are_refused_and_shrinking_files_noticed),
        T_TEST(a_hash_is_known_while_its_file_is_the_same))

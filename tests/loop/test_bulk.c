@@ -266,6 +266,76 @@ out:
     place_close(&p);
 }
 
+/* Two files are handed on; then it begins anew, and either that is answered (1) or the end of the
+ * first one is (0). */
+static int begin_anew(struct place *p, struct asy_bulk *put)
+{
+    struct event ev;
+    int gone = 0, ended = 0;
+
+    while (gone < 2) {
+        if (!next(p, &ev))
+            return -1;
+        gone += ev.ask != NULL;
+        ended |= !ev.ask && ev.head.kind == ASY_BULK_END;
+        asy__bulk_ask_free(ev.ask);
+    }
+    if (ended)
+        return 0;
+    put->transfer += 1000;
+    if (!say(p, put))
+        return -1;
+    do
+        if (!next(p, &ev) || !T_TRUE(!ev.ask))
+            return -1;
+    while (ev.head.kind != ASY_BULK_END && ev.head.transfer != put->transfer);
+    return ev.head.kind == ASY_BULK_CREDIT;
+}
+
+/* A stream of three chunks, of another content than its hash says, and at once that it is not
+ * wanted. 1: it was given up; 0: it was a folder, and found wrong, before that was heard; < 0: the
+ * test has failed. */
+static int give_up_a_folder(struct place *p, uint32_t transfer, const char *stream, size_t size)
+{
+    struct asy_bulk put = put_checkpoint(p, transfer), heard;
+    struct asy_bulk cancel = { .kind = ASY_BULK_CANCEL, .transfer = transfer };
+    size_t n;
+
+    put.tree = 1;
+    put.bytes = size;
+    if (!say(p, &put) || (transfer == 1 && !say_whose(p, NULL, 0)) ||
+        !hear(p, ASY_BULK_CREDIT, &heard))
+        return -1;
+    for (size_t at = 0; at < size; at += n) {
+        struct asy_bulk data = { .kind = ASY_BULK_DATA, .transfer = transfer, .offset = at };
+
+        n = size - at < ASY_BULK_CHUNK ? size - at : ASY_BULK_CHUNK;
+        if (!say_with(p, &data, stream + at, n))
+            return -1;
+    }
+    return say(p, &cancel) ? begin_anew(p, &put) : -1;
+}
+
+/* While it is made others are heard: whoever gives it up, at once. */
+static void a_folder_in_the_making_holds_up_nobody(void)
+{
+    enum { SIZE = 3 << 20, TRIES = 50 };
+    char *stream = malloc(SIZE + 64);
+    struct place p;
+    int head, rc = 0;
+
+    if (!place_open(&p) || !T_TRUE(stream != NULL))
+        goto out;
+    head = snprintf(stream, 64, "%d a\n", SIZE - 64);
+    memset(stream + head, 'x', SIZE - 64);
+    for (uint32_t i = 1; rc == 0 && i <= TRIES; i++)
+        rc = give_up_a_folder(&p, i, stream, (size_t)head + SIZE - 64);
+    T_EQ("it was given up in the making", rc, 1);
+out:
+    place_close(&p);
+    free(stream);
+}
+
 /* Of a coordinator that died while they were removed. */
 static void what_was_handed_on_before_a_death_is_handed_on_again(void)
 {
@@ -296,4 +366,5 @@ T_MAIN("bulk", T_TEST(an_answer_is_for_its_question_alone),
        T_TEST(counts_outlive_a_wait_that_fails),
        T_TEST(what_is_cancelled_is_removed_by_others),
        T_TEST(the_stream_of_a_folder_is_removed_by_others),
+       T_TEST(a_folder_in_the_making_holds_up_nobody),
        T_TEST(what_was_handed_on_before_a_death_is_handed_on_again))

@@ -4,6 +4,7 @@ and those that change meanwhile.
 
     test_bulk_hosts.py BIN SOURCE [CASE | large]
 """
+import glob
 import hashlib
 import json
 import os
@@ -32,7 +33,8 @@ parameters: {{x: {{min: 0.0, max: 1.0}}}}
 search: {{sampler: random}}
 budget: {{trials: {trials}}}
 """
-# Writes a checkpoint of so many bytes, none of which takes space where it is written.
+# Writes a checkpoint of so many bytes, none of which takes space where it is written: a file, or a
+# folder with a file of this name.
 LARGE = """
 import json, os, socket, sys
 link = socket.socket(socket.AF_UNIX)
@@ -42,7 +44,11 @@ def say(line):
     lines.write(json.dumps(line) + "\\n")
     lines.flush()
     return json.loads(lines.readline())
-with open(os.path.join(os.environ["ASSAY_CHECKPOINT_DIR"], "c"), "wb") as file:
+path = os.path.join(os.environ["ASSAY_CHECKPOINT_DIR"], "c")
+if sys.argv[2]:
+    os.mkdir(path)
+    path = os.path.join(path, sys.argv[2])
+with open(path, "wb") as file:
     file.truncate(int(sys.argv[1]))
 say({"step": 1, "metrics": {"loss": 0.5}})
 say({"checkpoint": "c", "step": 1})
@@ -51,7 +57,7 @@ LARGE_STUDY = """
 assay: 1
 name: sweep
 run:
-  command: [python3, large.py, "%d"]
+  command: [python3, large.py, "%d", "%s"]
   files: [large.py]
   checkpoint: true
   length: {unit: steps, max: 1}
@@ -122,13 +128,17 @@ class Site(Apart):
         return self.parts(os.path.join(node.env["ASSAY_HOME"], "cache"))
 
     @staticmethod
-    def parts(folder):
+    def parts(folder, mark=".part-"):
+        """Bytes of what is in the folder, or in those of this pattern, and has the mark in its
+        name."""
         size = 0
-        for name in os.listdir(folder) if os.path.exists(folder) else []:
-            try:
-                size += os.path.getsize(os.path.join(folder, name)) if ".part-" in name else 0
-            except OSError:
-                pass
+        for path in glob.glob(os.path.join(folder, "*")) + glob.glob(os.path.join(folder, ".*")):
+            for at, _, names in [*os.walk(path)] or [("", (), (path,))]:
+                try:
+                    size += sum(os.path.getsize(os.path.join(at, name)) for name in names
+                                if mark in os.path.basename(path))
+                except OSError:
+                    pass
         return size
 
     def log(self, node):
@@ -348,25 +358,43 @@ def a_file_that_is_cut_on_its_way_is_named():
     changes(lambda file: file.truncate(10 * MIB))
 
 
-def wait_for_all(size, arrived, is_over):
-    """As long as more of it arrives."""
-    while arrived() < size - 64 * MIB and not is_over():
-        before = arrived()
-        wait(lambda: arrived() > before or is_over(), f"more than {before} bytes")
-    wait(is_over, "its end")
+def artifacts(site):
+    """Bytes of checkpoints."""
+    return site.parts(os.path.join(site.home, "artifacts", "??"), ".")
 
 
-def takes_little_memory(size, study, arrived):
-    """study(site) submits it; arrived(site): bytes that have come."""
+def moved(site):
+    """Bytes that its processes have read and written (hashes, chunks, copies) less those of
+    checkpoints, which are removed in turns."""
+    total = -artifacts(site)
+    for pid in site.processes():
+        try:
+            with open(f"/proc/{pid}/io") as file:
+                total += sum(int(line.split()[1]) for line in file if "char" in line)
+        except OSError:
+            pass
+    return total
+
+
+def wait_while_it_moves(site, is_over):
+    """However long that takes."""
+    while not is_over():
+        before = moved(site)
+        wait(lambda: is_over() or abs(moved(site) - before) > 4 * MIB, "anything to move")
+
+
+def takes_little_memory(study):
+    """study(site) submits it."""
     with Site(cache="6GiB") as site:
         processes = [site.coordinator, *site.workers.values()]
         before = [memory(p) for p in processes]
         study(site)
-        wait_for_all(size, lambda: arrived(site), lambda: site.trials_of() and
-                     site.trials_of()[0][0] in ("complete", "failed"))
+        wait_while_it_moves(site, lambda: site.trials_of() and
+                            site.trials_of()[0][0] in ("complete", "failed"))
         grown = [memory(p) - b for p, b in zip(processes, before)]
         if max(grown) > 64 * MIB:
             raise AssertionError(f"coordinator and worker have grown by {grown} bytes")
+        wait_while_it_moves(site, lambda: site.finished() and not artifacts(site))
         site.over_well([("complete", 1)])
 
 
@@ -374,17 +402,18 @@ def a_large_file_takes_little_memory(size=256 * MIB):
     def study(site):
         site.sparse(size)
         site.begin(then=f'test $(stat -c %s big) = {size} || exit 1;')
-    takes_little_memory(size, study, lambda site: site.arrived(site.nodes[0]))
+    takes_little_memory(study)
 
 
-def a_large_checkpoint_takes_little_memory(size=96 * MIB):
+def a_large_checkpoint_takes_little_memory(size=96 * MIB, folder=""):
     def study(site):
         site.write(os.path.join(site.head.path, "large.py"), LARGE)
-        site.submit(LARGE_STUDY % size)
+        site.submit(LARGE_STUDY % (size, folder))
+    takes_little_memory(study)
 
-    def arrived(site):
-        return site.parts(os.path.join(site.home, "artifacts"))
-    takes_little_memory(size, study, arrived)
+
+def a_large_folder_takes_little_memory(size=96 * MIB):
+    a_large_checkpoint_takes_little_memory(size, folder="state")
 
 
 def a_very_large_file_takes_no_more():
@@ -393,6 +422,10 @@ def a_very_large_file_takes_no_more():
 
 def a_very_large_checkpoint_takes_no_more():
     a_large_checkpoint_takes_little_memory(LARGEST)
+
+
+def a_very_large_folder_takes_no_more():
+    a_large_folder_takes_little_memory(LARGEST)
 
 
 WHY_NOT = hosts.why_not()
@@ -407,8 +440,10 @@ cases = [a_worker_that_stops_in_the_middle_holds_up_nobody,
          files_that_a_worker_will_not_copy_wait_for_another_one,
          a_file_in_use_stays_in_a_cache_that_is_too_small,
          a_file_that_is_written_to_on_its_way_is_named, a_file_that_is_cut_on_its_way_is_named,
-         a_large_file_takes_little_memory, a_large_checkpoint_takes_little_memory]
+         a_large_file_takes_little_memory, a_large_checkpoint_takes_little_memory,
+         a_large_folder_takes_little_memory]
 word = sys.argv[3] if len(sys.argv) > 3 else ""
 if word == "large":
-    main(a_very_large_file_takes_no_more, a_very_large_checkpoint_takes_no_more)
+    main(a_very_large_file_takes_no_more, a_very_large_checkpoint_takes_no_more,
+         a_very_large_folder_takes_no_more)
 main(*[case for case in cases if word in case.__name__], at_once=4)

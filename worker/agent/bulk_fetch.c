@@ -3,10 +3,10 @@
  *
  *   LOOK -> HASH_OWN    it lies at its path here, and has the right content: it stays there
  *   CACHE -> HASH_CACHED   it is in the cache, whole
- *   GET -> RECEIVE      it comes from the coordinator, into the cache
+ *   GET -> RECEIVE -> UNPACK   it comes from the coordinator, into the cache; UNPACK: a folder
  *
- * Hashing goes in pieces, so that it holds up no transfer, and is remembered. Of two attempts that
- * need the same file the second waits for the first. */
+ * Hashing and unpacking go in pieces, so that they hold up no transfer; hashes are remembered. Of
+ * two attempts that need the same file the second waits for the first. */
 #include "bulk_impl.h"
 #include "impl.h"
 #include <asy/clock.h>
@@ -29,6 +29,10 @@ static void close_part(struct asy__task *task)
         close(task->fd);
         unlink(task->part);
     }
+    if (task->unpack)
+        ASY_IGNORE(asy_durable_remove(task->folder, NULL)); /* gone, or a start removes it */
+    asy_unpack_close(task->unpack);
+    task->unpack = NULL;
     task->fd = -1;
     task->got = 0;
     task->tree = 0;
@@ -283,41 +287,26 @@ static int keep(struct asy__io *io, struct asy__task *task, struct asy__pin **re
                 struct asy_error *err)
 {
     const struct asy__want *want = &task->wants[task->at];
-    struct asy_sha sha = asy_sha_final(task->sha);
-    char folder[PATH_MAX];
-    int rc = 0;
+    struct asy_sha sha = task->unpack ? asy_unpack_sha(task->unpack) : asy_sha_final(task->sha);
 
     asy_sha_destroy(task->sha);
     task->sha = NULL;
-    if (task->tree) {
-        asy__cache_part(io->cache, folder, sizeof folder);
-        if ((rc = asy_pack_unpack(task->part, folder, err)) == 0)
-            rc = asy_durable_tree_sha(folder, &sha, NULL, err);
-    }
-    if (rc == 0 && memcmp(&sha, &want->sha, sizeof sha))
-        rc = asy_fail(err, ASY_E_CORRUPT, "'%.120s' came with another content",
-                      want->path ? want->path : "a checkpoint");
-    if (rc == 0)
-        rc = asy__cache_add(io->cache, task->tree ? folder : task->part, want->sha, task->tree,
-                            ret_pin, err);
-    if (task->tree)
-        ASY_IGNORE(asy_durable_remove(folder, NULL)); /* gone, or a part that a start removes */
-    return rc;
+    if (memcmp(&sha, &want->sha, sizeof sha))
+        return asy_fail(err, ASY_E_CORRUPT, "'%.120s' came with another content",
+                        want->path ? want->path : "a checkpoint");
+    return asy__cache_add(io->cache, task->unpack ? task->folder : task->part, want->sha,
+                          task->tree, ret_pin, err);
 }
 
-static void finish(struct asy__io *io, struct asy__task *task)
+static void finish_with(struct asy__io *io, struct asy__task *task, int rc, struct asy__pin *pin,
+                        const struct asy_error *err)
 {
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy__pin *pin = NULL;
-    int rc = keep(io, task, &pin, &err);
-
-    task->transfer = 0;
     if (rc == ASY_E_CORRUPT && task->spoilt++ < 3) { /* it may have been changed meanwhile */
-        asy_warn("bulk: %s, fetching it again", err.text);
+        asy_warn("bulk: %s, fetching it again", err->text);
         asy__fetch_close(io, task);
         task->stage = ASY__FETCH_GET;
     } else if (rc < 0) {
-        ASY_IGNORE(give_up(io, task, rc, err.text));
+        ASY_IGNORE(give_up(io, task, rc, err->text));
     } else {
         asy_info("bulk: fetched %s, %llu bytes", pin->path, (unsigned long long)task->got);
         if (task->tree)
@@ -327,6 +316,39 @@ static void finish(struct asy__io *io, struct asy__task *task)
         asy__cache_trim(io->cache, 0);
     }
     asy__io_at(io, io->now_ms);
+}
+
+static void finish(struct asy__io *io, struct asy__task *task)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__pin *pin = NULL;
+    int rc;
+
+    task->transfer = 0;
+    if (!task->tree) {
+        rc = keep(io, task, &pin, &err);
+        finish_with(io, task, rc, pin, &err);
+        return;
+    }
+    asy__cache_part(io->cache, task->folder, sizeof task->folder);
+    task->stage = ASY__FETCH_UNPACK;
+    if ((rc = asy_unpack_open(task->part, task->folder, &task->unpack, &err)) < 0)
+        finish_with(io, task, rc, NULL, &err);
+    asy__io_at(io, io->now_ms);
+}
+
+static int unpack_on(struct asy__io *io, struct asy__task *task)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__pin *pin = NULL;
+    int rc = asy_unpack_step(task->unpack, ASY_BULK_CHUNK, &err);
+
+    if (rc > 0)
+        return 1;
+    if (rc == 0)
+        rc = keep(io, task, &pin, &err);
+    finish_with(io, task, rc, pin, &err);
+    return 0;
 }
 
 static int write_all(int fd, const char *bytes, size_t n)
@@ -417,6 +439,7 @@ int asy__fetch_step(struct asy__io *io, struct asy__task *task)
         else
             asy__io_wait(io, &task->patience);
         return !task->transfer;
+    case ASY__FETCH_UNPACK: return unpack_on(io, task);
     }
     return 0;
 }

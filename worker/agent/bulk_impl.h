@@ -15,7 +15,7 @@
 enum asy__task_kind { ASY__TASK_FETCH = 1, ASY__TASK_PUT, ASY__TASK_TAIL };
 enum asy__fetch_stage {
     ASY__FETCH_LOOK, ASY__FETCH_HASH_OWN, ASY__FETCH_CACHE, ASY__FETCH_HASH_CACHED,
-    ASY__FETCH_GET, ASY__FETCH_RECEIVE,
+    ASY__FETCH_GET, ASY__FETCH_RECEIVE, ASY__FETCH_UNPACK,
 };
 struct asy__stream {               /* one of the two logs */
     char path[PATH_MAX];
@@ -46,6 +46,8 @@ struct asy__task {
     uint64_t hashed, got;
     char part[PATH_MAX];
     int fd, tree;
+    struct asy_unpack *unpack;     /* of a tree that has come, into folder */
+    char folder[PATH_MAX];
     unsigned spoilt;               /* how often it came with another content */
     /* PUT */
     struct asy_bulk head;
