@@ -53,9 +53,9 @@ void asy__gp_warp(size_t n, const double *y, double *t)
     least = t[0];
     gap = half_gap(n, t);
     for (size_t i = 0; i < n; i++) {
-        double v = gap > 0 ? (y[i] / 2 - least / 2) / gap : 0;
+        double above = y[i] / 2 - least / 2; /* over a small gap it may overflow, not its log */
 
-        t[i] = v > 1 ? 1 + log(v) : v;
+        t[i] = !(gap > 0) ? 0 : above > gap ? 1 + (log(above) - log(gap)) : above / gap;
     }
     standardise(n, t);
 }

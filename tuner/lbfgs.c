@@ -143,12 +143,18 @@ static void remember(struct asy__lbfgs *o, const double *g)
     double sy = 0, yy = 0;
 
     for (size_t i = 0; i < o->d; i++) {
+        double change = g[i] - o->g[i];
+
+        sy += (o->trial[i] - o->x[i]) * change;
+        yy += change * change;
+    }
+    if (!(sy > 1e-10 * yy))
+        return;
+    for (size_t i = 0; i < o->d; i++) {
         s[i] = o->trial[i] - o->x[i];
         y[i] = g[i] - o->g[i];
-        sy += s[i] * y[i];
-        yy += y[i] * y[i];
     }
-    o->n_pairs += sy > 1e-10 * yy;
+    o->n_pairs++;
 }
 
 /* The step was too long: another share of it, by the parabola through both values. */

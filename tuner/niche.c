@@ -148,6 +148,9 @@ static void make_frame(const struct asy__niching *c, struct frame *f)
 
 /* ---- niches -------------------------------------------------------------------------------- */
 
+struct niche {
+    uint32_t members, candidates;
+};
 struct place {
     uint32_t niche;
     double distance; /* squared, from the line of its direction */
@@ -174,30 +177,41 @@ static struct place nearest(const struct asy__niching *c, const struct frame *f,
     return best;
 }
 
-/* The candidate that comes next into an emptiest niche: the nearest one if that has no member, else
- * any. Counts members of a niche without candidates as infinitely many. */
-static size_t next_member(const struct asy__niching *c, const struct place *places, uint32_t rank,
-                          const uint8_t *kept, uint32_t *counts, struct asy_rng *rng)
+/* An emptiest of the niches that have candidates, drawn among equals. */
+static uint32_t next_niche(size_t n, const struct niche *niches, struct asy_rng *rng)
 {
-    uint32_t fewest = UINT32_MAX, niche;
+    uint32_t fewest = UINT32_MAX;
     uint64_t equal = 0, pick;
-    size_t at = SIZE_MAX, n = 0;
 
-    for (size_t i = 0; i < c->n; i++)
-        if (c->ranks[i] == rank && !kept[i] && counts[places[i].niche] < fewest)
-            fewest = counts[places[i].niche];
-    for (size_t i = 0; i < c->n; i++)
-        equal += c->ranks[i] == rank && !kept[i] && counts[places[i].niche] == fewest;
+    for (size_t d = 0; d < n; d++) {
+        if (niches[d].candidates == 0 || niches[d].members > fewest)
+            continue;
+        equal = niches[d].members == fewest ? equal + 1 : 1;
+        fewest = niches[d].members;
+    }
     pick = asy_rng_below(rng, equal);
-    for (size_t i = 0; i < c->n && at == SIZE_MAX; i++)
-        if (c->ranks[i] == rank && !kept[i] && counts[places[i].niche] == fewest && n++ == pick)
+    for (uint32_t d = 0;; d++)
+        if (niches[d].candidates > 0 && niches[d].members == fewest && pick-- == 0)
+            return d;
+}
+
+/* Who comes into it next: the nearest candidate if it has no member, else any. */
+static size_t next_member(const struct asy__niching *c, const struct place *places, uint32_t rank,
+                          const uint8_t *kept, struct niche *niche, uint32_t number,
+                          struct asy_rng *rng)
+{
+    uint64_t pick = niche->members == 0 ? 0 : asy_rng_below(rng, niche->candidates);
+    size_t at = SIZE_MAX;
+
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->ranks[i] != rank || kept[i] || places[i].niche != number)
+            continue;
+        if (niche->members > 0 ? pick-- == 0
+                               : at == SIZE_MAX || places[i].distance < places[at].distance)
             at = i;
-    niche = places[at].niche;
-    for (size_t i = 0; fewest == 0 && i < c->n; i++)
-        if (c->ranks[i] == rank && !kept[i] && places[i].niche == niche &&
-            places[i].distance < places[at].distance)
-            at = i;
-    counts[niche]++;
+    }
+    niche->members++;
+    niche->candidates--;
     return at;
 }
 
@@ -223,12 +237,13 @@ int asy__niche(const struct asy__niching *niching, size_t k, struct asy_rng *rng
                struct asy_error *err)
 {
     struct place *places = malloc((niching->n + 1) * sizeof *places);
-    uint32_t *counts = calloc(niching->n_directions, sizeof *counts), rank;
+    struct niche *niches = calloc(niching->n_directions, sizeof *niches);
+    uint32_t rank;
     struct frame frame;
     size_t n;
     int rc = 0;
 
-    if (!places || !counts) {
+    if (!places || !niches) {
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for %zu niches", niching->n_directions);
         goto out;
     }
@@ -238,12 +253,16 @@ int asy__niche(const struct asy__niching *niching, size_t k, struct asy_rng *rng
         if (niching->ranks[i] > rank)
             continue;
         places[i] = nearest(niching, &frame, i);
-        counts[places[i].niche] += ret_kept[i];
+        niches[places[i].niche].members += ret_kept[i];
+        niches[places[i].niche].candidates += !ret_kept[i];
     }
-    for (; n < k; n++)
-        ret_kept[next_member(niching, places, rank, ret_kept, counts, rng)] = 1;
+    for (; n < k; n++) {
+        uint32_t d = next_niche(niching->n_directions, niches, rng);
+
+        ret_kept[next_member(niching, places, rank, ret_kept, &niches[d], d, rng)] = 1;
+    }
 out:
     free(places);
-    free(counts);
+    free(niches);
     return rc;
 }

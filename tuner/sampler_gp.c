@@ -419,6 +419,12 @@ static int complete(struct asy_sampler *s, uint64_t number, const double *fixed,
     return rc;
 }
 
+static void begin_point(const struct asy_sampler *s, double *x)
+{
+    for (size_t i = 0; i < asy_space_len(s->space); i++)
+        x[i] = asy_space_values(s->space, i) == 1 ? asy_space_value(s->space, i, 0) : ASY_INACTIVE;
+}
+
 static int ask_model(struct asy_sampler *s, uint64_t number, const double *fixed,
                      struct asy__gp_view *view, double *x, struct asy_error *err)
 {
@@ -434,8 +440,7 @@ static int ask_model(struct asy_sampler *s, uint64_t number, const double *fixed
         return asy_fail(err, rc, rc == ASY_E_NOMEM ? "no memory to suggest trial %llu"
                                                    : "no model of the trials before %llu",
                         (unsigned long long)number);
-    for (size_t i = 0; i < asy_space_len(s->space); i++)
-        x[i] = asy_space_values(s->space, i) == 1 ? asy_space_value(s->space, i, 0) : ASY_INACTIVE;
+    begin_point(s, x);
     for (size_t j = 0; j < gp->d; j++) {
         size_t i = gp->dims[j].param;
 
@@ -462,11 +467,16 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
         return asy_fail(err, ASY_E_NOMEM, "no memory to suggest trial %llu",
                         (unsigned long long)number);
     }
-    if (gp->d == 0 || (double)view.n_finished < s->options[STARTUP_TRIALS]) {
+    if ((double)view.n_finished < s->options[STARTUP_TRIALS] || (gp->d == 0 && !gp->tpe)) {
         asy__random_point(s, number, fixed, x);
         rc = 0;
+    } else if (gp->d == 0) { /* all that there is to choose has conditions */
+        begin_point(s, x);
+        rc = complete(s, number, fixed, x, err);
     } else {
         rc = ask_model(s, number, fixed, &view, x, err);
+        if (rc && own && own->state != ASY__GP_UNFINISHED)
+            forget_fits(gp, number); /* they were made without it, which stays */
     }
     asy__gp_view_fini(&view);
     return rc;

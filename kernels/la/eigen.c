@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SWEEPS_MAX 60 /* per eigenvalue; 2 is usual, 5 was never seen */
+#define SMALL 0x1p-480 /* beside entries below 1: nothing, and its square still has its digits */
 
 /* y += factor * x */
 static void add_row(double *restrict y, double factor, const double *restrict x, size_t n)
@@ -59,6 +60,8 @@ static double reflector(const double *row, size_t k, size_t n, double *v, double
         return head;
     norm = sqrt(head * head + tail);
     first = head <= 0 ? head - norm : -tail / (head + norm);
+    if (first * first < DBL_MIN)
+        return head; /* the rest is below 1e-76 of it, and the square would lose its digits */
     *ret_beta = 2 * first * first / (tail + first * first);
     for (size_t j = k + 2; j < n; j++)
         v[j] = row[j] / first;
@@ -142,7 +145,7 @@ static void step(double *d, double *e, size_t lo, size_t hi, double *q, size_t n
     for (size_t k = lo; k < hi; k++) {
         double r = sqrt(x * x + z * z), c = 1, s = 0, a = d[k], b = e[k], g = d[k + 1];
 
-        if (r > 0) {
+        if (r > SMALL) {
             c = x / r;
             s = -z / r;
         }
@@ -169,7 +172,7 @@ static int diagonalise(double *d, double *e, double *q, size_t n)
         size_t lo = hi;
 
         for (size_t k = 0; k < hi; k++)
-            if (fabs(e[k]) <= DBL_EPSILON * (fabs(d[k]) + fabs(d[k + 1])) || fabs(e[k]) < DBL_MIN)
+            if (fabs(e[k]) <= DBL_EPSILON * (fabs(d[k]) + fabs(d[k + 1])) || fabs(e[k]) < SMALL)
                 e[k] = 0;
         while (lo > 0 && e[lo - 1] != 0)
             lo--;

@@ -132,14 +132,27 @@ static inline double exp_poly(double x)
     return p * power;
 }
 
-static void matern(size_t n, double scale, const double *restrict d, double *restrict k,
-                   double *restrict dk)
+static void matern_block(size_t n, double scale, const double *restrict d, double *restrict k,
+                         double *restrict dk)
 {
     for (size_t i = 0; i < n; i++) {
         double r = sqrt(5.0 * d[i]), e = scale * exp_poly(-r);
 
         k[i] = (1.0 + r + d[i] * (5.0 / 3.0)) * e;
         dk[i] = (-5.0 / 6.0) * (1.0 + r) * e;
+    }
+}
+
+/* d may be dk: by blocks of which a copy is read. */
+static void matern(size_t n, double scale, const double *d, double *k, double *dk)
+{
+    double block[128];
+
+    for (size_t from = 0; from < n; from += ASY_ARRAY_LEN(block)) {
+        size_t m = n - from < ASY_ARRAY_LEN(block) ? n - from : ASY_ARRAY_LEN(block);
+
+        memcpy(block, d + from, m * sizeof *block);
+        matern_block(m, scale, block, k + from, dk + from);
     }
 }
 

@@ -14,7 +14,7 @@ static double a[N_MAX * N_MAX], copy[N_MAX * N_MAX], vectors[N_MAX * N_MAX];
 static double values[N_MAX], want[N_MAX], work[ASY_LA_EIGH_WORK(N_MAX)];
 
 enum kind { NORMAL, GRADED, DIAGONAL, ZERO, RANK_ONE, REPEATED, TRIDIAGONAL, HUGE_ENTRIES, TINY,
-            CONDITION };
+            CONDITION, TINY_TAIL, TINY_BLOCK };
 static const struct {
     const char *name;
     enum kind kind;
@@ -25,6 +25,8 @@ static const struct {
     { "graded", GRADED, 24 },    { "diagonal", DIAGONAL, 12 }, { "zero", ZERO, 9 },
     { "rank 1", RANK_ONE, 20 },  { "repeated", REPEATED, 30 }, { "tridiagonal", TRIDIAGONAL, 33 },
     { "huge", HUGE_ENTRIES, 8 }, { "tiny", TINY, 8 },          { "condition 1e14", CONDITION, 10 },
+    { "a tail whose square is lost", TINY_TAIL, 3 },
+    { "a block whose squares are lost", TINY_BLOCK, 3 },
 };
 
 static double entry(struct asy_rng *rng, enum kind kind, size_t i, size_t j)
@@ -52,6 +54,10 @@ static double entry(struct asy_rng *rng, enum kind kind, size_t i, size_t j)
         return x * 1e-300;
     case CONDITION:
         return i == j ? pow(10, -14.0 * (double)i / 9) + (i ? 0 : x) : 0;
+    case TINY_TAIL:
+        return i == j ? 1 : i - j == 2 ? 2e-81 : j == 0 ? 0.5 : 0.3;
+    case TINY_BLOCK:
+        return i == 0 ? 1 : j == 0 ? 0 : i == j ? 1e-160 * (3 * v - 4) : 1e-160;
     }
     return 0;
 }

@@ -272,6 +272,16 @@ static void warping_keeps_the_order(void)
     T_TRUE(t[0] == 0);
 }
 
+/* Over a gap so small the quotient is no number that there is. */
+static void warping_bears_a_value_far_off(void)
+{
+    static const double y[] = { 0, 1e-10, 1e-10, 1e300 };
+    double t[ASY_ARRAY_LEN(y)];
+
+    asy__gp_warp(ASY_ARRAY_LEN(y), y, t);
+    T_TRUE(t[0] < t[1] && t[1] == t[2] && t[2] < t[3] && isfinite(t[3]));
+}
+
 static void improvement_falls_smoothly_for_ever(void)
 {
     double last = asy__log_h(40, &(double){ 0 }), slope;
@@ -303,4 +313,5 @@ T_MAIN("gp_model", T_TEST(likelihood_has_its_gradient), T_TEST(a_fit_ends_where_
        T_TEST(acquisition_is_what_the_formulas_say), T_TEST(acquisition_has_its_gradient),
        T_TEST(lbfgs_finds_minima_in_the_box_and_on_its_walls),
        T_TEST(lbfgs_steps_back_from_what_is_not_finite), T_TEST(warping_keeps_the_order),
+       T_TEST(warping_bears_a_value_far_off),
        T_TEST(improvement_falls_smoothly_for_ever), T_TEST(improvement_is_that_of_fifty_digits))

@@ -446,8 +446,10 @@ static void each_direction_keeps_its_nearest(void)
         }
     T_OK(asy__survive(&s, pool, 3 * n, &rng, mates, &kept, &err), &err);
     T_EQ("kept", kept, 28);
-    for (size_t i = 0; i < kept; i++)
+    for (size_t i = 0; i < kept; i++) {
         alive[mates[i].at / 3]++;
+        T_EQ("its place", mates[i].at % 3, 0);
+    }
     for (size_t d = 0; d < n; d++)
         T_EQ("of a direction", alive[d], 1);
     asy__survive_fini(&s);

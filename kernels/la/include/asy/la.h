@@ -73,6 +73,7 @@ void asy_la_dist_add(size_t n, double scale, const double *x, double at, double 
 double asy_la_dist_sum(size_t n, const double *g, const double *x, double at);
 /* The Matern 5/2 covariance over squared distances d, and its derivative (Rasmussen and Williams
  * 2006, equation 4.17): with r = sqrt(5 d), k = scale (1 + r + r^2/3) e^-r and
- * dk = -5/6 scale (1 + r) e^-r, to 4e-15 relative as long as r < 30. d at most 1e200. */
+ * dk = -5/6 scale (1 + r) e^-r, to 4e-15 relative as long as r < 30. d at most 1e200; it may be
+ * dk. */
 void asy_la_matern(size_t n, double scale, const double *d, double *k, double *dk);
 #endif
