@@ -25,6 +25,7 @@
 #define ENTRY_BYTES 4096u      /* what any file counts for at least */
 #define SHARE 10u              /* of the disk, unless there is a setting */
 #define NEW_S 600              /* sent so lately it stays, for its study is yet to come */
+#define LONG_S 86400           /* who submits all the time may not keep all for ever by that */
 #define MIB ((uint64_t)1 << 20)
 
 struct asy__bulk_user {
@@ -271,7 +272,8 @@ static uint64_t quota_of(const struct asy__bulk *bulk)
 static void remove_unneeded(struct asy__bulk *bulk, struct asy__bulk_user *user,
                             const struct listing *list, const struct named *named, uint64_t most)
 {
-    int64_t before_s = now_s() - NEW_S < user->since_s ? now_s() - NEW_S : user->since_s;
+    int64_t since_s = now_s() - LONG_S < user->since_s ? user->since_s : now_s() - LONG_S;
+    int64_t before_s = now_s() - NEW_S < since_s ? now_s() - NEW_S : since_s;
     char hex[ASY_SHA_TEXT], path[ASY__BULK_PATH + 80];
 
     for (size_t i = 0; i < list->n && user->bytes > most; i++) {

@@ -49,7 +49,9 @@ static void make(struct asy__compute *compute, const struct job *job)
     enum asy_goal goals[16];
     struct asy_sampler_spec sampler = { .name = spec->sampler, .options = options, .goals = goals,
                                         .seed = spec->seed,
-                                        .n_enqueued = spec->n_enqueue };
+                                        .n_enqueued = spec->n_enqueue,
+                                        .budget = spec->max_trials == UINT64_MAX
+                                                      ? 0 : spec->max_trials };
 
     ASY_ASSERT(search, "no memory for a study's search");
     for (; sampler.n_options < spec->n_sampler_options &&
