@@ -6,7 +6,7 @@
  * orders of magnitude the model spends nothing on telling them apart, and as trials get better the
  * median comes down and more of the scale is logarithmic. Tried besides and no better: no warping
  * (forty times the regret on Rosenbrock's function), normal scores of the worse half's ranks, a
- * logarithm from the start. docs/benchmarks.md has the figures. */
+ * logarithm from the start. */
 #include "gp_warp.h"
 #include <math.h>
 #include <stdlib.h>

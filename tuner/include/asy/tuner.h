@@ -36,7 +36,7 @@ struct asy_option {
  *         Ordered choices are drawn as ints. startup_trials (10) random trials come first;
  *         candidates (24) per draw; constant_liar (1): running trials count as bad ones. Several
  *         objectives: MOTPE (Ozaki et al. 2020), the good trials being the best tenth by
- *         asy_pareto_best().
+ *         asy_pareto_best(); drawn jointly as well, where Optuna's default is one by one.
  * nsga2   NSGA-II (Deb et al. 2002). population (50) random trials come first; then each trial is a
  *         child of two survivors: simulated binary crossover with crossover_eta (20), polynomial
  *         mutation with mutation_eta (20), uniform (0): parameters are taken from either parent as
