@@ -5,8 +5,9 @@
  * several endpoints was rejected: it would deal frames out among all that are connected.
  *
  * IMMEDIATE: nothing is queued for a coordinator that is not there, so a dead one does not get an
- * hour's heartbeats when it is back. A refused key or a broken handshake makes libzmq give the
- * connection up for good without a word; whoever hears nothing calls asy_client_next(). */
+ * hour's heartbeats when it is back. Once connected, a refused key or a broken handshake makes
+ * libzmq give the connection up for good without a word; whoever hears nothing calls
+ * asy_client_next(). */
 #include <asy/channel.h>
 #include <errno.h>
 #include <stdio.h>
@@ -158,7 +159,7 @@ void asy__client_turn(struct asy_client *client)
         }
         if (asy__way_turn(way, &client->keys, now_ms))
             win(client, which);
-        wait |= asy__way_hopeful(way, now_ms) || way->state == ASY_WAY_NOT_LET_IN;
+        wait |= asy__way_hopeful(way, now_ms);
     }
 }
 
@@ -210,7 +211,7 @@ enum asy_way_state asy_client_state(const struct asy_client *client)
         if (client->ways[i].state > best)
             best = client->ways[i].state;
     }
-    return trying && best != ASY_WAY_NOT_LET_IN ? ASY_WAY_TRYING : best;
+    return trying ? ASY_WAY_TRYING : best;
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */

@@ -5,27 +5,27 @@
  * itself for ever. So when it says that it will retry, a plain connect() of our own asks the kernel
  * for the reason. A probe before each connection was rejected: each would count as a failed
  * handshake at the coordinator. Names are looked up here and libzmq gets numbers, since its one I/O
- * thread would stand still for all connections meanwhile. */
+ * thread would stand still for all connections meanwhile.
+ *
+ * A refusal counts once whoever refused has proven its key (proof.h). After a handshake that failed
+ * the socket is closed and another made later, by ourselves: libzmq would try again at once, and as
+ * fast for ever, since its pauses grow only while connect() itself fails. */
 #include "way.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <asy/address.h>
+#include "dial.h"
 
 #define HEAD_START_MS 250   /* until the next way is tried beside this one */
 #define PATIENCE_MS 2000    /* then nothing came back; the next is tried if it is but a handshake */
 #define CLOSED_LATE_MS 4000 /* a handshake that took so long ran into its time limit */
-#define EVENTS                                                                                     \
-    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |             \
-     ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
-     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+#define REST_MS 100         /* after a failed handshake; twice as long each time, */
+#define REST_MAX_MS 2000    /* up to this: as libzmq does where connect() fails */
 
 /* ---- verdicts ------------------------------------------------------------------------------- */
 
@@ -78,6 +78,12 @@ static int is_number(const char *host)
     return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
 }
 
+/* Where it leads now. */
+static const char *number_of(const struct asy__way *way)
+{
+    return way->n_addresses ? way->addresses[way->at] : way->host;
+}
+
 /* ---- the probe ------------------------------------------------------------------------------ */
 
 static void end_probe(struct asy__way *way)
@@ -87,113 +93,30 @@ static void end_probe(struct asy__way *way)
     way->probe_fd = -1;
 }
 
-static const char *number_of(const struct asy__way *way)
-{
-    return way->n_addresses ? way->addresses[way->at] : way->host;
-}
-
 static void start_probe(struct asy__way *way)
 {
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
-    struct addrinfo *to = NULL;
-    char port[8];
-
-    snprintf(port, sizeof port, "%d", way->port);
-    if (way->probe_fd >= 0 || getaddrinfo(number_of(way), port, &hints, &to))
-        return;
-    way->probe_fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (way->probe_fd < 0 ||
-        (connect(way->probe_fd, to->ai_addr, to->ai_addrlen) < 0 && errno != EINPROGRESS)) {
+    if (way->probe_fd < 0 && (way->probe_fd = asy__dial(number_of(way), way->port)) < 0)
         judge_errno(way, errno);
-        end_probe(way);
-    }
-    freeaddrinfo(to);
 }
 
 /* Connected after all: then libzmq's next try will be, too. */
 static void read_probe(struct asy__way *way)
 {
-    struct pollfd item = { way->probe_fd, POLLOUT, 0 };
-    int errnum = 0;
-    socklen_t n = sizeof errnum;
+    int rc = way->probe_fd < 0 ? 0 : asy__dialled(way->probe_fd);
 
-    if (way->probe_fd < 0 || poll(&item, 1, 0) <= 0)
+    if (rc == 0)
         return;
-    if (getsockopt(way->probe_fd, SOL_SOCKET, SO_ERROR, &errnum, &n) == 0 && errnum)
-        judge_errno(way, errnum);
+    if (rc < 0)
+        judge_errno(way, -rc);
     end_probe(way);
 }
 
 /* ---- the socket ----------------------------------------------------------------------------- */
 
-static int set_options(const struct asy__way_keys *keys, void *socket, int ipv6,
-                       struct asy_error *err)
-{
-    const struct asy__option options[] = {
-        { ZMQ_IMMEDIATE, 1, "IMMEDIATE" },
-        { ZMQ_RECONNECT_IVL, 100, "RECONNECT_IVL" },
-        { ZMQ_RECONNECT_IVL_MAX, 2000, "RECONNECT_IVL_MAX" },
-        { ZMQ_CONNECT_TIMEOUT, 5000, "CONNECT_TIMEOUT" },
-        { ZMQ_IPV6, ipv6, "IPV6" },
-    };
-    int rc;
-
-    if ((rc = asy__set_common(socket, keys->queue, err)) ||
-        (rc = asy__set_ints(socket, options, ASY_ARRAY_LEN(options), err)) ||
-        (rc = asy__set_text(socket, ZMQ_CURVE_SERVERKEY, keys->server_key, "CURVE_SERVERKEY",
-                            err)) ||
-        (rc = asy__set_text(socket, ZMQ_CURVE_PUBLICKEY, keys->public_key, "CURVE_PUBLICKEY",
-                            err)))
-        return rc;
-    return asy__set_text(socket, ZMQ_CURVE_SECRETKEY, keys->secret_key, "CURVE_SECRETKEY", err);
-}
-
-/* While nobody reads a monitor, libzmq's I/O thread would wait: its queue is not bounded, and it is
- * stopped before its reader is closed. */
-static int open_monitor(const struct asy__way_keys *keys, void *socket, void **ret_monitor,
-                        struct asy_error *err)
-{
-    static const struct asy__option options[] = { { ZMQ_LINGER, 0, "LINGER" },
-                                                  { ZMQ_RCVHWM, 0, "RCVHWM" } };
-    char name[64];
-    void *monitor = NULL;
-    int rc;
-
-    snprintf(name, sizeof name, "inproc://way-%u", atomic_fetch_add(&keys->channel->serial, 1));
-    if ((rc = asy__socket_open(keys->channel, ZMQ_PAIR, &monitor, err)) ||
-        (rc = asy__set_ints(monitor, options, ASY_ARRAY_LEN(options), err)))
-        goto out;
-    if (zmq_socket_monitor(socket, name, EVENTS) < 0 || zmq_connect(monitor, name) < 0) {
-        rc = asy__fail_zmq(err, errno, "cannot watch a connection");
-        zmq_socket_monitor(socket, NULL, 0);
-        goto out;
-    }
-    *ret_monitor = monitor;
-    monitor = NULL;
-out:
-    asy__socket_close(keys->channel, monitor);
-    return rc;
-}
-
-static void end_monitor(struct asy__way *way, const struct asy__way_keys *keys)
-{
-    if (way->socket && way->monitor)
-        zmq_socket_monitor(way->socket, NULL, 0);
-    asy__socket_close(keys->channel, way->monitor);
-    way->monitor = NULL;
-}
-
 static void end_socket(struct asy__way *way, const struct asy__way_keys *keys)
 {
-    static const struct asy__option now[] = { { ZMQ_LINGER, 0, "LINGER" } };
-
     end_probe(way);
-    end_monitor(way, keys);
-    if (way->socket)
-        ASY_IGNORE(asy__set_ints(way->socket, now, 1, NULL)); /* nothing was sent on it */
-    asy__socket_close(keys->channel, way->socket);
-    way->socket = NULL;
+    asy__dealer_close(&way->dealer, keys);
 }
 
 static int open_socket(struct asy__way *way, const struct asy__way_keys *keys, int64_t now_ms,
@@ -201,29 +124,15 @@ static int open_socket(struct asy__way *way, const struct asy__way_keys *keys, i
 {
     const char *number = number_of(way);
     char endpoint[ASY_ENDPOINT_TEXT];
-    void *socket = NULL, *monitor = NULL;
     int rc;
 
     asy_address_endpoint(number, way->port, endpoint, sizeof endpoint);
-    if ((rc = asy__socket_open(keys->channel, ZMQ_DEALER, &socket, err)))
+    rc = asy__dealer_open(keys, endpoint, strchr(number, ':') != NULL, &way->dealer, err);
+    if (rc < 0)
         return rc;
-    if ((rc = set_options(keys, socket, strchr(number, ':') != NULL, err)) ||
-        (rc = open_monitor(keys, socket, &monitor, err)))
-        goto out;
-    if (zmq_connect(socket, endpoint) < 0) {
-        rc = asy__fail_zmq(err, errno, "cannot connect to '%s'", way->endpoint);
-        zmq_socket_monitor(socket, NULL, 0);
-        asy__socket_close(keys->channel, monitor);
-        goto out;
-    }
-    way->socket = socket;
-    way->monitor = monitor;
     way->stage = ASY__WAY_CONNECT;
     way->since_ms = now_ms;
-    socket = NULL;
-out:
-    asy__socket_close(keys->channel, socket);
-    return rc;
+    return 0;
 }
 
 /* ---- what happens --------------------------------------------------------------------------- */
@@ -269,28 +178,91 @@ static void read_lookup(struct asy__way *way, const struct asy__way_keys *keys, 
         judge(way, ASY_WAY_TRYING, "being tried");
 }
 
-/* A name may stand for several machines or networks. */
-static void next_address(struct asy__way *way, const struct asy__way_keys *keys, int64_t now_ms)
+/* The next one behind the name, or the first again. */
+static void go_on(struct asy__way *way, const struct asy__way_keys *keys, int64_t now_ms)
 {
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (way->at + 1 >= way->n_addresses || way->stage != ASY__WAY_CONNECT)
-        return;
     end_socket(way, keys);
     way->stage = ASY__WAY_OVER;
-    way->at++;
+    if (way->n_addresses)
+        way->at = (way->at + 1) % way->n_addresses;
     if (open_socket(way, keys, now_ms, &err) < 0)
         judge(way, ASY_WAY_UNREACHABLE, "%s", err.text);
-    else
-        judge(way, ASY_WAY_TRYING, "being tried");
 }
+
+/* A name may stand for several machines or networks. */
+static void next_address(struct asy__way *way, const struct asy__way_keys *keys, int64_t now_ms)
+{
+    if (way->at + 1 >= way->n_addresses || way->stage == ASY__WAY_LOOKUP ||
+        way->stage == ASY__WAY_HANDSHAKE || way->state == ASY_WAY_NOT_LET_IN)
+        return;
+    judge(way, ASY_WAY_TRYING, "being tried");
+    go_on(way, keys, now_ms);
+}
+
+/* ---- refused, or not understood ------------------------------------------------------------- */
+
+static void rest(struct asy__way *way, int64_t now_ms)
+{
+    way->rest_ms = way->rest_ms ? 2 * way->rest_ms : REST_MS;
+    if (way->rest_ms > REST_MAX_MS)
+        way->rest_ms = REST_MAX_MS;
+    way->again_ms = now_ms + way->rest_ms;
+    way->stage = ASY__WAY_REST;
+}
+
+static void doubt(struct asy__way *way, const char *besides, int64_t now_ms)
+{
+    judge(way, ASY_WAY_STRANGER, "what listens there does not have the coordinator's key%s",
+          besides);
+    rest(way, now_ms);
+}
+
+static void end_proof(struct asy__way *way)
+{
+    asy__proof_drop(way->proof);
+    way->proof = NULL;
+}
+
+/* Somebody refuses the key. */
+static void turn_proof(struct asy__way *way, const struct asy__way_keys *keys, int64_t now_ms)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = 0;
+
+    if (!way->proof) {
+        end_socket(way, keys);
+        judge(way, ASY_WAY_TRYING, "being tried");
+        way->since_ms = now_ms;
+        rc = asy__proof_start(number_of(way), way->port, keys->server_key, &way->proof, &err);
+    }
+    if (rc == 0 && (rc = asy__proof_turn(way->proof)) == 0 && now_ms - way->since_ms < PATIENCE_MS)
+        return;
+    end_proof(way);
+    if (rc <= 0) {
+        doubt(way, ", and refuses this one", now_ms);
+        return;
+    }
+    judge(way, ASY_WAY_NOT_LET_IN, "the coordinator refuses this key");
+    way->stage = ASY__WAY_OVER;
+}
+
+static void turn_rest(struct asy__way *way, const struct asy__way_keys *keys, int64_t now_ms)
+{
+    end_socket(way, keys);
+    if (now_ms >= way->again_ms)
+        go_on(way, keys, now_ms);
+}
+
+/* ---- what the monitor tells ----------------------------------------------------------------- */
 
 static void handshake_failed(struct asy__way *way, int64_t now_ms)
 {
     if (now_ms - way->since_ms >= CLOSED_LATE_MS)
         judge(way, ASY_WAY_MUTE, "takes connections, but does not speak");
     else
-        judge(way, ASY_WAY_STRANGER, "what listens there does not have the coordinator's key");
+        doubt(way, "", now_ms);
 }
 
 static void take_event(struct asy__way *way, uint16_t event, int64_t now_ms)
@@ -315,17 +287,14 @@ static void take_event(struct asy__way *way, uint16_t event, int64_t now_ms)
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         judge(way, ASY_WAY_OPEN, "connected");
         break;
-    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: /* libzmq does not try again */
-        judge(way, ASY_WAY_NOT_LET_IN, "the coordinator refuses this key");
-        way->stage = ASY__WAY_OVER;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        way->stage = ASY__WAY_PROOF;
         break;
-    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: /* nor here */
-        judge(way, ASY_WAY_STRANGER, "what listens there does not have the coordinator's key");
-        way->stage = ASY__WAY_OVER;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        doubt(way, "", now_ms);
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        if (way->stage != ASY__WAY_OVER)
-            handshake_failed(way, now_ms);
+        handshake_failed(way, now_ms);
         break;
     default:
         break;
@@ -333,15 +302,16 @@ static void take_event(struct asy__way *way, uint16_t event, int64_t now_ms)
 }
 
 /* An event is two parts: 16 bits of number with 32 bits of value, then the endpoint. 1: it is open:
- * what may have happened since is for whoever has the socket. */
+ * what may have happened since is for whoever has the socket. One that failed is closed: whatever
+ * is told of it after that means nothing. */
 static int read_monitor(struct asy__way *way, int64_t now_ms)
 {
     uint8_t bytes[16], endpoint[4];
     uint16_t event;
 
-    while (way->monitor &&
-           zmq_recv(way->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) >= (int)sizeof event) {
-        zmq_recv(way->monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT); /* cut: not of interest */
+    while (way->dealer.monitor && way->stage != ASY__WAY_PROOF && way->stage != ASY__WAY_REST &&
+           zmq_recv(way->dealer.monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) >= (int)sizeof event) {
+        zmq_recv(way->dealer.monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT); /* cut */
         memcpy(&event, bytes, sizeof event);
         take_event(way, event, now_ms);
         if (way->state == ASY_WAY_OPEN)
@@ -357,6 +327,10 @@ int asy__way_turn(struct asy__way *way, const struct asy__way_keys *keys, int64_
     if (read_monitor(way, now_ms))
         return 1;
     read_probe(way);
+    if (way->stage == ASY__WAY_PROOF)
+        turn_proof(way, keys, now_ms);
+    else if (way->stage == ASY__WAY_REST)
+        turn_rest(way, keys, now_ms);
     if (way->state == ASY_WAY_TRYING && now_ms - way->since_ms >= PATIENCE_MS) {
         if (way->stage == ASY__WAY_CONNECT)
             judge(way, ASY_WAY_SILENT, "no answer");
@@ -372,9 +346,9 @@ void *asy__way_take(struct asy__way *way, const struct asy__way_keys *keys)
 {
     void *socket;
 
-    end_monitor(way, keys);
-    socket = way->socket;
-    way->socket = NULL;
+    asy__dealer_unwatch(&way->dealer, keys);
+    socket = way->dealer.socket;
+    way->dealer.socket = NULL;
     asy__way_close(way, keys);
     return socket;
 }
@@ -382,6 +356,7 @@ void *asy__way_take(struct asy__way *way, const struct asy__way_keys *keys)
 void asy__way_close(struct asy__way *way, const struct asy__way_keys *keys)
 {
     end_socket(way, keys);
+    end_proof(way);
     asy__lookup_drop(way->lookup);
     way->lookup = NULL;
     way->stage = ASY__WAY_IDLE;
@@ -404,16 +379,22 @@ void asy__way_due(const struct asy__way *way, int64_t now_ms, int64_t *ret_due_m
     for (size_t i = 0; way->state == ASY_WAY_TRYING && i < ASY_ARRAY_LEN(at); i++)
         if (at[i] > now_ms && at[i] < *ret_due_ms)
             *ret_due_ms = at[i];
+    if (way->stage == ASY__WAY_REST && way->again_ms < *ret_due_ms)
+        *ret_due_ms = way->again_ms;
 }
 
 size_t asy__way_items(const struct asy__way *way, zmq_pollitem_t items[ASY__WAY_ITEMS])
 {
     size_t n = 0;
 
-    if (way->monitor)
-        items[n++] = (zmq_pollitem_t){ .socket = way->monitor, .events = ZMQ_POLLIN };
+    if (way->dealer.monitor)
+        items[n++] = (zmq_pollitem_t){ .socket = way->dealer.monitor, .events = ZMQ_POLLIN };
     if (way->probe_fd >= 0)
         items[n++] = (zmq_pollitem_t){ .fd = way->probe_fd, .events = ZMQ_POLLOUT };
+    if (way->proof)
+        items[n++] = (zmq_pollitem_t){ .fd = asy__proof_fd(way->proof),
+                                       .events = asy__proof_events(way->proof) & POLLIN
+                                                     ? ZMQ_POLLIN : ZMQ_POLLOUT };
     if (way->lookup)
         items[n++] = (zmq_pollitem_t){ .fd = asy__lookup_fd(way->lookup), .events = ZMQ_POLLIN };
     return n;

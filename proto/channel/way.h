@@ -5,19 +5,17 @@
 #ifndef ASY_WAY_PRIVATE_H
 #define ASY_WAY_PRIVATE_H
 #include <stdint.h>
-#include "channel.h"
+#include "dealer.h"
 #include "lookup.h"
+#include "proof.h"
 
 #define ASY__WAY_ITEMS 3 /* that one way waits for, at most */
 
-/* What all ways of a client have in common. */
-struct asy__way_keys {
-    struct asy_channel *channel;
-    char server_key[ASY_KEY_TEXT], public_key[ASY_KEY_TEXT], secret_key[ASY_KEY_TEXT];
-    int queue;
-};
 enum asy__way_stage {
-    ASY__WAY_IDLE, ASY__WAY_LOOKUP, ASY__WAY_CONNECT, ASY__WAY_HANDSHAKE, ASY__WAY_OVER
+    ASY__WAY_IDLE, ASY__WAY_LOOKUP, ASY__WAY_CONNECT, ASY__WAY_HANDSHAKE,
+    ASY__WAY_PROOF, /* the key was refused: by whom? */
+    ASY__WAY_REST,  /* until it is tried again */
+    ASY__WAY_OVER
 };
 struct asy__way {
     char endpoint[ASY_ENDPOINT_TEXT], host[ASY_ENDPOINT_TEXT];
@@ -25,12 +23,14 @@ struct asy__way {
     enum asy_way_state state;    /* the last that is known */
     char why[ASY_WAY_WHY];
     enum asy__way_stage stage;   /* what is going on */
-    void *socket, *monitor;
+    struct asy__dealer dealer;
     struct asy__lookup *lookup;
     char addresses[ASY__LOOKUP_MAX][ASY__LOOKUP_TEXT]; /* [n_addresses] behind the name */
     int n_addresses, at;
     int probe_fd;                /* a connect() of our own, which says why it fails; -1: none */
+    struct asy__proof *proof;    /* PROOF; NULL: about to begin */
     int64_t since_ms;            /* since when this stage lasts */
+    int64_t rest_ms, again_ms;   /* REST: how long the last one is or was, and its end */
 };
 
 /* Nothing is opened yet. What is not tcp://HOST:PORT is NO_NAME and never to be begun. */

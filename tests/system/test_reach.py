@@ -10,6 +10,7 @@ import hosts
 import invited
 from harness import equal, has, main, wait
 
+IMPOSTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "impostor.py")
 SILENT = "10.77.0.99"    # of a card that nobody has: what is sent there is lost
 NOT_LET_IN = 4           # exit code of a worker
 
@@ -47,6 +48,17 @@ class Site(invited.Site):
         """Until the worker's log has all of them."""
         wait(lambda: all(text in self.node.log("assay-worker") for text in texts),
              f"the worker to say {texts}")
+
+    def impostor(self, port):
+        """On the coordinator's host, with another key."""
+        with open(self.at("impostor.log"), "w") as log:
+            self.stranger = self.head.popen(sys.executable, IMPOSTOR, str(port), stdout=log,
+                                            stderr=log)
+        wait(lambda: self.refusals("listens"), "the impostor")
+
+    def refusals(self, word="refused"):
+        with open(self.at("impostor.log")) as file:
+            return file.read().count(word)
 
     def joined(self):
         return [key for key, w in self.workers().items() if w["state"] == "ready"]
@@ -147,8 +159,8 @@ def a_command_says_what_to_do():
         _, err = site.node.run("ls", "--coordinator", bob, code=1)
         has("not let in", err, "does not let in the key")
         has("what to do", err, "new invitation")
-        has("the owner sees it", site.head.run("workers")[0],
-            f"not let in: 1 connection, the last from {site.node.address}")
+        has("the owner sees it, at both addresses", site.head.run("workers")[0],
+            f"not let in: 2 connections, the last from ")
 
 
 def a_login_node_that_does_not_reach_a_compute_node():
@@ -213,7 +225,62 @@ def whoever_is_revoked_ends():
         site.head.run("revoke", "lab")
         equal("exit code", worker.wait(), NOT_LET_IN)
         log = site.node.log("assay-worker")
+        has("at first", log, "trying on for 60 s, then ending")
         has("why", log, "its key was revoked; it may join with a new invitation")
+
+
+def whoever_was_revoked_by_mistake_comes_back():
+    """With its trial, once the list is mended."""
+    with Site() as site:
+        worker = site.worker(site.changed("--worker", name="lab"))
+        wait(lambda: site.joined() == ["lab"], "the worker")
+        site.submit(site.head, "sweep", 1)
+        wait(lambda: site.running("sweep"), "the trial")
+        path = os.path.join(site.head.env["ASSAY_HOME"], "keys", "authorized")
+        with open(path) as file:
+            keys = file.read()
+        site.head.run("revoke", "lab")
+        wait(lambda: worker.poll() is not None or site.connections()["refused_keys"] > 20,
+             "many refusals")  # one that gives up after 10 s has seen half as many
+        equal("it tries on", worker.poll(), None)
+        with open(path + ".new", "w") as file:
+            file.write(keys)
+        os.chmod(path + ".new", 0o600)
+        os.rename(path + ".new", path)
+        wait(lambda: site.joined() == ["lab"], "the worker")
+        equal("trials", site.finish("sweep"), [("complete", 1)])
+
+
+def an_impostor_at_a_dead_coordinator_s_port_ends_nobody():
+    """The worker and its trial live until the right coordinator is back."""
+    with Site() as site:
+        worker = site.worker(site.changed("--worker", name="lab"))
+        wait(lambda: site.joined() == ["lab"], "the worker")
+        site.submit(site.head, "sweep", 1)
+        wait(lambda: site.running("sweep"), "the trial")
+        site.coordinator.kill()
+        site.coordinator.wait()
+        site.impostor(site.port)
+        wait(lambda: worker.poll() is not None or site.refusals() > 60, "many refusals")
+        equal("the worker lives", worker.poll(), None)
+        site.says("does not have the coordinator's key, and refuses this one", "trying on")
+        site.stranger.kill()
+        site.stranger.wait()
+        os.remove(site.discovery)
+        site.serve(site.head)
+        wait(lambda: site.joined() == ["lab"], "the worker")
+        equal("trials", site.finish("sweep"), [("complete", 1)])
+
+
+def an_address_that_refuses_does_not_stop_the_others():
+    with Site() as site:
+        site.impostor(9)
+        endpoints = [f"tcp://{site.head.address}:9", f"tcp://{site.head.address}:{site.port}"]
+        site.worker(site.changed("--worker", name="lab", endpoints=endpoints))
+        wait(lambda: site.joined() == ["lab"], "the worker")
+        ada = site.changed(name="ada", endpoints=endpoints)
+        equal("a command", site.node.json("ls", "--coordinator", ada)["studies"], [])
+        equal("it was asked", site.refusals() > 1, True)
 
 
 WHY_NOT = hosts.why_not()
@@ -225,4 +292,7 @@ main(each_address_has_its_reason, dead_addresses_do_no_harm,
      a_firewall_that_lets_only_one_port_through, a_command_says_what_to_do,
      a_login_node_that_does_not_reach_a_compute_node,
      what_listens_there_is_another_coordinator, a_coordinator_that_hangs,
-     whoever_was_never_invited_ends, whoever_is_revoked_ends, at_once=3)
+     whoever_was_never_invited_ends, whoever_is_revoked_ends,
+     whoever_was_revoked_by_mistake_comes_back,
+     an_impostor_at_a_dead_coordinator_s_port_ends_nobody,
+     an_address_that_refuses_does_not_stop_the_others, at_once=3)

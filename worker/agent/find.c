@@ -11,6 +11,7 @@
 
 #define REFUSED_MS 10000  /* a key may be refused so long: the list may be about to be mended, or a
                            * network file system may show it late to the coordinator */
+#define REVOKED_MS 60000  /* one that was let in before: its trials are worth more patience */
 #define RETRY_MS 2000     /* meanwhile */
 #define AGAIN_MS 300000   /* until the same news is told again */
 
@@ -88,21 +89,22 @@ static int is_news(const char *text, int64_t now_ms)
     return 1;
 }
 
-/* It may be let in again by the next try; one that is not is not wanted, and what it runs has been
- * queued elsewhere. */
+/* By the coordinator itself, as it has proven (asy/channel.h). The key may be let in by the next
+ * try; one that is not is not wanted, and what it runs has been queued elsewhere. */
 static void refused(struct asy__agent *agent, const char *text, int64_t now_ms)
 {
     struct asy__session *s = &agent->session;
     const char *file = agent->options.join;
+    int64_t patience_ms = s->owner_epoch ? REVOKED_MS : REFUSED_MS;
 
     if (!s->refused_ms || strcmp(s->refused_key, agent->pair.public_key)) {
         s->refused_ms = now_ms;
         memcpy(s->refused_key, agent->pair.public_key, sizeof s->refused_key);
-        asy_warn("%s; trying on for %d s, then ending", text, REFUSED_MS / 1000);
+        asy_warn("%s; trying on for %d s, then ending", text, (int)(patience_ms / 1000));
     }
     s->tries = ASY__TRIES_REOPEN; /* a connection whose key was refused does not come back */
     s->next_ms = now_ms + RETRY_MS;
-    if (now_ms - s->refused_ms < REFUSED_MS)
+    if (now_ms - s->refused_ms < patience_ms)
         return;
     agent->rejected = 1;
     if (file)
@@ -121,13 +123,17 @@ void asy__find_failed(struct asy__agent *agent, const struct asy_way *ways, size
 {
     int64_t now_ms = asy_clock_ms();
     struct asy_buf text;
-    int denied = 0;
+    int denied = 0, strange = 0;
 
     if (agent->session.state == ASY__SESSION_JOINED)
         return; /* it came through meanwhile */
     asy_buf_init(&text, ASY_WAYS_TEXT);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         denied |= ways[i].state == ASY_WAY_NOT_LET_IN;
+        strange |= ways[i].state == ASY_WAY_STRANGER;
+    }
+    if (denied || strange)
+        asy__transfer_away(agent);
     if (denied) {
         asy_ways_text(ways, n, &text);
         refused(agent, text.data, now_ms);

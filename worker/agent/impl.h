@@ -354,6 +354,8 @@ ASY_MUST_CHECK int asy__transfer_create(struct asy__agent *agent, struct asy_err
 void asy__transfer_fini(struct asy__agent *agent); /* all jobs are gone */
 /* Whether the coordinator's folders are seen from here, and where its bulk socket is. */
 void asy__transfer_welcome(struct asy__agent *agent, const struct asy_msg *msg);
+/* Somebody else is where it was: nothing more is tried there until the next WELCOME. */
+void asy__transfer_away(struct asy__agent *agent);
 void asy__transfer_news(struct asy__agent *agent); /* the bulk thread has something to say */
 /* Begins to find or fetch what the attempt needs; it may start when it is not `fetching`. */
 ASY_MUST_CHECK int asy__transfer_begin(struct asy__job *job, struct asy_error *err);

@@ -97,6 +97,15 @@ void asy__transfer_welcome(struct asy__agent *agent, const struct asy_msg *msg)
             tail(job);
 }
 
+void asy__transfer_away(struct asy__agent *agent)
+{
+    struct asy__session *s = &agent->session;
+
+    if (agent->bulk_port && asy__bulk_connect(agent->bulk, &s->discovery, &agent->pair,
+                                              agent->bulk_store, 0, NULL) == 0)
+        agent->bulk_port = 0;
+}
+
 /* ---- what an attempt needs ------------------------------------------------------------------- */
 
 /* The end of a checkpoint's name says which report told of it; those of older stores say

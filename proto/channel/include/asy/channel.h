@@ -115,6 +115,9 @@ struct asy_client;
  * others are let go. A malformed one is NO_NAME; ASY_E_INVAL: all are. Names are looked up by a
  * thread of their own. asy_poll() and the calls below drive this: a client on which nothing is
  * called does not come further.
+ * A refusal stops none of the others. libzmq takes one from anybody, so whoever refuses is asked
+ * for a proof of the server key, by half a handshake more, which the server counts as a failed one;
+ * without it, it is a STRANGER.
  * Once connected it reconnects there by itself after a break, as a new peer; where it is silent for
  * good (its key was taken off the list, another address would do) is for the caller to judge, who
  * then calls asy_client_next(). */
@@ -136,8 +139,10 @@ enum asy_way_state {
     ASY_WAY_SILENT,      /* nothing came back for 2 s: a firewall, or a machine that is down */
     ASY_WAY_REFUSED,     /* the machine answers, but nobody listens at that port */
     ASY_WAY_MUTE,        /* it takes connections and said nothing for 2 s */
-    ASY_WAY_STRANGER,    /* whoever listens there could not prove the server key */
-    ASY_WAY_NOT_LET_IN   /* the server refuses the public key; nothing more is tried until next() */
+    ASY_WAY_STRANGER,    /* whoever listens there could not prove the server key; tried again after
+                          * 0.1 s, growing to 2 s */
+    ASY_WAY_NOT_LET_IN   /* whoever has proven the server key refuses the public key; this endpoint
+                          * is not tried again until next() */
 };
 #define ASY_WAY_WHY 160
 struct asy_way {
@@ -147,8 +152,8 @@ struct asy_way {
 };
 /* Each endpoint, in the spec's order. Returns how many. */
 size_t asy_client_ways(const struct asy_client *client, struct asy_way ret_ways[ASY_WAYS_MAX]);
-/* OPEN: it was connected, and may be. NOT_LET_IN: one endpoint says so. TRYING: some may still do.
- * Else each has failed, and this is the failure of the one that came furthest. */
+/* OPEN: it was connected, and may be. TRYING: some may still do. Else each has failed, and this is
+ * the failure of the one that came furthest; those that have not refused the key are tried on. */
 enum asy_way_state asy_client_state(const struct asy_client *client);
 struct asy_buf;
 /* "10.0.0.7:5000: connection refused; [fd00::7]:5000: no route to host" */

@@ -48,9 +48,10 @@ struct asy_agent_options {
       .orphan_ms = 30 * 60 * 1000, .walltime_ms = -1, .walltime_margin_ms = -1 }
 
 /* Runs until drained. 0: left on purpose, all that it held was durable. ASY_E_DENIED: the
- * coordinator rejected it or has refused its key for ten seconds. ASY_E_INVAL: a key or an
- * invitation that is no file of ours or that others may read. ASY_E_GONE: no coordinator for
- * orphan_ms. ASY_E_CANCELLED: it was told twice to end and gave up what was not durable. */
+ * coordinator rejected it, or has refused its key for ten seconds (a minute if it had let it in
+ * before). ASY_E_INVAL: a key or an invitation that is no file of ours or that others may read.
+ * ASY_E_GONE: no coordinator for orphan_ms. ASY_E_CANCELLED: it was told twice to end and gave up
+ * what was not durable. */
 ASY_MUST_CHECK int asy_agent_run(const struct asy_agent_options *options, struct asy_error *err);
 
 /* One JSON object for `assay doctor`: topology, programs found, launcher, trainer's self-test,
