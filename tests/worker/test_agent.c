@@ -219,6 +219,11 @@ static const char steps_forever[] =
     "    if do != 'continue': sys.exit(0)\n"
     "    time.sleep(0.01)\n";
 
+static const char waits_for_a_word[] =
+    "from talk import *\n"
+    "a = Agent(); do = a.say(step=1, metrics={'loss': 1})['do']\n"
+    "while do == 'continue': do = json.loads(a.f.readline())['do']\n";
+
 static void pauses_at_the_milestone_and_resumes(void)
 {
     struct coord c = { 0 };
@@ -312,6 +317,10 @@ static void ends_on_orders(void)
         { "pause, heard", PYTHON ", checkpoint: true", steps_forever, ASY_CANCEL_PAUSE, 60000,
           ASY_END_PAUSED },
         { "stop, heard", PYTHON, steps_forever, ASY_CANCEL_STOP, 60000, ASY_END_STOPPED },
+        { "stop, while it waits for a word", PYTHON, waits_for_a_word, ASY_CANCEL_STOP, 60000,
+          ASY_END_STOPPED },
+        { "stop, without a connection", "command: [sleep, '1000']", NULL, ASY_CANCEL_STOP, 60000,
+          ASY_END_STOPPED },
         { "stop, deaf", "command: [sh, -c, 'trap \"\" TERM; sleep 1000; sleep 1000']", NULL,
           ASY_CANCEL_STOP, 50, ASY_END_STOPPED },
         { "pause, deaf, no checkpoint", "command: [sleep, '1000'], checkpoint: true", NULL,

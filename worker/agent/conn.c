@@ -85,6 +85,15 @@ static void answer(struct asy__conn *conn, struct asy__job *job)
         asy__job_told(job);
 }
 
+/* Unasked: it may wait for a word without having said anything, or may not be read for now. What
+ * reads it as the answer to its next line is told right, too. */
+void asy__conns_stop(struct asy__job *job)
+{
+    ASY__EACH(struct asy__conn, conn, &job->conns)
+        if (!conn->wait_number) /* else it is answered at once */
+            answer(conn, job);
+}
+
 static int take_report(struct asy__job *job, const struct asy__said *said, struct asy_error *err)
 {
     struct asy_event event = { .kind = ASY_EV_REPORT };

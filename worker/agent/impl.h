@@ -396,6 +396,8 @@ int asy__conn_listens(const struct asy__conn *conn);
 void asy__conn_close(struct asy__conn *conn);
 void asy__conn_destroy(struct asy__conn *conn);
 void asy__conn_say(struct asy__conn *conn, const char *text, size_t len);
+/* Tells the program of a job whose verdict is to stop. */
+void asy__conns_stop(struct asy__job *job);
 /* Answers those whose wait is over. Returns the next deadline. */
 int64_t asy__conn_waits(struct asy__job *job, int64_t now_ms);
 /* Lines that were left in its buffer while it waited. */

@@ -274,8 +274,11 @@ static void deliver(struct asy__job *job)
     job->escalate_ms = now_ms + job->grace_ms;
     if (job->gang)
         asy__gang_tell(job->gang, job->verdict == ASY__STOP ? "stop" : "pause");
-    else if (job->state == ASY__JOB_STARTING || job->spec->study->pattern)
+    else if (job->state == ASY__JOB_STARTING || job->spec->study->pattern ||
+             (job->verdict == ASY__STOP && job->n_conns == 0))
         job->escalate_ms = now_ms; /* no other way to tell it */
+    else if (job->verdict == ASY__STOP)
+        asy__conns_stop(job);
 }
 
 void asy__job_cancel(struct asy__job *job, enum asy_cancel_mode mode, int64_t grace_ms,
