@@ -160,6 +160,8 @@ static int parse_line(const char *text, size_t len, struct line *ret, struct asy
 static int next_line(const struct asy_keyring *ring, const char *text, size_t len, size_t *at,
                      unsigned *number, struct line *ret, struct asy_error *err)
 {
+    struct asy_error why = ASY_ERROR_INIT;
+
     while (*at < len) {
         const char *line = text + *at, *end = memchr(line, '\n', len - *at);
         size_t n = end ? (size_t)(end - line) : len - *at;
@@ -169,10 +171,9 @@ static int next_line(const struct asy_keyring *ring, const char *text, size_t le
         ++*number;
         if (n == 0 || n == strspn(line, " \t\r") || (line[0] == '#' && (n == 1 || line[1] == ' ')))
             continue;
-        if ((rc = parse_line(line, n, ret, err))) {
-            asy_error_prefix(err, "'%s' line %u", ring->path, *number);
-            return rc;
-        }
+        if ((rc = parse_line(line, n, ret, &why)))
+            return asy_fail(err, rc, "'%s' line %u: %s: mend or delete this line, then again",
+                            ring->path, *number, why.text);
         return 1;
     }
     return 0;

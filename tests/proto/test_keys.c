@@ -498,7 +498,8 @@ static void broken_keyrings_name_the_line(void)
         { "key like a comment", "#0000000000000000000000000000000000000000\n", 0600, ASY_E_FORMAT,
           "line 1" },
         { "half a key", "# x\n\n" KEY_A " a\nabc def\n", 0600, ASY_E_FORMAT, "line 4" },
-        { "glued", KEY_A "anna\n", 0600, ASY_E_FORMAT, "line 1" },
+        { "glued", KEY_A "anna\n", 0600, ASY_E_FORMAT,
+          "line 1: not '<public key> <name>': mend or delete this line" },
         { "not Z85", "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~ x\n", 0600, ASY_E_FORMAT, "Z85" },
         { "others can write", KEY_A " anna\n", 0620, ASY_E_DENIED, "chmod go-w" },
     };
