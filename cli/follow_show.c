@@ -95,7 +95,8 @@ void asy__follow_notes(struct asy__follower *f)
     note_of(f, note);
     if (strncmp(note, f->said, sizeof f->said - 1) != 0) {
         snprintf(f->said, sizeof f->said, "%s", note);
-        asy__follow_line(f, note[0] ? note : "going on");
+        if (note[0] || (f->progress.state == ASY_STUDY_RUNNING && !f->draining))
+            asy__follow_line(f, note[0] ? note : "going on");
     }
     if (f->watching && asy_clock_ms() - f->line_ms >= STATUS_MS) {
         asy__follow_view(f, note, &view);

@@ -126,6 +126,20 @@ def a_log_is_told_line_by_line_in_json():
         has("model", home.run("export", "quick", "--model", "-o", "f", code=1)[1], "runs a command")
 
 
+def a_watcher_of_a_study_that_is_drained_is_not_told_that_it_goes_on():
+    with Home() as home:
+        home.write("study.yaml", STUDY + "resources: {cores: 1000}\n")
+        home.run("submit", "study.yaml")
+        watch = home.start("watch", "long")
+        lines = [watch.stdout.readline()]
+        while not lines[-1].startswith("waiting: ") and lines[-1]:
+            lines.append(watch.stdout.readline())
+        home.run("down")
+        rest, err = watch.communicate()
+        equal(f"exit {rest} {err}", watch.returncode, 0)
+        equal(f"going on: {lines} {rest}", "going on" in rest, False)
+
+
 def explain_answers_when_the_worker_is_gone():
     with Home() as home:
         home.write("study.yaml", STUDY)
@@ -192,6 +206,8 @@ def nobody_there_exits_3():
 
 main(usage_errors_exit_2, version_names_every_program_and_library,
      an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
-     a_log_is_told_line_by_line_in_json, explain_answers_when_the_worker_is_gone, a_run_after_a_reading_command_gets_a_worker,
+     a_log_is_told_line_by_line_in_json,
+     a_watcher_of_a_study_that_is_drained_is_not_told_that_it_goes_on,
+     explain_answers_when_the_worker_is_gone, a_run_after_a_reading_command_gets_a_worker,
      a_worker_that_leaves_in_order_is_not_started_again_at_once,
      a_priority_is_set, each_mistake_of_a_study_is_said_once, nobody_there_exits_3)
