@@ -76,7 +76,8 @@ static void put_span(struct asy_buf *out, const struct asy_json *attempt)
     }
 }
 
-static void put_attempt(struct asy_buf *out, const struct asy_json *attempt)
+/* waits: its trial does not run; an attempt without an end may still come back then. */
+static void put_attempt(struct asy_buf *out, const struct asy_json *attempt, int waits)
 {
     const char *end = text(attempt, "end"), *why = text(attempt, "text");
     const char *host = text(attempt, "host");
@@ -87,7 +88,7 @@ static void put_attempt(struct asy_buf *out, const struct asy_json *attempt)
     asy_clock_format(number(attempt, "leased_us"), when);
     snprintf(name, sizeof name, "attempt %" PRId64, number(attempt, "attempt"));
     asy_buf_addf(out, "%-*s%s%s%s: %s at step %" PRId64, INDENT, name, when, *host ? " on " : "",
-                 host, *end ? end : "runs", number(attempt, "step"));
+                 host, *end ? end : waits ? "cut off" : "runs", number(attempt, "step"));
     put_span(out, attempt);
     if (from)
         asy_buf_addf(out, ", from the checkpoint of attempt %" PRId64 " at step %" PRId64, from,
@@ -164,7 +165,7 @@ static void put_trial(struct asy_buf *out, const struct asy_json *root)
     put_reported(out, root);
     put_history(out, root);
     for (size_t i = 0; (item = asy_json_at(list, i)); i++)
-        put_attempt(out, item);
+        put_attempt(out, item, !strcmp(text(root, "state"), "queued"));
 }
 
 /* ---- a study --------------------------------------------------------------------------------- */
@@ -258,6 +259,8 @@ static void put_worker(struct asy_buf *out, const struct asy_json *root)
     asy_buf_addf(out, "%-*s%s %s: ", INDENT, "worker", text(root, "host"), text(root, "id"));
     put_state(out, root);
     put_why(out, root);
+    if (strcmp(text(root, "key"), "owner") != 0)
+        put_member(out, "invited", text(root, "key"));
     asy_buf_addf(out, "%-*s%" PRId64, INDENT, "cores", number(root, "cores"));
     if (asy_json_get(root, "free_cores"))
         asy_buf_addf(out, ", %" PRId64 " of them free", number(root, "free_cores"));

@@ -201,8 +201,8 @@ static enum asy_cause why_worker(const struct asy_core *core, const char *key,
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-/* By host name, or by an id or the first digits of one; of several the one that is connected:
- * others are what a host ran before. NULL: none or several (*ret_n). */
+/* By host name, by the name of its invitation, or by an id or the first digits of one; of several
+ * the one that is connected: others are what a host ran before. NULL: none or several (*ret_n). */
 static const struct asy__worker *find(const struct asy_core *core, const char *word, size_t *ret_n)
 {
     const struct asy__worker *w, *found = NULL;
@@ -212,7 +212,7 @@ static const struct asy__worker *find(const struct asy_core *core, const char *w
     asy__each(w, &core->all_workers, struct asy__worker, node) {
         char id[ASY_ID_TEXT];
 
-        if (strcmp(asy__str(w->host), word) != 0 &&
+        if (strcmp(asy__str(w->host), word) != 0 && strcmp(asy__str(w->key_name), word) != 0 &&
             (len < PREFIX_MIN || strncmp(asy_id_format(w->id, id), word, len) != 0))
             continue;
         ++*ret_n;

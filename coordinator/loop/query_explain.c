@@ -135,7 +135,9 @@ int asy__explain_study(struct asy__asked *asked, struct asy_reader *reader, stru
     return asy_reader_studies(reader, asked->q->key, asked->q->study, 1, on_study, asked, err);
 }
 
-/* A cause that says nothing (a trial that runs or is complete) makes no group. */
+/* A cause that says nothing (a trial that runs or is complete) makes no group, nor does that of a
+ * queued trial: it is why the trial had to go back once. Why it waits now the study says, and what
+ * helped then would contradict it. */
 static int on_trial(void *arg, const struct asy_trial_row *row)
 {
     struct asy__asked *asked = arg;
@@ -143,7 +145,7 @@ static int on_trial(void *arg, const struct asy_trial_row *row)
 
     asked->rows++;
     asked->after = (int64_t)row->number;
-    if (row->cause == ASY_CAUSE_NONE || e->n_page == ASY__PAGE)
+    if (row->cause == ASY_CAUSE_NONE || row->state == ASY_TRIAL_QUEUED || e->n_page == ASY__PAGE)
         return 0;
     e->page[e->n_page] = (struct group){ .state = row->state, .cause = row->cause, .n = 1,
                                          .example = row->number, .text = strdup(row->text) };

@@ -16,6 +16,8 @@ def a_worker_joins_by_invitation():
         site.nodes[0].spawn("assay", "worker", "--join", path, "--cores", "1")
         wait(lambda: site.workers().get("lab", {}).get("state") == "ready", "the worker")
         has("people see the key", site.head.run("workers")[0], "lab")
+        out, _ = site.head.run("explain", "--worker", "lab")
+        has("and can ask by it", out, "invited   lab")
         site.submit(site.head, "sweep", 2)
         equal("trials", site.finish("sweep"), [("complete", 1)] * 2)
 

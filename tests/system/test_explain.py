@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`assay explain` of what is over: from the store, with the numbers that decided and what helps."""
 import os
+import shutil
 import signal
 import sys
 
@@ -122,6 +123,42 @@ def a_lost_worker_is_named_with_its_host_and_time():
         has("how", first["text"] + "".join(h["text"] for h in why["history"]), "worker")
 
 
+def a_drained_study_says_one_thing():
+    with Home() as home:
+        home.write("study.yaml", STUDY % ("echo step=1 loss=1; sleep 1000", 0, "", 2, ""))
+        run = home.start("run", "study.yaml", "--cores", "2")
+        wait(lambda: home.json("show", "why")["running"] == 2 or run.poll(), "the trials to run")
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate()
+        equal(f"exit {out} {err}", run.returncode, 130)
+        why = home.json("explain", "why")
+        equal("cause", (why["cause"], why["counts"]["queued"]), ("study-paused", 2))
+        equal("of trials that were drained once", why["causes"], [])
+        text, _ = home.run("explain", "why")
+        has("to do", text, "'assay resume why' lets it go on")
+
+
+def what_a_restored_backup_remembers_is_cut_off():
+    with Home() as home:
+        store = os.path.join(home.env["ASSAY_HOME"], "store")
+        os.makedirs(store)
+        with open(os.path.join(home.env["ASSAY_HOME"], "config.yaml"), "w") as file:
+            file.write("reattach_window: 1s\n")
+        home.write("study.yaml", STUDY % ("echo step=1 loss=1; sleep 1000", 0, "", 1, ""))
+        home.run("submit", "study.yaml")
+        wait(lambda: home.json("show", "why", "0")["step"] == 1, "the trial to report")
+        home.run("backup", "backup.db")
+        home.run("down")
+        wait(lambda: not home.processes(), "everything to end")
+        shutil.rmtree(store)
+        home.run("restore", "backup.db")
+        wait(lambda: home.json("explain", "why", "0")["cause"] == "no-worker", "the window to end")
+        has("attempt 1", home.run("explain", "why", "0")[0], ": cut off at step 1\n")
+        text, _ = home.run("explain", "why")
+        has("to do", text, "'assay up' starts one on this machine")
+        equal("and nothing against it", "nothing to do" in text, False)
+
+
 def a_worker_says_why_it_gets_nothing():
     with Home() as home:
         home.run("up", "--cores", "1")
@@ -149,4 +186,5 @@ def a_worker_says_why_it_gets_nothing():
 
 main(a_failed_trial_says_why_and_what_helps, each_attempt_is_listed_and_the_last_says_what_helps,
      a_pruned_trial_says_where_it_stood, a_lost_worker_is_named_with_its_host_and_time,
-     a_worker_says_why_it_gets_nothing)
+     a_worker_says_why_it_gets_nothing, a_drained_study_says_one_thing,
+     what_a_restored_backup_remembers_is_cut_off)
