@@ -42,6 +42,9 @@ int asy__options_refused(void);
 
 /* Prints "assay: <text>", and what was advised, and returns the exit code that fits. */
 int asy__complain(const struct asy_error *err);
+/* Appends what a command that is to be typed next needs to come to the same coordinator:
+ * " --coordinator FILE", " --home DIR" or, for the usual home, nothing. */
+void asy__put_place(struct asy_buf *out, const struct asy__options *options);
 /* A further line for the complaint that may come: what to do about it. "": none. */
 void asy__advise(const char *text);
 

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <asy/settings.h>
 #include "cli.h"
 #include "format.h"
 #include "reasons.h"
@@ -250,13 +249,11 @@ static void put_no_best(const struct asy_json *study, const struct asy_json *tri
 static void put_command(const struct asy__options *options, const char *command, const char *what,
                         int first, struct asy_buf *out)
 {
-    char usual[sizeof options->home];
     struct asy_buf line = { 0 };
 
     asy_buf_init(&line, 1u << 16);
     asy_buf_addf(&line, "assay %s", command);
-    if (asy_home_path(usual, sizeof usual, NULL) < 0 || strcmp(usual, options->home) != 0)
-        asy_buf_addf(&line, " --home %s", options->home);
+    asy__put_place(&line, options);
     asy_buf_addf(out, "%-*s%-42s  %s\n", LABEL, first ? "next" : "", line.data, what);
     asy_buf_fini(&line);
 }
@@ -302,10 +299,15 @@ static void put_next(const struct asy__options *options, const char *study, int6
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
-static void put_model(const struct asy_json *model, struct asy_buf *out)
+/* A path of another machine would lead nowhere. */
+static void put_model(const struct asy__session *session, const struct asy_json *model,
+                      struct asy_buf *out)
 {
     asy_buf_addf(out, "%-*s", LABEL, "model");
-    asy__fmt_clean(out, asy_json_str(asy_json_get(model, "path"), ""));
+    if (asy__session_remote(session))
+        asy_buf_addf(out, "on '%s'", asy__session_host(session));
+    else
+        asy__fmt_clean(out, asy_json_str(asy_json_get(model, "path"), ""));
     asy_buf_adds(out, " (");
     asy__fmt_bytes(out, (uint64_t)asy_json_i64(asy_json_get(model, "bytes"), 0));
     asy_buf_adds(out, ")\n");
@@ -343,7 +345,7 @@ int asy__final_screen(struct asy__session *session, const char *study,
     if (model && has_test_part(row))
         scored = test_scores(session, row, trial, model, &out, err);
     if (model)
-        put_model(model, &out);
+        put_model(session, model, &out);
     if (asy__session_remote(session))
         asy_buf_addf(&out, "%-*son '%s'\n", LABEL, "stored", asy__session_host(session));
     else

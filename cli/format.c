@@ -172,23 +172,28 @@ static int is_plain(const char *word)
     return 1;
 }
 
+void asy__fmt_word(struct asy_buf *out, const char *word)
+{
+    if (word[0] && is_plain(word)) {
+        asy_buf_adds(out, word);
+        return;
+    }
+    asy_buf_addc(out, '\'');
+    for (const char *at = word; *at; at++) {
+        if (*at == '\'')
+            asy_buf_adds(out, "'\\''");
+        else
+            asy_buf_addc(out, *at);
+    }
+    asy_buf_addc(out, '\'');
+}
+
 void asy__fmt_command(struct asy_buf *out, const char *verb, int argc, char **argv)
 {
     asy_buf_adds(out, verb);
     for (int i = 0; i < argc; i++) {
         asy_buf_addc(out, ' ');
-        if (argv[i][0] && is_plain(argv[i])) {
-            asy_buf_adds(out, argv[i]);
-            continue;
-        }
-        asy_buf_addc(out, '\'');
-        for (const char *at = argv[i]; *at; at++) {
-            if (*at == '\'')
-                asy_buf_adds(out, "'\\''");
-            else
-                asy_buf_addc(out, *at);
-        }
-        asy_buf_addc(out, '\'');
+        asy__fmt_word(out, argv[i]);
     }
 }
 

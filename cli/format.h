@@ -25,7 +25,8 @@ void asy__fmt_big(struct asy_buf *out, double value);     /* "1.3M", "950k", "72
 void asy__fmt_count(struct asy_buf *out, uint64_t n, const char *one);
 /* "epochs" and 1 are "epoch 1"; without a unit it is "step 1". */
 void asy__fmt_step(struct asy_buf *out, const char *unit, uint64_t step);
-/* A command as it could be typed again: words that need it in single quotes. */
+/* A word, or a command, as it could be typed again: words that need it in single quotes. */
+void asy__fmt_word(struct asy_buf *out, const char *word);
 void asy__fmt_command(struct asy_buf *out, const char *verb, int argc, char **argv);
 
 /* Columns that text takes on a terminal: control characters none, wide ones two. */

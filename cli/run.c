@@ -166,6 +166,31 @@ static int submit(struct run *run, struct asy_error *err)
 
 /* ---- following ----------------------------------------------------------------------------- */
 
+static int detached(const struct asy__options *options, const char *name)
+{
+    struct asy_buf place = { 0 };
+
+    asy_buf_init(&place, 1u << 16);
+    asy__put_place(&place, options);
+    fprintf(stderr, "assay: detached; '%s' goes on\n"
+                    "assay: 'assay watch %s%s' comes back, 'assay stop %s%s' ends it\n",
+            name, name, place.len ? place.data : "", name, place.len ? place.data : "");
+    asy_buf_fini(&place);
+    return 128 + SIGINT;
+}
+
+static int paused(const struct asy__options *options, const char *name)
+{
+    struct asy_buf place = { 0 };
+
+    asy_buf_init(&place, 1u << 16);
+    asy__put_place(&place, options);
+    fprintf(stderr, "assay: '%s' is paused, all is stored; 'assay resume %s%s' goes on\n", name,
+            name, place.len ? place.data : "");
+    asy_buf_fini(&place);
+    return EXIT_DONE;
+}
+
 static int end_of(struct asy__session *session, const struct asy__options *options,
                   const char *name, enum asy__followed how)
 {
@@ -173,10 +198,7 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
 
     switch (how) {
     case ASY__FOLLOWED_DETACHED:
-        fprintf(stderr, "assay: detached; '%s' goes on\n"
-                        "assay: 'assay watch %s' comes back, 'assay stop %s' ends it\n",
-                name, name, name);
-        return 128 + SIGINT;
+        return detached(options, name);
     case ASY__FOLLOWED_LEFT:
         fputs("assay: ended at once; all that was acknowledged is stored, go on with --resume\n",
               stderr);
@@ -190,9 +212,7 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
             fprintf(stderr, "assay: '%s' is paused, all is stored; go on with --resume\n", name);
         return 128 + SIGINT;
     case ASY__FOLLOWED_PAUSED:
-        fprintf(stderr, "assay: '%s' is paused, all is stored; 'assay resume %s' goes on\n", name,
-                name);
-        return EXIT_DONE;
+        return paused(options, name);
     default:
         break;
     }
@@ -216,10 +236,20 @@ static int follow(struct asy__session *session, const struct asy__options *optio
 
 /* ---- the commands -------------------------------------------------------------------------- */
 
+static void put_begun(const struct run *run)
+{
+    int renamed = strcmp(run->name, run->spec->name) != 0;
+    int remote = asy__session_remote(run->session);
+
+    fprintf(stderr, "running  '%s'%s%s%s, stored %s%s%s\n\n", run->name, renamed ? " ('" : "",
+            renamed ? run->spec->name : "", renamed ? "' is taken)" : "",
+            remote ? "on '" : "in ",
+            remote ? asy__session_host(run->session) : run->options.home, remote ? "'" : "");
+}
+
 static int start(struct run *run, int watch, enum asy__followed *ret_how)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    int renamed;
 
     if (load(run, &err) < 0) {
         asy__complain(&err);
@@ -235,13 +265,11 @@ static int start(struct run *run, int watch, enum asy__followed *ret_how)
             asy__session_drain(run->session); /* nobody is left who would */
         return asy__complain(&err);
     }
-    renamed = strcmp(run->name, run->spec->name) != 0;
     if (!watch) {
         printf("%s\n", run->name);
         return EXIT_DONE;
     }
-    fprintf(stderr, "running  '%s'%s%s%s, stored in %s\n\n", run->name, renamed ? " ('" : "",
-            renamed ? run->spec->name : "", renamed ? "' is taken)" : "", run->options.home);
+    put_begun(run);
     return follow(run->session, &run->options, run->name, !run->resumed, ret_how);
 }
 

@@ -177,6 +177,17 @@ int asy__options_parse(int argc, char **argv, const char *allowed, int min_words
     return rc;
 }
 
+void asy__put_place(struct asy_buf *out, const struct asy__options *options)
+{
+    char usual[sizeof options->home];
+    int away = asy_home_path(usual, sizeof usual, NULL) < 0 || strcmp(usual, options->home) != 0;
+
+    if (options->coordinator || away) {
+        asy_buf_adds(out, options->coordinator ? " --coordinator " : " --home ");
+        asy__fmt_word(out, options->coordinator ? options->coordinator : options->home);
+    }
+}
+
 size_t asy__columns(FILE *stream)
 {
     struct winsize size = { 0 };

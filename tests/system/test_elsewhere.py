@@ -124,9 +124,17 @@ class Elsewhere(Apart):
 def a_model_comes_to_whom_it_belongs():
     with Elsewhere() as site:
         site.submit_hers(MODEL.format(source=SOURCE))
+        b = site.nodes[0]
         out, _ = site.as_ada("watch", "hers")
         has("scored on what no trial saw", out, "test_accuracy")
-        b = site.nodes[0]
+        for command in "best hers", "predict hers FILE.csv":
+            has("what to type next", out, f"assay {command} --coordinator {site.ada} ")
+        has("where it is", out, f"model    on '{site.head.name}' (")
+        equal("a path of another machine", site.head.path in out, False)
+        file = site.write(os.path.join(b.path, "study.yaml"), MODEL.format(source=SOURCE))
+        _, err = site.as_ada("run", file, "--cores", "7")
+        has("where it is stored", err, f"stored on '{site.head.name}'")
+        has("--cores", err, "--cores 7 changes nothing: that coordinator's workers are used")
         best = json.loads(site.as_ada("show", "hers", "--json")[0])["best_trial"]
         trial = json.loads(site.as_ada("show", "hers", str(best), "--json")[0])
         site.as_ada("export", "hers", "--model", "--output", os.path.join(b.path, "model"))
