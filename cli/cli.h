@@ -65,7 +65,9 @@ enum asy__start { ASY__NO_START, ASY__START_COORDINATOR, ASY__START_NODE };
 ASY_MUST_CHECK int asy__session_open(const struct asy__options *options, enum asy__start start,
                                      struct asy__session **ret_session, struct asy_error *err);
 void asy__session_close(struct asy__session *session);
-/* 1: this command, or its node, has started it, and watches over it. */
+/* Whether the coordinator of this home does not end when idle. */
+int asy__session_stays(const struct asy__session *session);
+/* 1: this command, or its node, has started it, watches over it, and nobody has told it to stay. */
 int asy__session_started(struct asy__session *session);
 int64_t asy__session_pid(const struct asy__session *session); /* of the coordinator greeted last */
 int asy__session_lacks_space(const struct asy__session *session); /* by the last answer */

@@ -94,11 +94,36 @@ int asy__cmd_priority(int argc, char **argv)
     return ask(&options, ASY__START_COORDINATOR, &msg, done);
 }
 
+/* One that another command has started is told to stay, and that command leaves it then. */
+static int have_it_stay(struct asy__session *session, const struct asy__options *options,
+                        struct asy_error *err)
+{
+    struct asy_msg msg = { .type = ASY_MSG_CONTROL };
+    struct asy_buf json = { 0 };
+    int stays = asy__session_stays(session), rc = 0;
+
+    if (asy__session_started(session)) {
+        printf("started in %s\n", options->home);
+        return 0;
+    }
+    asy_buf_init(&json, 1u << 16);
+    msg.control.verb = ASY_CONTROL_STAY;
+    msg.control.study = "";
+    if (!stays)
+        rc = asy__ask(session, &msg, &json, err);
+    if (rc == 0)
+        printf("runs already in %s%s\n", options->home,
+               stays ? "" : ", and stays from now on, until: assay down");
+    asy_buf_fini(&json);
+    return rc;
+}
+
 int asy__cmd_up(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__options options;
     struct asy__session *session = NULL;
+    int rc;
 
     if (asy__options_parse(argc, argv, "c", 0, 0, &options, &err) < 0) {
         asy__complain(&err);
@@ -107,9 +132,9 @@ int asy__cmd_up(int argc, char **argv)
     options.all = 1; /* stays when idle */
     if (asy__session_open(&options, ASY__START_NODE, &session, &err) < 0)
         return asy__complain(&err);
-    printf("%s in %s\n", asy__session_started(session) ? "started" : "runs already", options.home);
+    rc = have_it_stay(session, &options, &err);
     asy__session_close(session);
-    return EXIT_DONE;
+    return rc < 0 ? asy__complain(&err) : EXIT_DONE;
 }
 
 /* Waits for the end of the coordinator that runs as pid. 1: another has taken its place: it had

@@ -86,30 +86,39 @@ static int keep_home(const struct node *node, struct asy_error *err)
 }
 
 /* A coordinator of this machine that no node keeps: we have the home, and ours does not run. */
-static int has_orphan(const struct node *node, pid_t *ret_pid)
+static int has_orphan(const struct node *node, struct asy_discovery *ret_found)
+{
+    char path[4200];
+
+    snprintf(path, sizeof path, "%s/coordinator.json", node->options->home);
+    return asy_discovery_read(path, ret_found, NULL) == 0 && asy_discovery_local(ret_found) &&
+           !asy_discovery_stale(ret_found);
+}
+
+/* Ours has died. If it had been told to stay, so will the next one. */
+static void inherit(struct node *node, pid_t pid)
 {
     struct asy_discovery found;
     char path[4200];
 
     snprintf(path, sizeof path, "%s/coordinator.json", node->options->home);
-    if (asy_discovery_read(path, &found, NULL) < 0 || !asy_discovery_local(&found) ||
-        asy_discovery_stale(&found))
-        return 0;
-    *ret_pid = (pid_t)found.pid;
-    return 1;
+    if (asy_discovery_read(path, &found, NULL) == 0 && asy_discovery_local(&found) &&
+        found.pid == pid)
+        node->keep |= found.stays;
 }
 
 /* One that does not make way has the store yet: ours will say so. */
-static void take_over(const struct node *node)
+static void take_over(struct node *node)
 {
     int64_t until_ms = asy_clock_ms() + WAY_MS;
-    pid_t pid;
+    struct asy_discovery found;
 
-    if (!has_orphan(node, &pid))
+    if (!has_orphan(node, &found))
         return;
-    asy_info("pid=%d is a coordinator without a node, taking over from it", (int)pid);
-    ASY_IGNORE(kill(pid, SIGHUP) < 0);
-    while (has_orphan(node, &pid) && asy_clock_ms() < until_ms)
+    node->keep |= found.stays;
+    asy_info("pid=%d is a coordinator without a node, taking over from it", (int)found.pid);
+    ASY_IGNORE(kill((pid_t)found.pid, SIGHUP) < 0);
+    while (has_orphan(node, &found) && asy_clock_ms() < until_ms)
         ASY_IGNORE(poll(NULL, 0, 10) < 0);
 }
 
@@ -223,11 +232,14 @@ static int has_ended(struct child *child, int *ret_status)
 static void ended(struct node *node, struct child *child)
 {
     int64_t now_ms = asy_clock_ms();
+    pid_t pid = child->proc.pid;
     char text[64];
     int status = 0;
 
     if (!has_ended(child, &status))
         return;
+    if (child == &node->coordinator)
+        inherit(node, pid);
     asy_proc_close(&child->proc);
     child->proc = (struct asy_proc)ASY_PROC_INIT;
     child->let_go = 0;

@@ -104,6 +104,7 @@ static int start(struct asy__session *session, const char *name, struct asy_erro
     spec.new_session = 1;
     session->node_name = name;
     session->gave_way = 0;
+    session->sized = sized;
     session->log_from = lseek(fd, 0, SEEK_END);
     rc = asy_proc_start(&spec, &session->node, err);
     close(fd);
@@ -170,7 +171,7 @@ static int look_at_node(struct asy__session *session)
     asy_proc_close(&session->node);
     session->gave_way = leaves_it(session->node_name, status);
     if (session->gave_way)
-        session->started = 0;
+        session->started = session->sized = 0;
     return 1;
 }
 
@@ -344,8 +345,8 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
                       struct asy__session **ret_session, struct asy_error *err)
 {
     struct asy__session *session = NULL;
+    int worker = what == ASY__START_NODE, rc;
     char path[4200];
-    int rc;
 
     if (options->coordinator)
         what = ASY__NO_START; /* it is not ours to start */
@@ -372,6 +373,12 @@ int asy__session_open(const struct asy__options *options, enum asy__start what,
     }
     if (rc == 0 && what == ASY__START_NODE)
         rc = need_worker(session, err);
+    if (rc == 0 && worker && options->cores > 0 && !session->sized)
+        fprintf(stderr, "assay: --cores %lld changes nothing: %s\n", (long long)options->cores,
+                options->coordinator
+                    ? "that coordinator's workers are used (assay workers)"
+                    : "there are workers already (assay workers); for others: assay down, then "
+                      "this again");
     if (rc == 0) {
         *ret_session = session;
         session = NULL;
@@ -421,8 +428,17 @@ int asy__session_lacks_space(const struct asy__session *session)
     return session->news;
 }
 
+int asy__session_stays(const struct asy__session *session)
+{
+    struct asy_discovery now;
+
+    return asy__session_find(session, &now, NULL) == 0 && now.stays;
+}
+
 int asy__session_started(struct asy__session *session)
 {
     ASY_IGNORE(look_at_node(session)); /* it may have given way */
+    if (session->started && !session->options->all && asy__session_stays(session))
+        session->started = 0; /* `assay up` has taken it over since */
     return session->started;
 }

@@ -24,6 +24,7 @@ struct asy__session {
     unsigned turn;               /* of the places that an invitation leads to */
     uint64_t request;
     int started;                 /* the coordinator is ours, not only a worker */
+    int sized;                   /* the worker that we started has --cores */
     int gave_way;                /* what we started left the home to another of its kind */
     int news;                    /* the last answer brought some */
     struct asy_proc node;        /* what we started */

@@ -329,6 +329,21 @@ static int of_all(struct asy_core *core, const struct asy__session *session, int
     return 0;
 }
 
+int asy_core_stays(const struct asy_core *core)
+{
+    return core->config.idle_exit_ms < 0;
+}
+
+static int stay(struct asy_core *core, const struct asy__session *session, struct asy_error *err)
+{
+    if (strcmp(session->key, core->owner) != 0)
+        return asy_fail(err, ASY_E_DENIED, "only who started the coordinator may have it stay");
+    if (core->draining || core->quit_wanted || core->quit_sent)
+        return asy_fail(err, ASY_E_STATE, "the coordinator is ending");
+    core->config.idle_exit_ms = -1;
+    return 0;
+}
+
 static int control(struct asy_core *core, const struct asy__session *session,
                    const struct asy_msg *msg, const char **ret_json, struct asy_error *err)
 {
@@ -338,6 +353,8 @@ static int control(struct asy_core *core, const struct asy__session *session,
         return of_all(core, session, 0, err);
     if (msg->control.verb == ASY_CONTROL_SHUTDOWN)
         return of_all(core, session, 1, err);
+    if (msg->control.verb == ASY_CONTROL_STAY)
+        return stay(core, session, err);
     if (msg->control.verb == ASY_CONTROL_ADOPT || msg->control.verb == ASY_CONTROL_DISCARD)
         return asy__offers_control(core, session, msg, ret_json, err);
     if (!(s = asy__study_find(core, msg->control.study)))

@@ -56,6 +56,8 @@ int asy__service_feed(struct asy_service *service, const struct asy_input *input
 
     if (is_work(input))
         service->worked_ms = service->now_ms;
+    if (rc == 0 && service->registered && !service->stays && asy_core_stays(service->core))
+        asy__service_stays(service); /* before the answer leaves */
     return rc < 0 ? rc : asy__service_take(service, &step, err);
 }
 

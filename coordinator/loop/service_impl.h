@@ -62,6 +62,8 @@ struct asy_service {
     int64_t foreign_ms;
     int held;                      /* the discovery file, from when it is published */
     int quit, drain, drains, told, registered;
+    int stays;                     /* when idle, as is published */
+    const char *version;           /* the caller's */
     struct asy_error failure;      /* of a replayed event */
     struct asy_error full;         /* why the store cannot write now; code 0: it can */
 };
@@ -87,6 +89,11 @@ ASY_MUST_CHECK int asy__service_take_answers(struct asy_service *service, struct
 ASY_MUST_CHECK int asy__service_take_results(struct asy_service *service, struct asy_error *err);
 ASY_MUST_CHECK int asy__service_take_asks(struct asy_service *service, struct asy_error *err);
 ASY_MUST_CHECK int asy__service_take_signals(struct asy_service *service, struct asy_error *err);
+
+/* ---- service_open.c -------------------------------------------------------------------------- */
+
+/* Says in the discovery file that it does not end when idle. */
+void asy__service_stays(struct asy_service *service);
 
 /* ---- service_keys.c -------------------------------------------------------------------------- */
 

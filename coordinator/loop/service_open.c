@@ -205,11 +205,11 @@ static int open_bulk(struct asy_service *service, const struct asy_service_spec 
     return rc < 0 ? rc : asy__bulk_create(&bulk, &service->bulk, err);
 }
 
-static int publish(struct asy_service *service, const struct asy_service_spec *spec,
-                   struct asy_error *err)
+static int write_discovery(const struct asy_service *service, int *ret_held, struct asy_error *err)
 {
     struct asy_discovery discovery = { .store = service->info.id,
-                                       .owner_epoch = service->info.owner_epoch };
+                                       .owner_epoch = service->info.owner_epoch,
+                                       .stays = asy_core_stays(service->core) };
     int rc;
 
     if ((rc = asy_discovery_here(&discovery, err)) < 0)
@@ -218,11 +218,36 @@ static int publish(struct asy_service *service, const struct asy_service_spec *s
         snprintf(discovery.endpoints[i], sizeof discovery.endpoints[i], "%s",
                  service->endpoints[i]);
     snprintf(discovery.server_key, sizeof discovery.server_key, "%s", service->keys.public_key);
-    snprintf(discovery.version, sizeof discovery.version, "%s", spec->version);
+    snprintf(discovery.version, sizeof discovery.version, "%s", service->version);
+    return asy_discovery_write(service->discovery, &discovery, ret_held, err);
+}
+
+/* The next coordinator of this node is to stay too, and a command that has started this one leaves
+ * it: both read it there. */
+void asy__service_stays(struct asy_service *service)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int held = -1;
+
+    service->stays = 1;
+    if (write_discovery(service, &held, &err) < 0) {
+        asy_warn("%s, so one that is started in this one's place will end when idle", err.text);
+        return;
+    }
+    close(service->held);
+    service->held = held;
+    asy_info("told to stay when idle");
+}
+
+static int publish(struct asy_service *service, struct asy_error *err)
+{
+    int rc;
+
     asy__crash_point("coordinator.before_publish");
-    if ((rc = asy_discovery_write(service->discovery, &discovery, &service->held, err)) < 0)
+    if ((rc = write_discovery(service, &service->held, err)) < 0)
         return rc;
     service->registered = 1;
+    service->stays = asy_core_stays(service->core);
     asy__crash_point("coordinator.after_publish");
     return 0;
 }
@@ -252,6 +277,7 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
     service->mail.fd = service->answers.fd = service->results.fd = service->asks.fd = -1;
     asy_buf_init(&service->frame, ASY_FRAME_MAX);
     service->drain = spec->drain;
+    service->version = spec->version;
     snprintf(service->home, sizeof service->home, "%s", spec->home);
     if ((rc = path_in(spec->home, "coordinator.json", service->discovery, err)) < 0 ||
         (rc = path_in(spec->home, "store", service->store_path, err)) < 0 ||
@@ -266,7 +292,7 @@ int asy_service_create(const struct asy_service_spec *spec, struct asy_service *
         goto out;
     asy__service_watch_keys(service);
     asy__service_seal(service);
-    if ((rc = publish(service, spec, err)) < 0)
+    if ((rc = publish(service, err)) < 0)
         goto out;
     *ret_service = service;
     service = NULL;

@@ -70,6 +70,7 @@ static void write_json(const struct asy_discovery *discovery, struct asy_buf *bu
     asy_jsonw_str(&w, "boot_id", discovery->boot_id);
     asy_jsonw_i64(&w, "pid", discovery->pid);
     asy_jsonw_str(&w, "version", discovery->version);
+    asy_jsonw_bool(&w, "stays", discovery->stays);
     asy_jsonw_close(&w, '}');
     asy_buf_addc(buf, '\n');
 }
@@ -166,6 +167,7 @@ static int take(const char *path, const struct asy_json *root, struct asy_discov
         !take_text(root, "version", ret->version, sizeof ret->version))
         return bad(err, path, "'host', 'boot_id' or 'version' is not a short text");
     ret->pid = asy_json_i64(asy_json_get(root, "pid"), -1);
+    ret->stays = asy_json_bool(asy_json_get(root, "stays"), 0);
     return check(ret, &why) ? bad(err, path, why.text) : 0;
 }
 

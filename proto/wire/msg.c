@@ -23,7 +23,7 @@ static const char *cancel_known(uint32_t value)
 static const char *control_known(uint32_t value)
 {
     static const char *const names[] = { NULL, "pause", "resume", "stop", "priority", "stop-trial",
-                                         "drain", "shutdown", "adopt", "discard" };
+                                         "drain", "shutdown", "adopt", "discard", "stay" };
 
     return value < ASY_ARRAY_LEN(names) ? names[value] : NULL;
 }

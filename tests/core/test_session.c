@@ -775,6 +775,30 @@ static void questions_are_few_at_a_time(void)
     world_close(&w);
 }
 
+static void told_to_stay_it_does(void)
+{
+    struct world w;
+
+    if (world_open(&w)) {
+        w.config.idle_exit_ms = 60000;
+        if (world_start(&w)) {
+            world_client(&w, CLIENT_PEER, OWNER);
+            world_client(&w, 3, "stranger");
+            T_EQ("by others", world_control(&w, 3, "stranger", ASY_CONTROL_STAY, "", 0),
+                 ASY_E_DENIED);
+            T_EQ("not yet", asy_core_stays(w.core), 0);
+            T_EQ("by its owner", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STAY, "", 0), 0);
+            T_EQ("it does", asy_core_stays(w.core), 1);
+            world_pass(&w, 70000, 2, 2);
+            T_EQ("idle", w.n_quits, 0);
+            world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_DRAIN, "", 0);
+            T_EQ("ending", world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_STAY, "", 0),
+                 ASY_E_STATE);
+        }
+    }
+    world_close(&w);
+}
+
 static void an_idle_coordinator_quits(void)
 {
     struct world w;
@@ -918,6 +942,7 @@ T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(lim
        T_TEST(watchers_hear_each_event_once_it_is_durable), T_TEST(history_ends_where_news_begin),
        T_TEST(a_watch_hears_what_it_asked_for), T_TEST(watches_are_few_and_end_with_their_session),
        T_TEST(questions_are_few_at_a_time),
-       T_TEST(an_idle_coordinator_quits), T_TEST(records_are_kept_and_answered),
+       T_TEST(an_idle_coordinator_quits), T_TEST(told_to_stay_it_does),
+       T_TEST(records_are_kept_and_answered),
        T_TEST(a_question_is_answered_as_its_asker_may_see),
        T_TEST(another_users_study_that_goes_first_is_not_named))

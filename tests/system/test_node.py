@@ -166,6 +166,40 @@ def whoever_watches_goes_on_through_a_takeover():
         sweep.check()
 
 
+def stays(home):
+    with open(os.path.join(home.env["ASSAY_HOME"], "coordinator.json")) as file:
+        return json.load(file)["stays"]
+
+
+def up_has_the_coordinator_of_a_run_stay():
+    """The one that takes its place, too; Ctrl-C at the run leaves it then."""
+    with Sweep(2) as sweep:
+        sweep.command(steps=8, deaf=True)
+        sweep.begin()
+        sweep.more("report", 2)
+        equal("at first", stays(sweep), False)
+        out, err = sweep.run("up", "--cores", "1")
+        has("up", out, "runs already in")
+        has("up", out, "stays from now on, until: assay down")
+        has("--cores", err, "--cores 1 changes nothing: there are workers already")
+        equal("then", stays(sweep), True)
+        out, err = sweep.run("up")
+        equal("again", (out.count("runs already in"), out.count("stays"), err), (1, 0, ""))
+        first = epoch(sweep)
+        coordinator, = sweep.named("assay-coordinator")
+        sweep.signal(coordinator, signal.SIGKILL)
+        wait(lambda: epoch(sweep) == first + 1 or sweep.over(), "it to be started again")
+        equal("the next", stays(sweep), True)
+        sweep.interrupt()
+        sweep.finish(code=130)
+        has("the run", sweep.log, "assay: detached; 'sweep' goes on")
+        sweep.listen()
+        sweep.run("watch", "sweep")
+        equal("it is the same", (epoch(sweep), stays(sweep)), (first + 1, True))
+        sweep.down()
+        sweep.check()
+
+
 def looks_at_once_make_one_coordinator():
     with Home() as home:
         commands = [home.start("ls") for _ in range(6)]
@@ -190,5 +224,6 @@ def commands_at_once_make_one_node():
 main(a_child_that_cannot_be_started_is_tried_again,
      a_second_signal_ends_a_worker_that_is_waited_for, a_home_has_one_node,
      a_home_whose_node_is_leaving_gets_the_next, what_a_reading_command_started_is_taken_over,
-     whoever_watches_goes_on_through_a_takeover, looks_at_once_make_one_coordinator,
+     whoever_watches_goes_on_through_a_takeover, up_has_the_coordinator_of_a_run_stay,
+     looks_at_once_make_one_coordinator,
      commands_at_once_make_one_node, at_once=3)

@@ -196,6 +196,8 @@ const char *asy_core_study_text(const struct asy_core *core, struct asy_id study
 /* Those of all live studies of an owner, each borrowed for the call. */
 void asy_core_study_texts(const struct asy_core *core, const char *owner,
                           void (*each)(void *arg, const char *text), void *arg);
+/* Whether it does not end when idle: by its configuration, or told so. */
+int asy_core_stays(const struct asy_core *core);
 /* How many frames bore the session of a connection with another key, and *ret_key, borrowed until
  * the next step, which key the last of them came with ("": there was none). */
 uint64_t asy_core_foreign_sessions(const struct asy_core *core, const char **ret_key);

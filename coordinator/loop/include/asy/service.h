@@ -14,7 +14,7 @@ struct asy_service_spec {
     const struct asy_settings *settings;   /* outlives the service */
     int keep;                              /* 1: does not end when idle */
     int drain;                             /* 1: drains from the start, as after a signal */
-    const char *version;
+    const char *version;                   /* outlives the service */
 };
 struct asy_service;
 /* Opens the store, replays it, listens, writes the discovery file. ASY_E_BUSY: another coordinator

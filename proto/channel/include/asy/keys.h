@@ -82,6 +82,7 @@ struct asy_discovery {
     int64_t pid;
     char version[64];
     int unheld; /* read from a file that nobody holds */
+    int stays;  /* it does not end when idle */
 };
 /* Fills host, boot_id and pid with those of this process. */
 ASY_MUST_CHECK int asy_discovery_here(struct asy_discovery *discovery, struct asy_error *err);

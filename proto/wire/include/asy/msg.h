@@ -126,6 +126,7 @@ enum asy_control_verb {
     ASY_CONTROL_STOP_TRIAL = 5, ASY_CONTROL_DRAIN = 6, /* pause all and end when quiet */
     ASY_CONTROL_SHUTDOWN = 7,
     ASY_CONTROL_ADOPT = 8, ASY_CONTROL_DISCARD = 9, /* attempts of another store; since 1.1 */
+    ASY_CONTROL_STAY = 10,    /* not to end when idle; since 1.1 */
 };
 
 struct asy_msg {
