@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 
+from breaker import Sweep
 from harness import Home, equal, has, main, wait
 
 STUDY = """
@@ -124,13 +125,12 @@ def a_lost_worker_is_named_with_its_host_and_time():
 
 
 def a_drained_study_says_one_thing():
-    with Home() as home:
+    with Sweep(2) as home:
         home.write("study.yaml", STUDY % ("echo step=1 loss=1; sleep 1000", 0, "", 2, ""))
-        run = home.start("run", "study.yaml", "--cores", "2")
-        wait(lambda: home.json("show", "why")["running"] == 2 or run.poll(), "the trials to run")
-        run.send_signal(signal.SIGINT)
-        out, err = run.communicate()
-        equal(f"exit {out} {err}", run.returncode, 130)
+        home.begin()
+        home.more("report", 2)
+        home.interrupt()
+        home.finish(code=130)
         why = home.json("explain", "why")
         equal("cause", (why["cause"], why["counts"]["queued"]), ("study-paused", 2))
         equal("of trials that were drained once", why["causes"], [])
