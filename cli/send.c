@@ -151,7 +151,9 @@ static void show_end(struct sending *s, int rc)
     if (rc < 0)
         return;
     asy_buf_init(&line, 1u << 12);
-    if (s->n_sent == 0) {
+    if (s->n_sent == 0 && s->n == 1) {
+        asy_buf_adds(&line, "files    the only one is there already");
+    } else if (s->n_sent == 0) {
         asy_buf_addf(&line, "files    all %zu are there already", s->n);
     } else {
         asy_buf_addf(&line, "files    %zu of %zu sent to '%.64s': ", s->n_sent, s->n,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_fetch.c - files of a coordinator elsewhere, over a bulk socket whose every move the test
- * decides: the command fetches on a thread of its own. */
+ * test_fetch.c - files from and to a coordinator elsewhere, over a bulk socket whose every move the
+ * test decides: the command fetches, or sends, on a thread of its own. */
 #include "../asytest.h"
+#include "../folder.h"
 #include "session_impl.h"
 #include <poll.h>
 #include <pthread.h>
@@ -22,6 +23,7 @@ struct stage {
     struct asy__options options;
     struct asy__session session;
     struct asy_bulk want;
+    const struct asy_study_spec *spec; /* whose files it sends; NULL: it fetches */
     pthread_t thread;
     int running, refuse;           /* refuse: it can do nothing with what comes */
     char got[100];
@@ -49,7 +51,8 @@ static void *command(void *arg)
 {
     struct stage *s = arg;
 
-    s->rc = asy__fetch(&s->session, &s->want, keep, s, &s->err);
+    s->rc = s->spec ? asy__inputs_send(&s->session, s->spec, &s->err)
+                    : asy__fetch(&s->session, &s->want, keep, s, &s->err);
     asy_client_destroy(s->session.bulk);
     return NULL;
 }
@@ -59,6 +62,7 @@ static int open_session(struct stage *s)
     struct asy_discovery *found = &s->session.found;
 
     s->session.options = &s->options;
+    s->options.coordinator = "an invitation";
     s->session.channel = s->channel;
     s->session.welcome.bulk_port = (uint32_t)asy_server_port(s->server);
     snprintf(found->endpoints[0], sizeof found->endpoints[0], "tcp://127.0.0.1:%d",
@@ -221,5 +225,125 @@ static void what_ends_early_is_cancelled(void)
     }
 }
 
+/* ---- the other way --------------------------------------------------------------------------- */
+
+/* A study with the same content under two names. */
+struct files {
+    struct t_folder folder;
+    char paths[2][PATH_MAX];
+    struct asy_study_input inputs[2];
+    struct asy_study_spec spec;
+};
+
+static int make_files(struct files *f)
+{
+    static const char *const names[] = { "one", "two" };
+    struct asy_error err = ASY_ERROR_INIT;
+
+    *f = (struct files){ .spec = { .inputs = f->inputs, .n_inputs = 2, .has_inputs = 1 } };
+    if (!t_folder_make(&f->folder))
+        return 0;
+    for (size_t i = 0; i < 2; i++) {
+        f->inputs[i].path = t_path(&f->folder, names[i], f->paths[i]);
+        f->inputs[i].bytes = SIZE;
+        if (!T_TRUE(t_write(f->paths[i], TEXT)) ||
+            !T_OK(asy_sha_bytes(TEXT, SIZE, &f->inputs[i].sha, &err), &err))
+            return 0;
+    }
+    return 1;
+}
+
+static int let_come(struct stage *s, const struct asy_bulk *put, uint64_t from)
+{
+    struct asy_bulk credit = { .kind = ASY_BULK_CREDIT, .transfer = put->transfer,
+                               .offset = from, .credit = ASY_BULK_CREDITS };
+
+    return answer(s, &credit, NULL, 0);
+}
+
+static void equal_content_is_sent_once_from_where_it_ended(void)
+{
+    struct stage s = { 0 };
+    struct asy_bulk put, data;
+    struct files f;
+
+    if (!make_files(&f))
+        goto out;
+    s.spec = &f.spec;
+    if (!begin(&s) || !await(&s, ASY_BULK_PUT, &put))
+        goto out;
+    T_EQ("what", put.what, ASY_BULK_INPUT);
+    T_EQ("size", put.bytes, SIZE);
+    T_EQ("content", memcmp(&put.sha, &f.inputs[0].sha, sizeof put.sha), 0);
+    if (!let_come(&s, &put, 10) || !await(&s, ASY_BULK_DATA, &data))
+        goto out;
+    T_EQ("it goes on", data.offset, 10);
+    if (answer_end(&s, put.transfer, ASY_OK, "")) {
+        join(&s);
+        T_OK(s.rc, &s.err);
+    }
+out:
+    end(&s);
+    t_folder_drop(&f.folder);
+}
+
+static void what_the_coordinator_says_of_a_file_is_told(void)
+{
+    static const struct {
+        const char *name;
+        enum asy_code code;
+        const char *text, *told; /* told NULL: it is offered again */
+    } cases[] = {
+        { "busy", ASY_E_AGAIN, "too many transfers are open", NULL },
+        { "restarted", ASY_E_STATE, "no such transfer is open", NULL },
+        { "too much", ASY_E_FULL, "the coordinator keeps 1 MiB", "keeps 1 MiB" },
+        { "changed", ASY_E_CORRUPT, "it came with another content", "was changed while it was" },
+        { "an older one", ASY_E_UNSUPPORTED, "this is not taken in", "takes no files of studies" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct stage s = { 0 };
+        struct asy_bulk put;
+        struct files f;
+        int ok = make_files(&f);
+
+        s.spec = &f.spec;
+        ok = ok && begin(&s) && await(&s, ASY_BULK_PUT, &put) &&
+             answer_end(&s, put.transfer, cases[i].code, cases[i].text);
+        if (ok && !cases[i].told)
+            ok = await(&s, ASY_BULK_PUT, &put) && answer_end(&s, put.transfer, ASY_OK, "");
+        if (ok) {
+            join(&s);
+            T_EQ(cases[i].name, s.rc == 0, cases[i].told == NULL);
+            if (cases[i].told)
+                T_HAS(cases[i].name, s.err.text, cases[i].told);
+        }
+        end(&s);
+        t_folder_drop(&f.folder);
+    }
+}
+
+static void a_file_that_was_cut_is_named(void)
+{
+    struct stage s = { 0 };
+    struct asy_bulk put;
+    struct files f;
+
+    if (!make_files(&f))
+        goto out;
+    f.inputs[0].bytes = f.inputs[1].bytes = SIZE + 1; /* as it was read for the study */
+    s.spec = &f.spec;
+    if (begin(&s) && await(&s, ASY_BULK_PUT, &put) && let_come(&s, &put, 0)) {
+        join(&s);
+        T_EQ("code", s.rc, ASY_E_INVAL);
+        T_HAS("which", s.err.text, "has become shorter");
+    }
+out:
+    end(&s);
+    t_folder_drop(&f.folder);
+}
+
 T_MAIN("fetch", T_TEST(a_refusal_that_passes_is_waited_out), T_TEST(a_refusal_that_stays_ends_it),
-       T_TEST(what_ends_early_is_cancelled))
+       T_TEST(what_ends_early_is_cancelled),
+       T_TEST(equal_content_is_sent_once_from_where_it_ended),
+       T_TEST(what_the_coordinator_says_of_a_file_is_told), T_TEST(a_file_that_was_cut_is_named))
