@@ -246,6 +246,7 @@ int asy__cmd_ls(int argc, char **argv);
 int asy__cmd_show(int argc, char **argv);
 int asy__cmd_trials(int argc, char **argv);
 int asy__cmd_best(int argc, char **argv);
+int asy__cmd_pareto(int argc, char **argv);
 int asy__cmd_workers(int argc, char **argv);
 int asy__cmd_explain(int argc, char **argv);
 int asy__cmd_export(int argc, char **argv);

@@ -10,10 +10,12 @@
 #include "cli.h"
 #include "format.h"
 #include "reasons.h"
+#include "tables.h"
 
 #define LABEL 9 /* "stored   " */
 #define INDENT "         "
 #define ANSWER_MAX (256u << 20)
+#define FRONT_SHOWN 10
 
 const struct asy_json *asy__model_of(const struct asy_json *trial)
 {
@@ -151,14 +153,45 @@ static void put_best(const struct asy_json *study, const struct asy_json *trial,
     struct asy_buf line = { 0 };
 
     asy_buf_init(&line, 1u << 20);
-    asy_buf_addf(out, "%-*strial %" PRId64 ", ended at ", LABEL, "best",
+    asy_buf_addf(out, "%-*strial %" PRId64, LABEL, "best",
                  asy_json_i64(asy_json_get(trial, "number"), 0));
+    if (asy_json_get(study, "front")) {
+        asy_buf_adds(out, " by ");
+        asy__fmt_clean(out, metric_name(spec));
+    }
+    asy_buf_adds(out, ", ended at ");
     asy__fmt_step(out, asy_json_str(asy_json_get(length, "unit"), "steps"),
                   (uint64_t)asy_json_i64(asy_json_get(trial, "step"), 0));
     asy_buf_addc(out, '\n');
     asy__fmt_params(&line, asy_json_get(trial, "params"));
     asy__fmt_wrap(out, line.data, INDENT, "", width);
     put_score(metric_name(spec), asy_json_f64(asy_json_get(study, "best"), NAN), out);
+    asy_buf_fini(&line);
+}
+
+/* Several objectives: who is beaten by nobody in all of them, the first few by name. */
+static void put_front(const struct asy_json *study, size_t width, struct asy_buf *out)
+{
+    const struct asy_json *front = asy_json_get(study, "front"), *point;
+    const struct asy_json *objectives = asy_json_get(asy_json_get(study, "spec"), "objective");
+    size_t n = asy_json_len(front);
+    struct asy_buf line = { 0 };
+
+    if (n == 0)
+        return;
+    asy_buf_init(&line, 4096);
+    asy_buf_addf(&line, "front    %zu trial%s that no other beats in all objectives:", n,
+                 n == 1 ? "" : "s");
+    asy__fmt_wrap(out, line.data, "", INDENT, width);
+    for (size_t i = 0; (point = asy_json_at(front, i)) && i < FRONT_SHOWN; i++) {
+        asy_buf_clear(&line);
+        asy_buf_addf(&line, "trial %" PRId64 ": ",
+                     asy_json_i64(asy_json_get(point, "trial"), 0));
+        asy__front_values(objectives, asy_json_get(point, "values"), &line);
+        asy__fmt_wrap(out, line.data, INDENT, "  ", width);
+    }
+    if (n > FRONT_SHOWN)
+        asy_buf_addf(out, INDENT "... and %zu more\n", n - FRONT_SHOWN);
     asy_buf_fini(&line);
 }
 
@@ -190,16 +223,19 @@ static void put_top(const struct asy_json *study, const struct asy_json *trials,
     const struct asy_json *spec = asy_json_get(study, "spec"), *top = find_top(spec, trials);
     const struct asy_json *length = asy_json_get(asy_json_get(spec, "run"), "length");
     double value = asy_json_f64(asy_json_get(top, "value"), NAN);
+    double best = asy_json_f64(asy_json_get(study, "best"), NAN);
     struct asy_buf line = { 0 };
 
-    if (!top || !(value < asy_json_f64(asy_json_get(study, "best"), NAN) ||
-                  value > asy_json_f64(asy_json_get(study, "best"), NAN)))
-        return; /* as good as the result */
+    if (!top || asy_json_get(study, "front") || !(value < best || value > best))
+        return; /* as good as the result, or one of several objectives */
     asy_buf_init(&line, 4096);
     asy_buf_addf(&line, "better, but no result: trial %" PRId64 " had ",
                  asy_json_i64(asy_json_get(top, "number"), 0));
     asy__fmt_number(&line, value);
-    asy_buf_addf(&line, " and is %s at ", asy_json_str(asy_json_get(top, "state"), ""));
+    asy_buf_addf(&line, " and is %s at ",
+                 asy__outside_constraints(asy_json_get(top, "outcome"))
+                     ? "outside the constraints"
+                     : asy_json_str(asy_json_get(top, "state"), ""));
     asy__fmt_step(&line, asy_json_str(asy_json_get(length, "unit"), "steps"),
                   (uint64_t)asy_json_i64(asy_json_get(top, "step"), 0));
     asy__fmt_wrap(out, line.data, INDENT, "  ", width);
@@ -214,6 +250,8 @@ static const char *way_to_a_result(const struct asy_json *study)
     const char *cause = asy_json_str(asy_json_get(study, "cause"), "");
     const char *pruner = asy_json_str(asy_json_get(asy_json_get(search, "pruner"), "name"), "none");
 
+    if (asy_json_i64(asy_json_get(study, "complete"), 0) > 0)
+        return "to do: wider constraints, or a larger budget";
     if (!strcmp(cause, "budget-time"))
         return "to do: a larger budget.time, or shorter trials (run.length)";
     if (!strcmp(pruner, "none") || !asy_json_i64(asy_json_get(study, "pruned"), 0) ||
@@ -234,7 +272,10 @@ static void put_no_best(const struct asy_json *study, const struct asy_json *tri
     struct asy_buf line = { 0 };
 
     asy_buf_init(&line, 4096);
-    asy_buf_adds(&line, "best     none: no trial ran to its end");
+    if (asy_json_i64(asy_json_get(study, "complete"), 0) > 0)
+        asy_buf_adds(&line, "best     none: no complete trial is within the constraints");
+    else
+        asy_buf_adds(&line, "best     none: no trial ran to its end");
     if (top) {
         asy_buf_addf(&line, "; trial %" PRId64 " had %s ",
                      asy_json_i64(asy_json_get(top, "number"), 0), metric_name(spec));
@@ -287,9 +328,12 @@ static void put_next_without(const struct asy__options *options, const char *stu
 }
 
 static void put_next(const struct asy__options *options, const char *study, int64_t best,
-                     int has_model, struct asy_buf *out)
+                     int has_model, int has_front, struct asy_buf *out)
 {
-    put_command(options, words("best %s", study), "the best trials", 1, out);
+    if (has_front)
+        put_command(options, words("pareto %s", study), "the whole front", 1, out);
+    else
+        put_command(options, words("best %s", study), "the best trials", 1, out);
     put_command(options, words("show %s %" PRId64, study, best), "all about that trial", 0, out);
     if (!has_model)
         return;
@@ -336,6 +380,7 @@ int asy__final_screen(struct asy__session *session, const char *study,
     if (best >= 0) {
         if ((rc = asy__query(session, "trial", study, best, -1, -1, NULL, &json, &trial, err)) < 0)
             goto out;
+        put_front(row, width, &out);
         put_best(row, trial, width, &out);
         put_top(row, trials, width, &out);
         model = asy__model_of(trial);
@@ -351,7 +396,7 @@ int asy__final_screen(struct asy__session *session, const char *study,
     else
         asy_buf_addf(&out, "%-*s%s\n", LABEL, "stored", options->home);
     if (best >= 0)
-        put_next(options, study, best, model != NULL, &out);
+        put_next(options, study, best, model != NULL, asy_json_get(row, "front") != NULL, &out);
     else
         put_next_without(options, study, trials, &out);
     if ((rc = asy_buf_check(&out, "the last screen", err)) == 0) {

@@ -41,6 +41,7 @@ static const struct {
     { "show", "assay show my-first\n  assay show my-first 12" },
     { "trials", "assay trials my-first --json" },
     { "best", "assay best my-first --limit 3" },
+    { "pareto", "assay pareto my-first\n  assay pareto my-first --json" },
     { "explain", "assay explain my-first\n  assay explain my-first 12" },
     { "workers", "assay workers" },
     { "logs", "assay logs my-first 12 --stderr\n  assay logs my-first 12 -f" },

@@ -28,6 +28,8 @@ static const struct command commands[] = {
       "assay trials STUDY [--json] [--limit N]" },
     { "best", asy__cmd_best, "the best trials of a study",
       "assay best STUDY [--json] [--limit N]" },
+    { "pareto", asy__cmd_pareto, "the trials that no other beats in all objectives",
+      "assay pareto STUDY [--json] [--limit N]" },
     { "explain", asy__cmd_explain, "why a study, a trial or a worker waits, failed or was stopped",
       "assay explain STUDY [TRIAL] [--json]\n       assay explain --worker ID|HOST [--json]" },
     { "workers", asy__cmd_workers, "connected workers", "assay workers [--json]" },

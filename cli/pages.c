@@ -10,6 +10,7 @@
 #include "table.h"
 #include "tables.h"
 
+#define FRONT_SHOWN 20
 #define LABEL 10 /* "versions  " */
 #define INDENT "          "
 
@@ -206,6 +207,7 @@ int asy__page_of_study(const struct asy_json *root, size_t width, struct asy_buf
     static const char *const states[] = { "complete", "pruned", "failed", "cancelled", "running",
                                           "paused", "queued" };
     int counted = !strcmp(text(root, "cause"), "budget-trials"); /* as the line of trials says */
+    const struct asy_json *front = asy_json_get(root, "front");
     struct asy_buf line = { 0 };
 
     asy_buf_init(&line, 1u << 20);
@@ -232,6 +234,15 @@ int asy__page_of_study(const struct asy_json *root, size_t width, struct asy_buf
         asy__fmt_value(&line, asy_json_get(root, "best"));
         asy_buf_addf(&line, " (trial %" PRId64 ")", number(root, "best_trial"));
         put(out, "best", line.data, width);
+    }
+    if (front) {
+        asy_buf_clear(&line);
+        asy_buf_addf(&line, "%zu trials (assay pareto %s):", asy_json_len(front),
+                     text(root, "name"));
+        for (size_t i = 0; i < asy_json_len(front) && i < FRONT_SHOWN; i++)
+            asy_buf_addf(&line, " %" PRId64, number(asy_json_at(front, i), "trial"));
+        asy_buf_adds(&line, asy_json_len(front) > FRONT_SHOWN ? " ..." : "");
+        put(out, "front", line.data, width);
     }
     put_tags(out, asy_json_get(root, "tags"), width);
     asy_buf_fini(&line);
@@ -506,10 +517,16 @@ static void put_where(struct asy_buf *out, const struct asy_json *attempt, size_
 
 static void put_value(struct asy_buf *out, const struct asy_json *root)
 {
+    const struct asy_json *outcome = asy_json_get(root, "outcome");
+
     asy_buf_addf(out, "%-*s", LABEL, "value");
-    asy__fmt_clean(out, *text(root, "metric") ? text(root, "metric") : "objective");
-    asy_buf_addc(out, ' ');
-    asy__fmt_value(out, asy_json_get(root, "value"));
+    if (asy_json_len(asy_json_get(outcome, "values")) > 1) {
+        asy__front_values(asy_json_get(root, "objectives"), asy_json_get(outcome, "values"), out);
+    } else {
+        asy__fmt_clean(out, *text(root, "metric") ? text(root, "metric") : "objective");
+        asy_buf_addc(out, ' ');
+        asy__fmt_value(out, asy_json_get(root, "value"));
+    }
     asy_buf_adds(out, number(root, "ended_us") ? ", ended at " : ", now at ");
     asy__fmt_step(out, text(root, "unit"), (uint64_t)number(root, "step"));
     asy_buf_addc(out, '\n');

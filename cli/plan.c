@@ -2,6 +2,7 @@
  * plan.c - what was understood of a study file, shown before anything runs. */
 #include "plan.h"
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <asy/event.h>
 #include "format.h"
@@ -139,12 +140,37 @@ static void put_budget(struct asy_buf *out, const struct asy_study_spec *spec)
     asy_buf_addc(out, '\n');
 }
 
+static void put_constraints(struct asy_buf *out, const struct asy_study_spec *spec)
+{
+    for (size_t i = 0; i < spec->n_constraints; i++) {
+        const struct asy_constraint *c = &spec->constraints[i];
+
+        if (i)
+            asy_buf_adds(out, ", ");
+        else
+            asy_buf_addf(out, "%-*s", LABEL, "within");
+        asy__fmt_clean(out, c->metric);
+        asy_buf_adds(out, isinf(c->min) ? " at most " : " from ");
+        asy__fmt_number(out, isinf(c->min) ? c->max : c->min);
+        if (!isinf(c->min) && !isinf(c->max)) {
+            asy_buf_adds(out, " to ");
+            asy__fmt_number(out, c->max);
+        }
+        asy_buf_adds(out, isinf(c->max) ? " on" : "");
+    }
+    asy_buf_adds(out, spec->n_constraints ? "\n" : "");
+}
+
 void asy__plan_study(const struct asy_study_spec *spec, struct asy_buf *out)
 {
-    asy_buf_addf(out, "%-*s%s: %s %s (%s of a trial)\n", LABEL, "study", spec->name,
-                 spec->objectives[0].maximize ? "maximize" : "minimize",
-                 spec->objectives[0].metric,
-                 spec->objectives[0].take == ASY_TAKE_BEST ? "the best" : "the last");
+    asy_buf_addf(out, "%-*s%s:", LABEL, "study", spec->name);
+    for (size_t i = 0; i < spec->n_objectives; i++)
+        asy_buf_addf(out, "%s %s %s (%s of a trial)", i ? "," : "",
+                     spec->objectives[i].maximize ? "maximize" : "minimize",
+                     spec->objectives[i].metric,
+                     spec->objectives[i].take == ASY_TAKE_BEST ? "the best" : "the last");
+    asy_buf_addc(out, '\n');
+    put_constraints(out, spec);
     put_run(out, spec);
     put_space(out, spec->space);
     put_search(out, spec);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <asy/parse.h>
 #include "format.h"
+#include "tables.h"
 
 #define TRIALS_MAX (UINT64_C(1) << 32) /* the store's own limit */
 #define PACE_TRIALS 3 /* fewer say nothing about the rest */
@@ -151,7 +152,8 @@ static void find_best(struct asy__progress *p)
 {
     p->best_trial = -1;
     for (size_t i = 0; i < p->n; i++)
-        if (is_better(p, p->trials[i].value,
+        if (!p->trials[i].outside &&
+            is_better(p, p->trials[i].value,
                       p->best_trial < 0 ? NAN : p->trials[p->best_trial].value))
             p->best_trial = (int64_t)i;
 }
@@ -166,8 +168,17 @@ static void set_value(struct asy__progress *p, uint64_t at, double value, uint64
     t->value_step = step;
     if (worse && p->best_trial == (int64_t)at)
         find_best(p);
-    else if (is_better(p, value, before))
+    else if (!t->outside && is_better(p, value, before))
         p->best_trial = (int64_t)at;
+}
+
+static void set_outcome(struct asy__progress *p, uint64_t at, const struct asy_json *outcome)
+{
+    if (!asy__outside_constraints(outcome))
+        return;
+    p->trials[at].outside = 1;
+    if (p->best_trial == (int64_t)at)
+        find_best(p);
 }
 
 static int one_row(struct asy__progress *p, const struct asy_json *row, struct asy_error *err)
@@ -183,6 +194,7 @@ static int one_row(struct asy__progress *p, const struct asy_json *row, struct a
     t->step = number(asy_json_get(row, "step"), 0);
     t->attempt = (uint32_t)asy_json_i64(asy_json_get(row, "attempts"), 0);
     t->from = t->attempt > 1 ? ASY__FROM_UNKNOWN : 0; /* its lease would have said */
+    set_outcome(p, at, asy_json_get(row, "outcome"));
     if (state != ASY_TRIAL_FAILED && asy_json_type(value) != ASY_JSON_NULL)
         set_value(p, at, asy_json_f64(value, NAN), t->step);
     return set_params(t, asy_json_get(row, "params"), err);
@@ -232,6 +244,8 @@ static void on_state(struct asy__progress *p, uint64_t at, const struct asy_json
     set_state(p, t, state);
     if (number(asy_json_get(event, "step"), 0))
         t->step = number(asy_json_get(event, "step"), 0);
+    if (state == ASY_TRIAL_COMPLETE)
+        set_outcome(p, at, asy_json_get(event, "outcome"));
     if (state == ASY_TRIAL_FAILED)
         set_value(p, at, NAN, t->step);
     else if ((asy_trial_state_ended(state) || state == ASY_TRIAL_PAUSED) && !isnan(number_now) &&

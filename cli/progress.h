@@ -20,6 +20,7 @@ struct asy__seen {
     double value;               /* objective so far; NaN: none */
     uint64_t value_step;        /* where it had that value */
     double rate;                /* samples per second it last reported; NaN: never */
+    int outside;                /* of a constraint: no result */
     char *params;               /* "lr=0.001 hidden=64"; NULL: not known */
 };
 struct asy__progress {

@@ -81,6 +81,13 @@ static int put_trials(const struct asy_json *root, const struct asy__options *op
     return asy__table_of_trials(root, width, out, err);
 }
 
+static int put_front(const struct asy_json *root, const struct asy__options *options, size_t width,
+                     struct asy_buf *out, struct asy_error *err)
+{
+    (void)options;
+    return asy__table_of_front(root, width, out, err);
+}
+
 static int put_workers(const struct asy_json *root, const struct asy__options *options,
                        size_t width, struct asy_buf *out, struct asy_error *err)
 {
@@ -115,6 +122,11 @@ int asy__cmd_best(int argc, char **argv)
 {
     return answer(argc, argv,
                   &(struct question){ "trials", "best", "jn", 1, 1, BEST_SHOWN, put_trials });
+}
+
+int asy__cmd_pareto(int argc, char **argv)
+{
+    return answer(argc, argv, &(struct question){ "front", NULL, "jn", 1, 1, -1, put_front });
 }
 
 int asy__cmd_workers(int argc, char **argv)

@@ -12,6 +12,14 @@ ASY_MUST_CHECK int asy__table_of_trials(const struct asy_json *root, size_t widt
                                         struct asy_buf *out, struct asy_error *err);
 ASY_MUST_CHECK int asy__table_of_workers(const struct asy_json *root, size_t width,
                                          struct asy_buf *out, struct asy_error *err);
+/* front.c. root: the answer to "front". */
+ASY_MUST_CHECK int asy__table_of_front(const struct asy_json *root, size_t width,
+                                       struct asy_buf *out, struct asy_error *err);
+/* "val_loss 0.31, seconds 12". objectives: each with its metric. */
+void asy__front_values(const struct asy_json *objectives, const struct asy_json *values,
+                       struct asy_buf *out);
+/* Whether the outcome of a trial, or NULL, says so. */
+int asy__outside_constraints(const struct asy_json *outcome);
 /* pages.c */
 ASY_MUST_CHECK int asy__page_of_study(const struct asy_json *root, size_t width,
                                       struct asy_buf *out, struct asy_error *err);

@@ -39,8 +39,9 @@ static int set_text(char **place, const char *text)
 void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
                       const struct asy__trial *trial)
 {
-    size_t nx = asy_space_len(study->spec->space), nv = asy__n_objectives(study);
+    size_t nx = asy_space_len(study->spec->space), nv = study->spec->n_objectives;
     double *values = asy__alloc(core, (nx + nv) * sizeof *values);
+    int complete = trial->heard == ASY_OUTCOME_COMPLETE;
     struct asy_effect *fx;
 
     if (!values || !(fx = asy__effect(core, ASY_FX_TELL, 0)))
@@ -53,6 +54,7 @@ void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
     fx->tell = (struct asy_outcome){
         .number = trial->number, .state = trial->heard, .x = values, .values = values + nx,
         .last_step = trial->heard_step, .diverged = trial->diverged,
+        .violation = asy__violation(study, asy__trial_heard(trial), complete ? INFINITY : 0),
     };
 }
 
@@ -109,13 +111,13 @@ void asy__tell_end(struct asy_core *core, struct asy__study *study, struct asy__
     asy__tell(core, study, trial, state);
 }
 
-int asy__reaches_target(const struct asy__study *study, double value)
+int asy__reaches_target(const struct asy__study *study, const double *values)
 {
     const struct asy_objective *o = &study->spec->objectives[0];
 
-    if (isnan(o->target) || isnan(value))
+    if (isnan(o->target) || isnan(values[0]) || asy__violation(study, values, INFINITY) > 0)
         return 0;
-    return o->maximize ? value >= o->target : value <= o->target;
+    return o->maximize ? values[0] >= o->target : values[0] <= o->target;
 }
 
 /* ---- studies --------------------------------------------------------------------------------- */
@@ -197,6 +199,8 @@ static void note_best(struct asy__study *s, struct asy__trial *t)
 {
     double value = asy__trial_final(t)[0];
 
+    if (asy__violation(s, asy__trial_final(t), INFINITY) > 0)
+        return;
     if (!isnan(value) && (isnan(s->best) || asy__better(s, 0, s->best, value) != s->best)) {
         s->best = value;
         s->best_trial = (int64_t)t->number;
@@ -214,7 +218,7 @@ static void trial_over(struct asy_core *core, struct asy__trial *t)
         asy__trial_finalise(t, 1);
     if (t->state == ASY_TRIAL_COMPLETE) {
         note_best(s, t);
-        if (s->lag == 0 && asy__reaches_target(s, asy__trial_final(t)[0]))
+        if (s->lag == 0 && asy__reaches_target(s, asy__trial_final(t)))
             s->target_hit = 1;
     }
     asy__job_done(s, t);
@@ -334,7 +338,7 @@ static void verdict(struct asy__trial *t, uint64_t step, double value)
 static int report(struct asy__study *s, struct asy__trial *t, const struct asy_event *ev,
                   struct asy_error *err)
 {
-    double value = NAN;
+    double values[ASY_STUDY_OBJECTIVES_MAX + ASY_STUDY_CONSTRAINTS_MAX], value = NAN;
     int has = 0;
 
     if (asy__trial_record(t, ev, &value, &has))
@@ -342,7 +346,9 @@ static int report(struct asy__study *s, struct asy__trial *t, const struct asy_e
     if (!has || s->lag > 0)
         return 0;
     verdict(t, ev->report.step, value);
-    if (s->spec->objectives[0].take == ASY_TAKE_BEST && asy__reaches_target(s, value))
+    asy__trial_values(t, values);
+    values[0] = value;
+    if (s->spec->objectives[0].take == ASY_TAKE_BEST && asy__reaches_target(s, values))
         t->hit = 1, s->target_hit = 1;
     return 0;
 }

@@ -89,7 +89,7 @@ void asy__attempt_sync(struct asy_core *core, struct asy__attempt *a)
 static void complete(struct asy_core *core, struct asy__trial *t)
 {
     const struct asy_study_spec *spec = t->study->spec;
-    double *values = asy__alloc(core, spec->n_objectives * sizeof *values);
+    double *values = asy__alloc(core, asy__n_values(t->study) * sizeof *values);
 
     if (!values)
         return;
@@ -103,7 +103,8 @@ static void complete(struct asy_core *core, struct asy__trial *t)
                                       spec->objectives[i].metric));
             return;
         }
-    asy__trial_end(core, t, ASY_TRIAL_COMPLETE, ASY_CAUSE_NONE, "");
+    asy__trial_end(core, t, ASY_TRIAL_COMPLETE, ASY_CAUSE_NONE,
+                   asy__outside(core, t->study, values));
 }
 
 static void paused(struct asy_core *core, struct asy__trial *t, uint64_t step, uint64_t milestone)
@@ -131,7 +132,7 @@ static void paused(struct asy_core *core, struct asy__trial *t, uint64_t step, u
                                   s->spec->objectives[0].metric, milestone));
         return;
     }
-    if (!(values = asy__alloc(core, asy__n_objectives(s) * sizeof *values)))
+    if (!(values = asy__alloc(core, asy__n_values(s) * sizeof *values)))
         return;
     asy__trial_values(t, values);
     asy_pruner_explain(s->pruner, t->number, text, sizeof text);

@@ -76,7 +76,7 @@ struct asy__trial {
     size_t n_checkpoints;
     struct asy__fenced *fenced;
     size_t n_fenced;
-    double *hist;                  /* [n_hist][1 + objectives]: step, values */
+    double *hist;                  /* [n_hist][1 + asy__n_values()]: step, values */
     size_t n_hist, cap_hist;
     double fed_step;               /* deterministic: the pruner has the values up to here; -1 */
     int64_t ready_ms;              /* soft: not leased again before */
@@ -356,7 +356,7 @@ void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
 void asy__tell_pause(struct asy_core *core, struct asy__study *study, struct asy__trial *trial);
 /* Sampler and pruner learn of the end of a trial. */
 void asy__tell_end(struct asy_core *core, struct asy__study *study, struct asy__trial *trial);
-int asy__reaches_target(const struct asy__study *study, double value);
+int asy__reaches_target(const struct asy__study *study, const double *values);
 
 /* ---- study.c --------------------------------------------------------------------------------- */
 struct asy__study *asy__study_get(const struct asy_core *core, struct asy_id id);
@@ -447,7 +447,15 @@ const double *asy__trial_final(const struct asy__trial *trial);
  * to it. asy__trial_heard(): the values kept last. */
 int asy__trial_hear(struct asy__trial *trial, enum asy_outcome_state state);
 const double *asy__trial_heard(const struct asy__trial *trial);
-size_t asy__n_objectives(const struct asy__study *study);
+/* Values of a trial: of the objectives, then the metrics of the constraints. */
+size_t asy__n_values(const struct asy__study *study);
+/* A value in a row of the history whose report did not have it. */
+int asy__is_absent(double value);
+/* What is beyond the constraints, summed; `unknown` for each whose metric has no value. */
+double asy__violation(const struct asy__study *study, const double *values, double unknown);
+/* The first constraint that they do not meet, in words; "" if they meet all. */
+const char *asy__outside(struct asy_core *core, const struct asy__study *study,
+                         const double *values);
 struct asy_checkpoint asy__newest_checkpoint(const struct asy__trial *trial);
 
 /* ---- job.c: deterministic studies ------------------------------------------------------------ */

@@ -50,7 +50,7 @@ int asy__job_tells(const struct asy__study *s, const struct asy__trial *t)
  * both. */
 static void feed(struct asy_core *core, struct asy__study *s, struct asy__trial *t)
 {
-    size_t w = 1 + asy__n_objectives(s);
+    size_t w = 1 + asy__n_values(s);
 
     for (size_t i = 0; i < t->n_hist; i++) {
         const double *row = t->hist + w * i;
@@ -58,7 +58,8 @@ static void feed(struct asy_core *core, struct asy__study *s, struct asy__trial 
         if (row[0] <= t->fed_step)
             continue;
         t->fed_step = row[0];
-        asy_pruner_report(s->pruner, t->number, (uint64_t)row[0], row[1]);
+        if (!asy__is_absent(row[1]))
+            asy_pruner_report(s->pruner, t->number, (uint64_t)row[0], row[1]);
     }
     s->promo_stale = 1;
     if (!asy_trial_state_ended(t->state)) {
@@ -66,7 +67,7 @@ static void feed(struct asy_core *core, struct asy__study *s, struct asy__trial 
         return;
     }
     asy__tell_end(core, s, t);
-    if (t->state == ASY_TRIAL_COMPLETE && asy__reaches_target(s, asy__trial_final(t)[0]))
+    if (t->state == ASY_TRIAL_COMPLETE && asy__reaches_target(s, asy__trial_final(t)))
         s->target_hit = 1;
 }
 

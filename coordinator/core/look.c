@@ -186,7 +186,7 @@ static uint64_t of_attempt(uint64_t h, const struct asy__attempt *a)
 
 static uint64_t of_trial(uint64_t h, const struct asy__trial *t)
 {
-    size_t n = asy_space_len(t->study->spec->space), width = 1 + asy__n_objectives(t->study);
+    size_t n = asy_space_len(t->study->spec->space), width = 1 + asy__n_values(t->study);
 
     h = add(h, t->state);
     h = add(h, t->stop);

@@ -313,6 +313,8 @@ double asy__better(const struct asy__study *s, size_t objective, double a, doubl
 {
     if (isnan(a) || isnan(b))
         return isnan(a) ? b : a;
+    if (objective >= s->spec->n_objectives)
+        return b; /* of a constraint's metric the last counts */
     return (s->spec->objectives[objective].maximize ? b > a : b < a) ? b : a;
 }
 
@@ -490,7 +492,7 @@ static void close_waiting(struct asy_core *core, struct asy__study *s)
 /* Which trial reached the target: one that still runs, or the best of the complete ones. */
 static const char *target_text(struct asy_core *core, const struct asy__study *s)
 {
-    double *values = asy__alloc(core, asy__n_objectives(s) * sizeof *values);
+    double *values = asy__alloc(core, asy__n_values(s) * sizeof *values);
     double value = s->best;
     uint64_t number = s->best_trial < 0 ? 0 : (uint64_t)s->best_trial;
     char got[32], target[32];

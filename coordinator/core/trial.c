@@ -14,9 +14,38 @@
 
 #define HIST_MAX 4096 /* then every second value goes: only reached without any checkpoint */
 
-size_t asy__n_objectives(const struct asy__study *study)
+size_t asy__n_values(const struct asy__study *study)
 {
-    return study->spec->n_objectives;
+    return study->spec->n_objectives + study->spec->n_constraints;
+}
+
+/* The metric of the i-th value. */
+static const char *metric_of(const struct asy_study_spec *spec, size_t i)
+{
+    return i < spec->n_objectives ? spec->objectives[i].metric
+                                  : spec->constraints[i - spec->n_objectives].metric;
+}
+
+/* A NaN of its own stands for what a report did not have, apart from a NaN that it had. */
+static double absent(void)
+{
+    return __builtin_nan("0xab5e47");
+}
+
+int asy__is_absent(double value)
+{
+    const double none = absent();
+
+    return memcmp(&value, &none, sizeof value) == 0;
+}
+
+/* Whether a row of the history has an objective. */
+static int has_objective(const struct asy__trial *t, const double *row)
+{
+    for (size_t i = 0; i < t->study->spec->n_objectives; i++)
+        if (!asy__is_absent(row[1 + i]))
+            return 1;
+    return 0;
 }
 
 static size_t n_x(const struct asy__study *study)
@@ -31,17 +60,17 @@ static double *base_best(struct asy__trial *t)
 
 static double *base_last(struct asy__trial *t)
 {
-    return base_best(t) + asy__n_objectives(t->study);
+    return base_best(t) + asy__n_values(t->study);
 }
 
 const double *asy__trial_final(const struct asy__trial *t)
 {
-    return t->x + n_x(t->study) + 2 * asy__n_objectives(t->study);
+    return t->x + n_x(t->study) + 2 * asy__n_values(t->study);
 }
 
 const double *asy__trial_heard(const struct asy__trial *t)
 {
-    return asy__trial_final(t) + asy__n_objectives(t->study);
+    return asy__trial_final(t) + asy__n_values(t->study);
 }
 
 struct asy__trial *asy__trial_get(const struct asy__study *study, uint64_t number)
@@ -66,7 +95,7 @@ static int make_room(struct asy__study *study)
 int asy__trial_add(struct asy_core *core, struct asy__study *study,
                    const struct asy_event *created, struct asy_error *err)
 {
-    size_t nx = n_x(study), no = asy__n_objectives(study);
+    size_t nx = n_x(study), no = asy__n_values(study);
     struct asy__trial *t;
 
     (void)core;
@@ -148,13 +177,14 @@ void asy__trial_move(struct asy__trial *t, enum asy__where where)
 
 static size_t stride(const struct asy__trial *t)
 {
-    return 1 + asy__n_objectives(t->study);
+    return 1 + asy__n_values(t->study);
 }
 
 static void fold(struct asy__trial *t, const double *row)
 {
-    t->base_step = row[0];
-    for (size_t i = 0; i < asy__n_objectives(t->study); i++) {
+    if (has_objective(t, row))
+        t->base_step = row[0];
+    for (size_t i = 0; i < asy__n_values(t->study); i++) {
         if (isnan(row[1 + i]))
             continue;
         base_best(t)[i] = asy__better(t->study, i, base_best(t)[i], row[1 + i]);
@@ -207,19 +237,21 @@ int asy__trial_record(struct asy__trial *t, const struct asy_event *report, doub
 
     t->step = report->report.step;
     *ret_has = find_metric(report, spec->objectives[0].metric, ret_first);
-    for (size_t i = 0; i < spec->n_objectives; i++)
-        any |= find_metric(report, spec->objectives[i].metric, &value);
+    for (size_t i = 0; i < asy__n_values(t->study); i++)
+        any |= find_metric(report, metric_of(spec, i), &value);
     if (!any)
         return 0;
     if (hist_room(t))
         return ASY_E_NOMEM;
     row = t->hist + stride(t) * t->n_hist++;
     row[0] = (double)report->report.step;
-    for (size_t i = 0; i < spec->n_objectives; i++)
-        if (!find_metric(report, spec->objectives[i].metric, &row[1 + i]))
-            row[1 + i] = NAN;
-    t->reported = 1;
-    t->last_step = row[0];
+    for (size_t i = 0; i < asy__n_values(t->study); i++)
+        if (!find_metric(report, metric_of(spec, i), &row[1 + i]))
+            row[1 + i] = absent();
+    if (has_objective(t, row)) {
+        t->reported = 1;
+        t->last_step = row[0];
+    }
     return 0;
 }
 
@@ -227,7 +259,7 @@ void asy__trial_rewind(struct asy__trial *t, uint64_t step, int from_nothing)
 {
     size_t w = stride(t), kept = 0;
 
-    for (size_t i = 0; from_nothing && i < asy__n_objectives(t->study); i++)
+    for (size_t i = 0; from_nothing && i < asy__n_values(t->study); i++)
         base_best(t)[i] = base_last(t)[i] = NAN;
     if (from_nothing)
         t->base_step = -1;
@@ -236,17 +268,20 @@ void asy__trial_rewind(struct asy__trial *t, uint64_t step, int from_nothing)
             memmove(t->hist + w * kept++, t->hist + w * i, w * sizeof *t->hist);
     t->n_hist = kept;
     t->step = step;
-    if (from_nothing || t->last_step > (double)step)
-        t->last_step = kept ? t->hist[w * (kept - 1)] : t->base_step;
+    if (!from_nothing && t->last_step <= (double)step)
+        return;
+    while (kept > 0 && !has_objective(t, t->hist + w * (kept - 1)))
+        kept--;
+    t->last_step = kept ? t->hist[w * (kept - 1)] : t->base_step;
 }
 
 void asy__trial_values(const struct asy__trial *t, double *ret_values)
 {
     const struct asy_study_spec *spec = t->study->spec;
-    const double *best = t->x + n_x(t->study), *last = best + spec->n_objectives;
+    const double *best = t->x + n_x(t->study), *last = best + asy__n_values(t->study);
 
-    for (size_t i = 0; i < spec->n_objectives; i++) {
-        int take_best = spec->objectives[i].take == ASY_TAKE_BEST;
+    for (size_t i = 0; i < asy__n_values(t->study); i++) {
+        int take_best = i < spec->n_objectives && spec->objectives[i].take == ASY_TAKE_BEST;
 
         ret_values[i] = take_best ? best[i] : last[i];
         for (size_t k = 0; k < t->n_hist; k++) {
@@ -258,9 +293,48 @@ void asy__trial_values(const struct asy__trial *t, double *ret_values)
     }
 }
 
+double asy__violation(const struct asy__study *study, const double *values, double unknown)
+{
+    const struct asy_study_spec *spec = study->spec;
+    double sum = 0;
+
+    for (size_t i = 0; i < spec->n_constraints; i++) {
+        const struct asy_constraint *c = &spec->constraints[i];
+        double value = values[spec->n_objectives + i];
+
+        sum += isnan(value)      ? unknown
+               : value > c->max ? value - c->max
+               : value < c->min ? c->min - value
+                                : 0;
+    }
+    return sum;
+}
+
+const char *asy__outside(struct asy_core *core, const struct asy__study *study,
+                         const double *values)
+{
+    const struct asy_study_spec *spec = study->spec;
+    char got[32], bound[32];
+
+    for (size_t i = 0; i < spec->n_constraints; i++) {
+        const struct asy_constraint *c = &spec->constraints[i];
+        double value = values[spec->n_objectives + i];
+
+        if (value >= c->min && value <= c->max)
+            continue;
+        if (isnan(value))
+            return asy__textf(core, "outside the constraints: no value for '%s' was reported",
+                              c->metric);
+        return asy__textf(core, "outside the constraints: %s is %s, %s %s", c->metric,
+                          asy_format_short(value, got), value > c->max ? "above" : "below",
+                          asy_format_short(value > c->max ? c->max : c->min, bound));
+    }
+    return "";
+}
+
 void asy__trial_finalise(struct asy__trial *t, int keep_history)
 {
-    asy__trial_values(t, t->x + n_x(t->study) + 2 * asy__n_objectives(t->study));
+    asy__trial_values(t, t->x + n_x(t->study) + 2 * asy__n_values(t->study));
     if (keep_history)
         return;
     free(t->hist);
@@ -270,7 +344,7 @@ void asy__trial_finalise(struct asy__trial *t, int keep_history)
 
 int asy__trial_hear(struct asy__trial *t, enum asy_outcome_state state)
 {
-    size_t no = asy__n_objectives(t->study);
+    size_t no = asy__n_values(t->study);
     const double *final = asy__trial_final(t);
     double *heard = t->x + n_x(t->study) + 3 * no;
 
@@ -417,8 +491,39 @@ void asy__study_fit_quota(struct asy_core *core, struct asy__study *s)
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
+static void put_number(struct asy_jsonw *w, const char *key, double value)
+{
+    if (isfinite(value))
+        asy_jsonw_f64(w, key, value);
+    else
+        asy_jsonw_null(w, key);
+}
+
+/* What one value does not tell: "" where it tells all. */
+static const char *outcome_of(struct asy_core *core, const struct asy__trial *t,
+                              const double *values)
+{
+    const struct asy_study_spec *spec = t->study->spec;
+    struct asy_jsonw w;
+
+    if (spec->n_objectives == 1 && spec->n_constraints == 0)
+        return "";
+    asy_buf_clear(&core->scratch);
+    asy_jsonw_init(&w, &core->scratch, 0);
+    asy_jsonw_open(&w, NULL, '{');
+    asy_jsonw_open(&w, "values", '[');
+    for (size_t i = 0; i < spec->n_objectives; i++)
+        put_number(&w, NULL, values[i]);
+    asy_jsonw_close(&w, ']');
+    put_number(&w, "violation", asy__violation(t->study, values, INFINITY));
+    asy_jsonw_close(&w, '}');
+    if (core->scratch.rc)
+        core->rc = ASY_E_NOMEM;
+    return asy__dup(core, core->scratch.rc ? "" : core->scratch.data);
+}
+
 static void emit_state(struct asy_core *core, struct asy__trial *t, enum asy_trial_state state,
-                       enum asy_cause cause, const char *text, double value)
+                       enum asy_cause cause, const char *text, double value, const char *outcome)
 {
     struct asy_event ev = asy__event(core, ASY_EV_TRIAL_STATE, t->study, t);
 
@@ -427,30 +532,34 @@ static void emit_state(struct asy_core *core, struct asy__trial *t, enum asy_tri
     ev.trial_state.text = asy__dup(core, text);
     ev.trial_state.value = value;
     ev.trial_state.step = t->step;
+    ev.trial_state.outcome = outcome;
     asy__emit(core, &ev);
 }
 
 void asy__trial_end(struct asy_core *core, struct asy__trial *t, enum asy_trial_state state,
                     enum asy_cause cause, const char *text)
 {
-    double *values = asy__alloc(core, asy__n_objectives(t->study) * sizeof *values);
+    double *values = asy__alloc(core, asy__n_values(t->study) * sizeof *values);
 
     if (!values)
         return;
     asy__trial_values(t, values);
     asy__trial_drop_checkpoints(core, t, 0);
-    emit_state(core, t, state, cause, text, state == ASY_TRIAL_FAILED ? (double)NAN : values[0]);
+    if (state == ASY_TRIAL_FAILED)
+        emit_state(core, t, state, cause, text, NAN, "");
+    else
+        emit_state(core, t, state, cause, text, values[0], outcome_of(core, t, values));
 }
 
 void asy__trial_queue(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
                       const char *text)
 {
-    emit_state(core, t, ASY_TRIAL_QUEUED, cause, text, NAN);
+    emit_state(core, t, ASY_TRIAL_QUEUED, cause, text, NAN, "");
 }
 
 static const char *target_text(struct asy_core *core, const struct asy__trial *t)
 {
-    double *values = asy__alloc(core, asy__n_objectives(t->study) * sizeof *values);
+    double *values = asy__alloc(core, asy__n_values(t->study) * sizeof *values);
     char got[32], target[32];
 
     if (!values)

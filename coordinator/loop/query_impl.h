@@ -15,7 +15,7 @@ struct asy__asked;
 typedef int (*asy__part_f)(struct asy__asked *asked, struct asy_reader *reader,
                            struct asy_error *err);
 struct asy__place {
-    int open;                      /* it is not complete: no result, however good its value */
+    int open;                      /* not complete, or outside the constraints: no result */
     double value;                  /* smaller is better; NaN: none */
     uint64_t number;
 };
@@ -34,6 +34,7 @@ struct asy__asked {
     struct asy__place *order;      /* of trials by value; next: how many rows have come */
     size_t n_order, cap_order, next;
     struct asy__explained *explained;
+    struct asy__front *front;
 };
 
 /* Finds the one study of the question. */
@@ -61,8 +62,25 @@ ASY_MUST_CHECK int asy__explain_worker(struct asy__asked *asked, struct asy_read
                                        struct asy_error *err);
 void asy__explain_fini(struct asy__asked *asked);
 
+/* ---- query_front.c --------------------------------------------------------------------------- */
+
+/* Reads values; then "front" of a study with several objectives, or whole trials. */
+ASY_MUST_CHECK int asy__front_read(struct asy__asked *asked, struct asy_reader *reader,
+                                   struct asy_error *err);
+ASY_MUST_CHECK int asy__front_points(struct asy__asked *asked, struct asy_reader *reader,
+                                     struct asy_error *err);
+ASY_MUST_CHECK int asy__front_trials(struct asy__asked *asked, struct asy_reader *reader,
+                                     struct asy_error *err);
+void asy__front_free(struct asy__asked *asked);
+/* The values of m objectives, NaN: none. 0: the trial is outside of a constraint. */
+int asy__outcome_values(const struct asy_trial_row *row, size_t m, double *ret_values);
+
 /* ---- query_text.c ---------------------------------------------------------------------------- */
 
+/* A trial in a list. arg: the struct asy__asked. */
+int asy__put_trial(void *arg, const struct asy_trial_row *row);
+/* "objectives": metric and goal of each. */
+void asy__put_objectives(struct asy_jsonw *w, const struct asy_json *spec);
 /* question and json are borrowed until fini. What has been written may be taken out of json between
  * two pieces. */
 void asy__asked_init(struct asy__asked *asked, const struct asy__question *question,

@@ -92,6 +92,7 @@ static void trial_members(struct asy_jsonw *w, const struct asy_trial_row *row)
     asy_jsonw_str(w, "state", asy_trial_state_name(row->state));
     put_cause(w, row->cause, row->text);
     put_number(w, "value", row->value);
+    put_json(w, "outcome", row->outcome);
     asy_jsonw_u64(w, "step", row->step);
     put_json(w, "params", row->params);
     asy_jsonw_str(w, "source", row->source);
@@ -103,7 +104,7 @@ static void trial_members(struct asy_jsonw *w, const struct asy_trial_row *row)
     asy_jsonw_i64(w, "ended_us", row->ended_us);
 }
 
-static int on_trial(void *arg, const struct asy_trial_row *row)
+int asy__put_trial(void *arg, const struct asy_trial_row *row)
 {
     struct asy__asked *asked = arg;
     struct asy_jsonw *w = &asked->w;
@@ -290,6 +291,8 @@ static int end_page(struct asy__asked *asked, int64_t asked_for)
 static int on_value(void *arg, const struct asy_trial_row *row)
 {
     struct asy__asked *asked = arg;
+    double value;
+    int open = row->state != ASY_TRIAL_COMPLETE || !asy__outcome_values(row, 1, &value);
 
     if (asked->n_order == asked->cap_order) {
         size_t cap = asked->cap_order ? 2 * asked->cap_order : 64;
@@ -303,13 +306,13 @@ static int on_value(void *arg, const struct asy_trial_row *row)
     asked->rows++;
     asked->after = (int64_t)row->number;
     asked->order[asked->n_order++] =
-        (struct asy__place){ row->state != ASY_TRIAL_COMPLETE,
-                             asked->maximize ? -row->value : row->value, row->number };
+        (struct asy__place){ open, asked->maximize ? -row->value : row->value, row->number };
     return 0;
 }
 
-/* The complete ones first, so that the first is the study's result. Among them, and among the
- * others, as the store orders them: the best first, without a value last, else by number. */
+/* The complete ones within the constraints first, so that the first is the study's result. Among
+ * them, and among the others, as the store orders them: the best first, without a value last, else
+ * by number. */
 static int by_value(const void *a, const void *b)
 {
     const struct asy__place *x = a, *y = b;
@@ -359,7 +362,7 @@ static int best_trials(struct asy__asked *asked, struct asy_reader *reader, stru
     }
     for (int i = 0; i < ASY__PAGE && asked->next < end; i++)
         if ((rc = asy_reader_trial(reader, asked->study, asked->order[asked->next++].number,
-                                   on_trial, asked, err)) < 0)
+                                   asy__put_trial, asked, err)) < 0)
             return rc;
     if (asked->next < end)
         return 1;
@@ -377,7 +380,7 @@ static int trials(struct asy__asked *asked, struct asy_reader *reader, struct as
     begin_list(asked, "trials");
     n = page(asked);
     asked->rows = 0;
-    rc = asy_reader_trials(reader, asked->study, asked->after, n, 0, on_trial, asked, err);
+    rc = asy_reader_trials(reader, asked->study, asked->after, n, 0, asy__put_trial, asked, err);
     return rc < 0 ? rc : end_page(asked, n);
 }
 
@@ -489,6 +492,23 @@ static void write_command(struct asy_jsonw *w, const char *spec_text, const char
     asy_study_destroy(spec);
 }
 
+void asy__put_objectives(struct asy_jsonw *w, const struct asy_json *spec)
+{
+    const struct asy_json *list = asy_json_get(spec, "objective"), *one;
+
+    asy_jsonw_open(w, "objectives", '[');
+    for (size_t j = 0;; j++) {
+        one = asy_json_type(list) == ASY_JSON_ARRAY ? asy_json_at(list, j) : j == 0 ? list : NULL;
+        if (!one)
+            break;
+        asy_jsonw_open(w, NULL, '{');
+        asy_jsonw_str(w, "metric", asy_json_str(asy_json_get(one, "metric"), NULL));
+        asy_jsonw_str(w, "goal", asy_json_str(asy_json_get(one, "goal"), NULL));
+        asy_jsonw_close(w, '}');
+    }
+    asy_jsonw_close(w, ']');
+}
+
 /* How its study measures it: the first objective's metric, the unit of steps. */
 static void write_measure(struct asy_jsonw *w, const char *study_name, const char *spec_text)
 {
@@ -505,6 +525,7 @@ static void write_measure(struct asy_jsonw *w, const char *study_name, const cha
     asy_jsonw_str(w, "metric", asy_json_str(asy_json_get(objective, "metric"), NULL));
     asy_jsonw_str(w, "goal", asy_json_str(asy_json_get(objective, "goal"), NULL));
     asy_jsonw_str(w, "unit", asy_json_str(asy_json_get(length, "unit"), NULL));
+    asy__put_objectives(w, spec);
     asy_json_destroy(spec);
 }
 
@@ -579,7 +600,8 @@ static const struct {
     asy__part_f parts[8]; /* up to the first NULL */
 } questions[] = {
     { "studies", ANY, { studies } },
-    { "study", ANY, { asy__asked_find, study, datasets } },
+    { "study", ANY, { asy__asked_find, study, datasets, asy__front_read, asy__front_points } },
+    { "front", ANY, { asy__asked_find, asy__front_read, asy__front_trials } },
     { "trials", ANY, { asy__asked_find, order, trials } },
     { "events", ANY, { asy__asked_find, events, upto } },
     { "news", ANY, { find_visible, events, upto } },
@@ -633,6 +655,7 @@ void asy__asked_init(struct asy__asked *asked, const struct asy__question *quest
 void asy__asked_fini(struct asy__asked *asked)
 {
     asy__explain_fini(asked);
+    asy__front_free(asked);
     free(asked->name);
     free(asked->spec);
     free(asked->visible);

@@ -51,7 +51,7 @@ unsigned asy__study_apply(struct asy__study *study, const struct asy_event *even
 void asy__trial_init(struct asy__trial *trial, const struct asy_event *event)
 {
     *trial = (struct asy__trial){
-        .state = ASY_TRIAL_QUEUED, .text = "", .host = "", .value = NAN,
+        .state = ASY_TRIAL_QUEUED, .text = "", .host = "", .outcome = "", .value = NAN,
         .created_us = event->wall_us,
     };
 }
@@ -73,6 +73,19 @@ static void note_best(struct asy__study *study, uint64_t number, double value)
     study->best_trial = (int64_t)number;
 }
 
+/* Whether the trial keeps within all constraints: a study without them has nothing to say. */
+static int is_feasible(const char *outcome)
+{
+    struct asy_json *root = NULL;
+    int feasible;
+
+    if (!outcome || !*outcome || asy_json_parse(outcome, strlen(outcome), &root, NULL))
+        return 1;
+    feasible = asy_json_f64(asy_json_get(root, "violation"), INFINITY) <= 0;
+    asy_json_destroy(root);
+    return feasible;
+}
+
 static unsigned trial_state(struct asy__trial *trial, struct asy__study *study,
                             const struct asy_event *event)
 {
@@ -90,7 +103,8 @@ static unsigned trial_state(struct asy__trial *trial, struct asy__study *study,
     if (asy_trial_state_ended(to)) {
         trial->value = event->trial_state.value;
         trial->ended_us = event->wall_us;
-        if (to == ASY_TRIAL_COMPLETE)
+        trial->outcome = asy__text(event->trial_state.outcome);
+        if (to == ASY_TRIAL_COMPLETE && is_feasible(trial->outcome))
             note_best(study, event->trial, trial->value);
     }
     return ASY__STATE;

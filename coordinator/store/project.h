@@ -19,7 +19,7 @@ struct asy__study {
 struct asy__trial {
     enum asy_trial_state state;
     enum asy_cause cause;
-    const char *text, *host;        /* borrowed from the events that set them */
+    const char *text, *host, *outcome; /* borrowed from the events that set them */
     double value;
     uint64_t step;
     uint32_t attempts;

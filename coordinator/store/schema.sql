@@ -121,3 +121,7 @@ CREATE TABLE worker(
 -- Files are content-addressed, so one may be on record several times, of several studies: before it
 -- is removed, its path is looked up.
 CREATE INDEX artifact_of_path ON artifact(path);
+
+-- @migration 3
+-- Of a study with several objectives or constraints: all values and the violation, as JSON.
+ALTER TABLE run ADD COLUMN outcome TEXT NOT NULL DEFAULT '';

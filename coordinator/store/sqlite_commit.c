@@ -99,6 +99,7 @@ static int insert_run(struct asy__sqlite *s, const struct asy__live_trial *t,
     asy__bind_u64(stmt, 15, host);
     asy__bind_u64(stmt, 16, source);
     asy__bind_text(stmt, 17, ev->trial_created.params);
+    asy__bind_text(stmt, 18, t->row.outcome);
     return asy__db_run(&s->db, stmt, err);
 }
 
@@ -131,7 +132,8 @@ static int update_run(struct asy__sqlite *s, const struct asy__live_trial *t,
         asy__bind_u64(stmt, 10, host);
     else
         sqlite3_bind_null(stmt, 10);
-    asy__bind_u64(stmt, 11, t->id);
+    sqlite3_bind_text(stmt, 11, t->row.outcome, -1, SQLITE_STATIC); /* NULL: as it was */
+    asy__bind_u64(stmt, 12, t->id);
     return asy__db_run(&s->db, stmt, err);
 }
 
@@ -181,7 +183,7 @@ static void settle(struct asy__sqlite *s)
         next = t->next_dirty;
         t->dirty = 0;
         t->created = NULL;
-        t->row.text = t->row.host = NULL;
+        t->row.text = t->row.host = t->row.outcome = NULL;
         if (asy_trial_state_ended(t->row.state))
             asy__cache_drop_trial(&s->cache, t);
     }

@@ -34,12 +34,12 @@ const char *const asy__write_sql[] = {
     [W_RUN_GET] = "SELECT state, cause, value, is_nan, step, attempts, created_us, started_us,"
                   " ended_us FROM run WHERE id = ?",
     [W_RUN_ADD] = "INSERT INTO run(id, owner_id, uuid, state, cause, text, value, is_nan, step,"
-                  " seed, attempts, created_us, started_us, ended_us, host, source, params)"
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  " seed, attempts, created_us, started_us, ended_us, host, source, params,"
+                  " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [W_RUN_STEP] = "UPDATE run SET step = ? WHERE id = ?",
     [W_RUN_STATE] = "UPDATE run SET state = ?, cause = ?, text = coalesce(?, text), value = ?,"
                     " is_nan = ?, step = ?, attempts = ?, started_us = ?, ended_us = ?,"
-                    " host = coalesce(?, host) WHERE id = ?",
+                    " host = coalesce(?, host), outcome = coalesce(?, outcome) WHERE id = ?",
     [W_ATTEMPT_ADD] = "INSERT INTO attempt(run, attempt, owner_id, uuid, epoch, job, milestone,"
                       " from_attempt, from_step, step, cores, leased_us, started_us, ended_us,"
                       " host, hardware, versions, \"end\", cause, text, exit_code, signal, cpu_s,"

@@ -74,6 +74,7 @@ static const struct asy__field trial_state[] = {
     BODY(ASY__TEXT, trial_state, text),
     BODY(ASY__F64_NAN, trial_state, value),
     BODY(ASY__U64, trial_state, step),
+    BODY(ASY__JSON, trial_state, outcome),
 };
 static const struct asy__field leased[] = {
     BODY(ASY__ID, leased, id),

@@ -282,7 +282,7 @@ static void fill_run(struct asy__parse *p, struct asy_study_spec *s)
 
 static void fill_objective(struct asy__parse *p, struct asy_study_spec *s)
 {
-    struct asy_objective *o = asy__take(p, sizeof *o);
+    struct asy_objective *o = p->n_goals > 1 ? p->goals : asy__take(p, sizeof *o);
     const struct asy__value *target = asy__val(p, "objective.target");
 
     if (!o)
@@ -292,7 +292,7 @@ static void fill_objective(struct asy__parse *p, struct asy_study_spec *s)
     o->take = strcmp(asy__val(p, "objective.take")->s, "last") ? ASY_TAKE_BEST : ASY_TAKE_LAST;
     o->target = target->has ? target->f : NAN;
     s->objectives = o;
-    s->n_objectives = 1;
+    s->n_objectives = p->n_goals > 1 ? p->n_goals : 1;
 }
 
 static void fill_search(struct asy__parse *p, struct asy_study_spec *s)

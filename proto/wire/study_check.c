@@ -20,23 +20,40 @@ static int is_word(struct asy__parse *p, const char *path, const char *word)
 
 /* ---- model ---------------------------------------------------------------------------------- */
 
-static void check_metric(struct asy__parse *p, const char *family)
+static void check_metric(struct asy__parse *p, const char *family, const char *metric,
+                         const struct asy_yaml *node, const char *key)
 {
-    const struct asy__value *metric = asy__val(p, "objective.metric");
     const char *names[32], *name;
     char group[64], list[300] = "", hint[128];
     size_t n = 0, len = 0;
 
     snprintf(group, sizeof group, "metric %s", family);
-    if (!metric->has || asy__row_option(group, metric->s))
+    if (asy__row_option(group, metric))
         return;
     while (n < 32 && (name = asy_study_option(group, n))) {
         names[n++] = name;
         len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", n > 1 ? ", " : "", name);
     }
-    asy__did_you_mean(metric->s, names, n, hint, sizeof hint);
-    asy__problem(p, metric->node, "objective.metric", "%s does not report '%.40s', but %s%s",
-                 family, metric->s, list, hint);
+    asy__did_you_mean(metric, names, n, hint, sizeof hint);
+    asy__problem(p, node, key, "%s does not report '%.40s', but %s%s", family, metric, list, hint);
+}
+
+/* Each metric that trials are judged by. */
+static void check_metrics(struct asy__parse *p)
+{
+    const char *family = p->model_group + strlen("model "), *metric, *key;
+    const struct asy_yaml *node;
+    int no_validation = asy__val(p, "data.split.validation")->has &&
+                        asy__val(p, "data.split.validation")->f == 0;
+
+    for (size_t i = 0; (metric = asy__study_judged(p, i, &node, &key)) || node; i++) {
+        if (!metric)
+            continue;
+        check_metric(p, family, metric, node, key);
+        if (no_validation && !strncmp(metric, "val_", 4))
+            asy__problem(p, asy__place(p, "data.split"), "data.split.validation",
+                         "is 0, so there is no '%.40s'", metric);
+    }
 }
 
 static void check_model(struct asy__parse *p)
@@ -45,7 +62,7 @@ static void check_model(struct asy__parse *p)
     double validation = asy__val(p, "data.split.validation")->f;
     double test = asy__val(p, "data.split.test")->f;
 
-    check_metric(p, p->model_group + strlen("model "));
+    check_metrics(p);
     if (asy__val(p, "resources.gpus")->i > 0)
         asy__problem(p, asy__place(p, "resources.gpus"), "resources.gpus",
                      "models are trained on CPUs in this version; only a command can have GPUs");
@@ -63,11 +80,6 @@ static void check_model(struct asy__parse *p)
         asy__problem(p, asy__place(p, "data.split"), "data.split",
                      "validation and test take %g of the rows, which leaves less than 0.01 to "
                      "train on", validation + test);
-    if (asy__val(p, "objective.metric")->has && validation == 0 &&
-        asy__val(p, "data.split.validation")->has &&
-        !strncmp(asy__val(p, "objective.metric")->s, "val_", 4))
-        asy__problem(p, asy__place(p, "data.split"), "data.split.validation",
-                     "is 0, so there is no '%.40s'", asy__val(p, "objective.metric")->s);
 }
 
 /* "'FILE': label: why" is a mistake of data.label, "objective: why" one of the metric, all else one
@@ -91,20 +103,36 @@ static void put_data_problem(struct asy__parse *p, const char *text)
 }
 
 /* Only where data itself is without mistakes is there something to look at. */
-static void check_data(struct asy__parse *p)
+static void check_data_for(struct asy__parse *p, const char *metric)
 {
     struct asy_error why = ASY_ERROR_INIT;
     struct asy_buf text;
 
-    if (!p->reader || p->wrong_data || !asy__val(p, "data.file")->has)
-        return;
     asy_buf_init(&text, 1u << 20);
-    asy__study_write_data(p, &text);
+    asy__study_write_data(p, p->wrong_objective ? NULL : metric, &text);
     if (asy_buf_check(&text, "the data of a study", NULL) < 0)
         asy__no_memory(p);
     else if (p->reader->look(p->reader->ctx, text.data, text.len, &why) == ASY_E_INVAL)
         put_data_problem(p, why.text);
     asy_buf_fini(&text);
+}
+
+/* Once for each metric, up to the first mistake. */
+static void check_data(struct asy__parse *p)
+{
+    size_t before = p->n_problems;
+    const struct asy_yaml *node;
+    const char *metric, *key;
+
+    if (!p->reader || p->wrong_data || !asy__val(p, "data.file")->has)
+        return;
+    for (size_t i = 0; p->n_problems == before; i++) {
+        metric = asy__study_judged(p, i, &node, &key);
+        if (i > 0 && (!node || p->wrong_objective))
+            return;
+        if (i == 0 || metric)
+            check_data_for(p, metric);
+    }
 }
 
 /* ---- command -------------------------------------------------------------------------------- */
@@ -154,7 +182,8 @@ static void check_word(struct asy__parse *p, const struct asy_yaml *node, const 
 static void check_pattern(struct asy__parse *p)
 {
     const struct asy__value *v = asy__val(p, "run.metrics.pattern");
-    const struct asy__value *metric = asy__val(p, "objective.metric");
+    const struct asy_yaml *node;
+    const char *metric, *key;
     PCRE2_UCHAR reason[160];
     PCRE2_SIZE at = 0;
     pcre2_code *code;
@@ -173,10 +202,11 @@ static void check_pattern(struct asy__parse *p)
                      (size_t)at + 1, (const char *)reason);
         return;
     }
-    if (metric->has &&
-        pcre2_substring_number_from_name(code, (PCRE2_SPTR)metric->s) == PCRE2_ERROR_NOSUBSTRING)
-        asy__problem(p, v->node, "run.metrics.pattern", "has no group (?<%.40s>...) for the "
-                     "objective", metric->s);
+    for (size_t i = 0; (metric = asy__study_judged(p, i, &node, &key)) || node; i++)
+        if (metric && pcre2_substring_number_from_name(code, (PCRE2_SPTR)metric) ==
+                          PCRE2_ERROR_NOSUBSTRING)
+            asy__problem(p, v->node, "run.metrics.pattern", "has no group (?<%.40s>...) for the "
+                         "%s", metric, key[0] == 'o' ? "objective" : "constraint");
     pcre2_code_free(code);
 }
 
@@ -373,6 +403,7 @@ void asy__study_check(struct asy__parse *p)
     if (has_space)
         asy__study_enqueue(p);
     asy__study_inputs(p);
+    asy__study_goals(p);
     if (p->kind == ASY_RUN_MODEL)
         check_model(p);
     else if (p->kind == ASY_RUN_COMMAND)

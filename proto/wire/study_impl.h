@@ -25,7 +25,8 @@ enum asy__kind {
     ASY__COLUMN,   /* name or number */
     ASY__COLUMNS,
     ASY__AUTO_FLAG,/* auto, true, false */
-    ASY__OBJECTIVE,/* a section, or a list of one */
+    ASY__OBJECTIVE,/* a section, or a list of them */
+    ASY__CONSTRAINTS,
     ASY__FIXED,    /* constants of the model family: its rows of the group */
     ASY__PARAMETERS, ASY__POINTS,
     ASY__INPUTS,   /* files by content, as the command line lists them */
@@ -111,6 +112,10 @@ struct asy__parse {
     struct asy__study *study;
     struct asy__value values[ASY__ROWS_MAX];
     enum asy_run_kind kind;     /* 0: not known, by mistake */
+    struct asy_objective *goals; /* [n_goals] of a list: all but the first, which is in values */
+    const struct asy_yaml **goal_nodes; /* [n_goals] where each metric stands */
+    size_t n_goals;             /* 0: no list, or one of a single objective */
+    const struct asy_yaml **constraint_nodes; /* [spec's n_constraints] */
     const char *model_group;    /* "model mlp"; NULL: none */
     const struct asy_yaml **params; /* [space length] where each parameter stands */
 };
@@ -157,9 +162,21 @@ void asy__study_enqueue(struct asy__parse *p);
 void asy__study_inputs(struct asy__parse *p); /* study_inputs.c */
 void asy__study_write_inputs(struct asy_jsonw *w, const struct asy_study_input *inputs, size_t n);
 void asy__study_check(struct asy__parse *p);  /* study_check.c */
+/* study_goals.c. Room for a list of n objectives; 0: no memory, noted. */
+int asy__study_goals_room(struct asy__parse *p, size_t n);
+/* Takes what the rows of the objective hold as the i-th one, and clears them. */
+void asy__study_goal_aside(struct asy__parse *p, const struct asy_yaml *item, size_t i);
+/* What spans objectives; reads constraints. */
+void asy__study_goals(struct asy__parse *p);
+/* The i-th of all metrics that trials are judged by: objectives, then constraints, and where it
+ * stands. NULL: unknown, by mistake; or beyond the last (*ret_node is NULL too). */
+const char *asy__study_judged(struct asy__parse *p, size_t i, const struct asy_yaml **ret_node,
+                              const char **ret_key);
+void asy__study_write_goals(struct asy__parse *p, struct asy_jsonw *w);
+void asy__study_write_constraints(struct asy__parse *p, struct asy_jsonw *w);
 int asy__study_write(struct asy__parse *p, struct asy_buf *buf, struct asy_error *err);
-/* What a reader of the data gets (struct asy_study_reader). */
-void asy__study_write_data(struct asy__parse *p, struct asy_buf *buf);
+/* What a reader of the data gets (struct asy_study_reader). metric: NULL: none. */
+void asy__study_write_data(struct asy__parse *p, const char *metric, struct asy_buf *buf);
 
 /* One word of a command (study_argv.c). asy__word_next gives the pieces of a word: a literal of
  * *ret_len bytes (returns 0), a placeholder (1), nothing more (-1), a stray brace (-2). */

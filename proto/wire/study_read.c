@@ -463,6 +463,7 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
     case ASY__PARAMETERS: /* read by study_space.c from the node */
     case ASY__POINTS:
     case ASY__INPUTS: /* by study_inputs.c likewise */
+    case ASY__CONSTRAINTS: /* by study_goals.c */
         break;
     default:
         read_text(p, row, key, node, v);
@@ -491,6 +492,28 @@ static void read_scalar_section(struct asy__parse *p, const struct asy__row *row
     asy__read_value(p, child, row->path, node);
 }
 
+/* From the end, each through the same rows; the first stays there. */
+static void read_objectives(struct asy__parse *p, const struct asy__row *row, const char *key,
+                            const struct asy_yaml *node)
+{
+    if (node->len > ASY_STUDY_OBJECTIVES_MAX) {
+        asy__problem(p, node, key, "has %zu entries; %d objectives are allowed", node->len,
+                     ASY_STUDY_OBJECTIVES_MAX);
+        return;
+    }
+    if (!asy__study_goals_room(p, node->len))
+        return;
+    for (size_t i = node->len; i-- > 0 && !p->rc;) {
+        if (node->items[i]->type == ASY_YAML_MAP)
+            read_section(p, row->path, node->items[i]);
+        else
+            wrong(p, row, key, node->items[i]);
+        if (i > 0)
+            asy__study_goal_aside(p, node->items[i], i);
+    }
+    asy__row_val(p, row)->node = node->items[0];
+}
+
 static void read_row(struct asy__parse *p, const struct asy__row *row, const char *key,
                      const struct asy_yaml *node)
 {
@@ -506,7 +529,7 @@ static void read_row(struct asy__parse *p, const struct asy__row *row, const cha
     if (row->kind == ASY__PATH && v->has)
         return; /* dir, which was read first */
     if (row->kind == ASY__OBJECTIVE && node->type == ASY_YAML_LIST && node->len > 1)
-        later(p, node, key, row->later);
+        read_objectives(p, row, key, node);
     else if (row->kind == ASY__LATER && node->type == ASY_YAML_LIST && node->len == 0)
         return; /* nothing is asked */
     else if (row->kind == ASY__LATER)
@@ -620,7 +643,8 @@ static void read_default(struct asy__parse *p, const struct asy__row *row)
     struct asy_yaml *node = NULL;
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (!row->fallback || v->node || v->has || row->kind == ASY__POINTS)
+    if (!row->fallback || v->node || v->has || row->kind == ASY__POINTS ||
+        row->kind == ASY__CONSTRAINTS)
         return;
     if (asy_yaml_parse(row->fallback, strlen(row->fallback), 1000, &node, &err) < 0) {
         ASY_ASSERT(err.code == ASY_E_NOMEM, "%s: %s", row->path, err.text);

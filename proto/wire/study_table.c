@@ -101,8 +101,10 @@ const struct asy__row asy__rows[] = {
       .help = "column whose equal values stay in one part" },
     { "data.split.folds", ASY__LATER, ASY__FOR_MODEL, .help = "cross-validation" },
 
-    { "objective", ASY__OBJECTIVE, ASY__REQUIRED, .later = "more than one objective",
-      .help = "what the search makes better",
+    { "objective", ASY__OBJECTIVE, ASY__REQUIRED,
+      .help = "what the search makes better; a list of up to 16 such maps for several objectives: "
+              "results are then the trials that no other beats in all of them, and pruners compare "
+              "the first",
       .example = "objective: {metric: val_accuracy, goal: maximize, take: best}" },
     { "objective.metric", ASY__STRING, ASY__REQUIRED, .help = "name of a reported metric" },
     { "objective.goal", ASY__WORD, ASY__REQUIRED, .words = "maximize|minimize",
@@ -110,8 +112,12 @@ const struct asy__row asy__rows[] = {
     { "objective.take", ASY__WORD, .words = "best|last", .fallback = "best",
       .help = "a trial's value: the best of its reports, or the last" },
     { "objective.target", ASY__NUMBER, .absent = "none",
-      .help = "a value that is good enough; the study ends when a trial reaches it" },
-    { "constraints", ASY__LATER, .help = "bounds on other metrics" },
+      .help = "a value that is good enough; the study ends when a trial reaches it. With one "
+              "objective only" },
+    { "constraints", ASY__CONSTRAINTS, .fallback = "[]",
+      .help = "bounds on metrics, of which the last report counts: a trial outside of one, or that "
+              "does not report it, is no result, and the sampler keeps away from there",
+      .example = "constraints: [{metric: seconds, max: 30}]" },
 
     { "parameters", ASY__PARAMETERS, ASY__REQUIRED,
       .help = "what is searched. Each is {min, max} (two whole numbers: an int, else a float) with "
@@ -408,7 +414,8 @@ const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n)
         [ASY__COLUMN] = "a column's name or number (-1: the last)",
         [ASY__COLUMNS] = "a list of column names or numbers (-1: the last)",
         [ASY__AUTO_FLAG] = "auto, true or false",
-        [ASY__OBJECTIVE] = "a map",
+        [ASY__OBJECTIVE] = "a map, or a list of maps",
+        [ASY__CONSTRAINTS] = "a list of maps of metric and min, max or both",
         [ASY__FIXED] = "a map of hyperparameters and values",
         [ASY__PARAMETERS] = "a map of names to {min, max} or {values}",
         [ASY__POINTS] = "a list of maps of parameters and values",

@@ -253,7 +253,11 @@ static void write_children(struct out *out, const char *section)
     for (size_t i = 0; (row = asy__row_child(section, i)); i++) {
         if (!asy__row_applies(out->p, row) || row->kind == ASY__LATER)
             continue;
-        if (row->kind == ASY__SECTION || row->kind == ASY__OBJECTIVE)
+        if (row->kind == ASY__OBJECTIVE && out->p->n_goals > 1)
+            asy__study_write_goals(out->p, &out->w);
+        else if (row->kind == ASY__CONSTRAINTS)
+            asy__study_write_constraints(out->p, &out->w);
+        else if (row->kind == ASY__SECTION || row->kind == ASY__OBJECTIVE)
             write_section(out, row);
         else if (row->kind == ASY__PARAMETERS)
             write_space(out);
@@ -268,16 +272,16 @@ static void write_children(struct out *out, const char *section)
     }
 }
 
-void asy__study_write_data(struct asy__parse *p, struct asy_buf *buf)
+void asy__study_write_data(struct asy__parse *p, const char *metric, struct asy_buf *buf)
 {
     struct out out = { .p = p };
 
     asy_jsonw_init(&out.w, buf, 0);
     asy_jsonw_open(&out.w, NULL, '{');
     write_section(&out, asy__row_find("data"));
-    if (!p->wrong_objective && asy__val(p, "objective.metric")->has) {
+    if (metric) {
         asy_jsonw_open(&out.w, "objective", '{');
-        asy_jsonw_str(&out.w, "metric", asy__val(p, "objective.metric")->s);
+        asy_jsonw_str(&out.w, "metric", metric);
         asy_jsonw_close(&out.w, '}');
     }
     asy_jsonw_close(&out.w, '}');

@@ -93,6 +93,45 @@ static const char full_command[] =
     "budget: {trials: 5, time: ~, parallel: 2}\n"
     "resources: {cores: 2, memory: 1.5GiB, gpus: 0.25, ranks: 1, device: cpu}\n";
 
+static const char several[] =
+    "assay: 1\nname: several\nrun:\n  command: [./p]\n"
+    "  metrics: {pattern: '(?<step>.) (?<a>.) (?<b>.) (?<c>.)'}\n"
+    "objective:\n  - {metric: a, goal: minimize}\n  - {metric: b, goal: maximize, take: last}\n"
+    "  - {goal: minimize, metric: c}\n"
+    "constraints: [{metric: c, max: 2.5}, {metric: a, min: -1, max: 1e3}]\n"
+    "parameters:\n  x: {min: 0.0, max: 1.0}\nbudget: {trials: 5}\n";
+
+static void objectives_and_constraints_arrive(void)
+{
+    struct asy_study_spec *s = parse("several", several), *again = NULL;
+    static const char *const metrics[] = { "a", "b", "c" };
+
+    if (!s)
+        return;
+    T_EQ("objectives", s->n_objectives, 3);
+    for (size_t i = 0; i < s->n_objectives && i < 3; i++) {
+        T_STR("metric", s->objectives[i].metric, metrics[i]);
+        T_EQ(metrics[i], s->objectives[i].maximize, i == 1);
+        T_EQ(metrics[i], s->objectives[i].take, i == 1 ? ASY_TAKE_LAST : ASY_TAKE_BEST);
+        T_TRUE(isnan(s->objectives[i].target));
+    }
+    T_EQ("constraints", s->n_constraints, 2);
+    T_STR("metric", s->constraints[0].metric, "c");
+    T_TRUE(isinf(s->constraints[0].min) && s->constraints[0].max == 2.5);
+    T_STR("metric", s->constraints[1].metric, "a");
+    T_TRUE(s->constraints[1].min == -1 && s->constraints[1].max == 1000);
+    T_HAS("canonical", s->canonical,
+          "\"objective\":[{\"metric\":\"a\",\"goal\":\"minimize\",\"take\":\"best\"},"
+          "{\"metric\":\"b\",");
+    T_HAS("canonical", s->canonical,
+          "\"constraints\":[{\"metric\":\"c\",\"max\":2.5},"
+          "{\"metric\":\"a\",\"min\":-1.0,\"max\":1000.0}]");
+    if ((again = parse("canonical", s->canonical)))
+        T_STR("the same once more", again->canonical, s->canonical);
+    asy_study_destroy(again);
+    asy_study_destroy(s);
+}
+
 static void every_key_arrives(void)
 {
     struct asy_study_spec *s = parse("full", full_command);
@@ -332,15 +371,42 @@ static void mistakes_are_named_with_their_place(void)
           "s.yaml:5:12: objective.goal: is missing: one of maximize, minimize" },
         { "no metric in a list", MODEL_HEAD "objective: [{goal: minimize}]\n" PARAMS BUDGET,
           "objective.metric: is missing" },
-        { "several objectives",
-          MODEL_HEAD "objective: [{metric: a, goal: minimize}, {metric: b, "
+        { "metric of a list",
+          MODEL_HEAD "objective: [{metric: val_loss, goal: minimize}, {metric: val_b, "
                      "goal: minimize}]\n" PARAMS BUDGET,
-          "objective: more than one objective is not supported" },
+          "s.yaml:5:58: objective.metric: mlp does not report 'val_b'" },
+        { "a mistake in a list",
+          MODEL_HEAD "objective: [{metric: val_loss, goal: minimize}, {metric: val_r2, "
+                     "gaol: maximize}]\n" PARAMS BUDGET,
+          "objective.goal: is missing: one of maximize, minimize" },
+        { "no map in a list",
+          MODEL_HEAD "objective: [val_loss, {metric: val_r2, goal: maximize}]\n" PARAMS BUDGET,
+          "objective: must be a map, or a list of maps, not 'val_loss'" },
+        { "one objective twice",
+          MODEL_HEAD "objective: [{metric: val_loss, goal: minimize}, {metric: val_loss, "
+                     "goal: maximize}]\n" PARAMS BUDGET,
+          "objective.metric: 'val_loss' is an objective already" },
+        { "target in a list",
+          MODEL_HEAD "objective: [{metric: val_loss, goal: minimize, target: 1}, {metric: val_r2, "
+                     "goal: maximize}]\n" PARAMS BUDGET,
+          "objective.target: is for a study with one objective" },
         { "target",
           MODEL_HEAD "objective: {metric: val_loss, goal: minimize, target: .nan}\n" PARAMS BUDGET,
           "objective.target: must be a number" },
         { "constraints", MODEL "constraints: [{metric: n, max: 1}]\n",
-          "s.yaml:8:14: constraints: is not supported in this version" },
+          "s.yaml:8:15: constraints.metric: mlp does not report 'n'" },
+        { "constraints are a list", MODEL "constraints: {metric: val_loss, max: 1}\n",
+          "s.yaml:8:14: constraints: must be a list of {metric, min, max}, not a map" },
+        { "a constraint is a map", MODEL "constraints: [val_loss]\n",
+          "constraints: must be {metric, min, max}, not 'val_loss'" },
+        { "no bound", MODEL "constraints: [{metric: val_loss}]\n",
+          "constraints: needs min or max" },
+        { "bound", MODEL "constraints: [{metric: val_loss, max: much}]\n",
+          "constraints.max: must be a number, not 'much'" },
+        { "bounds", MODEL "constraints: [{metric: val_loss, min: 2, max: 1}]\n",
+          "min lies above max" },
+        { "key of a constraint", MODEL "constraints: [{metric: val_loss, mex: 2}]\n",
+          "constraints: unknown key 'mex'; did you mean 'max'?" },
         { "no parameters", MODEL_HEAD OBJECTIVE BUDGET, "parameters: is missing" },
         { "empty parameters", MODEL_HEAD OBJECTIVE BUDGET "parameters: {}\n", "not an empty one" },
         { "not a hyperparameter", WITH_PARAMS("  lrr: {min: 1, max: 2}\n"),
@@ -949,8 +1015,8 @@ static void options_are_listed_by_group(void)
 }
 
 T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
-       T_TEST(canonical_text_is_its_own_canonical_text), T_TEST(the_example_searches_what_it_says),
-       T_TEST(options_may_be_words),
+       T_TEST(objectives_and_constraints_arrive), T_TEST(canonical_text_is_its_own_canonical_text),
+       T_TEST(the_example_searches_what_it_says), T_TEST(options_may_be_words),
        T_TEST(mistakes_are_named_with_their_place), T_TEST(gpus_are_counted_in_parts),
        T_TEST(all_mistakes_come_at_once),
        T_TEST(a_mistake_is_one_line), T_TEST(a_key_twice_hides_no_other_mistake),

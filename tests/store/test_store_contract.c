@@ -5,7 +5,10 @@
 
 /* ---- rows kept by callbacks ----------------------------------------------------------------- */
 
+#define OUTCOME "{\"values\":[0.75,3.0],\"violation\":0.0}"
+
 struct kept {
+    int with_outcome; /* the last trial has it */
     size_t n;
     int stop_at; /* returns 77 at this row; 0: never */
     struct asy_study_row study;
@@ -44,6 +47,7 @@ static int keep_trial(void *arg, const struct asy_trial_row *row)
 
     k->trial = *row;
     k->trial.text = keep_text(k, row->text);
+    k->with_outcome = !strcmp(row->outcome, OUTCOME);
     if (k->n < ASY_ARRAY_LEN(k->numbers))
         k->numbers[k->n] = row->number;
     return row_done(k);
@@ -316,6 +320,7 @@ static void a_trial_goes_through_its_life(void)
             goto out;
         work_end(&f.work, study, 0, 1, 3, ASY_END_COMPLETE, 6);
         work_trial_state(&f.work, study, 0, ASY_TRIAL_COMPLETE, 0.75);
+        f.work.events[f.work.n - 1].trial_state.outcome = OUTCOME;
         work_trial(&f.work, study, 1, 102);
         work_trial_state(&f.work, study, 1, ASY_TRIAL_CANCELLED, NAN);
         if (!commit(&f))
@@ -323,6 +328,7 @@ static void a_trial_goes_through_its_life(void)
         T_OK(asy_reader_trial(f.reader, study, 0, keep_trial, &k, &f.err), &f.err);
         T_EQ(f.engine->name, k.trial.state, ASY_TRIAL_COMPLETE);
         T_NEAR(f.engine->name, k.trial.value, 0.75, 0);
+        T_TRUE(k.with_outcome);
         T_OK(asy_reader_studies(f.reader, NULL, "a", -1, keep_study, &s, &f.err), &f.err);
         T_EQ("trials", s.study.trials, 2);
         T_EQ("complete", s.study.complete, 1);

@@ -69,6 +69,10 @@ static void sim_trial(struct sim *sim, struct work *w, size_t s, uint64_t t)
             work_end(w, id, t, trial->attempt, ++trial->report, ASY_END_COMPLETE, trial->step);
             trial->state = ASY_TRIAL_COMPLETE;
             work_trial_state(w, id, t, trial->state, (double)below(sim, 100));
+            if (below(sim, 3) == 0)
+                w->events[w->n - 1].trial_state.outcome =
+                    below(sim, 2) ? "{\"values\":[1.5,2.0],\"violation\":0.0}"
+                                  : "{\"values\":[1.5,null],\"violation\":0.25}";
             break;
         case 3:
             work_end(w, id, t, trial->attempt, ++trial->report,

@@ -91,7 +91,7 @@ struct asy_study_row {
     int64_t created_us, ended_us;  /* 0: not ended */
     /* running: leased ones too */
     uint64_t trials, complete, pruned, failed, cancelled, running, paused, queued;
-    double best;                   /* of complete trials; NaN: none */
+    double best;                   /* of complete, feasible trials; NaN: none */
     int64_t best_trial;            /* -1: none */
     int maximize;                  /* of its first objective: larger values are better */
     uint64_t last_seq;             /* of its newest event */
@@ -102,6 +102,7 @@ struct asy_trial_row {
     enum asy_trial_state state;
     enum asy_cause cause;
     const char *text, *params /* JSON */, *source;
+    const char *outcome;           /* JSON as in the event that ended it; "": none */
     double value;                  /* objective, of a paused trial so far; NaN: none */
     uint64_t step, seed;
     uint32_t attempts;

@@ -179,6 +179,9 @@ struct asy_event {
                  const char *source; /* "tpe", "enqueued", … */ } trial_created;
         struct { enum asy_trial_state state; enum asy_cause cause; const char *text;
                  double value; /* objective when paused or ended; NaN: none */ uint64_t step;
+                 const char *outcome; /* JSON, when ended, of a study with several objectives or
+                    constraints: {"values": [of each objective, null: none], "violation": what is
+                    beyond the constraints, null: a metric was not reported} */
                  } trial_state;
         struct { struct asy_id id; uint64_t epoch, job, milestone;
                  const struct asy_placement *placements; size_t n_placements;

@@ -17,6 +17,8 @@
 #include <asy/space.h>
 
 #define ASY_STUDY_FILE_MAX (1u << 20)
+#define ASY_STUDY_OBJECTIVES_MAX 16
+#define ASY_STUDY_CONSTRAINTS_MAX 16
 
 enum asy_run_kind { ASY_RUN_MODEL = 1, ASY_RUN_COMMAND = 2 };
 enum asy_take { ASY_TAKE_BEST = 1, ASY_TAKE_LAST = 2 };
@@ -30,6 +32,11 @@ struct asy_objective {
     int maximize;
     enum asy_take take;
     double target; /* NaN: none */
+};
+/* A bound on a metric's last value; a trial outside is no result. */
+struct asy_constraint {
+    const char *metric;
+    double min, max; /* -INFINITY, INFINITY: open */
 };
 /* A file that a study names, as it was when the study was submitted. */
 struct asy_study_input {
@@ -63,7 +70,8 @@ struct asy_study_spec {
 
     const char *data_file;              /* absolute; NULL: none */
 
-    const struct asy_objective *objectives; size_t n_objectives;
+    const struct asy_objective *objectives; size_t n_objectives;    /* at least 1 */
+    const struct asy_constraint *constraints; size_t n_constraints;
     const struct asy_space *space;
 
     const char *sampler; const struct asy_named_number *sampler_options; size_t n_sampler_options;

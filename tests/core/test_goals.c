@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_goals.c - studies with several objectives or constraints: when a trial is complete, what its
+ * sampler and the store are told, what is no result. */
+#include "life.h"
+
+#define TWO                                                                                        \
+    "assay: 1\nname: two\nobjective: [{metric: loss, goal: minimize}, {metric: right, goal: "      \
+    "maximize, take: last}]\nconstraints: [{metric: cost, min: 1, max: 5}]\n"                      \
+    "parameters: {x: {min: 0.0, max: 1.0}}\n"
+#define BOUNDED                                                                                    \
+    "assay: 1\nname: bounded\nobjective: {metric: loss, goal: minimize, target: 0.5}\n"            \
+    "constraints: [{metric: cost, max: 5}]\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+
+/* A report of all that is not NaN. */
+static void report(struct world *w, struct lease *l, uint64_t step, double loss, double right,
+                   double cost)
+{
+    const struct asy_metric all[] = { { "loss", loss }, { "right", right }, { "cost", cost } };
+    struct asy_event ev = { .kind = ASY_EV_REPORT };
+    struct asy_metric given[3];
+    size_t n = 0;
+
+    for (size_t i = 0; i < 3; i++)
+        if (!isnan(all[i].value))
+            given[n++] = all[i];
+    ev.report.step = step;
+    ev.report.metrics = given;
+    ev.report.n_metrics = n;
+    world_send(w, l, ++l->reported, &ev);
+}
+
+static void all_values_are_told_and_stored(void)
+{
+    static const struct {
+        const char *name;
+        double cost;
+        const char *outcome, *text;
+        double violation;
+    } cases[] = {
+        { "within", 4, "{\"values\":[0.25,2],\"violation\":0}", "", 0 },
+        { "above", 7, "{\"values\":[0.25,2],\"violation\":2}",
+          "outside the constraints: cost is 7, above 5", 2 },
+        { "below", 0.5, "{\"values\":[0.25,2],\"violation\":0.5}",
+          "outside the constraints: cost is 0.5, below 1", 0.5 },
+        { "unknown", NAN, "{\"values\":[0.25,2],\"violation\":null}",
+          "outside the constraints: no value for 'cost' was reported", INFINITY },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const struct asy_event *ev;
+        struct world w;
+        struct asy_id a;
+
+        if (begin(&w, 1)) {
+            a = submit(&w, 1, TWO RUN(4, false) "budget: {trials: 2}\n");
+            world_started(&w, &w.leases[0]);
+            report(&w, &w.leases[0], 1, 0.25, 9, NAN);
+            report(&w, &w.leases[0], 2, 0.5, 2, NAN); /* the best loss, the last of right */
+            if (!isnan(cases[i].cost)) {
+                report(&w, &w.leases[0], 3, NAN, NAN, 99); /* the last of cost */
+                report(&w, &w.leases[0], 4, NAN, NAN, cases[i].cost);
+            }
+            world_end(&w, &w.leases[0], ASY_END_COMPLETE, 4);
+            ev = trial_event(&w, a, 0);
+            T_EQ(cases[i].name, ev->trial_state.state, ASY_TRIAL_COMPLETE);
+            T_NEAR(cases[i].name, ev->trial_state.value, 0.25, 0);
+            T_STR(cases[i].name, ev->trial_state.outcome, cases[i].outcome);
+            T_STR(cases[i].name, ev->trial_state.text, cases[i].text);
+            T_TRUE(w.tells[w.n_tells - 1].violation == cases[i].violation);
+            T_NEAR(cases[i].name, w.tell_values[w.n_tells - 1], 0.25, 0);
+            T_TRUE(world_restart(&w)); /* the same from the events */
+        }
+        world_close(&w);
+    }
+}
+
+/* The second objective is missing: no matter how good the first is. */
+static void each_objective_needs_a_value(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, TWO RUN(4, false) "retries: 0\nbudget: {trials: 1}\n");
+        world_started(&w, &w.leases[0]);
+        report(&w, &w.leases[0], 1, 0.25, NAN, 3);
+        world_end(&w, &w.leases[0], ASY_END_COMPLETE, 1);
+        T_EQ("failed", trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_FAILED);
+        T_HAS("says which", trial_event(&w, a, 0)->trial_state.text, "no value for 'right'");
+        T_STR("no outcome", trial_event(&w, a, 0)->trial_state.outcome, "");
+    }
+    world_close(&w);
+}
+
+/* Outside of the constraints the target is not reached, neither on the way nor at the end. */
+static void a_target_is_reached_within_the_constraints(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, BOUNDED RUN(4, false) "budget: {trials: 3}\n");
+        world_started(&w, &w.leases[0]);
+        report(&w, &w.leases[0], 1, 0.1, NAN, 9);
+        world_end(&w, &w.leases[0], ASY_END_COMPLETE, 1);
+        T_EQ("goes on", w.n_leases, 2);
+        T_STR("outcome", trial_event(&w, a, 0)->trial_state.outcome,
+              "{\"values\":[0.1],\"violation\":4}");
+        world_started(&w, &w.leases[1]);
+        report(&w, &w.leases[1], 1, 0.4, NAN, 2);
+        world_end(&w, &w.leases[1], ASY_END_STOPPED, 1);
+        T_EQ("over", study_state(&w, a), ASY_STUDY_FINISHED);
+        T_EQ("by its target", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.cause,
+             ASY_CAUSE_TARGET);
+    }
+    world_close(&w);
+}
+
+/* Deterministic studies feed the pruner from the history: a report of the constraint's metric alone
+ * has no loss to judge, not a bad one. */
+static void reports_of_other_metrics_are_not_judged(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, "assay: 1\nname: d\nobjective: {metric: loss, goal: minimize}\n"
+                          "constraints: [{metric: cost, max: 5}]\n"
+                          "parameters: {x: {min: 0.0, max: 1.0}}\n" RUN(4, true)
+                          "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2}, "
+                          "deterministic: true, lag: 1}\nbudget: {trials: 2}\n");
+        for (size_t i = 0; i < 2; i++) {
+            struct lease *l = &w.leases[i];
+
+            world_started(&w, l);
+            report(&w, l, 1, i == 0 ? 0.1 : 0.9, NAN, 2);
+            report(&w, l, 1, NAN, NAN, 3);
+            world_checkpoint(&w, l, 1);
+            world_end(&w, l, ASY_END_PAUSED, 1);
+        }
+        T_EQ("the better one is promoted", w.leases[2].trial, 0);
+        T_EQ("to the next rung", w.leases[2].milestone, 2);
+    }
+    (void)a;
+    world_close(&w);
+}
+
+T_MAIN("goals", T_TEST(all_values_are_told_and_stored), T_TEST(each_objective_needs_a_value),
+       T_TEST(a_target_is_reached_within_the_constraints),
+       T_TEST(reports_of_other_metrics_are_not_judged))
