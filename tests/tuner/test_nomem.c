@@ -79,7 +79,7 @@ static void samplers_survive(void)
     } samplers[] = { { "tpe", 1 }, { "random", 1 }, { "grid", 1 },
                      { "tpe", 3 }, { "nsga2", 2 },  { "nsga3", 3 },
                      { "qmc", 1 },
-                     { "gp", 1 } };
+                     { "gp", 1 },    { "cma", 1 } };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(samplers); k++) {
         uint64_t want = 0;

@@ -101,7 +101,8 @@ static void tell_some(struct asy_sampler *s, uint64_t number, const double *x, s
     T_OK(asy_sampler_tell(s, &o, &err), &err);
 }
 
-static const char *const kinds[] = { "random", "tpe", "nsga2", "nsga3", "qmc", "gp", "auto" };
+static const char *const kinds[] = { "random", "tpe", "nsga2", "nsga3", "qmc", "gp",
+                                    "cma",    "auto" };
 
 static void suggestions_are_points(void)
 {
@@ -194,7 +195,7 @@ static void bad_calls_are_refused(void)
         const char *text;
     } cases[] = {
         { "tpee", { { 0 } }, 0, 1, "did you mean 'tpe'" },
-        { "cmaes", { { 0 } }, 0, 1, "unknown sampler 'cmaes'" },
+        { "bayes", { { 0 } }, 0, 1, "unknown sampler 'bayes'" },
         { "tpe", { { 0 } }, 0, 0, "needs an objective" },
         { "tpe", { { "candidates", 0 } }, 1, 1, "from 1 to 4096, not 0" },
         { "tpe", { { "constant_liar", 2 } }, 1, 1, "from 0 to 1" },
@@ -238,7 +239,8 @@ static void bad_calls_are_refused(void)
 static void names_and_options_are_listed(void)
 {
     static const char *const samplers[] = { "auto", "random", "grid",  "tpe",
-                                            "nsga2", "nsga3", "qmc", "gp" };
+                                            "nsga2", "nsga3", "qmc", "gp",
+                                            "cma" };
     static const char *const tpe[] = { "startup_trials", "candidates", "multivariate",
                                        "constant_liar", "group" };
 

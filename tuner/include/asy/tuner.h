@@ -50,6 +50,17 @@ struct asy_option {
  * gp      Gaussian process with expected improvement, for expensive trials and up to some hundreds
  *         of them. startup_trials (10) random trials come first. Parameters that are not always
  *         active are drawn by tpe. One objective. See sampler_gp.c for what counts as what.
+ * cma     CMA-ES (Hansen 2016, arXiv 1604.00772) with active update, for any number of workers:
+ *         finished trials in order of their numbers are taken a batch at a time, so a late result
+ *         takes its place among the earlier ones and counts, and answers do not depend on when
+ *         results came; where late points came from is estimated from what a batch has in common
+ *         (James and Stein's shrinkage). population (0: 4 + 3 ln d, at least 4) trials a batch;
+ *         separable (0; 1 beyond 200 parameters): only variances; adapt_rate (0): learning rates
+ *         after Nomura et al. 2023; restarts (1: IPOP; 0: none, 2: BIPOP); warm_trials (0): as many
+ *         first trials, random or told from elsewhere, are what the first distribution is made of
+ *         (Nomura et al. 2021). Steps and ordered choices with a margin (Hamano et al. 2022), other
+ *         choices as CatCMA does (Hamano et al. 2024), conditional parameters all in one
+ *         distribution. Trials rank as with tpe. One objective only.
  * auto    random where tpe has nothing to learn or no budget to learn in; else tpe. */
 
 struct asy_sampler_spec {
