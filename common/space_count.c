@@ -122,3 +122,42 @@ int asy_space_point(const struct asy_space *space, uint64_t index, double *ret_x
     memcpy(ret_x, x, space->len * sizeof *x);
     return 0;
 }
+
+/* The index of x within the component of parameter i, from there on; as point_from() has it. */
+static double index_from(const struct asy_space *space, size_t i, const double *x, double *scratch)
+{
+    double index = 0;
+
+    for (; i != SIZE_MAX; i = space->slots[i].next) {
+        const struct asy__slot *s = &space->slots[i];
+        double start = 0, k = isnan(x[i]) ? 0 : asy__grid_nearest(s, x[i]);
+
+        scratch[i] = ASY_INACTIVE;
+        for (size_t c = 0; c <= s->n_cuts && !isnan(x[i]); c++) {
+            double end = c < s->n_cuts ? s->cuts[c] : s->grid.n;
+            long work = COUNT_WORK_MAX;
+
+            scratch[i] = asy__grid_value(s, start);
+            index += (fmin(k, end) - start) * count_from(space, s->next, scratch, &work);
+            if (k < end)
+                break;
+            start = end;
+        }
+        scratch[i] = x[i];
+    }
+    return index;
+}
+
+uint64_t asy_space_index(const struct asy_space *space, const double *x)
+{
+    double scratch[ASY_SPACE_MAX], index = 0;
+
+    for (size_t i = 0; i < space->len; i++) {
+        long work = COUNT_WORK_MAX;
+
+        if (space->slots[i].component == i)
+            index = index * count_from(space, i, scratch, &work) +
+                    index_from(space, i, x, scratch);
+    }
+    return (uint64_t)index;
+}

@@ -20,7 +20,7 @@ struct asy__sampler_class {
 };
 extern const struct asy__sampler_class asy__sampler_random, asy__sampler_grid, asy__sampler_tpe,
     asy__sampler_nsga2, asy__sampler_nsga3, asy__sampler_qmc,
-    asy__sampler_gp, asy__sampler_cma;
+    asy__sampler_gp, asy__sampler_cma, asy__sampler_brute_force;
 
 struct asy_sampler {
     const struct asy__sampler_class *class;

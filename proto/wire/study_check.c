@@ -371,6 +371,13 @@ static void check_deterministic(struct asy__parse *p)
                      "budget.trials");
 }
 
+/* The sampler ends by itself, when a finite space has been tried. */
+static int tries_all(struct asy__parse *p)
+{
+    return is_word(p, "search.sampler.name", "grid") ||
+           is_word(p, "search.sampler.name", "brute_force");
+}
+
 static void check_grid(struct asy__parse *p)
 {
     struct asy_space *space = p->study->space;
@@ -380,7 +387,8 @@ static void check_grid(struct asy__parse *p)
             char key[200];
 
             snprintf(key, sizeof key, "parameters.%s", asy_space_at(space, i)->name);
-            asy__problem(p, p->params[i], key, "the grid sampler needs a step or values for it");
+            asy__problem(p, p->params[i], key, "the %s sampler needs a step or values for it",
+                         asy__val(p, "search.sampler.name")->s);
         }
 }
 
@@ -388,7 +396,7 @@ static void check_budget(struct asy__parse *p)
 {
     /* Whether a space with mistakes is finite will be known when they are mended. */
     if (!asy__val(p, "budget.trials")->node && !asy__val(p, "budget.time")->node &&
-        !is_word(p, "search.sampler.name", "grid"))
+        !tries_all(p))
         asy__problem(p, asy__place(p, "budget"), "budget",
                      "needs trials or time; the study would never end");
 }
@@ -412,7 +420,7 @@ void asy__study_check(struct asy__parse *p)
         check_data(p);
     check_pruner(p);
     check_deterministic(p);
-    if (has_space && is_word(p, "search.sampler.name", "grid"))
+    if (has_space && tries_all(p))
         check_grid(p);
     check_budget(p);
 }

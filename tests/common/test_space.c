@@ -272,6 +272,7 @@ static void enumerate(const char *name, const struct asy_param *params, size_t n
         if (!T_OK(asy_space_point(space, k, x, &err), &err))
             break;
         T_OK(asy_space_check(space, x, &err), &err);
+        T_EQ(name, asy_space_index(space, x), k);
         memcpy(&seen[k * n], x, n * sizeof *x);
         for (size_t j = 0; j < k; j++) {
             size_t same = 0;

@@ -51,7 +51,7 @@ static uint64_t run_sampler(const char *name, size_t n_goals)
 
     CALL(asy_space_create(&space, &err));
     for (size_t i = 0; i < LEN; i++)
-        if (i != 1 || strcmp(name, "grid"))
+        if (i != 1 || (strcmp(name, "grid") && strcmp(name, "brute_force")))
             CALL(asy_space_add(space, &params[i], &err));
     CALL(asy_sampler_create(space, &spec, &s, &err));
     for (uint64_t number = 0; number < trials; number++) {
@@ -79,7 +79,8 @@ static void samplers_survive(void)
     } samplers[] = { { "tpe", 1 }, { "random", 1 }, { "grid", 1 },
                      { "tpe", 3 }, { "nsga2", 2 },  { "nsga3", 3 },
                      { "qmc", 1 },
-                     { "gp", 1 },    { "cma", 1 } };
+                     { "gp", 1 },    { "cma", 1 },
+                     { "brute_force", 1 } };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(samplers); k++) {
         uint64_t want = 0;

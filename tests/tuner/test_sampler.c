@@ -240,7 +240,7 @@ static void names_and_options_are_listed(void)
 {
     static const char *const samplers[] = { "auto", "random", "grid",  "tpe",
                                             "nsga2", "nsga3", "qmc", "gp",
-                                            "cma" };
+                                            "cma",   "brute_force" };
     static const char *const tpe[] = { "startup_trials", "candidates", "multivariate",
                                        "constant_liar", "group" };
 
@@ -419,6 +419,54 @@ static void grid_goes_on_after_a_restart(void)
     asy_space_destroy(space);
 }
 
+/* Every point once, enqueued and told ones included, also for a sampler that is made anew and told
+ * what there was, in another order. */
+static void brute_force_tries_what_nobody_had(void)
+{
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    struct asy_sampler_spec spec = { .name = "brute_force", .seed = 4, .goals = &goal,
+                                     .n_goals = 1 };
+    const double given[4] = { 3, 0.2, 1, NAN };
+    struct asy_space *space = make_space(small, 4);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_sampler *s[2] = { NULL, NULL };
+    double xs[POINTS][4], x[2][4];
+    unsigned met[POINTS] = { 0 }, in_turn = 0;
+
+    for (size_t i = 0; i < 2; i++)
+        T_OK(asy_sampler_create(space, &spec, &s[i], &err), &err);
+    for (uint64_t number = 0; number < 20; number++) {
+        struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_FAILED, .x = xs[number] };
+
+        T_OK(asy_sampler_ask(s[0], number, number == 0 ? given : NULL, xs[number], &err), &err);
+        T_OK(asy_space_check(space, xs[number], &err), &err);
+        met[asy_space_index(space, xs[number])]++;
+        in_turn += asy_space_index(space, xs[number]) == number;
+        if (number % 2)
+            T_OK(asy_sampler_tell(s[0], &o, &err), &err);
+    }
+    for (uint64_t number = 20; number-- > 0;) {
+        struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_RUNNING, .x = xs[number] };
+
+        T_OK(asy_sampler_tell(s[1], &o, &err), &err);
+    }
+    for (uint64_t number = 20; number < POINTS; number++) {
+        for (size_t i = 0; i < 2; i++)
+            T_OK(asy_sampler_ask(s[i], number, NULL, x[i], &err), &err);
+        T_EQ("the same", asy_space_index(space, x[0]), asy_space_index(space, x[1]));
+        met[asy_space_index(space, x[0])]++;
+    }
+    for (size_t k = 0; k < POINTS; k++)
+        T_EQ("met", met[k], 1);
+    T_TRUE(in_turn < 10);
+    T_EQ("over", asy_sampler_ask(s[0], POINTS, NULL, x[0], &err), ASY_E_FULL);
+    T_HAS("over", err.text, "all 36 points of the space have been tried");
+    T_OK(asy_sampler_ask(s[0], 30, NULL, x[0], &err), &err); /* asked again: its own is free */
+    asy_sampler_destroy(s[0]);
+    asy_sampler_destroy(s[1]);
+    asy_space_destroy(space);
+}
+
 static void grid_skips_none_for_enqueued_points(void)
 {
     struct asy_space *space = make_space(small, 4);
@@ -493,4 +541,5 @@ T_MAIN("sampler", T_TEST(suggestions_are_points), T_TEST(same_seed_same_points),
        T_TEST(names_and_options_are_listed), T_TEST(random_is_uniform_on_each_scale),
        T_TEST(random_draws_are_independent_of_each_other), T_TEST(grid_meets_each_point_once),
        T_TEST(grid_skips_none_for_enqueued_points), T_TEST(grid_goes_on_after_a_restart),
+       T_TEST(brute_force_tries_what_nobody_had),
        T_TEST(auto_says_what_and_why))

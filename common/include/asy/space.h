@@ -73,6 +73,8 @@ double asy_space_cardinality(const struct asy_space *space);
  * fastest. ASY_E_FULL: index is beyond; ASY_E_INVAL: the space has no such count. */
 ASY_MUST_CHECK int asy_space_point(const struct asy_space *space, uint64_t index, double *ret_x,
                                    struct asy_error *err);
+/* The index of a point of a space that has such a count. */
+uint64_t asy_space_index(const struct asy_space *space, const double *x);
 
 /* Number of values of parameter i: grid points or choices; INFINITY for a float without step. */
 double asy_space_values(const struct asy_space *space, size_t i);

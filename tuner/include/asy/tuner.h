@@ -61,6 +61,8 @@ struct asy_option {
  *         (Nomura et al. 2021). Steps and ordered choices with a margin (Hamano et al. 2022), other
  *         choices as CatCMA does (Hamano et al. 2024), conditional parameters all in one
  *         distribution. Trials rank as with tpe. One objective only.
+ * brute_force  the points of a finite space that no trial has had, given or told ones included, in
+ *         a random order, until all have been tried.
  * auto    random where tpe has nothing to learn or no budget to learn in; else tpe. */
 
 struct asy_sampler_spec {
@@ -104,7 +106,8 @@ void asy_sampler_destroy(struct asy_sampler *sampler);
 /* Suggests the point of trial `number` (below 2^53) and remembers it as running. fixed: NULL, or
  * [space length] entries that are not ASY_INACTIVE are taken as they are (enqueued points), except
  * where their condition turns out not to hold. The outcome of a trial that is asked for again is
- * forgotten, also if that fails. ASY_E_FULL: the space is exhausted (grid).
+ * forgotten, also if that fails. ASY_E_FULL: the space is exhausted (grid,
+ * brute_force).
  * ASY_E_INVAL: a fixed entry is not a value of its parameter. */
 ASY_MUST_CHECK int asy_sampler_ask(struct asy_sampler *sampler, uint64_t number,
                                    const double *fixed, double *ret_x, struct asy_error *err);
