@@ -18,6 +18,7 @@
 
 #define BLOCK 256
 #define NEGLIGIBLE 50.0 /* exp(-50) of the largest term vanishes even times 10^6 */
+#define FEW 4            /* one in so many left: the others are left out */
 #define SLACK 1.0       /* rounding of a sum of terms is far below */
 /* -log of the smallest part of a kernel that lies inside: centre at an end, wide as half the range,
  * the largest that the floor is. What is wider is lower by more than its part is smaller. */
@@ -187,11 +188,27 @@ static void add_all(const struct asy__parzen *p, size_t d, const struct asy__pro
         add_continuous(&p->kernels[d], probe->x, b);
         return;
     }
+    if (p->dims[d].kind == ASY__DIM_CHOICE) {
+        const double *mu = &p->kernels[d].mu[b->from];
+
+        for (size_t k = 0; k < b->n; k++)
+            b->acc[k] += mu[k] == probe->x ? probe->hit : probe->miss;
+        return;
+    }
     for (size_t k = 0; k < b->n; k++)
         b->acc[k] += term(&p->dims[d], &p->kernels[d], probe, b->from + k, p->n);
 }
 
-/* Keeps what is above cut of the first pass. */
+static size_t count_above(const struct block *b, double cut)
+{
+    size_t count = 0;
+
+    for (size_t k = 0; k < b->n; k++)
+        count += b->acc[k] > cut;
+    return count;
+}
+
+/* Keeps what is above cut of passes over all. */
 static void sift(struct block *b, double cut)
 {
     size_t kept = 0;
@@ -264,8 +281,10 @@ static void add_block(const struct asy__parzen *p, const struct asy__probe *prob
     size_t i = 0;
 
     memcpy(b->acc, &p->log_w[b->from], b->n * sizeof *b->acc);
-    for (; i < p->n_lead; i++)
-        add_all(p, p->order[i], &probes[p->order[i]], b);
+    do {
+        for (size_t end = i + p->n_lead; i < end && i < p->n_dims; i++)
+            add_all(p, p->order[i], &probes[p->order[i]], b);
+    } while (i < p->n_dims && count_above(b, cut - rest[i]) > b->n / FEW);
     sift(b, cut - rest[i]);
     for (; i < p->n_dims && b->n > 0; i++) {
         size_t d = p->order[i];
