@@ -3,7 +3,7 @@
 #
 #   asy_add_library(asy-tuner SOURCES a.c b.c DEPS asy-common [LINK m] [HEADERS asy/tuner.h ...])
 #   asy_add_program(assay-worker SOURCES main.c DEPS asy-agent)
-#   asy_add_test(test_buf SOURCES test_buf.c DEPS asy-common [LABEL unit] [TIMEOUT 60]
+#   asy_add_test(test_buf SOURCES test_buf.c DEPS asy-common [LABEL unit] [TIMEOUT 600]
 #                [PROCESSORS 1])
 #   asy_add_test(test_nomem SOURCES test_nomem.c DEPS asy-common NOMEM)     with tests/nomem.h
 #
@@ -58,7 +58,7 @@ function(asy_add_test name)
         set(ARG_LABEL unit)
     endif()
     if(NOT ARG_TIMEOUT)
-        set(ARG_TIMEOUT 120)
+        set(ARG_TIMEOUT 600)
     endif()
     if(NOT ARG_PROCESSORS)
         set(ARG_PROCESSORS 1)
@@ -96,6 +96,6 @@ function(asy_add_fuzz name)
         target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.c)
         add_test(NAME ${name} COMMAND ${name} ${ARG_CORPUS})
     endif()
-    set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
+    set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 600)
     add_dependencies(fuzzers ${name})
 endfunction()

@@ -16,7 +16,7 @@
 #include <asy/durable.h>
 #include <asy/json.h>
 
-#define PATIENCE_MS 120000 /* then something hangs */
+#define PATIENCE_MS 300000 /* then something hangs */
 #define GREET_MS 2000
 #define FRAMES_BUDGET (16u << 20)
 #define ANSWER_MAX (64u << 20)

@@ -7,7 +7,7 @@
 #include <asy/channel.h>
 #include <asy/clock.h>
 
-#define PATIENCE_MS 120000
+#define PATIENCE_MS 300000
 #define BEAT_MS 500
 #define TURN_MS 20
 

@@ -11,7 +11,7 @@
 #include <asy/study.h>
 #include "../bench/coordinator.h"
 
-#define PATIENCE_MS 120000
+#define PATIENCE_MS 300000
 #define SPEC "assay: 1\nname: secret\nobjective: {metric: loss, goal: minimize}\n"                \
              "parameters: {x: {min: 0.0, max: 1.0}}\nrun: {command: [run]}\nbudget: {trials: 1}\n"
 

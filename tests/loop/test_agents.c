@@ -13,7 +13,7 @@
 #include <asy/study.h>
 #include "peer.h"
 
-#define PATIENCE_MS 120000
+#define PATIENCE_MS 300000
 #define HEAD(name) "assay: 1\nname: " name "\nobjective: {metric: loss, goal: minimize}\n"         \
                    "parameters: {x: {min: 0.0, max: 1.0}}\n"
 #define COMMAND(length)                                                                            \

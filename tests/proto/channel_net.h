@@ -10,7 +10,7 @@
 #include <asy/clock.h>
 #include <asy/keys.h>
 
-#define NET_LIMIT_MS 60000
+#define NET_LIMIT_MS 300000
 #define NET_CLIENTS 80
 
 struct net {

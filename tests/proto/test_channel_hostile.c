@@ -432,8 +432,8 @@ static void a_replayed_greeting_opens_nothing(void)
 
     if (!net_open(&net) || !record_friend(&net, &said) || !T_TRUE(said.n > GREETING + HELLO + 200))
         goto out;
+    AWAIT_NO_FRAME(&net, counts_of(&net).accepted == 1); /* another thread counts the friend */
     before = counts_of(&net);
-    T_EQ("the friend was let in", before.accepted, 1);
     for (int patient = 0; patient < 2; patient++) {
         size_t first = patient ? GREETING + HELLO : said.n, got = 0;
         int fd = tcp_connect(&net);

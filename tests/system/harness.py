@@ -16,7 +16,7 @@ import traceback
 BIN = os.path.abspath(sys.argv[1])
 SOURCE = os.path.abspath(sys.argv[2])
 PROGRAMS = "assay", "assay-coordinator", "assay-worker", "assay-attempt", "assay-trainer"
-PATIENCE_S = 120  # how long an event may take before the test calls it missing
+PATIENCE_S = 300  # how long an event may take before the test calls it missing
 
 
 class Home:
@@ -89,7 +89,7 @@ class Home:
     def run(self, *args, code=0):
         process = self.start(*args)
         try:
-            out, err = process.communicate(timeout=4 * PATIENCE_S)
+            out, err = process.communicate(timeout=2 * PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()

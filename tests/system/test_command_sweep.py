@@ -112,10 +112,10 @@ budget: {{trials: 1}}
         equal("first line", follow.stdout.readline(), "out 1\n")
         for n in 1, 2, 3:
             home.write(f"go{n}", "")
-        out, err = follow.communicate(timeout=240)
+        out, err = follow.communicate(timeout=600)
         equal("stdout", out, "out 2\nout 3\nloss=1\n")
         equal("stderr", err, "err 1\nerr 2\nerr 3\n")
-        run.communicate(timeout=240)
+        run.communicate(timeout=600)
         equal("one attempt", home.run("logs", "talk", "0", "--attempt", "2"), ("out 2\n", "err 2\n"))
         equal("one stream", home.run("logs", "talk", "0", "--stderr"), ("err 3\n", ""))
 

@@ -24,7 +24,7 @@ def doctor(home, *names, env=None, programs=BIN, preexec=None, leaks=False):
     if not leaks:  # Open MPI leaks at its end, in modules that are unloaded by then
         env["ASAN_OPTIONS"] = "detect_leaks=0"
     done = subprocess.run([os.path.join(programs, "assay"), "doctor", *names, "--json"], env=env, text=True,
-                          capture_output=True, cwd=home.path, preexec_fn=preexec, timeout=300)
+                          capture_output=True, cwd=home.path, preexec_fn=preexec, timeout=600)
     equal("standard error", done.stderr, "")
     answer = json.loads(done.stdout)
     verdicts = [check["verdict"] for check in answer["checks"]]

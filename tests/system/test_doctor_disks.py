@@ -29,7 +29,7 @@ def enter():
 def doctor(home, *names):
     env = {**home.env, "ASAN_OPTIONS": "detect_leaks=0"}
     done = subprocess.run([os.path.join(BIN, "assay"), "doctor", *names, "--json"], env=env, text=True,
-                          capture_output=True, cwd="/", timeout=300)
+                          capture_output=True, cwd="/", timeout=600)
     answer = json.loads(done.stdout)
     equal("exit code", done.returncode, 1 if answer["broken"] else 0)
     return {check["name"]: check for check in answer["checks"]}

@@ -169,7 +169,7 @@ def a_gang_pauses_and_another_width_goes_on():
         equal("one process now", gangs(home), {})
         for _ in range(2):
             run.send_signal(signal.SIGINT)
-        run.communicate(timeout=300)
+        run.communicate(timeout=600)
 
 
 # ---- idle ----------------------------------------------------------------------------------------

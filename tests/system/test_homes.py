@@ -70,7 +70,7 @@ def up_at_the_same_time_makes_one():
     with Home() as home:
         commands = [home.start("up") for _ in range(4)]
         for command in commands:
-            out, err = command.communicate(timeout=240)
+            out, err = command.communicate(timeout=600)
             equal(f"exit\n{out}\n{err}", command.returncode, 0)
         # Whoever came second gives way once it finds the store owned.
         wait(lambda: coordinators(home) == [discovery(home)["pid"]], "one coordinator to be left")

@@ -119,7 +119,7 @@ def a_joined_coordinator_is_left_running():
         sweep.begin()
         sweep.more("report", 2)
         sweep.interrupt()
-        out, err = sweep.process.communicate(timeout=300)
+        out, err = sweep.process.communicate(timeout=600)
         equal("exit", sweep.process.returncode, 130)
         has("message", err, "detached; 'sweep' goes on")
         sweep.listen()

@@ -55,7 +55,7 @@ def an_interrupted_sweep_resumes():
         run = home.start("run", "study.yaml")
         wait(lambda: counts(home) >= 3, "trials to start")
         run.send_signal(signal.SIGINT)
-        out, err = run.communicate(timeout=300)
+        out, err = run.communicate(timeout=600)
         equal(f"exit\n{out}\n{err}", run.returncode, 130)
         wait(lambda: not home.processes("assay"), "everything to end")
         home.run("run", "study.yaml", "--resume")

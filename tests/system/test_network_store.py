@@ -85,7 +85,7 @@ def it_is_watched_while_it_runs():
         equal("cause", home.json("explain", "remote", "0")["cause"], "none")
         watch = home.start("watch", "remote")
         open(go, "w").close()
-        out, err = watch.communicate(timeout=300)
+        out, err = watch.communicate(timeout=600)
         equal(f"exit\n{out}\n{err}", watch.returncode, 0)
         equal("trials", home.json("show", "remote")["trials"], 8)
         home.run("down")

@@ -22,8 +22,8 @@ def until_noticed(home):
 def swallow(home, rng):
     back = until_noticed(home)
     home.proxy.swallow()
-    if rng.random() < 0.5:
-        wait(lambda: "suspect" in home.state() or home.over(), "the worker to be suspect")
+    if rng.random() < 0.5:  # or lost, where the looks come too seldom
+        wait(lambda: "ready" not in home.state() or home.over(), "the worker to be suspect")
     else:
         wait(lambda: "away" in home.state() or "gone" in home.state() or home.over(),
              "the worker to be lost")

@@ -148,7 +148,7 @@ class User(Home):
 
     def finish(self, name):
         self.write("go", "")
-        out, err = self.process.communicate(timeout=240)
+        out, err = self.process.communicate(timeout=600)
         equal(f"exit\n{out}\n{err}", self.process.returncode, 0)
         trials = self.json("trials", name)["trials"]
         equal("trials", [(t["state"], t["attempts"]) for t in trials], [("complete", 1)] * 2)
@@ -303,7 +303,7 @@ def nobody_else_speaks_to_a_gang():
         wait(lambda: f"user {b.uid}: another user's process" in a.said(), "a further line")
         equal("the trial", [t["state"] for t in a.json("trials", "alpha")["trials"]], ["running"])
         a.run("stop", "alpha")
-        a.process.communicate(timeout=240)
+        a.process.communicate(timeout=600)
         equal("its first attempt", [(t["state"], t["attempts"]) for t in
               a.json("trials", "alpha")["trials"]], [("cancelled", 1)])
 

@@ -138,7 +138,7 @@ def json_has_every_event_once():
         watch = home.start("watch", "gated", "--json")
         wait(lambda: reports(home) >= 1, "a report")
         open(gate, "w").close()
-        out, err = watch.communicate(timeout=4 * PATIENCE_S)
+        out, err = watch.communicate(timeout=2 * PATIENCE_S)
         equal(f"exit: {err}", watch.returncode, 0)
         events = [json.loads(line) for line in out.splitlines()]
         seqs = [e["seq"] for e in events]
@@ -291,7 +291,7 @@ def what_was_started_is_started_again():
         for pid in nodes + home.processes("assay-coordinat"):
             os.kill(pid, signal.SIGKILL)
         open(gate, "w").close()
-        out, err = run.communicate(timeout=4 * PATIENCE_S)
+        out, err = run.communicate(timeout=2 * PATIENCE_S)
         equal(f"exit\n{out}\n{err}", run.returncode, 0)
         has("last screen", out, "trials   3: 3 complete")
         home.run("down")

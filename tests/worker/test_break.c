@@ -54,13 +54,15 @@ static void check_all_reports(struct coord *c)
 static void attempts_outlive_the_coordinator(void)
 {
     struct coord c = { 0 };
-    size_t five = 5;
+    size_t five = 5, more;
     unsigned two = 2;
 
     if (!open_stepper(&c) || !coord_run(&c, 0) || !coord_await_that(&c, has_reports, &five))
         goto out;
     c.mute = 1; /* hears reports, but dies before they are durable */
-    coord_turn(&c, 200);
+    more = c.n_reports + 1;
+    if (!coord_await_that(&c, has_reports, &more))
+        goto out;
     coord_hang_up(&c);
     coord_file(&c, "go", "");
     T_TRUE(await_marked(c.mark, 1, 0)); /* it went on, and ended, without a coordinator */

@@ -325,7 +325,8 @@ static void a_warm_gang_is_rejoined_by_its_name(void)
     n = p.c.n_parts;
     if (!coord_send_lease(&p.c, &second) || !say(&p, &second, ASY_PART_RUN))
         goto out;
-    for (int i = 0; i < 600 && p.c.n_parts == n; i++) { /* the first may be about to be over */
+    /* The first may be about to be over. */
+    for (int i = 0; i < GENEROUS_MS / 100 && p.c.n_parts == n; i++) {
         coord_turn(&p.c, 100);
         say(&p, &second, ASY_PART_RUN);
     }
