@@ -132,13 +132,13 @@ static void note_refused(struct asy__gate *gate, const char *key, const struct p
     static const char mapped[] = "::ffff:"; /* an IPv4 address, as an IPv6 socket writes it */
     size_t n = from->len > 0 && (size_t)from->len < sizeof gate->last_from ? (size_t)from->len : 0;
 
-    atomic_fetch_add(&gate->refused, 1);
     pthread_mutex_lock(&gate->lock);
     memcpy(gate->last_key, key, ASY_KEY_TEXT);
     memcpy(gate->last_from, from->bytes, n);
     gate->last_from[n] = 0;
     if (!strncmp(gate->last_from, mapped, strlen(mapped)))
         memmove(gate->last_from, gate->last_from + strlen(mapped), n + 1 - strlen(mapped));
+    atomic_fetch_add(&gate->refused, 1); /* last: whoever sees it sees which key, too */
     pthread_mutex_unlock(&gate->lock);
 }
 
