@@ -45,6 +45,10 @@ class Alone(Home):
         self.workers.append(self.program("assay-worker", "--cores", str(cores), *args))
         return self.workers[-1]
 
+    def await_workers(self):
+        """A command that needs one waits for it, but not for as long as a busy machine may take."""
+        wait(lambda: self.stored("worker-joined") >= len(self.workers), "the workers to join")
+
     def stored(self, kind):
         """Events of a kind."""
         number = {v: k for k, v in checker.KINDS.items()}[kind]

@@ -41,6 +41,7 @@ class Behind(Alone):
         self.proxy = Proxy("127.0.0.1", port).__enter__()
         path = self.proxy.discovery(self.env["ASSAY_HOME"], os.path.join(self.path, "found.json"))
         self.worker(CORES, "--discovery", path)
+        self.await_workers()
         self.write("study.yaml", STUDY % (PROGRAM, STEPS, self.records, STEPS, self.trials))
         self.run("submit", "study.yaml")
         return self

@@ -70,10 +70,12 @@ def scratches(pid):
     return glob.glob(f"/dev/shm/assay-{os.getuid()}-{pid}-*/*")
 
 
-def running(home, number, attempt):
+def running(home, number, attempt, after=0):
+    """And that it has trained: a trial's step is that of the attempt before until then."""
     for t in home.json("trials", "gang")["trials"]:
         if t["number"] == number:
-            return t["state"] == "running" and t["attempts"] == attempt and (t["step"] or 0) > 0
+            return (t["state"] == "running" and t["attempts"] == attempt and
+                    (t["step"] or 0) > after)
     return False
 
 
@@ -155,7 +157,7 @@ def a_gang_pauses_and_another_width_goes_on():
              "the pause")
         first = home.json("trials", "gang")["trials"][0]["step"]
         home.run("resume", "gang")
-        wait(lambda: running(home, 0, 2), "the gang again")
+        wait(lambda: running(home, 0, 2, first), "the gang again")
         home.run("down")
         wait(lambda: not home.processes(), "everything to end")
         study(home, 1, trials=1, epochs=1000000, pruner="none")

@@ -50,6 +50,7 @@ class Place(Alone):
             self.worker(2, "--home", os.path.join(self.path, "lab"), "--join", "lab.invitation")
         else:
             self.worker(1)
+        self.await_workers()
         self.run("submit", "study.yaml")
 
     def restore(self):

@@ -16,7 +16,7 @@ from breaker import hold_to_account
 from clusters import Apart, Gangs, Shared
 from harness import equal, has, main, wait
 
-ROUNDS = 20 # of one sweep
+ROUNDS = 20  # of one case, and trials of each sweep
 
 
 class Killer:
@@ -52,24 +52,27 @@ class Killer:
         return self.cluster.allowed(self.kills)
 
 
-def rounds_of_one_sweep(kind, seed):
-    rng = random.Random(seed)
-    print(f"# {kind.__name__} seed={seed}", flush=True)
+def rounds_of_one_sweep(kind, rng, rounds):
+    """So many, or as many as there were until it ended: a sweep does not wait for who kills it."""
     with kind(trials=ROUNDS) as cluster:
         killer = Killer(cluster, rng)
-        while sum(killer.kills.values()) < ROUNDS and not cluster.over():
+        while sum(killer.kills.values()) < rounds and not cluster.over():
             cluster.more(rng.choice(("report", "leased", "checkpoint")), rng.randrange(1, 3))
             killer.round()
         history = cluster.finish()
-        print(f"# {kind.__name__} seed={seed} kills {killer.kills}: {dict(history.ends())}, "
+        print(f"# {kind.__name__} kills {killer.kills}: {dict(history.ends())}, "
               f"{history.durable} lines were durable", flush=True)
-        equal("rounds", sum(killer.kills.values()), ROUNDS)
         hold_to_account(killer, history)
+        equal("any was killed", sum(killer.kills.values()) > 0, True)
+        return sum(killer.kills.values())
 
 
 def case(kind, seed):
     def test():
-        rounds_of_one_sweep(kind, seed)
+        rng, left = random.Random(seed), ROUNDS
+        print(f"# {kind.__name__} seed={seed}", flush=True)
+        while left > 0:
+            left -= rounds_of_one_sweep(kind, rng, left)
     test.__name__ = f"{ROUNDS}_rounds_{kind.__name__}={seed}"
     return test
 
