@@ -22,6 +22,7 @@ done
 unset OPENBLAS_NUM_THREADS OMP_NUM_THREADS ASSAY_HOME
 export UBSAN_OPTIONS=print_stacktrace=1
 jobs=$(nproc)
+slots=$((2 * jobs)) # for tests, which have a slot or two each: most of them wait most of the time
 slow=(-LE slow)
 [ "$mode" = all ] && slow=()
 
@@ -40,7 +41,7 @@ check() { # preset, ctest options
     shift
     echo "== test $preset"
     "${under[@]}" ctest --test-dir "build/$preset" --output-on-failure \
-        -j "$jobs" --no-tests=error "$@"
+        -j "$slots" --no-tests=error "$@"
 }
 
 # Reports of every process of a test go to files: most of them are not the test's own process.
@@ -66,7 +67,7 @@ if [ "$mode" != quick ]; then
     build tsan threaded_tests
     check_tsan
     build fuzz fuzzers
-    check fuzz -L fuzz
+    slots=$jobs check fuzz -L fuzz # each of them takes a core for as long as it may
 fi
 build release
 cmake --build build/release --target all_verify_interface_header_sets -j "$jobs" -- --quiet
