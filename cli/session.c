@@ -175,15 +175,23 @@ static int look_at_node(struct asy__session *session)
     return 1;
 }
 
+/* Whether a coordinator of this home has said that it listens, and has not ended since. */
+static int one_listens(const struct asy__session *session)
+{
+    struct asy_discovery found;
+
+    return asy__session_find(session, &found, NULL) == 0 && !asy_discovery_stale(&found);
+}
+
 /* What we started has ended before it could be greeted. Another node is about to start a
- * coordinator, or to leave; another coordinator is about to listen, unless it hangs. */
+ * coordinator, or to leave; another coordinator is still starting, or else it hangs. */
 static int ended_first(struct asy__session *session, int64_t *deadline_ms, struct asy_error *err)
 {
     if (!session->gave_way)
         return ended_early(session, err);
     if (!strcmp(session->node_name, "assay"))
         return start(session, "assay", err);
-    if (asy_clock_ms() + GREET_MS < *deadline_ms)
+    if (one_listens(session) && asy_clock_ms() + GREET_MS < *deadline_ms)
         *deadline_ms = asy_clock_ms() + GREET_MS;
     return 0;
 }

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One home, one coordinator: a second `assay up` joins, a killed one is followed at once, and a home
-that is copied while its coordinator lives is another home with a store of its own."""
+"""One home, one coordinator: a second `assay up` joins, a killed one is followed at once, one that
+is starting is waited for, and a home that is copied while its coordinator lives is another home with
+a store of its own."""
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 
 from harness import Home, equal, has, main, wait
@@ -102,6 +105,41 @@ def a_killed_coordinator_is_followed_at_once():
         home.run("down")
 
 
+def gives_way(home, command):
+    """Until the coordinator that the command started has found the store taken."""
+    def log():
+        path = os.path.join(home.env["ASSAY_HOME"], "node.log")
+        return open(path).read() if os.path.exists(path) else ""
+    wait(lambda: "has it open" in log() or command.poll() is not None, "its coordinator to give way")
+
+
+def a_coordinator_that_is_starting_is_waited_for():
+    """It has the store and does not listen yet, here for as long as a command looks at one that
+    listens and hangs."""
+    with Home() as home, Home() as other:
+        store = os.path.join(home.env["ASSAY_HOME"], "store")
+        os.makedirs(store, 0o700)
+        os.chmod(home.env["ASSAY_HOME"], 0o700)
+        lock = os.open(os.path.join(store, "assay.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+                       0o600)
+        fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+        other.run("ls")
+        hangs = discovery(other)["pid"]
+        os.kill(hangs, signal.SIGSTOP)
+        look = home.start("ls")
+        gives_way(home, look)
+        _, err = other.run("ls", code=3)
+        has("one that hangs", err, f"pid {hangs}")
+        os.kill(hangs, signal.SIGCONT)
+        os.close(lock)  # and the one that had it starts
+        subprocess.Popen([os.path.join(home.bin, "assay-coordinator")], env=home.env,
+                         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        out, err = look.communicate()
+        equal(f"exit\n{out}\n{err}", look.returncode, 0)
+        home.run("down")
+        other.run("down")
+
+
 def is_node(pid):
     with open(f"/proc/{pid}/cmdline", "rb") as f:
         return f.read().split(b"\0")[1:2] == [b"node"]
@@ -139,4 +177,4 @@ def a_copied_home_is_another_one():
 
 
 main(up_twice_joins, up_at_the_same_time_makes_one, a_killed_coordinator_is_followed_at_once,
-     a_copied_home_is_another_one, at_once=2)
+     a_coordinator_that_is_starting_is_waited_for, a_copied_home_is_another_one, at_once=2)
