@@ -17,6 +17,7 @@
 #include "session_impl.h"
 
 #define GREET_MS 3000
+#define HANG_MS 10000  /* what listens and does not answer for so long hangs; else it is busy */
 #define RETURN_MS 2000 /* a worker whose coordinator was restarted is back sooner */
 #define JOB_PATIENCE_MS 300000 /* for workers on nodes that are just starting a job */
 #define END_MS 5000  /* for what was told to end at once */
@@ -191,8 +192,8 @@ static int ended_first(struct asy__session *session, int64_t *deadline_ms, struc
         return ended_early(session, err);
     if (!strcmp(session->node_name, "assay"))
         return start(session, "assay", err);
-    if (one_listens(session) && asy_clock_ms() + GREET_MS < *deadline_ms)
-        *deadline_ms = asy_clock_ms() + GREET_MS;
+    if (one_listens(session) && asy_clock_ms() + HANG_MS < *deadline_ms)
+        *deadline_ms = asy_clock_ms() + HANG_MS;
     return 0;
 }
 

@@ -183,7 +183,8 @@ def ticks(pid):
 
 
 def idle_ranks_cost_nothing():
-    """While this process burns two seconds of a core, idle ranks and mpirun get next to none."""
+    """While this process burns two seconds of a core, idle ranks and mpirun get next to none: one in
+    fifty of the time that it takes, which is longer where the machine has more to do."""
     with Home() as home:
         home.env["ASY_GANG_IDLE"] = "1h"
         study(home, 2, trials=2)
@@ -192,11 +193,11 @@ def idle_ranks_cost_nothing():
         ranks, = gangs(home).values()
         tree = [*ranks.values(), parent(ranks[0]), parent(parent(ranks[0]))]
         before = {pid: ticks(pid) for pid in tree}
-        until = time.process_time() + 2
+        begun, until = time.monotonic(), time.process_time() + 2
         while time.process_time() < until:
             pass
         spent = {pid: ticks(pid) - before[pid] for pid in tree}
-        if sum(spent.values()) > 0.02 * os.sysconf("SC_CLK_TCK") * 2:
+        if sum(spent.values()) > 0.02 * os.sysconf("SC_CLK_TCK") * (time.monotonic() - begun):
             raise AssertionError(f"ticks of idle processes: {spent}")
 
 
