@@ -159,9 +159,59 @@ static void fill_constraint(struct asy__gp_view *view, size_t m)
         view->c[i] /= sqrt(square);
 }
 
-void asy__gp_view_warp(struct asy__gp_view *view, size_t m)
+double asy__gp_view_warp(struct asy__gp_view *view, size_t m, double knee)
 {
     fill_values(view, m);
     fill_constraint(view, m);
-    asy__gp_warp(m, view->y, view->t);
+    return asy__gp_warp(m, view->y, knee, view->t);
+}
+
+/* For the order of the best: infeasible ones last. */
+static double key(const struct asy__gp_view *view, size_t i)
+{
+    return view->trials[i]->violation > 0 ? INFINITY : view->t[i];
+}
+
+/* y[n] = 1 where a finished trial stays, 0 where not. */
+static void mark_kept(struct asy__gp_view *view, size_t max)
+{
+    size_t n = view->n_finished, good = 0, left;
+    double worst;
+
+    for (size_t i = 0; i < n; i++)
+        view->y[i] = key(view, i);
+    qsort(view->y, n, sizeof *view->y, ascending);
+    worst = view->y[max / 2 - 1];
+    for (size_t i = 0; i < n; i++) {
+        view->y[i] = key(view, i) <= worst && good < max / 2;
+        good += view->y[i] > 0;
+    }
+    left = max - good;
+    for (size_t i = n; i-- > 0 && left > 0;)
+        if (!(view->y[i] > 0)) {
+            view->y[i] = 1;
+            left--;
+        }
+}
+
+void asy__gp_view_limit(struct asy__gp_view *view, size_t max)
+{
+    size_t kept = 0, n = view->n_finished;
+
+    if (n <= max)
+        return;
+    mark_kept(view, max);
+    for (size_t i = 0; i < view->n; i++) {
+        if (i < n && !(view->y[i] > 0))
+            continue;
+        view->trials[kept] = view->trials[i];
+        view->us[kept] = view->us[i];
+        if (i < n) {
+            view->t[kept] = view->t[i];
+            view->c[kept] = view->c[i];
+        }
+        kept++;
+    }
+    view->n = kept;
+    view->n_finished = max;
 }

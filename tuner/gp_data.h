@@ -45,6 +45,10 @@ struct asy__gp_view {
 ASY_MUST_CHECK int asy__gp_view_init(struct asy__gp_view *view, const struct asy__gp_data *data,
                                      uint64_t number);
 void asy__gp_view_fini(struct asy__gp_view *view);
-/* Fills y, t, c, constrained from the first m finished trials alone. */
-void asy__gp_view_warp(struct asy__gp_view *view, size_t m);
+/* Fills y, t, c, constrained from the first m finished trials alone; knee and what is returned as
+ * of asy__gp_warp(). */
+double asy__gp_view_warp(struct asy__gp_view *view, size_t m, double knee);
+/* Leaves at most max >= 2 finished trials: the best max / 2 by t, feasible ones first, and of the
+ * others the latest. y means nothing afterwards. */
+void asy__gp_view_limit(struct asy__gp_view *view, size_t max);
 #endif

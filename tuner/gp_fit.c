@@ -107,7 +107,7 @@ static void set_box(const struct asy__gp *gp, struct asy__lbfgs *o)
     }
 }
 
-int asy__gp_fit(struct asy__gp *gp, const double *y, const double *start)
+int asy__gp_fit(struct asy__gp *gp, const double *y, const double *start, double *ret_loss)
 {
     static const struct asy__lbfgs_rule rule = { .evaluations_max = 60, .gradient = 1e-2,
                                                  .gain = 1e-5, .step_max = 2 };
@@ -124,6 +124,7 @@ int asy__gp_fit(struct asy__gp *gp, const double *y, const double *start)
         asy__gp_set_theta(gp, o.trial);
     while (asy__lbfgs_tell(&o, asy__gp_loss(gp, y, work, gradient), gradient));
     asy__gp_set_theta(gp, o.x);
+    *ret_loss = o.f;
     rc = 0;
 out:
     asy__lbfgs_fini(&o);

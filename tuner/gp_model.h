@@ -48,8 +48,9 @@ void asy__gp_covariances(const struct asy__gp *gp, const double *u, size_t n, do
  * definite. The prior is that of Optuna 5.0: log densities -0.1 / s_j - 0.1 s_j, Gamma(2, 1) for
  * scale, Gamma(1.1, 30) for noise. */
 double asy__gp_loss(struct asy__gp *gp, const double *y, double *work, double *ret_gradient);
-/* Maximises that density from start [d + 2]; theta is set, not factored. */
-ASY_MUST_CHECK int asy__gp_fit(struct asy__gp *gp, const double *y, const double *start);
+/* Maximises that density from start [d + 2]; theta is set, not factored. *ret_loss: there. */
+ASY_MUST_CHECK int asy__gp_fit(struct asy__gp *gp, const double *y, const double *start,
+                               double *ret_loss);
 /* Where a fit begins that knows nothing: all 1. theta: [d + 2]. */
 void asy__gp_fit_start(size_t d, double *theta);
 #endif

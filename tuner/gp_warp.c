@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gp_warp.c - see gp_warp.h.
  *
- * With v = (y - least) / (median - least), the better half stays as it is, v <= 1, and beyond the
- * median there is 1 + log v, which goes on with the same slope. So where bad values reach over
- * orders of magnitude the model spends nothing on telling them apart, and as trials get better the
- * median comes down and more of the scale is logarithmic. Tried besides and no better: no warping
- * (forty times the regret on Rosenbrock's function), normal scores of the worse half's ranks, a
- * logarithm from the start. */
+ * Objectives that reach over orders of magnitude are seen on a scale that is logarithmic for bad
+ * values (a knee of 1: for those worse than the median) or for nearly all (0.1). As trials get
+ * better the median comes down, and the scale with it. The sampler takes the knee under which the
+ * values are most probable. docs/benchmarks.md has what this gains; normal scores of the ranks of
+ * the worse half (Song et al. 2024, arXiv 2408.11527) were tried and lost. */
 #include "gp_warp.h"
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +17,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void standardise(size_t n, double *t)
+/* Returns what t was divided by; 1: all were equal. */
+static double standardise(size_t n, double *t)
 {
     double mean = 0, variance = 0;
 
@@ -28,6 +28,7 @@ static void standardise(size_t n, double *t)
         variance += (t[i] - mean) * (t[i] - mean) / (double)n;
     for (size_t i = 0; i < n; i++)
         t[i] = variance > 0 ? (t[i] - mean) / sqrt(variance) : 0;
+    return variance > 0 ? sqrt(variance) : 1;
 }
 
 /* Half the distance of the median from the least of the sorted values; of their mean, where half
@@ -41,21 +42,26 @@ static double half_gap(size_t n, const double *sorted)
     return gap > 0 ? gap : mean;
 }
 
-void asy__gp_warp(size_t n, const double *y, double *t)
+double asy__gp_warp(size_t n, const double *y, double knee, double *t)
 {
-    double least, gap;
+    double least, gap, slopes = 0;
 
     if (n == 0)
-        return;
+        return 0;
     for (size_t i = 0; i < n; i++)
         t[i] = y[i];
     qsort(t, n, sizeof *t, ascending);
     least = t[0];
     gap = half_gap(n, t);
     for (size_t i = 0; i < n; i++) {
-        double above = y[i] / 2 - least / 2; /* over a small gap it may overflow, not its log */
+        double above = y[i] / 2 - least / 2, beyond; /* the quotient may overflow, not its log */
 
-        t[i] = !(gap > 0) ? 0 : above > gap ? 1 + (log(above) - log(gap)) : above / gap;
+        t[i] = gap > 0 ? fmin(above / gap, 1e150) : 0;
+        if (!(gap > 0) || !(above > knee * gap))
+            continue;
+        beyond = log(above) - log(knee * gap);
+        t[i] = knee * (1 + beyond);
+        slopes -= beyond;
     }
-    standardise(n, t);
+    return slopes - (double)n * log(standardise(n, t));
 }

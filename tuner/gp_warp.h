@@ -5,6 +5,7 @@
 #include <asy/error.h>
 
 /* t[n] from finite y[n], smaller is better: mean 0, variance 1, the order of y (equal stays
- * equal). */
-void asy__gp_warp(size_t n, const double *y, double *t);
+ * equal). With v = (y - least) / (median - least): linear up to v = knee, logarithmic beyond; knee
+ * INFINITY: linear. Returns the sum of log dt/dv, by which models of different t compare. */
+double asy__gp_warp(size_t n, const double *y, double knee, double *t);
 #endif

@@ -29,11 +29,15 @@ static const struct asy__option options[] = {
 #define FITS_MAX 64
 #define GOOD_MAX 4
 #define NOISIER_MAX 8
+#define ROWS_MAX 1536   /* finished trials in the model: the time of an ask grows with their cube */
+#define CHOSEN_MAX 160  /* finished trials that the knee of the warping is chosen from */
+#define FITTED_MAX 1024 /* finished trials that hyperparameters are found from */
+static const double knees[] = { INFINITY, 1, 0.1 }; /* see gp_warp.h */
 
 struct fit {
     size_t m;
     uint64_t last; /* number of the m-th finished trial */
-    double *theta; /* [2, d + 2] objective, constraint */
+    double *theta; /* [2 (d + 2) + 1] objective, constraint, knee */
 };
 struct gp {
     struct asy__gp_dim *dims; /* [d] of the parameters that are always active */
@@ -189,7 +193,7 @@ static struct fit *fit_insert(struct gp *gp, size_t m, uint64_t last)
     double *theta = gp->n_fits < FITS_MAX ? gp->fits[gp->n_fits].theta : gp->fits[0].theta;
     size_t at;
 
-    if (!theta && !(theta = malloc(2 * (gp->d + 2) * sizeof *theta)))
+    if (!theta && !(theta = malloc((2 * (gp->d + 2) + 1) * sizeof *theta)))
         return NULL;
     if (gp->n_fits == FITS_MAX) { /* the shortest goes: it is the cheapest to find again */
         memmove(&gp->fits[0], &gp->fits[1], (FITS_MAX - 1) * sizeof gp->fits[0]);
@@ -202,23 +206,56 @@ static struct fit *fit_insert(struct gp *gp, size_t m, uint64_t last)
 }
 
 static int fit_model(struct asy__gp *model, const struct asy__gp_view *view, size_t m,
-                     const double *y, double *theta)
+                     const double *y, double *theta, double *ret_loss)
 {
-    if (set_rows(model, view, m) || asy__gp_fit(model, y, theta))
+    if (set_rows(model, view, m) || asy__gp_fit(model, y, theta, ret_loss))
         return ASY_E_NOMEM;
     memcpy(theta, model->theta, (model->d + 2) * sizeof *theta);
     return 0;
 }
 
-/* theta [2, d + 2] = the hyperparameters of the first m finished trials. */
+/* Fits the objective under each knee, and takes the one under which the values as they were told
+ * have the largest density; with more trials, under the knee that half of them had. */
+static int fit_objective(struct gp *gp, struct asy__gp_view *view, size_t m, double *theta)
+{
+    size_t size = gp->d + 2;
+    double best = INFINITY, *tries = malloc(2 * size * sizeof *tries);
+    double loss, fitted, known = theta[2 * size];
+    int rc = ASY_E_NOMEM;
+
+    for (size_t i = 0; tries && i < (m > CHOSEN_MAX ? 1 : ASY_ARRAY_LEN(knees)); i++) {
+        double knee = m > CHOSEN_MAX ? known : knees[i];
+
+        memcpy(tries, theta, size * sizeof *tries);
+        loss = -asy__gp_view_warp(view, m, knee);
+        if (fit_model(&gp->objective, view, m, view->t, tries, &fitted))
+            goto out;
+        loss += fitted;
+        if (i > 0 && !(loss < best))
+            continue;
+        best = loss;
+        memcpy(tries + size, tries, size * sizeof *tries);
+        theta[2 * size] = knee;
+    }
+    if (tries) {
+        memcpy(theta, tries + size, size * sizeof *theta);
+        rc = 0;
+    }
+out:
+    free(tries);
+    return rc;
+}
+
+/* theta [2 (d + 2) + 1] = the hyperparameters of the first m finished trials. */
 static int find_fit(struct gp *gp, struct asy__gp_view *view, size_t m, double *theta)
 {
     size_t size = gp->d + 2, half = fitted_of(m / 2);
     struct fit *fit;
+    double unused;
 
     for (size_t i = 0; i < gp->n_fits; i++)
         if (gp->fits[i].m == m) {
-            memcpy(theta, gp->fits[i].theta, 2 * size * sizeof *theta);
+            memcpy(theta, gp->fits[i].theta, (2 * size + 1) * sizeof *theta);
             return 0;
         }
     if (m >= 64) {
@@ -227,13 +264,14 @@ static int find_fit(struct gp *gp, struct asy__gp_view *view, size_t m, double *
     } else {
         asy__gp_fit_start(gp->d, theta);
         asy__gp_fit_start(gp->d, theta + size);
+        theta[2 * size] = knees[0];
     }
-    asy__gp_view_warp(view, m);
-    if (fit_model(&gp->objective, view, m, view->t, theta) ||
-        (view->constrained && fit_model(&gp->feasible, view, m, view->c, theta + size)) ||
+    if (fit_objective(gp, view, m, theta) ||
+        (view->constrained &&
+         fit_model(&gp->feasible, view, m, view->c, theta + size, &unused)) ||
         !(fit = fit_insert(gp, m, view->trials[m - 1]->number)))
         return ASY_E_NOMEM;
-    memcpy(fit->theta, theta, 2 * size * sizeof *theta);
+    memcpy(fit->theta, theta, (2 * size + 1) * sizeof *theta);
     return 0;
 }
 
@@ -367,18 +405,21 @@ static int suggest(struct asy_sampler *s, uint64_t number, struct asy__gp_view *
     struct gp *gp = s->state;
     struct asy_rng rng = asy__sampler_rng(s, number, SEARCH_BLOCK);
     size_t n = view->n, size = gp->d + 2;
-    size_t n_doubles = (ASY__GP_PATHS_MAX + 4) * n + ASY__GP_WORK(n) + 2 * size +
+    size_t few = view->n_finished < FITTED_MAX ? view->n_finished : FITTED_MAX;
+    size_t n_doubles = (ASY__GP_PATHS_MAX + 4) * n + ASY__GP_WORK(n) + 2 * size + 1 +
                        (GOOD_MAX + 1) * gp->d;
     double *theta = malloc(n_doubles * sizeof *theta), *paths, *other, best[ASY__GP_PATHS_MAX];
     struct asy__gp_acq acq = { 0 };
     int rc = ASY_E_NOMEM;
 
-    if (!theta || find_fit(gp, view, fitted_of(view->n_finished), theta))
+    if (!theta || find_fit(gp, view, fitted_of(few), theta))
         goto out;
-    paths = theta + 2 * size;
+    paths = theta + 2 * size + 1;
     other = paths + (ASY__GP_PATHS_MAX + 2) * n;
     acq.work = other + 2 * n;
-    asy__gp_view_warp(view, view->n_finished);
+    asy__gp_view_warp(view, view->n_finished, theta[2 * size]);
+    asy__gp_view_limit(view, ROWS_MAX);
+    n = view->n;
     if ((rc = settle(&gp->objective, view, theta)))
         goto out;
     set_paths(gp, view, &rng, paths, best, &acq);

@@ -74,15 +74,15 @@ static void likelihood_has_its_gradient(void)
 static void a_fit_ends_where_the_gradient_does(void)
 {
     struct asy__gp gp;
-    double y[N], start[D + 2], gradient[D + 2], loss, *work;
+    double y[N], start[D + 2], gradient[D + 2], loss, found, *work;
 
     fill(&gp, y);
     if (!(work = malloc((N * (gp.cap + 2) + D) * sizeof *work)))
         abort();
     loss = asy__gp_loss(&gp, y, work, gradient);
     asy__gp_fit_start(D, start);
-    T_EQ("fit", asy__gp_fit(&gp, y, start), 0);
-    T_TRUE(asy__gp_loss(&gp, y, work, gradient) < loss);
+    T_EQ("fit", asy__gp_fit(&gp, y, start, &found), 0);
+    T_TRUE(found < loss && asy__gp_loss(&gp, y, work, gradient) == found);
     for (size_t j = 0; j < D + 2; j++)
         T_NEAR("gradient", gradient[j], 0, 0.2); /* of a loss of about 1 per row */
     free(work);
@@ -253,7 +253,7 @@ static void warping_keeps_the_order(void)
     asy_rng_init(&rng, 6, 1, ASY_RNG_SIM);
     for (size_t i = 0; i < 64; i++)
         y[i] = i % 7 == 3 ? 1e12 : exp(12 * asy_rng_normal(&rng));
-    asy__gp_warp(64, y, t);
+    asy__gp_warp(64, y, 0.5, t);
     for (size_t i = 0; i < 64; i++) {
         mean += t[i] / 64;
         square += t[i] * t[i] / 64;
@@ -264,11 +264,27 @@ static void warping_keeps_the_order(void)
     T_NEAR("variance", square, 1, 1e-12);
     for (size_t i = 0; i < 64; i++)
         y[i] = 3;
-    asy__gp_warp(64, y, t);
+    asy__gp_warp(64, y, 0.5, t);
     for (size_t i = 0; i < 64; i++)
         T_TRUE(t[i] == 0);
-    asy__gp_warp(0, y, t);
-    asy__gp_warp(1, y, t);
+    for (size_t i = 0; i < 64; i++)
+        y[i] = (double)i;
+    for (double knee = 0.01; knee < 1e3; knee *= 3) { /* v = i / 31.5 */
+        double slopes = asy__gp_warp(64, y, knee, t), w[64], sum = 0, by;
+
+        for (size_t i = 0; i < 64; i++) {
+            double v = (double)i / 31.5;
+
+            w[i] = v > knee ? knee * (1 + log(v / knee)) : v;
+            sum += v > knee ? log(knee / v) : 0;
+        }
+        by = (w[63] - w[0]) / (t[63] - t[0]);
+        for (size_t i = 0; i < 64; i++)
+            T_NEAR("shape", (t[i] - t[0]) * by, w[i] - w[0], 1e-12);
+        T_NEAR("slopes", slopes, sum - 64 * log(by), 1e-10);
+    }
+    asy__gp_warp(0, y, 1, t);
+    asy__gp_warp(1, y, 1, t);
     T_TRUE(t[0] == 0);
 }
 
@@ -278,8 +294,45 @@ static void warping_bears_a_value_far_off(void)
     static const double y[] = { 0, 1e-10, 1e-10, 1e300 };
     double t[ASY_ARRAY_LEN(y)];
 
-    asy__gp_warp(ASY_ARRAY_LEN(y), y, t);
-    T_TRUE(t[0] < t[1] && t[1] == t[2] && t[2] < t[3] && isfinite(t[3]));
+    for (int linear = 0; linear < 2; linear++) {
+        asy__gp_warp(ASY_ARRAY_LEN(y), y, linear ? INFINITY : 1, t);
+        T_TRUE(t[0] <= t[1] && t[1] == t[2] && t[2] < t[3] && isfinite(t[3]));
+        T_TRUE(linear || t[0] < t[1]);
+    }
+}
+
+/* Ten trials, the value of number k being 7 k mod 10; numbers 3 and 6 are infeasible, 2 runs. */
+static void a_view_keeps_the_best_and_the_latest(void)
+{
+    static const uint64_t want[] = { 0, 7, 8, 9, 2 };
+    struct asy__gp_data data = { .d = 1 };
+    struct asy__gp_view view;
+
+    for (uint64_t k = 10; k-- > 0;) {
+        struct asy__gp_trial trial = { .number = k, .state = ASY__GP_VALUE,
+                                       .y = (double)(7 * k % 10),
+                                       .violation = k % 3 == 0 && k % 9 };
+
+        if (k == 2)
+            trial = (struct asy__gp_trial){ .number = k, .running = 1 };
+        if (!T_EQ("room", asy__gp_data_reserve(&data), 0))
+            goto out;
+        asy__gp_data_put(&data, &trial, &(double){ 0.1 * (double)k });
+    }
+    if (!T_EQ("view", asy__gp_view_init(&view, &data, 99), 0))
+        goto out;
+    T_EQ("finished", view.n_finished, 9);
+    asy__gp_view_warp(&view, 9, 1);
+    asy__gp_view_limit(&view, 4); /* 0 and 3 are the values of 0 and 9; then 8 and 7 */
+    T_EQ("finished", view.n_finished, 4);
+    T_EQ("all", view.n, 5);
+    for (size_t i = 0; i < 5; i++) {
+        T_EQ("number", view.trials[i]->number, want[i]);
+        T_TRUE(view.us[i][0] == 0.1 * (double)want[i]);
+    }
+    asy__gp_view_fini(&view);
+out:
+    asy__gp_data_fini(&data);
 }
 
 static void improvement_falls_smoothly_for_ever(void)
@@ -314,4 +367,5 @@ T_MAIN("gp_model", T_TEST(likelihood_has_its_gradient), T_TEST(a_fit_ends_where_
        T_TEST(lbfgs_finds_minima_in_the_box_and_on_its_walls),
        T_TEST(lbfgs_steps_back_from_what_is_not_finite), T_TEST(warping_keeps_the_order),
        T_TEST(warping_bears_a_value_far_off),
+       T_TEST(a_view_keeps_the_best_and_the_latest),
        T_TEST(improvement_falls_smoothly_for_ever), T_TEST(improvement_is_that_of_fifty_digits))
