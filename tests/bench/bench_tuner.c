@@ -9,8 +9,9 @@
  *
  * SPACE is mixed (of five parameters two floats, a float on a log scale, an int and a choice of
  * four) or floats. ask tells TRIALS random points and prints one line for each of RUNS: the time of
- * each of ROUNDS rounds that tell a result and ask the next point, in ms. study prints the seconds
- * of a whole study for each run. idle simulates WORKERS that run trials of about a second each and
+ * each of ROUNDS rounds that tell a result and ask the next point, in ms, then "|" and their mean
+ * in processor time. study prints the seconds of a whole study for each run, and those of the
+ * processor. idle simulates WORKERS that run trials of about a second each and
  * are served one after the other, with asks and tells as long as they are measured to be: for each
  * run it prints the share of the workers' time that they wait, and the best value. regret prints
  * for each seed the smallest regret after 60, 100, 200 trials, as many as there are.
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <asy/clock.h>
 #include <asy/parse.h>
 #include <asy/rng.h>
@@ -98,6 +100,15 @@ static const struct asy_value *words(size_t n)
     return values;
 }
 
+/* Seconds of the processor so far: what a machine that others use too does not change much. */
+static double cpu_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 /* ---- speed ----------------------------------------------------------------------------------- */
 
 /* The mixed space is the one of the published Optuna measurements. */
@@ -156,7 +167,7 @@ static void run_ask(const char *name, const char *kind, size_t dims, size_t tria
     struct asy_space *space = speed_space(kind, dims);
     struct asy_sampler *random = make_sampler(space, "random", 1, 0, 1);
     struct asy_sampler *s = make_sampler(space, name, 1, trials + rounds + 1, 1);
-    double *x = calloc(dims, sizeof *x), values[GOALS_MAX];
+    double *x = calloc(dims, sizeof *x), values[GOALS_MAX], cpu;
 
     if (!x)
         die("no memory");
@@ -166,6 +177,7 @@ static void run_ask(const char *name, const char *kind, size_t dims, size_t tria
         tell(s, i, x, values);
     }
     ask(s, trials, x);
+    cpu = cpu_s();
     for (size_t i = 0; i < rounds; i++) {
         int64_t start;
 
@@ -173,9 +185,9 @@ static void run_ask(const char *name, const char *kind, size_t dims, size_t tria
         start = asy_clock_ns();
         tell(s, trials + i, x, values);
         ask(s, trials + i + 1, x);
-        printf("%s%.6f", i ? " " : "", (double)(asy_clock_ns() - start) / 1e6);
+        printf("%.6f ", (double)(asy_clock_ns() - start) / 1e6);
     }
-    printf("\n");
+    printf("| %.6f\n", 1e3 * (cpu_s() - cpu) / (double)rounds);
     free(x);
     asy_sampler_destroy(random);
     asy_sampler_destroy(s);
@@ -187,7 +199,7 @@ static void run_study(const char *name, const char *kind, size_t dims, size_t n_
 {
     struct asy_space *space = speed_space(kind, dims);
     struct asy_sampler *s = make_sampler(space, name, seed, trials, n_goals);
-    double *x = calloc(dims, sizeof *x), values[GOALS_MAX];
+    double *x = calloc(dims, sizeof *x), values[GOALS_MAX], cpu = cpu_s();
     int64_t spent = 0;
 
     if (!x)
@@ -202,7 +214,7 @@ static void run_study(const char *name, const char *kind, size_t dims, size_t n_
         tell(s, i, x, values);
         spent += asy_clock_ns() - start;
     }
-    printf("%.6f\n", (double)spent / 1e9);
+    printf("%.6f | %.6f\n", (double)spent / 1e9, cpu_s() - cpu);
     free(x);
     asy_sampler_destroy(s);
     asy_space_destroy(space);

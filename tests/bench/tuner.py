@@ -93,6 +93,11 @@ def peer_members(bench, kind, what, rounds, value):
             **({"others": others} if others else {})}
 
 
+def cpu_of(lines):
+    """The processor's part of what bench_tuner printed, the median of runs."""
+    return statistics.median(float(line.split("|")[1]) for line in lines)
+
+
 def speed_asks(bench):
     runs, rounds = (1, 3) if bench.args.tiny else (3, 20) if bench.args.quick else (5, 20)
     means = {}
@@ -105,11 +110,11 @@ def speed_asks(bench):
         except RuntimeError as error:
             missing(name, case, "ms", str(error))
             continue
-        times = [[float(ms) for ms in line.split()] for line in lines]
+        times = [[float(ms) for ms in line.split("|")[0].split()] for line in lines]
         flat = sorted(ms for line in times for ms in line)
         mean = means[name, case] = statistics.median(map(statistics.mean, times))
         put({"name": name, "case": case, "value": mean, "unit": "ms", "n": runs,
-             "p99": flat[math.ceil(0.99 * len(flat)) - 1],
+             "cpu": cpu_of(lines), "p99": flat[math.ceil(0.99 * len(flat)) - 1],
              **peer_members(bench, "ask", what, rounds, mean)})
     few, many = means.get(("tpe.ask_ms", "1000")), means.get(("tpe.ask_ms", "10000"))
     if few and many:
@@ -127,8 +132,9 @@ def speed_studies(bench):
         except RuntimeError as error:
             missing(name, case, "s", str(error))
             continue
-        value = statistics.median(map(float, lines))
+        value = statistics.median(float(line.split("|")[0]) for line in lines)
         put({"name": name, "case": case, "value": value, "unit": "s", "n": runs,
+             "cpu": cpu_of(lines),
              **({} if long and bench.args.quick else peer_members(bench, "study", what, 0, value))})
 
 
