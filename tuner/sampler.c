@@ -8,6 +8,7 @@
 #include <asy/pareto.h>
 #include <asy/parse.h>
 
+#define NSGA_BUDGET 400 /* from there on nsga2 covers more than tpe: bench rows mo.hypervolume */
 #define NUMBER_MAX 9007199254740992u /* 2^53 */
 
 static const struct asy__sampler_class *const classes[] = {
@@ -40,6 +41,18 @@ const char *asy_sampler_option(const char *sampler, size_t i)
 
 /* ---- choosing ------------------------------------------------------------------------------ */
 
+/* Where crossing numbers makes sense throughout: no choices without order, no conditions. */
+static int all_numbers(const struct asy_space *space)
+{
+    for (size_t i = 0; i < asy_space_len(space); i++) {
+        const struct asy_param *p = asy_space_at(space, i);
+
+        if (p->n_whens || (p->type == ASY_PARAM_CHOICE && !p->ordered))
+            return 0;
+    }
+    return 1;
+}
+
 /* Grid is never chosen: covering a finite space is a wish that the user states. */
 static const struct asy__sampler_class *choose(const struct asy_space *space,
                                                const struct asy_sampler_spec *spec, char *reason,
@@ -57,6 +70,12 @@ static const struct asy__sampler_class *choose(const struct asy_space *space,
                  "(after %.0f)", (unsigned long long)spec->budget, startup);
         return &asy__sampler_random;
     }
+    if (spec->n_goals == 2 && spec->budget >= NSGA_BUDGET && all_numbers(space)) {
+        snprintf(reason, n,
+                 "auto: nsga2, which covers more than tpe of two objectives over numbers in %d "
+                 "trials and more", NSGA_BUDGET);
+        return &asy__sampler_nsga2;
+    }
     if (spec->n_goals > 1)
         snprintf(reason, n,
                  "auto: tpe, which handles all %zu parameters and %zu objectives and learns after "
@@ -66,6 +85,15 @@ static const struct asy__sampler_class *choose(const struct asy_space *space,
                  "auto: tpe, which handles all %zu parameters and learns after %.0f trials",
                  asy_space_len(space), startup);
     return &asy__sampler_tpe;
+}
+
+/* With several objectives tpe finds more if it models parameters one by one, as Optuna does there;
+ * that costs an exponential for each of them, so that it stays the wish of who names tpe. */
+static void set_for_auto(struct asy_sampler *s)
+{
+    for (size_t i = 0; s->n_goals > 1 && i < s->class->n_options; i++)
+        if (!strcmp(s->class->options[i].name, "multivariate"))
+            s->options[i] = 0;
 }
 
 static int pick(const struct asy_space *space, const struct asy_sampler_spec *spec,
@@ -127,6 +155,8 @@ int asy_sampler_create(const struct asy_space *space, const struct asy_sampler_s
     if ((rc = asy__options_read(what, s->class->options, s->class->n_options, spec->options,
                                 spec->n_options, s->options, err)))
         goto out;
+    if (!strcmp(spec->name, "auto"))
+        set_for_auto(s);
     if (s->class->create && (rc = s->class->create(s, err)))
         goto out;
     *ret_sampler = s;

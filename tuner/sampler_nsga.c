@@ -24,7 +24,7 @@
 
 enum { POPULATION, CROSSOVER_ETA, MUTATION_ETA, UNIFORM, DIVISIONS };
 static const struct asy__option options[] = {
-    [POPULATION] = { "population", 50, 4, 10000 },
+    [POPULATION] = { "population", 24, 4, 10000 },
     [CROSSOVER_ETA] = { "crossover_eta", 20, 0, 1000 },
     [MUTATION_ETA] = { "mutation_eta", 20, 0, 1000 },
     [UNIFORM] = { "uniform", 0, 0, 1 },

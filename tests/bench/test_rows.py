@@ -44,7 +44,8 @@ TUNER = [("tpe.ask_ms", "1000"), ("tpe.ask_ms", "10000"), ("tpe.slope_us", None)
          ("tpe.study_s", "1000x40"), ("motpe.study_s", "1000x40"),
          ("idle.share", "400"), ("quality.regret", "branin2/60"),
          ("quality.regret", "hartmann6/60"), ("quality.summary", "share_not_worse"),
-         ("quality.summary", "mean_rank"), ("quality.summary", "worse_than_default")]
+         ("quality.summary", "mean_rank"), ("quality.summary", "worse_than_default"),
+         *(("mo.hypervolume", f"{p}/60") for p in ("zdt1", "zdt2", "zdt3", "zdt4", "zdt6", "dtlz2"))]
 
 
 def the_form_is_held():

@@ -20,6 +20,8 @@ import statistics
 import subprocess
 import sys
 
+import tuner_mo
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKPOINTS = (60, 100, 200)
 DEFAULT_PEER = "tpe"  # what Optuna takes where nothing is said
@@ -378,6 +380,9 @@ def main():
         idle(bench)
     if bench.args.only != "speed":
         quality(bench)
+        for row in tuner_mo.rows(bench.args.bin, seeds=2 if bench.args.tiny else 10,
+                                 trials=60 if bench.args.tiny else tuner_mo.TRIALS):
+            put(row)
 
 
 if __name__ == "__main__":

@@ -514,6 +514,9 @@ static void auto_says_what_and_why(void)
         { "short", 0, LEN, 10, 1, 0, "auto: random, because a budget of 10 trials" },
         { "several objectives", 0, LEN, 100, 3, 1,
           "auto: tpe, which handles all 9 parameters and 3 objectives" },
+        { "two objectives", 0, 2, 400, 2, 1, "auto: nsga2, which covers more than tpe" },
+        { "fewer trials", 0, 2, 399, 2, 1, "auto: tpe, which" },
+        { "a choice among them", 0, 3, 400, 2, 1, "auto: tpe, which" },
         { "empty", 0, 0, 100, 1, 0, "auto: random, because the space has a single point" },
         { "one point", 8, 1, 100, 1, 0, "auto: random, because the space has a single point" },
     };

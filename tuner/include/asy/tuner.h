@@ -37,7 +37,7 @@ struct asy_option {
  *         candidates (24) per draw; constant_liar (1): running trials count as bad ones. Several
  *         objectives: MOTPE (Ozaki et al. 2020), the good trials being the best tenth by
  *         asy_pareto_best(); drawn jointly as well, where Optuna's default is one by one.
- * nsga2   NSGA-II (Deb et al. 2002). population (50) random trials come first; then each trial is a
+ * nsga2   NSGA-II (Deb et al. 2002). population (24) random trials come first; then each trial is a
  *         child of two survivors: simulated binary crossover with crossover_eta (20), polynomial
  *         mutation with mutation_eta (20), uniform (0): parameters are taken from either parent as
  *         they are instead. Finished trials in order of their numbers are cut into litters of a
@@ -63,7 +63,9 @@ struct asy_option {
  *         distribution. Trials rank as with tpe. One objective only.
  * brute_force  the points of a finite space that no trial has had, given or told ones included, in
  *         a random order, until all have been tried.
- * auto    random where tpe has nothing to learn or no budget to learn in; else tpe. */
+ * auto    random where tpe has nothing to learn or no budget to learn in; nsga2 for two objectives,
+ *         parameters that are all numbers and 400 trials or more; else tpe, with several objectives
+ *         without multivariate. */
 
 struct asy_sampler_spec {
     const char *name;                 /* as by asy_sampler_name() */
