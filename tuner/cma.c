@@ -288,13 +288,14 @@ void asy__cma_given(const struct asy__cma *cma, const double *y, size_t j, doubl
                     double *ret_sd)
 {
     size_t d = cma->shape.d;
-    const double *row = cma->precision + j * d;
+    const double *row;
 
     if (cma->shape.separable) {
         *ret_mean = 0;
         *ret_sd = cma->scales[j];
         return;
     }
+    row = cma->precision + j * d;
     *ret_mean = y[j] - dot(row, y, d) / row[j];
     *ret_sd = 1 / sqrt(row[j]);
 }
