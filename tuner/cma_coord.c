@@ -6,6 +6,7 @@
 
 #define PLACE_BLOCK ((uint64_t)1 << 50) /* above the blocks of all suggestions */
 #define FAR 30 /* standard deviations: beyond everything */
+#define NEAR 0.2 /* by experiment: more costs where the optimum is inside, none where it is not */
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
@@ -86,10 +87,12 @@ double asy__cma_value(const struct asy__cma_coords *coords, size_t j, double u)
     return asy_space_snap(space, dim->param, dim->lo + u * (dim->hi - dim->lo));
 }
 
-/* Where the coordinate of value v may lie; 1: its place is known, *lo. */
-static int range_of(const struct asy__cma_coords *coords, size_t j, double v, double *lo,
-                    double *hi)
+/* Where the coordinate of value v may lie; 1: its place is known, *lo. A continuous one at a bound
+ * is taken to be there, until the mean comes so near that most draws are put onto it. */
+static int range_of(const struct asy__cma_coords *coords, const struct asy__cma *cma, size_t j,
+                    double v, double *lo, double *hi)
 {
+    double near = NEAR * asy__cma_spread(cma, j);
     const struct asy__cma_dim *dim = &coords->dims[j];
     const struct asy_param *p = asy_space_at(coords->sampler->space, dim->param);
 
@@ -100,9 +103,9 @@ static int range_of(const struct asy__cma_coords *coords, size_t j, double v, do
     if (isfinite(dim->n)) {
         *lo = edge(coords, j, v, -1);
         *hi = edge(coords, j, v, 1);
-    } else if (v <= p->lo) {
+    } else if (v <= p->lo && cma->mean[j] < near) {
         *hi = 0;
-    } else if (v >= p->hi) {
+    } else if (v >= p->hi && cma->mean[j] > 1 - near) {
         *lo = 1;
     } else {
         *lo = *hi = ((dim->log ? log(v) : v) - dim->lo) / (dim->hi - dim->lo);
@@ -111,12 +114,13 @@ static int range_of(const struct asy__cma_coords *coords, size_t j, double v, do
     return 0;
 }
 
-int asy__cma_is_placed(const struct asy__cma_coords *coords, const double *x)
+int asy__cma_is_placed(const struct asy__cma_coords *coords, const struct asy__cma *cma,
+                       const double *x)
 {
     double lo, hi;
 
     for (size_t j = 0; j < coords->d; j++)
-        if (!range_of(coords, j, x[coords->dims[j].param], &lo, &hi))
+        if (!range_of(coords, cma, j, x[coords->dims[j].param], &lo, &hi))
             return 0;
     return 1;
 }
@@ -145,7 +149,7 @@ void asy__cma_locate(const struct asy__cma_coords *coords, const struct asy__cma
     for (size_t j = 0; j < coords->d; j++) {
         double scale = cma->vars.sigma * cma->margin[j];
 
-        if (range_of(coords, j, x[coords->dims[j].param], &lo, &hi))
+        if (range_of(coords, cma, j, x[coords->dims[j].param], &lo, &hi))
             y[j] = (lo - cma->mean[j]) / scale;
         else
             y[j] = (fmin(fmax(cma->mean[j], lo), hi) - cma->mean[j]) / scale;
@@ -155,7 +159,7 @@ void asy__cma_locate(const struct asy__cma_coords *coords, const struct asy__cma
             double scale = cma->vars.sigma * cma->margin[j], q;
             struct asy_rng rng;
 
-            if (range_of(coords, j, x[coords->dims[j].param], &lo, &hi))
+            if (range_of(coords, cma, j, x[coords->dims[j].param], &lo, &hi))
                 continue;
             rng = asy__sampler_rng(coords->sampler, number, PLACE_BLOCK + j);
             q = asy_rng_double(&rng);

@@ -3,12 +3,13 @@
  *
  * Numeric parameters and ordered choices are coordinates on [0, 1], in logarithms where the
  * parameter is. Values of a grid are cells there, of which the outer ones reach to infinity, and
- * the bounds of a continuous one are cells from there on outwards: draws from beyond are put onto
- * the bound. Where a trial was in its cells cannot be told from its values, nor where it was in
- * coordinates whose condition did not hold: a place is drawn anew, keyed by the trial, from the
- * present distribution given the trial's other coordinates and cut to the cell. So a point has the
- * same coordinates whoever suggested it, selection works on cells alone, and what is drawn is
- * neutral: without it the distribution would become thin wherever it meets a bound or a cell. */
+ * the bounds of a continuous one are cells from there on outwards, once the mean is close to them:
+ * draws from beyond are put onto the bound. Where a trial was in its cells cannot be told from its
+ * values, nor where it was in coordinates whose condition did not hold: a place is drawn anew,
+ * keyed by the trial, from the present distribution given the trial's other coordinates and cut to
+ * the cell. So a point has the same coordinates whoever suggested it, selection works on cells
+ * alone, and what is drawn is neutral: without it the distribution would become thin wherever it
+ * meets a bound or a cell. */
 #ifndef ASY_TUNER_CMA_COORD_H
 #define ASY_TUNER_CMA_COORD_H
 #include "cma.h"
@@ -37,7 +38,8 @@ ASY_MUST_CHECK int asy__cma_coords_init(struct asy__cma_coords *coords,
                                         const struct asy_sampler *s);
 void asy__cma_coords_fini(struct asy__cma_coords *coords);
 /* All coordinates of x are told by its values. */
-int asy__cma_is_placed(const struct asy__cma_coords *coords, const double *x);
+int asy__cma_is_placed(const struct asy__cma_coords *coords, const struct asy__cma *cma,
+                       const double *x);
 /* The coordinates of trial number's point x: [d]. Where they are not all told by it,
  * asy__cma_precise() came before. */
 void asy__cma_locate(const struct asy__cma_coords *coords, const struct asy__cma *cma,

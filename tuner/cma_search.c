@@ -335,7 +335,8 @@ static int take_batch(struct asy__cma_search *search)
     qsort(batch, lambda, sizeof *batch, by_rank);
     for (size_t i = 0; i < lambda; i++) {
         points[i] = batch[i].x;
-        if (!asy__cma_is_placed(&search->coords, batch[i].x) && asy__cma_precise(&search->now))
+        if (!asy__cma_is_placed(&search->coords, &search->now, batch[i].x) &&
+            asy__cma_precise(&search->now))
             return ASY_E_NOMEM;
         asy__cma_locate(&search->coords, &search->now, batch[i].trial->number, batch[i].x,
                         us + i * d);
