@@ -49,7 +49,8 @@ struct asy_option {
  *         simplex's edges.
  * gp      Gaussian process with expected improvement, for expensive trials and up to some hundreds
  *         of them. startup_trials (10) random trials come first. Parameters that are not always
- *         active are drawn by tpe. One objective. See sampler_gp.c for what counts as what.
+ *         active are drawn by tpe. One objective. The model holds at most 1,536 finished trials,
+ *         the best and the latest. See sampler_gp.c for what counts as what.
  * cma     CMA-ES (Hansen 2016, arXiv 1604.00772) with active update, for any number of workers:
  *         finished trials in order of their numbers are taken a batch at a time, so a late result
  *         takes its place among the earlier ones and counts, and answers do not depend on when
