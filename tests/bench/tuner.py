@@ -320,7 +320,9 @@ def put_summary(rows, share):
     put({"name": "quality.summary", "case": "share_not_worse", "value": share, "unit": "1",
          "n": len(rows)})
     ranks = mean_ranks([row for _, _, row in rows])
-    best = min((n for n in ranks if n), key=lambda n: ranks[n])
+    rows_of = {n: sum(n in row for _, _, row in rows) for n in ranks if n}
+    whole = [n for n in rows_of if rows_of[n] == max(rows_of.values())]  # others are half on record
+    best = min(whole, key=lambda n: ranks[n])
     put({"name": "quality.summary", "case": "mean_rank", "value": ranks[""], "unit": "place",
          "n": len(rows), "peer": best, "peer_value": ranks[best], "ratio": ranks[best] / ranks[""]})
     default = next((n for n in ranks if n.endswith(" " + DEFAULT_PEER)), None)
