@@ -35,6 +35,7 @@
 #define HALF_OPEN_MS 30000 /* longer than a server may wait */
 #define SHORT_MS 2000
 #define CLIENTS 128        /* whole handshakes on their way */
+#define ROOM (8 * CLIENTS) /* a thread of ZeroMQ closes those of before, late on a busy machine */
 
 struct attempt {
     int fd; /* -1: free */
@@ -326,7 +327,7 @@ int flood_start(const struct flood_spec *spec, struct flood **ret_flood, struct 
     if ((rc = parse_endpoint(spec->endpoint, &f->to, err)) < 0 ||
         (rc = asy_keypair_make(&f->stranger, err)) < 0 ||
         (rc = asy_keypair_make(&f->other, err)) < 0 ||
-        (rc = asy_channel_create(CLIENTS + 8, &f->channel, err)) < 0 ||
+        (rc = asy_channel_create(ROOM, &f->channel, err)) < 0 ||
         (rc = record(f, f->server_key, &f->right, GREETING + HELLO + INITIATE, err)) < 0 ||
         (rc = record(f, f->other.public_key, &f->wrong, GREETING + HELLO, err)) < 0)
         goto out;
