@@ -16,9 +16,9 @@ static const char *text(const struct asy_json *node, const char *key)
 
 int asy__outside_constraints(const struct asy_json *outcome)
 {
-    if (!outcome || asy_json_type(outcome) == ASY_JSON_NULL)
-        return 0;
-    return asy_json_f64(asy_json_get(outcome, "violation"), INFINITY) > 0;
+    const struct asy_json *violation = asy_json_get(outcome, "violation");
+
+    return violation && asy_json_f64(violation, INFINITY) > 0; /* null: it is not known */
 }
 
 void asy__front_values(const struct asy_json *objectives, const struct asy_json *values,
