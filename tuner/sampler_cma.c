@@ -83,10 +83,11 @@ static int suggest(const struct asy_sampler *s, const struct asy__cma_search *se
                    uint64_t number, const double *fixed, double *x)
 {
     size_t n = asy_space_len(s->space);
-    double *u = malloc((search->coords.d + n + 1) * sizeof *u), *y = u + search->coords.d;
+    double *u = malloc((search->coords.d + n + 1) * sizeof *u), *y;
 
     if (!u)
         return ASY_E_NOMEM;
+    y = u + search->coords.d;
     for (size_t i = 0; i < n; i++)
         y[i] = asy_space_value(s->space, i, 0);
     draw(s, search, number, u, y);
