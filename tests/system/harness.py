@@ -17,6 +17,8 @@ BIN = os.path.abspath(sys.argv[1])
 SOURCE = os.path.abspath(sys.argv[2])
 PROGRAMS = "assay", "assay-coordinator", "assay-worker", "assay-attempt", "assay-trainer"
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup coordinators would be deaf to a node's
+os.environ.setdefault("LSAN_OPTIONS",
+                      f"suppressions={SOURCE}/tests/lsan.supp:print_suppressions=0")
 PATIENCE_S = 300  # how long an event may take before the test calls it missing
 
 
