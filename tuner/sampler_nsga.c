@@ -17,6 +17,7 @@
 #include "sampler.h"
 #include <stdlib.h>
 #include <string.h>
+#include "grow.h"
 #include "map.h"
 #include "parzen.h"
 #include "survive.h"
@@ -129,26 +130,16 @@ static int create_3(struct asy_sampler *s, struct asy_error *err)
 
 /* ---- what has been seen -------------------------------------------------------------------- */
 
-static int grow(void *array_pointer, size_t n, size_t size)
-{
-    void **array = array_pointer, *more = realloc(*array, n * size);
-
-    if (!more)
-        return ASY_E_NOMEM;
-    *array = more;
-    return 0;
-}
-
 static int reserve(const struct asy_sampler *s, struct nsga *g)
 {
     size_t len = asy_space_len(s->space), cap = g->cap ? g->cap + g->cap / 2 : 64;
 
     if (g->n_trials == g->cap) {
-        if (cap >= ASY__MAP_NONE || grow(&g->trials, cap, sizeof *g->trials) ||
-            grow(&g->done, cap, sizeof *g->done) ||
-            grow(&g->xs, cap * (len + 1), sizeof *g->xs) ||
-            grow(&g->losses, cap * s->n_goals, sizeof *g->losses) ||
-            grow(&g->survivors, (cap / g->litter + 1) * g->population, sizeof *g->survivors))
+        if (cap >= ASY__MAP_NONE || asy__grow(&g->trials, cap, sizeof *g->trials) ||
+            asy__grow(&g->done, cap, sizeof *g->done) ||
+            asy__grow(&g->xs, cap * (len + 1), sizeof *g->xs) ||
+            asy__grow(&g->losses, cap * s->n_goals, sizeof *g->losses) ||
+            asy__grow(&g->survivors, (cap / g->litter + 1) * g->population, sizeof *g->survivors))
             return ASY_E_NOMEM;
         g->cap = cap;
     }

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <asy/pareto.h>
+#include "grow.h"
 #include "map.h"
 #include "parzen.h"
 #include "tpe.h"
@@ -225,26 +226,18 @@ static size_t share(const struct asy_sampler *s, const struct tpe *t)
     return n > BELOW_MAX && s->n_goals == 1 ? BELOW_MAX : n;
 }
 
-static int grow(void *array_pointer, size_t n, size_t size)
-{
-    void **array = array_pointer, *more = realloc(*array, n * size);
-
-    if (!more)
-        return ASY_E_NOMEM;
-    *array = more;
-    return 0;
-}
-
 static int grow_trials(const struct asy_sampler *s, struct tpe *t)
 {
     size_t n = asy_space_len(s->space), cap = t->cap ? t->cap + t->cap / 2 : 64;
 
-    if (cap >= ASY__MAP_NONE || grow(&t->trials, cap, sizeof *t->trials) ||
-        grow(&t->ranked, cap, sizeof *t->ranked) || grow(&t->below, cap, sizeof *t->below) ||
-        grow(&t->chosen, cap, sizeof *t->chosen) || grow(&t->xs, cap * (n + 1), sizeof *t->xs))
+    if (cap >= ASY__MAP_NONE || asy__grow(&t->trials, cap, sizeof *t->trials) ||
+        asy__grow(&t->ranked, cap, sizeof *t->ranked) ||
+        asy__grow(&t->below, cap, sizeof *t->below) ||
+        asy__grow(&t->chosen, cap, sizeof *t->chosen) ||
+        asy__grow(&t->xs, cap * (n + 1), sizeof *t->xs))
         return ASY_E_NOMEM;
-    if (s->n_goals > 1 && (grow(&t->losses, cap * s->n_goals, sizeof *t->losses) ||
-                           grow(&t->feasible, cap * s->n_goals, sizeof *t->feasible)))
+    if (s->n_goals > 1 && (asy__grow(&t->losses, cap * s->n_goals, sizeof *t->losses) ||
+                           asy__grow(&t->feasible, cap * s->n_goals, sizeof *t->feasible)))
         return ASY_E_NOMEM;
     t->cap = cap;
     return 0;

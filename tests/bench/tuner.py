@@ -345,7 +345,8 @@ def quality(bench):
         left_out = [p for p in problems if p.startswith("table")]
         problems = [p for p in problems if p not in left_out]
         for problem in left_out:
-            missing("quality.regret", problem, "value above the best", f"no folder '{args.tables}'")
+            missing("quality.regret", problem, "value above the best",
+                    f"no folder '{args.tables}', see --tables")
     seeds = args.seeds or (2 if args.tiny else 5 if args.quick else 30)
     try:
         jobs = [(p, *span) for p in problems for span in spans(range(1, seeds + 1))]
@@ -363,7 +364,7 @@ def main():
     p.add_argument("bin")
     p.add_argument("--dir", required=True)  # nothing is written there
     p.add_argument("--python")
-    p.add_argument("--tables", default=os.path.join(HERE, "../../../shared/data/tables"))
+    p.add_argument("--tables", default="-", help="their folder; -: there is none")
     p.add_argument("--data", default=os.path.join(HERE, "data"))
     p.add_argument("--sampler", default="auto")
     p.add_argument("--samplers")  # of peers, with --peers and --fill
