@@ -168,7 +168,9 @@ void asy__plan_study(const struct asy_study_spec *spec, struct asy_buf *out)
         asy_buf_addf(out, "%s %s %s (%s of a trial)", i ? "," : "",
                      spec->objectives[i].maximize ? "maximize" : "minimize",
                      spec->objectives[i].metric,
-                     spec->objectives[i].take == ASY_TAKE_BEST ? "the best" : "the last");
+                     spec->objectives[i].take == ASY_TAKE_BEST   ? "the best"
+                     : spec->objectives[i].take == ASY_TAKE_MEAN ? "the mean"
+                                                                 : "the last");
     asy_buf_addc(out, '\n');
     put_constraints(out, spec);
     put_run(out, spec);

@@ -65,7 +65,8 @@ static void read_spec(struct asy__progress *p, const struct asy_json *spec)
              asy_json_str(asy_json_get(objective, "metric"), "value"));
     snprintf(p->unit, sizeof p->unit, "%s", asy_json_str(asy_json_get(length, "unit"), "steps"));
     p->maximize = !strcmp(asy_json_str(asy_json_get(objective, "goal"), ""), "maximize");
-    p->takes_best = strcmp(asy_json_str(asy_json_get(objective, "take"), "best"), "last") != 0;
+    p->takes_best = !strcmp(asy_json_str(asy_json_get(objective, "take"), "best"), "best");
+    p->takes_mean = !strcmp(asy_json_str(asy_json_get(objective, "take"), "best"), "mean");
     p->checkpoints = asy_json_get(run, "model") ||
                      asy_json_bool(asy_json_get(run, "checkpoint"), 0);
     p->length_max = number(asy_json_get(length, "max"), 0);
@@ -213,6 +214,17 @@ int asy__progress_trials(struct asy__progress *p, const struct asy_json *trials,
 
 /* ---- events -------------------------------------------------------------------------------- */
 
+/* Makes the mean of what came before and this value; 0: of how many that is the mean is unknown. */
+static int next_mean(struct asy__seen *t, double *value)
+{
+    if (t->mean_of == 0 && !isnan(t->value))
+        return 0;
+    t->mean_of++;
+    if (t->mean_of > 1)
+        *value = t->value + (*value - t->value) / (double)t->mean_of;
+    return 1;
+}
+
 static void on_report(struct asy__progress *p, uint64_t at, const struct asy_json *event)
 {
     const struct asy_json *list = asy_json_get(event, "metrics"), *metric;
@@ -226,6 +238,8 @@ static void on_report(struct asy__progress *p, uint64_t at, const struct asy_jso
 
         if (!strcmp(name, "samples_per_s"))
             t->rate = p->rate = value;
+        if (!strcmp(name, p->metric) && p->takes_mean && !next_mean(t, &value))
+            continue; /* what the trial ends with says it */
         if (!strcmp(name, p->metric) && !isnan(value) &&
             (!p->takes_best || is_better(p, value, t->value)))
             set_value(p, at, value, step);

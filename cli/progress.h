@@ -20,12 +20,13 @@ struct asy__seen {
     double value;               /* objective so far; NaN: none */
     uint64_t value_step;        /* where it had that value */
     double rate;                /* samples per second it last reported; NaN: never */
+    uint64_t mean_of;           /* reports in value, where the mean counts */
     int outside;                /* of a constraint: no result */
     char *params;               /* "lr=0.001 hidden=64"; NULL: not known */
 };
 struct asy__progress {
     char name[128], metric[256], unit[64], text[400];
-    int maximize, takes_best, checkpoints;
+    int maximize, takes_best, takes_mean, checkpoints;
     uint64_t length_max, max_trials; /* 0: open */
     int64_t max_time_ms;             /* 0: open */
     int64_t created_us;

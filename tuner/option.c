@@ -37,10 +37,10 @@ int asy__options_read(const char *what, const struct asy__option *defs, size_t n
             return unknown(what, defs, n_defs, options[o].name, err);
         if (given & 1u << i)
             return asy_fail(err, ASY_E_INVAL, "%s: option '%s' is given twice", what, defs[i].name);
-        if (!(v >= defs[i].lo && v <= defs[i].hi) || v != floor(v))
-            return asy_fail(err, ASY_E_INVAL,
-                            "%s: option '%s' is a whole number from %.0f to %.0f, not %.15g", what,
-                            defs[i].name, defs[i].lo, defs[i].hi, v);
+        if (!(v >= defs[i].lo && v <= defs[i].hi) || (!defs[i].real && v != floor(v)))
+            return asy_fail(err, ASY_E_INVAL, "%s: option '%s' is a %snumber from %.15g to %.15g, "
+                            "not %.15g", what, defs[i].name, defs[i].real ? "" : "whole ",
+                            defs[i].lo, defs[i].hi, v);
         values[i] = v;
         given |= 1u << i;
     }

@@ -4,12 +4,13 @@
 #define ASY_TUNER_OPTION_H
 #include <asy/tuner.h>
 
-#define ASY__OPTIONS_MAX 8
+#define ASY__OPTIONS_MAX 16
 
-/* All options are whole numbers; booleans have the range 0 to 1. */
+/* Options are whole numbers if not real; booleans have the range 0 to 1. */
 struct asy__option {
     const char *name;
-    double fallback, lo, hi;
+    double fallback, lo, hi; /* fallback may lie outside, where the option is not given */
+    int real;
 };
 
 /* Fills ret_values[i] for defs[i], from the options given or by default. what: "sampler 'tpe'".

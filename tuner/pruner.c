@@ -7,7 +7,9 @@
 #include <asy/parse.h>
 
 static const struct asy__pruner_class *const classes[] = {
-    &asy__pruner_none, &asy__pruner_median, &asy__pruner_asha,
+    &asy__pruner_none,      &asy__pruner_median,   &asy__pruner_percentile, &asy__pruner_patient,
+    &asy__pruner_threshold, &asy__pruner_wilcoxon, &asy__pruner_asha,
+    &asy__pruner_hyperband, &asy__pruner_moasha,
 };
 
 static const struct asy__pruner_class *find(const char *name)
@@ -55,9 +57,13 @@ int asy_pruner_create(const struct asy_pruner_spec *spec, struct asy_pruner **re
     snprintf(what, sizeof what, "pruner '%s'", class->name);
     if (spec->length_max == 0)
         return asy_fail(err, ASY_E_INVAL, "%s: the longest training length is 0", what);
+    if (spec->n_goals < 1 || spec->n_goals > ASY_OBJECTIVES_MAX)
+        return asy_fail(err, ASY_E_INVAL, "%s: a study has 1 to %d objectives, not %zu", what,
+                        ASY_OBJECTIVES_MAX, spec->n_goals);
     if (!(pruner = calloc(1, sizeof *pruner)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a pruner");
-    pruner->goal = spec->goal;
+    memcpy(pruner->goals, spec->goals, spec->n_goals * sizeof *spec->goals);
+    pruner->n_goals = spec->n_goals;
     pruner->length_max = spec->length_max;
     pruner->can_pause = spec->can_pause;
     if ((rc = asy__options_read(what, class->options, class->n_options, spec->options,
@@ -73,6 +79,32 @@ out:
     return rc;
 }
 
+struct asy_pruner *asy__pruner_like(const struct asy_pruner *p,
+                                    const struct asy__pruner_class *class)
+{
+    struct asy_pruner *like = malloc(sizeof *like);
+
+    if (!like)
+        return NULL;
+    *like = *p;
+    like->class = class;
+    like->state = NULL;
+    return like;
+}
+
+int asy__rung_lengths(uint64_t least, uint64_t reduction, uint64_t length_max, uint64_t *ret)
+{
+    int n = 0;
+
+    while (least < length_max) {
+        ASY_ASSERT(n < ASY__RUNGS_MAX);
+        ret[n++] = least;
+        if (__builtin_mul_overflow(least, reduction, &least))
+            break;
+    }
+    return n;
+}
+
 void asy_pruner_destroy(struct asy_pruner *pruner)
 {
     if (!pruner)
@@ -82,18 +114,25 @@ void asy_pruner_destroy(struct asy_pruner *pruner)
     free(pruner);
 }
 
-uint64_t asy_pruner_milestone(const struct asy_pruner *pruner, uint64_t step)
+uint64_t asy_pruner_milestone(const struct asy_pruner *pruner, uint64_t number, uint64_t step)
 {
-    return pruner->class->milestone ? pruner->class->milestone(pruner, step) : pruner->length_max;
+    return pruner->class->milestone ? pruner->class->milestone(pruner, number, step)
+                                    : pruner->length_max;
 }
 
 enum asy_verdict asy_pruner_report(struct asy_pruner *pruner, uint64_t number, uint64_t step,
-                                   double value)
+                                   const double *values)
 {
+    double scores[ASY_OBJECTIVES_MAX];
+
+    if (pruner->class->report_all) {
+        for (size_t i = 0; i < pruner->n_goals; i++)
+            scores[i] = pruner->goals[i] == ASY_MAXIMIZE ? -values[i] : values[i];
+        return pruner->class->report_all(pruner, number, step, scores);
+    }
     if (!pruner->class->report)
         return ASY_GO_ON;
-    return pruner->class->report(pruner, number, step,
-                                 pruner->goal == ASY_MAXIMIZE ? -value : value);
+    return pruner->class->report(pruner, number, step, asy__pruner_value(pruner, values[0]));
 }
 
 int asy_pruner_promote(struct asy_pruner *pruner, uint64_t *ret_number, uint64_t *ret_milestone)

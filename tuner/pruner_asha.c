@@ -19,7 +19,6 @@ static const struct asy__option options[] = {
     [MIN_LENGTH] = { "min", 1, 1, 1e15 },
     [REDUCTION] = { "reduction", 4, 2, 1e6 },
 };
-#define RUNGS_MAX 64 /* reduction >= 2 and lengths below 2^64 */
 
 enum phase { RUNS, WAITS, STOPPED, ENDED };
 struct trial {
@@ -31,8 +30,8 @@ struct trial {
     size_t place, n, limit; /* STOPPED: the numbers that decided */
 };
 struct asha {
-    uint64_t length[RUNGS_MAX]; /* [n_rungs], ascending, all below length_max */
-    struct asy__order rungs[RUNGS_MAX];
+    uint64_t length[ASY__RUNGS_MAX]; /* [n_rungs], ascending, all below length_max */
+    struct asy__order rungs[ASY__RUNGS_MAX];
     int n_rungs;
     uint64_t reduction;
     struct asy__map numbers;
@@ -69,10 +68,11 @@ static struct trial *trial_make(struct asha *a, uint64_t number)
     return t;
 }
 
-static uint64_t milestone(const struct asy_pruner *p, uint64_t step)
+static uint64_t milestone(const struct asy_pruner *p, uint64_t number, uint64_t step)
 {
     const struct asha *a = p->state;
 
+    (void)number;
     for (int r = 0; p->can_pause && r < a->n_rungs; r++)
         if (a->length[r] > step)
             return a->length[r];
@@ -213,11 +213,20 @@ static void ended(struct asy_pruner *p, uint64_t number, int complete)
         t->phase = ENDED;
 }
 
+void asy__asha_stands(const struct asy_pruner *p, uint64_t number, uint64_t *ret_length,
+                      double *ret_score)
+{
+    const struct asha *a = p->state;
+    const struct trial *t = trial_get(a, number);
+
+    *ret_length = a->length[t->rung];
+    *ret_score = t->score;
+}
+
 static void explain(const struct asy_pruner *p, uint64_t number, char *text, size_t n)
 {
     const struct asha *a = p->state;
     const struct trial *t = trial_get(a, number);
-    double sign = p->goal == ASY_MAXIMIZE ? -1 : 1;
     char value[32], rule[80];
     size_t place, of, best;
     int waits;
@@ -244,7 +253,7 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
         snprintf(rule, sizeof rule, "the first once %llu are there",
                  (unsigned long long)a->reduction);
     snprintf(text, n, "asha: its value %s at step %llu %s place %zu of %zu there; one in %llu goes "
-             "on, %s", asy_format_short(sign * t->score, value),
+             "on, %s", asy_format_short(asy__pruner_value(p, t->score), value),
              (unsigned long long)a->length[t->rung], waits ? "is" : "was", place, of,
              (unsigned long long)a->reduction, rule);
 }
@@ -263,12 +272,7 @@ static int create(struct asy_pruner *p, struct asy_error *err)
     if (!(a = calloc(1, sizeof *a)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a pruner");
     a->reduction = (uint64_t)p->options[REDUCTION];
-    while (length < p->length_max) {
-        ASY_ASSERT(a->n_rungs < RUNGS_MAX);
-        a->length[a->n_rungs++] = length;
-        if (__builtin_mul_overflow(length, a->reduction, &length))
-            break;
-    }
+    a->n_rungs = asy__rung_lengths(length, a->reduction, p->length_max, a->length);
     p->state = a;
     return 0;
 }

@@ -157,8 +157,12 @@ int asy_sampler_create(const struct asy_space *space, const struct asy_sampler_s
         goto out;
     if (!strcmp(spec->name, "auto"))
         set_for_auto(s);
-    if (s->class->create && (rc = s->class->create(s, err)))
+    if (s->class == &asy__sampler_tpe && spec->pruner && !strcmp(spec->pruner->name, "hyperband")) {
+        if ((rc = asy__sampler_brackets(s, space, spec, err)))
+            goto out;
+    } else if (s->class->create && (rc = s->class->create(s, err))) {
         goto out;
+    }
     *ret_sampler = s;
     s = NULL;
 out:
@@ -170,7 +174,7 @@ void asy_sampler_destroy(struct asy_sampler *sampler)
 {
     if (!sampler)
         return;
-    if (sampler->class && sampler->class->destroy && sampler->state)
+    if (sampler->class && sampler->class->destroy && sampler->state) /* half-built ones too */
         sampler->class->destroy(sampler);
     free(sampler->goals);
     free(sampler);

@@ -34,6 +34,10 @@ struct asy_sampler {
     void *state;
 };
 
+/* Makes of s a sampler for each bracket of spec->pruner, which is hyperband. */
+ASY_MUST_CHECK int asy__sampler_brackets(struct asy_sampler *s, const struct asy_space *space,
+                                         const struct asy_sampler_spec *spec,
+                                         struct asy_error *err);
 /* A stream of draws for part of a trial, starting at the given block of its Philox stream. */
 struct asy_rng asy__sampler_rng(const struct asy_sampler *s, uint64_t number, uint64_t block);
 /* The random sampler's draw for parameter i: a function of seed, number and i alone. */

@@ -405,6 +405,37 @@ static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct
 
 /* ---- asking -------------------------------------------------------------------------------- */
 
+/* With several objectives: of the pruned ones that got equally far, and of which but some are among
+ * the n best, those that are best by rank. */
+static int choose_pruned(const struct asy_sampler *s, struct tpe *t, size_t n,
+                         struct asy_error *err)
+{
+    size_t m = s->n_goals, from, upto = n;
+    const struct trial *last = n ? &t->trials[t->ranked[n - 1]] : NULL;
+    int rc;
+
+    if (!last || last->kind != PRUNED || last->a > 0) /* > 0: it reported nothing */
+        return 0;
+    for (from = n - 1; from > 0; from--)
+        if (t->trials[t->ranked[from - 1]].kind != PRUNED ||
+            t->trials[t->ranked[from - 1]].a != last->a)
+            break;
+    while (upto < t->n_ranked && t->trials[t->ranked[upto]].kind == PRUNED &&
+           t->trials[t->ranked[upto]].a == last->a)
+        upto++;
+    for (size_t r = from; r < upto; r++)
+        for (size_t j = 0; j < m; j++) {
+            double loss = t->losses[t->ranked[r] * m + j];
+
+            t->feasible[(r - from) * m + j] = isnan(loss) ? INFINITY : loss;
+        }
+    if ((rc = asy_pareto_best(t->feasible, upto - from, m, n - from, t->chosen + from, err)))
+        return rc;
+    for (size_t r = from; r < n; r++)
+        t->chosen[r] = t->ranked[from + t->chosen[r]];
+    return 0;
+}
+
 /* The n best into t->chosen: the first of the ranking, or with several objectives those that are
  * best among the feasible ones, which stand there in order of their numbers. */
 static int choose(const struct asy_sampler *s, struct tpe *t, size_t n, struct asy_error *err)
@@ -422,7 +453,7 @@ static int choose(const struct asy_sampler *s, struct tpe *t, size_t n, struct a
         feasible++;
     }
     if (n >= feasible)
-        return 0;
+        return choose_pruned(s, t, n, err);
     if ((rc = asy_pareto_best(t->feasible, feasible, m, n, t->chosen, err)))
         return rc;
     for (size_t i = 0; i < n; i++)

@@ -320,13 +320,16 @@ static int leased(struct asy_core *core, struct asy__study *s, const struct asy_
     return 0;
 }
 
-static void verdict(struct asy__trial *t, uint64_t step, double value)
+/* Of the newest row of its history. */
+static void verdict(struct asy__trial *t, uint64_t step)
 {
     struct asy__study *s = t->study;
+    double values[ASY_STUDY_OBJECTIVES_MAX];
     char text[240];
 
     s->promo_stale = 1;
-    if (asy_pruner_report(s->pruner, t->number, step, value) != ASY_STOP)
+    asy__trial_at(t, t->n_hist - 1, values);
+    if (asy_pruner_report(s->pruner, t->number, step, values) != ASY_STOP)
         return;
     if (t->stop == ASY_CAUSE_NONE) {
         t->stop = ASY_CAUSE_PRUNED;
@@ -345,7 +348,7 @@ static int report(struct asy__study *s, struct asy__trial *t, const struct asy_e
         return nomem(err);
     if (!has || s->lag > 0)
         return 0;
-    verdict(t, ev->report.step, value);
+    verdict(t, ev->report.step);
     asy__trial_values(t, values);
     values[0] = value;
     if (s->spec->objectives[0].take == ASY_TAKE_BEST && asy__reaches_target(s, values))

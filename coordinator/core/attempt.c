@@ -97,7 +97,9 @@ static void complete(struct asy_core *core, struct asy__trial *t)
     for (size_t i = 0; i < spec->n_objectives; i++)
         if (isnan(values[i])) {
             asy__trial_end(core, t, ASY_TRIAL_FAILED, ASY_CAUSE_NO_VALUE,
-                           asy__textf(core, t->reported && spec->n_objectives == 1
+                           asy__textf(core, t->reported && spec->objectives[i].take == ASY_TAKE_MEAN
+                                                ? "no mean for '%s': nan was among its values"
+                                            : t->reported && spec->n_objectives == 1
                                                 ? "only nan was reported for '%s'"
                                                 : "no value for '%s' was reported",
                                       spec->objectives[i].metric));

@@ -83,7 +83,8 @@ struct asy__trial {
     double last_step;              /* of the last objective value; -1: none */
     double base_step;              /* ... of what left hist */
     double heard_step;             /* ... with this last_step, and the values in x */
-    double x[]; /* [n_x] point, [n] best, [n] last of what left hist, [n] final, [n] heard */
+    double x[]; /* [n_x] point, [n] best, [n] last of what left hist, [n] final, [n] heard,
+                 * [n] sum and [n] number of what left hist */
 };
 
 /* What an attempt has of a GPU. */
@@ -440,6 +441,9 @@ void asy__trial_forget_checkpoint(struct asy__trial *trial,
 /* Values above the step do not count any more; from_nothing: none do. */
 void asy__trial_rewind(struct asy__trial *trial, uint64_t step, int from_nothing);
 void asy__trial_values(const struct asy__trial *trial, double *ret_values);
+/* The objectives as of a row of its history: what that report lacks is the last number before it,
+ * NaN where there is none. */
+void asy__trial_at(const struct asy__trial *trial, size_t row, double *ret_values);
 /* The values so far become the final ones. The history goes, unless it is still needed. */
 void asy__trial_finalise(struct asy__trial *trial, int keep_history);
 const double *asy__trial_final(const struct asy__trial *trial);

@@ -50,6 +50,7 @@ int asy__job_tells(const struct asy__study *s, const struct asy__trial *t)
  * both. */
 static void feed(struct asy_core *core, struct asy__study *s, struct asy__trial *t)
 {
+    double values[ASY_STUDY_OBJECTIVES_MAX];
     size_t w = 1 + asy__n_values(s);
 
     for (size_t i = 0; i < t->n_hist; i++) {
@@ -58,8 +59,10 @@ static void feed(struct asy_core *core, struct asy__study *s, struct asy__trial 
         if (row[0] <= t->fed_step)
             continue;
         t->fed_step = row[0];
-        if (!asy__is_absent(row[1]))
-            asy_pruner_report(s->pruner, t->number, (uint64_t)row[0], row[1]);
+        if (asy__is_absent(row[1]))
+            continue;
+        asy__trial_at(t, i, values);
+        asy_pruner_report(s->pruner, t->number, (uint64_t)row[0], values);
     }
     s->promo_stale = 1;
     if (!asy_trial_state_ended(t->state)) {

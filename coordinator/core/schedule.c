@@ -153,7 +153,7 @@ uint64_t asy__milestone_of(const struct asy__trial *t)
 
     if (!s->spec->checkpoint)
         return s->spec->length_max;
-    return t->goal ? t->goal : asy_pruner_milestone(s->pruner, 0);
+    return t->goal ? t->goal : asy_pruner_milestone(s->pruner, t->number, 0);
 }
 
 static int knows_spec(const struct asy__worker *w, struct asy_sha id)

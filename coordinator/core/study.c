@@ -199,15 +199,18 @@ int asy__pruner_for(const struct asy_study_spec *spec, struct asy_pruner **ret_p
                     struct asy_error *err)
 {
     struct asy_option *options = options_of(spec);
+    enum asy_goal goals[ASY_STUDY_OBJECTIVES_MAX];
     struct asy_pruner_spec ps = {
         .name = spec->pruner, .options = options, .n_options = spec->n_pruner_options,
-        .goal = spec->objectives[0].maximize ? ASY_MAXIMIZE : ASY_MINIMIZE,
-        .length_max = spec->length_max, .can_pause = spec->checkpoint,
+        .goals = goals, .n_goals = spec->n_objectives, .length_max = spec->length_max,
+        .can_pause = spec->checkpoint,
     };
     int rc;
 
     if (!options)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a pruner");
+    for (size_t i = 0; i < spec->n_objectives; i++)
+        goals[i] = spec->objectives[i].maximize ? ASY_MAXIMIZE : ASY_MINIMIZE;
     rc = asy_pruner_create(&ps, ret_pruner, err);
     free(options);
     return rc;

@@ -63,6 +63,16 @@ static double *base_last(struct asy__trial *t)
     return base_best(t) + asy__n_values(t->study);
 }
 
+static double *base_sum(struct asy__trial *t)
+{
+    return base_best(t) + 4 * asy__n_values(t->study);
+}
+
+static double *base_number(struct asy__trial *t)
+{
+    return base_best(t) + 5 * asy__n_values(t->study);
+}
+
 const double *asy__trial_final(const struct asy__trial *t)
 {
     return t->x + n_x(t->study) + 2 * asy__n_values(t->study);
@@ -102,7 +112,7 @@ int asy__trial_add(struct asy_core *core, struct asy__study *study,
     if (created->trial != study->n_trials || created->trial_created.n_x != nx)
         return asy_fail(err, ASY_E_CORRUPT, "trial %llu of study '%s' does not fit",
                         (unsigned long long)created->trial, study->name);
-    if (make_room(study) || !(t = calloc(1, sizeof *t + (nx + 4 * no) * sizeof t->x[0])))
+    if (make_room(study) || !(t = calloc(1, sizeof *t + (nx + 6 * no) * sizeof t->x[0])))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a trial of study '%s'", study->name);
     t->study = study;
     t->id = created->trial_created.id;
@@ -112,7 +122,7 @@ int asy__trial_add(struct asy_core *core, struct asy__study *study,
     t->fed_step = t->last_step = t->base_step = t->heard_step = -1;
     memcpy(t->x, created->trial_created.x, nx * sizeof *t->x);
     for (size_t i = 0; i < 4 * no; i++)
-        t->x[nx + i] = NAN;
+        t->x[nx + i] = NAN; /* sums and numbers are 0 */
     study->trials[study->n_trials++] = t;
     study->counts[t->state]++;
     asy__trial_move(t, ASY__FRESH);
@@ -185,6 +195,10 @@ static void fold(struct asy__trial *t, const double *row)
     if (has_objective(t, row))
         t->base_step = row[0];
     for (size_t i = 0; i < asy__n_values(t->study); i++) {
+        if (asy__is_absent(row[1 + i]))
+            continue;
+        base_sum(t)[i] += row[1 + i]; /* NaN, too: no instance goes missing */
+        base_number(t)[i]++;
         if (isnan(row[1 + i]))
             continue;
         base_best(t)[i] = asy__better(t->study, i, base_best(t)[i], row[1 + i]);
@@ -255,12 +269,28 @@ int asy__trial_record(struct asy__trial *t, const struct asy_event *report, doub
     return 0;
 }
 
+void asy__trial_at(const struct asy__trial *t, size_t row, double *ret_values)
+{
+    const double *last = t->x + n_x(t->study) + asy__n_values(t->study);
+
+    for (size_t i = 0; i < t->study->spec->n_objectives; i++) {
+        double v = t->hist[stride(t) * row + 1 + i];
+
+        for (size_t k = row; asy__is_absent(v) && k-- > 0;)
+            if (!isnan(t->hist[stride(t) * k + 1 + i]))
+                v = t->hist[stride(t) * k + 1 + i];
+        ret_values[i] = asy__is_absent(v) ? last[i] : v;
+    }
+}
+
 void asy__trial_rewind(struct asy__trial *t, uint64_t step, int from_nothing)
 {
     size_t w = stride(t), kept = 0;
 
-    for (size_t i = 0; from_nothing && i < asy__n_values(t->study); i++)
+    for (size_t i = 0; from_nothing && i < asy__n_values(t->study); i++) {
         base_best(t)[i] = base_last(t)[i] = NAN;
+        base_sum(t)[i] = base_number(t)[i] = 0;
+    }
     if (from_nothing)
         t->base_step = -1;
     for (size_t i = 0; i < t->n_hist; i++)
@@ -275,6 +305,23 @@ void asy__trial_rewind(struct asy__trial *t, uint64_t step, int from_nothing)
     t->last_step = kept ? t->hist[w * (kept - 1)] : t->base_step;
 }
 
+/* Of all reports of the i-th value; NaN if one is, or if there are none. */
+static double mean_of(const struct asy__trial *t, size_t i)
+{
+    size_t no = asy__n_values(t->study);
+    double sum = t->x[n_x(t->study) + 4 * no + i], n = t->x[n_x(t->study) + 5 * no + i];
+
+    for (size_t k = 0; k < t->n_hist; k++) {
+        double v = t->hist[stride(t) * k + 1 + i];
+
+        if (asy__is_absent(v))
+            continue;
+        sum += v;
+        n++;
+    }
+    return n > 0 ? sum / n : NAN;
+}
+
 void asy__trial_values(const struct asy__trial *t, double *ret_values)
 {
     const struct asy_study_spec *spec = t->study->spec;
@@ -283,6 +330,10 @@ void asy__trial_values(const struct asy__trial *t, double *ret_values)
     for (size_t i = 0; i < asy__n_values(t->study); i++) {
         int take_best = i < spec->n_objectives && spec->objectives[i].take == ASY_TAKE_BEST;
 
+        if (i < spec->n_objectives && spec->objectives[i].take == ASY_TAKE_MEAN) {
+            ret_values[i] = mean_of(t, i);
+            continue;
+        }
         ret_values[i] = take_best ? best[i] : last[i];
         for (size_t k = 0; k < t->n_hist; k++) {
             double v = t->hist[stride(t) * k + 1 + i];

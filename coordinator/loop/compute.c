@@ -45,11 +45,14 @@ static void make(struct asy__compute *compute, const struct job *job)
 {
     const struct asy_study_spec *spec = job->effect.sampler.spec;
     struct search *search = calloc(1, sizeof *search);
-    struct asy_option options[32];
+    struct asy_option options[32], pruner_options[32];
     enum asy_goal goals[16];
+    struct asy_pruner_spec pruner = { .name = spec->pruner, .options = pruner_options,
+                                      .goals = goals, .length_max = spec->length_max,
+                                      .can_pause = spec->checkpoint };
     struct asy_sampler_spec sampler = { .name = spec->sampler, .options = options, .goals = goals,
                                         .seed = spec->seed,
-                                        .n_enqueued = spec->n_enqueue,
+                                        .n_enqueued = spec->n_enqueue, .pruner = &pruner,
                                         .budget = spec->max_trials == UINT64_MAX
                                                       ? 0 : spec->max_trials };
 
@@ -60,10 +63,17 @@ static void make(struct asy__compute *compute, const struct job *job)
         options[sampler.n_options] =
             (struct asy_option){ spec->sampler_options[sampler.n_options].name,
                                  spec->sampler_options[sampler.n_options].value };
+    for (; pruner.n_options < spec->n_pruner_options &&
+           pruner.n_options < ASY_ARRAY_LEN(pruner_options);
+         pruner.n_options++)
+        pruner_options[pruner.n_options] =
+            (struct asy_option){ spec->pruner_options[pruner.n_options].name,
+                                 spec->pruner_options[pruner.n_options].value };
     for (; sampler.n_goals < spec->n_objectives && sampler.n_goals < ASY_ARRAY_LEN(goals);
          sampler.n_goals++)
         goals[sampler.n_goals] =
             spec->objectives[sampler.n_goals].maximize ? ASY_MAXIMIZE : ASY_MINIMIZE;
+    pruner.n_goals = sampler.n_goals;
     search->study = job->effect.study;
     search->spec = spec;
     ASY_IGNORE(asy_sampler_create(spec->space, &sampler, &search->sampler, &search->failure));

@@ -222,7 +222,7 @@ static void fill_options(struct asy__parse *p, const char *what,
     struct asy_named_number *list;
     char group[64];
     const char *name;
-    size_t n = 0;
+    size_t n = 0, given = 0;
 
     asy__group(p, what, group);
     while (asy_study_option(group, n))
@@ -233,12 +233,17 @@ static void fill_options(struct asy__parse *p, const char *what,
         const struct asy__row *row = asy__row_option(group, name);
         const struct asy__value *v = asy__row_val(p, row);
 
-        list[i] = (struct asy_named_number){ name, (double)v->i }; /* ints and flags */
+        if (!v->has) /* and without a default */
+            continue;
+        list[given] = (struct asy_named_number){ name, (double)v->i }; /* ints and flags */
         if (row->kind == ASY__WORD)
-            list[i].value = v->s ? (double)asy__words_index(row->words, v->s) : 0;
+            list[given].value = v->s ? (double)asy__words_index(row->words, v->s) : 0;
+        else if (row->kind == ASY__NUMBER)
+            list[given].value = v->f;
+        given++;
     }
     *ret = list;
-    *ret_n = n;
+    *ret_n = given;
 }
 
 static void fill_env(struct asy__parse *p, struct asy_study_spec *s)
@@ -289,7 +294,7 @@ static void fill_objective(struct asy__parse *p, struct asy_study_spec *s)
         return;
     o->metric = asy__val(p, "objective.metric")->s;
     o->maximize = !strcmp(asy__val(p, "objective.goal")->s, "maximize");
-    o->take = strcmp(asy__val(p, "objective.take")->s, "last") ? ASY_TAKE_BEST : ASY_TAKE_LAST;
+    o->take = asy__take_of(asy__val(p, "objective.take"));
     o->target = target->has ? target->f : NAN;
     s->objectives = o;
     s->n_objectives = p->n_goals > 1 ? p->n_goals : 1;

@@ -335,36 +335,124 @@ static void check_command(struct asy__parse *p, int has_space)
 
 /* ---- search --------------------------------------------------------------------------------- */
 
-static void check_pruner(struct asy__parse *p)
+/* Which of the words the pruner is; NULL: none of them. */
+static const char *pruner_among(struct asy__parse *p, const char *const *words, size_t n)
 {
-    const struct asy__value *max = asy__val(p, "run.length.max");
-    const struct asy__value *min = asy__row_val(p, asy__row_option("pruner asha", "min"));
-    const struct asy_yaml *place = asy__place(p, "search.pruner");
+    for (size_t i = 0; i < n; i++)
+        if (is_word(p, "search.pruner.name", words[i]))
+            return words[i];
+    return NULL;
+}
 
-    if (!is_word(p, "search.pruner.name", "asha"))
-        return;
+/* The name of a pruner with rungs, at which trials pause if they can; else NULL. */
+static const char *with_rungs(struct asy__parse *p)
+{
+    static const char *const words[] = { "asha", "hyperband", "moasha" };
+
+    return pruner_among(p, words, ASY_ARRAY_LEN(words));
+}
+
+static void check_brackets(struct asy__parse *p, int64_t min, int64_t max)
+{
+    const struct asy__value *n, *by;
+    int64_t most = 1;
+
+    n = asy__row_val(p, asy__row_option("pruner hyperband", "brackets"));
+    by = asy__row_val(p, asy__row_option("pruner hyperband", "reduction"));
+    while (by->has && by->i > 1 && min <= max / by->i) {
+        min *= by->i;
+        most++;
+    }
+    if (n->has && by->has && n->i > most)
+        asy__problem(p, n->node, "search.pruner.brackets", "only %lld fit between min and "
+                     "run.length.max, each with a lowest rung %lld times as high",
+                     (long long)most, (long long)by->i);
+}
+
+static void check_rungs(struct asy__parse *p, const char *name)
+{
+    const struct asy__value *max = asy__val(p, "run.length.max"), *min;
+    const struct asy_yaml *place = asy__place(p, "search.pruner");
+    char group[64];
+
+    min = asy__row_val(p, asy__row_option(asy__group(p, "pruner", group), "min"));
     if (!max->node && p->kind == ASY_RUN_COMMAND)
-        asy__problem(p, place, "search.pruner", "asha needs run.length.max, the length of a whole "
-                     "trial");
+        asy__problem(p, place, "search.pruner", "%s needs run.length.max, the length of a whole "
+                     "trial", name);
     else if (max->has && min->has && min->i > max->i)
         asy__problem(p, min->node ? min->node : place, "search.pruner.min",
                      "the lowest rung (%lld) lies above run.length.max (%lld)", (long long)min->i,
                      (long long)max->i);
+    else if (max->has && min->has && !strcmp(name, "hyperband"))
+        check_brackets(p, min->i, max->i);
+}
+
+static void check_bounds(struct asy__parse *p, const char *group)
+{
+    const struct asy__value *lower = asy__row_val(p, asy__row_option(group, "lower"));
+    const struct asy__value *upper = asy__row_val(p, asy__row_option(group, "upper"));
+
+    if (!lower->has && !upper->has)
+        asy__problem(p, asy__place(p, "search.pruner"), "search.pruner",
+                     "threshold needs lower, upper or both");
+    else if (lower->has && upper->has && lower->f > upper->f)
+        asy__problem(p, lower->node, "search.pruner.lower", "lies above upper");
+}
+
+/* Which options of patient are those of its inner pruner. */
+static void check_inner(struct asy__parse *p)
+{
+    const struct asy__value *inner = asy__row_val(p, asy__row_option("pruner patient", "inner"));
+    char group[64], key[64];
+    const char *name;
+
+    if (!inner->has || !inner->s)
+        return;
+    snprintf(group, sizeof group, "pruner %s", inner->s);
+    for (size_t i = 0; (name = asy_study_option("pruner patient", i)); i++) {
+        const struct asy__row *row = asy__row_option("pruner patient", name);
+        const struct asy__value *v = asy__row_val(p, row);
+
+        if (row->fallback || !v->node || asy__row_option(group, name))
+            continue;
+        snprintf(key, sizeof key, "search.pruner.%s", name);
+        asy__problem(p, v->node, key, "is no option of the inner pruner, which is %s", inner->s);
+    }
+    if (!strcmp(inner->s, "threshold"))
+        check_bounds(p, "pruner patient");
+}
+
+static void check_pruner(struct asy__parse *p)
+{
+    const char *name = with_rungs(p);
+
+    if (name && !strcmp(name, "moasha") && p->n_goals < 2)
+        asy__problem(p, asy__place(p, "search.pruner"), "search.pruner",
+                     "moasha is for several objectives; with one, use asha");
+    if (name)
+        check_rungs(p, name);
+    else if (is_word(p, "search.pruner.name", "threshold"))
+        check_bounds(p, "pruner threshold");
+    else if (is_word(p, "search.pruner.name", "patient"))
+        check_inner(p);
 }
 
 static void check_deterministic(struct asy__parse *p)
 {
+    static const char *const stopping[] = { "median", "percentile", "patient", "threshold",
+                                            "wilcoxon" };
+    const char *name;
+
     if (!asy__val(p, "search.deterministic")->i)
         return;
-    if (is_word(p, "search.pruner.name", "median"))
+    if ((name = pruner_among(p, stopping, ASY_ARRAY_LEN(stopping))))
         asy__problem(p, asy__place(p, "search.pruner"), "search.pruner",
-                     "median stops trials between milestones, which search.deterministic does not "
-                     "allow; use asha or none");
-    if (is_word(p, "search.pruner.name", "asha") && p->kind == ASY_RUN_COMMAND &&
-        !asy__val(p, "run.checkpoint")->i)
+                     "%s stops trials between milestones, which search.deterministic does not "
+                     "allow; use asha or none", name);
+    if ((name = with_rungs(p)) && p->kind == ASY_RUN_COMMAND && !asy__val(p, "run.checkpoint")->i)
         asy__problem(p, asy__place(p, "search.pruner"), "search.pruner",
-                     "asha stops a command without run.checkpoint between milestones, which "
-                     "search.deterministic does not allow");
+                     "%s stops a command without run.checkpoint between milestones, which "
+                     "search.deterministic does not allow", name);
     if (asy__val(p, "budget.time")->node)
         asy__problem(p, asy__place(p, "budget.time"), "budget.time",
                      "depends on timing, which search.deterministic does not allow; use "

@@ -30,6 +30,13 @@ static void no_target(struct asy__parse *p)
                      "is for a study with one objective; with several, none alone is good enough");
 }
 
+enum asy_take asy__take_of(const struct asy__value *take)
+{
+    if (take->has && !strcmp(take->s, "last"))
+        return ASY_TAKE_LAST;
+    return take->has && !strcmp(take->s, "mean") ? ASY_TAKE_MEAN : ASY_TAKE_BEST;
+}
+
 void asy__study_goal_aside(struct asy__parse *p, const struct asy_yaml *item, size_t i)
 {
     static const char *const keys[] = { "objective.metric", "objective.goal", "objective.take",
@@ -46,7 +53,7 @@ void asy__study_goal_aside(struct asy__parse *p, const struct asy_yaml *item, si
     p->goals[i] = (struct asy_objective){
         .metric = metric->has ? metric->s : NULL,
         .maximize = goal->has && !strcmp(goal->s, "maximize"),
-        .take = take->has && !strcmp(take->s, "last") ? ASY_TAKE_LAST : ASY_TAKE_BEST,
+        .take = asy__take_of(take),
         .target = NAN,
     };
     for (size_t k = 0; k < ASY_ARRAY_LEN(keys); k++)
@@ -187,9 +194,23 @@ static void read_constraints(struct asy__parse *p)
     p->study->spec.n_constraints = node->len;
 }
 
+/* The native engine keeps the model of the best or the last epoch. */
+static void check_take(struct asy__parse *p)
+{
+    const struct asy__value *take = asy__val(p, "objective.take");
+    int mean = asy__take_of(take) == ASY_TAKE_MEAN;
+
+    for (size_t i = 1; i < p->n_goals; i++)
+        mean |= p->goals[i].take == ASY_TAKE_MEAN;
+    if (mean && p->kind == ASY_RUN_MODEL)
+        asy__problem(p, take->node ? take->node : asy__place(p, "objective"), "objective.take",
+                     "mean is for commands; a model's value is the best or the last");
+}
+
 void asy__study_goals(struct asy__parse *p)
 {
     check_goals(p);
+    check_take(p);
     read_constraints(p);
 }
 
@@ -214,13 +235,14 @@ void asy__study_write_goals(struct asy__parse *p, struct asy_jsonw *w)
         if (i == 0) {
             o.metric = asy__val(p, "objective.metric")->s;
             o.maximize = !strcmp(asy__val(p, "objective.goal")->s, "maximize");
-            o.take = strcmp(asy__val(p, "objective.take")->s, "last") ? ASY_TAKE_BEST
-                                                                      : ASY_TAKE_LAST;
+            o.take = asy__take_of(asy__val(p, "objective.take"));
         }
         asy_jsonw_open(w, NULL, '{');
         asy_jsonw_str(w, "metric", o.metric);
         asy_jsonw_str(w, "goal", o.maximize ? "maximize" : "minimize");
-        asy_jsonw_str(w, "take", o.take == ASY_TAKE_LAST ? "last" : "best");
+        asy_jsonw_str(w, "take", o.take == ASY_TAKE_LAST   ? "last"
+                                 : o.take == ASY_TAKE_MEAN ? "mean"
+                                                           : "best");
         asy_jsonw_close(w, '}');
     }
     asy_jsonw_close(w, ']');

@@ -57,7 +57,7 @@ struct asy__row {
 
 extern const struct asy__row asy__rows[];
 extern const size_t asy__n_rows;
-#define ASY__ROWS_MAX 128
+#define ASY__ROWS_MAX 192
 #define ASY__PROBLEMS_MAX 200u
 
 /* Row of a key without a group, or NULL. */
@@ -166,6 +166,7 @@ void asy__study_check(struct asy__parse *p);  /* study_check.c */
 int asy__study_goals_room(struct asy__parse *p, size_t n);
 /* Takes what the rows of the objective hold as the i-th one, and clears them. */
 void asy__study_goal_aside(struct asy__parse *p, const struct asy_yaml *item, size_t i);
+enum asy_take asy__take_of(const struct asy__value *take); /* not given: best */
 /* What spans objectives; reads constraints. */
 void asy__study_goals(struct asy__parse *p);
 /* The i-th of all metrics that trials are judged by: objectives, then constraints, and where it

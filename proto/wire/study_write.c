@@ -197,8 +197,10 @@ static void write_options(struct out *out, const char *group)
 
     for (size_t i = 0; (name = asy_study_option(group, i)); i++) {
         const struct asy__row *row = asy__row_option(group, name);
+        const struct asy__value *v = asy__row_val(out->p, row);
 
-        write_value(&out->w, row, asy__row_val(out->p, row));
+        if (v->has)
+            write_value(&out->w, row, v);
     }
 }
 

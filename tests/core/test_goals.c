@@ -145,6 +145,91 @@ static void reports_of_other_metrics_are_not_judged(void)
     world_close(&w);
 }
 
-T_MAIN("goals", T_TEST(all_values_are_told_and_stored), T_TEST(each_objective_needs_a_value),
+/* What a report lacks was in one before: moasha judges by both. */
+static void moasha_promotes_by_all_objectives(void)
+{
+    struct world w;
+
+    if (begin(&w, 1)) {
+        submit(&w, 1, TWO RUN(4, true) "search: {sampler: random, pruner: {name: moasha, min: 1, "
+                                       "reduction: 2}}\nbudget: {trials: 2}\n");
+        for (size_t i = 0; i < 2; i++) {
+            struct lease *l = &w.leases[i];
+
+            world_started(&w, l);
+            T_EQ("first rung", l->milestone, 1);
+            report(&w, l, 1, NAN, i == 0 ? 1 : 2, NAN); /* right: more is better */
+            report(&w, l, 1, 0.5, NAN, 2);
+            world_checkpoint(&w, l, 1);
+            world_end(&w, l, ASY_END_PAUSED, 1);
+        }
+        T_EQ("the better one is promoted", w.leases[2].trial, 1);
+        T_EQ("to the next rung", w.leases[2].milestone, 2);
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
+/* Over all that was reported, before the checkpoint that an attempt goes on from, too; what it
+ * reported beyond that counts once. */
+static void a_mean_is_of_all_reports(void)
+{
+    static const char study[] = "assay: 1\nname: m\n"
+                                "objective: {metric: loss, goal: minimize, take: mean}\n"
+                                "parameters: {x: {min: 0.0, max: 1.0}}\n" RUN(4, true)
+                                "retries: 1\nbudget: {trials: 1}\n";
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, study);
+        world_started(&w, &w.leases[0]);
+        report(&w, &w.leases[0], 1, 0.125, NAN, NAN);
+        report(&w, &w.leases[0], 2, 0.25, NAN, NAN);
+        world_checkpoint(&w, &w.leases[0], 2);
+        report(&w, &w.leases[0], 3, 99, NAN, NAN);
+        world_end(&w, &w.leases[0], ASY_END_PREEMPTED, 3);
+        if (T_EQ("leased again", w.n_leases, 2)) {
+            world_started(&w, &w.leases[1]);
+            report(&w, &w.leases[1], 3, 0.5, NAN, NAN);
+            report(&w, &w.leases[1], 4, 0.625, NAN, NAN);
+            world_end(&w, &w.leases[1], ASY_END_COMPLETE, 4);
+        }
+        T_EQ("complete", trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_COMPLETE);
+        T_NEAR("mean", trial_event(&w, a, 0)->trial_state.value, 0.375, 0); /* exact in binary */
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
+/* An instance that has no number spoils the mean: to leave it out would reward who fails on it. */
+static void a_nan_leaves_no_mean(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        struct asy_metric nan = { "loss", NAN };
+        struct asy_event ev = { .kind = ASY_EV_REPORT };
+
+        a = submit(&w, 1, "assay: 1\nname: m\nobjective: {metric: loss, goal: minimize, take: mean}"
+                          "\nparameters: {x: {min: 0.0, max: 1.0}}\n" RUN(4, false)
+                          "retries: 0\nbudget: {trials: 1}\n");
+        world_started(&w, &w.leases[0]);
+        report(&w, &w.leases[0], 1, 0.125, NAN, NAN);
+        ev.report.step = 2;
+        ev.report.metrics = &nan;
+        ev.report.n_metrics = 1;
+        world_send(&w, &w.leases[0], ++w.leases[0].reported, &ev);
+        world_end(&w, &w.leases[0], ASY_END_COMPLETE, 2);
+        T_EQ("failed", trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_FAILED);
+        T_HAS("why", trial_event(&w, a, 0)->trial_state.text, "nan was among its values");
+    }
+    world_close(&w);
+}
+
+T_MAIN("goals", T_TEST(moasha_promotes_by_all_objectives), T_TEST(a_mean_is_of_all_reports),
+       T_TEST(a_nan_leaves_no_mean), T_TEST(all_values_are_told_and_stored),
+       T_TEST(each_objective_needs_a_value),
        T_TEST(a_target_is_reached_within_the_constraints),
        T_TEST(reports_of_other_metrics_are_not_judged))

@@ -201,6 +201,9 @@ static void canonical_text_is_its_own_canonical_text(void)
         HEAD "run: {model: mlp, hidden: 16, fixed: {lr: 1}, length: {max: 2}}\n"
         "data: {file: x.csv, label: [digit], header: false, exclude: [0, -2, id]}\n"
         OBJECTIVE BUDGET "parameters: {patience: {min: 0, max: 3}}\n",
+        MODEL "search: {pruner: {name: threshold, lower: 0.25}}\n", /* upper is not given */
+        MODEL "search: {pruner: {name: patient, inner: percentile, percentile: 12.5}}\n",
+        COMMAND_HEAD "objective: {metric: cost, goal: minimize, take: mean}\n" PARAMS BUDGET,
     };
     for (size_t i = 0; i < ASY_ARRAY_LEN(texts); i++) {
         struct asy_study_spec *a = texts[i] ? parse("first", texts[i]) : NULL, *b = NULL;
@@ -492,6 +495,31 @@ static void mistakes_are_named_with_their_place(void)
           "lies above run.length.max (40)" },
         { "deterministic and median", MODEL "search: {pruner: median, deterministic: true}\n",
           "search.pruner: median stops trials between milestones" },
+        { "mean of a model",
+          MODEL_HEAD "objective: {metric: val_loss, goal: minimize, take: mean}\n" PARAMS BUDGET,
+          "objective.take: mean is for commands" },
+        { "deterministic and percentile",
+          MODEL "search: {pruner: percentile, deterministic: true}\n",
+          "search.pruner: percentile stops trials between milestones" },
+        { "percentile of more than all",
+          MODEL "search: {pruner: {name: percentile, percentile: 101}}\n",
+          "search.pruner.percentile: must be a number from 0 to 100" },
+        { "threshold without a bound", MODEL "search: {pruner: threshold}\n",
+          "threshold needs lower, upper or both" },
+        { "threshold upside down",
+          MODEL "search: {pruner: {name: threshold, lower: 2, upper: 1}}\n", "lies above upper" },
+        { "patient without a bound",
+          MODEL "search: {pruner: {name: patient, inner: threshold}}\n",
+          "threshold needs lower, upper or both" },
+        { "option of another inner pruner",
+          MODEL "search: {pruner: {name: patient, inner: median, percentile: 20}}\n",
+          "search.pruner.percentile: is no option of the inner pruner, which is median" },
+        { "moasha with one objective", MODEL "search: {pruner: moasha}\n",
+          "moasha is for several objectives; with one, use asha" },
+        { "hyperband without length", COMMAND "search: {pruner: hyperband}\n",
+          "hyperband needs run.length.max" },
+        { "brackets", MODEL "search: {pruner: {name: hyperband, brackets: 5}}\n",
+          "search.pruner.brackets: only 4 fit between min and run.length.max" },
         { "deterministic and time",
           MODEL_HEAD OBJECTIVE PARAMS "budget: {time: 1h}\n"
                                       "search: {deterministic: true}\n",
@@ -1006,6 +1034,20 @@ static void help_shows_the_table(void)
     asy_buf_fini(&buf);
 }
 
+/* An option without a default arrives if it was given. */
+static void pruner_options_arrive(void)
+{
+    struct asy_study_spec *s = parse("threshold", MODEL "search: {pruner: {name: threshold, lower: "
+                                                        "0.25}}\n");
+
+    if (s && T_EQ("options", s->n_pruner_options, 3)) {
+        T_STR("first", s->pruner_options[0].name, "lower");
+        T_NEAR("first", s->pruner_options[0].value, 0.25, 0);
+        T_STR("next", s->pruner_options[1].name, "warmup_steps");
+    }
+    asy_study_destroy(s);
+}
+
 static void options_are_listed_by_group(void)
 {
     T_STR("first", asy_study_option("sampler tpe", 0), "startup_trials");
@@ -1026,4 +1068,5 @@ T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(two_files_at_one_place_are_a_mistake),
        T_TEST(a_study_without_a_folder_is_refused), T_TEST(wide_studies_are_bounded),
        T_TEST(only_budget_resources_and_priority_may_change), T_TEST(commands_get_their_words),
-       T_TEST(help_shows_the_table), T_TEST(options_are_listed_by_group))
+       T_TEST(help_shows_the_table), T_TEST(pruner_options_arrive),
+       T_TEST(options_are_listed_by_group))

@@ -44,13 +44,34 @@ static int sampler_takes(struct asy_space *space, const char *of, struct asy_opt
     return rc == 0;
 }
 
+/* What else such a pruner needs before it takes an option. */
+static size_t companions(const char *of, struct asy_option given, struct asy_option *ret)
+{
+    const char *option = given.name;
+    int bound = !strcmp(option, "lower") || !strcmp(option, "upper");
+    size_t n = 0;
+
+    if ((!strcmp(of, "threshold") && !bound) || (!strcmp(option, "inner") && given.value == 3))
+        ret[n++] = (struct asy_option){ "upper", 0 };
+    if (!strcmp(of, "patient") && strcmp(option, "patience") != 0 &&
+        strcmp(option, "min_delta") != 0 && strcmp(option, "inner") != 0)
+        ret[n++] = (struct asy_option){ "inner", bound ? 3 : 2 };
+    if (!strcmp(option, "brackets"))
+        ret[n++] = (struct asy_option){ "reduction", 2 }; /* so many fit */
+    return n;
+}
+
 static int pruner_takes(const char *of, struct asy_option option)
 {
-    struct asy_pruner_spec spec = { .name = of, .options = &option, .n_options = 1,
+    static const enum asy_goal goals[2] = { ASY_MINIMIZE, ASY_MAXIMIZE };
+    struct asy_option options[4] = { option };
+    struct asy_pruner_spec spec = { .name = of, .options = options, .goals = goals, .n_goals = 2,
                                     .length_max = UINT64_MAX, .can_pause = 1 };
     struct asy_pruner *pruner = NULL;
-    int rc = asy_pruner_create(&spec, &pruner, NULL);
+    int rc;
 
+    spec.n_options = 1 + companions(of, option, options + 1);
+    rc = asy_pruner_create(&spec, &pruner, NULL);
     asy_pruner_destroy(pruner);
     return rc == 0;
 }
@@ -71,17 +92,24 @@ static void same_ranges(struct asy_space *space, const char *what, const char *o
     snprintf(group, sizeof group, "%s %s", what, of);
     for (size_t i = 0; (name = asy_study_option(group, i)); i++) {
         const struct asy__row *row = asy__row_option(group, name);
-        double lo = row->kind == ASY__INT ? row->min : 0;
-        double hi = row->kind == ASY__INT ? row->max : row->kind == ASY__FLAG ? 1 : 0;
+        int number = row->kind == ASY__NUMBER, ranged = row->kind == ASY__INT || number;
+        double lo = ranged ? row->min : 0;
+        double hi = ranged ? row->max : row->kind == ASY__FLAG ? 1 : 0;
 
         for (const char *c = row->kind == ASY__WORD ? row->words : ""; *c; c++)
             hi += *c == '|';
+        if (number && lo == hi) { /* any */
+            t__check(takes(space, what, of, name, -1e308) && takes(space, what, of, name, 1e308),
+                     __LINE__, __FILE__, "%s: the tuner refuses a %s", group, name);
+            continue;
+        }
 
         t__check(takes(space, what, of, name, lo) && takes(space, what, of, name, hi), __LINE__,
                  __FILE__, "%s: the tuner refuses %s of the table's range", group, name);
-        t__check(!takes(space, what, of, name, lo - 1) && !takes(space, what, of, name, hi + 1),
-                 __LINE__, __FILE__, "%s: the tuner takes %s beyond the table's range", group,
-                 name);
+        lo = number ? nextafter(lo, -INFINITY) : lo - 1;
+        hi = number ? nextafter(hi, INFINITY) : hi + 1;
+        t__check(!takes(space, what, of, name, lo) && !takes(space, what, of, name, hi), __LINE__,
+                 __FILE__, "%s: the tuner takes %s beyond the table's range", group, name);
     }
 }
 

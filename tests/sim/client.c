@@ -14,7 +14,7 @@ static const char *pruner_options(const char *pruner)
 {
     if (!strcmp(pruner, "none"))
         return "";
-    return strcmp(pruner, "asha") ? ", startup_trials: 1}" : ", min: 1, reduction: 2}";
+    return strcmp(pruner, "median") ? ", min: 1, reduction: 2}" : ", startup_trials: 1}";
 }
 
 /* What runs: a command, or where it has several ranks a model. */

@@ -53,6 +53,8 @@ static const struct variant variants[] = {
     { "asha", "asha", 40, 8, 16, 0, NAN },
     { "asha, short lag", "asha", 24, 8, 3, 0, NAN },
     { "asha, lag 1", "asha", 12, 4, 1, 0, NAN },
+    { "hyperband", "hyperband", 40, 8, 16, 0, NAN },
+    { "hyperband, lag 1", "hyperband", 16, 4, 1, 0, NAN },
     { "few points", "asha", 40, 8, 8, 11, NAN },
     { "target", "none", 40, 4, 6, 0, 0.4 },
     { "target and asha", "asha", 40, 8, 6, 0, 0.4 },

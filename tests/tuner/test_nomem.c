@@ -101,13 +101,22 @@ static void samplers_survive(void)
 /* A pruner's reports have no error to give: it must only stay whole. */
 static void pruners_survive(void)
 {
-    static const char *const pruners[] = { "median", "asha", "none" };
+    static const enum asy_goal goals[2] = { ASY_MINIMIZE, ASY_MAXIMIZE };
+    static const struct asy_option upper[] = { { "upper", 90 } };
+    static const struct {
+        const char *name;
+        size_t n_options;
+    } pruners[] = { { "median", 0 },   { "percentile", 0 }, { "patient", 0 }, { "threshold", 1 },
+                    { "wilcoxon", 0 }, { "asha", 0 },       { "none", 0 },    { "hyperband", 0 },
+                    { "moasha", 0 } };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(pruners); k++) {
         long n = 0;
 
         do {
-            struct asy_pruner_spec spec = { .name = pruners[k], .length_max = 64, .can_pause = 1 };
+            struct asy_pruner_spec spec = { .name = pruners[k].name, .options = upper,
+                                            .n_options = pruners[k].n_options, .goals = goals,
+                                            .n_goals = 2, .length_max = 64, .can_pause = 1 };
             struct asy_pruner *p = NULL;
             uint64_t number, milestone;
 
@@ -115,7 +124,8 @@ static void pruners_survive(void)
             CALL(asy_pruner_create(&spec, &p, &err));
             for (uint64_t i = 0; i < 100; i++) {
                 for (uint64_t step = 1; step <= 64; step *= 2)
-                    if (asy_pruner_report(p, i, step, (double)(i * 37 % 101)) != ASY_GO_ON)
+                    if (asy_pruner_report(p, i, step, (double[2]){ (double)(i * 37 % 101),
+                                                                   (double)(i * 53 % 89) }))
                         break;
                 if (asy_pruner_promote(p, &number, &milestone) && number % 2)
                     asy_pruner_unpromote(p, number);

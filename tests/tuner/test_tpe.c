@@ -370,8 +370,9 @@ static double worth(const double *x)
  * waits at a rung is told as pruned there. Returns the worth of the best that came to the end. */
 static double sweep(const struct asy_space *space, const char *name, uint64_t seed)
 {
-    struct asy_pruner_spec spec = { .name = "asha", .goal = ASY_MINIMIZE, .length_max = 64,
-                                    .can_pause = 1 };
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    struct asy_pruner_spec spec = { .name = "asha", .goals = &goal, .n_goals = 1,
+                                    .length_max = 64, .can_pause = 1 };
     struct asy_sampler *sampler = make(space, name, seed, ASY_MINIMIZE, NULL);
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_pruner *pruner = NULL;
@@ -388,10 +389,10 @@ static double sweep(const struct asy_space *space, const char *name, uint64_t se
                 break;
             number = n++;
             ask(sampler, number, x[number]);
-            upto = asy_pruner_milestone(pruner, 0);
+            upto = asy_pruner_milestone(pruner, n, 0);
         }
         value = worth(x[number]) + 1 / (double)upto;
-        if (asy_pruner_report(pruner, number, upto, value) == ASY_PAUSE) {
+        if (asy_pruner_report(pruner, number, upto, &value) == ASY_PAUSE) {
             tell(sampler, (struct asy_outcome){ .number = number, .state = ASY_OUTCOME_PRUNED,
                                                 .x = x[number], .values = &value,
                                                 .last_step = (double)upto });

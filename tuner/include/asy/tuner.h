@@ -68,6 +68,7 @@ struct asy_option {
  *         parameters that are all numbers and 400 trials or more; else tpe, with several objectives
  *         without multivariate. */
 
+struct asy_pruner_spec;
 struct asy_sampler_spec {
     const char *name;                 /* as by asy_sampler_name() */
     const struct asy_option *options; /* [n_options] */
@@ -78,6 +79,9 @@ struct asy_sampler_spec {
     uint64_t budget;                  /* trials of the study, 0: not known; "auto" looks at it */
     uint64_t n_enqueued;              /* the first trials, whose points the study gives: grid and
                                          qmc do not count them, asked for or not */
+    const struct asy_pruner_spec *pruner; /* of the same study; NULL: not known. With hyperband, tpe
+                                         (also as "auto") learns for each bracket from its own
+                                         trials alone (Optuna's rule for BOHB) */
 };
 
 enum asy_outcome_state {
@@ -126,11 +130,27 @@ const char *asy_sampler_reason(const struct asy_sampler *sampler);
 
 /* ---- pruners -------------------------------------------------------------------------------
  *
+ * Of several objectives all but moasha compare the first.
+ *
  * none    every trial runs to length_max.
- * median  Optuna's MedianPruner: stops a trial whose best value so far is worse than the median
- *         of what completed trials reported at the same step. startup_trials (5) completed ones
+ * median  Optuna's MedianPruner: percentile with 50.
+ * percentile  Optuna's PercentilePruner: stops a trial whose best value so far is worse than that
+ *         percentile (25: of the best quarter; interpolated between the two values beside it) of
+ *         what completed trials reported at the same step. startup_trials (5) completed ones
  *         first; warmup_steps (0); interval (1) of steps between looks; min_trials (1) with a
- *         value at that step.
+ *         value at that step. Values that are all NaN stop.
+ * patient  Optuna's PatientPruner: a trial that has reported more than patience (5) + 1 values is
+ *         stopped if the best of its last patience + 1 values is worse than the best before them
+ *         by more than min_delta (0), and inner (0: none, 1: median, 2: percentile, 3: threshold)
+ *         would stop it at this report, too. The options of inner stand beside these.
+ * threshold  Optuna's ThresholdPruner: stops a trial whose value is below lower (-INFINITY), above
+ *         upper (INFINITY) or NaN; warmup_steps and interval as above. One bound is finite.
+ * wilcoxon  Optuna's WilcoxonPruner: a trial is evaluated on instances, of which the step is the
+ *         number and the report's value the result. It is stopped if a Wilcoxon signed-rank test of
+ *         the instances that it shares with the best completed trial (that with the best mean; the
+ *         first among equals) finds it worse with a p below p_threshold (0.1), unless its own mean
+ *         is no worse than the best one's. At least startup_steps (2; at least 2) shared ones
+ *         first. Values that are not finite, of either trial, stop nothing.
  * asha    Rungs at min (1) * reduction (4)^k below length_max, then length_max.
  *         can_pause: the promotion form of Li et al. 2018, algorithm 2. A trial pauses at each
  *         rung; one that is among the best floor(n / reduction) of the n at its rung may go on, the
@@ -138,13 +158,26 @@ const char *asy_sampler_reason(const struct asy_sampler *sampler);
  *         the highest.
  *         else: the stopping form, with the rule of Optuna's SuccessiveHalvingPruner. At each rung
  *         a trial goes on if fewer than max(1, floor(n / reduction)) of the n entries there, itself
- *         included, are strictly better; it never waits, so its milestone is length_max. */
+ *         included, are strictly better; it never waits, so its milestone is length_max. A NaN is
+ *         one of the n, where Optuna leaves it out.
+ * hyperband  Li et al. 2017: brackets (0: as many as fit between min (1) and length_max) side by
+ *         side, each an asha with a lowest rung reduction (3) times as high as the one before. Of
+ *         all trials bracket b gets a share as Optuna's HyperbandPruner has it, ceil(B eta^s /
+ *         (s + 1)) for s = B - 1 - b, evenly by its number (pruner_hyperband.c). Promotion and
+ *         stopping as asha; promotions of all brackets go the highest rung first. With tpe as
+ *         sampler, which is then told of the pruner: BOHB.
+ * moasha  Schmucker et al. 2021, for several objectives: asha whose best k at a rung are those that
+ *         asy_pareto_best() takes, whole fronts first. Promotion: of them, the front that fewer
+ *         dominate first, in it the lower number. Stopping: a trial goes on if it is among the best
+ *         max(1, floor(n / reduction)). A trial one of whose values is NaN counts in n and never
+ *         goes on. */
 
 struct asy_pruner_spec {
-    const char *name;                 /* "none", "median", "asha" */
+    const char *name;                 /* as by asy_pruner_name() */
     const struct asy_option *options;
     size_t n_options;
-    enum asy_goal goal;               /* of the first objective */
+    const enum asy_goal *goals;       /* [n_goals], n_goals >= 1 */
+    size_t n_goals;
     uint64_t length_max;              /* longest training length in steps, > 0; UINT64_MAX: open */
     int can_pause;                    /* trials checkpoint: ASHA promotes; else it stops */
 };
@@ -154,19 +187,20 @@ enum asy_verdict { ASY_GO_ON = 0, ASY_STOP = 1, ASY_PAUSE = 2 };
 struct asy_pruner;
 const char *asy_pruner_name(size_t i); /* as for samplers */
 const char *asy_pruner_option(const char *pruner, size_t i);
-/* ASY_E_INVAL: unknown name or option, value out of range, length_max 0. */
+/* ASY_E_INVAL: unknown name or option, value out of range, length_max 0, no or too many goals. */
 ASY_MUST_CHECK int asy_pruner_create(const struct asy_pruner_spec *spec,
                                      struct asy_pruner **ret_pruner, struct asy_error *err);
 void asy_pruner_destroy(struct asy_pruner *pruner);
-/* The length to which a trial that stands at `step` (0: new) runs before it is looked at again:
- * the next rung, or length_max. */
-uint64_t asy_pruner_milestone(const struct asy_pruner *pruner, uint64_t step);
-/* A value of the objective at a step of a running trial. NaN is a value (worst). Reports of a
- * trial come with rising steps; one at or below the last counted step is ignored, as is one for
- * which there is no memory. The verdict: ASY_GO_ON, ASY_STOP (end it as pruned), ASY_PAUSE (it
- * stands at a rung: checkpoint and wait); a stopped or paused trial gets the same verdict again. */
+/* The length to which trial `number`, which stands at `step` (0: new), runs before it is looked at
+ * again: the next rung, or length_max. */
+uint64_t asy_pruner_milestone(const struct asy_pruner *pruner, uint64_t number, uint64_t step);
+/* The values of the objectives, [n_goals], at a step of a running trial. NaN is a value (worst).
+ * Reports of a trial come with rising steps; one at or below the last counted step is ignored, as
+ * is one for which there is no memory. The verdict: ASY_GO_ON, ASY_STOP (end it as pruned),
+ * ASY_PAUSE (it stands at a rung: checkpoint and wait); a stopped or paused trial gets the same
+ * verdict again. */
 enum asy_verdict asy_pruner_report(struct asy_pruner *pruner, uint64_t number, uint64_t step,
-                                   double value);
+                                   const double *values);
 /* Promotion: the paused trial that should run on now, if any. Returns 1 and fills both, or 0.
  * Scans rungs from the top: the best entry not yet promoted, if it is among the best
  * floor(n / reduction) of its n entries. It counts as promoted from then on. */
@@ -183,7 +217,7 @@ void asy_pruner_ended(struct asy_pruner *pruner, uint64_t number, int complete);
 /* What decided the last ASY_STOP or keeps `number` waiting at its rung, for `explain`: one line
  * with the rule and its numbers, empty where there is nothing to say. text holds n bytes. */
 void asy_pruner_explain(const struct asy_pruner *pruner, uint64_t number, char *text, size_t n);
-/* Whether it may stop a trial between milestones (median, asha where trials cannot pause): refused
- * in deterministic studies. */
+/* Whether it may stop a trial between milestones (all but none, and but those of rungs where trials
+ * can pause): refused in deterministic studies. */
 int asy_pruner_stops(const struct asy_pruner *pruner);
 #endif

@@ -21,7 +21,7 @@
 #define ASY_STUDY_CONSTRAINTS_MAX 16
 
 enum asy_run_kind { ASY_RUN_MODEL = 1, ASY_RUN_COMMAND = 2 };
-enum asy_take { ASY_TAKE_BEST = 1, ASY_TAKE_LAST = 2 };
+enum asy_take { ASY_TAKE_BEST = 1, ASY_TAKE_LAST = 2, ASY_TAKE_MEAN = 3 };
 
 struct asy_named_number {
     const char *name;
