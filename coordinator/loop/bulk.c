@@ -7,10 +7,12 @@
 #include "bulk_impl.h"
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 #include <asy/clock.h>
 #include <asy/durable.h>
@@ -163,12 +165,29 @@ void asy__bulk_alive(struct asy__bulk *bulk, struct asy__transfer *t)
     ASY_IGNORE(asy__bulk_send(bulk, t->peer, &alive, NULL, 0)); /* if it is gone: later */
 }
 
+int64_t asy__bulk_yield(const struct asy__bulk *bulk)
+{
+    int64_t asked_ns = asy_clock_ns(), now_ns = asked_ns, wait_ns;
+
+    for (;;) {
+        struct asy__work work = asy__traffic_look(bulk->traffic);
+        struct timespec nap = { 0 };
+
+        if (!(wait_ns = asy__pace_wait(&bulk->pace, &work, asked_ns, now_ns)))
+            return now_ns;
+        nap.tv_nsec = (long)wait_ns; /* less than a second: yield.h bounds it */
+        ASY_IGNORE(nanosleep(&nap, NULL) < 0); /* woken early, it looks early */
+        now_ns = asy_clock_ns();
+    }
+}
+
 int asy__bulk_hash(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err)
 {
     uint64_t left = t->hash_end - t->hash_at;
     size_t n = left < ASY_BULK_CHUNK ? (size_t)left : ASY_BULK_CHUNK, got = 0;
     int rc;
 
+    ASY_IGNORE(asy__bulk_yield(bulk) < 0); /* at full speed then: somebody waits to begin */
     if (n > 0 && (rc = asy_pack_read(t->pack, t->hash_at, bulk->chunk, n, &got, err)) < 0)
         return rc;
     asy_sha_update(t->sha, bulk->chunk, got);
@@ -501,11 +520,19 @@ static int write_nonce(struct asy__bulk *bulk, struct asy_error *err)
     return asy_durable_write(path, bulk->nonce, strlen(bulk->nonce), 0600, err);
 }
 
+static size_t n_processors(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
+}
+
 static int set_up(struct asy__bulk *bulk, struct asy_error *err)
 {
     int rc;
 
     asy_urgency_set(ASY_URGENCY_PATIENT);
+    asy__pace_init(&bulk->pace, n_processors());
     asy_buf_init(&bulk->frame, 1u << 16);
     if (!(bulk->chunk = malloc(ASY_BULK_CHUNK)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for the bulk socket");
@@ -566,6 +593,7 @@ int asy__bulk_create(const struct asy__bulk_spec *spec, struct asy__bulk **ret_b
     bulk->store = spec->store;
     bulk->asks = spec->asks;
     bulk->input_quota = spec->input_quota;
+    bulk->traffic = spec->traffic;
     bulk->mail.fd = bulk->started.fd = -1;
     if ((rc = asy__mail_init(&bulk->mail, err)) < 0 ||
         (rc = asy__mail_init(&bulk->started, err)) < 0)

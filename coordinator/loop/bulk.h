@@ -13,6 +13,7 @@
 #include <asy/keys.h>
 #include <asy/hash.h>
 #include "mail.h"
+#include "yield.h"
 
 struct asy__bulk;
 struct asy__bulk_spec {
@@ -24,6 +25,7 @@ struct asy__bulk_spec {
     struct asy_keyring *ring;      /* who may connect; outlives the thread */
     struct asy_id store;
     struct asy__mail *asks;        /* where it asks the loop: letters are struct asy__bulk_ask */
+    const struct asy__traffic *traffic; /* the loop's; outlives the thread */
     uint64_t input_quota;          /* bytes of files from elsewhere that a user may have here; 0: a
                                     * tenth of the disk */
 };

@@ -216,6 +216,7 @@ static int give_chunk(struct asy__bulk *bulk, struct asy__transfer *t, struct as
 {
     struct asy_bulk data = { .kind = ASY_BULK_DATA, .transfer = t->head.transfer, .offset = t->at,
                              .bytes = t->size, .tree = asy_pack_is_tree(t->pack) };
+    int64_t from_ns = asy__bulk_yield(bulk);
     size_t n = 0;
     int rc = asy_pack_read(t->pack, t->at, bulk->chunk, ASY_BULK_CHUNK, &n, err);
 
@@ -230,6 +231,7 @@ static int give_chunk(struct asy__bulk *bulk, struct asy__transfer *t, struct as
         t->over = 1;
         return 0;
     }
+    asy__pace_spent(&bulk->pace, from_ns, 0, n);
     t->at += n;
     t->credit--;
     t->over = data.last;

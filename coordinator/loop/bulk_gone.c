@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <asy/durable.h>
 
 #define GONE ASY__BULK_PART "gone-"
+#define SMALL_BYTES (64 << 10)
 #define PART_S 3600 /* then nobody will go on with it */
 
 /* Without memory it stays: the next start finds it. */
@@ -38,6 +40,16 @@ void asy__bulk_discard(struct asy__bulk *bulk, const char *path)
         hand_on(bulk, gone);
     else if (errno != ENOENT)
         ASY_IGNORE(asy_durable_remove(path, NULL)); /* the next sweep tries again */
+}
+
+/* Of few bytes, which a removal frees as quickly as a new name is given. */
+void asy__bulk_discard_part(struct asy__bulk *bulk, const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > SMALL_BYTES ||
+        unlink(path) < 0)
+        asy__bulk_discard(bulk, path);
 }
 
 static int is_old(const char *path)

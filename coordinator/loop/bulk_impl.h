@@ -80,6 +80,8 @@ struct asy__bulk {
     uint32_t asked;                   /* questions of our own to the loop */
     struct asy__bulk_user *users;     /* who have sent inputs: the last one comes first */
     uint64_t input_quota;
+    const struct asy__traffic *traffic;
+    struct asy__pace pace;            /* of all pieces of files, whosever they are */
     int blocked;                      /* a peer's queue was full in this round */
     struct asy__refusals refusals;
     unsigned key_losses;              /* up to which all connections were looked at */
@@ -109,6 +111,9 @@ void asy__bulk_name(const struct asy_bulk *head, char *text, size_t n);
 struct asy__bulk_ask *asy__bulk_ask_loop(struct asy__bulk *bulk, struct asy__bulk_ask *ask);
 /* The peer waits for us: now and then it hears that we live. */
 void asy__bulk_alive(struct asy__bulk *bulk, struct asy__transfer *t);
+/* Before a piece of a file: waits while decisions come first (yield.h), some milliseconds. Returns
+ * when it may begin, on the clock of asy__pace_spent(). */
+int64_t asy__bulk_yield(const struct asy__bulk *bulk);
 /* Hashes a piece of what is to be hashed. 1: there is more. */
 int asy__bulk_hash(struct asy__bulk *bulk, struct asy__transfer *t, struct asy_error *err);
 
@@ -172,6 +177,8 @@ void asy__bulk_forget_users(struct asy__bulk *bulk);
 /* What is at path, if anything, leaves its name at once. Who removes files then frees its blocks
  * piece by piece: gigabytes at once could hold up every sync of the disk. */
 void asy__bulk_discard(struct asy__bulk *bulk, const char *path);
+/* The same for a part that may be small: then it is gone at once. */
+void asy__bulk_discard_part(struct asy__bulk *bulk, const char *path);
 /* Discards the parts in a folder that nobody will go on with. */
 void asy__bulk_sweep_folder(struct asy__bulk *bulk, const char *folder);
 /* The same in that of the artifacts, with what was on its way to be removed when a coordinator

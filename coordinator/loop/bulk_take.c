@@ -20,7 +20,6 @@
 #include <asy/log.h>
 #include "crash.h"
 
-#define PIECE ((size_t)512 << 10)     /* is written and synced at once */
 #define SPARE_BYTES ((uint64_t)64 << 20) /* of the disk, which a PUT leaves free */
 
 /* ---- PUT: beginning -------------------------------------------------------------------------- */
@@ -236,8 +235,10 @@ static void finish(struct asy__bulk *bulk, struct asy__transfer *t)
 static int unpack_on(struct asy__bulk *bulk, struct asy__transfer *t)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    int rc = asy_unpack_step(t->unpack, ASY_BULK_CHUNK, &err);
+    int rc;
 
+    ASY_IGNORE(asy__bulk_yield(bulk) < 0); /* a piece like others, but without a rest */
+    rc = asy_unpack_step(t->unpack, ASY_BULK_CHUNK, &err);
     asy__bulk_alive(bulk, t);
     if (rc > 0)
         return 1;
@@ -310,17 +311,19 @@ static int write_at(int fd, uint64_t at, const char *bytes, size_t n, const char
 
 /* In pieces, each on the disk before the next one: a commit of the store waits for what is under
  * way to the disk, and a flush for all that the disk has gathered, so let neither be much. */
-static int write_through(const struct asy__transfer *t, const char *bytes, size_t n,
-                         struct asy_error *err)
+static int write_through(struct asy__bulk *bulk, const struct asy__transfer *t, const char *bytes,
+                         size_t n, struct asy_error *err)
 {
-    for (size_t at = 0; at < n; at += PIECE) {
-        size_t piece = n - at < PIECE ? n - at : PIECE;
+    for (size_t at = 0; at < n; at += ASY__YIELD_PIECE) {
+        size_t piece = n - at < ASY__YIELD_PIECE ? n - at : ASY__YIELD_PIECE;
+        int64_t from_ns = asy__bulk_yield(bulk);
         int rc = write_at(t->fd, t->at + at, bytes + at, piece, t->what, err);
 
         if (rc < 0)
             return rc;
         if (fdatasync(t->fd) < 0)
             return asy_fail_errno(err, errno, "cannot sync %.120s", t->what);
+        asy__pace_spent(&bulk->pace, from_ns, asy_clock_ns() - from_ns, piece);
     }
     return 0;
 }
@@ -335,7 +338,7 @@ void asy__bulk_data(struct asy__bulk *bulk, struct asy__transfer *t, const struc
         asy__bulk_end(bulk, t, ASY_E_STATE, "a chunk came that does not follow the last one");
         return;
     }
-    if ((rc = write_through(t, body, n, &err)) < 0) {
+    if ((rc = write_through(bulk, t, body, n, &err)) < 0) {
         if (rc == ASY_E_NOSPACE)
             asy__bulk_discard(bulk, t->part); /* the store needs the room */
         asy__bulk_end(bulk, t, rc, err.text);
@@ -355,7 +358,7 @@ void asy__bulk_cancel(struct asy__bulk *bulk, struct asy__transfer *t)
     char folder[ASY__BULK_PATH + 8];
 
     if (t->head.kind == ASY_BULK_PUT && t->part[0]) {
-        asy__bulk_discard(bulk, t->part);
+        asy__bulk_discard_part(bulk, t->part);
         name_tree(t, folder);
         asy__bulk_discard(bulk, folder);
     }

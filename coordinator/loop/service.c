@@ -70,6 +70,7 @@ void asy__service_seal(struct asy_service *service)
     commit = asy_core_seal(service->core);
     ASY_ASSERT(commit != 0, "%zu events, but no commit", service->open->n);
     service->open->commit = commit;
+    asy__traffic_sealed(&service->traffic, commit, asy_clock_ns());
     asy__writer_put(service->writer, service->open);
     service->open = NULL;
 }

@@ -38,6 +38,8 @@ struct asy_service {
     struct asy_keypair user, keys;
     struct asy__mail mail, answers, results; /* from the writer, compute and query threads */
     struct asy__mail asks;         /* from the bulk thread */
+    struct asy__traffic traffic;   /* what the bulk thread sees of the loop's work */
+    uint64_t durable;              /* the last commit that is */
     struct asy__bulk *bulk;
     struct asy__writer *writer;
     struct asy__compute *compute;

@@ -98,6 +98,7 @@ static int take_written(struct asy_service *service, const struct asy__written *
     service->full.code = ASY_OK;
     asy__crash_point("coordinator.before_release");
     asy_gate_durable(service->gate, written->commit);
+    service->durable = written->commit;
     input.durable.commit = written->commit;
     if ((rc = asy__service_feed(service, &input, err)) < 0)
         return rc;

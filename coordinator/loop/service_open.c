@@ -199,6 +199,7 @@ static int open_bulk(struct asy_service *service, const struct asy_service_spec 
                                          .ring = service->ring,
                                          .store = service->info.id,
                                          .asks = &service->asks,
+                                         .traffic = &service->traffic,
                                          .input_quota = (uint64_t)quota };
     int rc = asy__mail_init(&service->asks, err);
 

@@ -187,5 +187,6 @@ int asy__service_flush(struct asy_service *service, struct asy_error *err)
         asy__service_seal(service);
     } while (rc);
     asy__compute_send(service->compute);
+    asy__traffic_released(&service->traffic, service->durable);
     return 0;
 }

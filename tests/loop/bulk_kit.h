@@ -21,6 +21,7 @@ struct place {
     struct asy__mail asks;
     struct asy__letter *waiting;  /* taken out of asks, not looked at yet */
     struct asy_addresses addresses;
+    struct asy__traffic traffic;  /* of a loop that there is not */
     struct asy__bulk *bulk;
     struct asy_channel *channel;
     struct asy_client *client;    /* ada's */
@@ -54,7 +55,7 @@ static inline bool start(struct place *p)
     struct asy__bulk_spec spec = { .home = p->home, .addresses = &p->addresses,
                                    .secret_key = p->coordinator.secret_key,
                                    .owner = p->coordinator.public_key, .ring = p->ring,
-                                   .store = p->store, .asks = &p->asks,
+                                   .store = p->store, .asks = &p->asks, .traffic = &p->traffic,
                                    .input_quota = p->quota };
     struct asy_error err = ASY_ERROR_INIT;
 

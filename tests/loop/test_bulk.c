@@ -202,7 +202,8 @@ static struct asy_bulk put_checkpoint(const struct place *p, uint32_t transfer)
                               .report = transfer, .bytes = 9 };
 }
 
-static int n_parts(const struct place *p)
+/* What bears this name's beginning, and not that one's (NULL: whichever). */
+static int n_named(const struct place *p, const char *name, const char *but)
 {
     char folder[PATH_MAX];
     struct dirent *entry;
@@ -212,28 +213,86 @@ static int n_parts(const struct place *p)
     if (!T_TRUE((dir = opendir(t_path(&p->folder, "artifacts", folder))) != NULL))
         return -1;
     while ((entry = readdir(dir)))
-        n += !strncmp(entry->d_name, ".part-", 6) && strncmp(entry->d_name, ".part-gone-", 11);
+        n += !strncmp(entry->d_name, name, strlen(name)) &&
+             (!but || strncmp(entry->d_name, but, strlen(but)) != 0);
     closedir(dir);
     return n;
+}
+
+static int n_parts(const struct place *p)
+{
+    return n_named(p, ".part-", ".part-gone-");
+}
+
+/* A first transfer whose beginning comes, and that is cancelled. */
+static bool say_whose_part(struct place *p, const struct asy_bulk *put, const char *bytes, size_t n)
+{
+    struct asy_bulk data = { .kind = ASY_BULK_DATA, .transfer = put->transfer }, heard;
+    struct asy_bulk cancel = { .kind = ASY_BULK_CANCEL, .transfer = put->transfer };
+
+    return say(p, put) && say_whose(p, NULL, 0) && hear(p, ASY_BULK_CREDIT, &heard) &&
+           say_with(p, &data, bytes, n) && hear(p, ASY_BULK_CREDIT, &heard) && say(p, &cancel);
 }
 
 /* Large ones take their time, and the thread has none: it hands them on. */
 static void what_is_cancelled_is_removed_by_others(void)
 {
-    struct asy_bulk put, data = { .kind = ASY_BULK_DATA, .transfer = 1 }, heard;
-    struct asy_bulk cancel = { .kind = ASY_BULK_CANCEL, .transfer = 1 };
+    static const char bytes[(64 << 10) + 1] = "some";
+    struct asy_bulk put, heard;
     struct place p;
 
     if (!place_open(&p))
         goto out;
     put = put_checkpoint(&p, 1);
-    if (!say(&p, &put) || !say_whose(&p, NULL, 0) || !hear(&p, ASY_BULK_CREDIT, &heard) ||
-        !say_with(&p, &data, "some", 4) || !hear(&p, ASY_BULK_CREDIT, &heard) || !say(&p, &cancel))
+    put.bytes = sizeof bytes + 1;
+    if (!say_whose_part(&p, &put, bytes, sizeof bytes))
         goto out;
-    hear_gone(&p, "the part", 4);
+    hear_gone(&p, "the part", sizeof bytes);
     T_EQ("parts", n_parts(&p), 0);
     if (say(&p, &put) && hear(&p, ASY_BULK_CREDIT, &heard))
         T_EQ("it begins anew", heard.offset, 0);
+out:
+    place_close(&p);
+}
+
+/* Whoever cancels again and again must not make files faster than they are removed. */
+static void a_small_part_is_gone_at_once(void)
+{
+    struct asy_bulk put;
+    struct event ev;
+    struct place p;
+
+    if (!place_open(&p))
+        goto out;
+    put = put_checkpoint(&p, 1);
+    if (!say_whose_part(&p, &put, "some", 4) || !say(&p, &put) || !next(&p, &ev))
+        goto out;
+    T_TRUE(!ev.ask); /* no letter */
+    asy__bulk_ask_free(ev.ask);
+    T_EQ("it begins anew", ev.head.kind, ASY_BULK_CREDIT);
+    T_EQ("from its start", ev.head.offset, 0);
+    T_EQ("parts, with those to be removed", n_named(&p, ".part-", NULL), 1);
+out:
+    place_close(&p);
+}
+
+/* The loop is at work, and no commit ends: a piece waits, but not for ever. */
+static void files_come_through_though_no_commit_does(void)
+{
+    static char bytes[1 << 20];
+    struct asy_bulk put, data = { .kind = ASY_BULK_DATA, .transfer = 1 }, heard;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct place p;
+
+    if (!place_open(&p))
+        goto out;
+    asy__traffic_sealed(&p.traffic, 1, INT64_MAX / 2); /* however long the test takes */
+    put = put_checkpoint(&p, 1);
+    put.bytes = sizeof bytes;
+    if (T_OK(asy_sha_bytes(bytes, sizeof bytes, &put.sha, &err), &err) && say(&p, &put) &&
+        say_whose(&p, NULL, 0) && hear(&p, ASY_BULK_CREDIT, &heard) &&
+        say_with(&p, &data, bytes, sizeof bytes) && hear(&p, ASY_BULK_END, &heard))
+        T_EQ("it is there", heard.code, 0);
 out:
     place_close(&p);
 }
@@ -366,6 +425,7 @@ T_MAIN("bulk", T_TEST(an_answer_is_for_its_question_alone),
        T_TEST(a_peer_has_as_many_questions_as_transfers),
        T_TEST(counts_outlive_a_wait_that_fails),
        T_TEST(what_is_cancelled_is_removed_by_others),
+       T_TEST(a_small_part_is_gone_at_once), T_TEST(files_come_through_though_no_commit_does),
        T_TEST(the_stream_of_a_folder_is_removed_by_others),
        T_TEST(a_folder_in_the_making_holds_up_nobody),
        T_TEST(what_was_handed_on_before_a_death_is_handed_on_again))
