@@ -31,6 +31,7 @@ struct asy_sampler {
     uint64_t n_enqueued;
     double options[ASY__OPTIONS_MAX]; /* in the order of class->options */
     char reason[200];
+    char drew[24]; /* who made the point of the last ask */
     void *state;
 };
 
@@ -38,6 +39,11 @@ struct asy_sampler {
 ASY_MUST_CHECK int asy__sampler_brackets(struct asy_sampler *s, const struct asy_space *space,
                                          const struct asy_sampler_spec *spec,
                                          struct asy_error *err);
+/* A sampler of this kind without options or state, for the caller to destroy. */
+ASY_MUST_CHECK int asy__sampler_new(const struct asy__sampler_class *class,
+                                    const struct asy_space *space,
+                                    const struct asy_sampler_spec *spec,
+                                    struct asy_sampler **ret_sampler, struct asy_error *err);
 /* A stream of draws for part of a trial, starting at the given block of its Philox stream. */
 struct asy_rng asy__sampler_rng(const struct asy_sampler *s, uint64_t number, uint64_t block);
 /* The random sampler's draw for parameter i: a function of seed, number and i alone. */

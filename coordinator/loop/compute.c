@@ -5,6 +5,7 @@
  * bundles, one for each round of the loop, and answers go in bundles of at most BUNDLE_NS of
  * work. */
 #include "compute.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <asy/clock.h>
@@ -103,7 +104,9 @@ static void ask(struct asy__compute *compute, const struct job *job)
     answer->input.asked.number = fx->ask.number;
     answer->input.asked.rc = rc;
     answer->input.asked.x = answer->x;
-    answer->input.asked.source = fx->ask.fixed ? "enqueued" : search ? search->spec->sampler : "";
+    if (search && search->sampler)
+        snprintf(answer->source, sizeof answer->source, "%s", asy_sampler_drew(search->sampler));
+    answer->input.asked.source = fx->ask.fixed ? "enqueued" : answer->source;
     answer->input.asked.text = answer->text;
     answer->input.asked.needs_history =
         search && search->sampler ? asy_sampler_needs_history(search->sampler) : 1;

@@ -12,6 +12,7 @@ struct asy__answer {              /* compute -> loop */
     struct asy__letter letter;
     struct asy_input input;       /* ASKED or FORGOTTEN; borrows from this letter */
     char text[240];
+    char source[24];              /* who made the point */
     double x[];
 };
 struct asy__compute;

@@ -4,6 +4,8 @@
  *   bench_mo problems
  *   bench_mo volume SAMPLER PROBLEM FIRST_SEED SEEDS TRIALS
  *
+ * SAMPLER may be auto-RULE: "auto" without that rule, see tuner/auto.h.
+ *
  * volume prints "PROBLEM,SEED,VOLUME" for each seed: the hypervolume of all TRIALS results, one
  * asked after the other, from the problem's reference point. tests/bench/tuner_mo.py makes rows of
  * it. */
@@ -13,6 +15,7 @@
 #include <asy/parse.h>
 #include <asy/pareto.h>
 #include <asy/tuner.h>
+#include "auto.h"
 #include "problems_mo.h"
 
 #define DIMS_MAX 32
@@ -60,9 +63,13 @@ static double run(const char *name, size_t problem, uint64_t seed, size_t trials
     struct asy_space *space = space_of(problem);
     double *values = malloc(trials * m * sizeof *values), x[DIMS_MAX], volume;
     struct asy_sampler *s = NULL;
+    unsigned rule = strncmp(name, "auto-", 5) ? 0 : asy__auto_rule(name + 5);
 
-    if (!values || asy_sampler_create(space, &spec, &s, &err))
-        die(values ? err.text : "no memory");
+    if (!values)
+        die("no memory");
+    if (rule ? asy__auto_create(space, &spec, ASY__AUTO_ALL & ~rule, &s, &err)
+             : asy_sampler_create(space, &spec, &s, &err))
+        die(err.text);
     for (size_t i = 0; i < trials; i++) {
         struct asy_outcome o = { .number = i, .state = ASY_OUTCOME_COMPLETE, .x = x,
                                  .values = &values[i * m], .last_step = -1 };

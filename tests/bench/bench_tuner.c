@@ -7,6 +7,8 @@
  *   bench_tuner idle SAMPLER SPACE DIMS WORKERS TRIALS RUNS
  *   bench_tuner regret SAMPLER PROBLEM FIRST_SEED SEEDS TRIALS TABLES
  *
+ * SAMPLER may be auto-RULE: "auto" without that rule, see tuner/auto.h.
+ *
  * SPACE is mixed (of five parameters two floats, a float on a log scale, an int and a choice of
  * four) or floats. ask tells TRIALS random points and prints one line for each of RUNS: the time of
  * each of ROUNDS rounds that tell a result and ask the next point, in ms, then "|" and their mean
@@ -14,7 +16,8 @@
  * processor. idle simulates WORKERS that run trials of about a second each and
  * are served one after the other, with asks and tells as long as they are measured to be: for each
  * run it prints the share of the workers' time that they wait, and the best value. regret prints
- * for each seed the smallest regret after 60, 100, 200 trials, as many as there are.
+ * for each seed the smallest regret after 60, 100, 200, 500 and 1,000 trials, as many as there
+ * are.
  * tests/bench/tuner.py makes rows of it. */
 #include <math.h>
 #include <stdio.h>
@@ -25,10 +28,11 @@
 #include <asy/parse.h>
 #include <asy/rng.h>
 #include <asy/tuner.h>
+#include "auto.h"
 #include "problems.h"
 
 #define GOALS_MAX 2
-static const size_t checkpoints[] = { 60, 100, 200 };
+static const size_t checkpoints[] = { 60, 100, 200, 500, 1000 };
 
 static void die(const char *what)
 {
@@ -44,8 +48,10 @@ static struct asy_sampler *make_sampler(const struct asy_space *space, const cha
                                      .n_goals = n_goals, .budget = budget };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_sampler *sampler = NULL;
+    unsigned rule = strncmp(name, "auto-", 5) ? 0 : asy__auto_rule(name + 5);
 
-    if (asy_sampler_create(space, &spec, &sampler, &err))
+    if (rule ? asy__auto_create(space, &spec, ASY__AUTO_ALL & ~rule, &sampler, &err)
+             : asy_sampler_create(space, &spec, &sampler, &err))
         die(err.text);
     return sampler;
 }

@@ -34,13 +34,22 @@ def read_tables(trials):
     return peers
 
 
+def names(bin_folder):
+    done = subprocess.run([os.path.join(bin_folder, "bench_mo"), "problems"], check=True, text=True,
+                          capture_output=True)
+    return done.stdout.split()
+
+
+def volumes(bin_folder, sampler, problem, seeds, trials):
+    done = subprocess.run([os.path.join(bin_folder, "bench_mo"), "volume", sampler, problem, "1",
+                           str(seeds), str(trials)], check=True, text=True, capture_output=True)
+    return [float(line.split(",")[2]) for line in done.stdout.split()]
+
+
 def rows(bin_folder, sampler="auto", seeds=10, trials=TRIALS):
-    driver, peers = os.path.join(bin_folder, "bench_mo"), read_tables(trials)
-    names = subprocess.run([driver, "problems"], check=True, text=True, capture_output=True)
-    for problem in names.stdout.split():
-        done = subprocess.run([driver, "volume", sampler, problem, "1", str(seeds), str(trials)],
-                              check=True, text=True, capture_output=True)
-        value = statistics.median(float(line.split(",")[2]) for line in done.stdout.split())
+    peers = read_tables(trials)
+    for problem in names(bin_folder):
+        value = statistics.median(volumes(bin_folder, sampler, problem, seeds, trials))
         row = {"name": "mo.hypervolume", "case": f"{problem}/{trials}", "value": value,
                "unit": "volume", "n": seeds, "sampler": sampler}
         theirs = {name: statistics.median(of[problem]) for name, of in peers.items() if problem in of}

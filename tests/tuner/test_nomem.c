@@ -41,17 +41,18 @@ static uint64_t run_sampler(const char *name, size_t n_goals)
 {
     static const enum asy_goal goals[3] = { ASY_MINIMIZE, ASY_MAXIMIZE };
     static const struct asy_option small = { "population", 8 }, soon = { "startup_trials", 4 };
-    int nsga = !strncmp(name, "nsga", 4), gp = !strcmp(name, "gp");
+    int nsga = !strncmp(name, "nsga", 4), gp = !strcmp(name, "gp"), numbers = !strcmp(name, "auto");
     struct asy_sampler_spec spec = { .name = name, .goals = goals, .n_goals = n_goals,
                                      .options = gp ? &soon : &small, .n_options = nsga || gp };
-    uint64_t trials = gp ? 10 : n_goals > 1 ? TRIALS / 3 : TRIALS;
+    uint64_t trials = gp ? 10 : numbers ? 13 : n_goals > 1 ? TRIALS / 3 : TRIALS;
     struct asy_sampler *s = NULL;
     struct asy_space *space = NULL;
     uint64_t trace = 0;
 
     CALL(asy_space_create(&space, &err));
     for (size_t i = 0; i < LEN; i++)
-        if (i != 1 || (strcmp(name, "grid") && strcmp(name, "brute_force")))
+        if ((i != 1 || (strcmp(name, "grid") && strcmp(name, "brute_force"))) &&
+            (!numbers || i == 1 || i == 2))
             CALL(asy_space_add(space, &params[i], &err));
     CALL(asy_sampler_create(space, &spec, &s, &err));
     for (uint64_t number = 0; number < trials; number++) {
@@ -80,7 +81,7 @@ static void samplers_survive(void)
                      { "tpe", 3 }, { "nsga2", 2 },  { "nsga3", 3 },
                      { "qmc", 1 },
                      { "gp", 1 },    { "cma", 1 },
-                     { "brute_force", 1 } };
+                     { "brute_force", 1 }, { "auto", 1 } };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(samplers); k++) {
         uint64_t want = 0;

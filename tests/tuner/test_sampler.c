@@ -3,6 +3,7 @@
 #include <asy/rng.h>
 #include <asy/tuner.h>
 #include "asytest.h"
+#include "auto.h"
 
 enum { LEN = 9 };
 static const struct asy_value names[] = {
@@ -508,9 +509,15 @@ static void auto_says_what_and_why(void)
         int learns;
         const char *reason;
     } cases[] = {
-        { "usual", 0, LEN, 100, 1, 1, "auto: tpe, which" },
+        { "conditions", 0, LEN, 100, 1, 1, "auto: tpe, which handles all 9 parameters" },
         { "no budget known", 0, LEN, 0, 1, 1, "auto: tpe, which" },
-        { "finite and small", 1, 1, 100, 1, 1, "auto: tpe, which" },
+        { "numbers", 0, 2, 400, 1, 1, "auto: 10 trials of qmc, then gp, which finds most" },
+        { "many numbers", 0, 2, 401, 1, 1,
+          "auto: 10 trials of qmc, then gp up to trial 400, which finds most with few trials of "
+          "numbers, then from the best of these on cma, which asks faster" },
+        { "numbers without end", 0, 2, 0, 1, 1, "then from the best of these on cma" },
+        { "a choice with them", 0, 3, 100, 1, 1, "auto: tpe, which handles all 3 parameters" },
+        { "finite and small", 1, 1, 100, 1, 1, "auto: 10 trials of qmc, then gp, which" },
         { "short", 0, LEN, 10, 1, 0, "auto: random, because a budget of 10 trials" },
         { "several objectives", 0, LEN, 100, 3, 1,
           "auto: tpe, which handles all 9 parameters and 3 objectives" },
@@ -539,10 +546,113 @@ static void auto_says_what_and_why(void)
     }
 }
 
+/* Value of a trial of the next test; some fail, some are infeasible, some diverge. */
+static struct asy_outcome outcome_of(uint64_t number, const double *x, double *value)
+{
+    struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = x,
+                             .values = value, .last_step = -1 };
+
+    *value = quality(x, 2);
+    if (number % 50 == 7)
+        o.state = ASY_OUTCOME_FAILED, o.diverged = number > 100;
+    if (number % 50 == 9)
+        o.violation = 1;
+    return o;
+}
+
+static void ask_who(struct asy_sampler *s, uint64_t number, double *x, const char *want)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+
+    T_OK(asy_sampler_ask(s, number, NULL, x, &err), &err);
+    T_STR("who", asy_sampler_drew(s), want);
+}
+
+/* Results of 16 trials at a time come in some other order: the hand-over comes when enough have
+ * finished, goes back with one that is taken back, and one that is told all at once agrees. */
+static void auto_hands_over_by_what_has_finished(void)
+{
+    enum { WORKERS = 16, TRIALS = 26 * WORKERS };
+    static double xs[TRIALS + WORKERS][2];
+    struct asy_space *space = make_space(mixed, 2);
+    struct asy_sampler *s = make(space, "auto", 5), *again = make(space, "auto", 5);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_outcome o;
+    double x[2], value;
+
+    ask_who(s, 0, x, "auto: qmc");
+    for (uint64_t k = 0; k < TRIALS; k++) { /* all count but 7 and 57, which failed */
+        asy__random_point(s, k, NULL, xs[k]);
+        o = outcome_of(k, xs[k], &value);
+        o.state = ASY_OUTCOME_RUNNING;
+        T_OK(asy_sampler_tell(s, &o, &err), &err);
+        if (k % WORKERS != WORKERS - 1)
+            continue;
+        for (uint64_t i = 0; i < WORKERS; i++) {
+            uint64_t number = k - (5 * i) % WORKERS;
+
+            o = outcome_of(number, xs[number], &value);
+            T_OK(asy_sampler_tell(s, &o, &err), &err);
+        }
+    }
+    for (uint64_t k = 0; k < WORKERS; k++) /* asks that run at once */
+        ask_who(s, TRIALS + k, xs[TRIALS + k], "auto: cma");
+    for (uint64_t k = TRIALS; k-- > 0;) {
+        o = outcome_of(k, xs[k], &value);
+        T_OK(asy_sampler_tell(again, &o, &err), &err);
+    }
+    for (uint64_t k = 0; k < WORKERS; k++) {
+        ask_who(again, TRIALS + k, x, "auto: cma");
+        T_TRUE(x[0] == xs[TRIALS + k][0] && x[1] == xs[TRIALS + k][1]);
+    }
+    for (uint64_t k = 20; k < 40; k++) { /* taken back: these have not finished after all */
+        o = outcome_of(k, xs[k], &value);
+        o.state = ASY_OUTCOME_RUNNING;
+        T_OK(asy_sampler_tell(s, &o, &err), &err);
+    }
+    ask_who(s, TRIALS, x, "auto: gp");
+    asy_sampler_destroy(s);
+    asy_sampler_destroy(again);
+    asy_space_destroy(space);
+}
+
+/* Each rule, switched off, makes another plan where it applies. */
+static void auto_does_without_a_rule(void)
+{
+    static const enum asy_goal goals[2];
+    static const struct {
+        const char *rule, *reason;
+        size_t n_goals;
+    } cases[] = {
+        { "gp", "auto: tpe", 1 },
+        { "spread", "auto: gp up to trial 400", 1 },
+        { "cma", "auto: 10 trials of qmc, then gp, which finds most with few trials of numbers",
+          1 },
+        { "nsga", "auto: tpe, which handles all 2 parameters and 2 objectives", 2 },
+    };
+    struct asy_space *space = make_space(mixed, 2);
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_sampler_spec spec = { .name = "auto", .goals = goals,
+                                         .n_goals = cases[i].n_goals, .budget = 1000 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_sampler *s = NULL;
+        unsigned rule = asy__auto_rule(cases[i].rule);
+
+        T_TRUE(rule != 0);
+        if (T_OK(asy__auto_create(space, &spec, ASY__AUTO_ALL & ~rule, &s, &err), &err))
+            T_HAS(cases[i].rule, asy_sampler_reason(s), cases[i].reason);
+        asy_sampler_destroy(s);
+    }
+    T_TRUE(asy__auto_rule("none") == 0);
+    asy_space_destroy(space);
+}
+
 T_MAIN("sampler", T_TEST(suggestions_are_points), T_TEST(same_seed_same_points),
        T_TEST(fixed_entries_are_kept), T_TEST(bad_calls_are_refused),
        T_TEST(names_and_options_are_listed), T_TEST(random_is_uniform_on_each_scale),
        T_TEST(random_draws_are_independent_of_each_other), T_TEST(grid_meets_each_point_once),
        T_TEST(grid_skips_none_for_enqueued_points), T_TEST(grid_goes_on_after_a_restart),
        T_TEST(brute_force_tries_what_nobody_had),
-       T_TEST(auto_says_what_and_why))
+       T_TEST(auto_says_what_and_why), T_TEST(auto_hands_over_by_what_has_finished),
+       T_TEST(auto_does_without_a_rule))

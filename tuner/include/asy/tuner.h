@@ -64,9 +64,12 @@ struct asy_option {
  *         distribution. Trials rank as with tpe. One objective only.
  * brute_force  the points of a finite space that no trial has had, given or told ones included, in
  *         a random order, until all have been tried.
- * auto    random where tpe has nothing to learn or no budget to learn in; nsga2 for two objectives,
- *         parameters that are all numbers and 400 trials or more; else tpe, with several objectives
- *         without multivariate. */
+ * auto    random where there is nothing to learn or no budget to learn in. One objective, up to 64
+ *         parameters that are all numbers or ordered, without conditions: qmc until 10 trials have
+ *         finished, then gp; with more than 400 trials, or no limit, cma from there on, its first
+ *         distribution made of those 400. nsga2 for two objectives, such parameters and 400
+ *         trials or more. Else tpe, with several objectives without multivariate. Which part
+ *         answers is a function of the latest outcomes, as the answers are. */
 
 struct asy_pruner_spec;
 struct asy_sampler_spec {
@@ -127,6 +130,9 @@ ASY_MUST_CHECK int asy_sampler_tell(struct asy_sampler *sampler, const struct as
 int asy_sampler_needs_history(const struct asy_sampler *sampler);
 /* What "auto" became and why, one line; borrowed. */
 const char *asy_sampler_reason(const struct asy_sampler *sampler);
+/* Who made the point of the last ask: the sampler's name, or as "auto: gp"; borrowed, until the
+ * next ask. */
+const char *asy_sampler_drew(const struct asy_sampler *sampler);
 
 /* ---- pruners -------------------------------------------------------------------------------
  *

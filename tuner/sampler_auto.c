@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sampler_auto.c - chooses samplers by what is known before the first trial, and hands over from
+ * one to the next as results come in.
+ *
+ * Every part hears of every outcome, so that each could have made all the points before it. The
+ * part that answers is the last whose share of finished trials is reached: a function of the latest
+ * outcomes, whatever the order in which they came and however many trials run at once.
+ *
+ * docs/decisions/0020-what-auto-chooses.md has what each rule gains. Rejected: to take turns
+ * between samplers, which halves what each learns from. */
+#include "auto.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "map.h"
+
+#define NSGA_BUDGET 400 /* from there on nsga2 covers more than tpe: bench rows mo.hypervolume */
+#define START_TRIALS 10
+#define GP_TRIALS 400   /* finished ones; beyond, its asks take longer than they gain */
+#define GP_PARAMS 64
+
+struct handover {
+    struct asy_sampler *parts[ASY__AUTO_PARTS_MAX]; /* [n] */
+    uint64_t from[ASY__AUTO_PARTS_MAX];
+    size_t n;
+    struct asy__map places;  /* of trials in finished, by number */
+    unsigned char *finished; /* [n_known] 0 or 1; n_finished of them are 1 */
+    size_t n_known, cap, n_finished;
+};
+
+/* ---- the plan ------------------------------------------------------------------------------ */
+
+unsigned asy__auto_rule(const char *name)
+{
+    static const char *const rules[] = { "gp", "spread", "cma", "nsga", "one-by-one" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(rules); i++)
+        if (!strcmp(rules[i], name))
+            return 1u << i;
+    return 0;
+}
+
+/* Where distances make sense throughout: no choices without order, no conditions. */
+static int all_numbers(const struct asy_space *space)
+{
+    for (size_t i = 0; i < asy_space_len(space); i++) {
+        const struct asy_param *p = asy_space_at(space, i);
+
+        if (p->n_whens || (p->type == ASY_PARAM_CHOICE && !p->ordered))
+            return 0;
+    }
+    return 1;
+}
+
+static size_t count_open(const struct asy_space *space)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < asy_space_len(space); i++)
+        n += asy_space_values(space, i) > 1;
+    return n;
+}
+
+static struct asy__auto_part *add(struct asy__auto_plan *plan, const char *sampler, uint64_t from)
+{
+    struct asy__auto_part *part = &plan->parts[plan->n++];
+
+    *part = (struct asy__auto_part){ .sampler = sampler, .from = from };
+    return part;
+}
+
+static void set(struct asy__auto_part *part, const char *option, double value)
+{
+    part->options[part->n_options++] = (struct asy_option){ option, value };
+}
+
+/* One objective over numbers. */
+static void plan_numbers(const struct asy_sampler_spec *spec, unsigned rules,
+                         struct asy__auto_plan *plan)
+{
+    int hands_over = (rules & ASY__AUTO_CMA) && (!spec->budget || spec->budget > GP_TRIALS);
+    char then[80] = "";
+
+    if (rules & ASY__AUTO_SPREAD)
+        add(plan, "qmc", 0);
+    add(plan, "gp", plan->n ? START_TRIALS : 0);
+    if (hands_over) {
+        set(add(plan, "cma", GP_TRIALS), "warm_trials", GP_TRIALS);
+        snprintf(then, sizeof then, ", then from the best of these on cma, which asks faster");
+    }
+    snprintf(plan->reason, sizeof plan->reason,
+             "auto: %sgp%s%.0d, which finds most with few trials of numbers%s",
+             rules & ASY__AUTO_SPREAD ? "10 trials of qmc, then " : "",
+             hands_over ? " up to trial " : "", hands_over ? GP_TRIALS : 0, then);
+}
+
+/* Several objectives. */
+static void plan_front(const struct asy_space *space, const struct asy_sampler_spec *spec,
+                       unsigned rules, struct asy__auto_plan *plan)
+{
+    struct asy__auto_part *part;
+
+    if ((rules & ASY__AUTO_NSGA) && spec->n_goals == 2 && spec->budget >= NSGA_BUDGET &&
+        all_numbers(space)) {
+        add(plan, "nsga2", 0);
+        snprintf(plan->reason, sizeof plan->reason,
+                 "auto: nsga2, which covers more than tpe of two objectives over numbers in %d "
+                 "trials and more", NSGA_BUDGET);
+        return;
+    }
+    part = add(plan, "tpe", 0);
+    /* It finds more so, as Optuna does there; that costs an exponential for each parameter, so that
+     * it stays the wish of who names tpe. */
+    if (rules & ASY__AUTO_ONE_BY_ONE)
+        set(part, "multivariate", 0);
+    snprintf(plan->reason, sizeof plan->reason,
+             "auto: tpe, which handles all %zu parameters and %zu objectives and learns after "
+             "%d trials", asy_space_len(space), spec->n_goals, START_TRIALS);
+}
+
+/* Grid is never chosen: covering a finite space is a wish that the user states. */
+void asy__auto_plan(const struct asy_space *space, const struct asy_sampler_spec *spec,
+                    unsigned rules, struct asy__auto_plan *ret_plan)
+{
+    struct asy__auto_plan *plan = ret_plan;
+
+    *plan = (struct asy__auto_plan){ 0 };
+    if (asy_space_len(space) == 0 || asy_space_cardinality(space) <= 1) {
+        add(plan, "random", 0);
+        snprintf(plan->reason, sizeof plan->reason,
+                 "auto: random, because the space has a single point");
+    } else if (spec->budget && spec->budget <= START_TRIALS) {
+        add(plan, "random", 0);
+        snprintf(plan->reason, sizeof plan->reason,
+                 "auto: random, because a budget of %llu trials ends before anything could be "
+                 "learnt (after %d)", (unsigned long long)spec->budget, START_TRIALS);
+    } else if (spec->n_goals > 1) {
+        plan_front(space, spec, rules, plan);
+    } else if ((rules & ASY__AUTO_GP) && all_numbers(space) && count_open(space) <= GP_PARAMS) {
+        plan_numbers(spec, rules, plan);
+    } else {
+        add(plan, "tpe", 0);
+        snprintf(plan->reason, sizeof plan->reason,
+                 "auto: tpe, which handles all %zu parameters and learns after %d trials",
+                 asy_space_len(space), START_TRIALS);
+    }
+}
+
+/* ---- several parts ------------------------------------------------------------------------- */
+
+static void destroy(struct asy_sampler *s)
+{
+    struct handover *h = s->state;
+
+    for (size_t i = 0; i < h->n; i++)
+        asy_sampler_destroy(h->parts[i]);
+    asy__map_fini(&h->places);
+    free(h->finished);
+    free(h);
+}
+
+/* Room for one more trial. */
+static int reserve(struct handover *h)
+{
+    size_t cap = h->cap ? h->cap + h->cap / 2 : 64;
+    unsigned char *finished;
+
+    if (h->n_known == h->cap) {
+        if (cap >= ASY__MAP_NONE || !(finished = realloc(h->finished, cap)))
+            return ASY_E_NOMEM;
+        h->finished = finished;
+        h->cap = cap;
+    }
+    return asy__map_reserve(&h->places);
+}
+
+static void note(struct handover *h, uint64_t number, int finished)
+{
+    uint32_t i = asy__map_get(&h->places, number);
+
+    if (i == ASY__MAP_NONE) {
+        i = (uint32_t)h->n_known++;
+        asy__map_put(&h->places, number, i);
+        h->finished[i] = 0;
+    }
+    h->n_finished += (size_t)finished - h->finished[i];
+    h->finished[i] = (unsigned char)finished;
+}
+
+static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, double *x,
+               struct asy_error *err)
+{
+    struct handover *h = s->state;
+    uint32_t known = asy__map_get(&h->places, number);
+    size_t who = 0;
+
+    if (known != ASY__MAP_NONE) /* asked again: its own outcome does not count */
+        note(h, number, 0);
+    while (who + 1 < h->n && h->n_finished >= h->from[who + 1])
+        who++;
+    snprintf(s->drew, sizeof s->drew, "auto: %s", h->parts[who]->class->name);
+    return h->parts[who]->class->ask(h->parts[who], number, fixed, x, err);
+}
+
+/* Only what all parts learn from counts as finished: with a value, or as the worst. */
+static int tell(struct asy_sampler *s, const struct asy_outcome *o, struct asy_error *err)
+{
+    struct handover *h = s->state;
+    int rc;
+
+    if (reserve(h))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
+                        (unsigned long long)o->number);
+    for (size_t i = 0; i < h->n; i++)
+        if ((rc = asy_sampler_tell(h->parts[i], o, err)))
+            return rc;
+    note(h, o->number, o->state != ASY_OUTCOME_RUNNING &&
+                           (o->state != ASY_OUTCOME_FAILED || o->diverged));
+    return 0;
+}
+
+static const struct asy__sampler_class handover_class = {
+    .name = "auto", .needs_history = 1, .destroy = destroy, .ask = ask, .tell = tell,
+};
+
+static int make_part(const struct asy_space *space, const struct asy_sampler_spec *spec,
+                     const struct asy__auto_part *part, struct asy_sampler **ret,
+                     struct asy_error *err)
+{
+    struct asy_sampler_spec own = *spec;
+
+    own.name = part->sampler;
+    own.options = part->options;
+    own.n_options = part->n_options;
+    return asy_sampler_create(space, &own, ret, err);
+}
+
+int asy__auto_create(const struct asy_space *space, const struct asy_sampler_spec *spec,
+                     unsigned rules, struct asy_sampler **ret_sampler, struct asy_error *err)
+{
+    struct asy_sampler *s = NULL;
+    struct asy__auto_plan plan;
+    struct handover *h;
+    int rc;
+
+    if (spec->n_options)
+        return asy_fail(err, ASY_E_INVAL,
+                        "sampler 'auto' has no option '%.60s': name a sampler to set it",
+                        spec->options[0].name);
+    asy__auto_plan(space, spec, rules, &plan);
+    if (plan.n == 1) {
+        rc = make_part(space, spec, &plan.parts[0], &s, err);
+        goto out;
+    }
+    if ((rc = asy__sampler_new(&handover_class, space, spec, &s, err)))
+        goto out;
+    if (!(h = s->state = calloc(1, sizeof *h))) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for a sampler");
+        goto out;
+    }
+    for (; h->n < plan.n; h->n++) {
+        h->from[h->n] = plan.parts[h->n].from;
+        if ((rc = make_part(space, spec, &plan.parts[h->n], &h->parts[h->n], err)))
+            goto out;
+    }
+out:
+    if (rc) {
+        asy_sampler_destroy(s);
+        return rc;
+    }
+    snprintf(s->reason, sizeof s->reason, "%s", plan.reason);
+    snprintf(s->drew, sizeof s->drew, "auto: %s", plan.parts[0].sampler);
+    *ret_sampler = s;
+    return 0;
+}
