@@ -12,10 +12,12 @@ enum asy__auto_rule {
     ASY__AUTO_GP = 1u << 0,       /* a Gaussian process while trials are few, else tpe */
     ASY__AUTO_SPREAD = 1u << 1,   /* the first trials spread evenly, else at random */
     ASY__AUTO_CMA = 1u << 2,      /* CMA-ES after the process, else it goes on */
-    ASY__AUTO_NSGA = 1u << 3,     /* nsga2 for two objectives and many trials, else tpe */
+    ASY__AUTO_NSGA = 1u << 3,     /* nsga2 for two objectives: after the process, or, without it,
+                                     for many trials */
     ASY__AUTO_ONE_BY_ONE = 1u << 4, /* several objectives: tpe draws parameters one by one */
+    ASY__AUTO_REGION = 1u << 5,   /* gp searches near the best in turns, else only everywhere */
 };
-#define ASY__AUTO_ALL 0x1fu
+#define ASY__AUTO_ALL 0x3fu
 /* The rule of a name, as ablate.py has them; 0: there is none. */
 unsigned asy__auto_rule(const char *name);
 

@@ -55,11 +55,29 @@ static void add_gradient(const struct chunk *c, size_t p, double sigma, double b
                            (u[j] * sum - asy_la_dot(c->n, by_k, gp->x + j * gp->cap));
 }
 
+/* log of the mean of exp(logs[n]); ret_shares[n]: of that mean. */
+static double mean_of(size_t n, const double *logs, double *ret_shares)
+{
+    double top = -INFINITY, sum = 0;
+
+    for (size_t s = 0; s < n; s++)
+        top = logs[s] > top ? logs[s] : top;
+    if (!(top > -INFINITY)) {
+        memset(ret_shares, 0, n * sizeof *ret_shares);
+        return top;
+    }
+    for (size_t s = 0; s < n; s++)
+        sum += ret_shares[s] = exp(logs[s] - top);
+    for (size_t s = 0; s < n; s++)
+        ret_shares[s] /= sum;
+    return top + log(sum / (double)n);
+}
+
 /* log of the mean over paths of the expected improvement. */
 static double improvement(const struct asy__gp_acq *acq, const struct chunk *c, size_t p,
                           double *gradient)
 {
-    double sigma = sigma_at(c, p), top = -INFINITY, sum = 0, by_sigma = 0;
+    double sigma = sigma_at(c, p), by_sigma = 0, value, shares[ASY__GP_PATHS_MAX];
     double logs[ASY__GP_PATHS_MAX], slopes[ASY__GP_PATHS_MAX], z[ASY__GP_PATHS_MAX];
     double *by_k = c->v + p * c->n;
 
@@ -68,22 +86,52 @@ static double improvement(const struct asy__gp_acq *acq, const struct chunk *c, 
 
         z[s] = (acq->best[s] - mean) / sigma;
         logs[s] = asy__log_h(z[s], &slopes[s]);
-        top = logs[s] > top ? logs[s] : top;
     }
-    for (size_t s = 0; s < acq->n_paths; s++)
-        sum += exp(logs[s] - top);
+    value = mean_of(acq->n_paths, logs, shares);
     if (gradient) {
         memset(by_k, 0, c->n * sizeof *by_k);
         for (size_t s = 0; s < acq->n_paths; s++) {
-            double share = exp(logs[s] - top) / sum, by_mean = -share * slopes[s] / sigma;
+            double by_mean = -shares[s] * slopes[s] / sigma;
 
-            by_sigma += share * (1 - slopes[s] * z[s]) / sigma;
+            by_sigma += shares[s] * (1 - slopes[s] * z[s]) / sigma;
             for (size_t i = 0; i < c->n; i++)
                 by_k[i] += by_mean * acq->alpha[s * c->n + i];
         }
         add_gradient(c, p, sigma, by_sigma, by_k, gradient);
     }
-    return log(sigma) + top + log(sum / (double)acq->n_paths);
+    return log(sigma) + value;
+}
+
+/* log of the mean over paths of the expected hypervolume improvement. c: [2] of either objective */
+static double volume(const struct asy__gp_acq *acq, const struct chunk *c, size_t p,
+                     double *gradient)
+{
+    const double *alphas[2] = { acq->alpha, acq->second_alpha };
+    double sigma[2] = { sigma_at(&c[0], p), sigma_at(&c[1], p) }, value;
+    double by_mean[ASY__GP_PATHS_MAX][2], by_sigma[ASY__GP_PATHS_MAX][2];
+    double logs[ASY__GP_PATHS_MAX], shares[ASY__GP_PATHS_MAX];
+    size_t n = c->n;
+
+    for (size_t s = 0; s < acq->n_paths; s++) {
+        double mean[2];
+
+        for (size_t g = 0; g < 2; g++)
+            mean[g] = asy_la_dot(n, c[g].k + p * n, alphas[g] + s * n);
+        logs[s] = asy__log_ehvi(&acq->strips[s], mean, sigma, by_mean[s], by_sigma[s]);
+    }
+    value = mean_of(acq->n_paths, logs, shares);
+    for (size_t g = 0; gradient && g < 2; g++) {
+        double *by_k = c[g].v + p * n, by = 0;
+
+        memset(by_k, 0, n * sizeof *by_k);
+        for (size_t s = 0; s < acq->n_paths; s++) {
+            by += shares[s] * by_sigma[s][g];
+            for (size_t i = 0; i < n; i++)
+                by_k[i] += shares[s] * by_mean[s][g] * alphas[g][s * n + i];
+        }
+        add_gradient(&c[g], p, sigma[g], by, by_k, gradient);
+    }
+    return value;
 }
 
 /* log of the probability that the value is at most 0. */
@@ -103,21 +151,38 @@ static double feasibility(const struct asy__gp_acq *acq, const struct chunk *c, 
     return value;
 }
 
-static void add_part(const struct asy__gp_acq *acq, const struct asy__gp *gp, size_t m,
-                     const double *u, double *values, double *gradients)
+/* A chunk of one process at m points, in the i-th half of the memory for work. */
+static struct chunk open_chunk(const struct asy__gp_acq *acq, const struct asy__gp *gp, size_t i,
+                               size_t m, const double *u, int gradients)
 {
     struct chunk c = { .gp = gp, .m = m, .n = gp->n, .d = gp->d, .u = u };
 
-    c.k = acq->work;
+    c.k = acq->work + i * 4 * ASY__GP_CHUNK * c.n;
     c.dk = c.k + ASY__GP_CHUNK * c.n;
     c.v = c.dk + ASY__GP_CHUNK * c.n;
     c.back = c.v + ASY__GP_CHUNK * c.n;
-    fill(&c, gradients != NULL);
+    fill(&c, gradients);
+    return c;
+}
+
+enum part { IMPROVEMENT, FEASIBILITY };
+
+static void add_part(const struct asy__gp_acq *acq, enum part part, size_t m, const double *u,
+                     double *values, double *gradients)
+{
+    const struct asy__gp *gp = part == FEASIBILITY ? acq->feasible : acq->objective;
+    int both = part == IMPROVEMENT && acq->second;
+    struct chunk c[2];
+
+    c[0] = open_chunk(acq, gp, 0, m, u, gradients != NULL);
+    if (both)
+        c[1] = open_chunk(acq, acq->second, 1, m, u, gradients != NULL);
     for (size_t p = 0; p < m; p++) {
         double *gradient = gradients ? gradients + p * gp->d : NULL;
 
-        values[p] += gp == acq->objective ? improvement(acq, &c, p, gradient)
-                                          : feasibility(acq, &c, p, gradient);
+        values[p] += part == FEASIBILITY ? feasibility(acq, c, p, gradient)
+                     : both              ? volume(acq, c, p, gradient)
+                                         : improvement(acq, c, p, gradient);
     }
 }
 
@@ -134,8 +199,8 @@ void asy__gp_acq_eval(const struct asy__gp_acq *acq, size_t m, const double *u, 
         double *gradient = gradients ? gradients + at * d : NULL;
 
         if (acq->objective)
-            add_part(acq, acq->objective, now, u + at * d, values + at, gradient);
+            add_part(acq, IMPROVEMENT, now, u + at * d, values + at, gradient);
         if (acq->feasible)
-            add_part(acq, acq->feasible, now, u + at * d, values + at, gradient);
+            add_part(acq, FEASIBILITY, now, u + at * d, values + at, gradient);
     }
 }

@@ -82,15 +82,16 @@ static void gather(struct asy__gp_view *view, const struct asy__gp_data *data, u
 int asy__gp_view_init(struct asy__gp_view *view, const struct asy__gp_data *data, uint64_t number)
 {
     size_t n = data->n + 1;
-    double *at = malloc(n * (3 * sizeof *at + sizeof *view->trials + sizeof *view->us));
+    double *at = calloc(n, (4 * sizeof *at + sizeof *view->trials + sizeof *view->us));
 
     *view = (struct asy__gp_view){ .memory = at };
     if (!at)
         return ASY_E_NOMEM;
     view->y = at;
-    view->t = at + n;
-    view->c = at + 2 * n;
-    view->trials = (const struct asy__gp_trial **)(at + 3 * n);
+    view->t[0] = at + n;
+    view->t[1] = at + 2 * n;
+    view->c = at + 3 * n;
+    view->trials = (const struct asy__gp_trial **)(at + 4 * n);
     view->us = (const double **)(view->trials + n);
     gather(view, data, number, 1);
     gather(view, data, number, 0);
@@ -111,21 +112,23 @@ static int ascending(const void *a, const void *b)
 }
 
 /* A censored value is no better than the median of the known ones, the worst as bad as any. */
-static void fill_values(struct asy__gp_view *view, size_t m)
+static void fill_values(struct asy__gp_view *view, size_t m, size_t goal)
 {
-    double median = -INFINITY, worst = -INFINITY;
+    double median = -INFINITY, worst = -INFINITY, *t = view->t[goal];
     size_t n = 0;
 
     for (size_t i = 0; i < m; i++)
         if (view->trials[i]->state == ASY__GP_VALUE)
-            view->t[n++] = view->trials[i]->y;
-    qsort(view->t, n, sizeof *view->t, ascending);
+            t[n++] = view->trials[i]->y[goal];
+    qsort(t, n, sizeof *t, ascending);
     if (n > 0)
-        median = 0.5 * view->t[(n - 1) / 2] + 0.5 * view->t[n / 2];
+        median = 0.5 * t[(n - 1) / 2] + 0.5 * t[n / 2];
     for (size_t i = 0; i < m; i++) {
         const struct asy__gp_trial *trial = view->trials[i];
 
-        view->y[i] = trial->state == ASY__GP_CENSORED ? fmax(trial->y, median) : trial->y;
+        view->y[i] = trial->y[goal];
+        if (trial->state == ASY__GP_CENSORED)
+            view->y[i] = fmax(view->y[i], median);
         if (trial->state != ASY__GP_WORST)
             worst = fmax(worst, view->y[i]);
     }
@@ -159,17 +162,17 @@ static void fill_constraint(struct asy__gp_view *view, size_t m)
         view->c[i] /= sqrt(square);
 }
 
-double asy__gp_view_warp(struct asy__gp_view *view, size_t m, double knee)
+double asy__gp_view_warp(struct asy__gp_view *view, size_t m, size_t goal, double knee)
 {
-    fill_values(view, m);
+    fill_values(view, m, goal);
     fill_constraint(view, m);
-    return asy__gp_warp(m, view->y, knee, view->t);
+    return asy__gp_warp(m, view->y, knee, view->t[goal]);
 }
 
 /* For the order of the best: infeasible ones last. */
 static double key(const struct asy__gp_view *view, size_t i)
 {
-    return view->trials[i]->violation > 0 ? INFINITY : view->t[i];
+    return view->trials[i]->violation > 0 ? INFINITY : view->t[0][i] + view->t[1][i];
 }
 
 /* y[n] = 1 where a finished trial stays, 0 where not. */
@@ -207,7 +210,8 @@ void asy__gp_view_limit(struct asy__gp_view *view, size_t max)
         view->trials[kept] = view->trials[i];
         view->us[kept] = view->us[i];
         if (i < n) {
-            view->t[kept] = view->t[i];
+            for (size_t g = 0; g < ASY__GP_GOALS_MAX; g++)
+                view->t[g][kept] = view->t[g][i];
             view->c[kept] = view->c[i];
         }
         kept++;

@@ -5,12 +5,14 @@
 #include <asy/tuner.h>
 #include "map.h"
 
+#define ASY__GP_GOALS_MAX 2 /* objectives */
+
 enum asy__gp_state { ASY__GP_UNFINISHED, ASY__GP_VALUE, ASY__GP_CENSORED, ASY__GP_WORST };
 struct asy__gp_trial {
     uint64_t number;
     enum asy__gp_state state;
     int running;
-    double y;         /* VALUE, CENSORED: finite, smaller is better */
+    double y[ASY__GP_GOALS_MAX]; /* VALUE, CENSORED: finite, smaller is better */
     double violation; /* 0: feasible */
 };
 struct asy__gp_data {
@@ -36,7 +38,7 @@ struct asy__gp_view {
     const struct asy__gp_trial **trials; /* [n] */
     const double **us;                   /* [n] of [d] */
     double *y; /* [n_finished] of the last warp: values, censored and worst ones filled in */
-    double *t; /* [n_finished] y as the model sees it */
+    double *t[ASY__GP_GOALS_MAX]; /* [n_finished] y of either objective as the model sees it */
     double *c; /* [n_finished] above 0: infeasible; mean square 1 */
     int constrained; /* any is infeasible */
     void *memory;
@@ -45,10 +47,11 @@ struct asy__gp_view {
 ASY_MUST_CHECK int asy__gp_view_init(struct asy__gp_view *view, const struct asy__gp_data *data,
                                      uint64_t number);
 void asy__gp_view_fini(struct asy__gp_view *view);
-/* Fills y, t, c, constrained from the first m finished trials alone; knee and what is returned as
- * of asy__gp_warp(). */
-double asy__gp_view_warp(struct asy__gp_view *view, size_t m, double knee);
-/* Leaves at most max >= 2 finished trials: the best max / 2 by t, feasible ones first, and of the
- * others the latest. y means nothing afterwards. */
+/* Fills y, c, constrained and t of that objective from the first m finished trials alone; knee and
+ * what is returned as of asy__gp_warp(). */
+double asy__gp_view_warp(struct asy__gp_view *view, size_t m, size_t goal, double knee);
+/* Leaves at most max >= 2 finished trials: the best max / 2 by the sum of both t (that of an
+ * objective that is not there is 0), feasible ones first, and of the others the latest. y means
+ * nothing afterwards. */
 void asy__gp_view_limit(struct asy__gp_view *view, size_t max);
 #endif

@@ -40,7 +40,8 @@ static double any_value(struct asy__gp_search *s, size_t j)
         return s->fixed[j];
     if (dim->kind == ASY__GP_CATEGORY)
         return (double)asy_rng_below(&s->rng, (uint64_t)dim->n_values);
-    return asy__gp_snap(dim, s->space, asy_rng_double(&s->rng));
+    return asy__gp_snap(dim, s->space,
+                        s->lo[j] + asy_rng_double(&s->rng) * (s->hi[j] - s->lo[j]));
 }
 
 /* A copy of a good point, some coordinates of which moved: by the same factor of their length
@@ -63,7 +64,7 @@ static void draw_near(struct asy__gp_search *s, const double *good, double *u)
                 continue;
             }
             at = u[j] + reach * sway * s->length[j];
-            at = at < 0 ? 0 : at > 1 ? 1 : at;
+            at = at < s->lo[j] ? s->lo[j] : at > s->hi[j] ? s->hi[j] : at;
             u[j] = asy__gp_snap(dim, s->space, at);
         }
     }
@@ -129,8 +130,8 @@ static void start_climbers(struct work *w)
         for (size_t j = 0; j < w->d; j++) {
             int moves = climbs(&w->search->dims[j]) && isnan(w->search->fixed[j]);
 
-            o->lo[j] = moves ? 0 : u[j];
-            o->hi[j] = moves ? 1 : u[j];
+            o->lo[j] = moves ? w->search->lo[j] : u[j];
+            o->hi[j] = moves ? w->search->hi[j] : u[j];
             o->size[j] = w->search->length[j] * w->search->length[j];
         }
         asy__lbfgs_start(o, &rule, u);

@@ -14,6 +14,7 @@ struct asy__gp_search {
     const double *good;   /* [n_good, d] points worth looking around, the best first */
     size_t n_good;
     const double *length; /* [d] how far to look: length scales */
+    const double *lo, *hi; /* [d] the box to stay in, but for choices and a grid of few values */
     const struct asy__gp *known; /* a space of finitely many points: its rows are not suggested
                                   * again while another point is found */
     struct asy_rng rng;

@@ -17,6 +17,7 @@
 #define NSGA_BUDGET 400 /* from there on nsga2 covers more than tpe: bench rows mo.hypervolume */
 #define START_TRIALS 10
 #define GP_TRIALS 400   /* finished ones; beyond, its asks take longer than they gain */
+#define AREA_TRIALS 200 /* the same with two objectives, each of which has a model */
 #define GP_PARAMS 64
 
 struct handover {
@@ -32,7 +33,7 @@ struct handover {
 
 unsigned asy__auto_rule(const char *name)
 {
-    static const char *const rules[] = { "gp", "spread", "cma", "nsga", "one-by-one" };
+    static const char *const rules[] = { "gp", "spread", "cma", "nsga", "one-by-one", "region" };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(rules); i++)
         if (!strcmp(rules[i], name))
@@ -79,11 +80,14 @@ static void plan_numbers(const struct asy_sampler_spec *spec, unsigned rules,
                          struct asy__auto_plan *plan)
 {
     int hands_over = (rules & ASY__AUTO_CMA) && (!spec->budget || spec->budget > GP_TRIALS);
+    struct asy__auto_part *gp;
     char then[80] = "";
 
     if (rules & ASY__AUTO_SPREAD)
         add(plan, "qmc", 0);
-    add(plan, "gp", plan->n ? START_TRIALS : 0);
+    gp = add(plan, "gp", plan->n ? START_TRIALS : 0);
+    if (!(rules & ASY__AUTO_REGION))
+        set(gp, "region", 0);
     if (hands_over) {
         set(add(plan, "cma", GP_TRIALS), "warm_trials", GP_TRIALS);
         snprintf(then, sizeof then, ", then from the best of these on cma, which asks faster");
@@ -94,19 +98,42 @@ static void plan_numbers(const struct asy_sampler_spec *spec, unsigned rules,
              hands_over ? " up to trial " : "", hands_over ? GP_TRIALS : 0, then);
 }
 
+/* Two objectives over numbers. */
+static void plan_area(const struct asy_sampler_spec *spec, unsigned rules,
+                      struct asy__auto_plan *plan)
+{
+    int hands_over = (rules & ASY__AUTO_NSGA) && (!spec->budget || spec->budget > AREA_TRIALS);
+
+    if (rules & ASY__AUTO_SPREAD)
+        add(plan, "qmc", 0);
+    add(plan, "gp", plan->n ? START_TRIALS : 0);
+    if (hands_over)
+        add(plan, "nsga2", AREA_TRIALS);
+    snprintf(plan->reason, sizeof plan->reason,
+             "auto: %sgp%s%.0d, which covers most of two objectives with few trials of numbers%s",
+             rules & ASY__AUTO_SPREAD ? "10 trials of qmc, then " : "",
+             hands_over ? " up to trial " : "", hands_over ? AREA_TRIALS : 0,
+             hands_over ? ", then nsga2 from these, which asks faster" : "");
+}
+
 /* Several objectives. */
 static void plan_front(const struct asy_space *space, const struct asy_sampler_spec *spec,
                        unsigned rules, struct asy__auto_plan *plan)
 {
     struct asy__auto_part *part;
 
-    if ((rules & ASY__AUTO_NSGA) && spec->n_goals == 2 && spec->budget >= NSGA_BUDGET &&
-        all_numbers(space)) {
-        add(plan, "nsga2", 0);
-        snprintf(plan->reason, sizeof plan->reason,
-                 "auto: nsga2, which covers more than tpe of two objectives over numbers in %d "
-                 "trials and more", NSGA_BUDGET);
-        return;
+    if (spec->n_goals == 2 && all_numbers(space)) {
+        if ((rules & ASY__AUTO_GP) && count_open(space) <= GP_PARAMS) {
+            plan_area(spec, rules, plan);
+            return;
+        }
+        if ((rules & ASY__AUTO_NSGA) && spec->budget >= NSGA_BUDGET) {
+            add(plan, "nsga2", 0);
+            snprintf(plan->reason, sizeof plan->reason,
+                     "auto: nsga2, which covers more than tpe of two objectives over numbers in "
+                     "%d trials and more", NSGA_BUDGET);
+            return;
+        }
     }
     part = add(plan, "tpe", 0);
     /* It finds more so, as Optuna does there; that costs an exponential for each parameter, so that

@@ -224,6 +224,8 @@ const struct asy__row asy__rows[] = {
               "only those without conditions" },
     { "startup_trials", ASY__INT, .group = "sampler gp", .min = 1, .max = 1e6, .fallback = "10",
       .help = "random points before the model is used" },
+    { "region", ASY__FLAG, .group = "sampler gp", .fallback = "true",
+      .help = "five of ten trials in a row are searched for near the best one" },
     { "population", ASY__INT, .group = "sampler nsga2", .min = 4, .max = 10000, .fallback = "24",
       .help = "trials that survive; so many random points come first" },
     { "crossover_eta", ASY__INT, .group = "sampler nsga2", .min = 0, .max = 1000, .fallback = "20",

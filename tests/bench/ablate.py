@@ -7,8 +7,8 @@ auto runs with all rules and without each of them, on the problems of tuner.py a
 the same seeds. value: by which factor the regret (of several objectives: what is not covered of the
 largest volume seen) is larger without the rule, the geometric mean over problems of the medians'
 ratios; above 1 the rule gains. better, worse: problems where the rule wins or loses, by the rank-sum
-test at p < .05. A rule is only tried where it says something else: gp, spread, cma with one
-objective, nsga and one-by-one with several.
+test at p < .05. A rule is only tried where it says something else: gp, region, spread, cma with
+one objective, gp, nsga and one-by-one with several.
 """
 import argparse
 import json
@@ -19,8 +19,8 @@ import types
 import tuner
 import tuner_mo
 
-RULES_ONE = ("gp", "spread", "cma")
-RULES_MANY = ("nsga", "one-by-one")
+RULES_ONE = ("gp", "region", "spread", "cma")
+RULES_MANY = ("gp", "nsga", "one-by-one")
 CHECKPOINTS = (60, 100, 200, 500, 1000)
 FLOOR = 1e-6  # of regrets: what lies below is reached
 
@@ -71,13 +71,13 @@ def several_objectives(bench, rules, args):
     best = {p: max(v for of in volumes.values() for v in of[p]) for p in names}
     missed = {s: {p: [best[p] - v for v in of[p]] for p in names} for s, of in volumes.items()}
     for rule in rules if names else ():
-        row(rule, args.trials, missed["auto"], missed[f"auto-{rule}"], args.seeds)
+        row(f"{rule}/several", args.trials, missed["auto"], missed[f"auto-{rule}"], args.seeds)
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("bin")
-    p.add_argument("--rules", default=",".join(RULES_ONE + RULES_MANY))
+    p.add_argument("--rules", default=",".join(dict.fromkeys(RULES_ONE + RULES_MANY)))
     p.add_argument("--problems")
     p.add_argument("--seeds", type=int, default=10)
     p.add_argument("--trials", type=int, default=200)

@@ -6,6 +6,7 @@
 #include "asytest.h"
 #include "gp_acq.h"
 #include "gp_data.h"
+#include "gp_region.h"
 #include "gp_warp.h"
 #include "lbfgs.h"
 #include "logei.h"
@@ -171,6 +172,154 @@ static void acquisition_has_its_gradient(void)
     asy__gp_fini(&constraint);
 }
 
+/* ---- two objectives ------------------------------------------------------------------------ */
+
+static const double front[] = { 0.2, 0.9, 0.8, 0.1, 0.5, 0.4, 0.5, 0.4, 0.6, 0.95, 2, 0, 0.1, 3 };
+static const double reference[] = { 1.1, 1.2 };
+enum { POINTS = ASY_ARRAY_LEN(front) / 2 };
+struct room {
+    double points[2 * POINTS], edges[POINTS + 2], heights[POINTS + 1];
+};
+
+static struct asy__strips make_strips(struct room *room)
+{
+    struct asy__strips strips = { .edges = room->edges, .heights = room->heights };
+
+    memcpy(room->points, front, sizeof front);
+    asy__strips_make(&strips, POINTS, room->points, reference);
+    return strips;
+}
+
+static void strips_are_what_is_not_dominated(void)
+{
+    static const double edges[] = { -INFINITY, 0.2, 0.5, 0.8, 1.1 };
+    static const double heights[] = { 1.2, 0.9, 0.4, 0.1 };
+    struct room room;
+    struct asy__strips strips = make_strips(&room);
+
+    if (!T_EQ("strips", strips.n, 4))
+        return;
+    for (size_t i = 0; i <= strips.n; i++)
+        T_TRUE(strips.edges[i] == edges[i] && (i == strips.n || strips.heights[i] == heights[i]));
+}
+
+/* What a point adds to the volume, by its definition. */
+static double gain(const struct asy__strips *strips, double a, double b)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < strips->n; i++)
+        sum += fmax(0, strips->edges[i + 1] - fmax(strips->edges[i], a)) *
+               fmax(0, strips->heights[i] - b);
+    return sum;
+}
+
+static const double means[][2] = { { 0.5, 0.5 }, { 0.1, 0.1 }, { 0.9, 1.1 }, { -2, 0.3 },
+                                   { 0.4, -3 },  { 1.3, 1.3 }, { 0.3, 0.7 } };
+static const double sigmas[2] = { 0.3, 0.2 };
+
+/* The integral of gains and densities by the midpoint rule, 9 standard deviations either way in
+ * steps of 0.012: kinks cost about a step squared, of gains that need three of them some 1e-3. */
+static void volume_gain_is_the_integral(void)
+{
+    enum { STEPS = 1500 };
+    struct room room;
+    struct asy__strips strips = make_strips(&room);
+    double h = 18.0 / STEPS;
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(means); k++) {
+        double want = 0, by_mean[2], by_sigma[2];
+
+        for (size_t i = 0; i < STEPS; i++)
+            for (size_t j = 0; j < STEPS; j++) {
+                double a = -9 + h * ((double)i + 0.5), b = -9 + h * ((double)j + 0.5);
+
+                want += gain(&strips, means[k][0] + sigmas[0] * a, means[k][1] + sigmas[1] * b) *
+                        exp(-(a * a + b * b) / 2) / (2 * M_PI) * h * h;
+            }
+        T_NEAR("gain", exp(asy__log_ehvi(&strips, means[k], sigmas, by_mean, by_sigma)) / want, 1,
+               2e-3);
+    }
+}
+
+/* h = 1e-6 of values of about 1, or, ten and a hundred standard deviations away, 100 and 10,000;
+ * with almost no spread the gain is the one by definition. */
+static void volume_gain_has_its_gradient(void)
+{
+    struct room room;
+    struct asy__strips strips = make_strips(&room);
+    double unused[2], by_mean[2], by_sigma[2], sharp[2] = { 1e-9, 1e-9 };
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(means); k++)
+        for (double away = 0; away < 40; away += 13) {
+            double mean[2] = { means[k][0] + away, means[k][1] + away / 2 };
+            double value = asy__log_ehvi(&strips, mean, sigmas, by_mean, by_sigma);
+
+            T_TRUE(isfinite(value));
+            for (size_t g = 0; g < 2; g++) {
+                double m[2][2], s[2][2], f[2];
+
+                for (size_t side = 0; side < 2; side++)
+                    for (size_t i = 0; i < 2; i++) {
+                        double h = i == g ? side ? 1e-6 : -1e-6 : 0;
+
+                        m[side][i] = mean[i] + h;
+                        s[side][i] = sigmas[i] + h;
+                    }
+                for (size_t side = 0; side < 2; side++)
+                    f[side] = asy__log_ehvi(&strips, m[side], sigmas, unused, unused);
+                T_NEAR("by mean", by_mean[g] / (1 + fabs(value)),
+                       (f[1] - f[0]) / 2e-6 / (1 + fabs(value)), 1e-4);
+                for (size_t side = 0; side < 2; side++)
+                    f[side] = asy__log_ehvi(&strips, mean, s[side], unused, unused);
+                T_NEAR("by sigma", by_sigma[g] / (1 + fabs(value)),
+                       (f[1] - f[0]) / 2e-6 / (1 + fabs(value)), 1e-4);
+            }
+        }
+    T_NEAR("sharp", exp(asy__log_ehvi(&strips, (double[]){ 0.3, 0.3 }, sharp, by_mean, by_sigma)),
+           gain(&strips, 0.3, 0.3), 1e-7);
+}
+
+/* The gradient by the point, through both models. */
+static void volume_acquisition_has_its_gradient(void)
+{
+    enum { PATHS = 2 };
+    struct room room;
+    struct asy__strips strips[PATHS] = { make_strips(&room), make_strips(&room) };
+    struct asy__gp gp, second;
+    double y[N], z[N], alpha[PATHS * N], other[PATHS * N], u[D] = { 0.3, 1, 0.6, 0.2 };
+    double *work = malloc(ASY__GP_WORK(N) * sizeof *work), value, gradient[D];
+    struct asy__gp_acq acq = { .objective = &gp, .n_paths = PATHS, .alpha = alpha,
+                               .second = &second, .second_alpha = other, .strips = strips,
+                               .work = work };
+
+    fill(&gp, y);
+    fill(&second, z);
+    asy__gp_set_theta(&second, (double[D + 2]){ 0.2, 0.5, 1.3, 0.1, 0.4, -3 });
+    if (!work || !T_TRUE(asy__gp_factor(&gp) == 0 && asy__gp_factor(&second) == 0))
+        abort();
+    for (size_t i = 0; i < PATHS * N; i++) {
+        alpha[i] = 0.1 * y[i % N] + 0.01 * (double)(i % 5);
+        other[i] = -0.1 * z[i % N] + 0.01 * (double)(i % 7);
+    }
+    asy__gp_acq_eval(&acq, 1, u, &value, gradient);
+    T_TRUE(isfinite(value));
+    for (size_t j = 0; j < D; j++) {
+        double f[2], at[D];
+
+        for (int k = 0; k < 2 && j != 1; k++) {
+            memcpy(at, u, sizeof at);
+            at[j] += k ? 1e-6 : -1e-6;
+            asy__gp_acq_eval(&acq, 1, at, &f[k], NULL);
+        }
+        T_NEAR("gradient", gradient[j], j == 1 ? 0 : (f[1] - f[0]) / 2e-6,
+               1e-4 * (1 + fabs(gradient[j])));
+    }
+    free(work);
+    asy__gp_fini(&gp);
+    asy__gp_fini(&second);
+}
+
 /* ---- L-BFGS -------------------------------------------------------------------------------- */
 
 static double rosenbrock(size_t d, const double *x, double *g)
@@ -310,7 +459,7 @@ static void a_view_keeps_the_best_and_the_latest(void)
 
     for (uint64_t k = 10; k-- > 0;) {
         struct asy__gp_trial trial = { .number = k, .state = ASY__GP_VALUE,
-                                       .y = (double)(7 * k % 10),
+                                       .y = { (double)(7 * k % 10) },
                                        .violation = k % 3 == 0 && k % 9 };
 
         if (k == 2)
@@ -322,7 +471,7 @@ static void a_view_keeps_the_best_and_the_latest(void)
     if (!T_EQ("view", asy__gp_view_init(&view, &data, 99), 0))
         goto out;
     T_EQ("finished", view.n_finished, 9);
-    asy__gp_view_warp(&view, 9, 1);
+    asy__gp_view_warp(&view, 9, 0, 1);
     asy__gp_view_limit(&view, 4); /* 0 and 3 are the values of 0 and 9; then 8 and 7 */
     T_EQ("finished", view.n_finished, 4);
     T_EQ("all", view.n, 5);
@@ -333,6 +482,57 @@ static void a_view_keeps_the_best_and_the_latest(void)
     asy__gp_view_fini(&view);
 out:
     asy__gp_data_fini(&data);
+}
+
+/* Values of trials from number 0 on; those of every second five were asked for near the best. One
+ * parameter: four that did not improve halve the side. */
+static void the_region_follows_what_was_found(void)
+{
+    static const struct {
+        const char *name;
+        size_t n;
+        double t[20], side;
+    } cases[] = {
+        { "none", 0, { 0 }, 0.8 },
+        { "only the first two", 2, { 5, 4 }, 0.8 },
+        { "three that improved", 5, { 5, 4, 3, 2, 1 }, 1.6 },
+        { "by too little", 5, { 5, 4, 3.9999, 3.9998, 3.9997 }, 0.8 },
+        { "one in between", 5, { 5, 4, 3, 3, 2 }, 0.8 },
+        { "four that did not", 11, { 5, 4, 5, 5, 5, 9, 9, 9, 9, 9, 5 }, 0.4 },
+        { "those from everywhere count for nothing", 10, { 5, 4, 5, 5, 5, 3, 2, 1, 0, -1 }, 0.8 },
+        { "but as the best", 11, { 5, 4, 5, 5, 5, 9, 9, 3, 9, 9, 3.5 }, 0.4 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__gp_trial trials[20];
+        const struct asy__gp_trial *listed[20];
+        struct asy__gp_view view = { .n_finished = cases[i].n, .trials = listed };
+        double t[20];
+
+        for (size_t k = 0; k < cases[i].n; k++) {
+            trials[k] = (struct asy__gp_trial){ .number = k, .state = ASY__GP_VALUE };
+            listed[k] = &trials[k];
+            t[k] = cases[i].t[k];
+        }
+        view.t[0] = t;
+        T_NEAR(cases[i].name, asy__gp_region_side(&view, 2, 1), cases[i].side, 0);
+    }
+}
+
+static void the_region_is_a_box_in_the_cube(void)
+{
+    static const double center[] = { 0.5, 0.1, 0.95 }, s[] = { 1, 4, 0.25 };
+    double lo[3], hi[3];
+
+    asy__gp_region_box(3, center, s, 0.4, lo, hi); /* as long as 1, 1/2, 2 */
+    T_NEAR("lo", lo[0], 0.3, 1e-12);
+    T_NEAR("hi", hi[0], 0.7, 1e-12);
+    T_NEAR("lo", lo[1], 0, 1e-12);
+    T_NEAR("hi", hi[1], 0.2, 1e-12);
+    T_NEAR("lo", lo[2], 0.55, 1e-12);
+    T_NEAR("hi", hi[2], 1, 1e-12);
+    asy__gp_region_box(2, center, (const double[]){ 1e4, 1e-4 }, 0.1, lo, hi);
+    T_NEAR("shortest", hi[0] - lo[0], 0.02, 1e-12);
 }
 
 static void improvement_falls_smoothly_for_ever(void)
@@ -364,8 +564,11 @@ static void improvement_is_that_of_fifty_digits(void)
 
 T_MAIN("gp_model", T_TEST(likelihood_has_its_gradient), T_TEST(a_fit_ends_where_the_gradient_does),
        T_TEST(acquisition_is_what_the_formulas_say), T_TEST(acquisition_has_its_gradient),
+       T_TEST(strips_are_what_is_not_dominated), T_TEST(volume_gain_is_the_integral),
+       T_TEST(volume_gain_has_its_gradient), T_TEST(volume_acquisition_has_its_gradient),
        T_TEST(lbfgs_finds_minima_in_the_box_and_on_its_walls),
        T_TEST(lbfgs_steps_back_from_what_is_not_finite), T_TEST(warping_keeps_the_order),
        T_TEST(warping_bears_a_value_far_off),
        T_TEST(a_view_keeps_the_best_and_the_latest),
+       T_TEST(the_region_follows_what_was_found), T_TEST(the_region_is_a_box_in_the_cube),
        T_TEST(improvement_falls_smoothly_for_ever), T_TEST(improvement_is_that_of_fifty_digits))

@@ -203,7 +203,7 @@ static void bad_calls_are_refused(void)
         { "tpe", { { "candidate", 3 } }, 1, 1, "did you mean 'candidates'" },
         { "tpe", { { "candidates", 3 }, { "candidates", 4 } }, 2, 1, "given twice" },
         { "tpe", { { 0 } }, 0, 17, "at most 16 objectives, not 17" },
-        { "gp", { { 0 } }, 0, 2, "takes one objective, not 2" },
+        { "gp", { { 0 } }, 0, 3, "takes one objective or two, not 3" },
         { "nsga2", { { "divisions", 4 } }, 1, 2, "sampler 'nsga2' has no option 'divisions'" },
         { "nsga3", { { "divisions", 100 } }, 1, 16, "more than 100000 directions" },
         { "random", { { "candidates", 3 } }, 1, 1, "sampler 'random' has no option" },
@@ -521,8 +521,10 @@ static void auto_says_what_and_why(void)
         { "short", 0, LEN, 10, 1, 0, "auto: random, because a budget of 10 trials" },
         { "several objectives", 0, LEN, 100, 3, 1,
           "auto: tpe, which handles all 9 parameters and 3 objectives" },
-        { "two objectives", 0, 2, 400, 2, 1, "auto: nsga2, which covers more than tpe" },
-        { "fewer trials", 0, 2, 399, 2, 1, "auto: tpe, which" },
+        { "two objectives", 0, 2, 201, 2, 1,
+          "auto: 10 trials of qmc, then gp up to trial 200, which covers most of two objectives "
+          "with few trials of numbers, then nsga2 from these, which asks faster" },
+        { "fewer trials", 0, 2, 200, 2, 1, "auto: 10 trials of qmc, then gp, which covers most" },
         { "a choice among them", 0, 3, 400, 2, 1, "auto: tpe, which" },
         { "empty", 0, 0, 100, 1, 0, "auto: random, because the space has a single point" },
         { "one point", 8, 1, 100, 1, 0, "auto: random, because the space has a single point" },
@@ -626,9 +628,11 @@ static void auto_does_without_a_rule(void)
     } cases[] = {
         { "gp", "auto: tpe", 1 },
         { "spread", "auto: gp up to trial 400", 1 },
+        { "region", "auto: 10 trials of qmc, then gp up to trial 400", 1 },
         { "cma", "auto: 10 trials of qmc, then gp, which finds most with few trials of numbers",
           1 },
-        { "nsga", "auto: tpe, which handles all 2 parameters and 2 objectives", 2 },
+        { "nsga", "auto: 10 trials of qmc, then gp, which covers most", 2 },
+        { "gp", "auto: nsga2, which covers more than tpe", 2 },
     };
     struct asy_space *space = make_space(mixed, 2);
 

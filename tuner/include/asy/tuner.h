@@ -49,8 +49,10 @@ struct asy_option {
  *         simplex's edges.
  * gp      Gaussian process with expected improvement, for expensive trials and up to some hundreds
  *         of them. startup_trials (10) random trials come first. Parameters that are not always
- *         active are drawn by tpe. One objective. The model holds at most 1,536 finished trials,
- *         the best and the latest. See sampler_gp.c for what counts as what.
+ *         active are drawn by tpe. region (1): of ten trials five in a row are searched for in a box
+ *         around the best, which grows and shrinks with what they find (gp_region.h). Two objectives: the
+ *         expected improvement of the hypervolume, exact (logehvi.h). The model holds at most 1,536
+ *         finished trials, the best and the latest. See sampler_gp.c for what counts as what.
  * cma     CMA-ES (Hansen 2016, arXiv 1604.00772) with active update, for any number of workers:
  *         finished trials in order of their numbers are taken a batch at a time, so a late result
  *         takes its place among the earlier ones and counts, and answers do not depend on when
@@ -67,8 +69,8 @@ struct asy_option {
  * auto    random where there is nothing to learn or no budget to learn in. One objective, up to 64
  *         parameters that are all numbers or ordered, without conditions: qmc until 10 trials have
  *         finished, then gp; with more than 400 trials, or no limit, cma from there on, its first
- *         distribution made of those 400. nsga2 for two objectives, such parameters and 400
- *         trials or more. Else tpe, with several objectives without multivariate. Which part
+ *         distribution made of those 400. Two objectives over such parameters: qmc, gp, and from
+ *         200 finished trials on nsga2. Else tpe, with several objectives without multivariate. Which part
  *         answers is a function of the latest outcomes, as the answers are. */
 
 struct asy_pruner_spec;

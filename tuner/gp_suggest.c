@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gp_suggest.c - see gp_suggest.h: hyperparameters by a chain of fits that any history of calls
+ * arrives at, models, paths of what runs, and the search. */
+#include "gp_suggest.h"
+#include <stdlib.h>
+#include <string.h>
+#include <asy/la.h>
+#include "gp_region.h"
+#include "gp_search.h"
+
+#define SEARCH_BLOCK ((uint64_t)1 << 56) /* above the blocks of random and tpe */
+#define GOOD_MAX 8   /* points that are looked around: the best, or some of the front */
+#define GOOD_BEST 4
+#define NOISIER_MAX 8
+#define ROWS_MAX 1536   /* finished trials in the model: the time of an ask grows with their cube */
+#define CHOSEN_MAX 160  /* finished trials that the knee of the warping is chosen from */
+#define FITTED_MAX 1024 /* finished trials that hyperparameters are found from */
+#define VOLUME_PATHS 4  /* fantasies of two objectives: each makes strips of its own */
+static const double knees[] = { INFINITY, 1, 0.1 }; /* see gp_warp.h */
+
+/* ---- hyperparameters ----------------------------------------------------------------------- */
+
+void asy__gp_forget_fits(struct asy__gp_sampler *gp, uint64_t number)
+{
+    while (gp->n_fits > 0 && gp->fits[gp->n_fits - 1].last >= number)
+        gp->n_fits--;
+}
+
+/* Rows [n] of the view, keeping those that stand there already. */
+static int set_rows(struct asy__gp *model, const struct asy__gp_view *view, size_t n)
+{
+    size_t keep = 0;
+
+    if (asy__gp_reserve(model, n))
+        return ASY_E_NOMEM;
+    for (int equal = 1; keep < model->n && keep < n; keep += (size_t)equal) {
+        for (size_t j = 0; j < model->d; j++)
+            equal &= model->x[j * model->cap + keep] == view->us[keep][j];
+        if (!equal)
+            break;
+    }
+    asy__gp_cut(model, keep);
+    for (size_t i = keep; i < n; i++)
+        asy__gp_push(model, view->us[i]);
+    return 0;
+}
+
+/* How many of n finished trials the hyperparameters are found from. */
+static size_t fitted_of(size_t n)
+{
+    size_t step = 1;
+
+    while (64 * step <= n)
+        step *= 2;
+    return n - n % step;
+}
+
+/* A place for the fit of the first m trials, in order. */
+static struct asy__gp_fitted *fit_insert(struct asy__gp_sampler *gp, size_t m, uint64_t last)
+{
+    double *theta = gp->n_fits < ASY__GP_FITS_MAX ? gp->fits[gp->n_fits].theta : gp->fits[0].theta;
+    size_t at;
+
+    if (!theta && !(theta = malloc(ASY__GP_THETA_LEN(gp->d) * sizeof *theta)))
+        return NULL;
+    if (gp->n_fits == ASY__GP_FITS_MAX) { /* the shortest goes: it is the cheapest to find again */
+        memmove(&gp->fits[0], &gp->fits[1], (ASY__GP_FITS_MAX - 1) * sizeof gp->fits[0]);
+        gp->n_fits--;
+    }
+    for (at = gp->n_fits++; at > 0 && gp->fits[at - 1].m > m; at--)
+        gp->fits[at] = gp->fits[at - 1];
+    gp->fits[at] = (struct asy__gp_fitted){ m, last, theta };
+    return &gp->fits[at];
+}
+
+static int fit_model(struct asy__gp *model, const struct asy__gp_view *view, size_t m,
+                     const double *y, double *theta, double *ret_loss)
+{
+    if (set_rows(model, view, m) || asy__gp_fit(model, y, theta, ret_loss))
+        return ASY_E_NOMEM;
+    memcpy(theta, model->theta, (model->d + 2) * sizeof *theta);
+    return 0;
+}
+
+/* Fits an objective under each knee, and takes the one under which the values as they were told
+ * have the largest density; with more trials, under the knee that half of them had. */
+static int fit_objective(struct asy__gp_sampler *gp, size_t goal, struct asy__gp_view *view,
+                         size_t m, double *theta, double *knee)
+{
+    size_t size = gp->d + 2;
+    double best = INFINITY, *tries = malloc(2 * size * sizeof *tries);
+    double loss, fitted, known = *knee;
+    int rc = ASY_E_NOMEM;
+
+    for (size_t i = 0; tries && i < (m > CHOSEN_MAX ? 1 : ASY_ARRAY_LEN(knees)); i++) {
+        double tried = m > CHOSEN_MAX ? known : knees[i];
+
+        memcpy(tries, theta, size * sizeof *tries);
+        loss = -asy__gp_view_warp(view, m, goal, tried);
+        if (fit_model(&gp->objective[goal], view, m, view->t[goal], tries, &fitted))
+            goto out;
+        loss += fitted;
+        if (i > 0 && !(loss < best))
+            continue;
+        best = loss;
+        memcpy(tries + size, tries, size * sizeof *tries);
+        *knee = tried;
+    }
+    if (tries) {
+        memcpy(theta, tries + size, size * sizeof *theta);
+        rc = 0;
+    }
+out:
+    free(tries);
+    return rc;
+}
+
+static int fit_all(struct asy__gp_sampler *gp, struct asy__gp_view *view, size_t m, double *theta)
+{
+    size_t size = gp->d + 2;
+    double unused;
+
+    for (size_t g = 0; g < gp->n_goals; g++)
+        if (fit_objective(gp, g, view, m, theta + g * size, theta + 3 * size + g))
+            return ASY_E_NOMEM;
+    return view->constrained
+               ? fit_model(&gp->feasible, view, m, view->c, theta + 2 * size, &unused)
+               : 0;
+}
+
+/* theta [ASY__GP_THETA_LEN(d)] = the hyperparameters of the first m finished trials. */
+static int find_fit(struct asy__gp_sampler *gp, struct asy__gp_view *view, size_t m, double *theta)
+{
+    size_t len = ASY__GP_THETA_LEN(gp->d), half = fitted_of(m / 2);
+    struct asy__gp_fitted *fit;
+
+    for (size_t i = 0; i < gp->n_fits; i++)
+        if (gp->fits[i].m == m) {
+            memcpy(theta, gp->fits[i].theta, len * sizeof *theta);
+            return 0;
+        }
+    if (m >= 64) {
+        if (find_fit(gp, view, half, theta))
+            return ASY_E_NOMEM;
+    } else {
+        for (size_t k = 0; k < 3; k++)
+            asy__gp_fit_start(gp->d, theta + k * (gp->d + 2));
+        for (size_t g = 0; g < ASY__GP_GOALS_MAX; g++)
+            theta[len - ASY__GP_GOALS_MAX + g] = knees[0];
+    }
+    if (fit_all(gp, view, m, theta) ||
+        !(fit = fit_insert(gp, m, view->trials[m - 1]->number)))
+        return ASY_E_NOMEM;
+    memcpy(fit->theta, theta, len * sizeof *theta);
+    return 0;
+}
+
+/* ---- the model of an ask ------------------------------------------------------------------- */
+
+static int same_theta(const struct asy__gp *model, const double *theta)
+{
+    return !memcmp(model->theta, theta, (model->d + 2) * sizeof *theta);
+}
+
+/* Rows and factor; a model that rounding has made indefinite gets more noise. */
+static int settle(struct asy__gp *model, const struct asy__gp_view *view, double *theta)
+{
+    int rc;
+
+    if (!same_theta(model, theta))
+        asy__gp_set_theta(model, theta);
+    if (set_rows(model, view, view->n))
+        return ASY_E_NOMEM;
+    for (int i = 0; (rc = asy__gp_factor(model)) == ASY_E_INVAL && i < NOISIER_MAX; i++) {
+        theta[model->d + 1] += log(10);
+        asy__gp_set_theta(model, theta);
+    }
+    return rc;
+}
+
+/* alpha [rows] = K^-1 y for the known y [n_known]; what runs has the outcome that lies z [rows -
+ * n_known] standard deviations from where the rows before it predict it (NULL: none), which
+ * ret_running [rows - n_known] gets. v: [rows] scratch. */
+static void solve(const struct asy__gp *model, size_t n_known, const double *y, const double *z,
+                  double *v, double *alpha, double *ret_running)
+{
+    asy_la_lower_many(n_known, 1, model->w, model->cap, y, n_known, v, n_known);
+    for (size_t i = n_known; i < model->n; i++) {
+        v[i] = z ? z[i - n_known] : 0;
+        if (ret_running)
+            ret_running[i - n_known] = asy_la_dot(i + 1, model->l + i * model->cap, v);
+    }
+    asy_la_lower_many_t(model->n, 1, model->w, model->cap, v, model->n, alpha, model->n);
+}
+
+/* The value to beat: the best known one of those that are feasible; INFINITY: none is. */
+static double best_known(const struct asy__gp_view *view)
+{
+    double best = INFINITY;
+
+    for (size_t i = 0; i < view->n_finished; i++)
+        if (!(view->trials[i]->violation > 0))
+            best = fmin(best, view->t[0][i]);
+    return best;
+}
+
+/* What the improvement is computed from; its arrays are one block. */
+struct paths {
+    double *z;       /* [3, rows] normal draws of either objective, what runs comes to */
+    double *v;       /* [rows] scratch */
+    double *alphas;  /* [goals, paths, rows] */
+    double *points;  /* [rows, 2] */
+    double *edges, *heights; /* [paths, rows + 2], [paths, rows + 1] */
+    double best[ASY__GP_PATHS_MAX];
+    struct asy__strips strips[ASY__GP_PATHS_MAX];
+};
+
+static size_t n_paths_of(const struct asy__gp_sampler *gp, size_t running)
+{
+    return !running ? 1 : gp->n_goals > 1 ? VOLUME_PATHS : ASY__GP_PATHS_MAX;
+}
+
+static int alloc_paths(struct paths *paths, const struct asy__gp_sampler *gp, size_t n,
+                       size_t n_paths)
+{
+    size_t goals = gp->n_goals;
+    double *at = malloc((6 * n + goals * n_paths * n + n_paths * (2 * n + 3)) * sizeof *at);
+
+    if (!(paths->z = at))
+        return ASY_E_NOMEM;
+    paths->v = at + 3 * n;
+    paths->points = at + 4 * n;
+    paths->alphas = at + 6 * n;
+    paths->edges = paths->alphas + goals * n_paths * n;
+    paths->heights = paths->edges + n_paths * (n + 2);
+    return 0;
+}
+
+/* A tenth of the range beyond the worst of each objective, of those that are feasible. */
+static void refer(const struct asy__gp_view *view, double *ret_reference)
+{
+    for (size_t g = 0; g < 2; g++) {
+        double worst = -INFINITY, best = INFINITY;
+
+        for (size_t i = 0; i < view->n_finished; i++)
+            if (!(view->trials[i]->violation > 0)) {
+                worst = fmax(worst, view->t[g][i]);
+                best = fmin(best, view->t[g][i]);
+            }
+        ret_reference[g] = worst + 0.1 * (worst - best) + 1e-12;
+    }
+}
+
+/* The strips of a path: of what is known to be feasible, and of what runs. */
+static void cut_strips(struct paths *paths, const struct asy__gp_view *view, size_t path)
+{
+    size_t n = 0, room = view->n;
+    double reference[2];
+
+    refer(view, reference);
+    for (size_t i = 0; i < view->n; i++) {
+        if (i < view->n_finished && view->trials[i]->violation > 0)
+            continue;
+        for (size_t g = 0; g < 2; g++)
+            paths->points[2 * n + g] = i < view->n_finished
+                                           ? view->t[g][i]
+                                           : paths->points[2 * i + g];
+        n++;
+    }
+    paths->strips[path].edges = paths->edges + path * (room + 2);
+    paths->strips[path].heights = paths->heights + path * (room + 1);
+    asy__strips_make(&paths->strips[path], n, paths->points, reference);
+}
+
+/* Fills the improvement's side of acq. Normal draws come in pairs of opposite sign. */
+static void set_paths(struct asy__gp_sampler *gp, const struct asy__gp_view *view,
+                      struct asy_rng *rng, struct paths *paths, struct asy__gp_acq *acq)
+{
+    size_t n = view->n, running = n - view->n_finished;
+    double known = best_known(view), *z = paths->z, *came = paths->z + 2 * n;
+
+    acq->objective = known < INFINITY ? &gp->objective[0] : NULL;
+    acq->second = known < INFINITY && gp->n_goals > 1 ? &gp->objective[1] : NULL;
+    acq->alpha = paths->alphas;
+    acq->second_alpha = paths->alphas + acq->n_paths * n;
+    acq->best = paths->best;
+    acq->strips = paths->strips;
+    for (size_t s = 0; s < acq->n_paths; s++) {
+        paths->best[s] = known;
+        for (size_t g = 0; g < gp->n_goals; g++) {
+            double *draws = z + g * running;
+
+            for (size_t i = 0; i < running; i++)
+                draws[i] = s % 2 ? -draws[i] : asy_rng_normal(rng);
+            solve(&gp->objective[g], view->n_finished, view->t[g], draws, paths->v,
+                  paths->alphas + (g * acq->n_paths + s) * n, came);
+            for (size_t i = 0; i < running; i++) {
+                paths->points[2 * (view->n_finished + i) + g] = came[i];
+                paths->best[s] = g ? paths->best[s] : fmin(paths->best[s], came[i]);
+            }
+        }
+        if (acq->second)
+            cut_strips(paths, view, s);
+    }
+}
+
+/* Of the i-th finished trial: smaller is better, the objective last. */
+static int is_better(const struct asy__gp_view *view, size_t i, size_t than)
+{
+    double a = view->trials[i]->violation, b = view->trials[than]->violation;
+
+    return a < b || (a == b && view->t[0][i] < view->t[0][than]);
+}
+
+/* The best finished points, feasible ones first. good: [GOOD_BEST, d]. */
+static size_t list_best(const struct asy__gp_sampler *gp, const struct asy__gp_view *view,
+                        double *good)
+{
+    size_t taken[GOOD_BEST], n = 0;
+
+    for (; n < GOOD_BEST && n < view->n_finished; n++) {
+        size_t best = SIZE_MAX;
+
+        for (size_t i = 0; i < view->n_finished; i++) {
+            size_t known = 0;
+
+            while (known < n && taken[known] != i)
+                known++;
+            if (known == n && (best == SIZE_MAX || is_better(view, i, best)))
+                best = i;
+        }
+        taken[n] = best;
+        memcpy(good + n * gp->d, view->us[best], gp->d * sizeof *good);
+    }
+    return n;
+}
+
+static int is_of_front(const struct asy__gp_view *view, size_t i)
+{
+    int beaten = view->trials[i]->violation > 0;
+
+    for (size_t k = 0; k < view->n_finished && !beaten; k++)
+        beaten = !(view->trials[k]->violation > 0) && view->t[0][k] <= view->t[0][i] &&
+                 view->t[1][k] <= view->t[1][i] &&
+                 (view->t[0][k] < view->t[0][i] || view->t[1][k] < view->t[1][i]);
+    return !beaten;
+}
+
+/* Any points of the front of two objectives (reservoir sampling). good: [GOOD_MAX, d]. */
+static size_t list_front(const struct asy__gp_sampler *gp, const struct asy__gp_view *view,
+                         struct asy_rng *rng, double *good)
+{
+    size_t seen = 0;
+
+    for (size_t i = 0; i < view->n_finished; i++) {
+        size_t at = seen;
+
+        if (!is_of_front(view, i))
+            continue;
+        if (seen++ >= GOOD_MAX)
+            at = (size_t)asy_rng_below(rng, seen);
+        if (at < GOOD_MAX)
+            memcpy(good + at * gp->d, view->us[i], gp->d * sizeof *good);
+    }
+    return seen < GOOD_MAX ? seen : GOOD_MAX;
+}
+
+static int all_finite(const struct asy__gp_sampler *gp)
+{
+    for (size_t j = 0; j < gp->d; j++)
+        if (gp->dims[j].kind == ASY__GP_REAL)
+            return 0;
+    return 1;
+}
+
+/* The box of the search, [d] each: of a finite space all, since the best of it may be known. */
+static void set_box(const struct asy__gp_sampler *gp, uint64_t number,
+                    const struct asy__gp_view *view, const struct asy__gp_acq *acq,
+                    const double *center, double *lo, double *hi)
+{
+    for (size_t j = 0; j < gp->d; j++) {
+        lo[j] = 0;
+        hi[j] = 1;
+    }
+    if (gp->has_region && asy__gp_is_near(number) && acq->objective && !acq->second &&
+        !all_finite(gp))
+        asy__gp_region_box(gp->d, center, acq->objective->s,
+                           asy__gp_region_side(view, gp->startup, gp->d), lo, hi);
+}
+
+/* Searches under a model that is settled. memory: [(GOOD_MAX + 3) d]. */
+static int find_best(struct asy_sampler *s, uint64_t number, struct asy_rng *rng,
+                     const struct asy__gp_view *view, const struct asy__gp_acq *acq, double *memory)
+{
+    struct asy__gp_sampler *gp = s->state;
+    const struct asy__gp *model = acq->objective ? acq->objective : acq->feasible;
+    double *length = memory + GOOD_MAX * gp->d, *lo = length + gp->d, *hi = lo + gp->d;
+    struct asy__gp_search search = { .space = s->space, .dims = gp->dims, .d = gp->d,
+                                     .fixed = gp->u + gp->d, .good = memory, .length = length,
+                                     .lo = lo, .hi = hi, .rng = *rng };
+
+    search.n_good = acq->second ? list_front(gp, view, &search.rng, memory)
+                                : list_best(gp, view, memory);
+    search.known = all_finite(gp) ? model : NULL;
+    for (size_t j = 0; j < gp->d; j++) {
+        length[j] = fmin(1 / sqrt(model->s[j]), 1);
+        if (acq->second)
+            length[j] = fmin(1 / sqrt(acq->second->s[j]), length[j]);
+    }
+    set_box(gp, number, view, acq, memory, lo, hi);
+    return asy__gp_search(&search, acq, gp->u + 2 * gp->d);
+}
+
+/* Brings the models up to date with the view, which is cut to what they hold. */
+static int settle_all(struct asy__gp_sampler *gp, struct asy__gp_view *view, double *theta)
+{
+    size_t size = gp->d + 2;
+    int rc = 0;
+
+    for (size_t g = 0; g < gp->n_goals; g++)
+        asy__gp_view_warp(view, view->n_finished, g, theta[3 * size + g]);
+    asy__gp_view_limit(view, ROWS_MAX);
+    for (size_t g = 0; g < gp->n_goals && !rc; g++)
+        rc = settle(&gp->objective[g], view, theta + g * size);
+    return rc || !view->constrained ? rc : settle(&gp->feasible, view, theta + 2 * size);
+}
+
+int asy__gp_suggest(struct asy_sampler *s, uint64_t number, struct asy__gp_view *view)
+{
+    struct asy__gp_sampler *gp = s->state;
+    struct asy_rng rng = asy__sampler_rng(s, number, SEARCH_BLOCK);
+    size_t n = view->n, few = view->n_finished < FITTED_MAX ? view->n_finished : FITTED_MAX;
+    size_t n_doubles = 2 * n + ASY__GP_WORK(n) + ASY__GP_THETA_LEN(gp->d) + (GOOD_MAX + 3) * gp->d;
+    double *theta = malloc(n_doubles * sizeof *theta), *other;
+    struct asy__gp_acq acq = { 0 };
+    struct paths paths = { 0 };
+    int rc = ASY_E_NOMEM;
+
+    if (!theta || find_fit(gp, view, fitted_of(few), theta))
+        goto out;
+    if ((rc = settle_all(gp, view, theta)))
+        goto out;
+    n = view->n;
+    acq.n_paths = n_paths_of(gp, n - view->n_finished);
+    if ((rc = alloc_paths(&paths, gp, n, acq.n_paths)))
+        goto out;
+    other = theta + ASY__GP_THETA_LEN(gp->d);
+    acq.work = other + 2 * n;
+    set_paths(gp, view, &rng, &paths, &acq);
+    if (view->constrained) {
+        solve(&gp->feasible, view->n_finished, view->c, NULL, other + n, other, NULL);
+        acq.feasible = &gp->feasible;
+        acq.feasible_alpha = other;
+    }
+    rc = find_best(s, number, &rng, view, &acq, acq.work + ASY__GP_WORK(n));
+out:
+    free(paths.z);
+    free(theta);
+    return rc;
+}
