@@ -16,8 +16,9 @@ enum asy__auto_rule {
                                      for many trials */
     ASY__AUTO_ONE_BY_ONE = 1u << 4, /* several objectives: tpe draws parameters one by one */
     ASY__AUTO_REGION = 1u << 5,   /* gp searches near the best in turns, else only everywhere */
+    ASY__AUTO_CROWD = 1u << 6,    /* tpe in place of gp while more than 32 trials run */
 };
-#define ASY__AUTO_ALL 0x3fu
+#define ASY__AUTO_ALL 0x7fu
 /* The rule of a name, as ablate.py has them; 0: there is none. */
 unsigned asy__auto_rule(const char *name);
 
@@ -31,6 +32,7 @@ struct asy__auto_part {
 struct asy__auto_plan {
     struct asy__auto_part parts[ASY__AUTO_PARTS_MAX];
     size_t n; /* 1: nothing but that sampler */
+    const struct asy__auto_part *crowd; /* in place of gp while many run; NULL: none */
     char reason[200];
 };
 

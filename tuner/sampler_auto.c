@@ -3,8 +3,9 @@
  * one to the next as results come in.
  *
  * Every part hears of every outcome, so that each could have made all the points before it. The
- * part that answers is the last whose share of finished trials is reached: a function of the latest
- * outcomes, whatever the order in which they came and however many trials run at once.
+ * part that answers is the last whose share of finished trials is reached, or the one for a crowd
+ * while too many trials run: a function of the latest outcomes, whatever the order in which they
+ * came.
  *
  * docs/decisions/0020-what-auto-chooses.md has what each rule gains. Rejected: to take turns
  * between samplers, which halves what each learns from. */
@@ -19,21 +20,25 @@
 #define GP_TRIALS 400   /* finished ones; beyond, its asks take longer than they gain */
 #define AREA_TRIALS 200 /* the same with two objectives, each of which has a model */
 #define GP_PARAMS 64
+#define CROWD 32          /* trials at once: more can be over faster than gp asks */
 
+enum state { NONE, RUNNING, FINISHED, N_STATES };
 struct handover {
     struct asy_sampler *parts[ASY__AUTO_PARTS_MAX]; /* [n] */
+    struct asy_sampler *crowd; /* in place of gp while more than CROWD trials run; NULL: none */
     uint64_t from[ASY__AUTO_PARTS_MAX];
     size_t n;
-    struct asy__map places;  /* of trials in finished, by number */
-    unsigned char *finished; /* [n_known] 0 or 1; n_finished of them are 1 */
-    size_t n_known, cap, n_finished;
+    struct asy__map places; /* of trials in states, by number */
+    unsigned char *states;  /* [n_known] of enum state */
+    size_t n_known, cap, count[N_STATES];
 };
 
 /* ---- the plan ------------------------------------------------------------------------------ */
 
 unsigned asy__auto_rule(const char *name)
 {
-    static const char *const rules[] = { "gp", "spread", "cma", "nsga", "one-by-one", "region" };
+    static const char *const rules[] = { "gp", "spread", "cma", "nsga", "one-by-one", "region",
+                                         "crowd" };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(rules); i++)
         if (!strcmp(rules[i], name))
@@ -70,9 +75,24 @@ static struct asy__auto_part *add(struct asy__auto_plan *plan, const char *sampl
     return part;
 }
 
+static const struct asy__auto_part crowd_one = { .sampler = "tpe" };
+static const struct asy__auto_part crowd_more = {
+    .sampler = "tpe", .options = { { "multivariate", 0 } }, .n_options = 1,
+};
+
 static void set(struct asy__auto_part *part, const char *option, double value)
 {
     part->options[part->n_options++] = (struct asy_option){ option, value };
+}
+
+/* Where more trials run at once than gp can be asked for. Returns what to say of it. */
+static const char *add_crowd(const struct asy__auto_part *crowd, unsigned rules,
+                             struct asy__auto_plan *plan)
+{
+    if (!(rules & ASY__AUTO_CROWD))
+        return "";
+    plan->crowd = crowd;
+    return "; tpe while more than 32 run";
 }
 
 /* One objective over numbers. */
@@ -93,9 +113,10 @@ static void plan_numbers(const struct asy_sampler_spec *spec, unsigned rules,
         snprintf(then, sizeof then, ", then from the best of these on cma, which asks faster");
     }
     snprintf(plan->reason, sizeof plan->reason,
-             "auto: %sgp%s%.0d, which finds most with few trials of numbers%s",
+             "auto: %sgp%s%.0d, which finds most with few trials of numbers%s%s",
              rules & ASY__AUTO_SPREAD ? "10 trials of qmc, then " : "",
-             hands_over ? " up to trial " : "", hands_over ? GP_TRIALS : 0, then);
+             hands_over ? " up to trial " : "", hands_over ? GP_TRIALS : 0, then,
+             add_crowd(&crowd_one, rules, plan));
 }
 
 /* Two objectives over numbers. */
@@ -110,10 +131,11 @@ static void plan_area(const struct asy_sampler_spec *spec, unsigned rules,
     if (hands_over)
         add(plan, "nsga2", AREA_TRIALS);
     snprintf(plan->reason, sizeof plan->reason,
-             "auto: %sgp%s%.0d, which covers most of two objectives with few trials of numbers%s",
+             "auto: %sgp%s%.0d, which covers most of two objectives with few trials%s%s",
              rules & ASY__AUTO_SPREAD ? "10 trials of qmc, then " : "",
              hands_over ? " up to trial " : "", hands_over ? AREA_TRIALS : 0,
-             hands_over ? ", then nsga2 from these, which asks faster" : "");
+             hands_over ? ", then nsga2 from these, which asks faster" : "",
+             add_crowd(&crowd_more, rules, plan));
 }
 
 /* Several objectives. */
@@ -181,8 +203,9 @@ static void destroy(struct asy_sampler *s)
 
     for (size_t i = 0; i < h->n; i++)
         asy_sampler_destroy(h->parts[i]);
+    asy_sampler_destroy(h->crowd);
     asy__map_fini(&h->places);
-    free(h->finished);
+    free(h->states);
     free(h);
 }
 
@@ -190,46 +213,63 @@ static void destroy(struct asy_sampler *s)
 static int reserve(struct handover *h)
 {
     size_t cap = h->cap ? h->cap + h->cap / 2 : 64;
-    unsigned char *finished;
+    unsigned char *states;
 
     if (h->n_known == h->cap) {
-        if (cap >= ASY__MAP_NONE || !(finished = realloc(h->finished, cap)))
+        if (cap >= ASY__MAP_NONE || !(states = realloc(h->states, cap)))
             return ASY_E_NOMEM;
-        h->finished = finished;
+        h->states = states;
         h->cap = cap;
     }
     return asy__map_reserve(&h->places);
 }
 
-static void note(struct handover *h, uint64_t number, int finished)
+static void note(struct handover *h, uint64_t number, enum state state)
 {
     uint32_t i = asy__map_get(&h->places, number);
 
     if (i == ASY__MAP_NONE) {
         i = (uint32_t)h->n_known++;
         asy__map_put(&h->places, number, i);
-        h->finished[i] = 0;
+        h->states[i] = NONE;
+        h->count[NONE]++;
     }
-    h->n_finished += (size_t)finished - h->finished[i];
-    h->finished[i] = (unsigned char)finished;
+    h->count[h->states[i]]--;
+    h->count[state]++;
+    h->states[i] = (unsigned char)state;
+}
+
+static struct asy_sampler *who_answers(const struct handover *h)
+{
+    size_t who = 0;
+
+    while (who + 1 < h->n && h->count[FINISHED] >= h->from[who + 1])
+        who++;
+    return h->crowd && h->count[RUNNING] > CROWD && h->parts[who]->class == &asy__sampler_gp
+               ? h->crowd : h->parts[who];
 }
 
 static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, double *x,
                struct asy_error *err)
 {
     struct handover *h = s->state;
-    uint32_t known = asy__map_get(&h->places, number);
-    size_t who = 0;
+    struct asy_sampler *who;
 
-    if (known != ASY__MAP_NONE) /* asked again: its own outcome does not count */
-        note(h, number, 0);
-    while (who + 1 < h->n && h->n_finished >= h->from[who + 1])
-        who++;
-    snprintf(s->drew, sizeof s->drew, "auto: %s", h->parts[who]->class->name);
-    return h->parts[who]->class->ask(h->parts[who], number, fixed, x, err);
+    if (asy__map_get(&h->places, number) != ASY__MAP_NONE)
+        note(h, number, NONE); /* asked again: its own outcome does not count */
+    who = who_answers(h);
+    snprintf(s->drew, sizeof s->drew, "auto: %s", who->class->name);
+    return who->class->ask(who, number, fixed, x, err);
 }
 
 /* Only what all parts learn from counts as finished: with a value, or as the worst. */
+static enum state state_of(const struct asy_outcome *o)
+{
+    if (o->state == ASY_OUTCOME_RUNNING)
+        return RUNNING;
+    return o->state == ASY_OUTCOME_FAILED && !o->diverged ? NONE : FINISHED;
+}
+
 static int tell(struct asy_sampler *s, const struct asy_outcome *o, struct asy_error *err)
 {
     struct handover *h = s->state;
@@ -241,8 +281,9 @@ static int tell(struct asy_sampler *s, const struct asy_outcome *o, struct asy_e
     for (size_t i = 0; i < h->n; i++)
         if ((rc = asy_sampler_tell(h->parts[i], o, err)))
             return rc;
-    note(h, o->number, o->state != ASY_OUTCOME_RUNNING &&
-                           (o->state != ASY_OUTCOME_FAILED || o->diverged));
+    if (h->crowd && (rc = asy_sampler_tell(h->crowd, o, err)))
+        return rc;
+    note(h, o->number, state_of(o));
     return 0;
 }
 
@@ -290,6 +331,8 @@ int asy__auto_create(const struct asy_space *space, const struct asy_sampler_spe
         if ((rc = make_part(space, spec, &plan.parts[h->n], &h->parts[h->n], err)))
             goto out;
     }
+    if (plan.crowd && (rc = make_part(space, spec, plan.crowd, &h->crowd, err)))
+        goto out;
 out:
     if (rc) {
         asy_sampler_destroy(s);

@@ -511,7 +511,9 @@ static void auto_says_what_and_why(void)
     } cases[] = {
         { "conditions", 0, LEN, 100, 1, 1, "auto: tpe, which handles all 9 parameters" },
         { "no budget known", 0, LEN, 0, 1, 1, "auto: tpe, which" },
-        { "numbers", 0, 2, 400, 1, 1, "auto: 10 trials of qmc, then gp, which finds most" },
+        { "numbers", 0, 2, 400, 1, 1,
+          "auto: 10 trials of qmc, then gp, which finds most with few trials of numbers; tpe while "
+          "more than 32 run" },
         { "many numbers", 0, 2, 401, 1, 1,
           "auto: 10 trials of qmc, then gp up to trial 400, which finds most with few trials of "
           "numbers, then from the best of these on cma, which asks faster" },
@@ -523,7 +525,7 @@ static void auto_says_what_and_why(void)
           "auto: tpe, which handles all 9 parameters and 3 objectives" },
         { "two objectives", 0, 2, 201, 2, 1,
           "auto: 10 trials of qmc, then gp up to trial 200, which covers most of two objectives "
-          "with few trials of numbers, then nsga2 from these, which asks faster" },
+          "with few trials, then nsga2 from these, which asks faster; tpe while more than 32 run" },
         { "fewer trials", 0, 2, 200, 2, 1, "auto: 10 trials of qmc, then gp, which covers most" },
         { "a choice among them", 0, 3, 400, 2, 1, "auto: tpe, which" },
         { "empty", 0, 0, 100, 1, 0, "auto: random, because the space has a single point" },
@@ -618,6 +620,34 @@ static void auto_hands_over_by_what_has_finished(void)
     asy_space_destroy(space);
 }
 
+/* gp answers while 32 run beside the one asked for, tpe while more do. */
+static void auto_asks_tpe_in_a_crowd(void)
+{
+    enum { DONE = 12, CROWD = 32 };
+    struct asy_space *space = make_space(mixed, 2);
+    struct asy_sampler *s = make(space, "auto", 6);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_outcome o;
+    double x[DONE + CROWD + 2][2], value;
+
+    for (uint64_t k = 0; k < DONE; k++) {
+        asy__random_point(s, k, NULL, x[k]);
+        o = outcome_of(k, x[k], &value);
+        T_OK(asy_sampler_tell(s, &o, &err), &err);
+    }
+    for (uint64_t k = DONE; k < DONE + CROWD + 1; k++)
+        ask_who(s, k, x[k], "auto: gp");
+    ask_who(s, DONE + CROWD + 1, x[DONE + CROWD + 1], "auto: tpe");
+    ask_who(s, DONE + CROWD + 1, x[DONE + CROWD + 1], "auto: tpe"); /* itself does not count */
+    for (uint64_t k = DONE; k < DONE + 2; k++) {
+        o = outcome_of(k, x[k], &value);
+        T_OK(asy_sampler_tell(s, &o, &err), &err);
+    }
+    ask_who(s, DONE + CROWD + 1, x[DONE + CROWD + 1], "auto: gp");
+    asy_sampler_destroy(s);
+    asy_space_destroy(space);
+}
+
 /* Each rule, switched off, makes another plan where it applies. */
 static void auto_does_without_a_rule(void)
 {
@@ -628,6 +658,8 @@ static void auto_does_without_a_rule(void)
     } cases[] = {
         { "gp", "auto: tpe", 1 },
         { "spread", "auto: gp up to trial 400", 1 },
+        { "crowd", "which finds most with few trials of numbers, then from the best of these on "
+                   "cma, which asks faster", 1 },
         { "region", "auto: 10 trials of qmc, then gp up to trial 400", 1 },
         { "cma", "auto: 10 trials of qmc, then gp, which finds most with few trials of numbers",
           1 },
@@ -659,4 +691,5 @@ T_MAIN("sampler", T_TEST(suggestions_are_points), T_TEST(same_seed_same_points),
        T_TEST(grid_skips_none_for_enqueued_points), T_TEST(grid_goes_on_after_a_restart),
        T_TEST(brute_force_tries_what_nobody_had),
        T_TEST(auto_says_what_and_why), T_TEST(auto_hands_over_by_what_has_finished),
+       T_TEST(auto_asks_tpe_in_a_crowd),
        T_TEST(auto_does_without_a_rule))

@@ -49,10 +49,11 @@ struct asy_option {
  *         simplex's edges.
  * gp      Gaussian process with expected improvement, for expensive trials and up to some hundreds
  *         of them. startup_trials (10) random trials come first. Parameters that are not always
- *         active are drawn by tpe. region (1): of ten trials five in a row are searched for in a box
- *         around the best, which grows and shrinks with what they find (gp_region.h). Two objectives: the
- *         expected improvement of the hypervolume, exact (logehvi.h). The model holds at most 1,536
- *         finished trials, the best and the latest. See sampler_gp.c for what counts as what.
+ *         active are drawn by tpe. region (1): of ten trials five in a row are searched for in a
+ *         box around the best, which grows and shrinks with what they find (gp_region.h). Two
+ *         objectives: the expected improvement of the hypervolume, exact (logehvi.h). The model
+ *         holds at most 1,536 finished trials, the best and the latest. See sampler_gp.c for what
+ *         counts as what.
  * cma     CMA-ES (Hansen 2016, arXiv 1604.00772) with active update, for any number of workers:
  *         finished trials in order of their numbers are taken a batch at a time, so a late result
  *         takes its place among the earlier ones and counts, and answers do not depend on when
@@ -70,8 +71,9 @@ struct asy_option {
  *         parameters that are all numbers or ordered, without conditions: qmc until 10 trials have
  *         finished, then gp; with more than 400 trials, or no limit, cma from there on, its first
  *         distribution made of those 400. Two objectives over such parameters: qmc, gp, and from
- *         200 finished trials on nsga2. Else tpe, with several objectives without multivariate. Which part
- *         answers is a function of the latest outcomes, as the answers are. */
+ *         200 finished trials on nsga2. In place of gp tpe while more than 32 trials run. Else tpe,
+ *         with several objectives without multivariate. Which part answers is a function of the
+ *         latest outcomes, as the answers are. */
 
 struct asy_pruner_spec;
 struct asy_sampler_spec {
