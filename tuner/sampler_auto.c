@@ -67,6 +67,13 @@ static size_t count_open(const struct asy_space *space)
     return n;
 }
 
+/* Whether trials run to their end: gp knows of a pruned one only that it is none of the better
+ * half, where tpe has an order of them. */
+static int all_complete(const struct asy_sampler_spec *spec)
+{
+    return !spec->pruner || !strcmp(spec->pruner->name, "none");
+}
+
 static struct asy__auto_part *add(struct asy__auto_plan *plan, const char *sampler, uint64_t from)
 {
     struct asy__auto_part *part = &plan->parts[plan->n++];
@@ -145,7 +152,7 @@ static void plan_front(const struct asy_space *space, const struct asy_sampler_s
     struct asy__auto_part *part;
 
     if (spec->n_goals == 2 && all_numbers(space)) {
-        if ((rules & ASY__AUTO_GP) && count_open(space) <= GP_PARAMS) {
+        if ((rules & ASY__AUTO_GP) && all_complete(spec) && count_open(space) <= GP_PARAMS) {
             plan_area(spec, rules, plan);
             return;
         }
@@ -185,7 +192,8 @@ void asy__auto_plan(const struct asy_space *space, const struct asy_sampler_spec
                  "learnt (after %d)", (unsigned long long)spec->budget, START_TRIALS);
     } else if (spec->n_goals > 1) {
         plan_front(space, spec, rules, plan);
-    } else if ((rules & ASY__AUTO_GP) && all_numbers(space) && count_open(space) <= GP_PARAMS) {
+    } else if ((rules & ASY__AUTO_GP) && all_complete(spec) && all_numbers(space) &&
+               count_open(space) <= GP_PARAMS) {
         plan_numbers(spec, rules, plan);
     } else {
         add(plan, "tpe", 0);

@@ -550,6 +550,34 @@ static void auto_says_what_and_why(void)
     }
 }
 
+static void auto_heeds_a_pruner(void)
+{
+    static const enum asy_goal goals[2];
+    static const struct {
+        const char *pruner;
+        size_t n_goals;
+        const char *reason;
+    } cases[] = {
+        { "none", 1, "auto: 10 trials of qmc, then gp" },
+        { "asha", 1, "auto: tpe, which handles all 2 parameters" },
+        { "median", 2, "auto: nsga2, which covers more" },
+    };
+    struct asy_space *space = make_space(mixed, 2);
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_pruner_spec pruner = { .name = cases[i].pruner, .length_max = 9 };
+        struct asy_sampler_spec spec = { .name = "auto", .goals = goals, .budget = 400,
+                                         .n_goals = cases[i].n_goals, .pruner = &pruner };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_sampler *s = NULL;
+
+        if (T_OK(asy_sampler_create(space, &spec, &s, &err), &err))
+            T_HAS(cases[i].pruner, asy_sampler_reason(s), cases[i].reason);
+        asy_sampler_destroy(s);
+    }
+    asy_space_destroy(space);
+}
+
 /* Value of a trial of the next test; some fail, some are infeasible, some diverge. */
 static struct asy_outcome outcome_of(uint64_t number, const double *x, double *value)
 {
@@ -609,7 +637,7 @@ static void auto_hands_over_by_what_has_finished(void)
         ask_who(again, TRIALS + k, x, "auto: cma");
         T_TRUE(x[0] == xs[TRIALS + k][0] && x[1] == xs[TRIALS + k][1]);
     }
-    for (uint64_t k = 20; k < 40; k++) { /* taken back: these have not finished after all */
+    for (uint64_t k = 20; k < 35; k++) { /* taken back: these have not finished after all */
         o = outcome_of(k, xs[k], &value);
         o.state = ASY_OUTCOME_RUNNING;
         T_OK(asy_sampler_tell(s, &o, &err), &err);
@@ -690,6 +718,7 @@ T_MAIN("sampler", T_TEST(suggestions_are_points), T_TEST(same_seed_same_points),
        T_TEST(random_draws_are_independent_of_each_other), T_TEST(grid_meets_each_point_once),
        T_TEST(grid_skips_none_for_enqueued_points), T_TEST(grid_goes_on_after_a_restart),
        T_TEST(brute_force_tries_what_nobody_had),
-       T_TEST(auto_says_what_and_why), T_TEST(auto_hands_over_by_what_has_finished),
+       T_TEST(auto_says_what_and_why), T_TEST(auto_heeds_a_pruner),
+       T_TEST(auto_hands_over_by_what_has_finished),
        T_TEST(auto_asks_tpe_in_a_crowd),
        T_TEST(auto_does_without_a_rule))
