@@ -7,7 +7,7 @@
  * while too many trials run: a function of the latest outcomes, whatever the order in which they
  * came.
  *
- * docs/decisions/0020-what-auto-chooses.md has what each rule gains. Rejected: to take turns
+ * docs/decisions/0023-what-auto-chooses.md has what each rule gains. Rejected: to take turns
  * between samplers, which halves what each learns from. */
 #include "auto.h"
 #include <stdio.h>
