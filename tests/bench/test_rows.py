@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Benchmarks cannot rot: the form of rows is held, and each area prints its rows with tiny numbers."""
+import glob
 import json
 import os
 import shutil
@@ -45,7 +46,10 @@ TUNER = [("tpe.ask_ms", "1000"), ("tpe.ask_ms", "10000"), ("tpe.slope_us", None)
          ("idle.share", "400"), ("quality.regret", "branin2/60"),
          ("quality.regret", "hartmann6/60"), ("quality.summary", "share_not_worse"),
          ("quality.summary", "mean_rank"), ("quality.summary", "worse_than_default"),
-         *(("mo.hypervolume", f"{p}/60") for p in ("zdt1", "zdt2", "zdt3", "zdt4", "zdt6", "dtlz2"))]
+         *(("mo.hypervolume", f"{p}/60") for p in ("zdt1", "zdt2", "zdt3", "zdt4", "zdt6", "dtlz2")),
+         ("asha.vs_random", "digits/8"), ("asha.vs_random", "friedman1/8"),
+         *(("asha.vs_stopping", f"{t}/{w}") for t in ("digits", "friedman1") for w in (8, 64)),
+         ("mo.asha_volume", "digits/200"), ("mo.asha_volume", "friedman1/200")]
 
 
 def the_form_is_held():
@@ -187,10 +191,87 @@ def statistics_are_those_of_the_books():
         raise AssertionError(f"mean ranks {ranks}")
 
 
+def curves(rule, table, workers=1, reduction=2, share=0.25, seeds="1 1"):
+    done = subprocess.run([os.path.join(BIN, "bench_curves"), "replay", table, rule, str(reduction),
+                           str(workers), "10", str(share), *seeds.split()], text=True,
+                          capture_output=True)
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def a_table_is_replayed_on_its_clock():
+    """Four configurations of which only the last epoch of one shows the target; starts cost 10 ms."""
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    table = os.path.join(work, "curves.csv")
+    rows_of = ["0,10,4,4,4,4,100,100,100,100", "1,10,3,3,3,3,100,100,100,100",
+               "2,1,2,2,2,1,100,100,100,100", "3,10,nan,nan,nan,nan,,,,"]
+    try:
+        with open(table, "w", encoding="utf-8") as file:
+            file.write("# for this test\nconfig,weights,loss_1,loss_2,loss_3,loss_4,"
+                       "ms_1,ms_2,ms_3,ms_4\n" + "\n".join(rows_of) + "\n")
+        order = subprocess.run([os.path.join(BIN, "bench_curves"), "order", table, "1", "1"],
+                               check=True, text=True, capture_output=True).stdout.split()
+        at = order.index("2")
+        diverged = order.index("3") < at
+        # full: those before it run whole, the diverged one has no time but its start's
+        want = 0.41 * (at - diverged) + 0.01 * diverged + 0.41
+        (_, seconds, trials, epochs), = curves("full", table)
+        if (abs(float(seconds) - want) > 1e-9 or int(trials) != at + 1 or
+                int(epochs) != 4 * (at + 1 - diverged) + diverged):
+            raise AssertionError(f"full, order {order}: {seconds} {trials} {epochs}, not {want}")
+        # all at once: nothing waits for a worker, the target comes at the end of its four epochs
+        (_, seconds, trials, epochs), = curves("full", table, workers=4)
+        if abs(float(seconds) - 0.41) > 1e-9:
+            raise AssertionError(f"four workers: {seconds}")
+        done = subprocess.run([os.path.join(BIN, "bench_curves"), "front", table, "2", "1", "4", "1",
+                               "1"], check=True, text=True, capture_output=True).stdout.split()
+        # from (3, 1) configuration 2 covers (3 - 1) * (1 - 0)
+        if done[3:] != ["2", "13"] or not int(done[2]) < 13:
+            raise AssertionError(f"front: {done}")
+    finally:
+        shutil.rmtree(work)
+
+
+def the_stopping_form_is_the_rule_of_optuna():
+    """What Optuna's pruner took on the same clock is on record: the same seconds."""
+    import tuner_asha
+
+    n = 0
+    for path in glob.glob(os.path.join(tuner_asha.DATA, "asha-optuna-*.csv")):
+        for table in tuner_asha.TABLES:
+            for workers in (8, 64):
+                with open(path, encoding="utf-8") as file:
+                    theirs = tuner_asha.read_seconds(file, table, workers)
+                ours = tuner_asha.seconds(BIN, table, "stopping", workers, len(theirs))
+                for seed, got in enumerate(ours, 1):
+                    if abs(got - theirs[seed]) > 2e-6:
+                        raise AssertionError(f"{table}/{workers}, seed {seed}: {got}, not {theirs[seed]}")
+                n += len(ours)
+    if n < 400:
+        raise AssertionError(f"{n} of Optuna's times are on record, not 400")
+
+
+def curves_are_trained_and_packed():
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "make_curves.py")
+    try:
+        subprocess.run([sys.executable, script, BIN, "--dir", os.path.join(work, "dir"), "--data", work,
+                        "--table", "friedman1", "--configs", "5", "--epochs", "4"], check=True,
+                       capture_output=True)
+        done = curves("promotion", os.path.join(work, "curves-friedman1.csv.gz"), share=0.2)
+        if len(done) != 1 or not float(done[0][1]) > 0:
+            raise AssertionError(f"{done}")
+    finally:
+        shutil.rmtree(work)
+
+
 failed = 0
 for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_every_row,
              gangs_print_every_row, files_print_every_row,
-             statistics_are_those_of_the_books, the_tuner_prints_every_row):
+             statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
+             the_stopping_form_is_the_rule_of_optuna, curves_are_trained_and_packed,
+             the_tuner_prints_every_row):
     try:
         case()
         print(f"ok {case.__name__}", flush=True)

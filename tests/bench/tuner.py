@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of the area "tuner": times of samplers and the regret that they reach, beside peers.
 
-    tuner.py BIN --dir DIR [--python PYTHON] [--tables DIR] [--data DIR] [--only speed|quality]
-             [--sampler NAME] [--problems A,B] [--seeds N] [--quick | --tiny]
+    tuner.py BIN --dir DIR [--python PYTHON] [--tables DIR] [--data DIR] 
+             [--only speed|quality|asha] [--sampler NAME] [--problems A,B] [--seeds N]
+             [--quick | --tiny]
     tuner.py BIN --dir DIR --python PYTHON --peers | --fill [--samplers A,B] [--problems A,B] ...
 
 PYTHON is that of the peers' environment (tuner.sh setup); without it rows of time stand alone.
@@ -20,6 +21,7 @@ import statistics
 import subprocess
 import sys
 
+import tuner_asha
 import tuner_mo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -370,21 +372,25 @@ def main():
     p.add_argument("--samplers")  # of peers, with --peers and --fill
     p.add_argument("--problems")
     p.add_argument("--seeds", type=int)
-    p.add_argument("--only", choices=("speed", "quality"))
+    p.add_argument("--only", choices=("speed", "quality", "asha"))
     for flag in ("--quick", "--tiny", "--peers", "--fill"):
         p.add_argument(flag, action="store_true")
     bench = Bench(p.parse_args())
     if bench.args.peers or bench.args.fill:
         make_peers(bench)
         return
-    if bench.args.only != "quality":
+    only, tiny = bench.args.only, bench.args.tiny
+    if only in (None, "speed"):
         speed_asks(bench)
         speed_studies(bench)
         idle(bench)
-    if bench.args.only != "speed":
+    if only in (None, "quality"):
         quality(bench)
-        for row in tuner_mo.rows(bench.args.bin, seeds=2 if bench.args.tiny else 10,
-                                 trials=60 if bench.args.tiny else tuner_mo.TRIALS):
+        for row in tuner_mo.rows(bench.args.bin, seeds=2 if tiny else 10,
+                                 trials=60 if tiny else tuner_mo.TRIALS):
+            put(row)
+    if only in (None, "asha"):
+        for row in tuner_asha.rows(bench.args.bin, seeds=3 if tiny else tuner_asha.SEEDS):
             put(row)
 
 
