@@ -29,9 +29,10 @@ static void write_run(const struct sim_study_options *o, char *text, size_t n)
         snprintf(text, n,
                  "run: {command: [run], length: {unit: steps, max: %llu}, checkpoint: %s}\n"
                  "objective: {metric: loss, goal: minimize%s}\n"
-                 "parameters: {x: {min: 0.0, max: 1.0}}\n",
+                 "parameters: {x: {min: 0.0, max: 1.0%s}}\n",
                  (unsigned long long)o->length, o->checkpoint ? "true" : "false",
-                 isnan(o->target) ? "" : ", target: 0.4");
+                 isnan(o->target) ? "" : ", target: 0.4",
+                 o->sampler ? ", step: 0.03125" : ""); /* some samplers want a finite space */
 }
 
 char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
@@ -51,12 +52,12 @@ char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
     n = snprintf(text, sizeof text,
                  "assay: 1\nname: s%zu\npriority: %lld\nretries: %lld\n"
                  "%s"
-                 "search: {sampler: random, pruner: %s%s%s, seed: %llu, deterministic: %s, "
+                 "search: {sampler: %s, pruner: %s%s%s, seed: %llu, deterministic: %s, "
                  "lag: %llu}\n"
                  "budget: {trials: %llu%s}\nresources: {cores: %u, ranks: %u, gpus: %g}\n",
                  index, (long long)o->priority, (long long)o->retries,
-                 run, strcmp(o->pruner, "none") ? "{name: " : "", o->pruner,
-                 pruner_options(o->pruner),
+                 run, o->sampler ? o->sampler : "random",
+                 strcmp(o->pruner, "none") ? "{name: " : "", o->pruner, pruner_options(o->pruner),
                  (unsigned long long)(seed % 1000 + index), o->deterministic ? "true" : "false",
                  (unsigned long long)(o->lag ? o->lag : 16), (unsigned long long)o->trials, extra,
                  o->cores, o->ranks ? o->ranks : 1, (double)o->gpus / ASY_GPU_WHOLE);

@@ -159,6 +159,7 @@ void sim_coord_crash(struct sim *s, const char *where)
     }
     s->n_events = s->n_durable;
     s->flying = s->open = (struct sim_commit){ 0 };
+    sim_search_reset(s); /* its space is the core's */
     asy_core_destroy(s->core);
     asy_gate_destroy(s->gate);
     s->core = NULL;
@@ -208,9 +209,10 @@ static void perform(struct sim *s, const struct asy_effect *fx)
         sim_send_to_peer(s, fx->peer, &fx->msg);
         break;
     case ASY_FX_ASK:
-        sim_ask(s, study, fx->ask.number);
+        sim_ask(s, study, fx->ask.number, fx->ask.fixed);
         break;
     case ASY_FX_FORGET:
+        sim_search_told(s, study, fx);
         sim_at(s, s->now + sim_between(s, 0, 20), SIM_FORGOTTEN, study, 0, s->life);
         break;
     case ASY_FX_CLOSE:
@@ -224,6 +226,7 @@ static void perform(struct sim *s, const struct asy_effect *fx)
     case ASY_FX_SAMPLER:
     case ASY_FX_DROP_FILE:
         sim_told_compute(s, study, fx);
+        sim_search_told(s, study, fx);
         break;
     case ASY_FX_QUERY:
         break;

@@ -114,11 +114,20 @@ void sim_at(struct sim *s, int64_t at, enum sim_what what, uint64_t a, uint64_t 
 }
 
 /* The point is settled by what the sampler knows now; the answer takes a while. */
-void sim_ask(struct sim *s, size_t study, uint64_t number)
+void sim_ask(struct sim *s, size_t study, uint64_t number, const double *fixed)
 {
-    push(s, (struct sim_item){ .at = s->now + sim_between(s, 0, 20), .what = SIM_ASKED, .a = study,
-                               .b = number, .c = s->life,
-                               .d = s->o->history ? sim_heard(s, study) : 0 });
+    struct sim_item item = { .at = s->now + sim_between(s, 0, 20), .what = SIM_ASKED, .a = study,
+                             .b = number, .c = s->life };
+    double x = 0;
+
+    if (!s->o->studies[study].sampler) {
+        item.d = s->o->history ? sim_heard(s, study) : 0;
+    } else if (sim_search_ask(s, study, number, fixed, &x) == 0) {
+        item.n = sizeof x;
+        ASY_ASSERT((item.bytes = malloc(item.n)));
+        memcpy(item.bytes, &x, item.n);
+    }
+    push(s, item);
 }
 
 /* ---- the network ----------------------------------------------------------------------------- */
@@ -234,7 +243,14 @@ static void asked(struct sim *s, const struct sim_item *item)
     input.asked.x = &x;
     input.asked.source = "random";
     input.asked.needs_history = s->o->history;
-    if (o->exhausted_at && item->b >= o->exhausted_at) {
+    if (o->sampler) {
+        if (item->bytes)
+            memcpy(&x, item->bytes, sizeof x);
+        input.asked.source = "sampler";
+        input.asked.needs_history = !s->studies[item->a].sampler ||
+                                    asy_sampler_needs_history(s->studies[item->a].sampler);
+    }
+    if (o->sampler ? !item->bytes : o->exhausted_at && item->b >= o->exhausted_at) {
         input.asked.rc = ASY_E_FULL;
         input.asked.text = "no further point";
     }
@@ -396,6 +412,7 @@ static int set_up(struct sim *s, struct asy_error *err)
 
 static void tear_down(struct sim *s)
 {
+    sim_search_reset(s); /* its spaces are the core's */
     asy_core_destroy(s->core);
     asy_gate_destroy(s->gate);
     for (size_t i = 0; i < s->n_heap; i++)

@@ -22,6 +22,7 @@
 
 struct sim_study_options {
     const char *pruner;      /* "none", "median", "asha" */
+    const char *sampler;     /* as the study file has it, {name: …}: a real one; NULL: made up */
     int checkpoint, deterministic;
     int checkpoint_first;    /* its program reports a step only after its checkpoint */
     uint64_t trials, length, parallel, lag;
@@ -184,6 +185,7 @@ struct sim {
         struct asy_id id;
         char *spec;
         int submitted, paused;
+        struct asy_sampler *sampler; /* a real one; else NULL */
     } studies[SIM_STUDIES_MAX];
     struct sim_log *log;
     struct sim_room *room;
@@ -195,7 +197,7 @@ int64_t sim_between(struct sim *s, int64_t lo, int64_t hi);
 void sim_fail(struct sim *s, const char *fmt, ...) ASY_PRINTF(2, 3);
 void sim_trace(struct sim *s, const char *fmt, ...) ASY_PRINTF(2, 3);
 void sim_at(struct sim *s, int64_t at, enum sim_what what, uint64_t a, uint64_t b, uint64_t c);
-void sim_ask(struct sim *s, size_t study, uint64_t number);
+void sim_ask(struct sim *s, size_t study, uint64_t number, const double *fixed);
 size_t sim_study_index(const struct sim *s, struct asy_id id); /* SIM_STUDIES_MAX: none */
 
 /* the network */
@@ -230,6 +232,12 @@ char *sim_spec(const struct sim_study_options *o, size_t index, uint64_t seed,
 /* room.c: what is kept for whom, in the core as it is now */
 void sim_room_check(struct sim *s, const struct asy_step *step);
 void sim_room_reset(struct sim *s); /* the core is gone */
+
+/* search.c: real samplers. The space has one parameter. */
+void sim_search_told(struct sim *s, size_t study, const struct asy_effect *fx);
+int sim_search_ask(struct sim *s, size_t study, uint64_t number, const double *fixed,
+                   double *ret_x); /* 0 or ASY_E_FULL; anything else has failed the run */
+void sim_search_reset(struct sim *s); /* the coordinator is gone */
 
 /* checker.c: what was told to whom */
 struct sim_log *sim_log_create(void);
