@@ -17,8 +17,9 @@ enum asy__auto_rule {
     ASY__AUTO_ONE_BY_ONE = 1u << 4, /* several objectives: tpe draws parameters one by one */
     ASY__AUTO_REGION = 1u << 5,   /* gp searches near the best in turns, else only everywhere */
     ASY__AUTO_CROWD = 1u << 6,    /* tpe in place of gp while more than 32 trials run */
+    ASY__AUTO_FEW = 1u << 7,      /* one objective: tpe where no parameter has over 16 values */
 };
-#define ASY__AUTO_ALL 0x7fu
+#define ASY__AUTO_ALL 0xffu
 /* The rule of a name, as ablate.py has them; 0: there is none. */
 unsigned asy__auto_rule(const char *name);
 

@@ -20,6 +20,7 @@
 #define GP_TRIALS 400   /* finished ones; beyond, its asks take longer than they gain */
 #define AREA_TRIALS 200 /* the same with two objectives, each of which has a model */
 #define GP_PARAMS 64
+#define FEW_VALUES 16
 #define CROWD 32          /* trials at once: more can be over faster than gp asks */
 
 enum state { NONE, RUNNING, FINISHED, N_STATES };
@@ -38,7 +39,7 @@ struct handover {
 unsigned asy__auto_rule(const char *name)
 {
     static const char *const rules[] = { "gp", "spread", "cma", "nsga", "one-by-one", "region",
-                                         "crowd" };
+                                         "crowd", "few" };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(rules); i++)
         if (!strcmp(rules[i], name))
@@ -55,6 +56,15 @@ static int all_numbers(const struct asy_space *space)
         if (p->n_whens || (p->type == ASY_PARAM_CHOICE && !p->ordered))
             return 0;
     }
+    return 1;
+}
+
+/* Where points differ by steps alone: a smooth model of them gains nothing over counts. */
+static int all_few(const struct asy_space *space)
+{
+    for (size_t i = 0; i < asy_space_len(space); i++)
+        if (asy_space_values(space, i) > FEW_VALUES)
+            return 0;
     return 1;
 }
 
@@ -193,7 +203,7 @@ void asy__auto_plan(const struct asy_space *space, const struct asy_sampler_spec
     } else if (spec->n_goals > 1) {
         plan_front(space, spec, rules, plan);
     } else if ((rules & ASY__AUTO_GP) && all_complete(spec) && all_numbers(space) &&
-               count_open(space) <= GP_PARAMS) {
+               !((rules & ASY__AUTO_FEW) && all_few(space)) && count_open(space) <= GP_PARAMS) {
         plan_numbers(spec, rules, plan);
     } else {
         add(plan, "tpe", 0);

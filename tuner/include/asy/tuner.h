@@ -68,13 +68,13 @@ struct asy_option {
  * brute_force  the points of a finite space that no trial has had, given or told ones included, in
  *         a random order, until all have been tried.
  * auto    random where there is nothing to learn or no budget to learn in. One objective, up to 64
- *         parameters that are all numbers or ordered, without conditions: qmc until 10 trials have
- *         finished, then gp; with more than 400 trials, or no limit, cma from there on, its first
- *         distribution made of those 400. Two objectives over such parameters: qmc, gp, and from
- *         200 finished trials on nsga2. In place of gp tpe while more than 32 trials run. Else, and
- *         with a pruner, tpe, with several objectives without multivariate; with a pruner nsga2
- *         for two objectives over such parameters and 400 trials or more. Which part answers is a
- *         function of the latest outcomes, as the answers are. */
+ *         parameters that are all numbers or ordered, without conditions, one with more than 16
+ *         values: qmc until 10 trials have finished, then gp; with more than 400 trials, or no
+ *         limit, cma from there on, its first distribution made of those 400. Two objectives over
+ *         numbers: qmc, gp, and from 200 finished trials on nsga2. In place of gp tpe while more
+ *         than 32 trials run. Else, and with a pruner, tpe, with several objectives without
+ *         multivariate; with a pruner nsga2 for two objectives over numbers and 400 trials or more.
+ *         Which part answers is a function of the latest outcomes, as the answers are. */
 
 struct asy_sampler_spec {
     const char *name;                 /* as by asy_sampler_name() */
