@@ -25,14 +25,16 @@ struct asy__options {
     int n_words;
     char home[4096];
     const char *coordinator; /* an invitation that leads elsewhere; NULL: that of home */
-    int json, follow, resume, all, error_stream, list, model, agent, as_worker;
+    int json, follow, resume, all, error_stream, list, model, agent, as_worker,
+        no_wandb;
     int64_t cores, limit, attempt, nodes;
     const char *output, *format, *worker, *user;
 };
 /* Fills from argv (after the command's name); allowed: a string of option letters this command
  * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
  * F --format NAME, e --stderr, A --attempt N, L --list, w --worker ID, m --model, N --nodes N,
- * l --agent, W --worker, U --for USER. --home DIR and --coordinator FILE are always taken. */
+ * l --agent, W --worker, U --for USER, S --no-wandb-shim. --home DIR and --coordinator FILE are
+ * always taken. */
 ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed, int min_words,
                                       int max_words, struct asy__options *ret,
                                       struct asy_error *err);

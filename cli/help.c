@@ -23,6 +23,8 @@ static const struct {
     { "--model", "the model instead of the trials" },
     { "--nodes", "the workers are one step of Slurm, one on each of N nodes" },
     { "--output", "write to FILE instead of standard output (also: -o); - means that, too" },
+    { "--no-wandb-shim", "of a W&B sweep file: programs find the module wandb that is installed, "
+                         "not ours" },
     { "--resume", "go on with the newest unfinished study of that name" },
     { "--stderr", "standard error alone" },
     { "--worker", "explain: one worker instead of a study; invite: a worker, which may run trials "

@@ -44,6 +44,44 @@ static void put_range(struct asy_buf *out, const struct asy_param *param)
         asy_buf_adds(out, ", log");
 }
 
+static void put_numbers(struct asy_buf *out, const char *first, double a, const char *second,
+                        double b)
+{
+    asy_buf_adds(out, first);
+    asy__fmt_number(out, a);
+    asy_buf_adds(out, second);
+    asy__fmt_number(out, b);
+}
+
+/* "prior mean 0.001, sd 2" */
+static void put_prior(struct asy_buf *out, const struct asy_param *param)
+{
+    const struct asy_prior *prior = &param->prior;
+
+    if (prior->kind == ASY_PRIOR_NONE)
+        return;
+    asy_buf_adds(out, "  prior ");
+    switch (prior->kind) {
+    case ASY_PRIOR_WEIGHTS:
+        asy_buf_adds(out, "weights");
+        for (size_t i = 0; i < param->n_choices; i++) {
+            asy_buf_adds(out, i ? ", " : " ");
+            asy__fmt_number(out, prior->weights[i]);
+        }
+        break;
+    case ASY_PRIOR_NORMAL:
+        put_numbers(out, "mean ", prior->a, ", sd ", prior->b);
+        break;
+    case ASY_PRIOR_BETA:
+        put_numbers(out, "beta ", prior->a, ", ", prior->b);
+        break;
+    default:
+        put_numbers(out, "", prior->lo, " to ", prior->hi);
+    }
+    if (prior->log != param->log)
+        asy_buf_adds(out, prior->log ? ", log" : ", linear");
+}
+
 static void put_entry(struct asy_buf *out, const struct asy_param *param, double entry)
 {
     if (param->type == ASY_PARAM_CHOICE && entry >= 0 && (size_t)entry < param->n_choices)
@@ -88,6 +126,7 @@ static void put_space(struct asy_buf *out, const struct asy_space *space)
 
         asy_buf_addf(out, "%-*s%-*s  ", LABEL, i ? "" : "space", (int)widest, param->name);
         put_range(out, param);
+        put_prior(out, param);
         for (size_t k = 0; k < param->n_whens; k++) {
             asy_buf_adds(out, k ? " and " : "  when ");
             asy__fmt_when(out, space, &param->whens[k]);
@@ -121,8 +160,12 @@ static void put_search(struct asy_buf *out, const struct asy_study_spec *spec)
         asy_buf_addf(out, "%s%s ", i ? ", " : " (", spec->pruner_options[i].name);
         asy__fmt_number(out, spec->pruner_options[i].value);
     }
-    asy_buf_addf(out, "%s, seed %" PRIu64 "%s\n", spec->n_pruner_options ? ")" : "", spec->seed,
+    asy_buf_addf(out, "%s, seed %" PRIu64 "%s", spec->n_pruner_options ? ")" : "", spec->seed,
                  spec->deterministic ? ", deterministic" : "");
+    if (spec->n_told)
+        asy_buf_addf(out, ", knows %zu result%s from elsewhere", spec->n_told,
+                     ASY_S(spec->n_told));
+    asy_buf_addc(out, '\n');
 }
 
 static void put_budget(struct asy_buf *out, const struct asy_study_spec *spec)

@@ -59,7 +59,7 @@ static int list_inputs(struct run *run, struct asy_error *err)
 
 static int load(struct run *run, struct asy_error *err)
 {
-    const struct asy_study_reader reader = { look, run };
+    const struct asy_study_reader reader = { look, run, run->options.no_wandb };
     const char *file = run->options.words[0];
     struct asy_buf problems = { 0 };
     int rc;
@@ -289,7 +289,7 @@ static int run(int argc, char **argv, const char *verb, int watch)
     enum asy__followed how;
     int status;
 
-    if (asy__options_parse(argc, argv, "rc", 1, 1, &run.options, &err) < 0) {
+    if (asy__options_parse(argc, argv, "rcS", 1, 1, &run.options, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }

@@ -47,7 +47,7 @@ static const struct flag {
     { 'A', "--attempt", 1 }, { 'm', "--model", 0 },  { 'h', "--home", 1 },
     { 'L', "--list", 0 },   { 'w', "--worker", 1 }, { 'N', "--nodes", 1 },
     { 'l', "--agent", 0 },  { 'W', "--worker", 0 }, { 'U', "--for", 1 },
-    { 'C', "--coordinator", 1 },
+    { 'C', "--coordinator", 1 }, { 'S', "--no-wandb-shim", 0 },
 };
 
 /* Which every command takes. */
@@ -96,6 +96,7 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'o': options->output = strcmp(value, "-") ? value : NULL; break;
     case 'F': options->format = value; break;
     case 'w': options->worker = value; break;
+    case 'S': options->no_wandb = 1; break;
     case 'W': options->as_worker = 1; break;
     case 'U': options->user = value; break;
     case 'C': options->coordinator = value; break;

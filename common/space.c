@@ -34,6 +34,7 @@ static void param_fini(struct asy_param *p)
         free((void *)(uintptr_t)whens[i].values);
     free(choices);
     free(whens);
+    free((void *)(uintptr_t)p->prior.weights);
     free((void *)(uintptr_t)p->name);
 }
 
@@ -99,6 +100,7 @@ static int param_copy(struct asy_param *copy, const struct asy_param *param, str
 
     c.choices = NULL;
     c.whens = NULL;
+    c.prior.weights = NULL;
     c.n_choices = c.n_whens = 0;
     if (c.type == ASY_PARAM_INT && c.step == 0)
         c.step = 1;
@@ -114,6 +116,8 @@ static int param_copy(struct asy_param *copy, const struct asy_param *param, str
         rc = copy_choices(&c, param);
     if (!rc && param->n_whens)
         rc = copy_whens(&c, param);
+    if (!rc && param->prior.kind == ASY_PRIOR_WEIGHTS)
+        rc = asy__prior_copy_weights(&c.prior, &param->prior, param->n_choices);
     if (rc) {
         param_fini(&c);
         return asy_fail(err, ASY_E_NOMEM, "no memory for parameter '%s'", param->name);
@@ -270,7 +274,7 @@ static int param_check(const struct asy_space *space, const struct asy_param *p,
         rc = choice_check(p, err);
     else
         rc = numeric_check(p, err);
-    if (rc)
+    if (rc || (rc = asy__prior_check(p, err)))
         return rc;
     if (p->n_whens > space->len)
         return asy_fail(err, ASY_E_INVAL,
@@ -432,6 +436,7 @@ int asy_space_add(struct asy_space *space, const struct asy_param *param, struct
     s->grid = grid_of(&s->p);
     if (s->p.step > 0)
         s->p.hi = asy__grid_value(s, s->grid.n - 1);
+    asy__prior_settle(&s->p, s->grid.n);
     space->len++;
     for (size_t i = 0; i < s->p.n_whens; i++) {
         space->slots[s->p.whens[i].parent].is_parent = 1;

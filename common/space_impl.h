@@ -33,5 +33,12 @@ double asy__grid_value(const struct asy__slot *s, double k);
 double asy__grid_nearest(const struct asy__slot *s, double v);
 /* INT and REAL values. */
 double asy__value_number(const struct asy_value *v);
+/* space_prior.c. 0, or ASY_E_INVAL naming the parameter. */
+ASY_MUST_CHECK int asy__prior_check(const struct asy_param *p, struct asy_error *err);
+/* Copies n weights; ASY_E_NOMEM. */
+ASY_MUST_CHECK int asy__prior_copy_weights(struct asy_prior *copy, const struct asy_prior *prior,
+                                           size_t n);
+/* Bounds that were not given; none is left where there is a single value. */
+void asy__prior_settle(struct asy_param *p, double n_values);
 int asy__when_holds(const struct asy_when *w, double parent);
 #endif

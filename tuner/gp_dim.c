@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gp_dim.c - see gp_dim.h. */
 #include "gp_dim.h"
+#include "prior.h"
 
 void asy__gp_dim_init(struct asy__gp_dim *dim, const struct asy_space *space, size_t param)
 {
@@ -14,6 +15,7 @@ void asy__gp_dim_init(struct asy__gp_dim *dim, const struct asy_space *space, si
         return;
     }
     dim->kind = isfinite(dim->n_values) ? ASY__GP_GRID : ASY__GP_REAL;
+    dim->by_prior = asy__has_prior(space, param) ? space : NULL;
     dim->log = p->log;
     dim->lo = p->log ? log(lo) : lo;
     dim->width = (p->log ? log(hi) : hi) - dim->lo;
@@ -21,10 +23,14 @@ void asy__gp_dim_init(struct asy__gp_dim *dim, const struct asy_space *space, si
 
 double asy__gp_coordinate(const struct asy__gp_dim *dim, double value)
 {
-    double u;
+    double u, lo, hi;
 
     if (dim->kind == ASY__GP_CATEGORY)
         return value;
+    if (dim->by_prior) {
+        asy__prior_share(dim->by_prior, dim->param, value, &lo, &hi);
+        return lo + (hi - lo) / 2;
+    }
     u = ((dim->log ? log(value) : value) - dim->lo) / dim->width;
     return u < 0 ? 0 : u > 1 ? 1 : u;
 }
@@ -35,6 +41,8 @@ double asy__gp_value(const struct asy__gp_dim *dim, const struct asy_space *spac
 
     if (dim->kind == ASY__GP_CATEGORY)
         return asy_space_value(space, dim->param, u);
+    if (dim->by_prior)
+        return asy__prior_value(space, dim->param, u);
     return asy_space_snap(space, dim->param, dim->log ? exp(at) : at);
 }
 

@@ -3,7 +3,11 @@
  *
  * A number's coordinate lies in [0, 1]: log first where its scale is; bounds widened by half a step
  * where it has one, so that each grid point owns as much of the interval. An unordered choice's
- * coordinate is its index; two of them are as far apart as 0 and 1 where they differ. */
+ * coordinate is its index; two of them are as far apart as 0 and 1 where they differ.
+ *
+ * A number with a prior has the share of the prior's mass below it as its coordinate (the middle of
+ * its own where it has some), so that the model sees most of what is likely and a search that takes
+ * coordinates evenly takes values as the prior has them. */
 #ifndef ASY_TUNER_GP_DIM_H
 #define ASY_TUNER_GP_DIM_H
 #include <asy/space.h>
@@ -15,6 +19,7 @@ struct asy__gp_dim {
     double lo, width; /* of the (logarithmic) interval */
     int log;
     double n_values;  /* GRID, CATEGORY */
+    const struct asy_space *by_prior; /* the space, borrowed; NULL: no prior, or a CATEGORY */
 };
 
 void asy__gp_dim_init(struct asy__gp_dim *dim, const struct asy_space *space, size_t param);

@@ -17,7 +17,7 @@ void asy__dim_init(struct asy__dim *dim, const struct asy_space *space, size_t i
 
     *dim = (struct asy__dim){ .param = i, .log = p->log, .min = p->lo, .max = p->hi,
                               .step = p->step, .n = asy_space_values(space, i) };
-    if (p->type == ASY_PARAM_CHOICE && !p->ordered)
+    if (p->type == ASY_PARAM_CHOICE && (!p->ordered || p->prior.weights))
         dim->kind = ASY__DIM_CHOICE;
     else
         dim->kind = p->step > 0 ? ASY__DIM_DISCRETE : ASY__DIM_CONTINUOUS;
@@ -27,19 +27,41 @@ void asy__dim_init(struct asy__dim *dim, const struct asy_space *space, size_t i
         dim->lo = log(dim->lo);
         dim->hi = log(dim->hi);
     }
+    dim->weights = p->prior.weights;
+    for (size_t k = 0; dim->weights && k < p->n_choices; k++)
+        dim->weight_sum += dim->weights[k];
+    dim->mean = 0.5 * (dim->lo + dim->hi);
+    dim->sd = dim->hi - dim->lo;
+    if (p->prior.kind == ASY_PRIOR_NORMAL && p->prior.log == p->log) {
+        dim->mean = p->log ? log(p->prior.a) : p->prior.a;
+        dim->sd = p->prior.b;
+    }
 }
 
 /* ---- kernels ------------------------------------------------------------------------------- */
 
+/* As -log of what the bounds leave of a kernel, with sigma where it is a density. */
+static double far_constant(const struct asy__dim *dim, double mu, double sigma)
+{
+    double log_part = asy__log_mass((dim->lo - mu) / sigma, (dim->hi - mu) / sigma);
+
+    return dim->kind == ASY__DIM_CONTINUOUS ? -log_part - log(sigma) - ASY__LOG_SQRT_2PI
+                                            : -log_part;
+}
+
 static void set_sigma(const struct asy__dim *dim, struct asy__kernels *ks, size_t k, double sigma)
 {
-    double inv = 1 / sigma, part;
+    double inv = 1 / sigma, mu = ks->mu[k], part;
 
     if (ks->sigma[k] == sigma)
         return;
     ks->sigma[k] = sigma;
     ks->inv[k] = inv;
-    part = asy__mass_around((dim->lo - ks->mu[k]) * inv, (dim->hi - ks->mu[k]) * inv);
+    if (mu < dim->lo || mu > dim->hi || sigma > dim->hi - dim->lo) { /* a user's prior only */
+        ks->c[k] = far_constant(dim, mu, sigma);
+        return;
+    }
+    part = asy__mass_around((dim->lo - mu) * inv, (dim->hi - mu) * inv);
     if (dim->kind == ASY__DIM_CONTINUOUS)
         ks->c[k] = -log(part * sigma) - ASY__LOG_SQRT_2PI;
     else
@@ -304,9 +326,9 @@ int asy__parzen_init(struct asy__parzen *p, const struct asy__dim *dims, size_t 
             ks->mu[0] = -1;
             continue;
         }
-        ks->mu[0] = 0.5 * (dims[d].lo + dims[d].hi);
+        ks->mu[0] = dims[d].mean;
         ks->sigma[0] = -1;
-        set_sigma(&dims[d], ks, 0, dims[d].hi - dims[d].lo);
+        set_sigma(&dims[d], ks, 0, dims[d].sd);
     }
     return 0;
 }
@@ -345,6 +367,13 @@ static double draw_choice(const struct asy__dim *dim, double mu, size_t n, doubl
 {
     double other = 1 / (double)(n + 1), total = 1 + dim->n * other, sum = 0;
 
+    if (mu < 0 && dim->weights) {
+        double choice = 0;
+
+        for (u *= dim->weight_sum; choice < dim->n - 1 && u >= dim->weights[(size_t)choice];)
+            u -= dim->weights[(size_t)choice++];
+        return choice;
+    }
     if (mu < 0)
         return fmin(floor(u * dim->n), dim->n - 1);
     for (double choice = 0; choice < dim->n - 1; choice++)

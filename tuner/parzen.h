@@ -6,7 +6,8 @@
  * normals (in log space for log parameters, integrated over the step for discrete ones) whose width
  * is the larger gap to a neighbour, at least range / min(100, n + 2) and at most the range;
  * categorical ones put weight 1 on the observed choice and 1 / (n + 1) on each; the prior is one
- * wide kernel. Weights ramp up to 1 for the newest 25.
+ * wide kernel, or what the user gives as such (a normal one, or weights of choices;
+ * asy/space.h). Weights ramp up to 1 for the newest 25.
  *
  * Kept incrementally: an observation changes the kernels of its neighbours only (and all widths at
  * their floor while n < 98). Its state depends on the set of observations alone. */
@@ -26,6 +27,9 @@ struct asy__dim {
     double step;     /* DISCRETE */
     double n;        /* values, or choices */
     double lo, hi;   /* of the kernels: widened by half a step, then the logarithm */
+    double mean, sd; /* of the prior's kernel */
+    const double *weights; /* CHOICE: [n], the space's; NULL: all the same */
+    double weight_sum;
 };
 
 struct asy__kernels { /* of one dimension; entry k: observation k in order of trial number; the
@@ -63,7 +67,7 @@ struct asy__parzen_scratch {
     size_t *table_caps, n_tables;
 };
 
-/* Describes parameter i. Ordered choices are discrete in their index. */
+/* Describes parameter i. Ordered choices are discrete in their index, unless they have weights. */
 void asy__dim_init(struct asy__dim *dim, const struct asy_space *space, size_t i);
 /* The number of a grid value; UINT32_MAX beyond 32 bits (no table is that large). */
 uint32_t asy__dim_value(const struct asy__dim *dim, double x);

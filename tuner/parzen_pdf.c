@@ -114,6 +114,8 @@ static double term(const struct asy__dim *dim, const struct asy__kernels *ks,
     case ASY__DIM_CHOICE:
         break;
     }
+    if (at == n && dim->weights)
+        return log(dim->weights[(size_t)probe->x] / dim->weight_sum);
     return at == n ? -log(dim->n) : ks->mu[at] == probe->x ? probe->hit : probe->miss;
 }
 

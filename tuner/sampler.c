@@ -81,8 +81,9 @@ static int begin(struct asy_sampler *s, const struct asy_sampler_spec *spec, str
     return s->class->create ? s->class->create(s, err) : 0;
 }
 
-int asy_sampler_create(const struct asy_space *space, const struct asy_sampler_spec *spec,
-                       struct asy_sampler **ret_sampler, struct asy_error *err)
+/* One that has heard of nothing yet. */
+static int make(const struct asy_space *space, const struct asy_sampler_spec *spec,
+                struct asy_sampler **ret_sampler, struct asy_error *err)
 {
     const struct asy__sampler_class *class = find(spec->name);
     struct asy_sampler *s = NULL;
@@ -93,7 +94,8 @@ int asy_sampler_create(const struct asy_space *space, const struct asy_sampler_s
         return asy__auto_create(space, spec, ASY__AUTO_ALL, ret_sampler, err);
     if (!class)
         return unknown(spec->name, err);
-    if ((rc = asy__sampler_new(class, space, spec, &s, err)))
+    if ((rc = asy__priors_check(space, class->priors, class->name, err)) ||
+        (rc = asy__sampler_new(class, space, spec, &s, err)))
         return rc;
     snprintf(s->reason, sizeof s->reason, "%s, as the study asks", class->name);
     snprintf(s->drew, sizeof s->drew, "%s", class->name);
@@ -101,6 +103,60 @@ int asy_sampler_create(const struct asy_space *space, const struct asy_sampler_s
     if ((rc = asy__options_read(what, class->options, class->n_options, spec->options,
                                 spec->n_options, s->options, err)) ||
         (rc = begin(s, spec, err))) {
+        asy_sampler_destroy(s);
+        return rc;
+    }
+    *ret_sampler = s;
+    return 0;
+}
+
+static int outcome_check(const struct asy_sampler *s, const struct asy_outcome *outcome,
+                         struct asy_error *err)
+{
+    int rc = asy_space_check(s->space, outcome->x, err);
+
+    if (rc)
+        return rc;
+    if (outcome->state < ASY_OUTCOME_RUNNING || outcome->state > ASY_OUTCOME_FAILED)
+        return asy_fail(err, ASY_E_INVAL, "trial %llu has no outcome %d",
+                        (unsigned long long)outcome->number, (int)outcome->state);
+    if (outcome->state == ASY_OUTCOME_COMPLETE && !outcome->values)
+        return asy_fail(err, ASY_E_INVAL, "trial %llu completed without values",
+                        (unsigned long long)outcome->number);
+    return 0;
+}
+
+/* Results from elsewhere, as the first trials. */
+static int tell_first(struct asy_sampler *s, const struct asy_sampler_spec *spec,
+                      struct asy_error *err)
+{
+    int rc = 0;
+
+    s->n_told = spec->n_told;
+    for (size_t i = 0; rc == 0 && i < spec->n_told; i++) {
+        struct asy_outcome o = spec->told[i];
+
+        o.number = i;
+        if ((rc = outcome_check(s, &o, err)) == 0 && s->class->tell)
+            rc = s->class->tell(s, &o, err);
+        if (rc < 0)
+            asy_error_prefix(err, "result %zu from elsewhere", i);
+    }
+    return rc;
+}
+
+int asy_sampler_create(const struct asy_space *space, const struct asy_sampler_spec *spec,
+                       struct asy_sampler **ret_sampler, struct asy_error *err)
+{
+    struct asy_sampler_spec own = *spec; /* its parts are told through it */
+    struct asy_sampler *s = NULL;
+    int rc;
+
+    own.n_enqueued += own.n_told;
+    own.n_told = 0;
+    if ((rc = make(space, &own, &s, err)))
+        return rc;
+    if ((rc = tell_first(s, spec, err))) {
         asy_sampler_destroy(s);
         return rc;
     }
@@ -159,8 +215,10 @@ int asy_sampler_ask(struct asy_sampler *sampler, uint64_t number, const double *
     double *x = NULL;
     int rc;
 
-    if ((rc = number_check(number, err)) || (rc = fixed_check(sampler->space, fixed, err)))
+    if ((rc = number_check(number, err)) || (rc = number_check(number + sampler->n_told, err)) ||
+        (rc = fixed_check(sampler->space, fixed, err)))
         return rc;
+    number += sampler->n_told;
     if (!(x = malloc((n + 1) * sizeof *x)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a point");
     if ((rc = sampler->class->ask(sampler, number, fixed, x, err)))
@@ -180,16 +238,12 @@ out:
 int asy_sampler_tell(struct asy_sampler *sampler, const struct asy_outcome *outcome,
                      struct asy_error *err)
 {
+    struct asy_outcome within = *outcome;
     int rc;
 
-    if ((rc = number_check(outcome->number, err)) ||
-        (rc = asy_space_check(sampler->space, outcome->x, err)))
+    within.number += sampler->n_told;
+    if ((rc = number_check(outcome->number, err)) || (rc = number_check(within.number, err)) ||
+        (rc = outcome_check(sampler, outcome, err)))
         return rc;
-    if (outcome->state < ASY_OUTCOME_RUNNING || outcome->state > ASY_OUTCOME_FAILED)
-        return asy_fail(err, ASY_E_INVAL, "trial %llu has no outcome %d",
-                        (unsigned long long)outcome->number, (int)outcome->state);
-    if (outcome->state == ASY_OUTCOME_COMPLETE && !outcome->values)
-        return asy_fail(err, ASY_E_INVAL, "trial %llu completed without values",
-                        (unsigned long long)outcome->number);
-    return sampler->class->tell ? sampler->class->tell(sampler, outcome, err) : 0;
+    return sampler->class->tell ? sampler->class->tell(sampler, &within, err) : 0;
 }

@@ -3,6 +3,7 @@
 #ifndef ASY_TUNER_SAMPLER_H
 #define ASY_TUNER_SAMPLER_H
 #include "option.h"
+#include "prior.h"
 #include <asy/rng.h>
 
 struct asy__sampler_class {
@@ -10,6 +11,7 @@ struct asy__sampler_class {
     const struct asy__option *options; /* [n_options] */
     size_t n_options;
     int needs_history;
+    enum asy__priors priors;
     int (*create)(struct asy_sampler *s, struct asy_error *err); /* NULL: nothing to do */
     void (*destroy)(struct asy_sampler *s);
     /* Fills x. The fixed entries (NULL: none) are values of their parameters. */
@@ -28,7 +30,8 @@ struct asy_sampler {
     uint64_t seed;
     enum asy_goal *goals; /* [n_goals] */
     size_t n_goals;
-    uint64_t n_enqueued;
+    uint64_t n_enqueued; /* with those that were told */
+    uint64_t n_told;     /* added to the numbers of the study's trials */
     double options[ASY__OPTIONS_MAX]; /* in the order of class->options */
     char reason[200];
     char drew[24]; /* who made the point of the last ask */

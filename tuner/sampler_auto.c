@@ -84,6 +84,15 @@ static int all_complete(const struct asy_sampler_spec *spec)
     return !spec->pruner || !strcmp(spec->pruner->name, "none");
 }
 
+static size_t count_priors(const struct asy_space *space)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < asy_space_len(space); i++)
+        n += (size_t)asy__has_prior(space, i);
+    return n;
+}
+
 static struct asy__auto_part *add(struct asy__auto_plan *plan, const char *sampler, uint64_t from)
 {
     struct asy__auto_part *part = &plan->parts[plan->n++];
@@ -200,6 +209,11 @@ void asy__auto_plan(const struct asy_space *space, const struct asy_sampler_spec
         snprintf(plan->reason, sizeof plan->reason,
                  "auto: random, because a budget of %llu trials ends before anything could be "
                  "learnt (after %d)", (unsigned long long)spec->budget, START_TRIALS);
+    } else if (count_priors(space) > 0) {
+        add(plan, "tpe", 0);
+        snprintf(plan->reason, sizeof plan->reason,
+                 "auto: tpe, which begins from the prior%s of %zu parameter%s",
+                 ASY_S(count_priors(space)), count_priors(space), ASY_S(count_priors(space)));
     } else if (spec->n_goals > 1) {
         plan_front(space, spec, rules, plan);
     } else if ((rules & ASY__AUTO_GP) && all_complete(spec) && all_numbers(space) &&

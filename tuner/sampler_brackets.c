@@ -20,11 +20,12 @@ struct brackets {
     size_t n;
 };
 
+/* number: within the sampler, where results from elsewhere come first. */
 static struct asy_sampler *sampler_of(const struct asy_sampler *s, uint64_t number)
 {
     const struct brackets *b = s->state;
 
-    return b->samplers[asy__hyperband_bracket(b->pruner, number)];
+    return b->samplers[asy__hyperband_bracket(b->pruner, number - s->n_told)];
 }
 
 static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, double *x,
@@ -35,10 +36,18 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
     return of->class->ask(of, number, fixed, x, err);
 }
 
+/* Results from elsewhere are of no bracket: all learn from them. */
 static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err)
 {
-    struct asy_sampler *of = sampler_of(s, outcome->number);
+    const struct brackets *b = s->state;
+    struct asy_sampler *of;
+    int rc = 0;
 
+    for (size_t i = 0; rc == 0 && outcome->number < s->n_told && i < b->n; i++)
+        rc = b->samplers[i]->class->tell(b->samplers[i], outcome, err);
+    if (outcome->number < s->n_told)
+        return rc;
+    of = sampler_of(s, outcome->number);
     return of->class->tell ? of->class->tell(of, outcome, err) : 0;
 }
 

@@ -220,6 +220,7 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
 }
 
 const struct asy__sampler_class asy__sampler_gp = {
-    .name = "gp", .options = options, .n_options = ASY_ARRAY_LEN(options), .needs_history = 1,
+    .name = "gp", .priors = ASY__PRIORS_ALL, .needs_history = 1,
+    .options = options, .n_options = ASY_ARRAY_LEN(options),
     .create = create, .destroy = destroy, .ask = ask, .tell = tell,
 };

@@ -408,9 +408,11 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
 
 const struct asy__sampler_class asy__sampler_nsga2 = {
     .name = "nsga2", .options = options, .n_options = DIVISIONS, .needs_history = 1,
+    .priors = ASY__PRIORS_ALL,
     .create = create_2, .destroy = destroy, .ask = ask, .tell = tell,
 };
 const struct asy__sampler_class asy__sampler_nsga3 = {
     .name = "nsga3", .options = options, .n_options = ASY_ARRAY_LEN(options), .needs_history = 1,
+    .priors = ASY__PRIORS_ALL,
     .create = create_3, .destroy = destroy, .ask = ask, .tell = tell,
 };

@@ -90,6 +90,7 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
 }
 
 const struct asy__sampler_class asy__sampler_qmc = {
-    .name = "qmc", .options = options, .n_options = ASY_ARRAY_LEN(options), .create = create,
+    .name = "qmc", .priors = ASY__PRIORS_ALL, .options = options,
+    .n_options = ASY_ARRAY_LEN(options), .create = create,
     .destroy = destroy, .ask = ask,
 };

@@ -2,6 +2,7 @@
  * sampler_random.c - independent draws, each from its own place in the trial's stream, so that a
  * parameter's draw does not change when others are added behind it, fixed, or inactive. */
 #include "sampler.h"
+#include "prior.h"
 
 #define BLOCKS_PER_PARAM 65536u /* an unbiased integer may take several draws */
 
@@ -20,6 +21,8 @@ double asy__random_value(const struct asy_sampler *s, uint64_t number, size_t i)
     struct asy_rng rng = asy__sampler_rng(s, number, i * (uint64_t)BLOCKS_PER_PARAM);
     double n = asy_space_values(s->space, i), lo, hi, u;
 
+    if (asy__has_prior(s->space, i))
+        return asy__prior_value(s->space, i, asy_rng_double(&rng));
     if (isfinite(n) && !p->log)
         return asy_space_value(s->space, i, (double)asy_rng_below(&rng, (uint64_t)n));
     u = asy_rng_double(&rng);
@@ -50,4 +53,5 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
     return 0;
 }
 
-const struct asy__sampler_class asy__sampler_random = { .name = "random", .ask = ask };
+const struct asy__sampler_class asy__sampler_random = { .name = "random", .priors = ASY__PRIORS_ALL,
+                                                        .ask = ask };

@@ -605,6 +605,7 @@ int asy__tpe_judge(struct asy_sampler *s, size_t param, const double *xs, size_t
 }
 
 const struct asy__sampler_class asy__sampler_tpe = {
-    .name = "tpe", .options = options, .n_options = ASY_ARRAY_LEN(options), .needs_history = 1,
+    .name = "tpe", .priors = ASY__PRIORS_KERNEL, .needs_history = 1,
+    .options = options, .n_options = ASY_ARRAY_LEN(options),
     .create = create, .destroy = destroy, .ask = ask, .tell = tell,
 };

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * unit.c - the same scales as those of the random sampler, for numbers from elsewhere. */
 #include "unit.h"
+#include "prior.h"
 
 double asy__unit_value(const struct asy_space *space, size_t i, double u)
 {
     const struct asy_param *p = asy_space_at(space, i);
     double n = asy_space_values(space, i), lo, hi;
 
+    if (asy__has_prior(space, i))
+        return asy__prior_value(space, i, u);
     if (!p->log) {
         if (isfinite(n))
             return asy_space_value(space, i, fmin(floor(u * n), n - 1));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * unit.h - parameters on the unit interval: [0, 1) in cells of equal width for values of a grid or
- * choices, in widths by logarithm where the parameter is logarithmic. */
+ * choices, in widths by logarithm where the parameter is logarithmic; by its prior where it has
+ * one. */
 #ifndef ASY_TUNER_UNIT_H
 #define ASY_TUNER_UNIT_H
 #include <asy/space.h>

@@ -42,6 +42,22 @@ static struct search *find(struct asy__compute *compute, struct asy_id study)
     return NULL;
 }
 
+/* The study's results from elsewhere. */
+static struct asy_outcome *told_of(const struct asy_study_spec *spec)
+{
+    struct asy_outcome *told = calloc(spec->n_told + 1, sizeof *told);
+
+    ASY_ASSERT(told, "no memory for %zu results", spec->n_told);
+    for (size_t i = 0; i < spec->n_told; i++)
+        told[i] = (struct asy_outcome){
+            .state = ASY_OUTCOME_COMPLETE,
+            .x = spec->told + i * asy_space_len(spec->space),
+            .values = spec->told_values + i * spec->n_objectives,
+            .last_step = -1,
+        };
+    return told;
+}
+
 static void make(struct asy__compute *compute, const struct job *job)
 {
     const struct asy_study_spec *spec = job->effect.sampler.spec;
@@ -51,6 +67,7 @@ static void make(struct asy__compute *compute, const struct job *job)
     struct asy_pruner_spec pruner = { .name = spec->pruner, .options = pruner_options,
                                       .goals = goals, .length_max = spec->length_max,
                                       .can_pause = spec->checkpoint };
+    struct asy_outcome *told;
     struct asy_sampler_spec sampler = { .name = spec->sampler, .options = options, .goals = goals,
                                         .seed = spec->seed,
                                         .n_enqueued = spec->n_enqueue, .pruner = &pruner,
@@ -77,7 +94,11 @@ static void make(struct asy__compute *compute, const struct job *job)
     pruner.n_goals = sampler.n_goals;
     search->study = job->effect.study;
     search->spec = spec;
+    told = told_of(spec);
+    sampler.told = told;
+    sampler.n_told = spec->n_told;
     ASY_IGNORE(asy_sampler_create(spec->space, &sampler, &search->sampler, &search->failure));
+    free(told);
     search->next = compute->searches; /* a failure is the answer to its first ask */
     compute->searches = search;
 }

@@ -276,6 +276,7 @@ static void fill_run(struct asy__parse *p, struct asy_study_spec *s)
         fill_env(p, s);
         s->cwd_trial = !strcmp(asy__val(p, "run.cwd")->s, "trial");
         s->pattern = asy__val(p, "run.metrics.pattern")->s;
+        s->wandb = asy__val(p, "run.wandb")->i != 0;
     }
     s->grace_ms = asy__val(p, "run.grace")->i;
     s->checkpoint = s->kind == ASY_RUN_MODEL || asy__val(p, "run.checkpoint")->i;
@@ -423,7 +424,10 @@ static int read_all(struct asy__parse *p, const char *text, size_t len)
 
     if (asy_yaml_parse_on(text, len, ASY_STUDY_FILE_MAX, key_twice, p, &p->root, &why) < 0)
         return bad_yaml(p, &why);
-    asy__study_read(p);
+    if (asy__wandb_is(p->root))
+        asy__wandb_translate(p);
+    if (p->rc == 0 && !(p->original && p->n_problems)) /* else much would be missing only for it */
+        asy__study_read(p);
     if (p->rc == 0 && p->root->type == ASY_YAML_MAP && asy__val(p, "assay")->node)
         asy__study_check(p);
     if (p->rc)
@@ -449,7 +453,10 @@ static int parse(const char *text, size_t len, const char *file, const char *bas
     if (!p || !study)
         goto out;
     *p = (struct asy__parse){ .file = file, .base_dir = base_dir, .look = look,
-                              .reader = reader, .problems = problems,
+                              .text = text, .text_len = len,
+                              .without_wandb = reader && reader->without_wandb,
+                              .reader = reader && reader->look ? reader : NULL,
+                              .problems = problems,
                               .err = err ? err : &own, .study = study };
     if (asy_arena_create(ARENA_MAX, &study->arena, err) < 0 ||
         asy_space_create(&study->space, err) < 0)
@@ -464,7 +471,7 @@ out:
     if (rc == ASY_E_NOMEM)
         asy_fail(err, rc, "no memory for study '%s'", file);
     if (p)
-        asy_yaml_destroy(p->root);
+        asy_yaml_destroy(p->original ? p->original : p->root);
     free(p);
     asy_study_destroy(study ? &study->spec : NULL);
     return rc;

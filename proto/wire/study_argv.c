@@ -126,9 +126,51 @@ static int add_args(struct words *words, const struct asy_json *params, struct a
     return rc;
 }
 
+static int add_wandb(struct words *words, enum asy__args kind, const struct asy_json *params,
+                     const char *json_file, struct asy_buf *buf, struct asy_error *err)
+{
+    size_t n = kind == ASY__ARGS_JSON || kind == ASY__ARGS_JSON_FILE ? 1 : asy_json_len(params);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        asy_buf_clear(buf);
+        if (kind == ASY__ARGS_JSON_FILE)
+            asy_buf_adds(buf, json_file ? json_file : "args.json");
+        else if (kind == ASY__ARGS_JSON)
+            asy_study_json_args(params, buf);
+        else if (!asy__wandb_word(params, i, kind, buf))
+            continue;
+        if ((rc = asy_buf_check(buf, "a word of a command", err)) == 0)
+            rc = add_word(words, buf->data, err);
+    }
+    return rc;
+}
+
+/* Of the study first, as the program has it; only to be shown: as a shell would write it. */
+static int add_variable(struct asy_buf *buf, const struct asy_study_spec *spec, const char *name,
+                        int shown, struct asy_error *err)
+{
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < spec->n_env; i++)
+        if (!strncmp(spec->env[i], name, n) && spec->env[i][n] == '=') {
+            asy_buf_adds(buf, spec->env[i] + n + 1);
+            return 0;
+        }
+    if (shown)
+        asy_buf_addf(buf, "$%s", name);
+    else if (getenv(name))
+        asy_buf_adds(buf, getenv(name));
+    else
+        return asy_fail(err, ASY_E_INVAL, "the command names the environment variable '%s', which "
+                        "neither run.env nor the worker has", name);
+    return 0;
+}
+
 /* A word with a parameter that has no value (its condition does not hold) is left out. */
-static int add_filled(struct words *words, const char *word, const struct asy_json *params,
-                      struct asy_buf *buf, struct asy_error *err)
+static int add_filled(struct words *words, const struct asy_study_spec *spec, const char *word,
+                      const struct asy_json *params, int shown, struct asy_buf *buf,
+                      struct asy_error *err)
 {
     const char *at = word, *text;
     size_t len;
@@ -144,6 +186,11 @@ static int add_filled(struct words *words, const char *word, const struct asy_js
             continue;
         }
         snprintf(name, sizeof name, "%.*s", (int)(len < 120 ? len : 120), text);
+        if (!strncmp(name, "env:", 4)) {
+            if ((rc = add_variable(buf, spec, name + 4, shown, err)) < 0)
+                return rc;
+            continue;
+        }
         if (!(value = asy_json_get(params, name)))
             return 0;
         add_value(buf, value);
@@ -155,8 +202,20 @@ static int add_filled(struct words *words, const char *word, const struct asy_js
     return add_word(words, buf->data, err);
 }
 
+/* {wandb:args} and its like, which are words of their own; else NONE. */
+static enum asy__args wandb_args(const char *word)
+{
+    char name[64];
+    size_t n = strlen(word);
+
+    if (n < 3 || n > sizeof name || word[0] != '{' || word[n - 1] != '}')
+        return ASY__ARGS_NONE;
+    snprintf(name, sizeof name, "%.*s", (int)(n - 2), word + 1);
+    return asy__wandb_args(name);
+}
+
 int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *params,
-                   char ***ret_argv, struct asy_error *err)
+                   const char *json_file, char ***ret_argv, struct asy_error *err)
 {
     struct words words = { NULL, 0, 0 };
     struct asy_buf buf;
@@ -165,10 +224,17 @@ int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *par
     if (spec->kind != ASY_RUN_COMMAND)
         return asy_fail(err, ASY_E_INVAL, "study '%s' runs no command", spec->name);
     asy_buf_init(&buf, WORD_MAX);
-    for (size_t i = 0; rc == 0 && i < spec->n_command; i++)
-        rc = strcmp(spec->command[i], "{args}") ? add_filled(&words, spec->command[i], params,
-                                                             &buf, err)
-                                                : add_args(&words, params, &buf, err);
+    for (size_t i = 0; rc == 0 && i < spec->n_command; i++) {
+        const char *word = spec->command[i];
+        enum asy__args kind = wandb_args(word);
+
+        if (kind != ASY__ARGS_NONE)
+            rc = add_wandb(&words, kind, params, json_file, &buf, err);
+        else if (!strcmp(word, "{args}"))
+            rc = add_args(&words, params, &buf, err);
+        else
+            rc = add_filled(&words, spec, word, params, !json_file, &buf, err);
+    }
     asy_buf_fini(&buf);
     if (rc < 0) {
         asy_study_argv_free(words.list);

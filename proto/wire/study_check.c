@@ -145,9 +145,11 @@ static void check_placeholder(struct asy__parse *p, const struct asy_yaml *node,
     size_t i = asy_space_find(space, name), n = asy_space_len(space);
     char hint[128];
 
-    if (!strcmp(name, "args")) {
+    if (!strcmp(name, "args") || asy__wandb_args(name) != ASY__ARGS_NONE) {
         if (!whole_word)
-            asy__problem(p, node, key, "{args} is a word of its own");
+            asy__problem(p, node, key, "{%.40s} is a word of its own", name);
+    } else if (!strncmp(name, "env:", 4) && name[4]) {
+        return; /* looked up where the trial runs */
     } else if (i != SIZE_MAX) {
         if (whole_word && asy_space_at(space, i)->n_whens)
             asy__problem(p, node, key, "'%.40s' is conditional and may have no value: write "
@@ -376,7 +378,7 @@ static void check_rungs(struct asy__parse *p, const char *name)
     char group[64];
 
     min = asy__row_val(p, asy__row_option(asy__group(p, "pruner", group), "min"));
-    if (!max->node && p->kind == ASY_RUN_COMMAND)
+    if (!max->node && p->kind == ASY_RUN_COMMAND && !asy__val(p, "run.wandb")->i)
         asy__problem(p, place, "search.pruner", "%s needs run.length.max, the length of a whole "
                      "trial", name);
     else if (max->has && min->has && min->i > max->i)
@@ -484,7 +486,7 @@ static void check_budget(struct asy__parse *p)
 {
     /* Whether a space with mistakes is finite will be known when they are mended. */
     if (!asy__val(p, "budget.trials")->node && !asy__val(p, "budget.time")->node &&
-        !tries_all(p))
+        !tries_all(p) && !asy__val(p, "budget.endless")->i)
         asy__problem(p, asy__place(p, "budget"), "budget",
                      "needs trials or time; the study would never end");
 }
@@ -508,8 +510,12 @@ void asy__study_check(struct asy__parse *p)
         check_data(p);
     check_pruner(p);
     check_deterministic(p);
+    if (has_space)
+        asy__study_tell(p);
     if (has_space && tries_all(p))
         check_grid(p);
+    if (has_space)
+        asy__study_check_priors(p);
     check_budget(p);
 }
 

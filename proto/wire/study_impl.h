@@ -29,6 +29,8 @@ enum asy__kind {
     ASY__CONSTRAINTS,
     ASY__FIXED,    /* constants of the model family: its rows of the group */
     ASY__PARAMETERS, ASY__POINTS,
+    ASY__TOLD,     /* results from elsewhere */
+    ASY__POINT,    /* values of some parameters; what it does shows in others */
     ASY__INPUTS,   /* files by content, as the command line lists them */
     ASY__LATER,    /* of the design, refused in this version */
 };
@@ -109,6 +111,10 @@ struct asy__parse {
     int wrong_data, wrong_objective; /* whether a mistake is in there */
     int rc;                     /* a failure that is no mistake of the file (memory) */
     struct asy_yaml *root;
+    struct asy_yaml *original;  /* of a W&B sweep: as read; root is then its translation */
+    const char *text;           /* [text_len] what is read */
+    size_t text_len;
+    int without_wandb;          /* no stand-in for W&B's module, for its sweeps neither */
     struct asy__study *study;
     struct asy__value values[ASY__ROWS_MAX];
     enum asy_run_kind kind;     /* 0: not known, by mistake */
@@ -154,11 +160,31 @@ void asy__look_for(struct asy__parse *p, const char *path, int mode, const struc
 void asy__look_in_path(struct asy__parse *p, const char *name, const struct asy_yaml *node,
                        const char *key);
 
+/* Whether some folder of PATH has a program, or may have. */
+int asy__in_path(const char *name);
+
+/* study_wandb.c. Whether this is a W&B sweep file; its translation, as the tree that is read. */
+int asy__wandb_is(const struct asy_yaml *root);
+void asy__wandb_translate(struct asy__parse *p);
 void asy__study_read(struct asy__parse *p);   /* study_read.c */
 void asy__read_value(struct asy__parse *p, const struct asy__row *row, const char *key,
                      const struct asy_yaml *node);
 void asy__study_space(struct asy__parse *p);  /* study_space.c */
 void asy__study_enqueue(struct asy__parse *p);
+/* A map of parameters and values as a point; fixed: as for asy_space_read. */
+int asy__read_point(struct asy__parse *p, const struct asy_yaml *node, int fixed, double *x,
+                    struct asy_error *err);
+void asy__study_tell(struct asy__parse *p); /* study_tell.c */
+void asy__study_write_told(struct asy__parse *p, struct asy_jsonw *w);
+/* study_prior.c. Reads the `prior` of a parameter whose other keys are read: given are the values'
+ * nodes (NULL: a number). 0 and *ret_where: the first mistake is there, and why (n bytes) says
+ * which. */
+int asy__study_prior(struct asy__parse *p, const struct asy_yaml *node,
+                     const struct asy_yaml *values, struct asy_param *param,
+                     const struct asy_yaml **ret_where, char *why, size_t n);
+void asy__study_write_prior(struct asy_jsonw *w, const struct asy_param *param);
+/* What the study's sampler makes of them. */
+void asy__study_check_priors(struct asy__parse *p);
 void asy__study_inputs(struct asy__parse *p); /* study_inputs.c */
 void asy__study_write_inputs(struct asy_jsonw *w, const struct asy_study_input *inputs, size_t n);
 void asy__study_check(struct asy__parse *p);  /* study_check.c */
@@ -182,6 +208,15 @@ void asy__study_write_data(struct asy__parse *p, const char *metric, struct asy_
 /* One word of a command (study_argv.c). asy__word_next gives the pieces of a word: a literal of
  * *ret_len bytes (returns 0), a placeholder (1), nothing more (-1), a stray brace (-2). */
 int asy__word_next(const char **at, const char **ret_text, size_t *ret_len);
+/* A word of W&B's arguments, without its braces (study_wandb_args.c). */
+enum asy__args {
+    ASY__ARGS_NONE, ASY__ARGS_PLAIN, ASY__ARGS_NO_HYPHENS, ASY__ARGS_NO_FLAGS, ASY__ARGS_JSON,
+    ASY__ARGS_JSON_FILE,
+};
+enum asy__args asy__wandb_args(const char *name);
+/* The word that the i-th parameter becomes, after what out holds. 0: none, out is to be dropped. */
+int asy__wandb_word(const struct asy_json *params, size_t i, enum asy__args kind,
+                    struct asy_buf *out);
 /* "1.0" for a real of 1: what reads back as a real. text holds 40 bytes. */
 const char *asy__real_text(double value, char text[40]);
 #endif

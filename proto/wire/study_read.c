@@ -248,7 +248,7 @@ void asy__look_for(struct asy__parse *p, const char *path, int mode, const struc
 }
 
 /* 1: some folder of PATH has it, or may have: what is not absolute depends on where it will run. */
-static int in_path(const char *name)
+int asy__in_path(const char *name)
 {
     const char *at = getenv("PATH");
 
@@ -272,7 +272,7 @@ void asy__look_in_path(struct asy__parse *p, const char *name, const struct asy_
 {
     const char *here;
 
-    if (!p->look || in_path(name))
+    if (!p->look || asy__in_path(name))
         return;
     here = asy__absolute(p, name);
     if (here && access(here, F_OK) == 0)
@@ -462,6 +462,8 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
         break;
     case ASY__PARAMETERS: /* read by study_space.c from the node */
     case ASY__POINTS:
+    case ASY__POINT:
+    case ASY__TOLD: /* by study_tell.c */
     case ASY__INPUTS: /* by study_inputs.c likewise */
     case ASY__CONSTRAINTS: /* by study_goals.c */
         break;
@@ -688,11 +690,6 @@ void asy__study_read(struct asy__parse *p)
 
     if (p->root->type != ASY_YAML_MAP) {
         asy__problem(p, p->root, "assay", "a study file is a map that begins with 'assay: 1'");
-        return;
-    }
-    if (!asy_yaml_get(p->root, "assay") && asy_yaml_get(p->root, "method")) {
-        asy__problem(p, p->root, "method", "this is a W&B sweep file, which this version does not "
-                     "read; write a study file (assay help study)");
         return;
     }
     if (dir && dir->type == ASY_YAML_STRING) /* before the paths that start from it */

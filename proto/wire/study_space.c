@@ -28,7 +28,8 @@ struct work {
     const char **names; /* [n], for suggestions */
 };
 
-static const char *const param_keys[] = { "type", "min", "max", "scale", "step", "values", "when" };
+static const char *const param_keys[] = { "type", "min", "max", "scale", "step", "values", "when",
+                                          "prior" };
 
 ASY_PRINTF(4, 5)
 static void bad(struct work *w, struct draft *d, const struct asy_yaml *node, const char *fmt, ...)
@@ -320,8 +321,20 @@ static void check_keys(struct work *w, struct draft *d)
             continue;
         asy__did_you_mean(key, param_keys, k, hint, sizeof hint);
         bad(w, d, d->node->keys[i], "unknown key '%.40s'%s", key,
-            hint[0] ? hint : "; known are type, min, max, scale, step, values, when");
+            hint[0] ? hint : "; known are type, min, max, scale, step, values, when, prior");
     }
+}
+
+/* Of a parameter without other mistakes. */
+static void read_prior(struct work *w, struct draft *d)
+{
+    const struct asy_yaml *node = member(d->node, "prior"), *where;
+    char why[300];
+
+    if (node && !d->bad && !w->p->rc &&
+        !asy__study_prior(w->p, node, member(d->node, "values"), &d->param, &where, why,
+                          sizeof why))
+        bad(w, d, where, "prior: %s", why);
 }
 
 static void read_param(struct work *w, struct draft *d)
@@ -339,6 +352,7 @@ static void read_param(struct work *w, struct draft *d)
             read_values(w, d);
         else
             read_range(w, d);
+        read_prior(w, d);
     }
     if (w->p->model_group)
         check_hyperparameter(w, d);
@@ -462,6 +476,54 @@ static void check_parents(struct work *w, struct draft *d)
     }
 }
 
+/* ---- what is held fixed --------------------------------------------------------------------- */
+
+/* Leaves the parameter one value. 0: it cannot have this one. */
+static int narrow(struct work *w, struct draft *d, const struct asy_yaml *node)
+{
+    struct asy_param *q = &d->param;
+    double entry = entry_of(w, q, node), steps = q->step > 0 ? (entry - q->lo) / q->step : 0;
+
+    if (isnan(entry) || fabs(steps - rint(steps)) > 1e-6 ||
+        (q->type == ASY_PARAM_INT && entry != floor(entry)))
+        return 0;
+    q->prior = (struct asy_prior){ .kind = ASY_PRIOR_NONE };
+    if (q->type == ASY_PARAM_CHOICE) {
+        q->choices += (size_t)entry;
+        q->n_choices = 1;
+        return 1;
+    }
+    q->lo = q->hi = entry;
+    if (q->type == ASY_PARAM_FLOAT)
+        q->step = 0;
+    return 1;
+}
+
+/* The space that is searched, and stored, is the narrower one. */
+static void hold_fixed(struct work *w)
+{
+    const struct asy_yaml *map = asy__val(w->p, "search.fixed")->node;
+    char hint[128], shown[64], key[NAME_TEXT];
+
+    if (map && map->type != ASY_YAML_MAP) {
+        asy__problem(w->p, map, "search.fixed", "must be a map of parameters and values, not %s",
+                     asy__shown(map, shown));
+        return;
+    }
+    for (size_t i = 0; map && i < map->len; i++) {
+        const char *name = map->keys[i]->text;
+        struct draft *d = find(w, name);
+
+        snprintf(key, sizeof key, "search.fixed.%.100s", name);
+        if (!d)
+            asy__problem(w->p, map->keys[i], key, "is not a parameter%s",
+                         asy__did_you_mean(name, w->names, w->n, hint, sizeof hint));
+        else if (!d->bad && !narrow(w, d, map->items[i]))
+            asy__problem(w->p, map->items[i], key, "%s is not a value of this parameter",
+                         asy__shown(map->items[i], shown));
+    }
+}
+
 /* ---- the space ------------------------------------------------------------------------------ */
 
 static int ready(const struct draft *d)
@@ -542,6 +604,8 @@ void asy__study_space(struct asy__parse *p)
         read_param(&w, &w.drafts[i]);
     for (size_t i = 0; i < w.n && !p->rc; i++)
         check_parents(&w, &w.drafts[i]);
+    if (!p->rc)
+        hold_fixed(&w);
     add_all(&w);
 }
 
@@ -563,8 +627,8 @@ static void write_scalar(struct asy_jsonw *w, const char *key, const struct asy_
     }
 }
 
-static int read_point(struct asy__parse *p, const struct asy_yaml *node, double *x,
-                      struct asy_error *err)
+int asy__read_point(struct asy__parse *p, const struct asy_yaml *node, int fixed, double *x,
+                    struct asy_error *err)
 {
     struct asy_json *json = NULL;
     struct asy_jsonw w;
@@ -579,7 +643,7 @@ static int read_point(struct asy__parse *p, const struct asy_yaml *node, double 
     asy_jsonw_close(&w, '}');
     if ((rc = asy_buf_check(&buf, "point", err)) == 0 &&
         (rc = asy_json_parse(buf.data, buf.len, &json, err)) == 0)
-        rc = asy_space_read(p->study->space, json, 1, x, err);
+        rc = asy_space_read(p->study->space, json, fixed, x, err);
     asy_json_destroy(json);
     asy_buf_fini(&buf);
     return rc;
@@ -620,7 +684,7 @@ void asy__study_enqueue(struct asy__parse *p)
         snprintf(key, sizeof key, "search.enqueue[%zu]", i);
         if (node->type != ASY_YAML_MAP || node->len == 0 || not_scalar(node))
             asy__problem(p, node, key, "must be a map of parameters and values");
-        else if (read_point(p, node, x + i * len, &err) == ASY_E_NOMEM)
+        else if (asy__read_point(p, node, 1, x + i * len, &err) == ASY_E_NOMEM)
             asy__no_memory(p);
         else if (err.code)
             asy__problem(p, node, key, "%s", err.text);

@@ -36,7 +36,8 @@ const struct asy__row asy__rows[] = {
       .help = "the constants in a map of their own, as an alternative to standing in run" },
     { "run.command", ASY__STRINGS, .absent = "a model is trained",
       .help = "a program and its arguments, without a shell; {name} is a parameter's value, "
-              "\"{args}\" becomes --name=value for all, {{ and }} are braces",
+              "\"{args}\" becomes --name=value for all, {env:NAME} is an environment variable, "
+              "{{ and }} are braces; \"{wandb:args}\" and its like are as W&B has them",
       .example = "run:\n  command: [python3, train.py, --lr, \"{lr}\"]" },
     { "run.plugin", ASY__LATER, .help = "a shared library with a training loop" },
     { "run.files", ASY__PATHS, ASY__FOR_COMMAND | ASY__TO_READ, .fallback = "[]",
@@ -55,6 +56,8 @@ const struct asy__row asy__rows[] = {
     { "run.checkpoint", ASY__FLAG, ASY__FOR_COMMAND, .fallback = "false",
       .help = "the program checkpoints and can be paused; without it, rungs stop trials instead of "
               "pausing them, and a trial that is moved starts from nothing" },
+    { "run.wandb", ASY__FLAG, ASY__FOR_COMMAND, .absent = "false; true for a W&B sweep file",
+      .help = "a Python program's 'import wandb' finds our stand-in, which reports to Assay" },
     { "run.length", ASY__SECTION, .help = "the axis along which trials are compared",
       .example = "length: {unit: epochs, max: 40}" },
     { "run.length.unit", ASY__STRING, .absent = "epochs for a model, steps for a command",
@@ -123,12 +126,16 @@ const struct asy__row asy__rows[] = {
     { "parameters", ASY__PARAMETERS, ASY__REQUIRED,
       .help = "what is searched. Each is {min, max} (two whole numbers: an int, else a float) with "
               "scale: log, step: and type: int or float as needed, or {values: [...]}; when: "
-              "{other: value, [list] or {min, max}} makes it conditional",
+              "{other: value, [list] or {min, max}} makes it conditional; prior: says what is "
+              "likely, as {mean, sd} (on a log scale sd is of the natural logarithm), {a, b} of a "
+              "beta distribution, {min, max}, or {weights: [...]} of the values; scale: in it "
+              "where it is another, min: and max: where it ends earlier",
       .example = "parameters:\n"
                  "  lr:        {min: 1e-5, max: 1.0, scale: log}\n"
                  "  hidden:    {min: 16, max: 512, scale: log}\n"
                  "  optimizer: {values: [sgd, adam]}\n"
-                 "  momentum:  {min: 0.0, max: 0.99, when: {optimizer: sgd}}" },
+                 "  momentum:  {min: 0.0, max: 0.99, when: {optimizer: sgd}}\n"
+                 "  decay:     {min: 1e-7, max: 1e-1, scale: log, prior: {mean: 1e-4, sd: 2}}" },
 
     { "search", ASY__SECTION, .help = "how points are chosen and weak trials ended",
       .example = "search: {sampler: tpe, pruner: {name: asha, min: 1, reduction: 4}, seed: 7}" },
@@ -159,6 +166,15 @@ const struct asy__row asy__rows[] = {
     { "search.enqueue", ASY__POINTS, .fallback = "[]",
       .help = "points, whole or in part, that are tried first",
       .example = "enqueue: [{lr: 1e-3, hidden: 128}]" },
+    { "search.fixed", ASY__POINT, .absent = "nothing is fixed",
+      .help = "parameters that keep one of their values and are not searched; whose condition can "
+              "hold no more has to leave the file",
+      .example = "fixed: {momentum: 0.9}" },
+    { "search.tell", ASY__TOLD, .absent = "nothing is known",
+      .help = "results from elsewhere that the sampler learns from: a CSV file with a column for "
+              "each parameter and for the metric (as assay export writes it), or a list. They "
+              "become part of the study and are no trials of it",
+      .example = "tell: old-results.csv\n  # or: [{point: {lr: 1e-3, hidden: 64}, value: 0.31}]" },
     { "search.from", ASY__LATER, .help = "earlier studies to learn from" },
 
     { "budget", ASY__SECTION,
@@ -168,6 +184,8 @@ const struct asy__row asy__rows[] = {
     { "budget.time", ASY__DURATION, .min = 1, .max = 10 * YEAR_MS, .absent = "open",
       .help = "wall time since the study began, without what it was paused; it goes on while no "
               "coordinator runs" },
+    { "budget.endless", ASY__FLAG, .absent = "false; true for a W&B sweep without run_cap",
+      .help = "nothing ends the study but a stop" },
     { "budget.parallel", ASY__INT, .min = 0, .max = 1e6, .fallback = "0",
       .help = "trials at once; 0: as many as fit" },
 
@@ -505,6 +523,8 @@ const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n)
         [ASY__FIXED] = "a map of hyperparameters and values",
         [ASY__PARAMETERS] = "a map of names to {min, max} or {values}",
         [ASY__POINTS] = "a list of maps of parameters and values",
+        [ASY__TOLD] = "a file, or a list of {point, value}",
+        [ASY__POINT] = "a map of parameters and values",
         [ASY__INPUTS] = "a list of files, made by the command line",
         [ASY__LATER] = "not supported in this version",
         [ASY__WORD] = NULL,

@@ -86,6 +86,7 @@ static void write_param(struct asy_jsonw *w, const struct asy_space *space,
         if (param->step > 0)
             write_number(w, "step", param, param->step);
     }
+    asy__study_write_prior(w, param);
     if (param->n_whens) {
         asy_jsonw_open(w, "when", '{');
         for (size_t i = 0; i < param->n_whens; i++)
@@ -253,7 +254,8 @@ static void write_children(struct out *out, const char *section)
     const struct asy__row *row;
 
     for (size_t i = 0; (row = asy__row_child(section, i)); i++) {
-        if (!asy__row_applies(out->p, row) || row->kind == ASY__LATER)
+        if (!asy__row_applies(out->p, row) || row->kind == ASY__LATER ||
+            row->kind == ASY__POINT)
             continue;
         if (row->kind == ASY__OBJECTIVE && out->p->n_goals > 1)
             asy__study_write_goals(out->p, &out->w);
@@ -265,6 +267,8 @@ static void write_children(struct out *out, const char *section)
             write_space(out);
         else if (row->kind == ASY__POINTS)
             write_points(out);
+        else if (row->kind == ASY__TOLD)
+            asy__study_write_told(out->p, &out->w);
         else if (row->kind == ASY__INPUTS)
             write_inputs(out);
         else if (row->kind == ASY__FIXED)

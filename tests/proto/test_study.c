@@ -293,7 +293,7 @@ static void mistakes_are_named_with_their_place(void)
         { "broken YAML", "assay: 1\nname: [\n", "s.yaml:3:1: YAML: " },
         { "key twice", "assay: 1\nassay: 1\n", "s.yaml:2:1: YAML: " },
         { "anchor", "assay: &a 1\n", "s.yaml:1:8: YAML: " },
-        { "W&B", "method: bayes\nparameters: {}\n", "this is a W&B sweep file" },
+        { "W&B", "method: bayes\nparameters: {}\n", "s.yaml:1:1: metric: is missing" },
         { "no version", "name: s\n", "s.yaml:1:1: assay: is missing" },
         { "version 2", "assay: 2\n", "s.yaml:1:8: assay: must be 1, not '2'" },
         { "no name", "assay: 1\n" MODEL_RUN, "s.yaml:1:1: name: is missing" },
@@ -994,7 +994,7 @@ static void commands_get_their_words(void)
         size_t n = 0;
 
         T_OK(asy_json_parse(cases[i].params, strlen(cases[i].params), &params, &err), &err);
-        if (T_OK(asy_study_argv(s, params, &argv, &err), &err)) {
+        if (T_OK(asy_study_argv(s, params, NULL, &argv, &err), &err)) {
             for (; argv[n] && cases[i].want[n]; n++)
                 T_STR(cases[i].name, argv[n], cases[i].want[n]);
             T_TRUE(!argv[n] && !cases[i].want[n]);
@@ -1003,7 +1003,7 @@ static void commands_get_their_words(void)
         asy_json_destroy(params);
     }
     if (m)
-        T_EQ("a model", asy_study_argv(m, NULL, &argv, &err), ASY_E_INVAL);
+        T_EQ("a model", asy_study_argv(m, NULL, NULL, &argv, &err), ASY_E_INVAL);
     asy_study_destroy(s);
     asy_study_destroy(m);
 }

@@ -44,26 +44,26 @@ def every_command_explains_itself():
             has(name, usage, f"usage: assay {name}")
             for part in ("\noptions:\n", f"\nexamples:\n  ", "\nexit codes:\n", "--home DIR"):
                 has(f"help of {name}", out, part)
-            for option in set(re.findall(r"--[a-z]+", usage)):
+            for option in set(re.findall(r"--[a-z-]+", usage)):
                 if not re.search(rf"^  {option}( [A-Z|a-z]+)? +\S", out, re.M):
                     raise AssertionError(f"help {name} does not explain {option}\n{out}")
-            explained = set(re.findall(r"^  (--[a-z]+)", out, re.M))
+            explained = set(re.findall(r"^  (--[a-z-]+)", out, re.M))
             equal(f"explained by help {name} and not in its usage", explained -
-                  set(re.findall(r"--[a-z]+", usage)) - {"--home", "--coordinator"}, set())
+                  set(re.findall(r"--[a-z-]+", usage)) - {"--home", "--coordinator"}, set())
 
 
 def options_are_those_of_the_help():
     options = {"--json": [], "--follow": [], "--resume": [], "--all": [], "--stderr": [],
                "--list": [], "--model": [], "--cores": ["1"], "--limit": ["1"], "--output": ["f"],
                "--format": ["csv"], "--attempt": ["1"], "--worker": ["w"], "--nodes": ["1"],
-               "--agent": [], "--for": ["u"]}
+               "--agent": [], "--for": ["u"], "--no-wandb-shim": []}
     wrong = []
     with Home() as home:
         for name in commands(home):
             if name == "worker":
                 continue  # its options are those of assay-worker
             usage = home.run("help", name)[0].split("\n\n")[0]
-            offered = set(re.findall(r"--[a-z]+", usage))
+            offered = set(re.findall(r"--[a-z-]+", usage))
             equal(f"known to this test, of {name}", offered - set(options), set())
             for option, value in options.items():
                 # The unknown one comes last: known or not, nothing is done.

@@ -713,7 +713,87 @@ static void auto_does_without_a_rule(void)
     asy_space_destroy(space);
 }
 
-T_MAIN("sampler", T_TEST(suggestions_are_points), T_TEST(same_seed_same_points),
+/* A sampler that begins with results is one whose first trials they were. */
+static void results_from_elsewhere_are_first_trials(void)
+{
+    enum { TOLD = 30, ASKED = 12 };
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    static const struct asy_param finite[] = {
+        { .name = "a", .type = ASY_PARAM_INT, .lo = 1, .hi = 9 },
+        { .name = "b", .lo = 0, .hi = 1, .step = 0.125 },
+        { .name = "o", .type = ASY_PARAM_CHOICE, .choices = names, .n_choices = 3 },
+    };
+    struct asy_space *space = make_space(finite, 3);
+    struct asy_outcome told[TOLD];
+    double x[TOLD][3], values[TOLD];
+    const char *name;
+
+    for (size_t i = 0; i < TOLD; i++) {
+        x[i][0] = (double)(1 + i % 9);
+        x[i][1] = (double)(i % 5) / 8;
+        x[i][2] = (double)(i % 3);
+        values[i] = quality(x[i], 3);
+        told[i] = (struct asy_outcome){ .number = 77, .state = ASY_OUTCOME_COMPLETE, .x = x[i],
+                                        .values = &values[i], .last_step = -1 };
+    }
+    for (size_t k = 0; (name = asy_sampler_name(k)); k++) {
+        struct asy_sampler_spec spec = { .name = name, .seed = 5, .goals = &goal, .n_goals = 1,
+                                         .budget = 100, .told = told, .n_told = TOLD };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_sampler *begun = NULL, *plain = NULL;
+
+        T_OK(asy_sampler_create(space, &spec, &begun, &err), &err);
+        spec.n_told = 0;
+        spec.n_enqueued = TOLD;
+        T_OK(asy_sampler_create(space, &spec, &plain, &err), &err);
+        for (size_t i = 0; plain && i < TOLD; i++) {
+            told[i].number = i;
+            T_OK(asy_sampler_tell(plain, &told[i], &err), &err);
+            told[i].number = 77;
+        }
+        for (uint64_t i = 0; begun && plain && i < ASKED; i++) {
+            double got[3], want[3];
+
+            if (!T_OK(asy_sampler_ask(begun, i, NULL, got, &err), &err) ||
+                !T_OK(asy_sampler_ask(plain, TOLD + i, NULL, want, &err), &err))
+                break;
+            t__check(!memcmp(got, want, sizeof got), __LINE__, __FILE__, "%s: trial %d differs",
+                     name, (int)i);
+            for (size_t j = 0; !strcmp(name, "brute_force") && j < TOLD; j++)
+                T_TRUE(memcmp(got, x[j], sizeof got) != 0);
+            struct asy_outcome o = { .number = i, .state = ASY_OUTCOME_COMPLETE, .x = got,
+                                     .values = &want[1], .last_step = -1 };
+            T_OK(asy_sampler_tell(begun, &o, &err), &err);
+            o.number += TOLD;
+            T_OK(asy_sampler_tell(plain, &o, &err), &err);
+        }
+        asy_sampler_destroy(begun);
+        asy_sampler_destroy(plain);
+    }
+    asy_space_destroy(space);
+}
+
+static void results_outside_of_the_space_are_refused(void)
+{
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    struct asy_param param = { .name = "a", .hi = 1 };
+    struct asy_space *space = make_space(&param, 1);
+    double x = 2, value = 1;
+    struct asy_outcome told = { .state = ASY_OUTCOME_COMPLETE, .x = &x, .values = &value };
+    struct asy_sampler_spec spec = { .name = "tpe", .goals = &goal, .n_goals = 1, .told = &told,
+                                     .n_told = 1 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_sampler *sampler = NULL;
+
+    T_EQ("outside", asy_sampler_create(space, &spec, &sampler, &err), ASY_E_INVAL);
+    T_HAS("outside", err.text, "result 0 from elsewhere");
+    T_TRUE(!sampler);
+    asy_space_destroy(space);
+}
+
+T_MAIN("sampler", T_TEST(results_from_elsewhere_are_first_trials),
+       T_TEST(results_outside_of_the_space_are_refused), T_TEST(suggestions_are_points),
+       T_TEST(same_seed_same_points),
        T_TEST(fixed_entries_are_kept), T_TEST(bad_calls_are_refused),
        T_TEST(names_and_options_are_listed), T_TEST(random_is_uniform_on_each_scale),
        T_TEST(random_draws_are_independent_of_each_other), T_TEST(grid_meets_each_point_once),

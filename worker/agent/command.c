@@ -7,6 +7,7 @@
  * neither the ASSAY_ variables nor those that say which GPUs a program sees. */
 #include "impl.h"
 #include "copy.h"
+#include <asy/durable.h>
 #include <asy/parse.h>
 #include <asy/proc.h>
 #include <ctype.h>
@@ -24,7 +25,7 @@ const char *const asy__env_drop[] = {
     "SLURM_GPU*", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_GTIDS", "SLURM_SRUN*", "SLURM_LAUNCH*",
     "ASSAY_STUDY", "ASSAY_TRIAL", "ASSAY_ATTEMPT", "ASSAY_SEED", "ASSAY_PARAM*", "ASSAY_DIR",
     "ASSAY_CHECKPOINT_DIR", "ASSAY_RESUME", "ASSAY_UNTIL", "ASSAY_GPU*", "ASSAY_RANK_GPUS",
-    "ASSAY_FAIL_*", NULL,
+    "ASSAY_FAIL_*", "ASSAY_OBJECTIVE", "ASSAY_NAME", "ASSAY_PROJECT", NULL,
 };
 
 void asy__command_threads(const struct asy__job *job, struct asy__words *env)
@@ -120,9 +121,50 @@ static void add_assay(const struct asy__job *job, struct asy__words *env)
         asy__words_addf(env, "ASSAY_UNTIL=%llu", (unsigned long long)job->milestone);
 }
 
+/* ---- programs of W&B sweeps ------------------------------------------------------------------ */
+
+/* Our stand-in for the module, before all else that the study or this worker has there. */
+static int add_wandb(const struct asy__job *job, struct asy__words *env, struct asy_error *err)
+{
+    const struct asy_study_spec *study = job->spec->study;
+    const char *folder = job->agent->programs.python, *before = getenv("PYTHONPATH");
+
+    if (!folder[0])
+        return asy_fail(err, ASY_E_NOENT, "cannot find the stand-in for the module wandb "
+                        "(share/assay/python/wandb beside the programs)");
+    for (size_t i = 0; i < study->n_env; i++)
+        if (!strncmp(study->env[i], "PYTHONPATH=", 11))
+            before = study->env[i] + 11;
+    asy__words_addf(env, "PYTHONPATH=%s%s%s", folder, before && *before ? ":" : "",
+                    before ? before : "");
+    asy__words_addf(env, "ASSAY_OBJECTIVE=%s", study->objectives[0].metric);
+    asy__words_addf(env, "ASSAY_NAME=%s", study->name);
+    asy__words_addf(env, "ASSAY_PROJECT=%s", study->project);
+    return 0;
+}
+
+/* The file behind {wandb:args_json_file}; *ret_path is freed by the caller. */
+static int write_json(const struct asy__job *job, char **ret_path, struct asy_error *err)
+{
+    struct asy_buf text = { 0 };
+    int rc;
+
+    if (!(*ret_path = asy__textf("%s/args.json", job->dir)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for paths");
+    if (!asy_study_wants_json_file(job->spec->study))
+        return 0;
+    asy_buf_init(&text, 1u << 20);
+    asy_study_json_args(job->params, &text);
+    if ((rc = asy_buf_check(&text, "the arguments of a trial", err)) == 0)
+        rc = asy_durable_write(*ret_path, text.data, text.len, 0600, err);
+    asy_buf_fini(&text);
+    return rc;
+}
+
 static int build_env(const struct asy__job *job, struct asy__words *env, struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
+    int rc;
 
     asy__command_threads(job, env);
     keep_choices(env);
@@ -130,6 +172,8 @@ static int build_env(const struct asy__job *job, struct asy__words *env, struct 
         asy__words_add(env, study->env[i]);
     asy__command_gpus(job, env);
     add_assay(job, env);
+    if (study->wandb && (rc = add_wandb(job, env, err)) < 0)
+        return rc;
     return asy__words_check(env, err);
 }
 
@@ -199,13 +243,14 @@ int asy__command_start(struct asy__job *job, struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
     struct asy__words env = { 0 };
-    char **argv = NULL;
+    char **argv = NULL, *json = NULL;
     int rc;
 
     if (!job->agent->programs.attempt[0])
         return asy_fail(err, ASY_E_NOENT, "cannot find 'assay-attempt'");
-    if ((rc = asy_study_argv(study, job->params, &argv, err)) < 0)
-        return rc;
+    if ((rc = write_json(job, &json, err)) < 0 ||
+        (rc = asy_study_argv(study, job->params, json, &argv, err)) < 0)
+        goto out;
     if (!study->pattern && (rc = asy__door_open(job->agent, &job->door, err)) < 0)
         goto out;
     if ((rc = build_env(job, &env, err)) < 0)
@@ -214,5 +259,6 @@ int asy__command_start(struct asy__job *job, struct asy_error *err)
 out:
     asy__words_fini(&env);
     asy_study_argv_free(argv);
+    free(json);
     return rc;
 }

@@ -555,6 +555,7 @@ ASY_MUST_CHECK int asy__order_run(const struct asy__job *job, const char *cpus,
 /* ---- probe.c --------------------------------------------------------------------------------- */
 struct asy__programs {
     char attempt[4096], trainer[4096], mpirun[4096], worker[4096]; /* "": not found */
+    char python[4096];             /* folder of our Python modules; "": not found */
     char launcher[128];            /* "mpirun (Open MPI) 4.1.4" */
     char *probe;                   /* JSON of assay-trainer --probe, or NULL */
     char *kernels;                 /* JSON of its versions, or NULL */

@@ -33,8 +33,26 @@ static void find(const char *name, char *ret_path, size_t size)
         ret_path[0] = '\0';
 }
 
+/* In a build tree beside bin/, in an installed one from libexec/assay/ up. */
+static void find_python(char *ret_path, size_t size)
+{
+    static const char *const places[] = { "../share/assay/python", "../../share/assay/python" };
+    char own[2048], module[4096];
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(places); i++) {
+        if (asy_proc_self_dir(own, sizeof own, NULL) < 0)
+            break;
+        snprintf(ret_path, size, "%s/%s", own, places[i]);
+        snprintf(module, sizeof module, "%s/%s/wandb/__init__.py", own, places[i]);
+        if (access(module, R_OK) == 0)
+            return;
+    }
+    ret_path[0] = '\0';
+}
+
 void asy__programs_find(struct asy__programs *programs)
 {
+    find_python(programs->python, sizeof programs->python);
     find("assay-attempt", programs->attempt, sizeof programs->attempt);
     find("assay-trainer", programs->trainer, sizeof programs->trainer);
     find("assay-worker", programs->worker, sizeof programs->worker);

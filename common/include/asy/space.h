@@ -39,6 +39,24 @@ struct asy_when {
     double lo, hi;
 };
 
+/* How likely its values are before any trial: what a user knows of a parameter. */
+enum asy_prior_kind {
+    ASY_PRIOR_NONE = 0,    /* each value as likely as any other, on the parameter's scale */
+    ASY_PRIOR_UNIFORM = 1, /* so between lo and hi */
+    ASY_PRIOR_NORMAL = 2,  /* around a with standard deviation b, cut at lo and hi */
+    ASY_PRIOR_BETA = 3,    /* Beta(a, b) from lo to hi */
+    ASY_PRIOR_WEIGHTS = 4, /* of choices */
+};
+/* A number is distributed so before it is moved to the nearest value of a parameter with a step. */
+struct asy_prior {
+    enum asy_prior_kind kind;
+    int log;               /* of the value's logarithm; the parameter may have another scale */
+    double lo, hi;         /* values; NAN, or 0 both: the parameter's bounds, widened by half
+                            * a step */
+    double a, b;           /* NORMAL: a value; of the logarithm if log. BETA: above 0 */
+    const double *weights; /* WEIGHTS: [n_choices] above 0, in any unit */
+};
+
 struct asy_param {
     const char *name;
     enum asy_param_type type;
@@ -50,6 +68,7 @@ struct asy_param {
     int ordered;                      /* CHOICE of numbers in ascending order */
     const struct asy_when *whens;     /* all must hold; [n_whens] */
     size_t n_whens;
+    struct asy_prior prior;           /* none for a parameter with a single value */
 };
 
 #define ASY_SPACE_MAX 4096

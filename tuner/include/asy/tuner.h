@@ -23,6 +23,14 @@ struct asy_option {
 
 /* ---- samplers ------------------------------------------------------------------------------
  *
+ * Priors (asy/space.h) are what random and qmc draw from, and with them the random points that
+ * others begin with. gp sees numbers by the share of the prior's mass below them, so that its
+ * search takes what is likely as often as it is; weights of choices without order it only begins
+ * with. tpe has them as the kernel that stands for no trial; it takes normal ones on the
+ * parameter's own scale within its bounds, and weights (so does gp for conditional parameters).
+ * nsga2 and nsga3 begin from them. auto takes tpe where there is one. grid, brute_force and cma
+ * refuse them: ASY_E_INVAL.
+ *
  * random  every parameter on its own, keyed by (seed, trial number, parameter index).
  * grid    every point of a finite space once; trial number k gets the k-th point, not counting
  *         trials with fixed entries. shuffle (0): in a random order.
@@ -76,6 +84,7 @@ struct asy_option {
  *         multivariate; with a pruner nsga2 for two objectives over numbers and 400 trials or more.
  *         Which part answers is a function of the latest outcomes, as the answers are. */
 
+struct asy_outcome;
 struct asy_sampler_spec {
     const char *name;                 /* as by asy_sampler_name() */
     const struct asy_option *options; /* [n_options] */
@@ -89,6 +98,12 @@ struct asy_sampler_spec {
     const struct asy_pruner_spec *pruner; /* of the same study; NULL: not known. With hyperband, tpe
                                          (also as "auto") learns for each bracket from its own
                                          trials alone (Optuna's rule for BOHB) */
+    const struct asy_outcome *told;   /* [n_told] results from elsewhere, told before all else;
+                                         their numbers do not matter. Within the sampler they are
+                                         its first trials, and the study's come behind them: so
+                                         cma may begin from them (warm_trials), brute_force leaves
+                                         their points out, grid and qmc do not count them */
+    size_t n_told;
 };
 
 enum asy_outcome_state {

@@ -6,6 +6,8 @@
  * reported as file:line:column, key, what is allowed, nearest right word; all mistakes at once, in
  * the order of the file.
  *
+ * A file without `assay:` that has `method:` is a W&B sweep and read as one (study_wandb.h).
+ *
  * The canonical form is JSON with the keys of the study file, every default filled in and paths
  * made absolute; JSON is YAML, so the same parser reads it back, and a study's identity is its
  * bytes.
@@ -63,6 +65,7 @@ struct asy_study_spec {
     const char *const *env; size_t n_env;           /* "K=V" */
     int cwd_trial;                      /* 1: the trial's folder, 0: the study file's */
     int64_t grace_ms;
+    int wandb;                          /* COMMAND: our stand-in for the module is to be found */
     const char *pattern;                /* COMMAND: regular expression for stdout; NULL: socket */
     int checkpoint;                     /* COMMAND: declares that it checkpoints; MODEL: 1 */
     const char *length_unit; uint64_t length_max;   /* UINT64_MAX: open (commands) */
@@ -80,6 +83,9 @@ struct asy_study_spec {
     int deterministic; uint64_t lag;
     const double *enqueue;              /* [n_enqueue][space length]; ASY_INACTIVE: not given */
     size_t n_enqueue;
+    const double *told;                 /* [n_told][space length] points tried elsewhere */
+    const double *told_values;          /* [n_told][n_objectives] what came out; NaN: diverged */
+    size_t n_told;
 
     uint64_t max_trials;                /* UINT64_MAX: open */
     int64_t max_time_ms;                /* INT64_MAX: open */
@@ -112,8 +118,9 @@ ASY_MUST_CHECK int asy_study_parse(const char *text, size_t len, const char *fil
  * is wrong, as "key: why" (a key of data, or objective) or of the file as a whole. Other codes: it
  * could not be looked at, which is nobody's mistake here. */
 struct asy_study_reader {
-    int (*look)(void *ctx, const char *text, size_t len, struct asy_error *err);
+    int (*look)(void *ctx, const char *text, size_t len, struct asy_error *err); /* NULL: nobody */
     void *ctx;
+    int without_wandb; /* programs of W&B sweeps get no stand-in for its module */
 };
 /* The same for a user's own file: relative paths are taken from its folder, and what is wrong with
  * the files that the study names is a mistake like the others: data.file, run.files, a program by
@@ -145,10 +152,17 @@ const char *asy_study_option(const char *group, size_t i);
 /* Where one of run.files goes in a trial's folder: as it lies below base_dir, or by its own name.
  * *ret_len bytes, borrowed from path. */
 const char *asy_study_place(const char *base_dir, const char *path, size_t *ret_len);
-/* A command's argument vector for a trial: {name} replaced, "{args}" expanded, {{ and }} braces.
- * *ret_argv is NULL-terminated; free with asy_study_argv_free(). */
+/* A command's argument vector for a trial: {name} replaced, "{args}" expanded, {{ and }} braces;
+ * {env:NAME} from run.env, else this process's environment (ASY_E_INVAL: neither has it);
+ * {wandb:args} and its like as W&B would write them (study_wandb_args.c). json_file: what
+ * {wandb:args_json_file} becomes, where the caller puts asy_study_json_args(); NULL: the words are
+ * only to be shown, {env:NAME} as $NAME. *ret_argv is
+ * NULL-terminated; free with asy_study_argv_free(). */
 ASY_MUST_CHECK int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *params,
-                                  char ***ret_argv, struct asy_error *err);
+                                  const char *json_file, char ***ret_argv, struct asy_error *err);
+/* Whether the command has {wandb:args_json_file}; what belongs into that file. */
+int asy_study_wants_json_file(const struct asy_study_spec *spec);
+void asy_study_json_args(const struct asy_json *params, struct asy_buf *out);
 void asy_study_argv_free(char **argv);
 /* Of PCRE2, as loaded ("10.42"), which checks the patterns of a study. */
 const char *asy_study_pcre2_version(void);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_study_tell.c - the key `search.tell`: a list, tables of every kind, mistakes in both. */
+#include <asy/durable.h>
+#include <asy/study.h>
+#include <unistd.h>
+#include "asytest.h"
+
+#define HEAD                                                                                       \
+    "assay: 1\nname: s\nrun: {command: [/bin/true]}\nbudget: {trials: 9}\n"                        \
+    "parameters:\n  lr: {min: 1e-5, max: 1.0, scale: log}\n  n: {min: 2, max: 9}\n"                \
+    "  s: {min: 0.0, max: 1.0, step: 0.1}\n  w: {values: [a, 'x,y', 3, true]}\n"                   \
+    "  c: {min: 0.0, max: 1.0, when: {w: a}}\n"
+#define ONE "objective: {metric: loss, goal: minimize}\n"
+#define TWO "objective: [{metric: loss, goal: minimize}, {metric: size, goal: minimize}]\n"
+
+static char folder[] = "/tmp/assay-tell-XXXXXX";
+
+static struct asy_study_spec *load(const char *study, const char *table, struct asy_buf *problems,
+                                   struct asy_error *err)
+{
+    struct asy_study_spec *spec = NULL;
+    char path[64];
+
+    snprintf(path, sizeof path, "%s/old.csv", folder);
+    if (table && !T_OK(asy_durable_write(path, table, strlen(table), 0600, err), err))
+        return NULL;
+    snprintf(path, sizeof path, "%s/s.yaml", folder);
+    if (!T_OK(asy_durable_write(path, study, strlen(study), 0600, err), err))
+        return NULL;
+    asy_buf_init(problems, 64u << 10);
+    ASY_IGNORE(asy_study_load(path, NULL, &spec, problems, err)); /* the caller looks at spec */
+    return spec;
+}
+
+static void the_same_points_come_from_a_list_and_from_tables(void)
+{
+    static const char list[] =
+        HEAD ONE "search: {tell: [{point: {lr: 0.01, n: 3, s: 0.3, w: 'x,y'}, value: 0.5},"
+                 " {point: {lr: 1, n: 9, s: 1.0, w: a, c: 0.25}, value: nan},"
+                 " {point: {lr: 0.5, n: 2, s: 0.0, w: 3}, value: -1}]}\n";
+    static const char *const tables[] = {
+        "lr,n,s,w,c,loss\n0.01,3,0.3,\"x,y\",,0.5\n1,9,1,a,0.25,nan\n0.5,2,0,3,,-1\n",
+        /* as assay export has it, with trials that have no result, and other columns */
+        "number,state,value,params_c,params_w,params_s,params_n,params_lr,note\r\n"
+        "0,complete,0.5,,\"x,y\",0.3,3,0.01,\"a \"\"quoted\"\"\nnote\"\r\n"
+        "1,failed,,,a,0.1,3,0.01,\r\n\r\n2,complete,nan,0.25,a,1.0,9,1.0,\r\n"
+        "3,pruned,7,,3,0.1,3,0.01,\r\n4,complete,-1,,3,0.0,2,0.5,",
+    };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf problems = { 0 };
+    struct asy_study_spec *want = load(list, NULL, &problems, &err), *again = NULL;
+
+    if (!T_TRUE(want != NULL)) {
+        fputs(problems.data, stderr);
+        goto out;
+    }
+    T_EQ("points", want->n_told, 3);
+    T_NEAR("value", want->told_values[0], 0.5, 0);
+    T_TRUE(isnan(want->told_values[1]));
+    T_NEAR("on the grid", want->told[2], 0.3, 0);
+    T_NEAR("conditional", want->told[9], 0.25, 0);
+    T_TRUE(isnan(want->told[4]));
+    for (size_t i = 0; i < ASY_ARRAY_LEN(tables); i++) {
+        struct asy_study_spec *got;
+
+        asy_buf_fini(&problems);
+        got = load(HEAD ONE "search: {tell: ./old.csv}\n", tables[i], &problems, &err);
+        if (T_TRUE(got != NULL))
+            T_STR("canonical", got->canonical, want->canonical);
+        else
+            fputs(problems.data, stderr);
+        asy_study_destroy(got);
+    }
+    if (T_OK(asy_study_parse(want->canonical, want->canonical_len, "study", NULL, &again, NULL,
+                             &err), &err))
+        T_STR("canonical", again->canonical, want->canonical);
+out:
+    asy_buf_fini(&problems);
+    asy_study_destroy(again);
+    asy_study_destroy(want);
+}
+
+static void several_objectives_have_a_column_each(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf problems = { 0 };
+    struct asy_study_spec *s = load(HEAD TWO "search: {tell: old.csv}\n",
+                                    "size,lr,n,s,w,c,loss\n7,0.1,3,0.3,3,,0.5\n", &problems, &err);
+
+    if (T_TRUE(s != NULL)) {
+        T_NEAR("loss", s->told_values[0], 0.5, 0);
+        T_NEAR("size", s->told_values[1], 7, 0);
+    } else {
+        fputs(problems.data, stderr);
+    }
+    asy_buf_fini(&problems);
+    asy_study_destroy(s);
+}
+
+static void mistakes_are_named(void)
+{
+    static const struct {
+        const char *name, *tell, *table, *want;
+    } cases[] = {
+        { "no file", "none.csv", NULL, "s.yaml:12:16: search.tell: cannot open" },
+        { "empty", "old.csv", "\n\n", "old.csv' is empty" },
+        { "no column", "old.csv", "lr,n,s,w,loss\n", "has no column for parameter 'c'" },
+        { "no result", "old.csv", "lr,n,s,w,c,los\n", "has no column 'loss' or 'value'" },
+        { "no rows", "old.csv", "lr,n,s,w,c,loss\n0.1,3,0.3,3,,\n", "has no row with a result" },
+        { "no number", "old.csv", "lr,n,s,w,c,loss\n0.1,3,0.3,3,,low\n",
+          "line 2: 'low' is not a number" },
+        { "no value", "old.csv", "lr,n,s,w,c,loss\n0.1,3,0.3,3,,1\n0.1,3,0.3,b,,1\n",
+          "line 3: 'b' is not a value of parameter 'w'" },
+        { "condition", "old.csv", "lr,n,s,w,c,loss\n0.1,3,0.3,a,,1\n",
+          "line 2: '' is not a value of parameter 'c'" },
+        { "outside", "old.csv", "lr,n,s,w,c,loss\n7,3,0.3,3,,1\n", "line 2: parameter 'lr'" },
+        { "short row", "old.csv", "lr,n,s,w,c,loss\n0.1,3\n", "has no row with a result" },
+        { "not a list", "7", NULL, "must be a list of {point, value}, or a file, not '7'" },
+        { "not a map", "[7]", NULL, "search.tell[0]: must be {point: {...}, value: number}" },
+        { "half a point", "[{point: {lr: 0.1}, value: 1}]", NULL, "search.tell[0]: " },
+        { "two values", "[{point: {lr: 0.1}, values: [1, 2]}]", NULL, "search.tell[0]: must be" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems = { 0 };
+        struct asy_study_spec *s;
+        char text[900];
+
+        snprintf(text, sizeof text, HEAD ONE "search: {tell: %s}\n", cases[i].tell);
+        s = load(text, cases[i].table, &problems, &err);
+        T_TRUE(!s);
+        T_HAS(cases[i].name, problems.data, cases[i].want);
+        asy_buf_fini(&problems);
+        asy_study_destroy(s);
+    }
+}
+
+/* What comes over the wire may not make a coordinator read its own files. */
+static void only_a_users_own_file_is_read(void)
+{
+    struct asy_study_spec *s = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    static const char text[] = HEAD ONE "search: {tell: /etc/hostname}\n";
+
+    T_EQ("file", asy_study_parse(text, sizeof text - 1, "s", "/", &s, NULL, &err), ASY_E_INVAL);
+    T_HAS("file", err.text, "must be a list of {point, value}");
+    asy_study_destroy(s);
+}
+
+static void tidy(void)
+{
+    char path[64];
+
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, i ? "old.csv" : "s.yaml");
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+static void folder_is_made(void)
+{
+    T_TRUE(mkdtemp(folder) != NULL);
+}
+
+T_MAIN("study-tell", T_TEST(folder_is_made),
+       T_TEST(the_same_points_come_from_a_list_and_from_tables),
+       T_TEST(several_objectives_have_a_column_each), T_TEST(mistakes_are_named),
+       T_TEST(only_a_users_own_file_is_read), T_TEST(tidy))
