@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_tpe.c - the TPE sampler: what it makes of outcomes, and whether it finds minima. */
+#include <asy/pareto.h>
 #include <asy/rng.h>
 #include <asy/tuner.h>
 #include "asytest.h"
@@ -389,7 +390,7 @@ static double sweep(const struct asy_space *space, const char *name, uint64_t se
                 break;
             number = n++;
             ask(sampler, number, x[number]);
-            upto = asy_pruner_milestone(pruner, n, 0);
+            upto = asy_pruner_milestone(pruner, number, 0);
         }
         value = worth(x[number]) + 1 / (double)upto;
         if (asy_pruner_report(pruner, number, upto, &value) == ASY_PAUSE) {
@@ -424,7 +425,98 @@ static void beats_random_among_trials_that_wait(void)
     asy_space_destroy(space);
 }
 
-T_MAIN("tpe", T_TEST(order_of_tells_does_not_matter), T_TEST(each_kind_of_outcome_has_its_place),
+/* BOHB: with hyperband each trial is what a sampler suggests that heard of its bracket alone. */
+static void brackets_learn_each_from_their_own(void)
+{
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    static const struct asy_option soon = { "startup_trials", 4 };
+    struct asy_pruner_spec pruner_spec = { .name = "hyperband", .goals = &goal, .n_goals = 1,
+                                           .length_max = 9, .can_pause = 1 };
+    struct asy_space *space = make_space(conditional, 4);
+    struct asy_sampler_spec spec = { .name = "tpe", .seed = 5, .goals = &goal, .n_goals = 1,
+                                     .options = &soon, .n_options = 1, .pruner = &pruner_spec };
+    struct asy_sampler *all = NULL, *own[3] = { NULL }; /* lowest rungs 1, 3 and 9 */
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_pruner *pruner = NULL;
+    size_t in[3] = { 0 };
+
+    if (!T_OK(asy_sampler_create(space, &spec, &all, &err), &err) ||
+        !T_OK(asy_pruner_create(&pruner_spec, &pruner, &err), &err))
+        abort();
+    T_HAS("reason", asy_sampler_reason(all), "in each of 3 brackets by itself");
+    T_TRUE(asy_sampler_needs_history(all));
+    for (size_t b = 0; b < 3; b++)
+        own[b] = make(space, "tpe", 5, ASY_MINIMIZE, &soon);
+    for (uint64_t number = 0; number < 120; number++) {
+        uint64_t lowest = asy_pruner_milestone(pruner, number, 0);
+        struct asy_sampler *of = own[lowest == 1 ? 0 : lowest == 3 ? 1 : 2];
+        double x[4], y[4];
+
+        in[lowest == 1 ? 0 : lowest == 3 ? 1 : 2]++;
+        ask(all, number, x);
+        ask(of, number, y);
+        for (size_t i = 0; i < 4; i++)
+            T_TRUE(isnan(x[i]) ? isnan(y[i]) : x[i] == y[i]);
+        tell_value(all, number, x, worth(x));
+        tell_value(of, number, x, worth(x));
+    }
+    T_TRUE(in[0] > in[1] && in[1] > in[2] && in[2] > 10);
+    for (size_t b = 0; b < 3; b++)
+        asy_sampler_destroy(own[b]);
+    asy_sampler_destroy(all);
+    asy_pruner_destroy(pruner);
+    asy_space_destroy(space);
+}
+
+/* With several objectives, of trials that were pruned equally far those are good that are best by
+ * front: as if they alone had come further. */
+static void pruned_trials_of_several_objectives_are_good_by_front(void)
+{
+    enum { N = 40, GOOD = 4 };
+    static const enum asy_goal goals[2] = { ASY_MINIMIZE, ASY_MAXIMIZE };
+    static const struct asy_option soon = { "startup_trials", 4 };
+    struct asy_space *space = make_space(square, 2);
+    struct asy_sampler_spec spec = { .name = "tpe", .seed = 5, .goals = goals, .n_goals = 2,
+                                     .options = &soon, .n_options = 1 };
+    double losses[2 * N], xs[2 * N], x[2], y[2];
+    struct asy_sampler *equal = NULL, *further = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    uint32_t best[GOOD];
+    struct asy_rng rng;
+
+    asy_rng_init(&rng, 3, 0, ASY_RNG_SIM);
+    T_OK(asy_sampler_create(space, &spec, &equal, &err), &err);
+    T_OK(asy_sampler_create(space, &spec, &further, &err), &err);
+    for (size_t i = 0; i < N; i++) {
+        xs[2 * i] = -5 + 15 * asy_rng_double(&rng);
+        xs[2 * i + 1] = 15 * asy_rng_double(&rng);
+        losses[2 * i] = asy_rng_double(&rng);
+        losses[2 * i + 1] = asy_rng_double(&rng);
+    }
+    T_OK(asy_pareto_best(losses, N, 2, GOOD, best, &err), &err);
+    for (uint64_t i = 0; equal && further && i < N; i++) {
+        struct asy_outcome o = { .number = i, .state = ASY_OUTCOME_PRUNED, .x = &xs[2 * i],
+                                 .values = (double[2]){ losses[2 * i], -losses[2 * i + 1] },
+                                 .last_step = 4 };
+
+        tell(equal, o);
+        for (size_t k = 0; k < GOOD; k++)
+            o.last_step = best[k] == i ? 9 : o.last_step;
+        tell(further, o);
+    }
+    for (uint64_t number = N; equal && further && number < N + 20; number++) {
+        ask(equal, number, x);
+        ask(further, number, y);
+        T_TRUE(x[0] == y[0] && x[1] == y[1]);
+    }
+    asy_sampler_destroy(equal);
+    asy_sampler_destroy(further);
+    asy_space_destroy(space);
+}
+
+T_MAIN("tpe", T_TEST(brackets_learn_each_from_their_own),
+       T_TEST(pruned_trials_of_several_objectives_are_good_by_front),
+       T_TEST(order_of_tells_does_not_matter), T_TEST(each_kind_of_outcome_has_its_place),
        T_TEST(plain_failures_are_forgotten), T_TEST(running_trials_push_others_away),
        T_TEST(startup_is_random_and_asks_repeat), T_TEST(conditional_groups_are_learnt),
        T_TEST(beats_random_on_branin), T_TEST(beats_random_among_trials_that_wait))
