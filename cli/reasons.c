@@ -97,7 +97,7 @@ static const char *rule_of(const struct group *group, const struct asy_json *stu
     const char *name = asy_json_str(asy_json_get(pruner, "name"), "");
 
     if (!strcmp(group->cause, "study-ended") && !strcmp(group->state, "pruned") &&
-        !strcmp(name, "asha"))
+        (!strcmp(name, "asha") || !strcmp(name, "hyperband") || !strcmp(name, "moasha")))
         return "not among the best where they stood when the study ended";
     return info ? info->rule : group->cause;
 }

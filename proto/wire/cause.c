@@ -112,7 +112,7 @@ static const struct asy_cause_info causes[] = {
       "restored",
       "nothing to do: once it was missed twice the trial goes on from the one before, or from "
       "nothing" },
-    { ASY_CAUSE_PRUNED, "pruned", "the pruner stopped it: others were better at the same length",
+    { ASY_CAUSE_PRUNED, "pruned", "the pruner stopped it, by the rule that the text names",
       "nothing to do: that saves the time for better trials; search.pruner decides how many stay" },
     { ASY_CAUSE_STUDY_ENDED, "study-ended", "its study ended before it did",
       "nothing to do: the search is over; one with a larger budget lets more trials run to their "
