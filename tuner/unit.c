@@ -20,3 +20,18 @@ double asy__unit_value(const struct asy_space *space, size_t i, double u)
     hi = log(p->hi + p->step / 2);
     return asy_space_snap(space, i, exp(lo + u * (hi - lo)));
 }
+
+double asy__unit_place(const struct asy_space *space, size_t i, double v)
+{
+    const struct asy_param *p = asy_space_at(space, i);
+    double n = asy_space_values(space, i), lo, hi;
+
+    if (p->log) {
+        lo = log(p->lo - p->step / 2);
+        hi = log(p->hi + p->step / 2);
+        return (log(v) - lo) / (hi - lo);
+    }
+    if (isfinite(n))
+        return (rint((v - p->lo) / (p->step > 0 ? p->step : 1)) + 0.5) / n;
+    return (v - p->lo) / (p->hi - p->lo);
+}

@@ -8,4 +8,6 @@
 
 /* The value of parameter i at u in [0, 1]. */
 double asy__unit_value(const struct asy_space *space, size_t i, double u);
+/* The middle of the cell of a value of number i; a float's own place. The inverse of the above. */
+double asy__unit_place(const struct asy_space *space, size_t i, double v);
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_nomem.c - every allocation of the tuner fails once: the call reports it, has changed
  * nothing, and works when made again. */
+#include <asy/importance.h>
 #include <asy/tuner.h>
 #include "nomem.h"
 
@@ -139,4 +140,46 @@ static void pruners_survive(void)
     }
 }
 
-T_MAIN("nomem", T_TEST(samplers_survive), T_TEST(pruners_survive))
+static struct asy_losses outcomes; /* 12 points, two objectives or one */
+
+static int ped_anova(struct asy_error *err)
+{
+    double ret[LEN];
+
+    return asy_importance_ped_anova(&outcomes, ret, err);
+}
+
+static int fanova(struct asy_error *err)
+{
+    double ret[LEN];
+    int varies;
+
+    return asy_importance_fanova_tree(&outcomes, 1, 0, ret, &varies, err);
+}
+
+static void importance_survives(void)
+{
+    double x[12 * LEN], losses[24];
+    struct asy_space *space = NULL;
+
+    CALL(asy_space_create(&space, &err));
+    for (size_t i = 0; i < LEN; i++)
+        CALL(asy_space_add(space, &params[i], &err));
+    for (size_t k = 0; k < 12; k++) {
+        const double point[LEN] = { (double)(k % 2), (double)k / 12, (double)(1 + k),
+                                    k % 2 ? ASY_INACTIVE : 5 };
+
+        memcpy(&x[k * LEN], point, sizeof point);
+        losses[2 * k] = (double)(k * 5 % 12);
+        losses[2 * k + 1] = (double)(k * 7 % 12);
+    }
+    for (size_t m = 1; m <= 2; m++) {
+        outcomes = (struct asy_losses){ space, x, losses, 12, m };
+        T_TRUE(t_nomem_each("ped_anova", ped_anova) >= 3);
+        if (m == 1)
+            T_TRUE(t_nomem_each("fanova", fanova) >= 15);
+    }
+    asy_space_destroy(space);
+}
+
+T_MAIN("nomem", T_TEST(samplers_survive), T_TEST(pruners_survive), T_TEST(importance_survives))
