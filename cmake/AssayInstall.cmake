@@ -20,8 +20,9 @@ install(TARGETS asy-tuner asy-la asy-common
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 file(RELATIVE_PATH ASY_PKGCONFIG_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" ASY_PKGCONFIG_TO_PREFIX "${ASY_PKGCONFIG_TO_PREFIX}")
-configure_file(cmake/asy-tuner.pc.in asy-tuner.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/asy-tuner.pc
+# Static, as all of ours: asy-la and asy-common are its own, and what common links is required.
+configure_file(cmake/assay-tuner.pc.in assay-tuner.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/assay-tuner.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
 set(CPACK_PACKAGE_NAME assay)

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 
 import harness
-from harness import Home, equal, has, main
+from harness import Home, SOURCE, equal, has, main
 
 BUILD, CMAKE, COMPILER, SANITIZE = sys.argv[3:7]
 
@@ -82,11 +82,22 @@ def the_library_can_be_used():
             f.write(USER)
         path = glob.glob(os.path.join(prefix, "lib*", "**", "pkgconfig"), recursive=True)
         env = dict(os.environ, PKG_CONFIG_PATH=":".join(path))
-        flags = call("pkg-config", "--cflags", "--libs", "asy-tuner", env=env).split()
+        flags = call("pkg-config", "--cflags", "--libs", "assay-tuner", env=env).split()
         extra = [f"-fsanitize={SANITIZE}"] if SANITIZE else []
         user = os.path.join(prefix, "user")
         call(COMPILER, "-std=gnu17", "-Wall", "-Werror", *extra, source, *flags, "-o", user)
         equal("a point", call(user), "1\n")
+        example = os.path.join(SOURCE, "examples", "library", "branin.c")
+        branin = os.path.join(prefix, "branin")
+        call(COMPILER, "-std=gnu17", "-Wall", "-Werror", *extra, example, *flags, "-o", branin)
+        out = call(branin)
+        value = float(out.split("=")[1].split()[0])
+        if not 0.3978 < value < 0.41:  # the least one is 0.397887
+            raise AssertionError(out)
+        has("importance", out, "of the variance: x 0.")
+        needs = call("readelf", "-d", branin)
+        for library in ("OpenCL", "zmq", "mpi", "sqlite", "openblas"):
+            equal(f"needs {library}", library in needs, False)
 
 
 def packages_are_built():
