@@ -120,6 +120,21 @@ int asy__reaches_target(const struct asy__study *study, const double *values)
     return o->maximize ? values[0] >= o->target : values[0] <= o->target;
 }
 
+void asy__count_result(struct asy__study *s, struct asy__trial *t)
+{
+    const double *values = asy__trial_final(t);
+
+    if (asy__reaches_target(s, values))
+        s->enough = ASY_CAUSE_TARGET;
+    if (!isnan(values[0]) && !(asy__violation(s, values, INFINITY) > 0) &&
+        (isnan(s->reached) || asy__better(s, 0, s->reached, values[0]) != s->reached)) {
+        s->reached = values[0];
+        s->stale = 0;
+    } else if (!isnan(s->reached) && ++s->stale >= s->spec->patience && !s->enough) {
+        s->enough = ASY_CAUSE_STAGNATION;
+    }
+}
+
 /* ---- studies --------------------------------------------------------------------------------- */
 
 static int study_over(enum asy_study_state state)
@@ -218,8 +233,8 @@ static void trial_over(struct asy_core *core, struct asy__trial *t)
         asy__trial_finalise(t, 1);
     if (t->state == ASY_TRIAL_COMPLETE) {
         note_best(s, t);
-        if (s->lag == 0 && asy__reaches_target(s, asy__trial_final(t)))
-            s->target_hit = 1;
+        if (s->lag == 0)
+            asy__count_result(s, t);
     }
     asy__job_done(s, t);
 }
@@ -352,7 +367,7 @@ static int report(struct asy__study *s, struct asy__trial *t, const struct asy_e
     asy__trial_values(t, values);
     values[0] = value;
     if (s->spec->objectives[0].take == ASY_TAKE_BEST && asy__reaches_target(s, values))
-        t->hit = 1, s->target_hit = 1;
+        t->hit = 1, s->enough = ASY_CAUSE_TARGET;
     return 0;
 }
 

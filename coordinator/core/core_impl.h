@@ -151,7 +151,10 @@ struct asy__study {
     enum asy_study_state state;
     enum asy_cause cause;
     char *text;
-    int over, exhausted, target_hit;
+    int over, exhausted;
+    enum asy_cause enough;             /* TARGET, STAGNATION: no more trials are wanted */
+    double reached;                    /* best value that was counted; NaN: none */
+    uint64_t stale;                    /* complete trials counted since it was reached */
     struct asy__trial **trials;
     uint64_t n_trials, cap_trials;
     struct asy__node lists[ASY__OVER]; /* AGAIN, FRESH, OPEN, PAUSED by number */
@@ -358,6 +361,9 @@ void asy__tell_pause(struct asy_core *core, struct asy__study *study, struct asy
 /* Sampler and pruner learn of the end of a trial. */
 void asy__tell_end(struct asy_core *core, struct asy__study *study, struct asy__trial *trial);
 int asy__reaches_target(const struct asy__study *study, const double *values);
+/* Counts what a complete trial says of when the search is to end: by its target, or by
+ * budget.patience. In the order of events, or of jobs in a deterministic study. */
+void asy__count_result(struct asy__study *study, struct asy__trial *trial);
 
 /* ---- study.c --------------------------------------------------------------------------------- */
 struct asy__study *asy__study_get(const struct asy_core *core, struct asy_id id);

@@ -70,8 +70,8 @@ static void feed(struct asy_core *core, struct asy__study *s, struct asy__trial 
         return;
     }
     asy__tell_end(core, s, t);
-    if (t->state == ASY_TRIAL_COMPLETE && asy__reaches_target(s, asy__trial_final(t)))
-        s->target_hit = 1;
+    if (t->state == ASY_TRIAL_COMPLETE)
+        asy__count_result(s, t);
 }
 
 int asy__job_waits(const struct asy__study *s)

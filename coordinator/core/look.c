@@ -226,7 +226,8 @@ static uint64_t of_study(const struct asy__study *s)
     if (s->over)
         return h;
     h = add(h, asy__hash_text(s->spec_text));
-    h = add(h, (uint64_t)s->exhausted * 2 + (uint64_t)s->target_hit);
+    h = add(h, (uint64_t)s->exhausted * 256 + s->enough);
+    h = add(h, s->stale);
     h = add(h, (uint64_t)s->paused_us);
     h = add(h, (uint64_t)s->paused_since_us);
     h = add(h, s->cores_used);

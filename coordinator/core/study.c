@@ -148,7 +148,7 @@ static struct asy__study *study_new(struct asy_core *core, const struct asy_even
     s->id = ev->study;
     s->created_us = ev->wall_us;
     s->state = ASY_STUDY_RUNNING;
-    s->best = NAN;
+    s->best = s->reached = NAN;
     s->best_trial = -1;
     s->promo_stale = 1;
     s->name = strdup(asy__str(ev->study_created.name));
@@ -357,7 +357,7 @@ uint64_t asy__study_max_trials(const struct asy_core *core, const struct asy__st
 
 int asy__study_can_create(const struct asy_core *core, const struct asy__study *s)
 {
-    return s->state != ASY_STUDY_STOPPING && !s->exhausted && !s->target_hit &&
+    return s->state != ASY_STUDY_STOPPING && !s->exhausted && !s->enough &&
            s->n_trials < asy__study_max_trials(core, s);
 }
 
@@ -366,7 +366,7 @@ struct asy__trial *asy__study_promotable(struct asy__study *s, uint64_t *ret_mil
     uint64_t number, milestone;
     struct asy__trial *t;
 
-    if ((s->promo_none && !s->promo_stale) || s->target_hit)
+    if ((s->promo_none && !s->promo_stale) || s->enough)
         return NULL;
     s->promo_stale = 0;
     s->promo_none = !asy_pruner_promote(s->pruner, &number, &milestone);
@@ -427,7 +427,7 @@ static int finish_best(struct asy_core *core, struct asy__study *s)
     struct asy_event ev;
     uint64_t number, milestone, failed = 0;
 
-    if (s->counts[ASY_TRIAL_COMPLETE] || s->target_hit)
+    if (s->counts[ASY_TRIAL_COMPLETE] || s->enough)
         return 0;
     for (uint64_t i = 0; i < s->n_trials; i++)
         failed += s->trials[i]->state == ASY_TRIAL_FAILED &&
@@ -447,7 +447,7 @@ static int finish_best(struct asy_core *core, struct asy__study *s)
 
 static void end_naturally(struct asy_core *core, struct asy__study *s)
 {
-    enum asy_cause cause = s->target_hit  ? ASY_CAUSE_TARGET
+    enum asy_cause cause = s->enough      ? s->enough
                            : s->exhausted ? ASY_CAUSE_EXHAUSTED
                                           : ASY_CAUSE_BUDGET_TRIALS;
     const char *text = asy__textf(core, "%" PRIu64 " trial%s: %" PRIu64 " complete, %" PRIu64
@@ -490,6 +490,15 @@ static void close_waiting(struct asy_core *core, struct asy__study *s)
                      : s->cause == ASY_CAUSE_SAMPLER_FAILED ? ASY_STUDY_FAILED
                                                             : ASY_STUDY_FINISHED,
                      s->cause, s->text);
+}
+
+static const char *stagnation_text(struct asy_core *core, const struct asy__study *s)
+{
+    char best[32];
+
+    return asy__textf(core, "the last %" PRIu64 " complete trial%s brought nothing better than %s "
+                      "(budget.patience)", s->stale, ASY_S(s->stale),
+                      asy_format_short(s->reached, best));
 }
 
 /* Which trial reached the target: one that still runs, or the best of the complete ones. */
@@ -540,8 +549,9 @@ void asy__study_pump(struct asy_core *core, struct asy__study *s)
         asy__study_tell_notes(core, s);
     if (s->state == ASY_STUDY_RUNNING)
         check_time(core, s);
-    if (s->state == ASY_STUDY_RUNNING && s->target_hit && s->lag == 0)
-        asy__study_stop(core, s, ASY_CAUSE_TARGET, target_text(core, s));
+    if (s->state == ASY_STUDY_RUNNING && s->enough && s->lag == 0)
+        asy__study_stop(core, s, s->enough, s->enough == ASY_CAUSE_TARGET
+                                                ? target_text(core, s) : stagnation_text(core, s));
     if (s->state == ASY_STUDY_RUNNING && exhausted(core, s) && !finish_best(core, s))
         end_naturally(core, s);
     if (s->state == ASY_STUDY_STOPPING)

@@ -124,6 +124,8 @@ static const struct asy_cause_info causes[] = {
       "nothing to do: " RESULT "; more time is for another run" },
     { ASY_CAUSE_TARGET, "target", "a trial reached objective.target",
       "nothing to do: " RESULT },
+    { ASY_CAUSE_STAGNATION, "stagnation", "as many trials as budget.patience allows were no better",
+      "nothing to do: " RESULT },
     { ASY_CAUSE_EXHAUSTED, "exhausted", "every point of the space has been tried",
       "nothing to do: " RESULT },
     { ASY_CAUSE_PREEMPTED, "preempted", "its worker's time ran out, or it was drained",

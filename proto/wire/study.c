@@ -312,6 +312,7 @@ static void fill_search(struct asy__parse *p, struct asy_study_spec *s)
     s->deterministic = asy__val(p, "search.deterministic")->i != 0;
     s->lag = (uint64_t)asy__val(p, "search.lag")->i;
     s->max_trials = (uint64_t)number_or(p, "budget.trials", -1);
+    s->patience = (uint64_t)number_or(p, "budget.patience", -1);
     s->max_time_ms = number_or(p, "budget.time", INT64_MAX);
     s->parallel = (uint64_t)asy__val(p, "budget.parallel")->i;
 }

@@ -87,8 +87,12 @@ static void check_goals(struct asy__parse *p)
     const char *a, *b, *key;
     const struct asy_yaml *node, *other;
 
-    if (p->n_goals > 1)
+    if (p->n_goals > 1) {
         no_target(p);
+        if (asy__val(p, "budget.patience")->node)
+            asy__problem(p, asy__val(p, "budget.patience")->node, "budget.patience",
+                         "is for a study with one objective");
+    }
     for (size_t i = 1; i < p->n_goals; i++)
         for (size_t k = 0; k < i; k++) {
             a = asy__study_judged(p, k, &other, &key);

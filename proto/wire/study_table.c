@@ -186,6 +186,9 @@ const struct asy__row asy__rows[] = {
               "coordinator runs" },
     { "budget.endless", ASY__FLAG, .absent = "false; true for a W&B sweep without run_cap",
       .help = "nothing ends the study but a stop" },
+    { "budget.patience", ASY__INT, .min = 1, .max = 1e9, .absent = "none",
+      .help = "the study ends when so many complete trials in a row brought no better value. With "
+              "one objective only, and beside trials or time" },
     { "budget.parallel", ASY__INT, .min = 0, .max = 1e6, .fallback = "0",
       .help = "trials at once; 0: as many as fit" },
 

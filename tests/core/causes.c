@@ -406,6 +406,14 @@ static void target(struct world *w)
     world_end(w, &w->leases[0], ASY_END_STOPPED, 1);
 }
 
+static void stagnation(struct world *w)
+{
+    agent(w, 2, 1);
+    submit(w, PLAIN("budget: {trials: 9, patience: 2}\n"));
+    for (size_t i = 0; i < 3; i++)
+        world_complete(w, &w->leases[i], 9, 1.0);
+}
+
 static void exhausted(struct world *w)
 {
     w->exhausted_at = 1;
@@ -502,6 +510,8 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_BUDGET_TIME, budget_time, EVENT, -1, "5 s are used up, with 0 trials begun" },
     { ASY_CAUSE_TARGET, target, EVENT, -1, "trial 0 reached the target 2 with 1" },
     { ASY_CAUSE_TARGET, target, EVENT, 0, "its value 1 reached the target 2" },
+    { ASY_CAUSE_STAGNATION, stagnation, EVENT, -1,
+      "the last 2 complete trials brought nothing better than 1 (budget.patience)" },
     { ASY_CAUSE_EXHAUSTED, exhausted, EVENT, -1, "1 trial: " },
     { ASY_CAUSE_PREEMPTED, preempted, EVENT, 0, "preempted" },
     { ASY_CAUSE_LOST, lost, EVENT, 0, "silent for 10000 ms" },

@@ -11,6 +11,10 @@
     "assay: 1\nname: bounded\nobjective: {metric: loss, goal: minimize, target: 0.5}\n"            \
     "constraints: [{metric: cost, max: 5}]\nparameters: {x: {min: 0.0, max: 1.0}}\n"
 
+#define PATIENT                                                                                    \
+    "assay: 1\nname: patient\nobjective: {metric: loss, goal: minimize}\n"                         \
+    "constraints: [{metric: cost, max: 5}]\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+
 /* A report of all that is not NaN. */
 static void report(struct world *w, struct lease *l, uint64_t step, double loss, double right,
                    double cost)
@@ -112,6 +116,31 @@ static void a_target_is_reached_within_the_constraints(void)
         T_EQ("over", study_state(&w, a), ASY_STUDY_FINISHED);
         T_EQ("by its target", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.cause,
              ASY_CAUSE_TARGET);
+    }
+    world_close(&w);
+}
+
+/* What is outside of the constraints is no better value; the first value is none either. */
+static void patience_counts_from_the_last_better_value(void)
+{
+    static const double losses[] = { 5, 7, 4, 0.1, 4 }, costs[] = { 2, 2, 2, 9, 2 };
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        a = submit(&w, 1, PATIENT RUN(4, false) "budget: {trials: 9, patience: 2}\n");
+        for (size_t i = 0; i < ASY_ARRAY_LEN(losses); i++) {
+            T_EQ("goes on", w.n_leases, i + 1);
+            T_EQ("runs", study_state(&w, a), ASY_STUDY_RUNNING);
+            world_started(&w, &w.leases[i]);
+            report(&w, &w.leases[i], 1, losses[i], NAN, costs[i]);
+            world_end(&w, &w.leases[i], ASY_END_COMPLETE, 1);
+        }
+        T_EQ("over", study_state(&w, a), ASY_STUDY_FINISHED);
+        T_EQ("why", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.cause,
+             ASY_CAUSE_STAGNATION);
+        T_HAS("says", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.text,
+              "last 2 complete trials brought nothing better than 4");
     }
     world_close(&w);
 }
@@ -232,4 +261,5 @@ T_MAIN("goals", T_TEST(moasha_promotes_by_all_objectives), T_TEST(a_mean_is_of_a
        T_TEST(a_nan_leaves_no_mean), T_TEST(all_values_are_told_and_stored),
        T_TEST(each_objective_needs_a_value),
        T_TEST(a_target_is_reached_within_the_constraints),
+       T_TEST(patience_counts_from_the_last_better_value),
        T_TEST(reports_of_other_metrics_are_not_judged))

@@ -393,6 +393,12 @@ static void mistakes_are_named_with_their_place(void)
           MODEL_HEAD "objective: [{metric: val_loss, goal: minimize, target: 1}, {metric: val_r2, "
                      "goal: maximize}]\n" PARAMS BUDGET,
           "objective.target: is for a study with one objective" },
+        { "patience with a list",
+          MODEL_HEAD "objective: [{metric: val_loss, goal: minimize}, {metric: val_r2, "
+                     "goal: maximize}]\n" PARAMS "budget: {trials: 9, patience: 3}\n",
+          "budget.patience: is for a study with one objective" },
+        { "patience alone", MODEL_HEAD OBJECTIVE PARAMS "budget: {patience: 3}\n",
+          "needs trials or time" },
         { "target",
           MODEL_HEAD "objective: {metric: val_loss, goal: minimize, target: .nan}\n" PARAMS BUDGET,
           "objective.target: must be a number" },

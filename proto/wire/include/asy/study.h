@@ -88,6 +88,8 @@ struct asy_study_spec {
     size_t n_told;
 
     uint64_t max_trials;                /* UINT64_MAX: open */
+    uint64_t patience;                  /* complete trials in a row that may be no better;
+                                         * UINT64_MAX: any number */
     int64_t max_time_ms;                /* INT64_MAX: open */
     uint64_t parallel;                  /* 0: as many as fit */
 
