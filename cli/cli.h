@@ -26,15 +26,15 @@ struct asy__options {
     char home[4096];
     const char *coordinator; /* an invitation that leads elsewhere; NULL: that of home */
     int json, follow, resume, all, error_stream, list, model, agent, as_worker,
-        no_wandb;
+        no_wandb, history;
     int64_t cores, limit, attempt, nodes;
-    const char *output, *format, *worker, *user;
+    const char *output, *format, *worker, *user, *method, *objective;
 };
 /* Fills from argv (after the command's name); allowed: a string of option letters this command
  * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
  * F --format NAME, e --stderr, A --attempt N, L --list, w --worker ID, m --model, N --nodes N,
- * l --agent, W --worker, U --for USER, S --no-wandb-shim. --home DIR and --coordinator FILE are
- * always taken. */
+ * l --agent, W --worker, U --for USER, S --no-wandb-shim, M --method NAME, O --objective METRIC,
+ * H --history. --home DIR and --coordinator FILE are always taken. */
 ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed, int min_words,
                                       int max_words, struct asy__options *ret,
                                       struct asy_error *err);
@@ -249,6 +249,8 @@ int asy__cmd_show(int argc, char **argv);
 int asy__cmd_trials(int argc, char **argv);
 int asy__cmd_best(int argc, char **argv);
 int asy__cmd_pareto(int argc, char **argv);
+int asy__cmd_importance(int argc, char **argv);
+int asy__cmd_report(int argc, char **argv);
 int asy__cmd_workers(int argc, char **argv);
 int asy__cmd_explain(int argc, char **argv);
 int asy__cmd_export(int argc, char **argv);

@@ -16,12 +16,16 @@ static const struct {
     { "--follow", "print on until the trial is over (also: -f)" },
     { "--for", "the worker runs the studies of USER, who was invited before, not one's own" },
     { "--format", "csv (default) or json" },
+    { "--history", "how the hypervolume of the front grew, trial by trial" },
     { "--join", "an invitation (assay invite --worker); without it: the coordinator of this home" },
     { "--json", "JSON: one object, or one a line; members are only ever added" },
     { "--limit", "at most N of them" },
     { "--list", "name the checks and make none" },
+    { "--method", "ped-anova (default): what got trials among the best tenth; fanova: what the "
+                  "value varies with over the whole space" },
     { "--model", "the model instead of the trials" },
     { "--nodes", "the workers are one step of Slurm, one on each of N nodes" },
+    { "--objective", "of several objectives, the one of this metric" },
     { "--output", "write to FILE instead of standard output (also: -o); - means that, too" },
     { "--no-wandb-shim", "of a W&B sweep file: programs find the module wandb that is installed, "
                          "not ours" },
@@ -43,7 +47,10 @@ static const struct {
     { "show", "assay show my-first\n  assay show my-first 12" },
     { "trials", "assay trials my-first --json" },
     { "best", "assay best my-first --limit 3" },
-    { "pareto", "assay pareto my-first\n  assay pareto my-first --json" },
+    { "pareto", "assay pareto my-first\n  assay pareto my-first --history\n"
+                "  assay pareto my-first --json" },
+    { "importance", "assay importance my-first\n  assay importance my-first --method fanova" },
+    { "report", "assay report my-first -o report.html" },
     { "explain", "assay explain my-first\n  assay explain my-first 12" },
     { "workers", "assay workers" },
     { "logs", "assay logs my-first 12 --stderr\n  assay logs my-first 12 -f" },

@@ -29,7 +29,11 @@ static const struct command commands[] = {
     { "best", asy__cmd_best, "the best trials of a study",
       "assay best STUDY [--json] [--limit N]" },
     { "pareto", asy__cmd_pareto, "the trials that no other beats in all objectives",
-      "assay pareto STUDY [--json] [--limit N]" },
+      "assay pareto STUDY [--json] [--limit N]\n       assay pareto STUDY --history [--json]" },
+    { "importance", asy__cmd_importance, "what each parameter had to do with the results",
+      "assay importance STUDY [--method ped-anova|fanova] [--objective METRIC] [--json]" },
+    { "report", asy__cmd_report, "a study as one page of charts, for a browser",
+      "assay report STUDY [--output FILE]" },
     { "explain", asy__cmd_explain, "why a study, a trial or a worker waits, failed or was stopped",
       "assay explain STUDY [TRIAL] [--json]\n       assay explain --worker ID|HOST [--json]" },
     { "workers", asy__cmd_workers, "connected workers", "assay workers [--json]" },
@@ -80,7 +84,7 @@ static void usage(struct asy_buf *out)
     asy_buf_adds(out, "usage: assay COMMAND [ARGUMENT]...\n\n");
     for (size_t i = 0; i < ASY_ARRAY_LEN(commands); i++)
         if (!commands[i].hidden)
-            asy_buf_addf(out, "%s  %-9s %s\n", commands[i].begins ? "\n" : "", commands[i].name,
+            asy_buf_addf(out, "%s  %-10s %s\n", commands[i].begins ? "\n" : "", commands[i].name,
                          commands[i].help);
     asy_buf_adds(
         out, "\n  assay help COMMAND       how to call it, with examples\n"

@@ -124,9 +124,66 @@ int asy__cmd_best(int argc, char **argv)
                   &(struct question){ "trials", "best", "jn", 1, 1, BEST_SHOWN, put_trials });
 }
 
+static int put_history(const struct asy_json *root, const struct asy__options *options,
+                       size_t width, struct asy_buf *out, struct asy_error *err)
+{
+    (void)options;
+    return asy__table_of_history(root, width, out, err);
+}
+
 int asy__cmd_pareto(int argc, char **argv)
 {
-    return answer(argc, argv, &(struct question){ "front", NULL, "jn", 1, 1, -1, put_front });
+    static const struct question front = { "front", NULL, "jnH", 1, 1, -1, put_front };
+    static const struct question history = { "history", NULL, "jH", 1, 1, -1, put_history };
+
+    for (int i = 0; i < argc; i++)
+        if (!strcmp(argv[i], "--history"))
+            return answer(argc, argv, &history);
+    return answer(argc, argv, &front);
+}
+
+static int put_importance(const struct asy_json *root, const struct asy__options *options,
+                          size_t width, struct asy_buf *out, struct asy_error *err)
+{
+    (void)options;
+    return asy__table_of_importance(root, width, out, err);
+}
+
+/* The coordinator takes method and objective as one word: "fanova:val_loss". */
+static int put_measure(const struct asy__options *options, struct asy_buf *ret,
+                       struct asy_error *err)
+{
+    const char *method = options->method ? options->method : "ped-anova";
+
+    if (strcmp(method, "ped-anova") != 0 && strcmp(method, "fanova") != 0)
+        return asy_fail(err, ASY_E_INVAL, "--method takes ped-anova or fanova, not '%.40s'",
+                        method);
+    asy_buf_adds(ret, method);
+    if (options->objective) {
+        asy_buf_addc(ret, ':');
+        asy_buf_adds(ret, options->objective);
+    }
+    return asy_buf_check(ret, "--objective", err);
+}
+
+int asy__cmd_importance(int argc, char **argv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__options options;
+    struct asy_buf measure = { 0 };
+    int status;
+
+    asy_buf_init(&measure, 4096);
+    if (asy__options_parse(argc, argv, "jMO", 1, 1, &options, &err) < 0 ||
+        put_measure(&options, &measure, &err) < 0) {
+        asy__complain(&err);
+        status = EXIT_USAGE;
+    } else {
+        status = answer(argc, argv, &(struct question){ "importance", measure.data, "jMO", 1, 1,
+                                                        -1, put_importance });
+    }
+    asy_buf_fini(&measure);
+    return status;
 }
 
 int asy__cmd_workers(int argc, char **argv)

@@ -15,6 +15,11 @@ ASY_MUST_CHECK int asy__table_of_workers(const struct asy_json *root, size_t wid
 /* front.c. root: the answer to "front". */
 ASY_MUST_CHECK int asy__table_of_front(const struct asy_json *root, size_t width,
                                        struct asy_buf *out, struct asy_error *err);
+/* importance.c. root: the answer to "importance", to "history". */
+ASY_MUST_CHECK int asy__table_of_importance(const struct asy_json *root, size_t width,
+                                            struct asy_buf *out, struct asy_error *err);
+ASY_MUST_CHECK int asy__table_of_history(const struct asy_json *root, size_t width,
+                                         struct asy_buf *out, struct asy_error *err);
 /* "val_loss 0.31, seconds 12". objectives: each with its metric. */
 void asy__front_values(const struct asy_json *objectives, const struct asy_json *values,
                        struct asy_buf *out);

@@ -48,6 +48,7 @@ static const struct flag {
     { 'L', "--list", 0 },   { 'w', "--worker", 1 }, { 'N', "--nodes", 1 },
     { 'l', "--agent", 0 },  { 'W', "--worker", 0 }, { 'U', "--for", 1 },
     { 'C', "--coordinator", 1 }, { 'S', "--no-wandb-shim", 0 },
+    { 'M', "--method", 1 },  { 'O', "--objective", 1 }, { 'H', "--history", 0 },
 };
 
 /* Which every command takes. */
@@ -99,6 +100,9 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'S': options->no_wandb = 1; break;
     case 'W': options->as_worker = 1; break;
     case 'U': options->user = value; break;
+    case 'M': options->method = value; break;
+    case 'O': options->objective = value; break;
+    case 'H': options->history = 1; break;
     case 'C': options->coordinator = value; break;
     default: snprintf(options->home, sizeof options->home, "%s", value); break;
     }

@@ -18,6 +18,7 @@ struct asy__front {
     size_t m;
     struct point *points; /* [n] in the end: of the front alone, by the first objective */
     size_t n, cap, next;
+    double *losses;               /* [n, m]: of a history */
 };
 
 void asy__front_free(struct asy__asked *asked)
@@ -26,6 +27,7 @@ void asy__front_free(struct asy__asked *asked)
         return;
     asy_json_destroy(asked->front->spec);
     free(asked->front->points);
+    free(asked->front->losses);
     free(asked->front);
     asked->front = NULL;
 }
@@ -140,6 +142,55 @@ out:
     return rc;
 }
 
+static int is_history(const struct asy__asked *asked)
+{
+    return !strcmp(asked->q->what, "history");
+}
+
+/* Keeps those whose values have a volume, as rows. */
+static int keep_all(struct asy__front *front, struct asy_error *err)
+{
+    size_t kept = 0;
+
+    if (!(front->losses = malloc((front->n * front->m + 1) * sizeof *front->losses)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a history");
+    for (size_t i = 0; i < front->n; i++) {
+        size_t j = 0;
+
+        while (j < front->m && isfinite(front->points[i].losses[j]))
+            j++;
+        if (j < front->m)
+            continue;
+        front->points[kept] = front->points[i];
+        memcpy(&front->losses[kept++ * front->m], front->points[i].losses,
+               front->m * sizeof *front->losses);
+    }
+    front->n = kept;
+    return 0;
+}
+
+const double *asy__front_losses(const struct asy__asked *asked, size_t *ret_n, size_t *ret_m)
+{
+    *ret_n = asked->front->n;
+    *ret_m = asked->front->m;
+    return asked->front->losses;
+}
+
+uint64_t asy__front_number(const struct asy__asked *asked, size_t i)
+{
+    return asked->front->points[i].number;
+}
+
+double asy__front_value(const struct asy__asked *asked, size_t j, double loss)
+{
+    return maximizes(asked->front, j) ? -loss : loss;
+}
+
+void asy__front_objectives(struct asy__asked *asked)
+{
+    asy__put_objectives(&asked->w, asked->front->spec);
+}
+
 int asy__front_read(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
     int rc;
@@ -157,7 +208,7 @@ int asy__front_read(struct asy__asked *asked, struct asy_reader *reader, struct 
         return asy_fail(err, ASY_E_NOMEM, "no memory for a front");
     if (rc < 0 || asked->rows == ASY__PAGE)
         return rc < 0 ? rc : 1;
-    return keep_front(asked->front, err);
+    return is_history(asked) ? keep_all(asked->front, err) : keep_front(asked->front, err);
 }
 
 int asy__front_points(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)

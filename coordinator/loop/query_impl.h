@@ -35,6 +35,8 @@ struct asy__asked {
     size_t n_order, cap_order, next;
     struct asy__explained *explained;
     struct asy__front *front;
+    struct asy__weighed *weighed;
+    struct asy__past *past;
 };
 
 /* Finds the one study of the question. */
@@ -74,6 +76,29 @@ ASY_MUST_CHECK int asy__front_trials(struct asy__asked *asked, struct asy_reader
 void asy__front_free(struct asy__asked *asked);
 /* The values of m objectives, NaN: none. 0: the trial is outside of a constraint. */
 int asy__outcome_values(const struct asy_trial_row *row, size_t m, double *ret_values);
+
+/* For query_history.c, of a question called "history": what was read, by number and not only the
+ * front. [n, m], all minimised and finite; borrowed. */
+const double *asy__front_losses(const struct asy__asked *asked, size_t *ret_n, size_t *ret_m);
+uint64_t asy__front_number(const struct asy__asked *asked, size_t i);
+double asy__front_value(const struct asy__asked *asked, size_t j, double loss); /* as reported */
+void asy__front_objectives(struct asy__asked *asked);
+
+/* ---- query_history.c ------------------------------------------------------------------------- */
+
+ASY_MUST_CHECK int asy__history_write(struct asy__asked *asked, struct asy_reader *reader,
+                                      struct asy_error *err);
+ASY_MUST_CHECK int asy__curves_write(struct asy__asked *asked, struct asy_reader *reader,
+                                     struct asy_error *err);
+void asy__past_free(struct asy__asked *asked);
+
+/* ---- query_importance.c ---------------------------------------------------------------------- */
+
+ASY_MUST_CHECK int asy__importance_read(struct asy__asked *asked, struct asy_reader *reader,
+                                        struct asy_error *err);
+ASY_MUST_CHECK int asy__importance_work(struct asy__asked *asked, struct asy_reader *reader,
+                                        struct asy_error *err);
+void asy__importance_free(struct asy__asked *asked);
 
 /* ---- query_text.c ---------------------------------------------------------------------------- */
 

@@ -602,6 +602,9 @@ static const struct {
     { "studies", ANY, { studies } },
     { "study", ANY, { asy__asked_find, study, datasets, asy__front_read, asy__front_points } },
     { "front", ANY, { asy__asked_find, asy__front_read, asy__front_trials } },
+    { "history", ANY, { asy__asked_find, asy__front_read, asy__history_write } },
+    { "curves", ANY, { asy__asked_find, asy__curves_write } },
+    { "importance", ANY, { asy__asked_find, asy__importance_read, asy__importance_work } },
     { "trials", ANY, { asy__asked_find, order, trials } },
     { "events", ANY, { asy__asked_find, events, upto } },
     { "news", ANY, { find_visible, events, upto } },
@@ -656,6 +659,8 @@ void asy__asked_fini(struct asy__asked *asked)
 {
     asy__explain_fini(asked);
     asy__front_free(asked);
+    asy__importance_free(asked);
+    asy__past_free(asked);
     free(asked->name);
     free(asked->spec);
     free(asked->visible);

@@ -56,7 +56,8 @@ def options_are_those_of_the_help():
     options = {"--json": [], "--follow": [], "--resume": [], "--all": [], "--stderr": [],
                "--list": [], "--model": [], "--cores": ["1"], "--limit": ["1"], "--output": ["f"],
                "--format": ["csv"], "--attempt": ["1"], "--worker": ["w"], "--nodes": ["1"],
-               "--agent": [], "--for": ["u"], "--no-wandb-shim": []}
+               "--agent": [], "--for": ["u"], "--no-wandb-shim": [],
+               "--history": [], "--method": ["fanova"], "--objective": ["m"]}
     wrong = []
     with Home() as home:
         for name in commands(home):
