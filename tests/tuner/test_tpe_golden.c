@@ -20,7 +20,7 @@ struct golden {
     char name[32];
     struct asy_space *space;
     struct asy_sampler *sampler;
-    uint64_t number;
+    uint64_t number, longest; /* trials told; the most that any case has */
     enum asy_goal goals[GOALS_MAX];
     size_t n_goals;
     struct asy_option options[3];
@@ -126,6 +126,7 @@ static void tell(struct golden *g)
     struct asy_outcome o = { .number = g->number++, .x = x, .values = values,
                              .last_step = number(g->words[3]), .violation = number(g->words[4]) };
 
+    g->longest = g->number > g->longest ? g->number : g->longest;
     if (!g->sampler)
         make_sampler(g);
     for (size_t i = 0; i < ASY_ARRAY_LEN(states); i++)
@@ -220,6 +221,7 @@ static void it_judges_as_optuna_does(void)
     end_case(&g);
     fclose(g.file);
     T_TRUE(g.cases >= 500 && g.draws > g.cases);
+    T_EQ("the longest history", g.longest, 600); /* more than 25 good ones, but for one objective */
 }
 
 T_MAIN("tpe_golden", T_TEST(it_judges_as_optuna_does))

@@ -15,6 +15,9 @@ and which one it took. Lines:
     draw INDEX... (of parameters)      candidate x... log_l log_g
     best INDEX
 
+The last LONG cases have hundreds of trials: more than 250 finished ones, where the good trials of
+one objective stop at 25 and those of several do not.
+
 Candidates are few and short numbers, so that the file stays small. Among equal observations the
 older trial comes first; numpy's default sort leaves that open, so argsort is made stable here.
 Histories that leave Optuna another grouping than the space has (a branch that no trial took), and
@@ -33,6 +36,7 @@ from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.trial import TrialState, create_trial
 
 CASES = 700
+LONG = 24
 CANDIDATES = 5
 MODES = {"univariate": {"multivariate": False}, "multivariate": {"multivariate": True},
          "group": {"multivariate": True, "group": True}}
@@ -118,11 +122,11 @@ def random_dist(rng, kind):
     return CategoricalDistribution(tuple(range(rng.randint(2, 5))))
 
 
-def random_space(rng):
-    """[(name, distribution, None or (index of the parent, values))]"""
+def random_space(rng, most=5):
+    """[(name, distribution, None or (index of the parent, values))], at most so many"""
     kinds = ["float", "float", "log", "step", "int", "intstep", "intlog", "choice", "choice"]
     space = []
-    for i in range(rng.randint(1, 5)):
+    for i in range(rng.randint(1, most)):
         parents = [k for k, (_, d, when) in enumerate(space)
                    if isinstance(d, CategoricalDistribution) and when is None]
         when = None
@@ -234,12 +238,15 @@ def ask(space, mode, study, sampler):
             sampler.sample_independent(study, trial, name, dist)
 
 
-def make_case(rng, name):
-    space = random_space(rng)
+def make_case(rng, name, goals=None, n=None):
+    """A case of any kind; with goals and n: of that many objectives and trials, few parameters."""
+    space = random_space(rng, 3 if n else 5)
     mode = rng.choice(list(MODES))
     liar, constrained = (rng.random() < p for p in (0.6, 0.4))
-    goals = [rng.choice(["min", "min", "max"]) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
-    n = rng.choice([12, 14, 18, 25, 30, 40]) if rng.random() < 0.95 else rng.choice([110, 150])
+    goals = [rng.choice(["min", "min", "max"])
+             for _ in range(goals or rng.choice([1, 1, 1, 2, 3]))]
+    if not n:
+        n = rng.choice([12, 14, 18, 25, 30, 40]) if rng.random() < 0.95 else rng.choice([110, 150])
     centre = [rng.random() for _ in space]
     trials = [random_trial(rng, space, centre, constrained, len(goals)) for _ in range(n)]
     if sum(t[0] in ("COMPLETE", "PRUNED") for t in trials) < 10:
@@ -283,9 +290,11 @@ def main():
     rng, made = random.Random(20261126), 0
     print(f"# Made by make_tpe.py with optuna {optuna.__version__}, numpy {np.__version__}, "
           f"python {sys.version.split()[0]}. Do not edit.")
-    while made < CASES:
+    while made < CASES + LONG:
         try:
-            lines = make_case(rng, made)
+            at = made - CASES
+            long = (1 + at % 2 * (1 + at // 2 % 2), (200, 320, 400, 500, 600)[at % 5])
+            lines = make_case(rng, made, *(long if at >= 0 else ()))
         except Redraw:
             continue
         print("\n".join(lines))
