@@ -19,6 +19,7 @@
 #define BLOCK 256
 #define NEGLIGIBLE 50.0 /* exp(-50) of the largest term vanishes even times 10^6 */
 #define FEW 4            /* one in so many left: the others are left out */
+#define GLANCE 16        /* looked at together: measured */
 #define SLACK 1.0       /* rounding of a sum of terms is far below */
 /* -log of the smallest part of a kernel that lies inside: centre at an end, wide as half the range,
  * the largest that the floor is. What is wider is lower by more than its part is smaller. */
@@ -201,28 +202,70 @@ static void add_all(const struct asy__parzen *p, size_t d, const struct asy__pro
         b->acc[k] += term(&p->dims[d], &p->kernels[d], probe, b->from + k, p->n);
 }
 
-static size_t count_above(const struct block *b, double cut)
+/* How many of acc[n] are above; all as wide as a double, so that it is done for many at once. */
+__attribute__((always_inline)) static inline int64_t count_each(const double *acc, size_t n,
+                                                                double cut)
 {
-    size_t count = 0;
+    int64_t count = 0;
 
-    for (size_t k = 0; k < b->n; k++)
-        count += b->acc[k] > cut;
+    for (size_t k = 0; k < n; k++)
+        count += acc[k] > cut ? (int64_t)1 : (int64_t)0;
     return count;
 }
 
-/* Keeps what is above cut of passes over all. */
-static void sift(struct block *b, double cut)
+/* Keeps what is above cut of passes over all. Mostly that is hardly any: GLANCE at once are looked
+ * at first. */
+__attribute__((always_inline)) static inline void sift_each(struct block *b, double cut)
 {
     size_t kept = 0;
 
-    for (size_t k = 0; k < b->n; k++) {
-        double acc = b->acc[k];
+    for (size_t from = 0; from < b->n; from += GLANCE) {
+        size_t end = from + GLANCE < b->n ? from + GLANCE : b->n;
 
-        b->at[kept] = (uint16_t)k;
-        b->acc[kept] = acc;
-        kept += acc > cut;
+        if (end - from == GLANCE && !count_each(&b->acc[from], GLANCE, cut))
+            continue;
+        for (size_t k = from; k < end; k++) {
+            double acc = b->acc[k];
+
+            b->at[kept] = (uint16_t)k;
+            b->acc[kept] = acc;
+            kept += acc > cut;
+        }
     }
     b->n = kept;
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static int64_t count_each_avx2(const double *acc, size_t n,
+                                                               double cut)
+{
+    return count_each(acc, n, cut);
+}
+
+__attribute__((target("avx2"))) static void sift_each_avx2(struct block *b, double cut)
+{
+    sift_each(b, cut);
+}
+#endif
+
+static size_t count_above(const struct block *b, double cut)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2"))
+        return (size_t)count_each_avx2(b->acc, b->n, cut);
+#endif
+    return (size_t)count_each(b->acc, b->n, cut);
+}
+
+static void sift(struct block *b, double cut)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) {
+        sift_each_avx2(b, cut);
+        return;
+    }
+#endif
+    sift_each(b, cut);
 }
 
 /* Adds a dimension's terms for those left in the block; keeps what is above cut. */
