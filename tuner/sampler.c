@@ -208,6 +208,14 @@ static int fixed_check(const struct asy_space *space, const double *fixed, struc
     return 0;
 }
 
+static int remember(struct asy_sampler *sampler, uint64_t number, const double *x,
+                    struct asy_error *err)
+{
+    struct asy_outcome running = { .number = number, .state = ASY_OUTCOME_RUNNING, .x = x };
+
+    return sampler->class->tell ? sampler->class->tell(sampler, &running, err) : 0;
+}
+
 int asy_sampler_ask(struct asy_sampler *sampler, uint64_t number, const double *fixed,
                     double *ret_x, struct asy_error *err)
 {
@@ -221,17 +229,62 @@ int asy_sampler_ask(struct asy_sampler *sampler, uint64_t number, const double *
     number += sampler->n_told;
     if (!(x = malloc((n + 1) * sizeof *x)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a point");
-    if ((rc = sampler->class->ask(sampler, number, fixed, x, err)))
+    if ((rc = sampler->class->ask(sampler, number, fixed, x, err)) ||
+        (rc = remember(sampler, number, x, err)))
         goto out;
-    if (sampler->class->tell) {
-        struct asy_outcome running = { .number = number, .state = ASY_OUTCOME_RUNNING, .x = x };
-
-        if ((rc = sampler->class->tell(sampler, &running, err)))
-            goto out;
-    }
     memcpy(ret_x, x, n * sizeof *x);
 out:
     free(x);
+    return rc;
+}
+
+/* xs: [n, space length] */
+static int ask_in_turn(struct asy_sampler *sampler, uint64_t number, size_t n, double *xs,
+                       struct asy_error *err)
+{
+    size_t len = asy_space_len(sampler->space);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = asy_sampler_ask(sampler, number + i, NULL, &xs[i * len], err);
+    return rc;
+}
+
+static int ask_at_once(struct asy_sampler *sampler, uint64_t number, size_t n, double *xs,
+                       struct asy_error *err)
+{
+    size_t len = asy_space_len(sampler->space);
+    uint64_t within = number + sampler->n_told;
+    int rc = number_check(within + n - 1, err);
+
+    if (rc == 0)
+        rc = sampler->class->ask_many(sampler, within, n, xs, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = remember(sampler, within + i, &xs[i * len], err);
+    return rc;
+}
+
+int asy_sampler_ask_many(struct asy_sampler *sampler, uint64_t number, size_t n, double *ret_xs,
+                         struct asy_error *err)
+{
+    size_t len = asy_space_len(sampler->space), size;
+    double *xs = NULL;
+    int rc;
+
+    if (n == 0)
+        return 0;
+    if ((rc = number_check(number, err)) || (rc = number_check(number + n - 1, err)))
+        return rc;
+    if (__builtin_mul_overflow(len + 1, n, &size) ||
+        __builtin_mul_overflow(size, sizeof *xs, &size) || !(xs = malloc(size)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu points", n);
+    if (sampler->class->ask_many)
+        rc = ask_at_once(sampler, number, n, xs, err);
+    else
+        rc = ask_in_turn(sampler, number, n, xs, err);
+    if (rc == 0)
+        memcpy(ret_xs, xs, n * len * sizeof *xs);
+    free(xs);
     return rc;
 }
 

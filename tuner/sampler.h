@@ -17,6 +17,10 @@ struct asy__sampler_class {
     /* Fills x. The fixed entries (NULL: none) are values of their parameters. */
     int (*ask)(struct asy_sampler *s, uint64_t number, const double *fixed, double *x,
                struct asy_error *err);
+    /* Fills xs[n, space length] of trials in a row from one model; NULL: they are asked one after
+     * the other. */
+    int (*ask_many)(struct asy_sampler *s, uint64_t number, size_t n, double *xs,
+                    struct asy_error *err);
     /* NULL: does not listen. x is a point of the space. */
     int (*tell)(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err);
 };

@@ -556,25 +556,53 @@ static int suggest(const struct asy_sampler *s, uint64_t number, const double *f
     return 0;
 }
 
-static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, double *x,
-               struct asy_error *err)
+/* What is known of a trial that is asked for again: it must not shun its own point. */
+static void forget(const struct asy_sampler *s, uint64_t number)
 {
     struct tpe *t = s->state;
     struct trial *own = trial_get(t, number);
 
-    if (own) { /* asked again: it must not shun its own point */
-        rank_remove(t, own);
-        own->kind = UNFINISHED;
-        move(s, own, NOWHERE);
-    }
-    if ((double)t->n_ranked < s->options[STARTUP_TRIALS]) {
-        asy__random_point(s, number, fixed, x);
-        return 0;
-    }
-    if (split(s, t, err) || suggest(s, number, fixed, x))
+    if (!own)
+        return;
+    rank_remove(t, own);
+    own->kind = UNFINISHED;
+    move(s, own, NOWHERE);
+}
+
+/* xs: [n, space length], of trials in a row, all from the model of this moment. */
+static int ask_all(const struct asy_sampler *s, uint64_t number, size_t n, const double *fixed,
+                   double *xs, struct asy_error *err)
+{
+    struct tpe *t = s->state;
+    size_t len = asy_space_len(s->space);
+    int random;
+
+    for (size_t i = 0; i < n; i++)
+        forget(s, number + i);
+    random = (double)t->n_ranked < s->options[STARTUP_TRIALS];
+    if (!random && split(s, t, err))
         return asy_fail(err, ASY_E_NOMEM, "no memory to suggest trial %llu",
                         (unsigned long long)number);
+    for (size_t i = 0; i < n; i++) {
+        if (random)
+            asy__random_point(s, number + i, fixed, &xs[i * len]);
+        else if (suggest(s, number + i, fixed, &xs[i * len]))
+            return asy_fail(err, ASY_E_NOMEM, "no memory to suggest trial %llu",
+                            (unsigned long long)(number + i));
+    }
     return 0;
+}
+
+static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, double *x,
+               struct asy_error *err)
+{
+    return ask_all(s, number, 1, fixed, x, err);
+}
+
+static int ask_many(struct asy_sampler *s, uint64_t number, size_t n, double *xs,
+                    struct asy_error *err)
+{
+    return ask_all(s, number, n, NULL, xs, err);
 }
 
 /* ---- for tests ------------------------------------------------------------------------------ */
@@ -607,5 +635,5 @@ int asy__tpe_judge(struct asy_sampler *s, size_t param, const double *xs, size_t
 const struct asy__sampler_class asy__sampler_tpe = {
     .name = "tpe", .priors = ASY__PRIORS_KERNEL, .needs_history = 1,
     .options = options, .n_options = ASY_ARRAY_LEN(options),
-    .create = create, .destroy = destroy, .ask = ask, .tell = tell,
+    .create = create, .destroy = destroy, .ask = ask, .ask_many = ask_many, .tell = tell,
 };

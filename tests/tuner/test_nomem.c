@@ -68,6 +68,13 @@ static uint64_t run_sampler(const char *name, size_t n_goals)
         }
         CALL(asy_sampler_tell(s, &o, &err));
     }
+    if (strcmp(name, "brute_force") && strcmp(name, "grid")) {
+        double xs[3 * LEN];
+
+        CALL(asy_sampler_ask_many(s, trials, 3, xs, &err));
+        for (size_t i = 0; i < 3 * asy_space_len(space); i++)
+            trace = mix(trace, xs[i]);
+    }
     asy_sampler_destroy(s);
     asy_space_destroy(space);
     return trace;

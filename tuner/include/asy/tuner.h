@@ -94,7 +94,9 @@ struct asy_sampler_spec {
     size_t n_goals;
     uint64_t budget;                  /* trials of the study, 0: not known; "auto" looks at it */
     uint64_t n_enqueued;              /* the first trials, whose points the study gives: grid and
-                                         qmc do not count them, asked for or not */
+                                         qmc do not count them, asked for or not, in any order. A
+                                         later trial with fixed entries moves the places of those
+                                         after it: it is to be asked for before them */
     const struct asy_pruner_spec *pruner; /* of the same study; NULL: not known. With hyperband, tpe
                                          (also as "auto") learns for each bracket from its own
                                          trials alone (Optuna's rule for BOHB) */
@@ -140,6 +142,13 @@ void asy_sampler_destroy(struct asy_sampler *sampler);
  * ASY_E_INVAL: a fixed entry is not a value of its parameter. */
 ASY_MUST_CHECK int asy_sampler_ask(struct asy_sampler *sampler, uint64_t number,
                                    const double *fixed, double *ret_x, struct asy_error *err);
+/* The same for n trials in a row from `number` on, into ret_xs[n, space length], without fixed
+ * entries. tpe (but not where it learns for each bracket) draws all of them from one model: each is
+ * the point that asy_sampler_ask() would have given it if asked first, as none of them shuns the
+ * others, and that takes less time. Every other sampler is asked in turn. After an error some may
+ * count as running; all can be asked again. */
+ASY_MUST_CHECK int asy_sampler_ask_many(struct asy_sampler *sampler, uint64_t number, size_t n,
+                                        double *ret_xs, struct asy_error *err);
 /* A later outcome of the same number replaces the earlier one. The answers that follow depend on
  * the latest outcomes alone, not on their order. A completed trial whose value is NaN counts as
  * diverged. ASY_E_INVAL: x is not a point of the space. */
