@@ -91,6 +91,7 @@ void asy__study_asked(struct asy_core *core, const struct asy_input *input)
         return;
     }
     s->asked_ms = core->now_ms;
+    asy__ahead_answered(&s->ahead, (double)core->now_ms);
     s->asks_ahead = input->asked.rc == 0 && !input->asked.needs_history;
     if (s->state == ASY_STUDY_STOPPING || s->n_trials >= asy__study_max_trials(core, s)) {
         s->asking = 0;
@@ -106,7 +107,7 @@ void asy__study_asked(struct asy_core *core, const struct asy_input *input)
     }
 }
 
-static void ask_one(struct asy_core *core, struct asy__study *s)
+static void ask_one(struct asy_core *core, struct asy__study *s, int ahead)
 {
     struct asy_effect *fx = asy__effect(core, ASY_FX_ASK, 0);
     uint64_t number = s->n_trials + s->asking;
@@ -119,6 +120,8 @@ static void ask_one(struct asy_core *core, struct asy__study *s)
     fx->ask.number = number;
     if (number < s->spec->n_enqueue)
         fx->ask.fixed = s->spec->enqueue + number * nx;
+    fx->ask.ahead = ahead && !fx->ask.fixed;
+    asy__ahead_asked(&s->ahead, s->asking == 0, (double)core->now_ms);
     s->asking++;
     s->asked_ms = core->now_ms;
 }
@@ -159,6 +162,16 @@ static uint64_t wanted_by_offers(const struct asy_core *core, const struct asy__
     return s->asks_ahead ? s->n_fresh + (missing < ASY__ASKS_AHEAD ? missing : ASY__ASKS_AHEAD) : 1;
 }
 
+/* How many points of a sampler that learns are drawn beyond the room there is. None in
+ * deterministic studies, which ask when it is a decision's turn. */
+static uint64_t depth_ahead(const struct asy__study *s)
+{
+    if (s->lag > 0 || s->asks_ahead)
+        return 0;
+    return asy__ahead_depth(&s->ahead,
+                            s->counts[ASY_TRIAL_LEASED] + s->counts[ASY_TRIAL_RUNNING]);
+}
+
 void asy__study_ask(struct asy_core *core, struct asy__study *s)
 {
     uint64_t slots, want, offered;
@@ -169,10 +182,11 @@ void asy__study_ask(struct asy_core *core, struct asy__study *s)
     want = slots;
     if (s->lag == 0 && s->asks_ahead)
         want = 2 * slots + 2 < ASY__ASKS_AHEAD ? 2 * slots + 2 : ASY__ASKS_AHEAD;
+    want = want > slots ? want : slots + depth_ahead(s);
     offered = wanted_by_offers(core, s);
     want = offered > want ? offered : want;
     while (!core->rc && s->n_fresh + s->asking < want && asy__study_can_create(core, s) &&
            s->state == ASY_STUDY_RUNNING && !core->draining && !core->store_bad &&
            s->n_trials + s->asking < asy__study_max_trials(core, s))
-        ask_one(core, s);
+        ask_one(core, s, s->n_fresh + s->asking >= slots);
 }

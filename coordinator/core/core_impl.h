@@ -10,6 +10,7 @@
 #ifndef ASY__CORE_IMPL_H
 #define ASY__CORE_IMPL_H
 #include <asy/core.h>
+#include "ahead.h"
 #include "list.h"
 #include "map.h"
 
@@ -177,6 +178,7 @@ struct asy__study {
     int has_sampler, asks_ahead, blocked, promo_stale, promo_none;
     uint64_t asking;                   /* asks on their way: trials [n_trials, n_trials + asking) */
     int64_t asked_ms;                  /* when the sampler was last asked or heard of */
+    struct asy__ahead ahead;
     uint64_t held, held_cores;         /* in this pass of the scheduler: room kept for new points */
     uint64_t *notes;                   /* trials that a rebuilt sampler must be told of, in order */
     size_t n_notes, cap_notes, notes_told;

@@ -290,6 +290,8 @@ static void lease(struct asy_core *core, struct asy__trial *t, const struct asy_
     }
     for (size_t i = 0; i < n; i++)
         asy__worker_place(core, seats[i].worker, t->study, seats[i].ranks, &placements[i]);
+    if (t->attempts == 0)
+        asy__ahead_taken(&t->study->ahead, (double)core->now_ms);
     open_attempt(core, t, placements, n, NULL);
     if (!core->rc)
         asy__reserve_note(core, t->attempt);

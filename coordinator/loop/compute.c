@@ -12,6 +12,7 @@
 #include <asy/urgency.h>
 
 #define BUNDLE_NS 200000
+#define TOGETHER 4
 
 struct job {
     struct asy__letter letter;
@@ -103,16 +104,40 @@ static void make(struct asy__compute *compute, const struct job *job)
     compute->searches = search;
 }
 
+static struct asy__answer *new_answer(const struct search *search, const struct asy_effect *fx)
+{
+    size_t n = search ? asy_space_len(search->spec->space) : 0;
+    struct asy__answer *answer = calloc(1, sizeof *answer + (n ? n : 1) * sizeof(double));
+
+    ASY_ASSERT(answer, "no memory for a point of %zu entries", n);
+    answer->input.type = ASY_IN_ASKED;
+    answer->input.asked.study = fx->study;
+    answer->input.asked.number = fx->ask.number;
+    answer->input.asked.x = answer->x;
+    answer->input.asked.text = answer->text;
+    return answer;
+}
+
+/* After the sampler was asked: it says who of it drew the point. */
+static void put_answer(struct asy__compute *compute, const struct search *search,
+                       const struct asy_effect *fx, struct asy__answer *answer)
+{
+    if (search && search->sampler)
+        snprintf(answer->source, sizeof answer->source, "%s", asy_sampler_drew(search->sampler));
+    answer->input.asked.source = fx->ask.fixed ? "enqueued" : answer->source;
+    answer->input.asked.needs_history =
+        search && search->sampler ? asy_sampler_needs_history(search->sampler) : 1;
+    asy__bundle_add(&compute->done, &answer->letter);
+}
+
 static void ask(struct asy__compute *compute, const struct job *job)
 {
     const struct asy_effect *fx = &job->effect;
     struct search *search = find(compute, fx->study);
-    size_t n = search ? asy_space_len(search->spec->space) : 0;
-    struct asy__answer *answer = calloc(1, sizeof *answer + (n ? n : 1) * sizeof(double));
+    struct asy__answer *answer = new_answer(search, fx);
     struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
-    ASY_ASSERT(answer, "no memory for a point of %zu entries", n);
     if (!search)
         rc = asy_fail(&err, ASY_E_NOENT, "no sampler was made for this study");
     else if (!search->sampler)
@@ -120,18 +145,50 @@ static void ask(struct asy__compute *compute, const struct job *job)
     else
         rc = asy_sampler_ask(search->sampler, fx->ask.number, fx->ask.fixed, answer->x, &err);
     memcpy(answer->text, err.text, sizeof answer->text);
-    answer->input.type = ASY_IN_ASKED;
-    answer->input.asked.study = fx->study;
-    answer->input.asked.number = fx->ask.number;
     answer->input.asked.rc = rc;
-    answer->input.asked.x = answer->x;
-    if (search && search->sampler)
-        snprintf(answer->source, sizeof answer->source, "%s", asy_sampler_drew(search->sampler));
-    answer->input.asked.source = fx->ask.fixed ? "enqueued" : answer->source;
-    answer->input.asked.text = answer->text;
-    answer->input.asked.needs_history =
-        search && search->sampler ? asy_sampler_needs_history(search->sampler) : 1;
-    asy__bundle_add(&compute->done, &answer->letter);
+    put_answer(compute, search, fx, answer);
+}
+
+/* How many letters from this one on are asks of one study, in a row, that are made ahead; not more
+ * than TOGETHER, for whoever waits gets the first of them with the last. */
+static size_t count_ahead(const struct asy__compute *compute, const struct asy__letter *letter)
+{
+    const struct asy_effect *first = &((const struct job *)letter)->effect;
+    size_t n = 0;
+
+    for (; n < TOGETHER && letter && letter != &compute->stop; letter = letter->next, n++) {
+        const struct asy_effect *fx = &((const struct job *)letter)->effect;
+
+        if (fx->type != ASY_FX_ASK || !fx->ask.ahead || asy_id_cmp(fx->study, first->study) != 0 ||
+            fx->ask.number != first->ask.number + n)
+            break;
+    }
+    return n;
+}
+
+/* Answers the first n from one model; 0: it cannot, and nothing was answered. */
+static int ask_many(struct asy__compute *compute, const struct asy__letter *letter, size_t n)
+{
+    const struct asy_effect *fx = &((const struct job *)letter)->effect;
+    struct search *search = find(compute, fx->study);
+    size_t len = search ? asy_space_len(search->spec->space) : 0;
+    struct asy__answer *answer;
+    double *xs;
+
+    if (n < 2 || !search || !search->sampler || !(xs = calloc(n * len + 1, sizeof *xs)))
+        return 0;
+    if (asy_sampler_ask_many(search->sampler, fx->ask.number, n, xs, NULL)) {
+        free(xs);
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++, letter = letter->next) {
+        fx = &((const struct job *)letter)->effect;
+        answer = new_answer(search, fx);
+        memcpy(answer->x, xs + i * len, len * sizeof *xs);
+        put_answer(compute, search, fx, answer);
+    }
+    free(xs);
+    return 1;
 }
 
 static void tell(struct asy__compute *compute, const struct job *job)
@@ -174,13 +231,20 @@ static void forget(struct asy__compute *compute, const struct job *job)
     asy__bundle_add(&compute->done, &answer->letter);
 }
 
-static void work(struct asy__compute *compute, const struct job *job)
+/* Returns how many letters it took. */
+static size_t work(struct asy__compute *compute, const struct asy__letter *letter)
 {
+    const struct job *job = (const struct job *)letter;
+    size_t n;
+
     switch (job->effect.type) {
     case ASY_FX_SAMPLER:
         make(compute, job);
         break;
     case ASY_FX_ASK:
+        n = count_ahead(compute, letter);
+        if (ask_many(compute, letter, n))
+            return n;
         ask(compute, job);
         break;
     case ASY_FX_TELL:
@@ -190,6 +254,7 @@ static void work(struct asy__compute *compute, const struct job *job)
         forget(compute, job);
         break;
     }
+    return 1;
 }
 
 /* Returns whether the end was among them. */
@@ -199,16 +264,19 @@ static int work_all(struct asy__compute *compute, struct asy__letter *letter)
     int stopped = 0;
 
     while (letter) {
-        struct asy__letter *next = letter->next;
+        size_t n = 1;
 
-        if (letter == &compute->stop) {
+        if (letter == &compute->stop)
             stopped = 1;
-        } else {
-            if (!stopped)
-                work(compute, (struct job *)letter);
-            free(letter);
+        else if (!stopped)
+            n = work(compute, letter);
+        for (; n > 0; n--) {
+            struct asy__letter *next = letter->next;
+
+            if (letter != &compute->stop)
+                free(letter);
+            letter = next;
         }
-        letter = next;
         if (!letter || asy_clock_ns() - sent_ns >= BUNDLE_NS) {
             asy__mail_put_all(compute->answers, &compute->done);
             sent_ns = asy_clock_ns();

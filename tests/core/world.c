@@ -42,6 +42,7 @@ void world_close(struct world *w)
 void world_clear(struct world *w)
 {
     w->n_leases = w->n_cancels = w->n_tells = w->n_drops = w->n_quits = w->n_asks = w->n_news = 0;
+    w->n_ahead = 0;
     w->n_parts = w->n_closed = 0;
     w->n_drains = w->n_closes = w->n_rehellos = w->n_pongs = 0;
     w->reply_code = 1;
@@ -170,6 +171,7 @@ static void keep_effect(struct world *w, const struct asy_effect *fx)
     case ASY_FX_ASK:
         if (w->n_asks < LEASES_MAX)
             w->asks[w->n_asks++] = fx->ask.number;
+        w->n_ahead += fx->ask.ahead != 0;
         break;
     case ASY_FX_TELL:
         if (w->n_tells < LEASES_MAX) {

@@ -60,6 +60,7 @@ struct world {
     size_t n_cancels, n_tells, n_drops, n_quits, n_asks, n_news, n_drains, n_closes, n_rehellos,
         n_pongs;
     uint64_t asks[LEASES_MAX];
+    size_t n_ahead;        /* asks that may be answered from one model with others */
     uint64_t quit_commit;  /* that the last QUIT waits for */
     uint64_t query_commit; /* that the last QUERY's answer waits for */
     struct asy_outcome tells[LEASES_MAX];

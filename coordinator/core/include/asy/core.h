@@ -131,7 +131,8 @@ struct asy_effect {
     union {
         /* SEND; QUERY: a QUERY, or a WATCH whose history up to seq is asked for */
         struct asy_msg msg;
-        struct { uint64_t number; const double *fixed; } ask;
+        /* ahead: it may be drawn from one model with the asks next to it that say so too */
+        struct { uint64_t number; const double *fixed; int ahead; } ask;
         struct asy_outcome tell;
         struct { const struct asy_study_spec *spec; } sampler; /* borrowed until ASY_IN_FORGOTTEN */
         struct { const char *path; } file;
