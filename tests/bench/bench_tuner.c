@@ -4,7 +4,6 @@
  *   bench_tuner problems
  *   bench_tuner ask SAMPLER SPACE DIMS TRIALS ROUNDS RUNS
  *   bench_tuner study SAMPLER SPACE DIMS GOALS TRIALS RUNS
- *   bench_tuner idle SAMPLER SPACE DIMS WORKERS TRIALS RUNS
  *   bench_tuner regret SAMPLER PROBLEM FIRST_SEED SEEDS TRIALS TABLES
  *
  * SAMPLER may be auto-RULE: "auto" without that rule, see tuner/auto.h.
@@ -13,9 +12,7 @@
  * four) or floats. ask tells TRIALS random points and prints one line for each of RUNS: the time of
  * each of ROUNDS rounds that tell a result and ask the next point, in ms, then "|" and their mean
  * in processor time. study prints the seconds of a whole study for each run, and those of the
- * processor. idle simulates WORKERS that run trials of about a second each and
- * are served one after the other, with asks and tells as long as they are measured to be: for each
- * run it prints the share of the workers' time that they wait, and the best value. regret prints
+ * processor. regret prints
  * for each seed the smallest regret after 60, 100, 200, 500 and 1,000 trials, as many as there
  * are.
  * tests/bench/tuner.py makes rows of it. */
@@ -25,86 +22,11 @@
 #include <string.h>
 #include <time.h>
 #include <asy/clock.h>
-#include <asy/parse.h>
-#include <asy/rng.h>
 #include <asy/tuner.h>
-#include "auto.h"
+#include "drive.h"
 #include "problems.h"
 
-#define GOALS_MAX 2
 static const size_t checkpoints[] = { 60, 100, 200, 500, 1000 };
-
-static void die(const char *what)
-{
-    fprintf(stderr, "bench_tuner: %s\n", what);
-    exit(1);
-}
-
-static struct asy_sampler *make_sampler(const struct asy_space *space, const char *name,
-                                        uint64_t seed, uint64_t budget, size_t n_goals)
-{
-    static const enum asy_goal goals[GOALS_MAX] = { ASY_MINIMIZE, ASY_MINIMIZE };
-    struct asy_sampler_spec spec = { .name = name, .seed = seed, .goals = goals,
-                                     .n_goals = n_goals, .budget = budget };
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy_sampler *sampler = NULL;
-    unsigned rule = strncmp(name, "auto-", 5) ? 0 : asy__auto_rule(name + 5);
-
-    if (rule ? asy__auto_create(space, &spec, ASY__AUTO_ALL & ~rule, &sampler, &err)
-             : asy_sampler_create(space, &spec, &sampler, &err))
-        die(err.text);
-    return sampler;
-}
-
-static void ask(struct asy_sampler *s, uint64_t number, double *x)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-
-    if (asy_sampler_ask(s, number, NULL, x, &err))
-        die(err.text);
-}
-
-static void tell(struct asy_sampler *s, uint64_t number, const double *x, const double *values)
-{
-    struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = x,
-                             .values = values, .last_step = -1 };
-    struct asy_error err = ASY_ERROR_INIT;
-
-    if (asy_sampler_tell(s, &o, &err))
-        die(err.text);
-}
-
-static struct asy_space *new_space(void)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy_space *space = NULL;
-
-    if (asy_space_create(&space, &err))
-        die(err.text);
-    return space;
-}
-
-static void add(struct asy_space *space, size_t i, struct asy_param p)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-    char name[32];
-
-    snprintf(name, sizeof name, "p%zu", i);
-    p.name = name;
-    if (asy_space_add(space, &p, &err))
-        die(err.text);
-}
-
-static const struct asy_value *words(size_t n)
-{
-    static struct asy_value values[64];
-
-    if (n > ASY_ARRAY_LEN(values))
-        die("too many choices");
-    for (size_t i = 0; i < n; i++)
-        values[i] = (struct asy_value){ .type = ASY_VALUE_INT, .i = (int64_t)i };
-    return values;
-}
 
 /* Seconds of the processor so far: what a machine that others use too does not change much. */
 static double cpu_s(void)
@@ -116,51 +38,6 @@ static double cpu_s(void)
 }
 
 /* ---- speed ----------------------------------------------------------------------------------- */
-
-/* The mixed space is the one of the published Optuna measurements. */
-static struct asy_space *speed_space(const char *kind, size_t dims)
-{
-    static const struct asy_param mixed[] = {
-        { .lo = 0, .hi = 1 },
-        { .lo = 0, .hi = 1 },
-        { .lo = 1e-5, .hi = 1, .log = 1 },
-        { .type = ASY_PARAM_INT, .lo = 0, .hi = 1000 },
-    };
-    struct asy_space *space = new_space();
-
-    if (strcmp(kind, "mixed") && strcmp(kind, "floats"))
-        die("SPACE is 'mixed' or 'floats'");
-    for (size_t i = 0; i < dims; i++) {
-        if (!strcmp(kind, "floats"))
-            add(space, i, (struct asy_param){ .lo = -5, .hi = 10 });
-        else if (i % 5 == 4)
-            add(space, i, (struct asy_param){ .type = ASY_PARAM_CHOICE, .choices = words(4),
-                                              .n_choices = 4 });
-        else
-            add(space, i, mixed[i % 5]);
-    }
-    return space;
-}
-
-/* floats: Rosenbrock around 1, or around 2 for the second goal. mixed: bowls off the centre. */
-static double speed_value(const struct asy_space *space, const double *x, size_t goal)
-{
-    double sum = 0, at = goal ? 0.7 : 0.3, shift = goal ? 1 : 0;
-    size_t n = asy_space_len(space);
-
-    for (size_t i = 0; i < n; i++) {
-        const struct asy_param *p = asy_space_at(space, i);
-        double u = p->log ? log(x[i] / p->lo) / log(p->hi / p->lo)
-                          : (x[i] - p->lo) / (p->hi - p->lo);
-
-        if (p->lo == -5)
-            sum += pow(x[i] - shift - 1, 2) +
-                   (i ? 100 * pow(x[i] - shift - pow(x[i - 1] - shift, 2), 2) : 0);
-        else
-            sum += p->type == ASY_PARAM_CHOICE ? x[i] != (goal ? 1 : 2) : pow(u - at, 2);
-    }
-    return sum;
-}
 
 static void speed_values(const struct asy_space *space, const double *x, double *values)
 {
@@ -226,75 +103,6 @@ static void run_study(const char *name, const char *kind, size_t dims, size_t n_
     asy_space_destroy(space);
 }
 
-/* ---- workers --------------------------------------------------------------------------------- */
-
-struct worker {
-    int64_t free_ns; /* when its trial ends, on the simulated clock */
-    uint64_t number; /* of its trial; UINT64_MAX: none yet */
-    double *x;
-};
-
-static size_t next_worker(const struct worker *workers, size_t n)
-{
-    size_t next = 0;
-
-    for (size_t i = 1; i < n; i++)
-        if (workers[i].free_ns < workers[next].free_ns)
-            next = i;
-    return next;
-}
-
-/* Tells the worker's result and asks its next point; how long that took. */
-static int64_t serve(const struct asy_space *space, struct asy_sampler *s, struct worker *w,
-                     uint64_t number, double *best)
-{
-    double value = w->number == UINT64_MAX ? INFINITY : speed_value(space, w->x, 0);
-    int64_t start = asy_clock_ns();
-
-    if (w->number != UINT64_MAX)
-        tell(s, w->number, w->x, &value);
-    ask(s, number, w->x);
-    w->number = number;
-    *best = fmin(*best, value);
-    return asy_clock_ns() - start;
-}
-
-static void run_idle(const char *name, const char *kind, size_t dims, size_t n_workers,
-                     size_t trials, size_t seed)
-{
-    struct asy_space *space = speed_space(kind, dims);
-    struct asy_sampler *s = make_sampler(space, name, seed, trials, 1);
-    struct worker *workers = calloc(n_workers, sizeof *workers);
-    double best = INFINITY, waited = 0, ran = 0;
-    int64_t server_ns = 0;
-    struct asy_rng rng;
-
-    if (!workers)
-        die("no memory");
-    asy_rng_init(&rng, seed, 0, ASY_RNG_SIM);
-    for (size_t i = 0; i < n_workers; i++) {
-        workers[i].number = UINT64_MAX;
-        if (!(workers[i].x = calloc(dims, sizeof *workers[i].x)))
-            die("no memory");
-    }
-    for (uint64_t number = 0; number < trials; number++) {
-        struct worker *w = &workers[next_worker(workers, n_workers)];
-        double seconds = 0.9 + 0.2 * asy_rng_double(&rng);
-
-        server_ns = server_ns > w->free_ns ? server_ns : w->free_ns;
-        server_ns += serve(space, s, w, number, &best);
-        waited += (double)(server_ns - w->free_ns) / 1e9;
-        ran += seconds;
-        w->free_ns = server_ns + (int64_t)(1e9 * seconds);
-    }
-    printf("%.6f %.6f\n", waited / (waited + ran), best);
-    for (size_t i = 0; i < n_workers; i++)
-        free(workers[i].x);
-    free(workers);
-    asy_sampler_destroy(s);
-    asy_space_destroy(space);
-}
-
 /* ---- quality --------------------------------------------------------------------------------- */
 
 static struct asy_space *problem_space(const struct problem *p)
@@ -354,16 +162,6 @@ static void run_regret(const char *name, const char *problem, uint64_t seed, siz
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
-static size_t count(const char *text)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-    int64_t n;
-
-    if (asy_parse_i64(text, strlen(text), &n, &err) || n < 0)
-        die("a count is a whole number, 0 or more");
-    return (size_t)n;
-}
-
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -381,9 +179,6 @@ int main(int argc, char **argv)
             die("GOALS is 1 or 2");
         for (size_t run = 0; run < count(argv[7]); run++)
             run_study(argv[2], argv[3], count(argv[4]), n_goals, count(argv[6]), run);
-    } else if (!strcmp(what, "idle") && argc == 8 && count(argv[5]) > 0) {
-        for (size_t run = 0; run < count(argv[7]); run++)
-            run_idle(argv[2], argv[3], count(argv[4]), count(argv[5]), count(argv[6]), run);
     } else if (!strcmp(what, "regret") && argc == 8) {
         for (size_t i = 0; i < count(argv[5]); i++)
             run_regret(argv[2], argv[3], count(argv[4]) + i, count(argv[6]), argv[7]);

@@ -29,7 +29,11 @@ CHECKPOINTS = (60, 100, 200)
 DEFAULT_PEER = "tpe"  # what Optuna takes where nothing is said
 # sampler of a peer -> seeds, trials: a Gaussian process takes minutes for what others do in a second
 PEER_RUNS = {"random": (30, 200), "tpe": (30, 200), "tpe-univariate": (30, 200), "cma": (30, 200),
-             "gp": (10, 100)}
+             "gp": (10, 100), "smac": (5, 100)}
+PEERS = ("optuna", "cmaes", "rustuna", "torch", "syne-tune", "pymoo", "smac")  # what tuner.sh setup installs
+# what package takes the peer's part of a study of our sampler, under which name there
+STUDY_PEERS = (("rustuna", "rustuna-", ("tpe", "cma", "nsga2")), ("cmaes", "cmaes-", ("cma",)),
+               ("pymoo", "pymoo-", ("nsga2",)))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
                "MKL_NUM_THREADS": "1"}
 # name, case, what bench_tuner and tuner_peers.py are asked, rounds or runs, left out by --quick
@@ -46,6 +50,14 @@ TINY = {1000: 20, 10000: 40, 200: 20}
 
 def put(row):
     print(json.dumps(row), flush=True)
+
+
+def report_absent(bench):
+    """A row for each peer that is not there: setup says why at the time."""
+    for package in PEERS:
+        if bench.args.python and package not in bench.versions:
+            missing("peer.installed", package, "1",
+                    "it is not in the peers' environment; scripts/bench.sh tuner --setup says why")
 
 
 def missing(name, case, unit, why):
@@ -79,8 +91,10 @@ def peer_members(bench, kind, what, rounds, value):
     none is installed."""
     found, why = {}, "no peer is installed: scripts/bench.sh tuner --setup"
     sizes = [TINY.get(w, w) if bench.args.tiny else w for w in what[1:]]
-    for package, sampler in (("optuna", what[0]), ("rustuna", f"rustuna-{what[0]}")):
-        if package not in bench.versions or (package == "rustuna" and kind == "ask"):
+    more = [(package, prefix + what[0]) for package, prefix, samplers in STUDY_PEERS
+            if kind == "study" and what[0] in samplers]
+    for package, sampler in [("optuna", what[0]), *more]:
+        if package not in bench.versions:
             continue
         try:
             line = bench.run(bench.peers + [kind, sampler, *sizes,
@@ -122,7 +136,8 @@ def speed_asks(bench):
              **peer_members(bench, "ask", what, rounds, mean)})
     few, many = means.get(("tpe.ask_ms", "1000")), means.get(("tpe.ask_ms", "10000"))
     if few and many:
-        put({"name": "tpe.slope_us", "value": (many - few) * 1e3 / 9000, "unit": "us", "n": runs})
+        put({"name": "tpe.slope_us", "value": (many - few) * 1e3 / 9000, "unit": "us", "n": runs,
+             "why_no_peer": "peers' own times with 1,000 and 10,000 trials are in the rows above"})
 
 
 def speed_studies(bench):
@@ -139,16 +154,26 @@ def speed_studies(bench):
         value = statistics.median(float(line.split("|")[0]) for line in lines)
         put({"name": name, "case": case, "value": value, "unit": "s", "n": runs,
              "cpu": cpu_of(lines),
-             **({} if long and bench.args.quick else peer_members(bench, "study", what, 0, value))})
+             **({"why_no_peer": "left out by --quick: peers take minutes"}
+                if long and bench.args.quick else peer_members(bench, "study", what, 0, value))})
 
 
 def idle(bench):
-    """256 simulated workers, each served when it asks, without a queue of points drawn ahead."""
+    """256 simulated workers whose points are drawn ahead by core's rule, beside the same without."""
     trials, runs = (400, 1) if bench.args.tiny else (2000, 3) if bench.args.quick else (20000, 3)
-    lines = bench.run(bench.driver + ["idle", "tpe", "mixed", 20, 256, trials, runs])
-    shares, best = zip(*(map(float, line.split()) for line in lines))
-    put({"name": "idle.share", "case": f"{trials}", "value": statistics.median(shares), "unit": "1",
-         "n": runs, "best": statistics.median(best)})
+
+    def measure(how):
+        lines = bench.run([os.path.join(bench.args.bin, "bench_idle"), "tpe", "mixed", 20, 256, trials,
+                           runs, how])
+        return [statistics.mean(column) for column in
+                zip(*(map(float, line.split()) for line in lines))]
+
+    share, regret, together = measure("ahead")
+    share_alone, regret_alone, _ = measure("alone")
+    put({"name": "idle.share", "case": f"{trials}", "value": share, "unit": "1", "n": runs,
+         "share_alone": share_alone, "regret": regret, "regret_alone": regret_alone,
+         "regret_ratio": regret / regret_alone, "together": together,
+         "why_no_peer": "no peer has a service that could be simulated so"})
 
 
 # ---- quality: regrets ----------------------------------------------------------------------------
@@ -188,12 +213,18 @@ def read_peers(folder):
     return peers
 
 
+def package_of(bench, sampler):
+    package = "smac" if sampler == "smac" else "optuna"
+    return f"{package} {bench.versions[package]}"
+
+
 def write_peer(bench, sampler, known):
-    path = os.path.join(bench.args.data, f"regret-optuna-{bench.versions['optuna']}-{sampler}.csv")
+    package = package_of(bench, sampler)
+    path = os.path.join(bench.args.data, f"regret-{package.replace(' ', '-')}-{sampler}.csv")
     uses = ", ".join(f"{p} {v}" for p, v in bench.versions.items() if p in ("cmaes", "numpy", "torch"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(f"# Smallest regret after so many trials. optuna {bench.versions['optuna']}, "
+        file.write(f"# Smallest regret after so many trials. {package}, "
                    f"sampler {sampler}\n# ({uses}), one thread. Made by tuner.py --peers.\n")
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["problem", "seed", *CHECKPOINTS])
@@ -204,16 +235,20 @@ def write_peer(bench, sampler, known):
 
 
 def make_peers(bench):
-    version = bench.versions.get("optuna") or sys.exit("tuner.py: optuna is not installed")
+    if "optuna" not in bench.versions:
+        sys.exit("tuner.py: optuna is not installed")
     problems = bench.run(bench.driver + ["problems"])
     if bench.args.problems:
         problems = [p for p in problems if p in bench.args.problems.split(",")]
     for sampler, (seeds, trials) in PEER_RUNS.items():
         if bench.args.samplers and sampler not in bench.args.samplers.split(","):
             continue
+        if sampler in PEERS and sampler not in bench.versions:
+            print(f"tuner.py: {sampler} is not installed", file=sys.stderr)
+            continue
         wanted = range(1, min(seeds, bench.args.seeds or seeds) + 1)
         known = read_peers(bench.args.data) if bench.args.fill else {}
-        known = known.get(f"optuna {version} {sampler}", {})
+        known = known.get(f"{package_of(bench, sampler)} {sampler}", {})
         order = {p: known[p] for p in bench.run(bench.driver + ["problems"]) if p in known}
         for problem in problems:
             lacking = [s for s in wanted if s not in order.get(problem, {})]
@@ -379,6 +414,7 @@ def main():
     if bench.args.peers or bench.args.fill:
         make_peers(bench)
         return
+    report_absent(bench)
     only, tiny = bench.args.only, bench.args.tiny
     if only in (None, "speed"):
         speed_asks(bench)

@@ -9,7 +9,7 @@ set -euo pipefail
 here=$(dirname "$0")
 venv=build/bench-peers
 # What is measured against; each on its own, so that one that will not install is only missing.
-peers=(optuna==5.0.0 cmaes==0.13.1 rustuna torch syne-tune==0.16.0)
+peers=(optuna==5.0.0 cmaes==0.13.1 rustuna torch syne-tune==0.16.0 pymoo==0.6.2 smac==2.4.1)
 
 case $1 in
 setup)

@@ -7,8 +7,10 @@
     tuner_peers.py regret SAMPLER PROBLEM FIRST_SEED SEEDS TRIALS TABLES LIBRARY
 
 Everything as bench_tuner has it, spaces and objectives too; problems are the same code, loaded from
-LIBRARY. Samplers of Optuna: random, tpe (its default), tpe-univariate, cma, gp, nsga2; of Rustuna:
-rustuna-tpe, rustuna-cma, rustuna-nsga2, for study alone.
+LIBRARY. Samplers of Optuna: random, tpe (its default), tpe-univariate, cma, gp, nsga2. For study
+alone, of Rustuna: rustuna-tpe, rustuna-cma, rustuna-nsga2; cmaes-cma: the package cmaes by itself;
+pymoo-nsga2: pymoo's NSGA-II, population 50, over the unit cube. For regret alone, smac: SMAC3's
+default for hyperparameters (a random forest).
 """
 import ctypes
 import importlib.metadata
@@ -18,7 +20,7 @@ import time
 import warnings
 
 CHECKPOINTS = (60, 100, 200)
-PACKAGES = ("optuna", "cmaes", "torch", "numpy", "rustuna")
+PACKAGES = ("optuna", "cmaes", "torch", "numpy", "rustuna", "syne-tune", "pymoo", "smac")
 
 
 def make_sampler(name, seed):
@@ -121,6 +123,73 @@ def rustuna_study(name, goals):
     return study, draw
 
 
+class Asked:
+    """A trial of what knows points of the unit cube only."""
+
+    def __init__(self, number, point):
+        self.number, self.point = number, point
+
+
+def decode(space, u):
+    """A point of the unit cube as parameters."""
+    params = {}
+    for (key, d), v in zip(space.items(), u):
+        if not hasattr(d, "low"):
+            params[key] = d.choices[min(int(v * len(d.choices)), len(d.choices) - 1)]
+        elif isinstance(d.low, int):
+            params[key] = min(int(d.low + v * (d.high - d.low + 1)), d.high)
+        else:
+            params[key] = d.low * (d.high / d.low) ** v if d.log else d.low + v * (d.high - d.low)
+    return params
+
+
+class CmaesStudy:
+    def __init__(self, dims):
+        import cmaes
+        import numpy as np
+
+        self.cma = cmaes.CMA(mean=np.full(dims, 0.5), sigma=1 / 6, seed=0,
+                             bounds=np.tile((0.0, 1.0), (dims, 1)))
+        self.told = []
+
+    def draw(self, space):
+        trial = Asked(len(self.told), self.cma.ask())
+        return trial, decode(space, trial.point)
+
+    def tell(self, trial, values):
+        self.told.append((trial.point, values[0]))
+        if len(self.told) == self.cma.population_size:
+            self.cma.tell(self.told)
+            self.told = []
+
+
+class PymooStudy:
+    def __init__(self, dims, goals):
+        from pymoo.algorithms.moo.nsga2 import NSGA2
+        from pymoo.core.problem import Problem
+
+        self.algorithm = NSGA2(pop_size=50)
+        self.algorithm.setup(Problem(n_var=dims, n_obj=goals, xl=0.0, xu=1.0), seed=0,
+                             termination=("n_gen", 10**9), verbose=False)
+        self.litter, self.values, self.at = None, [], 0
+
+    def draw(self, space):
+        if self.litter is None:
+            self.litter, self.values, self.at = self.algorithm.ask(), [], 0
+        trial = Asked(self.at, self.litter[self.at].X)
+        self.at += 1
+        return trial, decode(space, trial.point)
+
+    def tell(self, trial, values):
+        import numpy as np
+
+        self.values.append(values)
+        if len(self.values) == len(self.litter):
+            self.litter.set("F", np.array(self.values))
+            self.algorithm.tell(infills=self.litter)
+            self.litter = None
+
+
 def optuna_study(name, goals):
     import optuna
 
@@ -135,9 +204,13 @@ def optuna_study(name, goals):
 
 def study_seconds(name, kind, dims, goals, trials):
     space = speed_space(kind, dims)
-    rust = name.startswith("rustuna-")
-    study, draw = (rustuna_study(name[len("rustuna-"):], goals) if rust
-                   else optuna_study(name, goals))
+    rust, own = name.startswith("rustuna-"), name in ("cmaes-cma", "pymoo-nsga2")
+    if own:
+        study = CmaesStudy(dims) if name == "cmaes-cma" else PymooStudy(dims, goals)
+        draw = study.draw
+    else:
+        study, draw = (rustuna_study(name[len("rustuna-"):], goals) if rust
+                       else optuna_study(name, goals))
     spent = 0.0
     for _ in range(trials):
         start = time.perf_counter()
@@ -192,16 +265,45 @@ class Problem:
         self.lib.problem_close(self.at)
 
 
-def regret(name, problem, seed, trials, tables, library):
+def optuna_turns(name, seed, trials, p):
+    """Regrets of successive trials."""
     import optuna
 
-    p = Problem(library, problem, seed, tables)
-    space = p.space()
-    study, best, row = optuna.create_study(sampler=make_sampler(name, seed)), math.inf, []
-    for i in range(trials):
+    space, study = p.space(), optuna.create_study(sampler=make_sampler(name, seed))
+    for _ in range(trials):
         trial = study.ask(space)
         value, above = p.judge(trial.params)
         study.tell(trial, value)
+        yield above
+
+
+def smac_turns(seed, trials, p):
+    import tempfile
+
+    from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
+    from smac import HyperparameterOptimizationFacade, Scenario
+    from smac.runhistory import TrialValue
+
+    makers = (lambda k, q: Float(k, (q.lo, q.hi)), lambda k, q: Integer(k, (int(q.lo), int(q.hi))),
+              lambda k, q: Categorical(k, list(range(int(q.hi) + 1))))
+    space = ConfigurationSpace(seed=seed)
+    space.add([makers[q.kind](f"p{i:02}", q) for i, q in enumerate(p.params)])
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Scenario(space, n_trials=trials, seed=seed, deterministic=True,
+                            output_directory=folder)
+        smac = HyperparameterOptimizationFacade(scenario, lambda config, seed=0: 0.0,
+                                                logging_level=50, overwrite=True)
+        for _ in range(trials):
+            info = smac.ask()
+            value, above = p.judge({k: info.config[k] for k in sorted(info.config)})
+            smac.tell(info, TrialValue(cost=value))
+            yield above
+
+
+def regret(name, problem, seed, trials, tables, library):
+    p, best, row = Problem(library, problem, seed, tables), math.inf, []
+    turns = smac_turns(seed, trials, p) if name == "smac" else optuna_turns(name, seed, trials, p)
+    for i, above in enumerate(turns):
         best = min(best, above)
         if i + 1 in CHECKPOINTS:
             row.append(f"{best:.6g}")
