@@ -3,8 +3,10 @@
  *
  * Suggestions are draws from the distribution that the finished trials of the moment make
  * (cma_search.h), each keyed by its trial. Nothing waits for a generation to be complete, and no
- * result is too late. Draws from beyond the bounds are put onto them, which finds optima there. To
- * draw again until all coordinates are inside, as others do, costs more the more parameters there
+ * result is too late. A draw from beyond the bounds is made once more, and if that one is beyond
+ * them too, it is put onto them, which finds optima there. To put the first one onto them costs
+ * where the optimum is inside: a point that was moved says less of where to go. To draw until all
+ * coordinates are inside, as others do, gains nothing more, takes longer the more parameters there
  * are, and hardly ever ends where the optimum lies in a corner; to reflect never gets there. */
 #include "cma_search.h"
 #include <stdlib.h>
@@ -62,6 +64,14 @@ static int create(struct asy_sampler *s, struct asy_error *err)
     return 0;
 }
 
+static int is_inside(const double *u, size_t d)
+{
+    for (size_t j = 0; j < d; j++)
+        if (!(u[j] >= 0 && u[j] <= 1))
+            return 0;
+    return 1;
+}
+
 /* Draws every parameter, active or not, into y. */
 static void draw(const struct asy_sampler *s, const struct asy__cma_search *search, uint64_t number,
                  double *u, double *y)
@@ -69,6 +79,8 @@ static void draw(const struct asy_sampler *s, const struct asy__cma_search *sear
     struct asy_rng rng = asy__sampler_rng(s, number, DRAW_BLOCK);
 
     asy__cma_draw(&search->now, &rng, u);
+    if (!is_inside(u, search->coords.d))
+        asy__cma_draw(&search->now, &rng, u);
     for (size_t j = 0; j < search->coords.d; j++)
         y[search->coords.dims[j].param] =
             asy__cma_value(&search->coords, j, u[j]);
