@@ -133,15 +133,14 @@ static void mistakes_in_priors_are_named(void)
 static void file_and_tuner_agree_on_samplers(void)
 {
     static const char *const spaces[] = {
-        "parameters: {x: {min: 0.0, max: 1.0, step: 0.25, prior: {mean: 0.5, sd: 1}}}\n",
-        "parameters: {x: {min: 0.0, max: 1.0, step: 0.25, prior: {a: 2, b: 1}}}\n",
-        "parameters: {x: {min: 1.0, max: 2.0, step: 0.25, prior: {mean: 1, sd: 1, scale: log}}}\n",
-        "parameters: {x: {min: 0.0, max: 1.0, step: 0.25, prior: {min: 0.25, max: 0.5}}}\n",
-        "parameters: {x: {values: [a, b], prior: {weights: [1, 2]}}}\n",
-        "parameters: {x: {values: [1, 2], prior: {weights: [1, 2]}}}\n",
-        "parameters: {y: {values: [a, b]},"
-        " x: {min: 0.0, max: 1.0, step: 0.25, prior: {a: 2, b: 1}, when: {y: a}}}\n",
-        "parameters: {y: {values: [a, b]}, x: {min: 0.0, max: 1.0, step: 0.25}}\n",
+        "parameters: {x: {min: 0.0, max: 1.0, step: 0.25, prior: {mean: 0.5, sd: 1}}}",
+        "parameters: {x: {min: 0.0, max: 1.0, step: 0.25, prior: {a: 2, b: 1}}}",
+        "parameters: {x: {min: 1.0, max: 2.0, step: 0.25, prior: {mean: 1, sd: 1, scale: log}}}",
+        "parameters: {x: {min: 0.0, max: 1.0, step: 0.25, prior: {min: 0.25, max: 0.5}}}",
+        "parameters: {x: {values: [a, b], prior: {weights: [1, 2]}}}",
+        "parameters: {x: {values: [1, 2], prior: {weights: [1, 2]}}}",
+        "parameters: {y: {values: [a, b]}, x: {min: 0, max: 4, prior: {a: 2, b: 1}, when: {y: b}}}",
+        "parameters: {y: {values: [a, b]}, x: {min: 0.0, max: 1.0, step: 0.25}}",
     };
     static const enum asy_goal goal = ASY_MINIMIZE;
     const char *name;
@@ -150,7 +149,7 @@ static void file_and_tuner_agree_on_samplers(void)
         struct asy_study_spec *s;
         char text[600];
 
-        snprintf(text, sizeof text, "%s%ssearch: {sampler: random}\n", HEAD, spaces[i]);
+        snprintf(text, sizeof text, "%s%s\nsearch: {sampler: random}\n", HEAD, spaces[i]);
         s = parse(spaces[i], text);
         for (size_t k = 0; s && (name = asy_sampler_name(k)); k++) {
             struct asy_sampler_spec spec = { .name = name, .goals = &goal, .n_goals = 1,
@@ -160,7 +159,7 @@ static void file_and_tuner_agree_on_samplers(void)
             struct asy_error why = ASY_ERROR_INIT;
             int taken = asy_sampler_create(s->space, &spec, &sampler, &why) == 0, read;
 
-            snprintf(text, sizeof text, "%s%ssearch: {sampler: %s}\n", HEAD, spaces[i], name);
+            snprintf(text, sizeof text, "%s%s\nsearch: {sampler: %s}\n", HEAD, spaces[i], name);
             read = asy_study_parse(text, strlen(text), "s", "/", &other, NULL, NULL) == 0;
             t__check(read == taken, __LINE__, __FILE__, "%s with %s: file %d, tuner %d (%s)", name,
                      spaces[i], read, taken, why.text);
