@@ -9,7 +9,9 @@
 #include <asytest.h>
 #include "sim.h"
 
-#define ROUNDS 20
+#ifndef ROUNDS
+#define ROUNDS 20 /* for each number of workers */
+#endif
 
 struct variant {
     const char *name, *pruner, *sampler; /* sampler: NULL: the simulated one */

@@ -45,7 +45,7 @@ static uint64_t run_sampler(const char *name, size_t n_goals)
     int nsga = !strncmp(name, "nsga", 4), gp = !strcmp(name, "gp"), numbers = !strcmp(name, "auto");
     struct asy_sampler_spec spec = { .name = name, .goals = goals, .n_goals = n_goals,
                                      .options = gp ? &soon : &small, .n_options = nsga || gp };
-    uint64_t trials = gp ? 10 : numbers ? 13 : n_goals > 1 ? TRIALS / 3 : TRIALS;
+    uint64_t trials = gp ? 7 : numbers ? 11 : n_goals > 1 ? TRIALS / 3 : TRIALS;
     struct asy_sampler *s = NULL;
     struct asy_space *space = NULL;
     uint64_t trace = 0;
