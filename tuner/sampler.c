@@ -238,15 +238,28 @@ out:
     return rc;
 }
 
+/* So that none of n trials, which were asked for in vain, counts as running. */
+static void take_back(struct asy_sampler *sampler, uint64_t number, size_t n, const double *xs)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct asy_outcome none = { .number = number + i, .state = ASY_OUTCOME_FAILED,
+                                    .x = &xs[i * asy_space_len(sampler->space)] };
+
+        ASY_IGNORE(asy_sampler_tell(sampler, &none, NULL)); /* the caller tells the first error */
+    }
+}
+
 /* xs: [n, space length] */
 static int ask_in_turn(struct asy_sampler *sampler, uint64_t number, size_t n, double *xs,
                        struct asy_error *err)
 {
-    size_t len = asy_space_len(sampler->space);
+    size_t len = asy_space_len(sampler->space), done = 0;
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = asy_sampler_ask(sampler, number + i, NULL, &xs[i * len], err);
+    while (done < n && !(rc = asy_sampler_ask(sampler, number + done, NULL, &xs[done * len], err)))
+        done++;
+    if (rc)
+        take_back(sampler, number, done, xs);
     return rc;
 }
 
@@ -260,7 +273,8 @@ static int ask_at_once(struct asy_sampler *sampler, uint64_t number, size_t n, d
     if (rc == 0)
         rc = sampler->class->ask_many(sampler, within, n, xs, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = remember(sampler, within + i, &xs[i * len], err);
+        if ((rc = remember(sampler, within + i, &xs[i * len], err)))
+            take_back(sampler, number, i, xs);
     return rc;
 }
 

@@ -145,8 +145,8 @@ ASY_MUST_CHECK int asy_sampler_ask(struct asy_sampler *sampler, uint64_t number,
 /* The same for n trials in a row from `number` on, into ret_xs[n, space length], without fixed
  * entries. tpe (but not where it learns for each bracket) draws all of them from one model: each is
  * the point that asy_sampler_ask() would have given it if asked first, as none of them shuns the
- * others, and that takes less time. Every other sampler is asked in turn. After an error some may
- * count as running; all can be asked again. */
+ * others, and that takes less time. Every other sampler is asked in turn. After an error none of
+ * them counts as running. */
 ASY_MUST_CHECK int asy_sampler_ask_many(struct asy_sampler *sampler, uint64_t number, size_t n,
                                         double *ret_xs, struct asy_error *err);
 /* A later outcome of the same number replaces the earlier one. The answers that follow depend on
