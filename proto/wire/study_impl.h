@@ -171,7 +171,8 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
                      const struct asy_yaml *node);
 void asy__study_space(struct asy__parse *p);  /* study_space.c */
 void asy__study_enqueue(struct asy__parse *p);
-/* A map of parameters and values as a point; fixed: as for asy_space_read. */
+/* A map of parameters and values as a point; fixed: as for asy_space_read. ASY_E_INVAL: also for a
+ * list or a map where a value belongs. */
 int asy__read_point(struct asy__parse *p, const struct asy_yaml *node, int fixed, double *x,
                     struct asy_error *err);
 void asy__study_tell(struct asy__parse *p); /* study_tell.c */

@@ -633,8 +633,13 @@ int asy__read_point(struct asy__parse *p, const struct asy_yaml *node, int fixed
     struct asy_json *json = NULL;
     struct asy_jsonw w;
     struct asy_buf buf;
+    char shown[64];
     int rc;
 
+    for (size_t i = 0; i < node->len; i++)
+        if (!asy__scalar(node->items[i]))
+            return asy_fail(err, ASY_E_INVAL, "parameter '%.40s' must have one value, not %s",
+                            node->keys[i]->text, asy__shown(node->items[i], shown));
     asy_buf_init(&buf, ASY_STUDY_FILE_MAX * 8);
     asy_jsonw_init(&w, &buf, 0);
     asy_jsonw_open(&w, NULL, '{');
@@ -647,14 +652,6 @@ int asy__read_point(struct asy__parse *p, const struct asy_yaml *node, int fixed
     asy_json_destroy(json);
     asy_buf_fini(&buf);
     return rc;
-}
-
-static const struct asy_yaml *not_scalar(const struct asy_yaml *node)
-{
-    for (size_t i = 0; i < node->len; i++)
-        if (!asy__scalar(node->items[i]))
-            return node->items[i];
-    return NULL;
 }
 
 void asy__study_enqueue(struct asy__parse *p)
@@ -682,7 +679,7 @@ void asy__study_enqueue(struct asy__parse *p)
         const struct asy_yaml *node = list->items[i];
 
         snprintf(key, sizeof key, "search.enqueue[%zu]", i);
-        if (node->type != ASY_YAML_MAP || node->len == 0 || not_scalar(node))
+        if (node->type != ASY_YAML_MAP || node->len == 0)
             asy__problem(p, node, key, "must be a map of parameters and values");
         else if (asy__read_point(p, node, 1, x + i * len, &err) == ASY_E_NOMEM)
             asy__no_memory(p);

@@ -118,6 +118,12 @@ static void mistakes_are_named(void)
         { "not a list", "7", NULL, "must be a list of {point, value}, or a file, not '7'" },
         { "not a map", "[7]", NULL, "search.tell[0]: must be {point: {...}, value: number}" },
         { "half a point", "[{point: {lr: 0.1}, value: 1}]", NULL, "search.tell[0]: " },
+        { "a list for a value", "[{point: {lr: [1]}, value: 1}]", NULL,
+          "search.tell[0]: parameter 'lr' must have one value, not a list" },
+        { "a map for a value", "[{point: {lr: {a: 1}}, value: 1}]", NULL,
+          "search.tell[0]: parameter 'lr' must have one value, not a map" },
+        { "nothing for a value", "[{point: {lr: }, value: 1}]", NULL,
+          "search.tell[0]: parameter 'lr' must have one value, not nothing" },
         { "two values", "[{point: {lr: 0.1}, values: [1, 2]}]", NULL, "search.tell[0]: must be" },
     };
 
