@@ -131,25 +131,31 @@ static char *cut_cell(char *at, char **ret_cell)
     return at;
 }
 
-/* 0: the end. Empty lines are passed over. */
-static int next_row(struct table *table)
+/* 1: a row; 0: the end; -1: too wide, noted. Empty lines are passed over. */
+static int next_row(struct telling *t, struct table *table)
 {
+    char end = ',';
+
     table->n_cells = 0;
     while (*table->at == '\n' || *table->at == '\r') {
-        table->line += *table->at == '\n';
+        table->line += *table->at == '\n' || table->at[1] != '\n';
         table->at++;
     }
     if (!*table->at)
         return 0;
     table->line++;
-    for (char end = ','; end == ',' && table->n_cells < COLUMNS_MAX;) {
+    while (end == ',' && table->n_cells < COLUMNS_MAX) {
         char *after = cut_cell(table->at, &table->cells[table->n_cells++]);
 
         end = *after;
         *after = '\0';
         table->at = end ? after + 1 : after;
     }
-    return 1;
+    if (end != ',')
+        return 1;
+    asy__problem(t->p, t->node, "search.tell", "'%s' line %u has more than %d columns",
+                 table->file, table->line, COLUMNS_MAX);
+    return -1;
 }
 
 static size_t column_of(const struct table *table, const char *name)
@@ -164,15 +170,16 @@ static size_t column_of(const struct table *table, const char *name)
 static int read_head(struct telling *t, struct table *table)
 {
     struct asy_space *space = t->p->study->space;
+    int row;
 
     table->columns = asy__take(t->p, (t->n_params + 1) * sizeof *table->columns);
     table->results = asy__take(t->p, (t->n_goals + 1) * sizeof *table->results);
     if (!table->columns || !table->results)
         return 0;
-    if (!next_row(table)) {
+    if ((row = next_row(t, table)) == 0)
         asy__problem(t->p, t->node, "search.tell", "'%s' is empty", table->file);
+    if (row <= 0)
         return 0;
-    }
     table->state = column_of(table, "state");
     for (size_t i = 0; i < t->n_params; i++)
         if ((table->columns[i] = column_of(table, asy_space_at(space, i)->name)) == SIZE_MAX) {
@@ -260,14 +267,27 @@ static int read_row(struct telling *t, struct table *table)
     return -1;
 }
 
+/* How many rows a table can have at most: next_row() ends one at a line's end of any kind. */
+static size_t lines_of(const char *text, size_t len)
+{
+    size_t lines = 1;
+
+    for (size_t i = 0; i < len; i++)
+        lines += text[i] == '\n' || (text[i] == '\r' && text[i + 1] != '\n');
+    return lines;
+}
+
 static void read_rows(struct telling *t, struct table *table, size_t lines)
 {
     int taken = 1;
 
     if (!read_head(t, table) || !make_room(t, lines, t->node))
         return;
-    while (taken >= 0 && next_row(table) && (taken = read_row(t, table)) >= 0)
-        t->n += (size_t)taken;
+    while (taken >= 0 && (taken = next_row(t, table)) > 0) {
+        ASY_ASSERT(t->n < t->cap, "more than %zu rows in %zu lines", t->n, lines);
+        if ((taken = read_row(t, table)) > 0)
+            t->n++;
+    }
     if (taken >= 0 && t->n == 0)
         asy__problem(t->p, t->node, "search.tell", "'%s' has no row with a result", table->file);
 }
@@ -276,7 +296,7 @@ static void read_file(struct telling *t, const char *path)
 {
     struct table *table = calloc(1, sizeof *table);
     struct asy_error err = ASY_ERROR_INIT;
-    size_t len = 0, lines = 0;
+    size_t len = 0;
     char *text = NULL;
 
     if (!table) {
@@ -291,10 +311,8 @@ static void read_file(struct telling *t, const char *path)
     } else if (strlen(text) != len) {
         asy__problem(t->p, t->node, "search.tell", "'%s' is no text", path);
     } else {
-        for (size_t i = 0; i < len; i++)
-            lines += text[i] == '\n';
         table->at = text;
-        read_rows(t, table, lines + 1);
+        read_rows(t, table, lines_of(text, len));
     }
     free(text);
     free(table);

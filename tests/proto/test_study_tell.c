@@ -97,6 +97,56 @@ static void several_objectives_have_a_column_each(void)
     asy_study_destroy(s);
 }
 
+/* Old Macintosh line ends, which a spreadsheet may still write, and all kinds in one table. */
+static void a_line_may_end_in_any_way(void)
+{
+    static const char *const ends[] = { "\r", "\n", "\r\n", "\r\r", "\n\r" };
+    char table[64u << 10];
+
+    for (size_t k = 0; k <= ASY_ARRAY_LEN(ends); k++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems = { 0 };
+        struct asy_study_spec *s;
+        int len = snprintf(table, sizeof table, "lr,n,s,w,c,loss");
+
+        for (int i = 0; i < 1000; i++)
+            len += snprintf(table + len, sizeof table - (size_t)len, "%s0.1,3,0.3,3,,%d",
+                            ends[k < ASY_ARRAY_LEN(ends) ? k : (size_t)i % k], i);
+        s = load(HEAD ONE "search: {tell: old.csv}\n", table, &problems, &err);
+        if (T_TRUE(s != NULL)) {
+            T_EQ("rows", s->n_told, 1000);
+            T_NEAR("the last", s->told_values[999], 999, 0);
+        } else {
+            fputs(problems.data, stderr);
+        }
+        asy_buf_fini(&problems);
+        asy_study_destroy(s);
+    }
+}
+
+/* A row that is too wide is no row that goes on in the next. */
+static void a_table_may_be_too_wide(void)
+{
+    static const char *const heads[] = { "lr,n,s,w,c,loss\n0.1,3,0.3,3,,1\n0.1,3,0.3,3,,2", "lr" };
+    char table[40u << 10];
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(heads); k++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems = { 0 };
+        struct asy_study_spec *s;
+        int len = snprintf(table, sizeof table, "%s", heads[k]);
+
+        for (int i = 0; i < 8200; i++)
+            len += snprintf(table + len, sizeof table - (size_t)len, ",%d", i % 10);
+        s = load(HEAD ONE "search: {tell: old.csv}\n", table, &problems, &err);
+        T_TRUE(!s);
+        T_HAS("too wide", problems.data, k ? "line 1 has more than 8192 columns"
+                                           : "line 3 has more than 8192 columns");
+        asy_buf_fini(&problems);
+        asy_study_destroy(s);
+    }
+}
+
 static void mistakes_are_named(void)
 {
     static const struct {
@@ -172,5 +222,6 @@ static void folder_is_made(void)
 
 T_MAIN("study-tell", T_TEST(folder_is_made),
        T_TEST(the_same_points_come_from_a_list_and_from_tables),
-       T_TEST(several_objectives_have_a_column_each), T_TEST(mistakes_are_named),
+       T_TEST(several_objectives_have_a_column_each), T_TEST(a_line_may_end_in_any_way),
+       T_TEST(a_table_may_be_too_wide), T_TEST(mistakes_are_named),
        T_TEST(only_a_users_own_file_is_read), T_TEST(tidy))
