@@ -127,12 +127,31 @@ static void csv_value(struct asy_buf *out, const struct asy_json *node)
     }
 }
 
-static void csv_table(const struct asy_json *root, const struct asy_json *parameters,
+/* Of several objectives, a column each; of one, `value` is it. */
+static void csv_values(const struct asy_json *objectives, const struct asy_json *trial,
+                       struct asy_buf *out)
+{
+    const struct asy_json *values = asy_json_get(asy_json_get(trial, "outcome"), "values"), *one;
+
+    if (asy_json_type(objectives) != ASY_JSON_ARRAY || asy_json_len(objectives) < 2)
+        return;
+    for (size_t j = 0; (one = asy_json_at(objectives, j)); j++) {
+        asy_buf_adds(out, trial ? "," : ",values_");
+        if (trial)
+            csv_value(out, asy_json_at(values, j));
+        else
+            csv_text(out, asy_json_str(asy_json_get(one, "metric"), ""));
+    }
+}
+
+static void csv_table(const struct asy_json *root, const struct asy_json *spec,
                       struct asy_buf *out)
 {
     static const char *const keys[] = { "number", "state", "cause", "value", "step", "attempts",
                                         "created_us", "started_us", "ended_us", "host", "seed",
-                                        "id" };
+                                        "id" }; /* study_tell.c knows them, too */
+    const struct asy_json *parameters = asy_json_get(spec, "parameters");
+    const struct asy_json *objectives = asy_json_get(spec, "objective"); /* of one: an object */
     const struct asy_json *trials = asy_json_get(root, "trials"), *trial;
     const char *name;
 
@@ -142,6 +161,7 @@ static void csv_table(const struct asy_json *root, const struct asy_json *parame
         asy_buf_adds(out, ",params_");
         csv_text(out, name);
     }
+    csv_values(objectives, NULL, out);
     asy_buf_addc(out, '\n');
     for (size_t t = 0; (trial = asy_json_at(trials, t)); t++) {
         for (size_t i = 0; i < ASY_ARRAY_LEN(keys); i++) {
@@ -153,6 +173,7 @@ static void csv_table(const struct asy_json *root, const struct asy_json *parame
             asy_buf_addc(out, ',');
             csv_value(out, asy_json_get(asy_json_get(trial, "params"), name));
         }
+        csv_values(objectives, trial, out);
         asy_buf_addc(out, '\n');
     }
 }
@@ -193,7 +214,7 @@ static int export(struct asy__session *session, const struct asy__options *optio
         rc = write_out(options, json.data, json.len, err);
         goto out;
     }
-    csv_table(root, asy_json_get(asy_json_get(study, "spec"), "parameters"), &out);
+    csv_table(root, asy_json_get(study, "spec"), &out);
     if ((rc = asy_buf_check(&out, "the table", err)) == 0)
         rc = write_out(options, out.data, out.len, err);
 out:

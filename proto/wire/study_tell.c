@@ -105,6 +105,7 @@ struct table {
     size_t *columns;            /* [n_params] of the parameters; SIZE_MAX: none */
     size_t *results;            /* [n_goals] of the objectives */
     size_t state;               /* of the trial's state, or SIZE_MAX */
+    int exported;               /* by assay export: it has columns params_NAME */
 };
 
 /* One cell, in place, as RFC 4180 has it. Returns what follows it. */
@@ -158,13 +159,58 @@ static int next_row(struct telling *t, struct table *table)
     return -1;
 }
 
-static size_t column_of(const struct table *table, const char *name)
+static size_t cell_of(const struct table *table, const char *prefix, const char *name)
 {
+    size_t n = strlen(prefix);
+
     for (size_t i = 0; i < table->n_cells; i++)
-        if (!strcmp(table->cells[i], name) || (!strncmp(table->cells[i], "params_", 7) &&
-                                               !strcmp(table->cells[i] + 7, name)))
+        if (!strncmp(table->cells[i], prefix, n) && !strcmp(table->cells[i] + n, name))
             return i;
     return SIZE_MAX;
+}
+
+/* Whether a name is that of a column which `assay export` has beside parameters and values. */
+static int is_kept(const char *name)
+{
+    static const char *const kept[] = { "number", "state", "cause", "value", "step", "attempts",
+                                        "created_us", "started_us", "ended_us", "host", "seed",
+                                        "id" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(kept); i++)
+        if (!strcmp(name, kept[i]))
+            return 1;
+    return 0;
+}
+
+/* As `assay export` calls it, else by its plain name; an exported table has names of its own that
+ * mean something else. */
+static size_t column_of(const struct table *table, const char *prefix, const char *name)
+{
+    size_t i = cell_of(table, prefix, name);
+
+    if (i != SIZE_MAX || (table->exported && is_kept(name)))
+        return i;
+    return cell_of(table, "", name);
+}
+
+/* A column means one thing. */
+static int is_taken(const struct telling *t, const struct table *table, size_t column)
+{
+    for (size_t i = 0; i < t->n_params; i++)
+        if (table->columns[i] == column)
+            return 1;
+    return 0;
+}
+
+static size_t result_of(struct telling *t, const struct table *table, const char *metric)
+{
+    size_t i = metric ? column_of(table, "values_", metric) : SIZE_MAX;
+
+    if (i != SIZE_MAX && is_taken(t, table, i))
+        i = SIZE_MAX;
+    if (i == SIZE_MAX && t->n_goals == 1)
+        i = cell_of(table, "", "value");
+    return i != SIZE_MAX && is_taken(t, table, i) ? SIZE_MAX : i;
 }
 
 static int read_head(struct telling *t, struct table *table)
@@ -180,9 +226,11 @@ static int read_head(struct telling *t, struct table *table)
         asy__problem(t->p, t->node, "search.tell", "'%s' is empty", table->file);
     if (row <= 0)
         return 0;
-    table->state = column_of(table, "state");
+    for (size_t i = 0; i < table->n_cells; i++)
+        table->exported |= !strncmp(table->cells[i], "params_", 7);
     for (size_t i = 0; i < t->n_params; i++)
-        if ((table->columns[i] = column_of(table, asy_space_at(space, i)->name)) == SIZE_MAX) {
+        if ((table->columns[i] = column_of(table, "params_", asy_space_at(space, i)->name)) ==
+            SIZE_MAX) {
             asy__problem(t->p, t->node, "search.tell", "'%s' has no column for parameter '%s'",
                          table->file, asy_space_at(space, i)->name);
             return 0;
@@ -190,15 +238,16 @@ static int read_head(struct telling *t, struct table *table)
     for (size_t j = 0; j < t->n_goals; j++) {
         const char *metric = metric_of(t, j);
 
-        table->results[j] = metric ? column_of(table, metric) : SIZE_MAX;
-        if (table->results[j] == SIZE_MAX && t->n_goals == 1)
-            table->results[j] = column_of(table, "value");
-        if (table->results[j] == SIZE_MAX) {
+        if ((table->results[j] = result_of(t, table, metric)) == SIZE_MAX) {
             asy__problem(t->p, t->node, "search.tell", "'%s' has no column '%s'%s", table->file,
                          metric ? metric : "?", t->n_goals == 1 ? " or 'value'" : "");
             return 0;
         }
     }
+    table->state = cell_of(table, "", "state");
+    for (size_t j = 0; j < t->n_goals; j++)
+        if (is_taken(t, table, table->state) || table->results[j] == table->state)
+            table->state = SIZE_MAX; /* a parameter's or a metric's name, here */
     return 1;
 }
 

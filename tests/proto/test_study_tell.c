@@ -80,6 +80,68 @@ out:
     asy_study_destroy(want);
 }
 
+/* What a table has beside the parameters and values may be called like one of them. */
+static void a_column_is_that_of_its_kind(void)
+{
+#define NAMED(metric)                                                                              \
+    "assay: 1\nname: s\nrun: {command: [/bin/true]}\nbudget: {trials: 9}\n"                        \
+    "parameters:\n  step: {min: 1, max: 9}\n  value: {min: 1, max: 9}\n  seed: {min: 1, max: 9}\n" \
+    "objective: {metric: " metric ", goal: minimize}\nsearch: {tell: old.csv}\n"
+#define EXPORTED                                                                                   \
+    "number,state,cause,value,step,attempts,seed,params_step,params_value,params_seed"
+    static const struct {
+        const char *name, *study, *table;
+    } cases[] = {
+        { "exported", NAMED("loss"), EXPORTED "\n0,complete,,7,5,1,6,2,3,4\n" },
+        { "a metric of such a name", NAMED("attempts"), EXPORTED "\n0,complete,,7,5,1,6,2,3,4\n" },
+        { "of several objectives", NAMED("loss"),
+          EXPORTED ",values_size,values_loss\n0,complete,,1,5,1,6,2,3,4,1,7\n" },
+        { "a column joined to it", NAMED("loss"), EXPORTED ",loss\n0,complete,,1,5,1,6,2,3,4,7\n" },
+        { "written by hand", NAMED("state"), "seed,step,value,state\n4,2,3,7\n" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems = { 0 };
+        struct asy_study_spec *s = load(cases[i].study, cases[i].table, &problems, &err);
+
+        if (T_TRUE(s != NULL) && T_EQ(cases[i].name, s->n_told, 1)) {
+            T_NEAR(cases[i].name, s->told[0], 2, 0);
+            T_NEAR(cases[i].name, s->told[1], 3, 0);
+            T_NEAR(cases[i].name, s->told[2], 4, 0);
+            T_NEAR(cases[i].name, s->told_values[0], 7, 0);
+        } else {
+            fprintf(stderr, "%s: %s\n", cases[i].name, problems.data);
+        }
+        asy_buf_fini(&problems);
+        asy_study_destroy(s);
+    }
+}
+
+static void names_of_other_columns_are_no_parameters(void)
+{
+    static const struct {
+        const char *name, *table, *want;
+    } cases[] = {
+        { "of an export", "number,step,value,seed,params_step,params_value\n0,1,2,3,4,5\n",
+          "has no column for parameter 'seed'" },
+        { "a parameter's", "step,value,seed\n1,2,3\n", "has no column 'loss' or 'value'" },
+        { "of a metric", "step,value,params_seed,params_loss,params_step,params_value\n"
+          "1,,3,4,5,6\n", "has no row with a result" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems = { 0 };
+        struct asy_study_spec *s = load(NAMED("loss"), cases[i].table, &problems, &err);
+
+        T_TRUE(!s);
+        T_HAS(cases[i].name, problems.data, cases[i].want);
+        asy_buf_fini(&problems);
+        asy_study_destroy(s);
+    }
+}
+
 static void several_objectives_have_a_column_each(void)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -222,6 +284,7 @@ static void folder_is_made(void)
 
 T_MAIN("study-tell", T_TEST(folder_is_made),
        T_TEST(the_same_points_come_from_a_list_and_from_tables),
+       T_TEST(a_column_is_that_of_its_kind), T_TEST(names_of_other_columns_are_no_parameters),
        T_TEST(several_objectives_have_a_column_each), T_TEST(a_line_may_end_in_any_way),
        T_TEST(a_table_may_be_too_wide), T_TEST(mistakes_are_named),
        T_TEST(only_a_users_own_file_is_read), T_TEST(tidy))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several objectives and constraints, from the study file to the front that is shown."""
+import csv
 import json
 import shutil
 
@@ -23,6 +24,8 @@ search: {{sampler: {sampler}, seed: 3}}
 budget: {{trials: 40}}
 """
 
+
+CONSTRAINTS = "constraints: [{metric: cost, max: 7}]\n"
 
 AWK = """BEGIN {
     printf "step=1 left=%.9f right=%.9f cost=%.9f\\n", x * x + y, 1 - (x - 1)^2 - y, 10 * y
@@ -65,6 +68,14 @@ def the_front_is_told_everywhere():
             has("last screen", out, f"front    {len(front)} trial")
             has("last screen", out, "assay pareto both")
             has("its first", out, f"trial {study['front'][0]['trial']}: left ")
+            table = list(csv.DictReader(home.run("export", "both")[0].splitlines()))
+            equal("export", [(float(t["values_left"]), float(t["values_right"])) for t in table],
+                  [tuple(t["outcome"]["values"]) for t in trials])
+            if sampler == "tpe":
+                home.run("export", "both", "-o", "both.csv")
+                home.write("told.yaml", STUDY.format(name="told", sampler=sampler).replace(
+                    "search: {", "search: {tell: both.csv, ").replace(CONSTRAINTS, ""))
+                has("told", home.run("run", "told.yaml")[1], "knows 40 results from elsewhere")
             has("page", home.run("show", "both")[0], f"{len(front)} trials (assay pareto both):")
             has("table", home.run("pareto", "both", "--limit", "1")[0], "  right  PARAMETERS")
             best = study["best_trial"]
