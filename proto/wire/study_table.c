@@ -173,7 +173,7 @@ const struct asy__row asy__rows[] = {
     { "search.tell", ASY__TOLD, .absent = "nothing is known",
       .help = "results from elsewhere that the sampler learns from: a CSV file with a column for "
               "each parameter and metric (as assay export writes it), or a list. They "
-              "become part of the study and are no trials of it",
+              "become part of the study and are no trials of it. Not in a study with constraints",
       .example = "tell: old-results.csv\n  # or: [{point: {lr: 1e-3, hidden: 64}, value: 0.31}]" },
     { "search.from", ASY__LATER, .help = "earlier studies to learn from" },
 

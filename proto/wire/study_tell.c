@@ -379,6 +379,11 @@ void asy__study_tell(struct asy__parse *p)
 
     if (!node)
         return;
+    if (p->study->spec.n_constraints) {
+        asy__problem(p, node, "search.tell", "does not say which results are within the "
+                     "'constraints': a study has one of the two");
+        return;
+    }
     if (node->type == ASY_YAML_LIST && make_room(&t, node->len, node)) {
         for (size_t i = 0; i < node->len && !p->rc; i++)
             read_item(&t, node->items[i], i);

@@ -254,6 +254,29 @@ static void mistakes_are_named(void)
     }
 }
 
+/* Nothing says whether a result from elsewhere is within them. */
+static void constraints_are_refused_beside_it(void)
+{
+    static const char *const tells[] = {
+        "old.csv", "[{point: {lr: 0.5, n: 2, s: 0.0, w: 3}, value: -1}]",
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(tells); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems = { 0 };
+        struct asy_study_spec *s;
+        char text[900];
+
+        snprintf(text, sizeof text, HEAD ONE "constraints: [{metric: size, max: 3}]\n"
+                 "search: {tell: %s}\n", tells[i]);
+        s = load(text, "lr,n,s,w,c,loss,size\n0.1,3,0.3,3,,1,2\n", &problems, &err);
+        T_TRUE(!s);
+        T_HAS(tells[i], problems.data, "search.tell: does not say which results are within");
+        asy_buf_fini(&problems);
+        asy_study_destroy(s);
+    }
+}
+
 /* What comes over the wire may not make a coordinator read its own files. */
 static void only_a_users_own_file_is_read(void)
 {
@@ -287,4 +310,5 @@ T_MAIN("study-tell", T_TEST(folder_is_made),
        T_TEST(a_column_is_that_of_its_kind), T_TEST(names_of_other_columns_are_no_parameters),
        T_TEST(several_objectives_have_a_column_each), T_TEST(a_line_may_end_in_any_way),
        T_TEST(a_table_may_be_too_wide), T_TEST(mistakes_are_named),
-       T_TEST(only_a_users_own_file_is_read), T_TEST(tidy))
+       T_TEST(constraints_are_refused_beside_it), T_TEST(only_a_users_own_file_is_read),
+       T_TEST(tidy))
