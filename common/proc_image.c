@@ -67,6 +67,21 @@ static char **make_env(const struct asy_proc_spec *spec)
     return env;
 }
 
+const char *asy_proc_env(const struct asy_proc_spec *spec, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (strchr(name, '='))
+        return NULL;
+    for (size_t i = length(spec->env_set); i-- > 0;)
+        if (names(spec->env_set[i], name, 0))
+            return spec->env_set[i] + n + 1;
+    for (char **entry = environ; entry && *entry; entry++)
+        if (names(*entry, name, 0))
+            return in_list(*entry, spec->env_drop, 1) ? NULL : *entry + n + 1;
+    return NULL;
+}
+
 static const char *path_of(char *const *env)
 {
     for (; *env; env++)

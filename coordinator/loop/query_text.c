@@ -479,7 +479,7 @@ static void write_command(struct asy_jsonw *w, const char *spec_text, const char
     if (asy_study_parse(spec_text, strlen(spec_text), "the study", NULL, &spec, NULL, NULL) == 0 &&
         spec->kind == ASY_RUN_COMMAND &&
         asy_json_parse(params_text, strlen(params_text), &params, NULL) == 0 &&
-        asy_study_argv(spec, params, NULL, &argv, NULL) == 0) {
+        asy_study_argv(spec, params, NULL, NULL, &argv, NULL) == 0) {
         asy_jsonw_open(w, "command", '[');
         for (size_t i = 0; argv[i]; i++)
             asy_jsonw_str(w, NULL, argv[i]);

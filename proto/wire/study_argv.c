@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <asy/parse.h>
+#include <asy/proc.h>
 
 #define WORD_MAX (1u << 20)
 #define WORDS_MAX 65536u
@@ -146,31 +147,38 @@ static int add_wandb(struct words *words, enum asy__args kind, const struct asy_
     return rc;
 }
 
-/* Of the study first, as the program has it; only to be shown: as a shell would write it. */
-static int add_variable(struct asy_buf *buf, const struct asy_study_spec *spec, const char *name,
-                        int shown, struct asy_error *err)
+/* Only to be shown: as a shell would write it, unless the study says it. */
+static void show_variable(struct asy_buf *buf, const struct asy_study_spec *spec, const char *name)
 {
     size_t n = strlen(name);
 
     for (size_t i = 0; i < spec->n_env; i++)
         if (!strncmp(spec->env[i], name, n) && spec->env[i][n] == '=') {
             asy_buf_adds(buf, spec->env[i] + n + 1);
-            return 0;
+            return;
         }
-    if (shown)
-        asy_buf_addf(buf, "$%s", name);
-    else if (getenv(name))
-        asy_buf_adds(buf, getenv(name));
-    else
+    asy_buf_addf(buf, "$%s", name);
+}
+
+static int add_variable(struct asy_buf *buf, const struct asy_study_spec *spec, const char *name,
+                        const struct asy_proc_spec *program, struct asy_error *err)
+{
+    const char *value = program ? asy_proc_env(program, name) : NULL;
+
+    if (program && !value)
         return asy_fail(err, ASY_E_INVAL, "the command names the environment variable '%s', which "
-                        "neither run.env nor the worker has", name);
+                        "a trial on this worker does not have", name);
+    if (program)
+        asy_buf_adds(buf, value);
+    else
+        show_variable(buf, spec, name);
     return 0;
 }
 
 /* A word with a parameter that has no value (its condition does not hold) is left out. */
 static int add_filled(struct words *words, const struct asy_study_spec *spec, const char *word,
-                      const struct asy_json *params, int shown, struct asy_buf *buf,
-                      struct asy_error *err)
+                      const struct asy_json *params, const struct asy_proc_spec *program,
+                      struct asy_buf *buf, struct asy_error *err)
 {
     const char *at = word, *text;
     size_t len;
@@ -179,15 +187,16 @@ static int add_filled(struct words *words, const struct asy_study_spec *spec, co
     asy_buf_clear(buf);
     while ((kind = asy__word_next(&at, &text, &len)) >= 0) {
         const struct asy_json *value;
-        char name[128];
+        char name[ASY__PLACE_MAX + 1];
 
         if (kind == 0) {
             asy_buf_add(buf, text, len);
             continue;
         }
-        snprintf(name, sizeof name, "%.*s", (int)(len < 120 ? len : 120), text);
+        ASY_ASSERT(len < sizeof name, "a name of %zu bytes in a checked command", len);
+        snprintf(name, sizeof name, "%.*s", (int)len, text);
         if (!strncmp(name, "env:", 4)) {
-            if ((rc = add_variable(buf, spec, name + 4, shown, err)) < 0)
+            if ((rc = add_variable(buf, spec, name + 4, program, err)) < 0)
                 return rc;
             continue;
         }
@@ -215,7 +224,8 @@ static enum asy__args wandb_args(const char *word)
 }
 
 int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *params,
-                   const char *json_file, char ***ret_argv, struct asy_error *err)
+                   const char *json_file, const struct asy_proc_spec *program, char ***ret_argv,
+                   struct asy_error *err)
 {
     struct words words = { NULL, 0, 0 };
     struct asy_buf buf;
@@ -233,7 +243,7 @@ int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *par
         else if (!strcmp(word, "{args}"))
             rc = add_args(&words, params, &buf, err);
         else
-            rc = add_filled(&words, spec, word, params, !json_file, &buf, err);
+            rc = add_filled(&words, spec, word, params, program, &buf, err);
     }
     asy_buf_fini(&buf);
     if (rc < 0) {

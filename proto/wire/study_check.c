@@ -168,12 +168,16 @@ static void check_word(struct asy__parse *p, const struct asy_yaml *node, const 
                        const char *word, int space_is_whole)
 {
     const char *at = word, *text;
-    char name[128];
+    char name[ASY__PLACE_MAX + 1];
     size_t len;
     int kind;
 
     while ((kind = asy__word_next(&at, &text, &len)) >= 0) {
-        snprintf(name, sizeof name, "%.*s", (int)(len < 120 ? len : 120), text);
+        if (kind == 1 && len >= sizeof name) {
+            asy__problem(p, node, key, "{%.40s...} is longer than %d bytes", text, ASY__PLACE_MAX);
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)(kind == 1 ? len : 0), text);
         if (kind == 1 && space_is_whole)
             check_placeholder(p, node, key, name, strlen(word) == len + 2);
     }

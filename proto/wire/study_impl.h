@@ -163,6 +163,8 @@ void asy__look_in_path(struct asy__parse *p, const char *name, const struct asy_
 /* Whether some folder of PATH has a program, or may have. */
 int asy__in_path(const char *name);
 
+#define ASY__PLACE_MAX 127 /* bytes between { and } in a command; longer: a mistake */
+
 /* study_wandb.c. Whether this is a W&B sweep file; its translation, as the tree that is read. */
 int asy__wandb_is(const struct asy_yaml *root);
 void asy__wandb_translate(struct asy__parse *p);

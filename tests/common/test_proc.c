@@ -86,6 +86,28 @@ static void a_child_gets_what_the_spec_says_and_no_more(void)
     }
 }
 
+static void what_a_child_will_find_is_told_before(void)
+{
+    static const char *const set[] = { "SET=first", "OLD=new", "SET=last", "GONER=kept", NULL };
+    static const char *const drop[] = { "GONE*", NULL };
+    const struct asy_proc_spec spec = { .env_set = set, .env_drop = drop };
+    static const struct { const char *name, *want; } cases[] = {
+        { "SET", "last" }, { "OLD", "new" }, { "GONE", NULL }, { "GONER", "kept" },
+        { "INHERITED", "a=b" }, { "INHERIT", NULL }, { "INHERITED=a", NULL }, { "", NULL },
+    };
+
+    setenv("OLD", "old", 1);
+    setenv("GONE", "x", 1);
+    setenv("GONER", "x", 1);
+    setenv("INHERITED", "a=b", 1);
+    unsetenv("INHERIT");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const char *got = asy_proc_env(&spec, cases[i].name);
+
+        T_STR(cases[i].name, got ? got : "(none)", cases[i].want ? cases[i].want : "(none)");
+    }
+}
+
 static void only_passed_descriptors_are_open(void)
 {
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
@@ -283,6 +305,7 @@ static void programs_are_found_beside_us_then_in_path(void)
 }
 
 T_MAIN("proc", T_TEST(a_child_gets_what_the_spec_says_and_no_more),
+       T_TEST(what_a_child_will_find_is_told_before),
        T_TEST(only_passed_descriptors_are_open), T_TEST(signals_are_as_at_a_login),
        T_TEST(the_reason_of_a_failed_start_is_told), T_TEST(waiting_and_signals_are_of_one_process),
        T_TEST(a_child_can_be_tied_to_its_parent), T_TEST(an_end_is_told_in_words),

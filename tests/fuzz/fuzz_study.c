@@ -19,7 +19,7 @@ static void check_words(const struct asy_study_spec *spec)
     asy_jsonw_init(&w, &buf, 0);
     asy_space_write(spec->space, spec->enqueue, &w, NULL);
     FUZZ_CHECK(asy_json_parse(buf.data, buf.len, &params, &err) == 0);
-    FUZZ_CHECK(asy_study_argv(spec, params, NULL, &argv, &err) == 0);
+    FUZZ_CHECK(asy_study_argv(spec, params, NULL, NULL, &argv, &err) == 0);
     asy_study_argv_free(argv);
     asy_json_destroy(params);
     asy_buf_fini(&buf);

@@ -286,6 +286,10 @@ static void check_bad(const struct bad_case *c)
 #define WITH_PARAMS(text) MODEL_HEAD OBJECTIVE BUDGET "parameters:\n" text
 #define C_PARAMS(text) COMMAND_HEAD OBJECTIVE BUDGET "parameters:\n" text
 
+#define LONG /* 124 bytes */ \
+    "NAME_NAME_NAME_NAME_NAME_NAME_N" "NAME_NAME_NAME_NAME_NAME_NAME_N" \
+    "NAME_NAME_NAME_NAME_NAME_NAME_N" "NAME_NAME_NAME_NAME_NAME_NAME_N"
+
 static void mistakes_are_named_with_their_place(void)
 {
     static const struct bad_case cases[] = {
@@ -463,6 +467,8 @@ static void mistakes_are_named_with_their_place(void)
         { "empty command", HEAD "run: {command: []}\n" OBJECTIVE PARAMS BUDGET, "needs a program" },
         { "command as text", HEAD "run: {command: python3 x}\n" OBJECTIVE PARAMS BUDGET,
           "run.command: must be a list of texts, not 'python3 x'" },
+        { "a long placeholder", HEAD "run: {command: [x, '{env:" LONG "}']}\n" OBJECTIVE PARAMS
+          BUDGET, "s.yaml:3:20: run.command[1]: {env:" },
         { "placeholder", HEAD "run: {command: [x, '{lrr}']}\n" OBJECTIVE PARAMS BUDGET,
           "s.yaml:3:20: run.command[1]: {lrr} is not a parameter; did you mean 'lr'?" },
         { "stray brace", HEAD "run: {command: [x, 'a}']}\n" OBJECTIVE PARAMS BUDGET,
@@ -1000,7 +1006,7 @@ static void commands_get_their_words(void)
         size_t n = 0;
 
         T_OK(asy_json_parse(cases[i].params, strlen(cases[i].params), &params, &err), &err);
-        if (T_OK(asy_study_argv(s, params, NULL, &argv, &err), &err)) {
+        if (T_OK(asy_study_argv(s, params, NULL, NULL, &argv, &err), &err)) {
             for (; argv[n] && cases[i].want[n]; n++)
                 T_STR(cases[i].name, argv[n], cases[i].want[n]);
             T_TRUE(!argv[n] && !cases[i].want[n]);
@@ -1009,7 +1015,7 @@ static void commands_get_their_words(void)
         asy_json_destroy(params);
     }
     if (m)
-        T_EQ("a model", asy_study_argv(m, NULL, NULL, &argv, &err), ASY_E_INVAL);
+        T_EQ("a model", asy_study_argv(m, NULL, NULL, NULL, &argv, &err), ASY_E_INVAL);
     asy_study_destroy(s);
     asy_study_destroy(m);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_wandb.c - W&B sweep files: what each key becomes, what each distribution draws, which words
  * each macro makes, and every mistake with its place. */
+#include <asy/proc.h>
 #include <asy/study.h>
 #include <asy/tuner.h>
 #include "asytest.h"
@@ -300,11 +301,15 @@ static void macros_make_the_words_that_they_make_there(void)
         { "${program}", "train.py|" },
         { "${env}", "/usr/bin/env|" },
         { "a${envvar:ASSAY_TEST_VALUE}b${envvar:ASSAY_TEST_VALUE}", "a7b7|" },
+        { "${envvar:ASSAY_TEST_SET}", "8|" }, /* what the program is given goes before */
     };
+    static const char *const set[] = { "ASSAY_TEST_SET=6", "ASSAY_TEST_SET=8", NULL };
+    const struct asy_proc_spec program = { .env_set = set };
     struct asy_json *params = NULL;
     struct asy_error err = ASY_ERROR_INIT;
 
     setenv("ASSAY_TEST_VALUE", "7", 1);
+    setenv("ASSAY_TEST_SET", "9", 1);
     T_OK(asy_json_parse(params_text, strlen(params_text), &params, &err), &err);
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         char text[400], got[600] = "", **argv = NULL;
@@ -313,7 +318,7 @@ static void macros_make_the_words_that_they_make_there(void)
         snprintf(text, sizeof text, "%scommand: ['%s']\nparameters: {x: {value: 1}}\n", HEAD,
                  cases[i].word);
         if ((s = parse(cases[i].word, text)) &&
-            T_OK(asy_study_argv(s, params, "/d/args.json", &argv, &err), &err))
+            T_OK(asy_study_argv(s, params, "/d/args.json", &program, &argv, &err), &err))
             for (size_t k = 0; argv && argv[k]; k++)
                 snprintf(got + strlen(got), sizeof got - strlen(got), "%s|", argv[k]);
         T_STR(cases[i].word, got, cases[i].want);
@@ -321,6 +326,7 @@ static void macros_make_the_words_that_they_make_there(void)
         asy_study_destroy(s);
     }
     unsetenv("ASSAY_TEST_VALUE");
+    unsetenv("ASSAY_TEST_SET");
     asy_json_destroy(params);
 }
 
@@ -328,19 +334,22 @@ static void a_variable_that_nobody_has_is_named(void)
 {
     struct asy_study_spec *s = parse("variable", HEAD "command: ['${envvar:ASSAY_TEST_NONE}']\n"
                                                       "parameters: {x: {value: 1}}\n");
+    static const char *const drop[] = { "ASSAY_TEST_N*", NULL };
+    const struct asy_proc_spec program = { .env_drop = drop };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_json *params = NULL;
     char **argv = NULL;
 
-    unsetenv("ASSAY_TEST_NONE");
+    setenv("ASSAY_TEST_NONE", "7", 1); /* but the program does not get it */
     T_OK(asy_json_parse("{}", 2, &params, &err), &err);
     if (s) {
-        T_EQ("not there", asy_study_argv(s, params, "/f", &argv, &err), ASY_E_INVAL);
+        T_EQ("not there", asy_study_argv(s, params, "/f", &program, &argv, &err), ASY_E_INVAL);
         T_HAS("not there", err.text, "'ASSAY_TEST_NONE'");
-        if (T_OK(asy_study_argv(s, params, NULL, &argv, &err), &err))
+        if (T_OK(asy_study_argv(s, params, NULL, NULL, &argv, &err), &err))
             T_STR("shown", argv[0], "$ASSAY_TEST_NONE");
         asy_study_argv_free(argv);
     }
+    unsetenv("ASSAY_TEST_NONE");
     asy_json_destroy(params);
     asy_study_destroy(s);
 }

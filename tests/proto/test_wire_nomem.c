@@ -28,7 +28,7 @@ static int make_words(const struct asy_study_spec *spec, struct asy_error *err)
     int rc = asy_json_parse("{\"lr\":0.1}", 10, &params, err);
 
     if (rc == 0)
-        rc = asy_study_argv(spec, params, NULL, &argv, err);
+        rc = asy_study_argv(spec, params, NULL, NULL, &argv, err);
     asy_study_argv_free(argv);
     asy_json_destroy(params);
     return rc;

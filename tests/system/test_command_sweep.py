@@ -39,6 +39,35 @@ def every_trial_is_stored_once():
             raise AssertionError(f"{ends} state events of 20 trials")
 
 
+# Each word as the program has it, not as the worker: what it is given, and what it is not.
+WORDS = """
+assay: 1
+name: words
+run:
+  command: [sh, -c, 'test "$1,$2,$3,$4" = "$ASSAY_TRIAL,$ASSAY_DIR,$OMP_NUM_THREADS,mine" &&
+            test -z "$SLURM_JOB_ID" && echo loss=$ASSAY_TRIAL', sh, '{env:ASSAY_TRIAL}',
+            '{env:ASSAY_DIR}', '{env:OMP_NUM_THREADS}', '{env:MINE}']
+  env: {MINE: mine}
+  metrics: {pattern: 'loss=(?<loss>\\S+)'}
+objective: {metric: loss, goal: minimize}
+parameters: {x: {min: 0.0, max: 1.0}}
+search: {sampler: random, seed: 7}
+budget: {trials: 3}
+"""
+
+
+def words_name_what_the_program_has():
+    with Home() as home:
+        home.env.update(ASSAY_TRIAL="77", OMP_NUM_THREADS="99", MINE="other", SLURM_JOB_ID="5")
+        home.write("study.yaml", WORDS)
+        home.run("run", "study.yaml")
+        equal("values", [t["value"] for t in home.json("trials", "words")["trials"]], [0, 1, 2])
+        home.write("study.yaml", WORDS.replace("{env:MINE}", "{env:SLURM_JOB_ID}")
+                   .replace("name: words", "name: lost"))
+        home.run("run", "study.yaml", code=None)
+        has("why", home.json("show", "lost", "0")["text"], "'SLURM_JOB_ID', which a trial on this")
+
+
 # Its checkpoint holds the step alone: those of all trials at one step are equal.
 TWINS = """
 import json, os, socket
@@ -153,4 +182,5 @@ def a_failing_command_says_why():
 
 main(every_trial_is_stored_once, trials_with_equal_checkpoints_do_without_each_other,
      logs_follow_both_streams_over_all_attempts, same_seed_gives_the_same_points,
-     a_second_study_of_a_name_gets_a_number, a_failing_command_says_why)
+     a_second_study_of_a_name_gets_a_number, a_failing_command_says_why,
+     words_name_what_the_program_has)

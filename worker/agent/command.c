@@ -243,17 +243,19 @@ int asy__command_start(struct asy__job *job, struct asy_error *err)
 {
     const struct asy_study_spec *study = job->spec->study;
     struct asy__words env = { 0 };
+    struct asy_proc_spec program = ASY_PROC_SPEC_INIT; /* by what {env:NAME} is looked up */
     char **argv = NULL, *json = NULL;
     int rc;
 
     if (!job->agent->programs.attempt[0])
         return asy_fail(err, ASY_E_NOENT, "cannot find 'assay-attempt'");
-    if ((rc = write_json(job, &json, err)) < 0 ||
-        (rc = asy_study_argv(study, job->params, json, &argv, err)) < 0)
-        goto out;
     if (!study->pattern && (rc = asy__door_open(job->agent, &job->door, err)) < 0)
         goto out;
-    if ((rc = build_env(job, &env, err)) < 0)
+    if ((rc = write_json(job, &json, err)) < 0 || (rc = build_env(job, &env, err)) < 0)
+        goto out;
+    program.env_set = (const char *const *)env.text;
+    program.env_drop = asy__env_drop;
+    if ((rc = asy_study_argv(study, job->params, json, &program, &argv, err)) < 0)
         goto out;
     rc = start(job, (const char *const *)argv, (const char *const *)env.text, err);
 out:

@@ -27,6 +27,10 @@ struct asy_proc_spec {
 };
 #define ASY_PROC_SPEC_INIT { NULL, NULL, NULL, NULL, -1, -1, -1, NULL, 0, 0, 0 }
 
+/* What a child that is started so finds in its environment under this name; NULL: nothing. Borrowed
+ * from the spec or this process's environment. */
+const char *asy_proc_env(const struct asy_proc_spec *spec, const char *name);
+
 struct asy_proc {
     pid_t pid;
     int pidfd; /* readable when the child has ended */

@@ -18,6 +18,8 @@
 #include <asy/hash.h>
 #include <asy/space.h>
 
+struct asy_proc_spec; /* asy/proc.h */
+
 #define ASY_STUDY_FILE_MAX (1u << 20)
 #define ASY_STUDY_OBJECTIVES_MAX 16
 #define ASY_STUDY_CONSTRAINTS_MAX 16
@@ -155,13 +157,14 @@ const char *asy_study_option(const char *group, size_t i);
  * *ret_len bytes, borrowed from path. */
 const char *asy_study_place(const char *base_dir, const char *path, size_t *ret_len);
 /* A command's argument vector for a trial: {name} replaced, "{args}" expanded, {{ and }} braces;
- * {env:NAME} from run.env, else this process's environment (ASY_E_INVAL: neither has it);
- * {wandb:args} and its like as W&B would write them (study_wandb_args.c). json_file: what
- * {wandb:args_json_file} becomes, where the caller puts asy_study_json_args(); NULL: the words are
- * only to be shown, {env:NAME} as $NAME. *ret_argv is
- * NULL-terminated; free with asy_study_argv_free(). */
+ * {env:NAME} as the program finds it, which is started by program's env_set and env_drop
+ * (ASY_E_INVAL: it finds nothing); {wandb:args} and its like as W&B would write them
+ * (study_wandb_args.c). json_file: what {wandb:args_json_file} becomes, where the caller puts
+ * asy_study_json_args(). Both NULL: the words are only to be shown, {env:NAME} from run.env, else
+ * as $NAME. *ret_argv is NULL-terminated; free with asy_study_argv_free(). */
 ASY_MUST_CHECK int asy_study_argv(const struct asy_study_spec *spec, const struct asy_json *params,
-                                  const char *json_file, char ***ret_argv, struct asy_error *err);
+                                  const char *json_file, const struct asy_proc_spec *program,
+                                  char ***ret_argv, struct asy_error *err);
 /* Whether the command has {wandb:args_json_file}; what belongs into that file. */
 int asy_study_wants_json_file(const struct asy_study_spec *spec);
 void asy_study_json_args(const struct asy_json *params, struct asy_buf *out);
