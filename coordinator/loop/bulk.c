@@ -22,6 +22,7 @@
 #define ARENA_MAX (1u << 20)
 #define QUEUE 16          /* messages per peer and direction: its credits and some */
 #define ROUND_MESSAGES 64
+#define ROUND_MS 1000 /* after which no further message is taken: each may be a chunk that rests */
 #define BLOCKED_MS 5      /* until a full queue is tried again */
 #define TELL_MS 2000
 #define ANSWER_MS 5000    /* for the loop to tell of a study */
@@ -377,8 +378,9 @@ static void take_message(struct asy__bulk *bulk, uint64_t peer, const char *key,
 static void take_messages(struct asy__bulk *bulk)
 {
     struct asy_error err = ASY_ERROR_INIT;
+    int64_t until_ms = asy_clock_ms() + ROUND_MS;
 
-    for (int i = 0; i < ROUND_MESSAGES && !bulk->stopped; i++) {
+    for (int i = 0; i < ROUND_MESSAGES && !bulk->stopped && asy_clock_ms() < until_ms; i++) {
         const void *bytes, *body;
         struct asy_key_info info;
         char key[ASY_KEY_TEXT];

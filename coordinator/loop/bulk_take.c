@@ -311,12 +311,15 @@ static int write_at(int fd, uint64_t at, const char *bytes, size_t n, const char
 
 /* In pieces, each on the disk before the next one: a commit of the store waits for what is under
  * way to the disk, and a flush for all that the disk has gathered, so let neither be much. */
-static int write_through(struct asy__bulk *bulk, const struct asy__transfer *t, const char *bytes,
+static int write_through(struct asy__bulk *bulk, struct asy__transfer *t, const char *bytes,
                          size_t n, struct asy_error *err)
 {
-    for (size_t at = 0; at < n; at += ASY__YIELD_PIECE) {
-        size_t piece = n - at < ASY__YIELD_PIECE ? n - at : ASY__YIELD_PIECE;
+    size_t at = 0;
+
+    while (at < n) {
         int64_t from_ns = asy__bulk_yield(bulk);
+        struct asy__work work = asy__traffic_look(bulk->traffic);
+        size_t most = asy__pace_piece(&work, from_ns), piece = n - at < most ? n - at : most;
         int rc = write_at(t->fd, t->at + at, bytes + at, piece, t->what, err);
 
         if (rc < 0)
@@ -324,7 +327,9 @@ static int write_through(struct asy__bulk *bulk, const struct asy__transfer *t, 
         if (fdatasync(t->fd) < 0)
             return asy_fail_errno(err, errno, "cannot sync %.120s", t->what);
         asy__pace_spent(&bulk->pace, from_ns, asy_clock_ns() - from_ns, piece);
+        at += piece;
     }
+    t->heard_ms = asy_clock_ms(); /* writing may have taken long; that is no silence of the peer's */
     return 0;
 }
 

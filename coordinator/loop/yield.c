@@ -27,13 +27,23 @@ void asy__pace_init(struct asy__pace *pace, size_t processors)
     pace->free_ns = 0;
 }
 
+static int is_calm(const struct asy__work *work, int64_t now_ns)
+{
+    return !work->on_its_way &&
+           (!work->sealed_ns || now_ns - work->sealed_ns >= ASY__YIELD_CALM_NS);
+}
+
+size_t asy__pace_piece(const struct asy__work *work, int64_t now_ns)
+{
+    return is_calm(work, now_ns) ? ASY__YIELD_CALM_PIECE : ASY__YIELD_PIECE;
+}
+
 int64_t asy__pace_wait(const struct asy__pace *pace, const struct asy__work *work,
                        int64_t asked_ns, int64_t now_ns)
 {
     int64_t from_ns = asked_ns > pace->free_ns ? asked_ns : pace->free_ns;
 
-    if (!work->on_its_way &&
-        (!work->sealed_ns || now_ns - work->sealed_ns >= ASY__YIELD_CALM_NS))
+    if (is_calm(work, now_ns))
         return 0;
     if (now_ns < pace->free_ns)
         return pace->free_ns - now_ns;

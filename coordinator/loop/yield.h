@@ -12,8 +12,8 @@
  *   whatever that is;
  * - bytes, which are encrypted or decrypted and hashed, pass at ASY__YIELD_RATE for each processor.
  *
- * If none is and none was begun for ASY__YIELD_CALM_NS, files take all there is, until the next
- * one, which is held up by one small piece at most.
+ * If none is and none was begun for ASY__YIELD_CALM_NS, files take all there is, in larger pieces,
+ * until the next one, which is held up by one such piece at most.
  *
  * Rejected: a rate that a controller finds by comparing the commits' times with those of an idle
  * system, as LEDBAT (RFC 6817) does with delays of packets. Files move the 99th percentile long
@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #define ASY__YIELD_PIECE ((size_t)64 << 10) /* bytes that are written and synced at once */
+#define ASY__YIELD_CALM_PIECE ((size_t)512 << 10)
 #define ASY__YIELD_SHARE 0.5
 #define ASY__YIELD_RATE 64e6                 /* bytes per second and processor */
 #define ASY__YIELD_WAIT_NS 10000000
@@ -58,6 +59,8 @@ void asy__pace_init(struct asy__pace *pace, size_t processors); /* 0 counts as 1
  * may begin. */
 int64_t asy__pace_wait(const struct asy__pace *pace, const struct asy__work *work,
                        int64_t asked_ns, int64_t now_ns);
+/* The largest piece that may begin now. */
+size_t asy__pace_piece(const struct asy__work *work, int64_t now_ns);
 /* A piece of n bytes was begun at from_ns and held the disk for disk_ns. */
 void asy__pace_spent(struct asy__pace *pace, int64_t from_ns, int64_t disk_ns, size_t n);
 #endif

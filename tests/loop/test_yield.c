@@ -40,6 +40,23 @@ static void a_piece_waits_for_decisions_only(void)
     }
 }
 
+static void pieces_are_large_while_nothing_is_decided(void)
+{
+    static const struct {
+        const char *name;
+        struct asy__work work;
+        size_t want;
+    } cases[] = {
+        { "no commit ever", { 0, 0 }, ASY__YIELD_CALM_PIECE },
+        { "at work", { 0, NOW - MS }, ASY__YIELD_PIECE },
+        { "a commit on its way", { 1, NOW - S }, ASY__YIELD_PIECE },
+        { "the last commit long ago", { 0, NOW - ASY__YIELD_CALM_NS }, ASY__YIELD_CALM_PIECE },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        T_EQ(cases[i].name, asy__pace_piece(&cases[i].work, NOW), cases[i].want);
+}
+
 static void a_rest_is_as_long_as_the_piece_was_dear(void)
 {
     static const struct {
@@ -137,5 +154,6 @@ static void a_commit_is_on_its_way_until_its_effects_left(void)
 }
 
 T_MAIN("yield", T_TEST(a_piece_waits_for_decisions_only),
+       T_TEST(pieces_are_large_while_nothing_is_decided),
        T_TEST(a_rest_is_as_long_as_the_piece_was_dear), T_TEST(files_get_their_share_and_no_more),
        T_TEST(a_commit_is_on_its_way_until_its_effects_left))
