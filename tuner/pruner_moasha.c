@@ -361,6 +361,9 @@ static int create(struct asy_pruner *p, struct asy_error *err)
     if (p->n_goals < 2)
         return asy_fail(err, ASY_E_INVAL, "pruner 'moasha': is for several objectives; with one, "
                         "use asha");
+    if (p->n_goals > 3) /* each entry of a rung costs hypervolumes, which the loop waits for */
+        return asy_fail(err, ASY_E_INVAL, "pruner 'moasha': compares three objectives at most, not "
+                        "%zu", p->n_goals);
     if (p->options[MIN_LENGTH] > (double)p->length_max)
         return asy_fail(err, ASY_E_INVAL,
                         "pruner 'moasha': min %.0f is above the longest training length %llu",

@@ -13,6 +13,7 @@
 #include "query_impl.h"
 
 #define AT_ONCE 32     /* points of one piece */
+#define VOLUME_GOALS_MAX 4 /* of more objectives no volume is told: it takes too long */
 #define CURVES_AT_ONCE 32
 #define CURVE_POINTS 96 /* that are shown of one curve */
 
@@ -86,6 +87,8 @@ static int admit(struct asy__past *past, const double *point, size_t m, struct a
             memmove(past->front + kept++ * m, past->front + i * m, m * sizeof *point);
     memcpy(past->front + kept++ * m, point, m * sizeof *point);
     past->n_front = kept;
+    if (m > VOLUME_GOALS_MAX)
+        return 0;
     return asy_pareto_volume(past->front, kept, m, past->ref, &past->volume, err);
 }
 
@@ -104,7 +107,8 @@ int asy__history_write(struct asy__asked *asked, struct asy_reader *reader, stru
         asy_jsonw_open(&asked->w, NULL, '{');
         asy_jsonw_u64(&asked->w, "trial", asy__front_number(asked, asked->next));
         asy_jsonw_u64(&asked->w, "front", asked->past->n_front);
-        asy_jsonw_f64(&asked->w, "volume", asked->past->volume);
+        if (m <= VOLUME_GOALS_MAX)
+            asy_jsonw_f64(&asked->w, "volume", asked->past->volume);
         asy_jsonw_close(&asked->w, '}');
     }
     if (asked->next < n)

@@ -435,6 +435,9 @@ static void check_pruner(struct asy__parse *p)
     if (name && !strcmp(name, "moasha") && p->n_goals < 2)
         asy__problem(p, asy__place(p, "search.pruner"), "search.pruner",
                      "moasha is for several objectives; with one, use asha");
+    else if (name && !strcmp(name, "moasha") && p->n_goals > 3)
+        asy__problem(p, asy__place(p, "search.pruner"), "search.pruner",
+                     "moasha compares three objectives at most, not %zu", p->n_goals);
     if (name)
         check_rungs(p, name);
     else if (is_word(p, "search.pruner.name", "threshold"))

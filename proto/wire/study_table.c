@@ -155,7 +155,7 @@ const struct asy__row asy__rows[] = {
       .help = "median and percentile stop trials worse than that of the others, patient those that "
               "got worse, threshold those beyond bounds, wilcoxon those worse than the best one "
               "instance by instance; asha promotes the best at rungs, hyperband does so in several "
-              "brackets, moasha for several objectives" },
+              "brackets, moasha for two or three objectives" },
     { "search.seed", ASY__INT, .min = 0, .max = SEED_MAX, .fallback = "0",
       .help = "number that all randomness of the study starts from" },
     { "search.deterministic", ASY__FLAG, .fallback = "false",

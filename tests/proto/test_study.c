@@ -528,6 +528,12 @@ static void mistakes_are_named_with_their_place(void)
           "search.pruner.percentile: is no option of the inner pruner, which is median" },
         { "moasha with one objective", MODEL "search: {pruner: moasha}\n",
           "moasha is for several objectives; with one, use asha" },
+        { "moasha with four",
+          HEAD "run: {command: [train], length: {max: 9}}\n" PARAMS BUDGET
+          "objective: [{metric: a, goal: minimize}, {metric: b, goal: minimize},\n"
+          "  {metric: c, goal: minimize}, {metric: d, goal: minimize}]\n"
+          "search: {pruner: moasha}\n",
+          "moasha compares three objectives at most, not 4" },
         { "hyperband without length", COMMAND "search: {pruner: hyperband}\n",
           "hyperband needs run.length.max" },
         { "brackets", MODEL "search: {pruner: {name: hyperband, brackets: 5}}\n",

@@ -67,6 +67,22 @@ static void create_names_each_mistake(void)
     }
 }
 
+static void moasha_takes_three_objectives_at_most(void)
+{
+    static const enum asy_goal goals[4] = { ASY_MINIMIZE, ASY_MAXIMIZE };
+    struct asy_pruner_spec spec = { .name = "moasha", .goals = goals, .length_max = 8 };
+
+    for (spec.n_goals = 2; spec.n_goals <= 4; spec.n_goals++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_pruner *pruner = NULL;
+
+        T_EQ("goals", asy_pruner_create(&spec, &pruner, &err), spec.n_goals < 4 ? 0 : ASY_E_INVAL);
+        if (spec.n_goals == 4)
+            T_HAS("why", err.text, "three objectives at most, not 4");
+        asy_pruner_destroy(pruner);
+    }
+}
+
 /* That the table of the study file has the same is tested there. */
 static void names_and_options_are_listed(void)
 {
@@ -521,7 +537,8 @@ static void asha_does_not_scan(void)
     asy_pruner_destroy(p);
 }
 
-T_MAIN("pruner", T_TEST(create_names_each_mistake), T_TEST(names_and_options_are_listed),
+T_MAIN("pruner", T_TEST(create_names_each_mistake), T_TEST(moasha_takes_three_objectives_at_most),
+       T_TEST(names_and_options_are_listed),
        T_TEST(none_lets_all_run), T_TEST(median_follows_the_plain_rule),
        T_TEST(median_explains_itself), T_TEST(asha_has_the_rungs_of_its_lengths),
        T_TEST(asha_promotes_the_best_top_rung_first),

@@ -200,7 +200,7 @@ const char *asy_sampler_drew(const struct asy_sampler *sampler);
  *         (s + 1)) for s = B - 1 - b, evenly by its number (pruner_hyperband.c). Promotion and
  *         stopping as asha; promotions of all brackets go the highest rung first. With tpe as
  *         sampler, which is then told of the pruner: BOHB.
- * moasha  Schmucker et al. 2021, for several objectives: asha whose best k at a rung are those that
+ * moasha  Schmucker et al. 2021, for 2 or 3 objectives: asha whose best k at a rung are those that
  *         asy_pareto_best() takes, whole fronts first. Promotion: of them, the front that fewer
  *         dominate first, in it the lower number. Stopping: a trial goes on if it is among the best
  *         max(1, floor(n / reduction)). A trial one of whose values is NaN counts in n and never
