@@ -329,7 +329,7 @@ static int write_through(struct asy__bulk *bulk, struct asy__transfer *t, const 
         asy__pace_spent(&bulk->pace, from_ns, asy_clock_ns() - from_ns, piece);
         at += piece;
     }
-    t->heard_ms = asy_clock_ms(); /* writing may have taken long; that is no silence of the peer's */
+    t->heard_ms = asy_clock_ms(); /* that writing took long is no silence of the peer */
     return 0;
 }
 
