@@ -130,6 +130,8 @@ void asy__count_result(struct asy__study *s, struct asy__trial *t)
         (isnan(s->reached) || asy__better(s, 0, s->reached, values[0]) != s->reached)) {
         s->reached = values[0];
         s->stale = 0;
+        if (s->enough == ASY_CAUSE_STAGNATION && s->lag == 0 && s->state != ASY_STUDY_STOPPING)
+            s->enough = ASY_CAUSE_NONE; /* nothing has followed from it yet */
     } else if (!isnan(s->reached) && ++s->stale >= s->spec->patience && !s->enough) {
         s->enough = ASY_CAUSE_STAGNATION;
     }

@@ -145,6 +145,42 @@ static void patience_counts_from_the_last_better_value(void)
     world_close(&w);
 }
 
+/* While a study is paused, its trials come to their ends: one that is too bad too often does not
+ * end it if a better one follows before it goes on. */
+static void a_better_value_takes_stagnation_back(void)
+{
+    static const struct {
+        const char *name;
+        double last;
+        enum asy_study_state want;
+    } cases[] = {
+        { "a better one follows", 4, ASY_STUDY_RUNNING },
+        { "none does", 6, ASY_STUDY_FINISHED },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const double losses[] = { 5, 7, cases[i].last };
+        struct world w;
+        struct asy_id a;
+
+        if (begin(&w, 3)) {
+            a = submit(&w, 1, PATIENT RUN(4, false) "budget: {trials: 9, patience: 1}\n");
+            for (size_t k = 0; k < ASY_ARRAY_LEN(losses); k++)
+                world_started(&w, &w.leases[k]);
+            world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "patient", 0);
+            for (size_t k = 0; k < ASY_ARRAY_LEN(losses); k++) {
+                report(&w, &w.leases[k], 1, losses[k], NAN, 2);
+                world_end(&w, &w.leases[k], ASY_END_COMPLETE, 1);
+            }
+            T_EQ(cases[i].name, study_state(&w, a), ASY_STUDY_PAUSED);
+            world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_RESUME, "patient", 0);
+            T_EQ(cases[i].name, study_state(&w, a), cases[i].want);
+            T_TRUE(world_restart(&w));
+        }
+        world_close(&w);
+    }
+}
+
 /* Deterministic studies feed the pruner from the history: a report of the constraint's metric alone
  * has no loss to judge, not a bad one. */
 static void reports_of_other_metrics_are_not_judged(void)
@@ -262,4 +298,5 @@ T_MAIN("goals", T_TEST(moasha_promotes_by_all_objectives), T_TEST(a_mean_is_of_a
        T_TEST(each_objective_needs_a_value),
        T_TEST(a_target_is_reached_within_the_constraints),
        T_TEST(patience_counts_from_the_last_better_value),
+       T_TEST(a_better_value_takes_stagnation_back),
        T_TEST(reports_of_other_metrics_are_not_judged))
