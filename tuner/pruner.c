@@ -120,6 +120,11 @@ uint64_t asy_pruner_milestone(const struct asy_pruner *pruner, uint64_t number, 
                                     : pruner->length_max;
 }
 
+size_t asy_pruner_compares(const struct asy_pruner *pruner)
+{
+    return pruner->class->report_all ? pruner->n_goals : 1;
+}
+
 enum asy_verdict asy_pruner_report(struct asy_pruner *pruner, uint64_t number, uint64_t step,
                                    const double *values)
 {

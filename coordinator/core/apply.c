@@ -337,8 +337,13 @@ static int leased(struct asy_core *core, struct asy__study *s, const struct asy_
     return 0;
 }
 
-/* Of the newest row of its history. */
-static void verdict(struct asy__trial *t, uint64_t step)
+static double newest_step(const struct asy__trial *t)
+{
+    return t->n_hist ? t->hist[(t->n_hist - 1) * (1 + asy__n_values(t->study))] : -1;
+}
+
+/* Of the newest row of its history. A step that was judged is not judged again. */
+static void verdict(struct asy__trial *t)
 {
     struct asy__study *s = t->study;
     double values[ASY_STUDY_OBJECTIVES_MAX];
@@ -346,7 +351,7 @@ static void verdict(struct asy__trial *t, uint64_t step)
 
     s->promo_stale = 1;
     asy__trial_at(t, t->n_hist - 1, values);
-    if (asy_pruner_report(s->pruner, t->number, step, values) != ASY_STOP)
+    if (asy_pruner_report(s->pruner, t->number, (uint64_t)newest_step(t), values) != ASY_STOP)
         return;
     if (t->stop == ASY_CAUSE_NONE) {
         t->stop = ASY_CAUSE_PRUNED;
@@ -355,17 +360,34 @@ static void verdict(struct asy__trial *t, uint64_t step)
     }
 }
 
+/* A pruner that compares several objectives hears of a step once all of them came with it. Where
+ * one is left out there, that shows when a later step comes, or when the trial pauses to be
+ * compared. */
+static void overdue(struct asy__trial *t)
+{
+    if (t->study->lag == 0 && asy_pruner_compares(t->study->pruner) > 1 && t->n_hist > 0 &&
+        asy__trial_has(t, t->n_hist - 1, 1))
+        verdict(t);
+}
+
 static int report(struct asy__study *s, struct asy__trial *t, const struct asy_event *ev,
                   struct asy_error *err)
 {
     double values[ASY_STUDY_OBJECTIVES_MAX + ASY_STUDY_CONSTRAINTS_MAX], value = NAN;
+    size_t compared = asy_pruner_compares(s->pruner);
+    double step = (double)ev->report.step;
     int has = 0;
 
+    if (step > newest_step(t))
+        overdue(t);
     if (asy__trial_record(t, ev, &value, &has))
         return nomem(err);
-    if (!has || s->lag > 0)
+    if (s->lag > 0)
         return 0;
-    verdict(t, ev->report.step);
+    if (compared > 1 ? newest_step(t) == step && asy__trial_has(t, t->n_hist - 1, compared) : has)
+        verdict(t);
+    if (!has)
+        return 0;
     asy__trial_values(t, values);
     values[0] = value;
     if (s->spec->objectives[0].take == ASY_TAKE_BEST && asy__reaches_target(s, values))
@@ -386,6 +408,9 @@ static int ended(struct asy_core *core, struct asy__trial *t, const struct asy_e
     if (ev->ended.end == ASY_END_LOST &&
         asy__trial_fence(t, t->attempt->number, t->attempt->applied))
         return nomem(err);
+    if (ev->ended.end == ASY_END_PAUSED ||
+        asy__trial_has_reached(t, ev->ended.end, t->attempt->milestone))
+        overdue(t);
     t->refusals = ev->ended.end == ASY_END_REFUSED ? t->refusals + 1 : 0;
     switch (ev->ended.end) {
     case ASY_END_CRASHED:

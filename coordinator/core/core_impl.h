@@ -449,8 +449,11 @@ void asy__trial_forget_checkpoint(struct asy__trial *trial,
 /* Values above the step do not count any more; from_nothing: none do. */
 void asy__trial_rewind(struct asy__trial *trial, uint64_t step, int from_nothing);
 void asy__trial_values(const struct asy__trial *trial, double *ret_values);
-/* The objectives as of a row of its history: what that report lacks is the last number before it,
- * NaN where there is none. */
+/* Whether the first n objectives came with the step of a row of its history, in that report or in
+ * ones before it. */
+int asy__trial_has(const struct asy__trial *trial, size_t row, size_t n);
+/* The objectives as of a row of its history: what that report lacks is what came last with its step
+ * before it, else the last number before that, NaN where there is none. */
 void asy__trial_at(const struct asy__trial *trial, size_t row, double *ret_values);
 /* The values so far become the final ones. The history goes, unless it is still needed. */
 void asy__trial_finalise(struct asy__trial *trial, int keep_history);

@@ -46,23 +46,26 @@ int asy__job_tells(const struct asy__study *s, const struct asy__trial *t)
     return t->job >= s->fed;
 }
 
-/* The values of one job go to the pruner; its trial's pause or end goes to the sampler, an end to
- * both. */
+/* The values of one job go to the pruner, of each step when all that it compares has come, or the
+ * last that came; its trial's pause or end goes to the sampler, an end to both. */
 static void feed(struct asy_core *core, struct asy__study *s, struct asy__trial *t)
 {
     double values[ASY_STUDY_OBJECTIVES_MAX];
-    size_t w = 1 + asy__n_values(s);
+    size_t w = 1 + asy__n_values(s), compared = asy_pruner_compares(s->pruner);
 
     for (size_t i = 0; i < t->n_hist; i++) {
         const double *row = t->hist + w * i;
+        int last = i + 1 == t->n_hist || row[w] != row[0];
 
         if (row[0] <= t->fed_step)
             continue;
-        t->fed_step = row[0];
-        if (asy__is_absent(row[1]))
-            continue;
-        asy__trial_at(t, i, values);
-        asy_pruner_report(s->pruner, t->number, (uint64_t)row[0], values);
+        if (asy__trial_has(t, i, last ? 1 : compared)) {
+            t->fed_step = row[0];
+            asy__trial_at(t, i, values);
+            asy_pruner_report(s->pruner, t->number, (uint64_t)row[0], values);
+        } else if (last) {
+            t->fed_step = row[0];
+        }
     }
     s->promo_stale = 1;
     if (!asy_trial_state_ended(t->state)) {

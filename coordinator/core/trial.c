@@ -269,16 +269,32 @@ int asy__trial_record(struct asy__trial *t, const struct asy_event *report, doub
     return 0;
 }
 
+int asy__trial_has(const struct asy__trial *t, size_t row, size_t n)
+{
+    size_t w = stride(t);
+
+    for (size_t i = 0; i < n; i++) {
+        size_t k = row;
+
+        while (asy__is_absent(t->hist[w * k + 1 + i]))
+            if (k-- == 0 || t->hist[w * k] != t->hist[w * row])
+                return 0;
+    }
+    return 1;
+}
+
 void asy__trial_at(const struct asy__trial *t, size_t row, double *ret_values)
 {
     const double *last = t->x + n_x(t->study) + asy__n_values(t->study);
 
+    size_t w = stride(t);
+
     for (size_t i = 0; i < t->study->spec->n_objectives; i++) {
-        double v = t->hist[stride(t) * row + 1 + i];
+        double v = t->hist[w * row + 1 + i];
 
         for (size_t k = row; asy__is_absent(v) && k-- > 0;)
-            if (!isnan(t->hist[stride(t) * k + 1 + i]))
-                v = t->hist[stride(t) * k + 1 + i];
+            if (t->hist[w * k] == t->hist[w * row] || !isnan(t->hist[w * k + 1 + i]))
+                v = t->hist[w * k + 1 + i];
         ret_values[i] = asy__is_absent(v) ? last[i] : v;
     }
 }
@@ -410,9 +426,11 @@ int asy__trial_hear(struct asy__trial *t, enum asy_outcome_state state)
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
 
-/* Values at or below the oldest kept checkpoint can never be rewound any more. */
+/* Values at or below the oldest kept checkpoint can never be rewound any more. Those of the newest
+ * step stay while the pruner may have to hear of them together with ones that are still to come. */
 static void fold_settled(struct asy__trial *t)
 {
+    int gathers = asy_pruner_compares(t->study->pruner) > 1;
     size_t w = stride(t), n = 0;
     uint64_t oldest = UINT64_MAX;
 
@@ -420,7 +438,8 @@ static void fold_settled(struct asy__trial *t)
         if (t->checkpoints[i].step < oldest)
             oldest = t->checkpoints[i].step;
     while (n < t->n_hist && t->hist[w * n] <= (double)oldest &&
-           (t->study->lag == 0 || t->hist[w * n] <= t->fed_step))
+           (t->study->lag == 0 || t->hist[w * n] <= t->fed_step) &&
+           !(gathers && t->hist[w * n] >= t->last_step))
         fold(t, t->hist + w * n++);
     t->n_hist -= n;
     if (n)

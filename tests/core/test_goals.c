@@ -198,7 +198,8 @@ static void reports_of_other_metrics_are_not_judged(void)
             struct lease *l = &w.leases[i];
 
             world_started(&w, l);
-            report(&w, l, 1, i == 0 ? 0.1 : 0.9, NAN, 2);
+            report(&w, l, 1, NAN, NAN, 2);
+            report(&w, l, 1, i == 0 ? 0.1 : 0.9, NAN, NAN);
             report(&w, l, 1, NAN, NAN, 3);
             world_checkpoint(&w, l, 1);
             world_end(&w, l, ASY_END_PAUSED, 1);
@@ -210,27 +211,118 @@ static void reports_of_other_metrics_are_not_judged(void)
     world_close(&w);
 }
 
-/* What a report lacks was in one before: moasha judges by both. */
+#define MOASHA(min, more)                                                                          \
+    TWO RUN(4, true) "search: {sampler: random, pruner: {name: moasha, min: " #min                 \
+                     ", reduction: 2}" more "}\nbudget: {trials: 2}\n"
+
+static void pause(struct world *w, struct lease *l)
+{
+    world_checkpoint(w, l, l->milestone);
+    world_end(w, l, ASY_END_PAUSED, l->milestone);
+}
+
+/* Whichever report of a step brings the last of them. */
 static void moasha_promotes_by_all_objectives(void)
 {
+    static const struct {
+        const char *name, *study;
+        int loss_first;
+    } cases[] = {
+        { "the first objective comes last", MOASHA(1, ""), 0 },
+        { "the first objective comes first", MOASHA(1, ""), 1 },
+        { "deterministic, last", MOASHA(1, ", deterministic: true, lag: 1"), 0 },
+        { "deterministic, first", MOASHA(1, ", deterministic: true, lag: 1"), 1 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct world w;
+
+        if (begin(&w, 1)) {
+            submit(&w, 1, cases[i].study);
+            for (size_t k = 0; k < 2; k++) {
+                struct lease *l = &w.leases[k];
+
+                world_started(&w, l);
+                T_EQ(cases[i].name, l->milestone, 1);
+                if (cases[i].loss_first)
+                    report(&w, l, 1, 0.5, NAN, 2);
+                report(&w, l, 1, NAN, k == 0 ? 1 : 2, NAN); /* right: more is better */
+                if (!cases[i].loss_first)
+                    report(&w, l, 1, 0.5, NAN, 2);
+                pause(&w, l);
+            }
+            T_EQ(cases[i].name, w.n_leases, 3);
+            T_EQ(cases[i].name, w.leases[2].trial, 1);
+            T_EQ(cases[i].name, w.leases[2].milestone, 2);
+            T_TRUE(world_restart(&w));
+        }
+        world_close(&w);
+    }
+}
+
+/* At the second rung an objective is left out: its last number from before counts, and the trial
+ * stands there, ahead of the one that waits at the first. */
+static void moasha_takes_an_objective_that_is_left_out_from_before(void)
+{
+    static const struct {
+        const char *name, *study;
+        uint32_t kept; /* checkpoints */
+    } cases[] = {
+        { "as they come", MOASHA(1, ""), 2 },
+        { "behind the only checkpoint", MOASHA(1, ""), 1 },
+        { "deterministic", MOASHA(1, ", deterministic: true, lag: 1"), 2 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct world w;
+        int open = world_open(&w);
+
+        w.config.checkpoints_kept = cases[i].kept;
+        if (open && world_start(&w)) {
+            world_client(&w, CLIENT_PEER, OWNER);
+            world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+            submit(&w, 1, cases[i].study);
+            for (size_t k = 0; k < 3; k++) {
+                struct lease *l = &w.leases[k];
+
+                world_started(&w, l);
+                report(&w, l, l->milestone, 0.5, k == 0 ? 1 : k == 1 ? 2 : NAN, 2);
+                pause(&w, l);
+            }
+            T_EQ(cases[i].name, w.leases[2].trial, 1);
+            T_EQ(cases[i].name, w.n_leases, 4);
+            T_EQ(cases[i].name, w.leases[3].trial, 1);
+            T_EQ(cases[i].name, w.leases[3].milestone, 4);
+            T_TRUE(world_restart(&w));
+        }
+        world_close(&w);
+    }
+}
+
+/* A value of the step that is no number is not replaced by one from before. */
+static void moasha_promotes_none_whose_objective_is_no_number(void)
+{
+    struct asy_metric nan = { "loss", NAN };
     struct world w;
 
     if (begin(&w, 1)) {
-        submit(&w, 1, TWO RUN(4, true) "search: {sampler: random, pruner: {name: moasha, min: 1, "
-                                       "reduction: 2}}\nbudget: {trials: 2}\n");
-        for (size_t i = 0; i < 2; i++) {
-            struct lease *l = &w.leases[i];
+        submit(&w, 1, MOASHA(2, ""));
+        for (size_t k = 0; k < 2; k++) {
+            struct asy_event ev = { .kind = ASY_EV_REPORT };
+            struct lease *l = &w.leases[k];
 
             world_started(&w, l);
-            T_EQ("first rung", l->milestone, 1);
-            report(&w, l, 1, NAN, i == 0 ? 1 : 2, NAN); /* right: more is better */
-            report(&w, l, 1, 0.5, NAN, 2);
-            world_checkpoint(&w, l, 1);
-            world_end(&w, l, ASY_END_PAUSED, 1);
+            report(&w, l, 1, k == 0 ? 0.5 : 0.1, NAN, 2);
+            ev.report.step = 2;
+            ev.report.metrics = &nan;
+            ev.report.n_metrics = 1;
+            if (k == 1)
+                world_send(&w, l, ++l->reported, &ev);
+            report(&w, l, 2, k == 0 ? 0.5 : NAN, 2, NAN);
+            pause(&w, l);
         }
-        T_EQ("the better one is promoted", w.leases[2].trial, 1);
-        T_EQ("to the next rung", w.leases[2].milestone, 2);
-        T_TRUE(world_restart(&w));
+        T_EQ("one goes on", w.n_leases, 3);
+        T_EQ("the one with numbers", w.leases[2].trial, 0);
     }
     world_close(&w);
 }
@@ -293,7 +385,9 @@ static void a_nan_leaves_no_mean(void)
     world_close(&w);
 }
 
-T_MAIN("goals", T_TEST(moasha_promotes_by_all_objectives), T_TEST(a_mean_is_of_all_reports),
+T_MAIN("goals", T_TEST(moasha_promotes_by_all_objectives),
+       T_TEST(moasha_takes_an_objective_that_is_left_out_from_before),
+       T_TEST(moasha_promotes_none_whose_objective_is_no_number), T_TEST(a_mean_is_of_all_reports),
        T_TEST(a_nan_leaves_no_mean), T_TEST(all_values_are_told_and_stored),
        T_TEST(each_objective_needs_a_value),
        T_TEST(a_target_is_reached_within_the_constraints),

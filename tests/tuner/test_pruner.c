@@ -98,6 +98,24 @@ static void names_and_options_are_listed(void)
     T_TRUE(!asy_pruner_option("median", 4) && !asy_pruner_option("nothing", 0));
 }
 
+static void only_moasha_compares_all_objectives(void)
+{
+    for (size_t i = 0; asy_pruner_name(i); i++) {
+        static const enum asy_goal goals[] = { ASY_MINIMIZE, ASY_MAXIMIZE, ASY_MINIMIZE };
+        static const struct asy_option upper = { "upper", 1 };
+        struct asy_pruner_spec spec = { .name = asy_pruner_name(i), .options = &upper,
+                                        .goals = goals, .n_goals = ASY_ARRAY_LEN(goals),
+                                        .length_max = 40, .can_pause = 1 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_pruner *p = NULL;
+
+        spec.n_options = !strcmp(spec.name, "threshold"); /* which needs a bound */
+        if (T_OK(asy_pruner_create(&spec, &p, &err), &err))
+            T_EQ(spec.name, asy_pruner_compares(p), !strcmp(spec.name, "moasha") ? 3 : 1);
+        asy_pruner_destroy(p);
+    }
+}
+
 static void none_lets_all_run(void)
 {
     struct asy_pruner *p = make("none", 40, 1, NULL, 0);
@@ -538,7 +556,7 @@ static void asha_does_not_scan(void)
 }
 
 T_MAIN("pruner", T_TEST(create_names_each_mistake), T_TEST(moasha_takes_three_objectives_at_most),
-       T_TEST(names_and_options_are_listed),
+       T_TEST(names_and_options_are_listed), T_TEST(only_moasha_compares_all_objectives),
        T_TEST(none_lets_all_run), T_TEST(median_follows_the_plain_rule),
        T_TEST(median_explains_itself), T_TEST(asha_has_the_rungs_of_its_lengths),
        T_TEST(asha_promotes_the_best_top_rung_first),

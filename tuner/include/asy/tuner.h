@@ -228,6 +228,8 @@ void asy_pruner_destroy(struct asy_pruner *pruner);
 /* The length to which trial `number`, which stands at `step` (0: new), runs before it is looked at
  * again: the next rung, or length_max. */
 uint64_t asy_pruner_milestone(const struct asy_pruner *pruner, uint64_t number, uint64_t step);
+/* How many objectives it compares: the first alone, 1, or all n_goals. */
+size_t asy_pruner_compares(const struct asy_pruner *pruner);
 /* The values of the objectives, [n_goals], at a step of a running trial. NaN is a value (worst).
  * Reports of a trial come with rising steps; one at or below the last counted step is ignored, as
  * is one for which there is no memory. The verdict: ASY_GO_ON, ASY_STOP (end it as pruned),
