@@ -386,11 +386,12 @@ static int report(struct asy__study *s, struct asy__trial *t, const struct asy_e
         return 0;
     if (compared > 1 ? newest_step(t) == step && asy__trial_has(t, t->n_hist - 1, compared) : has)
         verdict(t);
-    if (!has)
+    if (!has || s->spec->objectives[0].take != ASY_TAKE_BEST ||
+        isnan(s->spec->objectives[0].target))
         return 0;
-    asy__trial_values(t, values);
+    asy__trial_values(t, values); /* of all the history */
     values[0] = value;
-    if (s->spec->objectives[0].take == ASY_TAKE_BEST && asy__reaches_target(s, values))
+    if (asy__reaches_target(s, values))
         t->hit = 1, s->enough = ASY_CAUSE_TARGET;
     return 0;
 }

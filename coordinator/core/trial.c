@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HIST_MAX 4096 /* then every second value goes: only reached without any checkpoint */
+#define HIST_MAX 4096 /* before it grows beyond, what can be folded is: without checkpoints, all */
 
 size_t asy__n_values(const struct asy__study *study)
 {
@@ -206,14 +206,25 @@ static void fold(struct asy__trial *t, const double *row)
     }
 }
 
-static void thin(struct asy__trial *t)
+/* Values at or below the oldest kept checkpoint can never be rewound any more: without one a trial
+ * begins anew. Those of the newest step stay while the pruner may have to hear of them together
+ * with ones that are still to come. */
+static void fold_settled(struct asy__trial *t)
 {
-    size_t w = stride(t), kept = 0;
+    int gathers = asy_pruner_compares(t->study->pruner) > 1;
+    size_t w = stride(t), n = 0;
+    uint64_t oldest = UINT64_MAX;
 
-    for (size_t i = 0; i < t->n_hist; i++)
-        if (i % 2 || i + 1 == t->n_hist)
-            memmove(t->hist + w * kept++, t->hist + w * i, w * sizeof *t->hist);
-    t->n_hist = kept;
+    for (size_t i = 0; i < t->n_checkpoints; i++)
+        if (t->checkpoints[i].step < oldest)
+            oldest = t->checkpoints[i].step;
+    while (n < t->n_hist && t->hist[w * n] <= (double)oldest &&
+           (t->study->lag == 0 || t->hist[w * n] <= t->fed_step) &&
+           !(gathers && t->hist[w * n] >= t->last_step))
+        fold(t, t->hist + w * n++);
+    t->n_hist -= n;
+    if (n)
+        memmove(t->hist, t->hist + w * n, w * t->n_hist * sizeof *t->hist);
 }
 
 static int hist_room(struct asy__trial *t)
@@ -221,8 +232,8 @@ static int hist_room(struct asy__trial *t)
     size_t cap = t->cap_hist ? 2 * t->cap_hist : 4;
     double *grown;
 
-    if (t->n_hist == HIST_MAX)
-        thin(t);
+    if (t->n_hist == t->cap_hist && t->n_hist >= HIST_MAX)
+        fold_settled(t);
     if (t->n_hist < t->cap_hist)
         return 0;
     if (!(grown = realloc(t->hist, cap * stride(t) * sizeof *grown)))
@@ -425,26 +436,6 @@ int asy__trial_hear(struct asy__trial *t, enum asy_outcome_state state)
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
-
-/* Values at or below the oldest kept checkpoint can never be rewound any more. Those of the newest
- * step stay while the pruner may have to hear of them together with ones that are still to come. */
-static void fold_settled(struct asy__trial *t)
-{
-    int gathers = asy_pruner_compares(t->study->pruner) > 1;
-    size_t w = stride(t), n = 0;
-    uint64_t oldest = UINT64_MAX;
-
-    for (size_t i = 0; i < t->n_checkpoints; i++)
-        if (t->checkpoints[i].step < oldest)
-            oldest = t->checkpoints[i].step;
-    while (n < t->n_hist && t->hist[w * n] <= (double)oldest &&
-           (t->study->lag == 0 || t->hist[w * n] <= t->fed_step) &&
-           !(gathers && t->hist[w * n] >= t->last_step))
-        fold(t, t->hist + w * n++);
-    t->n_hist -= n;
-    if (n)
-        memmove(t->hist, t->hist + w * n, w * t->n_hist * sizeof *t->hist);
-}
 
 int asy__trial_checkpoint(struct asy__trial *t, const struct asy_checkpoint *from)
 {

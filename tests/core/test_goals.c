@@ -359,6 +359,60 @@ static void a_mean_is_of_all_reports(void)
     world_close(&w);
 }
 
+/* Whatever their number: what the history cannot hold is folded, not lost, and with a checkpoint
+ * the reports beyond it still count once. */
+static void thousands_of_reports_all_count(void)
+{
+    enum { REPORTS = 9000, SAVED = 10, AGAIN = 20 };
+    static const struct {
+        const char *name, *take;
+        int checkpoints;
+        double want;
+    } cases[] = {
+        { "mean", "mean", 0, (REPORTS + 1) / 2.0 },
+        { "best", "best", 0, 1 },
+        { "last", "last", 0, REPORTS },
+        { "mean after a checkpoint", "mean", 1, (AGAIN + 1) / 2.0 },
+        { "best after a checkpoint", "best", 1, 1 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        uint64_t end = REPORTS;
+        char study[400];
+        struct world w;
+        struct asy_id a;
+
+        snprintf(study, sizeof study,
+                 "assay: 1\nname: m\nobjective: {metric: loss, goal: minimize, take: %s}\n"
+                 "parameters: {x: {min: 0.0, max: 1.0}}\nrun: {command: [run], length: {unit: "
+                 "steps, max: 9000}, checkpoint: %s}\nretries: 1\nbudget: {trials: 1}\n",
+                 cases[i].take, cases[i].checkpoints ? "true" : "false");
+        if (begin(&w, 1)) {
+            struct lease *l = &w.leases[0];
+
+            a = submit(&w, 1, study);
+            world_started(&w, l);
+            for (uint64_t step = 1; step <= REPORTS; step++) {
+                report(&w, l, step, (double)step, NAN, NAN);
+                if (cases[i].checkpoints && step == SAVED)
+                    world_checkpoint(&w, l, step);
+            }
+            if (cases[i].checkpoints) {
+                world_end(&w, l++, ASY_END_PREEMPTED, REPORTS);
+                world_started(&w, l);
+                for (uint64_t step = SAVED + 1; step <= AGAIN; step++)
+                    report(&w, l, step, (double)step, NAN, NAN);
+                end = AGAIN;
+            }
+            world_end(&w, l, ASY_END_COMPLETE, end);
+            T_EQ(cases[i].name, trial_event(&w, a, 0)->trial_state.state, ASY_TRIAL_COMPLETE);
+            T_NEAR(cases[i].name, trial_event(&w, a, 0)->trial_state.value, cases[i].want, 0);
+            T_TRUE(world_restart(&w));
+        }
+        world_close(&w);
+    }
+}
+
 /* An instance that has no number spoils the mean: to leave it out would reward who fails on it. */
 static void a_nan_leaves_no_mean(void)
 {
@@ -388,8 +442,8 @@ static void a_nan_leaves_no_mean(void)
 T_MAIN("goals", T_TEST(moasha_promotes_by_all_objectives),
        T_TEST(moasha_takes_an_objective_that_is_left_out_from_before),
        T_TEST(moasha_promotes_none_whose_objective_is_no_number), T_TEST(a_mean_is_of_all_reports),
-       T_TEST(a_nan_leaves_no_mean), T_TEST(all_values_are_told_and_stored),
-       T_TEST(each_objective_needs_a_value),
+       T_TEST(thousands_of_reports_all_count), T_TEST(a_nan_leaves_no_mean),
+       T_TEST(all_values_are_told_and_stored), T_TEST(each_objective_needs_a_value),
        T_TEST(a_target_is_reached_within_the_constraints),
        T_TEST(patience_counts_from_the_last_better_value),
        T_TEST(a_better_value_takes_stagnation_back),
