@@ -3,10 +3,10 @@
  * golden/make_importance.py); fANOVA's trees against what a tree's variances are by definition, its
  * shares against functions whose shares are known. */
 #include <asy/importance.h>
-#include <asy/parse.h>
 #include <asy/rng.h>
 #include "asytest.h"
 #include "forest.h"
+#include "golden.h"
 
 enum { PARAMS = 8, POINTS = 2048, GOALS = 3, WORDS = 32 };
 static struct asy_error err = ASY_ERROR_INIT;
@@ -28,15 +28,6 @@ struct golden {
     size_t n, m;
 };
 
-static double number(const char *word)
-{
-    double v = ASY_INACTIVE;
-
-    if (strcmp(word, "-"))
-        T_OK(asy_parse_f64(word, strlen(word), &v, &err), &err);
-    return v;
-}
-
 /* case NAME min,max... */
 static void begin_case(struct golden *g)
 {
@@ -52,36 +43,9 @@ static void begin_case(struct golden *g)
     must(asy_space_create(&g->space, &err));
 }
 
-/* param KIND lo hi step log choices [parent value,value] */
 static void add_param(struct golden *g)
 {
-    static const struct asy_value choices[8] = { { .i = 0 }, { .i = 1 }, { .i = 2 }, { .i = 3 },
-                                                 { .i = 4 }, { .i = 5 }, { .i = 6 }, { .i = 7 } };
-    struct asy_when when = { 0 };
-    double values[8];
-    char name[16];
-    struct asy_param p = { .name = name, .lo = number(g->words[2]), .hi = number(g->words[3]),
-                           .step = number(g->words[4]), .log = number(g->words[5]) != 0 };
-
-    snprintf(name, sizeof name, "p%zu", asy_space_len(g->space));
-    if (!strcmp(g->words[1], "int"))
-        p.type = ASY_PARAM_INT;
-    if (!strcmp(g->words[1], "choice")) {
-        p.type = ASY_PARAM_CHOICE;
-        p.choices = choices;
-        p.n_choices = (size_t)number(g->words[6]);
-    }
-    if (g->n_words > 7) {
-        char *rest = g->words[8], *value;
-
-        when.parent = (size_t)number(g->words[7]);
-        when.values = values;
-        while ((value = strsep(&rest, ",")) && when.n_values < 8)
-            values[when.n_values++] = number(value);
-        p.whens = &when;
-        p.n_whens = 1;
-    }
-    must(asy_space_add(g->space, &p, &err));
+    golden_param(g->space, g->words, g->n_words);
 }
 
 /* trial value,... x... */
@@ -91,12 +55,12 @@ static void add_trial(struct golden *g)
     size_t d = asy_space_len(g->space);
 
     for (size_t j = 0; j < g->m; j++) {
-        double v = number(strsep(&rest, ","));
+        double v = golden_number(strsep(&rest, ","));
 
         g->losses[g->n * g->m + j] = g->maximize[j] ? -v : v;
     }
     for (size_t i = 0; i < d; i++)
-        g->x[g->n * d + i] = number(g->words[2 + i]);
+        g->x[g->n * d + i] = golden_number(g->words[2 + i]);
     must(asy_space_check(g->space, &g->x[g->n * d], &err));
     g->n++;
 }
@@ -109,7 +73,7 @@ static void judge(struct golden *g)
 
     must(asy_importance_ped_anova(&losses, got, &err));
     for (size_t i = 0; i < asy_space_len(g->space); i++)
-        T_NEAR(g->name, got[i], number(g->words[1 + i]), 1e-10 * (1e-6 + got[i]));
+        T_NEAR(g->name, got[i], golden_number(g->words[1 + i]), 1e-10 * (1e-6 + got[i]));
 }
 
 static int read_line(struct golden *g, FILE *file)

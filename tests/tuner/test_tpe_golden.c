@@ -3,9 +3,9 @@
  * state, one to three objectives, in every mode, it groups parameters as Optuna does, finds the
  * same log l and log g for the same candidates, and takes the same one. Cases: golden/tpe.txt, made
  * by golden/make_tpe.py. */
-#include <asy/parse.h>
 #include <asy/tuner.h>
 #include "asytest.h"
+#include "golden.h"
 #include "tpe.h"
 
 #define PARAMS_MAX 8
@@ -29,16 +29,6 @@ struct golden {
     double xs[CANDIDATES_MAX * PARAMS_MAX], log_l[CANDIDATES_MAX], log_g[CANDIDATES_MAX];
 };
 
-static double number(const char *word)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-    double v = NAN;
-
-    if (strcmp(word, "-"))
-        T_OK(asy_parse_f64(word, strlen(word), &v, &err), &err);
-    return v;
-}
-
 static void end_case(struct golden *g)
 {
     asy_sampler_destroy(g->sampler);
@@ -58,7 +48,7 @@ static void begin_case(struct golden *g)
     snprintf(g->name, sizeof g->name, "case %s", g->words[1]);
     g->options[0] = (struct asy_option){ "multivariate", !univariate };
     g->options[1] = (struct asy_option){ "group", !strcmp(g->words[2], "group") };
-    g->options[2] = (struct asy_option){ "constant_liar", number(g->words[3]) };
+    g->options[2] = (struct asy_option){ "constant_liar", golden_number(g->words[3]) };
     g->n_goals = 0;
     while ((goal = strsep(&rest, ",")) && g->n_goals < GOALS_MAX)
         g->goals[g->n_goals++] = strcmp(goal, "max") ? ASY_MINIMIZE : ASY_MAXIMIZE;
@@ -68,38 +58,9 @@ static void begin_case(struct golden *g)
         abort();
 }
 
-/* param KIND lo hi step log choices [parent value,value] */
 static void add_param(struct golden *g)
 {
-    static const struct asy_value choices[8] = { { .i = 0 }, { .i = 1 }, { .i = 2 }, { .i = 3 },
-                                                 { .i = 4 }, { .i = 5 }, { .i = 6 }, { .i = 7 } };
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy_when when = { 0 };
-    double values[8];
-    char name[16];
-    struct asy_param p = { .name = name, .lo = number(g->words[2]), .hi = number(g->words[3]),
-                           .step = number(g->words[4]), .log = number(g->words[5]) != 0 };
-
-    snprintf(name, sizeof name, "p%zu", asy_space_len(g->space));
-    if (!strcmp(g->words[1], "int"))
-        p.type = ASY_PARAM_INT;
-    if (!strcmp(g->words[1], "choice")) {
-        p.type = ASY_PARAM_CHOICE;
-        p.choices = choices;
-        p.n_choices = (size_t)number(g->words[6]);
-    }
-    if (g->n_words > 7) {
-        char *rest = g->words[8], *value;
-
-        when.parent = (size_t)number(g->words[7]);
-        when.values = values;
-        while ((value = strsep(&rest, ",")) && when.n_values < 8)
-            values[when.n_values++] = number(value);
-        p.whens = &when;
-        p.n_whens = 1;
-    }
-    if (!T_OK(asy_space_add(g->space, &p, &err), &err))
-        abort();
+    golden_param(g->space, g->words, g->n_words);
 }
 
 static void make_sampler(struct golden *g)
@@ -124,7 +85,8 @@ static void tell(struct golden *g)
     double x[PARAMS_MAX], values[GOALS_MAX];
     char *rest = g->words[2];
     struct asy_outcome o = { .number = g->number++, .x = x, .values = values,
-                             .last_step = number(g->words[3]), .violation = number(g->words[4]) };
+                             .last_step = golden_number(g->words[3]),
+                             .violation = golden_number(g->words[4]) };
 
     g->longest = g->number > g->longest ? g->number : g->longest;
     if (!g->sampler)
@@ -133,9 +95,9 @@ static void tell(struct golden *g)
         if (!strcmp(states[i].word, g->words[1]))
             o.state = states[i].state;
     for (size_t i = 0; i < g->n_goals; i++)
-        values[i] = number(strsep(&rest, ","));
+        values[i] = golden_number(strsep(&rest, ","));
     for (size_t i = 0; i + 5 < g->n_words; i++)
-        x[i] = number(g->words[5 + i]);
+        x[i] = golden_number(g->words[5 + i]);
     T_OK(asy_sampler_tell(g->sampler, &o, &err), &err);
 }
 
@@ -148,7 +110,7 @@ static void begin_draw(struct golden *g)
     g->n = 0;
     g->n_params = g->n_words - 1;
     for (size_t i = 0; i < g->n_params; i++)
-        g->params[i] = (size_t)number(g->words[1 + i]);
+        g->params[i] = (size_t)golden_number(g->words[1 + i]);
     if (!T_EQ(g->name, asy__tpe_group(g->sampler, g->params[0], got), g->n_params))
         abort();
     for (size_t i = 0; i < g->n_params; i++)
@@ -159,9 +121,9 @@ static void begin_draw(struct golden *g)
 static void add_candidate(struct golden *g)
 {
     for (size_t i = 0; i < g->n_params; i++)
-        g->xs[g->n * g->n_params + i] = number(g->words[1 + i]);
-    g->log_l[g->n] = number(g->words[1 + g->n_params]);
-    g->log_g[g->n++] = number(g->words[2 + g->n_params]);
+        g->xs[g->n * g->n_params + i] = golden_number(g->words[1 + i]);
+    g->log_l[g->n] = golden_number(g->words[1 + g->n_params]);
+    g->log_g[g->n++] = golden_number(g->words[2 + g->n_params]);
 }
 
 /* 1e-10 relative, absolute where the logarithm is below 1. */
@@ -185,7 +147,7 @@ static void judge(struct golden *g)
         check_log(g, "log l", log_l[i], g->log_l[i]);
         check_log(g, "log g", log_g[i], g->log_g[i]);
     }
-    T_EQ(g->name, best, number(g->words[1]));
+    T_EQ(g->name, best, golden_number(g->words[1]));
 }
 
 static int read_line(struct golden *g)
