@@ -231,7 +231,7 @@ static int give_chunk(struct asy__bulk *bulk, struct asy__transfer *t, struct as
         t->over = 1;
         return 0;
     }
-    asy__pace_spent(&bulk->pace, from_ns, 0, n);
+    asy__pace_spent(&bulk->pace, from_ns, 0, n, ASY__YIELD_RATE);
     t->at += n;
     t->credit--;
     t->over = data.last;

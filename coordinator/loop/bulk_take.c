@@ -309,8 +309,22 @@ static int write_at(int fd, uint64_t at, const char *bytes, size_t n, const char
     return 0;
 }
 
-/* In pieces, each on the disk before the next one: a commit of the store waits for what is under
- * way to the disk, and a flush for all that the disk has gathered, so let neither be much. */
+/* On the disk, but for the flush of its cache and the file system's journal: those come once, when
+ * all of the file is there. What a power loss leaves of a part is hashed before it goes on. */
+static int push(int fd, uint64_t at, size_t n, const char *what, struct asy_error *err)
+{
+    unsigned how = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
+    if (sync_file_range(fd, (off_t)at, (off_t)n, how) == 0)
+        return 0;
+    if ((errno == ENOSYS || errno == EINVAL || errno == ESPIPE) && fdatasync(fd) == 0)
+        return 0; /* not every file system has it */
+    return asy_fail_errno(err, errno, "cannot sync %.120s", what);
+}
+
+/* In pieces, each on its way no longer before the next one begins: a commit of the store waits for
+ * what is under way to the disk, and a flush for all that the disk has gathered, so let neither be
+ * much. */
 static int write_through(struct asy__bulk *bulk, struct asy__transfer *t, const char *bytes,
                          size_t n, struct asy_error *err)
 {
@@ -322,11 +336,10 @@ static int write_through(struct asy__bulk *bulk, struct asy__transfer *t, const 
         size_t most = asy__pace_piece(&work, from_ns), piece = n - at < most ? n - at : most;
         int rc = write_at(t->fd, t->at + at, bytes + at, piece, t->what, err);
 
-        if (rc < 0)
+        if (rc < 0 || (rc = push(t->fd, t->at + at, piece, t->what, err)) < 0)
             return rc;
-        if (fdatasync(t->fd) < 0)
-            return asy_fail_errno(err, errno, "cannot sync %.120s", t->what);
-        asy__pace_spent(&bulk->pace, from_ns, asy_clock_ns() - from_ns, piece);
+        asy__pace_spent(&bulk->pace, from_ns, asy_clock_ns() - from_ns, piece,
+                        ASY__YIELD_TAKE_RATE);
         at += piece;
     }
     t->heard_ms = asy_clock_ms(); /* that writing took long is no silence of the peer */

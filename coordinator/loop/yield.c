@@ -23,7 +23,7 @@ struct asy__work asy__traffic_look(const struct asy__traffic *traffic)
 
 void asy__pace_init(struct asy__pace *pace, size_t processors)
 {
-    pace->bytes_per_s = ASY__YIELD_RATE * (double)(processors ? processors : 1);
+    pace->processors = (double)(processors ? processors : 1);
     pace->free_ns = 0;
 }
 
@@ -50,10 +50,11 @@ int64_t asy__pace_wait(const struct asy__pace *pace, const struct asy__work *wor
     return work->on_its_way && now_ns - from_ns < ASY__YIELD_WAIT_NS ? ASY__YIELD_LOOK_NS : 0;
 }
 
-void asy__pace_spent(struct asy__pace *pace, int64_t from_ns, int64_t disk_ns, size_t n)
+void asy__pace_spent(struct asy__pace *pace, int64_t from_ns, int64_t disk_ns, size_t n,
+                     double rate)
 {
     double rest_ns = (double)disk_ns * (1 / ASY__YIELD_SHARE - 1);
-    double bytes_ns = (double)n / pace->bytes_per_s * 1e9, busy_ns;
+    double bytes_ns = (double)n / (rate * pace->processors) * 1e9, busy_ns;
 
     if (rest_ns > ASY__YIELD_REST_NS)
         rest_ns = ASY__YIELD_REST_NS;

@@ -10,7 +10,8 @@
  * - a piece that held the disk for t is followed by a rest that makes t the share ASY__YIELD_SHARE
  *   of both (a rest of ASY__YIELD_REST_NS at most). So the rate follows the speed of the disk,
  *   whatever that is;
- * - bytes, which are encrypted or decrypted and hashed, pass at ASY__YIELD_RATE for each processor.
+ * - bytes, which are encrypted or decrypted and hashed, pass at ASY__YIELD_RATE for each processor
+ *   if they leave, at ASY__YIELD_TAKE_RATE if they are written as well.
  *
  * If none is and none was begun for ASY__YIELD_CALM_NS, files take all there is, in larger pieces,
  * until the next one, which is held up by one such piece at most.
@@ -26,10 +27,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ASY__YIELD_PIECE ((size_t)64 << 10) /* bytes that are written and synced at once */
+#define ASY__YIELD_PIECE ((size_t)64 << 10) /* bytes that are written at once */
 #define ASY__YIELD_CALM_PIECE ((size_t)512 << 10)
 #define ASY__YIELD_SHARE 0.5
 #define ASY__YIELD_RATE 64e6                 /* bytes per second and processor */
+#define ASY__YIELD_TAKE_RATE 28e6
 #define ASY__YIELD_WAIT_NS 10000000
 #define ASY__YIELD_REST_NS 100000000
 #define ASY__YIELD_CALM_NS 200000000
@@ -51,7 +53,7 @@ void asy__traffic_released(struct asy__traffic *traffic, uint64_t commit);
 struct asy__work asy__traffic_look(const struct asy__traffic *traffic);
 
 struct asy__pace {
-    double bytes_per_s;
+    double processors;
     int64_t free_ns;                /* until when the last piece is rested from */
 };
 void asy__pace_init(struct asy__pace *pace, size_t processors); /* 0 counts as 1 */
@@ -61,6 +63,8 @@ int64_t asy__pace_wait(const struct asy__pace *pace, const struct asy__work *wor
                        int64_t asked_ns, int64_t now_ns);
 /* The largest piece that may begin now. */
 size_t asy__pace_piece(const struct asy__work *work, int64_t now_ns);
-/* A piece of n bytes was begun at from_ns and held the disk for disk_ns. */
-void asy__pace_spent(struct asy__pace *pace, int64_t from_ns, int64_t disk_ns, size_t n);
+/* A piece of n bytes, which pass at rate for each processor, was begun at from_ns and held the disk
+ * for disk_ns. */
+void asy__pace_spent(struct asy__pace *pace, int64_t from_ns, int64_t disk_ns, size_t n,
+                     double rate);
 #endif

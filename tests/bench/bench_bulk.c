@@ -298,6 +298,8 @@ static int run(struct bench *b, size_t i, double p99[LOADS][RUNS_MAX],
     int rc;
 
     snprintf(home, sizeof home, "%.3000s/home-%zu", b->dir, i);
+    if (access(home, F_OK) == 0) /* what it left undone would be leased again */
+        return asy_fail(err, ASY_E_EXISTS, "'%.100s' holds an earlier measurement", b->dir);
     if ((rc = coordinator_init(&b->at, b->programs, home, err)) < 0)
         return rc;
     if ((rc = coordinator_start(&b->at, b->agents, err)) < 0 || (rc = submit(b, err)) < 0 ||

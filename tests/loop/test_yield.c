@@ -33,7 +33,7 @@ static void a_piece_waits_for_decisions_only(void)
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        struct asy__pace pace = { .bytes_per_s = 1, .free_ns = cases[i].free_ns };
+        struct asy__pace pace = { .processors = 1, .free_ns = cases[i].free_ns };
 
         T_EQ(cases[i].name, asy__pace_wait(&pace, &cases[i].work, cases[i].asked_ns,
                                            cases[i].now_ns), cases[i].want);
@@ -64,21 +64,24 @@ static void a_rest_is_as_long_as_the_piece_was_dear(void)
         size_t processors;
         int64_t disk_ns;
         size_t n;
+        double rate;
         int64_t want;
     } cases[] = {
-        { "a quick disk, the bytes count", 1, MS, 640000, 10 * MS },
-        { "two processors", 2, MS, 640000, 5 * MS },
-        { "none known", 0, MS, 640000, 10 * MS },
-        { "a slow disk", 2, 20 * MS, 640000, 40 * MS },
-        { "a disk that hung", 2, 30 * S, 640000, 30 * S + ASY__YIELD_REST_NS },
-        { "no disk", 2, 0, 64000, MS / 2 },
+        { "a quick disk, the bytes count", 1, MS, 640000, ASY__YIELD_RATE, 10 * MS },
+        { "two processors", 2, MS, 640000, ASY__YIELD_RATE, 5 * MS },
+        { "none known", 0, MS, 640000, ASY__YIELD_RATE, 10 * MS },
+        { "a slow disk", 2, 20 * MS, 640000, ASY__YIELD_RATE, 40 * MS },
+        { "a disk that hung", 2, 30 * S, 640000, ASY__YIELD_RATE, 30 * S + ASY__YIELD_REST_NS },
+        { "no disk", 2, 0, 64000, ASY__YIELD_RATE, MS / 2 },
+        { "what comes is dearer", 2, MS, 560000, ASY__YIELD_TAKE_RATE, 10 * MS },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         struct asy__pace pace;
 
         asy__pace_init(&pace, cases[i].processors);
-        asy__pace_spent(&pace, NOW, cases[i].disk_ns, cases[i].n);
+        asy__pace_spent(&pace, NOW, cases[i].disk_ns, cases[i].n,
+                        cases[i].rate);
         T_EQ(cases[i].name, pace.free_ns - NOW, cases[i].want);
     }
 }
@@ -105,7 +108,7 @@ static size_t pieces_in_ten_seconds(int64_t disk_ns, int64_t commit_ns, int64_t 
             now_ns += wait_ns;
         } while (wait_ns);
         *ret_met += work.on_its_way != 0;
-        asy__pace_spent(&pace, now_ns, disk_ns, ASY__YIELD_PIECE);
+        asy__pace_spent(&pace, now_ns, disk_ns, ASY__YIELD_PIECE, ASY__YIELD_TAKE_RATE);
         now_ns += disk_ns;
     }
     return n;
