@@ -446,6 +446,23 @@ static void check_pruner(struct asy__parse *p)
         check_inner(p);
 }
 
+static void check_sampler(struct asy__parse *p)
+{
+    static const struct {
+        const char *name, *says;
+        size_t most; /* objectives */
+    } rows[] = {
+        { "cma", "one objective only", 1 },
+        { "gp", "two objectives at most", 2 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(rows); i++)
+        if (is_word(p, "search.sampler.name", rows[i].name) && p->n_goals > rows[i].most)
+            asy__problem(p, asy__place(p, "search.sampler"), "search.sampler",
+                         "%s takes %s, not %zu; auto, tpe, nsga2 and nsga3 take more",
+                         rows[i].name, rows[i].says, p->n_goals);
+}
+
 static void check_deterministic(struct asy__parse *p)
 {
     static const char *const stopping[] = { "median", "percentile", "patient", "threshold",
@@ -515,6 +532,7 @@ void asy__study_check(struct asy__parse *p)
         check_command(p, has_space);
     if (p->kind == ASY_RUN_MODEL)
         check_data(p);
+    check_sampler(p);
     check_pruner(p);
     check_deterministic(p);
     if (has_space)

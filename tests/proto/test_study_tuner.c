@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The study file's table and the tuner agree on samplers, pruners, their options and ranges. */
+#include <asy/pareto.h>
 #include <asy/study.h>
 #include <asy/tuner.h>
 #include <study_impl.h>
@@ -134,6 +135,77 @@ static void check_all(struct asy_space *space, const char *what, const char *(*n
     T_EQ(path, n, words);
 }
 
+/* ---- how many objectives ---------------------------------------------------------------------- */
+
+/* A study of n_goals objectives that are judged by what is named, as it stands in a file. */
+static int check_takes(const char *what, const char *name, size_t n_goals)
+{
+    char text[1200];
+    int len = snprintf(text, sizeof text,
+                       "assay: 1\nname: s\n"
+                       "run: {command: [train], checkpoint: true, length: {max: 27}}\n"
+                       "parameters: {n: {type: int, min: 1, max: 9}}\n"
+                       "search: {%s: {name: %s%s}}\nbudget: {trials: 9}\nobjective:\n", what, name,
+                       !strcmp(name, "threshold") ? ", upper: 9"
+                       : !strcmp(name, "patient") ? ", inner: median" : "");
+    struct asy_study_spec *spec = NULL;
+    int rc;
+
+    for (size_t i = 0; i < n_goals; i++)
+        len += snprintf(text + len, sizeof text - (size_t)len,
+                        "  - {metric: m%zu, goal: minimize}\n", i);
+    rc = asy_study_parse(text, (size_t)len, "s.yaml", "/", &spec, NULL, NULL);
+    asy_study_destroy(spec);
+    return rc == 0;
+}
+
+static int tuner_takes(struct asy_space *space, int is_sampler, const char *name, size_t n_goals)
+{
+    static const enum asy_goal goals[ASY_OBJECTIVES_MAX];
+    struct asy_option options[2] = { { 0 } };
+    struct asy_sampler_spec spec = { .name = name, .goals = goals, .n_goals = n_goals };
+    struct asy_pruner_spec rule = { .name = name, .options = options, .goals = goals,
+                                    .n_goals = n_goals, .length_max = 27, .can_pause = 1 };
+    struct asy_sampler *sampler = NULL;
+    struct asy_pruner *pruner = NULL;
+    int rc;
+
+    if (!strcmp(name, "threshold"))
+        options[rule.n_options++] = (struct asy_option){ "upper", 9 };
+    rc = is_sampler ? asy_sampler_create(space, &spec, &sampler, NULL)
+                    : asy_pruner_create(&rule, &pruner, NULL);
+    asy_sampler_destroy(sampler);
+    asy_pruner_destroy(pruner);
+    return rc == 0;
+}
+
+static void as_many_objectives_pass_as_the_tuner_takes(void)
+{
+    static const struct {
+        const char *what;
+        const char *(*name)(size_t);
+    } lists[] = { { "sampler", asy_sampler_name }, { "pruner", asy_pruner_name } };
+    struct asy_param param = { .name = "n", .type = ASY_PARAM_INT, .lo = 1, .hi = 9 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_space *space = NULL;
+
+    if (!T_OK(asy_space_create(&space, &err), &err) ||
+        !T_OK(asy_space_add(space, &param, &err), &err))
+        goto out;
+    for (size_t k = 0; k < ASY_ARRAY_LEN(lists); k++)
+        for (size_t i = 0; lists[k].name(i); i++)
+            for (size_t n = 1; n <= ASY_OBJECTIVES_MAX; n++) {
+                const char *name = lists[k].name(i);
+                int want = tuner_takes(space, k == 0, name, n);
+
+                t__check(check_takes(lists[k].what, name, n) == want, __LINE__, __FILE__,
+                         "%s %s: the tuner %s %zu objectives, a file does not", lists[k].what, name,
+                         want ? "takes" : "refuses", n);
+            }
+out:
+    asy_space_destroy(space);
+}
+
 static void table_and_tuner_agree(void)
 {
     struct asy_param param = { .name = "n", .type = ASY_PARAM_INT, .lo = 1, .hi = 9 };
@@ -148,4 +220,5 @@ static void table_and_tuner_agree(void)
     asy_space_destroy(space);
 }
 
-T_MAIN("study-tuner", T_TEST(table_and_tuner_agree))
+T_MAIN("study-tuner", T_TEST(table_and_tuner_agree),
+       T_TEST(as_many_objectives_pass_as_the_tuner_takes))
