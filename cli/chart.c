@@ -238,8 +238,8 @@ void asy__chart_y(struct asy_buf *out, const struct asy__axis *x, const struct a
 void asy__chart_dot(struct asy_buf *out, const struct asy__axis *x, const struct asy__axis *y,
                     double at_x, double at_y, const char *mark, const char *title)
 {
-    if (isnan(at_x) || isnan(at_y))
-        return;
+    if (!isfinite(at_x) || !isfinite(at_y))
+        return; /* the edge of a chart is no place for what lies beyond every edge */
     asy_buf_addf(out, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.6\">", mark,
                  asy__axis_at(x, at_x), asy__axis_at(y, at_y));
     if (title) {

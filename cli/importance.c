@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * importance.c - assay importance, and how a front grew: answers of the coordinator as text. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,9 @@ int asy__table_of_importance(const struct asy_json *root, size_t width, struct a
         }
         rc = put_one(asy_json_get(one, "parameters"), fanova, width, out, err);
     }
+    if (n < ASY__IMPORTANCE_TRIALS)
+        asy_buf_addf(out, "\nonly %" PRId64 " trials are complete: with fewer than %d these "
+                          "shares are rough\n", n, ASY__IMPORTANCE_TRIALS);
     return rc ? rc : asy_buf_check(out, "the table", err);
 }
 

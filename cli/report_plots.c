@@ -6,6 +6,7 @@
 #include <string.h>
 #include "format.h"
 #include "report.h"
+#include "tables.h"
 
 #define WIDTH 760
 #define HEIGHT 300
@@ -70,7 +71,7 @@ static void best_line(const struct asy__report *r, size_t j, const struct asy__a
         double v = rows[i]->values[j];
         int better = objective(r, j)->maximize ? v > best : v < best;
 
-        if (isnan(v) || (!isnan(best) && !better))
+        if (!isfinite(v) || (!isnan(best) && !better))
             continue;
         asy_buf_addf(out, isnan(best) ? "M%.1f %.1f" : "H%.1fV%.1f",
                      asy__axis_at(x, (double)rows[i]->number), asy__axis_at(y, v));
@@ -86,11 +87,14 @@ static void history_of(const struct asy__report *r, size_t j, struct asy_buf *ou
 {
     double last = 0, *values = column(r, r->n, j, out);
     struct asy__axis x, y = asy__axis_of(values, values ? r->n : 0);
+    size_t n_infinite = 0;
     char text[160];
 
     free(values);
-    for (size_t i = 0; i < r->n; i++)
+    for (size_t i = 0; i < r->n; i++) {
         last = fmax(last, (double)r->rows[i].number);
+        n_infinite += isinf(r->rows[i].values[j]) != 0;
+    }
     x = (struct asy__axis){ .lo = 0, .hi = fmax(last, 1), .whole = 1 };
     frame(&x, &y);
     asy__chart_open(out, "values by trial", WIDTH, HEIGHT);
@@ -102,6 +106,9 @@ static void history_of(const struct asy__report *r, size_t j, struct asy_buf *ou
                        asy__report_title(&r->rows[i], text));
     best_line(r, j, &x, &y, out);
     asy__chart_close(out);
+    if (n_infinite)
+        asy_buf_addf(out, "<p>%zu of the values %s infinite and not drawn, here or below.</p>\n",
+                     n_infinite, n_infinite == 1 ? "is" : "are");
 }
 
 void asy__report_history(const struct asy__report *r, struct asy_buf *out)
@@ -239,6 +246,9 @@ void asy__report_importance(const struct asy__report *r, struct asy_buf *out)
              asy_json_len(list) == 1 ? ""
                                      : asy_json_str(asy_json_get(one, "objective"),
                                                     "all objectives together"), out);
+    if (r->n_complete < ASY__IMPORTANCE_TRIALS)
+        asy_buf_addf(out, "<p>Only %zu trials are complete: with fewer than %d these shares are "
+                          "rough.</p>\n", r->n_complete, ASY__IMPORTANCE_TRIALS);
     asy_buf_adds(out, "</section>\n");
 }
 

@@ -58,7 +58,7 @@ static void line(const struct asy__report *r, const struct asy__report_row *row,
     for (size_t i = 0; i <= n; i++) {
         double v = i < n ? row->x[r->params[i]] : row->values[0];
 
-        if (isnan(v)) {
+        if (!isfinite(v)) {
             go = 'M';
             continue;
         }

@@ -80,9 +80,11 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
                                             : NULL;
 
     if (number) {
-        if (asy_parse_i64(value, strlen(value), number, err) < 0 || *number < 0)
-            return asy_fail(err, ASY_E_INVAL, "%s takes a whole number, not '%s'", flag->name,
-                            value);
+        int least = flag->letter == 'n'; /* a list of none says less than no list */
+
+        if (asy_parse_i64(value, strlen(value), number, err) < 0 || *number < least)
+            return asy_fail(err, ASY_E_INVAL, "%s takes a whole number%s, not '%s'", flag->name,
+                            least ? " from 1" : "", value);
         return 0;
     }
     switch (flag->letter) {

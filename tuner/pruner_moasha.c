@@ -346,7 +346,8 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
         snprintf(front, sizeof front, "on front %zu", rank);
     put_values(p, t, values, sizeof values);
     snprintf(text, n, "moasha: its values %s at step %llu %s %s of the %zu there; one in %llu goes "
-             "on, front by front, %s%zu %s", values, (unsigned long long)a->length[t->rung],
+             "on, front by front, a cut one by what covers most, %s%zu %s", values,
+             (unsigned long long)a->length[t->rung],
              waits ? "are" : "were", front, of, (unsigned long long)a->reduction,
              best ? "so " : "the first once ", best ? best : (size_t)a->reduction,
              !best ? "are there" : waits ? "may" : "did");

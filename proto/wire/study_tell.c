@@ -361,6 +361,8 @@ static void read_file(struct telling *t, const char *path)
         asy__problem(t->p, t->node, "search.tell", "'%s' is no text", path);
     } else {
         table->at = text;
+        if (!strncmp(text, "\xef\xbb\xbf", 3))
+            table->at += 3; /* spreadsheets begin UTF-8 so */
         read_rows(t, table, lines_of(text, len));
     }
     free(text);

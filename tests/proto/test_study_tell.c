@@ -186,6 +186,26 @@ static void a_line_may_end_in_any_way(void)
     }
 }
 
+static void a_table_may_begin_with_a_byte_order_mark(void)
+{
+    static const char *const tables[] = { "\xef\xbb\xbflr,n,s,w,c,loss\n0.1,3,0.3,3,,7\n",
+                                          "\xef\xbb\xbf\"lr\",n,s,w,c,loss\r\n0.1,3,0.3,3,,7" };
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(tables); k++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems = { 0 };
+        struct asy_study_spec *s = load(HEAD ONE "search: {tell: old.csv}\n", tables[k], &problems,
+                                        &err);
+
+        if (T_TRUE(s != NULL)) {
+            T_EQ("rows", s->n_told, 1);
+            T_NEAR("the value", s->told_values[0], 7, 0);
+        }
+        asy_buf_fini(&problems);
+        asy_study_destroy(s);
+    }
+}
+
 /* A row that is too wide is no row that goes on in the next. */
 static void a_table_may_be_too_wide(void)
 {
@@ -309,6 +329,7 @@ T_MAIN("study-tell", T_TEST(folder_is_made),
        T_TEST(the_same_points_come_from_a_list_and_from_tables),
        T_TEST(a_column_is_that_of_its_kind), T_TEST(names_of_other_columns_are_no_parameters),
        T_TEST(several_objectives_have_a_column_each), T_TEST(a_line_may_end_in_any_way),
-       T_TEST(a_table_may_be_too_wide), T_TEST(mistakes_are_named),
+       T_TEST(a_table_may_begin_with_a_byte_order_mark), T_TEST(a_table_may_be_too_wide),
+       T_TEST(mistakes_are_named),
        T_TEST(constraints_are_refused_beside_it), T_TEST(only_a_users_own_file_is_read),
        T_TEST(tidy))

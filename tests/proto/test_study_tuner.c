@@ -135,7 +135,7 @@ static void check_all(struct asy_space *space, const char *what, const char *(*n
     T_EQ(path, n, words);
 }
 
-/* ---- how many objectives ---------------------------------------------------------------------- */
+/* ---- how many objectives -------------------------------------------------------------------- */
 
 /* A study of n_goals objectives that are judged by what is named, as it stands in a file. */
 static int check_takes(const char *what, const char *name, size_t n_goals)

@@ -93,6 +93,8 @@ def usage_errors_are_short_and_name_the_error():
              (["ls", "one", "--limit"], "unexpected argument 'one'", "usage: assay ls"),
              (["ls", "--limit"], "--limit needs a value", "usage: assay ls"),
              (["ls", "--limit", "many"], "whole number", "usage: assay ls"),
+             (["best", "one", "--limit", "0"], "a whole number from 1, not '0'",
+              "usage: assay best"),
              (["show", "study", "first"], "number", "first"),
              (["invite", "for=x", "-o", "f"], "letters, digits", "at its beginning"),
              (["config", "shwo"], "knows 'show'", "'shwo'"),

@@ -41,6 +41,16 @@ parameters: {x: {min: 0.0, max: 1.0}, y: {min: 0.0, max: 1.0}}
 search: {sampler: random, seed: 3}
 budget: {trials: 40}
 """
+WILD = """
+assay: 1
+name: wild
+run:
+  command: [awk, -v, "x={x}", 'BEGIN {{ print "loss=" (x % 4 == 1 ? "inf" : x % 4 == 2 ? "-inf" : x) }}']
+  metrics: {pattern: 'loss=(?<loss>\\S+)'}
+objective: {metric: loss, goal: maximize}
+parameters: {x: {type: int, min: 0, max: 11}}
+search: {sampler: {name: grid, shuffle: false}}
+"""
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -100,7 +110,7 @@ def importance_is_told():
 
 
 def reports_stand_by_themselves():
-    for trials in (1, 60):
+    for trials in (1, 20, 60):
         with Home() as home:
             home.write("values.awk", AWK)
             home.write("study.yaml", ONE.format(hostile=HOSTILE, trials=trials))
@@ -111,6 +121,9 @@ def reports_stand_by_themselves():
             equal("heads", [h for h in heads(root) if h != "Importance"],
                   ["History", "Slices", "Parallel coordinates", "Learning curves", "Trials"])
             equal("importance", "Importance" in heads(root), trials > 1)
+            equal("a caution", "shares are rough" in text, trials == 20)
+            equal("a caution here too", "shares are rough" in home.run("importance", "one")[0],
+                  trials == 20)
             equal("rows", len(root.findall(".//tbody/tr")), trials)
             numbers = [int(r[0].text) for r in root.findall(".//tbody/tr")]
             best = [t["number"] for t in home.json("best", "one")["trials"]]
@@ -119,6 +132,20 @@ def reports_stand_by_themselves():
             has("no study", home.run("report", "other", code=1)[1], "no study")
             has("no folder", home.run("report", "one", "-o", "/nowhere/x.html", code=1)[1],
                 "cannot write '/nowhere/x.html.part'")
+
+
+def infinite_values_are_not_drawn():
+    with Home() as home:
+        home.write("study.yaml", WILD)
+        home.run("run", "study.yaml")
+        trials = home.json("trials", "wild")["trials"]
+        infinite = [t for t in trials if abs(float(t["value"])) == float("inf")]
+        equal("infinite", len(infinite), 6)
+        root, text = page_of(home, "wild")
+        has("said", text, "6 of the values are infinite and not drawn")
+        titles = [n.findtext(SVG + "title") for n in root.iter(SVG + "circle")]
+        for trial in infinite:
+            equal("drawn", [t for t in titles if f"trial {trial['number']}:" in t], [])
 
 
 def a_study_without_trials_has_a_page():
@@ -167,5 +194,6 @@ def fronts_have_a_history():
                             for n in root.iter(SVG + "svg")), 1)
 
 
-main(importance_is_told, reports_stand_by_themselves, a_study_without_trials_has_a_page,
+main(importance_is_told, reports_stand_by_themselves,
+     infinite_values_are_not_drawn, a_study_without_trials_has_a_page,
      fronts_have_a_history)
