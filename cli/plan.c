@@ -3,6 +3,7 @@
 #include "plan.h"
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <asy/event.h>
 #include "format.h"
@@ -152,20 +153,38 @@ static void put_run(struct asy_buf *out, const struct asy_study_spec *spec)
     asy_buf_addc(out, '\n');
 }
 
+static void put_pruner(struct asy_buf *out, const struct asy_study_spec *spec)
+{
+    char group[64];
+
+    snprintf(group, sizeof group, "pruner %.50s", spec->pruner);
+    asy_buf_addf(out, ", %s", group);
+    for (size_t i = 0; i < spec->n_pruner_options; i++) {
+        const struct asy_named_number *option = &spec->pruner_options[i];
+        size_t len;
+        const char *word = asy_study_option_word(group, option->name, option->value, &len);
+
+        asy_buf_addf(out, "%s%s ", i ? ", " : " (", option->name);
+        if (word)
+            asy_buf_add(out, word, len);
+        else
+            asy__fmt_number(out, option->value);
+    }
+}
+
 static void put_search(struct asy_buf *out, const struct asy_study_spec *spec)
 {
     asy_buf_addf(out, "%-*s%s", LABEL, "search", spec->sampler);
-    asy_buf_addf(out, ", pruner %s", spec->pruner);
-    for (size_t i = 0; i < spec->n_pruner_options; i++) {
-        asy_buf_addf(out, "%s%s ", i ? ", " : " (", spec->pruner_options[i].name);
-        asy__fmt_number(out, spec->pruner_options[i].value);
-    }
+    put_pruner(out, spec);
     asy_buf_addf(out, "%s, seed %" PRIu64 "%s", spec->n_pruner_options ? ")" : "", spec->seed,
                  spec->deterministic ? ", deterministic" : "");
     if (spec->n_told)
         asy_buf_addf(out, ", knows %zu result%s from elsewhere", spec->n_told,
                      ASY_S(spec->n_told));
     asy_buf_addc(out, '\n');
+    if (!strcmp(spec->pruner, "wilcoxon") && spec->objectives[0].take != ASY_TAKE_MEAN)
+        asy_buf_addf(out, "%*swilcoxon compares trials over instances, by their means; results are "
+                          "judged so with 'objective: {take: mean}'\n", LABEL, "");
 }
 
 static void put_budget(struct asy_buf *out, const struct asy_study_spec *spec)

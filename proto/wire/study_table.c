@@ -448,6 +448,25 @@ size_t asy__words_index(const char *words, const char *word)
     return SIZE_MAX;
 }
 
+const char *asy_study_option_word(const char *group, const char *name, double value,
+                                  size_t *ret_len)
+{
+    const struct asy__row *row = asy__row_option(group, name);
+    const char *word = NULL;
+
+    if (row && row->kind == ASY__FLAG) {
+        word = value != 0 ? "yes" : "no";
+    } else if (row && row->kind == ASY__WORD) {
+        word = row->words;
+        for (double i = 0; i < value && word; i++)
+            word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL;
+    } else if (row && value == 0 && (word = strstr(row->help, "; 0: "))) {
+        word += strlen("; 0: ");
+    }
+    *ret_len = word ? strcspn(word, "|.") : 0;
+    return word;
+}
+
 int asy__words_have(const char *words, const char *word)
 {
     return asy__words_index(words, word) != SIZE_MAX;

@@ -49,6 +49,41 @@ static void the_plan_names_conditions_whole(void)
     asy_study_destroy(spec);
 }
 
+static void a_pruner_is_told_in_the_words_of_the_file(void)
+{
+    static const struct { const char *pruner, *want; } cases[] = {
+        { "hyperband", "pruner hyperband (min 1, reduction 3, brackets as many as fit)" },
+        { "{name: hyperband, brackets: 2}", "pruner hyperband (min 1, reduction 3, brackets 2)" },
+        { "{name: patient, inner: threshold, upper: 4}",
+          "pruner patient (patience 5, min_delta 0, inner threshold, upper 4)" },
+        { "patient", "pruner patient (patience 5, min_delta 0, inner none)" },
+        { "none", "pruner none, seed 7" },
+        { "wilcoxon", "judged so with 'objective: {take: mean}'" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_study_spec *spec = NULL;
+        struct asy_buf out = { 0 };
+        char text[600];
+        int len = snprintf(text, sizeof text, "assay: 1\nname: plan\n"
+                           "run: {command: [train], length: {max: 9}}\n"
+                           "objective: {metric: loss, goal: minimize}\n"
+                           "parameters: {lr: {min: 0.1, max: 1.0}}\n"
+                           "search: {sampler: random, seed: 7, pruner: %s}\n"
+                           "budget: {trials: 64}\n", cases[i].pruner);
+
+        asy_buf_init(&out, 1u << 16);
+        if (T_OK(asy_study_parse(text, (size_t)len, "plan.yaml", "/", &spec, NULL, &err), &err)) {
+            asy__plan_study(spec, &out);
+            t__check(strstr(out.data, cases[i].want) != NULL, __LINE__, __FILE__,
+                     "%s: got %s", cases[i].pruner, out.data);
+        }
+        asy_buf_fini(&out);
+        asy_study_destroy(spec);
+    }
+}
+
 static void slots_follow_from_workers_and_limits(void)
 {
     static const struct { const char *name, *workers, *want; } cases[] = {
@@ -146,5 +181,6 @@ static void data_is_described(void)
 }
 
 T_MAIN("cli plan", T_TEST(the_plan_names_conditions_whole),
+       T_TEST(a_pruner_is_told_in_the_words_of_the_file),
        T_TEST(slots_follow_from_workers_and_limits), T_TEST(gpus_count_for_slots),
        T_TEST(data_is_described))

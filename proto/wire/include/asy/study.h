@@ -153,6 +153,10 @@ ASY_MUST_CHECK int asy_study_with_inputs(const struct asy_study_spec *spec,
 /* Rows of the table by group ("sampler tpe", "pruner asha", "model mlp"): for the test that holds
  * tuner and trainer to it. NULL beyond the last. */
 const char *asy_study_option(const char *group, size_t i);
+/* How a file says an option's value where that is no number: its word, yes or no, or what 0 stands
+ * for ("as many as fit"). *ret_len bytes, borrowed from the table; NULL: it is a number. */
+const char *asy_study_option_word(const char *group, const char *name, double value,
+                                  size_t *ret_len);
 /* Where one of run.files goes in a trial's folder: as it lies below base_dir, or by its own name.
  * *ret_len bytes, borrowed from path. */
 const char *asy_study_place(const char *base_dir, const char *path, size_t *ret_len);
