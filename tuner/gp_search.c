@@ -44,29 +44,31 @@ static double any_value(struct asy__gp_search *s, size_t j)
                         s->lo[j] + asy_rng_double(&s->rng) * (s->hi[j] - s->lo[j]));
 }
 
-/* A copy of a good point, some coordinates of which moved: by the same factor of their length
- * scales, from a hundredth to all of it; a fresh draw for a choice. */
+static double in_box(const struct asy__gp_search *s, size_t j, double at)
+{
+    at = at < s->lo[j] ? s->lo[j] : at > s->hi[j] ? s->hi[j] : at;
+    return asy__gp_snap(&s->dims[j], s->space, at);
+}
+
+/* A copy of a good point, put into the box, some coordinates of which moved: by the same factor of
+ * their length scales, from a hundredth to all of it; a fresh draw for a choice. */
 static void draw_near(struct asy__gp_search *s, const double *good, double *u)
 {
     double reach = pow(10, -2 * asy_rng_double(&s->rng)), share = s->d > 5 ? 5.0 / (double)s->d : 1;
 
     share = share > asy_rng_double(&s->rng) ? share : 1;
     for (size_t j = 0; j < s->d; j++) {
-        const struct asy__gp_dim *dim = &s->dims[j];
-        double sway = asy_rng_normal(&s->rng), at;
+        int choice = s->dims[j].kind == ASY__GP_CATEGORY, moves;
+        double sway = asy_rng_normal(&s->rng);
 
-        u[j] = good[j];
-        if (!isnan(s->fixed[j])) {
-            u[j] = s->fixed[j];
-        } else if (asy_rng_double(&s->rng) < share) {
-            if (dim->kind == ASY__GP_CATEGORY) {
-                u[j] = asy_rng_double(&s->rng) < 0.3 ? any_value(s, j) : u[j];
-                continue;
-            }
-            at = u[j] + reach * sway * s->length[j];
-            at = at < s->lo[j] ? s->lo[j] : at > s->hi[j] ? s->hi[j] : at;
-            u[j] = asy__gp_snap(dim, s->space, at);
-        }
+        u[j] = isnan(s->fixed[j]) ? good[j] : s->fixed[j];
+        if (!isnan(s->fixed[j]))
+            continue;
+        moves = asy_rng_double(&s->rng) < share;
+        if (!choice)
+            u[j] = in_box(s, j, u[j] + (moves ? reach * sway * s->length[j] : 0));
+        else if (moves && asy_rng_double(&s->rng) < 0.3)
+            u[j] = any_value(s, j);
     }
 }
 
@@ -181,8 +183,16 @@ static void take_climbed(struct work *w)
     asy__gp_acq_eval(w->acq, N_STARTS, u, w->values + w->n, NULL);
 }
 
-/* Other values of coordinate j to try from u: all where they are few; else at distances of 1, 2, 4
- * and so on. Returns how many. */
+/* The coordinate of value k of a grid or choice, bit by bit that of a trial that has it: a prior
+ * may put several values on one end of the unit interval. */
+static double coordinate_at(const struct asy__gp_search *s, const struct asy__gp_dim *dim, double k)
+{
+    return asy__gp_snap(dim, s->space,
+                        asy__gp_coordinate(dim, asy_space_value(s->space, dim->param, k)));
+}
+
+/* Other values of coordinate j to try from u: all where they are few; else those of the box at
+ * distances of 1, 2, 4 and so on. Returns how many. */
 static size_t list_moves(const struct work *w, size_t j, const double *u, double *ret_values)
 {
     const struct asy__gp_search *s = w->search;
@@ -193,17 +203,19 @@ static size_t list_moves(const struct work *w, size_t j, const double *u, double
 
     if (dim->kind == ASY__GP_CATEGORY || dim->n_values <= FEW) {
         for (double k = 0; k < dim->n_values && n < MOVES_MAX; k++)
-            ret_values[n++] = asy__gp_coordinate(dim, asy_space_value(s->space, dim->param, k));
+            ret_values[n++] = coordinate_at(s, dim, k);
         return n;
     }
-    for (double by = 1; by < dim->n_values && n + 2 <= MOVES_MAX; by *= 2) {
-        if (at - by >= 0)
-            ret_values[n++] =
-                asy__gp_coordinate(dim, asy_space_value(s->space, dim->param, at - by));
-        if (at + by < dim->n_values)
-            ret_values[n++] =
-                asy__gp_coordinate(dim, asy_space_value(s->space, dim->param, at + by));
-    }
+    for (double by = 1; by < dim->n_values && n + 2 <= MOVES_MAX; by *= 2)
+        for (int up = 0; up < 2; up++) {
+            double to = up ? at + by : at - by, move;
+
+            if (to < 0 || to >= dim->n_values)
+                continue;
+            move = coordinate_at(s, dim, to);
+            if (move >= s->lo[j] && move <= s->hi[j])
+                ret_values[n++] = move;
+        }
     return n;
 }
 

@@ -202,6 +202,32 @@ static void no_point_of_a_finite_space_comes_twice(void)
     asy_space_destroy(space);
 }
 
+/* Below 4 and above 8 the prior has nothing, so 40 trials are some of 5 times 31 points. */
+static void no_point_comes_twice_under_a_narrow_prior(void)
+{
+    static const struct asy_param narrow[] = {
+        { .name = "d", .type = ASY_PARAM_INT, .lo = 1, .hi = 20,
+          .prior = { .kind = ASY_PRIOR_UNIFORM, .lo = 4, .hi = 8 } },
+        { .name = "y", .type = ASY_PARAM_INT, .lo = 0, .hi = 30 },
+    };
+    enum { POINTS = 40, LEN = 2 };
+    struct asy_space *space = make_space(narrow, LEN);
+    struct asy_sampler *s = make(space, 5, ASY_MINIMIZE);
+    struct asy_error err = ASY_ERROR_INIT;
+    double x[POINTS][LEN];
+    size_t repeated = 0;
+
+    for (uint64_t k = 0; k < POINTS; k++) {
+        T_OK(asy_sampler_ask(s, k, NULL, x[k], &err), &err);
+        for (uint64_t i = 0; i < k && k >= 10; i++)
+            repeated += same_points(x[i], x[k], LEN);
+        tell(s, k, x[k], fabs(x[k][0] - 8) + fabs(x[k][1] - 20));
+    }
+    T_EQ("repeated", repeated, 0);
+    asy_sampler_destroy(s);
+    asy_space_destroy(space);
+}
+
 /* The best feasible point is the corner (10, 2) of x + y >= 12; without the constraint the search
  * goes to (-5, 0). Random points alone come to about 17. */
 static void constraints_are_kept(void)
@@ -327,6 +353,7 @@ out:
 
 T_MAIN("gp", T_TEST(answers_depend_on_the_latest_outcomes_alone),
        T_TEST(finds_the_minimum_of_branin), T_TEST(parallel_asks_keep_apart),
-       T_TEST(no_point_of_a_finite_space_comes_twice), T_TEST(constraints_are_kept),
+       T_TEST(no_point_of_a_finite_space_comes_twice),
+       T_TEST(no_point_comes_twice_under_a_narrow_prior), T_TEST(constraints_are_kept),
        T_TEST(diverged_trials_are_shunned), T_TEST(any_values_can_be_learnt_from),
        T_TEST(two_objectives_are_covered))

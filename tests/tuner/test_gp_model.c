@@ -7,6 +7,7 @@
 #include "gp_acq.h"
 #include "gp_data.h"
 #include "gp_region.h"
+#include "gp_search.h"
 #include "gp_warp.h"
 #include "lbfgs.h"
 #include "logei.h"
@@ -535,6 +536,67 @@ static void the_region_is_a_box_in_the_cube(void)
     T_NEAR("shortest", hi[0] - lo[0], 0.02, 1e-12);
 }
 
+/* A good point may lie outside, and what is drawn around it moves in some coordinates only. */
+static void a_search_stays_in_its_box(void)
+{
+    enum { WIDE = 8, ROWS = 30 };
+    struct asy__gp_dim reals[WIDE];
+    struct asy_space *space = NULL;
+    double at[WIDE + 2] = { 0 }, good[WIDE], fixed[WIDE], length[WIDE], lo[WIDE], hi[WIDE];
+    double alpha[ROWS], best = 1, *work = malloc(ASY__GP_WORK(ROWS) * sizeof *work);
+    struct asy__gp gp;
+    struct asy__gp_acq acq = { .objective = &gp, .n_paths = 1, .alpha = alpha, .best = &best,
+                               .work = work };
+    struct asy_rng rng;
+
+    at[WIDE + 1] = -6;
+    asy_rng_init(&rng, 4, 1, ASY_RNG_SIM);
+    if (!work || asy_space_create(&space, NULL) < 0)
+        abort();
+    for (size_t j = 0; j < WIDE; j++) {
+        struct asy_param param = { .name = (const char *[]){ "a", "b", "c", "d", "e", "f", "g",
+                                                             "h" }[j], .hi = 1 };
+
+        reals[j] = (struct asy__gp_dim){ .kind = ASY__GP_REAL, .param = j, .width = 1 };
+        good[j] = 0.05;
+        fixed[j] = NAN;
+        length[j] = 0.5;
+        lo[j] = 0.4;
+        hi[j] = 0.6;
+        if (asy_space_add(space, &param, NULL) < 0)
+            abort();
+    }
+    if (!T_TRUE(asy__gp_init(&gp, reals, WIDE) == 0 && asy__gp_reserve(&gp, ROWS) == 0))
+        abort();
+    for (size_t i = 0; i < ROWS; i++) { /* less is better, and the origin best */
+        double u[WIDE], sum = 0;
+
+        for (size_t j = 0; j < WIDE; j++)
+            sum += u[j] = asy_rng_double(&rng);
+        asy__gp_push(&gp, u);
+        alpha[i] = sum;
+    }
+    asy__gp_set_theta(&gp, at);
+    if (!T_TRUE(asy__gp_factor(&gp) == 0))
+        abort();
+    asy_la_solve_lower(ROWS, gp.l, gp.cap, alpha);
+    asy_la_solve_lower_t(ROWS, gp.l, gp.cap, alpha);
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        struct asy__gp_search search = { .space = space, .dims = reals, .d = WIDE, .fixed = fixed,
+                                         .good = good, .n_good = 1, .length = length, .lo = lo,
+                                         .hi = hi };
+        double u[WIDE];
+
+        asy_rng_init(&search.rng, seed, 1, ASY_RNG_SIM);
+        T_EQ("search", asy__gp_search(&search, &acq, u), 0);
+        for (size_t j = 0; j < WIDE; j++)
+            T_TRUE(u[j] >= 0.4 && u[j] <= 0.6);
+    }
+    asy__gp_fini(&gp);
+    asy_space_destroy(space);
+    free(work);
+}
+
 static void improvement_falls_smoothly_for_ever(void)
 {
     double last = asy__log_h(40, &(double){ 0 }), slope;
@@ -571,4 +633,5 @@ T_MAIN("gp_model", T_TEST(likelihood_has_its_gradient), T_TEST(a_fit_ends_where_
        T_TEST(warping_bears_a_value_far_off),
        T_TEST(a_view_keeps_the_best_and_the_latest),
        T_TEST(the_region_follows_what_was_found), T_TEST(the_region_is_a_box_in_the_cube),
+       T_TEST(a_search_stays_in_its_box),
        T_TEST(improvement_falls_smoothly_for_ever), T_TEST(improvement_is_that_of_fifty_digits))
