@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <asy/pareto.h>
 #include "query_impl.h"
 
 struct point {
@@ -16,6 +15,7 @@ struct point {
 struct asy__front {
     struct asy_json *spec;
     size_t m;
+    int maximize[ASY_OBJECTIVES_MAX]; /* [m] */
     struct point *points; /* [n] in the end: of the front alone, by the first objective */
     size_t n, cap, next;
     double *losses;               /* [n, m]: of a history */
@@ -32,19 +32,24 @@ void asy__front_free(struct asy__asked *asked)
     asked->front = NULL;
 }
 
-/* The j-th objective of the study; NULL beyond the last. */
-static const struct asy_json *objective(const struct asy__front *front, size_t j)
+/* The j-th objective of a study; NULL beyond the last. */
+static const struct asy_json *objective(const struct asy_json *spec, size_t j)
 {
-    const struct asy_json *node = asy_json_get(front->spec, "objective");
+    const struct asy_json *node = asy_json_get(spec, "objective");
 
     if (asy_json_type(node) == ASY_JSON_ARRAY)
         return asy_json_at(node, j);
     return j == 0 ? node : NULL;
 }
 
-static int maximizes(const struct asy__front *front, size_t j)
+size_t asy__front_goals(const struct asy_json *spec, int *ret_maximize)
 {
-    return !strcmp(asy_json_str(asy_json_get(objective(front, j), "goal"), ""), "maximize");
+    const struct asy_json *node;
+    size_t m = 0;
+
+    for (; m < ASY_OBJECTIVES_MAX && (node = objective(spec, m)); m++)
+        ret_maximize[m] = !strcmp(asy_json_str(asy_json_get(node, "goal"), ""), "maximize");
+    return m;
 }
 
 static struct asy__front *begin(const struct asy__asked *asked)
@@ -54,8 +59,7 @@ static struct asy__front *begin(const struct asy__asked *asked)
     if (!front)
         return NULL;
     ASY_IGNORE(asy_json_parse(asked->spec, strlen(asked->spec), &front->spec, NULL));
-    while (front->m < ASY_OBJECTIVES_MAX && objective(front, front->m))
-        front->m++;
+    front->m = asy__front_goals(front->spec, front->maximize);
     return front;
 }
 
@@ -89,7 +93,7 @@ static int on_row(void *arg, const struct asy_trial_row *row)
     for (size_t j = 0; j < front->m; j++) {
         if (isnan(point.losses[j]))
             return 0;
-        if (maximizes(front, j))
+        if (front->maximize[j])
             point.losses[j] = -point.losses[j];
     }
     if (front->n == front->cap) {
@@ -105,12 +109,14 @@ static int on_row(void *arg, const struct asy_trial_row *row)
     return 0;
 }
 
+/* By the first objective, those that are equal by the next; unused ones are 0. */
 static int by_first(const void *a, const void *b)
 {
     const struct point *x = a, *y = b;
 
-    if (x->losses[0] != y->losses[0])
-        return x->losses[0] < y->losses[0] ? -1 : 1;
+    for (size_t j = 0; j < ASY_OBJECTIVES_MAX; j++)
+        if (x->losses[j] != y->losses[j])
+            return x->losses[j] < y->losses[j] ? -1 : 1;
     return (x->number > y->number) - (x->number < y->number);
 }
 
@@ -183,7 +189,7 @@ uint64_t asy__front_number(const struct asy__asked *asked, size_t i)
 
 double asy__front_value(const struct asy__asked *asked, size_t j, double loss)
 {
-    return maximizes(asked->front, j) ? -loss : loss;
+    return asked->front->maximize[j] ? -loss : loss;
 }
 
 void asy__front_objectives(struct asy__asked *asked)
@@ -211,6 +217,16 @@ int asy__front_read(struct asy__asked *asked, struct asy_reader *reader, struct 
     return is_history(asked) ? keep_all(asked->front, err) : keep_front(asked->front, err);
 }
 
+void asy__front_best(const struct asy__asked *asked, struct asy_study_row *row)
+{
+    const struct asy__front *front = asked->front;
+
+    if (!front || front->m < 2 || front->n == 0 ||
+        asy__front_value(asked, 0, front->points[0].losses[0]) != row->best)
+        return;
+    row->best_trial = (int64_t)front->points[0].number;
+}
+
 int asy__front_points(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
     const struct asy__front *front = asked->front;
@@ -225,7 +241,7 @@ int asy__front_points(struct asy__asked *asked, struct asy_reader *reader, struc
         asy_jsonw_open(&asked->w, "values", '[');
         for (size_t j = 0; j < front->m; j++)
             asy_jsonw_f64(&asked->w, NULL,
-                          maximizes(front, j) ? -front->points[i].losses[j]
+                          front->maximize[j] ? -front->points[i].losses[j]
                                               : front->points[i].losses[j]);
         asy_jsonw_close(&asked->w, ']');
         asy_jsonw_close(&asked->w, '}');

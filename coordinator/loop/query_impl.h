@@ -4,6 +4,7 @@
  * Threads: whichever holds the reader; one at a time. */
 #ifndef ASY__QUERY_IMPL_H
 #define ASY__QUERY_IMPL_H
+#include <asy/pareto.h>
 #include "query.h"
 
 #define ASY__PAGE 256              /* most rows of one piece */
@@ -18,6 +19,8 @@ struct asy__place {
     int open;                      /* not complete, or outside the constraints: no result */
     double value;                  /* smaller is better; NaN: none */
     uint64_t number;
+    const double *more;            /* [n_more] of the further objectives, all minimised */
+    size_t n_more;
 };
 struct asy__asked {
     const struct asy__question *q; /* borrowed */
@@ -33,6 +36,9 @@ struct asy__asked {
     size_t n_visible;
     struct asy__place *order;      /* of trials by value; next: how many rows have come */
     size_t n_order, cap_order, next;
+    double *more;                  /* [n_order, n_more] what places point into */
+    size_t n_more;
+    int maximize_all[ASY_OBJECTIVES_MAX]; /* [1 + n_more] */
     struct asy__explained *explained;
     struct asy__front *front;
     struct asy__weighed *weighed;
@@ -77,12 +83,27 @@ void asy__front_free(struct asy__asked *asked);
 /* The values of m objectives, NaN: none. 0: the trial is outside of a constraint. */
 int asy__outcome_values(const struct asy_trial_row *row, size_t m, double *ret_values);
 
+/* The study's result, where it has several objectives: of equal trials by the first one, the store
+ * knows only that which came first. */
+void asy__front_best(const struct asy__asked *asked, struct asy_study_row *row);
+/* How many objectives a study has; which of them are maximised, [ASY_OBJECTIVES_MAX]. */
+size_t asy__front_goals(const struct asy_json *spec, int *ret_maximize);
+
 /* For query_history.c, of a question called "history": what was read, by number and not only the
  * front. [n, m], all minimised and finite; borrowed. */
 const double *asy__front_losses(const struct asy__asked *asked, size_t *ret_n, size_t *ret_m);
 uint64_t asy__front_number(const struct asy__asked *asked, size_t i);
 double asy__front_value(const struct asy__asked *asked, size_t j, double loss); /* as reported */
 void asy__front_objectives(struct asy__asked *asked);
+
+/* ---- query_best.c ---------------------------------------------------------------------------- */
+
+/* All trials in the order of their values: results first, each the better the earlier. */
+ASY_MUST_CHECK int asy__best_read(struct asy__asked *asked, struct asy_reader *reader,
+                                  struct asy_error *err);
+ASY_MUST_CHECK int asy__best_write(struct asy__asked *asked, struct asy_reader *reader,
+                                   struct asy_error *err);
+void asy__best_free(struct asy__asked *asked);
 
 /* ---- query_history.c ------------------------------------------------------------------------- */
 
@@ -102,6 +123,8 @@ void asy__importance_free(struct asy__asked *asked);
 
 /* ---- query_text.c ---------------------------------------------------------------------------- */
 
+/* Opens a list that comes in pages. */
+void asy__list_begin(struct asy__asked *asked, const char *key);
 /* A trial in a list. arg: the struct asy__asked. */
 int asy__put_trial(void *arg, const struct asy_trial_row *row);
 /* "objectives": metric and goal of each. */

@@ -81,7 +81,11 @@ static int on_study(void *arg, const struct asy_study_row *row)
 
 static int on_whole_study(void *arg, const struct asy_study_row *row)
 {
-    study_members(arg, row, 1);
+    struct asy__asked *asked = arg;
+    struct asy_study_row told = *row;
+
+    asy__front_best(asked, &told);
+    study_members(&asked->w, &told, 1);
     return 0;
 }
 
@@ -262,7 +266,7 @@ int asy__asked_may_see(const struct asy__asked *asked, struct asy_id study)
 
 /* ---- lists in pages -------------------------------------------------------------------------- */
 
-static void begin_list(struct asy__asked *asked, const char *key)
+void asy__list_begin(struct asy__asked *asked, const char *key)
 {
     if (asked->begun)
         return;
@@ -288,96 +292,14 @@ static int end_page(struct asy__asked *asked, int64_t asked_for)
     return 0;
 }
 
-static int on_value(void *arg, const struct asy_trial_row *row)
-{
-    struct asy__asked *asked = arg;
-    double value;
-    int open = row->state != ASY_TRIAL_COMPLETE || !asy__outcome_values(row, 1, &value);
-
-    if (asked->n_order == asked->cap_order) {
-        size_t cap = asked->cap_order ? 2 * asked->cap_order : 64;
-        struct asy__place *grown = reallocarray(asked->order, cap, sizeof *grown);
-
-        if (!grown)
-            return ASY_E_NOMEM;
-        asked->order = grown;
-        asked->cap_order = cap;
-    }
-    asked->rows++;
-    asked->after = (int64_t)row->number;
-    asked->order[asked->n_order++] =
-        (struct asy__place){ open, asked->maximize ? -row->value : row->value, row->number };
-    return 0;
-}
-
-/* The complete ones within the constraints first, so that the first is the study's result. Among
- * them, and among the others, as the store orders them: the best first, without a value last, else
- * by number. */
-static int by_value(const void *a, const void *b)
-{
-    const struct asy__place *x = a, *y = b;
-
-    if (x->open != y->open)
-        return x->open ? 1 : -1;
-    if (isnan(x->value) != isnan(y->value))
-        return isnan(x->value) ? 1 : -1;
-    if (x->value < y->value || x->value > y->value)
-        return x->value < y->value ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
-}
-
-/* The values of all trials, page by page, then their order. */
-static int order(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
-{
-    int rc;
-
-    if (strcmp(asked->q->arg, "best") != 0)
-        return 0;
-    if (!asked->begun)
-        asked->after = -1;
-    asked->begun = 1;
-    asked->rows = 0;
-    rc = asy_reader_trials(reader, asked->study, asked->after, ASY__PAGE, 0, on_value, asked, err);
-    if (rc == ASY_E_NOMEM)
-        return asy_fail(err, ASY_E_NOMEM, "no memory for an order of trials");
-    if (rc < 0 || asked->rows == ASY__PAGE)
-        return rc < 0 ? rc : 1;
-    if (asked->n_order)
-        qsort(asked->order, asked->n_order, sizeof *asked->order, by_value);
-    return 0;
-}
-
-static int best_trials(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
-{
-    int64_t limit = asked->q->limit;
-    size_t end = asked->n_order;
-    int rc;
-
-    if (!asked->begun) {
-        begin_list(asked, "trials");
-        asked->next = asked->q->after < 0 ? 0 : (size_t)asked->q->after + 1;
-        asked->next = asked->next < end ? asked->next : end;
-        if (limit >= 0 && (uint64_t)limit < end - asked->next)
-            asked->n_order = end = asked->next + (size_t)limit;
-    }
-    for (int i = 0; i < ASY__PAGE && asked->next < end; i++)
-        if ((rc = asy_reader_trial(reader, asked->study, asked->order[asked->next++].number,
-                                   asy__put_trial, asked, err)) < 0)
-            return rc;
-    if (asked->next < end)
-        return 1;
-    asy_jsonw_close(&asked->w, ']');
-    return 0;
-}
-
 static int trials(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
     int64_t n;
     int rc;
 
     if (!strcmp(asked->q->arg, "best"))
-        return best_trials(asked, reader, err);
-    begin_list(asked, "trials");
+        return asy__best_write(asked, reader, err);
+    asy__list_begin(asked, "trials");
     n = page(asked);
     asked->rows = 0;
     rc = asy_reader_trials(reader, asked->study, asked->after, n, 0, asy__put_trial, asked, err);
@@ -419,7 +341,7 @@ static int events_in_window(struct asy__asked *asked, struct asy_reader *reader,
 
 static int events(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    begin_list(asked, "events");
+    asy__list_begin(asked, "events");
     if (asked->after < 0)
         asked->after = 0;
     return asked->q->trial >= 0 ? events_of_trial(asked, reader, err)
@@ -449,7 +371,7 @@ static int studies(struct asy__asked *asked, struct asy_reader *reader, struct a
 static int study(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
     int rc = asy_reader_studies(reader, asked->q->key, asked->q->study, 1, on_whole_study,
-                                &asked->w, err);
+                                asked, err);
 
     asy_jsonw_open(&asked->w, "tags", '{');
     if (rc == 0)
@@ -600,12 +522,12 @@ static const struct {
     asy__part_f parts[8]; /* up to the first NULL */
 } questions[] = {
     { "studies", ANY, { studies } },
-    { "study", ANY, { asy__asked_find, study, datasets, asy__front_read, asy__front_points } },
+    { "study", ANY, { asy__asked_find, asy__front_read, study, datasets, asy__front_points } },
     { "front", ANY, { asy__asked_find, asy__front_read, asy__front_trials } },
     { "history", ANY, { asy__asked_find, asy__front_read, asy__history_write } },
     { "curves", ANY, { asy__asked_find, asy__curves_write } },
     { "importance", ANY, { asy__asked_find, asy__importance_read, asy__importance_work } },
-    { "trials", ANY, { asy__asked_find, order, trials } },
+    { "trials", ANY, { asy__asked_find, asy__best_read, trials } },
     { "events", ANY, { asy__asked_find, events, upto } },
     { "news", ANY, { find_visible, events, upto } },
     { "trial", OF_TRIAL, { asy__asked_find, trial, datasets, attempts, metrics, artifacts } },
@@ -664,5 +586,5 @@ void asy__asked_fini(struct asy__asked *asked)
     free(asked->name);
     free(asked->spec);
     free(asked->visible);
-    free(asked->order);
+    asy__best_free(asked);
 }

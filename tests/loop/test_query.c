@@ -403,6 +403,65 @@ static void the_best_are_in_the_order_of_the_store(void)
     }
 }
 
+/* Trials that are equal by the first objective: the best is one that no other beats in all of them,
+ * and all answers agree on it. */
+static void the_best_of_several_objectives_is_of_the_front(void)
+{
+    static const char *const outcomes[] = {
+        "{\"values\":[1.0,5.0,9.0],\"violation\":0.0}",
+        "{\"values\":[1.0,7.0,1.0],\"violation\":0.0}",
+        "{\"values\":[1.0,7.0,0.5],\"violation\":0.0}",
+        "{\"values\":[0.5,9.0,0.0],\"violation\":2.0}",
+        "{\"values\":[2.0,9.0,0.0],\"violation\":0.0}",
+    };
+    static const int64_t want[] = { 2, 1, 0, 4, 3 };
+    static const struct asy_store_spec spec = { .path = NULL };
+    struct asy_event events[1 + 2 * ASY_ARRAY_LEN(outcomes)];
+    struct asy_id study = asy_id_from(1, 1);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_store *store = NULL;
+    struct asy__question q = { .what = "trials", .study = "a", .arg = "best", .trial = -1,
+                               .after = -1, .limit = -1 };
+    struct answer best = { 0 }, row = { 0 };
+    uint64_t seq;
+
+    events[0] = (struct asy_event){ .kind = ASY_EV_STUDY_CREATED, .study = study,
+                                    .trial = UINT64_MAX };
+    events[0].study_created.name = "a";
+    events[0].study_created.project = events[0].study_created.owner = "o";
+    events[0].study_created.spec = "{\"objective\": ["
+                                   "{\"metric\": \"loss\", \"goal\": \"minimize\"},"
+                                   "{\"metric\": \"gain\", \"goal\": \"maximize\"},"
+                                   "{\"metric\": \"cost\", \"goal\": \"minimize\"}]}";
+    for (uint64_t i = 0; i < ASY_ARRAY_LEN(outcomes); i++) {
+        struct asy_event *made = &events[1 + 2 * i], *ended = made + 1;
+
+        *made = (struct asy_event){ .kind = ASY_EV_TRIAL_CREATED, .study = study, .trial = i };
+        made->trial_created.id = asy_id_from(10 + i, 2);
+        made->trial_created.params = "{}";
+        *ended = (struct asy_event){ .kind = ASY_EV_TRIAL_STATE, .study = study, .trial = i };
+        ended->trial_state.state = ASY_TRIAL_COMPLETE;
+        ended->trial_state.value = i == 3 ? 0.5 : i == 4 ? 2 : 1;
+        ended->trial_state.outcome = outcomes[i];
+    }
+    if (T_OK(asy_store_open(&spec, &store, NULL, &err), &err) &&
+        T_OK(asy_store_commit(store, events, ASY_ARRAY_LEN(events), &seq, &err), &err) &&
+        T_TRUE(ask(store, &q, &best)))
+        for (size_t i = 0; i < ASY_ARRAY_LEN(want); i++)
+            T_EQ("order", asy_json_i64(asy_json_get(asy_json_at(asy_json_get(best.root, "trials"),
+                                                                i), "number"), -1), want[i]);
+    q.what = "study";
+    q.arg = "";
+    if (store && T_TRUE(ask(store, &q, &row))) {
+        T_EQ("best trial", asy_json_i64(asy_json_get(row.root, "best_trial"), -1), 2);
+        T_EQ("front", asy_json_i64(asy_json_get(asy_json_at(asy_json_get(row.root, "front"), 0),
+                                                "trial"), -1), 2);
+    }
+    answer_fini(&row);
+    answer_fini(&best);
+    asy_store_close(store);
+}
+
 /* Page after page: none of these trials has a value, so the order is that of numbers. */
 static void the_best_come_in_pages_too(void)
 {
@@ -1033,5 +1092,6 @@ T_MAIN("query", T_TEST(the_bulk_thread_hears_whose_a_model_is),
        T_TEST(a_worker_that_is_gone_is_told_from_the_store),
        T_TEST(nobody_is_answered_who_was_forgotten), T_TEST(pages_make_the_whole_list),
        T_TEST(the_best_come_in_pages_too), T_TEST(the_best_are_in_the_order_of_the_store),
+       T_TEST(the_best_of_several_objectives_is_of_the_front),
        T_TEST(histories_end_where_they_are_told_to), T_TEST(other_questions_are_refused),
        T_TEST(a_study_of_another_user_does_not_exist), T_TEST(lists_have_what_may_be_seen))
