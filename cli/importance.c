@@ -75,8 +75,9 @@ int asy__table_of_importance(const struct asy_json *root, size_t width, struct a
 int asy__table_of_history(const struct asy_json *root, size_t width, struct asy_buf *out,
                           struct asy_error *err)
 {
-    static const char *const heads[] = { ">TRIAL", ">ON FRONT", ">HYPERVOLUME", NULL };
     const struct asy_json *list = asy_json_get(root, "history"), *one;
+    int volumes = asy_json_get(asy_json_at(list, 0), "volume") != NULL;
+    const char *const heads[] = { ">TRIAL", ">ON FRONT", volumes ? ">HYPERVOLUME" : NULL, NULL };
     struct asy__table table;
     int rc;
 
@@ -88,9 +89,12 @@ int asy__table_of_history(const struct asy_json *root, size_t width, struct asy_
     for (size_t i = 0; (one = asy_json_at(list, i)); i++) {
         asy__fmt_value(asy__table_cell(&table), asy_json_get(one, "trial"));
         asy__fmt_value(asy__table_cell(&table), asy_json_get(one, "front"));
-        asy__fmt_value(asy__table_cell(&table), asy_json_get(one, "volume"));
+        if (volumes)
+            asy__fmt_value(asy__table_cell(&table), asy_json_get(one, "volume"));
     }
     rc = asy__table_write(&table, width, out, err);
     asy__table_fini(&table);
-    return rc;
+    if (!volumes)
+        asy_buf_adds(out, "\n" ASY__NO_VOLUMES "\n");
+    return rc ? rc : asy_buf_check(out, "the table", err);
 }

@@ -147,29 +147,32 @@ const char *asy__report_title(const struct asy__report_row *row, char text[160])
 
 /* ---- the page -------------------------------------------------------------------------------- */
 
-/* Blue, vermilion and green of Okabe and Ito (2008), told apart by the colour-blind. */
+/* Blue and vermilion of Okabe and Ito (2008), told apart by the colour-blind; the shades of viridis
+ * (Smith and van der Walt 2015), which differ in lightness too: the best is what stands out most
+ * from the ground. */
 static const char style[] =
     ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#5b6570;--grid:#e4e7eb;"
-    "--dot:#0072b2;--best:#d55e00;--faint:#9aa5b1;--s0:#d55e00;--s1:#b3673a;--s2:#7d8794;"
-    "--s3:#a9b2bc;--s4:#cdd3da}\n"
+    "--dot:#0072b2;--best:#d55e00;--faint:#9aa5b1;--s0:#440154;--s1:#3b528b;--s2:#21918c;"
+    "--s3:#5ec962;--s4:#e5d55a}\n"
     "@media(prefers-color-scheme:dark){:root{--bg:#14171c;--fg:#e6e8eb;--soft:#9aa4b0;"
-    "--grid:#2a3038;--dot:#56b4e9;--best:#e69f00;--faint:#66707c;--s0:#e69f00;--s1:#b58630;"
-    "--s2:#7b858f;--s3:#525c67;--s4:#39424c}}\n"
+    "--grid:#2a3038;--dot:#56b4e9;--best:#e69f00;--faint:#66707c;--s0:#fde725;--s1:#5ec962;"
+    "--s2:#21918c;--s3:#4a66a0;--s4:#6b3a7d}}\n"
     "body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;margin:2rem auto;"
     "max-width:60rem;padding:0 1rem}\n"
     "h1{font-size:1.6rem;margin:0;overflow-wrap:anywhere}h2{font-size:1.15rem;"
     "margin:2.2rem 0 .2rem}"
     "p{margin:.2rem 0 .6rem;color:var(--soft)}svg{display:block;width:100%;height:auto;"
     "margin-bottom:.8rem}\n"
-    ".slices{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:.5rem}\n"
+    ".slices{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:.5rem}\n"
     "text{fill:var(--fg);font:11px system-ui,sans-serif}.tick{fill:var(--soft)}"
     ".title{font-weight:600}.halo{paint-order:stroke;stroke:var(--bg);stroke-width:4px;"
     "fill:var(--fg)}\n"
     ".grid{stroke:var(--grid);fill:none}.axis{stroke:var(--soft);fill:none}.bar{fill:var(--dot)}"
     ".dot{fill:var(--dot);fill-opacity:.55}.faint{fill:var(--faint);fill-opacity:.6}"
     ".front{fill:var(--best);stroke:var(--bg)}\n"
-    ".line,.curve{fill:none;stroke-width:1.2}.curve{stroke:var(--dot);stroke-opacity:.3}"
-    ".best{stroke:var(--best);stroke-width:2.2}.shade0{stroke:var(--s0);stroke-opacity:.6}"
+    ".line,.curve{fill:none;stroke-width:1.2;stroke-linecap:round}\n"
+    ".curve{stroke:var(--dot);stroke-opacity:.3}"
+    ".best{stroke:var(--best);stroke-width:2.2}.shade0{stroke:var(--s0);stroke-width:1.8}"
     ".shade1{stroke:var(--s1)}.shade2{stroke:var(--s2)}.shade3{stroke:var(--s3)}"
     ".shade4{stroke:var(--s4)}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem}th,td{text-align:left;"
@@ -177,9 +180,31 @@ static const char style[] =
     "max-width:18rem;overflow:hidden;text-overflow:ellipsis}th.n,.n{text-align:right;"
     "font-variant-numeric:tabular-nums}\n";
 
+/* "60 trials: 58 complete, 2 failed; sampler tpe, pruner none" */
+static void put_counts(const struct asy__report *r, struct asy_buf *out)
+{
+    static const char *const states[] = { "complete", "pruned", "failed", "cancelled", "running",
+                                          "paused", "queued" };
+
+    asy_buf_adds(out, "<p>");
+    asy__fmt_count(out, r->n, "trial");
+    for (size_t i = 0, k = 0; i < ASY_ARRAY_LEN(states); i++) {
+        int64_t n = asy_json_i64(asy_json_get(r->study, states[i]), 0);
+
+        if (n > 0)
+            asy_buf_addf(out, "%s%" PRId64 " %s", k++ ? ", " : ": ", n, states[i]);
+    }
+    asy_buf_adds(out, "; sampler ");
+    asy__html_text(out, r->spec->sampler);
+    asy_buf_adds(out, ", pruner ");
+    asy__html_text(out, r->spec->pruner);
+    asy_buf_adds(out, "</p>\n");
+}
+
 static void put_head(const struct asy__report *r, struct asy_buf *out)
 {
     const char *name = text_of(r->study, "name"), *why = text_of(r->study, "text");
+    int counted = !strcmp(text_of(r->study, "cause"), "budget-trials"); /* why: the counts again */
 
     asy_buf_adds(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n<meta "
                       "name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n"
@@ -196,20 +221,12 @@ static void put_head(const struct asy__report *r, struct asy_buf *out)
     }
     asy_buf_adds(out, "<p>");
     asy__html_text(out, text_of(r->study, "state"));
-    if (*why) {
+    if (*why && !counted) {
         asy_buf_adds(out, ": ");
         asy__html_text(out, why);
     }
-    asy_buf_addf(out, "</p>\n<p>%" PRId64 " complete, %" PRId64 " pruned, %" PRId64 " failed, of ",
-                 asy_json_i64(asy_json_get(r->study, "complete"), 0),
-                 asy_json_i64(asy_json_get(r->study, "pruned"), 0),
-                 asy_json_i64(asy_json_get(r->study, "failed"), 0));
-    asy__fmt_count(out, r->n, "trial");
-    asy_buf_adds(out, "; sampler ");
-    asy__html_text(out, r->spec->sampler);
-    asy_buf_adds(out, ", pruner ");
-    asy__html_text(out, r->spec->pruner);
     asy_buf_adds(out, "</p>\n");
+    put_counts(r, out);
 }
 
 static void put_best(const struct asy__report *r, struct asy_buf *out)

@@ -25,6 +25,14 @@ static void section(struct asy_buf *out, const char *head, const char *text)
     asy_buf_addf(out, "<section><h2>%s</h2>\n<p>%s</p>\n", head, text);
 }
 
+/* Trials from 0 to the last one, none of which stands on the edge. */
+static struct asy__axis by_trial(double last)
+{
+    double pad = fmax(0.012 * last, 0.2);
+
+    return (struct asy__axis){ .lo = -pad, .hi = last + pad, .whole = 1 };
+}
+
 static const struct asy_objective *objective(const struct asy__report *r, size_t j)
 {
     return &r->spec->objectives[j];
@@ -95,7 +103,7 @@ static void history_of(const struct asy__report *r, size_t j, struct asy_buf *ou
         last = fmax(last, (double)r->rows[i].number);
         n_infinite += isinf(r->rows[i].values[j]) != 0;
     }
-    x = (struct asy__axis){ .lo = 0, .hi = fmax(last, 1), .whole = 1 };
+    x = by_trial(last);
     frame(&x, &y);
     asy__chart_open(out, "values by trial", WIDTH, HEIGHT);
     asy__chart_x(out, &x, &y, "trial");
@@ -127,6 +135,7 @@ static void curve(const struct asy_json *node, const struct asy__axis *x, const 
 {
     const struct asy_json *steps = asy_json_get(node, "steps");
     const struct asy_json *values = asy_json_get(node, "values");
+    size_t drawn = 0;
     char go = 'M';
 
     asy_buf_addf(out, "<path class=\"%s\" d=\"", mark);
@@ -138,10 +147,21 @@ static void curve(const struct asy_json *node, const struct asy__axis *x, const 
                          asy__axis_at(x, asy_json_f64(asy_json_at(steps, i), 0)),
                          asy__axis_at(y, v));
             go = 'L';
+            drawn++;
         }
     }
-    asy_buf_addf(out, "\"><title>trial %" PRId64 "</title></path>\n",
+    asy_buf_addf(out, "%s\"><title>trial %" PRId64 "</title></path>\n",
+                 drawn == 1 ? "h0" : "", /* a dot: its ends are round */
                  asy_json_i64(asy_json_get(node, "trial"), -1));
+}
+
+/* Whether any has two points, which make a line. */
+static int are_lines(const struct asy_json *curves)
+{
+    for (size_t i = 0; i < asy_json_len(curves); i++)
+        if (asy_json_len(asy_json_get(asy_json_at(curves, i), "values")) > 1)
+            return 1;
+    return 0;
 }
 
 /* All values of all curves, and the last step; the caller frees. */
@@ -178,8 +198,8 @@ void asy__report_curves(const struct asy__report *r, struct asy_buf *out)
     double last, *values;
     struct asy__axis x, y;
 
-    if (n == 0)
-        return;
+    if (!are_lines(curves))
+        return; /* one report a trial: the history shows it */
     values = curve_values(curves, &n_values, &last, out);
     y = asy__axis_of(values, n_values);
     free(values);
@@ -289,16 +309,21 @@ static void front_of(const struct asy__report *r, size_t j, struct asy_buf *out)
 static void volumes(const struct asy__report *r, struct asy_buf *out)
 {
     const struct asy_json *list = asy_json_get(r->history, "history"), *one;
-    struct asy__axis x = { .lo = 0, .hi = 1, .whole = 1 }, y = { .lo = 0, .hi = 0 };
+    struct asy__axis x, y = { .lo = 0, .hi = 0 };
+    double last = 0;
 
+    if (asy_json_len(list) && !asy_json_get(asy_json_at(list, 0), "volume"))
+        asy_buf_adds(out, "<p>" ASY__NO_VOLUMES ".</p>\n");
     for (size_t i = 0; (one = asy_json_at(list, i)); i++) {
-        x.hi = fmax(x.hi, asy_json_f64(asy_json_get(one, "trial"), 0));
+        last = fmax(last, asy_json_f64(asy_json_get(one, "trial"), 0));
         y.hi = fmax(y.hi, asy_json_f64(asy_json_get(one, "volume"), 0));
     }
     if (!(y.hi > 0) || !isfinite(y.hi))
         return;
+    x = by_trial(last);
     y.hi *= 1.04;
     frame(&x, &y);
+    asy_buf_adds(out, "<p>How much the front covers after each trial:</p>\n");
     asy__chart_open(out, "hypervolume by trial", WIDTH, HEIGHT);
     asy__chart_x(out, &x, &y, "trial");
     asy__chart_y(out, &x, &y, "hypervolume of the front");
@@ -307,7 +332,7 @@ static void volumes(const struct asy__report *r, struct asy_buf *out)
         asy_buf_addf(out, i ? "H%.1fV%.1f" : "M%.1f %.1f",
                      asy__axis_at(&x, asy_json_f64(asy_json_get(one, "trial"), 0)),
                      asy__axis_at(&y, asy_json_f64(asy_json_get(one, "volume"), 0)));
-    asy_buf_adds(out, "\"/>\n");
+    asy_buf_addf(out, "H%.1f\"/>\n", x.to);
     asy__chart_close(out);
 }
 
@@ -316,7 +341,7 @@ void asy__report_front(const struct asy__report *r, struct asy_buf *out)
     if (r->spec->n_objectives < 2)
         return;
     section(out, "Front", "Complete trials within the constraints; the strong dots are those that "
-            "no other beats in all objectives. Below, how much the front covers after each trial.");
+            "no other beats in all objectives.");
     for (size_t j = 1; j < r->spec->n_objectives; j++)
         front_of(r, j, out);
     volumes(r, out);

@@ -9,7 +9,7 @@
 #define AXES_MAX 10   /* parameters of the parallel coordinates */
 #define SLICES_MAX 12
 #define LINES_MAX 400 /* of the parallel coordinates: the best ones, and every k-th of the others */
-#define SHADES 5      /* classes of lines: shade0 the best fifth */
+#define SHADES 5      /* classes of lines: shade0 the best */
 #define TOP 48
 #define BOTTOM 262
 
@@ -70,6 +70,30 @@ static void line(const struct asy__report *r, const struct asy__report_row *row,
     asy_buf_adds(out, "</title></path>\n");
 }
 
+/* Which shade a trial has, of n from the best on. */
+static size_t shade_of(size_t i, size_t n)
+{
+    return n <= SHADES ? i * (SHADES - 1) / (n - 1) : i * SHADES / n;
+}
+
+/* What the shades mean. */
+static void legend(size_t n, struct asy_buf *out)
+{
+    static const char *const names[SHADES] = { "the best fifth", "second", "third", "fourth",
+                                               "the worst fifth" };
+
+    for (size_t i = 0; i < SHADES; i++) {
+        const char *name = n > SHADES ? names[i] : i == 0 ? "the best" : "the worst";
+        double at = 40 + 135 * (double)i;
+
+        if (n <= SHADES && i != 0 && i + 1 != SHADES)
+            continue;
+        asy_buf_addf(out, "<path class=\"line shade%zu\" d=\"M%.1f %dh22\"/><text class=\"tick\" "
+                          "x=\"%.1f\" y=\"%d\">%s</text>\n", i, at, BOTTOM + 30, at + 28,
+                     BOTTOM + 34, name);
+    }
+}
+
 void asy__report_parallel(const struct asy__report *r, struct asy_buf *out)
 {
     struct asy__axis axes[AXES_MAX + 1];
@@ -77,8 +101,8 @@ void asy__report_parallel(const struct asy__report *r, struct asy_buf *out)
     size_t each = r->n_complete / LINES_MAX + 1;
     double step = (WIDTH - 120) / (double)(n ? n : 1), *values;
 
-    if (n == 0 || r->n_complete == 0)
-        return;
+    if (n == 0 || r->n_complete < 2)
+        return; /* a single line compares nothing */
     values = results(r, out);
     axes[n] = asy__axis_of(values, values ? r->n_complete : 0);
     free(values);
@@ -89,17 +113,17 @@ void asy__report_parallel(const struct asy__report *r, struct asy_buf *out)
         axes[i].to = TOP;
     }
     asy_buf_addf(out, "<section><h2>Parallel coordinates</h2>\n<p>A line for each complete trial, "
-                      "from parameter to parameter to its value; the strongest are the best fifth."
-                      "%s</p>\n", n < r->n_params ? " Shown are the parameters that mattered most."
-                                                  : "");
-    asy__chart_open(out, "parallel coordinates", WIDTH, BOTTOM + 18);
+                      "from parameter to parameter to its value.%s</p>\n",
+                 n < r->n_params ? " Shown are the parameters that mattered most." : "");
+    asy__chart_open(out, "parallel coordinates", WIDTH, BOTTOM + 44);
     for (size_t i = r->n_complete; i-- > 0;)
         if (r->rows[i].x && (i % each == 0 || i < LINES_MAX / 8))
-            line(r, &r->rows[i], axes, n, step, i * SHADES / r->n_complete, out);
+            line(r, &r->rows[i], axes, n, step, shade_of(i, r->n_complete), out);
     for (size_t i = 0; i <= n; i++)
         axis_line(out, &axes[i], 40 + step * (double)i,
                   i < n ? asy_space_at(r->spec->space, r->params[i])->name
                         : r->spec->objectives[0].metric, (size_t)(step / 7.5));
+    legend(r->n_complete, out);
     asy__chart_close(out);
     asy_buf_adds(out, "</section>\n");
 }

@@ -16,6 +16,8 @@ ASY_MUST_CHECK int asy__table_of_workers(const struct asy_json *root, size_t wid
 ASY_MUST_CHECK int asy__table_of_front(const struct asy_json *root, size_t width,
                                        struct asy_buf *out, struct asy_error *err);
 #define ASY__IMPORTANCE_TRIALS 50 /* complete ones, below which shares are rough */
+/* Why a history has no volumes. */
+#define ASY__NO_VOLUMES "Of more than four objectives no hypervolume is told: it takes too long"
 /* importance.c. root: the answer to "importance", to "history". */
 ASY_MUST_CHECK int asy__table_of_importance(const struct asy_json *root, size_t width,
                                             struct asy_buf *out, struct asy_error *err);

@@ -41,6 +41,22 @@ parameters: {x: {min: 0.0, max: 1.0}, y: {min: 0.0, max: 1.0}}
 search: {sampler: random, seed: 3}
 budget: {trials: 40}
 """
+FIVE = """
+assay: 1
+name: five
+run:
+  command: [awk, -v, "x={x}", -v, "y={y}", 'BEGIN {{ print "a=" x, "b=" 1 - x, "c=" y, "d=" 1 - y, "e=" x * y }}']
+  metrics: {pattern: 'a=(?<a>\\S+) b=(?<b>\\S+) c=(?<c>\\S+) d=(?<d>\\S+) e=(?<e>\\S+)'}
+objective:
+  - {metric: a, goal: minimize}
+  - {metric: b, goal: minimize}
+  - {metric: c, goal: minimize}
+  - {metric: d, goal: minimize}
+  - {metric: e, goal: minimize}
+parameters: {x: {min: 0.0, max: 1.0}, y: {min: 0.0, max: 1.0}}
+search: {sampler: random, seed: 3}
+budget: {trials: 12}
+"""
 WILD = """
 assay: 1
 name: wild
@@ -109,6 +125,36 @@ def importance_is_told():
             "study 'one' has no objective 'loss2'")
 
 
+def luminance(colour):
+    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    parts = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def check_history(root, trials):
+    """No trial stands on the edge."""
+    chart = next(n for n in root.iter(SVG + "svg") if n.get("aria-label") == "values by trial")
+    at = sorted(float(n.get("cx")) for n in chart.iter(SVG + "circle"))
+    equal("dots", len(at), trials)
+    if at[0] < 75 or at[-1] > 743:
+        raise AssertionError(at)
+
+
+def check_shades(root, text, trials):
+    """In both schemes each shade is told from the next by its lightness; all are explained."""
+    for scheme in (text, text[text.index("prefers-color-scheme"):]):
+        found = [luminance(re.search(rf"--s{i}:(#\w+)", scheme).group(1)) for i in range(5)]
+        pairs = list(zip(found, found[1:]))
+        if not all(max(p) + 0.05 > 1.3 * (min(p) + 0.05) for p in pairs) or \
+                len({a < b for a, b in pairs}) != 1:
+            raise AssertionError(found)
+    chart = next(n for n in root.iter(SVG + "svg") if n.get("aria-label") == "parallel coordinates")
+    lines = [n.get("class") for n in chart.iter(SVG + "path") if "shade" in n.get("class")]
+    equal("lines", [lines.count(f"line shade{i}") for i in range(5)], [trials // 5 + 1] * 5)
+    names = [n.text for n in chart.iter(SVG + "text")]
+    equal("legend", names[-5:], ["the best fifth", "second", "third", "fourth", "the worst fifth"])
+
+
 def reports_stand_by_themselves():
     for trials in (1, 20, 60):
         with Home() as home:
@@ -118,8 +164,14 @@ def reports_stand_by_themselves():
             root, text = page_of(home, "one")
             equal("raw", "<script" in text, False)
             has("escaped", text, "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;")
-            equal("heads", [h for h in heads(root) if h != "Importance"],
-                  ["History", "Slices", "Parallel coordinates", "Learning curves", "Trials"])
+            equal("heads", [h for h in heads(root) if h not in ("Importance", "Parallel coordinates")],
+                  ["History", "Slices", "Learning curves", "Trials"])
+            equal("lines to compare", "Parallel coordinates" in heads(root), trials > 1)
+            equal("counted once", text.count(f"{trials} complete"), 1)
+            equal("what there is none of", "0 pruned" in text, False)
+            check_history(root, trials)
+            if trials > 1:
+                check_shades(root, text, trials)
             equal("importance", "Importance" in heads(root), trials > 1)
             equal("a caution", "shares are rough" in text, trials == 20)
             equal("a caution here too", "shares are rough" in home.run("importance", "one")[0],
@@ -190,10 +242,29 @@ def fronts_have_a_history():
         equal("one objective", names, ["right"])
         root, _ = page_of(home, "two")
         equal("heads", heads(root)[:3], ["History", "Front", "Importance"])
+        equal("one report a trial is no curve", "Learning curves" in heads(root), False)
         equal("labels", sum(n.get("aria-label") == "hypervolume by trial"
                             for n in root.iter(SVG + "svg")), 1)
 
 
+def a_front_of_five_objectives_has_no_volume():
+    with Home() as home:
+        home.write("study.yaml", FIVE)
+        home.run("run", "study.yaml")
+        history = home.json("pareto", "five", "--history")["history"]
+        equal("history", [(h["trial"], sorted(h)) for h in history],
+              [(i, ["front", "trial"]) for i in range(12)])
+        equal("front", history[-1]["front"], home.json("pareto", "five")["size"])
+        table = home.run("pareto", "five", "--history")[0]
+        equal("column", "HYPERVOLUME" in table, False)
+        has("why", table, "more than four objectives no hypervolume is told")
+        root, text = page_of(home, "five")
+        has("why", text, "more than four objectives no hypervolume is told")
+        equal("promised", "how much the front covers" in text.lower(), False)
+        equal("charts", [n for n in root.iter(SVG + "svg")
+                         if n.get("aria-label") == "hypervolume by trial"], [])
+
+
 main(importance_is_told, reports_stand_by_themselves,
      infinite_values_are_not_drawn, a_study_without_trials_has_a_page,
-     fronts_have_a_history)
+     fronts_have_a_history, a_front_of_five_objectives_has_no_volume)
