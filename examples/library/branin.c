@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * branin.c - the search library by itself: ask for a point, try it, tell what came of it.
  *
- *     cc branin.c $(pkg-config --cflags --libs assay-tuner) -o branin && ./branin
+ *     export PKG_CONFIG_PATH=DIR/lib/pkgconfig    # where it was installed to, if not /usr
+ *     cc -std=c17 branin.c $(pkg-config --cflags --libs assay-tuner) -o branin && ./branin
  */
 #include <asy/importance.h>
 #include <asy/tuner.h>
@@ -13,9 +14,10 @@
 /* Branin's function; its least value is 0.397887. */
 static double branin(double x, double y)
 {
-    double a = y - 5.1 / (4 * M_PI * M_PI) * x * x + 5 / M_PI * x - 6;
+    static const double pi = 3.14159265358979323846; /* C17 has no M_PI */
+    double a = y - 5.1 / (4 * pi * pi) * x * x + 5 / pi * x - 6;
 
-    return a * a + 10 * (1 - 1 / (8 * M_PI)) * cos(x) + 10;
+    return a * a + 10 * (1 - 1 / (8 * pi)) * cos(x) + 10;
 }
 
 int main(void)
