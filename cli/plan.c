@@ -322,6 +322,19 @@ static uint64_t slots_of(const struct asy_json *worker, const struct asy_study_s
     return by_cores < by_memory ? by_cores : by_memory;
 }
 
+/* How many ranks of gangs that span several workers; those have no GPUs (decision 13). */
+static uint64_t ranks_of(const struct asy_json *worker, const struct asy_study_spec *spec)
+{
+    uint64_t cores = (uint64_t)asy_json_i64(asy_json_get(worker, "cores"), 0);
+    uint64_t memory = (uint64_t)asy_json_i64(asy_json_get(worker, "memory"), 0);
+    uint64_t by_cores = cores / (spec->cores ? spec->cores : 1);
+    uint64_t by_memory = spec->memory ? memory / spec->memory : UINT64_MAX;
+
+    if (spec->gpus || *asy_json_str(asy_json_get(worker, "fit"), ""))
+        return 0;
+    return by_cores < by_memory ? by_cores : by_memory;
+}
+
 static void put_worker(struct asy_buf *out, const struct asy_json *worker)
 {
     uint64_t gpus = (uint64_t)asy_json_i64(asy_json_get(worker, "gpus"), 0);
@@ -374,20 +387,28 @@ void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *w
                      struct asy_buf *out)
 {
     const struct asy_json *list = asy_json_get(workers, "workers"), *worker;
-    uint64_t slots = 0;
+    uint64_t slots = 0, ranks = 0;
     size_t n = 0;
+    int spans;
 
     for (size_t i = 0; (worker = asy_json_at(list, i)); i++)
-        if (asy__worker_here(worker))
+        if (asy__worker_here(worker)) {
+            n++;
             slots += slots_of(worker, spec);
+            ranks += ranks_of(worker, spec);
+        }
+    spans = slots == 0 && spec->ranks > 1 && ranks >= spec->ranks;
+    if (spans)
+        slots = ranks / spec->ranks;
     if (spec->parallel && spec->parallel < slots)
         slots = spec->parallel;
     asy_buf_addf(out, "%-*s", LABEL, "slots");
     if (slots)
         asy__fmt_count(out, slots, "trial");
     else
-        asy_buf_adds(out, "none: no worker can hold a trial");
+        asy_buf_adds(out, n ? "none: no worker can hold a trial" : "none yet: no worker is here");
     asy_buf_adds(out, slots ? " at a time, each " : "; one takes ");
+    n = 0;
     put_need(out, spec);
     for (size_t i = 0; (worker = asy_json_at(list, i)); i++) {
         if (!asy__worker_here(worker) || ++n > WORKERS_SHOWN)
@@ -397,5 +418,5 @@ void asy__plan_slots(const struct asy_study_spec *spec, const struct asy_json *w
     }
     if (n > WORKERS_SHOWN)
         asy_buf_addf(out, " and %zu more", n - WORKERS_SHOWN);
-    asy_buf_addc(out, '\n');
+    asy_buf_adds(out, spans ? ", its ranks on several of them\n" : "\n");
 }

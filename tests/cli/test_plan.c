@@ -106,6 +106,8 @@ static void slots_follow_from_workers_and_limits(void)
           "\"memory\":8589934592,\"fit\":\"wrong sums\"}]}",
           "slots    none: no worker can hold a trial; one takes 2 cores and 512 MiB, "
           "on a (4 cores, 8.0 GiB)\n" },
+        { "they are still to come", "{\"workers\":[]}",
+          "slots    none yet: no worker is here; one takes 2 cores and 512 MiB\n" },
     };
     struct asy_study_spec *spec = parse();
     struct asy_buf out = { 0 };
@@ -117,6 +119,54 @@ static void slots_follow_from_workers_and_limits(void)
 
         asy_buf_clear(&out);
         if (T_OK(asy_json_parse(cases[i].workers, strlen(cases[i].workers), &root, &err), &err)) {
+            asy__plan_slots(spec, root, &out);
+            T_STR(cases[i].name, out.data, cases[i].want);
+        }
+        asy_json_destroy(root);
+    }
+    asy_buf_fini(&out);
+    asy_study_destroy(spec);
+}
+
+static void gangs_may_span_workers(void)
+{
+    static const char two[] = "{\"workers\":[{\"host\":\"a\",\"cores\":3,\"memory\":8589934592,"
+                              "\"fit\":\"\"},{\"host\":\"b\",\"cores\":%d,"
+                              "\"memory\":%s,\"fit\":\"\"}]}";
+    static const struct {
+        const char *name, *memory, *want;
+        int cores;
+        uint32_t gpus;
+    } cases[] = {
+        { "over both", "8589934592", "slots    1 trial at a time, each 4 cores (2 ranks of 2) and "
+          "1.0 GiB, on a (3 cores, 8.0 GiB), b (3 cores, 8.0 GiB), its ranks on several of them\n",
+          3, 0 },
+        { "one has room for both", "8589934592", "slots    1 trial at a time, each 4 cores (2 "
+          "ranks of 2) and 1.0 GiB, on a (3 cores, 8.0 GiB), b (4 cores, 8.0 GiB)\n", 4, 0 },
+        { "cores are short", "8589934592", "slots    none: no worker can hold a trial; one takes 4 "
+          "cores (2 ranks of 2) and 1.0 GiB, on a (3 cores, 8.0 GiB), b (1 core, 8.0 GiB)\n", 1,
+          0 },
+        { "memory is short", "134217728", "slots    none: no worker can hold a trial; one takes 4 "
+          "cores (2 ranks of 2) and 1.0 GiB, on a (3 cores, 8.0 GiB), b (3 cores, 128 MiB)\n", 3,
+          0 },
+        { "GPUs are of one worker", "8589934592", "slots    none: no worker can hold a trial; one "
+          "takes 4 cores (2 ranks of 2), 2 GPUs and 1.0 GiB, on a (3 cores, 8.0 GiB), b (3 cores, "
+          "8.0 GiB)\n", 3, 10000 },
+    };
+    struct asy_study_spec *spec = parse();
+    struct asy_buf out = { 0 };
+
+    asy_buf_init(&out, 1u << 16);
+    for (size_t i = 0; spec && i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *root = NULL;
+        char workers[400];
+        int len = snprintf(workers, sizeof workers, two, cases[i].cores, cases[i].memory);
+
+        asy_buf_clear(&out);
+        spec->ranks = 2;
+        spec->gpus = cases[i].gpus;
+        if (T_OK(asy_json_parse(workers, (size_t)len, &root, &err), &err)) {
             asy__plan_slots(spec, root, &out);
             T_STR(cases[i].name, out.data, cases[i].want);
         }
@@ -183,4 +233,4 @@ static void data_is_described(void)
 T_MAIN("cli plan", T_TEST(the_plan_names_conditions_whole),
        T_TEST(a_pruner_is_told_in_the_words_of_the_file),
        T_TEST(slots_follow_from_workers_and_limits), T_TEST(gpus_count_for_slots),
-       T_TEST(data_is_described))
+       T_TEST(gangs_may_span_workers), T_TEST(data_is_described))
