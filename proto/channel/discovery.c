@@ -13,12 +13,12 @@
 #include <asy/json.h>
 #include <asy/proc.h>
 #include "channel.h"
+#include "endpoints.h"
 #include "private.h"
 
 #define FILE_BYTES (64u << 10)
 #define FORMAT 1
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
-#define N_ENDPOINTS ASY_ARRAY_LEN(((struct asy_discovery *)0)->endpoints)
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
@@ -28,7 +28,7 @@ static int check(const struct asy_discovery *discovery, struct asy_error *err)
     size_t n = 0, len;
     int port, rc;
 
-    for (size_t i = 0; i < N_ENDPOINTS; i++) {
+    for (size_t i = 0; i < ASY_ENDPOINTS_MAX; i++) {
         const char *endpoint = discovery->endpoints[i];
 
         if (!*endpoint)
@@ -58,11 +58,7 @@ static void write_json(const struct asy_discovery *discovery, struct asy_buf *bu
     asy_jsonw_init(&w, buf, 1);
     asy_jsonw_open(&w, NULL, '{');
     asy_jsonw_i64(&w, "assay_discovery", FORMAT);
-    asy_jsonw_open(&w, "endpoints", '[');
-    for (size_t i = 0; i < N_ENDPOINTS; i++)
-        if (*discovery->endpoints[i])
-            asy_jsonw_str(&w, NULL, discovery->endpoints[i]);
-    asy_jsonw_close(&w, ']');
+    asy__endpoints_write(&w, discovery);
     asy_jsonw_str(&w, "server_key", discovery->server_key);
     asy_jsonw_str(&w, "store", asy_id_format(discovery->store, store));
     asy_jsonw_u64(&w, "owner_epoch", discovery->owner_epoch);
@@ -127,22 +123,6 @@ static int take_text(const struct asy_json *root, const char *key, char *ret, si
     return 1;
 }
 
-static int take_endpoints(const struct asy_json *list, struct asy_discovery *ret)
-{
-    size_t n = asy_json_len(list);
-
-    if (!list || asy_json_type(list) != ASY_JSON_ARRAY || n > N_ENDPOINTS)
-        return 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *text = asy_json_str(asy_json_at(list, i), "");
-
-        if (!*text || strlen(text) >= sizeof ret->endpoints[i])
-            return 0;
-        memcpy(ret->endpoints[i], text, strlen(text) + 1);
-    }
-    return 1;
-}
-
 static int take(const char *path, const struct asy_json *root, struct asy_discovery *ret,
                 struct asy_error *err)
 {
@@ -152,8 +132,9 @@ static int take(const char *path, const struct asy_json *root, struct asy_discov
 
     if (asy_json_i64(asy_json_get(root, "assay_discovery"), 0) != FORMAT)
         return bad(err, path, "it does not say 'assay_discovery: 1'");
-    if (!take_endpoints(asy_json_get(root, "endpoints"), ret))
-        return bad(err, path, "'endpoints' is not a list of 1 to 4 short texts");
+    if (!asy__endpoints_take(root, ret))
+        return bad(err, path, "'endpoints' or 'more_endpoints' is not a list of 1 to 4 short "
+                              "texts");
     if (!take_text(root, "server_key", ret->server_key, sizeof ret->server_key))
         return bad(err, path, "'server_key' is not a key");
     if (!take_text(root, "store", store, sizeof store) ||
@@ -261,7 +242,7 @@ size_t asy_discovery_routes(const struct asy_discovery *discovery,
     size_t n = 0;
 
     for (int pass = 0; pass < 2 && n == 0; pass++)
-        for (size_t i = 0; i < N_ENDPOINTS; i++)
+        for (size_t i = 0; i < ASY_ENDPOINTS_MAX; i++)
             if (*discovery->endpoints[i] &&
                 (local || pass == 1 || !is_loopback(discovery->endpoints[i])))
                 ret_endpoints[n++] = discovery->endpoints[i];

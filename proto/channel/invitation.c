@@ -10,6 +10,7 @@
 #include <asy/address.h>
 #include <asy/json.h>
 #include "channel.h"
+#include "endpoints.h"
 #include "private.h"
 
 #define FILE_BYTES (64u << 10)
@@ -20,11 +21,7 @@
 
 static void write_endpoints(struct asy_jsonw *w, const struct asy_discovery *at)
 {
-    asy_jsonw_open(w, "endpoints", '[');
-    for (size_t i = 0; i < ASY_ENDPOINTS_MAX; i++)
-        if (*at->endpoints[i])
-            asy_jsonw_str(w, NULL, at->endpoints[i]);
-    asy_jsonw_close(w, ']');
+    asy__endpoints_write(w, at);
     asy_jsonw_str(w, "server_key", at->server_key);
 }
 
@@ -91,22 +88,15 @@ static int take_key(const struct asy_json *root, const char *key, char ret[ASY_K
 
 static int take_endpoints(const struct asy_json *root, struct asy_discovery *ret)
 {
-    const struct asy_json *list = asy_json_get(root, "endpoints");
-    size_t n = asy_json_len(list);
+    const char *host;
+    size_t len;
+    int port;
 
-    if (n == 0 || n > ASY_ENDPOINTS_MAX)
+    if (!asy__endpoints_take(root, ret) || !*ret->endpoints[0])
         return 0;
-    memset(ret->endpoints, 0, sizeof ret->endpoints);
-    for (size_t i = 0; i < n; i++) {
-        const char *text = asy_json_str(asy_json_at(list, i), ""), *host;
-        size_t len;
-        int port;
-
-        if (asy_address_split(text, &host, &len, &port, NULL) < 0 ||
-            strlen(text) >= sizeof ret->endpoints[i])
+    for (size_t i = 0; i < ASY_ENDPOINTS_MAX && *ret->endpoints[i]; i++)
+        if (asy_address_split(ret->endpoints[i], &host, &len, &port, NULL) < 0)
             return 0;
-        memcpy(ret->endpoints[i], text, strlen(text) + 1);
-    }
     return 1;
 }
 
@@ -122,7 +112,8 @@ static int take(const char *path, const struct asy_json *root, struct asy_invita
         return bad(err, path, "'for' is neither 'worker' nor 'user'");
     ret->is_worker = !strcmp(kind, "worker");
     if (!take_endpoints(root, &ret->at))
-        return bad(err, path, "'endpoints' is not a list of 1 to 4 texts like 'tcp://HOST:PORT'");
+        return bad(err, path, "'endpoints' or 'more_endpoints' is not a list of 1 to 4 texts like "
+                              "'tcp://HOST:PORT'");
     if (!take_key(root, "server_key", ret->at.server_key) ||
         !take_key(root, "owner", ret->owner) ||
         !take_key(root, "public_key", ret->pair.public_key) ||

@@ -587,6 +587,32 @@ static struct asy_discovery example(void)
     return discovery;
 }
 
+/* The first versions refuse more than four under "endpoints". */
+static void further_endpoints_stand_apart(void)
+{
+    struct place place;
+    struct asy_discovery out = example(), in = { .pid = 0 };
+    struct asy_error err = ASY_ERROR_INIT;
+    char *text = NULL;
+    size_t len;
+    int held = -1;
+
+    if (!place_make(&place))
+        return;
+    for (size_t i = 0; i < ASY_ENDPOINTS_MAX; i++)
+        snprintf(out.endpoints[i], sizeof out.endpoints[i], "tcp://10.0.%zu.1:12345", i);
+    if (T_OK(asy_discovery_write(place.path, &out, &held, &err), &err) &&
+        T_OK(asy_discovery_read(place.path, &in, &err), &err) &&
+        T_OK(asy_read_file(place.path, 1 << 16, &text, &len, &err), &err)) {
+        T_TRUE(!memcmp(in.endpoints, out.endpoints, sizeof in.endpoints));
+        T_HAS("four", text, "\"tcp://10.0.3.1:12345\"\n  ],\n  \"more_endpoints\"");
+    }
+    free(text);
+    if (held >= 0)
+        close(held);
+    place_remove(&place);
+}
+
 static void discovery_comes_back_as_written(void)
 {
     struct place place;
@@ -681,6 +707,16 @@ static void corrupted_discovery_files_are_told_apart(void)
                  "\"tcp://e:1\"]",
                  K, S, "3", "\"h\"", "5"),
           ASY_E_CORRUPT, "endpoints" },
+        { "eight endpoints", FIELDS("[\"tcp://a:1\",\"tcp://b:1\",\"tcp://c:1\",\"tcp://d:1\"],"
+                                    "\"more_endpoints\":[\"tcp://e:1\",\"tcp://f:1\","
+                                    "\"tcp://g:1\",\"tcp://h:1\"]",
+                                    K, S, "3", "\"h\"", "5"), 0, "" },
+        { "nine endpoints", FIELDS("[\"tcp://a:1\",\"tcp://b:1\",\"tcp://c:1\",\"tcp://d:1\"],"
+                                   "\"more_endpoints\":[\"tcp://e:1\",\"tcp://f:1\","
+                                   "\"tcp://g:1\",\"tcp://h:1\",\"tcp://i:1\"]",
+                                   K, S, "3", "\"h\"", "5"), ASY_E_CORRUPT, "more_endpoints" },
+        { "more is no list", FIELDS("[\"tcp://a:1\"],\"more_endpoints\":{}", K, S, "3", "\"h\"",
+                                    "5"), ASY_E_CORRUPT, "more_endpoints" },
         { "long endpoint", FIELDS("[\"tcp://" LONG_TEXT LONG_TEXT "\"]", K, S, "3", "\"h\"", "5"),
           ASY_E_CORRUPT, "endpoints" },
         { "number as endpoint", FIELDS("[5]", K, S, "3", "\"h\"", "5"), ASY_E_CORRUPT,
@@ -827,6 +863,7 @@ T_MAIN("keys", T_TEST(made_pair_is_stored_0600_and_loaded_again),
        T_TEST(missing_keyring_is_empty_and_made_by_the_first_add),
        T_TEST(bad_additions_change_nothing), T_TEST(broken_keyrings_name_the_line),
        T_TEST(keyring_may_be_asked_while_it_grows), T_TEST(discovery_comes_back_as_written),
+       T_TEST(further_endpoints_stand_apart),
        T_TEST(incomplete_discovery_is_not_written),
        T_TEST(corrupted_discovery_files_are_told_apart), T_TEST(overlong_discovery_file_is_corrupt),
        T_TEST(dead_coordinators_are_stale), T_TEST(a_file_that_nobody_holds_is_stale))

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <asy/error.h>
 
-#define ASY_ADDRESSES_MAX 4
+#define ASY_ADDRESSES_MAX 8
 #define ASY_ADDRESS_TEXT 46 /* of an IPv6 address, with its terminator */
 
 struct asy_addresses {

@@ -69,7 +69,7 @@ const char *asy_keyring_name(struct asy_keyring *ring, const char *key);
 /* The key that has a name. 1 or 0. */
 int asy_keyring_key(struct asy_keyring *ring, const char *name, char ret_key[ASY_KEY_TEXT]);
 
-#define ASY_ENDPOINTS_MAX 4
+#define ASY_ENDPOINTS_MAX 8
 
 /* What a command must know to reach a coordinator. */
 struct asy_discovery {
