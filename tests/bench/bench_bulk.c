@@ -46,7 +46,7 @@ struct bench {
     struct coordinator at;
     struct asy_id study;
     struct asy_study_input input;
-    char path[PATH_MAX];
+    char real[PATH_MAX], path[PATH_MAX];
     char *bytes;                  /* [file_bytes] the file; a model has its number in front */
     struct asy_sha models[MODELS];
     double write_mb_per_s;
@@ -333,6 +333,9 @@ static int make_file(struct bench *b, struct asy_error *err)
     }
     if ((rc = asy_durable_mkdirs(b->dir, err)) < 0)
         return rc;
+    if (!realpath(b->dir, b->real)) /* a study names its inputs by whole paths */
+        return asy_fail_errno(err, errno, "cannot resolve '%.100s'", b->dir);
+    b->dir = b->real;
     snprintf(b->path, sizeof b->path, "%.3000s/file", b->dir);
     from_ms = asy_clock_ms();
     if ((rc = asy_durable_write(b->path, b->bytes, b->file_bytes, 0600, err)) < 0)

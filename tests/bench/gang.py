@@ -201,8 +201,8 @@ def deaths_on_one_node():
             model(home, "death", epochs=10000000, trials=1)
             home.run("submit", "death.yaml")
             home.run("up", "--cores", "2")
+            wait(lambda: step_of(home, 1) > 0, "a step")
             for attempt, who in enumerate(victims, 1):
-                wait(lambda: step_of(home, attempt) > 0, "a step")
                 ranks = wait(lambda: gang(home), "a gang")
                 pids, scratch = tree(ranks), environ(ranks[0])["ASSAY_SCRATCH"]
                 victim = {"rank 0": pids[0], "rank 1": pids[1], "mpirun": pids[2],
@@ -210,8 +210,8 @@ def deaths_on_one_node():
                 took = kill(home, victim)
                 if who.startswith("rank"):
                     seconds.append(took)
-            wait(lambda: step_of(home, attempt + 1) > 0, "a step")
-            orphans += len(left_of(pids, scratch))
+                wait(lambda: step_of(home, attempt + 1) > 0, "a step")
+                orphans += len(left_of(pids, scratch))
             home.run("stop", "death")
             home.down()
             orphans += len(glob.glob(f"{os.path.dirname(scratch)}"))

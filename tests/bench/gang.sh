@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The area "gang" of scripts/bench.sh: what gangs, pinning, a coordinator's return, files on their
-# way and jobs of Slurm cost.
+# The area "gang" of scripts/bench.sh: what gangs, pinning, a coordinator's return, jobs of Slurm and
+# files on their way cost.
 #
 #   gang.sh setup                        nothing beyond a build is needed
 #   gang.sh run BIN FOLDER [--quick]     prints rows; FOLDER is empty and on a real disk
@@ -14,7 +14,7 @@ run)
     bin=$2 work=$3
     shift 3
     python3 "$here/gang.py" "$bin" --dir "$work" "$@"
-    "$bin/bench_bulk" --programs "$bin" --dir "$work/bulk" "$@"
     python3 "$here/slurm.py" "$bin" --dir "$work/slurm" "$@"
+    "$bin/bench_bulk" --programs "$bin" --dir "$work/bulk" "$@"
     ;;
 esac
