@@ -100,6 +100,10 @@ def a_death_ends_its_own_gang_alone():
         home.run("up", "--cores", "2")
         wait(lambda: running(home, 0, 1) and running(home, 1, 1), "two gangs")
         worker, = home.processes("assay-worker")
+        for ranks in gangs(home).values():
+            own = [os.sched_getaffinity(pid) for pid in ranks.values()]
+            equal("a core of its own for each rank of a gang", sorted(map(len, own)), [1, 1])
+            equal("not the other's", own[0] & own[1], set())
         deaths = [("rank 1", lambda ranks: ranks[1], signal.SIGKILL,
                    "rank 1 ended by signal 9 (Killed)"),
                   ("rank 0", lambda ranks: ranks[0], signal.SIGSEGV,

@@ -172,6 +172,22 @@ def a_gang_over_two_hosts_outlives_a_broken_link():
         a.run("stop", "gang")
 
 
+def a_slow_link_carries_a_gang():
+    """Its ranks share every gradient over a line of a megabit a second: late, but not lost."""
+    with hosts.Net("abc") as net:
+        a, b, c = net.hosts
+        a.spawn("assay-coordinator", "--keep")
+        wait(lambda: os.path.exists(os.path.join(net.path, "home/coordinator.json")), "it")
+        for host in b, c:
+            host.spawn("assay-worker", "--cores", "1")
+        wait(lambda: len(a.json("workers")["workers"]) == 2, "two workers")
+        c.slow("1mbit")
+        a.run("submit", study(a, 2, trials=2, epochs=5, pruner="none"))
+        a.run("watch", "gang")
+        equal("trials", [(t["state"], t["attempts"]) for t in a.json("trials", "gang")["trials"]],
+              [("complete", 1)] * 2)
+
+
 def step_of(home):
     return home.json("trials", "gang")["trials"][0]["step"]
 
@@ -194,7 +210,7 @@ WHY_NOT = hosts.why_not()
 if WHY_NOT:
     print(f"left out: there can be no hosts of their own here: {WHY_NOT}")
 else:
-    cases.append(a_gang_over_two_hosts_outlives_a_broken_link)
+    cases += [a_gang_over_two_hosts_outlives_a_broken_link, a_slow_link_carries_a_gang]
 if len(sys.argv) > 3:
     cases = [c for c in cases if sys.argv[3] in c.__name__]
 main(*cases)
