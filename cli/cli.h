@@ -98,6 +98,11 @@ ASY_MUST_CHECK int asy__query(struct asy__session *session, const char *what, co
                               struct asy_buf *json, struct asy_json **ret_root,
                               struct asy_error *err);
 
+/* earlier.c. Puts what the studies of its search.from found into *spec; does nothing where that is
+ * there. ret_notes: a line for each, for the user. */
+ASY_MUST_CHECK int asy__earlier_take(struct asy__session *session, struct asy_study_spec **spec,
+                                     struct asy_buf *ret_notes, struct asy_error *err);
+
 /* Sends msg and returns its request number without waiting. ASY_E_AGAIN: not connected. */
 ASY_MUST_CHECK int asy__post(struct asy__session *session, struct asy_msg *msg,
                              uint64_t *ret_request, struct asy_error *err);

@@ -178,6 +178,8 @@ static void put_search(struct asy_buf *out, const struct asy_study_spec *spec)
     put_pruner(out, spec);
     asy_buf_addf(out, "%s, seed %" PRIu64 "%s", spec->n_pruner_options ? ")" : "", spec->seed,
                  spec->deterministic ? ", deterministic" : "");
+    for (size_t i = 0; i < spec->n_from; i++)
+        asy_buf_addf(out, "%s'%s'", i ? ", " : ", from ", spec->from[i]);
     if (spec->n_told)
         asy_buf_addf(out, ", knows %zu result%s from elsewhere", spec->n_told,
                      ASY_S(spec->n_told));

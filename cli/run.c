@@ -114,10 +114,27 @@ static int put_slots(struct run *run, struct asy_error *err)
     return rc;
 }
 
+/* What is resumed has what its earlier studies had found when it began. */
+static int take_earlier(struct run *run, struct asy_error *err)
+{
+    struct asy_buf notes = { 0 };
+    int rc;
+
+    asy_buf_init(&notes, 1u << 16);
+    rc = asy__earlier_take(run->session, &run->spec, &notes, err);
+    if (rc == 0 && notes.len)
+        asy__print_lines(stderr, notes.data, 0);
+    asy_buf_fini(&notes);
+    return rc;
+}
+
 static int hand_over(struct run *run, int resume, struct asy_buf *json, struct asy_error *err)
 {
     struct asy_msg msg = { .type = ASY_MSG_SUBMIT };
+    int rc;
 
+    if (!resume && (rc = take_earlier(run, err)) < 0)
+        return rc;
     msg.submit.study = asy_id_make();
     msg.submit.spec = run->spec->canonical;
     msg.submit.resume = run->resumed = resume;

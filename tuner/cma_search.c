@@ -13,6 +13,7 @@
 #define KEPT_BYTES ((size_t)64 << 20)
 #define SHADOW 256 /* trials: more hardly run at once */
 #define RUN_NUMBER ((uint64_t)1 << 53) /* the streams of no trial */
+#define EARLIER_NUMBER ((uint64_t)1 << 54)
 #define WARM_SHARE 0.1
 #define WARM_SPREAD 0.1
 
@@ -25,12 +26,30 @@ static size_t usual_lambda(const struct asy__cma_coords *coords)
     return 4 + (n ? (size_t)(3 * log((double)n)) : 0);
 }
 
+/* Their numbers are of no trial: a point on a grid is placed by its number (cma_coord.h). */
+static int take_earlier(struct asy__cma_search *search)
+{
+    const struct asy_sampler *s = search->sampler;
+
+    if (!s->n_earlier || search->warm)
+        return 0;
+    if (!(search->earlier = calloc(s->n_earlier, sizeof *search->earlier)))
+        return ASY_E_NOMEM;
+    for (size_t i = 0; i < s->n_earlier; i++)
+        search->earlier[i] = (struct asy__cma_trial){
+            .number = EARLIER_NUMBER + i, .kind = ASY__CMA_FEASIBLE, .a = s->earlier[i].rank,
+        };
+    return 0;
+}
+
 int asy__cma_search_init(struct asy__cma_search *search, const struct asy_sampler *s,
                          size_t population, struct asy__cma_shape shape)
 {
     size_t block;
 
     search->sampler = s;
+    if (take_earlier(search))
+        return ASY_E_NOMEM;
     search->past.len_x = asy_space_len(s->space);
     if (asy__cma_coords_init(&search->coords, s))
         return ASY_E_NOMEM;
@@ -53,6 +72,7 @@ void asy__cma_search_fini(struct asy__cma_search *search)
     for (size_t i = 0; search->kept && i < search->max_kept; i++)
         free(search->kept[i].blocks);
     free(search->kept);
+    free(search->earlier);
     free(search->scratch);
     asy__cma_fini(&search->now);
     asy__cma_fini(&search->before);
@@ -209,25 +229,14 @@ static void gather_choices(struct asy__cma_search *search, const struct ranked *
     asy__cma_choices_settle(&search->coords, &search->now);
 }
 
-/* From the first `warm` trials: Nomura et al., "Warm starting CMA-ES" (AAAI 2021), with their
- * gamma = alpha = 0.1. */
-static int start_warm(struct asy__cma_search *search)
+/* From the best n of what is ranked: Nomura et al., "Warm starting CMA-ES" (AAAI 2021), with their
+ * gamma = alpha = 0.1. room: doubles behind the ranked ones, [(n + 1) d, d d]. */
+static int start_from(struct asy__cma_search *search, const struct ranked *ranked, size_t n,
+                      double *room)
 {
-    size_t d = search->coords.d, n = (size_t)ceil(WARM_SHARE * (double)search->warm);
-    size_t square = search->now.shape.separable ? d : d * d;
-    size_t ranks = search->warm * sizeof(struct ranked);
-    struct ranked *ranked;
-    double *mean, *cov;
+    size_t d = search->coords.d, square = search->now.shape.separable ? d : d * d;
+    double *mean = room, *cov = mean + d;
 
-    if (start_plain(search) || asy__cma_precise(&search->now) ||
-        !(ranked = scratch(search, ranks + ((n + 1) * d + square) * sizeof *mean)))
-        return ASY_E_NOMEM;
-    mean = (double *)(void *)(ranked + search->warm);
-    cov = mean + d;
-    for (size_t i = 0; i < search->warm; i++)
-        ranked[i] = (struct ranked){ asy__cma_past_at(&search->past, i),
-                                     asy__cma_past_x(&search->past, i) };
-    qsort(ranked, search->warm, sizeof *ranked, by_rank);
     if (d) {
         gather(search, ranked, n, mean, cov, cov + square);
         if (asy__cma_start_cov(&search->now, mean, cov, search->lambda))
@@ -238,14 +247,82 @@ static int start_warm(struct asy__cma_search *search)
     return 0;
 }
 
+/* *ret_ranked: room for that many; *ret_room: for start_from() with n of them. */
+static int begin_warm(struct asy__cma_search *search, size_t all, size_t n,
+                      struct ranked **ret_ranked, double **ret_room)
+{
+    size_t d = search->coords.d, square = search->now.shape.separable ? d : d * d;
+
+    if (start_plain(search) || asy__cma_precise(&search->now) ||
+        !(*ret_ranked = scratch(search, all * sizeof(struct ranked) +
+                                            ((n + 1) * d + square) * sizeof(double))))
+        return ASY_E_NOMEM;
+    *ret_room = (double *)(void *)(*ret_ranked + all);
+    return 0;
+}
+
+/* From the first `warm` trials. */
+static int start_warm(struct asy__cma_search *search)
+{
+    size_t n = (size_t)ceil(WARM_SHARE * (double)search->warm);
+    struct ranked *ranked;
+    double *room;
+
+    if (begin_warm(search, search->warm, n, &ranked, &room))
+        return ASY_E_NOMEM;
+    for (size_t i = 0; i < search->warm; i++)
+        ranked[i] = (struct ranked){ asy__cma_past_at(&search->past, i),
+                                     asy__cma_past_x(&search->past, i) };
+    qsort(ranked, search->warm, sizeof *ranked, by_rank);
+    return start_from(search, ranked, n, room);
+}
+
+/* From the best tenth of each earlier study: they stand there with the worst first. */
+static int start_earlier(struct asy__cma_search *search)
+{
+    const struct asy_sampler *s = search->sampler;
+    struct ranked *ranked;
+    size_t n = 0;
+    double *room;
+
+    while (n < s->n_earlier && s->earlier[s->n_earlier - 1 - n].rank <= WARM_SHARE)
+        n++;
+    n = n ? n : 1;
+    if (begin_warm(search, n, n, &ranked, &room))
+        return ASY_E_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        ranked[i] = (struct ranked){ &search->earlier[s->n_earlier - 1 - i],
+                                     s->earlier[s->n_earlier - 1 - i].x };
+    return start_from(search, ranked, n, room);
+}
+
+/* Whether the first results bear earlier studies out. */
+static int earlier_holds(const struct asy__cma_search *search)
+{
+    struct ranked own[ASY__EARLIER_PROOF];
+    double guesses[ASY__EARLIER_PROOF];
+
+    for (size_t i = 0; i < ASY__EARLIER_PROOF; i++)
+        own[i] = (struct ranked){ asy__cma_past_at(&search->past, i),
+                                  asy__cma_past_x(&search->past, i) };
+    qsort(own, ASY__EARLIER_PROOF, sizeof *own, by_rank);
+    for (size_t i = 0; i < ASY__EARLIER_PROOF; i++)
+        guesses[i] = asy__earlier_guess(search->sampler, own[i].x);
+    return asy__earlier_holds(guesses, ASY__EARLIER_PROOF);
+}
+
 static int start(struct asy__cma_search *search)
 {
-    if (search->warm > search->past.n_order)
+    size_t first = search->warm ? search->warm : search->earlier ? ASY__EARLIER_PROOF : 0;
+
+    if (first > search->past.n_order)
         return 0;
-    if (search->warm ? start_warm(search) : start_plain(search))
+    if (search->warm                                       ? start_warm(search)
+        : search->earlier && earlier_holds(search) ? start_earlier(search)
+                                                           : start_plain(search))
         return ASY_E_NOMEM;
     search->stand = (struct asy__cma_stand){
-        .started = 1, .pos = search->warm,
+        .started = 1, .pos = first,
         .regime = { .usual = search->lambda, .large = search->lambda },
     };
     asy__cma_keep_margin(&search->coords, &search->now);

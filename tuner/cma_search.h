@@ -28,6 +28,7 @@ struct asy__cma_search {
     const struct asy_sampler *sampler;
     size_t lambda; /* of the first run */
     size_t warm;   /* trials that the first distribution is made of; 0: none */
+    struct asy__cma_trial *earlier; /* [n_earlier of the sampler] likewise, if warm is 0; or NULL */
     enum asy__cma_restarts restarts;
     struct asy__cma_coords coords;
     struct asy__cma_past past;

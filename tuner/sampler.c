@@ -100,7 +100,8 @@ static int make(const struct asy_space *space, const struct asy_sampler_spec *sp
     snprintf(s->reason, sizeof s->reason, "%s, as the study asks", class->name);
     snprintf(s->drew, sizeof s->drew, "%s", class->name);
     snprintf(what, sizeof what, "sampler '%s'", class->name);
-    if ((rc = asy__options_read(what, class->options, class->n_options, spec->options,
+    if ((rc = asy__sampler_earlier(s, spec, err)) ||
+        (rc = asy__options_read(what, class->options, class->n_options, spec->options,
                                 spec->n_options, s->options, err)) ||
         (rc = begin(s, spec, err))) {
         asy_sampler_destroy(s);
@@ -170,6 +171,7 @@ void asy_sampler_destroy(struct asy_sampler *sampler)
         return;
     if (sampler->class && sampler->class->destroy && sampler->state) /* half-built ones too */
         sampler->class->destroy(sampler);
+    free(sampler->earlier);
     free(sampler->goals);
     free(sampler);
 }

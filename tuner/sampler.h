@@ -28,6 +28,8 @@ extern const struct asy__sampler_class asy__sampler_random, asy__sampler_grid, a
     asy__sampler_nsga2, asy__sampler_nsga3, asy__sampler_qmc,
     asy__sampler_gp, asy__sampler_cma, asy__sampler_brute_force;
 
+#define ASY__EARLIER_PROOF 10 /* results of its own: before, a study trusts no earlier one */
+
 struct asy_sampler {
     const struct asy__sampler_class *class;
     const struct asy_space *space;
@@ -35,6 +37,8 @@ struct asy_sampler {
     enum asy_goal *goals; /* [n_goals] */
     size_t n_goals;
     uint64_t n_enqueued; /* with those that were told */
+    struct asy_earlier *earlier; /* [n_earlier] of earlier studies, whole points; the worst first */
+    size_t n_earlier;
     uint64_t n_told;     /* added to the numbers of the study's trials */
     double options[ASY__OPTIONS_MAX]; /* in the order of class->options */
     char reason[200];
@@ -51,6 +55,15 @@ ASY_MUST_CHECK int asy__sampler_new(const struct asy__sampler_class *class,
                                     const struct asy_space *space,
                                     const struct asy_sampler_spec *spec,
                                     struct asy_sampler **ret_sampler, struct asy_error *err);
+/* Copies what earlier studies found to s (earlier.c). */
+ASY_MUST_CHECK int asy__sampler_earlier(struct asy_sampler *s, const struct asy_sampler_spec *spec,
+                                        struct asy_error *err);
+/* As how good a share of results a point would rank by those of earlier studies: the mean of the
+ * nearest, by distance. There are some. x: a point of the space. */
+double asy__earlier_guess(const struct asy_sampler *s, const double *x);
+/* Whether n results bear earlier studies out: guesses [n] of their points, the best result first.
+ * Of harmful studies hardly ever, of those that say nothing seldom. */
+int asy__earlier_holds(const double *guesses, size_t n);
 /* A stream of draws for part of a trial, starting at the given block of its Philox stream. */
 struct asy_rng asy__sampler_rng(const struct asy_sampler *s, uint64_t number, uint64_t block);
 /* The random sampler's draw for parameter i: a function of seed, number and i alone. */

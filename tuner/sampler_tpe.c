@@ -32,6 +32,8 @@ static const struct asy__option options[] = {
     [GROUP] = { "group", 1, 0, 1 },
 };
 #define BELOW_MAX 25 /* with one objective */
+#define EARLIER_SHARE 0.1 /* of an earlier study's trials that are good */
+#define EARLIER_UNTIL 50  /* results of its own: from there on earlier studies have no say */
 #define GROUP_BLOCK ((uint64_t)1 << 48) /* above the blocks of the random draws */
 #define BLOCKS_PER_GROUP ((uint64_t)1 << 32)
 
@@ -41,6 +43,7 @@ struct trial {
     uint64_t number;
     enum kind kind;
     double a, b; /* within a kind: ascending a, then b, then number */
+    double guess; /* by earlier studies, if there are any */
     enum side side;
     int running, marked;
 };
@@ -62,6 +65,7 @@ struct tpe {
     size_t n_trials, cap;
     uint32_t *ranked; /* [n_ranked] finished trials, the best first */
     size_t n_ranked;
+    enum side *earlier; /* [n_earlier of the sampler] */
     uint32_t *below, *chosen; /* [n_below] good at the last ask, [share()] at this one */
     size_t n_below;
     struct asy__parzen_scratch scratch;
@@ -181,6 +185,7 @@ static void destroy(struct asy_sampler *s)
     free(t->losses);
     free(t->feasible);
     free(t->ranked);
+    free(t->earlier);
     free(t->below);
     free(t->chosen);
     asy__parzen_scratch_fini(&t->scratch);
@@ -197,7 +202,7 @@ static int create(struct asy_sampler *s, struct asy_error *err)
     if (!(t = calloc(1, sizeof *t)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a sampler");
     s->state = t;
-    if (make_groups(s, t))
+    if (make_groups(s, t) || !(t->earlier = calloc(s->n_earlier + 1, sizeof *t->earlier)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a sampler");
     return 0;
 }
@@ -251,30 +256,67 @@ static int reserve(const struct asy_sampler *s, struct tpe *t)
     if (t->n_trials == t->cap && grow_trials(s, t))
         return ASY_E_NOMEM;
     for (size_t g = 0; g < t->n_groups; g++)
-        if (asy__parzen_reserve(&t->groups[g].above, t->groups[g].above.n + t->n_below + 1) ||
+        if (asy__parzen_reserve(&t->groups[g].above,
+                                t->groups[g].above.n + t->n_below + s->n_earlier + 1) ||
             asy__parzen_reserve(&t->groups[g].below,
-                                good > t->n_below ? good : t->n_below))
+                                (good > t->n_below ? good : t->n_below) + s->n_earlier))
             return ASY_E_NOMEM;
     return asy__map_reserve(&t->numbers);
 }
 
-/* Moves a trial's observation to another side, in all groups that are active in it. */
-static void move(const struct asy_sampler *s, struct trial *trial, enum side to)
+/* Moves an observation to another side, in all groups that are active in it. */
+static void move_point(struct tpe *t, uint64_t number, const double *x, enum side *side,
+                       enum side to)
 {
-    struct tpe *t = s->state;
-    const double *x = trial_x(s, trial);
-
-    for (size_t g = 0; g < t->n_groups && to != trial->side; g++) {
+    for (size_t g = 0; g < t->n_groups && to != *side; g++) {
         struct group *group = &t->groups[g];
 
         if (isnan(x[group->dims[0].param]))
             continue;
-        if (trial->side != NOWHERE)
-            asy__parzen_remove(trial->side == ABOVE ? &group->above : &group->below, trial->number);
+        if (*side != NOWHERE)
+            asy__parzen_remove(*side == ABOVE ? &group->above : &group->below, number);
         if (to != NOWHERE)
-            asy__parzen_insert(to == ABOVE ? &group->above : &group->below, trial->number, x);
+            asy__parzen_insert(to == ABOVE ? &group->above : &group->below, number, x);
     }
-    trial->side = to;
+    *side = to;
+}
+
+/* A trial's; earlier studies' come before it. */
+static void move(const struct asy_sampler *s, struct trial *trial, enum side to)
+{
+    move_point(s->state, trial->number + s->n_earlier, trial_x(s, trial), &trial->side, to);
+}
+
+/* How much say earlier studies have, in EARLIER_UNTIL-ths. */
+static size_t trust_of(const struct tpe *t)
+{
+    double guesses[EARLIER_UNTIL];
+
+    if (t->n_ranked >= EARLIER_UNTIL)
+        return 0;
+    for (size_t r = 0; r < t->n_ranked; r++)
+        guesses[r] = t->trials[t->ranked[r]].guess;
+    return asy__earlier_holds(guesses, t->n_ranked) ? EARLIER_UNTIL - t->n_ranked : 0;
+}
+
+/* Of what earlier studies found as large a share as the results of its own leave: the best of the
+ * good ones, and of the others any, evenly. */
+static void move_earlier(const struct asy_sampler *s, struct tpe *t)
+{
+    size_t n = s->n_earlier, good = 0, rest, left, kept;
+
+    while (good < n && s->earlier[n - 1 - good].rank <= EARLIER_SHARE)
+        good++;
+    good = good || !n ? good : 1;
+    rest = n - good;
+    left = n ? trust_of(t) : 0;
+    kept = rest * left / EARLIER_UNTIL;
+    for (size_t i = 0; i < rest; i++)
+        move_point(t, i, s->earlier[i].x, &t->earlier[i],
+                   i * kept / rest != (i + 1) * kept / rest ? ABOVE : NOWHERE);
+    kept = (good * left + EARLIER_UNTIL - 1) / EARLIER_UNTIL;
+    for (size_t i = rest; i < n; i++)
+        move_point(t, i, s->earlier[i].x, &t->earlier[i], n - i <= kept ? BELOW : NOWHERE);
 }
 
 static int before(const struct trial *x, const struct trial *y)
@@ -394,6 +436,8 @@ static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct
     }
     rank_remove(t, trial);
     memcpy(trial_x(s, trial), outcome->x, n * sizeof *outcome->x);
+    if (s->n_earlier)
+        trial->guess = asy__earlier_guess(s, outcome->x);
     classify(s, outcome, trial);
     rank_insert(t, trial);
     if (trial->kind == UNFINISHED)
@@ -482,6 +526,7 @@ static int split(const struct asy_sampler *s, struct tpe *t, struct asy_error *e
         t->below[r] = t->chosen[r];
     }
     t->n_below = n;
+    move_earlier(s, t);
     return 0;
 }
 

@@ -3,6 +3,7 @@
  * and what it is told. */
 #include "core_impl.h"
 #include <asy/rng.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,18 @@ void asy__study_tell_notes(struct asy_core *core, struct asy__study *s)
     s->n_notes = s->cap_notes = s->notes_told = 0;
 }
 
+/* Who gave the next trial's point: the user, or an earlier study. */
+static const char *given_by(struct asy_core *core, const struct asy__study *s)
+{
+    const struct asy_study_spec *spec = s->spec;
+    const struct asy_study_earlier *one;
+
+    if (s->n_trials < spec->n_given)
+        return "enqueued";
+    one = &spec->earlier[spec->first[s->n_trials - spec->n_given]];
+    return asy__textf(core, "from '%s' trial %" PRIu64, one->study, one->trial);
+}
+
 static void created(struct asy_core *core, struct asy__study *s, const struct asy_input *input)
 {
     struct asy_event ev = asy__event(core, ASY_EV_TRIAL_CREATED, s, NULL);
@@ -63,7 +76,7 @@ static void created(struct asy_core *core, struct asy__study *s, const struct as
     ev.trial_created.seed = asy_rng_u64(&rng) >> 11; /* exact in JSON numbers of any reader */
     ev.trial_created.params = asy__dup(core, core->scratch.data);
     ev.trial_created.source = s->n_trials < s->spec->n_enqueue
-                                  ? "enqueued" : asy__dup(core, input->asked.source);
+                                  ? given_by(core, s) : asy__dup(core, input->asked.source);
     asy__emit(core, &ev);
     if (!core->rc) /* its lease wants them soon; without memory they are written again */
         s->trials[ev.trial]->params = strdup(ev.trial_created.params);

@@ -58,6 +58,9 @@ static int check_spec(const struct asy_study_spec *spec, struct asy_error *err)
 
     if (spec->n_objectives == 0)
         return asy_fail(err, ASY_E_INVAL, "'objective' is missing");
+    if (spec->unread)
+        return asy_fail(err, ASY_E_INVAL, "'search.from' names studies; what they found belongs "
+                        "there, and the command line puts it in");
     if (spec->canonical_len > SPEC_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "the study is over %zu bytes", SPEC_MAX);
     if ((rc = asy__pruner_for(spec, &pruner, err)))
@@ -112,6 +115,24 @@ static struct asy__study *unfinished(const struct asy_core *core,
     return newest;
 }
 
+/* What is resumed knows what its earlier studies had found, whatever they have found since. */
+static int recall(const struct asy_core *core, const struct asy__session *session,
+                  struct asy_study_spec **spec, struct asy_error *err)
+{
+    struct asy__study *s = (*spec)->unread ? unfinished(core, session, *spec) : NULL;
+    struct asy_study_spec *whole = NULL;
+    int rc;
+
+    if (!s)
+        return !(*spec)->unread ? 0 : asy_fail(err, ASY_E_NOENT, "no unfinished study is named "
+                                               "'%s'", (*spec)->name);
+    if ((rc = asy_study_with_earlier_of(*spec, s->spec, &whole, err)))
+        return rc;
+    asy_study_destroy(*spec);
+    *spec = whole;
+    return 0;
+}
+
 static void resume(struct asy_core *core, const struct asy__session *session,
                    const struct asy_msg *msg, const struct asy_study_spec *spec)
 {
@@ -161,7 +182,8 @@ void asy__submit(struct asy_core *core, struct asy__session *session, const stru
         asy_fail(&err, ASY_E_INVAL, "a submission needs an id of its own");
     else if (core->draining)
         asy_fail(&err, ASY_E_STATE, "the coordinator is being drained");
-    else if (asy_study_parse(text, strlen(text), "study", NULL, &spec, &problems, &err) == 0)
+    else if (asy_study_parse(text, strlen(text), "study", NULL, &spec, &problems, &err) == 0 &&
+             (!msg->submit.resume || recall(core, session, &spec, &err) == 0))
         ASY_IGNORE(check_spec(spec, &err)); /* err says it */
     if (err.code)
         asy__reply(core, session, msg->submit.request, err.code,

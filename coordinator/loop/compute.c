@@ -59,6 +59,19 @@ static struct asy_outcome *told_of(const struct asy_study_spec *spec)
     return told;
 }
 
+/* What its earlier studies found. */
+static struct asy_earlier *earlier_of(const struct asy_study_spec *spec)
+{
+    struct asy_earlier *earlier = calloc(spec->n_earlier + 1, sizeof *earlier);
+
+    ASY_ASSERT(earlier, "no memory for %zu results", spec->n_earlier);
+    for (size_t i = 0; i < spec->n_earlier; i++)
+        earlier[i] = (struct asy_earlier){
+            .x = spec->earlier_x + i * asy_space_len(spec->space), .rank = spec->earlier[i].rank,
+        };
+    return earlier;
+}
+
 static void make(struct asy__compute *compute, const struct job *job)
 {
     const struct asy_study_spec *spec = job->effect.sampler.spec;
@@ -68,6 +81,7 @@ static void make(struct asy__compute *compute, const struct job *job)
     struct asy_pruner_spec pruner = { .name = spec->pruner, .options = pruner_options,
                                       .goals = goals, .length_max = spec->length_max,
                                       .can_pause = spec->checkpoint };
+    struct asy_earlier *earlier;
     struct asy_outcome *told;
     struct asy_sampler_spec sampler = { .name = spec->sampler, .options = options, .goals = goals,
                                         .seed = spec->seed,
@@ -98,8 +112,12 @@ static void make(struct asy__compute *compute, const struct job *job)
     told = told_of(spec);
     sampler.told = told;
     sampler.n_told = spec->n_told;
+    earlier = earlier_of(spec);
+    sampler.earlier = earlier;
+    sampler.n_earlier = spec->n_earlier;
     ASY_IGNORE(asy_sampler_create(spec->space, &sampler, &search->sampler, &search->failure));
     free(told);
+    free(earlier);
     search->next = compute->searches; /* a failure is the answer to its first ask */
     compute->searches = search;
 }

@@ -537,6 +537,8 @@ void asy__study_check(struct asy__parse *p)
     check_deterministic(p);
     if (has_space)
         asy__study_tell(p);
+    if (has_space)
+        asy__study_from(p);
     if (has_space && tries_all(p))
         check_grid(p);
     if (has_space)

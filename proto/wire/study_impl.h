@@ -30,6 +30,7 @@ enum asy__kind {
     ASY__FIXED,    /* constants of the model family: its rows of the group */
     ASY__PARAMETERS, ASY__POINTS,
     ASY__TOLD,     /* results from elsewhere */
+    ASY__FROM,     /* earlier studies, or what they found */
     ASY__POINT,    /* values of some parameters; what it does shows in others */
     ASY__INPUTS,   /* files by content, as the command line lists them */
     ASY__LATER,    /* of the design, refused in this version */
@@ -179,6 +180,8 @@ int asy__read_point(struct asy__parse *p, const struct asy_yaml *node, int fixed
                     struct asy_error *err);
 void asy__study_tell(struct asy__parse *p); /* study_tell.c */
 void asy__study_write_told(struct asy__parse *p, struct asy_jsonw *w);
+void asy__study_from(struct asy__parse *p); /* study_from.c; after enqueue and goals */
+void asy__study_write_from(const struct asy_study_spec *spec, struct asy_jsonw *w);
 /* study_prior.c. Reads the `prior` of a parameter whose other keys are read: given are the values'
  * nodes (NULL: a number). 0 and *ret_where: the first mistake is there, and why (n bytes) says
  * which. */

@@ -464,6 +464,7 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
     case ASY__POINTS:
     case ASY__POINT:
     case ASY__TOLD: /* by study_tell.c */
+    case ASY__FROM: /* by study_from.c */
     case ASY__INPUTS: /* by study_inputs.c likewise */
     case ASY__CONSTRAINTS: /* by study_goals.c */
         break;

@@ -176,7 +176,12 @@ const struct asy__row asy__rows[] = {
               "each parameter and metric (as assay export writes it), or a list. They "
               "become part of the study and are no trials of it. Not in a study with constraints",
       .example = "tell: old-results.csv\n  # or: [{point: {lr: 1e-3, hidden: 64}, value: 0.31}]" },
-    { "search.from", ASY__LATER, .help = "earlier studies to learn from" },
+    { "search.from", ASY__FROM, .absent = "none",
+      .help = "earlier studies, by name or id, to learn from: their best points are tried first, "
+              "and tpe, gp and cma begin from how their trials ranked. Their parameters may be "
+              "others in part, their metric may be another. What they found becomes part of this "
+              "study as it is submitted. With one objective",
+      .example = "from: [digits-small, digits-small-2]" },
 
     { "budget", ASY__SECTION,
       .help = "when the study ends: what is reached first; trials or time is needed",
@@ -547,6 +552,7 @@ const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n)
         [ASY__PARAMETERS] = "a map of names to {min, max} or {values}",
         [ASY__POINTS] = "a list of maps of parameters and values",
         [ASY__TOLD] = "a file, or a list of {point, value}",
+        [ASY__FROM] = "names of studies",
         [ASY__POINT] = "a map of parameters and values",
         [ASY__INPUTS] = "a list of files, made by the command line",
         [ASY__LATER] = "not supported in this version",

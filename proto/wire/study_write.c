@@ -112,7 +112,7 @@ static void write_points(struct out *out)
     const struct asy_space *space = out->p->study->space;
 
     asy_jsonw_open(&out->w, "enqueue", '[');
-    for (size_t i = 0; i < spec->n_enqueue; i++)
+    for (size_t i = 0; i < spec->n_given; i++)
         asy_space_write(space, spec->enqueue + i * asy_space_len(space), &out->w, NULL);
     asy_jsonw_close(&out->w, ']');
 }
@@ -269,6 +269,8 @@ static void write_children(struct out *out, const char *section)
             write_points(out);
         else if (row->kind == ASY__TOLD)
             asy__study_write_told(out->p, &out->w);
+        else if (row->kind == ASY__FROM)
+            asy__study_write_from(&out->p->study->spec, &out->w);
         else if (row->kind == ASY__INPUTS)
             write_inputs(out);
         else if (row->kind == ASY__FIXED)

@@ -46,6 +46,8 @@ static uint64_t run_sampler(const char *name, size_t n_goals)
     struct asy_sampler_spec spec = { .name = name, .goals = goals, .n_goals = n_goals,
                                      .options = gp ? &soon : &small, .n_options = nsga || gp };
     uint64_t trials = gp ? 7 : numbers ? 11 : n_goals > 1 ? TRIALS / 3 : TRIALS;
+    static const double at[2][LEN] = { { 1, 0.5, NAN, NAN }, { 0, 0.2, 3, 4 } };
+    static const struct asy_earlier earlier[2] = { { at[0], 0.25 }, { at[1], 0.75 } };
     struct asy_sampler *s = NULL;
     struct asy_space *space = NULL;
     uint64_t trace = 0;
@@ -55,6 +57,10 @@ static uint64_t run_sampler(const char *name, size_t n_goals)
         if ((i != 1 || (strcmp(name, "grid") && strcmp(name, "brute_force"))) &&
             (!numbers || i == 1 || i == 2))
             CALL(asy_space_add(space, &params[i], &err));
+    if (!strcmp(name, "tpe") || !strcmp(name, "cma")) { /* those that learn from them */
+        spec.earlier = earlier;
+        spec.n_earlier = ASY_ARRAY_LEN(earlier);
+    }
     CALL(asy_sampler_create(space, &spec, &s, &err));
     for (uint64_t number = 0; number < trials; number++) {
         double x[LEN], values[3] = { 0, (double)(number * 37 % 11), (double)(number * 31 % 13) };

@@ -85,6 +85,12 @@ struct asy_option {
  *         Which part answers is a function of the latest outcomes, as the answers are. */
 
 struct asy_outcome;
+/* A trial of an earlier study of the same, a similar or an overlapping space, whose values are of
+ * another scale: what counts is how it ranked there. */
+struct asy_earlier {
+    const double *x;          /* [space length]; ASY_INACTIVE: not known, or not active */
+    double rank;              /* share of that study's results that are better; in (0, 1) */
+};
 struct asy_sampler_spec {
     const char *name;                 /* as by asy_sampler_name() */
     const struct asy_option *options; /* [n_options] */
@@ -106,6 +112,12 @@ struct asy_sampler_spec {
                                          cma may begin from them (warm_trials), brute_force leaves
                                          their points out, grid and qmc do not count them */
     size_t n_told;
+    const struct asy_earlier *earlier; /* [n_earlier]. What is not known of a point is drawn at
+                                         random, by the seed. tpe has them in its densities, fewer
+                                         with each result of its own and none from 50 on; cma
+                                         begins from the best tenth (Nomura et al. 2021), unless
+                                         warm_trials says otherwise. Others make nothing of them */
+    size_t n_earlier;
 };
 
 enum asy_outcome_state {

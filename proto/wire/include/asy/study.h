@@ -51,6 +51,20 @@ struct asy_study_input {
     int executable;
     int folder;                         /* an empty folder: no sha, no bytes */
 };
+/* A trial of an earlier study. */
+struct asy_study_earlier {
+    const char *study;
+    uint64_t trial;
+    double rank;                        /* share of that study's results that are better: above 0,
+                                         * below 1 */
+    size_t source;                      /* which of the spec's `from` it is */
+};
+/* An earlier study as a coordinator tells of it: answers to "study" and "trials". */
+struct asy_study_source {
+    const char *name;
+    const struct asy_json *spec;        /* its canonical tree */
+    const struct asy_json *trials;
+};
 struct asy_study_spec {
     const char *name, *description, *project;
     const char *const *tags;            /* [2 * n_tags] key, value */
@@ -83,11 +97,20 @@ struct asy_study_spec {
     const char *pruner;  const struct asy_named_number *pruner_options;  size_t n_pruner_options;
     uint64_t seed;
     int deterministic; uint64_t lag;
-    const double *enqueue;              /* [n_enqueue][space length]; ASY_INACTIVE: not given */
+    const double *enqueue;              /* [n_enqueue][space length]; ASY_INACTIVE: not given; those
+                                         * of `first` are among them */
     size_t n_enqueue;
     const double *told;                 /* [n_told][space length] points tried elsewhere */
     const double *told_values;          /* [n_told][n_objectives] what came out; NaN: diverged */
     size_t n_told;
+    const char *const *from;            /* [n_from] earlier studies to learn from */
+    size_t n_from;
+    size_t unread;                      /* of them: what they found is not here yet */
+    const struct asy_study_earlier *earlier; /* [n_earlier] what they found */
+    const double *earlier_x;            /* [n_earlier][space length]; ASY_INACTIVE: not known */
+    size_t n_earlier;
+    const size_t *first;                /* [n_first] of earlier: points that stand in enqueue, */
+    size_t n_first, n_given;            /* ... behind the n_given that the user gives */
 
     uint64_t max_trials;                /* UINT64_MAX: open */
     uint64_t patience;                  /* complete trials in a row that may be no better;
@@ -150,6 +173,21 @@ void asy_study_reference(struct asy_buf *ret_markdown);
 ASY_MUST_CHECK int asy_study_with_inputs(const struct asy_study_spec *spec,
                                          const struct asy_study_input *inputs, size_t n,
                                          struct asy_study_spec **ret_spec, struct asy_error *err);
+/* The same study with what the studies of its `from` found: sources [n_from]. Complete trials with
+ * a value are ranked within their study; those whose parameters fit this space are taken, at most
+ * 64 of one: the better half and others evenly. A parameter that a trial did not have is not known;
+ * a constant of its model counts as one it had. Up to five of the best that lie apart from each
+ * other become the first trials, but not more than a fifth of budget.trials. notes: a line for each
+ * study, for the user. ASY_E_INVAL: nothing of a study fits, or it has several objectives. */
+ASY_MUST_CHECK int asy_study_with_earlier(const struct asy_study_spec *spec,
+                                          const struct asy_study_source *sources,
+                                          struct asy_buf *notes, struct asy_study_spec **ret_spec,
+                                          struct asy_error *err);
+/* The same with what `other` has, for a resume. ASY_E_INVAL: `from` names others. */
+ASY_MUST_CHECK int asy_study_with_earlier_of(const struct asy_study_spec *spec,
+                                             const struct asy_study_spec *other,
+                                             struct asy_study_spec **ret_spec,
+                                             struct asy_error *err);
 /* Rows of the table by group ("sampler tpe", "pruner asha", "model mlp"): for the test that holds
  * tuner and trainer to it. NULL beyond the last. */
 const char *asy_study_option(const char *group, size_t i);
