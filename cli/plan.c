@@ -189,6 +189,20 @@ static void put_search(struct asy_buf *out, const struct asy_study_spec *spec)
                           "judged so with 'objective: {take: mean}'\n", LABEL, "");
 }
 
+/* Nothing but a stop ends it, or a sampler that has tried all. */
+static void put_open(struct asy_buf *out, const struct asy_study_spec *spec)
+{
+    double n = asy_space_cardinality(spec->space);
+
+    if (strcmp(spec->sampler, "grid") != 0 && strcmp(spec->sampler, "brute_force") != 0) {
+        asy_buf_adds(out, "open: runs until it is stopped");
+        return;
+    }
+    asy_buf_adds(out, "all points of the space");
+    if (isfinite(n))
+        asy_buf_addf(out, ", which are %.0f", n);
+}
+
 static void put_budget(struct asy_buf *out, const struct asy_study_spec *spec)
 {
     asy_buf_addf(out, "%-*s", LABEL, "budget");
@@ -200,7 +214,7 @@ static void put_budget(struct asy_buf *out, const struct asy_study_spec *spec)
         asy_buf_adds(out, spec->max_trials != UINT64_MAX ? ", whichever comes first" : "");
     }
     if (spec->max_trials == UINT64_MAX && spec->max_time_ms == INT64_MAX)
-        asy_buf_adds(out, "open: runs until it is stopped");
+        put_open(out, spec);
     asy_buf_addc(out, '\n');
 }
 

@@ -58,11 +58,13 @@ void asy__problem(struct asy__parse *p, const struct asy_yaml *node, const char 
                   const char *fmt, ...)
 {
     struct asy__noted here = { node ? node->line : 1, node ? node->column : 1, 0, 0 };
-    char text[600];
+    char text[600], path[160];
     va_list args;
 
     p->wrong_data |= is_below(key, "data");
     p->wrong_objective |= is_below(key, "objective");
+    if (p->original)
+        key = asy__wandb_key(key, path);
     if (p->n_problems == ASY__PROBLEMS_MAX) {
         p->cut = 1;
         return;
@@ -427,7 +429,7 @@ static int read_all(struct asy__parse *p, const char *text, size_t len)
         return bad_yaml(p, &why);
     if (asy__wandb_is(p->root))
         asy__wandb_translate(p);
-    if (p->rc == 0 && !(p->original && p->n_problems)) /* else much would be missing only for it */
+    if (p->rc == 0)
         asy__study_read(p);
     if (p->rc == 0 && p->root->type == ASY_YAML_MAP && asy__val(p, "assay")->node)
         asy__study_check(p);

@@ -166,9 +166,13 @@ int asy__in_path(const char *name);
 
 #define ASY__PLACE_MAX 127 /* bytes between { and } in a command; longer: a mistake */
 
-/* study_wandb.c. Whether this is a W&B sweep file; its translation, as the tree that is read. */
+/* study_wandb.c. Whether this is a W&B sweep file; its translation, as the tree that is read. What
+ * has a mistake in it is there too, as something without: the rest is read, and no mistake comes
+ * of another. */
 int asy__wandb_is(const struct asy_yaml *root);
 void asy__wandb_translate(struct asy__parse *p);
+/* The key of the sweep file that became this one. text holds 160 bytes. */
+const char *asy__wandb_key(const char *key, char text[160]);
 void asy__study_read(struct asy__parse *p);   /* study_read.c */
 void asy__read_value(struct asy__parse *p, const struct asy__row *row, const char *key,
                      const struct asy_yaml *node);

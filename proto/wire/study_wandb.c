@@ -237,23 +237,25 @@ static void put_metric(struct asy__parse *p, const struct asy_yaml *root, struct
     struct asy_yaml *objective = asy__node_map(p, metric ? metric : root, 3);
     const char *name;
 
+    asy__node_put(p, out, "objective", objective);
     if (!metric || metric->type != ASY_YAML_MAP) {
         asy__problem(p, metric ? metric : root, "metric", "is missing: {name, goal}; trials are "
                      "compared by it here, also with methods grid and random");
+        asy__node_put(p, objective, "metric", asy__node_text(p, root, "?"));
+        asy__node_put(p, objective, "goal", asy__node_text(p, root, "minimize"));
         return;
     }
     asy__wandb_keys(p, metric, "metric", known, ASY_ARRAY_LEN(known));
-    if (!(name = text_of(p, metric, "name")))
+    if (!(name = text_of(p, metric, "name")) && !asy__wandb_member(metric, "name"))
         asy__problem(p, metric, "metric.name", "is missing");
-    else
-        asy__node_put(p, objective, "metric",
-                      asy__node_text(p, asy_yaml_get(metric, "name"), name));
+    asy__node_put(p, objective, "metric",
+                  asy__node_text(p, name ? asy_yaml_get(metric, "name") : metric,
+                                 name ? name : "?"));
     goal = asy__wandb_member(metric, "goal");
     target = asy__wandb_member(metric, "target");
     asy__node_put(p, objective, "goal", goal ? (struct asy_yaml *)(uintptr_t)goal
                                              : asy__node_text(p, metric, "minimize"));
     asy__node_put(p, objective, "target", (struct asy_yaml *)(uintptr_t)target);
-    asy__node_put(p, out, "objective", objective);
 }
 
 /* A whole number from 1, or 0: it is not there or wrong, which was said. */
@@ -331,16 +333,19 @@ static void put_search(struct asy__parse *p, const struct asy_yaml *root, struct
 {
     static const char *const methods[] = { "grid", "random", "bayes" };
     static const char *const samplers[] = { "grid", "random", "gp" };
-    const struct asy_yaml *method = asy_yaml_get(root, "method");
+    const struct asy_yaml *method = asy__wandb_member(root, "method");
     const struct asy_yaml *stop = asy__wandb_member(root, "early_terminate");
-    struct asy_yaml *search = asy__node_map(p, method, 2), *length = asy__node_map(p, root, 2);
-    const char *word = asy__scalar(method);
+    struct asy_yaml *search = asy__node_map(p, method ? method : root, 2);
+    struct asy_yaml *length = asy__node_map(p, root, 2);
+    const char *word = method ? asy__scalar(method) : NULL;
     char hint[128], shown[64];
     size_t i = 0;
 
     while (word && i < ASY_ARRAY_LEN(methods) && strcmp(word, methods[i]) != 0)
         i++;
-    if (!word || i == ASY_ARRAY_LEN(methods))
+    if (!method)
+        asy__problem(p, root, "method", "is missing: grid, random or bayes");
+    else if (!word || i == ASY_ARRAY_LEN(methods))
         asy__problem(p, method, "method", "must be grid, random or bayes here, not %s%s",
                      asy__shown(method, shown),
                      asy__did_you_mean(word ? word : "", methods, i, hint, sizeof hint));
@@ -355,17 +360,24 @@ static void put_search(struct asy__parse *p, const struct asy_yaml *root, struct
     asy__node_put(p, out, "search", search);
 }
 
+static const char *method_of(const struct asy_yaml *root)
+{
+    const struct asy_yaml *method = asy__wandb_member(root, "method");
+
+    return method ? asy__scalar(method) : NULL;
+}
+
 /* W&B goes on until it is stopped where nothing ends the sweep. */
 static void put_budget(struct asy__parse *p, const struct asy_yaml *root, struct asy_yaml *out)
 {
     const struct asy_yaml *cap = asy__wandb_member(root, "run_cap");
     struct asy_yaml *budget = asy__node_map(p, cap ? cap : root, 1);
     int64_t n = count_of(p, root, "run_cap", "run_cap", 1);
-    const char *method = asy__scalar(asy_yaml_get(root, "method"));
+    const char *method = method_of(root);
 
     if (n)
         asy__node_put(p, budget, "trials", asy__node_int(p, cap, n));
-    else if (!cap && (!method || strcmp(method, "grid") != 0))
+    else if (!method || strcmp(method, "grid") != 0)
         asy__node_put(p, budget, "endless", asy__node_flag(p, root, 1));
     asy__node_put(p, out, "budget", budget);
 }
@@ -465,7 +477,8 @@ static void put_command(struct asy__parse *p, const struct asy_yaml *root, struc
 
     if (command && command->type != ASY_YAML_LIST) {
         asy__problem(p, command, "command", "must be a list, not %s", asy__shown(command, shown));
-        return;
+        command = NULL; /* the usual one */
+        n = ASY_ARRAY_LEN(usual);
     }
     list = asy__node_list(p, at, n);
     for (size_t i = 0; i < n && !p->rc; i++)
@@ -483,10 +496,46 @@ static void put_command(struct asy__parse *p, const struct asy_yaml *root, struc
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
+/* By what it must have; or, where that was forgotten, by what only such a file has. */
 int asy__wandb_is(const struct asy_yaml *root)
 {
-    return root->type == ASY_YAML_MAP && !asy_yaml_get(root, "assay") &&
-           asy_yaml_get(root, "method");
+    static const char *const theirs[] = { "program", "metric", "early_terminate", "run_cap",
+                                          "command" };
+    static const char *const ours[] = { "run", "objective", "budget", "search", "data" };
+    int is = 0;
+
+    if (root->type != ASY_YAML_MAP || asy_yaml_get(root, "assay"))
+        return 0;
+    if (asy_yaml_get(root, "method"))
+        return 1;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(theirs); i++)
+        is |= asy_yaml_get(root, theirs[i]) != NULL;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(ours); i++)
+        is &= asy_yaml_get(root, ours[i]) == NULL;
+    return is;
+}
+
+const char *asy__wandb_key(const char *key, char text[160])
+{
+    static const struct {
+        const char *ours, *theirs;
+        int whole; /* what follows is left out */
+    } keys[] = {
+        { "objective.metric", "metric.name", 0 },   { "objective", "metric", 0 },
+        { "search.sampler", "method", 1 },          { "search.pruner", "early_terminate", 1 },
+        { "run.length", "early_terminate", 1 },     { "run.files", "program", 1 },
+        { "run.command", "command", 0 },            { "budget", "run_cap", 1 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(keys); i++) {
+        size_t n = strlen(keys[i].ours);
+
+        if (strncmp(key, keys[i].ours, n) != 0 || (key[n] && key[n] != '.' && key[n] != '['))
+            continue;
+        snprintf(text, 160, "%s%s", keys[i].theirs, keys[i].whole ? "" : key + n);
+        return text;
+    }
+    return key;
 }
 
 void asy__wandb_translate(struct asy__parse *p)
@@ -495,7 +544,7 @@ void asy__wandb_translate(struct asy__parse *p)
                                          "early_terminate", "command", "run_cap", "name",
                                          "description", "project", "entity", "resources" };
     const struct asy_yaml *root = p->root, *space = asy__wandb_member(root, "parameters");
-    const char *method = asy__scalar(asy_yaml_get(root, "method"));
+    const char *method = method_of(root);
     struct asy_yaml *out = asy__node_map(p, root, 16), *run = asy__node_map(p, root, 4);
 
     asy__wandb_keys(p, root, "", known, ASY_ARRAY_LEN(known));
@@ -510,9 +559,10 @@ void asy__wandb_translate(struct asy__parse *p)
     asy__node_put(p, out, "run", run);
     asy__node_put(p, out, "resources",
                   (struct asy_yaml *)(uintptr_t)asy__wandb_member(root, "resources"));
-    if (!space || space->type != ASY_YAML_MAP)
+    if (!space || space->type != ASY_YAML_MAP) {
         asy__problem(p, space ? space : root, "parameters", "is missing: a map of parameters");
-    else
+        asy__node_put(p, out, "parameters", asy__wandb_no_space(p, root));
+    } else
         asy__node_put(p, out, "parameters",
                       asy__wandb_space(p, space, method && !strcmp(method, "grid")));
     p->original = p->root;

@@ -32,4 +32,6 @@ const struct asy_yaml *asy__wandb_member(const struct asy_yaml *map, const char 
 
 /* study_wandb_space.c: W&B's `parameters` as those of a study. */
 struct asy_yaml *asy__wandb_space(struct asy__parse *p, const struct asy_yaml *map, int grid);
+/* In place of parameters that are missing: one of a single value. */
+struct asy_yaml *asy__wandb_no_space(struct asy__parse *p, const struct asy_yaml *at);
 #endif

@@ -373,6 +373,25 @@ static void put_numbers(struct reading *r, struct asy_yaml *out)
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
+/* In place of a parameter with a mistake. */
+static void put_any(struct asy__parse *p, struct asy_yaml *space, const struct asy_yaml *at,
+                    const char *name)
+{
+    struct asy_yaml *any = asy__node_map(p, at, 1), *list = asy__node_list(p, at, 1);
+
+    asy__node_add(list, asy__node_int(p, at, 0));
+    asy__node_put(p, any, "values", list);
+    asy__node_put(p, space, name, any);
+}
+
+struct asy_yaml *asy__wandb_no_space(struct asy__parse *p, const struct asy_yaml *at)
+{
+    struct asy_yaml *space = asy__node_map(p, at, 1);
+
+    put_any(p, space, at, "x");
+    return space;
+}
+
 static void add_param(struct asy__parse *p, struct asy_yaml *space, const struct asy_yaml *node,
                       const char *name, int grid)
 {
@@ -382,18 +401,21 @@ static void add_param(struct asy__parse *p, struct asy_yaml *space, const struct
     struct asy_yaml *out = asy__node_map(p, node, 6);
 
     snprintf(key, sizeof key, "parameters.%s", name);
-    if (!(r.d = distribution ? named(&r, distribution) : inferred(&r)))
+    if ((r.d = distribution ? named(&r, distribution) : inferred(&r)))
+        check_keys(&r);
+    if (r.bad) {
+        put_any(p, space, node, name);
         return;
-    check_keys(&r);
-    if (r.bad)
-        return;
+    }
     if (r.d->family == CONSTANT)
         put_constant(&r, out);
     else if (r.d->family == CATEGORICAL)
         put_choice(&r, out);
     else
         put_numbers(&r, out);
-    if (!r.bad)
+    if (r.bad)
+        put_any(p, space, node, name);
+    else
         asy__node_put(p, space, name, out);
 }
 
@@ -404,7 +426,7 @@ static size_t count(const struct asy_yaml *map, int depth)
     for (size_t i = 0; map->type == ASY_YAML_MAP && i < map->len && depth < DEPTH_MAX; i++) {
         const struct asy_yaml *inner = asy_yaml_get(map->items[i], "parameters");
 
-        n += inner ? count(inner, depth + 1) : 1;
+        n += inner && inner->type == ASY_YAML_MAP ? count(inner, depth + 1) + 1 : 1;
     }
     return n;
 }
@@ -428,10 +450,12 @@ static void add_all(struct asy__parse *p, struct asy_yaml *space, const struct a
         if (node->type != ASY_YAML_MAP) {
             asy__problem(p, node, key, "must be a map, as {min, max}, {value} or {values}, not %s",
                          asy__shown(node, shown));
+            put_any(p, space, node, name);
         } else if (!inner) {
             add_param(p, space, node, name, grid);
         } else if (inner->type != ASY_YAML_MAP || depth + 1 >= DEPTH_MAX) {
             asy__problem(p, inner, key, "parameters must be a map, at most %d deep", DEPTH_MAX);
+            put_any(p, space, node, name);
         } else {
             asy__wandb_keys(p, node, key, nested, 1);
             strncat(name, ".", sizeof name - strlen(name) - 1);

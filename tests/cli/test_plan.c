@@ -84,6 +84,36 @@ static void a_pruner_is_told_in_the_words_of_the_file(void)
     }
 }
 
+static void a_budget_says_what_ends_the_study(void)
+{
+    static const struct { const char *name, *search, *budget, *want; } cases[] = {
+        { "grid", "grid", "{}", "budget   all points of the space, which are 12\n" },
+        { "brute force", "brute_force", "{}", "budget   all points of the space, which are 12\n" },
+        { "part of a grid", "grid", "{trials: 5}", "budget   5 trials\n" },
+        { "endless", "random", "{endless: true}", "budget   open: runs until it is stopped\n" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_study_spec *spec = NULL;
+        struct asy_buf out = { 0 };
+        char text[600];
+        int len = snprintf(text, sizeof text, "assay: 1\nname: plan\nrun: {command: [train]}\n"
+                           "objective: {metric: loss, goal: minimize}\n"
+                           "parameters: {a: {min: 1, max: 4}, b: {values: [x, y, z]}}\n"
+                           "search: {sampler: %s}\nbudget: %s\n", cases[i].search,
+                           cases[i].budget);
+
+        asy_buf_init(&out, 1u << 16);
+        if (T_OK(asy_study_parse(text, (size_t)len, "plan.yaml", "/", &spec, NULL, &err), &err)) {
+            asy__plan_study(spec, &out);
+            T_HAS(cases[i].name, out.data, cases[i].want);
+        }
+        asy_buf_fini(&out);
+        asy_study_destroy(spec);
+    }
+}
+
 static void slots_follow_from_workers_and_limits(void)
 {
     static const struct { const char *name, *workers, *want; } cases[] = {
@@ -232,5 +262,6 @@ static void data_is_described(void)
 
 T_MAIN("cli plan", T_TEST(the_plan_names_conditions_whole),
        T_TEST(a_pruner_is_told_in_the_words_of_the_file),
+       T_TEST(a_budget_says_what_ends_the_study),
        T_TEST(slots_follow_from_workers_and_limits), T_TEST(gpus_count_for_slots),
        T_TEST(gangs_may_span_workers), T_TEST(data_is_described))

@@ -363,6 +363,7 @@ static void what_has_no_counterpart_says_so(void)
 {
     static const struct {
         const char *name, *text, *want;
+        size_t n; /* mistakes; 0: one, as none comes of another */
     } cases[] = {
         { "unknown key", HEAD X "scheduler: {engine: optuna}\n",
           "s.yaml:5:1: scheduler: is no key of a W&B sweep that has a counterpart here" },
@@ -376,7 +377,12 @@ static void what_has_no_counterpart_says_so(void)
         { "impute", "program: a.py\nmethod: bayes\nmetric: {name: l, impute: best}\n" X,
           "s.yaml:3:19: metric.impute: is no key of a W&B sweep that has a counterpart" },
         { "goal", "program: a.py\nmethod: bayes\nmetric: {name: l, goal: max}\n" X,
-          "s.yaml:3:25: objective.goal: must be one of maximize, minimize, not 'max'" },
+          "s.yaml:3:25: metric.goal: must be one of maximize, minimize, not 'max'" },
+        { "no method", "program: a.py\nmetric: {name: l}\n" X,
+          "s.yaml:1:1: method: is missing: grid, random or bayes" },
+        { "method with a slip", "program: a.py\nmetod: grid\nmetric: {name: l}\n" X,
+          "metod: is no key of a W&B sweep that has a counterpart here; did you mean 'method'?",
+          2 },
         { "no program", "method: random\nmetric: {name: l}\n" X, "program: is missing" },
         { "run_cap", HEAD X "run_cap: 0\n", "run_cap: must be a whole number from 1 here" },
         { "macro inside", HEAD X "command: ['a${program}']\n",
@@ -404,9 +410,9 @@ static void what_has_no_counterpart_says_so(void)
           "distribution 'log_unifrom' is not one of W&B's that this version knows; did you mean "
           "'log_uniform'?" },
         { "key of another", P("{distribution: normal, min: 1, max: 2}"),
-          "distribution normal has no 'min'" },
+          "distribution normal has no 'min'", 2 },
         { "bare value", P("5"), "must be a map, as {min, max}, {value} or {values}, not '5'" },
-        { "list value", P("{values: [[1, 2], [3]]}"), "a list has no counterpart" },
+        { "list value", P("{values: [[1, 2], [3]]}"), "a list has no counterpart", 2 },
         { "null value", P("{value: }"), "nothing has no counterpart" },
         { "no values", P("{values: []}"), "values must be a list of one value or more" },
         { "probabilities", P("{values: [1, 2], probabilities: [0.5, 0.6]}"),
@@ -439,17 +445,51 @@ static void what_has_no_counterpart_says_so(void)
         struct asy_study_spec *spec = NULL;
         struct asy_error err = ASY_ERROR_INIT;
         struct asy_buf problems;
+        int more;
 
         T_EQ(cases[i].name, parse_as("s.yaml", cases[i].text, &spec, &problems, &err),
              ASY_E_INVAL);
         T_HAS(cases[i].name, problems.data, cases[i].want);
+        T_EQ(cases[i].name, asy_study_count_problems(&problems, &more),
+             cases[i].n ? cases[i].n : 1);
         asy_buf_fini(&problems);
         asy_study_destroy(spec);
     }
+}
+
+/* Those of the sweep and those of what it becomes, in the words of the sweep. */
+static void all_mistakes_come_at_once(void)
+{
+    static const char text[] =
+        "program: a.py\nmetric: {name: l, goal: max, target: low}\n"
+        "command: python\nrun_cap: 0.5\n"
+        "early_terminate: {type: hyperband, min_iter: 2000000000000000, eta: 1}\n"
+        "resources: {cores: none}\n"
+        "parameters:\n  x: {mim: 1, max: 2}\n  'b c': {value: 1}\n  y: {values: [1, 1]}\n";
+    static const char *const want[] = {
+        "1:1: method: is missing", "2:25: metric.goal: must be one of maximize, minimize",
+        "2:38: metric.target: must be", "3:10: command: must be a list",
+        "4:10: run_cap: must be a whole number",
+        "5:46: early_terminate.min_iter: must be", "early_terminate.eta: must be",
+        "6:20: resources.cores: must be", "8:6: parameters.x: needs value",
+        "parameters.b c: ", "parameters.y: ",
+    };
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf problems;
+    int more;
+
+    T_EQ("mistakes", parse_as("s.yaml", text, &spec, &problems, &err), ASY_E_INVAL);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(want); i++)
+        T_HAS("at once", problems.data, want[i]);
+    T_EQ("no more", asy_study_count_problems(&problems, &more), ASY_ARRAY_LEN(want));
+    asy_buf_fini(&problems);
+    asy_study_destroy(spec);
 }
 
 T_MAIN("wandb", T_TEST(every_key_has_its_counterpart), T_TEST(what_is_left_out_is_what_it_is_there),
        T_TEST(grids_are_those_of_the_grid_search_there),
        T_TEST(distributions_draw_what_they_say), T_TEST(bayes_takes_every_distribution),
        T_TEST(macros_make_the_words_that_they_make_there),
-       T_TEST(a_variable_that_nobody_has_is_named), T_TEST(what_has_no_counterpart_says_so))
+       T_TEST(a_variable_that_nobody_has_is_named), T_TEST(what_has_no_counterpart_says_so),
+       T_TEST(all_mistakes_come_at_once))

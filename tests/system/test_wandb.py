@@ -213,7 +213,7 @@ def mistakes_are_named_with_their_place():
         home.write("sweep.yaml", "program: none.py\nmethod: bayes\nmetric: {name: loss}\n"
                                  "parameters: {x: {min: 0.0, max: 1.0}}\nrun_cap: 2\n")
         _, errors = home.run("run", "sweep.yaml", code=2)
-        has("program", errors, "sweep.yaml:1:10: run.files[0]: cannot read")
+        has("program", errors, "sweep.yaml:1:10: program: cannot read")
         has("count", errors, "1 mistake in 'sweep.yaml', nothing was run")
 
 
