@@ -15,6 +15,9 @@ static int value_check(const struct asy__slot *s, double v, struct asy_error *er
     if (p->type == ASY_PARAM_CHOICE && !(v >= 0 && v <= p->hi && v == floor(v)))
         return asy_fail(err, ASY_E_INVAL, "parameter '%s': %.15g is not the number of a choice",
                         p->name, v);
+    if (p->lo == p->hi && v != p->lo)
+        return asy_fail(err, ASY_E_INVAL, "parameter '%s': %.15g is not %.15g, its only value",
+                        p->name, v, p->lo);
     if (!(v >= p->lo && v <= p->hi))
         return asy_fail(err, ASY_E_INVAL,
                         "parameter '%s': %.15g is outside of %.15g to %.15g", p->name, v, p->lo,
@@ -148,6 +151,8 @@ static int read_choice(const struct asy_param *p, const struct asy_json *node, d
                 *ret = (double)i;
                 return 0;
             }
+    if (p->n_choices == 1)
+        return asy_fail(err, ASY_E_INVAL, "parameter '%s': not its only value", p->name);
     return asy_fail(err, ASY_E_INVAL, "parameter '%s': not one of its %zu values", p->name,
                     p->n_choices);
 }

@@ -37,8 +37,8 @@ int asy__priors_check(const struct asy_space *space, enum asy__priors priors, co
             return asy_fail(err, ASY_E_INVAL, "sampler '%s' makes no use of the prior of '%s': "
                             "random, qmc, gp, tpe, nsga2 and nsga3 do", sampler, p->name);
         return asy_fail(err, ASY_E_INVAL, "sampler '%s' takes priors of mean and sd on the "
-                        "parameter's own scale, and weights, not that of '%s': random, qmc and gp "
-                        "do", sampler, p->name);
+                        "parameter's own scale, and weights, not that of '%s': random, qmc, gp, "
+                        "nsga2 and nsga3 do", sampler, p->name);
     }
     return 0;
 }

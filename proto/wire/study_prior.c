@@ -253,8 +253,9 @@ void asy__study_check_priors(struct asy__parse *p)
         snprintf(key, sizeof key, "parameters.%s", q->name);
         if (asy__words_have(kernels, sampler))
             asy__problem(p, where, key, "prior: sampler %s takes mean and sd on the parameter's "
-                         "own scale, and weights%s; random and qmc take any", sampler,
-                         strcmp(sampler, "gp") ? "" : " where parameters are conditional");
+                         "own scale, and weights%s; random, qmc%s, nsga2 and nsga3 take any",
+                         sampler, strcmp(sampler, "gp") ? "" : " where parameters are conditional",
+                         conditions ? "" : ", gp");
         else
             asy__problem(p, where, key, "prior: sampler %s makes no use of it; random, qmc, gp, "
                          "tpe, nsga2 and nsga3 do", sampler);

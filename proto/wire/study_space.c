@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define NAME_TEXT 200
+#define CHOICES_SHOWN 12
 #define INT_LIMIT 9007199254740992.0 /* 2^53: ints of a point are exact doubles */
 
 struct draft {
@@ -34,14 +35,16 @@ static const char *const param_keys[] = { "type", "min", "max", "scale", "step",
 ASY_PRINTF(4, 5)
 static void bad(struct work *w, struct draft *d, const struct asy_yaml *node, const char *fmt, ...)
 {
-    char text[400], key[NAME_TEXT];
+    char text[400], key[NAME_TEXT], note[100] = "";
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     snprintf(key, sizeof key, "parameters.%s", d->name);
-    asy__problem(w->p, node, key, "%s", text);
+    if (strstr(text, " never ")) /* a condition, of which another parameter is to blame */
+        asy__fixed_note(w->p, text, note);
+    asy__problem(w->p, node, key, "%s%s%s", text, note, *note ? ": leave this parameter out" : "");
     d->bad = 1;
 }
 
@@ -478,6 +481,59 @@ static void check_parents(struct work *w, struct draft *d)
 
 /* ---- what is held fixed --------------------------------------------------------------------- */
 
+const char *asy__fixed_note(struct asy__parse *p, const char *mistake, char text[100])
+{
+    const struct asy_yaml *map = asy__val(p, "search.fixed")->node;
+    char quoted[NAME_TEXT], shown[64];
+
+    text[0] = 0;
+    for (size_t i = 0; map && map->type == ASY_YAML_MAP && i < map->len && !text[0]; i++) {
+        snprintf(quoted, sizeof quoted, "'%.100s'", map->keys[i]->text);
+        if (strstr(mistake, quoted))
+            snprintf(text, 100, "; search.fixed holds it at %s",
+                     asy__shown(map->items[i], shown));
+    }
+    return text;
+}
+
+/* "from 1 to 8 in steps of 1", "one of sgd, adam": what a parameter can have. */
+static void put_values(struct asy_buf *out, const struct asy_param *q)
+{
+    for (size_t i = 0; i < q->n_choices && i < CHOICES_SHOWN; i++) {
+        const struct asy_value *v = &q->choices[i];
+
+        asy_buf_adds(out, i ? ", " : "one of ");
+        if (v->type == ASY_VALUE_STRING)
+            asy_buf_addf(out, "%.40s", v->s);
+        else if (v->type == ASY_VALUE_BOOL)
+            asy_buf_adds(out, v->i ? "true" : "false");
+        else
+            asy_buf_addf(out, "%.15g", v->f);
+    }
+    if (q->n_choices) {
+        asy_buf_adds(out, q->n_choices > CHOICES_SHOWN ? ", ..." : "");
+        return;
+    }
+    asy_buf_addf(out, "from %.15g to %.15g", q->lo, q->hi);
+    if (q->step > 0 && q->step != 1)
+        asy_buf_addf(out, " in steps of %.15g", q->step);
+    else if (q->type == ASY_PARAM_INT)
+        asy_buf_adds(out, " in whole numbers");
+}
+
+static void refuse_fixed(struct work *w, const struct draft *d, const struct asy_yaml *node,
+                         const char *key)
+{
+    struct asy_buf values = { 0 };
+    char shown[64];
+
+    asy_buf_init(&values, 4096);
+    put_values(&values, &d->param);
+    asy__problem(w->p, node, key, "%s is not a value of this parameter, which is %s",
+                 asy__shown(node, shown), values.data ? values.data : "?");
+    asy_buf_fini(&values);
+}
+
 /* Leaves the parameter one value. 0: it cannot have this one. */
 static int narrow(struct work *w, struct draft *d, const struct asy_yaml *node)
 {
@@ -519,8 +575,7 @@ static void hold_fixed(struct work *w)
             asy__problem(w->p, map->keys[i], key, "is not a parameter%s",
                          asy__did_you_mean(name, w->names, w->n, hint, sizeof hint));
         else if (!d->bad && !narrow(w, d, map->items[i]))
-            asy__problem(w->p, map->items[i], key, "%s is not a value of this parameter",
-                         asy__shown(map->items[i], shown));
+            refuse_fixed(w, d, map->items[i], key);
     }
 }
 
@@ -659,7 +714,7 @@ void asy__study_enqueue(struct asy__parse *p)
     const struct asy_yaml *list = asy__val(p, "search.enqueue")->node;
     size_t len = asy_space_len(p->study->space), cells;
     struct asy_error err = ASY_ERROR_INIT;
-    char key[64], shown[64];
+    char key[64], shown[64], note[100];
     double *x;
 
     if (!list)
@@ -684,7 +739,7 @@ void asy__study_enqueue(struct asy__parse *p)
         else if (asy__read_point(p, node, 1, x + i * len, &err) == ASY_E_NOMEM)
             asy__no_memory(p);
         else if (err.code)
-            asy__problem(p, node, key, "%s", err.text);
+            asy__problem(p, node, key, "%s%s", err.text, asy__fixed_note(p, err.text, note));
         err = (struct asy_error)ASY_ERROR_INIT;
     }
     p->study->spec.enqueue = x;

@@ -79,7 +79,7 @@ static void read_item(struct telling *t, const struct asy_yaml *item, size_t i)
 {
     const struct asy_yaml *point = asy_yaml_get(item, "point");
     struct asy_error err = ASY_ERROR_INIT;
-    char key[64];
+    char key[64], note[100];
 
     snprintf(key, sizeof key, "search.tell[%zu]", i);
     if (item->type != ASY_YAML_MAP || item->len != 2 || !point || point->type != ASY_YAML_MAP ||
@@ -91,7 +91,7 @@ static void read_item(struct telling *t, const struct asy_yaml *item, size_t i)
     else if (err.code == ASY_E_NOMEM)
         asy__no_memory(t->p);
     else
-        asy__problem(t->p, point, key, "%s", err.text);
+        asy__problem(t->p, point, key, "%s%s", err.text, asy__fixed_note(t->p, err.text, note));
 }
 
 /* ---- a table --------------------------------------------------------------------------------- */
@@ -281,6 +281,7 @@ static int read_row(struct telling *t, struct table *table)
     struct asy_space *space = t->p->study->space;
     double *x = &t->x[t->n * t->n_params], *values = &t->values[t->n * t->n_goals];
     struct asy_error err = ASY_ERROR_INIT;
+    char name[104], note[100];
     char **cells = table->cells;
 
     if (table->state < table->n_cells && strcmp(cells[table->state], "complete") != 0)
@@ -303,16 +304,17 @@ static int read_row(struct telling *t, struct table *table)
 
         x[i] = entry;
         if (active && isnan(entry)) {
+            snprintf(name, sizeof name, "'%.100s'", asy_space_at(space, i)->name);
             asy__problem(t->p, t->node, "search.tell", "'%s' line %u: '%.60s' is not a value of "
-                         "parameter '%s'", table->file, table->line, text,
-                         asy_space_at(space, i)->name);
+                         "parameter %s%s", table->file, table->line, text, name,
+                         asy__fixed_note(t->p, name, note));
             return -1;
         }
     }
     if (asy_space_check(space, x, &err) == 0)
         return 1;
-    asy__problem(t->p, t->node, "search.tell", "'%s' line %u: %s", table->file, table->line,
-                 err.text);
+    asy__problem(t->p, t->node, "search.tell", "'%s' line %u: %s%s", table->file, table->line,
+                 err.text, asy__fixed_note(t->p, err.text, note));
     return -1;
 }
 

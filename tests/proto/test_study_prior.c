@@ -102,6 +102,8 @@ static void mistakes_in_priors_are_named(void)
           "prior: scale must be linear or log, not 'exp'" },
         { "outside", "{min: 0.0, max: 1.0, prior: {min: 4, max: 5}}",
           "its prior lies outside of its bounds" },
+        { "shape", "{min: 0.0, max: 1.0, prior: {a: 2, b: 1}}",
+          "own scale, and weights; random, qmc, gp, nsga2 and nsga3 take any\n" },
         { "weights of a number", "{min: 0.0, max: 1.0, prior: {weights: [1]}}",
           "prior: weights are for values, not for numbers" },
         { "mean of values", "{values: [a, b], prior: {mean: 1, sd: 1}}",
@@ -206,12 +208,25 @@ static void what_cannot_be_fixed_is_named(void)
         const char *fixed, *want;
     } cases[] = {
         { "{lrr: 1}", "s.yaml:13:18: search.fixed.lrr: is not a parameter; did you mean 'lr'?" },
-        { "{lr: 2.0}", "search.fixed.lr: '2.0' is not a value of this parameter" },
-        { "{n: 3.5}", "search.fixed.n: '3.5' is not a value" },
-        { "{s: 0.25}", "search.fixed.s: '0.25' is not a value" },
-        { "{v: 3}", "search.fixed.v: '3' is not a value" },
-        { "{w: [a]}", "search.fixed.w: a list is not a value" },
-        { "{w: a}", "parameters.c: when: 'w' never is 'b'" },
+        { "{lr: 2.0}", "search.fixed.lr: '2.0' is not a value of this parameter, which is from "
+                       "1e-05 to 1\n" },
+        { "{n: 3.5}", "search.fixed.n: '3.5' is not a value of this parameter, which is from 2 to "
+                      "9 in whole numbers\n" },
+        { "{s: 0.25}", "search.fixed.s: '0.25' is not a value of this parameter, which is from 0 "
+                       "to 1 in steps of 0.1\n" },
+        { "{v: 3}", "search.fixed.v: '3' is not a value of this parameter, which is one of 1, 2, "
+                    "4\n" },
+        { "{w: [a]}", "search.fixed.w: a list is not a value of this parameter, which is one of a, "
+                      "b\n" },
+        { "{w: a}", "parameters.c: when: 'w' never is 'b'; search.fixed holds it at 'a': leave "
+                    "this parameter out\n" },
+        { "{w: b, n: 3}, enqueue: [{n: 4}]", "search.enqueue[0]: parameter 'n': 4 is not 3, its "
+                                             "only value; search.fixed holds it at '3'\n" },
+        { "{n: 3}, tell: [{point: {lr: 0.1, n: 4, s: 0.1, v: 1, w: a}, value: 1}]",
+          "search.tell[0]: parameter 'n': 4 is not 3, its only value; search.fixed holds it at "
+          "'3'\n" },
+        { "{w: b}, enqueue: [{w: a}]", "search.enqueue[0]: parameter 'w': not its only value; "
+                                       "search.fixed holds it at 'b'\n" },
         { "7", "search.fixed: must be a map of parameters and values, not '7'" },
     };
 

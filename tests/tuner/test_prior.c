@@ -330,7 +330,7 @@ static void samplers_refuse_what_they_would_ignore(void)
         { "nsga2", INNER, NULL },         { "nsga3", BETA, NULL },        { "tpe", NORMAL, NULL },
         { "tpe", LOG_NORMAL, NULL },      { "tpe", NORMAL_INT, NULL },    { "tpe", SIZES, NULL },
         { "tpe", BETA, "not that of 'beta'" },
-        { "tpe", LOG_ON_LINEAR, "random, qmc and gp do" },
+        { "tpe", LOG_ON_LINEAR, "random, qmc, gp, nsga2 and nsga3 do" },
         { "auto", NORMAL, NULL },
         { "auto", INNER, "sampler 'tpe' takes" },
         { "cma", NORMAL, "sampler 'cma' makes no use of the prior of 'normal'" },
