@@ -54,6 +54,14 @@ static double y_of(const struct grower *g, uint32_t row)
 
 /* ---- the best split of a node ---------------------------------------------------------------- */
 
+/* a <= the border < b, for a < b: the midpoint of neighbouring doubles can round to b. */
+static double border(double a, double b)
+{
+    double middle = a + (b - a) / 2;
+
+    return middle < b ? middle : a;
+}
+
 /* What squared error falls by, up to a constant of the node. */
 static double gain_of(double left, double n_left, double whole, double n)
 {
@@ -76,7 +84,7 @@ static void try_number(struct grower *g, const struct part *part, uint32_t dim, 
             continue;
         gain = gain_of(sum, (double)(i + 1 - part->begin), whole, n);
         if (gain > best->gain)
-            *best = (struct best){ .gain = gain, .at = a + (b - a) / 2, .dim = dim };
+            *best = (struct best){ .gain = gain, .at = border(a, b), .dim = dim };
     }
 }
 

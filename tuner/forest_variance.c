@@ -59,6 +59,8 @@ static int at_leaf(struct walk *w, double value)
 
     for (size_t j = 0; j < w->d; j++)
         measure *= side(w, j);
+    if (measure == 0) /* a border at an end of the cube */
+        return 0;
     w->mean += measure * value;
     w->square += measure * value * value;
     for (size_t j = 0; j < w->d; j++) {

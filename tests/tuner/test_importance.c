@@ -330,7 +330,50 @@ static void a_tree_remembers_what_it_was_made_of(void)
     asy__tree_fini(&tree);
 }
 
+/* Between two of these the midpoint rounds to the upper or the lower one: each tree has one border
+ * there, and its values are those of the losses on either side. */
+static void neighbouring_doubles_are_told_apart(void)
+{
+    const struct {
+        const char *name;
+        double a, b;
+        double share; /* of the cube below the border */
+    } cases[] = {
+        { "up to even", nextafter(0.5, 0), 0.5, 0.5 },
+        { "down to even", 0.5, nextafter(0.5, 1), 0.5 },
+        { "at the upper end", nextafter(1, 0), 1, 1 },
+        { "at the lower end", 0, nextafter(0, 1), 0 },
+    };
+    static const size_t numbers[2] = { 0, 0 };
+
+    for (size_t c = 0; c < ASY_ARRAY_LEN(cases); c++) {
+        double x[DRAWS * 2], y[DRAWS], got[2], total, share = cases[c].share;
+        struct asy__samples samples = { x, y, numbers, DRAWS, 2 };
+        uint32_t drawn[DRAWS];
+        struct asy__tree tree;
+        struct asy_rng rng;
+
+        asy_rng_init(&rng, c, 0, ASY_RNG_SIM);
+        for (uint32_t i = 0; i < DRAWS; i++) {
+            x[2 * i] = i % 2 ? cases[c].b : cases[c].a;
+            x[2 * i + 1] = 0.5;
+            y[i] = i % 2;
+            drawn[i] = i;
+        }
+        if (!T_OK(asy__tree_fit(&samples, drawn, DRAWS, &rng, &tree), &err))
+            return;
+        for (size_t i = 0; i < DRAWS; i++)
+            T_NEAR(cases[c].name, asy__tree_value(&tree, &samples, &x[2 * i]), y[i], 0);
+        must(asy__tree_variances(&tree, &samples, got, &total));
+        T_NEAR(cases[c].name, total, share * (1 - share), 1e-12);
+        T_NEAR(cases[c].name, got[0], share * (1 - share), 1e-12);
+        T_NEAR(cases[c].name, got[1], 0, 1e-12);
+        asy__tree_fini(&tree);
+    }
+}
+
 T_MAIN("importance", T_TEST(ped_anova_is_optunas), T_TEST(additive_functions_have_their_shares),
        T_TEST(interactions_belong_to_nobody), T_TEST(losses_that_tell_nothing_give_zero),
        T_TEST(a_trees_variances_are_those_of_its_values),
-       T_TEST(a_tree_remembers_what_it_was_made_of))
+       T_TEST(a_tree_remembers_what_it_was_made_of),
+       T_TEST(neighbouring_doubles_are_told_apart))
