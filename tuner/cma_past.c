@@ -13,7 +13,7 @@ void asy__cma_past_fini(struct asy__cma_past *past)
     free(past->order);
 }
 
-static int reserve(struct asy__cma_past *past)
+int asy__cma_past_reserve(struct asy__cma_past *past)
 {
     size_t cap = past->cap ? past->cap + past->cap / 2 : 64;
     void *more;
@@ -113,8 +113,8 @@ static int is_known(const struct asy__cma_past *past, uint32_t slot,
            !memcmp(&past->xs[slot * past->len_x], x, past->len_x * sizeof *x);
 }
 
-int asy__cma_past_tell(struct asy__cma_past *past, const struct asy_sampler *s,
-                       const struct asy_outcome *outcome)
+void asy__cma_past_tell(struct asy__cma_past *past, const struct asy_sampler *s,
+                        const struct asy_outcome *outcome)
 {
     struct asy__cma_trial trial = { .number = outcome->number };
     uint32_t slot = asy__map_get(&past->numbers, outcome->number);
@@ -122,13 +122,11 @@ int asy__cma_past_tell(struct asy__cma_past *past, const struct asy_sampler *s,
     classify(s, outcome, &trial);
     if (trial.kind == ASY__CMA_UNFINISHED) {
         asy__cma_past_forget(past, outcome->number);
-        return 0;
+        return;
     }
     if (slot != ASY__MAP_NONE && is_known(past, slot, &trial, outcome->x))
-        return 0;
+        return;
     if (slot == ASY__MAP_NONE) {
-        if (reserve(past))
-            return ASY_E_NOMEM;
         slot = (uint32_t)past->n_trials++;
         asy__map_put(&past->numbers, outcome->number, slot);
     } else {
@@ -138,7 +136,6 @@ int asy__cma_past_tell(struct asy__cma_past *past, const struct asy_sampler *s,
     if (past->len_x)
         memcpy(&past->xs[slot * past->len_x], outcome->x, past->len_x * sizeof *outcome->x);
     put_in(past, slot);
-    return 0;
 }
 
 const struct asy__cma_trial *asy__cma_past_at(const struct asy__cma_past *past, size_t i)

@@ -25,9 +25,11 @@ struct asy__cma_past {
 };
 
 void asy__cma_past_fini(struct asy__cma_past *past);
+/* The next tell needs no memory. */
+ASY_MUST_CHECK int asy__cma_past_reserve(struct asy__cma_past *past);
 /* RUNNING and FAILED without having diverged take a trial out of the order. */
-ASY_MUST_CHECK int asy__cma_past_tell(struct asy__cma_past *past, const struct asy_sampler *s,
-                                      const struct asy_outcome *outcome);
+void asy__cma_past_tell(struct asy__cma_past *past, const struct asy_sampler *s,
+                        const struct asy_outcome *outcome);
 void asy__cma_past_forget(struct asy__cma_past *past, uint64_t number);
 /* The i-th of the order and its point. */
 const struct asy__cma_trial *asy__cma_past_at(const struct asy__cma_past *past, size_t i);

@@ -127,6 +127,27 @@ static int outcome_check(const struct asy_sampler *s, const struct asy_outcome *
     return 0;
 }
 
+int asy__sampler_reserve(struct asy_sampler *s, const struct asy_outcome *outcome)
+{
+    return s->class->reserve ? s->class->reserve(s, outcome) : 0;
+}
+
+void asy__sampler_tell(struct asy_sampler *s, const struct asy_outcome *outcome)
+{
+    if (s->class->tell)
+        s->class->tell(s, outcome);
+}
+
+/* All of the outcome or nothing, however many samplers this one is made of. */
+static int hear(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err)
+{
+    if (asy__sampler_reserve(s, outcome))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
+                        (unsigned long long)outcome->number);
+    asy__sampler_tell(s, outcome);
+    return 0;
+}
+
 /* Results from elsewhere, as the first trials. */
 static int tell_first(struct asy_sampler *s, const struct asy_sampler_spec *spec,
                       struct asy_error *err)
@@ -138,8 +159,8 @@ static int tell_first(struct asy_sampler *s, const struct asy_sampler_spec *spec
         struct asy_outcome o = spec->told[i];
 
         o.number = i;
-        if ((rc = outcome_check(s, &o, err)) == 0 && s->class->tell)
-            rc = s->class->tell(s, &o, err);
+        if ((rc = outcome_check(s, &o, err)) == 0)
+            rc = hear(s, &o, err);
         if (rc < 0)
             asy_error_prefix(err, "result %zu from elsewhere", i);
     }
@@ -215,7 +236,7 @@ static int remember(struct asy_sampler *sampler, uint64_t number, const double *
 {
     struct asy_outcome running = { .number = number, .state = ASY_OUTCOME_RUNNING, .x = x };
 
-    return sampler->class->tell ? sampler->class->tell(sampler, &running, err) : 0;
+    return hear(sampler, &running, err);
 }
 
 int asy_sampler_ask(struct asy_sampler *sampler, uint64_t number, const double *fixed,
@@ -247,7 +268,7 @@ static void take_back(struct asy_sampler *sampler, uint64_t number, size_t n, co
         struct asy_outcome none = { .number = number + i, .state = ASY_OUTCOME_FAILED,
                                     .x = &xs[i * asy_space_len(sampler->space)] };
 
-        ASY_IGNORE(asy_sampler_tell(sampler, &none, NULL)); /* the caller tells the first error */
+        ASY_IGNORE(asy_sampler_tell(sampler, &none, NULL)); /* it is known: that needs no memory */
     }
 }
 
@@ -314,5 +335,5 @@ int asy_sampler_tell(struct asy_sampler *sampler, const struct asy_outcome *outc
     if ((rc = number_check(outcome->number, err)) || (rc = number_check(within.number, err)) ||
         (rc = outcome_check(sampler, outcome, err)))
         return rc;
-    return sampler->class->tell ? sampler->class->tell(sampler, &within, err) : 0;
+    return hear(sampler, &within, err);
 }

@@ -21,8 +21,11 @@ struct asy__sampler_class {
      * the other. */
     int (*ask_many)(struct asy_sampler *s, uint64_t number, size_t n, double *xs,
                     struct asy_error *err);
-    /* NULL: does not listen. x is a point of the space. */
-    int (*tell)(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err);
+    /* reserve makes room for all that tell adds, and changes nothing else, so that tell cannot
+     * fail; an outcome that takes back a trial it knows needs none. x is a point of the space. Both
+     * NULL: does not listen. */
+    int (*reserve)(struct asy_sampler *s, const struct asy_outcome *outcome);
+    void (*tell)(struct asy_sampler *s, const struct asy_outcome *outcome);
 };
 extern const struct asy__sampler_class asy__sampler_random, asy__sampler_grid, asy__sampler_tpe,
     asy__sampler_nsga2, asy__sampler_nsga3, asy__sampler_qmc,
@@ -64,6 +67,14 @@ double asy__earlier_guess(const struct asy_sampler *s, const double *x);
 /* Whether n results bear earlier studies out: guesses [n] of their points, the best result first.
  * Of harmful studies hardly ever, of those that say nothing seldom. */
 int asy__earlier_holds(const double *guesses, size_t n);
+/* The class's own, where it has one: for samplers that are made of others. */
+ASY_MUST_CHECK int asy__sampler_reserve(struct asy_sampler *s, const struct asy_outcome *outcome);
+void asy__sampler_tell(struct asy_sampler *s, const struct asy_outcome *outcome);
+/* Whether the trial counts for nothing from now on. */
+static inline int asy__takes_back(const struct asy_outcome *outcome)
+{
+    return outcome->state == ASY_OUTCOME_FAILED && !outcome->diverged;
+}
 /* A stream of draws for part of a trial, starting at the given block of its Philox stream. */
 struct asy_rng asy__sampler_rng(const struct asy_sampler *s, uint64_t number, uint64_t block);
 /* The random sampler's draw for parameter i: a function of seed, number and i alone. */

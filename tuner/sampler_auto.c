@@ -241,11 +241,20 @@ static void destroy(struct asy_sampler *s)
     free(h);
 }
 
-/* Room for one more trial. */
-static int reserve(struct handover *h)
+/* Room for one more trial in all parts. */
+static int reserve(struct asy_sampler *s, const struct asy_outcome *o)
 {
+    struct handover *h = s->state;
     size_t cap = h->cap ? h->cap + h->cap / 2 : 64;
     unsigned char *states;
+
+    for (size_t i = 0; i < h->n; i++)
+        if (asy__sampler_reserve(h->parts[i], o))
+            return ASY_E_NOMEM;
+    if (h->crowd && asy__sampler_reserve(h->crowd, o))
+        return ASY_E_NOMEM;
+    if (asy__map_get(&h->places, o->number) != ASY__MAP_NONE)
+        return 0;
 
     if (h->n_known == h->cap) {
         if (cap >= ASY__MAP_NONE || !(states = realloc(h->states, cap)))
@@ -285,13 +294,21 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
                struct asy_error *err)
 {
     struct handover *h = s->state;
+    uint32_t place = asy__map_get(&h->places, number);
+    enum state own = place == ASY__MAP_NONE ? NONE : (enum state)h->states[place];
     struct asy_sampler *who;
+    int rc;
 
-    if (asy__map_get(&h->places, number) != ASY__MAP_NONE)
+    if (own != NONE)
         note(h, number, NONE); /* asked again: its own outcome does not count */
     who = who_answers(h);
+    if ((rc = who->class->ask(who, number, fixed, x, err))) {
+        if (own != NONE)
+            note(h, number, own);
+        return rc;
+    }
     snprintf(s->drew, sizeof s->drew, "auto: %s", who->class->name);
-    return who->class->ask(who, number, fixed, x, err);
+    return 0;
 }
 
 /* Only what all parts learn from counts as finished: with a value, or as the worst. */
@@ -302,25 +319,20 @@ static enum state state_of(const struct asy_outcome *o)
     return o->state == ASY_OUTCOME_FAILED && !o->diverged ? NONE : FINISHED;
 }
 
-static int tell(struct asy_sampler *s, const struct asy_outcome *o, struct asy_error *err)
+static void tell(struct asy_sampler *s, const struct asy_outcome *o)
 {
     struct handover *h = s->state;
-    int rc;
 
-    if (reserve(h))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
-                        (unsigned long long)o->number);
     for (size_t i = 0; i < h->n; i++)
-        if ((rc = asy_sampler_tell(h->parts[i], o, err)))
-            return rc;
-    if (h->crowd && (rc = asy_sampler_tell(h->crowd, o, err)))
-        return rc;
+        asy__sampler_tell(h->parts[i], o);
+    if (h->crowd)
+        asy__sampler_tell(h->crowd, o);
     note(h, o->number, state_of(o));
-    return 0;
 }
 
 static const struct asy__sampler_class handover_class = {
-    .name = "auto", .needs_history = 1, .destroy = destroy, .ask = ask, .tell = tell,
+    .name = "auto", .needs_history = 1, .destroy = destroy, .ask = ask, .reserve = reserve,
+    .tell = tell,
 };
 
 static int make_part(const struct asy_space *space, const struct asy_sampler_spec *spec,

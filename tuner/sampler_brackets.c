@@ -37,18 +37,26 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
 }
 
 /* Results from elsewhere are of no bracket: all learn from them. */
-static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err)
+static int reserve(struct asy_sampler *s, const struct asy_outcome *outcome)
 {
     const struct brackets *b = s->state;
-    struct asy_sampler *of;
-    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && outcome->number < s->n_told && i < b->n; i++)
-        rc = b->samplers[i]->class->tell(b->samplers[i], outcome, err);
-    if (outcome->number < s->n_told)
-        return rc;
-    of = sampler_of(s, outcome->number);
-    return of->class->tell ? of->class->tell(of, outcome, err) : 0;
+    if (outcome->number >= s->n_told)
+        return asy__sampler_reserve(sampler_of(s, outcome->number), outcome);
+    for (size_t i = 0; i < b->n; i++)
+        if (asy__sampler_reserve(b->samplers[i], outcome))
+            return ASY_E_NOMEM;
+    return 0;
+}
+
+static void tell(struct asy_sampler *s, const struct asy_outcome *outcome)
+{
+    const struct brackets *b = s->state;
+
+    if (outcome->number >= s->n_told)
+        asy__sampler_tell(sampler_of(s, outcome->number), outcome);
+    for (size_t i = 0; outcome->number < s->n_told && i < b->n; i++)
+        asy__sampler_tell(b->samplers[i], outcome);
 }
 
 static void destroy(struct asy_sampler *s)
@@ -63,7 +71,8 @@ static void destroy(struct asy_sampler *s)
 }
 
 static const struct asy__sampler_class class = {
-    .name = "brackets", .needs_history = 1, .destroy = destroy, .ask = ask, .tell = tell,
+    .name = "brackets", .needs_history = 1, .destroy = destroy, .ask = ask,
+    .reserve = reserve, .tell = tell,
 };
 
 int asy__sampler_brackets(struct asy_sampler *s, const struct asy_space *space,

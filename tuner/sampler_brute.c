@@ -58,11 +58,15 @@ static int create(struct asy_sampler *s, struct asy_error *err)
     return 0;
 }
 
-static int reserve(struct brute *b)
+static int reserve(struct asy_sampler *s, const struct asy_outcome *outcome)
 {
+    struct brute *b = s->state;
     size_t cap = b->cap ? 2 * b->cap : 64;
     void *more;
 
+    if (asy__map_get(&b->numbers, outcome->number) != ASY__MAP_NONE &&
+        asy__map_get(&b->points, asy_space_index(s->space, outcome->x)) != ASY__MAP_NONE)
+        return 0;
     if (b->n_had == b->cap || b->n_taken == b->cap) {
         if (cap >= ASY__MAP_NONE || !(more = realloc(b->had, cap * sizeof *b->had)))
             return ASY_E_NOMEM;
@@ -82,15 +86,12 @@ static void give_back(struct brute *b, struct had *had)
     had->taken = ASY__MAP_NONE;
 }
 
-static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err)
+static void tell(struct asy_sampler *s, const struct asy_outcome *outcome)
 {
     struct brute *b = s->state;
     uint64_t index = asy_space_index(s->space, outcome->x);
     uint32_t h, t;
 
-    if (reserve(b))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
-                        (unsigned long long)outcome->number);
     if ((h = asy__map_get(&b->numbers, outcome->number)) == ASY__MAP_NONE) {
         h = (uint32_t)b->n_had++;
         b->had[h] = (struct had){ outcome->number, ASY__MAP_NONE };
@@ -102,11 +103,10 @@ static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct
         asy__map_put(&b->points, index, t);
     }
     if (b->had[h].taken == t)
-        return 0;
+        return;
     give_back(b, &b->had[h]);
     b->had[h].taken = t;
     b->taken[t].trials++;
-    return 0;
 }
 
 static int is_free(const struct brute *b, uint64_t index)
@@ -142,5 +142,6 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
 }
 
 const struct asy__sampler_class asy__sampler_brute_force = {
-    .name = "brute_force", .create = create, .destroy = destroy, .ask = ask, .tell = tell,
+    .name = "brute_force", .create = create, .destroy = destroy, .ask = ask,
+    .reserve = reserve, .tell = tell,
 };

@@ -131,17 +131,22 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
     return 0;
 }
 
-static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err)
+static int reserve(struct asy_sampler *s, const struct asy_outcome *outcome)
 {
     struct asy__cma_search *search = s->state;
 
-    if (asy__cma_past_tell(&search->past, s, outcome))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
-                        (unsigned long long)outcome->number);
-    return 0;
+    return asy__takes_back(outcome) ? 0 : asy__cma_past_reserve(&search->past);
+}
+
+static void tell(struct asy_sampler *s, const struct asy_outcome *outcome)
+{
+    struct asy__cma_search *search = s->state;
+
+    asy__cma_past_tell(&search->past, s, outcome);
 }
 
 const struct asy__sampler_class asy__sampler_cma = {
     .name = "cma", .options = options, .n_options = ASY_ARRAY_LEN(options), .needs_history = 1,
-    .create = create, .destroy = destroy, .ask = ask, .tell = tell,
+    .create = create, .destroy = destroy, .ask = ask, .reserve = reserve,
+    .tell = tell,
 };

@@ -109,18 +109,25 @@ static int same(const struct asy__gp_trial *a, const struct asy__gp_trial *b)
            a->violation == b->violation;
 }
 
-static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err)
+static int reserve(struct asy_sampler *s, const struct asy_outcome *outcome)
+{
+    struct asy__gp_sampler *gp = s->state;
+
+    if (gp->tpe && asy__sampler_reserve(gp->tpe, outcome))
+        return ASY_E_NOMEM;
+    if (asy__takes_back(outcome) && asy__gp_data_get(&gp->data, outcome->number))
+        return 0;
+    return asy__gp_data_reserve(&gp->data);
+}
+
+static void tell(struct asy_sampler *s, const struct asy_outcome *outcome)
 {
     struct asy__gp_sampler *gp = s->state;
     struct asy__gp_trial trial = classify(s, outcome), *known;
     double *before;
-    int rc;
 
-    if (asy__gp_data_reserve(&gp->data))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
-                        (unsigned long long)outcome->number);
-    if (gp->tpe && (rc = asy_sampler_tell(gp->tpe, outcome, err)))
-        return rc;
+    if (gp->tpe)
+        asy__sampler_tell(gp->tpe, outcome);
     for (size_t j = 0; j < gp->d; j++)
         gp->u[j] = asy__gp_coordinate(&gp->dims[j], outcome->x[gp->dims[j].param]);
     known = asy__gp_data_get(&gp->data, outcome->number);
@@ -129,7 +136,6 @@ static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct
               : trial.state != ASY__GP_UNFINISHED)
         asy__gp_forget_fits(gp, outcome->number);
     asy__gp_data_put(&gp->data, &trial, gp->u);
-    return 0;
 }
 
 /* ---- asking -------------------------------------------------------------------------------- */
@@ -222,5 +228,6 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
 const struct asy__sampler_class asy__sampler_gp = {
     .name = "gp", .priors = ASY__PRIORS_ALL, .needs_history = 1,
     .options = options, .n_options = ASY_ARRAY_LEN(options),
-    .create = create, .destroy = destroy, .ask = ask, .tell = tell,
+    .create = create, .destroy = destroy, .ask = ask, .reserve = reserve,
+    .tell = tell,
 };

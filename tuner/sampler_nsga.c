@@ -130,10 +130,13 @@ static int create_3(struct asy_sampler *s, struct asy_error *err)
 
 /* ---- what has been seen -------------------------------------------------------------------- */
 
-static int reserve(const struct asy_sampler *s, struct nsga *g)
+static int reserve(struct asy_sampler *s, const struct asy_outcome *outcome)
 {
+    struct nsga *g = s->state;
     size_t len = asy_space_len(s->space), cap = g->cap ? g->cap + g->cap / 2 : 64;
 
+    if (asy__map_get(&g->numbers, outcome->number) != ASY__MAP_NONE)
+        return 0;
     if (g->n_trials == g->cap) {
         if (cap >= ASY__MAP_NONE || asy__grow(&g->trials, cap, sizeof *g->trials) ||
             asy__grow(&g->done, cap, sizeof *g->done) ||
@@ -228,7 +231,7 @@ static void classify(const struct asy_outcome *o, int numbers, double first, str
     }
 }
 
-static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err)
+static void tell(struct asy_sampler *s, const struct asy_outcome *outcome)
 {
     struct nsga *g = s->state;
     size_t len = asy_space_len(s->space), i;
@@ -236,9 +239,6 @@ static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct
     double *losses;
     int numbers;
 
-    if (reserve(s, g))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
-                        (unsigned long long)outcome->number);
     if ((i = asy__map_get(&g->numbers, outcome->number)) == ASY__MAP_NONE) {
         i = g->n_trials++;
         g->trials[i] = (struct trial){ .number = outcome->number, .kind = UNFINISHED };
@@ -251,7 +251,6 @@ static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct
     numbers = take_values(s, outcome, losses);
     classify(outcome, numbers, losses[0], trial);
     put_in(g, trial);
-    return 0;
 }
 
 /* ---- who survives -------------------------------------------------------------------------- */
@@ -409,10 +408,12 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
 const struct asy__sampler_class asy__sampler_nsga2 = {
     .name = "nsga2", .options = options, .n_options = DIVISIONS, .needs_history = 1,
     .priors = ASY__PRIORS_ALL,
-    .create = create_2, .destroy = destroy, .ask = ask, .tell = tell,
+    .create = create_2, .destroy = destroy, .ask = ask, .reserve = reserve,
+    .tell = tell,
 };
 const struct asy__sampler_class asy__sampler_nsga3 = {
     .name = "nsga3", .options = options, .n_options = ASY_ARRAY_LEN(options), .needs_history = 1,
     .priors = ASY__PRIORS_ALL,
-    .create = create_3, .destroy = destroy, .ask = ask, .tell = tell,
+    .create = create_3, .destroy = destroy, .ask = ask, .reserve = reserve,
+    .tell = tell,
 };

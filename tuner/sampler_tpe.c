@@ -249,7 +249,7 @@ static int grow_trials(const struct asy_sampler *s, struct tpe *t)
 }
 
 /* Room for one more trial anywhere, so that nothing fails half way. */
-static int reserve(const struct asy_sampler *s, struct tpe *t)
+static int make_room(const struct asy_sampler *s, struct tpe *t)
 {
     size_t good = share(s, t) + 1;
 
@@ -262,6 +262,13 @@ static int reserve(const struct asy_sampler *s, struct tpe *t)
                                 (good > t->n_below ? good : t->n_below) + s->n_earlier))
             return ASY_E_NOMEM;
     return asy__map_reserve(&t->numbers);
+}
+
+static int reserve(struct asy_sampler *s, const struct asy_outcome *outcome)
+{
+    if (asy__takes_back(outcome) && trial_get(s->state, outcome->number))
+        return 0;
+    return make_room(s, s->state);
 }
 
 /* Moves an observation to another side, in all groups that are active in it. */
@@ -418,15 +425,12 @@ static int same_point(const double *x, const double *y, size_t n)
     return 1;
 }
 
-static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct asy_error *err)
+static void tell(struct asy_sampler *s, const struct asy_outcome *outcome)
 {
     struct tpe *t = s->state;
     size_t n = asy_space_len(s->space);
     struct trial *trial;
 
-    if (reserve(s, t))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
-                        (unsigned long long)outcome->number);
     if (!(trial = trial_get(t, outcome->number))) {
         trial = &t->trials[t->n_trials];
         *trial = (struct trial){ .number = outcome->number, .kind = UNFINISHED };
@@ -444,7 +448,6 @@ static int tell(struct asy_sampler *s, const struct asy_outcome *outcome, struct
         move(s, trial, trial->running && s->options[CONSTANT_LIAR] ? ABOVE : NOWHERE);
     else if (trial->side == NOWHERE)
         move(s, trial, ABOVE); /* split() sorts out who is below */
-    return 0;
 }
 
 /* ---- asking -------------------------------------------------------------------------------- */
@@ -510,7 +513,7 @@ static int split(const struct asy_sampler *s, struct tpe *t, struct asy_error *e
 {
     size_t n = share(s, t);
 
-    if (reserve(s, t) || choose(s, t, n, err))
+    if (make_room(s, t) || choose(s, t, n, err))
         return ASY_E_NOMEM;
     for (size_t r = 0; r < n; r++)
         t->trials[t->chosen[r]].marked = 1;
@@ -680,5 +683,6 @@ int asy__tpe_judge(struct asy_sampler *s, size_t param, const double *xs, size_t
 const struct asy__sampler_class asy__sampler_tpe = {
     .name = "tpe", .priors = ASY__PRIORS_KERNEL, .needs_history = 1,
     .options = options, .n_options = ASY_ARRAY_LEN(options),
-    .create = create, .destroy = destroy, .ask = ask, .ask_many = ask_many, .tell = tell,
+    .create = create, .destroy = destroy, .ask = ask, .ask_many = ask_many,
+    .reserve = reserve, .tell = tell,
 };

@@ -548,7 +548,8 @@ static void the_margin_never_collapses(void)
             T_OK(asy_sampler_ask(real, number, NULL, x, &err), &err);
             value = value_at(&p, x);
             tell(real, number, x, value);
-            T_EQ("told", asy__cma_past_tell(&search.past, &s, &o), 0);
+            T_EQ("room", asy__cma_past_reserve(&search.past), 0);
+            asy__cma_past_tell(&search.past, &s, &o);
             T_EQ("updated", asy__cma_search_update(&search), 0);
             for (size_t j = 0; j < 3; j++)
                 least = fmin(least, chance_to_leave(&search.coords, &search.now, j));

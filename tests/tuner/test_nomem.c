@@ -113,6 +113,88 @@ static void samplers_survive(void)
     }
 }
 
+/* ---- asks that fail ------------------------------------------------------------------------ */
+
+enum { KNOWN = 64 }; /* what there is room for at first, so that one more needs memory everywhere */
+static const enum asy_goal both[2] = { ASY_MINIMIZE, ASY_MAXIMIZE };
+
+static void tell(struct asy_sampler *s, uint64_t from, uint64_t to, enum asy_outcome_state state)
+{
+    for (uint64_t i = from; i < to; i++) {
+        double x[2] = { (double)(i * 37 % 101) / 101, 1 + (double)(i * 7 % 30) };
+        double values[2] = { fabs(x[0] - 0.3) + x[1], x[0] * x[1] };
+        struct asy_outcome o = { .number = i, .state = state, .x = x, .values = values,
+                                 .last_step = -1 };
+
+        CALL(asy_sampler_tell(s, &o, &err));
+    }
+}
+
+static struct asy_sampler *busy_sampler(const struct asy_space *space, const char *name,
+                                        size_t n_goals)
+{
+    struct asy_sampler_spec spec = { .name = name, .goals = both, .n_goals = n_goals };
+    struct asy_sampler *s = NULL;
+
+    CALL(asy_sampler_create(space, &spec, &s, &err));
+    tell(s, 0, 48, ASY_OUTCOME_COMPLETE);
+    tell(s, 48, KNOWN, ASY_OUTCOME_RUNNING);
+    return s;
+}
+
+/* Asks for n_asks points, in vain if an allocation fails, then for another. */
+static bool ask_in_vain(const struct asy_space *space, const char *name, size_t n_goals,
+                        size_t n_asks, void (*fails)(long n), long n, double *ret_x)
+{
+    struct asy_sampler *s = busy_sampler(space, name, n_goals);
+    struct asy_error err = ASY_ERROR_INIT;
+    double xs[6] = { 0 };
+    int rc = ASY_E_NOMEM;
+
+    if (fails) {
+        fails(n);
+        rc = asy_sampler_ask_many(s, KNOWN, n_asks, xs, &err);
+        t_nomem_end();
+    }
+    if (rc != 0) {
+        T_OK(asy_sampler_ask(s, KNOWN + 3, NULL, ret_x, &err), &err);
+    }
+    asy_sampler_destroy(s);
+    return rc != 0;
+}
+
+static void failed_asks_leave_nothing(void)
+{
+    static const struct {
+        const char *name;
+        size_t n_goals, n_asks;
+    } samplers[] = { { "auto", 1, 1 }, { "tpe", 1, 3 }, { "tpe", 2, 3 }, { "nsga2", 2, 3 },
+                     { "cma", 1, 3 } };
+    static void (*const fails[])(long n) = { t_nomem_at, t_nomem_from };
+    struct asy_space *space = NULL;
+
+    CALL(asy_space_create(&space, &err));
+    for (size_t i = 1; i <= 2; i++)
+        CALL(asy_space_add(space, &params[i], &err));
+    for (size_t k = 0; k < ASY_ARRAY_LEN(samplers); k++) {
+        double want[2], got[2];
+
+        ask_in_vain(space, samplers[k].name, samplers[k].n_goals, 0, NULL, 0, want);
+        for (size_t how = 0; how < ASY_ARRAY_LEN(fails); how++) {
+            long n = 0;
+
+            while (ask_in_vain(space, samplers[k].name, samplers[k].n_goals, samplers[k].n_asks,
+                               fails[how], n, got)) {
+                for (size_t i = 0; i < ASY_ARRAY_LEN(want); i++)
+                    T_NEAR(samplers[k].name, got[i], want[i], 0);
+                n++;
+            }
+            T_TRUE(n > 2);
+        }
+    }
+    asy_space_destroy(space);
+}
+
 /* A pruner's reports have no error to give: it must only stay whole. */
 static void pruners_survive(void)
 {
@@ -195,4 +277,5 @@ static void importance_survives(void)
     asy_space_destroy(space);
 }
 
-T_MAIN("nomem", T_TEST(samplers_survive), T_TEST(pruners_survive), T_TEST(importance_survives))
+T_MAIN("nomem", T_TEST(samplers_survive), T_TEST(failed_asks_leave_nothing),
+       T_TEST(pruners_survive), T_TEST(importance_survives))
