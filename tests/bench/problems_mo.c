@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * problems_mo.c - see problems_mo.h. Fewer parameters than in the papers (30 and 12), since trials
- * are few; reference points are about where random search begins. */
+ * problems_mo.c - see problems_mo.h. Fewer parameters than in the papers (30, 12 and 24), since
+ * trials are few; reference points are about where random search begins, those of WFG the largest
+ * values of its objectives. */
 #include "problems_mo.h"
 #include <math.h>
+#include "problems_wfg.h"
 
 #define PI 3.14159265358979323846
 #define BEST 0.37
@@ -90,6 +92,15 @@ static const struct {
     { "zdt4", zdt4, 10, 2, { 1.1, 300 } },
     { "zdt6", zdt6, 10, 2, { 1.1, 11 } },
     { "dtlz2", dtlz2, 7, 3, { 2.5, 2.5, 2.5 } },
+    { "wfg1", wfg1, 10, 2, { 3, 5 } },
+    { "wfg2", wfg2, 10, 2, { 3, 5 } },
+    { "wfg3", wfg3, 10, 2, { 3, 5 } },
+    { "wfg4", wfg4, 10, 2, { 3, 5 } },
+    { "wfg5", wfg5, 10, 2, { 3, 5 } },
+    { "wfg6", wfg6, 10, 2, { 3, 5 } },
+    { "wfg7", wfg7, 10, 2, { 3, 5 } },
+    { "wfg8", wfg8, 10, 2, { 3, 5 } },
+    { "wfg9", wfg9, 10, 2, { 3, 5 } },
 };
 
 const char *mo_problem_name(size_t i)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * problems_mo.h - functions with several objectives, all minimised, in the box [0, 1]^dims: ZDT 1
- * to 4 and 6 (Zitzler, Deb, Thiele 2000) and DTLZ2 (Deb et al. 2005) with three objectives. Also in
- * the shared library that peers load.
+ * to 4 and 6 (Zitzler, Deb, Thiele 2000), DTLZ2 (Deb et al. 2005) with three objectives, WFG 1 to 9
+ * (problems_wfg.h). Also in the shared library that peers load.
  *
  * Of ZDT the best values of all parameters but the first lie at an end of the box, or in its
  * middle; here they lie at 0.37, which no sampler meets by clipping or by starting in the centre.

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_problems.c - the problems of the area "tuner": the best is where it is said to be, seeds
- * move it, tables are read whole or not at all. */
+ * move it, tables are read whole or not at all; those with several objectives have the values that
+ * pymoo gives them (data/wfg.inc, made by make_wfg.py). */
 #include <math.h>
 #include <stdlib.h>
 #include <zlib.h>
 #include "asytest.h"
 #include "folder.h"
 #include "problems.h"
+#include "problems_mo.h"
 
 #define SEEDS 4
 
@@ -108,5 +110,29 @@ static void tables_are_read_whole(void)
     t_folder_drop(&folder);
 }
 
+static void several_objectives_are_pymoos(void)
+{
+    static const struct {
+        const char *name;
+        double x[10], f[MO_GOALS_MAX];
+    } points[] = {
+#include "data/wfg.inc"
+    };
+    size_t asked = 0;
+
+    for (size_t i = 0; mo_problem_name(i); i++)
+        for (size_t k = 0; k < ASY_ARRAY_LEN(points); k++) {
+            double f[MO_GOALS_MAX];
+
+            if (strcmp(points[k].name, mo_problem_name(i)) != 0)
+                continue;
+            asked++;
+            mo_problem_values(i, points[k].x, f);
+            for (size_t j = 0; j < mo_problem_goals(i); j++) /* numpy's sums have another order */
+                T_NEAR(points[k].name, f[j], points[k].f[j], 1e-9);
+        }
+    T_EQ("points", asked, ASY_ARRAY_LEN(points));
+}
+
 T_MAIN("problems", T_TEST(the_best_is_where_it_is_said_to_be), T_TEST(seeds_move_the_best),
-       T_TEST(tables_are_read_whole))
+       T_TEST(tables_are_read_whole), T_TEST(several_objectives_are_pymoos))
