@@ -4,15 +4,18 @@
  * is cut those that together cover most (asy_pareto_best(); the paper covers by an epsilon-net, as
  * their distances say, which depends on the objectives' scales; the hypervolume's choice does not).
  *
- * Promotion and stopping as with asha. What a rung holds is ranked again when it is asked for after
- * a new entry, over O(n log n) for two objectives; so a promotion that is looked for often costs
- * nothing while nothing came. */
+ * Promotion and stopping as with asha. Ranks are kept as entries come (ranks.h): an entry costs
+ * O(n), seldom more. Which trials of the front that is cut are among the best is found only where a
+ * verdict hangs on it, once after each entry, over at most 1024 of two objectives or 256 of three
+ * on that front; of more, those go on that are furthest from their neighbours, O(n log n): the loop
+ * waits for it. */
 #include "pruner.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <asy/parse.h>
+#include "ranks.h"
 #include "trials.h"
 
 enum { MIN_LENGTH, REDUCTION };
@@ -33,14 +36,16 @@ struct trial {
     double shown[SHOWN_MAX]; /* its scores there */
 };
 struct rung {
-    size_t n;          /* entries, also those with NaN */
-    double *scores;    /* [len, goals] of those without */
-    uint64_t *numbers; /* [len] */
-    uint8_t *waits;    /* [len] */
-    uint32_t *ranks;   /* [len] */
-    uint32_t *best;    /* [n_best] entries, by rank, then trial number */
-    size_t len, cap, n_best;
-    int settled;       /* ranks and best are those of all entries */
+    size_t n;                /* entries, also those with NaN */
+    struct asy__ranks ranks; /* of those without, in the order in which they came */
+    uint64_t *numbers;       /* [ranks.n] */
+    uint8_t *waits;          /* [ranks.n] */
+    uint8_t *among;          /* [ranks.n] is_chosen: of rank `cut`, whether among the best */
+    size_t cap;
+    uint32_t cut;    /* is_cut: all of lower ranks are among the best, and `part` of this one */
+    size_t part;
+    int is_cut, is_chosen;
+    int is_quiet;    /* none could be promoted; nothing has changed since */
 };
 struct moasha {
     uint64_t length[ASY__RUNGS_MAX]; /* [n_rungs] */
@@ -75,12 +80,12 @@ static int rung_reserve(struct rung *r, size_t m)
 {
     size_t cap = r->cap ? 2 * r->cap : 16;
 
-    if (r->len < r->cap)
+    if (asy__ranks_reserve(&r->ranks, m))
+        return ASY_E_NOMEM;
+    if (r->ranks.n < r->cap)
         return 0;
-    if (asy__grow(&r->scores, cap * m, sizeof *r->scores) ||
-        asy__grow(&r->numbers, cap, sizeof *r->numbers) ||
-        asy__grow(&r->waits, cap, sizeof *r->waits) ||
-        asy__grow(&r->ranks, cap, sizeof *r->ranks) || asy__grow(&r->best, cap, sizeof *r->best))
+    if (asy__grow(&r->numbers, cap, sizeof *r->numbers) ||
+        asy__grow(&r->waits, cap, sizeof *r->waits) || asy__grow(&r->among, cap, sizeof *r->among))
         return ASY_E_NOMEM;
     r->cap = cap;
     return 0;
@@ -96,65 +101,45 @@ static void rung_add(struct asy_pruner *p, struct trial *t, int at, uint64_t num
     for (size_t i = 0; i < m; i++)
         any_nan |= isnan(scores[i]);
     r->n++;
-    r->settled = 0;
+    r->is_cut = r->is_chosen = r->is_quiet = 0;
     t->rung = at;
-    t->entry = any_nan ? SIZE_MAX : r->len;
+    t->entry = any_nan ? SIZE_MAX : r->ranks.n;
     memcpy(t->shown, scores, (m < SHOWN_MAX ? m : SHOWN_MAX) * sizeof *scores);
     if (any_nan)
         return;
-    memcpy(&r->scores[r->len * m], scores, m * sizeof *scores);
-    r->numbers[r->len] = number;
-    r->waits[r->len++] = 0;
+    r->numbers[r->ranks.n] = number;
+    r->waits[r->ranks.n] = 0;
+    asy__ranks_add(&r->ranks, m, scores);
 }
 
-static int before(const struct rung *r, uint32_t x, uint32_t y)
+static int before(const struct rung *r, size_t x, size_t y)
 {
-    if (r->ranks[x] != r->ranks[y])
-        return r->ranks[x] < r->ranks[y];
+    if (r->ranks.ranks[x] != r->ranks.ranks[y])
+        return r->ranks.ranks[x] < r->ranks.ranks[y];
     return r->numbers[x] < r->numbers[y];
 }
 
-/* By insertion within each rank would be quadratic, so a heap: O(k log k). */
-static void sift(const struct rung *r, uint32_t *v, size_t i, size_t n)
+/* Which front the best `limit` entries cut. */
+static void find_cut(struct rung *r, size_t limit)
 {
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        uint32_t top = v[i];
-
-        if (child + 1 < n && before(r, v[child], v[child + 1]))
-            child++;
-        if (!before(r, top, v[child]))
-            return;
-        v[i] = v[child];
-        v[child] = top;
-    }
+    if (!r->is_cut)
+        asy__ranks_cut(&r->ranks, limit < r->ranks.n ? limit : r->ranks.n, &r->cut, &r->part);
+    r->is_cut = 1;
 }
 
-static void sort(const struct rung *r, uint32_t *v, size_t n)
+/* Whether an entry is among the best, by the cut that was found. */
+static int among_best(const struct asy_pruner *p, struct rung *r, size_t entry, int *ret_among)
 {
-    for (size_t i = n / 2; i-- > 0;)
-        sift(r, v, i, n);
-    for (size_t i = n; i-- > 1;) {
-        uint32_t last = v[i];
+    uint32_t rank = r->ranks.ranks[entry];
 
-        v[i] = v[0];
-        v[0] = last;
-        sift(r, v, 0, i);
-    }
-}
-
-/* Brings ranks and the best `limit` up to date. */
-static int settle(const struct asy_pruner *p, struct rung *r, size_t limit)
-{
-    size_t k = limit < r->len ? limit : r->len;
-
-    if (r->settled)
+    if (rank != r->cut || r->part == 0) {
+        *ret_among = rank < r->cut;
         return 0;
-    if (asy_pareto_ranks(r->scores, NULL, r->len, p->n_goals, r->ranks, NULL) ||
-        asy_pareto_best(r->scores, r->len, p->n_goals, k, r->best, NULL))
+    }
+    if (!r->is_chosen && asy__ranks_choose(&r->ranks, p->n_goals, r->cut, r->part, r->among))
         return ASY_E_NOMEM;
-    sort(r, r->best, k);
-    r->n_best = k;
-    r->settled = 1;
+    r->is_chosen = 1;
+    *ret_among = r->among[entry];
     return 0;
 }
 
@@ -187,11 +172,10 @@ static enum asy_verdict stop_at(struct asy_pruner *p, struct trial *t, uint64_t 
         t->limit = r->n / a->reduction > 0 ? r->n / a->reduction : 1;
         t->front = 0;
         if (t->entry != SIZE_MAX) {
-            if (settle(p, r, t->limit))
+            find_cut(r, t->limit);
+            if (among_best(p, r, t->entry, &among))
                 continue;
-            t->front = r->ranks[t->entry] + 1;
-            for (size_t i = 0; i < r->n_best; i++)
-                among |= r->best[i] == t->entry;
+            t->front = r->ranks.ranks[t->entry] + (size_t)1;
         }
         if (!among) {
             t->phase = STOPPED;
@@ -229,11 +213,31 @@ static enum asy_verdict report(struct asy_pruner *p, uint64_t number, uint64_t s
 
 /* ---- promotion ----------------------------------------------------------------------------- */
 
-static void goes_on(struct moasha *a, struct rung *r, uint32_t entry, uint64_t *ret_number)
+static void goes_on(struct moasha *a, struct rung *r, size_t entry, uint64_t *ret_number)
 {
     *ret_number = r->numbers[entry];
     r->waits[entry] = 0;
     ASY__TRIAL_GET(&a->trials, *ret_number, struct trial)->phase = RUNS;
+}
+
+/* The first that waits of the best; SIZE_MAX: none. Those of whole fronts come first, so that the
+ * one that is cut is looked at only where none of them waits. */
+static int first_best(const struct asy_pruner *p, struct rung *r, size_t *ret_entry)
+{
+    size_t first = SIZE_MAX;
+    int among;
+
+    for (int whole = 1; whole >= 0 && first == SIZE_MAX; whole--)
+        for (size_t i = 0; i < r->ranks.n; i++) {
+            if (!r->waits[i] || (r->ranks.ranks[i] < r->cut) != whole)
+                continue;
+            if (among_best(p, r, i, &among))
+                return ASY_E_NOMEM;
+            if (among && (first == SIZE_MAX || before(r, i, first)))
+                first = i;
+        }
+    *ret_entry = first;
+    return 0;
 }
 
 static int promote(struct asy_pruner *p, uint64_t *ret_number, uint64_t *ret_milestone)
@@ -242,16 +246,19 @@ static int promote(struct asy_pruner *p, uint64_t *ret_number, uint64_t *ret_mil
 
     for (int at = a->n_rungs - 1; at >= 0; at--) {
         struct rung *r = &a->rungs[at];
+        size_t entry;
 
-        if (settle(p, r, r->n / a->reduction))
+        if (r->is_quiet)
+            continue;
+        find_cut(r, r->n / a->reduction);
+        if (first_best(p, r, &entry))
             return 0;
-        for (size_t i = 0; i < r->n_best; i++) {
-            if (!r->waits[r->best[i]])
-                continue;
-            goes_on(a, r, r->best[i], ret_number);
-            *ret_milestone = at + 1 < a->n_rungs ? a->length[at + 1] : p->length_max;
-            return 1;
-        }
+        r->is_quiet = entry == SIZE_MAX;
+        if (r->is_quiet)
+            continue;
+        goes_on(a, r, entry, ret_number);
+        *ret_milestone = at + 1 < a->n_rungs ? a->length[at + 1] : p->length_max;
+        return 1;
     }
     return 0;
 }
@@ -262,14 +269,12 @@ static int promote_last(struct asy_pruner *p, uint64_t *ret_number, uint64_t *re
 
     for (int at = a->n_rungs - 1; at >= 0; at--) {
         struct rung *r = &a->rungs[at];
-        uint32_t first = UINT32_MAX;
+        size_t first = SIZE_MAX;
 
-        if (settle(p, r, r->n / a->reduction))
-            return 0;
-        for (uint32_t i = 0; i < r->len; i++)
-            if (r->waits[i] && (first == UINT32_MAX || before(r, i, first)))
+        for (size_t i = 0; i < r->ranks.n; i++)
+            if (r->waits[i] && (first == SIZE_MAX || before(r, i, first)))
                 first = i;
-        if (first == UINT32_MAX)
+        if (first == SIZE_MAX)
             continue;
         goes_on(a, r, first, ret_number);
         *ret_milestone = p->length_max;
@@ -287,6 +292,7 @@ static void unpromote(struct asy_pruner *p, uint64_t number)
         return;
     if (t->entry != SIZE_MAX)
         a->rungs[t->rung].waits[t->entry] = 1;
+    a->rungs[t->rung].is_quiet = 0;
     t->phase = WAITS;
 }
 
@@ -338,8 +344,8 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
     of = waits ? r->n : t->n;
     best = waits ? r->n / a->reduction : t->limit;
     rank = t->front;
-    if (waits && t->entry != SIZE_MAX && settle(p, r, best) == 0)
-        rank = (size_t)r->ranks[t->entry] + 1;
+    if (waits && t->entry != SIZE_MAX)
+        rank = r->ranks.ranks[t->entry] + (size_t)1;
     if (t->entry == SIZE_MAX)
         snprintf(front, sizeof front, "behind all fronts");
     else if (rank)
@@ -362,7 +368,7 @@ static int create(struct asy_pruner *p, struct asy_error *err)
     if (p->n_goals < 2)
         return asy_fail(err, ASY_E_INVAL, "pruner 'moasha': is for several objectives; with one, "
                         "use asha");
-    if (p->n_goals > 3) /* each entry of a rung costs hypervolumes, which the loop waits for */
+    if (p->n_goals > 3) /* what covers most is not found in time for the loop */
         return asy_fail(err, ASY_E_INVAL, "pruner 'moasha': compares three objectives at most, not "
                         "%zu", p->n_goals);
     if (p->options[MIN_LENGTH] > (double)p->length_max)
@@ -382,11 +388,10 @@ static void destroy(struct asy_pruner *p)
     struct moasha *a = p->state;
 
     for (int at = 0; a && at < a->n_rungs; at++) {
-        free(a->rungs[at].scores);
+        asy__ranks_fini(&a->rungs[at].ranks);
         free(a->rungs[at].numbers);
         free(a->rungs[at].waits);
-        free(a->rungs[at].ranks);
-        free(a->rungs[at].best);
+        free(a->rungs[at].among);
     }
     if (a)
         asy__trials_fini(&a->trials);

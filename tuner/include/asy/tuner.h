@@ -213,8 +213,10 @@ const char *asy_sampler_drew(const struct asy_sampler *sampler);
  *         stopping as asha; promotions of all brackets go the highest rung first. With tpe as
  *         sampler, which is then told of the pruner: BOHB.
  * moasha  Schmucker et al. 2021, for 2 or 3 objectives: asha whose best k at a rung are those that
- *         asy_pareto_best() takes, whole fronts first. Promotion: of them, the front that fewer
- *         dominate first, in it the lower number. Stopping: a trial goes on if it is among the best
+ *         asy_pareto_best() takes, whole fronts first; where more than 1024 (3 objectives: 256) are
+ *         on the front that is cut, those of it that are furthest from each other by
+ *         asy_pareto_crowding(), in O(n log n). Promotion: of them, the front that fewer dominate
+ *         first, in it the lower number. Stopping: a trial goes on if it is among the best
  *         max(1, floor(n / reduction)). A trial one of whose values is NaN counts in n and never
  *         goes on. */
 
