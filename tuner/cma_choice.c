@@ -12,9 +12,22 @@
 
 void asy__cma_choices_start(const struct asy__cma_coords *coords, struct asy__cma *cma)
 {
-    for (size_t c = 0; c < coords->n_choices; c++)
-        for (size_t k = 0; k < coords->choices[c].n; k++)
-            cma->probs[coords->choices[c].first + k] = 1 / (double)coords->choices[c].n;
+    const struct asy_space *space = coords->sampler->space;
+    int any = 0;
+
+    for (size_t c = 0; c < coords->n_choices; c++) {
+        const struct asy__cma_choice *choice = &coords->choices[c];
+        const double *weights = asy_space_at(space, choice->param)->prior.weights;
+        double sum = 0;
+
+        for (size_t k = 0; k < choice->n; k++)
+            sum += weights ? weights[k] : 1;
+        for (size_t k = 0; k < choice->n; k++)
+            cma->probs[choice->first + k] = (weights ? weights[k] : 1) / sum;
+        any |= weights != NULL;
+    }
+    if (any) /* none is left out of play */
+        asy__cma_choices_settle(coords, cma);
 }
 
 void asy__cma_choices_settle(const struct asy__cma_coords *coords, struct asy__cma *cma)

@@ -87,6 +87,49 @@ double asy__cma_value(const struct asy__cma_coords *coords, size_t j, double u)
     return asy_space_snap(space, dim->param, dim->lo + u * (dim->hi - dim->lo));
 }
 
+/* ---- priors -------------------------------------------------------------------------------- */
+
+#define LEAST_SPREAD 1e-4
+
+/* The coordinate of a number on the parameter's scale, as asy__prior_number() has it. */
+static double coordinate(const struct asy__cma_coords *coords, size_t j, double number)
+{
+    const struct asy__cma_dim *dim = &coords->dims[j];
+    const struct asy_param *p = asy_space_at(coords->sampler->space, dim->param);
+    double half = dim->log ? 0 : p->step / 2; /* with a log scale it is part of lo and hi */
+
+    return (number - (dim->lo - half)) / (dim->hi - dim->lo + 2 * half);
+}
+
+void asy__cma_begin(const struct asy__cma_coords *coords, size_t j, double *ret_mean,
+                    double *ret_spread)
+{
+    const struct asy_space *space = coords->sampler->space;
+    size_t i = coords->dims[j].param;
+    double mean, sd;
+
+    *ret_mean = 0.5;
+    *ret_spread = 1;
+    if (!asy__has_prior(space, i))
+        return;
+    asy__prior_moments(space, i, &mean, &sd);
+    *ret_mean = fmin(fmax(coordinate(coords, j, mean), 0), 1);
+    sd = coordinate(coords, j, mean + sd) - coordinate(coords, j, mean);
+    *ret_spread = fmax(sd * sqrt(12), LEAST_SPREAD);
+}
+
+double asy__cma_likely(const struct asy__cma_coords *coords, size_t j, double u)
+{
+    const struct asy_space *space = coords->sampler->space;
+    size_t i = coords->dims[j].param;
+
+    if (!asy__has_prior(space, i))
+        return u;
+    return fmin(fmax(coordinate(coords, j, asy__prior_number(space, i, u)), 0), 1);
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
 /* Where the coordinate of value v may lie; 1: its place is known, *lo. A continuous one at a bound
  * is taken to be there, until the mean comes so near that most draws are put onto it. */
 static int range_of(const struct asy__cma_coords *coords, const struct asy__cma *cma, size_t j,

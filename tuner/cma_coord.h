@@ -46,13 +46,19 @@ void asy__cma_locate(const struct asy__cma_coords *coords, const struct asy__cma
                      uint64_t number, const double *x, double *ret_u);
 /* The value at coordinate u of dim j; beyond the cube it is the nearest. */
 double asy__cma_value(const struct asy__cma_coords *coords, size_t j, double u);
+/* The first distribution of dim j: mean and standard deviation of its prior, the latter in units of
+ * that of the whole cube; 1/2 and 1 without a prior. */
+void asy__cma_begin(const struct asy__cma_coords *coords, size_t j, double *ret_mean,
+                    double *ret_spread);
+/* Where a share u of the prior lies below; u without a prior. */
+double asy__cma_likely(const struct asy__cma_coords *coords, size_t j, double u);
 /* Keeps each cell beside the mean's within reach of every batch (Hamano et al. 2022): the chance of
  * leaving is at least 1 / (lambda d). */
 void asy__cma_keep_margin(const struct asy__cma_coords *coords, struct asy__cma *cma);
 
 /* ---- categories (cma_choice.c) -------------------------------------------------------------- */
 
-/* All values equally likely. */
+/* As likely as their priors say. */
 void asy__cma_choices_start(const struct asy__cma_coords *coords, struct asy__cma *cma);
 /* xs: [lambda] points of the space, the best first. */
 void asy__cma_choices_step(const struct asy__cma_coords *coords, struct asy__cma *cma,

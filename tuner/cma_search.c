@@ -172,17 +172,29 @@ static int by_rank(const void *a, const void *b)
     return asy__cma_compare(((const struct ranked *)a)->trial, ((const struct ranked *)b)->trial);
 }
 
-/* In the middle of everything. */
+/* Around the middle of what is likely, as wide as that is; without priors in the middle of
+ * everything. */
 static int start_plain(struct asy__cma_search *search)
 {
-    size_t d = search->coords.d;
-    double *mean = scratch(search, (d + 1) * sizeof *mean);
+    size_t d = search->coords.d, row = search->now.shape.separable ? 0 : d, priors = 0;
+    double *mean = scratch(search, (2 * d + 1 + row * d) * sizeof *mean), *spread, *cov;
 
     if (!mean)
         return ASY_E_NOMEM;
-    for (size_t j = 0; j < d; j++)
-        mean[j] = 0.5;
-    asy__cma_start(&search->now, mean, SIGMA, search->lambda);
+    spread = mean + d;
+    cov = spread + d;
+    memset(cov, 0, row * d * sizeof *cov);
+    for (size_t j = 0; j < d; j++) {
+        asy__cma_begin(&search->coords, j, &mean[j], &spread[j]);
+        spread[j] *= SIGMA * spread[j] * SIGMA;
+        priors += (size_t)asy__has_prior(search->sampler->space, search->coords.dims[j].param);
+        if (row)
+            cov[j * row + j] = spread[j];
+    }
+    if (priors == 0)
+        asy__cma_start(&search->now, mean, SIGMA, search->lambda);
+    else if (asy__cma_start_cov(&search->now, mean, row ? cov : spread, search->lambda))
+        return ASY_E_NOMEM;
     asy__cma_choices_start(&search->coords, &search->now);
     return 0;
 }
@@ -330,7 +342,7 @@ static int start(struct asy__cma_search *search)
     return 0;
 }
 
-/* Another run, from anywhere. */
+/* Another run, from anywhere; where that is likely more often. */
 static int restart(struct asy__cma_search *search)
 {
     size_t d = search->coords.d, lambda;
@@ -343,7 +355,7 @@ static int restart(struct asy__cma_search *search)
     asy__cma_copy(&search->before, &search->now);
     lambda = asy__cma_next(&search->stand.regime, search->restarts, &rng, &sigma);
     for (size_t j = 0; j < d; j++)
-        mean[j] = asy_rng_double(&rng);
+        mean[j] = asy__cma_likely(&search->coords, j, asy_rng_double(&rng));
     asy__cma_start(&search->now, mean, sigma, lambda);
     asy__cma_choices_start(&search->coords, &search->now);
     search->stand.shadow = search->stand.pos + SHADOW;

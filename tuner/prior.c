@@ -6,6 +6,7 @@
 
 #define TINY 1e-300
 #define FRACTION_MAX 500 /* terms; sqrt(max(a, b)) are enough */
+#define MOMENT_SHARES 512
 #define HALVINGS 200     /* down to subnormal numbers and back */
 
 int asy__has_prior(const struct asy_space *space, size_t i)
@@ -25,20 +26,27 @@ static int is_kernel(const struct asy_param *p)
             q->hi == p->hi + p->step / 2);
 }
 
+int asy__prior_is_foreign(const struct asy_space *space, size_t i)
+{
+    return asy__has_prior(space, i) && !is_kernel(asy_space_at(space, i));
+}
+
 int asy__priors_check(const struct asy_space *space, enum asy__priors priors, const char *sampler,
                       struct asy_error *err)
 {
     for (size_t i = 0; priors != ASY__PRIORS_ALL && i < asy_space_len(space); i++) {
         const struct asy_param *p = asy_space_at(space, i);
 
-        if (!asy__has_prior(space, i) || (priors == ASY__PRIORS_KERNEL && is_kernel(p)))
+        if (!asy__has_prior(space, i) ||
+            (priors == ASY__PRIORS_KERNEL && !asy__prior_is_foreign(space, i)))
             continue;
         if (priors == ASY__PRIORS_NONE)
             return asy_fail(err, ASY_E_INVAL, "sampler '%s' makes no use of the prior of '%s': "
-                            "random, qmc, gp, tpe, nsga2 and nsga3 do", sampler, p->name);
+                            "random, qmc, gp, tpe, cma, nsga2 and nsga3 do", sampler,
+                            p->name);
         return asy_fail(err, ASY_E_INVAL, "sampler '%s' takes priors of mean and sd on the "
                         "parameter's own scale, and weights, not that of '%s': random, qmc, gp, "
-                        "nsga2 and nsga3 do", sampler, p->name);
+                        "cma, nsga2 and nsga3 do", sampler, p->name);
     }
     return 0;
 }
@@ -185,6 +193,30 @@ double asy__prior_value(const struct asy_space *space, size_t i, double u)
     if (p->prior.kind == ASY_PRIOR_WEIGHTS)
         return choice_at(p, u);
     return asy_space_snap(space, i, number_at(&p->prior, u));
+}
+
+double asy__prior_number(const struct asy_space *space, size_t i, double u)
+{
+    const struct asy_param *p = asy_space_at(space, i);
+    double v = p->prior.kind == ASY_PRIOR_WEIGHTS ? choice_at(p, u) : number_at(&p->prior, u);
+    double half = p->step / 2;
+
+    v = fmin(fmax(v, p->lo - half), p->hi + half);
+    return p->log ? log(v) : v;
+}
+
+void asy__prior_moments(const struct asy_space *space, size_t i, double *ret_mean, double *ret_sd)
+{
+    double numbers[MOMENT_SHARES], mean = 0, square = 0;
+
+    for (size_t k = 0; k < MOMENT_SHARES; k++) {
+        numbers[k] = asy__prior_number(space, i, ((double)k + 0.5) / MOMENT_SHARES);
+        mean += numbers[k] / MOMENT_SHARES;
+    }
+    for (size_t k = 0; k < MOMENT_SHARES; k++)
+        square += (numbers[k] - mean) * (numbers[k] - mean) / MOMENT_SHARES;
+    *ret_mean = mean;
+    *ret_sd = sqrt(square);
 }
 
 void asy__prior_share(const struct asy_space *space, size_t i, double value, double *ret_lo,

@@ -18,6 +18,8 @@ enum asy__priors {
 };
 
 int asy__has_prior(const struct asy_space *space, size_t i);
+/* Whether the parameter has one that tpe cannot have as a kernel. */
+int asy__prior_is_foreign(const struct asy_space *space, size_t i);
 /* Whether all of a space's are among them; if not, ASY_E_INVAL names the first that is not. */
 ASY_MUST_CHECK int asy__priors_check(const struct asy_space *space, enum asy__priors priors,
                                      const char *sampler, struct asy_error *err);
@@ -27,6 +29,11 @@ double asy__prior_value(const struct asy_space *space, size_t i, double u);
  * choices), else both are the same. */
 void asy__prior_share(const struct asy_space *space, size_t i, double value, double *ret_lo,
                       double *ret_hi);
+/* The number at that share of its prior, on the parameter's scale (a log one: its logarithm), not
+ * moved to a grid; of an ordered choice the index. */
+double asy__prior_number(const struct asy_space *space, size_t i, double u);
+/* Mean and standard deviation of such numbers, by the midpoint rule over 512 shares. */
+void asy__prior_moments(const struct asy_space *space, size_t i, double *ret_mean, double *ret_sd);
 /* The regularised incomplete beta function I_x(a, b): continued fraction of DLMF 8.17.22 by Lentz's
  * method, about 1e-14 relative for a, b up to 1e4. */
 double asy__beta_share(double x, double a, double b);

@@ -146,7 +146,8 @@ static void tell(struct asy_sampler *s, const struct asy_outcome *outcome)
 }
 
 const struct asy__sampler_class asy__sampler_cma = {
-    .name = "cma", .options = options, .n_options = ASY_ARRAY_LEN(options), .needs_history = 1,
+    .name = "cma", .priors = ASY__PRIORS_ALL, .needs_history = 1,
+    .options = options, .n_options = ASY_ARRAY_LEN(options),
     .create = create, .destroy = destroy, .ask = ask, .reserve = reserve,
     .tell = tell,
 };

@@ -42,15 +42,37 @@ static void destroy(struct asy_sampler *s)
     free(gp);
 }
 
+/* Priors that tpe could not have are those of parameters that it never draws: all of these are
+ * given to it. */
 static int make_tpe(struct asy_sampler *s, struct asy__gp_sampler *gp, struct asy_error *err)
 {
-    struct asy_sampler_spec spec = { .name = "tpe", .seed = s->seed, .goals = s->goals,
-                                     .n_goals = s->n_goals };
-    int conditional = 0;
+    const struct asy__sampler_class *class = &asy__sampler_tpe;
+    struct asy_sampler_spec spec = { .seed = s->seed, .goals = s->goals, .n_goals = s->n_goals };
+    int rc;
 
-    for (size_t i = 0; i < asy_space_len(s->space); i++)
-        conditional |= asy_space_at(s->space, i)->n_whens > 0;
-    return conditional ? asy_sampler_create(s->space, &spec, &gp->tpe, err) : 0;
+    if ((rc = asy__sampler_new(class, s->space, &spec, &gp->tpe, err)) ||
+        (rc = asy__options_read("sampler 'tpe'", class->options, class->n_options, NULL, 0,
+                                gp->tpe->options, err)))
+        return rc;
+    return class->create(gp->tpe, err);
+}
+
+static int make_conditional(struct asy_sampler *s, struct asy__gp_sampler *gp,
+                            struct asy_error *err)
+{
+    int any = 0;
+
+    for (size_t i = 0; i < asy_space_len(s->space); i++) {
+        if (asy_space_at(s->space, i)->n_whens == 0)
+            continue;
+        any = 1;
+        if (asy__prior_is_foreign(s->space, i))
+            return asy_fail(err, ASY_E_INVAL, "sampler 'gp' takes for conditional parameters "
+                            "priors of mean and sd on the parameter's own scale, and weights, not "
+                            "that of '%s': random, qmc, cma, nsga2 and nsga3 do",
+                            asy_space_at(s->space, i)->name);
+    }
+    return any ? make_tpe(s, gp, err) : 0;
 }
 
 static int create(struct asy_sampler *s, struct asy_error *err)
@@ -77,7 +99,7 @@ static int create(struct asy_sampler *s, struct asy_error *err)
         asy__gp_init(&gp->objective[1], gp->dims, gp->d) ||
         asy__gp_init(&gp->feasible, gp->dims, gp->d))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a sampler");
-    return make_tpe(s, gp, err);
+    return make_conditional(s, gp, err);
 }
 
 /* ---- what has been seen -------------------------------------------------------------------- */

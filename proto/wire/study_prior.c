@@ -226,38 +226,29 @@ static int is_kernel(const struct asy_param *q)
             q->prior.lo == q->lo - q->step / 2 && q->prior.hi == q->hi + q->step / 2);
 }
 
-static int has_conditions(const struct asy_space *space)
-{
-    for (size_t i = 0; i < asy_space_len(space); i++)
-        if (asy_space_at(space, i)->n_whens)
-            return 1;
-    return 0;
-}
-
 void asy__study_check_priors(struct asy__parse *p)
 {
     struct asy_space *space = p->study->space;
-    int conditions = has_conditions(space); /* which gp leaves to tpe */
-    const char *all = conditions ? "random|qmc|nsga2|nsga3" : "random|qmc|gp|nsga2|nsga3";
-    const char *kernels = conditions ? "tpe|auto|gp" : "tpe|auto";
     const char *sampler = asy__val(p, "search.sampler.name")->s;
 
     for (size_t i = 0; sampler && i < asy_space_len(space); i++) {
         const struct asy_param *q = asy_space_at(space, i);
         const struct asy_yaml *where = asy_yaml_get(p->params[i], "prior");
+        int to_tpe = asy__words_have("tpe|auto", sampler) || /* gp leaves conditional ones to it */
+                     (!strcmp(sampler, "gp") && q->n_whens);
         char key[200];
 
-        if (q->prior.kind == ASY_PRIOR_NONE || asy__words_have(all, sampler) ||
-            (asy__words_have(kernels, sampler) && is_kernel(q)))
+        if (q->prior.kind == ASY_PRIOR_NONE || (to_tpe && is_kernel(q)) ||
+            (!to_tpe && asy__words_have("random|qmc|gp|cma|nsga2|nsga3", sampler)))
             continue;
         snprintf(key, sizeof key, "parameters.%s", q->name);
-        if (asy__words_have(kernels, sampler))
+        if (to_tpe)
             asy__problem(p, where, key, "prior: sampler %s takes mean and sd on the parameter's "
-                         "own scale, and weights%s; random, qmc%s, nsga2 and nsga3 take any",
+                         "own scale, and weights%s; random, qmc%s, cma, nsga2 and nsga3 take any",
                          sampler, strcmp(sampler, "gp") ? "" : " where parameters are conditional",
-                         conditions ? "" : ", gp");
+                         q->n_whens ? "" : ", gp");
         else
             asy__problem(p, where, key, "prior: sampler %s makes no use of it; random, qmc, gp, "
-                         "tpe, nsga2 and nsga3 do", sampler);
+                         "tpe, cma, nsga2 and nsga3 do", sampler);
     }
 }

@@ -103,7 +103,7 @@ static void mistakes_in_priors_are_named(void)
         { "outside", "{min: 0.0, max: 1.0, prior: {min: 4, max: 5}}",
           "its prior lies outside of its bounds" },
         { "shape", "{min: 0.0, max: 1.0, prior: {a: 2, b: 1}}",
-          "own scale, and weights; random, qmc, gp, nsga2 and nsga3 take any\n" },
+          "own scale, and weights; random, qmc, gp, cma, nsga2 and nsga3 take any\n" },
         { "weights of a number", "{min: 0.0, max: 1.0, prior: {weights: [1]}}",
           "prior: weights are for values, not for numbers" },
         { "mean of values", "{values: [a, b], prior: {mean: 1, sd: 1}}",
@@ -143,6 +143,10 @@ static void file_and_tuner_agree_on_samplers(void)
         "parameters: {x: {values: [1, 2], prior: {weights: [1, 2]}}}",
         "parameters: {y: {values: [a, b]}, x: {min: 0, max: 4, prior: {a: 2, b: 1}, when: {y: b}}}",
         "parameters: {y: {values: [a, b]}, x: {min: 0.0, max: 1.0, step: 0.25}}",
+        "parameters: {y: {values: [a, b]}, z: {min: 0, max: 4, prior: {a: 2, b: 1}}, "
+        "x: {min: 0, max: 4, prior: {mean: 2, sd: 1}, when: {y: b}}}",
+        "parameters: {y: {values: [a, b]}, z: {min: 0, max: 4, prior: {min: 1, max: 2}}, "
+        "x: {min: 0, max: 4, when: {y: b}}}",
     };
     static const enum asy_goal goal = ASY_MINIMIZE;
     const char *name;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_prior.c - priors: their shares against closed forms, what samplers draw against the shares,
- * tpe's kernel and gp's coordinates, who refuses which. */
+ * tpe's kernel, gp's coordinates and cma's first distribution, who refuses which. */
+#include "cma_coord.h"
 #include "gp_dim.h"
 #include "parzen.h"
 #include "prior.h"
@@ -301,6 +302,75 @@ static void gp_sees_numbers_by_their_share(void)
     asy_space_destroy(space);
 }
 
+/* ---- cma ------------------------------------------------------------------------------------ */
+
+/* In units of the deviation over the whole cube, 1 / sqrt(12). */
+static void cma_begins_where_and_as_wide_as_the_prior(void)
+{
+    const struct {
+        size_t param;
+        double mean, sd; /* of the coordinate */
+    } cases[] = {
+        { NORMAL, 10.0 / 20, 1.0 / 20 },
+        { LOG_NORMAL, 0.5, 1 / log(1e6) },
+        { BETA, 2.0 / 5, 0.2 },
+        { INNER, 0.3, 0.2 / sqrt(12) },
+        { NORMAL_INT, 0.5, 1.949 / 11 }, /* cut at 2.75 deviations */
+        { SIZES, 0.5 + 0.2 / 3, 0.6 / 3 }, /* 0, 1, 2 with weights 1, 6, 3 */
+    };
+
+    for (size_t c = 0; c < ASY_ARRAY_LEN(cases); c++) {
+        const char *name = params[cases[c].param].name;
+        struct asy_space *space = make_space(&params[cases[c].param], 1);
+        struct asy_sampler sampler = { .space = space };
+        struct asy__cma_coords coords;
+        double mean, spread;
+
+        if (T_EQ(name, asy__cma_coords_init(&coords, &sampler), 0)) {
+            asy__cma_begin(&coords, 0, &mean, &spread);
+            T_NEAR(name, mean, cases[c].mean, 2e-3);
+            T_NEAR(name, spread / sqrt(12), cases[c].sd, 0.01 * cases[c].sd + 1e-3);
+        }
+        asy__cma_coords_fini(&coords);
+        asy_space_destroy(space);
+    }
+}
+
+/* Its first points are draws from there, 1 / sqrt(3) as wide as without priors from everywhere. */
+static void cma_draws_from_its_first_distribution(void)
+{
+    static const size_t which[] = { NORMAL, INNER, WORDS };
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    const struct asy_param three[] = { params[which[0]], params[which[1]], params[which[2]] };
+    struct asy_sampler_spec spec = { .name = "cma", .seed = 3, .goals = &goal, .n_goals = 1 };
+    struct asy_space *space = make_space(three, 3);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_sampler *sampler = NULL;
+    static const double want[] = { 0.135, 0.574, 0.291 };
+    double mean[2] = { 0 }, square[2] = { 0 }, counts[3] = { 0 };
+
+    if (!T_OK(asy_sampler_create(space, &spec, &sampler, &err), &err))
+        return;
+    for (uint64_t i = 0; i < DRAWS; i++) {
+        double x[3];
+
+        T_OK(asy_sampler_ask(sampler, i, NULL, x, &err), &err);
+        for (size_t j = 0; j < 2; j++) {
+            mean[j] += x[j] / DRAWS;
+            square[j] += x[j] * x[j] / DRAWS;
+        }
+        counts[(size_t)x[2]] += 1.0 / DRAWS;
+    }
+    T_NEAR("mean", mean[0], 2, 0.05); /* five deviations of a mean of 4,000 */
+    T_NEAR("mean", mean[1], 3, 0.03);
+    T_NEAR("spread", sqrt(square[0] - mean[0] * mean[0]), 1 / sqrt(3), 0.03);
+    T_NEAR("spread", sqrt(square[1] - mean[1] * mean[1]), 2.0 / 6, 0.03);
+    for (size_t k = 0; k < 3; k++) /* 0.135: the least that each of three keeps */
+        T_NEAR(words[k].s, counts[k], want[k], 0.04);
+    asy_sampler_destroy(sampler);
+    asy_space_destroy(space);
+}
+
 /* ---- who takes which ------------------------------------------------------------------------ */
 
 static int create(const char *name, const struct asy_param *param, struct asy_error *err,
@@ -330,10 +400,10 @@ static void samplers_refuse_what_they_would_ignore(void)
         { "nsga2", INNER, NULL },         { "nsga3", BETA, NULL },        { "tpe", NORMAL, NULL },
         { "tpe", LOG_NORMAL, NULL },      { "tpe", NORMAL_INT, NULL },    { "tpe", SIZES, NULL },
         { "tpe", BETA, "not that of 'beta'" },
-        { "tpe", LOG_ON_LINEAR, "random, qmc, gp, nsga2 and nsga3 do" },
+        { "tpe", LOG_ON_LINEAR, "random, qmc, gp, cma, nsga2 and nsga3 do" },
         { "auto", NORMAL, NULL },
         { "auto", INNER, "sampler 'tpe' takes" },
-        { "cma", NORMAL, "sampler 'cma' makes no use of the prior of 'normal'" },
+        { "cma", NORMAL, NULL },          { "cma", BETA, NULL },          { "cma", WORDS, NULL },
         { "grid", SIZES, "sampler 'grid' makes no use" },
         { "brute_force", WORDS, "sampler 'brute_force' makes no use" },
     };
@@ -348,6 +418,53 @@ static void samplers_refuse_what_they_would_ignore(void)
             T_HAS(cases[c].sampler, err.text, cases[c].refusal);
         if (!strcmp(cases[c].sampler, "auto") && rc == 0)
             T_STR("reason", reason, "auto: tpe, which begins from the prior of 1 parameter");
+    }
+}
+
+/* gp leaves to tpe what has conditions, and that alone. */
+static void gp_refuses_only_what_it_leaves_to_tpe(void)
+{
+    static const double first[] = { 0 };
+    static const struct asy_when if_sgd = { .parent = 0, .values = first, .n_values = 1 };
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    const struct {
+        const char *name;
+        size_t plain, conditional;
+        const char *refusal;
+    } cases[] = {
+        { "a kernel", BETA, NORMAL, NULL },
+        { "another scale", LOG_ON_LINEAR, LOG_NORMAL, NULL },
+        { "bounds of its own", INNER, SIZES, NULL },
+        { "none of tpe's", NORMAL, BETA, "for conditional parameters priors of mean and sd" },
+    };
+
+    for (size_t c = 0; c < ASY_ARRAY_LEN(cases); c++) {
+        struct asy_param three[3] = { params[WORDS], params[cases[c].plain],
+                                      params[cases[c].conditional] };
+        struct asy_sampler_spec spec = { .name = "gp", .goals = &goal, .n_goals = 1 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_sampler *sampler = NULL;
+        struct asy_space *space;
+        int rc;
+
+        three[2].whens = &if_sgd;
+        three[2].n_whens = 1;
+        space = make_space(three, 3);
+        rc = asy_sampler_create(space, &spec, &sampler, &err);
+        T_EQ(cases[c].name, rc, cases[c].refusal ? ASY_E_INVAL : 0);
+        if (cases[c].refusal)
+            T_HAS(cases[c].name, err.text, cases[c].refusal);
+        for (uint64_t i = 0; rc == 0 && i < 16; i++) {
+            double x[3], value;
+            struct asy_outcome o = { .number = i, .state = ASY_OUTCOME_COMPLETE, .x = x,
+                                     .values = &value, .last_step = -1 };
+
+            T_OK(asy_sampler_ask(sampler, i, NULL, x, &err), &err);
+            value = x[1] + (isnan(x[2]) ? 1 : x[2]);
+            T_OK(asy_sampler_tell(sampler, &o, &err), &err);
+        }
+        asy_sampler_destroy(sampler);
+        asy_space_destroy(space);
     }
 }
 
@@ -406,5 +523,8 @@ T_MAIN("prior", T_TEST(shares_are_those_of_closed_forms),
        T_TEST(beta_shares_follow_the_known_identities), T_TEST(values_and_shares_are_inverse),
        T_TEST(random_and_qmc_draw_what_the_prior_says), T_TEST(tpe_has_the_prior_as_a_kernel),
        T_TEST(tpe_draws_from_its_kernel), T_TEST(gp_sees_numbers_by_their_share),
+       T_TEST(cma_begins_where_and_as_wide_as_the_prior),
+       T_TEST(cma_draws_from_its_first_distribution),
        T_TEST(samplers_refuse_what_they_would_ignore),
+       T_TEST(gp_refuses_only_what_it_leaves_to_tpe),
        T_TEST(spaces_refuse_priors_that_mean_nothing), T_TEST(a_single_value_has_no_prior))

@@ -27,9 +27,10 @@ struct asy_option {
  * others begin with. gp sees numbers by the share of the prior's mass below them, so that its
  * search takes what is likely as often as it is; weights of choices without order it only begins
  * with. tpe has them as the kernel that stands for no trial; it takes normal ones on the
- * parameter's own scale within its bounds, and weights (so does gp for conditional parameters).
- * nsga2 and nsga3 begin from them. auto takes tpe where there is one. grid, brute_force and cma
- * refuse them: ASY_E_INVAL.
+ * parameter's own scale within its bounds, and weights (so does gp for conditional parameters, and
+ * any for the others). cma's first distribution has their means and, in proportion, their
+ * deviations; where it starts anew, it draws the mean from them. nsga2 and nsga3 begin from them.
+ * auto takes tpe where there is one. grid and brute_force refuse them: ASY_E_INVAL.
  *
  * random  every parameter on its own, keyed by (seed, trial number, parameter index).
  * grid    every point of a finite space once; trial number k gets the k-th point, not counting
