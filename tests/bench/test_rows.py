@@ -46,7 +46,8 @@ TUNER = [("tpe.ask_ms", "1000"), ("tpe.ask_ms", "10000"), ("tpe.slope_us", None)
          ("idle.share", "400"), ("quality.regret", "branin2/60"),
          ("quality.regret", "hartmann6/60"), ("quality.summary", "share_not_worse"),
          ("quality.summary", "mean_rank"), ("quality.summary", "worse_than_default"),
-         *(("mo.hypervolume", f"{p}/60") for p in ("zdt1", "zdt2", "zdt3", "zdt4", "zdt6", "dtlz2")),
+         *(("mo.hypervolume", f"{p}/60") for p in ("zdt1", "zdt2", "zdt3", "zdt4", "zdt6", "dtlz2",
+                                                   *(f"wfg{i}" for i in range(1, 10)))),
          ("asha.vs_random", "digits/8"), ("asha.vs_random", "friedman1/8"),
          *(("asha.vs_stopping", f"{t}/{w}") for t in ("digits", "friedman1") for w in (8, 64)),
          ("mo.asha_volume", "digits/200"), ("mo.asha_volume", "friedman1/200")]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows mo.hypervolume: what samplers cover of problems with several objectives, beside Optuna's.
+"""Rows mo.hypervolume: what samplers cover of problems with several objectives, beside Optuna's; rows
+mo.summary: on how many problems that is at least what each sampler of Optuna covers, and the best.
 
     tuner_mo.py BIN [--sampler NAME] [--seeds N] [--trials N] [--peer tpe|nsga2 --seeds N]
 
@@ -46,8 +47,16 @@ def volumes(bin_folder, sampler, problem, seeds, trials):
     return [float(line.split(",")[2]) for line in done.stdout.split()]
 
 
+def summary(won, trials, sampler):
+    """won: {peer: [whether our median is at least its, per problem]}; `best`: of all of them."""
+    for name, of in sorted(won.items()):
+        yield {"name": "mo.summary", "case": f"{name.replace(' ', '-')}/{trials}", "value": sum(of),
+               "unit": "problems", "n": len(of), "sampler": sampler}
+
+
 def rows(bin_folder, sampler="auto", seeds=10, trials=TRIALS):
     peers = read_tables(trials)
+    won = {}
     for problem in names(bin_folder):
         value = statistics.median(volumes(bin_folder, sampler, problem, seeds, trials))
         row = {"name": "mo.hypervolume", "case": f"{problem}/{trials}", "value": value,
@@ -56,9 +65,12 @@ def rows(bin_folder, sampler="auto", seeds=10, trials=TRIALS):
         if theirs:
             best = max(theirs, key=theirs.get)
             row |= {"peer": best, "peer_value": theirs[best], "ratio": value / theirs[best]}
+            for name, of in [*theirs.items(), ("best", theirs[best])]:
+                won.setdefault(name, []).append(value >= of)
         else:
             row["why_no_peer"] = f"no volume-{trials}-*.csv in tests/bench/data"
         yield row
+    yield from summary(won, trials, sampler)
 
 
 # ---- the peers -----------------------------------------------------------------------------------
