@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * query_history.c - how a study went: the hypervolume of its front after each complete trial
- * within the constraints, and the learning curves of all trials.
+ * query_history.c - how a study went: the hypervolume of its front after each complete trial within
+ * the constraints, and the learning curves of all trials. However many reports a trial has, a piece
+ * reads few of them and a curve takes little memory: it is thinned while it is read.
  *
  * Points come by number. The reference point is the same for all: of each objective the worst value
  * among them, a tenth further (asy_pareto_reference()), so the volume only ever grows; with one
@@ -14,18 +15,31 @@
 
 #define AT_ONCE 32     /* points of one piece */
 #define VOLUME_GOALS_MAX 4 /* of more objectives no volume is told: it takes too long */
-#define CURVES_AT_ONCE 32
-#define CURVE_POINTS 96 /* that are shown of one curve */
+#define CURVES_AT_ONCE 32     /* trials that are looked up together */
+#define ROWS_AT_ONCE 2048     /* reports of one piece, of however many curves */
+#define CURVE_POINTS_MAX 192  /* that are shown of one curve, but for its last; even */
 
+struct asy__point {
+    uint64_t step;
+    double value;
+};
+/* A learning curve, as far as it has been read. */
+struct asy__curve {
+    struct asy__point points[CURVE_POINTS_MAX]; /* [n]: of the n_seen every stride-th */
+    struct asy__point last;
+    size_t n, n_seen, stride;
+    uint64_t step, seq;    /* of the row before the next */
+    int64_t rows;          /* of the last reading */
+};
 struct asy__past {
     double ref[ASY_OBJECTIVES_MAX], volume;
     double *front;         /* [n_front, m] */
     size_t n_front;
     char *metric;          /* of curves */
-    uint64_t numbers[CURVES_AT_ONCE]; /* of the trials of one piece */
-    uint64_t *steps;       /* [n] of the curve in hand */
-    double *values;
-    size_t n, cap;
+    uint64_t numbers[CURVES_AT_ONCE]; /* [n_numbers] of trials whose curves come; next: the one in
+                                       * hand */
+    size_t n_numbers;
+    struct asy__curve curve;
 };
 
 void asy__past_free(struct asy__asked *asked)
@@ -34,8 +48,6 @@ void asy__past_free(struct asy__asked *asked)
         return;
     free(asked->past->front);
     free(asked->past->metric);
-    free(asked->past->steps);
-    free(asked->past->values);
     free(asked->past);
     asked->past = NULL;
 }
@@ -137,6 +149,8 @@ static int begin_curves(struct asy__asked *asked, struct asy_error *err)
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for a curve");
     asked->begun = 1;
     asked->after = -1;
+    asked->next = 0;
+    asked->past->curve.stride = 1;
     asy_jsonw_str(&asked->w, "study", asked->name);
     asy_jsonw_str(&asked->w, "metric", metric);
     asy_jsonw_open(&asked->w, "curves", '[');
@@ -144,46 +158,48 @@ static int begin_curves(struct asy__asked *asked, struct asy_error *err)
     return rc;
 }
 
+/* A point of the curve in hand. Every stride-th is kept, and the last; where the buffer is full,
+ * every other one of them goes and the stride doubles. */
 static int on_metric(void *arg, const struct asy_metric_row *row)
 {
-    struct asy__past *past = arg;
-    size_t cap = past->cap ? 2 * past->cap : 64;
-    uint64_t *steps;
-    double *values;
+    struct asy__curve *curve = &((struct asy__past *)arg)->curve;
 
-    if (strcmp(row->name, past->metric) != 0 || row->attempt == 0)
+    curve->rows++;
+    curve->step = row->step;
+    curve->seq = row->seq;
+    if (row->attempt == 0)
         return 0;
-    if (past->n == past->cap) {
-        if (!(steps = reallocarray(past->steps, cap, sizeof *steps)))
-            return ASY_E_NOMEM;
-        past->steps = steps;
-        if (!(values = reallocarray(past->values, cap, sizeof *values)))
-            return ASY_E_NOMEM;
-        past->values = values;
-        past->cap = cap;
+    curve->last = (struct asy__point){ row->step, row->value };
+    if (curve->n_seen++ % curve->stride != 0)
+        return 0;
+    if (curve->n == CURVE_POINTS_MAX) {
+        curve->n /= 2;
+        for (size_t i = 0; i < curve->n; i++)
+            curve->points[i] = curve->points[2 * i];
+        curve->stride *= 2;
     }
-    past->steps[past->n] = row->step;
-    past->values[past->n++] = row->value;
+    curve->points[curve->n++] = curve->last;
     return 0;
 }
 
-/* Of a long curve every k-th point, and the last. */
 static void write_curve(struct asy__asked *asked, uint64_t number)
 {
-    const struct asy__past *past = asked->past;
-    size_t each = past->n / CURVE_POINTS + 1;
+    const struct asy__curve *curve = &asked->past->curve;
+    int has_last = (curve->n_seen - 1) % curve->stride == 0;
 
     asy_jsonw_open(&asked->w, NULL, '{');
     asy_jsonw_u64(&asked->w, "trial", number);
     asy_jsonw_open(&asked->w, "steps", '[');
-    for (size_t i = 0; i < past->n; i++)
-        if (i % each == 0 || i + 1 == past->n)
-            asy_jsonw_u64(&asked->w, NULL, past->steps[i]);
+    for (size_t i = 0; i < curve->n; i++)
+        asy_jsonw_u64(&asked->w, NULL, curve->points[i].step);
+    if (!has_last)
+        asy_jsonw_u64(&asked->w, NULL, curve->last.step);
     asy_jsonw_close(&asked->w, ']');
     asy_jsonw_open(&asked->w, "values", '[');
-    for (size_t i = 0; i < past->n; i++)
-        if (i % each == 0 || i + 1 == past->n)
-            asy_jsonw_f64(&asked->w, NULL, past->values[i]);
+    for (size_t i = 0; i < curve->n; i++)
+        asy_jsonw_f64(&asked->w, NULL, curve->points[i].value);
+    if (!has_last)
+        asy_jsonw_f64(&asked->w, NULL, curve->last.value);
     asy_jsonw_close(&asked->w, ']');
     asy_jsonw_close(&asked->w, '}');
 }
@@ -192,31 +208,59 @@ static int on_trial(void *arg, const struct asy_trial_row *row)
 {
     struct asy__asked *asked = arg;
 
-    asked->past->numbers[asked->rows++] = row->number;
+    asked->past->numbers[asked->past->n_numbers++] = row->number;
     asked->after = (int64_t)row->number;
     return 0;
 }
 
+/* The trials whose curves come next. */
+static int more_trials(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
+{
+    asked->past->n_numbers = asked->next = 0;
+    return asy_reader_trials(reader, asked->study, asked->after, CURVES_AT_ONCE, 0, on_trial, asked,
+                             err);
+}
+
+/* Reads on in the curve in hand, at most so many rows. 1: it is whole. */
+static int read_on(struct asy__asked *asked, struct asy_reader *reader, int64_t rows,
+                   struct asy_error *err)
+{
+    struct asy__past *past = asked->past;
+    struct asy__curve *curve = &past->curve;
+    int rc;
+
+    curve->rows = 0;
+    rc = asy_reader_series(reader, asked->study, past->numbers[asked->next], past->metric,
+                           curve->step, curve->seq, rows, on_metric, past, err);
+    return rc < 0 ? rc : curve->rows < rows;
+}
+
 int asy__curves_write(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
+    struct asy__past *past;
     int rc;
 
     if (!asked->begun && (rc = begin_curves(asked, err)) < 0)
         return rc;
-    asked->rows = 0;
-    rc = asy_reader_trials(reader, asked->study, asked->after, CURVES_AT_ONCE, 0, on_trial, asked,
-                           err);
-    for (int64_t i = 0; rc == 0 && i < asked->rows; i++) {
-        asked->past->n = 0;
-        rc = asy_reader_metrics(reader, asked->study, asked->past->numbers[i], 0, on_metric,
-                                asked->past, err);
-        if (rc == ASY_E_NOMEM)
-            ASY_IGNORE(asy_fail(err, rc, "no memory for a curve")); /* it is rc */
-        if (rc == 0 && asked->past->n > 1)
-            write_curve(asked, asked->past->numbers[i]);
+    past = asked->past;
+    if (asked->next == past->n_numbers) {
+        if ((rc = more_trials(asked, reader, err)) < 0)
+            return rc;
+        if (past->n_numbers == 0) {
+            asy_jsonw_close(&asked->w, ']');
+            return 0;
+        }
     }
-    if (rc < 0 || asked->rows == CURVES_AT_ONCE)
-        return rc < 0 ? rc : 1;
-    asy_jsonw_close(&asked->w, ']');
-    return 0;
+    for (int64_t left = ROWS_AT_ONCE; left > 0 && asked->next < past->n_numbers;) {
+        if ((rc = read_on(asked, reader, left, err)) < 0)
+            return rc;
+        left -= past->curve.rows;
+        if (rc == 0)
+            break;
+        if (past->curve.n_seen > 1)
+            write_curve(asked, past->numbers[asked->next]);
+        past->curve = (struct asy__curve){ .stride = 1 };
+        asked->next++;
+    }
+    return 1;
 }

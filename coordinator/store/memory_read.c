@@ -343,7 +343,6 @@ static int attempts(struct asy_reader *reader, struct asy_id study, uint64_t num
 
 struct metric {
     struct asy_metric_row row;
-    uint64_t seq;
 };
 
 static int add_metric(struct list *list, const struct asy_metric *metric, uint64_t step,
@@ -351,13 +350,13 @@ static int add_metric(struct list *list, const struct asy_metric *metric, uint64
 {
     struct metric *rows = list->rows, *m = NULL;
 
-    for (size_t i = list->n; i-- > 0 && rows[i].seq == seq;)
+    for (size_t i = list->n; i-- > 0 && rows[i].row.seq == seq;)
         if (!strcmp(rows[i].row.name, asy__text(metric->name)))
             m = &rows[i]; /* twice in one report: the later counts */
     if (!m && !(m = add_row(list)))
         return ASY_E_NOMEM;
-    *m = (struct metric){ { asy__text(metric->name), step, metric->value, attempt, wall_us, 0 },
-                          seq };
+    *m = (struct metric){ { asy__text(metric->name), step, metric->value, attempt, wall_us, 0,
+                            seq } };
     return 0;
 }
 
@@ -401,27 +400,62 @@ static int by_name_step(const void *a, const void *b)
         return cmp;
     if (x->row.step != y->row.step)
         return x->row.step < y->row.step ? -1 : 1;
-    return (x->seq > y->seq) - (x->seq < y->seq);
+    return (x->row.seq > y->row.seq) - (x->row.seq < y->row.seq);
+}
+
+/* All of a trial, by name and step; the caller frees list->rows, also after a failure. */
+static int gather_metrics(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                          struct list *list, struct asy_error *err)
+{
+    const struct asy__memory *m = memory_of(reader);
+    int rc = 0;
+
+    for (size_t i = 0; i < m->n_events && rc == 0; i++)
+        if (is_of(&m->events[i], study, number))
+            rc = gather_metric(list, &m->events[i]);
+    if (rc)
+        return no_memory(err);
+    sort(list, by_name_step);
+    return 0;
 }
 
 static int metrics(struct asy_reader *reader, struct asy_id study, uint64_t number,
                    int with_superseded, asy_metric_row_f each, void *arg, struct asy_error *err)
 {
-    const struct asy__memory *m = memory_of(reader);
     struct list list = { .size = sizeof(struct metric) };
-    int rc = 0;
+    int rc = gather_metrics(reader, study, number, &list, err);
 
-    for (size_t i = 0; i < m->n_events && rc == 0; i++)
-        if (is_of(&m->events[i], study, number))
-            rc = gather_metric(&list, &m->events[i]);
-    if (rc)
-        rc = no_memory(err);
-    sort(&list, by_name_step);
     for (size_t i = 0; i < list.n && rc == 0; i++) {
         const struct metric *metric = (struct metric *)list.rows + i;
 
         if (with_superseded || !metric->row.superseded)
             rc = each(arg, &metric->row);
+    }
+    free(list.rows);
+    return rc;
+}
+
+static int is_after(const struct metric *metric, uint64_t step, uint64_t seq)
+{
+    return metric->row.step != step ? metric->row.step > step : metric->row.seq > seq;
+}
+
+static int series(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                  const char *name, uint64_t step, uint64_t seq, int64_t limit,
+                  asy_metric_row_f each, void *arg, struct asy_error *err)
+{
+    struct list list = { .size = sizeof(struct metric) };
+    int64_t n = 0;
+    int rc = gather_metrics(reader, study, number, &list, err);
+
+    for (size_t i = 0; i < list.n && rc == 0 && (limit < 0 || n < limit); i++) {
+        const struct metric *metric = (struct metric *)list.rows + i;
+
+        if (metric->row.superseded || strcmp(metric->row.name, name) != 0 ||
+            !is_after(metric, step, seq))
+            continue;
+        rc = each(arg, &metric->row);
+        n++;
     }
     free(list.rows);
     return rc;
@@ -705,6 +739,7 @@ static void close_reader(struct asy_reader *reader)
 
 const struct asy__reader_ops asy__memory_reader_ops = {
     .close = close_reader, .studies = studies, .trials = trials, .attempts = attempts,
-    .metrics = metrics, .artifacts = artifacts, .has_file = has_file, .tags = tags,
+    .metrics = metrics, .series = series, .artifacts = artifacts, .has_file = has_file,
+    .tags = tags,
     .datasets = datasets, .workers = workers, .events = events,
 };

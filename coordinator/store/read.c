@@ -235,6 +235,13 @@ int asy_reader_metrics(struct asy_reader *reader, struct asy_id study, uint64_t 
     return reader->ops->metrics(reader, study, number, with_superseded, each, arg, err);
 }
 
+int asy_reader_series(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                      const char *name, uint64_t step, uint64_t seq, int64_t limit,
+                      asy_metric_row_f each, void *arg, struct asy_error *err)
+{
+    return reader->ops->series(reader, study, number, name, step, seq, limit, each, arg, err);
+}
+
 int asy_reader_artifacts(struct asy_reader *reader, struct asy_id study, uint64_t number,
                          asy_artifact_row_f each, void *arg, struct asy_error *err)
 {

@@ -8,8 +8,8 @@
 
 enum read_stmt {
     R_STUDIES, R_STUDIES_NAMED, R_STUDIES_BETWEEN, R_STUDY_ID,
-    R_TRIALS, R_TRIALS_BEST, R_ATTEMPTS, R_METRICS, R_ALL_METRICS, R_ARTIFACTS, R_FILE,
-    R_TAGS, R_DATASETS,
+    R_TRIALS, R_TRIALS_BEST, R_ATTEMPTS, R_METRICS, R_ALL_METRICS, R_SERIES, R_ARTIFACTS,
+    R_FILE, R_TAGS, R_DATASETS,
     R_WORKERS, R_EVENTS, R_EVENTS_OF_STUDY, R_EVENTS_OF_TRIAL, R_N,
 };
 
@@ -52,6 +52,8 @@ const char *const asy__read_sql[] = {
     [R_ALL_METRICS] = METRIC_COLUMNS(0) "metric m LEFT JOIN word w ON w.id = m.name"
                       " WHERE m.run = ?1 UNION ALL " METRIC_COLUMNS(1) "metric_superseded m"
                       " LEFT JOIN word w ON w.id = m.name WHERE m.run = ?1 ORDER BY 1, 2, 3",
+    [R_SERIES] = METRIC_COLUMNS(0) "word w JOIN metric m ON m.name = w.id WHERE w.text = ?2"
+                 " AND m.run = ?1 AND (m.step, m.seq) > (?3, ?4) ORDER BY m.step, m.seq LIMIT ?5",
     [R_ARTIFACTS] = "SELECT name, path, sha, bytes, step, attempt FROM artifact WHERE run = ?"
                     " ORDER BY name, step, attempt",
     [R_FILE] = "SELECT 1 FROM artifact WHERE path = ? LIMIT 1",
@@ -334,6 +336,7 @@ static int give_metric(sqlite3_stmt *stmt, void *arg)
         .attempt = (uint32_t)sqlite3_column_int64(stmt, 5),
         .wall_us = sqlite3_column_int64(stmt, 6),
         .superseded = sqlite3_column_int(stmt, 7),
+        .seq = asy__col_u64(stmt, 2),
     };
 
     return ctx->each(ctx->arg, &row);
@@ -348,6 +351,23 @@ static int metrics(struct asy_reader *reader, struct asy_id study, uint64_t numb
                                 &rc, err);
 
     return stmt ? each_row(reader, stmt, give_metric, &ctx, err) : rc;
+}
+
+static int series(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                  const char *name, uint64_t step, uint64_t seq, int64_t limit,
+                  asy_metric_row_f each, void *arg, struct asy_error *err)
+{
+    struct metric_ctx ctx = { each, arg };
+    int rc;
+    sqlite3_stmt *stmt = of_run(reader, R_SERIES, study, number, &rc, err);
+
+    if (!stmt)
+        return rc;
+    asy__bind_text(stmt, 2, name);
+    asy__bind_u64(stmt, 3, step);
+    asy__bind_u64(stmt, 4, seq);
+    sqlite3_bind_int64(stmt, 5, limit);
+    return each_row(reader, stmt, give_metric, &ctx, err);
 }
 
 struct artifact_ctx {
@@ -534,6 +554,7 @@ static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial
 
 const struct asy__reader_ops asy__sqlite_reader_ops = {
     .close = asy__sqlite_reader_close, .studies = studies, .trials = trials, .attempts = attempts,
-    .metrics = metrics, .artifacts = artifacts, .has_file = has_file, .tags = tags,
+    .metrics = metrics, .series = series, .artifacts = artifacts, .has_file = has_file,
+    .tags = tags,
     .datasets = datasets, .workers = workers, .events = events,
 };

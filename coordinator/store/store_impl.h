@@ -31,6 +31,9 @@ struct asy__reader_ops {
                     asy_attempt_row_f each, void *arg, struct asy_error *err);
     int (*metrics)(struct asy_reader *reader, struct asy_id study, uint64_t number,
                    int with_superseded, asy_metric_row_f each, void *arg, struct asy_error *err);
+    int (*series)(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                  const char *name, uint64_t step, uint64_t seq, int64_t limit,
+                  asy_metric_row_f each, void *arg, struct asy_error *err);
     int (*artifacts)(struct asy_reader *reader, struct asy_id study, uint64_t number,
                      asy_artifact_row_f each, void *arg, struct asy_error *err);
     int (*has_file)(struct asy_reader *reader, const char *path, struct asy_error *err);

@@ -3,7 +3,7 @@
  * lists in pages are whole and no piece is long, news of all studies are those that may be seen. */
 #include "causes.h"
 #include "../folder.h"
-#include "query_impl.h"
+#include "asking.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -11,42 +11,6 @@
 
 #define STRANGER "stranger"
 #define N_TRIALS 700 /* more than two pages */
-
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-struct answer {
-    struct asy_json *root;
-    struct asy_buf json;
-    size_t pieces, longest; /* bytes of the longest piece */
-    int rc;
-    struct asy_error err;
-};
-
-static bool ask(struct asy_store *store, const struct asy__question *q, struct answer *a)
-{
-    struct asy__asked asked;
-    size_t before = 0;
-
-    *a = (struct answer){ 0 };
-    asy_buf_init(&a->json, 64u << 20);
-    asy__asked_init(&asked, q, &a->json);
-    do {
-        a->rc = asy__asked_piece(&asked, asy_store_reader(store), &a->err);
-        a->pieces++;
-        if (a->json.len - before > a->longest)
-            a->longest = a->json.len - before;
-        before = a->json.len;
-    } while (a->rc > 0);
-    asy__asked_fini(&asked);
-    return a->rc == 0 &&
-           T_OK(asy_json_parse(a->json.data, a->json.len, &a->root, &a->err), &a->err);
-}
-
-static void answer_fini(struct answer *a)
-{
-    asy_json_destroy(a->root);
-    asy_buf_fini(&a->json);
-}
 
 static const char *member(const struct answer *a, const char *key)
 {

@@ -430,6 +430,54 @@ static void a_resumed_attempt_undoes_later_steps(void)
     }
 }
 
+/* Of one name, from where the last stretch ended; a step may come twice. */
+static void a_series_comes_in_stretches(void)
+{
+    static const uint64_t steps[] = { 1, 2, 2, 2, 3, 5, 8 };
+    static const int64_t limits[] = { 1, 2, 3, 7, 100, -1 };
+
+    FOR_EACH_ENGINE(f)
+    {
+        struct fixture f;
+        struct asy_id study = work_id(2);
+
+        if (!setup(&f, &engines[f_i]))
+            goto out;
+        work_study(&f.work, study, "a", "minimize");
+        work_trial(&f.work, study, 0, 100);
+        work_lease(&f.work, study, 0, 1, 101, 0, 0);
+        work_report(&f.work, study, 0, 1, 1, 1, 99);
+        work_lease(&f.work, study, 0, 2, 102, 0, 0); /* undoes that */
+        for (size_t i = 0; i < ASY_ARRAY_LEN(steps); i++)
+            work_report(&f.work, study, 0, 2, i + 1, steps[i], (double)i);
+        if (!commit(&f) || !reopen(&f))
+            goto out;
+        for (size_t l = 0; l < ASY_ARRAY_LEN(limits); l++) {
+            uint64_t step = 0, seq = 0;
+            size_t n = 0, came;
+
+            do {
+                struct kept k = { 0 };
+
+                T_OK(asy_reader_series(f.reader, study, 0, "val_accuracy", step, seq, limits[l],
+                                       keep_metric, &k, &f.err), &f.err);
+                came = k.n;
+                for (size_t i = 0; i < came; i++, n++) {
+                    step = k.metrics[i].step;
+                    seq = k.metrics[i].seq;
+                    T_STR(f.engine->name, k.metrics[i].name, "val_accuracy");
+                    T_EQ(f.engine->name, step, n < ASY_ARRAY_LEN(steps) ? steps[n] : 0);
+                    T_TRUE(k.metrics[i].value == (double)n && k.metrics[i].attempt == 2);
+                }
+                T_TRUE(limits[l] < 0 || came <= (size_t)limits[l]);
+            } while (came > 0 && n <= ASY_ARRAY_LEN(steps));
+            T_EQ(f.engine->name, n, ASY_ARRAY_LEN(steps));
+        }
+    out:
+        teardown(&f);
+    }
+}
+
 static void studies_are_found_by_name_and_id(void)
 {
     FOR_EACH_ENGINE(f)
@@ -731,6 +779,7 @@ T_MAIN("store contract", T_TEST(commits_number_events_in_order),
        T_TEST(events_come_in_stretches), T_TEST(workers_are_remembered),
        T_TEST(a_refused_commit_changes_nothing), T_TEST(a_trial_goes_through_its_life),
        T_TEST(numbers_survive_as_they_are), T_TEST(a_resumed_attempt_undoes_later_steps),
+       T_TEST(a_series_comes_in_stretches),
        T_TEST(studies_are_found_by_name_and_id), T_TEST(trials_come_by_number_or_value),
        T_TEST(files_and_tags_hang_on_runs), T_TEST(a_study_names_its_newest_event),
        T_TEST(a_paused_trial_shows_its_value_so_far), T_TEST(replay_gives_what_core_needs),

@@ -129,6 +129,7 @@ struct asy_metric_row {
     uint32_t attempt;              /* 0: a score from outside training */
     int64_t wall_us;               /* reporter's, if it said; else coordinator's */
     int superseded;
+    uint64_t seq;                  /* of the event that brought it */
 };
 /* The last checkpoints of a trial are named "checkpoint", its final model "model". */
 struct asy_artifact_row {
@@ -186,6 +187,12 @@ ASY_MUST_CHECK int asy_reader_attempts(struct asy_reader *reader, struct asy_id 
 ASY_MUST_CHECK int asy_reader_metrics(struct asy_reader *reader, struct asy_id study,
                                       uint64_t number, int with_superseded, asy_metric_row_f each,
                                       void *arg, struct asy_error *err);
+/* Of one name and one lineage, by step and seq, from what follows (step, seq) on (0, 0: from the
+ * first), at most limit: its cost grows with limit alone (but in memory, with the store). */
+ASY_MUST_CHECK int asy_reader_series(struct asy_reader *reader, struct asy_id study,
+                                     uint64_t number, const char *name, uint64_t step, uint64_t seq,
+                                     int64_t limit, asy_metric_row_f each, void *arg,
+                                     struct asy_error *err);
 ASY_MUST_CHECK int asy_reader_artifacts(struct asy_reader *reader, struct asy_id study,
                                         uint64_t number, asy_artifact_row_f each, void *arg,
                                         struct asy_error *err);
