@@ -576,6 +576,8 @@ int asy__apply(struct asy_core *core, const struct asy_event *ev, struct asy_err
         return misfit(ev, err);
     if (ev->kind != ASY_EV_STUDY_STATE && (rc = asy__study_need(core, s, err)))
         return rc;
+    if (ev->kind != ASY_EV_STUDY_STATE && s->refused)
+        return asy__refused_apply(s, ev, err);
     if ((rc = of_study(core, s, ev, err)))
         return rc;
     if (s->lag > 0 && !s->over)

@@ -257,6 +257,15 @@ static void await_workers(struct asy_core *core)
     }
 }
 
+static void end_refused(struct asy_core *core)
+{
+    struct asy__study *study;
+
+    asy__each(study, &core->live, struct asy__study, node)
+        if (study->refused)
+            asy__refused_end(core, study);
+}
+
 int asy_core_start(struct asy_core *core, int64_t now_ms, int64_t wall_us,
                    struct asy_step *ret_step, struct asy_error *err)
 {
@@ -268,6 +277,7 @@ int asy_core_start(struct asy_core *core, int64_t now_ms, int64_t wall_us,
         if ((rc = asy__study_need(core, study, err)))
             return rc;
     core->started = 1;
+    end_refused(core);
     core->idle_since_ms = now_ms;
     core->reattach_until_ms = now_ms + core->config.reattach_ms;
     if (core->config.restored)

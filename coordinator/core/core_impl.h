@@ -147,6 +147,7 @@ struct asy__study {
     const char *owner;                 /* interned */
     char *spec_text;                   /* canonical; NULL once it is over */
     struct asy_study_spec *spec;       /* parsed when first needed */
+    struct asy__refused *refused;      /* until the start: this build refuses the spec; NULL: not */
     struct asy_pruner *pruner;
     int64_t created_us, paused_us, paused_since_us; /* 0: not paused */
     enum asy_study_state state;
@@ -379,7 +380,19 @@ struct asy__study *asy__study_by_name(const struct asy_core *core, const char *p
 ASY_MUST_CHECK int asy__study_add(struct asy_core *core, const struct asy_event *created,
                                   struct asy_error *err);
 ASY_MUST_CHECK int asy__study_need(struct asy_core *core, struct asy__study *study,
-                                   struct asy_error *err); /* parses spec, makes pruner */
+                                   struct asy_error *err); /* parses spec, makes pruner; or it
+                                                            * is refused */
+/* ---- refused.c ---- */
+/* In replay, before it has a trial, a study may turn out to be refused by this build (0: it is
+ * refused now); else rc, which asy__study_need() met with, and its reason. */
+ASY_MUST_CHECK int asy__study_refuse(const struct asy_core *core, struct asy__study *study, int rc,
+                                     const struct asy_error *why, struct asy_error *err);
+/* Any event of such a study but its states. */
+ASY_MUST_CHECK int asy__refused_apply(struct asy__study *study, const struct asy_event *ev,
+                                      struct asy_error *err);
+void asy__refused_end(struct asy_core *core, struct asy__study *study); /* at the start: it fails */
+void asy__refused_destroy(struct asy__refused *refused); /* NULL is fine */
+
 ASY_MUST_CHECK int asy__pruner_for(const struct asy_study_spec *spec,
                                    struct asy_pruner **ret_pruner, struct asy_error *err);
 void asy__study_empty(struct asy_core *core, struct asy__study *study); /* it is over */

@@ -127,6 +127,7 @@ void asy__study_destroy(struct asy__study *s)
     free(s->notes);
     free(s->reserved);
     asy_pruner_destroy(s->pruner);
+    asy__refused_destroy(s->refused);
     asy_study_destroy(s->spec);
     free(s->spec_text);
     free(s->text);
@@ -218,23 +219,23 @@ int asy__pruner_for(const struct asy_study_spec *spec, struct asy_pruner **ret_p
 
 int asy__study_need(struct asy_core *core, struct asy__study *s, struct asy_error *err)
 {
+    struct asy_error why = ASY_ERROR_INIT;
     struct asy_buf problems;
     int rc;
 
-    (void)core;
-    if (s->spec && s->pruner)
+    if ((s->spec && s->pruner) || s->refused)
         return 0;
     asy_buf_init(&problems, 64 << 10);
     rc = asy_study_parse(s->spec_text, strlen(s->spec_text), s->name, NULL, &s->spec, &problems,
-                         err);
+                         &why);
     asy_buf_fini(&problems);
     if (rc == 0 && !s->pruner)
-        rc = asy__pruner_for(s->spec, &s->pruner, err);
+        rc = asy__pruner_for(s->spec, &s->pruner, &why);
     if (rc == 0 && !s->base_name && !(s->base_name = strdup(s->spec->name)))
-        rc = asy_fail(err, ASY_E_NOMEM, "no memory for study '%s'", s->name);
+        rc = asy_fail(&why, ASY_E_NOMEM, "no memory");
     if (rc) {
-        asy_error_prefix(err, "study '%s'", s->name);
-        return rc;
+        asy_error_prefix(&why, "study '%s'", s->name);
+        return asy__study_refuse(core, s, rc, &why, err);
     }
     s->lag = s->spec->deterministic ? s->spec->lag : 0;
     return 0;
@@ -294,6 +295,8 @@ void asy__study_empty(struct asy_core *core, struct asy__study *s)
     s->notes = NULL;
     s->spec_text = NULL;
     s->pruner = NULL;
+    asy__refused_destroy(s->refused);
+    s->refused = NULL;
     s->n_trials = s->cap_trials = 0;
     s->n_notes = s->cap_notes = 0;
     s->asking = 0;

@@ -333,6 +333,15 @@ static void no_progress(struct world *w)
     }
 }
 
+static void refused(struct world *w)
+{
+    struct asy_id a;
+
+    agent(w, 2, 1);
+    a = submit(w, PLAIN(BUDGET(3)));
+    T_TRUE(world_refuse(w, a, "{\"assay\": 1}"));
+}
+
 static void sampler_failed(struct world *w)
 {
     sampler(w);
@@ -500,6 +509,7 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_BAD_JOB, bad_job, EVENT, 0, "crashed" },
     { ASY_CAUSE_PROTOCOL, protocol, EVENT, 0, "makes no sense" },
     { ASY_CAUSE_SAMPLER_FAILED, sampler_failed, EVENT, -1, "no point" },
+    { ASY_CAUSE_REFUSED, refused, EVENT, -1, "study 'a': " },
     { ASY_CAUSE_DATA, data, EVENT, 0, "crashed" },
     { ASY_CAUSE_CHECKPOINT_GONE, checkpoint_gone, EVENT, 0, "it goes on without that of step 3" },
     { ASY_CAUSE_PRUNED, pruned, EVENT, 1, "median" },

@@ -303,6 +303,18 @@ bool world_restore(struct world *w, size_t n_events)
     return world_start(w);
 }
 
+bool world_refuse(struct world *w, struct asy_id study, const char *spec)
+{
+    for (size_t i = 0; i < w->n_events; i++)
+        if (w->events[i].kind == ASY_EV_STUDY_CREATED &&
+            asy_id_cmp(w->events[i].study, study) == 0)
+            w->events[i].study_created.spec = spec;
+    asy_core_destroy(w->core);
+    w->core = NULL;
+    w->config.owner_epoch++;
+    return world_start(w);
+}
+
 struct asy_offer world_offer(const struct lease *l)
 {
     return (struct asy_offer){ .store = store_id(), .first = 1, .milestone = l->milestone,
