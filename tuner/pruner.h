@@ -50,6 +50,8 @@ struct asy_pruner *asy__pruner_like(const struct asy_pruner *p,
                                     const struct asy__pruner_class *class);
 /* Fills ret[ASY__RUNGS_MAX] with least * reduction^k below length_max, ascending; how many. */
 int asy__rung_lengths(uint64_t least, uint64_t reduction, uint64_t length_max, uint64_t *ret);
+/* The place of asha's option `rule`, and its values. */
+enum { ASY__ASHA_RULE = 2, ASY__ASHA_BY_PAPER = 1, ASY__ASHA_BY_TREND = 2 };
 /* Where a trial of asha has its newest entry, which it has. */
 void asy__asha_stands(const struct asy_pruner *p, uint64_t number, uint64_t *ret_length,
                       double *ret_score);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * pruner_asha.c - asynchronous successive halving (Li et al. 2018, arXiv 1810.05934).
  *
- * Each rung keeps its entries in an order that counts (order.h). Where trials can pause this is the
- * promotion form, algorithm 2 of the paper; where they cannot, the stopping form with the rule of
- * Optuna's SuccessiveHalvingPruner (the three known stopping forms differ: Ray compares with a
- * percentile of the earlier entries, Syne Tune with a rank fraction). An entry stays in its rung
- * when its trial ends: what it showed about the rung holds. */
+ * Each rung keeps its entries in an order that counts (order.h). Where trials cannot pause this is
+ * the stopping form with the rule of Optuna's SuccessiveHalvingPruner (the three known stopping
+ * forms differ: Ray compares with a percentile of the earlier entries, Syne Tune with a rank
+ * fraction). Where they can it is the promotion form: by rule 1 algorithm 2 of the paper, by rule 2
+ * our own (docs/decisions/0026): one in `reduction` leaves the lowest rung, from there on each rung
+ * is twice as long and lets half go on, rounded up, so that none starves; and an entry stands where
+ * its value will be at the next rung if it gets better once more by as much as since the last one.
+ * An entry stays in its rung when its trial ends: what it showed about the rung holds. */
 #include "pruner.h"
 #include <math.h>
 #include <stdio.h>
@@ -14,10 +17,11 @@
 #include "map.h"
 #include "order.h"
 
-enum { MIN_LENGTH, REDUCTION };
+enum { MIN_LENGTH, REDUCTION, RULE = ASY__ASHA_RULE };
 static const struct asy__option options[] = {
     [MIN_LENGTH] = { "min", 1, 1, 1e15 },
     [REDUCTION] = { "reduction", 4, 2, 1e6 },
+    [RULE] = { "rule", ASY__ASHA_BY_TREND, ASY__ASHA_BY_PAPER, ASY__ASHA_BY_TREND },
 };
 
 enum phase { RUNS, WAITS, STOPPED, ENDED };
@@ -26,7 +30,8 @@ struct trial {
     int has_reported;
     enum phase phase;
     int rung;      /* of its newest entry; -1: none */
-    double score;  /* there */
+    double value;  /* there, smaller is better */
+    double score;  /* by which it stands there: the value, or what it will be */
     size_t place, n, limit; /* STOPPED: the numbers that decided */
 };
 struct asha {
@@ -34,6 +39,7 @@ struct asha {
     struct asy__order rungs[ASY__RUNGS_MAX];
     int n_rungs;
     uint64_t reduction;
+    int by_trend; /* only where trials can pause */
     struct asy__map numbers;
     struct trial *trials;
     size_t n_trials, cap_trials;
@@ -81,13 +87,23 @@ static uint64_t milestone(const struct asy_pruner *p, uint64_t number, uint64_t 
 
 /* ---- reports ------------------------------------------------------------------------------- */
 
+/* Along the line through the values at its last two rungs, over the rungs, to the next one. What
+ * gets worse is not expected to go on so. */
+static double expected(const struct trial *t, int rung, double value)
+{
+    double gained = t->rung < 0 ? 0 : (t->value - value) / (rung - t->rung);
+
+    return gained > 0 && isfinite(gained) ? value - gained : value;
+}
+
 /* Promotion form: at the highest rung reached the trial waits. */
 static enum asy_verdict pause_at(struct asha *a, struct trial *t, uint64_t number, int rung,
-                                 double score)
+                                 double value)
 {
-    asy__order_insert(&a->rungs[rung], score, number, 1);
+    t->score = a->by_trend ? expected(t, rung, value) : value;
+    t->value = value;
     t->rung = rung;
-    t->score = score;
+    asy__order_insert(&a->rungs[rung], t->score, number, 1);
     t->phase = WAITS;
     return ASY_PAUSE;
 }
@@ -101,7 +117,7 @@ static enum asy_verdict stop_at(struct asha *a, struct trial *t, uint64_t number
 
         asy__order_insert(order, score, number, 0);
         t->rung = r;
-        t->score = score;
+        t->value = t->score = score;
         t->place = asy__order_better(order, score);
         t->n = order->len;
         t->limit = order->len / a->reduction;
@@ -141,6 +157,21 @@ static enum asy_verdict report(struct asy_pruner *p, uint64_t number, uint64_t s
 
 /* ---- promotion ----------------------------------------------------------------------------- */
 
+/* One in so many goes on from there. */
+static uint64_t one_in(const struct asha *a, int rung)
+{
+    return a->by_trend && rung > 0 ? 2 : a->reduction;
+}
+
+/* How many of a rung may go on. */
+static size_t quota(const struct asha *a, int rung)
+{
+    uint64_t in = one_in(a, rung);
+    size_t n = a->rungs[rung].len;
+
+    return n / in + (a->by_trend && n % in != 0);
+}
+
 static void goes_on(struct asha *a, int rung, uint64_t number)
 {
     struct trial *t = trial_get(a, number);
@@ -159,7 +190,7 @@ static int promote(struct asy_pruner *p, uint64_t *ret_number, uint64_t *ret_mil
         size_t place;
 
         if (!asy__order_best_waiting(order, &number, &place) ||
-            place >= order->len / a->reduction)
+            place >= quota(a, r))
             continue;
         goes_on(a, r, number);
         *ret_number = number;
@@ -178,7 +209,7 @@ static int promote_last(struct asy_pruner *p, uint64_t *ret_number, uint64_t *re
         size_t place;
 
         if (!asy__order_best_waiting(&a->rungs[r], &number, &place) ||
-            isnan(trial_get(a, number)->score))
+            isnan(trial_get(a, number)->value))
             continue;
         goes_on(a, r, number);
         *ret_number = number;
@@ -227,8 +258,9 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
 {
     const struct asha *a = p->state;
     const struct trial *t = trial_get(a, number);
-    char value[32], rule[80];
+    char value[32], next[32], rule[80], trend[80] = "";
     size_t place, of, best;
+    uint64_t one = a->reduction;
     int waits;
 
     if (!t || (t->phase != WAITS && t->phase != STOPPED))
@@ -239,7 +271,8 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
 
         place = asy__order_place(order, t->score, number) + 1;
         of = order->len;
-        best = order->len / a->reduction;
+        best = quota(a, t->rung);
+        one = one_in(a, t->rung);
     } else {
         place = t->place + 1;
         of = t->n;
@@ -252,10 +285,13 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
     else
         snprintf(rule, sizeof rule, "the first once %llu are there",
                  (unsigned long long)a->reduction);
-    snprintf(text, n, "asha: its value %s at step %llu %s place %zu of %zu there; one in %llu goes "
-             "on, %s", asy_format_short(asy__pruner_value(p, t->score), value),
-             (unsigned long long)a->length[t->rung], waits ? "is" : "was", place, of,
-             (unsigned long long)a->reduction, rule);
+    if (t->score < t->value)
+        snprintf(trend, sizeof trend, ", and %s at twice that if it goes on so,",
+                 asy_format_short(asy__pruner_value(p, t->score), next));
+    snprintf(text, n, "asha: its value %s at step %llu%s %s place %zu of %zu there; one in %llu "
+             "goes on, %s", asy_format_short(asy__pruner_value(p, t->value), value),
+             (unsigned long long)a->length[t->rung], trend, waits ? "is" : "was", place, of,
+             (unsigned long long)one, rule);
 }
 
 /* ---- building ------------------------------------------------------------------------------ */
@@ -272,7 +308,9 @@ static int create(struct asy_pruner *p, struct asy_error *err)
     if (!(a = calloc(1, sizeof *a)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a pruner");
     a->reduction = (uint64_t)p->options[REDUCTION];
-    a->n_rungs = asy__rung_lengths(length, a->reduction, p->length_max, a->length);
+    a->by_trend = p->can_pause && p->options[RULE] == ASY__ASHA_BY_TREND;
+    a->n_rungs = asy__rung_lengths(length, a->by_trend ? 2 : a->reduction, p->length_max,
+                                   a->length);
     p->state = a;
     return 0;
 }

@@ -180,6 +180,7 @@ static int add_bracket(const struct asy_pruner *p, struct hyperband *h, double l
         return asy_fail(err, ASY_E_NOMEM, "no memory for a pruner");
     h->brackets[h->n++] = bracket;
     bracket->options[MIN_LENGTH] = least;
+    bracket->options[ASY__ASHA_RULE] = ASY__ASHA_BY_PAPER;
     return asy__pruner_asha.create(bracket, err);
 }
 

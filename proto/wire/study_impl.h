@@ -53,6 +53,7 @@ struct asy__row {
     const char *later;    /* words, or what a text here would be, of a later version */
     const char *scalar;   /* SECTION: the child that a mere word stands for; "=word": that word */
     const char *fallback; /* default as YAML; NULL: none */
+    const char *before;   /* in its place in canonical text older than the row; NULL: none */
     const char *absent;   /* what holds without a default, for the help */
     const char *help;
     const char *example;  /* YAML, for the help of sections */

@@ -643,13 +643,14 @@ static void read_kind(struct asy__parse *p)
 static void read_default(struct asy__parse *p, const struct asy__row *row)
 {
     struct asy__value *v = asy__row_val(p, row);
+    const char *text = row->before && !p->base_dir ? row->before : row->fallback;
     struct asy_yaml *node = NULL;
     struct asy_error err = ASY_ERROR_INIT;
 
     if (!row->fallback || v->node || v->has || row->kind == ASY__POINTS ||
         row->kind == ASY__CONSTRAINTS)
         return;
-    if (asy_yaml_parse(row->fallback, strlen(row->fallback), 1000, &node, &err) < 0) {
+    if (asy_yaml_parse(text, strlen(text), 1000, &node, &err) < 0) {
         ASY_ASSERT(err.code == ASY_E_NOMEM, "%s: %s", row->path, err.text);
         asy__no_memory(p);
         return;

@@ -334,7 +334,13 @@ const struct asy__row asy__rows[] = {
     { "min", ASY__INT, .group = "pruner asha", .min = 1, .max = 1e15, .fallback = "1",
       .help = "length at the lowest rung" },
     { "reduction", ASY__INT, .group = "pruner asha", .min = 2, .max = 1e6, .fallback = "4",
-      .help = "one in so many goes on to the next rung, which is so many times longer" },
+      .help = "one in so many goes on to the next rung, which is so many times longer; by rule 2 "
+              "from the lowest rung" },
+    { "rule", ASY__INT, .group = "pruner asha", .min = 1, .max = 2, .fallback = "2",
+      .before = "1",
+      .help = "where trials can pause: 2 has rungs of twice the length before, lets half of a rung "
+              "go on, and goes by how values get better; 1 goes by the values alone, as Li et al. "
+              "have it" },
 
     { "min", ASY__INT, .group = "pruner hyperband", .min = 1, .max = 1e15, .fallback = "1",
       .help = "length at the lowest rung" },

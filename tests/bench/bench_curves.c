@@ -8,11 +8,11 @@
  *   bench_curves front TABLE REDUCTION WORKERS TRIALS FIRST_SEED SEEDS
  *
  * RULE is full (every trial to its end), stopping or promotion (asha with trials that cannot, or
- * can, pause). WORKERS take what the rule promotes, else the next configuration of the seed's
- * order, which begins again after the last one; a start, also of a trial that goes on, costs
- * START_MS. replay prints for each seed: the seed, the seconds until a trial shows the loss that
- * SHARE of all configurations reach, the trials started and the epochs trained until then. order
- * prints the orders, target the loss.
+ * can, pause), or paper (promotion by asha's rule 1). WORKERS take what the rule promotes, else the
+ * next configuration of the seed's order, which begins again after the last one; a start, also of a
+ * trial that goes on, costs START_MS. replay prints for each seed: the seed, the seconds until a
+ * trial shows the loss that SHARE of all configurations reach, the trials started and the epochs
+ * trained until then. order prints the orders, target the loss.
  *
  * front has two objectives, the loss and the logarithm of the number of weights, and runs the first
  * TRIALS configurations with moasha (promotion) and to their ends: it prints the seed, then for
@@ -236,16 +236,17 @@ static struct asy_pruner *make_pruner(const char *rule, double reduction, const 
 {
     static const enum asy_goal goals[] = { ASY_MINIMIZE, ASY_MINIMIZE };
     int full = !strcmp(rule, "full"), moasha = !strcmp(rule, "moasha");
-    int can_pause = moasha || !strcmp(rule, "promotion");
-    struct asy_option option = { .name = "reduction", .value = reduction };
+    int paper = !strcmp(rule, "paper");
+    int can_pause = moasha || paper || !strcmp(rule, "promotion");
+    const struct asy_option options[] = { { "reduction", reduction }, { "rule", 1 } };
     struct asy_pruner_spec spec = { .name = full ? "none" : moasha ? "moasha" : "asha",
-                                    .options = &option, .n_options = full ? 0 : 1,
+                                    .options = options, .n_options = full ? 0 : paper ? 2 : 1,
                                     .length_max = c->epochs, .can_pause = can_pause,
                                     .goals = goals, .n_goals = 2 };
     struct asy_pruner *pruner = NULL;
 
     if (!full && !can_pause && strcmp(rule, "stopping") != 0)
-        die("RULE is full, stopping or promotion");
+        die("RULE is full, stopping, promotion or paper");
     if (asy_pruner_create(&spec, &pruner, &err))
         die(err.text);
     return pruner;

@@ -42,7 +42,7 @@ static void the_plan_names_conditions_whole(void)
               "         optimizer  {sgd, adam, lamb}\n"
               "         momentum   0 to 0.99  when optimizer = sgd\n"
               "         beta       0.5 to 1  when optimizer in {adam, lamb} and layers in 2 to 3\n"
-              "search   random, pruner asha (min 1, reduction 4), seed 7\n"
+              "search   random, pruner asha (min 1, reduction 4, rule 2), seed 7\n"
               "budget   64 trials or 1 min 30 s, whichever comes first\n");
     }
     asy_buf_fini(&out);

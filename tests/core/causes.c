@@ -5,7 +5,7 @@
 
 #define BUDGET(n) "budget: {trials: " #n "}\n"
 #define PLAIN(more) STUDY_HEAD("a") RUN(9, true) more
-#define ASHA "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2}}\n"
+#define ASHA "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2, rule: 1}}\n"
 
 static struct asy_id submit(struct world *w, const char *yaml)
 {

@@ -5,7 +5,7 @@
 #define LIFE_H
 #include "world.h"
 
-#define ASHA "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2}}\n"
+#define ASHA "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2, rule: 1}}\n"
 
 static inline bool begin(struct world *w, uint32_t cores)
 {

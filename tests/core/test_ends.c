@@ -165,7 +165,8 @@ static void a_checkpoint_without_its_value_does_not_reach_a_rung(void)
 
         if (begin(&w, 1)) {
             a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) "search: {sampler: random, pruner: "
-                              "{name: asha, min: 2, reduction: 2}}\nbudget: {trials: 1}\n");
+                              "{name: asha, min: 2, reduction: 2, rule: 1}}\n"
+                              "budget: {trials: 1}\n");
             world_started(&w, &w.leases[0]);
             world_report(&w, &w.leases[0], 1, 1.0);
             world_checkpoint(&w, &w.leases[0], 1);
@@ -200,7 +201,7 @@ static void a_trial_that_pauses_at_a_rung_without_a_value_has_failed(void)
 
     if (begin(&w, 1)) {
         a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) "search: {sampler: random, pruner: "
-                          "{name: asha, min: 2, reduction: 2}}\nbudget: {trials: 2}\n");
+                          "{name: asha, min: 2, reduction: 2, rule: 1}}\nbudget: {trials: 2}\n");
         world_started(&w, &w.leases[0]);
         world_report(&w, &w.leases[0], 1, 1.0);
         world_checkpoint(&w, &w.leases[0], 2);
@@ -228,7 +229,7 @@ static void what_starts_from_nothing_has_no_values(void)
         world_client(&w, CLIENT_PEER, OWNER);
         world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
         a = submit(&w, 1, STUDY_HEAD("a") RUN(8, true) "search: {sampler: random, pruner: "
-                          "{name: asha, min: 3, reduction: 2}}\nbudget: {trials: 2}\n");
+                          "{name: asha, min: 3, reduction: 2, rule: 1}}\nbudget: {trials: 2}\n");
         world_started(&w, &w.leases[0]);
         for (uint64_t step = 1; step < 3; step++) {
             world_report(&w, &w.leases[0], step, 0.1);

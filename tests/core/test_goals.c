@@ -192,7 +192,8 @@ static void reports_of_other_metrics_are_not_judged(void)
         a = submit(&w, 1, "assay: 1\nname: d\nobjective: {metric: loss, goal: minimize}\n"
                           "constraints: [{metric: cost, max: 5}]\n"
                           "parameters: {x: {min: 0.0, max: 1.0}}\n" RUN(4, true)
-                          "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2}, "
+                          "search: {sampler: random, pruner: {name: asha, min: 1, "
+                          "reduction: 2, rule: 1}, "
                           "deterministic: true, lag: 1}\nbudget: {trials: 2}\n");
         for (size_t i = 0; i < 2; i++) {
             struct lease *l = &w.leases[i];

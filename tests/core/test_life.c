@@ -38,7 +38,8 @@ static void a_study_without_a_whole_trial_lets_its_best_run_to_the_end(void)
         snprintf(yaml, sizeof yaml,
                  STUDY_HEAD("a")
                      RUN(8, true) "search: {%ssampler: random, pruner: "
-                                  "{name: asha, min: 1, reduction: 4}}\nbudget: {trials: 2}\n",
+                                  "{name: asha, min: 1, reduction: 4, rule: 1}}\n"
+                                  "budget: {trials: 2}\n",
                  heads[i]);
         if (begin(&w, 1)) {
             a = submit(&w, 1, yaml);
@@ -68,7 +69,8 @@ static void a_last_trial_that_fails_is_followed_by_the_next_but_not_for_ever(voi
         a = submit(&w, 1,
                    STUDY_HEAD("a")
                        RUN(8, true) "retries: 0\nsearch: {sampler: random, pruner: "
-                                    "{name: asha, min: 1, reduction: 8}}\nbudget: {trials: 5}\n");
+                                    "{name: asha, min: 1, reduction: 8, rule: 1}}\n"
+                                    "budget: {trials: 5}\n");
         for (size_t i = 0; i < 5; i++)
             to_rung(&w, &w.leases[i], 0.1 * (double)(5 - i));
         for (size_t i = 5; i < 8 && T_TRUE(w.n_leases == i + 1); i++) {
@@ -113,7 +115,7 @@ static void the_sampler_learns_from_trials_that_wait(void)
 {
     static const char *const heads[] = { "",
                                          "search: {sampler: random, pruner: {name: asha, min: 1, "
-                                         "reduction: 2}, deterministic: true, lag: 1}\n" };
+                                         "reduction: 2, rule: 1}, deterministic: true, lag: 1}\n" };
     struct world w;
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(heads) && begin(&w, 1); i++) {

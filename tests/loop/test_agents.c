@@ -20,7 +20,7 @@
     "run: {command: [run], length: {unit: steps, max: " length "}, checkpoint: true}\n"
 #define SWEEP(name, trials)                                                                        \
     HEAD(name) COMMAND("4") "budget: {trials: " trials "}\n"                                       \
-    "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2}}\n"
+    "search: {sampler: random, pruner: {name: asha, min: 1, reduction: 2, rule: 1}}\n"
 #define PLAIN(name, trials) HEAD(name) COMMAND("2") "budget: {trials: " trials "}\n"
 /* More ranks than any of these agents has cores. */
 #define GANG                                                                                       \

@@ -241,6 +241,34 @@ static void the_example_searches_what_it_says(void)
     free(text);
 }
 
+/* The rule of asha is younger than the canonical texts of some stores. */
+static void a_text_from_before_asha_had_rules_has_the_first(void)
+{
+    static const char text[] = "assay: 1\nname: a\nrun: {command: [a], length: {unit: steps, "
+                               "max: 9}}\nobjective: {metric: l, goal: minimize}\n"
+                               "parameters: {x: {min: 0.0, max: 1.0}}\n"
+                               "search: {pruner: asha}\nbudget: {trials: 3}\n";
+    static const char rule[] = ",\"rule\":2";
+    struct asy_study_spec *s = parse("rules", text), *stored = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    char old[4096];
+    const char *at;
+
+    if (!s || !T_TRUE((at = strstr(s->canonical, rule)) != NULL))
+        goto out;
+    T_NEAR("a new study's", s->pruner_options[2].value, 2, 0);
+    snprintf(old, sizeof old, "%.*s%s", (int)(at - s->canonical), s->canonical,
+             at + strlen(rule));
+    if (!T_OK(asy_study_parse(old, strlen(old), "stored", NULL, &stored, NULL, &err), &err))
+        goto out;
+    T_STR("option", stored->pruner_options[2].name, "rule");
+    T_NEAR("an old study's", stored->pruner_options[2].value, 1, 0);
+    T_EQ("but for that the same", strcmp(stored->canonical, s->canonical) != 0, 1);
+out:
+    asy_study_destroy(stored);
+    asy_study_destroy(s);
+}
+
 /* An option that is a word arrives as its place among the words. */
 static void options_may_be_words(void)
 {
@@ -1078,6 +1106,7 @@ static void options_are_listed_by_group(void)
 }
 
 T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
+       T_TEST(a_text_from_before_asha_had_rules_has_the_first),
        T_TEST(objectives_and_constraints_arrive), T_TEST(canonical_text_is_its_own_canonical_text),
        T_TEST(the_example_searches_what_it_says), T_TEST(options_may_be_words),
        T_TEST(mistakes_are_named_with_their_place), T_TEST(gpus_are_counted_in_parts),

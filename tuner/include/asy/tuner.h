@@ -198,12 +198,12 @@ const char *asy_sampler_drew(const struct asy_sampler *sampler);
  *         first among equals) finds it worse with a p below p_threshold (0.1), unless its own mean
  *         is no worse than the best one's. At least startup_steps (2; at least 2) shared ones
  *         first. Values that are not finite, of either trial, stop nothing.
- * asha    Rungs at min (1) * reduction (4)^k below length_max, then length_max.
- *         can_pause: the promotion form of Li et al. 2018, algorithm 2. A trial pauses at each
- *         rung; one that is among the best floor(n / reduction) of the n at its rung may go on, the
- *         highest rung first, the best there first. A report that crosses several rungs counts at
- *         the highest.
- *         else: the stopping form, with the rule of Optuna's SuccessiveHalvingPruner. At each rung
+ * asha    rule (2) 1: Li et al. 2018, algorithm 2: rungs at min (1) * reduction (4)^k < length_max;
+ *         of n at one the best floor(n / reduction) may go on. 2: rungs at min * 2^k, at the lowest
+ *         ceil(n / reduction), above ceil(n / 2), by the value that the next rung is to show
+ *         (pruner_asha.c). can_pause: a trial pauses at each rung; the highest rung goes first, the
+ *         best there first; a report across several counts at the highest.
+ *         else: the stopping form at rule 1's rungs, by Optuna's SuccessiveHalvingPruner. At each
  *         a trial goes on if fewer than max(1, floor(n / reduction)) of the n entries there, itself
  *         included, are strictly better; it never waits, so its milestone is length_max. A NaN is
  *         one of the n, where Optuna leaves it out.
