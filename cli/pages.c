@@ -220,6 +220,7 @@ int asy__page_of_study(const struct asy_json *root, size_t width, struct asy_buf
     put_time(out, "created", number(root, "created_us"));
     put_time(out, "ended", number(root, "ended_us"));
     put_study_plan(out, root, width);
+    put(out, "sampler", text(root, "sampler_reason"), width);
     put_data(out, root, width);
     put_use(out, asy_json_get(root, "tags"), width);
     asy_buf_clear(&line);

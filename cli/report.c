@@ -199,6 +199,11 @@ static void put_counts(const struct asy__report *r, struct asy_buf *out)
     asy_buf_adds(out, ", pruner ");
     asy__html_text(out, r->spec->pruner);
     asy_buf_adds(out, "</p>\n");
+    if (*text_of(r->study, "sampler_reason")) {
+        asy_buf_adds(out, "<p>Sampler ");
+        asy__html_text(out, text_of(r->study, "sampler_reason"));
+        asy_buf_adds(out, "</p>\n");
+    }
 }
 
 static void put_head(const struct asy__report *r, struct asy_buf *out)

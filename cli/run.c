@@ -251,6 +251,29 @@ static int follow(struct asy__session *session, const struct asy__options *optio
     return end_of(session, options, name, *ret_how);
 }
 
+/* What the sampler became is known where it runs. A study that cannot be asked about runs, too. */
+static void put_choice(struct run *run)
+{
+    struct asy_buf json = { 0 }, text = { 0 };
+    struct asy_json *root = NULL;
+    const char *reason;
+
+    if (strcmp(run->spec->sampler, "auto") != 0)
+        return;
+    asy_buf_init(&json, 64u << 20);
+    asy_buf_init(&text, 1u << 16);
+    if (asy__query(run->session, "study", run->name, -1, -1, -1, NULL, &json, &root, NULL) == 0 &&
+        *(reason = asy_json_str(asy_json_get(root, "sampler_reason"), ""))) {
+        asy_buf_addf(&text, "sampler  ");
+        asy__fmt_clean(&text, reason);
+        asy_buf_addc(&text, '\n');
+        asy__print_lines(stderr, text.data, ASY__PLAN_LABEL);
+    }
+    asy_json_destroy(root);
+    asy_buf_fini(&text);
+    asy_buf_fini(&json);
+}
+
 /* ---- the commands -------------------------------------------------------------------------- */
 
 static void put_begun(const struct run *run)
@@ -286,6 +309,7 @@ static int start(struct run *run, int watch, enum asy__followed *ret_how)
         printf("%s\n", run->name);
         return EXIT_DONE;
     }
+    put_choice(run);
     put_begun(run);
     return follow(run->session, &run->options, run->name, !run->resumed, ret_how);
 }

@@ -96,6 +96,12 @@ uint64_t asy__front_number(const struct asy__asked *asked, size_t i);
 double asy__front_value(const struct asy__asked *asked, size_t j, double loss); /* as reported */
 void asy__front_objectives(struct asy__asked *asked);
 
+/* ---- query_auto.c ---------------------------------------------------------------------------- */
+
+/* "sampler_reason" of a study whose sampler is auto: which it chose, and why. Of another study, or
+ * one of another version that does not read: nothing. */
+void asy__auto_reason_write(struct asy_jsonw *w, const char *spec_text);
+
 /* ---- query_best.c ---------------------------------------------------------------------------- */
 
 /* All trials in the order of their values: results first, each the better the earlier. */

@@ -65,8 +65,10 @@ static void study_members(struct asy_jsonw *w, const struct asy_study_row *row, 
     asy_jsonw_i64(w, "best_trial", row->best_trial);
     asy_jsonw_str(w, "command", row->command_line);
     asy_jsonw_u64(w, "last_seq", row->last_seq);
-    if (with_spec)
-        put_json(w, "spec", row->spec);
+    if (!with_spec)
+        return;
+    put_json(w, "spec", row->spec);
+    asy__auto_reason_write(w, row->spec);
 }
 
 static int on_study(void *arg, const struct asy_study_row *row)

@@ -247,6 +247,24 @@ def fronts_have_a_history():
                             for n in root.iter(SVG + "svg")), 1)
 
 
+def what_auto_chose_is_told():
+    with Home() as home:
+        home.write("study.yaml", TWO.replace("search: {sampler: random, seed: 3}\n", ""))
+        _, err = home.run("run", "study.yaml")
+        reason = home.json("show", "two")["sampler_reason"]
+        equal("which", reason[:6], "auto: ")
+        has("why", reason, "gp, which covers most of two objectives")
+        has("at the start", " ".join(err.split()), f"sampler {reason[:60]}")
+        has("page", " ".join(home.run("show", "two")[0].split()), f"sampler {reason}")
+        has("report", page_of(home, "two")[1], f"<p>Sampler {reason}</p>")
+        sources = {t["source"] for t in home.json("trials", "two")["trials"]}
+        equal("who made the points", sources | {"auto: qmc"}, {"auto: qmc", "auto: gp"})
+        home.write("study.yaml", TWO)
+        _, err = home.run("run", "study.yaml")
+        equal("a sampler by its name", "sampler_reason" in home.json("show", "two-2"), False)
+        equal("not at the start", "\nsampler " in err, False)
+
+
 def a_front_of_five_objectives_has_no_volume():
     with Home() as home:
         home.write("study.yaml", FIVE)
@@ -267,4 +285,4 @@ def a_front_of_five_objectives_has_no_volume():
 
 main(importance_is_told, reports_stand_by_themselves,
      infinite_values_are_not_drawn, a_study_without_trials_has_a_page,
-     fronts_have_a_history, a_front_of_five_objectives_has_no_volume)
+     fronts_have_a_history, what_auto_chose_is_told, a_front_of_five_objectives_has_no_volume)
