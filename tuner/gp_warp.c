@@ -9,6 +9,7 @@
 #include "gp_warp.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int ascending(const void *a, const void *b)
 {
@@ -64,4 +65,28 @@ double asy__gp_warp(size_t n, const double *y, double knee, double *t)
         slopes -= beyond;
     }
     return slopes - (double)n * log(standardise(n, t));
+}
+
+/* Bounds beyond the least value lie on the linear part, which goes on below it. */
+int asy__gp_unwarp(size_t n, const double *y, double knee, double t, double *ret_value)
+{
+    double *sorted = malloc((2 * n + 1) * sizeof *sorted), *ts;
+    double least, gap, v, scale, top;
+
+    if (!sorted)
+        return ASY_E_NOMEM;
+    ts = sorted + n;
+    memcpy(sorted, y, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, ascending);
+    asy__gp_warp(n, sorted, knee, ts);
+    least = sorted[0];
+    gap = half_gap(n, sorted);
+    top = (sorted[n - 1] / 2 - least / 2) / gap; /* of the worst: as asy__gp_warp() has it */
+    top = top > knee ? knee * (1 + log(top / knee)) : top;
+    scale = top / (ts[n - 1] - ts[0]);
+    v = (t - ts[0]) * scale;
+    free(sorted);
+    *ret_value = !(gap > 0) || !isfinite(scale)
+                     ? NAN : least + 2 * gap * (v > knee ? knee * exp(v / knee - 1) : v);
+    return 0;
 }

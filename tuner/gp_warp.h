@@ -8,4 +8,7 @@
  * equal). With v = (y - least) / (median - least): linear up to v = knee, logarithmic beyond; knee
  * INFINITY: linear. Returns the sum of log dt/dv, by which models of different t compare. */
 double asy__gp_warp(size_t n, const double *y, double knee, double *t);
+/* The value whose t that is, between those of y [n] or beyond them; NAN: all of y are equal. */
+ASY_MUST_CHECK int asy__gp_unwarp(size_t n, const double *y, double knee, double t,
+                                  double *ret_value);
 #endif

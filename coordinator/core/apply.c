@@ -157,6 +157,10 @@ static int study_state(struct asy_core *core, struct asy__study *s, const struct
         s->exhausted = 1;
         return 0;
     }
+    if (s->state == to && ev->study_state.cause == ASY_CAUSE_REGRET) { /* its text is the reason */
+        s->enough = s->enough ? s->enough : ASY_CAUSE_REGRET;
+        return set_text(&s->text, ev->study_state.text) ? nomem(err) : 0;
+    }
     if (set_text(&s->text, ev->study_state.text))
         return nomem(err);
     if (s->state == ASY_STUDY_PAUSED && to != ASY_STUDY_PAUSED) {

@@ -2,8 +2,10 @@
  * ask.c - a study and its sampler: how far ahead it is asked for points, the trials made of them,
  * and what it is told. */
 #include "core_impl.h"
+#include <asy/parse.h>
 #include <asy/rng.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +84,26 @@ static void created(struct asy_core *core, struct asy__study *s, const struct as
         s->trials[ev.trial]->params = strdup(ev.trial_created.params);
 }
 
+/* 1: the search is good enough, and has been told so. */
+static int check_regret(struct asy_core *core, struct asy__study *s, const struct asy_input *input)
+{
+    char bound[32], wanted[32];
+
+    if (isnan(s->spec->regret) || input->asked.regret_n == 0)
+        return 0;
+    s->regret = input->asked.regret;
+    s->regret_n = input->asked.regret_n;
+    if (!(s->regret <= s->spec->regret))
+        return 0;
+    s->asking = 0;
+    asy__study_state(core, s, s->state, ASY_CAUSE_REGRET,
+                     asy__textf(core, "by a model of %zu trials no point is better than the best "
+                                "of them by more than %s (budget.regret is %s)", s->regret_n,
+                                asy_format_short(s->regret, bound),
+                                asy_format_short(s->spec->regret, wanted)));
+    return 1;
+}
+
 static void sampler_failed(struct asy_core *core, struct asy__study *s, const char *text)
 {
     s->asking = 0;
@@ -115,7 +137,7 @@ void asy__study_asked(struct asy_core *core, const struct asy_input *input)
         sampler_failed(core, s, input->asked.text);
     } else if (asy_space_check(s->spec->space, input->asked.x, &err)) {
         sampler_failed(core, s, asy__textf(core, "a point outside the space: %s", err.text));
-    } else {
+    } else if (!check_regret(core, s, input)) {
         created(core, s, input);
     }
 }

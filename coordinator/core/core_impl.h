@@ -154,7 +154,7 @@ struct asy__study {
     enum asy_cause cause;
     char *text;
     int over, exhausted;
-    enum asy_cause enough;             /* TARGET, STAGNATION: no more trials are wanted */
+    enum asy_cause enough;             /* TARGET, STAGNATION, REGRET: no more trials are wanted */
     double reached;                    /* best value that was counted; NaN: none */
     uint64_t stale;                    /* complete trials counted since it was reached */
     struct asy__trial **trials;
@@ -183,6 +183,8 @@ struct asy__study {
     uint64_t held, held_cores;         /* in this pass of the scheduler: room kept for new points */
     uint64_t *notes;                   /* trials that a rebuilt sampler must be told of, in order */
     size_t n_notes, cap_notes, notes_told;
+    double regret;                     /* the last bound that was heard of, of so many trials */
+    size_t regret_n;
     struct asy__pace pace;
     struct asy__worker **reserved;     /* kept free for it: it is the first that waits for room */
     size_t n_reserved;

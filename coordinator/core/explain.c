@@ -5,6 +5,7 @@
  * same predicates that the scheduler decides with. What has ended carries its cause in the
  * state. */
 #include "core_impl.h"
+#include <asy/parse.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -385,6 +386,19 @@ static void say_quota(const struct asy_core *core, const struct asy__study *s, c
                  len ? "; " : "", s->kept >> 20, core->config.artifact_quota >> 20);
 }
 
+/* How far the search is from budget.regret. */
+static void say_regret(const struct asy__study *s, char *text, size_t n)
+{
+    size_t len = strlen(text);
+    char bound[32], wanted[32];
+
+    if (s->regret_n)
+        snprintf(text + len, n - len, "%sby a model of %zu trials the best point is better than "
+                 "the best of them by %s at most; at %s the study ends", len ? "; " : "",
+                 s->regret_n, asy_format_short(s->regret, bound),
+                 asy_format_short(s->spec->regret, wanted));
+}
+
 int asy_core_explain(const struct asy_core *core, const char *key, const char *name_or_id,
                      int64_t trial, struct asy_jsonw *w, struct asy_error *err)
 {
@@ -398,6 +412,7 @@ int asy_core_explain(const struct asy_core *core, const char *key, const char *n
     if (trial < 0) {
         cause = asy__why_study(core, s, text, sizeof text);
         say_quota(core, s, text, sizeof text);
+        say_regret(s, text, sizeof text);
         asy_jsonw_str(w, "state", asy_study_state_name(s->state));
     } else {
         if (!(t = asy__trial_get(s, (uint64_t)trial)))

@@ -524,6 +524,13 @@ static const char *target_text(struct asy_core *core, const struct asy__study *s
                       asy_format_short(value, got));
 }
 
+static const char *enough_text(struct asy_core *core, const struct asy__study *s)
+{
+    return s->enough == ASY_CAUSE_TARGET   ? target_text(core, s)
+           : s->enough == ASY_CAUSE_REGRET ? asy__dup(core, asy__str(s->text))
+                                           : stagnation_text(core, s);
+}
+
 static void check_time(struct asy_core *core, struct asy__study *s)
 {
     int64_t used_ms, left_ms;
@@ -553,8 +560,7 @@ void asy__study_pump(struct asy_core *core, struct asy__study *s)
     if (s->state == ASY_STUDY_RUNNING)
         check_time(core, s);
     if (s->state == ASY_STUDY_RUNNING && s->enough && s->lag == 0)
-        asy__study_stop(core, s, s->enough, s->enough == ASY_CAUSE_TARGET
-                                                ? target_text(core, s) : stagnation_text(core, s));
+        asy__study_stop(core, s, s->enough, enough_text(core, s));
     if (s->state == ASY_STUDY_RUNNING && exhausted(core, s) && !finish_best(core, s))
         end_naturally(core, s);
     if (s->state == ASY_STUDY_STOPPING)

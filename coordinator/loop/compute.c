@@ -5,10 +5,12 @@
  * bundles, one for each round of the loop, and answers go in bundles of at most BUNDLE_NS of
  * work. */
 #include "compute.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <asy/clock.h>
+#include <asy/regret.h>
 #include <asy/urgency.h>
 
 #define BUNDLE_NS 200000
@@ -24,6 +26,7 @@ struct search {
     struct asy_id study;
     const struct asy_study_spec *spec;
     struct asy_sampler *sampler; /* NULL: could not be made; failure says why */
+    struct asy_regret *regret;   /* NULL: the study does not look at it */
     struct asy_error failure;
 };
 struct asy__compute {
@@ -118,6 +121,11 @@ static void make(struct asy__compute *compute, const struct job *job)
     ASY_IGNORE(asy_sampler_create(spec->space, &sampler, &search->sampler, &search->failure));
     free(told);
     free(earlier);
+    if (search->sampler && !isnan(spec->regret) &&
+        asy_regret_create(spec->space, goals[0], &search->regret, &search->failure)) {
+        asy_sampler_destroy(search->sampler);
+        search->sampler = NULL;
+    }
     search->next = compute->searches; /* a failure is the answer to its first ask */
     compute->searches = search;
 }
@@ -142,6 +150,10 @@ static void put_answer(struct asy__compute *compute, const struct search *search
 {
     if (search && search->sampler)
         snprintf(answer->source, sizeof answer->source, "%s", asy_sampler_drew(search->sampler));
+    if (search && search->regret && /* without memory it says nothing, and is asked again */
+        asy_regret_bound(search->regret, &answer->input.asked.regret,
+                         &answer->input.asked.regret_n, NULL))
+        answer->input.asked.regret_n = 0;
     answer->input.asked.source = fx->ask.fixed ? "enqueued" : answer->source;
     answer->input.asked.needs_history =
         search && search->sampler ? asy_sampler_needs_history(search->sampler) : 1;
@@ -217,7 +229,8 @@ static void tell(struct asy__compute *compute, const struct job *job)
     /* A sampler that cannot take an outcome goes on without it; its next ask fails with the
      * reason. */
     if (search && search->sampler &&
-        asy_sampler_tell(search->sampler, &job->effect.tell, &err) < 0) {
+        (asy_sampler_tell(search->sampler, &job->effect.tell, &err) < 0 ||
+         (search->regret && asy_regret_tell(search->regret, &job->effect.tell, &err) < 0))) {
         asy_sampler_destroy(search->sampler);
         search->sampler = NULL;
         search->failure = err;
@@ -232,6 +245,7 @@ static void drop(struct asy__compute *compute, struct asy_id study)
         if (asy_id_cmp(search->study, study) != 0)
             continue;
         *at = search->next;
+        asy_regret_destroy(search->regret);
         asy_sampler_destroy(search->sampler);
         free(search);
         return;

@@ -129,6 +129,10 @@ static const struct asy_cause_info causes[] = {
       "nothing to do: " RESULT },
     { ASY_CAUSE_STAGNATION, "stagnation", "as many trials as budget.patience allows were no better",
       "nothing to do: " RESULT },
+    { ASY_CAUSE_REGRET, "regret",
+      "by a model of its trials no point is better than the best of them by more than "
+      "budget.regret",
+      "nothing to do: " RESULT },
     { ASY_CAUSE_EXHAUSTED, "exhausted", "every point of the space has been tried",
       "nothing to do: " RESULT },
     { ASY_CAUSE_PREEMPTED, "preempted", "its worker's time ran out, or it was drained",

@@ -315,6 +315,7 @@ static void fill_search(struct asy__parse *p, struct asy_study_spec *s)
     s->lag = (uint64_t)asy__val(p, "search.lag")->i;
     s->max_trials = (uint64_t)number_or(p, "budget.trials", -1);
     s->patience = (uint64_t)number_or(p, "budget.patience", -1);
+    s->regret = asy__val(p, "budget.regret")->has ? asy__val(p, "budget.regret")->f : NAN;
     s->max_time_ms = number_or(p, "budget.time", INT64_MAX);
     s->parallel = (uint64_t)asy__val(p, "budget.parallel")->i;
 }

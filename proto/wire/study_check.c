@@ -515,6 +515,25 @@ static void check_budget(struct asy__parse *p)
                      "needs trials or time; the study would never end");
 }
 
+/* What the model of asy/regret.h takes. */
+static void check_regret(struct asy__parse *p)
+{
+    const struct asy_yaml *node = asy__val(p, "budget.regret")->node;
+
+    if (!node)
+        return;
+    if (p->n_goals > 1)
+        asy__problem(p, node, "budget.regret", "is for a study with one objective");
+    if (p->study->spec.n_constraints)
+        asy__problem(p, node, "budget.regret", "is for a study without constraints");
+    for (size_t i = 0; i < asy_space_len(p->study->space); i++)
+        if (asy_space_at(p->study->space, i)->n_whens) {
+            asy__problem(p, node, "budget.regret", "is for a space without conditions; '%s' has "
+                         "some", asy_space_at(p->study->space, i)->name);
+            return;
+        }
+}
+
 void asy__study_check(struct asy__parse *p)
 {
     size_t before = p->n_problems;
@@ -544,6 +563,7 @@ void asy__study_check(struct asy__parse *p)
     if (has_space)
         asy__study_check_priors(p);
     check_budget(p);
+    check_regret(p);
 }
 
 const char *asy_study_pcre2_version(void)

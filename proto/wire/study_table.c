@@ -195,6 +195,11 @@ const struct asy__row asy__rows[] = {
     { "budget.patience", ASY__INT, .min = 1, .max = 1e9, .absent = "none",
       .help = "the study ends when so many complete trials in a row brought no better value. With "
               "one objective only, and beside trials or time" },
+    { "budget.regret", ASY__NUMBER, .min = 1e-300, .max = 1e300, .absent = "none",
+      .help = "the study ends when by a model of its trials the best point there is can hardly be "
+              "better than the best trial by more than this, in the objective's unit. From 20 "
+              "complete trials on, with one objective, without constraints and without "
+              "conditional parameters, and beside trials or time" },
     { "budget.parallel", ASY__INT, .min = 0, .max = 1e6, .fallback = "0",
       .help = "trials at once; 0: as many as fit" },
 

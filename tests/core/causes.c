@@ -423,6 +423,16 @@ static void stagnation(struct world *w)
         world_complete(w, &w->leases[i], 9, 1.0);
 }
 
+static void regret(struct world *w)
+{
+    agent(w, 2, 1);
+    submit(w, PLAIN("budget: {trials: 9, regret: 0.5}\n"));
+    world_complete(w, &w->leases[0], 9, 1.0);
+    w->regret = 0.25;
+    w->regret_n = 24;
+    world_complete(w, &w->leases[1], 9, 1.0);
+}
+
 static void exhausted(struct world *w)
 {
     w->exhausted_at = 1;
@@ -522,6 +532,8 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_TARGET, target, EVENT, 0, "its value 1 reached the target 2" },
     { ASY_CAUSE_STAGNATION, stagnation, EVENT, -1,
       "the last 2 complete trials brought nothing better than 1 (budget.patience)" },
+    { ASY_CAUSE_REGRET, regret, EVENT, -1, "by a model of 24 trials no point is better than the "
+      "best of them by more than 0.25 (budget.regret is 0.5)" },
     { ASY_CAUSE_EXHAUSTED, exhausted, EVENT, -1, "1 trial: " },
     { ASY_CAUSE_PREEMPTED, preempted, EVENT, 0, "preempted" },
     { ASY_CAUSE_LOST, lost, EVENT, 0, "silent for 10000 ms" },

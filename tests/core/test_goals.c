@@ -181,6 +181,48 @@ static void a_better_value_takes_stagnation_back(void)
     }
 }
 
+/* A bound on the regret ends a study at once; a deterministic one lets what runs come to its end.
+ * The event tells a restarted coordinator, which is told of no bound. */
+static void a_small_regret_ends_a_study(void)
+{
+    static const struct {
+        const char *name, *search;
+        double regret;
+        enum asy_study_state want;
+        size_t leases;
+    } cases[] = {
+        { "large", "", 0.7, ASY_STUDY_RUNNING, 3 },
+        { "small", "", 0.5, ASY_STUDY_STOPPING, 2 },
+        { "small, deterministic", "search: {deterministic: true, lag: 2}\n", 0.5,
+          ASY_STUDY_RUNNING, 2 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct world w;
+        struct asy_id a;
+        char text[600];
+
+        snprintf(text, sizeof text, "assay: 1\nname: near\nobjective: {metric: loss, goal: "
+                 "minimize}\nparameters: {x: {min: 0.0, max: 1.0}}\n" RUN(4, false)
+                 "budget: {trials: 9, regret: 0.5}\n%s", cases[i].search);
+        if (begin(&w, 2)) {
+            w.needs_history = 1;
+            a = submit(&w, 1, text);
+            w.regret = cases[i].regret;
+            w.regret_n = 20;
+            world_started(&w, &w.leases[0]);
+            world_started(&w, &w.leases[1]);
+            world_complete(&w, &w.leases[0], 4, 3);
+            T_EQ(cases[i].name, study_state(&w, a), cases[i].want);
+            T_EQ(cases[i].name, w.n_leases, cases[i].leases);
+            w.regret_n = 0;
+            T_TRUE(world_restart(&w));
+            T_EQ(cases[i].name, w.n_leases, cases[i].leases);
+        }
+        world_close(&w);
+    }
+}
+
 /* Deterministic studies feed the pruner from the history: a report of the constraint's metric alone
  * has no loss to judge, not a bad one. */
 static void reports_of_other_metrics_are_not_judged(void)
@@ -448,4 +490,5 @@ T_MAIN("goals", T_TEST(moasha_promotes_by_all_objectives),
        T_TEST(a_target_is_reached_within_the_constraints),
        T_TEST(patience_counts_from_the_last_better_value),
        T_TEST(a_better_value_takes_stagnation_back),
+       T_TEST(a_small_regret_ends_a_study),
        T_TEST(reports_of_other_metrics_are_not_judged))

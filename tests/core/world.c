@@ -457,6 +457,8 @@ void world_asked(struct world *w, struct asy_id study, uint64_t number, double x
     input.asked.source = "test";
     input.asked.text = rc ? "no point" : "";
     input.asked.needs_history = w->needs_history;
+    input.asked.regret = w->regret;
+    input.asked.regret_n = w->regret_n;
     world_input(w, &input);
 }
 

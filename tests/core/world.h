@@ -42,6 +42,8 @@ struct world {
     struct asy_core *core;
     int64_t now;
     int auto_ask;           /* answer every ASK at once; else they are counted */
+    double regret;          /* what its answers say of it, of regret_n trials; 0: nothing */
+    size_t regret_n;
     uint64_t exhausted_at;  /* the sampler's answers from this trial on are ASY_E_FULL; 0: never */
     int needs_history;
     uint64_t sealed;        /* the last commit */

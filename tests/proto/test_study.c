@@ -429,6 +429,18 @@ static void mistakes_are_named_with_their_place(void)
           MODEL_HEAD "objective: [{metric: val_loss, goal: minimize}, {metric: val_r2, "
                      "goal: maximize}]\n" PARAMS "budget: {trials: 9, patience: 3}\n",
           "budget.patience: is for a study with one objective" },
+        { "regret with a list",
+          MODEL_HEAD "objective: [{metric: val_loss, goal: minimize}, {metric: val_r2, "
+                     "goal: maximize}]\n" PARAMS "budget: {trials: 9, regret: 0.1}\n",
+          "budget.regret: is for a study with one objective" },
+        { "regret with constraints",
+          MODEL_HEAD OBJECTIVE "constraints: [{metric: n_params, max: 9}]\n" PARAMS
+          "budget: {trials: 9, regret: 0.1}\n",
+          "budget.regret: is for a study without constraints" },
+        { "no regret", MODEL_HEAD OBJECTIVE PARAMS "budget: {trials: 9, regret: 0}\n",
+          "budget.regret: must be" },
+        { "regret alone", MODEL_HEAD OBJECTIVE PARAMS "budget: {regret: 1}\n",
+          "needs trials or time" },
         { "patience alone", MODEL_HEAD OBJECTIVE PARAMS "budget: {patience: 3}\n",
           "needs trials or time" },
         { "target",

@@ -2,6 +2,7 @@
  * test_nomem.c - every allocation of the tuner fails once: the call reports it, has changed
  * nothing, and works when made again. */
 #include <asy/importance.h>
+#include <asy/regret.h>
 #include <asy/tuner.h>
 #include "nomem.h"
 
@@ -277,5 +278,46 @@ static void importance_survives(void)
     asy_space_destroy(space);
 }
 
-T_MAIN("nomem", T_TEST(samplers_survive), T_TEST(failed_asks_leave_nothing),
+static double run_regret(void)
+{
+    struct asy_space *space = NULL;
+    struct asy_regret *r = NULL;
+    double bound = 0;
+    size_t counted;
+
+    CALL(asy_space_create(&space, &err));
+    CALL(asy_space_add(space, &params[1], &err));
+    CALL(asy_regret_create(space, ASY_MINIMIZE, &r, &err));
+    for (uint64_t number = 0; number < ASY_REGRET_TRIALS; number++) {
+        double x = (double)(number * 7 % 20) / 20, value = (x - 0.3) * (x - 0.3);
+        struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = &x,
+                                 .values = &value, .last_step = -1 };
+
+        CALL(asy_regret_tell(r, &o, &err));
+    }
+    CALL(asy_regret_bound(r, &bound, &counted, &err));
+    asy_regret_destroy(r);
+    asy_space_destroy(space);
+    return bound;
+}
+
+static void a_bound_on_the_regret_survives(void)
+{
+    double want = 0;
+    long n = -1;
+
+    do {
+        t_nomem_at(n);
+        if (n < 0)
+            want = run_regret();
+        else
+            T_NEAR("bound", run_regret(), want, 0);
+        n++;
+    } while (n == 0 || t_nomem_end());
+    T_TRUE(n > 10);
+    T_TRUE(isfinite(want));
+}
+
+T_MAIN("nomem", T_TEST(a_bound_on_the_regret_survives), T_TEST(samplers_survive),
+       T_TEST(failed_asks_leave_nothing),
        T_TEST(pruners_survive), T_TEST(importance_survives))

@@ -95,6 +95,8 @@ struct asy_input {
         struct { struct asy_id study; uint64_t number; int rc; /* 0, ASY_E_FULL, other */
                  const double *x; /* [space length] */ const char *source; const char *text;
                  int needs_history; /* asy_sampler_needs_history(): 0 lets core ask ahead */
+                 double regret; size_t regret_n; /* of a study with budget.regret: a bound, and of
+                                                  * how many trials; 0: none yet */
                  } asked;
         struct { uint64_t commit; } durable;
         struct { const char *text; int ok; /* 1: it can write again */ } store;

@@ -110,7 +110,8 @@ enum asy_end {
     each(EXHAUSTED, 70)        /* the sampler has no further point */                              \
     each(PREEMPTED, 71)                                                                            \
     each(LOST, 72)                                                                                 \
-    each(STAGNATION, 73)       /* budget.patience: no trial was better for so long */
+    each(STAGNATION, 73)       /* budget.patience: no trial was better for so long */              \
+    each(REGRET, 74)           /* budget.regret: no point can be better by so much, says a model */
 enum asy_cause {
 #define ASY__CAUSE(name, number) ASY_CAUSE_##name = (number),
     ASY_CAUSES(ASY__CAUSE)

@@ -115,6 +115,8 @@ struct asy_study_spec {
     uint64_t max_trials;                /* UINT64_MAX: open */
     uint64_t patience;                  /* complete trials in a row that may be no better;
                                          * UINT64_MAX: any number */
+    double regret;                      /* by how much the best there is may be better than the
+                                         * best trial, by a model (asy/regret.h); NaN: no matter */
     int64_t max_time_ms;                /* INT64_MAX: open */
     uint64_t parallel;                  /* 0: as many as fit */
 
