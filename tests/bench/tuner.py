@@ -422,7 +422,7 @@ def main():
         idle(bench)
     if only in (None, "quality"):
         quality(bench)
-        for row in tuner_mo.rows(bench.args.bin, seeds=2 if tiny else 10,
+        for row in tuner_mo.rows(bench.args.bin, seeds=2 if tiny or bench.args.quick else 10,
                                  trials=60 if tiny else tuner_mo.TRIALS):
             put(row)
     if only in (None, "asha"):
