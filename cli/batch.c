@@ -23,7 +23,10 @@
 #include "cli.h"
 #include "follow.h"
 #include "format.h"
+#include "gain.h"
 #include "plan.h"
+
+#define PAGE 1000 /* events of one question */
 
 struct batch {
     struct asy__options options;
@@ -132,8 +135,61 @@ static void put_job(const struct batch *batch)
     asy_buf_fini(&text);
 }
 
-/* It was told to leave, and all is stored. */
-static int left(const struct batch *batch)
+/* ---- the end of a run ------------------------------------------------------------------------ */
+
+static int read_gain(struct asy__session *session, const struct asy__follow_end *end,
+                     struct asy__gain *gain, struct asy_error *err)
+{
+    int64_t after = (int64_t)end->since;
+    struct asy_buf json = { 0 };
+    size_t got;
+    int rc;
+
+    asy_buf_init(&json, 64u << 20);
+    do {
+        struct asy_json *root = NULL;
+        const struct asy_json *event;
+
+        rc = asy__query(session, "events", end->study, -1, after, PAGE, NULL, &json, &root, err);
+        got = asy_json_len(asy_json_get(root, "events"));
+        for (size_t i = 0; rc == 0 && (event = asy_json_at(asy_json_get(root, "events"), i)); i++) {
+            rc = asy__gain_event(gain, event, err);
+            after = asy_json_i64(asy_json_get(event, "seq"), after);
+        }
+        asy_json_destroy(root);
+    } while (rc == 0 && got == PAGE && !gain->any);
+    asy_buf_fini(&json);
+    return rc;
+}
+
+/* Whether this run of the job brought the study on. What came while all was drained perhaps only
+ * the store knows, which a coordinator without workers reads. */
+static int gained(const struct batch *batch, const struct asy__follow_end *end)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__session *session = NULL;
+    struct asy__gain gain = { .any = 0 };
+    int rc, any;
+
+    if (end->gained || !*end->study)
+        return end->gained;
+    asy__interrupts_forget(); /* the talk with it would heed them */
+    if ((rc = asy__session_open(&batch->options, ASY__START_COORDINATOR, &session, &err)) == 0)
+        rc = read_gain(session, end, &gain, &err);
+    asy__session_close(session);
+    if (session && rc == 0)
+        rc = asy__down(&batch->options, &err);
+    if (rc < 0)
+        fprintf(stderr, "assay: cannot see what this job brought, taking it as something: %s\n",
+                err.text);
+    any = gain.any || rc < 0;
+    asy__gain_fini(&gain);
+    return any;
+}
+
+/* It was told to leave, and all is stored. A job whose whole time brings nothing would be put back
+ * again and again. */
+static int left(const struct batch *batch, const struct asy__follow_end *end)
 {
     struct asy_error err = ASY_ERROR_INIT;
     int told = asy__interrupted_by();
@@ -145,6 +201,13 @@ static int left(const struct batch *batch)
         fprintf(stderr, "assay: %s, and the job may not be requeued; go on with: ASSAY_HOME=%s "
                         "sbatch ...\n", why, batch->options.home);
         return 128 + SIGTERM;
+    }
+    if (told == SIGALRM && !gained(batch, end)) {
+        fprintf(stderr, "assay: no trial came to a checkpoint or its end in the whole time of this "
+                        "job, so it is not requeued: ask for more --time, or let the program "
+                        "checkpoint (run.checkpoint: true); go on with: ASSAY_HOME=%s sbatch ...\n",
+                batch->options.home);
+        return EXIT_FAILED;
     }
     fprintf(stderr, "assay: %s; putting job %s back into the queue\n", why, batch->job.id);
     if (asy_slurm_requeue(batch->job.id, &err) < 0)
@@ -187,7 +250,7 @@ static int make_way(const struct batch *batch, struct asy_error *err)
 static int run(struct batch *batch, const char *command)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    enum asy__followed how = (enum asy__followed)0;
+    struct asy__follow_end end = { .gained = 0 };
     int status;
 
     if (load(batch, &err) < 0) {
@@ -200,9 +263,9 @@ static int run(struct batch *batch, const char *command)
     asy__interrupts_take();
     if (batch->leave_ms >= 0)
         asy__interrupt_in(batch->leave_ms);
-    status = asy__run_job(&batch->options, command, batch->restarts > 0, &how);
-    if (how == ASY__FOLLOWED_DRAINED || (asy__interrupts() && (int)how == 0))
-        return left(batch);
+    status = asy__run_job(&batch->options, command, batch->restarts > 0, &end);
+    if (end.how == ASY__FOLLOWED_DRAINED || (asy__interrupts() && (int)end.how == 0))
+        return left(batch, &end);
     return status;
 }
 

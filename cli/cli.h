@@ -56,6 +56,8 @@ void asy__advise(const char *text);
 void asy__interrupts_take(void);
 int asy__interrupts(void); /* 0; 1: to leave in order; 2: to end at once */
 int asy__interrupted_by(void);      /* the first signal; 0: none came */
+void asy__interrupts_forget(void);  /* those that came are dealt with: none has come, but the first
+                                     * is known on */
 void asy__interrupt_in(int64_t ms); /* by SIGALRM, so long from now */
 
 /* ---- session.c: talking to the coordinator ------------------------------------------------- */

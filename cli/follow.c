@@ -258,6 +258,7 @@ static int loop(struct asy__follower *f, enum asy__followed *ret_how, struct asy
 static void finish(struct asy__follower *f)
 {
     asy__progress_fini(&f->progress);
+    asy__gain_fini(&f->gain);
     asy_buf_fini(&f->answer);
     asy_buf_fini(&f->why_answer);
     asy_buf_fini(&f->early);
@@ -271,8 +272,9 @@ static void finish(struct asy__follower *f)
 }
 
 int asy__follow(struct asy__session *session, const struct asy__options *options, const char *study,
-                int from_start, enum asy__followed *ret_how, struct asy_error *err)
+                int from_start, struct asy__follow_end *ret_end, struct asy_error *err)
 {
+    enum asy__followed how = (enum asy__followed)0;
     int64_t now_ms = asy_clock_ms();
     struct asy__follower f = { .session = session, .options = options, .study = study,
                                .signals = -1, .json = options->json, .from_start = from_start,
@@ -289,6 +291,8 @@ int asy__follow(struct asy__session *session, const struct asy__options *options
         asy__screen_init(&f.screen, STDOUT_FILENO);
     fflush(stdout);
     if ((rc = open_signals(&f, err)) == 0 && (rc = asy__follow_load(&f, err)) == 0) {
+        uint64_t since = f.progress.seq;
+
         f.done_then = asy__progress_done(&f.progress);
         if (!from_start && !f.json && !f.on_screen) {
             struct asy__view view;
@@ -299,8 +303,12 @@ int asy__follow(struct asy__session *session, const struct asy__options *options
             asy__status_line(&view, &f.text);
             asy__follow_line(&f, f.text.data);
         }
-        rc = loop(&f, ret_how, err);
-        if (rc == 0 && *ret_how == ASY__FOLLOWED_DRAINED)
+        if ((rc = loop(&f, &how, err)) == 0) {
+            *ret_end = (struct asy__follow_end){ .how = how, .since = since,
+                                                 .gained = f.gain.any };
+            snprintf(ret_end->study, sizeof ret_end->study, "%s", study);
+        }
+        if (how == ASY__FOLLOWED_DRAINED)
             asy__progress_drained(&f.progress);
         if (f.on_screen)
             asy__follow_draw(&f, 1);

@@ -17,15 +17,22 @@ enum asy__followed {
     ASY__FOLLOWED_DETACHED, /* by Ctrl-C: it goes on without us */
     ASY__FOLLOWED_LEFT,     /* by a second Ctrl-C: ended at once */
 };
+struct asy__follow_end {
+    enum asy__followed how;
+    char study[128];
+    uint64_t since; /* the newest event before this began; 0: none */
+    int gained;     /* an event that came since brought something that lasts (gain.h); the last
+                     * ones of a coordinator that ends may not come */
+};
 /* from_start: the study has just been made, so its whole history is news. Interrupts must have been
  * taken (asy__interrupts_take()). */
 ASY_MUST_CHECK int asy__follow(struct asy__session *session, const struct asy__options *options,
-                               const char *study, int from_start, enum asy__followed *ret_how,
+                               const char *study, int from_start, struct asy__follow_end *ret_end,
                                struct asy_error *err);
 
 /* run.c: `assay run` of options->words[0] inside a batch job. An unfinished study of that name goes
  * on; if the job was requeued and there is but a finished one, that is the result. What was started
- * has ended when this returns the exit code. *ret_how is not set if it did not come so far. */
+ * has ended when this returns the exit code. *ret_end is not set if it did not come so far. */
 int asy__run_job(const struct asy__options *options, const char *command, int requeued,
-                 enum asy__followed *ret_how);
+                 struct asy__follow_end *ret_end);
 #endif

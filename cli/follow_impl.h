@@ -5,6 +5,7 @@
 #define ASY__FOLLOW_IMPL_H
 #include <signal.h>
 #include "follow.h"
+#include "gain.h"
 #include "screen.h"
 #include "view.h"
 
@@ -13,6 +14,7 @@ struct asy__follower {
     const struct asy__options *options;
     const char *study;
     struct asy__progress progress;
+    struct asy__gain gain;
     struct asy__lines lines;
     struct asy__screen screen;
     int on_screen, json;

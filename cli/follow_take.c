@@ -21,7 +21,8 @@ static int take_event(struct asy__follower *f, const struct asy_json *event, str
 
     if (seq <= f->progress.seq)
         return 0;
-    if ((rc = asy__progress_event(&f->progress, event, err)) < 0)
+    if ((rc = asy__progress_event(&f->progress, event, err)) < 0 ||
+        (rc = asy__gain_event(&f->gain, event, err)) < 0)
         return rc;
     f->progress.seq = seq;
     f->news_ms = asy_clock_ms();

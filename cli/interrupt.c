@@ -44,6 +44,12 @@ int asy__interrupted_by(void)
     return first;
 }
 
+void asy__interrupts_forget(void)
+{
+    told = 0;
+    interrupts = 0;
+}
+
 int asy__interrupts(void)
 {
     return interrupts;

@@ -242,13 +242,13 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
 }
 
 static int follow(struct asy__session *session, const struct asy__options *options,
-                  const char *name, int from_start, enum asy__followed *ret_how)
+                  const char *name, int from_start, struct asy__follow_end *ret_end)
 {
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (asy__follow(session, options, name, from_start, ret_how, &err) < 0)
+    if (asy__follow(session, options, name, from_start, ret_end, &err) < 0)
         return asy__complain(&err);
-    return end_of(session, options, name, *ret_how);
+    return end_of(session, options, name, ret_end->how);
 }
 
 /* What the sampler became is known where it runs. A study that cannot be asked about runs, too. */
@@ -287,7 +287,7 @@ static void put_begun(const struct run *run)
             remote ? asy__session_host(run->session) : run->options.home, remote ? "'" : "");
 }
 
-static int start(struct run *run, int watch, enum asy__followed *ret_how)
+static int start(struct run *run, int watch, struct asy__follow_end *ret_end)
 {
     struct asy_error err = ASY_ERROR_INIT;
 
@@ -311,7 +311,7 @@ static int start(struct run *run, int watch, enum asy__followed *ret_how)
     }
     put_choice(run);
     put_begun(run);
-    return follow(run->session, &run->options, run->name, !run->resumed, ret_how);
+    return follow(run->session, &run->options, run->name, !run->resumed, ret_end);
 }
 
 /* Frees all but the options. */
@@ -327,7 +327,7 @@ static int run(int argc, char **argv, const char *verb, int watch)
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_buf command = { 0 };
     struct run run = { .spec = NULL };
-    enum asy__followed how;
+    struct asy__follow_end end;
     int status;
 
     if (asy__options_parse(argc, argv, "rcS", 1, 1, &run.options, &err) < 0) {
@@ -337,17 +337,17 @@ static int run(int argc, char **argv, const char *verb, int watch)
     asy_buf_init(&command, 1u << 16);
     asy__fmt_command(&command, verb, argc, argv);
     run.command = command.data;
-    status = start(&run, watch, &how);
+    status = start(&run, watch, &end);
     fini(&run);
     asy_buf_fini(&command);
     return status;
 }
 
 int asy__run_job(const struct asy__options *options, const char *command, int requeued,
-                 enum asy__followed *ret_how)
+                 struct asy__follow_end *ret_end)
 {
     struct run run = { .options = *options, .command = command, .job = 1, .requeued = requeued };
-    int status = start(&run, 1, ret_how);
+    int status = start(&run, 1, ret_end);
     int64_t until_ms = asy_clock_ms() + LEAVE_MS;
 
     if (run.session)
@@ -373,7 +373,7 @@ int asy__cmd_watch(int argc, char **argv)
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__options options;
     struct asy__session *session = NULL;
-    enum asy__followed how;
+    struct asy__follow_end end;
     int status;
 
     if (asy__options_parse(argc, argv, "j", 1, 1, &options, &err) < 0) {
@@ -383,7 +383,7 @@ int asy__cmd_watch(int argc, char **argv)
     asy__interrupts_take();
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0)
         return asy__complain(&err);
-    status = follow(session, &options, options.words[0], 0, &how);
+    status = follow(session, &options, options.words[0], 0, &end);
     asy__session_close(session);
     return status;
 }

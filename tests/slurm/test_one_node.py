@@ -4,7 +4,7 @@ import glob
 import os
 
 from kit import Cluster, Job
-from harness import equal, has, main
+from harness import equal, has, main, wait
 
 TEMPLATE = "one-node.sbatch"
 
@@ -106,8 +106,22 @@ def the_walltime_ends_nothing_in_vain():
         equal(f"steps done again: {job.lost_steps()}", sum(job.lost_steps()), 0)
 
 
+def a_job_whose_time_brings_nothing_is_not_requeued():
+    """A trial of ten minutes and without checkpoints in a job that has ten seconds for it."""
+    with Job(1, settings="shared_home: yes\nwalltime_margin: 50s\n") as job:
+        job.command(steps=1200, pace=0.5, checkpoint=False)
+        job.submit(TEMPLATE, "--time=1")
+        job.ended("FAILED")
+        equal("exit code", job.show("ExitCode"), "1:0")
+        equal("restarts", job.show("Restarts"), "0")
+        has("reason", job.said(), "no trial came to a checkpoint or its end in the whole time of this job")
+        has("remedy", job.said(), "ask for more --time, or let the program checkpoint (run.checkpoint: true)")
+        job.submit(TEMPLATE, "--time=5")  # nothing is broken by it
+        wait(lambda: "study sweep so far" in job.said(), "the study to go on")
+
+
 Job.cluster = Cluster()
-main(the_walltime_ends_nothing_in_vain, scontrol_requeue_goes_on_where_it_was,
+main(the_walltime_ends_nothing_in_vain, a_job_whose_time_brings_nothing_is_not_requeued, scontrol_requeue_goes_on_where_it_was,
      a_gang_is_requeued_too, a_study_runs_to_its_end_in_a_home_of_the_job,
      a_requeue_needs_a_shared_store,
      a_warning_to_every_process_requeues_the_job, scancel_stores_all_and_the_next_job_goes_on,
