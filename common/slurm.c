@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * slurm.c - see slurm.h. */
 #include <asy/slurm.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/clock.h>
 #include <asy/parse.h>
 #include <asy/proc.h>
 
 #define ASK_MS 10000
 #define OUTPUT_MAX (64u << 10)
 #define MARGIN_MS 90000
+#define PAUSE_MS 500 /* before it is asked again; then twice that, and so on */
+#define PAUSE_MAX_MS 15000
 
 const char *asy_slurm_job_id(void)
 {
@@ -53,46 +57,78 @@ static int read_job(const char *text, struct asy_slurm_job *job, struct asy_erro
     return 0;
 }
 
-int asy_slurm_look(struct asy_slurm_job *ret_job, struct asy_error *err)
+static int look_once(struct asy_slurm_job *job, struct asy_error *err)
 {
-    const char *id = asy_slurm_job_id();
-    const char *argv[] = { "squeue", "-h", "-j", id, "-O", "TimeLeft:40,Requeue:16", NULL };
-    struct asy_slurm_job job = { .left_ms = -1 };
+    const char *argv[] = { "squeue", "-h", "-j", job->id, "-O", "TimeLeft:40,Requeue:16", NULL };
     struct asy_buf out;
     int rc;
+
+    asy_buf_init(&out, OUTPUT_MAX);
+    if ((rc = ask(argv, &out, err)) == 0)
+        rc = read_job(out.data, job, err);
+    asy_buf_fini(&out);
+    return rc;
+}
+
+/* Of a job that it does not know squeue will say the same again. */
+static int may_pass(int rc, const struct asy_error *err)
+{
+    return rc == ASY_E_TIMEOUT || (rc == ASY_E_IO && !strstr(err->text, "Invalid job id"));
+}
+
+int asy_slurm_look(struct asy_slurm_job *ret_job, int64_t patience_ms, struct asy_error *err)
+{
+    int64_t begun_ms = asy_clock_ms(), pause_ms = PAUSE_MS, asked_ms;
+    struct asy_error why = ASY_ERROR_INIT;
+    struct asy_slurm_job job = { .left_ms = -1 };
+    const char *id = asy_slurm_job_id();
+    int n = 1, rc;
 
     if (!id)
         return asy_fail(err, ASY_E_NOENT, "SLURM_JOB_ID is not set: this is no job of Slurm");
     snprintf(job.id, sizeof job.id, "%s", id);
-    asy_buf_init(&out, OUTPUT_MAX);
-    if ((rc = ask(argv, &out, err)) == 0 && (rc = read_job(out.data, &job, err)) == 0)
+    while ((rc = look_once(&job, &why)) < 0 && may_pass(rc, &why)) {
+        asked_ms = asy_clock_ms() - begun_ms;
+        if (asked_ms + pause_ms > patience_ms)
+            break;
+        ASY_IGNORE(poll(NULL, 0, (int)pause_ms) < 0); /* a signal may end it early */
+        pause_ms = 2 * pause_ms < PAUSE_MAX_MS ? 2 * pause_ms : PAUSE_MAX_MS;
+        n++;
+    }
+    if (rc == 0)
         *ret_job = job;
+    else if (n == 1)
+        ASY_IGNORE(asy_fail(err, (enum asy_code)rc, "%s", why.text)); /* it is rc */
+    else
+        ASY_IGNORE(asy_fail(err, (enum asy_code)rc, "%s (asked %d times in %d s)", why.text, n,
+                            (int)((asy_clock_ms() - begun_ms) / 1000)));
+    return rc;
+}
+
+static int order(const char *const *argv, struct asy_error *err)
+{
+    struct asy_buf out;
+    int rc;
+
+    asy_buf_init(&out, OUTPUT_MAX);
+    rc = ask(argv, &out, err);
     asy_buf_fini(&out);
     return rc;
 }
 
 int asy_slurm_requeue(const char *job_id, struct asy_error *err)
 {
-    const char *argv[] = { "scontrol", "requeue", job_id, NULL };
-    struct asy_buf out;
-    int rc;
+    return order((const char *[]){ "scontrol", "requeue", job_id, NULL }, err);
+}
 
-    asy_buf_init(&out, OUTPUT_MAX);
-    rc = ask(argv, &out, err);
-    asy_buf_fini(&out);
-    return rc;
+int asy_slurm_cancel(const char *job_id, struct asy_error *err)
+{
+    return order((const char *[]){ "scancel", job_id, NULL }, err);
 }
 
 int asy_slurm_warn(const char *step, struct asy_error *err)
 {
-    const char *argv[] = { "scancel", "--quiet", "--signal=USR1", step, NULL };
-    struct asy_buf out;
-    int rc;
-
-    asy_buf_init(&out, OUTPUT_MAX);
-    rc = ask(argv, &out, err);
-    asy_buf_fini(&out);
-    return rc;
+    return order((const char *[]){ "scancel", "--quiet", "--signal=USR1", step, NULL }, err);
 }
 
 static uint64_t number_of(const char *variable)

@@ -77,14 +77,51 @@ static void asks_squeue(void)
             break;
         setenv("PATH", folder.path, 1);
         setenv("SLURM_JOB_ID", "7", 1);
-        T_EQ(cases[i].name, asy_slurm_look(&job, &err), cases[i].rc);
+        T_EQ(cases[i].name, asy_slurm_look(&job, 0, &err), cases[i].rc);
         setenv("PATH", old, 1);
         T_HAS(cases[i].name, err.text, cases[i].text);
         if (cases[i].rc == 0)
             T_TRUE(job.left_ms == cases[i].left && job.requeue == cases[i].requeue);
     }
     unsetenv("SLURM_JOB_ID");
-    T_EQ("no job", asy_slurm_look(&(struct asy_slurm_job){ 0 }, NULL), ASY_E_NOENT);
+    T_EQ("no job", asy_slurm_look(&(struct asy_slurm_job){ 0 }, 0, NULL), ASY_E_NOENT);
+    t_folder_drop(&folder);
+}
+
+static void asks_again_while_squeue_fails(void)
+{
+    static const char script[] = "#!/bin/sh\n"
+                                 "cd \"${0%/*}\"; echo x >>asked\n"
+                                 "[ -e busy ] || { echo '10:00 1'; exit 0; }\n"
+                                 "/bin/rm busy\n"
+                                 "echo 'slurm_load_jobs error: Socket timed out' >&2\n"
+                                 "exit 1\n";
+    static const char unknown[] = "#!/bin/sh\ncd \"${0%/*}\"; echo x >>asked\n"
+                                  "echo 'Invalid job id specified' >&2; exit 1\n";
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_slurm_job job = { 0 };
+    char squeue[PATH_MAX], path[PATH_MAX], old[4096];
+    struct t_folder folder;
+
+    if (!T_TRUE(t_folder_make(&folder)))
+        return;
+    snprintf(old, sizeof old, "%s", getenv("PATH"));
+    t_path(&folder, "squeue", squeue);
+    t_path(&folder, "busy", path);
+    if (!t_write(squeue, script) || !t_write(path, "") || !T_EQ("chmod", chmod(squeue, 0755), 0))
+        goto out;
+    setenv("PATH", folder.path, 1);
+    setenv("SLURM_JOB_ID", "7", 1);
+    T_OK(asy_slurm_look(&job, ASY_SLURM_PATIENCE_MS, &err), &err);
+    T_EQ("time left", job.left_ms, 600000);
+    T_EQ("requeue", job.requeue, 1);
+    t_file_is("asked twice", t_path(&folder, "asked", path), "x\nx\n");
+    if (t_write(squeue, unknown))
+        T_EQ("unknown", asy_slurm_look(&job, ASY_SLURM_PATIENCE_MS, &err), ASY_E_IO);
+    t_file_is("asked once of a job that it does not know", path, "x\nx\nx\n");
+out:
+    setenv("PATH", old, 1);
+    unsetenv("SLURM_JOB_ID");
     t_folder_drop(&folder);
 }
 
@@ -115,4 +152,4 @@ static void knows_the_jobs_memory(void)
 }
 
 T_MAIN("slurm", T_TEST(reads_times), T_TEST(leaves_in_time), T_TEST(asks_squeue),
-       T_TEST(knows_the_jobs_memory))
+       T_TEST(asks_again_while_squeue_fails), T_TEST(knows_the_jobs_memory))

@@ -149,7 +149,8 @@ void asy__learn_walltime(struct asy__agent *agent)
     struct asy_slurm_job job = { .left_ms = agent->options.walltime_ms };
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (job.left_ms < 0 && asy_slurm_job_id() && asy_slurm_look(&job, &err) < 0)
+    if (job.left_ms < 0 && asy_slurm_job_id() &&
+        asy_slurm_look(&job, ASY_SLURM_PATIENCE_MS, &err) < 0)
         asy_warn("cannot ask Slurm for the time left: %s, taking it as unlimited", err.text);
     if (job.left_ms < 0)
         return;

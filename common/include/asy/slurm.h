@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * asy/slurm.h - the job of Slurm that this process runs in, as its own commands tell of it.
  *
- * Slurm 22.05 has no variable for the end of a job, so squeue is asked, once: each call is work for
- * the one controller of a cluster.
+ * Slurm 22.05 has no variable for the end of a job, so squeue is asked, and again only where it
+ * fails: each call is work for the one controller of a cluster.
  *
  * Threads: any. */
 #ifndef ASY_SLURM_H
@@ -17,10 +17,16 @@ struct asy_slurm_job {
 };
 /* SLURM_JOB_ID; NULL outside of a job. */
 const char *asy_slurm_job_id(void);
-/* ASY_E_NOENT: in no job. Other codes: squeue could not be asked, or was not understood. */
-ASY_MUST_CHECK int asy_slurm_look(struct asy_slurm_job *ret_job, struct asy_error *err);
+/* Where squeue fails or does not answer, as while the controller is busy or away, it is asked again
+ * after pauses that grow, for patience_ms (0: never). ASY_E_NOENT: in no job. Other codes: squeue
+ * could not be asked, or was not understood. */
+#define ASY_SLURM_PATIENCE_MS 60000
+ASY_MUST_CHECK int asy_slurm_look(struct asy_slurm_job *ret_job, int64_t patience_ms,
+                                  struct asy_error *err);
 /* Puts this job back into its queue: Slurm then ends it, as it does for `scontrol requeue`. */
 ASY_MUST_CHECK int asy_slurm_requeue(const char *job_id, struct asy_error *err);
+/* Ends it for good, as `scancel` does. */
+ASY_MUST_CHECK int asy_slurm_cancel(const char *job_id, struct asy_error *err);
 /* Sends SIGUSR1 to the tasks of a step, "4711.0". */
 ASY_MUST_CHECK int asy_slurm_warn(const char *step, struct asy_error *err);
 /* What the job has of this node's memory, in bytes, as Slurm's variables say; 0: they do not. */
