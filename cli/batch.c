@@ -94,9 +94,9 @@ static int load(struct batch *batch, struct asy_error *err)
     batch->leave_ms = -1;
     batch->restarts = (unsigned)number_of("SLURM_RESTART_COUNT", 0);
     batch->options.nodes = number_of("SLURM_JOB_NUM_NODES", 1);
-    if (asy_slurm_look(&batch->job, &why) < 0) {
-        fprintf(stderr, "assay: cannot ask Slurm about this job, taking its time as unlimited: "
-                        "%s\n", why.text);
+    if (asy_slurm_look(&batch->job, ASY_SLURM_PATIENCE_MS, &why) < 0) {
+        fprintf(stderr, "assay: cannot ask Slurm about this job, taking its time as unlimited, "
+                        "so it will not leave by itself nor be requeued: %s\n", why.text);
         batch->job = (struct asy_slurm_job){ .left_ms = -1 };
         snprintf(batch->job.id, sizeof batch->job.id, "%s", asy_slurm_job_id());
     }

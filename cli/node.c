@@ -45,6 +45,7 @@ struct child {
     int leave;          /* the signal that drains it */
     int let_go;         /* it is a task of the step, not a child of ours */
     int left;           /* in order, a moment ago */
+    int lonely;         /* it ended without a coordinator, a moment ago */
 };
 #define UP_MS 1000          /* whoever lives this long has come up */
 #define OWNED_PAUSE_MS 1000
@@ -59,6 +60,8 @@ struct node {
     struct asy__step step;
     pid_t parent;
     int say;            /* of a task: who hears that it runs; -1: nobody */
+    int in_step;        /* it is such a task */
+    int64_t beat_us;    /* of the coordinator, when the worker was found lonely */
     int keep, signals, told, drains, ending;
     int64_t hurry_ms;   /* when it was told to end at once; 0: it was not */
 };
@@ -144,6 +147,7 @@ static int words_of(const struct node *node, const struct child *child, struct w
                     struct asy_error *err)
 {
     int rc = asy_proc_find_program(child->name, w->program, sizeof w->program, err);
+    const char *patience = "";
 
     add(w, w->program);
     if (rc == 0 && is_step(node, child) &&
@@ -155,6 +159,13 @@ static int words_of(const struct node *node, const struct child *child, struct w
         add(w, "--keep");
     if (child == &node->coordinator && node->drains)
         add(w, "--drain"); /* the one that was draining died before all was stored */
+    if (child == &node->worker && node->in_step) {
+        rc = rc < 0 ? rc : asy__step_patience(node->options->home, &patience, err);
+        if (*patience) {
+            add(w, "--orphan-exit");
+            add(w, patience);
+        }
+    }
     if (child == &node->worker && node->options->cores > 0) {
         snprintf(w->cores, sizeof w->cores, "%lld", (long long)node->options->cores);
         add(w, "--cores");
@@ -262,6 +273,13 @@ static void ended(struct node *node, struct child *child)
         child->again_ms = now_ms + DRAINED_PAUSE_MS;
         return;
     }
+    if (node->in_step && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_AWAY) {
+        asy_warn("%s found no coordinator, looking whether one lives", child->name);
+        node->beat_us = asy__step_beat_us(node->options->home);
+        child->lonely = 1;
+        child->again_ms = now_ms + ASY__BEAT_MS;
+        return;
+    }
     /* A child that never came up will not come up by trying on. */
     if (child == &node->coordinator && now_ms - child->started_ms < UP_MS &&
         child->pause_ms > 1000) {
@@ -285,6 +303,25 @@ static int pass_on_warning(struct node *node, struct child *child)
     return warned;
 }
 
+/* A coordinator that marks its store lives, and only this node does not reach it: the job goes on.
+ * 1: it is dead, and the job has been given up. */
+static int give_up(struct node *node, struct child *child)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int lonely = child->lonely;
+
+    child->lonely = 0;
+    if (!lonely || node->beat_us == 0 ||
+        asy__step_beat_us(node->options->home) != node->beat_us)
+        return 0;
+    if (asy__step_give_up(&err) < 0) {
+        asy_warn("%s, looking for a coordinator again", err.text);
+        return 0;
+    }
+    node->ending = 1;
+    return 1;
+}
+
 /* ---- the loop ------------------------------------------------------------------------------ */
 
 static void take_signals(struct node *node)
@@ -303,6 +340,8 @@ static void take_signals(struct node *node)
                                    node->drains ? SIGINT : SIGTERM));
         node->worker.again_ms = INT64_MAX; /* if it is just gone, it is not wanted any more */
         node->drains = 1;
+        if (node->options->agent && node->worker.proc.pidfd < 0)
+            node->ending = 1; /* there is none to wait for */
         if (at_once) {
             node->ending = 1;
             node->hurry_ms = asy_clock_ms();
@@ -339,7 +378,8 @@ static void serve(struct node *node)
             if (children[i]->proc.pidfd >= 0)
                 ended(node, children[i]);
             if (!node->ending && asy_clock_ms() >= children[i]->again_ms &&
-                !pass_on_warning(node, children[i]) && start(node, children[i], &err) < 0)
+                !pass_on_warning(node, children[i]) && !give_up(node, children[i]) &&
+                start(node, children[i], &err) < 0)
                 start_later(children[i], "does not start", err.text);
         }
     }
@@ -412,13 +452,13 @@ int asy__cmd_node(int argc, char **argv)
         return EXIT_USAGE;
     }
     node.keep = options.all;
+    node.in_step = options.agent && getenv("SLURM_STEP_ID") && getenv("SLURMD_NODENAME");
     if (options.nodes > 1) {
         node.worker.name = "srun";
         node.worker.leave = SIGUSR1;
     }
     if (asy_durable_mkdirs(options.home, &err) < 0 ||
-        (options.agent && getenv("SLURM_STEP_ID") && getenv("SLURMD_NODENAME") &&
-         asy__step_log(options.home, &node.say, &err) < 0))
+        (node.in_step && asy__step_log(options.home, &node.say, &err) < 0))
         return asy__complain(&err);
     asy_log_open(STDERR_FILENO, "assay-node", ASY_LOG_INFO, 0);
     if (!options.agent && keep_home(&node, &err) < 0) {

@@ -9,13 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <asy/log.h>
 #include <asy/parse.h>
+#include <asy/settings.h>
 #include <asy/slurm.h>
 
 #define SAID_MAX (1u << 20)
 #define GONE_MS 5000
+#define PATIENCE "5m"
 #define READY "ready node="
 
 static const char *variable(const char *name)
@@ -244,4 +248,50 @@ void asy__step_say(int say)
     dprintf(say, READY "%s pid=%d step=%s\n", variable("SLURMD_NODENAME"), (int)getpid(),
             variable("SLURM_STEP_ID"));
     close(say);
+}
+
+/* ---- without a coordinator ------------------------------------------------------------------- */
+
+int asy__step_patience(const char *home, const char **ret_time, struct asy_error *err)
+{
+    struct asy_settings *settings = NULL;
+    char path[4200];
+    int rc;
+
+    snprintf(path, sizeof path, "%s/config.yaml", home);
+    if ((rc = asy_settings_load(path, &settings, err)) < 0)
+        return rc;
+    *ret_time = strcmp(asy_settings_origin(settings, "orphan_exit"), "default") ? "" : PATIENCE;
+    asy_settings_destroy(settings);
+    return 0;
+}
+
+/* Opened, since a network file system may tell of the past otherwise. */
+int64_t asy__step_beat_us(const char *home)
+{
+    int64_t us = 0;
+    struct stat st;
+    char path[4300];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/store/assay.lock", home);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return 0;
+    if (fstat(fd, &st) == 0)
+        us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
+    close(fd);
+    return us;
+}
+
+int asy__step_give_up(struct asy_error *err)
+{
+    struct asy_slurm_job job;
+    int rc = asy_slurm_look(&job, 0, err);
+
+    if (rc < 0)
+        return rc;
+    asy_warn("the coordinator is dead and nobody of its node starts another: %s job %s",
+             job.requeue ? "putting back into the queue" : "cancelling, as it may not be requeued,",
+             job.id);
+    return job.requeue ? asy_slurm_requeue(job.id, err) : asy_slurm_cancel(job.id, err);
 }

@@ -36,4 +36,14 @@ void asy__step_fini(struct asy__step *step);
 /* In a task: stdout and stderr go to its log; *ret_say is what stdout was. */
 ASY_MUST_CHECK int asy__step_log(const char *home, int *ret_say, struct asy_error *err);
 void asy__step_say(int say); /* it runs; closes say */
+/* How long its worker looks for a coordinator, for its --orphan-exit; "": the setting says it. */
+ASY_MUST_CHECK int asy__step_patience(const char *home, const char **ret_time,
+                                      struct asy_error *err);
+/* When the coordinator last marked the lock of its store, which it does every ten seconds, by the
+ * clock of the file system. 0: that cannot be seen. */
+int64_t asy__step_beat_us(const char *home);
+#define ASY__BEAT_MS 40000 /* a coordinator whose mark is that old is dead */
+/* The job's coordinator is dead, and so is its batch script: puts the job back into its queue, or
+ * ends it if it may not be requeued. */
+ASY_MUST_CHECK int asy__step_give_up(struct asy_error *err);
 #endif

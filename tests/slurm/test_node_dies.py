@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """slurm/several-nodes.sbatch while a node fails: Slurm takes a while to notice."""
 from kit import Cluster, Job
-from harness import equal, main, wait
+from harness import equal, has, main, wait
 
 TEMPLATE = "several-nodes.sbatch"
 
@@ -21,5 +21,22 @@ def a_node_that_dies_takes_only_its_trials():
         wait(lambda: job.ask("sinfo", "-h", "-n", "n2", "-o", "%T").strip() == "idle", "n2")
 
 
+def the_first_node_takes_the_job_back_into_the_queue():
+    """The coordinator and the batch script are gone, and Slurm leaves the rest of the job alone."""
+    with Job(8, settings="shared_home: yes\norphan_exit: 5s\n") as job:
+        job.command(steps=20, pace=0.2)
+        job.submit(TEMPLATE)
+        job.reports(12)
+        equal("workers", wait(lambda: job.workers() == 2, "two workers"), True)
+        job.cluster.kill_node("n1")
+        wait(lambda: "putting back into the queue" in job.node_logs()["n2"], "n2 to give up")
+        equal("start it again", job.cluster.do("node", "n1"), 0)
+        job.restarted()
+        job.ended("COMPLETED")
+        has("log", job.said(), "study sweep so far")
+        ends = job.check().ends()
+        equal(f"crashes in {ends}", ends["crashed"], 0)
+
+
 Job.cluster = Cluster()
-main(a_node_that_dies_takes_only_its_trials)
+main(a_node_that_dies_takes_only_its_trials, the_first_node_takes_the_job_back_into_the_queue)

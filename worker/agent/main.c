@@ -31,7 +31,8 @@ static const char help[] =
     "  --gpus WHICH        instead of the setting worker_gpus (auto): auto, any, none, unmanaged,\n"
     "                      or UUIDs and PCI addresses separated by commas\n"
     "  --walltime TIME     end in time for this limit (asked of Slurm inside one of its jobs)\n"
-    "  --orphan-exit TIME  end when idle and without a coordinator for this long (30m)\n"
+    "  --orphan-exit TIME  end when idle and without a coordinator for this long\n"
+    "                      (setting orphan_exit)\n"
     "  --once-idle-exit    end when there is nothing to do\n"
     "  --log LEVEL         debug, info, warn or error (info)\n"
     "  --log-json          one JSON object a line\n"
@@ -184,6 +185,8 @@ static int load_settings(struct args *args, struct asy_error *err)
     options->gang_idle_ms = asy_settings_i64(settings, "gang_idle");
     snprintf(interface, sizeof interface, "%s", asy_settings_str(settings, "mpi_interface"));
     options->mpi_interface = interface;
+    if (options->orphan_ms < 0)
+        options->orphan_ms = asy_settings_i64(settings, "orphan_exit");
     if (strcmp(asy_settings_origin(settings, "walltime_margin"), "default"))
         options->walltime_margin_ms = asy_settings_i64(settings, "walltime_margin");
     snprintf(args->gpus, sizeof args->gpus, "%s",
@@ -229,8 +232,10 @@ int main(int argc, char **argv)
     struct args args = { .agent = ASY_AGENT_OPTIONS_INIT, .level = ASY_LOG_INFO };
     struct asy_error err = ASY_ERROR_INIT;
     char home[4096], absolute[8300];
-    int code = parse_args(argc, argv, &args), rc;
+    int code, rc;
 
+    args.agent.orphan_ms = -1; /* not said */
+    code = parse_args(argc, argv, &args);
     if (code >= 0)
         return code;
     if (args.probe_gpus)
