@@ -189,6 +189,26 @@ static void memory_counts_for_each_rank(void)
     world_close(&w);
 }
 
+static void a_worker_that_leaves_soon_holds_no_part(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w)) {
+        agent(&w, 2, 2);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 2, .walltime_ms = 4000 });
+        a = submit(&w, 1, GANG("a", 4, ONE));
+        T_EQ("it waits", leases_of(&w, a), 0);
+        T_STR("why", world_explain(&w, "a", -1), "walltime");
+        agent(&w, 4, 2);
+        T_EQ("parts", leases_of(&w, a), 2);
+        for (uint32_t p = 0; p < 2 && lease_of(&w, a, p); p++)
+            T_TRUE(lease_of(&w, a, p)->peer != 3);
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
 static void small_trials_do_not_starve_a_gang(void)
 {
     struct world w;
@@ -437,7 +457,8 @@ static void words_go_from_part_to_part(void)
 
 T_MAIN("span", T_TEST(one_worker_is_waited_for_where_it_could_hold_all),
        T_TEST(else_it_goes_to_the_fewest_workers), T_TEST(more_workers_than_needed_are_not_used),
-       T_TEST(memory_counts_for_each_rank), T_TEST(small_trials_do_not_starve_a_gang),
+       T_TEST(memory_counts_for_each_rank), T_TEST(a_worker_that_leaves_soon_holds_no_part),
+       T_TEST(small_trials_do_not_starve_a_gang),
        T_TEST(two_waiting_gangs_do_not_hold_half_each), T_TEST(only_the_lead_reports),
        T_TEST(an_end_in_peace_lets_the_members_stay_warm), T_TEST(a_lost_member_ends_the_attempt),
        T_TEST(a_lost_lead_ends_the_attempt), T_TEST(parts_come_back_one_by_one),
