@@ -177,6 +177,10 @@ class Job(Sweep):
         self.history = checker.check(self.store(), self.trials, self.records)
         return self.history
 
+    def so_far(self):
+        """As check(), of a study that goes on."""
+        return checker.History(self.store())
+
     def explain(self, *what):
         return self.json("explain", "sweep", *what)
 

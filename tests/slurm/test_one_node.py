@@ -75,6 +75,21 @@ def a_warning_to_every_process_requeues_the_job():
         equal(f"crashes in {ends}", ends["crashed"], 0)
 
 
+def a_warning_to_the_batch_script_requeues_the_job():
+    with Job(2) as job:
+        job.command(steps=400, pace=0.2)
+        job.submit(TEMPLATE)
+        job.reports(6)
+        job.ask("scancel", "--signal=USR2", "--batch", job.id)
+        job.restarted()
+        has("log", job.said(), "a warning came; putting job")
+        job.hurry()
+        job.ended("COMPLETED")
+        ends = job.check().ends()
+        equal(f"paused in {ends}", ends["paused"] >= 1, True)
+        equal(f"in vain in {ends}", ends["crashed"] + ends["lost"] + ends["preempted"], 0)
+
+
 def scancel_stores_all_and_the_next_job_goes_on():
     with Job(4) as job:
         job.command(steps=12, pace=0.3)
@@ -93,12 +108,15 @@ def scancel_stores_all_and_the_next_job_goes_on():
 
 
 def the_walltime_ends_nothing_in_vain():
-    """A minute is the least that Slurm gives; after ten seconds of it the job leaves by itself."""
-    with Job(2, settings="shared_home: yes\nwalltime_margin: 50s\n") as job:
-        job.command(steps=14, pace=1)
+    """A minute is the least that Slurm gives; after twenty seconds of it the job leaves by itself,
+    as often as it takes until trials were paused twice."""
+    with Job(2, settings="shared_home: yes\nwalltime_margin: 40s\n") as job:
+        job.command(steps=400, pace=0.5)
         job.submit(TEMPLATE, "--time=1")
         job.restarted()
         has("log", job.said(), "the time of the job is nearly up; putting job")
+        wait(lambda: job.so_far().ends()["paused"] >= 2, "two pauses")
+        job.hurry()
         job.ended("COMPLETED")
         ends = job.check().ends()
         equal(f"paused in {ends}", ends["paused"] >= 2, True)
@@ -124,5 +142,6 @@ Job.cluster = Cluster()
 main(the_walltime_ends_nothing_in_vain, a_job_whose_time_brings_nothing_is_not_requeued, scontrol_requeue_goes_on_where_it_was,
      a_gang_is_requeued_too, a_study_runs_to_its_end_in_a_home_of_the_job,
      a_requeue_needs_a_shared_store,
-     a_warning_to_every_process_requeues_the_job, scancel_stores_all_and_the_next_job_goes_on,
+     a_warning_to_every_process_requeues_the_job, a_warning_to_the_batch_script_requeues_the_job,
+     scancel_stores_all_and_the_next_job_goes_on,
      at_once=3)

@@ -68,6 +68,23 @@ def a_gang_spans_both_nodes():
             has(f"{node} had a part", said, " leased, ")
 
 
+def the_walltime_pauses_a_gang_on_both_nodes():
+    """It goes on from its checkpoint; longer than the job it takes in any case."""
+    with Job(1, settings="shared_home: yes\nwalltime_margin: 30s\n") as job:
+        job.gang(2, epochs=1000000, cores=2)
+        job.submit(TEMPLATE, "--time=1")
+        job.restarted()
+        has("log", job.said(), "the time of the job is nearly up; putting job")
+        wait(lambda: job.count("leased") >= 2, "the gang to go on")
+        history = job.so_far()
+        equal(f"ends {history.ends()}", dict(history.ends()), {"paused": 1})
+        begun = [event.body["from"][1] for event in history.events if event.kind == "leased"]
+        equal(f"it goes on from its checkpoint: {begun}", begun[-1] > begun[0], True)
+        for node, said in job.node_logs().items():
+            has(f"{node} had a part", said, " leased, ")
+
+
 Job.cluster = Cluster()
-main(a_gang_spans_both_nodes, both_nodes_work_and_slurmd_may_die,
+main(a_gang_spans_both_nodes, the_walltime_pauses_a_gang_on_both_nodes,
+     both_nodes_work_and_slurmd_may_die,
      a_killed_node_leaves_no_second_agents, scancel_and_requeue_reach_all_nodes)

@@ -76,6 +76,10 @@ class Sweep(Home):
         """Ends the deafness of the programs."""
         self.write("listen", "")
 
+    def hurry(self):
+        """Steps of the programs take no time from here on."""
+        self.write("hurry", "")
+
     def model(self, epochs=6, rungs=False):
         self.write("study.yaml",
                    NATIVE % (epochs, SOURCE, RUNGS if rungs else "", self.trials))

@@ -6,7 +6,7 @@
 
 Steps up to STEPS, PACE seconds each; with --checkpoint it makes one after every third step and when
 told to pause. With --deaf it stays at its second step, and hears nothing, until FOLDER/../listen
-exists. With --heavy its checkpoints have so many bytes more, which it looks at when it goes on from
+exists. Once FOLDER/../hurry exists steps take no time. With --heavy its checkpoints have so many bytes more, which it looks at when it goes on from
 one. FOLDER/<trial>-<attempt> gets one JSON object per line. What `checker.py` holds against the
 store is this record: it shows what the program was promised.
 """
@@ -89,7 +89,8 @@ def main():
     record.add(start=os.getpid(), state=state)
     x, agent = json.loads(os.environ["ASSAY_PARAMS"])["x"], Agent(record, option("--heavy"))
     for step in range(state["step"] + 1, last + 1):
-        time.sleep(pace)
+        if not os.path.exists(f"{sys.argv[2]}/../hurry"):
+            time.sleep(pace)
         print("step", step, flush=True)
         record.add(printed=f"step {step}\n")
         line = {"step": step, "metrics": {"loss": x + 1 / step}}
