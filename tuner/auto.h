@@ -10,20 +10,19 @@
 /* Rules that tests/bench/ablate.py switches off one by one, to see what each of them gains. */
 enum asy__auto_rule {
     ASY__AUTO_GP = 1u << 0,       /* a Gaussian process while trials are few, else tpe */
-    ASY__AUTO_SPREAD = 1u << 1,   /* the first trials spread evenly, else at random */
-    ASY__AUTO_CMA = 1u << 2,      /* CMA-ES after the process, else it goes on */
-    ASY__AUTO_NSGA = 1u << 3,     /* nsga2 for two objectives: after the process, or, without it,
+    ASY__AUTO_CMA = 1u << 1,      /* CMA-ES after the process, else it goes on */
+    ASY__AUTO_NSGA = 1u << 2,     /* nsga2 for two objectives: after the process, or, without it,
                                      for many trials */
-    ASY__AUTO_ONE_BY_ONE = 1u << 4, /* several objectives: tpe draws parameters one by one */
-    ASY__AUTO_REGION = 1u << 5,   /* gp searches near the best in turns, else only everywhere */
-    ASY__AUTO_CROWD = 1u << 6,    /* tpe in place of gp while more than 32 trials run */
-    ASY__AUTO_FEW = 1u << 7,      /* one objective: tpe where no parameter has over 16 values */
+    ASY__AUTO_ONE_BY_ONE = 1u << 3, /* several objectives: tpe draws parameters one by one */
+    ASY__AUTO_REGION = 1u << 4,   /* gp searches near the best in turns, else only everywhere */
+    ASY__AUTO_CROWD = 1u << 5,    /* tpe in place of gp while more than 32 trials run */
+    ASY__AUTO_FEW = 1u << 6,      /* one objective: tpe where no parameter has over 16 values */
 };
-#define ASY__AUTO_ALL 0xffu
+#define ASY__AUTO_ALL 0x7fu
 /* The rule of a name, as ablate.py has them; 0: there is none. */
 unsigned asy__auto_rule(const char *name);
 
-#define ASY__AUTO_PARTS_MAX 3
+#define ASY__AUTO_PARTS_MAX 2
 struct asy__auto_part {
     const char *sampler;
     struct asy_option options[1];
@@ -32,7 +31,7 @@ struct asy__auto_part {
 };
 struct asy__auto_plan {
     struct asy__auto_part parts[ASY__AUTO_PARTS_MAX];
-    size_t n; /* 1: nothing but that sampler */
+    size_t n; /* 1, and no crowd: nothing but that sampler */
     const struct asy__auto_part *crowd; /* in place of gp while many run; NULL: none */
     char reason[200];
 };

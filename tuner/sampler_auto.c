@@ -38,8 +38,8 @@ struct handover {
 
 unsigned asy__auto_rule(const char *name)
 {
-    static const char *const rules[] = { "gp", "spread", "cma", "nsga", "one-by-one", "region",
-                                         "crowd", "few" };
+    static const char *const rules[] = { "gp", "cma", "nsga", "one-by-one", "region", "crowd",
+                                         "few" };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(rules); i++)
         if (!strcmp(rules[i], name))
@@ -129,9 +129,7 @@ static void plan_numbers(const struct asy_sampler_spec *spec, unsigned rules,
     struct asy__auto_part *gp;
     char then[80] = "";
 
-    if (rules & ASY__AUTO_SPREAD)
-        add(plan, "qmc", 0);
-    gp = add(plan, "gp", plan->n ? START_TRIALS : 0);
+    gp = add(plan, "gp", 0);
     if (!(rules & ASY__AUTO_REGION))
         set(gp, "region", 0);
     if (hands_over) {
@@ -139,8 +137,7 @@ static void plan_numbers(const struct asy_sampler_spec *spec, unsigned rules,
         snprintf(then, sizeof then, ", then from the best of these on cma, which asks faster");
     }
     snprintf(plan->reason, sizeof plan->reason,
-             "auto: %sgp%s%.0d, which finds most with few trials of numbers%s%s",
-             rules & ASY__AUTO_SPREAD ? "10 trials of qmc, then " : "",
+             "auto: gp%s%.0d, which finds most with few trials of numbers%s%s",
              hands_over ? " up to trial " : "", hands_over ? GP_TRIALS : 0, then,
              add_crowd(&crowd_one, rules, plan));
 }
@@ -151,14 +148,11 @@ static void plan_area(const struct asy_sampler_spec *spec, unsigned rules,
 {
     int hands_over = (rules & ASY__AUTO_NSGA) && (!spec->budget || spec->budget > AREA_TRIALS);
 
-    if (rules & ASY__AUTO_SPREAD)
-        add(plan, "qmc", 0);
-    add(plan, "gp", plan->n ? START_TRIALS : 0);
+    add(plan, "gp", 0);
     if (hands_over)
         add(plan, "nsga2", AREA_TRIALS);
     snprintf(plan->reason, sizeof plan->reason,
-             "auto: %sgp%s%.0d, which covers most of two objectives with few trials%s%s",
-             rules & ASY__AUTO_SPREAD ? "10 trials of qmc, then " : "",
+             "auto: gp%s%.0d, which covers most of two objectives with few trials%s%s",
              hands_over ? " up to trial " : "", hands_over ? AREA_TRIALS : 0,
              hands_over ? ", then nsga2 from these, which asks faster" : "",
              add_crowd(&crowd_more, rules, plan));
@@ -360,7 +354,7 @@ int asy__auto_create(const struct asy_space *space, const struct asy_sampler_spe
                         "sampler 'auto' has no option '%.60s': name a sampler to set it",
                         spec->options[0].name);
     asy__auto_plan(space, spec, rules, &plan);
-    if (plan.n == 1) {
+    if (plan.n == 1 && !plan.crowd) {
         rc = make_part(space, spec, &plan.parts[0], &s, err);
         goto out;
     }

@@ -145,8 +145,8 @@ const struct asy__row asy__rows[] = {
     { "search.sampler.name", ASY__WORD,
       .words = "auto|random|grid|tpe|nsga2|nsga3|qmc|gp|cma|brute_force",
       .fallback = "auto",
-      .help = "auto goes from qmc to gp to cma where all parameters are numbers, else takes tpe, "
-              "or random where there is too little to learn from" },
+      .help = "auto goes from gp to cma where all parameters are numbers, else takes tpe, or "
+              "random where there is too little to learn from" },
     { "search.pruner", ASY__SECTION, .scalar = "name",
       .help = "who ends weak trials early: its name, or a map of name and options",
       .example = "pruner: {name: asha, min: 1, reduction: 4}" },

@@ -7,8 +7,8 @@ auto runs with all rules and without each of them, on the problems of tuner.py a
 the same seeds. value: by which factor the regret (of several objectives: what is not covered of the
 largest volume seen) is larger without the rule, the geometric mean over problems of the medians'
 ratios; above 1 the rule gains. better, worse: problems where the rule wins or loses, by the rank-sum
-test at p < .05. A rule is only tried where it says something else: gp, region, spread, few (tables) and
-cma with one objective, gp, nsga and one-by-one with several.
+test at p < .05. A rule is only tried where it says something else: gp, region, few (tables) and cma
+with one objective, gp, nsga and one-by-one with several.
 """
 import argparse
 import json
@@ -19,7 +19,7 @@ import types
 import tuner
 import tuner_mo
 
-RULES_ONE = ("gp", "region", "spread", "few", "cma")
+RULES_ONE = ("gp", "region", "few", "cma")
 RULES_MANY = ("gp", "nsga", "one-by-one")
 CHECKPOINTS = (60, 100, 200, 500, 1000)
 FLOOR = 1e-6  # of regrets: what lies below is reached

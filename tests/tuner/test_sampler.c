@@ -512,11 +512,10 @@ static void auto_says_what_and_why(void)
         { "conditions", 0, LEN, 100, 1, 1, "auto: tpe, which handles all 9 parameters" },
         { "no budget known", 0, LEN, 0, 1, 1, "auto: tpe, which" },
         { "numbers", 0, 2, 400, 1, 1,
-          "auto: 10 trials of qmc, then gp, which finds most with few trials of numbers; tpe while "
-          "more than 32 run" },
+          "auto: gp, which finds most with few trials of numbers; tpe while more than 32 run" },
         { "many numbers", 0, 2, 401, 1, 1,
-          "auto: 10 trials of qmc, then gp up to trial 400, which finds most with few trials of "
-          "numbers, then from the best of these on cma, which asks faster" },
+          "auto: gp up to trial 400, which finds most with few trials of numbers, then from the "
+          "best of these on cma, which asks faster" },
         { "numbers without end", 0, 2, 0, 1, 1, "then from the best of these on cma" },
         { "a choice with them", 0, 3, 100, 1, 1, "auto: tpe, which handles all 3 parameters" },
         { "few values", 1, 1, 100, 1, 1, "auto: tpe, which handles all 1 parameters" },
@@ -525,9 +524,9 @@ static void auto_says_what_and_why(void)
         { "several objectives", 0, LEN, 100, 3, 1,
           "auto: tpe, which handles all 9 parameters and 3 objectives" },
         { "two objectives", 0, 2, 201, 2, 1,
-          "auto: 10 trials of qmc, then gp up to trial 200, which covers most of two objectives "
-          "with few trials, then nsga2 from these, which asks faster; tpe while more than 32 run" },
-        { "fewer trials", 0, 2, 200, 2, 1, "auto: 10 trials of qmc, then gp, which covers most" },
+          "auto: gp up to trial 200, which covers most of two objectives with few trials, then "
+          "nsga2 from these, which asks faster; tpe while more than 32 run" },
+        { "fewer trials", 0, 2, 200, 2, 1, "auto: gp, which covers most" },
         { "a choice among them", 0, 3, 400, 2, 1, "auto: tpe, which" },
         { "empty", 0, 0, 100, 1, 0, "auto: random, because the space has a single point" },
         { "one point", 8, 1, 100, 1, 0, "auto: random, because the space has a single point" },
@@ -559,7 +558,7 @@ static void auto_heeds_a_pruner(void)
         size_t n_goals;
         const char *reason;
     } cases[] = {
-        { "none", 1, "auto: 10 trials of qmc, then gp" },
+        { "none", 1, "auto: gp" },
         { "asha", 1, "auto: tpe, which handles all 2 parameters" },
         { "median", 2, "auto: nsga2, which covers more" },
     };
@@ -613,7 +612,7 @@ static void auto_hands_over_by_what_has_finished(void)
     struct asy_outcome o;
     double x[2], value;
 
-    ask_who(s, 0, x, "auto: qmc");
+    ask_who(s, 0, x, "auto: gp");
     for (uint64_t k = 0; k < TRIALS; k++) { /* all count but 7 and 57, which failed */
         asy__random_point(s, k, NULL, xs[k]);
         o = outcome_of(k, xs[k], &value);
@@ -649,31 +648,40 @@ static void auto_hands_over_by_what_has_finished(void)
     asy_space_destroy(space);
 }
 
-/* gp answers while 32 run beside the one asked for, tpe while more do. */
+/* gp answers while 32 run beside the one asked for, tpe while more do; of a budget that has no
+ * hand-over, too. */
 static void auto_asks_tpe_in_a_crowd(void)
 {
     enum { DONE = 12, CROWD = 32 };
+    static const enum asy_goal goal = ASY_MINIMIZE;
     struct asy_space *space = make_space(mixed, 2);
-    struct asy_sampler *s = make(space, "auto", 6);
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_outcome o;
     double x[DONE + CROWD + 2][2], value;
 
-    for (uint64_t k = 0; k < DONE; k++) {
-        asy__random_point(s, k, NULL, x[k]);
-        o = outcome_of(k, x[k], &value);
-        T_OK(asy_sampler_tell(s, &o, &err), &err);
+    for (uint64_t budget = 0; budget <= 100; budget += 100) {
+        struct asy_sampler_spec spec = { .name = "auto", .seed = 6, .goals = &goal, .n_goals = 1,
+                                         .budget = budget };
+        struct asy_sampler *s = NULL;
+
+        if (!T_OK(asy_sampler_create(space, &spec, &s, &err), &err))
+            break;
+        for (uint64_t k = 0; k < DONE; k++) {
+            asy__random_point(s, k, NULL, x[k]);
+            o = outcome_of(k, x[k], &value);
+            T_OK(asy_sampler_tell(s, &o, &err), &err);
+        }
+        for (uint64_t k = DONE; k < DONE + CROWD + 1; k++)
+            ask_who(s, k, x[k], "auto: gp");
+        ask_who(s, DONE + CROWD + 1, x[DONE + CROWD + 1], "auto: tpe");
+        ask_who(s, DONE + CROWD + 1, x[DONE + CROWD + 1], "auto: tpe"); /* itself does not count */
+        for (uint64_t k = DONE; k < DONE + 2; k++) {
+            o = outcome_of(k, x[k], &value);
+            T_OK(asy_sampler_tell(s, &o, &err), &err);
+        }
+        ask_who(s, DONE + CROWD + 1, x[DONE + CROWD + 1], "auto: gp");
+        asy_sampler_destroy(s);
     }
-    for (uint64_t k = DONE; k < DONE + CROWD + 1; k++)
-        ask_who(s, k, x[k], "auto: gp");
-    ask_who(s, DONE + CROWD + 1, x[DONE + CROWD + 1], "auto: tpe");
-    ask_who(s, DONE + CROWD + 1, x[DONE + CROWD + 1], "auto: tpe"); /* itself does not count */
-    for (uint64_t k = DONE; k < DONE + 2; k++) {
-        o = outcome_of(k, x[k], &value);
-        T_OK(asy_sampler_tell(s, &o, &err), &err);
-    }
-    ask_who(s, DONE + CROWD + 1, x[DONE + CROWD + 1], "auto: gp");
-    asy_sampler_destroy(s);
     asy_space_destroy(space);
 }
 
@@ -686,13 +694,11 @@ static void auto_does_without_a_rule(void)
         size_t n_goals;
     } cases[] = {
         { "gp", "auto: tpe", 1 },
-        { "spread", "auto: gp up to trial 400", 1 },
         { "crowd", "which finds most with few trials of numbers, then from the best of these on "
                    "cma, which asks faster", 1 },
-        { "region", "auto: 10 trials of qmc, then gp up to trial 400", 1 },
-        { "cma", "auto: 10 trials of qmc, then gp, which finds most with few trials of numbers",
-          1 },
-        { "nsga", "auto: 10 trials of qmc, then gp, which covers most", 2 },
+        { "region", "auto: gp up to trial 400", 1 },
+        { "cma", "auto: gp, which finds most with few trials of numbers", 1 },
+        { "nsga", "auto: gp, which covers most", 2 },
         { "gp", "auto: nsga2, which covers more than tpe", 2 },
     };
     struct asy_space *space = make_space(mixed, 2);
