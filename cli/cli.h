@@ -257,6 +257,7 @@ int asy__cmd_trials(int argc, char **argv);
 int asy__cmd_best(int argc, char **argv);
 int asy__cmd_pareto(int argc, char **argv);
 int asy__cmd_importance(int argc, char **argv);
+int asy__cmd_replay(int argc, char **argv);
 int asy__cmd_report(int argc, char **argv);
 int asy__cmd_workers(int argc, char **argv);
 int asy__cmd_explain(int argc, char **argv);

@@ -58,6 +58,7 @@ static const struct {
                  "  zcat rows.csv.gz | assay predict my-first - --json" },
     { "export", "assay export my-first -o table.csv\n  assay export my-first --format json\n"
                 "  assay export my-first --model -o model.safetensors" },
+    { "replay", "assay replay my-first" },
     { "pause", "assay pause my-first" },
     { "resume", "assay resume my-first" },
     { "stop", "assay stop my-first\n  assay stop my-first 12" },
@@ -95,6 +96,8 @@ static const struct {
 } particular[] = {
     { "run", "1 also: the study failed, or some of its trials and none is complete" },
     { "watch", "1 also: the study failed, or some of its trials and none is complete" },
+    { "replay", "1 also: the study does not follow from its log, or trials of an older version "
+                "cannot be proven" },
     { "adopt", "1 also: some were left, as standard error says" },
     { "worker", "3: no coordinator was found for --orphan-exit; 4: it is not let in, since its key "
                 "was revoked or never invited" },

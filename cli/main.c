@@ -36,6 +36,8 @@ static const struct command commands[] = {
       "assay report STUDY [--output FILE]" },
     { "explain", asy__cmd_explain, "why a study, a trial or a worker waits, failed or was stopped",
       "assay explain STUDY [TRIAL] [--json]\n       assay explain --worker ID|HOST [--json]" },
+    { "replay", asy__cmd_replay, "prove that a study's points and stops follow from its log",
+      "assay replay STUDY [--json]" },
     { "workers", asy__cmd_workers, "connected workers", "assay workers [--json]" },
     { "logs", asy__cmd_logs, "what a trial printed",
       "assay logs STUDY TRIAL [--attempt N] [--stderr] [--follow] [--json]" },

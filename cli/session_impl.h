@@ -27,6 +27,7 @@ struct asy__session {
     int sized;                   /* the worker that we started has --cores */
     int gave_way;                /* what we started left the home to another of its kind */
     int news;                    /* the last answer brought some */
+    int shows;                   /* how far the answer is stands on the terminal */
     struct asy_proc node;        /* what we started */
     const char *node_name;       /* its program */
     int64_t log_from;            /* where what it says begins in node.log */

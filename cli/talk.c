@@ -200,6 +200,19 @@ static void hear(struct asy__session *session, int code, const char *text)
         fprintf(stderr, "assay: there is space again, going on\n");
 }
 
+/* A part of a long answer says how far it is, which a terminal shows until the last is there. */
+static void pass_on(struct asy__session *session, const struct asy_msg *answer)
+{
+    const char *text = answer->reply.text;
+    int shows = answer->reply.more && text && *text && asy__columns(stderr) > 0;
+
+    if (shows || session->shows)
+        fprintf(stderr, "\r\033[K%s", shows ? text : "");
+    session->shows = shows;
+    if (!answer->reply.more)
+        hear(session, answer->reply.code, text);
+}
+
 /* One try on the present connection. ASY_E_AGAIN: greet again first. */
 static int ask_once(struct asy__session *session, struct asy_msg *msg, struct asy_buf *json,
                     struct asy_error *err)
@@ -221,7 +234,8 @@ static int ask_once(struct asy__session *session, struct asy_msg *msg, struct as
             return asy_fail(err, ASY_E_AGAIN, "the coordinator was started anew");
         if (answer.type != ASY_MSG_REPLY || answer.reply.request != request)
             continue;
-        hear(session, answer.reply.code, answer.reply.text);
+        deadline_ms = asy_clock_ms() + ASY__PATIENCE_MS; /* it is at work */
+        pass_on(session, &answer);
         if (answer.reply.code < 0)
             return asy_fail(err, (enum asy_code)answer.reply.code, "%s",
                             answer.reply.text ? answer.reply.text : "refused");

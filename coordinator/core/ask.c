@@ -19,6 +19,7 @@ void asy__study_make_sampler(struct asy_core *core, struct asy__study *s)
         return;
     fx->study = s->id;
     fx->sampler.spec = s->spec;
+    fx->sampler.budget = s->budget;
     s->has_sampler = 1;
 }
 
@@ -79,6 +80,8 @@ static void created(struct asy_core *core, struct asy__study *s, const struct as
     ev.trial_created.params = asy__dup(core, core->scratch.data);
     ev.trial_created.source = s->n_trials < s->spec->n_enqueue
                                   ? given_by(core, s) : asy__dup(core, input->asked.source);
+    ev.trial_created.knew = input->asked.knew;
+    ev.trial_created.with = input->asked.with;
     asy__emit(core, &ev);
     if (!core->rc) /* its lease wants them soon; without memory they are written again */
         s->trials[ev.trial]->params = strdup(ev.trial_created.params);
@@ -153,6 +156,7 @@ static void ask_one(struct asy_core *core, struct asy__study *s, int ahead)
     fx->study = s->id;
     fx->n_x = nx;
     fx->ask.number = number;
+    fx->ask.knew = core->seq;
     if (number < s->spec->n_enqueue)
         fx->ask.fixed = s->spec->enqueue + number * nx;
     fx->ask.ahead = ahead && !fx->ask.fixed;

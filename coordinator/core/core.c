@@ -240,6 +240,18 @@ static int finish(struct asy_core *core, struct asy_step *ret_step, struct asy_e
     return 0;
 }
 
+int asy_core_replay_tells(struct asy_core *core, struct asy_step *ret_step, struct asy_error *err)
+{
+    struct asy__study *study;
+
+    ASY_ASSERT(!core->started, "a core that has started tells its samplers itself");
+    begin(core, 0, 0);
+    asy__each(study, &core->live, struct asy__study, node)
+        while (!core->rc && study->n_notes > 0)
+            asy__study_tell_notes(core, study);
+    return finish(core, ret_step, err);
+}
+
 /* Workers known from the store may come back with what they run; until then nobody is judged. */
 static void await_workers(struct asy_core *core)
 {

@@ -173,6 +173,8 @@ struct asy__study {
     struct asy__job *ring;
     uint64_t next_job, fed, lag;       /* lag 0: not deterministic */
     uint64_t jobs_unfed;               /* among them, without passed turns */
+    uint64_t budget;                   /* trials that it began with, for its sampler; 0: no limit;
+                                        * UINT64_MAX: its spec was not parsed yet */
     /* soft */
     struct asy_study_spec **retired;   /* not current any more, maybe still borrowed */
     size_t n_retired;

@@ -151,6 +151,7 @@ static struct asy__study *study_new(struct asy_core *core, const struct asy_even
     s->state = ASY_STUDY_RUNNING;
     s->best = s->reached = NAN;
     s->best_trial = -1;
+    s->budget = UINT64_MAX;
     s->promo_stale = 1;
     s->name = strdup(asy__str(ev->study_created.name));
     s->project = strdup(asy__str(ev->study_created.project));
@@ -238,6 +239,8 @@ int asy__study_need(struct asy_core *core, struct asy__study *s, struct asy_erro
         return asy__study_refuse(core, s, rc, &why, err);
     }
     s->lag = s->spec->deterministic ? s->spec->lag : 0;
+    if (s->budget == UINT64_MAX) /* of its first spec, which is parsed before any change applies */
+        s->budget = s->spec->max_trials == UINT64_MAX ? 0 : s->spec->max_trials;
     return 0;
 }
 

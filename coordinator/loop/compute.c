@@ -12,6 +12,7 @@
 #include <asy/clock.h>
 #include <asy/regret.h>
 #include <asy/urgency.h>
+#include "search.h"
 
 #define BUNDLE_NS 200000
 #define TOGETHER 4
@@ -46,83 +47,19 @@ static struct search *find(struct asy__compute *compute, struct asy_id study)
     return NULL;
 }
 
-/* The study's results from elsewhere. */
-static struct asy_outcome *told_of(const struct asy_study_spec *spec)
-{
-    struct asy_outcome *told = calloc(spec->n_told + 1, sizeof *told);
-
-    ASY_ASSERT(told, "no memory for %zu results", spec->n_told);
-    for (size_t i = 0; i < spec->n_told; i++)
-        told[i] = (struct asy_outcome){
-            .state = ASY_OUTCOME_COMPLETE,
-            .x = spec->told + i * asy_space_len(spec->space),
-            .values = spec->told_values + i * spec->n_objectives,
-            .last_step = -1,
-        };
-    return told;
-}
-
-/* What its earlier studies found. */
-static struct asy_earlier *earlier_of(const struct asy_study_spec *spec)
-{
-    struct asy_earlier *earlier = calloc(spec->n_earlier + 1, sizeof *earlier);
-
-    ASY_ASSERT(earlier, "no memory for %zu results", spec->n_earlier);
-    for (size_t i = 0; i < spec->n_earlier; i++)
-        earlier[i] = (struct asy_earlier){
-            .x = spec->earlier_x + i * asy_space_len(spec->space), .rank = spec->earlier[i].rank,
-        };
-    return earlier;
-}
-
 static void make(struct asy__compute *compute, const struct job *job)
 {
     const struct asy_study_spec *spec = job->effect.sampler.spec;
     struct search *search = calloc(1, sizeof *search);
-    struct asy_option options[32], pruner_options[32];
-    enum asy_goal goals[16];
-    struct asy_pruner_spec pruner = { .name = spec->pruner, .options = pruner_options,
-                                      .goals = goals, .length_max = spec->length_max,
-                                      .can_pause = spec->checkpoint };
-    struct asy_earlier *earlier;
-    struct asy_outcome *told;
-    struct asy_sampler_spec sampler = { .name = spec->sampler, .options = options, .goals = goals,
-                                        .seed = spec->seed,
-                                        .n_enqueued = spec->n_enqueue, .pruner = &pruner,
-                                        .budget = spec->max_trials == UINT64_MAX
-                                                      ? 0 : spec->max_trials };
 
     ASY_ASSERT(search, "no memory for a study's search");
-    for (; sampler.n_options < spec->n_sampler_options &&
-           sampler.n_options < ASY_ARRAY_LEN(options);
-         sampler.n_options++)
-        options[sampler.n_options] =
-            (struct asy_option){ spec->sampler_options[sampler.n_options].name,
-                                 spec->sampler_options[sampler.n_options].value };
-    for (; pruner.n_options < spec->n_pruner_options &&
-           pruner.n_options < ASY_ARRAY_LEN(pruner_options);
-         pruner.n_options++)
-        pruner_options[pruner.n_options] =
-            (struct asy_option){ spec->pruner_options[pruner.n_options].name,
-                                 spec->pruner_options[pruner.n_options].value };
-    for (; sampler.n_goals < spec->n_objectives && sampler.n_goals < ASY_ARRAY_LEN(goals);
-         sampler.n_goals++)
-        goals[sampler.n_goals] =
-            spec->objectives[sampler.n_goals].maximize ? ASY_MAXIMIZE : ASY_MINIMIZE;
-    pruner.n_goals = sampler.n_goals;
     search->study = job->effect.study;
     search->spec = spec;
-    told = told_of(spec);
-    sampler.told = told;
-    sampler.n_told = spec->n_told;
-    earlier = earlier_of(spec);
-    sampler.earlier = earlier;
-    sampler.n_earlier = spec->n_earlier;
-    ASY_IGNORE(asy_sampler_create(spec->space, &sampler, &search->sampler, &search->failure));
-    free(told);
-    free(earlier);
+    ASY_IGNORE(asy__search_sampler(spec, job->effect.sampler.budget, &search->sampler,
+                                   &search->failure));
     if (search->sampler && !isnan(spec->regret) &&
-        asy_regret_create(spec->space, goals[0], &search->regret, &search->failure)) {
+        asy_regret_create(spec->space, spec->objectives[0].maximize ? ASY_MAXIMIZE : ASY_MINIMIZE,
+                          &search->regret, &search->failure)) {
         asy_sampler_destroy(search->sampler);
         search->sampler = NULL;
     }
@@ -141,6 +78,7 @@ static struct asy__answer *new_answer(const struct search *search, const struct 
     answer->input.asked.number = fx->ask.number;
     answer->input.asked.x = answer->x;
     answer->input.asked.text = answer->text;
+    answer->input.asked.knew = fx->ask.knew;
     return answer;
 }
 
@@ -215,6 +153,7 @@ static int ask_many(struct asy__compute *compute, const struct asy__letter *lett
         fx = &((const struct job *)letter)->effect;
         answer = new_answer(search, fx);
         memcpy(answer->x, xs + i * len, len * sizeof *xs);
+        answer->input.asked.with = i;
         put_answer(compute, search, fx, answer);
     }
     free(xs);

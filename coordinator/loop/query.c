@@ -98,6 +98,9 @@ static void answer(struct asy__query *query, struct asy__query_job *job, int rc,
     part->rc = rc < 0 ? rc : 0;
     if (rc < 0)
         part->err = *err;
+    else
+        memcpy(part->err.text, job->asked.say, sizeof job->asked.say);
+    job->asked.say[0] = '\0';
     part->json = job->json; /* handed over */
     asy_buf_init(&job->json, PART_MAX);
     asy__mail_put(query->answers, &part->letter);
@@ -108,7 +111,7 @@ static void piece(struct asy__query *query, struct asy__query_job *job, struct a
     struct asy_error err = ASY_ERROR_INIT;
     int rc = asy__asked_piece(&job->asked, reader, &err);
 
-    if (rc <= 0 || job->json.len >= PART_BYTES)
+    if (rc <= 0 || job->json.len >= PART_BYTES || *job->asked.say)
         answer(query, job, rc, &err);
     if (rc > 0)
         asy__query_queue(query, job);

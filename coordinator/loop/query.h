@@ -23,7 +23,7 @@ struct asy__query_answer {        /* query -> loop */
     uint64_t request;
     int more;                     /* others follow */
     int rc;
-    struct asy_error err;
+    struct asy_error err;         /* rc 0: its text is how far the answer is, or "" */
     struct asy_buf json;
 };
 struct asy__query;

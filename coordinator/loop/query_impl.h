@@ -43,6 +43,8 @@ struct asy__asked {
     struct asy__front *front;
     struct asy__weighed *weighed;
     struct asy__past *past;
+    struct asy__again *again;
+    char say[80];                  /* to whoever waits, with what has been written; "": nothing */
 };
 
 /* Finds the one study of the question. */
@@ -126,6 +128,12 @@ ASY_MUST_CHECK int asy__importance_read(struct asy__asked *asked, struct asy_rea
 ASY_MUST_CHECK int asy__importance_work(struct asy__asked *asked, struct asy_reader *reader,
                                         struct asy_error *err);
 void asy__importance_free(struct asy__asked *asked);
+
+/* ---- query_replay.c -------------------------------------------------------------------------- */
+
+ASY_MUST_CHECK int asy__again_work(struct asy__asked *asked, struct asy_reader *reader,
+                                   struct asy_error *err);
+void asy__again_free(struct asy__asked *asked);
 
 /* ---- query_text.c ---------------------------------------------------------------------------- */
 

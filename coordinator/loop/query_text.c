@@ -529,6 +529,7 @@ static const struct {
     { "history", ANY, { asy__asked_find, asy__front_read, asy__history_write } },
     { "curves", ANY, { asy__asked_find, asy__curves_write } },
     { "importance", ANY, { asy__asked_find, asy__importance_read, asy__importance_work } },
+    { "replay", ANY, { asy__asked_find, asy__again_work } },
     { "trials", ANY, { asy__asked_find, asy__best_read, trials } },
     { "events", ANY, { asy__asked_find, events, upto } },
     { "news", ANY, { find_visible, events, upto } },
@@ -585,6 +586,7 @@ void asy__asked_fini(struct asy__asked *asked)
     asy__front_free(asked);
     asy__importance_free(asked);
     asy__past_free(asked);
+    asy__again_free(asked);
     free(asked->name);
     free(asked->spec);
     free(asked->visible);

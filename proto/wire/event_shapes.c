@@ -67,6 +67,8 @@ static const struct asy__field trial_created[] = {
     BODY(ASY__U64, trial_created, seed),
     BODY(ASY__JSON, trial_created, params),
     BODY(ASY__TEXT, trial_created, source),
+    BODY(ASY__U64, trial_created, knew),
+    BODY(ASY__U64, trial_created, with),
 };
 static const struct asy__field trial_state[] = {
     BODY_ENUM(trial_state, state, asy__trial_state_known),

@@ -38,6 +38,7 @@ static int feed(struct run *r, const struct asy_input *input)
             ask = 1;
             asked.asked.study = fx->study;
             asked.asked.number = fx->ask.number;
+            asked.asked.knew = fx->ask.knew;
         } else if (fx->type == ASY_FX_SEND && fx->msg.type == ASY_MSG_WELCOME) {
             r->sessions[fx->peer] = fx->msg.session;
         } else if (fx->type == ASY_FX_SEND && fx->msg.type == ASY_MSG_LEASE) {

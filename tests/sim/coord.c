@@ -209,7 +209,7 @@ static void perform(struct sim *s, const struct asy_effect *fx)
         sim_send_to_peer(s, fx->peer, &fx->msg);
         break;
     case ASY_FX_ASK:
-        sim_ask(s, study, fx->ask.number, fx->ask.fixed);
+        sim_ask(s, study, fx->ask.number, fx->ask.fixed, fx->ask.knew);
         break;
     case ASY_FX_FORGET:
         sim_search_told(s, study, fx);

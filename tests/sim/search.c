@@ -4,7 +4,7 @@
 #include "sim.h"
 #include <stdlib.h>
 
-static void make(struct sim *s, size_t study, const struct asy_study_spec *spec)
+static void make(struct sim *s, size_t study, const struct asy_study_spec *spec, uint64_t budget)
 {
     enum asy_goal goals[] = { ASY_MINIMIZE };
     struct asy_option options[8], pruner_options[8];
@@ -14,7 +14,7 @@ static void make(struct sim *s, size_t study, const struct asy_study_spec *spec)
                                       .can_pause = spec->checkpoint };
     struct asy_sampler_spec sampler = { .name = spec->sampler, .options = options, .goals = goals,
                                         .n_goals = 1, .seed = spec->seed, .pruner = &pruner,
-                                        .budget = spec->max_trials };
+                                        .budget = budget };
     struct asy_error err = ASY_ERROR_INIT;
 
     ASY_ASSERT(spec->n_sampler_options <= ASY_ARRAY_LEN(options) &&
@@ -43,7 +43,7 @@ void sim_search_told(struct sim *s, size_t study, const struct asy_effect *fx)
         asy_sampler_destroy(s->studies[study].sampler);
         s->studies[study].sampler = NULL;
     } else if (fx->type == ASY_FX_SAMPLER)
-        make(s, study, fx->sampler.spec);
+        make(s, study, fx->sampler.spec, fx->sampler.budget);
     else if (fx->type == ASY_FX_TELL && s->studies[study].sampler &&
              asy_sampler_tell(s->studies[study].sampler, &fx->tell, &err) < 0)
         sim_fail(s, "the sampler does not take trial %llu: %s",

@@ -114,15 +114,21 @@ void sim_at(struct sim *s, int64_t at, enum sim_what what, uint64_t a, uint64_t 
 }
 
 /* The point is settled by what the sampler knows now; the answer takes a while. */
-void sim_ask(struct sim *s, size_t study, uint64_t number, const double *fixed)
+void sim_ask(struct sim *s, size_t study, uint64_t number, const double *fixed, uint64_t knew)
 {
     struct sim_item item = { .at = s->now + sim_between(s, 0, 20), .what = SIM_ASKED, .a = study,
-                             .b = number, .c = s->life };
+                             .b = number, .c = s->life, .knew = knew };
     double x = 0;
 
+    if (s->o->studies[study].sampler) { /* one thread answers, so its answers come in order */
+        item.at = item.at > s->studies[study].answer_at ? item.at : s->studies[study].answer_at;
+        s->studies[study].answer_at = item.at;
+    }
     if (!s->o->studies[study].sampler) {
         item.d = s->o->history ? sim_heard(s, study) : 0;
     } else if (sim_search_ask(s, study, number, fixed, &x) == 0) {
+        snprintf(item.source, sizeof item.source, "%s",
+                 asy_sampler_drew(s->studies[study].sampler));
         item.n = sizeof x;
         ASY_ASSERT((item.bytes = malloc(item.n)));
         memcpy(item.bytes, &x, item.n);
@@ -243,10 +249,11 @@ static void asked(struct sim *s, const struct sim_item *item)
     input.asked.x = &x;
     input.asked.source = "random";
     input.asked.needs_history = s->o->history;
+    input.asked.knew = item->knew;
     if (o->sampler) {
         if (item->bytes)
             memcpy(&x, item->bytes, sizeof x);
-        input.asked.source = "sampler";
+        input.asked.source = item->source;
         input.asked.needs_history = !s->studies[item->a].sampler ||
                                     asy_sampler_needs_history(s->studies[item->a].sampler);
     }
@@ -448,6 +455,8 @@ int sim_run(const struct sim_options *options, struct sim_result *ret, struct as
         sim_trace_waiting(s);
         if (!ret->failed)
             sim_check(s);
+        if (!ret->failed)
+            sim_replay(s);
         ret->table = sim_table(s);
     }
     tear_down(s);

@@ -79,7 +79,8 @@ struct sim_item {
     int64_t at;
     uint64_t order;
     enum sim_what what;
-    uint64_t a, b, c, d;
+    uint64_t a, b, c, d, knew;
+    char source[24];
     void *bytes;             /* owned */
     size_t n;
 };
@@ -186,6 +187,7 @@ struct sim {
         char *spec;
         int submitted, paused;
         struct asy_sampler *sampler; /* a real one; else NULL */
+        int64_t answer_at;                   /* when its last answer is to come */
     } studies[SIM_STUDIES_MAX];
     struct sim_log *log;
     struct sim_room *room;
@@ -197,7 +199,7 @@ int64_t sim_between(struct sim *s, int64_t lo, int64_t hi);
 void sim_fail(struct sim *s, const char *fmt, ...) ASY_PRINTF(2, 3);
 void sim_trace(struct sim *s, const char *fmt, ...) ASY_PRINTF(2, 3);
 void sim_at(struct sim *s, int64_t at, enum sim_what what, uint64_t a, uint64_t b, uint64_t c);
-void sim_ask(struct sim *s, size_t study, uint64_t number, const double *fixed);
+void sim_ask(struct sim *s, size_t study, uint64_t number, const double *fixed, uint64_t knew);
 size_t sim_study_index(const struct sim *s, struct asy_id id); /* SIM_STUDIES_MAX: none */
 
 /* the network */
@@ -235,6 +237,8 @@ void sim_room_reset(struct sim *s); /* the core is gone */
 
 /* search.c: real samplers. The space has one parameter. */
 void sim_search_told(struct sim *s, size_t study, const struct asy_effect *fx);
+/* ---- replay.c: at the end, every study with a real sampler follows from its log. ------------- */
+void sim_replay(struct sim *s);
 int sim_search_ask(struct sim *s, size_t study, uint64_t number, const double *fixed,
                    double *ret_x); /* 0 or ASY_E_FULL; anything else has failed the run */
 void sim_search_reset(struct sim *s); /* the coordinator is gone */

@@ -66,6 +66,10 @@ def sweep(pruner, pauses=False, objective=ONE, sampler="random"):
         equal("some complete", any(t["state"] == "complete" for t in trials), True)
         ended = [t for t in trials if t["state"] == "pruned" and rule + ": " in t["text"]]
         equal("some ended by " + rule, bool(ended), True)
+        replayed = home.json("replay", rule)
+        equal("replay", [replayed["result"], replayed["suggestions"]], ["follows", 14])
+        equal("stops", replayed["stops"] > 0, not pauses or replayed["stops"] > 0)
+        equal("promotions", replayed["promotions"] > 0, pauses)
         has("explain", home.run("explain", rule, str(ended[0]["number"]))[0], rule + ": ")
         if pauses:
             equal("one went on from its rung", any(t["attempts"] > 1 for t in trials), True)

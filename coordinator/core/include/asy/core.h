@@ -97,6 +97,8 @@ struct asy_input {
                  int needs_history; /* asy_sampler_needs_history(): 0 lets core ask ahead */
                  double regret; size_t regret_n; /* of a study with budget.regret: a bound, and of
                                                   * how many trials; 0: none yet */
+                 uint64_t knew;     /* as the ASK said it */
+                 uint64_t with;     /* so many asks right before it had the same model; 0: none */
                  } asked;
         struct { uint64_t commit; } durable;
         struct { const char *text; int ok; /* 1: it can write again */ } store;
@@ -133,10 +135,14 @@ struct asy_effect {
     union {
         /* SEND; QUERY: a QUERY, or a WATCH whose history up to seq is asked for */
         struct asy_msg msg;
-        /* ahead: it may be drawn from one model with the asks next to it that say so too */
-        struct { uint64_t number; const double *fixed; int ahead; } ask;
+        /* ahead: it may be drawn from one model with the asks next to it that say so too.
+         * knew: the sampler has been told of all outcomes up to this event */
+        struct { uint64_t number; const double *fixed; int ahead; uint64_t knew; } ask;
         struct asy_outcome tell;
-        struct { const struct asy_study_spec *spec; } sampler; /* borrowed until ASY_IN_FORGOTTEN */
+        /* spec is borrowed until ASY_IN_FORGOTTEN; budget: trials that the study began with, 0: not
+         * limited. A resumed study may have more, but its sampler goes on as it began, here as
+         * after a restart */
+        struct { const struct asy_study_spec *spec; uint64_t budget; } sampler;
         struct { const char *path; } file;
     };
 };
@@ -155,6 +161,24 @@ void asy_core_destroy(struct asy_core *core);
  * asy_core_start(). */
 ASY_MUST_CHECK int asy_core_replay(struct asy_core *core, const struct asy_event *event,
                                    struct asy_error *err);
+/* What the sampler of a study would have been told of the events replayed last: effects TELL, of
+ * RUNNING for a trial that was created. For a replay that begins no core. */
+ASY_MUST_CHECK int asy_core_replay_tells(struct asy_core *core, struct asy_step *ret_step,
+                                         struct asy_error *err);
+/* What an event decided, if the log alone decides it. */
+enum asy_decided {
+    ASY_DECIDED_NOTHING = 0,
+    ASY_DECIDED_STOP = 1,      /* the pruner's */
+    ASY_DECIDED_PAUSE = 2,     /* at a rung */
+    ASY_DECIDED_PROMOTION = 3,
+    ASY_DECIDED_VALUE = 4,     /* of a trial that was not pruned, from its reports */
+    ASY_DECIDED_LENGTH = 5,    /* the milestone of a lease */
+};
+/* Whether the event, which is to be replayed next, is what the replayed ones lead to: pruner,
+ * values and milestones of this core against the record. ASY_E_CORRUPT: it is not, and the text
+ * says what would have followed. 0 with *ret_what NOTHING: programs, users or time decided it. */
+ASY_MUST_CHECK int asy_core_follows(struct asy_core *core, const struct asy_event *event,
+                                    enum asy_decided *ret_what, struct asy_error *err);
 /* Ends replay: attempts known as leased or running are kept for the reattach window. Effects: the
  * samplers of unfinished studies and what they must be told. */
 ASY_MUST_CHECK int asy_core_start(struct asy_core *core, int64_t now_ms, int64_t wall_us,

@@ -179,7 +179,11 @@ struct asy_event {
                  } study_state;
         struct { const char *spec; } study_changed;
         struct { struct asy_id id; const double *x; size_t n_x; uint64_t seed; const char *params;
-                 const char *source; /* "tpe", "enqueued", … */ } trial_created;
+                 const char *source; /* "tpe", "enqueued", … */
+                 uint64_t knew; /* seq of the newest event whose outcomes the sampler knew when it
+                                 * was asked for the point; 0: not recorded */
+                 uint64_t with; /* drawn from one model with so many trials right before it */
+                 } trial_created;
         struct { enum asy_trial_state state; enum asy_cause cause; const char *text;
                  double value; /* objective when paused or ended; NaN: none */ uint64_t step;
                  const char *outcome; /* JSON, when ended, of a study with several objectives or
