@@ -361,7 +361,23 @@ static void put_exit(struct asy_buf *cell, const struct asy_json *attempt)
     asy__fmt_clean(cell, *why ? why : cause);
 }
 
-static void attempt_cells(struct asy__table *table, const struct asy_json *attempt)
+/* first: of its trial, which starts from a trial's checkpoint where it has a parent (< 0: none). */
+static void put_from(struct asy_buf *cell, const struct asy_json *attempt,
+                     const struct asy_json *first, int64_t parent)
+{
+    int64_t step = number(attempt, "resumed_step");
+
+    if (!number(attempt, "resumed_from"))
+        return;
+    if (parent >= 0 && step == number(first, "resumed_step"))
+        asy_buf_addf(cell, "%" PRId64 " (trial %" PRId64 ")", step, parent);
+    else
+        asy_buf_addf(cell, "%" PRId64 " (attempt %" PRId64 ")", step,
+                     number(attempt, "resumed_from"));
+}
+
+static void attempt_cells(struct asy__table *table, const struct asy_json *attempt,
+                          const struct asy_json *first, int64_t parent)
 {
     int64_t from = number(attempt, "started_us"), to = number(attempt, "ended_us");
     double cpu_s = asy_json_f64(asy_json_get(attempt, "cpu_s"), NAN);
@@ -370,10 +386,7 @@ static void attempt_cells(struct asy__table *table, const struct asy_json *attem
     asy_buf_addf(asy__table_cell(table), "%" PRId64, number(attempt, "attempt"));
     asy__fmt_clean(asy__table_cell(table), text(attempt, "host"));
     asy__fmt_clean(asy__table_cell(table), text(attempt, "cores"));
-    cell = asy__table_cell(table);
-    if (number(attempt, "resumed_from"))
-        asy_buf_addf(cell, "%" PRId64 " (attempt %" PRId64 ")", number(attempt, "resumed_step"),
-                     number(attempt, "resumed_from"));
+    put_from(asy__table_cell(table), attempt, first, parent);
     asy_buf_addf(asy__table_cell(table), "%" PRId64, number(attempt, "step"));
     cell = asy__table_cell(table);
     if (from > 0 && to >= from)
@@ -389,7 +402,7 @@ static void attempt_cells(struct asy__table *table, const struct asy_json *attem
     put_exit(asy__table_cell(table), attempt);
 }
 
-static int attempts(const struct asy_json *list, size_t width, struct asy_buf *out,
+static int attempts(const struct asy_json *list, int64_t parent, size_t width, struct asy_buf *out,
                     struct asy_error *err)
 {
     static const char *const heads[] = { ">ATTEMPT", "HOST", "CORES", "FROM", ">TO", "TOOK", "CPU",
@@ -402,7 +415,7 @@ static int attempts(const struct asy_json *list, size_t width, struct asy_buf *o
         return 0;
     asy__table_init(&table, heads);
     for (size_t i = 0; (attempt = asy_json_at(list, i)); i++)
-        attempt_cells(&table, attempt);
+        attempt_cells(&table, attempt, asy_json_at(list, 0), parent);
     asy_buf_addc(out, '\n');
     rc = asy__table_write(&table, width, out, err);
     asy__table_fini(&table);
@@ -544,6 +557,21 @@ static void put_seed(struct asy_buf *out, const struct asy_json *root)
     asy_buf_addc(out, '\n');
 }
 
+/* Of a trial of a population. */
+static void put_lineage(struct asy_buf *out, const struct asy_json *root)
+{
+    int64_t parent = asy_json_i64(asy_json_get(root, "parent"), -1);
+
+    if (!number(root, "member"))
+        return;
+    asy_buf_addf(out, "%-*smember %" PRId64 " of the population, ", LABEL, "lineage",
+                 number(root, "member"));
+    if (parent >= 0)
+        asy_buf_addf(out, "from the checkpoint of trial %" PRId64 "\n", parent);
+    else
+        asy_buf_adds(out, "from nothing\n");
+}
+
 int asy__page_of_trial(const struct asy_json *root, int all, size_t width, struct asy_buf *out,
                        struct asy_error *err)
 {
@@ -565,13 +593,14 @@ int asy__page_of_trial(const struct asy_json *root, int all, size_t width, struc
     put_time(out, "created", number(root, "created_us"));
     put_time(out, "ended", number(root, "ended_us"));
     put_seed(out, root);
+    put_lineage(out, root);
     put_words(out, "command", asy_json_get(root, "command"), width);
     put_data(out, root, width);
     if (n)
         put_where(out, asy_json_at(list, n - 1), width);
     put_tags(out, asy_json_get(root, "tags"), width);
     asy_buf_fini(&line);
-    if ((rc = attempts(list, width, out, err)) < 0)
+    if ((rc = attempts(list, asy_json_i64(asy_json_get(root, "parent"), -1), width, out, err)) < 0)
         return rc;
     if (asy_json_len(metrics) &&
         (rc = all ? history(metrics, width, out, err) : summary(metrics, width, out, err)) < 0)

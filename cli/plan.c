@@ -194,6 +194,10 @@ static void put_open(struct asy_buf *out, const struct asy_study_spec *spec)
 {
     double n = asy_space_cardinality(spec->space);
 
+    if (asy_study_has_population(spec) && spec->length_max != UINT64_MAX) {
+        asy_buf_adds(out, "until all members are trained");
+        return;
+    }
     if (strcmp(spec->sampler, "grid") != 0 && strcmp(spec->sampler, "brute_force") != 0) {
         asy_buf_adds(out, "open: runs until it is stopped");
         return;

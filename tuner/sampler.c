@@ -12,10 +12,10 @@
 static const struct asy__sampler_class *const classes[] = {
     &asy__sampler_random, &asy__sampler_grid, &asy__sampler_tpe, &asy__sampler_nsga2,
     &asy__sampler_nsga3,  &asy__sampler_qmc,  &asy__sampler_gp,
-    &asy__sampler_cma,    &asy__sampler_brute_force,
+    &asy__sampler_cma,    &asy__sampler_brute_force, &asy__sampler_pbt,
 };
 static const char *const names[] = { "auto", "random", "grid", "tpe", "nsga2", "nsga3", "qmc",
-                                     "gp",   "cma",    "brute_force" };
+                                     "gp",   "cma",    "brute_force", "pbt" };
 
 static const struct asy__sampler_class *find(const char *name)
 {
@@ -212,6 +212,15 @@ const char *asy_sampler_drew(const struct asy_sampler *sampler)
     return sampler->drew;
 }
 
+struct asy_origin asy_sampler_origin(const struct asy_sampler *sampler)
+{
+    struct asy_origin origin = sampler->origin;
+
+    if (origin.parent)
+        origin.parent -= sampler->n_told;
+    return origin;
+}
+
 /* ---- ask and tell -------------------------------------------------------------------------- */
 
 static int number_check(uint64_t number, struct asy_error *err)
@@ -234,7 +243,8 @@ static int fixed_check(const struct asy_space *space, const double *fixed, struc
 static int remember(struct asy_sampler *sampler, uint64_t number, const double *x,
                     struct asy_error *err)
 {
-    struct asy_outcome running = { .number = number, .state = ASY_OUTCOME_RUNNING, .x = x };
+    struct asy_outcome running = { .number = number, .state = ASY_OUTCOME_RUNNING, .x = x,
+                                   .origin = sampler->origin };
 
     return hear(sampler, &running, err);
 }
@@ -332,6 +342,8 @@ int asy_sampler_tell(struct asy_sampler *sampler, const struct asy_outcome *outc
     int rc;
 
     within.number += sampler->n_told;
+    if (within.origin.parent)
+        within.origin.parent += sampler->n_told;
     if ((rc = number_check(outcome->number, err)) || (rc = number_check(within.number, err)) ||
         (rc = outcome_check(sampler, outcome, err)))
         return rc;

@@ -29,7 +29,7 @@ struct asy__sampler_class {
 };
 extern const struct asy__sampler_class asy__sampler_random, asy__sampler_grid, asy__sampler_tpe,
     asy__sampler_nsga2, asy__sampler_nsga3, asy__sampler_qmc,
-    asy__sampler_gp, asy__sampler_cma, asy__sampler_brute_force;
+    asy__sampler_gp, asy__sampler_cma, asy__sampler_brute_force, asy__sampler_pbt;
 
 #define ASY__EARLIER_PROOF 10 /* results of its own: before, a study trusts no earlier one */
 
@@ -46,6 +46,7 @@ struct asy_sampler {
     double options[ASY__OPTIONS_MAX]; /* in the order of class->options */
     char reason[200];
     char drew[24]; /* who made the point of the last ask */
+    struct asy_origin origin; /* of the last ask; its parent numbered within the sampler */
     void *state;
 };
 

@@ -27,6 +27,19 @@ static inline void *asy__trials_get(const struct asy__trials *trials, uint64_t n
     return i == ASY__MAP_NONE ? NULL : trials->items + i * size;
 }
 
+/* Room for one more. */
+static inline int asy__trials_reserve(struct asy__trials *trials, size_t size)
+{
+    if (trials->len == trials->cap) {
+        size_t cap = trials->cap ? 2 * trials->cap : 16;
+
+        if (asy__grow(&trials->items, cap, size))
+            return ASY_E_NOMEM;
+        trials->cap = cap;
+    }
+    return asy__map_reserve(&trials->numbers);
+}
+
 /* As it is, or a new one that begins as a copy of `fresh`; NULL: no memory. */
 static inline void *asy__trials_make(struct asy__trials *trials, uint64_t number, size_t size,
                                      const void *fresh)
@@ -35,14 +48,7 @@ static inline void *asy__trials_make(struct asy__trials *trials, uint64_t number
 
     if (item)
         return item;
-    if (trials->len == trials->cap) {
-        size_t cap = trials->cap ? 2 * trials->cap : 16;
-
-        if (asy__grow(&trials->items, cap, size))
-            return NULL;
-        trials->cap = cap;
-    }
-    if (asy__map_reserve(&trials->numbers))
+    if (asy__trials_reserve(trials, size))
         return NULL;
     asy__map_put(&trials->numbers, number, (uint32_t)trials->len);
     return memcpy(trials->items + trials->len++ * size, fresh, size);

@@ -41,7 +41,8 @@ void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
 {
     size_t nx = asy_space_len(study->spec->space), nv = study->spec->n_objectives;
     double *values = asy__alloc(core, (nx + nv) * sizeof *values);
-    int complete = trial->heard == ASY_OUTCOME_COMPLETE;
+    int complete = trial->heard == ASY_OUTCOME_COMPLETE, over;
+    struct asy_origin origin = asy__trial_origin(trial, &over);
     struct asy_effect *fx;
 
     if (!values || !(fx = asy__effect(core, ASY_FX_TELL, 0)))
@@ -53,7 +54,7 @@ void asy__tell_effect(struct asy_core *core, const struct asy__study *study,
     fx->n_values = nv;
     fx->tell = (struct asy_outcome){
         .number = trial->number, .state = trial->heard, .x = values, .values = values + nx,
-        .last_step = trial->heard_step, .diverged = trial->diverged,
+        .last_step = trial->heard_step, .origin = origin, .over = over, .diverged = trial->diverged,
         .violation = asy__violation(study, asy__trial_heard(trial), complete ? INFINITY : 0),
     };
 }
@@ -108,6 +109,7 @@ void asy__tell_end(struct asy_core *core, struct asy__study *study, struct asy__
     asy_pruner_ended(study->pruner, trial->number, trial->state == ASY_TRIAL_COMPLETE);
     study->promo_stale = 1;
     trial->told = 1;
+    asy__member_told(trial);
     asy__tell(core, study, trial, state);
 }
 
@@ -209,7 +211,11 @@ static int trial_created(struct asy_core *core, struct asy__study *s, const stru
     if (s->asking > 0)
         s->asking--;
     t = s->trials[ev->trial];
-    if (asy__job_open(s, t))
+    rc = asy__member_created(s, t, (struct asy_origin){ ev->trial_created.member,
+                                                        ev->trial_created.parent });
+    if (rc == ASY_E_CORRUPT)
+        return misfit(ev, err);
+    if (rc || asy__job_open(s, t))
         return nomem(err);
     asy__tell(core, s, t, ASY_OUTCOME_RUNNING);
     asy__offers_bind(core, t);
@@ -233,6 +239,7 @@ static void trial_over(struct asy_core *core, struct asy__trial *t)
     struct asy__study *s = t->study;
 
     asy__trial_move(t, ASY__OVER);
+    asy__member_ended(t);
     if (s->lag == 0 || !asy__job_tells(s, t))
         asy__tell_end(core, s, t);
     else
@@ -416,6 +423,8 @@ static int ended(struct asy_core *core, struct asy__trial *t, const struct asy_e
     if (ev->ended.end == ASY_END_PAUSED ||
         asy__trial_has_reached(t, ev->ended.end, t->attempt->milestone))
         overdue(t);
+    if (ev->ended.end == ASY_END_COMPLETE)
+        t->by_itself = asy__newest_checkpoint(t).step < t->attempt->milestone;
     t->refusals = ev->ended.end == ASY_END_REFUSED ? t->refusals + 1 : 0;
     switch (ev->ended.end) {
     case ASY_END_CRASHED:

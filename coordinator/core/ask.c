@@ -77,12 +77,16 @@ static void created(struct asy_core *core, struct asy__study *s, const struct as
     ev.trial_created.x = x;
     ev.trial_created.n_x = nx;
     ev.trial_created.seed = asy_rng_u64(&rng) >> 11; /* exact in JSON numbers of any reader */
+    ev.trial_created.member = input->asked.origin.member;
+    ev.trial_created.parent = input->asked.origin.parent;
     ev.trial_created.params = asy__dup(core, core->scratch.data);
     ev.trial_created.source = s->n_trials < s->spec->n_enqueue
                                   ? given_by(core, s) : asy__dup(core, input->asked.source);
     ev.trial_created.knew = input->asked.knew;
     ev.trial_created.with = input->asked.with;
     asy__emit(core, &ev);
+    if (!core->rc && asy__members_orphan(core, s->trials[ev.trial]))
+        return;
     if (!core->rc) /* its lease wants them soon; without memory they are written again */
         s->trials[ev.trial]->params = strdup(ev.trial_created.params);
 }
@@ -118,6 +122,7 @@ void asy__study_asked(struct asy_core *core, const struct asy_input *input)
 {
     struct asy__study *s = asy__study_get(core, input->asked.study);
     struct asy_error err = ASY_ERROR_INIT;
+    const char *bad;
 
     if (!s || s->over || s->asking == 0) {
         core->nonsense++;
@@ -140,6 +145,8 @@ void asy__study_asked(struct asy_core *core, const struct asy_input *input)
         sampler_failed(core, s, input->asked.text);
     } else if (asy_space_check(s->spec->space, input->asked.x, &err)) {
         sampler_failed(core, s, asy__textf(core, "a point outside the space: %s", err.text));
+    } else if ((bad = asy__origin_refuse(s, input->asked.origin))) {
+        sampler_failed(core, s, bad);
     } else if (!check_regret(core, s, input)) {
         created(core, s, input);
     }
@@ -159,7 +166,7 @@ static void ask_one(struct asy_core *core, struct asy__study *s, int ahead)
     fx->ask.knew = core->seq;
     if (number < s->spec->n_enqueue)
         fx->ask.fixed = s->spec->enqueue + number * nx;
-    fx->ask.ahead = ahead && !fx->ask.fixed;
+    fx->ask.ahead = ahead && !fx->ask.fixed && s->population.size == 0;
     asy__ahead_asked(&s->ahead, s->asking == 0, (double)core->now_ms);
     s->asking++;
     s->asked_ms = core->now_ms;
@@ -186,6 +193,7 @@ uint64_t asy__study_askable(const struct asy_core *core, struct asy__study *s)
         return s->n_fresh == 0 && s->n_again == 0 && !asy__job_waits(s) &&
                !asy__study_promotable(s, NULL);
     n = asy__study_max_trials(core, s) - s->n_trials;
+    n = asy__members_free(s) < n ? asy__members_free(s) : n;
     return parallel_left(s, n < ASY__ASKS_AHEAD ? n : ASY__ASKS_AHEAD);
 }
 
@@ -226,6 +234,7 @@ void asy__study_ask(struct asy_core *core, struct asy__study *s)
     want = offered > want ? offered : want;
     while (!core->rc && s->n_fresh + s->asking < want && asy__study_can_create(core, s) &&
            s->state == ASY_STUDY_RUNNING && !core->draining && !core->store_bad &&
-           s->n_trials + s->asking < asy__study_max_trials(core, s))
+           s->n_trials + s->asking < asy__study_max_trials(core, s) &&
+           s->asking < asy__members_free(s))
         ask_one(core, s, s->n_fresh + s->asking >= slots);
 }

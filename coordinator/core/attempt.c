@@ -134,6 +134,10 @@ static void paused(struct asy_core *core, struct asy__trial *t, uint64_t step, u
                                   s->spec->objectives[0].metric, milestone));
         return;
     }
+    if (t->member) { /* its interval is done; another trial goes on from it */
+        complete(core, t);
+        return;
+    }
     if (!(values = asy__alloc(core, asy__n_values(s) * sizeof *values)))
         return;
     asy__trial_values(t, values);
@@ -214,6 +218,13 @@ static void refused(struct asy_core *core, struct asy__trial *t, enum asy_cause 
 {
     if (cause == ASY_CAUSE_CHECKPOINT_GONE)
         text = without_checkpoint(core, t, text);
+    if (cause == ASY_CAUSE_CHECKPOINT_GONE && t->refusals > 1 && t->parent &&
+        asy__newest_checkpoint(t).attempt == 0) {
+        asy__trial_end(core, t, ASY_TRIAL_FAILED, cause,
+                       asy__textf(core, "it cannot start from trial %" PRIu64 ": %s",
+                                  t->parent->number, text));
+        return;
+    }
     if (t->refusals > 1)
         text = asy__textf(core, "refused %" PRIu32 " times in a row, the last time: %s",
                           t->refusals, text);

@@ -51,7 +51,11 @@ struct asy__fenced {
 struct asy__trial {
     struct asy__node node;
     struct asy__node spare;        /* in its study's list while it has more than one checkpoint */
+    struct asy__node keeper;       /* in its study's list while it is over and keeps a checkpoint */
     struct asy__study *study;
+    struct asy__trial *parent;     /* from whose checkpoint it starts; NULL: from nothing */
+    uint64_t member;               /* of the population, from 1; 0: there is none */
+    uint64_t children;             /* trials that started from its checkpoint and are not over */
     struct asy__attempt *attempt;  /* open: leased, running, or lost and not yet fenced */
     struct asy_id id;
     uint64_t number, seed, job, step;
@@ -67,6 +71,7 @@ struct asy__trial {
     unsigned hit : 1;              /* it reached the study's target */
     unsigned reported : 1;         /* the objective's metric came up, if only as NaN */
     unsigned diverged : 1;
+    unsigned by_itself : 1;        /* its program ended its training, whatever its milestone */
     unsigned told : 1;             /* sampler and pruner know its end */
     unsigned noted : 1;            /* soft: stands in its study's notes, untold */
     enum asy_outcome_state heard;  /* what the sampler last heard of it, ... */
@@ -164,6 +169,11 @@ struct asy__study {
     uint64_t n_fresh, n_again;
     uint64_t cores_used;               /* by attempts that are not orphans */
     size_t n_open;                     /* attempts, orphans too */
+    struct asy_population population;  /* size 0: its sampler has none */
+    uint64_t n_busy;                   /* members that train, or have trained to the end */
+    struct asy__trial **standings;     /* [population.size] the latest complete trial of each member
+                                        * that the sampler knows of; NULL: none */
+    struct asy__node keepers;          /* trials that are over and keep a checkpoint */
     uint64_t kept;                     /* bytes of its checkpoints and models */
     struct asy__node spares;           /* trials with more than one checkpoint, longest without a
                                         * new one first */
@@ -430,6 +440,27 @@ void asy__study_ask(struct asy_core *core, struct asy__study *study);
 void asy__study_asked(struct asy_core *core, const struct asy_input *input);
 /* How many new points its sampler may still be asked for, at most ASY__ASKS_AHEAD. */
 uint64_t asy__study_askable(const struct asy_core *core, struct asy__study *study);
+
+/* ---- members.c: populations ------------------------------------------------------------------ */
+struct asy_population asy__population_for(const struct asy_study_spec *spec);
+/* For how many members more the sampler may be asked; UINT64_MAX: it has no population. */
+uint64_t asy__members_free(const struct asy__study *study);
+struct asy_origin asy__trial_origin(const struct asy__trial *trial, int *ret_over);
+/* What is wrong with where the study's next trial is to go on from; NULL: nothing. */
+const char *asy__origin_refuse(const struct asy__study *study, struct asy_origin origin);
+/* The checkpoint that its next attempt starts from: its own, or its parent's; attempt 0: none. */
+struct asy_checkpoint asy__trial_start(const struct asy__trial *trial);
+/* The trial was added, its end told to the sampler, its state is final. */
+ASY_MUST_CHECK int asy__member_created(struct asy__study *study, struct asy__trial *trial,
+                                       struct asy_origin origin);
+void asy__member_told(struct asy__trial *trial);
+void asy__member_ended(struct asy__trial *trial);
+/* How many checkpoints it keeps when it ends so. */
+size_t asy__member_keeps(const struct asy__trial *trial, enum asy_trial_state end);
+/* Drops checkpoints of trials that are over and that nobody can start from; all: each of them. */
+void asy__members_tidy(struct asy_core *core, struct asy__study *study, int all);
+/* 1: the checkpoint that it was to start from is gone, and it is failed for that. */
+int asy__members_orphan(struct asy_core *core, struct asy__trial *trial);
 
 /* ---- trial.c --------------------------------------------------------------------------------- */
 struct asy__trial *asy__trial_get(const struct asy__study *study, uint64_t number);

@@ -196,6 +196,9 @@ static uint64_t of_trial(uint64_t h, const struct asy__trial *t)
     h = add(h, t->job);
     h = add(h, t->step);
     h = add(h, t->goal);
+    h = add(h, t->member);
+    h = add(h, t->parent ? t->parent->number + 1 : 0);
+    h = add(h, t->children);
     h = add(h, (uint64_t)(t->hit * 4u + t->told * 2u + t->job_open));
     h = add_double(h, t->fed_step);
     h = add(h, t->heard);
@@ -233,6 +236,9 @@ static uint64_t of_study(const struct asy__study *s)
     h = add(h, s->cores_used);
     h = add(h, s->kept);
     asy__each(t, &s->spares, struct asy__trial, spare)
+        h = add(h, t->number);
+    h = add(h, s->n_busy);
+    asy__each(t, &s->keepers, struct asy__trial, keeper)
         h = add(h, t->number);
     h = add(h, s->next_job);
     h = add(h, s->fed);

@@ -186,7 +186,7 @@ const struct asy__checkpoint *asy__offer_start(const struct asy__offer *o,
             t->checkpoints[i].step == o->from.step &&
             !memcmp(t->checkpoints[i].sha.b, o->from.sha.b, sizeof o->from.sha.b))
             return &t->checkpoints[i];
-    return NULL;
+    return t->parent ? asy__offer_start(o, t->parent) : NULL;
 }
 
 static int placed(const struct asy__offer *o)

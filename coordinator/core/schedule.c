@@ -269,7 +269,7 @@ static void open_attempt(struct asy_core *core, struct asy__trial *t,
     ev.leased.milestone = asy__milestone_of(t);
     ev.leased.placements = placements;
     ev.leased.n_placements = n;
-    ev.leased.from = adopted ? adopted->from : asy__newest_checkpoint(t);
+    ev.leased.from = adopted ? adopted->from : asy__trial_start(t);
     ev.leased.from.path = asy__dup(core, ev.leased.from.path);
     asy__emit(core, &ev);
     if (!core->rc)

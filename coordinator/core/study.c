@@ -124,6 +124,7 @@ void asy__study_destroy(struct asy__study *s)
     free(s->retired);
     free(s->trials);
     free(s->ring);
+    free(s->standings);
     free(s->notes);
     free(s->reserved);
     asy_pruner_destroy(s->pruner);
@@ -146,6 +147,7 @@ static struct asy__study *study_new(struct asy_core *core, const struct asy_even
     for (size_t i = 0; i < ASY_ARRAY_LEN(s->lists); i++)
         asy__list_init(&s->lists[i]);
     asy__list_init(&s->spares);
+    asy__list_init(&s->keepers);
     s->id = ev->study;
     s->created_us = ev->wall_us;
     s->state = ASY_STUDY_RUNNING;
@@ -238,6 +240,7 @@ int asy__study_need(struct asy_core *core, struct asy__study *s, struct asy_erro
         asy_error_prefix(&why, "study '%s'", s->name);
         return asy__study_refuse(core, s, rc, &why, err);
     }
+    s->population = asy__population_for(s->spec);
     s->lag = s->spec->deterministic ? s->spec->lag : 0;
     if (s->budget == UINT64_MAX) /* of its first spec, which is parsed before any change applies */
         s->budget = s->spec->max_trials == UINT64_MAX ? 0 : s->spec->max_trials;
@@ -290,11 +293,13 @@ void asy__study_empty(struct asy_core *core, struct asy__study *s)
         asy__trial_destroy(s->trials[i]);
     free(s->trials);
     free(s->ring);
+    free(s->standings);
     free(s->notes);
     free(s->spec_text);
     asy_pruner_destroy(s->pruner);
     s->trials = NULL;
     s->ring = NULL;
+    s->standings = NULL;
     s->notes = NULL;
     s->spec_text = NULL;
     s->pruner = NULL;
@@ -305,6 +310,7 @@ void asy__study_empty(struct asy_core *core, struct asy__study *s)
     s->asking = 0;
     s->kept = 0;
     asy__list_init(&s->spares);
+    asy__list_init(&s->keepers);
     free(s->reserved);
     s->reserved = NULL;
     s->n_reserved = 0;
@@ -364,7 +370,7 @@ uint64_t asy__study_max_trials(const struct asy_core *core, const struct asy__st
 int asy__study_can_create(const struct asy_core *core, const struct asy__study *s)
 {
     return s->state != ASY_STUDY_STOPPING && !s->exhausted && !s->enough &&
-           s->n_trials < asy__study_max_trials(core, s);
+           s->n_trials < asy__study_max_trials(core, s) && asy__members_free(s) > 0;
 }
 
 struct asy__trial *asy__study_promotable(struct asy__study *s, uint64_t *ret_milestone)
@@ -454,7 +460,7 @@ static int finish_best(struct asy_core *core, struct asy__study *s)
 static void end_naturally(struct asy_core *core, struct asy__study *s)
 {
     enum asy_cause cause = s->enough      ? s->enough
-                           : s->exhausted ? ASY_CAUSE_EXHAUSTED
+                           : s->exhausted || asy__members_free(s) == 0 ? ASY_CAUSE_EXHAUSTED
                                           : ASY_CAUSE_BUDGET_TRIALS;
     const char *text = asy__textf(core, "%" PRIu64 " trial%s: %" PRIu64 " complete, %" PRIu64
                                   " pruned, %" PRIu64 " failed, %" PRIu64 " cancelled",
@@ -462,6 +468,7 @@ static void end_naturally(struct asy_core *core, struct asy__study *s)
                                   s->counts[ASY_TRIAL_PRUNED] + s->counts[ASY_TRIAL_PAUSED],
                                   s->counts[ASY_TRIAL_FAILED], s->counts[ASY_TRIAL_CANCELLED]);
 
+    asy__members_tidy(core, s, 1);
     if (s->counts[ASY_TRIAL_PAUSED])
         asy__study_stop(core, s, cause, text);
     else
@@ -491,6 +498,7 @@ static void close_waiting(struct asy_core *core, struct asy__study *s)
     }
     if (s->n_open > 0 || core->rc)
         return;
+    asy__members_tidy(core, s, 1);
     asy__study_state(core, s,
                      s->cause == ASY_CAUSE_USER             ? ASY_STUDY_STOPPED
                      : s->cause == ASY_CAUSE_SAMPLER_FAILED ? ASY_STUDY_FAILED
@@ -560,6 +568,7 @@ void asy__study_pump(struct asy_core *core, struct asy__study *s)
         asy__study_make_sampler(core, s);
     if (s->n_notes > 0 && s->has_sampler)
         asy__study_tell_notes(core, s);
+    asy__members_tidy(core, s, 0);
     if (s->state == ASY_STUDY_RUNNING)
         check_time(core, s);
     if (s->state == ASY_STUDY_RUNNING && s->enough && s->lag == 0)

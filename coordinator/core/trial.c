@@ -476,10 +476,12 @@ void asy__trial_forget_checkpoint(struct asy__trial *t, const struct asy_checkpo
     }
     if (t->n_checkpoints < 2)
         asy__list_take(&t->spare);
-    if (t->n_checkpoints == 0)
+    if (t->n_checkpoints == 0) {
+        asy__list_take(&t->keeper);
         free_checkpoints(t);
-    else
+    } else {
         fold_settled(t);
+    }
 }
 
 struct asy_checkpoint asy__newest_checkpoint(const struct asy__trial *t)
@@ -605,7 +607,7 @@ void asy__trial_end(struct asy_core *core, struct asy__trial *t, enum asy_trial_
     if (!values)
         return;
     asy__trial_values(t, values);
-    asy__trial_drop_checkpoints(core, t, 0);
+    asy__trial_drop_checkpoints(core, t, asy__member_keeps(t, state));
     if (state == ASY_TRIAL_FAILED)
         emit_state(core, t, state, cause, text, NAN, "");
     else

@@ -112,6 +112,8 @@ static void ask(struct asy__compute *compute, const struct job *job)
         err = search->failure, rc = search->failure.code;
     else
         rc = asy_sampler_ask(search->sampler, fx->ask.number, fx->ask.fixed, answer->x, &err);
+    if (rc == 0)
+        answer->input.asked.origin = asy_sampler_origin(search->sampler);
     memcpy(answer->text, err.text, sizeof answer->text);
     answer->input.asked.rc = rc;
     put_answer(compute, search, fx, answer);

@@ -102,6 +102,10 @@ static void trial_members(struct asy_jsonw *w, const struct asy_trial_row *row)
     asy_jsonw_u64(w, "step", row->step);
     put_json(w, "params", row->params);
     asy_jsonw_str(w, "source", row->source);
+    if (row->member)
+        asy_jsonw_u64(w, "member", row->member);
+    if (row->parent)
+        asy_jsonw_u64(w, "parent", row->parent - 1);
     asy_jsonw_u64(w, "seed", row->seed);
     asy_jsonw_u64(w, "attempts", row->attempts);
     asy_jsonw_str(w, "host", row->host);

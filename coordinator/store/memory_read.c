@@ -184,7 +184,8 @@ static int give_trial(const struct built *b, struct asy_id study, uint64_t numbe
         .source = asy__text(ev->trial_created.source), .value = t->value, .step = t->step,
         .seed = ev->trial_created.seed, .attempts = t->attempts, .created_us = t->created_us,
         .started_us = t->started_us, .ended_us = t->ended_us, .host = t->host,
-        .outcome = t->outcome,
+        .outcome = t->outcome, .parent = ev->trial_created.parent,
+        .member = ev->trial_created.member,
     };
 
     return each(arg, &row);

@@ -125,3 +125,9 @@ CREATE INDEX artifact_of_path ON artifact(path);
 -- @migration 3
 -- Of a study with several objectives or constraints: all values and the violation, as JSON.
 ALTER TABLE run ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
+
+-- @migration 4
+-- Of a trial of a population: 1 + number of the trial from whose checkpoint it starts, and whose
+-- turn of training it is, from 1.
+ALTER TABLE run ADD COLUMN parent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN member INTEGER NOT NULL DEFAULT 0;

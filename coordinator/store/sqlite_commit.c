@@ -100,6 +100,8 @@ static int insert_run(struct asy__sqlite *s, const struct asy__live_trial *t,
     asy__bind_u64(stmt, 16, source);
     asy__bind_text(stmt, 17, ev->trial_created.params);
     asy__bind_text(stmt, 18, t->row.outcome);
+    asy__bind_u64(stmt, 19, ev->trial_created.parent);
+    asy__bind_u64(stmt, 20, ev->trial_created.member);
     return asy__db_run(&s->db, stmt, err);
 }
 

@@ -6,7 +6,7 @@
 #include "project.h"
 #include "store_impl.h"
 
-#define ASY__SCHEMA_VERSION 3
+#define ASY__SCHEMA_VERSION 4
 #define ASY__APPLICATION_ID 0x41737379 /* "Assy" */
 #define ASY__PAGE_BYTES 4096
 

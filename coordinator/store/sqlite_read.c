@@ -22,7 +22,8 @@ enum read_stmt {
 #define TRIAL_COLUMNS                                                                              \
     "SELECT r.uuid, r.id, r.state, r.cause, r.text, r.params, coalesce(w.text, ''), r.value,"      \
     " r.is_nan, r.step, r.seed, r.attempts, r.created_us, r.started_us, r.ended_us,"               \
-    " coalesce(h.text, ''), r.outcome FROM run r LEFT JOIN word w ON w.id = r.source"              \
+    " coalesce(h.text, ''), r.outcome, r.parent, r.member FROM run r"                              \
+    " LEFT JOIN word w ON w.id = r.source"                                                         \
     " LEFT JOIN word h ON h.id = r.host WHERE r.id >= ?1 AND r.id <= ?2"
 #define METRIC_COLUMNS(superseded)                                                                 \
     "SELECT coalesce(w.text, ''), m.step, m.seq, m.value, m.is_nan, m.attempt, m.wall_us,"         \
@@ -225,6 +226,8 @@ static int give_trial(sqlite3_stmt *stmt, void *arg)
     row.ended_us = sqlite3_column_int64(stmt, 14);
     row.host = asy__col_text(stmt, 15);
     row.outcome = asy__col_text(stmt, 16);
+    row.parent = asy__col_u64(stmt, 17);
+    row.member = asy__col_u64(stmt, 18);
     return ctx->each(ctx->arg, &row);
 }
 

@@ -35,7 +35,8 @@ const char *const asy__write_sql[] = {
                   " ended_us FROM run WHERE id = ?",
     [W_RUN_ADD] = "INSERT INTO run(id, owner_id, uuid, state, cause, text, value, is_nan, step,"
                   " seed, attempts, created_us, started_us, ended_us, host, source, params,"
-                  " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  " outcome, parent, member) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+                  " ?, ?, ?, ?, ?)",
     [W_RUN_STEP] = "UPDATE run SET step = ? WHERE id = ?",
     [W_RUN_STATE] = "UPDATE run SET state = ?, cause = ?, text = coalesce(?, text), value = ?,"
                     " is_nan = ?, step = ?, attempts = ?, started_us = ?, ended_us = ?,"

@@ -69,6 +69,8 @@ static const struct asy__field trial_created[] = {
     BODY(ASY__TEXT, trial_created, source),
     BODY(ASY__U64, trial_created, knew),
     BODY(ASY__U64, trial_created, with),
+    BODY(ASY__U64, trial_created, parent),
+    BODY(ASY__U64, trial_created, member),
 };
 static const struct asy__field trial_state[] = {
     BODY_ENUM(trial_state, state, asy__trial_state_known),

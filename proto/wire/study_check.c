@@ -454,6 +454,7 @@ static void check_sampler(struct asy__parse *p)
     } rows[] = {
         { "cma", "one objective only", 1 },
         { "gp", "two objectives at most", 2 },
+        { "pbt", "one objective only", 1 },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(rows); i++)
@@ -506,11 +507,65 @@ static void check_grid(struct asy__parse *p)
         }
 }
 
+static void refuse(struct asy__parse *p, const char *key, const char *text)
+{
+    asy__problem(p, asy__place(p, key), key, "%s", text);
+}
+
+/* What a model's checkpoint is made for cannot change when another trial goes on from it. */
+static void check_shapes(struct asy__parse *p)
+{
+    static const char *const shapes[] = { "hidden", "layers", "activation", "optimizer",
+                                          "patience" };
+    const struct asy_space *space = p->study->space;
+    char key[200];
+
+    for (size_t i = 0; i < asy_space_len(space); i++)
+        for (size_t k = 0; k < ASY_ARRAY_LEN(shapes); k++) {
+            if (strcmp(asy_space_at(space, i)->name, shapes[k]) != 0)
+                continue;
+            snprintf(key, sizeof key, "parameters.%s", shapes[k]);
+            asy__problem(p, p->params[i], key, "cannot change between checkpoints, which pbt "
+                         "does: a constant in run can be it");
+        }
+}
+
+/* A population's trials go on from each other's checkpoints, one interval each. */
+static void check_population(struct asy__parse *p, int has_space)
+{
+    const struct asy__value *interval, *max = asy__val(p, "run.length.max");
+
+    if (!is_word(p, "search.sampler.name", "pbt"))
+        return;
+    interval = asy__row_val(p, asy__row_option("sampler pbt", "interval"));
+    if (p->kind == ASY_RUN_COMMAND && !asy__val(p, "run.checkpoint")->i)
+        refuse(p, "search.sampler", "pbt moves trials on from each other's checkpoints: the "
+               "program has to write them, and run.checkpoint: true has to say so");
+    if (p->kind == ASY_RUN_MODEL && has_space)
+        check_shapes(p);
+    if (!max->node && interval->has && interval->i == 0)
+        refuse(p, "search.sampler", "pbt needs an interval, or run.length.max to take a tenth of");
+    if (max->has && interval->has && interval->i > max->i)
+        refuse(p, "search.sampler", "the interval is longer than run.length.max");
+    if (!is_word(p, "search.pruner.name", "none"))
+        refuse(p, "search.pruner", "has no place beside pbt, which ends no trial early: weak "
+               "members go on from strong ones");
+    if (asy__val(p, "search.tell")->node)
+        refuse(p, "search.tell", "results from elsewhere have no checkpoints, so pbt has no use "
+               "for them");
+}
+
+/* The population ends by itself, when each member is trained to the end. */
+static int trains_all(struct asy__parse *p)
+{
+    return is_word(p, "search.sampler.name", "pbt") && asy__val(p, "run.length.max")->node;
+}
+
 static void check_budget(struct asy__parse *p)
 {
     /* Whether a space with mistakes is finite will be known when they are mended. */
     if (!asy__val(p, "budget.trials")->node && !asy__val(p, "budget.time")->node &&
-        !tries_all(p) && !asy__val(p, "budget.endless")->i)
+        !tries_all(p) && !trains_all(p) && !asy__val(p, "budget.endless")->i)
         asy__problem(p, asy__place(p, "budget"), "budget",
                      "needs trials or time; the study would never end");
 }
@@ -553,6 +608,7 @@ void asy__study_check(struct asy__parse *p)
         check_data(p);
     check_sampler(p);
     check_pruner(p);
+    check_population(p, has_space);
     check_deterministic(p);
     if (has_space)
         asy__study_tell(p);
@@ -564,6 +620,11 @@ void asy__study_check(struct asy__parse *p)
         asy__study_check_priors(p);
     check_budget(p);
     check_regret(p);
+}
+
+int asy_study_has_population(const struct asy_study_spec *spec)
+{
+    return !strcmp(spec->sampler, "pbt");
 }
 
 const char *asy_study_pcre2_version(void)

@@ -6,8 +6,8 @@
 #include "asytest.h"
 
 #define HEAD                                                                                       \
-    "assay: 1\nname: s\nrun: {command: [x]}\nobjective: {metric: l, goal: minimize}\n"             \
-    "budget: {trials: 9}\n"
+    "assay: 1\nname: s\nrun: {command: [x], checkpoint: true, length: {max: 9}}\n"                \
+    "objective: {metric: l, goal: minimize}\nbudget: {trials: 9}\n"
 
 static struct asy_study_spec *parse(const char *name, const char *text)
 {

@@ -279,6 +279,7 @@ struct trial {
     size_t n_kept;
     uint64_t milestone, valued; /* of its newest attempt; its last value's step */
     struct attempt *attempts; /* [ATTEMPTS_MAX + 1], by number */
+    uint64_t parent;          /* 1 + its number; 0: none */
 };
 struct history {
     struct trial trials[SIM_STUDIES_MAX][TRIALS_MAX];
@@ -360,15 +361,28 @@ static void free_cores(struct sim *s, struct history *h, const struct asy_event 
     h->n_used = n;
 }
 
-static void leased(struct sim *s, struct trial *t, const struct asy_event *ev)
+static const struct kept *newest(const struct trial *t)
 {
-    struct kept none = { 0 }, *from = t->n_kept ? &t->kept[t->n_kept - 1] : &none;
+    static const struct kept none;
+
+    return t && t->n_kept ? &t->kept[t->n_kept - 1] : &none;
+}
+
+/* One of a population starts from its parent's checkpoint until it has one of its own. */
+static void leased(struct sim *s, struct history *h, struct trial *t, const struct asy_event *ev)
+{
+    const struct trial *parent =
+        t->parent ? &h->trials[sim_study_index(s, ev->study)][t->parent - 1] : NULL;
+    const struct kept *from = newest(t->n_kept ? t : parent);
 
     /* one that is adopted keeps its number, so some may be missing */
     if (ev->attempt <= t->newest || ev->attempt > ATTEMPTS_MAX ||
         (ev->attempt != t->newest + 1 && s->result->restores == 0))
         sim_fail(s, "trial %llu: attempt %u follows attempt %u", (unsigned long long)ev->trial,
                  ev->attempt, t->newest);
+    else if (parent && !from->attempt)
+        sim_fail(s, "trial %llu starts without its parent's checkpoint",
+                 (unsigned long long)ev->trial);
     else if (t->newest > 0 && !t->attempts[t->newest].ended)
         sim_fail(s, "trial %llu: attempt %u is leased while %u is open",
                  (unsigned long long)ev->trial, ev->attempt, t->newest);
@@ -449,12 +463,13 @@ static void read_event(struct sim *s, struct history *h, const struct asy_event 
     case ASY_EV_TRIAL_CREATED:
         t->created++;
         t->x = ev->trial_created.x[0];
+        t->parent = ev->trial_created.parent;
         break;
     case ASY_EV_TRIAL_STATE:
         state(s, t, ev);
         break;
     case ASY_EV_LEASED:
-        leased(s, t, ev);
+        leased(s, h, t, ev);
         use_cores(s, h, ev);
         break;
     case ASY_EV_STARTED:

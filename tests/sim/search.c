@@ -51,16 +51,18 @@ void sim_search_told(struct sim *s, size_t study, const struct asy_effect *fx)
 }
 
 int sim_search_ask(struct sim *s, size_t study, uint64_t number, const double *fixed,
-                   double *ret_x)
+                   struct sim_point *ret_point)
 {
     struct asy_error err = ASY_ERROR_INIT;
     int rc = s->studies[study].sampler
-                 ? asy_sampler_ask(s->studies[study].sampler, number, fixed, ret_x, &err)
+                 ? asy_sampler_ask(s->studies[study].sampler, number, fixed, &ret_point->x, &err)
                  : asy_fail(&err, ASY_E_STATE, "there is none");
 
     if (rc < 0 && rc != ASY_E_FULL)
         sim_fail(s, "the sampler has no point for trial %llu: %s", (unsigned long long)number,
                  err.text);
+    if (rc == 0)
+        ret_point->origin = asy_sampler_origin(s->studies[study].sampler);
     return rc;
 }
 

@@ -118,7 +118,7 @@ void sim_ask(struct sim *s, size_t study, uint64_t number, const double *fixed, 
 {
     struct sim_item item = { .at = s->now + sim_between(s, 0, 20), .what = SIM_ASKED, .a = study,
                              .b = number, .c = s->life, .knew = knew };
-    double x = 0;
+    struct sim_point point = { 0 };
 
     if (s->o->studies[study].sampler) { /* one thread answers, so its answers come in order */
         item.at = item.at > s->studies[study].answer_at ? item.at : s->studies[study].answer_at;
@@ -126,12 +126,12 @@ void sim_ask(struct sim *s, size_t study, uint64_t number, const double *fixed, 
     }
     if (!s->o->studies[study].sampler) {
         item.d = s->o->history ? sim_heard(s, study) : 0;
-    } else if (sim_search_ask(s, study, number, fixed, &x) == 0) {
+    } else if (sim_search_ask(s, study, number, fixed, &point) == 0) {
         snprintf(item.source, sizeof item.source, "%s",
                  asy_sampler_drew(s->studies[study].sampler));
-        item.n = sizeof x;
+        item.n = sizeof point;
         ASY_ASSERT((item.bytes = malloc(item.n)));
-        memcpy(item.bytes, &x, item.n);
+        memcpy(item.bytes, &point, item.n);
     }
     push(s, item);
 }
@@ -251,8 +251,12 @@ static void asked(struct sim *s, const struct sim_item *item)
     input.asked.needs_history = s->o->history;
     input.asked.knew = item->knew;
     if (o->sampler) {
+        struct sim_point point = { .x = x };
+
         if (item->bytes)
-            memcpy(&x, item->bytes, sizeof x);
+            memcpy(&point, item->bytes, sizeof point);
+        x = point.x;
+        input.asked.origin = point.origin;
         input.asked.source = item->source;
         input.asked.needs_history = !s->studies[item->a].sampler ||
                                     asy_sampler_needs_history(s->studies[item->a].sampler);
@@ -556,6 +560,26 @@ static void draw_crowd(struct sim_options *o)
     large->priority = small->priority;
 }
 
+/* From numbers of its own: a population, whose trials start from each other's checkpoints. */
+static void draw_population(struct sim_options *o)
+{
+    static const char *const samplers[] = { "{name: pbt, population: 2, interval: 1}",
+                                            "{name: pbt, population: 3, interval: 2}",
+                                            "{name: pbt, population: 5, interval: 1}" };
+    struct sim_study_options *study = &o->studies[0];
+    struct asy_rng rng;
+
+    asy_rng_init(&rng, o->seed, 6, ASY_RNG_SIM);
+    if (asy_rng_below(&rng, 6) || study->ranks > 1)
+        return;
+    study->sampler = samplers[asy_rng_below(&rng, ASY_ARRAY_LEN(samplers))];
+    study->pruner = "none";
+    study->checkpoint = 1;
+    study->exhausted_at = 0;
+    study->length = 2 + asy_rng_below(&rng, 6);
+    study->trials = 4 + asy_rng_below(&rng, 28);
+}
+
 void sim_options_draw(struct sim_options *o, uint64_t seed)
 {
     struct asy_rng rng;
@@ -582,4 +606,5 @@ void sim_options_draw(struct sim_options *o, uint64_t seed)
     draw_ranks(o);
     draw_crowd(o);
     draw_restores(o, level);
+    draw_population(o);
 }

@@ -193,6 +193,11 @@ struct sim {
     struct sim_room *room;
 };
 
+struct sim_point {               /* that a real sampler made */
+    double x;
+    struct asy_origin origin;
+};
+
 double sim_chance(struct sim *s);
 int sim_hits(struct sim *s, double p);             /* never after quiet_ms */
 int64_t sim_between(struct sim *s, int64_t lo, int64_t hi);
@@ -240,7 +245,8 @@ void sim_search_told(struct sim *s, size_t study, const struct asy_effect *fx);
 /* ---- replay.c: at the end, every study with a real sampler follows from its log. ------------- */
 void sim_replay(struct sim *s);
 int sim_search_ask(struct sim *s, size_t study, uint64_t number, const double *fixed,
-                   double *ret_x); /* 0 or ASY_E_FULL; anything else has failed the run */
+                   struct sim_point *ret_point); /* 0 or ASY_E_FULL; anything else has failed the
+                                                  * run */
 void sim_search_reset(struct sim *s); /* the coordinator is gone */
 
 /* checker.c: what was told to whom */

@@ -125,7 +125,8 @@ static void nor_do_those_of_any_sampler_and_pruner(void)
             char text[100], name[100];
             struct variant v = { name, pruner, text, 20, 4, 6, 0, NAN };
 
-            if (!may_be_deterministic(pruner))
+            if (!may_be_deterministic(pruner) ||
+                (!strcmp(sampler, "pbt") && strcmp(pruner, "none")))
                 continue;
             name_sampler(sampler, text, sizeof text);
             snprintf(name, sizeof name, "%s with %s", sampler, pruner);

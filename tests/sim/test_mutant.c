@@ -20,6 +20,7 @@ static const char *const expected[][4] = {
     [5] = { "of 10000 parts of GPU", NULL },
     [6] = { "still runs something", "is leased twice", NULL },
     [7] = { "room is taken that is kept for", NULL },
+    [8] = { "starts without its parent's checkpoint", "starts from the dropped checkpoint", NULL },
 };
 
 static int as_expected(const char *why)

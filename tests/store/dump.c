@@ -78,6 +78,8 @@ static int put_trial(void *arg, const struct asy_trial_row *r)
                  " host='%s'\n", r->number, asy_id_format(r->id, id), r->state, r->cause, r->text,
                  r->params, r->source, num(r->value), r->step, r->seed, r->attempts, r->created_us,
                  r->started_us, r->ended_us, r->host);
+    if (r->member || r->parent)
+        asy_buf_addf(list->buf, "    member %" PRIu64 " from %" PRIu64 "\n", r->member, r->parent);
     if (*r->outcome)
         asy_buf_addf(list->buf, "    outcome %s\n", r->outcome);
     list->n++;

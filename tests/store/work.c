@@ -112,6 +112,8 @@ void work_trial(struct work *work, struct asy_id study, uint64_t trial, uint64_t
              "\"dropout\":%.17g,\"batch_size\":32}", lr, (int)x[1], x[2] > 0 ? "adam" : "sgd",
              x[4]);
     ev->trial_created.source = "tpe";
+    ev->trial_created.parent = id % 3;
+    ev->trial_created.member = id % 5;
 }
 
 void work_trial_state(struct work *work, struct asy_id study, uint64_t trial,

@@ -46,6 +46,8 @@ static void write_job(const struct asy__job *job, struct asy_jsonw *w)
     asy_jsonw_u64(w, "number", job->trial);
     asy_jsonw_u64(w, "attempt", job->attempt);
     asy_jsonw_u64(w, "seed", job->seed);
+    if (asy_study_has_population(job->spec->study))
+        asy_jsonw_bool(w, "population", 1);
     asy_jsonw_u64(w, "until", until > INT64_MAX ? INT64_MAX : until);
     asy_jsonw_close(w, '}');
 }

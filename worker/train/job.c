@@ -58,6 +58,7 @@ int asy__job_read(const struct asy_json *node, struct asy__job *ret, struct asy_
     if (!study || asy_json_type(study) != ASY_JSON_OBJECT)
         return asy_fail(err, ASY_E_INVAL, "the job has no study");
     job.study = asy_json_str(asy_json_get(study, "name"), "");
+    job.population = asy_json_bool(asy_json_get(node, "population"), 0);
     if ((rc = read_run(asy_json_get(study, "run"), &job, err)) < 0 ||
         (rc = asy__data_spec_read(asy_json_get(study, "data"), &job.data, err)) < 0 ||
         (rc = read_objective(asy_json_get(study, "objective"), &job, err)) < 0)
@@ -108,23 +109,32 @@ void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf)
                  spec->test, spec->stratify, (unsigned long long)spec->seed);
 }
 
+/* What a population's trials have of their own. */
+static void add_rates(const struct asy__hyper *h, struct asy_buf *buf)
+{
+    asy_buf_addf(buf, "lr=%a\nweight_decay=%a\n", h->lr, h->weight_decay);
+    asy_buf_addf(buf, "momentum=%a\nnesterov=%d\nbeta1=%a\nbeta2=%a\nepsilon=%a\n", h->momentum,
+                 (int)h->nesterov, h->beta1, h->beta2, h->epsilon);
+}
+
 void asy__job_identity(const struct asy__job *job, const struct asy__data *data,
                        struct asy_buf *buf)
 {
     const struct asy__hyper *h = &job->hyper;
 
-    asy_buf_addf(buf,
-                 "model=mlp\nlength=%llu\nseed=%llu\nobjective=%s\nmaximize=%d\ntake best=%d\n",
-                 (unsigned long long)job->max, (unsigned long long)job->seed, job->metric,
-                 job->maximize, job->takes_best);
-    asy_buf_addf(buf, "hidden=%lld\nlayers=%lld\nactivation=%s\nbatch_size=%lld\npatience=%lld\n",
-                 (long long)h->hidden, (long long)h->layers,
-                 asy_act_name((enum asy_act)h->activation), (long long)h->batch_size,
-                 (long long)h->patience);
-    asy_buf_addf(buf, "optimizer=%s\nlr=%a\nweight_decay=%a\n",
-                 h->optimizer == ASY__ADAM ? "adam" : "sgd", h->lr, h->weight_decay);
-    asy_buf_addf(buf, "momentum=%a\nnesterov=%d\nbeta1=%a\nbeta2=%a\nepsilon=%a\n", h->momentum,
-                 (int)h->nesterov, h->beta1, h->beta2, h->epsilon);
+    asy_buf_addf(buf, "model=mlp\nlength=%llu\n", (unsigned long long)job->max);
+    if (!job->population)
+        asy_buf_addf(buf, "seed=%llu\n", (unsigned long long)job->seed);
+    asy_buf_addf(buf, "objective=%s\nmaximize=%d\ntake best=%d\n", job->metric, job->maximize,
+                 job->takes_best);
+    asy_buf_addf(buf, "hidden=%lld\nlayers=%lld\nactivation=%s\n", (long long)h->hidden,
+                 (long long)h->layers, asy_act_name((enum asy_act)h->activation));
+    if (!job->population)
+        asy_buf_addf(buf, "batch_size=%lld\n", (long long)h->batch_size);
+    asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,
+                 h->optimizer == ASY__ADAM ? "adam" : "sgd");
+    if (!job->population)
+        add_rates(h, buf);
     asy__data_spec_text(&job->data, buf);
     asy_buf_addf(buf, "data=%08x\n", data->crc);
 }

@@ -11,6 +11,7 @@ struct asy__job {
     struct asy__data_spec data;
     const char *metric; /* the objective */
     int maximize, takes_best;
+    int population; /* it may go on from the checkpoint of a trial with other parameters */
     uint64_t seed, number, until, max; /* epochs; until <= max */
     int64_t checkpoint_ms;
 };

@@ -74,6 +74,17 @@ struct asy_option {
  *         (Nomura et al. 2021). Steps and ordered choices with a margin (Hamano et al. 2022), other
  *         choices as CatCMA does (Hamano et al. 2024), conditional parameters all in one
  *         distribution. Trials rank as with tpe. One objective only.
+ * pbt     population based training (Jaderberg et al. 2017, arXiv 1711.09846), for studies whose
+ *         trials leave checkpoints. A trial is one interval of training of one member of a
+ *         population (4): the first of each member is a random point, each later one starts from
+ *         the checkpoint of an earlier trial, its parent (struct asy_origin). A member whose latest
+ *         result is not among the worst quantile (0.25) goes on with the same point; one that is
+ *         takes up a random one of the best quantile and leaves its parameters changed: each is
+ *         drawn anew with probability resample (0.25), else multiplied by factor_up (1.2) or
+ *         factor_down (0.8), whole numbers by a whole step at least, choices moved one place. So
+ *         does a member whose trial failed. Nobody waits for others: each member is compared with
+ *         the latest results of the others. Whoever asks for more points at once than members are
+ *         free gets more members. One objective only. interval: see asy_population_of().
  * brute_force  the points of a finite space that no trial has had, given or told ones included, in
  *         a random order, until all have been tried.
  * auto    random where there is nothing to learn or no budget to learn in. One objective, up to 64
@@ -127,6 +138,11 @@ enum asy_outcome_state {
     ASY_OUTCOME_PRUNED = 3,   /* ended early by a pruner; last_step and values count */
     ASY_OUTCOME_FAILED = 4,   /* no value; a diverged trial counts as worst, not as absent */
 };
+/* What a trial of a population goes on from. Zeroed: it is of no population. */
+struct asy_origin {
+    uint64_t member;          /* from 1; 0: none */
+    uint64_t parent;          /* 1 + number of the trial whose checkpoint it starts from; 0: none */
+};
 struct asy_outcome {
     uint64_t number;          /* of the trial in its study, from 0 */
     enum asy_outcome_state state;
@@ -135,6 +151,9 @@ struct asy_outcome {
     double last_step;         /* PRUNED: of the last report; < 0: none */
     double violation;         /* summed positive constraint violation; 0 feasible */
     int diverged;             /* FAILED: by divergence, the sampler learns from it */
+    struct asy_origin origin; /* as asy_sampler_origin() had it; of a trial that this sampler was
+                                 not asked for itself */
+    int over;                 /* COMPLETE: it is trained to its end, nothing can follow it */
 };
 
 struct asy_sampler;
@@ -174,6 +193,18 @@ const char *asy_sampler_reason(const struct asy_sampler *sampler);
 /* Who made the point of the last ask: the sampler's name, or as "auto: gp"; borrowed, until the
  * next ask. */
 const char *asy_sampler_drew(const struct asy_sampler *sampler);
+/* What the trial of the last ask goes on from; its caller tells it with the trial's outcomes to a
+ * sampler that is made anew. */
+struct asy_origin asy_sampler_origin(const struct asy_sampler *sampler);
+/* How a sampler of this name and these options wants trials to be made: at most `size` of them at
+ * once whose end it has not been told, but one less for each that is over, each of which trains
+ * `interval` steps from where it starts, up to length_max (UINT64_MAX: open). Size 0: it has no
+ * such wishes. interval (0): a tenth of length_max, at least 1. */
+struct asy_population {
+    uint64_t size, interval;
+};
+struct asy_population asy_population_of(const char *name, const struct asy_option *options,
+                                        size_t n_options, uint64_t length_max);
 
 /* ---- pruners -------------------------------------------------------------------------------
  *

@@ -99,6 +99,7 @@ struct asy_input {
                                                   * how many trials; 0: none yet */
                  uint64_t knew;     /* as the ASK said it */
                  uint64_t with;     /* so many asks right before it had the same model; 0: none */
+                 struct asy_origin origin; /* asy_sampler_origin() */
                  } asked;
         struct { uint64_t commit; } durable;
         struct { const char *text; int ok; /* 1: it can write again */ } store;

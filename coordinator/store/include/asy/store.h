@@ -108,6 +108,7 @@ struct asy_trial_row {
     uint32_t attempts;
     int64_t created_us, started_us, ended_us;
     const char *host;
+    uint64_t parent, member;       /* as in the event that created it */
 };
 struct asy_attempt_row {
     struct asy_id id;

@@ -183,7 +183,9 @@ struct asy_event {
                  uint64_t knew; /* seq of the newest event whose outcomes the sampler knew when it
                                  * was asked for the point; 0: not recorded */
                  uint64_t with; /* drawn from one model with so many trials right before it */
-                 } trial_created;
+                 uint64_t parent; /* 1 + number of the trial whose last checkpoint it starts from;
+                    0: none */
+                 uint64_t member; /* of the population, from 1; 0: none */ } trial_created;
         struct { enum asy_trial_state state; enum asy_cause cause; const char *text;
                  double value; /* objective when paused or ended; NaN: none */ uint64_t step;
                  const char *outcome; /* JSON, when ended, of a study with several objectives or
