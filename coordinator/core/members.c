@@ -6,7 +6,7 @@
  * trial's last checkpoint it starts (its parent); core only sees to it that no more points are
  * asked for than members are free, and that a checkpoint stays as long as somebody may start from
  * it: while its trial is the latest complete one of its member, while the sampler may be choosing,
- * and while a trial that started from it is not over (docs/decisions/0024). */
+ * and while a trial that started from it is not over (docs/decisions/0027). */
 #include "core_impl.h"
 #include <inttypes.h>
 #include <stdlib.h>
