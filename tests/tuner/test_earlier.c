@@ -64,13 +64,20 @@ static struct asy_sampler *make(const struct asy_space *space, const char *name,
     return sampler;
 }
 
-static void tell(struct asy_sampler *s, uint64_t number, const double *x, double value)
+/* origin: of a trial that another sampler was asked for; zeroed where it is of no population. */
+static void tell_from(struct asy_sampler *s, uint64_t number, const double *x, double value,
+                      struct asy_origin origin)
 {
     struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = x,
-                             .values = &value, .last_step = -1 };
+                             .values = &value, .last_step = -1, .origin = origin };
     struct asy_error err = ASY_ERROR_INIT;
 
     T_OK(asy_sampler_tell(s, &o, &err), &err);
+}
+
+static void tell(struct asy_sampler *s, uint64_t number, const double *x, double value)
+{
+    tell_from(s, number, x, value, (struct asy_origin){ 0 });
 }
 
 /* n random results as the earlier ones rank them, or the other way round (sign -1). */
@@ -178,6 +185,7 @@ static void answers_do_not_depend_on_the_order_of_results(void)
     for (size_t k = 0; (name = asy_sampler_name(k)); k++) {
         struct asy_sampler *a, *b;
         struct asy_error err = ASY_ERROR_INIT;
+        struct asy_origin origins[30];
         double x[30][D], y[D];
 
         if (!strcmp(name, "grid") || !strcmp(name, "brute_force"))
@@ -186,10 +194,11 @@ static void answers_do_not_depend_on_the_order_of_results(void)
         b = make(space, name, N);
         for (uint64_t i = 0; i < 30; i++) {
             T_OK(asy_sampler_ask(a, i, NULL, x[i], &err), &err);
+            origins[i] = asy_sampler_origin(a);
             tell(a, i, x[i], x[i][0] + x[i][1]);
         }
         for (uint64_t i = 30; i-- > 0;)
-            tell(b, i, x[i], x[i][0] + x[i][1]);
+            tell_from(b, i, x[i], x[i][0] + x[i][1], origins[i]);
         T_OK(asy_sampler_ask(a, 30, NULL, x[0], &err), &err);
         T_OK(asy_sampler_ask(b, 30, NULL, y, &err), &err);
         if (!T_TRUE(!memcmp(x[0], y, sizeof y)))
