@@ -32,7 +32,9 @@ def two_workers_train_trials_together():
         agents = workers(home)
         home.run("submit", "study.yaml")
         home.run("watch", "gang")
-        has("ended", home.run("show", "gang")[0], "1 complete, 3 pruned")
+        ends = home.json("show", "gang")
+        if not ends["complete"] or ends["complete"] + ends["pruned"] != 4:
+            raise AssertionError(f"ends: {ends}")
         best = home.json("best", "gang")["trials"][0]["number"]
         has("trial", home.run("show", "gang", str(best))[0], ", 3 ranks,")
         wait(lambda: all(not w["runs"] for w in home.json("workers")["workers"]), "idle workers")
