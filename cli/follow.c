@@ -303,11 +303,9 @@ int asy__follow(struct asy__session *session, const struct asy__options *options
             asy__status_line(&view, &f.text);
             asy__follow_line(&f, f.text.data);
         }
-        if ((rc = loop(&f, &how, err)) == 0) {
-            *ret_end = (struct asy__follow_end){ .how = how, .since = since,
-                                                 .gained = f.gain.any };
-            snprintf(ret_end->study, sizeof ret_end->study, "%s", study);
-        }
+        rc = loop(&f, &how, err);
+        *ret_end = (struct asy__follow_end){ .how = how, .since = since, .gained = f.gain.any };
+        snprintf(ret_end->study, sizeof ret_end->study, "%s", study);
         if (how == ASY__FOLLOWED_DRAINED)
             asy__progress_drained(&f.progress);
         if (f.on_screen)

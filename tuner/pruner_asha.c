@@ -192,6 +192,8 @@ static int promote(struct asy_pruner *p, uint64_t *ret_number, uint64_t *ret_mil
         if (!asy__order_best_waiting(order, &number, &place) ||
             place >= quota(a, r))
             continue;
+        if (a->by_trend && isnan(trial_get(a, number)->value))
+            continue; /* rounded up, the quota may have room for it, and for nothing better */
         goes_on(a, r, number);
         *ret_number = number;
         *ret_milestone = r + 1 < a->n_rungs ? a->length[r + 1] : p->length_max;
@@ -286,8 +288,10 @@ static void explain(const struct asy_pruner *p, uint64_t number, char *text, siz
         snprintf(rule, sizeof rule, "the first once %llu are there",
                  (unsigned long long)a->reduction);
     if (t->score < t->value)
-        snprintf(trend, sizeof trend, ", and %s at twice that if it goes on so,",
-                 asy_format_short(asy__pruner_value(p, t->score), next));
+        snprintf(trend, sizeof trend, ", and %s at %llu if it goes on so,",
+                 asy_format_short(asy__pruner_value(p, t->score), next),
+                 (unsigned long long)(t->rung + 1 < a->n_rungs ? a->length[t->rung + 1]
+                                                               : p->length_max));
     snprintf(text, n, "asha: its value %s at step %llu%s %s place %zu of %zu there; one in %llu "
              "goes on, %s", asy_format_short(asy__pruner_value(p, t->value), value),
              (unsigned long long)a->length[t->rung], trend, waits ? "is" : "was", place, of,

@@ -425,6 +425,8 @@ static int ended(struct asy_core *core, struct asy__trial *t, const struct asy_e
         overdue(t);
     if (ev->ended.end == ASY_END_COMPLETE)
         t->by_itself = asy__newest_checkpoint(t).step < t->attempt->milestone;
+    if (t->member && asy__newest_checkpoint(t).step >= t->study->spec->length_max)
+        t->by_itself = 1; /* beyond its interval, to the very end: nobody can go on from it */
     t->refusals = ev->ended.end == ASY_END_REFUSED ? t->refusals + 1 : 0;
     switch (ev->ended.end) {
     case ASY_END_CRASHED:

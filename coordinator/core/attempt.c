@@ -216,10 +216,11 @@ static const char *without_checkpoint(struct asy_core *core, struct asy__trial *
 static void refused(struct asy_core *core, struct asy__trial *t, enum asy_cause cause,
                     const char *text)
 {
+    int had_own = asy__newest_checkpoint(t).attempt != 0;
+
     if (cause == ASY_CAUSE_CHECKPOINT_GONE)
         text = without_checkpoint(core, t, text);
-    if (cause == ASY_CAUSE_CHECKPOINT_GONE && t->refusals > 1 && t->parent &&
-        asy__newest_checkpoint(t).attempt == 0) {
+    if (cause == ASY_CAUSE_CHECKPOINT_GONE && t->refusals > 1 && t->parent && !had_own) {
         asy__trial_end(core, t, ASY_TRIAL_FAILED, cause,
                        asy__textf(core, "it cannot start from trial %" PRIu64 ": %s",
                                   t->parent->number, text));

@@ -178,15 +178,23 @@ static void compare(struct asy__offer *o, const struct asy__trial *t)
     asy_buf_fini(&text);
 }
 
-const struct asy__checkpoint *asy__offer_start(const struct asy__offer *o,
-                                               const struct asy__trial *t)
+static const struct asy__checkpoint *start_among(const struct asy__offer *o,
+                                                 const struct asy__trial *t)
 {
     for (size_t i = 0; i < t->n_checkpoints; i++)
         if (t->checkpoints[i].attempt == o->from.attempt &&
             t->checkpoints[i].step == o->from.step &&
             !memcmp(t->checkpoints[i].sha.b, o->from.sha.b, sizeof o->from.sha.b))
             return &t->checkpoints[i];
-    return t->parent ? asy__offer_start(o, t->parent) : NULL;
+    return NULL;
+}
+
+const struct asy__checkpoint *asy__offer_start(const struct asy__offer *o,
+                                               const struct asy__trial *t)
+{
+    const struct asy__checkpoint *own = start_among(o, t);
+
+    return own || !t->parent ? own : start_among(o, t->parent);
 }
 
 static int placed(const struct asy__offer *o)

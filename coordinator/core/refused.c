@@ -35,7 +35,8 @@ void asy__refused_destroy(struct asy__refused *refused)
 int asy__study_refuse(const struct asy_core *core, struct asy__study *s, int rc,
                       const struct asy_error *why, struct asy_error *err)
 {
-    if (core->started || s->n_trials > 0 || (rc != ASY_E_INVAL && rc != ASY_E_FORMAT))
+    if (core->started || s->n_trials > 0 ||
+        (rc != ASY_E_INVAL && rc != ASY_E_FORMAT && rc != ASY_E_TOOBIG))
         return asy_fail(err, (enum asy_code)rc, "%s", why->text);
     if (!(s->refused = calloc(1, sizeof *s->refused)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for study '%s'", s->name);

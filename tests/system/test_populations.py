@@ -8,6 +8,7 @@ coefficients are the parameters, seen through the real objective.
 import os
 import signal
 
+from far import Far
 from harness import SOURCE, Home, equal, has, main, wait
 
 LENGTH, INTERVAL, POPULATION = 24, 3, 4
@@ -161,6 +162,22 @@ def lineage_survives_kills():
         check(home)
 
 
+def members_move_to_another_machine():
+    """Whoever trained a parent, its checkpoint comes to where the next turn runs."""
+    with Far(2) as home:
+        coordinator = home.coordinator()
+        lay_out(home, pace=0.05)
+        first = home.worker("a")
+        home.run("submit", "study.yaml")
+        wait(lambda: home.json("show", "toy")["complete"] >= POPULATION, "each member's first turn")
+        first.send_signal(signal.SIGTERM)
+        first.wait()
+        home.worker("b")
+        wait(lambda: home.finished("toy"), "the study's end")
+        check(home)
+        home.end(coordinator)
+
+
 def the_same_with_one_worker_or_four():
     tables = []
     for parallel in (1, 4):
@@ -197,5 +214,6 @@ def a_program_without_checkpoints_is_refused():
         has("refusal", home.run("run", "study.yaml", code=2)[1], "run.checkpoint: true")
 
 
-main(members_go_on_from_checkpoints, lineage_survives_kills, the_same_with_one_worker_or_four,
+main(members_go_on_from_checkpoints, lineage_survives_kills, members_move_to_another_machine,
+     the_same_with_one_worker_or_four,
      models_go_on_from_checkpoints, a_program_without_checkpoints_is_refused)

@@ -83,7 +83,7 @@ static size_t first_of(const struct sweep *s, int rung, int last)
         quota = n / REDUCTION;
     else
         quota = rung == 0 ? (n + REDUCTION - 1) / REDUCTION : (n + 1) / 2;
-    if (best < MANY && last)
+    if (best < MANY && (last || (s->rule == 2 && isnan(s->t[best].value[rung]))))
         return isnan(s->t[best].value[rung]) ? MANY : best;
     return best < MANY && place < quota ? best : MANY;
 }
@@ -222,7 +222,7 @@ static void the_trend_is_told(void)
     report_one(p, 1, 2, 0.25);
     report_one(p, 0, 4, 0.625);
     asy_pruner_explain(p, 0, text, sizeof text);
-    T_STR("better", text, "asha: its value 0.625 at step 4, and 0.75 at twice that if it goes on "
+    T_STR("better", text, "asha: its value 0.625 at step 4, and 0.75 at 8 if it goes on "
                           "so, is place 1 of 1 there; one in 2 goes on, so the best one does");
     T_TRUE(asy_pruner_promote(p, &number, &upto) && number == 0 && upto == 8);
     report_one(p, 0, 8, 0.5); /* worse: no trend */

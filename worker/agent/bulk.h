@@ -29,7 +29,8 @@ struct asy__want {
     int look;                    /* it may lie there on this machine, too */
     struct asy_sha sha;
     uint64_t bytes;              /* of an INPUT */
-    uint32_t attempt;            /* CHECKPOINT: which one */
+    uint64_t trial;              /* CHECKPOINT: which one */
+    uint32_t attempt;
     uint64_t report;
 };
 /* Finds each at its path, if its content is right, else in the cache, else fetches it there. News

@@ -264,6 +264,8 @@ static int get(struct asy__io *io, struct asy__task *task)
     struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
+    if (want->what == ASY_BULK_CHECKPOINT)
+        head.trial = want->trial;
     if (task->fd < 0 && comes_already(io, task)) {
         task->stage = ASY__FETCH_CACHE;
         task->retry_ms = io->now_ms + TWIN_MS;

@@ -108,16 +108,31 @@ void asy__transfer_away(struct asy__agent *agent)
 
 /* ---- what an attempt needs ------------------------------------------------------------------- */
 
-/* The end of a checkpoint's name says which report told of it; those of older stores say
- * nothing. */
-static uint64_t report_of(const char *path)
+/* The number before *end, behind a dash, to which *end moves. */
+static int number_before(const char *path, const char **end, uint64_t *ret)
 {
-    const char *dash = path ? strrchr(path, '-') : NULL;
-    uint64_t report = 0;
+    const char *at = *end;
 
-    if (!dash || asy_parse_u64(dash + 1, strlen(dash + 1), &report, NULL) < 0)
+    while (at > path && at[-1] != '-')
+        at--;
+    if (at == path || asy_parse_u64(at, (size_t)(*end - at), ret, NULL) < 0)
         return 0;
-    return report;
+    *end = at - 1;
+    return 1;
+}
+
+/* The end of a checkpoint's name, "-trial-attempt-report", says which report told of it, and whose:
+ * one that the trial starts from may be its parent's. Names of older stores say nothing. */
+static void name_checkpoint(const struct asy__job *job, struct asy__want *want)
+{
+    const char *path = job->from_path, *end = path ? path + strlen(path) : NULL;
+    uint64_t attempt = 0, trial;
+
+    want->trial = job->trial;
+    if (path && number_before(path, &end, &want->report) &&
+        number_before(path, &end, &attempt) && attempt == want->attempt &&
+        number_before(path, &end, &trial))
+        want->trial = trial;
 }
 
 static size_t list_wants(const struct asy__job *job, struct asy__want *wants)
@@ -132,10 +147,11 @@ static size_t list_wants(const struct asy__job *job, struct asy__want *wants)
                                              .look = !job->agent->options.never_shared,
                                              .sha = study->inputs[i].sha,
                                              .bytes = study->inputs[i].bytes };
-    if (job->from.attempt && !job->agent->shared)
-        wants[n++] = (struct asy__want){ .what = ASY_BULK_CHECKPOINT, .sha = job->from.sha,
-                                         .attempt = job->from.attempt,
-                                         .report = report_of(job->from_path) };
+    if (job->from.attempt && !job->agent->shared) {
+        wants[n] = (struct asy__want){ .what = ASY_BULK_CHECKPOINT, .sha = job->from.sha,
+                                       .attempt = job->from.attempt };
+        name_checkpoint(job, &wants[n++]);
+    }
     return n;
 }
 
