@@ -48,7 +48,8 @@ static int adopt(struct asy_core *core, struct asy__offer *o)
     if (from)
         what.from = (struct asy_checkpoint){ from->attempt, from->step, from->sha, from->bytes,
                                              asy__dup(core, from->path) };
-    if (from && (from < t->checkpoints || from >= t->checkpoints + t->n_checkpoints))
+    if (from && (t->n_checkpoints == 0 || from < t->checkpoints ||
+                 from >= t->checkpoints + t->n_checkpoints))
         from = NULL; /* its parent's: none of its own counts any more */
     asy__trial_drop_behind(core, t, from, o->attempt);
     asy__offer_drop(core, o);
