@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/parse.h>
 #include <asy/study.h>
 #include "drive.h"
 #include "problems.h"
@@ -175,7 +176,8 @@ int main(int argc, char **argv)
 
         if (!t.p || problem_dims(t.p) > DIMS_MAX)
             die("no such problem");
-        t.shift = t.bad ? 0 : atof(argv[3]);
+        if (!t.bad && asy_parse_f64(argv[3], strlen(argv[3]), &t.shift, NULL) < 0)
+            die("the shift is a number, or bad");
         for (size_t i = 0; i < problem_dims(t.p); i++)
             add(space, i, (struct asy_param){ .lo = problem_param(t.p, i)->lo,
                                               .hi = problem_param(t.p, i)->hi });

@@ -143,16 +143,22 @@ def signals_of_a_batch_system_end_no_gang():
         home.run("stop", "gang")
 
 
+def hosts_with_workers(net):
+    """A host with the coordinator, and two with a worker of one core each."""
+    a, b, c = net.hosts
+    a.spawn("assay-coordinator", "--keep")
+    wait(lambda: os.path.exists(os.path.join(net.path, "home/coordinator.json")), "it")
+    for host in b, c:
+        host.spawn("assay-worker", "--cores", "1")
+    wait(lambda: len(a.json("workers")["workers"]) == 2, "two workers")
+    return a, b, c
+
+
 def a_gang_over_two_hosts_outlives_a_broken_link():
     """Cut for a while it goes on; cut for good it is lost, and what is left of it ends when its
     host is back."""
     with hosts.Net("abc") as net:
-        a, b, c = net.hosts
-        a.spawn("assay-coordinator", "--keep")
-        wait(lambda: os.path.exists(os.path.join(net.path, "home/coordinator.json")), "it")
-        for host in b, c:
-            host.spawn("assay-worker", "--cores", "1")
-        wait(lambda: len(a.json("workers")["workers"]) == 2, "two workers")
+        a, b, c = hosts_with_workers(net)
         a.run("submit", study(a, 2, trials=1, epochs=1000000, pruner="none"))
         wait(lambda: training(a), "the gang")
         pids = ranks(b)
@@ -177,12 +183,7 @@ def a_gang_over_two_hosts_outlives_a_broken_link():
 def a_slow_link_carries_a_gang():
     """Its ranks share every gradient over a line of a megabit a second: late, but not lost."""
     with hosts.Net("abc") as net:
-        a, b, c = net.hosts
-        a.spawn("assay-coordinator", "--keep")
-        wait(lambda: os.path.exists(os.path.join(net.path, "home/coordinator.json")), "it")
-        for host in b, c:
-            host.spawn("assay-worker", "--cores", "1")
-        wait(lambda: len(a.json("workers")["workers"]) == 2, "two workers")
+        a, b, c = hosts_with_workers(net)
         c.slow("1mbit")
         a.run("submit", study(a, 2, trials=2, epochs=5, pruner="none"))
         a.run("watch", "gang")
