@@ -29,7 +29,7 @@ CHECKPOINTS = (60, 100, 200)
 DEFAULT_PEER = "tpe"  # what Optuna takes where nothing is said
 # sampler of a peer -> seeds, trials: a Gaussian process takes minutes for what others do in a second
 PEER_RUNS = {"random": (30, 200), "tpe": (30, 200), "tpe-univariate": (30, 200), "cma": (30, 200),
-             "gp": (10, 100), "smac": (5, 100)}
+             "gp": (10, 200), "smac": (5, 100)}
 PEERS = ("optuna", "cmaes", "rustuna", "torch", "syne-tune", "pymoo", "smac")  # what tuner.sh setup installs
 # what package takes the peer's part of a study of our sampler, under which name there
 STUDY_PEERS = (("rustuna", "rustuna-", ("tpe", "cma", "nsga2")), ("cmaes", "cmaes-", ("cma",)),
@@ -251,7 +251,8 @@ def make_peers(bench):
         known = known.get(f"{package_of(bench, sampler)} {sampler}", {})
         order = {p: known[p] for p in bench.run(bench.driver + ["problems"]) if p in known}
         for problem in problems:
-            lacking = [s for s in wanted if s not in order.get(problem, {})]
+            lacking = [s for s in wanted
+                       if len(order.get(problem, {}).get(s, ())) < sum(c <= trials for c in CHECKPOINTS)]
             if not lacking:
                 continue
             command = bench.peers + ["regret", sampler]
