@@ -43,7 +43,7 @@ struct trial {
     uint64_t number;
     enum kind kind;
     double a, b; /* within a kind: ascending a, then b, then number */
-    double guess; /* by earlier studies, if there are any */
+    double guess; /* by earlier studies; NaN: nobody has asked for it */
     enum side side;
     int running, marked;
 };
@@ -294,15 +294,21 @@ static void move(const struct asy_sampler *s, struct trial *trial, enum side to)
     move_point(s->state, trial->number + s->n_earlier, trial_x(s, trial), &trial->side, to);
 }
 
-/* How much say earlier studies have, in EARLIER_UNTIL-ths. */
-static size_t trust_of(const struct tpe *t)
+/* How much say earlier studies have, in EARLIER_UNTIL-ths. Guesses, each as long as the earlier
+ * studies, are made here: results that come when the studies have no say never need one. */
+static size_t trust_of(const struct asy_sampler *s, struct tpe *t)
 {
     double guesses[EARLIER_UNTIL];
 
-    if (t->n_ranked >= EARLIER_UNTIL)
+    if (t->n_ranked < ASY__EARLIER_PROOF || t->n_ranked >= EARLIER_UNTIL)
         return 0;
-    for (size_t r = 0; r < t->n_ranked; r++)
-        guesses[r] = t->trials[t->ranked[r]].guess;
+    for (size_t r = 0; r < t->n_ranked; r++) {
+        struct trial *trial = &t->trials[t->ranked[r]];
+
+        if (isnan(trial->guess))
+            trial->guess = asy__earlier_guess(s, trial_x(s, trial));
+        guesses[r] = trial->guess;
+    }
     return asy__earlier_holds(guesses, t->n_ranked) ? EARLIER_UNTIL - t->n_ranked : 0;
 }
 
@@ -316,7 +322,7 @@ static void move_earlier(const struct asy_sampler *s, struct tpe *t)
         good++;
     good = good || !n ? good : 1;
     rest = n - good;
-    left = n ? trust_of(t) : 0;
+    left = n ? trust_of(s, t) : 0;
     kept = rest * left / EARLIER_UNTIL;
     for (size_t i = 0; i < rest; i++)
         move_point(t, i, s->earlier[i].x, &t->earlier[i],
@@ -440,8 +446,7 @@ static void tell(struct asy_sampler *s, const struct asy_outcome *outcome)
     }
     rank_remove(t, trial);
     memcpy(trial_x(s, trial), outcome->x, n * sizeof *outcome->x);
-    if (s->n_earlier)
-        trial->guess = asy__earlier_guess(s, outcome->x);
+    trial->guess = NAN;
     classify(s, outcome, trial);
     rank_insert(t, trial);
     if (trial->kind == UNFINISHED)

@@ -8,6 +8,18 @@
 #include "sampler.h"
 
 enum { D = 3, N = 40 };
+
+double __real_asy__earlier_guess(const struct asy_sampler *s, const double *x);
+double __wrap_asy__earlier_guess(const struct asy_sampler *s, const double *x);
+
+static size_t n_guesses;
+
+double __wrap_asy__earlier_guess(const struct asy_sampler *s, const double *x)
+{
+    n_guesses++;
+    return __real_asy__earlier_guess(s, x);
+}
+
 static const struct asy_value names[] = {
     { .type = ASY_VALUE_STRING, .s = "a" },
     { .type = ASY_VALUE_STRING, .s = "b" },
@@ -154,6 +166,59 @@ static void tpe_lets_go_of_them(void)
     T_TRUE(answer_alike(50, 1));
 }
 
+/* A guess looks at every earlier trial, so it is made once for each result that needs one. */
+static void tpe_guesses_only_while_they_have_a_say(void)
+{
+    static const struct { const char *name; size_t told, want; } cases[] = {
+        { "too few to judge by", 9, 0 },
+        { "just enough", 10, 10 },
+        { "the last that count", 49, 49 },
+        { "let go", 50, 0 },
+    };
+    struct asy_space *space = make_space();
+    struct asy_error err = ASY_ERROR_INIT;
+    double x[D];
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_sampler *s = make(space, "tpe", N);
+
+        n_guesses = 0;
+        tell_some(s, cases[i].told, 1);
+        for (uint64_t k = 0; k < 3; k++)
+            T_OK(asy_sampler_ask(s, 100 + k, NULL, x, &err), &err);
+        T_EQ(cases[i].name, n_guesses, cases[i].want);
+        asy_sampler_destroy(s);
+    }
+    asy_space_destroy(space);
+}
+
+/* A trial told anew with another point is judged by that one. */
+static void tpe_guesses_anew_where_a_point_changes(void)
+{
+    struct asy_space *space = make_space();
+    struct asy_sampler *a = make(space, "tpe", N), *b = make(space, "tpe", N);
+    struct asy_error err = ASY_ERROR_INIT;
+    double far[D] = { 0.05, 0.95, 0 }, near[D] = { 0.79, 0.2, 1 }, x[D], y[D];
+
+    tell_some(a, 10, 1);
+    tell_some(b, 10, 1);
+    for (uint64_t i = 0; i < 6; i++)
+        tell(a, 20 + i, i % 2 ? far : near, (double)i);
+    T_OK(asy_sampler_ask(a, 100, NULL, x, &err), &err);
+    for (uint64_t i = 0; i < 6; i++) {
+        tell(a, 20 + i, near, -(double)i);
+        tell(b, 20 + i, near, -(double)i);
+    }
+    n_guesses = 0;
+    T_OK(asy_sampler_ask(a, 100, NULL, x, &err), &err);
+    T_EQ("only those told anew", n_guesses, 6);
+    T_OK(asy_sampler_ask(b, 100, NULL, y, &err), &err);
+    T_TRUE(!memcmp(x, y, sizeof x));
+    asy_sampler_destroy(a);
+    asy_sampler_destroy(b);
+    asy_space_destroy(space);
+}
+
 static void results_that_speak_against_them_are_believed(void)
 {
     static const struct {
@@ -239,7 +304,8 @@ static void what_is_no_trial_is_refused(void)
 }
 
 T_MAIN("earlier", T_TEST(searches_that_bear_them_out_go_where_they_ended),
-       T_TEST(tpe_lets_go_of_them),
+       T_TEST(tpe_lets_go_of_them), T_TEST(tpe_guesses_only_while_they_have_a_say),
+       T_TEST(tpe_guesses_anew_where_a_point_changes),
        T_TEST(results_that_speak_against_them_are_believed),
        T_TEST(answers_do_not_depend_on_the_order_of_results),
        T_TEST(what_is_no_trial_is_refused))
