@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/clock.h>
 #include <asy/durable.h>
 #include <asy/fs.h>
 #include <asy/parse.h>
@@ -27,11 +28,12 @@
 #include "plan.h"
 
 #define PAGE 1000 /* events of one question */
+#define WARNING_MS 300000 /* how long before the end a warning of it comes at most */
 
 struct batch {
     struct asy__options options;
     struct asy_slurm_job job;
-    int64_t leave_ms; /* from now; < 0: never */
+    int64_t began_ms, leave_ms; /* leave: after that; < 0: never */
     unsigned restarts;
 };
 
@@ -106,6 +108,7 @@ static int load(struct batch *batch, struct asy_error *err)
         return rc;
     if (strcmp(asy_settings_origin(settings, "walltime_margin"), "default"))
         margin_ms = asy_settings_i64(settings, "walltime_margin");
+    batch->began_ms = asy_clock_ms();
     if (batch->job.left_ms >= 0)
         batch->leave_ms = asy_slurm_leave_ms(batch->job.left_ms, margin_ms);
     rc = check_shared(batch, settings, err);
@@ -187,6 +190,15 @@ static int gained(const struct batch *batch, const struct asy__follow_end *end)
     return any;
 }
 
+/* Whether the job had its time, or all but what a site's own warning of the end leaves of it. */
+static int had_its_time(const struct batch *batch)
+{
+    int64_t early_ms = batch->leave_ms / 4 < WARNING_MS ? batch->leave_ms / 4 : WARNING_MS;
+
+    return batch->leave_ms >= 0 &&
+           asy_clock_ms() - batch->began_ms >= batch->leave_ms - early_ms;
+}
+
 /* It was told to leave, and all is stored. A job whose whole time brings nothing would be put back
  * again and again. */
 static int left(const struct batch *batch, const struct asy__follow_end *end)
@@ -202,7 +214,7 @@ static int left(const struct batch *batch, const struct asy__follow_end *end)
                         "sbatch ...\n", why, batch->options.home);
         return 128 + SIGTERM;
     }
-    if (told == SIGALRM && !gained(batch, end)) {
+    if (had_its_time(batch) && !gained(batch, end)) {
         fprintf(stderr, "assay: no trial came to a checkpoint or its end in the whole time of this "
                         "job, so it is not requeued: ask for more --time, or let the program "
                         "checkpoint (run.checkpoint: true); go on with: ASSAY_HOME=%s sbatch ...\n",

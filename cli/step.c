@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <asy/fs.h>
 #include <asy/log.h>
 #include <asy/parse.h>
 #include <asy/settings.h>
@@ -281,6 +282,14 @@ int64_t asy__step_beat_us(const char *home)
         us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
     close(fd);
     return us;
+}
+
+int64_t asy__step_silence_ms(const char *home)
+{
+    char name[32];
+    int network;
+
+    return asy_fs_of(home, name, &network, NULL) == 0 && !network ? 40000 : 120000;
 }
 
 int asy__step_give_up(struct asy_error *err)

@@ -70,7 +70,7 @@ int asy__parent_of(const char *path, char ret[PATH_MAX], struct asy_error *err)
     return 0;
 }
 
-static int sync_fd(int fd)
+int asy_durable_sync_open(int fd)
 {
     int rc;
 
@@ -87,7 +87,7 @@ int asy__sync(const char *path, int flag, struct asy_error *err)
     if (fd < 0)
         return asy_fail_errno(err, errno, "cannot open '%s'", path);
     /* EINVAL for a folder: this file system has no such thing and syncs names by itself. */
-    if (sync_fd(fd) < 0 && !(errno == EINVAL && flag & O_DIRECTORY))
+    if (asy_durable_sync_open(fd) < 0 && !(errno == EINVAL && flag & O_DIRECTORY))
         rc = asy_fail_errno(err, errno, "cannot sync '%s'", path);
     ops->close(fd);
     return rc;
@@ -170,7 +170,7 @@ static int write_temp(const char *temp, const char *path, const void *bytes, siz
         return asy_fail_errno(err, errno, "cannot create a file for '%s'", path);
     if (write_all(fd, bytes, n) < 0)
         rc = asy_fail_errno(err, errno, "cannot write '%s'", path);
-    else if (sync_fd(fd) < 0)
+    else if (asy_durable_sync_open(fd) < 0)
         rc = asy_fail_errno(err, errno, "cannot sync '%s'", path);
     if (ops->close(fd) < 0 && rc == 0) /* network file systems report a full quota here */
         rc = asy_fail_errno(err, errno, "cannot write '%s'", path);

@@ -10,8 +10,9 @@
  * is STALE_US old.
  *
  * The content is one JSON line padded to a fixed length, written in one call, so that a reader who
- * does not hold the lock sees it whole or sees that it does not parse. It is not synced: lost, it
- * can only let a copied-back database pass as the old one. */
+ * does not hold the lock sees it whole or sees that it does not parse. On a local disk it is not
+ * synced: lost, it can only let a copied-back database pass as the old one. On a network file
+ * system it is: the other hosts see nothing of it before, and would take a living owner for dead. */
 #include "store_impl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,7 @@
 #define RECORD 768u
 
 struct asy__lock {
-    int fd;
+    int fd, network;
     int64_t since_us;
     char host[256], boot[64];
 };
@@ -194,6 +195,7 @@ int asy__lock_take(const char *folder, int network, struct asy__lock **ret_lock,
     if (gethostname(lock->host, sizeof lock->host - 1) < 0)
         lock->host[0] = 0;
     read_boot(lock->boot);
+    lock->network = network;
     if ((rc = take(folder, path, lock, err)))
         goto out;
     lock->since_us = asy_clock_wall_us();
@@ -259,7 +261,8 @@ static void write_record(struct asy__lock *lock, const struct asy_store_info *in
         asy_buf_addc(&buf, ' ');
     asy_buf_addc(&buf, '\n');
     if (buf.rc == 0) /* a record that could not be written is as old as it was: no harm */
-        ASY_IGNORE(pwrite(lock->fd, buf.data, buf.len, 0) < 0);
+        ASY_IGNORE(pwrite(lock->fd, buf.data, buf.len, 0) < 0 ||
+                   (lock->network && asy_durable_sync_open(lock->fd) < 0));
     asy_buf_fini(&buf);
 }
 

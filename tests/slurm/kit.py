@@ -151,6 +151,11 @@ class Job(Sweep):
         text = self.ask("scontrol", "show", "job", self.id)
         return re.search(rf"\b{field}=(\S*)", text).group(1)
 
+    def seconds(self):
+        """How long it has run."""
+        *hours, minutes, seconds = (int(n) for n in self.show("RunTime").split(":"))
+        return sum(hours) * 3600 + minutes * 60 + seconds
+
     def reports(self, at_least):
         """Waits until so many metrics are stored."""
         def enough():

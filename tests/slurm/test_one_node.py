@@ -138,8 +138,20 @@ def a_job_whose_time_brings_nothing_is_not_requeued():
         wait(lambda: "study sweep so far" in job.said(), "the study to go on")
 
 
+def a_warning_of_the_end_counts_as_the_end():
+    """A site's --signal comes before the job would leave by itself, here after three quarters."""
+    with Job(1, settings="shared_home: yes\nwalltime_margin: 20s\n") as job:
+        job.command(steps=1200, pace=0.5, checkpoint=False)
+        job.submit(TEMPLATE, "--time=1")
+        wait(lambda: job.seconds() >= 32, "most of the job's time to be over")
+        job.ask("scancel", "--signal=USR1", "--batch", job.id)
+        job.ended("FAILED")
+        equal("restarts", job.show("Restarts"), "0")
+        has("reason", job.said(), "no trial came to a checkpoint or its end in the whole time of this job")
+
+
 Job.cluster = Cluster()
-main(the_walltime_ends_nothing_in_vain, a_job_whose_time_brings_nothing_is_not_requeued, scontrol_requeue_goes_on_where_it_was,
+main(the_walltime_ends_nothing_in_vain, a_warning_of_the_end_counts_as_the_end, a_job_whose_time_brings_nothing_is_not_requeued, scontrol_requeue_goes_on_where_it_was,
      a_gang_is_requeued_too, a_study_runs_to_its_end_in_a_home_of_the_job,
      a_requeue_needs_a_shared_store,
      a_warning_to_every_process_requeues_the_job, a_warning_to_the_batch_script_requeues_the_job,

@@ -213,6 +213,45 @@ static void a_live_owner_elsewhere_counts_on_network_file_systems(void)
     }
 }
 
+static int n_synced;
+
+static int count_sync(int fd)
+{
+    n_synced++;
+    return fsync(fd);
+}
+
+static int plain_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
+
+static void an_owner_s_mark_is_synced_where_others_look_at_it(void)
+{
+    static const struct asy_durable_ops ops = {
+        .open = plain_open, .write = write, .fsync = count_sync, .close = close,
+        .rename = rename, .unlink = unlink, .mkdir = mkdir,
+    };
+
+    for (int network = 0; network <= 1; network++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_store *store = NULL;
+        struct asy_store_spec spec;
+        char folder[PATH_MAX];
+
+        spec = (struct asy_store_spec){ .path = new_folder(folder), .assume_network = network };
+        if (T_OK(asy_store_open(&spec, &store, NULL, &err), &err)) {
+            asy_durable_set_ops(&ops);
+            n_synced = 0;
+            asy_store_touch(store);
+            T_EQ(network ? "on a network file system" : "on a local disk", n_synced, network);
+            asy_durable_set_ops(NULL);
+        }
+        asy_store_close(store);
+        drop_folder(folder);
+    }
+}
+
 /* ---- identity ------------------------------------------------------------------------------- */
 
 static void each_opening_raises_the_epoch(void)
@@ -547,6 +586,7 @@ T_MAIN("store open", T_TEST(a_second_opener_is_refused_by_name),
        T_TEST(an_owner_that_is_dying_is_waited_for),
        T_TEST(a_removed_lock_file_does_not_make_two_writers),
        T_TEST(a_live_owner_elsewhere_counts_on_network_file_systems),
+       T_TEST(an_owner_s_mark_is_synced_where_others_look_at_it),
        T_TEST(each_opening_raises_the_epoch), T_TEST(a_copied_folder_is_another_store),
        T_TEST(a_backup_put_back_in_place_is_another_store),
        T_TEST(files_that_are_no_store_are_refused), T_TEST(stores_of_older_releases_open),

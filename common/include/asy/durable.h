@@ -42,6 +42,8 @@ ASY_MUST_CHECK int asy_durable_keep(const char *from, struct asy_sha sha, const 
                                     struct asy_error *err);
 /* Makes what is at path, a file or a tree, and its name durable, whoever wrote it. */
 ASY_MUST_CHECK int asy_durable_sync(const char *path, struct asy_error *err);
+/* The same for what was written to an open file, without its name. -1: errno says why. */
+int asy_durable_sync_open(int fd);
 /* The content id of a folder tree: sha256 over "<sha256>  <relative path>\n" of its files in byte
  * order of the path. ret_bytes (NULL allowed): total size. */
 ASY_MUST_CHECK int asy_durable_tree_sha(const char *path, struct asy_sha *ret,
