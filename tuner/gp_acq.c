@@ -12,17 +12,19 @@
 struct chunk {
     const struct asy__gp *gp;
     size_t m, n, d;
-    const double *u;
+    double *x, *slope; /* [m, d] the points as the process sees them, derivatives by themselves */
     double *k, *dk; /* covariances with the rows, derivatives by squared distance */
     double *v, *back; /* W k, W^T W k */
 };
 
-static void fill(struct chunk *c, int gradients)
+static void fill(struct chunk *c, const double *u, int gradients)
 {
     const struct asy__gp *gp = c->gp;
 
-    for (size_t p = 0; p < c->m; p++)
-        asy__gp_covariances(gp, c->u + p * c->d, c->n, c->k + p * c->n, c->dk + p * c->n);
+    for (size_t p = 0; p < c->m; p++) {
+        asy__gp_see(gp, u + p * c->d, c->x + p * c->d, c->slope + p * c->d);
+        asy__gp_covariances(gp, c->x + p * c->d, c->n, c->k + p * c->n, c->dk + p * c->n);
+    }
     asy_la_lower_many(c->n, c->m, gp->w, gp->cap, c->k, c->n, c->v, c->n);
     if (gradients)
         asy_la_lower_many_t(c->n, c->m, gp->w, gp->cap, c->v, c->n, c->back, c->n);
@@ -42,7 +44,7 @@ static void add_gradient(const struct chunk *c, size_t p, double sigma, double b
                          double *by_k, double *gradient)
 {
     const struct asy__gp *gp = c->gp;
-    const double *u = c->u + p * c->d;
+    const double *x = c->x + p * c->d, *slope = c->slope + p * c->d;
     double sum = 0;
 
     for (size_t i = 0; i < c->n; i++) {
@@ -51,8 +53,8 @@ static void add_gradient(const struct chunk *c, size_t p, double sigma, double b
     }
     for (size_t j = 0; j < c->d; j++)
         if (gp->dims[j].kind != ASY__GP_CATEGORY)
-            gradient[j] += 2 * gp->s[j] *
-                           (u[j] * sum - asy_la_dot(c->n, by_k, gp->x + j * gp->cap));
+            gradient[j] += 2 * gp->s[j] * slope[j] *
+                           (x[j] * sum - asy_la_dot(c->n, by_k, gp->x + j * gp->cap));
 }
 
 /* log of the mean of exp(logs[n]); ret_shares[n]: of that mean. */
@@ -155,13 +157,15 @@ static double feasibility(const struct asy__gp_acq *acq, const struct chunk *c, 
 static struct chunk open_chunk(const struct asy__gp_acq *acq, const struct asy__gp *gp, size_t i,
                                size_t m, const double *u, int gradients)
 {
-    struct chunk c = { .gp = gp, .m = m, .n = gp->n, .d = gp->d, .u = u };
+    struct chunk c = { .gp = gp, .m = m, .n = gp->n, .d = gp->d };
 
-    c.k = acq->work + i * 4 * ASY__GP_CHUNK * c.n;
+    c.x = acq->work + i * ASY__GP_CHUNK * (4 * c.n + 2 * c.d);
+    c.slope = c.x + ASY__GP_CHUNK * c.d;
+    c.k = c.slope + ASY__GP_CHUNK * c.d;
     c.dk = c.k + ASY__GP_CHUNK * c.n;
     c.v = c.dk + ASY__GP_CHUNK * c.n;
     c.back = c.v + ASY__GP_CHUNK * c.n;
-    fill(&c, gradients);
+    fill(&c, u, gradients);
     return c;
 }
 

@@ -20,9 +20,9 @@ struct asy__gp_acq {
     const struct asy__strips *strips; /* [n_paths] of the second objective: what to gain */
     const struct asy__gp *feasible; /* factored; NULL: no constraint. Positive is infeasible. */
     const double *feasible_alpha;   /* [rows] */
-    double *work; /* [ASY__GP_WORK(rows)] */
+    double *work; /* [ASY__GP_WORK(rows, d)] */
 };
-#define ASY__GP_WORK(rows) ((size_t)(8 * ASY__GP_CHUNK) * (rows))
+#define ASY__GP_WORK(rows, d) ((size_t)(ASY__GP_CHUNK) * (8 * (rows) + 4 * (d)))
 
 /* values[m] at the points u [m, d], the larger the better; gradients [m, d] if not NULL (entries of
  * choices are 0). */

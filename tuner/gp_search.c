@@ -276,7 +276,7 @@ static int is_known(const struct asy__gp *gp, const double *u)
     for (size_t i = 0; gp && i < gp->n; i++) {
         size_t j = 0;
 
-        while (j < gp->d && gp->x[j * gp->cap + i] == u[j])
+        while (j < gp->d && gp->u[j * gp->cap + i] == u[j])
             j++;
         if (j == gp->d)
             return 1;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gp_suggest.c - see gp_suggest.h: hyperparameters by a chain of fits that any history of calls
- * arrives at, models, paths of what runs, and the search. */
+ * gp_suggest.c - see gp_suggest.h: models, paths of what runs, and the search. */
 #include "gp_suggest.h"
 #include <stdlib.h>
 #include <string.h>
 #include <asy/la.h>
+#include "gp_chain.h"
 #include "gp_region.h"
 #include "gp_search.h"
 
@@ -13,153 +13,14 @@
 #define GOOD_BEST 4
 #define NOISIER_MAX 8
 #define ROWS_MAX 1536   /* finished trials in the model: the time of an ask grows with their cube */
-#define CHOSEN_MAX 160  /* finished trials that the knee of the warping is chosen from */
-#define FITTED_MAX 1024 /* finished trials that hyperparameters are found from */
 #define VOLUME_PATHS 4  /* fantasies of two objectives: each makes strips of its own */
-static const double knees[] = { INFINITY, 1, 0.1 }; /* see gp_warp.h */
-
-/* ---- hyperparameters ----------------------------------------------------------------------- */
-
-void asy__gp_forget_fits(struct asy__gp_sampler *gp, uint64_t number)
-{
-    while (gp->n_fits > 0 && gp->fits[gp->n_fits - 1].last >= number)
-        gp->n_fits--;
-}
-
-/* Rows [n] of the view, keeping those that stand there already. */
-static int set_rows(struct asy__gp *model, const struct asy__gp_view *view, size_t n)
-{
-    size_t keep = 0;
-
-    if (asy__gp_reserve(model, n))
-        return ASY_E_NOMEM;
-    for (int equal = 1; keep < model->n && keep < n; keep += (size_t)equal) {
-        for (size_t j = 0; j < model->d; j++)
-            equal &= model->x[j * model->cap + keep] == view->us[keep][j];
-        if (!equal)
-            break;
-    }
-    asy__gp_cut(model, keep);
-    for (size_t i = keep; i < n; i++)
-        asy__gp_push(model, view->us[i]);
-    return 0;
-}
-
-/* How many of n finished trials the hyperparameters are found from. */
-static size_t fitted_of(size_t n)
-{
-    size_t step = 1;
-
-    while (64 * step <= n)
-        step *= 2;
-    return n - n % step;
-}
-
-/* A place for the fit of the first m trials, in order. */
-static struct asy__gp_fitted *fit_insert(struct asy__gp_sampler *gp, size_t m, uint64_t last)
-{
-    double *theta = gp->n_fits < ASY__GP_FITS_MAX ? gp->fits[gp->n_fits].theta : gp->fits[0].theta;
-    size_t at;
-
-    if (!theta && !(theta = malloc(ASY__GP_THETA_LEN(gp->d) * sizeof *theta)))
-        return NULL;
-    if (gp->n_fits == ASY__GP_FITS_MAX) { /* the shortest goes: it is the cheapest to find again */
-        memmove(&gp->fits[0], &gp->fits[1], (ASY__GP_FITS_MAX - 1) * sizeof gp->fits[0]);
-        gp->n_fits--;
-    }
-    for (at = gp->n_fits++; at > 0 && gp->fits[at - 1].m > m; at--)
-        gp->fits[at] = gp->fits[at - 1];
-    gp->fits[at] = (struct asy__gp_fitted){ m, last, theta };
-    return &gp->fits[at];
-}
-
-static int fit_model(struct asy__gp *model, const struct asy__gp_view *view, size_t m,
-                     const double *y, double *theta, double *ret_loss)
-{
-    if (set_rows(model, view, m) || asy__gp_fit(model, y, theta, ret_loss))
-        return ASY_E_NOMEM;
-    memcpy(theta, model->theta, (model->d + 2) * sizeof *theta);
-    return 0;
-}
-
-/* Fits an objective under each knee, and takes the one under which the values as they were told
- * have the largest density; with more trials, under the knee that half of them had. */
-static int fit_objective(struct asy__gp_sampler *gp, size_t goal, struct asy__gp_view *view,
-                         size_t m, double *theta, double *knee)
-{
-    size_t size = gp->d + 2;
-    double best = INFINITY, *tries = malloc(2 * size * sizeof *tries);
-    double loss, fitted, known = *knee;
-    int rc = ASY_E_NOMEM;
-
-    for (size_t i = 0; tries && i < (m > CHOSEN_MAX ? 1 : ASY_ARRAY_LEN(knees)); i++) {
-        double tried = m > CHOSEN_MAX ? known : knees[i];
-
-        memcpy(tries, theta, size * sizeof *tries);
-        loss = -asy__gp_view_warp(view, m, goal, tried);
-        if (fit_model(&gp->objective[goal], view, m, view->t[goal], tries, &fitted))
-            goto out;
-        loss += fitted;
-        if (i > 0 && !(loss < best))
-            continue;
-        best = loss;
-        memcpy(tries + size, tries, size * sizeof *tries);
-        *knee = tried;
-    }
-    if (tries) {
-        memcpy(theta, tries + size, size * sizeof *theta);
-        rc = 0;
-    }
-out:
-    free(tries);
-    return rc;
-}
-
-static int fit_all(struct asy__gp_sampler *gp, struct asy__gp_view *view, size_t m, double *theta)
-{
-    size_t size = gp->d + 2;
-    double unused;
-
-    for (size_t g = 0; g < gp->n_goals; g++)
-        if (fit_objective(gp, g, view, m, theta + g * size, theta + 3 * size + g))
-            return ASY_E_NOMEM;
-    return view->constrained
-               ? fit_model(&gp->feasible, view, m, view->c, theta + 2 * size, &unused)
-               : 0;
-}
-
-/* theta [ASY__GP_THETA_LEN(d)] = the hyperparameters of the first m finished trials. */
-static int find_fit(struct asy__gp_sampler *gp, struct asy__gp_view *view, size_t m, double *theta)
-{
-    size_t len = ASY__GP_THETA_LEN(gp->d), half = fitted_of(m / 2);
-    struct asy__gp_fitted *fit;
-
-    for (size_t i = 0; i < gp->n_fits; i++)
-        if (gp->fits[i].m == m) {
-            memcpy(theta, gp->fits[i].theta, len * sizeof *theta);
-            return 0;
-        }
-    if (m >= 64) {
-        if (find_fit(gp, view, half, theta))
-            return ASY_E_NOMEM;
-    } else {
-        for (size_t k = 0; k < 3; k++)
-            asy__gp_fit_start(gp->d, theta + k * (gp->d + 2));
-        for (size_t g = 0; g < ASY__GP_GOALS_MAX; g++)
-            theta[len - ASY__GP_GOALS_MAX + g] = knees[0];
-    }
-    if (fit_all(gp, view, m, theta) ||
-        !(fit = fit_insert(gp, m, view->trials[m - 1]->number)))
-        return ASY_E_NOMEM;
-    memcpy(fit->theta, theta, len * sizeof *theta);
-    return 0;
-}
 
 /* ---- the model of an ask ------------------------------------------------------------------- */
 
 static int same_theta(const struct asy__gp *model, const double *theta)
 {
-    return !memcmp(model->theta, theta, (model->d + 2) * sizeof *theta);
+    return model->warped == asy__gp_theta_warps(model->d, theta) &&
+           !memcmp(model->theta, theta, asy__gp_theta_len(model) * sizeof *theta);
 }
 
 /* Rows and factor; a model that rounding has made indefinite gets more noise. */
@@ -167,9 +28,11 @@ static int settle(struct asy__gp *model, const struct asy__gp_view *view, double
 {
     int rc;
 
-    if (!same_theta(model, theta))
+    if (!same_theta(model, theta)) {
+        asy__gp_warp_inputs(model, asy__gp_theta_warps(model->d, theta));
         asy__gp_set_theta(model, theta);
-    if (set_rows(model, view, view->n))
+    }
+    if (asy__gp_set_rows(model, view, view->n))
         return ASY_E_NOMEM;
     for (int i = 0; (rc = asy__gp_factor(model)) == ASY_E_INVAL && i < NOISIER_MAX; i++) {
         theta[model->d + 1] += log(10);
@@ -376,7 +239,7 @@ static int all_finite(const struct asy__gp_sampler *gp)
 /* The box of the search, [d] each: of a finite space all, since the best of it may be known. */
 static void set_box(const struct asy__gp_sampler *gp, uint64_t number,
                     const struct asy__gp_view *view, const struct asy__gp_acq *acq,
-                    const double *center, double *lo, double *hi)
+                    const double *center, const double *s, double *lo, double *hi)
 {
     for (size_t j = 0; j < gp->d; j++) {
         lo[j] = 0;
@@ -384,17 +247,26 @@ static void set_box(const struct asy__gp_sampler *gp, uint64_t number,
     }
     if (gp->has_region && asy__gp_is_near(number) && acq->objective && !acq->second &&
         !all_finite(gp))
-        asy__gp_region_box(gp->d, center, acq->objective->s,
+        asy__gp_region_box(gp->d, center, s,
                            asy__gp_region_side(view, gp->startup, gp->d), lo, hi);
 }
 
-/* Searches under a model that is settled. memory: [(GOOD_MAX + 3) d]. */
+/* s [d] of gp_model.h as they are for inputs that are not warped, around u. x: [d] scratch. */
+static void straighten(const struct asy__gp *model, const double *u, double *x, double *ret_s)
+{
+    asy__gp_see(model, u, x, ret_s);
+    for (size_t j = 0; j < model->d; j++)
+        ret_s[j] = model->s[j] * ret_s[j] * ret_s[j];
+}
+
+/* Searches under a model that is settled. memory: [(GOOD_MAX + 4) d]. */
 static int find_best(struct asy_sampler *s, uint64_t number, struct asy_rng *rng,
                      const struct asy__gp_view *view, const struct asy__gp_acq *acq, double *memory)
 {
     struct asy__gp_sampler *gp = s->state;
     const struct asy__gp *model = acq->objective ? acq->objective : acq->feasible;
     double *length = memory + GOOD_MAX * gp->d, *lo = length + gp->d, *hi = lo + gp->d;
+    double *straight = hi + gp->d;
     struct asy__gp_search search = { .space = s->space, .dims = gp->dims, .d = gp->d,
                                      .fixed = gp->u + gp->d, .good = memory, .length = length,
                                      .lo = lo, .hi = hi, .rng = *rng };
@@ -402,19 +274,25 @@ static int find_best(struct asy_sampler *s, uint64_t number, struct asy_rng *rng
     search.n_good = acq->second ? list_front(gp, view, &search.rng, memory)
                                 : list_best(gp, view, memory);
     search.known = all_finite(gp) ? model : NULL;
-    for (size_t j = 0; j < gp->d; j++) {
-        length[j] = fmin(1 / sqrt(model->s[j]), 1);
-        if (acq->second)
-            length[j] = fmin(1 / sqrt(acq->second->s[j]), length[j]);
+    if (acq->second) {
+        straighten(acq->second, memory, lo, straight);
+        for (size_t j = 0; j < gp->d; j++)
+            hi[j] = straight[j];
     }
-    set_box(gp, number, view, acq, memory, lo, hi);
+    straighten(model, memory, lo, straight);
+    for (size_t j = 0; j < gp->d; j++) {
+        length[j] = fmin(1 / sqrt(straight[j]), 1);
+        if (acq->second)
+            length[j] = fmin(1 / sqrt(hi[j]), length[j]);
+    }
+    set_box(gp, number, view, acq, memory, straight, lo, hi);
     return asy__gp_search(&search, acq, gp->u + 2 * gp->d);
 }
 
 /* Brings the models up to date with the view, which is cut to what they hold. */
 static int settle_all(struct asy__gp_sampler *gp, struct asy__gp_view *view, double *theta)
 {
-    size_t size = gp->d + 2;
+    size_t size = ASY__GP_THETA_MAX(gp->d);
     int rc = 0;
 
     for (size_t g = 0; g < gp->n_goals; g++)
@@ -429,14 +307,15 @@ int asy__gp_suggest(struct asy_sampler *s, uint64_t number, struct asy__gp_view 
 {
     struct asy__gp_sampler *gp = s->state;
     struct asy_rng rng = asy__sampler_rng(s, number, SEARCH_BLOCK);
-    size_t n = view->n, few = view->n_finished < FITTED_MAX ? view->n_finished : FITTED_MAX;
-    size_t n_doubles = 2 * n + ASY__GP_WORK(n) + ASY__GP_THETA_LEN(gp->d) + (GOOD_MAX + 3) * gp->d;
+    size_t n = view->n;
+    size_t n_doubles = 2 * n + ASY__GP_WORK(n, gp->d) + ASY__GP_THETA_LEN(gp->d) +
+                       (GOOD_MAX + 4) * gp->d;
     double *theta = malloc(n_doubles * sizeof *theta), *other;
     struct asy__gp_acq acq = { 0 };
     struct paths paths = { 0 };
     int rc = ASY_E_NOMEM;
 
-    if (!theta || find_fit(gp, view, fitted_of(few), theta))
+    if (!theta || asy__gp_find_fit(gp, view, view->n_finished, theta))
         goto out;
     if ((rc = settle_all(gp, view, theta)))
         goto out;
@@ -452,7 +331,7 @@ int asy__gp_suggest(struct asy_sampler *s, uint64_t number, struct asy__gp_view 
         acq.feasible = &gp->feasible;
         acq.feasible_alpha = other;
     }
-    rc = find_best(s, number, &rng, view, &acq, acq.work + ASY__GP_WORK(n));
+    rc = find_best(s, number, &rng, view, &acq, acq.work + ASY__GP_WORK(n, gp->d));
 out:
     free(paths.z);
     free(theta);

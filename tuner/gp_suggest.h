@@ -9,8 +9,9 @@
 #define ASY__GP_FITS_MAX 64
 
 /* Hyperparameters as they were found from the first m finished trials: those of either objective
- * and of the constraint, then the knees of the objectives' scales. */
-#define ASY__GP_THETA_LEN(d) (3 * ((d) + 2) + ASY__GP_GOALS_MAX)
+ * and of the constraint (their second part is 0 where inputs are not warped), then the knees of
+ * the objectives' scales. */
+#define ASY__GP_THETA_LEN(d) (3 * ASY__GP_THETA_MAX(d) + ASY__GP_GOALS_MAX)
 struct asy__gp_fitted {
     size_t m;
     uint64_t last; /* number of the m-th finished trial */
@@ -22,6 +23,7 @@ struct asy__gp_sampler {
     size_t d, n_goals;
     size_t startup;           /* random trials come first */
     int has_region;           /* half of the asks search near the best */
+    int warps_inputs;         /* where results bear it out */
     struct asy_sampler *tpe; /* for the others; NULL: there are none */
     struct asy__gp_data data;
     struct asy__gp objective[ASY__GP_GOALS_MAX], feasible;

@@ -19,10 +19,11 @@
 #include <string.h>
 #include "gp_suggest.h"
 
-enum { STARTUP_TRIALS, REGION };
+enum { STARTUP_TRIALS, REGION, WARP_INPUTS };
 static const struct asy__option options[] = {
     [STARTUP_TRIALS] = { "startup_trials", 10, 1, 1e6 },
     [REGION] = { "region", 1, 0, 1 },
+    [WARP_INPUTS] = { "warp_inputs", 0, 0, 1 },
 };
 /* ---- life ---------------------------------------------------------------------------------- */
 
@@ -94,6 +95,7 @@ static int create(struct asy_sampler *s, struct asy_error *err)
     gp->n_goals = s->n_goals;
     gp->startup = (size_t)s->options[STARTUP_TRIALS];
     gp->has_region = s->options[REGION] != 0;
+    gp->warps_inputs = s->options[WARP_INPUTS] != 0;
     if (!(gp->u = calloc(3 * gp->d + 1, sizeof *gp->u)) ||
         asy__gp_init(&gp->objective[0], gp->dims, gp->d) ||
         asy__gp_init(&gp->objective[1], gp->dims, gp->d) ||

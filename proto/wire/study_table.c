@@ -259,6 +259,9 @@ const struct asy__row asy__rows[] = {
       .help = "random points before the model is used" },
     { "region", ASY__FLAG, .group = "sampler gp", .fallback = "true",
       .help = "five of ten trials in a row are searched for near the best one" },
+    { "warp_inputs", ASY__FLAG, .group = "sampler gp", .fallback = "false",
+      .help = "stretch parts of a parameter's range where the objective changes faster, once "
+              "results bear that out" },
     { "population", ASY__INT, .group = "sampler nsga2", .min = 4, .max = 10000, .fallback = "24",
       .help = "trials that survive; so many random points come first" },
     { "crossover_eta", ASY__INT, .group = "sampler nsga2", .min = 0, .max = 1000, .fallback = "20",

@@ -6,7 +6,7 @@
  *   bench_tuner study SAMPLER SPACE DIMS GOALS TRIALS RUNS
  *   bench_tuner regret SAMPLER PROBLEM FIRST_SEED SEEDS TRIALS TABLES
  *
- * SAMPLER may be auto-RULE: "auto" without that rule, see tuner/auto.h.
+ * SAMPLER may be auto-RULE: "auto" without that rule, see tuner/auto.h; or NAME:OPTION=NUMBER.
  *
  * SPACE is mixed (of five parameters two floats, a float on a log scale, an int and a choice of
  * four) or floats. ask tells TRIALS random points and prints one line for each of RUNS: the time of

@@ -14,12 +14,32 @@ void die(const char *what)
     exit(1);
 }
 
+/* Splits NAME:OPTION=NUMBER, into name of size; whether there is an option. */
+static int split(const char *given, char *name, size_t size, char *option, double *ret_value)
+{
+    const char *colon = strchr(given, ':'), *equals = colon ? strchr(colon, '=') : NULL;
+
+    if (colon && !equals)
+        die("a sampler's option is NAME:OPTION=NUMBER");
+    snprintf(name, size, "%.*s", colon ? (int)(colon - given) : (int)strlen(given), given);
+    if (!colon)
+        return 0;
+    snprintf(option, size, "%.*s", (int)(equals - colon - 1), colon + 1);
+    if (asy_parse_f64(equals + 1, strlen(equals + 1), ret_value, NULL) < 0)
+        die("a sampler's option is a number");
+    return 1;
+}
+
 struct asy_sampler *make_sampler(const struct asy_space *space, const char *name, uint64_t seed,
                                  uint64_t budget, size_t n_goals)
 {
     static const enum asy_goal goals[GOALS_MAX] = { ASY_MINIMIZE, ASY_MINIMIZE };
-    struct asy_sampler_spec spec = { .name = name, .seed = seed, .goals = goals,
-                                     .n_goals = n_goals, .budget = budget };
+    char alone[32], key[32];
+    struct asy_option option = { .name = key };
+    int given = split(name, alone, sizeof alone, key, &option.value);
+    struct asy_sampler_spec spec = { .name = alone, .seed = seed, .goals = goals,
+                                     .n_goals = n_goals, .budget = budget,
+                                     .options = &option, .n_options = (size_t)given };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_sampler *sampler = NULL;
     unsigned rule = strncmp(name, "auto-", 5) ? 0 : asy__auto_rule(name + 5);

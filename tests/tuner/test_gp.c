@@ -126,6 +126,51 @@ static void answers_depend_on_the_latest_outcomes_alone(void)
     asy_space_destroy(space);
 }
 
+/* As above, of an objective that changes fast at one end, so that inputs are warped, and across the
+ * 160 trials from which on the shape of the model stays. */
+static void answers_with_warped_inputs_depend_on_outcomes_alone(void)
+{
+    enum { TRIALS = 170 };
+    struct asy_space *space = make_space(square, 2);
+    struct asy_option on = { "warp_inputs", 1 };
+    enum asy_goal goal = ASY_MINIMIZE;
+    struct asy_sampler_spec spec = { .name = "gp", .seed = 7, .goals = &goal, .n_goals = 1,
+                                     .options = &on, .n_options = 1 };
+    struct asy_sampler *s[3] = { NULL, NULL, make(space, 7, goal) };
+    struct asy_error err = ASY_ERROR_INIT;
+    double x[TRIALS][2], y[3][2];
+    struct asy_rng rng;
+
+    for (size_t i = 0; i < 2; i++)
+        if (!T_OK(asy_sampler_create(space, &spec, &s[i], &err), &err))
+            abort();
+    asy_rng_init(&rng, 5, 1, ASY_RNG_SIM);
+    for (uint64_t k = 0; k < TRIALS; k++) {
+        x[k][0] = -5 + 15 * asy_rng_double(&rng);
+        x[k][1] = 15 * asy_rng_double(&rng);
+    }
+    for (uint64_t k = 0; k < 2 * TRIALS; k++) {
+        uint64_t at = k < TRIALS ? k : 2 * TRIALS - 1 - k;
+        double value = sin(12 * sqrt(sqrt((x[at][0] + 5) / 15))) + x[at][1] / 30;
+
+        if (k < TRIALS)
+            tell(s[0], at, x[at], value);
+        if (k % 23 == 0 && k < TRIALS)
+            T_OK(asy_sampler_ask(s[0], k + 1, NULL, y[0], &err), &err);
+        if (k >= TRIALS) {
+            tell(s[1], at, x[at], value);
+            tell(s[2], at, x[at], value);
+        }
+    }
+    for (size_t i = 0; i < 3; i++)
+        T_OK(asy_sampler_ask(s[i], TRIALS, NULL, y[i], &err), &err);
+    T_TRUE(same_points(y[0], y[1], 2));
+    T_TRUE(!same_points(y[0], y[2], 2)); /* they were warped */
+    for (size_t i = 0; i < 3; i++)
+        asy_sampler_destroy(s[i]);
+    asy_space_destroy(space);
+}
+
 static double branin(const double *x)
 {
     double t = x[1] - 5.1 / (4 * M_PI * M_PI) * x[0] * x[0] + 5 / M_PI * x[0] - 6;
@@ -352,6 +397,7 @@ out:
 }
 
 T_MAIN("gp", T_TEST(answers_depend_on_the_latest_outcomes_alone),
+       T_TEST(answers_with_warped_inputs_depend_on_outcomes_alone),
        T_TEST(finds_the_minimum_of_branin), T_TEST(parallel_asks_keep_apart),
        T_TEST(no_point_of_a_finite_space_comes_twice),
        T_TEST(no_point_comes_twice_under_a_narrow_prior), T_TEST(constraints_are_kept),

@@ -5,7 +5,9 @@
 #include <asy/rng.h>
 #include "asytest.h"
 #include "gp_acq.h"
+#include "gp_chain.h"
 #include "gp_data.h"
+#include "gp_input.h"
 #include "gp_region.h"
 #include "gp_search.h"
 #include "gp_warp.h"
@@ -73,6 +75,164 @@ static void likelihood_has_its_gradient(void)
     asy__gp_fini(&gp);
 }
 
+/* The theta of a model with warped inputs, of a and b some above 1 and some below. */
+static const double warped_theta[ASY__GP_THETA_MAX(D)] = {
+    1.2, -0.5, 0.3, 2.1, 0.4, -4, 0.6, 0, -0.4, -0.7, 0.2, 0, 0.5, -0.3
+};
+
+static void warp(struct asy__gp *gp)
+{
+    asy__gp_warp_inputs(gp, 1);
+    asy__gp_set_theta(gp, warped_theta);
+}
+
+/* Differences as above. */
+static void likelihood_of_warped_inputs_has_its_gradient(void)
+{
+    enum { LEN = ASY__GP_THETA_MAX(D) };
+    struct asy__gp gp;
+    double y[N], at[LEN], gradient[LEN], unused[LEN], *work;
+
+    fill(&gp, y);
+    warp(&gp);
+    if (!(work = malloc(ASY__GP_FIT_WORK(&gp) * sizeof *work)))
+        abort();
+    asy__gp_loss(&gp, y, work, gradient);
+    for (size_t j = 0; j < LEN; j++) {
+        double f[2];
+
+        for (int k = 0; k < 2; k++) {
+            memcpy(at, warped_theta, sizeof at);
+            at[j] += k ? 1e-5 : -1e-5;
+            asy__gp_set_theta(&gp, at);
+            f[k] = asy__gp_loss(&gp, y, work, unused);
+        }
+        T_NEAR("gradient", gradient[j], (f[1] - f[0]) / 2e-5, 1e-5);
+    }
+    free(work);
+    asy__gp_fini(&gp);
+}
+
+/* Tolerances: h = 1e-6 leaves about 1e-9 of numbers of about 1; 1e-14 is some dozen roundings. */
+static void inputs_keep_their_order_and_their_ends(void)
+{
+    static const double shapes[][2] = { { 1, 1 }, { 0.3, 1 }, { 4, 0.5 }, { 0.2, 6 }, { 16, 16 } };
+    const double h = 1e-6;
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(shapes); k++) {
+        double a = shapes[k][0], b = shapes[k][1], last = 0;
+
+        T_TRUE(asy__gp_input(0, a, b) == 0 && asy__gp_input(1, a, b) == 1);
+        for (double u = 0.005; u < 1; u += 0.01) {
+            double x = asy__gp_input(u, a, b), by_a, by_b;
+
+            T_TRUE(x >= last && x <= 1);
+            last = x;
+            T_NEAR("value", x, 1 - pow(1 - pow(u, a), b), 1e-14);
+            T_NEAR("slope", asy__gp_input_slope(u, a, b),
+                   (asy__gp_input(u + h, a, b) - asy__gp_input(u - h, a, b)) / (2 * h), 1e-6);
+            asy__gp_input_by(u, a, b, &by_a, &by_b);
+            T_NEAR("by a", by_a, (asy__gp_input(u, a * exp(h), b) -
+                                  asy__gp_input(u, a * exp(-h), b)) / (2 * h), 1e-8);
+            T_NEAR("by b", by_b, (asy__gp_input(u, a, b * exp(h)) -
+                                  asy__gp_input(u, a, b * exp(-h))) / (2 * h), 1e-8);
+        }
+        for (int end = 0; end < 2; end++) {
+            double by_a, by_b;
+
+            T_TRUE(isfinite(asy__gp_input_slope(end, a, b)));
+            asy__gp_input_by(end, a, b, &by_a, &by_b);
+            T_TRUE(by_a == 0 && by_b == 0);
+        }
+    }
+}
+
+/* However it came about, a model with these rows and this theta has these bits. */
+static void rows_of_warped_inputs_are_those_of_a_model_made_anew(void)
+{
+    struct asy__gp gp, other;
+    double y[N], u[D];
+
+    fill(&gp, y);
+    fill(&other, y);
+    warp(&gp);
+    asy__gp_cut(&gp, N / 2);
+    asy__gp_warp_inputs(&gp, 0);
+    asy__gp_set_theta(&gp, theta);
+    T_TRUE(!memcmp(gp.x, gp.u, sizeof(double) * N / 2));
+    warp(&gp);
+    if (!T_TRUE(asy__gp_reserve(&gp, 3 * N) == 0))
+        abort();
+    for (size_t i = N / 2; i < N; i++) {
+        for (size_t j = 0; j < D; j++)
+            u[j] = other.u[j * other.cap + i];
+        asy__gp_push(&gp, u);
+    }
+    warp(&other);
+    T_TRUE(asy__gp_factor(&gp) == 0 && asy__gp_factor(&other) == 0);
+    for (size_t j = 0; j < D; j++)
+        T_TRUE(!memcmp(gp.x + j * gp.cap, other.x + j * other.cap, N * sizeof *gp.x));
+    for (size_t i = 0; i < N; i++)
+        T_TRUE(!memcmp(gp.l + i * gp.cap, other.l + i * other.cap, (i + 1) * sizeof *gp.l));
+    asy__gp_fini(&gp);
+    asy__gp_fini(&other);
+}
+
+/* The hyperparameters for y of 60 points of a line and a choice. */
+static void fit_line(double (*f)(double), int allowed, double *ret_theta)
+{
+    enum { ROWS = 60 };
+    static struct asy__gp_dim two[2] = { { .kind = ASY__GP_REAL, .width = 1 },
+                                         { .kind = ASY__GP_CATEGORY, .width = 1, .n_values = 2 } };
+    struct asy__gp_sampler gp = { .dims = two, .d = 2, .n_goals = 1, .warps_inputs = allowed,
+                                  .data = { .d = 2 } };
+    struct asy__gp_view view;
+    struct asy_rng rng;
+
+    asy_rng_init(&rng, 8, 1, ASY_RNG_SIM);
+    for (uint64_t i = 0; i < ROWS; i++) {
+        double u[2] = { asy_rng_double(&rng), (double)(i % 2) };
+        struct asy__gp_trial trial = { .number = i, .state = ASY__GP_VALUE, .y[0] = f(u[0]) };
+
+        if (asy__gp_data_reserve(&gp.data))
+            abort();
+        asy__gp_data_put(&gp.data, &trial, u);
+    }
+    if (asy__gp_init(&gp.objective[0], two, 2) || asy__gp_view_init(&view, &gp.data, ROWS) ||
+        asy__gp_find_fit(&gp, &view, ROWS, ret_theta))
+        abort();
+    asy__gp_view_fini(&view);
+    asy__gp_fini(&gp.objective[0]);
+    asy__gp_data_fini(&gp.data);
+    for (size_t i = 0; i < gp.n_fits; i++)
+        free(gp.fits[i].theta);
+}
+
+static double faster_at_zero(double u)
+{
+    return sin(12 * sqrt(sqrt(u)));
+}
+
+/* With what stands for noise: without any, a sine is known so well that its ends tell. */
+static double even(double u)
+{
+    return sin(9 * u) + 0.3 * cos(1e5 * u);
+}
+
+static void inputs_are_warped_where_results_bear_it_out(void)
+{
+    double at[ASY__GP_THETA_LEN(2)];
+
+    fit_line(faster_at_zero, 1, at);
+    T_TRUE(asy__gp_theta_warps(2, at));
+    T_TRUE(at[4] < -0.5); /* a well below 1 stretches what lies near 0 */
+    T_TRUE(at[5] == 0 && at[7] == 0); /* a choice has nothing to warp */
+    fit_line(faster_at_zero, 0, at);
+    T_TRUE(!asy__gp_theta_warps(2, at));
+    fit_line(even, 1, at);
+    T_TRUE(!asy__gp_theta_warps(2, at));
+}
+
 static void a_fit_ends_where_the_gradient_does(void)
 {
     struct asy__gp gp;
@@ -98,7 +258,7 @@ static void acquisition_is_what_the_formulas_say(void)
     struct asy__gp gp;
     double y[N], alpha[PATHS * N], v[N], k[N], dk[N];
     double best[PATHS] = { -0.5, -0.2 }, u[D] = { 0.3, 1, 0.6, 0.2 };
-    double *work = malloc(ASY__GP_WORK(N) * sizeof *work), value, sum = 0, variance;
+    double *work = malloc(ASY__GP_WORK(N, D) * sizeof *work), value, sum = 0, variance;
     struct asy__gp_acq acq = { .objective = &gp, .n_paths = PATHS, .alpha = alpha, .best = best,
                                .work = work };
 
@@ -127,13 +287,13 @@ static void acquisition_is_what_the_formulas_say(void)
 }
 
 /* As above: h = 1e-6, values of about 10. */
-static void acquisition_has_its_gradient(void)
+static void check_acquisition(int warped)
 {
     enum { PATHS = 3, POINTS = 37 };
     struct asy__gp gp, constraint;
     double y[N], c[N], alpha[PATHS * N], feasible_alpha[N], best[PATHS] = { -0.5, -1.5, -3 };
     double u[POINTS * D], values[POINTS], gradients[POINTS * D];
-    double *work = malloc(ASY__GP_WORK(N) * sizeof *work);
+    double *work = malloc(ASY__GP_WORK(N, D) * sizeof *work);
     struct asy__gp_acq acq = { .objective = &gp, .n_paths = PATHS, .alpha = alpha, .best = best,
                                .feasible = &constraint, .feasible_alpha = feasible_alpha,
                                .work = work };
@@ -141,6 +301,8 @@ static void acquisition_has_its_gradient(void)
 
     fill(&gp, y);
     fill(&constraint, c);
+    if (warped)
+        warp(&gp);
     if (!work || !T_TRUE(asy__gp_factor(&gp) == 0 && asy__gp_factor(&constraint) == 0))
         abort();
     for (size_t i = 0; i < N; i++) {
@@ -171,6 +333,12 @@ static void acquisition_has_its_gradient(void)
     free(work);
     asy__gp_fini(&gp);
     asy__gp_fini(&constraint);
+}
+
+static void acquisition_has_its_gradient(void)
+{
+    check_acquisition(0);
+    check_acquisition(1);
 }
 
 /* ---- two objectives ------------------------------------------------------------------------ */
@@ -289,7 +457,7 @@ static void volume_acquisition_has_its_gradient(void)
     struct asy__strips strips[PATHS] = { make_strips(&room), make_strips(&room) };
     struct asy__gp gp, second;
     double y[N], z[N], alpha[PATHS * N], other[PATHS * N], u[D] = { 0.3, 1, 0.6, 0.2 };
-    double *work = malloc(ASY__GP_WORK(N) * sizeof *work), value, gradient[D];
+    double *work = malloc(ASY__GP_WORK(N, D) * sizeof *work), value, gradient[D];
     struct asy__gp_acq acq = { .objective = &gp, .n_paths = PATHS, .alpha = alpha,
                                .second = &second, .second_alpha = other, .strips = strips,
                                .work = work };
@@ -543,7 +711,7 @@ static void a_search_stays_in_its_box(void)
     struct asy__gp_dim reals[WIDE];
     struct asy_space *space = NULL;
     double at[WIDE + 2] = { 0 }, good[WIDE], fixed[WIDE], length[WIDE], lo[WIDE], hi[WIDE];
-    double alpha[ROWS], best = 1, *work = malloc(ASY__GP_WORK(ROWS) * sizeof *work);
+    double alpha[ROWS], best = 1, *work = malloc(ASY__GP_WORK(ROWS, WIDE) * sizeof *work);
     struct asy__gp gp;
     struct asy__gp_acq acq = { .objective = &gp, .n_paths = 1, .alpha = alpha, .best = &best,
                                .work = work };
@@ -624,7 +792,12 @@ static void improvement_is_that_of_fifty_digits(void)
     }
 }
 
-T_MAIN("gp_model", T_TEST(likelihood_has_its_gradient), T_TEST(a_fit_ends_where_the_gradient_does),
+T_MAIN("gp_model", T_TEST(likelihood_has_its_gradient),
+       T_TEST(likelihood_of_warped_inputs_has_its_gradient),
+       T_TEST(inputs_keep_their_order_and_their_ends),
+       T_TEST(rows_of_warped_inputs_are_those_of_a_model_made_anew),
+       T_TEST(inputs_are_warped_where_results_bear_it_out),
+       T_TEST(a_fit_ends_where_the_gradient_does),
        T_TEST(acquisition_is_what_the_formulas_say), T_TEST(acquisition_has_its_gradient),
        T_TEST(strips_are_what_is_not_dominated), T_TEST(volume_gain_is_the_integral),
        T_TEST(volume_gain_has_its_gradient), T_TEST(volume_acquisition_has_its_gradient),

@@ -42,10 +42,11 @@ static uint64_t mix(uint64_t trace, double v)
 static uint64_t run_sampler(const char *name, size_t n_goals)
 {
     static const enum asy_goal goals[3] = { ASY_MINIMIZE, ASY_MAXIMIZE };
-    static const struct asy_option small = { "population", 8 }, soon = { "startup_trials", 4 };
+    static const struct asy_option small = { "population", 8 };
+    static const struct asy_option soon[2] = { { "startup_trials", 4 }, { "warp_inputs", 1 } };
     int nsga = !strncmp(name, "nsga", 4), gp = !strcmp(name, "gp"), numbers = !strcmp(name, "auto");
     struct asy_sampler_spec spec = { .name = name, .goals = goals, .n_goals = n_goals,
-                                     .options = gp ? &soon : &small, .n_options = nsga || gp };
+                                     .options = gp ? soon : &small, .n_options = gp ? 2 : nsga };
     uint64_t trials = gp ? 7 : numbers ? 11 : n_goals > 1 ? TRIALS / 3 : TRIALS;
     static const double at[2][LEN] = { { 1, 0.5, NAN, NAN }, { 0, 0.2, 3, 4 } };
     static const struct asy_earlier earlier[2] = { { at[0], 0.25 }, { at[1], 0.75 } };
