@@ -277,7 +277,7 @@ static void ended(struct node *node, struct child *child)
         asy_warn("%s found no coordinator, looking whether one lives", child->name);
         node->beat_us = asy__step_beat_us(node->options->home);
         child->lonely = 1;
-        child->again_ms = now_ms + asy__step_silence_ms(node->options->home);
+        child->again_ms = now_ms + asy__step_silence_ms(node->options->home, node->beat_us);
         return;
     }
     /* A child that never came up will not come up by trying on. */

@@ -42,11 +42,11 @@ ASY_MUST_CHECK int asy__step_patience(const char *home, const char **ret_time,
 /* When the coordinator last marked the lock of its store, which it does every ten seconds, by the
  * clock of the file system. 0: that cannot be seen. */
 int64_t asy__step_beat_us(const char *home);
-/* A coordinator whose mark does not move for so long is dead: four marks, and two minutes on a
- * network file system. There the mark is synced, and whoever looks opens the file anew, so that it
- * should tell of the present; but clients may believe for a minute what they knew (acregmax of
- * NFS), and the one that writes may wait for a slow server. */
-int64_t asy__step_silence_ms(const char *home);
+/* How much longer that mark must stay as it is until the coordinator is dead: after 40 s, which
+ * are four marks, or two minutes on a network file system. There the mark is synced, and whoever
+ * looks opens the file anew, so that it should tell of the present; but clients may believe for a
+ * minute what they knew (acregmax of NFS), and the one that writes may wait for a slow server. */
+int64_t asy__step_silence_ms(const char *home, int64_t beat_us);
 /* The job's coordinator is dead, and so is its batch script: puts the job back into its queue, or
  * ends it if it may not be requeued. */
 ASY_MUST_CHECK int asy__step_give_up(struct asy_error *err);

@@ -181,9 +181,12 @@ static int study_state(struct asy_core *core, struct asy__study *s, const struct
 static int study_changed(struct asy_core *core, struct asy__study *s, const struct asy_event *ev,
                          struct asy_error *err)
 {
-    char *text = strdup(asy__str(ev->study_changed.spec));
+    int refused = asy__refused_change(core, s, asy__str(ev->study_changed.spec), err);
+    char *text;
 
-    if (!text)
+    if (refused)
+        return refused < 0 ? refused : 0;
+    if (!(text = strdup(asy__str(ev->study_changed.spec))))
         return nomem(err);
     free(s->spec_text);
     s->spec_text = text;

@@ -274,8 +274,7 @@ static void end_refused(struct asy_core *core)
     struct asy__study *study;
 
     asy__each(study, &core->live, struct asy__study, node)
-        if (study->refused)
-            asy__refused_end(core, study);
+        asy__refused_end(core, study);
 }
 
 int asy_core_start(struct asy_core *core, int64_t now_ms, int64_t wall_us,

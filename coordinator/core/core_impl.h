@@ -153,6 +153,7 @@ struct asy__study {
     char *spec_text;                   /* canonical; NULL once it is over */
     struct asy_study_spec *spec;       /* parsed when first needed */
     struct asy__refused *refused;      /* until the start: this build refuses the spec; NULL: not */
+    char *refused_change;              /* why this build refuses a change of it; NULL: no */
     struct asy_pruner *pruner;
     int64_t created_us, paused_us, paused_since_us; /* 0: not paused */
     enum asy_study_state state;
@@ -404,6 +405,10 @@ ASY_MUST_CHECK int asy__study_refuse(const struct asy_core *core, struct asy__st
 /* Any event of such a study but its states. */
 ASY_MUST_CHECK int asy__refused_apply(struct asy__study *study, const struct asy_event *ev,
                                       struct asy_error *err);
+/* In replay, once it has trials, this build may refuse a change. 1: it does, and the study keeps
+ * the spec that it had until it fails at the start. */
+ASY_MUST_CHECK int asy__refused_change(const struct asy_core *core, struct asy__study *study,
+                                       const char *spec_text, struct asy_error *err);
 void asy__refused_end(struct asy_core *core, struct asy__study *study); /* at the start: it fails */
 void asy__refused_destroy(struct asy__refused *refused); /* NULL is fine */
 

@@ -5,7 +5,8 @@
  * made, so replay follows but which of its trials and attempts are open; after that they end and
  * the study fails, with the reason. All of it happens in the first step, in one commit: nobody sees
  * such a study live. (To leave it paused was rejected: every part that looks at live studies would
- * have to do without a spec.) */
+ * have to do without a spec.) Where only a later change is refused, the study keeps the spec before
+ * it, is stopped in the first step, and fails when its attempts have ended. */
 #include "core_impl.h"
 #include <math.h>
 #include <stdio.h>
@@ -32,11 +33,15 @@ void asy__refused_destroy(struct asy__refused *refused)
     free(refused);
 }
 
+static int is_refusal(int rc)
+{
+    return rc == ASY_E_INVAL || rc == ASY_E_FORMAT || rc == ASY_E_TOOBIG;
+}
+
 int asy__study_refuse(const struct asy_core *core, struct asy__study *s, int rc,
                       const struct asy_error *why, struct asy_error *err)
 {
-    if (core->started || s->n_trials > 0 ||
-        (rc != ASY_E_INVAL && rc != ASY_E_FORMAT && rc != ASY_E_TOOBIG))
+    if (core->started || s->n_trials > 0 || !is_refusal(rc))
         return asy_fail(err, (enum asy_code)rc, "%s", why->text);
     if (!(s->refused = calloc(1, sizeof *s->refused)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for study '%s'", s->name);
@@ -92,6 +97,34 @@ int asy__refused_apply(struct asy__study *s, const struct asy_event *ev, struct 
     return 0;
 }
 
+int asy__refused_change(const struct asy_core *core, struct asy__study *s, const char *spec_text,
+                        struct asy_error *err)
+{
+    struct asy_error why = ASY_ERROR_INIT;
+    struct asy_study_spec *spec = NULL;
+    struct asy_pruner *pruner = NULL;
+    struct asy_buf problems;
+    int rc;
+
+    if (core->started || s->n_trials == 0)
+        return 0;
+    asy_buf_init(&problems, 64 << 10);
+    rc = asy_study_parse(spec_text, strlen(spec_text), s->name, NULL, &spec, &problems, &why);
+    asy_buf_fini(&problems);
+    if (rc == 0)
+        rc = asy__pruner_for(spec, &pruner, &why);
+    asy_pruner_destroy(pruner);
+    asy_study_destroy(spec);
+    if (!is_refusal(rc))
+        return rc ? asy_fail(err, (enum asy_code)rc, "%s", why.text) : 0;
+    if (s->refused_change)
+        return 1;
+    asy_error_prefix(&why, "study '%s'", s->name);
+    if (!(s->refused_change = strdup(why.text)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for study '%s'", s->name);
+    return 1;
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 static struct asy_event event_of(const struct asy_core *core, const struct asy__study *s,
@@ -130,8 +163,13 @@ static void end_trial(struct asy_core *core, struct asy__study *s, uint64_t numb
 
 void asy__refused_end(struct asy_core *core, struct asy__study *s)
 {
-    const char *why = asy__dup(core, s->refused->why); /* it outlives what the study has */
+    const char *why;
 
+    if (s->refused_change && s->state != ASY_STUDY_STOPPING)
+        asy__study_stop(core, s, ASY_CAUSE_REFUSED, asy__dup(core, s->refused_change));
+    if (!s->refused)
+        return;
+    why = asy__dup(core, s->refused->why); /* it outlives what the study has */
     for (uint64_t i = 0; i < s->refused->n && !core->rc; i++)
         if (!asy_trial_state_ended(s->refused->trials[i].state))
             end_trial(core, s, i);

@@ -131,6 +131,7 @@ void asy__study_destroy(struct asy__study *s)
     asy__refused_destroy(s->refused);
     asy_study_destroy(s->spec);
     free(s->spec_text);
+    free(s->refused_change);
     free(s->text);
     free(s->name);
     free(s->base_name);
@@ -296,8 +297,10 @@ void asy__study_empty(struct asy_core *core, struct asy__study *s)
     free(s->standings);
     free(s->notes);
     free(s->spec_text);
+    free(s->refused_change);
     asy_pruner_destroy(s->pruner);
     s->trials = NULL;
+    s->refused_change = NULL;
     s->ring = NULL;
     s->standings = NULL;
     s->notes = NULL;
@@ -501,7 +504,8 @@ static void close_waiting(struct asy_core *core, struct asy__study *s)
     asy__members_tidy(core, s, 1);
     asy__study_state(core, s,
                      s->cause == ASY_CAUSE_USER             ? ASY_STUDY_STOPPED
-                     : s->cause == ASY_CAUSE_SAMPLER_FAILED ? ASY_STUDY_FAILED
+                     : s->cause == ASY_CAUSE_SAMPLER_FAILED ||
+                       s->cause == ASY_CAUSE_REFUSED        ? ASY_STUDY_FAILED
                                                             : ASY_STUDY_FINISHED,
                      s->cause, s->text);
 }

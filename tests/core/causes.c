@@ -339,7 +339,7 @@ static void refused(struct world *w)
 
     agent(w, 2, 1);
     a = submit(w, PLAIN(BUDGET(3)));
-    T_TRUE(world_refuse(w, a, "{\"assay\": 1}"));
+    T_TRUE(world_refuse(w, a, ASY_EV_STUDY_CREATED, "{\"assay\": 1}"));
 }
 
 static void sampler_failed(struct world *w)

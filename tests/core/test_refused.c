@@ -86,7 +86,8 @@ static void it_fails_and_the_others_go_on(void)
     held = (struct asy_holding){ .study = study, .trial = 1, .attempt = 1, .running = 1,
                                  .epoch = w.leases[1].epoch };
     world_clear(&w);
-    if (!T_TRUE(world_refuse(&w, study, with_pruner(&w, study, "{\"name\":\"moasha\",\"min\":1,"
+    if (!T_TRUE(world_refuse(&w, study, ASY_EV_STUDY_CREATED,
+                             with_pruner(&w, study, "{\"name\":\"moasha\",\"min\":1,"
                                                     "\"reduction\":4}"))))
         goto out;
     last = world_last(&w, study, -1, ASY_EV_STUDY_STATE);
@@ -104,6 +105,43 @@ static void it_fails_and_the_others_go_on(void)
     world_complete(&w, &w.leases[w.n_leases - 1], 9, 0.5);
     T_EQ("the other one", world_last(&w, other, -1, ASY_EV_STUDY_STATE)->study_state.state,
          ASY_STUDY_FINISHED);
+    T_TRUE(world_restart(&w));
+out:
+    world_close(&w);
+}
+
+/* Its trials were made under the spec before: what runs of them is cancelled like that of any study
+ * that stops. */
+static void a_change_that_is_refused_fails_the_study(void)
+{
+    static const char first[] = STUDY_HEAD("a") RUN(9, true) "budget: {trials: 2}\n";
+    static const char more[] = STUDY_HEAD("a") RUN(9, true) "budget: {trials: 3}\n";
+    const struct asy_event *last;
+    struct asy_id study;
+    struct world w;
+
+    if (!world_open(&w) || !world_start(&w))
+        goto out;
+    world_client(&w, CLIENT_PEER, OWNER);
+    world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
+    study = world_submit(&w, CLIENT_PEER, OWNER, 1, first, 0);
+    world_complete(&w, &w.leases[0], 9, 0.5);
+    world_started(&w, &w.leases[1]);
+    world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0);
+    world_submit(&w, CLIENT_PEER, OWNER, 2, more, 1);
+    T_EQ("changed", world_count(&w, ASY_EV_STUDY_CHANGED), 1);
+    if (!T_TRUE(world_refuse(&w, study, ASY_EV_STUDY_CHANGED,
+                             "{\"assay\":1,\"search\":{\"sampler\":\"nobody\"}}")))
+        goto out;
+    last = world_last(&w, study, -1, ASY_EV_STUDY_STATE);
+    T_EQ("stopping", last->study_state.state, ASY_STUDY_STOPPING);
+    T_HAS("why", last->study_state.text, "study 'a'");
+    world_pass(&w, w.config.reattach_ms + 1000, 2, 2); /* nobody comes back with what ran */
+    last = world_last(&w, study, -1, ASY_EV_STUDY_STATE);
+    T_EQ("failed", last->study_state.state, ASY_STUDY_FAILED);
+    T_EQ("cause", last->study_state.cause, ASY_CAUSE_REFUSED);
+    T_EQ("its results stay", world_last(&w, study, 0, ASY_EV_TRIAL_STATE)->trial_state.state,
+         ASY_TRIAL_COMPLETE);
     T_TRUE(world_restart(&w));
 out:
     world_close(&w);
@@ -132,7 +170,7 @@ static void any_mistake_is_the_reason(void)
             study = world_submit(&w, CLIENT_PEER, OWNER, 1,
                                  STUDY_HEAD("a") RUN(9, true) "budget: {trials: 1}\n", 0);
             T_EQ(cases[i / 2].name, w.n_leases, i % 2);
-            T_TRUE(world_refuse(&w, study, cases[i / 2].spec));
+            T_TRUE(world_refuse(&w, study, ASY_EV_STUDY_CREATED, cases[i / 2].spec));
             last = world_last(&w, study, -1, ASY_EV_STUDY_STATE);
             if (T_TRUE(last && last->study_state.cause == ASY_CAUSE_REFUSED))
                 T_HAS(cases[i / 2].name, last->study_state.text, cases[i / 2].text);
@@ -142,4 +180,5 @@ static void any_mistake_is_the_reason(void)
     }
 }
 
-T_MAIN("refused", T_TEST(it_fails_and_the_others_go_on), T_TEST(any_mistake_is_the_reason))
+T_MAIN("refused", T_TEST(it_fails_and_the_others_go_on),
+       T_TEST(a_change_that_is_refused_fails_the_study), T_TEST(any_mistake_is_the_reason))

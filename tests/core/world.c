@@ -303,12 +303,19 @@ bool world_restore(struct world *w, size_t n_events)
     return world_start(w);
 }
 
-bool world_refuse(struct world *w, struct asy_id study, const char *spec)
+bool world_refuse(struct world *w, struct asy_id study, enum asy_event_kind kind,
+                  const char *spec)
 {
-    for (size_t i = 0; i < w->n_events; i++)
-        if (w->events[i].kind == ASY_EV_STUDY_CREATED &&
-            asy_id_cmp(w->events[i].study, study) == 0)
-            w->events[i].study_created.spec = spec;
+    for (size_t i = 0; i < w->n_events; i++) {
+        struct asy_event *ev = &w->events[i];
+
+        if (ev->kind != kind || asy_id_cmp(ev->study, study) != 0)
+            continue;
+        if (kind == ASY_EV_STUDY_CREATED)
+            ev->study_created.spec = spec;
+        else
+            ev->study_changed.spec = spec;
+    }
     asy_core_destroy(w->core);
     w->core = NULL;
     w->config.owner_epoch++;

@@ -85,9 +85,10 @@ void world_clear(struct world *w);
 bool world_restart(struct world *w);
 /* Another core, of another store, on the first n events: a backup was restored. */
 bool world_restore(struct world *w, size_t n_events);
-/* The stored file of a study becomes this one, as if another build had accepted it, and another
- * core begins on the same events. */
-bool world_refuse(struct world *w, struct asy_id study, const char *spec);
+/* The stored file of a study, or that of its changes (kind), becomes this one, as if another build
+ * had accepted it, and another core begins on the same events. */
+bool world_refuse(struct world *w, struct asy_id study, enum asy_event_kind kind,
+                  const char *spec);
 /* The lease as its agent offers it, held for the store that world_open() made. */
 struct asy_offer world_offer(const struct lease *l);
 void world_input(struct world *w, const struct asy_input *input);

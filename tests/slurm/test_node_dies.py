@@ -38,5 +38,19 @@ def the_first_node_takes_the_job_back_into_the_queue():
         equal(f"crashes in {ends}", ends["crashed"], 0)
 
 
+def the_first_node_may_die_shortly_before_the_end():
+    """What is left of the time is less than the patience of the workers, and a trial runs on."""
+    with Job(4, settings="shared_home: yes\nwalltime_margin: 30s\n") as job:
+        job.command(steps=2000, pace=0.2)
+        job.submit(TEMPLATE, "--time=2")
+        job.reports(12)
+        equal("workers", wait(lambda: job.workers() == 2, "two workers"), True)
+        job.cluster.kill_node("n1")
+        wait(lambda: "putting back into the queue" in job.node_logs()["n2"], "n2 to give up")
+        equal("start it again", job.cluster.do("node", "n1"), 0)
+        wait(lambda: "study sweep so far" in job.said(), "the study to go on")
+
+
 Job.cluster = Cluster()
-main(a_node_that_dies_takes_only_its_trials, the_first_node_takes_the_job_back_into_the_queue)
+main(a_node_that_dies_takes_only_its_trials, the_first_node_takes_the_job_back_into_the_queue,
+     the_first_node_may_die_shortly_before_the_end)

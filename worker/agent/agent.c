@@ -277,11 +277,6 @@ static int loop(struct asy__agent *agent, struct asy_error *err)
         tell_free_cores(agent);
         if (asy__leave_now(agent, now_ms, &rc, err))
             break;
-        if (asy__leave_orphaned(agent, now_ms)) {
-            rc = asy_fail(err, ASY_E_GONE, "no coordinator was heard for %lld s",
-                          (long long)(agent->options.orphan_ms / 1000));
-            break;
-        }
         build_watches(agent, &w);
         if (poll(w.fds, w.n, next > now_ms ? (int)(next - now_ms) : 0) < 0) {
             if (errno == EINTR)

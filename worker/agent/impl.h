@@ -685,7 +685,6 @@ int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job);
 void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char *text);
 void asy__leave_signals(struct asy__agent *agent); /* some may have come */
 void asy__leave_idle(struct asy__agent *agent, int64_t now_ms); /* if it is, and was told to */
-int asy__leave_orphaned(const struct asy__agent *agent, int64_t now_ms); /* no coordinator */
 /* 1: the loop may end. *ret_rc says how. */
 int asy__leave_now(struct asy__agent *agent, int64_t now_ms, int *ret_rc, struct asy_error *err);
 

@@ -14,6 +14,7 @@
 
 #define DRAIN_EXTRA_MS 15000        /* beyond twice the longest grace */
 #define GANGS_MS 5000
+#define LAST_PATIENCE_MS 30000
 #define OFFERS_MS 2000              /* a setting decides of them at once, an owner may not at all */
 
 void asy__agent_drain(struct asy__agent *agent, enum asy_cause cause, const char *text)
@@ -83,6 +84,23 @@ static size_t n_awaited(struct asy__agent *agent, int64_t now_ms)
     return now_ms < agent->offers_until_ms ? agent->n_jobs : 0;
 }
 
+/* No coordinator is there, and nothing trains on to its milestone. When the job's time is up there
+ * is none left for patience: the next one goes on sooner if this one is given up by then. */
+static int is_orphaned(const struct asy__agent *agent, int64_t now_ms)
+{
+    int64_t patience_ms = agent->options.orphan_ms;
+
+    if (now_ms >= agent->leave_ms && patience_ms > LAST_PATIENCE_MS)
+        patience_ms = LAST_PATIENCE_MS;
+    if (agent->session.state == ASY__SESSION_JOINED ||
+        now_ms - agent->session.heard_ms < patience_ms)
+        return 0;
+    ASY__EACH(struct asy__job, job, &agent->jobs)
+        if (job->state != ASY__JOB_OVER)
+            return 0;
+    return 1;
+}
+
 /* 1: the loop may end. *ret_rc says how. */
 int asy__leave_now(struct asy__agent *agent, int64_t now_ms, int *ret_rc, struct asy_error *err)
 {
@@ -92,6 +110,11 @@ int asy__leave_now(struct asy__agent *agent, int64_t now_ms, int *ret_rc, struct
     if (agent->rejected) {
         *ret_rc = asy_fail(err, ASY_E_DENIED, "the coordinator rejects this worker: %s",
                            agent->reject_text);
+        return 1;
+    }
+    if (is_orphaned(agent, now_ms)) {
+        *ret_rc = asy_fail(err, ASY_E_GONE, "no coordinator was heard for %lld s",
+                           (long long)((now_ms - agent->session.heard_ms) / 1000));
         return 1;
     }
     if (!agent->leaving)
@@ -127,15 +150,4 @@ void asy__leave_idle(struct asy__agent *agent, int64_t now_ms)
         drain_self(agent, "the batch job's time is nearly up");
     if (s->state == ASY__SESSION_JOINED)
         agent->session.heard_ms = now_ms;
-}
-
-int asy__leave_orphaned(const struct asy__agent *agent, int64_t now_ms)
-{
-    if (agent->session.state == ASY__SESSION_JOINED ||
-        now_ms - agent->session.heard_ms < agent->options.orphan_ms)
-        return 0;
-    ASY__EACH(struct asy__job, job, &agent->jobs)
-        if (job->state != ASY__JOB_OVER)
-            return 0; /* it trains on to its milestone */
-    return 1;
 }
