@@ -12,7 +12,7 @@
  * The content is one JSON line padded to a fixed length, written in one call, so that a reader who
  * does not hold the lock sees it whole or sees that it does not parse. On a local disk it is not
  * synced: lost, it can only let a copied-back database pass as the old one. On a network file
- * system it is: the other hosts see nothing of it before, and would take a living owner for dead. */
+ * system it is: other hosts see nothing of it before, and would take a living owner for dead. */
 #include "store_impl.h"
 #include <errno.h>
 #include <fcntl.h>
