@@ -12,6 +12,7 @@ Hosts share the file system; with apart=True each has a home of its own, and see
 others' folders. Process ids and the clock are the machine's. Needs root and iproute2: WHY_NOT says
 what is missing. Several tests at once do not collide: names carry the process and a number.
 """
+import functools
 import itertools
 import os
 import shutil
@@ -20,9 +21,8 @@ import subprocess
 import sys
 import tempfile
 
-from harness import BIN, PATIENCE_S, Home, wait
+from harness import BIN, PATIENCE_S, SKIP, Home, LeftOut, wait
 
-SKIP = 77
 PREFIX = "assay-test-"
 numbers = itertools.count()
 
@@ -212,3 +212,17 @@ def why_not():
             return err.strip() or None if process.returncode else None
     except OSError as e:
         return str(e)
+
+
+def cases_on_hosts(*cases):
+    """These, or where there can be no hosts as many that say why they are left out."""
+    why = why_not()
+    if not why:
+        return cases
+
+    def without(case):
+        @functools.wraps(case)
+        def left_out():
+            raise LeftOut(f"there can be no hosts of their own here: {why}")
+        return left_out
+    return tuple(map(without, cases))

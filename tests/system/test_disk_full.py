@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 
-from harness import BIN, Home, equal, has, main, wait
+from harness import BIN, SKIP, Home, equal, has, main, wait
 
-SKIP = 77
 MIB = 1 << 20
 
 # Reports over the socket, one line at a time, and keeps the watermark that it was told.

@@ -8,9 +8,8 @@ import os
 import subprocess
 import sys
 
-from harness import BIN, Home, equal, has, main
+from harness import BIN, SKIP, Home, equal, has, main
 
-SKIPPED = 77
 INSIDE = "ASY_TEST_INSIDE"
 
 
@@ -21,7 +20,7 @@ def enter():
                            capture_output=True, text=True)
     if probe.returncode:
         print(f"skipped: cannot mount here: {probe.stderr.strip()}", flush=True)
-        sys.exit(SKIPPED)
+        sys.exit(SKIP)
     os.execvpe("unshare", ["unshare", *flags, sys.executable, *sys.argv],
                {**os.environ, INSIDE: "1"})
 

@@ -8,7 +8,7 @@ import time
 
 import checker
 from gangs import alive, environ, parent, study
-from harness import Home, equal, has, main, wait
+from harness import SKIP, Home, equal, has, main, wait
 
 
 def two_ranks_sweep():
@@ -213,7 +213,7 @@ def cores():
 
 if cores() < 2:
     print("not tested: this machine has one core, and each rank needs one")
-    sys.exit(77)
+    sys.exit(SKIP)
 main(two_ranks_sweep, four_ranks_share_two_cores, more_ranks_than_cores_wait_and_say_so,
      a_command_has_no_ranks, a_death_ends_its_own_gang_alone,
      a_gang_pauses_and_another_width_goes_on, idle_ranks_cost_nothing)

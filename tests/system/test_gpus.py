@@ -7,9 +7,8 @@ import os
 import subprocess
 import sys
 
-from harness import BIN, Home, equal, has, main, wait
+from harness import BIN, SKIP, Home, equal, has, main, wait
 
-SKIP = 77
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gpu_program.py")
 STUDY = """assay: 1
 name: {name}

@@ -6,9 +6,8 @@ import os
 import subprocess
 import sys
 
-from harness import Home, equal, has, main, wait
+from harness import SKIP, Home, equal, has, main, wait
 
-SKIP = 77
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "nvidia_program.py")
 STUDY = """assay: 1
 name: {name}

@@ -157,10 +157,7 @@ def what_is_said_twice_is_heard_once():
         equal("attempts", [e.attempt for e in history.events if e.kind == "leased"], [1, 1])
 
 
-CASES = [what_a_worker_said_opens_nothing_to_others, what_is_said_twice_is_heard_once]
-WHY_NOT = hosts.why_not()
-if WHY_NOT:
-    print(f"# not tried from another host: {WHY_NOT}", flush=True)
-else:
-    CASES += [who_brings_no_key_is_told_apart_and_counted, a_key_that_is_not_on_the_list_is_refused]
-main(*CASES, at_once=2)
+main(what_a_worker_said_opens_nothing_to_others, what_is_said_twice_is_heard_once,
+     *hosts.cases_on_hosts(who_brings_no_key_is_told_apart_and_counted,
+                           a_key_that_is_not_on_the_list_is_refused),
+     at_once=2)

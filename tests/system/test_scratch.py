@@ -10,7 +10,7 @@ import tempfile
 
 from breaker import Sweep
 from far import Far, files_below
-from harness import BIN, equal, has, main, wait
+from harness import BIN, SKIP, LeftOut, equal, has, main, wait
 
 MEMORY = "/dev/shm"  # another file system than that of the homes
 OWN = f"assay-work-{os.geteuid()}"
@@ -123,8 +123,7 @@ def a_batch_job_with_a_shared_home_chooses_by_itself():
     with Scratch(None) as disk, Scratch() as memory, Far(1) as far:
         far.end(far.coordinator())
         if (fs := os.statvfs(disk.path)).f_bavail * fs.f_frsize < 8 << 30:
-            print("left out: a disk with 8 GiB free", flush=True)
-            return
+            raise LeftOut("it needs a disk with 8 GiB free")
         says = f"attempts work in '{disk.path}/{OWN}/"
         has("TMPDIR", started(far, args=args, TMPDIR=disk.path, **job), says)
         has("before it", started(far, args=args, SLURM_TMPDIR=disk.path, TMPDIR="/", **job), says)
@@ -139,7 +138,7 @@ def a_batch_job_with_a_shared_home_chooses_by_itself():
 
 if not os.path.isdir(MEMORY) or os.stat(MEMORY).st_dev == os.stat(tempfile.gettempdir()).st_dev:
     print("SKIPPED: there is no second file system to work in")
-    sys.exit(77)
+    sys.exit(SKIP)
 main(attempts_work_there_and_their_checkpoints_come_home, the_cache_is_there_too_and_goes,
      one_that_lives_in_another_space_is_left_alone, what_cannot_be_used_is_refused,
      a_batch_job_with_a_shared_home_chooses_by_itself)

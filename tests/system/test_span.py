@@ -209,11 +209,8 @@ if len(os.sched_getaffinity(0)) < 2 or not shutil.which("taskset"):
 cases = [two_workers_train_trials_together, more_nodes_make_no_other_curve,
          a_member_that_drains_lets_all_pause, signals_of_a_batch_system_end_no_gang,
          a_death_anywhere_ends_the_gang_everywhere]
-WHY_NOT = hosts.why_not()
-if WHY_NOT:
-    print(f"left out: there can be no hosts of their own here: {WHY_NOT}")
-else:
-    cases += [a_gang_over_two_hosts_outlives_a_broken_link, a_slow_link_carries_a_gang]
+cases += hosts.cases_on_hosts(a_gang_over_two_hosts_outlives_a_broken_link,
+                              a_slow_link_carries_a_gang)
 if len(sys.argv) > 3:
     cases = [c for c in cases if sys.argv[3] in c.__name__]
 main(*cases)

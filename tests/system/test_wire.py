@@ -9,7 +9,7 @@ import sys
 
 import gangs
 import hosts
-from harness import equal, main, wait
+from harness import LeftOut, equal, main, wait
 from invited import Site
 from wire import Capture
 
@@ -129,6 +129,8 @@ def sweep(site, worker, ada):
 
 def nothing_of_a_gang_is_readable_on_the_wire():
     """Ranks of two hosts talk MPI, which encrypts nothing: sums of numbers, and what starts them."""
+    if len(os.sched_getaffinity(0)) < 2:
+        raise LeftOut("a gang of two workers needs two cores")
     with hosts.Net("abc") as net:
         a, b, c = net.hosts
         a.spawn("assay-coordinator", "--keep")
@@ -202,9 +204,5 @@ WHY_NOT = hosts.why_not()
 if WHY_NOT:
     print(f"SKIPPED: there can be no hosts of their own here: {WHY_NOT}")
     sys.exit(hosts.SKIP)
-CASES = [nothing_of_a_study_is_readable_on_the_wire]
-if len(os.sched_getaffinity(0)) < 2:
-    print("# not tried: a gang of two workers needs two cores", flush=True)
-else:
-    CASES.append(nothing_of_a_gang_is_readable_on_the_wire)
-main(*CASES)
+main(*hosts.cases_on_hosts(nothing_of_a_study_is_readable_on_the_wire,
+                           nothing_of_a_gang_is_readable_on_the_wire))
