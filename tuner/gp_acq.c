@@ -75,16 +75,36 @@ static double mean_of(size_t n, const double *logs, double *ret_shares)
     return top + log(sum / (double)n);
 }
 
+/* The part of the mean that earlier studies make expect, and its derivatives by u. */
+static double expect(const struct asy__gp_acq *acq, const double *u, double *ret_gradient)
+{
+    return !acq->earlier ? 0 : acq->weight * asy__gp_earlier_mean(acq->earlier, u,
+                                                                  acq->earlier_work, ret_gradient);
+}
+
+static void add_expected(const struct asy__gp_acq *acq, const double *u, double by,
+                         double *gradient)
+{
+    double *slopes;
+
+    if (!acq->earlier)
+        return;
+    slopes = acq->earlier_work + 2 * acq->earlier->gp.n;
+    expect(acq, u, slopes);
+    for (size_t j = 0; j < acq->earlier->gp.d; j++)
+        gradient[j] += by * acq->weight * slopes[j];
+}
+
 /* log of the mean over paths of the expected improvement. */
 static double improvement(const struct asy__gp_acq *acq, const struct chunk *c, size_t p,
-                          double *gradient)
+                          const double *u, double *gradient)
 {
     double sigma = sigma_at(c, p), by_sigma = 0, value, shares[ASY__GP_PATHS_MAX];
     double logs[ASY__GP_PATHS_MAX], slopes[ASY__GP_PATHS_MAX], z[ASY__GP_PATHS_MAX];
-    double *by_k = c->v + p * c->n;
+    double *by_k = c->v + p * c->n, expected = expect(acq, u, NULL), by_expected = 0;
 
     for (size_t s = 0; s < acq->n_paths; s++) {
-        double mean = asy_la_dot(c->n, c->k + p * c->n, acq->alpha + s * c->n);
+        double mean = expected + asy_la_dot(c->n, c->k + p * c->n, acq->alpha + s * c->n);
 
         z[s] = (acq->best[s] - mean) / sigma;
         logs[s] = asy__log_h(z[s], &slopes[s]);
@@ -95,11 +115,13 @@ static double improvement(const struct asy__gp_acq *acq, const struct chunk *c, 
         for (size_t s = 0; s < acq->n_paths; s++) {
             double by_mean = -shares[s] * slopes[s] / sigma;
 
+            by_expected += by_mean;
             by_sigma += shares[s] * (1 - slopes[s] * z[s]) / sigma;
             for (size_t i = 0; i < c->n; i++)
                 by_k[i] += by_mean * acq->alpha[s * c->n + i];
         }
         add_gradient(c, p, sigma, by_sigma, by_k, gradient);
+        add_expected(acq, u, by_expected, gradient);
     }
     return log(sigma) + value;
 }
@@ -186,7 +208,7 @@ static void add_part(const struct asy__gp_acq *acq, enum part part, size_t m, co
 
         values[p] += part == FEASIBILITY ? feasibility(acq, c, p, gradient)
                      : both              ? volume(acq, c, p, gradient)
-                                         : improvement(acq, c, p, gradient);
+                                         : improvement(acq, c, p, u + p * gp->d, gradient);
     }
 }
 

@@ -4,6 +4,7 @@
  * being feasible. */
 #ifndef ASY_TUNER_GP_ACQ_H
 #define ASY_TUNER_GP_ACQ_H
+#include "gp_earlier.h"
 #include "gp_model.h"
 #include "logehvi.h"
 
@@ -15,6 +16,10 @@ struct asy__gp_acq {
     size_t n_paths;        /* fantasies, at least 1 */
     const double *alpha;   /* [n_paths, rows] K^-1 y of each */
     const double *best;    /* [n_paths] the value to beat; not with a second objective */
+    const struct asy__gp_earlier *earlier; /* whose mean times weight the objective's rows lack;
+                                            * NULL: none. Not with a second objective */
+    double weight;
+    double *earlier_work;         /* [ASY__GP_EARLIER_WORK(earlier)] */
     const struct asy__gp *second; /* factored, of the same rows; NULL: there is one objective */
     const double *second_alpha;   /* [n_paths, rows] */
     const struct asy__strips *strips; /* [n_paths] of the second objective: what to gain */

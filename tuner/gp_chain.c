@@ -3,8 +3,8 @@
 #include "gp_chain.h"
 #include <stdlib.h>
 #include <string.h>
+#include <asy/la.h>
 
-#define CHOSEN_MAX 160  /* finished trials that the shape of a model is chosen from */
 #define FITTED_MAX 1024 /* finished trials that hyperparameters are found from */
 #define INPUT_ROWS 2    /* inputs are warped from so many trials for each coordinate on, */
 #define INPUT_GAIN 0.5  /* if the density grows for each by this at least, in logarithms */
@@ -87,7 +87,8 @@ struct choice {
     struct asy__gp_view *view;
     size_t goal, m;
     double *start;       /* [ASY__GP_THETA_MAX(d)] that of half of the trials; what was chosen */
-    double knee;
+    double knee, weight;
+    const double *y;     /* [m] what the model is of: t, or what is left of it */
     double *tried, *best; /* [ASY__GP_THETA_MAX(d)] */
 };
 
@@ -122,6 +123,59 @@ static int choose_knee(struct choice *c, double *ret_loss)
     return 0;
 }
 
+/* ret_left [m]: what the model, of theta, says of each value from the others alone (Rasmussen and
+ * Williams 2006, equation 5.12). */
+static int leave_out(struct choice *c, double *theta, double *ret_left)
+{
+    struct asy__gp *gp = c->model;
+    const double *t = c->view->t[c->goal];
+    double *v = malloc(2 * c->m * sizeof *v), *alpha = v + c->m;
+    int rc = ASY_E_NOMEM;
+
+    if (!v)
+        return rc;
+    asy__gp_warp_inputs(gp, 0);
+    asy__gp_set_theta(gp, theta);
+    if (asy__gp_set_rows(gp, c->view, c->m) || (rc = asy__gp_settle(gp, theta)))
+        goto out;
+    asy_la_lower_many(c->m, 1, gp->w, gp->cap, t, c->m, v, c->m);
+    asy_la_lower_many_t(c->m, 1, gp->w, gp->cap, v, c->m, alpha, c->m);
+    for (size_t i = 0; i < c->m; i++) {
+        double inverse = 0; /* of the covariances, at i, i */
+
+        for (size_t k = i; k < c->m; k++)
+            inverse += gp->w[k * gp->cap + i] * gp->w[k * gp->cap + i];
+        ret_left[i] = t[i] - alpha[i] / inverse;
+    }
+    rc = 0;
+out:
+    free(v);
+    return rc;
+}
+
+/* Takes what earlier studies make expect for the mean, as far as it ranks results better. */
+static int choose_earlier(struct choice *c, double *loss)
+{
+    double *room = malloc(3 * c->m * sizeof *room), weight;
+    int rc = 0;
+
+    if (!room)
+        return ASY_E_NOMEM;
+    weight = asy__gp_earlier_weight(c->m, c->view->expected, c->view->t[0], room);
+    memcpy(c->tried, c->best, theta_size(c)); /* which may get more noise */
+    if (weight > 0 && !(rc = leave_out(c, c->tried, room)))
+        weight *= asy__gp_earlier_share(c->m, c->view->t[0], c->view->expected, room);
+    free(room);
+    if (rc == ASY_E_INVAL)
+        return 0;
+    if (rc || !(weight > 0))
+        return rc;
+    asy__gp_view_expect(c->view, c->m, weight);
+    c->weight = weight;
+    c->y = c->view->rest;
+    return fit_model(c->model, c->view, c->m, c->y, 0, c->best, loss);
+}
+
 /* Warps inputs where that makes the values much more probable: each a and b can gain a little from
  * chance alone, and a model with needless ones finds less. */
 static int choose_inputs(struct choice *c, double loss)
@@ -134,7 +188,7 @@ static int choose_inputs(struct choice *c, double loss)
     if (n == 0 || c->m < INPUT_ROWS * d)
         return 0;
     memcpy(c->tried, asy__gp_theta_warps(d, c->start) ? c->start : c->best, theta_size(c));
-    if (fit_model(c->model, c->view, c->m, c->view->t[c->goal], 1, c->tried, &warped))
+    if (fit_model(c->model, c->view, c->m, c->y, 1, c->tried, &warped))
         return ASY_E_NOMEM;
     if (warped < loss - INPUT_GAIN * (double)n)
         memcpy(c->best, c->tried, theta_size(c));
@@ -152,23 +206,28 @@ static int keep_shape(struct choice *c)
                      asy__gp_theta_warps(c->model->d, c->start), c->best, &loss);
 }
 
+/* theta: the sampler's whole. */
 static int fit_objective(struct asy__gp_sampler *gp, size_t goal, struct asy__gp_view *view,
-                         size_t m, double *theta, double *knee)
+                         size_t m, double *theta)
 {
     struct choice c = { .model = &gp->objective[goal], .view = view, .goal = goal, .m = m,
-                        .start = theta, .knee = *knee };
+                        .start = theta + goal * ASY__GP_THETA_MAX(gp->d), .y = view->t[goal],
+                        .knee = theta[ASY__GP_KNEE(gp->d, goal)] };
     double loss = 0;
     int rc;
 
     if (!(c.tried = malloc(2 * theta_size(&c))))
         return ASY_E_NOMEM;
     c.best = c.tried + ASY__GP_THETA_MAX(gp->d);
-    rc = m > CHOSEN_MAX ? keep_shape(&c) : choose_knee(&c, &loss);
-    if (!rc && m <= CHOSEN_MAX && gp->warps_inputs)
+    rc = m > ASY__GP_CHOSEN_MAX ? keep_shape(&c) : choose_knee(&c, &loss);
+    if (!rc && m <= ASY__GP_CHOSEN_MAX && gp->earlier.alpha)
+        rc = choose_earlier(&c, &loss);
+    if (!rc && m <= ASY__GP_CHOSEN_MAX && gp->warps_inputs)
         rc = choose_inputs(&c, loss);
     if (!rc) {
-        memcpy(theta, c.best, theta_size(&c));
-        *knee = c.knee;
+        memcpy(c.start, c.best, theta_size(&c));
+        theta[ASY__GP_KNEE(gp->d, goal)] = c.knee;
+        theta[ASY__GP_WEIGHT(gp->d)] = c.weight;
     }
     free(c.tried);
     return rc;
@@ -180,7 +239,7 @@ static int fit_all(struct asy__gp_sampler *gp, struct asy__gp_view *view, size_t
     double unused;
 
     for (size_t g = 0; g < gp->n_goals; g++)
-        if (fit_objective(gp, g, view, m, theta + g * size, theta + 3 * size + g))
+        if (fit_objective(gp, g, view, m, theta))
             return ASY_E_NOMEM;
     return view->constrained
                ? fit_model(&gp->feasible, view, m, view->c, 0, theta + 2 * size, &unused)
@@ -205,7 +264,7 @@ static int find_fit_of(struct asy__gp_sampler *gp, struct asy__gp_view *view, si
     } else {
         memset(theta, 0, len * sizeof *theta); /* logarithms: all 1 */
         for (size_t g = 0; g < ASY__GP_GOALS_MAX; g++)
-            theta[len - ASY__GP_GOALS_MAX + g] = knees[0];
+            theta[ASY__GP_KNEE(gp->d, g)] = knees[0];
     }
     if (fit_all(gp, view, m, theta) ||
         !(fit = fit_insert(gp, m, view->trials[m - 1]->number)))

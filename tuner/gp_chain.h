@@ -5,6 +5,8 @@
 #define ASY_TUNER_GP_CHAIN_H
 #include "gp_suggest.h"
 
+/* Of more finished trials the shape of the model stays, and earlier studies have no say. */
+#define ASY__GP_CHOSEN_MAX 160
 /* theta [ASY__GP_THETA_LEN(d)] = the hyperparameters for n >= 1 finished trials: of as many, or of
  * a few less. */
 ASY_MUST_CHECK int asy__gp_find_fit(struct asy__gp_sampler *gp, struct asy__gp_view *view, size_t n,

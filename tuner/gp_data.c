@@ -82,7 +82,7 @@ static void gather(struct asy__gp_view *view, const struct asy__gp_data *data, u
 int asy__gp_view_init(struct asy__gp_view *view, const struct asy__gp_data *data, uint64_t number)
 {
     size_t n = data->n + 1;
-    double *at = calloc(n, (4 * sizeof *at + sizeof *view->trials + sizeof *view->us));
+    double *at = calloc(n, (6 * sizeof *at + sizeof *view->trials + sizeof *view->us));
 
     *view = (struct asy__gp_view){ .memory = at };
     if (!at)
@@ -91,7 +91,9 @@ int asy__gp_view_init(struct asy__gp_view *view, const struct asy__gp_data *data
     view->t[0] = at + n;
     view->t[1] = at + 2 * n;
     view->c = at + 3 * n;
-    view->trials = (const struct asy__gp_trial **)(at + 4 * n);
+    view->expected = at + 4 * n;
+    view->rest = at + 5 * n;
+    view->trials = (const struct asy__gp_trial **)(at + 6 * n);
     view->us = (const double **)(view->trials + n);
     gather(view, data, number, 1);
     gather(view, data, number, 0);
@@ -169,6 +171,12 @@ double asy__gp_view_warp(struct asy__gp_view *view, size_t m, size_t goal, doubl
     return asy__gp_warp(m, view->y, knee, view->t[goal]);
 }
 
+void asy__gp_view_expect(struct asy__gp_view *view, size_t m, double weight)
+{
+    for (size_t i = 0; i < m; i++)
+        view->rest[i] = view->t[0][i] - weight * view->expected[i];
+}
+
 /* For the order of the best: infeasible ones last. */
 static double key(const struct asy__gp_view *view, size_t i)
 {
@@ -209,6 +217,7 @@ void asy__gp_view_limit(struct asy__gp_view *view, size_t max)
             continue;
         view->trials[kept] = view->trials[i];
         view->us[kept] = view->us[i];
+        view->expected[kept] = view->expected[i];
         if (i < n) {
             for (size_t g = 0; g < ASY__GP_GOALS_MAX; g++)
                 view->t[g][kept] = view->t[g][i];

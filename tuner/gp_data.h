@@ -39,6 +39,8 @@ struct asy__gp_view {
     const double **us;                   /* [n] of [d] */
     double *y; /* [n_finished] of the last warp: values, censored and worst ones filled in */
     double *t[ASY__GP_GOALS_MAX]; /* [n_finished] y of either objective as the model sees it */
+    double *expected; /* [n] by earlier studies, of the first objective; 0 without any */
+    double *rest;     /* [n_finished] t[0] without the share of it that is expected */
     double *c; /* [n_finished] above 0: infeasible; mean square 1 */
     int constrained; /* any is infeasible */
     void *memory;
@@ -50,6 +52,8 @@ void asy__gp_view_fini(struct asy__gp_view *view);
 /* Fills y, c, constrained and t of that objective from the first m finished trials alone; knee and
  * what is returned as of asy__gp_warp(). */
 double asy__gp_view_warp(struct asy__gp_view *view, size_t m, size_t goal, double knee);
+/* Fills rest of the first m finished trials: t[0] - weight expected. */
+void asy__gp_view_expect(struct asy__gp_view *view, size_t m, double weight);
 /* Leaves at most max >= 2 finished trials: the best max / 2 by the sum of both t (that of an
  * objective that is not there is 0), feasible ones first, and of the others the latest. y means
  * nothing afterwards. */

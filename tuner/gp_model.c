@@ -6,6 +6,8 @@
 #include <asy/la.h>
 #include "gp_input.h"
 
+#define NOISIER_MAX 8
+
 int asy__gp_init(struct asy__gp *gp, const struct asy__gp_dim *dims, size_t d)
 {
     *gp = (struct asy__gp){ .dims = dims, .d = d };
@@ -154,4 +156,15 @@ int asy__gp_factor(struct asy__gp *gp)
     asy_la_invert_lower(from, gp->n, gp->l, gp->cap, gp->w, gp->cap);
     gp->n_factored = gp->n;
     return 0;
+}
+
+int asy__gp_settle(struct asy__gp *gp, double *theta)
+{
+    int rc;
+
+    for (int i = 0; (rc = asy__gp_factor(gp)) == ASY_E_INVAL && i < NOISIER_MAX; i++) {
+        theta[gp->d + 1] += log(10);
+        asy__gp_set_theta(gp, theta);
+    }
+    return rc;
 }

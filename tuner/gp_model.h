@@ -50,6 +50,8 @@ void asy__gp_set_theta(struct asy__gp *gp, const double *theta); /* [asy__gp_the
 void asy__gp_see(const struct asy__gp *gp, const double *u, double *ret_x, double *ret_slope);
 /* Brings l and w up to date. ASY_E_INVAL: not positive definite. */
 ASY_MUST_CHECK int asy__gp_factor(struct asy__gp *gp);
+/* The same; where rounding has made it indefinite it gets more noise, in theta as well. */
+ASY_MUST_CHECK int asy__gp_settle(struct asy__gp *gp, double *theta);
 /* Covariances k, and their derivatives dk by squared distance, of x [d], as the covariance sees it,
  * with the first n rows. */
 void asy__gp_covariances(const struct asy__gp *gp, const double *x, size_t n, double *k,

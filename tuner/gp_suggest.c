@@ -11,7 +11,6 @@
 #define SEARCH_BLOCK ((uint64_t)1 << 56) /* above the blocks of random and tpe */
 #define GOOD_MAX 8   /* points that are looked around: the best, or some of the front */
 #define GOOD_BEST 4
-#define NOISIER_MAX 8
 #define ROWS_MAX 1536   /* finished trials in the model: the time of an ask grows with their cube */
 #define VOLUME_PATHS 4  /* fantasies of two objectives: each makes strips of its own */
 
@@ -23,22 +22,16 @@ static int same_theta(const struct asy__gp *model, const double *theta)
            !memcmp(model->theta, theta, asy__gp_theta_len(model) * sizeof *theta);
 }
 
-/* Rows and factor; a model that rounding has made indefinite gets more noise. */
+/* Rows and factor. */
 static int settle(struct asy__gp *model, const struct asy__gp_view *view, double *theta)
 {
-    int rc;
-
     if (!same_theta(model, theta)) {
         asy__gp_warp_inputs(model, asy__gp_theta_warps(model->d, theta));
         asy__gp_set_theta(model, theta);
     }
     if (asy__gp_set_rows(model, view, view->n))
         return ASY_E_NOMEM;
-    for (int i = 0; (rc = asy__gp_factor(model)) == ASY_E_INVAL && i < NOISIER_MAX; i++) {
-        theta[model->d + 1] += log(10);
-        asy__gp_set_theta(model, theta);
-    }
-    return rc;
+    return asy__gp_settle(model, theta);
 }
 
 /* alpha [rows] = K^-1 y for the known y [n_known]; what runs has the outcome that lies z [rows -
@@ -155,9 +148,10 @@ static void set_paths(struct asy__gp_sampler *gp, const struct asy__gp_view *vie
 
             for (size_t i = 0; i < running; i++)
                 draws[i] = s % 2 ? -draws[i] : asy_rng_normal(rng);
-            solve(&gp->objective[g], view->n_finished, view->t[g], draws, paths->v,
+            solve(&gp->objective[g], view->n_finished, g ? view->t[g] : view->rest, draws, paths->v,
                   paths->alphas + (g * acq->n_paths + s) * n, came);
             for (size_t i = 0; i < running; i++) {
+                came[i] += g ? 0 : acq->weight * view->expected[view->n_finished + i];
                 paths->points[2 * (view->n_finished + i) + g] = came[i];
                 paths->best[s] = g ? paths->best[s] : fmin(paths->best[s], came[i]);
             }
@@ -296,11 +290,44 @@ static int settle_all(struct asy__gp_sampler *gp, struct asy__gp_view *view, dou
     int rc = 0;
 
     for (size_t g = 0; g < gp->n_goals; g++)
-        asy__gp_view_warp(view, view->n_finished, g, theta[3 * size + g]);
+        asy__gp_view_warp(view, view->n_finished, g, theta[ASY__GP_KNEE(gp->d, g)]);
     asy__gp_view_limit(view, ROWS_MAX);
+    asy__gp_view_expect(view, view->n_finished, theta[ASY__GP_WEIGHT(gp->d)]);
     for (size_t g = 0; g < gp->n_goals && !rc; g++)
         rc = settle(&gp->objective[g], view, theta + g * size);
     return rc || !view->constrained ? rc : settle(&gp->feasible, view, theta + 2 * size);
+}
+
+/* Fills what earlier studies make expect of the view's points. */
+static int expect(struct asy_sampler *s, struct asy__gp_view *view)
+{
+    struct asy__gp_sampler *gp = s->state;
+    double *work;
+
+    if (!s->n_earlier || gp->n_goals > 1 || view->n_finished < ASY__EARLIER_PROOF)
+        return 0;
+    if (!gp->earlier.alpha) {
+        int rc = asy__gp_earlier_make(&gp->earlier, s);
+
+        if (rc)
+            return rc;
+    }
+    if (!(work = malloc(ASY__GP_EARLIER_WORK(&gp->earlier) * sizeof *work)))
+        return ASY_E_NOMEM;
+    for (size_t i = 0; i < view->n; i++)
+        view->expected[i] = asy__gp_earlier_mean(&gp->earlier, view->us[i], work, NULL);
+    free(work);
+    return 0;
+}
+
+static int use_earlier(const struct asy__gp_sampler *gp, double weight, struct asy__gp_acq *acq)
+{
+    if (!(weight > 0))
+        return 0;
+    acq->earlier = &gp->earlier;
+    acq->weight = weight;
+    acq->earlier_work = malloc(ASY__GP_EARLIER_WORK(acq->earlier) * sizeof *acq->earlier_work);
+    return acq->earlier_work ? 0 : ASY_E_NOMEM;
 }
 
 int asy__gp_suggest(struct asy_sampler *s, uint64_t number, struct asy__gp_view *view)
@@ -315,7 +342,8 @@ int asy__gp_suggest(struct asy_sampler *s, uint64_t number, struct asy__gp_view 
     struct paths paths = { 0 };
     int rc = ASY_E_NOMEM;
 
-    if (!theta || asy__gp_find_fit(gp, view, view->n_finished, theta))
+    if (!theta || (rc = expect(s, view)) ||
+        (rc = asy__gp_find_fit(gp, view, view->n_finished, theta)))
         goto out;
     if ((rc = settle_all(gp, view, theta)))
         goto out;
@@ -325,6 +353,8 @@ int asy__gp_suggest(struct asy_sampler *s, uint64_t number, struct asy__gp_view 
         goto out;
     other = theta + ASY__GP_THETA_LEN(gp->d);
     acq.work = other + 2 * n;
+    if ((rc = use_earlier(gp, theta[ASY__GP_WEIGHT(gp->d)], &acq)))
+        goto out;
     set_paths(gp, view, &rng, &paths, &acq);
     if (view->constrained) {
         solve(&gp->feasible, view->n_finished, view->c, NULL, other + n, other, NULL);
@@ -334,6 +364,7 @@ int asy__gp_suggest(struct asy_sampler *s, uint64_t number, struct asy__gp_view 
     rc = find_best(s, number, &rng, view, &acq, acq.work + ASY__GP_WORK(n, gp->d));
 out:
     free(paths.z);
+    free(acq.earlier_work);
     free(theta);
     return rc;
 }

@@ -3,6 +3,7 @@
 #ifndef ASY_TUNER_GP_SUGGEST_H
 #define ASY_TUNER_GP_SUGGEST_H
 #include "gp_data.h"
+#include "gp_earlier.h"
 #include "gp_model.h"
 #include "sampler.h"
 
@@ -10,8 +11,10 @@
 
 /* Hyperparameters as they were found from the first m finished trials: those of either objective
  * and of the constraint (their second part is 0 where inputs are not warped), then the knees of
- * the objectives' scales. */
-#define ASY__GP_THETA_LEN(d) (3 * ASY__GP_THETA_MAX(d) + ASY__GP_GOALS_MAX)
+ * the objectives' scales, then the weight of what earlier studies make expect. */
+#define ASY__GP_THETA_LEN(d) (3 * ASY__GP_THETA_MAX(d) + ASY__GP_GOALS_MAX + 1)
+#define ASY__GP_KNEE(d, goal) (3 * ASY__GP_THETA_MAX(d) + (goal))
+#define ASY__GP_WEIGHT(d) (3 * ASY__GP_THETA_MAX(d) + ASY__GP_GOALS_MAX)
 struct asy__gp_fitted {
     size_t m;
     uint64_t last; /* number of the m-th finished trial */
@@ -27,6 +30,7 @@ struct asy__gp_sampler {
     struct asy_sampler *tpe; /* for the others; NULL: there are none */
     struct asy__gp_data data;
     struct asy__gp objective[ASY__GP_GOALS_MAX], feasible;
+    struct asy__gp_earlier earlier;
     struct asy__gp_fitted fits[ASY__GP_FITS_MAX]; /* [n_fits] ascending */
     size_t n_fits;
     double *u; /* [3, d] scratch: of tell, fixed, found */

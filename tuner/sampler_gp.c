@@ -36,6 +36,7 @@ static void destroy(struct asy_sampler *s)
     for (size_t g = 0; g < ASY__GP_GOALS_MAX; g++)
         asy__gp_fini(&gp->objective[g]);
     asy__gp_fini(&gp->feasible);
+    asy__gp_earlier_fini(&gp->earlier);
     for (size_t i = 0; i < ASY__GP_FITS_MAX; i++)
         free(gp->fits[i].theta);
     free(gp->dims);
@@ -99,7 +100,8 @@ static int create(struct asy_sampler *s, struct asy_error *err)
     if (!(gp->u = calloc(3 * gp->d + 1, sizeof *gp->u)) ||
         asy__gp_init(&gp->objective[0], gp->dims, gp->d) ||
         asy__gp_init(&gp->objective[1], gp->dims, gp->d) ||
-        asy__gp_init(&gp->feasible, gp->dims, gp->d))
+        asy__gp_init(&gp->feasible, gp->dims, gp->d) ||
+        asy__gp_earlier_init(&gp->earlier, gp->dims, gp->d))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a sampler");
     return make_conditional(s, gp, err);
 }

@@ -179,7 +179,7 @@ const struct asy__row asy__rows[] = {
       .example = "tell: old-results.csv\n  # or: [{point: {lr: 1e-3, hidden: 64}, value: 0.31}]" },
     { "search.from", ASY__FROM, .absent = "none",
       .help = "earlier studies, by name or id, to learn from: their best points are tried first, "
-              "and tpe and cma begin from how their trials ranked. Their parameters may be "
+              "and tpe, cma and gp go by how their trials ranked. Their parameters may be "
               "others in part, their metric may be another. What they found becomes part of this "
               "study as it is submitted. With one objective",
       .example = "from: [digits-small, digits-small-2]" },

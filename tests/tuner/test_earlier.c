@@ -121,7 +121,7 @@ static double distance(struct asy_sampler *s)
 
 static void searches_that_bear_them_out_go_where_they_ended(void)
 {
-    static const char *const samplers[] = { "tpe", "cma" };
+    static const char *const samplers[] = { "tpe", "cma", "gp" };
     struct asy_space *space = make_space();
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(samplers); i++) {
@@ -141,10 +141,10 @@ static void searches_that_bear_them_out_go_where_they_ended(void)
     asy_space_destroy(space);
 }
 
-static int answer_alike(size_t n, double sign)
+static int answers_alike_of(const char *name, size_t n, double sign)
 {
     struct asy_space *space = make_space();
-    struct asy_sampler *with = make(space, "tpe", N), *without = make(space, "tpe", 0);
+    struct asy_sampler *with = make(space, name, N), *without = make(space, name, 0);
     struct asy_error err = ASY_ERROR_INIT;
     double x[D], y[D];
 
@@ -156,6 +156,45 @@ static int answer_alike(size_t n, double sign)
     asy_sampler_destroy(without);
     asy_space_destroy(space);
     return !memcmp(x, y, sizeof x);
+}
+
+static int answer_alike(size_t n, double sign)
+{
+    return answers_alike_of("tpe", n, sign);
+}
+
+/* Not by number, but when its own model ranks results better; of more than 160 it does not ask. */
+static void gp_lets_go_of_them(void)
+{
+    T_TRUE(!answers_alike_of("gp", 10, 1));
+    T_TRUE(answers_alike_of("gp", 40, 1));
+    T_TRUE(answers_alike_of("gp", 170, 1));
+    T_TRUE(answers_alike_of("gp", 12, -1));
+    T_TRUE(answers_alike_of("gp", 40, -1));
+}
+
+/* Asked all the time, or once, in reverse: while they are believed. */
+static void gp_believes_them_by_outcomes_alone(void)
+{
+    enum { TRIALS = 26 };
+    struct asy_space *space = make_space();
+    struct asy_sampler *a = make(space, "gp", N), *b = make(space, "gp", N);
+    struct asy_error err = ASY_ERROR_INIT;
+    double x[TRIALS][D], y[D], values[TRIALS];
+
+    for (uint64_t i = 0; i < TRIALS; i++) {
+        T_OK(asy_sampler_ask(a, i, NULL, x[i], &err), &err);
+        values[i] = hypot(x[i][0] - 0.8, x[i][1] - 0.2) + (x[i][2] == 0);
+        tell(a, i, x[i], values[i]);
+    }
+    for (uint64_t i = TRIALS; i-- > 0;)
+        tell(b, i, x[i], values[i]);
+    T_OK(asy_sampler_ask(a, TRIALS, NULL, x[0], &err), &err);
+    T_OK(asy_sampler_ask(b, TRIALS, NULL, y, &err), &err);
+    T_TRUE(!memcmp(x[0], y, sizeof y));
+    asy_sampler_destroy(a);
+    asy_sampler_destroy(b);
+    asy_space_destroy(space);
 }
 
 static void tpe_lets_go_of_them(void)
@@ -304,6 +343,7 @@ static void what_is_no_trial_is_refused(void)
 }
 
 T_MAIN("earlier", T_TEST(searches_that_bear_them_out_go_where_they_ended),
+       T_TEST(gp_lets_go_of_them), T_TEST(gp_believes_them_by_outcomes_alone),
        T_TEST(tpe_lets_go_of_them), T_TEST(tpe_guesses_only_while_they_have_a_say),
        T_TEST(tpe_guesses_anew_where_a_point_changes),
        T_TEST(results_that_speak_against_them_are_believed),

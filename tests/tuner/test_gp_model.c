@@ -287,7 +287,7 @@ static void acquisition_is_what_the_formulas_say(void)
 }
 
 /* As above: h = 1e-6, values of about 10. */
-static void check_acquisition(int warped)
+static void check_acquisition(int warped, int earlier)
 {
     enum { PATHS = 3, POINTS = 37 };
     struct asy__gp gp, constraint;
@@ -296,7 +296,8 @@ static void check_acquisition(int warped)
     double *work = malloc(ASY__GP_WORK(N, D) * sizeof *work);
     struct asy__gp_acq acq = { .objective = &gp, .n_paths = PATHS, .alpha = alpha, .best = best,
                                .feasible = &constraint, .feasible_alpha = feasible_alpha,
-                               .work = work };
+                               .work = work, .weight = 0.7 };
+    struct asy__gp_earlier past; /* any process will do */
     struct asy_rng rng;
 
     fill(&gp, y);
@@ -310,6 +311,10 @@ static void check_acquisition(int warped)
         for (size_t s = 0; s < PATHS; s++)
             alpha[s * N + i] = y[i] + 0.1 * (double)(s * i % 5);
     }
+    past = (struct asy__gp_earlier){ .gp = constraint, .alpha = feasible_alpha };
+    if (!(acq.earlier_work = malloc(ASY__GP_EARLIER_WORK(&past) * sizeof *work)))
+        abort();
+    acq.earlier = earlier ? &past : NULL;
     asy_rng_init(&rng, 4, 1, ASY_RNG_SIM);
     for (size_t p = 0; p < POINTS; p++)
         draw_row(&rng, u + p * D);
@@ -330,6 +335,7 @@ static void check_acquisition(int warped)
             T_NEAR("gradient", gradients[p * D + j] / (1 + fabs(values[p])),
                    (f[1] - f[0]) / 2e-6 / (1 + fabs(values[p])), 1e-4);
         }
+    free(acq.earlier_work);
     free(work);
     asy__gp_fini(&gp);
     asy__gp_fini(&constraint);
@@ -337,8 +343,98 @@ static void check_acquisition(int warped)
 
 static void acquisition_has_its_gradient(void)
 {
-    check_acquisition(0);
-    check_acquisition(1);
+    check_acquisition(0, 0);
+    check_acquisition(1, 0);
+    check_acquisition(0, 1);
+}
+
+/* A process of N trials that ranked by the first row of numbers, with its mean of means. */
+static void make_earlier(struct asy__gp_earlier *earlier)
+{
+    static struct asy__gp_dim reals[2] = { { .kind = ASY__GP_REAL, .width = 1, .param = 0 },
+                                           { .kind = ASY__GP_REAL, .width = 1, .param = 1 } };
+    static double x[N][2];
+    static struct asy_earlier ones[N];
+    struct asy_sampler s = { .earlier = ones, .n_earlier = N };
+    struct asy_rng rng;
+
+    asy_rng_init(&rng, 6, 1, ASY_RNG_SIM);
+    for (size_t i = 0; i < N; i++) {
+        x[i][0] = 1 - ((double)i + 0.5) / N;
+        x[i][1] = asy_rng_double(&rng);
+        ones[i] = (struct asy_earlier){ x[i], x[i][0] };
+    }
+    if (!T_TRUE(!asy__gp_earlier_init(earlier, reals, 2) && !asy__gp_earlier_make(earlier, &s)))
+        abort();
+}
+
+/* h = 1e-6, means of about 1. */
+static void earlier_studies_are_expected_as_they_ranked(void)
+{
+    struct asy__gp_earlier earlier;
+    double *work, last = -INFINITY;
+
+    make_earlier(&earlier);
+    if (!(work = malloc(ASY__GP_EARLIER_WORK(&earlier) * sizeof *work)))
+        abort();
+    for (double at = 0.05; at < 1; at += 0.1) {
+        double u[2] = { at, 0.4 }, gradient[2];
+        double now = asy__gp_earlier_mean(&earlier, u, work, gradient);
+
+        T_TRUE(now > last);
+        last = now;
+        for (size_t j = 0; j < 2; j++) {
+            double f[2];
+
+            for (int k = 0; k < 2; k++) {
+                u[j] += k ? 2e-6 : -1e-6;
+                f[k] = asy__gp_earlier_mean(&earlier, u, work, NULL);
+            }
+            u[j] -= 1e-6;
+            T_NEAR("gradient", gradient[j], (f[1] - f[0]) / 2e-6, 1e-6);
+        }
+    }
+    T_TRUE(last > 1 && last < 3); /* of 40 the worst lies 2.2 deviations up */
+    free(work);
+    asy__gp_earlier_fini(&earlier);
+}
+
+static void earlier_studies_weigh_what_results_say(void)
+{
+    enum { MANY = 12 };
+    static const struct { const char *name; size_t n; double by, want; } cases[] = {
+        { "in order", MANY, 2, 2 },     { "in reverse", MANY, -2, 0 },
+        { "too few", 9, 2, 0 },         { "all alike", MANY, 0, 0 },
+    };
+
+    for (size_t c = 0; c < ASY_ARRAY_LEN(cases); c++) {
+        double means[MANY], t[MANY], order[2 * MANY];
+
+        for (size_t i = 0; i < MANY; i++) {
+            size_t at = i * 5 % MANY;
+
+            means[i] = (double)at / MANY;
+            t[i] = cases[c].by * means[i];
+        }
+        T_NEAR(cases[c].name, asy__gp_earlier_weight(cases[c].n, means, t, order), cases[c].want,
+               1e-12);
+    }
+}
+
+static void earlier_studies_count_while_they_rank_better(void)
+{
+    enum { MANY = 20 };
+    double t[MANY], exact[MANY], rough[MANY], wrong[MANY];
+
+    for (size_t i = 0; i < MANY; i++) {
+        t[i] = exact[i] = (double)(i * 7 % MANY);
+        rough[i] = t[i] + 6 * (double)(i % 4); /* some pairs in the wrong order */
+        wrong[i] = -t[i];
+    }
+    T_TRUE(asy__gp_earlier_share(MANY, t, exact, rough) > 0.95);
+    T_TRUE(asy__gp_earlier_share(MANY, t, rough, exact) < 0.05);
+    T_TRUE(asy__gp_earlier_share(MANY, t, wrong, rough) == 0);
+    T_TRUE(asy__gp_earlier_share(MANY, t, rough, rough) == 0.5);
 }
 
 /* ---- two objectives ------------------------------------------------------------------------ */
@@ -799,6 +895,9 @@ T_MAIN("gp_model", T_TEST(likelihood_has_its_gradient),
        T_TEST(inputs_are_warped_where_results_bear_it_out),
        T_TEST(a_fit_ends_where_the_gradient_does),
        T_TEST(acquisition_is_what_the_formulas_say), T_TEST(acquisition_has_its_gradient),
+       T_TEST(earlier_studies_are_expected_as_they_ranked),
+       T_TEST(earlier_studies_weigh_what_results_say),
+       T_TEST(earlier_studies_count_while_they_rank_better),
        T_TEST(strips_are_what_is_not_dominated), T_TEST(volume_gain_is_the_integral),
        T_TEST(volume_gain_has_its_gradient), T_TEST(volume_acquisition_has_its_gradient),
        T_TEST(lbfgs_finds_minima_in_the_box_and_on_its_walls),

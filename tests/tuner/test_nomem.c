@@ -115,6 +115,71 @@ static void samplers_survive(void)
     }
 }
 
+static double waves(const double *x)
+{
+    return sin(9 * x[0]) * cos(7 * x[1]);
+}
+
+/* What gp suggests after few results of a function that earlier trials, if there are any, know from
+ * many: so these are believed. */
+static uint64_t run_gp_earlier(size_t n_earlier)
+{
+    enum { RESULTS = 12, MANY = 60 };
+    static const struct asy_param square[2] = { { .name = "x", .lo = 0, .hi = 1 },
+                                                { .name = "y", .lo = 0, .hi = 1 } };
+    static const enum asy_goal goal = ASY_MINIMIZE;
+    static double xs[MANY][2];
+    static struct asy_earlier earlier[MANY];
+    struct asy_sampler_spec spec = { .name = "gp", .goals = &goal, .n_goals = 1,
+                                     .earlier = earlier, .n_earlier = n_earlier };
+    struct asy_space *space = NULL;
+    struct asy_sampler *s = NULL;
+    uint64_t trace = 0;
+    double x[2];
+
+    CALL(asy_space_create(&space, &err));
+    for (size_t j = 0; j < 2; j++)
+        CALL(asy_space_add(space, &square[j], &err));
+    for (size_t i = 0; i < MANY; i++) {
+        xs[i][0] = ((double)i + 0.5) / MANY;
+        xs[i][1] = ((double)(i * 23 % MANY) + 0.5) / MANY;
+        earlier[i] = (struct asy_earlier){ xs[i], 0.5 + 0.49 * waves(xs[i]) };
+    }
+    CALL(asy_sampler_create(space, &spec, &s, &err));
+    for (size_t i = 0; i < RESULTS; i++) {
+        double value = waves(xs[5 * i]);
+        struct asy_outcome o = { .number = i, .state = ASY_OUTCOME_COMPLETE, .x = xs[5 * i],
+                                 .values = &value, .last_step = -1 };
+
+        CALL(asy_sampler_tell(s, &o, &err));
+    }
+    CALL(asy_sampler_ask(s, RESULTS, NULL, x, &err));
+    for (size_t i = 0; i < 2; i++)
+        trace = mix(trace, x[i]);
+    asy_sampler_destroy(s);
+    asy_space_destroy(space);
+    return trace;
+}
+
+static void earlier_studies_survive(void)
+{
+    uint64_t want = 0, without;
+    long n = -1;
+
+    t_nomem_at(-1);
+    without = run_gp_earlier(0);
+    do {
+        t_nomem_at(n);
+        if (n < 0)
+            want = run_gp_earlier(60);
+        else
+            T_TRUE(run_gp_earlier(60) == want);
+        n++;
+    } while (n == 0 || t_nomem_end());
+    T_TRUE(n > 10);
+    T_TRUE(want != without); /* they were believed */
+}
+
 /* ---- asks that fail ------------------------------------------------------------------------ */
 
 enum { KNOWN = 64 }; /* what there is room for at first, so that one more needs memory everywhere */
@@ -320,5 +385,6 @@ static void a_bound_on_the_regret_survives(void)
 }
 
 T_MAIN("nomem", T_TEST(a_bound_on_the_regret_survives), T_TEST(samplers_survive),
+       T_TEST(earlier_studies_survive),
        T_TEST(failed_asks_leave_nothing),
        T_TEST(pruners_survive), T_TEST(importance_survives))

@@ -128,7 +128,9 @@ struct asy_sampler_spec {
                                          random, by the seed. tpe has them in its densities, fewer
                                          with each result of its own and none from 50 on; cma
                                          begins from the best tenth (Nomura et al. 2021), unless
-                                         warm_trials says otherwise. Others make nothing of them */
+                                         warm_trials says otherwise; gp has what they make expect
+                                         as its mean, for one objective, while they rank results
+                                         better than its model does. Others make nothing of them */
     size_t n_earlier;
 };
 
