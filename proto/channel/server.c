@@ -470,6 +470,20 @@ int asy_server_recv_parts(struct asy_server *server, uint64_t *ret_peer, char re
     return 0;
 }
 
+/* libzmq lets a millisecond pass between two looks at the news that a peer's queue has been read,
+ * and a full queue of answers to a fast peer may lie between them: asking for its events looks. */
+static int send_part(struct asy_server *server, const void *bytes, size_t n)
+{
+    size_t size = sizeof(int);
+    int events;
+
+    if (zmq_send(server->socket, bytes, n, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
+        return 0;
+    if (errno != EAGAIN || zmq_getsockopt(server->socket, ZMQ_EVENTS, &events, &size) < 0)
+        return -1;
+    return zmq_send(server->socket, bytes, n, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ? -1 : 0;
+}
+
 /* Once the id is taken the payload must follow: all that can fail for want of memory comes
  * before. */
 static int send_id(struct asy_server *server, uint64_t peer, struct asy_error *err)
@@ -477,7 +491,7 @@ static int send_id(struct asy_server *server, uint64_t peer, struct asy_error *e
     uint8_t id[ID_BYTES];
 
     id_of(peer, id);
-    if (zmq_send(server->socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
+    if (send_part(server, id, sizeof id) == 0)
         return 0;
     if (errno == EHOSTUNREACH)
         return asy_fail(err, ASY_E_GONE, "the peer's connection is closed");

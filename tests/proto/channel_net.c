@@ -17,7 +17,7 @@ bool net_listen(struct net *net, int port)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_server_spec spec = { "127.0.0.1", port, net->server_keys.secret_key, is_friend,
-                                    net };
+                                    net, .queue = net->queue };
 
     if (!T_OK(asy_server_create(net->channel, &spec, &net->server, &err), &err))
         return false;
@@ -29,9 +29,15 @@ bool net_listen(struct net *net, int port)
 
 bool net_open(struct net *net)
 {
+    return net_open_with(net, 0);
+}
+
+bool net_open_with(struct net *net, int queue)
+{
     struct asy_error err = ASY_ERROR_INIT;
 
     memset(net, 0, sizeof *net);
+    net->queue = queue;
     if (!T_OK(asy_channel_create(NET_CLIENTS, &net->channel, &err), &err) ||
         !T_OK(asy_keypair_make(&net->server_keys, &err), &err))
         return false;

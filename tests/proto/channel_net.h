@@ -17,6 +17,7 @@ struct net {
     struct asy_channel *channel;
     struct asy_server *server;
     struct asy_keypair server_keys, keys[3]; /* keys[2] is not authorised */
+    int queue;                               /* of the server; 0: as long as usual */
     atomic_int lost;                         /* keys[0] is not any more either */
     char endpoint[64];
     const char *endpoints[1];
@@ -29,6 +30,7 @@ struct frame {
 };
 
 bool net_open(struct net *net);
+bool net_open_with(struct net *net, int queue);
 void net_close(struct net *net);
 /* A new server for the net, on that port (0: any); net_open has one already. */
 bool net_listen(struct net *net, int port);

@@ -113,6 +113,42 @@ out:
     net_close(&net);
 }
 
+/* One that never has more than one answer unread: libzmq tells a queue's writer after every half of
+ * the queue how far it was read, and looks for that news but now and then. */
+static void a_peer_that_reads_has_room(void)
+{
+    enum { QUESTIONS = 3000 };
+    struct net net;
+    struct frame frame;
+    struct asy_client *client = NULL;
+    int64_t start_ms = asy_clock_ms();
+    uint32_t sent = 0;
+
+    if (!net_open_with(&net, 4) || !(client = greet(&net, &frame)))
+        goto out;
+    for (uint32_t i = 0; i < QUESTIONS; i++) {
+        const void *bytes;
+        size_t len;
+        int rc;
+
+        while (sent < QUESTIONS && asy_client_send(client, &sent, sizeof sent, NULL) == 0)
+            sent++;
+        while (server_tries(&net, &frame) != 0)
+            if (late(start_ms, "a question"))
+                goto out;
+        if (!T_EQ("room", asy_server_send(net.server, frame.peer, &i, sizeof i, NULL), 0))
+            goto out;
+        while ((rc = asy_client_recv(client, &bytes, &len, NULL)) == ASY_E_AGAIN)
+            if (late(start_ms, "an answer"))
+                goto out;
+        if (!T_EQ("an answer", rc, 0))
+            goto out;
+    }
+out:
+    asy_client_destroy(client);
+    net_close(&net);
+}
+
 static void largest_frame_passes_and_a_larger_one_is_refused(void)
 {
     struct net net;
@@ -624,6 +660,7 @@ out:
 
 T_MAIN("channel", T_TEST(frames_go_both_ways_with_the_proven_key),
        T_TEST(many_clients_are_told_apart), T_TEST(order_is_kept),
+       T_TEST(a_peer_that_reads_has_room),
        T_TEST(largest_frame_passes_and_a_larger_one_is_refused), T_TEST(closed_peer_is_gone),
        T_TEST(the_end_of_a_connection_is_hinted_at),
        T_TEST(whoever_dies_before_it_is_heard_is_closed_too),

@@ -46,17 +46,19 @@ class Cluster:
         os.kill(self.slurmd(node), signal.SIGKILL)
 
     def kill_node(self, node):
-        """Everything that ran on it: slurmd, the daemons of its steps, and their processes."""
+        """Everything that ran on it: slurmd, the daemons of its steps, and their processes. Stopped
+        before they are killed, since on a node that dies nobody sees another one's end."""
         self.kill_slurmd(node)
         doomed = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
                   if f"SLURMD_NODENAME={node}".encode() in environ(pid)
                   and f"SLURM_CONF={self.path}/slurm.conf".encode() in environ(pid)]
         doomed = {parent(pid) for pid in doomed if name(parent(pid)) == "slurmstepd"} | set(doomed)
-        for pid in doomed:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        for signum in signal.SIGSTOP, signal.SIGKILL:
+            for pid in doomed:
+                try:
+                    os.kill(pid, signum)
+                except ProcessLookupError:
+                    pass
 
 
 def environ(pid):
