@@ -131,15 +131,21 @@ static int take_earlier(struct run *run, struct asy_error *err)
 static int hand_over(struct run *run, int resume, struct asy_buf *json, struct asy_error *err)
 {
     struct asy_msg msg = { .type = ASY_MSG_SUBMIT };
+    struct asy_buf said;
     int rc;
 
     if (!resume && (rc = take_earlier(run, err)) < 0)
         return rc;
-    msg.submit.study = asy_id_make();
-    msg.submit.spec = run->spec->canonical;
-    msg.submit.resume = run->resumed = resume;
-    msg.submit.command_line = run->command;
-    return asy__ask(run->session, &msg, json, err);
+    asy_buf_init(&said, ASY_STUDY_FILE_MAX);
+    if (!resume || (rc = asy_study_said(run->spec, &said, err)) == 0) {
+        msg.submit.study = asy_id_make();
+        msg.submit.spec = resume ? said.data : run->spec->canonical;
+        msg.submit.resume = run->resumed = resume;
+        msg.submit.command_line = run->command;
+        rc = asy__ask(run->session, &msg, json, err);
+    }
+    asy_buf_fini(&said);
+    return rc;
 }
 
 /* A job goes on with what there is of its study; where it ended before the job was requeued, it is

@@ -115,21 +115,30 @@ static struct asy__study *unfinished(const struct asy_core *core,
     return newest;
 }
 
-/* What is resumed knows what its earlier studies had found, whatever they have found since. */
+/* What is resumed knows what its earlier studies had found, whatever they have found since, and
+ * keeps what its file leaves to defaults that have changed. */
 static int recall(const struct asy_core *core, const struct asy__session *session,
                   struct asy_study_spec **spec, struct asy_error *err)
 {
-    struct asy__study *s = (*spec)->unread ? unfinished(core, session, *spec) : NULL;
+    struct asy__study *s = unfinished(core, session, *spec);
     struct asy_study_spec *whole = NULL;
     int rc;
 
     if (!s)
         return !(*spec)->unread ? 0 : asy_fail(err, ASY_E_NOENT, "no unfinished study is named "
                                                "'%s'", (*spec)->name);
-    if ((rc = asy_study_with_earlier_of(*spec, s->spec, &whole, err)))
-        return rc;
-    asy_study_destroy(*spec);
-    *spec = whole;
+    if ((*spec)->unsaid) {
+        if ((rc = asy_study_as_stored(*spec, s->spec, &whole, err)))
+            return rc;
+        asy_study_destroy(*spec);
+        *spec = whole;
+    }
+    if ((*spec)->unread) {
+        if ((rc = asy_study_with_earlier_of(*spec, s->spec, &whole, err)))
+            return rc;
+        asy_study_destroy(*spec);
+        *spec = whole;
+    }
     return 0;
 }
 

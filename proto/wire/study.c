@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * study.c - from the text of a study file to struct asy_study_spec, and what a resume may
- * change. */
+ * study.c - from the text of a study file to struct asy_study_spec. */
 #include "study_impl.h"
 #include <errno.h>
 #include <float.h>
@@ -504,104 +503,5 @@ int asy_study_load(const char *file, const struct asy_study_reader *reader,
         *slash = 0;
     rc = parse(text, len, file, real[0] ? real : "/", 1, reader, ret_spec, problems, err);
     free(text);
-    return rc;
-}
-
-/* ---- resuming ------------------------------------------------------------------------------- */
-
-static int differs(const struct asy_json *a, const struct asy_json *b, struct asy_buf *path);
-
-static int members_differ(const struct asy_json *a, const struct asy_json *b, struct asy_buf *path)
-{
-    const struct asy_json *x;
-    const char *key;
-    size_t before = path->len;
-
-    for (size_t i = 0; (x = asy_json_member(a, i, &key)); i++) {
-        path->len = before;
-        asy_buf_addf(path, "%s%s", before ? "." : "", key);
-        if (differs(x, asy_json_get(b, key), path))
-            return 1;
-    }
-    for (size_t i = 0; asy_json_member(b, i, &key); i++) {
-        path->len = before;
-        asy_buf_addf(path, "%s%s", before ? "." : "", key);
-        if (!asy_json_get(a, key) && strcmp(path->data, "inputs"))
-            return 1;
-    }
-    path->len = before;
-    return 0;
-}
-
-static int differs(const struct asy_json *a, const struct asy_json *b, struct asy_buf *path)
-{
-    static const char *const free_keys[] = { "budget", "resources", "priority",
-                                             "inputs" /* see changed_input() */ };
-    enum asy_json_type type = asy_json_type(a);
-
-    for (size_t i = 0; i < ASY_ARRAY_LEN(free_keys); i++)
-        if (path->len == strlen(free_keys[i]) && !memcmp(path->data, free_keys[i], path->len))
-            return 0;
-    if (!a != !b || type != asy_json_type(b))
-        return 1;
-    switch (type) {
-    case ASY_JSON_OBJECT:
-        return members_differ(a, b, path);
-    case ASY_JSON_ARRAY:
-        for (size_t i = 0; i < asy_json_len(a) && i < asy_json_len(b); i++)
-            if (differs(asy_json_at(a, i), asy_json_at(b, i), path))
-                return 1;
-        return asy_json_len(a) != asy_json_len(b);
-    case ASY_JSON_STRING:
-        return strcmp(asy_json_str(a, ""), asy_json_str(b, "")) != 0;
-    case ASY_JSON_INT:
-        return asy_json_i64(a, 0) != asy_json_i64(b, 0);
-    case ASY_JSON_REAL:
-        return asy_json_f64(a, 0) != asy_json_f64(b, 0);
-    case ASY_JSON_BOOL:
-        return asy_json_bool(a, 0) != asy_json_bool(b, 0);
-    default:
-        return 0;
-    }
-}
-
-static int same_input(const struct asy_study_input *a, const struct asy_study_input *b)
-{
-    return !strcmp(a->path, b->path) && a->bytes == b->bytes && a->folder == b->folder &&
-           a->executable == b->executable && !memcmp(&a->sha, &b->sha, sizeof a->sha);
-}
-
-/* The first file that is not what it was; NULL: all are, or nobody has looked. */
-static const char *changed_input(const struct asy_study_spec *earlier,
-                                 const struct asy_study_spec *later)
-{
-    size_t i = 0;
-
-    if (!earlier->has_inputs || !later->has_inputs)
-        return NULL;
-    while (i < earlier->n_inputs && i < later->n_inputs &&
-           same_input(&earlier->inputs[i], &later->inputs[i]))
-        i++;
-    return i < later->n_inputs     ? later->inputs[i].path
-           : i < earlier->n_inputs ? earlier->inputs[i].path
-                                   : NULL;
-}
-
-int asy_study_resumable(const struct asy_study_spec *earlier, const struct asy_study_spec *later,
-                        struct asy_error *err)
-{
-    const char *input;
-    struct asy_buf path;
-    int rc = 0;
-
-    asy_buf_init(&path, 4096);
-    if (members_differ(earlier->root, later->root, &path))
-        rc = asy_fail(err, ASY_E_INVAL, "cannot resume study '%s': '%.*s' differs; only budget, "
-                      "resources and priority may", earlier->name,
-                      (int)(path.len < 120 ? path.len : 120), path.data);
-    else if ((input = changed_input(earlier, later)))
-        rc = asy_fail(err, ASY_E_INVAL, "cannot resume study '%s': '%.100s' is not what it was; "
-                      "put it back, or submit a new study", earlier->name, input);
-    asy_buf_fini(&path);
     return rc;
 }

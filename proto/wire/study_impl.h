@@ -177,6 +177,8 @@ const char *asy__wandb_key(const char *key, char text[160]);
 void asy__study_read(struct asy__parse *p);   /* study_read.c */
 void asy__read_value(struct asy__parse *p, const struct asy__row *row, const char *key,
                      const struct asy_yaml *node);
+/* study_resume.c. Notes that the default of a key is taken, if older texts had another. */
+void asy__study_unsaid(struct asy__parse *p, const struct asy__row *row);
 void asy__study_space(struct asy__parse *p);  /* study_space.c */
 void asy__study_enqueue(struct asy__parse *p);
 /* A map of parameters and values as a point; fixed: as for asy_space_read. ASY_E_INVAL: also for a

@@ -141,6 +141,8 @@ int asy_study_with_inputs(const struct asy_study_spec *spec, const struct asy_st
     if ((rc = asy_buf_check(&list, "a list of files", err)) == 0 &&
         (rc = asy_buf_check(&text, "a study with its list of files", err)) == 0)
         rc = asy_study_parse(text.data, text.len, spec->name, NULL, ret_spec, NULL, err);
+    if (rc == 0)
+        (*ret_spec)->unsaid = spec->unsaid;
     if (rc == ASY_E_TOOBIG)
         rc = asy_fail(err, ASY_E_TOOBIG, "'files' of the study have %zu files, more than a study "
                       "can list; pack them into one", n);

@@ -650,6 +650,7 @@ static void read_default(struct asy__parse *p, const struct asy__row *row)
     if (!row->fallback || v->node || v->has || row->kind == ASY__POINTS ||
         row->kind == ASY__CONSTRAINTS)
         return;
+    asy__study_unsaid(p, row);
     if (asy_yaml_parse(text, strlen(text), 1000, &node, &err) < 0) {
         ASY_ASSERT(err.code == ASY_E_NOMEM, "%s: %s", row->path, err.text);
         asy__no_memory(p);

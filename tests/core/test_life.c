@@ -577,6 +577,40 @@ static void resubmission_and_resumption(void)
     world_close(&w);
 }
 
+/* A file that says nothing of asha's rule goes on with the rule that its study has. */
+static void a_resume_keeps_what_its_file_leaves_open(void)
+{
+#define BY(options, budget) STUDY_HEAD("a") RUN(4, true) "budget: {trials: " #budget "}\n" \
+    "search: {pruner: {name: asha" options "}}\n"
+    static const struct { const char *name, *first, *other, *remedy, *rule; } cases[] = {
+        { "rule 1", BY(", rule: 1", 2), BY(", rule: 2", 3), "write 'rule: 1', or leave it out",
+          "\"rule\":1" },
+        { "rule 2", BY(", rule: 2", 2), BY(", rule: 1", 3), "write 'rule: 2', or leave it out",
+          "\"rule\":2" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const struct asy_event *changed;
+        struct world w;
+        struct asy_id a;
+
+        if (begin(&w, 1)) {
+            a = submit(&w, 1, cases[i].first);
+            world_submit(&w, CLIENT_PEER, OWNER, 2, cases[i].other, 1);
+            T_EQ(cases[i].name, w.reply_code, ASY_E_INVAL);
+            T_HAS(cases[i].name, w.reply, cases[i].remedy);
+            world_submit(&w, CLIENT_PEER, OWNER, 3, BY("", 3), 1);
+            T_EQ(cases[i].name, w.reply_code, 0);
+            changed = world_last(&w, a, -1, ASY_EV_STUDY_CHANGED);
+            if (T_TRUE(changed != NULL))
+                T_HAS(cases[i].name, changed->study_changed.spec, cases[i].rule);
+            T_TRUE(world_restart(&w));
+        }
+        world_close(&w);
+    }
+#undef BY
+}
+
 static void deterministic_studies_refuse_what_depends_on_time(void)
 {
     static const struct { const char *name, *yaml, *want; } cases[] = {
@@ -626,4 +660,5 @@ T_MAIN("life", T_TEST(asha_promotes_the_better_and_prunes_the_rest),
        T_TEST(the_target_ends_the_study),
        T_TEST(users_stop_trials_and_studies),
        T_TEST(resubmission_and_resumption),
+       T_TEST(a_resume_keeps_what_its_file_leaves_open),
        T_TEST(deterministic_studies_refuse_what_depends_on_time))

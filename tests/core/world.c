@@ -415,17 +415,20 @@ struct asy_id world_submit(struct world *w, uint64_t peer, const char *key, uint
     struct asy_id id = asy_id_from(1000 + serial, serial);
     struct asy_study_spec *spec = NULL;
     struct asy_error err = ASY_ERROR_INIT;
-    struct asy_buf problems;
+    struct asy_buf problems, said;
 
     asy_buf_init(&problems, 1 << 16);
-    if (T_OK(asy_study_parse(yaml, strlen(yaml), "test", "/test", &spec, &problems, &err), &err)) {
+    asy_buf_init(&said, 1 << 20);
+    if (T_OK(asy_study_parse(yaml, strlen(yaml), "test", "/test", &spec, &problems, &err), &err) &&
+        T_OK(asy_study_said(spec, &said, &err), &err)) {
         msg.submit.request = serial;
         msg.submit.study = id;
-        msg.submit.spec = spec->canonical;
+        msg.submit.spec = resume ? said.data : spec->canonical;
         msg.submit.resume = resume;
         world_msg(w, peer, key, &msg);
     }
     asy_study_destroy(spec);
+    asy_buf_fini(&said);
     asy_buf_fini(&problems);
     return id;
 }

@@ -1055,6 +1055,66 @@ static void only_budget_resources_and_priority_may_change(void)
     asy_study_destroy(earlier);
 }
 
+#define ASHA(options) HEAD "run: {model: mlp, length: {max: 40}}\n" DATA OBJECTIVE PARAMS BUDGET \
+    "search: {pruner: {name: asha" options "}}\n"
+
+/* The default of asha's rule was another one before: a file that does not say it keeps the stored
+ * study's, whichever that is. */
+static void a_resume_keeps_a_default_that_has_changed(void)
+{
+    static const struct { const char *name, *text, *stored, *refused; double rule;
+    } cases[] = {
+        { "unsaid, as before there were rules", ASHA(""), "", NULL, 1 },
+        { "unsaid, as it is now", ASHA(""), ",\"rule\":2", NULL, 2 },
+        { "unsaid, as chosen", ASHA(""), ",\"rule\":1", NULL, 1 },
+        { "said, as before there were rules", ASHA(", rule: 1"), "", NULL, 1 },
+        { "said, another than before", ASHA(", rule: 2"), "",
+          "'search.pruner.rule' differs; write 'rule: 1', or leave it out", 0 },
+        { "said, another than now", ASHA(", rule: 1"), ",\"rule\":2",
+          "'search.pruner.rule' differs; write 'rule: 2', or leave it out", 0 },
+        { "another option", ASHA(", reduction: 3"), "",
+          "'search.pruner.reduction' differs; only budget", 0 },
+        { "another pruner", MODEL "search: {pruner: {name: hyperband}}\n", "",
+          "'search.pruner.name' differs; only budget", 0 },
+    };
+    static const char rule[] = ",\"rule\":2";
+    struct asy_study_spec *s = parse("asha", ASHA(""));
+    const char *at = s ? strstr(s->canonical, rule) : NULL;
+    struct asy_buf said;
+
+    asy_buf_init(&said, 1 << 16);
+    for (size_t i = 0; T_TRUE(at != NULL) && i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_study_spec *stored = NULL, *file = NULL, *sent = NULL, *later = NULL;
+        struct asy_error err = ASY_ERROR_INIT;
+        char old[4096];
+
+        snprintf(old, sizeof old, "%.*s%s%s", (int)(at - s->canonical), s->canonical,
+                 cases[i].stored, at + strlen(rule));
+        file = parse(cases[i].name, cases[i].text);
+        if (file && T_OK(asy_study_with_inputs(file, NULL, 0, &sent, &err), &err) &&
+            T_OK(asy_study_said(sent, &said, &err), &err) &&
+            T_OK(asy_study_parse(old, strlen(old), "stored", NULL, &stored, NULL, &err), &err)) {
+            asy_study_destroy(sent);
+            sent = NULL;
+            if (T_OK(asy_study_parse(said.data, said.len, "s", NULL, &sent, NULL, &err), &err) &&
+                T_OK(asy_study_as_stored(sent, stored, &later, &err), &err)) {
+                T_EQ(cases[i].name, asy_study_resumable(stored, later, &err),
+                     cases[i].refused ? ASY_E_INVAL : 0);
+                if (cases[i].refused)
+                    T_HAS(cases[i].name, err.text, cases[i].refused);
+                else
+                    T_NEAR(cases[i].name, later->pruner_options[2].value, cases[i].rule, 0);
+            }
+        }
+        asy_study_destroy(later);
+        asy_study_destroy(sent);
+        asy_study_destroy(file);
+        asy_study_destroy(stored);
+    }
+    asy_study_destroy(s);
+    asy_buf_fini(&said);
+}
+
 static void commands_get_their_words(void)
 {
     static const struct { const char *name, *params; const char *want[16]; } cases[] = {
@@ -1148,6 +1208,7 @@ T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(mistakes_come_in_the_order_of_the_file), T_TEST(a_flood_of_mistakes_is_cut),
        T_TEST(two_files_at_one_place_are_a_mistake),
        T_TEST(a_study_without_a_folder_is_refused), T_TEST(wide_studies_are_bounded),
-       T_TEST(only_budget_resources_and_priority_may_change), T_TEST(commands_get_their_words),
+       T_TEST(only_budget_resources_and_priority_may_change),
+       T_TEST(a_resume_keeps_a_default_that_has_changed), T_TEST(commands_get_their_words),
        T_TEST(help_shows_the_table), T_TEST(pruner_options_arrive),
        T_TEST(options_are_listed_by_group))

@@ -130,6 +130,8 @@ struct asy_study_spec {
     size_t n_inputs;
     int has_inputs;                     /* 0: they were never listed (an older command line) */
 
+    uint64_t unsaid;                    /* keys left to a default that was another one before;
+                                         * see asy_study_said() */
     const char *base_dir;               /* folder of the study file, absolute */
     const char *canonical; size_t canonical_len;
     struct asy_sha id;                  /* of the canonical bytes */
@@ -165,6 +167,14 @@ void asy_study_destroy(struct asy_study_spec *spec);
  * differ; ASY_E_INVAL names the key. */
 ASY_MUST_CHECK int asy_study_resumable(const struct asy_study_spec *earlier,
                                        const struct asy_study_spec *later, struct asy_error *err);
+/* The canonical text of a user's file, for a resume: without the keys that the file does not say
+ * and whose default has changed in some release. */
+ASY_MUST_CHECK int asy_study_said(const struct asy_study_spec *spec, struct asy_buf *ret_text,
+                                  struct asy_error *err);
+/* The study that such a text resumes: those keys are as in the stored study. */
+ASY_MUST_CHECK int asy_study_as_stored(const struct asy_study_spec *spec,
+                                       const struct asy_study_spec *stored,
+                                       struct asy_study_spec **ret_spec, struct asy_error *err);
 /* The text of `assay help study` (key: NULL) or of one key; ASY_E_NOENT suggests. */
 ASY_MUST_CHECK int asy_study_help(const char *key, struct asy_buf *ret_text,
                                   struct asy_error *err);
