@@ -40,6 +40,7 @@ struct asy_regret {
     size_t d;
     struct asy__gp_data data;
     double *u;                /* [d] */
+    int exact;
     double bound;             /* of the first m; m 0: not known */
     size_t m;
     uint64_t upto;            /* number of the last of them */
@@ -57,7 +58,7 @@ void asy_regret_destroy(struct asy_regret *regret)
     free(regret);
 }
 
-int asy_regret_create(const struct asy_space *space, enum asy_goal goal,
+int asy_regret_create(const struct asy_space *space, enum asy_goal goal, int exact,
                       struct asy_regret **ret_regret, struct asy_error *err)
 {
     size_t n = asy_space_len(space);
@@ -74,6 +75,7 @@ int asy_regret_create(const struct asy_space *space, enum asy_goal goal,
     }
     r->space = space;
     r->goal = goal;
+    r->exact = exact;
     for (size_t i = 0; i < n; i++)
         if (asy_space_values(space, i) > 1)
             asy__gp_dim_init(&r->dims[r->d++], space, i);
@@ -85,7 +87,7 @@ int asy_regret_create(const struct asy_space *space, enum asy_goal goal,
 int asy_regret_tell(struct asy_regret *r, const struct asy_outcome *o, struct asy_error *err)
 {
     struct asy__gp_trial trial = { .number = o->number };
-    int rc = asy_space_check(r->space, o->x, err);
+    int rc = asy_space_check(r->space, o->x, err), known;
 
     if (rc)
         return rc;
@@ -96,13 +98,14 @@ int asy_regret_tell(struct asy_regret *r, const struct asy_outcome *o, struct as
     } else if (!asy__gp_data_get(&r->data, o->number)) {
         return 0;
     }
+    known = asy__gp_data_get(&r->data, o->number) != NULL;
     if (asy__gp_data_reserve(&r->data))
         return asy_fail(err, ASY_E_NOMEM, "no memory for trial %llu",
                         (unsigned long long)o->number);
     for (size_t j = 0; j < r->d; j++)
         r->u[j] = asy__gp_coordinate(&r->dims[j], o->x[r->dims[j].param]);
     asy__gp_data_put(&r->data, &trial, r->u);
-    if (o->number <= r->upto)
+    if (o->number <= r->upto && (known || r->exact)) /* who else comes late is seen next time */
         r->m = 0;
     return 0;
 }
@@ -431,7 +434,7 @@ int asy_regret_bound(struct asy_regret *r, double *ret_bound, size_t *ret_n, str
         return asy_fail(err, ASY_E_NOMEM, "no memory for a bound on the regret");
     }
     m = r->d ? counted(view.n_finished) : 0;
-    if (m && (m != r->m || view.trials[m - 1]->number != r->upto)) {
+    if (m && m != r->m) {
         double bound;
 
         if (find_bound(r, &view, m, &bound)) {

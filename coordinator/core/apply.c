@@ -161,7 +161,7 @@ static int study_state(struct asy_core *core, struct asy__study *s, const struct
     }
     if (s->state == to && ev->study_state.cause == ASY_CAUSE_REGRET) { /* its text is the reason */
         s->enough = s->enough ? s->enough : ASY_CAUSE_REGRET;
-        return set_text(&s->text, ev->study_state.text) ? nomem(err) : 0;
+        return set_text(&s->near, ev->study_state.text) ? nomem(err) : 0;
     }
     if (set_text(&s->text, ev->study_state.text))
         return nomem(err);
@@ -178,10 +178,25 @@ static int study_state(struct asy_core *core, struct asy__study *s, const struct
     return 0;
 }
 
+/* What was enough by the earlier budget may not be by this one. A bound on the regret is no part of
+ * the log: one that still suffices is heard of again with the next point. */
+static void budget_changed(struct asy__study *s, double before)
+{
+    double now = s->spec->regret;
+
+    if (s->enough == ASY_CAUSE_REGRET && !(now == before))
+        s->enough = ASY_CAUSE_NONE;
+    if (s->enough == ASY_CAUSE_STAGNATION && s->stale < s->spec->patience)
+        s->enough = ASY_CAUSE_NONE;
+    if (s->has_sampler && isnan(before) && !isnan(now))
+        s->remakes = 1; /* who bounds it must know of all trials */
+}
+
 static int study_changed(struct asy_core *core, struct asy__study *s, const struct asy_event *ev,
                          struct asy_error *err)
 {
-    int refused = asy__refused_change(core, s, asy__str(ev->study_changed.spec), err);
+    int refused = asy__refused_change(core, s, asy__str(ev->study_changed.spec), err), rc;
+    double regret = s->spec ? s->spec->regret : NAN;
     char *text;
 
     if (refused)
@@ -191,7 +206,9 @@ static int study_changed(struct asy_core *core, struct asy__study *s, const stru
     free(s->spec_text);
     s->spec_text = text;
     asy__study_retire(core, s);
-    return asy__study_need(core, s, err);
+    if ((rc = asy__study_need(core, s, err)) == 0 && s->spec)
+        budget_changed(s, regret);
+    return rc;
 }
 
 /* ---- trials ---------------------------------------------------------------------------------- */

@@ -40,6 +40,27 @@ void asy__study_tell_notes(struct asy_core *core, struct asy__study *s)
     s->n_notes = s->cap_notes = s->notes_told = 0;
 }
 
+void asy__study_remake_sampler(struct asy_core *core, struct asy__study *s)
+{
+    uint64_t *notes = calloc(s->n_trials + 1, sizeof *notes);
+
+    if (!notes) {
+        core->rc = ASY_E_NOMEM;
+        return;
+    }
+    for (uint64_t i = 0; i < s->n_trials; i++) { /* each is known from when it was made */
+        s->trials[i]->noted = 1;
+        notes[i] = i;
+    }
+    free(s->notes);
+    s->notes = notes;
+    s->n_notes = s->n_trials;
+    s->cap_notes = s->n_trials + 1;
+    s->notes_told = 0;
+    s->remakes = 0;
+    asy__study_make_sampler(core, s);
+}
+
 /* Who gave the next trial's point: the user, or an earlier study. */
 static const char *given_by(struct asy_core *core, const struct asy__study *s)
 {
@@ -223,7 +244,7 @@ void asy__study_ask(struct asy_core *core, struct asy__study *s)
 {
     uint64_t slots, want, offered;
 
-    if (!s->has_sampler || s->n_notes > 0)
+    if (!s->has_sampler || s->n_notes > 0 || s->remakes)
         return;
     slots = asy__room(core, s, asy__study_askable(core, s));
     want = slots;

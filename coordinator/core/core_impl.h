@@ -161,6 +161,7 @@ struct asy__study {
     char *text;
     int over, exhausted;
     enum asy_cause enough;             /* TARGET, STAGNATION, REGRET: no more trials are wanted */
+    char *near;                        /* REGRET: why */
     double reached;                    /* best value that was counted; NaN: none */
     uint64_t stale;                    /* complete trials counted since it was reached */
     struct asy__trial **trials;
@@ -190,6 +191,7 @@ struct asy__study {
     struct asy_study_spec **retired;   /* not current any more, maybe still borrowed */
     size_t n_retired;
     int has_sampler, asks_ahead, blocked, promo_stale, promo_none;
+    int remakes;                       /* its sampler, as soon as no ask is on its way */
     uint64_t asking;                   /* asks on their way: trials [n_trials, n_trials + asking) */
     int64_t asked_ms;                  /* when the sampler was last asked or heard of */
     struct asy__ahead ahead;
@@ -440,6 +442,8 @@ uint32_t asy__need_ranks(const struct asy__study *study);
 
 /* ---- ask.c: a study and its sampler ---------------------------------------------------------- */
 void asy__study_make_sampler(struct asy_core *core, struct asy__study *study);
+/* Another one in its place, which is told all that this one was. */
+void asy__study_remake_sampler(struct asy_core *core, struct asy__study *study);
 void asy__study_tell_notes(struct asy_core *core, struct asy__study *study);
 void asy__study_ask(struct asy_core *core, struct asy__study *study);
 void asy__study_asked(struct asy_core *core, const struct asy_input *input);

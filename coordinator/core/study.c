@@ -133,6 +133,7 @@ void asy__study_destroy(struct asy__study *s)
     free(s->spec_text);
     free(s->refused_change);
     free(s->text);
+    free(s->near);
     free(s->name);
     free(s->base_name);
     free(s->project);
@@ -542,7 +543,7 @@ static const char *target_text(struct asy_core *core, const struct asy__study *s
 static const char *enough_text(struct asy_core *core, const struct asy__study *s)
 {
     return s->enough == ASY_CAUSE_TARGET   ? target_text(core, s)
-           : s->enough == ASY_CAUSE_REGRET ? asy__dup(core, asy__str(s->text))
+           : s->enough == ASY_CAUSE_REGRET ? asy__dup(core, asy__str(s->near))
                                            : stagnation_text(core, s);
 }
 
@@ -570,6 +571,8 @@ void asy__study_pump(struct asy_core *core, struct asy__study *s)
 {
     if (!s->has_sampler && s->state != ASY_STUDY_STOPPING)
         asy__study_make_sampler(core, s);
+    if (s->remakes && s->asking == 0 && s->state != ASY_STUDY_STOPPING)
+        asy__study_remake_sampler(core, s);
     if (s->n_notes > 0 && s->has_sampler)
         asy__study_tell_notes(core, s);
     asy__members_tidy(core, s, 0);

@@ -47,19 +47,35 @@ static struct search *find(struct asy__compute *compute, struct asy_id study)
     return NULL;
 }
 
+static void drop(struct asy__compute *compute, struct asy_id study)
+{
+    for (struct search **at = &compute->searches; *at; at = &(*at)->next) {
+        struct search *search = *at;
+
+        if (asy_id_cmp(search->study, study) != 0)
+            continue;
+        *at = search->next;
+        asy_regret_destroy(search->regret);
+        asy_sampler_destroy(search->sampler);
+        free(search);
+        return;
+    }
+}
+
 static void make(struct asy__compute *compute, const struct job *job)
 {
     const struct asy_study_spec *spec = job->effect.sampler.spec;
     struct search *search = calloc(1, sizeof *search);
 
     ASY_ASSERT(search, "no memory for a study's search");
+    drop(compute, job->effect.study); /* made anew: it is told all again */
     search->study = job->effect.study;
     search->spec = spec;
     ASY_IGNORE(asy__search_sampler(spec, job->effect.sampler.budget, &search->sampler,
                                    &search->failure));
     if (search->sampler && !isnan(spec->regret) &&
         asy_regret_create(spec->space, spec->objectives[0].maximize ? ASY_MAXIMIZE : ASY_MINIMIZE,
-                          &search->regret, &search->failure)) {
+                          spec->deterministic, &search->regret, &search->failure)) {
         asy_sampler_destroy(search->sampler);
         search->sampler = NULL;
     }
@@ -175,21 +191,6 @@ static void tell(struct asy__compute *compute, const struct job *job)
         asy_sampler_destroy(search->sampler);
         search->sampler = NULL;
         search->failure = err;
-    }
-}
-
-static void drop(struct asy__compute *compute, struct asy_id study)
-{
-    for (struct search **at = &compute->searches; *at; at = &(*at)->next) {
-        struct search *search = *at;
-
-        if (asy_id_cmp(search->study, study) != 0)
-            continue;
-        *at = search->next;
-        asy_regret_destroy(search->regret);
-        asy_sampler_destroy(search->sampler);
-        free(search);
-        return;
     }
 }
 

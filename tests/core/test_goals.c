@@ -223,6 +223,129 @@ static void a_small_regret_ends_a_study(void)
     }
 }
 
+#define NEAR(budget)                                                                               \
+    "assay: 1\nname: near\nobjective: {metric: loss, goal: minimize}\nparameters: {x: {min: "      \
+    "0.0, max: 1.0}}\n" RUN(4, false) "budget: {trials: 9" budget "}\n"
+
+/* A bound that comes while the study is paused is why it ends once it goes on, unless it goes on by
+ * another budget: that one is judged by itself. */
+static void a_budget_that_changes_is_judged_anew(void)
+{
+    static const struct {
+        const char *name, *before, *after; /* after NULL: it goes on as it is */
+        enum asy_study_state want;
+    } cases[] = {
+        { "the same regret", NEAR(", regret: 0.5"), NULL, ASY_STUDY_FINISHED },
+        { "the same file", NEAR(", regret: 0.5"), NEAR(", regret: 0.5"), ASY_STUDY_FINISHED },
+        { "a smaller regret", NEAR(", regret: 0.5"), NEAR(", regret: 0.1"), ASY_STUDY_RUNNING },
+        { "none", NEAR(", regret: 0.5"), NEAR(""), ASY_STUDY_RUNNING },
+        { "a smaller one that is reached", NEAR(", regret: 0.5"), NEAR(", regret: 0.35"),
+          ASY_STUDY_FINISHED },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct world w;
+        struct asy_id a;
+
+        if (begin(&w, 1)) {
+            w.auto_ask = 0;
+            w.needs_history = 1;
+            a = submit(&w, 1, cases[i].before);
+            world_asked(&w, a, 0, 0.5, 0);
+            world_complete(&w, &w.leases[0], 4, 3);
+            T_EQ(cases[i].name, w.n_asks, 2);
+            world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "near", 0);
+            w.regret = 0.3;
+            w.regret_n = 20;
+            world_asked(&w, a, 1, 0.5, 0);
+            T_EQ(cases[i].name, study_state(&w, a), ASY_STUDY_PAUSED);
+            if (cases[i].after)
+                world_submit(&w, CLIENT_PEER, OWNER, 2, cases[i].after, 1);
+            else
+                world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_RESUME, "near", 0);
+            T_EQ(cases[i].name, w.reply_code, 0);
+            if (w.n_asks > 2)
+                world_asked(&w, a, 1, 0.5, 0);
+            T_EQ(cases[i].name, study_state(&w, a), cases[i].want);
+            T_EQ(cases[i].name, w.n_leases, cases[i].want == ASY_STUDY_RUNNING ? 2 : 1);
+            if (cases[i].want == ASY_STUDY_FINISHED)
+                T_HAS(cases[i].name,
+                      world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.text,
+                      "by a model of 20 trials no point is better");
+            T_TRUE(world_restart(&w));
+        }
+        world_close(&w);
+    }
+}
+
+static void more_patience_takes_stagnation_back(void)
+{
+    static const struct {
+        const char *name, *after;
+        enum asy_study_state want;
+    } cases[] = {
+        { "the same", NEAR(", patience: 1"), ASY_STUDY_FINISHED },
+        { "more", NEAR(", patience: 2"), ASY_STUDY_RUNNING },
+        { "without end", NEAR(""), ASY_STUDY_RUNNING },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct world w;
+        struct asy_id a;
+
+        if (begin(&w, 2)) {
+            a = submit(&w, 1, NEAR(", patience: 1"));
+            world_started(&w, &w.leases[0]);
+            world_started(&w, &w.leases[1]);
+            world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "near", 0);
+            for (size_t k = 0; k < 2; k++) {
+                report(&w, &w.leases[k], 1, (double)k, NAN, NAN);
+                world_end(&w, &w.leases[k], ASY_END_COMPLETE, 1);
+            }
+            T_EQ(cases[i].name, study_state(&w, a), ASY_STUDY_PAUSED);
+            world_submit(&w, CLIENT_PEER, OWNER, 2, cases[i].after, 1);
+            T_EQ(cases[i].name, study_state(&w, a), cases[i].want);
+            T_TRUE(world_restart(&w));
+        }
+        world_close(&w);
+    }
+}
+
+/* Who bounds the regret has to know of all trials. The sampler beside it is made anew as after a
+ * restart, once its answer to the last ask is there. */
+static void a_regret_that_is_added_is_looked_at(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w, 1)) {
+        w.auto_ask = 0;
+        w.needs_history = 1;
+        a = submit(&w, 1, NEAR(""));
+        world_asked(&w, a, 0, 0.5, 0);
+        world_complete(&w, &w.leases[0], 4, 3);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "near", 0);
+        T_EQ("made", w.n_samplers, 1);
+        T_EQ("told", w.n_tells, 1);
+        world_submit(&w, CLIENT_PEER, OWNER, 2, NEAR(", regret: 0.5"), 1);
+        T_EQ("not while it is asked", w.n_samplers, 1);
+        world_asked(&w, a, 1, 0.25, 0);
+        T_EQ("made anew", w.n_samplers, 2);
+        T_EQ("of both", w.n_tells, 3);
+        T_EQ("the first", w.tells[1].state, ASY_OUTCOME_COMPLETE);
+        T_NEAR("its value", w.tell_values[1], 3, 0);
+        T_EQ("the second", w.tells[2].state, ASY_OUTCOME_RUNNING);
+        world_complete(&w, &w.leases[1], 4, 3);
+        world_submit(&w, CLIENT_PEER, OWNER, 3, NEAR(", regret: 0.4"), 1);
+        T_EQ("and only then", w.n_samplers, 2);
+        w.regret = 0.3;
+        w.regret_n = 20;
+        world_asked(&w, a, 2, 0.75, 0);
+        T_EQ("ends", study_state(&w, a), ASY_STUDY_FINISHED);
+    }
+    world_close(&w);
+}
+
 /* Deterministic studies feed the pruner from the history: a report of the constraint's metric alone
  * has no loss to judge, not a bad one. */
 static void reports_of_other_metrics_are_not_judged(void)
@@ -490,5 +613,6 @@ T_MAIN("goals", T_TEST(moasha_promotes_by_all_objectives),
        T_TEST(a_target_is_reached_within_the_constraints),
        T_TEST(patience_counts_from_the_last_better_value),
        T_TEST(a_better_value_takes_stagnation_back),
-       T_TEST(a_small_regret_ends_a_study),
+       T_TEST(a_small_regret_ends_a_study), T_TEST(a_budget_that_changes_is_judged_anew),
+       T_TEST(more_patience_takes_stagnation_back), T_TEST(a_regret_that_is_added_is_looked_at),
        T_TEST(reports_of_other_metrics_are_not_judged))

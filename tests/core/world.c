@@ -173,6 +173,9 @@ static void keep_effect(struct world *w, const struct asy_effect *fx)
             w->asks[w->n_asks++] = fx->ask.number;
         w->n_ahead += fx->ask.ahead != 0;
         break;
+    case ASY_FX_SAMPLER:
+        w->n_samplers++;
+        break;
     case ASY_FX_TELL:
         if (w->n_tells < LEASES_MAX) {
             w->tell_values[w->n_tells] = fx->tell.values[0];

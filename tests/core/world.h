@@ -59,6 +59,7 @@ struct world {
     struct cancel cancels[LEASES_MAX];
     struct part parts[LEASES_MAX];
     size_t n_parts, n_closed; /* closed: marks that say so */
+    size_t n_samplers; /* that were made */
     size_t n_cancels, n_tells, n_drops, n_quits, n_asks, n_news, n_drains, n_closes, n_rehellos,
         n_pongs;
     uint64_t asks[LEASES_MAX];

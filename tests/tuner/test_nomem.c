@@ -353,7 +353,7 @@ static double run_regret(void)
 
     CALL(asy_space_create(&space, &err));
     CALL(asy_space_add(space, &params[1], &err));
-    CALL(asy_regret_create(space, ASY_MINIMIZE, &r, &err));
+    CALL(asy_regret_create(space, ASY_MINIMIZE, 0, &r, &err));
     for (uint64_t number = 0; number < ASY_REGRET_TRIALS; number++) {
         double x = (double)(number * 7 % 20) / 20, value = (x - 0.3) * (x - 0.3);
         struct asy_outcome o = { .number = number, .state = ASY_OUTCOME_COMPLETE, .x = &x,

@@ -68,7 +68,7 @@ static double search(const struct asy_space *space, size_t f, uint64_t seed, con
     double best = INFINITY, stopped = NAN;
 
     if (!T_OK(asy_sampler_create(space, &spec, &s, &err), &err) ||
-        !T_OK(asy_regret_create(space, goal, &r, &err), &err))
+        !T_OK(asy_regret_create(space, goal, 0, &r, &err), &err))
         goto out;
     for (uint64_t i = 0; i < TRIALS && isnan(stopped); i++) {
         double x[D], value, told, bound;
@@ -129,8 +129,8 @@ static void it_is_a_function_of_the_latest_outcomes(void)
     struct asy_rng rng;
     size_t n;
 
-    if (!T_OK(asy_regret_create(space, ASY_MINIMIZE, &a, &err), &err) ||
-        !T_OK(asy_regret_create(space, ASY_MINIMIZE, &b, &err), &err))
+    if (!T_OK(asy_regret_create(space, ASY_MINIMIZE, 1, &a, &err), &err) ||
+        !T_OK(asy_regret_create(space, ASY_MINIMIZE, 1, &b, &err), &err))
         goto out;
     asy_rng_init(&rng, 1, 0, ASY_RNG_SIM);
     for (uint64_t i = 0; i < 40; i++) {
@@ -163,6 +163,43 @@ out:
     asy_space_destroy(space);
 }
 
+/* Trials of many workers end in any order: here sixteen at a time, the last first. A bound
+ * is found anew at each tenth of them, whoever comes late; an exact one whenever somebody does. */
+static void it_is_found_anew_by_the_tenth(void)
+{
+    static const struct { const char *name; int exact; size_t most, least; } cases[] = {
+        { "in any order", 0, 25, 10 },
+        { "exact", 1, SIZE_MAX, 40 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_space *space = make_space();
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_regret *r = NULL;
+        double x[D], bound, last = NAN;
+        size_t n, fits = 0;
+        struct asy_rng rng;
+
+        if (T_OK(asy_regret_create(space, ASY_MINIMIZE, cases[i].exact, &r, &err), &err)) {
+            asy_rng_init(&rng, 1, 0, ASY_RNG_SIM);
+            for (uint64_t k = 0; k < 120; k++) {
+                x[0] = -5 + 15 * asy_rng_double(&rng);
+                x[1] = 15 * asy_rng_double(&rng);
+                tell(r, k ^ 15, x, branin(x));
+                T_OK(asy_regret_bound(r, &bound, &n, &err), &err);
+                fits += n > 0 && bound != last;
+                last = bound;
+            }
+            T_TRUE(fits <= cases[i].most);
+            T_TRUE(fits >= cases[i].least);
+            if (fits > cases[i].most || fits < cases[i].least)
+                fprintf(stderr, "%s: %zu bounds\n", cases[i].name, fits);
+        }
+        asy_regret_destroy(r);
+        asy_space_destroy(space);
+    }
+}
+
 static void values_come_back_from_their_scale(void)
 {
     static const double knees[] = { INFINITY, 1, 0.1 };
@@ -188,7 +225,7 @@ static void values_that_are_all_equal_bound_nothing(void)
     double x[D] = { 0, 0 }, bound = 0;
     size_t n;
 
-    if (T_OK(asy_regret_create(space, ASY_MINIMIZE, &r, &err), &err)) {
+    if (T_OK(asy_regret_create(space, ASY_MINIMIZE, 0, &r, &err), &err)) {
         for (uint64_t i = 0; i < 25; i++) {
             x[0] = 0.3 * (double)i;
             tell(r, i, x, 7);
@@ -214,15 +251,16 @@ static void conditions_are_refused(void)
     struct asy_regret *r = NULL;
 
     T_OK(asy_space_add(space, &k, &err), &err);
-    T_OK(asy_regret_create(space, ASY_MINIMIZE, &r, &err), &err);
+    T_OK(asy_regret_create(space, ASY_MINIMIZE, 0, &r, &err), &err);
     asy_regret_destroy(r);
     r = NULL;
     T_OK(asy_space_add(space, &z, &err), &err);
-    T_EQ("refused", asy_regret_create(space, ASY_MINIMIZE, &r, &err), ASY_E_INVAL);
+    T_EQ("refused", asy_regret_create(space, ASY_MINIMIZE, 0, &r, &err), ASY_E_INVAL);
     T_HAS("refused", err.text, "'z'");
     asy_space_destroy(space);
 }
 
 T_MAIN("regret", T_TEST(where_it_is_reached_the_regret_is_no_larger),
-       T_TEST(it_is_a_function_of_the_latest_outcomes), T_TEST(values_come_back_from_their_scale),
+       T_TEST(it_is_a_function_of_the_latest_outcomes), T_TEST(it_is_found_anew_by_the_tenth),
+       T_TEST(values_come_back_from_their_scale),
        T_TEST(values_that_are_all_equal_bound_nothing), T_TEST(conditions_are_refused))
