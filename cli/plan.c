@@ -207,6 +207,23 @@ static void put_open(struct asy_buf *out, const struct asy_study_spec *spec)
         asy_buf_addf(out, ", which are %.0f", n);
 }
 
+/* What ends it before that: "; before that, after 30 trials in a row without a better one". */
+static void put_enough(struct asy_buf *out, const struct asy_study_spec *spec)
+{
+    const char *before = "; before that, ";
+
+    if (spec->patience != UINT64_MAX) {
+        asy_buf_addf(out, "%safter ", before);
+        asy__fmt_count(out, spec->patience, "trial");
+        asy_buf_addf(out, "%s without a better one", spec->patience == 1 ? "" : " in a row");
+        before = " or ";
+    }
+    if (!isnan(spec->regret)) {
+        asy_buf_addf(out, "%sonce hardly any point can be better by more than ", before);
+        asy__fmt_number(out, spec->regret);
+    }
+}
+
 static void put_budget(struct asy_buf *out, const struct asy_study_spec *spec)
 {
     asy_buf_addf(out, "%-*s", LABEL, "budget");
@@ -219,6 +236,7 @@ static void put_budget(struct asy_buf *out, const struct asy_study_spec *spec)
     }
     if (spec->max_trials == UINT64_MAX && spec->max_time_ms == INT64_MAX)
         put_open(out, spec);
+    put_enough(out, spec);
     asy_buf_addc(out, '\n');
 }
 

@@ -91,6 +91,16 @@ static void a_budget_says_what_ends_the_study(void)
         { "brute force", "brute_force", "{}", "budget   all points of the space, which are 12\n" },
         { "part of a grid", "grid", "{trials: 5}", "budget   5 trials\n" },
         { "endless", "random", "{endless: true}", "budget   open: runs until it is stopped\n" },
+        { "patience", "random", "{trials: 9, patience: 3}",
+          "budget   9 trials; before that, after 3 trials in a row without a better one\n" },
+        { "little patience", "random", "{trials: 9, patience: 1}",
+          "budget   9 trials; before that, after 1 trial without a better one\n" },
+        { "regret", "random", "{trials: 99, regret: 0.01}",
+          "budget   99 trials; before that, once hardly any point can be better by more than "
+          "0.01\n" },
+        { "all of them", "random", "{trials: 99, time: 5s, patience: 30, regret: 0.5}",
+          "budget   99 trials or 5 s, whichever comes first; before that, after 30 trials in a "
+          "row without a better one or once hardly any point can be better by more than 0.5\n" },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
