@@ -126,7 +126,7 @@ static int on_study(void *arg, const struct asy_study_row *row)
     asy_jsonw_u64(w, "trials", row->trials);
     put_counts(w, row);
     put_number(w, "best", row->best);
-    asy_jsonw_i64(w, "best_trial", row->best_trial);
+    asy_jsonw_i64(w, "best_trial", asy__ties_best(asked, row));
     return 0;
 }
 

@@ -41,6 +41,7 @@ struct asy__asked {
     int maximize_all[ASY_OBJECTIVES_MAX]; /* [1 + n_more] */
     struct asy__explained *explained;
     struct asy__front *front;
+    struct asy__ties *ties;
     struct asy__weighed *weighed;
     struct asy__past *past;
     struct asy__again *again;
@@ -71,6 +72,17 @@ ASY_MUST_CHECK int asy__explain_attempts(struct asy__asked *asked, struct asy_re
 ASY_MUST_CHECK int asy__explain_worker(struct asy__asked *asked, struct asy_reader *reader,
                                        struct asy_error *err);
 void asy__explain_fini(struct asy__asked *asked);
+
+/* ---- query_ties.c ---------------------------------------------------------------------------- */
+
+/* Of the study of the question, or of all that it lists. */
+ASY_MUST_CHECK int asy__ties_find(struct asy__asked *asked, struct asy_reader *reader,
+                                  struct asy_error *err);
+ASY_MUST_CHECK int asy__ties_read(struct asy__asked *asked, struct asy_reader *reader,
+                                  struct asy_error *err);
+/* The study's best trial, which no other beats in all objectives. */
+int64_t asy__ties_best(const struct asy__asked *asked, const struct asy_study_row *row);
+void asy__ties_free(struct asy__asked *asked);
 
 /* ---- query_front.c --------------------------------------------------------------------------- */
 

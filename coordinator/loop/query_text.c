@@ -73,11 +73,13 @@ static void study_members(struct asy_jsonw *w, const struct asy_study_row *row, 
 
 static int on_study(void *arg, const struct asy_study_row *row)
 {
-    struct asy_jsonw *w = arg;
+    struct asy__asked *asked = arg;
+    struct asy_study_row told = *row;
 
-    asy_jsonw_open(w, NULL, '{');
-    study_members(w, row, 0);
-    asy_jsonw_close(w, '}');
+    told.best_trial = asy__ties_best(asked, row);
+    asy_jsonw_open(&asked->w, NULL, '{');
+    study_members(&asked->w, &told, 0);
+    asy_jsonw_close(&asked->w, '}');
     return 0;
 }
 
@@ -367,7 +369,7 @@ static int studies(struct asy__asked *asked, struct asy_reader *reader, struct a
     int rc;
 
     asy_jsonw_open(&asked->w, "studies", '[');
-    rc = asy_reader_studies(reader, asked->q->key, NULL, asked->q->limit, on_study, &asked->w, err);
+    rc = asy_reader_studies(reader, asked->q->key, NULL, asked->q->limit, on_study, asked, err);
     asy_jsonw_close(&asked->w, ']');
     return rc;
 }
@@ -527,7 +529,7 @@ static const struct {
     enum { ANY, OF_STUDY, OF_TRIAL } about;
     asy__part_f parts[8]; /* up to the first NULL */
 } questions[] = {
-    { "studies", ANY, { studies } },
+    { "studies", ANY, { asy__ties_find, asy__ties_read, studies } },
     { "study", ANY, { asy__asked_find, asy__front_read, study, datasets, asy__front_points } },
     { "front", ANY, { asy__asked_find, asy__front_read, asy__front_trials } },
     { "history", ANY, { asy__asked_find, asy__front_read, asy__history_write } },
@@ -540,7 +542,8 @@ static const struct {
     { "trial", OF_TRIAL, { asy__asked_find, trial, datasets, attempts, metrics, artifacts } },
     { "explain-worker", ANY, { asy__explain_worker } },
     { "explain", OF_STUDY,
-      { asy__asked_find, asy__explain_study, asy__explain_trials } },
+      { asy__asked_find, asy__ties_find, asy__ties_read, asy__explain_study,
+        asy__explain_trials } },
     { "explain", OF_TRIAL,
       { asy__asked_find, asy__explain_trial, asy__explain_history, asy__explain_attempts } },
 };
@@ -588,6 +591,7 @@ void asy__asked_fini(struct asy__asked *asked)
 {
     asy__explain_fini(asked);
     asy__front_free(asked);
+    asy__ties_free(asked);
     asy__importance_free(asked);
     asy__past_free(asked);
     asy__again_free(asked);

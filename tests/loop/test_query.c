@@ -386,7 +386,7 @@ static void the_best_of_several_objectives_is_of_the_front(void)
     struct asy_store *store = NULL;
     struct asy__question q = { .what = "trials", .study = "a", .arg = "best", .trial = -1,
                                .after = -1, .limit = -1 };
-    struct answer best = { 0 }, row = { 0 };
+    struct answer best = { 0 }, row = { 0 }, why = { 0 }, list = { 0 };
     uint64_t seq;
 
     events[0] = (struct asy_event){ .kind = ASY_EV_STUDY_CREATED, .study = study,
@@ -421,6 +421,16 @@ static void the_best_of_several_objectives_is_of_the_front(void)
         T_EQ("front", asy_json_i64(asy_json_get(asy_json_at(asy_json_get(row.root, "front"), 0),
                                                 "trial"), -1), 2);
     }
+    q.what = "explain";
+    if (store && T_TRUE(ask(store, &q, &why)))
+        T_EQ("explained", asy_json_i64(asy_json_get(why.root, "best_trial"), -1), 2);
+    q.what = "studies";
+    q.study = "";
+    if (store && T_TRUE(ask(store, &q, &list)))
+        T_EQ("listed", asy_json_i64(asy_json_get(asy_json_at(asy_json_get(list.root, "studies"),
+                                                             0), "best_trial"), -1), 2);
+    answer_fini(&list);
+    answer_fini(&why);
     answer_fini(&row);
     answer_fini(&best);
     asy_store_close(store);
