@@ -191,7 +191,7 @@ int asy__turns_next(const struct asy_sampler *s, const struct asy__turns *turns,
         if (turn->origin.member)
             note(&standings[turn->origin.member - 1], turn);
     if (failed >= FAILED_MOST * size) {
-        rc = asy_fail(err, ASY_E_FULL, "sampler '%s': the last %llu trials failed, so it has "
+        rc = asy_fail(err, ASY_E_GONE, "sampler '%s': the last %llu trials failed, so it has "
                       "nothing to go on from", s->class->name, (unsigned long long)failed);
         goto out;
     }

@@ -159,6 +159,10 @@ static int study_state(struct asy_core *core, struct asy__study *s, const struct
         s->exhausted = 1;
         return 0;
     }
+    if (s->state == to && ev->study_state.cause == ASY_CAUSE_SAMPLER_FAILED) {
+        s->exhausted = s->given_up = 1;
+        return set_text(&s->text, ev->study_state.text) ? nomem(err) : 0;
+    }
     if (s->state == to && ev->study_state.cause == ASY_CAUSE_REGRET) { /* its text is the reason */
         s->enough = s->enough ? s->enough : ASY_CAUSE_REGRET;
         return set_text(&s->near, ev->study_state.text) ? nomem(err) : 0;

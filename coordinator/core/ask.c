@@ -162,6 +162,9 @@ void asy__study_asked(struct asy_core *core, const struct asy_input *input)
     } else if (input->asked.rc == ASY_E_FULL) {
         s->asking = 0;
         asy__study_state(core, s, s->state, ASY_CAUSE_EXHAUSTED, input->asked.text);
+    } else if (input->asked.rc == ASY_E_GONE) { /* what still runs may come to its end */
+        s->asking = 0;
+        asy__study_state(core, s, s->state, ASY_CAUSE_SAMPLER_FAILED, input->asked.text);
     } else if (input->asked.rc != 0) {
         sampler_failed(core, s, input->asked.text);
     } else if (asy_space_check(s->spec->space, input->asked.x, &err)) {

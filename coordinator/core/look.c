@@ -229,7 +229,7 @@ static uint64_t of_study(const struct asy__study *s)
     if (s->over)
         return h;
     h = add(h, asy__hash_text(s->spec_text));
-    h = add(h, (uint64_t)s->exhausted * 256 + s->enough);
+    h = add(h, (uint64_t)s->exhausted * 256 + s->enough + (uint64_t)s->given_up * 512);
     h = add(h, s->stale);
     h = add(h, (uint64_t)s->paused_us);
     h = add(h, (uint64_t)s->paused_since_us);

@@ -473,7 +473,9 @@ static void end_naturally(struct asy_core *core, struct asy__study *s)
                                   s->counts[ASY_TRIAL_FAILED], s->counts[ASY_TRIAL_CANCELLED]);
 
     asy__members_tidy(core, s, 1);
-    if (s->counts[ASY_TRIAL_PAUSED])
+    if (s->given_up && !s->enough)
+        asy__study_stop(core, s, ASY_CAUSE_SAMPLER_FAILED, asy__dup(core, asy__str(s->text)));
+    else if (s->counts[ASY_TRIAL_PAUSED])
         asy__study_stop(core, s, cause, text);
     else
         asy__study_state(core, s, ASY_STUDY_FINISHED, cause, text);

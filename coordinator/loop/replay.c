@@ -23,6 +23,7 @@ struct heard {
 };
 struct asked {
     uint64_t seq, knew;
+    struct asy_origin origin;
     char source[24];
 };
 struct asy__replay {
@@ -45,6 +46,8 @@ static size_t width(const struct asy__replay *r)
     return asy_space_len(r->spec->space);
 }
 
+/* No setting of the coordinator decides what is compared: max_study_trials, too, only says whether
+ * a study is asked for more points. */
 int asy__replay_create(struct asy__replay **ret_replay, struct asy_error *err)
 {
     struct asy_core_config config = ASY_CORE_CONFIG_INIT;
@@ -147,6 +150,29 @@ static int differs_in_source(struct asy__replay *r, const char *drew)
     return found(r, r->asked[0].seq, r->group, text);
 }
 
+static void put_origin(struct asy_origin origin, char *text, size_t n)
+{
+    if (origin.member == 0)
+        snprintf(text, n, "of no member");
+    else if (origin.parent == 0)
+        snprintf(text, n, "member %" PRIu64 "'s first", origin.member);
+    else
+        snprintf(text, n, "member %" PRIu64 "'s from trial %" PRIu64, origin.member,
+                 origin.parent - 1);
+}
+
+static int differs_in_origin(struct asy__replay *r, struct asy_origin again)
+{
+    char text[sizeof r->result.text], stored[64], replayed[64];
+
+    put_origin(r->asked[0].origin, stored, sizeof stored);
+    put_origin(again, replayed, sizeof replayed);
+    r->result.knew = r->asked[0].knew;
+    snprintf(text, sizeof text, "trial %" PRIu64 " is %s on record, but its sampler makes it %s",
+             r->group, stored, replayed);
+    return found(r, r->asked[0].seq, r->group, text);
+}
+
 /* ---- the sampler ----------------------------------------------------------------------------- */
 
 /* Tells all that the sampler knew. */
@@ -190,12 +216,16 @@ static int same(double a, double b)
 static int compare(struct asy__replay *r)
 {
     const char *drew = asy_sampler_drew(r->sampler);
+    struct asy_origin origin = asy_sampler_origin(r->sampler);
     int given = r->group < r->spec->n_enqueue; /* by the study, which its source tells more of */
 
     for (size_t k = 0; k < r->n_group; k++)
         for (size_t i = 0; i < width(r); i++)
             if (!same(r->stored[k * width(r) + i], r->again[k * width(r) + i]))
                 return differs_at(r, k, i);
+    if (r->n_group == 1 && (r->asked[0].origin.member != origin.member ||
+                            r->asked[0].origin.parent != origin.parent))
+        return differs_in_origin(r, origin);
     if (r->n_group == 1 && !given && strcmp(r->asked[0].source, drew) != 0)
         return differs_in_source(r, drew); /* of a group the last one's alone would be known */
     r->result.suggested += r->n_group;
@@ -311,7 +341,8 @@ static int trial_created(struct asy__replay *r, const struct asy_event *ev, stru
         r->group = ev->trial;
     memcpy(r->stored + r->n_group * width(r), ev->trial_created.x, width(r) * sizeof *r->stored);
     asked = &r->asked[r->n_group++];
-    *asked = (struct asked){ .seq = ev->seq, .knew = ev->trial_created.knew };
+    *asked = (struct asked){ .seq = ev->seq, .knew = ev->trial_created.knew,
+                             .origin = { ev->trial_created.member, ev->trial_created.parent } };
     snprintf(asked->source, sizeof asked->source, "%s",
              ev->trial_created.source ? ev->trial_created.source : "");
     r->n_trials++;

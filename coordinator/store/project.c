@@ -39,7 +39,8 @@ unsigned asy__study_apply(struct asy__study *study, const struct asy_event *even
     if (event->kind != ASY_EV_STUDY_STATE)
         return ASY__SAME;
     if (event->study_state.state == study->state &&
-        event->study_state.cause == ASY_CAUSE_EXHAUSTED)
+        (event->study_state.cause == ASY_CAUSE_EXHAUSTED ||
+         event->study_state.cause == ASY_CAUSE_SAMPLER_FAILED))
         return ASY__SAME; /* a note for the sampler, no news for who reads */
     study->state = event->study_state.state;
     study->cause = event->study_state.cause;

@@ -104,7 +104,8 @@ static const struct asy_cause_info causes[] = {
     { ASY_CAUSE_PROTOCOL, "protocol", "the program sent or did what the protocol does not allow",
       "correct what its message names; docs/protocol.md says what is allowed" },
     { ASY_CAUSE_SAMPLER_FAILED, "sampler-failed", "the sampler could not suggest a point",
-      "correct parameters in the study file, or choose another search.sampler" },
+      "correct what its message names: parameters in the study file, or why its trials fail; or "
+      "choose another search.sampler" },
     { ASY_CAUSE_REFUSED, "refused",
       "this version of Assay does not accept the study file, another one did",
       "submit the study again with what its message names corrected; its results are kept" },
@@ -133,7 +134,8 @@ static const struct asy_cause_info causes[] = {
       "by a model of its trials no point is better than the best of them by more than "
       "budget.regret",
       "nothing to do: " RESULT },
-    { ASY_CAUSE_EXHAUSTED, "exhausted", "every point of the space has been tried",
+    { ASY_CAUSE_EXHAUSTED, "exhausted",
+      "every point of the space has been tried, or every member of a population is trained",
       "nothing to do: " RESULT },
     { ASY_CAUSE_PREEMPTED, "preempted", "its worker's time ran out, or it was drained",
       "nothing to do: what it ran goes on elsewhere from its newest checkpoint" },

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <inttypes.h>
 #include <pcre2.h>
 
 #define MODEL_LENGTH_MAX 1000000000 /* epochs */
@@ -555,6 +556,20 @@ static void check_population(struct asy__parse *p, int has_space)
                "for them");
 }
 
+/* A point that is given takes the place of a member's first one: beyond those it would train on
+ * another member's weights, which have nothing to do with it. */
+static void check_given(struct asy__parse *p)
+{
+    const struct asy_study_spec *spec = &p->study->spec;
+    const struct asy__value *size = asy__row_val(p, asy__row_option("sampler pbt", "population"));
+    const char *key = spec->n_given > (uint64_t)size->i ? "search.enqueue" : "search.from";
+
+    if (!is_word(p, "search.sampler.name", "pbt") || spec->n_enqueue <= (uint64_t)size->i)
+        return;
+    asy__problem(p, asy__place(p, key), key, "%zu points are given, but only one for each of the "
+                 "population's %" PRId64 " members can be a beginning", spec->n_enqueue, size->i);
+}
+
 /* The population ends by itself, when each member is trained to the end. */
 static int trains_all(struct asy__parse *p)
 {
@@ -614,6 +629,8 @@ void asy__study_check(struct asy__parse *p)
         asy__study_tell(p);
     if (has_space)
         asy__study_from(p);
+    if (has_space)
+        check_given(p);
     if (has_space && tries_all(p))
         check_grid(p);
     if (has_space)

@@ -411,11 +411,26 @@ static int is_new(const struct taking *t, const struct found *one)
     return 1;
 }
 
+/* Each member of a population begins with one point: those that the user gives go first. */
+static size_t room_for(const struct asy_study_spec *spec)
+{
+    double size = 0;
+
+    if (!asy_study_has_population(spec))
+        return FIRST_MAX;
+    for (size_t i = 0; i < spec->n_sampler_options; i++)
+        if (!strcmp(spec->sampler_options[i].name, "population"))
+            size = spec->sampler_options[i].value;
+    return size > (double)spec->n_given ? (size_t)size - spec->n_given : 0;
+}
+
 /* The first trials: the best of all studies by rank that lie apart from each other. */
 static void choose_first(struct taking *t)
 {
     uint64_t most = t->spec->max_trials / FIRST_SHARE;
-    size_t n = most < 1 ? 1 : most < FIRST_MAX ? (size_t)most : FIRST_MAX;
+    size_t n = most < 1 ? 1 : most < FIRST_MAX ? (size_t)most : FIRST_MAX, room = room_for(t->spec);
+
+    n = n < room ? n : room;
 
     for (size_t i = 0; i < t->n; i++)
         t->found[i].place = 0;

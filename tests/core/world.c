@@ -461,6 +461,12 @@ int world_control(struct world *w, uint64_t peer, const char *key, enum asy_cont
 
 void world_asked(struct world *w, struct asy_id study, uint64_t number, double x, int rc)
 {
+    world_member(w, study, number, x, rc, (struct asy_origin){ 0 });
+}
+
+void world_member(struct world *w, struct asy_id study, uint64_t number, double x, int rc,
+                  struct asy_origin origin)
+{
     struct asy_input input = { .type = ASY_IN_ASKED };
 
     input.asked.study = study;
@@ -472,6 +478,7 @@ void world_asked(struct world *w, struct asy_id study, uint64_t number, double x
     input.asked.needs_history = w->needs_history;
     input.asked.regret = w->regret;
     input.asked.regret_n = w->regret_n;
+    input.asked.origin = origin;
     world_input(w, &input);
 }
 

@@ -127,6 +127,9 @@ void world_watch(struct world *w, uint64_t peer, const char *key, uint64_t reque
 int world_control(struct world *w, uint64_t peer, const char *key, enum asy_control_verb verb,
                   const char *study, int64_t number);
 void world_asked(struct world *w, struct asy_id study, uint64_t number, double x, int rc);
+/* Of a sampler with a population. */
+void world_member(struct world *w, struct asy_id study, uint64_t number, double x, int rc,
+                  struct asy_origin origin);
 
 void world_started(struct world *w, struct lease *l);
 void world_report(struct world *w, struct lease *l, uint64_t step, double loss);

@@ -21,6 +21,14 @@ static const char spec_text[] =
     "  tell: [{point: {x: 0.2, o: a}, value: 1}, {point: {x: 0.9, o: b}, value: 2}]}\n"
     "budget: {trials: 10}\n";
 
+static const char population_text[] =
+    "assay: 1\nname: s\n"
+    "run: {command: ['true'], metrics: {pattern: '(?<loss>.)'}, length: {max: 9}, "
+    "checkpoint: true}\n"
+    "objective: {metric: loss, goal: minimize}\n"
+    "parameters: {x: {min: 0.0, max: 1.0}, y: {min: 0.0, max: 1.0}}\n"
+    "search: {sampler: {name: pbt, population: 2}, seed: 3}\n";
+
 struct log {
     struct asy_study_spec *spec;
     struct asy_sampler *sampler;
@@ -190,6 +198,48 @@ static void what_was_changed_is_named(void)
     }
 }
 
+/* Whose turn it is and whose checkpoint it starts from counts like its point. */
+static void members_and_parents_are_compared(void)
+{
+    static const struct {
+        const char *name;
+        uint64_t member, parent;
+        const char *text; /* NULL: it follows */
+    } cases[] = {
+        { "as it was", 2, 0, NULL },
+        { "another member", 1, 0, "trial 1 is member 1's first on record, but its sampler makes it "
+                                  "member 2's first" },
+        { "another parent", 2, 1, "trial 1 is member 2's from trial 0 on record, but its sampler "
+                                  "makes it member 2's first" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__replay_result r = { 0 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct log log = { 0 };
+
+        if (T_OK(asy_study_parse(population_text, sizeof population_text - 1, "s", "/d", &log.spec,
+                                 NULL, &err), &err) &&
+            T_OK(asy__search_sampler(log.spec, 10, &log.sampler, &err), &err) &&
+            T_OK(asy_sampler_ask(log.sampler, 0, NULL, log.x[0], &err), &err) &&
+            T_OK(asy_sampler_ask(log.sampler, 1, NULL, log.x[1], &err), &err)) {
+            struct asy_event *ev = add(&log, ASY_EV_STUDY_CREATED, UINT64_MAX);
+
+            ev->study_created.name = "s";
+            ev->study_created.spec = log.spec->canonical;
+            for (uint64_t trial = 0; trial < 2; trial++) {
+                add_trial(&log, trial, 10, 0);
+                log.events[1 + trial].trial_created.source = "pbt";
+                log.events[1 + trial].trial_created.member = trial ? cases[i].member : 1;
+                log.events[1 + trial].trial_created.parent = trial ? cases[i].parent : 0;
+            }
+            T_EQ(cases[i].name, replay(&log, &r, &err), cases[i].text != NULL);
+            T_STR(cases[i].name, r.text, cases[i].text ? cases[i].text : "");
+        }
+        unmake(&log);
+    }
+}
+
 /* Those of an older version stand in the way of none that came later. */
 static void a_point_without_a_record_is_not_proven(void)
 {
@@ -228,4 +278,5 @@ static void memory_may_end(void)
 }
 
 T_MAIN("replay", T_TEST(what_follows_is_proven), T_TEST(what_was_changed_is_named),
+       T_TEST(members_and_parents_are_compared),
        T_TEST(a_point_without_a_record_is_not_proven), T_TEST(memory_may_end))

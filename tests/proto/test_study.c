@@ -612,6 +612,16 @@ static void mistakes_are_named_with_their_place(void)
           "parameters.hidden: cannot change between checkpoints" },
         { "population and results", MODEL "search: {sampler: pbt, tell: []}\n",
           "search.tell: results from elsewhere have no checkpoints" },
+        { "population and too many points",
+          MODEL "search: {sampler: {name: pbt, population: 2}, enqueue: [{lr: 0.1}, {lr: 0.2}, "
+                "{lr: 0.3}]}\n",
+          "search.enqueue: 3 points are given, but only one for each of the population's 2 "
+          "members can be a beginning" },
+        { "population and points of an earlier study",
+          MODEL "search: {sampler: {name: pbt, population: 2}, enqueue: [{lr: 0.1}, {lr: 0.2}],\n"
+                "  from: [{study: old, trials: [{trial: 0, rank: 0.25, first: 1, "
+                "point: {lr: 0.5}}]}]}\n",
+          "search.from: 3 points are given, but only one" },
         { "enqueue unknown", MODEL "search: {enqueue: [{xx: 1}]}\n",
           "s.yaml:8:20: search.enqueue[0]: " },
         { "enqueue range", MODEL "search: {enqueue: [{lr: 7}]}\n",

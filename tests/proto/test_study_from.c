@@ -130,6 +130,41 @@ out:
     asy_study_destroy(spec);
 }
 
+/* Each member begins with one point, and those that the user gives go first. */
+static void a_population_takes_no_more_than_its_members_begin_with(void)
+{
+    static const struct {
+        const char *name, *search;
+        size_t want;
+    } cases[] = {
+        { "all of a large one", "sampler: {name: pbt, population: 9}", 5 },
+        { "one each", "sampler: {name: pbt, population: 2}", 2 },
+        { "beside one that is given",
+          "sampler: {name: pbt, population: 2}, enqueue: [{lr: 1.0}]", 1 },
+        { "none", "sampler: {name: pbt, population: 2}, enqueue: [{lr: 1.0}, {lr: 0.9}]", 0 },
+    };
+    struct asy_buf trials = { 0 };
+
+    make_many(&trials);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_study_spec *spec, *got = NULL;
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf notes = { 0 };
+        char text[800];
+
+        snprintf(text, sizeof text, "assay: 1\nname: s\ndir: /tmp\nrun: {command: [/bin/true], "
+                 "checkpoint: true, length: {max: 9}}\nobjective: {metric: loss, goal: minimize}\n"
+                 PARAMS "budget: {trials: 100}\nsearch: {from: old, %s}\n", cases[i].search);
+        if (T_TRUE((spec = parse(text)) != NULL) &&
+            T_OK(take(spec, SPEC, trials.data, &notes, &got, &err), &err))
+            T_EQ(cases[i].name, got->n_first, cases[i].want);
+        asy_buf_fini(&notes);
+        asy_study_destroy(got);
+        asy_study_destroy(spec);
+    }
+    asy_buf_fini(&trials);
+}
+
 static void what_cannot_be_learnt_from_is_an_error(void)
 {
     static const struct {
@@ -190,4 +225,5 @@ out:
 
 T_MAIN("study_from", T_TEST(trials_are_ranked_and_those_that_fit_are_taken),
        T_TEST(of_many_the_better_half_and_others_evenly),
+       T_TEST(a_population_takes_no_more_than_its_members_begin_with),
        T_TEST(what_cannot_be_learnt_from_is_an_error), T_TEST(a_resume_has_what_was_found_then))

@@ -58,7 +58,7 @@ int sim_search_ask(struct sim *s, size_t study, uint64_t number, const double *f
                  ? asy_sampler_ask(s->studies[study].sampler, number, fixed, &ret_point->x, &err)
                  : asy_fail(&err, ASY_E_STATE, "there is none");
 
-    if (rc < 0 && rc != ASY_E_FULL)
+    if (rc < 0 && rc != ASY_E_FULL && rc != ASY_E_GONE)
         sim_fail(s, "the sampler has no point for trial %llu: %s", (unsigned long long)number,
                  err.text);
     if (rc == 0)

@@ -245,8 +245,8 @@ void sim_search_told(struct sim *s, size_t study, const struct asy_effect *fx);
 /* ---- replay.c: at the end, every study with a real sampler follows from its log. ------------- */
 void sim_replay(struct sim *s);
 int sim_search_ask(struct sim *s, size_t study, uint64_t number, const double *fixed,
-                   struct sim_point *ret_point); /* 0 or ASY_E_FULL; anything else has failed the
-                                                  * run */
+                   struct sim_point *ret_point); /* 0, ASY_E_FULL or ASY_E_GONE; anything
+                                                  * else has failed the run */
 void sim_search_reset(struct sim *s); /* the coordinator is gone */
 
 /* checker.c: what was told to whom */

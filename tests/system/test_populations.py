@@ -131,6 +131,9 @@ def members_go_on_from_checkpoints():
         has("show", home.run("show", "toy", str(taken[0]["number"]))[0],
             f"from the checkpoint of trial {taken[0]['parent']}")
         has("why it ended", home.json("explain", "toy")["cause"], "exhausted")
+        replayed = home.json("replay", "toy")
+        equal("it follows from its log", [replayed["result"], replayed["suggestions"]],
+              ["follows", len(home.json("trials", "toy")["trials"])])
         wait(lambda: not checkpoints(home), "the last checkpoints to be removed")
         has("best", out, "toy")
 
@@ -208,6 +211,18 @@ def models_go_on_from_checkpoints():
             equal("where it began", shown["attempt_list"][0]["resumed_step"], 4)
 
 
+def a_population_whose_trials_fail_says_so():
+    with Home() as home:
+        lay_out(home)
+        home.write("program.py", "raise SystemExit(3)")
+        home.write("study.yaml", STUDY % {"pace": 0, "parallel": 0, "deterministic": "false",
+                                          "checkpoint": "true"} + "retries: 0\n")
+        home.run("run", "study.yaml", code=1)
+        why = home.json("explain", "toy")
+        equal("its end", [why["state"], why["cause"]], ["failed", "sampler-failed"])
+        has("what happened", why["text"], "the last 12 trials failed, so it has nothing to go on from")
+
+
 def a_program_without_checkpoints_is_refused():
     with Home() as home:
         lay_out(home, checkpoint="false")
@@ -216,4 +231,5 @@ def a_program_without_checkpoints_is_refused():
 
 main(members_go_on_from_checkpoints, lineage_survives_kills, members_move_to_another_machine,
      the_same_with_one_worker_or_four,
-     models_go_on_from_checkpoints, a_program_without_checkpoints_is_refused)
+     models_go_on_from_checkpoints, a_population_whose_trials_fail_says_so,
+     a_program_without_checkpoints_is_refused)

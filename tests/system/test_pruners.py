@@ -102,6 +102,11 @@ def asha_stops():
     sweep("{name: asha, reduction: 3}")
 
 
+def asha_pauses_by_its_second_rule():
+    sweep("{name: asha, reduction: 3, rule: 2}", pauses=True)
+    sweep("{name: asha, reduction: 3, rule: 2}", pauses=True, sampler="{name: tpe, startup_trials: 2}")
+
+
 def hyperband_pauses_and_stops():
     sweep("hyperband", pauses=True, sampler="{name: tpe, startup_trials: 2}")
     sweep("{name: hyperband, reduction: 2}")
@@ -112,5 +117,6 @@ def moasha_pauses_and_stops():
     sweep("{name: moasha, reduction: 3}", objective=TWO, sampler="{name: nsga2, population: 4}")
 
 
-main(median_and_percentile, patient, threshold, wilcoxon, asha_stops, hyperband_pauses_and_stops,
+main(median_and_percentile, patient, threshold, wilcoxon, asha_stops,
+     asha_pauses_by_its_second_rule, hyperband_pauses_and_stops,
      moasha_pauses_and_stops)

@@ -69,6 +69,19 @@ def every_sampler_follows():
             equal("enqueued", follows(home, name, 40)["enqueued"], 1)
 
 
+def a_study_that_begins_with_an_earlier_one_follows():
+    with Home() as home:
+        start(home, "earlier", "tpe")
+        home.run("run", "study.yaml", "--cores", "4", code=None)
+        start(home, "later", "{name: tpe, startup_trials: 4}")
+        path = os.path.join(home.path, "study.yaml")
+        with open(path, encoding="utf-8") as f:
+            text = f.read().replace("enqueue: [{a: 0.5}]", "from: earlier")
+        home.write("study.yaml", text)
+        home.run("run", "study.yaml", "--cores", "4", code=None)
+        equal("its first points are given", follows(home, "later", 40)["enqueued"] >= 1, True)
+
+
 def deterministic_studies_follow():
     with Home() as home:
         start(home, "lagged", "tpe", search=", deterministic: true, lag: 4")
@@ -243,7 +256,8 @@ def unknown_studies_are_named():
         has("none", home.run("replay", "none", code=1)[1], "no study 'none'")
 
 
-main(every_sampler_follows, deterministic_studies_follow,
+main(every_sampler_follows, a_study_that_begins_with_an_earlier_one_follows,
+     deterministic_studies_follow,
      a_sampler_that_was_built_anew_knew_what_is_recorded,
      a_study_with_a_greater_budget_goes_on_as_it_began, a_changed_point_is_named,
      other_knowledge_gives_other_points, a_store_of_an_older_version_proves_nothing,

@@ -443,6 +443,45 @@ out:
     tear_down(&b);
 }
 
+#define MOMENTUM(value) "\"optimizer\":\"sgd\",\"lr\":0.05,\"momentum\":" value
+/* A population's child may have momentum where its parent had none: that starts from rest, as the
+ * first update has it. Outside a population the same checkpoint is another trial's. */
+static void momentum_that_the_parent_had_not_starts_from_zero(void)
+{
+    static const struct {
+        const char *name, *params, *rest;
+        int want;
+    } cases[] = {
+        { "without", MOMENTUM("0.0"), "\"population\":true", 0 },
+        { "with", MOMENTUM("0.9"), "\"population\":true", 0 },
+        { "another trial", MOMENTUM("0.9"), "\"population\":false", ASY_E_INVAL },
+    };
+    struct asy_json *first = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 3, MOMENTUM("0.0"),
+                                     "\"until\":1,\"population\":true");
+    char kept[160];
+    struct bench b;
+
+    if (!set_up(&b))
+        goto out;
+    snprintf(kept, sizeof kept, "%s/kept", b.dir);
+    snprintf(seen.kept, sizeof seen.kept, "%s", kept);
+    if (!T_OK(train(&b, first, NULL), &b.err))
+        goto out;
+    seen.kept[0] = '\0';
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_json *job =
+            kit_job(KIT_DIGITS, "", "val_loss", "minimize", 3, cases[i].params, cases[i].rest);
+
+        T_EQ(cases[i].name, train(&b, job, kept), cases[i].want);
+        if (cases[i].want == 0)
+            T_EQ(cases[i].name, b.result.outcome, ASY_TRAIN_COMPLETE);
+        asy_json_destroy(job);
+    }
+out:
+    asy_json_destroy(first);
+    tear_down(&b);
+}
+
 static void a_warm_trainer_reads_nothing_again(void)
 {
     struct asy_json *job = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 1, GOOD, "");
@@ -673,5 +712,6 @@ T_MAIN("trainer", T_TEST(digits_are_learnt), T_TEST(a_stored_model_is_the_best_e
        T_TEST(milestones_add_up_to_the_whole), T_TEST(a_stop_ends_at_a_batch),
        T_TEST(divergence_is_an_outcome), T_TEST(wrong_jobs_are_refused),
        T_TEST(hyperparameters_are_listed), T_TEST(damaged_and_foreign_checkpoints_are_refused),
+       T_TEST(momentum_that_the_parent_had_not_starts_from_zero),
        T_TEST(a_warm_trainer_reads_nothing_again), T_TEST(a_changed_file_is_read_again),
        T_TEST(numbers_are_learnt), T_TEST(predictions_carry_the_labels_back))

@@ -212,7 +212,9 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
                            err)) < 0 ||
         (rc = asy_safetensors_read_f32(file, "params", n, state->params, err)) < 0)
         return rc;
-    if (state->m && (rc = asy_safetensors_read_f32(file, "m", n, state->m, err)) < 0)
+    if (state->m && state->m_may_lack && !asy_safetensors_find(file, "m"))
+        memset(state->m, 0, n * sizeof *state->m);
+    else if (state->m && (rc = asy_safetensors_read_f32(file, "m", n, state->m, err)) < 0)
         return rc;
     if (state->v && (rc = asy_safetensors_read_f32(file, "v", n, state->v, err)) < 0)
         return rc;

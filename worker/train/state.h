@@ -21,6 +21,8 @@ struct asy__state {
     struct asy__progress progress;
     struct asy__score partial; /* this rank's, of the present epoch */
     float *params, *m, *v, *best; /* [n_params] in the arena; v: Adam only, else NULL */
+    int m_may_lack; /* a population's momentum changes, and a checkpoint made without any has no
+                     * m: then it starts at zero */
 };
 
 /* Writes a checkpoint: partial [ranks] of all ranks. */

@@ -124,6 +124,7 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     run->grads = take(&at, n + ASY__RIDES);
     run->state.m = adam || run->job->hyper.momentum > 0 ? take(&at, n) : NULL;
     run->state.v = adam ? take(&at, n) : NULL;
+    run->state.m_may_lack = run->job->population && !adam;
     run->state.best = take(&at, n);
     run->x = take(&at, mine * width);
     run->label = (int32_t *)(void *)take(&at, mine);

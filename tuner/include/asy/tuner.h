@@ -171,8 +171,9 @@ void asy_sampler_destroy(struct asy_sampler *sampler);
 /* Suggests the point of trial `number` (below 2^53) and remembers it as running. fixed: NULL, or
  * [space length] entries that are not ASY_INACTIVE are taken as they are (enqueued points), except
  * where their condition turns out not to hold. The outcome of a trial that is asked for again is
- * forgotten, also if that fails. ASY_E_FULL: the space is exhausted (grid,
- * brute_force).
+ * forgotten, also if that fails. ASY_E_FULL: the space is exhausted (grid, brute_force), or all
+ * members of a population are trained. ASY_E_GONE: too many of a population's trials failed in a
+ * row, so there is nothing to go on from.
  * ASY_E_INVAL: a fixed entry is not a value of its parameter. */
 ASY_MUST_CHECK int asy_sampler_ask(struct asy_sampler *sampler, uint64_t number,
                                    const double *fixed, double *ret_x, struct asy_error *err);
