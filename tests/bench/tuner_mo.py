@@ -9,6 +9,7 @@ Without --peer: rows, ours by bench_mo, peers from data/volume-*.csv where there
 writes its table. tuner.py calls rows() for scripts/bench.sh tuner.
 """
 import argparse
+import concurrent.futures
 import ctypes
 import glob
 import json
@@ -55,10 +56,13 @@ def summary(won, trials, sampler):
 
 
 def rows(bin_folder, sampler="auto", seeds=10, trials=TRIALS):
+    """As many problems at once as there are cores: a volume does not depend on the time it takes."""
     peers = read_tables(trials)
-    won = {}
-    for problem in names(bin_folder):
-        value = statistics.median(volumes(bin_folder, sampler, problem, seeds, trials))
+    won, problems = {}, names(bin_folder)
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        found = list(pool.map(lambda p: volumes(bin_folder, sampler, p, seeds, trials), problems))
+    for problem, ours in zip(problems, found):
+        value = statistics.median(ours)
         row = {"name": "mo.hypervolume", "case": f"{problem}/{trials}", "value": value,
                "unit": "volume", "n": seeds, "sampler": sampler}
         theirs = {name: statistics.median(of[problem]) for name, of in peers.items() if problem in of}
