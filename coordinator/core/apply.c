@@ -501,6 +501,8 @@ static int attempt_event(struct asy_core *core, struct asy__study *s, const stru
 
     if (!a || a->number != ev->attempt)
         return misfit(ev, err);
+    if (!core->started) /* else it was noted when it came */
+        asy__pace_note(core, a, ev);
     if (number > 0)
         a->applied = number;
     switch (ev->kind) {

@@ -126,7 +126,8 @@ struct asy__attempt {
     uint64_t n_cores;                 /* of all parts */
     int started, orphan;              /* orphan: its worker is lost (never with several parts) */
     double started_ms, said_ms, said_step; /* soft, on its agent's clock; said_step -1: nothing */
-    int64_t started_core_ms;          /* soft: when we heard of its start; 0: we did not */
+    int64_t started_us;               /* soft: when we heard of its start; 0: we did not */
+    int64_t started_core_ms;          /* soft: the same; 0: not since our own start */
     int64_t leased_ms;                /* soft; 0: not known */
     uint64_t begun_step;              /* soft: of the checkpoint that it began from */
     enum asy_cancel_mode told;        /* soft: the strongest cancel sent in this session; 0: none */

@@ -8,7 +8,8 @@
  * Times are differences on the clock of the agent that reports, so that what it had to keep back
  * for a while does not seem slow.
  *
- * All soft: after a restart the pace is unknown until somebody reports. */
+ * Soft, but replay measures it again from what attempts said: a job that was requeued would else
+ * lease once more what its time is too short for. */
 #include "core_impl.h"
 #include <stdio.h>
 
@@ -23,9 +24,24 @@ static void note(double *slowest, double ms)
     *slowest = ms > *slowest ? ms : *slowest + (ms - *slowest) / SINK;
 }
 
-static double told_ms(const struct asy_core *core, int64_t reporter_wall_us)
+static double told_ms(const struct asy_event *ev, int64_t reporter_wall_us)
 {
-    return reporter_wall_us ? (double)reporter_wall_us / 1e3 : (double)core->now_ms;
+    return (double)(reporter_wall_us ? reporter_wall_us : ev->wall_us) / 1e3;
+}
+
+/* The log knows of wall time alone, and nobody knows more of what began before a restart. As it may
+ * have ended while there was no coordinator, its end counts as no later than a start and a gap
+ * after the last report. */
+static double whole_ms(const struct asy_core *core, const struct asy__attempt *a,
+                       const struct asy_event *ev)
+{
+    const struct asy__pace *pace = &a->trial->study->pace;
+    double ms = (double)(ev->wall_us - a->started_us) / 1e3, most;
+
+    if (a->started_core_ms)
+        return (double)(core->now_ms - a->started_core_ms);
+    most = a->said_ms - a->started_ms + pace->first_ms + pace->gap_ms;
+    return a->said_step >= 0 && most < ms ? most : ms;
 }
 
 static void reported(struct asy__attempt *a, double at_ms, double step)
@@ -49,17 +65,18 @@ void asy__pace_note(const struct asy_core *core, struct asy__attempt *a,
 {
     switch (ev->kind) {
     case ASY_EV_STARTED:
-        a->started_ms = told_ms(core, ev->started.reporter_wall_us);
-        a->started_core_ms = core->now_ms;
+        a->started_ms = told_ms(ev, ev->started.reporter_wall_us);
+        a->started_us = ev->wall_us;
+        a->started_core_ms = core->started ? core->now_ms : 0;
         a->said_step = -1;
         break;
     case ASY_EV_REPORT:
-        if (a->started_core_ms)
-            reported(a, told_ms(core, ev->report.reporter_wall_us), (double)ev->report.step);
+        if (a->started_us)
+            reported(a, told_ms(ev, ev->report.reporter_wall_us), (double)ev->report.step);
         break;
     case ASY_EV_ENDED:
-        if (ev->ended.end == ASY_END_COMPLETE && a->started_core_ms)
-            note(&a->trial->study->pace.whole_ms, (double)(core->now_ms - a->started_core_ms));
+        if (ev->ended.end == ASY_END_COMPLETE && a->started_us)
+            note(&a->trial->study->pace.whole_ms, whole_ms(core, a, ev));
         break;
     default:
         break;

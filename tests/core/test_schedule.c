@@ -451,6 +451,74 @@ out:
     world_close(&w);
 }
 
+/* With checkpoints 10 s to the first report and 10 s more count, without them 20 s to the end; and
+ * a quarter more. */
+static void a_restart_does_not_forget_how_slow_a_study_is(void)
+{
+    static const struct { const char *name, *run; } cases[] = {
+        { "to its first checkpoint", STUDY_HEAD("a") RUN(4, true) "budget: {trials: 99}\n" },
+        { "to its end", STUDY_HEAD("a") RUN(4, false) "budget: {trials: 99}\n" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_id a;
+        struct world w;
+
+        if (begin(&w)) {
+            world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+            a = world_submit(&w, CLIENT_PEER, OWNER, 1, cases[i].run, 0);
+            take_steps(&w, 0, 10000);
+            if (T_TRUE(world_restart(&w))) {
+                world_clear(&w);
+                world_client(&w, CLIENT_PEER, OWNER);
+                world_agent(&w, &(struct agent){ .peer = 3, .cores = 2, .walltime_ms = 20000 });
+                T_EQ(cases[i].name, leases_at(&w, 3, a), 0);
+                world_agent(&w, &(struct agent){ .peer = 4, .cores = 2, .walltime_ms = 30000 });
+                T_EQ(cases[i].name, leases_at(&w, 4, a), 2);
+            }
+        }
+        world_close(&w);
+    }
+}
+
+/* A trial ended while there was no coordinator, and after an hour without one its end comes. */
+static void what_came_late_does_not_seem_slow(void)
+{
+    struct asy_holding held;
+    struct asy_id a;
+    struct lease l;
+    struct world w;
+
+    if (!begin(&w))
+        goto out;
+    world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+    a = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                     STUDY_HEAD("a") RUN(4, false) "budget: {trials: 99}\n", 0);
+    l = w.leases[0];
+    world_started(&w, &l);
+    for (uint64_t step = 1; step <= 2; step++) {
+        world_pass(&w, 1000, 2, 2);
+        world_report(&w, &l, step, 1.0);
+    }
+    w.now += 3600000;
+    for (int i = 0; i < 2; i++) { /* the end is heard of; the end is in the log */
+        if (!T_TRUE(world_restart(&w)))
+            goto out;
+        held = (struct asy_holding){ .study = a, .trial = 0, .attempt = 1, .running = 1,
+                                     .epoch = l.epoch };
+        world_clear(&w);
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1, .holdings = &held,
+                                         .n_holdings = i == 0 });
+        if (i == 0)
+            world_end(&w, &l, ASY_END_COMPLETE, 2);
+        T_EQ("its end", world_state(&w, a, 0), ASY_TRIAL_COMPLETE);
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1, .walltime_ms = 60000 });
+        T_EQ(i ? "after another restart" : "once it came", leases_at(&w, 3, a), 1);
+    }
+out:
+    world_close(&w);
+}
+
 static void nothing_is_leased_while_the_store_cannot_write(void)
 {
     struct asy_input full = { .type = ASY_IN_FAILED_COMMIT };
@@ -511,5 +579,7 @@ T_MAIN("schedule", T_TEST(studies_of_one_priority_share_the_cores),
        T_TEST(samplers_are_asked_as_far_ahead_as_they_allow),
        T_TEST(enqueued_points_are_asked_for_first),
        T_TEST(who_cannot_checkpoint_in_time_is_not_leased_there),
+       T_TEST(a_restart_does_not_forget_how_slow_a_study_is),
+       T_TEST(what_came_late_does_not_seem_slow),
        T_TEST(nothing_is_leased_while_the_store_cannot_write),
        T_TEST(points_that_make_no_sense_fail_the_study))
