@@ -44,6 +44,7 @@ struct asy__asked {
     struct asy__ties *ties;
     struct asy__weighed *weighed;
     struct asy__past *past;
+    struct asy__metrics *metrics;
     struct asy__again *again;
     char say[80];                  /* to whoever waits, with what has been written; "": nothing */
 };
@@ -140,6 +141,12 @@ ASY_MUST_CHECK int asy__importance_read(struct asy__asked *asked, struct asy_rea
 ASY_MUST_CHECK int asy__importance_work(struct asy__asked *asked, struct asy_reader *reader,
                                         struct asy_error *err);
 void asy__importance_free(struct asy__asked *asked);
+
+/* ---- query_metrics.c ------------------------------------------------------------------------- */
+
+ASY_MUST_CHECK int asy__metrics_write(struct asy__asked *asked, struct asy_reader *reader,
+                                      struct asy_error *err);
+void asy__metrics_free(struct asy__asked *asked);
 
 /* ---- query_replay.c -------------------------------------------------------------------------- */
 

@@ -4,7 +4,8 @@
  *
  * An answer is a list of parts, a part is made in one or more pieces, and no piece reads more than
  * PAGE rows or WINDOW events: between two of them the store can be written, and other questions get
- * their turn. What has no paging below is short: the list of studies, what belongs to one trial.
+ * their turn. What has no paging is short: the list of studies, what belongs to one trial but its
+ * metrics (query_metrics.c).
  * For the best trials the values of all are read first, in pages as well. */
 #include <math.h>
 #include <stdlib.h>
@@ -153,21 +154,6 @@ static int on_attempt(void *arg, const struct asy_attempt_row *row)
     asy_jsonw_i64(w, "signal", row->signal);
     put_number(w, "cpu_s", row->cpu_s);
     asy_jsonw_u64(w, "max_rss", row->max_rss);
-    asy_jsonw_close(w, '}');
-    return 0;
-}
-
-static int on_metric(void *arg, const struct asy_metric_row *row)
-{
-    struct asy_jsonw *w = arg;
-
-    asy_jsonw_open(w, NULL, '{');
-    asy_jsonw_str(w, "name", row->name);
-    asy_jsonw_u64(w, "step", row->step);
-    asy_jsonw_f64(w, "value", row->value);
-    asy_jsonw_u64(w, "attempt", row->attempt);
-    asy_jsonw_i64(w, "wall_us", row->wall_us);
-    asy_jsonw_bool(w, "superseded", row->superseded);
     asy_jsonw_close(w, '}');
     return 0;
 }
@@ -496,17 +482,6 @@ static int attempts(struct asy__asked *asked, struct asy_reader *reader, struct 
     return rc;
 }
 
-static int metrics(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
-{
-    int rc;
-
-    asy_jsonw_open(&asked->w, "metrics", '[');
-    rc = asy_reader_metrics(reader, asked->study, (uint64_t)asked->q->trial, 0, on_metric,
-                            &asked->w, err);
-    asy_jsonw_close(&asked->w, ']');
-    return rc;
-}
-
 static int artifacts(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
     uint64_t number = (uint64_t)asked->q->trial;
@@ -539,7 +514,8 @@ static const struct {
     { "trials", ANY, { asy__asked_find, asy__best_read, trials } },
     { "events", ANY, { asy__asked_find, events, upto } },
     { "news", ANY, { find_visible, events, upto } },
-    { "trial", OF_TRIAL, { asy__asked_find, trial, datasets, attempts, metrics, artifacts } },
+    { "trial", OF_TRIAL,
+      { asy__asked_find, trial, datasets, attempts, asy__metrics_write, artifacts } },
     { "explain-worker", ANY, { asy__explain_worker } },
     { "explain", OF_STUDY,
       { asy__asked_find, asy__ties_find, asy__ties_read, asy__explain_study,
@@ -594,6 +570,7 @@ void asy__asked_fini(struct asy__asked *asked)
     asy__ties_free(asked);
     asy__importance_free(asked);
     asy__past_free(asked);
+    asy__metrics_free(asked);
     asy__again_free(asked);
     free(asked->name);
     free(asked->spec);

@@ -436,6 +436,28 @@ static int metrics(struct asy_reader *reader, struct asy_id study, uint64_t numb
     return rc;
 }
 
+static int metric_names(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                        const char *after, int64_t limit, asy_metric_name_f each, void *arg,
+                        struct asy_error *err)
+{
+    struct list list = { .size = sizeof(struct metric) };
+    const char *last = after;
+    int64_t n = 0;
+    int rc = gather_metrics(reader, study, number, &list, err);
+
+    for (size_t i = 0; i < list.n && rc == 0 && (limit < 0 || n < limit); i++) {
+        const struct metric *metric = (struct metric *)list.rows + i;
+
+        if (metric->row.superseded || (last && strcmp(metric->row.name, last) <= 0))
+            continue;
+        last = metric->row.name;
+        rc = each(arg, last);
+        n++;
+    }
+    free(list.rows);
+    return rc;
+}
+
 static int is_after(const struct metric *metric, uint64_t step, uint64_t seq)
 {
     return metric->row.step != step ? metric->row.step > step : metric->row.seq > seq;
@@ -740,7 +762,8 @@ static void close_reader(struct asy_reader *reader)
 
 const struct asy__reader_ops asy__memory_reader_ops = {
     .close = close_reader, .studies = studies, .trials = trials, .attempts = attempts,
-    .metrics = metrics, .series = series, .artifacts = artifacts, .has_file = has_file,
+    .metrics = metrics, .metric_names = metric_names, .series = series, .artifacts = artifacts,
+    .has_file = has_file,
     .tags = tags,
     .datasets = datasets, .workers = workers, .events = events,
 };

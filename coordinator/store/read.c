@@ -235,6 +235,13 @@ int asy_reader_metrics(struct asy_reader *reader, struct asy_id study, uint64_t 
     return reader->ops->metrics(reader, study, number, with_superseded, each, arg, err);
 }
 
+int asy_reader_metric_names(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                            const char *after, int64_t limit, asy_metric_name_f each, void *arg,
+                            struct asy_error *err)
+{
+    return reader->ops->metric_names(reader, study, number, after, limit, each, arg, err);
+}
+
 int asy_reader_series(struct asy_reader *reader, struct asy_id study, uint64_t number,
                       const char *name, uint64_t step, uint64_t seq, int64_t limit,
                       asy_metric_row_f each, void *arg, struct asy_error *err)

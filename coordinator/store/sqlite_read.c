@@ -8,8 +8,8 @@
 
 enum read_stmt {
     R_STUDIES, R_STUDIES_NAMED, R_STUDIES_BETWEEN, R_STUDY_ID,
-    R_TRIALS, R_TRIALS_BEST, R_ATTEMPTS, R_METRICS, R_ALL_METRICS, R_SERIES, R_ARTIFACTS,
-    R_FILE, R_TAGS, R_DATASETS,
+    R_TRIALS, R_TRIALS_BEST, R_ATTEMPTS, R_METRICS, R_ALL_METRICS, R_METRIC_NAMES,
+    R_SERIES, R_ARTIFACTS, R_FILE, R_TAGS, R_DATASETS,
     R_WORKERS, R_EVENTS, R_EVENTS_OF_STUDY, R_EVENTS_OF_TRIAL, R_N,
 };
 
@@ -53,8 +53,17 @@ const char *const asy__read_sql[] = {
     [R_ALL_METRICS] = METRIC_COLUMNS(0) "metric m LEFT JOIN word w ON w.id = m.name"
                       " WHERE m.run = ?1 UNION ALL " METRIC_COLUMNS(1) "metric_superseded m"
                       " LEFT JOIN word w ON w.id = m.name WHERE m.run = ?1 ORDER BY 1, 2, 3",
-    [R_SERIES] = METRIC_COLUMNS(0) "word w JOIN metric m ON m.name = w.id WHERE w.text = ?2"
-                 " AND m.run = ?1 AND (m.step, m.seq) > (?3, ?4) ORDER BY m.step, m.seq LIMIT ?5",
+    /* From each name one seek to the next, past all its rows. */
+    [R_METRIC_NAMES] = "WITH RECURSIVE n(name) AS (SELECT min(name) FROM metric WHERE run = ?1"
+                       " UNION ALL SELECT (SELECT min(m.name) FROM metric m WHERE m.run = ?1 AND"
+                       " m.name > n.name) FROM n WHERE n.name IS NOT NULL)"
+                       " SELECT coalesce(w.text, '') FROM n LEFT JOIN word w ON w.id = n.name"
+                       " WHERE n.name IS NOT NULL AND (?2 IS NULL OR coalesce(w.text, '') > ?2)"
+                       " ORDER BY 1 LIMIT ?3",
+    [R_SERIES] = METRIC_COLUMNS(0) "metric m LEFT JOIN word w ON w.id = m.name WHERE m.run = ?1"
+                 " AND m.name = CASE ?2 WHEN '' THEN 0"
+                 " ELSE (SELECT id FROM word WHERE text = ?2) END"
+                 " AND (m.step, m.seq) > (?3, ?4) ORDER BY m.step, m.seq LIMIT ?5",
     [R_ARTIFACTS] = "SELECT name, path, sha, bytes, step, attempt FROM artifact WHERE run = ?"
                     " ORDER BY name, step, attempt",
     [R_FILE] = "SELECT 1 FROM artifact WHERE path = ? LIMIT 1",
@@ -356,6 +365,36 @@ static int metrics(struct asy_reader *reader, struct asy_id study, uint64_t numb
     return stmt ? each_row(reader, stmt, give_metric, &ctx, err) : rc;
 }
 
+struct name_ctx {
+    asy_metric_name_f each;
+    void *arg;
+};
+
+static int give_name(sqlite3_stmt *stmt, void *arg)
+{
+    struct name_ctx *ctx = arg;
+
+    return ctx->each(ctx->arg, asy__col_text(stmt, 0));
+}
+
+static int metric_names(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                        const char *after, int64_t limit, asy_metric_name_f each, void *arg,
+                        struct asy_error *err)
+{
+    struct name_ctx ctx = { each, arg };
+    int rc;
+    sqlite3_stmt *stmt = of_run(reader, R_METRIC_NAMES, study, number, &rc, err);
+
+    if (!stmt)
+        return rc;
+    if (after)
+        asy__bind_text(stmt, 2, after);
+    else
+        sqlite3_bind_null(stmt, 2);
+    sqlite3_bind_int64(stmt, 3, limit);
+    return each_row(reader, stmt, give_name, &ctx, err);
+}
+
 static int series(struct asy_reader *reader, struct asy_id study, uint64_t number,
                   const char *name, uint64_t step, uint64_t seq, int64_t limit,
                   asy_metric_row_f each, void *arg, struct asy_error *err)
@@ -557,7 +596,8 @@ static int events(struct asy_reader *reader, struct asy_id study, uint64_t trial
 
 const struct asy__reader_ops asy__sqlite_reader_ops = {
     .close = asy__sqlite_reader_close, .studies = studies, .trials = trials, .attempts = attempts,
-    .metrics = metrics, .series = series, .artifacts = artifacts, .has_file = has_file,
+    .metrics = metrics, .metric_names = metric_names, .series = series, .artifacts = artifacts,
+    .has_file = has_file,
     .tags = tags,
     .datasets = datasets, .workers = workers, .events = events,
 };

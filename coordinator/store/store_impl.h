@@ -31,6 +31,9 @@ struct asy__reader_ops {
                     asy_attempt_row_f each, void *arg, struct asy_error *err);
     int (*metrics)(struct asy_reader *reader, struct asy_id study, uint64_t number,
                    int with_superseded, asy_metric_row_f each, void *arg, struct asy_error *err);
+    int (*metric_names)(struct asy_reader *reader, struct asy_id study, uint64_t number,
+                        const char *after, int64_t limit, asy_metric_name_f each, void *arg,
+                        struct asy_error *err);
     int (*series)(struct asy_reader *reader, struct asy_id study, uint64_t number,
                   const char *name, uint64_t step, uint64_t seq, int64_t limit,
                   asy_metric_row_f each, void *arg, struct asy_error *err);

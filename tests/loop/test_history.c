@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_history.c - how a study went, as its store tells it: learning curves thin out to the points
- * that they should have, whatever else was reported, and no piece of them reads many rows; fronts
- * of many objectives have a history without volumes. */
+ * that they should have, whatever else was reported, and no piece of them reads many rows, nor does
+ * one of all that a trial reported; fronts of many objectives have a history without volumes. */
 #include "../folder.h"
 #include "../store/work.h"
 #include "asking.h"
 
 #define POINTS 192 /* of a curve, but for its last */
 #define ROWS 2048  /* of a piece */
+#define PAGE 256   /* of a piece, where all are told */
 #define METRIC "val_accuracy"
 
 /* ---- rows of a piece ------------------------------------------------------------------------- */
@@ -44,9 +45,10 @@ int __wrap_asy_reader_series(struct asy_reader *reader, struct asy_id study, uin
 }
 
 /* As ask(), and the most rows of a piece. */
-static bool ask_counted(struct asy_store *store, struct answer *a, size_t *ret_most)
+static bool ask_counted(struct asy_store *store, const char *what, int64_t trial,
+                        struct answer *a, size_t *ret_most)
 {
-    const struct asy__question q = { .what = "curves", .study = "a", .arg = "", .trial = -1,
+    const struct asy__question q = { .what = what, .study = "a", .arg = "", .trial = trial,
                                      .after = -1, .limit = -1 };
     struct asy__asked asked;
 
@@ -138,7 +140,7 @@ static void check_curves(struct asy_store *store)
     struct answer a;
     size_t most, at = 0;
 
-    if (ask_counted(store, &a, &most)) {
+    if (ask_counted(store, "curves", -1, &a, &most)) {
         T_STR("metric", asy_json_str(asy_json_get(a.root, "metric"), ""), METRIC);
         list = asy_json_get(a.root, "curves");
         for (size_t i = 0; i < N_CURVES; i++)
@@ -161,6 +163,86 @@ static void long_curves_are_thinned_and_read_in_pieces(void)
             return;
         if (store_curves(on_disk ? t_path(&folder, "store", path) : NULL, &store))
             check_curves(store);
+        asy_store_close(store);
+        t_folder_drop(&folder);
+    }
+}
+
+/* ---- all that a trial reported --------------------------------------------------------------- */
+
+#define SCORES 70 /* other names: more than are looked up together */
+#define REPORTS 600
+
+/* What the first attempt said was undone; of each report of the second come two metrics. */
+static bool store_metrics(const char *path, struct asy_store **ret)
+{
+    static char names[SCORES][8];
+    const struct asy_store_spec spec = { .path = path };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_id study = work_id(2);
+    struct work work;
+    uint64_t seq;
+    bool ok = T_OK(work_create(&work, &err), &err) &&
+              T_OK(asy_store_open(&spec, ret, NULL, &err), &err);
+
+    if (ok) {
+        work_study(&work, study, "a", "minimize");
+        add_trial(&work, study, 0, REPORTS);
+        for (size_t i = 0; i < SCORES; i++) {
+            struct asy_event *ev = work_add(&work, ASY_EV_SCORE, study, 0, 1);
+
+            snprintf(names[i], sizeof names[i], "s%zu", SCORES - 1 - i);
+            ev->score.name = i ? names[i] : ""; /* a name may be empty */
+            ev->score.step = i;
+            ev->score.value = (double)i;
+        }
+        ok = T_OK(work_commit(&work, *ret, &seq, &err), &err);
+    }
+    work_fini(&work);
+    return ok;
+}
+
+struct told {
+    const struct asy_json *list;
+    size_t n;
+};
+
+/* The next of the answer is this row. */
+static int check_metric(void *arg, const struct asy_metric_row *row)
+{
+    struct told *told = arg;
+    const struct asy_json *one = asy_json_at(told->list, told->n++);
+
+    return T_STR("name", asy_json_str(asy_json_get(one, "name"), "none"), row->name) &&
+                   T_EQ("step", asy_json_i64(asy_json_get(one, "step"), -1), row->step) &&
+                   T_EQ("attempt", asy_json_i64(asy_json_get(one, "attempt"), -1), row->attempt) &&
+                   T_TRUE(asy_json_f64(asy_json_get(one, "value"), -1) == row->value)
+               ? 0 : ASY_E_INVAL;
+}
+
+static void all_that_a_trial_reported_is_read_in_pieces(void)
+{
+    for (int on_disk = 0; on_disk < 2; on_disk++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_store *store = NULL;
+        struct answer a = { 0 };
+        struct told told = { 0 };
+        struct t_folder folder;
+        char path[PATH_MAX];
+        size_t most;
+
+        if (!t_folder_make(&folder))
+            return;
+        if (store_metrics(on_disk ? t_path(&folder, "store", path) : NULL, &store) &&
+            ask_counted(store, "trial", 0, &a, &most)) {
+            told.list = asy_json_get(a.root, "metrics");
+            T_OK(asy_reader_metrics(asy_store_reader(store), work_id(2), 0, 0, check_metric, &told,
+                                    &err), &err);
+            T_EQ("rows", told.n, 2 * REPORTS + 1 + SCORES);
+            T_EQ("told", asy_json_len(told.list), told.n);
+            T_EQ("the most rows of a piece", most, PAGE);
+        }
+        answer_fini(&a);
         asy_store_close(store);
         t_folder_drop(&folder);
     }
@@ -249,4 +331,5 @@ out:
 }
 
 T_MAIN("history", T_TEST(long_curves_are_thinned_and_read_in_pieces),
+       T_TEST(all_that_a_trial_reported_is_read_in_pieces),
        T_TEST(five_objectives_have_a_history_without_volumes))

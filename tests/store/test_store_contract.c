@@ -75,6 +75,14 @@ static int keep_metric(void *arg, const struct asy_metric_row *row)
     return row_done(k);
 }
 
+static int keep_name(void *arg, const char *name)
+{
+    struct kept *k = arg;
+
+    keep_text(k, name);
+    return row_done(k);
+}
+
 static int keep_artifact(void *arg, const struct asy_artifact_row *row)
 {
     struct kept *k = arg;
@@ -478,6 +486,63 @@ static void a_series_comes_in_stretches(void)
     }
 }
 
+/* In byte order, whatever came first; not what an attempt said that a later one undid. */
+static void names_of_metrics_come_in_stretches(void)
+{
+    static const char *const scores[] = { "z", "A", "", "val_loss", "a" };
+    static const char *const want[] = { "", "A", "a", "val_accuracy", "val_loss", "z" };
+    static const int64_t limits[] = { 1, 2, 6, 100, -1 };
+
+    FOR_EACH_ENGINE(f)
+    {
+        struct fixture f;
+        struct asy_id study = work_id(2);
+        struct asy_metric undone = { "undone", 1 };
+
+        if (!setup(&f, &engines[f_i]))
+            goto out;
+        work_study(&f.work, study, "a", "minimize");
+        work_trial(&f.work, study, 0, 100);
+        work_lease(&f.work, study, 0, 1, 101, 0, 0);
+        work_report(&f.work, study, 0, 1, 1, 1, 99);
+        f.work.events[f.work.n - 1].report.metrics = &undone;
+        f.work.events[f.work.n - 1].report.n_metrics = 1;
+        work_lease(&f.work, study, 0, 2, 102, 0, 0);
+        for (size_t i = 0; i < ASY_ARRAY_LEN(scores); i++)
+            work_add(&f.work, ASY_EV_SCORE, study, 0, 1)->score.name = scores[i];
+        for (uint64_t step = 1; step <= 9; step++)
+            work_report(&f.work, study, 0, 2, step, step, 1);
+        if (!commit(&f) || !reopen(&f))
+            goto out;
+        for (size_t l = 0; l < ASY_ARRAY_LEN(limits); l++) {
+            char after[64] = "";
+            size_t n = 0, came;
+
+            do {
+                struct kept k = { 0 };
+
+                T_OK(asy_reader_metric_names(f.reader, study, 0, n ? after : NULL, limits[l],
+                                             keep_name, &k, &f.err), &f.err);
+                came = k.n;
+                for (size_t i = 0; i < came && n < ASY_ARRAY_LEN(want); i++, n++)
+                    T_STR(f.engine->name, k.text[i], want[n]);
+                snprintf(after, sizeof after, "%s", n ? want[n - 1] : "");
+                T_TRUE(limits[l] < 0 || came <= (size_t)limits[l]);
+            } while (came > 0 && n < ASY_ARRAY_LEN(want));
+            T_EQ(f.engine->name, n, ASY_ARRAY_LEN(want));
+        }
+        for (size_t i = 0; i < ASY_ARRAY_LEN(want); i++) {
+            struct kept k = { 0 };
+
+            T_OK(asy_reader_series(f.reader, study, 0, want[i], 0, 0, -1, keep_metric, &k, &f.err),
+                 &f.err);
+            T_EQ(want[i], k.n, i == 3 ? 9 : i == 4 ? 10 : 1);
+        }
+    out:
+        teardown(&f);
+    }
+}
+
 static void studies_are_found_by_name_and_id(void)
 {
     FOR_EACH_ENGINE(f)
@@ -779,7 +844,7 @@ T_MAIN("store contract", T_TEST(commits_number_events_in_order),
        T_TEST(events_come_in_stretches), T_TEST(workers_are_remembered),
        T_TEST(a_refused_commit_changes_nothing), T_TEST(a_trial_goes_through_its_life),
        T_TEST(numbers_survive_as_they_are), T_TEST(a_resumed_attempt_undoes_later_steps),
-       T_TEST(a_series_comes_in_stretches),
+       T_TEST(a_series_comes_in_stretches), T_TEST(names_of_metrics_come_in_stretches),
        T_TEST(studies_are_found_by_name_and_id), T_TEST(trials_come_by_number_or_value),
        T_TEST(files_and_tags_hang_on_runs), T_TEST(a_study_names_its_newest_event),
        T_TEST(a_paused_trial_shows_its_value_so_far), T_TEST(replay_gives_what_core_needs),

@@ -159,6 +159,7 @@ typedef int (*asy_study_row_f)(void *arg, const struct asy_study_row *row);
 typedef int (*asy_trial_row_f)(void *arg, const struct asy_trial_row *row);
 typedef int (*asy_attempt_row_f)(void *arg, const struct asy_attempt_row *row);
 typedef int (*asy_metric_row_f)(void *arg, const struct asy_metric_row *row);
+typedef int (*asy_metric_name_f)(void *arg, const char *name);
 typedef int (*asy_artifact_row_f)(void *arg, const struct asy_artifact_row *row);
 typedef int (*asy_tag_row_f)(void *arg, const struct asy_tag_row *row);
 typedef int (*asy_dataset_row_f)(void *arg, const struct asy_dataset_row *row);
@@ -188,6 +189,13 @@ ASY_MUST_CHECK int asy_reader_attempts(struct asy_reader *reader, struct asy_id 
 ASY_MUST_CHECK int asy_reader_metrics(struct asy_reader *reader, struct asy_id study,
                                       uint64_t number, int with_superseded, asy_metric_row_f each,
                                       void *arg, struct asy_error *err);
+/* What the metrics of one lineage are called, in byte order, from what follows `after` on (NULL:
+ * from the first), at most limit: its cost grows with the number of names alone (but in memory,
+ * with the store). */
+ASY_MUST_CHECK int asy_reader_metric_names(struct asy_reader *reader, struct asy_id study,
+                                           uint64_t number, const char *after, int64_t limit,
+                                           asy_metric_name_f each, void *arg,
+                                           struct asy_error *err);
 /* Of one name and one lineage, by step and seq, from what follows (step, seq) on (0, 0: from the
  * first), at most limit: its cost grows with limit alone (but in memory, with the store). */
 ASY_MUST_CHECK int asy_reader_series(struct asy_reader *reader, struct asy_id study,
