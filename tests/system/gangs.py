@@ -56,6 +56,19 @@ def ranks(home):
             if "OMPI_COMM_WORLD_RANK" in environ(pid)}
 
 
+def speak(ranks):
+    """Into the stderr of each rank, as if it had said so itself."""
+    for rank, pid in ranks.items():
+        with open(f"/proc/{pid}/fd/2", "a") as file:
+            file.write(f"earlier words of rank {rank}\nlast words of rank {rank}\n")
+
+
+def said_by(ranks, text):
+    """By speak(), or by Open MPI in the rank's place: "[HOST:PID] *** End of error message ***"."""
+    return [f"rank {rank}" for rank, pid in ranks.items()
+            if f"words of rank {rank}" in text or f":{pid:05}]" in text]
+
+
 def name_of(pid):
     with open(f"/proc/{pid}/comm") as f:
         return f.read().strip()

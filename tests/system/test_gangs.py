@@ -7,7 +7,7 @@ import sys
 import time
 
 import checker
-from gangs import alive, environ, parent, study
+from gangs import alive, environ, parent, said_by, speak, study
 from harness import SKIP, Home, equal, has, main, wait
 
 
@@ -91,7 +91,8 @@ def attempts(home, number):
 
 def a_death_ends_its_own_gang_alone():
     """Two gangs that share two cores; the ranks, mpirun and the supervisor of one of them die in
-    turn. Each time its trial goes on in a new gang, and nothing of the old one is left."""
+    turn. Each time its trial goes on in a new gang, and nothing of the old one is left. What is told
+    of a rank's end are its own last lines."""
     with Home() as home:
         home.env["ASY_OVERSUBSCRIBE"] = "2"
         home.env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0"
@@ -105,7 +106,8 @@ def a_death_ends_its_own_gang_alone():
             equal("a core of its own for each rank of a gang", sorted(map(len, own)), [1, 1])
             equal("not the other's", own[0] & own[1], set())
         deaths = [("rank 1", lambda ranks: ranks[1], signal.SIGKILL,
-                   "rank 1 ended by signal 9 (Killed)"),
+                   "rank 1 ended by signal 9 (Killed); stderr ends: earlier words of rank 1\n"
+                   "last words of rank 1"),
                   ("rank 0", lambda ranks: ranks[0], signal.SIGSEGV,
                    "rank 0 ended by signal 11 (Segmentation fault)"),
                   ("mpirun", lambda ranks: parent(ranks[0]), signal.SIGKILL,
@@ -120,9 +122,13 @@ def a_death_ends_its_own_gang_alone():
             scratch = environ(ranks[0])["ASSAY_SCRATCH"]
             if not os.listdir(scratch):
                 raise AssertionError(f"no shared memory in {scratch}")
+            speak(ranks)
             os.kill(choose(ranks), signum)
             wait(lambda: attempts(home, victim)[begun[victim]].get("end") == "crashed", who)
-            has(who, attempts(home, victim)[begun[victim]]["text"], text)
+            told = attempts(home, victim)[begun[victim]]["text"]
+            has(who, told, text)
+            equal(f"whose words are in {told!r}", said_by(ranks, told),
+                  [who] if "rank" in who else [])
             begun[victim] += 1
             wait(lambda: running(home, victim, begun[victim]), "the next attempt")
             equal(f"left of {who}", [p for p in tree if alive(p)], [])

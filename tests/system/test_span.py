@@ -6,8 +6,8 @@ import signal
 import sys
 
 import hosts
-from gangs import (alive, coordinator, lineage, name_of, parent, ranks, study, training, worker,
-                   workers)
+from gangs import (alive, coordinator, lineage, name_of, parent, ranks, said_by, speak, study,
+                   training, worker, workers)
 from harness import Home, equal, has, main, wait
 
 
@@ -111,10 +111,14 @@ def a_death_anywhere_ends_the_gang_everywhere():
             trees = {r: lineage(pid) for r, pid in ranks(home).items()}
             tree = [pid for t in trees.values() for n, pid in t.items() if n != "assay-worker"]
             victim = trees[rank][what]
+            gang = ranks(home)
+            speak(gang)
             os.kill(victim, signum)
             at = wait(lambda: ended(home, *seen[-1]), f"the end of {what} {rank}")
             has(f"{what} {rank}", at["text"], text.replace("%s", os.uname().nodename))
             equal(f"{what} {rank}", at["end"], end)
+            equal(f"whose words are in {at['text']!r}", said_by(gang, at["text"]),
+                  [f"rank {rank}"] if what == "assay-trainer" else [])
             wait(lambda: not any(map(alive, tree)), f"what was beside {what} {rank} to end")
             if what == "assay-worker":
                 n = [a.pid for a in agents].index(victim)
