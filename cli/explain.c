@@ -76,12 +76,31 @@ static void put_span(struct asy_buf *out, const struct asy_json *attempt)
     }
 }
 
-/* waits: its trial does not run; an attempt without an end may still come back then. */
-static void put_attempt(struct asy_buf *out, const struct asy_json *attempt, int waits)
+/* The first attempt of a trial with a parent (< 0: none) starts from that one's checkpoint, and so
+ * does a later one that has none of its own: at the step at which the first one began. */
+static void put_start(struct asy_buf *out, const struct asy_json *attempt,
+                      const struct asy_json *first, int64_t parent)
+{
+    int64_t step = number(attempt, "resumed_step");
+
+    if (!number(attempt, "resumed_from"))
+        return;
+    if (parent >= 0 && step == number(first, "resumed_step"))
+        asy_buf_addf(out, ", from the checkpoint of trial %" PRId64, parent);
+    else
+        asy_buf_addf(out, ", from the checkpoint of attempt %" PRId64,
+                     number(attempt, "resumed_from"));
+    asy_buf_addf(out, " at step %" PRId64, step);
+}
+
+/* waits: its trial does not run; an attempt without an end may still come back then. first: of its
+ * trial. */
+static void put_attempt(struct asy_buf *out, const struct asy_json *attempt, int waits,
+                        const struct asy_json *first, int64_t parent)
 {
     const char *end = text(attempt, "end"), *why = text(attempt, "text");
     const char *host = text(attempt, "host");
-    int64_t from = number(attempt, "resumed_from"), used = number(attempt, "max_rss");
+    int64_t used = number(attempt, "max_rss");
     int64_t limit = number(attempt, "memory"), late = number(attempt, "superseded_reports");
     char when[32] = "", name[24];
 
@@ -90,9 +109,7 @@ static void put_attempt(struct asy_buf *out, const struct asy_json *attempt, int
     asy_buf_addf(out, "%-*s%s%s%s: %s at step %" PRId64, INDENT, name, when, *host ? " on " : "",
                  host, *end ? end : waits ? "cut off" : "runs", number(attempt, "step"));
     put_span(out, attempt);
-    if (from)
-        asy_buf_addf(out, ", from the checkpoint of attempt %" PRId64 " at step %" PRId64, from,
-                     number(attempt, "resumed_step"));
+    put_start(out, attempt, first, parent);
     asy_buf_addc(out, '\n');
     if (strcmp(text(attempt, "cause"), "none") != 0) {
         asy_buf_addf(out, "%*s%s%s", INDENT, "", text(attempt, "cause"), *why ? ": " : "\n");
@@ -153,19 +170,77 @@ static void put_history(struct asy_buf *out, const struct asy_json *root)
     }
 }
 
+static void put_value(struct asy_buf *out, const struct asy_json *value)
+{
+    struct asy_jsonw w;
+
+    if (!value) {
+        asy_buf_adds(out, "nothing");
+        return;
+    }
+    asy_jsonw_init(&w, out, 0);
+    asy_jsonw_node(&w, NULL, value);
+}
+
+static int same_value(const struct asy_json *a, const struct asy_json *b)
+{
+    struct asy_buf one, other;
+    int same;
+
+    asy_buf_init(&one, 4096);
+    asy_buf_init(&other, 4096);
+    put_value(&one, a);
+    put_value(&other, b);
+    same = one.len == other.len && (one.len == 0 || !memcmp(one.data, other.data, one.len));
+    asy_buf_fini(&one);
+    asy_buf_fini(&other);
+    return same;
+}
+
+/* What a population's trial has otherwise than the one whose weights it took up. */
+static void put_lineage(struct asy_buf *out, const struct asy_json *root)
+{
+    const struct asy_json *was = asy_json_get(root, "parent_params"), *value;
+    const char *name, *lead = ": ";
+
+    if (!number(root, "member"))
+        return;
+    asy_buf_addf(out, "%-*sof member %" PRId64, INDENT, "turn", number(root, "member"));
+    if (!asy_json_get(root, "parent")) {
+        asy_buf_adds(out, ", its first\n");
+        return;
+    }
+    asy_buf_addf(out, ", goes on from trial %" PRId64, number(root, "parent"));
+    if (number(root, "parent_member") != number(root, "member"))
+        asy_buf_addf(out, " of member %" PRId64, number(root, "parent_member"));
+    for (size_t i = 0; (value = asy_json_member(asy_json_get(root, "params"), i, &name)); i++) {
+        if (same_value(asy_json_get(was, name), value))
+            continue;
+        asy_buf_addf(out, "%s%s ", lead, name);
+        put_value(out, asy_json_get(was, name));
+        asy_buf_adds(out, " -> ");
+        put_value(out, value);
+        lead = ", ";
+    }
+    asy_buf_adds(out, *lead == ':' ? ", with the same parameters\n" : "\n");
+}
+
 static void put_trial(struct asy_buf *out, const struct asy_json *root)
 {
     const struct asy_json *list = asy_json_get(root, "attempts"), *item;
+    const struct asy_json *first = asy_json_at(list, 0);
+    int64_t parent = asy_json_i64(asy_json_get(root, "parent"), -1);
 
     asy_buf_addf(out, "%-*s%" PRId64 " of study %s: ", INDENT, "trial", number(root, "trial"),
                  text(root, "study"));
     put_state(out, root);
     put_why(out, root);
     put_last_remedy(out, root);
+    put_lineage(out, root);
     put_reported(out, root);
     put_history(out, root);
     for (size_t i = 0; (item = asy_json_at(list, i)); i++)
-        put_attempt(out, item, !strcmp(text(root, "state"), "queued"));
+        put_attempt(out, item, !strcmp(text(root, "state"), "queued"), first, parent);
 }
 
 /* ---- a study --------------------------------------------------------------------------------- */

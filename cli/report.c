@@ -322,6 +322,7 @@ static void put_page(const struct asy__report *r, struct asy_buf *out)
     asy__report_slices(r, out);
     asy__report_parallel(r, out);
     asy__report_curves(r, out);
+    asy__report_lineage(r, out);
     if (r->n > 0)
         put_table(r, out);
     asy_buf_adds(out, "</body></html>\n");

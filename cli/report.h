@@ -31,6 +31,8 @@ void asy__report_history(const struct asy__report *r, struct asy_buf *out);
 void asy__report_curves(const struct asy__report *r, struct asy_buf *out);
 void asy__report_importance(const struct asy__report *r, struct asy_buf *out);
 void asy__report_front(const struct asy__report *r, struct asy_buf *out);
+/* report_lineage.c */
+void asy__report_lineage(const struct asy__report *r, struct asy_buf *out);
 /* report_space.c */
 void asy__report_parallel(const struct asy__report *r, struct asy_buf *out);
 void asy__report_slices(const struct asy__report *r, struct asy_buf *out);

@@ -41,6 +41,7 @@ struct asy__explained {
     size_t n_groups;
     struct group page[ASY__PAGE]; /* trials of the piece in hand */
     size_t n_page;
+    uint64_t parent;          /* of the trial, one more than its number; 0: none */
 };
 
 void asy__explain_fini(struct asy__asked *asked)
@@ -270,6 +271,36 @@ static void put_ended(struct asy__asked *asked, const struct asy_trial_row *row)
     }
 }
 
+static void put_params(struct asy_jsonw *w, const char *key, const char *text)
+{
+    struct asy_json *params = NULL;
+
+    if (asy_json_parse(text, strlen(text), &params, NULL) == 0)
+        asy_jsonw_node(w, key, params);
+    asy_json_destroy(params);
+}
+
+/* Of a population: whose turn it is, and with what; who it goes on from is read next. */
+static void put_lineage(struct asy__asked *asked, const struct asy_trial_row *row)
+{
+    if (row->member == 0)
+        return;
+    asy_jsonw_u64(&asked->w, "member", row->member);
+    put_params(&asked->w, "params", row->params);
+    if (row->parent)
+        asy_jsonw_u64(&asked->w, "parent", row->parent - 1);
+    asked->explained->parent = row->parent;
+}
+
+static int on_parent(void *arg, const struct asy_trial_row *row)
+{
+    struct asy__asked *asked = arg;
+
+    asy_jsonw_u64(&asked->w, "parent_member", row->member);
+    put_params(&asked->w, "parent_params", row->params);
+    return 0;
+}
+
 static int on_whole_trial(void *arg, const struct asy_trial_row *row)
 {
     struct asy__asked *asked = arg;
@@ -282,14 +313,20 @@ static int on_whole_trial(void *arg, const struct asy_trial_row *row)
     asy_jsonw_u64(&asked->w, "step", row->step);
     asy_jsonw_i64(&asked->w, "created_us", row->created_us);
     asy_jsonw_i64(&asked->w, "ended_us", row->ended_us);
+    put_lineage(asked, row);
     return 0;
 }
 
 /* Core may know a trial that is not on disk yet. */
 int asy__explain_trial(struct asy__asked *asked, struct asy_reader *reader, struct asy_error *err)
 {
-    int rc = asy__asked_trial(asked, reader, on_whole_trial, err);
+    int rc = need(asked, err);
 
+    if (rc == 0)
+        rc = asy__asked_trial(asked, reader, on_whole_trial, err);
+    if (rc == 0 && asked->explained->parent)
+        rc = asy_reader_trials(reader, asked->study, (int64_t)asked->explained->parent - 2, 1, 0,
+                               on_parent, asked, err);
     if (rc != ASY_E_NOENT || !asked->q->live)
         return rc;
     asy_jsonw_str(&asked->w, "study", asked->name);

@@ -130,6 +130,27 @@ def members_go_on_from_checkpoints():
         _, taken = check(home)
         has("show", home.run("show", "toy", str(taken[0]["number"]))[0],
             f"from the checkpoint of trial {taken[0]['parent']}")
+        number, parent = taken[0]["number"], taken[0]["parent"]
+        was = {t["number"]: t for t in home.json("trials", "toy")["trials"]}[parent]
+        why = home.run("explain", "toy", str(number))[0]
+        has("explain", why, f"from the checkpoint of trial {parent} at step ")
+        has("whose turn", why, f"turn      of member {taken[0]['member']}, goes on from trial "
+            f"{parent} of member {was['member']}: ")
+        for name in ("h0", "h1"):
+            if was["params"][name] != taken[0]["params"][name]:
+                has("what changed", why,
+                    f"{name} {was['params'][name]!r} -> {taken[0]['params'][name]!r}")
+        home.run("report", "toy", "-o", os.path.join(home.path, "toy.html"))
+        with open(os.path.join(home.path, "toy.html"), encoding="utf-8") as f:
+            page = f.read()
+        lineage = page[page.index("<h2>Lineage</h2>"):]
+        lineage = lineage[:lineage.index("</section>")]
+        parts = lineage.split('<path class="best line" d="')
+        equal("lines of who took up another's weights", parts[1].split('"')[0].count("M"),
+              len(taken))
+        equal("a point for each trial", lineage.count("<circle"),
+              len(home.json("trials", "toy")["trials"]))
+        has("a first one", home.run("explain", "toy", "0")[0], "turn      of member 1, its first")
         has("why it ended", home.json("explain", "toy")["cause"], "exhausted")
         replayed = home.json("replay", "toy")
         equal("it follows from its log", [replayed["result"], replayed["suggestions"]],
