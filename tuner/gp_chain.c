@@ -129,11 +129,12 @@ static int leave_out(struct choice *c, double *theta, double *ret_left)
 {
     struct asy__gp *gp = c->model;
     const double *t = c->view->t[c->goal];
-    double *v = malloc(2 * c->m * sizeof *v), *alpha = v + c->m;
+    double *v = malloc(2 * c->m * sizeof *v), *alpha;
     int rc = ASY_E_NOMEM;
 
     if (!v)
         return rc;
+    alpha = v + c->m;
     asy__gp_warp_inputs(gp, 0);
     asy__gp_set_theta(gp, theta);
     if (asy__gp_set_rows(gp, c->view, c->m) || (rc = asy__gp_settle(gp, theta)))
