@@ -38,6 +38,23 @@ def the_first_node_takes_the_job_back_into_the_queue():
         equal(f"crashes in {ends}", ends["crashed"], 0)
 
 
+def a_job_that_may_not_be_requeued_is_cancelled():
+    """Nobody would start its coordinator again: what is left of it only holds nodes."""
+    with Job(8, settings="shared_home: yes\norphan_exit: 5s\n") as job:
+        job.command(steps=20, pace=0.2)
+        job.submit(TEMPLATE, "--no-requeue")
+        job.reports(12)
+        equal("workers", wait(lambda: job.workers() == 2, "two workers"), True)
+        job.cluster.kill_node("n1")
+        wait(lambda: "cancelling, as it may not be requeued" in job.node_logs()["n2"],
+             "n2 to give up")
+        equal("start it again", job.cluster.do("node", "n1"), 0)
+        job.ended("CANCELLED")
+        equal("restarts", job.show("Restarts"), "0")
+        ends = job.so_far().ends()
+        equal(f"crashes in {ends}", ends["crashed"], 0)
+
+
 def the_first_node_may_die_shortly_before_the_end():
     """What is left of the time is less than the patience of the workers, and a trial runs on."""
     with Job(4, settings="shared_home: yes\nwalltime_margin: 30s\n") as job:
@@ -53,4 +70,4 @@ def the_first_node_may_die_shortly_before_the_end():
 
 Job.cluster = Cluster()
 main(a_node_that_dies_takes_only_its_trials, the_first_node_takes_the_job_back_into_the_queue,
-     the_first_node_may_die_shortly_before_the_end)
+     a_job_that_may_not_be_requeued_is_cancelled, the_first_node_may_die_shortly_before_the_end)
