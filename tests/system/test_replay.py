@@ -26,8 +26,11 @@ budget: {{trials: {trials}}}
 """
 ONE = "{metric: loss, goal: minimize}"
 TWO = "[{metric: loss, goal: minimize}, {metric: other, goal: maximize}]"
-# Trials that fail and that take their time are among them.
+# Trials that fail and that take their time are among them. With a file `stay`, those from the sixth
+# on wait until it is gone.
 AWK = """BEGIN {
+    while (ENVIRON["ASSAY_TRIAL"] > 4 && system("test ! -e stay"))
+        system("sleep 0.05")
     if (b == 7)
         exit 1
     for (i = 0; i < 20000 * (b % 4); i++)
@@ -115,8 +118,11 @@ def a_study_with_a_greater_budget_goes_on_as_it_began():
     with Home() as home:
         start(home, "longer", "auto", c="min: 0.0, max: 1.0", trials=9)
         home.write("short.yaml", open(os.path.join(home.path, "study.yaml")).read())
+        home.write("stay", "")
         home.run("submit", "short.yaml")
+        wait(lambda: ended(home) >= 5, "trials to end")
         home.run("pause", "longer")
+        os.unlink(os.path.join(home.path, "stay"))
         start(home, "longer", "auto", c="min: 0.0, max: 1.0", trials=30)
         home.run("run", "study.yaml", "--resume", code=None)
         got = home.json("replay", "longer")
