@@ -304,7 +304,9 @@ int asy__follow(struct asy__session *session, const struct asy__options *options
             asy__follow_line(&f, f.text.data);
         }
         rc = loop(&f, &how, err);
-        *ret_end = (struct asy__follow_end){ .how = how, .since = since, .gained = f.gain.any };
+        *ret_end = (struct asy__follow_end){ .how = how, .since = since, .gained = f.gain.any,
+                                             .complete =
+                                                 f.progress.counts[ASY_TRIAL_COMPLETE] };
         snprintf(ret_end->study, sizeof ret_end->study, "%s", study);
         if (how == ASY__FOLLOWED_DRAINED)
             asy__progress_drained(&f.progress);

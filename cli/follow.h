@@ -21,6 +21,7 @@ struct asy__follow_end {
     enum asy__followed how;
     char study[128];
     uint64_t since; /* the newest event before this began; 0: none */
+    uint64_t complete; /* trials of the study */
     int gained;     /* an event that came since brought something that lasts (gain.h); the last
                      * ones of a coordinator that ends may not come */
 };

@@ -2,6 +2,7 @@
  * run.c - `assay run`, `submit` and `watch`: say what was understood, hand the study over, follow
  * it, show what came out. The first Ctrl-C drains a coordinator that this command started (else it
  * detaches), the second ends at once. */
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -215,11 +216,11 @@ static int paused(const struct asy__options *options, const char *name)
 }
 
 static int end_of(struct asy__session *session, const struct asy__options *options,
-                  const char *name, enum asy__followed how)
+                  const char *name, const struct asy__follow_end *end)
 {
     struct asy_error err = ASY_ERROR_INIT;
 
-    switch (how) {
+    switch (end->how) {
     case ASY__FOLLOWED_DETACHED:
         return detached(options, name);
     case ASY__FOLLOWED_LEFT:
@@ -241,9 +242,13 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
     }
     if (!options->json && asy__final_screen(session, name, options, &err) < 0)
         return asy__complain(&err);
-    if (how != ASY__FOLLOWED_FAILED)
+    if (end->how != ASY__FOLLOWED_FAILED)
         return EXIT_DONE;
-    fprintf(stderr, "assay: '%s' has no result: no trial is complete\n", name);
+    if (end->complete)
+        fprintf(stderr, "assay: '%s' has failed, with %" PRIu64 " trial%s complete; 'assay explain "
+                        "%s' says why\n", name, end->complete, ASY_S(end->complete), name);
+    else
+        fprintf(stderr, "assay: '%s' has no result: no trial is complete\n", name);
     return EXIT_FAILED;
 }
 
@@ -254,7 +259,7 @@ static int follow(struct asy__session *session, const struct asy__options *optio
 
     if (asy__follow(session, options, name, from_start, ret_end, &err) < 0)
         return asy__complain(&err);
-    return end_of(session, options, name, ret_end->how);
+    return end_of(session, options, name, ret_end);
 }
 
 /* What the sampler became is known where it runs. A study that cannot be asked about runs, too. */

@@ -20,6 +20,7 @@
 
 #define SAID_MAX (1u << 20)
 #define GONE_MS 5000
+#define LOOK_MS 25000 /* in which a living coordinator marks its store twice */
 #define PATIENCE "5m"
 #define READY "ready node="
 
@@ -308,7 +309,9 @@ int64_t asy__step_silence_ms(const char *home, int64_t beat_us)
     int network;
 
     dead_ms = asy_fs_of(home, name, &network, NULL) == 0 && !network ? 40000 : 120000;
-    return quiet_ms < dead_ms ? dead_ms - quiet_ms : 0;
+    if (beat_us == 0)
+        return dead_ms;
+    return quiet_ms < dead_ms - LOOK_MS ? dead_ms - quiet_ms : LOOK_MS;
 }
 
 int asy__step_give_up(struct asy_error *err)

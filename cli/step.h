@@ -45,7 +45,9 @@ int64_t asy__step_beat_us(const char *home);
 /* How much longer that mark must stay as it is until the coordinator is dead: after 40 s, which
  * are four marks, or two minutes on a network file system. There the mark is synced, and whoever
  * looks opens the file anew, so that it should tell of the present; but clients may believe for a
- * minute what they knew (acregmax of NFS), and the one that writes may wait for a slow server. */
+ * minute what they knew (acregmax of NFS), and the one that writes may wait for a slow server. How
+ * old it is now counts, but for 25 s it is watched in any case: some file systems have the times of
+ * the hosts that write, whose clocks differ. 0 for beat_us: the whole time. */
 int64_t asy__step_silence_ms(const char *home, int64_t beat_us);
 /* The job's coordinator is dead, and so is its batch script: puts the job back into its queue, or
  * ends it if it may not be requeued. */

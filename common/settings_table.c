@@ -51,7 +51,8 @@ static const struct asy_setting table[] = {
       "nodes talk; empty means all that Open MPI finds" },
     { "orphan_exit", ASY_SET_DURATION, 0, DAY, "30m",
       "how long a worker that runs nothing looks for its coordinator before it ends; on the nodes "
-      "of a batch job 5m unless it is set, and a job whose coordinator is dead is requeued" },
+      "of a batch job 5m unless it is set, 30 s once its time is up; a job whose coordinator is "
+      "dead is requeued" },
     { "oversubscribe", ASY_SET_INT, 1, 64, "1",
       "trials or ranks that share a core: a worker offers each of its cores so many times" },
     { "reattach_foreign", ASY_SET_CHOICE, 0, 0, "ask",

@@ -161,7 +161,7 @@ static int study_state(struct asy_core *core, struct asy__study *s, const struct
     }
     if (s->state == to && ev->study_state.cause == ASY_CAUSE_SAMPLER_FAILED) {
         s->exhausted = s->given_up = 1;
-        return set_text(&s->text, ev->study_state.text) ? nomem(err) : 0;
+        return set_text(&s->give_up, ev->study_state.text) ? nomem(err) : 0;
     }
     if (s->state == to && ev->study_state.cause == ASY_CAUSE_REGRET) { /* its text is the reason */
         s->enough = s->enough ? s->enough : ASY_CAUSE_REGRET;
@@ -184,14 +184,18 @@ static int study_state(struct asy_core *core, struct asy__study *s, const struct
 
 /* What was enough by the earlier budget may not be by this one. A bound on the regret is no part of
  * the log: one that still suffices is heard of again with the next point. */
-static void budget_changed(struct asy__study *s, double before)
+static void budget_changed(struct asy__study *s, double before, uint64_t patience)
 {
     double now = s->spec->regret;
 
     if (s->enough == ASY_CAUSE_REGRET && !(now == before))
         s->enough = ASY_CAUSE_NONE;
-    if (s->enough == ASY_CAUSE_STAGNATION && s->stale < s->spec->patience)
+    if (s->enough == ASY_CAUSE_STAGNATION && s->spec->patience > patience &&
+        s->stale < s->spec->patience)
         s->enough = ASY_CAUSE_NONE;
+    if (!s->enough && s->spec->patience < patience && !isnan(s->reached) &&
+        s->stale >= s->spec->patience)
+        s->enough = ASY_CAUSE_STAGNATION;
     if (s->has_sampler && isnan(before) && !isnan(now))
         s->remakes = 1; /* who bounds it must know of all trials */
 }
@@ -200,6 +204,7 @@ static int study_changed(struct asy_core *core, struct asy__study *s, const stru
                          struct asy_error *err)
 {
     int refused = asy__refused_change(core, s, asy__str(ev->study_changed.spec), err), rc;
+    uint64_t patience = s->spec ? s->spec->patience : UINT64_MAX;
     double regret = s->spec ? s->spec->regret : NAN;
     char *text;
 
@@ -211,7 +216,7 @@ static int study_changed(struct asy_core *core, struct asy__study *s, const stru
     s->spec_text = text;
     asy__study_retire(core, s);
     if ((rc = asy__study_need(core, s, err)) == 0 && s->spec)
-        budget_changed(s, regret);
+        budget_changed(s, regret, patience);
     return rc;
 }
 

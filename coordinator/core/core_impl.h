@@ -161,7 +161,8 @@ struct asy__study {
     enum asy_cause cause;
     char *text;
     int over, exhausted;
-    int given_up;                      /* by its sampler, whose trials fail; text says so */
+    int given_up;                      /* by its sampler, whose trials fail */
+    char *give_up;                     /* why */
     enum asy_cause enough;             /* TARGET, STAGNATION, REGRET: no more trials are wanted */
     char *near;                        /* REGRET: why */
     double reached;                    /* best value that was counted; NaN: none */

@@ -115,10 +115,12 @@ int asy__refused_change(const struct asy_core *core, struct asy__study *s, const
         rc = asy__pruner_for(spec, &pruner, &why);
     asy_pruner_destroy(pruner);
     asy_study_destroy(spec);
-    if (!is_refusal(rc))
-        return rc ? asy_fail(err, (enum asy_code)rc, "%s", why.text) : 0;
-    if (s->refused_change)
-        return 1;
+    if (rc && !is_refusal(rc))
+        return asy_fail(err, (enum asy_code)rc, "%s", why.text);
+    free(s->refused_change); /* of an earlier change, which this one replaces */
+    s->refused_change = NULL;
+    if (rc == 0)
+        return 0;
     asy_error_prefix(&why, "study '%s'", s->name);
     if (!(s->refused_change = strdup(why.text)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for study '%s'", s->name);

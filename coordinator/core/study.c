@@ -134,6 +134,7 @@ void asy__study_destroy(struct asy__study *s)
     free(s->refused_change);
     free(s->text);
     free(s->near);
+    free(s->give_up);
     free(s->name);
     free(s->base_name);
     free(s->project);
@@ -474,7 +475,7 @@ static void end_naturally(struct asy_core *core, struct asy__study *s)
 
     asy__members_tidy(core, s, 1);
     if (s->given_up && !s->enough)
-        asy__study_stop(core, s, ASY_CAUSE_SAMPLER_FAILED, asy__dup(core, asy__str(s->text)));
+        asy__study_stop(core, s, ASY_CAUSE_SAMPLER_FAILED, asy__dup(core, asy__str(s->give_up)));
     else if (s->counts[ASY_TRIAL_PAUSED])
         asy__study_stop(core, s, cause, text);
     else

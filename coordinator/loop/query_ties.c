@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * query_ties.c - of studies with several objectives: which of the trials that are equal by the
  * first one is the best. The store notes the one that came first, and another may beat it in the
- * rest. Trials are read best first, so that only those up to the last equal one are looked at. */
+ * rest. Trials are read in the order of their numbers, which needs no sorting of them all. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 struct tie {
     struct asy_id study;
     double best, losses[ASY_OBJECTIVES_MAX]; /* losses: of the trial so far; NaN: none was read */
-    int64_t trial, after;                    /* after: places that were read */
-    int maximize[ASY_OBJECTIVES_MAX], past;
+    int64_t trial, after;                    /* after: number of the last one that was read */
+    int maximize[ASY_OBJECTIVES_MAX];
     size_t m;
 };
 struct asy__ties {
@@ -55,7 +55,7 @@ static int on_study(void *arg, const struct asy_study_row *row)
 {
     struct asy__ties *ties = arg;
     struct tie tie = { .study = row->id, .best = row->best, .losses = { NAN },
-                       .trial = row->best_trial };
+                       .trial = row->best_trial, .after = -1 };
 
     if (row->best_trial < 0 || (tie.m = goals_of(row->spec, tie.maximize)) < 2)
         return 0;
@@ -101,11 +101,7 @@ static int on_trial(void *arg, const struct asy_trial_row *row)
     double losses[ASY_OBJECTIVES_MAX];
 
     asked->rows++;
-    if (isnan(row->value) ||
-        (tie->maximize[0] ? row->value < tie->best : row->value > tie->best)) {
-        tie->past = 1;
-        return 0;
-    }
+    tie->after = (int64_t)row->number;
     if (row->state != ASY_TRIAL_COMPLETE || row->value != tie->best ||
         !asy__outcome_values(row, tie->m, losses))
         return 0;
@@ -131,11 +127,10 @@ int asy__ties_read(struct asy__asked *asked, struct asy_reader *reader, struct a
         return 0;
     tie = &ties->list[ties->next];
     asked->rows = 0;
-    rc = asy_reader_trials(reader, tie->study, tie->after - 1, ASY__PAGE, 1, on_trial, asked, err);
+    rc = asy_reader_trials(reader, tie->study, tie->after, ASY__PAGE, 0, on_trial, asked, err);
     if (rc < 0 && rc != ASY_E_NOENT) /* it was there a moment ago */
         return rc;
-    tie->after += asked->rows;
-    ties->next += tie->past || asked->rows < ASY__PAGE;
+    ties->next += asked->rows < ASY__PAGE;
     return ties->next < ties->n;
 }
 

@@ -181,6 +181,37 @@ static void a_better_value_takes_stagnation_back(void)
     }
 }
 
+/* In a deterministic study what is enough stays so, whatever follows and whatever else of the study
+ * changes meanwhile: its table may not depend on when somebody says that. */
+static void another_priority_takes_no_stagnation_back(void)
+{
+    static const double losses[] = { 5, 7, 4, 3, 2, 1, 0, -1, -2 };
+    uint64_t n[2] = { 0 };
+
+    for (int changes = 0; changes < 2; changes++) {
+        struct world w;
+        struct asy_id a;
+
+        if (begin(&w, 3)) {
+            a = submit(&w, 1, PATIENT RUN(4, false) "search: {sampler: random, deterministic: "
+                       "true, lag: 3}\nbudget: {trials: 9, patience: 1}\n");
+            for (size_t k = 0; k < w.n_leases && k < ASY_ARRAY_LEN(losses); k++) {
+                world_started(&w, &w.leases[k]);
+                report(&w, &w.leases[k], 1, losses[k], NAN, 2);
+                world_end(&w, &w.leases[k], ASY_END_COMPLETE, 1);
+                if (changes)
+                    world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PRIORITY, "patient",
+                                  (int)k + 1);
+            }
+            T_EQ("it ends", study_state(&w, a), ASY_STUDY_FINISHED);
+            n[changes] = world_count(&w, ASY_EV_TRIAL_CREATED);
+        }
+        world_close(&w);
+    }
+    T_TRUE(n[0] < ASY_ARRAY_LEN(losses));
+    T_EQ("as many trials", n[1], n[0]);
+}
+
 /* A bound on the regret ends a study at once; a deterministic one lets what runs come to its end.
  * The event tells a restarted coordinator, which is told of no bound. */
 static void a_small_regret_ends_a_study(void)
@@ -278,15 +309,18 @@ static void a_budget_that_changes_is_judged_anew(void)
     }
 }
 
-static void more_patience_takes_stagnation_back(void)
+static void another_patience_judges_stagnation_anew(void)
 {
     static const struct {
-        const char *name, *after;
+        const char *name, *before, *after;
         enum asy_study_state want;
     } cases[] = {
-        { "the same", NEAR(", patience: 1"), ASY_STUDY_FINISHED },
-        { "more", NEAR(", patience: 2"), ASY_STUDY_RUNNING },
-        { "without end", NEAR(""), ASY_STUDY_RUNNING },
+        { "the same", NEAR(", patience: 1"), NEAR(", patience: 1"), ASY_STUDY_FINISHED },
+        { "more", NEAR(", patience: 1"), NEAR(", patience: 2"), ASY_STUDY_RUNNING },
+        { "without end", NEAR(", patience: 1"), NEAR(""), ASY_STUDY_RUNNING },
+        { "less", NEAR(", patience: 2"), NEAR(", patience: 1"), ASY_STUDY_FINISHED },
+        { "for the first time", NEAR(""), NEAR(", patience: 1"), ASY_STUDY_FINISHED },
+        { "not so much less", NEAR(", patience: 4"), NEAR(", patience: 2"), ASY_STUDY_RUNNING },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
@@ -294,7 +328,7 @@ static void more_patience_takes_stagnation_back(void)
         struct asy_id a;
 
         if (begin(&w, 2)) {
-            a = submit(&w, 1, NEAR(", patience: 1"));
+            a = submit(&w, 1, cases[i].before);
             world_started(&w, &w.leases[0]);
             world_started(&w, &w.leases[1]);
             world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "near", 0);
@@ -614,5 +648,7 @@ T_MAIN("goals", T_TEST(moasha_promotes_by_all_objectives),
        T_TEST(patience_counts_from_the_last_better_value),
        T_TEST(a_better_value_takes_stagnation_back),
        T_TEST(a_small_regret_ends_a_study), T_TEST(a_budget_that_changes_is_judged_anew),
-       T_TEST(more_patience_takes_stagnation_back), T_TEST(a_regret_that_is_added_is_looked_at),
+       T_TEST(another_patience_judges_stagnation_anew),
+       T_TEST(another_priority_takes_no_stagnation_back),
+       T_TEST(a_regret_that_is_added_is_looked_at),
        T_TEST(reports_of_other_metrics_are_not_judged))

@@ -66,6 +66,28 @@ static void a_population_that_is_given_up_says_why(void)
     world_close(&w);
 }
 
+/* Its word stays the reason over whatever becomes of the study until then. */
+static void the_word_of_its_sampler_outlives_a_pause(void)
+{
+    struct asy_id a;
+    struct world w;
+
+    if (open(&w, ASY_FOREIGN_ASK, &a)) {
+        struct lease *first = turn(&w, a, 0, 1, -1);
+
+        fail(&w, turn(&w, a, 1, 2, -1));
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0);
+        world_member(&w, a, 2, 0, ASY_E_GONE, (struct asy_origin){ 0 });
+        T_EQ("paused", study_state(&w, a), ASY_STUDY_PAUSED);
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_RESUME, "a", 0);
+        to_rung(&w, first, 0.5);
+        T_EQ("failed", study_state(&w, a), ASY_STUDY_FAILED);
+        T_STR("in its words", world_last(&w, a, -1, ASY_EV_STUDY_STATE)->study_state.text,
+              "no point");
+    }
+    world_close(&w);
+}
+
 /* The same is on record: a restart between the sampler's word and the end changes nothing. */
 static void that_it_is_given_up_is_on_record(void)
 {
@@ -209,7 +231,7 @@ static void but_not_from_one_further_back(void)
 }
 
 T_MAIN("members", T_TEST(a_population_that_is_given_up_says_why),
-       T_TEST(that_it_is_given_up_is_on_record),
+       T_TEST(the_word_of_its_sampler_outlives_a_pause), T_TEST(that_it_is_given_up_is_on_record),
        T_TEST(a_turn_that_reaches_the_very_end_is_the_last),
        T_TEST(without_its_own_checkpoint_a_turn_starts_from_its_parents),
        T_TEST(an_adopted_turn_may_have_begun_from_its_parents_checkpoint),

@@ -147,6 +147,36 @@ out:
     world_close(&w);
 }
 
+/* Put back by another change that is fine: the study goes on. */
+static void a_later_change_takes_the_refusal_back(void)
+{
+    static const char first[] = STUDY_HEAD("a") RUN(9, true) "budget: {trials: 2}\n";
+    static const char more[] = STUDY_HEAD("a") RUN(9, true) "budget: {trials: 3}\n";
+    struct asy_id study;
+    struct world w;
+    size_t n = 0;
+
+    if (!world_open(&w) || !world_start(&w))
+        goto out;
+    world_client(&w, CLIENT_PEER, OWNER);
+    world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
+    study = world_submit(&w, CLIENT_PEER, OWNER, 1, first, 0);
+    world_started(&w, &w.leases[1]);
+    for (uint64_t i = 2; i < 4; i++) {
+        world_control(&w, CLIENT_PEER, OWNER, ASY_CONTROL_PAUSE, "a", 0);
+        world_submit(&w, CLIENT_PEER, OWNER, i, i == 2 ? more : first, 1);
+    }
+    for (size_t i = 0; i < w.n_events && n == 0; i++)
+        if (w.events[i].kind == ASY_EV_STUDY_CHANGED && n++ == 0)
+            w.events[i].study_changed.spec = "{\"assay\":1,\"search\":{\"sampler\":\"nobody\"}}";
+    T_EQ("two changes", world_count(&w, ASY_EV_STUDY_CHANGED), 2);
+    T_TRUE(world_restart(&w));
+    T_EQ("runs", world_last(&w, study, -1, ASY_EV_STUDY_STATE)->study_state.state,
+         ASY_STUDY_RUNNING);
+out:
+    world_close(&w);
+}
+
 /* Whatever is wrong with the file, and whether it has trials yet or not. */
 static void any_mistake_is_the_reason(void)
 {
@@ -181,4 +211,5 @@ static void any_mistake_is_the_reason(void)
 }
 
 T_MAIN("refused", T_TEST(it_fails_and_the_others_go_on),
-       T_TEST(a_change_that_is_refused_fails_the_study), T_TEST(any_mistake_is_the_reason))
+       T_TEST(a_change_that_is_refused_fails_the_study),
+       T_TEST(a_later_change_takes_the_refusal_back), T_TEST(any_mistake_is_the_reason))

@@ -32,7 +32,8 @@ struct asy_agent_options {
     int once_idle_exit;         /* end when nothing runs and the coordinator says goodbye or has
                                    had nothing for idle_exit_ms */
     int64_t idle_exit_ms;
-    int64_t orphan_ms;          /* end when nothing runs and no coordinator was heard this long */
+    int64_t orphan_ms;          /* end when nothing runs and no coordinator was heard this long, or
+                                   for 30 s once the time of the batch job is up */
     int never_shared;           /* opens nothing of coordinator or study by its path */
     const char *scratch;        /* where attempts work: as the setting worker_scratch */
     const char *shared_home;    /* as the setting */
