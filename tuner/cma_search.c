@@ -320,7 +320,7 @@ static int earlier_holds(const struct asy__cma_search *search)
     qsort(own, ASY__EARLIER_PROOF, sizeof *own, by_rank);
     for (size_t i = 0; i < ASY__EARLIER_PROOF; i++)
         guesses[i] = asy__earlier_guess(search->sampler, own[i].x);
-    return asy__earlier_holds(guesses, ASY__EARLIER_PROOF);
+    return asy__earlier_holds(guesses, NULL, ASY__EARLIER_PROOF);
 }
 
 static int start(struct asy__cma_search *search)

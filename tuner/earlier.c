@@ -114,8 +114,9 @@ double asy__earlier_guess(const struct asy_sampler *s, const double *x)
     return sum / weights;
 }
 
-/* Kendall's tau of guesses and results (Kendall 1938), equal guesses being neither. */
-int asy__earlier_holds(const double *guesses, size_t n)
+/* Kendall's tau of guesses and results (Kendall 1938), equal ones being neither in nor out of
+ * order. */
+int asy__earlier_holds(const double *guesses, const double *results, size_t n)
 {
     double sum = 0;
 
@@ -123,6 +124,7 @@ int asy__earlier_holds(const double *guesses, size_t n)
         return 0;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < i; k++)
-            sum += (guesses[k] < guesses[i]) - (guesses[k] > guesses[i]);
+            sum += ((guesses[k] < guesses[i]) - (guesses[k] > guesses[i])) *
+                   (results ? (results[k] < results[i]) - (results[k] > results[i]) : 1);
     return sum >= TAU_LEAST * (double)(n * (n - 1)) / 2;
 }

@@ -162,7 +162,7 @@ static int choose_earlier(struct choice *c, double *loss)
 
     if (!room)
         return ASY_E_NOMEM;
-    weight = asy__gp_earlier_weight(c->m, c->view->expected, c->view->t[0], room);
+    weight = asy__gp_earlier_weight(c->m, c->view->expected, c->view->t[0]);
     memcpy(c->tried, c->best, theta_size(c)); /* which may get more noise */
     if (weight > 0 && !(rc = leave_out(c, c->tried, room)))
         weight *= asy__gp_earlier_share(c->m, c->view->t[0], c->view->expected, room);

@@ -101,24 +101,11 @@ double asy__gp_earlier_mean(const struct asy__gp_earlier *earlier, const double 
     return mean;
 }
 
-struct pair { double t, mean; };
-
-static int by_result(const void *a, const void *b)
+double asy__gp_earlier_weight(size_t n, const double *means, const double *t)
 {
-    const struct pair *x = a, *y = b;
-
-    if (x->t != y->t)
-        return x->t < y->t ? -1 : 1;
-    return (x->mean > y->mean) - (x->mean < y->mean);
-}
-
-double asy__gp_earlier_weight(size_t n, const double *means, const double *t, double *order)
-{
-    struct pair *pairs = (struct pair *)(void *)order;
     double mean = 0, level = 0, both = 0, square = 0;
 
     for (size_t i = 0; i < n; i++) {
-        pairs[i] = (struct pair){ t[i], means[i] };
         mean += means[i] / (double)n;
         level += t[i] / (double)n;
     }
@@ -126,10 +113,7 @@ double asy__gp_earlier_weight(size_t n, const double *means, const double *t, do
         both += (means[i] - mean) * (t[i] - level);
         square += (means[i] - mean) * (means[i] - mean);
     }
-    qsort(pairs, n, sizeof *pairs, by_result);
-    for (size_t i = 0; i < n; i++) /* the means alone, in place: entry i lies before pair i */
-        order[i] = pairs[i].mean;
-    return square > 0 && both > 0 && asy__earlier_holds(order, n) ? both / square : 0;
+    return square > 0 && both > 0 && asy__earlier_holds(means, t, n) ? both / square : 0;
 }
 
 static int is_wrong(const double *t, const double *guess, size_t i, size_t k)

@@ -27,8 +27,8 @@ ASY_MUST_CHECK int asy__gp_earlier_make(struct asy__gp_earlier *earlier,
 double asy__gp_earlier_mean(const struct asy__gp_earlier *earlier, const double *u, double *work,
                             double *ret_gradient);
 /* What to multiply means [n] by so that results t [n] follow them, by least squares; 0: the results
- * do not bear them out, by their order. order: [2 n] scratch. */
-double asy__gp_earlier_weight(size_t n, const double *means, const double *t, double *order);
+ * do not bear them out, by their order. */
+double asy__gp_earlier_weight(size_t n, const double *means, const double *t);
 /* How likely it is that means [n] rank results t [n] better than left [n] does, which a model says
  * of each from the others (Feurer, Letham, Bakshy 2018, "Scalable meta-learning for Bayesian
  * optimization", section 4): the share of samples of the results in which they put fewer pairs into

@@ -65,9 +65,9 @@ ASY_MUST_CHECK int asy__sampler_earlier(struct asy_sampler *s, const struct asy_
 /* As how good a share of results a point would rank by those of earlier studies: the mean of the
  * nearest, by distance. There are some. x: a point of the space. */
 double asy__earlier_guess(const struct asy_sampler *s, const double *x);
-/* Whether n results bear earlier studies out: guesses [n] of their points, the best result first.
- * Of harmful studies hardly ever, of those that say nothing seldom. */
-int asy__earlier_holds(const double *guesses, size_t n);
+/* Whether n results bear earlier studies out: guesses [n] of their points; results [n], NULL: they
+ * rise. Of harmful studies hardly ever, of those that say nothing seldom. */
+int asy__earlier_holds(const double *guesses, const double *results, size_t n);
 /* The class's own, where it has one: for samplers that are made of others. */
 ASY_MUST_CHECK int asy__sampler_reserve(struct asy_sampler *s, const struct asy_outcome *outcome);
 void asy__sampler_tell(struct asy_sampler *s, const struct asy_outcome *outcome);

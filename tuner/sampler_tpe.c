@@ -309,7 +309,7 @@ static size_t trust_of(const struct asy_sampler *s, struct tpe *t)
             trial->guess = asy__earlier_guess(s, trial_x(s, trial));
         guesses[r] = trial->guess;
     }
-    return asy__earlier_holds(guesses, t->n_ranked) ? EARLIER_UNTIL - t->n_ranked : 0;
+    return asy__earlier_holds(guesses, NULL, t->n_ranked) ? EARLIER_UNTIL - t->n_ranked : 0;
 }
 
 /* Of what earlier studies found as large a share as the results of its own leave: the best of the

@@ -28,8 +28,8 @@ void asy_regret_destroy(struct asy_regret *regret);
 ASY_MUST_CHECK int asy_regret_tell(struct asy_regret *regret, const struct asy_outcome *outcome,
                                    struct asy_error *err);
 /* The bound, of the first *ret_n complete trials by number: all but at most a tenth, so that it is
- * found anew only that often, and where one of them changes; INFINITY: there are too few, or no
- * model. After ASY_E_NOMEM it can be called again. */
+ * found anew only that often (where one of them changes afterwards: at once if exact); INFINITY:
+ * there are too few, or no model. After ASY_E_NOMEM it can be called again. */
 ASY_MUST_CHECK int asy_regret_bound(struct asy_regret *regret, double *ret_bound, size_t *ret_n,
                                     struct asy_error *err);
 #endif
