@@ -6,7 +6,9 @@
  * (the native engine: after each epoch); any other only at its end. The slowest of late counts:
  * what is measured faster sinks in slowly, since a lease too few costs less than a trial in vain.
  * Times are differences on the clock of the agent that reports, so that what it had to keep back
- * for a while does not seem slow.
+ * for a while does not seem slow. One gap alone, of a job that was suspended or a file system that
+ * hung, counts as at most RISE times what was slowest before: nothing would be leased any more that
+ * could show otherwise.
  *
  * Soft, but replay measures it again from what attempts said: a job that was requeued would else
  * lease once more what its time is too short for. */
@@ -16,11 +18,14 @@
 #define UNKNOWN_MS 5000  /* least time left for a study that nothing is known of */
 #define MARGIN 1.25
 #define SINK 8.0         /* one in so many of the way down */
+#define RISE 4.0
 
 static void note(double *slowest, double ms)
 {
     if (!(ms >= 1))
         ms = 1;
+    if (*slowest > 0 && ms > RISE * *slowest)
+        ms = RISE * *slowest;
     *slowest = ms > *slowest ? ms : *slowest + (ms - *slowest) / SINK;
 }
 

@@ -451,6 +451,33 @@ out:
     world_close(&w);
 }
 
+/* An hour in which a job was suspended would else keep the study off every short job for ever. */
+static void one_long_gap_shuts_nobody_out(void)
+{
+    struct asy_id a;
+    struct lease *l;
+    struct world w;
+
+    if (begin(&w)) {
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                         STUDY_HEAD("a") RUN(9, true) "budget: {trials: 99}\n", 0);
+        l = &w.leases[0];
+        world_started(&w, l);
+        for (uint64_t step = 1; step <= 4; step++) {
+            world_pass(&w, step == 3 ? 3600000 : 1000, 2, 2);
+            world_report(&w, l, step, 1.0);
+        }
+        world_agent(&w, &(struct agent){ .peer = 3, .cores = 1, .walltime_ms = 20000 });
+        T_EQ("goes on", leases_at(&w, 3, a), 1);
+        T_TRUE(world_restart(&w));
+        world_clear(&w);
+        world_agent(&w, &(struct agent){ .peer = 4, .cores = 1, .walltime_ms = 20000 });
+        T_EQ("after a restart, too", leases_at(&w, 4, a), 1);
+    }
+    world_close(&w);
+}
+
 /* With checkpoints 10 s to the first report and 10 s more count, without them 20 s to the end; and
  * a quarter more. */
 static void a_restart_does_not_forget_how_slow_a_study_is(void)
@@ -570,6 +597,7 @@ static void points_that_make_no_sense_fail_the_study(void)
 T_MAIN("schedule", T_TEST(studies_of_one_priority_share_the_cores),
        T_TEST(the_higher_priority_goes_first), T_TEST(a_large_trial_is_not_starved_by_small_ones),
        T_TEST(nor_by_an_older_study_that_takes_turns_with_it),
+       T_TEST(one_long_gap_shuts_nobody_out),
        T_TEST(beside_a_large_trial_that_waits_others_begin), T_TEST(memory_counts_beside_it),
        T_TEST(what_ends_before_it_could_begin_is_not_kept_waiting),
        T_TEST(trials_that_begin_together_end_together),

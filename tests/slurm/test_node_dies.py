@@ -57,7 +57,7 @@ def a_job_that_may_not_be_requeued_is_cancelled():
 
 def the_first_node_may_die_shortly_before_the_end():
     """What is left of the time is less than the patience of the workers, and a trial runs on."""
-    with Job(4, settings="shared_home: yes\nwalltime_margin: 30s\n") as job:
+    with Job(4, settings="shared_home: yes\nwalltime_margin: 50s\n") as job:
         job.command(steps=2000, pace=0.2)
         job.submit(TEMPLATE, "--time=2")
         job.reports(12)
