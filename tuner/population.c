@@ -36,6 +36,14 @@ const struct asy__turn *asy__turns_at(const struct asy_sampler *s, const struct 
                : NULL;
 }
 
+const struct asy__turn *asy__turns_get(const struct asy_sampler *s, const struct asy__turns *turns,
+                                       uint64_t number)
+{
+    const struct asy__turn *turn = asy__trials_get(&turns->trials, number, size_of(s));
+
+    return turn && turn->origin.member ? turn : NULL;
+}
+
 int asy__turns_reserve(const struct asy_sampler *s, struct asy__turns *turns, uint64_t number)
 {
     if (asy__trials_get(&turns->trials, number, size_of(s)))
@@ -60,6 +68,8 @@ void asy__turns_tell(const struct asy_sampler *s, struct asy__turns *turns,
         turns->n_members = turn->origin.member;
     turn->state = o->state == ASY_OUTCOME_RUNNING || complete ? o->state : ASY_OUTCOME_FAILED;
     turn->over = o->over;
+    turn->diverged = turn->state == ASY_OUTCOME_FAILED &&
+                     (o->diverged || o->state == ASY_OUTCOME_COMPLETE);
     turn->violation = o->violation;
     turn->value = complete ? o->values[0] * (s->goals[0] == ASY_MAXIMIZE ? -1 : 1) : 0;
     memcpy(turn->x, o->x, asy_space_len(s->space) * sizeof *turn->x);

@@ -15,6 +15,7 @@ struct asy__turn {
     struct asy_origin origin; /* member 0: of no population, does not count */
     enum asy_outcome_state state;
     int over;
+    int diverged;     /* FAILED: of that */
     double value;     /* smaller is better */
     double violation;
     double x[];       /* [space length] */
@@ -43,6 +44,9 @@ void asy__turns_tell(const struct asy_sampler *s, struct asy__turns *turns,
 /* The i-th turn, in the order in which trials came up; NULL beyond the last. */
 const struct asy__turn *asy__turns_at(const struct asy_sampler *s, const struct asy__turns *turns,
                                       size_t i);
+/* NULL: not known, or forgotten. */
+const struct asy__turn *asy__turns_get(const struct asy_sampler *s, const struct asy__turns *turns,
+                                       uint64_t number);
 /* Who goes on next and from where: with truncation selection, by draws of rng. First the population
  * is filled up to `size`; then the free member whose latest turn has the lowest number; a further
  * one if none is free. The result is borrowed until the next tell. ASY_E_FULL: all are trained

@@ -13,9 +13,10 @@ static const struct asy__sampler_class *const classes[] = {
     &asy__sampler_random, &asy__sampler_grid, &asy__sampler_tpe, &asy__sampler_nsga2,
     &asy__sampler_nsga3,  &asy__sampler_qmc,  &asy__sampler_gp,
     &asy__sampler_cma,    &asy__sampler_brute_force, &asy__sampler_pbt,
+    &asy__sampler_pb2,
 };
 static const char *const names[] = { "auto", "random", "grid", "tpe", "nsga2", "nsga3", "qmc",
-                                     "gp",   "cma",    "brute_force", "pbt" };
+                                     "gp",   "cma",    "brute_force", "pbt", "pb2" };
 
 static const struct asy__sampler_class *find(const char *name)
 {

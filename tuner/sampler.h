@@ -29,7 +29,8 @@ struct asy__sampler_class {
 };
 extern const struct asy__sampler_class asy__sampler_random, asy__sampler_grid, asy__sampler_tpe,
     asy__sampler_nsga2, asy__sampler_nsga3, asy__sampler_qmc,
-    asy__sampler_gp, asy__sampler_cma, asy__sampler_brute_force, asy__sampler_pbt;
+    asy__sampler_gp, asy__sampler_cma, asy__sampler_brute_force, asy__sampler_pbt,
+    asy__sampler_pb2;
 
 #define ASY__EARLIER_PROOF 10 /* results of its own: before, a study trusts no earlier one */
 

@@ -5,9 +5,14 @@
  * Parameters of a trial never change, so a member that goes on is a new trial, too: its parent is
  * its own last turn. The defaults of quantile, resample and the factors are Ray Tune's; the
  * population is Syne Tune's. Ray truncates whole numbers, which then never rise from 1 to 4 by a
- * factor of 1.2; here they move by one at least, as other steps do. */
-#include "population.h"
+ * factor of 1.2; here they move by one at least, as other steps do.
+ *
+ * pb2 is the same but for where a number goes that a weak member changes: a model of what turns
+ * have gained says that (bandit.h). Until it knows enough, and for all that it does not model, pb2
+ * does as pbt, so both have the same options. */
+#include "bandit.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 #define MEMBERS_MAX 65536
 #define INTERVALS 10
@@ -25,7 +30,7 @@ struct asy_population asy_population_of(const char *name, const struct asy_optio
 {
     struct asy_population p = { 0 };
 
-    if (strcmp(name, asy__sampler_pbt.name) != 0)
+    if (strcmp(name, asy__sampler_pbt.name) != 0 && strcmp(name, asy__sampler_pb2.name) != 0)
         return p;
     p.size = (uint64_t)options[POPULATION].fallback;
     for (size_t i = 0; i < n_given; i++) {
@@ -117,6 +122,22 @@ static void tell(struct asy_sampler *s, const struct asy_outcome *outcome)
     asy__turns_tell(s, s->state, outcome);
 }
 
+/* The model's values take the place of fixed ones where there are none. */
+static int fill_by_model(const struct asy_sampler *s, uint64_t number,
+                         const struct asy__next *next, const double *fixed, double *x,
+                         struct asy_error *err)
+{
+    double *chosen = malloc((asy_space_len(s->space) + 1) * sizeof *chosen);
+
+    if (!chosen || asy__bandit_choose(s, s->state, number, next, fixed, chosen)) {
+        free(chosen);
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a model of a population");
+    }
+    fill(s, number, next, chosen, x);
+    free(chosen);
+    return 0;
+}
+
 static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, double *x,
                struct asy_error *err)
 {
@@ -129,17 +150,22 @@ static int ask(struct asy_sampler *s, uint64_t number, const double *fixed, doub
                          &next, err);
     if (rc)
         return rc;
-    s->origin = (struct asy_origin){ next.member, next.from ? next.from->number + 1 : 0 };
-    if (next.from)
-        fill(s, number, &next, fixed, x);
-    else
+    if (!next.from)
         asy__random_point(s, number, fixed, x);
+    else if (!next.explores || s->class != &asy__sampler_pb2)
+        fill(s, number, &next, fixed, x);
+    else if ((rc = fill_by_model(s, number, &next, fixed, x, err)))
+        return rc;
+    s->origin = (struct asy_origin){ next.member, next.from ? next.from->number + 1 : 0 };
     snprintf(s->drew, sizeof s->drew, "%s", s->class->name);
     return 0;
 }
 
-const struct asy__sampler_class asy__sampler_pbt = {
-    .name = "pbt", .options = options, .n_options = ASY_ARRAY_LEN(options), .needs_history = 1,
-    .priors = ASY__PRIORS_ALL, .create = create, .destroy = destroy, .ask = ask,
-    .reserve = reserve, .tell = tell,
-};
+#define CLASS(kind)                                                                                \
+    {                                                                                              \
+        .name = kind, .options = options, .n_options = ASY_ARRAY_LEN(options), .needs_history = 1, \
+        .priors = ASY__PRIORS_ALL, .create = create, .destroy = destroy, .ask = ask,               \
+        .reserve = reserve, .tell = tell,                                                          \
+    }
+const struct asy__sampler_class asy__sampler_pbt = CLASS("pbt");
+const struct asy__sampler_class asy__sampler_pb2 = CLASS("pb2");

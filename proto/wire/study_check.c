@@ -456,6 +456,7 @@ static void check_sampler(struct asy__parse *p)
         { "cma", "one objective only", 1 },
         { "gp", "two objectives at most", 2 },
         { "pbt", "one objective only", 1 },
+        { "pb2", "one objective only", 1 },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(rows); i++)
@@ -508,13 +509,25 @@ static void check_grid(struct asy__parse *p)
         }
 }
 
-static void refuse(struct asy__parse *p, const char *key, const char *text)
+#define REFUSE(p, key, ...) asy__problem(p, asy__place(p, key), key, __VA_ARGS__)
+
+/* The sampler's name where its trials go on from each other's checkpoints; else NULL. */
+static const char *with_population(struct asy__parse *p)
 {
-    asy__problem(p, asy__place(p, key), key, "%s", text);
+    const char *name = asy__val(p, "search.sampler.name")->s;
+
+    return name && asy__words_have("pbt|pb2", name) ? name : NULL;
+}
+
+static const struct asy__value *population_option(struct asy__parse *p, const char *sampler,
+                                                  const char *option)
+{
+    return asy__row_val(p, asy__row_option(!strcmp(sampler, "pbt") ? "sampler pbt" : "sampler pb2",
+                                           option));
 }
 
 /* What a model's checkpoint is made for cannot change when another trial goes on from it. */
-static void check_shapes(struct asy__parse *p)
+static void check_shapes(struct asy__parse *p, const char *sampler)
 {
     static const char *const shapes[] = { "hidden", "layers", "activation", "optimizer",
                                           "patience" };
@@ -526,8 +539,8 @@ static void check_shapes(struct asy__parse *p)
             if (strcmp(asy_space_at(space, i)->name, shapes[k]) != 0)
                 continue;
             snprintf(key, sizeof key, "parameters.%s", shapes[k]);
-            asy__problem(p, p->params[i], key, "cannot change between checkpoints, which pbt "
-                         "does: a constant in run can be it");
+            asy__problem(p, p->params[i], key, "cannot change between checkpoints, which %s "
+                         "does: a constant in run can be it", sampler);
         }
 }
 
@@ -535,25 +548,27 @@ static void check_shapes(struct asy__parse *p)
 static void check_population(struct asy__parse *p, int has_space)
 {
     const struct asy__value *interval, *max = asy__val(p, "run.length.max");
+    const char *name = with_population(p);
 
-    if (!is_word(p, "search.sampler.name", "pbt"))
+    if (!name)
         return;
-    interval = asy__row_val(p, asy__row_option("sampler pbt", "interval"));
+    interval = population_option(p, name, "interval");
     if (p->kind == ASY_RUN_COMMAND && !asy__val(p, "run.checkpoint")->i)
-        refuse(p, "search.sampler", "pbt moves trials on from each other's checkpoints: the "
-               "program has to write them, and run.checkpoint: true has to say so");
+        REFUSE(p, "search.sampler", "%s moves trials on from each other's checkpoints: the "
+               "program has to write them, and run.checkpoint: true has to say so", name);
     if (p->kind == ASY_RUN_MODEL && has_space)
-        check_shapes(p);
+        check_shapes(p, name);
     if (!max->node && interval->has && interval->i == 0)
-        refuse(p, "search.sampler", "pbt needs an interval, or run.length.max to take a tenth of");
+        REFUSE(p, "search.sampler", "%s needs an interval, or run.length.max to take a tenth of",
+               name);
     if (max->has && interval->has && interval->i > max->i)
-        refuse(p, "search.sampler", "the interval is longer than run.length.max");
+        REFUSE(p, "search.sampler", "the interval is longer than run.length.max");
     if (!is_word(p, "search.pruner.name", "none"))
-        refuse(p, "search.pruner", "has no place beside pbt, which ends no trial early: weak "
-               "members go on from strong ones");
+        REFUSE(p, "search.pruner", "has no place beside %s, which ends no trial early: weak "
+               "members go on from strong ones", name);
     if (asy__val(p, "search.tell")->node)
-        refuse(p, "search.tell", "results from elsewhere have no checkpoints, so pbt has no use "
-               "for them");
+        REFUSE(p, "search.tell", "results from elsewhere have no checkpoints, so %s has no use "
+               "for them", name);
 }
 
 /* A point that is given takes the place of a member's first one: beyond those it would train on
@@ -561,11 +576,12 @@ static void check_population(struct asy__parse *p, int has_space)
 static void check_given(struct asy__parse *p)
 {
     const struct asy_study_spec *spec = &p->study->spec;
-    const struct asy__value *size = asy__row_val(p, asy__row_option("sampler pbt", "population"));
-    const char *key = spec->n_given > (uint64_t)size->i ? "search.enqueue" : "search.from";
+    const char *key, *name = with_population(p);
+    const struct asy__value *size = name ? population_option(p, name, "population") : NULL;
 
-    if (!is_word(p, "search.sampler.name", "pbt") || spec->n_enqueue <= (uint64_t)size->i)
+    if (!size || spec->n_enqueue <= (uint64_t)size->i)
         return;
+    key = spec->n_given > (uint64_t)size->i ? "search.enqueue" : "search.from";
     asy__problem(p, asy__place(p, key), key, "%zu points are given, but only one for each of the "
                  "population's %" PRId64 " members can be a beginning", spec->n_enqueue, size->i);
 }
@@ -573,7 +589,7 @@ static void check_given(struct asy__parse *p)
 /* The population ends by itself, when each member is trained to the end. */
 static int trains_all(struct asy__parse *p)
 {
-    return is_word(p, "search.sampler.name", "pbt") && asy__val(p, "run.length.max")->node;
+    return with_population(p) && asy__val(p, "run.length.max")->node;
 }
 
 static void check_budget(struct asy__parse *p)
@@ -641,7 +657,7 @@ void asy__study_check(struct asy__parse *p)
 
 int asy_study_has_population(const struct asy_study_spec *spec)
 {
-    return !strcmp(spec->sampler, "pbt");
+    return asy__words_have("pbt|pb2", spec->sampler);
 }
 
 const char *asy_study_pcre2_version(void)

@@ -239,7 +239,7 @@ void asy__study_check_priors(struct asy__parse *p)
         char key[200];
 
         if (q->prior.kind == ASY_PRIOR_NONE || (to_tpe && is_kernel(q)) ||
-            (!to_tpe && asy__words_have("random|qmc|gp|cma|nsga2|nsga3|pbt", sampler)))
+            (!to_tpe && asy__words_have("random|qmc|gp|cma|nsga2|nsga3|pbt|pb2", sampler)))
             continue;
         snprintf(key, sizeof key, "parameters.%s", q->name);
         if (to_tpe)

@@ -143,11 +143,12 @@ const struct asy__row asy__rows[] = {
       .help = "who suggests points: its name, or a map of name and options",
       .example = "sampler: {name: tpe, startup_trials: 20}" },
     { "search.sampler.name", ASY__WORD,
-      .words = "auto|random|grid|tpe|nsga2|nsga3|qmc|gp|cma|brute_force|pbt",
+      .words = "auto|random|grid|tpe|nsga2|nsga3|qmc|gp|cma|brute_force|pbt|pb2",
       .fallback = "auto",
       .help = "auto goes from gp to cma where all parameters are numbers, else takes tpe, or "
               "random where there is too little to learn from; pbt trains a population whose "
-              "weak members go on from the checkpoints of strong ones" },
+              "weak members go on from the checkpoints of strong ones, and pb2 has a model "
+              "say with which numbers" },
     { "search.pruner", ASY__SECTION, .scalar = "name",
       .help = "who ends weak trials early: its name, or a map of name and options",
       .example = "pruner: {name: asha, min: 1, reduction: 4}" },
@@ -293,6 +294,20 @@ const struct asy__row asy__rows[] = {
       .help = "what a number is multiplied by when it moves up; choices move one place" },
     { "factor_down", ASY__NUMBER, .group = "sampler pbt", .min = 0, .max = 1, .fallback = "0.8",
       .help = "what a number is multiplied by when it moves down" },
+    { "population", ASY__INT, .group = "sampler pb2", .min = 2, .max = 65536, .fallback = "4",
+      .help = "members that train side by side; a trial is one interval of one of them" },
+    { "interval", ASY__INT, .group = "sampler pb2", .min = 0, .max = 1e15, .fallback = "0",
+      .help = "length after which a member is compared with the others; 0: a tenth of "
+              "run.length.max" },
+    { "quantile", ASY__NUMBER, .group = "sampler pb2", .min = 0, .max = 0.5, .fallback = "0.25",
+      .help = "share of the members that are weak and go on from one of as many strong ones" },
+    { "resample", ASY__NUMBER, .group = "sampler pb2", .min = 0, .max = 1, .fallback = "0.25",
+      .help = "how likely a parameter that the model leaves out is drawn anew then, rather than "
+              "moved: choices without order, what has conditions, all until it knows three turns" },
+    { "factor_up", ASY__NUMBER, .group = "sampler pb2", .min = 1, .max = 100, .fallback = "1.2",
+      .help = "what a number that the model leaves out is multiplied by when it moves up" },
+    { "factor_down", ASY__NUMBER, .group = "sampler pb2", .min = 0, .max = 1, .fallback = "0.8",
+      .help = "what a number that the model leaves out is multiplied by when it moves down" },
     { "startup_trials", ASY__INT, .group = "pruner median", .min = 0, .max = 1e9, .fallback = "5",
       .help = "trials that run to the end before any is stopped" },
     { "warmup_steps", ASY__INT, .group = "pruner median", .min = 0, .max = 1e15, .fallback = "0",

@@ -622,6 +622,29 @@ static void mistakes_are_named_with_their_place(void)
                 "  from: [{study: old, trials: [{trial: 0, rank: 0.25, first: 1, "
                 "point: {lr: 0.5}}]}]}\n",
           "search.from: 3 points are given, but only one" },
+        { "bandits without checkpoints",
+          HEAD "run: {command: [x], length: {max: 9}}\n" OBJECTIVE PARAMS BUDGET
+               "search: {sampler: pb2}\n",
+          "search.sampler: pb2 moves trials on from each other's checkpoints" },
+        { "bandits without an interval",
+          HEAD "run: {command: [x], checkpoint: true}\n" OBJECTIVE PARAMS BUDGET
+               "search: {sampler: pb2}\n",
+          "pb2 needs an interval, or run.length.max" },
+        { "bandits of long intervals",
+          HEAD "run: {command: [x], checkpoint: true, length: {max: 9}}\n" OBJECTIVE PARAMS
+               "search: {sampler: {name: pb2, interval: 10}}\n",
+          "the interval is longer than run.length.max" },
+        { "bandits and pruner", MODEL "search: {sampler: pb2, pruner: median}\n",
+          "search.pruner: has no place beside pb2" },
+        { "bandits of other shapes",
+          MODEL_HEAD OBJECTIVE "parameters: {hidden: {min: 8, max: 64}}\nsearch: {sampler: pb2}\n",
+          "parameters.hidden: cannot change between checkpoints, which pb2 does" },
+        { "bandits and results", MODEL "search: {sampler: pb2, tell: []}\n",
+          "so pb2 has no use for them" },
+        { "bandits and too many points",
+          MODEL "search: {sampler: {name: pb2, population: 2}, enqueue: [{lr: 0.1}, {lr: 0.2}, "
+                "{lr: 0.3}]}\n",
+          "search.enqueue: 3 points are given, but only one for each of the population's 2" },
         { "enqueue unknown", MODEL "search: {enqueue: [{xx: 1}]}\n",
           "s.yaml:8:20: search.enqueue[0]: " },
         { "enqueue range", MODEL "search: {enqueue: [{lr: 7}]}\n",

@@ -98,6 +98,11 @@ static void name_sampler(const char *name, char *text, size_t size)
     snprintf(text, size, "{name: %s%s}", name, rest);
 }
 
+static int has_population(const char *sampler)
+{
+    return asy_population_of(sampler, NULL, 0, 10).size > 0;
+}
+
 /* Those that stop between milestones are refused; one that does not take one objective would have
  * to be named here. */
 static int may_be_deterministic(const char *name)
@@ -126,7 +131,7 @@ static void nor_do_those_of_any_sampler_and_pruner(void)
             struct variant v = { name, pruner, text, 20, 4, 6, 0, NAN };
 
             if (!may_be_deterministic(pruner) ||
-                (!strcmp(sampler, "pbt") && strcmp(pruner, "none")))
+                (has_population(sampler) && strcmp(pruner, "none")))
                 continue;
             name_sampler(sampler, text, sizeof text);
             snprintf(name, sizeof name, "%s with %s", sampler, pruner);
@@ -165,8 +170,8 @@ static void but_all_follow_from_their_logs(void)
     for (size_t i = 0; (sampler = asy_sampler_name(i)); i++)
         for (uint64_t seed = 1; seed <= 3 * ASY_ARRAY_LEN(pruners); seed++) {
             const char *pruner = pruners[seed % ASY_ARRAY_LEN(pruners)];
-            struct variant v = { sampler, strcmp(sampler, "pbt") ? pruner : "none", text, 30, 8, 0,
-                                 0, NAN }; /* pbt ends no trial early */
+            struct variant v = { sampler, has_population(sampler) ? "none" : pruner, text, 30, 8, 0,
+                                 0, NAN }; /* it ends no trial early */
 
             name_sampler(sampler, text, sizeof text);
             free(table(&v, seed, seed, 4, 1));

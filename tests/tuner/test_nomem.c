@@ -97,7 +97,7 @@ static void samplers_survive(void)
                      { "tpe", 3 }, { "nsga2", 2 },  { "nsga3", 3 },
                      { "qmc", 1 },
                      { "gp", 1 },    { "gp", 2 },    { "cma", 1 },
-                     { "brute_force", 1 }, { "auto", 1 }, { "pbt", 1 } };
+                     { "brute_force", 1 }, { "auto", 1 }, { "pbt", 1 }, { "pb2", 1 } };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(samplers); k++) {
         uint64_t want = 0;

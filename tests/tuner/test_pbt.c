@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_pbt.c - population based training: the rule told once more in plain words and held against
- * random histories, how parameters move, restarts, and the toy of Jaderberg et al. 2017. */
+ * test_pbt.c - population based training: the rule (also that of pb2) told once more in plain words
+ * and held against random histories, how parameters move, restarts, and the toy of Jaderberg et al.
+ * 2017. */
 #include <asy/rng.h>
 #include <asy/tuner.h>
 #include "asytest.h"
@@ -32,11 +33,13 @@ static struct asy_space *make_space(const struct asy_param *p, size_t n)
     return space;
 }
 
+static const char *name = "pbt"; /* of those that are made */
+
 static struct asy_sampler *make(const struct asy_space *space, uint64_t seed,
                                 const struct asy_option *options, size_t n)
 {
     static const enum asy_goal goal = ASY_MAXIMIZE;
-    struct asy_sampler_spec spec = { .name = "pbt", .seed = seed, .goals = &goal, .n_goals = 1,
+    struct asy_sampler_spec spec = { .name = name, .seed = seed, .goals = &goal, .n_goals = 1,
                                      .options = options, .n_options = n };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_sampler *s = NULL;
@@ -150,7 +153,7 @@ static void check_restart(struct asy_space *space, uint64_t seed, const struct a
 }
 
 /* Turns end in a random order, some of them badly, and some are the last ones. */
-static void members_go_on_as_the_rule_has_it(void)
+static void go_on(void)
 {
     static const struct asy_option options[] = { { "population", MEMBERS } };
     struct asy_space *space = make_space(params, LEN);
@@ -201,6 +204,18 @@ static void members_go_on_as_the_rule_has_it(void)
         asy_sampler_destroy(s);
     }
     asy_space_destroy(space);
+}
+
+static void members_go_on_as_the_rule_has_it(void)
+{
+    go_on();
+}
+
+static void so_do_those_that_explore_by_a_model(void)
+{
+    name = "pb2";
+    go_on();
+    name = "pbt";
 }
 
 /* ---- how parameters move --------------------------------------------------------------------- */
@@ -310,6 +325,7 @@ static void what_it_wants_of_trials_is_known(void)
     } cases[] = {
         { "pbt", { { 0 } }, 0, 100, 4, 10 },
         { "pbt", { { 0 } }, 0, 7, 4, 1 },
+        { "pb2", { { "population", 3 } }, 1, 100, 3, 10 },
         { "pbt", { { "population", 9 }, { "interval", 5 } }, 2, UINT64_MAX, 9, 5 },
         { "tpe", { { 0 } }, 0, 100, 0, 0 },
     };
@@ -375,6 +391,7 @@ static void the_toy_is_solved_by_a_population(void)
 }
 
 T_MAIN("pbt", T_TEST(members_go_on_as_the_rule_has_it),
+       T_TEST(so_do_those_that_explore_by_a_model),
        T_TEST(parameters_move_by_a_factor_a_step_or_a_place),
        T_TEST(a_quarter_is_drawn_anew_and_half_of_the_rest_goes_up),
        T_TEST(failures_come_to_an_end), T_TEST(what_it_wants_of_trials_is_known),

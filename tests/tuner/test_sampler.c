@@ -103,7 +103,7 @@ static void tell_some(struct asy_sampler *s, uint64_t number, const double *x, s
 }
 
 static const char *const kinds[] = { "random", "tpe", "nsga2", "nsga3", "qmc", "gp",
-                                    "cma",    "auto", "pbt" };
+                                    "cma",    "auto", "pbt", "pb2" };
 
 static void suggestions_are_points(void)
 {
@@ -241,7 +241,7 @@ static void names_and_options_are_listed(void)
 {
     static const char *const samplers[] = { "auto", "random", "grid",  "tpe",
                                             "nsga2", "nsga3", "qmc", "gp",
-                                            "cma",   "brute_force", "pbt" };
+                                            "cma",   "brute_force", "pbt", "pb2" };
     static const char *const tpe[] = { "startup_trials", "candidates", "multivariate",
                                        "constant_liar", "group" };
 

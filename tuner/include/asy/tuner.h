@@ -85,6 +85,11 @@ struct asy_option {
  *         does a member whose trial failed. Nobody waits for others: each member is compared with
  *         the latest results of the others. Whoever asks for more points at once than members are
  *         free gets more members. One objective only. interval: see asy_population_of().
+ * pb2     population-based bandits (Parker-Holder et al. 2020): pbt with its options, but where
+ *         pbt changes numbers and ordered choices without conditions, these are where a
+ *         time-varying Gaussian process has the highest upper confidence bound of what a turn
+ *         gains. It learns from the latest 192 turns that went on from a complete one (fewer than
+ *         3: as pbt); those that train take part with their means. See bandit.h.
  * brute_force  the points of a finite space that no trial has had, given or told ones included, in
  *         a random order, until all have been tried.
  * auto    random where there is nothing to learn or no budget to learn in. One objective, up to 64

@@ -223,7 +223,7 @@ ASY_MUST_CHECK int asy_study_argv(const struct asy_study_spec *spec, const struc
 int asy_study_wants_json_file(const struct asy_study_spec *spec);
 void asy_study_json_args(const struct asy_json *params, struct asy_buf *out);
 void asy_study_argv_free(char **argv);
-/* Its trials go on from each other's checkpoints (samplers pbt and its like). */
+/* Its trials go on from each other's checkpoints (samplers pbt and pb2). */
 int asy_study_has_population(const struct asy_study_spec *spec);
 /* Of PCRE2, as loaded ("10.42"), which checks the patterns of a study. */
 const char *asy_study_pcre2_version(void);
