@@ -141,8 +141,8 @@ class User(Home):
         self.process = self.start("run", "study.yaml")
         self.socket = os.path.join(self.path, "socket.0")
         sockets = [os.path.join(self.path, f"socket.{trial}") for trial in range(2)]
-        wait(lambda: all(map(os.path.exists, sockets)) or self.process.poll() is not None,
-             "both trials to wait")
+        wait(lambda: all(os.path.exists(path) and os.path.getsize(path) for path in sockets)
+             or self.process.poll() is not None, "both trials to wait")
         equal("it runs", self.process.poll(), None)
 
     def finish(self, name):
