@@ -157,16 +157,16 @@ out:
 /* Takes what earlier studies make expect for the mean, as far as it ranks results better. */
 static int choose_earlier(struct choice *c, double *loss)
 {
-    double *room = malloc(3 * c->m * sizeof *room), weight;
+    double *left = malloc(c->m * sizeof *left), weight; /* [m] as if each were left out */
     int rc = 0;
 
-    if (!room)
+    if (!left)
         return ASY_E_NOMEM;
     weight = asy__gp_earlier_weight(c->m, c->view->expected, c->view->t[0]);
     memcpy(c->tried, c->best, theta_size(c)); /* which may get more noise */
-    if (weight > 0 && !(rc = leave_out(c, c->tried, room)))
-        weight *= asy__gp_earlier_share(c->m, c->view->t[0], c->view->expected, room);
-    free(room);
+    if (weight > 0 && !(rc = leave_out(c, c->tried, left)))
+        weight *= asy__gp_earlier_share(c->m, c->view->t[0], c->view->expected, left);
+    free(left);
     if (rc == ASY_E_INVAL)
         return 0;
     if (rc || !(weight > 0))
