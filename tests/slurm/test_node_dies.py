@@ -6,13 +6,18 @@ from harness import equal, has, main, wait
 TEMPLATE = "several-nodes.sbatch"
 
 
+def submit_and_kill(job, node, *options):
+    """Once both nodes have a worker and trials have reported."""
+    job.submit(TEMPLATE, *options)
+    job.reports(12)
+    equal("workers", wait(lambda: job.workers() == 2, "two workers"), True)
+    job.cluster.kill_node(node)
+
+
 def a_node_that_dies_takes_only_its_trials():
     with Job(8) as job:
         job.command(steps=12, pace=0.25)
-        job.submit(TEMPLATE)
-        job.reports(12)
-        equal("workers", wait(lambda: job.workers() == 2, "two workers"), True)
-        job.cluster.kill_node("n2")
+        submit_and_kill(job, "n2")
         job.ended("COMPLETED")
         ends = job.check().ends()
         equal(f"lost in {ends}", ends["lost"] > 0, True)
@@ -25,10 +30,7 @@ def the_first_node_takes_the_job_back_into_the_queue():
     """The coordinator and the batch script are gone, and Slurm leaves the rest of the job alone."""
     with Job(8, settings="shared_home: yes\norphan_exit: 5s\n") as job:
         job.command(steps=20, pace=0.2)
-        job.submit(TEMPLATE)
-        job.reports(12)
-        equal("workers", wait(lambda: job.workers() == 2, "two workers"), True)
-        job.cluster.kill_node("n1")
+        submit_and_kill(job, "n1")
         wait(lambda: "putting back into the queue" in job.node_logs()["n2"], "n2 to give up")
         equal("start it again", job.cluster.do("node", "n1"), 0)
         job.restarted()
@@ -42,10 +44,7 @@ def a_job_that_may_not_be_requeued_is_cancelled():
     """Nobody would start its coordinator again: what is left of it only holds nodes."""
     with Job(8, settings="shared_home: yes\norphan_exit: 5s\n") as job:
         job.command(steps=20, pace=0.2)
-        job.submit(TEMPLATE, "--no-requeue")
-        job.reports(12)
-        equal("workers", wait(lambda: job.workers() == 2, "two workers"), True)
-        job.cluster.kill_node("n1")
+        submit_and_kill(job, "n1", "--no-requeue")
         wait(lambda: "cancelling, as it may not be requeued" in job.node_logs()["n2"],
              "n2 to give up")
         equal("start it again", job.cluster.do("node", "n1"), 0)
@@ -59,10 +58,7 @@ def the_first_node_may_die_shortly_before_the_end():
     """What is left of the time is less than the patience of the workers, and a trial runs on."""
     with Job(4, settings="shared_home: yes\nwalltime_margin: 50s\n") as job:
         job.command(steps=2000, pace=0.2)
-        job.submit(TEMPLATE, "--time=2")
-        job.reports(12)
-        equal("workers", wait(lambda: job.workers() == 2, "two workers"), True)
-        job.cluster.kill_node("n1")
+        submit_and_kill(job, "n1", "--time=2")
         wait(lambda: "putting back into the queue" in job.node_logs()["n2"], "n2 to give up")
         equal("start it again", job.cluster.do("node", "n1"), 0)
         wait(lambda: "study sweep so far" in job.said(), "the study to go on")
