@@ -61,7 +61,7 @@ struct carrier {
     struct asy_arena *arena;
     struct asy_buf frame;
     uint32_t transfer;
-    double mb_per_s;
+    atomic_uint_least64_t bytes;  /* that came, or are written, so far */
     int rc;
     struct asy_error err;
 };
@@ -127,6 +127,7 @@ static int get(struct carrier *c)
         if (data.kind != ASY_BULK_DATA)
             continue; /* it is hashing the file */
         asy_sha_update(state, body, n);
+        atomic_fetch_add(&c->bytes, n);
         if (!data.last && (rc = say(c, &more, NULL, 0)) < 0)
             goto out;
     }
@@ -151,8 +152,8 @@ static int put(struct carrier *c)
     struct asy_bulk head = { .kind = ASY_BULK_PUT, .what = ASY_BULK_MODEL,
                              .bytes = c->b->file_bytes };
     struct asy_bulk data = { .kind = ASY_BULK_DATA }, heard = { 0 };
+    size_t n, len, credits = 0; /* all but the first ones say that a chunk is written */
     const void *body;
-    size_t n, len;
     int rc;
 
     if (c->transfer < MODELS) {
@@ -170,8 +171,10 @@ static int put(struct carrier *c)
         if ((rc = hear(c, &heard, &body, &n)) < 0)
             return rc;
         for (uint32_t i = 0; heard.kind == ASY_BULK_CREDIT && i < heard.credit; i++) {
+            if (++credits > ASY_BULK_CREDITS)
+                atomic_fetch_add(&c->bytes, MIB);
             if (data.offset == c->b->file_bytes)
-                break;
+                continue;
             len = c->b->file_bytes - data.offset < MIB ? c->b->file_bytes - data.offset : MIB;
             if ((rc = say(c, &data, c->b->bytes + data.offset, len)) < 0)
                 return rc;
@@ -214,8 +217,6 @@ static void carrier_close(struct carrier *c)
 static void *carry(void *arg)
 {
     struct carrier *c = arg;
-    int64_t from_ms;
-    size_t n = 0;
 
     /* It stands for another machine: its work is nobody's here. Its threads inherit that. */
     ASY_IGNORE(sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 }) < 0);
@@ -223,11 +224,9 @@ static void *carry(void *arg)
         carrier_close(c);
         return NULL;
     }
-    from_ms = asy_clock_ms();
     do
         c->rc = c->put ? put(c) : get(c);
-    while (c->rc == 0 && ++n && !atomic_load(&c->stop));
-    c->mb_per_s = (double)(n * c->b->file_bytes) / 1e3 / (double)(asy_clock_ms() - from_ms + 1);
+    while (c->rc == 0 && !atomic_load(&c->stop));
     carrier_close(c);
     return NULL;
 }
@@ -255,6 +254,7 @@ static int loaded(struct bench *b, struct crowd *crowd, enum load load, double *
                   double *ret_mb_per_s, struct asy_error *err)
 {
     struct carrier *c = calloc(1, sizeof *c);
+    int64_t from_ms = asy_clock_ms();
     pthread_t thread;
     int rc;
 
@@ -266,9 +266,10 @@ static int loaded(struct bench *b, struct crowd *crowd, enum load load, double *
         rc = asy_fail_errno(err, rc, "cannot start a thread");
     } else {
         rc = latency(b, crowd, ret_p99, err);
+        *ret_mb_per_s = (double)atomic_load(&c->bytes) / 1e3 /
+                        (double)(asy_clock_ms() - from_ms + 1);
         atomic_store(&c->stop, 1);
         pthread_join(thread, NULL);
-        *ret_mb_per_s = c->mb_per_s;
         if (rc == 0 && c->rc < 0)
             rc = asy_fail(err, (enum asy_code)c->rc, "%s: %s", names[load], c->err.text);
     }

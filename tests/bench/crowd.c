@@ -514,8 +514,11 @@ void crowd_destroy(struct crowd *crowd)
 int crowd_work(struct crowd *crowd, uint64_t results, struct asy_error *err)
 {
     uint64_t goal = crowd->results + results;
+    int64_t now_ns = asy_clock_ns();
     int rc = 0;
 
+    if (crowd->next_result_ns < now_ns)
+        crowd->next_result_ns = now_ns; /* what fell due while nobody worked comes in no burst */
     while (rc == 0 && crowd->results < goal)
         rc = turn(crowd, err);
     return rc;
