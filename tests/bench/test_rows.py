@@ -63,6 +63,7 @@ TUNER = [("tpe.ask_ms", "1000"), ("tpe.ask_ms", "10000"), ("tpe.slope_us", None)
 def the_form_is_held():
     cases = [("plain", GOOD, None),
              ("peer", {**GOOD, **PEER}, None),
+             ("area with a digit", {**GOOD, "name": "nsga2.study_s"}, None),
              ("missing", {"name": "a.b", "value": None, "unit": "s", "why": "no such machine"}, None),
              ("further members", {**GOOD, "fs": "ext4"}, None),
              ("a list", [GOOD], "not an object"),
