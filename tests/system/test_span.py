@@ -186,16 +186,14 @@ def a_gang_over_two_hosts_outlives_a_broken_link():
 
 def a_slow_link_carries_a_gang():
     """Its ranks share every gradient over a line of a megabit a second: late, but not lost. A lease
-    may come before the far rank of the gang before it has ended: it is refused, and comes again."""
+    may come before the far rank of the gang before it has ended: it waits there for that."""
     with hosts.Net("abc") as net:
         a, b, c = hosts_with_workers(net)
         c.slow("1mbit")
         a.run("submit", study(a, 2, trials=2, epochs=5, pruner="none"))
         a.run("watch", "gang")
-        equal("trials", [t["state"] for t in a.json("trials", "gang")["trials"]], ["complete"] * 2)
-        for trial in "01":
-            ends = [at["end"] for at in a.json("explain", "gang", trial)["attempts"]]
-            equal(f"ends {ends}", (ends[-1], set(ends[:-1]) <= {"refused"}), ("complete", True))
+        equal("trials", [(t["state"], t["attempts"]) for t in a.json("trials", "gang")["trials"]],
+              [("complete", 1)] * 2)
 
 
 def step_of(home):

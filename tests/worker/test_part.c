@@ -347,6 +347,76 @@ out:
     coord_close(&p.c);
 }
 
+/* It is said until the worker answers: its job may still wait for its core. */
+static const struct coord_part *say_until(struct parts *p, const struct asy_lease *lease,
+                                          enum asy_part_kind kind, enum asy_part_kind answer)
+{
+    size_t n = p->c.n_parts;
+
+    for (int i = 0; i < GENEROUS_MS / 100 && p->c.n_parts == n; i++) {
+        if (!say(p, lease, kind))
+            return NULL;
+        coord_turn(&p->c, 100);
+    }
+    return hear(p, answer, n);
+}
+
+/* Its lead's rank has ended the first attempt, its own one is still busy with it. */
+static int close_early(struct parts *p, struct asy_lease *ret_first)
+{
+    if (!open_parts(p, 1))
+        return 0;
+    *ret_first = lease_of(p, 0);
+    return coord_send_lease(&p->c, ret_first) && say(p, ret_first, ASY_PART_START) &&
+           hear(p, ASY_PART_READY, 0) != NULL && begun(p, 1) && closed(p, ret_first);
+}
+
+static void a_lease_waits_for_ranks_that_are_about_to_be_idle(void)
+{
+    static const struct { const char *name; uint64_t trial; uint32_t attempt; } cases[] = {
+        { "another trial", 1, 1 },
+        { "the same one, which was paused", 0, 2 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const struct coord_part *part;
+        struct asy_lease first, next;
+        struct parts p;
+        size_t n;
+
+        if (!close_early(&p, &first))
+            goto out;
+        n = p.c.n_parts;
+        next = lease_of(&p, cases[i].trial);
+        next.attempt = cases[i].attempt;
+        next.epoch = first.epoch + 1;
+        if (!coord_send_lease(&p.c, &next) || !settle(&p) ||
+            !T_EQ("its lead hears of no failure", p.c.n_parts, n) ||
+            !coord_file(&p.c, "go", "") || !done(&p, 1) ||
+            !(part = say_until(&p, &next, ASY_PART_RUN, ASY_PART_READY)) ||
+            !T_EQ("in the same gang", asy_id_cmp(part->gang, p.gang), 0) || !done(&p, 2))
+            fprintf(stderr, "    %s\n", cases[i].name);
+out:
+        coord_close(&p.c);
+    }
+}
+
+/* Its core waits for nobody for ever. */
+static void ranks_that_do_not_become_idle_are_ended(void)
+{
+    struct asy_lease first, next;
+    struct parts p;
+
+    if (close_early(&p, &first)) {
+        next = lease_of(&p, 1);
+        p.gang = asy_id_make();
+        if (coord_send_lease(&p.c, &next) &&
+            say_until(&p, &next, ASY_PART_START, ASY_PART_READY))
+            T_TRUE(begun(&p, 2)); /* and only the new rank is there */
+    }
+    coord_close(&p.c);
+}
+
 static void a_member_that_is_killed_before_it_began_begins_no_more(void)
 {
     struct asy_lease lease, next;
@@ -649,6 +719,8 @@ next:
 T_MAIN("part", T_TEST(a_member_starts_once_however_often_it_is_called),
        T_TEST(words_that_are_not_for_it_change_nothing),
        T_TEST(a_warm_gang_is_rejoined_by_its_name),
+       T_TEST(a_lease_waits_for_ranks_that_are_about_to_be_idle),
+       T_TEST(ranks_that_do_not_become_idle_are_ended),
        T_TEST(a_member_that_is_killed_before_it_began_begins_no_more),
        T_TEST(a_member_tells_how_it_ended_until_it_is_heard),
        T_TEST(a_member_that_is_cut_off_goes_on), T_TEST(a_lead_calls_until_the_member_is_ready),

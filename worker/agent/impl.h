@@ -233,6 +233,7 @@ void asy__part_say(const struct asy__job *job, uint32_t to, enum asy_part_kind k
                    const struct asy__gang *gang, const struct asy__words *words);
 /* It is over for the coordinator, well: the ranks may stay warm. */
 void asy__part_close(struct asy__job *job);
+int asy__part_closing(const struct asy__job *job); /* ... and its ranks have PEACE_MS to be idle */
 void asy__part_rank_done(struct asy__job *job);    /* a rank of it has ended its order */
 /* Nothing of it runs here; 1: its end is told later, or by another. */
 int asy__part_ended(struct asy__job *job, const struct asy_event *ended);
@@ -293,6 +294,8 @@ void asy__job_started(struct asy__job *job, pid_t pid);
 void asy__job_cancel(struct asy__job *job, enum asy_cancel_mode mode, int64_t grace_ms,
                      enum asy_cause cause, const char *text);
 void asy__job_fence(struct asy__job *job);          /* kill, report nothing more */
+/* Nothing of it runs, or the coordinator has ended it and it is about to be gone. */
+int asy__job_leaves(const struct asy__job *job);
 void asy__job_doom(struct asy__job *job, enum asy_cause cause, const char *text);
 /* The verdict that goes with an answer; step may have reached the milestone. */
 void asy__job_stepped(struct asy__job *job, uint64_t step);

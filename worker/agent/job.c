@@ -3,8 +3,9 @@
  *
  *   WAITING -> STARTING -> RUNNING -> OVER -> forgotten, once all its reports are durable
  *
- * Any state may go to OVER. A lease whose cores are just being left (a fenced attempt that dies, an
- * idle gang) waits for them; one that names cores of a healthy attempt is refused. */
+ * Any state may go to OVER. A lease whose cores are just being left (a fenced attempt that dies, a
+ * closed part whose ranks become idle, an idle gang) waits for them; one that names cores of a
+ * healthy attempt is refused. */
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/log.h>
@@ -67,6 +68,11 @@ struct asy__job *asy__job_find_of(struct asy__agent *agent, struct asy_id store,
 int asy__job_alive(const struct asy__job *job)
 {
     return job->state == ASY__JOB_STARTING || job->state == ASY__JOB_RUNNING;
+}
+
+int asy__job_leaves(const struct asy__job *job)
+{
+    return job->state == ASY__JOB_OVER || job->fenced || asy__part_closing(job);
 }
 
 int asy__job_checkpoints(const struct asy__job *job)

@@ -118,14 +118,13 @@ static int copy_lease(struct asy__job *job, const struct asy_lease *lease)
     return copy_place(job, &lease->placement);
 }
 
-/* What is leased of a device: by this job and all others that are not being killed. */
+/* What is leased of a device: by this job and all others that are not about to leave it. */
 static uint64_t leased_of(const struct asy__job *job, const char *gpu)
 {
     uint64_t sum = 0;
 
     ASY__EACH(struct asy__job, other, &job->agent->jobs)
-        for (size_t i = 0; other != job && other->state != ASY__JOB_OVER && !other->fenced &&
-                           i < other->n_gpus; i++)
+        for (size_t i = 0; other != job && !asy__job_leaves(other) && i < other->n_gpus; i++)
             sum += strcmp(other->gpus[i], gpu) ? 0 : other->gpu_shares[i];
     for (size_t i = 0; i < job->n_gpus; i++)
         sum += strcmp(job->gpus[i], gpu) ? 0 : job->gpu_shares[i];
@@ -171,7 +170,7 @@ static int check_place(const struct asy__job *job, const struct asy_lease *lease
     if ((rc = check_gpus(job, lease, err)) < 0)
         return rc;
     ASY__EACH(struct asy__job, other, &agent->jobs) {
-        if (other == job || other->state == ASY__JOB_OVER || other->fenced)
+        if (other == job || asy__job_leaves(other))
             continue;
         for (size_t i = 0, k = 0; i < job->n_cores && k < other->n_cores;) {
             if (job->cores[i] == other->cores[k])
@@ -231,12 +230,13 @@ static int check_foreign(const struct asy__job *job, const struct asy_lease *lea
     return 0;
 }
 
-/* An older attempt of the trial that we still hold is over for the coordinator. */
+/* An older attempt of the trial that we still hold is over for the coordinator. One that it has
+ * closed in peace keeps its ranks, which the trial may go on with. */
 static void fence_older(struct asy__agent *agent, const struct asy_lease *lease)
 {
     ASY__EACH(struct asy__job, job, &agent->jobs)
         if (job->trial == lease->trial && job->epoch < lease->epoch && !asy__job_foreign(job) &&
-            !asy_id_cmp(job->study, lease->study))
+            !asy_id_cmp(job->study, lease->study) && !asy__part_closing(job))
             asy__job_fence(job);
 }
 

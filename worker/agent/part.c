@@ -232,6 +232,11 @@ static void run(struct asy__job *job, const struct asy_msg *msg)
         asy__job_refuse(job, ASY_END_REFUSED, ASY_CAUSE_NOT_STARTED, err.text);
 }
 
+int asy__part_closing(const struct asy__job *job)
+{
+    return job->parts && job->parts->closing;
+}
+
 void asy__part_close(struct asy__job *job)
 {
     struct asy__gang *gang = job->gang;
