@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Tensor files from anywhere: what parses lies within the bytes; models and checkpoints are taken
- * whole or refused with a reason. A model that is taken can be applied. */
+ * Tensor files from anywhere: what parses lies within the bytes; models, of trees too, and
+ * checkpoints are taken whole or refused with a reason. A model that is taken can be applied. */
+#include <asy/gbdt.h>
 #include <asy/safetensors.h>
 #include <asy/trainer.h>
 #include <string.h>
@@ -8,6 +9,21 @@
 #include "state.h"
 
 #define PARAMS 32 /* of the checkpoints in the corpus */
+
+static void read_trees(const struct asy_safetensors *file)
+{
+    static const float x[ASY_GBDT_FEATURES_MAX];
+    static float margins[ASY_GBDT_CLASSES_MAX];
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_gbdt *model = NULL;
+
+    if (asy_gbdt_read(file, &model, &err) < 0) {
+        FUZZ_CHECK(err.text[0]);
+        return;
+    }
+    asy_gbdt_predict(model, x, 1, margins);
+    asy_gbdt_destroy(model);
+}
 
 static void walk(const uint8_t *data, size_t size)
 {
@@ -30,6 +46,7 @@ static void walk(const uint8_t *data, size_t size)
             sum += bytes[k];
     }
     FUZZ_CHECK(sum < UINT64_MAX);
+    read_trees(file);
     asy_safetensors_destroy(file);
 }
 

@@ -19,6 +19,8 @@ enum asy_rng_purpose {
     ASY_RNG_DROPOUT = 5,
     ASY_RNG_CHANNEL = 6,  /* backoff jitter */
     ASY_RNG_SIM = 7,      /* simulator and tests */
+    ASY_RNG_ROWS = 8,     /* rows that a round of boosting uses; number = round */
+    ASY_RNG_COLUMNS = 9,  /* features that a tree uses; number = tree */
 };
 
 struct asy_rng {

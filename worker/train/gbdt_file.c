@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gbdt_file.c - models as files: the tensor "trees" [trees] holds how many nodes each tree has, the
+ * tensor "nodes" [nodes][7] their fields in the order of struct asy_gbdt_node. All of them are
+ * floats, which whole numbers of this size are without loss. Parameters are texts of metadata. */
+#include "gbdt_impl.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <asy/parse.h>
+
+#define FORMAT "asy-gbdt 1"
+#define FIELDS 7
+#define TEXT_MAX 32
+
+/* ---- parameters ------------------------------------------------------------------------------ */
+
+enum kind { REAL, COUNT, NUMBER };
+
+static const struct member {
+    const char *name;
+    enum kind kind;
+    size_t offset; /* in struct asy_gbdt */
+} members[] = {
+#define AT(member) offsetof(struct asy_gbdt, member)
+    { "features", COUNT, AT(features) },
+    { "classes", COUNT, AT(params.classes) },
+    { "max_depth", COUNT, AT(params.max_depth) },
+    { "learning_rate", REAL, AT(params.learning_rate) },
+    { "l1", REAL, AT(params.l1) },
+    { "l2", REAL, AT(params.l2) },
+    { "gamma", REAL, AT(params.gamma) },
+    { "min_child_weight", REAL, AT(params.min_child_weight) },
+    { "subsample", REAL, AT(params.subsample) },
+    { "colsample", REAL, AT(params.colsample) },
+    { "base", REAL, AT(params.base) },
+    { "seed", NUMBER, AT(params.seed) },
+#undef AT
+};
+static const char *const losses[] = { "squared", "logistic", "softmax" };
+
+static void format_member(const struct asy_gbdt *model, const struct member *member,
+                          char text[TEXT_MAX])
+{
+    const char *at = (const char *)model + member->offset;
+    uint64_t number = 0;
+
+    if (member->kind == REAL) {
+        asy_format_f64(*(const double *)at, text);
+        return;
+    }
+    number = member->kind == COUNT ? *(const size_t *)at : *(const uint64_t *)at;
+    snprintf(text, TEXT_MAX, "%llu", (unsigned long long)number);
+}
+
+static int parse_member(const struct asy_safetensors *file, const struct member *member,
+                        struct asy_gbdt *model, struct asy_error *err)
+{
+    const char *text = asy_safetensors_meta(file, member->name);
+    char *at = (char *)model + member->offset;
+    uint64_t number = 0;
+    int rc;
+
+    if (!text)
+        return asy_fail(err, ASY_E_CORRUPT, "a model of trees without '%s'", member->name);
+    if (member->kind == REAL)
+        rc = asy_parse_f64(text, strlen(text), (double *)at, NULL);
+    else
+        rc = asy_parse_u64(text, strlen(text), &number, NULL);
+    if (rc < 0)
+        return asy_fail(err, ASY_E_CORRUPT, "'%s' of a model of trees is '%.40s'", member->name,
+                        text);
+    if (member->kind == COUNT)
+        *(size_t *)at = number;
+    else if (member->kind == NUMBER)
+        *(uint64_t *)at = number;
+    return 0;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static void pack_nodes(const struct asy_gbdt *model, float *fields)
+{
+    for (size_t i = 0; i < model->n_nodes; i++) {
+        const struct asy_gbdt_node *node = model->nodes + i;
+        const float all[FIELDS] = { (float)node->feature, (float)node->left, node->threshold,
+                                    (float)node->default_left, node->value, node->gain,
+                                    node->weight };
+
+        memcpy(fields + i * FIELDS, all, sizeof all);
+    }
+}
+
+int asy_gbdt_save(const struct asy_gbdt *model, const char *path, struct asy_error *err)
+{
+    char texts[ASY_ARRAY_LEN(members)][TEXT_MAX];
+    const char *meta[ASY_ARRAY_LEN(members) + 2][2] = { { "format", FORMAT },
+                                                        { "loss", losses[model->params.loss] } };
+    float *fields = calloc(model->n_nodes + 1, FIELDS * sizeof *fields);
+    float *trees = calloc(model->n_trees + 1, sizeof *trees);
+    int rc;
+
+    if (!fields || !trees) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory to write %zu nodes of trees", model->n_nodes);
+        goto out;
+    }
+    for (size_t i = 0; i < ASY_ARRAY_LEN(members); i++) {
+        format_member(model, members + i, texts[i]);
+        meta[i + 2][0] = members[i].name;
+        meta[i + 2][1] = texts[i];
+    }
+    pack_nodes(model, fields);
+    for (size_t t = 0; t < model->n_trees; t++)
+        trees[t] = (float)(model->begin[t + 1] - model->begin[t]);
+    {
+        const struct asy_tensor_out tensors[] = {
+            { "trees", 1, { model->n_trees }, trees },
+            { "nodes", 2, { model->n_nodes, FIELDS }, fields },
+        };
+
+        rc = asy_safetensors_write(path, (const char *const(*)[2])meta, ASY_ARRAY_LEN(meta),
+                                   tensors, ASY_ARRAY_LEN(tensors), err);
+    }
+out:
+    free(fields);
+    free(trees);
+    return rc;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int bad(struct asy_error *err, const char *what, size_t i)
+{
+    return asy_fail(err, ASY_E_CORRUPT, "%s %zu of a model of trees is not possible", what, i);
+}
+
+/* A whole number of 0 .. max. */
+static int whole(float value, size_t max)
+{
+    return value >= 0 && value <= (float)max && value == rintf(value);
+}
+
+/* Children come after their parent, so every way down ends. */
+static int unpack_node(const struct asy_gbdt *model, const float *fields, size_t at, size_t n,
+                       struct asy_gbdt_node *node)
+{
+    int leaf = fields[0] == -1;
+
+    if (!leaf && !(whole(fields[0], model->features - 1) && whole(fields[1], n - 1) &&
+                   fields[1] > (float)at && fields[1] + 1 < (float)n && !isnan(fields[2])))
+        return -1;
+    if (leaf && (fields[1] != 0 || fields[2] != 0))
+        return -1;
+    if (!whole(fields[3], 1) || !isfinite(fields[4]) || !isfinite(fields[5]) ||
+        !isfinite(fields[6]))
+        return -1;
+    *node = (struct asy_gbdt_node){
+        .feature = (int32_t)fields[0], .left = (uint32_t)fields[1], .threshold = fields[2],
+        .default_left = (int32_t)fields[3], .value = fields[4], .gain = fields[5],
+        .weight = fields[6],
+    };
+    return 0;
+}
+
+static size_t count_of(const struct asy_safetensors *file, const char *name, size_t width)
+{
+    const struct asy_tensor *tensor = asy_safetensors_find(file, name);
+
+    return tensor ? tensor->size / (width * sizeof(float)) : 0;
+}
+
+static int unpack(struct asy_gbdt *model, const float *trees, const float *fields, size_t n_trees,
+                  size_t n_nodes, struct asy_error *err)
+{
+    if (n_trees % model->outputs != 0)
+        return bad(err, "tree", n_trees);
+    for (size_t t = 0; t < n_trees; t++) {
+        size_t begin = model->n_nodes, n = 0;
+
+        if (!whole(trees[t], asy__gbdt_nodes_max(&model->params)) || trees[t] < 1 ||
+            (n = (size_t)trees[t]) > n_nodes - begin)
+            return bad(err, "tree", t);
+        for (size_t i = 0; i < n; i++)
+            if (unpack_node(model, fields + (begin + i) * FIELDS, i, n,
+                            model->nodes + begin + i) < 0)
+                return bad(err, "node", begin + i);
+        model->n_nodes += n;
+        model->begin[++model->n_trees] = model->n_nodes;
+    }
+    return model->n_nodes == n_nodes ? 0 : bad(err, "node", model->n_nodes);
+}
+
+static int read_head(const struct asy_safetensors *file, struct asy_gbdt *head,
+                     struct asy_error *err)
+{
+    const char *format = asy_safetensors_meta(file, "format");
+    const char *loss = asy_safetensors_meta(file, "loss");
+    size_t l = 0;
+    int rc;
+
+    if (!format || strcmp(format, FORMAT) != 0)
+        return asy_fail(err, ASY_E_CORRUPT, "not a model of trees: no format '" FORMAT "'");
+    while (l < ASY_ARRAY_LEN(losses) && (!loss || strcmp(losses[l], loss) != 0))
+        l++;
+    head->params.loss = (enum asy_gbdt_loss)l; /* an unknown one is refused below */
+    for (size_t i = 0; i < ASY_ARRAY_LEN(members); i++)
+        if ((rc = parse_member(file, members + i, head, err)) < 0)
+            return rc;
+    if ((rc = asy__gbdt_check(&head->params, head->features, err)) < 0)
+        return asy_fail(err, ASY_E_CORRUPT, "a model of trees with a parameter that is not "
+                        "possible");
+    return 0;
+}
+
+int asy_gbdt_read(const struct asy_safetensors *file, struct asy_gbdt **ret_model,
+                  struct asy_error *err)
+{
+    size_t n_trees = count_of(file, "trees", 1), n_nodes = count_of(file, "nodes", FIELDS);
+    float *trees = NULL, *fields = NULL;
+    struct asy_gbdt *model = NULL, head = { 0 };
+    int rc;
+
+    if ((rc = read_head(file, &head, err)) < 0 ||
+        (rc = asy_gbdt_create(&head.params, head.features, &model, err)) < 0 ||
+        (rc = asy__gbdt_reserve(model, n_trees, n_nodes, err)) < 0)
+        goto out;
+    trees = calloc(n_trees + 1, sizeof *trees);
+    fields = calloc(n_nodes + 1, FIELDS * sizeof *fields);
+    if (!trees || !fields) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory to read %zu nodes of trees", n_nodes);
+        goto out;
+    }
+    if ((rc = asy_safetensors_read_f32(file, "trees", n_trees, trees, err)) < 0 ||
+        (rc = asy_safetensors_read_f32(file, "nodes", n_nodes * FIELDS, fields, err)) < 0 ||
+        (rc = unpack(model, trees, fields, n_trees, n_nodes, err)) < 0)
+        goto out;
+    *ret_model = model;
+    model = NULL;
+out:
+    free(trees);
+    free(fields);
+    asy_gbdt_destroy(model);
+    return rc;
+}
