@@ -3,10 +3,10 @@
  *
  * Boosting by first and second derivatives, gains and leaf values: Chen and Guestrin 2016,
  * "XGBoost: a scalable tree boosting system" (arXiv 1603.02754, equations 5 to 7; missing values:
- * algorithm 3). Histograms of binned features, of two siblings one by subtraction: Ke et al. 2017, "LightGBM:
- * a highly efficient gradient boosting decision tree" (NIPS 30, algorithm 1). Conventions (which
- * rows go left, what counts as a gain, which of equal splits is taken) are those of xgboost's
- * `hist`.
+ * algorithm 3). Histograms of binned features, of two siblings one by subtraction: Ke et al. 2017,
+ * "LightGBM: a highly efficient gradient boosting decision tree" (NIPS 30, algorithm 1).
+ * Conventions (which rows go left, what counts as a gain, which of equal splits is taken) are those
+ * of xgboost's `hist`.
  *
  * Bits: derivatives become whole numbers, relative to the largest of the round (2^-30 of it), and
  * histograms sum whole numbers. So trees do not depend on the order of the rows, nor on how many
