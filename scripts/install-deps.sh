@@ -4,6 +4,7 @@
 #
 #   scripts/install-deps.sh build         what a build links and runs with
 #   scripts/install-deps.sh build test    also what the tests need
+#   scripts/install-deps.sh bench         peers that benchmarks measure against
 set -euo pipefail
 
 build_packages=(
@@ -15,9 +16,11 @@ build_packages=(
 test_packages=(clang libcunit1-dev libclang-rt-14-dev python3 valgrind binutils procps iproute2
                pocl-opencl-icd ocl-icd-libopencl1
                slurmctld slurmd slurm-client munge)
+bench_packages=(python3-xgboost)
 
 usage() {
     echo "usage: install-deps.sh build [test]"
+    echo "       install-deps.sh bench"
 }
 
 fail() {
@@ -30,6 +33,7 @@ for group in "$@"; do
     case $group in
     build) wanted+=("${build_packages[@]}") ;;
     test) wanted+=("${test_packages[@]}") ;;
+    bench) wanted+=("${bench_packages[@]}") ;;
     -h | --help)
         usage
         exit 0

@@ -181,6 +181,28 @@ def the_tuner_prints_every_row():
         raise AssertionError(f"not compared with the best peer:\n{done.stdout}")
 
 
+def trees_print_every_row():
+    """With a peer that is not there."""
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train.py")
+    try:
+        done = subprocess.run([sys.executable, script, BIN, "--dir", work, "--tiny", "--python",
+                               "/bin/false"], text=True, capture_output=True)
+    finally:
+        shutil.rmtree(work)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    if [(row["name"], row["value"] is None) for row in got] != [
+            ("train.gbdt", False), ("train.gbdt_loss", False), ("peer.installed", True)]:
+        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+    for row in got:
+        if rows.mistake(row):
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+    if not 0 < got[1]["value"] < 0.6931:  # the loss of a guess
+        raise AssertionError(f"nothing was learnt: {got[1]}")
+
+
 def statistics_are_those_of_the_books():
     import tuner
 
@@ -279,7 +301,7 @@ for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_
              gangs_print_every_row, files_print_every_row,
              statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
              the_stopping_form_is_the_rule_of_optuna, curves_are_trained_and_packed,
-             the_tuner_prints_every_row):
+             trees_print_every_row, the_tuner_prints_every_row):
     try:
         case()
         print(f"ok {case.__name__}", flush=True)
