@@ -240,11 +240,22 @@ static int read_limit(const char *home, uint64_t *ret, struct asy_error *err)
     return 0;
 }
 
+/* A file of the data, which is read where it lies. */
+static int add_data(struct inputs *in, const char *path, struct asy_error *err)
+{
+    struct stat st;
+
+    if (!path)
+        return 0;
+    if (stat(path, &st) < 0)
+        return asy_fail_errno(err, errno, "cannot look at '%s'", path);
+    return add_file(in, path, NULL, &st, err);
+}
+
 int asy__inputs_list(const struct asy_study_spec *spec, const char *home,
                      struct asy_study_spec **ret_spec, struct asy_error *err)
 {
     struct inputs in = { .base = spec->base_dir };
-    struct stat st;
     int rc = read_limit(home, &in.limit, err);
 
     if (rc < 0)
@@ -253,10 +264,8 @@ int asy__inputs_list(const struct asy_study_spec *spec, const char *home,
         return asy_fail(err, ASY_E_NOMEM, "no memory to read the study's files");
     if (!realpath(spec->base_dir, in.base_real))
         in.base_real[0] = '\0'; /* nothing is below it, then */
-    if (spec->data_file && stat(spec->data_file, &st) < 0)
-        rc = asy_fail_errno(err, errno, "cannot look at '%s'", spec->data_file);
-    else if (spec->data_file)
-        rc = add_file(&in, spec->data_file, NULL, &st, err);
+    if ((rc = add_data(&in, spec->data_file, err)) == 0)
+        rc = add_data(&in, spec->data_labels, err);
     for (size_t i = 0; rc == 0 && i < spec->n_files; i++)
         rc = add_entry(&in, spec->files[i], err);
     if (rc == 0) {

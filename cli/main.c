@@ -41,8 +41,8 @@ static const struct command commands[] = {
     { "workers", asy__cmd_workers, "connected workers", "assay workers [--json]" },
     { "logs", asy__cmd_logs, "what a trial printed",
       "assay logs STUDY TRIAL [--attempt N] [--stderr] [--follow] [--json]" },
-    { "predict", asy__cmd_predict, "apply the best model of a study to a CSV file",
-      "assay predict STUDY FILE.csv [--output FILE] [--json]", .begins = 1 },
+    { "predict", asy__cmd_predict, "apply the best model of a study to rows of a file",
+      "assay predict STUDY FILE [--output FILE] [--json]", .begins = 1 },
     { "export", asy__cmd_export, "all trials as a table, or a model",
       "assay export STUDY [--format csv|json] [--json] [--output FILE]\n"
       "       assay export STUDY [TRIAL] --model [--output FILE]" },

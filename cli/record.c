@@ -98,7 +98,9 @@ int asy__record_data(struct asy__session *session, const char *study,
     int rc = 0;
 
     for (size_t i = 0; spec->data_file && rc == 0 && i < spec->n_inputs; i++)
-        if (!spec->inputs[i].place && !strcmp(spec->inputs[i].path, spec->data_file))
+        if (!spec->inputs[i].place &&
+            (!strcmp(spec->inputs[i].path, spec->data_file) ||
+             (spec->data_labels && !strcmp(spec->inputs[i].path, spec->data_labels))))
             rc = record_file(session, study, &spec->inputs[i], data, err);
     return rc < 0 || !spec->data_file || !data ? rc : record_use(session, study, data, err);
 }

@@ -285,6 +285,7 @@ static void fill_run(struct asy__parse *p, struct asy_study_spec *s)
     s->length_max = (uint64_t)number_or(p, "run.length.max", -1);
     s->repeats = asy__val(p, "run.repeats")->i;
     s->data_file = s->kind == ASY_RUN_MODEL ? asy__val(p, "data.file")->s : NULL;
+    s->data_labels = s->kind == ASY_RUN_MODEL ? asy__val(p, "data.labels")->s : NULL;
 }
 
 static void fill_objective(struct asy__parse *p, struct asy_study_spec *s)

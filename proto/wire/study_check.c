@@ -62,8 +62,12 @@ static void check_model(struct asy__parse *p)
     const struct asy__value *unit = asy__val(p, "run.length.unit"), *max;
     double validation = asy__val(p, "data.split.validation")->f;
     double test = asy__val(p, "data.split.test")->f;
+    const char *file = asy__val(p, "data.file")->s, *labels = asy__val(p, "data.labels")->s;
 
     check_metrics(p);
+    if (file && labels && !strcmp(file, labels))
+        asy__problem(p, asy__place(p, "data.labels"), "data.labels",
+                     "is data.file itself; leave it out if the labels are in it");
     if (asy__val(p, "resources.gpus")->i > 0)
         asy__problem(p, asy__place(p, "resources.gpus"), "resources.gpus",
                      "models are trained on CPUs in this version; only a command can have GPUs");
@@ -84,15 +88,18 @@ static void check_model(struct asy__parse *p)
 }
 
 /* "'FILE': label: why" is a mistake of data.label, "objective: why" one of the metric, all else one
- * of the file. */
+ * of the file that it begins with. */
 static void put_data_problem(struct asy__parse *p, const char *text)
 {
-    const char *file = asy__val(p, "data.file")->s, *why = text;
+    const char *file = asy__val(p, "data.file")->s, *labels = asy__val(p, "data.labels")->s;
+    const char *why = text, *whose = "data.file";
     size_t n = strlen(file);
     char key[64];
 
     if (why[0] == '\'' && !strncmp(why + 1, file, n) && !strncmp(why + 1 + n, "': ", 3))
         why += n + 4;
+    else if (labels && text[0] == '\'' && !strncmp(text + 1, labels, strlen(labels)))
+        whose = "data.labels";
     n = strspn(why, "abcdefghijklmnopqrstuvwxyz");
     snprintf(key, sizeof key, "data.%.*s", (int)(n < 40 ? n : 40), why);
     if (!strncmp(why, "objective: ", 11))
@@ -100,7 +107,7 @@ static void put_data_problem(struct asy__parse *p, const char *text)
     if (why[n] == ':' && why[n + 1] == ' ' && asy__row_find(key))
         asy__problem(p, asy__place(p, key), key, "%s", why + n + 2);
     else
-        asy__problem(p, asy__place(p, "data.file"), "data.file", "%s", text);
+        asy__problem(p, asy__place(p, whose), whose, "%s", text);
 }
 
 /* Only where data itself is without mistakes is there something to look at. */

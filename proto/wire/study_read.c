@@ -660,6 +660,32 @@ static void read_default(struct asy__parse *p, const struct asy__row *row)
     asy_yaml_destroy(node);
 }
 
+/* Images under the names that MNIST's files have come with labels beside them. */
+static void read_mnist_labels(struct asy__parse *p)
+{
+    static const char *const names[][2] = { { "images-idx3-ubyte", "labels-idx1-ubyte" },
+                                            { "images.idx3-ubyte", "labels.idx1-ubyte" } };
+    const struct asy__value *file = asy__val(p, "data.file");
+    struct asy__value *labels = asy__val(p, "data.labels");
+    size_t n = file->has ? strlen(file->s) : 0, m = strlen(names[0][0]), end;
+    char *path;
+
+    if (!n || labels->node || !p->base_dir)
+        return;
+    end = n > 3 && !strcmp(file->s + n - 3, ".gz") ? n - 3 : n;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++) {
+        if (end < m || memcmp(file->s + end - m, names[i][0], m) != 0)
+            continue;
+        if (!(path = asy__take(p, n + 1)))
+            return;
+        memcpy(path, file->s, n + 1);
+        memcpy(path + end - m, names[i][1], m);
+        labels->s = path;
+        labels->has = 1;
+        asy__look_for(p, path, R_OK, asy__place(p, "data.file"), "data.labels");
+    }
+}
+
 static int section_given(struct asy__parse *p, const struct asy__row *row)
 {
     const char *dot = strrchr(row->path, '.');
@@ -708,4 +734,5 @@ void asy__study_read(struct asy__parse *p)
     check_required(p);
     for (size_t i = 0; i < asy__n_rows && !p->rc; i++)
         read_default(p, &asy__rows[i]);
+    read_mnist_labels(p);
 }

@@ -192,10 +192,11 @@ static void canonical_text_is_its_own_canonical_text(void)
 {
     size_t len;
     char *digits = example("digits-mlp.yaml", &len);
+    char *idx = example("digits-idx.yaml", &len);
     char *shell = example("command-shell/study.yaml", &len);
     char *python = example("command-python/study.yaml", &len);
     const char *const texts[] = {
-        MODEL, COMMAND, full_command, digits, shell, python,
+        MODEL, COMMAND, full_command, digits, idx, shell, python,
         MODEL_HEAD OBJECTIVE BUDGET "dir: sub\n"
         "parameters: {hidden: {values: [8, 16]}, nesterov: {values: [true]}}\n",
         HEAD "run: {model: mlp, hidden: 16, fixed: {lr: 1}, length: {max: 2}}\n"
@@ -220,8 +221,36 @@ static void canonical_text_is_its_own_canonical_text(void)
         asy_study_destroy(b);
     }
     free(digits);
+    free(idx);
     free(shell);
     free(python);
+}
+
+static void labels_lie_beside_images_that_are_named_as_those_of_mnist(void)
+{
+    static const struct { const char *name, *data, *labels;
+    } cases[] = {
+        { "plain", "data: train-images-idx3-ubyte\n", "/base/train-labels-idx1-ubyte" },
+        { "gzipped", "data: x/t10k-images-idx3-ubyte.gz\n", "/base/x/t10k-labels-idx1-ubyte.gz" },
+        { "with a dot", "data: train-images.idx3-ubyte\n", "/base/train-labels.idx1-ubyte" },
+        { "named", "data: {file: train-images-idx3-ubyte, labels: y.npy}\n", "/base/y.npy" },
+        { "another name", "data: train-images-idx3-ubyte.csv\n", NULL },
+        { "in a folder", "data: images-idx3-ubyte/x.npy\n", NULL },
+        { "short", "data: .gz\n", NULL },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        char text[600];
+        struct asy_study_spec *s;
+
+        snprintf(text, sizeof text, HEAD MODEL_RUN "%s" OBJECTIVE PARAMS BUDGET, cases[i].data);
+        s = parse(cases[i].name, text);
+        if (s && cases[i].labels)
+            T_STR(cases[i].name, s->data_labels ? s->data_labels : "(none)", cases[i].labels);
+        else if (s)
+            T_TRUE(!s->data_labels && !strstr(s->canonical, "\"labels\""));
+        asy_study_destroy(s);
+    }
 }
 
 static void the_example_searches_what_it_says(void)
@@ -779,6 +808,12 @@ static void files_that_are_not_there_are_mistakes_of_a_users_file(void)
         { "data, in short",
           HEAD MODEL_RUN "data: lost.csv\n" REST,
           { "s.yaml:4:7: data: cannot read '" } },
+        { "labels",
+          HEAD MODEL_RUN "data: {file: s.yaml, labels: lost.npy}\n" REST,
+          { "s.yaml:4:30: data.labels: cannot read '", "/lost.npy': no such file" } },
+        { "labels that the images' name stands for",
+          HEAD MODEL_RUN "data: {file: t-images-idx3-ubyte}\n" REST,
+          { "s.yaml:4:14: data.labels: cannot read '", "/t-labels-idx1-ubyte': no such file" } },
         { "files",
           HEAD "run: {command: [sh], files: [s.yaml, lost/]}\n" REST,
           { "s.yaml:3:38: run.files[1]: cannot read '", "/lost/': no such file" } },
@@ -1232,6 +1267,7 @@ static void options_are_listed_by_group(void)
 T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(a_text_from_before_asha_had_rules_has_the_first),
        T_TEST(objectives_and_constraints_arrive), T_TEST(canonical_text_is_its_own_canonical_text),
+       T_TEST(labels_lie_beside_images_that_are_named_as_those_of_mnist),
        T_TEST(the_example_searches_what_it_says), T_TEST(options_may_be_words),
        T_TEST(mistakes_are_named_with_their_place), T_TEST(gpus_are_counted_in_parts),
        T_TEST(all_mistakes_come_at_once),

@@ -201,6 +201,13 @@ def data_goes_too():
         out, err = site.as_ada("run", site.hers(text))
         has("sent", err, "files    1 of 1 sent")
         has("scored on what no trial saw", out, "test_accuracy")
+        for what in "images-idx3", "labels-idx1":
+            shutil.copy(os.path.join(SOURCE, f"examples/data/digits-{what}-ubyte.gz"),
+                        site.nodes[0].path)
+        text = text.replace("digits.csv.gz", "digits-images-idx3-ubyte.gz").replace("hers", "idx")
+        out, err = site.as_ada("run", site.hers(text))
+        has("its labels, too", err, "files    2 of 2 sent")
+        has("scored on what no trial saw", out, "test_accuracy")
 
 
 def counted(node):

@@ -4,23 +4,33 @@
 #include "impl.h"
 #include <string.h>
 
-/* As the study has it, but for where its file lies here. */
+/* Where a file that the study names lies here. */
+static const char *here(const struct asy__job *job, const char *path)
+{
+    const struct asy_study_spec *study = job->spec->study;
+
+    for (size_t i = 0; i < study->n_inputs; i++)
+        if (!study->inputs[i].place && !strcmp(study->inputs[i].path, path))
+            return asy__transfer_input(job, i);
+    return path;
+}
+
+/* As the study has it, but for where its files lie here. */
 static void write_data(const struct asy__job *job, const struct asy_json *data,
                        struct asy_jsonw *w)
 {
     const struct asy_study_spec *study = job->spec->study;
     const struct asy_json *member;
-    const char *key, *file = study->data_file;
+    const char *key;
 
-    for (size_t i = 0; file && i < study->n_inputs; i++)
-        if (!study->inputs[i].place && !strcmp(study->inputs[i].path, study->data_file))
-            file = asy__transfer_input(job, i);
     asy_jsonw_open(w, "data", '{');
     for (size_t i = 0; (member = asy_json_member(data, i, &key)); i++)
-        if (strcmp(key, "file"))
-            asy_jsonw_node(w, key, member);
+        if (!strcmp(key, "file") && study->data_file)
+            asy_jsonw_str(w, key, here(job, study->data_file));
+        else if (!strcmp(key, "labels") && study->data_labels)
+            asy_jsonw_str(w, key, here(job, study->data_labels));
         else
-            asy_jsonw_str(w, key, file);
+            asy_jsonw_node(w, key, member);
     asy_jsonw_close(w, '}');
 }
 

@@ -6,12 +6,10 @@
  * of pieces. Runs of plain bytes are copied at once. */
 #include <asy/csv.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
+#include "stream.h"
 
 enum state {
     FIELD_START, /* nothing of this field yet */
@@ -244,85 +242,42 @@ int asy_csv_finish(struct asy_csv *csv, struct asy_error *err)
     return end_row(csv, err);
 }
 
-#define PIECE (64u << 10)
-
-/* Feeds the opened file; bounds the text, so that a small gzip file cannot fill the machine. */
-static int feed_all(gzFile file, struct asy_csv *csv, uint64_t max, uint32_t *crc,
+/* Feeds the whole file; bounds the text, so that a small gzip file cannot fill the machine. */
+static int feed_all(struct asy__stream *stream, struct asy_csv *csv, uint64_t max,
                     struct asy_error *err)
 {
-    uint64_t total = 0;
-    char *piece = malloc(PIECE);
-    int rc = 0, n;
+    char *piece = malloc(ASY__PIECE);
+    size_t n = 1;
+    int rc = 0;
 
     if (!piece)
         return asy_fail(err, ASY_E_NOMEM, "no memory to read a file");
-    while (rc == 0 && (n = gzread(file, piece, PIECE)) > 0) {
-        total += (uint64_t)n;
-        if (total > max) {
-            rc = asy_fail(err, ASY_E_TOOBIG, "more than %llu bytes of text",
-                          (unsigned long long)max);
+    while (rc == 0 && n) {
+        if ((rc = asy__stream_read(stream, piece, ASY__PIECE, &n, err)) < 0)
             break;
-        }
-        *crc = (uint32_t)crc32(*crc, (const Bytef *)piece, (uInt)n);
-        rc = asy_csv_feed(csv, piece, (size_t)n, err);
+        rc = stream->read > max ? asy_fail(err, ASY_E_TOOBIG, "more than %llu bytes of text",
+                                           (unsigned long long)max)
+                                : asy_csv_feed(csv, piece, n, err);
     }
     free(piece);
-    if (rc == 0) {
-        int code = Z_OK;
-        const char *text = gzerror(file, &code), *why = strstr(text, ": ");
-
-        if (code != Z_OK && code != Z_STREAM_END)
-            rc = asy_fail(err, ASY_E_CORRUPT, "cannot be read: %s",
-                          code == Z_BUF_ERROR ? "the gzip data is cut off" : why ? why + 2 : text);
-    }
     return rc == 0 ? asy_csv_finish(csv, err) : rc;
-}
-
-/* "-" is standard input, from its start. A FIFO must not hang us. */
-static int open_file(const char *path)
-{
-    int fd;
-
-    if (strcmp(path, "-") != 0)
-        return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if ((fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0 && lseek(fd, 0, SEEK_SET) < 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
 }
 
 int asy_csv_read_file(const char *path, char separator, uint64_t max, asy_csv_row_f row, void *arg,
                       uint32_t *ret_crc, struct asy_error *err)
 {
+    struct asy__stream stream = { 0 };
     struct asy_csv *csv = NULL;
-    gzFile file = NULL;
-    struct stat st;
-    uint32_t crc = 0;
-    int rc, fd = open_file(path);
+    int rc;
 
-    if (fd < 0)
-        return asy_fail_errno(err, errno, "cannot open '%s'", path);
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        rc = asy_fail(err, ASY_E_INVAL, "cannot read '%s': not a file", path);
-        goto out;
-    }
-    if ((rc = asy_csv_create(separator, row, arg, &csv, err)) < 0)
-        goto out;
-    if (!(file = gzdopen(fd, "rb"))) {
-        rc = asy_fail(err, ASY_E_NOMEM, "no memory to read '%s'", path);
-        goto out;
-    }
-    fd = -1; /* gzclose closes it */
-    if ((rc = feed_all(file, csv, max, &crc, err)) < 0)
+    if ((rc = asy__stream_open(path, &stream, err)) < 0)
+        return rc;
+    if ((rc = asy_csv_create(separator, row, arg, &csv, err)) < 0 ||
+        (rc = feed_all(&stream, csv, max, err)) < 0)
         asy_error_prefix(err, "'%s'", path);
     else if (ret_crc)
-        *ret_crc = crc;
-out:
-    if (file)
-        gzclose(file);
-    if (fd >= 0)
-        close(fd);
+        *ret_crc = stream.crc;
+    asy__stream_close(&stream);
     asy_csv_destroy(csv);
     return rc;
 }

@@ -5,7 +5,7 @@
  * NaN where missing, categories as the number of their first appearance. Only when all are seen
  * are categories sorted and expanded to features, rows divided among the parts, and the scale
  * fitted on the training part alone. */
-#include "data.h"
+#include "source.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,12 +51,12 @@ static int intern(struct load *load, struct asy__dict *dict, const char *text, s
     return 0;
 }
 
-static int read_number(const struct asy_csv_field *field, uint64_t row, size_t i,
+static int read_number(const struct asy__cell *field, uint64_t row, size_t i,
                        const char *name, float *ret, struct asy_error *err)
 {
     double value;
 
-    if (asy__field_number(field, &value) < 0)
+    if (asy__cell_number(field, &value) < 0)
         return at_cell(err, row, i, name, "not a number");
     *ret = (float)value;
     if (!isfinite(*ret))
@@ -64,13 +64,18 @@ static int read_number(const struct asy_csv_field *field, uint64_t row, size_t i
     return 0;
 }
 
-static int read_category(struct load *load, const struct asy_csv_field *field, uint64_t row,
+static int read_category(struct load *load, const struct asy__cell *field, uint64_t row,
                          size_t i, struct asy__column *column, float *ret, struct asy_error *err)
 {
-    struct asy_csv_field f = asy__field_trim(field);
+    struct asy__cell f = asy__cell_trim(field);
+    char text[32];
     long id = -1;
     int rc;
 
+    if (!f.text) {
+        f.text = asy_format_f64(f.number + 0.0, text);
+        f.len = strlen(text);
+    }
     if (f.len > 4096)
         return at_cell(err, row, i, column->name, "a category of more than 4096 bytes");
     if (!asy__utf8_text(f.text, f.len))
@@ -84,12 +89,12 @@ static int read_category(struct load *load, const struct asy_csv_field *field, u
 }
 
 /* A class is named by the label's text; equal numbers are one class however they are written. */
-static int read_label(struct load *load, const struct asy_csv_field *field, uint64_t row, size_t i,
+static int read_label(struct load *load, const struct asy__cell *field, uint64_t row, size_t i,
                       struct asy_error *err)
 {
-    struct asy_csv_field f = asy__field_trim(field);
+    struct asy__cell f = asy__cell_trim(field);
     const char *name = load->schema->columns[load->schema->label].name;
-    int is_number = asy__field_number(field, &load->numbers[load->n_rows]) == 0, rc;
+    int is_number = asy__cell_number(field, &load->numbers[load->n_rows]) == 0, rc;
     char text[32];
     long id = -1;
 
@@ -97,7 +102,7 @@ static int read_label(struct load *load, const struct asy_csv_field *field, uint
         return at_cell(err, row, i, name, "an infinite label");
     if (!is_number && (load->label_is_number || !load->schema->classification))
         return at_cell(err, row, i, name, "the label is not a number");
-    if (f.len > 4096 || !asy__utf8_text(f.text, f.len))
+    if (!is_number && (f.len > 4096 || !asy__utf8_text(f.text, f.len)))
         return at_cell(err, row, i, name, "a label that is not UTF-8 or has over 4096 bytes");
     if (load->model && !load->model->classification)
         return 0;
@@ -133,7 +138,7 @@ static struct asy__column *used(const struct load *load, size_t i)
     return column;
 }
 
-static int lacks_any(const struct load *load, const struct asy_csv_field *fields, size_t n)
+static int lacks_any(const struct load *load, const struct asy__cell *fields, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (used(load, i) && asy__is_missing(&fields[i]))
@@ -141,7 +146,7 @@ static int lacks_any(const struct load *load, const struct asy_csv_field *fields
     return 0;
 }
 
-static int read_cell(struct load *load, uint64_t row, const struct asy_csv_field *field, size_t i,
+static int read_cell(struct load *load, uint64_t row, const struct asy__cell *field, size_t i,
                      float *cells, struct asy_error *err)
 {
     struct asy__column *column = used(load, i);
@@ -165,7 +170,7 @@ static int read_cell(struct load *load, uint64_t row, const struct asy_csv_field
     return read_category(load, field, row, i, column, cell, err);
 }
 
-static int load_row(void *arg, uint64_t row, const struct asy_csv_field *fields, size_t n,
+static int load_row(void *arg, uint64_t row, const struct asy__cell *fields, size_t n,
                     struct asy_error *err)
 {
     struct load *load = arg;
@@ -485,20 +490,21 @@ int asy__data_load(const struct asy__data_spec *spec, const struct asy__schema *
                    int with_label, struct asy__data *ret, struct asy_error *err)
 {
     struct asy__data data = { 0 };
+    struct asy__source source = { 0 };
     struct asy__survey survey = { 0 };
     struct load load = { .spec = spec, .model = model, .schema = &data.schema,
                          .with_label = with_label };
     int rc;
 
-    if ((rc = asy__survey_file(spec, &survey, err)) < 0)
+    if ((rc = asy__source_open(spec, model, &source, err)) < 0)
         return rc;
+    if ((rc = asy__survey_source(&source, &survey, err)) < 0)
+        goto out;
     if ((rc = plan(&load, &survey, err)) < 0 || (rc = make_room(&load, survey.n_rows, err)) < 0) {
         asy_error_prefix(err, "'%s'", spec->file);
         goto out;
     }
-    rc = asy_csv_read_file(spec->file, spec->separator, ASY__TEXT_MAX, load_row, &load, &data.crc,
-                           err);
-    if (rc < 0)
+    if ((rc = asy__source_rows(&source, load_row, &load, &data.crc, err)) < 0)
         goto out;
     if ((rc = finish(&load, &data, err)) < 0) {
         asy_error_prefix(err, "'%s'", spec->file);
@@ -509,6 +515,7 @@ int asy__data_load(const struct asy__data_spec *spec, const struct asy__schema *
 out:
     asy__data_fini(&data);
     asy__survey_fini(&survey);
+    asy__source_close(&source);
     free(load.map);
     free(load.cell_of);
     free(load.cells);

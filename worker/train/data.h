@@ -45,11 +45,31 @@ enum asy__missing { ASY__MISSING_ERROR, ASY__MISSING_MEAN, ASY__MISSING_DROP };
 enum asy__scale { ASY__SCALE_STANDARD, ASY__SCALE_MINMAX, ASY__SCALE_NONE };
 enum asy__task { ASY__TASK_AUTO, ASY__TASK_CLASSIFICATION, ASY__TASK_REGRESSION };
 
+/* One field of a row: a text, or a number where the file has it as one. */
+struct asy__cell {
+    const char *text; /* not terminated; NULL: it is number */
+    size_t len;
+    int quoted;
+    double number; /* NaN: missing */
+};
+/* A negative result ends the reading and is passed on. */
+typedef int (*asy__row_f)(void *arg, uint64_t row, const struct asy__cell *cells, size_t n,
+                          struct asy_error *err);
+
+enum asy__format {
+    ASY__FORMAT_AUTO, ASY__FORMAT_CSV, ASY__FORMAT_TSV, ASY__FORMAT_LIBSVM,
+    ASY__FORMAT_NPY, ASY__FORMAT_NPZ, ASY__FORMAT_IDX, /* arrays */
+};
+const char *asy__format_name(enum asy__format format); /* as in a study file; NULL: no format */
+
 /* The data part of a study. JSON nodes are borrowed from it. */
 struct asy__data_spec {
     const char *file;
-    char separator;
+    const char *labels; /* NULL: in the same file */
+    enum asy__format format;
+    char separator; /* of a text: by format, or else by the file's name */
     int header; /* -1: find out */
+    const struct asy_json *arrays; /* of an NPZ; NULL: all */
     const struct asy_json *exclude, *categorical, *label; /* NULL: none, none, last */
     enum asy__task task;
     enum asy__missing missing;
@@ -69,7 +89,7 @@ struct asy__data {
     float *target;  /* [n_rows], regression, scaled */
     size_t n_rows, n_dropped;
     size_t start[ASY__PARTS + 1]; /* part p: rows start[p] .. start[p + 1] - 1 */
-    uint32_t crc; /* of the file's text */
+    uint32_t crc; /* of the file's bytes, gunzipped */
 };
 /* model != NULL: encodes as that schema says (copied) instead of fitting one. with_label == 0: the
  * label column may be absent, and there is one part, TRAIN. */
@@ -87,13 +107,14 @@ ASY_MUST_CHECK int asy__schema_copy(const struct asy__schema *schema, struct asy
 
 /* Shared by the files that load data. */
 /* Without the spaces and tabs around it, which do not count unless it is quoted. */
-struct asy_csv_field asy__field_trim(const struct asy_csv_field *field);
+struct asy__cell asy__cell_trim(const struct asy__cell *cell);
 /* The names and texts that we keep must be writable as JSON without loss. */
 int asy__utf8_text(const char *text, size_t len);
-int asy__is_missing(const struct asy_csv_field *field);
-/* 0 and the value, or -1: the field (spaces around it aside) is no number. */
-int asy__field_number(const struct asy_csv_field *field, double *ret);
+int asy__is_missing(const struct asy__cell *cell);
+/* 0 and the value, or -1: the cell (spaces around it aside) is no number. */
+int asy__cell_number(const struct asy__cell *cell, double *ret);
 
+struct asy__source;
 /* What the first reading of a file learns. */
 struct asy__survey_column {
     char *first;        /* text of the first row */
@@ -108,11 +129,12 @@ struct asy__survey {
     struct asy__survey_column *columns;
     size_t n_columns;
     uint64_t n_rows; /* with the first */
+    int header, by_place; /* as the source has them */
 };
-ASY_MUST_CHECK int asy__survey_file(const struct asy__data_spec *spec, struct asy__survey *ret,
-                                    struct asy_error *err);
+ASY_MUST_CHECK int asy__survey_source(struct asy__source *source, struct asy__survey *ret,
+                                      struct asy_error *err);
 void asy__survey_fini(struct asy__survey *survey);
-/* Whether the first row is a header. */
+/* Whether the first row is a header, where the source does not know. */
 int asy__survey_header(const struct asy__survey *survey);
 /* Names and kinds of a new schema's columns by the spec. */
 ASY_MUST_CHECK int asy__schema_plan(const struct asy__data_spec *spec,

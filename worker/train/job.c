@@ -101,6 +101,10 @@ static void add_columns(struct asy_buf *buf, const char *key, const struct asy_j
 void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf)
 {
     asy_buf_addf(buf, "separator=%d\nheader=%d\n", spec->separator, spec->header);
+    if (spec->format > ASY__FORMAT_TSV)
+        asy_buf_addf(buf, "format=%s\n", asy__format_name(spec->format));
+    if (spec->arrays)
+        add_columns(buf, "arrays", spec->arrays);
     add_columns(buf, "exclude", spec->exclude);
     add_columns(buf, "categorical", spec->categorical);
     add_columns(buf, "label", spec->label);

@@ -2,10 +2,12 @@
  * spec.c - the data part of a study, checked key by key. */
 #include "data.h"
 #include <string.h>
+#include <asy/buf.h>
 #include <asy/parse.h>
 
-static const char *const keys[] = { "file",  "format",  "header", "exclude", "categorical", "label",
-                                    "task",  "missing", "scale",  "split" };
+static const char *const keys[] = { "file",    "labels",      "format", "arrays", "header",
+                                    "exclude", "categorical", "label",  "task",   "missing",
+                                    "scale",   "split" };
 static const char *const split_keys[] = { "validation", "test", "stratify", "seed" };
 
 static int known(const struct asy_json *node, const char *const *list, size_t n, const char *where,
@@ -39,6 +41,7 @@ static int choice(const struct asy_json *node, const char *key, const char *cons
 {
     const struct asy_json *value = asy_json_get(node, key);
     const char *text = asy_json_str(value, NULL);
+    struct asy_buf all;
 
     *ret = 0;
     if (!value || asy_json_type(value) == ASY_JSON_NULL)
@@ -48,9 +51,13 @@ static int choice(const struct asy_json *node, const char *key, const char *cons
             *ret = (int)i;
             return 0;
         }
-    return asy_fail(err, ASY_E_INVAL, "data: %s cannot be '%.60s'; %s, %s%s%s are allowed", key,
-                    text ? text : "(not a text)", words[0], words[1], n > 2 ? ", " : "",
-                    n > 2 ? words[2] : "");
+    asy_buf_init(&all, 200);
+    for (size_t i = 0; i < n; i++)
+        asy_buf_addf(&all, "%s%s", i ? ", " : "", words[i]);
+    asy_fail(err, ASY_E_INVAL, "data: %s cannot be '%.60s'; %s are allowed", key,
+             text ? text : "(not a text)", all.data);
+    asy_buf_fini(&all);
+    return ASY_E_INVAL;
 }
 
 static int read_header(const struct asy_json *value, int *ret, struct asy_error *err)
@@ -73,16 +80,36 @@ static int ends_with(const char *text, const char *end)
     return n >= m && !strcmp(text + n - m, end);
 }
 
-static int read_format(const struct asy_json *node, const char *file, char *ret,
+static int read_format(const struct asy_json *node, struct asy__data_spec *spec,
                        struct asy_error *err)
 {
-    static const char *const words[] = { "auto", "csv", "tsv" };
-    int which, rc = choice(node, "format", words, ASY_ARRAY_LEN(words), &which, err);
-    int tabs = which == 2 ||
-               (which == 0 && (ends_with(file, ".tsv") || ends_with(file, ".tsv.gz")));
+    const char *words[ASY__FORMAT_IDX + 1];
+    int which, rc, tabs = ends_with(spec->file, ".tsv") || ends_with(spec->file, ".tsv.gz");
 
-    *ret = tabs ? '\t' : ',';
-    return rc;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(words); i++)
+        words[i] = asy__format_name((enum asy__format)i);
+    if ((rc = choice(node, "format", words, ASY_ARRAY_LEN(words), &which, err)) < 0)
+        return rc;
+    spec->format = (enum asy__format)which;
+    spec->separator = which == ASY__FORMAT_TSV || (which == ASY__FORMAT_AUTO && tabs) ? '\t' : ',';
+    return 0;
+}
+
+/* The names of arrays, as a list of texts. */
+static int read_arrays(const struct asy_json *list, struct asy__data_spec *spec,
+                       struct asy_error *err)
+{
+    const struct asy_json *node;
+
+    if (!list || asy_json_type(list) == ASY_JSON_NULL)
+        return 0;
+    if (asy_json_type(list) != ASY_JSON_ARRAY)
+        return asy_fail(err, ASY_E_INVAL, "data: arrays is a list of names");
+    for (size_t i = 0; (node = asy_json_at(list, i)); i++)
+        if (!asy_json_str(node, NULL))
+            return asy_fail(err, ASY_E_INVAL, "data: arrays is a list of names");
+    spec->arrays = asy_json_len(list) ? list : NULL;
+    return 0;
 }
 
 static int read_split(const struct asy_json *node, struct asy__data_spec *spec,
@@ -126,11 +153,13 @@ int asy__data_spec_read(const struct asy_json *node, struct asy__data_spec *ret,
         return rc;
     if (!(spec.file = asy_json_str(asy_json_get(node, "file"), NULL)) || !*spec.file)
         return asy_fail(err, ASY_E_INVAL, "data: no file is named");
+    spec.labels = asy_json_str(asy_json_get(node, "labels"), NULL);
     spec.exclude = asy_json_get(node, "exclude");
     spec.categorical = asy_json_get(node, "categorical");
     spec.label = asy_json_get(node, "label");
     if ((rc = read_header(asy_json_get(node, "header"), &spec.header, err)) < 0 ||
-        (rc = read_format(node, spec.file, &spec.separator, err)) < 0 ||
+        (rc = read_format(node, &spec, err)) < 0 ||
+        (rc = read_arrays(asy_json_get(node, "arrays"), &spec, err)) < 0 ||
         (rc = choice(node, "task", tasks, 3, &task, err)) < 0 ||
         (rc = choice(node, "missing", missing, 3, &rule, err)) < 0 ||
         (rc = choice(node, "scale", scales, 3, &scale, err)) < 0 ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * survey.c - the first reading of a file: its shape, its columns' types, whether it has a header,
  * and the plan of columns that follows. */
-#include "data.h"
+#include "source.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +9,9 @@
 #include <asy/parse.h>
 
 /* Spaces and tabs around a field do not count, unless it is quoted. */
-struct asy_csv_field asy__field_trim(const struct asy_csv_field *field)
+struct asy__cell asy__cell_trim(const struct asy__cell *cell)
 {
-    struct asy_csv_field f = *field;
+    struct asy__cell f = *cell;
 
     while (!f.quoted && f.len && (*f.text == ' ' || *f.text == '\t'))
         f.text++, f.len--;
@@ -20,12 +20,15 @@ struct asy_csv_field asy__field_trim(const struct asy_csv_field *field)
     return f;
 }
 
-int asy__is_missing(const struct asy_csv_field *field)
+int asy__is_missing(const struct asy__cell *cell)
 {
     static const char *const words[] = { "",     "?",    "NA",   "N/A",  "n/a", "NaN",
                                          "nan",  "NAN",  "null", "NULL", "None" };
-    struct asy_csv_field f = asy__field_trim(field);
+    struct asy__cell f;
 
+    if (!cell->text)
+        return isnan(cell->number);
+    f = asy__cell_trim(cell);
     if (f.len > 4 || (f.len && *f.text != '?' && *f.text != 'N' && *f.text != 'n'))
         return 0;
     for (size_t i = 0; i < ASY_ARRAY_LEN(words); i++)
@@ -34,16 +37,21 @@ int asy__is_missing(const struct asy_csv_field *field)
     return 0;
 }
 
-int asy__field_number(const struct asy_csv_field *field, double *ret)
+int asy__cell_number(const struct asy__cell *cell, double *ret)
 {
-    struct asy_csv_field f = asy__field_trim(field);
+    struct asy__cell f;
 
+    if (!cell->text) {
+        *ret = cell->number;
+        return isnan(*ret) ? -1 : 0;
+    }
+    f = asy__cell_trim(cell);
     if (!f.len || f.len > 400 || asy_parse_f64(f.text, f.len, ret, NULL) < 0 || isnan(*ret))
         return -1;
     return 0;
 }
 
-static int first_row(struct asy__survey *survey, const struct asy_csv_field *fields, size_t n,
+static int first_row(struct asy__survey *survey, const struct asy__cell *cells, size_t n,
                      struct asy_error *err)
 {
     if (!(survey->columns = calloc(n, sizeof *survey->columns)))
@@ -51,40 +59,40 @@ static int first_row(struct asy__survey *survey, const struct asy_csv_field *fie
     survey->n_columns = n;
     for (size_t i = 0; i < n; i++) {
         struct asy__survey_column *column = &survey->columns[i];
-        struct asy_csv_field f = asy__field_trim(&fields[i]);
+        struct asy__cell f = asy__cell_trim(&cells[i]);
         double value;
 
-        if (!(column->first = strndup(f.text, f.len)))
+        if (!(column->first = strndup(f.text ? f.text : "", f.len)))
             return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", n);
         column->first_len = f.len;
         column->first_missing = asy__is_missing(&f);
-        column->first_number = asy__field_number(&f, &value) == 0;
+        column->first_number = asy__cell_number(&f, &value) == 0;
     }
     return 0;
 }
 
-static int survey_row(void *arg, uint64_t row, const struct asy_csv_field *fields, size_t n,
+static int survey_row(void *arg, uint64_t row, const struct asy__cell *cells, size_t n,
                       struct asy_error *err)
 {
     struct asy__survey *survey = arg;
 
     if (survey->n_rows++ == 0)
-        return first_row(survey, fields, n, err);
+        return first_row(survey, cells, n, err);
     if (n != survey->n_columns)
         return asy_fail(err, ASY_E_FORMAT, "row %llu has %zu fields, the first has %zu",
                         (unsigned long long)row, n, survey->n_columns);
     for (size_t i = 0; i < n; i++) {
         struct asy__survey_column *column = &survey->columns[i];
-        struct asy_csv_field f;
+        struct asy__cell f;
         double value;
 
-        if (asy__is_missing(&fields[i]))
+        if (asy__is_missing(&cells[i]))
             continue;
-        if (asy__field_number(&fields[i], &value) == 0) {
+        if (asy__cell_number(&cells[i], &value) == 0) {
             column->n_number++;
             continue;
         }
-        f = asy__field_trim(&fields[i]);
+        f = asy__cell_trim(&cells[i]);
         if (column->n_text++ == 0) {
             column->text_row = row;
             snprintf(column->text, sizeof column->text, "%.*s", (int)f.len, f.text);
@@ -96,15 +104,14 @@ static int survey_row(void *arg, uint64_t row, const struct asy_csv_field *field
     return 0;
 }
 
-int asy__survey_file(const struct asy__data_spec *spec, struct asy__survey *ret,
-                     struct asy_error *err)
+int asy__survey_source(struct asy__source *source, struct asy__survey *ret, struct asy_error *err)
 {
     int rc;
 
-    *ret = (struct asy__survey){ 0 };
-    rc = asy_csv_read_file(spec->file, spec->separator, ASY__TEXT_MAX, survey_row, ret, NULL, err);
+    *ret = (struct asy__survey){ .header = source->header, .by_place = source->by_place };
+    rc = asy__source_rows(source, survey_row, ret, NULL, err);
     if (rc == 0 && ret->n_rows == 0)
-        rc = asy_fail(err, ASY_E_FORMAT, "'%s' has no rows", spec->file);
+        rc = asy_fail(err, ASY_E_FORMAT, "'%s' has no rows", source->spec->file);
     if (rc < 0)
         asy__survey_fini(ret);
     return rc;
@@ -310,7 +317,7 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
     int rc;
 
     schema->n_columns = survey->n_columns;
-    schema->has_header = spec->header < 0 ? asy__survey_header(survey) : spec->header;
+    schema->has_header = survey->header < 0 ? asy__survey_header(survey) : survey->header;
     if (!(schema->columns = calloc(schema->n_columns, sizeof *schema->columns)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", schema->n_columns);
     if ((rc = name_columns(survey, schema, err)) < 0)
@@ -385,7 +392,7 @@ int asy__schema_match(const struct asy__schema *schema, const struct asy__survey
     size_t absent = 0, n = survey->n_columns;
     int drops_label, rc;
 
-    if (schema->has_header) {
+    if (schema->has_header && survey->header) {
         if ((rc = match_names(schema, survey, with_label, map, &absent, err)) < 0)
             return rc;
         if (absent == SIZE_MAX) {
@@ -393,8 +400,8 @@ int asy__schema_match(const struct asy__schema *schema, const struct asy__survey
             return 0;
         }
     }
-    *ret_header = asy__survey_header(survey);
-    if (schema->has_header && *ret_header)
+    *ret_header = survey->header < 0 ? asy__survey_header(survey) : survey->header;
+    if (schema->has_header && *ret_header && !survey->by_place)
         return asy_fail(err, ASY_E_INVAL, "no column '%.80s', which the model needs",
                         schema->columns[absent].name);
     drops_label = !with_label && n + 1 == schema->n_columns;

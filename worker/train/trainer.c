@@ -43,22 +43,30 @@ void asy_trainer_request(struct asy_trainer *trainer, enum asy_train_request req
     atomic_store_explicit(&trainer->request, request, memory_order_relaxed);
 }
 
-/* What the data is read by: the spec and the file's identity. */
+static int add_file(struct asy_buf *buf, const char *path, struct asy_error *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return asy_fail_errno(err, errno, "cannot open '%s'", path);
+    asy_buf_addf(buf, "%s\n%llu %llu %llu %lld.%09ld\n", path, (unsigned long long)st.st_dev,
+                 (unsigned long long)st.st_ino, (unsigned long long)st.st_size,
+                 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    return 0;
+}
+
+/* What the data is read by: the spec and the files' identity. */
 static int make_key(const struct asy__data_spec *spec, char **ret_key, struct asy_error *err)
 {
     struct asy_buf buf;
-    struct stat st;
     int rc;
 
-    if (stat(spec->file, &st) < 0)
-        return asy_fail_errno(err, errno, "cannot open '%s'", spec->file);
     asy_buf_init(&buf, 1u << 20);
-    asy_buf_addf(&buf, "%s\n%llu %llu %llu %lld.%09ld\n", spec->file,
-                 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
-                 (unsigned long long)st.st_size, (long long)st.st_mtim.tv_sec,
-                 st.st_mtim.tv_nsec);
+    rc = add_file(&buf, spec->file, err);
+    if (rc == 0 && spec->labels)
+        rc = add_file(&buf, spec->labels, err);
     asy__data_spec_text(spec, &buf);
-    if ((rc = asy_buf_check(&buf, "the data's key", err)) == 0 &&
+    if (rc == 0 && (rc = asy_buf_check(&buf, "the data's key", err)) == 0 &&
         !(*ret_key = asy_buf_take(&buf, NULL)))
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for the data's key");
     asy_buf_fini(&buf);

@@ -88,6 +88,7 @@ struct asy_study_spec {
     int64_t repeats;
 
     const char *data_file;              /* absolute; NULL: none */
+    const char *data_labels;            /* likewise: a second file, of labels */
 
     const struct asy_objective *objectives; size_t n_objectives;    /* at least 1 */
     const struct asy_constraint *constraints; size_t n_constraints;
