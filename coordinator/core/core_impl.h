@@ -126,6 +126,8 @@ struct asy__attempt {
     uint64_t n_cores;                 /* of all parts */
     int started, orphan;              /* orphan: its worker is lost (never with several parts) */
     double started_ms, said_ms, said_step; /* soft, on its agent's clock; said_step -1: nothing */
+    double first_ms;                  /* soft: from its start to its first report */
+    uint64_t round;                   /* soft: rounds of starts that had been told of by then */
     int64_t started_us;               /* soft: when we heard of its start; 0: we did not */
     int64_t started_core_ms;          /* soft: the same; 0: not since our own start */
     int64_t leased_ms;                /* soft; 0: not known */
@@ -138,12 +140,15 @@ struct asy__job {
     int done;
 };
 
-/* The slowest of late, in ms; 0: not measured. */
+/* In ms; 0: not measured. */
+#define ASY__ROUNDS 8
 struct asy__pace {
-    double first_ms; /* from the start to the first report */
-    double gap_ms;   /* between two reports of further steps */
+    double starts_ms[ASY__ROUNDS]; /* from a start to the first report: the slowest of each round */
+    uint64_t n_rounds;             /* ever; number n is at n % ASY__ROUNDS */
+    /* the slowest of late: */
+    double gap_ms;                 /* between two reports of further steps */
     double step_ms;
-    double whole_ms; /* from the start to the end, of what came to its end */
+    double rest_ms;                /* from the first report to the end, of what came to its end */
 };
 
 struct asy__study {

@@ -10,9 +10,17 @@
  * hung, counts as at most RISE times what was slowest before: nothing would be leased any more that
  * could show otherwise.
  *
+ * A start, up to the first report, comes once in an attempt and may be slow once, as from a cold
+ * cache: it counts when it was slow twice. Of the last rounds of starts the second slowest counts;
+ * whatever began before the last round was told of belongs to that, since it may have waited for
+ * the same. A single round counts as at most RISE times a gap between reports, and as nothing while
+ * no gap is known. An attempt that was preempted before its first report has shown that a start may
+ * take as long as it ran: so few are in vain where each start is slow.
+ *
  * Soft, but replay measures it again from what attempts said: a job that was requeued would else
  * lease once more what its time is too short for. */
 #include "core_impl.h"
+#include <math.h>
 #include <stdio.h>
 
 #define UNKNOWN_MS 5000  /* least time left for a study that nothing is known of */
@@ -28,6 +36,66 @@ static void note(double *slowest, double ms)
         ms = RISE * *slowest;
     *slowest = ms > *slowest ? ms : *slowest + (ms - *slowest) / SINK;
 }
+
+/* ---- starts ---------------------------------------------------------------------------------- */
+
+static void note_start(struct asy__attempt *a, double ms)
+{
+    struct asy__pace *pace = &a->trial->study->pace;
+    double *last = &pace->starts_ms[(pace->n_rounds + ASY__ROUNDS - 1) % ASY__ROUNDS];
+
+    if (!(ms >= 1))
+        ms = 1;
+    if (a->round < pace->n_rounds)
+        *last = ms > *last ? ms : *last;
+    else
+        pace->starts_ms[pace->n_rounds++ % ASY__ROUNDS] = ms;
+}
+
+/* The slowest and the second slowest round; 0: there was none. */
+static void slowest(const struct asy__pace *pace, double *ret_first, double *ret_second)
+{
+    *ret_first = *ret_second = 0;
+    for (size_t i = 0; i < ASY__ROUNDS && i < pace->n_rounds; i++) {
+        double ms = pace->starts_ms[i];
+
+        if (ms > *ret_first) {
+            *ret_second = *ret_first;
+            *ret_first = ms;
+        } else if (ms > *ret_second) {
+            *ret_second = ms;
+        }
+    }
+}
+
+/* alone_ms: what a single round counts as at most. */
+static double start_ms(const struct asy__pace *pace, double alone_ms)
+{
+    double first, second;
+
+    slowest(pace, &first, &second);
+    return pace->n_rounds > 1 ? second : first < alone_ms ? first : alone_ms;
+}
+
+static double believed_ms(const struct asy__pace *pace)
+{
+    return start_ms(pace, RISE * pace->gap_ms);
+}
+
+/* It said nothing in all the time that it had. The log knows of wall time alone, in which there may
+ * have been no coordinator: it says no more than others have said. */
+static void note_in_vain(struct asy__attempt *a, const struct asy_event *ev)
+{
+    const struct asy__pace *pace = &a->trial->study->pace;
+    double ms = (double)(ev->wall_us - a->started_us) / 1e3, first, second;
+
+    slowest(pace, &first, &second);
+    ms = ms < first ? ms : first;
+    if (ms > believed_ms(pace))
+        note_start(a, ms);
+}
+
+/* ---- what attempts say ----------------------------------------------------------------------- */
 
 static double told_ms(const struct asy_event *ev, int64_t reporter_wall_us)
 {
@@ -45,7 +113,7 @@ static double whole_ms(const struct asy_core *core, const struct asy__attempt *a
 
     if (a->started_core_ms)
         return (double)(core->now_ms - a->started_core_ms);
-    most = a->said_ms - a->started_ms + pace->first_ms + pace->gap_ms;
+    most = a->said_ms - a->started_ms + start_ms(pace, INFINITY) + pace->gap_ms;
     return a->said_step >= 0 && most < ms ? most : ms;
 }
 
@@ -54,7 +122,8 @@ static void reported(struct asy__attempt *a, double at_ms, double step)
     struct asy__pace *pace = &a->trial->study->pace;
 
     if (a->said_step < 0) {
-        note(&pace->first_ms, at_ms - a->started_ms);
+        a->first_ms = at_ms - a->started_ms;
+        note_start(a, a->first_ms);
     } else if (step > a->said_step && at_ms > a->said_ms) {
         note(&pace->gap_ms, at_ms - a->said_ms);
         note(&pace->step_ms, (at_ms - a->said_ms) / (step - a->said_step));
@@ -63,6 +132,17 @@ static void reported(struct asy__attempt *a, double at_ms, double step)
     }
     a->said_step = step;
     a->said_ms = at_ms;
+}
+
+/* One that has reported nothing is all start. */
+static void completed(const struct asy_core *core, struct asy__attempt *a,
+                      const struct asy_event *ev)
+{
+    double ms = whole_ms(core, a, ev);
+
+    if (a->said_step < 0)
+        note_start(a, ms);
+    note(&a->trial->study->pace.rest_ms, a->said_step < 0 ? 0 : ms - a->first_ms);
 }
 
 void asy__pace_note(const struct asy_core *core, struct asy__attempt *a,
@@ -74,6 +154,7 @@ void asy__pace_note(const struct asy_core *core, struct asy__attempt *a,
         a->started_us = ev->wall_us;
         a->started_core_ms = core->started ? core->now_ms : 0;
         a->said_step = -1;
+        a->round = a->trial->study->pace.n_rounds;
         break;
     case ASY_EV_REPORT:
         if (a->started_us)
@@ -81,24 +162,31 @@ void asy__pace_note(const struct asy_core *core, struct asy__attempt *a,
         break;
     case ASY_EV_ENDED:
         if (ev->ended.end == ASY_END_COMPLETE && a->started_us)
-            note(&a->trial->study->pace.whole_ms, whole_ms(core, a, ev));
+            completed(core, a, ev);
+        else if (ev->ended.end == ASY_END_PREEMPTED && a->started_us && a->said_step < 0)
+            note_in_vain(a, ev);
         break;
     default:
         break;
     }
 }
 
+/* ---- what follows ---------------------------------------------------------------------------- */
+
 /* 0: nothing was measured that tells. */
 static double measured(const struct asy__study *s)
 {
     const struct asy__pace *pace = &s->pace;
+    double start = believed_ms(pace);
 
+    if (!(start > 0))
+        return 0;
     if (s->spec->checkpoint)
-        return pace->first_ms + (pace->gap_ms > 0 ? pace->gap_ms : pace->first_ms);
-    if (pace->whole_ms > 0)
-        return pace->whole_ms;
+        return start + (pace->gap_ms > 0 ? pace->gap_ms : start);
+    if (pace->rest_ms > 0)
+        return start + pace->rest_ms;
     if (pace->step_ms > 0 && s->spec->length_max != UINT64_MAX)
-        return pace->first_ms + (double)s->spec->length_max * pace->step_ms;
+        return start + (double)s->spec->length_max * pace->step_ms;
     return 0;
 }
 
@@ -114,9 +202,12 @@ int64_t asy__pace_need_ms(const struct asy__study *s)
 int64_t asy__pace_length_ms(const struct asy__study *s, uint64_t steps)
 {
     const struct asy__pace *pace = &s->pace;
-    double ms = pace->step_ms > 0 && steps != UINT64_MAX
-                    ? pace->first_ms + (double)steps * pace->step_ms : pace->whole_ms;
+    double start = start_ms(pace, INFINITY), ms = 0;
 
+    if (pace->step_ms > 0 && steps != UINT64_MAX)
+        ms = start + (double)steps * pace->step_ms;
+    else if (pace->rest_ms > 0)
+        ms = start + pace->rest_ms;
     return ms < 1e15 ? (int64_t)ms : (int64_t)1e15;
 }
 
@@ -136,7 +227,7 @@ void asy__pace_text(const struct asy__study *s, char *text, size_t n)
     double seconds = (double)asy__pace_need_ms(s) / 1e3;
 
     snprintf(text, n, "%.*f s %s", seconds < 100, seconds,
-             !(measured(s) > 0)     ? "at least, as no trial of it has reported yet"
+             !(measured(s) > 0)     ? "at least, as its pace is not known yet"
              : s->spec->checkpoint ? "to its first checkpoint, by the last trials' pace"
                                    : "to its end, by the last trials' pace");
 }

@@ -478,6 +478,117 @@ static void one_long_gap_shuts_nobody_out(void)
     world_close(&w);
 }
 
+/* The last lease of an agent. */
+static struct lease last_at(const struct world *w, uint64_t peer)
+{
+    size_t i = w->n_leases - 1;
+
+    while (i > 0 && w->leases[i].peer != peer)
+        i--;
+    return w->leases[i];
+}
+
+/* Attempts of one agent that begin together, a report after first_ms, further ones a second apart,
+ * the end. */
+static void take_start(struct world *w, uint64_t peer, size_t n, int64_t first_ms, uint64_t reports)
+{
+    struct lease l[2];
+    size_t at = 0;
+
+    for (size_t i = w->n_leases; i-- > 0 && at < n;)
+        if (w->leases[i].peer == peer)
+            l[at++] = w->leases[i];
+    for (size_t i = 0; i < at; i++)
+        world_started(w, &l[i]);
+    for (uint64_t step = 1; step <= reports || step == 1; step++) {
+        world_pass(w, step == 1 ? first_ms : 1000, 2, 2);
+        for (size_t i = 0; i < at && step <= reports; i++)
+            world_report(w, &l[i], step, 1.0);
+    }
+    for (size_t i = 0; i < at; i++)
+        world_end(w, &l[i], ASY_END_COMPLETE, reports);
+}
+
+/* Whether an agent that has so much time left is given a trial; and after a restart, another. */
+static void expect_lease(struct world *w, const char *name, struct asy_id study,
+                         int64_t walltime_ms, size_t want)
+{
+    for (uint64_t peer = 3; peer <= 4; peer++) {
+        world_agent(w, &(struct agent){ .peer = peer, .cores = 1, .walltime_ms = walltime_ms });
+        T_EQ(name, leases_at(w, peer, study), want);
+        if (peer == 3 && T_TRUE(world_restart(w)))
+            world_clear(w);
+    }
+}
+
+/* An hour for a file that was not in any cache yet would else keep the study off every short job;
+ * an hour each time rightly does. */
+static void a_start_counts_when_it_was_slow_twice(void)
+{
+    static const char pausable[] = STUDY_HEAD("a") RUN(9, true) "budget: {trials: 99}\n";
+    static const char whole[] = STUDY_HEAD("a") RUN(9, false) "budget: {trials: 99}\n";
+    static const struct {
+        const char *name, *yaml;
+        size_t n;                     /* that begin together */
+        uint64_t reports;             /* of each attempt */
+        int64_t first_ms[4];          /* of one round after the other; 0: no further one */
+        size_t want;                  /* leases of an agent with 20 s left */
+    } cases[] = {
+        { "once, at first", pausable, 1, 2, { 3600000 }, 1 },
+        { "once, and nothing more is known", pausable, 1, 1, { 3600000 }, 1 },
+        { "once, of two that waited for the same", pausable, 2, 2, { 3600000 }, 1 },
+        { "once, to the end", whole, 1, 2, { 3600000 }, 1 },
+        { "once, of who does not report", whole, 1, 0, { 3600000 }, 1 },
+        { "once, later", pausable, 1, 2, { 1000, 3600000 }, 1 },
+        { "twice", pausable, 1, 2, { 3600000, 3600000 }, 0 },
+        { "twice, two each time", pausable, 2, 2, { 3600000, 3600000 }, 0 },
+        { "twice, with a fast one between", pausable, 1, 2, { 3600000, 1000, 3600000 }, 0 },
+        { "twice, to the end", whole, 1, 2, { 3600000, 3600000 }, 0 },
+        { "twice, of who does not report", whole, 1, 0, { 3600000, 3600000 }, 0 },
+        { "as slow as its gaps", pausable, 1, 2, { 1000 }, 1 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_id a;
+        struct world w;
+
+        if (begin(&w)) {
+            world_agent(&w, &(struct agent){ .peer = 2, .cores = (uint32_t)cases[i].n });
+            a = world_submit(&w, CLIENT_PEER, OWNER, 1, cases[i].yaml, 0);
+            for (size_t k = 0; k < 4 && cases[i].first_ms[k]; k++)
+                take_start(&w, 2, cases[i].n, cases[i].first_ms[k], cases[i].reports);
+            expect_lease(&w, cases[i].name, a, 20000, cases[i].want);
+        }
+        world_close(&w);
+    }
+}
+
+/* Each start takes 100 s. A job that had 40 s is enough to see that once more. */
+static void a_start_in_vain_is_not_repeated(void)
+{
+    struct lease l;
+    struct asy_id a;
+    struct world w;
+
+    if (begin(&w)) {
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 1 });
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                         STUDY_HEAD("a") RUN(9, true) "budget: {trials: 99}\n", 0);
+        take_start(&w, 2, 1, 100000, 2);
+        world_agent(&w, &(struct agent){ .peer = 5, .cores = 1, .walltime_ms = 40000 });
+        T_EQ("it is tried", leases_at(&w, 5, a), 1);
+        l = last_at(&w, 5);
+        world_started(&w, &l);
+        world_pass(&w, 35000, 2, 5);
+        world_end(&w, &l, ASY_END_PREEMPTED, 0);
+        world_closed(&w, 5);
+        expect_lease(&w, "not as long again", a, 40000, 0);
+        world_agent(&w, &(struct agent){ .peer = 6, .cores = 1, .walltime_ms = 50000 });
+        T_EQ("longer", leases_at(&w, 6, a), 1);
+    }
+    world_close(&w);
+}
+
 /* With checkpoints 10 s to the first report and 10 s more count, without them 20 s to the end; and
  * a quarter more. */
 static void a_restart_does_not_forget_how_slow_a_study_is(void)
@@ -597,7 +708,8 @@ static void points_that_make_no_sense_fail_the_study(void)
 T_MAIN("schedule", T_TEST(studies_of_one_priority_share_the_cores),
        T_TEST(the_higher_priority_goes_first), T_TEST(a_large_trial_is_not_starved_by_small_ones),
        T_TEST(nor_by_an_older_study_that_takes_turns_with_it),
-       T_TEST(one_long_gap_shuts_nobody_out),
+       T_TEST(one_long_gap_shuts_nobody_out), T_TEST(a_start_counts_when_it_was_slow_twice),
+       T_TEST(a_start_in_vain_is_not_repeated),
        T_TEST(beside_a_large_trial_that_waits_others_begin), T_TEST(memory_counts_beside_it),
        T_TEST(what_ends_before_it_could_begin_is_not_kept_waiting),
        T_TEST(trials_that_begin_together_end_together),
