@@ -175,14 +175,9 @@ static void put_study_plan(struct asy_buf *out, const struct asy_json *root, siz
     const struct asy_json *objective = asy_json_get(spec, "objective");
     struct asy_study_spec *study = NULL;
     struct asy_buf text_of = { 0 };
-    struct asy_jsonw w;
 
     asy_buf_init(&text_of, 4u << 20);
-    asy_jsonw_init(&w, &text_of, 0);
-    asy_jsonw_node(&w, NULL, spec);
-    if (spec && asy_buf_check(&text_of, "the study", NULL) == 0 &&
-        asy_study_parse(text_of.data, text_of.len, "study", NULL, &study, NULL, NULL) == 0) {
-        asy_buf_clear(&text_of);
+    if (spec && asy__study_of(root, &study, NULL) == 0) {
         asy__plan_study(study, &text_of);
         asy__plan_resources(study, &text_of);
         put_lines(out, text_of.data, width);
@@ -191,7 +186,6 @@ static void put_study_plan(struct asy_buf *out, const struct asy_json *root, siz
         put_words(out, "runs", asy_json_get(run, "command"), width);
         if (asy_json_type(objective) == ASY_JSON_ARRAY)
             objective = asy_json_at(objective, 0);
-        asy_buf_clear(&text_of);
         asy_buf_addf(&text_of, "%s %s", text(objective, "goal"), text(objective, "metric"));
         put(out, "objective", text_of.data, width);
     }

@@ -11,6 +11,22 @@
 #define LABEL ASY__PLAN_LABEL /* "space    " */
 #define WORKERS_SHOWN 4
 
+int asy__study_of(const struct asy_json *root, struct asy_study_spec **ret_spec,
+                  struct asy_error *err)
+{
+    struct asy_buf text = { 0 };
+    struct asy_jsonw w;
+    int rc;
+
+    asy_buf_init(&text, 8u << 20);
+    asy_jsonw_init(&w, &text, 0);
+    asy_jsonw_node(&w, NULL, asy_json_get(root, "spec"));
+    if ((rc = asy_buf_check(&text, "the study file", err)) == 0)
+        rc = asy_study_parse(text.data, text.len, "the study", NULL, ret_spec, NULL, err);
+    asy_buf_fini(&text);
+    return rc;
+}
+
 static void put_choice(struct asy_buf *out, const struct asy_value *value)
 {
     if (value->type == ASY_VALUE_STRING)

@@ -9,6 +9,10 @@
 
 #define ASY__PLAN_LABEL 9 /* columns for what a line is about; it may go on below without that */
 
+/* The study in the answer to "study", for the caller to destroy. One of another version may not
+ * read. */
+ASY_MUST_CHECK int asy__study_of(const struct asy_json *root, struct asy_study_spec **ret_spec,
+                                 struct asy_error *err);
 /* The first line is about the objective. */
 void asy__plan_study(const struct asy_study_spec *spec, struct asy_buf *out);
 /* What a trial takes, and how many may run at once. */

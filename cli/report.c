@@ -12,6 +12,7 @@
 #include <string.h>
 #include "cli.h"
 #include "format.h"
+#include "plan.h"
 #include "report.h"
 #include "tables.h"
 
@@ -49,21 +50,6 @@ static void sheet_fini(struct sheet *s)
 }
 
 /* ---- what there is --------------------------------------------------------------------------- */
-
-static int read_spec(struct sheet *s, struct asy_error *err)
-{
-    struct asy_buf text = { 0 };
-    struct asy_jsonw w;
-    int rc;
-
-    asy_buf_init(&text, 8u << 20);
-    asy_jsonw_init(&w, &text, 0);
-    asy_jsonw_node(&w, NULL, asy_json_get(s->roots[STUDY], "spec"));
-    if ((rc = asy_buf_check(&text, "the study file", err)) == 0)
-        rc = asy_study_parse(text.data, text.len, "the study", NULL, &s->spec, NULL, err);
-    asy_buf_fini(&text);
-    return rc;
-}
 
 static void read_row(const struct asy_study_spec *spec, const struct asy_json *node, double *x,
                      struct asy__report_row *row)
@@ -104,7 +90,7 @@ static int fill(struct sheet *s, struct asy_error *err)
 {
     const struct asy_json *trials = asy_json_get(s->roots[TRIALS], "trials");
     size_t n = asy_json_len(trials), d;
-    int rc = read_spec(s, err);
+    int rc = asy__study_of(s->roots[STUDY], &s->spec, err);
 
     if (rc < 0)
         return rc;

@@ -77,19 +77,23 @@ static int load(struct run *run, struct asy_error *err)
 
 /* ---- what was understood, before anything runs --------------------------------------------- */
 
-static int put_plan(struct run *run, struct asy_error *err)
+/* A model's data, where it could not be looked at with the file: this says why. */
+static int describe(struct run *run, struct asy_error *err)
+{
+    if (run->spec->kind != ASY_RUN_MODEL || run->data)
+        return 0;
+    return asy__describe_data(run->spec->canonical, run->spec->canonical_len, &run->data, err);
+}
+
+static int put_plan(const struct run *run, const struct asy_study_spec *spec, struct asy_error *err)
 {
     struct asy_buf text = { 0 };
     int rc;
 
-    if (run->spec->kind == ASY_RUN_MODEL && !run->data && /* it could not be looked at: say why */
-        (rc = asy__describe_data(run->spec->canonical, run->spec->canonical_len, &run->data,
-                                 err)) < 0)
-        return rc;
     asy_buf_init(&text, 1u << 20);
-    asy__plan_study(run->spec, &text);
+    asy__plan_study(spec, &text);
     if (run->data)
-        asy__plan_data(run->data, run->spec->data_file, &text);
+        asy__plan_data(run->data, spec->data_file, &text);
     if ((rc = asy_buf_check(&text, "the plan", err)) == 0)
         asy__print_lines(stderr, text.data, ASY__PLAN_LABEL);
     asy_buf_fini(&text);
@@ -111,6 +115,33 @@ static int put_slots(struct run *run, struct asy_error *err)
     }
     asy_json_destroy(workers);
     asy_buf_fini(&text);
+    asy_buf_fini(&json);
+    return rc;
+}
+
+/* A study that goes on has as it began what its file leaves open. Which study that is, and so what
+ * will hold, is known once it has been taken up. */
+static int shown_later(const struct run *run)
+{
+    return run->spec->unsaid && (run->options.resume || run->job);
+}
+
+/* As the file has it if this command line is too old to read the study as it is stored. */
+static int put_stored_plan(struct run *run, struct asy_error *err)
+{
+    struct asy_study_spec *stored = NULL;
+    struct asy_buf json = { 0 };
+    struct asy_json *root = NULL;
+    int rc;
+
+    asy_buf_init(&json, 64u << 20);
+    rc = asy__query(run->session, "study", run->name, -1, -1, -1, NULL, &json, &root, err);
+    if (rc == 0) {
+        ASY_IGNORE(asy__study_of(root, &stored, NULL)); /* see above */
+        rc = put_plan(run, stored ? stored : run->spec, err);
+    }
+    asy_study_destroy(stored);
+    asy_json_destroy(root);
     asy_buf_fini(&json);
     return rc;
 }
@@ -301,6 +332,7 @@ static void put_begun(const struct run *run)
 static int start(struct run *run, int watch, struct asy__follow_end *ret_end)
 {
     struct asy_error err = ASY_ERROR_INIT;
+    int later;
 
     if (load(run, &err) < 0) {
         asy__complain(&err);
@@ -308,10 +340,12 @@ static int start(struct run *run, int watch, struct asy__follow_end *ret_end)
     }
     if (watch)
         asy__interrupts_take();
-    if (put_plan(run, &err) < 0 ||
+    later = shown_later(run);
+    if (describe(run, &err) < 0 || (!later && put_plan(run, run->spec, &err) < 0) ||
         asy__session_open(&run->options, ASY__START_NODE, &run->session, &err) < 0 ||
-        put_slots(run, &err) < 0 || asy__inputs_send(run->session, run->spec, &err) < 0 ||
-        submit(run, &err) < 0) {
+        (!later && put_slots(run, &err) < 0) ||
+        asy__inputs_send(run->session, run->spec, &err) < 0 || submit(run, &err) < 0 ||
+        (later && (put_stored_plan(run, &err) < 0 || put_slots(run, &err) < 0))) {
         if (err.code == ASY_E_CANCELLED && run->session && asy__session_started(run->session))
             asy__session_drain(run->session); /* nobody is left who would */
         return asy__complain(&err);

@@ -107,6 +107,26 @@ def asha_pauses_by_its_second_rule():
     sweep("{name: asha, reduction: 3, rule: 2}", pauses=True, sampler="{name: tpe, startup_trials: 2}")
 
 
+def what_is_resumed_keeps_its_rule_and_says_so():
+    """The file leaves open by which rule, and did not when the study began. The plan says what holds
+    for the study that goes on, here one whose name was taken."""
+    with Home() as home:
+        home.write("program.py", "import time; time.sleep(1000)\n")
+        words = {"name": "sweep", "objective": ONE, "sampler": "random", "pauses": "no", "checkpoint": "false"}
+        plans = []
+        for rule in ", rule: 2", ", rule: 1", "":
+            home.write("study.yaml", STUDY % {"pruner": "{name: asha, reduction: 3%s}" % rule, **words})
+            resume = [] if rule else ["--resume"]
+            plans.append(home.run("submit", "study.yaml", *resume))
+        equal("goes on", [name.strip() for name, _ in plans], ["sweep", "sweep-2", "sweep-2"])
+        for (_, plan), rule in zip(plans, "211"):
+            has("plan", plan, f"pruner asha (min 1, reduction 3, rule {rule})")
+            equal("said once", plan.count("pruner asha"), 1)
+            has("slots", plan, "slots ")
+        home.write("study.yaml", STUDY % {"pruner": "{name: asha, reduction: 3, rule: 2}", **words})
+        has("differs", home.run("submit", "study.yaml", "--resume", code=1)[1], "'search.pruner.rule' differs")
+
+
 def hyperband_pauses_and_stops():
     sweep("hyperband", pauses=True, sampler="{name: tpe, startup_trials: 2}")
     sweep("{name: hyperband, reduction: 2}")
@@ -118,5 +138,5 @@ def moasha_pauses_and_stops():
 
 
 main(median_and_percentile, patient, threshold, wilcoxon, asha_stops,
-     asha_pauses_by_its_second_rule, hyperband_pauses_and_stops,
-     moasha_pauses_and_stops)
+     asha_pauses_by_its_second_rule, what_is_resumed_keeps_its_rule_and_says_so,
+     hyperband_pauses_and_stops, moasha_pauses_and_stops)
