@@ -20,6 +20,7 @@ struct asy__fused {
     void (*bias_act_grad)(enum asy_act act, size_t rows, size_t cols, const float *z,
                           const float *y, float *dy, float *dbias);
     void (*column_sums)(size_t rows, size_t cols, const float *x, float *sums);
+    void (*sum_rows)(size_t rows, size_t n, const float *const *x, float *y);
     double (*softmax_loss)(size_t rows, size_t cols, float *logits, const int32_t *labels,
                            float scale, uint64_t *correct);
     void (*sgd_step)(const struct asy_sgd *sgd, size_t n, float *w, const float *g, float *m);

@@ -219,6 +219,39 @@ static void column_sums(size_t rows, size_t cols, const float *x, float *sums)
         add_row(cols, x + i * cols, sums);
 }
 
+static void add_pair(size_t n, const float *restrict a, const float *restrict b,
+                     float *restrict y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = a[i] + b[i];
+}
+
+#define SUM_BLOCK 1024 /* floats: what is nearest to the core also holds the rows' */
+
+/* Two rows at once; a + b is b + a. More by way of a block of their own, as y may be any of
+ * them. */
+static void sum_rows(size_t rows, size_t n, const float *const *x, float *y)
+{
+    float sum[SUM_BLOCK];
+
+    if (rows == 2 && (y == x[0] || y == x[1])) {
+        add_row(n, y == x[0] ? x[1] : x[0], y);
+        return;
+    }
+    if (rows == 2) {
+        add_pair(n, x[0], x[1], y);
+        return;
+    }
+    for (size_t at = 0; at < n; at += SUM_BLOCK) {
+        size_t len = n - at < SUM_BLOCK ? n - at : SUM_BLOCK;
+
+        memcpy(sum, x[0] + at, len * sizeof *sum);
+        for (size_t r = 1; r < rows; r++)
+            add_row(len, x[r] + at, sum);
+        memcpy(y + at, sum, len * sizeof *sum);
+    }
+}
+
 /* x[j] = e^(x[j] - top) for one row. */
 static void exp_row(size_t cols, float top, float *restrict x)
 {
@@ -319,5 +352,6 @@ static void triad(size_t n, float s, float *a, const float *b, const float *c)
 }
 
 const struct asy__fused FUSED = {
-    FUSED_NAME, bias_act, bias_act_grad, column_sums, softmax_loss, sgd_step, adam_step, triad,
+    FUSED_NAME, bias_act,  bias_act_grad, column_sums, sum_rows, softmax_loss,
+    sgd_step,   adam_step, triad,
 };

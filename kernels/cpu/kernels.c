@@ -78,6 +78,11 @@ void asy_column_sums(size_t rows, size_t cols, const float *x, float *sums)
     fused->column_sums(rows, cols, x, sums);
 }
 
+void asy_sum_rows(size_t rows, size_t n, const float *const *x, float *y)
+{
+    fused->sum_rows(rows, n, x, y);
+}
+
 double asy_softmax_loss(size_t rows, size_t cols, float *logits, const int32_t *labels,
                         float scale, uint64_t *correct)
 {

@@ -115,6 +115,17 @@ void asy_column_sums_ref(size_t rows, size_t cols, const float *x, float *sums)
     }
 }
 
+void asy_sum_rows_ref(size_t rows, size_t n, const float *const *x, float *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        float sum = x[0][i];
+
+        for (size_t r = 1; r < rows; r++)
+            sum += x[r][i];
+        y[i] = sum;
+    }
+}
+
 double asy_softmax_loss_ref(size_t rows, size_t cols, float *logits, const int32_t *labels,
                             float scale, uint64_t *correct)
 {

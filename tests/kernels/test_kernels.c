@@ -233,6 +233,23 @@ static void column_sums_match_their_plain_twin(void)
     near("sums", got, want, 69, 1e-5);
 }
 
+static void rows_are_added_in_their_order(void)
+{
+    static float x[5][2500], want[2500], got[2500];
+    const float *rows[5] = { x[0], x[1], x[2], x[3], x[4] };
+
+    for (size_t n_rows = 1; n_rows <= 5; n_rows++)
+        for (size_t n = 1; n <= 2500; n = n * 3 + 1) {
+            for (size_t r = 0; r < 5; r++)
+                fill(x[r], n, r == 0 ? 1 : 0x1p-24f); /* another order has other bits */
+            asy_sum_rows_ref(n_rows, n, rows, want);
+            asy_sum_rows(n_rows, n, rows, got);
+            T_EQ("bits", memcmp(got, want, n * sizeof *got), 0);
+            asy_sum_rows(n_rows, n, rows, x[n_rows - 1]);
+            T_EQ("bits in the place of a row", memcmp(x[n_rows - 1], want, n * sizeof *got), 0);
+        }
+}
+
 /* One set's answers to a fixed task, all in one array. */
 static size_t answers(const struct asy__fused *set, float *out)
 {
@@ -260,6 +277,8 @@ static size_t answers(const struct asy__fused *set, float *out)
     memcpy(o, x, sizeof x);
     o += 67 * 13;
     set->column_sums(13, 67, x, o);
+    o += 67;
+    set->sum_rows(2, 67, (const float *const[]){ x, dy }, o);
     o += 67;
     fill(w, 3 * 67, 1);
     memset(state, 0, sizeof state);
@@ -297,6 +316,7 @@ int main(void)
         T_TEST(extreme_logits_stay_finite_and_broken_ones_do_not),
         T_TEST(optimisers_match_their_plain_twins),
         T_TEST(column_sums_match_their_plain_twin),
+        T_TEST(rows_are_added_in_their_order),
         T_TEST(instruction_sets_agree_to_the_bit),
     };
 

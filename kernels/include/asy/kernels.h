@@ -83,6 +83,9 @@ void asy_bias_act_grad_ref(enum asy_act act, size_t rows, size_t cols, const flo
 /* sums [cols] = sums of x [rows][cols] over the rows, in row order. */
 void asy_column_sums(size_t rows, size_t cols, const float *x, float *sums);
 void asy_column_sums_ref(size_t rows, size_t cols, const float *x, float *sums);
+/* y [n] = x[0] [n] + x[1] [n] + ..., added in that order; rows > 0; y may be one of them. */
+void asy_sum_rows(size_t rows, size_t n, const float *const *x, float *y);
+void asy_sum_rows_ref(size_t rows, size_t n, const float *const *x, float *y);
 
 /* Softmax cross-entropy of logits [rows][cols] against labels [rows] (0..cols-1): returns the sum
  * of the rows' losses and adds the rows whose greatest logit (the first of equals) is the label's
