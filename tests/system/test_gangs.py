@@ -144,6 +144,59 @@ def a_death_ends_its_own_gang_alone():
         home.run("stop", "gang")
 
 
+def switches(pid):
+    """How often this process has gone to sleep, if it sleeps now."""
+    with open(f"/proc/{pid}/status") as f:
+        status = dict(line.split(":", 1) for line in f)
+    return status["State"].split()[0] == "S" and int(status["voluntary_ctxt_switches"])
+
+
+def sleeps_on(pid, seen):
+    """Whether it sleeps as it did at the last look."""
+    seen.append(switches(pid))
+    return len(seen) > 1 and seen[-1] is not False and seen[-1] == seen[-2]
+
+
+def who_maps(inode):
+    found = []
+    for path in glob.glob("/proc/[0-9]*/maps"):
+        try:
+            with open(path) as f:
+                found += [path for line in f if "assay-ranks" in line and line.split()[4] == inode]
+        except OSError:
+            pass  # it has ended
+    return sorted(set(found))
+
+
+def a_rank_killed_in_a_sum_leaves_nothing():
+    """The others wait for it in memory that they share. They sleep there, and go with it, and so does
+    the memory."""
+    with Home() as home:
+        study(home, 2, trials=1, epochs=1000000, pruner="none")
+        home.run("submit", "study.yaml")
+        home.run("up", "--cores", "2")
+        wait(lambda: running(home, 0, 1), "the gang")
+        ranks, = gangs(home).values()
+        tree = [*ranks.values(), parent(ranks[0]), parent(parent(ranks[0]))]
+        with open(f"/proc/{ranks[0]}/maps") as f:
+            inodes = {line.split()[4] for line in f if "assay-ranks" in line}
+        equal("what ranks share: the barrier and the arrays", len(inodes), 2)
+        for inode in inodes:
+            equal("who shares it", who_maps(inode),
+                  sorted(f"/proc/{pid}/maps" for pid in ranks.values()))
+        os.kill(ranks[1], signal.SIGSTOP)
+        seen = []
+        wait(lambda: sleeps_on(ranks[0], seen), "rank 0 to sleep in the sum")
+        equal("rank 1 lives", alive(ranks[1]), True)
+        os.kill(ranks[1], signal.SIGKILL)
+        wait(lambda: running(home, 0, 2), "the next attempt")
+        has("who", attempts(home, 0)[1]["text"], "rank 1 ended by signal 9 (Killed)")
+        equal("left of it", [p for p in tree if alive(p)], [])
+        for inode in inodes:
+            equal("memory", who_maps(inode), [])
+        home.run("stop", "gang")
+
+
 # ---- pauses ------------------------------------------------------------------------------------
 
 def lineage(home, number):
@@ -222,4 +275,5 @@ if cores() < 2:
     sys.exit(SKIP)
 main(two_ranks_sweep, four_ranks_share_two_cores, more_ranks_than_cores_wait_and_say_so,
      a_command_has_no_ranks, a_death_ends_its_own_gang_alone,
+     a_rank_killed_in_a_sum_leaves_nothing,
      a_gang_pauses_and_another_width_goes_on, idle_ranks_cost_nothing)

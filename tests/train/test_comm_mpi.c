@@ -1,44 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Two ranks and more under mpirun: sums in rank order, and training that both widths agree on. Run
- * as `mpirun -n 2 test_comm_mpi`; every rank runs every check. */
+ * as `mpirun -n 2 test_comm_mpi [RANKS]`; every rank runs every check. RANKS: of a node at most, as
+ * if the rest were on others. */
 #include "trainkit.h"
+#include "comm_impl.h"
 #include <asy/comm.h>
 #include <asy/trainer.h>
 
 static struct asy_comm *comm;
 
+static int local_max; /* ranks of a node; 0: all are on one */
+
+static void ranks_of_a_node_share_memory(void)
+{
+    int rank = asy_comm_rank(comm), size = asy_comm_size(comm), first = 0, want = size;
+
+    if (local_max) {
+        first = rank / local_max * local_max;
+        want = size - first < local_max ? size - first : local_max;
+    }
+    T_EQ("ranks", asy_comm_local_size(comm), want);
+    T_EQ("number", asy_comm_local_rank(comm), rank - first);
+}
+
+#define TAIL 3
+#define MOST 700001
+
+/* 1, then 2^-24 of each further rank: lost one by one in rank order, in float. */
+static float addend(int rank, size_t i)
+{
+    return (rank == 0 ? 1.0f : 0x1p-24f) * (float)(1 + i % 3);
+}
+
+static float sum_at(size_t i)
+{
+    float sum = addend(0, i);
+
+    for (int r = 1; r < asy_comm_size(comm); r++)
+        sum += addend(r, i);
+    return sum;
+}
+
+/* Each rank puts its part where all see it; twice, as what is left of a sum must not disturb the
+ * next one. */
 static void sums_go_in_rank_order(void)
 {
-    static const size_t sizes[] = { 1, 2, 3, 1000, 262144, 262145, 700001 };
+    static const size_t sizes[] = { 1, 16, 17, 1000, 65536 - TAIL, 65536, 262145, MOST };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm_memory memory;
+    struct asy_comm_sum sum;
+    float tail[TAIL];
+
+    for (size_t k = 0; k < 2 * ASY_ARRAY_LEN(sizes); k++) {
+        size_t n = sizes[k / 2], wrong = 0;
+
+        if (!T_OK(asy_comm_share(comm, n + TAIL, n, &memory, &err), &err))
+            return;
+        asy_comm_settle(comm);
+        for (size_t i = 0; i < n + TAIL; i++)
+            memory.own[i] = addend(asy_comm_rank(comm), i);
+        if (!T_OK(asy_comm_reduce(comm, n, TAIL, tail, &sum, &err), &err))
+            return;
+        memcpy(memory.common + sum.from, sum.x + sum.from, (sum.to - sum.from) * sizeof(float));
+        asy_comm_settle(comm);
+        for (size_t i = 0; i < n; i++)
+            wrong += memory.common[i] != sum_at(i);
+        for (size_t i = 0; i < TAIL; i++)
+            wrong += tail[i] != sum_at(n + i);
+        T_EQ("wrong entries", wrong, 0);
+        asy_comm_settle(comm); /* before anyone's next zeros */
+    }
+}
+
+static void a_node_gets_what_the_first_has(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm_memory memory;
+    size_t n = 100000, wrong = 0;
+
+    if (!T_OK(asy_comm_share(comm, 1, 2 * n, &memory, &err), &err))
+        return;
+    asy_comm_settle(comm);
+    for (size_t i = 0; i < 2 * n && asy_comm_local_rank(comm) == 0; i++)
+        memory.common[i] = (float)(asy_comm_rank(comm) + 1) * (float)i;
+    T_OK(asy_comm_spread(comm, memory.common + n, n, &err), &err);
+    for (size_t i = 0; i < n; i++)
+        wrong += memory.common[n + i] != (float)(n + i);
+    T_EQ("wrong entries", wrong, 0);
+    asy_comm_settle(comm);
+}
+
+static void doubles_add_up(void)
+{
+    static const size_t sizes[] = { 1, 128, 129, 131072, 131073, 350001 };
+    static double y[350001];
     int rank = asy_comm_rank(comm), size = asy_comm_size(comm);
     struct asy_error err = ASY_ERROR_INIT;
-    float *x = malloc(700001 * sizeof *x);
-    double *y = malloc(700001 * sizeof *y);
 
-    if (!T_TRUE(x && y))
-        goto out;
     for (size_t s = 0; s < ASY_ARRAY_LEN(sizes); s++) {
-        size_t n = sizes[s], wrong = 0;
+        size_t wrong = 0;
 
-        /* 1, then 2^-24 of each further rank: lost one by one in rank order, in float */
-        for (size_t i = 0; i < n; i++) {
-            x[i] = (rank == 0 ? 1.0f : 0x1p-24f) * (float)(1 + i % 3);
+        for (size_t i = 0; i < sizes[s]; i++)
             y[i] = (double)(rank + 1) * (double)i;
-        }
-        T_OK(asy_comm_sum_f32(comm, x, n, &err), &err);
-        T_OK(asy_comm_sum_f64(comm, y, n, &err), &err);
-        for (size_t i = 0; i < n; i++) {
-            float want = (float)(1 + i % 3);
-
-            for (int r = 1; r < size; r++)
-                want += 0x1p-24f * (float)(1 + i % 3);
-            wrong += x[i] != want || y[i] != (double)i * size * (size + 1) / 2;
-        }
+        T_OK(asy_comm_sum_f64(comm, y, sizes[s], &err), &err);
+        for (size_t i = 0; i < sizes[s]; i++)
+            wrong += y[i] != (double)i * size * (size + 1) / 2;
         T_EQ("wrong entries", wrong, 0);
     }
-out:
-    free(x);
-    free(y);
 }
 
 static void bytes_come_from_the_root(void)
@@ -229,10 +297,13 @@ out:
         kit_rmdir(dir);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const struct t_test tests[] = {
+        T_TEST(ranks_of_a_node_share_memory),
         T_TEST(sums_go_in_rank_order),
+        T_TEST(a_node_gets_what_the_first_has),
+        T_TEST(doubles_add_up),
         T_TEST(bytes_come_from_the_root),
         T_TEST(ranks_train_as_one),
         T_TEST(the_loss_curve_is_that_of_one_rank),
@@ -241,6 +312,8 @@ int main(void)
     struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
+    local_max = argc > 1 ? argv[1][0] - '0' : 0;
+    asy__mpi_limit_nodes(local_max);
     if (asy_comm_mpi(&comm, &err) < 0) {
         fprintf(stderr, "%s\n", err.text);
         return 2;

@@ -3,23 +3,71 @@
  * all: every sum over one rank is what it was. */
 #include "comm_impl.h"
 #include <stdlib.h>
+#include <string.h>
+
+/* ---- one rank -------------------------------------------------------------------------------- */
+
+int asy__comm_init(struct asy_comm *comm, int local_rank, int local_size, struct asy_error *err)
+{
+    comm->node.index = local_rank;
+    comm->node.size = local_size;
+    comm->node.rows = calloc((size_t)local_size + 1, sizeof *comm->node.rows);
+    return comm->node.rows ? 0 : asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
+}
+
+void asy__comm_fini(struct asy_comm *comm)
+{
+    free(comm->node.rows);
+    free(comm->alone);
+}
+
+int asy__comm_share_alone(struct asy_comm *comm, size_t n_own, size_t n_common,
+                          struct asy_error *err)
+{
+    int spans = comm->size > comm->node.size;
+    size_t room = asy__node_room(&comm->node, n_own, n_common, spans);
+
+    if (room == 0)
+        return asy_fail(err, ASY_E_TOOBIG, "%zu numbers to share are too many", n_common);
+    if (room > comm->alone_len) {
+        free(comm->alone);
+        comm->alone_len = 0;
+        if (posix_memalign((void **)&comm->alone, 64, room * sizeof(float))) {
+            comm->alone = NULL;
+            return asy_fail(err, ASY_E_NOMEM, "no memory for %zu MiB of parameters, gradients and "
+                            "the optimiser's state", room * sizeof(float) >> 20);
+        }
+        comm->alone_len = room;
+    }
+    asy__node_lay_out(&comm->node, n_own, n_common, spans, comm->alone);
+    return 0;
+}
 
 static void destroy_self(struct asy_comm *comm)
 {
+    asy__comm_fini(comm);
     free(comm);
 }
 
 int asy_comm_self(struct asy_comm **ret_comm, struct asy_error *err)
 {
     struct asy_comm *comm = calloc(1, sizeof *comm);
+    int rc;
 
     if (!comm)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
     comm->size = 1;
+    comm->share = asy__comm_share_alone;
     comm->destroy = destroy_self;
+    if ((rc = asy__comm_init(comm, 0, 1, err)) < 0) {
+        destroy_self(comm);
+        return rc;
+    }
     *ret_comm = comm;
     return 0;
 }
+
+/* ---- public calls ---------------------------------------------------------------------------- */
 
 void asy_comm_destroy(struct asy_comm *comm)
 {
@@ -37,9 +85,64 @@ int asy_comm_size(const struct asy_comm *comm)
     return comm->size;
 }
 
-int asy_comm_sum_f32(struct asy_comm *comm, float *x, size_t n, struct asy_error *err)
+int asy_comm_local_size(const struct asy_comm *comm)
 {
-    return comm->sum_f32 ? comm->sum_f32(comm, x, n, err) : 0;
+    return comm->node.size;
+}
+
+int asy_comm_local_rank(const struct asy_comm *comm)
+{
+    return comm->node.index;
+}
+
+int asy_comm_share(struct asy_comm *comm, size_t n_own, size_t n_common,
+                   struct asy_comm_memory *ret, struct asy_error *err)
+{
+    size_t from, to;
+    int rc;
+
+    if ((rc = comm->share(comm, n_own, n_common, err)) < 0)
+        return rc;
+    ret->own = asy__node_own(&comm->node);
+    ret->common = comm->node.common;
+    asy__node_slice(&comm->node, n_common, &from, &to);
+    memset(ret->own, 0, n_own * sizeof(float));
+    memset(ret->common + from, 0, (to - from) * sizeof(float));
+    return 0;
+}
+
+int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
+                    struct asy_comm_sum *ret, struct asy_error *err)
+{
+    const struct asy__node *node = &comm->node;
+    float *own = asy__node_own(node);
+    int rc;
+
+    ASY_ASSERT(n + n_tail <= node->n_own, "%zu + %zu of %zu", n, n_tail, node->n_own);
+    asy__node_wait(node);
+    asy__node_slice(node, n, &ret->from, &ret->to);
+    if (comm->chain) {
+        if ((rc = comm->chain(comm, n + n_tail, err)) < 0)
+            return rc;
+        memcpy(ret_tail, node->total + n, n_tail * sizeof *ret_tail);
+        ret->x = node->total;
+        return 0;
+    }
+    /* No other rank reads this one's part of any array, so it may stay in place. */
+    asy__node_sum(node, NULL, n, n_tail, ret_tail);
+    asy__node_sum(node, NULL, ret->from, ret->to - ret->from, own + ret->from);
+    ret->x = own;
+    return 0;
+}
+
+void asy_comm_settle(struct asy_comm *comm)
+{
+    asy__node_wait(&comm->node);
+}
+
+int asy_comm_spread(struct asy_comm *comm, float *x, size_t n, struct asy_error *err)
+{
+    return comm->spread ? comm->spread(comm, x, n, err) : 0;
 }
 
 int asy_comm_sum_f64(struct asy_comm *comm, double *x, size_t n, struct asy_error *err)

@@ -3,13 +3,30 @@
 #ifndef ASY__COMM_IMPL_H
 #define ASY__COMM_IMPL_H
 #include <asy/comm.h>
+#include "node.h"
 
 struct asy_comm {
     int rank, size;
+    struct asy__node node;
+    float *alone; /* memory of a node of one rank; NULL: none yet */
+    size_t alone_len;
+    /* Makes the node's memory and lays it out. */
+    int (*share)(struct asy_comm *comm, size_t n_own, size_t n_common, struct asy_error *err);
+    /* node.total [n] = sum of own over all ranks. NULL: all ranks are on this node. */
+    int (*chain)(struct asy_comm *comm, size_t n, struct asy_error *err);
     /* NULL for one rank: there is nothing to do. */
-    int (*sum_f32)(struct asy_comm *comm, float *x, size_t n, struct asy_error *err);
+    int (*spread)(struct asy_comm *comm, float *x, size_t n, struct asy_error *err);
     int (*sum_f64)(struct asy_comm *comm, double *x, size_t n, struct asy_error *err);
     int (*bcast)(struct asy_comm *comm, void *bytes, size_t n, int root, struct asy_error *err);
     void (*destroy)(struct asy_comm *comm);
 };
+/* The parts that all implementations have. */
+ASY_MUST_CHECK int asy__comm_init(struct asy_comm *comm, int local_rank, int local_size,
+                                  struct asy_error *err);
+void asy__comm_fini(struct asy_comm *comm);
+/* share() of a rank that is alone on its node. */
+ASY_MUST_CHECK int asy__comm_share_alone(struct asy_comm *comm, size_t n_own, size_t n_common,
+                                         struct asy_error *err);
+/* For tests, before asy_comm_mpi() (in asy-comm-mpi): nodes have at most so many ranks. */
+void asy__mpi_limit_nodes(int ranks);
 #endif

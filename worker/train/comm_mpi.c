@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  * comm_mpi.c - the communicator over MPI_COMM_WORLD.
  *
- * A sum goes in pieces of PIECE bytes: each rank gets its share of the piece from all ranks
- * (MPI_Alltoall), adds the shares in rank order and gives its sums to all (MPI_Allgather). Of few
- * numbers all ranks get all and add them up in that same order: one wait for each other, not two.
- * MPI_Allreduce was rejected: its order of summation, and so the bits, depend on size and on the
- * algorithm that the library picks. */
-#include "comm_impl.h"
+ * Ranks of a node that are numbered in a row share memory of their own making (node.h); where any
+ * of them cannot, each rank of the gang is a node to itself. Before they turn to MPI the ranks of a
+ * node wait for each other at their barrier, which sleeps; MPI would spin.
+ *
+ * A sum of doubles goes in pieces of PIECE bytes: each rank gets its share of the piece from all
+ * ranks (MPI_Alltoall), adds the shares in rank order and gives its sums to all (MPI_Allgather). Of
+ * few numbers all ranks get all and add them up in that same order: one wait for each other, not
+ * two. MPI_Allreduce was rejected: its order of summation, and so the bits, depend on size and on
+ * the algorithm that the library picks. */
+#include "comm_mpi.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <mpi.h>
+#include <sys/stat.h>
 
 #define PIECE (1u << 20)
 #define FEW 1024 /* bytes */
 
-struct mpi_comm {
-    struct asy_comm base;
-    MPI_Comm world;
-    char *send, *receive; /* PIECE bytes each, or more for many ranks */
-    size_t room;
-};
-
-static int check(int code, const char *what, struct asy_error *err)
+int asy__mpi_check(int code, const char *what, struct asy_error *err)
 {
     char text[MPI_MAX_ERROR_STRING] = "";
     int len = 0;
@@ -33,57 +30,45 @@ static int check(int code, const char *what, struct asy_error *err)
     return asy_fail(err, ASY_E_GONE, "%s failed: %.*s", what, len, text);
 }
 
-/* One function per type: sums x [n], n * sizeof *x at most the room. */
-#define SUM_PIECE(name, real, type)                                                                \
-    static int name##_few(struct mpi_comm *comm, real *x, size_t n, struct asy_error *err)         \
-    {                                                                                              \
-        real *all = (real *)comm->receive;                                                         \
-        int rc = check(MPI_Allgather(x, (int)n, type, all, (int)n, type, comm->world),             \
-                       "MPI_Allgather", err);                                                      \
-                                                                                                   \
-        if (rc < 0)                                                                                \
-            return rc;                                                                             \
-        memcpy(x, all, n * sizeof *x);                                                             \
-        for (size_t r = 1; r < (size_t)comm->base.size; r++)                                       \
-            for (size_t i = 0; i < n; i++)                                                         \
-                x[i] += all[r * n + i];                                                            \
-        return 0;                                                                                  \
-    }                                                                                              \
-                                                                                                   \
-    static int name(struct mpi_comm *comm, real *x, size_t n, struct asy_error *err)               \
-    {                                                                                              \
-        size_t size = (size_t)comm->base.size, share = (n + size - 1) / size;                      \
-        real *send = (real *)comm->send, *receive = (real *)comm->receive;                         \
-        int rc;                                                                                    \
-                                                                                                   \
-        if (n * sizeof *x <= FEW && n * size * sizeof *x <= comm->room)                            \
-            return name##_few(comm, x, n, err);                                                    \
-        memcpy(send, x, n * sizeof *x);                                                            \
-        memset(send + n, 0, (share * size - n) * sizeof *x);                                       \
-        rc = check(MPI_Alltoall(send, (int)share, type, receive, (int)share, type, comm->world),   \
-                   "MPI_Alltoall", err);                                                           \
-        if (rc < 0)                                                                                \
-            return rc;                                                                             \
-        for (size_t r = 1; r < size; r++)                                                          \
-            for (size_t i = 0; i < share; i++)                                                     \
-                receive[i] += receive[r * share + i];                                              \
-        rc = check(MPI_Allgather(receive, (int)share, type, send, (int)share, type, comm->world),  \
-                   "MPI_Allgather", err);                                                          \
-        if (rc == 0)                                                                               \
-            memcpy(x, send, n * sizeof *x);                                                        \
-        return rc;                                                                                 \
-    }
-SUM_PIECE(sum_piece_f32, float, MPI_FLOAT)
-SUM_PIECE(sum_piece_f64, double, MPI_DOUBLE)
+/* ---- sums of few numbers --------------------------------------------------------------------- */
 
-static int sum_f32(struct asy_comm *base, float *x, size_t n, struct asy_error *err)
+static int sum_few(struct mpi_comm *comm, double *x, size_t n, struct asy_error *err)
 {
-    struct mpi_comm *comm = (struct mpi_comm *)base;
-    size_t piece = comm->room / sizeof *x / (size_t)base->size * (size_t)base->size;
-    int rc = 0;
+    double *all = (double *)(void *)comm->receive;
+    int rc = asy__mpi_check(MPI_Allgather(x, (int)n, MPI_DOUBLE, all, (int)n, MPI_DOUBLE,
+                                          comm->world), "MPI_Allgather", err);
 
-    for (size_t at = 0; at < n && rc == 0; at += piece)
-        rc = sum_piece_f32(comm, x + at, n - at < piece ? n - at : piece, err);
+    if (rc < 0)
+        return rc;
+    memcpy(x, all, n * sizeof *x);
+    for (size_t r = 1; r < (size_t)comm->base.size; r++)
+        for (size_t i = 0; i < n; i++)
+            x[i] += all[r * n + i];
+    return 0;
+}
+
+/* x [n], n * sizeof *x at most the room. */
+static int sum_piece(struct mpi_comm *comm, double *x, size_t n, struct asy_error *err)
+{
+    size_t size = (size_t)comm->base.size, share = (n + size - 1) / size;
+    double *send = (double *)(void *)comm->send, *receive = (double *)(void *)comm->receive;
+    int rc;
+
+    if (n * sizeof *x <= FEW && n * size * sizeof *x <= comm->room)
+        return sum_few(comm, x, n, err);
+    memcpy(send, x, n * sizeof *x);
+    memset(send + n, 0, (share * size - n) * sizeof *x);
+    rc = asy__mpi_check(MPI_Alltoall(send, (int)share, MPI_DOUBLE, receive, (int)share, MPI_DOUBLE,
+                                     comm->world), "MPI_Alltoall", err);
+    if (rc < 0)
+        return rc;
+    for (size_t r = 1; r < size; r++)
+        for (size_t i = 0; i < share; i++)
+            receive[i] += receive[r * share + i];
+    rc = asy__mpi_check(MPI_Allgather(receive, (int)share, MPI_DOUBLE, send, (int)share,
+                                      MPI_DOUBLE, comm->world), "MPI_Allgather", err);
+    if (rc == 0)
+        memcpy(x, send, n * sizeof *x);
     return rc;
 }
 
@@ -93,26 +78,128 @@ static int sum_f64(struct asy_comm *base, double *x, size_t n, struct asy_error 
     size_t piece = comm->room / sizeof *x / (size_t)base->size * (size_t)base->size;
     int rc = 0;
 
+    asy__node_wait(&base->node);
     for (size_t at = 0; at < n && rc == 0; at += piece)
-        rc = sum_piece_f64(comm, x + at, n - at < piece ? n - at : piece, err);
+        rc = sum_piece(comm, x + at, n - at < piece ? n - at : piece, err);
     return rc;
 }
 
-static int bcast(struct asy_comm *base, void *bytes, size_t n, int root, struct asy_error *err)
+/* ---- from one to all ------------------------------------------------------------------------- */
+
+int asy__mpi_bcast(MPI_Comm among, void *bytes, size_t n, int root, struct asy_error *err)
 {
-    struct mpi_comm *comm = (struct mpi_comm *)base;
     char *at = bytes;
     int rc = 0;
 
     while (n > 0 && rc == 0) {
         size_t piece = n < (1u << 30) ? n : 1u << 30; /* counts are ints */
 
-        rc = check(MPI_Bcast(at, (int)piece, MPI_BYTE, root, comm->world), "MPI_Bcast", err);
+        rc = asy__mpi_check(MPI_Bcast(at, (int)piece, MPI_BYTE, root, among), "MPI_Bcast", err);
         at += piece;
         n -= piece;
     }
     return rc;
 }
+
+static int bcast(struct asy_comm *base, void *bytes, size_t n, int root, struct asy_error *err)
+{
+    asy__node_wait(&base->node);
+    return asy__mpi_bcast(((struct mpi_comm *)base)->world, bytes, n, root, err);
+}
+
+static int spread(struct asy_comm *base, float *x, size_t n, struct asy_error *err)
+{
+    struct mpi_comm *comm = (struct mpi_comm *)base;
+    int rc = 0;
+
+    asy__node_wait(&base->node);
+    if (comm->leaders != MPI_COMM_NULL)
+        rc = asy__mpi_bcast(comm->leaders, x, n * sizeof *x, 0, err);
+    if (rc == 0)
+        asy__node_wait(&base->node);
+    return rc;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* The node's first rank makes it, the others map it; what went wrong is told on the rank alone on
+ * which it did, or on all others of the node where there is nothing to map. */
+static int obtain(struct mpi_comm *comm, size_t bytes, struct asy__memory *ret,
+                  struct asy_error *err)
+{
+    struct asy__memory_key key = { 0 };
+    struct asy_error lost = ASY_ERROR_INIT;
+    int leads = comm->base.node.index == 0, rc = 0;
+
+    if (leads && (rc = asy__memory_make(bytes, ret, err)) == 0)
+        key = asy__memory_key(ret);
+    if (asy__mpi_bcast(comm->local, &key, sizeof key, 0, &lost) < 0)
+        return rc < 0 ? rc : asy_fail(err, lost.code, "%s", lost.text);
+    if (leads)
+        return rc;
+    if (key.bytes == 0)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu MiB that ranks share", bytes >> 20);
+    return asy__memory_map(&key, ret, err);
+}
+
+/* What this rank zeroes is taken up by it: near its core, and never missing later. */
+static int reserve(const struct mpi_comm *comm, struct asy_error *err)
+{
+    const struct asy__node *node = &comm->base.node;
+    const char *begin = comm->memory.at;
+    size_t from, to, head = (size_t)(node->own - (const float *)comm->memory.at);
+    int rc;
+
+    asy__node_slice(node, head, &from, &to);
+    if ((rc = asy__memory_reserve(&comm->memory, from * sizeof(float), (to - from) * sizeof(float),
+                                  err)) < 0)
+        return rc;
+    return asy__memory_reserve(&comm->memory, (size_t)((const char *)asy__node_own(node) - begin),
+                               node->stride * sizeof(float), err);
+}
+
+/* Whether all ranks of the node succeeded; if not, none keeps what it has. */
+static int agree(struct mpi_comm *comm, int rc, struct asy_error *err)
+{
+    int has = rc == 0, all_have = 0;
+    int code = MPI_Allreduce(&has, &all_have, 1, MPI_INT, MPI_MIN, comm->local);
+
+    asy__memory_close_fd(&comm->memory);
+    if (rc == 0 && code != MPI_SUCCESS)
+        rc = asy__mpi_check(code, "MPI_Allreduce", err);
+    else if (rc == 0 && !all_have)
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for %zu MiB that ranks share",
+                      comm->memory.bytes >> 20);
+    if (rc < 0)
+        asy__memory_fini(&comm->memory);
+    return rc;
+}
+
+/* Sizes are the same on all ranks of a node, and so is the way through here. */
+static int share(struct asy_comm *base, size_t n_own, size_t n_common, struct asy_error *err)
+{
+    struct mpi_comm *comm = (struct mpi_comm *)base;
+    int spans = comm->nodes > 1, rc;
+    size_t room;
+
+    if (base->node.size == 1)
+        return asy__comm_share_alone(base, n_own, n_common, err);
+    if ((room = asy__node_room(&base->node, n_own, n_common, spans)) == 0)
+        return asy_fail(err, ASY_E_TOOBIG, "%zu numbers to share are too many", n_common);
+    if (room * sizeof(float) <= comm->memory.bytes) {
+        asy__node_lay_out(&base->node, n_own, n_common, spans, comm->memory.at);
+        return 0;
+    }
+    asy__node_wait(&base->node); /* nobody uses the old one any more */
+    asy__memory_fini(&comm->memory);
+    if ((rc = obtain(comm, room * sizeof(float), &comm->memory, err)) == 0) {
+        asy__node_lay_out(&base->node, n_own, n_common, spans, comm->memory.at);
+        rc = reserve(comm, err);
+    }
+    return agree(comm, rc, err);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 static void destroy(struct asy_comm *base)
 {
@@ -123,9 +210,127 @@ static void destroy(struct asy_comm *base)
     MPI_Finalized(&finalized);
     if (initialized && !finalized)
         MPI_Finalize();
+    asy__memory_fini(&comm->memory);
+    asy__memory_fini(&comm->control);
+    asy__comm_fini(base);
     free(comm->send);
     free(comm->receive);
     free(comm);
+}
+
+#define PLACE 256 /* bytes that say where a rank is */
+
+static int ranks_limit;
+
+void asy__mpi_limit_nodes(int ranks)
+{
+    ranks_limit = ranks;
+}
+
+static void read_line(const char *path, char *line, size_t n)
+{
+    FILE *f = fopen(path, "re");
+    size_t len = f ? fread(line, 1, n - 1, f) : 0;
+
+    line[len] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    if (f)
+        fclose(f);
+}
+
+/* Equal for ranks that see each other in /proc and belong to one agent. MPI is not asked: nodes
+ * that share a host name are one to some of its ranks and two to others. */
+static void describe_place(int rank, char place[PLACE])
+{
+    const char *scratch = getenv("ASSAY_SCRATCH");
+    char boot[64];
+    struct stat ns;
+
+    memset(place, 0, PLACE);
+    read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+    if (boot[0] == '\0' || stat("/proc/self/ns/pid", &ns) < 0)
+        snprintf(place, PLACE, "rank %d", rank);
+    else
+        snprintf(place, PLACE, "%s %llu %s", boot, (unsigned long long)ns.st_ino,
+                 scratch ? scratch : "");
+}
+
+/* A node is a run of ranks at one place. */
+static void count_nodes(struct mpi_comm *comm, const char (*places)[PLACE])
+{
+    int first = 0;
+
+    comm->nodes = 0;
+    for (int r = 1; r <= comm->base.size; r++) {
+        if (r < comm->base.size && memcmp(places[first], places[r], PLACE) == 0 &&
+            (ranks_limit == 0 || r - first < ranks_limit))
+            continue;
+        if (first <= comm->base.rank && comm->base.rank < r)
+            comm->place = comm->nodes;
+        comm->nodes++;
+        first = r;
+    }
+}
+
+static int find_place(struct mpi_comm *comm, struct asy_error *err)
+{
+    char (*places)[PLACE] = calloc((size_t)comm->base.size, sizeof *places), own[PLACE];
+    int rc;
+
+    if (!places)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
+    describe_place(comm->base.rank, own);
+    rc = asy__mpi_check(MPI_Allgather(own, PLACE, MPI_BYTE, places, PLACE, MPI_BYTE, comm->world),
+                        "MPI_Allgather", err);
+    if (rc == 0)
+        count_nodes(comm, (const char (*)[PLACE])places);
+    free(places);
+    return rc;
+}
+
+/* The ranks of this node and their barrier. *ret_shares: whether all ranks could on all nodes; that
+ * they cannot, for whatever reason, is no error. */
+static int join_node(struct mpi_comm *comm, int *ret_shares, struct asy_error *err)
+{
+    struct asy_error reason = ASY_ERROR_INIT;
+    int local = 0, size = 1, shares, rc;
+
+    if ((rc = find_place(comm, err)) < 0 ||
+        (rc = asy__mpi_check(MPI_Comm_split(comm->world, comm->place, comm->base.rank,
+                                            &comm->local), "MPI_Comm_split", err)) < 0 ||
+        (rc = asy__mpi_check(MPI_Comm_rank(comm->local, &local), "MPI_Comm_rank", err)) < 0 ||
+        (rc = asy__mpi_check(MPI_Comm_size(comm->local, &size), "MPI_Comm_size", err)) < 0 ||
+        (rc = asy__comm_init(&comm->base, local, size, err)) < 0)
+        return rc;
+    shares = obtain(comm, sizeof(struct asy__barrier), &comm->control, &reason) == 0;
+    if (shares && local == 0)
+        asy__barrier_init(comm->control.at, (uint32_t)size);
+    /* Also the moment at which all have mapped what the first one made. */
+    rc = asy__mpi_check(MPI_Allreduce(&shares, ret_shares, 1, MPI_INT, MPI_MIN, comm->world),
+                        "MPI_Allreduce", err);
+    asy__memory_close_fd(&comm->control);
+    return rc;
+}
+
+static int find_nodes(struct mpi_comm *comm, struct asy_error *err)
+{
+    struct asy__node *node = &comm->base.node;
+    int shares = 0, leads, rc;
+
+    if ((rc = join_node(comm, &shares, err)) < 0)
+        return rc;
+    if (!shares) {
+        node->index = 0;
+        node->size = 1;
+        comm->place = comm->base.rank;
+        comm->nodes = comm->base.size;
+    } else if (node->size > 1) {
+        node->barrier = comm->control.at;
+    }
+    leads = node->index == 0;
+    comm->base.chain = comm->nodes > 1 ? asy__mpi_chain : NULL;
+    return asy__mpi_check(MPI_Comm_split(comm->world, leads ? 0 : MPI_UNDEFINED, comm->base.rank,
+                                         &comm->leaders), "MPI_Comm_split", err);
 }
 
 static int set_up(struct mpi_comm *comm, struct asy_error *err)
@@ -135,24 +340,31 @@ static int set_up(struct mpi_comm *comm, struct asy_error *err)
 
     if (scratch)
         setenv("OMPI_MCA_btl_vader_backing_directory", scratch, 1);
-    rc = check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &granted), "MPI_Init_thread", err);
+    rc = asy__mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &granted),
+                        "MPI_Init_thread", err);
     if (rc < 0)
         return rc;
     if (granted < MPI_THREAD_FUNNELED)
         return asy_fail(err, ASY_E_UNSUPPORTED, "this MPI does not grant MPI_THREAD_FUNNELED");
-    if ((rc = check(MPI_Comm_set_errhandler(comm->world, MPI_ERRORS_RETURN), "MPI", err)) < 0 ||
-        (rc = check(MPI_Comm_rank(comm->world, &comm->base.rank), "MPI_Comm_rank", err)) < 0 ||
-        (rc = check(MPI_Comm_size(comm->world, &comm->base.size), "MPI_Comm_size", err)) < 0)
+    /* Communicators made of it inherit the handler. */
+    if ((rc = asy__mpi_check(MPI_Comm_set_errhandler(comm->world, MPI_ERRORS_RETURN), "MPI",
+                             err)) < 0 ||
+        (rc = asy__mpi_check(MPI_Comm_rank(comm->world, &comm->base.rank), "MPI_Comm_rank",
+                             err)) < 0 ||
+        (rc = asy__mpi_check(MPI_Comm_size(comm->world, &comm->base.size), "MPI_Comm_size",
+                             err)) < 0)
         return rc;
     comm->room = (size_t)comm->base.size * sizeof(double);
     comm->room = comm->room > PIECE ? comm->room : PIECE;
     if (!(comm->send = malloc(comm->room)) || !(comm->receive = malloc(comm->room)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
-    return 0;
+    return find_nodes(comm, err);
 }
 
 int asy_comm_mpi(struct asy_comm **ret_comm, struct asy_error *err)
 {
+    static const struct asy_comm calls = { .share = share, .spread = spread, .sum_f64 = sum_f64,
+                                           .bcast = bcast, .destroy = destroy };
     struct mpi_comm *comm;
     int initialized = 0, rc;
 
@@ -160,11 +372,10 @@ int asy_comm_mpi(struct asy_comm **ret_comm, struct asy_error *err)
         return asy_fail(err, ASY_E_STATE, "MPI was started before in this process");
     if (!(comm = calloc(1, sizeof *comm)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
+    comm->base = calls;
     comm->world = MPI_COMM_WORLD;
-    comm->base.sum_f32 = sum_f32;
-    comm->base.sum_f64 = sum_f64;
-    comm->base.bcast = bcast;
-    comm->base.destroy = destroy;
+    comm->local = comm->leaders = MPI_COMM_NULL;
+    comm->control = comm->memory = (struct asy__memory)ASY__MEMORY_INIT;
     if ((rc = set_up(comm, err)) < 0) {
         destroy(&comm->base);
         return rc;

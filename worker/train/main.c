@@ -132,23 +132,24 @@ static int probe(void)
     return print_buf(&buf, "\n");
 }
 
-#define PROBE_LEN 300000 /* floats: more than goes without a rendezvous of two ranks */
+#define PROBE_LEN 300000 /* floats: several pieces between nodes, pages inside one */
 
 static int probe_sum(struct asy_comm *comm, struct asy_error *err)
 {
     int n = asy_comm_size(comm), rc;
-    float *x = malloc(PROBE_LEN * sizeof *x), want = (float)(n * (n + 1)) / 2;
+    float want = (float)(n * (n + 1)) / 2, tail = 0;
+    struct asy_comm_memory memory;
+    struct asy_comm_sum sum = { 0 };
 
-    if (!x)
-        return asy_fail(err, ASY_E_NOMEM, "no memory for a sum");
+    if ((rc = asy_comm_share(comm, PROBE_LEN, 0, &memory, err)) < 0)
+        return rc;
     for (size_t i = 0; i < PROBE_LEN; i++)
-        x[i] = (float)(asy_comm_rank(comm) + 1);
-    rc = asy_comm_sum_f32(comm, x, PROBE_LEN, err);
-    for (size_t i = 0; rc == 0 && i < PROBE_LEN; i++)
-        if (x[i] != want)
+        memory.own[i] = (float)(asy_comm_rank(comm) + 1);
+    rc = asy_comm_reduce(comm, PROBE_LEN - 1, 1, &tail, &sum, err);
+    for (size_t i = sum.from; rc == 0 && i < sum.to; i++)
+        if (sum.x[i] != want || tail != want)
             rc = asy_fail(err, ASY_E_CORRUPT, "the sum of %d ranks is %g, not %g", n,
-                          (double)x[i], (double)want);
-    free(x);
+                          (double)(sum.x[i] != want ? sum.x[i] : tail), (double)want);
     return rc;
 }
 

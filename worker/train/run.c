@@ -48,23 +48,25 @@ static void gather(struct asy__run *run, size_t from, size_t rows)
     }
 }
 
-static void update(struct asy__run *run)
+/* This rank's part of the parameters; the others of its node do the rest. */
+static void update(struct asy__run *run, const struct asy_comm_sum *sum)
 {
     const struct asy__hyper *h = &run->job->hyper;
     struct asy__state *s = &run->state;
+    size_t at = sum->from, n = sum->to - at;
 
     s->progress.step++;
     s->progress.batch++;
     if (h->optimizer == ASY__ADAM) {
         struct asy_adam adam = { h->lr, h->beta1, h->beta2, h->epsilon, h->weight_decay };
 
-        asy_adam_step(&adam, s->progress.step, run->mlp.n_params, s->params, run->grads, s->m,
-                      s->v);
+        asy_adam_step(&adam, s->progress.step, n, s->params + at, sum->x + at, s->m + at,
+                      s->v + at);
     } else {
         struct asy_sgd sgd = { (float)h->lr, (float)h->momentum, (float)h->weight_decay,
                                (int)h->nesterov };
 
-        asy_sgd_step(&sgd, run->mlp.n_params, s->params, run->grads, s->m);
+        asy_sgd_step(&sgd, n, s->params + at, sum->x + at, s->m ? s->m + at : NULL);
     }
 }
 
@@ -81,7 +83,7 @@ static void set_riders(struct asy__run *run, double loss)
     rider[ASY__RIDE_LOSS] = (float)loss;
 }
 
-/* One batch: this rank's rows of it, the sum over the ranks, the update. */
+/* One batch: this rank's rows of it, its part of the sum over the ranks and of the update. */
 static int step(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
@@ -90,6 +92,7 @@ static int step(struct asy__run *run, struct asy_error *err)
     size_t n = run->n_train - from < run->batch ? run->n_train - from : run->batch;
     size_t begin = share(n, rank, ranks), rows = share(n, rank + 1, ranks) - begin;
     double before = run->state.partial.loss;
+    struct asy_comm_sum sum;
 
     if (rows) {
         gather(run, from + begin, rows);
@@ -101,22 +104,22 @@ static int step(struct asy__run *run, struct asy_error *err)
         memset(run->grads, 0, run->mlp.n_params * sizeof *run->grads);
     }
     set_riders(run, run->state.partial.loss - before);
-    rc = asy_comm_sum_f32(comm, run->grads, run->mlp.n_params + ASY__RIDES, err);
+    rc = asy_comm_reduce(comm, run->mlp.n_params, ASY__RIDES, run->riders, &sum, err);
     if (rc < 0)
         return rc;
-    run->diverged = !isfinite(run->grads[run->mlp.n_params + ASY__RIDE_LOSS]);
-    if (run->diverged)
-        return 0;
-    update(run);
-    if (run->callbacks->step && rank == 0)
+    run->diverged = !isfinite(run->riders[ASY__RIDE_LOSS]);
+    if (!run->diverged)
+        update(run, &sum);
+    asy_comm_settle(comm);
+    if (!run->diverged && run->callbacks->step && rank == 0)
         run->callbacks->step(run->callbacks->arg, run->state.progress.step,
-                             (double)run->grads[run->mlp.n_params + ASY__RIDE_LOSS] / (double)n);
+                             (double)run->riders[ASY__RIDE_LOSS] / (double)n);
     return 0;
 }
 
 static float rider(const struct asy__run *run, int which)
 {
-    return run->grads[run->mlp.n_params + which];
+    return run->riders[which];
 }
 
 static int write_checkpoint(struct asy__run *run, char *path, size_t size, struct asy_error *err)
@@ -242,7 +245,7 @@ static void judge(struct asy__run *run, const struct asy__metric_list *list)
         return;
     p->best = value;
     p->best_epoch = p->epoch;
-    if (run->job->takes_best)
+    if (run->job->takes_best && run->state.best)
         memcpy(run->state.best, run->state.params, run->mlp.n_params * sizeof *run->state.best);
 }
 

@@ -20,7 +20,8 @@ struct asy__progress {
 struct asy__state {
     struct asy__progress progress;
     struct asy__score partial; /* this rank's, of the present epoch */
-    float *params, *m, *v, *best; /* [n_params] in the arena; v: Adam only, else NULL */
+    float *params, *m, *v; /* [n_params], one for all ranks of a node; v: Adam only, else NULL */
+    float *best;           /* [n_params]; NULL but on rank 0 */
     int m_may_lack; /* a population's momentum changes, and a checkpoint made without any has no
                      * m: then it starts at zero */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * trainer.c - setting a job up: data (kept from the last job if it is the same), one arena, a fresh
+ * trainer.c - setting a job up: data (kept from the last job if it is the same), memory, a fresh
  * start or a checkpoint; and putting the result away. */
 #include "trainer_impl.h"
 #include <errno.h>
@@ -103,37 +103,31 @@ static float *take(float **memory, size_t n)
     return here;
 }
 
-/* Everything a job needs, in one block: kept if it is large enough for the next one. */
+/* What this rank needs for itself, in one block: kept if it is large enough for the next job. */
 static int lay_out(struct asy__run *run, struct asy_error *err)
 {
     struct asy_trainer *trainer = run->trainer;
-    size_t ranks = (size_t)asy_comm_size(trainer->comm), n = run->mlp.n_params;
+    size_t ranks = (size_t)asy_comm_size(trainer->comm);
+    size_t best = asy_comm_rank(trainer->comm) == 0 ? run->mlp.n_params : 0;
     size_t mine = (run->batch + ranks - 1) / ranks, width = run->data->schema.n_features;
     size_t rows_max = mine > EVAL_ROWS ? mine : EVAL_ROWS;
     size_t pass = asy__mlp_room(&run->mlp, rows_max, 1), room;
-    int adam = run->job->hyper.optimizer == ASY__ADAM;
     float *at;
 
-    room = 5 * n + pass + mine * (width + 2) + run->n_train +
+    room = best + pass + mine * (width + 2) + run->n_train +
            ranks * sizeof(struct asy__score) / sizeof(float) + 16 * 16;
     if (room > trainer->arena_len) {
         free(trainer->arena);
         trainer->arena_len = 0;
         if (posix_memalign((void **)&trainer->arena, 64, room * sizeof *at)) {
             trainer->arena = NULL;
-            return asy_fail(err, ASY_E_NOMEM, "no memory for %zu parameters and batches of %zu",
-                            n, run->batch);
+            return asy_fail(err, ASY_E_NOMEM, "no memory for batches of %zu", run->batch);
         }
         trainer->arena_len = room;
     }
     at = trainer->arena;
     memset(at, 0, room * sizeof *at);
-    run->state.params = take(&at, n);
-    run->grads = take(&at, n + ASY__RIDES);
-    run->state.m = adam || run->job->hyper.momentum > 0 ? take(&at, n) : NULL;
-    run->state.v = adam ? take(&at, n) : NULL;
-    run->state.m_may_lack = run->job->population && !adam;
-    run->state.best = take(&at, n);
+    run->state.best = best ? take(&at, best) : NULL;
     run->x = take(&at, mine * width);
     run->label = (int32_t *)(void *)take(&at, mine);
     run->target = take(&at, mine);
@@ -141,6 +135,27 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     run->partials = (struct asy__score *)(void *)take(&at, ranks * sizeof(struct asy__score) /
                                                                sizeof(float));
     asy__mlp_bind(&run->mlp, rows_max, 1, at);
+    return 0;
+}
+
+/* What is summed over the ranks, and what the ranks of a node have in common. By all ranks. */
+static int share(struct asy__run *run, struct asy_error *err)
+{
+    int adam = run->job->hyper.optimizer == ASY__ADAM, momentum = run->job->hyper.momentum > 0;
+    size_t n = run->mlp.n_params, arrays = adam ? 3 : momentum ? 2 : 1;
+    struct asy_comm_memory memory;
+    float *at;
+    int rc;
+
+    rc = asy_comm_share(run->trainer->comm, n + ASY__RIDES, arrays * n, &memory, err);
+    if (rc < 0)
+        return rc;
+    at = memory.common;
+    run->grads = memory.own;
+    run->state.params = take(&at, n);
+    run->state.m = adam || momentum ? take(&at, n) : NULL;
+    run->state.v = adam ? take(&at, n) : NULL;
+    run->state.m_may_lack = run->job->population && !adam;
     return 0;
 }
 
@@ -204,15 +219,15 @@ static int share_state(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
     struct asy__state *s = &run->state;
-    size_t ranks = (size_t)asy_comm_size(comm), bytes = run->mlp.n_params * sizeof(float);
-    float *blocks[] = { s->params, s->m, s->v, s->best };
+    size_t ranks = (size_t)asy_comm_size(comm);
+    float *blocks[] = { s->params, s->m, s->v };
     int rc;
 
     if ((rc = asy_comm_bcast(comm, &s->progress, sizeof s->progress, 0, err)) < 0 ||
         (rc = asy_comm_bcast(comm, run->partials, ranks * sizeof *run->partials, 0, err)) < 0)
         return rc;
     for (size_t i = 0; i < ASY_ARRAY_LEN(blocks); i++)
-        if (blocks[i] && (rc = asy_comm_bcast(comm, blocks[i], bytes, 0, err)) < 0)
+        if (blocks[i] && (rc = asy_comm_spread(comm, blocks[i], run->mlp.n_params, err)) < 0)
             return rc;
     s->partial = run->partials[asy_comm_rank(comm)];
     return 0;
@@ -226,7 +241,9 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
 
     p->best = p->last = NAN;
     if (!resume) {
-        asy__mlp_init(&run->mlp, run->job->seed, run->state.params);
+        if (asy_comm_local_rank(comm) == 0)
+            asy__mlp_init(&run->mlp, run->job->seed, run->state.params);
+        asy_comm_settle(comm);
         return 0;
     }
     if (asy_comm_rank(comm) == 0) {
@@ -275,6 +292,9 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
     rc = callbacks->prepare ? callbacks->prepare(callbacks->arg, err) : 0;
     if (rc == 0 && (rc = asy__job_read(job_json, &job, err)) == 0)
         rc = set_up(&run, err);
+    if ((rc = agree(trainer->comm, rc, err)) < 0)
+        goto out;
+    rc = share(&run, err);
     if ((rc = agree(trainer->comm, rc, err)) < 0)
         goto out;
     asy__job_identity(&job, run.data, &identity);

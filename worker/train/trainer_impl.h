@@ -27,7 +27,8 @@ struct asy__run {
     struct asy__mlp mlp;
     struct asy__state state;
     struct asy__score *partials; /* [ranks], for checkpoints */
-    float *grads;                /* [n_params + ASY__RIDES] */
+    float *grads;                /* [n_params + ASY__RIDES], this rank's */
+    float riders[ASY__RIDES];    /* their sums of the last step */
     float *x;                    /* [rows_max][n_features] of a batch */
     int32_t *label;              /* [rows_max] */
     float *target;               /* [rows_max] */

@@ -2,16 +2,21 @@
  * asy/comm.h - the communicator of a gang: one interface, a `self` implementation without any
  * launcher for one rank, an `mpi` implementation for more.
  *
- * Reductions are blocking (Open MPI makes no progress in the background) and sum in rank order, so
- * that the bits depend on the rank count alone.
+ * All calls that several ranks must make together block until they have. Sums go in rank order, so
+ * that the bits depend on the rank count alone, not on where the ranks are. Ranks of one node share
+ * memory and add up in it; between nodes MPI carries the sums.
+ *
+ * A training step is: each rank fills its own array, asy_comm_reduce(), each rank changes its part
+ * of what is common by its part of the sum, asy_comm_settle().
  *
  * asy_comm_mpi() and asy_comm_mpi_version() are in the library asy-comm-mpi, so that only a program
  * that calls them links libmpi.
  *
  * Ownership: create/destroy. Threads: the one thread that made it. Errors: a failed collective is
- * ASY_E_GONE; the gang is over then. */
+ * ASY_E_GONE; the gang is over then: others may wait for ever, whoever started them ends them. */
 #ifndef ASY_COMM_H
 #define ASY_COMM_H
+#include <stddef.h>
 #include <asy/error.h>
 
 struct asy_comm;
@@ -24,9 +29,36 @@ void asy_comm_mpi_version(char *text, size_t n);
 void asy_comm_destroy(struct asy_comm *comm);
 int asy_comm_rank(const struct asy_comm *comm);
 int asy_comm_size(const struct asy_comm *comm);
-/* x[i] = sum over ranks of x[i], in rank order; in place. */
-ASY_MUST_CHECK int asy_comm_sum_f32(struct asy_comm *comm, float *x, size_t n,
-                                    struct asy_error *err);
+/* Ranks that share memory with this one, itself included, and its number among them: those of its
+ * node that are numbered in a row. If any of the gang cannot share, each is alone. */
+int asy_comm_local_size(const struct asy_comm *comm);
+int asy_comm_local_rank(const struct asy_comm *comm);
+
+/* Arrays to train in, borrowed until the next asy_comm_share() or destroy. All are zeros. */
+struct asy_comm_memory {
+    float *own;    /* [n_own], this rank's: what asy_comm_reduce() adds up */
+    float *common; /* [n_common], one for all ranks of a node */
+};
+/* By all ranks, with the same numbers; n_own > 0. It can fail on some ranks only (ASY_E_NOMEM,
+ * ASY_E_TOOBIG): they must tell each other before they use what they got. */
+ASY_MUST_CHECK int asy_comm_share(struct asy_comm *comm, size_t n_own, size_t n_common,
+                                  struct asy_comm_memory *ret, struct asy_error *err);
+/* A rank's part of a sum. The parts of a node's ranks make up the whole. */
+struct asy_comm_sum {
+    const float *x; /* x[from..to): the sums; the rest means nothing */
+    size_t from, to;
+};
+/* By all ranks. ret->x[i] = sum over ranks of own[i], for this rank's part of the first n entries;
+ * ret_tail [n_tail] = those of the n_tail entries behind them, for each rank. n + n_tail <= n_own.
+ * Until asy_comm_settle() own may not be written and ret->x holds. */
+ASY_MUST_CHECK int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
+                                   struct asy_comm_sum *ret, struct asy_error *err);
+/* By all ranks of a node: what each wrote to common before is there for all afterwards. */
+void asy_comm_settle(struct asy_comm *comm);
+/* By all ranks: x [n], part of common, becomes that of rank 0's node on all nodes. */
+ASY_MUST_CHECK int asy_comm_spread(struct asy_comm *comm, float *x, size_t n,
+                                   struct asy_error *err);
+/* x[i] = sum over ranks of x[i], in rank order; in place. For few numbers. */
 ASY_MUST_CHECK int asy_comm_sum_f64(struct asy_comm *comm, double *x, size_t n,
                                     struct asy_error *err);
 /* bytes of rank root, to all. */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * comm_chain.c - sums over the ranks of several nodes.
+ *
+ * The nodes stand in a row, as their ranks are numbered. Going right, a piece of the array gathers
+ * the sums in rank order: each node's ranks add theirs to it, in the memory that they share; coming
+ * back left it is the sum over all. Pieces follow each other, and each exchange between two nodes
+ * takes one piece right while an earlier one comes left, so both directions of a link are busy.
+ *
+ * A ring or halving was rejected: they move as much, but begin each part of the sum at another
+ * rank, and so the bits would depend on where the ranks are. MPI_Iallreduce makes no progress in
+ * the background in Open MPI 4.1, and MPI_Reduce_scatter_block is slower than a whole
+ * MPI_Allreduce. */
+#include "comm_mpi.h"
+
+#define PIECE 65536 /* floats */
+
+struct chain {
+    struct mpi_comm *comm;
+    float *total; /* [n] */
+    size_t n, pieces;
+    size_t left_lag, right_lag; /* exchanges until a piece that goes right comes back here */
+};
+
+/* Where a piece begins; those before the first and behind the last are empty. */
+static float *piece(const struct chain *chain, size_t i, int *ret_len)
+{
+    size_t from = i * PIECE, len = 0;
+
+    if (i < chain->pieces)
+        len = chain->n - from < PIECE ? chain->n - from : PIECE;
+    *ret_len = (int)len;
+    return chain->total + (len ? from : 0);
+}
+
+/* Piece `out` for the one that comes in. */
+static int exchange(const struct chain *chain, int peer, size_t out, size_t in,
+                    struct asy_error *err)
+{
+    int n_out, n_in;
+    float *from = piece(chain, out, &n_out), *to = piece(chain, in, &n_in);
+
+    return asy__mpi_check(MPI_Sendrecv(from, n_out, MPI_FLOAT, peer, 0, to, n_in, MPI_FLOAT, peer,
+                                       0, chain->comm->leaders, MPI_STATUS_IGNORE),
+                          "MPI_Sendrecv", err);
+}
+
+/* All ranks of the node: their sums onto what has come from the left. */
+static void add_ours(const struct chain *chain, size_t i)
+{
+    const struct asy__node *node = &chain->comm->base.node;
+    size_t from, to;
+    int len;
+    float *x = piece(chain, i, &len);
+
+    asy__node_wait(node);
+    asy__node_slice(node, (size_t)len, &from, &to);
+    x += from;
+    asy__node_sum(node, chain->comm->place > 0 ? x : NULL, i * PIECE + from, to - from, x);
+    asy__node_wait(node);
+}
+
+/* What the node's first rank does beside that. Each edge of the row sees the same exchanges
+ * in the same order from both of its ends; "out - lag" below the first piece wraps around:
+ * an empty one. */
+static int lead(const struct chain *chain, struct asy_error *err)
+{
+    int place = chain->comm->place, last = chain->comm->nodes - 1, rc = 0;
+    size_t steps = chain->pieces + (place > 0 ? chain->left_lag : chain->right_lag);
+
+    for (size_t t = 0; t < steps && rc == 0; t++) {
+        if (place > 0)
+            rc = exchange(chain, place - 1, t - chain->left_lag, t, err);
+        if (rc == 0 && t < chain->pieces)
+            add_ours(chain, t);
+        if (rc == 0 && place < last && t < chain->pieces + chain->right_lag)
+            rc = exchange(chain, place + 1, t, t - chain->right_lag, err);
+    }
+    return rc;
+}
+
+int asy__mpi_chain(struct asy_comm *base, size_t n, struct asy_error *err)
+{
+    struct mpi_comm *comm = (struct mpi_comm *)base;
+    struct chain chain = { .comm = comm, .total = base->node.total, .n = n,
+                           .pieces = (n + PIECE - 1) / PIECE,
+                           .left_lag = (size_t)(comm->nodes - comm->place),
+                           .right_lag = (size_t)(comm->nodes - 1 - comm->place) };
+    int rc = 0;
+
+    if (comm->leaders != MPI_COMM_NULL)
+        rc = lead(&chain, err);
+    else
+        for (size_t i = 0; i < chain.pieces; i++)
+            add_ours(&chain, i);
+    if (rc == 0)
+        asy__node_wait(&base->node);
+    return rc;
+}
