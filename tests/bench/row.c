@@ -44,6 +44,11 @@ void row_put(const struct row *row)
         asy_jsonw_f64(&w, "fdatasync_p50_ms", row->disk->p50_ms);
         asy_jsonw_f64(&w, "fdatasync_p99_ms", row->disk->p99_ms);
     }
+    if (row->peer) {
+        asy_jsonw_str(&w, "peer", row->peer);
+        asy_jsonw_f64(&w, "peer_value", row->peer_value);
+        asy_jsonw_f64(&w, "ratio", row->peer_value / row->value);
+    }
     asy_jsonw_close(&w, '}');
     put(&line);
 }

@@ -15,6 +15,8 @@ struct row {
     double value;
     size_t n;                 /* runs behind the value */
     const struct disk *disk;  /* NULL: the figure does not depend on it */
+    const char *peer;         /* what does the same elsewhere; NULL: nothing */
+    double peer_value;        /* a time: the ratio says how many times less ours is */
 };
 void row_put(const struct row *row);
 /* What could not be measured. */

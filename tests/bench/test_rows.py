@@ -134,6 +134,24 @@ def gangs_print_every_row():
             raise AssertionError(f"{rows.mistake(row)}: {row}")
 
 
+def a_sum_prints_every_row():
+    if len(os.sched_getaffinity(0)) < 2:
+        raise LeftOut("two ranks need two cores")
+    done = subprocess.run(["mpirun", "--host", "localhost:2", "-n", "2", "--bind-to", "none",
+                           os.path.join(BIN, "bench_reduce"), "--tiny"], text=True,
+                          capture_output=True,
+                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0",  # of Open MPI
+                               "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"})
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    if [row["name"] for row in got] != ["ddp.allreduce_us", "ddp.allreduce_copied_us"]:
+        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+    for row in got:  # without a value where others took the cores
+        if rows.mistake(row):
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+
+
 def files_print_every_row():
     work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
     got = []
@@ -298,7 +316,7 @@ def curves_are_trained_and_packed():
 
 codes = set()
 for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_every_row,
-             gangs_print_every_row, files_print_every_row,
+             gangs_print_every_row, a_sum_prints_every_row, files_print_every_row,
              statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
              the_stopping_form_is_the_rule_of_optuna, curves_are_trained_and_packed,
              trees_print_every_row, the_tuner_prints_every_row):
