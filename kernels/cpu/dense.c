@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * dense.c - the products of a dense layer, over BLAS: the only place that includes cblas.h.
+ * dense.c - the products of a dense layer, and BLAS: the only place that includes cblas.h.
  *
  * BLAS is kept to one thread: a rank has one core, and a pool that spins after each call beside
  * other ranks costs more than it gives. */
 #include "dense.h"
+#include <asy/gemm.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,17 +62,23 @@ void asy_kernels_set_blas(const struct asy_blas *replacement)
     blas = replacement ? replacement : &real_blas;
 }
 
-void asy_dense(size_t rows, size_t in, size_t out, const float *x, const float *w, float *y)
+void asy_dense(size_t rows, size_t in, size_t out, const float *x, const float *w, float *y,
+               float *room)
 {
-    blas->sgemm(0, 1, rows, out, in, 1, x, in, w, in, 0, y, out);
+    asy_gemm(&(struct asy_gemm){ .trans_b = 1, .m = rows, .n = out, .k = in, .lda = in, .ldb = in,
+                                 .ldc = out }, x, w, y, room);
 }
 
-void asy_dense_dx(size_t rows, size_t in, size_t out, const float *dy, const float *w, float *dx)
+void asy_dense_dx(size_t rows, size_t in, size_t out, const float *dy, const float *w, float *dx,
+                  float *room)
 {
-    blas->sgemm(0, 0, rows, in, out, 1, dy, out, w, in, 0, dx, in);
+    asy_gemm(&(struct asy_gemm){ .m = rows, .n = in, .k = out, .lda = out, .ldb = in, .ldc = in },
+             dy, w, dx, room);
 }
 
-void asy_dense_dw(size_t rows, size_t in, size_t out, const float *dy, const float *x, float *dw)
+void asy_dense_dw(size_t rows, size_t in, size_t out, const float *dy, const float *x, float *dw,
+                  float *room)
 {
-    blas->sgemm(1, 0, out, in, rows, 1, dy, out, x, in, 0, dw, in);
+    asy_gemm(&(struct asy_gemm){ .trans_a = 1, .m = out, .n = in, .k = rows, .lda = out, .ldb = in,
+                                 .ldc = in }, dy, x, dw, room);
 }

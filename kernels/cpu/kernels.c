@@ -5,12 +5,14 @@
 #include <asy/kernels.h>
 #include "fused.h"
 #include "dense.h"
+#include "gemm.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const struct asy__fused *fused = &asy__fused_base;
+static const struct asy__gemm *gemm = &asy__gemm_base;
 static char name[128];
 
 static void choose(void)
@@ -22,11 +24,16 @@ static void choose(void)
         fused = &asy__fused_avx512;
     else if (__builtin_cpu_supports("avx2"))
         fused = &asy__fused_avx2;
+    if (fused == &asy__fused_avx512)
+        gemm = &asy__gemm_avx512;
+    else if (fused == &asy__fused_avx2 && __builtin_cpu_supports("fma"))
+        gemm = &asy__gemm_avx2;
 #endif
     asy__blas_init(name, sizeof name / 2);
     for (size_t len = 0; len < sizeof name / 2; len++) {
         if (name[len] == '\0') {
-            snprintf(name + len, sizeof name - len, ", fused %s", fused->name);
+            snprintf(name + len, sizeof name - len, ", gemm %s, fused %s", gemm->name,
+                     fused->name);
             break;
         }
     }
@@ -45,6 +52,11 @@ const char *asy_kernels_name(void)
 const struct asy__fused *asy__fused_get(void)
 {
     return fused;
+}
+
+const struct asy__gemm *asy__gemm_get(void)
+{
+    return gemm;
 }
 
 const char *asy_act_name(enum asy_act act)

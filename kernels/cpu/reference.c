@@ -2,6 +2,7 @@
  * reference.c - the plain twins: what the fast kernels must compute, written to be read, with libm
  * and sums in double precision. */
 #include "fused.h"
+#include <asy/gemm.h>
 #include <math.h>
 
 /* y [m][n] = sum over k; a and b are addressed through their two strides. */
@@ -33,6 +34,19 @@ void asy_dense_dw_ref(size_t rows, size_t in, size_t out, const float *dy, const
                       float *dw)
 {
     product(out, in, rows, dy, 1, out, x, in, 1, dw);
+}
+
+void asy_gemm_ref(const struct asy_gemm *s, const float *a, const float *b, float *c)
+{
+    for (size_t i = 0; i < s->m; i++)
+        for (size_t j = 0; j < s->n; j++) {
+            double sum = s->add ? (double)c[i * s->ldc + j] : 0;
+
+            for (size_t k = 0; k < s->k; k++)
+                sum += (double)a[s->trans_a ? k * s->lda + i : i * s->lda + k] *
+                       (double)b[s->trans_b ? j * s->ldb + k : k * s->ldb + j];
+            c[i * s->ldc + j] = (float)sum;
+        }
 }
 
 static const double gelu_root = 0.79788456080286535588; /* sqrt(2 / pi) */

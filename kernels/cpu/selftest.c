@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * selftest.c - whether this node's BLAS computes rightly, and how fast it is.
+ * selftest.c - whether this node computes rightly, and how fast it is.
  *
  * The test exists because a wrong kernel for one core type is silent: training merely gets worse.
  * An entry of c may differ from the plain sum by k + 2 roundings of each of its k products, the
  * bound of Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1. */
 #include "dense.h"
 #include "fused.h"
+#include "gemm.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -76,6 +77,38 @@ static size_t at(int trans, size_t row, size_t col, size_t ld)
 CHECK_GEMM(float, sgemm, (double)FLT_EPSILON)
 CHECK_GEMM(double, dgemm, DBL_EPSILON)
 
+/* The set that training takes against plain C: one shape with whole tiles and parts of them. */
+static int check_products(struct asy_error *err)
+{
+    enum { M = 33, N = 65, K = 64 };
+    size_t room = (ASY_GEMM_ROOM + M * K + K * N + 2 * M * N) * sizeof(float);
+    float *work, *a, *b, *got, *want;
+    uint32_t state = 1;
+    int rc = 0;
+
+    if (posix_memalign((void **)&work, 64, room))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the test of products");
+    a = work + ASY_GEMM_ROOM;
+    b = a + M * K;
+    got = b + K * N;
+    want = got + M * N;
+    for (float *x = a; x < got; x++)
+        *x = (float)noise(&state);
+    for (int i = 0; i < 4 && rc == 0; i++) {
+        struct asy_gemm s = { .trans_a = i & 1, .trans_b = i >> 1, .m = M, .n = N, .k = K,
+                              .lda = i & 1 ? M : K, .ldb = i >> 1 ? K : N, .ldc = N };
+
+        asy_gemm(&s, a, b, got, work);
+        asy__gemm_run(&asy__gemm_base, &s, a, b, want, work);
+        if (memcmp(got, want, M * N * sizeof *got) != 0)
+            rc = asy_fail(err, ASY_E_CORRUPT, "gemm %s %c%c of %d x %d x %d is not that of plain C",
+                          asy__gemm_get()->name, s.trans_a ? 'T' : 'N', s.trans_b ? 'T' : 'N', M,
+                          N, K);
+    }
+    free(work);
+    return rc;
+}
+
 int asy_kernels_selftest(struct asy_error *err)
 {
     size_t room = 0;
@@ -99,7 +132,7 @@ int asy_kernels_selftest(struct asy_error *err)
             rc = check_dgemm(&shapes[i / 4], ta, tb, work, err);
     }
     free(work);
-    return rc;
+    return rc < 0 ? rc : check_products(err);
 }
 
 /* CPU time of this thread: a neighbour on the core must not look like a slow core. */
@@ -126,10 +159,10 @@ int asy_kernels_speed(double *ret_gflops, double *ret_gb_per_s, struct asy_error
         return asy_fail(err, ASY_E_NOMEM, "no memory to measure speed");
     for (size_t i = 0; i < 3 * TRIAD_LEN; i++)
         room[i] = (float)(i & 255) / 256;
-    asy_dense(n, n, n, room, room + n * n, room + 2 * n * n);
+    asy_dense(n, n, n, room, room + n * n, room + 2 * n * n, room + 3 * n * n);
     start = cpu_seconds();
     for (rounds = 0; (spent = cpu_seconds() - start) < MEASURE_S; rounds++)
-        asy_dense(n, n, n, room, room + n * n, room + 2 * n * n);
+        asy_dense(n, n, n, room, room + n * n, room + 2 * n * n, room + 3 * n * n);
     *ret_gflops = rounds * 2 * (double)(n * n * n) / spent * 1e-9;
     start = cpu_seconds();
     for (rounds = 0; cpu_seconds() - start < MEASURE_S; rounds++) {

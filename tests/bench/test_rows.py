@@ -199,6 +199,19 @@ def the_tuner_prints_every_row():
         raise AssertionError(f"not compared with the best peer:\n{done.stdout}")
 
 
+def products_print_every_row():
+    done = subprocess.run([os.path.join(BIN, "bench_gemm"), "--tiny"], text=True, capture_output=True)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    for row in got:
+        if rows.mistake(row) or row["name"] != "kernels.gemm_peak" or row["value"] <= 0:
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+    cases = {row["case"] for row in got}
+    if len(cases) != len(got) or not {"64x512x784NT", "512x784x64TN", "64x512x256NN"} <= cases:
+        raise AssertionError(f"not the shapes of a dense layer's products:\n{done.stdout}")
+
+
 def trees_print_every_row():
     """With a peer that is not there."""
     work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
@@ -319,7 +332,7 @@ for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_
              gangs_print_every_row, a_sum_prints_every_row, files_print_every_row,
              statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
              the_stopping_form_is_the_rule_of_optuna, curves_are_trained_and_packed,
-             trees_print_every_row, the_tuner_prints_every_row):
+             trees_print_every_row, products_print_every_row, the_tuner_prints_every_row):
     try:
         case()
         print(f"ok {case.__name__}", flush=True)

@@ -12,6 +12,7 @@ setup) "$here/../../scripts/install-deps.sh" bench ;;
 run)
     bin=$2 work=$3
     shift 3
+    "$bin/bench_gemm" "$@"
     python3 "$here/train.py" "$bin" --dir "$work" "$@"
     ;;
 esac

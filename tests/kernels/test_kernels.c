@@ -2,6 +2,7 @@
  * Each fast kernel against its plain twin, and the instruction sets against each other. */
 #include <asytest.h>
 #include <float.h>
+#include <asy/gemm.h>
 #include <asy/kernels.h>
 #include <asy/rng.h>
 #include "fused.h"
@@ -36,6 +37,7 @@ static const struct {
 
 static void products_match_their_plain_twins(void)
 {
+    static float room[ASY_GEMM_ROOM] __attribute__((aligned(64)));
     static float x[MOST], w[MOST], dy[MOST], got[MOST], want[MOST];
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(shapes); i++) {
@@ -45,13 +47,13 @@ static void products_match_their_plain_twins(void)
         fill(w, in * out, 1);
         fill(dy, rows * out, 1);
         /* sums of up to 70 products of size 1: 70 roundings of 6e-8 of at most some tens */
-        asy_dense(rows, in, out, x, w, got);
+        asy_dense(rows, in, out, x, w, got, room);
         asy_dense_ref(rows, in, out, x, w, want);
         near("y", got, want, rows * out, 1e-4);
-        asy_dense_dx(rows, in, out, dy, w, got);
+        asy_dense_dx(rows, in, out, dy, w, got, room);
         asy_dense_dx_ref(rows, in, out, dy, w, want);
         near("dx", got, want, rows * in, 1e-4);
-        asy_dense_dw(rows, in, out, dy, x, got);
+        asy_dense_dw(rows, in, out, dy, x, got, room);
         asy_dense_dw_ref(rows, in, out, dy, x, want);
         near("dw", got, want, in * out, 1e-4);
     }

@@ -67,7 +67,8 @@ static double shadow_loss(const struct asy__mlp *mlp, const double *params, cons
 
 static void check(enum asy_act kind, size_t layers, size_t outs)
 {
-    static float memory[16384], params[PARAMS], grads[PARAMS], x[ROWS * WIDE], target[ROWS];
+    static float memory[ASY_GEMM_ROOM + 16384] __attribute__((aligned(64)));
+    static float params[PARAMS], grads[PARAMS], x[ROWS * WIDE], target[ROWS];
     static double shadow[PARAMS];
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__mlp mlp;
@@ -79,7 +80,7 @@ static void check(enum asy_act kind, size_t layers, size_t outs)
 
     asy_rng_init(&rng, 3, (uint64_t)kind * 10 + layers, ASY_RNG_SIM);
     if (!T_OK(asy__mlp_plan(&mlp, 9, 13, layers, outs, kind, &err), &err) ||
-        !T_TRUE(mlp.n_params <= PARAMS && asy__mlp_room(&mlp, ROWS, 1) <= 16384))
+        !T_TRUE(mlp.n_params <= PARAMS && asy__mlp_room(&mlp, ROWS, 1) <= ASY_ARRAY_LEN(memory)))
         return;
     asy__mlp_bind(&mlp, ROWS, 1, memory);
     asy__mlp_init(&mlp, 5, params);

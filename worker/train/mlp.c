@@ -47,7 +47,7 @@ static size_t widest_hidden(const struct asy__mlp *mlp)
 
 size_t asy__mlp_room(const struct asy__mlp *mlp, size_t rows_max, int backward)
 {
-    size_t room = 0, copies = asy_act_needs_sum(mlp->act) ? 2 : 1;
+    size_t room = ASY_GEMM_ROOM, copies = asy_act_needs_sum(mlp->act) ? 2 : 1;
 
     for (size_t l = 0; l + 1 < mlp->n_layers; l++)
         room += copies * round16(rows_max * mlp->dims[l + 1]);
@@ -66,6 +66,7 @@ static float *take(float **memory, size_t n)
 void asy__mlp_bind(struct asy__mlp *mlp, size_t rows_max, int backward, float *memory)
 {
     mlp->rows_max = rows_max;
+    mlp->room = take(&memory, ASY_GEMM_ROOM); /* first: memory is aligned as it wants it */
     for (size_t l = 0; l < mlp->n_layers; l++) {
         size_t n = rows_max * mlp->dims[l + 1];
         int keeps_sum = l + 1 < mlp->n_layers && asy_act_needs_sum(mlp->act);
@@ -103,7 +104,8 @@ void asy__mlp_forward(const struct asy__mlp *mlp, const float *params, const flo
     for (size_t l = 0; l < mlp->n_layers; l++) {
         const float *in = l ? mlp->out[l - 1] : x;
 
-        asy_dense(rows, mlp->dims[l], mlp->dims[l + 1], in, params + mlp->weight[l], mlp->sum[l]);
+        asy_dense(rows, mlp->dims[l], mlp->dims[l + 1], in, params + mlp->weight[l], mlp->sum[l],
+                  mlp->room);
         asy_bias_act(act_of(mlp, l), rows, mlp->dims[l + 1], params + mlp->bias[l], mlp->sum[l],
                      mlp->out[l]);
     }
@@ -120,10 +122,12 @@ void asy__mlp_backward(const struct asy__mlp *mlp, const float *params, const fl
         const float *in = l ? mlp->out[l - 1] : x;
         float *dx = mlp->back[l & 1];
 
-        asy_dense_dw(rows, mlp->dims[l], mlp->dims[l + 1], dy, in, grads + mlp->weight[l]);
+        asy_dense_dw(rows, mlp->dims[l], mlp->dims[l + 1], dy, in, grads + mlp->weight[l],
+                     mlp->room);
         if (l == 0)
             break;
-        asy_dense_dx(rows, mlp->dims[l], mlp->dims[l + 1], dy, params + mlp->weight[l], dx);
+        asy_dense_dx(rows, mlp->dims[l], mlp->dims[l + 1], dy, params + mlp->weight[l], dx,
+                     mlp->room);
         asy_bias_act_grad(mlp->act, rows, mlp->dims[l], mlp->sum[l - 1], mlp->out[l - 1], dx,
                           grads + mlp->bias[l - 1]);
         dy = dx;

@@ -8,6 +8,7 @@
  * Ownership: all memory is the caller's (one arena); nothing here allocates. */
 #ifndef ASY__MLP_H
 #define ASY__MLP_H
+#include <asy/gemm.h>
 #include <asy/kernels.h>
 
 #define ASY__LAYERS_MAX 9
@@ -22,6 +23,7 @@ struct asy__mlp {
     size_t rows_max; /* of one pass */
     float *sum[ASY__LAYERS_MAX];  /* [rows_max][dims[l + 1]]; the same as out where not needed */
     float *out[ASY__LAYERS_MAX];  /* [rows_max][dims[l + 1]] */
+    float *room;                  /* [ASY_GEMM_ROOM] */
     float *back[2];               /* [rows_max][widest hidden]: gradients of outputs, in turns */
 };
 /* The shape. ASY_E_TOOBIG: too many parameters. */
@@ -29,6 +31,7 @@ ASY_MUST_CHECK int asy__mlp_plan(struct asy__mlp *mlp, size_t in, size_t hidden,
                                  size_t out, enum asy_act act, struct asy_error *err);
 /* Floats that asy__mlp_bind() needs for passes of up to rows_max rows. backward: with gradients. */
 size_t asy__mlp_room(const struct asy__mlp *mlp, size_t rows_max, int backward);
+/* memory: aligned to 64 bytes, as much as asy__mlp_room() says. */
 void asy__mlp_bind(struct asy__mlp *mlp, size_t rows_max, int backward, float *memory);
 /* Weights: He et al. 2015 (arXiv 1502.01852, section 2.2) before rectifiers and their relatives,
  * Glorot and Bengio 2010 (equation 12, as a normal) before tanh, sigmoid and the output; biases 0.

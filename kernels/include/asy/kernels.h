@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * asy/kernels.h - the array mathematics of training: dense layers over BLAS, fused elementwise
+ * asy/kernels.h - the array mathematics of training: dense layers (asy/gemm.h), fused elementwise
  * passes, optimisers over flat memory; and what a node says about its own numerics.
  *
  * Layout: matrices are row-major and dense; weights are [out][in], as PyTorch's nn.Linear has them.
  * "=" means the output is overwritten, "+=" that it is added to. Outputs may not overlap inputs
  * unless said. Each fast kernel has a plain `_ref` twin with the same arguments.
  *
- * Bits: the fused kernels give the same bits for every instruction set (no contraction, reductions
- * in a fixed order); the BLAS ones are repeatable for one asy_kernels_name().
+ * Bits: the same for every instruction set: the fused kernels know no contraction, and reduce in a
+ * fixed order; for the products see asy/gemm.h. BLAS is on no path that training takes.
  *
  * Threads: any; a call runs on the calling thread alone. BLAS is held to one thread from the first
  * call of asy_kernels_init() on. */
@@ -18,16 +18,17 @@
 /* Holds BLAS to one thread and picks the fused kernels for this CPU's features. Idempotent, cheap;
  * every other function here may be called only after it. */
 void asy_kernels_init(void);
-/* What ran: library, version and core type, and the fused set: "openblas-0.3.21 Zen, fused avx2".
- * Two runs with equal names on equal widths have equal bits. */
+/* What is there: BLAS with its version and core type, and the sets that were chosen:
+ * "openblas-0.3.21 Zen, gemm avx2, fused avx2". */
 const char *asy_kernels_name(void);
 
 /* Compares BLAS with plain loops on odd shapes, all transposes, padded rows, alpha and beta, in
- * single and double precision. ASY_E_CORRUPT: it computes wrongly; the text names routine, shape
- * and error. A worker whose BLAS fails must not train. */
+ * single and double precision, and the products of training with those of plain C, bit by bit.
+ * ASY_E_CORRUPT: something computes wrongly; the text names routine, shape and error. A worker that
+ * fails must not train. */
 ASY_MUST_CHECK int asy_kernels_selftest(struct asy_error *err);
-/* Speed of one core, measured for about 0.2 s: sgemm in GFLOP/s, triad (a = b + s c, out of cache)
- * in GB/s. ASY_E_NOMEM. */
+/* Speed of one core, measured for about 0.2 s: asy_gemm() in GFLOP/s, triad (a = b + s c, out of
+ * cache) in GB/s. ASY_E_NOMEM. */
 ASY_MUST_CHECK int asy_kernels_speed(double *ret_gflops, double *ret_gb_per_s,
                                      struct asy_error *err);
 
@@ -44,16 +45,20 @@ struct asy_blas {
 /* For tests: replaces BLAS (NULL: the real one again). Not while another thread computes. */
 void asy_kernels_set_blas(const struct asy_blas *blas);
 
-/* The three products of a dense layer. x [rows][in], w [out][in], y and dy [rows][out]. */
+/* The three products of a dense layer. x [rows][in], w [out][in], y and dy [rows][out]; room as
+ * asy_gemm() wants it (asy/gemm.h), which computes them. */
 /* y = x w^T */
-void asy_dense(size_t rows, size_t in, size_t out, const float *x, const float *w, float *y);
+void asy_dense(size_t rows, size_t in, size_t out, const float *x, const float *w, float *y,
+               float *room);
 void asy_dense_ref(size_t rows, size_t in, size_t out, const float *x, const float *w, float *y);
 /* dx [rows][in] = dy w */
-void asy_dense_dx(size_t rows, size_t in, size_t out, const float *dy, const float *w, float *dx);
+void asy_dense_dx(size_t rows, size_t in, size_t out, const float *dy, const float *w, float *dx,
+                  float *room);
 void asy_dense_dx_ref(size_t rows, size_t in, size_t out, const float *dy, const float *w,
                       float *dx);
 /* dw [out][in] = dy^T x */
-void asy_dense_dw(size_t rows, size_t in, size_t out, const float *dy, const float *x, float *dw);
+void asy_dense_dw(size_t rows, size_t in, size_t out, const float *dy, const float *x, float *dw,
+                  float *room);
 void asy_dense_dw_ref(size_t rows, size_t in, size_t out, const float *dy, const float *x,
                       float *dw);
 

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gemm.c - the order in which tiles are computed, the same for all instruction sets.
+ *
+ * Roles: the rows of one operand are spread over vectors one number at a time ("a"), the other one
+ * is read as vectors ("b") and packed, a panel of two vectors' width at a time: copied if its rows
+ * lie along the vectors, transposed if they lie along k. Where both lie along k (a dense layer's
+ * forward pass: x w^T) a is read as it is and the transposing costs most, so that is done to the
+ * operand with fewer rows; if that is op(a), the product's transpose is computed, and its tiles are
+ * turned as they are written.
+ *
+ * Blocks: K_BLOCK steps of a panel stay in the first cache while it meets ROWS_BLOCK rows of a,
+ * which stay in the second. Between blocks sums rest in c, which does not change them. Turned tiles
+ * are summed over K_TURNED steps, as turning costs more than a panel that the first cache does not
+ * hold.
+ *
+ * After Goto and van de Geijn 2008 (Anatomy of high-performance matrix multiplication), and the
+ * tiles of LIBXSMM (Heinecke et al. 2016) for what is not packed. */
+#include "gemm.h"
+#include <asy/base.h>
+#include <string.h>
+
+#define K_BLOCK ((size_t)256)
+#define K_TURNED ((size_t)4096)
+#define ROWS_BLOCK ((size_t)448)
+#define FEW_ROWS 6 /* so few that lanes left empty cost more than transposing the other operand */
+#define PANEL (ASY__TILE_VECTORS * ASY__LANES_MAX) /* floats across the widest */
+
+/* Where things lie in the room, in floats. Rows are packed only beside panels of one block. */
+#define PANEL_AT ((size_t)0)                        /* [k][PANEL] */
+#define ROWS_AT (K_BLOCK * PANEL)                   /* [tiles][k][rows of the largest tile] */
+#define ROWS_LEN ((ROWS_BLOCK + ASY__TILE_ROWS) * K_BLOCK + ASY__LANES_MAX)
+#define TILE_AT (K_TURNED * PANEL)                  /* [rows][PANEL] */
+_Static_assert(ROWS_AT + ROWS_LEN <= TILE_AT, "rows and panel lie in the way of a tile");
+_Static_assert(TILE_AT + ASY__TILE_ROWS * PANEL <= ASY_GEMM_ROOM, "the room is too small");
+
+/* op(a) op(b), or its transpose, in terms of the roles above. */
+struct product {
+    const struct asy__gemm *isa;
+    float *room;
+    size_t m, n, k;
+    const float *a, *b;
+    size_t a_row, a_k;    /* a(i, k) = a[i a_row + k a_k] */
+    size_t b_row;         /* of b as it is stored */
+    int b_along_k;        /* b(k, j) = b[j b_row + k], else b[k b_row + j] */
+    float *c;
+    size_t c_row;
+    int turned;           /* c(i, j) = c[j c_row + i], else c[i c_row + j] */
+    int add;
+};
+/* Rows of a, cut into tiles as even as can be. */
+struct cut {
+    size_t tiles, rows, longer; /* the first `longer` tiles have rows + 1 */
+};
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* So many as even parts of at most `most` give. */
+static size_t part(size_t n, size_t most)
+{
+    size_t parts = (n + most - 1) / most;
+
+    return (n + parts - 1) / parts;
+}
+
+static struct cut cut_rows(size_t m, size_t most)
+{
+    size_t tiles = (m + most - 1) / most;
+
+    return (struct cut){ tiles, m / tiles, m % tiles };
+}
+
+/* A panel of b, w columns from j0 on, whole vectors wide and with zeros beyond the last column. */
+static void pack_panel(const struct product *p, size_t k0, size_t kc, size_t j0, size_t w,
+                       size_t width)
+{
+    size_t lanes = p->isa->lanes;
+    float *to = p->room + PANEL_AT;
+
+    if (!p->b_along_k) {
+        p->isa->copy(kc, w, p->b + k0 * p->b_row + j0, p->b_row, to, width);
+        return;
+    }
+    for (size_t j = 0; j < width; j += lanes)
+        for (size_t k = 0; k < kc; k += lanes)
+            p->isa->transpose(smaller(w - j, lanes), smaller(kc - k, lanes),
+                              p->b + (j0 + j) * p->b_row + k0 + k, p->b_row,
+                              to + k * width + j, width, lanes);
+}
+
+/* Rows of a that lie along its columns, a tile's together. */
+static void pack_rows(const struct product *p, const struct cut *cut, size_t i0, size_t k0,
+                      size_t kc)
+{
+    float *to = p->room + ROWS_AT;
+
+    for (size_t t = 0; t < cut->tiles; t++) {
+        size_t rows = cut->rows + (t < cut->longer);
+
+        p->isa->copy(kc, rows, p->a + i0 + k0 * p->a_k, p->a_k, to, p->isa->rows);
+        to += kc * p->isa->rows;
+        i0 += rows;
+    }
+}
+
+/* c(i0.., j0..) of a turned product: through a tile of our own. */
+static void turned_tile(const struct product *p, struct asy__tile *tile, size_t rows, size_t i0,
+                        size_t j0, size_t w)
+{
+    size_t lanes = p->isa->lanes, vectors = (w + lanes - 1) / lanes;
+    float *mine = p->room + TILE_AT, *c = p->c + j0 * p->c_row + i0;
+
+    tile->c = mine;
+    tile->c_row = vectors * lanes;
+    if (tile->add)
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < tile->c_row; j++)
+                mine[i * tile->c_row + j] = j < w ? c[j * p->c_row + i] : 0;
+    p->isa->tiles[rows - 1][vectors - 1][ASY__TILE_PLAIN](tile);
+    for (size_t j = 0; j < w; j += lanes)
+        p->isa->transpose(rows, smaller(w - j, lanes), mine + j, tile->c_row, c + j * p->c_row,
+                          p->c_row, rows);
+}
+
+/* One panel of b with the rows of a block. */
+static void panel(const struct product *p, const struct cut *cut, size_t i0, size_t k0, size_t kc,
+                  size_t j0)
+{
+    size_t lanes = p->isa->lanes, w = smaller(p->n - j0, ASY__TILE_VECTORS * lanes);
+    size_t vectors = (w + lanes - 1) / lanes, width = vectors * lanes;
+    float *packed = p->room + PANEL_AT;
+    int packed_rows = p->a_k != 1, ready = p->b_along_k || p->turned || w < width;
+    enum asy__tile_kind kind = ready ? ASY__TILE_PLAIN : ASY__TILE_PACKING;
+    struct asy__tile tile = {
+        .a_row = packed_rows ? 1 : p->a_row, .a_k = packed_rows ? p->isa->rows : 1,
+        .b = ready ? packed : p->b + k0 * p->b_row + j0, .b_k = ready ? width : p->b_row,
+        .packed = packed, .k = kc, .tail = w - (vectors - 1) * lanes,
+    };
+
+    if (ready)
+        pack_panel(p, k0, kc, j0, w, width);
+    else if (cut->tiles == 1)
+        kind = ASY__TILE_PLAIN; /* nobody else will read it */
+    for (size_t t = 0; t < cut->tiles; t++) {
+        size_t rows = cut->rows + (t < cut->longer);
+
+        tile.a = packed_rows ? p->room + ROWS_AT + t * kc * p->isa->rows
+                             : p->a + i0 * p->a_row + k0;
+        tile.add = p->add || k0 > 0;
+        if (p->turned) {
+            turned_tile(p, &tile, rows, i0, j0, w);
+        } else {
+            tile.c = p->c + i0 * p->c_row + j0;
+            tile.c_row = p->c_row;
+            tile.next = t + 1 < cut->tiles ? tile.c + rows * p->c_row : NULL;
+            p->isa->tiles[rows - 1][vectors - 1][w < width ? ASY__TILE_TAIL : kind](&tile);
+        }
+        if (kind == ASY__TILE_PACKING) {
+            kind = ASY__TILE_PLAIN;
+            tile.b = packed;
+            tile.b_k = width;
+        }
+        i0 += rows;
+    }
+}
+
+static void compute(const struct product *p)
+{
+    size_t k_part = part(p->k, p->turned ? K_TURNED : K_BLOCK);
+    size_t m_part = part(p->m, p->turned ? p->m : ROWS_BLOCK);
+
+    for (size_t k0 = 0; k0 < p->k; k0 += k_part) {
+        size_t kc = smaller(p->k - k0, k_part);
+
+        for (size_t i0 = 0; i0 < p->m; i0 += m_part) {
+            struct cut cut = cut_rows(smaller(p->m - i0, m_part), p->isa->rows);
+
+            if (p->a_k != 1)
+                pack_rows(p, &cut, i0, k0, kc);
+            for (size_t j0 = 0; j0 < p->n; j0 += ASY__TILE_VECTORS * p->isa->lanes)
+                panel(p, &cut, i0, k0, kc, j0);
+        }
+    }
+}
+
+static void clear(const struct asy_gemm *shape, float *c)
+{
+    for (size_t i = 0; !shape->add && i < shape->m; i++)
+        memset(c + i * shape->ldc, 0, shape->n * sizeof *c);
+}
+
+/* The roles swapped if op(b) lies along k and op(a) has the fewer rows, or does not. */
+static int is_turned(const struct asy_gemm *s)
+{
+    return s->trans_b && (s->trans_a || (s->m <= s->n && s->m >= FEW_ROWS));
+}
+
+void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
+                   const float *b, float *c, float *room)
+{
+    struct product p = { .isa = isa, .room = room, .k = shape->k, .c = c,
+                         .c_row = shape->ldc, .add = shape->add };
+
+    if (shape->m == 0 || shape->n == 0)
+        return;
+    if (shape->k == 0) {
+        clear(shape, c);
+        return;
+    }
+    if (is_turned(shape)) {
+        p.turned = 1;
+        p.m = shape->n;
+        p.n = shape->m;
+        p.a = b;
+        p.a_row = shape->ldb;
+        p.a_k = 1;
+        p.b = a;
+        p.b_row = shape->lda;
+        p.b_along_k = !shape->trans_a;
+    } else {
+        p.m = shape->m;
+        p.n = shape->n;
+        p.a = a;
+        p.a_row = shape->trans_a ? 1 : shape->lda;
+        p.a_k = shape->trans_a ? shape->lda : 1;
+        p.b = b;
+        p.b_row = shape->ldb;
+        p.b_along_k = shape->trans_b;
+    }
+    compute(&p);
+}
+
+void asy_gemm(const struct asy_gemm *shape, const float *a, const float *b, float *c, float *room)
+{
+    asy__gemm_run(asy__gemm_get(), shape, a, b, c, room);
+}

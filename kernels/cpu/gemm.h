@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gemm.h - what one instruction set provides for asy/gemm.h: tiles of c that stay in registers. */
+#ifndef ASY_CPU_GEMM_H
+#define ASY_CPU_GEMM_H
+#include <asy/gemm.h>
+
+#define ASY__TILE_ROWS 14    /* the most rows of a tile, of any set */
+#define ASY__TILE_VECTORS 2  /* the most vectors across a tile */
+#define ASY__LANES_MAX 16
+#define ASY__SPIN 12         /* sums at once: more than latency times ports, fewer than registers */
+
+/* One tile: c [rows][vectors of lanes] = or += sums over k of a (rows) times b (vectors). */
+struct asy__tile {
+    const float *a;          /* a(i, k) = a[i a_row + k a_k] */
+    const float *b;          /* b(k, j) = b[k b_k + j] */
+    float *packed;           /* [k][vectors of lanes], =: what ASY__TILE_PACKING has read of b */
+    float *c;                /* c(i, j) = c[i c_row + j] */
+    const float *next;       /* c of the tile that follows, of the same shape; NULL: none */
+    size_t a_row, a_k, b_k, c_row, k;
+    size_t tail;             /* ASY__TILE_TAIL: lanes of the last vector that are c's */
+    int add;
+};
+enum asy__tile_kind { ASY__TILE_PLAIN, ASY__TILE_PACKING, ASY__TILE_TAIL, ASY__TILE_KINDS };
+typedef void (*asy__tile_f)(const struct asy__tile *tile);
+
+struct asy__gemm {
+    const char *name;
+    size_t lanes, rows;      /* rows: of the largest tile */
+    /* by rows - 1, vectors - 1, kind */
+    asy__tile_f tiles[ASY__TILE_ROWS][ASY__TILE_VECTORS][ASY__TILE_KINDS];
+    /* to [cols], each with `written` numbers, = the transpose of from [rows][cols], with zeros
+     * beyond rows; rows, cols and written are at most lanes. */
+    void (*transpose)(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
+                      size_t to_row, size_t written);
+    /* The first w numbers of k rows, in whole vectors, with zeros beyond w. Where to_row is less
+     * than that, each row is written over what lies beyond the one before: after the last one there
+     * is room for a vector. */
+    void (*copy)(size_t k, size_t w, const float *from, size_t from_row, float *to, size_t to_row);
+    /* What the processor could do, for benchmarks: multiply-adds that wait for nothing, rounds
+     * times ASY__SPIN vectors of them; returns something of their sums. */
+    float (*spin)(size_t rounds);
+};
+extern const struct asy__gemm asy__gemm_base, asy__gemm_avx2, asy__gemm_avx512;
+const struct asy__gemm *asy__gemm_get(void);
+/* asy_gemm() with a set that this processor has. */
+void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
+                   const float *b, float *c, float *room);
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gemm_avx2.c - tiles of 6 rows and two vectors: 12 sums, two of b and one of a in 16 registers. */
+#include <immintrin.h>
+#include <stddef.h>
+
+#define GEMM asy__gemm_avx2
+#define GEMM_NAME "avx2"
+#define LANES 8
+#define ROWS 6
+typedef __m256 vec;
+typedef __m256i mask;
+#define zero() _mm256_setzero_ps()
+#define load(p) _mm256_loadu_ps(p)
+#define store(p, v) _mm256_storeu_ps(p, v)
+#define spread(p) _mm256_broadcast_ss(p)
+#define fma(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define mask_of(n)                                                                                 \
+    _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+#define load_part(p, part) _mm256_maskload_ps(p, part)
+#define store_part(p, part, v) _mm256_maskstore_ps(p, part, v)
+
+/* Single floats, pairs, halves: r [i] holds row i at first, then column i. */
+static inline void turn(__m256 r[8])
+{
+    __m256 t[8];
+
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
+        t[i + 4] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        r[i] = t[i];
+}
+
+static void transpose(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
+                      size_t to_row, size_t written)
+{
+    __m256i part = mask_of(cols), out = mask_of(written);
+    __m256 r[8];
+
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++)
+        r[i] = i < rows ? load_part(from + i * from_row, part) : zero();
+    turn(r);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; i++)
+        if (i < cols)
+            store_part(to + i * to_row, out, r[i]);
+}
+#include "gemm_impl.h"

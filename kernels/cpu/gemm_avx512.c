@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gemm_avx512.c - tiles of 14 rows and two vectors: 28 sums, two of b and one of a in 32
+ * registers. */
+#include <immintrin.h>
+#include <stddef.h>
+
+#define GEMM asy__gemm_avx512
+#define GEMM_NAME "avx512"
+#define LANES 16
+#define ROWS 14
+typedef __m512 vec;
+typedef __mmask16 mask;
+#define zero() _mm512_setzero_ps()
+#define load(p) _mm512_loadu_ps(p)
+#define store(p, v) _mm512_storeu_ps(p, v)
+#define spread(p) _mm512_set1_ps(*(p))
+#define fma(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define mask_of(n) ((__mmask16)((1u << (n)) - 1))
+#define load_part(p, part) _mm512_maskz_loadu_ps(part, p)
+#define store_part(p, part, v) _mm512_mask_storeu_ps(p, part, v)
+
+/* The low (high) pairs of two vectors, interleaved within each 128 bits. */
+#define LOW2(a, b)                                                                                 \
+    _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
+#define HIGH2(a, b)                                                                                \
+    _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
+
+/* Single floats, then pairs, then blocks of four twice: r [i] holds row i at first, then column
+ * i. */
+static inline void turn(__m512 r[16])
+{
+    __m512 t[16];
+
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = LOW2(t[i], t[i + 2]);
+        r[i + 1] = HIGH2(t[i], t[i + 2]);
+        r[i + 2] = LOW2(t[i + 1], t[i + 3]);
+        r[i + 3] = HIGH2(t[i + 1], t[i + 3]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 8] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
+        t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88);
+        r[i + 4] = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
+        r[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+        r[i + 12] = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    }
+}
+
+static void transpose(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
+                      size_t to_row, size_t written)
+{
+    __mmask16 part = mask_of(cols), out = mask_of(written);
+    __m512 r[16];
+
+#pragma GCC unroll 16
+    for (size_t i = 0; i < 16; i++)
+        r[i] = i < rows ? _mm512_maskz_loadu_ps(part, from + i * from_row) : zero();
+    turn(r);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < 16; i++)
+        if (i < cols)
+            store_part(to + i * to_row, out, r[i]);
+}
+#include "gemm_impl.h"
