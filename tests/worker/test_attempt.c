@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "marked.h"
+#include "tree.h"
 
 static char folder[] = "/tmp/assay-test-XXXXXX";
 static unsigned all_cpus[4096];
@@ -345,6 +347,9 @@ static void enforces_the_memory_limit(void)
     static const char *const greedy[] = { "python3", "-c",
                                           "x = bytearray(400 << 20)\nimport time\n"
                                           "time.sleep(1000)", NULL };
+    static const char *const shared[] = { "python3", "-c",
+                                          "import mmap, time\nx = mmap.mmap(-1, 400 << 20)\n"
+                                          "for i in range(0, len(x), 4096): x[i] = 1\ntime.sleep(1000)", NULL };
     struct asy_attempt_spec spec = { .argv = greedy, .stdout_fd = -1, .memory = 100u << 20 };
     struct asy_attempt_event end;
 
@@ -353,6 +358,9 @@ static void enforces_the_memory_limit(void)
     T_EQ("out of memory", end.out_of_memory, 1);
     T_EQ("killed", end.signal, SIGKILL);
     T_HAS("the numbers", end.text, "100 MiB");
+    spec.argv = shared;
+    if (run("", &spec, &end))
+        T_EQ("out of memory that is shared", end.out_of_memory, 1);
     spec.memory = 2ull << 30;
     static const char *const modest[] = { "python3", "-c", "x = bytearray(50 << 20)", NULL };
     spec.argv = modest;
@@ -360,6 +368,49 @@ static void enforces_the_memory_limit(void)
         T_EQ("within", end.out_of_memory, 0);
         T_EQ("within", end.exit_code, 0);
     }
+}
+
+#define SHARED ((size_t)64 << 20)
+#define SHARERS 2
+
+/* Has touched all of it, says so, and waits to be let go. */
+static pid_t start_sharer(const volatile char *memory, const int ready[2], const int go[2])
+{
+    pid_t pid = fork();
+    char byte = 0;
+
+    if (pid != 0)
+        return pid;
+    close(go[1]);
+    for (size_t i = 0; i < SHARED; i += 4096)
+        byte |= memory[i];
+    _exit(write(ready[1], &byte, 1) == 1 && read(go[0], &byte, 1) == 0 ? 0 : 1);
+}
+
+static void shared_memory_counts_once(void)
+{
+    pid_t pids[SHARERS];
+    struct asy__tree tree = { pids, SHARERS, SHARERS };
+    int ready[2], go[2], status;
+    uint64_t used;
+    char byte, *memory = mmap(NULL, SHARED, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                              -1, 0);
+
+    if (!T_TRUE(memory != MAP_FAILED) || !T_EQ("pipes", pipe(ready) | pipe(go), 0))
+        return;
+    memset(memory, 1, SHARED);
+    for (int i = 0; i < SHARERS; i++)
+        pids[i] = start_sharer(memory, ready, go);
+    munmap(memory, SHARED);
+    for (int i = 0; i < SHARERS; i++)
+        T_EQ("ready", read(ready[0], &byte, 1), 1);
+    used = asy__tree_memory(&tree);
+    T_TRUE(used >= SHARED);
+    T_TRUE(used < SHARED + SHARED / 2); /* what they have of their own beside it */
+    close(go[1]);
+    for (int i = 0; i < SHARERS; i++)
+        T_EQ("end", waitpid(pids[i], &status, 0) == pids[i] && status == 0, 1);
+    close(go[0]), close(ready[0]), close(ready[1]);
 }
 
 static void uses_a_group_where_it_may(void)
@@ -465,6 +516,7 @@ int main(void)
         T_TEST(ends_a_gang_at_once_and_clears_up),
         T_TEST(passes_on_term_and_kill),
         T_TEST(enforces_the_memory_limit),
+        T_TEST(shared_memory_counts_once),
         T_TEST(uses_a_group_where_it_may),
         T_TEST(orphans_of_a_killed_supervisor_are_swept),
         T_TEST(lists_of_cpus_read_back),

@@ -210,6 +210,23 @@ void asy__tree_signal(const struct asy__tree *tree, int signum)
         kill(tree->pids[i], signum); /* ESRCH: it has ended meanwhile */
 }
 
+/* A process's part of the memory that it shares: so much of it as is divided by who has it. 0 where
+ * the kernel does not say. */
+static uint64_t shared_part(pid_t pid)
+{
+    static const char key[] = "Pss_Shmem:";
+    char path[64], text[4096];
+    uint64_t kib = 0;
+    const char *at;
+
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    if (asy__read_small(path, text, sizeof text) < 0 || !(at = strstr(text, key)))
+        return 0;
+    at += strlen(key);
+    at += strspn(at, " ");
+    return asy_parse_u64(at, strcspn(at, " \n"), &kib, NULL) == 0 ? kib << 10 : 0;
+}
+
 uint64_t asy__tree_memory(const struct asy__tree *tree)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), sum = 0;
@@ -231,6 +248,8 @@ uint64_t asy__tree_memory(const struct asy__tree *tree)
         }
         if (field[1] > field[2]) /* resident minus shared */
             sum += (field[1] - field[2]) * page;
+        if (field[2] > 0)
+            sum += shared_part(tree->pids[i]);
     }
     return sum;
 }
