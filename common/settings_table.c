@@ -14,7 +14,8 @@ static const struct asy_setting table[] = {
       "checkpoint alone; these and the models stay whatever they take" },
     { "cache_size", ASY_SET_SIZE, 0, PIB, "0",
       "bytes of inputs and checkpoints that a worker keeps where it does not see the coordinator's "
-      "folders, and the most that the inputs of one trial may take there; 0: a tenth of its disk" },
+      "folders, and the most that the inputs of one trial may take there; as many again for data "
+      "sets that its trainers have read, except those in use; 0: a tenth of its disk" },
     { "checkpoints_kept", ASY_SET_INT, 1, 100, "2", "newest checkpoints kept of each trial" },
     { "closed_grace", ASY_SET_DURATION, 0, HOUR, "1s",
       "time from the closing of a worker's connection until its trials are free" },

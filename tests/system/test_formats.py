@@ -2,6 +2,8 @@
 """Data in other formats than CSV: the example, predictions from one format to another, and what is
 said of files that are not read."""
 import gzip
+import hashlib
+import json
 import os
 import struct
 
@@ -64,6 +66,32 @@ def formats_give_the_same_models():
                 equal(f"{data}, applied to {other}", home.run("predict", name, other)[0], predicted)
 
 
+def trainers_share_what_one_has_read():
+    """More than a mebibyte, so that it is imported: once, whoever comes first."""
+    with gzip.open(f"{DATA}/digits.csv.gz", "rt") as file:
+        rows = [[int(cell) for cell in line.split(",")] for line in file]
+    with Home() as home:
+        for name, times in ("once.npy", 1), ("often.npy", 12):
+            with open(os.path.join(home.path, name), "wb") as file:
+                file.write(npy(rows * times))
+        values(home, STUDY.format(data="once.npy"))
+        equal("too small", os.path.exists(f"{home.path}/home/imports"), False)
+        values(home, STUDY.format(data="often.npy"))
+        name, = [name for name in os.listdir(f"{home.path}/home/imports") if name != "lock"]
+        with open(f"{home.path}/home/imports/{name}/manifest.json", encoding="utf-8") as file:
+            manifest = json.load(file)
+        equal("rows", manifest["rows"], 12 * len(rows))
+        equal("source", manifest["sources"][0]["path"], f"{home.path}/often.npy")
+        for file in manifest["files"]:
+            path = f"{home.path}/home/imports/{name}/{file['path']}"
+            with open(path, "rb") as array:
+                equal(file["path"], hashlib.sha256(array.read()).hexdigest(), file["sha256"])
+            equal("for whom", os.stat(path).st_mode & 0o777, 0o600)
+        before = os.stat(f"{home.path}/home/imports/{name}/x.npy").st_ino
+        values(home, STUDY.format(data="often.npy"))
+        equal("not made again", os.stat(f"{home.path}/home/imports/{name}/x.npy").st_ino, before)
+
+
 def files_that_are_not_read_are_refused_with_their_place():
     study = STUDY.format(data="{file: x, LABELS}").replace(", LABELS", "%s")
     with Home() as home:
@@ -86,5 +114,5 @@ def files_that_are_not_read_are_refused_with_their_place():
         equal("started nothing", home.processes("assay-coordinator"), [])
 
 
-main(the_example_finds_a_good_model, formats_give_the_same_models,
+main(the_example_finds_a_good_model, formats_give_the_same_models, trainers_share_what_one_has_read,
      files_that_are_not_read_are_refused_with_their_place)

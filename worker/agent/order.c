@@ -2,17 +2,48 @@
  * order.c - the line that tells a trainer what to train: parts of the study as its canonical text
  * has them, the trial's parameters, seed and milestone. */
 #include "impl.h"
+#include "cache.h"
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+
+/* Among the study's inputs a file of its data; SIZE_MAX: it is none, as in older studies. */
+static size_t find_input(const struct asy_study_spec *study, const char *path)
+{
+    for (size_t i = 0; path && i < study->n_inputs; i++)
+        if (!study->inputs[i].place && !strcmp(study->inputs[i].path, path))
+            return i;
+    return SIZE_MAX;
+}
 
 /* Where a file that the study names lies here. */
 static const char *here(const struct asy__job *job, const char *path)
 {
-    const struct asy_study_spec *study = job->spec->study;
+    size_t i = find_input(job->spec->study, path);
 
-    for (size_t i = 0; i < study->n_inputs; i++)
-        if (!study->inputs[i].place && !strcmp(study->inputs[i].path, path))
-            return asy__transfer_input(job, i);
-    return path;
+    return i == SIZE_MAX ? path : asy__transfer_input(job, i);
+}
+
+/* Where the trainers of this node keep, for each other, data that they have read. */
+static void write_import(const struct asy__job *job, struct asy_jsonw *w)
+{
+    const struct asy__agent *agent = job->agent;
+    const struct asy_study_spec *study = job->spec->study;
+    size_t file = find_input(study, study->data_file);
+    size_t labels = find_input(study, study->data_labels);
+    char text[ASY_SHA_TEXT], dir[PATH_MAX];
+
+    if (file == SIZE_MAX || (study->data_labels && labels == SIZE_MAX) ||
+        snprintf(dir, sizeof dir, "%s/imports", agent->own_disk ? agent->work : agent->home) >=
+            (int)sizeof dir)
+        return;
+    asy_jsonw_open(w, "import", '{');
+    asy_jsonw_str(w, "dir", dir);
+    asy_jsonw_u64(w, "limit", asy__cache_limit(agent->cache));
+    asy_jsonw_str(w, "file", asy_sha_format(study->inputs[file].sha, text));
+    if (study->data_labels)
+        asy_jsonw_str(w, "labels", asy_sha_format(study->inputs[labels].sha, text));
+    asy_jsonw_close(w, '}');
 }
 
 /* As the study has it, but for where its files lie here. */
@@ -59,6 +90,7 @@ static void write_job(const struct asy__job *job, struct asy_jsonw *w)
     if (asy_study_has_population(job->spec->study))
         asy_jsonw_bool(w, "population", 1);
     asy_jsonw_u64(w, "until", until > INT64_MAX ? INT64_MAX : until);
+    write_import(job, w);
     asy_jsonw_close(w, '}');
 }
 

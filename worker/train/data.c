@@ -27,6 +27,8 @@ struct load {
     size_t n_rows, room, n_dropped, n_seen;
     int integers;   /* all labels are */
     int overflow;   /* too many distinct numeric labels to be classes */
+    const char *folder; /* where cells and features grow in files; NULL: in memory */
+    struct asy__pages pages; /* of the cells, then */
 };
 
 static int at_cell(struct asy_error *err, uint64_t row, size_t column, const char *name,
@@ -193,12 +195,13 @@ static int load_row(void *arg, uint64_t row, const struct asy__cell *fields, siz
 }
 
 /* Memory is promised freely and taken back by killing; a small gzip file must not get that far. */
-static int machine_holds(uint64_t rows, uint64_t width, struct asy_error *err)
+static int machine_holds(const struct load *load, uint64_t rows, uint64_t width,
+                         struct asy_error *err)
 {
     double want = (double)rows * ((double)width * sizeof(float) + sizeof(double) + sizeof(int32_t));
     double has = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 
-    if (want <= has)
+    if (want <= has || load->folder)
         return 0;
     return asy_fail(err, ASY_E_TOOBIG, "%llu rows of %llu numbers take %.3g GiB, this machine has "
                     "%.3g", (unsigned long long)rows, (unsigned long long)width,
@@ -221,10 +224,15 @@ static int make_room(struct load *load, uint64_t rows, struct asy_error *err)
         total > ASY__CELLS_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "%llu rows of %zu columns are too many",
                         (unsigned long long)rows, load->n_cells);
-    if ((rc = machine_holds(rows, load->n_cells, err)) < 0)
+    if ((rc = machine_holds(load, rows, load->n_cells, err)) < 0)
         return rc;
     load->room = (size_t)rows;
-    load->cells = malloc(((size_t)total + load->n_cells + 1) * sizeof *load->cells);
+    total += load->n_cells + 1;
+    if (load->folder && (rc = asy__pages_make(load->folder, NULL,
+                                              (size_t)total * sizeof *load->cells, &load->pages,
+                                              err)) < 0)
+        return rc;
+    load->cells = load->folder ? load->pages.at : malloc((size_t)total * sizeof *load->cells);
     load->numbers = malloc(((size_t)rows + 1) * sizeof *load->numbers);
     load->ids = malloc(((size_t)rows + 1) * sizeof *load->ids);
     if (!load->cells || !load->numbers || !load->ids)
@@ -350,6 +358,30 @@ static void expand(const struct load *load, const float *cells, float *x)
     }
 }
 
+/* x [total], in memory or as x.npy. */
+static int make_matrix(const struct load *load, size_t total, struct asy__data *data,
+                       struct asy_error *err)
+{
+    size_t width = load->schema->n_features;
+    int rc;
+
+    if (load->folder) {
+        rc = asy__pages_make(load->folder, "x.npy", ASY__NPY_HEAD + total * sizeof *data->x,
+                             &data->x_pages, err);
+        if (rc < 0)
+            return rc;
+        asy__npy_head(data->x_pages.at, "<f4", data->n_rows, width);
+        data->x = (float *)(void *)((char *)data->x_pages.at + ASY__NPY_HEAD);
+        return 0;
+    }
+    if (posix_memalign((void **)&data->x, 64, (total + 16) * sizeof *data->x)) {
+        data->x = NULL;
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu rows of %zu features", data->n_rows,
+                        width);
+    }
+    return 0;
+}
+
 static int fill_matrix(struct load *load, const size_t *order, struct asy__data *data,
                        struct asy_error *err)
 {
@@ -361,13 +393,10 @@ static int fill_matrix(struct load *load, const size_t *order, struct asy__data 
         total > ASY__CELLS_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "%zu rows of %zu features are too many", data->n_rows,
                         width);
-    if ((rc = machine_holds(data->n_rows, width, err)) < 0)
+    if ((rc = machine_holds(load, data->n_rows, width, err)) < 0)
         return rc;
-    if (posix_memalign((void **)&data->x, 64, ((size_t)total + 16) * sizeof *data->x)) {
-        data->x = NULL;
-        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu rows of %zu features", data->n_rows,
-                        width);
-    }
+    if ((rc = make_matrix(load, (size_t)total, data, err)) < 0)
+        return rc;
     data->label = calloc(data->n_rows + 1, sizeof *data->label);
     data->target = calloc(data->n_rows + 1, sizeof *data->target);
     if (!data->label || !data->target)
@@ -377,42 +406,70 @@ static int fill_matrix(struct load *load, const size_t *order, struct asy__data 
     return 0;
 }
 
-/* Mean, then shift and factor of one feature, from the training rows. */
-static void fit_feature(const struct asy__data *data, enum asy__scale scale, size_t f,
-                        struct asy__schema *schema)
+/* Of the training rows' values of each feature. */
+struct moments {
+    double sum, squares, low, high, mean;
+    size_t n;
+};
+
+/* By rows: the matrix may be larger than memory. */
+static void sum_up(const struct asy__data *data, size_t width, struct moments *of)
 {
-    size_t rows = data->start[ASY__TRAIN + 1], width = schema->n_features, n = 0;
-    double sum = 0, squares = 0, low = INFINITY, high = -INFINITY, mean, spread;
+    size_t rows = data->start[ASY__TRAIN + 1];
 
-    for (size_t i = 0; i < rows; i++) {
-        double x = (double)data->x[i * width + f];
+    for (size_t f = 0; f < width; f++)
+        of[f] = (struct moments){ .low = INFINITY, .high = -INFINITY };
+    for (size_t i = 0; i < rows; i++)
+        for (size_t f = 0; f < width; f++) {
+            double x = (double)data->x[i * width + f];
 
-        if (isnan(x))
-            continue;
-        sum += x;
-        n++;
-        low = fmin(low, x);
-        high = fmax(high, x);
-    }
-    mean = n ? sum / (double)n : 0;
-    schema->fill[f] = (float)mean;
-    for (size_t i = 0; i < rows; i++) {
-        double x = (double)data->x[i * width + f], d = (isnan(x) ? mean : x) - mean;
+            if (isnan(x))
+                continue;
+            of[f].sum += x;
+            of[f].n++;
+            of[f].low = fmin(of[f].low, x);
+            of[f].high = fmax(of[f].high, x);
+        }
+    for (size_t f = 0; f < width; f++)
+        of[f].mean = of[f].n ? of[f].sum / (double)of[f].n : 0;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t f = 0; f < width; f++) {
+            double x = (double)data->x[i * width + f];
+            double d = (isnan(x) ? of[f].mean : x) - of[f].mean;
 
-        squares += d * d;
-    }
-    if (scale == ASY__SCALE_NONE || !n)
-        return;
-    spread = scale == ASY__SCALE_STANDARD ? sqrt(squares / (double)rows) : high - low;
-    schema->shift[f] = (float)(scale == ASY__SCALE_STANDARD ? mean : low);
-    schema->factor[f] = spread > 1e-12 * (fabs(mean) + 1e-30) ? (float)(1 / spread) : 1;
+            of[f].squares += d * d;
+        }
 }
 
-static void fit(const struct asy__data *data, enum asy__scale scale, struct asy__schema *schema)
+static void fit_feature(const struct moments *of, size_t rows, enum asy__scale scale, size_t f,
+                        struct asy__schema *schema)
 {
-    for (size_t i = 0; i < schema->n_columns; i++)
+    double spread;
+
+    schema->fill[f] = (float)of->mean;
+    if (scale == ASY__SCALE_NONE || !of->n)
+        return;
+    spread = scale == ASY__SCALE_STANDARD ? sqrt(of->squares / (double)rows) : of->high - of->low;
+    schema->shift[f] = (float)(scale == ASY__SCALE_STANDARD ? of->mean : of->low);
+    schema->factor[f] = spread > 1e-12 * (fabs(of->mean) + 1e-30) ? (float)(1 / spread) : 1;
+}
+
+static int fit(const struct asy__data *data, enum asy__scale scale, struct asy__schema *schema,
+               struct asy_error *err)
+{
+    struct moments *of = calloc(schema->n_features + 1, sizeof *of);
+
+    if (!of)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu features", schema->n_features);
+    sum_up(data, schema->n_features, of);
+    for (size_t i = 0; i < schema->n_columns; i++) {
+        size_t f = schema->columns[i].feature;
+
         if (schema->columns[i].kind == ASY__NUMBER)
-            fit_feature(data, scale, schema->columns[i].feature, schema);
+            fit_feature(&of[f], data->start[ASY__TRAIN + 1], scale, f, schema);
+    }
+    free(of);
+    return 0;
 }
 
 static void apply(struct asy__data *data)
@@ -469,7 +526,8 @@ static int finish(struct load *load, struct asy__data *data, struct asy_error *e
     if (rc < 0 || (rc = fill_matrix(load, order, data, err)) < 0)
         goto out;
     if (!load->model) {
-        fit(data, load->spec->scale, schema);
+        if ((rc = fit(data, load->spec->scale, schema, err)) < 0)
+            goto out;
         if (!schema->classification)
             fit_target(load, order, data, schema);
     }
@@ -486,49 +544,81 @@ out:
     return rc;
 }
 
-int asy__data_load(const struct asy__data_spec *spec, const struct asy__schema *model,
-                   int with_label, struct asy__data *ret, struct asy_error *err)
+static int load_all(struct load *load, struct asy__source *source, struct asy__survey *survey,
+                    struct asy__data *data, struct asy_error *err)
+{
+    const struct asy__data_spec *spec = load->spec;
+    int rc;
+
+    if ((rc = asy__source_open(spec, load->model, source, err)) < 0 ||
+        (rc = asy__survey_source(source, survey, err)) < 0)
+        return rc;
+    if ((rc = plan(load, survey, err)) < 0 || (rc = make_room(load, survey->n_rows, err)) < 0) {
+        asy_error_prefix(err, "'%s'", spec->file);
+        return rc;
+    }
+    if ((rc = asy__source_rows(source, load_row, load, &data->crc, err)) < 0)
+        return rc;
+    if ((rc = finish(load, data, err)) < 0)
+        asy_error_prefix(err, "'%s'", spec->file);
+    return rc;
+}
+
+static int load_it(struct load *load, struct asy__data *ret, struct asy_error *err)
 {
     struct asy__data data = { 0 };
     struct asy__source source = { 0 };
     struct asy__survey survey = { 0 };
-    struct load load = { .spec = spec, .model = model, .schema = &data.schema,
-                         .with_label = with_label };
     int rc;
 
-    if ((rc = asy__source_open(spec, model, &source, err)) < 0)
-        return rc;
-    if ((rc = asy__survey_source(&source, &survey, err)) < 0)
-        goto out;
-    if ((rc = plan(&load, &survey, err)) < 0 || (rc = make_room(&load, survey.n_rows, err)) < 0) {
-        asy_error_prefix(err, "'%s'", spec->file);
-        goto out;
-    }
-    if ((rc = asy__source_rows(&source, load_row, &load, &data.crc, err)) < 0)
-        goto out;
-    if ((rc = finish(&load, &data, err)) < 0) {
-        asy_error_prefix(err, "'%s'", spec->file);
-        goto out;
-    }
-    *ret = data;
-    data = (struct asy__data){ 0 };
-out:
-    asy__data_fini(&data);
+    load->schema = &data.schema;
+    if ((rc = load_all(load, &source, &survey, &data, err)) == 0)
+        *ret = data;
+    else
+        asy__data_fini(&data);
     asy__survey_fini(&survey);
     asy__source_close(&source);
-    free(load.map);
-    free(load.cell_of);
-    free(load.cells);
-    free(load.numbers);
-    free(load.ids);
+    free(load->map);
+    free(load->cell_of);
+    if (!load->folder)
+        free(load->cells);
+    asy__pages_close(&load->pages);
+    free(load->numbers);
+    free(load->ids);
     return rc;
+}
+
+int asy__data_load(const struct asy__data_spec *spec, const struct asy__schema *model,
+                   int with_label, struct asy__data *ret, struct asy_error *err)
+{
+    struct load load = { .spec = spec, .model = model, .with_label = with_label };
+
+    return load_it(&load, ret, err);
+}
+
+int asy__data_load_into(const struct asy__data_spec *spec, const char *folder,
+                        struct asy__data *ret, struct asy_error *err)
+{
+    struct load load = { .spec = spec, .with_label = 1, .folder = folder };
+
+    return load_it(&load, ret, err);
 }
 
 void asy__data_fini(struct asy__data *data)
 {
+    char *labels = data->label_pages.at;
+    int classes = data->schema.classification;
+
+    if (!data->x_pages.at)
+        free(data->x);
+    if (!labels || !classes)
+        free(data->label);
+    if (!labels || classes)
+        free(data->target);
+    asy__pages_close(&data->x_pages);
+    asy__pages_close(&data->label_pages);
+    if (data->lock_fd > 0)
+        close(data->lock_fd);
     asy__schema_fini(&data->schema);
-    free(data->x);
-    free(data->label);
-    free(data->target);
     *data = (struct asy__data){ 0 };
 }

@@ -11,6 +11,7 @@
 #include <asy/csv.h>
 #include <asy/json.h>
 #include "dict.h"
+#include "pages.h"
 
 #define ASY__TEXT_MAX ((uint64_t)64 << 30)  /* bytes of text of one file */
 #define ASY__CELLS_MAX ((uint64_t)4 << 30)  /* floats of one matrix */
@@ -90,12 +91,19 @@ struct asy__data {
     size_t n_rows, n_dropped;
     size_t start[ASY__PARTS + 1]; /* part p: rows start[p] .. start[p + 1] - 1 */
     uint32_t crc; /* of the file's bytes, gunzipped */
+    /* Where arrays are in files, they are these and not to be freed. */
+    struct asy__pages x_pages, label_pages;
+    int lock_fd; /* of the import that they belong to; 0 or below: none */
 };
 /* model != NULL: encodes as that schema says (copied) instead of fitting one. with_label == 0: the
  * label column may be absent, and there is one part, TRAIN. */
 ASY_MUST_CHECK int asy__data_load(const struct asy__data_spec *spec,
                                   const struct asy__schema *model, int with_label,
                                   struct asy__data *ret, struct asy_error *err);
+/* The same for training, but large arrays grow in files of the folder, which the machine's memory
+ * need not hold: x stays there as x.npy. */
+ASY_MUST_CHECK int asy__data_load_into(const struct asy__data_spec *spec, const char *folder,
+                                       struct asy__data *ret, struct asy_error *err);
 void asy__data_fini(struct asy__data *data);
 
 void asy__schema_fini(struct asy__schema *schema);

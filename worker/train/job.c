@@ -61,6 +61,7 @@ int asy__job_read(const struct asy_json *node, struct asy__job *ret, struct asy_
     job.population = asy_json_bool(asy_json_get(node, "population"), 0);
     if ((rc = read_run(asy_json_get(study, "run"), &job, err)) < 0 ||
         (rc = asy__data_spec_read(asy_json_get(study, "data"), &job.data, err)) < 0 ||
+        (rc = asy__import_read(asy_json_get(node, "import"), &job.import, err)) < 0 ||
         (rc = read_objective(asy_json_get(study, "objective"), &job, err)) < 0)
         return rc;
     if ((rc = asy__hyper_read(asy_json_get(node, "params"), &job.hyper, err)) < 0) {

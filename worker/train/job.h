@@ -4,11 +4,13 @@
 #define ASY__JOB_H
 #include "data.h"
 #include "hyper.h"
+#include "import.h"
 
 struct asy__job {
     const char *study;
     struct asy__hyper hyper;
     struct asy__data_spec data;
+    struct asy__import import;
     const char *metric; /* the objective */
     int maximize, takes_best;
     int population; /* it may go on from the checkpoint of a trial with other parameters */

@@ -73,13 +73,26 @@ static int make_key(const struct asy__data_spec *spec, char **ret_key, struct as
     return rc;
 }
 
-static int get_data(struct asy_trainer *trainer, const struct asy__data_spec *spec,
-                    struct asy_error *err)
+/* As an import, or else by itself, which tells what is wrong with it. */
+static int load_data(const struct asy__job *job, struct asy__data *ret, struct asy_error *err)
+{
+    struct asy_error why = ASY_ERROR_INIT;
+    int imported = asy__import_load(&job->import, &job->data, ret, &why), rc;
+
+    if (imported == 0)
+        return 0;
+    rc = asy__data_load(&job->data, NULL, 1, ret, err);
+    if (rc == ASY_E_TOOBIG && imported == ASY_E_NOSPACE)
+        return asy_fail(err, ASY_E_NOSPACE, "memory does not hold it, and %s", why.text);
+    return rc;
+}
+
+static int get_data(struct asy_trainer *trainer, const struct asy__job *job, struct asy_error *err)
 {
     char *key = NULL;
     int rc;
 
-    if ((rc = make_key(spec, &key, err)) < 0)
+    if ((rc = make_key(&job->data, &key, err)) < 0)
         return rc;
     if (trainer->data_key && !strcmp(trainer->data_key, key)) {
         free(key);
@@ -88,7 +101,7 @@ static int get_data(struct asy_trainer *trainer, const struct asy__data_spec *sp
     free(trainer->data_key);
     trainer->data_key = NULL;
     asy__data_fini(&trainer->data);
-    if ((rc = asy__data_load(spec, NULL, 1, &trainer->data, err)) < 0)
+    if ((rc = load_data(job, &trainer->data, err)) < 0)
         free(key);
     else
         trainer->data_key = key;
@@ -165,7 +178,7 @@ static int set_up(struct asy__run *run, struct asy_error *err)
     const struct asy__schema *schema;
     int rc;
 
-    if ((rc = get_data(run->trainer, &job->data, err)) < 0)
+    if ((rc = get_data(run->trainer, job, err)) < 0)
         return rc;
     run->data = &run->trainer->data;
     schema = &run->data->schema;

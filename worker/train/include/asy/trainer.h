@@ -5,7 +5,9 @@
  * A job is described by JSON (docs/protocol.md, "Orders"):
  *   {"study": <the study, defaults filled in>, "params": {…}, "seed": N, "number": N,
  *    "until": N,           epochs: pause there, with a checkpoint; absent: to the end
- *    "checkpoint_s": S}    seconds between checkpoints on the way; absent: 60; 0: every epoch
+ *    "checkpoint_s": S,    seconds between checkpoints on the way; absent: 60; 0: every epoch
+ *    "import": {"dir": D, "limit": bytes, "file": sha256, "labels": sha256}}
+ *                          where data that was read stays for other trainers; absent: nowhere
  * asy_trainer_run() trains and calls
  * back with reports and checkpoints; the caller (the gang loop of assay-trainer, or a test) sends
  * them on and may ask for a stop, which takes effect at the same step on all ranks.
