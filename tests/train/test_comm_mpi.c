@@ -109,6 +109,25 @@ static void doubles_add_up(void)
     }
 }
 
+static void whole_numbers_add_up(void)
+{
+    static const size_t sizes[] = { 1, 128, 129, 131072, 131073, 350001 };
+    static int64_t z[350001];
+    int rank = asy_comm_rank(comm), size = asy_comm_size(comm);
+    struct asy_error err = ASY_ERROR_INIT;
+
+    for (size_t s = 0; s < ASY_ARRAY_LEN(sizes); s++) {
+        size_t wrong = 0;
+
+        for (size_t i = 0; i < sizes[s]; i++) /* no double holds it */
+            z[i] = ((int64_t)1 << 59) - ((int64_t)i << rank);
+        T_OK(asy_comm_sum_i64(comm, z, sizes[s], &err), &err);
+        for (size_t i = 0; i < sizes[s]; i++)
+            wrong += z[i] != size * ((int64_t)1 << 59) - (int64_t)i * ((1 << size) - 1);
+        T_EQ("wrong entries", wrong, 0);
+    }
+}
+
 static void bytes_come_from_the_root(void)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -304,6 +323,7 @@ int main(int argc, char **argv)
         T_TEST(sums_go_in_rank_order),
         T_TEST(a_node_gets_what_the_first_has),
         T_TEST(doubles_add_up),
+        T_TEST(whole_numbers_add_up),
         T_TEST(bytes_come_from_the_root),
         T_TEST(ranks_train_as_one),
         T_TEST(the_loss_curve_is_that_of_one_rank),

@@ -150,6 +150,11 @@ int asy_comm_sum_f64(struct asy_comm *comm, double *x, size_t n, struct asy_erro
     return comm->sum_f64 ? comm->sum_f64(comm, x, n, err) : 0;
 }
 
+int asy_comm_sum_i64(struct asy_comm *comm, int64_t *x, size_t n, struct asy_error *err)
+{
+    return comm->sum_i64 ? comm->sum_i64(comm, x, n, err) : 0;
+}
+
 int asy_comm_bcast(struct asy_comm *comm, void *bytes, size_t n, int root, struct asy_error *err)
 {
     return comm->bcast ? comm->bcast(comm, bytes, n, root, err) : 0;

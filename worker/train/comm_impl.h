@@ -17,6 +17,7 @@ struct asy_comm {
     /* NULL for one rank: there is nothing to do. */
     int (*spread)(struct asy_comm *comm, float *x, size_t n, struct asy_error *err);
     int (*sum_f64)(struct asy_comm *comm, double *x, size_t n, struct asy_error *err);
+    int (*sum_i64)(struct asy_comm *comm, int64_t *x, size_t n, struct asy_error *err);
     int (*bcast)(struct asy_comm *comm, void *bytes, size_t n, int root, struct asy_error *err);
     void (*destroy)(struct asy_comm *comm);
 };

@@ -5,7 +5,7 @@
  * of them cannot, each rank of the gang is a node to itself. Before they turn to MPI the ranks of a
  * node wait for each other at their barrier, which sleeps; MPI would spin.
  *
- * A sum of doubles goes in pieces of PIECE bytes: each rank gets its share of the piece from all
+ * A sum in place goes in pieces of PIECE bytes: each rank gets its share of the piece from all
  * ranks (MPI_Alltoall), adds the shares in rank order and gives its sums to all (MPI_Allgather). Of
  * few numbers all ranks get all and add them up in that same order: one wait for each other, not
  * two. MPI_Allreduce was rejected: its order of summation, and so the bits, depend on size and on
@@ -30,59 +30,62 @@ int asy__mpi_check(int code, const char *what, struct asy_error *err)
     return asy_fail(err, ASY_E_GONE, "%s failed: %.*s", what, len, text);
 }
 
-/* ---- sums of few numbers --------------------------------------------------------------------- */
+/* ---- sums in place --------------------------------------------------------------------------- */
 
-static int sum_few(struct mpi_comm *comm, double *x, size_t n, struct asy_error *err)
-{
-    double *all = (double *)(void *)comm->receive;
-    int rc = asy__mpi_check(MPI_Allgather(x, (int)n, MPI_DOUBLE, all, (int)n, MPI_DOUBLE,
-                                          comm->world), "MPI_Allgather", err);
-
-    if (rc < 0)
-        return rc;
-    memcpy(x, all, n * sizeof *x);
-    for (size_t r = 1; r < (size_t)comm->base.size; r++)
-        for (size_t i = 0; i < n; i++)
-            x[i] += all[r * n + i];
-    return 0;
-}
-
-/* x [n], n * sizeof *x at most the room. */
-static int sum_piece(struct mpi_comm *comm, double *x, size_t n, struct asy_error *err)
-{
-    size_t size = (size_t)comm->base.size, share = (n + size - 1) / size;
-    double *send = (double *)(void *)comm->send, *receive = (double *)(void *)comm->receive;
-    int rc;
-
-    if (n * sizeof *x <= FEW && n * size * sizeof *x <= comm->room)
-        return sum_few(comm, x, n, err);
-    memcpy(send, x, n * sizeof *x);
-    memset(send + n, 0, (share * size - n) * sizeof *x);
-    rc = asy__mpi_check(MPI_Alltoall(send, (int)share, MPI_DOUBLE, receive, (int)share, MPI_DOUBLE,
-                                     comm->world), "MPI_Alltoall", err);
-    if (rc < 0)
-        return rc;
-    for (size_t r = 1; r < size; r++)
-        for (size_t i = 0; i < share; i++)
-            receive[i] += receive[r * share + i];
-    rc = asy__mpi_check(MPI_Allgather(receive, (int)share, MPI_DOUBLE, send, (int)share,
-                                      MPI_DOUBLE, comm->world), "MPI_Allgather", err);
-    if (rc == 0)
-        memcpy(x, send, n * sizeof *x);
-    return rc;
-}
-
-static int sum_f64(struct asy_comm *base, double *x, size_t n, struct asy_error *err)
-{
-    struct mpi_comm *comm = (struct mpi_comm *)base;
-    size_t piece = comm->room / sizeof *x / (size_t)base->size * (size_t)base->size;
-    int rc = 0;
-
-    asy__node_wait(&base->node);
-    for (size_t at = 0; at < n && rc == 0; at += piece)
-        rc = sum_piece(comm, x + at, n - at < piece ? n - at : piece, err);
-    return rc;
-}
+/* One set of functions for each type; piece: x [n], n * sizeof *x at most the room. */
+#define SUMS(name, real, type)                                                                     \
+    static int name##_few(struct mpi_comm *comm, real *x, size_t n, struct asy_error *err)         \
+    {                                                                                              \
+        real *all = (real *)(void *)comm->receive;                                                 \
+        int rc = asy__mpi_check(MPI_Allgather(x, (int)n, type, all, (int)n, type, comm->world),    \
+                                "MPI_Allgather", err);                                             \
+                                                                                                   \
+        if (rc < 0)                                                                                \
+            return rc;                                                                             \
+        memcpy(x, all, n * sizeof *x);                                                             \
+        for (size_t r = 1; r < (size_t)comm->base.size; r++)                                       \
+            for (size_t i = 0; i < n; i++)                                                         \
+                x[i] += all[r * n + i];                                                            \
+        return 0;                                                                                  \
+    }                                                                                              \
+                                                                                                   \
+    static int name##_piece(struct mpi_comm *comm, real *x, size_t n, struct asy_error *err)       \
+    {                                                                                              \
+        size_t size = (size_t)comm->base.size, share = (n + size - 1) / size;                      \
+        real *send = (real *)(void *)comm->send, *receive = (real *)(void *)comm->receive;         \
+        int rc;                                                                                    \
+                                                                                                   \
+        if (n * sizeof *x <= FEW && n * size * sizeof *x <= comm->room)                            \
+            return name##_few(comm, x, n, err);                                                    \
+        memcpy(send, x, n * sizeof *x);                                                            \
+        memset(send + n, 0, (share * size - n) * sizeof *x);                                       \
+        rc = asy__mpi_check(MPI_Alltoall(send, (int)share, type, receive, (int)share, type,        \
+                                         comm->world), "MPI_Alltoall", err);                       \
+        if (rc < 0)                                                                                \
+            return rc;                                                                             \
+        for (size_t r = 1; r < size; r++)                                                          \
+            for (size_t i = 0; i < share; i++)                                                     \
+                receive[i] += receive[r * share + i];                                              \
+        rc = asy__mpi_check(MPI_Allgather(receive, (int)share, type, send, (int)share, type,       \
+                                          comm->world), "MPI_Allgather", err);                     \
+        if (rc == 0)                                                                               \
+            memcpy(x, send, n * sizeof *x);                                                        \
+        return rc;                                                                                 \
+    }                                                                                              \
+                                                                                                   \
+    static int name(struct asy_comm *base, real *x, size_t n, struct asy_error *err)               \
+    {                                                                                              \
+        struct mpi_comm *comm = (struct mpi_comm *)base;                                           \
+        size_t piece = comm->room / sizeof *x / (size_t)base->size * (size_t)base->size;           \
+        int rc = 0;                                                                                \
+                                                                                                   \
+        asy__node_wait(&base->node);                                                               \
+        for (size_t at = 0; at < n && rc == 0; at += piece)                                        \
+            rc = name##_piece(comm, x + at, n - at < piece ? n - at : piece, err);                 \
+        return rc;                                                                                 \
+    }
+SUMS(sum_f64, double, MPI_DOUBLE)
+SUMS(sum_i64, int64_t, MPI_INT64_T)
 
 /* ---- from one to all ------------------------------------------------------------------------- */
 
@@ -364,7 +367,8 @@ static int set_up(struct mpi_comm *comm, struct asy_error *err)
 int asy_comm_mpi(struct asy_comm **ret_comm, struct asy_error *err)
 {
     static const struct asy_comm calls = { .share = share, .spread = spread, .sum_f64 = sum_f64,
-                                           .bcast = bcast, .destroy = destroy };
+                                           .sum_i64 = sum_i64, .bcast = bcast,
+                                           .destroy = destroy };
     struct mpi_comm *comm;
     int initialized = 0, rc;
 

@@ -61,6 +61,8 @@ ASY_MUST_CHECK int asy_comm_spread(struct asy_comm *comm, float *x, size_t n,
 /* x[i] = sum over ranks of x[i], in rank order; in place. For few numbers. */
 ASY_MUST_CHECK int asy_comm_sum_f64(struct asy_comm *comm, double *x, size_t n,
                                     struct asy_error *err);
+ASY_MUST_CHECK int asy_comm_sum_i64(struct asy_comm *comm, int64_t *x, size_t n,
+                                    struct asy_error *err);
 /* bytes of rank root, to all. */
 ASY_MUST_CHECK int asy_comm_bcast(struct asy_comm *comm, void *bytes, size_t n, int root,
                                   struct asy_error *err);
