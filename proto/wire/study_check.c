@@ -25,10 +25,10 @@ static void check_metric(struct asy__parse *p, const char *family, const char *m
                          const struct asy_yaml *node, const char *key)
 {
     const char *names[32], *name;
-    char group[64], list[300] = "", hint[128];
+    static const char group[] = "metric model"; /* all families report the same */
+    char list[300] = "", hint[128];
     size_t n = 0, len = 0;
 
-    snprintf(group, sizeof group, "metric %s", family);
     if (asy__row_option(group, metric))
         return;
     while (n < 32 && (name = asy_study_option(group, n))) {
@@ -537,7 +537,7 @@ static const struct asy__value *population_option(struct asy__parse *p, const ch
 static void check_shapes(struct asy__parse *p, const char *sampler)
 {
     static const char *const shapes[] = { "hidden", "layers", "activation", "optimizer",
-                                          "patience" };
+                                          "patience", "bins", "max_depth" };
     const struct asy_space *space = p->study->space;
     char key[200];
 

@@ -124,7 +124,7 @@ struct asy__parse {
     const struct asy_yaml **goal_nodes; /* [n_goals] where each metric stands */
     size_t n_goals;             /* 0: no list, or one of a single objective */
     const struct asy_yaml **constraint_nodes; /* [spec's n_constraints] */
-    const char *model_group;    /* "model mlp"; NULL: none */
+    const char *model_group;    /* "model mlp", "model gbdt"; NULL: none */
     const struct asy_yaml **params; /* [space length] where each parameter stands */
 };
 

@@ -617,6 +617,21 @@ static void read_name_first(struct asy__parse *p, const char *section)
                                : "?";
 }
 
+/* The group of a family's hyperparameters; of another name, which its row refuses, the first. */
+static const char *family_group(const struct asy_yaml *model)
+{
+    const char *name = asy__scalar(model), *first = NULL, *group;
+
+    for (size_t i = 0; i < asy__n_rows; i++) {
+        if (!(group = asy__rows[i].group) || strncmp(group, "model ", 6) != 0)
+            continue;
+        first = first ? first : group;
+        if (name && !strcmp(group + 6, name))
+            return group;
+    }
+    return first;
+}
+
 static void read_kind(struct asy__parse *p)
 {
     const struct asy_yaml *run = asy_yaml_get(p->root, "run");
@@ -633,7 +648,7 @@ static void read_kind(struct asy__parse *p)
         asy__problem(p, run, "run", "needs model or command");
     p->kind = model ? ASY_RUN_MODEL : command ? ASY_RUN_COMMAND : (enum asy_run_kind)0;
     if (model)
-        p->model_group = "model mlp"; /* the one family; another name is refused by its row */
+        p->model_group = family_group(model);
     if (model && !asy_yaml_get(p->root, "data"))
         asy__problem(p, NULL, "data", "is missing; a model needs a data file");
 }

@@ -61,6 +61,19 @@ static void read_checkpoint(const char *path)
         FUZZ_CHECK(err.text[0]);
 }
 
+static void read_checkpoint_of_trees(const char *path)
+{
+    static const struct asy_gbdt_params params = ASY_GBDT_PARAMS_INIT;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__state state = { .trees = NULL };
+    struct asy__score partial[2];
+
+    FUZZ_CHECK(asy_gbdt_create(&params, 2, &state.trees, &err) == 0);
+    if (asy__checkpoint_read(path, "fuzz", &state, 0, partial, 2, &err) < 0)
+        FUZZ_CHECK(err.text[0]);
+    asy_gbdt_destroy(state.trees);
+}
+
 static void read_model(const char *path)
 {
     static const char rows[] = "1,2,red\n3,4,blue\n5,6,red\n";
@@ -86,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     walk(data, size);
     fd = memory_file(data, size, path);
     read_checkpoint(path);
+    read_checkpoint_of_trees(path);
     read_model(path);
     close(fd);
     return 0;

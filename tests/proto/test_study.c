@@ -379,7 +379,13 @@ static void mistakes_are_named_with_their_place(void)
         { "plugin", HEAD "run: {plugin: ./x.so}\n" OBJECTIVE PARAMS BUDGET,
           "run.plugin: is not supported in this version" },
         { "model", HEAD "run: {model: mpl, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET,
-          "s.yaml:3:14: run.model: must be mlp, not 'mpl'\n" },
+          "s.yaml:3:14: run.model: must be one of mlp, gbdt, not 'mpl'; did you mean 'mlp'?" },
+        { "a parameter of another family", HEAD "run: {model: gbdt, length: {max: 3}}\n" DATA
+          OBJECTIVE "parameters: {hidden: {min: 1, max: 9}}\n" BUDGET,
+          "parameters.hidden: is not a hyperparameter of gbdt" },
+        { "a constant of another family", HEAD
+          "run: {model: gbdt, momentum: 0.5, length: {max: 3}}\n" DATA OBJECTIVE
+          "parameters: {lr: {min: 0.1, max: 1}}\n" BUDGET, "run.momentum: " },
         { "no data", HEAD MODEL_RUN OBJECTIVE PARAMS BUDGET, "data: is missing" },
         { "data without file", HEAD MODEL_RUN "data: {label: 3}\n" OBJECTIVE PARAMS BUDGET,
           "s.yaml:4:7: data.file: is missing: a path" },
@@ -639,6 +645,9 @@ static void mistakes_are_named_with_their_place(void)
         { "population of other shapes",
           MODEL_HEAD OBJECTIVE "parameters: {hidden: {min: 8, max: 64}}\nsearch: {sampler: pbt}\n",
           "parameters.hidden: cannot change between checkpoints" },
+        { "population of other trees", HEAD "run: {model: gbdt, length: {max: 40}}\n" DATA OBJECTIVE
+          "parameters: {max_depth: {min: 2, max: 6}}\nsearch: {sampler: pbt}\n",
+          "parameters.max_depth: cannot change between checkpoints" },
         { "population and results", MODEL "search: {sampler: pbt, tell: []}\n",
           "search.tell: results from elsewhere have no checkpoints" },
         { "population and too many points",

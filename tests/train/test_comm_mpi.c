@@ -5,6 +5,7 @@
 #include "trainkit.h"
 #include "comm_impl.h"
 #include <asy/comm.h>
+#include <asy/safetensors.h>
 #include <asy/trainer.h>
 
 static struct asy_comm *comm;
@@ -282,6 +283,71 @@ static void the_loss_curve_is_that_of_one_rank(void)
         kit_rmdir(dir);
 }
 
+/* The trees in a model's file, to the last bit. */
+static void same_trees(const char *a, const char *b)
+{
+    struct asy_safetensors *x = NULL, *y = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (T_OK(asy_safetensors_open(a, &x, &err), &err) &&
+        T_OK(asy_safetensors_open(b, &y, &err), &err)) {
+        const struct asy_tensor *ours = asy_safetensors_find(x, "nodes");
+        const struct asy_tensor *theirs = asy_safetensors_find(y, "nodes");
+
+        if (T_TRUE(ours && theirs && ours->size > 1000) && T_EQ("size", ours->size, theirs->size))
+            T_EQ("bits", memcmp(ours->bytes, theirs->bytes, ours->size), 0);
+    }
+    asy_safetensors_destroy(x);
+    asy_safetensors_destroy(y);
+}
+
+#define TREES "\"subsample\":0.7,\"colsample\":0.5,\"max_depth\":4"
+static void trees_are_those_of_one_rank(void)
+{
+    struct asy_json *whole = kit_family_job("gbdt", KIT_DIGITS, "", "val_loss", "minimize", 5,
+                                            TREES, "");
+    struct asy_json *part = kit_family_job("gbdt", KIT_DIGITS, "", "val_loss", "minimize", 5,
+                                           TREES, "\"until\":2");
+    static struct asy_train_result result;
+    struct asy_trainer *trainer = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm *self = NULL;
+    char dir[64], straight[160];
+    int root = asy_comm_rank(comm) == 0;
+
+    if (!shared_dir(dir) || !T_OK(asy_trainer_create(comm, &trainer, &err), &err))
+        goto out;
+    snprintf(straight, sizeof straight, "%s/straight", dir);
+    snprintf(kept, sizeof kept, "%s/kept", dir);
+    T_OK(asy_trainer_run(trainer, whole, dir, NULL, &callbacks, &result, &err), &err);
+    T_EQ("outcome", result.outcome, ASY_TRAIN_COMPLETE);
+    if (root)
+        T_EQ("keep", rename(result.model_path, straight), 0);
+    T_OK(asy_trainer_run(trainer, part, dir, NULL, &callbacks, &result, &err), &err);
+    T_EQ("outcome", result.outcome, ASY_TRAIN_PAUSED);
+    T_OK(asy_trainer_run(trainer, whole, dir, kept, &callbacks, &result, &err), &err);
+    T_EQ("outcome", result.outcome, ASY_TRAIN_COMPLETE);
+    if (root) {
+        kit_same("resumed", result.model_path, straight);
+        asy_trainer_destroy(trainer);
+        trainer = NULL;
+        if (T_OK(asy_comm_self(&self, &err), &err) &&
+            T_OK(asy_trainer_create(self, &trainer, &err), &err)) {
+            T_OK(asy_trainer_run(trainer, whole, dir, NULL, &callbacks, &result, &err), &err);
+            same_trees(result.model_path, straight);
+            T_OK(asy_trainer_run(trainer, whole, dir, kept, &callbacks, &result, &err), &err);
+            same_trees(result.model_path, straight); /* one rank goes on where more paused */
+        }
+    }
+out:
+    asy_trainer_destroy(trainer);
+    asy_comm_destroy(self);
+    asy_json_destroy(whole);
+    asy_json_destroy(part);
+    if (root)
+        kit_rmdir(dir);
+}
+
 /* A request to one rank stops all at the same step; a mistake on one is one of all. */
 static void ranks_stop_and_fail_together(void)
 {
@@ -327,6 +393,7 @@ int main(int argc, char **argv)
         T_TEST(bytes_come_from_the_root),
         T_TEST(ranks_train_as_one),
         T_TEST(the_loss_curve_is_that_of_one_rank),
+        T_TEST(trees_are_those_of_one_rank),
         T_TEST(ranks_stop_and_fail_together),
     };
     struct asy_error err = ASY_ERROR_INIT;

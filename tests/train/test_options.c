@@ -16,12 +16,14 @@ static const char study_text[] =
     "search: {seed: 7}\n"
     "budget: {trials: 2}\n";
 
-static int listed(const char *name, int by_trainer)
+static int listed(const char *family, const char *name, int by_trainer)
 {
+    char group[32];
     const char *other;
 
-    for (size_t i = 0; (other = by_trainer ? asy_trainer_hyperparameter("mlp", i)
-                                           : asy_study_option("model mlp", i)); i++)
+    snprintf(group, sizeof group, "model %s", family);
+    for (size_t i = 0; (other = by_trainer ? asy_trainer_hyperparameter(family, i)
+                                           : asy_study_option(group, i)); i++)
         if (!strcmp(name, other))
             return 1;
     return 0;
@@ -29,17 +31,62 @@ static int listed(const char *name, int by_trainer)
 
 static void both_know_the_same_hyperparameters(void)
 {
-    const char *name;
-    size_t n = 0, m = 0;
+    static const char *const families[] = { "mlp", "gbdt" };
 
-    for (; (name = asy_trainer_hyperparameter("mlp", n)); n++)
-        if (!listed(name, 0))
-            T_STR("only the trainer knows", name, "");
-    for (; (name = asy_study_option("model mlp", m)); m++)
-        if (!listed(name, 1))
-            T_STR("only the study knows", name, "");
-    T_EQ("as many", n, m);
-    T_TRUE(n > 10);
+    for (size_t f = 0; f < ASY_ARRAY_LEN(families); f++) {
+        char group[32];
+        const char *name;
+        size_t n = 0, m = 0;
+
+        snprintf(group, sizeof group, "model %s", families[f]);
+        for (; (name = asy_trainer_hyperparameter(families[f], n)); n++)
+            if (!listed(families[f], name, 0))
+                T_STR("only the trainer knows", name, "");
+        for (; (name = asy_study_option(group, m)); m++)
+            if (!listed(families[f], name, 1))
+                T_STR("only the study knows", name, "");
+        T_EQ("as many", n, m);
+        T_TRUE(n >= 10);
+    }
+    T_EQ("families", ASY_ARRAY_LEN(families), ASY__FAMILIES);
+}
+
+/* What the study fills in is what the trainer would take by itself. */
+static void trees_have_the_same_defaults(void)
+{
+    static const char text[] = "assay: 1\nname: digits\n"
+                               "run: {model: gbdt, max_depth: 4, length: {max: 9}}\n"
+                               "data: digits.csv.gz\n"
+                               "objective: {metric: val_loss, goal: minimize}\n"
+                               "parameters: {lr: {min: 0.01, max: 1.0, scale: log}}\n"
+                               "budget: {trials: 2}\n";
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    struct asy_buf problems, job_text;
+    struct asy__hyper defaults;
+    struct asy__job job;
+
+    asy_buf_init(&problems, 1u << 16);
+    asy_buf_init(&job_text, 1u << 20);
+    if (!T_OK(asy_study_parse(text, sizeof text - 1, "study.yaml", ASY_SOURCE_DIR "/examples/data",
+                              &spec, &problems, &err), &err))
+        goto out;
+    asy_buf_addf(&job_text, "{\"study\":%s,\"params\":{\"lr\":0.5},\"seed\":1}",
+                 spec->canonical);
+    if (!T_OK(asy_json_parse(job_text.data, job_text.len, &root, &err), &err) ||
+        !T_OK(asy__job_read(root, &job, &err), &err))
+        goto out;
+    asy__hyper_defaults(ASY__GBDT, &defaults);
+    defaults.max_depth = 4;
+    defaults.lr = 0.5;
+    T_EQ("hyperparameters", memcmp(&job.hyper, &defaults, sizeof defaults), 0);
+    T_EQ("family", job.hyper.family, ASY__GBDT);
+out:
+    asy_json_destroy(root);
+    asy_study_destroy(spec);
+    asy_buf_fini(&problems);
+    asy_buf_fini(&job_text);
 }
 
 static void a_study_is_a_job_with_the_same_defaults(void)
@@ -61,7 +108,7 @@ static void a_study_is_a_job_with_the_same_defaults(void)
     if (!T_OK(asy_json_parse(text.data, text.len, &root, &err), &err) ||
         !T_OK(asy__job_read(root, &job, &err), &err))
         goto out;
-    asy__hyper_defaults(&defaults);
+    asy__hyper_defaults(ASY__MLP, &defaults);
     defaults.hidden = 48;
     defaults.lr = 0.5;
     T_EQ("hyperparameters", memcmp(&job.hyper, &defaults, sizeof defaults), 0);
@@ -86,4 +133,5 @@ out:
 }
 
 T_MAIN("options", T_TEST(both_know_the_same_hyperparameters),
+       T_TEST(trees_have_the_same_defaults),
        T_TEST(a_study_is_a_job_with_the_same_defaults))

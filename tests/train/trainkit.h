@@ -51,9 +51,10 @@ static inline bool kit_same(const char *name, const char *a, const char *b)
 
 /* {"study":…,"params":…,…}: fixed, data and params are texts of JSON objects' insides, rest more
  * members of the job. The caller destroys the result. */
-static inline struct asy_json *kit_job(const char *file, const char *data, const char *metric,
-                                       const char *goal, int max, const char *params,
-                                       const char *rest)
+static inline struct asy_json *kit_family_job(const char *family, const char *file,
+                                              const char *data, const char *metric,
+                                              const char *goal, int max, const char *params,
+                                              const char *rest)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_json *job = NULL;
@@ -61,13 +62,21 @@ static inline struct asy_json *kit_job(const char *file, const char *data, const
 
     asy_buf_init(&buf, 1u << 16);
     asy_buf_addf(&buf,
-                 "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"mlp\",\"fixed\":{},\"length\":"
+                 "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"%s\",\"fixed\":{},\"length\":"
                  "{\"unit\":\"epochs\",\"max\":%d}},\"data\":{\"file\":\"%s\"%s%s},\"objective\":"
                  "[{\"metric\":\"%s\",\"goal\":\"%s\",\"take\":\"best\",\"target\":null}]},"
                  "\"params\":{%s},\"seed\":7,\"number\":3%s%s}",
-                 max, file, *data ? "," : "", data, metric, goal, params, *rest ? "," : "", rest);
+                 family, max, file, *data ? "," : "", data, metric, goal, params,
+                 *rest ? "," : "", rest);
     T_OK(asy_json_parse(buf.data, buf.len, &job, &err), &err);
     asy_buf_fini(&buf);
     return job;
+}
+
+static inline struct asy_json *kit_job(const char *file, const char *data, const char *metric,
+                                       const char *goal, int max, const char *params,
+                                       const char *rest)
+{
+    return kit_family_job("mlp", file, data, metric, goal, max, params, rest);
 }
 #endif

@@ -70,6 +70,7 @@ static int write_score(const struct asy__model *model, const struct asy__data *d
                        enum asy__part part, struct asy_buf *ret_json, struct asy_error *err)
 {
     static const char *const prefixes[ASY__PARTS] = { "train", "val", "test" };
+    struct asy__learner learner = asy__model_learner(model);
     struct asy_comm *comm = NULL;
     struct asy__metric_list list = { .n = 0 };
     struct asy__score score;
@@ -80,8 +81,8 @@ static int write_score(const struct asy__model *model, const struct asy__data *d
         return asy_fail(err, ASY_E_INVAL, "the split has no rows for %s", part_names[part]);
     if ((rc = asy_comm_self(&comm, err)) < 0)
         return rc;
-    rc = asy__score_part(&model->mlp, model->params, data, data->start[part],
-                         data->start[part + 1], comm, &score, err);
+    rc = asy__score_part(&learner, data, data->start[part], data->start[part + 1], comm, &score,
+                         err);
     asy_comm_destroy(comm);
     if (rc < 0)
         return rc;
@@ -142,7 +143,7 @@ static void add_header(struct asy_buf *buf, const struct asy__schema *schema)
     asy_buf_addc(buf, '\n');
 }
 
-/* out: one row of the network's output, turned into probabilities; the class that has most. */
+/* out: one row of a learner's output, turned into probabilities; the class that has most. */
 static size_t decide(size_t n, float *out)
 {
     int32_t label = 0;
@@ -197,18 +198,17 @@ static void add_object(struct asy_buf *buf, const struct asy__schema *schema, fl
 static void predict(const struct asy__model *model, const struct asy__data *data, int as_json,
                     struct asy_buf *ret_text)
 {
-    const struct asy__mlp *mlp = &model->mlp;
-    size_t width = model->schema.n_features, outs = mlp->dims[mlp->n_layers];
+    struct asy__learner learner = asy__model_learner(model);
+    size_t width = model->schema.n_features;
 
     if (!as_json)
         add_header(ret_text, &model->schema);
-    for (size_t at = 0; at < data->n_rows; at += mlp->rows_max) {
-        size_t rows = data->n_rows - at < mlp->rows_max ? data->n_rows - at : mlp->rows_max;
+    for (size_t at = 0; at < data->n_rows; at += learner.rows_max) {
+        size_t left = data->n_rows - at, rows = left < learner.rows_max ? left : learner.rows_max;
+        float *out = asy__outputs(&learner, data->x + at * width, rows);
 
-        asy__mlp_forward(mlp, model->params, data->x + at * width, rows);
         for (size_t i = 0; i < rows; i++)
-            (as_json ? add_object : add_row)(ret_text, &model->schema,
-                                             mlp->out[mlp->n_layers - 1] + i * outs);
+            (as_json ? add_object : add_row)(ret_text, &model->schema, out + i * learner.outs);
     }
 }
 

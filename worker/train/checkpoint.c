@@ -82,6 +82,7 @@ static void unpack(const uint64_t words[PROGRESS_WORDS], struct asy__progress *p
 int asy__checkpoint_write(const char *path, const char *identity, const struct asy__state *state,
                           size_t n_params, const struct asy__score *partial, struct asy_error *err)
 {
+    struct asy_gbdt_packed packed = { 0 };
     struct asy_tensor_out tensors[4];
     const struct {
         const char *name;
@@ -101,9 +102,15 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
         memcpy(words, &partial[r], sizeof partial[r]);
         add_words(&scores, words, SCORE_WORDS);
     }
-    for (size_t i = 0; i < ASY_ARRAY_LEN(parts); i++)
+    for (size_t i = 0; i < ASY_ARRAY_LEN(parts) && !state->trees; i++)
         if (parts[i].data)
             tensors[n++] = (struct asy_tensor_out){ parts[i].name, 1, { n_params }, parts[i].data };
+    if (state->trees) {
+        if ((rc = asy_gbdt_pack(state->trees, SIZE_MAX, &packed, err)) < 0)
+            goto out;
+        asy_gbdt_packed_tensors(&packed, tensors);
+        n = 2;
+    }
     if ((rc = asy_buf_check(&progress, "a checkpoint", err)) == 0 &&
         (rc = asy_buf_check(&scores, "a checkpoint", err)) == 0) {
         const char *meta[][2] = { { "format", FORMAT },
@@ -114,6 +121,8 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
         rc = asy_safetensors_write(path, (const char *const(*)[2])meta, ASY_ARRAY_LEN(meta),
                                    tensors, n, err);
     }
+out:
+    asy_gbdt_packed_fini(&packed);
     asy_buf_fini(&progress);
     asy_buf_fini(&scores);
     return rc;
@@ -192,6 +201,20 @@ static int read_partial(const char *text, const struct asy__progress *progress,
     return rc;
 }
 
+static int read_trees(const struct asy_safetensors *file, struct asy__state *state,
+                      struct asy_error *err)
+{
+    struct asy_gbdt_packed packed = { 0 };
+    int rc = asy_gbdt_packed_read(file, &packed, err);
+
+    if (rc == 0)
+        rc = asy_gbdt_unpack(state->trees, &packed, err);
+    asy_gbdt_packed_fini(&packed);
+    if (rc == 0 && asy_gbdt_rounds(state->trees) != state->progress.epoch)
+        return asy_fail(err, ASY_E_CORRUPT, "its counts contradict each other");
+    return rc;
+}
+
 static int read_all(const struct asy_safetensors *file, const char *identity,
                     struct asy__state *state, size_t n, struct asy__score *partial, size_t ranks,
                     struct asy_error *err)
@@ -209,8 +232,11 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
     unpack(words, &state->progress);
     if ((rc = check(&state->progress, err)) < 0 ||
         (rc = read_partial(asy_safetensors_meta(file, "partial"), &state->progress, partial, ranks,
-                           err)) < 0 ||
-        (rc = asy_safetensors_read_f32(file, "params", n, state->params, err)) < 0)
+                           err)) < 0)
+        return rc;
+    if (state->trees)
+        return read_trees(file, state, err);
+    if ((rc = asy_safetensors_read_f32(file, "params", n, state->params, err)) < 0)
         return rc;
     if (state->m && state->m_may_lack && !asy_safetensors_find(file, "m"))
         memset(state->m, 0, n * sizeof *state->m);

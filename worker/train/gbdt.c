@@ -133,7 +133,7 @@ const struct asy_gbdt_node *asy_gbdt_tree(const struct asy_gbdt *model, size_t r
 
 void asy_gbdt_truncate(struct asy_gbdt *model, size_t rounds)
 {
-    if (rounds < asy_gbdt_rounds(model)) {
+    if (rounds * model->outputs < model->n_trees) {
         model->n_trees = rounds * model->outputs;
         model->n_nodes = model->begin[model->n_trees];
     }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gbdt_file.c - models as files: the tensor "trees" [trees] holds how many nodes each tree has, the
- * tensor "nodes" [nodes][7] their fields in the order of struct asy_gbdt_node. All of them are
- * floats, which whole numbers of this size are without loss. Parameters are texts of metadata. */
+ * gbdt_file.c - models as files. All fields of nodes are floats, which whole numbers of this size
+ * are without loss; parameters are texts of metadata. */
 #include "gbdt_impl.h"
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +9,6 @@
 #include <asy/parse.h>
 
 #define FORMAT "asy-gbdt 1"
-#define FIELDS 7
 #define TEXT_MAX 32
 
 /* ---- parameters ------------------------------------------------------------------------------ */
@@ -77,57 +75,93 @@ static int parse_member(const struct asy_safetensors *file, const struct member 
     return 0;
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
-static void pack_nodes(const struct asy_gbdt *model, float *fields)
+int asy_gbdt_packed_init(size_t n_trees, size_t n_nodes, struct asy_gbdt_packed *ret_packed,
+                         struct asy_error *err)
 {
-    for (size_t i = 0; i < model->n_nodes; i++) {
-        const struct asy_gbdt_node *node = model->nodes + i;
-        const float all[FIELDS] = { (float)node->feature, (float)node->left, node->threshold,
-                                    (float)node->default_left, node->value, node->gain,
-                                    node->weight };
+    struct asy_gbdt_packed packed = {
+        .n_trees = n_trees,
+        .n_nodes = n_nodes,
+        .trees = calloc(n_trees + 1, sizeof *packed.trees),
+        .nodes = calloc(n_nodes + 1, ASY_GBDT_FIELDS * sizeof *packed.nodes),
+    };
 
-        memcpy(fields + i * FIELDS, all, sizeof all);
+    if (packed.trees && packed.nodes) {
+        *ret_packed = packed;
+        return 0;
     }
+    asy_gbdt_packed_fini(&packed);
+    return asy_fail(err, ASY_E_NOMEM, "no memory to copy %zu nodes of trees", n_nodes);
 }
 
-int asy_gbdt_save(const struct asy_gbdt *model, const char *path, struct asy_error *err)
+void asy_gbdt_packed_fini(struct asy_gbdt_packed *packed)
 {
-    char texts[ASY_ARRAY_LEN(members)][TEXT_MAX];
-    const char *meta[ASY_ARRAY_LEN(members) + 2][2] = { { "format", FORMAT },
-                                                        { "loss", losses[model->params.loss] } };
-    float *fields = calloc(model->n_nodes + 1, FIELDS * sizeof *fields);
-    float *trees = calloc(model->n_trees + 1, sizeof *trees);
-    int rc;
+    free(packed->trees);
+    free(packed->nodes);
+    *packed = (struct asy_gbdt_packed){ 0 };
+}
 
-    if (!fields || !trees) {
-        rc = asy_fail(err, ASY_E_NOMEM, "no memory to write %zu nodes of trees", model->n_nodes);
-        goto out;
-    }
-    for (size_t i = 0; i < ASY_ARRAY_LEN(members); i++) {
-        format_member(model, members + i, texts[i]);
-        meta[i + 2][0] = members[i].name;
-        meta[i + 2][1] = texts[i];
-    }
-    pack_nodes(model, fields);
-    for (size_t t = 0; t < model->n_trees; t++)
-        trees[t] = (float)(model->begin[t + 1] - model->begin[t]);
-    {
-        const struct asy_tensor_out tensors[] = {
-            { "trees", 1, { model->n_trees }, trees },
-            { "nodes", 2, { model->n_nodes, FIELDS }, fields },
-        };
+static void pack_node(const struct asy_gbdt_node *node, float fields[ASY_GBDT_FIELDS])
+{
+    fields[0] = (float)node->feature;
+    fields[1] = (float)node->left;
+    fields[2] = node->threshold;
+    fields[3] = (float)node->default_left;
+    fields[4] = node->value;
+    fields[5] = node->gain;
+    fields[6] = node->weight;
+}
 
-        rc = asy_safetensors_write(path, (const char *const(*)[2])meta, ASY_ARRAY_LEN(meta),
-                                   tensors, ASY_ARRAY_LEN(tensors), err);
-    }
-out:
-    free(fields);
-    free(trees);
+int asy_gbdt_pack(const struct asy_gbdt *model, size_t rounds, struct asy_gbdt_packed *ret_packed,
+                  struct asy_error *err)
+{
+    struct asy_gbdt_packed packed = { 0 };
+    size_t most = asy_gbdt_rounds(model);
+    size_t n_trees = (rounds < most ? rounds : most) * model->outputs;
+    int rc = asy_gbdt_packed_init(n_trees, model->begin[n_trees], &packed, err);
+
+    if (rc < 0)
+        return rc;
+    for (size_t t = 0; t < packed.n_trees; t++)
+        packed.trees[t] = (float)(model->begin[t + 1] - model->begin[t]);
+    for (size_t i = 0; i < packed.n_nodes; i++)
+        pack_node(model->nodes + i, packed.nodes + i * ASY_GBDT_FIELDS);
+    *ret_packed = packed;
+    return 0;
+}
+
+void asy_gbdt_packed_tensors(const struct asy_gbdt_packed *packed, struct asy_tensor_out ret[2])
+{
+    ret[0] = (struct asy_tensor_out){ "trees", 1, { packed->n_trees }, packed->trees };
+    ret[1] = (struct asy_tensor_out){ "nodes", 2, { packed->n_nodes, ASY_GBDT_FIELDS },
+                                      packed->nodes };
+}
+
+static size_t count_of(const struct asy_safetensors *file, const char *name, size_t width)
+{
+    const struct asy_tensor *tensor = asy_safetensors_find(file, name);
+
+    return tensor ? tensor->size / (width * sizeof(float)) : 0;
+}
+
+int asy_gbdt_packed_read(const struct asy_safetensors *file, struct asy_gbdt_packed *ret_packed,
+                         struct asy_error *err)
+{
+    struct asy_gbdt_packed packed = { 0 };
+    int rc = asy_gbdt_packed_init(count_of(file, "trees", 1),
+                                  count_of(file, "nodes", ASY_GBDT_FIELDS), &packed, err);
+
+    if (rc == 0 &&
+        (rc = asy_safetensors_read_f32(file, "trees", packed.n_trees, packed.trees, err)) == 0)
+        rc = asy_safetensors_read_f32(file, "nodes", packed.n_nodes * ASY_GBDT_FIELDS,
+                                      packed.nodes, err);
+    if (rc < 0)
+        asy_gbdt_packed_fini(&packed);
+    else
+        *ret_packed = packed;
     return rc;
 }
-
-/* ---- reading --------------------------------------------------------------------------------- */
 
 static int bad(struct asy_error *err, const char *what, size_t i)
 {
@@ -162,32 +196,64 @@ static int unpack_node(const struct asy_gbdt *model, const float *fields, size_t
     return 0;
 }
 
-static size_t count_of(const struct asy_safetensors *file, const char *name, size_t width)
+static int unpack_trees(struct asy_gbdt *model, const struct asy_gbdt_packed *packed,
+                        struct asy_error *err)
 {
-    const struct asy_tensor *tensor = asy_safetensors_find(file, name);
-
-    return tensor ? tensor->size / (width * sizeof(float)) : 0;
-}
-
-static int unpack(struct asy_gbdt *model, const float *trees, const float *fields, size_t n_trees,
-                  size_t n_nodes, struct asy_error *err)
-{
-    if (n_trees % model->outputs != 0)
-        return bad(err, "tree", n_trees);
-    for (size_t t = 0; t < n_trees; t++) {
+    if (packed->n_trees % model->outputs != 0)
+        return bad(err, "tree", packed->n_trees);
+    for (size_t t = 0; t < packed->n_trees; t++) {
         size_t begin = model->n_nodes, n = 0;
 
-        if (!whole(trees[t], asy__gbdt_nodes_max(&model->params)) || trees[t] < 1 ||
-            (n = (size_t)trees[t]) > n_nodes - begin)
+        if (!whole(packed->trees[t], asy__gbdt_nodes_max(&model->params)) ||
+            packed->trees[t] < 1 || (n = (size_t)packed->trees[t]) > packed->n_nodes - begin)
             return bad(err, "tree", t);
         for (size_t i = 0; i < n; i++)
-            if (unpack_node(model, fields + (begin + i) * FIELDS, i, n,
+            if (unpack_node(model, packed->nodes + (begin + i) * ASY_GBDT_FIELDS, i, n,
                             model->nodes + begin + i) < 0)
                 return bad(err, "node", begin + i);
         model->n_nodes += n;
         model->begin[++model->n_trees] = model->n_nodes;
     }
-    return model->n_nodes == n_nodes ? 0 : bad(err, "node", model->n_nodes);
+    return model->n_nodes == packed->n_nodes ? 0 : bad(err, "node", model->n_nodes);
+}
+
+int asy_gbdt_unpack(struct asy_gbdt *model, const struct asy_gbdt_packed *packed,
+                    struct asy_error *err)
+{
+    int rc;
+
+    if (model->n_trees > 0)
+        return asy_fail(err, ASY_E_STATE, "the model has trees already");
+    if ((rc = asy__gbdt_reserve(model, packed->n_trees, packed->n_nodes, err)) < 0)
+        return rc;
+    if ((rc = unpack_trees(model, packed, err)) < 0)
+        asy_gbdt_truncate(model, 0);
+    return rc;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+int asy_gbdt_save(const struct asy_gbdt *model, const char *path, struct asy_error *err)
+{
+    char texts[ASY_ARRAY_LEN(members)][TEXT_MAX];
+    const char *meta[ASY_ARRAY_LEN(members) + 2][2] = { { "format", FORMAT },
+                                                        { "loss", losses[model->params.loss] } };
+    struct asy_gbdt_packed packed = { 0 };
+    struct asy_tensor_out tensors[2];
+    int rc = asy_gbdt_pack(model, SIZE_MAX, &packed, err);
+
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(members); i++) {
+        format_member(model, members + i, texts[i]);
+        meta[i + 2][0] = members[i].name;
+        meta[i + 2][1] = texts[i];
+    }
+    asy_gbdt_packed_tensors(&packed, tensors);
+    rc = asy_safetensors_write(path, (const char *const(*)[2])meta, ASY_ARRAY_LEN(meta), tensors,
+                               ASY_ARRAY_LEN(tensors), err);
+    asy_gbdt_packed_fini(&packed);
+    return rc;
 }
 
 static int read_head(const struct asy_safetensors *file, struct asy_gbdt *head,
@@ -215,30 +281,18 @@ static int read_head(const struct asy_safetensors *file, struct asy_gbdt *head,
 int asy_gbdt_read(const struct asy_safetensors *file, struct asy_gbdt **ret_model,
                   struct asy_error *err)
 {
-    size_t n_trees = count_of(file, "trees", 1), n_nodes = count_of(file, "nodes", FIELDS);
-    float *trees = NULL, *fields = NULL;
+    struct asy_gbdt_packed packed = { 0 };
     struct asy_gbdt *model = NULL, head = { 0 };
     int rc;
 
-    if ((rc = read_head(file, &head, err)) < 0 ||
-        (rc = asy_gbdt_create(&head.params, head.features, &model, err)) < 0 ||
-        (rc = asy__gbdt_reserve(model, n_trees, n_nodes, err)) < 0)
-        goto out;
-    trees = calloc(n_trees + 1, sizeof *trees);
-    fields = calloc(n_nodes + 1, FIELDS * sizeof *fields);
-    if (!trees || !fields) {
-        rc = asy_fail(err, ASY_E_NOMEM, "no memory to read %zu nodes of trees", n_nodes);
-        goto out;
-    }
-    if ((rc = asy_safetensors_read_f32(file, "trees", n_trees, trees, err)) < 0 ||
-        (rc = asy_safetensors_read_f32(file, "nodes", n_nodes * FIELDS, fields, err)) < 0 ||
-        (rc = unpack(model, trees, fields, n_trees, n_nodes, err)) < 0)
-        goto out;
-    *ret_model = model;
-    model = NULL;
-out:
-    free(trees);
-    free(fields);
-    asy_gbdt_destroy(model);
+    if ((rc = read_head(file, &head, err)) == 0 &&
+        (rc = asy_gbdt_create(&head.params, head.features, &model, err)) == 0 &&
+        (rc = asy_gbdt_packed_read(file, &packed, err)) == 0)
+        rc = asy_gbdt_unpack(model, &packed, err);
+    asy_gbdt_packed_fini(&packed);
+    if (rc < 0)
+        asy_gbdt_destroy(model);
+    else
+        *ret_model = model;
     return rc;
 }

@@ -344,8 +344,7 @@ int asy_gbdt_fit_round(struct asy_gbdt_fit *fit, struct asy_error *err)
     draw_rows(fit, rounds);
     for (size_t k = 0; k < model->outputs; k++)
         if ((rc = grow_tree(fit, k, err)) < 0) {
-            model->n_trees = rounds * model->outputs;
-            model->n_nodes = model->begin[model->n_trees];
+            asy_gbdt_truncate(model, rounds);
             return rc;
         }
     return 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * hyper.c - the table of hyperparameters and its reader. */
+ * hyper.c - the tables of hyperparameters and their reader. */
 #include "hyper.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <asy/gbdt.h>
 #include <asy/parse.h>
 #include <asy/trainer.h>
 
@@ -24,7 +25,7 @@ static const struct row {
     size_t offset;
     double fallback, min, max; /* WORD: the fallback's index */
     const char *const *words;
-} table[] = {
+} of_mlp[] = {
 #define AT(field) offsetof(struct asy__hyper, field)
     { "activation", WORD, AT(activation), 0, 0, 0, activations },
     { "batch_size", COUNT, AT(batch_size), 64, 1, 1048576, NULL },
@@ -39,12 +40,48 @@ static const struct row {
     { "optimizer", WORD, AT(optimizer), 1, 0, 0, optimizers },
     { "patience", COUNT, AT(patience), 0, 0, 1000000, NULL },
     { "weight_decay", REAL, AT(weight_decay), 0, 0, 100, NULL },
+}, of_gbdt[] = {
+    { "bins", COUNT, AT(bins), 256, 3, ASY_GBDT_BINS_MAX, NULL },
+    { "colsample", REAL, AT(colsample), 1, 1e-6, 1, NULL },
+    { "gamma", REAL, AT(gamma), 0, 0, 1e30, NULL },
+    { "l1", REAL, AT(l1), 0, 0, 1e30, NULL },
+    { "l2", REAL, AT(l2), 1, 0, 1e30, NULL },
+    { "lr", REAL, AT(lr), 0.3, 1e-6, 1, NULL },
+    { "max_depth", COUNT, AT(max_depth), 6, 1, ASY_GBDT_DEPTH_MAX, NULL },
+    { "min_child_weight", REAL, AT(min_child_weight), 1, 0, 1e30, NULL },
+    { "patience", COUNT, AT(patience), 0, 0, 1000000, NULL },
+    { "subsample", REAL, AT(subsample), 1, 1e-6, 1, NULL },
 #undef AT
 };
 
+static const struct family {
+    const char *name;
+    const struct row *rows;
+    size_t n;
+} families[ASY__FAMILIES] = {
+    [ASY__MLP] = { "mlp", of_mlp, ASY_ARRAY_LEN(of_mlp) },
+    [ASY__GBDT] = { "gbdt", of_gbdt, ASY_ARRAY_LEN(of_gbdt) },
+};
+#define NAMES_MAX 32 /* of a family's hyperparameters */
+
+const char *asy__family_name(enum asy__family family)
+{
+    return families[family].name;
+}
+
+int asy__family_find(const char *name)
+{
+    for (int f = 0; name && f < ASY__FAMILIES; f++)
+        if (!strcmp(families[f].name, name))
+            return f;
+    return -1;
+}
+
 const char *asy_trainer_hyperparameter(const char *family, size_t i)
 {
-    return !strcmp(family, "mlp") && i < ASY_ARRAY_LEN(table) ? table[i].name : NULL;
+    int f = asy__family_find(family);
+
+    return f >= 0 && i < families[f].n ? families[f].rows[i].name : NULL;
 }
 
 static double *real_of(struct asy__hyper *hyper, const struct row *row)
@@ -63,10 +100,12 @@ static int64_t word_value(const struct row *row, size_t i)
     return row->words == activations ? (int64_t)activation_of[i] : (int64_t)i;
 }
 
-void asy__hyper_defaults(struct asy__hyper *hyper)
+void asy__hyper_defaults(enum asy__family family, struct asy__hyper *hyper)
 {
-    for (size_t i = 0; i < ASY_ARRAY_LEN(table); i++) {
-        const struct row *row = &table[i];
+    memset(hyper, 0, sizeof *hyper);
+    hyper->family = family;
+    for (size_t i = 0; i < families[family].n; i++) {
+        const struct row *row = &families[family].rows[i];
 
         if (row->type == REAL)
             *real_of(hyper, row) = row->fallback;
@@ -127,20 +166,23 @@ static int read_number(const struct row *row, const struct asy_json *node,
     return 0;
 }
 
-static int unknown(const char *name, struct asy_error *err)
+static int unknown(const struct family *family, const char *name, struct asy_error *err)
 {
-    const char *names[ASY_ARRAY_LEN(table)], *nearest;
+    const char *names[NAMES_MAX], *nearest;
 
-    for (size_t i = 0; i < ASY_ARRAY_LEN(table); i++)
-        names[i] = table[i].name;
-    nearest = asy_nearest(name, strlen(name), names, ASY_ARRAY_LEN(table));
-    return asy_fail(err, ASY_E_INVAL, "'%.60s' is no hyperparameter of mlp%s%s%s", name,
-                    nearest ? "; did you mean '" : "", nearest ? nearest : "",
+    for (size_t i = 0; i < family->n; i++)
+        names[i] = family->rows[i].name;
+    nearest = asy_nearest(name, strlen(name), names, family->n);
+    return asy_fail(err, ASY_E_INVAL, "'%.60s' is no hyperparameter of %s%s%s%s", name,
+                    family->name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
                     nearest ? "'?" : "");
 }
+_Static_assert(ASY_ARRAY_LEN(of_mlp) <= NAMES_MAX && ASY_ARRAY_LEN(of_gbdt) <= NAMES_MAX,
+               "room for the names");
 
 int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struct asy_error *err)
 {
+    const struct family *family = &families[hyper->family];
     struct asy__hyper h = *hyper;
     const struct asy_json *value;
     const char *name;
@@ -151,12 +193,12 @@ int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struc
     if (asy_json_type(node) != ASY_JSON_OBJECT)
         return asy_fail(err, ASY_E_INVAL, "parameters are an object of names and values");
     for (size_t i = 0; rc == 0 && (value = asy_json_member(node, i, &name)); i++) {
-        const struct row *row = table;
+        const struct row *row = family->rows;
 
-        while (row < table + ASY_ARRAY_LEN(table) && strcmp(row->name, name) != 0)
+        while (row < family->rows + family->n && strcmp(row->name, name) != 0)
             row++;
-        if (row == table + ASY_ARRAY_LEN(table))
-            rc = unknown(name, err);
+        if (row == family->rows + family->n)
+            rc = unknown(family, name, err);
         else if (row->type == WORD)
             rc = read_word(row, value, &h, err);
         else if (row->type == FLAG)
@@ -174,8 +216,8 @@ void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const
     struct asy__hyper h = *hyper;
 
     asy_jsonw_open(w, key, '{');
-    for (size_t i = 0; i < ASY_ARRAY_LEN(table); i++) {
-        const struct row *row = &table[i];
+    for (size_t i = 0; i < families[h.family].n; i++) {
+        const struct row *row = &families[h.family].rows[i];
 
         if (row->type == REAL) {
             asy_jsonw_f64(w, row->name, *real_of(&h, row));

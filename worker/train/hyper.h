@@ -1,21 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
- * hyper.h - the hyperparameters of the model families: one table with type, range and default. */
+ * hyper.h - the hyperparameters of the model families: a table for each, with type, range and
+ * default. */
 #ifndef ASY__HYPER_H
 #define ASY__HYPER_H
 #include <asy/json.h>
 #include <asy/kernels.h>
 
+enum asy__family { ASY__MLP, ASY__GBDT, ASY__FAMILIES };
 enum asy__optimizer { ASY__SGD, ASY__ADAM };
 struct asy__hyper {
-    double lr, momentum, beta1, beta2, epsilon, weight_decay;
-    int64_t hidden, layers, batch_size, patience;
+    int64_t family; /* enum asy__family */
+    double lr;
+    int64_t patience;
+    /* mlp */
+    double momentum, beta1, beta2, epsilon, weight_decay;
+    int64_t hidden, layers, batch_size;
     int64_t activation; /* enum asy_act */
     int64_t optimizer;  /* enum asy__optimizer */
     int64_t nesterov;
+    /* gbdt */
+    double l1, l2, gamma, min_child_weight, subsample, colsample;
+    int64_t max_depth, bins;
 };
-void asy__hyper_defaults(struct asy__hyper *hyper);
-/* Sets what the object names; unknown names, wrong types and values out of range are errors. NULL
- * and null change nothing. */
+const char *asy__family_name(enum asy__family family);
+/* -1: there is no such family. NULL is none. */
+int asy__family_find(const char *name);
+/* What is not of the family is 0. */
+void asy__hyper_defaults(enum asy__family family, struct asy__hyper *hyper);
+/* Sets what the object names, by hyper's family; unknown names, wrong types and values out of range
+ * are errors. NULL and null change nothing. */
 ASY_MUST_CHECK int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper,
                                    struct asy_error *err);
 void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const char *key);

@@ -9,17 +9,17 @@ static int read_run(const struct asy_json *run, struct asy__job *job, struct asy
     const char *model = asy_json_str(asy_json_get(run, "model"), NULL);
     const char *unit = asy_json_str(asy_json_get(length, "unit"), "epochs");
     int64_t max = asy_json_i64(asy_json_get(length, "max"), 0);
-    int rc;
+    int family = asy__family_find(model), rc;
 
-    if (!model || strcmp(model, "mlp") != 0)
-        return asy_fail(err, ASY_E_INVAL, "run: model '%.60s' is unknown; mlp is what there is",
-                        model ? model : "");
+    if (family < 0)
+        return asy_fail(err, ASY_E_INVAL, "run: model '%.60s' is unknown; mlp and gbdt are what "
+                        "there is", model ? model : "");
     if (strcmp(unit, "epochs") != 0)
         return asy_fail(err, ASY_E_INVAL, "run: length is counted in epochs, not in '%.60s'", unit);
     if (max < 1 || max > 1000000000000000)
         return asy_fail(err, ASY_E_INVAL, "run: length needs max, from 1 to 1e15 epochs");
     job->max = (uint64_t)max;
-    asy__hyper_defaults(&job->hyper);
+    asy__hyper_defaults((enum asy__family)family, &job->hyper);
     if ((rc = asy__hyper_read(asy_json_get(run, "fixed"), &job->hyper, err)) < 0)
         asy_error_prefix(err, "run");
     return rc;
@@ -114,32 +114,47 @@ void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf)
                  spec->test, spec->stratify, (unsigned long long)spec->seed);
 }
 
-/* What a population's trials have of their own. */
-static void add_rates(const struct asy__hyper *h, struct asy_buf *buf)
+/* What a network is, and what a population's trials have of their own. */
+static void add_mlp(const struct asy__hyper *h, int population, struct asy_buf *buf)
 {
+    asy_buf_addf(buf, "hidden=%lld\nlayers=%lld\nactivation=%s\n", (long long)h->hidden,
+                 (long long)h->layers, asy_act_name((enum asy_act)h->activation));
+    if (!population)
+        asy_buf_addf(buf, "batch_size=%lld\n", (long long)h->batch_size);
+    asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,
+                 h->optimizer == ASY__ADAM ? "adam" : "sgd");
+    if (population)
+        return;
     asy_buf_addf(buf, "lr=%a\nweight_decay=%a\n", h->lr, h->weight_decay);
     asy_buf_addf(buf, "momentum=%a\nnesterov=%d\nbeta1=%a\nbeta2=%a\nepsilon=%a\n", h->momentum,
                  (int)h->nesterov, h->beta1, h->beta2, h->epsilon);
 }
 
+/* Trees go on from others of the same bins and of no greater depth. */
+static void add_gbdt(const struct asy__hyper *h, int population, struct asy_buf *buf)
+{
+    asy_buf_addf(buf, "patience=%lld\nbins=%lld\nmax_depth=%lld\n", (long long)h->patience,
+                 (long long)h->bins, (long long)h->max_depth);
+    if (!population)
+        asy_buf_addf(buf, "lr=%a\nl1=%a\nl2=%a\ngamma=%a\nmin_child_weight=%a\nsubsample=%a\n"
+                     "colsample=%a\n", h->lr, h->l1, h->l2, h->gamma, h->min_child_weight,
+                     h->subsample, h->colsample);
+}
+
 void asy__job_identity(const struct asy__job *job, const struct asy__data *data,
                        struct asy_buf *buf)
 {
-    const struct asy__hyper *h = &job->hyper;
-
-    asy_buf_addf(buf, "model=mlp\nlength=%llu\n", (unsigned long long)job->max);
+    asy_buf_addf(buf, "model=%s\nlength=%llu\n",
+                 asy__family_name((enum asy__family)job->hyper.family),
+                 (unsigned long long)job->max);
     if (!job->population)
         asy_buf_addf(buf, "seed=%llu\n", (unsigned long long)job->seed);
     asy_buf_addf(buf, "objective=%s\nmaximize=%d\ntake best=%d\n", job->metric, job->maximize,
                  job->takes_best);
-    asy_buf_addf(buf, "hidden=%lld\nlayers=%lld\nactivation=%s\n", (long long)h->hidden,
-                 (long long)h->layers, asy_act_name((enum asy_act)h->activation));
-    if (!job->population)
-        asy_buf_addf(buf, "batch_size=%lld\n", (long long)h->batch_size);
-    asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,
-                 h->optimizer == ASY__ADAM ? "adam" : "sgd");
-    if (!job->population)
-        add_rates(h, buf);
+    if (job->hyper.family == ASY__GBDT)
+        add_gbdt(&job->hyper, job->population, buf);
+    else
+        add_mlp(&job->hyper, job->population, buf);
     asy__data_spec_text(&job->data, buf);
     asy_buf_addf(buf, "data=%08x\n", data->crc);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * model.c - stored models: the weights as PyTorch's nn.Linear names and shapes them, and in the
- * metadata all that is needed to apply them to a table: columns, scales, classes. */
+ * model.c - stored models: the weights as PyTorch's nn.Linear names and shapes them, or the trees
+ * as asy/gbdt.h packs them, and in the metadata all that is needed to apply them to a table:
+ * columns, scales, classes. */
 #include "state.h"
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +14,15 @@
 #define DESCRIPTION_MAX (64u << 20)
 #define PASS_ROWS 256
 
+static void describe_mlp(struct asy_jsonw *w, const struct asy__mlp *mlp)
+{
+    asy_jsonw_str(w, "activation", asy_act_name(mlp->act));
+    asy_jsonw_open(w, "dims", '[');
+    for (size_t l = 0; l <= mlp->n_layers; l++)
+        asy_jsonw_u64(w, NULL, mlp->dims[l]);
+    asy_jsonw_close(w, ']');
+}
+
 static void describe(struct asy_buf *buf, const struct asy__job *job,
                      const struct asy__schema *schema, const struct asy__mlp *mlp,
                      const struct asy__progress *progress)
@@ -22,12 +32,9 @@ static void describe(struct asy_buf *buf, const struct asy__job *job,
 
     asy_jsonw_init(&w, buf, 0);
     asy_jsonw_open(&w, NULL, '{');
-    asy_jsonw_str(&w, "family", "mlp");
-    asy_jsonw_str(&w, "activation", asy_act_name(mlp->act));
-    asy_jsonw_open(&w, "dims", '[');
-    for (size_t l = 0; l <= mlp->n_layers; l++)
-        asy_jsonw_u64(&w, NULL, mlp->dims[l]);
-    asy_jsonw_close(&w, ']');
+    asy_jsonw_str(&w, "family", asy__family_name((enum asy__family)job->hyper.family));
+    if (mlp)
+        describe_mlp(&w, mlp);
     asy_jsonw_str(&w, "study", job->study);
     asy_jsonw_u64(&w, "trial", job->number);
     asy_jsonw_u64(&w, "seed", job->seed);
@@ -40,16 +47,9 @@ static void describe(struct asy_buf *buf, const struct asy__job *job,
     asy_jsonw_close(&w, '}');
 }
 
-int asy__model_write(const char *path, const struct asy__job *job,
-                     const struct asy__schema *schema, const struct asy__mlp *mlp,
-                     const float *params, const struct asy__progress *progress,
-                     struct asy_error *err)
+static size_t list_weights(const struct asy__mlp *mlp, const float *params, char names[][32],
+                           struct asy_tensor_out *tensors)
 {
-    struct asy_tensor_out tensors[2 * ASY__LAYERS_MAX];
-    char names[2 * ASY__LAYERS_MAX][32];
-    struct asy_buf text;
-    int rc;
-
     for (size_t l = 0; l < mlp->n_layers; l++) {
         size_t in = mlp->dims[l], out = mlp->dims[l + 1];
 
@@ -60,14 +60,36 @@ int asy__model_write(const char *path, const struct asy__job *job,
         tensors[2 * l + 1] = (struct asy_tensor_out){ names[2 * l + 1], 1, { out, 0 },
                                                       params + mlp->bias[l] };
     }
+    return 2 * mlp->n_layers;
+}
+
+int asy__model_write(const char *path, const struct asy__job *job,
+                     const struct asy__schema *schema, const struct asy__learner *learner,
+                     const struct asy__progress *progress, struct asy_error *err)
+{
+    int best = job->takes_best && progress->best_epoch, rc = 0;
+    struct asy_tensor_out tensors[2 * ASY__LAYERS_MAX];
+    char names[2 * ASY__LAYERS_MAX][32];
+    struct asy_gbdt_packed packed = { 0 };
+    struct asy_buf text;
+    size_t n = 2;
+
     asy_buf_init(&text, DESCRIPTION_MAX);
-    describe(&text, job, schema, mlp, progress);
-    if ((rc = asy_buf_check(&text, "the model's description", err)) == 0) {
+    if (learner->mlp) {
+        n = list_weights(learner->mlp, learner->params, names, tensors);
+    } else {
+        rc = asy_gbdt_pack(learner->trees, best ? progress->best_epoch : progress->epoch, &packed,
+                           err);
+        asy_gbdt_packed_tensors(&packed, tensors);
+    }
+    describe(&text, job, schema, learner->mlp, progress);
+    if (rc == 0 && (rc = asy_buf_check(&text, "the model's description", err)) == 0) {
         const char *meta[][2] = { { "format", FORMAT }, { "model", text.data } };
 
         rc = asy_safetensors_write(path, (const char *const(*)[2])meta, ASY_ARRAY_LEN(meta),
-                                   tensors, 2 * mlp->n_layers, err);
+                                   tensors, n, err);
     }
+    asy_gbdt_packed_fini(&packed);
     asy_buf_fini(&text);
     return rc;
 }
@@ -130,6 +152,47 @@ static int read_weights(const struct asy_safetensors *file, struct asy__model *m
     return rc;
 }
 
+static int read_mlp(const struct asy_safetensors *file, const struct asy_json *root,
+                    struct asy__model *model, struct asy_error *err)
+{
+    int rc = read_shape(root, model, err);
+
+    return rc < 0 ? rc : read_weights(file, model, err);
+}
+
+static int read_gbdt(const struct asy_safetensors *file, const struct asy_json *root,
+                     struct asy__model *model, struct asy_error *err)
+{
+    size_t outs = model->schema.classification ? model->schema.classes.n : 1;
+    struct asy_gbdt_packed packed = { 0 };
+    struct asy__hyper hyper;
+    int rc;
+
+    asy__hyper_defaults(ASY__GBDT, &hyper);
+    if ((rc = asy__hyper_read(asy_json_get(root, "parameters"), &hyper, err)) < 0 ||
+        (rc = asy__trees_model(&hyper, &model->schema, 0, &model->trees, err)) < 0 ||
+        (rc = asy_gbdt_packed_read(file, &packed, err)) < 0)
+        return rc;
+    if ((rc = asy_gbdt_unpack(model->trees, &packed, err)) == 0 &&
+        !(model->memory = calloc(2 * PASS_ROWS * outs, sizeof *model->memory)))
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for a model of trees");
+    asy_gbdt_packed_fini(&packed);
+    return rc;
+}
+
+/* Of an unknown family: none of ours. */
+static int read_family(const struct asy_safetensors *file, const struct asy_json *root,
+                       struct asy__model *model, struct asy_error *err)
+{
+    switch (asy__family_find(asy_json_str(asy_json_get(root, "family"), NULL))) {
+    case ASY__MLP:
+        return read_mlp(file, root, model, err);
+    case ASY__GBDT:
+        return read_gbdt(file, root, model, err);
+    }
+    return asy_fail(err, ASY_E_CORRUPT, "the description has no family that is known");
+}
+
 int asy__model_read(const char *path, struct asy__model *ret, struct asy_error *err)
 {
     struct asy_safetensors *file = NULL;
@@ -146,9 +209,8 @@ int asy__model_read(const char *path, struct asy__model *ret, struct asy_error *
     if (!format || strcmp(format, FORMAT) != 0 || !text)
         rc = asy_fail(err, ASY_E_CORRUPT, "not a model of this version");
     else if ((rc = asy_json_parse(text, strlen(text), &root, err)) == 0 &&
-             (rc = asy__schema_read(asy_json_get(root, "schema"), &model.schema, err)) == 0 &&
-             (rc = read_shape(root, &model, err)) == 0)
-        rc = read_weights(file, &model, err);
+             (rc = asy__schema_read(asy_json_get(root, "schema"), &model.schema, err)) == 0)
+        rc = read_family(file, root, &model, err);
     if (rc < 0) {
         asy_error_prefix(err, "'%s'", path);
         asy__model_fini(&model);
@@ -163,6 +225,19 @@ int asy__model_read(const char *path, struct asy__model *ret, struct asy_error *
 void asy__model_fini(struct asy__model *model)
 {
     asy__schema_fini(&model->schema);
+    asy_gbdt_destroy(model->trees);
     free(model->memory);
     *model = (struct asy__model){ 0 };
+}
+
+struct asy__learner asy__model_learner(const struct asy__model *model)
+{
+    size_t outs = model->schema.classification ? model->schema.classes.n : 1;
+
+    if (model->trees)
+        return (struct asy__learner){ .trees = model->trees, .margins = model->memory,
+                                      .out = model->memory + PASS_ROWS * outs,
+                                      .rows_max = PASS_ROWS, .outs = outs };
+    return (struct asy__learner){ .mlp = &model->mlp, .params = model->params,
+                                  .rows_max = PASS_ROWS, .outs = outs };
 }

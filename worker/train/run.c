@@ -57,6 +57,8 @@ static void update(struct asy__run *run, const struct asy_comm_sum *sum)
 
     s->progress.step++;
     s->progress.batch++;
+    if (run->trees)
+        return;
     if (h->optimizer == ASY__ADAM) {
         struct asy_adam adam = { h->lr, h->beta1, h->beta2, h->epsilon, h->weight_decay };
 
@@ -83,43 +85,63 @@ static void set_riders(struct asy__run *run, double loss)
     rider[ASY__RIDE_LOSS] = (float)loss;
 }
 
-/* One batch: this rank's rows of it, its part of the sum over the ranks and of the update. */
+static float rider(const struct asy__run *run, int which)
+{
+    return run->riders[which];
+}
+
+/* The gradient of this rank's rows of a batch of n. */
+static void pass(struct asy__run *run, size_t n)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    int rank = asy_comm_rank(comm), ranks = asy_comm_size(comm);
+    size_t from = (size_t)run->state.progress.batch * run->batch;
+    size_t begin = share(n, rank, ranks), rows = share(n, rank + 1, ranks) - begin;
+
+    if (!rows) {
+        memset(run->grads, 0, run->mlp.n_params * sizeof *run->grads);
+        return;
+    }
+    gather(run, from + begin, rows);
+    asy__mlp_forward(&run->mlp, run->state.params, run->x, rows);
+    asy__score_batch(run->mlp.out[run->mlp.n_layers - 1], &run->data->schema, run->label,
+                     run->target, rows, 1.0f / (float)n, &run->state.partial);
+    asy__mlp_backward(&run->mlp, run->state.params, run->x, rows, run->grads);
+}
+
+/* One batch: this rank's rows of it, its part of the sum over the ranks and of the update. Of
+ * trees: a round, of which only the riders are left to sum. */
 static int step(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
-    int rank = asy_comm_rank(comm), ranks = asy_comm_size(comm), rc;
     size_t from = (size_t)run->state.progress.batch * run->batch;
     size_t n = run->n_train - from < run->batch ? run->n_train - from : run->batch;
-    size_t begin = share(n, rank, ranks), rows = share(n, rank + 1, ranks) - begin;
     double before = run->state.partial.loss;
     struct asy_comm_sum sum;
+    int rc;
 
-    if (rows) {
-        gather(run, from + begin, rows);
-        asy__mlp_forward(&run->mlp, run->state.params, run->x, rows);
-        asy__score_batch(&run->mlp, &run->data->schema, run->label, run->target, rows,
-                         1.0f / (float)n, &run->state.partial);
-        asy__mlp_backward(&run->mlp, run->state.params, run->x, rows, run->grads);
+    if (!run->trees) {
+        pass(run, n);
+    } else if ((rc = asy__trees_round(run->trees, err)) == ASY_E_TOOBIG) {
+        run->diverged = 1; /* on all ranks: they know it of a sum */
+        return 0;
+    } else if (rc < 0) {
+        return rc;
     } else {
-        memset(run->grads, 0, run->mlp.n_params * sizeof *run->grads);
+        asy__trees_score(run->trees, &run->state.partial, &run->val);
     }
     set_riders(run, run->state.partial.loss - before);
     rc = asy_comm_reduce(comm, run->mlp.n_params, ASY__RIDES, run->riders, &sum, err);
     if (rc < 0)
         return rc;
-    run->diverged = !isfinite(run->riders[ASY__RIDE_LOSS]);
+    run->diverged = !isfinite(rider(run, ASY__RIDE_LOSS));
     if (!run->diverged)
         update(run, &sum);
     asy_comm_settle(comm);
-    if (!run->diverged && run->callbacks->step && rank == 0)
+    if (!run->diverged && run->callbacks->step && asy_comm_rank(comm) == 0)
         run->callbacks->step(run->callbacks->arg, run->state.progress.step,
-                             (double)run->riders[ASY__RIDE_LOSS] / (double)n);
+                             (double)rider(run, ASY__RIDE_LOSS) / (double)n);
     return 0;
-}
-
-static float rider(const struct asy__run *run, int which)
-{
-    return run->riders[which];
 }
 
 static int write_checkpoint(struct asy__run *run, char *path, size_t size, struct asy_error *err)
@@ -165,7 +187,8 @@ static int train_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome
     struct asy__progress *p = &run->state.progress;
     int rc;
 
-    shuffle(run);
+    if (!run->trees)
+        shuffle(run);
     while (p->batch < run->n_batches) {
         if ((rc = step(run, err)) < 0)
             return rc;
@@ -195,25 +218,25 @@ static int measure(struct asy__run *run, double samples_per_s, struct asy__metri
 {
     const struct asy__data *data = run->data;
     struct asy_comm *comm = run->trainer->comm;
-    struct asy__score train = run->state.partial, val;
+    struct asy__learner net = { .mlp = &run->mlp, .params = run->state.params,
+                                .rows_max = run->mlp.rows_max };
+    struct asy__score train = run->state.partial, val = run->val;
     size_t from = data->start[ASY__VALIDATION], to = data->start[ASY__VALIDATION + 1];
-    double sums[6];
     int rc;
 
-    memcpy(sums, &train, sizeof sums);
-    if ((rc = asy_comm_sum_f64(comm, sums, 6, err)) < 0)
+    if ((rc = asy__score_sum(comm, &train, err)) < 0)
         return rc;
-    memcpy(&train, sums, sizeof sums);
     list->n = 1;
     snprintf(list->item[0].name, sizeof list->item[0].name, "samples_per_s");
     list->item[0].value = samples_per_s;
     asy__score_metrics(&train, &data->schema, "train", list);
     if (to == from)
         return 0;
-    if ((rc = asy__score_part(&run->mlp, run->state.params, data, from, to, comm, &val, err)) < 0)
-        return rc;
-    asy__score_metrics(&val, &data->schema, "val", list);
-    return 0;
+    rc = run->trees ? asy__score_sum(comm, &val, err)
+                    : asy__score_part(&net, data, from, to, comm, &val, err);
+    if (rc == 0)
+        asy__score_metrics(&val, &data->schema, "val", list);
+    return rc;
 }
 
 static int report(struct asy__run *run, const struct asy__metric_list *list, struct asy_error *err)

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * score.c - scoring rows of data with a network. */
+ * score.c - scoring rows of data with a network or trees. */
 #include "score.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-void asy__score_batch(const struct asy__mlp *mlp, const struct asy__schema *schema,
-                      const int32_t *label, const float *target, size_t rows, float scale,
-                      struct asy__score *score)
+void asy__score_batch(float *out, const struct asy__schema *schema, const int32_t *label,
+                      const float *target, size_t rows, float scale, struct asy__score *score)
 {
-    float *out = mlp->out[mlp->n_layers - 1];
     uint64_t correct = 0;
 
     score->rows += (double)rows;
     if (schema->classification) {
-        score->loss += asy_softmax_loss(rows, mlp->dims[mlp->n_layers], out, label, scale,
-                                        &correct);
+        score->loss += asy_softmax_loss(rows, schema->classes.n, out, label, scale, &correct);
         score->correct += (double)correct;
         return;
     }
@@ -29,30 +26,51 @@ void asy__score_batch(const struct asy__mlp *mlp, const struct asy__schema *sche
     score->loss += asy_squared_loss(rows, out, target, scale);
 }
 
-int asy__score_part(const struct asy__mlp *mlp, const float *params, const struct asy__data *data,
-                    size_t from, size_t to, struct asy_comm *comm, struct asy__score *ret,
+float *asy__outputs(const struct asy__learner *learner, const float *x, size_t rows)
+{
+    if (learner->mlp) {
+        asy__mlp_forward(learner->mlp, learner->params, x, rows);
+        return learner->mlp->out[learner->mlp->n_layers - 1];
+    }
+    asy_gbdt_predict(learner->trees, x, rows, learner->margins);
+    asy__trees_outputs(learner->trees, learner->margins, rows, learner->out);
+    return learner->out;
+}
+
+int asy__score_sum(struct asy_comm *comm, struct asy__score *score, struct asy_error *err)
+{
+    double sums[6];
+    int rc;
+
+    memcpy(sums, score, sizeof sums);
+    if ((rc = asy_comm_sum_f64(comm, sums, 6, err)) < 0)
+        return rc;
+    memcpy(score, sums, sizeof sums);
+    return 0;
+}
+_Static_assert(sizeof(struct asy__score) == 6 * sizeof(double), "a score is six sums");
+
+int asy__score_part(const struct asy__learner *learner, const struct asy__data *data, size_t from,
+                    size_t to, struct asy_comm *comm, struct asy__score *ret,
                     struct asy_error *err)
 {
     size_t n = to - from, ranks = (size_t)asy_comm_size(comm), rank = (size_t)asy_comm_rank(comm);
     size_t begin = from + n * rank / ranks, end = from + n * (rank + 1) / ranks;
     size_t width = data->schema.n_features;
     struct asy__score score = { 0 };
-    double sums[6];
     int rc;
 
-    for (size_t at = begin; at < end; at += mlp->rows_max) {
-        size_t rows = end - at < mlp->rows_max ? end - at : mlp->rows_max;
+    for (size_t at = begin; at < end; at += learner->rows_max) {
+        size_t rows = end - at < learner->rows_max ? end - at : learner->rows_max;
+        float *out = asy__outputs(learner, data->x + at * width, rows);
 
-        asy__mlp_forward(mlp, params, data->x + at * width, rows);
-        asy__score_batch(mlp, &data->schema, data->label + at, data->target + at, rows, 0, &score);
+        asy__score_batch(out, &data->schema, data->label + at, data->target + at, rows, 0, &score);
     }
-    memcpy(sums, &score, sizeof sums);
-    if ((rc = asy_comm_sum_f64(comm, sums, 6, err)) < 0)
+    if ((rc = asy__score_sum(comm, &score, err)) < 0)
         return rc;
-    memcpy(ret, sums, sizeof sums);
+    *ret = score;
     return 0;
 }
-_Static_assert(sizeof(struct asy__score) == 6 * sizeof(double), "a score is six sums");
 
 static void add(struct asy__metric_list *list, const char *prefix, const char *what, double value)
 {

@@ -5,22 +5,36 @@
 #include <asy/comm.h>
 #include "data.h"
 #include "mlp.h"
+#include "trees.h"
 
 /* All are sums, so ranks and batches add up. Regression: in the units of the network's output. */
 struct asy__score {
     double rows, loss, correct; /* loss: cross-entropy, or squared error */
     double absolute, target, target_squared; /* regression */
 };
-/* Adds a batch's own output: turns out[n_layers - 1] of mlp into scale times the gradient of the
- * summed loss (0: leaves probabilities or predictions there). label or target [rows]. */
-void asy__score_batch(const struct asy__mlp *mlp, const struct asy__schema *schema,
-                      const int32_t *label, const float *target, size_t rows, float scale,
-                      struct asy__score *score);
+/* Adds a batch's own output: turns out [rows][outputs] into scale times the gradient of the summed
+ * loss (0: leaves probabilities or predictions there). label or target [rows]. */
+void asy__score_batch(float *out, const struct asy__schema *schema, const int32_t *label,
+                      const float *target, size_t rows, float scale, struct asy__score *score);
+
+/* What turns rows into outputs, one for each class, or one: a network, or trees. Borrows all. */
+struct asy__learner {
+    const struct asy__mlp *mlp; /* bound; NULL: trees */
+    const float *params;
+    const struct asy_gbdt *trees;
+    float *margins, *out; /* of trees: [rows_max][outputs of either] */
+    size_t rows_max, outs;
+};
+/* x [rows][n_features], rows <= rows_max: outputs [rows][outs], borrowed until the next call. */
+float *asy__outputs(const struct asy__learner *learner, const float *x, size_t rows);
 /* Scores rows from..to of data, shared among the ranks of comm, summed over them. */
-ASY_MUST_CHECK int asy__score_part(const struct asy__mlp *mlp, const float *params,
+ASY_MUST_CHECK int asy__score_part(const struct asy__learner *learner,
                                    const struct asy__data *data, size_t from, size_t to,
                                    struct asy_comm *comm, struct asy__score *ret,
                                    struct asy_error *err);
+/* Sums a score over the ranks. */
+ASY_MUST_CHECK int asy__score_sum(struct asy_comm *comm, struct asy__score *score,
+                                  struct asy_error *err);
 /* The metrics of a score, named "<prefix>_loss" and so on, in name order. */
 #define ASY__METRICS_MAX 8
 struct asy__metric_list {

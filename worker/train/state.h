@@ -22,6 +22,7 @@ struct asy__state {
     struct asy__score partial; /* this rank's, of the present epoch */
     float *params, *m, *v; /* [n_params], one for all ranks of a node; v: Adam only, else NULL */
     float *best;           /* [n_params]; NULL but on rank 0 */
+    struct asy_gbdt *trees; /* in place of params, m, v and best; NULL: a network */
     int m_may_lack; /* a population's momentum changes, and a checkpoint made without any has no
                      * m: then it starts at zero */
 };
@@ -41,15 +42,19 @@ ASY_MUST_CHECK int asy__checkpoint_read(const char *path, const char *identity,
 /* A stored model. */
 struct asy__model {
     struct asy__schema schema;
+    float *memory; /* parameters of a network, then room for a pass */
     struct asy__mlp mlp;
-    float *memory; /* parameters, then room for a pass */
     float *params;
+    struct asy_gbdt *trees; /* NULL: a network */
 };
+/* Of a network learner's parameters, of trees the rounds up to the best or the last. */
 ASY_MUST_CHECK int asy__model_write(const char *path, const struct asy__job *job,
-                                    const struct asy__schema *schema, const struct asy__mlp *mlp,
-                                    const float *params, const struct asy__progress *progress,
-                                    struct asy_error *err);
+                                    const struct asy__schema *schema,
+                                    const struct asy__learner *learner,
+                                    const struct asy__progress *progress, struct asy_error *err);
 ASY_MUST_CHECK int asy__model_read(const char *path, struct asy__model *ret,
                                    struct asy_error *err);
 void asy__model_fini(struct asy__model *model);
+/* Borrows the model, which must stay where it is. */
+struct asy__learner asy__model_learner(const struct asy__model *model);
 #endif

@@ -122,7 +122,8 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     struct asy_trainer *trainer = run->trainer;
     size_t ranks = (size_t)asy_comm_size(trainer->comm);
     size_t best = asy_comm_rank(trainer->comm) == 0 ? run->mlp.n_params : 0;
-    size_t mine = (run->batch + ranks - 1) / ranks, width = run->data->schema.n_features;
+    size_t mine = run->trees ? 0 : (run->batch + ranks - 1) / ranks;
+    size_t width = run->data->schema.n_features;
     size_t rows_max = mine > EVAL_ROWS ? mine : EVAL_ROWS;
     size_t pass = asy__mlp_room(&run->mlp, rows_max, 1), room;
     float *at;
@@ -172,25 +173,37 @@ static int share(struct asy__run *run, struct asy_error *err)
     return 0;
 }
 
+static int plan(struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__schema *schema = &run->data->schema;
+    const struct asy__hyper *hyper = &run->job->hyper;
+    int rc;
+
+    if (hyper->family == ASY__MLP)
+        return asy__mlp_plan(&run->mlp, schema->n_features, (size_t)hyper->hidden,
+                             (size_t)hyper->layers,
+                             schema->classification ? schema->classes.n : 1,
+                             (enum asy_act)hyper->activation, err);
+    rc = asy__trees_create(hyper, run->job->seed, run->data, run->trainer->comm, &run->trees, err);
+    if (rc == 0)
+        run->state.trees = asy__trees_get(run->trees);
+    return rc;
+}
+
 static int set_up(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__job *job = run->job;
-    const struct asy__schema *schema;
+    size_t batch;
     int rc;
 
     if ((rc = get_data(run->trainer, job, err)) < 0)
         return rc;
     run->data = &run->trainer->data;
-    schema = &run->data->schema;
     run->n_train = run->data->start[ASY__TRAIN + 1];
-    run->batch = (size_t)job->hyper.batch_size < run->n_train ? (size_t)job->hyper.batch_size
-                                                              : run->n_train;
+    batch = job->hyper.family == ASY__MLP ? (size_t)job->hyper.batch_size : run->n_train;
+    run->batch = batch < run->n_train ? batch : run->n_train;
     run->n_batches = (run->n_train + run->batch - 1) / run->batch;
-    if ((rc = asy__metric_check(run->data, job->metric, err)) < 0 ||
-        (rc = asy__mlp_plan(&run->mlp, schema->n_features, (size_t)job->hyper.hidden,
-                            (size_t)job->hyper.layers,
-                            schema->classification ? schema->classes.n : 1,
-                            (enum asy_act)job->hyper.activation, err)) < 0)
+    if ((rc = asy__metric_check(run->data, job->metric, err)) < 0 || (rc = plan(run, err)) < 0)
         return rc;
     return lay_out(run, err);
 }
@@ -239,11 +252,47 @@ static int share_state(struct asy__run *run, struct asy_error *err)
     if ((rc = asy_comm_bcast(comm, &s->progress, sizeof s->progress, 0, err)) < 0 ||
         (rc = asy_comm_bcast(comm, run->partials, ranks * sizeof *run->partials, 0, err)) < 0)
         return rc;
-    for (size_t i = 0; i < ASY_ARRAY_LEN(blocks); i++)
+    for (size_t i = 0; i < ASY_ARRAY_LEN(blocks) && !run->trees; i++)
         if (blocks[i] && (rc = asy_comm_spread(comm, blocks[i], run->mlp.n_params, err)) < 0)
             return rc;
     s->partial = run->partials[asy_comm_rank(comm)];
     return 0;
+}
+
+/* Rank 0's trees to all, which make the same model of them. */
+static int share_trees(struct asy__run *run, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    struct asy_gbdt_packed packed = { 0 };
+    int first = asy_comm_rank(comm) == 0, rc = 0;
+    uint64_t n[2] = { 0, 0 };
+
+    if (asy_comm_size(comm) == 1)
+        return 0;
+    if (first)
+        rc = asy_gbdt_pack(run->state.trees, SIZE_MAX, &packed, err);
+    n[0] = packed.n_trees;
+    n[1] = packed.n_nodes;
+    if ((rc = agree(comm, rc, err)) < 0 ||
+        (rc = asy_comm_bcast(comm, n, sizeof n, 0, err)) < 0)
+        goto out;
+    if (!first)
+        rc = asy_gbdt_packed_init((size_t)n[0], (size_t)n[1], &packed, err);
+    if ((rc = agree(comm, rc, err)) == 0 &&
+        (rc = asy_comm_bcast(comm, packed.trees, n[0] * sizeof *packed.trees, 0, err)) == 0 &&
+        (rc = asy_comm_bcast(comm, packed.nodes, n[1] * ASY_GBDT_FIELDS * sizeof *packed.nodes, 0,
+                             err)) == 0 && !first)
+        rc = asy_gbdt_unpack(run->state.trees, &packed, err);
+    rc = agree(comm, rc, err);
+out:
+    asy_gbdt_packed_fini(&packed);
+    return rc;
+}
+
+/* The last preparation that can fail on one rank alone. */
+static int start_trees(struct asy__run *run, struct asy_error *err)
+{
+    return agree(run->trainer->comm, asy__trees_start(run->trees, err), err);
 }
 
 static int start_or_resume(struct asy__run *run, const char *resume, struct asy_error *err)
@@ -253,6 +302,8 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
     int rc = 0;
 
     p->best = p->last = NAN;
+    if (!resume && run->trees)
+        return start_trees(run, err);
     if (!resume) {
         if (asy_comm_local_rank(comm) == 0)
             asy__mlp_init(&run->mlp, run->job->seed, run->state.params);
@@ -266,23 +317,25 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
             rc = asy_fail(err, ASY_E_CORRUPT, "cannot resume: checkpoint '%.80s' stands beyond "
                           "the end", resume);
     }
-    if ((rc = agree(comm, rc, err)) < 0)
+    if ((rc = agree(comm, rc, err)) < 0 || (rc = share_state(run, err)) < 0 || !run->trees)
         return rc;
-    return share_state(run, err);
+    return (rc = share_trees(run, err)) < 0 ? rc : start_trees(run, err);
 }
 
 static int put_away(struct asy__run *run, struct asy_train_result *result, struct asy_error *err)
 {
     const struct asy__state *s = &run->state;
     int best = run->job->takes_best && s->progress.best_epoch, n;
+    struct asy__learner learner = { .mlp = run->trees ? NULL : &run->mlp,
+                                    .params = best ? s->best : s->params, .trees = s->trees };
 
     if (result->outcome != ASY_TRAIN_COMPLETE || asy_comm_rank(run->trainer->comm) != 0)
         return 0;
     n = snprintf(result->model_path, sizeof result->model_path, "%s/model.safetensors", run->dir);
     if (n < 0 || (size_t)n >= sizeof result->model_path)
         return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
-    return asy__model_write(result->model_path, run->job, &run->data->schema, &run->mlp,
-                            best ? s->best : s->params, &s->progress, err);
+    return asy__model_write(result->model_path, run->job, &run->data->schema, &learner,
+                            &s->progress, err);
 }
 
 int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json, const char *dir,
@@ -319,6 +372,7 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
     *ret_result = *result;
 out:
     atomic_store_explicit(&trainer->request, ASY_TRAIN_GO_ON, memory_order_relaxed);
+    asy__trees_destroy(run.trees);
     asy_buf_fini(&identity);
     free(result);
     return rc;

@@ -24,7 +24,9 @@ struct asy__run {
     const struct asy__data *data;
     const struct asy_train_callbacks *callbacks;
     const char *dir, *identity;
-    struct asy__mlp mlp;
+    struct asy__mlp mlp;      /* of nothing where there are trees */
+    struct asy__trees *trees; /* NULL: a network */
+    struct asy__score val;    /* trees: this rank's, of the validation part after the last round */
     struct asy__state state;
     struct asy__score *partials; /* [ranks], for checkpoints */
     float *grads;                /* [n_params + ASY__RIDES], this rank's */

@@ -26,6 +26,7 @@
 #define ASY_GBDT_DEPTH_MAX 12
 #define ASY_GBDT_FEATURES_MAX 65536
 #define ASY_GBDT_CLASSES_MAX 1024
+#define ASY_GBDT_FIELDS 7 /* of a node in a file */
 #define ASY_GBDT_ROWS_MAX (1u << 31) /* on one rank; 2^32 over all */
 
 enum asy_gbdt_loss {
@@ -110,6 +111,30 @@ void asy_gbdt_respond(const struct asy_gbdt *model, size_t rows, float *margins)
  * label's chance), *ret_weight = sum of weights. weight [rows]; NULL: 1 each. */
 void asy_gbdt_loss(const struct asy_gbdt *model, const float *margins, const float *label,
                    const float *weight, size_t rows, double *ret_sum, double *ret_weight);
+
+/* The trees of the first `rounds` rounds (of all, where there are fewer) as two tensors of a file
+ * of the caller's: "trees" [trees], how many nodes each has, and "nodes" [nodes][ASY_GBDT_FIELDS],
+ * in the order of struct asy_gbdt_node. */
+struct asy_gbdt_packed {
+    size_t n_trees, n_nodes;
+    float *trees; /* [n_trees] */
+    float *nodes; /* [n_nodes][ASY_GBDT_FIELDS] */
+};
+/* Room for so many, zero. */
+ASY_MUST_CHECK int asy_gbdt_packed_init(size_t n_trees, size_t n_nodes,
+                                        struct asy_gbdt_packed *ret_packed, struct asy_error *err);
+ASY_MUST_CHECK int asy_gbdt_pack(const struct asy_gbdt *model, size_t rounds,
+                                 struct asy_gbdt_packed *ret_packed, struct asy_error *err);
+void asy_gbdt_packed_fini(struct asy_gbdt_packed *packed);
+/* Borrows from packed. */
+void asy_gbdt_packed_tensors(const struct asy_gbdt_packed *packed, struct asy_tensor_out ret[2]);
+/* Copies the two tensors of a file. ASY_E_CORRUPT: they are not there. */
+ASY_MUST_CHECK int asy_gbdt_packed_read(const struct asy_safetensors *file,
+                                        struct asy_gbdt_packed *ret_packed, struct asy_error *err);
+/* Gives the trees to a model of no rounds. ASY_E_CORRUPT: they are none of its features, outputs
+ * and depth; the model is as before. */
+ASY_MUST_CHECK int asy_gbdt_unpack(struct asy_gbdt *model, const struct asy_gbdt_packed *packed,
+                                   struct asy_error *err);
 
 /* All of a model as float32 tensors and metadata; see asy_safetensors_write(). */
 ASY_MUST_CHECK int asy_gbdt_save(const struct asy_gbdt *model, const char *path,
