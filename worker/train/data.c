@@ -27,8 +27,8 @@ struct load {
     size_t n_rows, room, n_dropped, n_seen;
     int integers;   /* all labels are */
     int overflow;   /* too many distinct numeric labels to be classes */
-    const char *folder; /* where cells and features grow in files; NULL: in memory */
-    struct asy__pages pages; /* of the cells, then */
+    const char *folder; /* where cells and features grow in files; NULL: in memory, if it can */
+    struct asy__pages pages; /* of cells that are in a file */
 };
 
 static int at_cell(struct asy_error *err, uint64_t row, size_t column, const char *name,
@@ -194,18 +194,49 @@ static int load_row(void *arg, uint64_t row, const struct asy__cell *fields, siz
     return rc;
 }
 
-/* Memory is promised freely and taken back by killing; a small gzip file must not get that far. */
-static int machine_holds(const struct load *load, uint64_t rows, uint64_t width,
-                         struct asy_error *err)
+static double machine_bytes(void)
 {
-    double want = (double)rows * ((double)width * sizeof(float) + sizeof(double) + sizeof(int32_t));
-    double has = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+}
 
-    if (want <= has || load->folder)
-        return 0;
+/* Memory is promised freely and taken back by killing. */
+static int machine_holds(uint64_t rows, uint64_t width)
+{
+    return (double)rows * ((double)width * sizeof(float) + sizeof(double) + sizeof(int32_t)) <=
+           machine_bytes();
+}
+
+static int too_big(uint64_t rows, uint64_t width, const char *why, struct asy_error *err)
+{
     return asy_fail(err, ASY_E_TOOBIG, "%llu rows of %llu numbers take %.3g GiB, this machine has "
-                    "%.3g", (unsigned long long)rows, (unsigned long long)width,
-                    want / 1073741824, has / 1073741824);
+                    "%.3g%s%s", (unsigned long long)rows, (unsigned long long)width,
+                    (double)rows * (double)width * sizeof(float) / 1073741824,
+                    machine_bytes() / 1073741824, *why ? ", and " : "", why);
+}
+
+/* Where goes what memory does not hold; /tmp is memory on many machines. */
+static const char *disk_folder(void)
+{
+    const char *dir = getenv("TMPDIR");
+
+    return dir && *dir ? dir : "/var/tmp";
+}
+
+/* A file of len bytes for rows of floats, if they are for one: under the name (NULL: none) in
+ * load->folder, or without one on a disk where memory does not hold them. pages->at stays NULL:
+ * they are for memory. Labels are for memory in any case. */
+static int put_aside(const struct load *load, uint64_t rows, uint64_t width, const char *name,
+                     size_t len, struct asy__pages *pages, struct asy_error *err)
+{
+    struct asy_error why = ASY_ERROR_INIT;
+
+    if (!machine_holds(rows, 0))
+        return too_big(rows, width, "", err);
+    if (load->folder)
+        return asy__pages_make(load->folder, name, len, pages, err);
+    if (machine_holds(rows, width) || asy__pages_make(disk_folder(), NULL, len, pages, &why) == 0)
+        return 0;
+    return too_big(rows, width, why.text, err);
 }
 
 /* Room for the cells of all rows, and where each column's stands. */
@@ -224,15 +255,12 @@ static int make_room(struct load *load, uint64_t rows, struct asy_error *err)
         total > ASY__CELLS_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "%llu rows of %zu columns are too many",
                         (unsigned long long)rows, load->n_cells);
-    if ((rc = machine_holds(load, rows, load->n_cells, err)) < 0)
+    total += load->n_cells + 1; /* one that is dropped in the end has room, too */
+    if ((rc = put_aside(load, rows, load->n_cells, NULL, (size_t)total * sizeof *load->cells,
+                        &load->pages, err)) < 0)
         return rc;
     load->room = (size_t)rows;
-    total += load->n_cells + 1;
-    if (load->folder && (rc = asy__pages_make(load->folder, NULL,
-                                              (size_t)total * sizeof *load->cells, &load->pages,
-                                              err)) < 0)
-        return rc;
-    load->cells = load->folder ? load->pages.at : malloc((size_t)total * sizeof *load->cells);
+    load->cells = load->pages.at ? load->pages.at : malloc((size_t)total * sizeof *load->cells);
     load->numbers = malloc(((size_t)rows + 1) * sizeof *load->numbers);
     load->ids = malloc(((size_t)rows + 1) * sizeof *load->ids);
     if (!load->cells || !load->numbers || !load->ids)
@@ -358,18 +386,17 @@ static void expand(const struct load *load, const float *cells, float *x)
     }
 }
 
-/* x [total], in memory or as x.npy. */
+/* x [total], in memory or in a file, which is x.npy if it has a name. */
 static int make_matrix(const struct load *load, size_t total, struct asy__data *data,
                        struct asy_error *err)
 {
     size_t width = load->schema->n_features;
-    int rc;
+    int rc = put_aside(load, data->n_rows, width, "x.npy",
+                       ASY__NPY_HEAD + total * sizeof *data->x, &data->x_pages, err);
 
-    if (load->folder) {
-        rc = asy__pages_make(load->folder, "x.npy", ASY__NPY_HEAD + total * sizeof *data->x,
-                             &data->x_pages, err);
-        if (rc < 0)
-            return rc;
+    if (rc < 0)
+        return rc;
+    if (data->x_pages.at) {
         asy__npy_head(data->x_pages.at, "<f4", data->n_rows, width);
         data->x = (float *)(void *)((char *)data->x_pages.at + ASY__NPY_HEAD);
         return 0;
@@ -393,8 +420,6 @@ static int fill_matrix(struct load *load, const size_t *order, struct asy__data 
         total > ASY__CELLS_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "%zu rows of %zu features are too many", data->n_rows,
                         width);
-    if ((rc = machine_holds(load, data->n_rows, width, err)) < 0)
-        return rc;
     if ((rc = make_matrix(load, (size_t)total, data, err)) < 0)
         return rc;
     data->label = calloc(data->n_rows + 1, sizeof *data->label);
@@ -580,7 +605,7 @@ static int load_it(struct load *load, struct asy__data *ret, struct asy_error *e
     asy__source_close(&source);
     free(load->map);
     free(load->cell_of);
-    if (!load->folder)
+    if (!load->pages.at)
         free(load->cells);
     asy__pages_close(&load->pages);
     free(load->numbers);

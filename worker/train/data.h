@@ -14,7 +14,7 @@
 #include "pages.h"
 
 #define ASY__TEXT_MAX ((uint64_t)64 << 30)  /* bytes of text of one file */
-#define ASY__CELLS_MAX ((uint64_t)4 << 30)  /* floats of one matrix */
+#define ASY__CELLS_MAX ((uint64_t)64 << 30) /* floats of one matrix */
 #define ASY__CATEGORIES_MAX 1000
 #define ASY__CLASSES_MAX 10000
 #define ASY__INT_CLASSES_MAX 100 /* more distinct integers than this are a quantity, not classes */
