@@ -2,6 +2,7 @@
  * Data sets that one trainer has read and others map: the same bits, whoever comes first, whatever
  * lies in the way. */
 #include "trainkit.h"
+#include "nomem.h"
 #include <sys/wait.h>
 #include <asy/trainer.h>
 #include "import.h"
@@ -307,6 +308,38 @@ out:
     end(&p);
 }
 
+static struct place *place_once;
+
+static int load_once(struct asy_error *err)
+{
+    struct asy__data data = { 0 };
+    int rc = load(place_once, &data, err);
+
+    asy__data_fini(&data);
+    return rc;
+}
+
+/* A failure of the process is none of the import: it stays. */
+static void every_allocation_may_fail(void)
+{
+    struct stat before, after;
+    char folder[300], path[400];
+    struct place p;
+
+    if (begin(&p, PARTS)) {
+        place_once = &p;
+        T_TRUE(t_nomem_each("import", load_once) > 20);
+        if (only_import(&p, folder)) {
+            snprintf(path, sizeof path, "%s/x.npy", folder);
+            T_EQ("there", stat(path, &before), 0);
+            T_TRUE(t_nomem_each("mapping", load_once) > 5);
+            T_EQ("still there", stat(path, &after), 0);
+            T_EQ("the same", after.st_ino, before.st_ino);
+        }
+    }
+    end(&p);
+}
+
 /* ---- by way of the trainer ------------------------------------------------------------------ */
 
 static void train(const struct place *p, const char *rest, struct asy_train_result *ret)
@@ -357,4 +390,5 @@ T_MAIN("import", T_TEST(imports_have_the_bits_of_the_data),
        T_TEST(a_source_that_has_changed_is_not_imported),
        T_TEST(whoever_comes_at_once_gets_one_import),
        T_TEST(imports_beyond_the_limit_go_unless_they_are_used),
+       T_TEST(every_allocation_may_fail),
        T_TEST(training_is_the_same_with_imports_and_where_there_can_be_none))

@@ -379,6 +379,13 @@ static int make_import(const struct asy__import *import, const struct asy__data_
     return rc;
 }
 
+/* Opening it failed: it is not there, or not as it was made, and may be made anew. What else may
+ * have happened (no memory, too many files) says nothing about the import. */
+static int is_lacking(int rc)
+{
+    return rc == ASY_E_NOENT || rc == ASY_E_CORRUPT || rc == ASY_E_FORMAT;
+}
+
 static int import_it(const struct asy__import *import, const struct asy__data_spec *spec,
                      const char *folder, struct asy__data *ret, struct asy_error *err)
 {
@@ -390,7 +397,7 @@ static int import_it(const struct asy__import *import, const struct asy__data_sp
     join(path, import->dir, "lock");
     if ((rc = open_locked(path, O_RDWR | O_CREAT, LOCK_EX, &fd, err)) < 0)
         return rc;
-    if ((rc = open_import(folder, ret, NULL)) < 0) { /* nobody has made it meanwhile */
+    if (is_lacking(rc = open_import(folder, ret, err))) { /* nobody has made it meanwhile */
         join(path, import->dir, "part");
         if ((rc = asy_durable_remove(folder, err)) == 0 && /* a damaged one */
             (rc = make_import(import, spec, path, folder, err)) == 0)
@@ -437,5 +444,5 @@ int asy__import_load(const struct asy__import *import, const struct asy__data_sp
     if ((rc = identify(import, spec, &id, err)) < 0)
         return rc;
     rc = open_import(join(folder, import->dir, asy_sha_format(id, text)), ret, err);
-    return rc < 0 ? import_it(import, spec, folder, ret, err) : 0;
+    return is_lacking(rc) ? import_it(import, spec, folder, ret, err) : rc;
 }
