@@ -12,7 +12,9 @@
  * next configuration of the seed's order, which begins again after the last one; a start, also of a
  * trial that goes on, costs START_MS. replay prints for each seed: the seed, the seconds until a
  * trial shows the loss that SHARE of all configurations reach, the trials started and the epochs
- * trained until then. order prints the orders, target the loss.
+ * trained until then; it fails once each configuration was started ROUNDS_MAX times in vain, as
+ * where a rule leaves all that would get there behind others for good. order prints the orders,
+ * target the loss.
  *
  * front has two objectives, the loss and the logarithm of the number of weights, and runs the first
  * TRIALS configurations with moasha (promotion) and to their ends: it prints the seed, then for
@@ -28,6 +30,8 @@
 #include <asy/rng.h>
 #include <asy/tuner.h>
 #include "curves.h"
+
+#define ROUNDS_MAX 100
 
 static struct asy_error err = ASY_ERROR_INIT;
 
@@ -189,6 +193,8 @@ static void replay(const struct curves *curves, struct asy_pruner *pruner, size_
         loss = end_epoch(&s, w);
         if (loss <= target)
             break;
+        if (s.n_trials > ROUNDS_MAX * curves->n)
+            die("no trial shows the target, however often each configuration is started");
         go_on(&s, w, loss);
     }
     printf("%llu %.6f %zu %zu\n", (unsigned long long)seed, w->at_ms / 1e3, s.n_trials, s.epochs);

@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains networks and keeps what each showed after each epoch: the tables of learning curves.
 
-    make_curves.py BIN --dir DIR [--table digits|friedman1] [--configs N] [--epochs N] [--data DIR]
+    make_curves.py BIN --dir DIR [--table TABLE] [--first N] [--configs N] [--epochs N] [--data DIR]
 
-BIN holds train_curves (a release). Tables are data/curves-*.csv.gz beside this file, or in --data.
+BIN holds train_curves (a release). Tables are data/curves-*.csv.gz beside this file, or in --data:
+digits and friedman1, on which rules are judged, and, only if named, those that show whether a rule
+fits these two alone: waveform, friedman2, spirals, or either of the two from another --first on.
 What was trained is kept in DIR, CHUNK configurations a file, so that a broken run goes on there.
 One process for each core, at the lowest priority: times are those of the processor, so other work
 on the machine does not change them much.
 
 digits: examples/data/digits.csv.gz, a classification; the loss is the log loss. friedman1: Friedman's
 first function (Annals of Statistics 19, 1991, eq. 56) of ten inputs, half of them without effect,
-with noise of variance 1; 2,000 rows, a regression; the loss is the mean squared error.
+with noise of variance 1; 2,000 rows, a regression; the loss is the mean squared error. waveform:
+the waves of Breiman and others (Classification and Regression Trees, 1984), three classes.
+friedman2: Friedman's second (eq. 62), over its standard deviation, with noise of deviation 0.1.
+spirals: three arms in the plane, and an input without effect, three classes. 2,000 rows each.
 """
 import argparse
 import concurrent.futures
@@ -27,27 +32,57 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 DIGITS = os.path.join(HERE, "..", "..", "examples", "data", "digits.csv.gz")
 CHUNK = 50
-TASKS = {"digits": "classification", "friedman1": "regression"}
+STORED = ("digits", "friedman1")
 PARAMETERS = ("lr", "hidden", "layers", "activation", "optimizer", "momentum", "batch_size",
               "weight_decay")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def friedman1(path, rows=2000, seed=1):
-    rng = random.Random(seed)
-    with open(path, "w", encoding="utf-8") as file:
-        for _ in range(rows):
-            x = [rng.random() for _ in range(10)]
-            y = (10 * math.sin(math.pi * x[0] * x[1]) + 20 * (x[2] - 0.5) ** 2 + 10 * x[3] + 5 * x[4] +
-                 rng.gauss(0, 1))
-            file.write(",".join(f"{v:.6f}" for v in (*x, y)) + "\n")
+def friedman1(rng):
+    x = [rng.random() for _ in range(10)]
+    y = (10 * math.sin(math.pi * x[0] * x[1]) + 20 * (x[2] - 0.5) ** 2 + 10 * x[3] + 5 * x[4] +
+         rng.gauss(0, 1))
+    return *x, y
 
 
-def data_file(table, folder):
-    if table == "digits":
+def friedman2(rng):
+    x = [rng.uniform(0, 100), rng.uniform(40 * math.pi, 560 * math.pi), rng.random(),
+         rng.uniform(1, 11)]
+    y = math.hypot(x[0], x[1] * x[2] - 1 / (x[1] * x[3]))
+    return *x, y / 376 + rng.gauss(0, 0.1)
+
+
+def waveform(rng):
+    """A mixture of two of three triangles at 21 points, with noise."""
+    peaks = [(7, 15), (7, 11), (15, 11)]
+    c, u = rng.randrange(3), rng.random()
+    (a, b) = peaks[c]
+    waves = (u * max(6 - abs(i - a), 0) + (1 - u) * max(6 - abs(i - b), 0) for i in range(1, 22))
+    return *(wave + rng.gauss(0, 1) for wave in waves), c
+
+
+def spirals(rng):
+    c, t = rng.randrange(3), rng.random()
+    angle = 2.5 * math.pi * t + c * 2 * math.pi / 3 + rng.gauss(0, 0.15)
+    return ((0.1 + t) * math.cos(angle), (0.1 + t) * math.sin(angle), rng.gauss(0, 0.5), c)
+
+
+# what a network is to do there, and a row of the data
+TASKS = {"digits": ("classification", None), "friedman1": ("regression", friedman1),
+         "waveform": ("classification", waveform), "friedman2": ("regression", friedman2),
+         "spirals": ("classification", spirals)}
+
+
+def data_file(table, folder, n_rows=2000, seed=1):
+    task, row_of = TASKS[table]
+    if not row_of:
         return os.path.realpath(DIGITS)
-    path = os.path.join(folder, "friedman1.csv")
-    friedman1(path)
+    path, rng = os.path.join(folder, f"{table}.csv"), random.Random(seed)
+    with open(path, "w", encoding="utf-8") as file:
+        for _ in range(n_rows):
+            *x, y = row_of(rng)
+            y = f"c{y}" if task == "classification" else f"{y:.6f}"
+            file.write(",".join(f"{v:.6f}" for v in x) + f",{y}\n")
     return path
 
 
@@ -58,8 +93,8 @@ def train(args, table, data, first):
         return path
     with tempfile.TemporaryDirectory(dir=args.dir) as scratch, \
             open(path + ".new", "w", encoding="utf-8") as out:
-        n = min(CHUNK, args.configs - first)
-        subprocess.run([os.path.join(args.bin, "train_curves"), data, TASKS[table], str(first), str(n),
+        n = min(CHUNK, args.first + args.configs - first)
+        subprocess.run([os.path.join(args.bin, "train_curves"), data, TASKS[table][0], str(first), str(n),
                         str(args.epochs), scratch], check=True, stdout=out, env=ENVIRONMENT,
                        preexec_fn=lambda: os.nice(19))
     if n == CHUNK:
@@ -103,16 +138,17 @@ def main():
     p.add_argument("--dir", required=True)
     p.add_argument("--data", default=os.path.join(HERE, "data"))
     p.add_argument("--table", choices=TASKS)
+    p.add_argument("--first", type=int, default=0)
     p.add_argument("--configs", type=int, default=1000)
     p.add_argument("--epochs", type=int, default=50)
     args = p.parse_args()
     args.dir = os.path.abspath(args.dir)
     os.makedirs(args.dir, exist_ok=True)
-    for table in [args.table] if args.table else TASKS:
+    for table in [args.table] if args.table else STORED:
         data = data_file(table, args.dir)
         with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             chunks = list(pool.map(lambda first: train(args, table, data, first),
-                                   range(0, args.configs, CHUNK)))
+                                   range(args.first, args.first + args.configs, CHUNK)))
         print(write(args, table, chunks), file=sys.stderr)
 
 

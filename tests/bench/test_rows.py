@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Benchmarks cannot rot: the form of rows is held, and each area prints its rows with tiny numbers."""
 import glob
+import gzip
 import json
 import os
 import shutil
@@ -252,13 +253,28 @@ def statistics_are_those_of_the_books():
         raise AssertionError(f"mean ranks {ranks}")
 
 
-def curves(rule, table, workers=1, reduction=2, share=0.25, seeds="1 1"):
-    done = subprocess.run([os.path.join(BIN, "bench_curves"), "replay", table, rule, str(reduction),
+def replay(rule, table, workers=1, reduction=2, share=0.25, seeds="1 1"):
+    return subprocess.run([os.path.join(BIN, "bench_curves"), "replay", table, rule, str(reduction),
                            str(workers), "10", str(share), *seeds.split()], text=True,
-                          capture_output=True)
+                          capture_output=True, timeout=600)
+
+
+def curves(*args, **options):
+    done = replay(*args, **options)
     if done.returncode:
         raise AssertionError(done.stderr)
     return [line.split() for line in done.stdout.splitlines()]
+
+
+def write_curves(table, rows_of):
+    with open(table, "w", encoding="utf-8") as file:
+        file.write("# for this test\nconfig,weights,loss_1,loss_2,loss_3,loss_4,"
+                   "ms_1,ms_2,ms_3,ms_4\n" + "\n".join(rows_of) + "\n")
+
+
+def order_of(table):
+    return subprocess.run([os.path.join(BIN, "bench_curves"), "order", table, "1", "1"], check=True,
+                          text=True, capture_output=True).stdout.split()
 
 
 def a_table_is_replayed_on_its_clock():
@@ -268,11 +284,8 @@ def a_table_is_replayed_on_its_clock():
     rows_of = ["0,10,4,4,4,4,100,100,100,100", "1,10,3,3,3,3,100,100,100,100",
                "2,1,2,2,2,1,100,100,100,100", "3,10,nan,nan,nan,nan,,,,"]
     try:
-        with open(table, "w", encoding="utf-8") as file:
-            file.write("# for this test\nconfig,weights,loss_1,loss_2,loss_3,loss_4,"
-                       "ms_1,ms_2,ms_3,ms_4\n" + "\n".join(rows_of) + "\n")
-        order = subprocess.run([os.path.join(BIN, "bench_curves"), "order", table, "1", "1"],
-                               check=True, text=True, capture_output=True).stdout.split()
+        write_curves(table, rows_of)
+        order = order_of(table)
         at = order.index("2")
         diverged = order.index("3") < at
         # full: those before it run whole, the diverged one has no time but its start's
@@ -290,6 +303,26 @@ def a_table_is_replayed_on_its_clock():
         # from (3, 1) configuration 2 covers (3 - 1) * (1 - 0)
         if done[3:] != ["2", "13"] or not int(done[2]) < 13:
             raise AssertionError(f"front: {done}")
+    finally:
+        shutil.rmtree(work)
+
+
+def a_replay_that_gets_nowhere_ends():
+    """The configuration that shows the target at its end is the worst until then."""
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    table = os.path.join(work, "curves.csv")
+    usual = [f"{i},10,4,4,4,4,100,100,100,100" for i in range(4)]
+    try:
+        write_curves(table, usual)
+        last = int(order_of(table)[-1])  # what comes first at a rung goes on from there
+        usual[last] = f"{last},10,9,9,9,1,100,100,100,100"
+        write_curves(table, usual)
+        (_, _, trials, _), = curves("full", table)
+        if trials != "4":
+            raise AssertionError(f"full: {trials} trials")
+        done = replay("promotion", table)
+        if done.returncode != 1 or "no trial shows the target" not in done.stderr:
+            raise AssertionError(f"exit {done.returncode}: {done.stdout}{done.stderr}")
     finally:
         shutil.rmtree(work)
 
@@ -317,12 +350,18 @@ def curves_are_trained_and_packed():
     work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "make_curves.py")
     try:
-        subprocess.run([sys.executable, script, BIN, "--dir", os.path.join(work, "dir"), "--data", work,
-                        "--table", "friedman1", "--configs", "5", "--epochs", "4"], check=True,
-                       capture_output=True)
-        done = curves("promotion", os.path.join(work, "curves-friedman1.csv.gz"), share=0.2)
-        if len(done) != 1 or not float(done[0][1]) > 0:
-            raise AssertionError(f"{done}")
+        for name, first in (("friedman1", 0), ("friedman2", 3), ("waveform", 0), ("spirals", 0)):
+            subprocess.run([sys.executable, script, BIN, "--dir", os.path.join(work, "dir"), "--data",
+                            work, "--table", name, "--first", str(first), "--configs", "5",
+                            "--epochs", "4"], check=True, capture_output=True)
+            table = os.path.join(work, f"curves-{name}.csv.gz")
+            done = curves("promotion", table, share=0.2)
+            if len(done) != 1 or not float(done[0][1]) > 0:
+                raise AssertionError(f"{name}: {done}")
+            with gzip.open(table, "rt", encoding="utf-8") as lines:
+                numbers = [line.split(",")[0] for line in lines if line[0].isdigit()]
+            if numbers != [str(first + i) for i in range(5)]:
+                raise AssertionError(f"{name}: configurations {numbers}")
     finally:
         shutil.rmtree(work)
 
@@ -331,7 +370,8 @@ codes = set()
 for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_every_row,
              gangs_print_every_row, a_sum_prints_every_row, files_print_every_row,
              statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
-             the_stopping_form_is_the_rule_of_optuna, curves_are_trained_and_packed,
+             a_replay_that_gets_nowhere_ends, the_stopping_form_is_the_rule_of_optuna,
+             curves_are_trained_and_packed,
              trees_print_every_row, products_print_every_row, the_tuner_prints_every_row):
     try:
         case()
