@@ -311,13 +311,18 @@ static void put_classes(struct asy_buf *out, const struct asy_json *classes)
     asy_buf_adds(out, shown < n ? " ...)" : ")");
 }
 
-void asy__plan_data(const struct asy_json *data, const char *file, struct asy_buf *out)
+void asy__plan_data(const struct asy_json *data, const char *file, const char *labels,
+                    struct asy_buf *out)
 {
     const struct asy_json *split = asy_json_get(data, "split"), *value;
     const char *key;
 
     asy_buf_addf(out, "%-*s", LABEL, "data");
     asy__fmt_clean(out, file);
+    if (labels) {
+        asy_buf_addf(out, "\n%-*slabels in ", LABEL, "");
+        asy__fmt_clean(out, labels);
+    }
     asy_buf_addf(out, "\n%-*s%" PRId64 " rows, %" PRId64 " columns, label ", LABEL, "",
                  asy_json_i64(asy_json_get(data, "rows"), 0),
                  asy_json_i64(asy_json_get(data, "columns"), 0));

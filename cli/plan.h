@@ -18,7 +18,8 @@ void asy__plan_study(const struct asy_study_spec *spec, struct asy_buf *out);
 /* What a trial takes, and how many may run at once. */
 void asy__plan_resources(const struct asy_study_spec *spec, struct asy_buf *out);
 /* data: as assay-trainer describes it. */
-void asy__plan_data(const struct asy_json *data, const char *file, struct asy_buf *out);
+void asy__plan_data(const struct asy_json *data, const char *file, const char *labels,
+                    struct asy_buf *out);
 /* Whether a worker is connected and stays: one of the answer to "workers", which has those too that
  * left or may come back. */
 int asy__worker_here(const struct asy_json *worker);

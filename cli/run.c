@@ -93,7 +93,7 @@ static int put_plan(const struct run *run, const struct asy_study_spec *spec, st
     asy_buf_init(&text, 1u << 20);
     asy__plan_study(spec, &text);
     if (run->data)
-        asy__plan_data(run->data, spec->data_file, &text);
+        asy__plan_data(run->data, spec->data_file, spec->data_labels, &text);
     if ((rc = asy_buf_check(&text, "the plan", err)) == 0)
         asy__print_lines(stderr, text.data, ASY__PLAN_LABEL);
     asy_buf_fini(&text);

@@ -260,11 +260,14 @@ static void data_is_described(void)
 
     asy_buf_init(&out, 1u << 16);
     if (T_OK(asy_json_parse(text, strlen(text), &root, &err), &err)) {
-        asy__plan_data(root, "/data/iris.csv", &out);
+        asy__plan_data(root, "/data/iris.csv", NULL, &out);
         T_STR("data", out.data,
               "data     /data/iris.csv\n"
               "         150 rows, 5 columns, label species, 2 classes (a b)\n"
               "         split: train 90, validation 30, test 30\n");
+        asy_buf_clear(&out);
+        asy__plan_data(root, "/x.npy", "/y.npy", &out);
+        T_HAS("labels", out.data, "data     /x.npy\n         labels in /y.npy\n         150 rows");
     }
     asy_json_destroy(root);
     asy_buf_fini(&out);

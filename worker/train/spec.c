@@ -144,6 +144,7 @@ int asy__data_spec_read(const struct asy_json *node, struct asy__data_spec *ret,
     static const char *const tasks[] = { "auto", "classification", "regression" };
     static const char *const missing[] = { "error", "mean", "drop" };
     static const char *const scales[] = { "standard", "minmax", "none" };
+    const struct asy_json *labels;
     struct asy__data_spec spec = { 0 };
     int task, rule, scale, rc;
 
@@ -153,7 +154,10 @@ int asy__data_spec_read(const struct asy_json *node, struct asy__data_spec *ret,
         return rc;
     if (!(spec.file = asy_json_str(asy_json_get(node, "file"), NULL)) || !*spec.file)
         return asy_fail(err, ASY_E_INVAL, "data: no file is named");
-    spec.labels = asy_json_str(asy_json_get(node, "labels"), NULL);
+    labels = asy_json_get(node, "labels");
+    spec.labels = asy_json_str(labels, NULL);
+    if (labels && !spec.labels && asy_json_type(labels) != ASY_JSON_NULL)
+        return asy_fail(err, ASY_E_INVAL, "data: labels is the name of a file");
     spec.exclude = asy_json_get(node, "exclude");
     spec.categorical = asy_json_get(node, "categorical");
     spec.label = asy_json_get(node, "label");
