@@ -16,7 +16,7 @@ build_packages=(
 test_packages=(clang libcunit1-dev libclang-rt-14-dev python3 valgrind binutils procps iproute2
                pocl-opencl-icd ocl-icd-libopencl1
                slurmctld slurmd slurm-client munge)
-bench_packages=(python3-xgboost)
+bench_packages=(python3-torch python3-xgboost)
 
 usage() {
     echo "usage: install-deps.sh build [test]"

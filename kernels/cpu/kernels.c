@@ -49,6 +49,18 @@ const char *asy_kernels_name(void)
     return name;
 }
 
+void asy_kernels_flush_denormals(void)
+{
+#if defined(__SSE2__)
+    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040); /* as results, and as operands */
+#elif defined(__aarch64__)
+    uint64_t control;
+
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(control));
+    __asm__ __volatile__("msr fpcr, %0" : : "r"(control | UINT64_C(1) << 24));
+#endif
+}
+
 const struct asy__fused *asy__fused_get(void)
 {
     return fused;

@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 
-NAME = re.compile(r"[a-z][a-z0-9]*\.[a-z0-9_]+")
+NAME = re.compile(r"[a-z][a-z0-9]*\.[a-z0-9_]+(\.wheel)?")
 PEER = ("peer", "peer_value", "ratio")
 
 

@@ -213,6 +213,23 @@ def products_print_every_row():
         raise AssertionError(f"not the shapes of a dense layer's products:\n{done.stdout}")
 
 
+def steps_print_every_row():
+    """With peers that are not there."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train_steps.py")
+    done = subprocess.run([sys.executable, script, BIN, "--tiny", "--python", "/bin/false", "--wheel",
+                           "/nowhere"], text=True, capture_output=True)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [(f"train.{what}", kind) for what in ("tiny", "mlp64", "mlp512") for kind in ("sgd", "adam")]
+    if [(row["name"], row["case"]) for row in got] != [
+            ("peer.installed", "torch"), *kinds, ("peer.installed", "torch.wheel")]:
+        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+    for row in got:
+        if rows.mistake(row) or (row["value"] is None) != (row["name"] == "peer.installed"):
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+
+
 def trees_print_every_row():
     """With a peer that is not there."""
     work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
@@ -371,8 +388,8 @@ for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_
              gangs_print_every_row, a_sum_prints_every_row, files_print_every_row,
              statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
              a_replay_that_gets_nowhere_ends, the_stopping_form_is_the_rule_of_optuna,
-             curves_are_trained_and_packed,
-             trees_print_every_row, products_print_every_row, the_tuner_prints_every_row):
+             curves_are_trained_and_packed, trees_print_every_row, steps_print_every_row,
+             products_print_every_row, the_tuner_prints_every_row):
     try:
         case()
         print(f"ok {case.__name__}", flush=True)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The area "train" of scripts/bench.sh: how fast the native engine trains, beside its peers.
 #
-#   train.sh setup                        installs the peer
+#   train.sh setup                        installs the peers
 #   train.sh run BIN FOLDER [--quick]     prints rows
 set -euo pipefail
 here=$(dirname "$0")
@@ -13,6 +13,7 @@ run)
     bin=$2 work=$3
     shift 3
     "$bin/bench_gemm" "$@"
+    python3 "$here/train_steps.py" "$bin" --dir "$work" "$@"
     python3 "$here/train.py" "$bin" --dir "$work" "$@"
     ;;
 esac

@@ -2,6 +2,7 @@
  * Each fast kernel against its plain twin, and the instruction sets against each other. */
 #include <asytest.h>
 #include <float.h>
+#include <pthread.h>
 #include <asy/gemm.h>
 #include <asy/kernels.h>
 #include <asy/rng.h>
@@ -306,6 +307,35 @@ static void instruction_sets_agree_to_the_bit(void)
 #endif
 }
 
+static void *half_of_the_least(void *arg)
+{
+    volatile float least = FLT_MIN, half;
+
+    if (arg)
+        asy_kernels_flush_denormals();
+    half = least * 0.5f;
+    return half > 0 ? arg : (void *)&rng; /* anything else */
+}
+
+/* On a thread of its own, so that the other tests keep theirs. */
+static void denormals_are_flushed_where_that_is_asked(void)
+{
+#if defined(__x86_64__) || defined(__aarch64__)
+    static int asked;
+    pthread_t thread;
+    void *got;
+
+    for (int i = 0; i < 2; i++) {
+        void *arg = i ? &asked : NULL;
+
+        if (!T_EQ("a thread", pthread_create(&thread, NULL, half_of_the_least, arg), 0))
+            return;
+        pthread_join(thread, &got);
+        T_EQ(i ? "asked" : "not asked", got == arg, !i);
+    }
+#endif
+}
+
 int main(void)
 {
     static const struct t_test tests[] = {
@@ -320,6 +350,7 @@ int main(void)
         T_TEST(column_sums_match_their_plain_twin),
         T_TEST(rows_are_added_in_their_order),
         T_TEST(instruction_sets_agree_to_the_bit),
+        T_TEST(denormals_are_flushed_where_that_is_asked),
     };
 
     asy_kernels_init();

@@ -392,6 +392,7 @@ int main(int argc, char **argv)
     const char *socket_path = getenv("ASSAY_SOCKET"), *token = getenv("ASSAY_TOKEN");
     const char *mode = argc > 1 ? argv[1] : "";
 
+    asy_kernels_flush_denormals();
     if (argc == 1 && socket_path && token)
         return serve(socket_path, token);
     if (argc == 1)

@@ -10,27 +10,29 @@ static size_t round16(size_t n)
     return (n + 15) / 16 * 16;
 }
 
-int asy__mlp_plan(struct asy__mlp *mlp, size_t in, size_t hidden, size_t layers, size_t out,
-                  enum asy_act act, struct asy_error *err)
+int asy__mlp_plan_dims(struct asy__mlp *mlp, const size_t *dims, size_t layers, enum asy_act act,
+                       struct asy_error *err)
 {
     size_t at = 0;
 
     memset(mlp, 0, sizeof *mlp);
-    if (layers + 1 > ASY__LAYERS_MAX || in == 0 || hidden == 0 || out == 0)
+    if (layers + 1 > ASY__LAYERS_MAX)
         return asy_fail(err, ASY_E_INVAL, "a network of %zu layers is not possible", layers);
     mlp->n_layers = layers + 1;
     mlp->act = act;
-    mlp->dims[0] = in;
-    for (size_t l = 0; l < layers; l++)
-        mlp->dims[l + 1] = hidden;
-    mlp->dims[layers + 1] = out;
+    for (size_t l = 0; l < layers + 2; l++) {
+        if (dims[l] == 0)
+            return asy_fail(err, ASY_E_INVAL, "a layer of no width is not possible");
+        mlp->dims[l] = dims[l];
+    }
     for (size_t l = 0; l < mlp->n_layers; l++) {
         size_t weights;
 
         if (__builtin_mul_overflow(mlp->dims[l], mlp->dims[l + 1], &weights) ||
             weights > ASY__PARAMS_MAX || at > ASY__PARAMS_MAX)
-            return asy_fail(err, ASY_E_TOOBIG, "a network of %zu x %zu on %zu features has more "
-                            "than %zu parameters", layers, hidden, in, ASY__PARAMS_MAX);
+            return asy_fail(err, ASY_E_TOOBIG, "a network of %zu layers of %zu on %zu features has "
+                            "more than %zu parameters", layers, mlp->dims[layers], mlp->dims[0],
+                            ASY__PARAMS_MAX);
         mlp->weight[l] = at;
         at += round16(weights);
         mlp->bias[l] = at;
@@ -40,9 +42,27 @@ int asy__mlp_plan(struct asy__mlp *mlp, size_t in, size_t hidden, size_t layers,
     return 0;
 }
 
+int asy__mlp_plan(struct asy__mlp *mlp, size_t in, size_t hidden, size_t layers, size_t out,
+                  enum asy_act act, struct asy_error *err)
+{
+    size_t dims[ASY__LAYERS_MAX + 1];
+
+    if (layers + 1 > ASY__LAYERS_MAX)
+        return asy_fail(err, ASY_E_INVAL, "a network of %zu layers is not possible", layers);
+    dims[0] = in;
+    for (size_t l = 1; l <= layers; l++)
+        dims[l] = hidden;
+    dims[layers + 1] = out;
+    return asy__mlp_plan_dims(mlp, dims, layers, act, err);
+}
+
 static size_t widest_hidden(const struct asy__mlp *mlp)
 {
-    return mlp->dims[1];
+    size_t widest = 0;
+
+    for (size_t l = 1; l < mlp->n_layers; l++)
+        widest = mlp->dims[l] > widest ? mlp->dims[l] : widest;
+    return widest;
 }
 
 size_t asy__mlp_room(const struct asy__mlp *mlp, size_t rows_max, int backward)

@@ -29,6 +29,9 @@ struct asy__mlp {
 /* The shape. ASY_E_TOOBIG: too many parameters. */
 ASY_MUST_CHECK int asy__mlp_plan(struct asy__mlp *mlp, size_t in, size_t hidden, size_t layers,
                                  size_t out, enum asy_act act, struct asy_error *err);
+/* The same for hidden layers of any widths: dims [layers + 2] from the features to the outputs. */
+ASY_MUST_CHECK int asy__mlp_plan_dims(struct asy__mlp *mlp, const size_t *dims, size_t layers,
+                                      enum asy_act act, struct asy_error *err);
 /* Floats that asy__mlp_bind() needs for passes of up to rows_max rows. backward: with gradients. */
 size_t asy__mlp_room(const struct asy__mlp *mlp, size_t rows_max, int backward);
 /* memory: aligned to 64 bytes, as much as asy__mlp_room() says. */

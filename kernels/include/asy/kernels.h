@@ -18,6 +18,11 @@
 /* Holds BLAS to one thread and picks the fused kernels for this CPU's features. Idempotent, cheap;
  * every other function here may be called only after it. */
 void asy_kernels_init(void);
+/* From here on numbers too small to be normal (below 1.2e-38 in single precision) count as zero on
+ * this thread and those that it starts, where the processor can (x86, ARM of 64 bits). Momentum of
+ * what has no gradient any more sinks through them, and each costs some hundred cycles: a fifth of
+ * a step with Adam. Whoever trains calls it, for it changes bits. */
+void asy_kernels_flush_denormals(void);
 /* What is there: BLAS with its version and core type, and the sets that were chosen:
  * "openblas-0.3.21 Zen, gemm avx2, fused avx2". */
 const char *asy_kernels_name(void);

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The native engine's training steps beside PyTorch's, on one core.
+
+    train_steps.py BIN --dir DIR [--quick] [--python PYTHON] [--wheel PYTHON]
+
+Prints rows (docs/benchmarks.md) on stdout. BIN holds bench_step; PYTHON (default /usr/bin/python3) has
+Debian's PyTorch, that of --wheel (default build/bench-peers, which scripts/bench.sh tuner --setup makes)
+the newest one; its rows end in ".wheel". Ours and the peer take turns as processes on one core; times
+are those of the processor, without starts. A pair during which the core was not ours is made again.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SHARE, PATIENCE_S = 0.95, 120
+CASES = [("train.tiny", "sgd", "20-64-64-2", 32), ("train.tiny", "adam", "20-64-64-2", 32),
+         ("train.mlp64", "sgd", "784-512-256-10", 64), ("train.mlp64", "adam", "784-512-256-10", 64),
+         ("train.mlp512", "sgd", "784-512-256-10", 512), ("train.mlp512", "adam", "784-512-256-10", 512)]
+ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def put(**row):
+    print(json.dumps(row), flush=True)
+
+
+def timed(core, command):
+    """The fields of its last line, and which share of the core it had while it ran."""
+    before, begin = os.times(), time.monotonic()
+    done = subprocess.run(["taskset", "-c", core, *map(str, command)], capture_output=True, text=True,
+                          env=ENVIRONMENT)
+    took, after = time.monotonic() - begin, os.times()
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1])
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return done.stdout.split(), used / took
+
+
+def pairs(core, ours, theirs, n):
+    """[(ours, theirs)] in microseconds, fields of the peer; RuntimeError: no quiet core."""
+    found, fields, end = [], None, time.monotonic() + PATIENCE_S * n
+    while len(found) < n:
+        mine, share = timed(core, ours)
+        fields, their_share = timed(core, theirs) if theirs else (None, 1)
+        if min(share, their_share) >= SHARE:
+            found.append((float(mine[0]), float(fields[0]) if fields else None))
+        elif time.monotonic() > end:
+            raise RuntimeError(f"the core was not ours for {SHARE:.0%} of the time")
+    return found, fields
+
+
+def measure(args, name, case, shape, python):
+    seconds = 0.02 if args.tiny else 0.5 if args.quick else 2
+    ours = [os.path.join(args.bin, "bench_step"), *shape, case, seconds]
+    theirs = [python, os.path.join(HERE, "step_peer.py"), *shape, case, seconds] if python else None
+    core = str(min(os.sched_getaffinity(0)))
+    try:
+        found, fields = pairs(core, ours, theirs, args.pairs)
+    except RuntimeError as error:
+        put(name=name, case=case, value=None, unit="us", why=str(error))
+        return
+    value = statistics.median(o for o, _ in found)
+    row = {"name": name, "case": case, "value": value, "unit": "us", "n": len(found),
+           "samples_per_s": round(shape[1] / value * 1e6)}
+    if python:
+        row.update(peer=f"PyTorch {fields[3]}, {fields[4]}, 1 thread",
+                   peer_value=statistics.median(t for _, t in found),
+                   ratio=statistics.median(t / o for o, t in found))
+    put(**row)
+
+
+def has_torch(python):
+    return os.path.exists(python) and subprocess.run([python, "-c", "import torch"],
+                                                     capture_output=True).returncode == 0
+
+
+def main():
+    global SHARE
+    parser = argparse.ArgumentParser()
+    parser.add_argument("bin")
+    parser.add_argument("--dir")  # nothing is written
+    parser.add_argument("--python", default="/usr/bin/python3")
+    parser.add_argument("--wheel", default="build/bench-peers/bin/python")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="numbers without meaning, for the test")
+    args = parser.parse_args()
+    args.pairs = 1 if args.tiny else 3 if args.quick else 7
+    SHARE = 0 if args.tiny else SHARE
+    for suffix, python, how in (("", args.python, "scripts/bench.sh train --setup installs it"),
+                                (".wheel", args.wheel, "scripts/bench.sh tuner --setup installs it")):
+        there = has_torch(python)
+        if not there:
+            put(name="peer.installed", case="torch" + suffix, value=None, unit="1",
+                why=f"{python} does not have it; {how}")
+        for name, case, *shape in CASES:
+            if there or not suffix:
+                measure(args, name + suffix, case, shape, python if there else None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
