@@ -349,7 +349,8 @@ static void enforces_the_memory_limit(void)
                                           "time.sleep(1000)", NULL };
     static const char *const shared[] = { "python3", "-c",
                                           "import mmap, time\nx = mmap.mmap(-1, 400 << 20)\n"
-                                          "for i in range(0, len(x), 4096): x[i] = 1\ntime.sleep(1000)", NULL };
+                                          "for i in range(0, len(x), 4096): x[i] = 1\n"
+                                          "time.sleep(1000)", NULL };
     struct asy_attempt_spec spec = { .argv = greedy, .stdout_fd = -1, .memory = 100u << 20 };
     struct asy_attempt_event end;
 
