@@ -57,6 +57,21 @@ static void check_metrics(struct asy__parse *p)
     }
 }
 
+static void check_strict(struct asy__parse *p)
+{
+    const struct asy__value *ranks = asy__val(p, "resources.ranks");
+
+    if (!is_word(p, "resources.reproducible", "strict"))
+        return;
+    if (!is_word(p, "run.model", "mlp"))
+        asy__problem(p, asy__place(p, "resources.reproducible"), "resources.reproducible",
+                     "strict is of the model mlp; trees are the same for any number of ranks");
+    else if (ranks->has && ranks->i > ASY_STUDY_STRICT_RANKS)
+        asy__problem(p, ranks->node, "resources.ranks",
+                     "at most %d with reproducible: strict, which divides each batch into as many "
+                     "parts for any number of ranks", ASY_STUDY_STRICT_RANKS);
+}
+
 static void check_model(struct asy__parse *p)
 {
     const struct asy__value *unit = asy__val(p, "run.length.unit"), *max;
@@ -65,6 +80,7 @@ static void check_model(struct asy__parse *p)
     const char *file = asy__val(p, "data.file")->s, *labels = asy__val(p, "data.labels")->s;
 
     check_metrics(p);
+    check_strict(p);
     if (file && labels && !strcmp(file, labels))
         asy__problem(p, asy__place(p, "data.labels"), "data.labels",
                      "is data.file itself; leave it out if the labels are in it");
@@ -345,6 +361,9 @@ static void check_command(struct asy__parse *p, int has_space)
     check_pattern(p);
     check_files(p);
     check_command_ranks(p);
+    if (is_word(p, "resources.reproducible", "strict"))
+        asy__problem(p, asy__place(p, "resources.reproducible"), "resources.reproducible",
+                     "strict is of models; what a command computes only its program decides");
 }
 
 /* ---- search --------------------------------------------------------------------------------- */

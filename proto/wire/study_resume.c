@@ -230,7 +230,11 @@ int asy_study_resumable(const struct asy_study_spec *earlier, const struct asy_s
     int rc = 0;
 
     asy_buf_init(&path, 4096);
-    if (members_differ(earlier->root, later->root, &path))
+    if (strcmp(earlier->reproducible, later->reproducible) != 0)
+        rc = asy_fail(err, ASY_E_INVAL, "cannot resume study '%s': 'resources.reproducible' was "
+                      "%s; of resources it alone may not change", earlier->name,
+                      earlier->reproducible);
+    else if (members_differ(earlier->root, later->root, &path))
         rc = refuse(earlier, &path, err);
     else if ((input = changed_input(earlier, later)))
         rc = asy_fail(err, ASY_E_INVAL, "cannot resume study '%s': '%.100s' is not what it was; "

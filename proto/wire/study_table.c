@@ -227,8 +227,10 @@ const struct asy__row asy__rows[] = {
       .help = "processes that train one trial of a model together, over MPI" },
     { "resources.device", ASY__WORD, .words = "auto|cpu", .later = "gpu|cuda|opencl",
       .fallback = "auto", .help = "where the arithmetic runs" },
-    { "resources.reproducible", ASY__WORD, .words = "normal", .later = "strict",
-      .fallback = "normal", .help = "normal: the same bits for the same width and build" },
+    { "resources.reproducible", ASY__WORD, .words = "normal|strict",
+      .fallback = "normal", .help = "of a model's training; normal: the same bits for the "
+                                    "same ranks and build, strict: for any number of ranks up to "
+                                    "8" },
 
     { "inputs", ASY__INPUTS, .absent = "listed when the study is submitted",
       .help = "the files that data and run.files name, each by path, place in a trial's folder, "

@@ -161,7 +161,8 @@ static int prepare(struct bench *b, struct asy_error *err)
     int rc;
 
     if ((rc = asy_comm_mpi(&b->comm, err)) < 0 ||
-        (rc = asy_comm_share(b->comm, b->n + 1, b->n, &b->memory, err)) < 0)
+        (rc = asy_comm_share(b->comm, (size_t)asy_comm_size(b->comm), b->n + 1, b->n, &b->memory,
+                             err)) < 0)
         return rc;
     if (asy_comm_local_size(b->comm) != asy_comm_size(b->comm))
         return asy_fail(err, ASY_E_STATE, "the ranks share no memory");

@@ -48,6 +48,7 @@ static void sums_go_in_rank_order(void)
 {
     static const size_t sizes[] = { 1, 16, 17, 1000, 65536 - TAIL, 65536, 262145, MOST };
     struct asy_error err = ASY_ERROR_INIT;
+    size_t ranks = (size_t)asy_comm_size(comm);
     struct asy_comm_memory memory;
     struct asy_comm_sum sum;
     float tail[TAIL];
@@ -55,7 +56,7 @@ static void sums_go_in_rank_order(void)
     for (size_t k = 0; k < 2 * ASY_ARRAY_LEN(sizes); k++) {
         size_t n = sizes[k / 2], wrong = 0;
 
-        if (!T_OK(asy_comm_share(comm, n + TAIL, n, &memory, &err), &err))
+        if (!T_OK(asy_comm_share(comm, ranks, n + TAIL, n, &memory, &err), &err))
             return;
         asy_comm_settle(comm);
         for (size_t i = 0; i < n + TAIL; i++)
@@ -79,7 +80,7 @@ static void a_node_gets_what_the_first_has(void)
     struct asy_comm_memory memory;
     size_t n = 100000, wrong = 0;
 
-    if (!T_OK(asy_comm_share(comm, 1, 2 * n, &memory, &err), &err))
+    if (!T_OK(asy_comm_share(comm, (size_t)asy_comm_size(comm), 1, 2 * n, &memory, &err), &err))
         return;
     asy_comm_settle(comm);
     for (size_t i = 0; i < 2 * n && asy_comm_local_rank(comm) == 0; i++)
@@ -348,6 +349,63 @@ out:
         kit_rmdir(dir);
 }
 
+/* Ends the study's data and begins its resources. */
+#define STRICT "\"label\":-1},\"resources\":{\"reproducible\":\"strict\""
+
+/* A strict job by this gang or by rank 0 alone; the model file is kept as name. */
+static void train_strictly(struct asy_comm *by, const char *dir, const char *resume,
+                           const char *until, const char *optimizer, const char *name)
+{
+    char params[128], to[160];
+    struct asy_json *job;
+    static struct asy_train_result result;
+    struct asy_trainer *trainer = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+
+    snprintf(params, sizeof params, PARAMS ",%s", optimizer);
+    job = kit_job(KIT_DIGITS, STRICT, "val_loss", "minimize", 4, params, until);
+    if (T_OK(asy_trainer_create(by, &trainer, &err), &err) &&
+        T_OK(asy_trainer_run(trainer, job, dir, resume, &callbacks, &result, &err), &err) &&
+        asy_comm_rank(by) == 0 && name) {
+        snprintf(to, sizeof to, "%s/%s", dir, name);
+        T_EQ("keep", rename(result.model_path, to), 0);
+    }
+    asy_trainer_destroy(trainer);
+    asy_json_destroy(job);
+}
+
+static void a_strict_model_is_the_same_for_every_width(void)
+{
+    static const char *const optimizers[] = { "\"optimizer\":\"adam\"",
+                                              "\"optimizer\":\"sgd\",\"momentum\":0.9" };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm *self = NULL;
+    char dir[64], wide[160], narrow[160], resumed[160];
+    int root = asy_comm_rank(comm) == 0;
+
+    if (!shared_dir(dir) || !T_OK(asy_comm_self(&self, &err), &err))
+        return;
+    snprintf(wide, sizeof wide, "%s/wide", dir);
+    snprintf(narrow, sizeof narrow, "%s/narrow", dir);
+    snprintf(resumed, sizeof resumed, "%s/resumed", dir);
+    snprintf(kept, sizeof kept, "%s/kept", dir);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(optimizers); i++) {
+        train_strictly(comm, dir, NULL, "", optimizers[i], "wide");
+        if (root) {
+            train_strictly(self, dir, NULL, "", optimizers[i], "narrow");
+            kit_same("one rank", wide, narrow);
+            train_strictly(self, dir, NULL, "\"until\":2", optimizers[i], NULL);
+        }
+        T_OK(asy_comm_bcast(comm, kept, sizeof kept, 0, &err), &err); /* rank 0 has paused */
+        train_strictly(comm, dir, kept, "", optimizers[i], "resumed");
+        if (root)
+            kit_same("begun by one rank", resumed, narrow);
+    }
+    asy_comm_destroy(self);
+    if (root)
+        kit_rmdir(dir);
+}
+
 /* A request to one rank stops all at the same step; a mistake on one is one of all. */
 static void ranks_stop_and_fail_together(void)
 {
@@ -394,6 +452,7 @@ int main(int argc, char **argv)
         T_TEST(ranks_train_as_one),
         T_TEST(the_loss_curve_is_that_of_one_rank),
         T_TEST(trees_are_those_of_one_rank),
+        T_TEST(a_strict_model_is_the_same_for_every_width),
         T_TEST(ranks_stop_and_fail_together),
     };
     struct asy_error err = ASY_ERROR_INIT;

@@ -283,7 +283,7 @@ static void parts_make_up_the_whole(void)
 
 static void too_much_is_no_room(void)
 {
-    struct asy__node node = { .size = 2 };
+    struct asy__node node = { .size = 2, .arrays = 2 };
 
     T_EQ("own", asy__node_room(&node, SIZE_MAX / 4, 1, 0), 0);
     T_EQ("common", asy__node_room(&node, 1, SIZE_MAX - 10, 0), 0);
@@ -334,7 +334,7 @@ static void *add_up(void *arg)
 
 static void ranks_add_up_in_their_order(void)
 {
-    struct asy__node all = { .size = RANKS };
+    struct asy__node all = { .size = RANKS, .arrays = RANKS };
     size_t room = asy__node_room(&all, N, N, 0);
     float *memory = calloc(room, sizeof *memory);
     struct asy__barrier barrier;
@@ -346,6 +346,7 @@ static void ranks_add_up_in_their_order(void)
     asy__barrier_init(&barrier, RANKS);
     for (int r = 0; r < RANKS; r++) {
         ranks[r].node = (struct asy__node){ .index = r, .size = RANKS, .barrier = &barrier,
+                                            .arrays = RANKS, .first = (size_t)r, .count = 1,
                                             .rows = ranks[r].rows };
         asy__node_lay_out(&ranks[r].node, N, N, 0, memory);
         T_EQ("thread", pthread_create(&threads[r], NULL, add_up, &ranks[r]), 0);

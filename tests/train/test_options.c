@@ -124,7 +124,7 @@ static void a_study_is_a_job_with_the_same_defaults(void)
     T_NEAR("validation", job.data.validation, 0.3, 0);
     T_NEAR("test", job.data.test, 0.2, 0);
     T_STR("metric", job.metric, "val_loss");
-    T_TRUE(!job.maximize && !job.takes_best);
+    T_TRUE(!job.maximize && !job.takes_best && !job.strict);
 out:
     asy_json_destroy(root);
     asy_study_destroy(spec);
@@ -132,6 +132,32 @@ out:
     asy_buf_fini(&text);
 }
 
+static void strict_reaches_the_job(void)
+{
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    struct asy_buf text, job_text;
+    struct asy__job job;
+
+    asy_buf_init(&text, 1u << 16);
+    asy_buf_init(&job_text, 1u << 20);
+    asy_buf_addf(&text, "%sresources: {reproducible: strict, ranks: 8}\n", study_text);
+    if (T_OK(asy_study_parse(text.data, text.len, "study.yaml", ASY_SOURCE_DIR "/examples/data",
+                             &spec, NULL, &err), &err)) {
+        asy_buf_addf(&job_text, "{\"study\":%s}", spec->canonical);
+        if (T_OK(asy_json_parse(job_text.data, job_text.len, &root, &err), &err) &&
+            T_OK(asy__job_read(root, &job, &err), &err))
+            T_EQ("strict", job.strict, 1);
+    }
+    T_EQ("as many parts as ranks", ASY__STRICT_SHARDS, ASY_STUDY_STRICT_RANKS);
+    asy_json_destroy(root);
+    asy_study_destroy(spec);
+    asy_buf_fini(&text);
+    asy_buf_fini(&job_text);
+}
+
 T_MAIN("options", T_TEST(both_know_the_same_hyperparameters),
        T_TEST(trees_have_the_same_defaults),
-       T_TEST(a_study_is_a_job_with_the_same_defaults))
+       T_TEST(a_study_is_a_job_with_the_same_defaults),
+       T_TEST(strict_reaches_the_job))

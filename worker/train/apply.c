@@ -73,7 +73,7 @@ static int write_score(const struct asy__model *model, const struct asy__data *d
     struct asy__learner learner = asy__model_learner(model);
     struct asy_comm *comm = NULL;
     struct asy__metric_list list = { .n = 0 };
-    struct asy__score score;
+    struct asy__score room, score;
     struct asy_jsonw w;
     int rc;
 
@@ -81,8 +81,8 @@ static int write_score(const struct asy__model *model, const struct asy__data *d
         return asy_fail(err, ASY_E_INVAL, "the split has no rows for %s", part_names[part]);
     if ((rc = asy_comm_self(&comm, err)) < 0)
         return rc;
-    rc = asy__score_part(&learner, data, data->start[part], data->start[part + 1], comm, &score,
-                         err);
+    rc = asy__score_part(&learner, data, data->start[part], data->start[part + 1], comm, 1, &room,
+                         &score, err);
     asy_comm_destroy(comm);
     if (rc < 0)
         return rc;

@@ -65,7 +65,7 @@ static void pack(const struct asy__progress *p, uint64_t words[PROGRESS_WORDS])
     words[3] = p->best_epoch;
     words[4] = bits_of(p->best);
     words[5] = bits_of(p->last);
-    words[6] = p->ranks;
+    words[6] = p->shards;
 }
 
 static void unpack(const uint64_t words[PROGRESS_WORDS], struct asy__progress *p)
@@ -76,7 +76,7 @@ static void unpack(const uint64_t words[PROGRESS_WORDS], struct asy__progress *p
     p->best_epoch = words[3];
     p->best = value_of(words[4]);
     p->last = value_of(words[5]);
-    p->ranks = words[6];
+    p->shards = words[6];
 }
 
 int asy__checkpoint_write(const char *path, const char *identity, const struct asy__state *state,
@@ -98,7 +98,7 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
     asy_buf_init(&scores, 16u << 20);
     pack(&state->progress, words);
     add_words(&progress, words, PROGRESS_WORDS);
-    for (uint64_t r = 0; r < state->progress.ranks; r++) {
+    for (uint64_t r = 0; r < state->progress.shards; r++) {
         memcpy(words, &partial[r], sizeof partial[r]);
         add_words(&scores, words, SCORE_WORDS);
     }
@@ -166,28 +166,28 @@ static int compare(const char *theirs, const char *ours, struct asy_error *err)
 /* The counts must fit each other before anything is computed with them. */
 static int check(const struct asy__progress *p, struct asy_error *err)
 {
-    if (p->epoch > 1000000000000000 || p->best_epoch > p->epoch || p->ranks < 1 ||
-        p->ranks > 65536 || p->step < p->batch || p->step > (uint64_t)1 << 60 ||
+    if (p->epoch > 1000000000000000 || p->best_epoch > p->epoch || p->shards < 1 ||
+        p->shards > 65536 || p->step < p->batch || p->step > (uint64_t)1 << 60 ||
         (p->best_epoch > 0 && !isfinite(p->best)))
         return asy_fail(err, ASY_E_CORRUPT, "its counts contradict each other");
     return 0;
 }
 
 static int read_partial(const char *text, const struct asy__progress *progress,
-                        struct asy__score *partial, size_t ranks, struct asy_error *err)
+                        struct asy__score *partial, size_t shards, struct asy_error *err)
 {
-    size_t n = (size_t)progress->ranks;
+    size_t n = (size_t)progress->shards;
     struct asy__score *there = calloc(n, sizeof *there);
     int rc = 0;
 
     if (!there)
-        return asy_fail(err, ASY_E_NOMEM, "no memory for the sums of %zu ranks", n);
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the sums of %zu shards", n);
     if (read_words(text, (uint64_t *)(void *)there, n * SCORE_WORDS) < 0) {
         rc = asy_fail(err, ASY_E_CORRUPT, "its sums of the epoch are not readable");
-    } else if (n == ranks) {
+    } else if (n == shards) {
         memcpy(partial, there, n * sizeof *there);
     } else {
-        memset(partial, 0, ranks * sizeof *partial);
+        memset(partial, 0, shards * sizeof *partial);
         for (size_t r = 0; r < n; r++) {
             partial[0].rows += there[r].rows;
             partial[0].loss += there[r].loss;
@@ -216,7 +216,7 @@ static int read_trees(const struct asy_safetensors *file, struct asy__state *sta
 }
 
 static int read_all(const struct asy_safetensors *file, const char *identity,
-                    struct asy__state *state, size_t n, struct asy__score *partial, size_t ranks,
+                    struct asy__state *state, size_t n, struct asy__score *partial, size_t shards,
                     struct asy_error *err)
 {
     const char *format = asy_safetensors_meta(file, "format");
@@ -231,7 +231,7 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
         return asy_fail(err, ASY_E_CORRUPT, "does not say where it stands");
     unpack(words, &state->progress);
     if ((rc = check(&state->progress, err)) < 0 ||
-        (rc = read_partial(asy_safetensors_meta(file, "partial"), &state->progress, partial, ranks,
+        (rc = read_partial(asy_safetensors_meta(file, "partial"), &state->progress, partial, shards,
                            err)) < 0)
         return rc;
     if (state->trees)
@@ -250,7 +250,7 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
 }
 
 int asy__checkpoint_read(const char *path, const char *identity, struct asy__state *state,
-                         size_t n_params, struct asy__score *partial, size_t ranks,
+                         size_t n_params, struct asy__score *partial, size_t shards,
                          struct asy_error *err)
 {
     struct asy_safetensors *file = NULL;
@@ -260,7 +260,7 @@ int asy__checkpoint_read(const char *path, const char *identity, struct asy__sta
         asy_error_prefix(err, "cannot resume from the checkpoint");
         return rc;
     }
-    rc = read_all(file, identity, state, n_params, partial, ranks, err);
+    rc = read_all(file, identity, state, n_params, partial, shards, err);
     if (rc < 0)
         asy_error_prefix(err, "cannot resume: checkpoint '%.80s'", path);
     asy_safetensors_destroy(file);

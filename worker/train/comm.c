@@ -7,17 +7,9 @@
 
 /* ---- one rank -------------------------------------------------------------------------------- */
 
-int asy__comm_init(struct asy_comm *comm, int local_rank, int local_size, struct asy_error *err)
-{
-    comm->node.index = local_rank;
-    comm->node.size = local_size;
-    comm->node.rows = calloc((size_t)local_size + 1, sizeof *comm->node.rows);
-    return comm->node.rows ? 0 : asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
-}
-
 void asy__comm_fini(struct asy_comm *comm)
 {
-    free(comm->node.rows);
+    free((void *)comm->node.rows);
     free(comm->alone);
 }
 
@@ -52,17 +44,12 @@ static void destroy_self(struct asy_comm *comm)
 int asy_comm_self(struct asy_comm **ret_comm, struct asy_error *err)
 {
     struct asy_comm *comm = calloc(1, sizeof *comm);
-    int rc;
 
     if (!comm)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
-    comm->size = 1;
+    comm->size = comm->node.size = 1;
     comm->share = asy__comm_share_alone;
     comm->destroy = destroy_self;
-    if ((rc = asy__comm_init(comm, 0, 1, err)) < 0) {
-        destroy_self(comm);
-        return rc;
-    }
     *ret_comm = comm;
     return 0;
 }
@@ -95,18 +82,25 @@ int asy_comm_local_rank(const struct asy_comm *comm)
     return comm->node.index;
 }
 
-int asy_comm_share(struct asy_comm *comm, size_t n_own, size_t n_common,
+int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own, size_t n_common,
                    struct asy_comm_memory *ret, struct asy_error *err)
 {
+    struct asy__node *node = &comm->node;
     size_t from, to;
     int rc;
 
-    if ((rc = comm->share(comm, n_own, n_common, err)) < 0)
+    if ((rc = asy__node_divide(node, comm->rank, comm->size, n_arrays, err)) < 0 ||
+        (rc = comm->share(comm, n_own, n_common, err)) < 0)
         return rc;
-    ret->own = asy__node_own(&comm->node);
-    ret->common = comm->node.common;
-    asy__node_slice(&comm->node, n_common, &from, &to);
-    memset(ret->own, 0, n_own * sizeof(float));
+    *ret = (struct asy_comm_memory){
+        .own = asy__node_own(node),
+        .first = n_arrays * (size_t)comm->rank / (size_t)comm->size,
+        .count = node->count,
+        .stride = node->stride,
+        .common = node->common,
+    };
+    asy__node_slice(node, n_common, &from, &to);
+    memset(ret->own, 0, node->count * node->stride * sizeof(float));
     memset(ret->common + from, 0, (to - from) * sizeof(float));
     return 0;
 }

@@ -21,9 +21,7 @@ struct asy_comm {
     int (*bcast)(struct asy_comm *comm, void *bytes, size_t n, int root, struct asy_error *err);
     void (*destroy)(struct asy_comm *comm);
 };
-/* The parts that all implementations have. */
-ASY_MUST_CHECK int asy__comm_init(struct asy_comm *comm, int local_rank, int local_size,
-                                  struct asy_error *err);
+/* Of what all implementations have. */
 void asy__comm_fini(struct asy_comm *comm);
 /* share() of a rank that is alone on its node. */
 ASY_MUST_CHECK int asy__comm_share_alone(struct asy_comm *comm, size_t n_own, size_t n_common,

@@ -158,7 +158,7 @@ static int reserve(const struct mpi_comm *comm, struct asy_error *err)
                                   err)) < 0)
         return rc;
     return asy__memory_reserve(&comm->memory, (size_t)((const char *)asy__node_own(node) - begin),
-                               node->stride * sizeof(float), err);
+                               node->count * node->stride * sizeof(float), err);
 }
 
 /* Whether all ranks of the node succeeded; if not, none keeps what it has. */
@@ -296,18 +296,18 @@ static int find_place(struct mpi_comm *comm, struct asy_error *err)
 static int join_node(struct mpi_comm *comm, int *ret_shares, struct asy_error *err)
 {
     struct asy_error reason = ASY_ERROR_INIT;
-    int local = 0, size = 1, shares, rc;
+    struct asy__node *node = &comm->base.node;
+    int shares, rc;
 
     if ((rc = find_place(comm, err)) < 0 ||
         (rc = asy__mpi_check(MPI_Comm_split(comm->world, comm->place, comm->base.rank,
                                             &comm->local), "MPI_Comm_split", err)) < 0 ||
-        (rc = asy__mpi_check(MPI_Comm_rank(comm->local, &local), "MPI_Comm_rank", err)) < 0 ||
-        (rc = asy__mpi_check(MPI_Comm_size(comm->local, &size), "MPI_Comm_size", err)) < 0 ||
-        (rc = asy__comm_init(&comm->base, local, size, err)) < 0)
+        (rc = asy__mpi_check(MPI_Comm_rank(comm->local, &node->index), "MPI_Comm_rank", err)) < 0 ||
+        (rc = asy__mpi_check(MPI_Comm_size(comm->local, &node->size), "MPI_Comm_size", err)) < 0)
         return rc;
     shares = obtain(comm, sizeof(struct asy__barrier), &comm->control, &reason) == 0;
-    if (shares && local == 0)
-        asy__barrier_init(comm->control.at, (uint32_t)size);
+    if (shares && node->index == 0)
+        asy__barrier_init(comm->control.at, (uint32_t)node->size);
     /* Also the moment at which all have mapped what the first one made. */
     rc = asy__mpi_check(MPI_Allreduce(&shares, ret_shares, 1, MPI_INT, MPI_MIN, comm->world),
                         "MPI_Allreduce", err);

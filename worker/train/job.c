@@ -49,6 +49,7 @@ static int read_objective(const struct asy_json *node, struct asy__job *job, str
 int asy__job_read(const struct asy_json *node, struct asy__job *ret, struct asy_error *err)
 {
     const struct asy_json *study = asy_json_get(node, "study");
+    const struct asy_json *resources = asy_json_get(study, "resources");
     const struct asy_json *seconds = asy_json_get(node, "checkpoint_s");
     struct asy__job job = { 0 };
     double every = asy_json_f64(seconds, 60);
@@ -58,6 +59,7 @@ int asy__job_read(const struct asy_json *node, struct asy__job *ret, struct asy_
     if (!study || asy_json_type(study) != ASY_JSON_OBJECT)
         return asy_fail(err, ASY_E_INVAL, "the job has no study");
     job.study = asy_json_str(asy_json_get(study, "name"), "");
+    job.strict = !strcmp(asy_json_str(asy_json_get(resources, "reproducible"), ""), "strict");
     job.population = asy_json_bool(asy_json_get(node, "population"), 0);
     if ((rc = read_run(asy_json_get(study, "run"), &job, err)) < 0 ||
         (rc = asy__data_spec_read(asy_json_get(study, "data"), &job.data, err)) < 0 ||
@@ -147,6 +149,8 @@ void asy__job_identity(const struct asy__job *job, const struct asy__data *data,
     asy_buf_addf(buf, "model=%s\nlength=%llu\n",
                  asy__family_name((enum asy__family)job->hyper.family),
                  (unsigned long long)job->max);
+    if (job->strict)
+        asy_buf_addf(buf, "reproducible=strict\n");
     if (!job->population)
         asy_buf_addf(buf, "seed=%llu\n", (unsigned long long)job->seed);
     asy_buf_addf(buf, "objective=%s\nmaximize=%d\ntake best=%d\n", job->metric, job->maximize,

@@ -6,6 +6,9 @@
 #include "hyper.h"
 #include "import.h"
 
+/* Parts of a batch where its bits may not depend on the number of ranks; so many ranks at most. */
+#define ASY__STRICT_SHARDS 8
+
 struct asy__job {
     const char *study;
     struct asy__hyper hyper;
@@ -13,6 +16,7 @@ struct asy__job {
     struct asy__import import;
     const char *metric; /* the objective */
     int maximize, takes_best;
+    int strict;     /* the same bits for any number of ranks */
     int population; /* it may go on from the checkpoint of a trial with other parameters */
     uint64_t seed, number, until, max; /* epochs; until <= max */
     int64_t checkpoint_ms;

@@ -141,7 +141,7 @@ static int probe_sum(struct asy_comm *comm, struct asy_error *err)
     struct asy_comm_memory memory;
     struct asy_comm_sum sum = { 0 };
 
-    if ((rc = asy_comm_share(comm, PROBE_LEN, 0, &memory, err)) < 0)
+    if ((rc = asy_comm_share(comm, (size_t)n, PROBE_LEN, 0, &memory, err)) < 0)
         return rc;
     for (size_t i = 0; i < PROBE_LEN; i++)
         memory.own[i] = (float)(asy_comm_rank(comm) + 1);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,12 +114,36 @@ static int add_pages(size_t k, size_t n, size_t *sum)
            __builtin_add_overflow(*sum, room, sum);
 }
 
+static size_t part(size_t n, int index, int size)
+{
+    return n * (size_t)index / (size_t)size;
+}
+
+int asy__node_divide(struct asy__node *node, int rank, int ranks, size_t n_arrays,
+                     struct asy_error *err)
+{
+    int leader = rank - node->index;
+    size_t begin = part(n_arrays, leader, ranks);
+    size_t n = part(n_arrays, leader + node->size, ranks) - begin;
+    const float **rows;
+
+    if (n_arrays < (size_t)ranks)
+        return asy_fail(err, ASY_E_INVAL, "%zu parts are too few for %d ranks", n_arrays, ranks);
+    if (!(rows = realloc(node->rows, (n + 1) * sizeof *rows)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
+    node->rows = rows;
+    node->arrays = n;
+    node->first = part(n_arrays, rank, ranks) - begin;
+    node->count = part(n_arrays, rank + 1, ranks) - begin - node->first;
+    return 0;
+}
+
 size_t asy__node_room(const struct asy__node *node, size_t n_own, size_t n_common, int spans)
 {
     size_t sum = 0;
 
     if (add_pages(1, n_common, &sum) || add_pages(spans ? 1 : 0, n_own, &sum) ||
-        add_pages((size_t)node->size, n_own, &sum) || sum > SIZE_MAX / 2 / sizeof(float))
+        add_pages(node->arrays, n_own, &sum) || sum > SIZE_MAX / 2 / sizeof(float))
         return 0;
     return sum;
 }
@@ -134,11 +159,6 @@ void asy__node_lay_out(struct asy__node *node, size_t n_own, size_t n_common, in
     node->common = at;
     node->total = spans ? at + common : NULL;
     node->own = at + common + (spans ? node->stride : 0);
-}
-
-static size_t part(size_t n, int index, int size)
-{
-    return n * (size_t)index / (size_t)size;
 }
 
 void asy__node_slice(const struct asy__node *node, size_t n, size_t *ret_from, size_t *ret_to)
@@ -161,7 +181,7 @@ void asy__node_wait(const struct asy__node *node)
 
 float *asy__node_own(const struct asy__node *node)
 {
-    return node->own + (size_t)node->index * node->stride;
+    return node->own + node->first * node->stride;
 }
 
 void asy__node_sum(const struct asy__node *node, const float *first, size_t from, size_t n,
@@ -171,8 +191,8 @@ void asy__node_sum(const struct asy__node *node, const float *first, size_t from
 
     if (first)
         node->rows[rows++] = first;
-    for (size_t r = 0; r < (size_t)node->size; r++)
-        node->rows[rows++] = node->own + r * node->stride + from;
+    for (size_t a = 0; a < node->arrays; a++)
+        node->rows[rows++] = node->own + a * node->stride + from;
     if (rows > 1 || node->rows[0] != to)
         asy_sum_rows(rows, n, node->rows, to);
 }

@@ -38,22 +38,28 @@ void asy__memory_fini(struct asy__memory *memory);
 struct asy__node {
     int index, size;              /* of this rank among those here, in rank order */
     struct asy__barrier *barrier; /* NULL where size is 1 */
+    size_t arrays;                /* of all ranks here, at least one each */
+    size_t first, count;          /* this rank's among them */
     float *common;                /* [n_common], one for all */
     float *total;                 /* [n_own], one for all; NULL where all ranks are here */
-    float *own;                   /* size times [n_own], `stride` floats apart */
+    float *own;                   /* arrays times [n_own], `stride` floats apart */
     size_t n_own, n_common, stride;
-    const float **rows;           /* [size + 1], for sums */
+    const float **rows;           /* [arrays + 1], for sums */
 };
+/* Gives each rank of a gang its arrays of n_arrays: an equal share in rank order, as near as may
+ * be. rank: this one's in a gang of `ranks`. ASY_E_INVAL: fewer arrays than ranks. ASY_E_NOMEM. */
+ASY_MUST_CHECK int asy__node_divide(struct asy__node *node, int rank, int ranks, size_t n_arrays,
+                                    struct asy_error *err);
 /* Floats behind each other: common, total, own. spans: there are other nodes, so total is needed.
  * 0: too many. */
 size_t asy__node_room(const struct asy__node *node, size_t n_own, size_t n_common, int spans);
 void asy__node_lay_out(struct asy__node *node, size_t n_own, size_t n_common, int spans, float *at);
-float *asy__node_own(const struct asy__node *node); /* this rank's */
+float *asy__node_own(const struct asy__node *node); /* this rank's first */
 void asy__node_wait(const struct asy__node *node);
 /* This rank's part of n entries, at multiples of 16. */
 void asy__node_slice(const struct asy__node *node, size_t n, size_t *ret_from, size_t *ret_to);
-/* to [n] = first [n] (NULL: none) + own of each rank, [from..from + n), in rank order. `to` may be
- * first or this stretch of an own. */
+/* to [n] = first [n] (NULL: none) + each array [from..from + n), in their order. `to` may be first
+ * or this stretch of an array. */
 void asy__node_sum(const struct asy__node *node, const float *first, size_t from, size_t n,
                    float *to);
 #endif

@@ -11,12 +11,6 @@
 #include <asy/clock.h>
 #include <asy/rng.h>
 
-/* Ranks 0.. get equal shares of n rows, in order. */
-static size_t share(size_t n, int rank, int ranks)
-{
-    return n * (size_t)rank / (size_t)ranks;
-}
-
 /* The epoch's order is a function of seed and epoch alone, so no resumption can change it. */
 static void shuffle(struct asy__run *run)
 {
@@ -72,17 +66,20 @@ static void update(struct asy__run *run, const struct asy_comm_sum *sum)
     }
 }
 
-static void set_riders(struct asy__run *run, double loss)
+/* Behind the gradients of this rank's i-th shard; what all of a rank's would say the first does. */
+static void set_riders(struct asy__run *run, size_t i, double loss)
 {
-    float *rider = run->grads + run->mlp.n_params;
+    float *riders = run->memory.own + i * run->memory.stride + run->mlp.n_params;
     int request = atomic_load_explicit(&run->trainer->request, memory_order_relaxed);
 
-    rider[ASY__RIDE_PAUSE] = request == ASY_TRAIN_PAUSE;
-    rider[ASY__RIDE_STOP] = request == ASY_TRAIN_STOP;
-    rider[ASY__RIDE_CHECKPOINT] = asy_comm_rank(run->trainer->comm) == 0 &&
-                                  run->job->checkpoint_ms > 0 &&
-                                  asy_clock_ms() >= run->checkpoint_due_ms;
-    rider[ASY__RIDE_LOSS] = (float)loss;
+    riders[ASY__RIDE_LOSS] = (float)loss;
+    if (i > 0)
+        return;
+    riders[ASY__RIDE_PAUSE] = request == ASY_TRAIN_PAUSE;
+    riders[ASY__RIDE_STOP] = request == ASY_TRAIN_STOP;
+    riders[ASY__RIDE_CHECKPOINT] = asy_comm_rank(run->trainer->comm) == 0 &&
+                                   run->job->checkpoint_ms > 0 &&
+                                   asy_clock_ms() >= run->checkpoint_due_ms;
 }
 
 static float rider(const struct asy__run *run, int which)
@@ -90,47 +87,57 @@ static float rider(const struct asy__run *run, int which)
     return run->riders[which];
 }
 
-/* The gradient of this rank's rows of a batch of n. */
-static void pass(struct asy__run *run, size_t n)
+/* The gradient of this rank's i-th shard of a batch of n rows. */
+static void pass(struct asy__run *run, size_t i, size_t n)
 {
-    struct asy_comm *comm = run->trainer->comm;
-    int rank = asy_comm_rank(comm), ranks = asy_comm_size(comm);
-    size_t from = (size_t)run->state.progress.batch * run->batch;
-    size_t begin = share(n, rank, ranks), rows = share(n, rank + 1, ranks) - begin;
+    size_t from = (size_t)run->state.progress.batch * run->batch, shard = run->memory.first + i;
+    size_t begin = asy__share_begin(n, shard, run->shards);
+    size_t rows = asy__share_begin(n, shard + 1, run->shards) - begin;
+    float *grads = run->memory.own + i * run->memory.stride;
+    struct asy__score *score = &run->partials[shard];
+    double before = score->loss;
 
-    if (!rows) {
-        memset(run->grads, 0, run->mlp.n_params * sizeof *run->grads);
-        return;
+    if (rows) {
+        gather(run, from + begin, rows);
+        asy__mlp_forward(&run->mlp, run->state.params, run->x, rows);
+        asy__score_batch(run->mlp.out[run->mlp.n_layers - 1], &run->data->schema, run->label,
+                         run->target, rows, 1.0f / (float)n, score);
+        asy__mlp_backward(&run->mlp, run->state.params, run->x, rows, grads);
+    } else {
+        memset(grads, 0, run->mlp.n_params * sizeof *grads);
     }
-    gather(run, from + begin, rows);
-    asy__mlp_forward(&run->mlp, run->state.params, run->x, rows);
-    asy__score_batch(run->mlp.out[run->mlp.n_layers - 1], &run->data->schema, run->label,
-                     run->target, rows, 1.0f / (float)n, &run->state.partial);
-    asy__mlp_backward(&run->mlp, run->state.params, run->x, rows, run->grads);
+    set_riders(run, i, score->loss - before);
 }
 
-/* One batch: this rank's rows of it, its part of the sum over the ranks and of the update. Of
- * trees: a round, of which only the riders are left to sum. */
+/* A round of trees, of which only the riders are left to sum. */
+static int grow(struct asy__run *run, struct asy_error *err)
+{
+    struct asy__score *score = &run->partials[run->memory.first];
+    double before = score->loss;
+    int rc = asy__trees_round(run->trees, err);
+
+    if (rc < 0)
+        return rc;
+    asy__trees_score(run->trees, score, &run->val);
+    set_riders(run, 0, score->loss - before);
+    return 0;
+}
+
+/* One batch: this rank's rows of it, its part of the sum over the shards and of the update. */
 static int step(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
     size_t from = (size_t)run->state.progress.batch * run->batch;
     size_t n = run->n_train - from < run->batch ? run->n_train - from : run->batch;
-    double before = run->state.partial.loss;
     struct asy_comm_sum sum;
     int rc;
 
-    if (!run->trees) {
-        pass(run, n);
-    } else if ((rc = asy__trees_round(run->trees, err)) == ASY_E_TOOBIG) {
-        run->diverged = 1; /* on all ranks: they know it of a sum */
-        return 0;
-    } else if (rc < 0) {
-        return rc;
-    } else {
-        asy__trees_score(run->trees, &run->state.partial, &run->val);
+    for (size_t i = 0; i < run->memory.count && !run->trees; i++)
+        pass(run, i, n);
+    if (run->trees && (rc = grow(run, err)) < 0) {
+        run->diverged = rc == ASY_E_TOOBIG; /* on all ranks: they know it of a sum */
+        return run->diverged ? 0 : rc;
     }
-    set_riders(run, run->state.partial.loss - before);
     rc = asy_comm_reduce(comm, run->mlp.n_params, ASY__RIDES, run->riders, &sum, err);
     if (rc < 0)
         return rc;
@@ -153,26 +160,29 @@ static int write_checkpoint(struct asy__run *run, char *path, size_t size, struc
     if (n < 0 || (size_t)n >= size)
         return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
     return asy__checkpoint_write(path, run->identity, &run->state, run->mlp.n_params,
-                                 run->partials, err);
+                                 run->sums, err);
+}
+
+/* The present epoch's sums over all ranks, by shards and in all. */
+static int sum_up(struct asy__run *run, struct asy__score *ret, struct asy_error *err)
+{
+    memcpy(run->sums, run->partials, run->shards * sizeof *run->sums);
+    return asy__score_total(run->trainer->comm, run->sums, run->shards, ret, err);
 }
 
 /* Collects the ranks' sums of the present epoch; rank 0 writes and hands over the file. */
 static int checkpoint(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
-    size_t ranks = (size_t)asy_comm_size(comm), rank = (size_t)asy_comm_rank(comm);
-    double *sums = (double *)(void *)run->partials;
+    struct asy__score total;
     char path[4096];
     int rc;
 
-    memset(run->partials, 0, ranks * sizeof *run->partials);
-    run->partials[rank] = run->state.partial;
-    rc = asy_comm_sum_f64(comm, sums, ranks * sizeof *run->partials / sizeof *sums, err);
-    if (rc < 0)
+    if ((rc = sum_up(run, &total, err)) < 0)
         return rc;
-    run->state.progress.ranks = ranks;
+    run->state.progress.shards = run->shards;
     run->checkpoint_due_ms = asy_clock_ms() + run->job->checkpoint_ms;
-    if (rank != 0)
+    if (asy_comm_rank(comm) != 0)
         return 0;
     if ((rc = write_checkpoint(run, path, sizeof path, err)) < 0 || !run->callbacks->checkpoint)
         return rc;
@@ -220,11 +230,11 @@ static int measure(struct asy__run *run, double samples_per_s, struct asy__metri
     struct asy_comm *comm = run->trainer->comm;
     struct asy__learner net = { .mlp = &run->mlp, .params = run->state.params,
                                 .rows_max = run->mlp.rows_max };
-    struct asy__score train = run->state.partial, val = run->val;
+    struct asy__score train, val = run->val;
     size_t from = data->start[ASY__VALIDATION], to = data->start[ASY__VALIDATION + 1];
     int rc;
 
-    if ((rc = asy__score_sum(comm, &train, err)) < 0)
+    if ((rc = sum_up(run, &train, err)) < 0)
         return rc;
     list->n = 1;
     snprintf(list->item[0].name, sizeof list->item[0].name, "samples_per_s");
@@ -233,7 +243,8 @@ static int measure(struct asy__run *run, double samples_per_s, struct asy__metri
     if (to == from)
         return 0;
     rc = run->trees ? asy__score_sum(comm, &val, err)
-                    : asy__score_part(&net, data, from, to, comm, &val, err);
+                    : asy__score_part(&net, data, from, to, comm, run->shards, run->sums, &val,
+                                      err);
     if (rc == 0)
         asy__score_metrics(&val, &data->schema, "val", list);
     return rc;
@@ -317,7 +328,7 @@ static int one_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome,
         return rc;
     p->epoch++;
     p->batch = 0;
-    memset(&run->state.partial, 0, sizeof run->state.partial);
+    memset(run->partials, 0, run->shards * sizeof *run->partials);
     judge(run, &list);
     if ((rc = report(run, &list, err)) < 0)
         return rc;

@@ -50,26 +50,65 @@ int asy__score_sum(struct asy_comm *comm, struct asy__score *score, struct asy_e
 }
 _Static_assert(sizeof(struct asy__score) == 6 * sizeof(double), "a score is six sums");
 
-int asy__score_part(const struct asy__learner *learner, const struct asy__data *data, size_t from,
-                    size_t to, struct asy_comm *comm, struct asy__score *ret,
-                    struct asy_error *err)
+size_t asy__share_begin(size_t rows, size_t i, size_t n)
 {
-    size_t n = to - from, ranks = (size_t)asy_comm_size(comm), rank = (size_t)asy_comm_rank(comm);
-    size_t begin = from + n * rank / ranks, end = from + n * (rank + 1) / ranks;
-    size_t width = data->schema.n_features;
-    struct asy__score score = { 0 };
-    int rc;
+    return rows * i / n;
+}
 
-    for (size_t at = begin; at < end; at += learner->rows_max) {
-        size_t rows = end - at < learner->rows_max ? end - at : learner->rows_max;
+void asy__own_shards(const struct asy_comm *comm, size_t shards, size_t *ret_first, size_t *ret_end)
+{
+    size_t ranks = (size_t)asy_comm_size(comm), rank = (size_t)asy_comm_rank(comm);
+
+    *ret_first = asy__share_begin(shards, rank, ranks);
+    *ret_end = asy__share_begin(shards, rank + 1, ranks);
+}
+
+int asy__score_total(struct asy_comm *comm, struct asy__score *parts, size_t shards,
+                     struct asy__score *ret, struct asy_error *err)
+{
+    size_t sums = shards * sizeof *parts / sizeof(double);
+    struct asy__score total = { 0 };
+    int rc = asy_comm_sum_f64(comm, (double *)(void *)parts, sums, err);
+
+    if (rc < 0)
+        return rc;
+    for (size_t s = 0; s < shards; s++) {
+        total.rows += parts[s].rows;
+        total.loss += parts[s].loss;
+        total.correct += parts[s].correct;
+        total.absolute += parts[s].absolute;
+        total.target += parts[s].target;
+        total.target_squared += parts[s].target_squared;
+    }
+    *ret = total;
+    return 0;
+}
+
+static void score_rows(const struct asy__learner *learner, const struct asy__data *data,
+                       size_t from, size_t to, struct asy__score *score)
+{
+    size_t width = data->schema.n_features;
+
+    for (size_t at = from; at < to; at += learner->rows_max) {
+        size_t rows = to - at < learner->rows_max ? to - at : learner->rows_max;
         float *out = asy__outputs(learner, data->x + at * width, rows);
 
-        asy__score_batch(out, &data->schema, data->label + at, data->target + at, rows, 0, &score);
+        asy__score_batch(out, &data->schema, data->label + at, data->target + at, rows, 0, score);
     }
-    if ((rc = asy__score_sum(comm, &score, err)) < 0)
-        return rc;
-    *ret = score;
-    return 0;
+}
+
+int asy__score_part(const struct asy__learner *learner, const struct asy__data *data, size_t from,
+                    size_t to, struct asy_comm *comm, size_t shards, struct asy__score *room,
+                    struct asy__score *ret, struct asy_error *err)
+{
+    size_t first, end;
+
+    memset(room, 0, shards * sizeof *room);
+    asy__own_shards(comm, shards, &first, &end);
+    for (size_t s = first; s < end; s++)
+        score_rows(learner, data, from + asy__share_begin(to - from, s, shards),
+                   from + asy__share_begin(to - from, s + 1, shards), &room[s]);
+    return asy__score_total(comm, room, shards, ret, err);
 }
 
 static void add(struct asy__metric_list *list, const char *prefix, const char *what, double value)

@@ -27,11 +27,21 @@ struct asy__learner {
 };
 /* x [rows][n_features], rows <= rows_max: outputs [rows][outs], borrowed until the next call. */
 float *asy__outputs(const struct asy__learner *learner, const float *x, size_t rows);
-/* Scores rows from..to of data, shared among the ranks of comm, summed over them. */
+/* Rows are divided into shards, and those among the ranks of comm in rank order; this rank has
+ * first..end. What is summed up by shards does not depend on how many ranks there are. */
+void asy__own_shards(const struct asy_comm *comm, size_t shards, size_t *ret_first,
+                     size_t *ret_end);
+/* The i-th of n equal shares of so many rows begins here. */
+size_t asy__share_begin(size_t rows, size_t i, size_t n);
+/* *ret = the sum of parts [shards] in their order, each with the sums of the rank that has it. By
+ * all ranks; parts of others, zeros before, become theirs. */
+ASY_MUST_CHECK int asy__score_total(struct asy_comm *comm, struct asy__score *parts, size_t shards,
+                                    struct asy__score *ret, struct asy_error *err);
+/* Scores rows from..to of data, by shards, of all ranks of comm; room [shards]. */
 ASY_MUST_CHECK int asy__score_part(const struct asy__learner *learner,
                                    const struct asy__data *data, size_t from, size_t to,
-                                   struct asy_comm *comm, struct asy__score *ret,
-                                   struct asy_error *err);
+                                   struct asy_comm *comm, size_t shards, struct asy__score *room,
+                                   struct asy__score *ret, struct asy_error *err);
 /* Sums a score over the ranks. */
 ASY_MUST_CHECK int asy__score_sum(struct asy_comm *comm, struct asy__score *score,
                                   struct asy_error *err);

@@ -14,12 +14,11 @@ struct asy__progress {
     uint64_t step;       /* optimiser steps behind us */
     uint64_t best_epoch; /* 0: none yet */
     double best, last;   /* the objective; NaN: none */
-    uint64_t ranks;      /* that `partial` is for */
+    uint64_t shards;     /* that a checkpoint's sums are of */
 };
 
 struct asy__state {
     struct asy__progress progress;
-    struct asy__score partial; /* this rank's, of the present epoch */
     float *params, *m, *v; /* [n_params], one for all ranks of a node; v: Adam only, else NULL */
     float *best;           /* [n_params]; NULL but on rank 0 */
     struct asy_gbdt *trees; /* in place of params, m, v and best; NULL: a network */
@@ -27,16 +26,16 @@ struct asy__state {
                      * m: then it starts at zero */
 };
 
-/* Writes a checkpoint: partial [ranks] of all ranks. */
+/* Writes a checkpoint: partial [progress.shards], sums of the present epoch. */
 ASY_MUST_CHECK int asy__checkpoint_write(const char *path, const char *identity,
                                          const struct asy__state *state, size_t n_params,
                                          const struct asy__score *partial, struct asy_error *err);
-/* Reads one into state's memory; partial [ranks] of this gang: if the checkpoint was written by
- * another number of ranks, all of it goes to rank 0. ASY_E_CORRUPT or ASY_E_INVAL (of another
- * trial); state is unusable then. */
+/* Reads one into state's memory; partial [shards] of this gang: if the checkpoint has another
+ * number of them, all of it goes to the first. ASY_E_CORRUPT or ASY_E_INVAL (of another trial);
+ * state is unusable then. */
 ASY_MUST_CHECK int asy__checkpoint_read(const char *path, const char *identity,
                                         struct asy__state *state, size_t n_params,
-                                        struct asy__score *partial, size_t ranks,
+                                        struct asy__score *partial, size_t shards,
                                         struct asy_error *err);
 
 /* A stored model. */

@@ -120,16 +120,15 @@ static float *take(float **memory, size_t n)
 static int lay_out(struct asy__run *run, struct asy_error *err)
 {
     struct asy_trainer *trainer = run->trainer;
-    size_t ranks = (size_t)asy_comm_size(trainer->comm);
     size_t best = asy_comm_rank(trainer->comm) == 0 ? run->mlp.n_params : 0;
-    size_t mine = run->trees ? 0 : (run->batch + ranks - 1) / ranks;
+    size_t mine = run->trees ? 0 : (run->batch + run->shards - 1) / run->shards;
     size_t width = run->data->schema.n_features;
     size_t rows_max = mine > EVAL_ROWS ? mine : EVAL_ROWS;
     size_t pass = asy__mlp_room(&run->mlp, rows_max, 1), room;
+    size_t score = run->shards * sizeof(struct asy__score) / sizeof(float);
     float *at;
 
-    room = best + pass + mine * (width + 2) + run->n_train +
-           ranks * sizeof(struct asy__score) / sizeof(float) + 16 * 16;
+    room = best + pass + mine * (width + 2) + run->n_train + 2 * score + 16 * 16;
     if (room > trainer->arena_len) {
         free(trainer->arena);
         trainer->arena_len = 0;
@@ -146,8 +145,8 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     run->label = (int32_t *)(void *)take(&at, mine);
     run->target = take(&at, mine);
     run->order = (uint32_t *)(void *)take(&at, run->n_train);
-    run->partials = (struct asy__score *)(void *)take(&at, ranks * sizeof(struct asy__score) /
-                                                               sizeof(float));
+    run->partials = (struct asy__score *)(void *)take(&at, score);
+    run->sums = (struct asy__score *)(void *)take(&at, score);
     asy__mlp_bind(&run->mlp, rows_max, 1, at);
     return 0;
 }
@@ -157,15 +156,14 @@ static int share(struct asy__run *run, struct asy_error *err)
 {
     int adam = run->job->hyper.optimizer == ASY__ADAM, momentum = run->job->hyper.momentum > 0;
     size_t n = run->mlp.n_params, arrays = adam ? 3 : momentum ? 2 : 1;
-    struct asy_comm_memory memory;
     float *at;
     int rc;
 
-    rc = asy_comm_share(run->trainer->comm, n + ASY__RIDES, arrays * n, &memory, err);
+    rc = asy_comm_share(run->trainer->comm, run->shards, n + ASY__RIDES, arrays * n, &run->memory,
+                        err);
     if (rc < 0)
         return rc;
-    at = memory.common;
-    run->grads = memory.own;
+    at = run->memory.common;
     run->state.params = take(&at, n);
     run->state.m = adam || momentum ? take(&at, n) : NULL;
     run->state.v = adam ? take(&at, n) : NULL;
@@ -190,13 +188,29 @@ static int plan(struct asy__run *run, struct asy_error *err)
     return rc;
 }
 
+/* Into how many parts a batch goes. */
+static int divide(struct asy__run *run, struct asy_error *err)
+{
+    int ranks = asy_comm_size(run->trainer->comm);
+
+    run->shards = run->job->strict ? ASY__STRICT_SHARDS : (size_t)ranks;
+    if (!run->job->strict)
+        return 0;
+    if (run->job->hyper.family != ASY__MLP)
+        return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is of networks");
+    if (ranks > ASY__STRICT_SHARDS)
+        return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is for at most %d ranks, "
+                        "not %d", ASY__STRICT_SHARDS, ranks);
+    return 0;
+}
+
 static int set_up(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__job *job = run->job;
     size_t batch;
     int rc;
 
-    if ((rc = get_data(run->trainer, job, err)) < 0)
+    if ((rc = divide(run, err)) < 0 || (rc = get_data(run->trainer, job, err)) < 0)
         return rc;
     run->data = &run->trainer->data;
     run->n_train = run->data->start[ASY__TRAIN + 1];
@@ -245,17 +259,19 @@ static int share_state(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
     struct asy__state *s = &run->state;
-    size_t ranks = (size_t)asy_comm_size(comm);
     float *blocks[] = { s->params, s->m, s->v };
+    size_t first, end;
     int rc;
 
     if ((rc = asy_comm_bcast(comm, &s->progress, sizeof s->progress, 0, err)) < 0 ||
-        (rc = asy_comm_bcast(comm, run->partials, ranks * sizeof *run->partials, 0, err)) < 0)
+        (rc = asy_comm_bcast(comm, run->partials, run->shards * sizeof *run->partials, 0, err)) < 0)
         return rc;
     for (size_t i = 0; i < ASY_ARRAY_LEN(blocks) && !run->trees; i++)
         if (blocks[i] && (rc = asy_comm_spread(comm, blocks[i], run->mlp.n_params, err)) < 0)
             return rc;
-    s->partial = run->partials[asy_comm_rank(comm)];
+    asy__own_shards(comm, run->shards, &first, &end);
+    memset(run->partials, 0, first * sizeof *run->partials);
+    memset(run->partials + end, 0, (run->shards - end) * sizeof *run->partials);
     return 0;
 }
 
@@ -312,7 +328,7 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
     }
     if (asy_comm_rank(comm) == 0) {
         rc = asy__checkpoint_read(resume, run->identity, &run->state, run->mlp.n_params,
-                                  run->partials, (size_t)asy_comm_size(comm), err);
+                                  run->partials, run->shards, err);
         if (rc == 0 && (p->batch >= run->n_batches || p->epoch > run->job->max))
             rc = asy_fail(err, ASY_E_CORRUPT, "cannot resume: checkpoint '%.80s' stands beyond "
                           "the end", resume);

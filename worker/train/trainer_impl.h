@@ -28,8 +28,10 @@ struct asy__run {
     struct asy__trees *trees; /* NULL: a network */
     struct asy__score val;    /* trees: this rank's, of the validation part after the last round */
     struct asy__state state;
-    struct asy__score *partials; /* [ranks], for checkpoints */
-    float *grads;                /* [n_params + ASY__RIDES], this rank's */
+    size_t shards;               /* of each batch: one a rank, or as many for any number of them */
+    struct asy__score *partials; /* [shards], of the present epoch; zeros but for this rank's */
+    struct asy__score *sums;     /* [shards], of all ranks */
+    struct asy_comm_memory memory; /* own: gradients, then riders, of this rank's shards */
     float riders[ASY__RIDES];    /* their sums of the last step */
     float *x;                    /* [rows_max][n_features] of a batch */
     int32_t *label;              /* [rows_max] */

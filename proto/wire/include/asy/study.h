@@ -22,6 +22,7 @@ struct asy_proc_spec; /* asy/proc.h */
 
 #define ASY_STUDY_FILE_MAX (1u << 20)
 #define ASY_STUDY_OBJECTIVES_MAX 16
+#define ASY_STUDY_STRICT_RANKS 8 /* at most, with reproducible: strict */
 #define ASY_STUDY_CONSTRAINTS_MAX 16
 
 enum asy_run_kind { ASY_RUN_MODEL = 1, ASY_RUN_COMMAND = 2 };

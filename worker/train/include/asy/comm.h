@@ -3,7 +3,8 @@
  * launcher for one rank, an `mpi` implementation for more.
  *
  * All calls that several ranks must make together block until they have. Sums go in rank order, so
- * that the bits depend on the rank count alone, not on where the ranks are. Ranks of one node share
+ * that the bits depend on the rank count alone (or on that of arrays which are divided among the
+ * ranks), not on where the ranks are. Ranks of one node share
  * memory and add up in it; between nodes MPI carries the sums.
  *
  * A training step is: each rank fills its own array, asy_comm_reduce(), each rank changes its part
@@ -36,20 +37,24 @@ int asy_comm_local_rank(const struct asy_comm *comm);
 
 /* Arrays to train in, borrowed until the next asy_comm_share() or destroy. All are zeros. */
 struct asy_comm_memory {
-    float *own;    /* [n_own], this rank's: what asy_comm_reduce() adds up */
+    float *own;    /* count times [n_own], `stride` floats apart: what asy_comm_reduce() adds up */
+    size_t first, count, stride; /* this rank's are first.. of all ranks' */
     float *common; /* [n_common], one for all ranks of a node */
 };
-/* By all ranks, with the same numbers; n_own > 0. It can fail on some ranks only (ASY_E_NOMEM,
+/* n_arrays are divided among the ranks, in rank order; at least one for each (else ASY_E_INVAL).
+ * By all ranks, with the same numbers; n_own > 0. It can fail on some ranks only (ASY_E_NOMEM,
  * ASY_E_TOOBIG): they must tell each other before they use what they got. */
-ASY_MUST_CHECK int asy_comm_share(struct asy_comm *comm, size_t n_own, size_t n_common,
-                                  struct asy_comm_memory *ret, struct asy_error *err);
+ASY_MUST_CHECK int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own,
+                                  size_t n_common, struct asy_comm_memory *ret,
+                                  struct asy_error *err);
 /* A rank's part of a sum. The parts of a node's ranks make up the whole. */
 struct asy_comm_sum {
     const float *x; /* x[from..to): the sums; the rest means nothing */
     size_t from, to;
 };
-/* By all ranks. ret->x[i] = sum over ranks of own[i], for this rank's part of the first n entries;
- * ret_tail [n_tail] = those of the n_tail entries behind them, for each rank. n + n_tail <= n_own.
+/* By all ranks. ret->x[i] = sum over the arrays of all ranks of their i-th entries, in their order,
+ * for this rank's part of the first n entries; ret_tail [n_tail] = those of the n_tail entries
+ * behind them, for each rank. n + n_tail <= n_own.
  * Until asy_comm_settle() own may not be written and ret->x holds. */
 ASY_MUST_CHECK int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
                                    struct asy_comm_sum *ret, struct asy_error *err);
