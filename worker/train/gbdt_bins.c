@@ -211,14 +211,19 @@ const float *asy_gbdt_cuts_get(const struct asy_gbdt_cuts *cuts, size_t feature,
 
 /* ---- bins ------------------------------------------------------------------------------------ */
 
-/* cuts [256], infinite from the last one on: always the same eight steps, none of them a jump. */
-static unsigned bin_of(const float *cuts, float value)
+/* The bins of n <= 8 values of a row, in a word. cuts [n][256], infinite from each one's last on, so
+ * that all searches take the same eight steps; side by side, as each step waits for its load. */
+static inline uint64_t bins_of(const float *cuts, const float *values, size_t n)
 {
-    unsigned at = 0;
+    unsigned at[ASY__GBDT_LANES] = { 0 };
+    uint64_t word = 0;
 
     for (unsigned step = CUTS / 2; step > 0; step /= 2)
-        at += cuts[at + step - 1] <= value ? step : 0;
-    return isnan(value) ? 0 : at + 1;
+        for (size_t k = 0; k < n; k++)
+            at[k] += step * (cuts[k * CUTS + at[k] + step - 1] <= values[k]);
+    for (size_t k = 0; k < n; k++)
+        word |= (uint64_t)(isnan(values[k]) ? 0 : at[k] + 1) << 8 * k;
+    return word;
 }
 
 static int fill_words(const struct asy_gbdt_cuts *cuts, const float *x, size_t rows, size_t first,
@@ -230,14 +235,12 @@ static int fill_words(const struct asy_gbdt_cuts *cuts, const float *x, size_t r
         n = ASY__GBDT_LANES;
     for (size_t r = 0; r < rows; r++) {
         const float *row = x + r * cuts->features + first;
-        uint64_t word = 0;
 
-        for (size_t k = 0; k < n; k++) {
+        for (size_t k = 0; k < n; k++)
             if (isinf(row[k]))
                 return refuse_infinite(r, first + k, err);
-            word |= (uint64_t)bin_of(cuts->cuts + (first + k) * CUTS, row[k]) << 8 * k;
-        }
-        words[r] = word;
+        words[r] = n == ASY__GBDT_LANES ? bins_of(cuts->cuts + first * CUTS, row, ASY__GBDT_LANES)
+                                        : bins_of(cuts->cuts + first * CUTS, row, n);
     }
     return 0;
 }
