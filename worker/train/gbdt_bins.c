@@ -211,8 +211,8 @@ const float *asy_gbdt_cuts_get(const struct asy_gbdt_cuts *cuts, size_t feature,
 
 /* ---- bins ------------------------------------------------------------------------------------ */
 
-/* The bins of n <= 8 values of a row, in a word. cuts [n][256], infinite from each one's last on, so
- * that all searches take the same eight steps; side by side, as each step waits for its load. */
+/* The bins of n <= 8 values of a row, in a word. cuts [n][256], infinite from each one's last on,
+ * so that all searches take the same eight steps; side by side, as each step waits for its load. */
 static inline uint64_t bins_of(const float *cuts, const float *values, size_t n)
 {
     unsigned at[ASY__GBDT_LANES] = { 0 };
