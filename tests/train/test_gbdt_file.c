@@ -151,6 +151,39 @@ static void files_that_lie_are_refused(void)
     kit_rmdir(dir);
 }
 
+/* One bad node, in the second tree of a round of three, and the model is as empty as before. */
+static void trees_that_are_refused_leave_the_model(void)
+{
+    struct asy_gbdt_packed packed = { 0 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct kit_fit whole = { 0 };
+    struct asy_gbdt *model = NULL;
+    struct kit_rows t;
+
+    if (!kit_rows_init(&t, 200, 6, 0.1, 3, 1))
+        return;
+    if (T_OK(kit_fit_init(&whole, &sample, &t, 1, &err), &err) &&
+        T_OK(kit_rounds(whole.fit, 2, &err), &err) &&
+        T_OK(asy_gbdt_pack(whole.model, 1, &packed, &err), &err) &&
+        T_OK(asy_gbdt_create(&sample, 6, &model, &err), &err) &&
+        T_EQ("trees of the first round", packed.n_trees, 3)) {
+        float *feature = packed.nodes + (size_t)packed.trees[0] * ASY_GBDT_FIELDS, held = *feature;
+
+        *feature = 6;
+        T_EQ("refused", asy_gbdt_unpack(model, &packed, &err), ASY_E_CORRUPT);
+        T_EQ("rounds", asy_gbdt_rounds(model), 0);
+        *feature = held;
+        T_OK(asy_gbdt_unpack(model, &packed, &err), &err);
+        asy_gbdt_truncate(whole.model, 1);
+        kit_same_trees("the first round", model, whole.model);
+        T_EQ("twice", asy_gbdt_unpack(model, &packed, &err), ASY_E_STATE);
+    }
+    asy_gbdt_packed_fini(&packed);
+    asy_gbdt_destroy(model);
+    kit_fit_fini(&whole);
+    kit_rows_fini(&t);
+}
+
 static struct kit_rows table;
 static char file[128];
 
@@ -190,4 +223,5 @@ static void want_of_memory_is_told(void)
 }
 
 T_MAIN("gbdt_file", T_TEST(a_model_that_is_read_goes_on), T_TEST(files_that_lie_are_refused),
+       T_TEST(trees_that_are_refused_leave_the_model),
        T_TEST(want_of_memory_is_told))
