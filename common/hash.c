@@ -67,38 +67,79 @@ int asy_sha_bytes(const void *bytes, size_t n, struct asy_sha *ret, struct asy_e
     return 0;
 }
 
-int asy_sha_file(const char *path, struct asy_sha *ret, uint64_t *ret_size, struct asy_error *err)
+/* The whole file through a digest. */
+static int digest_file(const char *path, EVP_MD_CTX *evp, uint64_t *ret_size, struct asy_error *err)
 {
-    struct asy_sha_state *state = NULL;
     uint64_t size = 0;
     char chunk[16384];
-    int fd = -1, rc;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc = 0;
     ssize_t n;
 
-    if ((rc = asy_sha_create(&state, err)))
-        goto out;
-    if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) < 0) {
-        rc = asy_fail_errno(err, errno, "cannot open '%s'", path);
-        goto out;
-    }
+    if (fd < 0)
+        return asy_fail_errno(err, errno, "cannot open '%s'", path);
     while ((n = read(fd, chunk, sizeof chunk)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
             rc = asy_fail_errno(err, errno, "cannot read '%s'", path);
-            goto out;
+            break;
         }
-        asy_sha_update(state, chunk, (size_t)n);
+        ASY_ASSERT(EVP_DigestUpdate(evp, chunk, (size_t)n) == 1, "digest of %zd bytes", n);
         size += (uint64_t)n;
     }
-    *ret = asy_sha_final(state);
-    if (ret_size)
+    close(fd);
+    if (rc == 0 && ret_size)
         *ret_size = size;
-out:
-    if (fd >= 0)
-        close(fd);
+    return rc;
+}
+
+int asy_sha_file(const char *path, struct asy_sha *ret, uint64_t *ret_size, struct asy_error *err)
+{
+    struct asy_sha_state *state = NULL;
+    int rc;
+
+    if ((rc = asy_sha_create(&state, err)) < 0)
+        return rc;
+    if ((rc = digest_file(path, state->evp, ret_size, err)) == 0)
+        *ret = asy_sha_final(state);
     asy_sha_destroy(state);
     return rc;
+}
+
+/* path NULL: the n bytes. */
+static int md5(const char *path, const void *from, size_t n, char ret_text[ASY_MD5_TEXT],
+               struct asy_error *err)
+{
+    EVP_MD_CTX *evp = EVP_MD_CTX_new();
+    uint8_t bytes[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    int rc = 0;
+
+    if (!evp)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for an md5 state");
+    if (EVP_DigestInit_ex(evp, EVP_md5(), NULL) != 1)
+        rc = asy_fail(err, ASY_E_UNSUPPORTED, "this machine's OpenSSL has no md5");
+    else if (path)
+        rc = digest_file(path, evp, NULL, err);
+    else
+        ASY_ASSERT(EVP_DigestUpdate(evp, from, n) == 1, "md5 of %zu bytes", n);
+    if (rc == 0) {
+        ASY_ASSERT(EVP_DigestFinal_ex(evp, bytes, &len) == 1 && len == (ASY_MD5_TEXT - 1) / 2,
+                   "md5 of %u bytes", len);
+        asy__hex_format(bytes, len, ret_text);
+    }
+    EVP_MD_CTX_free(evp);
+    return rc;
+}
+
+int asy_md5_bytes(const void *bytes, size_t n, char ret_text[ASY_MD5_TEXT], struct asy_error *err)
+{
+    return md5(NULL, bytes, n, ret_text, err);
+}
+
+int asy_md5_file(const char *path, char ret_text[ASY_MD5_TEXT], struct asy_error *err)
+{
+    return md5(path, NULL, 0, ret_text, err);
 }
 
 const char *asy_sha_format(struct asy_sha sha, char text[ASY_SHA_TEXT])

@@ -168,6 +168,24 @@ static void sha256_gives_the_known_answers(void)
     asy_sha_destroy(NULL);
 }
 
+static void md5_gives_the_known_answer(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    char text[ASY_MD5_TEXT] = "", path[PATH_MAX];
+    struct t_folder folder;
+
+    if (!t_folder_make(&folder))
+        return;
+    t_write(t_path(&folder, "file", path), "abc");
+    T_OK(asy_md5_bytes("abc", 3, text, &err), &err);
+    T_STR("RFC 1321", text, "900150983cd24fb0d6963f7d28e17f72");
+    text[0] = '\0';
+    T_OK(asy_md5_file(path, text, &err), &err);
+    T_STR("of a file", text, "900150983cd24fb0d6963f7d28e17f72");
+    T_EQ("no file", asy_md5_file("/no/such", text, &err), ASY_E_NOENT);
+    t_folder_drop(&folder);
+}
+
 static void a_content_id_that_is_none_is_refused(void)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -188,4 +206,4 @@ static void a_content_id_that_is_none_is_refused(void)
 T_MAIN("ids", T_TEST(ids_of_all_threads_rise_and_differ), T_TEST(an_id_is_a_uuid_of_version_7),
        T_TEST(a_fork_makes_other_ids), T_TEST(hashes_of_neighbours_spread),
        T_TEST(text_of_an_id_is_exactly_its_digits), T_TEST(sha256_gives_the_known_answers),
-       T_TEST(a_content_id_that_is_none_is_refused))
+       T_TEST(md5_gives_the_known_answer), T_TEST(a_content_id_that_is_none_is_refused))

@@ -5,6 +5,7 @@
 #include "nomem.h"
 #include <sys/wait.h>
 #include <asy/trainer.h>
+#include "dvc.h"
 #include "import.h"
 #include "source.h"
 
@@ -128,7 +129,7 @@ static void imports_are_arrays_of_numpy_with_a_manifest(void)
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__data data = { 0 };
     struct asy_json *root = NULL;
-    char folder[300], path[400], want[ASY_SHA_TEXT], *text = NULL;
+    char folder[300], path[400], want[ASY_SHA_TEXT], dvc[ASY__DVC_TEXT], *text = NULL;
     struct asy_sha sha;
     size_t n = 0;
     struct place p;
@@ -140,6 +141,12 @@ static void imports_are_arrays_of_numpy_with_a_manifest(void)
         !T_OK(asy_json_parse(text, n, &root, &err), &err))
         goto out;
     T_EQ("rows", asy_json_i64(asy_json_get(root, "rows"), 0), 200);
+    T_EQ("removed", unlink(path), 0); /* what is left are the arrays */
+    if (T_OK(asy__dvc_folder_id(folder, dvc, &err), &err))
+        T_STR("DVC", asy_json_str(asy_json_get(root, "dvc"), ""), dvc);
+    if (T_OK(asy_durable_tree_sha(folder, &sha, NULL, &err), &err))
+        T_STR("content", asy_json_str(asy_json_get(root, "content"), ""),
+              asy_sha_format(sha, want));
     T_STR("source",
           asy_json_str(asy_json_get(asy_json_at(asy_json_get(root, "sources"), 0), "sha256"), ""),
           asy_sha_format(p.import.file, want));
@@ -166,6 +173,28 @@ out:
     free(text);
     asy__data_fini(&data);
     end(&p);
+}
+
+/* As DVC 3 says of the same folder. */
+static void folders_have_the_id_of_dvc(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    char dir[64], path[128], id[ASY__DVC_TEXT];
+
+    if (!T_TRUE(kit_dir(dir) != NULL))
+        return;
+    snprintf(path, sizeof path, "%s/a.txt", dir);
+    kit_write(path, "1\n", 2);
+    snprintf(path, sizeof path, "%s/b", dir);
+    T_EQ("mkdir", mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/b/c.txt", dir);
+    kit_write(path, "2\n", 2);
+    if (T_OK(asy__dvc_folder_id(dir, id, &err), &err))
+        T_STR("id", id, "7e26dd394c2d6e8c41d34c4521a40424.dir");
+    snprintf(path, sizeof path, "%s/b/\xc3\xa4", dir);
+    kit_write(path, "", 0);
+    T_EQ("another name", asy__dvc_folder_id(dir, id, &err), ASY_E_UNSUPPORTED);
+    kit_rmdir(dir);
 }
 
 static void what_lies_in_the_way_is_made_anew(void)
@@ -386,7 +415,8 @@ static void training_is_the_same_with_imports_and_where_there_can_be_none(void)
 
 T_MAIN("import", T_TEST(imports_have_the_bits_of_the_data),
        T_TEST(imports_are_arrays_of_numpy_with_a_manifest),
-       T_TEST(what_lies_in_the_way_is_made_anew), T_TEST(labels_of_no_class_are_not_believed),
+       T_TEST(folders_have_the_id_of_dvc), T_TEST(what_lies_in_the_way_is_made_anew),
+       T_TEST(labels_of_no_class_are_not_believed),
        T_TEST(a_source_that_has_changed_is_not_imported),
        T_TEST(whoever_comes_at_once_gets_one_import),
        T_TEST(imports_beyond_the_limit_go_unless_they_are_used),

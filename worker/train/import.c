@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <asy/durable.h>
+#include "dvc.h"
 #include "job.h"
 #include "pages.h"
 
@@ -121,13 +122,14 @@ static void write_source(struct asy_jsonw *w, const char *path, struct asy_sha s
 static int write_manifest(const struct asy__import *import, const struct asy__data_spec *spec,
                           const struct asy__data *data, const char *folder, struct asy_error *err)
 {
-    char path[PATH_ROOM], text[ASY_SHA_TEXT];
+    char path[PATH_ROOM], text[ASY_SHA_TEXT], dvc[ASY__DVC_TEXT] = "";
     struct asy_sha content;
     struct asy_buf buf;
     struct asy_jsonw w;
     int rc;
 
-    if ((rc = asy_durable_tree_sha(folder, &content, NULL, err)) < 0)
+    if ((rc = asy_durable_tree_sha(folder, &content, NULL, err)) < 0 ||
+        ((rc = asy__dvc_folder_id(folder, dvc, err)) < 0 && rc != ASY_E_UNSUPPORTED))
         return rc;
     asy_buf_init(&buf, MANIFEST_MAX);
     asy_jsonw_init(&w, &buf, 0);
@@ -147,6 +149,8 @@ static int write_manifest(const struct asy__import *import, const struct asy__da
     asy_jsonw_close(&w, ']');
     asy__schema_write(&data->schema, &w, "schema");
     asy_jsonw_str(&w, "content", asy_sha_format(content, text));
+    if (*dvc)
+        asy_jsonw_str(&w, "dvc", dvc);
     asy_jsonw_open(&w, "files", '[');
     if ((rc = write_file(&w, folder, "x.npy", err)) == 0)
         rc = write_file(&w, folder, labels_name(&data->schema), err);

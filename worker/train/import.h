@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * import.h - data sets that were read once, as arrays that all trainers of a node map.
  *
- *   DIR/<id>/manifest.json   what it was made of, shape, schema, the files' hashes
+ *   DIR/<id>/manifest.json   what it was made of, shape, schema, the files' hashes, and of the
+ *                            other files together the content id, and the id that DVC gives them
  *   DIR/<id>/x.npy           the features, as training reads them
  *   DIR/<id>/label.npy       or target.npy
  *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * asy/hash.h - sha256 content ids (OpenSSL's libcrypto). Threads: one owner per state. */
+ * asy/hash.h - sha256 content ids, and md5 for those of others (OpenSSL's libcrypto). Threads: one
+ * owner per state. */
 #ifndef ASY_HASH_H
 #define ASY_HASH_H
 #include <asy/error.h>
@@ -18,6 +19,14 @@ ASY_MUST_CHECK int asy_sha_bytes(const void *bytes, size_t n, struct asy_sha *re
                                  struct asy_error *err);
 /* Reads the file at path from its start. ret_size (NULL allowed): its length. */
 ASY_MUST_CHECK int asy_sha_file(const char *path, struct asy_sha *ret, uint64_t *ret_size,
+                                struct asy_error *err);
+
+/* md5 as hexadecimal digits: for the names that others give to content, never for integrity.
+ * ASY_E_UNSUPPORTED: the library does without it (FIPS). */
+#define ASY_MD5_TEXT 33
+ASY_MUST_CHECK int asy_md5_bytes(const void *bytes, size_t n, char ret_text[ASY_MD5_TEXT],
+                                 struct asy_error *err);
+ASY_MUST_CHECK int asy_md5_file(const char *path, char ret_text[ASY_MD5_TEXT],
                                 struct asy_error *err);
 
 /* Hashes of files that were read once, by what a changed file does not keep: device, inode, size
