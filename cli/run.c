@@ -344,11 +344,14 @@ static int start(struct run *run, int watch, struct asy__follow_end *ret_end)
     if (describe(run, &err) < 0 || (!later && put_plan(run, run->spec, &err) < 0) ||
         asy__session_open(&run->options, ASY__START_NODE, &run->session, &err) < 0 ||
         (!later && put_slots(run, &err) < 0) ||
-        asy__inputs_send(run->session, run->spec, &err) < 0 || submit(run, &err) < 0 ||
-        (later && (put_stored_plan(run, &err) < 0 || put_slots(run, &err) < 0))) {
+        asy__inputs_send(run->session, run->spec, &err) < 0 || submit(run, &err) < 0) {
         if (err.code == ASY_E_CANCELLED && run->session && asy__session_started(run->session))
             asy__session_drain(run->session); /* nobody is left who would */
         return asy__complain(&err);
+    }
+    if (later) { /* a study that cannot be asked about runs, too */
+        ASY_IGNORE(put_stored_plan(run, &err) < 0);
+        ASY_IGNORE(put_slots(run, &err) < 0);
     }
     if (!watch) {
         printf("%s\n", run->name);

@@ -12,10 +12,11 @@
  *
  * A start, up to the first report, comes once in an attempt and may be slow once, as from a cold
  * cache: it counts when it was slow twice. Of the last rounds of starts the second slowest counts;
- * whatever began before the last round was told of belongs to that, since it may have waited for
- * the same. A single round counts as at most RISE times a gap between reports, and as nothing while
- * no gap is known. An attempt that was preempted before its first report has shown that a start may
- * take as long as it ran: so few are in vain where each start is slow.
+ * what is told of a start belongs to the slowest of the rounds that were told of since it began,
+ * since it may have waited for the same, and makes one of its own if there was none. A single
+ * round counts as at most RISE times a gap between reports, and as nothing while no gap is known.
+ * An attempt that was preempted before its first report has shown that a start may take as long as
+ * it ran: so few are in vain where each start is slow.
  *
  * Soft, but replay measures it again from what attempts said: a job that was requeued would else
  * lease once more what its time is too short for. */
@@ -39,17 +40,31 @@ static void note(double *slowest, double ms)
 
 /* ---- starts ---------------------------------------------------------------------------------- */
 
+/* The slowest round, of those that are kept, that was told of since round number `from`. */
+static double *slowest_since(struct asy__pace *pace, uint64_t from)
+{
+    uint64_t at = pace->n_rounds > ASY__ROUNDS ? pace->n_rounds - ASY__ROUNDS : 0;
+
+    at = from > at ? from : at;
+    for (uint64_t i = at + 1; i < pace->n_rounds; i++)
+        if (pace->starts_ms[i % ASY__ROUNDS] > pace->starts_ms[at % ASY__ROUNDS])
+            at = i;
+    return &pace->starts_ms[at % ASY__ROUNDS];
+}
+
 static void note_start(struct asy__attempt *a, double ms)
 {
     struct asy__pace *pace = &a->trial->study->pace;
-    double *last = &pace->starts_ms[(pace->n_rounds + ASY__ROUNDS - 1) % ASY__ROUNDS];
+    double *round;
 
     if (!(ms >= 1))
         ms = 1;
-    if (a->round < pace->n_rounds)
-        *last = ms > *last ? ms : *last;
-    else
+    if (a->round < pace->n_rounds) {
+        round = slowest_since(pace, a->round);
+        *round = ms > *round ? ms : *round;
+    } else {
         pace->starts_ms[pace->n_rounds++ % ASY__ROUNDS] = ms;
+    }
 }
 
 /* The slowest and the second slowest round; 0: there was none. */

@@ -65,7 +65,8 @@ static void check_strict(struct asy__parse *p)
         return;
     if (!is_word(p, "run.model", "mlp"))
         asy__problem(p, asy__place(p, "resources.reproducible"), "resources.reproducible",
-                     "strict is of the model mlp; trees are the same for any number of ranks");
+                     "strict is of the model mlp; trees are the same for any number of ranks, but "
+                     "for the last digits of their metrics");
     else if (ranks->has && ranks->i > ASY_STUDY_STRICT_RANKS)
         asy__problem(p, ranks->node, "resources.ranks",
                      "at most %d with reproducible: strict, which divides each batch into as many "

@@ -80,7 +80,7 @@ const struct asy__row asy__rows[] = {
     { "data.format", ASY__WORD, ASY__FOR_MODEL, .words = "auto|csv|tsv|libsvm|npy|npz|idx",
       .fallback = "auto", .help = "auto goes by the file's content; a TSV file by its name" },
     { "data.arrays", ASY__STRINGS, ASY__FOR_MODEL,
-      .absent = "all, those of several dimensions first",
+      .absent = "all, those of several columns first",
       .help = "the arrays of an NPZ that stand side by side",
       .example = "data: {file: mnist.npz, arrays: [x_train, y_train]}" },
     { "data.header", ASY__AUTO_FLAG, ASY__FOR_MODEL, .fallback = "auto",
@@ -228,7 +228,7 @@ const struct asy__row asy__rows[] = {
     { "resources.device", ASY__WORD, .words = "auto|cpu", .later = "gpu|cuda|opencl",
       .fallback = "auto", .help = "where the arithmetic runs" },
     { "resources.reproducible", ASY__WORD, .words = "normal|strict",
-      .fallback = "normal", .help = "of a model's training; normal: the same bits for the "
+      .fallback = "normal", .help = "of an mlp's training; normal: the same bits for the "
                                     "same ranks and build, strict: for any number of ranks up to "
                                     "8" },
 

@@ -15,6 +15,7 @@ ROWS = 8192
 dims = [int(d) for d in sys.argv[1].split("-")]
 batch, kind, seconds = int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 torch.set_num_threads(1)
+torch.set_flush_denormal(True)  # as ours does
 torch.manual_seed(1)
 data = torch.rand(ROWS, dims[0])
 labels = torch.randint(0, dims[-1], (ROWS,))

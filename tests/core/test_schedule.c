@@ -563,6 +563,36 @@ static void a_start_counts_when_it_was_slow_twice(void)
     }
 }
 
+/* Two that waited for the same hour, and between their first words a third one that started at
+ * once: still one slow round. */
+static void a_slow_start_told_late_is_no_second_one(void)
+{
+    struct lease first, second, third;
+    struct asy_id a;
+    struct world w;
+
+    if (begin(&w)) {
+        world_agent(&w, &(struct agent){ .peer = 2, .cores = 2 });
+        a = world_submit(&w, CLIENT_PEER, OWNER, 1,
+                         STUDY_HEAD("a") RUN(9, true) "budget: {trials: 99}\n", 0);
+        first = w.leases[0];
+        second = w.leases[1];
+        world_started(&w, &first);
+        world_started(&w, &second);
+        world_pass(&w, 3600000, 2, 2);
+        world_report(&w, &first, 1, 1.0);
+        world_end(&w, &first, ASY_END_COMPLETE, 1);
+        third = last_at(&w, 2);
+        world_started(&w, &third);
+        world_pass(&w, 1000, 2, 2);
+        world_report(&w, &third, 1, 1.0);
+        world_pass(&w, 1000, 2, 2);
+        world_report(&w, &second, 1, 1.0);
+        expect_lease(&w, "told late", a, 20000, 1);
+    }
+    world_close(&w);
+}
+
 /* Each start takes 100 s. A job that had 40 s is enough to see that once more. */
 static void a_start_in_vain_is_not_repeated(void)
 {
@@ -709,6 +739,7 @@ T_MAIN("schedule", T_TEST(studies_of_one_priority_share_the_cores),
        T_TEST(the_higher_priority_goes_first), T_TEST(a_large_trial_is_not_starved_by_small_ones),
        T_TEST(nor_by_an_older_study_that_takes_turns_with_it),
        T_TEST(one_long_gap_shuts_nobody_out), T_TEST(a_start_counts_when_it_was_slow_twice),
+       T_TEST(a_slow_start_told_late_is_no_second_one),
        T_TEST(a_start_in_vain_is_not_repeated),
        T_TEST(beside_a_large_trial_that_waits_others_begin), T_TEST(memory_counts_beside_it),
        T_TEST(what_ends_before_it_could_begin_is_not_kept_waiting),

@@ -6,6 +6,7 @@
 #include "nomem.h"
 #include <asy/trainer.h>
 #include "source.h"
+#include "svm.h"
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
@@ -469,6 +470,21 @@ static void hostile_archives_are_refused_with_their_place(void)
     kit_zip_fini(&zip);
 }
 
+/* A row of many features is longer than what is looked at. */
+static void a_line_that_is_cut_off_tells_its_format(void)
+{
+    static const struct { const char *name, *text; int want; } cases[] = {
+        { "in a pair", "1 2:3 4:", 1 },         { "in an index", "1 2:3 4", 1 },
+        { "behind a pair", "1 2:3 ", 1 },       { "in its first pair", "1 2:3", 0 },
+        { "in its label", "1", 0 },             { "no pair", "1 2:3 four 5:", 0 },
+        { "of commas", "1,2:3,4", 0 },          { "behind others", "\n# none\n1 2:3 4:5", 1 },
+        { "nothing", "", 0 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        T_EQ(cases[i].name, asy__is_svm(cases[i].text, strlen(cases[i].text)), cases[i].want);
+}
+
 static void mistakes_of_libsvm_are_refused_with_their_line(void)
 {
     static const struct {
@@ -769,6 +785,7 @@ T_MAIN("source", T_TEST(every_type_of_numpy_that_has_numbers_or_texts_is_read),
        T_TEST(archives_give_their_arrays_side_by_side), T_TEST(lines_of_libsvm_become_dense_rows),
        T_TEST(hostile_arrays_are_refused_with_their_place),
        T_TEST(hostile_archives_are_refused_with_their_place),
+       T_TEST(a_line_that_is_cut_off_tells_its_format),
        T_TEST(mistakes_of_libsvm_are_refused_with_their_line),
        T_TEST(files_of_others_are_refused_with_what_to_do),
        T_TEST(formats_make_no_difference_to_what_is_learnt),

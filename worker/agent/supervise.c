@@ -253,7 +253,7 @@ static void watch_memory(struct supervisor *s)
 
     if (asy__tree_list(getpid(), NULL, 0, &tree) < 0)
         return;
-    used = asy__tree_memory(&tree);
+    used = asy__tree_memory(&tree, s->peak < s->memory ? s->peak : s->memory);
     asy__tree_fini(&tree);
     if (used > s->peak)
         s->peak = used;

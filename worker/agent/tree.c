@@ -210,47 +210,61 @@ void asy__tree_signal(const struct asy__tree *tree, int signum)
         kill(tree->pids[i], signum); /* ESRCH: it has ended meanwhile */
 }
 
-/* A process's part of the memory that it shares: so much of it as is divided by who has it. 0 where
- * the kernel does not say. */
-static uint64_t shared_part(pid_t pid)
+/* Adds what a line of /proc says, "KEY: 123 kB", in bytes; 0: there is no such line. */
+static int add_line(const char *text, const char *key, uint64_t *sum)
 {
-    static const char key[] = "Pss_Shmem:";
-    char path[64], text[4096];
-    uint64_t kib = 0;
-    const char *at;
+    const char *at = strstr(text, key);
+    uint64_t kib;
 
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
-    if (asy__read_small(path, text, sizeof text) < 0 || !(at = strstr(text, key)))
+    if (!at)
         return 0;
     at += strlen(key);
-    at += strspn(at, " ");
-    return asy_parse_u64(at, strcspn(at, " \n"), &kib, NULL) == 0 ? kib << 10 : 0;
+    at += strspn(at, " \t");
+    if (asy_parse_u64(at, strcspn(at, " \n"), &kib, NULL) < 0)
+        return 0;
+    *sum += kib << 10;
+    return 1;
 }
 
-uint64_t asy__tree_memory(const struct asy__tree *tree)
+/* All that a process has, shared or not: quickly. */
+static uint64_t most(pid_t pid)
 {
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), sum = 0;
+    char path[64], text[4096];
+    uint64_t sum = 0;
 
-    for (size_t i = 0; i < tree->n; i++) {
-        char path[64], text[256];
-        const char *at = text;
-        uint64_t field[3] = { 0 };
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    if (asy__read_small(path, text, sizeof text) < 0)
+        return 0;
+    ASY_IGNORE(add_line(text, "\nRssAnon:", &sum)); /* a kernel's thread has none */
+    ASY_IGNORE(add_line(text, "\nRssShmem:", &sum));
+    return sum;
+}
 
-        snprintf(path, sizeof path, "/proc/%d/statm", (int)tree->pids[i]);
-        if (asy__read_small(path, text, sizeof text) < 0)
-            continue;
-        for (int k = 0; k < 3; k++) {
-            size_t len = strcspn(at, " \n");
+/* Its part of that: pages that several processes have are divided among them. The kernel looks at
+ * every page for that. Where it does not say, all counts. */
+static uint64_t proportional(pid_t pid)
+{
+    char path[64], text[4096];
+    uint64_t sum = 0;
 
-            if (asy_parse_u64(at, len, &field[k], NULL) < 0)
-                break;
-            at += len + (at[len] != '\0');
-        }
-        if (field[1] > field[2]) /* resident minus shared */
-            sum += (field[1] - field[2]) * page;
-        if (field[2] > 0)
-            sum += shared_part(tree->pids[i]);
-    }
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    if (asy__read_small(path, text, sizeof text) < 0 || !add_line(text, "\nPss_Anon:", &sum) ||
+        !add_line(text, "\nPss_Shmem:", &sum))
+        return most(pid);
+    return sum;
+}
+
+uint64_t asy__tree_memory(const struct asy__tree *tree, uint64_t enough)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < tree->n; i++)
+        sum += most(tree->pids[i]);
+    if (sum <= enough)
+        return sum;
+    sum = 0;
+    for (size_t i = 0; i < tree->n; i++)
+        sum += proportional(tree->pids[i]);
     return sum;
 }
 

@@ -18,9 +18,10 @@ ASY_MUST_CHECK int asy__tree_list(pid_t root, const pid_t *keep, size_t n_keep,
                                   struct asy__tree *ret_tree);
 void asy__tree_fini(struct asy__tree *tree);
 void asy__tree_signal(const struct asy__tree *tree, int signum);
-/* Bytes of memory that these processes take up: what is theirs alone, and of memory that processes
- * share each one's part. Files that are mapped do not count. */
-uint64_t asy__tree_memory(const struct asy__tree *tree);
+/* Bytes of memory that these processes take up; what several of them have, as after fork(), counts
+ * once. Up to `enough` it may count more often: telling that apart takes the kernel milliseconds
+ * for each GiB. Files that are mapped do not count, unless their file system is memory. */
+uint64_t asy__tree_memory(const struct asy__tree *tree, uint64_t enough);
 /* Reads a small file of /proc or /sys; terminated, cut to size. -1 or its length. */
 ssize_t asy__read_small(const char *path, char *text, size_t size);
 #endif

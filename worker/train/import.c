@@ -302,7 +302,8 @@ static int remove_unused(const char *dir, const char *name)
 
     join(folder, dir, name);
     join(path, folder, "manifest.json");
-    if (open_locked(path, O_RDONLY, LOCK_EX | LOCK_NB, &fd, NULL) < 0 && errno != ENOENT)
+    /* On NFS an exclusive lock wants a file that may be written. */
+    if (open_locked(path, O_RDWR, LOCK_EX | LOCK_NB, &fd, NULL) < 0 && errno != ENOENT)
         return 0;
     rc = fd < 0 ? 0 : unlink(path);
     if (rc == 0)

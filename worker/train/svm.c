@@ -52,14 +52,19 @@ static int is_pair(const char *word, size_t n)
 
 int asy__is_svm(const char *text, size_t n)
 {
-    const char *line = text, *end;
+    const char *stop = text + n, *line = text, *end;
 
-    for (; (end = memchr(line, '\n', n - (size_t)(line - text))); line = end + 1) {
-        struct words words = { line, end };
+    while (stop > text && stop[-1] != '\n' && !is_blank(stop[-1]))
+        stop--; /* of a line that is cut off, its whole words */
+    for (; line < stop; line = end < stop ? end + 1 : stop) {
+        struct words words = { line, NULL };
         size_t len = 0, pairs = 0;
         const char *word = NULL;
         double label;
 
+        if (!(end = memchr(line, '\n', (size_t)(stop - line))))
+            end = stop;
+        words.end = end;
         if (!next_word(&words, &word, &len))
             continue;
         if (asy_parse_f64(word, len, &label, NULL) < 0)

@@ -4,7 +4,8 @@
  *
  * Layout: matrices are row-major and dense; weights are [out][in], as PyTorch's nn.Linear has them.
  * "=" means the output is overwritten, "+=" that it is added to. Outputs may not overlap inputs
- * unless said. Each fast kernel has a plain `_ref` twin with the same arguments.
+ * unless said. Each fast kernel has a plain `_ref` twin with the same arguments
+ * but room.
  *
  * Bits: the same for every instruction set: the fused kernels know no contraction, and reduce in a
  * fixed order; for the products see asy/gemm.h. BLAS is on no path that training takes.
