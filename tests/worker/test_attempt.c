@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include "cgroup.h"
 #include "marked.h"
 #include "tree.h"
 
@@ -435,6 +436,15 @@ static void uses_a_group_where_it_may(void)
     if (!cgroup[0]) {
         puts("    no delegated cgroup here: not tested");
         return;
+    }
+    for (int i = 0; i < 2; i++) { /* at first one that a killed supervisor has left */
+        struct asy__cgroup group;
+
+        snprintf(own, sizeof own, "%s/assay-%d", cgroup, (int)getpid());
+        T_EQ("left behind", i || mkdir(own, 0755) == 0, 1);
+        asy__cgroup_create(&group, cgroup, 0);
+        T_STR(i ? "made" : "made anew", group.path, own);
+        asy__cgroup_remove(&group);
     }
     attempt = start("cat /proc/self/cgroup; " ZOO "exit 0", mark, &spec);
     if (attempt && T_EQ("started", next_event(attempt, &event), 0)) {

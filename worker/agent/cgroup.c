@@ -93,6 +93,15 @@ void asy_attempt_cgroup(char *ret_path, size_t size)
     rmdir(probe);
 }
 
+/* One of this name is of a supervisor that had our number, and was killed with its agent: it goes
+ * if nothing is left in it. */
+static int make_group(const char *path)
+{
+    if (mkdir(path, 0755) == 0)
+        return 0;
+    return errno == EEXIST && rmdir(path) == 0 ? mkdir(path, 0755) : -1;
+}
+
 void asy__cgroup_create(struct asy__cgroup *group, const char *parent, uint64_t memory)
 {
     char limit[32];
@@ -101,7 +110,7 @@ void asy__cgroup_create(struct asy__cgroup *group, const char *parent, uint64_t 
     if (!parent || !*parent || strlen(parent) > sizeof group->path - 32)
         return;
     name_group(group, parent, getpid());
-    if (mkdir(group->path, 0755) < 0 || !has(group->path, "cgroup.kill")) {
+    if (make_group(group->path) < 0 || !has(group->path, "cgroup.kill")) {
         asy__cgroup_remove(group);
         return;
     }
