@@ -213,7 +213,7 @@ void asy__check_blas(const struct asy__machine *machine, struct asy__finding *fi
                 "worker takes no trials");
 }
 
-/* What one core should reach at the least, in GFLOP/s of sgemm: 2 flops for each of 4, 8 or 16
+/* What one core should reach at the least, in GFLOP/s of products: 2 flops for each of 4, 8 or 16
  * lanes, twice in a cycle of a slow 1 GHz, halved for whatever a virtual machine takes. */
 static double least_gflops(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * dense.h - BLAS behind the dense kernels. */
+ * dense.h - the BLAS of this node. */
 #ifndef ASY_DENSE_H
 #define ASY_DENSE_H
 #include <asy/kernels.h>

@@ -92,9 +92,11 @@ static void a_node_gets_what_the_first_has(void)
     asy_comm_settle(comm);
 }
 
+/* Around what goes at once, and around a piece. */
+static const size_t sizes[] = { 1, 128, 129, 131072, 131073, 350001 };
+
 static void doubles_add_up(void)
 {
-    static const size_t sizes[] = { 1, 128, 129, 131072, 131073, 350001 };
     static double y[350001];
     int rank = asy_comm_rank(comm), size = asy_comm_size(comm);
     struct asy_error err = ASY_ERROR_INIT;
@@ -113,7 +115,6 @@ static void doubles_add_up(void)
 
 static void whole_numbers_add_up(void)
 {
-    static const size_t sizes[] = { 1, 128, 129, 131072, 131073, 350001 };
     static int64_t z[350001];
     int rank = asy_comm_rank(comm), size = asy_comm_size(comm);
     struct asy_error err = ASY_ERROR_INIT;

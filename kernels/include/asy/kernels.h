@@ -38,7 +38,8 @@ ASY_MUST_CHECK int asy_kernels_selftest(struct asy_error *err);
 ASY_MUST_CHECK int asy_kernels_speed(double *ret_gflops, double *ret_gb_per_s,
                                      struct asy_error *err);
 
-/* What stands behind the dense kernels. c [m][n] = alpha op(a) op(b) + beta c, with op(a) [m][k];
+/* The BLAS that the self-test judges; training does not call it.
+ * c [m][n] = alpha op(a) op(b) + beta c, with op(a) [m][k];
  * trans != 0: the operand is stored transposed; ld: floats from row to row as stored. */
 struct asy_blas {
     void (*sgemm)(int trans_a, int trans_b, size_t m, size_t n, size_t k, float alpha,
