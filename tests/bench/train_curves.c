@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 #include <asy/parse.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 #include <asy/tuner.h>
 
 #define EPOCHS_MAX 1000

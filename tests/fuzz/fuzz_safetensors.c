@@ -3,7 +3,7 @@
  * checkpoints are taken whole or refused with a reason. A model that is taken can be applied. */
 #include <asy/gbdt.h>
 #include <asy/safetensors.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 #include <string.h>
 #include "memory_file.h"
 #include "state.h"

@@ -2,7 +2,7 @@
  * A table as the data of a study: it is understood, or refused with a reason. The first byte
  * chooses how it is to be read. */
 #include <asy/json.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 #include <string.h>
 #include "memory_file.h"
 

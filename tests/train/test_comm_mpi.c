@@ -6,7 +6,7 @@
 #include "comm_impl.h"
 #include <asy/comm.h>
 #include <asy/safetensors.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 
 static struct asy_comm *comm;
 

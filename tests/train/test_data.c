@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From tables to matrices: types, categories, missing values, scales, splits; what is refused. */
 #include "trainkit.h"
-#include <asy/trainer.h>
+#include <asy/training.h>
 #include "data.h"
 
 /* Writes text to a file, reads it under the given data options, and hands out both. */

@@ -4,7 +4,7 @@
 #include "trainkit.h"
 #include "nomem.h"
 #include <sys/wait.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 #include "dvc.h"
 #include "import.h"
 #include "source.h"

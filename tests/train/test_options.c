@@ -2,7 +2,7 @@
  * The table of keys of a study and the trainer agree: names, defaults, a whole study as a job. */
 #include "trainkit.h"
 #include <asy/study.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 #include "job.h"
 
 static const char study_text[] =

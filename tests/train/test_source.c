@@ -4,7 +4,7 @@
 #include "trainkit.h"
 #include "filekit.h"
 #include "nomem.h"
-#include <asy/trainer.h>
+#include <asy/training.h>
 #include "source.h"
 #include "svm.h"
 

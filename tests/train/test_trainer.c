@@ -8,7 +8,7 @@
 #include <asy/parse.h>
 #include <asy/rng.h>
 #include <asy/safetensors.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 
 /* The linker sends the trainer's calls here (--wrap), to count, and to interfere at a step. */
 void *__real_malloc(size_t n);

@@ -5,7 +5,7 @@
 #include <asy/csv.h>
 #include <asy/parse.h>
 #include <asy/rng.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 
 /* What the callbacks saw, and what they ask for. */
 static struct seen {

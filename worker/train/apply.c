@@ -3,7 +3,7 @@
 #include "state.h"
 #include <string.h>
 #include <asy/kernels.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 
 static const char *const part_names[ASY__PARTS] = { "train", "validation", "test" };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <asy/gbdt.h>
 #include <asy/parse.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 
 enum type { REAL, COUNT, WORD, FLAG };
 

@@ -11,7 +11,7 @@
 #include <asy/durable.h>
 #include <asy/kernels.h>
 #include <asy/parse.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 #include <asy/version.h>
 #include "serve.h"
 

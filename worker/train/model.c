@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <asy/safetensors.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 
 #define FORMAT "assay model 1"
 #define DESCRIPTION_MAX (64u << 20)

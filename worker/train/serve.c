@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <asy/cpus.h>
 #include <asy/gang.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 
 #define CPUS_MAX 8192
 

@@ -3,7 +3,7 @@
 #ifndef ASY__TRAINER_IMPL_H
 #define ASY__TRAINER_IMPL_H
 #include <stdatomic.h>
-#include <asy/trainer.h>
+#include <asy/training.h>
 #include "state.h"
 
 struct asy_trainer {

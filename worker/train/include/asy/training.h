@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * asy/trainer.h - the native engine: one job of one trial, from a checkpoint (or nothing) to its
+ * asy/training.h - the native engine: one job of one trial, from a checkpoint (or nothing) to its
  * milestone.
  *
  * A job is described by JSON (docs/protocol.md, "Orders"):
@@ -19,8 +19,8 @@
  *
  * Ownership: create/destroy; the comm is borrowed. Threads: the one thread that made the comm;
  * asy_trainer_request() from any thread. */
-#ifndef ASY_TRAINER_H
-#define ASY_TRAINER_H
+#ifndef ASY_TRAINING_H
+#define ASY_TRAINING_H
 #include <asy/comm.h>
 #include <asy/json.h>
 
