@@ -5,6 +5,7 @@
 #include <asy/kernels.h>
 #include "fused.h"
 #include "dense.h"
+#include "fit.h"
 #include "gemm.h"
 #include <math.h>
 #include <pthread.h>
@@ -12,6 +13,7 @@
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const struct asy__fused *fused = &asy__fused_base;
+static const struct asy__fit *fit = &asy__fit_base;
 static const struct asy__gemm *gemm = &asy__gemm_base;
 static char name[128];
 
@@ -24,6 +26,10 @@ static void choose(void)
         fused = &asy__fused_avx512;
     else if (__builtin_cpu_supports("avx2"))
         fused = &asy__fused_avx2;
+    if (fused == &asy__fused_avx512)
+        fit = &asy__fit_avx512;
+    else if (fused == &asy__fused_avx2)
+        fit = &asy__fit_avx2;
     if (fused == &asy__fused_avx512)
         gemm = &asy__gemm_avx512;
     else if (fused == &asy__fused_avx2 && __builtin_cpu_supports("fma"))
@@ -64,6 +70,11 @@ void asy_kernels_flush_denormals(void)
 const struct asy__fused *asy__fused_get(void)
 {
     return fused;
+}
+
+const struct asy__fit *asy__fit_get(void)
+{
+    return fit;
 }
 
 const struct asy__gemm *asy__gemm_get(void)
