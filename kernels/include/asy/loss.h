@@ -30,7 +30,7 @@ double asy_binary_loss_ref(const struct asy_class_loss *loss, size_t rows, float
                            const int32_t *labels, float scale, uint64_t *correct);
 
 /* With d = y - target, for y and target [rows]; scale 0: y stays.
- * Huber 1964, equation 2.1: d^2 / 2 up to |d| = delta, delta (|d| - delta / 2) beyond; delta > 0. */
+ * Huber 1964, equation 2.1: d^2 / 2 up to |d| = delta > 0, delta (|d| - delta / 2) beyond. */
 double asy_huber_loss(float delta, size_t rows, float *y, const float *target, float scale);
 double asy_huber_loss_ref(float delta, size_t rows, float *y, const float *target, float scale);
 /* Koenker and Bassett 1978, equation 1.7: (1 - quantile) d above the target, quantile |d| below it;
