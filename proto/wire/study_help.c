@@ -124,15 +124,15 @@ static void row_help(struct asy_buf *buf, const struct asy__row *row, const char
 static void options_help(struct asy_buf *buf, const char *section, unsigned indent)
 {
     char group[64], title[128];
-    const char *name;
 
     for (size_t g = 0; group_at(section, g, group); g++) {
-        snprintf(title, sizeof title, "%s of %s:",
+        snprintf(title, sizeof title, "%s of %s%s:",
                  !strcmp(section, "run") ? "Hyperparameters" : "Options",
-                 strchr(group, ' ') + 1);
+                 strcmp(group, ASY__NETWORKS) ? "" : "all ", strchr(group, ' ') + 1);
         asy_buf_addf(buf, "%*s%s\n", (int)indent, "", title);
-        for (size_t i = 0; (name = asy_study_option(group, i)); i++)
-            row_help(buf, asy__row_option(group, name), name, indent + 2);
+        for (size_t i = 0; i < asy__n_rows; i++)
+            if (asy__rows[i].group && !strcmp(asy__rows[i].group, group))
+                row_help(buf, &asy__rows[i], asy__rows[i].path, indent + 2);
     }
 }
 
@@ -185,8 +185,10 @@ static void whole_help(struct asy_buf *buf)
 /* "sampler tpe", "tpe", "lr": an option or a whole group. */
 static int option_help(const char *key, struct asy_buf *buf)
 {
+    char model[80];
     int found = 0;
 
+    snprintf(model, sizeof model, "model %.60s", key);
     for (size_t i = 0; i < asy__n_rows; i++) {
         const struct asy__row *row = &asy__rows[i];
         const char *dot = strrchr(key, '.'), *leaf = dot ? dot + 1 : key;
@@ -194,7 +196,7 @@ static int option_help(const char *key, struct asy_buf *buf)
         if (!row->group || !strncmp(row->group, "metric", 6))
             continue;
         if (!strcmp(row->group, key) || !strcmp(strchr(row->group, ' ') + 1, key) ||
-            !strcmp(row->path, leaf)) {
+            asy__row_is_of(row, key) || asy__row_is_of(row, model) || !strcmp(row->path, leaf)) {
             asy_buf_addf(buf, "(%s) ", row->group);
             row_help(buf, row, row->path, 0);
             found = 1;

@@ -61,11 +61,15 @@ struct asy__row {
 
 extern const struct asy__row asy__rows[];
 extern const size_t asy__n_rows;
-#define ASY__ROWS_MAX 192
+#define ASY__ROWS_MAX 256
 #define ASY__PROBLEMS_MAX 200u
 
 /* Row of a key without a group, or NULL. */
 const struct asy__row *asy__row_find(const char *path);
+/* The group of what all networks have, beside what each family has of its own. */
+#define ASY__NETWORKS "model networks"
+/* Whether a row belongs to a group: "model mlp" has those of ASY__NETWORKS too. */
+int asy__row_is_of(const struct asy__row *row, const char *group);
 /* Row of an option in a group, or NULL. */
 const struct asy__row *asy__row_option(const char *group, const char *name);
 /* i-th row whose parent is the section ("" for the top), or NULL beyond the last. */

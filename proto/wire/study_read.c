@@ -623,7 +623,8 @@ static const char *family_group(const struct asy_yaml *model)
     const char *name = asy__scalar(model), *first = NULL, *group;
 
     for (size_t i = 0; i < asy__n_rows; i++) {
-        if (!(group = asy__rows[i].group) || strncmp(group, "model ", 6) != 0)
+        if (!(group = asy__rows[i].group) || strncmp(group, "model ", 6) != 0 ||
+            !strcmp(group, ASY__NETWORKS))
             continue;
         first = first ? first : group;
         if (name && !strcmp(group + 6, name))

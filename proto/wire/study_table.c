@@ -402,8 +402,6 @@ const struct asy__row asy__rows[] = {
     { "reduction", ASY__INT, .group = "pruner moasha", .min = 2, .max = 1e6, .fallback = "4",
       .help = "one in so many goes on to the next rung, which is so many times longer" },
 
-    { "lr", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 1000, .fallback = "0.001",
-      .help = "learning rate" },
     { "hidden", ASY__INT, .group = "model mlp", .min = 1, .max = 65536, .fallback = "128",
       .help = "units of each hidden layer" },
     { "layers", ASY__INT, .group = "model mlp", .min = 1, .max = 8, .fallback = "2",
@@ -411,23 +409,27 @@ const struct asy__row asy__rows[] = {
     { "activation", ASY__WORD, .group = "model mlp",
       .words = "relu|tanh|gelu|sigmoid|silu|leaky_relu", .fallback = "relu",
       .help = "function after each hidden layer" },
-    { "optimizer", ASY__WORD, .group = "model mlp", .words = "sgd|adam", .fallback = "adam",
+
+    /* What all networks have: about learning. */
+    { "lr", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 1000, .fallback = "0.001",
+      .help = "learning rate" },
+    { "optimizer", ASY__WORD, .group = ASY__NETWORKS, .words = "sgd|adam", .fallback = "adam",
       .help = "rule of the weight updates" },
-    { "momentum", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 0.999999, .fallback = "0.9",
+    { "momentum", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 0.999999, .fallback = "0.9",
       .help = "sgd: share of the last update that goes on" },
-    { "nesterov", ASY__FLAG, .group = "model mlp", .fallback = "false",
+    { "nesterov", ASY__FLAG, .group = ASY__NETWORKS, .fallback = "false",
       .help = "sgd: look ahead along the momentum" },
-    { "beta1", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 0.999999, .fallback = "0.9",
+    { "beta1", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 0.999999, .fallback = "0.9",
       .help = "adam: decay of the mean" },
-    { "beta2", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 0.99999999, .fallback = "0.999",
-      .help = "adam: decay of the squares" },
-    { "epsilon", ASY__NUMBER, .group = "model mlp", .min = 1e-16, .max = 1, .fallback = "1e-8",
+    { "beta2", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 0.99999999,
+      .fallback = "0.999", .help = "adam: decay of the squares" },
+    { "epsilon", ASY__NUMBER, .group = ASY__NETWORKS, .min = 1e-16, .max = 1, .fallback = "1e-8",
       .help = "adam: what keeps the divisor from 0" },
-    { "batch_size", ASY__INT, .group = "model mlp", .min = 1, .max = 1048576, .fallback = "64",
+    { "batch_size", ASY__INT, .group = ASY__NETWORKS, .min = 1, .max = 1048576, .fallback = "64",
       .help = "rows per update, over all ranks" },
-    { "weight_decay", ASY__NUMBER, .group = "model mlp", .min = 0, .max = 100, .fallback = "0",
+    { "weight_decay", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 100, .fallback = "0",
       .help = "strength of the pull of weights towards 0" },
-    { "patience", ASY__INT, .group = "model mlp", .min = 0, .max = 1000000, .fallback = "0",
+    { "patience", ASY__INT, .group = ASY__NETWORKS, .min = 0, .max = 1000000, .fallback = "0",
       .unit = "epochs", .help = "end after so many without a better objective; 0: never" },
 
     { "lr", ASY__NUMBER, .group = "model gbdt", .min = 1e-6, .max = 1, .fallback = "0.3",
@@ -480,11 +482,21 @@ const struct asy__row *asy__row_find(const char *path)
     return NULL;
 }
 
+int asy__row_is_of(const struct asy__row *row, const char *group)
+{
+    static const char models[] = "model ";
+    const char *family = group + strlen(models);
+
+    if (!row->group || !strcmp(row->group, group))
+        return row->group != NULL;
+    return !strcmp(row->group, ASY__NETWORKS) && !strncmp(group, models, strlen(models)) &&
+           asy__words_have(asy__row_find("run.model")->words, family) && strcmp(family, "gbdt");
+}
+
 const struct asy__row *asy__row_option(const char *group, const char *name)
 {
     for (size_t i = 0; group && i < asy__n_rows; i++)
-        if (asy__rows[i].group && !strcmp(asy__rows[i].group, group) &&
-            !strcmp(asy__rows[i].path, name))
+        if (asy__row_is_of(&asy__rows[i], group) && !strcmp(asy__rows[i].path, name))
             return &asy__rows[i];
     return NULL;
 }
@@ -520,7 +532,7 @@ const struct asy__row *asy__row_child(const char *section, size_t i)
 const char *asy_study_option(const char *group, size_t i)
 {
     for (size_t r = 0; r < asy__n_rows; r++)
-        if (asy__rows[r].group && !strcmp(asy__rows[r].group, group) && i-- == 0)
+        if (asy__row_is_of(&asy__rows[r], group) && i-- == 0)
             return asy__rows[r].path;
     return NULL;
 }

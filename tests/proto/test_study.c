@@ -1273,12 +1273,26 @@ static void pruner_options_arrive(void)
     asy_study_destroy(s);
 }
 
+static int listed(const char *group, const char *name)
+{
+    const char *other;
+
+    for (size_t i = 0; (other = asy_study_option(group, i)); i++)
+        if (!strcmp(other, name))
+            return 1;
+    return 0;
+}
+
 static void options_are_listed_by_group(void)
 {
     T_STR("first", asy_study_option("sampler tpe", 0), "startup_trials");
     T_STR("last", asy_study_option("sampler tpe", 4), "group");
     T_TRUE(!asy_study_option("sampler tpe", 5) && !asy_study_option("sampler random", 0));
-    T_STR("mlp", asy_study_option("model mlp", 0), "lr");
+    T_STR("mlp", asy_study_option("model mlp", 0), "hidden");
+    T_STR("all networks", asy_study_option("model networks", 0), "lr");
+    T_EQ("a network has both", listed("model mlp", "hidden") && listed("model mlp", "momentum"), 1);
+    T_EQ("trees do not", listed("model gbdt", "momentum"), 0);
+    T_EQ("no family", listed("model nets", "momentum") || listed("model ?", "momentum"), 0);
 }
 
 T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),

@@ -25,21 +25,22 @@ static const struct row {
     size_t offset;
     double fallback, min, max; /* WORD: the fallback's index */
     const char *const *words;
-} of_mlp[] = {
+} of_networks[] = { /* what each of them has: all that is about learning */
 #define AT(field) offsetof(struct asy__hyper, field)
-    { "activation", WORD, AT(activation), 0, 0, 0, activations },
     { "batch_size", COUNT, AT(batch_size), 64, 1, 1048576, NULL },
     { "beta1", REAL, AT(beta1), 0.9, 0, 0.999999, NULL },
     { "beta2", REAL, AT(beta2), 0.999, 0, 0.99999999, NULL },
     { "epsilon", REAL, AT(epsilon), 1e-8, 1e-16, 1, NULL },
-    { "hidden", COUNT, AT(hidden), 128, 1, 65536, NULL },
-    { "layers", COUNT, AT(layers), 2, 1, 8, NULL },
     { "lr", REAL, AT(lr), 0.001, 0, 1000, NULL },
     { "momentum", REAL, AT(momentum), 0.9, 0, 0.999999, NULL },
     { "nesterov", FLAG, AT(nesterov), 0, 0, 1, NULL },
     { "optimizer", WORD, AT(optimizer), 1, 0, 0, optimizers },
     { "patience", COUNT, AT(patience), 0, 0, 1000000, NULL },
     { "weight_decay", REAL, AT(weight_decay), 0, 0, 100, NULL },
+}, of_mlp[] = {
+    { "activation", WORD, AT(activation), 0, 0, 0, activations },
+    { "hidden", COUNT, AT(hidden), 128, 1, 65536, NULL },
+    { "layers", COUNT, AT(layers), 2, 1, 8, NULL },
 }, of_gbdt[] = {
     { "bins", COUNT, AT(bins), 256, 3, ASY_GBDT_BINS_MAX, NULL },
     { "colsample", REAL, AT(colsample), 1, 1e-6, 1, NULL },
@@ -54,15 +55,36 @@ static const struct row {
 #undef AT
 };
 
+/* Rows of their own and those that it shares, each in the order of names. */
 static const struct family {
     const char *name;
-    const struct row *rows;
-    size_t n;
+    const struct row *own, *shared;
+    size_t n_own, n_shared;
 } families[ASY__FAMILIES] = {
-    [ASY__MLP] = { "mlp", of_mlp, ASY_ARRAY_LEN(of_mlp) },
-    [ASY__GBDT] = { "gbdt", of_gbdt, ASY_ARRAY_LEN(of_gbdt) },
+#define NETWORK(name, rows)                                                                        \
+    { name, rows, of_networks, ASY_ARRAY_LEN(rows), ASY_ARRAY_LEN(of_networks) }
+    [ASY__MLP] = NETWORK("mlp", of_mlp),
+    [ASY__GBDT] = { "gbdt", of_gbdt, NULL, ASY_ARRAY_LEN(of_gbdt), 0 },
+#undef NETWORK
 };
-#define NAMES_MAX 32 /* of a family's hyperparameters */
+#define NAMES_MAX 64 /* of a family's hyperparameters */
+
+/* The i-th in the order of names; NULL: there are no more. */
+static const struct row *row_at(const struct family *family, size_t i)
+{
+    size_t a = 0, b = 0;
+
+    for (;; i--) {
+        const struct row *own = a < family->n_own ? &family->own[a] : NULL;
+        const struct row *shared = b < family->n_shared ? &family->shared[b] : NULL;
+        int first = own && (!shared || strcmp(own->name, shared->name) < 0);
+
+        if (i == 0 || (!own && !shared))
+            return first ? own : shared;
+        a += (size_t)first;
+        b += (size_t)!first;
+    }
+}
 
 const char *asy__family_name(enum asy__family family)
 {
@@ -80,8 +102,9 @@ int asy__family_find(const char *name)
 const char *asy_trainer_hyperparameter(const char *family, size_t i)
 {
     int f = asy__family_find(family);
+    const struct row *row = f >= 0 ? row_at(&families[f], i) : NULL;
 
-    return f >= 0 && i < families[f].n ? families[f].rows[i].name : NULL;
+    return row ? row->name : NULL;
 }
 
 static double *real_of(struct asy__hyper *hyper, const struct row *row)
@@ -102,11 +125,11 @@ static int64_t word_value(const struct row *row, size_t i)
 
 void asy__hyper_defaults(enum asy__family family, struct asy__hyper *hyper)
 {
+    const struct row *row;
+
     memset(hyper, 0, sizeof *hyper);
     hyper->family = family;
-    for (size_t i = 0; i < families[family].n; i++) {
-        const struct row *row = &families[family].rows[i];
-
+    for (size_t i = 0; (row = row_at(&families[family], i)); i++) {
         if (row->type == REAL)
             *real_of(hyper, row) = row->fallback;
         else if (row->type == WORD)
@@ -169,16 +192,16 @@ static int read_number(const struct row *row, const struct asy_json *node,
 static int unknown(const struct family *family, const char *name, struct asy_error *err)
 {
     const char *names[NAMES_MAX], *nearest;
+    const struct row *row;
+    size_t n = 0;
 
-    for (size_t i = 0; i < family->n; i++)
-        names[i] = family->rows[i].name;
-    nearest = asy_nearest(name, strlen(name), names, family->n);
+    for (; n < NAMES_MAX && (row = row_at(family, n)); n++)
+        names[n] = row->name;
+    nearest = asy_nearest(name, strlen(name), names, n);
     return asy_fail(err, ASY_E_INVAL, "'%.60s' is no hyperparameter of %s%s%s%s", name,
                     family->name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
                     nearest ? "'?" : "");
 }
-_Static_assert(ASY_ARRAY_LEN(of_mlp) <= NAMES_MAX && ASY_ARRAY_LEN(of_gbdt) <= NAMES_MAX,
-               "room for the names");
 
 int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struct asy_error *err)
 {
@@ -193,11 +216,12 @@ int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struc
     if (asy_json_type(node) != ASY_JSON_OBJECT)
         return asy_fail(err, ASY_E_INVAL, "parameters are an object of names and values");
     for (size_t i = 0; rc == 0 && (value = asy_json_member(node, i, &name)); i++) {
-        const struct row *row = family->rows;
+        const struct row *row;
+        size_t at = 0;
 
-        while (row < family->rows + family->n && strcmp(row->name, name) != 0)
-            row++;
-        if (row == family->rows + family->n)
+        while ((row = row_at(family, at)) && strcmp(row->name, name) != 0)
+            at++;
+        if (!row)
             rc = unknown(family, name, err);
         else if (row->type == WORD)
             rc = read_word(row, value, &h, err);
@@ -214,11 +238,10 @@ int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struc
 void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const char *key)
 {
     struct asy__hyper h = *hyper;
+    const struct row *row;
 
     asy_jsonw_open(w, key, '{');
-    for (size_t i = 0; i < families[h.family].n; i++) {
-        const struct row *row = &families[h.family].rows[i];
-
+    for (size_t i = 0; (row = row_at(&families[h.family], i)); i++) {
         if (row->type == REAL) {
             asy_jsonw_f64(w, row->name, *real_of(&h, row));
         } else if (row->type == FLAG) {
