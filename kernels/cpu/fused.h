@@ -13,6 +13,13 @@ struct asy__adam_step {
     float keep, rate, root, epsilon, beta1, beta2;
 };
 
+/* A block of attention's scores: rows of queries that begin at the first-th, against keys. */
+struct asy__scores {
+    size_t rows, keys, first, step; /* step: floats from one row to the next */
+    float scale;
+    int causal; /* row i sees first + i + 1 keys; what it does not see becomes 0 */
+};
+
 struct asy__fused {
     const char *name;
     void (*bias_act)(enum asy_act act, size_t rows, size_t cols, const float *bias, float *z,
@@ -27,6 +34,20 @@ struct asy__fused {
     void (*adam_step)(const struct asy__adam_step *adam, size_t n, float *w, const float *g,
                       float *m, float *v);
     void (*triad)(size_t n, float s, float *a, const float *b, const float *c);
+    void (*layer_norm)(size_t rows, size_t cols, float epsilon, const float *x, const float *scale,
+                       const float *shift, float *y, float *stats);
+    void (*layer_norm_grad)(size_t rows, size_t cols, int add, const float *x, const float *scale,
+                            const float *stats, const float *dy, float *dx, float *dscale,
+                            float *dshift);
+    void (*embed)(size_t rows, size_t tokens, size_t cols, const float *ids, const float *table,
+                  const float *place, float *y);
+    void (*embed_grad)(size_t rows, size_t tokens, size_t cols, size_t vocabulary, int add,
+                       const float *ids, const float *dy, float *dtable, float *dplace);
+    /* Of attention, p [rows][keys]: scores become probabilities; the same from stats; dp becomes
+     * the gradient by the scores. */
+    void (*attend)(const struct asy__scores *scores, float *p, float *stats);
+    void (*attend_again)(const struct asy__scores *scores, float *p, const float *stats);
+    void (*attend_grad)(const struct asy__scores *scores, const float *p, float *dp);
 };
 extern const struct asy__fused asy__fused_base;
 extern const struct asy__fused asy__fused_avx2;

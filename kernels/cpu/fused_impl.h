@@ -293,7 +293,23 @@ static void triad(size_t n, float s, float *a, const float *b, const float *c)
         out[i] = b[i] + s * c[i];
 }
 
+#include "tokens_impl.h"
+
 const struct asy__fused FUSED = {
-    FUSED_NAME, bias_act,  bias_act_grad, column_sums, sum_rows, softmax_loss,
-    sgd_step,   adam_step, triad,
+    .name = FUSED_NAME,
+    .bias_act = bias_act,
+    .bias_act_grad = bias_act_grad,
+    .column_sums = column_sums,
+    .sum_rows = sum_rows,
+    .softmax_loss = softmax_loss,
+    .sgd_step = sgd_step,
+    .adam_step = adam_step,
+    .triad = triad,
+    .layer_norm = layer_norm,
+    .layer_norm_grad = layer_norm_grad,
+    .embed = embed,
+    .embed_grad = embed_grad,
+    .attend = attend,
+    .attend_again = attend_again,
+    .attend_grad = attend_grad,
 };

@@ -3,6 +3,8 @@
  *
  * The choice goes by CPU features alone: models lie (virtual machines pose as other chips). */
 #include <asy/kernels.h>
+#include <asy/attention.h>
+#include <asy/norm.h>
 #include "fused.h"
 #include "dense.h"
 #include "fit.h"
@@ -165,4 +167,29 @@ void asy_adam_step(const struct asy_adam *adam, uint64_t step, size_t n, float *
     struct asy__adam_step constants = asy__adam_constants(adam, step);
 
     fused->adam_step(&constants, n, w, g, m, v);
+}
+
+void asy_layer_norm(size_t rows, size_t cols, float epsilon, const float *x, const float *scale,
+                    const float *shift, float *y, float *stats)
+{
+    fused->layer_norm(rows, cols, epsilon, x, scale, shift, y, stats);
+}
+
+void asy_layer_norm_grad(size_t rows, size_t cols, int add, const float *x, const float *scale,
+                         const float *stats, const float *dy, float *dx, float *dscale,
+                         float *dshift)
+{
+    fused->layer_norm_grad(rows, cols, add, x, scale, stats, dy, dx, dscale, dshift);
+}
+
+void asy_embed(size_t rows, size_t tokens, size_t cols, const float *ids, const float *table,
+               const float *place, float *y)
+{
+    fused->embed(rows, tokens, cols, ids, table, place, y);
+}
+
+void asy_embed_grad(size_t rows, size_t tokens, size_t cols, size_t vocabulary, int add,
+                    const float *ids, const float *dy, float *dtable, float *dplace)
+{
+    fused->embed_grad(rows, tokens, cols, vocabulary, add, ids, dy, dtable, dplace);
 }
