@@ -2,6 +2,7 @@
  * What a fit promises: the same trees on any number of ranks and after any interruption, losses
  * that fall, margins that are its model's predictions, and refusals that change nothing. */
 #include "gbdtkit.h"
+#include "gbdt_impl.h"
 #include <pthread.h>
 #include <stddef.h>
 
@@ -19,6 +20,34 @@ static struct asy_gbdt_params params_for(enum asy_gbdt_loss loss, size_t depth)
 static size_t classes_for(enum asy_gbdt_loss loss)
 {
     return loss == ASY_GBDT_SQUARED ? 0 : loss == ASY_GBDT_LOGISTIC ? 2 : 3;
+}
+
+/* ---- whole numbers --------------------------------------------------------------------------- */
+
+static void derivatives_become_the_nearest_whole_numbers(void)
+{
+    static const struct {
+        const char *name;
+        float value;
+        int32_t want;
+    } cases[] = {
+        { "nothing", 0, 0 },
+        { "less than a half", 0.4999f, 0 },
+        { "just below a half", 0x1.fffffep-2f, 0 },
+        { "a half", 0.5f, 1 },
+        { "one and a half", 1.5f, 2 },
+        { "two and a half", 2.5f, 3 },
+        { "the last half", 0x1p22f + 0.5f, 0x400001 },
+        { "odd above 2^23", 0x1p23f + 1, 0x800001 },
+        { "odd below 2^24", 0x1p24f - 1, 0xffffff },
+        { "even above 2^23", 0x1p23f + 2, 0x800002 },
+        { "the largest", 0x1p30f, 0x40000000 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        T_EQ(cases[i].name, asy__gbdt_whole(cases[i].value), cases[i].want);
+        T_EQ(cases[i].name, asy__gbdt_whole(-cases[i].value), -cases[i].want);
+    }
 }
 
 /* ---- losses and margins ---------------------------------------------------------------------- */
@@ -535,7 +564,8 @@ static void derivatives_beyond_floats_end_the_fit(void)
     kit_fit_fini(&fit);
 }
 
-T_MAIN("gbdt_fit", T_TEST(each_round_lowers_the_loss), T_TEST(margins_are_the_predictions),
+T_MAIN("gbdt_fit", T_TEST(derivatives_become_the_nearest_whole_numbers),
+       T_TEST(each_round_lowers_the_loss), T_TEST(margins_are_the_predictions),
        T_TEST(chances_sum_to_one), T_TEST(tables_without_a_split_give_leaves),
        T_TEST(a_weight_of_two_is_the_row_twice), T_TEST(ranks_make_the_trees_of_one),
        T_TEST(a_failed_round_leaves_the_model), T_TEST(draws_take_their_shares),

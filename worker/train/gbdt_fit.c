@@ -61,11 +61,6 @@ static int agree(const struct asy_gbdt_shard *shard, uint32_t exponent[2], struc
     return 0;
 }
 
-static int32_t whole(float value)
-{
-    return (int32_t)(value + (value < 0 ? -0.5f : 0.5f));
-}
-
 /* A float of biased exponent e is below 2^(e - 126). Magnitudes below 2^-97 would want a factor
  * that is no float; they are so small that bits of them may be lost. */
 static int round_pairs(struct asy_gbdt_fit *fit, struct asy__gbdt_scale *ret, struct asy_error *err)
@@ -87,8 +82,8 @@ static int round_pairs(struct asy_gbdt_fit *fit, struct asy__gbdt_scale *ret, st
         *(i ? &ret->h : &ret->g) = scalbn(1, unit);
     }
     for (size_t r = 0; r < rows; r++) {
-        fit->grower.pairs[r].g = whole(fit->g[r] * factor[0]);
-        fit->grower.pairs[r].h = whole(fit->h[r] * factor[1]);
+        fit->grower.pairs[r].g = asy__gbdt_whole(fit->g[r] * factor[0]);
+        fit->grower.pairs[r].h = asy__gbdt_whole(fit->h[r] * factor[1]);
     }
     return 0;
 }

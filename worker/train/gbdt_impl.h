@@ -30,6 +30,16 @@ struct asy_gbdt_table {
 struct asy__gbdt_pair {
     int32_t g, h;
 };
+/* The nearest whole number, of two the one further from zero; |value| at most 2^30. What a float
+ * has behind the point is exact, so this is too: adding a half would itself be rounded, up where
+ * 2^23 <= |value| < 2^24 is odd and where |value| is just below a half. */
+static inline int32_t asy__gbdt_whole(float value)
+{
+    int32_t toward_zero = (int32_t)value;
+    float rest = value - (float)toward_zero;
+
+    return toward_zero + (rest >= 0.5f) - (rest <= -0.5f);
+}
 /* Their sums over the rows of a bin. */
 struct asy__gbdt_cell {
     int64_t g, h;
