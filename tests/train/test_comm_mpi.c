@@ -12,6 +12,15 @@ static struct asy_comm *comm;
 
 static int local_max; /* ranks of a node; 0: all are on one */
 
+static int no_memory; /* for the next array that grows */
+void *__real_reallocarray(void *old, size_t n, size_t size);
+void *__wrap_reallocarray(void *old, size_t n, size_t size);
+
+void *__wrap_reallocarray(void *old, size_t n, size_t size)
+{
+    return no_memory-- > 0 ? NULL : __real_reallocarray(old, n, size);
+}
+
 static void ranks_of_a_node_share_memory(void)
 {
     int rank = asy_comm_rank(comm), size = asy_comm_size(comm), first = 0, want = size;
@@ -71,6 +80,29 @@ static void sums_go_in_rank_order(void)
             wrong += tail[i] != sum_at(n + i);
         T_EQ("wrong entries", wrong, 0);
         asy_comm_settle(comm); /* before anyone's next zeros */
+    }
+}
+
+/* One rank alone has no memory for its part of a sum: it says so, and no other waits for it. */
+static void a_rank_without_memory_tells_the_others(void)
+{
+    static const size_t sizes[] = { 2 * MOST, 100 }; /* more memory than before, and less */
+    struct asy_error err = ASY_ERROR_INIT;
+    size_t ranks = (size_t)asy_comm_size(comm);
+    struct asy_comm_memory memory;
+    double failed;
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(sizes); k++) {
+        int rank = asy_comm_rank(comm), rc;
+
+        no_memory = rank == 1;
+        rc = asy_comm_share(comm, ranks, sizes[k], sizes[k], &memory, &err);
+        no_memory = 0;
+        T_EQ("refused", rc, rank == 1 ? ASY_E_NOMEM : 0);
+        failed = rc < 0;
+        T_OK(asy_comm_sum_f64(comm, &failed, 1, &err), &err);
+        T_NEAR("ranks that failed", failed, 1, 0);
+        T_OK(asy_comm_share(comm, ranks, sizes[k], sizes[k], &memory, &err), &err);
     }
 }
 
@@ -446,6 +478,7 @@ int main(int argc, char **argv)
     static const struct t_test tests[] = {
         T_TEST(ranks_of_a_node_share_memory),
         T_TEST(sums_go_in_rank_order),
+        T_TEST(a_rank_without_memory_tells_the_others),
         T_TEST(a_node_gets_what_the_first_has),
         T_TEST(doubles_add_up),
         T_TEST(whole_numbers_add_up),

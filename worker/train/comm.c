@@ -89,8 +89,10 @@ int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own, size_t 
     size_t from, to;
     int rc;
 
+    /* What one rank alone may lack comes last: the others would wait for it in share(). */
     if ((rc = asy__node_divide(node, comm->rank, comm->size, n_arrays, err)) < 0 ||
-        (rc = comm->share(comm, n_own, n_common, err)) < 0)
+        (rc = comm->share(comm, n_own, n_common, err)) < 0 ||
+        (rc = asy__node_prepare(node, err)) < 0)
         return rc;
     *ret = (struct asy_comm_memory){
         .own = asy__node_own(node),

@@ -125,16 +125,22 @@ int asy__node_divide(struct asy__node *node, int rank, int ranks, size_t n_array
     int leader = rank - node->index;
     size_t begin = part(n_arrays, leader, ranks);
     size_t n = part(n_arrays, leader + node->size, ranks) - begin;
-    const float **rows;
 
     if (n_arrays < (size_t)ranks)
         return asy_fail(err, ASY_E_INVAL, "%zu parts are too few for %d ranks", n_arrays, ranks);
-    if (!(rows = realloc(node->rows, (n + 1) * sizeof *rows)))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
-    node->rows = rows;
     node->arrays = n;
     node->first = part(n_arrays, rank, ranks) - begin;
     node->count = part(n_arrays, rank + 1, ranks) - begin - node->first;
+    return 0;
+}
+
+int asy__node_prepare(struct asy__node *node, struct asy_error *err)
+{
+    const float **rows = reallocarray(node->rows, node->arrays + 1, sizeof *rows);
+
+    if (!rows)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a communicator");
+    node->rows = rows;
     return 0;
 }
 

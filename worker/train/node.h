@@ -47,9 +47,11 @@ struct asy__node {
     const float **rows;           /* [arrays + 1], for sums */
 };
 /* Gives each rank of a gang its arrays of n_arrays: an equal share in rank order, as near as may
- * be. rank: this one's in a gang of `ranks`. ASY_E_INVAL: fewer arrays than ranks. ASY_E_NOMEM. */
+ * be. rank: this one's in a gang of `ranks`. ASY_E_INVAL, on all ranks: fewer arrays than ranks. */
 ASY_MUST_CHECK int asy__node_divide(struct asy__node *node, int rank, int ranks, size_t n_arrays,
                                     struct asy_error *err);
+/* For sums of the arrays that it has. ASY_E_NOMEM. */
+ASY_MUST_CHECK int asy__node_prepare(struct asy__node *node, struct asy_error *err);
 /* Floats behind each other: common, total, own. spans: there are other nodes, so total is needed.
  * 0: too many. */
 size_t asy__node_room(const struct asy__node *node, size_t n_own, size_t n_common, int spans);
