@@ -108,6 +108,7 @@ static void files_that_lie_are_refused(void)
         { "child outside", "node 0", -1, NULL, 1, 2, 3, "nodes" },
         { "child far away", "node 0", -1, NULL, 1, 1e30f, 3, "nodes" },
         { "no threshold", "node 0", -1, NULL, 2, NAN, 3, "nodes" },
+        { "a threshold below all", "node 0", -1, NULL, 2, -INFINITY, 3, "nodes" },
         { "direction", "node 0", -1, NULL, 3, 2, 3, "nodes" },
         { "value", "node 1", -1, NULL, 7 + 4, INFINITY, 3, "nodes" },
         { "gain", "node 0", -1, NULL, 5, NAN, 3, "nodes" },
@@ -146,6 +147,50 @@ static void files_that_lie_are_refused(void)
             asy_gbdt_predict(model, x, 3, margins);
             T_TRUE(margins[0] == -2 && margins[1] == 3 && margins[2] == -2);
         }
+        asy_gbdt_destroy(model);
+    }
+    kit_rmdir(dir);
+}
+
+/* Depth 2 at most; seven nodes are as many as it allows. */
+static void trees_of_another_shape_are_refused(void)
+{
+    static const struct {
+        const char *name, *says;
+        float n, left[7]; /* 0: a leaf */
+    } cases[] = {
+        { "full", NULL, 7, { 1, 3, 5 } },
+        { "a leaf", NULL, 1, { 0 } },
+        { "one side", NULL, 5, { 1, 0, 3 } },
+        { "a way of three", "node 4", 7, { 1, 0, 3, 0, 5 } },
+        { "two parents", "node 2", 5, { 1, 3, 3 } },
+        { "a child of both", "node 2", 6, { 1, 3, 4 } },
+        { "its sister's child", "node 1", 4, { 1, 2 } },
+        { "no parent", "node 3", 5, { 1 } },
+    };
+    char dir[64], path[128];
+
+    if (!T_TRUE(kit_dir(dir) != NULL))
+        return;
+    snprintf(path, sizeof path, "%s/trees.safetensors", dir);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const char *meta[N_META][2] = { HEAD };
+        float nodes[7 * 7] = { 0 };
+        struct asy_tensor_out tensors[] = { { "trees", 1, { 1 }, &cases[i].n },
+                                            { "nodes", 2, { (size_t)cases[i].n, 7 }, nodes } };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_gbdt *model = NULL;
+
+        meta[DEPTH][1] = "2";
+        for (size_t k = 0; k < 7; k++) {
+            nodes[7 * k] = cases[i].left[k] > 0 ? 0 : -1;
+            nodes[7 * k + 1] = cases[i].left[k];
+        }
+        if (!T_OK(asy_safetensors_write(path, (const char *const(*)[2])meta, N_META, tensors, 2,
+                                        &err), &err))
+            break;
+        T_EQ(cases[i].name, read_back(path, &model, &err), cases[i].says ? ASY_E_CORRUPT : 0);
+        T_HAS(cases[i].name, err.text, cases[i].says ? cases[i].says : "");
         asy_gbdt_destroy(model);
     }
     kit_rmdir(dir);
@@ -223,5 +268,6 @@ static void want_of_memory_is_told(void)
 }
 
 T_MAIN("gbdt_file", T_TEST(a_model_that_is_read_goes_on), T_TEST(files_that_lie_are_refused),
+       T_TEST(trees_of_another_shape_are_refused),
        T_TEST(trees_that_are_refused_leave_the_model),
        T_TEST(want_of_memory_is_told))

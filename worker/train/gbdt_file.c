@@ -174,14 +174,15 @@ static int whole(float value, size_t max)
     return value >= 0 && value <= (float)max && value == rintf(value);
 }
 
-/* Children come after their parent, so every way down ends. */
+/* Children come after their parent, so every way down ends. All that is known goes left of an
+ * infinite threshold; nothing would of one below all numbers, which is no split. */
 static int unpack_node(const struct asy_gbdt *model, const float *fields, size_t at, size_t n,
                        struct asy_gbdt_node *node)
 {
     int leaf = fields[0] == -1;
 
     if (!leaf && !(whole(fields[0], model->features - 1) && whole(fields[1], n - 1) &&
-                   fields[1] > (float)at && fields[1] + 1 < (float)n && !isnan(fields[2])))
+                   fields[1] > (float)at && fields[1] + 1 < (float)n && fields[2] > -INFINITY))
         return -1;
     if (leaf && (fields[1] != 0 || fields[2] != 0))
         return -1;
@@ -196,8 +197,26 @@ static int unpack_node(const struct asy_gbdt *model, const float *fields, size_t
     return 0;
 }
 
+/* Node `at` on its way's place `depth[at]`, counted from 1; 0: no node above has led there. A node
+ * has one parent, and no way is longer than max_depth. */
+static int place_node(const struct asy_gbdt *model, const struct asy_gbdt_node *nodes, size_t at,
+                      uint8_t *depth)
+{
+    uint8_t *child = depth + nodes[at].left;
+
+    if (depth[at] == 0)
+        return -1;
+    if (nodes[at].feature < 0)
+        return 0;
+    if (depth[at] > model->params.max_depth || child[0] || child[1])
+        return -1;
+    child[0] = child[1] = (uint8_t)(depth[at] + 1);
+    return 0;
+}
+
+/* depth [packed->n_nodes] zeros */
 static int unpack_trees(struct asy_gbdt *model, const struct asy_gbdt_packed *packed,
-                        struct asy_error *err)
+                        uint8_t *depth, struct asy_error *err)
 {
     if (packed->n_trees % model->outputs != 0)
         return bad(err, "tree", packed->n_trees);
@@ -207,9 +226,11 @@ static int unpack_trees(struct asy_gbdt *model, const struct asy_gbdt_packed *pa
         if (!whole(packed->trees[t], asy__gbdt_nodes_max(&model->params)) ||
             packed->trees[t] < 1 || (n = (size_t)packed->trees[t]) > packed->n_nodes - begin)
             return bad(err, "tree", t);
+        depth[begin] = 1;
         for (size_t i = 0; i < n; i++)
             if (unpack_node(model, packed->nodes + (begin + i) * ASY_GBDT_FIELDS, i, n,
-                            model->nodes + begin + i) < 0)
+                            model->nodes + begin + i) < 0 ||
+                place_node(model, model->nodes + begin, i, depth + begin) < 0)
                 return bad(err, "node", begin + i);
         model->n_nodes += n;
         model->begin[++model->n_trees] = model->n_nodes;
@@ -220,14 +241,18 @@ static int unpack_trees(struct asy_gbdt *model, const struct asy_gbdt_packed *pa
 int asy_gbdt_unpack(struct asy_gbdt *model, const struct asy_gbdt_packed *packed,
                     struct asy_error *err)
 {
+    uint8_t *depth = NULL;
     int rc;
 
     if (model->n_trees > 0)
         return asy_fail(err, ASY_E_STATE, "the model has trees already");
     if ((rc = asy__gbdt_reserve(model, packed->n_trees, packed->n_nodes, err)) < 0)
         return rc;
-    if ((rc = unpack_trees(model, packed, err)) < 0)
+    if (!(depth = calloc(packed->n_nodes + 1, sizeof *depth)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu nodes of trees", packed->n_nodes);
+    if ((rc = unpack_trees(model, packed, depth, err)) < 0)
         asy_gbdt_truncate(model, 0);
+    free(depth);
     return rc;
 }
 
