@@ -356,13 +356,24 @@ static void hostile_arrays_are_refused_with_their_place(void)
         { "fields", "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }",
           "it has fields" },
         { "a float of three bytes", "{'descr': '<f3', 'fortran_order': False, 'shape': (1,), }",
-          "type '<f3' is not read" },
+          "type '<f3' is not read: a floating-point number has 2, 4 or 8 bytes" },
         { "a float of one byte", "{'descr': '<f1', 'fortran_order': False, 'shape': (1,), }",
-          "is not read" },
+          "'<f1' is not read: a floating-point number has 2, 4 or 8 bytes" },
         { "a float of 16 bytes", "{'descr': '<f16', 'fortran_order': False, 'shape': (1,), }",
-          "is not read" },
-        { "no size", "{'descr': '<f', 'fortran_order': False, 'shape': (1,), }", "is not read" },
-        { "size 0", "{'descr': '|S0', 'fortran_order': False, 'shape': (1,), }", "is not read" },
+          "'<f16' is not read: a floating-point number has 2, 4 or 8 bytes" },
+        { "a number of 2^32 bytes",
+          "{'descr': '<i4294967296', 'fortran_order': False, 'shape': (1,), }",
+          "is not read: a whole number has 1, 2, 4 or 8 bytes" },
+        { "a number of no bytes", "{'descr': '<u0', 'fortran_order': False, 'shape': (1,), }",
+          "is not read: a whole number has 1, 2, 4 or 8 bytes" },
+        { "a truth value of two bytes", "{'descr': '|b2', 'fortran_order': False, 'shape': (1,), }",
+          "is not read: a truth value has 1 byte" },
+        { "no size", "{'descr': '<f', 'fortran_order': False, 'shape': (1,), }",
+          "is not read: numbers, truth values and texts are" },
+        { "size 0", "{'descr': '|S0', 'fortran_order': False, 'shape': (1,), }",
+          "is not read: all its texts are empty" },
+        { "no characters", "{'descr': '<U0', 'fortran_order': False, 'shape': (1,), }",
+          "is not read: all its texts are empty" },
         { "a huge text", "{'descr': '<U5000', 'fortran_order': False, 'shape': (1,), }",
           "too many bytes" },
         { "an overflowing text",
@@ -505,6 +516,8 @@ static void mistakes_of_libsvm_are_refused_with_their_line(void)
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
         refused(cases[i].name, cases[i].text, strlen(cases[i].text), "", cases[i].says);
+    refused("too many together", BYTES("1 0:1\n1 65535:1\n"), "",
+            "features 0 to 65535 and the label are more than 65536 columns");
     refused("NUL", BYTES("1 1:1\n1 2:\0 3\n"), "", "row 2: a NUL byte");
     refused("no features", BYTES("1\n0\n"), "\"format\":\"libsvm\"", "no row has a feature");
     refused("empty", "", 0, "\"format\":\"libsvm\"", "no row has a feature");

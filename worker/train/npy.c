@@ -110,10 +110,15 @@ static int read_type(struct cursor *c, struct asy__shape *shape, struct asy_erro
     static const struct {
         char letter;
         enum asy__number_kind kind;
-        unsigned sizes; /* 1u << log2: sizes that there are; 0: any */
-    } kinds[] = { { 'b', ASY__BOOL, 1 },     { 'i', ASY__SIGNED, 15 }, { 'u', ASY__UNSIGNED, 15 },
-                  { 'f', ASY__FLOAT, 14 },   { 'S', ASY__BYTES, 0 },   { 'a', ASY__BYTES, 0 },
-                  { 'U', ASY__UCS4, 0 } };
+        unsigned sizes; /* sum of those that there are, each a power of two; 0: any */
+        const char *says;
+    } kinds[] = { { 'b', ASY__BOOL, 1, "a truth value has 1 byte" },
+                  { 'i', ASY__SIGNED, 15, "a whole number has 1, 2, 4 or 8 bytes" },
+                  { 'u', ASY__UNSIGNED, 15, "a whole number has 1, 2, 4 or 8 bytes" },
+                  { 'f', ASY__FLOAT, 14, "a floating-point number has 2, 4 or 8 bytes" },
+                  { 'S', ASY__BYTES, 0, NULL },
+                  { 'a', ASY__BYTES, 0, NULL },
+                  { 'U', ASY__UCS4, 0, NULL } };
     struct cursor t;
     uint64_t size = 0;
     size_t k = 0, n;
@@ -130,12 +135,15 @@ static int read_type(struct cursor *c, struct asy__shape *shape, struct asy_erro
     while (k < ASY_ARRAY_LEN(kinds) && (t.at == t.end || kinds[k].letter != *t.at))
         k++;
     if (k == ASY_ARRAY_LEN(kinds) ||
-        asy_parse_u64(t.at + 1, (size_t)(t.end - t.at - 1), &size, NULL) < 0 || !size)
+        asy_parse_u64(t.at + 1, (size_t)(t.end - t.at - 1), &size, NULL) < 0)
         return other_type(err, t.end - n, n, "numbers, truth values and texts are");
+    if (kinds[k].sizes && ((size & (size - 1)) || !(kinds[k].sizes & size)))
+        return other_type(err, t.end - n, n, kinds[k].says);
+    if (!size)
+        return other_type(err, t.end - n, n, "all its texts are empty");
     if (kinds[k].kind == ASY__UCS4 && __builtin_mul_overflow(size, 4u, &size))
         size = UINT64_MAX;
-    if (size > ITEM_MAX || (kinds[k].sizes && ((size & (size - 1)) || size > 8 ||
-                                               !(kinds[k].sizes & 1u << __builtin_ctzll(size)))))
+    if (size > ITEM_MAX)
         return other_type(err, t.end - n, n, "an element has too many bytes");
     shape->kind = kinds[k].kind;
     shape->item = (size_t)size;

@@ -250,6 +250,10 @@ int asy__svm_scan(const char *path, struct asy__svm_range *range, struct asy_err
     struct reader r = { .range = &found };
     int rc = read_file(&r, path, NULL, err);
 
+    if (rc == 0 && found.low <= found.high && found.high - found.low + 2 > ASY_CSV_COLUMNS_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "'%s': features %llu to %llu and the label are more "
+                        "than %u columns", path, (unsigned long long)found.low,
+                        (unsigned long long)found.high, ASY_CSV_COLUMNS_MAX);
     if (rc == 0)
         *range = found;
     return rc;
