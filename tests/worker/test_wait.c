@@ -95,6 +95,34 @@ static void nobody_waits_for_a_judge_who_has_long_been_away(void)
     }
 }
 
+/* The coordinator that is there has another store. Being adopted is coming back. */
+static void who_judges_for_another_store_is_not_waited_for(void)
+{
+    static const struct {
+        const char *name;
+        int64_t left_ms, wait_ms;
+    } cases[] = {
+        { "its own was there just now", 1, ASY__WAIT_MS - 1 },
+        { "not for as long as one waits", ASY__WAIT_MS, 0 },
+        { "not for long", 10 * ASY__WAIT_MS, 0 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct waiting w;
+
+        if (begin(&w, ASY__SESSION_JOINED, NOW_MS)) {
+            w.job.store.b[0] = 1;
+            w.agent->session.left_ms = NOW_MS - cases[i].left_ms;
+            T_EQ(cases[i].name, asy__conn_waits(&w.job, NOW_MS), NOW_MS + cases[i].wait_ms);
+            T_EQ(cases[i].name, is_answered(&w), cases[i].wait_ms == 0);
+            w.job.store = w.agent->session.store;
+            w.conn.wait_number = 4;
+            T_EQ("adopted", asy__conn_waits(&w.job, NOW_MS), NOW_MS + ASY__WAIT_MS);
+        }
+        end(&w);
+    }
+}
+
 /* It comes back while a line waits: its judgement is worth the rest of the time. */
 static void who_comes_back_is_waited_for(void)
 {
@@ -115,4 +143,5 @@ static void who_comes_back_is_waited_for(void)
 }
 
 T_MAIN("wait", T_TEST(nobody_waits_for_a_judge_who_has_long_been_away),
+       T_TEST(who_judges_for_another_store_is_not_waited_for),
        T_TEST(who_comes_back_is_waited_for))

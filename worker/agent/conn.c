@@ -2,9 +2,9 @@
  * conn.c - the talk with a program: each line is checked, numbered, queued and answered at once.
  *
  * "At once" has two exceptions. A line with `wait` is answered when its report is durable and
- * whatever the coordinator made of it had time to arrive, or when no coordinator has been there for
- * as long as one is waited for: then each such line is. And a program that reports faster than the
- * coordinator commits is not read any further until it has caught up. */
+ * whatever the coordinator made of it had time to arrive, or when no coordinator of its store has
+ * been there for as long as one is waited for: then each such line is. And a program that reports
+ * faster than the coordinator commits is not read any further until it has caught up. */
 #include "impl.h"
 #include <asy/clock.h>
 #include <poll.h>
@@ -303,12 +303,16 @@ void asy__conn_ready(struct asy__conn *conn, short revents)
         asy__conn_close(conn);
 }
 
-/* When it is answered, whatever comes; in a new session there is the whole time again. */
-static int64_t wait_ends_ms(const struct asy__conn *conn, const struct asy__session *session)
+/* When it is answered, whatever comes; in a new session there is the whole time again. Of what
+ * another store has leased this one's coordinator judges nothing. */
+static int64_t wait_ends_ms(const struct asy__conn *conn, const struct asy__job *job)
 {
-    int64_t silent_ms = session->heard_ms + ASY__WAIT_MS, until_ms = conn->wait_until_ms;
+    const struct asy__session *session = &job->agent->session;
+    int foreign = asy__job_foreign(job);
+    int64_t silent_ms = (foreign ? session->left_ms : session->heard_ms) + ASY__WAIT_MS;
+    int64_t until_ms = conn->wait_until_ms;
 
-    if (session->state != ASY__SESSION_JOINED && silent_ms < until_ms)
+    if ((foreign || session->state != ASY__SESSION_JOINED) && silent_ms < until_ms)
         until_ms = silent_ms;
     return conn->settle_ms && conn->settle_ms < until_ms ? conn->settle_ms : until_ms;
 }
@@ -325,7 +329,7 @@ int64_t asy__conn_waits(struct asy__job *job, int64_t now_ms)
             continue;
         if (!conn->settle_ms && job->reports.durable >= conn->wait_number)
             conn->settle_ms = now_ms + SETTLE_MS;
-        at = wait_ends_ms(conn, &job->agent->session);
+        at = wait_ends_ms(conn, job);
         if (at <= now_ms || job->verdict != ASY__GO_ON) {
             conn->wait_number = 0;
             answer(conn, job);

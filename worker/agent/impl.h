@@ -27,7 +27,7 @@
 #define ASY__FLUSH_MS 100          /* a report waits at most this long for company */
 #define ASY__RESEND_MS 2000        /* no progress of the watermark for this long: send again */
 #define ASY__WAIT_MS 30000         /* a line with "wait" is answered after this at the latest, or at
-                                    * once if no coordinator was there for so long */
+                                    * once if none of its store was there for so long */
 #define ASY__GANG_START_MS 60000   /* until all ranks have greeted */
 
 struct asy__agent;
@@ -588,6 +588,7 @@ struct asy__session {
     int64_t next_ms;               /* NONE: look again; GREETING: greet again */
     unsigned tries, turn;          /* turn: of the places to look at */
     int64_t heard_ms;              /* when last a coordinator was there */
+    int64_t left_ms;               /* ... of the store before this one */
     int64_t refused_ms;            /* since when the key is refused; 0: it is not */
     char refused_key[ASY_KEY_TEXT];
     uint32_t minor;                /* of the protocol that the coordinator speaks */

@@ -302,6 +302,8 @@ static void take_welcome(struct asy__agent *agent, const struct asy_msg *msg)
     idle_ms = idle_ms < beat_ms ? beat_ms : idle_ms > 60000 ? 60000 : idle_ms;
     lost_ms = lost_ms < 3 * beat_ms ? 3 * beat_ms : lost_ms;
     s->id = msg->session;
+    if (asy_id_cmp(msg->welcome.store, s->store))
+        s->left_ms = s->heard_ms;
     s->store = msg->welcome.store;
     asy__find_told(agent, msg);
     s->owner_epoch = msg->welcome.owner_epoch;
