@@ -457,6 +457,51 @@ static void uses_a_group_where_it_may(void)
     T_EQ("left", count_marked(mark, NULL, 0), 0);
 }
 
+static int make_folder(const char *parent, const char *name, long pid)
+{
+    char path[600];
+
+    snprintf(path, sizeof path, "%s/%s%ld", parent, name, pid);
+    return mkdir(path, 0755);
+}
+
+static int is_there(const char *parent, const char *name, long pid)
+{
+    char path[600];
+
+    snprintf(path, sizeof path, "%s/%s%ld", parent, name, pid);
+    return access(path, F_OK) == 0;
+}
+
+/* Folders stand for groups: none that has something in it can be removed. */
+static void empty_groups_of_the_dead_are_removed(void)
+{
+    static const struct {
+        const char *name;
+        int dead, stays;
+    } cases[] = { { "assay-", 0, 1 },       { "assay-", 1, 0 },  { "assay-probe-", 0, 1 },
+                  { "assay-probe-", 1, 0 }, { "others-", 1, 1 }, { "assay-x", 1, 1 } };
+    long pids[2] = { getpid(), fork() };
+    char groups[128], within[300];
+
+    if (pids[1] == 0)
+        _exit(0);
+    T_EQ("dead", waitpid((pid_t)pids[1], NULL, 0), (pid_t)pids[1]);
+    snprintf(groups, sizeof groups, "%s", in_folder("groups"));
+    T_EQ("groups", mkdir(groups, 0755), 0);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        T_EQ(cases[i].name, make_folder(groups, cases[i].name, pids[cases[i].dead]), 0);
+    asy_attempt_tidy(groups);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        T_EQ(cases[i].name, is_there(groups, cases[i].name, pids[cases[i].dead]), cases[i].stays);
+    T_EQ("again", make_folder(groups, "assay-", pids[1]), 0);
+    snprintf(within, sizeof within, "%s/assay-%ld", groups, pids[1]);
+    T_EQ("within", make_folder(within, "process-", 1), 0);
+    asy_attempt_tidy(groups);
+    T_EQ("used", is_there(within, "process-", 1), 1);
+    asy_attempt_tidy("");
+}
+
 static void orphans_of_a_killed_supervisor_are_swept(void)
 {
     char cgroup[512], own[600];
@@ -534,7 +579,7 @@ int main(void)
         T_TEST(passes_on_term_and_kill),
         T_TEST(enforces_the_memory_limit),
         T_TEST(memory_of_several_counts_once),
-        T_TEST(uses_a_group_where_it_may),
+        T_TEST(uses_a_group_where_it_may), T_TEST(empty_groups_of_the_dead_are_removed),
         T_TEST(orphans_of_a_killed_supervisor_are_swept),
         T_TEST(lists_of_cpus_read_back),
     };

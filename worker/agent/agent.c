@@ -196,8 +196,10 @@ static void sweep_orphans(struct asy__agent *agent, int64_t now_ms)
     ASY__EACH(struct asy__gang, gang, &agent->gangs)
         if (gang->attempt)
             keep[n++] = asy_attempt_pid(gang->attempt);
-    if (asy_attempt_sweep(keep, n) == 0)
+    if (asy_attempt_sweep(keep, n) == 0) {
         agent->sweeping = 0;
+        asy_attempt_tidy(agent->cgroup);
+    }
     free(keep);
 }
 

@@ -8,15 +8,19 @@
 #include "tree.h"
 #include <asy/attempt.h>
 #include <asy/parse.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define GROUP "assay-"
+#define PROBE GROUP "probe-"
 #define REMOVE_TRIES 100
 #define REMOVE_WAIT_MS 2
 
@@ -35,7 +39,7 @@ static int put(const char *folder, const char *name, const char *text)
 
 static void name_group(struct asy__cgroup *group, const char *parent, pid_t supervisor)
 {
-    snprintf(group->path, sizeof group->path, "%s/assay-%d", parent, (int)supervisor);
+    snprintf(group->path, sizeof group->path, "%s/" GROUP "%d", parent, (int)supervisor);
 }
 
 static int has(const char *folder, const char *name)
@@ -85,7 +89,7 @@ void asy_attempt_cgroup(char *ret_path, size_t size)
     snprintf(own, sizeof own, "%s%.*s", mount, (int)strcspn(line, "\n"), line);
     if (own[strlen(own) - 1] == '/')
         own[strlen(own) - 1] = '\0';
-    snprintf(probe, sizeof probe, "%s/assay-probe-%d", own, (int)getpid());
+    snprintf(probe, sizeof probe, "%s/" PROBE "%d", own, (int)getpid());
     if (strlen(own) >= size || mkdir(probe, 0755) < 0)
         return;
     if (has(probe, "cgroup.kill"))
@@ -188,4 +192,33 @@ void asy__cgroup_abandoned(const char *parent, pid_t supervisor)
     name_group(&group, parent, supervisor);
     asy__cgroup_kill(&group);
     remove_group(group.path);
+}
+
+/* Whose process a group of this name was made by; 0: it is none of ours. */
+static pid_t maker(const char *name)
+{
+    size_t n = strlen(strncmp(name, PROBE, strlen(PROBE)) == 0 ? PROBE : GROUP);
+    uint64_t pid;
+
+    if (strncmp(name, GROUP, strlen(GROUP)) != 0 ||
+        asy_parse_u64(name + n, strlen(name + n), &pid, NULL) < 0 || pid > INT_MAX)
+        return 0;
+    return (pid_t)pid;
+}
+
+/* A number that another process has by now keeps its group until it ends, too. The kernel removes
+ * no group that has processes. */
+void asy_attempt_tidy(const char *cgroup)
+{
+    DIR *dir = *cgroup ? opendir(cgroup) : NULL;
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        pid_t pid = maker(entry->d_name);
+
+        if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH)
+            ASY_IGNORE(unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) < 0); /* or next time */
+    }
+    if (dir)
+        closedir(dir);
 }

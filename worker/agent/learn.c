@@ -137,6 +137,7 @@ int asy__learn_node(struct asy__agent *agent, int gpu_patience_ms, struct asy_er
         return rc;
     asy__programs_probe(&agent->programs);
     asy_attempt_cgroup(agent->cgroup, sizeof agent->cgroup);
+    asy_attempt_tidy(agent->cgroup);
     if (agent->programs.fit[0])
         asy_warn("out of service: %s, taking no leases", agent->programs.fit);
     if (agent->programs.trainer_note[0])

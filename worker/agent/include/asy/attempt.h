@@ -89,6 +89,9 @@ int asy_attempt_main(int argc, char **argv);
 int asy_attempt_launch(int argc, char **argv);
 /* A folder of cgroup v2 that this process may make groups in, or "" where there is none. */
 void asy_attempt_cgroup(char *ret_path, size_t size);
+/* Removes empty groups below it ("": nothing) of supervisors that are dead: they were killed
+ * together with their agent, or what was in their group ended late. */
+void asy_attempt_tidy(const char *cgroup);
 /* Sends SIGKILL to every descendant of this process whose pid is not in keep[n_keep] (nor below one
  * that is) and reaps what it can; returns how many were found. For orphans of a dead supervisor. */
 unsigned asy_attempt_sweep(const pid_t *keep, size_t n_keep);
