@@ -5,8 +5,9 @@
  *
  * Simulates WORKERS that run trials of 0.9 to 1.1 s, and the thread that the sampler belongs to. It
  * takes up tells and asks in the order in which they came, one at a time, and they take as long on
- * the simulated clock as they are measured to take. ahead: points are drawn ahead by the rule of
- * core (coordinator/core/ahead.h), and those asked for together come from one model, as in
+ * the simulated clock as they are measured to take, in processor time: what else the machine does
+ * makes nobody wait here. ahead: points are drawn ahead by the rule of core
+ * (coordinator/core/ahead.h), and those asked for together come from one model, as in
  * loop/compute.c; alone: each is drawn when its worker has ended the trial before, by itself.
  * SPACE: see drive.h. For each run it prints the share of the workers' time that they wait, the
  * best value, and how many points were drawn together on average. tests/bench/tuner.py makes rows
@@ -15,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <asy/clock.h>
+#include <time.h>
 #include <asy/rng.h>
 #include "ahead.h"
 #include "drive.h"
@@ -51,6 +52,14 @@ struct sim {
 
 /* ---- the sampler's thread -------------------------------------------------------------------- */
 
+static double cpu_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
 static size_t count_together(const struct sim *sim)
 {
     const struct job *job = &sim->jobs[sim->done_jobs];
@@ -68,7 +77,7 @@ static void work(struct sim *sim)
     double *x = &sim->xs[job->number * sim->dims];
     double value = job->is_ask ? NAN : speed_value(sim->space, x, 0);
     struct asy_error err = ASY_ERROR_INIT;
-    int64_t start = asy_clock_ns();
+    double start = cpu_ms();
 
     sim->doing = count_together(sim);
     if (!job->is_ask)
@@ -77,7 +86,7 @@ static void work(struct sim *sim)
         ask(sim->sampler, job->number, x);
     else if (asy_sampler_ask_many(sim->sampler, job->number, sim->doing, x, &err))
         die(err.text);
-    sim->done_ms = sim->now_ms + (double)(asy_clock_ns() - start) / 1e6;
+    sim->done_ms = sim->now_ms + cpu_ms() - start;
 }
 
 static void put(struct sim *sim, struct job job)

@@ -198,6 +198,12 @@ def the_tuner_prints_every_row():
     by_case = {row.get("case"): row for row in got}
     if by_case["branin2/60"]["peer"] != "optuna 5.0.0 tpe" or by_case["mean_rank"]["value"] != 2:
         raise AssertionError(f"not compared with the best peer:\n{done.stdout}")
+    idle = by_case["400"]
+    if not idle["regret_low"] <= idle["regret_ratio"] <= idle["regret_high"]:
+        raise AssertionError(f"no interval of the regret: {idle}")
+    for row in got:
+        if row["name"].startswith("asha.") and not row["low"] <= row["value"] <= row["high"]:
+            raise AssertionError(f"no interval: {row}")
 
 
 def products_print_every_row():
