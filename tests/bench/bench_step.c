@@ -12,12 +12,15 @@
 #include <time.h>
 #include <asy/base.h>
 #include <asy/rng.h>
-#include "mlp.h"
+#include "net.h"
+#include "score.h"
 
 #define ROWS ((size_t)8192)
+#define DIMS_MAX 10
 
 struct net {
-    struct asy__mlp mlp;
+    struct asy__net *plan;
+    struct asy__learner learner;
     size_t batch, width;
     int adam;
     float *params, *grads, *m, *v, *data, *x;
@@ -39,7 +42,7 @@ static int parse_dims(const char *text, size_t *dims, size_t *ret_layers)
 {
     size_t n = 0;
 
-    while (n < ASY__LAYERS_MAX + 1) {
+    while (n < DIMS_MAX) {
         char *end;
 
         dims[n++] = strtoul(text, &end, 10);
@@ -68,10 +71,10 @@ static void *memory(size_t n, size_t size)
 
 static void set_up(struct net *net)
 {
-    size_t n = net->mlp.n_params, classes = net->mlp.dims[net->mlp.n_layers];
+    size_t n = net->plan->n_params, classes = net->plan->outputs.channels;
     struct asy_rng rng;
 
-    net->width = net->mlp.dims[0];
+    net->width = net->plan->features.channels;
     net->params = memory(n, sizeof(float));
     net->grads = memory(n, sizeof(float));
     net->m = memory(n, sizeof(float));
@@ -81,9 +84,9 @@ static void set_up(struct net *net)
     net->labels = memory(ROWS, sizeof(int32_t));
     net->label = memory(net->batch, sizeof(int32_t));
     net->order = memory(ROWS, sizeof(uint32_t));
-    asy__mlp_bind(&net->mlp, net->batch, 1,
-                  memory(asy__mlp_room(&net->mlp, net->batch, 1), sizeof(float)));
-    asy__mlp_init(&net->mlp, 1, net->params);
+    asy__net_bind(net->plan, memory(asy__net_room(net->plan), sizeof(float)));
+    asy__net_init(net->plan, 1, net->params, NULL);
+    net->learner = asy__net_learner(net->plan, net->params, NULL);
     asy_rng_init(&rng, 1, 0, ASY_RNG_SIM);
     for (size_t i = 0; i < ROWS * net->width; i++)
         net->data[i] = (float)asy_rng_double(&rng);
@@ -93,12 +96,26 @@ static void set_up(struct net *net)
     }
 }
 
+static int plan(struct net *net, const size_t *dims, size_t layers, struct asy_error *err)
+{
+    struct asy__net_options options = { { 1, 1, dims[0] }, ASY_OP_SOFTMAX_LOSS, net->batch, 1 };
+    struct asy__layer_desc descs[DIMS_MAX];
+
+    for (size_t l = 0; l <= layers; l++)
+        descs[l] = (struct asy__layer_desc){ .kind = ASY__DENSE, .width = dims[l + 1],
+                                             .act = l < layers ? ASY_ACT_RELU : ASY_ACT_NONE };
+    return asy__net_create(descs, layers + 1, &options, &net->plan, err);
+}
+
 static void step(struct net *net)
 {
     static const struct asy_sgd sgd = { .lr = 0.01f, .momentum = 0.9f };
     static const struct asy_adam adam = { 1e-3, 0.9, 0.999, 1e-8, 0 };
-    size_t from = net->step * net->batch % (ROWS / net->batch * net->batch), last;
-    uint64_t correct = 0;
+    size_t from = net->step * net->batch % (ROWS / net->batch * net->batch);
+    size_t n = net->plan->n_params;
+    struct asy__batch batch = { .rows = net->batch, .x = net->x, .label = net->label,
+                                .scale = 1.0f / (float)net->batch, .step = net->step };
+    struct asy__score score = { .rows = 0 };
 
     for (size_t i = 0; i < net->batch; i++) {
         size_t row = net->order[from + i];
@@ -106,22 +123,19 @@ static void step(struct net *net)
         memcpy(net->x + i * net->width, net->data + row * net->width, net->width * sizeof(float));
         net->label[i] = net->labels[row];
     }
-    last = net->mlp.n_layers;
-    asy__mlp_forward(&net->mlp, net->params, net->x, net->batch);
-    net->loss = asy_softmax_loss(net->batch, net->mlp.dims[last], net->mlp.out[last - 1],
-                                 net->label, 1.0f / (float)net->batch, &correct);
-    asy__mlp_backward(&net->mlp, net->params, net->x, net->batch, net->grads);
+    ASY_IGNORE(net->learner.type->gradient(&net->learner, &batch, net->grads, &score, NULL));
+    net->loss = score.loss; /* (a network's gradient cannot fail) */
     net->step++;
     if (net->adam)
-        asy_adam_step(&adam, net->step, net->mlp.n_params, net->params, net->grads, net->m, net->v);
+        asy_adam_step(&adam, net->step, n, net->params, net->grads, net->m, net->v);
     else
-        asy_sgd_step(&sgd, net->mlp.n_params, net->params, net->grads, net->m);
+        asy_sgd_step(&sgd, n, net->params, net->grads, net->m);
 }
 
 int main(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    size_t dims[ASY__LAYERS_MAX + 1], layers;
+    size_t dims[DIMS_MAX], layers;
     struct net net = { .step = 0 };
     double seconds, from;
     uint64_t first;
@@ -136,7 +150,7 @@ int main(int argc, char **argv)
     asy_kernels_init();
     asy_kernels_flush_denormals();
     net.adam = !strcmp(argv[3], "adam");
-    if (asy__mlp_plan_dims(&net.mlp, dims, layers, ASY_ACT_RELU, &err) < 0) {
+    if (plan(&net, dims, layers, &err) < 0) {
         fprintf(stderr, "bench_step: %s\n", err.text);
         return 1;
     }

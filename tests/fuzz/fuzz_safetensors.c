@@ -53,11 +53,12 @@ static void walk(const uint8_t *data, size_t size)
 static void read_checkpoint(const char *path)
 {
     static float params[PARAMS], m[PARAMS], v[PARAMS], best[PARAMS];
-    struct asy__state state = { .params = params, .m = m, .v = v, .best = best };
+    struct asy__state state = { .n_params = PARAMS, .params = params, .m = m, .v = v,
+                                .best = best };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__score partial[2];
 
-    if (asy__checkpoint_read(path, "fuzz", &state, PARAMS, partial, 2, &err) < 0)
+    if (asy__checkpoint_read(path, "fuzz", &state, partial, 2, &err) < 0)
         FUZZ_CHECK(err.text[0]);
 }
 
@@ -69,7 +70,7 @@ static void read_checkpoint_of_trees(const char *path)
     struct asy__score partial[2];
 
     FUZZ_CHECK(asy_gbdt_create(&params, 2, &state.trees, &err) == 0);
-    if (asy__checkpoint_read(path, "fuzz", &state, 0, partial, 2, &err) < 0)
+    if (asy__checkpoint_read(path, "fuzz", &state, partial, 2, &err) < 0)
         FUZZ_CHECK(err.text[0]);
     asy_gbdt_destroy(state.trees);
 }

@@ -186,6 +186,54 @@ static void a_stored_model_is_the_best_epoch(void)
     tear_down(&b);
 }
 
+/* The same tensors, bit by bit. */
+static void same_tensors(const char *name, const char *path, const char *want)
+{
+    struct asy_safetensors *file = NULL, *other = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (T_OK(asy_safetensors_open(path, &file, &err), &err) &&
+        T_OK(asy_safetensors_open(want, &other, &err), &err) &&
+        T_EQ(name, asy_safetensors_len(file), asy_safetensors_len(other)))
+        for (size_t i = 0; i < asy_safetensors_len(file); i++) {
+            const struct asy_tensor *a = asy_safetensors_at(file, i);
+            const struct asy_tensor *b = asy_safetensors_find(other, a->name);
+
+            if (T_TRUE(b != NULL) && T_EQ(name, a->size, b->size))
+                T_EQ(a->name, memcmp(a->bytes, b->bytes, a->size), 0);
+        }
+    asy_safetensors_destroy(file);
+    asy_safetensors_destroy(other);
+}
+
+/* A checkpoint and a model of the digits that an engine of straight lines wrote, before there were
+ * plans of networks: both are still read, and the job still gives these bits. */
+static void what_older_engines_stored_is_read(void)
+{
+    static const char data[] = ASY_SOURCE_DIR "/tests/train/data/";
+    struct asy_json *job = kit_job(KIT_DIGITS, "", "val_accuracy", "maximize", 2,
+                                   "\"hidden\":4,\"layers\":2,\"activation\":\"gelu\","
+                                   "\"batch_size\":100,\"optimizer\":\"sgd\",\"lr\":0.05", "");
+    char model[256], checkpoint[256];
+    struct asy_buf json;
+    struct bench b;
+
+    asy_buf_init(&json, 1u << 16);
+    snprintf(model, sizeof model, "%smlp_model.safetensors", data);
+    snprintf(checkpoint, sizeof checkpoint, "%smlp_checkpoint.safetensors", data);
+    if (set_up(&b)) {
+        if (T_OK(train(&b, job, NULL), &b.err))
+            same_tensors("from the beginning", b.result.model_path, model);
+        if (T_OK(train(&b, job, checkpoint), &b.err))
+            same_tensors("from the checkpoint", b.result.model_path, model);
+        if (T_OK(asy_trainer_evaluate(job, model, "validation", &json, &b.err), &b.err))
+            T_HAS("score", json.data, "\"val_accuracy\":0.30640668");
+    }
+    asy_buf_fini(&json);
+    asy_json_destroy(job);
+    tear_down(&b);
+}
+
 static void a_step_allocates_nothing(void)
 {
     struct asy_json *job = kit_job(KIT_DIGITS, "", "val_accuracy", "maximize", 6,
@@ -708,8 +756,9 @@ out:
 }
 
 T_MAIN("trainer", T_TEST(digits_are_learnt), T_TEST(a_stored_model_is_the_best_epoch),
-       T_TEST(a_step_allocates_nothing), T_TEST(resumed_training_ends_with_the_same_bits),
-       T_TEST(milestones_add_up_to_the_whole), T_TEST(a_stop_ends_at_a_batch),
+       T_TEST(what_older_engines_stored_is_read), T_TEST(a_step_allocates_nothing),
+       T_TEST(resumed_training_ends_with_the_same_bits), T_TEST(milestones_add_up_to_the_whole),
+       T_TEST(a_stop_ends_at_a_batch),
        T_TEST(divergence_is_an_outcome), T_TEST(wrong_jobs_are_refused),
        T_TEST(hyperparameters_are_listed), T_TEST(damaged_and_foreign_checkpoints_are_refused),
        T_TEST(momentum_that_the_parent_had_not_starts_from_zero),

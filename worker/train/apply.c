@@ -66,7 +66,7 @@ static int find_part(const char *name, enum asy__part *ret, struct asy_error *er
     return asy_fail(err, ASY_E_INVAL, "no part '%.60s'; train, validation, test are there", name);
 }
 
-static int write_score(const struct asy__model *model, const struct asy__data *data,
+static int write_score(struct asy__model *model, const struct asy__data *data,
                        enum asy__part part, struct asy_buf *ret_json, struct asy_error *err)
 {
     static const char *const prefixes[ASY__PARTS] = { "train", "val", "test" };
@@ -195,7 +195,7 @@ static void add_object(struct asy_buf *buf, const struct asy__schema *schema, fl
     asy_buf_addc(buf, '\n');
 }
 
-static void predict(const struct asy__model *model, const struct asy__data *data, int as_json,
+static void predict(struct asy__model *model, const struct asy__data *data, int as_json,
                     struct asy_buf *ret_text)
 {
     struct asy__learner learner = asy__model_learner(model);
@@ -205,7 +205,7 @@ static void predict(const struct asy__model *model, const struct asy__data *data
         add_header(ret_text, &model->schema);
     for (size_t at = 0; at < data->n_rows; at += learner.rows_max) {
         size_t left = data->n_rows - at, rows = left < learner.rows_max ? left : learner.rows_max;
-        float *out = asy__outputs(&learner, data->x + at * width, rows);
+        float *out = learner.type->outputs(&learner, data->x + at * width, rows);
 
         for (size_t i = 0; i < rows; i++)
             (as_json ? add_object : add_row)(ret_text, &model->schema, out + i * learner.outs);

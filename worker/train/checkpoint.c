@@ -80,15 +80,20 @@ static void unpack(const uint64_t words[PROGRESS_WORDS], struct asy__progress *p
 }
 
 int asy__checkpoint_write(const char *path, const char *identity, const struct asy__state *state,
-                          size_t n_params, const struct asy__score *partial, struct asy_error *err)
+                          const struct asy__score *partial, struct asy_error *err)
 {
     struct asy_gbdt_packed packed = { 0 };
-    struct asy_tensor_out tensors[4];
+    struct asy_tensor_out tensors[5];
     const struct {
         const char *name;
         const float *data;
-    } parts[] = { { "params", state->params }, { "m", state->m }, { "v", state->v },
-                  { "best", state->progress.best_epoch ? state->best : NULL } };
+        size_t n;
+    } parts[] = { { "params", state->params, state->n_params },
+                  { "m", state->m, state->n_params },
+                  { "v", state->v, state->n_params },
+                  { "best", state->progress.best_epoch ? state->best : NULL,
+                    state->n_params + state->n_buffers },
+                  { "buffers", state->n_buffers ? state->buffers : NULL, state->n_buffers } };
     uint64_t words[PROGRESS_WORDS];
     struct asy_buf progress, scores;
     size_t n = 0;
@@ -104,7 +109,8 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
     }
     for (size_t i = 0; i < ASY_ARRAY_LEN(parts) && !state->trees; i++)
         if (parts[i].data)
-            tensors[n++] = (struct asy_tensor_out){ parts[i].name, 1, { n_params }, parts[i].data };
+            tensors[n++] = (struct asy_tensor_out){ parts[i].name, 1, { parts[i].n },
+                                                    parts[i].data };
     if (state->trees) {
         if ((rc = asy_gbdt_pack(state->trees, SIZE_MAX, &packed, err)) < 0)
             goto out;
@@ -216,10 +222,11 @@ static int read_trees(const struct asy_safetensors *file, struct asy__state *sta
 }
 
 static int read_all(const struct asy_safetensors *file, const char *identity,
-                    struct asy__state *state, size_t n, struct asy__score *partial, size_t shards,
+                    struct asy__state *state, struct asy__score *partial, size_t shards,
                     struct asy_error *err)
 {
     const char *format = asy_safetensors_meta(file, "format");
+    size_t n = state->n_params;
     uint64_t words[PROGRESS_WORDS];
     int rc;
 
@@ -244,14 +251,16 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
         return rc;
     if (state->v && (rc = asy_safetensors_read_f32(file, "v", n, state->v, err)) < 0)
         return rc;
+    if (state->n_buffers && (rc = asy_safetensors_read_f32(file, "buffers", state->n_buffers,
+                                                           state->buffers, err)) < 0)
+        return rc;
     if (state->progress.best_epoch)
-        return asy_safetensors_read_f32(file, "best", n, state->best, err);
+        return asy_safetensors_read_f32(file, "best", n + state->n_buffers, state->best, err);
     return 0;
 }
 
 int asy__checkpoint_read(const char *path, const char *identity, struct asy__state *state,
-                         size_t n_params, struct asy__score *partial, size_t shards,
-                         struct asy_error *err)
+                         struct asy__score *partial, size_t shards, struct asy_error *err)
 {
     struct asy_safetensors *file = NULL;
     int rc;
@@ -260,7 +269,7 @@ int asy__checkpoint_read(const char *path, const char *identity, struct asy__sta
         asy_error_prefix(err, "cannot resume from the checkpoint");
         return rc;
     }
-    rc = read_all(file, identity, state, n_params, partial, shards, err);
+    rc = read_all(file, identity, state, partial, shards, err);
     if (rc < 0)
         asy_error_prefix(err, "cannot resume: checkpoint '%.80s'", path);
     asy_safetensors_destroy(file);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * model.c - stored models: the weights as PyTorch's nn.Linear names and shapes them, or the trees
- * as asy/gbdt.h packs them, and in the metadata all that is needed to apply them to a table:
+ * model.c - stored models: the weights as PyTorch's nn.Sequential names and shapes them, or the
+ * trees as asy/gbdt.h packs them, and in the metadata all that is needed to apply them to a table:
  * columns, scales, classes. */
 #include "state.h"
+#include "families.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,17 +15,21 @@
 #define DESCRIPTION_MAX (64u << 20)
 #define PASS_ROWS 256
 
-static void describe_mlp(struct asy_jsonw *w, const struct asy__mlp *mlp)
+/* What an mlp's first readers need: its activation, and its widths from features to outputs. */
+static void describe_mlp(struct asy_jsonw *w, const struct asy__hyper *hyper,
+                         const struct asy__net *net)
 {
-    asy_jsonw_str(w, "activation", asy_act_name(mlp->act));
+    asy_jsonw_str(w, "activation", asy_act_name((enum asy_act)hyper->activation));
     asy_jsonw_open(w, "dims", '[');
-    for (size_t l = 0; l <= mlp->n_layers; l++)
-        asy_jsonw_u64(w, NULL, mlp->dims[l]);
+    asy_jsonw_u64(w, NULL, asy__shape_size(net->features));
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (net->layers[l].desc.kind == ASY__DENSE)
+            asy_jsonw_u64(w, NULL, net->layers[l].out.channels);
     asy_jsonw_close(w, ']');
 }
 
 static void describe(struct asy_buf *buf, const struct asy__job *job,
-                     const struct asy__schema *schema, const struct asy__mlp *mlp,
+                     const struct asy__schema *schema, const struct asy__net *net,
                      const struct asy__progress *progress)
 {
     int best = job->takes_best && progress->best_epoch;
@@ -33,8 +38,8 @@ static void describe(struct asy_buf *buf, const struct asy__job *job,
     asy_jsonw_init(&w, buf, 0);
     asy_jsonw_open(&w, NULL, '{');
     asy_jsonw_str(&w, "family", asy__family_name((enum asy__family)job->hyper.family));
-    if (mlp)
-        describe_mlp(&w, mlp);
+    if (job->hyper.family == ASY__MLP)
+        describe_mlp(&w, &job->hyper, net);
     asy_jsonw_str(&w, "study", job->study);
     asy_jsonw_u64(&w, "trial", job->number);
     asy_jsonw_u64(&w, "seed", job->seed);
@@ -47,123 +52,118 @@ static void describe(struct asy_buf *buf, const struct asy__job *job,
     asy_jsonw_close(&w, '}');
 }
 
-static size_t list_weights(const struct asy__mlp *mlp, const float *params, char names[][32],
-                           struct asy_tensor_out *tensors)
+static int write_net(const char *path, const struct asy__model_parts *parts,
+                     const char *const (*meta)[2], size_t n_meta, struct asy_error *err)
 {
-    for (size_t l = 0; l < mlp->n_layers; l++) {
-        size_t in = mlp->dims[l], out = mlp->dims[l + 1];
+    const struct asy__net *net = parts->net;
+    struct asy_tensor_out *tensors = calloc(net->n_tensors, sizeof *tensors);
+    int rc;
 
-        snprintf(names[2 * l], sizeof names[0], "layers.%zu.weight", l);
-        snprintf(names[2 * l + 1], sizeof names[0], "layers.%zu.bias", l);
-        tensors[2 * l] = (struct asy_tensor_out){ names[2 * l], 2, { out, in },
-                                                  params + mlp->weight[l] };
-        tensors[2 * l + 1] = (struct asy_tensor_out){ names[2 * l + 1], 1, { out, 0 },
-                                                      params + mlp->bias[l] };
+    if (!tensors)
+        return asy_fail(err, ASY_E_NOMEM, "no memory to write a model");
+    for (size_t i = 0; i < net->n_tensors; i++) {
+        const struct asy__tensor *from = &net->tensors[i];
+
+        tensors[i] = (struct asy_tensor_out){
+            .name = from->name, .n_dims = from->n_dims,
+            .data = (from->is_buffer ? parts->buffers : parts->params) + from->at,
+        };
+        for (size_t d = 0; d < from->n_dims; d++)
+            tensors[i].shape[d] = from->shape[d];
     }
-    return 2 * mlp->n_layers;
+    rc = asy_safetensors_write(path, meta, n_meta, tensors, net->n_tensors, err);
+    free(tensors);
+    return rc;
+}
+
+static int write_gbdt(const char *path, const struct asy__model_parts *parts, size_t rounds,
+                      const char *const (*meta)[2], size_t n_meta, struct asy_error *err)
+{
+    struct asy_gbdt_packed packed = { 0 };
+    struct asy_tensor_out tensors[2];
+    int rc;
+
+    if ((rc = asy_gbdt_pack(parts->trees, rounds, &packed, err)) == 0) {
+        asy_gbdt_packed_tensors(&packed, tensors);
+        rc = asy_safetensors_write(path, meta, n_meta, tensors, ASY_ARRAY_LEN(tensors), err);
+    }
+    asy_gbdt_packed_fini(&packed);
+    return rc;
 }
 
 int asy__model_write(const char *path, const struct asy__job *job,
-                     const struct asy__schema *schema, const struct asy__learner *learner,
+                     const struct asy__schema *schema, const struct asy__model_parts *parts,
                      const struct asy__progress *progress, struct asy_error *err)
 {
-    int best = job->takes_best && progress->best_epoch, rc = 0;
-    struct asy_tensor_out tensors[2 * ASY__LAYERS_MAX];
-    char names[2 * ASY__LAYERS_MAX][32];
-    struct asy_gbdt_packed packed = { 0 };
+    int best = job->takes_best && progress->best_epoch, rc;
+    size_t rounds = best ? progress->best_epoch : progress->epoch;
     struct asy_buf text;
-    size_t n = 2;
 
     asy_buf_init(&text, DESCRIPTION_MAX);
-    if (learner->mlp) {
-        n = list_weights(learner->mlp, learner->params, names, tensors);
-    } else {
-        rc = asy_gbdt_pack(learner->trees, best ? progress->best_epoch : progress->epoch, &packed,
-                           err);
-        asy_gbdt_packed_tensors(&packed, tensors);
-    }
-    describe(&text, job, schema, learner->mlp, progress);
-    if (rc == 0 && (rc = asy_buf_check(&text, "the model's description", err)) == 0) {
-        const char *meta[][2] = { { "format", FORMAT }, { "model", text.data } };
+    describe(&text, job, schema, parts->net, progress);
+    if ((rc = asy_buf_check(&text, "the model's description", err)) == 0) {
+        const char *pairs[][2] = { { "format", FORMAT }, { "model", text.data } };
+        const char *const (*meta)[2] = (const char *const(*)[2])pairs;
 
-        rc = asy_safetensors_write(path, (const char *const(*)[2])meta, ASY_ARRAY_LEN(meta),
-                                   tensors, n, err);
+        rc = parts->net ? write_net(path, parts, meta, ASY_ARRAY_LEN(pairs), err)
+                        : write_gbdt(path, parts, rounds, meta, ASY_ARRAY_LEN(pairs), err);
     }
-    asy_gbdt_packed_fini(&packed);
     asy_buf_fini(&text);
     return rc;
 }
 
-/* Shape and activation from the description, held against the schema. */
-static int read_shape(const struct asy_json *root, struct asy__model *model, struct asy_error *err)
-{
-    const struct asy_json *dims = asy_json_get(root, "dims");
-    const char *act = asy_json_str(asy_json_get(root, "activation"), "");
-    size_t n = asy_json_len(dims);
-    size_t outs = model->schema.classification ? model->schema.classes.n : 1;
-    int64_t in = asy_json_i64(asy_json_at(dims, 0), 0), out, hidden;
-    int a = 0;
-
-    while (a < ASY_ACT_COUNT && strcmp(asy_act_name((enum asy_act)a), act) != 0)
-        a++;
-    if (n < 3 || n > ASY__LAYERS_MAX + 1 || a == ASY_ACT_COUNT)
-        return asy_fail(err, ASY_E_CORRUPT, "the description has no usable network");
-    hidden = asy_json_i64(asy_json_at(dims, 1), 0);
-    out = asy_json_i64(asy_json_at(dims, n - 1), 0);
-    for (size_t l = 1; l + 1 < n; l++)
-        if (asy_json_i64(asy_json_at(dims, l), 0) != hidden)
-            hidden = 0;
-    if (hidden < 1 || hidden > 65536 || in < 1 || (size_t)in != model->schema.n_features ||
-        out < 1 || (size_t)out != outs)
-        return asy_fail(err, ASY_E_CORRUPT, "the network does not fit the described columns");
-    return asy__mlp_plan(&model->mlp, (size_t)in, (size_t)hidden, n - 2, (size_t)out,
-                         (enum asy_act)a, err);
-}
-
-static int read_weights(const struct asy_safetensors *file, struct asy__model *model,
+static int read_tensors(const struct asy_safetensors *file, struct asy__model *model,
                         struct asy_error *err)
 {
-    struct asy__mlp *mlp = &model->mlp;
-    size_t room = mlp->n_params + asy__mlp_room(mlp, PASS_ROWS, 0);
+    const struct asy__net *net = model->net;
+    size_t room = net->n_params + net->n_buffers + asy__net_room(net);
     int rc = 0;
 
-    if (asy_safetensors_len(file) != 2 * mlp->n_layers)
+    if (asy_safetensors_len(file) != net->n_tensors)
         return asy_fail(err, ASY_E_CORRUPT, "%zu tensors do not make %zu layers",
-                        asy_safetensors_len(file), mlp->n_layers);
+                        asy_safetensors_len(file), net->n_layers);
     if (posix_memalign((void **)&model->memory, 64, room * sizeof(float))) {
         model->memory = NULL;
-        return asy_fail(err, ASY_E_NOMEM, "no memory for a model of %zu parameters",
-                        mlp->n_params);
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a model of %zu parameters", net->n_params);
     }
     memset(model->memory, 0, room * sizeof(float));
-    model->params = model->memory;
-    for (size_t l = 0; l < mlp->n_layers && rc == 0; l++) {
-        char weight[32], bias[32];
+    for (size_t i = 0; i < net->n_tensors && rc == 0; i++) {
+        const struct asy__tensor *tensor = &net->tensors[i];
+        float *block = model->memory + (tensor->is_buffer ? net->n_params : 0);
 
-        snprintf(weight, sizeof weight, "layers.%zu.weight", l);
-        snprintf(bias, sizeof bias, "layers.%zu.bias", l);
-        rc = asy_safetensors_read_f32(file, weight, mlp->dims[l] * mlp->dims[l + 1],
-                                      model->params + mlp->weight[l], err);
-        if (rc == 0)
-            rc = asy_safetensors_read_f32(file, bias, mlp->dims[l + 1],
-                                          model->params + mlp->bias[l], err);
+        rc = asy_safetensors_read_f32(file, tensor->name, tensor->n, block + tensor->at, err);
     }
-    asy__mlp_bind(mlp, PASS_ROWS, 0, model->memory + mlp->n_params);
+    asy__net_bind(model->net, model->memory + net->n_params + net->n_buffers);
     return rc;
 }
 
-static int read_mlp(const struct asy_safetensors *file, const struct asy_json *root,
-                    struct asy__model *model, struct asy_error *err)
+/* The network of the stored hyperparameters, held against the schema and, where the description
+ * has them, against the widths. */
+static int read_net(const struct asy_safetensors *file, const struct asy_json *root,
+                    enum asy__family family, struct asy__model *model, struct asy_error *err)
 {
-    int rc = read_shape(root, model, err);
+    const struct asy_json *dims = asy_json_get(root, "dims");
+    struct asy__hyper hyper;
+    size_t at = 0;
+    int rc;
 
-    return rc < 0 ? rc : read_weights(file, model, err);
+    asy__hyper_defaults(family, &hyper);
+    if ((rc = asy__hyper_read(asy_json_get(root, "parameters"), &hyper, err)) < 0 ||
+        (rc = asy__family_net(&hyper, &model->schema, 0, PASS_ROWS, &model->net, err)) < 0)
+        return rc;
+    if (dims && asy_json_i64(asy_json_at(dims, at++), 0) != (int64_t)model->schema.n_features)
+        return asy_fail(err, ASY_E_CORRUPT, "the network does not fit the described columns");
+    for (size_t l = 0; dims && l < model->net->n_layers; l++)
+        if (model->net->layers[l].desc.kind == ASY__DENSE &&
+            asy_json_i64(asy_json_at(dims, at++), 0) != (int64_t)model->net->layers[l].desc.width)
+            return asy_fail(err, ASY_E_CORRUPT, "the description has no usable network");
+    return read_tensors(file, model, err);
 }
 
 static int read_gbdt(const struct asy_safetensors *file, const struct asy_json *root,
                      struct asy__model *model, struct asy_error *err)
 {
-    size_t outs = model->schema.classification ? model->schema.classes.n : 1;
+    size_t outs = asy__outputs_of(&model->schema);
     struct asy_gbdt_packed packed = { 0 };
     struct asy__hyper hyper;
     int rc;
@@ -184,13 +184,13 @@ static int read_gbdt(const struct asy_safetensors *file, const struct asy_json *
 static int read_family(const struct asy_safetensors *file, const struct asy_json *root,
                        struct asy__model *model, struct asy_error *err)
 {
-    switch (asy__family_find(asy_json_str(asy_json_get(root, "family"), NULL))) {
-    case ASY__MLP:
-        return read_mlp(file, root, model, err);
-    case ASY__GBDT:
-        return read_gbdt(file, root, model, err);
-    }
-    return asy_fail(err, ASY_E_CORRUPT, "the description has no family that is known");
+    int family = asy__family_find(asy_json_str(asy_json_get(root, "family"), NULL));
+
+    if (family < 0)
+        return asy_fail(err, ASY_E_CORRUPT, "the description has no family that is known");
+    return asy__family_is_net((enum asy__family)family)
+               ? read_net(file, root, (enum asy__family)family, model, err)
+               : read_gbdt(file, root, model, err);
 }
 
 int asy__model_read(const char *path, struct asy__model *ret, struct asy_error *err)
@@ -226,18 +226,18 @@ void asy__model_fini(struct asy__model *model)
 {
     asy__schema_fini(&model->schema);
     asy_gbdt_destroy(model->trees);
+    asy__net_destroy(model->net);
     free(model->memory);
     *model = (struct asy__model){ 0 };
 }
 
-struct asy__learner asy__model_learner(const struct asy__model *model)
+struct asy__learner asy__model_learner(struct asy__model *model)
 {
-    size_t outs = model->schema.classification ? model->schema.classes.n : 1;
+    size_t outs = asy__outputs_of(&model->schema);
 
-    if (model->trees)
-        return (struct asy__learner){ .trees = model->trees, .margins = model->memory,
-                                      .out = model->memory + PASS_ROWS * outs,
-                                      .rows_max = PASS_ROWS, .outs = outs };
-    return (struct asy__learner){ .mlp = &model->mlp, .params = model->params,
-                                  .rows_max = PASS_ROWS, .outs = outs };
+    if (model->net)
+        return asy__net_learner(model->net, model->memory, model->memory + model->net->n_params);
+    model->tree_outputs = (struct asy__tree_outputs){ model->trees, model->memory,
+                                                      model->memory + PASS_ROWS * outs };
+    return asy__trees_learner(&model->tree_outputs, PASS_ROWS, outs);
 }

@@ -69,7 +69,7 @@ static void update(struct asy__run *run, const struct asy_comm_sum *sum)
 /* Behind the gradients of this rank's i-th shard; what all of a rank's would say the first does. */
 static void set_riders(struct asy__run *run, size_t i, double loss)
 {
-    float *riders = run->memory.own + i * run->memory.stride + run->mlp.n_params;
+    float *riders = run->memory.own + i * run->memory.stride + run->learner.n_params;
     int request = atomic_load_explicit(&run->trainer->request, memory_order_relaxed);
 
     riders[ASY__RIDE_LOSS] = (float)loss;
@@ -88,25 +88,28 @@ static float rider(const struct asy__run *run, int which)
 }
 
 /* The gradient of this rank's i-th shard of a batch of n rows. */
-static void pass(struct asy__run *run, size_t i, size_t n)
+static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
 {
     size_t from = (size_t)run->state.progress.batch * run->batch, shard = run->memory.first + i;
     size_t begin = asy__share_begin(n, shard, run->shards);
     size_t rows = asy__share_begin(n, shard + 1, run->shards) - begin;
     float *grads = run->memory.own + i * run->memory.stride;
     struct asy__score *score = &run->partials[shard];
+    struct asy__batch batch = { rows, begin, run->x, run->label, run->target, 1.0f / (float)n,
+                                run->job->seed, run->state.progress.step };
     double before = score->loss;
+    int rc;
 
     if (rows) {
         gather(run, from + begin, rows);
-        asy__mlp_forward(&run->mlp, run->state.params, run->x, rows);
-        asy__score_batch(run->mlp.out[run->mlp.n_layers - 1], &run->data->schema, run->label,
-                         run->target, rows, 1.0f / (float)n, score);
-        asy__mlp_backward(&run->mlp, run->state.params, run->x, rows, grads);
+        rc = run->learner.type->gradient(&run->learner, &batch, grads, score, err);
+        if (rc < 0)
+            return rc;
     } else {
-        memset(grads, 0, run->mlp.n_params * sizeof *grads);
+        memset(grads, 0, run->learner.n_params * sizeof *grads);
     }
     set_riders(run, i, score->loss - before);
+    return 0;
 }
 
 /* A round of trees, of which only the riders are left to sum. */
@@ -133,12 +136,13 @@ static int step(struct asy__run *run, struct asy_error *err)
     int rc;
 
     for (size_t i = 0; i < run->memory.count && !run->trees; i++)
-        pass(run, i, n);
+        if ((rc = pass(run, i, n, err)) < 0)
+            return rc;
     if (run->trees && (rc = grow(run, err)) < 0) {
         run->diverged = rc == ASY_E_TOOBIG; /* on all ranks: they know it of a sum */
         return run->diverged ? 0 : rc;
     }
-    rc = asy_comm_reduce(comm, run->mlp.n_params, ASY__RIDES, run->riders, &sum, err);
+    rc = asy_comm_reduce(comm, run->learner.n_params, ASY__RIDES, run->riders, &sum, err);
     if (rc < 0)
         return rc;
     run->diverged = !isfinite(rider(run, ASY__RIDE_LOSS));
@@ -159,8 +163,7 @@ static int write_checkpoint(struct asy__run *run, char *path, size_t size, struc
 
     if (n < 0 || (size_t)n >= size)
         return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
-    return asy__checkpoint_write(path, run->identity, &run->state, run->mlp.n_params,
-                                 run->sums, err);
+    return asy__checkpoint_write(path, run->identity, &run->state, run->sums, err);
 }
 
 /* The present epoch's sums over all ranks, by shards and in all. */
@@ -228,8 +231,6 @@ static int measure(struct asy__run *run, double samples_per_s, struct asy__metri
 {
     const struct asy__data *data = run->data;
     struct asy_comm *comm = run->trainer->comm;
-    struct asy__learner net = { .mlp = &run->mlp, .params = run->state.params,
-                                .rows_max = run->mlp.rows_max };
     struct asy__score train, val = run->val;
     size_t from = data->start[ASY__VALIDATION], to = data->start[ASY__VALIDATION + 1];
     int rc;
@@ -243,8 +244,8 @@ static int measure(struct asy__run *run, double samples_per_s, struct asy__metri
     if (to == from)
         return 0;
     rc = run->trees ? asy__score_sum(comm, &val, err)
-                    : asy__score_part(&net, data, from, to, comm, run->shards, run->sums, &val,
-                                      err);
+                    : asy__score_part(&run->learner, data, from, to, comm, run->shards, run->sums,
+                                      &val, err);
     if (rc == 0)
         asy__score_metrics(&val, &data->schema, "val", list);
     return rc;
@@ -279,8 +280,12 @@ static void judge(struct asy__run *run, const struct asy__metric_list *list)
         return;
     p->best = value;
     p->best_epoch = p->epoch;
-    if (run->job->takes_best && run->state.best)
-        memcpy(run->state.best, run->state.params, run->mlp.n_params * sizeof *run->state.best);
+    if (!run->job->takes_best || !run->state.best)
+        return;
+    memcpy(run->state.best, run->state.params, run->state.n_params * sizeof *run->state.best);
+    if (run->state.n_buffers)
+        memcpy(run->state.best + run->state.n_params, run->state.buffers,
+               run->state.n_buffers * sizeof *run->state.best);
 }
 
 static int early_stop(const struct asy__run *run)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * score.c - scoring rows of data with a network or trees. */
+ * score.c - scoring rows of data with what has learnt. */
 #include "score.h"
 #include <math.h>
 #include <stdio.h>
@@ -8,47 +8,33 @@
 void asy__score_batch(float *out, const struct asy__schema *schema, const int32_t *label,
                       const float *target, size_t rows, float scale, struct asy__score *score)
 {
-    uint64_t correct = 0;
+    struct asy_op op = { .kind = asy__loss_of(schema), .n = { asy__outputs_of(schema) } };
 
-    score->rows += (double)rows;
-    if (schema->classification) {
-        score->loss += asy_softmax_loss(rows, schema->classes.n, out, label, scale, &correct);
-        score->correct += (double)correct;
-        return;
-    }
-    for (size_t i = 0; i < rows; i++) {
-        double t = (double)target[i];
-
-        score->absolute += fabs((double)out[i] - t);
-        score->target += t;
-        score->target_squared += t * t;
-    }
-    score->loss += asy_squared_loss(rows, out, target, scale);
+    asy_op_loss(&op, rows, out, label, target, scale, 0, (double *)(void *)score);
 }
 
-float *asy__outputs(const struct asy__learner *learner, const float *x, size_t rows)
+enum asy_op_kind asy__loss_of(const struct asy__schema *schema)
 {
-    if (learner->mlp) {
-        asy__mlp_forward(learner->mlp, learner->params, x, rows);
-        return learner->mlp->out[learner->mlp->n_layers - 1];
-    }
-    asy_gbdt_predict(learner->trees, x, rows, learner->margins);
-    asy__trees_outputs(learner->trees, learner->margins, rows, learner->out);
-    return learner->out;
+    return schema->classification ? ASY_OP_SOFTMAX_LOSS : ASY_OP_SQUARED_LOSS;
+}
+
+size_t asy__outputs_of(const struct asy__schema *schema)
+{
+    return schema->classification ? schema->classes.n : 1;
 }
 
 int asy__score_sum(struct asy_comm *comm, struct asy__score *score, struct asy_error *err)
 {
-    double sums[6];
+    double sums[ASY_SUMS];
     int rc;
 
     memcpy(sums, score, sizeof sums);
-    if ((rc = asy_comm_sum_f64(comm, sums, 6, err)) < 0)
+    if ((rc = asy_comm_sum_f64(comm, sums, ASY_SUMS, err)) < 0)
         return rc;
     memcpy(score, sums, sizeof sums);
     return 0;
 }
-_Static_assert(sizeof(struct asy__score) == 6 * sizeof(double), "a score is six sums");
+_Static_assert(sizeof(struct asy__score) == ASY_SUMS * sizeof(double), "a score is its sums");
 
 size_t asy__share_begin(size_t rows, size_t i, size_t n)
 {
@@ -91,7 +77,7 @@ static void score_rows(const struct asy__learner *learner, const struct asy__dat
 
     for (size_t at = from; at < to; at += learner->rows_max) {
         size_t rows = to - at < learner->rows_max ? to - at : learner->rows_max;
-        float *out = asy__outputs(learner, data->x + at * width, rows);
+        float *out = learner->type->outputs(learner, data->x + at * width, rows);
 
         asy__score_batch(out, &data->schema, data->label + at, data->target + at, rows, 0, score);
     }

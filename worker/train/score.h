@@ -3,30 +3,24 @@
 #ifndef ASY__SCORE_H
 #define ASY__SCORE_H
 #include <asy/comm.h>
+#include <asy/op.h>
 #include "data.h"
-#include "mlp.h"
-#include "trees.h"
+#include "learner.h"
 
-/* All are sums, so ranks and batches add up. Regression: in the units of the network's output. */
+/* All are sums, so ranks and batches add up: those of enum asy_sum, in its order. Regression: in
+ * the units of the network's output. */
 struct asy__score {
     double rows, loss, correct; /* loss: cross-entropy, or squared error */
     double absolute, target, target_squared; /* regression */
 };
+/* What is learnt of data of this schema, by an operation of asy/op.h, and from how many outputs. */
+enum asy_op_kind asy__loss_of(const struct asy__schema *schema);
+size_t asy__outputs_of(const struct asy__schema *schema);
 /* Adds a batch's own output: turns out [rows][outputs] into scale times the gradient of the summed
  * loss (0: leaves probabilities or predictions there). label or target [rows]. */
 void asy__score_batch(float *out, const struct asy__schema *schema, const int32_t *label,
                       const float *target, size_t rows, float scale, struct asy__score *score);
 
-/* What turns rows into outputs, one for each class, or one: a network, or trees. Borrows all. */
-struct asy__learner {
-    const struct asy__mlp *mlp; /* bound; NULL: trees */
-    const float *params;
-    const struct asy_gbdt *trees;
-    float *margins, *out; /* of trees: [rows_max][outputs of either] */
-    size_t rows_max, outs;
-};
-/* x [rows][n_features], rows <= rows_max: outputs [rows][outs], borrowed until the next call. */
-float *asy__outputs(const struct asy__learner *learner, const float *x, size_t rows);
 /* Rows are divided into shards, and those among the ranks of comm in rank order; this rank has
  * first..end. What is summed up by shards does not depend on how many ranks there are. */
 void asy__own_shards(const struct asy_comm *comm, size_t shards, size_t *ret_first,

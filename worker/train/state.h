@@ -5,7 +5,9 @@
 #ifndef ASY__STATE_H
 #define ASY__STATE_H
 #include "job.h"
+#include "net.h"
 #include "score.h"
+#include "trees.h"
 
 /* Plain numbers, so that rank 0 can send it to the others as bytes. */
 struct asy__progress {
@@ -19,41 +21,48 @@ struct asy__progress {
 
 struct asy__state {
     struct asy__progress progress;
+    size_t n_params, n_buffers;
     float *params, *m, *v; /* [n_params], one for all ranks of a node; v: Adam only, else NULL */
-    float *best;           /* [n_params]; NULL but on rank 0 */
-    struct asy_gbdt *trees; /* in place of params, m, v and best; NULL: a network */
+    float *buffers;        /* [n_buffers], this rank's, but the same on all */
+    float *best;           /* [n_params], then [n_buffers]; NULL but on rank 0 */
+    struct asy_gbdt *trees; /* in place of all these; NULL: what gives a gradient */
     int m_may_lack; /* a population's momentum changes, and a checkpoint made without any has no
                      * m: then it starts at zero */
 };
 
 /* Writes a checkpoint: partial [progress.shards], sums of the present epoch. */
 ASY_MUST_CHECK int asy__checkpoint_write(const char *path, const char *identity,
-                                         const struct asy__state *state, size_t n_params,
+                                         const struct asy__state *state,
                                          const struct asy__score *partial, struct asy_error *err);
 /* Reads one into state's memory; partial [shards] of this gang: if the checkpoint has another
  * number of them, all of it goes to the first. ASY_E_CORRUPT or ASY_E_INVAL (of another trial);
  * state is unusable then. */
 ASY_MUST_CHECK int asy__checkpoint_read(const char *path, const char *identity,
-                                        struct asy__state *state, size_t n_params,
-                                        struct asy__score *partial, size_t shards,
-                                        struct asy_error *err);
+                                        struct asy__state *state, struct asy__score *partial,
+                                        size_t shards, struct asy_error *err);
 
 /* A stored model. */
 struct asy__model {
     struct asy__schema schema;
-    float *memory; /* parameters of a network, then room for a pass */
-    struct asy__mlp mlp;
-    float *params;
+    float *memory; /* parameters and buffers of a network, then room for a pass */
+    struct asy__net *net;
     struct asy_gbdt *trees; /* NULL: a network */
+    struct asy__tree_outputs tree_outputs;
 };
-/* Of a network learner's parameters, of trees the rounds up to the best or the last. */
+/* What a model is made of: a network with its parameters and buffers, or trees, whose rounds are
+ * stored up to the best or the last. */
+struct asy__model_parts {
+    const struct asy__net *net; /* NULL: trees */
+    const float *params, *buffers;
+    const struct asy_gbdt *trees;
+};
 ASY_MUST_CHECK int asy__model_write(const char *path, const struct asy__job *job,
                                     const struct asy__schema *schema,
-                                    const struct asy__learner *learner,
+                                    const struct asy__model_parts *parts,
                                     const struct asy__progress *progress, struct asy_error *err);
 ASY_MUST_CHECK int asy__model_read(const char *path, struct asy__model *ret,
                                    struct asy_error *err);
 void asy__model_fini(struct asy__model *model);
 /* Borrows the model, which must stay where it is. */
-struct asy__learner asy__model_learner(const struct asy__model *model);
+struct asy__learner asy__model_learner(struct asy__model *model);
 #endif

@@ -2,6 +2,7 @@
  * trainer.c - setting a job up: data (kept from the last job if it is the same), memory, a fresh
  * start or a checkpoint; and putting the result away. */
 #include "trainer_impl.h"
+#include "families.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -116,19 +117,24 @@ static float *take(float **memory, size_t n)
     return here;
 }
 
+/* The most rows of a batch that a shard of it has. */
+static size_t rows_of_rank(const struct asy__run *run)
+{
+    return (run->batch + run->shards - 1) / run->shards;
+}
+
 /* What this rank needs for itself, in one block: kept if it is large enough for the next job. */
 static int lay_out(struct asy__run *run, struct asy_error *err)
 {
     struct asy_trainer *trainer = run->trainer;
-    size_t best = asy_comm_rank(trainer->comm) == 0 ? run->mlp.n_params : 0;
-    size_t mine = run->trees ? 0 : (run->batch + run->shards - 1) / run->shards;
-    size_t width = run->data->schema.n_features;
-    size_t rows_max = mine > EVAL_ROWS ? mine : EVAL_ROWS;
-    size_t pass = asy__mlp_room(&run->mlp, rows_max, 1), room;
+    size_t n_params = run->learner.n_params, n_buffers = run->learner.n_buffers;
+    size_t best = asy_comm_rank(trainer->comm) == 0 ? n_params + n_buffers : 0;
+    size_t mine = run->trees ? 0 : rows_of_rank(run), width = run->data->schema.n_features;
+    size_t pass = run->net ? asy__net_room(run->net) : 0, room;
     size_t score = run->shards * sizeof(struct asy__score) / sizeof(float);
     float *at;
 
-    room = best + pass + mine * (width + 2) + run->n_train + 2 * score + 16 * 16;
+    room = best + n_buffers + pass + mine * (width + 2) + run->n_train + 2 * score + 16 * 16;
     if (room > trainer->arena_len) {
         free(trainer->arena);
         trainer->arena_len = 0;
@@ -147,7 +153,9 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     run->order = (uint32_t *)(void *)take(&at, run->n_train);
     run->partials = (struct asy__score *)(void *)take(&at, score);
     run->sums = (struct asy__score *)(void *)take(&at, score);
-    asy__mlp_bind(&run->mlp, rows_max, 1, at);
+    run->state.buffers = run->learner.buffers = take(&at, n_buffers);
+    if (run->net)
+        asy__net_bind(run->net, at);
     return 0;
 }
 
@@ -155,7 +163,7 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
 static int share(struct asy__run *run, struct asy_error *err)
 {
     int adam = run->job->hyper.optimizer == ASY__ADAM, momentum = run->job->hyper.momentum > 0;
-    size_t n = run->mlp.n_params, arrays = adam ? 3 : momentum ? 2 : 1;
+    size_t n = run->learner.n_params, arrays = adam ? 3 : momentum ? 2 : 1;
     float *at;
     int rc;
 
@@ -164,7 +172,7 @@ static int share(struct asy__run *run, struct asy_error *err)
     if (rc < 0)
         return rc;
     at = run->memory.common;
-    run->state.params = take(&at, n);
+    run->learner.params = run->state.params = take(&at, n);
     run->state.m = adam || momentum ? take(&at, n) : NULL;
     run->state.v = adam ? take(&at, n) : NULL;
     run->state.m_may_lack = run->job->population && !adam;
@@ -173,15 +181,19 @@ static int share(struct asy__run *run, struct asy_error *err)
 
 static int plan(struct asy__run *run, struct asy_error *err)
 {
-    const struct asy__schema *schema = &run->data->schema;
     const struct asy__hyper *hyper = &run->job->hyper;
     int rc;
 
-    if (hyper->family == ASY__MLP)
-        return asy__mlp_plan(&run->mlp, schema->n_features, (size_t)hyper->hidden,
-                             (size_t)hyper->layers,
-                             schema->classification ? schema->classes.n : 1,
-                             (enum asy_act)hyper->activation, err);
+    if (asy__family_is_net((enum asy__family)hyper->family)) {
+        rc = asy__family_net(hyper, &run->data->schema, rows_of_rank(run), EVAL_ROWS, &run->net,
+                             err);
+        if (rc < 0)
+            return rc;
+        run->learner = asy__net_learner(run->net, NULL, NULL);
+        run->state.n_params = run->learner.n_params;
+        run->state.n_buffers = run->learner.n_buffers;
+        return 0;
+    }
     rc = asy__trees_create(hyper, run->job->seed, run->data, run->trainer->comm, &run->trees, err);
     if (rc == 0)
         run->state.trees = asy__trees_get(run->trees);
@@ -196,7 +208,7 @@ static int divide(struct asy__run *run, struct asy_error *err)
     run->shards = run->job->strict ? ASY__STRICT_SHARDS : (size_t)ranks;
     if (!run->job->strict)
         return 0;
-    if (run->job->hyper.family != ASY__MLP)
+    if (!asy__family_is_net((enum asy__family)run->job->hyper.family))
         return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is of networks");
     if (ranks > ASY__STRICT_SHARDS)
         return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is for at most %d ranks, "
@@ -214,7 +226,8 @@ static int set_up(struct asy__run *run, struct asy_error *err)
         return rc;
     run->data = &run->trainer->data;
     run->n_train = run->data->start[ASY__TRAIN + 1];
-    batch = job->hyper.family == ASY__MLP ? (size_t)job->hyper.batch_size : run->n_train;
+    batch = asy__family_is_net((enum asy__family)job->hyper.family) ? (size_t)job->hyper.batch_size
+                                                                    : run->n_train;
     run->batch = batch < run->n_train ? batch : run->n_train;
     run->n_batches = (run->n_train + run->batch - 1) / run->batch;
     if ((rc = asy__metric_check(run->data, job->metric, err)) < 0 || (rc = plan(run, err)) < 0)
@@ -267,8 +280,11 @@ static int share_state(struct asy__run *run, struct asy_error *err)
         (rc = asy_comm_bcast(comm, run->partials, run->shards * sizeof *run->partials, 0, err)) < 0)
         return rc;
     for (size_t i = 0; i < ASY_ARRAY_LEN(blocks) && !run->trees; i++)
-        if (blocks[i] && (rc = asy_comm_spread(comm, blocks[i], run->mlp.n_params, err)) < 0)
+        if (blocks[i] && (rc = asy_comm_spread(comm, blocks[i], s->n_params, err)) < 0)
             return rc;
+    if (s->n_buffers &&
+        (rc = asy_comm_bcast(comm, s->buffers, s->n_buffers * sizeof *s->buffers, 0, err)) < 0)
+        return rc;
     asy__own_shards(comm, run->shards, &first, &end);
     memset(run->partials, 0, first * sizeof *run->partials);
     memset(run->partials + end, 0, (run->shards - end) * sizeof *run->partials);
@@ -311,6 +327,17 @@ static int start_trees(struct asy__run *run, struct asy_error *err)
     return agree(run->trainer->comm, asy__trees_start(run->trees, err), err);
 }
 
+/* Each rank has buffers of its own, and a node one set of parameters. */
+static void init_values(struct asy__run *run)
+{
+    struct asy_comm *comm = run->trainer->comm;
+
+    run->learner.type->init(&run->learner, run->job->seed,
+                            asy_comm_local_rank(comm) == 0 ? run->state.params : NULL,
+                            run->state.buffers);
+    asy_comm_settle(comm);
+}
+
 static int start_or_resume(struct asy__run *run, const char *resume, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
@@ -321,14 +348,12 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
     if (!resume && run->trees)
         return start_trees(run, err);
     if (!resume) {
-        if (asy_comm_local_rank(comm) == 0)
-            asy__mlp_init(&run->mlp, run->job->seed, run->state.params);
-        asy_comm_settle(comm);
+        init_values(run);
         return 0;
     }
     if (asy_comm_rank(comm) == 0) {
-        rc = asy__checkpoint_read(resume, run->identity, &run->state, run->mlp.n_params,
-                                  run->partials, run->shards, err);
+        rc = asy__checkpoint_read(resume, run->identity, &run->state, run->partials,
+                                   run->shards, err);
         if (rc == 0 && (p->batch >= run->n_batches || p->epoch > run->job->max))
             rc = asy_fail(err, ASY_E_CORRUPT, "cannot resume: checkpoint '%.80s' stands beyond "
                           "the end", resume);
@@ -341,16 +366,19 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
 static int put_away(struct asy__run *run, struct asy_train_result *result, struct asy_error *err)
 {
     const struct asy__state *s = &run->state;
-    int best = run->job->takes_best && s->progress.best_epoch, n;
-    struct asy__learner learner = { .mlp = run->trees ? NULL : &run->mlp,
-                                    .params = best ? s->best : s->params, .trees = s->trees };
+    struct asy__model_parts parts = { run->net, s->params, s->buffers, s->trees };
+    int n;
 
     if (result->outcome != ASY_TRAIN_COMPLETE || asy_comm_rank(run->trainer->comm) != 0)
         return 0;
     n = snprintf(result->model_path, sizeof result->model_path, "%s/model.safetensors", run->dir);
     if (n < 0 || (size_t)n >= sizeof result->model_path)
         return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
-    return asy__model_write(result->model_path, run->job, &run->data->schema, &learner,
+    if (run->net && run->job->takes_best && s->progress.best_epoch) {
+        parts.params = s->best;
+        parts.buffers = s->best + s->n_params;
+    }
+    return asy__model_write(result->model_path, run->job, &run->data->schema, &parts,
                             &s->progress, err);
 }
 
@@ -389,6 +417,7 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
 out:
     atomic_store_explicit(&trainer->request, ASY_TRAIN_GO_ON, memory_order_relaxed);
     asy__trees_destroy(run.trees);
+    asy__net_destroy(run.net);
     asy_buf_fini(&identity);
     free(result);
     return rc;

@@ -24,8 +24,9 @@ struct asy__run {
     const struct asy__data *data;
     const struct asy_train_callbacks *callbacks;
     const char *dir, *identity;
-    struct asy__mlp mlp;      /* of nothing where there are trees */
-    struct asy__trees *trees; /* NULL: a network */
+    struct asy__net *net;         /* NULL: no network */
+    struct asy__learner learner;  /* of nothing where there are trees */
+    struct asy__trees *trees;     /* NULL: what gives a gradient */
     struct asy__score val;    /* trees: this rank's, of the validation part after the last round */
     struct asy__state state;
     size_t shards;               /* of each batch: one a rank, or as many for any number of them */

@@ -39,6 +39,24 @@ void asy__trees_outputs(const struct asy_gbdt *model, const float *margins, size
     }
 }
 
+static float *outputs(const struct asy__learner *learner, const float *x, size_t rows)
+{
+    const struct asy__tree_outputs *self = learner->self;
+
+    asy_gbdt_predict(self->model, x, rows, self->margins);
+    asy__trees_outputs(self->model, self->margins, rows, self->out);
+    return self->out;
+}
+
+struct asy__learner asy__trees_learner(struct asy__tree_outputs *tree_outputs, size_t rows_max,
+                                       size_t outs)
+{
+    static const struct asy__learner_type type = { .outputs = outputs };
+
+    return (struct asy__learner){ .type = &type, .rows_max = rows_max, .outs = outs,
+                                  .self = tree_outputs };
+}
+
 int asy__trees_model(const struct asy__hyper *hyper, const struct asy__schema *schema,
                      uint64_t seed, struct asy_gbdt **ret_model, struct asy_error *err)
 {

@@ -12,11 +12,20 @@
 #include <asy/gbdt.h>
 #include "data.h"
 #include "hyper.h"
+#include "learner.h"
 
 struct asy__score;
 /* Of a model's margins [rows][its outputs]: out [rows][one for each class, or one]. */
 void asy__trees_outputs(const struct asy_gbdt *model, const float *margins, size_t rows,
                         float *out);
+/* A model as a learner that has learnt: of the memory here, [rows_max][its outputs] margins and
+ * [rows_max][outs] out. */
+struct asy__tree_outputs {
+    const struct asy_gbdt *model;
+    float *margins, *out;
+};
+struct asy__learner asy__trees_learner(struct asy__tree_outputs *tree_outputs, size_t rows_max,
+                                       size_t outs);
 /* A model without rounds, for data of this schema. The caller destroys it. */
 ASY_MUST_CHECK int asy__trees_model(const struct asy__hyper *hyper,
                                     const struct asy__schema *schema, uint64_t seed,

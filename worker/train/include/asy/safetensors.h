@@ -44,7 +44,7 @@ ASY_MUST_CHECK int asy_safetensors_read_f32(const struct asy_safetensors *file, 
 struct asy_tensor_out {
     const char *name;
     size_t n_dims;
-    uint64_t shape[2];
+    uint64_t shape[4];
     const float *data;
 };
 ASY_MUST_CHECK int asy_safetensors_write(const char *path, const char *const (*meta)[2],

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * op.c - programs on the cpu: each record becomes calls of kernels with pointers.
+ *
+ * A table of functions was rejected: a switch is as fast, and shows in one place what runs. */
+#include <asy/op.h>
+#include <math.h>
+#include <string.h>
+
+static const float *in(const struct asy_op_cpu *cpu, const struct asy_op *op, int i)
+{
+    return cpu->read[op->in[i].space] + op->in[i].at;
+}
+
+static float *out(const struct asy_op_cpu *cpu, const struct asy_op *op, int i)
+{
+    return cpu->write[op->out[i].space] + op->out[i].at;
+}
+
+static void dense(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    const float *x = in(cpu, op, 0), *w = in(cpu, op, 1), *b = in(cpu, op, 2);
+    float *y = out(cpu, op, 0), *z = out(cpu, op, 1);
+
+    if (cpu->plain) {
+        asy_dense_ref(rows, op->n[0], op->n[1], x, w, z);
+        asy_bias_act_ref(op->act, rows, op->n[1], b, z, y);
+        return;
+    }
+    asy_dense(rows, op->n[0], op->n[1], x, w, z, cpu->room);
+    asy_bias_act(op->act, rows, op->n[1], b, z, y);
+}
+
+static void dense_dx(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    const float *dy = in(cpu, op, 0), *w = in(cpu, op, 1);
+    float *dx = out(cpu, op, 0);
+
+    if (cpu->plain)
+        asy_dense_dx_ref(rows, op->n[0], op->n[1], dy, w, dx);
+    else
+        asy_dense_dx(rows, op->n[0], op->n[1], dy, w, dx, cpu->room);
+}
+
+static void dense_dw(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    const float *dy = in(cpu, op, 0), *x = in(cpu, op, 1);
+    float *dw = out(cpu, op, 0);
+
+    if (cpu->plain)
+        asy_dense_dw_ref(rows, op->n[0], op->n[1], dy, x, dw);
+    else
+        asy_dense_dw(rows, op->n[0], op->n[1], dy, x, dw, cpu->room);
+}
+
+static void bias_act_grad(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    const float *dy = in(cpu, op, 0), *from = in(cpu, op, 1);
+    float *dz = out(cpu, op, 0), *db = out(cpu, op, 1);
+
+    if (dz != dy)
+        memcpy(dz, dy, rows * op->n[0] * sizeof *dz);
+    (cpu->plain ? asy_bias_act_grad_ref : asy_bias_act_grad)(op->act, rows, op->n[0], from, from,
+                                                             dz, db);
+}
+
+static void add(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    const float *x[2] = { in(cpu, op, 0), in(cpu, op, 1) };
+
+    (cpu->plain ? asy_sum_rows_ref : asy_sum_rows)(2, rows * op->n[0], x, out(cpu, op, 0));
+}
+
+static void loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows, float scale)
+{
+    const float *y = in(cpu, op, 0);
+    float *dy = out(cpu, op, 0);
+
+    if (dy != y)
+        memcpy(dy, y, rows * op->n[0] * sizeof *dy);
+    asy_op_loss(op, rows, dy, cpu->label, cpu->target, scale, cpu->plain, cpu->sums);
+}
+
+void asy_op_loss(const struct asy_op *op, size_t rows, float *out, const int32_t *label,
+                 const float *target, float scale, int plain, double *sums)
+{
+    uint64_t correct = 0;
+
+    sums[ASY_SUM_ROWS] += (double)rows;
+    if (op->kind == ASY_OP_SOFTMAX_LOSS) {
+        sums[ASY_SUM_LOSS] += (plain ? asy_softmax_loss_ref : asy_softmax_loss)(
+            rows, op->n[0], out, label, scale, &correct);
+        sums[ASY_SUM_CORRECT] += (double)correct;
+        return;
+    }
+    for (size_t i = 0; i < rows; i++) {
+        double t = (double)target[i];
+
+        sums[ASY_SUM_ABSOLUTE] += fabs((double)out[i] - t);
+        sums[ASY_SUM_TARGET] += t;
+        sums[ASY_SUM_TARGET_SQUARED] += t * t;
+    }
+    sums[ASY_SUM_LOSS] += (plain ? asy_squared_loss_ref : asy_squared_loss)(rows, out, target,
+                                                                            scale);
+}
+
+void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu *cpu,
+                const struct asy_op_step *step)
+{
+    for (const struct asy_op *op = program; op < program + n; op++) {
+        size_t rows = step->rows * op->per_row;
+
+        switch (op->kind) {
+        case ASY_OP_DENSE:
+            dense(op, cpu, rows);
+            break;
+        case ASY_OP_DENSE_DX:
+            dense_dx(op, cpu, rows);
+            break;
+        case ASY_OP_DENSE_DW:
+            dense_dw(op, cpu, rows);
+            break;
+        case ASY_OP_BIAS_ACT_GRAD:
+            bias_act_grad(op, cpu, rows);
+            break;
+        case ASY_OP_COLUMN_SUMS:
+            (cpu->plain ? asy_column_sums_ref : asy_column_sums)(rows, op->n[0], in(cpu, op, 0),
+                                                                 out(cpu, op, 0));
+            break;
+        case ASY_OP_ADD:
+            add(op, cpu, rows);
+            break;
+        case ASY_OP_SOFTMAX_LOSS:
+        case ASY_OP_SQUARED_LOSS:
+            loss(op, cpu, rows, step->scale);
+            break;
+        }
+    }
+}

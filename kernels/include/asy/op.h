@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/op.h - a step of training as plain records: programs of operations that a back end executes.
+ *
+ * An operation names its operands by memory space and offset, never by pointer, and its sizes for
+ * one row of the batch; how many rows there are is told when it runs. So one program serves every
+ * batch, every rank and every back end: the cpu executes it here with the kernels of asy/kernels.h,
+ * others hold the spaces in memory of their own. Nothing in a program needs the host before its
+ * end, and running one allocates nothing.
+ *
+ * To add an operation: a kind below, with what its operands and sizes are, and a case in cpu/op.c
+ * that calls the kernel, and with `plain` its _ref twin. What emits it is a layer, whose tests run
+ * it both ways (worker/train/net_impl.h says how to add one).
+ *
+ * Bits: those of the kernels. A row's results must not depend on how many rows stand beside it.
+ * Threads: any, each with memory of its own; a call runs on the calling thread alone. */
+#ifndef ASY_OP_H
+#define ASY_OP_H
+#include <asy/gemm.h>
+#include <asy/kernels.h>
+
+/* Where an operand lies. Offsets count floats; spaces begin at multiples of 64 bytes. */
+enum asy_space {
+    ASY_SPACE_NONE,    /* there is no such operand */
+    ASY_SPACE_INPUT,   /* the features of the batch's rows; read only */
+    ASY_SPACE_PARAMS,  /* read only */
+    ASY_SPACE_GRADS,   /* laid out as the parameters */
+    ASY_SPACE_BUFFERS, /* what outlives a step without being a parameter: running statistics */
+    ASY_SPACE_WORK,    /* activations and their gradients; means nothing between two programs */
+};
+#define ASY_SPACES 6
+struct asy_operand {
+    enum asy_space space;
+    size_t at;
+};
+
+/* Operands in their order -> results; n[0], n[1], ... are the sizes. rows: those of the batch times
+ * per_row. "=": the result is overwritten. */
+enum asy_op_kind {
+    /* x [rows][in], w [out][in], b [out] -> y [rows][out] = act(x w^T + b), z = the sum in the
+     * brackets; z may be y, and is where asy_act_needs_sum() does not ask for it. n: in, out. */
+    ASY_OP_DENSE,
+    /* dy [rows][out], w -> dx [rows][in] = dy w. n: in, out. */
+    ASY_OP_DENSE_DX,
+    /* dy, x -> dw [out][in] = dy^T x. n: in, out. */
+    ASY_OP_DENSE_DW,
+    /* dy [rows][n], from (z or y, see asy_bias_act_grad()) -> dz = dy act'(z), db [n] = sums of dz
+     * over the rows; dz may be dy. n: n. */
+    ASY_OP_BIAS_ACT_GRAD,
+    /* x [rows][n] -> sums [n] = over the rows. n: n. */
+    ASY_OP_COLUMN_SUMS,
+    /* a [rows][n], b -> y = a + b; y may be either. n: n. */
+    ASY_OP_ADD,
+    /* logits [rows][n] -> the gradient of scale times their cross-entropy against the labels (scale
+     * 0: probabilities), in the same place or another; adds to the sums. n: n. */
+    ASY_OP_SOFTMAX_LOSS,
+    /* y [rows][1] -> the gradient of scale times the squared error against the targets (scale 0: y
+     * itself), in the same place or another; adds to the sums. n: 1. */
+    ASY_OP_SQUARED_LOSS,
+};
+
+#define ASY_OP_INS 6
+#define ASY_OP_OUTS 4
+#define ASY_OP_SIZES 12
+struct asy_op {
+    enum asy_op_kind kind;
+    enum asy_act act;
+    unsigned flags; /* of the kind */
+    float value;    /* of the kind */
+    size_t per_row;
+    size_t n[ASY_OP_SIZES];
+    struct asy_operand in[ASY_OP_INS], out[ASY_OP_OUTS];
+};
+
+/* What a loss adds up, over the rows that it sees. */
+enum asy_sum {
+    ASY_SUM_ROWS, ASY_SUM_LOSS,
+    ASY_SUM_CORRECT,                                             /* of classes */
+    ASY_SUM_ABSOLUTE, ASY_SUM_TARGET, ASY_SUM_TARGET_SQUARED,    /* of numbers */
+};
+#define ASY_SUMS 6
+
+/* What is told of a batch when a program runs on it. */
+struct asy_op_step {
+    size_t rows;         /* of the batch, here */
+    size_t first;        /* rows of the whole batch, on all ranks, before them */
+    float scale;         /* of the loss */
+    uint64_t seed, step; /* of random numbers: the training's, and updates behind it */
+};
+
+/* The memory of the cpu. Spaces that a program does not name may be NULL. */
+#define ASY_OP_ROOM ASY_GEMM_ROOM
+struct asy_op_cpu {
+    const float *read[ASY_SPACES]; /* by enum asy_space */
+    float *write[ASY_SPACES];      /* the same, but for what is read only */
+    const int32_t *label;          /* [rows], of the losses of classes */
+    const float *target;           /* [rows], of those of numbers */
+    double *sums;                  /* [ASY_SUMS], += */
+    float *room;                   /* [ASY_OP_ROOM], aligned to 64 bytes */
+    int plain;                     /* by the _ref twins */
+};
+/* asy_kernels_init() comes first. */
+void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu *cpu,
+                const struct asy_op_step *step);
+/* A loss by itself, of outputs that are at hand: op has its kind and sizes, out [rows][n] are
+ * changed in place. */
+void asy_op_loss(const struct asy_op *op, size_t rows, float *out, const int32_t *label,
+                 const float *target, float scale, int plain, double *sums);
+#endif

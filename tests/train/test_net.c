@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Networks: their gradients against finite differences, where their memory lies, what is refused.
+ *
+ * A second implementation, in double precision and written as plain sums, is the reference: its
+ * loss is differentiated by central differences (h = 1e-5: truncation and rounding both below
+ * 1e-9), so the only tolerance left is the float arithmetic of the network itself: sums of up to 40
+ * terms through a few layers, 2e-5 of the largest gradient. */
+#include <asytest.h>
+#include <asy/rng.h>
+#include "net.h"
+#include "nomem.h"
+#include "score.h"
+
+#define ROWS 11
+#define WIDE 64     /* outputs of a layer */
+#define DEEP 16     /* layers */
+#define PARAMS 4096
+#define WORK 65536
+
+static double act(enum asy_act kind, double z)
+{
+    switch (kind) {
+    case ASY_ACT_RELU:
+        return z > 0 ? z : 0;
+    case ASY_ACT_TANH:
+        return tanh(z);
+    case ASY_ACT_GELU:
+        return 0.5 * z * (1 + tanh(sqrt(2 / M_PI) * (z + 0.044715 * z * z * z)));
+    case ASY_ACT_SIGMOID:
+        return 1 / (1 + exp(-z));
+    case ASY_ACT_SILU:
+        return z / (1 + exp(-z));
+    case ASY_ACT_LEAKY_RELU:
+        return z > 0 ? z : 0.01 * z;
+    case ASY_ACT_NONE:
+        break;
+    }
+    return z;
+}
+
+/* ---- the second implementation: one row ------------------------------------------------------ */
+
+static void shadow_dense(const struct asy__net *net, const struct asy__layer *layer,
+                         const double *params, const double *x, double *y)
+{
+    const double *w = params + net->tensors[layer->tensors[0]].at;
+    const double *b = params + net->tensors[layer->tensors[1]].at;
+    size_t in = layer->in[0].channels, out = layer->out.channels;
+
+    for (size_t v = 0; v < layer->out.height * layer->out.width; v++)
+        for (size_t o = 0; o < out; o++) {
+            double sum = b[o];
+
+            for (size_t i = 0; i < in; i++)
+                sum += w[o * in + i] * x[v * in + i];
+            y[v * out + o] = act(layer->desc.act, sum);
+        }
+}
+
+static void shadow_layer(const struct asy__net *net, const struct asy__layer *layer,
+                         const double *params, const double *const *x, double *y)
+{
+    switch (layer->desc.kind) {
+    case ASY__DENSE:
+        shadow_dense(net, layer, params, x[0], y);
+        break;
+    case ASY__ADD:
+        for (size_t i = 0; i < asy__shape_size(layer->out); i++)
+            y[i] = x[0][i] + x[1][i];
+        break;
+    case ASY__FLATTEN:
+        memcpy(y, x[0], asy__shape_size(layer->out) * sizeof *y);
+        break;
+    case ASY__LAYER_KINDS:
+        break;
+    }
+}
+
+/* Leaves the row's outputs in y [DEEP][WIDE], at the last layer. */
+static void shadow_row(const struct asy__net *net, const double *params, const float *features,
+                       double y[DEEP][WIDE])
+{
+    double row[WIDE];
+
+    for (size_t i = 0; i < asy__shape_size(net->features); i++)
+        row[i] = (double)features[i];
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const struct asy__layer *layer = &net->layers[l];
+        const double *x[ASY__LAYER_INS] = { NULL };
+
+        for (size_t i = 0; i < ASY__LAYER_INS; i++)
+            x[i] = layer->from[i] == ASY__FEATURES ? row : y[layer->from[i]];
+        shadow_layer(net, layer, params, x, y[l]);
+    }
+}
+
+/* Mean loss of the batch, over rows. label: classes; NULL: squares against target. */
+static double shadow_loss(const struct asy__net *net, const double *params, const float *x,
+                          const int32_t *label, const float *target)
+{
+    size_t vectors = net->outputs.height * net->outputs.width, n = net->outputs.channels;
+    static double y[DEEP][WIDE];
+    double loss = 0;
+
+    for (size_t r = 0; r < ROWS; r++) {
+        shadow_row(net, params, x + r * asy__shape_size(net->features), y);
+        for (size_t v = 0; v < vectors; v++) {
+            const double *out = y[net->n_layers - 1] + v * n;
+            double top = -INFINITY, sum = 0, off = out[0] - (double)target[r];
+
+            for (size_t o = 0; o < n; o++)
+                top = fmax(top, out[o]);
+            for (size_t o = 0; o < n; o++)
+                sum += exp(out[o] - top);
+            loss += label ? log(sum) + top - out[label[r * vectors + v]] : off * off;
+        }
+    }
+    return loss / ROWS;
+}
+
+/* ---- gradients ------------------------------------------------------------------------------- */
+
+struct bench {
+    struct asy__net *net;
+    struct asy__learner learner;
+    float params[PARAMS], grads[PARAMS], x[ROWS * WIDE], target[ROWS];
+    int32_t label[ROWS * WIDE];
+    struct asy__score score;
+};
+static struct bench bench;
+static float memory[ASY_OP_ROOM + WORK] __attribute__((aligned(64)));
+
+static bool set_up(const struct asy__layer_desc *layers, size_t n, struct asy__shape features,
+                   enum asy_op_kind loss)
+{
+    struct asy__net_options options = { features, loss, ROWS, ROWS };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_rng rng;
+
+    memset(&bench, 0, sizeof bench);
+    asy_rng_init(&rng, 3, n, ASY_RNG_SIM);
+    if (!T_OK(asy__net_create(layers, n, &options, &bench.net, &err), &err) ||
+        !T_TRUE(bench.net->n_params <= PARAMS && n <= DEEP) ||
+        !T_TRUE(asy__net_room(bench.net) <= ASY_ARRAY_LEN(memory)))
+        return false;
+    memset(memory, 0xff, sizeof memory); /* what is read before it is written is no number */
+    asy__net_bind(bench.net, memory);
+    asy__net_init(bench.net, 5, bench.params, NULL);
+    for (size_t i = 0; i < bench.net->n_params; i++) /* biases too, and nothing at a kink */
+        bench.params[i] += bench.params[i] != 0 ? 0 : (float)asy_rng_normal(&rng) * 0.1f;
+    for (size_t i = 0; i < ROWS * asy__shape_size(features); i++)
+        bench.x[i] = (float)asy_rng_normal(&rng);
+    for (size_t i = 0; i < ROWS * WIDE; i++)
+        bench.label[i] = (int32_t)asy_rng_below(&rng, bench.net->outputs.channels);
+    for (size_t i = 0; i < ROWS; i++)
+        bench.target[i] = (float)asy_rng_normal(&rng);
+    bench.learner = asy__net_learner(bench.net, bench.params, NULL);
+    return true;
+}
+
+static void gradient(int plain)
+{
+    struct asy__batch batch = { ROWS, 0, bench.x, bench.label, bench.target, 1.0f / ROWS, 1, 2 };
+
+    bench.net->cpu.plain = plain;
+    memset(&bench.score, 0, sizeof bench.score);
+    ASY_IGNORE(bench.learner.type->gradient(&bench.learner, &batch, bench.grads, &bench.score,
+                                            NULL)); /* a network's cannot fail */
+}
+
+/* The worst entry of the gradient, in parts of the largest. */
+static double compare(int classes)
+{
+    static double shadow[PARAMS];
+    const int32_t *label = classes ? bench.label : NULL;
+    const struct asy__net *net = bench.net;
+    double largest = 0, worst = 0;
+
+    for (size_t i = 0; i < net->n_params; i++)
+        shadow[i] = (double)bench.params[i];
+    for (size_t t = 0; t < net->n_tensors; t++)
+        for (size_t i = 0; i < net->tensors[t].n; i++) {
+            double *at = &shadow[net->tensors[t].at + i], held = *at, up, down;
+
+            *at = held + 1e-5;
+            up = shadow_loss(net, shadow, bench.x, label, bench.target);
+            *at = held - 1e-5;
+            down = shadow_loss(net, shadow, bench.x, label, bench.target);
+            *at = held;
+            largest = fmax(largest, fabs((up - down) / 2e-5));
+            worst = fmax(worst, fabs((up - down) / 2e-5 -
+                                     (double)bench.grads[net->tensors[t].at + i]));
+        }
+    T_TRUE(largest > 1e-3); /* there is something to compare */
+    T_NEAR("loss", bench.score.loss / ROWS, shadow_loss(net, shadow, bench.x, label, bench.target),
+           1e-5 * bench.score.loss);
+    return worst / largest;
+}
+
+static void check(const char *name, const struct asy__layer_desc *layers, size_t n,
+                  struct asy__shape features, int classes)
+{
+    if (set_up(layers, n, features, classes ? ASY_OP_SOFTMAX_LOSS : ASY_OP_SQUARED_LOSS)) {
+        gradient(0);
+        T_NEAR(name, compare(classes), 0, 2e-5);
+        gradient(1);
+        T_NEAR(name, compare(classes), 0, 2e-5);
+    }
+    asy__net_destroy(bench.net);
+}
+
+static void gradients_of_plain_networks_match_differences(void)
+{
+    asy_kernels_init();
+    for (int kind = ASY_ACT_RELU; kind < ASY_ACT_COUNT; kind++)
+        for (size_t hidden = 0; hidden <= 3; hidden++)
+            for (size_t outs = 1; outs <= 7; outs += 6) {
+                struct asy__layer_desc layers[4] = { { .kind = ASY__DENSE } };
+                char name[64];
+
+                for (size_t l = 0; l <= hidden; l++)
+                    layers[l] = (struct asy__layer_desc){ .act = l < hidden ? kind : ASY_ACT_NONE,
+                                                          .width = l < hidden ? 13 : outs };
+                snprintf(name, sizeof name, "%s, %zu hidden, %zu outputs",
+                         asy_act_name((enum asy_act)kind), hidden, outs);
+                check(name, layers, hidden + 1, (struct asy__shape){ 1, 1, 9 }, outs > 1);
+            }
+}
+
+#define DENSE(n, kind) { .width = (n), .act = ASY_ACT_##kind }
+#define AFTER(l, n, kind) { .from = { (l) + 1 }, .width = (n), .act = ASY_ACT_##kind }
+#define SUM(a, b) { .kind = ASY__ADD, .from = { (a) + 1, (b) + 1 } }
+static const struct {
+    const char *name;
+    struct asy__shape features;
+    size_t n;
+    struct asy__layer_desc layers[DEEP];
+} graphs[] = {
+    { "residual", { 1, 1, 9 }, 4, { DENSE(7, GELU), DENSE(7, RELU), SUM(0, 1), DENSE(3, NONE) } },
+    { "an output and itself", { 1, 1, 9 }, 3, { DENSE(5, TANH), SUM(0, 0), DENSE(3, NONE) } },
+    { "outputs used three times", { 1, 1, 9 }, 8,
+      { DENSE(6, TANH), DENSE(6, SILU), SUM(0, 1), SUM(0, 2), DENSE(6, TANH), SUM(4, 3),
+        SUM(5, 0), DENSE(3, NONE) } },
+    { "two branches of one sum", { 1, 1, 9 }, 7,
+      { DENSE(6, TANH), DENSE(6, GELU), SUM(0, 1), AFTER(2, 5, SILU), AFTER(2, 5, TANH), SUM(3, 4),
+        DENSE(4, NONE) } },
+    { "sums at the end", { 1, 1, 9 }, 5,
+      { DENSE(4, TANH), DENSE(4, SIGMOID), AFTER(0, 4, NONE), SUM(1, 2), SUM(3, 0) } },
+    { "features again", { 1, 1, 9 }, 3,
+      { DENSE(9, GELU), { .kind = ASY__ADD, .from = { 0, ASY__FEATURES } }, DENSE(3, NONE) } },
+    { "one for each pixel", { 2, 3, 4 }, 3,
+      { DENSE(5, SIGMOID), { .kind = ASY__FLATTEN }, DENSE(3, NONE) } },
+    { "outputs for each token", { 1, 5, 4 }, 2, { DENSE(6, TANH), DENSE(3, NONE) } },
+    { "an activation at the end", { 1, 1, 9 }, 2, { DENSE(4, TANH), DENSE(3, TANH) } },
+    { "another shape at the end", { 1, 2, 4 }, 2,
+      { DENSE(3, SIGMOID), { .kind = ASY__FLATTEN } } },
+};
+
+static void gradients_of_graphs_match_differences(void)
+{
+    asy_kernels_init();
+    for (size_t i = 0; i < ASY_ARRAY_LEN(graphs); i++)
+        check(graphs[i].name, graphs[i].layers, graphs[i].n, graphs[i].features, 1);
+}
+
+/* Fewer rows than were planned for, and the outputs that training saw. */
+static void rows_do_not_depend_on_their_neighbours(void)
+{
+    float whole[ROWS * WIDE];
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(graphs); i++) {
+        size_t outs, width = asy__shape_size(graphs[i].features);
+        float *out;
+
+        if (set_up(graphs[i].layers, graphs[i].n, graphs[i].features, ASY_OP_SOFTMAX_LOSS)) {
+            outs = bench.learner.outs;
+            out = bench.learner.type->outputs(&bench.learner, bench.x, ROWS);
+            memcpy(whole, out, ROWS * outs * sizeof *whole);
+            for (size_t r = 0; r < ROWS; r++) {
+                out = bench.learner.type->outputs(&bench.learner, bench.x + r * width, 1);
+                T_EQ(graphs[i].name, memcmp(out, whole + r * outs, outs * sizeof *out), 0);
+            }
+        }
+        asy__net_destroy(bench.net);
+    }
+}
+
+/* ---- memory and first values ----------------------------------------------------------------- */
+
+/* Outputs of all layers, and of gradients two of the widest in turns, each rounded to 16. */
+static void gradients_share_room(void)
+{
+    static const struct asy__layer_desc layers[] = { DENSE(48, RELU), DENSE(64, RELU),
+                                                     DENSE(32, RELU), DENSE(16, NONE) };
+    struct asy__net_options options = { { 1, 1, 20 }, ASY_OP_SOFTMAX_LOSS, 10, 0 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__net *net = NULL;
+
+    if (T_OK(asy__net_create(layers, ASY_ARRAY_LEN(layers), &options, &net, &err), &err))
+        T_TRUE(net->n_work <= 10 * (48 + 64 + 32 + 16 + 2 * 64));
+    asy__net_destroy(net);
+}
+
+static void weights_are_drawn_as_promised(void)
+{
+    static const struct asy__layer_desc layers[] = { DENSE(256, RELU), DENSE(10, NONE) };
+    struct asy__net_options options = { { 1, 1, 200 }, ASY_OP_SOFTMAX_LOSS, 1, 1 };
+    static float a[70000], b[70000];
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__net *net = NULL;
+    double squares = 0;
+
+    if (!T_OK(asy__net_create(layers, ASY_ARRAY_LEN(layers), &options, &net, &err), &err))
+        return;
+    asy__net_init(net, 1, a, NULL);
+    asy__net_init(net, 1, b, NULL);
+    T_EQ("same seed", memcmp(a, b, net->n_params * sizeof *a), 0);
+    asy__net_init(net, 2, b, NULL);
+    T_TRUE(memcmp(a, b, net->n_params * sizeof *a) != 0);
+    T_STR("name", net->tensors[0].name, "layers.0.weight");
+    T_STR("name", net->tensors[3].name, "layers.1.bias");
+    for (size_t i = 0; i < 200 * 256; i++)
+        squares += (double)a[net->tensors[0].at + i] * (double)a[net->tensors[0].at + i];
+    /* the mean of 51200 squares of a normal has a relative spread of sqrt(2 / 51200) = 0.0063 */
+    T_NEAR("He", squares / (200 * 256) * 100, 1, 0.03);
+    for (size_t i = 0; i < 256; i++)
+        T_TRUE(a[net->tensors[1].at + i] == 0);
+    asy__net_destroy(net);
+}
+
+static void impossible_networks_are_refused(void)
+{
+    static const struct {
+        const char *name;
+        size_t n;
+        struct asy__layer_desc layers[4];
+        size_t features;
+        int want;
+        const char *text;
+    } cases[] = {
+        { "no layers", 0, { DENSE(3, NONE) }, 3, ASY_E_INVAL, "0 layers" },
+        { "no width", 2, { DENSE(0, RELU), DENSE(3, NONE) }, 3, ASY_E_INVAL, "layer 0 (dense)" },
+        { "size", 2, { DENSE(65536, RELU), DENSE(65536, NONE) }, 3, ASY_E_TOOBIG, "layer 1" },
+        { "overflow", 1, { DENSE(65536, NONE) }, SIZE_MAX / 2, ASY_E_TOOBIG, "layer 0" },
+        { "sum of two shapes", 3, { DENSE(4, TANH), DENSE(5, TANH), SUM(0, 1) }, 3, ASY_E_INVAL,
+          "layer 2 (add): 1 x 1 x 4 and 1 x 1 x 5 do not add up" },
+        { "not there yet", 2, { DENSE(4, TANH), SUM(0, 1) }, 3, ASY_E_INVAL,
+          "takes the output of layer 1" },
+        { "forgotten", 2, { DENSE(4, TANH), { .from = { ASY__FEATURES }, .width = 2 } }, 3,
+          ASY_E_INVAL, "layer 0 (dense): nothing takes its output" },
+        { "nothing learns", 1, { { .kind = ASY__FLATTEN } }, 3, ASY_E_INVAL, "nothing to learn" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__net_options options = { { 1, 1, cases[i].features }, ASY_OP_SOFTMAX_LOSS, 1,
+                                            1 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy__net *net = NULL;
+
+        T_EQ(cases[i].name, asy__net_create(cases[i].layers, cases[i].n, &options, &net, &err),
+             cases[i].want);
+        T_HAS(cases[i].name, err.text, cases[i].text);
+        asy__net_destroy(net);
+    }
+}
+
+static int create(struct asy_error *err)
+{
+    struct asy__net_options options = { { 1, 1, 9 }, ASY_OP_SOFTMAX_LOSS, 8, 8 };
+    struct asy__net *net = NULL;
+    int rc = asy__net_create(graphs[2].layers, graphs[2].n, &options, &net, err);
+
+    asy__net_destroy(net);
+    return rc;
+}
+
+static void want_of_memory_is_told(void)
+{
+    T_TRUE(t_nomem_each("plan", create) >= 8);
+}
+
+T_MAIN("net", T_TEST(gradients_of_plain_networks_match_differences),
+       T_TEST(gradients_of_graphs_match_differences),
+       T_TEST(rows_do_not_depend_on_their_neighbours), T_TEST(gradients_share_room),
+       T_TEST(weights_are_drawn_as_promised), T_TEST(impossible_networks_are_refused),
+       T_TEST(want_of_memory_is_told))

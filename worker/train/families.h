@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * families.h - the model families that are networks: what layers their hyperparameters ask for. */
+#ifndef ASY__FAMILIES_H
+#define ASY__FAMILIES_H
+#include "data.h"
+#include "hyper.h"
+#include "net.h"
+
+/* Whether a family's model is a network, trained batch by batch. */
+int asy__family_is_net(enum asy__family family);
+/* The network of hyper's family for data of this schema; rows as struct asy__net_options has them.
+ * The caller destroys it. */
+ASY_MUST_CHECK int asy__family_net(const struct asy__hyper *hyper,
+                                   const struct asy__schema *schema, size_t train_rows,
+                                   size_t eval_rows, struct asy__net **ret_net,
+                                   struct asy_error *err);
+#endif

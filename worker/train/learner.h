@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * learner.h - what turns rows into outputs, one for each class, or one, and learns to: how the
+ * training loop and the scoring see a network, and whatever else gives a gradient. Trees, which
+ * give none, only have outputs.
+ *
+ * The engine owns parameters, gradients, the optimiser, the order of rows and the sum over ranks; a
+ * learner fills a gradient for the rows that it is given.
+ *
+ * Ownership: a learner borrows all that it points to. Threads: one owner. */
+#ifndef ASY__LEARNER_H
+#define ASY__LEARNER_H
+#include <asy/error.h>
+
+struct asy__score;
+struct asy__learner;
+
+/* Rows of a batch that this rank has in hand. What is random in a gradient is keyed by seed, step
+ * and a row's place in the whole batch, so that it does not depend on how many ranks there are. */
+struct asy__batch {
+    size_t rows;          /* > 0 */
+    size_t first;         /* of the whole batch, before these */
+    const float *x;       /* [rows][features] */
+    const int32_t *label; /* [rows] */
+    const float *target;  /* [rows] */
+    float scale;          /* one by the rows of the whole batch */
+    uint64_t seed, step;
+};
+
+struct asy__learner_type {
+    /* First values of params [n_params] (NULL: not wanted), gaps included, and of buffers
+     * [n_buffers]. */
+    void (*init)(const struct asy__learner *learner, uint64_t seed, float *params, float *buffers);
+    /* grads [n_params] = the gradient of scale times the summed loss, gaps left alone; score +=.
+     * May change the buffers. */
+    int (*gradient)(const struct asy__learner *learner, const struct asy__batch *batch,
+                    float *grads, struct asy__score *score, struct asy_error *err);
+    /* x [rows][features], rows <= rows_max: outputs [rows][outs], borrowed until the next call. */
+    float *(*outputs)(const struct asy__learner *learner, const float *x, size_t rows);
+};
+
+struct asy__learner {
+    const struct asy__learner_type *type;
+    size_t n_params, n_buffers;
+    size_t rows_max, outs;
+    const float *params; /* [n_params] */
+    float *buffers;      /* [n_buffers] */
+    void *self;          /* the type's */
+};
+#endif

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * net.c - planning a network: shapes and parameters, programs, places in memory.
+ *
+ * The operations of a step stand in one line, forward, loss, backward, so a value of WORK lives
+ * from the first that names it to the last, and two values may share room if their lives do not
+ * meet. The largest are placed first, each at the lowest place that is free for its whole life
+ * ("greedy by size" of Pisarchyk and Lee 2020, arXiv 2001.03288). A layer whose gradient is merely
+ * passed on shares the value; whoever changes one that others still need takes a new one. */
+#include "net_impl.h"
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct asy__layer_type *const types[ASY__LAYER_KINDS] = {
+    [ASY__DENSE] = &asy__layer_dense,
+    [ASY__ADD] = &asy__layer_add,
+    [ASY__FLATTEN] = &asy__layer_flatten,
+};
+
+struct value {
+    size_t per_row, fixed;
+    size_t first, last; /* operations that name it: last < first means none */
+    size_t size, at;
+};
+
+struct asy__plan {
+    struct asy__net *net;
+    struct asy__program *program; /* that is being made */
+    size_t layer;                 /* whose gradient is */
+    struct value *values;
+    size_t n_values, values_cap;
+    int trains, failed;
+};
+
+static size_t round16(size_t n)
+{
+    return (n + 15) / 16 * 16;
+}
+
+/* array with room for one more entry of so many bytes; NULL: no memory, it stays as it was. */
+static void *grow(void *array, size_t n, size_t *cap, size_t size)
+{
+    size_t more = *cap ? 2 * *cap : 32;
+
+    if (n < *cap)
+        return array;
+    if ((array = realloc(array, more * size)))
+        *cap = more;
+    return array;
+}
+
+/* ---- shapes and tensors ---------------------------------------------------------------------- */
+
+size_t asy__shape_size(struct asy__shape shape)
+{
+    return shape.height * shape.width * shape.channels;
+}
+
+size_t asy__shape_vectors(struct asy__shape shape)
+{
+    return shape.height * shape.width;
+}
+
+double asy__init_spread(enum asy_act act, size_t in, size_t out)
+{
+    int glorot = act == ASY_ACT_NONE || act == ASY_ACT_TANH || act == ASY_ACT_SIGMOID;
+
+    return sqrt(glorot ? 2.0 / ((double)in + (double)out) : 2.0 / (double)in);
+}
+
+int asy__plan_refuse(const struct asy__layer *layer, struct asy_error *err, const char *format, ...)
+{
+    char text[200];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return asy_fail(err, ASY_E_INVAL, "layer %zu (%s): %s", layer->number, layer->type->name, text);
+}
+
+int asy__plan_tensor(struct asy__plan *plan, struct asy__layer *layer,
+                     const struct asy__tensor *tensor, struct asy_error *err)
+{
+    struct asy__net *net = plan->net;
+    size_t *end = tensor->is_buffer ? &net->n_buffers : &net->n_params, n = 1;
+    int too_big = 0;
+    struct asy__tensor *all, *new;
+
+    ASY_ASSERT(layer->n_tensors < ASY__LAYER_TENSORS, "layer %zu has too many tensors",
+               layer->number);
+    for (size_t d = 0; d < tensor->n_dims; d++)
+        too_big |= __builtin_mul_overflow(n, tensor->shape[d], &n);
+    if (too_big || n > ASY__PARAMS_MAX - *end)
+        return asy_fail(err, ASY_E_TOOBIG, "layer %zu (%s): the network has more than %zu "
+                        "parameters", layer->number, layer->type->name, ASY__PARAMS_MAX);
+    if (!(all = grow(net->tensors, net->n_tensors, &net->tensors_cap, sizeof *all)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the plan of a network");
+    net->tensors = all;
+    new = &all[net->n_tensors];
+    *new = *tensor;
+    snprintf(new->name, sizeof new->name, "layers.%zu.%.24s", layer->number, tensor->name);
+    new->n = n;
+    new->at = *end;
+    new->draws = layer->number | (uint64_t)layer->n_tensors << 32;
+    *end += round16(n);
+    layer->tensors[layer->n_tensors++] = net->n_tensors++;
+    return 0;
+}
+
+/* Where its inputs come from. */
+static int resolve(struct asy__net *net, struct asy__layer *layer, struct asy_error *err)
+{
+    for (size_t i = 0; i < layer->type->ins; i++) {
+        size_t from = layer->desc.from[i];
+
+        from = from == 0 ? layer->number - 1 : from == ASY__FEATURES ? from : from - 1;
+        if (from != ASY__FEATURES && from >= layer->number)
+            return asy__plan_refuse(layer, err, "it takes the output of layer %zu, which is not "
+                                    "before it", from);
+        layer->from[i] = from;
+        layer->in[i] = from == ASY__FEATURES ? net->features : net->layers[from].out;
+        if (from == ASY__FEATURES)
+            continue;
+        net->layers[from].uses++;
+        layer->learns |= net->layers[from].learns;
+    }
+    return 0;
+}
+
+/* No shape is so large that rows times it could overflow. */
+static int check_size(const struct asy__layer *layer, struct asy_error *err)
+{
+    size_t n;
+
+    if (__builtin_mul_overflow(layer->out.height, layer->out.width, &n) ||
+        __builtin_mul_overflow(n, layer->out.channels, &n) || n > ASY__PARAMS_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "layer %zu (%s): a row has more than %zu outputs",
+                        layer->number, layer->type->name, ASY__PARAMS_MAX);
+    return n ? 0 : asy__plan_refuse(layer, err, "nothing is left of a row");
+}
+
+static int plan_shapes(struct asy__plan *plan, const struct asy__layer_desc *descs,
+                       struct asy_error *err)
+{
+    struct asy__net *net = plan->net;
+    int rc;
+
+    for (size_t l = 0; l < net->n_layers; l++) {
+        struct asy__layer *layer = &net->layers[l];
+
+        layer->desc = descs[l];
+        layer->type = types[descs[l].kind];
+        layer->number = l;
+        if ((rc = resolve(net, layer, err)) < 0 ||
+            (rc = layer->type->shape(plan, layer, err)) < 0 || (rc = check_size(layer, err)) < 0)
+            return rc;
+        layer->learns |= layer->n_tensors > 0;
+    }
+    for (size_t l = 0; l + 1 < net->n_layers; l++)
+        if (net->layers[l].uses == 0)
+            return asy__plan_refuse(&net->layers[l], err, "nothing takes its output");
+    if (!net->layers[net->n_layers - 1].learns)
+        return asy_fail(err, ASY_E_INVAL, "the network has nothing to learn");
+    net->outputs = net->layers[net->n_layers - 1].out;
+    return 0;
+}
+
+/* ---- programs -------------------------------------------------------------------------------- */
+
+int asy__plan_trains(const struct asy__plan *plan)
+{
+    return plan->trains;
+}
+
+struct asy_operand asy__plan_x(const struct asy__plan *plan, const struct asy__layer *layer,
+                               size_t i)
+{
+    if (layer->from[i] == ASY__FEATURES)
+        return (struct asy_operand){ ASY_SPACE_INPUT, 0 };
+    return plan->net->layers[layer->from[i]].y;
+}
+
+struct asy_operand asy__plan_tensor_at(const struct asy__plan *plan,
+                                       const struct asy__layer *layer, size_t i)
+{
+    const struct asy__tensor *tensor = &plan->net->tensors[layer->tensors[i]];
+
+    return (struct asy_operand){ tensor->is_buffer ? ASY_SPACE_BUFFERS : ASY_SPACE_PARAMS,
+                                 tensor->at };
+}
+
+struct asy_operand asy__plan_grad_at(const struct asy__plan *plan, const struct asy__layer *layer,
+                                     size_t i)
+{
+    return (struct asy_operand){ ASY_SPACE_GRADS, plan->net->tensors[layer->tensors[i]].at };
+}
+
+struct asy_operand asy__plan_value(struct asy__plan *plan, size_t per_row, size_t fixed)
+{
+    struct value *all = grow(plan->values, plan->n_values, &plan->values_cap, sizeof *all);
+
+    if (!all) {
+        plan->failed = 1;
+        return (struct asy_operand){ ASY_SPACE_NONE, 0 };
+    }
+    plan->values = all;
+    all[plan->n_values] = (struct value){ .per_row = per_row, .fixed = fixed, .first = SIZE_MAX };
+    return (struct asy_operand){ ASY_SPACE_WORK, plan->n_values++ };
+}
+
+static void live(struct asy__plan *plan, const struct asy_operand *operand, size_t at)
+{
+    struct value *value;
+
+    if (operand->space != ASY_SPACE_WORK)
+        return;
+    value = &plan->values[operand->at];
+    value->first = at < value->first ? at : value->first;
+    value->last = at > value->last ? at : value->last;
+}
+
+void asy__plan_emit(struct asy__plan *plan, const struct asy_op *op)
+{
+    struct asy__program *program = plan->program;
+    struct asy_op *ops = grow(program->ops, program->n, &program->cap, sizeof *ops);
+
+    if (!ops) {
+        plan->failed = 1;
+        return;
+    }
+    program->ops = ops;
+    ops[program->n] = *op;
+    for (size_t i = 0; i < ASY_OP_INS; i++)
+        live(plan, &op->in[i], program->n);
+    for (size_t i = 0; i < ASY_OP_OUTS; i++)
+        live(plan, &op->out[i], program->n);
+    program->n++;
+}
+
+static int same(struct asy_operand a, struct asy_operand b)
+{
+    return a.space == b.space && a.at == b.at;
+}
+
+/* Whether a layer below end, other than except, has this gradient. */
+static int is_shared(const struct asy__plan *plan, struct asy_operand dy, size_t end, size_t except)
+{
+    for (size_t l = 0; l < end; l++)
+        if (l != except && same(plan->net->layers[l].dy, dy))
+            return 1;
+    return 0;
+}
+
+struct asy_operand asy__plan_dy_room(struct asy__plan *plan, const struct asy__layer *layer)
+{
+    if (!is_shared(plan, layer->dy, layer->number, layer->number))
+        return layer->dy;
+    return asy__plan_value(plan, asy__shape_size(layer->out), 0);
+}
+
+int asy__plan_wants(const struct asy__plan *plan, const struct asy__layer *layer, size_t i)
+{
+    return layer->from[i] != ASY__FEATURES && plan->net->layers[layer->from[i]].learns;
+}
+
+void asy__plan_give(struct asy__plan *plan, const struct asy__layer *layer, size_t i,
+                    struct asy_operand dx)
+{
+    struct asy__layer *from = &plan->net->layers[layer->from[i]];
+    struct asy_operand sum = from->dy;
+    size_t n = asy__shape_size(from->out);
+
+    if (sum.space == ASY_SPACE_NONE) {
+        from->dy = dx;
+        return;
+    }
+    if (same(sum, dx) || is_shared(plan, sum, layer->number + 1, from->number))
+        sum = asy__plan_value(plan, n, 0);
+    asy__plan_emit(plan, &(struct asy_op){ .kind = ASY_OP_ADD, .per_row = 1, .n = { n },
+                                           .in = { from->dy, dx }, .out = { sum } });
+    from->dy = sum;
+}
+
+static void emit_forward(struct asy__plan *plan)
+{
+    struct asy__net *net = plan->net;
+
+    for (size_t l = 0; l < net->n_layers; l++)
+        net->layers[l].type->forward(plan, &net->layers[l]);
+}
+
+/* Where nothing reads y after the operation that makes x of it, x takes y's place. */
+static void merge(struct asy__plan *plan, struct asy_operand x, struct asy_operand y, size_t at)
+{
+    struct value *from = &plan->values[x.at], *to = &plan->values[y.at];
+
+    if (y.space != ASY_SPACE_WORK || to->last > at)
+        return;
+    for (size_t i = at; i < plan->program->n; i++) {
+        struct asy_op *op = &plan->program->ops[i];
+
+        for (size_t k = 0; k < ASY_OP_INS; k++)
+            op->in[k] = same(op->in[k], x) ? y : op->in[k];
+        for (size_t k = 0; k < ASY_OP_OUTS; k++)
+            op->out[k] = same(op->out[k], x) ? y : op->out[k];
+    }
+    to->last = from->last;
+    *from = (struct value){ .first = SIZE_MAX };
+}
+
+static void emit_backward(struct asy__plan *plan, enum asy_op_kind loss)
+{
+    struct asy__net *net = plan->net;
+    struct asy__layer *last = &net->layers[net->n_layers - 1];
+    size_t at = plan->program->n;
+
+    last->dy = asy__plan_value(plan, asy__shape_size(net->outputs), 0);
+    asy__plan_emit(plan, &(struct asy_op){ .kind = loss,
+                                           .per_row = asy__shape_vectors(net->outputs),
+                                           .n = { net->outputs.channels }, .in = { last->y },
+                                           .out = { last->dy } });
+    for (size_t l = net->n_layers; l-- > 0;)
+        if (net->layers[l].learns)
+            net->layers[l].type->backward(plan, &net->layers[l]);
+    if (!plan->failed)
+        merge(plan, last->dy, last->y, at);
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+    const struct value *const *x = a, *const *y = b;
+
+    if ((*x)->size != (*y)->size)
+        return (*x)->size < (*y)->size ? 1 : -1;
+    return *x < *y ? -1 : *x > *y;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct value *const *x = a, *const *y = b;
+
+    return (*x)->at < (*y)->at ? -1 : (*x)->at > (*y)->at;
+}
+
+/* The lowest place free of all of placed [n] that live when value does; near has room for n. */
+static void place(struct value *value, struct value **placed, size_t n, const struct value **near)
+{
+    size_t found = 0, at = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (placed[i]->first <= value->last && value->first <= placed[i]->last)
+            near[found++] = placed[i];
+    qsort(near, found, sizeof *near, by_place);
+    for (size_t i = 0; i < found && at + value->size > near[i]->at; i++)
+        if (near[i]->at + near[i]->size > at)
+            at = near[i]->at + near[i]->size;
+    value->at = at;
+}
+
+static void set_offsets(struct asy__plan *plan, struct asy_operand *operands, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (operands[i].space == ASY_SPACE_WORK)
+            operands[i].at = plan->values[operands[i].at].at;
+}
+
+/* Gives the values their places, for passes of so many rows, and the operations their offsets. */
+static int place_values(struct asy__plan *plan, size_t rows, struct asy_error *err)
+{
+    struct asy__program *program = plan->program;
+    struct value **order = NULL;
+    const struct value **near = NULL;
+    size_t n = 0;
+    int rc = 0;
+
+    if (plan->failed || !(order = calloc(plan->n_values + 1, sizeof *order)) ||
+        !(near = calloc(plan->n_values + 1, sizeof *near))) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for the plan of a network");
+        goto out;
+    }
+    for (size_t i = 0; i < plan->n_values; i++) {
+        struct value *value = &plan->values[i];
+
+        value->size = round16(value->per_row * rows + value->fixed);
+        if (value->first <= value->last)
+            order[n++] = value;
+    }
+    qsort(order, n, sizeof *order, by_size);
+    for (size_t i = 0; i < n; i++) {
+        place(order[i], order, i, near);
+        if (order[i]->at + order[i]->size > plan->net->n_work)
+            plan->net->n_work = order[i]->at + order[i]->size;
+    }
+    for (size_t i = 0; i < program->n; i++) {
+        set_offsets(plan, program->ops[i].in, ASY_OP_INS);
+        set_offsets(plan, program->ops[i].out, ASY_OP_OUTS);
+    }
+out:
+    free(order);
+    free(near);
+    return rc;
+}
+
+static void begin(struct asy__plan *plan, struct asy__program *program, int trains)
+{
+    plan->program = program;
+    plan->trains = trains;
+    plan->n_values = 0;
+    for (size_t l = 0; l < plan->net->n_layers; l++)
+        plan->net->layers[l].dy = (struct asy_operand){ ASY_SPACE_NONE, 0 };
+}
+
+static int plan_training(struct asy__plan *plan, enum asy_op_kind loss, struct asy_error *err)
+{
+    struct asy__net *net = plan->net;
+
+    if (net->train_rows == 0)
+        return 0;
+    begin(plan, &net->train, 1);
+    emit_forward(plan);
+    net->n_forward = net->train.n;
+    emit_backward(plan, loss);
+    return place_values(plan, net->train_rows, err);
+}
+
+/* The outputs outlive the program. */
+static int plan_evaluation(struct asy__plan *plan, struct asy_error *err)
+{
+    struct asy__net *net = plan->net;
+    struct asy_operand *out = &net->layers[net->n_layers - 1].y;
+    int rc;
+
+    begin(plan, &net->eval, 0);
+    emit_forward(plan);
+    if (!plan->failed)
+        live(plan, out, net->eval.n);
+    if ((rc = place_values(plan, net->eval_rows, err)) == 0)
+        net->out = plan->values[out->at].at;
+    return rc;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+int asy__net_create(const struct asy__layer_desc *layers, size_t n,
+                    const struct asy__net_options *options, struct asy__net **ret_net,
+                    struct asy_error *err)
+{
+    struct asy__net *net = calloc(1, sizeof *net);
+    struct asy__plan plan = { .net = net };
+    int rc;
+
+    if (n == 0 || n > ASY__LAYERS_MAX) {
+        rc = asy_fail(err, ASY_E_INVAL, "a network of %zu layers is not possible", n);
+        goto out;
+    }
+    if (!net || !(net->layers = calloc(n, sizeof *net->layers))) {
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for the plan of a network");
+        goto out;
+    }
+    net->n_layers = n;
+    net->features = options->features;
+    net->train_rows = options->train_rows;
+    net->eval_rows = options->eval_rows;
+    if ((rc = plan_shapes(&plan, layers, err)) < 0 ||
+        (rc = plan_training(&plan, options->loss, err)) < 0 ||
+        (rc = plan_evaluation(&plan, err)) < 0)
+        goto out;
+    *ret_net = net;
+    net = NULL; /* handed over */
+out:
+    free(plan.values);
+    asy__net_destroy(net);
+    return rc;
+}
+
+void asy__net_destroy(struct asy__net *net)
+{
+    int saved = errno;
+
+    if (!net)
+        return;
+    free(net->layers);
+    free(net->tensors);
+    free(net->train.ops);
+    free(net->eval.ops);
+    free(net);
+    errno = saved;
+}

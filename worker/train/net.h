@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * net.h - networks: layers planned once into programs of operations (asy/op.h) and one block of
+ * memory.
+ *
+ * A model family only makes a list of layers (families.h). A layer's output goes to the next one,
+ * or wherever others name it; where it is used twice its gradient is the sum of both. From the list
+ * come the parameters (one flat block, each tensor at a multiple of 16 floats, gaps zero), buffers
+ * of the same kind for what outlives a step without being learnt, a program for a step of training
+ * (forward, loss, backward), one for evaluation, and the places of all activations in WORK memory,
+ * where they share room as soon as they are not needed at the same time.
+ *
+ * Ownership: create/destroy; asy__net_bind() borrows. Threads: one owner. */
+#ifndef ASY__NET_H
+#define ASY__NET_H
+#include <asy/op.h>
+#include "learner.h"
+
+#define ASY__LAYERS_MAX 1024
+#define ASY__PARAMS_MAX ((size_t)512 << 20)
+
+/* Of one row: channels innermost. A vector has 1 x 1 x C, tokens 1 x T x C. */
+struct asy__shape {
+    size_t height, width, channels;
+};
+size_t asy__shape_size(struct asy__shape shape);
+
+/* What a list of layers says of each. */
+enum asy__layer_kind {
+    ASY__DENSE,   /* width outputs of each vector of channels, then act */
+    ASY__ADD,     /* of two outputs of the same shape */
+    ASY__FLATTEN, /* to a vector */
+    ASY__LAYER_KINDS,
+};
+#define ASY__LAYER_INS 2
+struct asy__layer_desc {
+    enum asy__layer_kind kind;
+    /* Whose outputs it takes: 0: the layer before it (the first: the features), n + 1: layer n,
+     * ASY__FEATURES. */
+    size_t from[ASY__LAYER_INS];
+    enum asy_act act;
+    size_t width;
+};
+#define ASY__FEATURES SIZE_MAX
+
+enum asy__init { ASY__ZEROS, ASY__ONES, ASY__NORMAL };
+#define ASY__TENSOR_DIMS 4
+struct asy__tensor {
+    char name[48]; /* "layers.3.weight" */
+    size_t n_dims, shape[ASY__TENSOR_DIMS], n;
+    size_t at; /* into params and grads, or into buffers */
+    int is_buffer;
+    enum asy__init init;
+    double spread;  /* ASY__NORMAL: standard deviation */
+    uint64_t draws; /* the number of its stream of random numbers */
+};
+
+#define ASY__LAYER_TENSORS 8
+#define ASY__LAYER_SAVED 4
+struct asy__layer {
+    struct asy__layer_desc desc;
+    const struct asy__layer_type *type;
+    size_t number;
+    size_t from[ASY__LAYER_INS]; /* numbers of layers, or ASY__FEATURES */
+    struct asy__shape in[ASY__LAYER_INS], out;
+    size_t tensors[ASY__LAYER_TENSORS], n_tensors; /* of the net's */
+    int learns;  /* it or one that it comes from has parameters */
+    size_t uses; /* of its output */
+    /* While programs are made: */
+    struct asy_operand y, saved[ASY__LAYER_SAVED], dy;
+};
+
+struct asy__program {
+    struct asy_op *ops;
+    size_t n, cap;
+};
+
+struct asy__net {
+    struct asy__shape features, outputs;
+    size_t n_layers, n_tensors, tensors_cap;
+    struct asy__layer *layers;
+    struct asy__tensor *tensors;
+    size_t n_params, n_buffers;      /* with the gaps */
+    size_t train_rows, eval_rows;    /* the most of one pass */
+    struct asy__program train, eval; /* train: forward, loss, backward */
+    size_t n_forward;                /* operations of train before the loss */
+    size_t n_work;                   /* floats of WORK */
+    size_t out;                      /* where in WORK eval leaves the outputs */
+    struct asy_op_cpu cpu;           /* by asy__net_bind() */
+};
+
+/* loss: of the last layer's outputs, an operation of asy/op.h. train_rows 0: evaluation alone.
+ * ASY_E_INVAL: layers that do not fit each other. ASY_E_TOOBIG: too many parameters. */
+struct asy__net_options {
+    struct asy__shape features;
+    enum asy_op_kind loss;
+    size_t train_rows, eval_rows;
+};
+ASY_MUST_CHECK int asy__net_create(const struct asy__layer_desc *layers, size_t n,
+                                   const struct asy__net_options *options,
+                                   struct asy__net **ret_net, struct asy_error *err);
+void asy__net_destroy(struct asy__net *net); /* NULL is fine */
+/* Floats that asy__net_bind() wants, aligned to 64 bytes. */
+size_t asy__net_room(const struct asy__net *net);
+void asy__net_bind(struct asy__net *net, float *memory);
+/* First values, keyed by (seed, layer): no dependence on other draws. params NULL: not wanted. */
+void asy__net_init(const struct asy__net *net, uint64_t seed, float *params, float *buffers);
+/* Of a net that is bound; borrows it. */
+struct asy__learner asy__net_learner(struct asy__net *net, const float *params, float *buffers);
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * net_dense.c - fully connected layers; on tokens or pixels, the same one for each. */
+#include "net_impl.h"
+
+enum { WEIGHT, BIAS };
+
+static int shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_error *err)
+{
+    size_t in = layer->in[0].channels, out = layer->desc.width;
+    struct asy__tensor weight = { .name = "weight", .n_dims = 2, .shape = { out, in },
+                                  .init = ASY__NORMAL }, bias = { "bias", 1, { out } };
+    int rc;
+
+    if (out == 0)
+        return asy__plan_refuse(layer, err, "a width of 0 is not possible");
+    layer->out = layer->in[0];
+    layer->out.channels = out;
+    weight.spread = asy__init_spread(layer->desc.act, in, out);
+    rc = asy__plan_tensor(plan, layer, &weight, err);
+    return rc < 0 ? rc : asy__plan_tensor(plan, layer, &bias, err);
+}
+
+static void forward(struct asy__plan *plan, struct asy__layer *layer)
+{
+    size_t vectors = asy__shape_vectors(layer->out), in = layer->in[0].channels;
+    size_t out = layer->out.channels;
+    int keeps = asy__plan_trains(plan) && asy_act_needs_sum(layer->desc.act);
+    struct asy_operand y = asy__plan_value(plan, vectors * out, 0);
+    struct asy_operand z = keeps ? asy__plan_value(plan, vectors * out, 0) : y;
+
+    asy__plan_emit(plan, &(struct asy_op){
+        .kind = ASY_OP_DENSE, .act = layer->desc.act, .per_row = vectors, .n = { in, out },
+        .in = { asy__plan_x(plan, layer, 0), asy__plan_tensor_at(plan, layer, WEIGHT),
+                asy__plan_tensor_at(plan, layer, BIAS) },
+        .out = { y, z } });
+    layer->y = y;
+    layer->saved[0] = z;
+}
+
+static void backward(struct asy__plan *plan, struct asy__layer *layer)
+{
+    size_t vectors = asy__shape_vectors(layer->out), in = layer->in[0].channels;
+    size_t out = layer->out.channels;
+    struct asy_operand dz = layer->dy, dx;
+
+    if (layer->desc.act == ASY_ACT_NONE) {
+        asy__plan_emit(plan, &(struct asy_op){
+            .kind = ASY_OP_COLUMN_SUMS, .per_row = vectors, .n = { out }, .in = { dz },
+            .out = { asy__plan_grad_at(plan, layer, BIAS) } });
+    } else {
+        dz = asy__plan_dy_room(plan, layer);
+        asy__plan_emit(plan, &(struct asy_op){
+            .kind = ASY_OP_BIAS_ACT_GRAD, .act = layer->desc.act, .per_row = vectors,
+            .n = { out }, .in = { layer->dy, layer->saved[0] },
+            .out = { dz, asy__plan_grad_at(plan, layer, BIAS) } });
+    }
+    asy__plan_emit(plan, &(struct asy_op){
+        .kind = ASY_OP_DENSE_DW, .per_row = vectors, .n = { in, out },
+        .in = { dz, asy__plan_x(plan, layer, 0) },
+        .out = { asy__plan_grad_at(plan, layer, WEIGHT) } });
+    if (!asy__plan_wants(plan, layer, 0))
+        return;
+    dx = asy__plan_value(plan, vectors * in, 0);
+    asy__plan_emit(plan, &(struct asy_op){
+        .kind = ASY_OP_DENSE_DX, .per_row = vectors, .n = { in, out },
+        .in = { dz, asy__plan_tensor_at(plan, layer, WEIGHT) }, .out = { dx } });
+    asy__plan_give(plan, layer, 0, dx);
+}
+
+const struct asy__layer_type asy__layer_dense = {
+    .name = "dense", .ins = 1, .shape = shape, .forward = forward, .backward = backward,
+};

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * net_join.c - layers that only pass on: sums of two outputs, and another shape of one. */
+#include "net_impl.h"
+
+static int add_shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_error *err)
+{
+    const struct asy__shape *a = &layer->in[0], *b = &layer->in[1];
+
+    (void)plan;
+    if (a->height != b->height || a->width != b->width || a->channels != b->channels)
+        return asy__plan_refuse(layer, err, "%zu x %zu x %zu and %zu x %zu x %zu do not add up",
+                                a->height, a->width, a->channels, b->height, b->width,
+                                b->channels);
+    layer->out = *a;
+    return 0;
+}
+
+static void add_forward(struct asy__plan *plan, struct asy__layer *layer)
+{
+    size_t n = asy__shape_size(layer->out);
+
+    layer->y = asy__plan_value(plan, n, 0);
+    asy__plan_emit(plan, &(struct asy_op){
+        .kind = ASY_OP_ADD, .per_row = 1, .n = { n },
+        .in = { asy__plan_x(plan, layer, 0), asy__plan_x(plan, layer, 1) },
+        .out = { layer->y } });
+}
+
+static void pass_on(struct asy__plan *plan, struct asy__layer *layer)
+{
+    for (size_t i = 0; i < layer->type->ins; i++)
+        if (asy__plan_wants(plan, layer, i))
+            asy__plan_give(plan, layer, i, layer->dy);
+}
+
+static int flatten_shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_error *err)
+{
+    (void)plan, (void)err;
+    layer->out = (struct asy__shape){ 1, 1, asy__shape_size(layer->in[0]) };
+    return 0;
+}
+
+static void flatten_forward(struct asy__plan *plan, struct asy__layer *layer)
+{
+    layer->y = asy__plan_x(plan, layer, 0);
+}
+
+const struct asy__layer_type asy__layer_add = {
+    .name = "add", .ins = 2, .shape = add_shape, .forward = add_forward, .backward = pass_on,
+};
+const struct asy__layer_type asy__layer_flatten = {
+    .name = "flatten", .ins = 1, .shape = flatten_shape, .forward = flatten_forward,
+    .backward = pass_on,
+};
