@@ -7,6 +7,14 @@
 
 static const char *const part_names[ASY__PARTS] = { "train", "validation", "test" };
 
+static void write_split(struct asy_jsonw *w, const struct asy__data *data)
+{
+    asy_jsonw_open(w, "split", '{');
+    for (int p = 0; p < ASY__PARTS; p++)
+        asy_jsonw_u64(w, part_names[p], data->start[p + 1] - data->start[p]);
+    asy_jsonw_close(w, '}');
+}
+
 static void write_description(const struct asy__data *data, struct asy_buf *ret_json)
 {
     const struct asy__schema *schema = &data->schema;
@@ -14,6 +22,14 @@ static void write_description(const struct asy__data *data, struct asy_buf *ret_
 
     asy_jsonw_init(&w, ret_json, 0);
     asy_jsonw_open(&w, NULL, '{');
+    if (schema->vocabulary) {
+        asy_jsonw_u64(&w, "tokens", data->n_rows);
+        asy_jsonw_u64(&w, "vocabulary", schema->vocabulary);
+        asy_jsonw_str(&w, "task", "tokens");
+        write_split(&w, data);
+        asy_jsonw_close(&w, '}');
+        return;
+    }
     asy_jsonw_u64(&w, "rows", data->n_rows);
     asy_jsonw_u64(&w, "dropped", data->n_dropped);
     asy_jsonw_u64(&w, "columns", schema->n_columns);
@@ -25,10 +41,7 @@ static void write_description(const struct asy__data *data, struct asy_buf *ret_
     for (size_t i = 0; i < schema->classes.n; i++)
         asy_jsonw_str(&w, NULL, schema->classes.texts[i]);
     asy_jsonw_close(&w, ']');
-    asy_jsonw_open(&w, "split", '{');
-    for (int p = 0; p < ASY__PARTS; p++)
-        asy_jsonw_u64(&w, part_names[p], data->start[p + 1] - data->start[p]);
-    asy_jsonw_close(&w, '}');
+    write_split(&w, data);
     asy_jsonw_close(&w, '}');
 }
 
@@ -223,6 +236,11 @@ int asy_trainer_predict(const char *model_path, const char *csv_path, int as_jso
 
     if ((rc = asy__model_read(model_path, &model, err)) < 0)
         return rc;
+    if (model.schema.vocabulary) {
+        asy__model_fini(&model);
+        return asy_fail(err, ASY_E_UNSUPPORTED, "a model of tokens is not applied to a file; "
+                        "it is scored on the parts of its data");
+    }
     if ((len > 4 && !strcmp(csv_path + len - 4, ".tsv")) ||
         (len > 7 && !strcmp(csv_path + len - 7, ".tsv.gz")))
         spec.separator = '\t';

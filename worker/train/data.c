@@ -6,6 +6,7 @@
  * are categories sorted and expanded to features, rows divided among the parts, and the scale
  * fitted on the training part alone. */
 #include "source.h"
+#include "tokens.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,7 +195,7 @@ static int load_row(void *arg, uint64_t row, const struct asy__cell *fields, siz
     return rc;
 }
 
-static double machine_bytes(void)
+double asy__machine_bytes(void)
 {
     return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 }
@@ -203,7 +204,7 @@ static double machine_bytes(void)
 static int machine_holds(uint64_t rows, uint64_t width)
 {
     return (double)rows * ((double)width * sizeof(float) + sizeof(double) + sizeof(int32_t)) <=
-           machine_bytes();
+           asy__machine_bytes();
 }
 
 static int too_big(uint64_t rows, uint64_t width, const char *why, struct asy_error *err)
@@ -211,11 +212,11 @@ static int too_big(uint64_t rows, uint64_t width, const char *why, struct asy_er
     return asy_fail(err, ASY_E_TOOBIG, "%llu rows of %llu numbers take %.3g GiB, this machine has "
                     "%.3g%s%s", (unsigned long long)rows, (unsigned long long)width,
                     (double)rows * (double)width * sizeof(float) / 1073741824,
-                    machine_bytes() / 1073741824, *why ? ", and " : "", why);
+                    asy__machine_bytes() / 1073741824, *why ? ", and " : "", why);
 }
 
 /* Where goes what memory does not hold; /tmp is memory on many machines. */
-static const char *disk_folder(void)
+const char *asy__disk_folder(void)
 {
     const char *dir = getenv("TMPDIR");
 
@@ -234,7 +235,8 @@ static int put_aside(const struct load *load, uint64_t rows, uint64_t width, con
         return too_big(rows, width, "", err);
     if (load->folder)
         return asy__pages_make(load->folder, name, len, pages, err);
-    if (machine_holds(rows, width) || asy__pages_make(disk_folder(), NULL, len, pages, &why) == 0)
+    if (machine_holds(rows, width) ||
+        asy__pages_make(asy__disk_folder(), NULL, len, pages, &why) == 0)
         return 0;
     return too_big(rows, width, why.text, err);
 }
@@ -618,6 +620,10 @@ int asy__data_load(const struct asy__data_spec *spec, const struct asy__schema *
 {
     struct load load = { .spec = spec, .model = model, .with_label = with_label };
 
+    if (asy__format_is_tokens(spec->format))
+        return asy__tokens_load(spec, model, NULL, ret, err);
+    if (model && model->vocabulary)
+        return asy_fail(err, ASY_E_INVAL, "the model was trained on tokens, not on a table");
     return load_it(&load, ret, err);
 }
 
@@ -626,6 +632,8 @@ int asy__data_load_into(const struct asy__data_spec *spec, const char *folder,
 {
     struct load load = { .spec = spec, .with_label = 1, .folder = folder };
 
+    if (asy__format_is_tokens(spec->format))
+        return asy__tokens_load(spec, NULL, folder, ret, err);
     return load_it(&load, ret, err);
 }
 
@@ -634,8 +642,10 @@ void asy__data_fini(struct asy__data *data)
     char *labels = data->label_pages.at;
     int classes = data->schema.classification;
 
-    if (!data->x_pages.at)
+    if (!data->x_pages.at) {
         free(data->x);
+        free(data->tokens);
+    }
     if (!labels || !classes)
         free(data->label);
     if (!labels || classes)

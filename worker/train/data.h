@@ -35,7 +35,9 @@ struct asy__schema {
     size_t n_columns, label;
     int has_header, classification;
     int fills_missing; /* trained with `missing: mean` */
-    struct asy__dict classes; /* sorted; empty for regression */
+    /* Sorted; empty for regression. Of a text: its characters, by which tokens are numbered. */
+    struct asy__dict classes;
+    size_t vocabulary; /* tokens that there are; 0: a table. They have no columns and no features */
     size_t n_features;
     /* feature = ((missing ? fill : value) - shift) * factor */
     float *fill, *shift, *factor; /* [n_features] */
@@ -60,7 +62,9 @@ typedef int (*asy__row_f)(void *arg, uint64_t row, const struct asy__cell *cells
 enum asy__format {
     ASY__FORMAT_AUTO, ASY__FORMAT_CSV, ASY__FORMAT_TSV, ASY__FORMAT_LIBSVM,
     ASY__FORMAT_NPY, ASY__FORMAT_NPZ, ASY__FORMAT_IDX, /* arrays */
+    ASY__FORMAT_TEXT, ASY__FORMAT_TOKENS,              /* tokens; never found by themselves */
 };
+#define ASY__FORMATS 9
 const char *asy__format_name(enum asy__format format); /* as in a study file; NULL: no format */
 
 /* The data part of a study. JSON nodes are borrowed from it. */
@@ -88,6 +92,7 @@ struct asy__data {
     float *x;       /* [n_rows][n_features]: the parts one after the other, file order in each */
     int32_t *label; /* [n_rows], classification */
     float *target;  /* [n_rows], regression, scaled */
+    uint16_t *tokens; /* [n_rows], of a schema with a vocabulary, in place of these three */
     size_t n_rows, n_dropped;
     size_t start[ASY__PARTS + 1]; /* part p: rows start[p] .. start[p + 1] - 1 */
     uint32_t crc; /* of the file's bytes, gunzipped */
@@ -114,6 +119,8 @@ ASY_MUST_CHECK int asy__schema_copy(const struct asy__schema *schema, struct asy
                                     struct asy_error *err);
 
 /* Shared by the files that load data. */
+double asy__machine_bytes(void);     /* of memory */
+const char *asy__disk_folder(void);  /* where goes what memory does not hold */
 /* Without the spaces and tabs around it, which do not count unless it is quoted. */
 struct asy__cell asy__cell_trim(const struct asy__cell *cell);
 /* The names and texts that we keep must be writable as JSON without loss. */

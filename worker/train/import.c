@@ -85,6 +85,11 @@ static int open_locked(const char *path, int flags, int how, int *ret_fd, struct
 
 /* ---- the manifest --------------------------------------------------------------------------- */
 
+static const char *matrix_name(const struct asy__schema *schema)
+{
+    return schema->vocabulary ? "tokens.npy" : "x.npy";
+}
+
 static const char *labels_name(const struct asy__schema *schema)
 {
     return schema->classification ? "label.npy" : "target.npy";
@@ -152,7 +157,8 @@ static int write_manifest(const struct asy__import *import, const struct asy__da
     if (*dvc)
         asy_jsonw_str(&w, "dvc", dvc);
     asy_jsonw_open(&w, "files", '[');
-    if ((rc = write_file(&w, folder, "x.npy", err)) == 0)
+    if ((rc = write_file(&w, folder, matrix_name(&data->schema), err)) == 0 &&
+        !data->schema.vocabulary)
         rc = write_file(&w, folder, labels_name(&data->schema), err);
     asy_jsonw_close(&w, ']');
     asy_jsonw_close(&w, '}');
@@ -199,17 +205,31 @@ static int check_labels(const int32_t *label, const struct asy__data *data, stru
     return 0;
 }
 
+static int check_tokens(const struct asy__data *data, struct asy_error *err)
+{
+    for (size_t i = 0; i < data->n_rows; i++)
+        if (data->tokens[i] >= data->schema.vocabulary)
+            return asy_fail(err, ASY_E_CORRUPT, "token %zu is not of the vocabulary", i + 1);
+    return 0;
+}
+
 static int map_arrays(const char *folder, struct asy__data *data, struct asy_error *err)
 {
     size_t rows = data->n_rows, width = data->schema.n_features;
     char path[PATH_ROOM];
+    size_t bytes = data->schema.vocabulary ? rows * sizeof *data->tokens
+                                           : rows * width * sizeof *data->x;
     void *labels;
     int rc;
 
-    join(path, folder, "x.npy");
-    rc = asy__pages_open(path, ASY__NPY_HEAD + rows * width * sizeof *data->x, &data->x_pages, err);
+    join(path, folder, matrix_name(&data->schema));
+    rc = asy__pages_open(path, ASY__NPY_HEAD + bytes, &data->x_pages, err);
     if (rc < 0)
         return rc;
+    if (data->schema.vocabulary) {
+        data->tokens = (uint16_t *)(void *)((char *)data->x_pages.at + ASY__NPY_HEAD);
+        return check_tokens(data, err);
+    }
     join(path, folder, labels_name(&data->schema));
     rc = asy__pages_open(path, ASY__NPY_HEAD + rows * sizeof *data->target, &data->label_pages,
                          err);
@@ -275,7 +295,8 @@ static int by_age(const void *a, const void *b)
 
 static int measure(const char *dir, const char *name, struct found *ret)
 {
-    static const char *const files[] = { "manifest.json", "x.npy", "label.npy", "target.npy" };
+    static const char *const files[] = { "manifest.json", "x.npy", "label.npy", "target.npy",
+                                        "tokens.npy" };
     char folder[PATH_ROOM], path[PATH_ROOM];
     struct asy_sha sha;
     struct stat st;
@@ -377,7 +398,7 @@ static int make_import(const struct asy__import *import, const struct asy__data_
         (rc = asy_durable_mkdirs(part, err)) < 0 ||
         (rc = asy__data_load_into(spec, part, &data, err)) < 0)
         return rc;
-    if ((rc = write_labels(&data, part, err)) == 0 &&
+    if ((data.schema.vocabulary || (rc = write_labels(&data, part, err)) == 0) &&
         (rc = write_manifest(import, spec, &data, part, err)) == 0)
         rc = asy_durable_move_tree(part, folder, err);
     asy__data_fini(&data);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * schema.c - a schema as JSON, for model files. */
-#include "data.h"
+#include "tokens.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +40,13 @@ static void write_floats(struct asy_jsonw *w, const char *key, const float *x, s
 void asy__schema_write(const struct asy__schema *schema, struct asy_jsonw *w, const char *key)
 {
     asy_jsonw_open(w, key, '{');
+    if (schema->vocabulary) {
+        asy_jsonw_str(w, "task", "tokens");
+        asy_jsonw_u64(w, "vocabulary", schema->vocabulary);
+        write_texts(w, "characters", &schema->classes);
+        asy_jsonw_close(w, '}');
+        return;
+    }
     asy_jsonw_str(w, "task", schema->classification ? "classification" : "regression");
     asy_jsonw_bool(w, "header", schema->has_header);
     asy_jsonw_str(w, "missing", schema->fills_missing ? "mean" : "error");
@@ -149,12 +156,34 @@ static int read_columns(const struct asy_json *list, struct asy__schema *schema,
     return labels == 1 && schema->n_features ? 0 : bad(err, "list of columns");
 }
 
+static int read_tokens(const struct asy_json *node, struct asy__schema *ret, struct asy_error *err)
+{
+    struct asy__schema schema = { .classification = 1 };
+    int64_t n = asy_json_i64(asy_json_get(node, "vocabulary"), 0);
+    int rc;
+
+    asy__dict_init(&schema.classes, ASY__VOCABULARY_MAX);
+    rc = read_texts(asy_json_get(node, "characters"), &schema.classes, err);
+    if (rc == 0 && (n < 2 || n > ASY__VOCABULARY_MAX ||
+                    (schema.classes.n && schema.classes.n != (size_t)n)))
+        rc = bad(err, "vocabulary");
+    if (rc < 0) {
+        asy__schema_fini(&schema);
+        return rc;
+    }
+    schema.vocabulary = (size_t)n;
+    *ret = schema;
+    return 0;
+}
+
 int asy__schema_read(const struct asy_json *node, struct asy__schema *ret, struct asy_error *err)
 {
     struct asy__schema schema = { 0 };
     const char *task = asy_json_str(asy_json_get(node, "task"), "");
     int rc;
 
+    if (!strcmp(task, "tokens"))
+        return read_tokens(node, ret, err);
     asy__dict_init(&schema.classes, ASY__CLASSES_MAX);
     schema.classification = !strcmp(task, "classification");
     schema.has_header = asy_json_bool(asy_json_get(node, "header"), 0);

@@ -9,7 +9,9 @@
 #include <zlib.h>
 #include <asy/parse.h>
 
-static const char *const format_names[] = { "auto", "csv", "tsv", "libsvm", "npy", "npz", "idx" };
+static const char *const format_names[ASY__FORMATS] = {
+    "auto", "csv", "tsv", "libsvm", "npy", "npz", "idx", "text", "tokens",
+};
 
 const char *asy__format_name(enum asy__format format)
 {

@@ -83,7 +83,7 @@ static int ends_with(const char *text, const char *end)
 static int read_format(const struct asy_json *node, struct asy__data_spec *spec,
                        struct asy_error *err)
 {
-    const char *words[ASY__FORMAT_IDX + 1];
+    const char *words[ASY__FORMATS];
     int which, rc, tabs = ends_with(spec->file, ".tsv") || ends_with(spec->file, ".tsv.gz");
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(words); i++)

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Texts and arrays as sequences of tokens: their numbers, their parts, their mistakes, and what a
+ * node keeps of them. */
+#include "trainkit.h"
+#include "filekit.h"
+#include "nomem.h"
+#include <asy/training.h>
+#include "import.h"
+#include "job.h"
+#include "tokens.h"
+
+#define PARTS "\"split\":{\"validation\":0.25,\"test\":0.25}"
+
+struct place {
+    char dir[64], path[128];
+    struct asy_json *job;
+    struct asy__data_spec spec;
+};
+
+/* A file of these bytes, and the data part of a study that names it. */
+static bool begin(struct place *p, const char *format, const void *bytes, size_t n)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    char data[128];
+
+    memset(p, 0, sizeof *p);
+    if (!T_TRUE(kit_dir(p->dir) != NULL))
+        return false;
+    snprintf(p->path, sizeof p->path, "%s/t", p->dir);
+    snprintf(data, sizeof data, "\"format\":\"%s\"," PARTS, format);
+    p->job = kit_family_job("mlp", p->path, data, "val_loss", "minimize", 1, "", "");
+    return kit_write(p->path, bytes, n) &&
+           T_OK(asy__data_spec_read(asy_json_get(asy_json_get(p->job, "study"), "data"), &p->spec,
+                                    &err), &err);
+}
+
+static void end(struct place *p)
+{
+    asy_json_destroy(p->job);
+    kit_rmdir(p->dir);
+}
+
+/* Tokens as text: "1 0 2". */
+static const char *listed(const struct asy__data *data, struct asy_buf *buf)
+{
+    asy_buf_clear(buf);
+    for (size_t i = 0; i < data->n_rows; i++)
+        asy_buf_addf(buf, "%s%u", i ? " " : "", data->tokens[i]);
+    return buf->data;
+}
+
+static void characters_are_numbered_by_their_code_points(void)
+{
+    static const struct {
+        const char *name, *text, *tokens, *characters;
+        size_t n;
+    } cases[] = {
+        { "letters", "banana b", "2 1 3 1 3 1 0 2", " abn", 4 },
+        { "of all lengths", "z\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z\n", "1 2 3 4 1 0",
+          "\nz\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 5 },
+        { "a mark is no token", "\xef\xbb\xbf" "abbaabba", "0 1 1 0 0 1 1 0", "ab", 2 },
+        { "but a second one", "\xef\xbb\xbf" "aaaaaa\xef\xbb\xbf" "a", "0 0 0 0 0 0 1 0",
+          "a\xef\xbb\xbf", 2 },
+    };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf list, characters;
+
+    asy_buf_init(&list, 1u << 16);
+    asy_buf_init(&characters, 1u << 16);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__data data = { 0 };
+        struct place p;
+
+        if (begin(&p, "text", cases[i].text, strlen(cases[i].text)) &&
+            T_OK(asy__data_load(&p.spec, NULL, 1, &data, &err), &err)) {
+            asy_buf_clear(&characters);
+            for (size_t c = 0; c < data.schema.classes.n; c++)
+                asy_buf_adds(&characters, data.schema.classes.texts[c]);
+            T_STR(cases[i].name, listed(&data, &list), cases[i].tokens);
+            T_STR(cases[i].name, characters.data, cases[i].characters);
+            T_EQ(cases[i].name, data.schema.vocabulary, cases[i].n);
+        }
+        asy__data_fini(&data);
+        end(&p);
+    }
+    asy_buf_fini(&list);
+    asy_buf_fini(&characters);
+}
+
+/* Characters of three bytes, which pieces of the file cut in all places; packed, too. */
+static void characters_across_pieces_are_whole(void)
+{
+    enum { N = 100000 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf text;
+
+    asy_buf_init(&text, 1u << 22);
+    for (size_t i = 0; i < N; i++)
+        asy_buf_adds(&text, i % 7 ? "\xe2\x82\xac" : "$");
+    for (int packed = 0; packed < 2; packed++) {
+        struct asy__data data = { 0 };
+        struct place p;
+        gzFile gz;
+
+        if (begin(&p, "text", text.data, text.len) && packed && (gz = gzopen(p.path, "wb"))) {
+            T_EQ("packed", gzwrite(gz, text.data, (unsigned)text.len), (int)text.len);
+            gzclose(gz);
+        }
+        if (T_OK(asy__data_load(&p.spec, NULL, 1, &data, &err), &err) &&
+            T_EQ("tokens", data.n_rows, N)) {
+            size_t wrong = 0;
+
+            for (size_t i = 0; i < N; i++)
+                wrong += data.tokens[i] != (i % 7 != 0);
+            T_EQ("wrong", wrong, 0);
+            T_EQ("validation", data.start[ASY__VALIDATION], N / 2);
+            T_EQ("test", data.start[ASY__TEST], N / 4 * 3);
+            T_EQ("windows", asy__tokens_windows(&data, ASY__TEST, 100), N / 4 / 100 - 1);
+            T_EQ("windows", asy__tokens_windows(&data, ASY__TEST, 24999), 1);
+            T_EQ("no window", asy__tokens_windows(&data, ASY__TEST, 25000), 0);
+        }
+        asy__data_fini(&data);
+        end(&p);
+    }
+    asy_buf_fini(&text);
+}
+
+static void numbers_of_every_whole_type_are_tokens(void)
+{
+    static const struct {
+        const char *type;
+        unsigned size;
+        int big;
+    } types[] = { { "|i1", 1, 0 }, { "|u1", 1, 0 }, { "<i2", 2, 0 }, { ">u2", 2, 1 },
+                  { "<u4", 4, 0 }, { ">i4", 4, 1 }, { "<i8", 8, 0 }, { ">u8", 8, 1 } };
+    static const unsigned tokens[] = { 5, 0, 3, 127, 3, 5, 1, 2 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf bytes, file, list;
+
+    asy_buf_init(&bytes, 1u << 16);
+    asy_buf_init(&file, 1u << 16);
+    asy_buf_init(&list, 1u << 16);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(types); i++) {
+        struct asy__data data = { 0 };
+        struct place p;
+
+        asy_buf_clear(&bytes);
+        asy_buf_clear(&file);
+        for (size_t t = 0; t < ASY_ARRAY_LEN(tokens); t++)
+            (types[i].big ? kit_be : kit_le)(&bytes, tokens[t], types[i].size);
+        kit_array(&file, types[i].type, "8,", bytes.data, bytes.len);
+        if (begin(&p, "tokens", file.data, file.len) &&
+            T_OK(asy__data_load(&p.spec, NULL, 1, &data, &err), &err)) {
+            T_STR(types[i].type, listed(&data, &list), "5 0 3 127 3 5 1 2");
+            T_EQ(types[i].type, data.schema.vocabulary, 128);
+            T_EQ(types[i].type, data.schema.classes.n, 0);
+        }
+        asy__data_fini(&data);
+        end(&p);
+    }
+    asy_buf_fini(&bytes);
+    asy_buf_fini(&file);
+    asy_buf_fini(&list);
+}
+
+static void what_makes_no_tokens_is_refused_with_its_place(void)
+{
+    static const int32_t negative[] = { 1, 2, -3, 4 }, large[] = { 1, 65535, 65536, 4 },
+                         equal[] = { 0, 0, 0, 0 }, whole[] = { 1, 2, 3, 4 };
+    static const float real[] = { 1, 2, 3, 4 };
+    static const struct {
+        const char *text, *type, *shape;
+        const void *bytes;
+        size_t n;
+        const char *says;
+    } cases[] = {
+        { "", NULL, NULL, NULL, 0, "it is empty" },
+        { "\xef\xbb\xbf", NULL, NULL, NULL, 0, "it is empty" },
+        { "aaaaaaaa", NULL, NULL, NULL, 0, "all of its tokens are the same" },
+        { "abc", NULL, NULL, NULL, 0, "split: 3 tokens are too few" },
+        { "abcd\xff" "efg", NULL, NULL, NULL, 0, "byte 5 (0xff) is not UTF-8" },
+        { "abcd\xc0\x80" "efg", NULL, NULL, NULL, 0, "byte 5 (0xc0) is not UTF-8" },
+        { "abcd\xed\xa0\x80", NULL, NULL, NULL, 0, "byte 5 (0xed) is not UTF-8" },
+        { "abcd\xf4\x90\x80\x80", NULL, NULL, NULL, 0, "byte 5 (0xf4) is not UTF-8" },
+        { "abcd\xf8\x88\x80\x80\x80", NULL, NULL, NULL, 0, "byte 5 (0xf8) is not UTF-8" },
+        { "abcd\xe2\x82", NULL, NULL, NULL, 0, "byte 5 (0xe2) is not UTF-8" },
+        { "abcd\x80", NULL, NULL, NULL, 0, "byte 5 (0x80) is not UTF-8" },
+        { NULL, "<f4", "4,", real, 16, "tokens are whole numbers" },
+        { NULL, "<i4", "2, 2", whole, 16, "an array of one dimension, not of 2" },
+        { NULL, "<i4", "4,", negative, 16, "token 3 is -3; tokens are numbered from 0" },
+        { NULL, "<i4", "4,", large, 16, "token 3 is 65536; numbers up to 65535 are read" },
+        { NULL, "<i4", "4,", equal, 16, "all of its tokens are the same" },
+        { NULL, "<i4", "4,", whole, 15, "it ends after 3 of 4 numbers" },
+        { NULL, "<i4", "3,", whole, 16, "something follows its numbers" },
+        { NULL, NULL, NULL, "no array", 8, "within its header" },
+    };
+    struct asy_buf file;
+
+    asy_buf_init(&file, 1u << 16);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy__data data = { 0 };
+        struct place p;
+
+        asy_buf_clear(&file);
+        if (cases[i].text)
+            asy_buf_adds(&file, cases[i].text);
+        else if (cases[i].type)
+            kit_array(&file, cases[i].type, cases[i].shape, cases[i].bytes, cases[i].n);
+        else
+            asy_buf_add(&file, cases[i].bytes, cases[i].n);
+        if (begin(&p, cases[i].text ? "text" : "tokens", file.data, file.len)) {
+            T_TRUE(asy__data_load(&p.spec, NULL, 1, &data, &err) < 0);
+            T_HAS(cases[i].says, err.text, cases[i].says);
+            T_HAS(cases[i].says, err.text, p.path);
+        }
+        end(&p);
+    }
+    asy_buf_fini(&file);
+}
+
+static void a_zero_byte_is_refused(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__data data = { 0 };
+    struct place p;
+
+    if (begin(&p, "text", "abc\0abc", 7)) {
+        T_TRUE(asy__data_load(&p.spec, NULL, 1, &data, &err) < 0);
+        T_HAS("zero", err.text, "byte 4 is zero");
+    }
+    end(&p);
+}
+
+static void a_models_numbers_hold_for_other_files(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__data first = { 0 }, second = { 0 };
+    struct asy_buf list;
+    struct place p;
+
+    asy_buf_init(&list, 1u << 16);
+    if (!begin(&p, "text", "abcdefgh", 8) ||
+        !T_OK(asy__data_load(&p.spec, NULL, 1, &first, &err), &err))
+        goto out;
+    kit_write(p.path, "hhhhggda", 8);
+    if (T_OK(asy__data_load(&p.spec, &first.schema, 1, &second, &err), &err))
+        T_STR("tokens", listed(&second, &list), "7 7 7 7 6 6 3 0");
+    T_EQ("vocabulary", second.schema.vocabulary, 8);
+    asy__data_fini(&second);
+    kit_write(p.path, "hhhhzgda", 8);
+    T_TRUE(asy__data_load(&p.spec, &first.schema, 1, &second, &err) < 0);
+    T_HAS("unknown", err.text, "the model does not know 'z' (U+007A)");
+    p.spec.format = ASY__FORMAT_CSV;
+    T_TRUE(asy__data_load(&p.spec, &first.schema, 1, &second, &err) < 0);
+    T_HAS("a table", err.text, "the model was trained on tokens");
+out:
+    asy__data_fini(&first);
+    asy_buf_fini(&list);
+    end(&p);
+}
+
+static struct asy__import import_of(const struct place *p, char dir[128])
+{
+    struct asy__import import = { .dir = dir, .limit = UINT64_MAX };
+    struct asy_error err = ASY_ERROR_INIT;
+
+    snprintf(dir, 128, "%s/imports", p->dir);
+    T_OK(asy_sha_file(p->path, &import.file, NULL, &err), &err);
+    return import;
+}
+
+static bool only_import(const char *imports, char ret[400])
+{
+    DIR *dir = opendir(imports);
+    struct dirent *entry;
+    int n = 0;
+
+    while (dir && (entry = readdir(dir)))
+        if (strlen(entry->d_name) == 64) {
+            snprintf(ret, 400, "%s/%s/tokens.npy", imports, entry->d_name);
+            n++;
+        }
+    if (dir)
+        closedir(dir);
+    return T_EQ("imports", n, 1);
+}
+
+static void tokens_are_imported_once(void)
+{
+    static const char text[] = "a text that is read once, and then mapped";
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__data want = { 0 }, got = { 0 };
+    struct asy__import import;
+    char dir[128], path[400];
+    struct place p;
+
+    if (!begin(&p, "text", text, strlen(text)))
+        goto out;
+    import = import_of(&p, dir);
+    if (!T_OK(asy__data_load(&p.spec, NULL, 1, &want, &err), &err))
+        goto out;
+    for (int again = 0; again < 3; again++) {
+        if (!T_OK(asy__import_load(&import, &p.spec, &got, &err), &err))
+            goto out;
+        T_TRUE(got.x_pages.at != NULL && !got.x && !got.label && !got.target);
+        T_EQ("rows", got.n_rows, want.n_rows);
+        T_EQ("crc", got.crc, want.crc);
+        T_EQ("tokens", memcmp(got.tokens, want.tokens, want.n_rows * sizeof *got.tokens), 0);
+        T_EQ("parts", memcmp(got.start, want.start, sizeof got.start), 0);
+        T_EQ("vocabulary", got.schema.vocabulary, want.schema.vocabulary);
+        asy__data_fini(&got);
+        if (again == 0)
+            kit_write(p.path, text, strlen(text)); /* the source must be there, and is not read */
+        if (again == 1 && only_import(dir, path)) { /* damaged: it is made anew */
+            FILE *file = fopen(path, "r+b");
+
+            T_TRUE(file && fseek(file, 130, SEEK_SET) == 0 && fputc(0xff, file) >= 0);
+            if (file)
+                fclose(file);
+        }
+    }
+out:
+    asy__data_fini(&want);
+    end(&p);
+}
+
+static struct place nomem_place;
+
+static int load_once(struct asy_error *err)
+{
+    struct asy__data data = { 0 };
+    int rc = asy__data_load(&nomem_place.spec, NULL, 1, &data, err);
+
+    asy__data_fini(&data);
+    return rc;
+}
+
+static void want_of_memory_is_an_error(void)
+{
+    if (begin(&nomem_place, "text", "some text to run out of memory on", 33))
+        T_TRUE(t_nomem_each("text", load_once) > 3);
+    end(&nomem_place);
+}
+
+static void tokens_are_described_as_such(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf json;
+    struct place p;
+
+    asy_buf_init(&json, 1u << 16);
+    if (begin(&p, "text", "abcabcabcabcabcabcab", 20)) {
+        asy_json_destroy(p.job);
+        p.job = kit_family_job("mlp", p.path, "\"format\":\"text\"," PARTS, "val_loss", "minimize",
+                               1, "", "");
+        if (T_OK(asy_trainer_describe(p.job, &json, &err), &err))
+            T_STR("description", json.data,
+                  "{\"tokens\":20,\"vocabulary\":3,\"task\":\"tokens\",\"split\":{\"train\":10,"
+                  "\"validation\":5,\"test\":5}}");
+    }
+    asy_buf_fini(&json);
+    end(&p);
+}
+
+T_MAIN("tokens", T_TEST(characters_are_numbered_by_their_code_points),
+       T_TEST(characters_across_pieces_are_whole),
+       T_TEST(numbers_of_every_whole_type_are_tokens),
+       T_TEST(what_makes_no_tokens_is_refused_with_its_place), T_TEST(a_zero_byte_is_refused),
+       T_TEST(a_models_numbers_hold_for_other_files), T_TEST(tokens_are_imported_once),
+       T_TEST(want_of_memory_is_an_error), T_TEST(tokens_are_described_as_such))

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tokens.h - data that is one sequence of tokens: the characters of a text, or the whole numbers of
+ * an array.
+ *
+ * A text is UTF-8; its tokens are its characters, numbered in the order of their code points. The
+ * vocabulary is that of the whole file, and is stored with a model, so that another file's
+ * characters have the same numbers. An array is an NPY of one dimension, and its numbers are the
+ * tokens. Parts lie one behind the other: first what is trained on, then validation, then test.
+ *
+ * The file is read twice, and never held as a whole: the tokens, two bytes each, are in memory, or
+ * mapped where that does not hold them. */
+#ifndef ASY__TOKENS_H
+#define ASY__TOKENS_H
+#include "data.h"
+
+#define ASY__VOCABULARY_MAX 65536
+
+int asy__format_is_tokens(enum asy__format format);
+/* Arguments as those of asy__data_load() and asy__data_load_into(). */
+ASY_MUST_CHECK int asy__tokens_load(const struct asy__data_spec *spec,
+                                    const struct asy__schema *model, const char *folder,
+                                    struct asy__data *ret, struct asy_error *err);
+/* Windows that part p holds, of so many tokens each and the one that follows. */
+size_t asy__tokens_windows(const struct asy__data *data, enum asy__part part, size_t context);
+#endif
