@@ -10,6 +10,8 @@
 #include <asy/parse.h>
 
 #define MODEL_MAX ((size_t)1 << 40)
+#define CONVERTED_MAX ((size_t)1 << 32)
+#define STORED ".safetensors"
 
 static int write_out(const struct asy__options *options, const char *bytes, size_t n,
                      struct asy_error *err)
@@ -194,6 +196,40 @@ static int export_model(struct asy__session *session, const struct asy__options 
     return rc;
 }
 
+static int is_converted(const struct asy__options *options)
+{
+    return options->format && (!strcmp(options->format, "onnx") || !strcmp(options->format, "c"));
+}
+
+/* A stored model, which an earlier export has written: no coordinator is asked. */
+static int is_stored(const char *word)
+{
+    size_t n = strlen(word), m = strlen(STORED);
+
+    return n > m && !strcmp(word + n - m, STORED);
+}
+
+/* In a format that only assay-trainer knows to write. session NULL: the first word is the model. */
+static int convert_model(struct asy__session *session, const struct asy__options *options,
+                         int64_t trial, struct asy_error *err)
+{
+    struct asy__model model = { .path = "" };
+    const char *path = session ? model.path : options->words[0];
+    struct asy_buf out = { 0 };
+    int rc = 0;
+
+    asy_buf_init(&out, CONVERTED_MAX);
+    if (session)
+        rc = find_model(session, options->words[0], trial, &model, err);
+    if (rc == 0 && (rc = asy__trainer((const char *const[]){ "--export", path, "--format",
+                                                             options->format, NULL },
+                                      &out, err)) == 0)
+        rc = write_out(options, out.data, out.len, err);
+    asy_buf_fini(&out);
+    asy__model_drop(&model);
+    return rc;
+}
+
 static int export(struct asy__session *session, const struct asy__options *options,
                   struct asy_error *err)
 {
@@ -228,12 +264,27 @@ out:
 static int check_export(const struct asy__options *options, struct asy_error *err)
 {
     const char *format = options->format ? options->format : "csv";
+    int table = !strcmp(format, "csv") || !strcmp(format, "json");
+    int converted = is_converted(options);
 
-    if (options->n_words > 1 && !options->model)
-        return asy_fail(err, ASY_E_INVAL, "a trial is exported with --model alone");
-    if (strcmp(format, "csv") && strcmp(format, "json"))
-        return asy_fail(err, ASY_E_INVAL, "--format takes csv or json, not '%s'", format);
-    if (options->model && !options->output && isatty(STDOUT_FILENO))
+    if (!converted && !table)
+        return asy_fail(err, ASY_E_INVAL, "--format takes csv, json, onnx or c, not '%s'", format);
+    if (options->model && options->format && table)
+        return asy_fail(err, ASY_E_INVAL, "a model has no format '%s'; onnx and c are there, and "
+                        "without --format it is as it is stored", format);
+    if (converted && options->json)
+        return asy_fail(err, ASY_E_INVAL, "--json is about the trials, --format %s about a model",
+                        format);
+    if (options->n_words > 1 && !options->model && !converted)
+        return asy_fail(err, ASY_E_INVAL, "a trial is exported with --model or as onnx or c");
+    if (is_stored(options->words[0]) && !converted)
+        return asy_fail(err, ASY_E_INVAL, "'%s' is a model already; --format takes onnx or c",
+                        options->words[0]);
+    if (is_stored(options->words[0]) && options->n_words > 1)
+        return asy_fail(err, ASY_E_INVAL, "'%s' is one model and has no trials",
+                        options->words[0]);
+    if ((options->model || converted) && strcmp(format, "c") && !options->output &&
+        isatty(STDOUT_FILENO))
         return asy_fail(err, ASY_E_INVAL, "a model is no text for a terminal; give --output FILE");
     return 0;
 }
@@ -244,7 +295,7 @@ int asy__cmd_export(int argc, char **argv)
     struct asy__options options;
     struct asy__session *session = NULL;
     int64_t trial = -1;
-    int status = EXIT_DONE;
+    int rc;
 
     if (asy__options_parse(argc, argv, "oFmj", 1, 2, &options, &err) < 0 ||
         (options.n_words > 1 && asy__trial_number(options.words[1], &trial, &err) < 0) ||
@@ -252,10 +303,12 @@ int asy__cmd_export(int argc, char **argv)
         asy__complain(&err);
         return EXIT_USAGE;
     }
-    if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
-        (options.model ? export_model(session, &options, trial, &err)
-                       : export(session, &options, &err)) < 0)
-        status = asy__complain(&err);
+    if (is_stored(options.words[0]))
+        rc = convert_model(NULL, &options, trial, &err);
+    else if ((rc = asy__session_open(&options, ASY__START_COORDINATOR, &session, &err)) == 0)
+        rc = is_converted(&options) ? convert_model(session, &options, trial, &err)
+             : options.model        ? export_model(session, &options, trial, &err)
+                                    : export(session, &options, &err);
     asy__session_close(session);
-    return status;
+    return rc < 0 ? asy__complain(&err) : EXIT_DONE;
 }

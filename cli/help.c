@@ -15,7 +15,8 @@ static const struct {
     { "--cores", "a worker that this command starts offers at most N cores" },
     { "--follow", "print on until the trial is over (also: -f)" },
     { "--for", "the worker runs the studies of USER, who was invited before, not one's own" },
-    { "--format", "csv (default) or json" },
+    { "--format", "of the trials: csv (default) or json; of a model: onnx, or c for a header in "
+                  "C" },
     { "--history", "how the hypervolume of the front grew, trial by trial" },
     { "--join", "an invitation (assay invite --worker); without it: the coordinator of this home" },
     { "--json", "JSON: one object, or one a line; members are only ever added" },
@@ -57,7 +58,9 @@ static const struct {
     { "predict", "assay predict my-first new-rows.csv -o predictions.csv\n"
                  "  zcat rows.csv.gz | assay predict my-first - --json" },
     { "export", "assay export my-first -o table.csv\n  assay export my-first --format json\n"
-                "  assay export my-first --model -o model.safetensors" },
+                "  assay export my-first --model -o model.safetensors\n"
+                "  assay export my-first --format onnx -o model.onnx\n"
+                "  assay export my-first 12 --format c -o model.h" },
     { "replay", "assay replay my-first" },
     { "pause", "assay pause my-first" },
     { "resume", "assay resume my-first" },

@@ -44,8 +44,10 @@ static const struct command commands[] = {
     { "predict", asy__cmd_predict, "apply the best model of a study to rows of a file",
       "assay predict STUDY FILE [--output FILE] [--json]", .begins = 1 },
     { "export", asy__cmd_export, "all trials as a table, or a model",
-      "assay export STUDY [--format csv|json] [--json] [--output FILE]\n"
-      "       assay export STUDY [TRIAL] --model [--output FILE]" },
+      "assay export STUDY [--format NAME] [--json] [--output FILE]\n"
+      "       assay export STUDY [TRIAL] --model [--output FILE]\n"
+      "       assay export STUDY [TRIAL] --format onnx|c [--output FILE]\n"
+      "       assay export MODEL.safetensors --format onnx|c [--output FILE]" },
     { "pause", asy__cmd_pause, "checkpoint and pause a study", "assay pause STUDY", .begins = 1 },
     { "resume", asy__cmd_resume, "let a paused study go on", "assay resume STUDY [--cores N]" },
     { "stop", asy__cmd_stop, "end a study, or one trial of it", "assay stop STUDY [TRIAL]" },

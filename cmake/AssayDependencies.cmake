@@ -34,6 +34,12 @@ find_program(PROTOC_C protoc-c)
 if(NOT PROTOC_C)
     message(FATAL_ERROR "Assay needs protoc-c: apt-get install protobuf-c-compiler")
 endif()
+find_path(ONNX_PROTO_DIR onnx.proto PATH_SUFFIXES onnx)
+if(NOT ONNX_PROTO_DIR)
+    message(FATAL_ERROR "Assay needs the definition of ONNX, onnx/onnx.proto: "
+                        "apt-get install libonnx-dev "
+                        "(./scripts/install-deps.sh installs all that a build needs)")
+endif()
 find_package(MPI COMPONENTS C)
 if(NOT MPI_C_FOUND)
     message(FATAL_ERROR "Assay needs Open MPI: apt-get install libopenmpi-dev openmpi-bin")

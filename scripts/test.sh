@@ -35,6 +35,18 @@ build() { # preset, targets
     rm -f "build-$preset.log"
     cmake --build --preset "$preset" -j "$jobs" --target "${@:-all}" -- --quiet
 }
+# What test_onnx runs in; without it that test is skipped.
+onnx_environment() {
+    local folder=build/onnx wanted=tests/train/onnx-requirements.txt
+    cmp -s "$wanted" "$folder/installed.txt" && return
+    echo "== install $(tr '\n' ' ' <"$wanted")"
+    rm -rf "$folder"
+    python3 -m venv "$folder" &&
+        "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" &&
+        cp "$wanted" "$folder/installed.txt" && return
+    rm -rf "$folder"
+    echo "test.sh: onnxruntime could not be installed; test_onnx is skipped" >&2
+}
 under=() # what ctest is run by
 check() { # preset, ctest options
     local preset=$1
@@ -61,6 +73,7 @@ check_tsan() {
     return "$status"
 }
 
+onnx_environment
 if [ "$mode" != quick ]; then
     build asan
     check asan "${slow[@]}"

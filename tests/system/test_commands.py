@@ -40,7 +40,7 @@ def usage_errors_exit_2():
         home.run("show", code=2)
         home.run("ls", "--frob", code=2)
         has("order", home.run("--json", "ls", code=2)[1], "options come after it")
-        has("format", home.run("export", "x", "--format", "xml", code=2)[1], "csv or json, not 'xml'")
+        has("format", home.run("export", "x", "--format", "xml", code=2)[1], "csv, json, onnx or c, not 'xml'")
         has("help", home.run("--help")[0], "assay run")
         has("help", home.run("help", "study")[0], "parameters")
 
@@ -52,7 +52,7 @@ def version_names_every_program_and_library():
         "assay-worker": {"libc", "hwloc", "zeromq", "protobuf-c", "jansson", "libyaml", "openssl",
                          "pcre2"},
         "assay-attempt": {"libc"},
-        "assay-trainer": {"libc", "openblas", "mpi", "jansson", "zlib"}}
+        "assay-trainer": {"libc", "openblas", "mpi", "jansson", "zlib", "protobuf-c"}}
     with Home() as home:
         text = home.run("--version")[0]
         about = home.json("--version")

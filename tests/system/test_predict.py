@@ -122,6 +122,32 @@ def gaps_are_filled_as_in_training():
         equal("a row", len(got), 2)
 
 
+def models_leave_for_programs_without_assay():
+    """What is in the files, tests/train/test_onnx.py knows."""
+    with Home() as home:
+        trained(home)
+        home.run("export", "kinds", "--model", "-o", "kinds.safetensors")
+        home.run("export", "kinds", "--format", "onnx", "-o", "kinds.onnx")
+        home.run("export", "kinds.safetensors", "--format", "onnx", "-o", "again.onnx")
+        with open(f"{home.path}/kinds.onnx", "rb") as a, open(f"{home.path}/again.onnx", "rb") as b:
+            model = a.read()
+            equal("from a file", model, b.read())
+        for word in (b"OneHotEncoder", b"colour", b"probabilities", b"high, very"):
+            has("onnx", model, word)
+        has("c", home.run("export", "kinds", "0", "--format", "c")[0], "void kinds_predict(")
+        for name, args, code, says in (
+            ("no format of a model", ("kinds", "--model", "--format", "json"), 2, "as it is stored"),
+            ("a table of a model", ("kinds.safetensors",), 2, "is a model already"),
+            ("a trial of a model", ("kinds.safetensors", "1", "--format", "c"), 2, "has no trials"),
+            ("json", ("kinds", "--format", "onnx", "--json"), 2, "--json is about the trials"),
+            ("no trial", ("kinds", "9", "--format", "onnx"), 1, "9"),
+            ("no study", ("sorts", "--format", "onnx"), 1, "no study 'sorts'"),
+            ("no file", ("sorts.safetensors", "--format", "onnx"), 1, "sorts.safetensors"),
+        ):
+            err = home.run("export", *args, code=code)[1]
+            has(name, err, says)
+
+
 def a_study_without_a_test_part_ends_well():
     with Home() as home:
         out = trained(home, test=0)
@@ -131,4 +157,5 @@ def a_study_without_a_test_part_ends_well():
 
 
 main(tables_of_any_shape_give_the_same, tables_that_do_not_fit_are_refused,
-     json_is_an_object_a_row, gaps_are_filled_as_in_training, a_study_without_a_test_part_ends_well)
+     json_is_an_object_a_row, gaps_are_filled_as_in_training,
+     models_leave_for_programs_without_assay, a_study_without_a_test_part_ends_well)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <asy/csv.h>
 #include <asy/durable.h>
+#include <asy/export.h>
 #include <asy/kernels.h>
 #include <asy/parse.h>
 #include <asy/training.h>
@@ -31,6 +32,8 @@ static const char help[] =
     "  assay-trainer --predict MODEL FILE.csv [--json]\n"
     "        applies a stored model to a table (-: standard input); CSV on stdout, or an object a "
     "row\n"
+    "  assay-trainer --export MODEL --format onnx|c\n"
+    "        a stored model as an ONNX file, or as a header in C, on stdout\n"
     "  assay-trainer --probe\n"
     "        what this node computes with, whether rightly, and how fast, as JSON\n"
     "  assay-trainer --probe-gang\n"
@@ -174,6 +177,7 @@ static int version(int argc, char **argv)
         { "mpi", mpi },
         { "jansson", asy_json_version() },
         { "zlib", asy_csv_zlib_version() },
+        { "protobuf-c", asy_export_protobuf_version() },
     };
 
     asy_kernels_init();
@@ -346,6 +350,21 @@ static int predict(const char *model, const char *csv, int as_json)
     return rc < 0 ? fail(&err) : print_buf(&buf, "");
 }
 
+static int export(const char *model, const char *format_name)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    enum asy_export_format format;
+    struct asy_buf bytes;
+    int rc;
+
+    if (asy_export_format(format_name, &format, &err) < 0)
+        return usage(err.text, "");
+    asy_buf_init(&bytes, SIZE_MAX / 2);
+    if ((rc = asy_export(model, format, asy_version_number(), &bytes, &err)) < 0)
+        asy_buf_fini(&bytes);
+    return rc < 0 ? fail(&err) : print_buf(&bytes, "");
+}
+
 /* "--name VALUE" pairs after the first two words; names: what is allowed, NULL-terminated. */
 static int pairs(int argc, char **argv, const char *const *names, const char **values)
 {
@@ -409,6 +428,10 @@ int main(int argc, char **argv)
         return argc == 4 || (argc == 5 && !strcmp(argv[4], "--json"))
                    ? predict(argv[2], argv[3], argc == 5)
                    : usage("--predict MODEL FILE.csv [--json]", "");
+    if (!strcmp(mode, "--export"))
+        return argc == 5 && !strcmp(argv[3], "--format")
+                   ? export(argv[2], argv[4])
+                   : usage("--export MODEL --format onnx|c", "");
     if (!strcmp(mode, "--run") || !strcmp(mode, "--describe-data") || !strcmp(mode, "--evaluate"))
         return with_job(argc, argv);
     return usage("unknown option ", mode);

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exported models: what onnxruntime makes of the ONNX file, and a C compiler of the header, against
+what assay-trainer itself predicts, on rows with gaps and with categories that are new.
+
+    test_onnx.py BIN VENV    VENV has what onnx-requirements.txt names; scripts/test.sh makes it
+
+Without VENV it counts as skipped."""
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+BIN, VENV = sys.argv[1:]
+PYTHON = os.path.join(VENV, "bin", "python3")
+if __name__ == "__main__" and not os.path.exists(PYTHON):
+    print(f"SKIPPED: no onnx and onnxruntime in {VENV}; scripts/test.sh puts them there")
+    sys.exit(77)
+if os.path.realpath(sys.prefix) != os.path.realpath(VENV):
+    os.execv(PYTHON, [PYTHON, *sys.argv])
+
+import numpy  # noqa: E402
+import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
+
+# Ours and theirs round differently, often; 1e-5 of the largest answer is a hundred ulps.
+TOLERANCE = 1e-5
+ROWS, NEW_ROWS = 120, 40
+RESERVED = ["x", "label", "probabilities", "value"]  # names that no input for a column has
+ACTIVATIONS = ["relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu"]
+
+
+def table(kinds, n, draw, gaps):
+    """Rows of columns by their kinds, and gaps in some of them."""
+    def cell(kind):
+        if gaps and draw.random() < 0.1:
+            return draw.choice(["", "NA"])
+        if kind == "text":
+            return draw.choice(["red", "blue", "light, \"pale\"", "\u00e9?*/"])
+        if kind == "code":
+            return draw.choice([1, 2.5, 30])
+        if kind == "big":
+            return round(draw.uniform(1e6, 3e6), 1)
+        return round(draw.gauss(0, 2), 3)
+    return [[cell(kind) for kind in kinds] for _ in range(n)]
+
+
+def number(row, i):
+    return row[i] if isinstance(row[i], (int, float)) else 0.0
+
+
+def label_of(kind, row, i):
+    """i: a column of numbers."""
+    if kind == "texts":
+        return "warm" if "red" in row else "cold"
+    size = number(row, i) + number(row, i + 1)
+    if kind == "digits":
+        return int(abs(size) * 2) % 4
+    if kind == "two":
+        return "yes" if size > 0 else "no, never"
+    if kind == "three":
+        return ["low", "middle", "high"][(size > -1) + (size > 1)]
+    return round(1e4 + 300 * size, 3)
+
+
+def job(name, family, path, params, data, metric):
+    return {
+        "study": {
+            "name": name,
+            "run": {"model": family, "fixed": {}, "length": {"unit": "epochs", "max": 5}},
+            "data": {"file": path, "split": {"validation": 0.2, "test": 0}, **data},
+            "objective": [{"metric": metric, "goal": "minimize", "take": "best", "target": None}],
+        },
+        "params": params, "seed": 7, "number": 3,
+    }
+
+
+def trainer(*args):
+    ran = subprocess.run([os.path.join(BIN, "assay-trainer"), *args], capture_output=True)
+    if ran.returncode:
+        raise AssertionError(f"assay-trainer {args}: {ran.stderr.decode()}")
+    return ran.stdout
+
+
+class Case:
+    def __init__(self, name, family, kinds, label, names=None, params=None, gaps=False, **data):
+        self.name, self.family, self.kinds, self.label = name, family, kinds, label
+        self.params, self.gaps, self.data = params or {}, gaps, data
+        self.names = names or [f"column {chr(97 + i)}" for i in range(len(kinds))]
+        self.codes = [i for i, kind in enumerate(kinds) if kind == "code"]
+        if self.codes:
+            self.data["categorical"] = [self.names[i] for i in self.codes]
+        if gaps:
+            self.data["missing"] = "mean"
+
+    def write(self, path, rows, label):
+        with open(path, "w", newline="") as f:
+            out = csv.writer(f)
+            out.writerow(self.names + (["y"] if label else []))
+            first = next(i for i, kind in enumerate(self.kinds + ["number"]) if kind == "number")
+            first = min(first, len(self.kinds) - 2)
+            for row in rows:
+                out.writerow(row + ([label_of(self.label, row, first)] if label else []))
+
+    def prepare(self, folder):
+        """Trains; leaves self.want, what the trainer predicts for self.rows."""
+        draw = random.Random(self.name)
+        self.folder = folder
+        train, new, order = (os.path.join(folder, n) for n in ("train.csv", "new.csv", "job.json"))
+        known = table(self.kinds, ROWS, draw, self.gaps)
+        self.write(train, known, True)
+        # Rows of the training, too: thresholds of trees are values of theirs.
+        self.rows = table(self.kinds, NEW_ROWS, draw, self.gaps) + known[:NEW_ROWS]
+        for i, kind in enumerate(self.kinds):
+            if kind in ("text", "code"):
+                self.rows[0][i] = "green" if kind == "text" else 77  # which training did not see
+        self.write(new, self.rows, False)
+        with open(order, "w") as f:
+            json.dump(job(self.name, self.family, train, self.params, self.data, "val_loss"), f)
+        end = json.loads(trainer("--run", order, "--dir", folder).splitlines()[-1])["end"]
+        self.model = end["model"]
+        self.objective = end["objective"]
+        self.want = [json.loads(line) for line in
+                     trainer("--predict", self.model, new, "--json").splitlines()]
+
+    def answers(self):
+        """[rows][outputs]"""
+        if self.label == "value":
+            return numpy.array([[row["prediction"]] for row in self.want])
+        return numpy.array([list(row["probabilities"].values()) for row in self.want])
+
+    def near(self, what, got):
+        want = self.answers()
+        got = numpy.asarray(got, dtype=float)
+        off = numpy.abs(got - want).max() / max(1, numpy.abs(want).max())
+        if not off <= TOLERANCE:  # NaN is not
+            raise AssertionError(f"{what}: off by {off:.3g}")
+        return off
+
+    def numbers(self):
+        """Names of the columns that are numbers, and those of self.rows."""
+        at = [i for i, kind in enumerate(self.kinds) if kind != "text"]
+        cells = [[float(row[i]) if isinstance(row[i], (int, float)) else numpy.nan for i in at]
+                 for row in self.rows]
+        return [self.names[i] for i in at], numpy.array(cells, dtype=numpy.float32)
+
+
+def feeds(case, session):
+    names = [put.name for put in session.get_inputs()]
+    x = case.numbers()[1]
+    given = {"x": x} if x.shape[1] else {}
+    for i, kind in enumerate(case.kinds):
+        if kind == "text":
+            name = case.names[i]
+            while (name[0] == "/" or name in RESERVED
+                   or (name != case.names[i] and name in case.names)):
+                name = "_" + name
+            given[name] = numpy.array([[row[i]] for row in case.rows], dtype=object)
+    if sorted(given) != sorted(names):
+        raise AssertionError(f"inputs are {names}, not {sorted(given)}")
+    return given
+
+
+def check_names(case, session):
+    meta = session.get_modelmeta().custom_metadata_map
+    for key, want in (("study", case.name), ("trial", "3"), ("family", case.family),
+                      ("metric", "val_loss"), ("columns", json.dumps(case.numbers()[0]))):
+        got = json.dumps(json.loads(meta[key])) if key == "columns" else meta[key]
+        if got != want:
+            raise AssertionError(f"{key}: {got}, not {want}")
+    if float(meta["objective"]) != case.objective:
+        raise AssertionError(f"objective: {meta['objective']}, not {case.objective}")
+
+
+def check_onnx(case):
+    path = os.path.join(case.folder, "model.onnx")
+    with open(path, "wb") as f:
+        f.write(trainer("--export", case.model, "--format", "onnx"))
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    check_names(case, session)
+    given = feeds(case, session)
+    got = dict(zip([put.name for put in session.get_outputs()], session.run(None, given)))
+    if case.label == "value":
+        off = case.near("value", got["value"])
+    else:
+        off = case.near("probabilities", got["probabilities"])
+        labels = [str(label) for label in got["label"]]
+        if labels != [row["prediction"] for row in case.want]:
+            raise AssertionError(f"labels are {labels}")
+        if (got["label"].dtype == numpy.int64) != (case.label == "digits"):
+            raise AssertionError(f"labels are of type {got['label'].dtype}")
+    if "x" in given and not case.gaps:  # which training did not know
+        given["x"] = given["x"].copy()
+        given["x"][3, 0] = numpy.nan
+        answers = session.run(None, given)[-1]
+        if not (numpy.isnan(answers[3]).all() and numpy.isfinite(answers[:3]).all()):
+            raise AssertionError(f"a gap gives {answers[:4]}")
+    return off
+
+
+MAIN = """
+#include <stdio.h>
+#include "%s"
+int main(void)
+{
+    static const float rows[][%s_n_inputs] = { %s };
+    float out[%s_n_outputs];
+    for (unsigned r = 0; r < sizeof rows / sizeof *rows; r++) {
+        %s_predict(rows[r], out);
+        for (int i = 0; i < %s_n_outputs; i++)
+            printf("%%.9g ", (double)out[i]);
+        printf("\\n");
+    }
+    return 0;
+}
+"""
+
+
+def literal(case, i, cell):
+    if case.kinds[i] == "text":
+        values = sorted({"red", "blue", "light, \"pale\"", "\u00e9?*/"}, key=lambda s: s.encode())
+        return str(values.index(cell)) if cell in values else "-1"
+    return repr(float(cell)) + "f" if isinstance(cell, (int, float)) else "NAN"
+
+
+def check_c(case):
+    name = ("m" if case.name[0].isdigit() else "") + case.name.replace("-", "_").replace(".", "_")
+    header, main = (os.path.join(case.folder, n) for n in ("model.h", "main.c"))
+    with open(header, "wb") as f:
+        f.write(trainer("--export", case.model, "--format", "c"))
+    rows = ", ".join("{ " + ", ".join(literal(case, i, cell) for i, cell in enumerate(row)) + " }"
+                     for row in case.rows)
+    with open(main, "w") as f:
+        f.write(MAIN % (header, name, rows, name, name, name))
+    program = os.path.join(case.folder, "main")
+    subprocess.run(["cc", "-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                    main, "-o", program, "-lm"], check=True)
+    out = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    return case.near("C", [[float(word) for word in line.split()] for line in out.splitlines()])
+
+
+MIXED = ["number", "text", "number", "code", "text", "number"]
+TAKEN = ["x", "label", "/in_1", "value", "_label", "probabilities"]
+TREES = {"max_depth": 3, "lr": 0.5, "min_child_weight": 0.1}
+CASES = [
+    *[Case(f"act-{act}", "mlp", ["number"] * 5, "digits",
+           params={"activation": act, "hidden": 9, "layers": 2}) for act in ACTIVATIONS],
+    Case("mixed.mlp", "mlp", MIXED, "three", names=TAKEN, gaps=True, params={"hidden": 8}),
+    Case("mixed-whole", "mlp", MIXED, "two", params={"hidden": 8}),
+    Case("values", "mlp", ["big", "number", "number"], "value", params={"hidden": 8}),
+    Case("minmax", "mlp", ["number", "big", "number"], "value", gaps=True, scale="minmax",
+         params={"hidden": 8, "activation": "gelu"}),
+    Case("plain", "mlp", ["number"] * 3, "two", scale="none", params={"hidden": 4, "layers": 1}),
+    Case("texts-alone", "mlp", ["text", "text"], "texts", params={"hidden": 4}),
+    Case("trees-two", "gbdt", ["number"] * 4, "two", params=TREES),
+    Case("trees-three", "gbdt", MIXED, "three", gaps=True, params=TREES),
+    Case("trees-codes", "gbdt", ["code", "number", "number", "text"], "digits", params=TREES),
+    Case("2trees-values", "gbdt", ["big", "number", "number"], "value", gaps=True, params=TREES),
+    Case("trees-raw", "gbdt", ["number"] * 3, "value", scale="none", params=TREES),
+]
+
+
+def main():
+    print(f"onnx {onnx.__version__}, onnxruntime {onnxruntime.__version__}")
+    failed = 0
+    for case in CASES:
+        with tempfile.TemporaryDirectory(prefix="assay-onnx-") as folder:
+            try:
+                case.prepare(folder)
+                off, off_c = check_onnx(case), check_c(case)
+                print(f"ok {case.name}: onnx {off:.2g}, C {off_c:.2g}", flush=True)
+            except Exception as error:  # each case is reported
+                failed = 1
+                print(f"not ok {case.name}: {error!r}", flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
