@@ -26,6 +26,10 @@ struct asy__fused {
                      float *y);
     void (*bias_act_grad)(enum asy_act act, size_t rows, size_t cols, const float *z,
                           const float *y, float *dy, float *dbias);
+    void (*act)(enum asy_act kind, size_t n, const float *x, float *y);
+    void (*act_grad)(enum asy_act kind, size_t n, const float *from, const float *dy, float *dx);
+    void (*dropout)(const struct asy_dropout *how, uint64_t first, size_t n, const float *x,
+                    float *y);
     void (*column_sums)(size_t rows, size_t cols, const float *x, float *sums);
     void (*sum_rows)(size_t rows, size_t n, const float *const *x, float *y);
     double (*softmax_loss)(size_t rows, size_t cols, float *logits, const int32_t *labels,

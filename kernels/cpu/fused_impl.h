@@ -102,6 +102,16 @@ static inline float gelu_d(float z)
             dy[j] = d;                                                                             \
             dbias[j] += d;                                                                         \
         }                                                                                          \
+    }                                                                                              \
+    static void act##_all(size_t n, float *y)                                                      \
+    {                                                                                              \
+        for (size_t j = 0; j < n; j++)                                                             \
+            y[j] = act##_f(y[j]);                                                                  \
+    }                                                                                              \
+    static void act##_all_grad(size_t n, const float *restrict from, float *restrict dy)           \
+    {                                                                                              \
+        for (size_t j = 0; j < n; j++)                                                             \
+            dy[j] *= act##_d(from[j]);                                                             \
     }
 ROWS(none)
 ROWS(relu)
@@ -115,8 +125,10 @@ struct rows {
     void (*row)(size_t cols, const float *bias, float *z, float *y);
     void (*in_place)(size_t cols, const float *bias, float *y);
     void (*grad)(size_t cols, const float *from, float *dy, float *dbias);
+    void (*all)(size_t n, float *y);
+    void (*all_grad)(size_t n, const float *from, float *dy);
 };
-#define ROWS_OF(act) { act##_row, act##_row_in_place, act##_row_grad }
+#define ROWS_OF(act) { act##_row, act##_row_in_place, act##_row_grad, act##_all, act##_all_grad }
 static const struct rows row_table[ASY_ACT_COUNT] = {
     [ASY_ACT_NONE] = ROWS_OF(none),       [ASY_ACT_RELU] = ROWS_OF(relu),
     [ASY_ACT_TANH] = ROWS_OF(tanh),       [ASY_ACT_GELU] = ROWS_OF(gelu),
@@ -146,6 +158,20 @@ static void bias_act_grad(enum asy_act act, size_t rows, size_t cols, const floa
     memset(dbias, 0, cols * sizeof *dbias);
     for (size_t i = 0; i < rows; i++)
         with->grad(cols, from + i * cols, dy + i * cols, dbias);
+}
+
+static void act(enum asy_act kind, size_t n, const float *x, float *y)
+{
+    if (y != x)
+        memcpy(y, x, n * sizeof *y);
+    row_table[kind].all(n, y);
+}
+
+static void act_grad(enum asy_act kind, size_t n, const float *from, const float *dy, float *dx)
+{
+    if (dx != dy)
+        memcpy(dx, dy, n * sizeof *dx);
+    row_table[kind].all_grad(n, from, dx);
 }
 
 static void add_row(size_t cols, const float *restrict x, float *restrict sums)
@@ -293,12 +319,16 @@ static void triad(size_t n, float s, float *a, const float *b, const float *c)
         out[i] = b[i] + s * c[i];
 }
 
+#include "dropout_impl.h"
 #include "tokens_impl.h"
 
 const struct asy__fused FUSED = {
     .name = FUSED_NAME,
     .bias_act = bias_act,
     .bias_act_grad = bias_act_grad,
+    .act = act,
+    .act_grad = act_grad,
+    .dropout = dropout,
     .column_sums = column_sums,
     .sum_rows = sum_rows,
     .softmax_loss = softmax_loss,

@@ -110,6 +110,21 @@ void asy_bias_act_grad(enum asy_act act, size_t rows, size_t cols, const float *
     fused->bias_act_grad(act, rows, cols, z, y, dy, dbias);
 }
 
+void asy_act(enum asy_act act, size_t n, const float *x, float *y)
+{
+    fused->act(act, n, x, y);
+}
+
+void asy_act_grad(enum asy_act act, size_t n, const float *from, const float *dy, float *dx)
+{
+    fused->act_grad(act, n, from, dy, dx);
+}
+
+void asy_dropout(const struct asy_dropout *how, uint64_t first, size_t n, const float *x, float *y)
+{
+    fused->dropout(how, first, n, x, y);
+}
+
 void asy_column_sums(size_t rows, size_t cols, const float *x, float *sums)
 {
     fused->column_sums(rows, cols, x, sums);

@@ -2,6 +2,7 @@
  * reference.c - the plain twins: what the fast kernels must compute, written to be read, with libm
  * and sums in double precision. */
 #include "fused.h"
+#include <asy/rng.h>
 #include <asy/gemm.h>
 #include <math.h>
 
@@ -116,6 +117,38 @@ void asy_bias_act_grad_ref(enum asy_act kind, size_t rows, size_t cols, const fl
     for (size_t i = 0; i < rows * cols; i++)
         dy[i] *= (float)act_slope(kind, sums ? (double)z[i] : 0, sums ? 0 : (double)y[i]);
     asy_column_sums_ref(rows, cols, dy, dbias);
+}
+
+void asy_act_ref(enum asy_act kind, size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)act(kind, (double)x[i]);
+}
+
+void asy_act_grad_ref(enum asy_act kind, size_t n, const float *from, const float *dy, float *dx)
+{
+    for (size_t i = 0; i < n; i++)
+        dx[i] = dy[i] * (float)act_slope(kind, (double)from[i], (double)from[i]);
+}
+
+void asy_dropout_ref(const struct asy_dropout *how, uint64_t first, size_t n, const float *x,
+                     float *y)
+{
+    const uint32_t key[2] = { (uint32_t)how->seed, (uint32_t)(how->seed >> 32) };
+    uint32_t below = (uint32_t)(how->rate * 65536 + 0.5f);
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t e = first + i, block = 16 * (e / 128) + e % 16, half = e % 128 / 16;
+        const uint32_t counter[4] = { (uint32_t)block, (uint32_t)(block >> 32), how->step,
+                                      how->layer ^ (uint32_t)ASY_RNG_DROPOUT << 24 };
+        uint32_t words[4];
+
+        asy_philox(counter, key, words);
+        if ((words[half / 2] >> half % 2 * 16 & 0xffff) < below)
+            y[i] = 0;
+        else
+            y[i] = x[i] * (65536 / (65536 - (float)below));
+    }
 }
 
 void asy_column_sums_ref(size_t rows, size_t cols, const float *x, float *sums)

@@ -94,6 +94,66 @@ static void activations_match_their_plain_twins(void)
     }
 }
 
+static void activations_by_themselves_match_their_plain_twins(void)
+{
+    static float x[MOST], dy[MOST], got[MOST], want[MOST];
+
+    fill(x, MOST, 3);
+    fill(dy, MOST, 1);
+    for (int act = 0; act < ASY_ACT_COUNT; act++)
+        for (size_t n = 1; n < MOST; n = 3 * n + 1) {
+            const char *name = asy_act_name(act);
+
+            /* tolerances as above */
+            asy_act(act, n, x, got);
+            asy_act_ref(act, n, x, want);
+            near(name, got, want, n, 5e-6);
+            memcpy(want, x, n * sizeof *x);
+            asy_act(act, n, want, want);
+            T_EQ(name, memcmp(got, want, n * sizeof *got), 0);
+            asy_act_grad(act, n, x, dy, got);
+            asy_act_grad_ref(act, n, x, dy, want);
+            near(name, got, want, n, 5e-6);
+            memcpy(want, dy, n * sizeof *x);
+            asy_act_grad(act, n, x, want, want);
+            T_EQ(name, memcmp(got, want, n * sizeof *got), 0);
+        }
+}
+
+/* Exactly, wherever a piece of a batch begins and ends. */
+static void dropout_matches_its_plain_twin(void)
+{
+    static const uint64_t firsts[] = { 0, 1, 100, 127, 128, ((uint64_t)1 << 36) - 70 };
+    static float x[MOST], got[MOST], want[MOST];
+    struct asy_dropout how = { .seed = UINT64_C(0x123456789abcdef0), .step = 7, .layer = 3 };
+    size_t zeros = 0;
+
+    fill(x, MOST, 1);
+    for (size_t f = 0; f < ASY_ARRAY_LEN(firsts); f++)
+        for (size_t n = 1; n < MOST; n = 3 * n + 1) {
+            how.rate = 0.1f * (float)f;
+            asy_dropout(&how, firsts[f], n, x, got);
+            asy_dropout_ref(&how, firsts[f], n, x, want);
+            T_EQ("bits", memcmp(got, want, n * sizeof *got), 0);
+            memcpy(got, x, n * sizeof *x);
+            asy_dropout(&how, firsts[f], n, got, got);
+            T_EQ("in place", memcmp(got, want, n * sizeof *got), 0);
+        }
+    how.rate = 0.25f;
+    asy_dropout(&how, 0, MOST, x, got);
+    for (size_t i = 0; i < MOST; i++)
+        zeros += got[i] == 0;
+    /* a share of 4900 draws has a spread of sqrt(0.25 0.75 / 4900) = 0.0062 */
+    T_NEAR("share", (double)zeros / MOST, 0.25, 0.025);
+    how.step++;
+    asy_dropout(&how, 0, MOST, x, want);
+    T_TRUE(memcmp(got, want, sizeof got) != 0);
+    how.step--;
+    how.layer++;
+    asy_dropout(&how, 0, MOST, x, want);
+    T_TRUE(memcmp(got, want, sizeof got) != 0);
+}
+
 /* The derivative of the plain twin by central differences in double precision, so that twin and
  * kernel cannot share a mistake. h = 1e-3 in float inputs: the error h^2 f''' / 6 is below 1e-6,
  * rounding of y to float adds 6e-8 / 1e-3. */
@@ -272,8 +332,13 @@ static size_t answers(const struct asy__fused *set, float *out)
         o += 67 * 14;
         memcpy(o, dy, sizeof dy);
         o += 67 * 13;
+        set->act((enum asy_act)act, 67, z, o);
+        set->act_grad((enum asy_act)act, 67, z, dy, o + 67);
+        o += 2 * 67;
     }
     fill(x, 67 * 13, 4);
+    set->dropout(&(struct asy_dropout){ 7, 8, 9, 0.5f }, 99, 67 * 13, x, o);
+    o += 67 * 13;
     for (int i = 0; i < 13; i++)
         labels[i] = i;
     *o++ = (float)set->softmax_loss(13, 67, x, labels, 0.5f, &hits);
@@ -293,7 +358,7 @@ static size_t answers(const struct asy__fused *set, float *out)
 
 static void instruction_sets_agree_to_the_bit(void)
 {
-    static float base[20000], other[20000];
+    static float base[24000], other[24000];
     size_t n = answers(&asy__fused_base, base);
 
     T_TRUE(n < ASY_ARRAY_LEN(base));
@@ -341,7 +406,8 @@ int main(void)
     static const struct t_test tests[] = {
         T_TEST(products_match_their_plain_twins),
         T_TEST(activations_match_their_plain_twins),
-        T_TEST(slopes_match_differences),
+        T_TEST(activations_by_themselves_match_their_plain_twins),
+       T_TEST(dropout_matches_its_plain_twin), T_TEST(slopes_match_differences),
         T_TEST(exp_and_tanh_keep_their_stated_error),
         T_TEST(nan_stays_nan),
         T_TEST(losses_match_their_plain_twins),

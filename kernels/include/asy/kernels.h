@@ -92,6 +92,28 @@ void asy_bias_act_grad(enum asy_act act, size_t rows, size_t cols, const float *
                        float *dy, float *dbias);
 void asy_bias_act_grad_ref(enum asy_act act, size_t rows, size_t cols, const float *z,
                            const float *y, float *dy, float *dbias);
+/* y [n] = act(x); y may be x. */
+void asy_act(enum asy_act act, size_t n, const float *x, float *y);
+void asy_act_ref(enum asy_act act, size_t n, const float *x, float *y);
+/* dx [n] = dy * act'(x), from x if asy_act_needs_sum(), else from act(x); dx may be dy. */
+void asy_act_grad(enum asy_act act, size_t n, const float *from, const float *dy, float *dx);
+void asy_act_grad_ref(enum asy_act act, size_t n, const float *from, const float *dy, float *dx);
+
+/* Dropout (Srivastava et al. 2014, section 4), scaled while training: of numbers first ..
+ * first + n - 1 of a batch, y = 0 by chance, else x / (1 - rate); rate in 1/65536, 0 to 0.99. Which
+ * ones depends on their numbers and on what stands here alone, so it need not be stored: the
+ * gradient is the same call for dy. Number e is zero if its 16 bits are below 65536 rate: those
+ * from 16 h on of word w of the Philox block (asy/rng.h) whose counter is 16 (e / 128) + e % 16 (64
+ * bits), step, layer and purpose, and whose key is the seed; w and h are the quotient and the rest
+ * of e % 128 / 16 by 2. y may be x. */
+struct asy_dropout {
+    uint64_t seed;
+    uint32_t step, layer;
+    float rate;
+};
+void asy_dropout(const struct asy_dropout *how, uint64_t first, size_t n, const float *x, float *y);
+void asy_dropout_ref(const struct asy_dropout *how, uint64_t first, size_t n, const float *x,
+                     float *y);
 /* sums [cols] = sums of x [rows][cols] over the rows, in row order. */
 void asy_column_sums(size_t rows, size_t cols, const float *x, float *sums);
 void asy_column_sums_ref(size_t rows, size_t cols, const float *x, float *sums);
