@@ -3,6 +3,7 @@
  *
  * A table of functions was rejected: a switch is as fast, and shows in one place what runs. */
 #include <asy/op.h>
+#include <asy/norm.h>
 #include <math.h>
 #include <string.h>
 
@@ -70,6 +71,30 @@ static void add(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t ro
     (cpu->plain ? asy_sum_rows_ref : asy_sum_rows)(2, rows * op->n[0], x, out(cpu, op, 0));
 }
 
+static void dropout(const struct asy_op *op, const struct asy_op_cpu *cpu,
+                    const struct asy_op_step *step, size_t rows)
+{
+    struct asy_dropout how = { step->seed, (uint32_t)step->step, (uint32_t)op->n[1], op->value };
+    uint64_t first = (uint64_t)step->first * op->per_row * op->n[0];
+
+    (cpu->plain ? asy_dropout_ref : asy_dropout)(&how, first, rows * op->n[0], in(cpu, op, 0),
+                                                 out(cpu, op, 0));
+}
+
+static void layer_norm(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    (cpu->plain ? asy_layer_norm_ref : asy_layer_norm)(rows, op->n[0], op->value, in(cpu, op, 0),
+                                                       in(cpu, op, 1), in(cpu, op, 2),
+                                                       out(cpu, op, 0), out(cpu, op, 1));
+}
+
+static void layer_norm_grad(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    (cpu->plain ? asy_layer_norm_grad_ref : asy_layer_norm_grad)(
+        rows, op->n[0], 0, in(cpu, op, 1), in(cpu, op, 2), in(cpu, op, 3), in(cpu, op, 0),
+        out(cpu, op, 0), out(cpu, op, 1), out(cpu, op, 2));
+}
+
 static void loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows, float scale)
 {
     const float *y = in(cpu, op, 0);
@@ -128,6 +153,23 @@ void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu 
             break;
         case ASY_OP_ADD:
             add(op, cpu, rows);
+            break;
+        case ASY_OP_ACT:
+            (cpu->plain ? asy_act_ref : asy_act)(op->act, rows * op->n[0], in(cpu, op, 0),
+                                                 out(cpu, op, 0));
+            break;
+        case ASY_OP_ACT_GRAD:
+            (cpu->plain ? asy_act_grad_ref : asy_act_grad)(
+                op->act, rows * op->n[0], in(cpu, op, 1), in(cpu, op, 0), out(cpu, op, 0));
+            break;
+        case ASY_OP_DROPOUT:
+            dropout(op, cpu, step, rows);
+            break;
+        case ASY_OP_LAYER_NORM:
+            layer_norm(op, cpu, rows);
+            break;
+        case ASY_OP_LAYER_NORM_GRAD:
+            layer_norm_grad(op, cpu, rows);
             break;
         case ASY_OP_SOFTMAX_LOSS:
         case ASY_OP_SQUARED_LOSS:

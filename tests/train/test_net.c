@@ -16,6 +16,9 @@
 #define DEEP 16     /* layers */
 #define PARAMS 4096
 #define WORK 65536
+#define SEED 1      /* of the batch, for what is random */
+#define STEP 2
+#define FIRST 3
 
 static double act(enum asy_act kind, double z)
 {
@@ -57,7 +60,40 @@ static void shadow_dense(const struct asy__net *net, const struct asy__layer *la
         }
 }
 
-static void shadow_layer(const struct asy__net *net, const struct asy__layer *layer,
+static void shadow_norm(const struct asy__net *net, const struct asy__layer *layer,
+                        const double *params, const double *x, double *y)
+{
+    const double *scale = params + net->tensors[layer->tensors[0]].at;
+    const double *shift = params + net->tensors[layer->tensors[1]].at;
+    size_t n = layer->out.channels;
+
+    for (size_t v = 0; v < layer->out.height * layer->out.width; v++, x += n, y += n) {
+        double mean = 0, variance = 0;
+
+        for (size_t i = 0; i < n; i++)
+            mean += x[i] / (double)n;
+        for (size_t i = 0; i < n; i++)
+            variance += (x[i] - mean) * (x[i] - mean) / (double)n;
+        for (size_t i = 0; i < n; i++)
+            y[i] = (x[i] - mean) / sqrt(variance + 1e-5) * scale[i] + shift[i];
+    }
+}
+
+/* What is dropped of the row with this number. */
+static void shadow_dropout(const struct asy__layer *layer, size_t row, const double *x, double *y)
+{
+    struct asy_dropout how = { SEED, STEP, (uint32_t)layer->number, (float)layer->desc.rate };
+    size_t n = asy__shape_size(layer->out);
+
+    for (size_t i = 0; i < n; i++) {
+        float one = 1, factor;
+
+        asy_dropout_ref(&how, (FIRST + row) * n + i, 1, &one, &factor);
+        y[i] = x[i] * (double)factor;
+    }
+}
+
+static void shadow_layer(const struct asy__net *net, const struct asy__layer *layer, size_t row,
                          const double *params, const double *const *x, double *y)
 {
     switch (layer->desc.kind) {
@@ -68,6 +104,16 @@ static void shadow_layer(const struct asy__net *net, const struct asy__layer *la
         for (size_t i = 0; i < asy__shape_size(layer->out); i++)
             y[i] = x[0][i] + x[1][i];
         break;
+    case ASY__ACT:
+        for (size_t i = 0; i < asy__shape_size(layer->out); i++)
+            y[i] = act(layer->desc.act, x[0][i]);
+        break;
+    case ASY__DROPOUT:
+        shadow_dropout(layer, row, x[0], y);
+        break;
+    case ASY__LAYER_NORM:
+        shadow_norm(net, layer, params, x[0], y);
+        break;
     case ASY__FLATTEN:
         memcpy(y, x[0], asy__shape_size(layer->out) * sizeof *y);
         break;
@@ -77,8 +123,8 @@ static void shadow_layer(const struct asy__net *net, const struct asy__layer *la
 }
 
 /* Leaves the row's outputs in y [DEEP][WIDE], at the last layer. */
-static void shadow_row(const struct asy__net *net, const double *params, const float *features,
-                       double y[DEEP][WIDE])
+static void shadow_row(const struct asy__net *net, const double *params, size_t number,
+                       const float *features, double y[DEEP][WIDE])
 {
     double row[WIDE];
 
@@ -90,7 +136,7 @@ static void shadow_row(const struct asy__net *net, const double *params, const f
 
         for (size_t i = 0; i < ASY__LAYER_INS; i++)
             x[i] = layer->from[i] == ASY__FEATURES ? row : y[layer->from[i]];
-        shadow_layer(net, layer, params, x, y[l]);
+        shadow_layer(net, layer, number, params, x, y[l]);
     }
 }
 
@@ -103,7 +149,7 @@ static double shadow_loss(const struct asy__net *net, const double *params, cons
     double loss = 0;
 
     for (size_t r = 0; r < ROWS; r++) {
-        shadow_row(net, params, x + r * asy__shape_size(net->features), y);
+        shadow_row(net, params, r, x + r * asy__shape_size(net->features), y);
         for (size_t v = 0; v < vectors; v++) {
             const double *out = y[net->n_layers - 1] + v * n;
             double top = -INFINITY, sum = 0, off = out[0] - (double)target[r];
@@ -160,7 +206,8 @@ static bool set_up(const struct asy__layer_desc *layers, size_t n, struct asy__s
 
 static void gradient(int plain)
 {
-    struct asy__batch batch = { ROWS, 0, bench.x, bench.label, bench.target, 1.0f / ROWS, 1, 2 };
+    struct asy__batch batch = { ROWS, FIRST, bench.x, bench.label, bench.target, 1.0f / ROWS, SEED,
+                                STEP };
 
     bench.net->cpu.plain = plain;
     memset(&bench.score, 0, sizeof bench.score);
@@ -229,6 +276,9 @@ static void gradients_of_plain_networks_match_differences(void)
 
 #define DENSE(n, kind) { .width = (n), .act = ASY_ACT_##kind }
 #define AFTER(l, n, kind) { .from = { (l) + 1 }, .width = (n), .act = ASY_ACT_##kind }
+#define ACT(k) { .kind = ASY__ACT, .act = ASY_ACT_##k }
+#define DROP(p) { .kind = ASY__DROPOUT, .rate = (p) }
+#define NORM { .kind = ASY__LAYER_NORM }
 #define SUM(a, b) { .kind = ASY__ADD, .from = { (a) + 1, (b) + 1 } }
 static const struct {
     const char *name;
@@ -252,6 +302,22 @@ static const struct {
       { DENSE(5, SIGMOID), { .kind = ASY__FLATTEN }, DENSE(3, NONE) } },
     { "outputs for each token", { 1, 5, 4 }, 2, { DENSE(6, TANH), DENSE(3, NONE) } },
     { "an activation at the end", { 1, 1, 9 }, 2, { DENSE(4, TANH), DENSE(3, TANH) } },
+    { "activations that join", { 1, 1, 9 }, 4,
+      { DENSE(6, NONE), ACT(GELU), DENSE(3, NONE), ACT(TANH) } },
+    { "activations by themselves", { 1, 1, 9 }, 9,
+      { DENSE(6, TANH), ACT(RELU), ACT(SIGMOID), ACT(GELU), ACT(SILU), ACT(TANH), ACT(LEAKY_RELU),
+        SUM(6, 0), DENSE(3, NONE) } },
+    { "an activation of two", { 1, 1, 9 }, 5,
+      { DENSE(6, NONE), ACT(TANH), SUM(0, 1), ACT(GELU), DENSE(3, NONE) } },
+    { "dropout", { 1, 1, 9 }, 5,
+      { DROP(0.3), DENSE(12, GELU), DROP(0.5), DENSE(3, NONE), DROP(0) } },
+    { "dropout beside a sum", { 1, 1, 9 }, 5,
+      { DENSE(6, TANH), DROP(0.4), SUM(0, 1), DROP(0.2), DENSE(3, NONE) } },
+    { "layer norm", { 1, 1, 9 }, 4, { NORM, DENSE(7, GELU), NORM, DENSE(3, NONE) } },
+    { "layer norm at the end", { 1, 3, 9 }, 2, { DENSE(5, TANH), NORM } },
+    { "before the norm a sum", { 1, 3, 4 }, 12,
+      { DENSE(6, NONE), NORM, DENSE(8, GELU), DENSE(6, NONE), DROP(0.1), SUM(4, 0), NORM,
+        DENSE(6, NONE), ACT(RELU), SUM(8, 5), { .kind = ASY__FLATTEN }, DENSE(4, NONE) } },
     { "another shape at the end", { 1, 2, 4 }, 2,
       { DENSE(3, SIGMOID), { .kind = ASY__FLATTEN } } },
 };
@@ -348,6 +414,7 @@ static void impossible_networks_are_refused(void)
           "takes the output of layer 1" },
         { "forgotten", 2, { DENSE(4, TANH), { .from = { ASY__FEATURES }, .width = 2 } }, 3,
           ASY_E_INVAL, "layer 0 (dense): nothing takes its output" },
+        { "rate", 2, { DROP(1), DENSE(4, NONE) }, 3, ASY_E_INVAL, "a rate of 1 lies outside" },
         { "nothing learns", 1, { { .kind = ASY__FLATTEN } }, 3, ASY_E_INVAL, "nothing to learn" },
     };
 

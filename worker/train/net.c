@@ -18,6 +18,9 @@ static const struct asy__layer_type *const types[ASY__LAYER_KINDS] = {
     [ASY__DENSE] = &asy__layer_dense,
     [ASY__ADD] = &asy__layer_add,
     [ASY__FLATTEN] = &asy__layer_flatten,
+    [ASY__ACT] = &asy__layer_act,
+    [ASY__DROPOUT] = &asy__layer_dropout,
+    [ASY__LAYER_NORM] = &asy__layer_layer_norm,
 };
 
 struct value {
@@ -122,13 +125,44 @@ static int resolve(struct asy__net *net, struct asy__layer *layer, struct asy_er
             return asy__plan_refuse(layer, err, "it takes the output of layer %zu, which is not "
                                     "before it", from);
         layer->from[i] = from;
-        layer->in[i] = from == ASY__FEATURES ? net->features : net->layers[from].out;
-        if (from == ASY__FEATURES)
-            continue;
-        net->layers[from].uses++;
-        layer->learns |= net->layers[from].learns;
+        if (from != ASY__FEATURES)
+            net->layers[from].uses++;
     }
     return 0;
+}
+
+static int link(struct asy__net *net, const struct asy__layer_desc *descs, struct asy_error *err)
+{
+    for (size_t l = 0; l < net->n_layers; l++) {
+        struct asy__layer *layer = &net->layers[l];
+        int rc;
+
+        layer->desc = descs[l];
+        layer->type = types[descs[l].kind];
+        layer->number = l;
+        if ((rc = resolve(net, layer, err)) < 0)
+            return rc;
+    }
+    for (size_t l = 0; l + 1 < net->n_layers; l++)
+        if (net->layers[l].uses == 0)
+            return asy__plan_refuse(&net->layers[l], err, "nothing takes its output");
+    return 0;
+}
+
+/* Activations join the layer before them. */
+static void join(struct asy__net *net)
+{
+    for (size_t l = 0; l < net->n_layers; l++) {
+        struct asy__layer *layer = &net->layers[l], *before;
+
+        if (layer->desc.kind != ASY__ACT || layer->from[0] == ASY__FEATURES)
+            continue;
+        before = &net->layers[layer->from[0]];
+        if (!before->type->has_act || before->desc.act != ASY_ACT_NONE || before->uses != 1)
+            continue;
+        before->desc.act = layer->desc.act;
+        layer->desc.act = ASY_ACT_NONE;
+    }
 }
 
 /* No shape is so large that rows times it could overflow. */
@@ -143,26 +177,33 @@ static int check_size(const struct asy__layer *layer, struct asy_error *err)
     return n ? 0 : asy__plan_refuse(layer, err, "nothing is left of a row");
 }
 
+static void take_inputs(const struct asy__net *net, struct asy__layer *layer)
+{
+    for (size_t i = 0; i < layer->type->ins; i++) {
+        size_t from = layer->from[i];
+
+        layer->in[i] = from == ASY__FEATURES ? net->features : net->layers[from].out;
+        layer->learns |= from != ASY__FEATURES && net->layers[from].learns;
+    }
+}
+
 static int plan_shapes(struct asy__plan *plan, const struct asy__layer_desc *descs,
                        struct asy_error *err)
 {
     struct asy__net *net = plan->net;
     int rc;
 
+    if ((rc = link(net, descs, err)) < 0)
+        return rc;
+    join(net);
     for (size_t l = 0; l < net->n_layers; l++) {
         struct asy__layer *layer = &net->layers[l];
 
-        layer->desc = descs[l];
-        layer->type = types[descs[l].kind];
-        layer->number = l;
-        if ((rc = resolve(net, layer, err)) < 0 ||
-            (rc = layer->type->shape(plan, layer, err)) < 0 || (rc = check_size(layer, err)) < 0)
+        take_inputs(net, layer);
+        if ((rc = layer->type->shape(plan, layer, err)) < 0 || (rc = check_size(layer, err)) < 0)
             return rc;
         layer->learns |= layer->n_tensors > 0;
     }
-    for (size_t l = 0; l + 1 < net->n_layers; l++)
-        if (net->layers[l].uses == 0)
-            return asy__plan_refuse(&net->layers[l], err, "nothing takes its output");
     if (!net->layers[net->n_layers - 1].learns)
         return asy_fail(err, ASY_E_INVAL, "the network has nothing to learn");
     net->outputs = net->layers[net->n_layers - 1].out;

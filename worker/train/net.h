@@ -29,6 +29,9 @@ enum asy__layer_kind {
     ASY__DENSE,   /* width outputs of each vector of channels, then act */
     ASY__ADD,     /* of two outputs of the same shape */
     ASY__FLATTEN, /* to a vector */
+    ASY__ACT,     /* act by itself; where it follows a layer that has one of its own, it joins it */
+    ASY__DROPOUT, /* rate */
+    ASY__LAYER_NORM, /* of each vector of channels */
     ASY__LAYER_KINDS,
 };
 #define ASY__LAYER_INS 2
@@ -39,6 +42,7 @@ struct asy__layer_desc {
     size_t from[ASY__LAYER_INS];
     enum asy_act act;
     size_t width;
+    double rate; /* of numbers that are dropped while training, 0 to 0.99 */
 };
 #define ASY__FEATURES SIZE_MAX
 

@@ -68,5 +68,6 @@ static void backward(struct asy__plan *plan, struct asy__layer *layer)
 }
 
 const struct asy__layer_type asy__layer_dense = {
-    .name = "dense", .ins = 1, .shape = shape, .forward = forward, .backward = backward,
+    .name = "dense", .ins = 1, .has_act = 1,
+    .shape = shape, .forward = forward, .backward = backward,
 };

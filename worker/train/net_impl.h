@@ -17,6 +17,7 @@ struct asy__plan;
 struct asy__layer_type {
     const char *name;
     size_t ins;   /* outputs that it takes */
+    int has_act;  /* an activation that follows it, and alone takes its output, becomes its own */
     /* Checks in[], sets out, and adds the tensors. */
     int (*shape)(struct asy__plan *plan, struct asy__layer *layer, struct asy_error *err);
     /* Emits the operations of a forward pass and sets y; what backward needs goes to saved. */
@@ -25,7 +26,8 @@ struct asy__layer_type {
      * where asy__plan_wants(), of its inputs. */
     void (*backward)(struct asy__plan *plan, struct asy__layer *layer);
 };
-extern const struct asy__layer_type asy__layer_dense, asy__layer_add, asy__layer_flatten;
+extern const struct asy__layer_type asy__layer_dense, asy__layer_add, asy__layer_flatten,
+    asy__layer_act, asy__layer_dropout, asy__layer_layer_norm;
 
 /* ---- in shape() ---- */
 
@@ -58,6 +60,11 @@ struct asy_operand asy__plan_grad_at(const struct asy__plan *plan, const struct 
 struct asy_operand asy__plan_value(struct asy__plan *plan, size_t per_row, size_t fixed);
 /* Appends a copy of op. */
 void asy__plan_emit(struct asy__plan *plan, const struct asy_op *op);
+
+/* A forward() of layers whose output is their input, and a backward() of all whose gradient passes
+ * on to each input as it is. */
+void asy__plan_same(struct asy__plan *plan, struct asy__layer *layer);
+void asy__plan_pass_on(struct asy__plan *plan, struct asy__layer *layer);
 
 /* ---- in backward() ---- */
 

@@ -26,11 +26,16 @@ static void add_forward(struct asy__plan *plan, struct asy__layer *layer)
         .out = { layer->y } });
 }
 
-static void pass_on(struct asy__plan *plan, struct asy__layer *layer)
+void asy__plan_pass_on(struct asy__plan *plan, struct asy__layer *layer)
 {
     for (size_t i = 0; i < layer->type->ins; i++)
         if (asy__plan_wants(plan, layer, i))
             asy__plan_give(plan, layer, i, layer->dy);
+}
+
+void asy__plan_same(struct asy__plan *plan, struct asy__layer *layer)
+{
+    layer->y = asy__plan_x(plan, layer, 0);
 }
 
 static int flatten_shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_error *err)
@@ -40,15 +45,11 @@ static int flatten_shape(struct asy__plan *plan, struct asy__layer *layer, struc
     return 0;
 }
 
-static void flatten_forward(struct asy__plan *plan, struct asy__layer *layer)
-{
-    layer->y = asy__plan_x(plan, layer, 0);
-}
-
 const struct asy__layer_type asy__layer_add = {
-    .name = "add", .ins = 2, .shape = add_shape, .forward = add_forward, .backward = pass_on,
+    .name = "add", .ins = 2,
+    .shape = add_shape, .forward = add_forward, .backward = asy__plan_pass_on,
 };
 const struct asy__layer_type asy__layer_flatten = {
-    .name = "flatten", .ins = 1, .shape = flatten_shape, .forward = flatten_forward,
-    .backward = pass_on,
+    .name = "flatten", .ins = 1,
+    .shape = flatten_shape, .forward = asy__plan_same, .backward = asy__plan_pass_on,
 };

@@ -50,6 +50,16 @@ enum asy_op_kind {
     ASY_OP_COLUMN_SUMS,
     /* a [rows][n], b -> y = a + b; y may be either. n: n. */
     ASY_OP_ADD,
+    /* x [rows][n] -> y = act(x); y may be x. n: n. */
+    ASY_OP_ACT,
+    /* dy [rows][n], from (x or y, see asy_act_grad()) -> dx; dx may be dy. n: n. */
+    ASY_OP_ACT_GRAD,
+    /* x [rows][n] -> y; y may be x. The gradient is the same for dy. value: rate. n: n, layer. */
+    ASY_OP_DROPOUT,
+    /* x [rows][n], scale [n], shift [n] -> y, stats [rows][2]; y may be x. value: epsilon. n: n. */
+    ASY_OP_LAYER_NORM,
+    /* dy [rows][n], x, scale, stats -> dx, dscale [n], dshift [n]; dx may be dy. n: n. */
+    ASY_OP_LAYER_NORM_GRAD,
     /* logits [rows][n] -> the gradient of scale times their cross-entropy against the labels (scale
      * 0: probabilities), in the same place or another; adds to the sums. n: n. */
     ASY_OP_SOFTMAX_LOSS,
