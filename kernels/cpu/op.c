@@ -3,6 +3,7 @@
  *
  * A table of functions was rejected: a switch is as fast, and shows in one place what runs. */
 #include <asy/op.h>
+#include <asy/attention.h>
 #include <asy/norm.h>
 #include <math.h>
 #include <string.h>
@@ -81,6 +82,17 @@ static void dropout(const struct asy_op *op, const struct asy_op_cpu *cpu,
                                                  out(cpu, op, 0));
 }
 
+static void bias(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    const float *x = in(cpu, op, 0);
+    float *y = out(cpu, op, 0);
+
+    if (y != x)
+        memcpy(y, x, rows * op->n[0] * sizeof *y);
+    (cpu->plain ? asy_bias_act_ref : asy_bias_act)(ASY_ACT_NONE, rows, op->n[0], in(cpu, op, 1), y,
+                                                   y);
+}
+
 static void layer_norm(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
 {
     (cpu->plain ? asy_layer_norm_ref : asy_layer_norm)(rows, op->n[0], op->value, in(cpu, op, 0),
@@ -93,6 +105,53 @@ static void layer_norm_grad(const struct asy_op *op, const struct asy_op_cpu *cp
     (cpu->plain ? asy_layer_norm_grad_ref : asy_layer_norm_grad)(
         rows, op->n[0], 0, in(cpu, op, 1), in(cpu, op, 2), in(cpu, op, 3), in(cpu, op, 0),
         out(cpu, op, 0), out(cpu, op, 1), out(cpu, op, 2));
+}
+
+static void embed(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    const float *place = op->in[2].space == ASY_SPACE_NONE ? NULL : in(cpu, op, 2);
+
+    (cpu->plain ? asy_embed_ref : asy_embed)(rows, op->n[0], op->n[1], in(cpu, op, 0),
+                                             in(cpu, op, 1), place, out(cpu, op, 0));
+}
+
+static void embed_grad(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    float *dplace = op->out[1].space == ASY_SPACE_NONE ? NULL : out(cpu, op, 1);
+    int adds = (op->flags & ASY_OP_ADDS) != 0;
+
+    (cpu->plain ? asy_embed_grad_ref : asy_embed_grad)(rows, op->n[0], op->n[1], op->n[2], adds,
+                                                       in(cpu, op, 0), in(cpu, op, 1),
+                                                       out(cpu, op, 0), dplace);
+}
+
+static struct asy_attention attention_of(const struct asy_op *op, size_t rows)
+{
+    return (struct asy_attention){ rows, op->n[0], op->n[1], op->n[2],
+                                   (op->flags & ASY_OP_CAUSAL) != 0 };
+}
+
+static void attention(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    struct asy_attention shape = attention_of(op, rows);
+
+    if (cpu->plain)
+        asy_attention_ref(&shape, in(cpu, op, 0), out(cpu, op, 0), out(cpu, op, 1));
+    else
+        asy_attention(&shape, in(cpu, op, 0), out(cpu, op, 0), out(cpu, op, 1), out(cpu, op, 2),
+                      cpu->room);
+}
+
+static void attention_grad(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    struct asy_attention shape = attention_of(op, rows);
+
+    if (cpu->plain)
+        asy_attention_grad_ref(&shape, in(cpu, op, 0), in(cpu, op, 1), in(cpu, op, 2),
+                               out(cpu, op, 0));
+    else
+        asy_attention_grad(&shape, in(cpu, op, 0), in(cpu, op, 1), in(cpu, op, 2),
+                           out(cpu, op, 0), out(cpu, op, 1), cpu->room);
 }
 
 static void loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows, float scale)
@@ -165,11 +224,26 @@ void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu 
         case ASY_OP_DROPOUT:
             dropout(op, cpu, step, rows);
             break;
+        case ASY_OP_BIAS:
+            bias(op, cpu, rows);
+            break;
         case ASY_OP_LAYER_NORM:
             layer_norm(op, cpu, rows);
             break;
         case ASY_OP_LAYER_NORM_GRAD:
             layer_norm_grad(op, cpu, rows);
+            break;
+        case ASY_OP_EMBED:
+            embed(op, cpu, rows);
+            break;
+        case ASY_OP_EMBED_GRAD:
+            embed_grad(op, cpu, rows);
+            break;
+        case ASY_OP_ATTENTION:
+            attention(op, cpu, rows);
+            break;
+        case ASY_OP_ATTENTION_GRAD:
+            attention_grad(op, cpu, rows);
             break;
         case ASY_OP_SOFTMAX_LOSS:
         case ASY_OP_SQUARED_LOSS:

@@ -93,6 +93,55 @@ static void shadow_dropout(const struct asy__layer *layer, size_t row, const dou
     }
 }
 
+static void shadow_attention(const struct asy__layer *layer, const double *x, double *y)
+{
+    size_t tokens = layer->out.width, model = layer->out.channels, heads = layer->desc.heads;
+    size_t width = model / heads;
+
+    memset(y, 0, tokens * model * sizeof *y);
+    for (size_t h = 0; h < heads; h++)
+        for (size_t from = 0; from < tokens; from++) {
+            size_t keys = layer->desc.causal ? from + 1 : tokens;
+            double p[WIDE], sum = 0;
+
+            for (size_t to = 0; to < keys; to++) {
+                p[to] = 0;
+                for (size_t j = h * width; j < (h + 1) * width; j++)
+                    p[to] += x[from * 3 * model + j] * x[to * 3 * model + model + j];
+                sum += p[to] = exp(p[to] / sqrt((double)width));
+            }
+            for (size_t to = 0; to < keys; to++)
+                for (size_t j = h * width; j < (h + 1) * width; j++)
+                    y[from * model + j] += p[to] / sum * x[to * 3 * model + 2 * model + j];
+        }
+}
+
+static void shadow_embed(const struct asy__net *net, const struct asy__layer *layer,
+                         const double *params, const double *x, double *y)
+{
+    const double *table = params + net->tensors[layer->tensors[0]].at;
+    const double *place = params + net->tensors[layer->tensors[1]].at;
+    size_t n = layer->out.channels;
+
+    for (size_t i = 0; i < layer->out.width * n; i++)
+        y[i] = table[(size_t)x[i / n] * n + i % n] + place[i];
+}
+
+static void shadow_unembed(const struct asy__net *net, const struct asy__layer *layer,
+                           const double *params, const double *x, double *y)
+{
+    const struct asy__layer *embed = &net->layers[layer->desc.table - 1];
+    const double *table = params + net->tensors[embed->tensors[0]].at;
+    const double *bias = params + net->tensors[layer->tensors[0]].at;
+    size_t in = layer->in[0].channels, out = layer->out.channels;
+
+    for (size_t i = 0; i < asy__shape_size(layer->out); i++) {
+        y[i] = bias[i % out];
+        for (size_t j = 0; j < in; j++)
+            y[i] += table[i % out * in + j] * x[i / out * in + j];
+    }
+}
+
 static void shadow_layer(const struct asy__net *net, const struct asy__layer *layer, size_t row,
                          const double *params, const double *const *x, double *y)
 {
@@ -114,6 +163,20 @@ static void shadow_layer(const struct asy__net *net, const struct asy__layer *la
     case ASY__LAYER_NORM:
         shadow_norm(net, layer, params, x[0], y);
         break;
+    case ASY__PLACE:
+        for (size_t i = 0; i < asy__shape_size(layer->out); i++)
+            y[i] = x[0][i] + params[net->tensors[layer->tensors[0]].at + i];
+        break;
+    case ASY__EMBED:
+        shadow_embed(net, layer, params, x[0], y);
+        break;
+    case ASY__UNEMBED:
+        shadow_unembed(net, layer, params, x[0], y);
+        break;
+    case ASY__ATTENTION:
+        shadow_attention(layer, x[0], y);
+        break;
+    case ASY__TOKENS:
     case ASY__FLATTEN:
         memcpy(y, x[0], asy__shape_size(layer->out) * sizeof *y);
         break;
@@ -195,7 +258,9 @@ static bool set_up(const struct asy__layer_desc *layers, size_t n, struct asy__s
     for (size_t i = 0; i < bench.net->n_params; i++) /* biases too, and nothing at a kink */
         bench.params[i] += bench.params[i] != 0 ? 0 : (float)asy_rng_normal(&rng) * 0.1f;
     for (size_t i = 0; i < ROWS * asy__shape_size(features); i++)
-        bench.x[i] = (float)asy_rng_normal(&rng);
+        bench.x[i] = layers[0].kind == ASY__EMBED
+                         ? (float)asy_rng_below(&rng, layers[0].vocabulary)
+                         : (float)asy_rng_normal(&rng);
     for (size_t i = 0; i < ROWS * WIDE; i++)
         bench.label[i] = (int32_t)asy_rng_below(&rng, bench.net->outputs.channels);
     for (size_t i = 0; i < ROWS; i++)
@@ -279,6 +344,7 @@ static void gradients_of_plain_networks_match_differences(void)
 #define ACT(k) { .kind = ASY__ACT, .act = ASY_ACT_##k }
 #define DROP(p) { .kind = ASY__DROPOUT, .rate = (p) }
 #define NORM { .kind = ASY__LAYER_NORM }
+#define ATTENTION(n, see) { .kind = ASY__ATTENTION, .heads = (n), .causal = (see) }
 #define SUM(a, b) { .kind = ASY__ADD, .from = { (a) + 1, (b) + 1 } }
 static const struct {
     const char *name;
@@ -318,6 +384,20 @@ static const struct {
     { "before the norm a sum", { 1, 3, 4 }, 12,
       { DENSE(6, NONE), NORM, DENSE(8, GELU), DENSE(6, NONE), DROP(0.1), SUM(4, 0), NORM,
         DENSE(6, NONE), ACT(RELU), SUM(8, 5), { .kind = ASY__FLATTEN }, DENSE(4, NONE) } },
+    { "a norm of features alone", { 1, 1, 9 }, 2, { NORM, DENSE(3, NONE) } },
+    { "a norm whose gradient others need", { 1, 1, 9 }, 4,
+      { DENSE(5, TANH), NORM, SUM(0, 1), DENSE(3, NONE) } },
+    { "a row as tokens with places", { 1, 1, 12 }, 6,
+      { { .kind = ASY__TOKENS, .width = 4 }, DENSE(9, NONE),
+        { .kind = ASY__PLACE, .spread = 0.5 }, ATTENTION(3, 0), { .kind = ASY__FLATTEN },
+        DENSE(3, NONE) } },
+    { "tokens that see those before them", { 1, 5, 1 }, 10,
+      { { .kind = ASY__EMBED, .width = 4, .vocabulary = 6, .spread = 0.7 }, NORM, DENSE(12, NONE),
+        ATTENTION(2, 1), DENSE(4, NONE), SUM(0, 4), NORM, DENSE(8, GELU), DENSE(4, NONE),
+        SUM(5, 8) } },
+    { "a table that is used twice", { 1, 5, 1 }, 6,
+      { { .kind = ASY__EMBED, .width = 4, .vocabulary = 6, .is_shared = 1, .spread = 0.7 },
+        DENSE(12, NONE), ATTENTION(1, 1), SUM(0, 2), NORM, { .kind = ASY__UNEMBED, .table = 1 } } },
     { "another shape at the end", { 1, 2, 4 }, 2,
       { DENSE(3, SIGMOID), { .kind = ASY__FLATTEN } } },
 };
@@ -415,6 +495,14 @@ static void impossible_networks_are_refused(void)
         { "forgotten", 2, { DENSE(4, TANH), { .from = { ASY__FEATURES }, .width = 2 } }, 3,
           ASY_E_INVAL, "layer 0 (dense): nothing takes its output" },
         { "rate", 2, { DROP(1), DENSE(4, NONE) }, 3, ASY_E_INVAL, "a rate of 1 lies outside" },
+        { "tokens", 2, { { .kind = ASY__TOKENS, .width = 2 }, DENSE(3, NONE) }, 3, ASY_E_INVAL,
+          "layer 0 (tokens): 3 numbers do not make 2 tokens" },
+        { "heads", 2, { DENSE(8, NONE), ATTENTION(2, 0) }, 3, ASY_E_INVAL,
+          "layer 1 (attention): 8 channels are not query, key and value of 2 heads" },
+        { "numbers of tokens", 1, { { .kind = ASY__EMBED, .width = 4, .vocabulary = 3 } }, 3,
+          ASY_E_INVAL, "layer 0 (embed): it takes the numbers of tokens" },
+        { "no table", 2, { DENSE(4, NONE), { .kind = ASY__UNEMBED, .table = 1 } }, 3, ASY_E_INVAL,
+          "layer 1 (unembed): it has no embedding of 4 channels to share" },
         { "nothing learns", 1, { { .kind = ASY__FLATTEN } }, 3, ASY_E_INVAL, "nothing to learn" },
     };
 

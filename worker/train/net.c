@@ -21,6 +21,11 @@ static const struct asy__layer_type *const types[ASY__LAYER_KINDS] = {
     [ASY__ACT] = &asy__layer_act,
     [ASY__DROPOUT] = &asy__layer_dropout,
     [ASY__LAYER_NORM] = &asy__layer_layer_norm,
+    [ASY__TOKENS] = &asy__layer_tokens,
+    [ASY__PLACE] = &asy__layer_place,
+    [ASY__EMBED] = &asy__layer_embed,
+    [ASY__UNEMBED] = &asy__layer_unembed,
+    [ASY__ATTENTION] = &asy__layer_attention,
 };
 
 struct value {
@@ -112,6 +117,12 @@ int asy__plan_tensor(struct asy__plan *plan, struct asy__layer *layer,
     *end += round16(n);
     layer->tensors[layer->n_tensors++] = net->n_tensors++;
     return 0;
+}
+
+const struct asy__layer *asy__plan_layer(const struct asy__plan *plan,
+                                         const struct asy__layer *layer, size_t number)
+{
+    return number < layer->number ? &plan->net->layers[number] : NULL;
 }
 
 /* Where its inputs come from. */

@@ -32,6 +32,11 @@ enum asy__layer_kind {
     ASY__ACT,     /* act by itself; where it follows a layer that has one of its own, it joins it */
     ASY__DROPOUT, /* rate */
     ASY__LAYER_NORM, /* of each vector of channels */
+    ASY__TOKENS,     /* to as many tokens as width says */
+    ASY__PLACE,      /* plus what is learnt for each place of a row */
+    ASY__EMBED,      /* of numbers below vocabulary a vector of so wide, and what is of its place */
+    ASY__UNEMBED,    /* from a vector to the vocabulary, by the table of layer `table` - 1 */
+    ASY__ATTENTION,  /* of 3 x width channels, query, key and value, by so many heads */
     ASY__LAYER_KINDS,
 };
 #define ASY__LAYER_INS 2
@@ -42,6 +47,9 @@ struct asy__layer_desc {
     size_t from[ASY__LAYER_INS];
     enum asy_act act;
     size_t width;
+    size_t heads, vocabulary, table;
+    int causal, is_shared; /* is_shared: an UNEMBED uses the table, too */
+    double spread; /* of first weights; 0: as asy__init_spread() has it */
     double rate; /* of numbers that are dropped while training, 0 to 0.99 */
 };
 #define ASY__FEATURES SIZE_MAX

@@ -15,7 +15,8 @@ static int shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_er
         return asy__plan_refuse(layer, err, "a width of 0 is not possible");
     layer->out = layer->in[0];
     layer->out.channels = out;
-    weight.spread = asy__init_spread(layer->desc.act, in, out);
+    weight.spread = layer->desc.spread > 0 ? layer->desc.spread
+                                           : asy__init_spread(layer->desc.act, in, out);
     rc = asy__plan_tensor(plan, layer, &weight, err);
     return rc < 0 ? rc : asy__plan_tensor(plan, layer, &bias, err);
 }

@@ -27,7 +27,8 @@ struct asy__layer_type {
     void (*backward)(struct asy__plan *plan, struct asy__layer *layer);
 };
 extern const struct asy__layer_type asy__layer_dense, asy__layer_add, asy__layer_flatten,
-    asy__layer_act, asy__layer_dropout, asy__layer_layer_norm;
+    asy__layer_act, asy__layer_dropout, asy__layer_layer_norm, asy__layer_tokens,
+    asy__layer_place, asy__layer_embed, asy__layer_unembed, asy__layer_attention;
 
 /* ---- in shape() ---- */
 
@@ -44,6 +45,10 @@ size_t asy__shape_vectors(struct asy__shape shape);
  * 1502.01852, section 2.2) before rectifiers and their relatives, Glorot and Bengio 2010 (equation
  * 12, as a normal) before tanh, sigmoid and where no activation follows. */
 double asy__init_spread(enum asy_act act, size_t in, size_t out);
+
+/* Another layer, before this one; NULL: there is none. */
+const struct asy__layer *asy__plan_layer(const struct asy__plan *plan,
+                                         const struct asy__layer *layer, size_t number);
 
 /* ---- in forward() and backward() ---- */
 

@@ -60,6 +60,20 @@ enum asy_op_kind {
     ASY_OP_LAYER_NORM,
     /* dy [rows][n], x, scale, stats -> dx, dscale [n], dshift [n]; dx may be dy. n: n. */
     ASY_OP_LAYER_NORM_GRAD,
+    /* x [rows][n], b [n] -> y = x + b; y may be x. n: n. */
+    ASY_OP_BIAS,
+    /* ids [rows], table [vocabulary][cols], place [tokens][cols] or none -> y [rows][cols], by
+     * asy_embed(). n: tokens, cols, vocabulary. */
+    ASY_OP_EMBED,
+    /* ids, dy -> dtable, dplace or none, by asy_embed_grad(). ASY_OP_ADDS: dtable +=. n: as
+     * before. */
+    ASY_OP_EMBED_GRAD,
+    /* qkv [rows tokens][3][heads][width] -> y [rows tokens][heads][width], stats
+     * [rows][heads][tokens][2], by asy_attention(), and what it needs for scores.
+     * ASY_OP_CAUSAL. n: tokens, heads, width. */
+    ASY_OP_ATTENTION,
+    /* qkv, stats, dy -> dqkv, by asy_attention_grad(), and scores. ASY_OP_CAUSAL. n: as before. */
+    ASY_OP_ATTENTION_GRAD,
     /* logits [rows][n] -> the gradient of scale times their cross-entropy against the labels (scale
      * 0: probabilities), in the same place or another; adds to the sums. n: n. */
     ASY_OP_SOFTMAX_LOSS,
@@ -67,6 +81,10 @@ enum asy_op_kind {
      * itself), in the same place or another; adds to the sums. n: 1. */
     ASY_OP_SQUARED_LOSS,
 };
+
+/* Flags, of the kinds that name them. */
+#define ASY_OP_ADDS (1u << 0)
+#define ASY_OP_CAUSAL (1u << 1)
 
 #define ASY_OP_INS 6
 #define ASY_OP_OUTS 4
