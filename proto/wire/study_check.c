@@ -63,9 +63,9 @@ static void check_strict(struct asy__parse *p)
 
     if (!is_word(p, "resources.reproducible", "strict"))
         return;
-    if (!is_word(p, "run.model", "mlp"))
+    if (is_word(p, "run.model", "gbdt"))
         asy__problem(p, asy__place(p, "resources.reproducible"), "resources.reproducible",
-                     "strict is of the model mlp; trees are the same for any number of ranks, but "
+                     "strict is of networks; trees are the same for any number of ranks, but "
                      "for the last digits of their metrics");
     else if (ranks->has && ranks->i > ASY_STUDY_STRICT_RANKS)
         asy__problem(p, ranks->node, "resources.ranks",

@@ -379,7 +379,8 @@ static void mistakes_are_named_with_their_place(void)
         { "plugin", HEAD "run: {plugin: ./x.so}\n" OBJECTIVE PARAMS BUDGET,
           "run.plugin: is not supported in this version" },
         { "model", HEAD "run: {model: mpl, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET,
-          "s.yaml:3:14: run.model: must be one of mlp, gbdt, not 'mpl'; did you mean 'mlp'?" },
+          "s.yaml:3:14: run.model: must be one of mlp, linear, gbdt, not 'mpl'; did you mean "
+          "'mlp'?" },
         { "a parameter of another family", HEAD "run: {model: gbdt, length: {max: 3}}\n" DATA
           OBJECTIVE "parameters: {hidden: {min: 1, max: 9}}\n" BUDGET,
           "parameters.hidden: is not a hyperparameter of gbdt" },
@@ -713,7 +714,7 @@ static void mistakes_are_named_with_their_place(void)
           "resources.ranks: at most 8 with reproducible: strict" },
         { "strict trees", HEAD "run: {model: gbdt, length: {max: 9}}\n" DATA OBJECTIVE BUDGET
           "parameters: {max_depth: {min: 2, max: 5}}\nresources: {reproducible: strict}\n",
-          "resources.reproducible: strict is of the model mlp" },
+          "resources.reproducible: strict is of networks" },
         { "strict command", COMMAND "resources: {reproducible: strict}\n",
           "resources.reproducible: strict is of models" },
         { "reproducible", MODEL "resources: {reproducible: yes}\n", "resources.reproducible: " },

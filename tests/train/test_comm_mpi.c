@@ -410,7 +410,8 @@ static void train_strictly(struct asy_comm *by, const char *dir, const char *res
 static void a_strict_model_is_the_same_for_every_width(void)
 {
     static const char *const optimizers[] = { "\"optimizer\":\"adam\"",
-                                              "\"optimizer\":\"sgd\",\"momentum\":0.9" };
+                                              "\"optimizer\":\"sgd\",\"momentum\":0.9,"
+                                              "\"norm\":\"layer\",\"dropout\":0.25" };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_comm *self = NULL;
     char dir[64], wide[160], narrow[160], resumed[160];

@@ -248,12 +248,49 @@ static void a_step_allocates_nothing(void)
     tear_down(&b);
 }
 
-#define LONG_RUN "\"lr\":0.002,\"batch_size\":32,\"hidden\":32,\"patience\":4"
+#define LONG_RUN "\"lr\":0.002,\"batch_size\":32,\"hidden\":32,\"patience\":4,\"dropout\":0.1"
 #define STEPS_PER_EPOCH 34 /* 1079 training rows in batches of 32 */
 
 static void keep_model(const struct bench *b, const char *as)
 {
     T_EQ("keep", rename(b->result.model_path, as), 0);
+}
+
+/* Networks of each kind learn the digits, and a stored model gives what training saw. */
+static void families_are_learnt(void)
+{
+    static const struct {
+        const char *family, *params;
+        double floor;
+    } cases[] = {
+        { "linear", "\"lr\":0.01", 0.93 },
+        { "mlp", "\"lr\":0.01,\"layers\":3,\"hidden\":64,\"hidden_2\":32,\"hidden_3\":16",
+          0.94 },
+        { "mlp", "\"lr\":0.01,\"norm\":\"layer\",\"activation\":\"gelu\"", 0.95 },
+        { "mlp", "\"lr\":0.005,\"dropout\":0.2", 0.95 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_json *job = kit_family_job(cases[i].family, KIT_DIGITS, "", "val_accuracy",
+                                              "maximize", 15, cases[i].params, "");
+        struct asy_json *root = NULL;
+        struct asy_buf json;
+        struct bench b;
+
+        asy_buf_init(&json, 1u << 16);
+        if (set_up(&b) && T_OK(train(&b, job, NULL), &b.err) &&
+            T_OK(asy_trainer_evaluate(job, b.result.model_path, "validation", &json, &b.err),
+                 &b.err) &&
+            T_OK(asy_json_parse(json.data, json.len, &root, &b.err), &b.err)) {
+            T_TRUE(b.result.objective > cases[i].floor);
+            T_NEAR(cases[i].params, asy_json_f64(asy_json_get(root, "val_accuracy"), 0),
+                   b.result.objective, 0);
+        }
+        asy_json_destroy(root);
+        asy_buf_fini(&json);
+        asy_json_destroy(job);
+        tear_down(&b);
+    }
 }
 
 /* Straight through, then interrupted at seeded steps inside epochs: pauses, and SIGKILL in a
@@ -430,14 +467,19 @@ static void wrong_jobs_are_refused(void)
 
 static void hyperparameters_are_listed(void)
 {
-    static const char *const want[] = { "activation", "batch_size", "beta1", "beta2", "epsilon",
-                                        "hidden", "layers", "lr", "momentum", "nesterov",
-                                        "optimizer", "patience", "weight_decay" };
+    static const char *const families[] = { "mlp", "linear", "gbdt" };
+    const char *name, *last;
 
-    for (size_t i = 0; i < ASY_ARRAY_LEN(want); i++)
-        T_STR("name", asy_trainer_hyperparameter("mlp", i), want[i]);
-    T_TRUE(asy_trainer_hyperparameter("mlp", ASY_ARRAY_LEN(want)) == NULL);
-    T_TRUE(asy_trainer_hyperparameter("cnn", 0) == NULL);
+    for (size_t f = 0; f < ASY_ARRAY_LEN(families); f++) {
+        last = "";
+        for (size_t i = 0; (name = asy_trainer_hyperparameter(families[f], i)); i++) {
+            T_TRUE(strcmp(last, name) < 0); /* each once, in order */
+            last = name;
+        }
+        T_TRUE(*last != '\0');
+    }
+    T_STR("first", asy_trainer_hyperparameter("mlp", 0), "activation");
+    T_TRUE(asy_trainer_hyperparameter("none", 0) == NULL);
 }
 
 /* Every cut and every flipped byte of the header is refused or, if it changes nothing that counts,
@@ -756,9 +798,9 @@ out:
 }
 
 T_MAIN("trainer", T_TEST(digits_are_learnt), T_TEST(a_stored_model_is_the_best_epoch),
-       T_TEST(what_older_engines_stored_is_read), T_TEST(a_step_allocates_nothing),
-       T_TEST(resumed_training_ends_with_the_same_bits), T_TEST(milestones_add_up_to_the_whole),
-       T_TEST(a_stop_ends_at_a_batch),
+       T_TEST(what_older_engines_stored_is_read), T_TEST(families_are_learnt),
+       T_TEST(a_step_allocates_nothing), T_TEST(resumed_training_ends_with_the_same_bits),
+       T_TEST(milestones_add_up_to_the_whole), T_TEST(a_stop_ends_at_a_batch),
        T_TEST(divergence_is_an_outcome), T_TEST(wrong_jobs_are_refused),
        T_TEST(hyperparameters_are_listed), T_TEST(damaged_and_foreign_checkpoints_are_refused),
        T_TEST(momentum_that_the_parent_had_not_starts_from_zero),

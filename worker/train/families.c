@@ -4,24 +4,41 @@
 #include <string.h>
 #include "score.h"
 
-#define MLP_LAYERS 9 /* the hidden ones, and the output */
+#define LIST_MAX (4 * ASY__HIDDEN_MAX + 1) /* layers of a list */
 
 int asy__family_is_net(enum asy__family family)
 {
     return family != ASY__GBDT;
 }
 
+static size_t list_linear(const struct asy__schema *schema, struct asy__layer_desc *layers)
+{
+    layers[0] = (struct asy__layer_desc){ .kind = ASY__DENSE, .width = asy__outputs_of(schema) };
+    return 1;
+}
+
+/* A dense layer, a norm, an activation, dropout; of these what there is. */
 static size_t list_mlp(const struct asy__hyper *hyper, const struct asy__schema *schema,
                        struct asy__layer_desc *layers)
 {
-    size_t n = (size_t)hyper->layers;
+    enum asy_act act = (enum asy_act)hyper->activation;
+    size_t n = 0;
 
-    for (size_t l = 0; l < n; l++)
-        layers[l] = (struct asy__layer_desc){ .kind = ASY__DENSE,
-                                              .act = (enum asy_act)hyper->activation,
-                                              .width = (size_t)hyper->hidden };
-    layers[n] = (struct asy__layer_desc){ .kind = ASY__DENSE, .width = asy__outputs_of(schema) };
-    return n + 1;
+    for (int64_t l = 0; l < hyper->layers; l++) {
+        int64_t own = hyper->hidden_of[l];
+
+        layers[n++] = (struct asy__layer_desc){ .kind = ASY__DENSE,
+                                                .width = (size_t)(own ? own : hyper->hidden) };
+        if (hyper->norm == ASY__NORM_LAYER)
+            layers[n++] = (struct asy__layer_desc){ .kind = ASY__LAYER_NORM };
+        if (hyper->norm == ASY__NORM_NONE)
+            layers[n - 1].act = act;
+        else
+            layers[n++] = (struct asy__layer_desc){ .kind = ASY__ACT, .act = act };
+        if (hyper->dropout > 0)
+            layers[n++] = (struct asy__layer_desc){ .kind = ASY__DROPOUT, .rate = hyper->dropout };
+    }
+    return n + list_linear(schema, layers + n);
 }
 
 int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *schema,
@@ -32,10 +49,11 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
                                         .loss = asy__loss_of(schema),
                                         .train_rows = train_rows,
                                         .eval_rows = eval_rows };
-    struct asy__layer_desc layers[MLP_LAYERS];
-    size_t n;
+    struct asy__layer_desc layers[LIST_MAX];
+    size_t n = hyper->family == ASY__MLP ? list_mlp(hyper, schema, layers)
+                                         : list_linear(schema, layers);
 
-    ASY_ASSERT(hyper->family == ASY__MLP, "family %d is no network", (int)hyper->family);
-    n = list_mlp(hyper, schema, layers);
+    ASY_ASSERT(asy__family_is_net((enum asy__family)hyper->family), "family %d is no network",
+               (int)hyper->family);
     return asy__net_create(layers, n, &options, ret_net, err);
 }

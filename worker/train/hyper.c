@@ -18,6 +18,7 @@ static const enum asy_act activation_of[] = {
     ASY_ACT_RELU, ASY_ACT_TANH, ASY_ACT_GELU, ASY_ACT_SIGMOID, ASY_ACT_SILU, ASY_ACT_LEAKY_RELU,
 };
 static const char *const optimizers[] = { "sgd", "adam", NULL };
+static const char *const norms[] = { "none", "layer", NULL };
 
 static const struct row {
     const char *name;
@@ -39,8 +40,17 @@ static const struct row {
     { "weight_decay", REAL, AT(weight_decay), 0, 0, 100, NULL },
 }, of_mlp[] = {
     { "activation", WORD, AT(activation), 0, 0, 0, activations },
+    { "dropout", REAL, AT(dropout), 0, 0, 0.99, NULL },
     { "hidden", COUNT, AT(hidden), 128, 1, 65536, NULL },
-    { "layers", COUNT, AT(layers), 2, 1, 8, NULL },
+    { "hidden_2", COUNT, AT(hidden_of[1]), 0, 0, 65536, NULL },
+    { "hidden_3", COUNT, AT(hidden_of[2]), 0, 0, 65536, NULL },
+    { "hidden_4", COUNT, AT(hidden_of[3]), 0, 0, 65536, NULL },
+    { "hidden_5", COUNT, AT(hidden_of[4]), 0, 0, 65536, NULL },
+    { "hidden_6", COUNT, AT(hidden_of[5]), 0, 0, 65536, NULL },
+    { "hidden_7", COUNT, AT(hidden_of[6]), 0, 0, 65536, NULL },
+    { "hidden_8", COUNT, AT(hidden_of[7]), 0, 0, 65536, NULL },
+    { "layers", COUNT, AT(layers), 2, 1, ASY__HIDDEN_MAX, NULL },
+    { "norm", WORD, AT(norm), 0, 0, 0, norms },
 }, of_gbdt[] = {
     { "bins", COUNT, AT(bins), 256, 3, ASY_GBDT_BINS_MAX, NULL },
     { "colsample", REAL, AT(colsample), 1, 1e-6, 1, NULL },
@@ -64,6 +74,7 @@ static const struct family {
 #define NETWORK(name, rows)                                                                        \
     { name, rows, of_networks, ASY_ARRAY_LEN(rows), ASY_ARRAY_LEN(of_networks) }
     [ASY__MLP] = NETWORK("mlp", of_mlp),
+    [ASY__LINEAR] = { "linear", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
     [ASY__GBDT] = { "gbdt", of_gbdt, NULL, ASY_ARRAY_LEN(of_gbdt), 0 },
 #undef NETWORK
 };

@@ -6,18 +6,25 @@
 #include <asy/json.h>
 #include <asy/kernels.h>
 
-enum asy__family { ASY__MLP, ASY__GBDT, ASY__FAMILIES };
+enum asy__family { ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__FAMILIES };
 enum asy__optimizer { ASY__SGD, ASY__ADAM };
+enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER };
+#define ASY__HIDDEN_MAX 8 /* layers of an mlp, beside its outputs */
 struct asy__hyper {
     int64_t family; /* enum asy__family */
     double lr;
     int64_t patience;
-    /* mlp */
+    /* networks */
     double momentum, beta1, beta2, epsilon, weight_decay;
-    int64_t hidden, layers, batch_size;
-    int64_t activation; /* enum asy_act */
+    int64_t batch_size;
     int64_t optimizer;  /* enum asy__optimizer */
     int64_t nesterov;
+    /* mlp */
+    double dropout;
+    int64_t hidden, layers;
+    int64_t hidden_of[ASY__HIDDEN_MAX]; /* of each layer; 0: hidden */
+    int64_t activation; /* enum asy_act */
+    int64_t norm;       /* enum asy__norm */
     /* gbdt */
     double l1, l2, gamma, min_child_weight, subsample, colsample;
     int64_t max_depth, bins;

@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * job.c - reading a job, and the text by which a checkpoint knows its trial. */
 #include "job.h"
+#include <stdio.h>
 #include <string.h>
+
+static int unknown_family(const char *name, struct asy_error *err)
+{
+    char list[160] = "";
+    size_t len = 0;
+
+    for (int f = 0; f < ASY__FAMILIES && len < sizeof list; f++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", f ? ", " : "",
+                                asy__family_name((enum asy__family)f));
+    return asy_fail(err, ASY_E_INVAL, "run: model '%.60s' is unknown; there are %s",
+                    name ? name : "", list);
+}
 
 static int read_run(const struct asy_json *run, struct asy__job *job, struct asy_error *err)
 {
@@ -12,8 +25,7 @@ static int read_run(const struct asy_json *run, struct asy__job *job, struct asy
     int family = asy__family_find(model), rc;
 
     if (family < 0)
-        return asy_fail(err, ASY_E_INVAL, "run: model '%.60s' is unknown; mlp and gbdt are what "
-                        "there is", model ? model : "");
+        return unknown_family(model, err);
     if (strcmp(unit, "epochs") != 0)
         return asy_fail(err, ASY_E_INVAL, "run: length is counted in epochs, not in '%.60s'", unit);
     if (max < 1 || max > 1000000000000000)
@@ -116,11 +128,25 @@ void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf)
                  spec->test, spec->stratify, (unsigned long long)spec->seed);
 }
 
-/* What a network is, and what a population's trials have of their own. */
+/* Lines of what was not always there are only of what is not as it was before. */
 static void add_mlp(const struct asy__hyper *h, int population, struct asy_buf *buf)
 {
     asy_buf_addf(buf, "hidden=%lld\nlayers=%lld\nactivation=%s\n", (long long)h->hidden,
                  (long long)h->layers, asy_act_name((enum asy_act)h->activation));
+    for (int64_t l = 1; l < h->layers; l++)
+        if (h->hidden_of[l] && h->hidden_of[l] != h->hidden)
+            asy_buf_addf(buf, "hidden_%lld=%lld\n", (long long)l + 1, (long long)h->hidden_of[l]);
+    if (h->norm)
+        asy_buf_addf(buf, "norm=%lld\n", (long long)h->norm);
+    if (h->dropout > 0 && !population)
+        asy_buf_addf(buf, "dropout=%a\n", h->dropout);
+}
+
+/* What a network is, and what a population's trials have of their own. */
+static void add_network(const struct asy__hyper *h, int population, struct asy_buf *buf)
+{
+    if (h->family == ASY__MLP)
+        add_mlp(h, population, buf);
     if (!population)
         asy_buf_addf(buf, "batch_size=%lld\n", (long long)h->batch_size);
     asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,
@@ -158,7 +184,7 @@ void asy__job_identity(const struct asy__job *job, const struct asy__data *data,
     if (job->hyper.family == ASY__GBDT)
         add_gbdt(&job->hyper, job->population, buf);
     else
-        add_mlp(&job->hyper, job->population, buf);
+        add_network(&job->hyper, job->population, buf);
     asy__data_spec_text(&job->data, buf);
     asy_buf_addf(buf, "data=%08x\n", data->crc);
 }
