@@ -2,7 +2,7 @@
 """Exported models: what onnxruntime makes of the ONNX file, and a C compiler of the header, against
 what assay-trainer itself predicts, on rows with gaps and with categories that are new.
 
-    test_onnx.py BIN VENV    VENV has what onnx-requirements.txt names; scripts/test.sh makes it
+    test_onnx.py BIN SOURCE VENV    VENV has what onnx-requirements.txt names; scripts/test.sh makes it
 
 Without VENV it counts as skipped."""
 import csv
@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 
-BIN, VENV = sys.argv[1:]
+BIN, SOURCE, VENV = sys.argv[1:]
+CC = ["cc", "-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 PYTHON = os.path.join(VENV, "bin", "python3")
 if __name__ == "__main__" and not os.path.exists(PYTHON):
     print(f"SKIPPED: no onnx and onnxruntime in {VENV}; scripts/test.sh puts them there")
@@ -36,7 +37,7 @@ def table(kinds, n, draw, gaps):
     """Rows of columns by their kinds, and gaps in some of them."""
     def cell(kind):
         if gaps and draw.random() < 0.1:
-            return draw.choice(["", "NA"])
+            return draw.choice(gaps)
         if kind == "text":
             return draw.choice(["red", "blue", "light, \"pale\"", "\u00e9?*/"])
         if kind == "code":
@@ -85,7 +86,7 @@ def trainer(*args):
 
 
 class Case:
-    def __init__(self, name, family, kinds, label, names=None, params=None, gaps=False, **data):
+    def __init__(self, name, family, kinds, label, names=None, params=None, gaps=None, **data):
         self.name, self.family, self.kinds, self.label = name, family, kinds, label
         self.params, self.gaps, self.data = params or {}, gaps, data
         self.names = names or [f"column {chr(97 + i)}" for i in range(len(kinds))]
@@ -174,6 +175,28 @@ def check_names(case, session):
         raise AssertionError(f"objective: {meta['objective']}, not {case.objective}")
 
 
+def example(language):
+    """The code that docs/guide/export.md shows."""
+    with open(os.path.join(SOURCE, "docs/guide/export.md")) as f:
+        return f.read().partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def run_examples(case):
+    """Models as the guide has them: of a study my-first, with a column colour, or four numbers."""
+    main = os.path.join(case.folder, "main.c" if case.label == "three" else "main.py")
+    with open(main, "w") as f:
+        f.write(example("c" if case.label == "three" else "python"))
+    if case.label == "three":
+        program = os.path.join(case.folder, "main")
+        subprocess.run([*CC, main, "-o", program, "-lm"], check=True)
+        want, args = "middle ", [program]
+    else:
+        want, args = "'no, never'", [sys.executable, main]
+    out = subprocess.run(args, cwd=case.folder, capture_output=True, text=True, check=True).stdout
+    if want not in out:
+        raise AssertionError(f"the example prints {out}")
+
+
 def check_onnx(case):
     path = os.path.join(case.folder, "model.onnx")
     with open(path, "wb") as f:
@@ -236,29 +259,32 @@ def check_c(case):
     with open(main, "w") as f:
         f.write(MAIN % (header, name, rows, name, name, name))
     program = os.path.join(case.folder, "main")
-    subprocess.run(["cc", "-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-                    main, "-o", program, "-lm"], check=True)
+    subprocess.run([*CC, main, "-o", program, "-lm"], check=True)
     out = subprocess.run([program], capture_output=True, text=True, check=True).stdout
     return case.near("C", [[float(word) for word in line.split()] for line in out.splitlines()])
 
 
+GAPS = ["", "NA"]
 MIXED = ["number", "text", "number", "code", "text", "number"]
 TAKEN = ["x", "label", "/in_1", "value", "_label", "probabilities"]
 TREES = {"max_depth": 3, "lr": 0.5, "min_child_weight": 0.1}
 CASES = [
     *[Case(f"act-{act}", "mlp", ["number"] * 5, "digits",
            params={"activation": act, "hidden": 9, "layers": 2}) for act in ACTIVATIONS],
-    Case("mixed.mlp", "mlp", MIXED, "three", names=TAKEN, gaps=True, params={"hidden": 8}),
+    Case("mixed.mlp", "mlp", MIXED, "three", names=TAKEN, gaps=GAPS, params={"hidden": 8}),
     Case("mixed-whole", "mlp", MIXED, "two", params={"hidden": 8}),
     Case("values", "mlp", ["big", "number", "number"], "value", params={"hidden": 8}),
-    Case("minmax", "mlp", ["number", "big", "number"], "value", gaps=True, scale="minmax",
+    Case("minmax", "mlp", ["number", "big", "number"], "value", gaps=GAPS, scale="minmax",
          params={"hidden": 8, "activation": "gelu"}),
+    Case("my-first", "mlp", ["number"] * 4, "three", gaps=GAPS, params={"hidden": 4}),
+    Case("my-first", "mlp", ["number", "text", "number"], "two", gaps=[""], params={"hidden": 4},
+         names=["width", "colour", "height"]),
     Case("plain", "mlp", ["number"] * 3, "two", scale="none", params={"hidden": 4, "layers": 1}),
     Case("texts-alone", "mlp", ["text", "text"], "texts", params={"hidden": 4}),
     Case("trees-two", "gbdt", ["number"] * 4, "two", params=TREES),
-    Case("trees-three", "gbdt", MIXED, "three", gaps=True, params=TREES),
+    Case("trees-three", "gbdt", MIXED, "three", gaps=GAPS, params=TREES),
     Case("trees-codes", "gbdt", ["code", "number", "number", "text"], "digits", params=TREES),
-    Case("2trees-values", "gbdt", ["big", "number", "number"], "value", gaps=True, params=TREES),
+    Case("2trees-values", "gbdt", ["big", "number", "number"], "value", gaps=GAPS, params=TREES),
     Case("trees-raw", "gbdt", ["number"] * 3, "value", scale="none", params=TREES),
 ]
 
@@ -271,6 +297,8 @@ def main():
             try:
                 case.prepare(folder)
                 off, off_c = check_onnx(case), check_c(case)
+                if case.name == "my-first":
+                    run_examples(case)
                 print(f"ok {case.name}: onnx {off:.2g}, C {off_c:.2g}", flush=True)
             except Exception as error:  # each case is reported
                 failed = 1

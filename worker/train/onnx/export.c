@@ -89,6 +89,9 @@ static int export_it(const struct asy__model *model, const struct asy_json *abou
         .version = version,
     };
 
+    if ((!model->trees && !model->net) || model->schema.vocabulary)
+        return asy_fail(err, ASY_E_UNSUPPORTED, "models of the family '%.40s' are not exported",
+                        asy_json_str(asy_json_get(about, "family"), ""));
     if (model->trees && asy_gbdt_rounds(model->trees) == 0)
         return asy_fail(err, ASY_E_UNSUPPORTED, "it has no trees");
     return format == ASY_EXPORT_C ? asy__export_c(&export, ret, err)
