@@ -215,6 +215,10 @@ def check_onnx(case):
             raise AssertionError(f"labels are {labels}")
         if (got["label"].dtype == numpy.int64) != (case.label == "digits"):
             raise AssertionError(f"labels are of type {got['label'].dtype}")
+    alone = session.run(None, {name: value[:1] for name, value in given.items()})[-1]
+    want = got[session.get_outputs()[-1].name][:1]
+    if alone.shape != want.shape or not numpy.allclose(alone, want, TOLERANCE, TOLERANCE):
+        raise AssertionError(f"a row alone gives {alone}")
     if "x" in given and not case.gaps:  # which training did not know
         given["x"] = given["x"].copy()
         given["x"][3, 0] = numpy.nan
