@@ -2,7 +2,8 @@
 """Exported models: what onnxruntime makes of the ONNX file, and a C compiler of the header, against
 what assay-trainer itself predicts, on rows with gaps and with categories that are new.
 
-    test_onnx.py BIN SOURCE VENV    VENV has what onnx-requirements.txt names; scripts/test.sh makes it
+    test_onnx.py BIN NETS SOURCE VENV    NETS is the program export_nets; VENV has what
+                                           onnx-requirements.txt names, scripts/test.sh makes it
 
 Without VENV it counts as skipped."""
 import csv
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-BIN, SOURCE, VENV = sys.argv[1:]
+BIN, NETS, SOURCE, VENV = sys.argv[1:]
 CC = ["cc", "-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 PYTHON = os.path.join(VENV, "bin", "python3")
 if __name__ == "__main__" and not os.path.exists(PYTHON):
@@ -253,19 +254,44 @@ def literal(case, i, cell):
     return repr(float(cell)) + "f" if isinstance(cell, (int, float)) else "NAN"
 
 
-def check_c(case):
-    name = ("m" if case.name[0].isdigit() else "") + case.name.replace("-", "_").replace(".", "_")
-    header, main = (os.path.join(case.folder, n) for n in ("model.h", "main.c"))
-    with open(header, "wb") as f:
-        f.write(trainer("--export", case.model, "--format", "c"))
-    rows = ", ".join("{ " + ", ".join(literal(case, i, cell) for i, cell in enumerate(row)) + " }"
-                     for row in case.rows)
+def answers_in_c(folder, header, name, rows):
+    """rows: literals. The answers of each."""
+    main, program = (os.path.join(folder, n) for n in ("main.c", "main"))
+    text = ", ".join("{ " + ", ".join(row) + " }" for row in rows)
     with open(main, "w") as f:
-        f.write(MAIN % (header, name, rows, name, name, name))
-    program = os.path.join(case.folder, "main")
+        f.write(MAIN % (header, name, text, name, name, name))
     subprocess.run([*CC, main, "-o", program, "-lm"], check=True)
     out = subprocess.run([program], capture_output=True, text=True, check=True).stdout
-    return case.near("C", [[float(word) for word in line.split()] for line in out.splitlines()])
+    return numpy.array([[float(word) for word in line.split()] for line in out.splitlines()])
+
+
+def check_c(case):
+    name = ("m" if case.name[0].isdigit() else "") + case.name.replace("-", "_").replace(".", "_")
+    header = os.path.join(case.folder, "model.h")
+    with open(header, "wb") as f:
+        f.write(trainer("--export", case.model, "--format", "c"))
+    rows = [[literal(case, i, cell) for i, cell in enumerate(row)] for row in case.rows]
+    return case.near("C", answers_in_c(case.folder, header, name, rows))
+
+
+def check_nets(folder):
+    """Networks that export_nets makes, of layers that no family of the cases above has."""
+    names = subprocess.run([NETS, folder], capture_output=True, text=True, check=True).stdout.split()
+    for name in names:
+        def path(ending):
+            return os.path.join(folder, f"{name}.{ending}")
+        want = numpy.fromfile(path("want"), numpy.float32).reshape(-1, 3)
+        x = numpy.fromfile(path("x"), numpy.float32).reshape(len(want), -1)
+        onnx.checker.check_model(onnx.load(path("onnx")), full_check=True)
+        session = onnxruntime.InferenceSession(path("onnx"), providers=["CPUExecutionProvider"])
+        got = {"onnx": session.run(["probabilities"], {"x": x})[0]}
+        if os.path.exists(path("h")):
+            rows = [[repr(float(cell)) + "f" for cell in row] for row in x]
+            got["C"] = answers_in_c(folder, path("h"), name, rows)
+        off = {key: numpy.abs(value - want).max() for key, value in got.items()}
+        if not max(off.values()) <= TOLERANCE or not want.std(axis=0).min() > 0.01:
+            raise AssertionError(f"{name}: off by {off}, {want}")
+        print(f"ok {name}:", ", ".join(f"{key} {value:.2g}" for key, value in off.items()))
 
 
 GAPS = ["", "NA"]
@@ -296,6 +322,12 @@ CASES = [
 def main():
     print(f"onnx {onnx.__version__}, onnxruntime {onnxruntime.__version__}")
     failed = 0
+    with tempfile.TemporaryDirectory(prefix="assay-onnx-") as folder:
+        try:
+            check_nets(folder)
+        except Exception as error:  # each case is reported
+            failed = 1
+            print(f"not ok nets: {error!r}", flush=True)
     for case in CASES:
         with tempfile.TemporaryDirectory(prefix="assay-onnx-") as folder:
             try:
@@ -304,7 +336,7 @@ def main():
                 if case.name == "my-first":
                     run_examples(case)
                 print(f"ok {case.name}: onnx {off:.2g}, C {off_c:.2g}", flush=True)
-            except Exception as error:  # each case is reported
+            except Exception as error:
                 failed = 1
                 print(f"not ok {case.name}: {error!r}", flush=True)
     sys.exit(failed)

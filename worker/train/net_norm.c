@@ -2,8 +2,6 @@
  * net_norm.c - layer normalisation (asy/norm.h) of each vector of channels. */
 #include "net_impl.h"
 
-#define EPSILON 1e-5f
-
 enum { SCALE, SHIFT };
 
 static int shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_error *err)
@@ -25,7 +23,7 @@ static void forward(struct asy__plan *plan, struct asy__layer *layer)
     layer->y = asy__plan_value(plan, vectors * n, 0);
     layer->saved[0] = asy__plan_value(plan, 2 * vectors, 0);
     asy__plan_emit(plan, &(struct asy_op){
-        .kind = ASY_OP_LAYER_NORM, .value = EPSILON, .per_row = vectors, .n = { n },
+        .kind = ASY_OP_LAYER_NORM, .value = ASY__NORM_EPSILON, .per_row = vectors, .n = { n },
         .in = { asy__plan_x(plan, layer, 0), asy__plan_tensor_at(plan, layer, SCALE),
                 asy__plan_tensor_at(plan, layer, SHIFT) },
         .out = { layer->y, layer->saved[0] } });

@@ -242,29 +242,71 @@ static const char *activation(enum asy_act act)
     return "";
 }
 
-/* A function for each activation that dense layers have. */
-static void put_dense(struct writer *w)
+static int has_layer(const struct asy__net *net, enum asy__layer_kind kind, enum asy_act act)
+{
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (net->layers[l].desc.kind == kind && net->layers[l].desc.act == act)
+            return 1;
+    return 0;
+}
+
+static void put_dense(struct writer *w, enum asy_act act)
+{
+    asy_buf_addf(w->to,
+                 "\nstatic inline void %s_dense_%s(const float *weight, const float *bias, "
+                 "int rows,\n    int in, int out, const float *x, float *y)\n{\n"
+                 "    int r, i, k;\n\n    for (r = 0; r < rows; r++, x += in)\n"
+                 "        for (k = 0; k < out; k++, y++) {\n"
+                 "            float v = bias[k];\n\n            for (i = 0; i < in; i++)\n"
+                 "                v += weight[k * in + i] * x[i];\n"
+                 "            *y = %s;\n        }\n}\n",
+                 w->name, asy_act_name(act), activation(act));
+}
+
+static void put_act(struct writer *w, enum asy_act act)
+{
+    asy_buf_addf(w->to,
+                 "\nstatic inline void %s_act_%s(int n, const float *x, float *y)\n{\n"
+                 "    int i;\n\n    for (i = 0; i < n; i++) {\n        float v = x[i];\n\n"
+                 "        y[i] = %s;\n    }\n}\n", w->name, asy_act_name(act), activation(act));
+}
+
+static void put_norm(struct writer *w)
+{
+    asy_buf_addf(w->to,
+                 "\nstatic inline void %s_norm(const float *weight, const float *bias, int rows, "
+                 "int n,\n    const float *x, float *y)\n{\n    int r, i;\n\n"
+                 "    for (r = 0; r < rows; r++, x += n, y += n) {\n"
+                 "        float mean = 0, square = 0;\n\n"
+                 "        for (i = 0; i < n; i++)\n            mean += x[i] / (float)n;\n"
+                 "        for (i = 0; i < n; i++)\n"
+                 "            square += (x[i] - mean) * (x[i] - mean) / (float)n;\n"
+                 "        for (i = 0; i < n; i++)\n"
+                 "            y[i] = (x[i] - mean) / sqrtf(square + ", w->name);
+    put_float(w->to, ASY__NORM_EPSILON);
+    asy_buf_adds(w->to, ") * weight[i] + bias[i];\n    }\n}\n");
+}
+
+/* A function for each kind of layer, and activation, that the network has. */
+static void put_functions(struct writer *w)
 {
     const struct asy__net *net = w->export->model->net;
 
-    for (int act = 0; act < ASY_ACT_COUNT; act++) {
-        size_t l = 0;
-
-        while (l < net->n_layers && (net->layers[l].desc.kind != ASY__DENSE ||
-                                     net->layers[l].desc.act != (enum asy_act)act))
-            l++;
-        if (l == net->n_layers)
-            continue;
-        asy_buf_addf(w->to,
-                     "\nstatic inline void %s_dense_%s(const float *weight, const float *bias, "
-                     "int rows,\n    int in, int out, const float *x, float *y)\n{\n"
-                     "    int r, i, k;\n\n    for (r = 0; r < rows; r++, x += in)\n"
-                     "        for (k = 0; k < out; k++, y++) {\n"
-                     "            float v = bias[k];\n\n            for (i = 0; i < in; i++)\n"
-                     "                v += weight[k * in + i] * x[i];\n"
-                     "            *y = %s;\n        }\n}\n",
-                     w->name, asy_act_name((enum asy_act)act), activation((enum asy_act)act));
+    for (int i = 0; i < ASY_ACT_COUNT; i++) {
+        if (has_layer(net, ASY__DENSE, (enum asy_act)i))
+            put_dense(w, (enum asy_act)i);
+        if (i != ASY_ACT_NONE && has_layer(net, ASY__ACT, (enum asy_act)i))
+            put_act(w, (enum asy_act)i);
     }
+    if (has_layer(net, ASY__LAYER_NORM, ASY_ACT_NONE))
+        put_norm(w);
+}
+
+/* Whether it leaves its input as it is. */
+static int passes_on(const struct asy__layer *layer)
+{
+    return layer->desc.kind == ASY__FLATTEN || layer->desc.kind == ASY__DROPOUT ||
+           (layer->desc.kind == ASY__ACT && layer->desc.act == ASY_ACT_NONE);
 }
 
 /* Where a layer's i-th input is: the array of the layer that it comes from. */
@@ -279,19 +321,38 @@ static const char *array_of(const struct asy__layer *layer, size_t i, const size
 
 static void put_layer(struct writer *w, const struct asy__layer *layer, const size_t *arrays)
 {
+    size_t l = layer->number, vectors = asy__shape_vectors(layer->out), n = layer->out.channels;
     char a[32], b[32];
+    const char *x = array_of(layer, 0, arrays, a);
 
+    if (passes_on(layer))
+        return;
     if (layer->desc.kind == ASY__DENSE)
         asy_buf_addf(w->to,
                      "    %s_dense_%s(%s_weight_%zu, %s_bias_%zu, %zu, %zu, %zu, %s, y%zu);\n",
-                     w->name, asy_act_name(layer->desc.act), w->name, layer->number, w->name,
-                     layer->number, layer->in[0].height * layer->in[0].width,
-                     layer->in[0].channels, layer->out.channels, array_of(layer, 0, arrays, a),
-                     layer->number);
-    else if (layer->desc.kind == ASY__ADD)
+                     w->name, asy_act_name(layer->desc.act), w->name, l, w->name, l, vectors,
+                     layer->in[0].channels, n, x, l);
+    else if (layer->desc.kind == ASY__LAYER_NORM)
+        asy_buf_addf(w->to, "    %s_norm(%s_weight_%zu, %s_bias_%zu, %zu, %zu, %s, y%zu);\n",
+                     w->name, w->name, l, w->name, l, vectors, n, x, l);
+    else if (layer->desc.kind == ASY__ACT)
+        asy_buf_addf(w->to, "    %s_act_%s(%zu, %s, y%zu);\n", w->name,
+                     asy_act_name(layer->desc.act), vectors * n, x, l);
+    else
         asy_buf_addf(w->to, "    for (i = 0; i < %zu; i++)\n        y%zu[i] = %s[i] + %s[i];\n",
-                     asy__shape_size(layer->out), layer->number, array_of(layer, 0, arrays, a),
-                     array_of(layer, 1, arrays, b));
+                     vectors * n, l, x, array_of(layer, 1, arrays, b));
+}
+
+static void put_tensors(struct writer *w, const struct asy__layer *layer)
+{
+    const struct asy__model *model = w->export->model;
+
+    if (layer->n_tensors < 2)
+        return;
+    put_floats(w, "weight", layer->number, asy__export_tensor(model, layer, 0),
+               model->net->tensors[layer->tensors[0]].n);
+    put_floats(w, "bias", layer->number, asy__export_tensor(model, layer, 1),
+               model->net->tensors[layer->tensors[1]].n);
 }
 
 static void put_net(struct writer *w)
@@ -303,16 +364,11 @@ static void put_net(struct writer *w)
         const struct asy__layer *layer = &net->layers[l];
 
         arrays[l] = l;
-        if (layer->desc.kind == ASY__FLATTEN)
+        if (passes_on(layer))
             arrays[l] = layer->from[0] == ASY__FEATURES ? ASY__FEATURES : arrays[layer->from[0]];
-        if (layer->desc.kind != ASY__DENSE)
-            continue;
-        put_floats(w, "weight", l, asy__export_tensor(w->export->model, layer, 0),
-                   layer->in[0].channels * layer->out.channels);
-        put_floats(w, "bias", l, asy__export_tensor(w->export->model, layer, 1),
-                   layer->out.channels);
+        put_tensors(w, layer);
     }
-    put_dense(w);
+    put_functions(w);
     asy_buf_addf(w->to, "\nstatic inline void %s_outputs(const float *f, float *out)\n{\n",
                  w->name);
     for (size_t l = 0; l < net->n_layers; l++)
@@ -328,13 +384,15 @@ static void put_net(struct writer *w)
 /* ASY_E_UNSUPPORTED: a layer that put_layer() does not know. */
 static int check_net(const struct asy__net *net, struct asy_error *err)
 {
-    for (size_t l = 0; l < net->n_layers; l++) {
-        enum asy__layer_kind kind = net->layers[l].desc.kind;
+    static const char is_known[ASY__LAYER_KINDS] = {
+        [ASY__DENSE] = 1, [ASY__ADD] = 1,     [ASY__FLATTEN] = 1,
+        [ASY__ACT] = 1,   [ASY__DROPOUT] = 1, [ASY__LAYER_NORM] = 1,
+    };
 
-        if (kind != ASY__DENSE && kind != ASY__ADD && kind != ASY__FLATTEN)
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (!is_known[net->layers[l].desc.kind])
             return asy_fail(err, ASY_E_UNSUPPORTED, "C has no layer of the kind '%s'; export it "
                             "as onnx", net->layers[l].type->name);
-    }
     return 0;
 }
 

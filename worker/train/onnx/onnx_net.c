@@ -99,6 +99,31 @@ static const char *flatten(struct asy__graph *g, const struct asy__model *model,
     return is_vector(layer->in[0]) ? x[0] : reshaped(g, x[0], layer->out);
 }
 
+static const char *act(struct asy__graph *g, const struct asy__model *model,
+                       const struct asy__layer *layer, const char *const *x)
+{
+    (void)model;
+    return activation(g, layer->desc.act, x[0]);
+}
+
+static const char *dropout(struct asy__graph *g, const struct asy__model *model,
+                           const struct asy__layer *layer, const char *const *x)
+{
+    (void)g, (void)model, (void)layer;
+    return x[0]; /* training alone drops */
+}
+
+static const char *layer_norm(struct asy__graph *g, const struct asy__model *model,
+                              const struct asy__layer *layer, const char *const *x)
+{
+    const char *scale = tensor(g, model, layer, 0), *shift = tensor(g, model, layer, 1);
+    const char *y = ASY__NODE(g, "LayerNormalization", x[0], scale, shift);
+
+    asy__graph_attr_int(g, "axis", -1);
+    asy__graph_attr_float(g, "epsilon", ASY__NORM_EPSILON);
+    return y;
+}
+
 /* Its output, of inputs x; NULL: no way to say it is known. */
 typedef const char *(*emit_f)(struct asy__graph *g, const struct asy__model *model,
                               const struct asy__layer *layer, const char *const *x);
@@ -106,6 +131,9 @@ static const emit_f emitters[ASY__LAYER_KINDS] = {
     [ASY__DENSE] = dense,
     [ASY__ADD] = add,
     [ASY__FLATTEN] = flatten,
+    [ASY__ACT] = act,
+    [ASY__DROPOUT] = dropout,
+    [ASY__LAYER_NORM] = layer_norm,
 };
 
 int asy__onnx_net(struct asy__graph *graph, const struct asy__model *model, const char *features,

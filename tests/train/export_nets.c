@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * export_nets FOLDER: networks of every kind of layer, exported for test_onnx.py: for each case
+ * NAME.onnx, NAME.h where C can say it, NAME.x [ROWS][features] and what the network makes of it,
+ * NAME.want [ROWS][CLASSES], as floats. Prints the names. */
+#include <asytest.h>
+#include <asy/durable.h>
+#include <asy/rng.h>
+#include "export_impl.h"
+#include "score.h"
+
+#define ROWS 7
+#define CLASSES 3
+#define LAYERS 16
+
+static const struct {
+    const char *name;
+    struct asy__shape features;
+    int c; /* a header in C is possible, too */
+    size_t n;
+    struct asy__layer_desc layers[LAYERS];
+} cases[] = {
+    { "vectors", { 1, 1, 5 }, 1, 7, {
+        { ASY__DENSE, .width = 7, .act = ASY_ACT_TANH },
+        { ASY__DENSE, .width = 7 },
+        { ASY__ADD, { 0, 1 } },
+        { ASY__ACT, .act = ASY_ACT_GELU },
+        { ASY__LAYER_NORM },
+        { ASY__DROPOUT, .rate = 0.5 },
+        { ASY__DENSE, .width = CLASSES } } },
+    { "tokens", { 1, 4, 3 }, 1, 6, {
+        { ASY__LAYER_NORM },
+        { ASY__DENSE, .width = 6, .act = ASY_ACT_SILU },
+        { ASY__DENSE, .width = 3 },
+        { ASY__ADD, { 0, ASY__FEATURES } },
+        { ASY__FLATTEN },
+        { ASY__DENSE, .width = CLASSES } } },
+};
+
+/* Columns of numbers, as they are. */
+static int make_schema(size_t features, struct asy__schema *ret, struct asy_error *err)
+{
+    static const char *const lists[] = { "fill", "shift", "factor" };
+    struct asy_json *root = NULL;
+    struct asy_buf text;
+    int rc;
+
+    asy_buf_init(&text, 1u << 20);
+    asy_buf_adds(&text, "{\"task\":\"classification\",\"missing\":\"mean\",\"columns\":[");
+    for (size_t i = 0; i < features; i++)
+        asy_buf_addf(&text, "{\"name\":\"c%zu\",\"kind\":\"number\"},", i);
+    asy_buf_adds(&text, "{\"name\":\"y\",\"kind\":\"label\"}],\"classes\":[\"0\",\"1\",\"2\"]");
+    for (size_t k = 0; k < ASY_ARRAY_LEN(lists); k++) {
+        asy_buf_addf(&text, ",\"%s\":[", lists[k]);
+        for (size_t i = 0; i < features; i++)
+            asy_buf_addf(&text, "%s%d", i ? "," : "", k == 2);
+        asy_buf_addc(&text, ']');
+    }
+    asy_buf_addc(&text, '}');
+    if ((rc = asy_buf_check(&text, "a schema", err)) == 0 &&
+        (rc = asy_json_parse(text.data, text.len, &root, err)) == 0)
+        rc = asy__schema_read(root, ret, err);
+    asy_json_destroy(root);
+    asy_buf_fini(&text);
+    return rc;
+}
+
+/* Weights as training begins with them, and what it begins with as zeros or ones moved about. */
+static int make_net(size_t at, struct asy__model *model, struct asy_error *err)
+{
+    struct asy__net_options options = { .features = cases[at].features,
+                                        .loss = ASY_OP_SOFTMAX_LOSS, .eval_rows = ROWS };
+    size_t room;
+    struct asy_rng rng;
+    int rc;
+
+    if ((rc = asy__net_create(cases[at].layers, cases[at].n, &options, &model->net, err)) < 0)
+        return rc;
+    room = model->net->n_params + model->net->n_buffers + asy__net_room(model->net);
+    if (posix_memalign((void **)&model->memory, 64, room * sizeof(float)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a network");
+    memset(model->memory, 0, room * sizeof(float));
+    asy__net_bind(model->net, model->memory + model->net->n_params + model->net->n_buffers);
+    asy__net_init(model->net, 5, model->memory, model->memory + model->net->n_params);
+    asy_rng_init(&rng, 9, at, ASY_RNG_SIM);
+    for (size_t i = 0; i < model->net->n_params + model->net->n_buffers; i++)
+        model->memory[i] += (float)(0.2 * asy_rng_double(&rng));
+    return 0;
+}
+
+static int write_file(const char *folder, const char *name, const char *ending, const void *bytes,
+                      size_t n, struct asy_error *err)
+{
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/%s.%s", folder, name, ending);
+    return asy_durable_write(path, bytes, n, 0644, err);
+}
+
+static int write_rows(const char *folder, size_t at, struct asy__model *model,
+                      struct asy_error *err)
+{
+    struct asy__learner learner = asy__model_learner(model);
+    size_t features = asy__shape_size(model->net->features);
+    struct asy__score score = { 0 };
+    float *x = calloc(ROWS * features, sizeof *x), *out;
+    static const int32_t label[ROWS];
+    struct asy_rng rng;
+    int rc;
+
+    if (!x)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for rows");
+    asy_rng_init(&rng, 11, at, ASY_RNG_SIM);
+    for (size_t i = 0; i < ROWS * features; i++)
+        x[i] = (float)asy_rng_normal(&rng);
+    out = learner.type->outputs(&learner, x, ROWS);
+    asy__score_batch(out, &model->schema, label, NULL, ROWS, 0, &score);
+    if ((rc = write_file(folder, cases[at].name, "x", x, ROWS * features * sizeof *x, err)) == 0)
+        rc = write_file(folder, cases[at].name, "want", out, ROWS * CLASSES * sizeof *out, err);
+    free(x);
+    return rc;
+}
+
+static int write_exports(const char *folder, size_t at, const struct asy__model *model,
+                         struct asy_error *err)
+{
+    struct asy__export export = { .model = model, .study = cases[at].name, .version = "test" };
+    struct asy_buf bytes;
+    int rc;
+
+    asy_buf_init(&bytes, 1u << 24);
+    if ((rc = asy__export_onnx(&export, &bytes, err)) == 0)
+        rc = write_file(folder, cases[at].name, "onnx", bytes.data, bytes.len, err);
+    asy_buf_clear(&bytes);
+    if (rc == 0 && cases[at].c && (rc = asy__export_c(&export, &bytes, err)) == 0)
+        rc = write_file(folder, cases[at].name, "h", bytes.data, bytes.len, err);
+    asy_buf_fini(&bytes);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = argc == 2 ? 0 : asy_fail(&err, ASY_E_INVAL, "export_nets FOLDER");
+
+    asy_kernels_init();
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases) && rc == 0; i++) {
+        struct asy__model model = { 0 };
+
+        if ((rc = make_schema(asy__shape_size(cases[i].features), &model.schema, &err)) == 0 &&
+            (rc = make_net(i, &model, &err)) == 0 &&
+            (rc = write_rows(argv[1], i, &model, &err)) == 0)
+            rc = write_exports(argv[1], i, &model, &err);
+        asy__model_fini(&model);
+        if (rc == 0)
+            printf("%s\n", cases[i].name);
+    }
+    if (rc < 0)
+        fprintf(stderr, "export_nets: %s\n", err.text);
+    return rc < 0;
+}
