@@ -11,6 +11,7 @@
 #define ROWS 7
 #define CLASSES 3
 #define LAYERS 16
+#define VOCABULARY 9
 
 static const struct {
     const char *name;
@@ -32,6 +33,24 @@ static const struct {
         { ASY__DENSE, .width = 6, .act = ASY_ACT_SILU },
         { ASY__DENSE, .width = 3 },
         { ASY__ADD, { 0, ASY__FEATURES } },
+        { ASY__FLATTEN },
+        { ASY__DENSE, .width = CLASSES } } },
+    { "attention", { 1, 1, 20 }, 0, 11, {
+        { ASY__TOKENS, .width = 5 },
+        { ASY__PLACE },
+        { ASY__DENSE, .width = 18 },
+        { ASY__ATTENTION, .heads = 3, .causal = 1 },
+        { ASY__LAYER_NORM },
+        { ASY__DENSE, .width = 24 },
+        { ASY__ATTENTION, .heads = 2 },
+        { ASY__DENSE, .width = 24 },
+        { ASY__ATTENTION, .heads = 1, .causal = 1 },
+        { ASY__FLATTEN },
+        { ASY__DENSE, .width = CLASSES } } },
+    { "embeddings", { 1, 6, 1 }, 0, 5, {
+        { ASY__EMBED, .width = 4, .vocabulary = VOCABULARY, .is_shared = 1 },
+        { ASY__DENSE, .width = 4, .act = ASY_ACT_TANH },
+        { ASY__UNEMBED, .table = 1 },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
 };
@@ -111,7 +130,8 @@ static int write_rows(const char *folder, size_t at, struct asy__model *model,
         return asy_fail(err, ASY_E_NOMEM, "no memory for rows");
     asy_rng_init(&rng, 11, at, ASY_RNG_SIM);
     for (size_t i = 0; i < ROWS * features; i++)
-        x[i] = (float)asy_rng_normal(&rng);
+        x[i] = cases[at].layers[0].kind == ASY__EMBED ? (float)(asy_rng_u32(&rng) % VOCABULARY)
+                                                      : (float)asy_rng_normal(&rng);
     out = learner.type->outputs(&learner, x, ROWS);
     asy__score_batch(out, &model->schema, label, NULL, ROWS, 0, &score);
     if ((rc = write_file(folder, cases[at].name, "x", x, ROWS * features * sizeof *x, err)) == 0)

@@ -252,10 +252,10 @@ const char *asy__graph_floats(struct asy__graph *graph, const char *name, const 
     return name_of(graph, tensor);
 }
 
-const char *asy__graph_ints(struct asy__graph *graph, const char *name, const int64_t *data,
-                            size_t n)
+static const char *ints(struct asy__graph *graph, const char *name, const int64_t *data, size_t n,
+                        size_t n_dims)
 {
-    Onnx__TensorProto *tensor = constant(graph, name, "ints", ASY__GRAPH_I64, &n, 1);
+    Onnx__TensorProto *tensor = constant(graph, name, "ints", ASY__GRAPH_I64, &n, n_dims);
     int64_t *kept = asy__graph_room(graph, n + 1, sizeof *kept);
 
     if (tensor && kept) {
@@ -263,6 +263,17 @@ const char *asy__graph_ints(struct asy__graph *graph, const char *name, const in
         set_raw(tensor, kept, n * sizeof *kept);
     }
     return name_of(graph, tensor);
+}
+
+const char *asy__graph_ints(struct asy__graph *graph, const char *name, const int64_t *data,
+                            size_t n)
+{
+    return ints(graph, name, data, n, 1);
+}
+
+const char *asy__graph_int(struct asy__graph *graph, int64_t value)
+{
+    return ints(graph, NULL, &value, 1, 0);
 }
 
 /* Texts as fields of bytes. */

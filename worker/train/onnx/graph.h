@@ -35,7 +35,8 @@ const char *asy__graph_ints(struct asy__graph *graph, const char *name, const in
                             size_t n);
 const char *asy__graph_texts(struct asy__graph *graph, const char *name,
                              const char *const *texts, size_t n);
-const char *asy__graph_float(struct asy__graph *graph, float value); /* a scalar */
+const char *asy__graph_float(struct asy__graph *graph, float value); /* scalars */
+const char *asy__graph_int(struct asy__graph *graph, int64_t value);
 
 /* A node of one output, whose name is returned; inputs: ends with NULL. name NULL: the next
  * "/op_number". Attributes that follow are its. */

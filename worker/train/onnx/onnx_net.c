@@ -2,6 +2,8 @@
  * onnx_net.c - the layers of a network as nodes. */
 #include "export_impl.h"
 #include "net_impl.h"
+#include <math.h>
+#include <stdio.h>
 
 /* ---- activations ----------------------------------------------------------------------------- */
 
@@ -124,6 +126,113 @@ static const char *layer_norm(struct asy__graph *g, const struct asy__model *mod
     return y;
 }
 
+/* ---- layers of sequences --------------------------------------------------------------------- */
+
+static const char *in_shape(struct asy__graph *g, const struct asy__model *model,
+                            const struct asy__layer *layer, const char *const *x)
+{
+    (void)model;
+    return reshaped(g, x[0], layer->out);
+}
+
+static const char *place(struct asy__graph *g, const struct asy__model *model,
+                         const struct asy__layer *layer, const char *const *x)
+{
+    const size_t dims[] = { layer->out.height, layer->out.width, layer->out.channels };
+    const char *name = model->net->tensors[layer->tensors[0]].name;
+    const float *values = asy__export_tensor(model, layer, 0);
+    int flat = is_vector(layer->out);
+
+    return ASY__NODE(g, "Add", x[0], asy__graph_floats(g, name, values, flat ? dims + 2 : dims,
+                                                       flat ? 1 : 3));
+}
+
+/* Rows of the table by the tokens' numbers, plus what is of their places. */
+static const char *embed(struct asy__graph *g, const struct asy__model *model,
+                         const struct asy__layer *layer, const char *const *x)
+{
+    const int64_t dims[] = { 0, (int64_t)asy__shape_vectors(layer->out) };
+    const char *ids = ASY__NODE(g, "Cast", x[0]), *y;
+
+    asy__graph_attr_int(g, "to", ASY__GRAPH_I64);
+    ids = ASY__NODE(g, "Reshape", ids, asy__graph_ints(g, NULL, dims, 2));
+    y = ASY__NODE(g, "Gather", tensor(g, model, layer, 0), ids);
+    asy__graph_attr_int(g, "axis", 0);
+    return reshaped(g, ASY__NODE(g, "Add", y, tensor(g, model, layer, 1)), layer->out);
+}
+
+/* By the table that an embedding has put there. */
+static const char *unembed(struct asy__graph *g, const struct asy__model *model,
+                           const struct asy__layer *layer, const char *const *x)
+{
+    const struct asy__layer *embedding = &model->net->layers[layer->desc.table - 1];
+    char table[64];
+
+    snprintf(table, sizeof table, "/%s", model->net->tensors[embedding->tensors[0]].name);
+    return ASY__NODE(g, "Add", ASY__NODE(g, "MatMul", x[0], ASY__NODE(g, "Transpose", table)),
+                     tensor(g, model, layer, 0));
+}
+
+static const char *transposed(struct asy__graph *g, const char *x, const int *order, size_t n)
+{
+    const char *y = ASY__NODE(g, "Transpose", x);
+    int64_t *perm = asy__graph_attr_ints(g, "perm", n);
+
+    for (size_t i = 0; perm && i < n; i++)
+        perm[i] = order[i];
+    return y;
+}
+
+/* What is added to scores [tokens][tokens], so that a token sees none after itself: large enough
+ * for its exponential to be 0. Layers of as many tokens share it. */
+static const char *masked(struct asy__graph *g, const struct asy__net *net,
+                          const struct asy__layer *layer, const char *scores)
+{
+    size_t n = asy__shape_vectors(layer->out), dims[] = { n, n };
+    char name[40];
+    float *mask;
+
+    snprintf(name, sizeof name, "/causal.%zu", n);
+    for (size_t l = 0; l < layer->number; l++)
+        if (net->layers[l].desc.kind == ASY__ATTENTION && net->layers[l].desc.causal &&
+            asy__shape_vectors(net->layers[l].out) == n)
+            return ASY__NODE(g, "Add", scores, name);
+    mask = asy__graph_room(g, n * n, sizeof *mask);
+    for (size_t i = 0; mask && i < n; i++)
+        for (size_t k = i + 1; k < n; k++)
+            mask[i * n + k] = -1e30f;
+    return ASY__NODE(g, "Add", scores, asy__graph_floats(g, name + 1, mask, dims, 2));
+}
+
+/* x [N][tokens][query, key, value][heads][width] */
+static const char *attention(struct asy__graph *g, const struct asy__model *model,
+                             const struct asy__layer *layer, const char *const *x)
+{
+    static const int by_head[] = { 2, 0, 3, 1, 4 }, by_token[] = { 0, 2, 1, 3 };
+    static const int turned[] = { 0, 1, 3, 2 };
+    size_t width = layer->out.channels / layer->desc.heads;
+    const int64_t dims[] = { 0, (int64_t)asy__shape_vectors(layer->out), 3,
+                             (int64_t)layer->desc.heads, (int64_t)width };
+    const char *all = ASY__NODE(g, "Reshape", x[0], asy__graph_ints(g, NULL, dims, 5));
+    const char *part[3], *scores; /* each [N][heads][tokens][width] */
+
+    all = transposed(g, all, by_head, 5);
+    for (int i = 0; i < 3; i++) {
+        part[i] = ASY__NODE(g, "Gather", all, asy__graph_int(g, i));
+        asy__graph_attr_int(g, "axis", 0);
+    }
+    scores = ASY__NODE(g, "MatMul", part[0], transposed(g, part[1], turned, 4));
+    scores = ASY__NODE(g, "Mul", scores, asy__graph_float(g, (float)(1 / sqrt((double)width))));
+    if (layer->desc.causal)
+        scores = masked(g, model->net, layer, scores);
+    scores = ASY__NODE(g, "Softmax", scores);
+    asy__graph_attr_int(g, "axis", -1);
+    return reshaped(g, transposed(g, ASY__NODE(g, "MatMul", scores, part[2]), by_token, 4),
+                    layer->out);
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
 /* Its output, of inputs x; NULL: no way to say it is known. */
 typedef const char *(*emit_f)(struct asy__graph *g, const struct asy__model *model,
                               const struct asy__layer *layer, const char *const *x);
@@ -134,6 +243,11 @@ static const emit_f emitters[ASY__LAYER_KINDS] = {
     [ASY__ACT] = act,
     [ASY__DROPOUT] = dropout,
     [ASY__LAYER_NORM] = layer_norm,
+    [ASY__TOKENS] = in_shape,
+    [ASY__PLACE] = place,
+    [ASY__EMBED] = embed,
+    [ASY__UNEMBED] = unembed,
+    [ASY__ATTENTION] = attention,
 };
 
 int asy__onnx_net(struct asy__graph *graph, const struct asy__model *model, const char *features,
