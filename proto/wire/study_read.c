@@ -617,20 +617,17 @@ static void read_name_first(struct asy__parse *p, const char *section)
                                : "?";
 }
 
-/* The group of a family's hyperparameters; of another name, which its row refuses, the first. */
-static const char *family_group(const struct asy_yaml *model)
+/* The group of a family's hyperparameters; of another name, which its row refuses, that of mlp. A
+ * family may have rows of ASY__NETWORKS alone. */
+static const char *family_group(struct asy__parse *p, const struct asy_yaml *model)
 {
-    const char *name = asy__scalar(model), *first = NULL, *group;
+    const char *name = asy__scalar(model);
+    char group[64];
 
-    for (size_t i = 0; i < asy__n_rows; i++) {
-        if (!(group = asy__rows[i].group) || strncmp(group, "model ", 6) != 0 ||
-            !strcmp(group, ASY__NETWORKS))
-            continue;
-        first = first ? first : group;
-        if (name && !strcmp(group + 6, name))
-            return group;
-    }
-    return first;
+    if (!name || !asy__words_have(asy__row_find("run.model")->words, name))
+        return "model mlp";
+    snprintf(group, sizeof group, "model %s", name);
+    return asy__take_text(p, group, strlen(group));
 }
 
 static void read_kind(struct asy__parse *p)
@@ -649,7 +646,7 @@ static void read_kind(struct asy__parse *p)
         asy__problem(p, run, "run", "needs model or command");
     p->kind = model ? ASY_RUN_MODEL : command ? ASY_RUN_COMMAND : (enum asy_run_kind)0;
     if (model)
-        p->model_group = family_group(model);
+        p->model_group = family_group(p, model);
     if (model && !asy_yaml_get(p->root, "data"))
         asy__problem(p, NULL, "data", "is missing; a model needs a data file");
 }

@@ -715,6 +715,9 @@ static void mistakes_are_named_with_their_place(void)
         { "strict trees", HEAD "run: {model: gbdt, length: {max: 9}}\n" DATA OBJECTIVE BUDGET
           "parameters: {max_depth: {min: 2, max: 5}}\nresources: {reproducible: strict}\n",
           "resources.reproducible: strict is of networks" },
+        { "of another family", HEAD "run: {model: linear, hidden: 9, length: {max: 9}}\n" DATA
+          OBJECTIVE BUDGET "parameters: {lr: {min: 0.1, max: 1}}\n",
+          "run.hidden: is an option of mlp, not of linear" },
         { "strict command", COMMAND "resources: {reproducible: strict}\n",
           "resources.reproducible: strict is of models" },
         { "reproducible", MODEL "resources: {reproducible: yes}\n", "resources.reproducible: " },

@@ -132,6 +132,39 @@ out:
     asy_buf_fini(&text);
 }
 
+/* A family without rows of its own. */
+static void linear_has_what_all_networks_have(void)
+{
+    static const char text[] = "assay: 1\nname: digits\n"
+                               "run: {model: linear, momentum: 0.5, length: {max: 9}}\n"
+                               "data: digits.csv.gz\n"
+                               "objective: {metric: val_loss, goal: minimize}\n"
+                               "parameters: {lr: {min: 0.01, max: 1.0, scale: log}}\n"
+                               "budget: {trials: 2}\n";
+    struct asy_study_spec *spec = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    struct asy__hyper defaults;
+    struct asy_buf job_text;
+    struct asy__job job;
+
+    asy_buf_init(&job_text, 1u << 20);
+    if (T_OK(asy_study_parse(text, sizeof text - 1, "study.yaml", ASY_SOURCE_DIR "/examples/data",
+                             &spec, NULL, &err), &err)) {
+        asy_buf_addf(&job_text, "{\"study\":%s,\"params\":{\"lr\":0.5}}", spec->canonical);
+        if (T_OK(asy_json_parse(job_text.data, job_text.len, &root, &err), &err) &&
+            T_OK(asy__job_read(root, &job, &err), &err)) {
+            asy__hyper_defaults(ASY__LINEAR, &defaults);
+            defaults.momentum = 0.5;
+            defaults.lr = 0.5;
+            T_EQ("hyperparameters", memcmp(&job.hyper, &defaults, sizeof defaults), 0);
+        }
+    }
+    asy_json_destroy(root);
+    asy_study_destroy(spec);
+    asy_buf_fini(&job_text);
+}
+
 static void strict_reaches_the_job(void)
 {
     struct asy_study_spec *spec = NULL;
@@ -160,4 +193,5 @@ static void strict_reaches_the_job(void)
 T_MAIN("options", T_TEST(both_know_the_same_hyperparameters),
        T_TEST(trees_have_the_same_defaults),
        T_TEST(a_study_is_a_job_with_the_same_defaults),
+       T_TEST(linear_has_what_all_networks_have),
        T_TEST(strict_reaches_the_job))
