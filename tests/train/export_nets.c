@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * export_nets FOLDER: networks of every kind of layer, exported for test_onnx.py: for each case
  * NAME.onnx, NAME.h where C can say it, NAME.x [ROWS][features] and what the network makes of it,
- * NAME.want [ROWS][CLASSES], as floats. Prints the names. */
+ * NAME.want [ROWS][outputs], as floats. Prints the names. */
 #include <asytest.h>
 #include <asy/durable.h>
 #include <asy/rng.h>
@@ -16,11 +16,12 @@
 static const struct {
     const char *name;
     struct asy__shape features;
-    int c; /* a header in C is possible, too */
+    int c;      /* a header in C is possible, too */
+    int tokens; /* of a vocabulary; outputs are those of each token */
     size_t n;
     struct asy__layer_desc layers[LAYERS];
 } cases[] = {
-    { "vectors", { 1, 1, 5 }, 1, 7, {
+    { "vectors", { 1, 1, 5 }, 1, 0, 7, {
         { ASY__DENSE, .width = 7, .act = ASY_ACT_TANH },
         { ASY__DENSE, .width = 7 },
         { ASY__ADD, { 0, 1 } },
@@ -28,14 +29,14 @@ static const struct {
         { ASY__LAYER_NORM },
         { ASY__DROPOUT, .rate = 0.5 },
         { ASY__DENSE, .width = CLASSES } } },
-    { "tokens", { 1, 4, 3 }, 1, 6, {
+    { "tokens", { 1, 4, 3 }, 1, 0, 6, {
         { ASY__LAYER_NORM },
         { ASY__DENSE, .width = 6, .act = ASY_ACT_SILU },
         { ASY__DENSE, .width = 3 },
         { ASY__ADD, { 0, ASY__FEATURES } },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
-    { "attention", { 1, 1, 20 }, 0, 11, {
+    { "attention", { 1, 1, 20 }, 0, 0, 11, {
         { ASY__TOKENS, .width = 5 },
         { ASY__PLACE },
         { ASY__DENSE, .width = 18 },
@@ -47,34 +48,52 @@ static const struct {
         { ASY__ATTENTION, .heads = 1, .causal = 1 },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
-    { "embeddings", { 1, 6, 1 }, 0, 5, {
+    { "embeddings", { 1, 6, 1 }, 0, 0, 5, {
         { ASY__EMBED, .width = 4, .vocabulary = VOCABULARY, .is_shared = 1 },
         { ASY__DENSE, .width = 4, .act = ASY_ACT_TANH },
         { ASY__UNEMBED, .table = 1 },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
+    { "text", { 1, 6, 1 }, 0, 1, 7, {
+        { ASY__EMBED, .width = 4, .vocabulary = VOCABULARY },
+        { ASY__LAYER_NORM },
+        { ASY__DENSE, .width = 12 },
+        { ASY__ATTENTION, .heads = 2, .causal = 1 },
+        { ASY__ADD, { 1, 0 } },
+        { ASY__LAYER_NORM },
+        { ASY__DENSE, .width = VOCABULARY } } },
 };
 
 /* Columns of numbers, as they are. */
-static int make_schema(size_t features, struct asy__schema *ret, struct asy_error *err)
+static void describe_columns(size_t features, struct asy_buf *text)
 {
     static const char *const lists[] = { "fill", "shift", "factor" };
+
+    asy_buf_adds(text, "{\"task\":\"classification\",\"missing\":\"mean\",\"columns\":[");
+    for (size_t i = 0; i < features; i++)
+        asy_buf_addf(text, "{\"name\":\"c%zu\",\"kind\":\"number\"},", i);
+    asy_buf_adds(text, "{\"name\":\"y\",\"kind\":\"label\"}],\"classes\":[\"0\",\"1\",\"2\"]");
+    for (size_t k = 0; k < ASY_ARRAY_LEN(lists); k++) {
+        asy_buf_addf(text, ",\"%s\":[", lists[k]);
+        for (size_t i = 0; i < features; i++)
+            asy_buf_addf(text, "%s%d", i ? "," : "", k == 2);
+        asy_buf_addc(text, ']');
+    }
+    asy_buf_addc(text, '}');
+}
+
+static int make_schema(size_t at, struct asy__schema *ret, struct asy_error *err)
+{
     struct asy_json *root = NULL;
     struct asy_buf text;
     int rc;
 
     asy_buf_init(&text, 1u << 20);
-    asy_buf_adds(&text, "{\"task\":\"classification\",\"missing\":\"mean\",\"columns\":[");
-    for (size_t i = 0; i < features; i++)
-        asy_buf_addf(&text, "{\"name\":\"c%zu\",\"kind\":\"number\"},", i);
-    asy_buf_adds(&text, "{\"name\":\"y\",\"kind\":\"label\"}],\"classes\":[\"0\",\"1\",\"2\"]");
-    for (size_t k = 0; k < ASY_ARRAY_LEN(lists); k++) {
-        asy_buf_addf(&text, ",\"%s\":[", lists[k]);
-        for (size_t i = 0; i < features; i++)
-            asy_buf_addf(&text, "%s%d", i ? "," : "", k == 2);
-        asy_buf_addc(&text, ']');
-    }
-    asy_buf_addc(&text, '}');
+    if (cases[at].tokens)
+        asy_buf_addf(&text, "{\"task\":\"tokens\",\"vocabulary\":%d,\"characters\":[]}",
+                     VOCABULARY);
+    else
+        describe_columns(asy__shape_size(cases[at].features), &text);
     if ((rc = asy_buf_check(&text, "a schema", err)) == 0 &&
         (rc = asy_json_parse(text.data, text.len, &root, err)) == 0)
         rc = asy__schema_read(root, ret, err);
@@ -133,9 +152,11 @@ static int write_rows(const char *folder, size_t at, struct asy__model *model,
         x[i] = cases[at].layers[0].kind == ASY__EMBED ? (float)(asy_rng_u32(&rng) % VOCABULARY)
                                                       : (float)asy_rng_normal(&rng);
     out = learner.type->outputs(&learner, x, ROWS);
-    asy__score_batch(out, &model->schema, label, NULL, ROWS, 0, &score);
+    if (!cases[at].tokens)
+        asy__score_batch(out, &model->schema, label, NULL, ROWS, 0, &score);
     if ((rc = write_file(folder, cases[at].name, "x", x, ROWS * features * sizeof *x, err)) == 0)
-        rc = write_file(folder, cases[at].name, "want", out, ROWS * CLASSES * sizeof *out, err);
+        rc = write_file(folder, cases[at].name, "want", out, ROWS * learner.outs * sizeof *out,
+                        err);
     free(x);
     return rc;
 }
@@ -166,7 +187,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases) && rc == 0; i++) {
         struct asy__model model = { 0 };
 
-        if ((rc = make_schema(asy__shape_size(cases[i].features), &model.schema, &err)) == 0 &&
+        if ((rc = make_schema(i, &model.schema, &err)) == 0 &&
             (rc = make_net(i, &model, &err)) == 0 &&
             (rc = write_rows(argv[1], i, &model, &err)) == 0)
             rc = write_exports(argv[1], i, &model, &err);

@@ -89,7 +89,7 @@ static int export_it(const struct asy__model *model, const struct asy_json *abou
         .version = version,
     };
 
-    if ((!model->trees && !model->net) || model->schema.vocabulary)
+    if (!model->trees && !model->net)
         return asy_fail(err, ASY_E_UNSUPPORTED, "models of the family '%.40s' are not exported",
                         asy_json_str(asy_json_get(about, "family"), ""));
     if (model->trees && asy_gbdt_rounds(model->trees) == 0)

@@ -133,7 +133,7 @@ static void push_dim(struct asy__graph *graph, Onnx__TensorShapeProto *shape, co
 }
 
 static Onnx__ValueInfoProto *value_info(struct asy__graph *graph, const char *name,
-                                        enum asy__graph_type type, size_t columns)
+                                        enum asy__graph_type type, const size_t *dims, size_t n)
 {
     Onnx__ValueInfoProto *info = message(graph, sizeof *info);
     Onnx__TypeProto *is = message(graph, sizeof *is);
@@ -147,8 +147,8 @@ static Onnx__ValueInfoProto *value_info(struct asy__graph *graph, const char *na
     onnx__type_proto__tensor__init(tensor);
     onnx__tensor_shape_proto__init(shape);
     push_dim(graph, shape, "N", 0);
-    if (columns)
-        push_dim(graph, shape, NULL, columns);
+    for (size_t i = 0; i < n; i++)
+        push_dim(graph, shape, NULL, dims[i]);
     tensor->has_elem_type = 1;
     tensor->elem_type = (int32_t)type;
     tensor->shape = shape;
@@ -160,17 +160,17 @@ static Onnx__ValueInfoProto *value_info(struct asy__graph *graph, const char *na
 }
 
 void asy__graph_input(struct asy__graph *graph, const char *name, enum asy__graph_type type,
-                      size_t columns)
+                      const size_t *dims, size_t n)
 {
     push(graph, &graph->graph.input, &graph->graph.n_input,
-         value_info(graph, name, type, columns));
+         value_info(graph, name, type, dims, n));
 }
 
 void asy__graph_output(struct asy__graph *graph, const char *name, enum asy__graph_type type,
-                       size_t columns)
+                       const size_t *dims, size_t n)
 {
     push(graph, &graph->graph.output, &graph->graph.n_output,
-         value_info(graph, name, type, columns));
+         value_info(graph, name, type, dims, n));
 }
 
 void asy__graph_meta(struct asy__graph *graph, const char *key, const char *value)

@@ -21,11 +21,11 @@ void asy__graph_destroy(struct asy__graph *graph); /* NULL is fine */
 /* Memory of the graph, zero; NULL: there is none. */
 void *asy__graph_room(struct asy__graph *graph, size_t n, size_t size);
 
-/* [N][columns]; columns 0: [N]. */
+/* [N][dims[0]] ... [dims[n - 1]] */
 void asy__graph_input(struct asy__graph *graph, const char *name, enum asy__graph_type type,
-                      size_t columns);
+                      const size_t *dims, size_t n);
 void asy__graph_output(struct asy__graph *graph, const char *name, enum asy__graph_type type,
-                       size_t columns);
+                       const size_t *dims, size_t n);
 void asy__graph_meta(struct asy__graph *graph, const char *key, const char *value);
 
 /* Constants; their names, which are prefixed with "/". dims [n_dims]. */

@@ -140,6 +140,8 @@ static const char *one_hot_text(struct build *b, const struct asy__column *colum
 
 #define NAME_MAX_BYTES (1u << 20)
 
+static const size_t one = 1;
+
 static int is_taken(const char *name)
 {
     static const char *const ours[] = { "x", "label", "probabilities", "value" };
@@ -184,7 +186,7 @@ static int add_categories(struct build *b, struct asy_error *err)
 
         if (given == ASY__GIVEN_TEXT) {
             name_input(b->schema, column->name, &name);
-            asy__graph_input(b->graph, name.data, ASY__GRAPH_TEXT, 1);
+            asy__graph_input(b->graph, name.data, ASY__GRAPH_TEXT, &one, 1);
             b->pieces[b->n_pieces++] = one_hot_text(b, column, name.data);
         } else if (given == ASY__GIVEN_CODE) {
             b->pieces[b->n_pieces++] = one_hot_code(b, column, x);
@@ -216,7 +218,7 @@ static int add_features(struct build *b, const char **ret_name, struct asy_error
         b->n_x += given == ASY__GIVEN_NUMBER || given == ASY__GIVEN_CODE;
     }
     if (b->n_x) {
-        asy__graph_input(b->graph, "x", ASY__GRAPH_F32, b->n_x);
+        asy__graph_input(b->graph, "x", ASY__GRAPH_F32, &b->n_x, 1);
         add_numbers(b);
     }
     if ((rc = add_categories(b, err)) < 0)
@@ -281,8 +283,8 @@ static void answer_class(struct build *b, const char *outs)
     asy__graph_attr_int(g, "keepdims", 0);
     asy__graph_node(g, "Gather", "label", (const char *const[]){ classes, best, NULL });
     asy__graph_attr_int(g, "axis", 0);
-    asy__graph_output(g, "label", type, 0);
-    asy__graph_output(g, "probabilities", ASY__GRAPH_F32, b->schema->classes.n);
+    asy__graph_output(g, "label", type, NULL, 0);
+    asy__graph_output(g, "probabilities", ASY__GRAPH_F32, &b->schema->classes.n, 1);
 }
 
 /* In the label's units. */
@@ -298,7 +300,7 @@ static int answer_value(struct build *b, const char *outs, struct asy_error *err
     value = ASY__NODE(g, "Div", outs, asy__graph_float(g, factor));
     asy__graph_node(g, "Add", "value",
                     (const char *const[]){ value, asy__graph_float(g, shift), NULL });
-    asy__graph_output(g, "value", ASY__GRAPH_F32, 1);
+    asy__graph_output(g, "value", ASY__GRAPH_F32, &one, 1);
     return 0;
 }
 
@@ -338,6 +340,7 @@ static void list_columns(struct build *b, struct asy_buf *text)
     asy__graph_meta(b->graph, "columns", text->data);
 }
 
+/* Of a text, its characters. */
 static void list_classes(struct build *b, struct asy_buf *text)
 {
     struct asy_jsonw w;
@@ -348,7 +351,7 @@ static void list_classes(struct build *b, struct asy_buf *text)
     for (size_t i = 0; i < b->schema->classes.n; i++)
         asy_jsonw_str(&w, NULL, b->schema->classes.texts[i]);
     asy_jsonw_close(&w, ']');
-    asy__graph_meta(b->graph, "classes", text->data);
+    asy__graph_meta(b->graph, b->schema->vocabulary ? "characters" : "classes", text->data);
 }
 
 static int describe(struct build *b, struct asy_error *err)
@@ -363,11 +366,11 @@ static int describe(struct build *b, struct asy_error *err)
         copy_member(b, keys[i], &text);
         rc = asy_buf_check(&text, "the model's description", err);
     }
-    if (rc == 0) {
+    if (rc == 0 && b->schema->n_columns) {
         list_columns(b, &text);
         rc = asy_buf_check(&text, "the list of columns", err);
     }
-    if (rc == 0 && b->schema->classification) {
+    if (rc == 0 && b->schema->classes.n) {
         list_classes(b, &text);
         rc = asy_buf_check(&text, "the list of classes", err);
     }
@@ -378,13 +381,40 @@ static int describe(struct build *b, struct asy_error *err)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+/* A model of tokens: numbers of as many as it saw at once go in; of each comes what it makes of
+ * every token as the next one. */
+static int build_tokens(struct build *b, struct asy_error *err)
+{
+    const struct asy__net *net = b->export->model->net;
+    size_t tokens = asy__shape_size(net->features);
+    size_t dims[] = { net->outputs.height * net->outputs.width, net->outputs.channels };
+    const int64_t shape[] = { 0, (int64_t)dims[0], (int64_t)dims[1] };
+    struct asy__graph *g = b->graph;
+    const char *outs;
+    int rc;
+
+    asy__graph_input(g, "tokens", ASY__GRAPH_I64, &tokens, 1);
+    outs = ASY__NODE(g, "Cast", "tokens"); /* as all features are */
+    asy__graph_attr_int(g, "to", ASY__GRAPH_F32);
+    if ((rc = asy__onnx_net(g, b->export->model, outs, &outs, err)) < 0)
+        return rc;
+    asy__graph_node(g, "Reshape", "logits",
+                    (const char *const[]){ outs, asy__graph_ints(g, NULL, shape, 3), NULL });
+    asy__graph_output(g, "logits", ASY__GRAPH_F32, dims, 2);
+    return 0;
+}
+
 static int build(struct build *b, struct asy_error *err)
 {
     const struct asy__model *model = b->export->model;
     const char *outs = NULL;
     int rc;
 
-    if ((rc = describe(b, err)) < 0 || (rc = add_features(b, &outs, err)) < 0)
+    if ((rc = describe(b, err)) < 0)
+        return rc;
+    if (model->schema.vocabulary)
+        return build_tokens(b, err);
+    if ((rc = add_features(b, &outs, err)) < 0)
         return rc;
     if (model->trees)
         outs = asy__onnx_trees(b->graph, model, outs);
