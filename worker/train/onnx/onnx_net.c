@@ -188,20 +188,19 @@ static const char *transposed(struct asy__graph *g, const char *x, const int *or
 static const char *masked(struct asy__graph *g, const struct asy__net *net,
                           const struct asy__layer *layer, const char *scores)
 {
-    size_t n = asy__shape_vectors(layer->out), dims[] = { n, n };
+    size_t n = asy__shape_vectors(layer->out);
+    const int64_t dims[] = { (int64_t)n, (int64_t)n };
+    const char *all;
     char name[40];
-    float *mask;
 
     snprintf(name, sizeof name, "/causal.%zu", n);
     for (size_t l = 0; l < layer->number; l++)
         if (net->layers[l].desc.kind == ASY__ATTENTION && net->layers[l].desc.causal &&
             asy__shape_vectors(net->layers[l].out) == n)
             return ASY__NODE(g, "Add", scores, name);
-    mask = asy__graph_room(g, n * n, sizeof *mask);
-    for (size_t i = 0; mask && i < n; i++)
-        for (size_t k = i + 1; k < n; k++)
-            mask[i * n + k] = -1e30f;
-    return ASY__NODE(g, "Add", scores, asy__graph_floats(g, name + 1, mask, dims, 2));
+    all = ASY__NODE(g, "Expand", asy__graph_float(g, -1e30f), asy__graph_ints(g, NULL, dims, 2));
+    asy__graph_node(g, "Trilu", name, (const char *const[]){ all, asy__graph_int(g, 1), NULL });
+    return ASY__NODE(g, "Add", scores, name);
 }
 
 /* x [N][tokens][query, key, value][heads][width] */
