@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Two components: `runtime`, all that a user needs, and `development`, the tuner as a library. The
-# other libraries are parts of the programs and promise nothing to strangers.
+# Two components: `runtime`, all that a user needs, and `development`, the tuner as a library and the
+# header of plug-ins. The other libraries are parts of the programs and promise nothing to strangers.
 #
 # Programs find each other in an installed tree as in a build: beside the running one, else in
 # ../libexec/assay (asy_proc_find_program).
@@ -22,7 +22,10 @@ file(RELATIVE_PATH ASY_PKGCONFIG_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" ASY_PKGCONFIG_TO_PREFIX "${ASY_PKGCONFIG_TO_PREFIX}")
 # Static, as all of ours: asy-la and asy-common are its own, and what common links is required.
 configure_file(cmake/assay-tuner.pc.in assay-tuner.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/assay-tuner.pc
+configure_file(cmake/assay-trainer.pc.in assay-trainer.pc @ONLY)
+install(FILES worker/plugin/include/asy/trainer.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/asy COMPONENT development)
+install(FILES ${CMAKE_BINARY_DIR}/assay-tuner.pc ${CMAKE_BINARY_DIR}/assay-trainer.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
 set(CPACK_PACKAGE_NAME assay)
@@ -50,7 +53,7 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_RECOMMENDS openmpi-bin) # mpirun, for trials of
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION ${PROJECT_DESCRIPTION})
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME assay-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libjansson-dev, libyaml-dev, libssl-dev")
-set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Samplers and pruners of Assay as a C library")
+set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Samplers and pruners of Assay as a C library, and the header of plug-ins")
 set(CPACK_RPM_COMPONENT_INSTALL ON)
 set(CPACK_RPM_RUNTIME_PACKAGE_NAME assay)
 set(CPACK_RPM_DEVELOPMENT_PACKAGE_NAME assay-devel)

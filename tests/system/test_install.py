@@ -3,6 +3,7 @@
 are built."""
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -100,6 +101,26 @@ def the_library_can_be_used():
             equal(f"needs {library}", library in needs, False)
 
 
+def a_plugin_needs_one_header():
+    with tempfile.TemporaryDirectory(prefix="assay-installed-") as prefix:
+        install(prefix, "development")
+        path = glob.glob(os.path.join(prefix, "lib*", "**", "pkgconfig"), recursive=True)
+        env = dict(os.environ, PKG_CONFIG_PATH=":".join(path))
+        flags = call("pkg-config", "--cflags", "--libs", "assay-trainer", env=env).split()
+        headers = os.path.join(prefix, "alone", "asy")
+        os.makedirs(headers)
+        shutil.copy(os.path.join(prefix, "include", "asy", "trainer.h"), headers)
+        example = os.path.join(SOURCE, "examples", "plugin", "fm.c")
+        fm = os.path.join(prefix, "fm.so")
+        for where in (flags, ["-I", os.path.dirname(headers)]):
+            call(COMPILER, "-std=c17", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", example,
+                 *where, "-lm", "-o", fm)
+        has("its table", call(os.path.join(BUILD, "bin", "assay-trainer"), "--describe-plugin", fm),
+            '"name":"fm"')
+        with open(example) as f:
+            equal("short", len(f.readlines()) < 150, True)
+
+
 def packages_are_built():
     with tempfile.TemporaryDirectory(prefix="assay-packed-") as folder:
         call("cpack", "--config", os.path.join(BUILD, "CPackConfig.cmake"), "-G", "TGZ",
@@ -109,8 +130,9 @@ def packages_are_built():
         with tarfile.open(archives[0]) as archive:
             names = [name.split("/", 1)[-1] for name in archive.getnames()]
         for name in ("bin/assay", "libexec/assay/assay-coordinator", "share/doc/assay/LICENSE",
-                     "include/asy/tuner.h"):
+                     "include/asy/tuner.h", "include/asy/trainer.h"):
             equal(name, name in names, True)
 
 
-main(programs_find_each_other, the_library_can_be_used, packages_are_built)
+main(programs_find_each_other, the_library_can_be_used, a_plugin_needs_one_header,
+     packages_are_built)

@@ -58,6 +58,8 @@ int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_js
     if (asy_json_type(objective) == ASY_JSON_ARRAY)
         objective = asy_json_at(objective, 0);
     metric = asy_json_str(asy_json_get(objective, "metric"), NULL);
+    if (asy_json_get(asy_json_get(study, "run"), "plugin"))
+        metric = NULL; /* it has its own, and is not loaded for this */
     rc = asy__data_spec_read(asy_json_get(study, "data"), &spec, err);
     if (rc < 0 || (rc = asy__data_load(&spec, NULL, 1, &data, err)) < 0)
         return rc;
@@ -120,6 +122,8 @@ int asy_trainer_evaluate(const struct asy_json *job_json, const char *model_path
 
     if ((rc = find_part(part, &which, err)) < 0)
         return rc;
+    if (asy_json_get(asy_json_get(asy_json_get(job_json, "study"), "run"), "plugin"))
+        return asy__plugged_score(job_json, model_path, which, ret_json, err);
     rc = asy__data_spec_read(asy_json_get(asy_json_get(job_json, "study"), "data"), &spec, err);
     if (rc < 0 || (rc = asy__model_read(model_path, &model, err)) < 0)
         return rc;

@@ -79,11 +79,34 @@ static void unpack(const uint64_t words[PROGRESS_WORDS], struct asy__progress *p
     p->shards = words[6];
 }
 
+/* What a plug-in has: sums of its own, and bytes. */
+static size_t add_kept(const struct asy__kept *kept, int has_best, uint64_t shards,
+                       struct asy_buf *sums, struct asy_tensor_out *tensors)
+{
+    const struct {
+        const char *name;
+        const struct asy__bytes *bytes;
+    } parts[] = { { "state", &kept->state }, { "best_state", &kept->best } };
+    size_t n = 0;
+
+    for (size_t i = 0; i < (size_t)shards * kept->n_sums; i++) {
+        uint64_t word = bits_of(kept->sums[i]);
+
+        add_words(sums, &word, 1);
+    }
+    for (size_t i = 0; i < (has_best ? 2u : 1u); i++)
+        if (parts[i].bytes->n)
+            tensors[n++] = (struct asy_tensor_out){ .name = parts[i].name, .n_dims = 1,
+                                                    .shape = { parts[i].bytes->n },
+                                                    .bytes = parts[i].bytes->data };
+    return n;
+}
+
 int asy__checkpoint_write(const char *path, const char *identity, const struct asy__state *state,
                           const struct asy__score *partial, struct asy_error *err)
 {
     struct asy_gbdt_packed packed = { 0 };
-    struct asy_tensor_out tensors[5];
+    struct asy_tensor_out tensors[7];
     const struct {
         const char *name;
         const float *data;
@@ -95,12 +118,13 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
                     state->n_params + state->n_buffers },
                   { "buffers", state->n_buffers ? state->buffers : NULL, state->n_buffers } };
     uint64_t words[PROGRESS_WORDS];
-    struct asy_buf progress, scores;
+    struct asy_buf progress, scores, kept;
     size_t n = 0;
     int rc;
 
     asy_buf_init(&progress, 1024);
     asy_buf_init(&scores, 16u << 20);
+    asy_buf_init(&kept, 64u << 20);
     pack(&state->progress, words);
     add_words(&progress, words, PROGRESS_WORDS);
     for (uint64_t r = 0; r < state->progress.shards; r++) {
@@ -111,6 +135,9 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
         if (parts[i].data)
             tensors[n++] = (struct asy_tensor_out){ parts[i].name, 1, { parts[i].n },
                                                     parts[i].data };
+    if (state->kept)
+        n += add_kept(state->kept, state->progress.best_epoch > 0, state->progress.shards, &kept,
+                      tensors + n);
     if (state->trees) {
         if ((rc = asy_gbdt_pack(state->trees, SIZE_MAX, &packed, err)) < 0)
             goto out;
@@ -118,19 +145,23 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
         n = 2;
     }
     if ((rc = asy_buf_check(&progress, "a checkpoint", err)) == 0 &&
-        (rc = asy_buf_check(&scores, "a checkpoint", err)) == 0) {
+        (rc = asy_buf_check(&scores, "a checkpoint", err)) == 0 &&
+        (rc = asy_buf_check(&kept, "a checkpoint", err)) == 0) {
         const char *meta[][2] = { { "format", FORMAT },
                                   { "identity", identity },
                                   { "progress", progress.data },
-                                  { "partial", scores.data } };
+                                  { "partial", scores.data },
+                                  { "plug-in's partial", kept.data } };
+        size_t n_meta = ASY_ARRAY_LEN(meta) - !state->kept;
 
-        rc = asy_safetensors_write(path, (const char *const(*)[2])meta, ASY_ARRAY_LEN(meta),
+        rc = asy_safetensors_write(path, (const char *const(*)[2])meta, n_meta,
                                    tensors, n, err);
     }
 out:
     asy_gbdt_packed_fini(&packed);
     asy_buf_fini(&progress);
     asy_buf_fini(&scores);
+    asy_buf_fini(&kept);
     return rc;
 }
 
@@ -207,6 +238,48 @@ static int read_partial(const char *text, const struct asy__progress *progress,
     return rc;
 }
 
+/* As read_partial: of another number of shards all goes to the first. */
+static int read_kept_sums(const char *text, const struct asy__progress *progress,
+                          struct asy__kept *kept, size_t shards, struct asy_error *err)
+{
+    size_t n = (size_t)progress->shards * kept->n_sums;
+    uint64_t *words = calloc(n, sizeof *words);
+    int rc = 0;
+
+    if (!words)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the sums of a plug-in");
+    memset(kept->sums, 0, shards * kept->n_sums * sizeof *kept->sums);
+    if (read_words(text, words, n) < 0)
+        rc = asy_fail(err, ASY_E_CORRUPT, "its sums of the epoch are not readable");
+    for (size_t i = 0; i < n && rc == 0; i++)
+        kept->sums[progress->shards == shards ? i : i % kept->n_sums] += value_of(words[i]);
+    free(words);
+    return rc;
+}
+
+static int read_bytes(const struct asy_safetensors *file, const char *name, struct asy__bytes *ret,
+                      struct asy_error *err)
+{
+    const struct asy_tensor *tensor = asy_safetensors_find(file, name);
+
+    if (!tensor)
+        return 0;
+    if (strcmp(tensor->dtype, "U8") != 0 || tensor->size > ASY_PLUGIN_STATE_MAX)
+        return asy_fail(err, ASY_E_CORRUPT, "its tensor '%s' is not what a plug-in keeps", name);
+    return asy__bytes_set(ret, tensor->bytes, tensor->size, err);
+}
+
+static int read_kept(const struct asy_safetensors *file, const struct asy__progress *progress,
+                     struct asy__kept *kept, size_t shards, struct asy_error *err)
+{
+    int rc = read_kept_sums(asy_safetensors_meta(file, "plug-in's partial"), progress, kept, shards,
+                            err);
+
+    if (rc < 0 || (rc = read_bytes(file, "state", &kept->state, err)) < 0)
+        return rc;
+    return read_bytes(file, "best_state", &kept->best, err);
+}
+
 static int read_trees(const struct asy_safetensors *file, struct asy__state *state,
                       struct asy_error *err)
 {
@@ -243,6 +316,8 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
         return rc;
     if (state->trees)
         return read_trees(file, state, err);
+    if (state->kept && (rc = read_kept(file, &state->progress, state->kept, shards, err)) < 0)
+        return rc;
     if ((rc = asy_safetensors_read_f32(file, "params", n, state->params, err)) < 0)
         return rc;
     if (state->m && state->m_may_lack && !asy_safetensors_find(file, "m"))

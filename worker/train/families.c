@@ -8,7 +8,7 @@
 
 int asy__family_is_net(enum asy__family family)
 {
-    return family != ASY__GBDT;
+    return family != ASY__GBDT && family != ASY__PLUGIN;
 }
 
 static size_t list_linear(const struct asy__schema *schema, struct asy__layer_desc *layers)

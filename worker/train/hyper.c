@@ -76,9 +76,10 @@ static const struct family {
     [ASY__MLP] = NETWORK("mlp", of_mlp),
     [ASY__LINEAR] = { "linear", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
     [ASY__GBDT] = { "gbdt", of_gbdt, NULL, ASY_ARRAY_LEN(of_gbdt), 0 },
+    [ASY__PLUGIN] = { "plugin", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
 #undef NETWORK
 };
-#define NAMES_MAX 64 /* of a family's hyperparameters */
+#define NAMES_MAX (64 + ASY_PLUGIN_HYPERS_MAX) /* of a family's hyperparameters */
 
 /* The i-th in the order of names; NULL: there are no more. */
 static const struct row *row_at(const struct family *family, size_t i)
@@ -150,6 +151,14 @@ void asy__hyper_defaults(enum asy__family family, struct asy__hyper *hyper)
     }
 }
 
+void asy__hyper_plugin(const struct asy_trainer_plugin *plugin, struct asy__hyper *hyper)
+{
+    asy__hyper_defaults(ASY__PLUGIN, hyper);
+    hyper->plugin = plugin;
+    for (uint32_t i = 0; i < plugin->n_hypers; i++)
+        hyper->own[i] = plugin->hypers[i].fallback;
+}
+
 static int read_word(const struct row *row, const struct asy_json *node, struct asy__hyper *hyper,
                      struct asy_error *err)
 {
@@ -200,7 +209,63 @@ static int read_number(const struct row *row, const struct asy_json *node,
     return 0;
 }
 
-static int unknown(const struct family *family, const char *name, struct asy_error *err)
+/* Which word of "a|bb|c" it is; -1: none. */
+static int find_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (int i = 0; words; words = strchr(words, '|'), i++) {
+        words += *words == '|';
+        if (strcspn(words, "|") == len && !strncmp(words, word, len))
+            return i;
+    }
+    return -1;
+}
+
+static int read_own(const struct asy_trainer_hyper *h, const struct asy_json *node, double *ret,
+                    struct asy_error *err)
+{
+    enum asy_json_type type = asy_json_type(node);
+    double value = asy_json_f64(node, (double)NAN);
+    int word;
+
+    switch (h->type) {
+    case ASY_TRAINER_WORD:
+        word = find_word(h->words, asy_json_str(node, "|"));
+        if (word < 0)
+            return asy_fail(err, ASY_E_INVAL, "%s: '%.40s' is not one of %.100s", h->name,
+                            asy_json_str(node, "(not a text)"), h->words);
+        *ret = word;
+        return 0;
+    case ASY_TRAINER_FLAG:
+        if (type != ASY_JSON_BOOL)
+            return asy_fail(err, ASY_E_INVAL, "%s: true or false is wanted", h->name);
+        *ret = asy_json_bool(node, 0);
+        return 0;
+    default:
+        if ((type != ASY_JSON_INT && type != ASY_JSON_REAL) || !isfinite(value))
+            return asy_fail(err, ASY_E_INVAL, "%s: a number is wanted", h->name);
+        if (h->type == ASY_TRAINER_INT && value != rint(value))
+            return asy_fail(err, ASY_E_INVAL, "%s: %g is not an integer", h->name, value);
+        if (!(h->min == 0 && h->max == 0) && !(value >= h->min && value <= h->max))
+            return asy_fail(err, ASY_E_INVAL, "%s: %.9g lies outside %g to %g", h->name, value,
+                            h->min, h->max);
+        *ret = value;
+        return 0;
+    }
+}
+
+/* Where the plug-in's hyperparameter stands in its table; -1: it has none of that name. */
+static int find_own(const struct asy__hyper *hyper, const char *name)
+{
+    for (uint32_t i = 0; hyper->plugin && i < hyper->plugin->n_hypers; i++)
+        if (!strcmp(hyper->plugin->hypers[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+static int unknown(const struct family *family, const struct asy__hyper *hyper, const char *name,
+                   struct asy_error *err)
 {
     const char *names[NAMES_MAX], *nearest;
     const struct row *row;
@@ -208,6 +273,8 @@ static int unknown(const struct family *family, const char *name, struct asy_err
 
     for (; n < NAMES_MAX && (row = row_at(family, n)); n++)
         names[n] = row->name;
+    for (uint32_t i = 0; hyper->plugin && i < hyper->plugin->n_hypers && n < NAMES_MAX; i++)
+        names[n++] = hyper->plugin->hypers[i].name;
     nearest = asy_nearest(name, strlen(name), names, n);
     return asy_fail(err, ASY_E_INVAL, "'%.60s' is no hyperparameter of %s%s%s%s", name,
                     family->name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
@@ -229,11 +296,14 @@ int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struc
     for (size_t i = 0; rc == 0 && (value = asy_json_member(node, i, &name)); i++) {
         const struct row *row;
         size_t at = 0;
+        int own = find_own(&h, name);
 
         while ((row = row_at(family, at)) && strcmp(row->name, name) != 0)
             at++;
-        if (!row)
-            rc = unknown(family, name, err);
+        if (!row && own >= 0)
+            rc = read_own(&h.plugin->hypers[own], value, &h.own[own], err);
+        else if (!row)
+            rc = unknown(family, &h, name, err);
         else if (row->type == WORD)
             rc = read_word(row, value, &h, err);
         else if (row->type == FLAG)
@@ -244,6 +314,23 @@ int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struc
     if (rc == 0)
         *hyper = h;
     return rc;
+}
+
+static void write_own(const struct asy_trainer_hyper *h, double value, struct asy_jsonw *w)
+{
+    const char *word = h->words;
+
+    if (h->type == ASY_TRAINER_FLAG) {
+        asy_jsonw_bool(w, h->name, value != 0);
+    } else if (h->type == ASY_TRAINER_WORD) {
+        for (double i = 0; i < value; i++)
+            word = strchr(word, '|') + 1;
+        asy_jsonw_strn(w, h->name, word, strcspn(word, "|"));
+    } else if (h->type == ASY_TRAINER_INT) {
+        asy_jsonw_i64(w, h->name, (int64_t)value);
+    } else {
+        asy_jsonw_f64(w, h->name, value);
+    }
 }
 
 void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const char *key)
@@ -265,5 +352,7 @@ void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const
                     asy_jsonw_str(w, row->name, row->words[n]);
         }
     }
+    for (uint32_t i = 0; h.plugin && i < h.plugin->n_hypers; i++)
+        write_own(&h.plugin->hypers[i], h.own[i], w);
     asy_jsonw_close(w, '}');
 }

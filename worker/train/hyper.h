@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * hyper.h - the hyperparameters of the model families: a table for each, with type, range and
- * default. */
+ * default; a plug-in adds its own. */
 #ifndef ASY__HYPER_H
 #define ASY__HYPER_H
 #include <asy/json.h>
 #include <asy/kernels.h>
+#include <asy/plugin.h>
 
-enum asy__family { ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__FAMILIES };
+enum asy__family { ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__PLUGIN, ASY__FAMILIES };
 enum asy__optimizer { ASY__SGD, ASY__ADAM };
 enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER };
 #define ASY__HIDDEN_MAX 8 /* layers of an mlp, beside its outputs */
@@ -28,12 +29,17 @@ struct asy__hyper {
     /* gbdt */
     double l1, l2, gamma, min_child_weight, subsample, colsample;
     int64_t max_depth, bins;
+    /* plugin */
+    const struct asy_trainer_plugin *plugin; /* its table; NULL: not of that family, or not known */
+    double own[ASY_PLUGIN_HYPERS_MAX];       /* in the table's order */
 };
 const char *asy__family_name(enum asy__family family);
 /* -1: there is no such family. NULL is none. */
 int asy__family_find(const char *name);
 /* What is not of the family is 0. */
 void asy__hyper_defaults(enum asy__family family, struct asy__hyper *hyper);
+/* The table of a plug-in, with its defaults. */
+void asy__hyper_plugin(const struct asy_trainer_plugin *plugin, struct asy__hyper *hyper);
 /* Sets what the object names, by hyper's family; unknown names, wrong types and values out of range
  * are errors. NULL and null change nothing. */
 ASY_MUST_CHECK int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper,

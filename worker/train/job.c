@@ -3,15 +3,37 @@
 #include "job.h"
 #include <stdio.h>
 #include <string.h>
+#include <asy/training.h>
+
+static int read_plugin(const char *path, struct asy__job *job, struct asy_error *err)
+{
+    const struct asy_trainer_plugin *api;
+    const char *name;
+    int rc = asy_plugin_open(path, &job->plugin, err);
+
+    if (rc < 0)
+        return rc;
+    api = asy_plugin_get(job->plugin);
+    for (size_t i = 0; (name = asy_trainer_hyperparameter("plugin", i)); i++)
+        for (uint32_t k = 0; k < api->n_hypers; k++)
+            if (!strcmp(api->hypers[k].name, name))
+                return asy_fail(err, ASY_E_INVAL, "plug-in '%.100s': hyperparameter '%s' has the "
+                                "name of one of the engine's", path, name);
+    asy__hyper_plugin(api, &job->hyper);
+    return 0;
+}
 
 static int unknown_family(const char *name, struct asy_error *err)
 {
     char list[160] = "";
     size_t len = 0;
 
-    for (int f = 0; f < ASY__FAMILIES && len < sizeof list; f++)
+    for (int f = 0; f < ASY__FAMILIES && len < sizeof list; f++) {
+        if (f == ASY__PLUGIN)
+            continue;
         len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", f ? ", " : "",
                                 asy__family_name((enum asy__family)f));
+    }
     return asy_fail(err, ASY_E_INVAL, "run: model '%.60s' is unknown; there are %s",
                     name ? name : "", list);
 }
@@ -21,17 +43,21 @@ static int read_run(const struct asy_json *run, struct asy__job *job, struct asy
     const struct asy_json *length = asy_json_get(run, "length");
     const char *model = asy_json_str(asy_json_get(run, "model"), NULL);
     const char *unit = asy_json_str(asy_json_get(length, "unit"), "epochs");
+    const char *plugin = asy_json_str(asy_json_get(run, "plugin"), NULL);
     int64_t max = asy_json_i64(asy_json_get(length, "max"), 0);
-    int family = asy__family_find(model), rc;
+    int family = plugin ? ASY__PLUGIN : asy__family_find(model), rc;
 
-    if (family < 0)
+    if (family < 0 || (!plugin && family == ASY__PLUGIN))
         return unknown_family(model, err);
     if (strcmp(unit, "epochs") != 0)
         return asy_fail(err, ASY_E_INVAL, "run: length is counted in epochs, not in '%.60s'", unit);
     if (max < 1 || max > 1000000000000000)
         return asy_fail(err, ASY_E_INVAL, "run: length needs max, from 1 to 1e15 epochs");
     job->max = (uint64_t)max;
-    asy__hyper_defaults((enum asy__family)family, &job->hyper);
+    if (plugin && (rc = read_plugin(plugin, job, err)) < 0)
+        return rc;
+    if (!plugin)
+        asy__hyper_defaults((enum asy__family)family, &job->hyper);
     if ((rc = asy__hyper_read(asy_json_get(run, "fixed"), &job->hyper, err)) < 0)
         asy_error_prefix(err, "run");
     return rc;
@@ -58,41 +84,66 @@ static int read_objective(const struct asy_json *node, struct asy__job *job, str
     return 0;
 }
 
-int asy__job_read(const struct asy_json *node, struct asy__job *ret, struct asy_error *err)
+static int read_data(const struct asy_json *node, struct asy__job *job, struct asy_error *err)
+{
+    if (!job->plugin || !(asy_plugin_get(job->plugin)->flags & ASY_TRAINER_OWN_DATA))
+        return asy__data_spec_read(node, &job->data, err);
+    if (node)
+        return asy_fail(err, ASY_E_INVAL, "data: the plug-in brings its own; leave it out");
+    return 0;
+}
+
+static int read_job(const struct asy_json *node, struct asy__job *job, struct asy_error *err)
 {
     const struct asy_json *study = asy_json_get(node, "study");
     const struct asy_json *resources = asy_json_get(study, "resources");
     const struct asy_json *seconds = asy_json_get(node, "checkpoint_s");
-    struct asy__job job = { 0 };
     double every = asy_json_f64(seconds, 60);
     int64_t until;
     int rc;
 
     if (!study || asy_json_type(study) != ASY_JSON_OBJECT)
         return asy_fail(err, ASY_E_INVAL, "the job has no study");
-    job.study = asy_json_str(asy_json_get(study, "name"), "");
-    job.strict = !strcmp(asy_json_str(asy_json_get(resources, "reproducible"), ""), "strict");
-    job.population = asy_json_bool(asy_json_get(node, "population"), 0);
-    if ((rc = read_run(asy_json_get(study, "run"), &job, err)) < 0 ||
-        (rc = asy__data_spec_read(asy_json_get(study, "data"), &job.data, err)) < 0 ||
-        (rc = asy__import_read(asy_json_get(node, "import"), &job.import, err)) < 0 ||
-        (rc = read_objective(asy_json_get(study, "objective"), &job, err)) < 0)
+    job->study = asy_json_str(asy_json_get(study, "name"), "");
+    job->strict = !strcmp(asy_json_str(asy_json_get(resources, "reproducible"), ""), "strict");
+    job->population = asy_json_bool(asy_json_get(node, "population"), 0);
+    if ((rc = read_run(asy_json_get(study, "run"), job, err)) < 0 ||
+        (rc = read_data(asy_json_get(study, "data"), job, err)) < 0 ||
+        (rc = asy__import_read(asy_json_get(node, "import"), &job->import, err)) < 0 ||
+        (rc = read_objective(asy_json_get(study, "objective"), job, err)) < 0)
         return rc;
-    if ((rc = asy__hyper_read(asy_json_get(node, "params"), &job.hyper, err)) < 0) {
+    if ((rc = asy__hyper_read(asy_json_get(node, "params"), &job->hyper, err)) < 0) {
         asy_error_prefix(err, "params");
         return rc;
     }
-    job.seed = (uint64_t)asy_json_i64(asy_json_get(node, "seed"), 0);
-    job.number = (uint64_t)asy_json_i64(asy_json_get(node, "number"), 0);
-    until = asy_json_i64(asy_json_get(node, "until"), (int64_t)job.max);
+    job->seed = (uint64_t)asy_json_i64(asy_json_get(node, "seed"), 0);
+    job->number = (uint64_t)asy_json_i64(asy_json_get(node, "number"), 0);
+    until = asy_json_i64(asy_json_get(node, "until"), (int64_t)job->max);
     if (until < 1)
         return asy_fail(err, ASY_E_INVAL, "until: %lld is no epoch", (long long)until);
-    job.until = (uint64_t)until < job.max ? (uint64_t)until : job.max;
+    job->until = (uint64_t)until < job->max ? (uint64_t)until : job->max;
     if (!(every >= 0 && every <= 1e9))
         return asy_fail(err, ASY_E_INVAL, "checkpoint_s: %g is no number of seconds", every);
-    job.checkpoint_ms = (int64_t)(every * 1000);
-    *ret = job;
+    job->checkpoint_ms = (int64_t)(every * 1000);
     return 0;
+}
+
+int asy__job_read(const struct asy_json *node, struct asy__job *ret, struct asy_error *err)
+{
+    struct asy__job job = { 0 };
+    int rc = read_job(node, &job, err);
+
+    if (rc < 0)
+        asy__job_fini(&job);
+    else
+        *ret = job;
+    return rc;
+}
+
+void asy__job_fini(struct asy__job *job)
+{
+    asy_plugin_close(job->plugin);
+    job->plugin = NULL;
 }
 
 static void add_columns(struct asy_buf *buf, const char *key, const struct asy_json *node)
@@ -126,6 +177,25 @@ void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf)
     asy_buf_addf(buf, "task=%d\nmissing=%d\nscale=%d\n", spec->task, spec->missing, spec->scale);
     asy_buf_addf(buf, "validation=%a\ntest=%a\nstratify=%d\nsplit seed=%llu\n", spec->validation,
                  spec->test, spec->stratify, (unsigned long long)spec->seed);
+}
+
+/* What a plug-in is; a population's trials have in common what it calls shape. */
+static void add_plugin(const struct asy__hyper *h, int population, struct asy_buf *buf)
+{
+    struct asy_jsonw w;
+
+    asy_buf_addf(buf, "plug-in=%s\n", h->plugin->name);
+    for (uint32_t i = 0; i < h->plugin->n_hypers; i++)
+        if (!population || (h->plugin->hypers[i].flags & ASY_TRAINER_SHAPE))
+            asy_buf_addf(buf, "%s=%a\n", h->plugin->hypers[i].name, h->own[i]);
+    asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,
+                 h->optimizer == ASY__ADAM ? "adam" : "sgd");
+    if (population)
+        return;
+    asy_buf_addf(buf, "hyperparameters=");
+    asy_jsonw_init(&w, buf, 0);
+    asy__hyper_write(h, &w, NULL);
+    asy_buf_addc(buf, '\n');
 }
 
 /* Lines of what was not always there are only of what is not as it was before. */
@@ -181,7 +251,9 @@ void asy__job_identity(const struct asy__job *job, const struct asy__data *data,
         asy_buf_addf(buf, "seed=%llu\n", (unsigned long long)job->seed);
     asy_buf_addf(buf, "objective=%s\nmaximize=%d\ntake best=%d\n", job->metric, job->maximize,
                  job->takes_best);
-    if (job->hyper.family == ASY__GBDT)
+    if (job->hyper.family == ASY__PLUGIN)
+        add_plugin(&job->hyper, job->population, buf);
+    else if (job->hyper.family == ASY__GBDT)
         add_gbdt(&job->hyper, job->population, buf);
     else
         add_network(&job->hyper, job->population, buf);

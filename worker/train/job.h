@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * job.h - a job's JSON as a struct, checked. Texts and nodes are borrowed from the JSON. */
+ * job.h - a job's JSON as a struct, checked. Texts and nodes are borrowed from the JSON; a plug-in
+ * that it names is loaded. */
 #ifndef ASY__JOB_H
 #define ASY__JOB_H
 #include "data.h"
@@ -11,6 +12,7 @@
 
 struct asy__job {
     const char *study;
+    struct asy_plugin *plugin; /* NULL: a family of ours is trained */
     struct asy__hyper hyper;
     struct asy__data_spec data;
     struct asy__import import;
@@ -23,6 +25,8 @@ struct asy__job {
 };
 ASY_MUST_CHECK int asy__job_read(const struct asy_json *node, struct asy__job *ret,
                                  struct asy_error *err);
+/* What it owns: a plug-in. */
+void asy__job_fini(struct asy__job *job);
 /* What the data spec says, except the file's place, as text: equal texts mean equal data if the
  * file is equal. */
 void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf);

@@ -24,6 +24,8 @@ struct asy__batch {
     const float *target;  /* [rows] */
     float scale;          /* one by the rows of the whole batch */
     uint64_t seed, step;
+    const uint32_t *row;  /* [rows] their numbers in the training part */
+    size_t shard;         /* of the batch, that these rows are */
 };
 
 struct asy__learner_type {

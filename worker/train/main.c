@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * assay-trainer - the native training program: a rank of a gang, or a tool on the command line. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@ static const char help[] =
     "        trains one job; reports and the end as JSON lines on stdout\n"
     "  assay-trainer --describe-data JOB.json\n"
     "        the job's data: rows, classes, split\n"
+    "  assay-trainer --describe-plugin MINE.so\n"
+    "        loads a plug-in: its hyperparameters and metrics, as JSON\n"
     "  assay-trainer --evaluate JOB.json --model MODEL --part train|validation|test\n"
     "        scores a stored model on a part of the job's data\n"
     "  assay-trainer --predict MODEL FILE.csv [--json]\n"
@@ -54,10 +57,24 @@ static int usage(const char *what, const char *which)
     return 2;
 }
 
+/* Where answers go: standard output, or what it was before set_answers_apart(). */
+static FILE *answers;
+
+/* What a plug-in prints is no part of an answer: its standard output is our standard error. */
+static int set_answers_apart(struct asy_error *err)
+{
+    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+    if (out < 0 || !(answers = fdopen(out, "w")) || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        return asy_fail_errno(err, errno, "cannot set standard output apart");
+    return 0;
+}
+
 static int print_buf(struct asy_buf *buf, const char *end)
 {
-    int ok = fwrite(buf->data, 1, buf->len, stdout) == buf->len && fputs(end, stdout) >= 0 &&
-             fflush(stdout) == 0;
+    FILE *out = answers ? answers : stdout;
+    int ok = fwrite(buf->data, 1, buf->len, out) == buf->len && fputs(end, out) >= 0 &&
+             fflush(out) == 0;
 
     asy_buf_fini(buf);
     if (!ok)
@@ -265,7 +282,8 @@ static int run(const char *job_path, const char *dir, const char *resume)
     struct asy_json *job = NULL;
     int rc, rank = 0;
 
-    if ((rc = read_job(job_path, &job, &err)) == 0 && (rc = make_comm(&comm, &err)) == 0 &&
+    if ((rc = set_answers_apart(&err)) == 0 && (rc = read_job(job_path, &job, &err)) == 0 &&
+        (rc = make_comm(&comm, &err)) == 0 &&
         (rc = asy_trainer_create(comm, &trainer, &err)) == 0) {
         rank = asy_comm_rank(comm);
         rc = asy_trainer_run(trainer, job, dir, resume, &callbacks, &result, &err);
@@ -294,6 +312,20 @@ static int describe(const char *job_path)
     return rc < 0 ? fail(&err) : print_buf(&buf, "\n");
 }
 
+static int describe_plugin(const char *path)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf buf;
+    int rc;
+
+    asy_buf_init(&buf, JOB_MAX);
+    if ((rc = set_answers_apart(&err)) == 0)
+        rc = asy_trainer_describe_plugin(path, &buf, &err);
+    if (rc < 0)
+        asy_buf_fini(&buf);
+    return rc < 0 ? fail(&err) : print_buf(&buf, "\n");
+}
+
 static int evaluate(const char *job_path, const char *model, const char *part)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -302,7 +334,7 @@ static int evaluate(const char *job_path, const char *model, const char *part)
     int rc;
 
     asy_buf_init(&buf, JOB_MAX);
-    if ((rc = read_job(job_path, &job, &err)) == 0)
+    if ((rc = set_answers_apart(&err)) == 0 && (rc = read_job(job_path, &job, &err)) == 0)
         rc = asy_trainer_evaluate(job, model, part, &buf, &err);
     asy_json_destroy(job);
     if (rc < 0)
@@ -424,6 +456,8 @@ int main(int argc, char **argv)
         return argc == 2 ? probe() : usage("unknown option ", argv[2]);
     if (!strcmp(mode, "--probe-gang"))
         return argc == 2 ? probe_gang() : usage("unknown option ", argv[2]);
+    if (!strcmp(mode, "--describe-plugin"))
+        return argc == 3 ? describe_plugin(argv[2]) : usage("--describe-plugin MINE.so", "");
     if (!strcmp(mode, "--predict"))
         return argc == 4 || (argc == 5 && !strcmp(argv[4], "--json"))
                    ? predict(argv[2], argv[3], argc == 5)

@@ -38,6 +38,8 @@ static void describe(struct asy_buf *buf, const struct asy__job *job,
     asy_jsonw_init(&w, buf, 0);
     asy_jsonw_open(&w, NULL, '{');
     asy_jsonw_str(&w, "family", asy__family_name((enum asy__family)job->hyper.family));
+    if (job->plugin)
+        asy_jsonw_str(&w, "plugin", asy_plugin_get(job->plugin)->name);
     if (job->hyper.family == ASY__MLP)
         describe_mlp(&w, &job->hyper, net);
     asy_jsonw_str(&w, "study", job->study);
@@ -48,7 +50,8 @@ static void describe(struct asy_buf *buf, const struct asy__job *job,
     asy_jsonw_f64(&w, "objective", best ? progress->best : progress->last);
     asy_jsonw_str(&w, "kernels", asy_kernels_name());
     asy__hyper_write(&job->hyper, &w, "parameters");
-    asy__schema_write(schema, &w, "schema");
+    if (!asy__plugged_has_data(job))
+        asy__schema_write(schema, &w, "schema");
     asy_jsonw_close(&w, '}');
 }
 
@@ -74,6 +77,21 @@ static int write_net(const char *path, const struct asy__model_parts *parts,
     rc = asy_safetensors_write(path, meta, n_meta, tensors, net->n_tensors, err);
     free(tensors);
     return rc;
+}
+
+static int write_plugged(const char *path, const struct asy__model_parts *parts,
+                         const char *const (*meta)[2], size_t n_meta, struct asy_error *err)
+{
+    const struct asy__bytes *state = parts->state;
+    struct asy_tensor_out tensors[2] = {
+        { .name = "params", .n_dims = 1, .shape = { parts->n_params }, .data = parts->params },
+    };
+    size_t n = 1;
+
+    if (state && state->n)
+        tensors[n++] = (struct asy_tensor_out){ .name = "state", .n_dims = 1,
+                                                .shape = { state->n }, .bytes = state->data };
+    return asy_safetensors_write(path, meta, n_meta, tensors, n, err);
 }
 
 static int write_gbdt(const char *path, const struct asy__model_parts *parts, size_t rounds,
@@ -105,8 +123,12 @@ int asy__model_write(const char *path, const struct asy__job *job,
         const char *pairs[][2] = { { "format", FORMAT }, { "model", text.data } };
         const char *const (*meta)[2] = (const char *const(*)[2])pairs;
 
-        rc = parts->net ? write_net(path, parts, meta, ASY_ARRAY_LEN(pairs), err)
-                        : write_gbdt(path, parts, rounds, meta, ASY_ARRAY_LEN(pairs), err);
+        if (parts->net)
+            rc = write_net(path, parts, meta, ASY_ARRAY_LEN(pairs), err);
+        else if (parts->n_params)
+            rc = write_plugged(path, parts, meta, ASY_ARRAY_LEN(pairs), err);
+        else
+            rc = write_gbdt(path, parts, rounds, meta, ASY_ARRAY_LEN(pairs), err);
     }
     asy_buf_fini(&text);
     return rc;
@@ -193,6 +215,15 @@ static int read_family(const struct asy_safetensors *file, const struct asy_json
                : read_gbdt(file, root, model, err);
 }
 
+/* Before a schema is asked for, which not every plug-in has. */
+static int check_family(const struct asy_json *root, struct asy_error *err)
+{
+    if (asy__family_find(asy_json_str(asy_json_get(root, "family"), NULL)) != ASY__PLUGIN)
+        return 0;
+    return asy_fail(err, ASY_E_INVAL, "it is of plug-in '%.40s', and only that knows what its "
+                    "parameters mean", asy_json_str(asy_json_get(root, "plugin"), ""));
+}
+
 int asy__model_read(const char *path, struct asy__model *ret, struct asy_error *err)
 {
     struct asy_safetensors *file = NULL;
@@ -209,6 +240,7 @@ int asy__model_read(const char *path, struct asy__model *ret, struct asy_error *
     if (!format || strcmp(format, FORMAT) != 0 || !text)
         rc = asy_fail(err, ASY_E_CORRUPT, "not a model of this version");
     else if ((rc = asy_json_parse(text, strlen(text), &root, err)) == 0 &&
+             (rc = check_family(root, err)) == 0 &&
              (rc = asy__schema_read(asy_json_get(root, "schema"), &model.schema, err)) == 0)
         rc = read_family(file, root, &model, err);
     if (rc < 0) {

@@ -33,7 +33,7 @@ static void gather(struct asy__run *run, size_t from, size_t rows)
 {
     size_t width = run->data->schema.n_features;
 
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; run->data->x && i < rows; i++) { /* a plug-in may have its own */
         size_t row = run->order[from + i];
 
         memcpy(run->x + i * width, run->data->x + row * width, width * sizeof *run->x);
@@ -73,6 +73,7 @@ static void set_riders(struct asy__run *run, size_t i, double loss)
     int request = atomic_load_explicit(&run->trainer->request, memory_order_relaxed);
 
     riders[ASY__RIDE_LOSS] = (float)loss;
+    riders[ASY__RIDE_FAILED] = 0;
     if (i > 0)
         return;
     riders[ASY__RIDE_PAUSE] = request == ASY_TRAIN_PAUSE;
@@ -96,20 +97,20 @@ static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
     float *grads = run->memory.own + i * run->memory.stride;
     struct asy__score *score = &run->partials[shard];
     struct asy__batch batch = { rows, begin, run->x, run->label, run->target, 1.0f / (float)n,
-                                run->job->seed, run->state.progress.step };
+                                run->job->seed, run->state.progress.step,
+                                run->order + from + begin, shard };
     double before = score->loss;
-    int rc;
+    int rc = 0;
 
     if (rows) {
         gather(run, from + begin, rows);
         rc = run->learner.type->gradient(&run->learner, &batch, grads, score, err);
-        if (rc < 0)
-            return rc;
     } else {
         memset(grads, 0, run->learner.n_params * sizeof *grads);
     }
     set_riders(run, i, score->loss - before);
-    return 0;
+    grads[run->learner.n_params + ASY__RIDE_FAILED] = rc < 0;
+    return rc;
 }
 
 /* A round of trees, of which only the riders are left to sum. */
@@ -126,6 +127,12 @@ static int grow(struct asy__run *run, struct asy_error *err)
     return 0;
 }
 
+static void say_alive(const struct asy__run *run)
+{
+    if (run->callbacks->alive && asy_comm_rank(run->trainer->comm) == 0)
+        run->callbacks->alive(run->callbacks->arg);
+}
+
 /* One batch: this rank's rows of it, its part of the sum over the shards and of the update. */
 static int step(struct asy__run *run, struct asy_error *err)
 {
@@ -133,18 +140,20 @@ static int step(struct asy__run *run, struct asy_error *err)
     size_t from = (size_t)run->state.progress.batch * run->batch;
     size_t n = run->n_train - from < run->batch ? run->n_train - from : run->batch;
     struct asy_comm_sum sum;
-    int rc;
+    int rc, failed = 0;
 
-    for (size_t i = 0; i < run->memory.count && !run->trees; i++)
-        if ((rc = pass(run, i, n, err)) < 0)
-            return rc;
+    for (size_t i = 0; i < run->memory.count && !run->trees && failed == 0; i++)
+        failed = pass(run, i, n, err);
     if (run->trees && (rc = grow(run, err)) < 0) {
         run->diverged = rc == ASY_E_TOOBIG; /* on all ranks: they know it of a sum */
         return run->diverged ? 0 : rc;
     }
-    rc = asy_comm_reduce(comm, run->learner.n_params, ASY__RIDES, run->riders, &sum, err);
+    rc = asy_comm_reduce(comm, run->learner.n_params, ASY__RIDES, run->riders, &sum,
+                         failed < 0 ? NULL : err);
     if (rc < 0)
-        return rc;
+        return failed < 0 ? failed : rc;
+    if (rider(run, ASY__RIDE_FAILED) > 0) /* of one rank: they know it of the sum */
+        return asy_comm_size(comm) > 1 ? asy__share_blame(comm, failed, err) : failed;
     run->diverged = !isfinite(rider(run, ASY__RIDE_LOSS));
     if (!run->diverged)
         update(run, &sum);
@@ -152,6 +161,7 @@ static int step(struct asy__run *run, struct asy_error *err)
     if (!run->diverged && run->callbacks->step && asy_comm_rank(comm) == 0)
         run->callbacks->step(run->callbacks->arg, run->state.progress.step,
                              (double)rider(run, ASY__RIDE_LOSS) / (double)n);
+    say_alive(run);
     return 0;
 }
 
@@ -181,7 +191,8 @@ static int checkpoint(struct asy__run *run, struct asy_error *err)
     char path[4096];
     int rc;
 
-    if ((rc = sum_up(run, &total, err)) < 0)
+    if ((rc = sum_up(run, &total, err)) < 0 ||
+        (run->plugged && (rc = asy__plugged_keep(run->plugged, err)) < 0))
         return rc;
     run->state.progress.shards = run->shards;
     run->checkpoint_due_ms = asy_clock_ms() + run->job->checkpoint_ms;
@@ -235,11 +246,13 @@ static int measure(struct asy__run *run, double samples_per_s, struct asy__metri
     size_t from = data->start[ASY__VALIDATION], to = data->start[ASY__VALIDATION + 1];
     int rc;
 
-    if ((rc = sum_up(run, &train, err)) < 0)
-        return rc;
     list->n = 1;
     snprintf(list->item[0].name, sizeof list->item[0].name, "samples_per_s");
     list->item[0].value = samples_per_s;
+    if (run->plugged)
+        return asy__plugged_measure(run->plugged, run->state.params, list, err);
+    if ((rc = sum_up(run, &train, err)) < 0)
+        return rc;
     asy__score_metrics(&train, &data->schema, "train", list);
     if (to == from)
         return 0;
@@ -334,7 +347,12 @@ static int one_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome,
     p->epoch++;
     p->batch = 0;
     memset(run->partials, 0, run->shards * sizeof *run->partials);
+    if (run->plugged)
+        asy__plugged_begin(run->plugged);
     judge(run, &list);
+    if (run->plugged && run->state.best && p->best_epoch == p->epoch &&
+        (rc = asy__plugged_best(run->plugged, err)) < 0)
+        return rc;
     if ((rc = report(run, &list, err)) < 0)
         return rc;
     if (run->diverged) {

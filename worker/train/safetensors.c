@@ -265,6 +265,11 @@ static uint64_t count_of(const struct asy_tensor_out *tensor)
     return n;
 }
 
+static uint64_t size_of(const struct asy_tensor_out *tensor)
+{
+    return count_of(tensor) * (tensor->bytes ? 1 : sizeof(float));
+}
+
 /* The header is padded with spaces so that the data begins at a multiple of 64. */
 static int build_header(struct asy_buf *buf, const char *const (*meta)[2], size_t n_meta,
                         const struct asy_tensor_out *tensors, size_t n, struct asy_error *err)
@@ -281,14 +286,14 @@ static int build_header(struct asy_buf *buf, const char *const (*meta)[2], size_
     asy_jsonw_close(&w, '}');
     for (size_t i = 0; i < n; i++) {
         asy_jsonw_open(&w, tensors[i].name, '{');
-        asy_jsonw_str(&w, "dtype", "F32");
+        asy_jsonw_str(&w, "dtype", tensors[i].bytes ? "U8" : "F32");
         asy_jsonw_open(&w, "shape", '[');
         for (size_t d = 0; d < tensors[i].n_dims; d++)
             asy_jsonw_u64(&w, NULL, tensors[i].shape[d]);
         asy_jsonw_close(&w, ']');
         asy_jsonw_open(&w, "data_offsets", '[');
         asy_jsonw_u64(&w, NULL, at);
-        at += count_of(&tensors[i]) * sizeof(float);
+        at += size_of(&tensors[i]);
         asy_jsonw_u64(&w, NULL, at);
         asy_jsonw_close(&w, ']');
         asy_jsonw_close(&w, '}');
@@ -338,7 +343,8 @@ int asy_safetensors_write(const char *path, const char *const (*meta)[2], size_t
     if (write_all(fd, header.data, header.len) < 0)
         goto failed;
     for (size_t i = 0; i < n; i++)
-        if (write_all(fd, tensors[i].data, (size_t)count_of(&tensors[i]) * sizeof(float)) < 0)
+        if (write_all(fd, tensors[i].bytes ? (const void *)tensors[i].bytes : tensors[i].data,
+                      (size_t)size_of(&tensors[i])) < 0)
             goto failed;
     if (close(fd) < 0) {
         fd = -1;

@@ -4,6 +4,7 @@
 #define ASY__SCORE_H
 #include <asy/comm.h>
 #include <asy/op.h>
+#include <asy/plugin.h>
 #include "data.h"
 #include "learner.h"
 
@@ -40,10 +41,10 @@ ASY_MUST_CHECK int asy__score_part(const struct asy__learner *learner,
 ASY_MUST_CHECK int asy__score_sum(struct asy_comm *comm, struct asy__score *score,
                                   struct asy_error *err);
 /* The metrics of a score, named "<prefix>_loss" and so on, in name order. */
-#define ASY__METRICS_MAX 8
+#define ASY__METRICS_MAX (2 * ASY_PLUGIN_METRICS_MAX + 1)
 struct asy__metric_list {
     struct {
-        char name[32];
+        char name[64];
         double value;
     } item[ASY__METRICS_MAX];
     size_t n;

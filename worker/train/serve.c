@@ -14,15 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <asy/clock.h>
 #include <asy/cpus.h>
 #include <asy/gang.h>
 #include <asy/training.h>
 
 #define CPUS_MAX 8192
+#define ALIVE_MOST_MS 5000
+#define ALIVE_PARTS 8 /* of the time after which the agent loses patience */
 
 struct serve {
     struct asy_comm *comm;
     const char *dir, *logs; /* of the running job, or NULL */
+    int64_t alive_every_ms; /* 0: the agent does not ask for it */
+    int64_t alive_ms;       /* when it was last told that training goes on */
     struct asy_trainer *trainer;
     struct asy_line *out; /* trainer's thread */
     struct asy_line *in;  /* reader */
@@ -112,6 +117,34 @@ static int send_line(struct serve *serve, struct asy_buf *line, struct asy_error
         rc = asy_line_flush(serve->out, err);
     }
     return rc;
+}
+
+/* A line that does not arrive is one of a connection that has ended, which the reader sees. */
+static void on_alive(void *arg)
+{
+    static const char text[] = "{\"alive\":true}";
+    struct serve *serve = arg;
+    struct asy_buf line;
+    int64_t now_ms;
+
+    if (!serve->alive_every_ms ||
+        (now_ms = asy_clock_ms()) - serve->alive_ms < serve->alive_every_ms)
+        return;
+    serve->alive_ms = now_ms;
+    asy_buf_init(&line, sizeof text);
+    asy_buf_add(&line, text, sizeof text - 1);
+    ASY_IGNORE(send_line(serve, &line, NULL));
+    asy_buf_fini(&line);
+}
+
+static void set_alive(struct serve *serve, int64_t silence_ms)
+{
+    int64_t every_ms = silence_ms / ALIVE_PARTS;
+
+    serve->alive_ms = INT64_MIN / 2;
+    serve->alive_every_ms = silence_ms <= 0 ? 0
+                            : every_ms < 1  ? 1
+                            : every_ms > ALIVE_MOST_MS ? ALIVE_MOST_MS : every_ms;
 }
 
 static int on_report(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n)
@@ -292,7 +325,8 @@ static int bind_self(struct serve *serve, const char *want, struct asy_error *er
 static int run_order(struct serve *serve, const struct asy_json *order, struct asy_error *err)
 {
     struct asy_train_callbacks callbacks = { .arg = serve, .prepare = prepare,
-                                             .report = on_report, .checkpoint = on_checkpoint };
+                                             .report = on_report, .checkpoint = on_checkpoint,
+                                             .alive = on_alive };
     struct asy_train_result *result = calloc(1, sizeof *result);
     struct asy_error why = ASY_ERROR_INIT;
     int failed, rc;
@@ -306,6 +340,7 @@ static int run_order(struct serve *serve, const struct asy_json *order, struct a
     serve->asked = 0;
     serve->dir = asy_json_str(asy_json_get(order, "dir"), NULL);
     serve->logs = asy_json_str(asy_json_get(order, "logs"), NULL);
+    set_alive(serve, asy_json_i64(asy_json_get(order, "silence_ms"), 0));
     failed = asy_trainer_run(serve->trainer, asy_json_get(order, "job"), serve->dir,
                              asy_json_str(asy_json_get(order, "resume"), NULL), &callbacks, result,
                              &why);

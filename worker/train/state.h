@@ -6,6 +6,7 @@
 #define ASY__STATE_H
 #include "job.h"
 #include "net.h"
+#include "plugged.h"
 #include "score.h"
 #include "trees.h"
 
@@ -26,6 +27,7 @@ struct asy__state {
     float *buffers;        /* [n_buffers], this rank's, but the same on all */
     float *best;           /* [n_params], then [n_buffers]; NULL but on rank 0 */
     struct asy_gbdt *trees; /* in place of all these; NULL: what gives a gradient */
+    struct asy__kept *kept; /* beside them; NULL: no plug-in */
     int m_may_lack; /* a population's momentum changes, and a checkpoint made without any has no
                      * m: then it starts at zero */
 };
@@ -49,12 +51,14 @@ struct asy__model {
     struct asy_gbdt *trees; /* NULL: a network */
     struct asy__tree_outputs tree_outputs;
 };
-/* What a model is made of: a network with its parameters and buffers, or trees, whose rounds are
- * stored up to the best or the last. */
+/* What a model is made of: a network with its parameters and buffers, a plug-in's parameters and
+ * its state, or trees, whose rounds are stored up to the best or the last. */
 struct asy__model_parts {
-    const struct asy__net *net; /* NULL: trees */
+    const struct asy__net *net; /* NULL: a plug-in or trees */
     const float *params, *buffers;
     const struct asy_gbdt *trees;
+    size_t n_params;                 /* of a plug-in; else 0 */
+    const struct asy__bytes *state;
 };
 ASY_MUST_CHECK int asy__model_write(const char *path, const struct asy__job *job,
                                     const struct asy__schema *schema,

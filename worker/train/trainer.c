@@ -179,10 +179,36 @@ static int share(struct asy__run *run, struct asy_error *err)
     return 0;
 }
 
+/* Of a plug-in: before its rows are known, where it has its own. */
+static int plug_in(struct asy__run *run, const struct asy__data *data, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    struct asy__plugged_options options = { run->job, data, comm, run->dir, run->shards, NULL,
+                                            run->callbacks->arg };
+    int rc;
+
+    if (asy_comm_rank(comm) == 0 && run->callbacks->alive) {
+        options.alive = run->callbacks->alive;
+        options.alive(options.arg); /* data may have taken long to read */
+    }
+    if ((rc = asy__plugged_create(&options, &run->plugged, err)) < 0 ||
+        (rc = asy__plugged_metric(run->plugged, run->job->metric, err)) < 0)
+        return rc;
+    run->state.kept = asy__plugged_kept(run->plugged);
+    run->data = data ? data : asy__plugged_data(run->plugged);
+    return 0;
+}
+
 static int plan(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__hyper *hyper = &run->job->hyper;
     int rc;
+
+    if (run->plugged) {
+        rc = asy__plugged_learner(run->plugged, rows_of_rank(run), &run->learner, err);
+        run->state.n_params = run->learner.n_params;
+        return rc;
+    }
 
     if (asy__family_is_net((enum asy__family)hyper->family)) {
         rc = asy__family_net(hyper, &run->data->schema, rows_of_rank(run), EVAL_ROWS, &run->net,
@@ -208,7 +234,7 @@ static int divide(struct asy__run *run, struct asy_error *err)
     run->shards = run->job->strict ? ASY__STRICT_SHARDS : (size_t)ranks;
     if (!run->job->strict)
         return 0;
-    if (!asy__family_is_net((enum asy__family)run->job->hyper.family))
+    if (run->job->hyper.family == ASY__GBDT)
         return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is of networks");
     if (ranks > ASY__STRICT_SHARDS)
         return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is for at most %d ranks, "
@@ -219,24 +245,26 @@ static int divide(struct asy__run *run, struct asy_error *err)
 static int set_up(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__job *job = run->job;
+    int has_data = asy__plugged_has_data(job), rc;
     size_t batch;
-    int rc;
 
-    if ((rc = divide(run, err)) < 0 || (rc = get_data(run->trainer, job, err)) < 0)
+    if ((rc = divide(run, err)) < 0 ||
+        (!has_data && (rc = get_data(run->trainer, job, err)) < 0))
         return rc;
     run->data = &run->trainer->data;
+    if (job->plugin && (rc = plug_in(run, has_data ? NULL : run->data, err)) < 0)
+        return rc;
     run->n_train = run->data->start[ASY__TRAIN + 1];
-    batch = asy__family_is_net((enum asy__family)job->hyper.family) ? (size_t)job->hyper.batch_size
-                                                                    : run->n_train;
+    batch = job->hyper.family == ASY__GBDT ? run->n_train : (size_t)job->hyper.batch_size;
     run->batch = batch < run->n_train ? batch : run->n_train;
     run->n_batches = (run->n_train + run->batch - 1) / run->batch;
-    if ((rc = asy__metric_check(run->data, job->metric, err)) < 0 || (rc = plan(run, err)) < 0)
+    if ((!run->plugged && (rc = asy__metric_check(run->data, job->metric, err)) < 0) ||
+        (rc = plan(run, err)) < 0)
         return rc;
     return lay_out(run, err);
 }
 
-/* What went wrong on the first rank that failed, told by it to all. */
-static int share_blame(struct asy_comm *comm, int rc, struct asy_error *err)
+int asy__share_blame(struct asy_comm *comm, int rc, struct asy_error *err)
 {
     struct asy_error blame = ASY_ERROR_INIT, lost = ASY_ERROR_INIT;
     int rank = asy_comm_rank(comm), first = -1;
@@ -265,7 +293,7 @@ static int agree(struct asy_comm *comm, int rc, struct asy_error *err)
 
     if (asy_comm_size(comm) == 1 || sum < 0 || failed == 0)
         return rc < 0 ? rc : sum;
-    return share_blame(comm, rc, err);
+    return asy__share_blame(comm, rc, err);
 }
 
 static int share_state(struct asy__run *run, struct asy_error *err)
@@ -327,6 +355,19 @@ static int start_trees(struct asy__run *run, struct asy_error *err)
     return agree(run->trainer->comm, asy__trees_start(run->trees, err), err);
 }
 
+/* A plug-in is asked on one rank. By all. */
+static int init_plugged(struct asy__run *run, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    int rc = 0;
+
+    if (asy_comm_rank(comm) == 0)
+        rc = asy__plugged_init(run->plugged, run->state.params, err);
+    if ((rc = agree(comm, rc, err)) < 0)
+        return rc;
+    return asy_comm_spread(comm, run->state.params, run->state.n_params, err);
+}
+
 /* Each rank has buffers of its own, and a node one set of parameters. */
 static void init_values(struct asy__run *run)
 {
@@ -347,6 +388,8 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
     p->best = p->last = NAN;
     if (!resume && run->trees)
         return start_trees(run, err);
+    if (!resume && run->plugged)
+        return init_plugged(run, err);
     if (!resume) {
         init_values(run);
         return 0;
@@ -358,25 +401,33 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
             rc = asy_fail(err, ASY_E_CORRUPT, "cannot resume: checkpoint '%.80s' stands beyond "
                           "the end", resume);
     }
-    if ((rc = agree(comm, rc, err)) < 0 || (rc = share_state(run, err)) < 0 || !run->trees)
+    if ((rc = agree(comm, rc, err)) < 0 || (rc = share_state(run, err)) < 0)
         return rc;
+    if (!run->trees)
+        return run->plugged ? asy__plugged_resume(run->plugged, err) : 0;
     return (rc = share_trees(run, err)) < 0 ? rc : start_trees(run, err);
 }
 
 static int put_away(struct asy__run *run, struct asy_train_result *result, struct asy_error *err)
 {
     const struct asy__state *s = &run->state;
-    struct asy__model_parts parts = { run->net, s->params, s->buffers, s->trees };
-    int n;
+    struct asy__model_parts parts = { run->net, s->params, s->buffers, s->trees,
+                                      s->kept ? s->kept->n_params : 0, NULL };
+    int n, rc;
 
     if (result->outcome != ASY_TRAIN_COMPLETE || asy_comm_rank(run->trainer->comm) != 0)
         return 0;
     n = snprintf(result->model_path, sizeof result->model_path, "%s/model.safetensors", run->dir);
     if (n < 0 || (size_t)n >= sizeof result->model_path)
         return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
-    if (run->net && run->job->takes_best && s->progress.best_epoch) {
+    if (!run->trees && run->job->takes_best && s->progress.best_epoch) {
         parts.params = s->best;
         parts.buffers = s->best + s->n_params;
+        parts.state = s->kept ? &s->kept->best : NULL;
+    } else if (run->plugged) { /* where it stands */
+        if ((rc = asy__plugged_best(run->plugged, err)) < 0)
+            return rc;
+        parts.state = &s->kept->best;
     }
     return asy__model_write(result->model_path, run->job, &run->data->schema, &parts,
                             &s->progress, err);
@@ -388,7 +439,7 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
 {
     struct asy_train_result *result = calloc(1, sizeof *result);
     struct asy_error own = ASY_ERROR_INIT;
-    struct asy__job job;
+    struct asy__job job = { 0 };
     struct asy__run run = { .trainer = trainer, .job = &job, .dir = dir, .callbacks = callbacks };
     struct asy_buf identity;
     int rc;
@@ -418,6 +469,8 @@ out:
     atomic_store_explicit(&trainer->request, ASY_TRAIN_GO_ON, memory_order_relaxed);
     asy__trees_destroy(run.trees);
     asy__net_destroy(run.net);
+    asy__plugged_destroy(run.plugged);
+    asy__job_fini(&job);
     asy_buf_fini(&identity);
     free(result);
     return rc;

@@ -4,6 +4,7 @@
 #define ASY__TRAINER_IMPL_H
 #include <stdatomic.h>
 #include <asy/training.h>
+#include "plugged.h"
 #include "state.h"
 
 struct asy_trainer {
@@ -16,7 +17,10 @@ struct asy_trainer {
 };
 
 /* Elements that ride behind the gradients in each step's sum over the ranks. */
-enum { ASY__RIDE_PAUSE, ASY__RIDE_STOP, ASY__RIDE_CHECKPOINT, ASY__RIDE_LOSS, ASY__RIDES };
+enum {
+    ASY__RIDE_PAUSE, ASY__RIDE_STOP, ASY__RIDE_CHECKPOINT, ASY__RIDE_FAILED, ASY__RIDE_LOSS,
+    ASY__RIDES
+};
 
 struct asy__run {
     struct asy_trainer *trainer;
@@ -26,6 +30,7 @@ struct asy__run {
     const char *dir, *identity;
     struct asy__net *net;         /* NULL: no network */
     struct asy__learner learner;  /* of nothing where there are trees */
+    struct asy__plugged *plugged; /* NULL: no plug-in */
     struct asy__trees *trees;     /* NULL: what gives a gradient */
     struct asy__score val;    /* trees: this rank's, of the validation part after the last round */
     struct asy__state state;

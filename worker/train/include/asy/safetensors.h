@@ -39,13 +39,14 @@ const char *asy_safetensors_meta(const struct asy_safetensors *file, const char 
 ASY_MUST_CHECK int asy_safetensors_read_f32(const struct asy_safetensors *file, const char *name,
                                             size_t n, float *ret, struct asy_error *err);
 
-/* Writes a file of float32 tensors, in the order given, mode 0600; it is closed but not synced. A
- * failed write leaves no file. meta: pairs of key and value, n_meta pairs. */
+/* Writes a file of tensors, float32 ones or bytes, in the order given, mode 0600; it is closed but
+ * not synced. A failed write leaves no file. meta: pairs of key and value, n_meta pairs. */
 struct asy_tensor_out {
     const char *name;
     size_t n_dims;
     uint64_t shape[4];
     const float *data;
+    const unsigned char *bytes; /* in place of data: of type U8 */
 };
 ASY_MUST_CHECK int asy_safetensors_write(const char *path, const char *const (*meta)[2],
                                          size_t n_meta, const struct asy_tensor_out *tensors,

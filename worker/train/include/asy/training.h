@@ -44,6 +44,8 @@ struct asy_train_callbacks {
     int (*prepare)(void *arg, struct asy_error *err);
     /* After each update of the weights: how many there were, and the loss of the whole batch. */
     void (*step)(void *arg, uint64_t step, double loss);
+    /* Training goes on: after each update, and between pieces of scoring. */
+    void (*alive)(void *arg);
     int (*report)(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n);
     /* path: a finished, closed file in the job's folder (not yet synced): the callee moves it. */
     int (*checkpoint)(void *arg, uint64_t step, const char *path);
@@ -79,6 +81,9 @@ void asy_trainer_request(struct asy_trainer *trainer, enum asy_train_request req
  * the last. */
 const char *asy_trainer_hyperparameter(const char *family, size_t i);
 
+/* Loads a plug-in and writes its table: asy/plugin.h. */
+ASY_MUST_CHECK int asy_trainer_describe_plugin(const char *path, struct asy_buf *ret_json,
+                                               struct asy_error *err);
 /* Writes {"rows":…,"columns":…,"label":…,"classes":[…],"split":{"train":…,…}} of a job's data. */
 ASY_MUST_CHECK int asy_trainer_describe(const struct asy_json *job, struct asy_buf *ret_json,
                                         struct asy_error *err);

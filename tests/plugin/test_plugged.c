@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Whole jobs of plug-ins in this process: learning, resuming to the bit, failing with a reason. */
+#include "trainkit.h"
+#include <asy/plugin.h>
+#include <asy/training.h>
+
+#define DATA "\"data\":{\"file\":\"" KIT_DIGITS "\",\"label\":-1},"
+
+/* What the callbacks saw, and what they are to do. */
+static struct seen {
+    uint64_t reports, alive, updates, pause_at; /* 0: never */
+    char names[200], kept[160];                 /* kept: where checkpoints move to; "": they stay */
+    double val_accuracy, first_rmse, last_loss, last_rmse;
+} seen;
+static struct asy_trainer *trainer;
+
+static void on_step(void *arg, uint64_t step, double loss)
+{
+    (void)arg, (void)loss;
+    seen.updates = step;
+    if (step == seen.pause_at)
+        asy_trainer_request(trainer, ASY_TRAIN_PAUSE);
+}
+
+static void on_alive(void *arg)
+{
+    (void)arg;
+    seen.alive++;
+}
+
+static int on_report(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n)
+{
+    size_t len = 0;
+
+    (void)arg;
+    seen.names[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        len += (size_t)snprintf(seen.names + len, sizeof seen.names - len, "%s ", metrics[i].name);
+        if (!strcmp(metrics[i].name, "val_accuracy"))
+            seen.val_accuracy = metrics[i].value;
+        if (!strcmp(metrics[i].name, "val_loss"))
+            seen.last_loss = metrics[i].value;
+        if (!strcmp(metrics[i].name, "val_rmse"))
+            seen.last_rmse = metrics[i].value;
+    }
+    if (step == 1)
+        seen.first_rmse = seen.last_rmse;
+    seen.reports++;
+    return 0;
+}
+
+static int on_checkpoint(void *arg, uint64_t step, const char *path)
+{
+    (void)arg, (void)step;
+    return seen.kept[0] && rename(path, seen.kept) < 0 ? ASY_E_IO : 0;
+}
+
+/* run: the plug-in and more members; data: with its comma. */
+static struct asy_json *make_job(const char *run, const char *data, const char *metric, int max,
+                                 const char *params, const char *rest)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *job = NULL;
+    struct asy_buf buf;
+
+    asy_buf_init(&buf, 1u << 16);
+    asy_buf_addf(&buf, "{\"study\":{\"name\":\"test\",\"run\":{\"plugin\":\"%s\",\"length\":"
+                 "{\"unit\":\"epochs\",\"max\":%d}},%s\"resources\":{\"reproducible\":\"strict\"},"
+                 "\"objective\":{\"metric\":\"%s\",\"goal\":\"minimize\",\"take\":\"best\"}},"
+                 "\"params\":{%s},\"seed\":7,\"number\":3%s%s}",
+                 run, max, data, metric, params, *rest ? "," : "", rest);
+    T_OK(asy_json_parse(buf.data, buf.len, &job, &err), &err);
+    asy_buf_fini(&buf);
+    return job;
+}
+
+struct bench {
+    struct asy_comm *comm;
+    char dir[64];
+    struct asy_train_result result;
+    struct asy_error err;
+};
+
+static bool set_up(struct bench *b)
+{
+    memset(b, 0, sizeof *b);
+    memset(&seen, 0, sizeof seen);
+    return T_TRUE(kit_dir(b->dir) != NULL) && T_OK(asy_comm_self(&b->comm, &b->err), &b->err) &&
+           T_OK(asy_trainer_create(b->comm, &trainer, &b->err), &b->err);
+}
+
+static void tear_down(struct bench *b)
+{
+    asy_trainer_destroy(trainer);
+    trainer = NULL;
+    asy_comm_destroy(b->comm);
+    kit_rmdir(b->dir);
+}
+
+static int run(struct bench *b, struct asy_json *job, const char *resume)
+{
+    static const struct asy_train_callbacks callbacks = { .step = on_step, .alive = on_alive,
+                                                          .report = on_report,
+                                                          .checkpoint = on_checkpoint };
+    int rc;
+
+    b->err = (struct asy_error)ASY_ERROR_INIT;
+    rc = asy_trainer_run(trainer, job, b->dir, resume, &callbacks, &b->result, &b->err);
+    asy_json_destroy(job);
+    return rc;
+}
+
+#define FM_PARAMS "\"lr\":0.02,\"batch_size\":64,\"factors\":3,\"drop\":0.1"
+#define ODD_PARAMS "\"lr\":0.05,\"batch_size\":16,\"optimizer\":\"sgd\""
+
+static void an_example_learns(void)
+{
+    struct bench b;
+
+    if (set_up(&b) &&
+        T_OK(run(&b, make_job(PLUGIN_FM_SO, DATA, "val_loss", 4, FM_PARAMS, ""), NULL), &b.err)) {
+        T_EQ("outcome", b.result.outcome, ASY_TRAIN_COMPLETE);
+        T_HAS("metrics", seen.names,
+              "samples_per_s train_accuracy train_loss val_accuracy val_loss ");
+        T_TRUE(seen.val_accuracy > 0.9);
+        T_TRUE(b.result.objective < 0.4);
+        T_TRUE(seen.alive > seen.updates); /* between pieces of scoring, too */
+    }
+    tear_down(&b);
+}
+
+/* The weights of a training without a break. */
+static bool whole(struct bench *b, const char *plugin, const char *data, const char *params,
+                  const char *to)
+{
+    return T_OK(run(b, make_job(plugin, data, "val_loss", 3, params, ""), NULL), &b->err) &&
+           T_EQ("complete", b->result.outcome, ASY_TRAIN_COMPLETE) &&
+           T_EQ("kept", rename(b->result.model_path, to), 0);
+}
+
+static void a_resumed_training_has_the_same_bits(void)
+{
+    static const struct { const char *name, *plugin, *data, *params, *rest; uint64_t pause_at;
+    } cases[] = {
+        { "at a rung", PLUGIN_FM_SO, DATA, FM_PARAMS, "\"until\":2", 0 },
+        { "in an epoch", PLUGIN_FM_SO, DATA, FM_PARAMS, "", 25 },
+        { "own data and state, at a rung", PLUGIN_ODD_SO, "", ODD_PARAMS, "\"until\":2", 0 },
+        { "own data and state, in an epoch", PLUGIN_ODD_SO, "", ODD_PARAMS, "", 9 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        char model[100], checkpoint[100];
+        struct bench b;
+
+        if (!set_up(&b))
+            return;
+        snprintf(model, sizeof model, "%s/whole", b.dir);
+        snprintf(checkpoint, sizeof checkpoint, "%s/kept", b.dir);
+        if (!whole(&b, cases[i].plugin, cases[i].data, cases[i].params, model))
+            goto next;
+        snprintf(seen.kept, sizeof seen.kept, "%s", checkpoint);
+        seen.pause_at = cases[i].pause_at;
+        if (!T_OK(run(&b, make_job(cases[i].plugin, cases[i].data, "val_loss", 3, cases[i].params,
+                                   cases[i].rest), NULL), &b.err) ||
+            !T_EQ(cases[i].name, b.result.outcome, ASY_TRAIN_PAUSED))
+            goto next;
+        seen.pause_at = 0;
+        if (T_OK(run(&b, make_job(cases[i].plugin, cases[i].data, "val_loss", 3, cases[i].params,
+                                  ""), checkpoint), &b.err))
+            kit_same(cases[i].name, b.result.model_path, model);
+        T_EQ("of another shape",
+             run(&b, make_job(cases[i].plugin, cases[i].data, "val_loss", 3,
+                              cases[i].data[0] ? "\"factors\":5" : "\"rows\":40", ""), checkpoint),
+             ASY_E_INVAL);
+        T_HAS("of another shape", b.err.text, "is of another trial: ");
+next:
+        tear_down(&b);
+    }
+}
+
+static void own_data_and_roots_are_reported(void)
+{
+    struct bench b;
+
+    if (set_up(&b) &&
+        T_OK(run(&b, make_job(PLUGIN_ODD_SO, "", "val_rmse", 9, ODD_PARAMS, ""), NULL), &b.err)) {
+        T_HAS("metrics", seen.names,
+              "samples_per_s train_loss train_rmse val_loss val_rmse ");
+        T_TRUE(seen.last_rmse < seen.first_rmse);
+        T_NEAR("a root", seen.last_rmse * seen.last_rmse, seen.last_loss, 1e-12);
+        T_EQ("updates: 96 rows in batches of 16", seen.updates, 9 * 6);
+    }
+    tear_down(&b);
+}
+
+static void failures_have_a_reason(void)
+{
+    static const struct { const char *name, *params, *metric, *want; } cases[] = {
+        { "step", "\"does\":\"fail\"", "val_loss",
+          "plug-in 'odd': step() failed: no mood for update 3" },
+        { "evaluate", "\"does\":\"fail\",\"where\":\"evaluate\"", "val_loss",
+          "plug-in 'odd': evaluate() failed: no mood for update 0" },
+        { "create", "\"does\":\"fail\",\"where\":\"create\"", "val_loss",
+          "plug-in 'odd': create() failed: no mood" },
+        { "params", "\"does\":\"fail\",\"where\":\"params\"", "val_loss",
+          "plug-in 'odd': params() failed: no mood" },
+        { "save", "\"does\":\"fail\",\"where\":\"save\"", "val_loss",
+          "plug-in 'odd': it keeps 2147483648 bytes, more than 1073741824" },
+        { "no rows", "\"rows\":0", "val_loss",
+          "plug-in 'odd': it has 0 rows to train on, of 30; 1 to 2^32 - 1 are allowed" },
+        { "metric", "", "val_accuracy",
+          "objective: plug-in 'odd' does not report 'val_accuracy'" },
+        { "no count", "", "val_never", "plug-in 'odd' has counted nothing for 'val_never'" },
+        { "name", "\"dose\":\"fail\"", "val_loss",
+          "params: 'dose' is no hyperparameter of plugin; did you mean 'does'?" },
+        { "word", "\"does\":\"rbf\"", "val_loss", "params: does: 'rbf' is not one of well|crash|" },
+        { "range", "\"on\":65", "val_loss", "params: on: 65 lies outside 0 to 64" },
+        { "whole", "\"at\":1.5", "val_loss", "params: at: 1.5 is not an integer" },
+        { "number", "\"at\":\"x\"", "val_loss", "params: at: a number is wanted" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct bench b;
+
+        if (!set_up(&b))
+            return;
+        T_EQ(cases[i].name, run(&b, make_job(PLUGIN_ODD_SO, "", cases[i].metric, 2,
+                                             cases[i].params, ""), NULL), ASY_E_INVAL);
+        T_HAS(cases[i].name, b.err.text, cases[i].want);
+        tear_down(&b);
+    }
+}
+
+static void jobs_that_do_not_fit_are_refused(void)
+{
+    static const struct { const char *name, *plugin, *data, *want; } cases[] = {
+        { "data", PLUGIN_ODD_SO, DATA, "data: the plug-in brings its own; leave it out" },
+        { "no data", PLUGIN_FM_SO, "", "data" },
+        { "regression", PLUGIN_FM_SO, "\"data\":{\"file\":\"" KIT_DIGITS "\",\"label\":0,"
+          "\"task\":\"regression\"},", "plug-in 'fm': create() failed: the label has no classes" },
+        { "file", "/nowhere/x.so", DATA, "plug-in '/nowhere/x.so': " },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct bench b;
+
+        if (!set_up(&b))
+            return;
+        T_EQ(cases[i].name, run(&b, make_job(cases[i].plugin, cases[i].data, "val_loss", 2, "",
+                                             ""), NULL), ASY_E_INVAL);
+        T_HAS(cases[i].name, b.err.text, cases[i].want);
+        tear_down(&b);
+    }
+}
+
+static void a_loss_that_is_no_number_diverges(void)
+{
+    struct bench b;
+
+    if (set_up(&b) && T_OK(run(&b, make_job(PLUGIN_ODD_SO, "", "val_loss", 3,
+                                            "\"does\":\"nan\",\"batch_size\":16", ""), NULL),
+                           &b.err)) {
+        T_EQ("outcome", b.result.outcome, ASY_TRAIN_DIVERGED);
+        T_HAS("reason", b.result.reason, "train_loss is not finite in epoch 1, batch 4");
+    }
+    tear_down(&b);
+}
+
+/* Scores of the best epoch, by who was not there when it was trained. */
+static void stored_models_are_scored(void)
+{
+    static const struct { const char *plugin, *data, *params, *want; } cases[] = {
+        { PLUGIN_FM_SO, DATA, FM_PARAMS, "\"test_accuracy\":0.9" },
+        { PLUGIN_ODD_SO, "", ODD_PARAMS, "{\"rows\":10,\"test_loss\":" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_buf text;
+        struct asy_json *scores = NULL;
+        struct bench b;
+
+        asy_buf_init(&text, 1u << 16);
+        if (!set_up(&b) || !T_OK(run(&b, make_job(cases[i].plugin, cases[i].data, "val_loss", 4,
+                                                  cases[i].params, ""), NULL), &b.err))
+            goto next;
+        for (int part = 0; part < 2; part++) { /* the job as `assay` has it: without params */
+            struct asy_json *job = make_job(cases[i].plugin, cases[i].data, "val_loss", 4, "", "");
+
+            asy_buf_clear(&text);
+            T_OK(asy_trainer_evaluate(job, b.result.model_path, part ? "validation" : "test", &text,
+                                      &b.err), &b.err);
+            asy_json_destroy(job);
+            if (!part)
+                T_HAS("test", text.data, cases[i].want);
+        }
+        if (T_OK(asy_json_parse(text.data, text.len, &scores, &b.err), &b.err)) /* by one shard */
+            T_NEAR("as in training", asy_json_f64(asy_json_get(scores, "val_loss"), 0),
+                   b.result.objective, 1e-12);
+        asy_json_destroy(scores);
+        asy_buf_clear(&text);
+        T_EQ("predict", asy_trainer_predict(b.result.model_path, KIT_DIGITS, 0, &text, &b.err),
+             ASY_E_INVAL);
+        T_HAS("predict", b.err.text, "and only that knows what its parameters mean");
+next:
+        asy_buf_fini(&text);
+        tear_down(&b);
+    }
+}
+
+T_MAIN("plug-ins at work", T_TEST(an_example_learns), T_TEST(a_resumed_training_has_the_same_bits),
+       T_TEST(own_data_and_roots_are_reported), T_TEST(failures_have_a_reason),
+       T_TEST(jobs_that_do_not_fit_are_refused), T_TEST(a_loss_that_is_no_number_diverges),
+       T_TEST(stored_models_are_scored))
