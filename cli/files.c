@@ -37,7 +37,7 @@ static int find_model(struct asy__session *session, const char *study, int64_t t
     asy_buf_init(&json, 64u << 20);
     if ((rc = asy__query(session, "study", study, -1, -1, -1, NULL, &json, &row, err)) < 0)
         goto out;
-    if (!asy_json_get(asy_json_get(asy_json_get(row, "spec"), "run"), "model")) {
+    if (asy_json_get(asy_json_get(asy_json_get(row, "spec"), "run"), "command")) {
         rc = asy_fail(err, ASY_E_NOENT, "study '%s' runs a command: it has no model of ours that "
                       "could predict or be exported", study);
         goto out;

@@ -67,12 +67,7 @@ static size_t put_kept_scores(const struct asy_json *trial, struct asy_buf *out)
 
 static int is_score(const char *name)
 {
-    static const char *const parts[] = { "accuracy", "loss", "mae", "r2" };
-
-    for (size_t i = 0; i < ASY_ARRAY_LEN(parts); i++)
-        if (strstr(name, parts[i]))
-            return 1;
-    return 0; /* a number of rows */
+    return strcmp(name, "rows") != 0;
 }
 
 static int test_scores(struct asy__session *session, const struct asy_json *study,
@@ -105,10 +100,17 @@ static int test_scores(struct asy__session *session, const struct asy_json *stud
     return rc;
 }
 
+static int is_of_plugin(const struct asy_json *study)
+{
+    return asy_json_get(asy_json_get(asy_json_get(study, "spec"), "run"), "plugin") != NULL;
+}
+
 static int has_test_part(const struct asy_json *study)
 {
     const struct asy_json *data = asy_json_get(asy_json_get(study, "spec"), "data");
 
+    if (!data && is_of_plugin(study))
+        return 1; /* it knows, and says nothing of no rows */
     return asy_json_f64(asy_json_get(asy_json_get(data, "split"), "test"), 0) > 0;
 }
 
@@ -327,8 +329,9 @@ static void put_next_without(const struct asy__options *options, const char *stu
     put_command(options, words("trials %s", study), "all trials", 0, out);
 }
 
+/* applies: the model, without whom it is of. */
 static void put_next(const struct asy__options *options, const char *study, int64_t best,
-                     int has_model, int has_front, struct asy_buf *out)
+                     int has_model, int applies, int has_front, struct asy_buf *out)
 {
     if (has_front)
         put_command(options, words("pareto %s", study), "the whole front", 1, out);
@@ -337,7 +340,8 @@ static void put_next(const struct asy__options *options, const char *study, int6
     put_command(options, words("show %s %" PRId64, study, best), "all about that trial", 0, out);
     if (!has_model)
         return;
-    put_command(options, words("predict %s FILE.csv", study), "apply its model", 0, out);
+    if (applies)
+        put_command(options, words("predict %s FILE.csv", study), "apply its model", 0, out);
     put_command(options, words("export %s --model -o FILE", study), "copy its model", 0, out);
 }
 
@@ -396,7 +400,8 @@ int asy__final_screen(struct asy__session *session, const char *study,
     else
         asy_buf_addf(&out, "%-*s%s\n", LABEL, "stored", options->home);
     if (best >= 0)
-        put_next(options, study, best, model != NULL, asy_json_get(row, "front") != NULL, &out);
+        put_next(options, study, best, model != NULL, !is_of_plugin(row),
+                 asy_json_get(row, "front") != NULL, &out);
     else
         put_next_without(options, study, trials, &out);
     if ((rc = asy_buf_check(&out, "the last screen", err)) == 0) {

@@ -240,8 +240,8 @@ static int read_limit(const char *home, uint64_t *ret, struct asy_error *err)
     return 0;
 }
 
-/* A file of the data, which is read where it lies. */
-static int add_data(struct inputs *in, const char *path, struct asy_error *err)
+/* The data or a plug-in, which is read where it lies. */
+static int add_alone(struct inputs *in, const char *path, struct asy_error *err)
 {
     struct stat st;
 
@@ -264,8 +264,9 @@ int asy__inputs_list(const struct asy_study_spec *spec, const char *home,
         return asy_fail(err, ASY_E_NOMEM, "no memory to read the study's files");
     if (!realpath(spec->base_dir, in.base_real))
         in.base_real[0] = '\0'; /* nothing is below it, then */
-    if ((rc = add_data(&in, spec->data_file, err)) == 0)
-        rc = add_data(&in, spec->data_labels, err);
+    if ((rc = add_alone(&in, spec->data_file, err)) == 0 &&
+        (rc = add_alone(&in, spec->data_labels, err)) == 0)
+        rc = add_alone(&in, spec->plugin, err);
     for (size_t i = 0; rc == 0 && i < spec->n_files; i++)
         rc = add_entry(&in, spec->files[i], err);
     if (rc == 0) {

@@ -157,6 +157,12 @@ static void put_run(struct asy_buf *out, const struct asy_study_spec *spec)
     asy_buf_addf(out, "%-*s", LABEL, "run");
     if (spec->kind == ASY_RUN_MODEL)
         asy_buf_addf(out, "%s", spec->model);
+    if (spec->kind == ASY_RUN_PLUGIN) {
+        const char *slash = strrchr(spec->plugin, '/');
+
+        asy_buf_adds(out, "plug-in ");
+        asy__fmt_short(out, slash ? slash + 1 : spec->plugin, 60);
+    }
     for (size_t i = 0; i < spec->n_command; i++) {
         asy_buf_adds(out, i ? " " : "");
         asy__fmt_short(out, spec->command[i], 60);

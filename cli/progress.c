@@ -67,7 +67,7 @@ static void read_spec(struct asy__progress *p, const struct asy_json *spec)
     p->maximize = !strcmp(asy_json_str(asy_json_get(objective, "goal"), ""), "maximize");
     p->takes_best = !strcmp(asy_json_str(asy_json_get(objective, "take"), "best"), "best");
     p->takes_mean = !strcmp(asy_json_str(asy_json_get(objective, "take"), "best"), "mean");
-    p->checkpoints = asy_json_get(run, "model") ||
+    p->checkpoints = asy_json_get(run, "model") || asy_json_get(run, "plugin") ||
                      asy_json_bool(asy_json_get(run, "checkpoint"), 0);
     p->length_max = number(asy_json_get(length, "max"), 0);
     p->max_trials = number(asy_json_get(budget, "trials"), 0);

@@ -46,6 +46,12 @@ static int look(void *ctx, const char *text, size_t len, struct asy_error *err)
     return asy__describe_data(text, len, &run->data, err);
 }
 
+static int table(void *ctx, const char *path, struct asy_buf *ret_json, struct asy_error *err)
+{
+    (void)ctx;
+    return asy__describe_plugin(path, ret_json, err);
+}
+
 static int list_inputs(struct run *run, struct asy_error *err)
 {
     struct asy_study_spec *spec = NULL;
@@ -60,7 +66,7 @@ static int list_inputs(struct run *run, struct asy_error *err)
 
 static int load(struct run *run, struct asy_error *err)
 {
-    const struct asy_study_reader reader = { look, run, run->options.no_wandb };
+    const struct asy_study_reader reader = { look, run, run->options.no_wandb, table };
     const char *file = run->options.words[0];
     struct asy_buf problems = { 0 };
     int rc;
@@ -77,10 +83,10 @@ static int load(struct run *run, struct asy_error *err)
 
 /* ---- what was understood, before anything runs --------------------------------------------- */
 
-/* A model's data, where it could not be looked at with the file: this says why. */
+/* The data, where it could not be looked at with the file: this says why. */
 static int describe(struct run *run, struct asy_error *err)
 {
-    if (run->spec->kind != ASY_RUN_MODEL || run->data)
+    if (!run->spec->data_file || run->data)
         return 0;
     return asy__describe_data(run->spec->canonical, run->spec->canonical_len, &run->data, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * trainer.c - asking assay-trainer about data and models: it is the only program that reads
- * them. */
+ * trainer.c - asking assay-trainer about data, models and plug-ins: it is the only program that
+ * reads them, or runs what is in them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <asy/proc.h>
 #include "cli.h"
+
+#define PLUGIN_MS 30000 /* to load a library, and to be told its table */
 
 /* The trainer's last line says why; its name before that says nothing to who asked assay. */
 static int failed(struct asy_buf *errors, int status, struct asy_error *err)
@@ -27,7 +29,8 @@ static int failed(struct asy_buf *errors, int status, struct asy_error *err)
                     asy_proc_status_text(status, text), line);
 }
 
-int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_error *err)
+static int ask(const char *const *args, int timeout_ms, struct asy_buf *ret_out,
+               struct asy_error *err)
 {
     struct asy_proc_spec spec = ASY_PROC_SPEC_INIT;
     struct asy_buf errors = { 0 };
@@ -44,12 +47,32 @@ int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_er
     if (fcntl(STDIN_FILENO, F_GETFD) >= 0)
         spec.stdin_fd = STDIN_FILENO; /* the table, where a file is called - */
     asy_buf_init(&errors, 1u << 20);
-    rc = asy_proc_capture(&spec, -1, ret_out, &errors, &status, err);
+    rc = asy_proc_capture(&spec, timeout_ms, ret_out, &errors, &status, err);
     if (rc == 0 && status != 0)
         rc = failed(&errors, status, err);
     else if (rc == 0 && (rc = asy_buf_check(ret_out, "the trainer's answer", err)) == 0)
         fputs(errors.data, stderr); /* warnings */
     asy_buf_fini(&errors);
+    return rc;
+}
+
+int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_error *err)
+{
+    return ask(args, -1, ret_out, err);
+}
+
+/* Whatever a library does when it is loaded is a mistake of the study file. */
+int asy__describe_plugin(const char *path, struct asy_buf *ret_json, struct asy_error *err)
+{
+    const char *const args[] = { "--describe-plugin", path, NULL };
+    int rc = ask(args, PLUGIN_MS, ret_json, err);
+
+    if (rc == ASY_E_TIMEOUT)
+        return asy_fail(err, ASY_E_INVAL, "plug-in '%s' has not told its table within %d s", path,
+                        PLUGIN_MS / 1000);
+    if (rc == ASY_E_IO)
+        return asy_fail(err, ASY_E_INVAL, "plug-in '%s' cannot be asked for its table: %s", path,
+                        err->text);
     return rc;
 }
 

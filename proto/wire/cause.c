@@ -111,6 +111,10 @@ static const struct asy_cause_info causes[] = {
       "submit the study again with what its message names corrected; its results are kept" },
     { ASY_CAUSE_DATA, "data", "the data set could not be read",
       "correct the place of the file that its message names" },
+    { ASY_CAUSE_SILENT, "silent", "the plug-in did not come back to the engine for as long as "
+      "run.silence allows, and was killed",
+      "look for a loop that does not end; if one update needs so long, raise run.silence, or lower "
+      "batch_size" },
     { ASY_CAUSE_CHECKPOINT_GONE, "checkpoint-gone",
       "the checkpoint that it is to go on from is not there, or damaged, as after a backup was "
       "restored",

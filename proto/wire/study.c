@@ -161,6 +161,9 @@ const char *asy__take_text(struct asy__parse *p, const char *text, size_t len)
 
 struct asy__value *asy__row_val(struct asy__parse *p, const struct asy__row *row)
 {
+    for (size_t i = 0; i < p->n_own; i++)
+        if (row == &p->own[i].row)
+            return &p->own[i].value;
     return &p->values[row - asy__rows];
 }
 
@@ -191,8 +194,17 @@ const struct asy_yaml *asy__place(struct asy__parse *p, const char *path)
 
 int asy__row_applies(struct asy__parse *p, const struct asy__row *row)
 {
-    return !p->kind || !(row->flags & (p->kind == ASY_RUN_MODEL ? ASY__FOR_COMMAND
-                                                                : ASY__FOR_MODEL));
+    static const unsigned its[] = {
+        [0] = ASY__FOR_MODEL | ASY__FOR_COMMAND | ASY__FOR_PLUGIN,
+        [ASY_RUN_MODEL] = ASY__FOR_MODEL,
+        [ASY_RUN_COMMAND] = ASY__FOR_COMMAND,
+        [ASY_RUN_PLUGIN] = ASY__FOR_MODEL | ASY__FOR_PLUGIN,
+    };
+
+    if (p->no_data && !row->group && !strncmp(row->path, "data", 4) &&
+        (!row->path[4] || row->path[4] == '.'))
+        return 0;
+    return !(row->flags & its[0]) || (row->flags & its[p->kind]);
 }
 
 const char *asy__group(struct asy__parse *p, const char *what, char text[64])
@@ -269,23 +281,25 @@ static void fill_run(struct asy__parse *p, struct asy_study_spec *s)
 {
     s->kind = p->kind;
     s->model = asy__val(p, "run.model")->s;
+    s->plugin = asy__val(p, "run.plugin")->s;
     s->command = asy__val(p, "run.command")->list;
     s->n_command = asy__val(p, "run.command")->n;
+    s->files = asy__val(p, "run.files")->list; /* of a model there are none */
+    s->n_files = asy__val(p, "run.files")->n;
+    s->silence_ms = s->kind == ASY_RUN_PLUGIN ? asy__val(p, "run.silence")->i : 0;
     if (s->kind == ASY_RUN_COMMAND) {
-        s->files = asy__val(p, "run.files")->list;
-        s->n_files = asy__val(p, "run.files")->n;
         fill_env(p, s);
         s->cwd_trial = !strcmp(asy__val(p, "run.cwd")->s, "trial");
         s->pattern = asy__val(p, "run.metrics.pattern")->s;
         s->wandb = asy__val(p, "run.wandb")->i != 0;
     }
     s->grace_ms = asy__val(p, "run.grace")->i;
-    s->checkpoint = s->kind == ASY_RUN_MODEL || asy__val(p, "run.checkpoint")->i;
+    s->checkpoint = s->kind != ASY_RUN_COMMAND || asy__val(p, "run.checkpoint")->i;
     s->length_unit = asy__val(p, "run.length.unit")->s;
     s->length_max = (uint64_t)number_or(p, "run.length.max", -1);
     s->repeats = asy__val(p, "run.repeats")->i;
-    s->data_file = s->kind == ASY_RUN_MODEL ? asy__val(p, "data.file")->s : NULL;
-    s->data_labels = s->kind == ASY_RUN_MODEL ? asy__val(p, "data.labels")->s : NULL;
+    s->data_file = s->kind != ASY_RUN_COMMAND ? asy__val(p, "data.file")->s : NULL;
+    s->data_labels = s->kind != ASY_RUN_COMMAND ? asy__val(p, "data.labels")->s : NULL;
 }
 
 static void fill_objective(struct asy__parse *p, struct asy_study_spec *s)
@@ -353,7 +367,7 @@ static void settle(struct asy__parse *p)
         dir->has = 1;
     }
     if (!unit->has) {
-        unit->s = p->kind == ASY_RUN_MODEL ? "epochs" : "steps";
+        unit->s = p->kind == ASY_RUN_COMMAND ? "steps" : "epochs";
         unit->has = 1;
     }
 }
@@ -383,6 +397,11 @@ static int finish(struct asy__parse *p)
 out:
     asy_buf_fini(&buf);
     return rc;
+}
+
+int asy_study_is_native(const struct asy_study_spec *spec)
+{
+    return spec->kind != ASY_RUN_COMMAND;
 }
 
 /* ---- parsing -------------------------------------------------------------------------------- */
@@ -459,7 +478,7 @@ static int parse(const char *text, size_t len, const char *file, const char *bas
     *p = (struct asy__parse){ .file = file, .base_dir = base_dir, .look = look,
                               .text = text, .text_len = len,
                               .without_wandb = reader && reader->without_wandb,
-                              .reader = reader && reader->look ? reader : NULL,
+                              .reader = reader && (reader->look || reader->table) ? reader : NULL,
                               .problems = problems,
                               .err = err ? err : &own, .study = study };
     if (asy_arena_create(ARENA_MAX, &study->arena, err) < 0 ||

@@ -19,22 +19,90 @@ static int is_word(struct asy__parse *p, const char *path, const char *word)
     return v->has && v->s && !strcmp(v->s, word);
 }
 
+/* ---- files ---------------------------------------------------------------------------------- */
+
+struct place {
+    const char *text;
+    size_t len, i;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    int order = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
+
+    if (order)
+        return order;
+    return x->len != y->len ? (x->len > y->len) - (x->len < y->len) : (x->i > y->i) - (x->i < y->i);
+}
+
+static int same_path(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+
+    while (n > 1 && a[n - 1] == '/')
+        n--;
+    while (m > 1 && b[m - 1] == '/')
+        m--;
+    return n == m && !memcmp(a, b, n);
+}
+
+/* Two that would be copied to one place: a trial would find the later one. In a user's own study
+ * file only; stored studies stay what they are. A model has none. */
+static void check_files(struct asy__parse *p)
+{
+    const struct asy__value *files = asy__val(p, "run.files"), *dir = asy__val(p, "dir");
+    struct place *places;
+    char key[64];
+
+    if (!p->look || !files->node || files->n != files->node->len ||
+        !(places = asy__take(p, (files->n + 1) * sizeof *places)))
+        return;
+    for (size_t i = 0; i < files->n; i++) {
+        places[i].i = i;
+        places[i].text = asy_study_place(dir->has ? dir->s : p->base_dir, files->list[i],
+                                         &places[i].len);
+    }
+    qsort(places, files->n, sizeof *places, by_place);
+    for (size_t i = 1; i < files->n; i++) {
+        const struct place *a = &places[i - 1], *b = &places[i];
+
+        if (a->len != b->len || memcmp(a->text, b->text, a->len) ||
+            same_path(files->list[a->i], files->list[b->i]))
+            continue;
+        snprintf(key, sizeof key, "run.files[%zu]", b->i);
+        asy__problem(p, files->node->items[b->i], key,
+                     "'%.*s' in a trial's folder is what run.files[%zu] becomes already",
+                     (int)b->len, b->text, a->i);
+    }
+}
+
 /* ---- model ---------------------------------------------------------------------------------- */
+
+/* The i-th that training reports: all families the same, a plug-in its own. */
+static const char *metric_name(struct asy__parse *p, size_t i)
+{
+    if (p->kind != ASY_RUN_PLUGIN)
+        return asy_study_option("metric model", i);
+    return i < p->n_own_metrics ? p->own_metrics[i] : NULL;
+}
 
 static void check_metric(struct asy__parse *p, const char *family, const char *metric,
                          const struct asy_yaml *node, const char *key)
 {
     const char *names[32], *name;
-    static const char group[] = "metric model"; /* all families report the same */
     char list[300] = "", hint[128];
     size_t n = 0, len = 0;
 
-    if (asy__row_option(group, metric))
-        return;
-    while (n < 32 && (name = asy_study_option(group, n))) {
+    while (n < 32 && (name = metric_name(p, n))) {
+        if (!strcmp(name, metric))
+            return;
         names[n++] = name;
-        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", n > 1 ? ", " : "", name);
+        if (len < sizeof list)
+            len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", n > 1 ? ", " : "", name);
     }
+    if (p->kind == ASY_RUN_PLUGIN && !p->own_known)
+        return;
     asy__did_you_mean(metric, names, n, hint, sizeof hint);
     asy__problem(p, node, key, "%s does not report '%.40s', but %s%s", family, metric, list, hint);
 }
@@ -42,7 +110,7 @@ static void check_metric(struct asy__parse *p, const char *family, const char *m
 /* Each metric that trials are judged by. */
 static void check_metrics(struct asy__parse *p)
 {
-    const char *family = p->model_group + strlen("model "), *metric, *key;
+    const char *family = asy__family(p), *metric, *key;
     const struct asy_yaml *node;
     int no_validation = asy__val(p, "data.split.validation")->has &&
                         asy__val(p, "data.split.validation")->f == 0;
@@ -82,6 +150,7 @@ static void check_model(struct asy__parse *p)
 
     check_metrics(p);
     check_strict(p);
+    check_files(p);
     if (file && labels && !strcmp(file, labels))
         asy__problem(p, asy__place(p, "data.labels"), "data.labels",
                      "is data.file itself; leave it out if the labels are in it");
@@ -134,7 +203,8 @@ static void check_data_for(struct asy__parse *p, const char *metric)
     struct asy_buf text;
 
     asy_buf_init(&text, 1u << 20);
-    asy__study_write_data(p, p->wrong_objective ? NULL : metric, &text);
+    asy__study_write_data(p, p->wrong_objective || p->kind == ASY_RUN_PLUGIN ? NULL : metric,
+                          &text);
     if (asy_buf_check(&text, "the data of a study", NULL) < 0)
         asy__no_memory(p);
     else if (p->reader->look(p->reader->ctx, text.data, text.len, &why) == ASY_E_INVAL)
@@ -142,18 +212,18 @@ static void check_data_for(struct asy__parse *p, const char *metric)
     asy_buf_fini(&text);
 }
 
-/* Once for each metric, up to the first mistake. */
+/* Once for each metric, up to the first mistake; a plug-in's own were held against its table. */
 static void check_data(struct asy__parse *p)
 {
     size_t before = p->n_problems;
     const struct asy_yaml *node;
     const char *metric, *key;
 
-    if (!p->reader || p->wrong_data || !asy__val(p, "data.file")->has)
+    if (!p->reader || !p->reader->look || p->wrong_data || !asy__val(p, "data.file")->has)
         return;
     for (size_t i = 0; p->n_problems == before; i++) {
         metric = asy__study_judged(p, i, &node, &key);
-        if (i > 0 && (!node || p->wrong_objective))
+        if (i > 0 && (!node || p->wrong_objective || p->kind == ASY_RUN_PLUGIN))
             return;
         if (i == 0 || metric)
             check_data_for(p, metric);
@@ -271,62 +341,6 @@ static void check_program(struct asy__parse *p, const struct asy__value *command
         return;
     if ((path = asy__absolute(p, program)))
         asy__look_for(p, path, X_OK, node, "run.command[0]");
-}
-
-struct place {
-    const char *text;
-    size_t len, i;
-};
-
-static int by_place(const void *a, const void *b)
-{
-    const struct place *x = a, *y = b;
-    int order = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
-
-    if (order)
-        return order;
-    return x->len != y->len ? (x->len > y->len) - (x->len < y->len) : (x->i > y->i) - (x->i < y->i);
-}
-
-static int same_path(const char *a, const char *b)
-{
-    size_t n = strlen(a), m = strlen(b);
-
-    while (n > 1 && a[n - 1] == '/')
-        n--;
-    while (m > 1 && b[m - 1] == '/')
-        m--;
-    return n == m && !memcmp(a, b, n);
-}
-
-/* Two that would be copied to one place: a trial would find the later one. In a user's own study
- * file only; stored studies stay what they are. */
-static void check_files(struct asy__parse *p)
-{
-    const struct asy__value *files = asy__val(p, "run.files"), *dir = asy__val(p, "dir");
-    struct place *places;
-    char key[64];
-
-    if (!p->look || !files->node || files->n != files->node->len ||
-        !(places = asy__take(p, (files->n + 1) * sizeof *places)))
-        return;
-    for (size_t i = 0; i < files->n; i++) {
-        places[i].i = i;
-        places[i].text = asy_study_place(dir->has ? dir->s : p->base_dir, files->list[i],
-                                         &places[i].len);
-    }
-    qsort(places, files->n, sizeof *places, by_place);
-    for (size_t i = 1; i < files->n; i++) {
-        const struct place *a = &places[i - 1], *b = &places[i];
-
-        if (a->len != b->len || memcmp(a->text, b->text, a->len) ||
-            same_path(files->list[a->i], files->list[b->i]))
-            continue;
-        snprintf(key, sizeof key, "run.files[%zu]", b->i);
-        asy__problem(p, files->node->items[b->i], key,
-                     "'%.*s' in a trial's folder is what run.files[%zu] becomes already",
-                     (int)b->len, b->text, a->i);
-    }
 }
 
 /* A command is one process to us: its socket, its checkpoints and its end are those of the program
@@ -553,6 +567,14 @@ static const struct asy__value *population_option(struct asy__parse *p, const ch
                                            option));
 }
 
+static int is_own(const struct asy__parse *p, const struct asy__row *row)
+{
+    for (size_t i = 0; i < p->n_own; i++)
+        if (row == &p->own[i].row)
+            return 1;
+    return 0;
+}
+
 /* What a model's checkpoint is made for cannot change when another trial goes on from it. */
 static void check_shapes(struct asy__parse *p, const char *sampler)
 {
@@ -561,14 +583,19 @@ static void check_shapes(struct asy__parse *p, const char *sampler)
     const struct asy_space *space = p->study->space;
     char key[200];
 
-    for (size_t i = 0; i < asy_space_len(space); i++)
-        for (size_t k = 0; k < ASY_ARRAY_LEN(shapes); k++) {
-            if (strcmp(asy_space_at(space, i)->name, shapes[k]) != 0)
-                continue;
-            snprintf(key, sizeof key, "parameters.%s", shapes[k]);
-            asy__problem(p, p->params[i], key, "cannot change between checkpoints, which %s "
-                         "does: a constant in run can be it", sampler);
-        }
+    for (size_t i = 0; i < asy_space_len(space); i++) {
+        const char *name = asy_space_at(space, i)->name;
+        const struct asy__row *row = asy__option(p, p->model_group, name);
+        int is_shape = row && (row->flags & ASY__SHAPE);
+
+        for (size_t k = 0; k < ASY_ARRAY_LEN(shapes) && row && !is_own(p, row); k++)
+            is_shape |= !strcmp(name, shapes[k]);
+        if (!is_shape)
+            continue;
+        snprintf(key, sizeof key, "parameters.%.100s", name);
+        asy__problem(p, p->params[i], key, "cannot change between checkpoints, which %s "
+                     "does: a constant in run can be it", sampler);
+    }
 }
 
 /* A population's trials go on from each other's checkpoints, one interval each. */
@@ -583,7 +610,7 @@ static void check_population(struct asy__parse *p, int has_space)
     if (p->kind == ASY_RUN_COMMAND && !asy__val(p, "run.checkpoint")->i)
         REFUSE(p, "search.sampler", "%s moves trials on from each other's checkpoints: the "
                "program has to write them, and run.checkpoint: true has to say so", name);
-    if (p->kind == ASY_RUN_MODEL && has_space)
+    if (p->kind && p->kind != ASY_RUN_COMMAND && has_space)
         check_shapes(p, name);
     if (!max->node && interval->has && interval->i == 0)
         REFUSE(p, "search.sampler", "%s needs an interval, or run.length.max to take a tenth of",
@@ -658,11 +685,11 @@ void asy__study_check(struct asy__parse *p)
         asy__study_enqueue(p);
     asy__study_inputs(p);
     asy__study_goals(p);
-    if (p->kind == ASY_RUN_MODEL)
-        check_model(p);
-    else if (p->kind == ASY_RUN_COMMAND)
+    if (p->kind == ASY_RUN_COMMAND)
         check_command(p, has_space);
-    if (p->kind == ASY_RUN_MODEL)
+    else if (p->kind)
+        check_model(p);
+    if (p->kind && p->kind != ASY_RUN_COMMAND)
         check_data(p);
     check_sampler(p);
     check_pruner(p);

@@ -206,7 +206,7 @@ static void check_take(struct asy__parse *p)
 
     for (size_t i = 1; i < p->n_goals; i++)
         mean |= p->goals[i].take == ASY_TAKE_MEAN;
-    if (mean && p->kind == ASY_RUN_MODEL)
+    if (mean && p->kind && p->kind != ASY_RUN_COMMAND)
         asy__problem(p, take->node ? take->node : asy__place(p, "objective"), "objective.take",
                      "mean is for commands; a model's value is the best or the last");
 }

@@ -37,8 +37,10 @@ enum asy__kind {
 };
 
 #define ASY__REQUIRED (1u << 0)    /* within its section */
-#define ASY__FOR_MODEL (1u << 1)   /* only beside run.model */
+#define ASY__FOR_MODEL (1u << 1)   /* only beside run.model and run.plugin */
 #define ASY__FOR_COMMAND (1u << 2) /* only beside run.command */
+#define ASY__FOR_PLUGIN (1u << 5)  /* only beside run.plugin; with another: beside either */
+#define ASY__SHAPE (1u << 6)       /* of a plug-in: cannot change between checkpoints */
 #define ASY__MORE_LATER (1u << 3)  /* values above max are of a later version */
 #define ASY__TO_READ (1u << 4)     /* PATH, PATHS: must be there when a user's file is loaded */
 
@@ -66,9 +68,10 @@ extern const size_t asy__n_rows;
 
 /* Row of a key without a group, or NULL. */
 const struct asy__row *asy__row_find(const char *path);
-/* The group of what all networks have, beside what each family has of its own. */
+/* The group of what all networks have, beside what each family, or a plug-in, has of its own. */
 #define ASY__NETWORKS "model networks"
-/* Whether a row belongs to a group: "model mlp" has those of ASY__NETWORKS too. */
+#define ASY__PLUGIN "model plugin"
+/* Whether a row belongs to a group: "model mlp" and ASY__PLUGIN have those of ASY__NETWORKS too. */
 int asy__row_is_of(const struct asy__row *row, const char *group);
 /* Row of an option in a group, or NULL. */
 const struct asy__row *asy__row_option(const char *group, const char *name);
@@ -91,6 +94,12 @@ struct asy__value {
     const char **list;           /* STRINGS, PATHS, STRING_MAP (key, value); COLUMNS: or NULL */
     int64_t *numbers;            /* COLUMNS: where list has NULL */
     size_t n;                    /* of list, pairs in a map */
+};
+
+/* A hyperparameter that a plug-in has of its own. */
+struct asy__own {
+    struct asy__row row;
+    struct asy__value value;
 };
 
 /* A spec and what it owns. */
@@ -128,7 +137,13 @@ struct asy__parse {
     const struct asy_yaml **goal_nodes; /* [n_goals] where each metric stands */
     size_t n_goals;             /* 0: no list, or one of a single objective */
     const struct asy_yaml **constraint_nodes; /* [spec's n_constraints] */
-    const char *model_group;    /* "model mlp", "model gbdt"; NULL: none */
+    const char *model_group;    /* "model mlp", "model plugin", …; NULL: none */
+    struct asy__own *own;       /* [n_own] of a plug-in, beside those of its group */
+    size_t n_own;
+    const char **own_metrics;   /* [n_own_metrics] */
+    size_t n_own_metrics;
+    int own_known;              /* the library was asked; else own is what the file names */
+    int no_data;                /* a plug-in without `data` */
     const struct asy_yaml **params; /* [space length] where each parameter stands */
 };
 
@@ -148,6 +163,11 @@ struct asy__value *asy__val(struct asy__parse *p, const char *path);
 struct asy__value *asy__row_val(struct asy__parse *p, const struct asy__row *row);
 /* Where to point for a key: its own place, else its section's. */
 const struct asy_yaml *asy__place(struct asy__parse *p, const char *path);
+/* As asy__row_option() and asy_study_option(), with a plug-in's own behind those of its group. */
+const struct asy__row *asy__option(struct asy__parse *p, const char *group, const char *name);
+const char *asy__option_name(struct asy__parse *p, const char *group, size_t i);
+/* "mlp", "the plug-in": who has the hyperparameters. */
+const char *asy__family(const struct asy__parse *p);
 /* Whether the row counts for this kind of run, sampler and pruner. */
 int asy__row_applies(struct asy__parse *p, const struct asy__row *row);
 /* The group of options that the sampler or pruner has. text holds 64 bytes. */
@@ -181,6 +201,8 @@ const char *asy__wandb_key(const char *key, char text[160]);
 void asy__study_read(struct asy__parse *p);   /* study_read.c */
 void asy__read_value(struct asy__parse *p, const struct asy__row *row, const char *key,
                      const struct asy_yaml *node);
+/* study_plugin.c. Asks for a plug-in's table, or makes one of what the file names. */
+void asy__study_plugin(struct asy__parse *p, const struct asy_yaml *plugin);
 /* study_resume.c. Notes that the default of a key is taken, if older texts had another. */
 void asy__study_unsaid(struct asy__parse *p, const struct asy__row *row);
 void asy__study_space(struct asy__parse *p);  /* study_space.c */

@@ -80,7 +80,7 @@ static void unknown_key(struct asy__parse *p, const char *section, const struct 
 
     for (size_t i = 0; asy__row_child(section, i); i++)
         add_name(names, &n, asy__row_leaf(asy__row_child(section, i)));
-    for (size_t i = 0; group && (name = asy_study_option(group, i)); i++)
+    for (size_t i = 0; group && (name = asy__option_name(p, group, i)); i++)
         add_name(names, &n, name);
     asy__did_you_mean(leaf, names, n, hint, sizeof hint);
     if (!hint[0] && (other = foreign_group(group, leaf))) {
@@ -556,8 +556,11 @@ static void not_for_this(struct asy__parse *p, const struct asy__row *row, const
         later(p, node, key, NULL);
     else if (row->flags & ASY__FOR_MODEL)
         asy__problem(p, node, key, "is for run.model; a command gets its data by itself");
+    else if (!(row->flags & ASY__FOR_COMMAND))
+        asy__problem(p, node, key, "is for run.plugin");
     else
-        asy__problem(p, node, key, "is for run.command, not for a model");
+        asy__problem(p, node, key, "is for run.command, not for a %s",
+                     p->kind == ASY_RUN_PLUGIN ? "plug-in" : "model");
 }
 
 static void read_key(struct asy__parse *p, const char *section, const struct asy_yaml *key_node,
@@ -576,7 +579,7 @@ static void read_key(struct asy__parse *p, const char *section, const struct asy
     snprintf(path, sizeof path, "%s%s%s", section, *section ? "." : "", key);
     row = strcmp(section, "run.fixed") && !strchr(key, '.') ? asy__row_find(path) : NULL;
     if (!row)
-        row = asy__row_option(group_of(p, section, group_text), key);
+        row = asy__option(p, group_of(p, section, group_text), key);
     if (!row)
         unknown_key(p, section, key_node, path, key);
     else if (node->type == ASY_YAML_NULL)
@@ -632,23 +635,29 @@ static const char *family_group(struct asy__parse *p, const struct asy_yaml *mod
 
 static void read_kind(struct asy__parse *p)
 {
-    const struct asy_yaml *run = asy_yaml_get(p->root, "run");
-    const struct asy_yaml *model = asy_yaml_get(run, "model");
-    const struct asy_yaml *command = asy_yaml_get(run, "command");
+    static const char *const keys[] = { [ASY_RUN_MODEL] = "model", [ASY_RUN_COMMAND] = "command",
+                                        [ASY_RUN_PLUGIN] = "plugin" };
+    const struct asy_yaml *run = asy_yaml_get(p->root, "run"), *first = NULL;
 
-    if (model && model->type == ASY_YAML_NULL)
-        model = NULL;
-    if (command && command->type == ASY_YAML_NULL)
-        command = NULL;
-    if (model && command)
-        asy__problem(p, command, "run", "has both model and command; give one");
-    else if (!model && !command && run && run->type == ASY_YAML_MAP && !asy_yaml_get(run, "plugin"))
-        asy__problem(p, run, "run", "needs model or command");
-    p->kind = model ? ASY_RUN_MODEL : command ? ASY_RUN_COMMAND : (enum asy_run_kind)0;
-    if (model)
-        p->model_group = family_group(p, model);
-    if (model && !asy_yaml_get(p->root, "data"))
+    for (size_t i = ASY_RUN_MODEL; i < ASY_ARRAY_LEN(keys); i++) {
+        const struct asy_yaml *node = asy_yaml_get(run, keys[i]);
+
+        if (!node || node->type == ASY_YAML_NULL)
+            continue;
+        if (first)
+            asy__problem(p, node, "run", "has both %s and %s; give one", keys[p->kind], keys[i]);
+        else
+            p->kind = (enum asy_run_kind)i;
+        first = first ? first : node;
+    }
+    if (!first && run && run->type == ASY_YAML_MAP)
+        asy__problem(p, run, "run", "needs model, command or plugin");
+    if (p->kind == ASY_RUN_MODEL)
+        p->model_group = family_group(p, first);
+    if (p->kind == ASY_RUN_MODEL && !asy_yaml_get(p->root, "data"))
         asy__problem(p, NULL, "data", "is missing; a model needs a data file");
+    if (p->kind == ASY_RUN_PLUGIN)
+        asy__study_plugin(p, first);
 }
 
 /* ---- defaults ------------------------------------------------------------------------------- */
@@ -747,5 +756,7 @@ void asy__study_read(struct asy__parse *p)
     check_required(p);
     for (size_t i = 0; i < asy__n_rows && !p->rc; i++)
         read_default(p, &asy__rows[i]);
+    for (size_t i = 0; i < p->n_own && !p->rc; i++)
+        read_default(p, &p->own[i].row);
     read_mnist_labels(p);
 }

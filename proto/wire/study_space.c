@@ -271,17 +271,18 @@ static void check_choice(struct work *w, struct draft *d, const struct asy__row 
 
 static void check_hyperparameter(struct work *w, struct draft *d)
 {
-    const struct asy__row *row = asy__row_option(w->p->model_group, d->name);
-    const char *names[64], *name;
+    const struct asy__row *row = asy__option(w->p, w->p->model_group, d->name);
+    const char *names[ASY__ROWS_MAX], *name;
     char hint[128], allowed[200];
     size_t n = 0;
 
+    if (!row && w->p->kind == ASY_RUN_PLUGIN && !w->p->own_known)
+        return; /* who loads it will know */
     if (!row) {
-        while (n < 64 && (name = asy_study_option(w->p->model_group, n)))
+        while (n < ASY__ROWS_MAX && (name = asy__option_name(w->p, w->p->model_group, n)))
             names[n++] = name;
         asy__did_you_mean(d->name, names, n, hint, sizeof hint);
-        bad(w, d, d->key, "is not a hyperparameter of %s%s", w->p->model_group + strlen("model "),
-            hint);
+        bad(w, d, d->key, "is not a hyperparameter of %s%s", asy__family(w->p), hint);
         return;
     }
     if (asy__row_val(w->p, row)->node)
@@ -347,7 +348,7 @@ static void read_param(struct work *w, struct draft *d)
         bad(w, d, d->key, "is not a name (letters, digits, '_', '-', parts joined by '.')");
     } else if (d->node->type != ASY_YAML_MAP) {
         bad(w, d, d->node, "must be {min, max} or {values: [...]}%s",
-            w->p->kind == ASY_RUN_MODEL ? "; a constant stands in run" : "");
+            w->p->model_group ? "; a constant stands in run" : "");
     } else {
         check_keys(w, d);
         d->when = member(d->node, "when");

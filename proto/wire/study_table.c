@@ -27,20 +27,24 @@ const struct asy__row asy__rows[] = {
       .help = "folder that relative paths start from" },
 
     { "run", ASY__SECTION, ASY__REQUIRED,
-      .help = "what a trial runs: exactly one of model, command",
+      .help = "what a trial runs: exactly one of model, command, plugin",
       .example = "run:\n  model: mlp\n  hidden: 128\n  length: {unit: epochs, max: 40}" },
-    { "run.model", ASY__WORD, .words = "mlp|linear|gbdt", .absent = "a command is run",
+    { "run.model", ASY__WORD, .words = "mlp|linear|gbdt", .absent = "a command or a plug-in is run",
       .help = "a model family of the native engine; its hyperparameters may stand beside it as "
               "constants" },
     { "run.fixed", ASY__FIXED, ASY__FOR_MODEL, .absent = "nothing is fixed",
       .help = "the constants in a map of their own, as an alternative to standing in run" },
-    { "run.command", ASY__STRINGS, .absent = "a model is trained",
+    { "run.command", ASY__STRINGS, .absent = "a model or a plug-in is trained",
       .help = "a program and its arguments, without a shell; {name} is a parameter's value, "
               "\"{args}\" becomes --name=value for all, {env:NAME} is an environment variable, "
               "{{ and }} are braces; \"{wandb:args}\" and its like are as W&B has them",
       .example = "run:\n  command: [python3, train.py, --lr, \"{lr}\"]" },
-    { "run.plugin", ASY__LATER, .help = "a shared library with a training loop" },
-    { "run.files", ASY__PATHS, ASY__FOR_COMMAND | ASY__TO_READ, .fallback = "[]",
+    { "run.plugin", ASY__PATH, ASY__TO_READ, .absent = "a model is trained or a command is run",
+      .help = "a shared library with a learner of your own (asy/trainer.h), which the engine "
+              "trains; its hyperparameters, and the engine's, may stand beside it as constants",
+      .example = "run: {plugin: ./mine.so, batch_size: 32, length: {max: 20}}" },
+    { "run.files", ASY__PATHS, ASY__FOR_COMMAND | ASY__FOR_PLUGIN | ASY__TO_READ,
+      .fallback = "[]",
       .help = "files and folders that are copied into the folder of each trial" },
     { "run.env", ASY__STRING_MAP, ASY__FOR_COMMAND, .fallback = "{}",
       .help = "environment variables of the program" },
@@ -48,6 +52,10 @@ const struct asy__row asy__rows[] = {
       .help = "folder that the program starts in: dir, or the trial's own" },
     { "run.grace", ASY__DURATION, .min = 0, .max = 86400000, .fallback = "30s",
       .help = "time to checkpoint and end after being told to, before the program is killed" },
+    { "run.silence", ASY__DURATION, ASY__FOR_PLUGIN, .min = 0, .max = 30 * 86400000.0,
+      .fallback = "10m",
+      .help = "a plug-in of which nothing is heard for so long is killed: the longest that it may "
+              "take to read the data and begin, or for one update; 0s: never" },
     { "run.metrics", ASY__SECTION, ASY__FOR_COMMAND, .scalar = "=socket",
       .help = "how metrics come: 'socket' (JSON lines on ASSAY_SOCKET) or a pattern for stdout",
       .example = "metrics: {pattern: 'step=(?<step>\\d+) val_loss=(?<val_loss>\\S+)'}" },
@@ -428,7 +436,7 @@ const struct asy__row asy__rows[] = {
     { "hidden_8", ASY__INT, .group = "model mlp", .min = 0, .max = 65536, .fallback = "0",
       .help = "units of the eighth hidden layer; 0: as many as hidden" },
 
-    /* What all networks have: about learning. */
+    /* What all networks have, and plug-ins: about learning. */
     { "lr", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 1000, .fallback = "0.001",
       .help = "learning rate" },
     { "optimizer", ASY__WORD, .group = ASY__NETWORKS, .words = "sgd|adam", .fallback = "adam",
@@ -507,8 +515,10 @@ int asy__row_is_of(const struct asy__row *row, const char *group)
 
     if (!row->group || !strcmp(row->group, group))
         return row->group != NULL;
-    return !strcmp(row->group, ASY__NETWORKS) && !strncmp(group, models, strlen(models)) &&
-           asy__words_have(asy__row_find("run.model")->words, family) && strcmp(family, "gbdt");
+    if (strcmp(row->group, ASY__NETWORKS) || strncmp(group, models, strlen(models)))
+        return 0;
+    return !strcmp(group, ASY__PLUGIN) ||
+           (asy__words_have(asy__row_find("run.model")->words, family) && strcmp(family, "gbdt"));
 }
 
 const struct asy__row *asy__row_option(const char *group, const char *name)
@@ -553,6 +563,33 @@ const char *asy_study_option(const char *group, size_t i)
         if (asy__row_is_of(&asy__rows[r], group) && i-- == 0)
             return asy__rows[r].path;
     return NULL;
+}
+
+const struct asy__row *asy__option(struct asy__parse *p, const char *group, const char *name)
+{
+    const struct asy__row *row = asy__row_option(group, name);
+
+    for (size_t i = 0; !row && group && group == p->model_group && i < p->n_own; i++)
+        if (!strcmp(p->own[i].row.path, name))
+            row = &p->own[i].row;
+    return row;
+}
+
+const char *asy__option_name(struct asy__parse *p, const char *group, size_t i)
+{
+    const char *name = asy_study_option(group, i);
+    size_t n = 0;
+
+    if (name || group != p->model_group)
+        return name;
+    while (asy_study_option(group, n))
+        n++;
+    return i - n < p->n_own ? p->own[i - n].row.path : NULL;
+}
+
+const char *asy__family(const struct asy__parse *p)
+{
+    return p->kind == ASY_RUN_PLUGIN ? "the plug-in" : p->model_group + strlen("model ");
 }
 
 size_t asy__words_index(const char *words, const char *word)

@@ -211,8 +211,8 @@ static void write_fixed(struct out *out)
     const char *group = out->p->model_group, *name;
 
     asy_jsonw_open(&out->w, "fixed", '{');
-    for (size_t i = 0; (name = asy_study_option(group, i)); i++) {
-        const struct asy__row *row = asy__row_option(group, name);
+    for (size_t i = 0; (name = asy__option_name(out->p, group, i)); i++) {
+        const struct asy__row *row = asy__option(out->p, group, name);
 
         if (asy_space_find(out->p->study->space, name) == SIZE_MAX)
             write_value(&out->w, row, asy__row_val(out->p, row));

@@ -296,6 +296,7 @@ CRASH(out_of_memory, ASY_CAUSE_OUT_OF_MEMORY)
 CRASH(not_started, ASY_CAUSE_NOT_STARTED)
 CRASH(bad_job, ASY_CAUSE_BAD_JOB)
 CRASH(data, ASY_CAUSE_DATA)
+CRASH(silent, ASY_CAUSE_SILENT)
 
 static void diverged(struct world *w)
 {
@@ -521,6 +522,7 @@ const struct cause_case cause_cases[] = {
     { ASY_CAUSE_SAMPLER_FAILED, sampler_failed, EVENT, -1, "no point" },
     { ASY_CAUSE_REFUSED, refused, EVENT, -1, "study 'a': " },
     { ASY_CAUSE_DATA, data, EVENT, 0, "crashed" },
+    { ASY_CAUSE_SILENT, silent, EVENT, 0, "crashed: crashed" },
     { ASY_CAUSE_CHECKPOINT_GONE, checkpoint_gone, EVENT, 0, "it goes on without that of step 3" },
     { ASY_CAUSE_PRUNED, pruned, EVENT, 1, "median" },
     { ASY_CAUSE_STUDY_ENDED, study_ended, EVENT, 0,

@@ -373,11 +373,11 @@ static void mistakes_are_named_with_their_place(void)
         { "tags", MODEL "tags: {a: [1]}\n", "s.yaml:8:11: tags.a: must be a text, not a list" },
         { "no run", HEAD DATA OBJECTIVE PARAMS BUDGET, "run: is missing" },
         { "neither", HEAD "run: {length: {max: 3}}\n" OBJECTIVE PARAMS BUDGET,
-          "s.yaml:3:6: run: needs model or command" },
+          "s.yaml:3:6: run: needs model, command or plugin" },
         { "both", HEAD "run: {model: mlp, command: [x]}\n" DATA OBJECTIVE PARAMS BUDGET,
           "has both model and command" },
         { "plugin", HEAD "run: {plugin: ./x.so}\n" OBJECTIVE PARAMS BUDGET,
-          "run.plugin: is not supported in this version" },
+          "run.length.max: is missing: the epochs of a whole trial" },
         { "model", HEAD "run: {model: mpl, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET,
           "s.yaml:3:14: run.model: must be one of mlp, linear, gbdt, not 'mpl'; did you mean "
           "'mlp'?" },

@@ -32,7 +32,7 @@ static int gpus_busy(const struct asy__agent *agent, const struct asy__job *job)
 
 int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job)
 {
-    int native = job->spec->study->kind == ASY_RUN_MODEL, busy = gpus_busy(agent, job);
+    int native = asy_study_is_native(job->spec->study), busy = gpus_busy(agent, job);
 
     ASY__EACH(struct asy__job, other, &agent->jobs)
         if (other != job && asy__job_alive(other) &&

@@ -216,9 +216,10 @@ static void take_gang_line(struct asy__conn *conn, const struct asy__said *said)
     if (conn->rank > 0 || conn->gang->part > 0 || !job || job->state != ASY__JOB_RUNNING ||
         job->doom)
         return; /* rank 0 speaks for all; or the job is over already, or about to be */
+    asy__job_heard(job);
     if (said->what == ASY__SAID_END)
         take_end(job, said);
-    else
+    else if (said->what != ASY__SAID_ALIVE)
         take(conn, job, said);
 }
 
@@ -239,7 +240,8 @@ static void take_line(struct asy__conn *conn, const char *line, size_t len)
     } else if (said.what == ASY__SAID_REPORT || said.what == ASY__SAID_CHECKPOINT) {
         take(conn, conn->job, &said);
     } else {
-        asy_fail(&err, ASY_E_INVAL, "'hello', 'bound' and 'end' are for trainers; a command exits");
+        asy_fail(&err, ASY_E_INVAL, "'hello', 'bound', 'alive' and 'end' are for trainers; a "
+                                   "command exits");
         refuse(conn, &err);
     }
     asy__said_fini(&said);

@@ -6,8 +6,9 @@
  * obstacle: with each order a rank gets the CPUs that are its part of the lease, binds all its
  * threads to them, reads that back and says so; we look ourselves then. Binding from here alone, as
  * it once was, leaves a thread that starts meanwhile where it likes. It is replaced after a
- * failure, after a number of trials (gang_trials), or when it has grown (gang_growth). Every
- * rank greets with the gang's token before it is believed; rank 0 speaks for all. */
+ * failure, after a number of trials (gang_trials), when it has grown (gang_growth), and after a
+ * plug-in, whose leaks and threads shall not reach another trial. Every rank greets with the gang's
+ * token before it is believed; rank 0 speaks for all. */
 #include "impl.h"
 #include <asy/clock.h>
 #include <asy/durable.h>
@@ -415,10 +416,12 @@ static int has_grown(struct asy__gang *gang)
 
 void asy__gang_release(struct asy__gang *gang, int healthy)
 {
+    int plugin = gang->job->spec->study->kind == ASY_RUN_PLUGIN;
+
     copy_log(gang, gang->job);
     gang->job->gang = NULL;
     gang->job = NULL;
-    if (!healthy || gang->trials >= gang->agent->options.gang_trials || has_grown(gang))
+    if (!healthy || plugin || gang->trials >= gang->agent->options.gang_trials || has_grown(gang))
         asy__gang_end(gang);
     else
         gang->idle_since_ms = asy_clock_ms();

@@ -197,6 +197,7 @@ struct asy__job {
     int native_ended;              /* its trainer said how it ended */
     int64_t grace_ms, escalate_ms; /* monotonic; INT64_MAX: no escalation pending */
     int signals;                   /* 0, 1: SIGTERM was sent, 2: SIGKILL */
+    int64_t silent_ms;             /* when a plug-in of which nothing is heard is killed */
     enum asy_cause doom;           /* NONE, or why we end it as crashed; doom_text */
     char doom_text[240];
     struct asy__parts *parts;      /* NULL: all of it is on this node */
@@ -301,6 +302,7 @@ void asy__job_doom(struct asy__job *job, enum asy_cause cause, const char *text)
 /* The verdict that goes with an answer; step may have reached the milestone. */
 void asy__job_stepped(struct asy__job *job, uint64_t step);
 void asy__job_told(struct asy__job *job);           /* the verdict was sent */
+void asy__job_heard(struct asy__job *job);          /* its trainer goes on */
 void asy__job_attempt(struct asy__job *job);        /* its supervisor's line is readable */
 /* Nothing of it runs any more; event: how its supervisor saw the end, NULL: it never started. */
 void asy__job_ended(struct asy__job *job, const struct asy_attempt_event *event);
@@ -410,7 +412,8 @@ void asy__conn_resume(struct asy__conn *conn);
 /* ---- lines.c: what a program may say --------------------------------------------------------- */
 struct asy__said {
     enum {
-        ASY__SAID_REPORT = 1, ASY__SAID_CHECKPOINT, ASY__SAID_HELLO, ASY__SAID_BOUND, ASY__SAID_END
+        ASY__SAID_REPORT = 1, ASY__SAID_CHECKPOINT, ASY__SAID_HELLO, ASY__SAID_BOUND, ASY__SAID_END,
+        ASY__SAID_ALIVE
     } what;
     uint64_t step;
     int wait;

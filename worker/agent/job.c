@@ -77,7 +77,7 @@ int asy__job_leaves(const struct asy__job *job)
 
 int asy__job_checkpoints(const struct asy__job *job)
 {
-    return job->spec->study->kind == ASY_RUN_MODEL || job->spec->study->checkpoint;
+    return job->spec->study->checkpoint;
 }
 
 int asy__job_full(const struct asy__job *job)
@@ -335,9 +335,51 @@ void asy__job_told(struct asy__job *job)
         job->escalate_ms = asy_clock_ms() + job->grace_ms;
 }
 
+void asy__job_heard(struct asy__job *job)
+{
+    int64_t silence_ms = job->spec->study->silence_ms;
+
+    job->silent_ms = silence_ms && !asy__part_follows(job) ? asy_clock_ms() + silence_ms
+                                                           : INT64_MAX;
+}
+
+/* What its first rank has said is not read yet, or shall wait: it is not silent. */
+static int has_spoken(const struct asy__job *job)
+{
+    ASY__EACH(struct asy__conn, conn, &job->gang->conns) {
+        struct pollfd ready = { .fd = -1, .events = POLLIN };
+
+        if (conn->rank != 0 || conn->dead)
+            continue;
+        ready.fd = asy_line_fd(conn->line);
+        return !asy__conn_listens(conn) || conn->more || poll(&ready, 1, 0) > 0;
+    }
+    return 0;
+}
+
+/* A plug-in may loop for ever, and hold its gang. */
+static int64_t judge_silence(struct asy__job *job, int64_t now_ms)
+{
+    char text[160];
+
+    if (job->state != ASY__JOB_RUNNING || !job->gang || job->doom)
+        return INT64_MAX;
+    if (now_ms < job->silent_ms)
+        return job->silent_ms;
+    if (has_spoken(job)) {
+        asy__job_heard(job);
+        return job->silent_ms;
+    }
+    snprintf(text, sizeof text, "nothing was heard of its plug-in for %.10g s (run.silence)",
+             (double)job->spec->study->silence_ms / 1000);
+    job->silent_ms = INT64_MAX;
+    asy__job_doom(job, ASY_CAUSE_SILENT, text);
+    return INT64_MAX;
+}
+
 int64_t asy__job_timers(struct asy__job *job, int64_t now_ms)
 {
-    int64_t next = asy__conn_waits(job, now_ms);
+    int64_t next = asy__conn_waits(job, now_ms), silent_ms;
 
     if (!asy__job_alive(job))
         return next;
@@ -348,6 +390,8 @@ int64_t asy__job_timers(struct asy__job *job, int64_t now_ms)
         job->escalate_ms = level == 1 ? now_ms + job->grace_ms : INT64_MAX;
         send_signal(job, level);
     }
+    silent_ms = judge_silence(job, now_ms);
+    next = silent_ms < next ? silent_ms : next;
     return job->escalate_ms < next ? job->escalate_ms : next;
 }
 
@@ -412,6 +456,7 @@ void asy__job_started(struct asy__job *job, pid_t pid)
     asy_buf_init(&place, 256u << 10);
     write_place(job, &place);
     job->started = 1;
+    asy__job_heard(job);
     if (asy__part_follows(job)) { /* its lead says it for all */
         move_to(job, ASY__JOB_RUNNING);
         asy_buf_fini(&place);

@@ -320,7 +320,7 @@ int asy__job_lease(struct asy__agent *agent, const struct asy_lease *lease, stru
     job->agent = agent;
     job->state = ASY__JOB_WAITING;
     job->door.fd = job->pipe.fd = job->pipe.log_fd = -1;
-    job->escalate_ms = INT64_MAX;
+    job->escalate_ms = job->silent_ms = INT64_MAX;
     asy__list_init(&job->conns);
     if (copy_lease(job, lease) < 0) {
         asy__job_destroy(job);

@@ -15,6 +15,7 @@ static const char *const checkpoint_keys[] = { "checkpoint", "step", "wait" };
 static const char *const hello_keys[] = { "hello" };
 static const char *const bound_keys[] = { "bound", "reason" };
 static const char *const end_keys[] = { "end" };
+static const char *const alive_keys[] = { "alive" };
 
 static int check_keys(const struct asy_json *node, const char *const *keys, size_t n,
                       struct asy_error *err)
@@ -202,6 +203,17 @@ static int read_bound(struct asy__said *said, struct asy_error *err)
     return said->cpus ? 0 : asy_fail(err, ASY_E_INVAL, "'bound' is not a list of CPUs");
 }
 
+static int read_alive(struct asy__said *said, struct asy_error *err)
+{
+    const struct asy_json *node = asy_json_get(said->root, "alive");
+    int rc = check_keys(said->root, alive_keys, ASY_ARRAY_LEN(alive_keys), err);
+
+    if (rc < 0)
+        return rc;
+    said->what = ASY__SAID_ALIVE;
+    return asy_json_bool(node, 0) ? 0 : asy_fail(err, ASY_E_INVAL, "'alive' is not true");
+}
+
 static int read_end(struct asy__said *said, struct asy_error *err)
 {
     static const char *const outcomes[] = { "complete", "paused", "stopped", "diverged",
@@ -238,6 +250,8 @@ int asy__said_parse(const char *line, size_t len, struct asy__said *ret_said,
         rc = read_hello(&said, err);
     else if (asy_json_get(said.root, "bound"))
         rc = read_bound(&said, err);
+    else if (asy_json_get(said.root, "alive"))
+        rc = read_alive(&said, err);
     else if (asy_json_get(said.root, "end"))
         rc = read_end(&said, err);
     else if (asy_json_get(said.root, "checkpoint"))

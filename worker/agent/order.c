@@ -65,6 +65,22 @@ static void write_data(const struct asy__job *job, const struct asy_json *data,
     asy_jsonw_close(w, '}');
 }
 
+/* Likewise, with the trial's folder, in which it finds run.files. */
+static void write_plugin(const struct asy__job *job, const struct asy_json *run,
+                         struct asy_jsonw *w)
+{
+    const struct asy_json *member;
+    const char *key;
+
+    asy_jsonw_open(w, "run", '{');
+    for (size_t i = 0; (member = asy_json_member(run, i, &key)); i++)
+        if (!strcmp(key, "plugin"))
+            asy_jsonw_str(w, key, here(job, job->spec->study->plugin));
+        else
+            asy_jsonw_node(w, key, member);
+    asy_jsonw_close(w, '}');
+}
+
 static void write_job(const struct asy__job *job, struct asy_jsonw *w)
 {
     static const char *const parts[] = { "name", "run", "data", "objective", "resources" };
@@ -79,6 +95,8 @@ static void write_job(const struct asy__job *job, struct asy_jsonw *w)
 
         if (part && !strcmp(parts[i], "data"))
             write_data(job, part, w);
+        else if (part && !strcmp(parts[i], "run") && job->spec->study->plugin)
+            write_plugin(job, part, w);
         else if (part)
             asy_jsonw_node(w, parts[i], part);
     }
@@ -92,6 +110,8 @@ static void write_job(const struct asy__job *job, struct asy_jsonw *w)
     asy_jsonw_u64(w, "until", until > INT64_MAX ? INT64_MAX : until);
     write_import(job, w);
     asy_jsonw_close(w, '}');
+    if (job->spec->study->silence_ms)
+        asy_jsonw_i64(w, "silence_ms", job->spec->study->silence_ms);
 }
 
 int asy__order_run(const struct asy__job *job, const char *cpus, struct asy_buf *ret_line,

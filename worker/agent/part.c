@@ -79,7 +79,7 @@ int asy__parts_check(const struct asy__job *job, const struct asy_lease *lease,
     for (uint32_t i = 0; i < parts->n; i++)
         if (parts->places[i].ranks == 0)
             return asy_fail(err, ASY_E_INVAL, "the lease has a part without ranks");
-    if (job->spec->study->kind != ASY_RUN_MODEL)
+    if (!asy_study_is_native(job->spec->study))
         return asy_fail(err, ASY_E_INVAL, "a command has one part");
     return 0;
 }

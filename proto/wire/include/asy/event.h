@@ -100,6 +100,7 @@ enum asy_end {
     each(DATA, 43)                                                                                 \
     each(CHECKPOINT_GONE, 47)  /* the file that a lease starts from is not there, or damaged */    \
     each(REFUSED, 48)          /* the study file, by a build that did not make it */              \
+    each(SILENT, 49)           /* run.silence: nothing was heard of a plug-in for so long */       \
     /* stopped */                                                                                  \
     each(PRUNED, 64)           /* the pruner's rule; the text has its numbers */                   \
     each(STUDY_ENDED, 65)      /* still paused or queued when the study ended */                   \

@@ -25,7 +25,7 @@ struct asy_proc_spec; /* asy/proc.h */
 #define ASY_STUDY_STRICT_RANKS 8 /* at most, with reproducible: strict */
 #define ASY_STUDY_CONSTRAINTS_MAX 16
 
-enum asy_run_kind { ASY_RUN_MODEL = 1, ASY_RUN_COMMAND = 2 };
+enum asy_run_kind { ASY_RUN_MODEL = 1, ASY_RUN_COMMAND = 2, ASY_RUN_PLUGIN = 3 };
 enum asy_take { ASY_TAKE_BEST = 1, ASY_TAKE_LAST = 2, ASY_TAKE_MEAN = 3 };
 
 struct asy_named_number {
@@ -74,8 +74,10 @@ struct asy_study_spec {
 
     enum asy_run_kind kind;
     const char *model;                  /* MODEL */
-    const struct asy_json *fixed;       /* MODEL: constants of the family, an object; borrowed from
-                                           the spec's canonical tree */
+    const char *plugin;                 /* PLUGIN: absolute */
+    int64_t silence_ms;                 /* PLUGIN: ended if nothing is heard of it; 0: never */
+    const struct asy_json *fixed;       /* MODEL, PLUGIN: constants, an object; borrowed from the
+                                           spec's canonical tree */
     const char *const *command;         /* COMMAND: [n_command] with {placeholders} */
     size_t n_command;
     const char *const *files; size_t n_files;
@@ -84,7 +86,7 @@ struct asy_study_spec {
     int64_t grace_ms;
     int wandb;                          /* COMMAND: our stand-in for the module is to be found */
     const char *pattern;                /* COMMAND: regular expression for stdout; NULL: socket */
-    int checkpoint;                     /* COMMAND: declares that it checkpoints; MODEL: 1 */
+    int checkpoint;                     /* COMMAND: declares that it checkpoints; else 1 */
     const char *length_unit; uint64_t length_max;   /* UINT64_MAX: open (commands) */
     int64_t repeats;
 
@@ -149,11 +151,14 @@ ASY_MUST_CHECK int asy_study_parse(const char *text, size_t len, const char *fil
 /* Who can look into a study's data, which this library cannot read. text is JSON with "data" as in
  * the canonical form and, where it is no mistake by itself, "objective.metric". ASY_E_INVAL: what
  * is wrong, as "key: why" (a key of data, or objective) or of the file as a whole. Other codes: it
- * could not be looked at, which is nobody's mistake here. */
+ * could not be looked at, which is nobody's mistake here. Who can load a plug-in tells its table
+ * likewise (asy/plugin.h); ASY_E_INVAL: the library is a mistake of run.plugin. */
 struct asy_study_reader {
     int (*look)(void *ctx, const char *text, size_t len, struct asy_error *err); /* NULL: nobody */
     void *ctx;
     int without_wandb; /* programs of W&B sweeps get no stand-in for its module */
+    int (*table)(void *ctx, const char *path, struct asy_buf *ret_json,
+                 struct asy_error *err); /* NULL: nobody */
 };
 /* The same for a user's own file: relative paths are taken from its folder, and what is wrong with
  * the files that the study names is a mistake like the others: data.file, run.files, a program by
@@ -165,6 +170,8 @@ ASY_MUST_CHECK int asy_study_load(const char *file, const struct asy_study_reade
 /* How many mistakes `problems` holds; *ret_more: 1 if others are left out. */
 size_t asy_study_count_problems(const struct asy_buf *problems, int *ret_more);
 void asy_study_destroy(struct asy_study_spec *spec);
+/* The engine trains: a model, or a plug-in. */
+int asy_study_is_native(const struct asy_study_spec *spec);
 /* Whether `later` may replace `earlier` on --resume: only budget, resources and priority may
  * differ; ASY_E_INVAL names the key. */
 ASY_MUST_CHECK int asy_study_resumable(const struct asy_study_spec *earlier,
