@@ -679,10 +679,13 @@ void asy__study_check(struct asy__parse *p)
     size_t before = p->n_problems;
     int has_space = asy__val(p, "parameters")->node != NULL;
 
+    asy__study_layers(p);
     asy__study_space(p);
     has_space = has_space && p->n_problems == before && !p->rc;
-    if (has_space)
+    if (has_space) {
+        asy__study_check_layers(p);
         asy__study_enqueue(p);
+    }
     asy__study_inputs(p);
     asy__study_goals(p);
     if (p->kind == ASY_RUN_COMMAND)

@@ -55,12 +55,15 @@ static const char *group_at(const char *section, size_t i, char text[64])
                          : !strcmp(section, "search.pruner") ? "pruner "
                          : !strcmp(section, "run")           ? "model "
                                                              : NULL;
+    int layers = !strcmp(section, "run"); /* behind the families, what their list has */
     const char *last = "";
 
     for (size_t r = 0; prefix && r < asy__n_rows; r++) {
         const char *group = asy__rows[r].group;
 
-        if (!group || strncmp(group, prefix, strlen(prefix)) != 0 || !strcmp(group, last))
+        if (!group || !strcmp(group, last) ||
+            (strncmp(group, prefix, strlen(prefix)) != 0 &&
+             !(layers && !strncmp(group, "layer ", strlen("layer ")))))
             continue;
         last = group;
         if (i-- == 0) {
@@ -126,9 +129,12 @@ static void options_help(struct asy_buf *buf, const char *section, unsigned inde
     char group[64], title[128];
 
     for (size_t g = 0; group_at(section, g, group); g++) {
-        snprintf(title, sizeof title, "%s of %s%s:",
-                 !strcmp(section, "run") ? "Hyperparameters" : "Options",
-                 strcmp(group, ASY__NETWORKS) ? "" : "all ", strchr(group, ' ') + 1);
+        if (!strncmp(group, "layer ", strlen("layer ")))
+            snprintf(title, sizeof title, "In the list of layers, %s:", strchr(group, ' ') + 1);
+        else
+            snprintf(title, sizeof title, "%s of %s%s:",
+                     !strcmp(section, "run") ? "Hyperparameters" : "Options",
+                     strcmp(group, ASY__NETWORKS) ? "" : "all ", strchr(group, ' ') + 1);
         asy_buf_addf(buf, "%*s%s\n", (int)indent, "", title);
         for (size_t i = 0; i < asy__n_rows; i++)
             if (asy__rows[i].group && !strcmp(asy__rows[i].group, group))
@@ -195,7 +201,9 @@ static int option_help(const char *key, struct asy_buf *buf)
 
         if (!row->group || !strncmp(row->group, "metric", 6))
             continue;
-        if (!strcmp(row->group, key) || !strcmp(strchr(row->group, ' ') + 1, key) ||
+        if (!strcmp(row->group, key) ||
+            (!strcmp(key, "layer") && !strncmp(row->group, "layer ", 6)) ||
+            !strcmp(strchr(row->group, ' ') + 1, key) ||
             asy__row_is_of(row, key) || asy__row_is_of(row, model) || !strcmp(row->path, leaf)) {
             asy_buf_addf(buf, "(%s) ", row->group);
             row_help(buf, row, row->path, 0);

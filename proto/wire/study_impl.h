@@ -27,6 +27,7 @@ enum asy__kind {
     ASY__AUTO_FLAG,/* auto, true, false */
     ASY__OBJECTIVE,/* a section, or a list of them */
     ASY__CONSTRAINTS,
+    ASY__LAYERS,   /* the layers of a network */
     ASY__FIXED,    /* constants of the model family: its rows of the group */
     ASY__PARAMETERS, ASY__POINTS,
     ASY__TOLD,     /* results from elsewhere */
@@ -63,7 +64,7 @@ struct asy__row {
 
 extern const struct asy__row asy__rows[];
 extern const size_t asy__n_rows;
-#define ASY__ROWS_MAX 256
+#define ASY__ROWS_MAX 384
 #define ASY__PROBLEMS_MAX 200u
 
 /* Row of a key without a group, or NULL. */
@@ -111,6 +112,13 @@ struct asy__study {
     char *canonical;
 };
 
+/* A parameter's value in the place of an option of a layer. */
+struct asy__layer_use {
+    const char *name, *key;
+    const struct asy__row *row;
+    const struct asy_yaml *node;
+};
+
 struct asy__parse {
     const char *file, *base_dir;
     int look;                   /* for the files that it names, before each trial misses them */
@@ -144,6 +152,8 @@ struct asy__parse {
     size_t n_own_metrics;
     int own_known;              /* the library was asked; else own is what the file names */
     int no_data;                /* a plug-in without `data` */
+    struct asy__layer_use *layer_uses; /* [n_layer_uses] */
+    size_t n_layer_uses;
     const struct asy_yaml **params; /* [space length] where each parameter stands */
 };
 
@@ -227,6 +237,10 @@ int asy__study_prior(struct asy__parse *p, const struct asy_yaml *node,
 void asy__study_write_prior(struct asy_jsonw *w, const struct asy_param *param);
 /* What the study's sampler makes of them. */
 void asy__study_check_priors(struct asy__parse *p);
+/* study_layers.c. Before the space is read, and with it. */
+void asy__study_layers(struct asy__parse *p);
+void asy__study_check_layers(struct asy__parse *p);
+void asy__study_write_layers(struct asy_jsonw *w, const char *key, const struct asy_yaml *list);
 void asy__study_inputs(struct asy__parse *p); /* study_inputs.c */
 void asy__study_write_inputs(struct asy_jsonw *w, const struct asy_study_input *inputs, size_t n);
 void asy__study_check(struct asy__parse *p);  /* study_check.c */

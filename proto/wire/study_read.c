@@ -467,6 +467,7 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
     case ASY__FROM: /* by study_from.c */
     case ASY__INPUTS: /* by study_inputs.c likewise */
     case ASY__CONSTRAINTS: /* by study_goals.c */
+    case ASY__LAYERS: /* by study_layers.c */
         break;
     default:
         read_text(p, row, key, node, v);

@@ -269,15 +269,53 @@ static void check_choice(struct work *w, struct draft *d, const struct asy__row 
             asy__row_allowed(row, allowed, sizeof allowed));
 }
 
+/* Every value that it may have is one that the row allows. */
+static void check_fits(struct work *w, struct draft *d, const struct asy__row *row)
+{
+    char allowed[200];
+
+    if (d->bad)
+        return;
+    for (size_t i = 0; i < d->param.n_choices && !d->bad; i++)
+        check_choice(w, d, row, &d->param.choices[i]);
+    if (d->param.n_choices)
+        return;
+    if (row->kind == ASY__WORD || row->kind == ASY__FLAG)
+        bad(w, d, d->node, "needs values: %s", asy__row_allowed(row, allowed, sizeof allowed));
+    else if (row->kind == ASY__LAYERS)
+        bad(w, d, d->node, "cannot be searched; its numbers and words can, as \"{name}\"");
+    else if (d->param.lo < row->min || d->param.hi > row->max ||
+             (row->kind == ASY__INT && d->param.type != ASY_PARAM_INT))
+        bad(w, d, d->node, "must be %s", asy__row_allowed(row, allowed, sizeof allowed));
+}
+
+/* Whether layers have its value somewhere; then it must fit there. */
+static int is_of_layers(struct work *w, struct draft *d)
+{
+    int found = 0;
+
+    for (size_t i = 0; i < w->p->n_layer_uses; i++) {
+        if (strcmp(w->p->layer_uses[i].name, d->name) != 0)
+            continue;
+        if (!found && d->when)
+            bad(w, d, d->when, "a layer has its value, so it cannot have conditions");
+        check_fits(w, d, w->p->layer_uses[i].row);
+        found = 1;
+    }
+    return found;
+}
+
 static void check_hyperparameter(struct work *w, struct draft *d)
 {
     const struct asy__row *row = asy__option(w->p, w->p->model_group, d->name);
     const char *names[ASY__ROWS_MAX], *name;
-    char hint[128], allowed[200];
+    char hint[128];
     size_t n = 0;
 
     if (!row && w->p->kind == ASY_RUN_PLUGIN && !w->p->own_known)
         return; /* who loads it will know */
+    if (!row && is_of_layers(w, d))
+        return;
     if (!row) {
         while (n < ASY__ROWS_MAX && (name = asy__option_name(w->p, w->p->model_group, n)))
             names[n++] = name;
@@ -287,17 +325,7 @@ static void check_hyperparameter(struct work *w, struct draft *d)
     }
     if (asy__row_val(w->p, row)->node)
         bad(w, d, d->key, "stands in run as a constant too");
-    if (d->bad)
-        return;
-    for (size_t i = 0; i < d->param.n_choices && !d->bad; i++)
-        check_choice(w, d, row, &d->param.choices[i]);
-    if (d->param.n_choices)
-        return;
-    if (row->kind == ASY__WORD || row->kind == ASY__FLAG)
-        bad(w, d, d->node, "needs values: %s", asy__row_allowed(row, allowed, sizeof allowed));
-    else if (d->param.lo < row->min || d->param.hi > row->max ||
-             (row->kind == ASY__INT && d->param.type != ASY_PARAM_INT))
-        bad(w, d, d->node, "must be %s", asy__row_allowed(row, allowed, sizeof allowed));
+    check_fits(w, d, row);
 }
 
 /* ---- one parameter -------------------------------------------------------------------------- */

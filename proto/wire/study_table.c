@@ -29,7 +29,8 @@ const struct asy__row asy__rows[] = {
     { "run", ASY__SECTION, ASY__REQUIRED,
       .help = "what a trial runs: exactly one of model, command, plugin",
       .example = "run:\n  model: mlp\n  hidden: 128\n  length: {unit: epochs, max: 40}" },
-    { "run.model", ASY__WORD, .words = "mlp|linear|gbdt", .absent = "a command or a plug-in is run",
+    { "run.model", ASY__WORD, .words = "mlp|linear|layers|gbdt",
+      .absent = "a command or a plug-in is run",
       .help = "a model family of the native engine; its hyperparameters may stand beside it as "
               "constants" },
     { "run.fixed", ASY__FIXED, ASY__FOR_MODEL, .absent = "nothing is fixed",
@@ -436,6 +437,12 @@ const struct asy__row asy__rows[] = {
     { "hidden_8", ASY__INT, .group = "model mlp", .min = 0, .max = 65536, .fallback = "0",
       .help = "units of the eighth hidden layer; 0: as many as hidden" },
 
+    { "layers", ASY__LAYERS, .group = "model layers", .absent = "none; it must be given",
+      .help = "the network, layer by layer, without the last one, which is a dense layer for the "
+              "outputs; \"{name}\" in the place of a number or a word is a parameter's value",
+      .example = "run:\n  model: layers\n  layers: [{dense: \"{width}\", act: relu}, "
+                 "{dropout: 0.2}, {dense: 64}, {act: tanh}]" },
+
     /* What all networks have, and plug-ins: about learning. */
     { "lr", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 1000, .fallback = "0.001",
       .help = "learning rate" },
@@ -457,6 +464,37 @@ const struct asy__row asy__rows[] = {
       .help = "strength of the pull of weights towards 0" },
     { "patience", ASY__INT, .group = ASY__NETWORKS, .min = 0, .max = 1000000, .fallback = "0",
       .unit = "epochs", .help = "end after so many without a better objective; 0: never" },
+
+    { "dense", ASY__INT, .group = "layer dense", .min = 1, .max = 65536,
+      .help = "a fully connected layer of so many units; where a row is made of vectors (tokens, "
+              "pixels), the same one for each" },
+    { "act", ASY__WORD, .group = "layer dense",
+      .words = "none|relu|tanh|gelu|sigmoid|silu|leaky_relu", .absent = "none",
+      .help = "function after it" },
+    { "act", ASY__WORD, .group = "layer act", .words = "relu|tanh|gelu|sigmoid|silu|leaky_relu",
+      .help = "a function of each number" },
+    { "dropout", ASY__NUMBER, .group = "layer dropout", .min = 0, .max = 0.99,
+      .help = "share of numbers that are left out of a training step" },
+    { "norm", ASY__WORD, .group = "layer norm", .words = "layer",
+      .help = "each vector brought to mean 0 and variance 1, then scaled and shifted by learnt "
+              "numbers" },
+    { "add", ASY__NAME, .group = "layer add",
+      .help = "the sum of the layer before and the named one, which must have the same shape; "
+              "features: what the data gives" },
+    { "flatten", ASY__FLAG, .group = "layer flatten",
+      .help = "a row's vectors as a single one; just flatten will do" },
+    { "tokens", ASY__INT, .group = "layer tokens", .min = 1, .max = 65536,
+      .help = "a row cut into so many vectors of equal length" },
+    { "place", ASY__FLAG, .group = "layer place",
+      .help = "plus learnt numbers for each place of a row; just place will do" },
+    { "attention", ASY__INT, .group = "layer attention", .min = 1, .max = 1024,
+      .help = "multi-head attention between the vectors of a row, by so many heads; takes query, "
+              "key and value side by side (a dense layer of three times the width) and gives a "
+              "third of that" },
+    { "name", ASY__NAME, .group = "layer any", .absent = "none",
+      .help = "by which later layers find its output" },
+    { "from", ASY__NAME, .group = "layer any", .absent = "the layer before",
+      .help = "the named layer whose output it takes; features: what the data gives" },
 
     { "lr", ASY__NUMBER, .group = "model gbdt", .min = 1e-6, .max = 1, .fallback = "0.3",
       .help = "learning rate: what of a tree's values counts" },
@@ -699,6 +737,7 @@ const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n)
         [ASY__AUTO_FLAG] = "auto, true or false",
         [ASY__OBJECTIVE] = "a map, or a list of maps",
         [ASY__CONSTRAINTS] = "a list of maps of metric and min, max or both",
+        [ASY__LAYERS] = "a list of layers",
         [ASY__FIXED] = "a map of hyperparameters and values",
         [ASY__PARAMETERS] = "a map of names to {min, max} or {values}",
         [ASY__POINTS] = "a list of maps of parameters and values",

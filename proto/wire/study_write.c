@@ -180,6 +180,9 @@ static void write_value(struct asy_jsonw *w, const struct asy__row *row, const s
     case ASY__COLUMN:
         write_column(w, key, v->s, v->i);
         break;
+    case ASY__LAYERS:
+        asy__study_write_layers(w, key, v->node);
+        break;
     case ASY__PATHS:
     case ASY__STRINGS:
     case ASY__STRING_MAP:

@@ -340,6 +340,9 @@ static void check_bad(const struct bad_case *c)
     asy_buf_fini(&problems);
 }
 
+#define LAYERS(list, more)                                                                         \
+    HEAD "run: {model: layers, length: {max: 9}, layers: " list "}\n" DATA OBJECTIVE BUDGET        \
+         "parameters: {lr: {min: 0.1, max: 1}" more "}\n"
 #define WITH_PARAMS(text) MODEL_HEAD OBJECTIVE BUDGET "parameters:\n" text
 #define C_PARAMS(text) COMMAND_HEAD OBJECTIVE BUDGET "parameters:\n" text
 
@@ -379,8 +382,7 @@ static void mistakes_are_named_with_their_place(void)
         { "plugin", HEAD "run: {plugin: ./x.so}\n" OBJECTIVE PARAMS BUDGET,
           "run.length.max: is missing: the epochs of a whole trial" },
         { "model", HEAD "run: {model: mpl, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET,
-          "s.yaml:3:14: run.model: must be one of mlp, linear, gbdt, not 'mpl'; did you mean "
-          "'mlp'?" },
+          "gbdt, not 'mpl'; did you mean 'mlp'?" },
         { "a parameter of another family", HEAD "run: {model: gbdt, length: {max: 3}}\n" DATA
           OBJECTIVE "parameters: {hidden: {min: 1, max: 9}}\n" BUDGET,
           "parameters.hidden: is not a hyperparameter of gbdt" },
@@ -715,6 +717,49 @@ static void mistakes_are_named_with_their_place(void)
         { "strict trees", HEAD "run: {model: gbdt, length: {max: 9}}\n" DATA OBJECTIVE BUDGET
           "parameters: {max_depth: {min: 2, max: 5}}\nresources: {reproducible: strict}\n",
           "resources.reproducible: strict is of networks" },
+        { "no layers", HEAD "run: {model: layers, length: {max: 9}}\n" DATA OBJECTIVE BUDGET
+          "parameters: {lr: {min: 0.1, max: 1}}\n", "run.layers: is missing" },
+        { "layers that are none", LAYERS("5", ""), "s.yaml:3:48: run.layers: must be a list of 1" },
+        { "an empty list", LAYERS("[]", ""), "run.layers: must be a list of 1" },
+        { "no layer", LAYERS("[{dense: 4}, 7]", ""),
+          "s.yaml:3:61: run.layers[1]: must be a layer, as {dense: 64}, not '7'" },
+        { "an empty layer", LAYERS("[{}]", ""), "run.layers[0]: must be a layer" },
+        { "an unknown layer", LAYERS("[{dens: 4}]", ""),
+          "s.yaml:3:50: run.layers[0]: unknown key 'dens'; did you mean 'dense'?" },
+        { "layers that do not go together", LAYERS("[{dense: 4, dropout: 0.5}]", ""),
+          "run.layers[0]: needs one kind of layer, with options of that kind; layers are dense" },
+        { "a layer's range", LAYERS("[{dropout: 1}]", ""),
+          "s.yaml:3:59: run.layers[0].dropout: must be a number from 0 to 0.99, not '1'" },
+        { "a layer's word", LAYERS("[{act: rel}]", ""),
+          "run.layers[0].act: must be one of relu, tanh, gelu, sigmoid, silu, leaky_relu, not "
+          "'rel'; did you mean 'relu'?" },
+        { "a layer's flag", LAYERS("[{dense: 4}, {flatten: false}]", ""), "must be true" },
+        { "a sum of none", LAYERS("[{dense: 4, name: stem}, {add: stemm}]", ""),
+          "run.layers[1].add: no layer before it has the name 'stemm'; did you mean 'stem'?" },
+        { "a name twice", LAYERS("[{dense: 4, name: a}, {act: relu, name: a}]", ""),
+          "run.layers[1].name: 'a' is the name of another layer" },
+        { "a name that is taken", LAYERS("[{dense: 4, name: features}]", ""),
+          "'features' is what the data gives" },
+        { "no such parameter", LAYERS("[{dense: \"{widht}\"}, {dense: \"{width}\"}]",
+          ", width: {min: 2, max: 9}"),
+          "s.yaml:3:57: run.layers[0].dense: 'widht' is no parameter of the study; did you mean "
+          "'width'?" },
+        { "a parameter in a name", LAYERS("[{dense: 4, name: \"{a}\"}]", ", a: {values: [b]}"),
+          "run.layers[0].name: cannot be a parameter's" },
+        { "a parameter of another range", LAYERS("[{dense: \"{w}\"}]", ", w: {min: 0, max: 9}"),
+          "parameters.w: must be a whole number from 1 to 65536" },
+        { "a parameter of another type", LAYERS("[{dense: \"{w}\"}]", ", w: {min: 0.5, max: 9}"),
+          "parameters.w: must be a whole number from 1 to 65536" },
+        { "a parameter of other words", LAYERS("[{dense: 3}, {act: \"{f}\"}]",
+          ", f: {values: [relu, rely]}"), "parameters.f: every value must be one of relu, tanh" },
+        { "a parameter that may lack", LAYERS("[{dense: \"{w}\"}]",
+          ", o: {values: [sgd, adam]}, w: {min: 2, max: 9, when: {o: sgd}}"),
+          "parameters.w: a layer has its value, so it cannot have conditions" },
+        { "no layer has it", LAYERS("[{dense: 3}]", ", w: {min: 2, max: 9}"),
+          "parameters.w: is not a hyperparameter of layers" },
+        { "layers as a parameter", HEAD "run: {model: layers, length: {max: 9}}\n" DATA OBJECTIVE
+          BUDGET "parameters: {layers: {min: 1, max: 4}}\n",
+          "parameters.layers: cannot be searched" },
         { "of another family", HEAD "run: {model: linear, hidden: 9, length: {max: 9}}\n" DATA
           OBJECTIVE BUDGET "parameters: {lr: {min: 0.1, max: 1}}\n",
           "run.hidden: is an option of mlp, not of linear" },

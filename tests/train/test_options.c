@@ -4,6 +4,7 @@
 #include <asy/study.h>
 #include <asy/training.h>
 #include "job.h"
+#include "layers.h"
 
 static const char study_text[] =
     "assay: 1\n"
@@ -31,7 +32,7 @@ static int listed(const char *family, const char *name, int by_trainer)
 
 static void both_know_the_same_hyperparameters(void)
 {
-    static const char *const families[] = { "mlp", "linear", "gbdt", "plugin" };
+    static const char *const families[] = { "mlp", "linear", "layers", "gbdt", "plugin" };
 
     for (size_t f = 0; f < ASY_ARRAY_LEN(families); f++) {
         char group[32];
@@ -49,6 +50,23 @@ static void both_know_the_same_hyperparameters(void)
         T_TRUE(n >= 10);
     }
     T_EQ("families", ASY_ARRAY_LEN(families), ASY__FAMILIES);
+}
+
+static void both_know_the_same_layers(void)
+{
+    static const char *const kinds[] = { "dense", "act", "dropout", "norm", "add", "flatten",
+                                         "tokens", "place", "attention", "any" };
+
+    for (size_t k = 0; k < ASY_ARRAY_LEN(kinds); k++) {
+        char group[32];
+        const char *name;
+        size_t i = 0;
+
+        snprintf(group, sizeof group, "layer %s", kinds[k]);
+        for (; (name = asy_study_option(group, i)); i++)
+            T_STR(kinds[k], asy__layers_option(kinds[k], i), name);
+        T_TRUE(i > 0 && !asy__layers_option(kinds[k], i));
+    }
 }
 
 /* What the study fills in is what the trainer would take by itself. */
@@ -132,6 +150,104 @@ out:
     asy_buf_fini(&text);
 }
 
+/* A network layer by layer, with numbers of the trial in it, and the same from what a model has. */
+static void listed_layers_reach_the_network(void)
+{
+    static const char text[] =
+        "assay: 1\nname: digits\n"
+        "run:\n  model: layers\n  length: {max: 9}\n"
+        "  layers:\n    - {dense: \"{width}\", act: relu, name: a}\n    - {dropout: \"{rate}\"}\n"
+        "    - {dense: 32}\n    - {act: \"{f}\"}\n    - {add: a}\n    - flatten\n"
+        "data: digits.csv.gz\n"
+        "objective: {metric: val_loss, goal: minimize}\n"
+        "parameters:\n  width: {min: 8, max: 64}\n  rate: {values: [0, 0.5]}\n"
+        "  f: {values: [gelu, tanh]}\n"
+        "budget: {trials: 2}\n";
+    struct asy_study_spec *spec = NULL, *again = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__layer_desc *layers = NULL;
+    struct asy_buf problems, job_text, list;
+    struct asy_json *root = NULL;
+    struct asy_jsonw w;
+    struct asy__job job;
+    size_t n = 0;
+
+    asy_buf_init(&problems, 1u << 16);
+    asy_buf_init(&job_text, 1u << 20);
+    asy_buf_init(&list, 1u << 16);
+    if (!T_OK(asy_study_parse(text, sizeof text - 1, "study.yaml", ASY_SOURCE_DIR "/examples/data",
+                              &spec, &problems, &err), &err) ||
+        !T_OK(asy_study_parse(spec->canonical, strlen(spec->canonical), "canonical", NULL, &again,
+                              NULL, &err), &err))
+        goto out;
+    T_STR("canonical", again->canonical, spec->canonical);
+    asy_buf_addf(&job_text, "{\"study\":%s,\"params\":{\"f\":\"tanh\",\"rate\":0.5,\"width\":48}}",
+                 spec->canonical);
+    if (!T_OK(asy_json_parse(job_text.data, job_text.len, &root, &err), &err) ||
+        !T_OK(asy__job_read(root, &job, &err), &err) ||
+        !T_OK(asy__layers_read(job.hyper.list, job.hyper.values, 10, &layers, &n, &err), &err))
+        goto out;
+    T_EQ("layers", n, 8);
+    T_TRUE(layers[0].kind == ASY__DENSE && layers[0].width == 48 && layers[0].act == ASY_ACT_RELU);
+    T_TRUE(layers[1].kind == ASY__DROPOUT && layers[1].rate == 0.5);
+    T_TRUE(layers[3].kind == ASY__ACT && layers[3].act == ASY_ACT_TANH);
+    T_TRUE(layers[4].kind == ASY__ADD && layers[4].from[0] == 0 && layers[4].from[1] == 1);
+    T_TRUE(layers[7].kind == ASY__DENSE && layers[7].width == 10);
+    asy_jsonw_init(&w, &list, 0);
+    asy__layers_write(job.hyper.list, job.hyper.values, &w, NULL);
+    T_STR("as stored", list.data,
+          "[{\"dense\":48,\"act\":\"relu\",\"name\":\"a\"},{\"dropout\":0.5},"
+          "{\"dense\":32},{\"act\":\"tanh\"},{\"add\":\"a\"},{\"flatten\":true}]");
+out:
+    free(layers);
+    asy_json_destroy(root);
+    asy_study_destroy(spec);
+    asy_study_destroy(again);
+    asy_buf_fini(&problems);
+    asy_buf_fini(&job_text);
+    asy_buf_fini(&list);
+}
+
+static void lists_that_lie_are_refused(void)
+{
+    static const struct {
+        const char *list, *says;
+    } cases[] = {
+        { "7", "a list of 1 to 256 layers is wanted" },
+        { "[]", "a list of 1 to 256 layers is wanted" },
+        { "[7]", "layers[0]: is no layer" },
+        { "[{\"dense\":4},{\"any\":1}]", "layers[1]: is no layer" },
+        { "[{\"dense\":4,\"dropout\":0.5}]", "layers[0]: is no layer" },
+        { "[{\"dense\":0}]", "layers[0].dense: 0 is not a whole number from 1 to 65536" },
+        { "[{\"dense\":1.5}]", "1.5 is not a whole number" },
+        { "[{\"dense\":\"4\"}]", "layers[0].dense: a number is wanted" },
+        { "[{\"dense\":\"{q}\"}]", "the trial has no parameter 'q'" },
+        { "[{\"dropout\":\"{w}\"}]", "layers[0].dropout: 48 is not a number from 0 to 0.99" },
+        { "[{\"act\":\"none\"}]", "'none' is no activation" },
+        { "[{\"norm\":\"batched\"}]", "'batched' is not layer" },
+        { "[{\"flatten\":false}]", "true is wanted" },
+        { "[{\"dense\":4},{\"add\":\"b\"}]", "no layer before it has the name 'b'" },
+        { "[{\"dense\":4,\"name\":\"b\"},{\"dense\":4,\"name\":\"b\"}]", "name of another layer" },
+        { "[{\"dense\":4,\"name\":\"features\"}]", "cannot be a name" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *list = NULL, *params = NULL;
+        struct asy__layer_desc *layers = NULL;
+        size_t n;
+
+        if (T_OK(asy_json_parse(cases[i].list, strlen(cases[i].list), &list, &err), &err) &&
+            T_OK(asy_json_parse("{\"w\":48}", 8, &params, &err), &err)) {
+            T_EQ(cases[i].list, asy__layers_read(list, params, 3, &layers, &n, &err), ASY_E_INVAL);
+            T_HAS(cases[i].list, err.text, cases[i].says);
+        }
+        T_TRUE(!layers);
+        asy_json_destroy(list);
+        asy_json_destroy(params);
+    }
+}
+
 /* A family without rows of its own. */
 static void linear_has_what_all_networks_have(void)
 {
@@ -190,8 +306,9 @@ static void strict_reaches_the_job(void)
     asy_buf_fini(&job_text);
 }
 
-T_MAIN("options", T_TEST(both_know_the_same_hyperparameters),
+T_MAIN("options", T_TEST(both_know_the_same_hyperparameters), T_TEST(both_know_the_same_layers),
        T_TEST(trees_have_the_same_defaults),
        T_TEST(a_study_is_a_job_with_the_same_defaults),
+       T_TEST(listed_layers_reach_the_network), T_TEST(lists_that_lie_are_refused),
        T_TEST(linear_has_what_all_networks_have),
        T_TEST(strict_reaches_the_job))

@@ -268,6 +268,11 @@ static void families_are_learnt(void)
           0.94 },
         { "mlp", "\"lr\":0.01,\"norm\":\"layer\",\"activation\":\"gelu\"", 0.95 },
         { "mlp", "\"lr\":0.005,\"dropout\":0.2", 0.95 },
+        { "layers", "\"lr\":0.01,\"width\":32,\"layers\":[{\"dense\":\"{width}\",\"name\":\"a\"},"
+          "{\"norm\":\"layer\"},{\"dense\":64,\"act\":\"gelu\"},{\"dense\":32},{\"add\":\"a\"},"
+          "{\"act\":\"relu\"},{\"dropout\":0.1}]", 0.94 },
+        { "layers", "\"lr\":0.005,\"layers\":[{\"tokens\":8},{\"dense\":24},{\"place\":true},"
+          "{\"attention\":2},{\"act\":\"tanh\"}]", 0.9 },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
@@ -467,7 +472,7 @@ static void wrong_jobs_are_refused(void)
 
 static void hyperparameters_are_listed(void)
 {
-    static const char *const families[] = { "mlp", "linear", "gbdt" };
+    static const char *const families[] = { "mlp", "linear", "layers", "gbdt" };
     const char *name, *last;
 
     for (size_t f = 0; f < ASY_ARRAY_LEN(families); f++) {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * families.c - see families.h. */
 #include "families.h"
+#include <stdlib.h>
 #include <string.h>
+#include "layers.h"
 #include "score.h"
 
 #define LIST_MAX (4 * ASY__HIDDEN_MAX + 1) /* layers of a list */
@@ -49,11 +51,21 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
                                         .loss = asy__loss_of(schema),
                                         .train_rows = train_rows,
                                         .eval_rows = eval_rows };
-    struct asy__layer_desc layers[LIST_MAX];
-    size_t n = hyper->family == ASY__MLP ? list_mlp(hyper, schema, layers)
-                                         : list_linear(schema, layers);
+    struct asy__layer_desc few[LIST_MAX], *listed = NULL;
+    size_t n = 0;
+    int rc = 0;
 
     ASY_ASSERT(asy__family_is_net((enum asy__family)hyper->family), "family %d is no network",
                (int)hyper->family);
-    return asy__net_create(layers, n, &options, ret_net, err);
+    if (hyper->family == ASY__MLP)
+        n = list_mlp(hyper, schema, few);
+    else if (hyper->family == ASY__LINEAR)
+        n = list_linear(schema, few);
+    else
+        rc = asy__layers_read(hyper->list, hyper->values, asy__outputs_of(schema), &listed, &n,
+                              err);
+    if (rc == 0)
+        rc = asy__net_create(listed ? listed : few, n, &options, ret_net, err);
+    free(listed);
+    return rc;
 }

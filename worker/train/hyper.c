@@ -8,8 +8,9 @@
 #include <asy/gbdt.h>
 #include <asy/parse.h>
 #include <asy/training.h>
+#include "layers.h"
 
-enum type { REAL, COUNT, WORD, FLAG };
+enum type { REAL, COUNT, WORD, FLAG, LIST };
 
 static const char *const activations[] = {
     "relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu", NULL,
@@ -51,6 +52,8 @@ static const struct row {
     { "hidden_8", COUNT, AT(hidden_of[7]), 0, 0, 65536, NULL },
     { "layers", COUNT, AT(layers), 2, 1, ASY__HIDDEN_MAX, NULL },
     { "norm", WORD, AT(norm), 0, 0, 0, norms },
+}, of_layers[] = {
+    { "layers", LIST, AT(list), 0, 0, 0, NULL },
 }, of_gbdt[] = {
     { "bins", COUNT, AT(bins), 256, 3, ASY_GBDT_BINS_MAX, NULL },
     { "colsample", REAL, AT(colsample), 1, 1e-6, 1, NULL },
@@ -75,6 +78,7 @@ static const struct family {
     { name, rows, of_networks, ASY_ARRAY_LEN(rows), ASY_ARRAY_LEN(of_networks) }
     [ASY__MLP] = NETWORK("mlp", of_mlp),
     [ASY__LINEAR] = { "linear", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
+    [ASY__LAYERS] = NETWORK("layers", of_layers),
     [ASY__GBDT] = { "gbdt", of_gbdt, NULL, ASY_ARRAY_LEN(of_gbdt), 0 },
     [ASY__PLUGIN] = { "plugin", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
 #undef NETWORK
@@ -146,7 +150,7 @@ void asy__hyper_defaults(enum asy__family family, struct asy__hyper *hyper)
             *real_of(hyper, row) = row->fallback;
         else if (row->type == WORD)
             *count_of(hyper, row) = word_value(row, (size_t)row->fallback);
-        else
+        else if (row->type != LIST)
             *count_of(hyper, row) = (int64_t)row->fallback;
     }
 }
@@ -206,6 +210,15 @@ static int read_number(const struct row *row, const struct asy_json *node,
         *real_of(hyper, row) = value;
     else
         *count_of(hyper, row) = (int64_t)value;
+    return 0;
+}
+
+static int read_list(const struct row *row, const struct asy_json *node, struct asy__hyper *hyper,
+                     struct asy_error *err)
+{
+    if (asy_json_type(node) != ASY_JSON_ARRAY)
+        return asy_fail(err, ASY_E_INVAL, "%s: a list is wanted", row->name);
+    hyper->list = node;
     return 0;
 }
 
@@ -293,6 +306,8 @@ int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struc
         return 0;
     if (asy_json_type(node) != ASY_JSON_OBJECT)
         return asy_fail(err, ASY_E_INVAL, "parameters are an object of names and values");
+    if (hyper->family == ASY__LAYERS && asy_json_get(node, "layers"))
+        h.list = asy_json_get(node, "layers"); /* before the names that it allows */
     for (size_t i = 0; rc == 0 && (value = asy_json_member(node, i, &name)); i++) {
         const struct row *row;
         size_t at = 0;
@@ -302,8 +317,12 @@ int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struc
             at++;
         if (!row && own >= 0)
             rc = read_own(&h.plugin->hypers[own], value, &h.own[own], err);
+        else if (!row && h.list && asy__layers_have(h.list, name))
+            h.values = node;
         else if (!row)
             rc = unknown(family, &h, name, err);
+        else if (row->type == LIST)
+            rc = read_list(row, value, &h, err);
         else if (row->type == WORD)
             rc = read_word(row, value, &h, err);
         else if (row->type == FLAG)
@@ -340,7 +359,9 @@ void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const
 
     asy_jsonw_open(w, key, '{');
     for (size_t i = 0; (row = row_at(&families[h.family], i)); i++) {
-        if (row->type == REAL) {
+        if (row->type == LIST) {
+            asy__layers_write(h.list, h.values, w, row->name);
+        } else if (row->type == REAL) {
             asy_jsonw_f64(w, row->name, *real_of(&h, row));
         } else if (row->type == FLAG) {
             asy_jsonw_bool(w, row->name, *count_of(&h, row) != 0);

@@ -7,7 +7,9 @@
 #include <asy/kernels.h>
 #include <asy/plugin.h>
 
-enum asy__family { ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__PLUGIN, ASY__FAMILIES };
+enum asy__family {
+    ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__LAYERS, ASY__PLUGIN, ASY__FAMILIES,
+};
 enum asy__optimizer { ASY__SGD, ASY__ADAM };
 enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER };
 #define ASY__HIDDEN_MAX 8 /* layers of an mlp, beside its outputs */
@@ -26,6 +28,9 @@ struct asy__hyper {
     int64_t hidden_of[ASY__HIDDEN_MAX]; /* of each layer; 0: hidden */
     int64_t activation; /* enum asy_act */
     int64_t norm;       /* enum asy__norm */
+    /* layers; both borrowed from what was read */
+    const struct asy_json *list;   /* layers.h; NULL: none was given */
+    const struct asy_json *values; /* the object that has values of parameters for it */
     /* gbdt */
     double l1, l2, gamma, min_child_weight, subsample, colsample;
     int64_t max_depth, bins;
@@ -41,7 +46,8 @@ void asy__hyper_defaults(enum asy__family family, struct asy__hyper *hyper);
 /* The table of a plug-in, with its defaults. */
 void asy__hyper_plugin(const struct asy_trainer_plugin *plugin, struct asy__hyper *hyper);
 /* Sets what the object names, by hyper's family; unknown names, wrong types and values out of range
- * are errors. NULL and null change nothing. */
+ * are errors. NULL and null change nothing. Of a list of layers, which may stand there or in an
+ * object that was read before, the object may also have parameters. */
 ASY_MUST_CHECK int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper,
                                    struct asy_error *err);
 void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const char *key);

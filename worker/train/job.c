@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <asy/training.h>
+#include "layers.h"
 
 static int read_plugin(const char *path, struct asy__job *job, struct asy_error *err)
 {
@@ -212,11 +213,23 @@ static void add_mlp(const struct asy__hyper *h, int population, struct asy_buf *
         asy_buf_addf(buf, "dropout=%a\n", h->dropout);
 }
 
+static void add_layers(const struct asy__hyper *h, struct asy_buf *buf)
+{
+    struct asy_jsonw w;
+
+    asy_buf_adds(buf, "layers=");
+    asy_jsonw_init(&w, buf, 0);
+    asy__layers_write(h->list, h->values, &w, NULL);
+    asy_buf_addc(buf, '\n');
+}
+
 /* What a network is, and what a population's trials have of their own. */
 static void add_network(const struct asy__hyper *h, int population, struct asy_buf *buf)
 {
     if (h->family == ASY__MLP)
         add_mlp(h, population, buf);
+    if (h->family == ASY__LAYERS)
+        add_layers(h, buf);
     if (!population)
         asy_buf_addf(buf, "batch_size=%lld\n", (long long)h->batch_size);
     asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,

@@ -19,7 +19,7 @@
 #include <asy/kernels.h>
 
 /* Where an operand lies. Offsets count floats; spaces begin at multiples of 64 bytes. */
-enum asy_space {
+enum asy_op_space {
     ASY_SPACE_NONE,    /* there is no such operand */
     ASY_SPACE_INPUT,   /* the features of the batch's rows; read only */
     ASY_SPACE_PARAMS,  /* read only */
@@ -29,7 +29,7 @@ enum asy_space {
 };
 #define ASY_SPACES 6
 struct asy_operand {
-    enum asy_space space;
+    enum asy_op_space space;
     size_t at;
 };
 
@@ -118,7 +118,7 @@ struct asy_op_step {
 /* The memory of the cpu. Spaces that a program does not name may be NULL. */
 #define ASY_OP_ROOM ASY_GEMM_ROOM
 struct asy_op_cpu {
-    const float *read[ASY_SPACES]; /* by enum asy_space */
+    const float *read[ASY_SPACES]; /* by enum asy_op_space */
     float *write[ASY_SPACES];      /* the same, but for what is read only */
     const int32_t *label;          /* [rows], of the losses of classes */
     const float *target;           /* [rows], of those of numbers */
