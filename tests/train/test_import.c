@@ -371,7 +371,8 @@ static void every_allocation_may_fail(void)
 
 /* ---- by way of the trainer ------------------------------------------------------------------ */
 
-static void train(const struct place *p, const char *rest, struct asy_train_result *ret)
+static void train(const struct place *p, const char *rest, struct asy_train_result *ret,
+                  int want_rc)
 {
     struct asy_train_callbacks callbacks = { 0 };
     struct asy_error err = ASY_ERROR_INIT;
@@ -381,7 +382,8 @@ static void train(const struct place *p, const char *rest, struct asy_train_resu
 
     if (T_OK(asy_comm_self(&comm, &err), &err) &&
         T_OK(asy_trainer_create(comm, &trainer, &err), &err))
-        T_OK(asy_trainer_run(trainer, job, p->dir, NULL, &callbacks, ret, &err), &err);
+        T_EQ(rest, asy_trainer_run(trainer, job, p->dir, NULL, &callbacks, ret, &err), want_rc);
+    T_HAS(rest, err.text, want_rc ? "has changed since the study was submitted" : "");
     asy_trainer_destroy(trainer);
     asy_comm_destroy(comm);
     asy_json_destroy(job);
@@ -398,16 +400,37 @@ static void training_is_the_same_with_imports_and_where_there_can_be_none(void)
     struct place p;
 
     if (begin(&p, PARTS)) {
-        train(&p, "", &want);
+        train(&p, "", &want, 0);
         for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
             struct asy_train_result got = { 0 };
 
             snprintf(rest, sizeof rest, "\"import\":{\"dir\":\"%s/%s\",\"limit\":1000000,"
                      "\"least\":0,\"file\":\"%s\"}", p.dir, cases[i].dir,
                      asy_sha_format(p.import.file, sha));
-            train(&p, rest, &got);
+            train(&p, rest, &got, 0);
             T_EQ(cases[i].name, memcmp(&got.objective, &want.objective, sizeof got.objective), 0);
             only_import(&p, folder);
+        }
+    }
+    end(&p);
+}
+
+/* A small one is not imported, but no less than what was submitted. */
+static void what_has_changed_is_not_trained_on(void)
+{
+    static const int least[] = { 0, 1000000 };
+    char rest[600], sha[ASY_SHA_TEXT];
+    struct place p;
+
+    if (begin(&p, PARTS)) {
+        for (size_t i = 0; i < 2 * ASY_ARRAY_LEN(least); i++) {
+            struct asy_train_result result = { 0 };
+
+            p.import.file.b[0] ^= 1; /* changed, then as it was */
+            snprintf(rest, sizeof rest, "\"import\":{\"dir\":\"%s\",\"limit\":1000000,"
+                     "\"least\":%d,\"file\":\"%s\"}", p.imports, least[i / 2],
+                     asy_sha_format(p.import.file, sha));
+            train(&p, rest, &result, i % 2 ? 0 : ASY_E_STATE);
         }
     }
     end(&p);
@@ -421,4 +444,5 @@ T_MAIN("import", T_TEST(imports_have_the_bits_of_the_data),
        T_TEST(whoever_comes_at_once_gets_one_import),
        T_TEST(imports_beyond_the_limit_go_unless_they_are_used),
        T_TEST(every_allocation_may_fail),
-       T_TEST(training_is_the_same_with_imports_and_where_there_can_be_none))
+       T_TEST(training_is_the_same_with_imports_and_where_there_can_be_none),
+       T_TEST(what_has_changed_is_not_trained_on))

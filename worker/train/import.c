@@ -385,6 +385,16 @@ static int check_source(const char *path, struct asy_sha want, struct asy_error 
     return asy_fail(err, ASY_E_STATE, "'%s' has changed since the study was submitted", path);
 }
 
+int asy__import_check(const struct asy__import *import, const struct asy__data_spec *spec,
+                      struct asy_error *err)
+{
+    int rc = import->dir ? check_source(spec->file, import->file, err) : 0;
+
+    return rc == 0 && import->dir && spec->labels
+               ? check_source(spec->labels, import->labels, err)
+               : rc;
+}
+
 /* part: where it grows; folder: its name. */
 static int make_import(const struct asy__import *import, const struct asy__data_spec *spec,
                        const char *part, const char *folder, struct asy_error *err)
@@ -392,8 +402,7 @@ static int make_import(const struct asy__import *import, const struct asy__data_
     struct asy__data data = { 0 };
     int rc;
 
-    if ((rc = check_source(spec->file, import->file, err)) < 0 ||
-        (spec->labels && (rc = check_source(spec->labels, import->labels, err)) < 0) ||
+    if ((rc = asy__import_check(import, spec, err)) < 0 ||
         (rc = asy_durable_remove(part, err)) < 0 || /* of one who died over it */
         (rc = asy_durable_mkdirs(part, err)) < 0 ||
         (rc = asy__data_load_into(spec, part, &data, err)) < 0)

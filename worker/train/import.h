@@ -26,9 +26,13 @@ struct asy__import {
 /* The part "import" of a job: {"dir", "limit", "file", "labels"}; node NULL: none. */
 ASY_MUST_CHECK int asy__import_read(const struct asy_json *node, struct asy__import *ret,
                                     struct asy_error *err);
-/* The data, imported by now if it was not. Whatever fails, reading the sources themselves tells
- * better what is wrong with them. ASY_E_UNSUPPORTED: it is not to be imported. */
+/* The data, imported by now if it was not. ASY_E_STATE: a source has changed since its hash was
+ * taken. Whatever else fails, reading the sources themselves tells better what is wrong with them.
+ * ASY_E_UNSUPPORTED: it is not to be imported. */
 ASY_MUST_CHECK int asy__import_load(const struct asy__import *import,
                                     const struct asy__data_spec *spec, struct asy__data *ret,
                                     struct asy_error *err);
+/* Whether the sources are still what they have to be, be they imported or not: ASY_E_STATE. */
+ASY_MUST_CHECK int asy__import_check(const struct asy__import *import,
+                                     const struct asy__data_spec *spec, struct asy_error *err);
 #endif

@@ -74,7 +74,8 @@ static int make_key(const struct asy__data_spec *spec, char **ret_key, struct as
     return rc;
 }
 
-/* As an import, or else by itself, which tells what is wrong with it. */
+/* As an import, or else by itself, which tells what is wrong with it. What is not what was
+ * submitted any more is not trained on: the agent has looked at it, but that was before. */
 static int load_data(const struct asy__job *job, struct asy__data *ret, struct asy_error *err)
 {
     struct asy_error why = ASY_ERROR_INIT;
@@ -82,9 +83,13 @@ static int load_data(const struct asy__job *job, struct asy__data *ret, struct a
 
     if (imported == 0)
         return 0;
+    if (imported == ASY_E_STATE)
+        return asy_fail(err, ASY_E_STATE, "%s", why.text);
     rc = asy__data_load(&job->data, NULL, 1, ret, err);
     if (rc == ASY_E_TOOBIG && imported == ASY_E_NOSPACE)
         return asy_fail(err, ASY_E_NOSPACE, "memory does not hold it, and %s", why.text);
+    if (rc == 0 && (rc = asy__import_check(&job->import, &job->data, err)) < 0)
+        asy__data_fini(ret);
     return rc;
 }
 
