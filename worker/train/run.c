@@ -116,14 +116,11 @@ static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
 /* A round of trees, of which only the riders are left to sum. */
 static int grow(struct asy__run *run, struct asy_error *err)
 {
-    struct asy__score *score = &run->partials[run->memory.first];
-    double before = score->loss;
     int rc = asy__trees_round(run->trees, err);
 
-    if (rc < 0)
+    if (rc < 0 || (rc = asy__trees_score(run->trees, &run->train, &run->val, err)) < 0)
         return rc;
-    asy__trees_score(run->trees, score, &run->val);
-    set_riders(run, 0, score->loss - before);
+    set_riders(run, 0, asy_comm_rank(run->trainer->comm) == 0 ? run->train.loss : 0);
     return 0;
 }
 
@@ -242,23 +239,23 @@ static int measure(struct asy__run *run, double samples_per_s, struct asy__metri
 {
     const struct asy__data *data = run->data;
     struct asy_comm *comm = run->trainer->comm;
-    struct asy__score train, val = run->val;
+    struct asy__score train = run->train, val = run->val;
     size_t from = data->start[ASY__VALIDATION], to = data->start[ASY__VALIDATION + 1];
-    int rc;
+    int rc = 0;
 
     list->n = 1;
     snprintf(list->item[0].name, sizeof list->item[0].name, "samples_per_s");
     list->item[0].value = samples_per_s;
     if (run->plugged)
         return asy__plugged_measure(run->plugged, run->state.params, list, err);
-    if ((rc = sum_up(run, &train, err)) < 0)
+    if (!run->trees && (rc = sum_up(run, &train, err)) < 0)
         return rc;
     asy__score_metrics(&train, &data->schema, "train", list);
     if (to == from)
         return 0;
-    rc = run->trees ? asy__score_sum(comm, &val, err)
-                    : asy__score_part(&run->learner, data, from, to, comm, run->shards, run->sums,
-                                      &val, err);
+    if (!run->trees)
+        rc = asy__score_part(&run->learner, data, from, to, comm, run->shards, run->sums, &val,
+                             err);
     if (rc == 0)
         asy__score_metrics(&val, &data->schema, "val", list);
     return rc;

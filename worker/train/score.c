@@ -23,17 +23,6 @@ size_t asy__outputs_of(const struct asy__schema *schema)
     return schema->classification ? schema->classes.n : 1;
 }
 
-int asy__score_sum(struct asy_comm *comm, struct asy__score *score, struct asy_error *err)
-{
-    double sums[ASY_SUMS];
-    int rc;
-
-    memcpy(sums, score, sizeof sums);
-    if ((rc = asy_comm_sum_f64(comm, sums, ASY_SUMS, err)) < 0)
-        return rc;
-    memcpy(score, sums, sizeof sums);
-    return 0;
-}
 _Static_assert(sizeof(struct asy__score) == ASY_SUMS * sizeof(double), "a score is its sums");
 
 size_t asy__share_begin(size_t rows, size_t i, size_t n)

@@ -37,9 +37,6 @@ ASY_MUST_CHECK int asy__score_part(const struct asy__learner *learner,
                                    const struct asy__data *data, size_t from, size_t to,
                                    struct asy_comm *comm, size_t shards, struct asy__score *room,
                                    struct asy__score *ret, struct asy_error *err);
-/* Sums a score over the ranks. */
-ASY_MUST_CHECK int asy__score_sum(struct asy_comm *comm, struct asy__score *score,
-                                  struct asy_error *err);
 /* The metrics of a score, named "<prefix>_loss" and so on, in name order. */
 #define ASY__METRICS_MAX (2 * ASY_PLUGIN_METRICS_MAX + 1)
 struct asy__metric_list {

@@ -373,15 +373,18 @@ static int init_plugged(struct asy__run *run, struct asy_error *err)
     return asy_comm_spread(comm, run->state.params, run->state.n_params, err);
 }
 
-/* Each rank has buffers of its own, and a node one set of parameters. */
-static void init_values(struct asy__run *run)
+/* Rank 0 draws them for all: on other machines the logarithms that it takes might be others. */
+static int init_values(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
+    struct asy__state *s = &run->state;
+    int rc;
 
     run->learner.type->init(&run->learner, run->job->seed,
-                            asy_comm_local_rank(comm) == 0 ? run->state.params : NULL,
-                            run->state.buffers);
-    asy_comm_settle(comm);
+                            asy_comm_rank(comm) == 0 ? s->params : NULL, s->buffers);
+    if ((rc = asy_comm_spread(comm, s->params, s->n_params, err)) < 0)
+        return rc;
+    return asy_comm_bcast(comm, s->buffers, s->n_buffers * sizeof *s->buffers, 0, err);
 }
 
 static int start_or_resume(struct asy__run *run, const char *resume, struct asy_error *err)
@@ -395,10 +398,8 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
         return start_trees(run, err);
     if (!resume && run->plugged)
         return init_plugged(run, err);
-    if (!resume) {
-        init_values(run);
-        return 0;
-    }
+    if (!resume)
+        return init_values(run, err);
     if (asy_comm_rank(comm) == 0) {
         rc = asy__checkpoint_read(resume, run->identity, &run->state, run->partials,
                                    run->shards, err);

@@ -32,7 +32,7 @@ struct asy__run {
     struct asy__learner learner;  /* of nothing where there are trees */
     struct asy__plugged *plugged; /* NULL: no plug-in */
     struct asy__trees *trees;     /* NULL: what gives a gradient */
-    struct asy__score val;    /* trees: this rank's, of the validation part after the last round */
+    struct asy__score train, val; /* trees: of all ranks after the last round */
     struct asy__state state;
     size_t shards;               /* of each batch: one a rank, or as many for any number of them */
     struct asy__score *partials; /* [shards], of the present epoch; zeros but for this rank's */

@@ -7,6 +7,17 @@
 #include "score.h"
 
 #define ROWS_AT_ONCE 256 /* in scoring */
+#define SHARD_ROWS 64    /* at least, of a part that has more */
+#define SHARDS_MAX 1024
+
+/* A part of the data, divided into shards by its number of rows alone, and these among the ranks:
+ * what is summed up by shards does not depend on how many ranks there are. */
+struct part {
+    size_t from, to;     /* rows */
+    size_t shards;       /* so many that ranks have about as many of them each */
+    size_t first, last;  /* this rank's shards: first .. last - 1 */
+    size_t begin, end;   /* and its rows */
+};
 
 struct asy__trees {
     const struct asy__data *data;
@@ -16,12 +27,12 @@ struct asy__trees {
     struct asy_gbdt *model;
     struct asy_gbdt_fit *fit;
     int bins;
-    size_t begin, end;         /* this rank's training rows */
-    size_t val_begin, val_end; /* and those to validate on */
+    struct part train, validation;
     size_t val_rounds;         /* that are in val */
-    float *label;              /* [end - begin] */
-    float *val;                /* [val_end - val_begin][outputs] margins */
+    float *label;              /* [rows of this rank to train on] */
+    float *val;                /* [rows of this rank to validate on][outputs] margins */
     float *out;                /* [ROWS_AT_ONCE][classes, or 1] */
+    struct asy__score *sums;   /* [shards of the larger part] */
 };
 
 /* ---- models ---------------------------------------------------------------------------------- */
@@ -86,30 +97,39 @@ static int sum(void *context, int64_t *x, size_t n, struct asy_error *err)
     return asy_comm_sum_i64(context, x, n, err);
 }
 
-/* A rank's share of rows from .. to - 1. */
-static void share(const struct asy_comm *comm, size_t from, size_t to, size_t *ret_begin,
-                  size_t *ret_end)
+static size_t shard_begin(const struct part *part, size_t shard)
 {
-    size_t ranks = (size_t)asy_comm_size(comm), rank = (size_t)asy_comm_rank(comm);
+    return part->from + asy__share_begin(part->to - part->from, shard, part->shards);
+}
 
-    *ret_begin = from + (to - from) * rank / ranks;
-    *ret_end = from + (to - from) * (rank + 1) / ranks;
+static struct part divide(const struct asy_comm *comm, size_t from, size_t to)
+{
+    size_t shards = (to - from) / SHARD_ROWS;
+    struct part part = { .from = from, .to = to };
+
+    part.shards = shards < 1 ? 1 : shards > SHARDS_MAX ? SHARDS_MAX : shards;
+    asy__own_shards(comm, part.shards, &part.first, &part.last);
+    part.begin = shard_begin(&part, part.first);
+    part.end = shard_begin(&part, part.last);
+    return part;
 }
 
 static int allocate(struct asy__trees *trees, struct asy_error *err)
 {
     const struct asy__schema *schema = &trees->data->schema;
-    size_t rows = trees->end - trees->begin, outs = schema->classification ? schema->classes.n : 1;
+    const struct part *train = &trees->train, *validation = &trees->validation;
+    size_t rows = train->end - train->begin, outs = schema->classification ? schema->classes.n : 1;
+    size_t val = (validation->end - validation->begin) * asy_gbdt_outputs(trees->model);
 
     trees->label = calloc(rows + 1, sizeof *trees->label);
-    trees->val = calloc((trees->val_end - trees->val_begin) * asy_gbdt_outputs(trees->model) + 1,
-                        sizeof *trees->val);
+    trees->val = calloc(val + 1, sizeof *trees->val);
     trees->out = calloc(ROWS_AT_ONCE * outs, sizeof *trees->out);
-    if (!trees->label || !trees->val || !trees->out)
+    trees->sums = calloc(train->shards + validation->shards, sizeof *trees->sums);
+    if (!trees->label || !trees->val || !trees->out || !trees->sums)
         return asy_fail(err, ASY_E_NOMEM, "no memory for trees on %zu rows", rows);
     for (size_t r = 0; r < rows; r++)
-        trees->label[r] = schema->classification ? (float)trees->data->label[trees->begin + r]
-                                                 : trees->data->target[trees->begin + r];
+        trees->label[r] = schema->classification ? (float)trees->data->label[train->begin + r]
+                                                 : trees->data->target[train->begin + r];
     return 0;
 }
 
@@ -125,15 +145,14 @@ int asy__trees_create(const struct asy__hyper *hyper, uint64_t seed, const struc
         return asy_fail(err, ASY_E_NOMEM, "no memory for trees");
     trees->data = data;
     trees->comm = comm;
-    share(comm, start[ASY__TRAIN], start[ASY__TRAIN + 1], &trees->begin, &trees->end);
-    share(comm, start[ASY__VALIDATION], start[ASY__VALIDATION + 1], &trees->val_begin,
-          &trees->val_end);
+    trees->train = divide(comm, start[ASY__TRAIN], start[ASY__TRAIN + 1]);
+    trees->validation = divide(comm, start[ASY__VALIDATION], start[ASY__VALIDATION + 1]);
     if ((rc = asy__trees_model(hyper, &data->schema, seed, &trees->model, err)) == 0 &&
         (rc = allocate(trees, err)) == 0 &&
         (rc = asy_gbdt_cuts_create(data->x, start[ASY__TRAIN + 1], width, (size_t)hyper->bins,
                                    &trees->cuts, err)) == 0)
-        rc = asy_gbdt_table_create(trees->cuts, data->x + trees->begin * width,
-                                   trees->end - trees->begin, &trees->table, err);
+        rc = asy_gbdt_table_create(trees->cuts, data->x + trees->train.begin * width,
+                                   trees->train.end - trees->train.begin, &trees->table, err);
     if (rc < 0)
         asy__trees_destroy(trees);
     else
@@ -154,6 +173,7 @@ void asy__trees_destroy(struct asy__trees *trees)
     free(trees->label);
     free(trees->val);
     free(trees->out);
+    free(trees->sums);
     free(trees);
     errno = saved;
 }
@@ -165,7 +185,7 @@ struct asy_gbdt *asy__trees_get(struct asy__trees *trees)
 
 int asy__trees_start(struct asy__trees *trees, struct asy_error *err)
 {
-    struct asy_gbdt_shard shard = { trees->begin, sum, trees->comm };
+    struct asy_gbdt_shard shard = { trees->train.begin, sum, trees->comm };
 
     return asy_gbdt_fit_create(trees->model, trees->table, trees->label, NULL,
                                asy_comm_size(trees->comm) > 1 ? &shard : NULL, &trees->fit, err);
@@ -178,31 +198,49 @@ int asy__trees_round(struct asy__trees *trees, struct asy_error *err)
 
 /* ---- scores ---------------------------------------------------------------------------------- */
 
-static void score(struct asy__trees *trees, const float *margins, size_t begin, size_t end,
-                  struct asy__score *ret)
+static void score_rows(struct asy__trees *trees, const float *margins, size_t begin, size_t end,
+                       struct asy__score *score)
 {
     const struct asy__data *data = trees->data;
     size_t outputs = asy_gbdt_outputs(trees->model);
 
-    memset(ret, 0, sizeof *ret);
     for (size_t at = begin; at < end; at += ROWS_AT_ONCE) {
         size_t rows = end - at < ROWS_AT_ONCE ? end - at : ROWS_AT_ONCE;
 
         asy__trees_outputs(trees->model, margins + (at - begin) * outputs, rows, trees->out);
         asy__score_batch(trees->out, &data->schema, data->label + at, data->target + at, rows, 0,
-                         ret);
+                         score);
     }
 }
 
-/* Of the validation part only what the new rounds add is computed. */
-void asy__trees_score(struct asy__trees *trees, struct asy__score *ret_train,
-                      struct asy__score *ret_val)
+/* margins: of this rank's rows of the part. */
+static int score_part(struct asy__trees *trees, const struct part *part, const float *margins,
+                      struct asy__score *ret, struct asy_error *err)
 {
-    const float *x = trees->data->x + trees->val_begin * trees->data->schema.n_features;
+    size_t outputs = asy_gbdt_outputs(trees->model);
 
-    score(trees, asy_gbdt_fit_margins(trees->fit), trees->begin, trees->end, ret_train);
-    asy_gbdt_predict_more(trees->model, trees->val_rounds, x, trees->val_end - trees->val_begin,
-                          trees->val);
+    memset(trees->sums, 0, part->shards * sizeof *trees->sums);
+    for (size_t s = part->first; s < part->last; s++) {
+        size_t begin = shard_begin(part, s);
+
+        score_rows(trees, margins + (begin - part->begin) * outputs, begin,
+                   shard_begin(part, s + 1), &trees->sums[s]);
+    }
+    return asy__score_total(trees->comm, trees->sums, part->shards, ret, err);
+}
+
+/* Of the validation part only what the new rounds add is computed. */
+int asy__trees_score(struct asy__trees *trees, struct asy__score *ret_train,
+                     struct asy__score *ret_val, struct asy_error *err)
+{
+    const struct part *val = &trees->validation;
+    int rc = score_part(trees, &trees->train, asy_gbdt_fit_margins(trees->fit), ret_train, err);
+
+    if (rc < 0)
+        return rc;
+    asy_gbdt_predict_more(trees->model, trees->val_rounds,
+                          trees->data->x + val->begin * trees->data->schema.n_features,
+                          val->end - val->begin, trees->val);
     trees->val_rounds = asy_gbdt_rounds(trees->model);
-    score(trees, trees->val, trees->val_begin, trees->val_end, ret_val);
+    return score_part(trees, val, trees->val, ret_val, err);
 }

@@ -42,7 +42,8 @@ struct asy_gbdt *asy__trees_get(struct asy__trees *trees);
 ASY_MUST_CHECK int asy__trees_start(struct asy__trees *trees, struct asy_error *err);
 /* Adds a round, on all ranks together. */
 ASY_MUST_CHECK int asy__trees_round(struct asy__trees *trees, struct asy_error *err);
-/* Scores of this rank's rows of the training and of the validation part. */
-void asy__trees_score(struct asy__trees *trees, struct asy__score *ret_train,
-                      struct asy__score *ret_val);
+/* Scores of the training and of the validation part, the same for any number of ranks; by all of
+ * them. */
+ASY_MUST_CHECK int asy__trees_score(struct asy__trees *trees, struct asy__score *ret_train,
+                                    struct asy__score *ret_val, struct asy_error *err);
 #endif
