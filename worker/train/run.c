@@ -9,32 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <asy/clock.h>
-#include <asy/rng.h>
 
-/* The epoch's order is a function of seed and epoch alone, so no resumption can change it. */
-static void shuffle(struct asy__run *run)
-{
-    struct asy_rng rng;
-    uint32_t *order = run->order;
-
-    asy_rng_init(&rng, run->job->seed, run->state.progress.epoch, ASY_RNG_SHUFFLE);
-    for (size_t i = 0; i < run->n_train; i++)
-        order[i] = (uint32_t)i;
-    for (size_t i = run->n_train; i > 1; i--) {
-        size_t j = (size_t)asy_rng_below(&rng, i);
-        uint32_t held = order[i - 1];
-
-        order[i - 1] = order[j];
-        order[j] = held;
-    }
-}
-
+/* The epoch's order is a function of seed and epoch alone, so no resumption can change it; each
+ * rank works out its own rows of it. */
 static void gather(struct asy__run *run, size_t from, size_t rows)
 {
     size_t width = run->data->schema.n_features;
 
+    asy_shuffle_get(&run->shuffle, from, rows, run->rows);
     for (size_t i = 0; run->data->x && i < rows; i++) { /* a plug-in may have its own */
-        size_t row = run->order[from + i];
+        size_t row = run->rows[i];
 
         memcpy(run->x + i * width, run->data->x + row * width, width * sizeof *run->x);
         run->label[i] = run->data->label[row];
@@ -97,8 +81,8 @@ static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
     float *grads = run->memory.own + i * run->memory.stride;
     struct asy__score *score = &run->partials[shard];
     struct asy__batch batch = { rows, begin, run->x, run->label, run->target, 1.0f / (float)n,
-                                run->job->seed, run->state.progress.step,
-                                run->order + from + begin, shard };
+                                run->job->seed, run->state.progress.step, run->rows,
+                                shard };
     double before = score->loss;
     int rc = 0;
 
@@ -209,7 +193,7 @@ static int train_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome
     int rc;
 
     if (!run->trees)
-        shuffle(run);
+        asy_shuffle_init(&run->shuffle, run->n_train, run->job->seed, p->epoch);
     while (p->batch < run->n_batches) {
         if ((rc = step(run, err)) < 0)
             return rc;

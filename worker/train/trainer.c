@@ -139,7 +139,7 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     size_t score = run->shards * sizeof(struct asy__score) / sizeof(float);
     float *at;
 
-    room = best + n_buffers + pass + mine * (width + 2) + run->n_train + 2 * score + 16 * 16;
+    room = best + n_buffers + pass + mine * (width + 3) + 2 * score + 16 * 16;
     if (room > trainer->arena_len) {
         free(trainer->arena);
         trainer->arena_len = 0;
@@ -155,7 +155,7 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     run->x = take(&at, mine * width);
     run->label = (int32_t *)(void *)take(&at, mine);
     run->target = take(&at, mine);
-    run->order = (uint32_t *)(void *)take(&at, run->n_train);
+    run->rows = (uint32_t *)(void *)take(&at, mine);
     run->partials = (struct asy__score *)(void *)take(&at, score);
     run->sums = (struct asy__score *)(void *)take(&at, score);
     run->state.buffers = run->learner.buffers = take(&at, n_buffers);

@@ -3,6 +3,7 @@
 #ifndef ASY__TRAINER_IMPL_H
 #define ASY__TRAINER_IMPL_H
 #include <stdatomic.h>
+#include <asy/shuffle.h>
 #include <asy/training.h>
 #include "plugged.h"
 #include "state.h"
@@ -42,7 +43,8 @@ struct asy__run {
     float *x;                    /* [rows_max][n_features] of a batch */
     int32_t *label;              /* [rows_max] */
     float *target;               /* [rows_max] */
-    uint32_t *order;             /* [training rows]: this epoch's */
+    uint32_t *rows;              /* [rows_max]: which they are */
+    struct asy_shuffle shuffle;  /* this epoch's order of all training rows */
     size_t n_train, batch, n_batches;
     int64_t checkpoint_due_ms;
     int diverged;
