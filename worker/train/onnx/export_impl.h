@@ -30,8 +30,10 @@ void asy__export_title(const struct asy__export *export, struct asy_buf *ret);
 const float *asy__export_tensor(const struct asy__model *model, const struct asy__layer *layer,
                                 size_t i);
 
-/* The layers of a network, the trees: from features [N][n_features] to [N][outs].
+/* The layers of a network, the trees: from features [N][n_features] to [N][outs]. Of a model of
+ * tokens: from their numbers, the input ASY__ONNX_TOKENS, to [N][T][vocabulary].
  * ASY_E_UNSUPPORTED: a layer that cannot be said. */
+#define ASY__ONNX_TOKENS "tokens"
 ASY_MUST_CHECK int asy__onnx_net(struct asy__graph *graph, const struct asy__model *model,
                                  const char *features, const char **ret_outs,
                                  struct asy_error *err);

@@ -148,7 +148,7 @@ static Onnx__ValueInfoProto *value_info(struct asy__graph *graph, const char *na
     onnx__tensor_shape_proto__init(shape);
     push_dim(graph, shape, "N", 0);
     for (size_t i = 0; i < n; i++)
-        push_dim(graph, shape, NULL, dims[i]);
+        push_dim(graph, shape, dims[i] ? NULL : "T", dims[i]);
     tensor->has_elem_type = 1;
     tensor->elem_type = (int32_t)type;
     tensor->shape = shape;

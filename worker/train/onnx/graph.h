@@ -21,7 +21,7 @@ void asy__graph_destroy(struct asy__graph *graph); /* NULL is fine */
 /* Memory of the graph, zero; NULL: there is none. */
 void *asy__graph_room(struct asy__graph *graph, size_t n, size_t size);
 
-/* [N][dims[0]] ... [dims[n - 1]] */
+/* [N][dims[0]] ... [dims[n - 1]]; 0: as many tokens, T, as there are. */
 void asy__graph_input(struct asy__graph *graph, const char *name, enum asy__graph_type type,
                       const size_t *dims, size_t n);
 void asy__graph_output(struct asy__graph *graph, const char *name, enum asy__graph_type type,

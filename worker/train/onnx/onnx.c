@@ -354,6 +354,14 @@ static void list_classes(struct build *b, struct asy_buf *text)
     asy__graph_meta(b->graph, b->schema->vocabulary ? "characters" : "classes", text->data);
 }
 
+/* The most tokens of a row. */
+static void name_context(struct build *b, struct asy_buf *text)
+{
+    asy_buf_clear(text);
+    asy_buf_addf(text, "%zu", asy__shape_size(b->export->model->net->features));
+    asy__graph_meta(b->graph, "context", text->data);
+}
+
 static int describe(struct build *b, struct asy_error *err)
 {
     static const char *const keys[] = { "family", "study", "trial", "seed", "epoch", "metric",
@@ -374,6 +382,10 @@ static int describe(struct build *b, struct asy_error *err)
         list_classes(b, &text);
         rc = asy_buf_check(&text, "the list of classes", err);
     }
+    if (rc == 0 && b->schema->vocabulary) {
+        name_context(b, &text);
+        rc = asy_buf_check(&text, "the number of tokens", err);
+    }
     asy__graph_meta(b->graph, "assay", b->export->version);
     asy_buf_fini(&text);
     return rc;
@@ -381,26 +393,21 @@ static int describe(struct build *b, struct asy_error *err)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* A model of tokens: numbers of as many as it saw at once go in; of each comes what it makes of
- * every token as the next one. */
+/* A model of tokens: the numbers of up to as many as it saw at once go in; of each comes what it
+ * makes of every token as the next one. */
 static int build_tokens(struct build *b, struct asy_error *err)
 {
     const struct asy__net *net = b->export->model->net;
-    size_t tokens = asy__shape_size(net->features);
-    size_t dims[] = { net->outputs.height * net->outputs.width, net->outputs.channels };
-    const int64_t shape[] = { 0, (int64_t)dims[0], (int64_t)dims[1] };
+    size_t in[] = { 0 }, out[] = { 0, net->outputs.channels };
     struct asy__graph *g = b->graph;
     const char *outs;
     int rc;
 
-    asy__graph_input(g, "tokens", ASY__GRAPH_I64, &tokens, 1);
-    outs = ASY__NODE(g, "Cast", "tokens"); /* as all features are */
-    asy__graph_attr_int(g, "to", ASY__GRAPH_F32);
-    if ((rc = asy__onnx_net(g, b->export->model, outs, &outs, err)) < 0)
+    asy__graph_input(g, ASY__ONNX_TOKENS, ASY__GRAPH_I64, in, 1);
+    if ((rc = asy__onnx_net(g, b->export->model, ASY__ONNX_TOKENS, &outs, err)) < 0)
         return rc;
-    asy__graph_node(g, "Reshape", "logits",
-                    (const char *const[]){ outs, asy__graph_ints(g, NULL, shape, 3), NULL });
-    asy__graph_output(g, "logits", ASY__GRAPH_F32, dims, 2);
+    asy__graph_node(g, "Identity", "logits", (const char *const[]){ outs, NULL });
+    asy__graph_output(g, "logits", ASY__GRAPH_F32, out, 2);
     return 0;
 }
 

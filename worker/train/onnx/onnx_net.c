@@ -4,6 +4,7 @@
 #include "net_impl.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- activations ----------------------------------------------------------------------------- */
 
@@ -46,20 +47,31 @@ static const char *activation(struct asy__graph *g, enum asy_act act, const char
 
 /* ---- layers ---------------------------------------------------------------------------------- */
 
-/* A vector is [N][channels], all else [N][height][width][channels]. */
-static int is_vector(struct asy__shape shape)
+/* In a model of tokens a row has as many of them as are given, up to those that it saw at once. */
+static int is_open(const struct asy__model *model)
 {
-    return shape.height == 1 && shape.width == 1;
+    return model->schema.vocabulary > 0;
+}
+
+/* How outputs lie: a vector is [N][channels], a row of them [N][width][channels], all else
+ * [N][height][width][channels]. */
+static size_t rank_of(const struct asy__model *model, struct asy__shape shape)
+{
+    if (shape.height > 1)
+        return 4;
+    return shape.width > 1 || is_open(model) ? 3 : 2;
 }
 
 /* x in another shape; N stays. */
-static const char *reshaped(struct asy__graph *g, const char *x, struct asy__shape to)
+static const char *reshaped(struct asy__graph *g, const struct asy__model *model, const char *x,
+                            struct asy__shape to)
 {
-    const int64_t dims[] = { 0, (int64_t)to.height, (int64_t)to.width, (int64_t)to.channels };
-    const int64_t flat[] = { 0, (int64_t)to.channels };
+    const int64_t dims[] = { (int64_t)to.height, (int64_t)to.width, (int64_t)to.channels };
+    size_t rank = rank_of(model, to);
+    int64_t shape[4] = { 0 };
 
-    return is_vector(to) ? ASY__NODE(g, "Reshape", x, asy__graph_ints(g, NULL, flat, 2))
-                         : ASY__NODE(g, "Reshape", x, asy__graph_ints(g, NULL, dims, 4));
+    memcpy(shape + 1, dims + 4 - rank, (rank - 1) * sizeof *shape);
+    return ASY__NODE(g, "Reshape", x, asy__graph_ints(g, NULL, shape, rank));
 }
 
 /* The i-th tensor of a layer, under its stored name. */
@@ -78,7 +90,7 @@ static const char *dense(struct asy__graph *g, const struct asy__model *model,
 {
     const char *w = tensor(g, model, layer, 0), *b = tensor(g, model, layer, 1), *y;
 
-    if (is_vector(layer->in[0])) {
+    if (rank_of(model, layer->in[0]) == 2) {
         y = ASY__NODE(g, "Gemm", x[0], w, b);
         asy__graph_attr_int(g, "transB", 1);
     } else {
@@ -94,11 +106,10 @@ static const char *add(struct asy__graph *g, const struct asy__model *model,
     return ASY__NODE(g, "Add", x[0], x[1]);
 }
 
-static const char *flatten(struct asy__graph *g, const struct asy__model *model,
-                           const struct asy__layer *layer, const char *const *x)
+static const char *in_shape(struct asy__graph *g, const struct asy__model *model,
+                            const struct asy__layer *layer, const char *const *x)
 {
-    (void)model;
-    return is_vector(layer->in[0]) ? x[0] : reshaped(g, x[0], layer->out);
+    return reshaped(g, model, x[0], layer->out);
 }
 
 static const char *act(struct asy__graph *g, const struct asy__model *model,
@@ -128,37 +139,46 @@ static const char *layer_norm(struct asy__graph *g, const struct asy__model *mod
 
 /* ---- layers of sequences --------------------------------------------------------------------- */
 
-static const char *in_shape(struct asy__graph *g, const struct asy__model *model,
-                            const struct asy__layer *layer, const char *const *x)
-{
-    (void)model;
-    return reshaped(g, x[0], layer->out);
-}
-
 static const char *place(struct asy__graph *g, const struct asy__model *model,
                          const struct asy__layer *layer, const char *const *x)
 {
     const size_t dims[] = { layer->out.height, layer->out.width, layer->out.channels };
     const char *name = model->net->tensors[layer->tensors[0]].name;
-    const float *values = asy__export_tensor(model, layer, 0);
-    int flat = is_vector(layer->out);
+    size_t rank = rank_of(model, layer->out);
 
-    return ASY__NODE(g, "Add", x[0], asy__graph_floats(g, name, values, flat ? dims + 2 : dims,
-                                                       flat ? 1 : 3));
+    return ASY__NODE(g, "Add", x[0], asy__graph_floats(g, name, asy__export_tensor(model, layer, 0),
+                                                       dims + 4 - rank, rank - 1));
+}
+
+/* How many tokens are given, as a list of one. */
+static const char *length(struct asy__graph *g)
+{
+    const char *n = ASY__NODE(g, "Shape", ASY__ONNX_TOKENS);
+
+    asy__graph_attr_int(g, "start", 1);
+    asy__graph_attr_int(g, "end", 2);
+    return n;
 }
 
 /* Rows of the table by the tokens' numbers, plus what is of their places. */
 static const char *embed(struct asy__graph *g, const struct asy__model *model,
                          const struct asy__layer *layer, const char *const *x)
 {
-    const int64_t dims[] = { 0, (int64_t)asy__shape_vectors(layer->out) };
-    const char *ids = ASY__NODE(g, "Cast", x[0]), *y;
+    static const int64_t flat[] = { 0, -1 }, zero = 0;
+    const char *ids = x[0], *places = tensor(g, model, layer, 1), *y, *first;
 
-    asy__graph_attr_int(g, "to", ASY__GRAPH_I64);
-    ids = ASY__NODE(g, "Reshape", ids, asy__graph_ints(g, NULL, dims, 2));
+    if (is_open(model)) {
+        first = asy__graph_ints(g, NULL, &zero, 1);
+        places = ASY__NODE(g, "Slice", places, first, length(g));
+    } else { /* numbers of a table */
+        ids = ASY__NODE(g, "Cast", ids);
+        asy__graph_attr_int(g, "to", ASY__GRAPH_I64);
+        ids = ASY__NODE(g, "Reshape", ids, asy__graph_ints(g, NULL, flat, 2));
+    }
     y = ASY__NODE(g, "Gather", tensor(g, model, layer, 0), ids);
     asy__graph_attr_int(g, "axis", 0);
-    return reshaped(g, ASY__NODE(g, "Add", y, tensor(g, model, layer, 1)), layer->out);
+    y = ASY__NODE(g, "Add", y, places);
+    return is_open(model) ? y : reshaped(g, model, y, layer->out);
 }
 
 /* By the table that an embedding has put there. */
@@ -185,12 +205,13 @@ static const char *transposed(struct asy__graph *g, const char *x, const int *or
 
 /* What is added to scores [tokens][tokens], so that a token sees none after itself: large enough
  * for its exponential to be 0. Layers of as many tokens share it. */
-static const char *masked(struct asy__graph *g, const struct asy__net *net,
+static const char *masked(struct asy__graph *g, const struct asy__model *model,
                           const struct asy__layer *layer, const char *scores)
 {
+    const struct asy__net *net = model->net;
     size_t n = asy__shape_vectors(layer->out);
     const int64_t dims[] = { (int64_t)n, (int64_t)n };
-    const char *all;
+    const char *shape, *all;
     char name[40];
 
     snprintf(name, sizeof name, "/causal.%zu", n);
@@ -198,7 +219,14 @@ static const char *masked(struct asy__graph *g, const struct asy__net *net,
         if (net->layers[l].desc.kind == ASY__ATTENTION && net->layers[l].desc.causal &&
             asy__shape_vectors(net->layers[l].out) == n)
             return ASY__NODE(g, "Add", scores, name);
-    all = ASY__NODE(g, "Expand", asy__graph_float(g, -1e30f), asy__graph_ints(g, NULL, dims, 2));
+    if (is_open(model)) {
+        shape = length(g);
+        shape = ASY__NODE(g, "Concat", shape, shape);
+        asy__graph_attr_int(g, "axis", 0);
+    } else {
+        shape = asy__graph_ints(g, NULL, dims, 2);
+    }
+    all = ASY__NODE(g, "Expand", asy__graph_float(g, -1e30f), shape);
     asy__graph_node(g, "Trilu", name, (const char *const[]){ all, asy__graph_int(g, 1), NULL });
     return ASY__NODE(g, "Add", scores, name);
 }
@@ -210,10 +238,11 @@ static const char *attention(struct asy__graph *g, const struct asy__model *mode
     static const int by_head[] = { 2, 0, 3, 1, 4 }, by_token[] = { 0, 2, 1, 3 };
     static const int turned[] = { 0, 1, 3, 2 };
     size_t width = layer->out.channels / layer->desc.heads;
-    const int64_t dims[] = { 0, (int64_t)asy__shape_vectors(layer->out), 3,
-                             (int64_t)layer->desc.heads, (int64_t)width };
-    const char *all = ASY__NODE(g, "Reshape", x[0], asy__graph_ints(g, NULL, dims, 5));
-    const char *part[3], *scores; /* each [N][heads][tokens][width] */
+    int64_t tokens = is_open(model) ? 0 : (int64_t)asy__shape_vectors(layer->out); /* 0: as is */
+    const int64_t apart[] = { 0, tokens, 3, (int64_t)layer->desc.heads, (int64_t)width };
+    const int64_t joined[] = { 0, tokens, (int64_t)layer->out.channels };
+    const char *all = ASY__NODE(g, "Reshape", x[0], asy__graph_ints(g, NULL, apart, 5));
+    const char *part[3], *scores, *y; /* each part [N][heads][tokens][width] */
 
     all = transposed(g, all, by_head, 5);
     for (int i = 0; i < 3; i++) {
@@ -223,11 +252,13 @@ static const char *attention(struct asy__graph *g, const struct asy__model *mode
     scores = ASY__NODE(g, "MatMul", part[0], transposed(g, part[1], turned, 4));
     scores = ASY__NODE(g, "Mul", scores, asy__graph_float(g, (float)(1 / sqrt((double)width))));
     if (layer->desc.causal)
-        scores = masked(g, model->net, layer, scores);
+        scores = masked(g, model, layer, scores);
     scores = ASY__NODE(g, "Softmax", scores);
     asy__graph_attr_int(g, "axis", -1);
-    return reshaped(g, transposed(g, ASY__NODE(g, "MatMul", scores, part[2]), by_token, 4),
-                    layer->out);
+    y = transposed(g, ASY__NODE(g, "MatMul", scores, part[2]), by_token, 4);
+    if (!is_open(model))
+        return reshaped(g, model, y, layer->out);
+    return ASY__NODE(g, "Reshape", y, asy__graph_ints(g, NULL, joined, 3));
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
@@ -238,7 +269,7 @@ typedef const char *(*emit_f)(struct asy__graph *g, const struct asy__model *mod
 static const emit_f emitters[ASY__LAYER_KINDS] = {
     [ASY__DENSE] = dense,
     [ASY__ADD] = add,
-    [ASY__FLATTEN] = flatten,
+    [ASY__FLATTEN] = in_shape,
     [ASY__ACT] = act,
     [ASY__DROPOUT] = dropout,
     [ASY__LAYER_NORM] = layer_norm,
@@ -257,8 +288,8 @@ int asy__onnx_net(struct asy__graph *graph, const struct asy__model *model, cons
 
     if (!out)
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu layers", net->n_layers);
-    if (!is_vector(net->features))
-        features = reshaped(graph, features, net->features);
+    if (!is_open(model) && rank_of(model, net->features) > 2)
+        features = reshaped(graph, model, features, net->features);
     for (size_t l = 0; l < net->n_layers; l++) {
         const struct asy__layer *layer = &net->layers[l];
 
