@@ -67,11 +67,11 @@ def label_of(kind, row, i):
     return round(1e4 + 300 * size, 3)
 
 
-def job(name, family, path, params, data, metric):
+def job(name, family, path, params, data, metric, layers):
     return {
         "study": {
             "name": name,
-            "run": {"model": family, "fixed": {}, "length": {"unit": "epochs", "max": 5}},
+            "run": {"model": family, "fixed": layers, "length": {"unit": "epochs", "max": 5}},
             "data": {"file": path, "split": {"validation": 0.2, "test": 0}, **data},
             "objective": [{"metric": metric, "goal": "minimize", "take": "best", "target": None}],
         },
@@ -87,9 +87,12 @@ def trainer(*args):
 
 
 class Case:
-    def __init__(self, name, family, kinds, label, names=None, params=None, gaps=None, **data):
+    """c: what a header is refused for; else it is made."""
+    def __init__(self, name, family, kinds, label, names=None, params=None, gaps=None, layers=None,
+                 c=None, **data):
         self.name, self.family, self.kinds, self.label = name, family, kinds, label
         self.params, self.gaps, self.data = params or {}, gaps, data
+        self.layers, self.c = {"layers": layers} if layers else {}, c
         self.names = names or [f"column {chr(97 + i)}" for i in range(len(kinds))]
         self.codes = [i for i, kind in enumerate(kinds) if kind == "code"]
         if self.codes:
@@ -120,7 +123,8 @@ class Case:
                 self.rows[0][i] = "green" if kind == "text" else 77  # which training did not see
         self.write(new, self.rows, False)
         with open(order, "w") as f:
-            json.dump(job(self.name, self.family, train, self.params, self.data, "val_loss"), f)
+            json.dump(job(self.name, self.family, train, self.params, self.data, "val_loss",
+                          self.layers), f)
         end = json.loads(trainer("--run", order, "--dir", folder).splitlines()[-1])["end"]
         self.model = end["model"]
         self.objective = end["objective"]
@@ -268,6 +272,14 @@ def answers_in_c(folder, header, name, rows):
 def check_c(case):
     name = ("m" if case.name[0].isdigit() else "") + case.name.replace("-", "_").replace(".", "_")
     header = os.path.join(case.folder, "model.h")
+    if case.c:
+        try:
+            trainer("--export", case.model, "--format", "c")
+            raise AssertionError("a header was made")
+        except AssertionError as error:
+            if case.c not in str(error):
+                raise
+            return 0
     with open(header, "wb") as f:
         f.write(trainer("--export", case.model, "--format", "c"))
     rows = [[literal(case, i, cell) for i, cell in enumerate(row)] for row in case.rows]
@@ -321,6 +333,11 @@ CASES = [
                                                  "norm": "layer", "dropout": 0.2}),
     Case("linear", "linear", MIXED, "three", gaps=GAPS),
     Case("linear-value", "linear", ["number", "big"], "value"),
+    Case("residual", "layers", MIXED, "three", gaps=GAPS, layers=[
+        {"dense": 8, "name": "stem"}, {"norm": "layer"}, {"dense": 8, "act": "gelu"},
+        {"dropout": 0.2}, {"add": "stem"}, {"act": "silu"}]),
+    Case("attentive", "layers", ["number"] * 6, "value", c="no layer of the kind", layers=[
+        {"tokens": 3}, {"place": True}, {"dense": 12}, {"attention": 2}, {"dense": 4}, {"norm": "layer"}]),
     Case("texts-alone", "mlp", ["text", "text"], "texts", params={"hidden": 4}),
     Case("trees-two", "gbdt", ["number"] * 4, "two", params=TREES),
     Case("trees-three", "gbdt", MIXED, "three", gaps=GAPS, params=TREES),
