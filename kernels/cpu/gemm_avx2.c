@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gemm_avx2.c - tiles of 6 rows and two vectors: 12 sums, two of b and one of a in 16 registers. */
-#include <immintrin.h>
-#include <stddef.h>
+#include "lanes_avx2.h"
 
 #define GEMM asy__gemm_avx2
 #define GEMM_NAME "avx2"
-#define LANES 8
 #define ROWS 6
-typedef __m256 vec;
-typedef __m256i mask;
-#define zero() _mm256_setzero_ps()
-#define load(p) _mm256_loadu_ps(p)
-#define store(p, v) _mm256_storeu_ps(p, v)
-#define spread(p) _mm256_broadcast_ss(p)
-#define fma(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define mask_of(n)                                                                                 \
-    _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-#define load_part(p, part) _mm256_maskload_ps(p, part)
-#define store_part(p, part, v) _mm256_maskstore_ps(p, part, v)
 
 /* Single floats, pairs, halves: r [i] holds row i at first, then column i. */
 static inline void turn(__m256 r[8])

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gemm_avx512.c - tiles of 14 rows and two vectors: 28 sums, two of b and one of a in 32
  * registers. */
-#include <immintrin.h>
-#include <stddef.h>
+#include "lanes_avx512.h"
 
 #define GEMM asy__gemm_avx512
 #define GEMM_NAME "avx512"
-#define LANES 16
 #define ROWS 14
-typedef __m512 vec;
-typedef __mmask16 mask;
-#define zero() _mm512_setzero_ps()
-#define load(p) _mm512_loadu_ps(p)
-#define store(p, v) _mm512_storeu_ps(p, v)
-#define spread(p) _mm512_set1_ps(*(p))
-#define fma(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define mask_of(n) ((__mmask16)((1u << (n)) - 1))
-#define load_part(p, part) _mm512_maskz_loadu_ps(part, p)
-#define store_part(p, part, v) _mm512_mask_storeu_ps(p, part, v)
 
 /* The low (high) pairs of two vectors, interleaved within each 128 bits. */
 #define LOW2(a, b)                                                                                 \

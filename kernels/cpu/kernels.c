@@ -8,7 +8,9 @@
 #include "fused.h"
 #include "dense.h"
 #include "fit.h"
+#include "conv.h"
 #include "gemm.h"
+#include "pool.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -17,6 +19,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const struct asy__fused *fused = &asy__fused_base;
 static const struct asy__fit *fit = &asy__fit_base;
 static const struct asy__gemm *gemm = &asy__gemm_base;
+static const struct asy__conv *conv = &asy__conv_base;
+static const struct asy__pool *pool = &asy__pool_base;
 static char name[128];
 
 static void choose(void)
@@ -36,6 +40,10 @@ static void choose(void)
         gemm = &asy__gemm_avx512;
     else if (fused == &asy__fused_avx2 && __builtin_cpu_supports("fma"))
         gemm = &asy__gemm_avx2;
+    if (fused != &asy__fused_base)
+        pool = fused == &asy__fused_avx512 ? &asy__pool_avx512 : &asy__pool_avx2;
+    if (gemm != &asy__gemm_base)
+        conv = gemm == &asy__gemm_avx512 ? &asy__conv_avx512 : &asy__conv_avx2;
 #endif
     asy__blas_init(name, sizeof name / 2);
     for (size_t len = 0; len < sizeof name / 2; len++) {
@@ -82,6 +90,16 @@ const struct asy__fit *asy__fit_get(void)
 const struct asy__gemm *asy__gemm_get(void)
 {
     return gemm;
+}
+
+const struct asy__conv *asy__conv_get(void)
+{
+    return conv;
+}
+
+const struct asy__pool *asy__pool_get(void)
+{
+    return pool;
 }
 
 const char *asy_act_name(enum asy_act act)

@@ -2,21 +2,11 @@
  * op.c - programs on the cpu: each record becomes calls of kernels with pointers.
  *
  * A table of functions was rejected: a switch is as fast, and shows in one place what runs. */
-#include <asy/op.h>
+#include "op.h"
 #include <asy/attention.h>
 #include <asy/norm.h>
 #include <math.h>
 #include <string.h>
-
-static const float *in(const struct asy_op_cpu *cpu, const struct asy_op *op, int i)
-{
-    return cpu->read[op->in[i].space] + op->in[i].at;
-}
-
-static float *out(const struct asy_op_cpu *cpu, const struct asy_op *op, int i)
-{
-    return cpu->write[op->out[i].space] + op->out[i].at;
-}
 
 static void dense(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
 {
@@ -244,6 +234,19 @@ void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu 
             break;
         case ASY_OP_ATTENTION_GRAD:
             attention_grad(op, cpu, rows);
+            break;
+        case ASY_OP_CONV:
+        case ASY_OP_CONV_DX:
+        case ASY_OP_CONV_DW:
+        case ASY_OP_CONV_POOL:
+        case ASY_OP_CONV_POOL_GRAD:
+        case ASY_OP_MAX_POOL:
+        case ASY_OP_MAX_POOL_GRAD:
+        case ASY_OP_MEAN_POOL:
+        case ASY_OP_MEAN_POOL_GRAD:
+        case ASY_OP_GLOBAL_MEAN:
+        case ASY_OP_GLOBAL_MEAN_GRAD:
+            asy__op_image(op, cpu, rows);
             break;
         case ASY_OP_SOFTMAX_LOSS:
         case ASY_OP_SQUARED_LOSS:

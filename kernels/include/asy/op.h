@@ -74,6 +74,31 @@ enum asy_op_kind {
     ASY_OP_ATTENTION,
     /* qkv, stats, dy -> dqkv, by asy_attention_grad(), and scores. ASY_OP_CAUSAL. n: as before. */
     ASY_OP_ATTENTION_GRAD,
+    /* Of images (asy/conv.h, asy/pool.h); n: h, w, in, out, kh, kw, stride, pad, groups of the
+     * convolution. x, w, b -> y = act(conv(x) + b), z as with dense layers, and room of
+     * asy_conv_room() floats. */
+    ASY_OP_CONV,
+    /* dz, w -> dx, and room. */
+    ASY_OP_CONV_DX,
+    /* dz, x -> dw, and room. */
+    ASY_OP_CONV_DW,
+    /* x, w, b -> y = act(max pool(conv(x) + b)), from (bytes), and room of asy_conv_pool_room()
+     * floats. n: as before, then size and stride of the windows. */
+    ASY_OP_CONV_POOL,
+    /* dz (of the pooled), from, x, w -> dw, dx or none, and room. n: as before. */
+    ASY_OP_CONV_POOL_GRAD,
+    /* x -> y, from (bytes: the greatest of each window). n: h, w, channels, size, stride, pad. */
+    ASY_OP_MAX_POOL,
+    /* dy, from -> dx. n: as before. */
+    ASY_OP_MAX_POOL_GRAD,
+    /* x -> y: means. n: as before. */
+    ASY_OP_MEAN_POOL,
+    /* dy -> dx. n: as before. */
+    ASY_OP_MEAN_POOL_GRAD,
+    /* x [rows][pixels][channels] -> y [rows][channels]: means. n: pixels, channels. */
+    ASY_OP_GLOBAL_MEAN,
+    /* dy -> dx. n: as before. */
+    ASY_OP_GLOBAL_MEAN_GRAD,
     /* logits [rows][n] -> the gradient of scale times their cross-entropy against the labels (scale
      * 0: probabilities), in the same place or another; adds to the sums. n: n. */
     ASY_OP_SOFTMAX_LOSS,

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * pool_base.c - the pooling kernels, for any processor. */
+#define POOL asy__pool_base
+#define POOL_NAME "base"
+#include "pool_impl.h"
