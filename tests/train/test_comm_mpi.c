@@ -445,8 +445,9 @@ static void few_rows_make_the_trees_of_one(void)
 #define STRICT "\"label\":-1},\"resources\":{\"reproducible\":\"strict\""
 
 /* A strict job by this gang or by rank 0 alone; the model file is kept as name. */
-static void train_strictly(struct asy_comm *by, const char *dir, const char *resume,
-                           const char *until, const char *optimizer, const char *name)
+static void train_strictly(struct asy_comm *by, const char *family, const char *dir,
+                           const char *resume, const char *until, const char *optimizer,
+                           const char *name)
 {
     char params[128], to[160];
     struct asy_json *job;
@@ -455,7 +456,7 @@ static void train_strictly(struct asy_comm *by, const char *dir, const char *res
     struct asy_error err = ASY_ERROR_INIT;
 
     snprintf(params, sizeof params, PARAMS ",%s", optimizer);
-    job = kit_job(KIT_DIGITS, STRICT, "val_loss", "minimize", 4, params, until);
+    job = kit_family_job(family, KIT_DIGITS, STRICT, "val_loss", "minimize", 4, params, until);
     if (T_OK(asy_trainer_create(by, &trainer, &err), &err) &&
         T_OK(asy_trainer_run(trainer, job, dir, resume, &callbacks, &result, &err), &err) &&
         asy_comm_rank(by) == 0 && name) {
@@ -468,9 +469,14 @@ static void train_strictly(struct asy_comm *by, const char *dir, const char *res
 
 static void a_strict_model_is_the_same_for_every_width(void)
 {
-    static const char *const optimizers[] = { "\"optimizer\":\"adam\"",
-                                              "\"optimizer\":\"sgd\",\"momentum\":0.9,"
-                                              "\"norm\":\"layer\",\"dropout\":0.25" };
+    static const struct {
+        const char *family, *params;
+    } cases[] = {
+        { "mlp", "\"optimizer\":\"adam\"" },
+        { "mlp", "\"optimizer\":\"sgd\",\"momentum\":0.9,\"norm\":\"layer\",\"dropout\":0.25" },
+        { "cnn", "\"filters\":6" },
+        { "cnn", "\"filters\":4,\"residual\":true,\"dropout\":0.25" },
+    };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_comm *self = NULL;
     char dir[64], wide[160], narrow[160], resumed[160];
@@ -482,15 +488,15 @@ static void a_strict_model_is_the_same_for_every_width(void)
     snprintf(narrow, sizeof narrow, "%s/narrow", dir);
     snprintf(resumed, sizeof resumed, "%s/resumed", dir);
     snprintf(kept, sizeof kept, "%s/kept", dir);
-    for (size_t i = 0; i < ASY_ARRAY_LEN(optimizers); i++) {
-        train_strictly(comm, dir, NULL, "", optimizers[i], "wide");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        train_strictly(comm, cases[i].family, dir, NULL, "", cases[i].params, "wide");
         if (root) {
-            train_strictly(self, dir, NULL, "", optimizers[i], "narrow");
+            train_strictly(self, cases[i].family, dir, NULL, "", cases[i].params, "narrow");
             kit_same("one rank", wide, narrow);
-            train_strictly(self, dir, NULL, "\"until\":2", optimizers[i], NULL);
+            train_strictly(self, cases[i].family, dir, NULL, "\"until\":2", cases[i].params, NULL);
         }
         T_OK(asy_comm_bcast(comm, kept, sizeof kept, 0, &err), &err); /* rank 0 has paused */
-        train_strictly(comm, dir, kept, "", optimizers[i], "resumed");
+        train_strictly(comm, cases[i].family, dir, kept, "", cases[i].params, "resumed");
         if (root)
             kit_same("begun by one rank", resumed, narrow);
     }

@@ -142,6 +142,76 @@ static void shadow_unembed(const struct asy__net *net, const struct asy__layer *
     }
 }
 
+/* The image's number at (y, x) of a border that is not there; it need not be. */
+static double pixel(struct asy__shape image, const double *x, ptrdiff_t row, ptrdiff_t col,
+                    size_t channel, double beyond)
+{
+    if (row < 0 || col < 0 || row >= (ptrdiff_t)image.height || col >= (ptrdiff_t)image.width)
+        return beyond;
+    return x[((size_t)row * image.width + (size_t)col) * image.channels + channel];
+}
+
+/* Max pooling of windows side by side comes with it. */
+static void shadow_conv(const struct asy__net *net, const struct asy__layer *layer,
+                        const double *params, const double *x, double *y)
+{
+    const struct asy__layer_desc *d = &layer->desc;
+    const double *w = params + net->tensors[layer->tensors[0]].at;
+    const double *b = params + net->tensors[layer->tensors[1]].at;
+    size_t pool = d->pool ? d->pool : 1, groups = d->groups ? d->groups : 1;
+    size_t in = layer->in[0].channels / groups, out = layer->out.channels, k = d->kernel;
+    ptrdiff_t stride = d->stride ? (ptrdiff_t)d->stride : 1, pad = (ptrdiff_t)d->pad;
+
+    for (size_t i = 0; i < asy__shape_size(layer->out); i++) {
+        size_t o = i % out, place = i / out, first = o / (out / groups) * in;
+
+        y[i] = -INFINITY;
+        for (size_t t = 0; t < pool * pool; t++) {
+            ptrdiff_t row = (ptrdiff_t)(place / layer->out.width * pool + t / pool) * stride - pad;
+            ptrdiff_t col = (ptrdiff_t)(place % layer->out.width * pool + t % pool) * stride - pad;
+            double sum = b[o];
+
+            for (size_t j = 0; j < k * k * in; j++)
+                sum += w[o * k * k * in + j] *
+                       pixel(layer->in[0], x, row + (ptrdiff_t)(j / in / k),
+                             col + (ptrdiff_t)(j / in % k), first + j % in, 0);
+            y[i] = fmax(y[i], act(d->act, sum));
+        }
+    }
+}
+
+static void shadow_pool(const struct asy__layer *layer, const double *x, double *y)
+{
+    const struct asy__layer_desc *d = &layer->desc;
+    size_t stride = d->stride ? d->stride : d->kernel, n = layer->out.channels;
+    int max = d->kind == ASY__MAX_POOL;
+
+    for (size_t i = 0; i < asy__shape_size(layer->out); i++) {
+        ptrdiff_t row = (ptrdiff_t)(i / n / layer->out.width * stride) - (ptrdiff_t)d->pad;
+        ptrdiff_t col = (ptrdiff_t)(i / n % layer->out.width * stride) - (ptrdiff_t)d->pad;
+        double sum = 0, top = -INFINITY, inside = 0;
+
+        for (size_t t = 0; t < d->kernel * d->kernel; t++) {
+            double v = pixel(layer->in[0], x, row + (ptrdiff_t)(t / d->kernel),
+                             col + (ptrdiff_t)(t % d->kernel), i % n, (double)NAN);
+
+            sum += isnan(v) ? 0 : v;
+            inside += !isnan(v);
+            top = fmax(top, v);
+        }
+        y[i] = max ? top : sum / inside;
+    }
+}
+
+static void shadow_global_mean(const struct asy__layer *layer, const double *x, double *y)
+{
+    size_t n = layer->out.channels, pixels = asy__shape_size(layer->in[0]) / n;
+
+    memset(y, 0, n * sizeof *y);
+    for (size_t i = 0; i < pixels * n; i++)
+        y[i % n] += x[i] / (double)pixels;
+}
+
 static void shadow_layer(const struct asy__net *net, const struct asy__layer *layer, size_t row,
                          const double *params, const double *const *x, double *y)
 {
@@ -175,6 +245,16 @@ static void shadow_layer(const struct asy__net *net, const struct asy__layer *la
         break;
     case ASY__ATTENTION:
         shadow_attention(layer, x[0], y);
+        break;
+    case ASY__CONV:
+        shadow_conv(net, layer, params, x[0], y);
+        break;
+    case ASY__MAX_POOL:
+    case ASY__MEAN_POOL:
+        shadow_pool(layer, x[0], y);
+        break;
+    case ASY__GLOBAL_MEAN:
+        shadow_global_mean(layer, x[0], y);
         break;
     case ASY__TOKENS:
     case ASY__FLATTEN:
@@ -345,6 +425,10 @@ static void gradients_of_plain_networks_match_differences(void)
 #define DROP(p) { .kind = ASY__DROPOUT, .rate = (p) }
 #define NORM { .kind = ASY__LAYER_NORM }
 #define ATTENTION(n, see) { .kind = ASY__ATTENTION, .heads = (n), .causal = (see) }
+#define CONV(n, k, p, a, ...)                                                                      \
+    { .kind = ASY__CONV, .width = (n), .kernel = (k), .pad = (p), .act = ASY_ACT_##a, __VA_ARGS__ }
+#define POOL(what, k, s, p) { .kind = ASY__##what##_POOL, .kernel = (k), .stride = (s), .pad = (p) }
+#define FLAT { .kind = ASY__FLATTEN }
 #define SUM(a, b) { .kind = ASY__ADD, .from = { (a) + 1, (b) + 1 } }
 static const struct {
     const char *name;
@@ -398,6 +482,25 @@ static const struct {
     { "a table that is used twice", { 1, 5, 1 }, 6,
       { { .kind = ASY__EMBED, .width = 4, .vocabulary = 6, .is_shared = 1, .spread = 0.7 },
         DENSE(12, NONE), ATTENTION(1, 1), SUM(0, 2), NORM, { .kind = ASY__UNEMBED, .table = 1 } } },
+    { "images", { 5, 4, 2 }, 4,
+      { CONV(3, 3, 1, TANH), CONV(2, 2, 0, NONE), FLAT, DENSE(3, NONE) } },
+    { "convolutions and pooling at once", { 6, 6, 1 }, 4,
+      { CONV(4, 3, 1, RELU, .pool = 2), CONV(3, 2, 0, LEAKY_RELU, .pool = 2), FLAT,
+        DENSE(3, NONE) } },
+    { "without an activation", { 7, 5, 1 }, 4,
+      { CONV(3, 2, 0, NONE, .pool = 2), CONV(4, 2, 1, NONE, .stride = 2), FLAT, DENSE(3, NONE) } },
+    { "pooling after what keeps its sums", { 6, 5, 2 }, 4,
+      { CONV(2, 3, 1, GELU, .pool = 2), CONV(4, 1, 0, SILU, .pool = 2), FLAT, DENSE(3, NONE) } },
+    { "groups", { 4, 3, 4 }, 4,
+      { CONV(4, 3, 1, SIGMOID, .groups = 2), CONV(4, 3, 2, TANH, .groups = 4, .stride = 2), FLAT,
+        DENSE(3, NONE) } },
+    { "pools", { 4, 5, 1 }, 6,
+      { CONV(2, 2, 1, TANH), POOL(MAX, 3, 2, 1), CONV(3, 3, 1, TANH), POOL(MEAN, 2, 1, 1),
+        { .kind = ASY__GLOBAL_MEAN }, DENSE(3, NONE) } },
+    { "a block and what goes around it", { 4, 4, 2 }, 6,
+      { CONV(3, 3, 1, TANH), CONV(4, 3, 1, TANH, .stride = 2), CONV(4, 3, 1, NONE),
+        CONV(4, 1, 0, NONE, .stride = 2, .from = { 1 }), SUM(2, 3),
+        { .kind = ASY__GLOBAL_MEAN } } },
     { "another shape at the end", { 1, 2, 4 }, 2,
       { DENSE(3, SIGMOID), { .kind = ASY__FLATTEN } } },
 };
@@ -503,6 +606,17 @@ static void impossible_networks_are_refused(void)
           ASY_E_INVAL, "layer 0 (embed): it takes the numbers of tokens" },
         { "no table", 2, { DENSE(4, NONE), { .kind = ASY__UNEMBED, .table = 1 } }, 3, ASY_E_INVAL,
           "layer 1 (unembed): it has no embedding of 4 channels to share" },
+        { "kernel", 1, { CONV(3, 2, 0, NONE) }, 3, ASY_E_INVAL,
+          "layer 0 (conv): a kernel of 2 is larger than an image of 1 x 1" },
+        { "no kernel", 1, { CONV(3, 0, 0, NONE) }, 3, ASY_E_INVAL, "a kernel of 0" },
+        { "no kernels", 1, { CONV(0, 1, 0, NONE) }, 3, ASY_E_INVAL, "no kernels" },
+        { "border", 1, { CONV(3, 3, 3, NONE) }, 3, ASY_E_INVAL, "a border of 3 is not possible" },
+        { "groups", 1, { CONV(3, 1, 0, NONE, .groups = 2) }, 3, ASY_E_INVAL,
+          "3 and 3 channels are no 2 groups" },
+        { "pool", 1, { CONV(3, 1, 0, NONE, .pool = 2) }, 3, ASY_E_INVAL,
+          "of an image of 1 x 1 windows of 2 are not possible" },
+        { "window", 2, { POOL(MAX, 2, 2, 0), DENSE(3, NONE) }, 3, ASY_E_INVAL,
+          "layer 0 (max_pool): a window of 2 is larger" },
         { "nothing learns", 1, { { .kind = ASY__FLATTEN } }, 3, ASY_E_INVAL, "nothing to learn" },
     };
 

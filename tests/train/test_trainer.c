@@ -472,7 +472,7 @@ static void wrong_jobs_are_refused(void)
 
 static void hyperparameters_are_listed(void)
 {
-    static const char *const families[] = { "mlp", "linear", "layers", "gbdt" };
+    static const char *const families[] = { "mlp", "linear", "cnn", "layers", "gbdt" };
     const char *name, *last;
 
     for (size_t f = 0; f < ASY_ARRAY_LEN(families); f++) {

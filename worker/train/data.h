@@ -39,6 +39,7 @@ struct asy__schema {
     struct asy__dict classes;
     size_t vocabulary; /* tokens that there are; 0: a table. They have no columns and no features */
     size_t n_features;
+    size_t image[3]; /* height, width, channels of the array that they come from; 0: it has none */
     /* feature = ((missing ? fill : value) - shift) * factor */
     float *fill, *shift, *factor; /* [n_features] */
     double target_shift, target_factor; /* regression: trained on (value - shift) * factor */
@@ -145,6 +146,7 @@ struct asy__survey {
     size_t n_columns;
     uint64_t n_rows; /* with the first */
     int header, by_place; /* as the source has them */
+    size_t image[3];
 };
 ASY_MUST_CHECK int asy__survey_source(struct asy__source *source, struct asy__survey *ret,
                                       struct asy_error *err);

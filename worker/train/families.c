@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * families.c - see families.h. */
 #include "families.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "layers.h"
 #include "score.h"
 
-#define LIST_MAX (4 * ASY__HIDDEN_MAX + 1) /* layers of a list */
+#define LIST_MAX 80 /* layers of a list: of each block or hidden layer some, and the outputs */
+_Static_assert(LIST_MAX > 4 * ASY__HIDDEN_MAX && LIST_MAX > 9 * ASY__BLOCKS_MAX + 8, "long enough");
 
 int asy__family_is_net(enum asy__family family)
 {
@@ -43,6 +45,123 @@ static size_t list_mlp(const struct asy__hyper *hyper, const struct asy__schema 
     return n + list_linear(schema, layers + n);
 }
 
+/* ---- cnn ------------------------------------------------------------------------------------- */
+
+/* The shape of a row: as hyper says, else as the array had it, else a square of one channel. */
+static int image_of(const struct asy__hyper *hyper, const struct asy__schema *schema,
+                    struct asy__shape *ret, struct asy_error *err)
+{
+    size_t n = schema->n_features, side = (size_t)sqrt((double)n + 0.5);
+    struct asy__shape s = { side, side, 1 };
+
+    if (hyper->image_height || hyper->image_width || hyper->image_channels) {
+        s.height = (size_t)hyper->image_height;
+        s.channels = (size_t)(hyper->image_channels ? hyper->image_channels : 1);
+        s.width = (size_t)(hyper->image_width ? hyper->image_width : hyper->image_height);
+    } else if (schema->image[0]) {
+        s = (struct asy__shape){ schema->image[0], schema->image[1], schema->image[2] };
+    }
+    if (asy__shape_size(s) != n)
+        return asy_fail(err, ASY_E_INVAL, "rows of %zu features are no images of %zu x %zu x %zu; "
+                        "image_height, image_width and image_channels say what they are", n,
+                        s.height, s.width, s.channels);
+    if (s.height <= 4 && s.channels > 4 && schema->image[0] && !hyper->image_height)
+        return asy_fail(err, ASY_E_INVAL, "images of %zu x %zu x %zu: the array seems to have its "
+                        "channels first; the cnn wants them last (numpy.moveaxis(a, 1, -1)), or "
+                        "image_height, image_width and image_channels to say so", s.height,
+                        s.width, s.channels);
+    *ret = s;
+    return 0;
+}
+
+static struct asy__layer_desc conv_of(const struct asy__hyper *hyper, size_t width,
+                                      enum asy_act act)
+{
+    int same = hyper->padding == ASY__PADDING_SAME || hyper->residual;
+    size_t kernel = (size_t)hyper->kernel;
+
+    return (struct asy__layer_desc){ .kind = ASY__CONV, .width = width, .kernel = kernel,
+                                     .pad = same ? (kernel - 1) / 2 : 0, .act = act };
+}
+
+/* In each block twice the kernels of the one before, then pooling while there is what to pool. */
+static size_t list_plain(const struct asy__hyper *hyper, struct asy__shape image,
+                         struct asy__layer_desc *layers)
+{
+    size_t n = 0, high = image.height, wide = image.width;
+
+    for (int64_t b = 0; b < hyper->blocks; b++) {
+        struct asy__layer_desc *conv = &layers[n++];
+        size_t shrinks;
+
+        *conv = conv_of(hyper, (size_t)hyper->filters << b, (enum asy_act)hyper->activation);
+        shrinks = conv->kernel - 1 - 2 * conv->pad;
+        high = high > shrinks ? high - shrinks : 0;
+        wide = wide > shrinks ? wide - shrinks : 0;
+        if (hyper->pool == ASY__POOLING_NONE || high < 2 || wide < 2)
+            continue;
+        high /= 2;
+        wide /= 2;
+        if (hyper->pool == ASY__POOLING_MAX)
+            conv->pool = 2;
+        else
+            layers[n++] = (struct asy__layer_desc){ .kind = ASY__MEAN_POOL, .kernel = 2 };
+    }
+    layers[n++] = (struct asy__layer_desc){ .kind = ASY__FLATTEN };
+    return n;
+}
+
+/* A convolution; blocks of two of them, with a sum around each (He et al. 2016, arXiv 1512.03385,
+ * figure 5 on the left), all but the first at half the width and height and with twice the kernels,
+ * where a convolution of 1 x 1 goes around (option B); the mean of each channel. */
+static size_t list_residual(const struct asy__hyper *hyper, struct asy__layer_desc *layers)
+{
+    enum asy_act act = (enum asy_act)hyper->activation;
+    size_t n = 0, around;
+
+    layers[n++] = conv_of(hyper, (size_t)hyper->filters, act);
+    for (int64_t b = 0; b < hyper->blocks; b++) {
+        size_t from = n, width = (size_t)hyper->filters << b, inner; /* from: layer n - 1 */
+
+        layers[n] = conv_of(hyper, width, act);
+        layers[n++].stride = b > 0 ? 2 : 1;
+        layers[n++] = conv_of(hyper, width, ASY_ACT_NONE);
+        inner = n;
+        around = from;
+        if (b > 0) {
+            layers[n++] = (struct asy__layer_desc){ .kind = ASY__CONV, .width = width, .kernel = 1,
+                                                    .stride = 2, .from = { from } };
+            around = n;
+        }
+        layers[n++] = (struct asy__layer_desc){ .kind = ASY__ADD, .from = { inner, around } };
+        layers[n++] = (struct asy__layer_desc){ .kind = ASY__ACT, .act = act };
+    }
+    layers[n++] = (struct asy__layer_desc){ .kind = ASY__GLOBAL_MEAN };
+    return n;
+}
+
+static int list_cnn(const struct asy__hyper *hyper, const struct asy__schema *schema,
+                    struct asy__shape *ret_image, struct asy__layer_desc *layers, size_t *ret_n,
+                    struct asy_error *err)
+{
+    size_t n;
+    int rc;
+
+    if ((rc = image_of(hyper, schema, ret_image, err)) < 0)
+        return rc;
+    if (hyper->residual && hyper->kernel % 2 == 0)
+        return asy_fail(err, ASY_E_INVAL, "a kernel of %lld is not possible in residual blocks: "
+                        "it must be odd", (long long)hyper->kernel);
+    n = hyper->residual ? list_residual(hyper, layers) : list_plain(hyper, *ret_image, layers);
+    if (hyper->hidden)
+        layers[n++] = (struct asy__layer_desc){ .kind = ASY__DENSE, .width = (size_t)hyper->hidden,
+                                                .act = (enum asy_act)hyper->activation };
+    if (hyper->dropout > 0)
+        layers[n++] = (struct asy__layer_desc){ .kind = ASY__DROPOUT, .rate = hyper->dropout };
+    *ret_n = n + list_linear(schema, layers + n);
+    return 0;
+}
+
 int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *schema,
                     size_t train_rows, size_t eval_rows, struct asy__net **ret_net,
                     struct asy_error *err)
@@ -61,6 +180,8 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
         n = list_mlp(hyper, schema, few);
     else if (hyper->family == ASY__LINEAR)
         n = list_linear(schema, few);
+    else if (hyper->family == ASY__CNN)
+        rc = list_cnn(hyper, schema, &options.features, few, &n, err);
     else
         rc = asy__layers_read(hyper->list, hyper->values, asy__outputs_of(schema), &listed, &n,
                               err);

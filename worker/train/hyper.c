@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <asy/conv.h>
 #include <asy/gbdt.h>
 #include <asy/parse.h>
 #include <asy/training.h>
@@ -19,6 +20,8 @@ static const enum asy_act activation_of[] = {
     ASY_ACT_RELU, ASY_ACT_TANH, ASY_ACT_GELU, ASY_ACT_SIGMOID, ASY_ACT_SILU, ASY_ACT_LEAKY_RELU,
 };
 static const char *const optimizers[] = { "sgd", "adam", NULL };
+static const char *const paddings[] = { "same", "valid", NULL };
+static const char *const pools[] = { "max", "mean", "none", NULL };
 static const char *const norms[] = { "none", "layer", NULL };
 
 static const struct row {
@@ -52,6 +55,19 @@ static const struct row {
     { "hidden_8", COUNT, AT(hidden_of[7]), 0, 0, 65536, NULL },
     { "layers", COUNT, AT(layers), 2, 1, ASY__HIDDEN_MAX, NULL },
     { "norm", WORD, AT(norm), 0, 0, 0, norms },
+}, of_cnn[] = {
+    { "activation", WORD, AT(activation), 0, 0, 0, activations },
+    { "blocks", COUNT, AT(blocks), 2, 1, ASY__BLOCKS_MAX, NULL },
+    { "dropout", REAL, AT(dropout), 0, 0, 0.99, NULL },
+    { "filters", COUNT, AT(filters), 16, 1, 1024, NULL },
+    { "hidden", COUNT, AT(hidden), 128, 0, 65536, NULL },
+    { "image_channels", COUNT, AT(image_channels), 0, 0, 4096, NULL },
+    { "image_height", COUNT, AT(image_height), 0, 0, 4096, NULL },
+    { "image_width", COUNT, AT(image_width), 0, 0, 4096, NULL },
+    { "kernel", COUNT, AT(kernel), 3, 1, ASY_CONV_KERNEL_MAX, NULL },
+    { "padding", WORD, AT(padding), 0, 0, 0, paddings },
+    { "pool", WORD, AT(pool), 0, 0, 0, pools },
+    { "residual", FLAG, AT(residual), 0, 0, 1, NULL },
 }, of_layers[] = {
     { "layers", LIST, AT(list), 0, 0, 0, NULL },
 }, of_gbdt[] = {
@@ -78,6 +94,7 @@ static const struct family {
     { name, rows, of_networks, ASY_ARRAY_LEN(rows), ASY_ARRAY_LEN(of_networks) }
     [ASY__MLP] = NETWORK("mlp", of_mlp),
     [ASY__LINEAR] = { "linear", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
+    [ASY__CNN] = NETWORK("cnn", of_cnn),
     [ASY__LAYERS] = NETWORK("layers", of_layers),
     [ASY__GBDT] = { "gbdt", of_gbdt, NULL, ASY_ARRAY_LEN(of_gbdt), 0 },
     [ASY__PLUGIN] = { "plugin", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },

@@ -8,10 +8,13 @@
 #include <asy/plugin.h>
 
 enum asy__family {
-    ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__LAYERS, ASY__PLUGIN, ASY__FAMILIES,
+    ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__CNN, ASY__LAYERS, ASY__PLUGIN, ASY__FAMILIES,
 };
 enum asy__optimizer { ASY__SGD, ASY__ADAM };
 enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER };
+enum asy__padding { ASY__PADDING_SAME, ASY__PADDING_VALID };
+enum asy__pooling { ASY__POOLING_MAX, ASY__POOLING_MEAN, ASY__POOLING_NONE };
+#define ASY__BLOCKS_MAX 6 /* of a cnn */
 #define ASY__HIDDEN_MAX 8 /* layers of an mlp, beside its outputs */
 struct asy__hyper {
     int64_t family; /* enum asy__family */
@@ -28,6 +31,12 @@ struct asy__hyper {
     int64_t hidden_of[ASY__HIDDEN_MAX]; /* of each layer; 0: hidden */
     int64_t activation; /* enum asy_act */
     int64_t norm;       /* enum asy__norm */
+    /* cnn, beside activation, dropout and hidden */
+    int64_t filters, blocks, kernel;
+    int64_t padding;  /* enum asy__padding */
+    int64_t pool;     /* enum asy__pooling */
+    int64_t residual;
+    int64_t image_height, image_width, image_channels; /* 0: as the data say */
     /* layers; both borrowed from what was read */
     const struct asy_json *list;   /* layers.h; NULL: none was given */
     const struct asy_json *values; /* the object that has values of parameters for it */

@@ -213,6 +213,19 @@ static void add_mlp(const struct asy__hyper *h, int population, struct asy_buf *
         asy_buf_addf(buf, "dropout=%a\n", h->dropout);
 }
 
+static void add_cnn(const struct asy__hyper *h, int population, struct asy_buf *buf)
+{
+    asy_buf_addf(buf, "filters=%lld\nblocks=%lld\nkernel=%lld\npadding=%lld\npool=%lld\n"
+                 "residual=%lld\nhidden=%lld\nactivation=%s\nimage=%lld %lld %lld\n",
+                 (long long)h->filters, (long long)h->blocks, (long long)h->kernel,
+                 (long long)h->padding, (long long)h->pool, (long long)h->residual,
+                 (long long)h->hidden, asy_act_name((enum asy_act)h->activation),
+                 (long long)h->image_height, (long long)h->image_width,
+                 (long long)h->image_channels);
+    if (!population)
+        asy_buf_addf(buf, "dropout=%a\n", h->dropout);
+}
+
 static void add_layers(const struct asy__hyper *h, struct asy_buf *buf)
 {
     struct asy_jsonw w;
@@ -228,6 +241,8 @@ static void add_network(const struct asy__hyper *h, int population, struct asy_b
 {
     if (h->family == ASY__MLP)
         add_mlp(h, population, buf);
+    if (h->family == ASY__CNN)
+        add_cnn(h, population, buf);
     if (h->family == ASY__LAYERS)
         add_layers(h, buf);
     if (!population)

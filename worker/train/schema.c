@@ -60,6 +60,12 @@ void asy__schema_write(const struct asy__schema *schema, struct asy_jsonw *w, co
         asy_jsonw_close(w, '}');
     }
     asy_jsonw_close(w, ']');
+    if (schema->image[0]) {
+        asy_jsonw_open(w, "image", '[');
+        for (size_t d = 0; d < 3; d++)
+            asy_jsonw_u64(w, NULL, schema->image[d]);
+        asy_jsonw_close(w, ']');
+    }
     if (schema->classification) {
         write_texts(w, "classes", &schema->classes);
     } else {
@@ -156,6 +162,20 @@ static int read_columns(const struct asy_json *list, struct asy__schema *schema,
     return labels == 1 && schema->n_features ? 0 : bad(err, "list of columns");
 }
 
+/* What is no shape of an image counts as none. */
+static void read_image(const struct asy_json *list, struct asy__schema *schema)
+{
+    int64_t dims[3];
+
+    for (size_t d = 0; d < 3; d++) {
+        dims[d] = asy_json_i64(asy_json_at(list, d), 0);
+        if (dims[d] < 1 || dims[d] > ASY_CSV_COLUMNS_MAX)
+            return;
+    }
+    for (size_t d = 0; d < 3; d++)
+        schema->image[d] = (size_t)dims[d];
+}
+
 static int read_tokens(const struct asy_json *node, struct asy__schema *ret, struct asy_error *err)
 {
     struct asy__schema schema = { .classification = 1 };
@@ -190,6 +210,7 @@ int asy__schema_read(const struct asy_json *node, struct asy__schema *ret, struc
     schema.fills_missing = !strcmp(asy_json_str(asy_json_get(node, "missing"), ""), "mean");
     schema.target_shift = asy_json_f64(asy_json_get(node, "target_shift"), 0);
     schema.target_factor = asy_json_f64(asy_json_get(node, "target_factor"), 1);
+    read_image(asy_json_get(node, "image"), &schema);
     if (!schema.classification && strcmp(task, "regression") != 0)
         rc = bad(err, "task");
     else if (!isfinite(schema.target_shift) || !isfinite(schema.target_factor) ||

@@ -249,6 +249,23 @@ static int open_plain(struct asy__source *source, struct asy_error *err)
     return 0;
 }
 
+/* N x H x W or N x H x W x C. */
+static void find_image(struct asy__source *source)
+{
+    const struct asy__shape *found = NULL;
+    size_t wide = 0;
+
+    for (size_t i = 0; i < source->n_arrays; i++)
+        if (source->arrays[i].shape.n_columns > 1) {
+            found = &source->arrays[i].shape;
+            wide++;
+        }
+    if (wide != 1 || found->n_dims < 3 || found->n_dims > 4)
+        return;
+    for (size_t d = 0; d < 3; d++)
+        source->image[d] = d + 1 < found->n_dims ? (size_t)found->dims[d + 1] : 1;
+}
+
 /* All arrays have as many rows, and together not too many columns. */
 static int check_arrays(struct asy__source *source, struct asy_error *err)
 {
@@ -271,6 +288,7 @@ static int check_arrays(struct asy__source *source, struct asy_error *err)
     if (source->n_columns > ASY_CSV_COLUMNS_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "'%s': more than %u columns", a[0].path,
                         ASY_CSV_COLUMNS_MAX);
+    find_image(source);
     return 0;
 }
 

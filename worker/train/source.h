@@ -16,6 +16,7 @@ struct asy__source {
     /* 1: the first row has the columns' names, 0: it has not, -1: who reads it has to find out */
     int header;
     int by_place; /* names are made up from places: another file's columns may count by theirs */
+    size_t image[3]; /* of the one array with several columns, if a row of it is an image */
     struct asy__zip_entry *members; /* NPZ */
     size_t n_members;
     struct asy__array *arrays; /* [n_arrays] beside each other: NPZ, NPY, IDX */

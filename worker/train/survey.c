@@ -109,6 +109,7 @@ int asy__survey_source(struct asy__source *source, struct asy__survey *ret, stru
     int rc;
 
     *ret = (struct asy__survey){ .header = source->header, .by_place = source->by_place };
+    memcpy(ret->image, source->image, sizeof ret->image);
     rc = asy__source_rows(source, survey_row, ret, NULL, err);
     if (rc == 0 && ret->n_rows == 0)
         rc = asy_fail(err, ASY_E_FORMAT, "'%s' has no rows", source->spec->file);
@@ -317,6 +318,7 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
     int rc;
 
     schema->n_columns = survey->n_columns;
+    memcpy(schema->image, survey->image, sizeof schema->image);
     schema->has_header = survey->header < 0 ? asy__survey_header(survey) : survey->header;
     if (!(schema->columns = calloc(schema->n_columns, sizeof *schema->columns)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu columns", schema->n_columns);
