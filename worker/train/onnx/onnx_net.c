@@ -70,7 +70,7 @@ static const char *reshaped(struct asy__graph *g, const struct asy__model *model
     size_t rank = rank_of(model, to);
     int64_t shape[4] = { 0 };
 
-    memcpy(shape + 1, dims + 4 - rank, (rank - 1) * sizeof *shape);
+    memcpy(shape + 1, dims + (4 - rank), (rank - 1) * sizeof *shape);
     return ASY__NODE(g, "Reshape", x, asy__graph_ints(g, NULL, shape, rank));
 }
 
@@ -147,7 +147,7 @@ static const char *place(struct asy__graph *g, const struct asy__model *model,
     size_t rank = rank_of(model, layer->out);
 
     return ASY__NODE(g, "Add", x[0], asy__graph_floats(g, name, asy__export_tensor(model, layer, 0),
-                                                       dims + 4 - rank, rank - 1));
+                                                       dims + (4 - rank), rank - 1));
 }
 
 /* How many tokens are given, as a list of one. */
