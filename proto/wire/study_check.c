@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <asy/parse.h>
 #include <unistd.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <inttypes.h>
@@ -173,6 +174,22 @@ static void check_model(struct asy__parse *p)
                      "train on", validation + test);
 }
 
+/* "layer 3 (add): why" is a mistake of the list's item 3, if a list is what the network is from. */
+static void put_net_problem(struct asy__parse *p, const char *text)
+{
+    const struct asy_yaml *node = NULL;
+    char key[64] = "run.model";
+    uint64_t number = 0;
+    size_t n;
+
+    if (!strncmp(text, "layer ", 6) && (n = strspn(text + 6, "0123456789")) > 0 && n < 10 &&
+        asy_parse_u64(text + 6, n, &number, NULL) == 0)
+        node = asy__study_layer(p, (size_t)number);
+    if (node)
+        snprintf(key, sizeof key, "run.layers[%llu]", (unsigned long long)number);
+    asy__problem(p, node ? node : asy__place(p, key), key, "%s", text);
+}
+
 /* "'FILE': label: why" is a mistake of data.label, "objective: why" one of the metric, all else one
  * of the file that it begins with. */
 static void put_data_problem(struct asy__parse *p, const char *text)
@@ -182,6 +199,10 @@ static void put_data_problem(struct asy__parse *p, const char *text)
     size_t n = strlen(file);
     char key[64];
 
+    if (!strncmp(text, "run: ", 5)) {
+        put_net_problem(p, text + 5);
+        return;
+    }
     if (why[0] == '\'' && !strncmp(why + 1, file, n) && !strncmp(why + 1 + n, "': ", 3))
         why += n + 4;
     else if (labels && text[0] == '\'' && !strncmp(text + 1, labels, strlen(labels)))

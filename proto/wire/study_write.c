@@ -295,6 +295,13 @@ void asy__study_write_data(struct asy__parse *p, const char *metric, struct asy_
         asy_jsonw_str(&out.w, "metric", metric);
         asy_jsonw_close(&out.w, '}');
     }
+    if (p->kind == ASY_RUN_MODEL && p->n_problems == 0) {
+        asy_jsonw_open(&out.w, "run", '{');
+        write_value(&out.w, asy__row_find("run.model"), asy__val(p, "run.model"));
+        write_fixed(&out);
+        asy_jsonw_close(&out.w, '}');
+        asy__study_write_sample(p, &out.w);
+    }
     asy_jsonw_close(&out.w, '}');
 }
 

@@ -980,6 +980,14 @@ static void what_is_wrong_with_the_data_is_a_mistake_with_a_place(void)
           ASY_E_INVAL },
         { "besides", HEAD MODEL_RUN ALL_DATA "bugdet: 1\n" REST, "'%s': label: no column",
           "s.yaml:4:29: data.label: no column\n", "", ASY_E_INVAL },
+        { "a layer", HEAD "run: {model: layers, length: {max: 9}, layers: [{dense: \"{w}\"}, {act: "
+          "relu}]}\n" ALL_DATA OBJECTIVE BUDGET "parameters: {w: {min: 3, max: 9}}\n",
+          "run: layer 1 (act): does not fit", "s.yaml:3:65: run.layers[1]: layer 1 (act): does not "
+          "fit\n", "},\"sample\":{\"w\":3}}",
+          ASY_E_INVAL },
+        { "the outputs' layer", HEAD "run: {model: layers, length: {max: 9}, layers: [flatten]}\n"
+          ALL_DATA REST, "run: layer 2 (dense): too large", "s.yaml:3:14: run.model: layer 2",
+          "\"sample\":{}", ASY_E_INVAL },
         { "a wrong metric is not asked about",
           HEAD MODEL_RUN ALL_DATA "objective: {metric: loss, goal: minimize}\n" PARAMS BUDGET,
           "'%s': label: none", "data.label: none\n", "0}}}", ASY_E_INVAL },

@@ -248,6 +248,42 @@ static void lists_that_lie_are_refused(void)
     }
 }
 
+/* Before anything runs: whoever reads the study file asks with its data and a network. */
+static void a_network_that_does_not_fit_the_data_is_told(void)
+{
+    static const struct {
+        const char *list, *says; /* NULL: it fits; w is 8 */
+    } cases[] = {
+        { "[{\"dense\":\"{w}\",\"name\":\"a\"},{\"dense\":8},{\"add\":\"a\"}]", NULL },
+        { "[{\"dense\":\"{w}\",\"name\":\"a\"},{\"dense\":9},{\"add\":\"a\"}]",
+          "run: layer 2 (add): 1 x 1 x 9 and 1 x 1 x 8 do not add up" },
+        { "[{\"tokens\":\"{w}\"},{\"dense\":3}]", NULL },
+        { "[{\"tokens\":7},{\"dense\":\"{w}\"}]", "run: layer 0 (tokens): " },
+        { "[{\"dense\":65536},{\"dense\":65536},{\"dense\":\"{w}\"}]",
+          "run: layer 1 (dense): the network has more" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *job = NULL;
+        struct asy_buf text, out;
+
+        asy_buf_init(&text, 1u << 16);
+        asy_buf_init(&out, 1u << 16);
+        asy_buf_addf(&text, "{\"study\":{\"data\":{\"file\":\"%s\"},\"run\":{\"model\":\"layers\","
+                     "\"fixed\":{\"layers\":%s}},\"sample\":{\"w\":8}}}",
+                     KIT_DIGITS, cases[i].list);
+        if (T_OK(asy_json_parse(text.data, text.len, &job, &err), &err)) {
+            T_EQ(cases[i].list, asy_trainer_describe(job, &out, &err),
+                 cases[i].says ? ASY_E_INVAL : 0);
+            T_HAS(cases[i].list, err.text, cases[i].says ? cases[i].says : "");
+        }
+        asy_json_destroy(job);
+        asy_buf_fini(&text);
+        asy_buf_fini(&out);
+    }
+}
+
 /* A family without rows of its own. */
 static void linear_has_what_all_networks_have(void)
 {
@@ -310,5 +346,6 @@ T_MAIN("options", T_TEST(both_know_the_same_hyperparameters), T_TEST(both_know_t
        T_TEST(trees_have_the_same_defaults),
        T_TEST(a_study_is_a_job_with_the_same_defaults),
        T_TEST(listed_layers_reach_the_network), T_TEST(lists_that_lie_are_refused),
+       T_TEST(a_network_that_does_not_fit_the_data_is_told),
        T_TEST(linear_has_what_all_networks_have),
        T_TEST(strict_reaches_the_job))

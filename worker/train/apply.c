@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * apply.c - what needs no training: describing a job's data, scoring and applying stored models. */
 #include "state.h"
+#include "families.h"
 #include <string.h>
 #include <asy/kernels.h>
 #include <asy/training.h>
@@ -45,6 +46,30 @@ static void write_description(const struct asy__data *data, struct asy_buf *ret_
     asy_jsonw_close(&w, '}');
 }
 
+/* Whether the model of "run", with the parameters of "sample" in it, can learn this data. */
+static int check_model(const struct asy_json *study, const struct asy__schema *schema,
+                       struct asy_error *err)
+{
+    const struct asy_json *run = asy_json_get(study, "run");
+    const struct asy_json *sample = asy_json_get(study, "sample");
+    int family = asy__family_find(asy_json_str(asy_json_get(run, "model"), NULL)), rc;
+    struct asy__net *net = NULL;
+    struct asy__hyper hyper;
+
+    if (!sample || family < 0 || !asy__family_is_net((enum asy__family)family))
+        return 0;
+    asy__hyper_defaults((enum asy__family)family, &hyper);
+    if ((rc = asy__hyper_read(asy_json_get(run, "fixed"), &hyper, err)) == 0 &&
+        (rc = asy__hyper_read(sample, &hyper, err)) == 0)
+        rc = asy__family_net(&hyper, schema, 1, 1, &net, err);
+    asy__net_destroy(net);
+    if (rc < 0)
+        asy_error_prefix(err, "run");
+    if (rc == ASY_E_TOOBIG && err)
+        err->code = ASY_E_INVAL; /* whoever asks wants to know whose mistake it is */
+    return rc == ASY_E_TOOBIG ? ASY_E_INVAL : rc;
+}
+
 int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_json,
                          struct asy_error *err)
 {
@@ -63,7 +88,8 @@ int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_js
     rc = asy__data_spec_read(asy_json_get(study, "data"), &spec, err);
     if (rc < 0 || (rc = asy__data_load(&spec, NULL, 1, &data, err)) < 0)
         return rc;
-    if (!metric || (rc = asy__metric_check(&data, metric, err)) == 0) {
+    if ((!metric || (rc = asy__metric_check(&data, metric, err)) == 0) &&
+        (rc = check_model(study, &data.schema, err)) == 0) {
         write_description(&data, ret_json);
         rc = asy_buf_check(ret_json, "the description", err);
     }

@@ -149,8 +149,10 @@ ASY_MUST_CHECK int asy_study_parse(const char *text, size_t len, const char *fil
                                    const char *base_dir, struct asy_study_spec **ret_spec,
                                    struct asy_buf *problems, struct asy_error *err);
 /* Who can look into a study's data, which this library cannot read. text is JSON with "data" as in
- * the canonical form and, where it is no mistake by itself, "objective.metric". ASY_E_INVAL: what
- * is wrong, as "key: why" (a key of data, or objective) or of the file as a whole. Other codes: it
+ * the canonical form and, where it is no mistake by itself, "objective.metric"; also, of a model,
+ * "run" with its constants, and a "sample" of what parameters its layers have, at their least.
+ * ASY_E_INVAL: what is wrong, as "key: why" (a key of data, objective or run; the latter may go on
+ * "layer N (kind): why") or of the file as a whole. Other codes: it
  * could not be looked at, which is nobody's mistake here. Who can load a plug-in tells its table
  * likewise (asy/plugin.h); ASY_E_INVAL: the library is a mistake of run.plugin. */
 struct asy_study_reader {
