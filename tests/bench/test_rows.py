@@ -206,6 +206,24 @@ def the_tuner_prints_every_row():
             raise AssertionError(f"no interval: {row}")
 
 
+def populations_print_every_row():
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "populations.py")
+    try:
+        done = subprocess.run([sys.executable, script, BIN, "--dir", work, "--seeds", "1", "--members",
+                               "3", "--epochs", "4"], text=True, capture_output=True)
+    finally:
+        shutil.rmtree(work)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    if [row["case"] for row in got] != ["pbt/3", "pb2/3", "alone/3"]:
+        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+    for row in got:
+        if rows.mistake(row) or not 0 < row["value"] < 2.302:  # the loss of a guess
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+
+
 def products_print_every_row():
     done = subprocess.run([os.path.join(BIN, "bench_gemm"), "--tiny"], text=True, capture_output=True)
     if done.returncode != 0:
@@ -395,7 +413,7 @@ for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_
              statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
              a_replay_that_gets_nowhere_ends, the_stopping_form_is_the_rule_of_optuna,
              curves_are_trained_and_packed, trees_print_every_row, steps_print_every_row,
-             products_print_every_row, the_tuner_prints_every_row):
+             products_print_every_row, populations_print_every_row, the_tuner_prints_every_row):
     try:
         case()
         print(f"ok {case.__name__}", flush=True)
