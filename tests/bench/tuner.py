@@ -35,7 +35,7 @@ PEERS = ("optuna", "cmaes", "rustuna", "torch", "syne-tune", "pymoo", "smac")  #
 STUDY_PEERS = (("rustuna", "rustuna-", ("tpe", "cma", "nsga2")), ("cmaes", "cmaes-", ("cma",)),
                ("pymoo", "pymoo-", ("nsga2",)))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-               "MKL_NUM_THREADS": "1"}
+               "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}  # smac goes by the order of sets
 # name, case, what bench_tuner and tuner_peers.py are asked, rounds or runs, left out by --quick
 ASKS = [("tpe.ask_ms", "1000", ("tpe", "mixed", 20, 1000), False),
         ("tpe.ask_ms", "10000", ("tpe", "mixed", 20, 10000), False),
@@ -162,7 +162,7 @@ def speed_studies(bench):
 def idle(bench):
     """256 simulated workers whose points are drawn ahead by core's rule, beside the same without.
     Both count processor time, so they may run side by side."""
-    trials, runs = (400, 1) if bench.args.tiny else (2000, 3) if bench.args.quick else (20000, 48)
+    trials, runs = (400, 1) if bench.args.tiny else (2000, 3) if bench.args.quick else (20000, 24)
 
     def measure(how):
         lines = bench.run([os.path.join(bench.args.bin, "bench_idle"), "tpe", "mixed", 20, 256, trials,

@@ -15,6 +15,7 @@ default for hyperparameters (a random forest).
 import ctypes
 import importlib.metadata
 import math
+import os
 import sys
 import time
 import warnings
@@ -44,6 +45,8 @@ def one_thread(name):
         import torch
 
         torch.set_num_threads(1)
+    elif name == "smac":
+        os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # its forest takes a thread for each core
 
 
 # ---- speed ---------------------------------------------------------------------------------------
