@@ -53,6 +53,25 @@ static const struct {
         { ASY__UNEMBED, .table = 1 },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
+    { "images", { 9, 8, 2 }, 0, 0, 5, {
+        { ASY__CONV, .width = 6, .kernel = 3, .pad = 1, .act = ASY_ACT_RELU, .pool = 2 },
+        { ASY__CONV, .width = 4, .kernel = 2, .stride = 2, .groups = 2, .act = ASY_ACT_GELU },
+        { ASY__CONV, .width = 5, .kernel = 1, .act = ASY_ACT_SILU, .pool = 2 },
+        { ASY__FLATTEN },
+        { ASY__DENSE, .width = CLASSES } } },
+    { "pools", { 10, 7, 2 }, 0, 0, 6, {
+        { ASY__CONV, .width = 3, .kernel = 3, .stride = 1, .pad = 2, .act = ASY_ACT_TANH },
+        { ASY__MAX_POOL, .kernel = 3, .stride = 2, .pad = 1 },
+        { ASY__MEAN_POOL, .kernel = 3, .stride = 2, .pad = 1 },
+        { ASY__DENSE, .width = 5 },
+        { ASY__GLOBAL_MEAN },
+        { ASY__DENSE, .width = CLASSES } } },
+    { "lines", { 1, 9, 2 }, 0, 0, 5, {
+        { ASY__CONV, .width = 4, .kernel = 3, .pad = 1 },
+        { ASY__MEAN_POOL, .kernel = 2, .pad = 1, .stride = 2 },
+        { ASY__ACT, .act = ASY_ACT_TANH },
+        { ASY__GLOBAL_MEAN },
+        { ASY__DENSE, .width = CLASSES } } },
     { "text", { 1, 6, 1 }, 0, 1, 7, {
         { ASY__EMBED, .width = 4, .vocabulary = VOCABULARY },
         { ASY__LAYER_NORM },

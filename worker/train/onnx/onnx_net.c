@@ -137,6 +137,107 @@ static const char *layer_norm(struct asy__graph *g, const struct asy__model *mod
     return y;
 }
 
+static const char *transposed(struct asy__graph *g, const char *x, const int *order, size_t n)
+{
+    const char *y = ASY__NODE(g, "Transpose", x);
+    int64_t *perm = asy__graph_attr_ints(g, "perm", n);
+
+    for (size_t i = 0; perm && i < n; i++)
+        perm[i] = order[i];
+    return y;
+}
+
+/* ---- layers of images ------------------------------------------------------------------------ */
+
+/* ONNX has the channels of an image before its pixels, we have them last; runtimes cancel what
+ * turns one into the other between two layers. */
+static const int channels_first[] = { 0, 3, 1, 2 }, channels_last[] = { 0, 2, 3, 1 };
+
+static const char *as_image(struct asy__graph *g, const struct asy__model *model, const char *x,
+                            struct asy__shape shape)
+{
+    const int64_t dims[] = { 0, (int64_t)shape.height, (int64_t)shape.width,
+                             (int64_t)shape.channels };
+
+    if (rank_of(model, shape) < 4)
+        x = ASY__NODE(g, "Reshape", x, asy__graph_ints(g, NULL, dims, 4));
+    return transposed(g, x, channels_first, 4);
+}
+
+static const char *from_image(struct asy__graph *g, const struct asy__model *model, const char *x,
+                              struct asy__shape shape)
+{
+    x = transposed(g, x, channels_last, 4);
+    return rank_of(model, shape) < 4 ? reshaped(g, model, x, shape) : x;
+}
+
+static void attr_pair(struct asy__graph *g, const char *name, size_t value, size_t n)
+{
+    int64_t *list = asy__graph_attr_ints(g, name, n);
+
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = (int64_t)value;
+}
+
+/* x: with its channels first. */
+static const char *windows(struct asy__graph *g, const char *op, const char *x, size_t size,
+                           size_t stride, size_t pad)
+{
+    const char *y = ASY__NODE(g, op, x);
+
+    attr_pair(g, "kernel_shape", size, 2);
+    attr_pair(g, "strides", stride, 2);
+    attr_pair(g, "pads", pad, 4);
+    return y;
+}
+
+static const char *conv(struct asy__graph *g, const struct asy__model *model,
+                        const struct asy__layer *layer, const char *const *x)
+{
+    const struct asy__layer_desc *d = &layer->desc;
+    const char *w = transposed(g, tensor(g, model, layer, 0), channels_first, 4);
+    const char *b = tensor(g, model, layer, 1), *y;
+
+    y = ASY__NODE(g, "Conv", as_image(g, model, x[0], layer->in[0]), w, b);
+    attr_pair(g, "kernel_shape", d->kernel, 2);
+    attr_pair(g, "strides", d->stride ? d->stride : 1, 2);
+    attr_pair(g, "pads", d->pad, 4);
+    asy__graph_attr_int(g, "group", (int64_t)(d->groups ? d->groups : 1));
+    y = activation(g, d->act, y);
+    if (d->pool)
+        y = windows(g, "MaxPool", y, d->pool, d->pool, 0);
+    return from_image(g, model, y, layer->out);
+}
+
+/* What lies outside of an image counts for nothing, as we have it. */
+static const char *pool(struct asy__graph *g, const struct asy__model *model,
+                        const struct asy__layer *layer, const char *const *x)
+{
+    const struct asy__layer_desc *d = &layer->desc;
+    const char *op = d->kind == ASY__MAX_POOL ? "MaxPool" : "AveragePool";
+    const char *y = windows(g, op, as_image(g, model, x[0], layer->in[0]), d->kernel,
+                            d->stride ? d->stride : d->kernel, d->pad);
+
+    return from_image(g, model, y, layer->out);
+}
+
+static const char *global_mean(struct asy__graph *g, const struct asy__model *model,
+                               const struct asy__layer *layer, const char *const *x)
+{
+    size_t n = rank_of(model, layer->in[0]) - 2; /* dimensions of pixels */
+    const char *y;
+    int64_t *axes;
+
+    if (n == 0)
+        return x[0];
+    y = ASY__NODE(g, "ReduceMean", x[0]);
+    if ((axes = asy__graph_attr_ints(g, "axes", n)))
+        for (size_t i = 0; i < n; i++)
+            axes[i] = (int64_t)i + 1;
+    asy__graph_attr_int(g, "keepdims", 0);
+    return y;
+}
+
 /* ---- layers of sequences --------------------------------------------------------------------- */
 
 static const char *place(struct asy__graph *g, const struct asy__model *model,
@@ -191,16 +292,6 @@ static const char *unembed(struct asy__graph *g, const struct asy__model *model,
     snprintf(table, sizeof table, "/%s", model->net->tensors[embedding->tensors[0]].name);
     return ASY__NODE(g, "Add", ASY__NODE(g, "MatMul", x[0], ASY__NODE(g, "Transpose", table)),
                      tensor(g, model, layer, 0));
-}
-
-static const char *transposed(struct asy__graph *g, const char *x, const int *order, size_t n)
-{
-    const char *y = ASY__NODE(g, "Transpose", x);
-    int64_t *perm = asy__graph_attr_ints(g, "perm", n);
-
-    for (size_t i = 0; perm && i < n; i++)
-        perm[i] = order[i];
-    return y;
 }
 
 /* What is added to scores [tokens][tokens], so that a token sees none after itself: large enough
@@ -278,6 +369,10 @@ static const emit_f emitters[ASY__LAYER_KINDS] = {
     [ASY__EMBED] = embed,
     [ASY__UNEMBED] = unembed,
     [ASY__ATTENTION] = attention,
+    [ASY__CONV] = conv,
+    [ASY__MAX_POOL] = pool,
+    [ASY__MEAN_POOL] = pool,
+    [ASY__GLOBAL_MEAN] = global_mean,
 };
 
 int asy__onnx_net(struct asy__graph *graph, const struct asy__model *model, const char *features,
