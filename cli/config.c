@@ -85,7 +85,9 @@ int asy__cmd_help_study(int argc, char **argv)
     int status = EXIT_DONE;
 
     asy_buf_init(&text, 1u << 20);
-    if (asy_study_help(argc > 0 ? argv[0] : NULL, &text, &err) < 0) {
+    if ((argc > 0 && strchr(argv[0], '/') ? asy__help_plugin(argv[0], &text, &err)
+                                          : asy_study_help(argc > 0 ? argv[0] : NULL, &text,
+                                                           &err)) < 0) {
         asy__complain(&err);
         status = EXIT_USAGE;
     } else {

@@ -93,6 +93,7 @@ static void usage(struct asy_buf *out)
     asy_buf_adds(
         out, "\n  assay help COMMAND       how to call it, with examples\n"
              "  assay help study [KEY]   every key of the study file\n"
+             "  assay help study ./X.so  what a plug-in takes and reports\n"
              "  assay --version [--json] versions of the programs and of what they run on\n"
              "\nevery command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay),\n"
              "most take --coordinator FILE, an invitation to another's coordinator\n"

@@ -7,6 +7,7 @@
  * can be asked (a stored study, a coordinator) rows are made of what the file names, which was
  * checked when it was submitted; a trainer checks again. */
 #include "study_impl.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,38 @@ static const char *text_of(struct asy__parse *p, const struct asy_json *map, con
     const char *text = asy_json_str(asy_json_get(map, key), "");
 
     return asy__take_text(p, text, strlen(text));
+}
+
+/* Of letters, digits, _ and - at most n; with `bars` | too. */
+static int is_plain(const char *text, int bars, size_t n)
+{
+    static const char allowed[] = "|abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789_-";
+    size_t len = strspn(text, allowed + !bars);
+
+    return len > 0 && len <= n && !text[len];
+}
+
+/* The answer comes from a process in which a user's library ran: nothing of it is trusted. */
+static int makes_sense(const struct asy_json *node)
+{
+    const char *type = asy_json_str(asy_json_get(node, "type"), "");
+    const struct asy_json *fallback = asy_json_get(node, "default");
+    double min = asy_json_f64(asy_json_get(node, "min"), 0);
+    double max = asy_json_f64(asy_json_get(node, "max"), 0);
+    const char *words = asy_json_str(asy_json_get(node, "words"), "");
+
+    if (!is_plain(asy_json_str(asy_json_get(node, "name"), ""), 0, 40))
+        return 0;
+    if (!strcmp(type, "word"))
+        return is_plain(words, 1, 4000) && is_plain(asy_json_str(fallback, ""), 0, 40) &&
+               asy__words_have(words, asy_json_str(fallback, ""));
+    if (!strcmp(type, "flag"))
+        return fallback && asy_json_type(fallback) == ASY_JSON_BOOL;
+    return isfinite(asy_json_f64(fallback, (double)NAN)) && min <= max &&
+           fabs(asy_json_f64(fallback, 0)) < 1e300 &&
+           (!strcmp(type, "real") ||
+            (!strcmp(type, "int") && asy_json_type(fallback) == ASY_JSON_INT));
 }
 
 /* The default as YAML, like those of the table. */
@@ -96,11 +129,14 @@ static void take_table(struct asy__parse *p, const struct asy_yaml *plugin,
         if (asy__row_option(group, name))
             asy__problem(p, plugin, "run.plugin", "its hyperparameter '%.40s' has the name of one "
                          "of the engine's", name);
-        else
+        else if (makes_sense(node))
             add_hyper(p, node);
+        else
+            asy__problem(p, plugin, "run.plugin", "has told a table that makes no sense");
     }
     for (size_t i = 0; i < METRICS_MAX && (node = asy_json_at(metrics, i)); i++)
-        add_metric(p, asy_json_str(asy_json_get(node, "name"), ""));
+        if (is_plain(asy_json_str(asy_json_get(node, "name"), ""), 0, 40))
+            add_metric(p, asy_json_str(asy_json_get(node, "name"), ""));
     p->own_known = 1;
     if (own_data && !p->no_data)
         asy__problem(p, data, "data", "the plug-in brings its own data; leave it out");

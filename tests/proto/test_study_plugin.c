@@ -217,6 +217,43 @@ static void each_mistake_has_its_place(void)
 #undef RUN
 }
 
+/* It comes from a process that ran a user's code. */
+static void nonsense_in_a_table_is_a_mistake(void)
+{
+#define ONE(hyper) "{\"hyperparameters\":[" hyper "],\"metrics\":[{\"name\":\"loss\"}]}"
+    static const char *const tables[] = {
+        ONE("{}"), ONE("7"), ONE("{\"name\":\"a b\",\"type\":\"real\",\"default\":1}"),
+        ONE("{\"name\":\"a\",\"type\":\"real\"}"), ONE("{\"name\":\"a\",\"default\":1}"),
+        ONE("{\"name\":\"a\",\"type\":\"real\",\"default\":\"nan\"}"),
+        ONE("{\"name\":\"a\",\"type\":\"real\",\"default\":1,\"min\":2,\"max\":1}"),
+        ONE("{\"name\":\"a\",\"type\":\"int\",\"default\":1.5}"),
+        ONE("{\"name\":\"a\",\"type\":\"flag\",\"default\":1}"),
+        ONE("{\"name\":\"a\",\"type\":\"word\",\"words\":\"b\",\"default\":\"c\"}"),
+        ONE("{\"name\":\"a\",\"type\":\"word\",\"words\":\"b'\\nc\",\"default\":\"b'\\nc\"}"),
+        ONE("{\"name\":\"a\",\"type\":\"word\",\"words\":\"b|c\",\"default\":\"b|c\"}"),
+    };
+    struct t_folder folder;
+
+    if (!make(&folder))
+        return;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(tables); i++) {
+        struct teller teller = { .says = tables[i] };
+        struct asy_study_spec *spec;
+        struct asy_buf problems;
+
+        asy_buf_init(&problems, 64u << 10);
+        spec = load(&folder, HEAD "run: {plugin: x.so, length: {max: 5}}\n" DATA REST PARAMS,
+                    &teller, &problems);
+        T_TRUE(!spec);
+        T_HAS(tables[i], problems.data ? problems.data : "",
+              "s.yaml:3:15: run.plugin: has told a table that makes no sense\n");
+        asy_study_destroy(spec);
+        asy_buf_fini(&problems);
+    }
+    t_folder_drop(&folder);
+#undef ONE
+}
+
 /* What nobody could look at is no mistake of the file. */
 static void without_a_table_names_are_believed(void)
 {
@@ -248,4 +285,4 @@ static void without_a_table_names_are_believed(void)
 
 T_MAIN("study of a plug-in", T_TEST(defaults_of_both_tables_are_filled_in),
        T_TEST(a_plugin_may_bring_its_own_data), T_TEST(each_mistake_has_its_place),
-       T_TEST(without_a_table_names_are_believed))
+       T_TEST(nonsense_in_a_table_is_a_mistake), T_TEST(without_a_table_names_are_believed))

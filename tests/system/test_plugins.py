@@ -71,6 +71,18 @@ def mistakes_have_a_place():
         has("a crash", err, "cannot be asked for its table: assay-trainer failed: signal 6")
 
 
+def the_table_is_shown():
+    with Home() as home:
+        out, _ = home.run("help", "study", f"{PLUGINS}/plugin_fm.so")
+        for part in ("fm  factorisation machine", "factors  a whole number from 0 to 64; default 4",
+                     "drop  a number from 0 to 0.9; default 0", "  accuracy\n      share right"):
+            has("help", out, part)
+        out, _ = home.run("help", "study", f"{PLUGINS}/plugin_wrong.so")
+        has("words", out, "word  one of a, bb, a-b; default a-b")
+        _, err = home.run("help", "study", f"{PLUGINS}/plugin_nothing.so", code=2)
+        has("none", err, "it has no asy_trainer_plugin()")
+
+
 def ranks_make_the_same_bits():
     """Of the example, whose bits go by parameters and rows alone."""
     models = []
@@ -163,6 +175,6 @@ def nothing_reaches_the_next_attempt():
         wait(lambda: not any(alive(pid) for pid in pids), "their ends")
 
 
-main(the_example_sweeps, mistakes_have_a_place, ranks_make_the_same_bits, a_crash_costs_one_attempt,
-     a_failure_is_told_by_who_failed, who_does_not_come_back_is_killed,
+main(the_example_sweeps, mistakes_have_a_place, the_table_is_shown, ranks_make_the_same_bits,
+     a_crash_costs_one_attempt, a_failure_is_told_by_who_failed, who_does_not_come_back_is_killed,
      a_worker_elsewhere_gets_the_library, nothing_reaches_the_next_attempt)

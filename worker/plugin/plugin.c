@@ -279,6 +279,10 @@ static void write_hyper(struct asy_jsonw *w, const struct asy_trainer_hyper *h)
         asy_jsonw_strn(w, "default", word, strcspn(word, "|"));
     } else if (h->type == ASY_TRAINER_FLAG) {
         asy_jsonw_bool(w, "default", h->fallback != 0);
+    } else if (h->type == ASY_TRAINER_INT) {
+        asy_jsonw_i64(w, "min", (int64_t)h->min);
+        asy_jsonw_i64(w, "max", (int64_t)h->max);
+        asy_jsonw_i64(w, "default", (int64_t)h->fallback);
     } else {
         asy_jsonw_f64(w, "min", h->min);
         asy_jsonw_f64(w, "max", h->max);
