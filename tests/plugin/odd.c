@@ -95,7 +95,8 @@ static int create(const struct asy_trainer_setup *setup, struct asy_trainer_shap
     if (!odd)
         return 1;
     memcpy(odd->values, setup->values, sizeof odd->values);
-    say_where();
+    if (odd->values[DOES] == THREAD)
+        say_where();
     odd->rank = setup->rank;
     if (setup->n_features || setup->n_rows[0] || act(odd, IN_CREATE, 0, why)) {
         free(odd);

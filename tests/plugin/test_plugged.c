@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Whole jobs of plug-ins in this process: learning, resuming to the bit, failing with a reason. */
 #include "trainkit.h"
+#include "nomem.h"
 #include <asy/plugin.h>
 #include <asy/training.h>
 
@@ -307,7 +308,41 @@ next:
     }
 }
 
+/* A checkpoint, then the rest of the training from it, each with any allocation failing. */
+static struct bench *thirsty;
+static struct asy_json *thirsty_job;
+static const char *thirsty_resume;
+
+static int train_thirsty(struct asy_error *err)
+{
+    static const struct asy_train_callbacks callbacks = { .checkpoint = on_checkpoint };
+
+    return asy_trainer_run(trainer, thirsty_job, thirsty->dir, thirsty_resume, &callbacks,
+                           &thirsty->result, err);
+}
+
+static void lack_of_memory_is_an_error(void)
+{
+    char checkpoint[100];
+    struct bench b;
+
+    thirsty = &b;
+    if (set_up(&b)) {
+        snprintf(checkpoint, sizeof checkpoint, "%s/kept", b.dir);
+        snprintf(seen.kept, sizeof seen.kept, "%s", checkpoint);
+        for (int rest = 0; rest < 2; rest++) {
+            thirsty_job = make_job(PLUGIN_ODD_SO, "", "val_loss", 2, ODD_PARAMS,
+                                   rest ? "" : "\"until\":1");
+            thirsty_resume = rest ? checkpoint : NULL;
+            T_TRUE(t_nomem_each(rest ? "from there" : "to a checkpoint", train_thirsty) > 10);
+            asy_json_destroy(thirsty_job);
+        }
+        T_EQ("whole", b.result.outcome, ASY_TRAIN_COMPLETE);
+    }
+    tear_down(&b);
+}
+
 T_MAIN("plug-ins at work", T_TEST(an_example_learns), T_TEST(a_resumed_training_has_the_same_bits),
        T_TEST(own_data_and_roots_are_reported), T_TEST(failures_have_a_reason),
        T_TEST(jobs_that_do_not_fit_are_refused), T_TEST(a_loss_that_is_no_number_diverges),
-       T_TEST(stored_models_are_scored))
+       T_TEST(stored_models_are_scored), T_TEST(lack_of_memory_is_an_error))

@@ -99,6 +99,24 @@ def ranks_make_the_same_bits():
     equal("models", models[0] == models[1], True)
 
 
+def a_population_goes_on_from_checkpoints():
+    """Of others, with other hyperparameters; not with another shape."""
+    with Home() as home:
+        pbt = {"max: 16}": "max: 3}", "trials: 24": "trials: 20",
+               "sampler: tpe": "sampler: {name: pbt, population: 3, interval: 1}",
+               "pruner: {name: asha, min: 1, reduction: 4}": "pruner: none"}
+        example(home, **pbt)
+        _, err = home.run("run", "fm.yaml", code=2)
+        has("shape", err, "parameters.factors: cannot change between checkpoints")
+        with open(os.path.join(home.path, "fm.yaml")) as f:
+            lines = [line for line in f if not line.startswith("  factors:")]
+        home.write("fm.yaml", "".join(lines))
+        home.run("run", "fm.yaml")
+        equal("epochs of all", home.json("show", "digits-fm")["failed"], 0)
+        best = home.json("best", "digits-fm")["trials"][0]["number"]
+        has("parent", home.run("explain", "digits-fm", str(best))[0], "goes on from trial")
+
+
 def explain(home, trial=0):
     return home.json("explain", "odd", str(trial))
 
@@ -176,5 +194,6 @@ def nothing_reaches_the_next_attempt():
 
 
 main(the_example_sweeps, mistakes_have_a_place, the_table_is_shown, ranks_make_the_same_bits,
-     a_crash_costs_one_attempt, a_failure_is_told_by_who_failed, who_does_not_come_back_is_killed,
+     a_population_goes_on_from_checkpoints, a_crash_costs_one_attempt,
+     a_failure_is_told_by_who_failed, who_does_not_come_back_is_killed,
      a_worker_elsewhere_gets_the_library, nothing_reaches_the_next_attempt)
