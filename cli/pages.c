@@ -97,8 +97,12 @@ static void put_use(struct asy_buf *out, const struct asy_json *tags, size_t wid
     if (asy_json_parse(tag, strlen(tag), &use, NULL) < 0)
         return;
     asy_buf_init(&line, 1u << 16);
-    asy_buf_adds(&line, "label ");
-    asy__fmt_value(&line, asy_json_get(use, "label"));
+    if (asy_json_get(use, "label")) {
+        asy_buf_adds(&line, "label ");
+        asy__fmt_value(&line, asy_json_get(use, "label"));
+    } else {
+        asy_buf_adds(&line, "tokens");
+    }
     if (number(use, "classes"))
         asy_buf_addf(&line, ", %" PRId64 " classes", number(use, "classes"));
     split = asy_json_get(use, "split");

@@ -317,6 +317,22 @@ static void put_classes(struct asy_buf *out, const struct asy_json *classes)
     asy_buf_adds(out, shown < n ? " ...)" : ")");
 }
 
+static void put_rows(struct asy_buf *out, const struct asy_json *data)
+{
+    asy_buf_addf(out, "%" PRId64 " rows, %" PRId64 " columns, label ",
+                 asy_json_i64(asy_json_get(data, "rows"), 0),
+                 asy_json_i64(asy_json_get(data, "columns"), 0));
+    asy__fmt_value(out, asy_json_get(data, "label"));
+    put_classes(out, asy_json_get(data, "classes"));
+}
+
+static void put_tokens(struct asy_buf *out, const struct asy_json *data)
+{
+    asy_buf_addf(out, "%" PRId64 " tokens, %" PRId64 " different ones",
+                 asy_json_i64(asy_json_get(data, "tokens"), 0),
+                 asy_json_i64(asy_json_get(data, "vocabulary"), 0));
+}
+
 void asy__plan_data(const struct asy_json *data, const char *file, const char *labels,
                     struct asy_buf *out)
 {
@@ -329,11 +345,11 @@ void asy__plan_data(const struct asy_json *data, const char *file, const char *l
         asy_buf_addf(out, "\n%-*slabels in ", LABEL, "");
         asy__fmt_clean(out, labels);
     }
-    asy_buf_addf(out, "\n%-*s%" PRId64 " rows, %" PRId64 " columns, label ", LABEL, "",
-                 asy_json_i64(asy_json_get(data, "rows"), 0),
-                 asy_json_i64(asy_json_get(data, "columns"), 0));
-    asy__fmt_value(out, asy_json_get(data, "label"));
-    put_classes(out, asy_json_get(data, "classes"));
+    asy_buf_addf(out, "\n%-*s", LABEL, "");
+    if (asy_json_get(data, "tokens"))
+        put_tokens(out, data);
+    else
+        put_rows(out, data);
     asy_buf_addf(out, "\n%-*ssplit: ", LABEL, "");
     for (size_t i = 0; (value = asy_json_member(split, i, &key)); i++) {
         asy_buf_addf(out, "%s%s ", i ? ", " : "", key);

@@ -56,6 +56,7 @@ static int record_file(struct asy__session *session, const char *study,
     asy_jsonw_u64(&w, "bytes", file->bytes);
     copy_member(&w, data, "rows");
     copy_member(&w, data, "columns");
+    copy_member(&w, data, "tokens");
     asy_jsonw_close(&w, '}');
     event.dataset.name = slash ? slash + 1 : file->path;
     event.dataset.digest = asy_sha_format(file->sha, digest);

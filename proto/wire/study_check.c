@@ -142,6 +142,30 @@ static void check_strict(struct asy__parse *p)
                      "parts for any number of ranks", ASY_STUDY_STRICT_RANKS);
 }
 
+/* Tokens and the model that learns from them go together, and are not described as tables are. */
+static void check_tokens(struct asy__parse *p)
+{
+    static const char *const of_tables[] = {
+        "data.labels", "data.arrays",  "data.header", "data.exclude",        "data.categorical",
+        "data.label",  "data.task",    "data.missing", "data.scale",         "data.split.stratify",
+        "data.split.seed",
+    };
+    const char *format = asy__val(p, "data.format")->s, *model = asy__val(p, "run.model")->s;
+    int tokens = is_word(p, "data.format", "text") || is_word(p, "data.format", "tokens");
+    int learns = is_word(p, "run.model", "gpt");
+
+    if (format && learns && !tokens)
+        asy__problem(p, asy__place(p, "data.format"), "data.format",
+                     "is text or tokens for the model gpt, not %s", format);
+    else if (model && !learns && tokens)
+        asy__problem(p, asy__place(p, "data.format"), "data.format",
+                     "%s is for the model gpt; %s learns from tables", format, model);
+    for (size_t i = 0; tokens && i < ASY_ARRAY_LEN(of_tables); i++)
+        if (asy__val(p, of_tables[i])->node)
+            asy__problem(p, asy__val(p, of_tables[i])->node, of_tables[i],
+                         "is of tables, not of %s", strcmp(format, "text") ? format : "a text");
+}
+
 static void check_model(struct asy__parse *p)
 {
     const struct asy__value *unit = asy__val(p, "run.length.unit"), *max;
@@ -152,6 +176,7 @@ static void check_model(struct asy__parse *p)
     check_metrics(p);
     check_strict(p);
     check_files(p);
+    check_tokens(p);
     if (file && labels && !strcmp(file, labels))
         asy__problem(p, asy__place(p, "data.labels"), "data.labels",
                      "is data.file itself; leave it out if the labels are in it");

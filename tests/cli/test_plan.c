@@ -254,6 +254,8 @@ static void data_is_described(void)
     static const char text[] = "{\"rows\":150,\"columns\":5,\"label\":\"species\",\"classes\":"
                                "[\"a\",\"b\"],\"split\":{\"train\":90,\"validation\":30,"
                                "\"test\":30}}";
+    static const char tokens[] = "{\"tokens\":1000,\"vocabulary\":61,\"task\":\"tokens\",\"split\":"
+                                 "{\"train\":600,\"validation\":200,\"test\":200}}";
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_json *root = NULL;
     struct asy_buf out = { 0 };
@@ -268,6 +270,16 @@ static void data_is_described(void)
         asy_buf_clear(&out);
         asy__plan_data(root, "/x.npy", "/y.npy", &out);
         T_HAS("labels", out.data, "data     /x.npy\n         labels in /y.npy\n         150 rows");
+    }
+    asy_json_destroy(root);
+    root = NULL;
+    asy_buf_clear(&out);
+    if (T_OK(asy_json_parse(tokens, strlen(tokens), &root, &err), &err)) {
+        asy__plan_data(root, "/data/play.txt", NULL, &out);
+        T_STR("tokens", out.data,
+              "data     /data/play.txt\n"
+              "         1000 tokens, 61 different ones\n"
+              "         split: train 600, validation 200, test 200\n");
     }
     asy_json_destroy(root);
     asy_buf_fini(&out);

@@ -383,6 +383,17 @@ static void mistakes_are_named_with_their_place(void)
           "run.length.max: is missing: the epochs of a whole trial" },
         { "model", HEAD "run: {model: mpl, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET,
           "gbdt, not 'mpl'; did you mean 'mlp'?" },
+        { "tokens of a table", HEAD "run: {model: gpt, length: {max: 3}}\n" DATA OBJECTIVE PARAMS
+          BUDGET, "data.format: is text or tokens for the model gpt, not auto" },
+        { "a table of tokens", HEAD "run: {model: mlp, length: {max: 3}}\n"
+          "data: {file: x.txt, format: text}\n" OBJECTIVE PARAMS BUDGET,
+          "s.yaml:4:29: data.format: text is for the model gpt; mlp learns from tables" },
+        { "the label of a text", HEAD "run: {model: gpt, length: {max: 3}}\n"
+          "data: {file: x.txt, format: text, label: 2}\n" OBJECTIVE PARAMS BUDGET,
+          "s.yaml:4:42: data.label: is of tables, not of a text" },
+        { "strata of tokens", HEAD "run: {model: gpt, length: {max: 3}}\n"
+          "data: {file: x.npy, format: tokens, split: {stratify: true}}\n" OBJECTIVE PARAMS BUDGET,
+          "data.split.stratify: is of tables, not of tokens" },
         { "a parameter of another family", HEAD "run: {model: gbdt, length: {max: 3}}\n" DATA
           OBJECTIVE "parameters: {hidden: {min: 1, max: 9}}\n" BUDGET,
           "parameters.hidden: is not a hyperparameter of gbdt" },

@@ -442,21 +442,35 @@ static void few_rows_make_the_trees_of_one(void)
 }
 
 /* Ends the study's data and begins its resources. */
-#define STRICT "\"label\":-1},\"resources\":{\"reproducible\":\"strict\""
+#define STRICT "},\"resources\":{\"reproducible\":\"strict\""
+
+static const struct strict_case {
+    const char *family, *file, *data, *params;
+} strict_cases[] = {
+    { "mlp", KIT_DIGITS, "\"label\":-1" STRICT, PARAMS ",\"optimizer\":\"adam\"" },
+    { "mlp", KIT_DIGITS, "\"label\":-1" STRICT,
+      PARAMS ",\"optimizer\":\"sgd\",\"momentum\":0.9,\"norm\":\"layer\",\"dropout\":0.25" },
+    { "cnn", KIT_DIGITS, "\"label\":-1" STRICT, PARAMS ",\"filters\":6" },
+    { "cnn", KIT_DIGITS, "\"label\":-1" STRICT,
+      PARAMS ",\"filters\":4,\"residual\":true,\"dropout\":0.25" },
+    { "gpt", ASY_SOURCE_DIR "/README.md", "\"format\":\"text\"" STRICT,
+      "\"d_model\":12,\"heads\":3,\"blocks\":1,\"context\":20,\"batch_size\":40,"
+      "\"dropout\":0.1,\"tied\":true" },
+    { "transformer", KIT_DIGITS, "\"label\":-1" STRICT,
+      "\"d_model\":8,\"heads\":2,\"blocks\":1,\"tokens\":8,\"batch_size\":100,\"dropout\":0.1" },
+};
 
 /* A strict job by this gang or by rank 0 alone; the model file is kept as name. */
-static void train_strictly(struct asy_comm *by, const char *family, const char *dir,
-                           const char *resume, const char *until, const char *optimizer,
-                           const char *name)
+static void train_strictly(struct asy_comm *by, const char *dir, const char *resume,
+                           const char *until, const struct strict_case *c, const char *name)
 {
-    char params[128], to[160];
+    char to[160];
     struct asy_json *job;
     static struct asy_train_result result;
     struct asy_trainer *trainer = NULL;
     struct asy_error err = ASY_ERROR_INIT;
 
-    snprintf(params, sizeof params, PARAMS ",%s", optimizer);
-    job = kit_family_job(family, KIT_DIGITS, STRICT, "val_loss", "minimize", 4, params, until);
+    job = kit_family_job(c->family, c->file, c->data, "val_loss", "minimize", 4, c->params, until);
     if (T_OK(asy_trainer_create(by, &trainer, &err), &err) &&
         T_OK(asy_trainer_run(trainer, job, dir, resume, &callbacks, &result, &err), &err) &&
         asy_comm_rank(by) == 0 && name) {
@@ -469,14 +483,6 @@ static void train_strictly(struct asy_comm *by, const char *family, const char *
 
 static void a_strict_model_is_the_same_for_every_width(void)
 {
-    static const struct {
-        const char *family, *params;
-    } cases[] = {
-        { "mlp", "\"optimizer\":\"adam\"" },
-        { "mlp", "\"optimizer\":\"sgd\",\"momentum\":0.9,\"norm\":\"layer\",\"dropout\":0.25" },
-        { "cnn", "\"filters\":6" },
-        { "cnn", "\"filters\":4,\"residual\":true,\"dropout\":0.25" },
-    };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_comm *self = NULL;
     char dir[64], wide[160], narrow[160], resumed[160];
@@ -488,17 +494,17 @@ static void a_strict_model_is_the_same_for_every_width(void)
     snprintf(narrow, sizeof narrow, "%s/narrow", dir);
     snprintf(resumed, sizeof resumed, "%s/resumed", dir);
     snprintf(kept, sizeof kept, "%s/kept", dir);
-    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        train_strictly(comm, cases[i].family, dir, NULL, "", cases[i].params, "wide");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(strict_cases); i++) {
+        train_strictly(comm, dir, NULL, "", &strict_cases[i], "wide");
         if (root) {
-            train_strictly(self, cases[i].family, dir, NULL, "", cases[i].params, "narrow");
-            kit_same("one rank", wide, narrow);
-            train_strictly(self, cases[i].family, dir, NULL, "\"until\":2", cases[i].params, NULL);
+            train_strictly(self, dir, NULL, "", &strict_cases[i], "narrow");
+            kit_same(strict_cases[i].family, wide, narrow);
+            train_strictly(self, dir, NULL, "\"until\":2", &strict_cases[i], NULL);
         }
         T_OK(asy_comm_bcast(comm, kept, sizeof kept, 0, &err), &err); /* rank 0 has paused */
-        train_strictly(comm, cases[i].family, dir, kept, "", cases[i].params, "resumed");
+        train_strictly(comm, dir, kept, "", &strict_cases[i], "resumed");
         if (root)
-            kit_same("begun by one rank", resumed, narrow);
+            kit_same(strict_cases[i].family, resumed, narrow);
     }
     asy_comm_destroy(self);
     if (root)
@@ -508,6 +514,8 @@ static void a_strict_model_is_the_same_for_every_width(void)
 /* The other ranks are on machines that draw other weights. */
 static void the_first_rank_draws_for_all(void)
 {
+    static const struct strict_case plain = { "mlp", KIT_DIGITS, "\"label\":-1" STRICT,
+                                              PARAMS ",\"optimizer\":\"sgd\"" };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_comm *self = NULL;
     char dir[64], wide[160], narrow[160];
@@ -518,11 +526,11 @@ static void the_first_rank_draws_for_all(void)
     snprintf(narrow, sizeof narrow, "%s/narrow", dir);
     snprintf(kept, sizeof kept, "%s/kept", dir);
     other_machine = asy_comm_rank(comm) > 0;
-    train_strictly(comm, dir, NULL, "", "\"optimizer\":\"sgd\"", "wide");
+    train_strictly(comm, dir, NULL, "", &plain, "wide");
     other_machine = 0;
     if (asy_comm_rank(comm) == 0) {
         if (T_OK(asy_comm_self(&self, &err), &err)) {
-            train_strictly(self, dir, NULL, "", "\"optimizer\":\"sgd\"", "narrow");
+            train_strictly(self, dir, NULL, "", &plain, "narrow");
             same_tensor("layers.0.weight", wide, narrow);
         }
         asy_comm_destroy(self);

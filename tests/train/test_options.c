@@ -32,7 +32,9 @@ static int listed(const char *family, const char *name, int by_trainer)
 
 static void both_know_the_same_hyperparameters(void)
 {
-    static const char *const families[] = { "mlp", "linear", "cnn", "layers", "gbdt", "plugin" };
+    static const char *const families[] = {
+        "mlp", "linear", "cnn", "gpt", "transformer", "layers", "gbdt", "plugin",
+    };
 
     for (size_t f = 0; f < ASY_ARRAY_LEN(families); f++) {
         char group[32];

@@ -115,14 +115,56 @@ static void characters_across_pieces_are_whole(void)
             T_EQ("wrong", wrong, 0);
             T_EQ("validation", data.start[ASY__VALIDATION], N / 2);
             T_EQ("test", data.start[ASY__TEST], N / 4 * 3);
-            T_EQ("windows", asy__tokens_windows(&data, ASY__TEST, 100), N / 4 / 100 - 1);
-            T_EQ("windows", asy__tokens_windows(&data, ASY__TEST, 24999), 1);
-            T_EQ("no window", asy__tokens_windows(&data, ASY__TEST, 25000), 0);
         }
         asy__data_fini(&data);
         end(&p);
     }
     asy_buf_fini(&text);
+}
+
+/* Which tokens a window has, with the one behind it. */
+static void windows_are_cut_within_their_part(void)
+{
+    static const char text[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN"; /* 40, in two orders */
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__data data = { 0 };
+    float x[4];
+    int32_t label[4];
+    struct asy__rows rows;
+    struct place p;
+
+    if (!begin(&p, "text", text, strlen(text)) ||
+        !T_OK(asy__data_load(&p.spec, NULL, 1, &data, &err), &err))
+        goto out;
+    if (!T_OK(asy__tokens_window(&data, 4, &err), &err))
+        goto out;
+    T_EQ("of training", data.start[ASY__VALIDATION], 4); /* 20 tokens, begun up to 3 later */
+    T_EQ("of validation", data.start[ASY__TEST] - data.start[ASY__VALIDATION], 2);
+    T_EQ("of test", data.n_rows - data.start[ASY__TEST], 2);
+    for (size_t row = 0; row < data.n_rows; row++)
+        for (size_t later = 0; later < (row < 4 ? 4 : 1); later++) {
+            size_t first = (row < 4 ? row * 4 : row < 6 ? 20 + (row - 4) * 4 : 30 + (row - 6) * 4) +
+                           later;
+
+            asy__tokens_row(&data, row, later, x, label);
+            for (size_t t = 0; t < 4; t++) {
+                T_EQ("token", (unsigned)x[t], data.tokens[first + t]);
+                T_EQ("label", (unsigned)label[t], data.tokens[first + t + 1]);
+            }
+        }
+    rows = asy__data_rows(&data, 5, 3);
+    for (size_t i = 0; i < 3; i++) {
+        asy__tokens_row(&data, 5 + i, 0, x, label);
+        T_EQ("x", memcmp(rows.x + i * 4, x, sizeof x), 0);
+        T_EQ("labels", memcmp(rows.label + i * 4, label, sizeof label), 0);
+    }
+    T_OK(asy__tokens_window(&data, 9, &err), &err); /* others, of the same tokens */
+    T_EQ("longer", data.n_rows, 3);
+    T_TRUE(asy__tokens_window(&data, 10, &err) < 0);
+    T_HAS("too long", err.text, "the 10 tokens of the validation part make no window of 10");
+out:
+    asy__data_fini(&data);
+    end(&p);
 }
 
 static void numbers_of_every_whole_type_are_tokens(void)
@@ -365,6 +407,7 @@ static void tokens_are_described_as_such(void)
 
 T_MAIN("tokens", T_TEST(characters_are_numbered_by_their_code_points),
        T_TEST(characters_across_pieces_are_whole),
+       T_TEST(windows_are_cut_within_their_part),
        T_TEST(numbers_of_every_whole_type_are_tokens),
        T_TEST(what_makes_no_tokens_is_refused_with_its_place), T_TEST(a_zero_byte_is_refused),
        T_TEST(a_models_numbers_hold_for_other_files), T_TEST(tokens_are_imported_once),

@@ -273,6 +273,8 @@ static void families_are_learnt(void)
           "{\"act\":\"relu\"},{\"dropout\":0.1}]", 0.94 },
         { "layers", "\"lr\":0.005,\"layers\":[{\"tokens\":8},{\"dense\":24},{\"place\":true},"
           "{\"attention\":2},{\"act\":\"tanh\"}]", 0.9 },
+        { "transformer", "\"lr\":0.003,\"d_model\":16,\"heads\":2,\"blocks\":1,\"tokens\":8",
+          0.93 },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {

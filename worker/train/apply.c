@@ -2,6 +2,7 @@
  * apply.c - what needs no training: describing a job's data, scoring and applying stored models. */
 #include "state.h"
 #include "families.h"
+#include "tokens.h"
 #include <string.h>
 #include <asy/kernels.h>
 #include <asy/training.h>
@@ -153,7 +154,10 @@ int asy_trainer_evaluate(const struct asy_json *job_json, const char *model_path
     rc = asy__data_spec_read(asy_json_get(asy_json_get(job_json, "study"), "data"), &spec, err);
     if (rc < 0 || (rc = asy__model_read(model_path, &model, err)) < 0)
         return rc;
-    if ((rc = asy__data_load(&spec, &model.schema, 1, &data, err)) == 0)
+    rc = asy__data_load(&spec, &model.schema, 1, &data, err);
+    if (rc == 0 && data.tokens) /* of its features, which these have yet to become */
+        rc = asy__tokens_window(&data, asy__shape_size(model.net->features), err);
+    if (rc == 0)
         rc = write_score(&model, &data, which, ret_json, err);
     asy__data_fini(&data);
     asy__model_fini(&model);

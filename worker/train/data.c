@@ -637,15 +637,29 @@ int asy__data_load_into(const struct asy__data_spec *spec, const char *folder,
     return load_it(&load, ret, err);
 }
 
+size_t asy__data_labels(const struct asy__data *data)
+{
+    return data->tokens ? data->schema.n_features : 1;
+}
+
+struct asy__rows asy__data_rows(const struct asy__data *data, size_t at, size_t rows)
+{
+    if (!data->tokens)
+        return (struct asy__rows){ data->x + at * data->schema.n_features, data->label + at,
+                                   data->target + at };
+    asy__tokens_rows(data, at, rows);
+    return (struct asy__rows){ data->x, data->label, NULL };
+}
+
 void asy__data_fini(struct asy__data *data)
 {
     char *labels = data->label_pages.at;
     int classes = data->schema.classification;
 
-    if (!data->x_pages.at) {
+    if (!data->x_pages.at || data->tokens)
         free(data->x);
+    if (!data->x_pages.at)
         free(data->tokens);
-    }
     if (!labels || !classes)
         free(data->label);
     if (!labels || classes)

@@ -93,7 +93,10 @@ struct asy__data {
     float *x;       /* [n_rows][n_features]: the parts one after the other, file order in each */
     int32_t *label; /* [n_rows], classification */
     float *target;  /* [n_rows], regression, scaled */
-    uint16_t *tokens; /* [n_rows], of a schema with a vocabulary, in place of these three */
+    /* Of a schema with a vocabulary, in place of these three, which then are room for windows
+     * (tokens.h); until there are windows, rows are tokens. */
+    uint16_t *tokens;
+    size_t token_start[ASY__PARTS + 1];
     size_t n_rows, n_dropped;
     size_t start[ASY__PARTS + 1]; /* part p: rows start[p] .. start[p + 1] - 1 */
     uint32_t crc; /* of the file's bytes, gunzipped */
@@ -111,6 +114,14 @@ ASY_MUST_CHECK int asy__data_load(const struct asy__data_spec *spec,
 ASY_MUST_CHECK int asy__data_load_into(const struct asy__data_spec *spec, const char *folder,
                                        struct asy__data *ret, struct asy_error *err);
 void asy__data_fini(struct asy__data *data);
+size_t asy__data_labels(const struct asy__data *data); /* of a row */
+/* Rows at.., borrowed until the next call: of windows of tokens at most asy__tokens_at_once(). */
+struct asy__rows {
+    const float *x;
+    const int32_t *label;
+    const float *target;
+};
+struct asy__rows asy__data_rows(const struct asy__data *data, size_t at, size_t rows);
 
 void asy__schema_fini(struct asy__schema *schema);
 void asy__schema_write(const struct asy__schema *schema, struct asy_jsonw *w, const char *key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * families.c - see families.h. */
 #include "families.h"
+#include "family_tokens.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,18 @@ _Static_assert(LIST_MAX > 4 * ASY__HIDDEN_MAX && LIST_MAX > 9 * ASY__BLOCKS_MAX 
 int asy__family_is_net(enum asy__family family)
 {
     return family != ASY__GBDT && family != ASY__PLUGIN;
+}
+
+int asy__family_check(enum asy__family family, const struct asy__schema *schema,
+                      struct asy_error *err)
+{
+    int wants = family == ASY__GPT, has = schema->vocabulary > 0;
+
+    if (wants == has)
+        return 0;
+    return asy_fail(err, ASY_E_INVAL, "run: the model %s learns from %s, and the data are %s",
+                    asy__family_name(family), wants ? "tokens" : "tables",
+                    has ? "tokens" : "a table");
 }
 
 static size_t list_linear(const struct asy__schema *schema, struct asy__layer_desc *layers)
@@ -176,6 +189,10 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
 
     ASY_ASSERT(asy__family_is_net((enum asy__family)hyper->family), "family %d is no network",
                (int)hyper->family);
+    if ((rc = asy__family_check((enum asy__family)hyper->family, schema, err)) < 0)
+        return rc;
+    if (hyper->family == ASY__GPT || hyper->family == ASY__TRANSFORMER)
+        return asy__family_tokens_net(hyper, schema, &options, ret_net, err);
     if (hyper->family == ASY__MLP)
         n = list_mlp(hyper, schema, few);
     else if (hyper->family == ASY__LINEAR)

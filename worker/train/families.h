@@ -8,6 +8,9 @@
 
 /* Whether a family's model is a network, trained batch by batch. */
 int asy__family_is_net(enum asy__family family);
+/* ASY_E_INVAL: a family of tokens for a table, or the other way round. */
+ASY_MUST_CHECK int asy__family_check(enum asy__family family, const struct asy__schema *schema,
+                                     struct asy_error *err);
 /* The network of hyper's family for data of this schema; rows as struct asy__net_options has them.
  * The caller destroys it. */
 ASY_MUST_CHECK int asy__family_net(const struct asy__hyper *hyper,

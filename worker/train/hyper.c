@@ -70,6 +70,21 @@ static const struct row {
     { "residual", FLAG, AT(residual), 0, 0, 1, NULL },
 }, of_layers[] = {
     { "layers", LIST, AT(list), 0, 0, 0, NULL },
+}, of_gpt[] = {
+    { "activation", WORD, AT(activation), 2, 0, 0, activations },
+    { "blocks", COUNT, AT(blocks), 2, 1, 64, NULL },
+    { "context", COUNT, AT(context), 64, 1, 8192, NULL },
+    { "d_model", COUNT, AT(d_model), 128, 1, 8192, NULL },
+    { "dropout", REAL, AT(dropout), 0, 0, 0.99, NULL },
+    { "heads", COUNT, AT(heads), 4, 1, 256, NULL },
+    { "tied", FLAG, AT(tied), 0, 0, 1, NULL },
+}, of_transformer[] = {
+    { "activation", WORD, AT(activation), 2, 0, 0, activations },
+    { "blocks", COUNT, AT(blocks), 2, 1, 64, NULL },
+    { "d_model", COUNT, AT(d_model), 64, 1, 8192, NULL },
+    { "dropout", REAL, AT(dropout), 0, 0, 0.99, NULL },
+    { "heads", COUNT, AT(heads), 4, 1, 256, NULL },
+    { "tokens", COUNT, AT(tokens), 0, 0, 8192, NULL },
 }, of_gbdt[] = {
     { "bins", COUNT, AT(bins), 256, 3, ASY_GBDT_BINS_MAX, NULL },
     { "colsample", REAL, AT(colsample), 1, 1e-6, 1, NULL },
@@ -96,6 +111,8 @@ static const struct family {
     [ASY__LINEAR] = { "linear", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
     [ASY__CNN] = NETWORK("cnn", of_cnn),
     [ASY__LAYERS] = NETWORK("layers", of_layers),
+    [ASY__GPT] = NETWORK("gpt", of_gpt),
+    [ASY__TRANSFORMER] = NETWORK("transformer", of_transformer),
     [ASY__GBDT] = { "gbdt", of_gbdt, NULL, ASY_ARRAY_LEN(of_gbdt), 0 },
     [ASY__PLUGIN] = { "plugin", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
 #undef NETWORK

@@ -8,7 +8,8 @@
 #include <asy/plugin.h>
 
 enum asy__family {
-    ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__CNN, ASY__LAYERS, ASY__PLUGIN, ASY__FAMILIES,
+    ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__CNN, ASY__LAYERS, ASY__PLUGIN, ASY__GPT,
+    ASY__TRANSFORMER, ASY__FAMILIES,
 };
 enum asy__optimizer { ASY__SGD, ASY__ADAM };
 enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER };
@@ -25,11 +26,12 @@ struct asy__hyper {
     int64_t batch_size;
     int64_t optimizer;  /* enum asy__optimizer */
     int64_t nesterov;
-    /* mlp */
+    /* mlp, gpt, transformer */
     double dropout;
+    int64_t activation; /* enum asy_act */
+    /* mlp */
     int64_t hidden, layers;
     int64_t hidden_of[ASY__HIDDEN_MAX]; /* of each layer; 0: hidden */
-    int64_t activation; /* enum asy_act */
     int64_t norm;       /* enum asy__norm */
     /* cnn, beside activation, dropout and hidden */
     int64_t filters, blocks, kernel;
@@ -40,6 +42,10 @@ struct asy__hyper {
     /* layers; both borrowed from what was read */
     const struct asy_json *list;   /* layers.h; NULL: none was given */
     const struct asy_json *values; /* the object that has values of parameters for it */
+    /* gpt, transformer, beside activation, blocks and dropout */
+    int64_t d_model, heads;
+    int64_t context, tied; /* gpt */
+    int64_t tokens;        /* transformer; 0: as many as features */
     /* gbdt */
     double l1, l2, gamma, min_child_weight, subsample, colsample;
     int64_t max_depth, bins;

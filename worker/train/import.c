@@ -228,6 +228,7 @@ static int map_arrays(const char *folder, struct asy__data *data, struct asy_err
         return rc;
     if (data->schema.vocabulary) {
         data->tokens = (uint16_t *)(void *)((char *)data->x_pages.at + ASY__NPY_HEAD);
+        memcpy(data->token_start, data->start, sizeof data->start);
         return check_tokens(data, err);
     }
     join(path, folder, labels_name(&data->schema));

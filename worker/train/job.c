@@ -199,6 +199,20 @@ static void add_plugin(const struct asy__hyper *h, int population, struct asy_bu
     asy_buf_addc(buf, '\n');
 }
 
+/* What those of sequences have of their own. */
+static void add_tokens(const struct asy__hyper *h, int population, struct asy_buf *buf)
+{
+    asy_buf_addf(buf, "d_model=%lld\nheads=%lld\nblocks=%lld\nactivation=%s\n",
+                 (long long)h->d_model, (long long)h->heads, (long long)h->blocks,
+                 asy_act_name((enum asy_act)h->activation));
+    if (h->family == ASY__GPT)
+        asy_buf_addf(buf, "context=%lld\ntied=%d\n", (long long)h->context, (int)h->tied);
+    else
+        asy_buf_addf(buf, "tokens=%lld\n", (long long)h->tokens);
+    if (!population)
+        asy_buf_addf(buf, "dropout=%a\n", h->dropout);
+}
+
 /* Lines of what was not always there are only of what is not as it was before. */
 static void add_mlp(const struct asy__hyper *h, int population, struct asy_buf *buf)
 {
@@ -245,6 +259,8 @@ static void add_network(const struct asy__hyper *h, int population, struct asy_b
         add_cnn(h, population, buf);
     if (h->family == ASY__LAYERS)
         add_layers(h, buf);
+    if (h->family == ASY__GPT || h->family == ASY__TRANSFORMER)
+        add_tokens(h, population, buf);
     if (!population)
         asy_buf_addf(buf, "batch_size=%lld\n", (long long)h->batch_size);
     asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,

@@ -5,10 +5,12 @@
  * that is no number) rides as elements of the gradient's sum, so all ranks see the same and act at
  * the same step. */
 #include "trainer_impl.h"
+#include "tokens.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <asy/clock.h>
+#include <asy/rng.h>
 
 /* The epoch's order is a function of seed and epoch alone, so no resumption can change it; each
  * rank works out its own rows of it. */
@@ -20,6 +22,10 @@ static void gather(struct asy__run *run, size_t from, size_t rows)
     for (size_t i = 0; run->data->x && i < rows; i++) { /* a plug-in may have its own */
         size_t row = run->rows[i];
 
+        if (run->data->tokens) {
+            asy__tokens_row(run->data, row, run->later, run->x + i * width, run->label + i * width);
+            continue;
+        }
         memcpy(run->x + i * width, run->data->x + row * width, width * sizeof *run->x);
         run->label[i] = run->data->label[row];
         run->target[i] = run->data->target[row];
@@ -80,7 +86,8 @@ static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
     size_t rows = asy__share_begin(n, shard + 1, run->shards) - begin;
     float *grads = run->memory.own + i * run->memory.stride;
     struct asy__score *score = &run->partials[shard];
-    struct asy__batch batch = { rows, begin, run->x, run->label, run->target, 1.0f / (float)n,
+    struct asy__batch batch = { rows, begin, run->x, run->label, run->target,
+                                1.0f / (float)(n * asy__data_labels(run->data)),
                                 run->job->seed, run->state.progress.step, run->rows,
                                 shard };
     double before = score->loss;
@@ -141,7 +148,8 @@ static int step(struct asy__run *run, struct asy_error *err)
     asy_comm_settle(comm);
     if (!run->diverged && run->callbacks->step && asy_comm_rank(comm) == 0)
         run->callbacks->step(run->callbacks->arg, run->state.progress.step,
-                             (double)rider(run, ASY__RIDE_LOSS) / (double)n);
+                             (double)rider(run, ASY__RIDE_LOSS) /
+                                 (double)(n * asy__data_labels(run->data)));
     say_alive(run);
     return 0;
 }
@@ -185,6 +193,17 @@ static int checkpoint(struct asy__run *run, struct asy_error *err)
     return rc < 0 ? asy_fail(err, (enum asy_code)rc, "the checkpoint was not taken") : 0;
 }
 
+/* What is drawn for an epoch, by its number alone. */
+static void begin_epoch(struct asy__run *run)
+{
+    uint64_t seed = run->job->seed, epoch = run->state.progress.epoch;
+    struct asy_rng rng;
+
+    asy_shuffle_init(&run->shuffle, run->n_train, seed, epoch);
+    asy_rng_init(&rng, seed, epoch, ASY_RNG_SHUFFLE);
+    run->later = run->data->tokens ? asy_rng_below(&rng, run->data->schema.n_features) : 0;
+}
+
 /* The rest of the present epoch. ret_outcome: 0, or how it ended early. */
 static int train_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome,
                        struct asy_error *err)
@@ -193,7 +212,7 @@ static int train_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome
     int rc;
 
     if (!run->trees)
-        asy_shuffle_init(&run->shuffle, run->n_train, run->job->seed, p->epoch);
+        begin_epoch(run);
     while (p->batch < run->n_batches) {
         if ((rc = step(run, err)) < 0)
             return rc;

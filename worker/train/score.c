@@ -20,7 +20,7 @@ enum asy_op_kind asy__loss_of(const struct asy__schema *schema)
 
 size_t asy__outputs_of(const struct asy__schema *schema)
 {
-    return schema->classification ? schema->classes.n : 1;
+    return schema->vocabulary ? schema->vocabulary : schema->classification ? schema->classes.n : 1;
 }
 
 _Static_assert(sizeof(struct asy__score) == ASY_SUMS * sizeof(double), "a score is its sums");
@@ -62,13 +62,13 @@ int asy__score_total(struct asy_comm *comm, struct asy__score *parts, size_t sha
 static void score_rows(const struct asy__learner *learner, const struct asy__data *data,
                        size_t from, size_t to, struct asy__score *score)
 {
-    size_t width = data->schema.n_features;
-
     for (size_t at = from; at < to; at += learner->rows_max) {
         size_t rows = to - at < learner->rows_max ? to - at : learner->rows_max;
-        float *out = learner->type->outputs(learner, data->x + at * width, rows);
+        struct asy__rows batch = asy__data_rows(data, at, rows);
+        float *out = learner->type->outputs(learner, batch.x, rows);
 
-        asy__score_batch(out, &data->schema, data->label + at, data->target + at, rows, 0, score);
+        asy__score_batch(out, &data->schema, batch.label, batch.target,
+                         rows * asy__data_labels(data), 0, score);
     }
 }
 
@@ -95,11 +95,13 @@ static void add(struct asy__metric_list *list, const char *prefix, const char *w
 void asy__score_metrics(const struct asy__score *score, const struct asy__schema *schema,
                         const char *prefix, struct asy__metric_list *list)
 {
-    double n = score->rows, unit = 1 / schema->target_factor, spread;
+    double n = score->rows, unit = schema->classification ? 1 : 1 / schema->target_factor, spread;
 
     if (schema->classification) {
         add(list, prefix, "accuracy", score->correct / n);
         add(list, prefix, "loss", score->loss / n);
+        if (schema->vocabulary)
+            add(list, prefix, "perplexity", exp(score->loss / n));
         return;
     }
     spread = score->target_squared - score->target * score->target / n;
@@ -111,10 +113,10 @@ void asy__score_metrics(const struct asy__score *score, const struct asy__schema
 /* Those with "val_" only if there is a part to validate on. */
 static int metric_exists(const struct asy__schema *schema, const char *name, int validated)
 {
-    static const char *const classes[] = { "accuracy", "loss" };
+    static const char *const classes[] = { "accuracy", "loss", "perplexity" };
     static const char *const numbers[] = { "loss", "mae", "r2" };
     const char *const *words = schema->classification ? classes : numbers;
-    size_t n = schema->classification ? ASY_ARRAY_LEN(classes) : ASY_ARRAY_LEN(numbers);
+    size_t n = schema->vocabulary ? 3 : schema->classification ? 2 : ASY_ARRAY_LEN(numbers);
     char full[32];
 
     for (size_t i = 0; i < n; i++) {

@@ -347,6 +347,7 @@ static int split(const struct asy__data_spec *spec, struct asy__data *data, stru
     data->start[ASY__VALIDATION] = data->n_rows - test - validation;
     data->start[ASY__TEST] = data->n_rows - test;
     data->start[ASY__PARTS] = data->n_rows;
+    memcpy(data->token_start, data->start, sizeof data->start);
     return 0;
 }
 
@@ -393,9 +394,77 @@ int asy__tokens_load(const struct asy__data_spec *spec, const struct asy__schema
     return 0;
 }
 
-size_t asy__tokens_windows(const struct asy__data *data, enum asy__part part, size_t context)
-{
-    size_t n = data->start[part + 1] - data->start[part];
+/* ---- windows -------------------------------------------------------------------------------- */
 
-    return n ? (n - 1) / context : 0;
+#define AT_ONCE 2048 /* tokens of a pass of evaluation, where a window has not more */
+
+size_t asy__tokens_at_once(size_t context)
+{
+    return context < AT_ONCE ? AT_ONCE / context : 1;
+}
+
+static int make_windows_room(struct asy__data *data, size_t context, struct asy_error *err)
+{
+    size_t n = asy__tokens_at_once(context) * context;
+    float *x = malloc(n * sizeof *x);
+    int32_t *label = malloc(n * sizeof *label);
+
+    if (!x || !label) {
+        free(x);
+        free(label);
+        return asy_fail(err, ASY_E_NOMEM, "no memory for windows of %zu tokens", context);
+    }
+    free(data->x);
+    free(data->label);
+    data->x = x;
+    data->label = label;
+    return 0;
+}
+
+int asy__tokens_window(struct asy__data *data, size_t context, struct asy_error *err)
+{
+    static const char *const names[ASY__PARTS] = { "training", "validation", "test" };
+    size_t rows[ASY__PARTS];
+    int rc;
+
+    for (int p = 0; p < ASY__PARTS; p++) {
+        size_t n = data->token_start[p + 1] - data->token_start[p];
+        size_t wants = p == ASY__TRAIN ? context : 1;
+
+        rows[p] = n > wants ? (n - wants) / context : 0;
+        if (n && !rows[p])
+            return asy_fail(err, ASY_E_INVAL, "split: the %zu tokens of the %s part make no window "
+                            "of %zu", n, names[p], context);
+    }
+    if ((rc = make_windows_room(data, context, err)) < 0)
+        return rc;
+    data->schema.n_features = context;
+    for (int p = 0; p < ASY__PARTS; p++)
+        data->start[p + 1] = data->start[p] + rows[p];
+    data->n_rows = data->start[ASY__PARTS];
+    return 0;
+}
+
+void asy__tokens_row(const struct asy__data *data, size_t row, size_t later, float *x,
+                     int32_t *label)
+{
+    size_t context = data->schema.n_features;
+    int p = row >= data->start[ASY__TEST] ? ASY__TEST
+            : row >= data->start[ASY__VALIDATION] ? ASY__VALIDATION : ASY__TRAIN;
+    const uint16_t *token = data->tokens + data->token_start[p] +
+                            (row - data->start[p]) * context + later;
+
+    for (size_t t = 0; t < context; t++) {
+        x[t] = (float)token[t];
+        label[t] = token[t + 1];
+    }
+}
+
+void asy__tokens_rows(const struct asy__data *data, size_t at, size_t rows)
+{
+    size_t context = data->schema.n_features;
+
+    ASY_ASSERT(rows <= asy__tokens_at_once(context), "%zu windows at once", rows);
+    for (size_t i = 0; i < rows; i++)
+        asy__tokens_row(data, at + i, 0, data->x + i * context, data->label + i * context);
 }

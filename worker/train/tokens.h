@@ -20,6 +20,17 @@ int asy__format_is_tokens(enum asy__format format);
 ASY_MUST_CHECK int asy__tokens_load(const struct asy__data_spec *spec,
                                     const struct asy__schema *model, const char *folder,
                                     struct asy__data *ret, struct asy_error *err);
-/* Windows that part p holds, of so many tokens each and the one that follows. */
-size_t asy__tokens_windows(const struct asy__data *data, enum asy__part part, size_t context);
+/* Rows become windows of `context` tokens, each with the token that follows it as its label: of
+ * validation and test one behind the other, of training so many that they may all begin up to
+ * context - 1 tokens later. What is left over at a part's end is in none. ASY_E_INVAL: a part has
+ * none at all. */
+ASY_MUST_CHECK int asy__tokens_window(struct asy__data *data, size_t context,
+                                      struct asy_error *err);
+/* x, label [context], =: window `row`, so many tokens later. */
+void asy__tokens_row(const struct asy__data *data, size_t row, size_t later, float *x,
+                     int32_t *label);
+/* Puts windows at.. into data's room (x, label), which is for as many as asy__tokens_at_once()
+ * says. */
+void asy__tokens_rows(const struct asy__data *data, size_t at, size_t rows);
+size_t asy__tokens_at_once(size_t context);
 #endif

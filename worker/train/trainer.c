@@ -3,6 +3,7 @@
  * start or a checkpoint; and putting the result away. */
 #include "trainer_impl.h"
 #include "families.h"
+#include "tokens.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -137,9 +138,10 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     size_t mine = run->trees ? 0 : rows_of_rank(run), width = run->data->schema.n_features;
     size_t pass = run->net ? asy__net_room(run->net) : 0, room;
     size_t score = run->shards * sizeof(struct asy__score) / sizeof(float);
+    size_t labels = mine * asy__data_labels(run->data);
     float *at;
 
-    room = best + n_buffers + pass + mine * (width + 3) + 2 * score + 16 * 16;
+    room = best + n_buffers + pass + mine * (width + 2) + labels + 2 * score + 16 * 16;
     if (room > trainer->arena_len) {
         free(trainer->arena);
         trainer->arena_len = 0;
@@ -153,7 +155,7 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     memset(at, 0, room * sizeof *at);
     run->state.best = best ? take(&at, best) : NULL;
     run->x = take(&at, mine * width);
-    run->label = (int32_t *)(void *)take(&at, mine);
+    run->label = (int32_t *)(void *)take(&at, labels);
     run->target = take(&at, mine);
     run->rows = (uint32_t *)(void *)take(&at, mine);
     run->partials = (struct asy__score *)(void *)take(&at, score);
@@ -247,6 +249,17 @@ static int divide(struct asy__run *run, struct asy_error *err)
     return 0;
 }
 
+/* Whether the family learns from such data; rows of a sequence are as long as it wants them. */
+static int fit_data(struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__hyper *hyper = &run->job->hyper;
+    int rc = asy__family_check((enum asy__family)hyper->family, &run->data->schema, err);
+
+    if (rc < 0 || !run->data->tokens)
+        return rc;
+    return asy__tokens_window(&run->trainer->data, (size_t)hyper->context, err);
+}
+
 static int set_up(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__job *job = run->job;
@@ -257,6 +270,8 @@ static int set_up(struct asy__run *run, struct asy_error *err)
         (!has_data && (rc = get_data(run->trainer, job, err)) < 0))
         return rc;
     run->data = &run->trainer->data;
+    if (!has_data && (rc = fit_data(run, err)) < 0)
+        return rc;
     if (job->plugin && (rc = plug_in(run, has_data ? NULL : run->data, err)) < 0)
         return rc;
     run->n_train = run->data->start[ASY__TRAIN + 1];

@@ -41,10 +41,11 @@ struct asy__run {
     struct asy_comm_memory memory; /* own: gradients, then riders, of this rank's shards */
     float riders[ASY__RIDES];    /* their sums of the last step */
     float *x;                    /* [rows_max][n_features] of a batch */
-    int32_t *label;              /* [rows_max] */
+    int32_t *label;              /* [rows_max]; of tokens [rows_max][n_features] */
     float *target;               /* [rows_max] */
     uint32_t *rows;              /* [rows_max]: which they are */
     struct asy_shuffle shuffle;  /* this epoch's order of all training rows */
+    size_t later;                /* tokens: so many later this epoch's windows begin */
     size_t n_train, batch, n_batches;
     int64_t checkpoint_due_ms;
     int diverged;
