@@ -35,7 +35,7 @@ static const struct {
         { ASY__ADD, { 0, ASY__FEATURES } },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
-    { "attention", { 1, 1, 20 }, 0, 0, 11, {
+    { "attention", { 1, 1, 20 }, 1, 0, 11, {
         { ASY__TOKENS, .width = 5 },
         { ASY__PLACE },
         { ASY__DENSE, .width = 18 },
@@ -53,20 +53,20 @@ static const struct {
         { ASY__UNEMBED, .table = 1 },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
-    { "images", { 9, 8, 2 }, 0, 0, 5, {
+    { "images", { 9, 8, 2 }, 1, 0, 5, {
         { ASY__CONV, .width = 6, .kernel = 3, .pad = 1, .act = ASY_ACT_RELU, .pool = 2 },
         { ASY__CONV, .width = 4, .kernel = 2, .stride = 2, .groups = 2, .act = ASY_ACT_GELU },
         { ASY__CONV, .width = 5, .kernel = 1, .act = ASY_ACT_SILU, .pool = 2 },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
-    { "pools", { 10, 7, 2 }, 0, 0, 6, {
+    { "pools", { 10, 7, 2 }, 1, 0, 6, {
         { ASY__CONV, .width = 3, .kernel = 3, .stride = 1, .pad = 2, .act = ASY_ACT_TANH },
         { ASY__MAX_POOL, .kernel = 3, .stride = 2, .pad = 1 },
         { ASY__MEAN_POOL, .kernel = 3, .stride = 2, .pad = 1 },
         { ASY__DENSE, .width = 5 },
         { ASY__GLOBAL_MEAN },
         { ASY__DENSE, .width = CLASSES } } },
-    { "lines", { 1, 9, 2 }, 0, 0, 5, {
+    { "lines", { 1, 9, 2 }, 1, 0, 5, {
         { ASY__CONV, .width = 4, .kernel = 3, .pad = 1 },
         { ASY__MEAN_POOL, .kernel = 2, .pad = 1, .stride = 2 },
         { ASY__ACT, .act = ASY_ACT_TANH },
@@ -198,7 +198,9 @@ static int write_exports(const char *folder, size_t at, const struct asy__model 
     if ((rc = asy__export_onnx(&export, &bytes, err)) == 0)
         rc = write_file(folder, cases[at].name, "onnx", bytes.data, bytes.len, err);
     asy_buf_clear(&bytes);
-    if (rc == 0 && cases[at].c && (rc = asy__export_c(&export, &bytes, err)) == 0)
+    if (rc == 0 && !cases[at].c && asy__export_c(&export, &bytes, NULL) != ASY_E_UNSUPPORTED)
+        rc = asy_fail(err, ASY_E_STATE, "'%s' was exported as C", cases[at].name);
+    else if (rc == 0 && cases[at].c && (rc = asy__export_c(&export, &bytes, err)) == 0)
         rc = write_file(folder, cases[at].name, "h", bytes.data, bytes.len, err);
     asy_buf_fini(&bytes);
     return rc;

@@ -336,11 +336,11 @@ CASES = [
     Case("residual", "layers", MIXED, "three", gaps=GAPS, layers=[
         {"dense": 8, "name": "stem"}, {"norm": "layer"}, {"dense": 8, "act": "gelu"},
         {"dropout": 0.2}, {"add": "stem"}, {"act": "silu"}]),
-    Case("attentive", "layers", ["number"] * 6, "value", c="no layer of the kind", layers=[
+    Case("attentive", "layers", ["number"] * 6, "value", layers=[
         {"tokens": 3}, {"place": True}, {"dense": 12}, {"attention": 2}, {"dense": 4}, {"norm": "layer"}]),
-    Case("pictures", "cnn", ["number"] * 36, "three", c="no layer of the kind", params={
+    Case("pictures", "cnn", ["number"] * 36, "three", params={
         "filters": 4, "hidden": 5}),
-    Case("pictures-residual", "cnn", ["number"] * 64, "value", c="no layer of the kind", params={
+    Case("pictures-residual", "cnn", ["number"] * 64, "value", params={
         "filters": 3, "residual": True, "activation": "gelu"}),
     Case("texts-alone", "mlp", ["text", "text"], "texts", params={"hidden": 4}),
     Case("trees-two", "gbdt", ["number"] * 4, "two", params=TREES),

@@ -4,8 +4,7 @@
  * All is static, so that any number of files may include it. Each name begins with the study's.
  * Sums are made in float and without fused steps, which the kernels have: answers agree but for
  * rounding. */
-#include "export_impl.h"
-#include "net_impl.h"
+#include "header_impl.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,16 +12,6 @@
 
 #define NAME_MAX_BYTES 256
 #define TITLE_MAX_BYTES 4096
-#define ON_A_LINE 8
-
-struct writer {
-    const struct asy__export *export;
-    const struct asy__schema *schema;
-    struct asy_buf *to;
-    const char *name; /* of the study, as an identifier */
-    const char *title;
-    size_t inputs;
-};
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
@@ -35,7 +24,7 @@ static void identifier(const char *study, struct asy_buf *ret)
 }
 
 /* With a point, and exactly: nine digits tell floats apart. */
-static void put_float(struct asy_buf *to, float value)
+void asy__put_float(struct asy_buf *to, float value)
 {
     size_t from = to->len;
 
@@ -47,6 +36,18 @@ static void put_float(struct asy_buf *to, float value)
     if (!to->rc && !strpbrk(to->data + from, ".e"))
         asy_buf_adds(to, ".0");
     asy_buf_addc(to, 'f');
+}
+
+void asy__put_floats(struct asy__writer *w, const char *what, size_t number, const float *x,
+                     size_t n)
+{
+    asy_buf_addf(w->to, "static const float %s_%s_%zu[%zu] = {", w->name, what, number, n);
+    for (size_t i = 0; i < n; i++) {
+        asy_buf_adds(w->to, i % ASY__ON_A_LINE ? " " : "\n    ");
+        asy__put_float(w->to, x[i]);
+        asy_buf_addc(w->to, ',');
+    }
+    asy_buf_adds(w->to, "\n};\n");
 }
 
 /* A literal; "?" too is escaped, for pairs of it begin trigraphs. */
@@ -76,18 +77,7 @@ static void put_remark(struct asy_buf *to, const char *text)
     }
 }
 
-static void put_floats(struct writer *w, const char *what, size_t number, const float *x, size_t n)
-{
-    asy_buf_addf(w->to, "static const float %s_%s_%zu[%zu] = {", w->name, what, number, n);
-    for (size_t i = 0; i < n; i++) {
-        asy_buf_adds(w->to, i % ON_A_LINE ? " " : "\n    ");
-        put_float(w->to, x[i]);
-        asy_buf_addc(w->to, ',');
-    }
-    asy_buf_adds(w->to, "\n};\n");
-}
-
-static void put_texts(struct writer *w, const char *what, const struct asy__dict *texts)
+static void put_texts(struct asy__writer *w, const char *what, const struct asy__dict *texts)
 {
     asy_buf_addf(w->to, "static const char *const %s_%s[%zu] = {\n", w->name, what, texts->n);
     for (size_t i = 0; i < texts->n; i++) {
@@ -100,7 +90,7 @@ static void put_texts(struct writer *w, const char *what, const struct asy__dict
 
 /* ---- head ------------------------------------------------------------------------------------ */
 
-static void put_inputs(struct writer *w)
+static void put_inputs(struct asy__writer *w)
 {
     size_t x = 0;
 
@@ -119,7 +109,7 @@ static void put_inputs(struct writer *w)
     }
 }
 
-static void put_head(struct writer *w)
+static void put_head(struct asy__writer *w)
 {
     const struct asy__schema *schema = w->schema;
     struct asy_buf *to = w->to;
@@ -146,7 +136,7 @@ static void put_head(struct writer *w)
 
 /* ---- features -------------------------------------------------------------------------------- */
 
-static void put_number(struct writer *w, size_t f, size_t x)
+static void put_number(struct asy__writer *w, size_t f, size_t x)
 {
     const struct asy__schema *schema = w->schema;
     struct asy_buf *to = w->to;
@@ -154,20 +144,20 @@ static void put_number(struct writer *w, size_t f, size_t x)
     asy_buf_addf(to, "    f[%zu] = (", f);
     if (schema->fills_missing) {
         asy_buf_addf(to, "(x[%zu] != x[%zu] ? ", x, x);
-        put_float(to, schema->fill[f]);
+        asy__put_float(to, schema->fill[f]);
         asy_buf_addf(to, " : x[%zu])", x);
     } else {
         asy_buf_addf(to, "x[%zu]", x);
     }
     asy_buf_adds(to, " - ");
-    put_float(to, schema->shift[f]);
+    asy__put_float(to, schema->shift[f]);
     asy_buf_adds(to, ") * ");
-    put_float(to, schema->factor[f]);
+    asy__put_float(to, schema->factor[f]);
     asy_buf_adds(to, ";\n");
 }
 
 /* What columns of categories need outside of functions: their texts, or their numbers. */
-static void put_values(struct writer *w)
+static void put_values(struct asy__writer *w)
 {
     size_t x = 0;
 
@@ -183,7 +173,7 @@ static void put_values(struct writer *w)
             asy_buf_addf(w->to, "static const float %s_%s[%zu] = { ", w->name, what,
                          column->values.n);
             for (size_t v = 0; v < column->values.n; v++) {
-                put_float(w->to, asy__code(column, v));
+                asy__put_float(w->to, asy__code(column, v));
                 asy_buf_adds(w->to, ", ");
             }
             asy_buf_adds(w->to, "};\n");
@@ -192,7 +182,7 @@ static void put_values(struct writer *w)
     }
 }
 
-static void put_features(struct writer *w)
+static void put_features(struct asy__writer *w)
 {
     size_t x = 0;
 
@@ -218,253 +208,16 @@ static void put_features(struct writer *w)
     asy_buf_adds(w->to, "}\n");
 }
 
-/* ---- networks -------------------------------------------------------------------------------- */
-
-static const char *activation(enum asy_act act)
-{
-    switch (act) {
-    case ASY_ACT_NONE:
-        return "v";
-    case ASY_ACT_RELU:
-        return "v < 0 ? 0.0f : v"; /* NaN stays */
-    case ASY_ACT_TANH:
-        return "tanhf(v)";
-    case ASY_ACT_GELU:
-        return "0.5f * v * (1.0f + tanhf(0.797884561f * (v + 0.044715f * v * v * v)))";
-    case ASY_ACT_SIGMOID:
-        return "1.0f / (1.0f + expf(-v))";
-    case ASY_ACT_SILU:
-        return "v / (1.0f + expf(-v))";
-    case ASY_ACT_LEAKY_RELU:
-        return "v < 0 ? 0.01f * v : v";
-    }
-    ASY_ASSERT(0, "activation %d", (int)act);
-    return "";
-}
-
-static int has_layer(const struct asy__net *net, enum asy__layer_kind kind, enum asy_act act)
-{
-    for (size_t l = 0; l < net->n_layers; l++)
-        if (net->layers[l].desc.kind == kind && net->layers[l].desc.act == act)
-            return 1;
-    return 0;
-}
-
-static void put_dense(struct writer *w, enum asy_act act)
-{
-    asy_buf_addf(w->to,
-                 "\nstatic inline void %s_dense_%s(const float *weight, const float *bias, "
-                 "int rows,\n    int in, int out, const float *x, float *y)\n{\n"
-                 "    int r, i, k;\n\n    for (r = 0; r < rows; r++, x += in)\n"
-                 "        for (k = 0; k < out; k++, y++) {\n"
-                 "            float v = bias[k];\n\n            for (i = 0; i < in; i++)\n"
-                 "                v += weight[k * in + i] * x[i];\n"
-                 "            *y = %s;\n        }\n}\n",
-                 w->name, asy_act_name(act), activation(act));
-}
-
-static void put_act(struct writer *w, enum asy_act act)
-{
-    asy_buf_addf(w->to,
-                 "\nstatic inline void %s_act_%s(int n, const float *x, float *y)\n{\n"
-                 "    int i;\n\n    for (i = 0; i < n; i++) {\n        float v = x[i];\n\n"
-                 "        y[i] = %s;\n    }\n}\n", w->name, asy_act_name(act), activation(act));
-}
-
-static void put_norm(struct writer *w)
-{
-    asy_buf_addf(w->to,
-                 "\nstatic inline void %s_norm(const float *weight, const float *bias, int rows, "
-                 "int n,\n    const float *x, float *y)\n{\n    int r, i;\n\n"
-                 "    for (r = 0; r < rows; r++, x += n, y += n) {\n"
-                 "        float mean = 0, square = 0;\n\n"
-                 "        for (i = 0; i < n; i++)\n            mean += x[i] / (float)n;\n"
-                 "        for (i = 0; i < n; i++)\n"
-                 "            square += (x[i] - mean) * (x[i] - mean) / (float)n;\n"
-                 "        for (i = 0; i < n; i++)\n"
-                 "            y[i] = (x[i] - mean) / sqrtf(square + ", w->name);
-    put_float(w->to, ASY__NORM_EPSILON);
-    asy_buf_adds(w->to, ") * weight[i] + bias[i];\n    }\n}\n");
-}
-
-/* A function for each kind of layer, and activation, that the network has. */
-static void put_functions(struct writer *w)
-{
-    const struct asy__net *net = w->export->model->net;
-
-    for (int i = 0; i < ASY_ACT_COUNT; i++) {
-        if (has_layer(net, ASY__DENSE, (enum asy_act)i))
-            put_dense(w, (enum asy_act)i);
-        if (i != ASY_ACT_NONE && has_layer(net, ASY__ACT, (enum asy_act)i))
-            put_act(w, (enum asy_act)i);
-    }
-    if (has_layer(net, ASY__LAYER_NORM, ASY_ACT_NONE))
-        put_norm(w);
-}
-
-/* Whether it leaves its input as it is. */
-static int passes_on(const struct asy__layer *layer)
-{
-    return layer->desc.kind == ASY__FLATTEN || layer->desc.kind == ASY__DROPOUT ||
-           (layer->desc.kind == ASY__ACT && layer->desc.act == ASY_ACT_NONE);
-}
-
-/* Where a layer's i-th input is: the array of the layer that it comes from. */
-static const char *array_of(const struct asy__layer *layer, size_t i, const size_t *arrays,
-                            char name[32])
-{
-    if (layer->from[i] == ASY__FEATURES || arrays[layer->from[i]] == ASY__FEATURES)
-        return "f";
-    snprintf(name, 32, "y%zu", arrays[layer->from[i]]);
-    return name;
-}
-
-static void put_layer(struct writer *w, const struct asy__layer *layer, const size_t *arrays)
-{
-    size_t l = layer->number, vectors = asy__shape_vectors(layer->out), n = layer->out.channels;
-    char a[32], b[32];
-    const char *x = array_of(layer, 0, arrays, a);
-
-    if (passes_on(layer))
-        return;
-    if (layer->desc.kind == ASY__DENSE)
-        asy_buf_addf(w->to,
-                     "    %s_dense_%s(%s_weight_%zu, %s_bias_%zu, %zu, %zu, %zu, %s, y%zu);\n",
-                     w->name, asy_act_name(layer->desc.act), w->name, l, w->name, l, vectors,
-                     layer->in[0].channels, n, x, l);
-    else if (layer->desc.kind == ASY__LAYER_NORM)
-        asy_buf_addf(w->to, "    %s_norm(%s_weight_%zu, %s_bias_%zu, %zu, %zu, %s, y%zu);\n",
-                     w->name, w->name, l, w->name, l, vectors, n, x, l);
-    else if (layer->desc.kind == ASY__ACT)
-        asy_buf_addf(w->to, "    %s_act_%s(%zu, %s, y%zu);\n", w->name,
-                     asy_act_name(layer->desc.act), vectors * n, x, l);
-    else
-        asy_buf_addf(w->to, "    for (i = 0; i < %zu; i++)\n        y%zu[i] = %s[i] + %s[i];\n",
-                     vectors * n, l, x, array_of(layer, 1, arrays, b));
-}
-
-static void put_tensors(struct writer *w, const struct asy__layer *layer)
-{
-    const struct asy__model *model = w->export->model;
-
-    if (layer->n_tensors < 2)
-        return;
-    put_floats(w, "weight", layer->number, asy__export_tensor(model, layer, 0),
-               model->net->tensors[layer->tensors[0]].n);
-    put_floats(w, "bias", layer->number, asy__export_tensor(model, layer, 1),
-               model->net->tensors[layer->tensors[1]].n);
-}
-
-static void put_net(struct writer *w)
-{
-    const struct asy__net *net = w->export->model->net;
-    size_t arrays[ASY__LAYERS_MAX]; /* which layer's array has the output of each */
-
-    for (size_t l = 0; l < net->n_layers; l++) {
-        const struct asy__layer *layer = &net->layers[l];
-
-        arrays[l] = l;
-        if (passes_on(layer))
-            arrays[l] = layer->from[0] == ASY__FEATURES ? ASY__FEATURES : arrays[layer->from[0]];
-        put_tensors(w, layer);
-    }
-    put_functions(w);
-    asy_buf_addf(w->to, "\nstatic inline void %s_outputs(const float *f, float *out)\n{\n",
-                 w->name);
-    for (size_t l = 0; l < net->n_layers; l++)
-        if (arrays[l] == l)
-            asy_buf_addf(w->to, "    float y%zu[%zu];\n", l, asy__shape_size(net->layers[l].out));
-    asy_buf_adds(w->to, "    int i;\n\n");
-    for (size_t l = 0; l < net->n_layers; l++)
-        put_layer(w, &net->layers[l], arrays);
-    asy_buf_addf(w->to, "    for (i = 0; i < %zu; i++)\n        out[i] = y%zu[i];\n}\n",
-                 asy__shape_size(net->outputs), arrays[net->n_layers - 1]);
-}
-
-/* ASY_E_UNSUPPORTED: a layer that put_layer() does not know. */
-static int check_net(const struct asy__net *net, struct asy_error *err)
-{
-    static const char is_known[ASY__LAYER_KINDS] = {
-        [ASY__DENSE] = 1, [ASY__ADD] = 1,     [ASY__FLATTEN] = 1,
-        [ASY__ACT] = 1,   [ASY__DROPOUT] = 1, [ASY__LAYER_NORM] = 1,
-    };
-
-    for (size_t l = 0; l < net->n_layers; l++)
-        if (!is_known[net->layers[l].desc.kind])
-            return asy_fail(err, ASY_E_UNSUPPORTED, "C has no layer of the kind '%s'; export it "
-                            "as onnx", net->layers[l].type->name);
-    return 0;
-}
-
-/* ---- trees ----------------------------------------------------------------------------------- */
-
-static void put_nodes(struct writer *w, const struct asy_gbdt *trees)
-{
-    size_t outputs = asy_gbdt_outputs(trees), n_trees = asy_gbdt_rounds(trees) * outputs, n = 0;
-    size_t at = 0;
-
-    asy_buf_addf(w->to,
-                 "/* A leaf has feature -1 and a value; other nodes a threshold, below which a\n"
-                 " * row goes to the left child; the right one is the next. */\n"
-                 "struct %s_node {\n    float value;\n    int feature, left, missing_left;\n};\n"
-                 "static const struct %s_node %s_nodes[] = {\n", w->name, w->name, w->name);
-    for (size_t t = 0; t < n_trees; t++) {
-        const struct asy_gbdt_node *node = asy_gbdt_tree(trees, t / outputs, t % outputs, &n);
-
-        for (size_t i = 0; i < n; i++, node++) {
-            asy_buf_adds(w->to, "    { ");
-            put_float(w->to, node->feature < 0 ? node->value : node->threshold);
-            asy_buf_addf(w->to, ", %d, %u, %d },\n", (int)node->feature, (unsigned)node->left,
-                         (int)(node->default_left != 0));
-        }
-    }
-    asy_buf_addf(w->to, "};\nstatic const int %s_trees[%zu] = { /* the root of each */\n", w->name,
-                 n_trees);
-    for (size_t t = 0; t < n_trees; t++, at += n) {
-        asy_gbdt_tree(trees, t / outputs, t % outputs, &n);
-        asy_buf_addf(w->to, "%s%zu,%s", t % ON_A_LINE ? " " : "    ", at,
-                     t % ON_A_LINE == ON_A_LINE - 1 || t + 1 == n_trees ? "\n" : "");
-    }
-    asy_buf_adds(w->to, "};\n");
-}
-
-static void put_trees(struct writer *w)
-{
-    const struct asy_gbdt *trees = w->export->model->trees;
-    size_t outputs = asy_gbdt_outputs(trees), n = asy_gbdt_rounds(trees) * outputs;
-    int logistic = asy_gbdt_params(trees)->loss == ASY_GBDT_LOGISTIC;
-
-    put_nodes(w, trees);
-    asy_buf_addf(w->to, "\nstatic inline void %s_outputs(const float *f, float *out)\n{\n"
-                 "    float margin[%zu];\n    int k, t;\n\n    for (k = 0; k < %zu; k++)\n"
-                 "        margin[k] = ", w->name, outputs, outputs);
-    put_float(w->to, (float)asy_gbdt_params(trees)->base);
-    asy_buf_addf(w->to,
-                 ";\n    for (t = 0; t < %zu; t++) {\n"
-                 "        const struct %s_node *root = %s_nodes + %s_trees[t], *node = root;\n\n"
-                 "        while (node->feature >= 0) {\n"
-                 "            float v = f[node->feature];\n"
-                 "            int left = v != v ? node->missing_left : v < node->value;\n\n"
-                 "            node = root + node->left + !left;\n        }\n"
-                 "        margin[t %% %zu] += node->value;\n    }\n", n, w->name, w->name, w->name,
-                 outputs);
-    if (logistic) /* the log-odds of the second class */
-        asy_buf_adds(w->to, "    out[0] = 0;\n    out[1] = margin[0];\n}\n");
-    else
-        asy_buf_addf(w->to, "    for (k = 0; k < %zu; k++)\n        out[k] = margin[k];\n}\n",
-                     outputs);
-}
-
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 /* gap: NaN where x has something that is no finite number; trees would go on. */
-static void put_gap(struct writer *w)
+static void put_gap(struct asy__writer *w)
 {
     if (!w->schema->fills_missing)
         asy_buf_addf(w->to, "    for (i = 0; i < %zu; i++)\n        gap += 0 * x[i];\n", w->inputs);
 }
 
-static void put_chances(struct writer *w)
+static void put_chances(struct asy__writer *w)
 {
     size_t outs = asy__outputs_of(w->schema);
 
@@ -480,7 +233,7 @@ static void put_chances(struct writer *w)
                  "    for (i = 0; i < %zu; i++)\n        out[i] /= sum;\n", outs, outs, outs);
 }
 
-static void put_value(struct writer *w)
+static void put_value(struct asy__writer *w)
 {
     const struct asy__schema *schema = w->schema;
 
@@ -489,13 +242,13 @@ static void put_value(struct writer *w)
                  schema->fills_missing ? "" : "    int i;\n", w->name, w->name);
     put_gap(w);
     asy_buf_adds(w->to, "    out[0] = (out[0] + gap) / ");
-    put_float(w->to, (float)schema->target_factor);
+    asy__put_float(w->to, (float)schema->target_factor);
     asy_buf_adds(w->to, " + ");
-    put_float(w->to, (float)schema->target_shift);
+    asy__put_float(w->to, (float)schema->target_shift);
     asy_buf_adds(w->to, ";\n");
 }
 
-static void put_predict(struct writer *w)
+static void put_predict(struct asy__writer *w)
 {
     asy_buf_addf(w->to, "\nstatic inline void %s_predict(const float *x, float *out)\n{\n",
                  w->name);
@@ -535,12 +288,12 @@ static int check(const struct asy__export *export, struct asy_error *err)
     if (!isfinite((float)schema->target_shift) || !isnormal((float)schema->target_factor))
         return asy_fail(err, ASY_E_UNSUPPORTED, "its values, around %g, are out of a float's range",
                         schema->target_shift);
-    return export->model->net ? check_net(export->model->net, err) : 0;
+    return export->model->net ? asy__header_net_check(export->model->net, err) : 0;
 }
 
 int asy__export_c(const struct asy__export *export, struct asy_buf *ret, struct asy_error *err)
 {
-    struct writer w = { .export = export, .schema = &export->model->schema, .to = ret };
+    struct asy__writer w = { .export = export, .schema = &export->model->schema, .to = ret };
     struct asy_buf name, title;
     int rc;
 
@@ -559,9 +312,9 @@ int asy__export_c(const struct asy__export *export, struct asy_buf *ret, struct 
         put_head(&w);
         put_features(&w);
         if (export->model->trees)
-            put_trees(&w);
+            asy__header_trees(&w);
         else
-            put_net(&w);
+            asy__header_net(&w);
         put_predict(&w);
         rc = asy_buf_check(ret, "a header in C", err);
     }
