@@ -270,6 +270,7 @@ int asy__cmd_explain(int argc, char **argv);
 int asy__cmd_export(int argc, char **argv);
 int asy__cmd_logs(int argc, char **argv);
 int asy__cmd_predict(int argc, char **argv);
+int asy__cmd_scores(int argc, char **argv);
 int asy__cmd_pause(int argc, char **argv);
 int asy__cmd_resume(int argc, char **argv);
 int asy__cmd_stop(int argc, char **argv);

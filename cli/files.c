@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * files.c - the commands whose result is a file's content: predict, export. */
+ * files.c - the commands whose result is a file's content: predict, scores, export. */
 #include "cli.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -80,6 +80,37 @@ int asy__cmd_predict(int argc, char **argv)
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
         find_model(session, options.words[0], -1, &model, &err) < 0 ||
         asy__trainer((const char *const[]){ "--predict", model.path, options.words[1],
+                                            options.json ? "--json" : NULL, NULL },
+                     &out, &err) < 0 ||
+        write_out(&options, out.data, out.len, &err) < 0)
+        status = asy__complain(&err);
+    asy__model_drop(&model);
+    asy_buf_fini(&out);
+    asy__session_close(session);
+    return status;
+}
+
+/* ---- scores -------------------------------------------------------------------------------- */
+
+int asy__cmd_scores(int argc, char **argv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__options options;
+    struct asy__session *session = NULL;
+    struct asy_buf out = { 0 };
+    struct asy__model model = { .path = "" };
+    int64_t trial = -1;
+    int status = EXIT_DONE;
+
+    asy_buf_init(&out, 1u << 30);
+    if (asy__options_parse(argc, argv, "oj", 1, 2, &options, &err) < 0 ||
+        (options.n_words > 1 && asy__trial_number(options.words[1], &trial, &err) < 0)) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
+    if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
+        find_model(session, options.words[0], trial, &model, &err) < 0 ||
+        asy__trainer((const char *const[]){ "--report", model.path,
                                             options.json ? "--json" : NULL, NULL },
                      &out, &err) < 0 ||
         write_out(&options, out.data, out.len, &err) < 0)

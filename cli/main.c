@@ -43,6 +43,8 @@ static const struct command commands[] = {
       "assay logs STUDY TRIAL [--attempt N] [--stderr] [--follow] [--json]" },
     { "predict", asy__cmd_predict, "apply the best model of a study to rows of a file",
       "assay predict STUDY FILE [--output FILE] [--json]", .begins = 1 },
+    { "scores", asy__cmd_scores, "how a model did on the validation part, class by class",
+      "assay scores STUDY [TRIAL] [--output FILE] [--json]" },
     { "export", asy__cmd_export, "all trials as a table, or a model",
       "assay export STUDY [--format NAME] [--json] [--output FILE]\n"
       "       assay export STUDY [TRIAL] --model [--output FILE]\n"

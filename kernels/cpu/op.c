@@ -4,6 +4,7 @@
  * A table of functions was rejected: a switch is as fast, and shows in one place what runs. */
 #include "op.h"
 #include <asy/attention.h>
+#include <asy/loss.h>
 #include <asy/norm.h>
 #include <math.h>
 #include <string.h>
@@ -151,30 +152,58 @@ static void loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t r
 
     if (dy != y)
         memcpy(dy, y, rows * op->n[0] * sizeof *dy);
-    asy_op_loss(op, rows, dy, cpu->label, cpu->target, scale, cpu->plain, cpu->sums);
+    asy_op_loss(op, cpu, rows, dy, scale);
 }
 
-void asy_op_loss(const struct asy_op *op, size_t rows, float *out, const int32_t *label,
-                 const float *target, float scale, int plain, double *sums)
+static double loss_of_classes(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows,
+                              float *out, float scale)
 {
+    struct asy_class_loss how = { 0, NULL };
     uint64_t correct = 0;
+    double loss;
 
-    sums[ASY_SUM_ROWS] += (double)rows;
-    if (op->kind == ASY_OP_SOFTMAX_LOSS) {
-        sums[ASY_SUM_LOSS] += (plain ? asy_softmax_loss_ref : asy_softmax_loss)(
-            rows, op->n[0], out, label, scale, &correct);
-        sums[ASY_SUM_CORRECT] += (double)correct;
-        return;
-    }
+    if (op->kind == ASY_OP_CLASS_LOSS)
+        how = (struct asy_class_loss){ op->value, cpu->class_weights };
+    loss = (cpu->plain ? asy_class_loss_ref : asy_class_loss)(&how, rows, op->n[0], out, cpu->label,
+                                                              scale, &correct);
+    cpu->sums[ASY_SUM_CORRECT] += (double)correct;
+    return loss;
+}
+
+/* Of what is told by the sums beside the loss, before out is lost. */
+static void add_errors(const float *target, size_t rows, const float *out, double *sums)
+{
     for (size_t i = 0; i < rows; i++) {
-        double t = (double)target[i];
+        double t = (double)target[i], d = (double)out[i] - t;
 
-        sums[ASY_SUM_ABSOLUTE] += fabs((double)out[i] - t);
+        sums[ASY_SUM_ABSOLUTE] += fabs(d);
         sums[ASY_SUM_TARGET] += t;
         sums[ASY_SUM_TARGET_SQUARED] += t * t;
+        sums[ASY_SUM_SQUARED] += d * d;
     }
-    sums[ASY_SUM_LOSS] += (plain ? asy_squared_loss_ref : asy_squared_loss)(rows, out, target,
-                                                                            scale);
+}
+
+static double loss_of_numbers(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows,
+                              float *out, float scale)
+{
+    add_errors(cpu->target, rows, out, cpu->sums);
+    if (op->kind == ASY_OP_HUBER_LOSS)
+        return (cpu->plain ? asy_huber_loss_ref : asy_huber_loss)(op->value, rows, out, cpu->target,
+                                                                  scale);
+    if (op->kind == ASY_OP_QUANTILE_LOSS)
+        return (cpu->plain ? asy_quantile_loss_ref : asy_quantile_loss)(op->value, rows, out,
+                                                                        cpu->target, scale);
+    return (cpu->plain ? asy_squared_loss_ref : asy_squared_loss)(rows, out, cpu->target, scale);
+}
+
+void asy_op_loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows, float *out,
+                 float scale)
+{
+    int classes = op->kind == ASY_OP_SOFTMAX_LOSS || op->kind == ASY_OP_CLASS_LOSS;
+
+    cpu->sums[ASY_SUM_ROWS] += (double)rows;
+    cpu->sums[ASY_SUM_LOSS] += classes ? loss_of_classes(op, cpu, rows, out, scale)
+                                       : loss_of_numbers(op, cpu, rows, out, scale);
 }
 
 void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu *cpu,
@@ -250,6 +279,9 @@ void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu 
             break;
         case ASY_OP_SOFTMAX_LOSS:
         case ASY_OP_SQUARED_LOSS:
+        case ASY_OP_CLASS_LOSS:
+        case ASY_OP_HUBER_LOSS:
+        case ASY_OP_QUANTILE_LOSS:
             loss(op, cpu, rows, step->scale);
             break;
         }

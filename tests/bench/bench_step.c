@@ -98,7 +98,8 @@ static void set_up(struct net *net)
 
 static int plan(struct net *net, const size_t *dims, size_t layers, struct asy_error *err)
 {
-    struct asy__net_options options = { { 1, 1, dims[0] }, ASY_OP_SOFTMAX_LOSS, net->batch, 1 };
+    struct asy__net_options options = { { 1, 1, dims[0] }, { .kind = ASY_OP_SOFTMAX_LOSS },
+                                        net->batch, 1 };
     struct asy__layer_desc descs[DIMS_MAX];
 
     for (size_t l = 0; l <= layers; l++)

@@ -124,6 +124,7 @@ def a_log_is_told_line_by_line_in_json():
         has("model", home.run("predict", "quick", "study.yaml", code=1)[1],
             "study 'quick' runs a command: it has no model")
         has("model", home.run("export", "quick", "--model", "-o", "f", code=1)[1], "runs a command")
+        has("model", home.run("scores", "quick", code=1)[1], "runs a command")
 
 
 def a_watcher_of_a_study_that_is_drained_is_not_told_that_it_goes_on():

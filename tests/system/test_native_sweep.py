@@ -2,6 +2,7 @@
 """The native engine on the digits: TPE, promotion ASHA, a model, its test score, predictions; Ctrl-C
 and --resume."""
 import gzip
+import json
 import os
 import signal
 
@@ -45,6 +46,9 @@ def a_sweep_finds_a_good_model():
         labels = [r.rsplit(",", 1)[1] for r in rows]
         right = sum(line.split(",")[0] == label for line, label in zip(lines[1:], labels))
         equal("predictions", len(lines), 51)
+        has("scores", home.run("scores", "digits")[0], "class      rows  precision  recall      f1")
+        scores = json.loads(home.run("scores", "digits", "--json")[0])
+        equal("rows", sum(map(sum, scores["confusion"])), scores["rows"])
         if right < 40:
             raise AssertionError(f"{right} of 50 right")
 

@@ -124,7 +124,8 @@ static int make_schema(size_t at, struct asy__schema *ret, struct asy_error *err
 static int make_net(size_t at, struct asy__model *model, struct asy_error *err)
 {
     struct asy__net_options options = { .features = cases[at].features,
-                                        .loss = ASY_OP_SOFTMAX_LOSS, .eval_rows = ROWS };
+                                        .loss = { .kind = ASY_OP_SOFTMAX_LOSS },
+                                        .eval_rows = ROWS };
     size_t room;
     struct asy_rng rng;
     int rc;

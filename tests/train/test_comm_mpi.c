@@ -447,9 +447,13 @@ static void few_rows_make_the_trees_of_one(void)
 static const struct strict_case {
     const char *family, *file, *data, *params;
 } strict_cases[] = {
-    { "mlp", KIT_DIGITS, "\"label\":-1" STRICT, PARAMS ",\"optimizer\":\"adam\"" },
+    { "mlp", KIT_DIGITS, "\"label\":-1" STRICT, PARAMS ",\"optimizer\":\"adam\","
+      "\"ema\":0.9,\"lr_schedule\":\"plateau\",\"lr_every\":1" },
     { "mlp", KIT_DIGITS, "\"label\":-1" STRICT,
-      PARAMS ",\"optimizer\":\"sgd\",\"momentum\":0.9,\"norm\":\"layer\",\"dropout\":0.25" },
+      PARAMS ",\"optimizer\":\"sgd\",\"momentum\":0.9,\"norm\":\"layer\",\"dropout\":0.25,"
+             "\"clip\":0.5,\"class_balance\":0.7" },
+    { "mlp", KIT_DIGITS, "\"label\":-1" STRICT,
+      PARAMS ",\"optimizer\":\"lamb\",\"label_smoothing\":0.1,\"accumulate\":2,\"warmup\":1" },
     { "cnn", KIT_DIGITS, "\"label\":-1" STRICT, PARAMS ",\"filters\":6" },
     { "cnn", KIT_DIGITS, "\"label\":-1" STRICT,
       PARAMS ",\"filters\":4,\"residual\":true,\"dropout\":0.25" },

@@ -322,7 +322,7 @@ static float memory[ASY_OP_ROOM + WORK] __attribute__((aligned(64)));
 static bool set_up(const struct asy__layer_desc *layers, size_t n, struct asy__shape features,
                    enum asy_op_kind loss)
 {
-    struct asy__net_options options = { features, loss, ROWS, ROWS };
+    struct asy__net_options options = { features, { .kind = loss }, ROWS, ROWS };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_rng rng;
 
@@ -541,7 +541,7 @@ static void gradients_share_room(void)
 {
     static const struct asy__layer_desc layers[] = { DENSE(48, RELU), DENSE(64, RELU),
                                                      DENSE(32, RELU), DENSE(16, NONE) };
-    struct asy__net_options options = { { 1, 1, 20 }, ASY_OP_SOFTMAX_LOSS, 10, 0 };
+    struct asy__net_options options = { { 1, 1, 20 }, { .kind = ASY_OP_SOFTMAX_LOSS }, 10, 0 };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__net *net = NULL;
 
@@ -553,7 +553,7 @@ static void gradients_share_room(void)
 static void weights_are_drawn_as_promised(void)
 {
     static const struct asy__layer_desc layers[] = { DENSE(256, RELU), DENSE(10, NONE) };
-    struct asy__net_options options = { { 1, 1, 200 }, ASY_OP_SOFTMAX_LOSS, 1, 1 };
+    struct asy__net_options options = { { 1, 1, 200 }, { .kind = ASY_OP_SOFTMAX_LOSS }, 1, 1 };
     static float a[70000], b[70000];
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__net *net = NULL;
@@ -621,8 +621,8 @@ static void impossible_networks_are_refused(void)
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        struct asy__net_options options = { { 1, 1, cases[i].features }, ASY_OP_SOFTMAX_LOSS, 1,
-                                            1 };
+        struct asy__net_options options = { { 1, 1, cases[i].features },
+                                            { .kind = ASY_OP_SOFTMAX_LOSS }, 1, 1 };
         struct asy_error err = ASY_ERROR_INIT;
         struct asy__net *net = NULL;
 
@@ -635,7 +635,7 @@ static void impossible_networks_are_refused(void)
 
 static int create(struct asy_error *err)
 {
-    struct asy__net_options options = { { 1, 1, 9 }, ASY_OP_SOFTMAX_LOSS, 8, 8 };
+    struct asy__net_options options = { { 1, 1, 9 }, { .kind = ASY_OP_SOFTMAX_LOSS }, 8, 8 };
     struct asy__net *net = NULL;
     int rc = asy__net_create(graphs[2].layers, graphs[2].n, &options, &net, err);
 

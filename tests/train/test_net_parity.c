@@ -97,9 +97,9 @@ static void train(const struct asy_json *node, struct asy__net *net)
 static void check(const struct asy_json *node)
 {
     size_t outputs = (size_t)asy_json_i64(asy_json_get(node, "outputs"), 1), n = 0;
-    struct asy__net_options options = { { 1, 1, bench.features },
-                                        outputs > 1 ? ASY_OP_SOFTMAX_LOSS : ASY_OP_SQUARED_LOSS,
-                                        bench.batch, 1 };
+    enum asy_op_kind loss = outputs > 1 ? ASY_OP_SOFTMAX_LOSS : ASY_OP_SQUARED_LOSS;
+    struct asy__net_options options = { { 1, 1, bench.features }, { .kind = loss }, bench.batch,
+                                        1 };
     const struct asy_json *list = asy_json_get(node, "layers");
     struct asy__layer_desc output = { .kind = ASY__DENSE, .width = outputs }, *layers = NULL;
     struct asy_error err = ASY_ERROR_INIT;

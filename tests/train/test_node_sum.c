@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <asy/comm.h>
 #include <asy/kernels.h>
 #include "node.h"
 
@@ -262,7 +263,7 @@ static void memory_that_is_not_there_is_an_error(void)
 
 static void parts_make_up_the_whole(void)
 {
-    static const size_t sizes[] = { 0, 1, 15, 16, 17, 100, 535818 };
+    static const size_t sizes[] = { 0, 1, 255, 256, 257, 2000, 535818 };
 
     for (int size = 1; size <= 7; size++)
         for (size_t s = 0; s < ASY_ARRAY_LEN(sizes); s++) {
@@ -274,7 +275,7 @@ static void parts_make_up_the_whole(void)
 
                 asy__node_slice(&node, sizes[s], &from, &to);
                 T_EQ("begins where the last one ended", from, end);
-                T_TRUE(to >= from && (to % 16 == 0 || to == sizes[s]));
+                T_TRUE(to >= from && (to % ASY_COMM_BLOCK == 0 || to == sizes[s]));
                 end = to;
             }
             T_EQ("end", end, sizes[s]);

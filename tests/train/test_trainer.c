@@ -141,7 +141,7 @@ static void digits_are_learnt(void)
         T_EQ("step", b.result.step, 30);
         T_EQ("reports", seen.reports, 30);
         T_STR("metrics", seen.names, "samples_per_s train_accuracy train_loss val_accuracy "
-                                     "val_loss ");
+                                     "val_f1 val_loss ");
         T_TRUE(b.result.objective > 0.95);
         T_TRUE(seen.first_loss < 2.302585); /* below that of guessing, ln 10 */
         T_OK(asy_trainer_evaluate(job, b.result.model_path, "test", &json, &b.err), &b.err);
@@ -485,7 +485,7 @@ static void hyperparameters_are_listed(void)
         }
         T_TRUE(*last != '\0');
     }
-    T_STR("first", asy_trainer_hyperparameter("mlp", 0), "activation");
+    T_STR("first", asy_trainer_hyperparameter("mlp", 0), "accumulate");
     T_TRUE(asy_trainer_hyperparameter("none", 0) == NULL);
 }
 
@@ -670,8 +670,8 @@ static void numbers_are_learnt(void)
     job = kit_job(path, "", "val_r2", "maximize", 60,
                   "\"hidden\":32,\"lr\":0.01,\"activation\":\"tanh\",\"batch_size\":32", "");
     if (T_OK(train(&b, job, NULL), &b.err)) {
-        T_STR("metrics", seen.names, "samples_per_s train_loss train_mae train_r2 val_loss val_mae "
-                                     "val_r2 ");
+        T_STR("metrics", seen.names, "samples_per_s train_loss train_mae train_r2 train_rmse "
+                                     "val_loss val_mae val_r2 val_rmse ");
         T_TRUE(b.result.objective > 0.99);
         T_OK(asy_trainer_predict(b.result.model_path, fresh, 0, &csv, &b.err), &b.err);
         if (T_HAS("header", csv.data, "prediction\n"))

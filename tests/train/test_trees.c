@@ -106,7 +106,7 @@ static void digits_are_learnt(void)
         T_EQ("outcome", b.result.outcome, ASY_TRAIN_COMPLETE);
         T_EQ("step", b.result.step, 30);
         T_EQ("reports", seen.reports, 30);
-        T_STR("metrics", seen.names, "samples_per_s train_accuracy train_loss val_accuracy "
+        T_STR("metrics", seen.names, "samples_per_s train_accuracy train_loss val_accuracy val_f1 "
                                      "val_loss ");
         T_TRUE(b.result.objective > 0.93);
         T_TRUE(evaluate(&b, job, "test", "test_accuracy") > 0.93);
@@ -310,8 +310,8 @@ static void numbers_are_learnt(void)
     job = kit_family_job("gbdt", path, "", "val_r2", "maximize", 40, "", "");
     if (write_table(path, 0) && kit_write(fresh, "b,a\n0.5,2\n0.5,9\n", 16) &&
         T_OK(train(&b, job, NULL), &b.err)) {
-        T_STR("metrics", seen.names, "samples_per_s train_loss train_mae train_r2 val_loss val_mae "
-                                     "val_r2 ");
+        T_STR("metrics", seen.names, "samples_per_s train_loss train_mae train_r2 train_rmse "
+                                     "val_loss val_mae val_r2 val_rmse ");
         T_TRUE(b.result.objective > 0.99);
         T_NEAR("score", evaluate(&b, job, "validation", "val_r2"), b.result.objective, 1e-12);
         T_OK(asy_trainer_predict(b.result.model_path, fresh, 0, &csv, &b.err), &b.err);

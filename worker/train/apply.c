@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * apply.c - what needs no training: describing a job's data, scoring and applying stored models. */
+#include "loss.h"
+#include "metrics.h"
 #include "state.h"
 #include "families.h"
 #include "tokens.h"
@@ -108,27 +110,40 @@ static int find_part(const char *name, enum asy__part *ret, struct asy_error *er
     return asy_fail(err, ASY_E_INVAL, "no part '%.60s'; train, validation, test are there", name);
 }
 
+/* Everything there is to say of a part. */
+static int score_all(struct asy__model *model, const struct asy__data *data, enum asy__part part,
+                     const char *prefix, struct asy__metric_list *list, struct asy_error *err)
+{
+    struct asy__learner learner = asy__model_learner(model);
+    struct asy__score room, score;
+    struct asy__scoring scoring = { .learner = &learner, .data = data, .shards = 1, .room = &room,
+                                    .loss = asy__loss_scored(&model->hyper, &model->schema) };
+    size_t rows = data->start[part + 1] - data->start[part];
+    struct asy__tally_result counts = { 0 };
+    int rc = asy_comm_self(&scoring.comm, err);
+
+    if (rc == 0 && model->schema.classification && !model->schema.vocabulary)
+        rc = asy__tally_create(model->schema.classes.n, rows, 0, rows, 1, &scoring.tally, err);
+    if (rc == 0 && (rc = asy__score_part(&scoring, part, &score, &counts, err)) == 0)
+        asy__metrics_add(&score, &counts, &model->schema, (enum asy__loss)model->hyper.loss,
+                         ASY__WANTS_ALL, prefix, list);
+    asy__tally_destroy(scoring.tally);
+    asy_comm_destroy(scoring.comm);
+    return rc;
+}
+
 static int write_score(struct asy__model *model, const struct asy__data *data,
                        enum asy__part part, struct asy_buf *ret_json, struct asy_error *err)
 {
     static const char *const prefixes[ASY__PARTS] = { "train", "val", "test" };
-    struct asy__learner learner = asy__model_learner(model);
-    struct asy_comm *comm = NULL;
     struct asy__metric_list list = { .n = 0 };
-    struct asy__score room, score;
     struct asy_jsonw w;
     int rc;
 
     if (data->start[part] == data->start[part + 1])
         return asy_fail(err, ASY_E_INVAL, "the split has no rows for %s", part_names[part]);
-    if ((rc = asy_comm_self(&comm, err)) < 0)
+    if ((rc = score_all(model, data, part, prefixes[part], &list, err)) < 0)
         return rc;
-    rc = asy__score_part(&learner, data, data->start[part], data->start[part + 1], comm, 1, &room,
-                         &score, err);
-    asy_comm_destroy(comm);
-    if (rc < 0)
-        return rc;
-    asy__score_metrics(&score, &model->schema, prefixes[part], &list);
     asy_jsonw_init(&w, ret_json, 0);
     asy_jsonw_open(&w, NULL, '{');
     asy_jsonw_u64(&w, "rows", data->start[part + 1] - data->start[part]);

@@ -54,8 +54,11 @@ static int read_words(const char *text, uint64_t *words, size_t n)
     return 0;
 }
 
-#define PROGRESS_WORDS 7
-#define SCORE_WORDS 6
+#define PROGRESS_WORDS 10
+#define SCORE_WORDS 7
+/* In checkpoints from before there were plateaus, and sums of squares beside the loss's. */
+#define OLD_PROGRESS_WORDS 7
+#define OLD_SCORE_WORDS 6
 
 static void pack(const struct asy__progress *p, uint64_t words[PROGRESS_WORDS])
 {
@@ -66,6 +69,9 @@ static void pack(const struct asy__progress *p, uint64_t words[PROGRESS_WORDS])
     words[4] = bits_of(p->best);
     words[5] = bits_of(p->last);
     words[6] = p->shards;
+    words[7] = bits_of(p->plateau.best);
+    words[8] = p->plateau.poor;
+    words[9] = bits_of(p->plateau.cut);
 }
 
 static void unpack(const uint64_t words[PROGRESS_WORDS], struct asy__progress *p)
@@ -77,6 +83,21 @@ static void unpack(const uint64_t words[PROGRESS_WORDS], struct asy__progress *p
     p->best = value_of(words[4]);
     p->last = value_of(words[5]);
     p->shards = words[6];
+    p->plateau = (struct asy__plateau){ value_of(words[7]), words[8], value_of(words[9]) };
+}
+
+static int read_progress(const char *text, struct asy__progress *p)
+{
+    static const struct asy__plateau fresh = ASY__PLATEAU_INIT;
+    uint64_t words[PROGRESS_WORDS] = { 0 };
+    int old = text && strlen(text) == OLD_PROGRESS_WORDS * DIGITS;
+
+    if (read_words(text, words, old ? OLD_PROGRESS_WORDS : PROGRESS_WORDS) < 0)
+        return -1;
+    unpack(words, p);
+    if (old)
+        p->plateau = fresh;
+    return 0;
 }
 
 /* What a plug-in has: sums of its own, and bytes. */
@@ -106,7 +127,7 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
                           const struct asy__score *partial, struct asy_error *err)
 {
     struct asy_gbdt_packed packed = { 0 };
-    struct asy_tensor_out tensors[7];
+    struct asy_tensor_out tensors[8];
     const struct {
         const char *name;
         const float *data;
@@ -114,6 +135,7 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
     } parts[] = { { "params", state->params, state->n_params },
                   { "m", state->m, state->n_params },
                   { "v", state->v, state->n_params },
+                  { "mean", state->mean, state->n_params },
                   { "best", state->progress.best_epoch ? state->best : NULL,
                     state->n_params + state->n_buffers },
                   { "buffers", state->n_buffers ? state->buffers : NULL, state->n_buffers } };
@@ -205,8 +227,25 @@ static int check(const struct asy__progress *p, struct asy_error *err)
 {
     if (p->epoch > 1000000000000000 || p->best_epoch > p->epoch || p->shards < 1 ||
         p->shards > 65536 || p->step < p->batch || p->step > (uint64_t)1 << 60 ||
-        (p->best_epoch > 0 && !isfinite(p->best)))
+        (p->best_epoch > 0 && !isfinite(p->best)) ||
+        !(p->plateau.cut >= 0 && p->plateau.cut <= 1))
         return asy_fail(err, ASY_E_CORRUPT, "its counts contradict each other");
+    return 0;
+}
+
+/* Where the sums of squares are not by themselves, the loss is them. */
+static int read_scores(const char *text, struct asy__score *ret, size_t n)
+{
+    size_t words = text && strlen(text) == n * OLD_SCORE_WORDS * DIGITS ? OLD_SCORE_WORDS
+                                                                        : SCORE_WORDS;
+    uint64_t *at = (uint64_t *)(void *)ret;
+
+    if (read_words(text, at, n * words) < 0)
+        return -1;
+    for (size_t i = n; words == OLD_SCORE_WORDS && i-- > 0;) {
+        memmove(&ret[i], at + i * words, words * sizeof *at);
+        ret[i].squared = ret[i].loss;
+    }
     return 0;
 }
 
@@ -219,7 +258,7 @@ static int read_partial(const char *text, const struct asy__progress *progress,
 
     if (!there)
         return asy_fail(err, ASY_E_NOMEM, "no memory for the sums of %zu shards", n);
-    if (read_words(text, (uint64_t *)(void *)there, n * SCORE_WORDS) < 0) {
+    if (read_scores(text, there, n) < 0) {
         rc = asy_fail(err, ASY_E_CORRUPT, "its sums of the epoch are not readable");
     } else if (n == shards) {
         memcpy(partial, there, n * sizeof *there);
@@ -232,6 +271,7 @@ static int read_partial(const char *text, const struct asy__progress *progress,
             partial[0].absolute += there[r].absolute;
             partial[0].target += there[r].target;
             partial[0].target_squared += there[r].target_squared;
+            partial[0].squared += there[r].squared;
         }
     }
     free(there);
@@ -300,16 +340,14 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
 {
     const char *format = asy_safetensors_meta(file, "format");
     size_t n = state->n_params;
-    uint64_t words[PROGRESS_WORDS];
     int rc;
 
     if (!format || strcmp(format, FORMAT) != 0)
         return asy_fail(err, ASY_E_CORRUPT, "is not a checkpoint of this version");
     if ((rc = compare(asy_safetensors_meta(file, "identity"), identity, err)) < 0)
         return rc;
-    if (read_words(asy_safetensors_meta(file, "progress"), words, PROGRESS_WORDS) < 0)
+    if (read_progress(asy_safetensors_meta(file, "progress"), &state->progress) < 0)
         return asy_fail(err, ASY_E_CORRUPT, "does not say where it stands");
-    unpack(words, &state->progress);
     if ((rc = check(&state->progress, err)) < 0 ||
         (rc = read_partial(asy_safetensors_meta(file, "partial"), &state->progress, partial, shards,
                            err)) < 0)
@@ -325,6 +363,8 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
     else if (state->m && (rc = asy_safetensors_read_f32(file, "m", n, state->m, err)) < 0)
         return rc;
     if (state->v && (rc = asy_safetensors_read_f32(file, "v", n, state->v, err)) < 0)
+        return rc;
+    if (state->mean && (rc = asy_safetensors_read_f32(file, "mean", n, state->mean, err)) < 0)
         return rc;
     if (state->n_buffers && (rc = asy_safetensors_read_f32(file, "buffers", state->n_buffers,
                                                            state->buffers, err)) < 0)

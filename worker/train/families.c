@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "layers.h"
+#include "loss.h"
 #include "score.h"
 
 #define LIST_MAX 80 /* layers of a list: of each block or hidden layer some, and the outputs */
@@ -180,7 +181,7 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
                     struct asy_error *err)
 {
     struct asy__net_options options = { .features = { 1, 1, schema->n_features },
-                                        .loss = asy__loss_of(schema),
+                                        .loss = asy__loss_learnt(hyper, schema),
                                         .train_rows = train_rows,
                                         .eval_rows = eval_rows };
     struct asy__layer_desc few[LIST_MAX], *listed = NULL;

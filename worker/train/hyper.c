@@ -19,10 +19,14 @@ static const char *const activations[] = {
 static const enum asy_act activation_of[] = {
     ASY_ACT_RELU, ASY_ACT_TANH, ASY_ACT_GELU, ASY_ACT_SIGMOID, ASY_ACT_SILU, ASY_ACT_LEAKY_RELU,
 };
-static const char *const optimizers[] = { "sgd", "adam", NULL };
 static const char *const paddings[] = { "same", "valid", NULL };
 static const char *const pools[] = { "max", "mean", "none", NULL };
 static const char *const norms[] = { "none", "layer", NULL };
+static const char *const optimizers[] = { "sgd", "adam", "adamw", "adam_l2", "lamb", "lars", NULL };
+static const char *const losses[] = { "auto", "huber", "quantile", NULL };
+static const char *const schedules[] = {
+    "constant", "step", "linear", "cosine", "one_cycle", "plateau", NULL,
+};
 
 static const struct row {
     const char *name;
@@ -32,15 +36,29 @@ static const struct row {
     const char *const *words;
 } of_networks[] = { /* what each of them has: all that is about learning */
 #define AT(field) offsetof(struct asy__hyper, field)
+    { "accumulate", COUNT, AT(accumulate), 1, 1, 1024, NULL },
     { "batch_size", COUNT, AT(batch_size), 64, 1, 1048576, NULL },
     { "beta1", REAL, AT(beta1), 0.9, 0, 0.999999, NULL },
     { "beta2", REAL, AT(beta2), 0.999, 0, 0.99999999, NULL },
+    { "class_balance", REAL, AT(class_balance), 0, 0, 1, NULL },
+    { "clip", REAL, AT(clip), 0, 0, 1e30, NULL },
+    { "delta", REAL, AT(delta), 1, 1e-6, 1e6, NULL },
+    { "ema", REAL, AT(ema), 0, 0, 0.999999, NULL },
     { "epsilon", REAL, AT(epsilon), 1e-8, 1e-16, 1, NULL },
+    { "label_smoothing", REAL, AT(label_smoothing), 0, 0, 0.99, NULL },
+    { "loss", WORD, AT(loss), 0, 0, 0, losses },
     { "lr", REAL, AT(lr), 0.001, 0, 1000, NULL },
+    { "lr_end", REAL, AT(lr_end), 0, 0, 1, NULL },
+    { "lr_every", COUNT, AT(lr_every), 10, 1, 1000000, NULL },
+    { "lr_factor", REAL, AT(lr_factor), 0.1, 0, 1, NULL },
+    { "lr_schedule", WORD, AT(lr_schedule), 0, 0, 0, schedules },
     { "momentum", REAL, AT(momentum), 0.9, 0, 0.999999, NULL },
     { "nesterov", FLAG, AT(nesterov), 0, 0, 1, NULL },
     { "optimizer", WORD, AT(optimizer), 1, 0, 0, optimizers },
     { "patience", COUNT, AT(patience), 0, 0, 1000000, NULL },
+    { "quantile", REAL, AT(quantile), 0.5, 0.001, 0.999, NULL },
+    { "trust", REAL, AT(trust), 0.001, 1e-9, 1, NULL },
+    { "warmup", REAL, AT(warmup), 0, 0, 1000000, NULL },
     { "weight_decay", REAL, AT(weight_decay), 0, 0, 100, NULL },
 }, of_mlp[] = {
     { "activation", WORD, AT(activation), 0, 0, 0, activations },
@@ -369,6 +387,26 @@ int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struc
     return rc;
 }
 
+static const char *word_of(const struct asy__hyper *hyper, const struct row *row)
+{
+    int64_t value = *(const int64_t *)((const char *)hyper + row->offset);
+
+    for (size_t n = 0; row->words[n]; n++)
+        if (word_value(row, n) == value)
+            return row->words[n];
+    return NULL;
+}
+
+const char *asy__hyper_word(const struct asy__hyper *hyper, const char *name)
+{
+    const struct row *row;
+
+    for (size_t i = 0; (row = row_at(&families[hyper->family], i)); i++)
+        if (row->type == WORD && !strcmp(row->name, name))
+            return word_of(hyper, row);
+    return NULL;
+}
+
 static void write_own(const struct asy_trainer_hyper *h, double value, struct asy_jsonw *w)
 {
     const char *word = h->words;
@@ -402,9 +440,7 @@ void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const
         } else if (row->type == COUNT) {
             asy_jsonw_i64(w, row->name, *count_of(&h, row));
         } else {
-            for (size_t n = 0; row->words[n]; n++)
-                if (word_value(row, n) == *count_of(&h, row))
-                    asy_jsonw_str(w, row->name, row->words[n]);
+            asy_jsonw_str(w, row->name, word_of(&h, row));
         }
     }
     for (uint32_t i = 0; h.plugin && i < h.plugin->n_hypers; i++)

@@ -11,7 +11,12 @@ enum asy__family {
     ASY__MLP, ASY__GBDT, ASY__LINEAR, ASY__CNN, ASY__LAYERS, ASY__PLUGIN, ASY__GPT,
     ASY__TRANSFORMER, ASY__FAMILIES,
 };
-enum asy__optimizer { ASY__SGD, ASY__ADAM };
+enum asy__optimizer {
+    ASY__SGD,
+    ASY__ADAM, ASY__ADAMW, /* one and the same: with decoupled weight decay */
+    ASY__ADAM_L2, ASY__LAMB, ASY__LARS,
+};
+enum asy__loss { ASY__LOSS_AUTO, ASY__LOSS_HUBER, ASY__LOSS_QUANTILE };
 enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER };
 enum asy__padding { ASY__PADDING_SAME, ASY__PADDING_VALID };
 enum asy__pooling { ASY__POOLING_MAX, ASY__POOLING_MEAN, ASY__POOLING_NONE };
@@ -22,10 +27,14 @@ struct asy__hyper {
     double lr;
     int64_t patience;
     /* networks */
-    double momentum, beta1, beta2, epsilon, weight_decay;
-    int64_t batch_size;
-    int64_t optimizer;  /* enum asy__optimizer */
-    int64_t nesterov;
+    double momentum, beta1, beta2, epsilon, weight_decay, trust, clip, ema;
+    int64_t optimizer; /* enum asy__optimizer */
+    int64_t nesterov, batch_size, accumulate;
+    int64_t lr_schedule;              /* enum asy__lr_schedule */
+    double warmup, lr_end, lr_factor; /* warmup: epochs */
+    int64_t lr_every;                 /* epochs */
+    int64_t loss;                     /* enum asy__loss */
+    double label_smoothing, class_balance, delta, quantile;
     /* mlp, gpt, transformer */
     double dropout;
     int64_t activation; /* enum asy_act */
@@ -65,5 +74,7 @@ void asy__hyper_plugin(const struct asy_trainer_plugin *plugin, struct asy__hype
  * object that was read before, the object may also have parameters. */
 ASY_MUST_CHECK int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper,
                                    struct asy_error *err);
+/* The word that a hyperparameter of words has: "adam". NULL: there is none of that name. */
+const char *asy__hyper_word(const struct asy__hyper *hyper, const char *name);
 void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const char *key);
 #endif

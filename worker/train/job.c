@@ -3,8 +3,11 @@
 #include "job.h"
 #include <stdio.h>
 #include <string.h>
+#include <asy/parse.h>
 #include <asy/training.h>
 #include "layers.h"
+#include "metrics.h"
+#include "schedule.h"
 
 static int read_plugin(const char *path, struct asy__job *job, struct asy_error *err)
 {
@@ -85,6 +88,22 @@ static int read_objective(const struct asy_json *node, struct asy__job *job, str
     return 0;
 }
 
+/* Of a list of maps with a metric each, or one map. */
+static unsigned wanted(const struct asy_json *list)
+{
+    const struct asy_json *node = list;
+    unsigned wants = 0;
+
+    for (size_t i = 0; node; i++) {
+        if (asy_json_type(list) == ASY_JSON_ARRAY && !(node = asy_json_at(list, i)))
+            break;
+        wants |= asy__metric_wants(asy_json_str(asy_json_get(node, "metric"), ""));
+        if (node == list)
+            break;
+    }
+    return wants;
+}
+
 static int read_data(const struct asy_json *node, struct asy__job *job, struct asy_error *err)
 {
     if (!job->plugin || !(asy_plugin_get(job->plugin)->flags & ASY_TRAINER_OWN_DATA))
@@ -117,6 +136,8 @@ static int read_job(const struct asy_json *node, struct asy__job *job, struct as
         asy_error_prefix(err, "params");
         return rc;
     }
+    job->wants = wanted(asy_json_get(study, "objective")) |
+                wanted(asy_json_get(study, "constraints"));
     job->seed = (uint64_t)asy_json_i64(asy_json_get(node, "seed"), 0);
     job->number = (uint64_t)asy_json_i64(asy_json_get(node, "number"), 0);
     until = asy_json_i64(asy_json_get(node, "until"), (int64_t)job->max);
@@ -180,6 +201,30 @@ void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf)
                  spec->test, spec->stratify, (unsigned long long)spec->seed);
 }
 
+/* What came after the first checkpoints: it says nothing where it is what they had. */
+static void add_more(const struct asy__hyper *h, struct asy_buf *buf)
+{
+    if (h->optimizer == ASY__LARS)
+        asy_buf_addf(buf, "trust=%a\n", h->trust);
+    if (h->accumulate > 1)
+        asy_buf_addf(buf, "accumulate=%lld\n", (long long)h->accumulate);
+    if (h->clip > 0)
+        asy_buf_addf(buf, "clip=%a\n", h->clip);
+    if (h->lr_schedule != ASY__LR_CONSTANT)
+        asy_buf_addf(buf, "lr_schedule=%s\nlr_end=%a\nlr_every=%lld\nlr_factor=%a\n",
+                     asy__hyper_word(h, "lr_schedule"), h->lr_end, (long long)h->lr_every,
+                     h->lr_factor);
+    if (h->warmup > 0)
+        asy_buf_addf(buf, "warmup=%a\n", h->warmup);
+    if (h->loss != ASY__LOSS_AUTO)
+        asy_buf_addf(buf, "loss=%s\ndelta=%a\nquantile=%a\n", asy__hyper_word(h, "loss"), h->delta,
+                     h->quantile);
+    if (h->label_smoothing > 0)
+        asy_buf_addf(buf, "label_smoothing=%a\n", h->label_smoothing);
+    if (h->class_balance > 0)
+        asy_buf_addf(buf, "class_balance=%a\n", h->class_balance);
+}
+
 /* What a plug-in is; a population's trials have in common what it calls shape. */
 static void add_plugin(const struct asy__hyper *h, int population, struct asy_buf *buf)
 {
@@ -190,7 +235,9 @@ static void add_plugin(const struct asy__hyper *h, int population, struct asy_bu
         if (!population || (h->plugin->hypers[i].flags & ASY_TRAINER_SHAPE))
             asy_buf_addf(buf, "%s=%a\n", h->plugin->hypers[i].name, h->own[i]);
     asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,
-                 h->optimizer == ASY__ADAM ? "adam" : "sgd");
+                 asy__hyper_word(h, "optimizer"));
+    if (h->ema > 0)
+        asy_buf_addf(buf, "ema=yes\n");
     if (population)
         return;
     asy_buf_addf(buf, "hyperparameters=");
@@ -253,6 +300,8 @@ static void add_layers(const struct asy__hyper *h, struct asy_buf *buf)
 /* What a network is, and what a population's trials have of their own. */
 static void add_network(const struct asy__hyper *h, int population, struct asy_buf *buf)
 {
+    char text[32];
+
     if (h->family == ASY__MLP)
         add_mlp(h, population, buf);
     if (h->family == ASY__CNN)
@@ -264,9 +313,12 @@ static void add_network(const struct asy__hyper *h, int population, struct asy_b
     if (!population)
         asy_buf_addf(buf, "batch_size=%lld\n", (long long)h->batch_size);
     asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,
-                 h->optimizer == ASY__ADAM ? "adam" : "sgd");
+                 asy__hyper_word(h, "optimizer"));
+    if (h->ema > 0)
+        asy_buf_addf(buf, "ema=%s\n", population ? "yes" : asy_format_f64(h->ema, text));
     if (population)
         return;
+    add_more(h, buf);
     asy_buf_addf(buf, "lr=%a\nweight_decay=%a\n", h->lr, h->weight_decay);
     asy_buf_addf(buf, "momentum=%a\nnesterov=%d\nbeta1=%a\nbeta2=%a\nepsilon=%a\n", h->momentum,
                  (int)h->nesterov, h->beta1, h->beta2, h->epsilon);

@@ -18,6 +18,7 @@ struct asy__job {
     struct asy__import import;
     const char *metric; /* the objective */
     int maximize, takes_best;
+    unsigned wants; /* metrics that the study names (metrics.h) */
     int strict;     /* the same bits for any number of ranks */
     int population; /* it may go on from the checkpoint of a trial with other parameters */
     uint64_t seed, number, until, max; /* epochs; until <= max */

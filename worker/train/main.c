@@ -32,6 +32,8 @@ static const char help[] =
     "        loads a plug-in: its hyperparameters and metrics, as JSON\n"
     "  assay-trainer --evaluate JOB.json --model MODEL --part train|validation|test\n"
     "        scores a stored model on a part of the job's data\n"
+    "  assay-trainer --report MODEL [--json]\n"
+    "        how a stored model did on the validation part, class by class\n"
     "  assay-trainer --predict MODEL FILE.csv [--json]\n"
     "        applies a stored model to a table (-: standard input); CSV on stdout, or an object a "
     "row\n"
@@ -397,6 +399,18 @@ static int export(const char *model, const char *format_name)
     return rc < 0 ? fail(&err) : print_buf(&bytes, "");
 }
 
+static int report(const char *model, int as_json)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf buf;
+    int rc;
+
+    asy_buf_init(&buf, JOB_MAX);
+    if ((rc = asy_trainer_report(model, as_json, &buf, &err)) < 0)
+        asy_buf_fini(&buf);
+    return rc < 0 ? fail(&err) : print_buf(&buf, "");
+}
+
 /* "--name VALUE" pairs after the first two words; names: what is allowed, NULL-terminated. */
 static int pairs(int argc, char **argv, const char *const *names, const char **values)
 {
@@ -466,6 +480,10 @@ int main(int argc, char **argv)
         return argc == 5 && !strcmp(argv[3], "--format")
                    ? export(argv[2], argv[4])
                    : usage("--export MODEL --format onnx|c", "");
+    if (!strcmp(mode, "--report"))
+        return argc == 3 || (argc == 4 && !strcmp(argv[3], "--json"))
+                   ? report(argv[2], argc == 4)
+                   : usage("--report MODEL [--json]", "");
     if (!strcmp(mode, "--run") || !strcmp(mode, "--describe-data") || !strcmp(mode, "--evaluate"))
         return with_job(argc, argv);
     return usage("unknown option ", mode);

@@ -111,7 +111,8 @@ static int write_gbdt(const char *path, const struct asy__model_parts *parts, si
 
 int asy__model_write(const char *path, const struct asy__job *job,
                      const struct asy__schema *schema, const struct asy__model_parts *parts,
-                     const struct asy__progress *progress, struct asy_error *err)
+                     const struct asy__progress *progress, const char *report,
+                     struct asy_error *err)
 {
     int best = job->takes_best && progress->best_epoch, rc;
     size_t rounds = best ? progress->best_epoch : progress->epoch;
@@ -120,15 +121,17 @@ int asy__model_write(const char *path, const struct asy__job *job,
     asy_buf_init(&text, DESCRIPTION_MAX);
     describe(&text, job, schema, parts->net, progress);
     if ((rc = asy_buf_check(&text, "the model's description", err)) == 0) {
-        const char *pairs[][2] = { { "format", FORMAT }, { "model", text.data } };
+        const char *pairs[][2] = { { "format", FORMAT }, { "model", text.data },
+                                   { "report", report } };
         const char *const (*meta)[2] = (const char *const(*)[2])pairs;
+        size_t n = report ? 3 : 2;
 
         if (parts->net)
-            rc = write_net(path, parts, meta, ASY_ARRAY_LEN(pairs), err);
+            rc = write_net(path, parts, meta, n, err);
         else if (parts->n_params)
-            rc = write_plugged(path, parts, meta, ASY_ARRAY_LEN(pairs), err);
+            rc = write_plugged(path, parts, meta, n, err);
         else
-            rc = write_gbdt(path, parts, rounds, meta, ASY_ARRAY_LEN(pairs), err);
+            rc = write_gbdt(path, parts, rounds, meta, n, err);
     }
     asy_buf_fini(&text);
     return rc;
@@ -165,13 +168,12 @@ static int read_net(const struct asy_safetensors *file, const struct asy_json *r
                     enum asy__family family, struct asy__model *model, struct asy_error *err)
 {
     const struct asy_json *dims = asy_json_get(root, "dims");
-    struct asy__hyper hyper;
     size_t at = 0;
     int rc;
 
-    asy__hyper_defaults(family, &hyper);
-    if ((rc = asy__hyper_read(asy_json_get(root, "parameters"), &hyper, err)) < 0 ||
-        (rc = asy__family_net(&hyper, &model->schema, 0, PASS_ROWS, &model->net, err)) < 0)
+    asy__hyper_defaults(family, &model->hyper);
+    if ((rc = asy__hyper_read(asy_json_get(root, "parameters"), &model->hyper, err)) < 0 ||
+        (rc = asy__family_net(&model->hyper, &model->schema, 0, PASS_ROWS, &model->net, err)) < 0)
         return rc;
     if (dims && asy_json_i64(asy_json_at(dims, at++), 0) != (int64_t)model->schema.n_features)
         return asy_fail(err, ASY_E_CORRUPT, "the network does not fit the described columns");
@@ -187,12 +189,11 @@ static int read_gbdt(const struct asy_safetensors *file, const struct asy_json *
 {
     size_t outs = asy__outputs_of(&model->schema);
     struct asy_gbdt_packed packed = { 0 };
-    struct asy__hyper hyper;
     int rc;
 
-    asy__hyper_defaults(ASY__GBDT, &hyper);
-    if ((rc = asy__hyper_read(asy_json_get(root, "parameters"), &hyper, err)) < 0 ||
-        (rc = asy__trees_model(&hyper, &model->schema, 0, &model->trees, err)) < 0 ||
+    asy__hyper_defaults(ASY__GBDT, &model->hyper);
+    if ((rc = asy__hyper_read(asy_json_get(root, "parameters"), &model->hyper, err)) < 0 ||
+        (rc = asy__trees_model(&model->hyper, &model->schema, 0, &model->trees, err)) < 0 ||
         (rc = asy_gbdt_packed_read(file, &packed, err)) < 0)
         return rc;
     if ((rc = asy_gbdt_unpack(model->trees, &packed, err)) == 0 &&
@@ -249,6 +250,8 @@ int asy__model_read(const char *path, struct asy__model *ret, struct asy_error *
     } else {
         *ret = model;
     }
+    if (rc == 0) /* what they borrow goes now */
+        ret->hyper.list = ret->hyper.values = NULL;
     asy_json_destroy(root);
     asy_safetensors_destroy(file);
     return rc;

@@ -368,14 +368,14 @@ static void merge(struct asy__plan *plan, struct asy_operand x, struct asy_opera
     *from = (struct value){ .first = SIZE_MAX };
 }
 
-static void emit_backward(struct asy__plan *plan, enum asy_op_kind loss)
+static void emit_backward(struct asy__plan *plan, const struct asy_op *loss)
 {
     struct asy__net *net = plan->net;
     struct asy__layer *last = &net->layers[net->n_layers - 1];
     size_t at = plan->program->n;
 
     last->dy = asy__plan_value(plan, asy__shape_size(net->outputs), 0);
-    asy__plan_emit(plan, &(struct asy_op){ .kind = loss,
+    asy__plan_emit(plan, &(struct asy_op){ .kind = loss->kind, .value = loss->value,
                                            .per_row = asy__shape_vectors(net->outputs),
                                            .n = { net->outputs.channels }, .in = { last->y },
                                            .out = { last->dy } });
@@ -472,7 +472,7 @@ static void begin(struct asy__plan *plan, struct asy__program *program, int trai
         plan->net->layers[l].dy = (struct asy_operand){ ASY_SPACE_NONE, 0 };
 }
 
-static int plan_training(struct asy__plan *plan, enum asy_op_kind loss, struct asy_error *err)
+static int plan_training(struct asy__plan *plan, const struct asy_op *loss, struct asy_error *err)
 {
     struct asy__net *net = plan->net;
 
@@ -524,7 +524,7 @@ int asy__net_create(const struct asy__layer_desc *layers, size_t n,
     net->train_rows = options->train_rows;
     net->eval_rows = options->eval_rows;
     if ((rc = plan_shapes(&plan, layers, err)) < 0 ||
-        (rc = plan_training(&plan, options->loss, err)) < 0 ||
+        (rc = plan_training(&plan, &options->loss, err)) < 0 ||
         (rc = plan_evaluation(&plan, err)) < 0)
         goto out;
     *ret_net = net;

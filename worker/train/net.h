@@ -110,7 +110,7 @@ struct asy__net {
  * ASY_E_INVAL: layers that do not fit each other. ASY_E_TOOBIG: too many parameters. */
 struct asy__net_options {
     struct asy__shape features;
-    enum asy_op_kind loss;
+    struct asy_op loss; /* its kind and value */
     size_t train_rows, eval_rows;
 };
 ASY_MUST_CHECK int asy__net_create(const struct asy__layer_desc *layers, size_t n,

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <asy/comm.h>
 #include <asy/kernels.h>
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -169,9 +170,9 @@ void asy__node_lay_out(struct asy__node *node, size_t n_own, size_t n_common, in
 
 void asy__node_slice(const struct asy__node *node, size_t n, size_t *ret_from, size_t *ret_to)
 {
-    size_t blocks = (n + 15) / 16;
-    size_t from = part(blocks, node->index, node->size) * 16;
-    size_t to = part(blocks, node->index + 1, node->size) * 16;
+    size_t blocks = (n + ASY_COMM_BLOCK - 1) / ASY_COMM_BLOCK;
+    size_t from = part(blocks, node->index, node->size) * ASY_COMM_BLOCK;
+    size_t to = part(blocks, node->index + 1, node->size) * ASY_COMM_BLOCK;
 
     *ret_from = from < n ? from : n;
     *ret_to = to < n ? to : n;

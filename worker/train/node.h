@@ -58,7 +58,7 @@ size_t asy__node_room(const struct asy__node *node, size_t n_own, size_t n_commo
 void asy__node_lay_out(struct asy__node *node, size_t n_own, size_t n_common, int spans, float *at);
 float *asy__node_own(const struct asy__node *node); /* this rank's first */
 void asy__node_wait(const struct asy__node *node);
-/* This rank's part of n entries, at multiples of 16. */
+/* This rank's part of n entries, at multiples of ASY_COMM_BLOCK. */
 void asy__node_slice(const struct asy__node *node, size_t n, size_t *ret_from, size_t *ret_to);
 /* to [n] = first [n] (NULL: none) + each array [from..from + n), in their order. `to` may be first
  * or this stretch of an array. */

@@ -9,6 +9,7 @@
 #define ASY__PLUGGED_H
 #include "job.h"
 #include "learner.h"
+#include "metrics.h"
 #include "score.h"
 
 struct asy__plugged;

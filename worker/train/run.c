@@ -11,6 +11,7 @@
 #include <string.h>
 #include <asy/clock.h>
 #include <asy/rng.h>
+#include "loss.h"
 
 /* The epoch's order is a function of seed and epoch alone, so no resumption can change it; each
  * rank works out its own rows of it. */
@@ -35,25 +36,14 @@ static void gather(struct asy__run *run, size_t from, size_t rows)
 /* This rank's part of the parameters; the others of its node do the rest. */
 static void update(struct asy__run *run, const struct asy_comm_sum *sum)
 {
-    const struct asy__hyper *h = &run->job->hyper;
     struct asy__state *s = &run->state;
-    size_t at = sum->from, n = sum->to - at;
+    struct asy__update_memory memory = { s->params, s->m, s->v, s->mean, run->update_room };
 
     s->progress.step++;
     s->progress.batch++;
-    if (run->trees)
-        return;
-    if (h->optimizer == ASY__ADAM) {
-        struct asy_adam adam = { h->lr, h->beta1, h->beta2, h->epsilon, h->weight_decay };
-
-        asy_adam_step(&adam, s->progress.step, n, s->params + at, sum->x + at, s->m + at,
-                      s->v + at);
-    } else {
-        struct asy_sgd sgd = { (float)h->lr, (float)h->momentum, (float)h->weight_decay,
-                               (int)h->nesterov };
-
-        asy_sgd_step(&sgd, n, s->params + at, sum->x + at, s->m ? s->m + at : NULL);
-    }
+    if (!run->trees)
+        asy__update_step(run->update, &memory, run->trainer->comm, sum, s->progress.step,
+                         s->progress.plateau.cut);
 }
 
 /* Behind the gradients of this rank's i-th shard; what all of a rank's would say the first does. */
@@ -78,27 +68,44 @@ static float rider(const struct asy__run *run, int which)
     return run->riders[which];
 }
 
-/* The gradient of this rank's i-th shard of a batch of n rows. */
-static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
+/* The gradient of rows begin.. of a batch of n. */
+static int pass_piece(struct asy__run *run, size_t shard, size_t begin, size_t rows, size_t n,
+                      float *grads, struct asy_error *err)
 {
-    size_t from = (size_t)run->state.progress.batch * run->batch, shard = run->memory.first + i;
-    size_t begin = asy__share_begin(n, shard, run->shards);
-    size_t rows = asy__share_begin(n, shard + 1, run->shards) - begin;
-    float *grads = run->memory.own + i * run->memory.stride;
-    struct asy__score *score = &run->partials[shard];
+    size_t from = (size_t)run->state.progress.batch * run->batch + begin;
     struct asy__batch batch = { rows, begin, run->x, run->label, run->target,
                                 1.0f / (float)(n * asy__data_labels(run->data)),
                                 run->job->seed, run->state.progress.step, run->rows,
                                 shard };
+
+    gather(run, from, rows);
+    return run->learner.type->gradient(&run->learner, &batch, grads, &run->partials[shard], err);
+}
+
+/* The gradient of this rank's i-th shard of a batch of n rows, piece after piece. */
+static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
+{
+    size_t shard = run->memory.first + i, pieces = (size_t)run->job->hyper.accumulate;
+    size_t begin = asy__share_begin(n, shard, run->shards), params = run->learner.n_params;
+    size_t rows = asy__share_begin(n, shard + 1, run->shards) - begin, done = 0;
+    float *grads = run->memory.own + i * run->memory.stride;
+    struct asy__score *score = &run->partials[shard];
     double before = score->loss;
     int rc = 0;
 
-    if (rows) {
-        gather(run, from + begin, rows);
-        rc = run->learner.type->gradient(&run->learner, &batch, grads, score, err);
-    } else {
-        memset(grads, 0, run->learner.n_params * sizeof *grads);
+    for (size_t p = 0; p < pieces && rc == 0; p++) {
+        size_t from = asy__share_begin(rows, p, pieces), to = asy__share_begin(rows, p + 1, pieces);
+        float *into = done ? run->piece : grads;
+
+        if (from == to)
+            continue;
+        rc = pass_piece(run, shard, begin + from, to - from, n, into, err);
+        if (done && rc == 0)
+            asy_sum_rows(2, params, (const float *const[]){ grads, into }, grads);
+        done = to;
     }
+    if (!rows)
+        memset(grads, 0, params * sizeof *grads);
     set_riders(run, i, score->loss - before);
     grads[run->learner.n_params + ASY__RIDE_FAILED] = rc < 0;
     return rc;
@@ -109,7 +116,8 @@ static int grow(struct asy__run *run, struct asy_error *err)
 {
     int rc = asy__trees_round(run->trees, err);
 
-    if (rc < 0 || (rc = asy__trees_score(run->trees, &run->train, &run->val, err)) < 0)
+    if (rc < 0 || (rc = asy__trees_score(run->trees, run->tally, &run->train, &run->val,
+                                        &run->counts, err)) < 0)
         return rc;
     set_riders(run, 0, asy_comm_rank(run->trainer->comm) == 0 ? run->train.loss : 0);
     return 0;
@@ -236,31 +244,55 @@ static int train_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome
     return 0;
 }
 
+/* The learner as it is validated and stored. */
+static struct asy__learner judged(const struct asy__run *run)
+{
+    struct asy__learner learner = run->learner;
+
+    if (run->state.mean)
+        learner.params = run->state.mean;
+    return learner;
+}
+
+static int validate(struct asy__run *run, struct asy__score *ret, struct asy_error *err)
+{
+    struct asy__learner learner = judged(run);
+    struct asy__scoring scoring = {
+        .learner = &learner,
+        .data = run->data,
+        .loss = asy__loss_scored(&run->job->hyper, &run->data->schema),
+        .comm = run->trainer->comm,
+        .shards = run->shards,
+        .room = run->sums,
+        .tally = run->tally,
+    };
+
+    return asy__score_part(&scoring, ASY__VALIDATION, ret, &run->counts, err);
+}
+
 /* The epoch's metrics, in name order. */
 static int measure(struct asy__run *run, double samples_per_s, struct asy__metric_list *list,
                    struct asy_error *err)
 {
     const struct asy__data *data = run->data;
-    struct asy_comm *comm = run->trainer->comm;
+    enum asy__loss loss = (enum asy__loss)run->job->hyper.loss;
     struct asy__score train = run->train, val = run->val;
-    size_t from = data->start[ASY__VALIDATION], to = data->start[ASY__VALIDATION + 1];
     int rc = 0;
 
     list->n = 1;
     snprintf(list->item[0].name, sizeof list->item[0].name, "samples_per_s");
     list->item[0].value = samples_per_s;
     if (run->plugged)
-        return asy__plugged_measure(run->plugged, run->state.params, list, err);
+        return asy__plugged_measure(run->plugged, judged(run).params, list, err);
     if (!run->trees && (rc = sum_up(run, &train, err)) < 0)
         return rc;
-    asy__score_metrics(&train, &data->schema, "train", list);
-    if (to == from)
+    asy__metrics_add(&train, NULL, &data->schema, loss, 0, "train", list);
+    if (data->start[ASY__VALIDATION] == data->start[ASY__TEST])
         return 0;
     if (!run->trees)
-        rc = asy__score_part(&run->learner, data, from, to, comm, run->shards, run->sums, &val,
-                             err);
+        rc = validate(run, &val, err);
     if (rc == 0)
-        asy__score_metrics(&val, &data->schema, "val", list);
+        asy__metrics_add(&val, &run->counts, &data->schema, loss, run->job->wants, "val", list);
     return rc;
 }
 
@@ -288,6 +320,8 @@ static void judge(struct asy__run *run, const struct asy__metric_list *list)
             value = list->item[i].value;
     p->last = value;
     run->diverged = !isfinite(value);
+    asy__plateau_judge(&p->plateau, value, run->job->maximize, (uint64_t)run->job->hyper.lr_every,
+                       run->job->hyper.lr_factor);
     if (run->diverged ||
         (p->best_epoch && (run->job->maximize ? value <= p->best : value >= p->best)))
         return;
@@ -295,7 +329,8 @@ static void judge(struct asy__run *run, const struct asy__metric_list *list)
     p->best_epoch = p->epoch;
     if (!run->job->takes_best || !run->state.best)
         return;
-    memcpy(run->state.best, run->state.params, run->state.n_params * sizeof *run->state.best);
+    memcpy(run->state.best, run->state.mean ? run->state.mean : run->state.params,
+           run->state.n_params * sizeof *run->state.best);
     if (run->state.n_buffers)
         memcpy(run->state.best + run->state.n_params, run->state.buffers,
                run->state.n_buffers * sizeof *run->state.best);

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * score.c - scoring rows of data with what has learnt. */
 #include "score.h"
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-void asy__score_batch(float *out, const struct asy__schema *schema, const int32_t *label,
-                      const float *target, size_t rows, float scale, struct asy__score *score)
+void asy__score_batch(float *out, const struct asy_op *loss, const int32_t *label,
+                      const float *target, size_t rows, struct asy__score *score)
 {
-    struct asy_op op = { .kind = asy__loss_of(schema), .n = { asy__outputs_of(schema) } };
+    struct asy_op_cpu cpu = { .label = label, .target = target,
+                              .sums = (double *)(void *)score };
 
-    asy_op_loss(&op, rows, out, label, target, scale, 0, (double *)(void *)score);
-}
-
-enum asy_op_kind asy__loss_of(const struct asy__schema *schema)
-{
-    return schema->classification ? ASY_OP_SOFTMAX_LOSS : ASY_OP_SQUARED_LOSS;
+    asy_op_loss(loss, &cpu, rows, out, 0);
 }
 
 size_t asy__outputs_of(const struct asy__schema *schema)
@@ -54,92 +48,54 @@ int asy__score_total(struct asy_comm *comm, struct asy__score *parts, size_t sha
         total.absolute += parts[s].absolute;
         total.target += parts[s].target;
         total.target_squared += parts[s].target_squared;
+        total.squared += parts[s].squared;
     }
     *ret = total;
     return 0;
 }
 
-static void score_rows(const struct asy__learner *learner, const struct asy__data *data,
-                       size_t from, size_t to, struct asy__score *score)
-{
-    for (size_t at = from; at < to; at += learner->rows_max) {
-        size_t rows = to - at < learner->rows_max ? to - at : learner->rows_max;
-        struct asy__rows batch = asy__data_rows(data, at, rows);
-        float *out = learner->type->outputs(learner, batch.x, rows);
-
-        asy__score_batch(out, &data->schema, batch.label, batch.target,
-                         rows * asy__data_labels(data), 0, score);
-    }
-}
-
-int asy__score_part(const struct asy__learner *learner, const struct asy__data *data, size_t from,
-                    size_t to, struct asy_comm *comm, size_t shards, struct asy__score *room,
-                    struct asy__score *ret, struct asy_error *err)
+void asy__own_rows(const struct asy_comm *comm, size_t shards, size_t rows, size_t *ret_begin,
+                   size_t *ret_end)
 {
     size_t first, end;
 
-    memset(room, 0, shards * sizeof *room);
     asy__own_shards(comm, shards, &first, &end);
-    for (size_t s = first; s < end; s++)
-        score_rows(learner, data, from + asy__share_begin(to - from, s, shards),
-                   from + asy__share_begin(to - from, s + 1, shards), &room[s]);
-    return asy__score_total(comm, room, shards, ret, err);
+    *ret_begin = asy__share_begin(rows, first, shards);
+    *ret_end = asy__share_begin(rows, end, shards);
 }
 
-static void add(struct asy__metric_list *list, const char *prefix, const char *what, double value)
+/* Rows from..to, of a part that begins at start. */
+static void score_rows(const struct asy__scoring *s, size_t start, size_t from, size_t to,
+                       struct asy__score *score)
 {
-    snprintf(list->item[list->n].name, sizeof list->item[list->n].name, "%s_%s", prefix, what);
-    list->item[list->n++].value = value;
-}
+    const struct asy__data *data = s->data;
 
-void asy__score_metrics(const struct asy__score *score, const struct asy__schema *schema,
-                        const char *prefix, struct asy__metric_list *list)
-{
-    double n = score->rows, unit = schema->classification ? 1 : 1 / schema->target_factor, spread;
+    for (size_t at = from; at < to; at += s->learner->rows_max) {
+        size_t rows = to - at < s->learner->rows_max ? to - at : s->learner->rows_max;
+        struct asy__rows batch = asy__data_rows(data, at, rows);
+        float *out = s->learner->type->outputs(s->learner, batch.x, rows);
 
-    if (schema->classification) {
-        add(list, prefix, "accuracy", score->correct / n);
-        add(list, prefix, "loss", score->loss / n);
-        if (schema->vocabulary)
-            add(list, prefix, "perplexity", exp(score->loss / n));
-        return;
+        asy__score_batch(out, &s->loss, batch.label, batch.target, rows * asy__data_labels(data),
+                         score);
+        if (s->tally)
+            asy__tally_add(s->tally, at - start, rows, out, batch.label);
     }
-    spread = score->target_squared - score->target * score->target / n;
-    add(list, prefix, "loss", score->loss / n * unit * unit);
-    add(list, prefix, "mae", score->absolute / n * fabs(unit));
-    add(list, prefix, "r2", spread > 0 ? 1 - score->loss / spread : NAN);
 }
 
-/* Those with "val_" only if there is a part to validate on. */
-static int metric_exists(const struct asy__schema *schema, const char *name, int validated)
+int asy__score_part(const struct asy__scoring *s, enum asy__part part, struct asy__score *ret,
+                    struct asy__tally_result *ret_tally, struct asy_error *err)
 {
-    static const char *const classes[] = { "accuracy", "loss", "perplexity" };
-    static const char *const numbers[] = { "loss", "mae", "r2" };
-    const char *const *words = schema->classification ? classes : numbers;
-    size_t n = schema->vocabulary ? 3 : schema->classification ? 2 : ASY_ARRAY_LEN(numbers);
-    char full[32];
+    size_t from = s->data->start[part], n = s->data->start[part + 1] - from, first, end;
+    int rc;
 
-    for (size_t i = 0; i < n; i++) {
-        snprintf(full, sizeof full, "train_%s", words[i]);
-        if (!strcmp(full, name))
-            return 1;
-        snprintf(full, sizeof full, "val_%s", words[i]);
-        if (validated && !strcmp(full, name))
-            return 1;
-    }
-    return 0;
-}
-
-int asy__metric_check(const struct asy__data *data, const char *name, struct asy_error *err)
-{
-    int validated = data->start[ASY__TEST] > data->start[ASY__VALIDATION];
-
-    if (metric_exists(&data->schema, name, validated))
-        return 0;
-    return asy_fail(err, ASY_E_INVAL, "objective: '%.60s' is not reported; there are %s%s", name,
-                    data->schema.classification ? "train_accuracy, train_loss"
-                                                : "train_loss, train_mae, train_r2",
-                    !validated                    ? " (the split leaves nothing to validate on)"
-                    : data->schema.classification ? ", val_accuracy, val_loss"
-                                                  : ", val_loss, val_mae, val_r2");
+    memset(s->room, 0, s->shards * sizeof *s->room);
+    if (s->tally)
+        asy__tally_clear(s->tally);
+    asy__own_shards(s->comm, s->shards, &first, &end);
+    for (size_t i = first; i < end; i++)
+        score_rows(s, from, from + asy__share_begin(n, i, s->shards),
+                   from + asy__share_begin(n, i + 1, s->shards), &s->room[i]);
+    if ((rc = asy__score_total(s->comm, s->room, s->shards, ret, err)) < 0 || !s->tally)
+        return rc;
+    return asy__tally_sum(s->tally, s->comm, s->data->label + from, ret_tally, err);
 }

@@ -7,6 +7,7 @@
 #include "job.h"
 #include "net.h"
 #include "plugged.h"
+#include "schedule.h"
 #include "score.h"
 #include "trees.h"
 
@@ -18,12 +19,14 @@ struct asy__progress {
     uint64_t best_epoch; /* 0: none yet */
     double best, last;   /* the objective; NaN: none */
     uint64_t shards;     /* that a checkpoint's sums are of */
+    struct asy__plateau plateau;
 };
 
 struct asy__state {
     struct asy__progress progress;
     size_t n_params, n_buffers;
     float *params, *m, *v; /* [n_params], one for all ranks of a node; v: Adam only, else NULL */
+    float *mean;           /* [n_params], as params: a running mean of them; NULL: none is kept */
     float *buffers;        /* [n_buffers], this rank's, but the same on all */
     float *best;           /* [n_params], then [n_buffers]; NULL but on rank 0 */
     struct asy_gbdt *trees; /* in place of all these; NULL: what gives a gradient */
@@ -46,6 +49,7 @@ ASY_MUST_CHECK int asy__checkpoint_read(const char *path, const char *identity,
 /* A stored model. */
 struct asy__model {
     struct asy__schema schema;
+    struct asy__hyper hyper;
     float *memory; /* parameters and buffers of a network, then room for a pass */
     struct asy__net *net;
     struct asy_gbdt *trees; /* NULL: a network */
@@ -60,10 +64,12 @@ struct asy__model_parts {
     size_t n_params;                 /* of a plug-in; else 0 */
     const struct asy__bytes *state;
 };
+/* report: of report.h, as JSON; NULL: there is none. */
 ASY_MUST_CHECK int asy__model_write(const char *path, const struct asy__job *job,
                                     const struct asy__schema *schema,
                                     const struct asy__model_parts *parts,
-                                    const struct asy__progress *progress, struct asy_error *err);
+                                    const struct asy__progress *progress, const char *report,
+                                    struct asy_error *err);
 ASY_MUST_CHECK int asy__model_read(const char *path, struct asy__model *ret,
                                    struct asy_error *err);
 void asy__model_fini(struct asy__model *model);

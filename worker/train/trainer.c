@@ -3,6 +3,7 @@
  * start or a checkpoint; and putting the result away. */
 #include "trainer_impl.h"
 #include "families.h"
+#include "loss.h"
 #include "tokens.h"
 #include <errno.h>
 #include <math.h>
@@ -123,10 +124,13 @@ static float *take(float **memory, size_t n)
     return here;
 }
 
-/* The most rows of a batch that a shard of it has. */
-static size_t rows_of_rank(const struct asy__run *run)
+/* The most rows of a batch that are computed at once: a piece of a shard of it. */
+static size_t rows_at_once(const struct asy__run *run)
 {
-    return (run->batch + run->shards - 1) / run->shards;
+    size_t shard = (run->batch + run->shards - 1) / run->shards;
+    size_t pieces = (size_t)run->job->hyper.accumulate;
+
+    return (shard + pieces - 1) / pieces;
 }
 
 /* What this rank needs for itself, in one block: kept if it is large enough for the next job. */
@@ -135,13 +139,16 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     struct asy_trainer *trainer = run->trainer;
     size_t n_params = run->learner.n_params, n_buffers = run->learner.n_buffers;
     size_t best = asy_comm_rank(trainer->comm) == 0 ? n_params + n_buffers : 0;
-    size_t mine = run->trees ? 0 : rows_of_rank(run), width = run->data->schema.n_features;
+    size_t mine = run->trees ? 0 : rows_at_once(run), width = run->data->schema.n_features;
     size_t pass = run->net ? asy__net_room(run->net) : 0, room;
     size_t score = run->shards * sizeof(struct asy__score) / sizeof(float);
     size_t labels = mine * asy__data_labels(run->data);
+    size_t piece = !run->trees && run->job->hyper.accumulate > 1 ? n_params : 0;
+    size_t weights = asy__loss_weighs(&run->job->hyper) ? run->data->schema.classes.n : 0;
     float *at;
 
-    room = best + n_buffers + pass + mine * (width + 2) + labels + 2 * score + 16 * 16;
+    room = best + n_buffers + pass + mine * (width + 2) + labels + 2 * score + piece + weights +
+           16 * 16;
     if (room > trainer->arena_len) {
         free(trainer->arena);
         trainer->arena_len = 0;
@@ -160,29 +167,45 @@ static int lay_out(struct asy__run *run, struct asy_error *err)
     run->rows = (uint32_t *)(void *)take(&at, mine);
     run->partials = (struct asy__score *)(void *)take(&at, score);
     run->sums = (struct asy__score *)(void *)take(&at, score);
+    run->piece = piece ? take(&at, piece) : NULL;
+    run->class_weights = weights ? take(&at, weights) : NULL;
     run->state.buffers = run->learner.buffers = take(&at, n_buffers);
     if (run->net)
         asy__net_bind(run->net, at);
     return 0;
 }
 
+/* After the memory is there. */
+static int weigh_classes(struct asy__run *run, struct asy_error *err)
+{
+    if (!run->class_weights)
+        return 0;
+    run->net->cpu.class_weights = run->class_weights;
+    return asy__loss_weights(&run->job->hyper, run->data, run->class_weights, err);
+}
+
 /* What is summed over the ranks, and what the ranks of a node have in common. By all ranks. */
 static int share(struct asy__run *run, struct asy_error *err)
 {
-    int adam = run->job->hyper.optimizer == ASY__ADAM, momentum = run->job->hyper.momentum > 0;
-    size_t n = run->learner.n_params, arrays = adam ? 3 : momentum ? 2 : 1;
+    const struct asy__hyper *hyper = &run->job->hyper;
+    size_t n = run->learner.n_params, each = (n + 15) / 16 * 16;
+    size_t room = run->update ? asy__update_room(run->update) : 0;
+    int m = run->update && asy__update_keeps_mean(hyper), mean = hyper->ema > 0;
+    int v = run->update && asy__update_keeps_squares(hyper);
     float *at;
     int rc;
 
-    rc = asy_comm_share(run->trainer->comm, run->shards, n + ASY__RIDES, arrays * n, &run->memory,
-                        err);
+    rc = asy_comm_share(run->trainer->comm, run->shards, n + ASY__RIDES,
+                        (size_t)(1 + m + v + mean) * each + room, &run->memory, err);
     if (rc < 0)
         return rc;
     at = run->memory.common;
     run->learner.params = run->state.params = take(&at, n);
-    run->state.m = adam || momentum ? take(&at, n) : NULL;
-    run->state.v = adam ? take(&at, n) : NULL;
-    run->state.m_may_lack = run->job->population && !adam;
+    run->state.m = m ? take(&at, n) : NULL;
+    run->state.v = v ? take(&at, n) : NULL;
+    run->state.mean = mean ? take(&at, n) : NULL;
+    run->update_room = at;
+    run->state.m_may_lack = run->job->population && !v;
     return 0;
 }
 
@@ -206,26 +229,68 @@ static int plug_in(struct asy__run *run, const struct asy__data *data, struct as
     return 0;
 }
 
+/* What an optimiser knows of the parameters: the tensors of a network, of which those of one
+ * dimension are biases and the like; of a plug-in it is all one. */
+static int plan_update(struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__net *net = run->net;
+    size_t n = 0, tensors = net ? net->n_tensors : 0;
+    struct asy__span *spans = calloc(tensors + 1, sizeof *spans);
+    int rc;
+
+    if (!spans)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the updates of %zu tensors", tensors);
+    for (size_t t = 0; t < tensors; t++)
+        if (!net->tensors[t].is_buffer)
+            spans[n++] = (struct asy__span){ net->tensors[t].at, net->tensors[t].n,
+                                             net->tensors[t].n_dims > 1 };
+    if (!net)
+        spans[n++] = (struct asy__span){ 0, run->learner.n_params, 1 };
+    rc = asy__update_create(&run->job->hyper, run->n_batches, run->job->max, spans, n,
+                            run->learner.n_params, &run->update, err);
+    free(spans);
+    return rc;
+}
+
+/* For the metrics of the validation part that need more than sums. */
+static int plan_tally(struct asy__run *run, struct asy_error *err)
+{
+    const size_t *start = run->data->start;
+    size_t rows = start[ASY__VALIDATION + 1] - start[ASY__VALIDATION], begin, end;
+
+    if (!run->data->schema.classification || run->data->tokens || rows == 0)
+        return 0;
+    if (run->job->hyper.family == ASY__GBDT) /* which divide it otherwise: room for all */
+        begin = 0, end = rows;
+    else
+        asy__own_rows(run->trainer->comm, run->shards, rows, &begin, &end);
+    return asy__tally_create(run->data->schema.classes.n, rows, begin, end,
+                             (run->job->wants & ASY__WANTS_AREA) != 0, &run->tally, err);
+}
+
 static int plan(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__hyper *hyper = &run->job->hyper;
     int rc;
 
-    if (run->plugged) {
-        rc = asy__plugged_learner(run->plugged, rows_of_rank(run), &run->learner, err);
-        run->state.n_params = run->learner.n_params;
+    if ((rc = asy__loss_check(hyper, &run->data->schema, err)) < 0)
         return rc;
+    if (run->plugged) {
+        rc = asy__plugged_learner(run->plugged, rows_at_once(run), &run->learner, err);
+        run->state.n_params = run->learner.n_params;
+        return rc < 0 ? rc : plan_update(run, err);
     }
-
+    if ((rc = plan_tally(run, err)) < 0)
+        return rc;
     if (asy__family_is_net((enum asy__family)hyper->family)) {
-        rc = asy__family_net(hyper, &run->data->schema, rows_of_rank(run), EVAL_ROWS, &run->net,
+        rc = asy__family_net(hyper, &run->data->schema, rows_at_once(run), EVAL_ROWS, &run->net,
                              err);
         if (rc < 0)
             return rc;
         run->learner = asy__net_learner(run->net, NULL, NULL);
         run->state.n_params = run->learner.n_params;
         run->state.n_buffers = run->learner.n_buffers;
-        return 0;
+        return plan_update(run, err);
     }
     rc = asy__trees_create(hyper, run->job->seed, run->data, run->trainer->comm, &run->trees, err);
     if (rc == 0)
@@ -279,9 +344,9 @@ static int set_up(struct asy__run *run, struct asy_error *err)
     run->batch = batch < run->n_train ? batch : run->n_train;
     run->n_batches = (run->n_train + run->batch - 1) / run->batch;
     if ((!run->plugged && (rc = asy__metric_check(run->data, job->metric, err)) < 0) ||
-        (rc = plan(run, err)) < 0)
+        (rc = plan(run, err)) < 0 || (rc = lay_out(run, err)) < 0)
         return rc;
-    return lay_out(run, err);
+    return weigh_classes(run, err);
 }
 
 int asy__share_blame(struct asy_comm *comm, int rc, struct asy_error *err)
@@ -320,7 +385,7 @@ static int share_state(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
     struct asy__state *s = &run->state;
-    float *blocks[] = { s->params, s->m, s->v };
+    float *blocks[] = { s->params, s->m, s->v, s->mean };
     size_t first, end;
     int rc;
 
@@ -375,6 +440,15 @@ static int start_trees(struct asy__run *run, struct asy_error *err)
     return agree(run->trainer->comm, asy__trees_start(run->trees, err), err);
 }
 
+/* One rank of a node lets the running mean begin at the first weights. */
+static void begin_mean(struct asy__run *run)
+{
+    struct asy__state *s = &run->state;
+
+    if (s->mean && asy_comm_local_rank(run->trainer->comm) == 0)
+        memcpy(s->mean, s->params, s->n_params * sizeof *s->mean);
+}
+
 /* A plug-in is asked on one rank. By all. */
 static int init_plugged(struct asy__run *run, struct asy_error *err)
 {
@@ -383,9 +457,12 @@ static int init_plugged(struct asy__run *run, struct asy_error *err)
 
     if (asy_comm_rank(comm) == 0)
         rc = asy__plugged_init(run->plugged, run->state.params, err);
-    if ((rc = agree(comm, rc, err)) < 0)
+    if ((rc = agree(comm, rc, err)) < 0 ||
+        (rc = asy_comm_spread(comm, run->state.params, run->state.n_params, err)) < 0)
         return rc;
-    return asy_comm_spread(comm, run->state.params, run->state.n_params, err);
+    begin_mean(run);
+    asy_comm_settle(comm);
+    return 0;
 }
 
 /* Rank 0 draws them for all: on other machines the logarithms that it takes might be others. */
@@ -399,6 +476,8 @@ static int init_values(struct asy__run *run, struct asy_error *err)
                             asy_comm_rank(comm) == 0 ? s->params : NULL, s->buffers);
     if ((rc = asy_comm_spread(comm, s->params, s->n_params, err)) < 0)
         return rc;
+    begin_mean(run);
+    asy_comm_settle(comm);
     return asy_comm_bcast(comm, s->buffers, s->n_buffers * sizeof *s->buffers, 0, err);
 }
 
@@ -409,6 +488,7 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
     int rc = 0;
 
     p->best = p->last = NAN;
+    p->plateau = (struct asy__plateau)ASY__PLATEAU_INIT;
     if (!resume && run->trees)
         return start_trees(run, err);
     if (!resume && run->plugged)
@@ -427,31 +507,6 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
     if (!run->trees)
         return run->plugged ? asy__plugged_resume(run->plugged, err) : 0;
     return (rc = share_trees(run, err)) < 0 ? rc : start_trees(run, err);
-}
-
-static int put_away(struct asy__run *run, struct asy_train_result *result, struct asy_error *err)
-{
-    const struct asy__state *s = &run->state;
-    struct asy__model_parts parts = { run->net, s->params, s->buffers, s->trees,
-                                      s->kept ? s->kept->n_params : 0, NULL };
-    int n, rc;
-
-    if (result->outcome != ASY_TRAIN_COMPLETE || asy_comm_rank(run->trainer->comm) != 0)
-        return 0;
-    n = snprintf(result->model_path, sizeof result->model_path, "%s/model.safetensors", run->dir);
-    if (n < 0 || (size_t)n >= sizeof result->model_path)
-        return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
-    if (!run->trees && run->job->takes_best && s->progress.best_epoch) {
-        parts.params = s->best;
-        parts.buffers = s->best + s->n_params;
-        parts.state = s->kept ? &s->kept->best : NULL;
-    } else if (run->plugged) { /* where it stands */
-        if ((rc = asy__plugged_best(run->plugged, err)) < 0)
-            return rc;
-        parts.state = &s->kept->best;
-    }
-    return asy__model_write(result->model_path, run->job, &run->data->schema, &parts,
-                            &s->progress, err);
 }
 
 int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json, const char *dir,
@@ -483,7 +538,8 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
     run.identity = identity.data;
     if ((rc = asy_buf_check(&identity, "the job's identity", err)) < 0 ||
         (rc = start_or_resume(&run, resume, err)) < 0 ||
-        (rc = asy__run_epochs(&run, result, err)) < 0 || (rc = put_away(&run, result, err)) < 0)
+        (rc = asy__run_epochs(&run, result, err)) < 0 ||
+        (rc = asy__put_away(&run, result, err)) < 0)
         goto out;
     *ret_result = *result;
 out:
@@ -491,6 +547,8 @@ out:
     asy__trees_destroy(run.trees);
     asy__net_destroy(run.net);
     asy__plugged_destroy(run.plugged);
+    asy__update_destroy(run.update);
+    asy__tally_destroy(run.tally);
     asy__job_fini(&job);
     asy_buf_fini(&identity);
     free(result);

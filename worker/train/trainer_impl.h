@@ -5,8 +5,10 @@
 #include <stdatomic.h>
 #include <asy/shuffle.h>
 #include <asy/training.h>
+#include "metrics.h"
 #include "plugged.h"
 #include "state.h"
+#include "update.h"
 
 struct asy_trainer {
     struct asy_comm *comm;
@@ -34,12 +36,18 @@ struct asy__run {
     struct asy__plugged *plugged; /* NULL: no plug-in */
     struct asy__trees *trees;     /* NULL: what gives a gradient */
     struct asy__score train, val; /* trees: of all ranks after the last round */
+    struct asy__tally *tally; /* of the validation part; NULL: of numbers, or there is none */
+    struct asy__tally_result counts; /* what it came to */
     struct asy__state state;
+    struct asy__update *update; /* NULL: trees */
+    float *update_room;
     size_t shards;               /* of each batch: one a rank, or as many for any number of them */
     struct asy__score *partials; /* [shards], of the present epoch; zeros but for this rank's */
     struct asy__score *sums;     /* [shards], of all ranks */
     struct asy_comm_memory memory; /* own: gradients, then riders, of this rank's shards */
     float riders[ASY__RIDES];    /* their sums of the last step */
+    float *piece;                /* [n_params]: gradient of a further piece of a batch; or NULL */
+    float *class_weights;        /* [classes]; NULL: ones */
     float *x;                    /* [rows_max][n_features] of a batch */
     int32_t *label;              /* [rows_max]; of tokens [rows_max][n_features] */
     float *target;               /* [rows_max] */
@@ -53,4 +61,7 @@ struct asy__run {
 /* Trains from where run->state stands. */
 ASY_MUST_CHECK int asy__run_epochs(struct asy__run *run, struct asy_train_result *result,
                                    struct asy_error *err);
+/* Rank 0 writes the model of a training that is complete, with a report on it. */
+ASY_MUST_CHECK int asy__put_away(struct asy__run *run, struct asy_train_result *result,
+                                 struct asy_error *err);
 #endif

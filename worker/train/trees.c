@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "loss.h"
 #include "score.h"
 
 #define ROWS_AT_ONCE 256 /* in scoring */
@@ -22,6 +23,7 @@ struct part {
 struct asy__trees {
     const struct asy__data *data;
     struct asy_comm *comm;
+    struct asy_op loss; /* by which rows are scored */
     struct asy_gbdt_cuts *cuts;
     struct asy_gbdt_table *table;
     struct asy_gbdt *model;
@@ -144,6 +146,7 @@ int asy__trees_create(const struct asy__hyper *hyper, uint64_t seed, const struc
     if (!trees)
         return asy_fail(err, ASY_E_NOMEM, "no memory for trees");
     trees->data = data;
+    trees->loss = asy__loss_scored(hyper, &data->schema);
     trees->comm = comm;
     trees->train = divide(comm, start[ASY__TRAIN], start[ASY__TRAIN + 1]);
     trees->validation = divide(comm, start[ASY__VALIDATION], start[ASY__VALIDATION + 1]);
@@ -198,8 +201,9 @@ int asy__trees_round(struct asy__trees *trees, struct asy_error *err)
 
 /* ---- scores ---------------------------------------------------------------------------------- */
 
+/* tally: NULL but for the validation part. */
 static void score_rows(struct asy__trees *trees, const float *margins, size_t begin, size_t end,
-                       struct asy__score *score)
+                       struct asy__tally *tally, struct asy__score *score)
 {
     const struct asy__data *data = trees->data;
     size_t outputs = asy_gbdt_outputs(trees->model);
@@ -208,14 +212,17 @@ static void score_rows(struct asy__trees *trees, const float *margins, size_t be
         size_t rows = end - at < ROWS_AT_ONCE ? end - at : ROWS_AT_ONCE;
 
         asy__trees_outputs(trees->model, margins + (at - begin) * outputs, rows, trees->out);
-        asy__score_batch(trees->out, &data->schema, data->label + at, data->target + at, rows, 0,
+        asy__score_batch(trees->out, &trees->loss, data->label + at, data->target + at, rows,
                          score);
+        if (tally)
+            asy__tally_add(tally, at - data->start[ASY__VALIDATION], rows, trees->out,
+                           data->label + at);
     }
 }
 
 /* margins: of this rank's rows of the part. */
 static int score_part(struct asy__trees *trees, const struct part *part, const float *margins,
-                      struct asy__score *ret, struct asy_error *err)
+                      struct asy__tally *tally, struct asy__score *ret, struct asy_error *err)
 {
     size_t outputs = asy_gbdt_outputs(trees->model);
 
@@ -224,23 +231,30 @@ static int score_part(struct asy__trees *trees, const struct part *part, const f
         size_t begin = shard_begin(part, s);
 
         score_rows(trees, margins + (begin - part->begin) * outputs, begin,
-                   shard_begin(part, s + 1), &trees->sums[s]);
+                   shard_begin(part, s + 1), tally, &trees->sums[s]);
     }
     return asy__score_total(trees->comm, trees->sums, part->shards, ret, err);
 }
 
 /* Of the validation part only what the new rounds add is computed. */
-int asy__trees_score(struct asy__trees *trees, struct asy__score *ret_train,
-                     struct asy__score *ret_val, struct asy_error *err)
+int asy__trees_score(struct asy__trees *trees, struct asy__tally *tally,
+                     struct asy__score *ret_train, struct asy__score *ret_val,
+                     struct asy__tally_result *ret_counts, struct asy_error *err)
 {
     const struct part *val = &trees->validation;
-    int rc = score_part(trees, &trees->train, asy_gbdt_fit_margins(trees->fit), ret_train, err);
+    const int32_t *label = trees->data->label + trees->data->start[ASY__VALIDATION];
+    int rc = score_part(trees, &trees->train, asy_gbdt_fit_margins(trees->fit), NULL, ret_train,
+                        err);
 
     if (rc < 0)
         return rc;
+    if (tally)
+        asy__tally_clear(tally);
     asy_gbdt_predict_more(trees->model, trees->val_rounds,
                           trees->data->x + val->begin * trees->data->schema.n_features,
                           val->end - val->begin, trees->val);
     trees->val_rounds = asy_gbdt_rounds(trees->model);
-    return score_part(trees, val, trees->val, ret_val, err);
+    if ((rc = score_part(trees, val, trees->val, tally, ret_val, err)) < 0 || !tally)
+        return rc;
+    return asy__tally_sum(tally, trees->comm, label, ret_counts, err);
 }

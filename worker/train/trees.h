@@ -15,6 +15,8 @@
 #include "learner.h"
 
 struct asy__score;
+struct asy__tally;
+struct asy__tally_result;
 /* Of a model's margins [rows][its outputs]: out [rows][one for each class, or one]. */
 void asy__trees_outputs(const struct asy_gbdt *model, const float *margins, size_t rows,
                         float *out);
@@ -43,7 +45,8 @@ ASY_MUST_CHECK int asy__trees_start(struct asy__trees *trees, struct asy_error *
 /* Adds a round, on all ranks together. */
 ASY_MUST_CHECK int asy__trees_round(struct asy__trees *trees, struct asy_error *err);
 /* Scores of the training and of the validation part, the same for any number of ranks; by all of
- * them. */
-ASY_MUST_CHECK int asy__trees_score(struct asy__trees *trees, struct asy__score *ret_train,
-                                    struct asy__score *ret_val, struct asy_error *err);
+ * them. tally takes up the rows of the latter; NULL: none, and ret_counts stays. */
+ASY_MUST_CHECK int asy__trees_score(struct asy__trees *trees, struct asy__tally *tally,
+                                    struct asy__score *ret_train, struct asy__score *ret_val,
+                                    struct asy__tally_result *ret_counts, struct asy_error *err);
 #endif

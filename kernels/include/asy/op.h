@@ -105,6 +105,9 @@ enum asy_op_kind {
     /* y [rows][1] -> the gradient of scale times the squared error against the targets (scale 0: y
      * itself), in the same place or another; adds to the sums. n: 1. */
     ASY_OP_SQUARED_LOSS,
+    /* Those of asy/loss.h, with operands and results as the two above. value: the smoothing, with
+     * the weights of struct asy_op_cpu; delta; the quantile. */
+    ASY_OP_CLASS_LOSS, ASY_OP_HUBER_LOSS, ASY_OP_QUANTILE_LOSS,
 };
 
 /* Flags, of the kinds that name them. */
@@ -129,8 +132,9 @@ enum asy_sum {
     ASY_SUM_ROWS, ASY_SUM_LOSS,
     ASY_SUM_CORRECT,                                             /* of classes */
     ASY_SUM_ABSOLUTE, ASY_SUM_TARGET, ASY_SUM_TARGET_SQUARED,    /* of numbers */
+    ASY_SUM_SQUARED,                                             /* of their errors */
 };
-#define ASY_SUMS 6
+#define ASY_SUMS 7
 
 /* What is told of a batch when a program runs on it. */
 struct asy_op_step {
@@ -147,6 +151,7 @@ struct asy_op_cpu {
     float *write[ASY_SPACES];      /* the same, but for what is read only */
     const int32_t *label;          /* [rows], of the losses of classes */
     const float *target;           /* [rows], of those of numbers */
+    const float *class_weights;    /* [classes], of ASY_OP_CLASS_LOSS; NULL: ones */
     double *sums;                  /* [ASY_SUMS], += */
     float *room;                   /* [ASY_OP_ROOM], aligned to 64 bytes */
     int plain;                     /* by the _ref twins */
@@ -154,8 +159,8 @@ struct asy_op_cpu {
 /* asy_kernels_init() comes first. */
 void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu *cpu,
                 const struct asy_op_step *step);
-/* A loss by itself, of outputs that are at hand: op has its kind and sizes, out [rows][n] are
- * changed in place. */
-void asy_op_loss(const struct asy_op *op, size_t rows, float *out, const int32_t *label,
-                 const float *target, float scale, int plain, double *sums);
+/* A loss by itself, of outputs that are at hand: op has its kind, value and sizes, cpu labels or
+ * targets, weights and sums; out [rows][n] are changed in place. */
+void asy_op_loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows, float *out,
+                 float scale);
 #endif

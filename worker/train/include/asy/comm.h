@@ -47,18 +47,22 @@ struct asy_comm_memory {
 ASY_MUST_CHECK int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own,
                                   size_t n_common, struct asy_comm_memory *ret,
                                   struct asy_error *err);
-/* A rank's part of a sum. The parts of a node's ranks make up the whole. */
+/* A rank's part of a sum: whole blocks, but for what is left at the end. The parts of a node's
+ * ranks make up the whole. */
+#define ASY_COMM_BLOCK 256
 struct asy_comm_sum {
-    const float *x; /* x[from..to): the sums; the rest means nothing */
+    float *x; /* x[from..to): the sums, which this rank may change; the rest means nothing */
     size_t from, to;
 };
 /* By all ranks. ret->x[i] = sum over the arrays of all ranks of their i-th entries, in their order,
  * for this rank's part of the first n entries; ret_tail [n_tail] = those of the n_tail entries
  * behind them, for each rank. n + n_tail <= n_own.
- * Until asy_comm_settle() own may not be written and ret->x holds. */
+ * Until asy_comm_settle() own may not be written; ret->x holds until it is, or until the next
+ * sum. */
 ASY_MUST_CHECK int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
                                    struct asy_comm_sum *ret, struct asy_error *err);
-/* By all ranks of a node: what each wrote to common before is there for all afterwards. */
+/* By all ranks of a node: what each wrote to common before is there for all afterwards. More than
+ * once after a sum where that is needed. */
 void asy_comm_settle(struct asy_comm *comm);
 /* By all ranks: x [n], part of common, becomes that of rank 0's node on all nodes. */
 ASY_MUST_CHECK int asy_comm_spread(struct asy_comm *comm, float *x, size_t n,

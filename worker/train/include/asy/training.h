@@ -92,6 +92,10 @@ ASY_MUST_CHECK int asy_trainer_describe(const struct asy_json *job, struct asy_b
 ASY_MUST_CHECK int asy_trainer_evaluate(const struct asy_json *job, const char *model_path,
                                         const char *part, struct asy_buf *ret_json,
                                         struct asy_error *err);
+/* What a stored model's trial found of it on the validation part, class by class: a text, or JSON
+ * (worker/train/report.h). ASY_E_NOENT: it was stored without. */
+ASY_MUST_CHECK int asy_trainer_report(const char *model_path, int as_json, struct asy_buf *ret_text,
+                                      struct asy_error *err);
 /* Applies a stored model to the rows of a CSV file (with or without the label column). Writes CSV:
  * prediction, then one probability column per class; or as JSON one object a row: "prediction", and
  * "probabilities" by class where there are classes. */
