@@ -67,11 +67,11 @@ def label_of(kind, row, i):
     return round(1e4 + 300 * size, 3)
 
 
-def job(name, family, path, params, data, metric, layers):
+def job(name, family, path, params, data, metric, fixed):
     return {
         "study": {
             "name": name,
-            "run": {"model": family, "fixed": layers, "length": {"unit": "epochs", "max": 5}},
+            "run": {"model": family, "fixed": fixed, "length": {"unit": "epochs", "max": 5}},
             "data": {"file": path, "split": {"validation": 0.2, "test": 0}, **data},
             "objective": [{"metric": metric, "goal": "minimize", "take": "best", "target": None}],
         },
@@ -313,6 +313,44 @@ def check_nets(folder):
         print(f"ok {name}:", ", ".join(f"{key} {value:.2g}" for key, value in off.items()))
 
 
+TEXT = "one fish, two fish, red fish, blue fish; \u00e9t\u00e9. " * 20
+
+
+def check_text(folder, tied):
+    """A gpt on characters: what onnxruntime makes of the validation part is as likely as the
+    trainer says."""
+    context = 8
+    text, order = (os.path.join(folder, name) for name in ("text.txt", "job.json"))
+    with open(text, "w") as f:
+        f.write(TEXT)
+    study = job("text", "gpt", text, {"d_model": 8, "heads": 2, "blocks": 2, "context": context,
+                                      "tied": tied, "lr": 0.03},
+                {"format": "text"}, "val_loss", {})
+    with open(order, "w") as f:
+        json.dump(study, f)
+    model = json.loads(trainer("--run", order, "--dir", folder).splitlines()[-1])["end"]["model"]
+    want = json.loads(trainer("--evaluate", order, "--model", model, "--part", "validation"))
+    path = os.path.join(folder, "text.onnx")
+    with open(path, "wb") as f:
+        f.write(trainer("--export", model, "--format", "onnx"))
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    meta = session.get_modelmeta().custom_metadata_map
+    if meta["context"] != str(context):
+        raise AssertionError(f"context {meta['context']}")
+    characters = json.loads(meta["characters"])
+    tokens = numpy.array([characters.index(c) for c in TEXT], numpy.int64)
+    tokens = tokens[len(tokens) - round(0.2 * len(tokens)):]
+    windows = (len(tokens) - 1) // context * context
+    given = {"tokens": tokens[:windows].reshape(-1, context)}
+    logits = session.run(["logits"], given)[0].astype(float)
+    chances = logits.reshape(windows, -1) - numpy.logaddexp.reduce(logits, 2).reshape(-1, 1)
+    loss = -chances[numpy.arange(windows), tokens[1:windows + 1]].mean()
+    if not abs(loss - want["val_loss"]) <= TOLERANCE * loss:
+        raise AssertionError(f"loss {loss}, not {want}")
+    print(f"ok gpt{' tied' * tied}: onnx {abs(loss - want['val_loss']):.2g} of {loss:.3g}")
+
+
 GAPS = ["", "NA"]
 MIXED = ["number", "text", "number", "code", "text", "number"]
 TAKEN = ["x", "label", "/in_1", "value", "_label", "probabilities"]
@@ -338,6 +376,8 @@ CASES = [
         {"dropout": 0.2}, {"add": "stem"}, {"act": "silu"}]),
     Case("attentive", "layers", ["number"] * 6, "value", layers=[
         {"tokens": 3}, {"place": True}, {"dense": 12}, {"attention": 2}, {"dense": 4}, {"norm": "layer"}]),
+    Case("transformed", "transformer", MIXED, "digits", gaps=GAPS, params={
+        "d_model": 8, "heads": 2, "blocks": 1}),
     Case("pictures", "cnn", ["number"] * 36, "three", params={
         "filters": 4, "hidden": 5}),
     Case("pictures-residual", "cnn", ["number"] * 64, "value", params={
@@ -357,6 +397,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="assay-onnx-") as folder:
         try:
             check_nets(folder)
+            check_text(folder, False)
+            check_text(folder, True)
         except Exception as error:  # each case is reported
             failed = 1
             print(f"not ok nets: {error!r}", flush=True)
