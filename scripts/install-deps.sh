@@ -14,7 +14,7 @@ build_packages=(
     libpcre2-dev libonnx-dev
 )
 test_packages=(clang libcunit1-dev libclang-rt-14-dev python3 python3-venv valgrind binutils procps iproute2
-               pocl-opencl-icd ocl-icd-libopencl1
+               pocl-opencl-icd ocl-icd-libopencl1 libhdf5-103-1
                slurmctld slurmd slurm-client munge)
 bench_packages=(python3-torch python3-xgboost)
 

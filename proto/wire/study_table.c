@@ -80,20 +80,20 @@ const struct asy__row asy__rows[] = {
       .help = "the data set of a model; a mere path stands for file",
       .example = "data: {file: digits.csv.gz, label: -1, split: {validation: 0.2, test: 0.2}}" },
     { "data.file", ASY__PATH, ASY__REQUIRED | ASY__FOR_MODEL | ASY__TO_READ,
-      .help = "a CSV, TSV, LIBSVM, NPY or IDX file, also gzipped, or an NPZ. Of an array the first "
-              "dimension counts rows, the others make columns" },
+      .help = "a CSV, TSV, LIBSVM, NPY or IDX file, also gzipped, an NPZ or HDF5 file. Of an array "
+              "the first dimension counts rows, the others make columns" },
     { "data.labels", ASY__PATH, ASY__FOR_MODEL | ASY__TO_READ,
       .absent = "for IDX files named as MNIST's, the one beside it",
       .help = "an NPY or IDX file of a label for each row, beside one that has none",
       .example = "data: {file: train-images-idx3-ubyte.gz, labels: train-labels-idx1-ubyte.gz}" },
     { "data.format", ASY__WORD, ASY__FOR_MODEL,
-      .words = "auto|csv|tsv|libsvm|npy|npz|idx|text|tokens",
+      .words = "auto|csv|tsv|libsvm|npy|npz|idx|hdf5|text|tokens",
       .fallback = "auto", .help = "auto goes by the file's content; a TSV file by its name. text: "
       "UTF-8, whose characters are tokens; tokens: an NPY of one dimension of whole numbers; both "
       "are for the model gpt" },
     { "data.arrays", ASY__STRINGS, ASY__FOR_MODEL,
       .absent = "all, those of several columns first",
-      .help = "the arrays of an NPZ that stand side by side",
+      .help = "the arrays of an NPZ, or data sets of an HDF5 file, that stand side by side",
       .example = "data: {file: mnist.npz, arrays: [x_train, y_train]}" },
     { "data.header", ASY__AUTO_FLAG, ASY__FOR_MODEL, .fallback = "auto",
       .help = "whether the first row of a CSV or TSV file has the columns' names" },

@@ -92,7 +92,7 @@ static void hostile_tables_are_refused_with_their_place(void)
         { "missing rule", "1,0\n2,1\n", "\"missing\":\"zero\"," ALL, "error, mean, drop" },
         { "header word", "1,0\n2,1\n", "\"header\":\"yes\"," ALL, "auto, true or false" },
         { "format", "1,0\n2,1\n", "\"format\":\"xls\"," ALL,
-          "format cannot be 'xls'; auto, csv, tsv, libsvm, npy, npz, idx, text, tokens are " },
+          "format cannot be 'xls'; auto, csv, tsv, libsvm, npy, npz, idx, hdf5, text, " },
         { "labels", "1,0\n2,1\n", "\"labels\":[\"y\"]," ALL, "labels is the name of a file" },
         { "arrays", "1,0\n2,1\n", "\"arrays\":[1]," ALL, "arrays is a list of names" },
         { "dropped all", "1,\n2,\n", "\"missing\":\"drop\"," ALL,

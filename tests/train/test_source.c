@@ -522,14 +522,14 @@ static void mistakes_of_libsvm_are_refused_with_their_line(void)
     refused("no features", BYTES("1\n0\n"), "\"format\":\"libsvm\"", "no row has a feature");
     refused("empty", "", 0, "\"format\":\"libsvm\"", "no row has a feature");
     refused("header", BYTES("1 1:1\n"), "\"header\":true", "header: only CSV and TSV can have one");
-    refused("arrays", BYTES("1 1:1\n"), "\"arrays\":[\"x\"]", "arrays: only an NPZ has several");
+    refused("arrays", BYTES("1 1:1\n"), "\"arrays\":[\"x\"]",
+            "arrays: only an NPZ or HDF5 file has several");
 }
 
 static void files_of_others_are_refused_with_what_to_do(void)
 {
     refused("Parquet", BYTES("PAR1\25\4\25\20"), "", "read_parquet('IN').to_csv('OUT.csv.gz'");
     refused("Arrow", BYTES("ARROW1\0\0"), "", "read_feather('IN')");
-    refused("HDF5", BYTES("\x89HDF\r\n\x1a\n\0"), "", "h5py.File('IN')");
     refused("pickle", BYTES("\x80\4\x95\0"), "", "never read; save arrays with numpy.savez");
     refused("SQLite", BYTES("SQLite format 3\0"), "", "sqlite3 -header -csv IN");
     refused("xz", BYTES("\xfd" "7zXZ\0"), "", "xz -dc IN | gzip > OUT.gz");

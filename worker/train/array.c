@@ -2,6 +2,7 @@
  * array.c - the rows of an array. In C's order a row is read at a time. In Fortran's a row lies
  * scattered over the whole array, which is then read into memory. */
 #include "array.h"
+#include "hdf5.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,15 +42,20 @@ static int read_header(struct asy__array *array, struct asy__shape *ret, struct 
 
 static int open_header(struct asy__array *array, struct asy__shape *ret, struct asy_error *err)
 {
-    int rc = array->entry ? asy__stream_open_member(array->path, array->entry, &array->stream, err)
-                          : asy__stream_open(array->path, &array->stream, err);
+    int rc;
 
+    if (array->hdf5)
+        return blame(array, asy__hdf5_shape(array->hdf5, array->name, ret, err), err);
+    rc = array->entry ? asy__stream_open_member(array->path, array->entry, &array->stream, err)
+                      : asy__stream_open(array->path, &array->stream, err);
     return rc < 0 ? rc : blame(array, read_header(array, ret, err), err);
 }
 
 void asy__array_stop(struct asy__array *array)
 {
     asy__stream_close(&array->stream);
+    asy__hdf5_end(array->set);
+    array->set = NULL;
     free(array->bytes);
     array->bytes = NULL;
     free(array->place);
@@ -57,10 +63,9 @@ void asy__array_stop(struct asy__array *array)
     asy_buf_fini(&array->text);
 }
 
-int asy__array_describe(const char *path, const struct asy__zip_entry *entry, const char *name,
-                        struct asy__array *ret, struct asy_error *err)
+static int describe(struct asy__array array, const char *name, struct asy__array *ret,
+                    struct asy_error *err)
 {
-    struct asy__array array = { .path = path, .entry = entry };
     int rc;
 
     if (name && !(array.name = strdup(name)))
@@ -72,6 +77,18 @@ int asy__array_describe(const char *path, const struct asy__zip_entry *entry, co
     else
         *ret = array;
     return rc;
+}
+
+int asy__array_describe(const char *path, const struct asy__zip_entry *entry, const char *name,
+                        struct asy__array *ret, struct asy_error *err)
+{
+    return describe((struct asy__array){ .path = path, .entry = entry }, name, ret, err);
+}
+
+int asy__array_describe_set(const char *path, const struct asy__hdf5 *hdf5, const char *name,
+                            struct asy__array *ret, struct asy_error *err)
+{
+    return describe((struct asy__array){ .path = path, .hdf5 = hdf5 }, name, ret, err);
 }
 
 void asy__array_fini(struct asy__array *array)
@@ -212,12 +229,24 @@ static int add_utf8(struct asy_buf *buf, uint64_t c)
     return 0;
 }
 
+static int add_pointed(struct asy__array *array, const unsigned char *p, struct asy_error *err)
+{
+    const char *text;
+
+    memcpy(&text, p, sizeof text);
+    if (text)
+        asy_buf_adds(&array->text, text);
+    return asy_buf_check(&array->text, "the texts of a row", err);
+}
+
 /* The text of an element goes behind the row's others. NULs behind it do not count. */
 static int add_text(struct asy__array *array, const unsigned char *p, struct asy_error *err)
 {
     const struct asy__shape *shape = &array->shape;
     size_t unit = shape->kind == ASY__UCS4 ? 4 : 1, n = shape->item / unit;
 
+    if (shape->kind == ASY__POINTERS)
+        return add_pointed(array, p, err);
     while (n && !raw(p + (n - 1) * unit, unit, shape->big_endian))
         n--;
     if (unit == 1 && n && memchr(p, 0, n))
@@ -275,6 +304,8 @@ static int make_ready(struct asy__array *array, const struct asy__shape *now, st
 
     if (!same(now, shape))
         return asy_fail(err, ASY_E_STATE, "it changed while it was read");
+    if (array->hdf5)
+        return asy__hdf5_begin(array->hdf5, array->name, shape, &array->set, err);
     if (shape->fortran && shape->n_dims > 1)
         return begin_fortran(array, err);
     if (!(array->bytes = malloc(row)))
@@ -289,6 +320,7 @@ int asy__array_begin(struct asy__array *array, struct asy_error *err)
 
     array->row = 0;
     array->step = 0;
+    array->crc = 0;
     asy_buf_init(&array->text, 4 * ASY_CSV_ROW_MAX);
     if ((rc = open_header(array, &now, err)) == 0)
         rc = blame(array, make_ready(array, &now, err), err);
@@ -297,14 +329,30 @@ int asy__array_begin(struct asy__array *array, struct asy_error *err)
     return rc;
 }
 
+/* Of what the file says, not of its bytes, which many files of the same say otherwise. */
+static void add_crc(struct asy__array *array, const unsigned char *row,
+                    const struct asy__cell *cells)
+{
+    const struct asy__shape *shape = &array->shape;
+
+    if (shape->kind != ASY__POINTERS)
+        array->crc = (uint32_t)crc32_z(array->crc, row, shape->n_columns * shape->item);
+    for (size_t c = 0; c < shape->n_columns && shape->kind == ASY__POINTERS; c++) {
+        array->crc = (uint32_t)crc32_z(array->crc, (const void *)cells[c].text, cells[c].len);
+        array->crc = (uint32_t)crc32_z(array->crc, (const void *)"", 1);
+    }
+}
+
 int asy__array_row(struct asy__array *array, struct asy__cell *cells, struct asy_error *err)
 {
     const struct asy__shape *shape = &array->shape;
     size_t n = shape->n_columns * shape->item, got = n;
-    const unsigned char *row = array->bytes + array->row * array->step;
+    const unsigned char *row = array->set ? NULL : array->bytes + array->row * array->step;
     int rc = 0;
 
-    if (!array->step)
+    if (array->set)
+        rc = asy__hdf5_row(array->set, &row, err);
+    else if (!array->step)
         rc = asy__stream_read(&array->stream, array->bytes, n, &got, err);
     if (rc == 0 && got < n)
         rc = asy_fail(err, ASY_E_FORMAT, "it ends in row %llu of %llu",
@@ -319,6 +367,8 @@ int asy__array_row(struct asy__array *array, struct asy__cell *cells, struct asy
         cells[c] = (struct asy__cell){ NULL, 0, 0, number(shape, row + at) };
     }
     array->row++;
+    if (array->set && rc == 0)
+        add_crc(array, row, cells);
     return blame(array, rc, err);
 }
 
@@ -326,13 +376,13 @@ int asy__array_end(struct asy__array *array, uint32_t *ret_crc, struct asy_error
 {
     size_t got = 0;
     char more;
-    int rc = asy__stream_read(&array->stream, &more, 1, &got, err);
+    int rc = array->set ? 0 : asy__stream_read(&array->stream, &more, 1, &got, err);
 
     if (rc == 0 && got)
         rc = asy_fail(err, ASY_E_FORMAT, "more follows its %llu rows",
                       (unsigned long long)array->shape.n_rows);
     if (rc == 0)
-        *ret_crc = array->stream.crc;
+        *ret_crc = array->set ? array->crc : array->stream.crc;
     asy__array_stop(array);
     return blame(array, rc, err);
 }

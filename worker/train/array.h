@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * array.h - arrays of numbers or texts in files (NPY, members of an NPZ, IDX), given row by row.
+ * array.h - arrays of numbers or texts in files (NPY, members of an NPZ, IDX, data sets of HDF5),
+ * given row by row.
  *
  * The first dimension counts rows; the others, in C order, make the columns.
  *
- * Ownership: an array borrows its path and member. describe/fini; begin/end around each reading.
+ * Ownership: an array borrows its path, member and HDF5 file. describe/fini; begin/end around each
+ *            reading.
  * Threads:   one owner. */
 #ifndef ASY__ARRAY_H
 #define ASY__ARRAY_H
@@ -12,8 +14,12 @@
 #include "stream.h"
 
 #define ASY__DIMS_MAX 32
+#define ASY__ITEM_MAX (16u << 10) /* bytes of one text */
 
-enum asy__number_kind { ASY__BOOL, ASY__SIGNED, ASY__UNSIGNED, ASY__FLOAT, ASY__BYTES, ASY__UCS4 };
+enum asy__number_kind {
+    ASY__BOOL, ASY__SIGNED, ASY__UNSIGNED, ASY__FLOAT,
+    ASY__BYTES, ASY__UCS4, ASY__POINTERS, /* texts; the last are const char *, NULL: an empty one */
+};
 
 /* What an array's header says. */
 struct asy__shape {
@@ -29,7 +35,9 @@ struct asy__shape {
 struct asy__array {
     const char *path;
     const struct asy__zip_entry *entry; /* NULL: the whole file */
-    char *name;                         /* a member's, without .npy */
+    char *name;                         /* a member's, without .npy, or a data set's */
+    const struct asy__hdf5 *hdf5;       /* NULL: not in such a file */
+    struct asy__hdf5_set *set;          /* of it, while it is read */
     struct asy__shape shape;
     struct asy__stream stream;
     uint64_t row;          /* next, from 0 */
@@ -37,12 +45,17 @@ struct asy__array {
     size_t *place;         /* [n_columns] of the first row's elements; NULL: one after the other */
     size_t step;           /* bytes from one row to the next in bytes; 0: each comes there anew */
     struct asy_buf text;   /* of the row's cells */
+    uint32_t crc;          /* of a data set's elements so far */
 };
 
 /* Learns the shape. name (NULL: it has none) is copied. */
 ASY_MUST_CHECK int asy__array_describe(const char *path, const struct asy__zip_entry *entry,
                                        const char *name, struct asy__array *ret,
                                        struct asy_error *err);
+/* The same of a data set. */
+ASY_MUST_CHECK int asy__array_describe_set(const char *path, const struct asy__hdf5 *hdf5,
+                                           const char *name, struct asy__array *ret,
+                                           struct asy_error *err);
 void asy__array_fini(struct asy__array *array); /* zeroed memory is fine too */
 /* Opens it at its first row. ASY_E_STATE: it has another shape by now. */
 ASY_MUST_CHECK int asy__array_begin(struct asy__array *array, struct asy_error *err);
@@ -56,6 +69,8 @@ ASY_MUST_CHECK int asy__array_end(struct asy__array *array, uint32_t *ret_crc,
 /* Instead of end, where the reading broke off. */
 void asy__array_stop(struct asy__array *array);
 
+/* Rows and columns from the dimensions; ASY_E_TOOBIG. */
+ASY_MUST_CHECK int asy__shape_measure(struct asy__shape *shape, struct asy_error *err);
 /* The headers, from the start of a stream. */
 int asy__is_npy(const void *bytes, size_t n);
 int asy__is_idx(const void *bytes, size_t n);

@@ -62,10 +62,10 @@ typedef int (*asy__row_f)(void *arg, uint64_t row, const struct asy__cell *cells
 
 enum asy__format {
     ASY__FORMAT_AUTO, ASY__FORMAT_CSV, ASY__FORMAT_TSV, ASY__FORMAT_LIBSVM,
-    ASY__FORMAT_NPY, ASY__FORMAT_NPZ, ASY__FORMAT_IDX, /* arrays */
+    ASY__FORMAT_NPY, ASY__FORMAT_NPZ, ASY__FORMAT_IDX, ASY__FORMAT_HDF5, /* arrays */
     ASY__FORMAT_TEXT, ASY__FORMAT_TOKENS,              /* tokens; never found by themselves */
 };
-#define ASY__FORMATS 9
+#define ASY__FORMATS 10
 const char *asy__format_name(enum asy__format format); /* as in a study file; NULL: no format */
 
 /* The data part of a study. JSON nodes are borrowed from it. */
@@ -75,7 +75,7 @@ struct asy__data_spec {
     enum asy__format format;
     char separator; /* of a text: by format, or else by the file's name */
     int header; /* -1: find out */
-    const struct asy_json *arrays; /* of an NPZ; NULL: all */
+    const struct asy_json *arrays; /* of an NPZ or HDF5 file; NULL: all */
     const struct asy_json *exclude, *categorical, *label; /* NULL: none, none, last */
     enum asy__task task;
     enum asy__missing missing;

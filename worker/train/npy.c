@@ -10,7 +10,6 @@
 #include "array.h"
 
 #define NPY_HEADER_MAX (64u << 10)
-#define ITEM_MAX (16u << 10) /* bytes of one text */
 
 int asy__is_npy(const void *bytes, size_t n)
 {
@@ -32,8 +31,7 @@ static int read_all(struct asy__stream *stream, void *bytes, size_t n, struct as
     return rc < 0 ? rc : got == n ? 0 : asy_fail(err, ASY_E_FORMAT, "it ends within its header");
 }
 
-/* Rows and columns from the dimensions. */
-static int measure(struct asy__shape *shape, struct asy_error *err)
+int asy__shape_measure(struct asy__shape *shape, struct asy_error *err)
 {
     uint64_t columns = 1;
 
@@ -143,7 +141,7 @@ static int read_type(struct cursor *c, struct asy__shape *shape, struct asy_erro
         return other_type(err, t.end - n, n, "all its texts are empty");
     if (kinds[k].kind == ASY__UCS4 && __builtin_mul_overflow(size, 4u, &size))
         size = UINT64_MAX;
-    if (size > ITEM_MAX)
+    if (size > ASY__ITEM_MAX)
         return other_type(err, t.end - n, n, "an element has too many bytes");
     shape->kind = kinds[k].kind;
     shape->item = (size_t)size;
@@ -238,7 +236,7 @@ int asy__npy_header(struct asy__stream *stream, struct asy__shape *ret, struct a
         return asy_fail(err, ASY_E_NOMEM, "no memory to read a header");
     c = (struct cursor){ text, text + n };
     if ((rc = read_all(stream, text, n, err)) == 0 && (rc = read_dict(&c, &shape, err)) == 0 &&
-        (rc = measure(&shape, err)) == 0)
+        (rc = asy__shape_measure(&shape, err)) == 0)
         *ret = shape;
     free(text);
     return rc;
@@ -271,7 +269,7 @@ int asy__idx_header(struct asy__stream *stream, struct asy__shape *ret, struct a
         shape.dims[shape.n_dims] = (uint64_t)dim[0] << 24 | (uint64_t)dim[1] << 16 |
                                    (uint64_t)dim[2] << 8 | dim[3];
     }
-    if ((rc = measure(&shape, err)) == 0)
+    if ((rc = asy__shape_measure(&shape, err)) == 0)
         *ret = shape;
     return rc;
 }

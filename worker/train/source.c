@@ -4,13 +4,14 @@
  * Formats that others read and we do not are known by their first bytes too, so that the refusal
  * can say what to do. */
 #include "source.h"
+#include "hdf5.h"
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #include <asy/parse.h>
 
 static const char *const format_names[ASY__FORMATS] = {
-    "auto", "csv", "tsv", "libsvm", "npy", "npz", "idx", "text", "tokens",
+    "auto", "csv", "tsv", "libsvm", "npy", "npz", "idx", "hdf5", "text", "tokens",
 };
 
 const char *asy__format_name(enum asy__format format)
@@ -33,8 +34,6 @@ static const struct {
       "pandas.read_parquet('IN').to_csv('OUT.csv.gz', index=False)\"" },
     { "ARROW1", 6, 1, "Arrow files are not read; make a CSV of it: python3 -c \"import pandas; "
       "pandas.read_feather('IN').to_csv('OUT.csv.gz', index=False)\"" },
-    { "\x89HDF\r\n\x1a\n", 8, 0, "HDF5 is not read; save its data sets as arrays of an NPZ: in "
-      "Python, f = h5py.File('IN'); numpy.savez('OUT.npz', x=f['x'][:], y=f['y'][:])" },
     { "\x80\x02", 2, 0, pickle },
     { "\x80\x03", 2, 0, pickle },
     { "\x80\x04", 2, 0, pickle },
@@ -68,6 +67,8 @@ static enum asy__format look_at(const struct asy__data_spec *spec, const char *b
         return ASY__FORMAT_NPY;
     if (is_zip(bytes, n))
         return ASY__FORMAT_NPZ;
+    if (asy__is_hdf5(bytes, n))
+        return ASY__FORMAT_HDF5;
     if (asy__is_idx(bytes, n))
         return ASY__FORMAT_IDX;
     if (spec->separator == '\t') /* by its name */
@@ -83,9 +84,10 @@ static int judge(const struct asy__data_spec *spec, const char *bytes, size_t n,
     for (size_t i = 0; i < ASY_ARRAY_LEN(others); i++)
         if (begins(bytes, n, i))
             return asy_fail(err, ASY_E_UNSUPPORTED, "%s", others[i].says);
-    if (is == ASY__FORMAT_NPZ && !plain)
-        return asy_fail(err, ASY_E_UNSUPPORTED, "an NPZ is packed already and cannot be read "
-                        "through gzip; gunzip it");
+    if ((is == ASY__FORMAT_NPZ || is == ASY__FORMAT_HDF5) && !plain)
+        return asy_fail(err, ASY_E_UNSUPPORTED, "an %s is packed already and cannot be read "
+                        "through gzip; gunzip it",
+                        is == ASY__FORMAT_NPZ ? "NPZ" : "HDF5 file");
     if (spec->format >= ASY__FORMAT_NPY && is != spec->format)
         return asy_fail(err, ASY_E_INVAL, "format: the file is no %s, by its first bytes",
                         asy__format_name(spec->format));
@@ -132,12 +134,29 @@ static int array_name(const struct asy__zip_entry *member, char **ret, struct as
     return 0;
 }
 
-static int add_member(struct asy__source *source, const struct asy__zip_entry *member,
-                      struct asy_error *err)
+static const char *member_name(const struct asy__source *source, size_t i)
 {
+    return source->hdf5 ? asy__hdf5_name(source->hdf5, i) : source->members[i].name;
+}
+
+static int add_set(struct asy__source *source, const char *name, struct asy_error *err)
+{
+    int rc = asy__array_describe_set(source->spec->file, source->hdf5, name,
+                                     &source->arrays[source->n_arrays], err);
+
+    source->n_arrays += rc == 0;
+    return rc;
+}
+
+static int add_member(struct asy__source *source, size_t i, struct asy_error *err)
+{
+    const struct asy__zip_entry *member;
     char *name = NULL;
     int rc;
 
+    if (source->hdf5)
+        return add_set(source, asy__hdf5_name(source->hdf5, i), err);
+    member = source->members + i;
     if ((rc = array_name(member, &name, err)) < 0) {
         asy_error_prefix(err, "'%s'", source->spec->file);
         return rc;
@@ -157,7 +176,7 @@ static int add_all(struct asy__source *source, struct asy_error *err)
     int rc;
 
     for (size_t i = 0; i < source->n_members; i++)
-        if ((rc = add_member(source, &source->members[i], err)) < 0)
+        if ((rc = add_member(source, i, err)) < 0)
             return rc;
     if (!(sorted = calloc(source->n_arrays + 1, sizeof *sorted)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu arrays", source->n_arrays);
@@ -176,14 +195,25 @@ static int no_array(const struct asy__source *source, const char *name, struct a
     size_t n = source->n_members;
 
     for (size_t i = 0; i < n; i++)
-        names[i] = source->members[i].name;
+        names[i] = member_name(source, i);
     nearest = n ? asy_nearest(name, strlen(name), names, n) : NULL;
     return asy_fail(err, ASY_E_INVAL, "'%s': arrays: no array '%.40s'%s%.40s%s", source->spec->file,
                     name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
                     nearest ? "'?" : "");
 }
 
-/* In the order of data.arrays, with .npy or without. */
+/* Whether the member i is called so: with .npy or without, by its path with / before or without. */
+static int is_called(const struct asy__source *source, size_t i, const char *name)
+{
+    const char *is = member_name(source, i);
+    size_t n = strlen(name);
+
+    if (source->hdf5)
+        return strcmp(is, name + (*name == '/')) == 0;
+    return strncmp(is, name, n) == 0 && (!is[n] || !strcmp(is + n, NPY_ENDING));
+}
+
+/* In the order of data.arrays. */
 static int add_named(struct asy__source *source, struct asy_error *err)
 {
     const struct asy_json *node;
@@ -191,26 +221,38 @@ static int add_named(struct asy__source *source, struct asy_error *err)
 
     for (size_t k = 0; (node = asy_json_at(source->spec->arrays, k)); k++) {
         const char *name = asy_json_str(node, "");
-        size_t n = strlen(name), i = 0;
+        size_t i = 0;
 
-        while (i < source->n_members &&
-               (strncmp(source->members[i].name, name, n) != 0 ||
-                (source->members[i].name[n] && strcmp(source->members[i].name + n, NPY_ENDING))))
+        while (i < source->n_members && !is_called(source, i, name))
             i++;
         if (i == source->n_members)
             return no_array(source, name, err);
-        if ((rc = add_member(source, &source->members[i], err)) < 0)
+        if ((rc = add_member(source, i, err)) < 0)
             return rc;
     }
     return 0;
 }
 
-static int open_npz(struct asy__source *source, struct asy_error *err)
+static int open_hdf5(struct asy__source *source, struct asy_error *err)
+{
+    int rc = asy__hdf5_open(source->spec->file, &source->hdf5, err);
+
+    if (rc < 0)
+        asy_error_prefix(err, "'%s'", source->spec->file);
+    else
+        source->n_members = asy__hdf5_len(source->hdf5);
+    return rc;
+}
+
+static int open_archive(struct asy__source *source, struct asy_error *err)
 {
     size_t n_named = asy_json_len(source->spec->arrays), n;
     int rc;
 
-    if ((rc = asy__zip_list(source->spec->file, &source->members, &source->n_members, err)) < 0)
+    rc = source->format == ASY__FORMAT_HDF5
+             ? open_hdf5(source, err)
+             : asy__zip_list(source->spec->file, &source->members, &source->n_members, err);
+    if (rc < 0)
         return rc;
     if (!source->n_members)
         return asy_fail(err, ASY_E_FORMAT, "'%s' has no arrays", source->spec->file);
@@ -315,8 +357,10 @@ static int refuse_keys(const struct asy__source *source, struct asy_error *err)
     if (spec->labels && !plain)
         return asy_fail(err, ASY_E_INVAL, "'%s': labels: only an NPY or IDX file has its labels in "
                         "another", spec->file);
-    if (asy_json_len(spec->arrays) && source->format != ASY__FORMAT_NPZ)
-        return asy_fail(err, ASY_E_INVAL, "'%s': arrays: only an NPZ has several", spec->file);
+    if (asy_json_len(spec->arrays) && source->format != ASY__FORMAT_NPZ &&
+        source->format != ASY__FORMAT_HDF5)
+        return asy_fail(err, ASY_E_INVAL, "'%s': arrays: only an NPZ or HDF5 file has several",
+                        spec->file);
     if (spec->header == 1 && source->format >= ASY__FORMAT_LIBSVM)
         return asy_fail(err, ASY_E_INVAL, "'%s': header: only CSV and TSV can have one",
                         spec->file);
@@ -333,8 +377,8 @@ int asy__source_open(const struct asy__data_spec *spec, const struct asy__schema
         return rc;
     if (source.format == ASY__FORMAT_LIBSVM)
         rc = open_svm(&source, model, err);
-    else if (source.format == ASY__FORMAT_NPZ)
-        rc = open_npz(&source, err);
+    else if (source.format == ASY__FORMAT_NPZ || source.format == ASY__FORMAT_HDF5)
+        rc = open_archive(&source, err);
     else if (source.format > ASY__FORMAT_LIBSVM)
         rc = open_plain(&source, err);
     if (rc == 0)
@@ -351,7 +395,8 @@ void asy__source_close(struct asy__source *source)
     for (size_t i = 0; i < source->n_arrays; i++)
         asy__array_fini(&source->arrays[i]);
     free(source->arrays);
-    asy__zip_list_fini(source->members, source->n_members);
+    asy__zip_list_fini(source->members, source->members ? source->n_members : 0);
+    asy__hdf5_close(source->hdf5);
     *source = (struct asy__source){ 0 };
 }
 

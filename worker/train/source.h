@@ -18,8 +18,9 @@ struct asy__source {
     int by_place; /* names are made up from places: another file's columns may count by theirs */
     size_t image[3]; /* of the one array with several columns, if a row of it is an image */
     struct asy__zip_entry *members; /* NPZ */
-    size_t n_members;
-    struct asy__array *arrays; /* [n_arrays] beside each other: NPZ, NPY, IDX */
+    struct asy__hdf5 *hdf5;
+    size_t n_members; /* of either */
+    struct asy__array *arrays; /* [n_arrays] beside each other: NPZ, NPY, IDX, HDF5 */
     size_t n_arrays, n_columns;
     struct asy__svm_range range;
 };
