@@ -258,6 +258,7 @@ static void shadow_layer(const struct asy__net *net, const struct asy__layer *la
         break;
     case ASY__TOKENS:
     case ASY__FLATTEN:
+    case ASY__IMAGE:
         memcpy(y, x[0], asy__shape_size(layer->out) * sizeof *y);
         break;
     case ASY__LAYER_KINDS:
@@ -501,6 +502,9 @@ static const struct {
       { CONV(3, 3, 1, TANH), CONV(4, 3, 1, TANH, .stride = 2), CONV(4, 3, 1, NONE),
         CONV(4, 1, 0, NONE, .stride = 2, .from = { 1 }), SUM(2, 3),
         { .kind = ASY__GLOBAL_MEAN } } },
+    { "an image of a vector", { 1, 1, 12 }, 4,
+      { { .kind = ASY__IMAGE, .image = { 2, 3, 0 } }, DENSE(5, TANH), { .kind = ASY__FLATTEN },
+        DENSE(3, NONE) } },
     { "another shape at the end", { 1, 2, 4 }, 2,
       { DENSE(3, SIGMOID), { .kind = ASY__FLATTEN } } },
 };

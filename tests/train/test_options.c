@@ -57,7 +57,8 @@ static void both_know_the_same_hyperparameters(void)
 static void both_know_the_same_layers(void)
 {
     static const char *const kinds[] = { "dense", "act", "dropout", "norm", "add", "flatten",
-                                         "tokens", "place", "attention", "any" };
+                                         "tokens", "place", "image", "conv", "max_pool",
+                                         "mean_pool", "global_mean", "attention", "any" };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(kinds); k++) {
         char group[32];
@@ -261,6 +262,10 @@ static void a_network_that_does_not_fit_the_data_is_told(void)
           "run: layer 2 (add): 1 x 1 x 9 and 1 x 1 x 8 do not add up" },
         { "[{\"tokens\":\"{w}\"},{\"dense\":3}]", NULL },
         { "[{\"tokens\":7},{\"dense\":\"{w}\"}]", "run: layer 0 (tokens): " },
+        { "[{\"image\":\"{w}\"},{\"conv\":4},{\"max_pool\":2}]", NULL },
+        { "[{\"image\":\"{w}\",\"width\":4,\"channels\":3},{\"conv\":4}]",
+          "run: layer 0 (image): 64 numbers do not make an image of 8 x 4 x 3" },
+        { "[{\"image\":\"{w}\"},{\"conv\":4,\"kernel\":9}]", "run: layer 1 (conv" },
         { "[{\"dense\":65536},{\"dense\":65536},{\"dense\":\"{w}\"}]",
           "run: layer 1 (dense): the network has more" },
     };

@@ -271,6 +271,9 @@ static void families_are_learnt(void)
         { "layers", "\"lr\":0.01,\"width\":32,\"layers\":[{\"dense\":\"{width}\",\"name\":\"a\"},"
           "{\"norm\":\"layer\"},{\"dense\":64,\"act\":\"gelu\"},{\"dense\":32},{\"add\":\"a\"},"
           "{\"act\":\"relu\"},{\"dropout\":0.1}]", 0.94 },
+        { "layers", "\"lr\":0.005,\"layers\":[{\"image\":8},{\"conv\":6,\"act\":\"relu\","
+          "\"pad\":1},{\"max_pool\":2},{\"conv\":12,\"kernel\":3},{\"act\":\"relu\"},"
+          "{\"mean_pool\":2}]", 0.9 },
         { "layers", "\"lr\":0.005,\"layers\":[{\"tokens\":8},{\"dense\":24},{\"place\":true},"
           "{\"attention\":2},{\"act\":\"tanh\"}]", 0.9 },
         { "transformer", "\"lr\":0.003,\"d_model\":16,\"heads\":2,\"blocks\":1,\"tokens\":8",

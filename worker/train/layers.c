@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/conv.h>
+#include <asy/pool.h>
 
 #define LISTED_MAX 256
 #define NAME_MAX_LEN 64
+#define CONV_KERNEL 3
 
 enum type {
     NO_MORE,
@@ -28,7 +31,7 @@ struct option {
     const char *word;
 };
 #define AT(field) offsetof(struct asy__layer_desc, field)
-#define OPTIONS_MAX 4
+#define OPTIONS_MAX 7
 static const struct kind {
     const char *name;
     enum asy__layer_kind kind;
@@ -43,6 +46,22 @@ static const struct kind {
     { "flatten", ASY__FLATTEN, { { "flatten", FLAG } } },
     { "tokens", ASY__TOKENS, { { "tokens", COUNT, AT(width), 1, 65536 } } },
     { "place", ASY__PLACE, { { "place", FLAG } } },
+    { "image", ASY__IMAGE, { { "image", COUNT, AT(image.height), 1, 65536 },
+                             { "width", COUNT, AT(image.width), 1, 65536 },
+                             { "channels", COUNT, AT(image.channels), 1, 65536 } } },
+    { "conv", ASY__CONV, { { "conv", COUNT, AT(width), 1, 65536 },
+                           { "kernel", COUNT, AT(kernel), 1, ASY_CONV_KERNEL_MAX },
+                           { "stride", COUNT, AT(stride), 1, ASY_CONV_KERNEL_MAX },
+                           { "pad", COUNT, AT(pad), 0, ASY_CONV_KERNEL_MAX - 1 },
+                           { "groups", COUNT, AT(groups), 1, 65536 },
+                           { "act", ACT, AT(act), .max = 1 } } },
+    { "max_pool", ASY__MAX_POOL, { { "max_pool", COUNT, AT(kernel), 1, ASY_POOL_MAX },
+                                   { "stride", COUNT, AT(stride), 1, ASY_POOL_MAX },
+                                   { "pad", COUNT, AT(pad), 0, ASY_POOL_MAX / 2 } } },
+    { "mean_pool", ASY__MEAN_POOL, { { "mean_pool", COUNT, AT(kernel), 1, ASY_POOL_MAX },
+                                     { "stride", COUNT, AT(stride), 1, ASY_POOL_MAX },
+                                     { "pad", COUNT, AT(pad), 0, ASY_POOL_MAX / 2 } } },
+    { "global_mean", ASY__GLOBAL_MEAN, { { "global_mean", FLAG } } },
     { "attention", ASY__ATTENTION, { { "attention", COUNT, AT(heads), 1, 1024 } } },
     { "any", ASY__LAYER_KINDS, { { "name", NAME }, { "from", FROM, 0 } } },
 };
@@ -254,6 +273,7 @@ static int read_layer(struct builder *b, const struct asy_json *node)
         return asy_fail(b->err, ASY_E_INVAL, "layers[%zu]: is no layer with options of its kind",
                         b->at);
     layer->kind = kind->kind;
+    layer->kernel = kind->kind == ASY__CONV ? CONV_KERNEL : 0; /* where it does not say */
     for (size_t i = 0; rc == 0 && (value = asy_json_member(node, i, &name)); i++) {
         const struct option *option = option_of(kind, name);
 

@@ -26,6 +26,7 @@ static const struct asy__layer_type *const types[ASY__LAYER_KINDS] = {
     [ASY__EMBED] = &asy__layer_embed,
     [ASY__UNEMBED] = &asy__layer_unembed,
     [ASY__ATTENTION] = &asy__layer_attention,
+    [ASY__IMAGE] = &asy__layer_image,
     [ASY__CONV] = &asy__layer_conv,
     [ASY__MAX_POOL] = &asy__layer_max_pool,
     [ASY__MEAN_POOL] = &asy__layer_mean_pool,

@@ -37,6 +37,7 @@ enum asy__layer_kind {
     ASY__EMBED,      /* of numbers below vocabulary a vector of so wide, and what is of its place */
     ASY__UNEMBED,    /* from a vector to the vocabulary, by the table of layer `table` - 1 */
     ASY__ATTENTION,  /* of 3 x width channels, query, key and value, by so many heads */
+    ASY__IMAGE,    /* to `image`: width 0 is the height, channels 0 what is left */
     ASY__CONV,     /* `width` kernels over images, act, then the greatest of windows of `pool` */
     ASY__MAX_POOL, /* of images, by windows of `kernel`, `stride` and `pad` */
     ASY__MEAN_POOL,
@@ -54,6 +55,7 @@ struct asy__layer_desc {
     size_t heads, vocabulary, table;
     int causal, is_shared; /* is_shared: an UNEMBED uses the table, too */
     size_t kernel, stride, pad, groups; /* of images; stride 0: 1, of pools: kernel; groups 0: 1 */
+    struct asy__shape image;
     size_t pool;   /* 0: none; else windows of so many on a side, side by side */
     double spread; /* of first weights; 0: as asy__init_spread() has it */
     double rate; /* of numbers that are dropped while training, 0 to 0.99 */

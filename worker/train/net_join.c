@@ -45,6 +45,28 @@ static int flatten_shape(struct asy__plan *plan, struct asy__layer *layer, struc
     return 0;
 }
 
+static int image_shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_error *err)
+{
+    size_t n = asy__shape_size(layer->in[0]), area, whole;
+    struct asy__shape s = layer->desc.image;
+
+    (void)plan;
+    s.width = s.width ? s.width : s.height;
+    if (__builtin_mul_overflow(s.height, s.width, &area) || area == 0)
+        return asy__plan_refuse(layer, err, "an image of %zu x %zu is not possible", s.height,
+                                s.width);
+    s.channels = s.channels ? s.channels : n / area;
+    if (__builtin_mul_overflow(area, s.channels, &whole) || whole != n)
+        return asy__plan_refuse(layer, err, "%zu numbers do not make an image of %zu x %zu x %zu",
+                                n, s.height, s.width, s.channels);
+    layer->out = s;
+    return 0;
+}
+
+const struct asy__layer_type asy__layer_image = {
+    .name = "image", .ins = 1,
+    .shape = image_shape, .forward = asy__plan_same, .backward = asy__plan_pass_on,
+};
 const struct asy__layer_type asy__layer_add = {
     .name = "add", .ins = 2,
     .shape = add_shape, .forward = add_forward, .backward = asy__plan_pass_on,

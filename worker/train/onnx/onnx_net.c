@@ -365,6 +365,7 @@ static const emit_f emitters[ASY__LAYER_KINDS] = {
     [ASY__DROPOUT] = dropout,
     [ASY__LAYER_NORM] = layer_norm,
     [ASY__TOKENS] = in_shape,
+    [ASY__IMAGE] = in_shape,
     [ASY__PLACE] = place,
     [ASY__EMBED] = embed,
     [ASY__UNEMBED] = unembed,
