@@ -232,7 +232,7 @@ static int load(const char *path, const struct asy_trainer_plugin **ret, struct 
 int asy_plugin_open(const char *path, struct asy_plugin **ret_plugin, struct asy_error *err)
 {
     struct asy_plugin *plugin = calloc(1, sizeof *plugin);
-    const struct asy_trainer_plugin *theirs;
+    const struct asy_trainer_plugin *theirs = NULL;
     int rc;
 
     if (!plugin)
