@@ -240,6 +240,7 @@ static void where_it_comes_from_is_said(void)
         T_STR("columns", meta(model, "columns"), "[\"x\",\"code\",\"width\"]");
         T_STR("classes", meta(model, "classes"), "[\"0\",\"1\",\"2\"]");
         T_STR("assay", meta(model, "assay"), "1.2.3");
+        T_HAS("report", meta(model, "report"), "\"part\":\"validation\",\"rows\":12,");
     }
     drop(model);
 }

@@ -361,6 +361,8 @@ CASES = [
     Case("mixed.mlp", "mlp", MIXED, "three", names=TAKEN, gaps=GAPS, params={"hidden": 8}),
     Case("mixed-whole", "mlp", MIXED, "two", params={"hidden": 8}),
     Case("values", "mlp", ["big", "number", "number"], "value", params={"hidden": 8}),
+    Case("quantile", "mlp", ["big", "number"], "value", params={"hidden": 8, "loss": "quantile",
+                                                                "quantile": 0.9}),
     Case("minmax", "mlp", ["number", "big", "number"], "value", gaps=GAPS, scale="minmax",
          params={"hidden": 8, "activation": "gelu"}),
     Case("my-first", "mlp", ["number"] * 4, "three", gaps=GAPS, params={"hidden": 4}),

@@ -62,55 +62,52 @@ void asy__export_title(const struct asy__export *export, struct asy_buf *ret)
                  asy_format_f64(asy_json_f64(asy_json_get(about, "objective"), (double)NAN), text));
 }
 
-/* Its file was read whole before, so what is missing here is none of ours. */
-static int read_about(const char *path, struct asy_json **ret_about, struct asy_error *err)
+/* The file was read whole before, so what is missing here is none of ours. report borrows from
+ * it. */
+static int read_about(const struct asy_safetensors *file, struct asy_json **ret_about,
+                      const char **ret_report, struct asy_error *err)
 {
-    struct asy_safetensors *file = NULL;
-    const char *text;
-    int rc;
+    const char *text = asy_safetensors_meta(file, "model");
 
-    if ((rc = asy_safetensors_open(path, &file, err)) < 0)
-        return rc;
-    text = asy_safetensors_meta(file, "model");
-    rc = text ? asy_json_parse(text, strlen(text), ret_about, err)
-              : asy_fail(err, ASY_E_CORRUPT, "'%s': the file changed while it was read", path);
-    asy_safetensors_destroy(file);
-    return rc;
+    *ret_report = asy_safetensors_meta(file, "report");
+    return text ? asy_json_parse(text, strlen(text), ret_about, err)
+                : asy_fail(err, ASY_E_CORRUPT, "the file changed while it was read");
 }
 
-static int export_it(const struct asy__model *model, const struct asy_json *about,
-                     enum asy_export_format format, const char *version, struct asy_buf *ret,
-                     struct asy_error *err)
+static int export_it(const struct asy__model *model, const struct asy__export *export,
+                     enum asy_export_format format, struct asy_buf *ret, struct asy_error *err)
 {
-    const struct asy__export export = {
-        .model = model,
-        .about = about,
-        .study = asy_json_str(asy_json_get(about, "study"), "model"),
-        .version = version,
-    };
-
     if (!model->trees && !model->net)
         return asy_fail(err, ASY_E_UNSUPPORTED, "models of the family '%.40s' are not exported",
-                        asy_json_str(asy_json_get(about, "family"), ""));
+                        asy_json_str(asy_json_get(export->about, "family"), ""));
     if (model->trees && asy_gbdt_rounds(model->trees) == 0)
         return asy_fail(err, ASY_E_UNSUPPORTED, "it has no trees");
-    return format == ASY_EXPORT_C ? asy__export_c(&export, ret, err)
-                                  : asy__export_onnx(&export, ret, err);
+    return format == ASY_EXPORT_C ? asy__export_c(export, ret, err)
+                                  : asy__export_onnx(export, ret, err);
 }
 
 int asy_export(const char *model_path, enum asy_export_format format, const char *version,
                struct asy_buf *ret, struct asy_error *err)
 {
+    struct asy_safetensors *file = NULL;
     struct asy__model model = { 0 };
+    struct asy__export export = { .model = &model, .version = version };
     struct asy_json *about = NULL;
     int rc;
 
     if ((rc = asy__model_read(model_path, &model, err)) < 0)
         return rc;
-    if ((rc = read_about(model_path, &about, err)) == 0 &&
-        (rc = export_it(&model, about, format, version, ret, err)) < 0)
-        asy_error_prefix(err, "'%s'", model_path);
+    if ((rc = asy_safetensors_open(model_path, &file, err)) == 0) {
+        if ((rc = read_about(file, &about, &export.report, err)) == 0) {
+            export.about = about;
+            export.study = asy_json_str(asy_json_get(about, "study"), "model");
+            rc = export_it(&model, &export, format, ret, err);
+        }
+        if (rc < 0)
+            asy_error_prefix(err, "'%s'", model_path);
+    }
     asy_json_destroy(about);
+    asy_safetensors_destroy(file);
     asy__model_fini(&model);
     return rc;
 }

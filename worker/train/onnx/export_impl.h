@@ -9,6 +9,7 @@
 struct asy__export {
     const struct asy__model *model;
     const struct asy_json *about; /* the model's description, as model.c writes it */
+    const char *report; /* how it did on the validation part, as JSON; NULL: not told */
     const char *study;
     const char *version;
 };

@@ -386,6 +386,8 @@ static int describe(struct build *b, struct asy_error *err)
         name_context(b, &text);
         rc = asy_buf_check(&text, "the number of tokens", err);
     }
+    if (b->export->report)
+        asy__graph_meta(b->graph, "report", b->export->report);
     asy__graph_meta(b->graph, "assay", b->export->version);
     asy_buf_fini(&text);
     return rc;
