@@ -71,8 +71,10 @@ extern const size_t asy__n_rows;
 const struct asy__row *asy__row_find(const char *path);
 /* The group of what all networks have, beside what each family, or a plug-in, has of its own. */
 #define ASY__NETWORKS "model networks"
+#define ASY__LOSSES "model losses" /* what networks have and plug-ins have not */
 #define ASY__PLUGIN "model plugin"
-/* Whether a row belongs to a group: "model mlp" and ASY__PLUGIN have those of ASY__NETWORKS too. */
+/* Whether a row belongs to a group: "model mlp" has those of ASY__NETWORKS and ASY__LOSSES too, and
+ * ASY__PLUGIN those of the first. */
 int asy__row_is_of(const struct asy__row *row, const char *group);
 /* Row of an option in a group, or NULL. */
 const struct asy__row *asy__row_option(const char *group, const char *name);

@@ -549,23 +549,25 @@ const struct asy__row asy__rows[] = {
                                 "objective that it bears" },
     { "lr_factor", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 1, .fallback = "0.1",
       .help = "step, plateau: what of the learning rate a drop leaves" },
-    { "loss", ASY__WORD, .group = ASY__NETWORKS, .words = "auto|huber|quantile",
+    { "patience", ASY__INT, .group = ASY__NETWORKS, .min = 0, .max = 1000000, .fallback = "0",
+      .unit = "epochs", .help = "end after so many without a better objective; 0: never" },
+
+    /* And networks alone: a plug-in has a loss of its own. */
+    { "loss", ASY__WORD, .group = ASY__LOSSES, .words = "auto|huber|quantile",
       .fallback = "auto",
       .help = "what is learnt to be small: auto is cross-entropy of classes and squared error of "
               "numbers; huber and quantile are of numbers" },
-    { "delta", ASY__NUMBER, .group = ASY__NETWORKS, .min = 1e-6, .max = 1e6, .fallback = "1",
+    { "delta", ASY__NUMBER, .group = ASY__LOSSES, .min = 1e-6, .max = 1e6, .fallback = "1",
       .help = "huber: error from which on the loss grows in a straight line, in standard "
               "deviations of the label" },
-    { "quantile", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0.001, .max = 0.999,
+    { "quantile", ASY__NUMBER, .group = ASY__LOSSES, .min = 0.001, .max = 0.999,
       .fallback = "0.5", .help = "quantile: which one is predicted; 0.5 is the median" },
-    { "label_smoothing", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 0.99,
+    { "label_smoothing", ASY__NUMBER, .group = ASY__LOSSES, .min = 0, .max = 0.99,
       .fallback = "0", .help = "classification: share of each row's target that all classes get "
                                "alike" },
-    { "class_balance", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 1, .fallback = "0",
+    { "class_balance", ASY__NUMBER, .group = ASY__LOSSES, .min = 0, .max = 1, .fallback = "0",
       .help = "classification: how far rare classes weigh more in training; 0: rows count alike, "
               "1: classes do" },
-    { "patience", ASY__INT, .group = ASY__NETWORKS, .min = 0, .max = 1000000, .fallback = "0",
-      .unit = "epochs", .help = "end after so many without a better objective; 0: never" },
 
     { "dense", ASY__INT, .group = "layer dense", .min = 1, .max = 65536,
       .help = "a fully connected layer of so many units; where a row is made of vectors (tokens, "
@@ -709,10 +711,12 @@ int asy__row_is_of(const struct asy__row *row, const char *group)
 
     if (!row->group || !strcmp(row->group, group))
         return row->group != NULL;
-    if (strcmp(row->group, ASY__NETWORKS) || strncmp(group, models, strlen(models)))
+    if (!strcmp(group, ASY__PLUGIN))
+        return !strcmp(row->group, ASY__NETWORKS);
+    if ((strcmp(row->group, ASY__NETWORKS) && strcmp(row->group, ASY__LOSSES)) ||
+        strncmp(group, models, strlen(models)))
         return 0;
-    return !strcmp(group, ASY__PLUGIN) ||
-           (asy__words_have(asy__row_find("run.model")->words, family) && strcmp(family, "gbdt"));
+    return asy__words_have(asy__row_find("run.model")->words, family) && strcmp(family, "gbdt");
 }
 
 const struct asy__row *asy__row_option(const char *group, const char *name)

@@ -34,19 +34,15 @@ static const struct row {
     size_t offset;
     double fallback, min, max; /* WORD: the fallback's index */
     const char *const *words;
-} of_networks[] = { /* what each of them has: all that is about learning */
+} of_learning[] = { /* what networks and plug-ins have */
 #define AT(field) offsetof(struct asy__hyper, field)
     { "accumulate", COUNT, AT(accumulate), 1, 1, 1024, NULL },
     { "batch_size", COUNT, AT(batch_size), 64, 1, 1048576, NULL },
     { "beta1", REAL, AT(beta1), 0.9, 0, 0.999999, NULL },
     { "beta2", REAL, AT(beta2), 0.999, 0, 0.99999999, NULL },
-    { "class_balance", REAL, AT(class_balance), 0, 0, 1, NULL },
     { "clip", REAL, AT(clip), 0, 0, 1e30, NULL },
-    { "delta", REAL, AT(delta), 1, 1e-6, 1e6, NULL },
     { "ema", REAL, AT(ema), 0, 0, 0.999999, NULL },
     { "epsilon", REAL, AT(epsilon), 1e-8, 1e-16, 1, NULL },
-    { "label_smoothing", REAL, AT(label_smoothing), 0, 0, 0.99, NULL },
-    { "loss", WORD, AT(loss), 0, 0, 0, losses },
     { "lr", REAL, AT(lr), 0.001, 0, 1000, NULL },
     { "lr_end", REAL, AT(lr_end), 0, 0, 1, NULL },
     { "lr_every", COUNT, AT(lr_every), 10, 1, 1000000, NULL },
@@ -56,10 +52,15 @@ static const struct row {
     { "nesterov", FLAG, AT(nesterov), 0, 0, 1, NULL },
     { "optimizer", WORD, AT(optimizer), 1, 0, 0, optimizers },
     { "patience", COUNT, AT(patience), 0, 0, 1000000, NULL },
-    { "quantile", REAL, AT(quantile), 0.5, 0.001, 0.999, NULL },
     { "trust", REAL, AT(trust), 0.001, 1e-9, 1, NULL },
     { "warmup", REAL, AT(warmup), 0, 0, 1000000, NULL },
     { "weight_decay", REAL, AT(weight_decay), 0, 0, 100, NULL },
+}, of_losses[] = { /* what networks have; a plug-in has a loss of its own */
+    { "class_balance", REAL, AT(class_balance), 0, 0, 1, NULL },
+    { "delta", REAL, AT(delta), 1, 1e-6, 1e6, NULL },
+    { "label_smoothing", REAL, AT(label_smoothing), 0, 0, 0.99, NULL },
+    { "loss", WORD, AT(loss), 0, 0, 0, losses },
+    { "quantile", REAL, AT(quantile), 0.5, 0.001, 0.999, NULL },
 }, of_mlp[] = {
     { "activation", WORD, AT(activation), 0, 0, 0, activations },
     { "dropout", REAL, AT(dropout), 0, 0, 0.99, NULL },
@@ -117,40 +118,49 @@ static const struct row {
 #undef AT
 };
 
-/* Rows of their own and those that it shares, each in the order of names. */
+/* Rows of its own and those that it shares, each list in the order of names. */
+#define LISTS 3
 static const struct family {
     const char *name;
-    const struct row *own, *shared;
-    size_t n_own, n_shared;
+    struct {
+        const struct row *rows;
+        size_t n;
+    } lists[LISTS];
 } families[ASY__FAMILIES] = {
-#define NETWORK(name, rows)                                                                        \
-    { name, rows, of_networks, ASY_ARRAY_LEN(rows), ASY_ARRAY_LEN(of_networks) }
+#define LIST(rows) { rows, ASY_ARRAY_LEN(rows) }
+#define NETWORK(name, rows) { name, { LIST(rows), LIST(of_learning), LIST(of_losses) } }
     [ASY__MLP] = NETWORK("mlp", of_mlp),
-    [ASY__LINEAR] = { "linear", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
+    [ASY__LINEAR] = { "linear", { LIST(of_learning), LIST(of_losses) } },
     [ASY__CNN] = NETWORK("cnn", of_cnn),
     [ASY__LAYERS] = NETWORK("layers", of_layers),
     [ASY__GPT] = NETWORK("gpt", of_gpt),
     [ASY__TRANSFORMER] = NETWORK("transformer", of_transformer),
-    [ASY__GBDT] = { "gbdt", of_gbdt, NULL, ASY_ARRAY_LEN(of_gbdt), 0 },
-    [ASY__PLUGIN] = { "plugin", NULL, of_networks, 0, ASY_ARRAY_LEN(of_networks) },
+    [ASY__GBDT] = { "gbdt", { LIST(of_gbdt) } },
+    [ASY__PLUGIN] = { "plugin", { LIST(of_learning) } },
 #undef NETWORK
+#undef LIST
 };
 #define NAMES_MAX (64 + ASY_PLUGIN_HYPERS_MAX) /* of a family's hyperparameters */
 
 /* The i-th in the order of names; NULL: there are no more. */
 static const struct row *row_at(const struct family *family, size_t i)
 {
-    size_t a = 0, b = 0;
+    size_t at[LISTS] = { 0 };
 
     for (;; i--) {
-        const struct row *own = a < family->n_own ? &family->own[a] : NULL;
-        const struct row *shared = b < family->n_shared ? &family->shared[b] : NULL;
-        int first = own && (!shared || strcmp(own->name, shared->name) < 0);
+        const struct row *first = NULL;
+        size_t list = 0;
 
-        if (i == 0 || (!own && !shared))
-            return first ? own : shared;
-        a += (size_t)first;
-        b += (size_t)!first;
+        for (size_t k = 0; k < LISTS; k++) {
+            if (at[k] == family->lists[k].n ||
+                (first && strcmp(first->name, family->lists[k].rows[at[k]].name) < 0))
+                continue;
+            first = &family->lists[k].rows[at[k]];
+            list = k;
+        }
+        if (i == 0 || !first)
+            return first;
+        at[list]++;
     }
 }
 
