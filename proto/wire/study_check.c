@@ -621,22 +621,42 @@ static int is_own(const struct asy__parse *p, const struct asy__row *row)
     return 0;
 }
 
-/* What a model's checkpoint is made for cannot change when another trial goes on from it. */
+/* What a checkpoint is made for: of networks all that is a family's own, but for dropout. */
+static int is_shape(const struct asy__parse *p, const struct asy__row *row, const char *name)
+{
+    static const char *const others[] = { "optimizer", "patience", "bins", "max_depth" };
+    const char *family = p->model_group ? p->model_group + strlen("model ") : "";
+
+    if (row->flags & ASY__SHAPE || is_own(p, row))
+        return (row->flags & ASY__SHAPE) != 0;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(others); i++)
+        if (!strcmp(name, others[i]))
+            return 1;
+    return strcmp(family, "gbdt") != 0 && !strcmp(row->group, p->model_group) &&
+           strcmp(name, "dropout") != 0;
+}
+
+/* Of a parameter whose value layers have. */
+static int is_layer_shape(const struct asy__parse *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_layer_uses; i++)
+        if (!strcmp(p->layer_uses[i].name, name) &&
+            strcmp(p->layer_uses[i].row->path, "dropout") != 0)
+            return 1;
+    return 0;
+}
+
+/* It cannot change when another trial goes on from the checkpoint. */
 static void check_shapes(struct asy__parse *p, const char *sampler)
 {
-    static const char *const shapes[] = { "hidden", "layers", "activation", "optimizer",
-                                          "patience", "bins", "max_depth" };
     const struct asy_space *space = p->study->space;
     char key[200];
 
     for (size_t i = 0; i < asy_space_len(space); i++) {
         const char *name = asy_space_at(space, i)->name;
         const struct asy__row *row = asy__option(p, p->model_group, name);
-        int is_shape = row && (row->flags & ASY__SHAPE);
 
-        for (size_t k = 0; k < ASY_ARRAY_LEN(shapes) && row && !is_own(p, row); k++)
-            is_shape |= !strcmp(name, shapes[k]);
-        if (!is_shape)
+        if (row ? !is_shape(p, row, name) : !is_layer_shape(p, name))
             continue;
         snprintf(key, sizeof key, "parameters.%.100s", name);
         asy__problem(p, p->params[i], key, "cannot change between checkpoints, which %s "

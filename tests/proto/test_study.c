@@ -662,6 +662,14 @@ static void mistakes_are_named_with_their_place(void)
         { "population of other trees", HEAD "run: {model: gbdt, length: {max: 40}}\n" DATA OBJECTIVE
           "parameters: {max_depth: {min: 2, max: 6}}\nsearch: {sampler: pbt}\n",
           "parameters.max_depth: cannot change between checkpoints" },
+        { "population of other images",
+          HEAD "run: {model: cnn, length: {max: 9}}\n" DATA OBJECTIVE "parameters: {filters: {min: "
+               "8, max: 64}}\nsearch: {sampler: pbt}\n",
+          "parameters.filters: cannot change between checkpoints, which pbt does" },
+        { "population of other layers",
+          HEAD "run: {model: layers, length: {max: 9}, layers: [{dense: \"{w}\"}]}\n" DATA OBJECTIVE
+               "parameters: {w: {min: 8, max: 64}}\nsearch: {sampler: pbt}\n",
+          "parameters.w: cannot change between checkpoints, which pbt does" },
         { "population and results", MODEL "search: {sampler: pbt, tell: []}\n",
           "search.tell: results from elsewhere have no checkpoints" },
         { "population and too many points",

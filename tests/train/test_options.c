@@ -197,10 +197,14 @@ static void listed_layers_reach_the_network(void)
     T_TRUE(layers[4].kind == ASY__ADD && layers[4].from[0] == 0 && layers[4].from[1] == 1);
     T_TRUE(layers[7].kind == ASY__DENSE && layers[7].width == 10);
     asy_jsonw_init(&w, &list, 0);
-    asy__layers_write(job.hyper.list, job.hyper.values, &w, NULL);
+    asy__layers_write(job.hyper.list, job.hyper.values, 1, &w, NULL);
     T_STR("as stored", list.data,
           "[{\"dense\":48,\"act\":\"relu\",\"name\":\"a\"},{\"dropout\":0.5},"
           "{\"dense\":32},{\"act\":\"tanh\"},{\"add\":\"a\"},{\"flatten\":true}]");
+    asy_buf_clear(&list);
+    asy_jsonw_init(&w, &list, 0);
+    asy__layers_write(job.hyper.list, job.hyper.values, 0, &w, NULL);
+    T_HAS("what a checkpoint is made for", list.data, "{\"dropout\":\"{rate}\"},{\"dense\":32}");
 out:
     free(layers);
     asy_json_destroy(root);

@@ -442,7 +442,7 @@ void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const
     asy_jsonw_open(w, key, '{');
     for (size_t i = 0; (row = row_at(&families[h.family], i)); i++) {
         if (row->type == LIST) {
-            asy__layers_write(h.list, h.values, w, row->name);
+            asy__layers_write(h.list, h.values, 1, w, row->name);
         } else if (row->type == REAL) {
             asy_jsonw_f64(w, row->name, *real_of(&h, row));
         } else if (row->type == FLAG) {

@@ -287,13 +287,13 @@ static void add_cnn(const struct asy__hyper *h, int population, struct asy_buf *
         asy_buf_addf(buf, "dropout=%a\n", h->dropout);
 }
 
-static void add_layers(const struct asy__hyper *h, struct asy_buf *buf)
+static void add_layers(const struct asy__hyper *h, int population, struct asy_buf *buf)
 {
     struct asy_jsonw w;
 
     asy_buf_adds(buf, "layers=");
     asy_jsonw_init(&w, buf, 0);
-    asy__layers_write(h->list, h->values, &w, NULL);
+    asy__layers_write(h->list, h->values, !population, &w, NULL);
     asy_buf_addc(buf, '\n');
 }
 
@@ -307,7 +307,7 @@ static void add_network(const struct asy__hyper *h, int population, struct asy_b
     if (h->family == ASY__CNN)
         add_cnn(h, population, buf);
     if (h->family == ASY__LAYERS)
-        add_layers(h, buf);
+        add_layers(h, population, buf);
     if (h->family == ASY__GPT || h->family == ASY__TRANSFORMER)
         add_tokens(h, population, buf);
     if (!population)

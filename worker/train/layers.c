@@ -117,7 +117,7 @@ int asy__layers_have(const struct asy_json *list, const char *param)
     return 0;
 }
 
-void asy__layers_write(const struct asy_json *list, const struct asy_json *params,
+void asy__layers_write(const struct asy_json *list, const struct asy_json *params, int rates,
                        struct asy_jsonw *w, const char *key)
 {
     char text[NAME_MAX_LEN + 1];
@@ -128,7 +128,7 @@ void asy__layers_write(const struct asy_json *list, const struct asy_json *param
     for (size_t i = 0; i < asy_json_len(list); i++) {
         asy_jsonw_open(w, NULL, '{');
         for (size_t k = 0; (value = asy_json_member(asy_json_at(list, i), k, &option)); k++) {
-            name = placeholder(value, text);
+            name = rates || strcmp(option, "dropout") != 0 ? placeholder(value, text) : NULL;
             asy_jsonw_node(w, option, name ? asy_json_get(params, name) : value);
         }
         asy_jsonw_close(w, '}');

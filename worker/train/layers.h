@@ -18,8 +18,9 @@ ASY_MUST_CHECK int asy__layers_read(const struct asy_json *list, const struct as
                                     struct asy_error *err);
 /* Whether an option is the value of this parameter. */
 int asy__layers_have(const struct asy_json *list, const char *param);
-/* The list with the values of params in it. */
-void asy__layers_write(const struct asy_json *list, const struct asy_json *params,
+/* The list with the values of params in it. rates 0: but for shares of dropout, which can change
+ * from one checkpoint to the next. */
+void asy__layers_write(const struct asy_json *list, const struct asy_json *params, int rates,
                        struct asy_jsonw *w, const char *key);
 /* The options of a kind of layer ("any": of all), in the order of the study's table; NULL beyond
  * the last. */
