@@ -157,11 +157,11 @@ static void outer_block(const struct asy__dw *k, int turned)
 static size_t cost(const struct asy__conv *isa, size_t rows, size_t most, size_t width)
 {
     const size_t least = 8;
-    size_t n = (rows + most - 1) / most, vectors = asy__vectors_of(isa, width);
-    size_t pairs = vectors / 2 * asy__larger(2 * ((rows + n - 1) / n), least);
-    size_t single = vectors % 2 * asy__larger((rows + n - 1) / n + 1, least);
+    size_t n = asy__blocks_of(rows, most), vectors = asy__vectors_of(isa, width);
+    size_t pairs = vectors / 2 * asy__larger(2 * rows, n * least);
+    size_t single = vectors % 2 * asy__larger(rows + n, n * least);
 
-    return n * (pairs + single);
+    return pairs + single;
 }
 
 static int is_turned(const struct asy__conv *isa, const struct asy_conv *conv)

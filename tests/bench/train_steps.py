@@ -21,7 +21,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SHARE, PATIENCE_S = 0.95, 120
 CASES = [("train.tiny", "sgd", "20-64-64-2", 32), ("train.tiny", "adam", "20-64-64-2", 32),
          ("train.mlp64", "sgd", "784-512-256-10", 64), ("train.mlp64", "adam", "784-512-256-10", 64),
-         ("train.mlp512", "sgd", "784-512-256-10", 512), ("train.mlp512", "adam", "784-512-256-10", 512)]
+         ("train.mlp512", "sgd", "784-512-256-10", 512), ("train.mlp512", "adam", "784-512-256-10", 512),
+         ("train.cnn", "sgd", "28x28-16c5-p-32c5-p-128-10", 64),
+         ("train.cnn", "adam", "28x28-16c5-p-32c5-p-128-10", 64)]
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
