@@ -8,6 +8,7 @@
 #include "fused.h"
 #include "dense.h"
 #include "fit.h"
+#include "batch_norm.h"
 #include "conv.h"
 #include "gemm.h"
 #include "pool.h"
@@ -21,6 +22,7 @@ static const struct asy__fit *fit = &asy__fit_base;
 static const struct asy__gemm *gemm = &asy__gemm_base;
 static const struct asy__conv *conv = &asy__conv_base;
 static const struct asy__pool *pool = &asy__pool_base;
+static const struct asy__batch *batch = &asy__batch_base;
 static char name[128];
 
 static void choose(void)
@@ -42,6 +44,8 @@ static void choose(void)
         gemm = &asy__gemm_avx2;
     if (fused != &asy__fused_base)
         pool = fused == &asy__fused_avx512 ? &asy__pool_avx512 : &asy__pool_avx2;
+    if (fused != &asy__fused_base)
+        batch = fused == &asy__fused_avx512 ? &asy__batch_avx512 : &asy__batch_avx2;
     if (gemm != &asy__gemm_base)
         conv = gemm == &asy__gemm_avx512 ? &asy__conv_avx512 : &asy__conv_avx2;
 #endif
@@ -95,6 +99,11 @@ const struct asy__gemm *asy__gemm_get(void)
 const struct asy__conv *asy__conv_get(void)
 {
     return conv;
+}
+
+const struct asy__batch *asy__batch_get(void)
+{
+    return batch;
 }
 
 const struct asy__pool *asy__pool_get(void)
