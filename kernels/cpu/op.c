@@ -277,6 +277,11 @@ void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu 
         case ASY_OP_GLOBAL_MEAN_GRAD:
             asy__op_image(op, cpu, rows);
             break;
+        case ASY_OP_BATCH_NORM:
+        case ASY_OP_BATCH_NORM_EVAL:
+        case ASY_OP_BATCH_NORM_GRAD:
+            asy__op_batch(op, cpu, rows);
+            break;
         case ASY_OP_SOFTMAX_LOSS:
         case ASY_OP_SQUARED_LOSS:
         case ASY_OP_CLASS_LOSS:

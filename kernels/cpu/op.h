@@ -15,6 +15,7 @@ static inline float *out(const struct asy_op_cpu *cpu, const struct asy_op *op, 
     return cpu->write[op->out[i].space] + op->out[i].at;
 }
 
-/* Operations of images. */
+/* Operations of images; batch normalisation. */
 void asy__op_image(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows);
+void asy__op_batch(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows);
 #endif

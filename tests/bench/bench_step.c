@@ -4,9 +4,10 @@
  *
  *   bench_step LAYERS BATCH sgd|adam SECONDS
  *
- * LAYERS: 784-512-256-10, or, of images of 28 x 28 pixels, 28x28-16c5-p-32c5-p-128-10: 16 kernels of
- * 5 x 5 without a border, the greatest of 2 x 2 pixels, ...; relu between. Data are 8192 rows of noise. Warms up for a fifth of SECONDS
- * of processor time, then prints microseconds of it per step, steps, and the last step's loss. */
+ * LAYERS: 784-512-256-10, or, of images of 28 x 28 pixels, 28x28-16c5-p-32c5-p-128-10: 16 kernels
+ * of 5 x 5 without a border, the greatest of 2 x 2 pixels, ...; relu between. Data are 8192 rows of
+ * noise. Warms up for a fifth of SECONDS of processor time, then prints microseconds of it per
+ * step, steps, and the last step's loss. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

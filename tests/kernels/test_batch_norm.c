@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Batch normalisation: every instruction set gives the same bits, near to the plain twins; a batch in
- * two parts gives what one in a piece does; gradients match differences. */
+ * Batch normalisation: every instruction set gives the same bits, near to the plain twins; a batch
+ * in two parts gives what one in a piece does; gradients match differences. */
 #include <asytest.h>
 #include <math.h>
 #include <stdlib.h>

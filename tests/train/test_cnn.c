@@ -66,6 +66,8 @@ static void digits_are_learnt(void)
         { KIT_DIGITS, "", "\"filters\":6,\"blocks\":1,\"pool\":\"none\",\"dropout\":0.2,"
           "\"lr\":0.005", 0.95 },
         { KIT_DIGITS, "", "\"filters\":8,\"residual\":true,\"lr\":0.01", 0.92 },
+        { KIT_DIGITS, "", "\"filters\":8,\"norm\":\"batch\",\"lr\":0.005", 0.95 },
+        { KIT_DIGITS, "", "\"filters\":6,\"norm\":\"layer\",\"lr\":0.005", 0.9 },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
@@ -99,6 +101,7 @@ static void resumed_training_ends_with_the_same_bits(void)
     static const char *const params[] = {
         "\"filters\":6,\"dropout\":0.3",
         "\"filters\":4,\"residual\":true,\"optimizer\":\"sgd\"",
+        "\"filters\":4,\"residual\":true,\"norm\":\"batch\"",
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(params); i++) {
@@ -119,6 +122,22 @@ static void resumed_training_ends_with_the_same_bits(void)
         asy_json_destroy(part);
         tear_down(&b);
     }
+}
+
+/* Its statistics are of a whole batch; strict training has parts of one. */
+static void strict_refuses_what_needs_the_whole_batch(void)
+{
+    struct asy_json *job = kit_family_job("cnn", KIT_DIGITS, "\"label\":-1},\"resources\":{"
+                                          "\"reproducible\":\"strict\"", "val_loss", "minimize",
+                                          3, "\"norm\":\"batch\"", "");
+    struct bench b;
+
+    if (set_up(&b)) {
+        T_EQ("strict", train(&b, job, NULL), ASY_E_INVAL);
+        T_HAS("strict", b.err.text, "batch normalisation needs it whole; norm: layer does not");
+    }
+    asy_json_destroy(job);
+    tear_down(&b);
 }
 
 /* What a row is: by the parameters, else by the array, else a square. */
@@ -203,4 +222,5 @@ static void layers_are_those_asked_for(void)
 }
 
 T_MAIN("cnn", T_TEST(digits_are_learnt), T_TEST(resumed_training_ends_with_the_same_bits),
-       T_TEST(rows_are_images), T_TEST(layers_are_those_asked_for))
+       T_TEST(strict_refuses_what_needs_the_whole_batch), T_TEST(rows_are_images),
+       T_TEST(layers_are_those_asked_for))

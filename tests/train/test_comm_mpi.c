@@ -213,11 +213,12 @@ static bool shared_dir(char dir[64])
 }
 
 #define PARAMS "\"hidden\":32,\"batch_size\":33"
-static void ranks_train_as_one(void)
+static void check_training(const char *family, const char *params)
 {
-    struct asy_json *whole = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 4, PARAMS, "");
-    struct asy_json *part = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 4, PARAMS,
-                                    "\"until\":2");
+    struct asy_json *whole = kit_family_job(family, KIT_DIGITS, "", "val_loss", "minimize", 4,
+                                            params, "");
+    struct asy_json *part = kit_family_job(family, KIT_DIGITS, "", "val_loss", "minimize", 4,
+                                           params, "\"until\":2");
     static struct asy_train_result result;
     struct asy_trainer *trainer = NULL;
     struct asy_error err = ASY_ERROR_INIT;
@@ -226,6 +227,7 @@ static void ranks_train_as_one(void)
     int root = asy_comm_rank(comm) == 0;
     double wide = 0;
 
+    n_reports = n_checkpoints = 0;
     if (!shared_dir(dir) || !T_OK(asy_trainer_create(comm, &trainer, &err), &err))
         goto out;
     snprintf(straight, sizeof straight, "%s/straight", dir);
@@ -259,6 +261,15 @@ out:
     asy_json_destroy(part);
     if (root)
         kit_rmdir(dir);
+}
+
+/* Batches of 239 rows leave 3 for the last one: fewer than there may be ranks. (No Adam: a bias
+ * before batch normalisation has a gradient of rounding alone, which Adam would scale up.) */
+static void ranks_train_as_one(void)
+{
+    check_training("mlp", PARAMS);
+    check_training("cnn", "\"filters\":4,\"norm\":\"batch\",\"batch_size\":239,"
+                   "\"optimizer\":\"sgd\",\"lr\":0.02");
 }
 
 #define STEPS 100

@@ -35,6 +35,22 @@ static size_t list_linear(const struct asy__schema *schema, struct asy__layer_de
     return 1;
 }
 
+/* A norm, if there is one, and an activation behind the layers [n] so far; how many there are. */
+static size_t normed(const struct asy__hyper *hyper, enum asy_act act,
+                     struct asy__layer_desc *layers, size_t n)
+{
+    int batch = hyper->norm == ASY__NORM_BATCH;
+
+    if (hyper->norm == ASY__NORM_NONE) {
+        layers[n - 1].act = act;
+        return n;
+    }
+    layers[n++] = (struct asy__layer_desc){ .kind = batch ? ASY__BATCH_NORM : ASY__LAYER_NORM };
+    if (act != ASY_ACT_NONE)
+        layers[n++] = (struct asy__layer_desc){ .kind = ASY__ACT, .act = act };
+    return n;
+}
+
 /* A dense layer, a norm, an activation, dropout; of these what there is. */
 static size_t list_mlp(const struct asy__hyper *hyper, const struct asy__schema *schema,
                        struct asy__layer_desc *layers)
@@ -47,12 +63,7 @@ static size_t list_mlp(const struct asy__hyper *hyper, const struct asy__schema 
 
         layers[n++] = (struct asy__layer_desc){ .kind = ASY__DENSE,
                                                 .width = (size_t)(own ? own : hyper->hidden) };
-        if (hyper->norm == ASY__NORM_LAYER)
-            layers[n++] = (struct asy__layer_desc){ .kind = ASY__LAYER_NORM };
-        if (hyper->norm == ASY__NORM_NONE)
-            layers[n - 1].act = act;
-        else
-            layers[n++] = (struct asy__layer_desc){ .kind = ASY__ACT, .act = act };
+        n = normed(hyper, act, layers, n);
         if (hyper->dropout > 0)
             layers[n++] = (struct asy__layer_desc){ .kind = ASY__DROPOUT, .rate = hyper->dropout };
     }
@@ -88,14 +99,13 @@ static int image_of(const struct asy__hyper *hyper, const struct asy__schema *sc
     return 0;
 }
 
-static struct asy__layer_desc conv_of(const struct asy__hyper *hyper, size_t width,
-                                      enum asy_act act)
+static struct asy__layer_desc conv_of(const struct asy__hyper *hyper, size_t width)
 {
     int same = hyper->padding == ASY__PADDING_SAME || hyper->residual;
     size_t kernel = (size_t)hyper->kernel;
 
     return (struct asy__layer_desc){ .kind = ASY__CONV, .width = width, .kernel = kernel,
-                                     .pad = same ? (kernel - 1) / 2 : 0, .act = act };
+                                     .pad = same ? (kernel - 1) / 2 : 0 };
 }
 
 /* In each block twice the kernels of the one before, then pooling while there is what to pool. */
@@ -108,7 +118,8 @@ static size_t list_plain(const struct asy__hyper *hyper, struct asy__shape image
         struct asy__layer_desc *conv = &layers[n++];
         size_t shrinks;
 
-        *conv = conv_of(hyper, (size_t)hyper->filters << b, (enum asy_act)hyper->activation);
+        *conv = conv_of(hyper, (size_t)hyper->filters << b);
+        n = normed(hyper, (enum asy_act)hyper->activation, layers, n);
         shrinks = conv->kernel - 1 - 2 * conv->pad;
         high = high > shrinks ? high - shrinks : 0;
         wide = wide > shrinks ? wide - shrinks : 0;
@@ -116,10 +127,12 @@ static size_t list_plain(const struct asy__hyper *hyper, struct asy__shape image
             continue;
         high /= 2;
         wide /= 2;
-        if (hyper->pool == ASY__POOLING_MAX)
-            conv->pool = 2;
+        if (hyper->pool == ASY__POOLING_MAX && hyper->norm == ASY__NORM_NONE)
+            conv->pool = 2; /* at once */
         else
-            layers[n++] = (struct asy__layer_desc){ .kind = ASY__MEAN_POOL, .kernel = 2 };
+            layers[n++] = (struct asy__layer_desc){
+                .kind = hyper->pool == ASY__POOLING_MAX ? ASY__MAX_POOL : ASY__MEAN_POOL,
+                .kernel = 2 };
     }
     layers[n++] = (struct asy__layer_desc){ .kind = ASY__FLATTEN };
     return n;
@@ -133,18 +146,22 @@ static size_t list_residual(const struct asy__hyper *hyper, struct asy__layer_de
     enum asy_act act = (enum asy_act)hyper->activation;
     size_t n = 0, around;
 
-    layers[n++] = conv_of(hyper, (size_t)hyper->filters, act);
+    layers[n++] = conv_of(hyper, (size_t)hyper->filters);
+    n = normed(hyper, act, layers, n);
     for (int64_t b = 0; b < hyper->blocks; b++) {
         size_t from = n, width = (size_t)hyper->filters << b, inner; /* from: layer n - 1 */
 
-        layers[n] = conv_of(hyper, width, act);
+        layers[n] = conv_of(hyper, width);
         layers[n++].stride = b > 0 ? 2 : 1;
-        layers[n++] = conv_of(hyper, width, ASY_ACT_NONE);
+        n = normed(hyper, act, layers, n);
+        layers[n++] = conv_of(hyper, width);
+        n = normed(hyper, ASY_ACT_NONE, layers, n);
         inner = n;
         around = from;
         if (b > 0) {
             layers[n++] = (struct asy__layer_desc){ .kind = ASY__CONV, .width = width, .kernel = 1,
                                                     .stride = 2, .from = { from } };
+            n = normed(hyper, ASY_ACT_NONE, layers, n);
             around = n;
         }
         layers[n++] = (struct asy__layer_desc){ .kind = ASY__ADD, .from = { inner, around } };

@@ -21,7 +21,7 @@ static const enum asy_act activation_of[] = {
 };
 static const char *const paddings[] = { "same", "valid", NULL };
 static const char *const pools[] = { "max", "mean", "none", NULL };
-static const char *const norms[] = { "none", "layer", NULL };
+static const char *const norms[] = { "none", "layer", "batch", NULL };
 static const char *const optimizers[] = { "sgd", "adam", "adamw", "adam_l2", "lamb", "lars", NULL };
 static const char *const losses[] = { "auto", "huber", "quantile", NULL };
 static const char *const schedules[] = {
@@ -84,6 +84,7 @@ static const struct row {
     { "image_height", COUNT, AT(image_height), 0, 0, 4096, NULL },
     { "image_width", COUNT, AT(image_width), 0, 0, 4096, NULL },
     { "kernel", COUNT, AT(kernel), 3, 1, ASY_CONV_KERNEL_MAX, NULL },
+    { "norm", WORD, AT(norm), 0, 0, 0, norms },
     { "padding", WORD, AT(padding), 0, 0, 0, paddings },
     { "pool", WORD, AT(pool), 0, 0, 0, pools },
     { "residual", FLAG, AT(residual), 0, 0, 1, NULL },

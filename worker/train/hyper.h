@@ -17,7 +17,7 @@ enum asy__optimizer {
     ASY__ADAM_L2, ASY__LAMB, ASY__LARS,
 };
 enum asy__loss { ASY__LOSS_AUTO, ASY__LOSS_HUBER, ASY__LOSS_QUANTILE };
-enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER };
+enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER, ASY__NORM_BATCH };
 enum asy__padding { ASY__PADDING_SAME, ASY__PADDING_VALID };
 enum asy__pooling { ASY__POOLING_MAX, ASY__POOLING_MEAN, ASY__POOLING_NONE };
 #define ASY__BLOCKS_MAX 6 /* of a cnn */
@@ -42,7 +42,7 @@ struct asy__hyper {
     int64_t hidden, layers;
     int64_t hidden_of[ASY__HIDDEN_MAX]; /* of each layer; 0: hidden */
     int64_t norm;       /* enum asy__norm */
-    /* cnn, beside activation, dropout and hidden */
+    /* cnn, beside activation, dropout, hidden and norm */
     int64_t filters, blocks, kernel;
     int64_t padding;  /* enum asy__padding */
     int64_t pool;     /* enum asy__pooling */

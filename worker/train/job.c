@@ -256,6 +256,8 @@ static void add_tokens(const struct asy__hyper *h, int population, struct asy_bu
         asy_buf_addf(buf, "context=%lld\ntied=%d\n", (long long)h->context, (int)h->tied);
     else
         asy_buf_addf(buf, "tokens=%lld\n", (long long)h->tokens);
+    if (h->norm)
+        asy_buf_addf(buf, "norm=%lld\n", (long long)h->norm);
     if (!population)
         asy_buf_addf(buf, "dropout=%a\n", h->dropout);
 }

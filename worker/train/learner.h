@@ -17,7 +17,7 @@ struct asy__learner;
 /* Rows of a batch that this rank has in hand. What is random in a gradient is keyed by seed, step
  * and a row's place in the whole batch, so that it does not depend on how many ranks there are. */
 struct asy__batch {
-    size_t rows;          /* > 0 */
+    size_t rows;          /* > 0, unless the learner joins */
     size_t first;         /* of the whole batch, before these */
     const float *x;       /* [rows][features] */
     const int32_t *label; /* [rows] */
@@ -40,8 +40,13 @@ struct asy__learner_type {
     float *(*outputs)(const struct asy__learner *learner, const float *x, size_t rows);
 };
 
+struct asy_comm;
 struct asy__learner {
     const struct asy__learner_type *type;
+    /* Its gradient needs sums over the whole batch: all ranks ask for it, be it of no rows. They
+     * are made by comm; NULL: there is one rank. */
+    int joins;
+    struct asy_comm *comm;
     size_t n_params, n_buffers;
     size_t rows_max, outs;
     const float *params; /* [n_params] */

@@ -30,6 +30,7 @@ static const struct asy__layer_type *const types[ASY__LAYER_KINDS] = {
     [ASY__CONV] = &asy__layer_conv,
     [ASY__MAX_POOL] = &asy__layer_max_pool,
     [ASY__MEAN_POOL] = &asy__layer_mean_pool,
+    [ASY__BATCH_NORM] = &asy__layer_batch_norm,
     [ASY__GLOBAL_MEAN] = &asy__layer_global_mean,
 };
 
@@ -231,6 +232,11 @@ static int plan_shapes(struct asy__plan *plan, const struct asy__layer_desc *des
 int asy__plan_trains(const struct asy__plan *plan)
 {
     return plan->trains;
+}
+
+void asy__plan_joins(struct asy__plan *plan)
+{
+    plan->net->joins = 1;
 }
 
 struct asy_operand asy__plan_x(const struct asy__plan *plan, const struct asy__layer *layer,

@@ -41,6 +41,7 @@ enum asy__layer_kind {
     ASY__CONV,     /* `width` kernels over images, act, then the greatest of windows of `pool` */
     ASY__MAX_POOL, /* of images, by windows of `kernel`, `stride` and `pad` */
     ASY__MEAN_POOL,
+    ASY__BATCH_NORM,  /* of each channel over the batch */
     ASY__GLOBAL_MEAN, /* of each channel of an image: a vector */
     ASY__LAYER_KINDS,
 };
@@ -104,6 +105,7 @@ struct asy__net {
     struct asy__program train, eval; /* train: forward, loss, backward */
     size_t n_forward;                /* operations of train before the loss */
     size_t n_work;                   /* floats of WORK */
+    int joins;                       /* training needs sums over the whole batch on the way */
     size_t out;                      /* where in WORK eval leaves the outputs */
     struct asy_op_cpu cpu;           /* by asy__net_bind() */
 };

@@ -32,8 +32,8 @@ struct asy__layer_type {
 extern const struct asy__layer_type asy__layer_dense, asy__layer_add, asy__layer_flatten,
     asy__layer_act, asy__layer_dropout, asy__layer_layer_norm, asy__layer_tokens,
     asy__layer_place, asy__layer_embed, asy__layer_unembed, asy__layer_attention,
-    asy__layer_image, asy__layer_conv, asy__layer_max_pool, asy__layer_mean_pool,
-    asy__layer_global_mean;
+    asy__layer_image, asy__layer_batch_norm, asy__layer_conv, asy__layer_max_pool,
+    asy__layer_mean_pool, asy__layer_global_mean;
 
 /* ---- in shape() ---- */
 
@@ -58,6 +58,8 @@ const struct asy__layer *asy__plan_layer(const struct asy__plan *plan,
 /* ---- in forward() and backward() ---- */
 
 int asy__plan_trains(const struct asy__plan *plan); /* 0: for evaluation */
+/* Its operations need sums over the whole batch. */
+void asy__plan_joins(struct asy__plan *plan);
 /* The output of a layer that is its i-th input. */
 struct asy_operand asy__plan_x(const struct asy__plan *plan, const struct asy__layer *layer,
                                size_t i);

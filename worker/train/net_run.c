@@ -2,6 +2,7 @@
  * net_run.c - a planned network as a learner: its programs on the cpu. */
 #include "net.h"
 #include <string.h>
+#include <asy/comm.h>
 #include <asy/rng.h>
 #include "score.h"
 
@@ -47,15 +48,35 @@ static void init(const struct asy__learner *learner, uint64_t seed, float *param
     asy__net_init(learner->self, seed, params, buffers);
 }
 
+/* What a program's sums over the ranks came to. */
+struct joiner {
+    struct asy_comm *comm;
+    struct asy_error *err;
+    int rc;
+};
+
+/* After a failure the rest of the program computes nothing that counts. */
+static void join(void *arg, double *sums, size_t n)
+{
+    struct joiner *joiner = arg;
+
+    if (joiner->rc == 0)
+        joiner->rc = asy_comm_sum_f64(joiner->comm, sums, n, joiner->err);
+}
+
 static int gradient(const struct asy__learner *learner, const struct asy__batch *batch,
                     float *grads, struct asy__score *score, struct asy_error *err)
 {
     const struct asy__net *net = learner->self;
     struct asy_op_cpu cpu = net->cpu;
+    struct joiner joiner = { learner->comm, err, 0 };
     struct asy_op_step step = { batch->rows, batch->first, batch->scale, batch->seed,
                                 batch->step };
 
-    (void)err;
+    if (net->joins && learner->comm) {
+        cpu.join = join;
+        cpu.join_arg = &joiner;
+    }
     cpu.read[ASY_SPACE_INPUT] = batch->x;
     cpu.read[ASY_SPACE_PARAMS] = learner->params;
     cpu.read[ASY_SPACE_GRADS] = cpu.write[ASY_SPACE_GRADS] = grads;
@@ -64,7 +85,7 @@ static int gradient(const struct asy__learner *learner, const struct asy__batch 
     cpu.target = batch->target;
     cpu.sums = (double *)(void *)score;
     asy_op_run(net->train.ops, net->train.n, &cpu, &step);
-    return 0;
+    return joiner.rc;
 }
 
 static float *outputs(const struct asy__learner *learner, const float *x, size_t rows)
@@ -84,6 +105,7 @@ struct asy__learner asy__net_learner(struct asy__net *net, const float *params, 
     static const struct asy__learner_type type = { init, gradient, outputs };
 
     return (struct asy__learner){ .type = &type,
+                                  .joins = net->joins,
                                   .n_params = net->n_params,
                                   .n_buffers = net->n_buffers,
                                   .rows_max = net->eval_rows,

@@ -97,7 +97,7 @@ static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
         size_t from = asy__share_begin(rows, p, pieces), to = asy__share_begin(rows, p + 1, pieces);
         float *into = done ? run->piece : grads;
 
-        if (from == to)
+        if (from == to && !run->learner.joins)
             continue;
         rc = pass_piece(run, shard, begin + from, to - from, n, into, err);
         if (done && rc == 0)

@@ -288,6 +288,12 @@ static int plan(struct asy__run *run, struct asy_error *err)
         if (rc < 0)
             return rc;
         run->learner = asy__net_learner(run->net, NULL, NULL);
+        if (run->job->strict && run->learner.joins)
+            return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict computes parts of a "
+                            "batch one by one, batch normalisation needs it whole; norm: layer "
+                            "does not");
+        if (asy_comm_size(run->trainer->comm) > 1)
+            run->learner.comm = run->trainer->comm;
         run->state.n_params = run->learner.n_params;
         run->state.n_buffers = run->learner.n_buffers;
         return plan_update(run, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * asy/batch_norm.h - batch normalisation (Ioffe and Szegedy 2015, arXiv 1502.03167): each channel of
- * x [rows][n] (the pixels of all images count as rows) at mean 0 and variance 1, scaled and shifted.
+ * asy/batch_norm.h - batch normalisation (Ioffe and Szegedy 2015, arXiv 1502.03167): each channel
+ * of x [rows][n] (the pixels of all images count as rows) at mean 0 and variance 1, scaled and
+ * shifted.
  *
  * A batch may lie in several places: each adds up its own rows, the sums are added, and the rest
  * needs but those. Sums are in double precision, in the order of rows.

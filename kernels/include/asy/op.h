@@ -99,6 +99,16 @@ enum asy_op_kind {
     ASY_OP_GLOBAL_MEAN,
     /* dy -> dx. n: as before. */
     ASY_OP_GLOBAL_MEAN_GRAD,
+    /* x [rows][n], scale [n], shift [n] -> y, stats (asy_batch_stats_len()), running mean and
+     * variance [n] (moved), and room for two sums of asy_batch_sums_len() doubles; y may be x.
+     * value: epsilon. n: n. The batch's sums are joined (struct asy_op_cpu). */
+    ASY_OP_BATCH_NORM,
+    /* x, scale, shift, mean [n], variance [n] -> y, and room for stats: by the running ones. value:
+     * epsilon. n: n. */
+    ASY_OP_BATCH_NORM_EVAL,
+    /* dy [rows][n], x, scale, stats -> dx, dscale [n], dshift [n] (of these rows), and room as
+     * before; dx may be dy. n: n. The sums are joined. */
+    ASY_OP_BATCH_NORM_GRAD,
     /* logits [rows][n] -> the gradient of scale times their cross-entropy against the labels (scale
      * 0: probabilities), in the same place or another; adds to the sums. n: n. */
     ASY_OP_SOFTMAX_LOSS,
@@ -115,7 +125,7 @@ enum asy_op_kind {
 #define ASY_OP_CAUSAL (1u << 1)
 
 #define ASY_OP_INS 6
-#define ASY_OP_OUTS 4
+#define ASY_OP_OUTS 5
 #define ASY_OP_SIZES 12
 struct asy_op {
     enum asy_op_kind kind;
@@ -155,6 +165,10 @@ struct asy_op_cpu {
     double *sums;                  /* [ASY_SUMS], += */
     float *room;                   /* [ASY_OP_ROOM], aligned to 64 bytes */
     int plain;                     /* by the _ref twins */
+    /* Adds up numbers of all that have a part of the batch, in place; NULL: it is here as a whole.
+     * They all run the program, be it on no rows. */
+    void (*join)(void *arg, double *sums, size_t n);
+    void *join_arg;
 };
 /* asy_kernels_init() comes first. */
 void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu *cpu,
