@@ -32,6 +32,10 @@ def texts(file):
     file.create_dataset("utf8", data=["red", "gr\u00fcn", ""], dtype=h5py.string_dtype())
     file.create_dataset("many", data=["text %d" % (i % 3) for i in range(TEXTS)],
                         dtype=h5py.string_dtype("ascii"))
+    file["side"] = numpy.arange(2 * TEXTS, dtype="f4").reshape(TEXTS, 2) % 5
+    file["truth"] = numpy.arange(TEXTS) % 3 > 0
+    file["grade"] = (numpy.arange(TEXTS) % 4).astype("S1")
+    file["amount"] = numpy.arange(TEXTS) / 8
     file.create_dataset("pairs", data=[["a", "b"], ["c", "d"]], dtype=h5py.string_dtype())
 
 

@@ -184,6 +184,39 @@ static void sets_stand_side_by_side(void)
     }
 }
 
+/* Texts, truth values and whole numbers are classes, other numbers amounts. */
+static void labels_are_of_any_type(void)
+{
+    static const struct {
+        const char *name;
+        size_t classes; /* 0: regression */
+        const char *first;
+    } cases[] = { { "many", 3, "text 0" }, { "grade", 4, "0" }, { "truth", 2, "0" },
+                  { "amount", 0, NULL } };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy__data_spec of;
+        struct asy__data data = { 0 };
+        struct asy_json *job;
+        char options[100];
+
+        snprintf(options, sizeof options, "\"arrays\":[\"side\",\"%s\"]", cases[i].name);
+        job = kit_job(DATA "many.h5", options, "train_loss", "minimize", 1, "", "");
+        if (T_OK(asy__data_spec_read(asy_json_get(asy_json_get(job, "study"), "data"), &of, &err),
+                 &err) &&
+            T_OK(asy__data_load(&of, NULL, 1, &data, &err), &err)) {
+            T_EQ(cases[i].name, data.schema.classification, cases[i].classes > 0);
+            T_EQ(cases[i].name, data.schema.classes.n, cases[i].classes);
+            if (cases[i].first && data.schema.classes.n)
+                T_STR(cases[i].name, data.schema.classes.texts[0], cases[i].first);
+            T_EQ(cases[i].name, data.schema.n_features, 2);
+        }
+        asy__data_fini(&data);
+        asy_json_destroy(job);
+    }
+}
+
 /* From the file to a model's metrics. */
 static void a_model_is_trained_on_them(void)
 {
@@ -343,7 +376,8 @@ int main(void)
 {
     static const struct t_test tests[] = {
         T_TEST(numbers_and_texts_of_any_type_are_rows), T_TEST(rows_beyond_a_block_follow),
-        T_TEST(sets_stand_side_by_side), T_TEST(a_model_is_trained_on_them),
+        T_TEST(sets_stand_side_by_side), T_TEST(labels_are_of_any_type),
+        T_TEST(a_model_is_trained_on_them),
         T_TEST(what_is_no_table_is_refused), T_TEST(damaged_files_are_refused),
         T_TEST(a_packed_file_is_refused), T_TEST(want_of_memory_is_told),
     };
