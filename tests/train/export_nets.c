@@ -53,11 +53,14 @@ static const struct {
         { ASY__UNEMBED, .table = 1 },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
-    { "images", { 9, 8, 2 }, 1, 0, 5, {
+    { "images", { 9, 8, 2 }, 1, 0, 8, {
         { ASY__CONV, .width = 6, .kernel = 3, .pad = 1, .act = ASY_ACT_RELU, .pool = 2 },
-        { ASY__CONV, .width = 4, .kernel = 2, .stride = 2, .groups = 2, .act = ASY_ACT_GELU },
+        { ASY__CONV, .width = 4, .kernel = 2, .stride = 2, .groups = 2 },
+        { ASY__BATCH_NORM },
+        { ASY__ACT, .act = ASY_ACT_GELU },
         { ASY__CONV, .width = 5, .kernel = 1, .act = ASY_ACT_SILU, .pool = 2 },
         { ASY__FLATTEN },
+        { ASY__BATCH_NORM },
         { ASY__DENSE, .width = CLASSES } } },
     { "pools", { 10, 7, 2 }, 1, 0, 6, {
         { ASY__CONV, .width = 3, .kernel = 3, .stride = 1, .pad = 2, .act = ASY_ACT_TANH },

@@ -384,6 +384,9 @@ CASES = [
         "filters": 4, "hidden": 5}),
     Case("pictures-residual", "cnn", ["number"] * 64, "value", params={
         "filters": 3, "residual": True, "activation": "gelu"}),
+    Case("batches", "mlp", MIXED, "value", gaps=GAPS, params={"hidden": 6, "norm": "batch"}),
+    Case("pictures-batches", "cnn", ["number"] * 36, "digits", params={
+        "filters": 4, "hidden": 5, "norm": "batch", "activation": "leaky_relu"}),
     Case("texts-alone", "mlp", ["text", "text"], "texts", params={"hidden": 4}),
     Case("trees-two", "gbdt", ["number"] * 4, "two", params=TREES),
     Case("trees-three", "gbdt", MIXED, "three", gaps=GAPS, params=TREES),

@@ -4,8 +4,6 @@
 #include "net_impl.h"
 #include <asy/batch_norm.h>
 
-#define EPSILON 1e-5f
-
 enum { SCALE, SHIFT, MEAN, VARIANCE };
 
 static int shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_error *err)
@@ -36,8 +34,8 @@ static void forward(struct asy__plan *plan, struct asy__layer *layer)
     size_t vectors = asy__shape_vectors(layer->out), n = layer->out.channels;
     struct asy_operand mean = asy__plan_tensor_at(plan, layer, MEAN);
     struct asy_operand variance = asy__plan_tensor_at(plan, layer, VARIANCE);
-    struct asy_op op = { .kind = ASY_OP_BATCH_NORM_EVAL, .value = EPSILON, .per_row = vectors,
-                         .n = { n },
+    struct asy_op op = { .kind = ASY_OP_BATCH_NORM_EVAL, .value = ASY__NORM_EPSILON,
+                         .per_row = vectors, .n = { n },
                          .in = { asy__plan_x(plan, layer, 0),
                                  asy__plan_tensor_at(plan, layer, SCALE),
                                  asy__plan_tensor_at(plan, layer, SHIFT), mean, variance } };

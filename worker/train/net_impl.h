@@ -13,7 +13,7 @@
 #define ASY__NET_IMPL_H
 #include "net.h"
 
-#define ASY__NORM_EPSILON 1e-5f /* of layer norm, PyTorch's */
+#define ASY__NORM_EPSILON 1e-5f /* of layer and batch norm, PyTorch's */
 
 struct asy__plan;
 

@@ -265,7 +265,7 @@ static size_t size_of(const struct asy__model *model)
     size_t n = 0, nodes, outputs;
 
     if (!model->trees)
-        return model->net->n_params;
+        return model->net->n_params + model->net->n_buffers;
     outputs = asy_gbdt_outputs(model->trees);
     for (size_t t = 0; t < asy_gbdt_rounds(model->trees) * outputs; t++) {
         asy_gbdt_tree(model->trees, t / outputs, t % outputs, &nodes);

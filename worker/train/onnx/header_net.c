@@ -37,6 +37,13 @@ static const char norm_text[] =
     "        for (i = 0; i < n; i++)\n"
     "            y[i] = (x[i] - mean) / sqrtf(square + epsilon) * weight[i] + bias[i];\n"
     "    }\n}\n";
+static const char batch_text[] =
+    "\nstatic inline void @_batch_norm(const float *weight, const float *bias, const float *mean,\n"
+    "    const float *variance, int rows, int n, float epsilon, const float *x, float *y)\n{\n"
+    "    int r, i;\n\n"
+    "    for (r = 0; r < rows; r++)\n"
+    "        for (i = 0; i < n; i++, x++, y++)\n"
+    "            *y = (*x - mean[i]) / sqrtf(variance[i] + epsilon) * weight[i] + bias[i];\n}\n";
 static const char attention_text[] =
     "\n/* x: query, key and value of each token; s: room for a number of each. */\n"
     "static inline void @_attention(int tokens, int heads, int width, int causal, const float *x,"
@@ -176,6 +183,16 @@ static void call_norm(struct asy__writer *w, const struct turn *t)
     asy_buf_addf(w->to, ", %s, y%zu);\n", t->x[0], t->l);
 }
 
+static void call_batch(struct asy__writer *w, const struct turn *t)
+{
+    asy_buf_addf(w->to,
+                 "    %s_batch_norm(%s_weight_%zu, %s_bias_%zu, %s_mean_%zu, %s_variance_%zu, %zu, "
+                 "%zu, ", w->name, w->name, t->l, w->name, t->l, w->name, t->l, w->name, t->l,
+                 asy__shape_vectors(t->layer->out), t->layer->out.channels);
+    asy__put_float(w->to, ASY__NORM_EPSILON);
+    asy_buf_addf(w->to, ", %s, y%zu);\n", t->x[0], t->l);
+}
+
 static void call_place(struct asy__writer *w, const struct turn *t)
 {
     asy_buf_addf(w->to, "    %s_add(%zu, %s, %s_weight_%zu, y%zu);\n", w->name,
@@ -243,6 +260,7 @@ static const struct kind {
     [ASY__ACT] = { 1, NULL, NULL }, /* where it has one: see is_act() */
     [ASY__DROPOUT] = { 1, NULL, NULL },
     [ASY__LAYER_NORM] = { 1, norm_text, call_norm },
+    [ASY__BATCH_NORM] = { 1, batch_text, call_batch },
     [ASY__TOKENS] = { 1, NULL, NULL },
     [ASY__PLACE] = { 1, add_text, call_place },
     [ASY__ATTENTION] = { 1, attention_text, call_attention },
@@ -308,10 +326,10 @@ static void put_functions(struct asy__writer *w)
                          asy_act_name((enum asy_act)act), activation((enum asy_act)act));
 }
 
-/* Weights, or what is learnt of places; then the bias, where there is one. */
+/* Weights, or what is learnt of places; then bias and running statistics, if it has them. */
 static void put_tensors(struct asy__writer *w, const struct asy__layer *layer)
 {
-    static const char *const names[] = { "weight", "bias" };
+    static const char *const names[] = { "weight", "bias", "mean", "variance" };
     const struct asy__model *model = w->export->model;
 
     for (size_t i = 0; i < layer->n_tensors && i < ASY_ARRAY_LEN(names); i++)

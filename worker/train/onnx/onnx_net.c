@@ -221,6 +221,21 @@ static const char *pool(struct asy__graph *g, const struct asy__model *model,
     return from_image(g, model, y, layer->out);
 }
 
+/* By the running statistics. Of an image between transpositions, as a convolution is, with which
+ * runtimes make one of it. */
+static const char *batch_norm(struct asy__graph *g, const struct asy__model *model,
+                              const struct asy__layer *layer, const char *const *x)
+{
+    int flat = rank_of(model, layer->in[0]) == 2;
+    const char *scale = tensor(g, model, layer, 0), *shift = tensor(g, model, layer, 1);
+    const char *mean = tensor(g, model, layer, 2), *variance = tensor(g, model, layer, 3);
+    const char *y = flat ? x[0] : as_image(g, model, x[0], layer->in[0]);
+
+    y = ASY__NODE(g, "BatchNormalization", y, scale, shift, mean, variance);
+    asy__graph_attr_float(g, "epsilon", ASY__NORM_EPSILON);
+    return flat ? y : from_image(g, model, y, layer->out);
+}
+
 static const char *global_mean(struct asy__graph *g, const struct asy__model *model,
                                const struct asy__layer *layer, const char *const *x)
 {
@@ -374,6 +389,7 @@ static const emit_f emitters[ASY__LAYER_KINDS] = {
     [ASY__MAX_POOL] = pool,
     [ASY__MEAN_POOL] = pool,
     [ASY__GLOBAL_MEAN] = global_mean,
+    [ASY__BATCH_NORM] = batch_norm,
 };
 
 int asy__onnx_net(struct asy__graph *graph, const struct asy__model *model, const char *features,
