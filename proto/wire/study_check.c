@@ -130,13 +130,10 @@ static void check_strict(struct asy__parse *p)
 {
     const struct asy__value *ranks = asy__val(p, "resources.ranks");
 
-    if (!is_word(p, "resources.reproducible", "strict"))
+    /* Trees are the same for any number of ranks, with their metrics. */
+    if (!is_word(p, "resources.reproducible", "strict") || is_word(p, "run.model", "gbdt"))
         return;
-    if (is_word(p, "run.model", "gbdt"))
-        asy__problem(p, asy__place(p, "resources.reproducible"), "resources.reproducible",
-                     "strict is of networks; trees are the same for any number of ranks, but "
-                     "for the last digits of their metrics");
-    else if (ranks->has && ranks->i > ASY_STUDY_STRICT_RANKS)
+    if (ranks->has && ranks->i > ASY_STUDY_STRICT_RANKS)
         asy__problem(p, ranks->node, "resources.ranks",
                      "at most %d with reproducible: strict, which divides each batch into as many "
                      "parts for any number of ranks", ASY_STUDY_STRICT_RANKS);

@@ -240,9 +240,9 @@ const struct asy__row asy__rows[] = {
     { "resources.device", ASY__WORD, .words = "auto|cpu", .later = "gpu|cuda|opencl",
       .fallback = "auto", .help = "where the arithmetic runs" },
     { "resources.reproducible", ASY__WORD, .words = "normal|strict",
-      .fallback = "normal", .help = "of an mlp's training; normal: the same bits for the "
+      .fallback = "normal", .help = "of a model's training; normal: the same bits for the "
                                     "same ranks and build, strict: for any number of ranks up to "
-                                    "8" },
+                                    "8. Trees have the same for any number either way" },
 
     { "inputs", ASY__INPUTS, .absent = "listed when the study is submitted",
       .help = "the files that data and run.files name, each by path, place in a trial's folder, "

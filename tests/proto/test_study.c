@@ -733,9 +733,6 @@ static void mistakes_are_named_with_their_place(void)
           "resources.device: 'cuda' is not supported" },
         { "strict ranks", MODEL "resources: {reproducible: strict, ranks: 9}\n",
           "resources.ranks: at most 8 with reproducible: strict" },
-        { "strict trees", HEAD "run: {model: gbdt, length: {max: 9}}\n" DATA OBJECTIVE BUDGET
-          "parameters: {max_depth: {min: 2, max: 5}}\nresources: {reproducible: strict}\n",
-          "resources.reproducible: strict is of networks" },
         { "no layers", HEAD "run: {model: layers, length: {max: 9}}\n" DATA OBJECTIVE BUDGET
           "parameters: {lr: {min: 0.1, max: 1}}\n", "run.layers: is missing" },
         { "layers that are none", LAYERS("5", ""), "s.yaml:3:48: run.layers: must be a list of 1" },
@@ -1097,6 +1094,18 @@ static void a_flood_of_mistakes_is_cut(void)
     }
 }
 
+/* They have the same bits for any; networks are divided into parts. */
+static void strict_trees_have_any_number_of_ranks(void)
+{
+    static const char text[] = HEAD "run: {model: gbdt, length: {max: 9}}\n" DATA OBJECTIVE BUDGET
+        "parameters: {max_depth: {min: 2, max: 5}}\n"
+        "resources: {reproducible: strict, ranks: 9}\n";
+    struct asy_study_spec *spec = parse("strict trees", text);
+
+    T_TRUE(spec != NULL);
+    asy_study_destroy(spec);
+}
+
 static void two_files_at_one_place_are_a_mistake(void)
 {
     static const struct { const char *name, *files, *want; } cases[] = {
@@ -1382,6 +1391,7 @@ T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),
        T_TEST(what_is_wrong_with_the_data_is_a_mistake_with_a_place),
        T_TEST(mistakes_come_in_the_order_of_the_file), T_TEST(a_flood_of_mistakes_is_cut),
+       T_TEST(strict_trees_have_any_number_of_ranks),
        T_TEST(two_files_at_one_place_are_a_mistake),
        T_TEST(a_study_without_a_folder_is_refused), T_TEST(wide_studies_are_bounded),
        T_TEST(only_budget_resources_and_priority_may_change),

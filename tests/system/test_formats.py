@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data in other formats than CSV: the example, predictions from one format to another, and what is
 said of files that are not read."""
+import ctypes
 import gzip
 import hashlib
 import json
@@ -92,6 +93,21 @@ def trainers_share_what_one_has_read():
         equal("not made again", os.stat(f"{home.path}/home/imports/{name}/x.npy").st_ino, before)
 
 
+def data_sets_of_hdf5_are_learnt_and_applied():
+    try:
+        ctypes.CDLL("libhdf5_serial.so.103")
+    except OSError:
+        print("skipped: libhdf5 is not installed (scripts/install-deps.sh test does it)")
+        return
+    data = f"{{file: {SOURCE}/tests/train/data/many.h5, arrays: [side, grade]}}"
+    with Home() as home:
+        name, got = values(home, STUDY.format(data=data))
+        equal("trials", [value > 0 for value in got], [True, True])
+        home.write("side.csv", "\n".join(f"{2 * i % 5},{(2 * i + 1) % 5}" for i in range(300)))
+        lines = home.run("predict", name, "side.csv")[0].splitlines()
+        equal("rows", len(lines), 301)
+
+
 def files_that_are_not_read_are_refused_with_their_place():
     study = STUDY.format(data="{file: x, LABELS}").replace(", LABELS", "%s")
     with Home() as home:
@@ -115,4 +131,4 @@ def files_that_are_not_read_are_refused_with_their_place():
 
 
 main(the_example_finds_a_good_model, formats_give_the_same_models, trainers_share_what_one_has_read,
-     files_that_are_not_read_are_refused_with_their_place)
+     data_sets_of_hdf5_are_learnt_and_applied, files_that_are_not_read_are_refused_with_their_place)

@@ -435,7 +435,8 @@ static void few_rows_make_the_trees_of_one(void)
     if (root)
         write_few(file);
     T_OK(asy_comm_bcast(comm, kept, sizeof kept, 0, &err), &err); /* the file is there */
-    job = kit_family_job("gbdt", file, "", "val_loss", "minimize", 5, TREES, "");
+    job = kit_family_job("gbdt", file, "\"label\":-1},\"resources\":{\"reproducible\":\"strict\"",
+                         "val_loss", "minimize", 5, TREES, ""); /* as they are without it */
     T_OK(asy_trainer_run(trainer, job, dir, NULL, &callbacks, &result, &err), &err);
     if (root && T_EQ("keep", rename(result.model_path, straight), 0)) {
         asy_trainer_destroy(trainer);

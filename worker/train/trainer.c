@@ -309,11 +309,10 @@ static int divide(struct asy__run *run, struct asy_error *err)
 {
     int ranks = asy_comm_size(run->trainer->comm);
 
-    run->shards = run->job->strict ? ASY__STRICT_SHARDS : (size_t)ranks;
-    if (!run->job->strict)
+    run->shards = (size_t)ranks;
+    if (!run->job->strict || run->job->hyper.family == ASY__GBDT) /* trees always are */
         return 0;
-    if (run->job->hyper.family == ASY__GBDT)
-        return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is of networks");
+    run->shards = ASY__STRICT_SHARDS;
     if (ranks > ASY__STRICT_SHARDS)
         return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is for at most %d ranks, "
                         "not %d", ASY__STRICT_SHARDS, ranks);
