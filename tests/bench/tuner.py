@@ -162,7 +162,7 @@ def speed_studies(bench):
 def idle(bench):
     """256 simulated workers whose points are drawn ahead by core's rule, beside the same without.
     Both count processor time, so they may run side by side."""
-    trials, runs = (400, 1) if bench.args.tiny else (2000, 3) if bench.args.quick else (20000, 24)
+    trials, runs = (400, 1) if bench.args.tiny else (2000, 3) if bench.args.quick else (20000, 16)
 
     def measure(how):
         lines = bench.run([os.path.join(bench.args.bin, "bench_idle"), "tpe", "mixed", 20, 256, trials,
