@@ -53,7 +53,8 @@ static const struct {
         { ASY__UNEMBED, .table = 1 },
         { ASY__FLATTEN },
         { ASY__DENSE, .width = CLASSES } } },
-    { "images", { 9, 8, 2 }, 1, 0, 8, {
+    { "images", { 1, 1, 144 }, 1, 0, 9, {
+        { ASY__IMAGE, .image = { 9, 8, 0 } },
         { ASY__CONV, .width = 6, .kernel = 3, .pad = 1, .act = ASY_ACT_RELU, .pool = 2 },
         { ASY__CONV, .width = 4, .kernel = 2, .stride = 2, .groups = 2 },
         { ASY__BATCH_NORM },
@@ -210,10 +211,25 @@ static int write_exports(const char *folder, size_t at, const struct asy__model 
     return rc;
 }
 
+/* A kind of layer that is in no case here may have no export at all. */
+static int check_kinds(struct asy_error *err)
+{
+    int seen[ASY__LAYER_KINDS] = { 0 };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        for (size_t l = 0; l < cases[i].n; l++)
+            seen[cases[i].layers[l].kind] = 1;
+    for (int kind = 0; kind < ASY__LAYER_KINDS; kind++)
+        if (!seen[kind])
+            return asy_fail(err, ASY_E_STATE, "no network here has a layer of kind %d (net.h)",
+                            kind);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    int rc = argc == 2 ? 0 : asy_fail(&err, ASY_E_INVAL, "export_nets FOLDER");
+    int rc = argc == 2 ? check_kinds(&err) : asy_fail(&err, ASY_E_INVAL, "export_nets FOLDER");
 
     asy_kernels_init();
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases) && rc == 0; i++) {

@@ -387,6 +387,9 @@ CASES = [
     Case("batches", "mlp", MIXED, "value", gaps=GAPS, params={"hidden": 6, "norm": "batch"}),
     Case("pictures-batches", "cnn", ["number"] * 36, "digits", params={
         "filters": 4, "hidden": 5, "norm": "batch", "activation": "leaky_relu"}),
+    Case("listed-images", "layers", ["number"] * 32, "two", layers=[
+        {"image": 4, "width": 4}, {"conv": 3, "pad": 1, "act": "tanh"}, {"mean_pool": 2},
+        {"global_mean": True}]),
     Case("texts-alone", "mlp", ["text", "text"], "texts", params={"hidden": 4}),
     Case("trees-two", "gbdt", ["number"] * 4, "two", params=TREES),
     Case("trees-three", "gbdt", MIXED, "three", gaps=GAPS, params=TREES),

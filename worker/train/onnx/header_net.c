@@ -262,6 +262,7 @@ static const struct kind {
     [ASY__LAYER_NORM] = { 1, norm_text, call_norm },
     [ASY__BATCH_NORM] = { 1, batch_text, call_batch },
     [ASY__TOKENS] = { 1, NULL, NULL },
+    [ASY__IMAGE] = { 1, NULL, NULL },
     [ASY__PLACE] = { 1, add_text, call_place },
     [ASY__ATTENTION] = { 1, attention_text, call_attention },
     [ASY__CONV] = { 1, conv_text, call_conv },
