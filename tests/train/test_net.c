@@ -556,6 +556,22 @@ static void gradients_share_room(void)
     asy__net_destroy(net);
 }
 
+/* Wide networks are evaluated with fewer rows at once, of which nothing else depends. */
+static void evaluation_takes_what_memory_is_good_for(void)
+{
+    static const struct asy__layer_desc wide[] = { DENSE(65536, RELU), DENSE(65536, RELU) };
+    struct asy__net_options options = { .features = { 1, 1, 1 }, .loss = { ASY_OP_SOFTMAX_LOSS },
+                                        .eval_rows = 256 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__net *net = NULL;
+
+    if (T_OK(asy__net_create(wide, 1, &options, &net, &err), &err)) {
+        T_EQ("rows", net->eval_rows, 64);
+        T_EQ("floats", net->n_work, 64 * 65536);
+    }
+    asy__net_destroy(net);
+}
+
 static void weights_are_drawn_as_promised(void)
 {
     static const struct asy__layer_desc layers[] = { DENSE(256, RELU), DENSE(10, NONE) };
@@ -657,5 +673,6 @@ static void want_of_memory_is_told(void)
 T_MAIN("net", T_TEST(gradients_of_plain_networks_match_differences),
        T_TEST(gradients_of_graphs_match_differences),
        T_TEST(rows_do_not_depend_on_their_neighbours), T_TEST(gradients_share_room),
-       T_TEST(weights_are_drawn_as_promised), T_TEST(impossible_networks_are_refused),
+       T_TEST(weights_are_drawn_as_promised),
+       T_TEST(evaluation_takes_what_memory_is_good_for), T_TEST(impossible_networks_are_refused),
        T_TEST(want_of_memory_is_told))

@@ -34,6 +34,8 @@ static const struct asy__layer_type *const types[ASY__LAYER_KINDS] = {
     [ASY__GLOBAL_MEAN] = &asy__layer_global_mean,
 };
 
+#define EVAL_WORK ((size_t)4 << 20) /* floats that evaluation takes beyond those of a single row */
+
 struct value {
     size_t per_row, fixed;
     size_t first, last; /* operations that name it: last < first means none */
@@ -492,6 +494,18 @@ static int plan_training(struct asy__plan *plan, const struct asy_op *loss, stru
     return place_values(plan, net->train_rows, err);
 }
 
+/* Fewer rows at once, if those that are wanted would take more room than is good for a cache. */
+static size_t rows_at_once(const struct asy__plan *plan, size_t rows)
+{
+    size_t per_row = 0;
+
+    for (size_t i = 0; i < plan->n_values; i++)
+        per_row += plan->values[i].per_row;
+    while (rows > 1 && per_row > EVAL_WORK / rows)
+        rows /= 2;
+    return rows;
+}
+
 /* The outputs outlive the program. */
 static int plan_evaluation(struct asy__plan *plan, struct asy_error *err)
 {
@@ -503,6 +517,7 @@ static int plan_evaluation(struct asy__plan *plan, struct asy_error *err)
     emit_forward(plan);
     if (!plan->failed)
         live(plan, out, net->eval.n);
+    net->eval_rows = rows_at_once(plan, net->eval_rows);
     if ((rc = place_values(plan, net->eval_rows, err)) == 0)
         net->out = plan->values[out->at].at;
     return rc;

@@ -101,7 +101,7 @@ struct asy__net {
     struct asy__layer *layers;
     struct asy__tensor *tensors;
     size_t n_params, n_buffers;      /* with the gaps */
-    size_t train_rows, eval_rows;    /* the most of one pass */
+    size_t train_rows, eval_rows;    /* the most of one pass; eval_rows may be less than asked */
     struct asy__program train, eval; /* train: forward, loss, backward */
     size_t n_forward;                /* operations of train before the loss */
     size_t n_work;                   /* floats of WORK */
