@@ -582,9 +582,9 @@ const struct asy__row asy__rows[] = {
       .help = "a function of each number" },
     { "dropout", ASY__NUMBER, .group = "layer dropout", .min = 0, .max = 0.99,
       .help = "share of numbers that are left out of a training step" },
-    { "norm", ASY__WORD, .group = "layer norm", .words = "layer",
-      .help = "each vector brought to mean 0 and variance 1, then scaled and shifted by learnt "
-              "numbers" },
+    { "norm", ASY__WORD, .group = "layer norm", .words = "layer|batch",
+      .help = "brought to mean 0 and variance 1, then scaled and shifted by learnt numbers: layer: "
+              "each vector by itself; batch: each channel over the batch" },
     { "add", ASY__NAME, .group = "layer add",
       .help = "the sum of the layer before and the named one, which must have the same shape; "
               "features: what the data gives" },

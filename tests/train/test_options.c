@@ -231,7 +231,7 @@ static void lists_that_lie_are_refused(void)
         { "[{\"dense\":\"{q}\"}]", "the trial has no parameter 'q'" },
         { "[{\"dropout\":\"{w}\"}]", "layers[0].dropout: 48 is not a number from 0 to 0.99" },
         { "[{\"act\":\"none\"}]", "'none' is no activation" },
-        { "[{\"norm\":\"batched\"}]", "'batched' is not layer" },
+        { "[{\"norm\":\"batched\"}]", "'batched' is neither layer nor batch" },
         { "[{\"flatten\":false}]", "true is wanted" },
         { "[{\"dense\":4},{\"add\":\"b\"}]", "no layer before it has the name 'b'" },
         { "[{\"dense\":4,\"name\":\"b\"},{\"dense\":4,\"name\":\"b\"}]", "name of another layer" },

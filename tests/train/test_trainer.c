@@ -270,7 +270,7 @@ static void families_are_learnt(void)
         { "mlp", "\"lr\":0.005,\"dropout\":0.2", 0.95 },
         { "layers", "\"lr\":0.01,\"width\":32,\"layers\":[{\"dense\":\"{width}\",\"name\":\"a\"},"
           "{\"norm\":\"layer\"},{\"dense\":64,\"act\":\"gelu\"},{\"dense\":32},{\"add\":\"a\"},"
-          "{\"act\":\"relu\"},{\"dropout\":0.1}]", 0.94 },
+          "{\"norm\":\"batch\"},{\"act\":\"relu\"},{\"dropout\":0.1}]", 0.94 },
         { "layers", "\"lr\":0.005,\"layers\":[{\"image\":8},{\"conv\":6,\"act\":\"relu\","
           "\"pad\":1},{\"max_pool\":2},{\"conv\":12,\"kernel\":3},{\"act\":\"relu\"},"
           "{\"mean_pool\":2}]", 0.9 },

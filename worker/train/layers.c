@@ -18,7 +18,7 @@ enum type {
     NO_MORE,
     COUNT, REAL, /* a size_t, a double of the description */
     ACT,         /* its activation; max: whether none is one */
-    WORD,        /* one that says all: words */
+    NORM,        /* which one */
     FLAG,        /* true */
     FROM, NAME,  /* another layer's name; its own */
 };
@@ -28,7 +28,6 @@ struct option {
     enum type type;
     size_t offset; /* into the description; FROM: which input */
     double min, max;
-    const char *word;
 };
 #define AT(field) offsetof(struct asy__layer_desc, field)
 #define OPTIONS_MAX 7
@@ -41,7 +40,7 @@ static const struct kind {
                              { "act", ACT, AT(act), .max = 1 } } },
     { "act", ASY__ACT, { { "act", ACT, AT(act) } } },
     { "dropout", ASY__DROPOUT, { { "dropout", REAL, AT(rate), 0, 0.99 } } },
-    { "norm", ASY__LAYER_NORM, { { "norm", WORD, .word = "layer" } } },
+    { "norm", ASY__LAYER_NORM, { { "norm", NORM } } },
     { "add", ASY__ADD, { { "add", FROM, 1 } } },
     { "flatten", ASY__FLATTEN, { { "flatten", FLAG } } },
     { "tokens", ASY__TOKENS, { { "tokens", COUNT, AT(width), 1, 65536 } } },
@@ -182,6 +181,18 @@ static int read_act(struct builder *b, const struct option *option, const struct
     return refuse(b, option->name, "'%.40s' is no activation", text);
 }
 
+static int read_norm(struct builder *b, const struct option *option, const struct asy_json *node,
+                     struct asy__layer_desc *layer)
+{
+    const char *text = asy_json_str(node, "");
+    int batch = !strcmp(text, "batch");
+
+    if (!batch && strcmp(text, "layer") != 0)
+        return refuse(b, option->name, "'%.40s' is neither layer nor batch", text);
+    layer->kind = batch ? ASY__BATCH_NORM : ASY__LAYER_NORM;
+    return 0;
+}
+
 static int read_from(struct builder *b, const struct option *option, const struct asy_json *node,
                      struct asy__layer_desc *layer)
 {
@@ -226,11 +237,8 @@ static int read_option(struct builder *b, const struct option *option, const str
         return read_number(b, option, node, layer);
     case ACT:
         return read_act(b, option, node, layer);
-    case WORD:
-        if (strcmp(asy_json_str(node, ""), option->word) != 0)
-            return refuse(b, option->name, "'%.40s' is not %s", asy_json_str(node, ""),
-                          option->word);
-        return 0;
+    case NORM:
+        return read_norm(b, option, node, layer);
     case FLAG:
         return asy_json_bool(node, 0) ? 0 : refuse(b, option->name, "true is wanted");
     case FROM:
