@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plug-ins: the example's sweep, the same bits with one rank and two, and what a plug-in that
 crashes, never comes back or leaves something behind costs: its own attempt."""
+import json
 import os
 import subprocess
 
 from far import Far
 from gangs import alive
-from harness import BIN, SOURCE, Home, equal, has, main, wait
+from harness import BIN, PATIENCE_S, SOURCE, Home, equal, has, main, wait
 
 PLUGINS = os.path.join(os.path.dirname(BIN), "tests", "plugins")
 ODD = """
@@ -150,6 +151,28 @@ def a_failure_is_told_by_who_failed():
             "rank 1: plug-in 'odd': step() failed: no mood for update 3")
 
 
+def ranks_fail_together():
+    """By hand, without an agent that would end who waits for a rank that gave up."""
+    with Home() as home:
+        for where, on, want in (("step", 1, "rank 1: plug-in 'odd': step() failed"),
+                                ("evaluate", 1, "rank 1: plug-in 'odd': evaluate() failed"),
+                                ("create", 1, "rank 1: plug-in 'odd': create() failed"),
+                                ("params", 0, "rank 0: plug-in 'odd': params() failed"),
+                                ("save", 0, "rank 0: plug-in 'odd': it keeps 2147483648 bytes")):
+            job = {"study": {"name": "odd", "run": {"plugin": f"{PLUGINS}/plugin_odd.so",
+                                                    "length": {"max": 3}},
+                             "objective": {"metric": "val_loss", "goal": "minimize"}},
+                   "params": {"does": "fail", "where": where, "on": on}, "seed": 1}
+            home.write("job.json", json.dumps(job))
+            done = subprocess.run(["mpirun", "-n", "2", "--allow-run-as-root", "--oversubscribe",
+                                   "--bind-to", "none", os.path.join(BIN, "assay-trainer"), "--run",
+                                   "job.json", "--dir", "."], cwd=home.path, env=home.env,
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  timeout=PATIENCE_S)
+            equal(where, done.returncode, 1)
+            has(where, done.stderr, want)
+
+
 def who_does_not_come_back_is_killed():
     """In a step of the second rank, which the first waits for; and as it begins."""
     for where, on, ranks in ("step", 1, 2), ("create", 0, 1):
@@ -195,5 +218,5 @@ def nothing_reaches_the_next_attempt():
 
 main(the_example_sweeps, mistakes_have_a_place, the_table_is_shown, ranks_make_the_same_bits,
      a_population_goes_on_from_checkpoints, a_crash_costs_one_attempt,
-     a_failure_is_told_by_who_failed, who_does_not_come_back_is_killed,
+     a_failure_is_told_by_who_failed, ranks_fail_together, who_does_not_come_back_is_killed,
      a_worker_elsewhere_gets_the_library, nothing_reaches_the_next_attempt)

@@ -5,6 +5,7 @@
  * and one that is none shows as a loss that is none. A call that fails on one rank must not leave
  * the others waiting in a sum, so failures ride along with sums (run.c, and `add_up` here). */
 #include "plugged.h"
+#include "agree.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -245,7 +246,7 @@ static int add_up(struct asy__plugged *p, const struct asy_trainer_sum *sums, in
     sent = asy_comm_sum_f64(p->options.comm, p->room, n + 1, rc < 0 ? NULL : err);
     if (sent < 0 || p->room[n] == 0)
         return rc < 0 ? rc : sent;
-    return asy_comm_size(p->options.comm) > 1 ? asy__share_blame(p->options.comm, rc, err) : rc;
+    return asy__share_blame(p->options.comm, rc, err);
 }
 
 /* Of what is in room, in the order of the shards. */
@@ -429,19 +430,17 @@ static int share_state(struct asy__plugged *p, struct asy_error *err)
     struct asy_comm *comm = p->options.comm;
     struct asy__bytes *state = &p->kept.state;
     uint64_t n = state->n;
-    double lacks = 0;
     int rc;
 
     if ((rc = asy_comm_bcast(comm, &n, sizeof n, 0, err)) < 0)
         return rc;
     if (asy_comm_rank(comm) != 0 && n && !(state->data = malloc(n)))
-        lacks = 1;
-    state->n = (size_t)n;
-    if ((rc = asy_comm_sum_f64(comm, &lacks, 1, err)) < 0)
+        rc = asy_fail(err, ASY_E_NOMEM, "no memory for the bytes that plug-in '%s' keeps",
+                      p->api->name);
+    else
+        state->n = (size_t)n;
+    if ((rc = asy__agree(comm, rc, err)) < 0)
         return rc;
-    if (lacks > 0)
-        return asy_fail(err, ASY_E_NOMEM, "no memory for the %zu bytes that plug-in '%s' keeps",
-                        state->n, p->api->name);
     return n ? asy_comm_bcast(comm, state->data, state->n, 0, err) : 0;
 }
 
@@ -449,7 +448,6 @@ int asy__plugged_resume(struct asy__plugged *plugged, struct asy_error *err)
 {
     size_t shards = plugged->options.shards, m = plugged->api->n_metrics, first, end;
     size_t n = shards * plugged->kept.n_sums;
-    double fails;
     int rc;
 
     if ((rc = share_state(plugged, err)) < 0 ||
@@ -460,13 +458,7 @@ int asy__plugged_resume(struct asy__plugged *plugged, struct asy_error *err)
     for (size_t i = first * m; i < end * m; i++)
         plugged->partial[i] = (struct asy_trainer_sum){ plugged->kept.sums[2 * i],
                                                         plugged->kept.sums[2 * i + 1] };
-    rc = load(plugged, &plugged->kept.state, err);
-    fails = rc < 0;
-    if (asy_comm_size(plugged->options.comm) == 1)
-        return rc;
-    if (asy_comm_sum_f64(plugged->options.comm, &fails, 1, rc < 0 ? NULL : err) < 0)
-        return rc < 0 ? rc : ASY_E_IO;
-    return fails > 0 ? asy__share_blame(plugged->options.comm, rc, err) : 0;
+    return asy__agree(plugged->options.comm, load(plugged, &plugged->kept.state, err), err);
 }
 
 /* ---- stored models --------------------------------------------------------------------------- */

@@ -59,7 +59,7 @@ ASY_MUST_CHECK int asy__plugged_measure(struct asy__plugged *plugged, const floa
                                         struct asy__metric_list *list, struct asy_error *err);
 /* By all ranks: takes their sums together for a checkpoint; on rank 0 the state as well. */
 ASY_MUST_CHECK int asy__plugged_keep(struct asy__plugged *plugged, struct asy_error *err);
-/* Rank 0: the state is that of the best epoch. */
+/* Rank 0 alone: the state is that of the best epoch. */
 ASY_MUST_CHECK int asy__plugged_best(struct asy__plugged *plugged, struct asy_error *err);
 /* What it keeps; borrowed, for writing and for reading into. */
 struct asy__kept *asy__plugged_kept(struct asy__plugged *plugged);
@@ -71,6 +71,4 @@ ASY_MUST_CHECK int asy__bytes_set(struct asy__bytes *bytes, const void *data, si
 ASY_MUST_CHECK int asy__plugged_score(const struct asy_json *job, const char *model_path,
                                       enum asy__part part, struct asy_buf *ret_json,
                                       struct asy_error *err);
-/* What went wrong on the first rank that failed (rc < 0), told by it to all (trainer.c). */
-int asy__share_blame(struct asy_comm *comm, int rc, struct asy_error *err);
 #endif

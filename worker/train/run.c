@@ -5,6 +5,7 @@
  * that is no number) rides as elements of the gradient's sum, so all ranks see the same and act at
  * the same step. */
 #include "trainer_impl.h"
+#include "agree.h"
 #include "tokens.h"
 #include <math.h>
 #include <stdio.h>
@@ -149,7 +150,7 @@ static int step(struct asy__run *run, struct asy_error *err)
     if (rc < 0)
         return failed < 0 ? failed : rc;
     if (rider(run, ASY__RIDE_FAILED) > 0) /* of one rank: they know it of the sum */
-        return asy_comm_size(comm) > 1 ? asy__share_blame(comm, failed, err) : failed;
+        return asy__share_blame(comm, failed, err);
     run->diverged = !isfinite(rider(run, ASY__RIDE_LOSS));
     if (!run->diverged)
         update(run, &sum);
@@ -385,9 +386,11 @@ static int one_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome,
     if (run->plugged)
         asy__plugged_begin(run->plugged);
     judge(run, &list);
-    if (run->plugged && run->state.best && p->best_epoch == p->epoch &&
-        (rc = asy__plugged_best(run->plugged, err)) < 0)
-        return rc;
+    if (run->plugged && run->job->takes_best && p->best_epoch == p->epoch) {
+        rc = run->state.best ? asy__plugged_best(run->plugged, err) : 0; /* on rank 0 */
+        if ((rc = asy__agree(run->trainer->comm, rc, err)) < 0)
+            return rc;
+    }
     if ((rc = report(run, &list, err)) < 0)
         return rc;
     if (run->diverged) {

@@ -2,6 +2,7 @@
  * trainer.c - setting a job up: data (kept from the last job if it is the same), memory, a fresh
  * start or a checkpoint; and putting the result away. */
 #include "trainer_impl.h"
+#include "agree.h"
 #include "families.h"
 #include "loss.h"
 #include "tokens.h"
@@ -354,38 +355,6 @@ static int set_up(struct asy__run *run, struct asy_error *err)
     return weigh_classes(run, err);
 }
 
-int asy__share_blame(struct asy_comm *comm, int rc, struct asy_error *err)
-{
-    struct asy_error blame = ASY_ERROR_INIT, lost = ASY_ERROR_INIT;
-    int rank = asy_comm_rank(comm), first = -1;
-    double failed = 0;
-
-    while (failed == 0 && ++first < asy_comm_size(comm)) {
-        failed = rank == first && rc < 0;
-        if (asy_comm_sum_f64(comm, &failed, 1, &lost) < 0)
-            return rc < 0 ? rc : asy_fail(err, lost.code, "%s", lost.text);
-    }
-    if (rank == first)
-        blame = *err;
-    if (asy_comm_bcast(comm, &blame, sizeof blame, first, &lost) < 0)
-        return rc < 0 ? rc : asy_fail(err, lost.code, "%s", lost.text);
-    *err = blame;
-    asy_error_prefix(err, "rank %d", first);
-    return blame.code;
-}
-
-/* All ranks learn whether each of them succeeded, so that none waits for one that gave up. */
-static int agree(struct asy_comm *comm, int rc, struct asy_error *err)
-{
-    struct asy_error second = ASY_ERROR_INIT;
-    double failed = rc < 0;
-    int sum = asy_comm_sum_f64(comm, &failed, 1, rc < 0 ? &second : err);
-
-    if (asy_comm_size(comm) == 1 || sum < 0 || failed == 0)
-        return rc < 0 ? rc : sum;
-    return asy__share_blame(comm, rc, err);
-}
-
 static int share_state(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
@@ -423,17 +392,17 @@ static int share_trees(struct asy__run *run, struct asy_error *err)
         rc = asy_gbdt_pack(run->state.trees, SIZE_MAX, &packed, err);
     n[0] = packed.n_trees;
     n[1] = packed.n_nodes;
-    if ((rc = agree(comm, rc, err)) < 0 ||
+    if ((rc = asy__agree(comm, rc, err)) < 0 ||
         (rc = asy_comm_bcast(comm, n, sizeof n, 0, err)) < 0)
         goto out;
     if (!first)
         rc = asy_gbdt_packed_init((size_t)n[0], (size_t)n[1], &packed, err);
-    if ((rc = agree(comm, rc, err)) == 0 &&
+    if ((rc = asy__agree(comm, rc, err)) == 0 &&
         (rc = asy_comm_bcast(comm, packed.trees, n[0] * sizeof *packed.trees, 0, err)) == 0 &&
         (rc = asy_comm_bcast(comm, packed.nodes, n[1] * ASY_GBDT_FIELDS * sizeof *packed.nodes, 0,
                              err)) == 0 && !first)
         rc = asy_gbdt_unpack(run->state.trees, &packed, err);
-    rc = agree(comm, rc, err);
+    rc = asy__agree(comm, rc, err);
 out:
     asy_gbdt_packed_fini(&packed);
     return rc;
@@ -442,7 +411,7 @@ out:
 /* The last preparation that can fail on one rank alone. */
 static int start_trees(struct asy__run *run, struct asy_error *err)
 {
-    return agree(run->trainer->comm, asy__trees_start(run->trees, err), err);
+    return asy__agree(run->trainer->comm, asy__trees_start(run->trees, err), err);
 }
 
 /* One rank of a node lets the running mean begin at the first weights. */
@@ -462,7 +431,7 @@ static int init_plugged(struct asy__run *run, struct asy_error *err)
 
     if (asy_comm_rank(comm) == 0)
         rc = asy__plugged_init(run->plugged, run->state.params, err);
-    if ((rc = agree(comm, rc, err)) < 0 ||
+    if ((rc = asy__agree(comm, rc, err)) < 0 ||
         (rc = asy_comm_spread(comm, run->state.params, run->state.n_params, err)) < 0)
         return rc;
     begin_mean(run);
@@ -507,7 +476,7 @@ static int start_or_resume(struct asy__run *run, const char *resume, struct asy_
             rc = asy_fail(err, ASY_E_CORRUPT, "cannot resume: checkpoint '%.80s' stands beyond "
                           "the end", resume);
     }
-    if ((rc = agree(comm, rc, err)) < 0 || (rc = share_state(run, err)) < 0)
+    if ((rc = asy__agree(comm, rc, err)) < 0 || (rc = share_state(run, err)) < 0)
         return rc;
     if (!run->trees)
         return run->plugged ? asy__plugged_resume(run->plugged, err) : 0;
@@ -534,10 +503,10 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
     rc = callbacks->prepare ? callbacks->prepare(callbacks->arg, err) : 0;
     if (rc == 0 && (rc = asy__job_read(job_json, &job, err)) == 0)
         rc = set_up(&run, err);
-    if ((rc = agree(trainer->comm, rc, err)) < 0)
+    if ((rc = asy__agree(trainer->comm, rc, err)) < 0)
         goto out;
     rc = share(&run, err);
-    if ((rc = agree(trainer->comm, rc, err)) < 0)
+    if ((rc = asy__agree(trainer->comm, rc, err)) < 0)
         goto out;
     asy__job_identity(&job, run.data, &identity);
     run.identity = identity.data;
