@@ -4,10 +4,11 @@
 
     train_steps.py BIN --dir DIR [--quick] [--python PYTHON] [--wheel PYTHON]
 
-Prints rows (docs/benchmarks.md) on stdout. BIN holds bench_step; PYTHON (default /usr/bin/python3) has
-Debian's PyTorch, that of --wheel (default build/bench-peers, which scripts/bench.sh tuner --setup makes)
-the newest one; its rows end in ".wheel". Ours and the peer take turns as processes on one core; times
-are those of the processor, without starts. A pair during which the core was not ours is made again.
+Prints rows (docs/benchmarks.md) on stdout. BIN holds bench_step and bench_gpt; PYTHON (default
+/usr/bin/python3) has Debian's PyTorch, that of --wheel (default build/bench-peers, which scripts/bench.sh
+tuner --setup makes) the newest one; its rows end in ".wheel". Ours and the peer take turns as processes
+on one core; times are those of the processor, without starts. A pair during which the core was not ours
+is made again.
 """
 import argparse
 import json
@@ -24,6 +25,8 @@ CASES = [("train.tiny", "sgd", "20-64-64-2", 32), ("train.tiny", "adam", "20-64-
          ("train.mlp512", "sgd", "784-512-256-10", 512), ("train.mlp512", "adam", "784-512-256-10", 512),
          ("train.cnn", "sgd", "28x28-16c5-p-32c5-p-128-10", 64),
          ("train.cnn", "adam", "28x28-16c5-p-32c5-p-128-10", 64)]
+CASES += [("train.gpt", "adam", "128-2-4-64-96", 16)]  # d_model, blocks, heads, tokens, vocabulary
+PROGRAMS = {"train.gpt": ("bench_gpt", "gpt_peer.py")}
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -58,8 +61,9 @@ def pairs(core, ours, theirs, n):
 
 def measure(args, name, case, shape, python):
     seconds = 0.02 if args.tiny else 0.5 if args.quick else 2
-    ours = [os.path.join(args.bin, "bench_step"), *shape, case, seconds]
-    theirs = [python, os.path.join(HERE, "step_peer.py"), *shape, case, seconds] if python else None
+    program, peer = PROGRAMS.get(name.removesuffix(".wheel"), ("bench_step", "step_peer.py"))
+    ours = [os.path.join(args.bin, program), *shape, case, seconds]
+    theirs = [python, os.path.join(HERE, peer), *shape, case, seconds] if python else None
     core = str(min(os.sched_getaffinity(0)))
     try:
         found, fields = pairs(core, ours, theirs, args.pairs)
