@@ -105,6 +105,14 @@ static int is_of_plugin(const struct asy_json *study)
     return asy_json_get(asy_json_get(asy_json_get(study, "spec"), "run"), "plugin") != NULL;
 }
 
+/* Whether `assay predict` has anything to give for its model. */
+static int is_applied(const struct asy_json *study)
+{
+    const struct asy_json *run = asy_json_get(asy_json_get(study, "spec"), "run");
+
+    return !is_of_plugin(study) && strcmp(asy_json_str(asy_json_get(run, "model"), ""), "gpt") != 0;
+}
+
 static int has_test_part(const struct asy_json *study)
 {
     const struct asy_json *data = asy_json_get(asy_json_get(study, "spec"), "data");
@@ -400,7 +408,7 @@ int asy__final_screen(struct asy__session *session, const char *study,
     else
         asy_buf_addf(&out, "%-*s%s\n", LABEL, "stored", options->home);
     if (best >= 0)
-        put_next(options, study, best, model != NULL, !is_of_plugin(row),
+        put_next(options, study, best, model != NULL, is_applied(row),
                  asy_json_get(row, "front") != NULL, &out);
     else
         put_next_without(options, study, trials, &out);

@@ -157,10 +157,14 @@ static void check_tokens(struct asy__parse *p)
     else if (model && !learns && tokens)
         asy__problem(p, asy__place(p, "data.format"), "data.format",
                      "%s is for the model gpt; %s learns from tables", format, model);
-    for (size_t i = 0; tokens && i < ASY_ARRAY_LEN(of_tables); i++)
-        if (asy__val(p, of_tables[i])->node)
-            asy__problem(p, asy__val(p, of_tables[i])->node, of_tables[i],
-                         "is of tables, not of %s", strcmp(format, "text") ? format : "a text");
+    for (size_t i = 0; tokens && i < ASY_ARRAY_LEN(of_tables); i++) {
+        struct asy__value *value = asy__val(p, of_tables[i]);
+
+        if (value->node)
+            asy__problem(p, value->node, of_tables[i], "is of tables, not of %s",
+                         strcmp(format, "text") ? format : "a text");
+        value->has = 0; /* its default is not written either */
+    }
 }
 
 static void check_model(struct asy__parse *p)

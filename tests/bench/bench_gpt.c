@@ -5,8 +5,8 @@
  *   bench_gpt SIZES BATCH sgd|adam SECONDS
  *
  * SIZES: 128-2-4-64-96 is d_model, blocks, heads, tokens of a window and the vocabulary. Data are
- * tokens of noise. Warms up for a fifth of SECONDS of processor time, then prints microseconds of it
- * per step, steps, and the last step's loss. */
+ * tokens of noise. Warms up for a fifth of SECONDS of processor time, then prints microseconds of
+ * it per step, steps, and the last step's loss. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static double cpu_seconds(void)
 static int parse(const char *text, struct asy__hyper *hyper, size_t *ret_vocabulary)
 {
     int64_t *const into[] = { &hyper->d_model, &hyper->blocks, &hyper->heads, &hyper->context };
-    char *end = (char *)text;
+    char *end = NULL;
 
     asy__hyper_defaults(ASY__GPT, hyper);
     for (size_t i = 0; i < ASY_ARRAY_LEN(into); i++) {

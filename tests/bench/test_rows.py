@@ -245,7 +245,8 @@ def steps_print_every_row():
     if done.returncode != 0:
         raise AssertionError(f"exit {done.returncode}: {done.stderr}")
     got = [json.loads(line) for line in done.stdout.splitlines()]
-    kinds = [(f"train.{what}", kind) for what in ("tiny", "mlp64", "mlp512") for kind in ("sgd", "adam")]
+    kinds = [(f"train.{what}", kind) for what in ("tiny", "mlp64", "mlp512", "cnn") for kind in ("sgd", "adam")]
+    kinds += [("train.gpt", "adam")]
     if [(row["name"], row["case"]) for row in got] != [
             ("peer.installed", "torch"), *kinds, ("peer.installed", "torch.wheel")]:
         raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
