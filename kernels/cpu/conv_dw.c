@@ -8,19 +8,22 @@
 #include <asy/base.h>
 #include <string.h>
 
-#define DW_BLOCK ((size_t)6144) /* floats of both operands */
+#define DW_BLOCK ((size_t)6144)  /* floats of both operands */
+#define LONG_ENOUGH ((size_t)96) /* pixels */
 
 static size_t padded_image(const struct asy_conv *conv)
 {
     return (conv->h + 2 * conv->pad) * (conv->w + 2 * conv->pad) * conv->in;
 }
 
-/* Images of a block of dw. */
+/* Images of a block of dw: as many as it holds, or as take long enough for a tile's sums to be worth
+ * loading. */
 static size_t images_of(const struct asy_conv *conv)
 {
-    size_t one = padded_image(conv) + asy_conv_h(conv) * asy_conv_w(conv) * conv->out;
+    size_t pixels = asy_conv_h(conv) * asy_conv_w(conv);
+    size_t fit = DW_BLOCK / (padded_image(conv) + pixels * conv->out);
 
-    return one >= DW_BLOCK ? 1 : DW_BLOCK / one;
+    return asy__larger(asy__larger(fit, 1), asy__blocks_of(LONG_ENOUGH, pixels));
 }
 
 size_t asy__dw_room(const struct asy_conv *conv)
@@ -156,7 +159,7 @@ static void outer_block(const struct asy__dw *k, int turned)
  * waiting for the last one's result; with one vector across, the load of it. */
 static size_t cost(const struct asy__conv *isa, size_t rows, size_t most, size_t width)
 {
-    const size_t least = 8;
+    const size_t least = 12;
     size_t n = asy__blocks_of(rows, most), vectors = asy__vectors_of(isa, width);
     size_t pairs = vectors / 2 * asy__larger(2 * rows, n * least);
     size_t single = vectors % 2 * asy__larger(rows + n, n * least);

@@ -72,13 +72,50 @@ ALWAYS void correlate(const int rows, const int vectors, const struct asy__corr 
     }
 }
 
+/* The steps of a tile of dw. part: the last vector of b is read as far as it is c's. A load of a part
+ * takes the place of a multiply-add. */
+ALWAYS void outer_steps(const int bases, const int rows, const int vectors, const int part,
+                        const struct asy__outer *tile, vec sums[SUMS][ASY__TILE_VECTORS])
+{
+    mask tail = mask_of(tile->tail);
+    vec b[ASY__TILE_VECTORS];
+    const float *a[ASY__BASES];
+
+    for (size_t n = 0; n < tile->n; n++) {
+        for (size_t y = 0; y < tile->y; y++) {
+            const float *from = tile->b + n * tile->b_n + y * tile->b_y;
+
+#pragma GCC unroll 5
+            for (int e = 0; e < bases; e++)
+                a[e] = tile->a[e] + n * tile->a_n + y * tile->a_y;
+            for (size_t x = tile->x; x > 0; x--) {
+#pragma GCC unroll 2
+                for (int j = 0; j < vectors; j++)
+                    b[j] = part && j == vectors - 1 ? load_part(from + (size_t)j * LANES, tail)
+                                                    : load(from + (size_t)j * LANES);
+#pragma GCC unroll 28
+                for (int i = 0; i < bases * rows; i++) {
+                    vec s = spread(a[i / rows] + i % rows);
+
+#pragma GCC unroll 2
+                    for (int j = 0; j < vectors; j++)
+                        sums[i][j] = fma(s, b[j], sums[i][j]);
+                }
+#pragma GCC unroll 5
+                for (int e = 0; e < bases; e++)
+                    a[e] += tile->a_x;
+                from += tile->b_x;
+            }
+        }
+    }
+}
+
 ALWAYS void outer(const int bases, const int rows, const int vectors,
                   const struct asy__outer *tile)
 {
-    vec sums[SUMS][ASY__TILE_VECTORS], b[ASY__TILE_VECTORS];
+    vec sums[SUMS][ASY__TILE_VECTORS];
     mask tail = mask_of(tile->tail);
     const size_t c_row = tile->c_row;
-    const float *a[ASY__BASES];
     float *to[ASY__BASES];
 
 #pragma GCC unroll 5
@@ -98,33 +135,10 @@ ALWAYS void outer(const int bases, const int rows, const int vectors,
                 sums[i][j] = load(c + (size_t)j * LANES);
         }
     }
-    for (size_t n = 0; n < tile->n; n++) {
-        for (size_t y = 0; y < tile->y; y++) {
-            const float *from = tile->b + n * tile->b_n + y * tile->b_y;
-
-#pragma GCC unroll 5
-            for (int e = 0; e < bases; e++)
-                a[e] = tile->a[e] + n * tile->a_n + y * tile->a_y;
-            for (size_t x = tile->x; x > 0; x--) {
-#pragma GCC unroll 2
-                for (int j = 0; j < vectors; j++)
-                    b[j] = j == vectors - 1 ? load_part(from + (size_t)j * LANES, tail)
-                                            : load(from + (size_t)j * LANES);
-#pragma GCC unroll 28
-                for (int i = 0; i < bases * rows; i++) {
-                    vec s = spread(a[i / rows] + i % rows);
-
-#pragma GCC unroll 2
-                    for (int j = 0; j < vectors; j++)
-                        sums[i][j] = fma(s, b[j], sums[i][j]);
-                }
-#pragma GCC unroll 5
-                for (int e = 0; e < bases; e++)
-                    a[e] += tile->a_x;
-                from += tile->b_x;
-            }
-        }
-    }
+    if (tile->tail < LANES)
+        outer_steps(bases, rows, vectors, 1, tile, sums);
+    else
+        outer_steps(bases, rows, vectors, 0, tile, sums);
 #pragma GCC unroll 28
     for (int i = 0; i < bases * rows; i++) {
         float *c = to[i / rows] + (size_t)(i % rows) * c_row;
