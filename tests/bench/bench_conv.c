@@ -23,22 +23,22 @@ static const struct shape {
     struct asy_conv conv;
     size_t pool; /* 0: none, else windows of so many */
 } shapes[] = {
-    { "28x28x1 16c5", 64, { 28, 28, 1, 16, 5, 5, 1, 0, 1 }, 0 },
-    { "28x28x1 16c5 p2", 64, { 28, 28, 1, 16, 5, 5, 1, 0, 1 }, 2 },
-    { "12x12x16 32c5", 64, { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, 0 },
-    { "12x12x16 32c5 p2", 64, { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, 2 },
-    { "32x32x3 16c3 pad", 64, { 32, 32, 3, 16, 3, 3, 1, 1, 1 }, 0 },
-    { "32x32x16 16c3 pad", 64, { 32, 32, 16, 16, 3, 3, 1, 1, 1 }, 0 },
-    { "32x32x16 32c3 pad /2", 64, { 32, 32, 16, 32, 3, 3, 2, 1, 1 }, 0 },
-    { "16x16x32 32c3 pad", 64, { 16, 16, 32, 32, 3, 3, 1, 1, 1 }, 0 },
-    { "8x8x64 64c3 pad", 64, { 8, 8, 64, 64, 3, 3, 1, 1, 1 }, 0 },
-    { "4x4x128 128c3 pad", 64, { 4, 4, 128, 128, 3, 3, 1, 1, 1 }, 0 },
-    { "16x16x32 64c1 /2", 64, { 16, 16, 32, 64, 1, 1, 2, 0, 1 }, 0 },
-    { "16x16x64 64c3 pad, 4 groups", 64, { 16, 16, 64, 64, 3, 3, 1, 1, 4 }, 0 },
-    { "12x12x16 32c5, one image", 1, { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, 0 },
+    { "28x28x1-16c5", 64, { 28, 28, 1, 16, 5, 5, 1, 0, 1 }, 0 },
+    { "28x28x1-16c5-p2", 64, { 28, 28, 1, 16, 5, 5, 1, 0, 1 }, 2 },
+    { "12x12x16-32c5", 64, { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, 0 },
+    { "12x12x16-32c5-p2", 64, { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, 2 },
+    { "32x32x3-16c3-pad", 64, { 32, 32, 3, 16, 3, 3, 1, 1, 1 }, 0 },
+    { "32x32x16-16c3-pad", 64, { 32, 32, 16, 16, 3, 3, 1, 1, 1 }, 0 },
+    { "32x32x16-32c3-pad-s2", 64, { 32, 32, 16, 32, 3, 3, 2, 1, 1 }, 0 },
+    { "16x16x32-32c3-pad", 64, { 16, 16, 32, 32, 3, 3, 1, 1, 1 }, 0 },
+    { "8x8x64-64c3-pad", 64, { 8, 8, 64, 64, 3, 3, 1, 1, 1 }, 0 },
+    { "4x4x128-128c3-pad", 64, { 4, 4, 128, 128, 3, 3, 1, 1, 1 }, 0 },
+    { "16x16x32-64c1-s2", 64, { 16, 16, 32, 64, 1, 1, 2, 0, 1 }, 0 },
+    { "16x16x64-64c3-pad-g4", 64, { 16, 16, 64, 64, 3, 3, 1, 1, 4 }, 0 },
+    { "12x12x16-32c5-alone", 1, { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, 0 },
 };
 enum { FORWARD, DX, DW, BOTH, PASSES };
-static const char *const passes[PASSES] = { "forward", "dx", "dw", "dw and dx" };
+static const char *const passes[PASSES] = { "forward", "dx", "dw", "dw-dx" };
 
 static double cpu_seconds(void)
 {
@@ -115,9 +115,8 @@ static void measure(const struct shape *s, int pass, const struct operands *o, s
         ours[i] = 1e-9 * flops * (double)times / (cpu_seconds() - from);
         share[i] = ours[i] / most;
     }
-    printf("{\"name\":\"kernels.conv_peak\",\"case\":\"%s, %s\",\"value\":%.4g,\"unit\":\"1\","
-           "\"n\":%zu,\"gflops\":%.4g,\"kernel\":\"%s\",\"peer\":null,\"peer_value\":null,"
-           "\"ratio\":null}\n",
+    printf("{\"name\":\"kernels.conv_peak\",\"case\":\"%s-%s\",\"value\":%.4g,\"unit\":\"1\","
+           "\"n\":%zu,\"gflops\":%.4g,\"kernel\":\"%s\"}\n",
            s->name, passes[pass], median(share, turns), turns, median(ours, turns),
            asy__conv_get()->gemm->name);
     fflush(stdout);

@@ -237,6 +237,20 @@ def products_print_every_row():
         raise AssertionError(f"not the shapes of a dense layer's products:\n{done.stdout}")
 
 
+def convolutions_print_every_row():
+    done = subprocess.run([os.path.join(BIN, "bench_conv"), "--tiny"], text=True, capture_output=True)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    for row in got:
+        if rows.mistake(row) or row["name"] != "kernels.conv_peak" or row["value"] <= 0:
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+    passes = ("28x28x1-16c5-p2-forward", "28x28x1-16c5-p2-dw", "12x12x16-32c5-p2-dw-dx")
+    cases = {row["case"] for row in got}
+    if len(cases) != len(got) or not set(passes) <= cases:
+        raise AssertionError(f"not the passes of a network's convolutions:\n{done.stdout}")
+
+
 def steps_print_every_row():
     """With peers that are not there."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train_steps.py")
@@ -245,7 +259,8 @@ def steps_print_every_row():
     if done.returncode != 0:
         raise AssertionError(f"exit {done.returncode}: {done.stderr}")
     got = [json.loads(line) for line in done.stdout.splitlines()]
-    kinds = [(f"train.{what}", kind) for what in ("tiny", "mlp64", "mlp512", "cnn") for kind in ("sgd", "adam")]
+    kinds = [(f"train.{what}", kind) for what in ("tiny", "mlp64", "mlp512", "cnn")
+             for kind in ("sgd", "adam")]
     kinds += [("train.gpt", "adam")]
     if [(row["name"], row["case"]) for row in got] != [
             ("peer.installed", "torch"), *kinds, ("peer.installed", "torch.wheel")]:
@@ -414,7 +429,8 @@ for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_
              statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
              a_replay_that_gets_nowhere_ends, the_stopping_form_is_the_rule_of_optuna,
              curves_are_trained_and_packed, trees_print_every_row, steps_print_every_row,
-             products_print_every_row, populations_print_every_row, the_tuner_prints_every_row):
+             products_print_every_row, convolutions_print_every_row, populations_print_every_row,
+             the_tuner_prints_every_row):
     try:
         case()
         print(f"ok {case.__name__}", flush=True)

@@ -13,6 +13,7 @@ run)
     bin=$2 work=$3
     shift 3
     "$bin/bench_gemm" "$@"
+    "$bin/bench_conv" "$@"
     python3 "$here/train_steps.py" "$bin" --dir "$work" "$@"
     python3 "$here/train.py" "$bin" --dir "$work" "$@"
     ;;
