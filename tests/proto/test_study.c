@@ -193,11 +193,12 @@ static void canonical_text_is_its_own_canonical_text(void)
     size_t len;
     char *digits = example("digits-mlp.yaml", &len);
     char *idx = example("digits-idx.yaml", &len);
+    char *cnn = example("digits-cnn.yaml", &len);
     char *shell = example("command-shell/study.yaml", &len);
     char *python = example("command-python/study.yaml", &len);
     char *gpt = example("text-gpt.yaml", &len);
     const char *const texts[] = {
-        MODEL, COMMAND, full_command, digits, idx, shell, python, gpt,
+        MODEL, COMMAND, full_command, digits, idx, cnn, shell, python, gpt,
         MODEL_HEAD OBJECTIVE BUDGET "dir: sub\n"
         "parameters: {hidden: {values: [8, 16]}, nesterov: {values: [true]}}\n",
         HEAD "run: {model: mlp, hidden: 16, fixed: {lr: 1}, length: {max: 2}}\n"
@@ -223,6 +224,7 @@ static void canonical_text_is_its_own_canonical_text(void)
     }
     free(digits);
     free(idx);
+    free(cnn);
     free(gpt);
     free(shell);
     free(python);

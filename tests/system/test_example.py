@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What quickstart.sh runs, examples/digits-mlp.yaml, under five seeds: the best model is good on rows
 that the search never saw, and the space is wide enough for a search to be worth its while. And the
-example of boosted trees, once."""
+examples of boosted trees and of convolutions, once."""
 import re
 import statistics
 
@@ -55,4 +55,20 @@ def the_trees_find_a_good_model():
         equal("rows", (rows[0], len(rows)), ("prediction,0,1,2,3,4,5,6,7,8,9", 1798))
 
 
-main(the_example_finds_a_good_model, the_trees_find_a_good_model)
+def the_convolutions_find_a_good_model():
+    with Home() as home:
+        home.write("study.yaml", with_seed(1, "digits-cnn"))
+        home.run("run", "study.yaml")
+        shown = home.json("show", "digits-cnn")
+        best = home.json("show", "digits-cnn", str(shown["best_trial"]))
+        score, = [m["value"] for m in best["metrics"] if m["name"] == "test_accuracy"]
+        print("# test accuracy of convolutions", score)
+        if score < 0.97:
+            raise AssertionError(f"test accuracy {score}")
+        data = f"{SOURCE}/examples/data/digits-images-idx3-ubyte.gz"
+        rows = home.run("predict", "digits-cnn", data)[0].splitlines()
+        equal("rows", (rows[0], len(rows)), ("prediction,0,1,2,3,4,5,6,7,8,9", 1798))
+
+
+main(the_example_finds_a_good_model, the_trees_find_a_good_model,
+     the_convolutions_find_a_good_model)
