@@ -16,8 +16,8 @@ static size_t padded_image(const struct asy_conv *conv)
     return (conv->h + 2 * conv->pad) * (conv->w + 2 * conv->pad) * conv->in;
 }
 
-/* Images of a block of dw: as many as it holds, or as take long enough for a tile's sums to be worth
- * loading. */
+/* Images of a block of dw: as many as it holds, or as take long enough for a tile's sums to be
+ * worth loading. */
 static size_t images_of(const struct asy_conv *conv)
 {
     size_t pixels = asy_conv_h(conv) * asy_conv_w(conv);

@@ -72,8 +72,8 @@ ALWAYS void correlate(const int rows, const int vectors, const struct asy__corr 
     }
 }
 
-/* The steps of a tile of dw. part: the last vector of b is read as far as it is c's. A load of a part
- * takes the place of a multiply-add. */
+/* The steps of a tile of dw. part: the last vector of b is read as far as it is c's. A load of a
+ * part takes the place of a multiply-add. */
 ALWAYS void outer_steps(const int bases, const int rows, const int vectors, const int part,
                         const struct asy__outer *tile, vec sums[SUMS][ASY__TILE_VECTORS])
 {
