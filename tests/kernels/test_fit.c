@@ -2,6 +2,7 @@
  * Losses and updates: each fast kernel against its plain twin, gradients against differences, and
  * the instruction sets against each other. */
 #include <asytest.h>
+#include <asy/op.h>
 #include <asy/rng.h>
 #include "fit.h"
 
@@ -209,6 +210,46 @@ static void broken_outputs_give_broken_losses(void)
     T_TRUE(isfinite(asy_class_loss(&ways[1], 1, 3, far, &label, 1, &hits)));
 }
 
+/* As operations: the fast way and the plain one, and what both add to the sums beside the loss. */
+static void operations_of_losses_match_their_plain_twins(void)
+{
+    static const struct {
+        enum asy_op_kind kind;
+        float value;
+        size_t n;
+    } cases[] = {
+        { ASY_OP_SOFTMAX_LOSS, 0, 5 },  { ASY_OP_CLASS_LOSS, 0.2f, 5 },
+        { ASY_OP_SQUARED_LOSS, 0, 1 },  { ASY_OP_HUBER_LOSS, 0.7f, 1 },
+        { ASY_OP_QUANTILE_LOSS, 0.8f, 1 },
+    };
+    static float out[35], plain[35], target[7];
+    static int32_t label[7];
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases) * 2; i++) {
+        struct asy_op op = { .kind = cases[i / 2].kind, .value = cases[i / 2].value,
+                             .n = { cases[i / 2].n } };
+        double sums[ASY_SUMS] = { 0 }, others[ASY_SUMS] = { 0 }, squares = 0;
+        struct asy_op_cpu cpu = { .label = label, .target = target, .class_weights = weights,
+                                  .sums = sums };
+        float scale = i % 2 ? 0.5f : 0;
+
+        fill(out, 35, 1), fill(target, 7, 1);
+        fill_labels(label, 7, 5);
+        memcpy(plain, out, sizeof out);
+        for (size_t r = 0; r < 7; r++)
+            squares += pow((double)out[r] - (double)target[r], 2);
+        asy_op_loss(&op, &cpu, 7, out, scale);
+        cpu.sums = others;
+        cpu.plain = 1;
+        asy_op_loss(&op, &cpu, 7, plain, scale);
+        near("gradient", out, plain, 7 * op.n[0], 2e-6);
+        for (size_t s = 0; s < ASY_SUMS; s++)
+            T_NEAR("sum", sums[s], others[s], 1e-6 * (1 + fabs(others[s])));
+        T_EQ("rows", sums[ASY_SUM_ROWS], 7);
+        T_NEAR("squares", sums[ASY_SUM_SQUARED], op.n[0] == 1 ? squares : 0, 1e-12);
+    }
+}
+
 static const struct asy_adam adam = { 0.01, 0.8, 0.99, 1e-6, 0.1 };
 static const struct asy_sgd sgds[] = {
     { 0.1f, 0, 0.01f, 0 }, { 0.1f, 0.9f, 0.01f, 0 }, { 0.1f, 0.9f, 0.01f, 1 },
@@ -331,6 +372,7 @@ int main(void)
         T_TEST(class_losses_match_their_plain_twins), T_TEST(binary_losses_match_their_plain_twin),
         T_TEST(plain_class_loss_has_the_bits_of_softmax),
         T_TEST(losses_of_numbers_match_their_plain_twins), T_TEST(gradients_match_differences),
+        T_TEST(operations_of_losses_match_their_plain_twins),
         T_TEST(broken_outputs_give_broken_losses), T_TEST(updates_match_their_plain_twins),
         T_TEST(what_goes_along_matches_its_plain_twin), T_TEST(instruction_sets_agree_to_the_bit),
     };

@@ -363,6 +363,42 @@ static void losses_without_sense_are_refused(void)
     tear_down(&b);
 }
 
+/* Of a text: what is of all networks works, what counts classes does not. */
+static void tokens_learn_by_the_same_rules(void)
+{
+    static const struct {
+        const char *metric, *params, *says;
+    } cases[] = {
+        { "val_perplexity", "\"label_smoothing\":0.1,\"optimizer\":\"lamb\",\"clip\":1,"
+                            "\"ema\":0.9,\"accumulate\":3", "" },
+        { "val_loss", "\"class_balance\":0.5", "class_balance are not of tokens" },
+        { "val_loss", "\"loss\":\"huber\"", "are not of tokens" },
+        { "val_f1", "\"clip\":1", "'val_f1' is not reported" },
+    };
+    struct bench b;
+
+    if (set_up(&b))
+        for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+            char params[300];
+            struct asy_json *job;
+            int rc;
+
+            snprintf(params, sizeof params, "\"d_model\":8,\"heads\":2,\"blocks\":1,"
+                     "\"context\":16,\"batch_size\":64,%s", cases[i].params);
+            job = kit_family_job("gpt", ASY_SOURCE_DIR "/README.md", "\"format\":\"text\"",
+                                 cases[i].metric, "minimize", 1, params, "");
+            rc = train(&b, job, NULL);
+            if (*cases[i].says)
+                T_HAS(cases[i].params, rc < 0 ? b.err.text : "", cases[i].says);
+            else if (T_OK(rc, &b.err))
+                T_STR("metrics", seen.names, "samples_per_s train_accuracy train_loss "
+                                             "train_perplexity val_accuracy val_loss "
+                                             "val_perplexity ");
+            asy_json_destroy(job);
+        }
+    tear_down(&b);
+}
+
 static void a_checkpoint_is_of_its_hyperparameters(void)
 {
     static const struct {
@@ -504,7 +540,8 @@ T_MAIN("learning", T_TEST(interrupted_training_ends_with_the_same_bits),
        T_TEST(each_hyperparameter_has_an_effect), T_TEST(pieces_of_a_batch_make_the_same_update),
        T_TEST(the_mean_is_what_is_validated_and_stored), T_TEST(metrics_come_where_they_are_named),
        T_TEST(constraints_name_metrics_too), T_TEST(outliers_pull_as_the_loss_lets_them),
-       T_TEST(losses_without_sense_are_refused), T_TEST(a_checkpoint_is_of_its_hyperparameters),
+       T_TEST(losses_without_sense_are_refused), T_TEST(tokens_learn_by_the_same_rules),
+       T_TEST(a_checkpoint_is_of_its_hyperparameters),
        T_TEST(classes_weigh_by_how_rare_they_are), T_TEST(a_model_has_a_report_of_each_class),
        T_TEST(a_model_without_validation_has_no_report),
        T_TEST(the_validation_loss_is_the_plain_one))
