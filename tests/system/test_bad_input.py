@@ -79,6 +79,11 @@ budget: {trials: 2}
             _, err = home.run("run", "study.yaml", code=2)
             has(f"{name} beside another", err.splitlines()[0], says)
             has("the other", err, "budget.trails: unknown key; did you mean 'trials'?")
+        home.write("data.csv", "x,kind\n" + "\n".join(row.replace("O", "") for row in rows) + "\n")
+        text = study.replace("LABEL", "kind").replace("METRIC", "val_accuracy")
+        home.write("study.yaml", text.replace("{model: mlp,", "{model: mlp, loss: huber,"))
+        has("loss", home.run("run", "study.yaml", code=2)[1],
+            "run.model: loss: 'huber' is of numbers, but 'kind' has 2 classes")
         equal("started nothing", home.processes("assay-coordinator"), [])
 
 

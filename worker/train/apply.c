@@ -63,7 +63,8 @@ static int check_model(const struct asy_json *study, const struct asy__schema *s
         return 0;
     asy__hyper_defaults((enum asy__family)family, &hyper);
     if ((rc = asy__hyper_read(asy_json_get(run, "fixed"), &hyper, err)) == 0 &&
-        (rc = asy__hyper_read(sample, &hyper, err)) == 0)
+        (rc = asy__hyper_read(sample, &hyper, err)) == 0 &&
+        (rc = asy__loss_check(&hyper, schema, err)) == 0)
         rc = asy__family_net(&hyper, schema, 1, 1, &net, err);
     asy__net_destroy(net);
     if (rc < 0)
