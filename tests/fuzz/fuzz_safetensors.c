@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tensor files from anywhere: what parses lies within the bytes; models, of trees too, and
- * checkpoints are taken whole or refused with a reason. A model that is taken can be applied. */
+ * checkpoints are taken whole or refused with a reason. A model that is taken can be applied, and
+ * exported. */
+#include <asy/export.h>
 #include <asy/gbdt.h>
 #include <asy/safetensors.h>
 #include <asy/training.h>
@@ -90,6 +92,19 @@ static void read_model(const char *path)
     close(fd);
 }
 
+static void export_model(const char *path)
+{
+    for (int f = ASY_EXPORT_ONNX; f <= ASY_EXPORT_C; f++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf out;
+
+        asy_buf_init(&out, 4u << 20);
+        if (asy_export(path, (enum asy_export_format)f, "1", &out, &err) < 0)
+            FUZZ_CHECK(err.text[0]);
+        asy_buf_fini(&out);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char path[64];
@@ -102,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_checkpoint(path);
     read_checkpoint_of_trees(path);
     read_model(path);
+    export_model(path);
     close(fd);
     return 0;
 }
