@@ -497,6 +497,55 @@ static void train_strictly(struct asy_comm *by, const char *dir, const char *res
     asy_json_destroy(job);
 }
 
+/* The objective of a job by these ranks. */
+static double objective_of(struct asy_comm *by, const char *dir, const struct asy_json *job)
+{
+    static struct asy_train_result result;
+    struct asy_trainer *trainer = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    double got = NAN;
+
+    if (T_OK(asy_trainer_create(by, &trainer, &err), &err) &&
+        T_OK(asy_trainer_run(trainer, job, dir, NULL, &callbacks, &result, &err), &err))
+        got = result.objective;
+    asy_trainer_destroy(trainer);
+    return got;
+}
+
+/* Counts and scores of all ranks' rows come together, to the same bits. */
+static void metrics_are_those_of_one_rank(void)
+{
+    static const struct {
+        const char *family, *data, *metric, *params;
+    } cases[] = {
+        { "mlp", "\"label\":-1" STRICT, "val_auc", PARAMS },
+        { "mlp", "\"label\":-1" STRICT, "val_top2", PARAMS },
+        { "gbdt", "", "val_auc", "\"max_depth\":2" },
+        { "gbdt", "", "val_f1", "\"max_depth\":2" },
+    };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm *self = NULL;
+    char dir[64];
+    int root = asy_comm_rank(comm) == 0;
+
+    if (!shared_dir(dir) || !T_OK(asy_comm_self(&self, &err), &err))
+        return;
+    snprintf(kept, sizeof kept, "%s/kept", dir);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_json *job = kit_family_job(cases[i].family, KIT_DIGITS, cases[i].data,
+                                              cases[i].metric, "maximize", 2, cases[i].params, "");
+        double got = objective_of(comm, dir, job);
+
+        T_TRUE(got > 0.2 && got <= 1);
+        if (root)
+            T_NEAR(cases[i].metric, got, objective_of(self, dir, job), 0);
+        asy_json_destroy(job);
+    }
+    asy_comm_destroy(self);
+    if (root)
+        kit_rmdir(dir);
+}
+
 static void a_strict_model_is_the_same_for_every_width(void)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -602,6 +651,7 @@ int main(int argc, char **argv)
         T_TEST(the_loss_curve_is_that_of_one_rank),
         T_TEST(trees_are_those_of_one_rank),
         T_TEST(few_rows_make_the_trees_of_one),
+        T_TEST(metrics_are_those_of_one_rank),
         T_TEST(a_strict_model_is_the_same_for_every_width),
         T_TEST(the_first_rank_draws_for_all),
         T_TEST(ranks_stop_and_fail_together),

@@ -303,8 +303,8 @@ int asy_trainer_report(const char *model_path, int as_json, struct asy_buf *ret_
     if ((rc = asy_safetensors_open(model_path, &file, err)) < 0)
         return rc;
     if (!(json = asy_safetensors_meta(file, "report"))) {
-        rc = asy_fail(err, ASY_E_NOENT, "has no report: it was trained without a validation part, "
-                      "or by an earlier version");
+        rc = asy_fail(err, ASY_E_NOENT, "has no report: models of tokens and of plug-ins have "
+                      "none, nor those without a validation part or of an earlier version");
     } else if (as_json) {
         asy_buf_addf(ret_text, "%s\n", json);
         rc = asy_buf_check(ret_text, "the report", err);
