@@ -46,7 +46,7 @@ const char *asy_nearest(const char *word, size_t len, const char *const *candida
     if (len == 0 || len > WORD_MAX)
         return NULL;
     for (size_t i = 0; i < n; i++) {
-        size_t n_cand = strlen(candidates[i]);
+        size_t n_cand = candidates[i] ? strlen(candidates[i]) : SIZE_MAX;
         unsigned d;
 
         if (n_cand > WORD_MAX || (d = distance(word, len, candidates[i], n_cand)) >= best)

@@ -236,6 +236,8 @@ static void the_nearest_word_is_close_enough(void)
     memset(huge, 'l', sizeof huge);
     T_TRUE(asy_nearest(huge, sizeof huge, words, ASY_ARRAY_LEN(words)) == NULL);
     T_TRUE(asy_nearest("grace", 5, NULL, 0) == NULL);
+    T_STR("beside a gap", asy_nearest("grace", 5, (const char *const[]){ NULL, "grave", NULL }, 3),
+          "grave");
 }
 
 T_MAIN("parse", T_TEST(whole_numbers_are_exact_or_refused),

@@ -756,6 +756,8 @@ static void mistakes_are_named_with_their_place(void)
         { "a layer's flag", LAYERS("[{dense: 4}, {flatten: false}]", ""), "must be true" },
         { "a sum of none", LAYERS("[{dense: 4, name: stem}, {add: stemm}]", ""),
           "run.layers[1].add: no layer before it has the name 'stemm'; did you mean 'stem'?" },
+        { "a sum with what has no name", LAYERS("[{dense: 4}, {act: relu}, {add: stem}]", ""),
+          "run.layers[2].add: no layer before it has the name 'stem'\n" },
         { "a name twice", LAYERS("[{dense: 4, name: a}, {act: relu, name: a}]", ""),
           "run.layers[1].name: 'a' is the name of another layer" },
         { "a name that is taken", LAYERS("[{dense: 4, name: features}]", ""),

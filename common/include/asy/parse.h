@@ -24,6 +24,6 @@ const char *asy_format_f64(double value, char text[32]);
  * 10^15 a large one is written out: 1843200. */
 const char *asy_format_short(double value, char text[32]);
 /* The candidate nearest to word by edit distance (at most a third of its length wrong), else NULL:
- * the "did you mean" of every message. */
+ * the "did you mean" of every message. Of candidates some may be NULL. */
 const char *asy_nearest(const char *word, size_t len, const char *const *candidates, size_t n);
 #endif
