@@ -82,6 +82,8 @@ static APART void take_greater(size_t n, const float *restrict x, int32_t tap, f
 static APART void max_line(size_t w, size_t n, size_t line, const float *x, float *y,
                            uint8_t *from)
 {
+    for (; n == GROUP && w > 0; w--, x += 2 * GROUP, y += GROUP, from += GROUP)
+        max_of_four(GROUP, x, x + GROUP, x + line, x + line + GROUP, y, from);
     for (; w > 0; w--, x += 2 * n, y += n, from += n)
         max_of_four(n, x, x + n, x + line, x + line + n, y, from);
 }
@@ -160,6 +162,8 @@ static inline void spread_to_four(size_t n, const float *dy, const uint8_t *from
 static APART void spread_line(size_t w, size_t n, size_t line, const float *dy,
                               const uint8_t *from, float *dx)
 {
+    for (; n == GROUP && w > 0; w--, dx += 2 * GROUP, dy += GROUP, from += GROUP)
+        spread_to_four(GROUP, dy, from, dx, dx + GROUP, dx + line, dx + line + GROUP);
     for (; w > 0; w--, dx += 2 * n, dy += n, from += n)
         spread_to_four(n, dy, from, dx, dx + n, dx + line, dx + line + n);
 }
