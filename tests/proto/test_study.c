@@ -785,6 +785,9 @@ static void mistakes_are_named_with_their_place(void)
         { "of another family", HEAD "run: {model: linear, hidden: 9, length: {max: 9}}\n" DATA
           OBJECTIVE BUDGET "parameters: {lr: {min: 0.1, max: 1}}\n",
           "run.hidden: is an option of mlp, not of linear" },
+        { "strict batches", HEAD "run: {model: cnn, norm: batch, length: {max: 3}}\n" DATA OBJECTIVE
+          "parameters: {lr: {min: 0.1, max: 0.9}}\n" BUDGET
+          "resources: {reproducible: strict}\n", "run.norm: batch needs whole batches" },
         { "strict command", COMMAND "resources: {reproducible: strict}\n",
           "resources.reproducible: strict is of models" },
         { "reproducible", MODEL "resources: {reproducible: yes}\n", "resources.reproducible: " },
