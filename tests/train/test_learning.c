@@ -399,6 +399,37 @@ static void tokens_learn_by_the_same_rules(void)
     tear_down(&b);
 }
 
+/* A population's child goes on with other rules of learning, and may be the first with a mean. */
+static void a_child_may_learn_by_other_rules(void)
+{
+    static const char *const children[] = {
+        SMALL ",\"ema\":0.9", SMALL ",\"clip\":1,\"lr_schedule\":\"cosine\",\"warmup\":1",
+        SMALL ",\"label_smoothing\":0.1,\"class_balance\":1,\"accumulate\":2",
+    };
+    struct asy_json *parent = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 3, SMALL,
+                                      "\"until\":1,\"population\":true");
+    struct bench b;
+
+    if (set_up(&b)) {
+        char kept[160];
+
+        snprintf(kept, sizeof kept, "%s/kept", b.dir);
+        memcpy(seen.kept, kept, sizeof kept);
+        T_OK(train(&b, parent, NULL), &b.err);
+        seen.kept[0] = '\0';
+        for (size_t i = 0; i < ASY_ARRAY_LEN(children); i++) {
+            struct asy_json *child = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 3,
+                                             children[i], "\"population\":true");
+
+            if (T_OK(train(&b, child, kept), &b.err))
+                T_EQ(children[i], b.result.outcome, ASY_TRAIN_COMPLETE);
+            asy_json_destroy(child);
+        }
+    }
+    asy_json_destroy(parent);
+    tear_down(&b);
+}
+
 static void a_checkpoint_is_of_its_hyperparameters(void)
 {
     static const struct {
@@ -541,7 +572,7 @@ T_MAIN("learning", T_TEST(interrupted_training_ends_with_the_same_bits),
        T_TEST(the_mean_is_what_is_validated_and_stored), T_TEST(metrics_come_where_they_are_named),
        T_TEST(constraints_name_metrics_too), T_TEST(outliers_pull_as_the_loss_lets_them),
        T_TEST(losses_without_sense_are_refused), T_TEST(tokens_learn_by_the_same_rules),
-       T_TEST(a_checkpoint_is_of_its_hyperparameters),
+       T_TEST(a_child_may_learn_by_other_rules), T_TEST(a_checkpoint_is_of_its_hyperparameters),
        T_TEST(classes_weigh_by_how_rare_they_are), T_TEST(a_model_has_a_report_of_each_class),
        T_TEST(a_model_without_validation_has_no_report),
        T_TEST(the_validation_loss_is_the_plain_one))

@@ -364,7 +364,9 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
         return rc;
     if (state->v && (rc = asy_safetensors_read_f32(file, "v", n, state->v, err)) < 0)
         return rc;
-    if (state->mean && (rc = asy_safetensors_read_f32(file, "mean", n, state->mean, err)) < 0)
+    if (state->mean && state->mean_may_lack && !asy_safetensors_find(file, "mean"))
+        memcpy(state->mean, state->params, n * sizeof *state->mean);
+    else if (state->mean && (rc = asy_safetensors_read_f32(file, "mean", n, state->mean, err)) < 0)
         return rc;
     if (state->n_buffers && (rc = asy_safetensors_read_f32(file, "buffers", state->n_buffers,
                                                            state->buffers, err)) < 0)

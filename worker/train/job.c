@@ -3,7 +3,6 @@
 #include "job.h"
 #include <stdio.h>
 #include <string.h>
-#include <asy/parse.h>
 #include <asy/training.h>
 #include "layers.h"
 #include "metrics.h"
@@ -210,6 +209,8 @@ static void add_more(const struct asy__hyper *h, struct asy_buf *buf)
         asy_buf_addf(buf, "accumulate=%lld\n", (long long)h->accumulate);
     if (h->clip > 0)
         asy_buf_addf(buf, "clip=%a\n", h->clip);
+    if (h->ema > 0)
+        asy_buf_addf(buf, "ema=%a\n", h->ema);
     if (h->lr_schedule != ASY__LR_CONSTANT)
         asy_buf_addf(buf, "lr_schedule=%s\nlr_end=%a\nlr_every=%lld\nlr_factor=%a\n",
                      asy__hyper_word(h, "lr_schedule"), h->lr_end, (long long)h->lr_every,
@@ -236,8 +237,6 @@ static void add_plugin(const struct asy__hyper *h, int population, struct asy_bu
             asy_buf_addf(buf, "%s=%a\n", h->plugin->hypers[i].name, h->own[i]);
     asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,
                  asy__hyper_word(h, "optimizer"));
-    if (h->ema > 0)
-        asy_buf_addf(buf, "ema=yes\n");
     if (population)
         return;
     asy_buf_addf(buf, "hyperparameters=");
@@ -302,8 +301,6 @@ static void add_layers(const struct asy__hyper *h, int population, struct asy_bu
 /* What a network is, and what a population's trials have of their own. */
 static void add_network(const struct asy__hyper *h, int population, struct asy_buf *buf)
 {
-    char text[32];
-
     if (h->family == ASY__MLP)
         add_mlp(h, population, buf);
     if (h->family == ASY__CNN)
@@ -316,8 +313,6 @@ static void add_network(const struct asy__hyper *h, int population, struct asy_b
         asy_buf_addf(buf, "batch_size=%lld\n", (long long)h->batch_size);
     asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,
                  asy__hyper_word(h, "optimizer"));
-    if (h->ema > 0)
-        asy_buf_addf(buf, "ema=%s\n", population ? "yes" : asy_format_f64(h->ema, text));
     if (population)
         return;
     add_more(h, buf);

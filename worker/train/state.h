@@ -31,6 +31,7 @@ struct asy__state {
     float *best;           /* [n_params], then [n_buffers]; NULL but on rank 0 */
     struct asy_gbdt *trees; /* in place of all these; NULL: what gives a gradient */
     struct asy__kept *kept; /* beside them; NULL: no plug-in */
+    int mean_may_lack; /* a population's trial may begin to keep one: at the weights */
     int m_may_lack; /* a population's momentum changes, and a checkpoint made without any has no
                      * m: then it starts at zero */
 };

@@ -207,6 +207,7 @@ static int share(struct asy__run *run, struct asy_error *err)
     run->state.mean = mean ? take(&at, n) : NULL;
     run->update_room = at;
     run->state.m_may_lack = run->job->population && !v;
+    run->state.mean_may_lack = run->job->population;
     return 0;
 }
 
