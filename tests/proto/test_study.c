@@ -197,8 +197,9 @@ static void canonical_text_is_its_own_canonical_text(void)
     char *shell = example("command-shell/study.yaml", &len);
     char *python = example("command-python/study.yaml", &len);
     char *gpt = example("text-gpt.yaml", &len);
+    char *layers = example("digits-layers.yaml", &len);
     const char *const texts[] = {
-        MODEL, COMMAND, full_command, digits, idx, cnn, shell, python, gpt,
+        MODEL, COMMAND, full_command, digits, idx, cnn, shell, python, gpt, layers,
         MODEL_HEAD OBJECTIVE BUDGET "dir: sub\n"
         "parameters: {hidden: {values: [8, 16]}, nesterov: {values: [true]}}\n",
         HEAD "run: {model: mlp, hidden: 16, fixed: {lr: 1}, length: {max: 2}}\n"
@@ -226,6 +227,7 @@ static void canonical_text_is_its_own_canonical_text(void)
     free(idx);
     free(cnn);
     free(gpt);
+    free(layers);
     free(shell);
     free(python);
 }
