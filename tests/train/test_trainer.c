@@ -206,15 +206,16 @@ static void same_tensors(const char *name, const char *path, const char *want)
     asy_safetensors_destroy(other);
 }
 
-/* A checkpoint and a model of the digits that an earlier build wrote: both are still read, and the
- * job still gives these bits. */
+/* A checkpoint and a model of the digits that an engine of straight lines wrote, before there were
+ * plans of networks, are still read. A later pair holds the bits that the job gives: row order and
+ * first weights have changed since. */
 static void what_older_engines_stored_is_read(void)
 {
     static const char data[] = ASY_SOURCE_DIR "/tests/train/data/";
     struct asy_json *job = kit_job(KIT_DIGITS, "", "val_accuracy", "maximize", 2,
                                    "\"hidden\":4,\"layers\":2,\"activation\":\"gelu\","
                                    "\"batch_size\":100,\"optimizer\":\"sgd\",\"lr\":0.05", "");
-    char model[256], checkpoint[256];
+    char model[256], checkpoint[256], old[256];
     struct asy_buf json;
     struct bench b;
 
@@ -226,8 +227,11 @@ static void what_older_engines_stored_is_read(void)
             same_tensors("from the beginning", b.result.model_path, model);
         if (T_OK(train(&b, job, checkpoint), &b.err))
             same_tensors("from the checkpoint", b.result.model_path, model);
-        if (T_OK(asy_trainer_evaluate(job, model, "validation", &json, &b.err), &b.err))
-            T_HAS("score", json.data, "\"val_accuracy\":0.35376044");
+        snprintf(old, sizeof old, "%smlp_old_checkpoint.safetensors", data);
+        T_OK(train(&b, job, old), &b.err);
+        snprintf(old, sizeof old, "%smlp_old_model.safetensors", data);
+        if (T_OK(asy_trainer_evaluate(job, old, "validation", &json, &b.err), &b.err))
+            T_HAS("score", json.data, "\"val_accuracy\":0.30640668");
     }
     asy_buf_fini(&json);
     asy_json_destroy(job);
