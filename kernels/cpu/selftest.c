@@ -4,6 +4,7 @@
  * The test exists because a wrong kernel for one core type is silent: training merely gets worse.
  * An entry of c may differ from the plain sum by k + 2 roundings of each of its k products, the
  * bound of Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1. */
+#include "conv.h"
 #include "dense.h"
 #include "fused.h"
 #include "gemm.h"
@@ -109,6 +110,52 @@ static int check_products(struct asy_error *err)
     return rc;
 }
 
+/* One pass of a convolution by a set: 0 outputs, 1 dx, 2 dw. */
+static void convolve(const struct asy__conv *isa, const struct asy_conv *c, int pass, size_t rows,
+                     const float *x, const float *y, const float *w, float *to, float *room)
+{
+    if (pass == 0)
+        asy__conv_run(isa, c, ASY_ACT_RELU, rows, x, w, x, to, to, room); /* any bias will do */
+    else if (pass == 1)
+        asy__conv_run_dx(isa, c, rows, y, w, to, room);
+    else
+        asy__conv_run_dw(isa, c, rows, 0, y, x, to, room);
+}
+
+/* The same of convolutions: a border, parts of tiles, tiles of places and of images. */
+static int check_convolutions(struct asy_error *err)
+{
+    static const struct asy_conv conv = { 6, 9, 3, 20, 3, 3, 1, 1, 1 };
+    static const char *const passes[] = { "outputs", "dx", "dw" };
+    enum { ROWS = 15, X = ROWS * 6 * 9 * 3, Y = ROWS * 6 * 9 * 20, W = 20 * 27 };
+    size_t room = asy_conv_room(&conv);
+    float *work, *x, *y, *w, *got, *want;
+    uint32_t state = 1;
+    int rc = 0;
+
+    if (posix_memalign((void **)&work, 64, (room + X + 3 * Y + W) * sizeof *work))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the test of convolutions");
+    x = work + room;
+    y = x + X;
+    w = y + Y;
+    got = w + W;
+    want = got + Y;
+    for (float *at = x; at < got; at++)
+        *at = (float)noise(&state);
+    for (int pass = 0; pass < 3 && rc == 0; pass++) {
+        size_t n = pass == 0 ? Y : pass == 1 ? X : W;
+
+        convolve(asy__conv_get(), &conv, pass, ROWS, x, y, w, got, work);
+        convolve(&asy__conv_base, &conv, pass, ROWS, x, y, w, want, work);
+        if (memcmp(got, want, n * sizeof *got) != 0)
+            rc = asy_fail(err, ASY_E_CORRUPT, "convolution %s: %s of %zu x %zu x %zu are not those "
+                          "of plain C", asy__conv_get()->gemm->name, passes[pass], conv.h, conv.w,
+                          conv.in);
+    }
+    free(work);
+    return rc;
+}
+
 int asy_kernels_selftest(struct asy_error *err)
 {
     size_t room = 0;
@@ -132,7 +179,9 @@ int asy_kernels_selftest(struct asy_error *err)
             rc = check_dgemm(&shapes[i / 4], ta, tb, work, err);
     }
     free(work);
-    return rc < 0 ? rc : check_products(err);
+    if (rc == 0)
+        rc = check_products(err);
+    return rc < 0 ? rc : check_convolutions(err);
 }
 
 /* CPU time of this thread: a neighbour on the core must not look like a slow core. */

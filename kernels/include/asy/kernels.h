@@ -29,7 +29,8 @@ void asy_kernels_flush_denormals(void);
 const char *asy_kernels_name(void);
 
 /* Compares BLAS with plain loops on odd shapes, all transposes, padded rows, alpha and beta, in
- * single and double precision, and the products of training with those of plain C, bit by bit.
+ * single and double precision, and products and convolutions of training with those of plain C, bit
+ * by bit.
  * ASY_E_CORRUPT: something computes wrongly; the text names routine, shape and error. A worker that
  * fails must not train. */
 ASY_MUST_CHECK int asy_kernels_selftest(struct asy_error *err);
