@@ -10,7 +10,8 @@ Everything as bench_tuner has it, spaces and objectives too; problems are the sa
 LIBRARY. Samplers of Optuna: random, tpe (its default), tpe-univariate, cma, gp, nsga2. For study
 alone, of Rustuna: rustuna-tpe, rustuna-cma, rustuna-nsga2; cmaes-cma: the package cmaes by itself;
 pymoo-nsga2: pymoo's NSGA-II, population 50, over the unit cube. For regret alone, smac: SMAC3's
-default for hyperparameters (a random forest).
+default for hyperparameters (a random forest), which is told regrets in place of values: it takes
+their logarithms, and what lies below 0 for 0.
 """
 import ctypes
 import importlib.metadata
@@ -298,8 +299,8 @@ def smac_turns(seed, trials, p):
                                                 logging_level=50, overwrite=True)
         for _ in range(trials):
             info = smac.ask()
-            value, above = p.judge({k: info.config[k] for k in sorted(info.config)})
-            smac.tell(info, TrialValue(cost=value))
+            _, above = p.judge({k: info.config[k] for k in sorted(info.config)})
+            smac.tell(info, TrialValue(cost=above))  # it takes logarithms, and cuts at 0
             yield above
 
 
