@@ -63,7 +63,7 @@ static bool only_import(const struct place *p, char ret[300])
 
     while (dir && (entry = readdir(dir)))
         if (strlen(entry->d_name) == 64) {
-            snprintf(ret, 300, "%s/%s", p->imports, entry->d_name);
+            snprintf(ret, 300, "%s/%.64s", p->imports, entry->d_name);
             n++;
         }
     if (dir)

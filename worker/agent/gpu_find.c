@@ -440,7 +440,7 @@ int asy__gpu_search_end(struct asy__gpu_search *search, struct asy__gpus *ret,
         return asy_fail(err, ASY_E_NOMEM, "no memory for a list of GPUs");
     }
     if (asy__gpus_wanted_check(options->wanted, &why) < 0)
-        snprintf(gpus.wanted_note, sizeof gpus.wanted_note, "%s; none is offered", why.text);
+        snprintf(gpus.wanted_note, sizeof gpus.wanted_note, "%.200s; none is offered", why.text);
     if (asks(options)) {
         take_answers(search, &gpus);
         name_all(&gpus, options->sys);
