@@ -34,6 +34,7 @@ class Home:
                     if not k.startswith(("ASSAY_", "ASY_", "XDG_"))}
         self.env["ASSAY_HOME"] = os.path.join(self.path, "home")
         self.cleanups = []  # called once no process is left
+        self.seen = set()  # (pid, when it began) of processes of this home
         return self
 
     def __exit__(self, kind, value, trace):
@@ -55,7 +56,8 @@ class Home:
             sys.stderr.write(f"kept: {self.path}\n")
 
     def processes(self, name=""):
-        """Pids of live processes whose environment names this home."""
+        """Pids of live processes whose environment names this home, or did: one that is being
+        killed has lost it, but may hold its files open yet."""
         found = []
         mark = b"ASSAY_HOME=" + self.env["ASSAY_HOME"].encode() + b"\0"
         for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -68,7 +70,10 @@ class Home:
                 continue
             comm = stat[stat.index("(") + 1:stat.rindex(")")]
             state = stat[stat.rindex(")") + 2]
-            if mark in environ and state != "Z" and comm.startswith(name[:15]):
+            began = (pid, stat[stat.rindex(")") + 2:].split()[19])
+            if mark in environ:
+                self.seen.add(began)
+            if began in self.seen and state != "Z" and comm.startswith(name[:15]):
                 found.append(int(pid))
         return found
 
