@@ -3,8 +3,10 @@
  * of multiply-adds that waits for nothing, all on one core.
  *
  *   bench_gemm [--quick|--tiny]
+ *   bench_gemm --loop SECONDS
  *
- * The three take turns and are timed by the thread's processor time; a row has the medians. */
+ * The three take turns and are timed by the thread's processor time; a row has the medians. --loop
+ * prints the GFLOP/s of that loop alone and what it is made of, for other programs' turns. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,12 +106,31 @@ static void measure(const struct shape *shape, struct operands *o, size_t turns)
     fflush(stdout);
 }
 
+static int loop(double seconds)
+{
+    double from = cpu_seconds(), per_gflop = 0;
+    size_t n = 0;
+
+    if (!(seconds > 0)) {
+        fputs("bench_gemm: --loop needs seconds\n", stderr);
+        return 2;
+    }
+    for (; n == 0 || cpu_seconds() - from < seconds; n++)
+        per_gflop += 1 / spin_gflops();
+    printf("%.6g %s\n", (double)n / per_gflop, asy__gemm_get()->name);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     size_t turns = TURNS_MAX, n = ASY_ARRAY_LEN(shapes), most = (size_t)1 << 20;
     struct operands o = { .a = NULL };
     int tiny = argc > 1 && !strcmp(argv[1], "--tiny");
 
+    if (argc == 3 && !strcmp(argv[1], "--loop")) {
+        asy_kernels_init();
+        return loop(strtod(argv[2], NULL));
+    }
     if (tiny || (argc > 1 && !strcmp(argv[1], "--quick")))
         turns = tiny ? 1 : 9;
     else if (argc > 1) {

@@ -263,11 +263,62 @@ def steps_print_every_row():
              for kind in ("sgd", "adam")]
     kinds += [("train.gpt", "adam")]
     if [(row["name"], row["case"]) for row in got] != [
-            ("peer.installed", "torch"), *kinds, ("peer.installed", "torch.wheel")]:
+            ("train.step_peak", "64"), ("train.step_peak", "512"), ("peer.installed", "torch"), *kinds, ("peer.installed", "torch.wheel")]:
         raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
     for row in got:
         if rows.mistake(row) or (row["value"] is None) != (row["name"] == "peer.installed"):
             raise AssertionError(f"{rows.mistake(row)}: {row}")
+
+
+def runs_print_every_row():
+    """With a peer that is not there."""
+    import train_runs
+
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    try:
+        done = subprocess.run([sys.executable, train_runs.__file__, BIN, "--dir", work, "--tiny", "--python",
+                               "/bin/false"], text=True, capture_output=True)
+    finally:
+        shutil.rmtree(work)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+    names = [(name, case) for name, case, *_ in train_runs.ALL]
+    if [(row["name"], row.get("case")) for row in got] != [("peer.installed", "torch"), *names]:
+        raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
+    alone = len(os.sched_getaffinity(0)) < 2
+    for row, (name, _, _, cores, _) in zip(got[1:], train_runs.ALL):
+        if rows.mistake(row) or (row["value"] is None) != (alone and cores > 1):
+            raise AssertionError(f"{rows.mistake(row)}: {row}")
+        if name == "digits.time_to_97" and not 1 <= row["epochs"] < train_runs.MOST:
+            raise AssertionError(f"no good model: {row}")
+
+
+def the_digits_are_divided_as_by_the_engine():
+    """Each class has as many rows to validate with as the engine's report says."""
+    import train_runs
+
+    work = tempfile.mkdtemp(dir=WORK, prefix="bench-test-")
+    trainer, job = os.path.join(BIN, "assay-trainer"), os.path.join(work, "job.json")
+    try:
+        with open(job, "w", encoding="utf-8") as file:
+            json.dump(train_runs.digits_job(1, 1), file)
+        said = subprocess.run([trainer, "--run", job, "--dir", work], check=True, text=True,
+                              capture_output=True).stdout
+        model = json.loads(said.splitlines()[-1])["end"]["model"]
+        said = subprocess.run([trainer, "--report", model, "--json"], check=True, text=True,
+                              capture_output=True).stdout
+    finally:
+        shutil.rmtree(work)
+    with gzip.open(train_runs.DIGITS, "rt", encoding="ascii") as lines:
+        labels = [line.strip().rsplit(",", 1)[1] for line in lines]
+    train, validation = train_runs.divide(len(labels))
+    if len(set(train) | set(validation)) != len(train) + len(validation) or len(train) != 1079:
+        raise AssertionError(f"{len(train)} and {len(validation)} rows")
+    for row in json.loads(said)["classes"]:
+        n = sum(labels[i] == row["class"] for i in validation)
+        if n != row["rows"]:
+            raise AssertionError(f"class {row['class']}: {n} rows, not {row['rows']}")
 
 
 def trees_print_every_row():
@@ -429,6 +480,7 @@ for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_
              statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
              a_replay_that_gets_nowhere_ends, the_stopping_form_is_the_rule_of_optuna,
              curves_are_trained_and_packed, trees_print_every_row, steps_print_every_row,
+             runs_print_every_row, the_digits_are_divided_as_by_the_engine,
              products_print_every_row, convolutions_print_every_row, populations_print_every_row,
              the_tuner_prints_every_row):
     try:

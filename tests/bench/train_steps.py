@@ -8,7 +8,7 @@ Prints rows (docs/benchmarks.md) on stdout. BIN holds bench_step and bench_gpt; 
 /usr/bin/python3) has Debian's PyTorch, that of --wheel (default build/bench-peers, which scripts/bench.sh
 tuner --setup makes) the newest one; its rows end in ".wheel". Ours and the peer take turns as processes
 on one core; times are those of the processor, without starts. A pair during which the core was not ours
-is made again.
+is made again. train.step_peak has the loop of multiply-adds of bench_gemm for a peer.
 """
 import argparse
 import json
@@ -80,6 +80,25 @@ def measure(args, name, case, shape, python):
     put(**row)
 
 
+def measure_peak(args, batch):
+    """The step's multiply-adds a second, as a share of the loop that does nothing else."""
+    seconds, core = 0.02 if args.tiny else 0.5 if args.quick else 2, str(min(os.sched_getaffinity(0)))
+    widths = [784, 512, 256, 10]
+    products = [i * o for i, o in zip(widths, widths[1:])]  # none for the inputs' gradient
+    flops = 2 * batch * (3 * sum(products) - products[0])
+    try:
+        found, fields = pairs(core, [os.path.join(args.bin, "bench_step"), "-".join(map(str, widths)), batch,
+                                     "sgd", seconds],
+                              [os.path.join(args.bin, "bench_gemm"), "--loop", seconds], args.pairs)
+    except RuntimeError as error:
+        put(name="train.step_peak", case=str(batch), value=None, unit="1", why=str(error))
+        return
+    put(name="train.step_peak", case=str(batch), unit="1", n=len(found), kernel=fields[1],
+        value=statistics.median(flops / us / 1e3 / loop for us, loop in found),
+        gflops=statistics.median(flops / us / 1e3 for us, _ in found),
+        loop_gflops=statistics.median(loop for _, loop in found))
+
+
 def has_torch(python):
     return os.path.exists(python) and subprocess.run([python, "-c", "import torch"],
                                                      capture_output=True).returncode == 0
@@ -97,6 +116,8 @@ def main():
     args = parser.parse_args()
     args.pairs = 1 if args.tiny else 3 if args.quick else 7
     SHARE = 0 if args.tiny else SHARE
+    for batch in (64, 512):
+        measure_peak(args, batch)
     for suffix, python, how in (("", args.python, "scripts/bench.sh train --setup installs it"),
                                 (".wheel", args.wheel, "scripts/bench.sh tuner --setup installs it")):
         there = has_torch(python)
