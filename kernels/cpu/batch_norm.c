@@ -32,14 +32,14 @@ void asy_batch_norm_grad(size_t rows, size_t n, const float *dy, const float *x,
 void asy_batch_stats(size_t n, float epsilon, const double *sums, float *stats, float *mean,
                      float *variance)
 {
-    double rows = sums[2 * n], others = rows > 1 ? rows - 1 : 1;
+    double rows = sums[2 * n], others = rows > 1 ? rows - 1 : 1, some = rows > 0 ? rows : 1;
 
     for (size_t i = 0; i < n; i++) {
-        double m = sums[i] / rows, v = fmax(sums[n + i] / rows - m * m, 0);
+        double m = sums[i] / some, v = fmax(sums[n + i] / some - m * m, 0);
 
         stats[i] = (float)m;
         stats[n + i] = (float)(1 / sqrt(v + (double)epsilon));
-        if (!mean)
+        if (!mean || rows == 0)
             continue;
         mean[i] += ASY_BATCH_MOMENTUM * ((float)m - mean[i]);
         variance[i] += ASY_BATCH_MOMENTUM * ((float)(v * rows / others) - variance[i]);

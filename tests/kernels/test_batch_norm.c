@@ -174,6 +174,20 @@ static void running_statistics_move(void)
     T_NEAR("deviation of them", (double)stats[1], 1 / sqrt(1 + (double)variance), 1e-7);
 }
 
+static void no_rows_move_nothing(void)
+{
+    float mean = 1, variance = 2, stats[3];
+    double sums[3];
+
+    asy_batch_sums(0, 1, x, sums);
+    asy_batch_stats(1, 0.25f, sums, stats, &mean, &variance);
+    T_NEAR("mean", (double)stats[0], 0, 0);
+    T_NEAR("one by the deviation", (double)stats[1], 2, 1e-7);
+    T_NEAR("rows", (double)stats[2], 0, 0);
+    T_NEAR("running mean", (double)mean, 1, 0);
+    T_NEAR("running variance", (double)variance, 2, 0);
+}
+
 int main(void)
 {
     static const struct t_test tests[] = {
@@ -181,6 +195,7 @@ int main(void)
         T_TEST(a_batch_may_lie_in_two_places),
         T_TEST(gradients_match_differences),
         T_TEST(running_statistics_move),
+        T_TEST(no_rows_move_nothing),
     };
 
     asy_kernels_init();

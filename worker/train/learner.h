@@ -34,7 +34,7 @@ struct asy__learner_type {
     void (*init)(const struct asy__learner *learner, uint64_t seed, float *params, float *buffers);
     /* grads [n_params] = the gradient of scale times the summed loss, gaps left alone; score +=.
      * May change the buffers. Ranks call it as often as they have pieces of a batch, so it may not
-     * wait for other ranks. */
+     * wait for other ranks, unless the learner joins: then all call it once for each batch. */
     int (*gradient)(const struct asy__learner *learner, const struct asy__batch *batch,
                     float *grads, struct asy__score *score, struct asy_error *err);
     /* x [rows][features], rows <= rows_max: outputs [rows][outs], borrowed until the next call. */

@@ -270,6 +270,18 @@ static int plan_tally(struct asy__run *run, struct asy_error *err)
                              (run->job->wants & ASY__WANTS_AREA) != 0, &run->tally, err);
 }
 
+/* Whether sums over the whole batch can be had: parts of one are computed one after the other. */
+static int check_joins(const struct asy__run *run, struct asy_error *err)
+{
+    const char *why = run->job->strict ? "resources.reproducible: strict"
+                      : run->job->hyper.accumulate > 1 ? "accumulate" : NULL;
+
+    if (!run->learner.joins || !why)
+        return 0;
+    return asy_fail(err, ASY_E_INVAL, "%s computes parts of a batch one by one, batch "
+                    "normalisation needs it whole; norm: layer does not", why);
+}
+
 static int plan(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__hyper *hyper = &run->job->hyper;
@@ -290,10 +302,8 @@ static int plan(struct asy__run *run, struct asy_error *err)
         if (rc < 0)
             return rc;
         run->learner = asy__net_learner(run->net, NULL, NULL);
-        if (run->job->strict && run->learner.joins)
-            return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict computes parts of a "
-                            "batch one by one, batch normalisation needs it whole; norm: layer "
-                            "does not");
+        if ((rc = check_joins(run, err)) < 0)
+            return rc;
         if (asy_comm_size(run->trainer->comm) > 1)
             run->learner.comm = run->trainer->comm;
         run->state.n_params = run->learner.n_params;

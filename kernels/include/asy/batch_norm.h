@@ -27,7 +27,8 @@ static inline size_t asy_batch_stats_len(size_t n)
 void asy_batch_sums(size_t rows, size_t n, const float *x, double *sums);
 void asy_batch_sums_ref(size_t rows, size_t n, const float *x, double *sums);
 /* From the sums of the whole batch: stats =; mean and variance (that of a sample) [n]: the running
- * ones move towards them (both NULL: there are none). */
+ * ones move towards them (both NULL: there are none). Of no rows the mean and the variance are 0,
+ * and the running ones stay. */
 void asy_batch_stats(size_t n, float epsilon, const double *sums, float *stats, float *mean,
                      float *variance);
 /* Those of the running ones. */

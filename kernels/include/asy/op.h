@@ -5,7 +5,8 @@
  * one row of the batch; how many rows there are is told when it runs. So one program serves every
  * batch, every rank and every back end: the cpu executes it here with the kernels of asy/kernels.h,
  * others hold the spaces in memory of their own. Nothing in a program needs the host before its
- * end, and running one allocates nothing.
+ * end, but for the operations whose sums are joined (batch normalisation), each of which waits for
+ * struct asy_op_cpu's join(). Running one allocates nothing.
  *
  * To add an operation: a kind below, with what its operands and sizes are, and a case in cpu/op.c
  * that calls the kernel, and with `plain` its _ref twin. What emits it is a layer, whose tests run
