@@ -5,6 +5,7 @@
 #include <asy/training.h>
 #include "job.h"
 #include "layers.h"
+#include "schedule.h"
 
 static const char study_text[] =
     "assay: 1\n"
@@ -353,10 +354,94 @@ static void strict_reaches_the_job(void)
     asy_buf_fini(&job_text);
 }
 
+/* ---- what a checkpoint belongs to ------------------------------------------------------------ */
+
+/* With these changes of hyperparameters: the text by which a checkpoint knows its trial, and what
+ * they all are. false: they are refused. */
+static bool identify(struct asy__hyper hyper, const char *params, int population,
+                     struct asy_buf *ret_text, struct asy_buf *ret_all)
+{
+    struct asy__job job = { .metric = "val_loss", .population = population, .hyper = hyper };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__data data = { 0 };
+    struct asy_json *root = NULL;
+    struct asy_jsonw w;
+    bool ok;
+
+    ok = T_OK(asy_json_parse(params, strlen(params), &root, &err), &err) &&
+         asy__hyper_read(root, &job.hyper, &err) == 0;
+    if (ok) {
+        asy_buf_clear(ret_text);
+        asy_buf_clear(ret_all);
+        asy__job_identity(&job, &data, ret_text);
+        asy_jsonw_init(&w, ret_all, 0);
+        asy__hyper_write(&job.hyper, &w, NULL);
+    }
+    asy_json_destroy(root);
+    return ok;
+}
+
+/* How many other values there were for it; each changes the text. */
+static int try_values(const struct asy__hyper *hyper, const char *name, int population)
+{
+    static const char *const values[] = {
+        "0.25", "1", "2", "5", "17", "true", "\"layer\"", "\"batch\"", "\"valid\"", "\"mean\"",
+        "\"none\"", "\"silu\"", "\"adam\"", "\"sgd\"", "\"cosine\"", "\"quantile\"",
+    };
+    struct asy_buf plain, plain_all, text, all;
+    char params[200];
+    int n = 0;
+
+    asy_buf_init(&plain, 1u << 16);
+    asy_buf_init(&plain_all, 1u << 16);
+    asy_buf_init(&text, 1u << 16);
+    asy_buf_init(&all, 1u << 16);
+    T_TRUE(identify(*hyper, "{}", population, &plain, &plain_all));
+    for (size_t i = 0; i < ASY_ARRAY_LEN(values); i++) {
+        snprintf(params, sizeof params, "{\"%s\":%s}", name, values[i]);
+        if (!identify(*hyper, params, population, &text, &all) || !strcmp(all.data, plain_all.data))
+            continue;
+        n++;
+        t__check(strcmp(text.data, plain.data) != 0, __LINE__, __FILE__, "%s: %s is not in it",
+                 asy__family_name((enum asy__family)hyper->family), params);
+    }
+    asy_buf_fini(&plain);
+    asy_buf_fini(&plain_all);
+    asy_buf_fini(&text);
+    asy_buf_fini(&all);
+    return n;
+}
+
+/* In a population all but what is of learning alone, since others may go on from it. */
+static void a_checkpoint_knows_every_hyperparameter(void)
+{
+    for (int f = 0; f < ASY__FAMILIES; f++) {
+        const char *family = asy__family_name((enum asy__family)f), *name;
+        struct asy__hyper hyper;
+
+        if (f == ASY__PLUGIN)
+            continue;
+        asy__hyper_defaults((enum asy__family)f, &hyper);
+        hyper.optimizer = ASY__LARS; /* so that what is of some rules only counts */
+        hyper.lr_schedule = ASY__LR_STEP;
+        hyper.loss = ASY__LOSS_HUBER;
+        if (f == ASY__MLP)
+            hyper.layers = ASY__HIDDEN_MAX;
+        for (size_t i = 0; (name = asy_trainer_hyperparameter(family, i)); i++) {
+            if (f == ASY__LAYERS && !strcmp(name, "layers"))
+                continue;
+            t__check(try_values(&hyper, name, 0) > 0, __LINE__, __FILE__, "%s: no value of %s",
+                     family, name);
+            if (f != ASY__GBDT && !listed("linear", name, 1) && strcmp(name, "dropout") != 0)
+                try_values(&hyper, name, 1);
+        }
+    }
+}
+
 T_MAIN("options", T_TEST(both_know_the_same_hyperparameters), T_TEST(both_know_the_same_layers),
        T_TEST(trees_have_the_same_defaults),
        T_TEST(a_study_is_a_job_with_the_same_defaults),
        T_TEST(listed_layers_reach_the_network), T_TEST(lists_that_lie_are_refused),
        T_TEST(a_network_that_does_not_fit_the_data_is_told),
        T_TEST(linear_has_what_all_networks_have),
-       T_TEST(strict_reaches_the_job))
+       T_TEST(strict_reaches_the_job), T_TEST(a_checkpoint_knows_every_hyperparameter))

@@ -284,6 +284,8 @@ static void add_cnn(const struct asy__hyper *h, int population, struct asy_buf *
                  (long long)h->hidden, asy_act_name((enum asy_act)h->activation),
                  (long long)h->image_height, (long long)h->image_width,
                  (long long)h->image_channels);
+    if (h->norm)
+        asy_buf_addf(buf, "norm=%lld\n", (long long)h->norm);
     if (!population)
         asy_buf_addf(buf, "dropout=%a\n", h->dropout);
 }
