@@ -219,6 +219,44 @@ static void the_mean_is_what_is_validated_and_stored(void)
     tear_down(&b);
 }
 
+#define MANY "\"label\":-1,\"split\":{\"validation\":0.05,\"test\":0,\"stratify\":false}"
+
+/* More scores than are sorted unasked; named, the area comes. */
+static void the_area_of_many_classes_is_asked_for(void)
+{
+    static const char *const names[] = { "val_loss", "val_auc" };
+    enum { ROWS = 2200 }; /* each a class, 95 % of them to train on */
+    struct asy_buf text, json;
+    char path[100];
+    struct bench b;
+
+    asy_buf_init(&text, 1u << 20);
+    asy_buf_init(&json, 1u << 16);
+    for (int i = 0; i < ROWS; i++)
+        asy_buf_addf(&text, "%d,c%d\n", i % 7, i);
+    if (set_up(&b)) {
+        struct asy_json *job;
+
+        snprintf(path, sizeof path, "%s/many.csv", b.dir);
+        kit_write(path, text.data, text.len);
+        job = kit_family_job("linear", path, MANY, "val_loss", "minimize", 1,
+                             "\"batch_size\":1024", "");
+        T_OK(train(&b, job, NULL), &b.err);
+        asy_json_destroy(job);
+        for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++) {
+            job = kit_family_job("linear", path, MANY, names[i], "minimize", 1, "", "");
+            asy_buf_clear(&json);
+            T_OK(asy_trainer_evaluate(job, b.result.model_path, "train", &json, &b.err), &b.err);
+            T_HAS("always", json.data, "\"train_f1\":");
+            T_EQ(names[i], strstr(json.data, "\"train_auc\":") != NULL, i == 1);
+            asy_json_destroy(job);
+        }
+    }
+    asy_buf_fini(&text);
+    asy_buf_fini(&json);
+    tear_down(&b);
+}
+
 static void metrics_come_where_they_are_named(void)
 {
     static const struct {
@@ -570,6 +608,7 @@ static void the_validation_loss_is_the_plain_one(void)
 T_MAIN("learning", T_TEST(interrupted_training_ends_with_the_same_bits),
        T_TEST(each_hyperparameter_has_an_effect), T_TEST(pieces_of_a_batch_make_the_same_update),
        T_TEST(the_mean_is_what_is_validated_and_stored), T_TEST(metrics_come_where_they_are_named),
+       T_TEST(the_area_of_many_classes_is_asked_for),
        T_TEST(constraints_name_metrics_too), T_TEST(outliers_pull_as_the_loss_lets_them),
        T_TEST(losses_without_sense_are_refused), T_TEST(tokens_learn_by_the_same_rules),
        T_TEST(a_child_may_learn_by_other_rules), T_TEST(a_checkpoint_is_of_its_hyperparameters),

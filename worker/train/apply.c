@@ -111,10 +111,21 @@ static int find_part(const char *name, enum asy__part *ret, struct asy_error *er
     return asy_fail(err, ASY_E_INVAL, "no part '%.60s'; train, validation, test are there", name);
 }
 
-/* Everything there is to say of a part. */
-static int score_all(struct asy__model *model, const struct asy__data *data, enum asy__part part,
-                     const char *prefix, struct asy__metric_list *list, struct asy_error *err)
+/* Everything there is to say of so many rows, but the area where it takes long and the study does
+ * not name it. */
+static unsigned wanted(const struct asy_json *study, const struct asy__schema *schema, size_t rows)
 {
+    size_t classes = schema->classes.n;
+
+    if (!classes || rows <= ASY__AREA_UNASKED / classes)
+        return ASY__WANTS_ALL;
+    return (ASY__WANTS_ALL & ~(unsigned)ASY__WANTS_AREA) | asy__job_wants(study);
+}
+
+static int score_part(struct asy__model *model, const struct asy__data *data, enum asy__part part,
+                      unsigned wants, struct asy__metric_list *list, struct asy_error *err)
+{
+    static const char *const prefixes[ASY__PARTS] = { "train", "val", "test" };
     struct asy__learner learner = asy__model_learner(model);
     struct asy__score room, score;
     struct asy__scoring scoring = { .learner = &learner, .data = data, .shards = 1, .room = &room,
@@ -124,30 +135,32 @@ static int score_all(struct asy__model *model, const struct asy__data *data, enu
     int rc = asy_comm_self(&scoring.comm, err);
 
     if (rc == 0 && model->schema.classification && !model->schema.vocabulary)
-        rc = asy__tally_create(model->schema.classes.n, rows, 0, rows, 1, &scoring.tally, err);
+        rc = asy__tally_create(model->schema.classes.n, rows, 0, rows,
+                               (wants & ASY__WANTS_AREA) != 0, &scoring.tally, err);
     if (rc == 0 && (rc = asy__score_part(&scoring, part, &score, &counts, err)) == 0)
-        asy__metrics_add(&score, &counts, &model->schema, (enum asy__loss)model->hyper.loss,
-                         ASY__WANTS_ALL, prefix, list);
+        asy__metrics_add(&score, &counts, &model->schema, (enum asy__loss)model->hyper.loss, wants,
+                         prefixes[part], list);
     asy__tally_destroy(scoring.tally);
     asy_comm_destroy(scoring.comm);
     return rc;
 }
 
-static int write_score(struct asy__model *model, const struct asy__data *data,
-                       enum asy__part part, struct asy_buf *ret_json, struct asy_error *err)
+static int write_score(const struct asy_json *study, struct asy__model *model,
+                       const struct asy__data *data, enum asy__part part, struct asy_buf *ret_json,
+                       struct asy_error *err)
 {
-    static const char *const prefixes[ASY__PARTS] = { "train", "val", "test" };
+    size_t rows = data->start[part + 1] - data->start[part];
     struct asy__metric_list list = { .n = 0 };
     struct asy_jsonw w;
     int rc;
 
-    if (data->start[part] == data->start[part + 1])
+    if (rows == 0)
         return asy_fail(err, ASY_E_INVAL, "the split has no rows for %s", part_names[part]);
-    if ((rc = score_all(model, data, part, prefixes[part], &list, err)) < 0)
+    if ((rc = score_part(model, data, part, wanted(study, &model->schema, rows), &list, err)) < 0)
         return rc;
     asy_jsonw_init(&w, ret_json, 0);
     asy_jsonw_open(&w, NULL, '{');
-    asy_jsonw_u64(&w, "rows", data->start[part + 1] - data->start[part]);
+    asy_jsonw_u64(&w, "rows", rows);
     for (size_t i = 0; i < list.n; i++)
         asy_jsonw_f64(&w, list.item[i].name, list.item[i].value);
     asy_jsonw_close(&w, '}');
@@ -157,6 +170,7 @@ static int write_score(struct asy__model *model, const struct asy__data *data,
 int asy_trainer_evaluate(const struct asy_json *job_json, const char *model_path, const char *part,
                          struct asy_buf *ret_json, struct asy_error *err)
 {
+    const struct asy_json *study = asy_json_get(job_json, "study");
     struct asy__model model = { 0 };
     struct asy__data data = { 0 };
     struct asy__data_spec spec;
@@ -165,16 +179,16 @@ int asy_trainer_evaluate(const struct asy_json *job_json, const char *model_path
 
     if ((rc = find_part(part, &which, err)) < 0)
         return rc;
-    if (asy_json_get(asy_json_get(asy_json_get(job_json, "study"), "run"), "plugin"))
+    if (asy_json_get(asy_json_get(study, "run"), "plugin"))
         return asy__plugged_score(job_json, model_path, which, ret_json, err);
-    rc = asy__data_spec_read(asy_json_get(asy_json_get(job_json, "study"), "data"), &spec, err);
+    rc = asy__data_spec_read(asy_json_get(study, "data"), &spec, err);
     if (rc < 0 || (rc = asy__model_read(model_path, &model, err)) < 0)
         return rc;
     rc = asy__data_load(&spec, &model.schema, 1, &data, err);
     if (rc == 0 && data.tokens) /* of its features, which these have yet to become */
         rc = asy__tokens_window(&data, asy__shape_size(model.net->features), err);
     if (rc == 0)
-        rc = write_score(&model, &data, which, ret_json, err);
+        rc = write_score(study, &model, &data, which, ret_json, err);
     asy__data_fini(&data);
     asy__model_fini(&model);
     return rc;

@@ -103,6 +103,11 @@ static unsigned wanted(const struct asy_json *list)
     return wants;
 }
 
+unsigned asy__job_wants(const struct asy_json *study)
+{
+    return wanted(asy_json_get(study, "objective")) | wanted(asy_json_get(study, "constraints"));
+}
+
 static int read_data(const struct asy_json *node, struct asy__job *job, struct asy_error *err)
 {
     if (!job->plugin || !(asy_plugin_get(job->plugin)->flags & ASY_TRAINER_OWN_DATA))
@@ -135,8 +140,7 @@ static int read_job(const struct asy_json *node, struct asy__job *job, struct as
         asy_error_prefix(err, "params");
         return rc;
     }
-    job->wants = wanted(asy_json_get(study, "objective")) |
-                wanted(asy_json_get(study, "constraints"));
+    job->wants = asy__job_wants(study);
     job->seed = (uint64_t)asy_json_i64(asy_json_get(node, "seed"), 0);
     job->number = (uint64_t)asy_json_i64(asy_json_get(node, "number"), 0);
     until = asy_json_i64(asy_json_get(node, "until"), (int64_t)job->max);

@@ -26,6 +26,8 @@ struct asy__job {
 };
 ASY_MUST_CHECK int asy__job_read(const struct asy_json *node, struct asy__job *ret,
                                  struct asy_error *err);
+/* The metrics that a study names and that are to be asked for (metrics.h). */
+unsigned asy__job_wants(const struct asy_json *study);
 /* What it owns: a plug-in. */
 void asy__job_fini(struct asy__job *job);
 /* What the data spec says, except the file's place, as text: equal texts mean equal data if the

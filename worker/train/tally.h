@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <asy/comm.h>
 
+/* Up to so many scores (rows times classes: 16 MiB of them, a second of sorting) the area comes
+ * without being asked for, where it is not wanted after each epoch. */
+#define ASY__AREA_UNASKED ((size_t)1 << 22)
+
 #define ASY__TOPS 4
 extern const size_t asy__tops[ASY__TOPS]; /* 2, 3, 5, 10: what val_top2 and so on count */
 

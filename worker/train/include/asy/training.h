@@ -88,7 +88,8 @@ ASY_MUST_CHECK int asy_trainer_describe_plugin(const char *path, struct asy_buf 
 ASY_MUST_CHECK int asy_trainer_describe(const struct asy_json *job, struct asy_buf *ret_json,
                                         struct asy_error *err);
 /* Scores a stored model on one part ("train", "validation", "test") of a job's data: a JSON object
- * of metrics. */
+ * of metrics. The area under the curve is there where the study names it, or there are few scores.
+ */
 ASY_MUST_CHECK int asy_trainer_evaluate(const struct asy_json *job, const char *model_path,
                                         const char *part, struct asy_buf *ret_json,
                                         struct asy_error *err);
