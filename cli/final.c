@@ -115,10 +115,11 @@ static int is_applied(const struct asy_json *study)
 
 static int has_test_part(const struct asy_json *study)
 {
-    const struct asy_json *data = asy_json_get(asy_json_get(study, "spec"), "data");
+    const struct asy_json *spec = asy_json_get(study, "spec"), *data = asy_json_get(spec, "data");
 
+    /* It knows, and says nothing of no rows; but its files are in the trial's folder. */
     if (!data && is_of_plugin(study))
-        return 1; /* it knows, and says nothing of no rows */
+        return !asy_json_at(asy_json_get(asy_json_get(spec, "run"), "files"), 0);
     return asy_json_f64(asy_json_get(asy_json_get(data, "split"), "test"), 0) > 0;
 }
 

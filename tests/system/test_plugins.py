@@ -205,6 +205,20 @@ def a_worker_elsewhere_gets_the_library():
         far.end(coordinator)
 
 
+def who_has_files_is_not_asked_for_a_test_score():
+    """Its own data may be in them, and they are in the trial's folder."""
+    with Home() as home:
+        odd(home, "well")
+        has("test part", home.run("run", "study.yaml")[0], "test_loss")
+    with Home() as home:
+        path = odd(home, "well")
+        with open(path) as f:
+            text = f.read()
+        home.write("points", "0 1\n")
+        home.write("study.yaml", text.replace("silence:", "files: [points], silence:"))
+        equal("test part", "test_loss" in home.run("run", "study.yaml")[0], False)
+
+
 def nothing_reaches_the_next_attempt():
     """Threads that are left behind, of each trial: they end with its process."""
     with Home() as home:
@@ -219,4 +233,5 @@ def nothing_reaches_the_next_attempt():
 main(the_example_sweeps, mistakes_have_a_place, the_table_is_shown, ranks_make_the_same_bits,
      a_population_goes_on_from_checkpoints, a_crash_costs_one_attempt,
      a_failure_is_told_by_who_failed, ranks_fail_together, who_does_not_come_back_is_killed,
-     a_worker_elsewhere_gets_the_library, nothing_reaches_the_next_attempt)
+     a_worker_elsewhere_gets_the_library, who_has_files_is_not_asked_for_a_test_score,
+     nothing_reaches_the_next_attempt)

@@ -78,7 +78,8 @@ struct asy_trainer_setup {
     const double *values;    /* [n_hypers] in the order of the table */
     uint64_t seed;           /* of the trial */
     uint32_t rank, ranks;
-    const char *dir;         /* the trial's folder, with its copies of run.files */
+    const char *dir;         /* the trial's folder, with its copies of run.files; "": a stored model
+                              * is scored, without that folder */
     /* The data set, scaled and split by `data` of the study file; zeros where the plug-in has its
      * own. */
     size_t n_features;
@@ -149,8 +150,8 @@ struct asy_trainer_plugin {
     uint32_t n_metrics;      /* 1 to 16; the first is "loss", which the gradient is of */
     uint32_t metric_size;    /* sizeof(struct asy_trainer_metric) */
 
-    /* Once, on each rank. *ret_self is the self of all other calls; where this fails destroy() is
-     * not called. */
+    /* Once, on each rank, and once where a stored model is scored. *ret_self is the self of all
+     * other calls; where this fails destroy() is not called. */
     int (*create)(const struct asy_trainer_setup *setup, struct asy_trainer_shape *ret_shape,
                   void **ret_self, char *why);
     /* The parameters that training begins with; params [n_params], zeros before. One rank is
