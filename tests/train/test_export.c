@@ -381,6 +381,24 @@ static void what_cannot_be_exported_is_refused(void)
     }
     T_EQ("nothing written", bytes.len, 0);
     kit_rmdir(made.dir);
+    /* 7 features; 17 or 18 arrays of 15,000 numbers, as the first activation joins */
+    for (int acts = 17; acts <= 18; acts++) {
+        struct asy_buf layers;
+
+        asy_buf_init(&layers, 4096);
+        asy_buf_adds(&layers, "\"layers\":[{\"dense\":15000}");
+        for (int i = 0; i < acts; i++)
+            asy_buf_addf(&layers, ",{\"act\":\"%s\"}", i % 2 ? "relu" : "tanh");
+        asy_buf_addc(&layers, ']');
+        if (make("layers", "kind", WHOLE, layers.data)) {
+            int rc = asy_export(made.model, ASY_EXPORT_C, "1", &bytes, &err);
+
+            T_EQ("stack", rc, acts == 18 ? ASY_E_TOOBIG : 0);
+        }
+        kit_rmdir(made.dir);
+        asy_buf_fini(&layers);
+    }
+    T_HAS("stack", err.text, "on the stack, at most 1024 KiB: this model needs 10");
     asy_buf_fini(&bytes);
 }
 

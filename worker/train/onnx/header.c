@@ -274,10 +274,25 @@ static size_t size_of(const struct asy__model *model)
     return n;
 }
 
+/* Its features, and what a network computes of them. */
+static int check_stack(const struct asy__model *model, struct asy_error *err)
+{
+    size_t n = model->schema.n_features;
+
+    if (model->net)
+        n += asy__header_net_arrays(model->net);
+    return n <= ASY_EXPORT_C_STACK / sizeof(float)
+               ? 0
+               : asy_fail(err, ASY_E_TOOBIG, "C keeps what it computes on the stack, at most %zu "
+                          "KiB: this model needs %zu; export it as onnx", ASY_EXPORT_C_STACK >> 10,
+                          n * sizeof(float) >> 10);
+}
+
 static int check(const struct asy__export *export, struct asy_error *err)
 {
     const struct asy__schema *schema = &export->model->schema;
     size_t n = size_of(export->model);
+    int rc;
 
     if (schema->vocabulary)
         return asy_fail(err, ASY_E_UNSUPPORTED, "C is for rows of a table, this is a model of "
@@ -288,7 +303,9 @@ static int check(const struct asy__export *export, struct asy_error *err)
     if (!isfinite((float)schema->target_shift) || !isnormal((float)schema->target_factor))
         return asy_fail(err, ASY_E_UNSUPPORTED, "its values, around %g, are out of a float's range",
                         schema->target_shift);
-    return export->model->net ? asy__header_net_check(export->model->net, err) : 0;
+    if (export->model->net && (rc = asy__header_net_check(export->model->net, err)) < 0)
+        return rc;
+    return check_stack(export->model, err);
 }
 
 int asy__export_c(const struct asy__export *export, struct asy_buf *ret, struct asy_error *err)

@@ -25,4 +25,6 @@ void asy__header_net(struct asy__writer *w);
 void asy__header_trees(struct asy__writer *w);
 /* ASY_E_UNSUPPORTED: a layer that C has no words for here. */
 ASY_MUST_CHECK int asy__header_net_check(const struct asy__net *net, struct asy_error *err);
+/* Numbers that <name>_outputs() keeps in arrays of its own; of a network that was checked. */
+size_t asy__header_net_arrays(const struct asy__net *net);
 #endif

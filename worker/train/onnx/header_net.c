@@ -348,17 +348,32 @@ static const char *array_of(const struct asy__layer *layer, size_t i, const size
     return name;
 }
 
-/* y: its outputs; s: what a layer needs on the way. */
+/* What a layer needs on the way, an array s. */
+static size_t size_on_way(const struct asy__layer *layer)
+{
+    if (layer->desc.kind == ASY__ATTENTION)
+        return asy__shape_vectors(layer->out);
+    return layer->desc.kind == ASY__CONV && layer->desc.pool ? conv_size(layer) : 0;
+}
+
+/* y: its outputs. */
 static void put_arrays(struct asy__writer *w, const struct asy__layer *layer)
 {
     if (passes_on(layer))
         return;
     asy_buf_addf(w->to, "    float y%zu[%zu];\n", layer->number, asy__shape_size(layer->out));
-    if (layer->desc.kind == ASY__ATTENTION)
-        asy_buf_addf(w->to, "    float s%zu[%zu];\n", layer->number,
-                     asy__shape_vectors(layer->out));
-    if (layer->desc.kind == ASY__CONV && layer->desc.pool)
-        asy_buf_addf(w->to, "    float s%zu[%zu];\n", layer->number, conv_size(layer));
+    if (size_on_way(layer))
+        asy_buf_addf(w->to, "    float s%zu[%zu];\n", layer->number, size_on_way(layer));
+}
+
+size_t asy__header_net_arrays(const struct asy__net *net)
+{
+    size_t n = 0;
+
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (!passes_on(&net->layers[l]))
+            n += asy__shape_size(net->layers[l].out) + size_on_way(&net->layers[l]);
+    return n;
 }
 
 static void put_layer(struct asy__writer *w, const struct asy__layer *layer, const size_t *arrays)

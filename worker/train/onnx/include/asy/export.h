@@ -14,6 +14,7 @@ enum asy_export_format {
     ASY_EXPORT_C,    /* a header in C99, for models of at most ASY_EXPORT_C_MAX numbers */
 };
 #define ASY_EXPORT_C_MAX ((size_t)1 << 20)
+#define ASY_EXPORT_C_STACK ((size_t)1 << 20) /* bytes that a header's function may keep there */
 
 /* "onnx" or "c". ASY_E_INVAL: neither. */
 ASY_MUST_CHECK int asy_export_format(const char *name, enum asy_export_format *ret,
