@@ -232,7 +232,35 @@ static void join_refuses_a_path_that_does_not_fit(void)
     T_TRUE(line == NULL);
 }
 
+/* Updates that each take as long as they may, or less: the rank is never quiet for longer than the
+ * agent allows. */
+static void a_rank_in_time_is_never_given_up(void)
+{
+    static const int64_t silences[] = { 1, 7, 8, 250, 2000, 600000 };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(silences); i++) {
+        int64_t silence = silences[i], now = 0, alive = 0, late = 0, throttled = 0;
+        uint64_t draw = 1;
+
+        for (int update = 0; update < 2000; update++) {
+            draw = draw * 6364136223846793005u + 1442695040888963407u;
+            now += draw >> 63 ? silence : (int64_t)(draw >> 33) % asy_gang_alive_ms(silence);
+            late += now >= asy_gang_silent_at(silence, alive);
+            if (asy_gang_alive_due(silence, alive, now))
+                alive = now;
+            else
+                throttled++;
+        }
+        T_EQ("late", late, 0);
+        T_TRUE(silence < 250 || throttled > 100);
+        T_TRUE(asy_gang_silent_at(silence, 0) <= silence + 1 + silence / 8);
+    }
+    T_EQ("an eighth", asy_gang_alive_ms(2000), 250);
+    T_EQ("at most", asy_gang_alive_ms(600000), 5000);
+}
+
 T_MAIN("line", T_TEST(lines_come_out_whole_however_they_are_cut),
        T_TEST(lines_before_the_end_are_not_lost), T_TEST(a_line_over_the_limit_is_refused),
        T_TEST(a_slow_reader_gets_everything_in_order), T_TEST(a_newline_inside_is_refused),
-       T_TEST(join_greets_with_token_pid_and_rank), T_TEST(join_refuses_a_path_that_does_not_fit))
+       T_TEST(join_greets_with_token_pid_and_rank), T_TEST(join_refuses_a_path_that_does_not_fit),
+       T_TEST(a_rank_in_time_is_never_given_up))

@@ -339,8 +339,9 @@ void asy__job_heard(struct asy__job *job)
 {
     int64_t silence_ms = job->spec->study->silence_ms;
 
-    job->silent_ms = silence_ms && !asy__part_follows(job) ? asy_clock_ms() + silence_ms
-                                                           : INT64_MAX;
+    job->silent_ms = silence_ms && !asy__part_follows(job)
+                         ? asy_gang_silent_at(silence_ms, asy_clock_ms())
+                         : INT64_MAX;
 }
 
 /* What its first rank has said is not read yet, or shall wait: it is not silent. */

@@ -20,14 +20,12 @@
 #include <asy/training.h>
 
 #define CPUS_MAX 8192
-#define ALIVE_MOST_MS 5000
-#define ALIVE_PARTS 8 /* of the time after which the agent loses patience */
 
 struct serve {
     struct asy_comm *comm;
     const char *dir, *logs; /* of the running job, or NULL */
-    int64_t alive_every_ms; /* 0: the agent does not ask for it */
-    int64_t alive_ms;       /* when it was last told that training goes on */
+    int64_t silence_ms; /* 0: the agent does not ask for it */
+    int64_t alive_ms;   /* when it was last told that training goes on */
     struct asy_trainer *trainer;
     struct asy_line *out; /* trainer's thread */
     struct asy_line *in;  /* reader */
@@ -127,8 +125,8 @@ static void on_alive(void *arg)
     struct asy_buf line;
     int64_t now_ms;
 
-    if (!serve->alive_every_ms ||
-        (now_ms = asy_clock_ms()) - serve->alive_ms < serve->alive_every_ms)
+    if (!serve->silence_ms ||
+        !asy_gang_alive_due(serve->silence_ms, serve->alive_ms, now_ms = asy_clock_ms()))
         return;
     serve->alive_ms = now_ms;
     asy_buf_init(&line, sizeof text);
@@ -139,12 +137,8 @@ static void on_alive(void *arg)
 
 static void set_alive(struct serve *serve, int64_t silence_ms)
 {
-    int64_t every_ms = silence_ms / ALIVE_PARTS;
-
     serve->alive_ms = INT64_MIN / 2;
-    serve->alive_every_ms = silence_ms <= 0 ? 0
-                            : every_ms < 1  ? 1
-                            : every_ms > ALIVE_MOST_MS ? ALIVE_MOST_MS : every_ms;
+    serve->silence_ms = silence_ms > 0 ? silence_ms : 0;
 }
 
 static int on_report(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n)

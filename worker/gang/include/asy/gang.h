@@ -29,6 +29,28 @@
 
 #define ASY_GANG_LINE (256u << 10)
 
+/* How often rank 0 says {"alive":true} where its order has silence_ms > 0: not again within this
+ * time. So the agent waits for silence_ms after it, else that would end too early what began while
+ * nothing could be said. */
+static inline int64_t asy_gang_alive_ms(int64_t silence_ms)
+{
+    int64_t every_ms = silence_ms / 8;
+
+    return every_ms < 1 ? 1 : every_ms > 5000 ? 5000 : every_ms;
+}
+
+/* Whether it says so now: alive_ms is when it last did, in milliseconds of any clock. */
+static inline int asy_gang_alive_due(int64_t silence_ms, int64_t alive_ms, int64_t now_ms)
+{
+    return now_ms - alive_ms >= asy_gang_alive_ms(silence_ms);
+}
+
+/* When the agent gives up on a rank of which it heard at heard_ms. */
+static inline int64_t asy_gang_silent_at(int64_t silence_ms, int64_t heard_ms)
+{
+    return heard_ms + silence_ms + asy_gang_alive_ms(silence_ms);
+}
+
 /* A buffered, non-blocking line connection over a connected descriptor; both sides use it. */
 struct asy_line;
 /* fd is the line's from here on (closed by destroy) and made non-blocking. */
