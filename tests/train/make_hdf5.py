@@ -75,6 +75,18 @@ def refused(file):
     group["again"] = file["/"]  # a circle
 
 
+def padded(file):
+    """Texts of a fixed size as C and Fortran write them: bytes as they are, not converted."""
+    for name, padding, values in (
+            ("terminated", h5py.h5t.STR_NULLTERM, [b"red\0##", b"\0#####", b"grey\0\0"]),
+            ("spaces", h5py.h5t.STR_SPACEPAD, [b"red   ", b"      ", b" a b  "])):
+        kind = h5py.h5t.C_S1.copy()
+        kind.set_size(6)
+        kind.set_strpad(padding)
+        data = h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple((3,)))
+        data.write(h5py.h5s.ALL, h5py.h5s.ALL, numpy.array(values, "V6"), kind)
+
+
 def main():
     made_by = f"h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}"
     with h5py.File(os.path.join(sys.argv[1], "many.h5"), "w", track_order=False) as file:
@@ -85,6 +97,12 @@ def main():
         file.attrs["made_by"] = made_by
         file["a label"] = [3, 4]
         file["images"] = numpy.arange(8, dtype="u1").reshape(2, 2, 2)
+    path = os.path.join(sys.argv[1], "block.h5")
+    with h5py.File(path, "w", userblock_size=2048) as file:
+        file.attrs["made_by"] = made_by
+        padded(file)
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, or what a user likes")
 
 
 if __name__ == "__main__":

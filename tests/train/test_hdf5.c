@@ -50,7 +50,7 @@ static void one_set(const char *name, char options[100])
     snprintf(options, 100, "\"arrays\":[\"%s\"]", name);
 }
 
-static void rows_are(const char *name, const char *want)
+static void rows_are(const char *path, const char *name, const char *want)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_buf seen;
@@ -58,7 +58,7 @@ static void rows_are(const char *name, const char *want)
 
     asy_buf_init(&seen, 1u << 20);
     one_set(name, options);
-    if (T_OK(read_rows(DATA "many.h5", options, note, &seen, NULL, &err), &err))
+    if (T_OK(read_rows(path, options, note, &seen, NULL, &err), &err))
         T_STR(name, seen.data, want);
     asy_buf_fini(&seen);
 }
@@ -98,7 +98,14 @@ static void numbers_and_texts_of_any_type_are_rows(void)
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
-        rows_are(cases[i].name, cases[i].want);
+        rows_are(DATA "many.h5", cases[i].name, cases[i].want);
+}
+
+/* The file has a user's block before what is HDF5's. */
+static void texts_end_where_their_padding_begins(void)
+{
+    rows_are(DATA "block.h5", "terminated", "0<terminated>|1<red>|2<>|3<grey>|");
+    rows_are(DATA "block.h5", "spaces", "0<spaces>|1<red>|2<>|3< a b>|");
 }
 
 /* ---- what is longer than a block ------------------------------------------------------------ */
@@ -375,7 +382,8 @@ static void want_of_memory_is_told(void)
 int main(void)
 {
     static const struct t_test tests[] = {
-        T_TEST(numbers_and_texts_of_any_type_are_rows), T_TEST(rows_beyond_a_block_follow),
+        T_TEST(numbers_and_texts_of_any_type_are_rows),
+        T_TEST(texts_end_where_their_padding_begins), T_TEST(rows_beyond_a_block_follow),
         T_TEST(sets_stand_side_by_side), T_TEST(labels_are_of_any_type),
         T_TEST(a_model_is_trained_on_them),
         T_TEST(what_is_no_table_is_refused), T_TEST(damaged_files_are_refused),

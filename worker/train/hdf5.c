@@ -22,6 +22,7 @@ typedef unsigned long long hsize_t;
 enum { H5_RDONLY = 0, H5_DEFAULT = 0, H5_ALL = 0, H5_SELECT_SET = 0, H5_WALK_UPWARD = 0 };
 enum { H5_GROUP = 0, H5_DATASET = 1 };
 enum { H5_CHUNKED = 2, H5_VIRTUAL = 3 };
+enum { H5_NULL_TERMINATED = 0, H5_SPACE_PADDED = 2 };
 enum { H5_INTEGER = 0, H5_FLOAT = 1, H5_STRING = 3, H5_COMPOUND = 6, H5_ENUM = 8 };
 
 struct h5_error {
@@ -71,6 +72,7 @@ static struct {
     int (*t_class)(hid_t type);
     size_t (*t_size)(hid_t type);
     int (*t_is_variable)(hid_t type);
+    int (*t_padding)(hid_t type);
     herr_t (*t_close)(hid_t type);
     const hid_t *t_double, *p_file_access;
 } h5;
@@ -127,6 +129,7 @@ static int get_all(void *library)
         { "H5Tget_class", &h5.t_class },
         { "H5Tget_size", &h5.t_size },
         { "H5Tis_variable_str", &h5.t_is_variable },
+        { "H5Tget_strpad", &h5.t_padding },
         { "H5Tclose", &h5.t_close },
         { "H5T_NATIVE_DOUBLE_g", &h5.t_double },
         { "H5P_CLS_FILE_ACCESS_ID_g", &h5.p_file_access },
@@ -195,9 +198,13 @@ struct asy__hdf5 {
     size_t n_names, n_seen;
 };
 
+/* A block of its user's own may stand before: of 512 bytes, 1024, 2048, … */
 int asy__is_hdf5(const void *bytes, size_t n)
 {
-    return n >= 8 && !memcmp(bytes, "\x89HDF\r\n\x1a\n", 8);
+    for (size_t at = 0; at < n && n - at >= 8; at = at ? 2 * at : 512)
+        if (!memcmp((const char *)bytes + at, "\x89HDF\r\n\x1a\n", 8))
+            return 1;
+    return 0;
 }
 
 static int add_name(struct asy__hdf5 *file, const char *name, struct asy_error *err)
@@ -558,6 +565,28 @@ void asy__hdf5_end(struct asy__hdf5_set *set)
     free(set);
 }
 
+/* What does not belong to a text becomes NULs, which do not count at its end. */
+static void clear_padding(unsigned char *text, size_t size, int padding)
+{
+    size_t n = size;
+
+    if (padding == H5_NULL_TERMINATED)
+        n = strnlen((const char *)text, size);
+    if (padding == H5_SPACE_PADDED)
+        while (n && (text[n - 1] == ' ' || text[n - 1] == '\0'))
+            n--;
+    memset(text + n, 0, size - n);
+}
+
+static void clear_paddings(struct asy__hdf5_set *set)
+{
+    const struct asy__shape *shape = &set->shape;
+    int padding = shape->kind == ASY__BYTES ? h5.t_padding(set->type) : -1;
+
+    for (size_t i = 0; padding >= 0 && i < set->n * shape->n_columns; i++)
+        clear_padding(set->block + i * shape->item, shape->item, padding);
+}
+
 static int read_block(struct asy__hdf5_set *set, struct asy_error *err)
 {
     const struct asy__shape *shape = &set->shape;
@@ -578,6 +607,7 @@ static int read_block(struct asy__hdf5_set *set, struct asy_error *err)
         rc = fail(err, "its values cannot be read");
         set->n = 0;
     }
+    clear_paddings(set);
     if (memory >= 0)
         h5.s_close(memory);
     return rc;

@@ -12,6 +12,7 @@
 struct asy__hdf5;     /* a file */
 struct asy__hdf5_set; /* a data set that is being read */
 
+/* bytes: the first of a file; a user's block before the format's own must lie within them. */
 int asy__is_hdf5(const void *bytes, size_t n);
 /* "-" is standard input, which must be a file. ASY_E_UNSUPPORTED: there is no such library. No
  * failure of these names the file. */
