@@ -190,13 +190,13 @@ ASY_MUST_CHECK int asy__describe_data(const char *study, size_t len, struct asy_
 /* A model's scores on a part of the study's data; the caller destroys *ret_scores. */
 ASY_MUST_CHECK int asy__evaluate(const struct asy_json *spec, const char *model, const char *part,
                                  struct asy_json **ret_scores, struct asy_error *err);
-/* Runs assay-trainer with these arguments and collects its standard output. */
 /* The table of a plug-in, for readers. */
 ASY_MUST_CHECK int asy__help_plugin(const char *path, struct asy_buf *ret_text,
                                     struct asy_error *err);
 /* A plug-in's table as JSON; ASY_E_INVAL: the library has a fault. */
 ASY_MUST_CHECK int asy__describe_plugin(const char *path, struct asy_buf *ret_json,
                                         struct asy_error *err);
+/* Runs assay-trainer with these arguments and collects its standard output. */
 ASY_MUST_CHECK int asy__trainer(const char *const *args, struct asy_buf *ret_out,
                                 struct asy_error *err);
 
