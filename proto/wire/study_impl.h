@@ -64,6 +64,7 @@ struct asy__row {
 
 extern const struct asy__row asy__rows[];
 extern const size_t asy__n_rows;
+#define ASY__INT_LIMIT 9007199254740992.0 /* 2^53: ints of a point are exact doubles */
 #define ASY__ROWS_MAX 384
 #define ASY__PROBLEMS_MAX 200u
 
@@ -81,6 +82,8 @@ const struct asy__row *asy__row_option(const char *group, const char *name);
 /* i-th row whose parent is the section ("" for the top), or NULL beyond the last. */
 const struct asy__row *asy__row_child(const char *section, size_t i);
 const char *asy__row_leaf(const struct asy__row *row); /* "max" of "run.length.max" */
+/* Whether a number is one that the row allows; not whether it is whole. */
+int asy__in_range(const struct asy__row *row, double value);
 /* "a whole number from 1 to 64"; text holds n bytes. */
 const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n);
 /* Whether word is among "a|b|c", and which it is; SIZE_MAX: none. */

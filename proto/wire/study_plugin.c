@@ -56,7 +56,8 @@ static int makes_sense(const struct asy_json *node)
     return isfinite(asy_json_f64(fallback, (double)NAN)) && min <= max &&
            fabs(asy_json_f64(fallback, 0)) < 1e300 &&
            (!strcmp(type, "real") ||
-            (!strcmp(type, "int") && asy_json_type(fallback) == ASY_JSON_INT));
+            (!strcmp(type, "int") && asy_json_type(fallback) == ASY_JSON_INT &&
+             fabs(asy_json_f64(fallback, 0)) <= ASY__INT_LIMIT));
 }
 
 /* The default as YAML, like those of the table. */
@@ -115,6 +116,14 @@ static void add_metric(struct asy__parse *p, const char *name)
     }
 }
 
+static int is_key_of_run(const char *name)
+{
+    char path[128];
+
+    return snprintf(path, sizeof path, "run.%s", name) < (int)sizeof path &&
+           asy__row_find(path) != NULL;
+}
+
 static void take_table(struct asy__parse *p, const struct asy_yaml *plugin,
                        const struct asy_json *root)
 {
@@ -126,7 +135,7 @@ static void take_table(struct asy__parse *p, const struct asy_yaml *plugin,
     for (size_t i = 0; i < OWN_MAX && (node = asy_json_at(hypers, i)) && !p->rc; i++) {
         const char *name = asy_json_str(asy_json_get(node, "name"), "");
 
-        if (asy__row_option(group, name))
+        if (asy__row_option(group, name) || is_key_of_run(name))
             asy__problem(p, plugin, "run.plugin", "its hyperparameter '%.40s' has the name of one "
                          "of the engine's", name);
         else if (makes_sense(node))
@@ -176,13 +185,11 @@ static void add_named(struct asy__parse *p, const struct asy_yaml *key,
         [ASY_YAML_STRING] = ASY__STRING,
     };
     const char *name = asy__scalar(key);
-    char path[128];
 
     if (!name || !*name || strlen(name) > 100 || value->type < ASY_YAML_BOOL ||
         value->type > ASY_YAML_STRING || p->n_own == OWN_MAX)
         return; /* read on, it is an unknown key */
-    snprintf(path, sizeof path, "run.%s", name);
-    if (asy__row_find(path) || asy__row_option(group, name))
+    if (is_key_of_run(name) || asy__row_option(group, name))
         return;
     for (size_t i = 0; i < p->n_own; i++)
         if (!strcmp(p->own[i].row.path, name))

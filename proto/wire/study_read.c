@@ -128,10 +128,17 @@ static void later(struct asy__parse *p, const struct asy_yaml *node, const char 
                  what ? " " : "");
 }
 
-static int in_range(const struct asy__row *row, double value)
+int asy__in_range(const struct asy__row *row, double value)
 {
     return (row->min == 0 && row->max == 0 && !(row->flags & ASY__MORE_LATER)) ||
            (value >= row->min && value <= row->max);
+}
+
+/* A plug-in gets its hyperparameters as doubles. */
+static int is_inexact(const struct asy__row *row, const struct asy_yaml *node)
+{
+    return row->group && !strcmp(row->group, ASY__PLUGIN) && node->type == ASY_YAML_INT &&
+           (node->i > (int64_t)ASY__INT_LIMIT || node->i < -(int64_t)ASY__INT_LIMIT);
 }
 
 static void read_int(struct asy__parse *p, const struct asy__row *row, const char *key,
@@ -142,7 +149,10 @@ static void read_int(struct asy__parse *p, const struct asy__row *row, const cha
     if (node->type == ASY_YAML_INT && row->flags & ASY__MORE_LATER && node->f > row->max) {
         snprintf(more, sizeof more, "more than %.0f", row->max);
         later(p, node, key, more);
-    } else if (node->type != ASY_YAML_INT || !in_range(row, node->f)) {
+    } else if (is_inexact(row, node)) {
+        asy__problem(p, node, key, "must be a whole number up to 2^53, not %s",
+                     asy__shown(node, more));
+    } else if (node->type != ASY_YAML_INT || !asy__in_range(row, node->f)) {
         wrong(p, row, key, node);
     } else {
         v->i = node->i;
@@ -158,7 +168,7 @@ static void read_number(struct asy__parse *p, const struct asy__row *row, const 
 
     if (node->type == ASY_YAML_STRING && row->later) {
         later(p, node, key, row->later);
-    } else if (!is_number || !isfinite(node->f) || !in_range(row, node->f)) {
+    } else if (!is_number || !isfinite(node->f) || !asy__in_range(row, node->f)) {
         wrong(p, row, key, node);
     } else {
         v->f = node->f;
@@ -173,7 +183,7 @@ static void read_share(struct asy__parse *p, const struct asy__row *row, const c
     int is_number = node->type == ASY_YAML_INT || node->type == ASY_YAML_REAL;
     double steps = is_number && isfinite(node->f) ? round(node->f * ASY_GPU_WHOLE) : -1;
 
-    if (steps < 0 || !in_range(row, node->f) || fabs(node->f * ASY_GPU_WHOLE - steps) > 1e-6 ||
+    if (steps < 0 || !asy__in_range(row, node->f) || fabs(node->f * ASY_GPU_WHOLE - steps) > 1e-6 ||
         (steps > ASY_GPU_WHOLE && fmod(steps, ASY_GPU_WHOLE) != 0)) {
         wrong(p, row, key, node);
     } else {
@@ -195,7 +205,7 @@ static void read_unit(struct asy__parse *p, const struct asy__row *row, const ch
         rc = row->kind == ASY__SIZE ? asy_parse_size(text, node->len, &size, NULL)
                                     : asy_parse_duration(text, node->len, &ms, NULL);
     v->i = row->kind == ASY__SIZE ? (int64_t)size : ms;
-    if (rc < 0 || size > INT64_MAX || !in_range(row, (double)v->i))
+    if (rc < 0 || size > INT64_MAX || !asy__in_range(row, (double)v->i))
         wrong(p, row, key, node);
     else
         v->has = 1;

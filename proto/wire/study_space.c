@@ -12,7 +12,6 @@
 
 #define NAME_TEXT 200
 #define CHOICES_SHOWN 12
-#define INT_LIMIT 9007199254740992.0 /* 2^53: ints of a point are exact doubles */
 
 struct draft {
     const char *name;
@@ -127,7 +126,7 @@ static void read_step(struct work *w, struct draft *d)
 
 static int whole(double value)
 {
-    return value == floor(value) && fabs(value) <= INT_LIMIT;
+    return value == floor(value) && fabs(value) <= ASY__INT_LIMIT;
 }
 
 static void read_range(struct work *w, struct draft *d)
@@ -161,7 +160,7 @@ static int to_value(struct work *w, const struct asy_yaml *node, struct asy_valu
     switch (node->type) {
     case ASY_YAML_INT:
         ret->type = ASY_VALUE_INT;
-        return fabs(node->f) <= INT_LIMIT;
+        return fabs(node->f) <= ASY__INT_LIMIT;
     case ASY_YAML_REAL:
         ret->type = ASY_VALUE_REAL;
         return isfinite(node->f);
@@ -260,7 +259,7 @@ static void check_choice(struct work *w, struct draft *d, const struct asy__row 
         fits = value->type == ASY_VALUE_BOOL;
         break;
     default:
-        fits = numeric(value) && value->f >= row->min && value->f <= row->max &&
+        fits = numeric(value) && asy__in_range(row, value->f) &&
                (row->kind != ASY__INT || value->f == floor(value->f));
     }
     if (!fits)
@@ -276,15 +275,17 @@ static void check_fits(struct work *w, struct draft *d, const struct asy__row *r
 
     if (d->bad)
         return;
+    if (row->kind == ASY__LAYERS) {
+        bad(w, d, d->node, "cannot be searched; its numbers and words can, as \"{name}\"");
+        return;
+    }
     for (size_t i = 0; i < d->param.n_choices && !d->bad; i++)
         check_choice(w, d, row, &d->param.choices[i]);
     if (d->param.n_choices)
         return;
     if (row->kind == ASY__WORD || row->kind == ASY__FLAG)
         bad(w, d, d->node, "needs values: %s", asy__row_allowed(row, allowed, sizeof allowed));
-    else if (row->kind == ASY__LAYERS)
-        bad(w, d, d->node, "cannot be searched; its numbers and words can, as \"{name}\"");
-    else if (d->param.lo < row->min || d->param.hi > row->max ||
+    else if (!asy__in_range(row, d->param.lo) || !asy__in_range(row, d->param.hi) ||
              (row->kind == ASY__INT && d->param.type != ASY_PARAM_INT))
         bad(w, d, d->node, "must be %s", asy__row_allowed(row, allowed, sizeof allowed));
 }

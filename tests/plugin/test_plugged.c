@@ -219,6 +219,8 @@ static void failures_have_a_reason(void)
         { "word", "\"does\":\"rbf\"", "val_loss", "params: does: 'rbf' is not one of well|crash|" },
         { "range", "\"on\":65", "val_loss", "params: on: 65 lies outside 0 to 64" },
         { "whole", "\"at\":1.5", "val_loss", "params: at: 1.5 is not an integer" },
+        { "exact", "\"at\":9007199254740993", "val_loss",
+          "params: at: a whole number up to 2^53 is wanted" },
         { "number", "\"at\":\"x\"", "val_loss", "params: at: a number is wanted" },
     };
 
@@ -252,6 +254,27 @@ static void jobs_that_do_not_fit_are_refused(void)
         T_EQ(cases[i].name, run(&b, make_job(cases[i].plugin, cases[i].data, "val_loss", 2, "",
                                              ""), NULL), ASY_E_INVAL);
         T_HAS(cases[i].name, b.err.text, cases[i].want);
+        tear_down(&b);
+    }
+}
+
+static void names_of_the_engine_are_taken(void)
+{
+    static const struct { const char *wrong, *want; } cases[] = {
+        { "hyper_lr", "hyperparameter 'lr' has the name of one of the engine's" },
+        { "hyper_repeats", "hyperparameter 'repeats' has the name of one of the engine's" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct bench b;
+
+        if (!set_up(&b))
+            return;
+        setenv("PLUGIN_WRONG", cases[i].wrong, 1);
+        T_EQ(cases[i].wrong, run(&b, make_job(PLUGIN_WRONG_SO, DATA, "val_loss", 2, "", ""), NULL),
+             ASY_E_INVAL);
+        T_HAS(cases[i].wrong, b.err.text, cases[i].want);
+        unsetenv("PLUGIN_WRONG");
         tear_down(&b);
     }
 }
@@ -347,5 +370,6 @@ static void lack_of_memory_is_an_error(void)
 
 T_MAIN("plug-ins at work", T_TEST(an_example_learns), T_TEST(a_resumed_training_has_the_same_bits),
        T_TEST(own_data_and_roots_are_reported), T_TEST(failures_have_a_reason),
-       T_TEST(jobs_that_do_not_fit_are_refused), T_TEST(a_loss_that_is_no_number_diverges),
+       T_TEST(jobs_that_do_not_fit_are_refused),
+       T_TEST(names_of_the_engine_are_taken), T_TEST(a_loss_that_is_no_number_diverges),
        T_TEST(stored_models_are_scored), T_TEST(lack_of_memory_is_an_error))

@@ -109,6 +109,30 @@ out:
     asy_study_destroy(again);
 }
 
+static void an_open_range_can_be_searched(void)
+{
+    static const char *const params[] = {
+        "parameters: {open: {min: -3.0, max: 1e9}}\n", "parameters: {open: {values: [-2, 5.5]}}\n",
+    };
+    struct t_folder folder;
+
+    if (!make(&folder))
+        return;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(params); i++) {
+        struct teller teller = { .says = TABLE("false") };
+        struct asy_buf problems;
+        char text[400];
+
+        asy_buf_init(&problems, 64u << 10);
+        snprintf(text, sizeof text, "%s%s",
+                 HEAD "run: {plugin: x.so, length: {max: 5}}\n" DATA REST, params[i]);
+        asy_study_destroy(load(&folder, text, &teller, &problems));
+        T_STR(params[i], problems.data ? problems.data : "", "");
+        asy_buf_fini(&problems);
+    }
+    t_folder_drop(&folder);
+}
+
 static void a_plugin_may_bring_its_own_data(void)
 {
     static const char text[] = HEAD "run: {plugin: x.so, length: {max: 5}}\n" REST PARAMS;
@@ -175,6 +199,14 @@ static void each_mistake_has_its_place(void)
           HEAD RUN DATA REST PARAMS,
           "s.yaml:3:15: run.plugin: its hyperparameter 'lr' has the name of one of the engine's\n",
           0 },
+        { "a key of run", "{\"hyperparameters\":[{\"name\":\"repeats\",\"type\":\"real\"}],"
+          "\"metrics\":[{\"name\":\"loss\"}]}",
+          HEAD RUN DATA REST PARAMS,
+          "run.plugin: its hyperparameter 'repeats' has the name of one of the engine's\n", 0 },
+        { "too long a number", "{\"hyperparameters\":[{\"name\":\"n\",\"type\":\"int\","
+          "\"default\":1}],\"metrics\":[{\"name\":\"loss\"}]}",
+          HEAD "run: {plugin: x.so, n: 9007199254740993, length: {max: 5}}\n" DATA REST PARAMS,
+          "run.n: must be a whole number up to 2^53, not '9007199254740993'\n", 0 },
         { "library", "plug-in 'x.so': it has no asy_trainer_plugin()", HEAD RUN DATA REST PARAMS,
           "s.yaml:3:15: run.plugin: plug-in 'x.so': it has no asy_trainer_plugin()\n",
           ASY_E_INVAL },
@@ -230,6 +262,7 @@ static void nonsense_in_a_table_is_a_mistake(void)
         ONE("{\"name\":\"a\",\"type\":\"real\",\"default\":\"nan\"}"),
         ONE("{\"name\":\"a\",\"type\":\"real\",\"default\":1,\"min\":2,\"max\":1}"),
         ONE("{\"name\":\"a\",\"type\":\"int\",\"default\":1.5}"),
+        ONE("{\"name\":\"a\",\"type\":\"int\",\"default\":9007199254740994}"),
         ONE("{\"name\":\"a\",\"type\":\"flag\",\"default\":1}"),
         ONE("{\"name\":\"a\",\"type\":\"word\",\"words\":\"b\",\"default\":\"c\"}"),
         ONE("{\"name\":\"a\",\"type\":\"word\",\"words\":\"b'\\nc\",\"default\":\"b'\\nc\"}"),
@@ -287,5 +320,6 @@ static void without_a_table_names_are_believed(void)
 }
 
 T_MAIN("study of a plug-in", T_TEST(defaults_of_both_tables_are_filled_in),
-       T_TEST(a_plugin_may_bring_its_own_data), T_TEST(each_mistake_has_its_place),
+       T_TEST(an_open_range_can_be_searched), T_TEST(a_plugin_may_bring_its_own_data),
+       T_TEST(each_mistake_has_its_place),
        T_TEST(nonsense_in_a_table_is_a_mistake), T_TEST(without_a_table_names_are_believed))

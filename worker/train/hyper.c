@@ -141,6 +141,7 @@ static const struct family {
 #undef NETWORK
 #undef LIST
 };
+#define INT_LIMIT ((int64_t)1 << 53) /* a plug-in gets its ints as doubles */
 #define NAMES_MAX (64 + ASY_PLUGIN_HYPERS_MAX) /* of a family's hyperparameters */
 
 /* The i-th in the order of names; NULL: there are no more. */
@@ -298,6 +299,15 @@ static int find_word(const char *words, const char *word)
     return -1;
 }
 
+static int is_exact(const struct asy_json *node)
+{
+    double value = asy_json_f64(node, 0);
+
+    if (asy_json_type(node) == ASY_JSON_INT)
+        return asy_json_i64(node, 0) <= INT_LIMIT && asy_json_i64(node, 0) >= -INT_LIMIT;
+    return fabs(value) <= (double)INT_LIMIT;
+}
+
 static int read_own(const struct asy_trainer_hyper *h, const struct asy_json *node, double *ret,
                     struct asy_error *err)
 {
@@ -323,6 +333,8 @@ static int read_own(const struct asy_trainer_hyper *h, const struct asy_json *no
             return asy_fail(err, ASY_E_INVAL, "%s: a number is wanted", h->name);
         if (h->type == ASY_TRAINER_INT && value != rint(value))
             return asy_fail(err, ASY_E_INVAL, "%s: %g is not an integer", h->name, value);
+        if (h->type == ASY_TRAINER_INT && !is_exact(node))
+            return asy_fail(err, ASY_E_INVAL, "%s: a whole number up to 2^53 is wanted", h->name);
         if (!(h->min == 0 && h->max == 0) && !(value >= h->min && value <= h->max))
             return asy_fail(err, ASY_E_INVAL, "%s: %.9g lies outside %g to %g", h->name, value,
                             h->min, h->max);

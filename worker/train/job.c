@@ -8,6 +8,26 @@
 #include "metrics.h"
 #include "schedule.h"
 
+/* Beside which a study file has the hyperparameters. */
+static const char *const keys_of_run[] = {
+    "checkpoint", "command", "cwd", "env", "files", "fixed", "grace", "length", "metrics", "model",
+    "plugin", "repeats", "silence", "wandb",
+};
+
+static int has_hyper(const struct asy_trainer_plugin *api, const char *name)
+{
+    for (uint32_t i = 0; i < api->n_hypers; i++)
+        if (!strcmp(api->hypers[i].name, name))
+            return 1;
+    return 0;
+}
+
+static int name_taken(const char *path, const char *name, struct asy_error *err)
+{
+    return asy_fail(err, ASY_E_INVAL, "plug-in '%.100s': hyperparameter '%s' has the name of one "
+                    "of the engine's", path, name);
+}
+
 static int read_plugin(const char *path, struct asy__job *job, struct asy_error *err)
 {
     const struct asy_trainer_plugin *api;
@@ -18,10 +38,11 @@ static int read_plugin(const char *path, struct asy__job *job, struct asy_error 
         return rc;
     api = asy_plugin_get(job->plugin);
     for (size_t i = 0; (name = asy_trainer_hyperparameter("plugin", i)); i++)
-        for (uint32_t k = 0; k < api->n_hypers; k++)
-            if (!strcmp(api->hypers[k].name, name))
-                return asy_fail(err, ASY_E_INVAL, "plug-in '%.100s': hyperparameter '%s' has the "
-                                "name of one of the engine's", path, name);
+        if (has_hyper(api, name))
+            return name_taken(path, name, err);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(keys_of_run); i++)
+        if (has_hyper(api, keys_of_run[i]))
+            return name_taken(path, keys_of_run[i], err);
     asy__hyper_plugin(api, &job->hyper);
     return 0;
 }

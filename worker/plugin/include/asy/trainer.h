@@ -48,7 +48,7 @@ enum asy_trainer_type {
 
 /* A hyperparameter: a constant in `run` of the study file, or one of `parameters` that is searched.
  * Names are of a-z, 0-9 and _, begin with a letter, have at most 40 bytes, and are none of the
- * engine's (lr, batch_size, optimizer, …: `assay help study networks`). */
+ * engine's (lr, batch_size, optimizer, …: `assay help study networks`) or a key of `run`. */
 struct asy_trainer_hyper {
     const char *name;
     const char *help;     /* one line */
