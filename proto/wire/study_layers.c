@@ -82,6 +82,9 @@ static void add_use(struct list *list, const struct asy__row *row, const char *k
 
     if (row->kind != ASY__INT && row->kind != ASY__NUMBER && row->kind != ASY__WORD)
         asy__problem(p, node, key, "cannot be a parameter's");
+    else if (asy__option(p, p->model_group, name))
+        asy__problem(p, node, key, "'%.60s' is the name of a hyperparameter; a layer's parameter "
+                     "needs another", name);
     else
         p->layer_uses[p->n_layer_uses++] = (struct asy__layer_use){ name, key, row, node };
 }

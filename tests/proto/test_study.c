@@ -784,6 +784,13 @@ static void mistakes_are_named_with_their_place(void)
         { "layers as a parameter", HEAD "run: {model: layers, length: {max: 9}}\n" DATA OBJECTIVE
           BUDGET "parameters: {layers: {min: 1, max: 4}}\n",
           "parameters.layers: cannot be searched" },
+        { "layers as values", HEAD "run: {model: layers, length: {max: 9}}\n" DATA OBJECTIVE
+          BUDGET "parameters: {layers: {values: [0]}}\n",
+          "parameters.layers: cannot be searched" },
+        { "a layer's parameter of a taken name", LAYERS("[{dense: \"{batch_size}\"}]",
+          ", batch_size: {min: 2, max: 9}"),
+          "run.layers[0].dense: 'batch_size' is the name of a hyperparameter; a layer's parameter "
+          "needs another" },
         { "of another family", HEAD "run: {model: linear, hidden: 9, length: {max: 9}}\n" DATA
           OBJECTIVE BUDGET "parameters: {lr: {min: 0.1, max: 1}}\n",
           "run.hidden: is an option of mlp, not of linear" },

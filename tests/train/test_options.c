@@ -273,6 +273,8 @@ static void a_network_that_does_not_fit_the_data_is_told(void)
         { "[{\"image\":\"{w}\"},{\"conv\":4,\"kernel\":9}]", "run: layer 1 (conv" },
         { "[{\"dense\":65536},{\"dense\":65536},{\"dense\":\"{w}\"}]",
           "run: layer 1 (dense): the network has more" },
+        { "[{\"dense\":\"{batch_size}\"},{\"dense\":\"{w}\"}]",
+          "run: layers: '{batch_size}' is the name of a hyperparameter" },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {

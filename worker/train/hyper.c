@@ -280,8 +280,14 @@ static int read_number(const struct row *row, const struct asy_json *node,
 static int read_list(const struct row *row, const struct asy_json *node, struct asy__hyper *hyper,
                      struct asy_error *err)
 {
+    const struct row *other;
+
     if (asy_json_type(node) != ASY_JSON_ARRAY)
         return asy_fail(err, ASY_E_INVAL, "%s: a list is wanted", row->name);
+    for (size_t i = 0; (other = row_at(&families[hyper->family], i)); i++)
+        if (asy__layers_have(node, other->name))
+            return asy_fail(err, ASY_E_INVAL, "%s: '{%s}' is the name of a hyperparameter; a "
+                            "layer's parameter needs another", row->name, other->name);
     hyper->list = node;
     return 0;
 }
