@@ -129,8 +129,6 @@ static void check_metrics(struct asy__parse *p)
 static void check_strict(struct asy__parse *p)
 {
     const struct asy__value *ranks = asy__val(p, "resources.ranks");
-    const struct asy__row *row = p->model_group ? asy__option(p, p->model_group, "norm") : NULL;
-    const struct asy__value *norm = row ? asy__row_val(p, row) : NULL;
 
     /* Trees are the same for any number of ranks, with their metrics. */
     if (!is_word(p, "resources.reproducible", "strict") || is_word(p, "run.model", "gbdt"))
@@ -139,9 +137,6 @@ static void check_strict(struct asy__parse *p)
         asy__problem(p, ranks->node, "resources.ranks",
                      "at most %d with reproducible: strict, which divides each batch into as many "
                      "parts for any number of ranks", ASY_STUDY_STRICT_RANKS);
-    if (norm && norm->has && norm->s && !strcmp(norm->s, "batch"))
-        asy__problem(p, norm->node, "run.norm", "batch needs whole batches, which reproducible: "
-                     "strict computes in parts; layer does not");
 }
 
 /* Tokens and the model that learns from them go together, and are not described as tables are. */
@@ -181,6 +176,7 @@ static void check_model(struct asy__parse *p)
 
     check_metrics(p);
     check_strict(p);
+    asy__study_check_batches(p);
     check_files(p);
     check_tokens(p);
     if (file && labels && !strcmp(file, labels))

@@ -252,6 +252,7 @@ const struct asy_yaml *asy__study_layer(struct asy__parse *p, size_t i);
 void asy__study_write_layers(struct asy_jsonw *w, const char *key, const struct asy_yaml *list);
 void asy__study_inputs(struct asy__parse *p); /* study_inputs.c */
 void asy__study_write_inputs(struct asy_jsonw *w, const struct asy_study_input *inputs, size_t n);
+void asy__study_check_batches(struct asy__parse *p); /* study_batches.c */
 void asy__study_check(struct asy__parse *p);  /* study_check.c */
 /* study_goals.c. Room for a list of n objectives; 0: no memory, noted. */
 int asy__study_goals_room(struct asy__parse *p, size_t n);

@@ -290,7 +290,7 @@ const struct asy_yaml *asy__study_layer(struct asy__parse *p, size_t i)
     const struct asy_yaml *list = row && row->kind == ASY__LAYERS ? asy__row_val(p, row)->node
                                                                   : NULL;
 
-    return list && i < list->len ? list->items[i] : NULL;
+    return list && list->type == ASY_YAML_LIST && i < list->len ? list->items[i] : NULL;
 }
 
 static void write_least(struct asy_jsonw *w, const struct asy_param *param)

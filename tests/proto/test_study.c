@@ -797,6 +797,25 @@ static void mistakes_are_named_with_their_place(void)
         { "strict batches", HEAD "run: {model: cnn, norm: batch, length: {max: 3}}\n" DATA OBJECTIVE
           "parameters: {lr: {min: 0.1, max: 0.9}}\n" BUDGET
           "resources: {reproducible: strict}\n", "run.norm: batch needs whole batches" },
+        { "strict batches, searched", HEAD "run: {model: mlp, length: {max: 3}}\n" DATA OBJECTIVE
+          "parameters: {norm: {values: [none, batch]}}\n" BUDGET
+          "resources: {reproducible: strict}\n",
+          "s.yaml:6:20: parameters.norm: batch needs whole batches, which reproducible" },
+        { "strict batches in a list", LAYERS("[{dense: 4}, {norm: batch}]", "")
+          "resources: {reproducible: strict}\n",
+          "s.yaml:3:68: run.layers[1].norm: batch needs whole batches" },
+        { "strict batches in a list, searched",
+          LAYERS("[{dense: 4}, {norm: \"{n}\"}]", ", n: {values: [layer, batch]}")
+          "resources: {reproducible: strict}\n", "parameters.n: batch needs whole batches" },
+        { "batches in pieces", HEAD "run: {model: cnn, norm: batch, accumulate: 2, length: {max: "
+          "3}}\n" DATA OBJECTIVE PARAMS BUDGET,
+          "s.yaml:3:25: run.norm: batch needs whole batches, which accumulate computes in pieces" },
+        { "batches in pieces, searched", HEAD "run: {model: mlp, norm: batch, length: {max: 3}}\n"
+          DATA OBJECTIVE "parameters: {accumulate: {values: [1, 4]}}\n" BUDGET,
+          "run.norm: batch needs whole batches, which accumulate" },
+        { "batches in pieces in a list",
+          LAYERS("[{norm: batch}]", ", accumulate: {min: 1, max: 2}"),
+          "run.layers[0].norm: batch needs whole batches, which accumulate" },
         { "strict command", COMMAND "resources: {reproducible: strict}\n",
           "resources.reproducible: strict is of models" },
         { "reproducible", MODEL "resources: {reproducible: yes}\n", "resources.reproducible: " },
@@ -1113,6 +1132,24 @@ static void a_flood_of_mistakes_is_cut(void)
 }
 
 /* They have the same bits for any; networks are divided into parts. */
+/* Where no trial has them both. */
+static void batch_norm_stands_beside_pieces_of_other_trials(void)
+{
+    static const char *const texts[] = {
+        MODEL_HEAD OBJECTIVE BUDGET "parameters: {norm: {values: [none, batch]}, "
+        "accumulate: {values: [1, 4], when: {norm: none}}}\n",
+        MODEL_HEAD OBJECTIVE BUDGET "parameters: {norm: {values: [none, batch]}, "
+        "accumulate: {min: 1, max: 8}}\nsearch: {fixed: {norm: none}}\n",
+        HEAD "run: {model: mlp, norm: layer, accumulate: 4, length: {max: 3}}\n" DATA OBJECTIVE
+        PARAMS BUDGET,
+        MODEL_HEAD OBJECTIVE BUDGET "parameters: {norm: {values: [none, layer]}}\n"
+        "resources: {reproducible: strict}\n",
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(texts); i++)
+        asy_study_destroy(parse("norms", texts[i]));
+}
+
 static void strict_trees_have_any_number_of_ranks(void)
 {
     static const char text[] = HEAD "run: {model: gbdt, length: {max: 9}}\n" DATA OBJECTIVE BUDGET
@@ -1409,6 +1446,7 @@ T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),
        T_TEST(what_is_wrong_with_the_data_is_a_mistake_with_a_place),
        T_TEST(mistakes_come_in_the_order_of_the_file), T_TEST(a_flood_of_mistakes_is_cut),
+       T_TEST(batch_norm_stands_beside_pieces_of_other_trials),
        T_TEST(strict_trees_have_any_number_of_ranks),
        T_TEST(two_files_at_one_place_are_a_mistake),
        T_TEST(a_study_without_a_folder_is_refused), T_TEST(wide_studies_are_bounded),

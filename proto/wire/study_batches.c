@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * study_batches.c - batch norm takes statistics of a whole batch, which neither a batch computed in
+ * parts (strict) nor one computed in pieces (accumulate) has. */
+#include "study_impl.h"
+#include <stdio.h>
+#include <string.h>
+
+static const struct asy_param *parameter(struct asy__parse *p, const char *name)
+{
+    size_t i = asy_space_find(p->study->space, name);
+
+    return i == SIZE_MAX ? NULL : asy_space_at(p->study->space, i);
+}
+
+/* A choice of norms. */
+struct place {
+    const struct asy_yaml *node;
+    const struct asy_param *param; /* NULL: a constant */
+    char key[160];
+};
+
+static int is_searched_batch(struct asy__parse *p, const char *name, struct place *ret)
+{
+    const struct asy_param *param = parameter(p, name);
+
+    for (size_t i = 0; param && i < param->n_choices; i++) {
+        if (param->choices[i].type != ASY_VALUE_STRING ||
+            strcmp(param->choices[i].s, "batch") != 0)
+            continue;
+        ret->node = p->params[asy_space_find(p->study->space, name)];
+        ret->param = param;
+        snprintf(ret->key, sizeof ret->key, "parameters.%.100s", name);
+        return 1;
+    }
+    return 0;
+}
+
+static int is_listed_batch(struct asy__parse *p, struct place *ret)
+{
+    const struct asy_yaml *layer, *norm;
+
+    for (size_t i = 0; (layer = asy__study_layer(p, i)); i++) {
+        norm = layer->type == ASY_YAML_MAP ? asy_yaml_get(layer, "norm") : NULL;
+        if (!norm || norm->type != ASY_YAML_STRING || strcmp(norm->text, "batch") != 0)
+            continue;
+        *ret = (struct place){ .node = norm };
+        snprintf(ret->key, sizeof ret->key, "run.layers[%zu].norm", i);
+        return 1;
+    }
+    for (size_t i = 0; i < p->n_layer_uses; i++)
+        if (!strcmp(p->layer_uses[i].row->path, "norm") &&
+            is_searched_batch(p, p->layer_uses[i].name, ret))
+            return 1;
+    return 0;
+}
+
+/* Where the study has batch norm, or may have it in a trial. */
+static int find_batch_norm(struct asy__parse *p, struct place *ret)
+{
+    const struct asy__row *row = asy__row_option(p->model_group, "norm");
+    const struct asy__value *norm = row ? asy__row_val(p, row) : NULL;
+
+    if (!norm)
+        return is_listed_batch(p, ret);
+    if (!norm->node || !norm->has || strcmp(norm->s, "batch") != 0)
+        return is_searched_batch(p, "norm", ret);
+    *ret = (struct place){ .node = norm->node, .key = "run.norm" };
+    return 1;
+}
+
+/* Whether a trial may compute a batch in more than one piece. */
+static int can_accumulate(struct asy__parse *p)
+{
+    const struct asy__row *row = asy__row_option(p->model_group, "accumulate");
+    const struct asy__value *pieces = row ? asy__row_val(p, row) : NULL;
+    const struct asy_param *param = parameter(p, "accumulate");
+
+    if (!param)
+        return pieces && pieces->has && pieces->i > 1;
+    return param->n_choices ? param->choices[param->n_choices - 1].f > 1 : param->hi > 1;
+}
+
+void asy__study_check_batches(struct asy__parse *p)
+{
+    const struct asy__value *level = asy__val(p, "resources.reproducible");
+    const struct asy_param *pieces = parameter(p, "accumulate");
+    struct place at;
+
+    if (!find_batch_norm(p, &at))
+        return;
+    if (level->has && level->s && !strcmp(level->s, "strict"))
+        asy__problem(p, at.node, at.key, "batch needs whole batches, which reproducible: strict "
+                     "computes in parts; layer does not");
+    /* Two that are searched, one under conditions, may never meet: a trial will tell. */
+    if (can_accumulate(p) && !(pieces && at.param && (pieces->n_whens || at.param->n_whens)))
+        asy__problem(p, at.node, at.key, "batch needs whole batches, which accumulate computes in "
+                     "pieces; layer does not");
+}
