@@ -201,20 +201,37 @@ static void check_model(struct asy__parse *p)
                      "train on", validation + test);
 }
 
+/* Whether it decides over one of the family's own hyperparameters, as those of a shape are. */
+static int searches_shape(struct asy__parse *p)
+{
+    const struct asy_space *space = p->study->space;
+
+    for (size_t i = 0; i < asy_space_len(space); i++) {
+        const struct asy__row *row = asy__row_option(p->model_group, asy_space_at(space, i)->name);
+
+        if (row && !strcmp(row->group, p->model_group))
+            return 1;
+    }
+    return 0;
+}
+
 /* "layer 3 (add): why" is a mistake of the list's item 3, if a list is what the network is from. */
 static void put_net_problem(struct asy__parse *p, const char *text)
 {
     const struct asy_yaml *node = NULL;
+    const char *note = "";
     char key[64] = "run.model";
     uint64_t number = 0;
     size_t n;
 
+    if (searches_shape(p))
+        note = ", with the least value of each parameter";
     if (!strncmp(text, "layer ", 6) && (n = strspn(text + 6, "0123456789")) > 0 && n < 10 &&
         asy_parse_u64(text + 6, n, &number, NULL) == 0)
         node = asy__study_layer(p, (size_t)number);
     if (node)
         snprintf(key, sizeof key, "run.layers[%llu]", (unsigned long long)number);
-    asy__problem(p, node ? node : asy__place(p, key), key, "%s", text);
+    asy__problem(p, node ? node : asy__place(p, key), key, "%s%s", text, note);
 }
 
 /* "'FILE': label: why" is a mistake of data.label, "objective: why" one of the metric, all else one

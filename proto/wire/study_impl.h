@@ -245,8 +245,6 @@ void asy__study_check_priors(struct asy__parse *p);
 /* study_layers.c. Before the space is read, and with it. */
 void asy__study_layers(struct asy__parse *p);
 void asy__study_check_layers(struct asy__parse *p);
-/* The least values of the parameters that layers have, as "sample". */
-void asy__study_write_sample(struct asy__parse *p, struct asy_jsonw *w);
 /* The item of the list with this number; NULL: there is none. */
 const struct asy_yaml *asy__study_layer(struct asy__parse *p, size_t i);
 void asy__study_write_layers(struct asy_jsonw *w, const char *key, const struct asy_yaml *list);

@@ -292,36 +292,3 @@ const struct asy_yaml *asy__study_layer(struct asy__parse *p, size_t i)
 
     return list && list->type == ASY_YAML_LIST && i < list->len ? list->items[i] : NULL;
 }
-
-static void write_least(struct asy_jsonw *w, const struct asy_param *param)
-{
-    const struct asy_value *first = param->choices;
-
-    if (!param->n_choices && param->type == ASY_PARAM_INT)
-        asy_jsonw_i64(w, param->name, (int64_t)param->lo);
-    else if (!param->n_choices)
-        asy_jsonw_f64(w, param->name, param->lo);
-    else if (first->type == ASY_VALUE_STRING)
-        asy_jsonw_str(w, param->name, first->s);
-    else if (first->type == ASY_VALUE_INT)
-        asy_jsonw_i64(w, param->name, first->i);
-    else
-        asy_jsonw_f64(w, param->name, first->f);
-}
-
-void asy__study_write_sample(struct asy__parse *p, struct asy_jsonw *w)
-{
-    size_t n = asy_space_len(p->study->space);
-
-    asy_jsonw_open(w, "sample", '{');
-    for (size_t i = 0; i < n; i++) {
-        const struct asy_param *param = asy_space_at(p->study->space, i);
-        size_t use = 0;
-
-        while (use < p->n_layer_uses && strcmp(p->layer_uses[use].name, param->name) != 0)
-            use++;
-        if (use < p->n_layer_uses)
-            write_least(w, param);
-    }
-    asy_jsonw_close(w, '}');
-}

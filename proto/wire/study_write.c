@@ -283,6 +283,20 @@ static void write_children(struct out *out, const char *section)
     }
 }
 
+/* A point of the space: the least, or first, value of each parameter that is active there. */
+static void write_sample(struct out *out)
+{
+    const struct asy_space *space = out->p->study->space;
+    size_t n = asy_space_len(space);
+    double *x = asy__take(out->p, (n + 1) * sizeof *x);
+
+    for (size_t i = 0; x && i < n; i++)
+        x[i] = asy_space_active(space, x, i) ? asy_space_snap(space, i, asy_space_at(space, i)->lo)
+                                             : ASY_INACTIVE;
+    if (x)
+        asy_space_write(space, x, &out->w, "sample");
+}
+
 void asy__study_write_data(struct asy__parse *p, const char *metric, struct asy_buf *buf)
 {
     struct out out = { .p = p };
@@ -300,7 +314,7 @@ void asy__study_write_data(struct asy__parse *p, const char *metric, struct asy_
         write_value(&out.w, asy__row_find("run.model"), asy__val(p, "run.model"));
         write_fixed(&out);
         asy_jsonw_close(&out.w, '}');
-        asy__study_write_sample(p, &out.w);
+        write_sample(&out);
     }
     asy_jsonw_close(&out.w, '}');
 }

@@ -1040,7 +1040,16 @@ static void what_is_wrong_with_the_data_is_a_mistake_with_a_place(void)
           ASY_E_INVAL },
         { "the outputs' layer", HEAD "run: {model: layers, length: {max: 9}, layers: [flatten]}\n"
           ALL_DATA REST, "run: layer 2 (dense): too large", "s.yaml:3:14: run.model: layer 2",
-          "\"sample\":{}", ASY_E_INVAL },
+          "\"sample\":{\"lr\":1e-05}", ASY_E_INVAL },
+        { "a searched shape", HEAD "run: {model: transformer, d_model: 30, length: {max: 9}}\n"
+          ALL_DATA OBJECTIVE BUDGET "parameters: {heads: {values: [2, 3, 5]}, blocks: {min: 1, "
+          "max: 4}}\n", "run: does not fit",
+          "run.model: does not fit, with the least value of each parameter\n",
+          "},\"sample\":{\"heads\":2,\"blocks\":1}}", ASY_E_INVAL },
+        { "what its least values leave out", HEAD "run: {model: mlp, length: {max: 9}}\n" ALL_DATA
+          OBJECTIVE BUDGET "parameters: {momentum: {min: 0.5, max: 0.9, when: {optimizer: sgd}}, "
+          "optimizer: {values: [adam, sgd]}}\n", "run: too large", "run.model: too large\n",
+          "},\"sample\":{\"optimizer\":\"adam\"}}", ASY_E_INVAL },
         { "a wrong metric is not asked about",
           HEAD MODEL_RUN ALL_DATA "objective: {metric: loss, goal: minimize}\n" PARAMS BUDGET,
           "'%s': label: none", "data.label: none\n", "0}}}", ASY_E_INVAL },

@@ -298,6 +298,57 @@ static void a_network_that_does_not_fit_the_data_is_told(void)
     }
 }
 
+static int look(void *ctx, const char *text, size_t len, struct asy_error *err)
+{
+    struct asy_json *job = NULL;
+    struct asy_buf whole, out;
+    int rc;
+
+    (void)ctx;
+    asy_buf_init(&whole, 1u << 16);
+    asy_buf_init(&out, 1u << 16);
+    asy_buf_addf(&whole, "{\"study\":%.*s}", (int)len, text);
+    if ((rc = asy_json_parse(whole.data, whole.len, &job, err)) == 0)
+        rc = asy_trainer_describe(job, &out, err);
+    asy_json_destroy(job);
+    asy_buf_fini(&whole);
+    asy_buf_fini(&out);
+    return rc;
+}
+
+/* A default beside a constant may be a network that no trial has. */
+static void a_searched_shape_is_looked_at_where_it_is_least(void)
+{
+    static const struct { const char *heads, *want; } cases[] = {
+        { "[2, 3, 5]", "" },
+        { "[4, 8]", "run.model: d_model 30 is not a multiple of heads 4, with the least value" },
+    };
+    const struct asy_study_reader reader = { .look = look };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_study_spec *spec = NULL;
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf problems;
+        char dir[64], path[100], text[600];
+
+        if (!T_TRUE(kit_dir(dir) != NULL))
+            return;
+        asy_buf_init(&problems, 1u << 16);
+        snprintf(path, sizeof path, "%s/s.yaml", dir);
+        snprintf(text, sizeof text, "assay: 1\nname: s\n"
+                 "run: {model: transformer, d_model: 30, length: {max: 9}}\ndata: %s\n"
+                 "objective: {metric: val_loss, goal: minimize}\nbudget: {trials: 2}\n"
+                 "parameters: {heads: {values: %s}}\n", KIT_DIGITS, cases[i].heads);
+        if (kit_write(path, text, strlen(text)))
+            T_EQ(cases[i].heads, asy_study_load(path, &reader, &spec, &problems, &err),
+                 *cases[i].want ? ASY_E_INVAL : 0);
+        T_HAS(cases[i].heads, problems.data ? problems.data : "", cases[i].want);
+        asy_study_destroy(spec);
+        asy_buf_fini(&problems);
+        kit_rmdir(dir);
+    }
+}
+
 /* A family without rows of its own. */
 static void linear_has_what_all_networks_have(void)
 {
@@ -445,5 +496,6 @@ T_MAIN("options", T_TEST(both_know_the_same_hyperparameters), T_TEST(both_know_t
        T_TEST(a_study_is_a_job_with_the_same_defaults),
        T_TEST(listed_layers_reach_the_network), T_TEST(lists_that_lie_are_refused),
        T_TEST(a_network_that_does_not_fit_the_data_is_told),
+       T_TEST(a_searched_shape_is_looked_at_where_it_is_least),
        T_TEST(linear_has_what_all_networks_have),
        T_TEST(strict_reaches_the_job), T_TEST(a_checkpoint_knows_every_hyperparameter))
