@@ -175,7 +175,7 @@ static void gradients_match_differences(void)
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases) * 20; i++) {
         size_t n = cases[i / 20].n;
-        float x[5], gradient[5], moved[5];
+        float x[5] = { 0 }, gradient[5], moved[5];
 
         fill(x, n, 1);
         memcpy(gradient, x, sizeof x);

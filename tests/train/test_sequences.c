@@ -129,7 +129,7 @@ static void an_interruption_leaves_no_trace(void)
     if (!set_up(b) ||
         !T_OK(train(b, "gpt", TEXT, "val_loss", 5, SMALL ",\"dropout\":0.2", "", NULL), &b->err))
         goto out;
-    snprintf(straight, sizeof straight, "%s/straight", b->dir);
+    snprintf(straight, sizeof straight, "%.100s/straight", b->dir);
     T_EQ("keep", rename(b->result.model_path, straight), 0);
     for (int until = 1; until < 5; until += 2) {
         char rest[32];
