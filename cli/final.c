@@ -49,7 +49,18 @@ static void put_score(const char *name, double value, struct asy_buf *out)
 
 /* ---- the test part ------------------------------------------------------------------------- */
 
-static size_t put_kept_scores(const struct asy_json *trial, struct asy_buf *out)
+/* Whether a score is kept, but not shown to somebody who has not asked for such a metric. */
+static int is_aside(const char *name, const char *metric)
+{
+    const char *asked = strchr(metric, '_');
+
+    if (strncmp(name, "test_top", 8) != 0 && strcmp(name, "test_perplexity") != 0)
+        return 0;
+    return !asked || strcmp(name + 4, asked) != 0;
+}
+
+static size_t put_kept_scores(const struct asy_json *trial, const char *wanted,
+                              struct asy_buf *out)
 {
     const struct asy_json *metrics = asy_json_get(trial, "metrics"), *metric;
     size_t n = 0;
@@ -59,7 +70,8 @@ static size_t put_kept_scores(const struct asy_json *trial, struct asy_buf *out)
 
         if (asy_json_i64(asy_json_get(metric, "attempt"), 0) != 0 || strncmp(name, "test_", 5) != 0)
             continue;
-        put_score(name, asy_json_f64(asy_json_get(metric, "value"), NAN), out);
+        if (!is_aside(name, wanted))
+            put_score(name, asy_json_f64(asy_json_get(metric, "value"), NAN), out);
         n++;
     }
     return n;
@@ -75,6 +87,7 @@ static int test_scores(struct asy__session *session, const struct asy_json *stud
                        struct asy_buf *out, struct asy_error *err)
 {
     const char *name = asy_json_str(asy_json_get(study, "name"), ""), *key;
+    const char *wanted = metric_name(asy_json_get(study, "spec"));
     int64_t number = asy_json_i64(asy_json_get(trial, "number"), 0);
     const struct asy_json *value;
     struct asy__model here = { .path = "" };
@@ -82,7 +95,7 @@ static int test_scores(struct asy__session *session, const struct asy_json *stud
     char full[128];
     int rc;
 
-    if (put_kept_scores(trial, out))
+    if (put_kept_scores(trial, wanted, out))
         return 0;
     rc = asy__model_get(session, asy_json_str(asy_json_get(study, "id"), ""), number, model, &here,
                         err);
@@ -93,7 +106,8 @@ static int test_scores(struct asy__session *session, const struct asy_json *stud
         if (!is_score(key))
             continue;
         snprintf(full, sizeof full, "%s%s", strncmp(key, "test_", 5) ? "test_" : "", key);
-        put_score(full, asy_json_f64(value, NAN), out);
+        if (!is_aside(full, wanted))
+            put_score(full, asy_json_f64(value, NAN), out);
         rc = asy__record_score(session, name, number, full, asy_json_f64(value, NAN), err);
     }
     asy_json_destroy(scores);

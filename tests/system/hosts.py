@@ -57,6 +57,7 @@ class Host(Home):
     """A host: what it starts runs in its namespaces. Not entered by itself: its net is."""
 
     def __init__(self, net, name, number):
+        self.seen = set()
         self.net, self.name = net, name
         self.space = f"{net.name}-{name}"
         self.address, self.address6 = f"10.77.0.{number}", f"fd77::{number}"

@@ -34,6 +34,7 @@ def a_sweep_finds_a_good_model():
         out, err = home.run("run", "study.yaml")
         has("plan", err, "1797 rows")
         has("test score", out, "test_accuracy")
+        equal("scores that nobody asked for", out.count("test_top"), 0)
         study = home.json("show", "digits")
         if study["best"] < 0.9:
             raise AssertionError(f"best {study['best']}")
