@@ -10,17 +10,13 @@
 #include <math.h>
 #include <string.h>
 #include "fused.h"
+#include "round.h"
 
 #define QUERIES ((size_t)32) /* of a block: enough for products, few enough for the cache */
 
-static size_t round16(size_t n)
-{
-    return (n + 15) / 16 * 16;
-}
-
 static size_t of_block(size_t tokens)
 {
-    return (tokens < QUERIES ? tokens : QUERIES) * round16(tokens);
+    return (tokens < QUERIES ? tokens : QUERIES) * asy__round16(tokens);
 }
 
 size_t asy_attention_scores(size_t tokens)
@@ -47,7 +43,7 @@ static struct head head_of(const struct asy_attention *shape, size_t i, const fl
         .q = q, .k = q + model, .v = q + 2 * model, .in = 3 * model, .out = model,
         .y_at = sequence * shape->tokens * model + i % shape->heads * shape->width,
         .p = scores, .dp = scores + of_block(shape->tokens), .room = room,
-        .scores = { .step = round16(shape->tokens),
+        .scores = { .step = asy__round16(shape->tokens),
                     .scale = (float)(1 / sqrt((double)shape->width)), .causal = shape->causal },
     };
 }

@@ -4,6 +4,7 @@
 #ifndef ASY_CPU_CONV_PLAN_H
 #define ASY_CPU_CONV_PLAN_H
 #include "conv.h"
+#include "round.h"
 
 static inline size_t asy__smaller(size_t a, size_t b)
 {
@@ -13,11 +14,6 @@ static inline size_t asy__smaller(size_t a, size_t b)
 static inline size_t asy__larger(size_t a, size_t b)
 {
     return a > b ? a : b;
-}
-
-static inline size_t asy__round16(size_t n)
-{
-    return (n + 15) / 16 * 16;
 }
 
 /* Parts of at most so many. */

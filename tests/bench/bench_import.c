@@ -80,15 +80,19 @@ struct cost {
 static double own_mb(void)
 {
     char line[128];
-    double kb = 0;
+    uint64_t kb = 0;
     FILE *f = fopen("/proc/self/status", "re");
 
-    while (f && fgets(line, sizeof line, f))
-        if (!strncmp(line, "RssAnon:", 8))
-            kb = atoi(line + 8);
+    while (f && fgets(line, sizeof line, f)) {
+        const char *number = line + strcspn(line, "0123456789");
+
+        if (!strncmp(line, "RssAnon:", 8) &&
+            asy_parse_u64(number, strspn(number, "0123456789"), &kb, NULL) < 0)
+            kb = 0;
+    }
     if (f)
         fclose(f);
-    return kb / 1024;
+    return (double)kb / 1024;
 }
 
 static void load(enum way way, struct asy__data *data)

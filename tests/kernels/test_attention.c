@@ -2,6 +2,7 @@
  * Layer norm, embeddings and attention: against their plain twins, the twins against differences,
  * and the bits that the headers promise. */
 #include <asytest.h>
+#include "near.h"
 #include <asy/attention.h>
 #include <asy/gemm.h>
 #include <asy/kernels.h>
@@ -18,20 +19,6 @@ static void fill(float *x, size_t n, double scale)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = (float)(asy_rng_normal(&rng) * scale);
-}
-
-/* Every entry within tol * (1 + |want|). Says which one is not. */
-static void near(const char *name, const float *got, const float *want, size_t n, double tol)
-{
-    for (size_t i = 0; i < n; i++) {
-        char what[96];
-
-        if (fabs((double)got[i] - (double)want[i]) <= tol * (1 + fabs((double)want[i])))
-            continue;
-        snprintf(what, sizeof what, "%s [%zu]", name, i);
-        T_NEAR(what, (double)got[i], (double)want[i], tol * (1 + fabs((double)want[i])));
-        return;
-    }
 }
 
 static double weighed(const float *y, const float *by, size_t n)

@@ -2,6 +2,7 @@
  * Losses and updates: each fast kernel against its plain twin, gradients against differences, and
  * the instruction sets against each other. */
 #include <asytest.h>
+#include "near.h"
 #include <asy/op.h>
 #include <asy/rng.h>
 #include "fit.h"
@@ -20,20 +21,6 @@ static void fill_labels(int32_t *labels, size_t n, size_t classes)
 {
     for (size_t i = 0; i < n; i++)
         labels[i] = (int32_t)asy_rng_below(&rng, classes);
-}
-
-/* Every entry within tol * (1 + |want|). Says which one is not. */
-static void near(const char *name, const float *got, const float *want, size_t n, double tol)
-{
-    for (size_t i = 0; i < n; i++) {
-        char what[96];
-
-        if (fabs((double)got[i] - (double)want[i]) <= tol * (1 + fabs((double)want[i])))
-            continue;
-        snprintf(what, sizeof what, "%s [%zu]", name, i);
-        T_NEAR(what, (double)got[i], (double)want[i], tol * (1 + fabs((double)want[i])));
-        return;
-    }
 }
 
 static const float weights[70] = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Each fast kernel against its plain twin, and the instruction sets against each other. */
 #include <asytest.h>
+#include "near.h"
 #include <float.h>
 #include <pthread.h>
 #include <asy/gemm.h>
@@ -16,20 +17,6 @@ static void fill(float *x, size_t n, double scale)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = (float)(asy_rng_normal(&rng) * scale);
-}
-
-/* Every entry within tol * (1 + |want|). Says which one is not. */
-static void near(const char *name, const float *got, const float *want, size_t n, double tol)
-{
-    for (size_t i = 0; i < n; i++) {
-        char what[96];
-
-        if (fabs((double)got[i] - (double)want[i]) <= tol * (1 + fabs((double)want[i])))
-            continue;
-        snprintf(what, sizeof what, "%s [%zu]", name, i);
-        T_NEAR(what, (double)got[i], (double)want[i], tol * (1 + fabs((double)want[i])));
-        return;
-    }
 }
 
 static const struct {
