@@ -13,9 +13,9 @@
 #include <time.h>
 #include <asy/base.h>
 #include <asy/rng.h>
-#include "families.h"
-#include "score.h"
-#include "tokens.h"
+#include "net/families.h"
+#include "learn/score.h"
+#include "data/tokens.h"
 
 #define WINDOWS ((size_t)4096)
 

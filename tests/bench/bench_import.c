@@ -19,7 +19,7 @@
 #include <asy/durable.h>
 #include <asy/parse.h>
 #include <asy/rng.h>
-#include "import.h"
+#include "data/import.h"
 #include "row.h"
 
 #define SIDE 28

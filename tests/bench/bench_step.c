@@ -14,8 +14,8 @@
 #include <time.h>
 #include <asy/base.h>
 #include <asy/rng.h>
-#include "net.h"
-#include "score.h"
+#include "net/net.h"
+#include "learn/score.h"
 
 #define ROWS ((size_t)8192)
 #define LAYERS_MAX 10

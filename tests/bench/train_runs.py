@@ -205,7 +205,7 @@ def philox(key, counter):
 
 
 def divide(n):
-    """Rows to train on and to validate with, as SPLIT has the engine draw them (worker/train/split.c)."""
+    """Rows to train on and to validate with, as SPLIT has the engine draw them (worker/train/data/split.c)."""
     def draws():
         for block in range(n):
             words = philox((SPLIT["seed"], 0), (block, 0, 0, 4 << 24))

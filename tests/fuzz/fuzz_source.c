@@ -5,7 +5,7 @@
 #include <asy/json.h>
 #include <string.h>
 #include "memory_file.h"
-#include "source.h"
+#include "data/source.h"
 
 struct seen {
     uint64_t rows, last, sum;

@@ -4,8 +4,8 @@
 #include "trainkit.h"
 #include <asy/kernels.h>
 #include <asy/training.h>
-#include "families.h"
-#include "score.h"
+#include "net/families.h"
+#include "learn/score.h"
 
 #define IMAGES ASY_SOURCE_DIR "/examples/data/digits-images-idx3-ubyte.gz"
 #define LABELS ASY_SOURCE_DIR "/examples/data/digits-labels-idx1-ubyte.gz"

@@ -3,7 +3,7 @@
  * as `mpirun -n 2 test_comm_mpi [RANKS]`; every rank runs every check. RANKS: of a node at most, as
  * if the rest were on others. */
 #include "trainkit.h"
-#include "comm_impl.h"
+#include "comm/comm_impl.h"
 #include <asy/comm.h>
 #include <asy/safetensors.h>
 #include <asy/training.h>

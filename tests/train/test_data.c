@@ -2,7 +2,7 @@
  * From tables to matrices: types, categories, missing values, scales, splits; what is refused. */
 #include "trainkit.h"
 #include <asy/training.h>
-#include "data.h"
+#include "data/data.h"
 
 /* Writes text to a file, reads it under the given data options, and hands out both. */
 struct loaded {

@@ -8,8 +8,8 @@
  * twice as much), so 1e-5. */
 #include "trainkit.h"
 #include <asy/loss.h>
-#include "tally.h"
-#include "update.h"
+#include "learn/tally.h"
+#include "learn/update.h"
 
 #define GOLDEN ASY_SOURCE_DIR "/tests/train/data/fit_torch.json"
 #define MOST 1024

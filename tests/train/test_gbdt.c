@@ -6,7 +6,7 @@
  * both; elsewhere they are floats, rounded to 2^-30 of the largest by the one. Gains, sums of up to
  * 300 of them, may differ by 1e-6 of themselves. */
 #include "gbdtkit.h"
-#include "gbdt_impl.h"
+#include "trees/gbdt_impl.h"
 
 #define ROWS 300
 

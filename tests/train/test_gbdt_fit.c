@@ -2,7 +2,7 @@
  * What a fit promises: the same trees on any number of ranks and after any interruption, losses
  * that fall, margins that are its model's predictions, and refusals that change nothing. */
 #include "gbdtkit.h"
-#include "gbdt_impl.h"
+#include "trees/gbdt_impl.h"
 #include <pthread.h>
 #include <stddef.h>
 

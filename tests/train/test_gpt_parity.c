@@ -5,8 +5,8 @@
  * Tolerance: 1e-4, of the loss where that is above 1, over 100 steps of SGD with momentum and 20 of
  * Adam, which divides by roots of small numbers and so multiplies differences of rounding. */
 #include "trainkit.h"
-#include "families.h"
-#include "score.h"
+#include "net/families.h"
+#include "learn/score.h"
 
 #define GOLDEN ASY_SOURCE_DIR "/tests/train/data/gpt_torch.json"
 #define MOST 1024     /* numbers of the data */

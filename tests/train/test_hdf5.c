@@ -5,9 +5,9 @@
 #include <zlib.h>
 #include <asy/comm.h>
 #include <asy/training.h>
-#include "hdf5.h"
+#include "data/hdf5.h"
 #include "nomem.h"
-#include "source.h"
+#include "data/source.h"
 
 #define DATA ASY_SOURCE_DIR "/tests/train/data/"
 

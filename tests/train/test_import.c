@@ -5,9 +5,9 @@
 #include "nomem.h"
 #include <sys/wait.h>
 #include <asy/training.h>
-#include "dvc.h"
-#include "import.h"
-#include "source.h"
+#include "data/dvc.h"
+#include "data/import.h"
+#include "data/source.h"
 
 #define PARTS "\"split\":{\"validation\":0.25,\"test\":0.25}"
 

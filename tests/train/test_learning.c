@@ -5,7 +5,7 @@
 #include <asy/parse.h>
 #include <asy/rng.h>
 #include <asy/training.h>
-#include "loss.h"
+#include "learn/loss.h"
 #include "state.h"
 
 static struct asy_trainer *trainer;

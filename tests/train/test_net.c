@@ -7,9 +7,9 @@
  * terms through a few layers, 2e-5 of the largest gradient. */
 #include <asytest.h>
 #include <asy/rng.h>
-#include "net.h"
+#include "net/net.h"
 #include "nomem.h"
-#include "score.h"
+#include "learn/score.h"
 
 #define ROWS 11
 #define WIDE 64     /* outputs of a layer */

@@ -5,8 +5,8 @@
  * Tolerance: 1e-4 of the loss over 100 steps of SGD with momentum and 20 of Adam, which divides by
  * roots of small numbers and so multiplies differences of rounding. */
 #include "trainkit.h"
-#include "layers.h"
-#include "score.h"
+#include "net/layers.h"
+#include "learn/score.h"
 
 #define GOLDEN ASY_SOURCE_DIR "/tests/train/data/net_torch.json"
 #define ROWS_MAX 128

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <asy/comm.h>
 #include <asy/kernels.h>
-#include "node.h"
+#include "comm/node.h"
 
 #define PARTIES_MAX 8
 

@@ -4,8 +4,8 @@
 #include <asy/study.h>
 #include <asy/training.h>
 #include "job.h"
-#include "layers.h"
-#include "schedule.h"
+#include "net/layers.h"
+#include "learn/schedule.h"
 
 static const char study_text[] =
     "assay: 1\n"

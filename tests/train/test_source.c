@@ -5,8 +5,8 @@
 #include "filekit.h"
 #include "nomem.h"
 #include <asy/training.h>
-#include "source.h"
-#include "svm.h"
+#include "data/source.h"
+#include "data/svm.h"
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
 #include "trainkit.h"
 #include "nomem.h"
 #include <asy/rng.h>
-#include "tally.h"
+#include "learn/tally.h"
 
 static struct asy_comm *comm;
 

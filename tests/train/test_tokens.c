@@ -5,9 +5,9 @@
 #include "filekit.h"
 #include "nomem.h"
 #include <asy/training.h>
-#include "import.h"
+#include "data/import.h"
 #include "job.h"
-#include "tokens.h"
+#include "data/tokens.h"
 
 #define PARTS "\"split\":{\"validation\":0.25,\"test\":0.25}"
 

@@ -4,8 +4,8 @@
 #include "trainkit.h"
 #include <pthread.h>
 #include <asy/rng.h>
-#include "comm_impl.h"
-#include "update.h"
+#include "comm/comm_impl.h"
+#include "learn/update.h"
 
 #define N 5000
 #define STEPS 4

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * apply.c - what needs no training: describing a job's data, scoring and applying stored models. */
-#include "loss.h"
-#include "metrics.h"
+#include "learn/loss.h"
+#include "learn/metrics.h"
 #include "state.h"
-#include "families.h"
-#include "tokens.h"
+#include "net/families.h"
+#include "data/tokens.h"
 #include <string.h>
 #include <asy/kernels.h>
 #include <asy/training.h>

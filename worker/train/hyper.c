@@ -9,7 +9,7 @@
 #include <asy/gbdt.h>
 #include <asy/parse.h>
 #include <asy/training.h>
-#include "layers.h"
+#include "net/layers.h"
 
 enum type { REAL, COUNT, WORD, FLAG, LIST };
 

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <asy/training.h>
-#include "layers.h"
-#include "metrics.h"
-#include "schedule.h"
+#include "net/layers.h"
+#include "learn/metrics.h"
+#include "learn/schedule.h"
 
 /* Beside which a study file has the hyperparameters. */
 static const char *const keys_of_run[] = {

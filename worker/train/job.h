@@ -3,9 +3,9 @@
  * that it names is loaded. */
 #ifndef ASY__JOB_H
 #define ASY__JOB_H
-#include "data.h"
+#include "data/data.h"
 #include "hyper.h"
-#include "import.h"
+#include "data/import.h"
 
 /* Parts of a batch where its bits may not depend on the number of ranks; so many ranks at most. */
 #define ASY__STRICT_SHARDS 8

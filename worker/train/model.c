@@ -3,7 +3,7 @@
  * trees as asy/gbdt.h packs them, and in the metadata all that is needed to apply them to a table:
  * columns, scales, classes. */
 #include "state.h"
-#include "families.h"
+#include "net/families.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * and one that is none shows as a loss that is none. A call that fails on one rank must not leave
  * the others waiting in a sum, so failures ride along with sums (run.c, and `add_up` here). */
 #include "plugged.h"
-#include "agree.h"
+#include "comm/agree.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

@@ -8,9 +8,9 @@
 #ifndef ASY__PLUGGED_H
 #define ASY__PLUGGED_H
 #include "job.h"
-#include "learner.h"
-#include "metrics.h"
-#include "score.h"
+#include "learn/learner.h"
+#include "learn/metrics.h"
+#include "learn/score.h"
 
 struct asy__plugged;
 struct asy__bytes {

@@ -4,7 +4,7 @@
 #include "trainer_impl.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include "report.h"
+#include "learn/report.h"
 
 #define REPORT_MAX (16u << 20)
 #define REPORT_ROWS 256 /* that trees score at once */

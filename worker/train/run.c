@@ -5,14 +5,14 @@
  * that is no number) rides as elements of the gradient's sum, so all ranks see the same and act at
  * the same step. */
 #include "trainer_impl.h"
-#include "agree.h"
-#include "tokens.h"
+#include "comm/agree.h"
+#include "data/tokens.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <asy/clock.h>
 #include <asy/rng.h>
-#include "loss.h"
+#include "learn/loss.h"
 
 /* The epoch's order is a function of seed and epoch alone, so no resumption can change it; each
  * rank works out its own rows of it. */

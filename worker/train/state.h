@@ -5,11 +5,11 @@
 #ifndef ASY__STATE_H
 #define ASY__STATE_H
 #include "job.h"
-#include "net.h"
+#include "net/net.h"
 #include "plugged.h"
-#include "schedule.h"
-#include "score.h"
-#include "trees.h"
+#include "learn/schedule.h"
+#include "learn/score.h"
+#include "trees/trees.h"
 
 /* Plain numbers, so that rank 0 can send it to the others as bytes. */
 struct asy__progress {

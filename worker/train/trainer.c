@@ -2,10 +2,10 @@
  * trainer.c - setting a job up: data (kept from the last job if it is the same), memory, a fresh
  * start or a checkpoint; and putting the result away. */
 #include "trainer_impl.h"
-#include "agree.h"
-#include "families.h"
-#include "loss.h"
-#include "tokens.h"
+#include "comm/agree.h"
+#include "net/families.h"
+#include "learn/loss.h"
+#include "data/tokens.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

@@ -5,10 +5,10 @@
 #include <stdatomic.h>
 #include <asy/shuffle.h>
 #include <asy/training.h>
-#include "metrics.h"
+#include "learn/metrics.h"
 #include "plugged.h"
 #include "state.h"
-#include "update.h"
+#include "learn/update.h"
 
 struct asy_trainer {
     struct asy_comm *comm;

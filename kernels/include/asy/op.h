@@ -10,7 +10,7 @@
  *
  * To add an operation: a kind below, with what its operands and sizes are, and a case in cpu/op.c
  * that calls the kernel, and with `plain` its _ref twin. What emits it is a layer, whose tests run
- * it both ways (worker/train/net_impl.h says how to add one).
+ * it both ways (worker/train/net/net_impl.h says how to add one).
  *
  * Bits: those of the kernels. A row's results must not depend on how many rows stand beside it.
  * Threads: any, each with memory of its own; a call runs on the calling thread alone. */

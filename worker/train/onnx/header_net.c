@@ -2,7 +2,7 @@
  * header_net.c - networks in C: a function for each kind of layer that a network has, and one that
  * calls them in order. Each layer has an array of its own for its outputs. */
 #include "header_impl.h"
-#include "net_impl.h"
+#include "net/net_impl.h"
 #include <stdio.h>
 
 /* ---- functions ------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * onnx_net.c - the layers of a network as nodes. */
 #include "export_impl.h"
-#include "net_impl.h"
+#include "net/net_impl.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #ifndef ASY__LOSS_H
 #define ASY__LOSS_H
 #include <asy/op.h>
-#include "data.h"
+#include "data/data.h"
 #include "hyper.h"
 
 /* As operations of asy/op.h, with kind, value and sizes. hyper of trees: their own loss. */

@@ -9,8 +9,8 @@
 #include "family_tokens.h"
 #include <math.h>
 #include <stdlib.h>
-#include "score.h"
-#include "tokens.h"
+#include "learn/score.h"
+#include "data/tokens.h"
 
 #define BLOCK 11 /* the most layers of one */
 #define AROUND 7 /* those before and behind the blocks, at most */

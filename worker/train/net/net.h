@@ -13,7 +13,7 @@
 #ifndef ASY__NET_H
 #define ASY__NET_H
 #include <asy/op.h>
-#include "learner.h"
+#include "learn/learner.h"
 
 #define ASY__LAYERS_MAX 1024
 #define ASY__PARAMS_MAX ((size_t)512 << 20)

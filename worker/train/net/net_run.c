@@ -4,7 +4,7 @@
 #include <string.h>
 #include <asy/comm.h>
 #include <asy/rng.h>
-#include "score.h"
+#include "learn/score.h"
 
 size_t asy__net_room(const struct asy__net *net)
 {

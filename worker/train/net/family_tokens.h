@@ -2,7 +2,7 @@
  * family_tokens.h - the model families of sequences. */
 #ifndef ASY__FAMILY_TOKENS_H
 #define ASY__FAMILY_TOKENS_H
-#include "data.h"
+#include "data/data.h"
 #include "hyper.h"
 #include "net.h"
 

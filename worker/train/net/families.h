@@ -2,7 +2,7 @@
  * families.h - the model families that are networks: what layers their hyperparameters ask for. */
 #ifndef ASY__FAMILIES_H
 #define ASY__FAMILIES_H
-#include "data.h"
+#include "data/data.h"
 #include "hyper.h"
 #include "net.h"
 

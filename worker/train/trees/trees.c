@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "loss.h"
-#include "score.h"
+#include "learn/loss.h"
+#include "learn/score.h"
 
 #define ROWS_AT_ONCE 256 /* in scoring */
 #define SHARD_ROWS 64    /* at least, of a part that has more */

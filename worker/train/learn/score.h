@@ -4,7 +4,7 @@
 #define ASY__SCORE_H
 #include <asy/comm.h>
 #include <asy/op.h>
-#include "data.h"
+#include "data/data.h"
 #include "learner.h"
 #include "tally.h"
 

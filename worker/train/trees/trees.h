@@ -10,9 +10,9 @@
 #define ASY__TREES_H
 #include <asy/comm.h>
 #include <asy/gbdt.h>
-#include "data.h"
+#include "data/data.h"
 #include "hyper.h"
-#include "learner.h"
+#include "learn/learner.h"
 
 struct asy__score;
 struct asy__tally;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "layers.h"
-#include "loss.h"
-#include "score.h"
+#include "learn/loss.h"
+#include "learn/score.h"
 
 #define LIST_MAX 80 /* layers of a list: of each block or hidden layer some, and the outputs */
 _Static_assert(LIST_MAX > 4 * ASY__HIDDEN_MAX && LIST_MAX > 9 * ASY__BLOCKS_MAX + 8, "long enough");
