@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * asy/device.h - networks on accelerators: programs of operations (asy/op.h) and their updates in
+ * the memory of an OpenCL or CUDA device.
+ *
+ * What is asked for is put into the device's queue and runs in that order; only what reads waits
+ * for it. A step of training (rows, gradient, update) reads nothing: asy_device_traffic() counts,
+ * so that a test can hold it to that. Nothing falls back to the cpu: an operation that a device
+ * cannot run is refused when the net is made.
+ *
+ * Bits: the same device, driver and program give the same bits; there are no sums by atomics. They
+ * are not those of the cpu.
+ *
+ * Libraries of drivers are loaded when a kind is first asked for, and never unloaded.
+ *
+ * Errors: ASY_E_NOENT: no such device, or no driver, and why. ASY_E_NOMEM: of the device.
+ * ASY_E_GONE: the device failed or is not there any more; all calls of it fail from then on.
+ * Threads: a device and its nets belong to one thread. Ownership: create/destroy; a net borrows
+ * its device. */
+#ifndef ASY_DEVICE_H
+#define ASY_DEVICE_H
+#include <asy/error.h>
+#include <asy/op.h>
+#include <asy/update.h>
+
+enum asy_device_kind { ASY_DEVICE_CPU, ASY_DEVICE_OPENCL, ASY_DEVICE_CUDA, ASY_DEVICE_KINDS };
+extern const char *const asy_device_kinds[ASY_DEVICE_KINDS + 1]; /* "cpu", ..., NULL */
+
+struct asy_device_info {
+    enum asy_device_kind kind;
+    char name[128], driver[128]; /* of the maker, and the version of its software */
+    char address[32];            /* PCI, "0000:3b:00.0"; "": none is told */
+    uint64_t memory;             /* bytes */
+    unsigned units;              /* of computing */
+    int is_cpu;                  /* PoCL and its like */
+};
+/* Writes up to cap, *ret_n: how many there are. Those that variables of the driver hide
+ * (CUDA_VISIBLE_DEVICES) are not there. ASY_DEVICE_CPU has none. */
+ASY_MUST_CHECK int asy_device_list(enum asy_device_kind kind, struct asy_device_info *ret,
+                                   size_t cap, size_t *ret_n, struct asy_error *err);
+
+struct asy_device;
+/* The index-th of the list. */
+ASY_MUST_CHECK int asy_device_open(enum asy_device_kind kind, size_t index,
+                                   struct asy_device **ret_device, struct asy_error *err);
+void asy_device_close(struct asy_device *device); /* NULL is fine */
+const struct asy_device_info *asy_device_info(const struct asy_device *device); /* borrowed */
+
+/* Since the device was opened. */
+struct asy_device_traffic {
+    uint64_t writes, bytes_written; /* from the host's memory */
+    uint64_t reads, bytes_read;     /* to it: each waits */
+    uint64_t launches;              /* of kernels */
+};
+struct asy_device_traffic asy_device_traffic(const struct asy_device *device);
+
+/* Arrays of a net in the device's memory, of floats. */
+enum asy_device_array {
+    ASY_ARRAY_PARAMS, ASY_ARRAY_GRADS, ASY_ARRAY_BUFFERS,
+    ASY_ARRAY_M, ASY_ARRAY_V, /* of the optimiser */
+    ASY_ARRAY_MEAN,           /* a running mean of the parameters */
+};
+#define ASY_DEVICE_ARRAYS 6
+
+/* A tensor of the parameters; adapts: LAMB and LARS go by its norm. */
+struct asy_device_span {
+    size_t at, n;
+    int adapts;
+};
+struct asy_device_net_desc {
+    const struct asy_op *train, *eval; /* [n_train], [n_eval], copied; train NULL: evaluation alone */
+    size_t n_train, n_eval;
+    size_t features, outputs;        /* floats of a row */
+    size_t labels;                   /* of a row: 1, or of each token */
+    size_t out;                      /* where in WORK eval leaves the outputs */
+    size_t train_rows, eval_rows;    /* the most of one pass */
+    size_t n_params, n_buffers, n_work; /* floats */
+    int keeps_m, keeps_v, keeps_mean;
+    const float *class_weights; /* [n_classes], copied; NULL: ones */
+    size_t n_classes;
+    const struct asy_device_span *spans; /* [n_spans], copied: all tensors of the parameters */
+    size_t n_spans;
+};
+struct asy_device_net;
+/* ASY_E_UNSUPPORTED: an operation that devices do not have, by its name. Arrays are zeros. */
+ASY_MUST_CHECK int asy_device_net_create(struct asy_device *device,
+                                         const struct asy_device_net_desc *desc,
+                                         struct asy_device_net **ret_net, struct asy_error *err);
+void asy_device_net_destroy(struct asy_device_net *net); /* NULL is fine */
+/* x may be changed after the call. */
+ASY_MUST_CHECK int asy_device_net_write(struct asy_device_net *net, enum asy_device_array array,
+                                        const float *x, size_t n, struct asy_error *err);
+ASY_MUST_CHECK int asy_device_net_read(struct asy_device_net *net, enum asy_device_array array,
+                                       float *x, size_t n, struct asy_error *err);
+
+/* Rows for the next pass, from the host: x [rows][features], and label [rows][labels] or target
+ * [rows], each NULL if the loss has no use for it. They may be changed after the call. */
+ASY_MUST_CHECK int asy_device_net_rows(struct asy_device_net *net, size_t rows, const float *x,
+                                       const int32_t *label, const float *target,
+                                       struct asy_error *err);
+/* All rows of a data set, to be picked from: as above; kept until the next call or destroy.
+ * ASY_E_NOMEM: the device does not hold them, and nothing has changed. */
+ASY_MUST_CHECK int asy_device_net_hold(struct asy_device_net *net, size_t rows, const float *x,
+                                       const int32_t *label, const float *target,
+                                       struct asy_error *err);
+/* Rows for the next pass, by their numbers in what is held. */
+ASY_MUST_CHECK int asy_device_net_pick(struct asy_device_net *net, size_t rows, const uint32_t *row,
+                                       struct asy_error *err);
+
+/* GRADS = the gradient (add: +=) of the rows at hand, the sums of the training loss +=. */
+ASY_MUST_CHECK int asy_device_net_gradient(struct asy_device_net *net, int add,
+                                           const struct asy_op_step *step, struct asy_error *err);
+/* Outputs of the rows at hand by `params` (PARAMS or MEAN); loss, if not NULL, adds to the sums of
+ * evaluation, leaving what asy_op_loss() does; ret [rows][outputs], NULL: not wanted, then nothing
+ * is read. */
+ASY_MUST_CHECK int asy_device_net_outputs(struct asy_device_net *net, enum asy_device_array params,
+                                          const struct asy_op *loss, size_t rows, float *ret,
+                                          struct asy_error *err);
+/* Reads the sums, and sets them to zero. */
+ASY_MUST_CHECK int asy_device_net_sums(struct asy_device_net *net, int of_training,
+                                       double ret[ASY_SUMS], struct asy_error *err);
+
+enum asy_device_rule {
+    ASY_RULE_SGD, ASY_RULE_ADAMW, ASY_RULE_ADAM_L2, ASY_RULE_LAMB, ASY_RULE_LARS,
+};
+/* One update of all parameters by GRADS, as the functions of asy/kernels.h and asy/update.h. */
+struct asy_device_update {
+    enum asy_device_rule rule;
+    struct asy_sgd sgd;   /* of SGD and LARS */
+    struct asy_adam adam; /* of the others */
+    double trust;         /* LARS: its coefficient */
+    double clip;          /* the greatest norm of the whole gradient; 0: any */
+    double mean_rate;     /* MEAN += rate (PARAMS - MEAN); 0: MEAN is left alone */
+    uint64_t step;        /* from 1 */
+};
+ASY_MUST_CHECK int asy_device_net_update(struct asy_device_net *net,
+                                         const struct asy_device_update *update,
+                                         struct asy_error *err);
+#endif
