@@ -287,8 +287,11 @@ def runs_print_every_row():
     if [(row["name"], row.get("case")) for row in got] != [("peer.installed", "torch"), *names]:
         raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
     alone = len(os.sched_getaffinity(0)) < 2
+    with open(os.path.join(BIN, "assay-trainer"), "rb") as file:
+        sanitized = b"__asan_init" in file.read()  # has its own allocator, that none counts
     for row, (name, _, _, cores, _) in zip(got[1:], train_runs.ALL):
-        if rows.mistake(row) or (row["value"] is None) != (alone and cores > 1):
+        missing = (alone and cores > 1) or (name == "trial.step_allocs" and sanitized)
+        if rows.mistake(row) or (row["value"] is None) != missing:
             raise AssertionError(f"{rows.mistake(row)}: {row}")
         if name == "digits.time_to_97" and not 1 <= row["epochs"] < train_runs.MOST:
             raise AssertionError(f"no good model: {row}")

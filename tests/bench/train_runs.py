@@ -363,6 +363,34 @@ def start(images, cores, _):
             "p99": statistics.median(sorted(ms)[min(trials - 1, int(0.99 * trials))] for ms in found)}
 
 
+def counted(images, cores, batch):
+    """What each rank allocates in a training, in an order of the numbers."""
+    counter, file = os.path.join(os.path.abspath(args.bin), "libbench_allocs.so"), \
+        os.path.join(images.folder, "allocations")
+    finished(ranks(cores, ["env", f"LD_PRELOAD={counter}", f"ASY_ALLOCS={file}", TRAINER, "--run",
+                           write_job(images.folder, images.job(batch, 2)), "--dir", images.folder]))
+    if not os.path.exists(file):
+        raise RuntimeError("libbench_allocs.so counts nothing here")
+    with open(file, encoding="ascii") as lines:
+        numbers = sorted(map(int, lines))
+    os.unlink(file)
+    if not all(numbers):
+        raise RuntimeError("this build has an allocator of its own")
+    return numbers
+
+
+def allocations(images, cores, _):
+    """Whoever else is at work. Trainings that differ in their number of steps alone, after one that reads
+    the data for all; a median, as the start of MPI allocates a few times more or less."""
+    few, many, found = 256, 32, []
+    steps = 2 * (math.ceil(images.rows / many) - math.ceil(images.rows / few))
+    counted(images, cores, few)
+    for _ in range(1 if args.tiny else 5):
+        pair = counted(images, cores, few), counted(images, cores, many)
+        found.append(max(b - a for a, b in zip(*pair)) / steps)
+    return {"value": statistics.median(found), "n": len(found), "steps": steps}
+
+
 def memory(images, cores, case):
     """Whoever else is at work."""
     batch, found = min(int(case), images.rows), []
@@ -376,7 +404,8 @@ def memory(images, cores, case):
 ALL = [("ddp.eff2", "64", "1", 2, eff2), ("ddp.eff2", "512", "1", 2, eff2),
        ("ddp.vs_gloo", "64", "1/s", 2, gloo), ("strict.cost", "512", "1", 1, strict),
        ("digits.time_to_97", None, "s", 1, digits), ("trial.start_ms", "1", "ms", 1, start),
-       ("trial.start_ms", "2", "ms", 2, start), ("trial.rss_anon_mib", "512", "MiB", 1, memory)]
+       ("trial.start_ms", "2", "ms", 2, start), ("trial.step_allocs", "1", "1", 1, allocations),
+       ("trial.step_allocs", "2", "1", 2, allocations), ("trial.rss_anon_mib", "512", "MiB", 1, memory)]
 
 
 def measure(images, name, case, unit, n_cores, one):
