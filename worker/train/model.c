@@ -94,14 +94,14 @@ static int write_plugged(const char *path, const struct asy__model_parts *parts,
     return asy_safetensors_write(path, meta, n_meta, tensors, n, err);
 }
 
-static int write_gbdt(const char *path, const struct asy__model_parts *parts, size_t rounds,
+static int write_gbdt(const char *path, const struct asy__model_parts *parts,
                       const char *const (*meta)[2], size_t n_meta, struct asy_error *err)
 {
     struct asy_gbdt_packed packed = { 0 };
     struct asy_tensor_out tensors[2];
     int rc;
 
-    if ((rc = asy_gbdt_pack(parts->trees, rounds, &packed, err)) == 0) {
+    if ((rc = asy_gbdt_pack(parts->trees, parts->n_rounds, &packed, err)) == 0) {
         asy_gbdt_packed_tensors(&packed, tensors);
         rc = asy_safetensors_write(path, meta, n_meta, tensors, ASY_ARRAY_LEN(tensors), err);
     }
@@ -114,9 +114,8 @@ int asy__model_write(const char *path, const struct asy__job *job,
                      const struct asy__progress *progress, const char *report,
                      struct asy_error *err)
 {
-    int best = job->takes_best && progress->best_epoch, rc;
-    size_t rounds = best ? progress->best_epoch : progress->epoch;
     struct asy_buf text;
+    int rc;
 
     asy_buf_init(&text, DESCRIPTION_MAX);
     describe(&text, job, schema, parts->net, progress);
@@ -131,7 +130,7 @@ int asy__model_write(const char *path, const struct asy__job *job,
         else if (parts->n_params)
             rc = write_plugged(path, parts, meta, n, err);
         else
-            rc = write_gbdt(path, parts, rounds, meta, n, err);
+            rc = write_gbdt(path, parts, meta, n, err);
     }
     asy_buf_fini(&text);
     return rc;

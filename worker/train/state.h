@@ -57,11 +57,12 @@ struct asy__model {
     struct asy__tree_outputs tree_outputs;
 };
 /* What a model is made of: a network with its parameters and buffers, a plug-in's parameters and
- * its state, or trees, whose rounds are stored up to the best or the last. */
+ * its state, or trees, of which so many rounds are stored. */
 struct asy__model_parts {
     const struct asy__net *net; /* NULL: a plug-in or trees */
     const float *params, *buffers;
     const struct asy_gbdt *trees;
+    size_t n_rounds;                 /* of trees */
     size_t n_params;                 /* of a plug-in; else 0 */
     const struct asy__bytes *state;
 };

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * trainer_impl.h - the trainer's inside: what stays between jobs, and one running job. */
+ * trainer_impl.h - the trainer's inside: what stays between jobs, and one running job.
+ *
+ * What differs between trainings is in their kind: a network here, a network on a device, a
+ * plug-in, trees. To add one: a struct asy__kind in a file kind_NAME.c, and its case in
+ * asy__kind_of(). */
 #ifndef ASY__TRAINER_IMPL_H
 #define ASY__TRAINER_IMPL_H
 #include <stdatomic.h>
@@ -25,8 +29,45 @@ enum {
     ASY__RIDES
 };
 
+struct asy__run;
+/* By all ranks, one function after the other, unless something else is said; what may fail on one
+ * of them alone must make all fail (comm/agree.h), but in data and plan. NULL: there is nothing to
+ * do. */
+struct asy__kind {
+    int whole; /* a batch is the whole training part, which it divides among the ranks itself */
+    /* Finds run->data. */
+    int (*data)(struct asy__run *run, struct asy_error *err);
+    /* Of what is set, batch and shards included: the learner, the state's sizes, the update. */
+    int (*plan)(struct asy__run *run, struct asy_error *err);
+    /* Floats of this rank's that it needs, and the place of them. */
+    size_t (*room)(const struct asy__run *run);
+    int (*bind)(struct asy__run *run, float *memory, struct asy_error *err);
+    /* The state that training begins with, or, after rank 0 has read one into the state, which all
+     * have now, its own part of it. */
+    int (*begin)(struct asy__run *run, struct asy_error *err);
+    int (*resume)(struct asy__run *run, struct asy_error *err);
+    /* A batch of n rows, with its update: run->riders are summed up, run->diverged is set. */
+    int (*batch)(struct asy__run *run, size_t n, struct asy_error *err);
+    /* The epoch's metrics, in name order, after those that are in the list. */
+    int (*measure)(struct asy__run *run, struct asy__metric_list *list, struct asy_error *err);
+    /* An epoch ended; is_best: its state is the best one. */
+    int (*end_epoch)(struct asy__run *run, int is_best, struct asy_error *err);
+    /* Brings what a checkpoint or a model is made of into the state. */
+    int (*keep)(struct asy__run *run, struct asy_error *err);
+    /* Rank 0 alone: what a model is made of, of the best epoch or the last, and a report on how it
+     * does on the validation part, which is there. */
+    int (*parts)(struct asy__run *run, int is_best, struct asy__model_parts *ret,
+                 struct asy_error *err);
+    int (*report)(struct asy__run *run, const struct asy__model_parts *parts,
+                  struct asy_buf *ret_json, struct asy_error *err);
+    void (*destroy)(struct asy__run *run);
+};
+const struct asy__kind *asy__kind_of(const struct asy__job *job);
+extern const struct asy__kind asy__kind_net, asy__kind_plugged, asy__kind_trees;
+
 struct asy__run {
     struct asy_trainer *trainer;
+    const struct asy__kind *kind;
     const struct asy__job *job;
     const struct asy__data *data;
     const struct asy_train_callbacks *callbacks;
@@ -47,7 +88,6 @@ struct asy__run {
     struct asy_comm_memory memory; /* own: gradients, then riders, of this rank's shards */
     float riders[ASY__RIDES];    /* their sums of the last step */
     float *piece;                /* [n_params]: gradient of a further piece of a batch; or NULL */
-    float *class_weights;        /* [classes]; NULL: ones */
     float *x;                    /* [rows_max][n_features] of a batch */
     int32_t *label;              /* [rows_max]; of tokens [rows_max][n_features] */
     float *target;               /* [rows_max] */
@@ -58,6 +98,53 @@ struct asy__run {
     int64_t checkpoint_due_ms;
     int diverged;
 };
+
+/* ---- what kinds have in common --------------------------------------------------------------- */
+
+/* The job's data, as rows of the trainer's (data of the last job, if they are the same). */
+ASY_MUST_CHECK int asy__run_data(struct asy__run *run, struct asy_error *err);
+/* For the metrics of the validation part that need more than sums: of rows begin..end of it. */
+ASY_MUST_CHECK int asy__run_tally(struct asy__run *run, size_t begin, size_t end,
+                                  struct asy_error *err);
+/* The metrics of both parts, by their sums. */
+void asy__run_metrics(const struct asy__run *run, const struct asy__score *train,
+                      const struct asy__score *val, struct asy__metric_list *list);
+int asy__run_validates(const struct asy__run *run); /* whether there is a validation part */
+/* Parts [run->shards] of the present epoch, summed over all ranks, and in all. */
+ASY_MUST_CHECK int asy__run_total(struct asy__run *run, struct asy__score *ret,
+                                  struct asy_error *err);
+
+/* This rank's i-th shard: what it says beside its gradient. loss: its sum. */
+void asy__riders_set(struct asy__run *run, size_t i, double loss, int failed);
+/* Sums gradients and riders; failed: this rank's passes, whose error is in err. Sets
+ * run->diverged; if it is, nothing may be updated. asy_comm_settle() follows. */
+ASY_MUST_CHECK int asy__riders_sum(struct asy__run *run, int failed, struct asy_comm_sum *ret_sum,
+                                   struct asy_error *err);
+static inline float asy__rider(const struct asy__run *run, int which)
+{
+    return run->riders[which];
+}
+
+/* What gives a gradient (gradient.c). The most rows of a batch that are computed at once: */
+size_t asy__gradient_rows(const struct asy__run *run);
+/* Of a learner that is there, the update and the state's sizes. */
+ASY_MUST_CHECK int asy__gradient_plan(struct asy__run *run, struct asy_error *err);
+/* Begins at the learner's first values. */
+ASY_MUST_CHECK int asy__gradient_begin(struct asy__run *run, struct asy_error *err);
+/* One rank of a node lets the running mean begin at the first weights. */
+void asy__gradient_begin_mean(struct asy__run *run);
+ASY_MUST_CHECK int asy__gradient_batch(struct asy__run *run, size_t n, struct asy_error *err);
+/* x, label, target and rows of the run: from.. of the epoch's order. */
+void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows);
+/* The learner as it is validated and stored. */
+struct asy__learner asy__gradient_judged(const struct asy__run *run);
+
+/* This rank's memory, and that which ranks have in common (memory.c). */
+ASY_MUST_CHECK int asy__memory_own(struct asy__run *run, struct asy_error *err);
+ASY_MUST_CHECK int asy__memory_share(struct asy__run *run, struct asy_error *err);
+/* A fresh start, or where a checkpoint left off (start.c); resume NULL: there is none. */
+ASY_MUST_CHECK int asy__start(struct asy__run *run, const char *resume, struct asy_error *err);
+
 /* Trains from where run->state stands. */
 ASY_MUST_CHECK int asy__run_epochs(struct asy__run *run, struct asy_train_result *result,
                                    struct asy_error *err);

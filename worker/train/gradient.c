@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gradient.c - training by gradients: what networks and plug-ins have in common.
+ *
+ * A batch is divided into shards, and those among the ranks; each computes the gradients of its own,
+ * their sum is taken over all, and each updates its part. A step allocates nothing. */
+#include "trainer_impl.h"
+#include "comm/agree.h"
+#include "data/tokens.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* The most rows of a batch that are computed at once: a piece of a shard of it. */
+size_t asy__gradient_rows(const struct asy__run *run)
+{
+    size_t shard = (run->batch + run->shards - 1) / run->shards;
+    size_t pieces = (size_t)run->job->hyper.accumulate;
+
+    return (shard + pieces - 1) / pieces;
+}
+
+/* What an optimiser knows of the parameters: the tensors of a network, of which those of one
+ * dimension are biases and the like; of a plug-in it is all one. */
+int asy__gradient_plan(struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__net *net = run->net;
+    size_t n = 0, tensors = net ? net->n_tensors : 0;
+    struct asy__span *spans = calloc(tensors + 1, sizeof *spans);
+    int rc;
+
+    if (!spans)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the updates of %zu tensors", tensors);
+    for (size_t t = 0; t < tensors; t++)
+        if (!net->tensors[t].is_buffer)
+            spans[n++] = (struct asy__span){ net->tensors[t].at, net->tensors[t].n,
+                                             net->tensors[t].n_dims > 1 };
+    if (!net)
+        spans[n++] = (struct asy__span){ 0, run->learner.n_params, 1 };
+    rc = asy__update_create(&run->job->hyper, run->n_batches, run->job->max, spans, n,
+                            run->learner.n_params, &run->update, err);
+    free(spans);
+    run->state.n_params = run->learner.n_params;
+    run->state.n_buffers = run->learner.n_buffers;
+    return rc;
+}
+
+/* One rank of a node lets the running mean begin at the first weights. */
+void asy__gradient_begin_mean(struct asy__run *run)
+{
+    struct asy__state *s = &run->state;
+
+    if (s->mean && asy_comm_local_rank(run->trainer->comm) == 0)
+        memcpy(s->mean, s->params, s->n_params * sizeof *s->mean);
+}
+
+/* Rank 0 draws them for all: on other machines the logarithms that it takes might be others. */
+int asy__gradient_begin(struct asy__run *run, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    struct asy__state *s = &run->state;
+    int rc;
+
+    run->learner.type->init(&run->learner, run->job->seed,
+                            asy_comm_rank(comm) == 0 ? s->params : NULL, s->buffers);
+    if ((rc = asy_comm_spread(comm, s->params, s->n_params, err)) < 0)
+        return rc;
+    asy__gradient_begin_mean(run);
+    asy_comm_settle(comm);
+    return asy_comm_bcast(comm, s->buffers, s->n_buffers * sizeof *s->buffers, 0, err);
+}
+
+/* The epoch's order is a function of seed and epoch alone, so no resumption can change it; each
+ * rank works out its own rows of it. */
+void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
+{
+    size_t width = run->data->schema.n_features;
+
+    asy_shuffle_get(&run->shuffle, from, rows, run->rows);
+    for (size_t i = 0; run->data->x && i < rows; i++) { /* a plug-in may have its own */
+        size_t row = run->rows[i];
+
+        if (run->data->tokens) {
+            asy__tokens_row(run->data, row, run->later, run->x + i * width, run->label + i * width);
+            continue;
+        }
+        memcpy(run->x + i * width, run->data->x + row * width, width * sizeof *run->x);
+        run->label[i] = run->data->label[row];
+        run->target[i] = run->data->target[row];
+    }
+}
+
+/* This rank's part of the parameters; the others of its node do the rest. */
+static void update(struct asy__run *run, const struct asy_comm_sum *sum)
+{
+    const struct asy__state *s = &run->state;
+    struct asy__update_memory memory = { s->params, s->m, s->v, s->mean, run->update_room };
+
+    asy__update_step(run->update, &memory, run->trainer->comm, sum, s->progress.step + 1,
+                     s->progress.plateau.cut);
+}
+
+/* The gradient of rows begin.. of a batch of n. */
+static int pass_piece(struct asy__run *run, size_t shard, size_t begin, size_t rows, size_t n,
+                      float *grads, struct asy_error *err)
+{
+    size_t from = (size_t)run->state.progress.batch * run->batch + begin;
+    struct asy__batch batch = { rows, begin, run->x, run->label, run->target,
+                                1.0f / (float)(n * asy__data_labels(run->data)),
+                                run->job->seed, run->state.progress.step, run->rows,
+                                shard };
+
+    asy__gradient_gather(run, from, rows);
+    return run->learner.type->gradient(&run->learner, &batch, grads, &run->partials[shard], err);
+}
+
+/* The gradient of this rank's i-th shard of a batch of n rows, piece after piece. */
+static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
+{
+    size_t shard = run->memory.first + i, pieces = (size_t)run->job->hyper.accumulate;
+    size_t begin = asy__share_begin(n, shard, run->shards), params = run->learner.n_params;
+    size_t rows = asy__share_begin(n, shard + 1, run->shards) - begin, done = 0;
+    float *grads = run->memory.own + i * run->memory.stride;
+    struct asy__score *score = &run->partials[shard];
+    double before = score->loss;
+    int rc = 0;
+
+    for (size_t p = 0; p < pieces && rc == 0; p++) {
+        size_t from = asy__share_begin(rows, p, pieces), to = asy__share_begin(rows, p + 1, pieces);
+        float *into = done ? run->piece : grads;
+
+        if (from == to && !run->learner.joins)
+            continue;
+        rc = pass_piece(run, shard, begin + from, to - from, n, into, err);
+        if (done && rc == 0)
+            asy_sum_rows(2, params, (const float *const[]){ grads, into }, grads);
+        done = to;
+    }
+    if (!rows)
+        memset(grads, 0, params * sizeof *grads);
+    asy__riders_set(run, i, score->loss - before, rc < 0);
+    return rc;
+}
+
+int asy__gradient_batch(struct asy__run *run, size_t n, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+    struct asy_comm_sum sum;
+    int rc, failed = 0;
+
+    for (size_t i = 0; i < run->memory.count && failed == 0; i++)
+        failed = pass(run, i, n, err);
+    if ((rc = asy__riders_sum(run, failed, &sum, err)) < 0)
+        return rc;
+    if (!run->diverged)
+        update(run, &sum);
+    asy_comm_settle(comm);
+    return 0;
+}
+
+/* The learner as it is validated and stored. */
+struct asy__learner asy__gradient_judged(const struct asy__run *run)
+{
+    struct asy__learner learner = run->learner;
+
+    if (run->state.mean)
+        learner.params = run->state.mean;
+    return learner;
+}

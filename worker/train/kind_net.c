@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kind_net.c - a network, trained here. */
+#include "trainer_impl.h"
+#include "learn/loss.h"
+#include "learn/report.h"
+#include "net/families.h"
+
+#define EVAL_ROWS 256 /* least rows of a scoring pass: small batches would make slow products */
+
+/* Whether sums over the whole batch can be had: parts of one are computed one after the other. */
+static int check_joins(const struct asy__run *run, struct asy_error *err)
+{
+    const char *why = run->job->strict ? "resources.reproducible: strict"
+                      : run->job->hyper.accumulate > 1 ? "accumulate" : NULL;
+
+    if (!run->learner.joins || !why)
+        return 0;
+    return asy_fail(err, ASY_E_INVAL, "%s computes parts of a batch one by one, batch "
+                    "normalisation needs it whole; norm: layer does not", why);
+}
+
+static int validate(struct asy__run *run, struct asy__score *ret, struct asy_error *err)
+{
+    struct asy__learner learner = asy__gradient_judged(run);
+    struct asy__scoring scoring = {
+        .learner = &learner,
+        .data = run->data,
+        .loss = asy__loss_scored(&run->job->hyper, &run->data->schema),
+        .comm = run->trainer->comm,
+        .shards = run->shards,
+        .room = run->sums,
+        .tally = run->tally,
+    };
+
+    return asy__score_part(&scoring, ASY__VALIDATION, ret, &run->counts, err);
+}
+
+static int plan(struct asy__run *run, struct asy_error *err)
+{
+    const size_t *start = run->data->start;
+    struct asy_comm *comm = run->trainer->comm;
+    size_t begin, end;
+    int rc;
+
+    asy__own_rows(comm, run->shards, start[ASY__VALIDATION + 1] - start[ASY__VALIDATION], &begin,
+                  &end);
+    if ((rc = asy__run_tally(run, begin, end, err)) < 0 ||
+        (rc = asy__family_net(&run->job->hyper, &run->data->schema, asy__gradient_rows(run),
+                              EVAL_ROWS, &run->net, err)) < 0)
+        return rc;
+    run->learner = asy__net_learner(run->net, NULL, NULL);
+    if ((rc = check_joins(run, err)) < 0)
+        return rc;
+    if (asy_comm_size(comm) > 1)
+        run->learner.comm = comm;
+    return asy__gradient_plan(run, err);
+}
+
+static size_t class_weights(const struct asy__run *run)
+{
+    return asy__loss_weighs(&run->job->hyper) ? (run->data->schema.classes.n + 15) / 16 * 16 : 0;
+}
+
+static size_t room(const struct asy__run *run)
+{
+    return class_weights(run) + asy__net_room(run->net);
+}
+
+static int bind(struct asy__run *run, float *memory, struct asy_error *err)
+{
+    size_t weights = class_weights(run);
+
+    asy__net_bind(run->net, memory + weights);
+    if (!weights)
+        return 0;
+    run->net->cpu.class_weights = memory;
+    return asy__loss_weights(&run->job->hyper, run->data, memory, err);
+}
+
+static int measure(struct asy__run *run, struct asy__metric_list *list, struct asy_error *err)
+{
+    struct asy__score train, val = { 0 };
+    int rc;
+
+    if ((rc = asy__run_total(run, &train, err)) < 0 ||
+        (asy__run_validates(run) && (rc = validate(run, &val, err)) < 0))
+        return rc;
+    asy__run_metrics(run, &train, &val, list);
+    return 0;
+}
+
+static int parts(struct asy__run *run, int is_best, struct asy__model_parts *ret,
+                 struct asy_error *err)
+{
+    const struct asy__state *s = &run->state;
+
+    (void)err;
+    *ret = (struct asy__model_parts){ .net = run->net,
+                                      .params = is_best   ? s->best
+                                                : s->mean ? s->mean
+                                                          : s->params,
+                                      .buffers = is_best ? s->best + s->n_params : s->buffers };
+    return 0;
+}
+
+static int report(struct asy__run *run, const struct asy__model_parts *parts,
+                  struct asy_buf *ret_json, struct asy_error *err)
+{
+    struct asy__learner learner = run->learner;
+
+    if (run->data->tokens)
+        return 0; /* too many classes */
+    learner.params = parts->params;
+    learner.buffers = (float *)(uintptr_t)parts->buffers; /* evaluation only reads them */
+    return asy__report_make(&learner, run->data, ASY__VALIDATION, ret_json, err);
+}
+
+static void destroy(struct asy__run *run)
+{
+    asy__net_destroy(run->net);
+}
+
+const struct asy__kind asy__kind_net = {
+    .data = asy__run_data,
+    .plan = plan,
+    .room = room,
+    .bind = bind,
+    .begin = asy__gradient_begin,
+    .batch = asy__gradient_batch,
+    .measure = measure,
+    .parts = parts,
+    .report = report,
+    .destroy = destroy,
+};

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * memory.c - the memory of a training, taken once before its first step: a rank's own, and what
+ * the ranks of a node have in common. */
+#include "trainer_impl.h"
+#include <stdlib.h>
+#include <string.h>
+
+static float *take(float **memory, size_t n)
+{
+    float *here = *memory;
+
+    *memory += (n + 15) / 16 * 16;
+    return here;
+}
+
+/* What this rank needs for itself, in one block: kept if it is large enough for the next job. */
+int asy__memory_own(struct asy__run *run, struct asy_error *err)
+{
+    struct asy_trainer *trainer = run->trainer;
+    size_t n_params = run->learner.n_params, n_buffers = run->learner.n_buffers;
+    size_t best = asy_comm_rank(trainer->comm) == 0 ? n_params + n_buffers : 0;
+    size_t mine = run->kind->whole ? 0 : asy__gradient_rows(run);
+    size_t width = run->data->schema.n_features;
+    size_t own = run->kind->room ? run->kind->room(run) : 0, room;
+    size_t score = run->shards * sizeof(struct asy__score) / sizeof(float);
+    size_t labels = mine * asy__data_labels(run->data);
+    size_t piece = run->job->hyper.accumulate > 1 ? n_params : 0; /* trees: 0 */
+    float *at;
+
+    room = best + n_buffers + own + mine * (width + 2) + labels + 2 * score + piece + 16 * 16;
+    if (room > trainer->arena_len) {
+        free(trainer->arena);
+        trainer->arena_len = 0;
+        if (posix_memalign((void **)&trainer->arena, 64, room * sizeof *at)) {
+            trainer->arena = NULL;
+            return asy_fail(err, ASY_E_NOMEM, "no memory for batches of %zu", run->batch);
+        }
+        trainer->arena_len = room;
+    }
+    at = trainer->arena;
+    memset(at, 0, room * sizeof *at);
+    run->state.best = best ? take(&at, best) : NULL;
+    run->x = take(&at, mine * width);
+    run->label = (int32_t *)(void *)take(&at, labels);
+    run->target = take(&at, mine);
+    run->rows = (uint32_t *)(void *)take(&at, mine);
+    run->partials = (struct asy__score *)(void *)take(&at, score);
+    run->sums = (struct asy__score *)(void *)take(&at, score);
+    run->piece = piece ? take(&at, piece) : NULL;
+    run->state.buffers = run->learner.buffers = take(&at, n_buffers);
+    return run->kind->bind ? run->kind->bind(run, at, err) : 0;
+}
+
+/* What is summed over the ranks, and what the ranks of a node have in common. By all ranks. */
+int asy__memory_share(struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__hyper *hyper = &run->job->hyper;
+    size_t n = run->learner.n_params, each = (n + 15) / 16 * 16;
+    size_t room = run->update ? asy__update_room(run->update) : 0;
+    int m = run->update && asy__update_keeps_mean(hyper), mean = hyper->ema > 0;
+    int v = run->update && asy__update_keeps_squares(hyper);
+    float *at;
+    int rc;
+
+    rc = asy_comm_share(run->trainer->comm, run->shards, n + ASY__RIDES,
+                        (size_t)(1 + m + v + mean) * each + room, &run->memory, err);
+    if (rc < 0)
+        return rc;
+    at = run->memory.common;
+    run->learner.params = run->state.params = take(&at, n);
+    run->state.m = m ? take(&at, n) : NULL;
+    run->state.v = v ? take(&at, n) : NULL;
+    run->state.mean = mean ? take(&at, n) : NULL;
+    run->update_room = at;
+    run->state.m_may_lack = run->job->population && !v;
+    run->state.mean_may_lack = run->job->population;
+    return 0;
+}
