@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gradient.c - training by gradients: what networks and plug-ins have in common.
  *
- * A batch is divided into shards, and those among the ranks; each computes the gradients of its own,
- * their sum is taken over all, and each updates its part. A step allocates nothing. */
+ * A batch is divided into shards, and those among the ranks; each computes the gradients of its
+ * own, their sum is taken over all, and each updates its part. A step allocates nothing. */
 #include "trainer_impl.h"
 #include "comm/agree.h"
 #include "data/tokens.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * run.c - the training loop: epochs and their batches, checkpoints, reports, when to end. Whatever
- * could make ranks part ways (a pause, a due checkpoint, a loss that is no number) rides as elements
- * of each batch's sum over them, so all see the same and act at the same step. */
+ * run.c - the training loop: epochs and their batches, checkpoints, reports, when to end.
+ *
+ * Whatever could make ranks part ways (a pause, a due checkpoint, a loss that is no number) rides
+ * as elements of each batch's sum over them, so all see the same and act at the same step. */
 #include "trainer_impl.h"
 #include "comm/agree.h"
 #include <math.h>

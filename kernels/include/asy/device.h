@@ -67,7 +67,7 @@ struct asy_device_span {
     int adapts;
 };
 struct asy_device_net_desc {
-    const struct asy_op *train, *eval; /* [n_train], [n_eval], copied; train NULL: evaluation alone */
+    const struct asy_op *train, *eval; /* [n_train], [n_eval], copied; no train: it evaluates */
     size_t n_train, n_eval;
     size_t features, outputs;        /* floats of a row */
     size_t labels;                   /* of a row: 1, or of each token */
