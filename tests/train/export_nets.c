@@ -182,7 +182,10 @@ static int write_rows(const char *folder, size_t at, struct asy__model *model,
     for (size_t i = 0; i < ROWS * features; i++)
         x[i] = cases[at].layers[0].kind == ASY__EMBED ? (float)(asy_rng_u32(&rng) % VOCABULARY)
                                                       : (float)asy_rng_normal(&rng);
-    out = learner.type->outputs(&learner, x, ROWS);
+    if ((rc = learner.type->outputs(&learner, x, ROWS, &out, err)) < 0) {
+        free(x);
+        return rc;
+    }
     for (size_t r = 0; r < ROWS && !cases[at].tokens; r++)
         softmax(out + r * CLASSES);
     if ((rc = write_file(folder, cases[at].name, "x", x, ROWS * features * sizeof *x, err)) == 0)

@@ -62,8 +62,12 @@ static double evaluate(const struct asy__learner *learner, size_t classes)
     double loss = 0;
 
     for (size_t at = 0; at < bench.rows; at += bench.batch) {
-        float *out = learner->type->outputs(learner, bench.x + at * bench.features, bench.batch);
+        struct asy_error err = ASY_ERROR_INIT;
+        float *out;
 
+        if (!T_OK(learner->type->outputs(learner, bench.x + at * bench.features, bench.batch, &out,
+                                         &err), &err))
+            return (double)NAN;
         loss += asy_softmax_loss_ref(bench.batch, classes, out, bench.label + at, 0, &correct);
     }
     return loss / (double)bench.rows;

@@ -525,14 +525,16 @@ static void rows_do_not_depend_on_their_neighbours(void)
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(graphs); i++) {
         size_t outs, width = asy__shape_size(graphs[i].features);
+        struct asy_error err = ASY_ERROR_INIT;
         float *out;
 
         if (set_up(graphs[i].layers, graphs[i].n, graphs[i].features, ASY_OP_SOFTMAX_LOSS)) {
             outs = bench.learner.outs;
-            out = bench.learner.type->outputs(&bench.learner, bench.x, ROWS);
+            T_OK(bench.learner.type->outputs(&bench.learner, bench.x, ROWS, &out, &err), &err);
             memcpy(whole, out, ROWS * outs * sizeof *whole);
             for (size_t r = 0; r < ROWS; r++) {
-                out = bench.learner.type->outputs(&bench.learner, bench.x + r * width, 1);
+                T_OK(bench.learner.type->outputs(&bench.learner, bench.x + r * width, 1, &out,
+                                                 &err), &err);
                 T_EQ(graphs[i].name, memcmp(out, whole + r * outs, outs * sizeof *out), 0);
             }
         }

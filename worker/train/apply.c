@@ -272,8 +272,8 @@ static void add_object(struct asy_buf *buf, const struct asy__schema *schema, fl
     asy_buf_addc(buf, '\n');
 }
 
-static void predict(struct asy__model *model, const struct asy__data *data, int as_json,
-                    struct asy_buf *ret_text)
+static int predict(struct asy__model *model, const struct asy__data *data, int as_json,
+                   struct asy_buf *ret_text, struct asy_error *err)
 {
     struct asy__learner learner = asy__model_learner(model);
     size_t width = model->schema.n_features;
@@ -282,11 +282,15 @@ static void predict(struct asy__model *model, const struct asy__data *data, int 
         add_header(ret_text, &model->schema);
     for (size_t at = 0; at < data->n_rows; at += learner.rows_max) {
         size_t left = data->n_rows - at, rows = left < learner.rows_max ? left : learner.rows_max;
-        float *out = learner.type->outputs(&learner, data->x + at * width, rows);
+        float *out;
+        int rc = learner.type->outputs(&learner, data->x + at * width, rows, &out, err);
 
+        if (rc < 0)
+            return rc;
         for (size_t i = 0; i < rows; i++)
             (as_json ? add_object : add_row)(ret_text, &model->schema, out + i * learner.outs);
     }
+    return asy_buf_check(ret_text, "the predictions", err);
 }
 
 int asy_trainer_predict(const char *model_path, const char *csv_path, int as_json,
@@ -309,10 +313,8 @@ int asy_trainer_predict(const char *model_path, const char *csv_path, int as_jso
         (len > 7 && !strcmp(csv_path + len - 7, ".tsv.gz")))
         spec.separator = '\t';
     spec.missing = model.schema.fills_missing ? ASY__MISSING_MEAN : ASY__MISSING_ERROR;
-    if ((rc = asy__data_load(&spec, &model.schema, 0, &data, err)) == 0) {
-        predict(&model, &data, as_json, ret_text);
-        rc = asy_buf_check(ret_text, "the predictions", err);
-    }
+    if ((rc = asy__data_load(&spec, &model.schema, 0, &data, err)) == 0)
+        rc = predict(&model, &data, as_json, ret_text, err);
     asy__data_fini(&data);
     asy__model_fini(&model);
     return rc;

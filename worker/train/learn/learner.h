@@ -37,8 +37,10 @@ struct asy__learner_type {
      * wait for other ranks, unless the learner joins: then all call it once for each batch. */
     int (*gradient)(const struct asy__learner *learner, const struct asy__batch *batch,
                     float *grads, struct asy__score *score, struct asy_error *err);
-    /* x [rows][features], rows <= rows_max: outputs [rows][outs], borrowed until the next call. */
-    float *(*outputs)(const struct asy__learner *learner, const float *x, size_t rows);
+    /* x [rows][features], rows <= rows_max: outputs [rows][outs], borrowed until the next call, to
+     * be changed at will. */
+    int (*outputs)(const struct asy__learner *learner, const float *x, size_t rows,
+                   float **ret_outputs, struct asy_error *err);
 };
 
 struct asy_comm;

@@ -27,15 +27,18 @@ struct counts {
     int64_t *rows_of, *guessed, *right, *confusion;
 };
 
-static void count(const struct asy__learner *learner, const struct asy__data *data, size_t from,
-                  size_t to, struct counts *c)
+static int count(const struct asy__learner *learner, const struct asy__data *data, size_t from,
+                 size_t to, struct counts *c, struct asy_error *err)
 {
     size_t width = data->schema.n_features;
 
     for (size_t at = from; at < to; at += learner->rows_max) {
         size_t rows = to - at < learner->rows_max ? to - at : learner->rows_max;
-        const float *out = learner->type->outputs(learner, data->x + at * width, rows);
+        float *out;
+        int rc = learner->type->outputs(learner, data->x + at * width, rows, &out, err);
 
+        if (rc < 0)
+            return rc;
         for (size_t i = 0; i < rows; i++) {
             size_t label = (size_t)data->label[at + i];
             size_t best = likeliest(out + i * c->classes, c->classes);
@@ -47,6 +50,7 @@ static void count(const struct asy__learner *learner, const struct asy__data *da
                 c->confusion[label * c->classes + best]++;
         }
     }
+    return 0;
 }
 
 static double share(int64_t n, int64_t of)
@@ -95,16 +99,17 @@ static int of_classes(const struct asy__learner *learner, const struct asy__data
     size_t classes = data->schema.classes.n;
     size_t pairs = classes <= ASY__CONFUSION_MAX ? classes * classes : 0;
     struct counts c = { .classes = classes, .rows = to - from };
+    int rc;
 
     if (!(c.rows_of = calloc(3 * classes + pairs, sizeof *c.rows_of)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for counts of %zu classes", classes);
     c.guessed = c.rows_of + classes;
     c.right = c.guessed + classes;
     c.confusion = pairs ? c.right + classes : NULL;
-    count(learner, data, from, to, &c);
-    write_classes(&c, &data->schema.classes, w);
+    if ((rc = count(learner, data, from, to, &c, err)) == 0)
+        write_classes(&c, &data->schema.classes, w);
     free(c.rows_of);
-    return 0;
+    return rc;
 }
 
 /* ---- of numbers ------------------------------------------------------------------------------ */
@@ -156,13 +161,17 @@ static int of_numbers(const struct asy__learner *learner, const struct asy__data
     double *errors = calloc(to - from + 1, sizeof *errors), unit = 1 / data->schema.target_factor;
     size_t width = data->schema.n_features;
     double sum = 0, squares = 0;
+    int rc = 0;
 
     if (!errors)
         return asy_fail(err, ASY_E_NOMEM, "no memory for errors of %zu rows", to - from);
     for (size_t at = from; at < to; at += learner->rows_max) {
         size_t rows = to - at < learner->rows_max ? to - at : learner->rows_max;
-        const float *out = learner->type->outputs(learner, data->x + at * width, rows);
+        float *out;
 
+        rc = learner->type->outputs(learner, data->x + at * width, rows, &out, err);
+        if (rc < 0)
+            goto out;
         for (size_t i = 0; i < rows; i++) {
             double target = (double)data->target[at + i];
 
@@ -172,8 +181,9 @@ static int of_numbers(const struct asy__learner *learner, const struct asy__data
         }
     }
     write_errors(errors, to - from, (squares - sum * sum / (double)(to - from)) * unit * unit, w);
+out:
     free(errors);
-    return 0;
+    return rc;
 }
 
 int asy__report_make(const struct asy__learner *learner, const struct asy__data *data,

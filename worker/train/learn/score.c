@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * score.c - scoring rows of data with what has learnt. */
 #include "score.h"
+#include "comm/agree.h"
 #include <string.h>
 
 void asy__score_batch(float *out, const struct asy_op *loss, const int32_t *label,
@@ -65,37 +66,42 @@ void asy__own_rows(const struct asy_comm *comm, size_t shards, size_t rows, size
 }
 
 /* Rows from..to, of a part that begins at start. */
-static void score_rows(const struct asy__scoring *s, size_t start, size_t from, size_t to,
-                       struct asy__score *score)
+static int score_rows(const struct asy__scoring *s, size_t start, size_t from, size_t to,
+                      struct asy__score *score, struct asy_error *err)
 {
     const struct asy__data *data = s->data;
 
     for (size_t at = from; at < to; at += s->learner->rows_max) {
         size_t rows = to - at < s->learner->rows_max ? to - at : s->learner->rows_max;
         struct asy__rows batch = asy__data_rows(data, at, rows);
-        float *out = s->learner->type->outputs(s->learner, batch.x, rows);
+        float *out;
+        int rc = s->learner->type->outputs(s->learner, batch.x, rows, &out, err);
 
+        if (rc < 0)
+            return rc;
         asy__score_batch(out, &s->loss, batch.label, batch.target, rows * asy__data_labels(data),
                          score);
         if (s->tally)
             asy__tally_add(s->tally, at - start, rows, out, batch.label);
     }
+    return 0;
 }
 
 int asy__score_part(const struct asy__scoring *s, enum asy__part part, struct asy__score *ret,
                     struct asy__tally_result *ret_tally, struct asy_error *err)
 {
     size_t from = s->data->start[part], n = s->data->start[part + 1] - from, first, end;
-    int rc;
+    int rc = 0;
 
     memset(s->room, 0, s->shards * sizeof *s->room);
     if (s->tally)
         asy__tally_clear(s->tally);
     asy__own_shards(s->comm, s->shards, &first, &end);
-    for (size_t i = first; i < end; i++)
-        score_rows(s, from, from + asy__share_begin(n, i, s->shards),
-                   from + asy__share_begin(n, i + 1, s->shards), &s->room[i]);
-    if ((rc = asy__score_total(s->comm, s->room, s->shards, ret, err)) < 0 || !s->tally)
+    for (size_t i = first; i < end && rc == 0; i++)
+        rc = score_rows(s, from, from + asy__share_begin(n, i, s->shards),
+                        from + asy__share_begin(n, i + 1, s->shards), &s->room[i], err);
+    if ((rc = asy__agree(s->comm, rc, err)) < 0 ||
+        (rc = asy__score_total(s->comm, s->room, s->shards, ret, err)) < 0 || !s->tally)
         return rc;
     return asy__tally_sum(s->tally, s->comm, s->data->label + from, ret_tally, err);
 }

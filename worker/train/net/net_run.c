@@ -88,16 +88,19 @@ static int gradient(const struct asy__learner *learner, const struct asy__batch 
     return joiner.rc;
 }
 
-static float *outputs(const struct asy__learner *learner, const float *x, size_t rows)
+static int outputs(const struct asy__learner *learner, const float *x, size_t rows,
+                   float **ret_outputs, struct asy_error *err)
 {
     const struct asy__net *net = learner->self;
     struct asy_op_cpu cpu = net->cpu;
 
+    (void)err;
     cpu.read[ASY_SPACE_INPUT] = x;
     cpu.read[ASY_SPACE_PARAMS] = learner->params;
     cpu.read[ASY_SPACE_BUFFERS] = learner->buffers;
     asy_op_run(net->eval.ops, net->eval.n, &cpu, &(struct asy_op_step){ .rows = rows });
-    return cpu.write[ASY_SPACE_WORK] + net->out;
+    *ret_outputs = cpu.write[ASY_SPACE_WORK] + net->out;
+    return 0;
 }
 
 struct asy__learner asy__net_learner(struct asy__net *net, const float *params, float *buffers)

@@ -52,13 +52,16 @@ void asy__trees_outputs(const struct asy_gbdt *model, const float *margins, size
     }
 }
 
-static float *outputs(const struct asy__learner *learner, const float *x, size_t rows)
+static int outputs(const struct asy__learner *learner, const float *x, size_t rows,
+                   float **ret_outputs, struct asy_error *err)
 {
     const struct asy__tree_outputs *self = learner->self;
 
+    (void)err;
     asy_gbdt_predict(self->model, x, rows, self->margins);
     asy__trees_outputs(self->model, self->margins, rows, self->out);
-    return self->out;
+    *ret_outputs = self->out;
+    return 0;
 }
 
 struct asy__learner asy__trees_learner(struct asy__tree_outputs *tree_outputs, size_t rows_max,
