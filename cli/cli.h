@@ -155,7 +155,8 @@ struct asy__model {
     char path[4096];
     int copied;              /* from elsewhere, to be dropped */
 };
-/* Where it can be read here; model: as asy__model_of() finds it. The caller drops it. */
+/* Where it can be read here; model: it, or its scores, as asy__left_of() finds them. The caller
+ * drops it. */
 ASY_MUST_CHECK int asy__model_get(struct asy__session *session, const char *study_id,
                                   int64_t trial, const struct asy_json *model,
                                   struct asy__model *ret_model, struct asy_error *err);
@@ -177,8 +178,8 @@ ASY_MUST_CHECK int asy__trial_number(const char *text, int64_t *ret, struct asy_
  * test score that cannot be had is the error, after all the rest was printed. */
 ASY_MUST_CHECK int asy__final_screen(struct asy__session *session, const char *study,
                                      const struct asy__options *options, struct asy_error *err);
-/* The model among the artifacts of an answer about a trial; NULL: it left none. */
-const struct asy_json *asy__model_of(const struct asy_json *trial);
+/* Of that name ("model") among the artifacts of an answer about a trial; NULL: it left none. */
+const struct asy_json *asy__left_of(const struct asy_json *trial, const char *name);
 
 /* ---- trainer.c ----------------------------------------------------------------------------- */
 

@@ -25,9 +25,9 @@ static int write_out(const struct asy__options *options, const char *bytes, size
 
 /* ---- predict ------------------------------------------------------------------------------- */
 
-/* Of one trial, or of the best one (trial < 0). */
-static int find_model(struct asy__session *session, const char *study, int64_t trial,
-                      struct asy__model *ret_model, struct asy_error *err)
+/* Of one trial, or of the best one (trial < 0): its artifact of that name, else its model. */
+static int find_left(struct asy__session *session, const char *study, int64_t trial,
+                     const char *name, struct asy__model *ret_model, struct asy_error *err)
 {
     struct asy_json *row = NULL, *answer = NULL;
     const struct asy_json *model;
@@ -51,7 +51,7 @@ static int find_model(struct asy__session *session, const char *study, int64_t t
     }
     if ((rc = asy__query(session, "trial", study, trial, -1, -1, NULL, &json, &answer, err)) < 0)
         goto out;
-    if ((model = asy__model_of(answer)))
+    if ((model = asy__left_of(answer, name)) || (model = asy__left_of(answer, "model")))
         rc = asy__model_get(session, asy_json_str(asy_json_get(row, "id"), ""), trial, model,
                             ret_model, err);
     else
@@ -61,6 +61,12 @@ out:
     asy_json_destroy(row);
     asy_buf_fini(&json);
     return rc;
+}
+
+static int find_model(struct asy__session *session, const char *study, int64_t trial,
+                      struct asy__model *ret_model, struct asy_error *err)
+{
+    return find_left(session, study, trial, "model", ret_model, err);
 }
 
 int asy__cmd_predict(int argc, char **argv)
@@ -109,7 +115,7 @@ int asy__cmd_scores(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
-        find_model(session, options.words[0], trial, &model, &err) < 0 ||
+        find_left(session, options.words[0], trial, ASY_SCORES_FILE, &model, &err) < 0 ||
         asy__trainer((const char *const[]){ "--report", model.path,
                                             options.json ? "--json" : NULL, NULL },
                      &out, &err) < 0 ||

@@ -17,12 +17,12 @@
 #define ANSWER_MAX (256u << 20)
 #define FRONT_SHOWN 10
 
-const struct asy_json *asy__model_of(const struct asy_json *trial)
+const struct asy_json *asy__left_of(const struct asy_json *trial, const char *name)
 {
     const struct asy_json *artifacts = asy_json_get(trial, "artifacts"), *item;
 
     for (size_t i = 0; (item = asy_json_at(artifacts, i)); i++)
-        if (!strcmp(asy_json_str(asy_json_get(item, "name"), ""), "model"))
+        if (!strcmp(asy_json_str(asy_json_get(item, "name"), ""), name))
             return item;
     return NULL;
 }
@@ -410,7 +410,7 @@ int asy__final_screen(struct asy__session *session, const char *study,
         put_front(row, width, &out);
         put_best(row, trial, width, &out);
         put_top(row, trials, width, &out);
-        model = asy__model_of(trial);
+        model = asy__left_of(trial, "model");
     } else {
         put_no_best(row, trials, width, &out);
     }

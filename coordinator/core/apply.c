@@ -472,7 +472,7 @@ static int ended(struct asy_core *core, struct asy__trial *t, const struct asy_e
         break;
     }
     if (ev->ended.model_path && *ev->ended.model_path)
-        t->study->kept += ev->ended.model_bytes;
+        t->study->kept += ev->ended.model_bytes + ev->ended.scores_bytes;
     asy__attempt_close(core, t->attempt);
     return 0;
 }

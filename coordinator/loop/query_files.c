@@ -253,7 +253,9 @@ static int on_left(void *arg, const struct asy_artifact_row *row)
 {
     struct asy__bulk_ask *ask = arg;
 
-    ask->found |= !strcmp(row->name, "model") && !memcmp(&row->sha, &ask->sha, sizeof ask->sha);
+    int is_left = !strcmp(row->name, "model") || !strcmp(row->name, ASY_SCORES_FILE);
+
+    ask->found |= is_left && !memcmp(&row->sha, &ask->sha, sizeof ask->sha);
     return 0;
 }
 

@@ -520,6 +520,19 @@ static int set_file(struct list *list, const char *name, const struct asy_checkp
     return 0;
 }
 
+/* What an attempt left as it ended: a model, and how it did. */
+static int gather_left(struct list *list, const struct asy_event *ev, uint64_t trial_step)
+{
+    uint64_t step = ev->ended.step ? ev->ended.step : trial_step;
+    struct asy_checkpoint model = { ev->attempt, step, ev->ended.model_sha, ev->ended.model_bytes,
+                                    ev->ended.model_path };
+    struct asy_checkpoint scores = { ev->attempt, step, ev->ended.scores_sha,
+                                     ev->ended.scores_bytes, ev->ended.scores_path };
+    int rc = *asy__text(model.path) ? set_file(list, "model", &model, 0) : 0;
+
+    return rc == 0 && *asy__text(scores.path) ? set_file(list, ASY_SCORES_FILE, &scores, 0) : rc;
+}
+
 static int gather_file(struct list *list, const struct asy_event *ev, uint64_t trial_step)
 {
     struct asy_checkpoint file;
@@ -534,13 +547,7 @@ static int gather_file(struct list *list, const struct asy_event *ev, uint64_t t
                                         .bytes = ev->artifact.bytes, .path = ev->artifact.path };
         return set_file(list, ev->artifact.name, &file, 0);
     case ASY_EV_ENDED:
-        if (!ev->ended.model_path || !*ev->ended.model_path)
-            return 0;
-        file = (struct asy_checkpoint){
-            .attempt = ev->attempt, .step = ev->ended.step ? ev->ended.step : trial_step,
-            .sha = ev->ended.model_sha, .bytes = ev->ended.model_bytes,
-            .path = ev->ended.model_path };
-        return set_file(list, "model", &file, 0);
+        return gather_left(list, ev, trial_step);
     default:
         return 0;
     }
@@ -573,17 +580,18 @@ static int is_at(void *path, const struct asy_artifact_row *row)
     return !strcmp(row->path, path);
 }
 
-static const char *file_of(const struct asy_event *ev)
+static int tells_of(const struct asy_event *ev, const char *path)
 {
     switch (ev->kind) {
     case ASY_EV_CHECKPOINT:
-        return asy__text(ev->checkpoint.checkpoint.path);
+        return !strcmp(asy__text(ev->checkpoint.checkpoint.path), path);
     case ASY_EV_ARTIFACT:
-        return asy__text(ev->artifact.path);
+        return !strcmp(asy__text(ev->artifact.path), path);
     case ASY_EV_ENDED:
-        return asy__text(ev->ended.model_path);
+        return !strcmp(asy__text(ev->ended.model_path), path) ||
+               !strcmp(asy__text(ev->ended.scores_path), path);
     default:
-        return "";
+        return 0;
     }
 }
 
@@ -595,7 +603,7 @@ static int has_file(struct asy_reader *reader, const char *path, struct asy_erro
     int rc = wanted ? 0 : no_memory(err);
 
     for (size_t i = 0; i < m->n_events && rc == 0; i++)
-        if (!strcmp(file_of(&m->events[i]), path))
+        if (tells_of(&m->events[i], path))
             rc = artifacts(reader, m->events[i].study, m->events[i].trial, is_at, wanted, err);
     free(wanted);
     return rc;

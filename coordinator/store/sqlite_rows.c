@@ -281,6 +281,13 @@ static int drop_checkpoint(struct asy__sqlite *s, uint64_t run, const struct asy
     return asy__db_run(&s->db, stmt, err);
 }
 
+/* A file that an attempt may have left. */
+static int add_left(struct asy__sqlite *s, const struct asy__live_trial *t, const char *name,
+                    const struct asy_checkpoint *file, struct asy_error *err)
+{
+    return file->path && *file->path ? add_artifact(s, t->id, t->study->owner, name, file, err) : 0;
+}
+
 static int ended(struct asy__sqlite *s, const struct asy_event *ev,
                  const struct asy__live_trial *t, struct asy_error *err)
 {
@@ -288,6 +295,10 @@ static int ended(struct asy__sqlite *s, const struct asy_event *ev,
     struct asy_checkpoint model = {
         .attempt = ev->attempt, .step = step, .sha = ev->ended.model_sha,
         .bytes = ev->ended.model_bytes, .path = ev->ended.model_path,
+    };
+    struct asy_checkpoint scores = {
+        .attempt = ev->attempt, .step = step, .sha = ev->ended.scores_sha,
+        .bytes = ev->ended.scores_bytes, .path = ev->ended.scores_path,
     };
     sqlite3_stmt *stmt;
     int rc = 0;
@@ -305,9 +316,10 @@ static int ended(struct asy__sqlite *s, const struct asy_event *ev,
     asy__bind_u64(stmt, 9, ev->ended.max_rss);
     asy__bind_u64(stmt, 10, t->id);
     sqlite3_bind_int64(stmt, 11, ev->attempt);
-    if ((rc = asy__db_run(&s->db, stmt, err)) || !ev->ended.model_path || !*ev->ended.model_path)
+    if ((rc = asy__db_run(&s->db, stmt, err)) ||
+        (rc = add_left(s, t, "model", &model, err)))
         return rc;
-    return add_artifact(s, t->id, t->study->owner, "model", &model, err);
+    return add_left(s, t, ASY_SCORES_FILE, &scores, err);
 }
 
 static int dataset_used(struct asy__sqlite *s, const struct asy_event *ev, uint64_t run,

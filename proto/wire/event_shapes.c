@@ -119,6 +119,9 @@ static const struct asy__field ended[] = {
     BODY(ASY__U64, ended, model_bytes),
     BODY(ASY__F64, ended, cpu_s),
     BODY(ASY__U64, ended, max_rss),
+    BODY(ASY__TEXT, ended, scores_path),
+    BODY(ASY__SHA, ended, scores_sha),
+    BODY(ASY__U64, ended, scores_bytes),
 };
 static const struct asy__field superseded[] = {
     BODY(ASY__U64, superseded, report),

@@ -703,7 +703,8 @@ static bool two_studies(struct world *w, char paths[N_FILES][PATH_MAX])
     for (size_t i = 0; i < 2; i++)
         world_started(w, &w->leases[i]);
     model.ended = (typeof(model.ended)){ .end = ASY_END_COMPLETE, .step = 9, .text = "",
-                                         .objective = 0.5, .model_path = paths[OF_A_MODEL] };
+                                         .objective = 0.5, .model_path = paths[OF_A_MODEL],
+                                         .scores_path = "scores", .scores_sha = { { 2 } } };
     world_report(w, &w->leases[1], 9, 0.5);
     world_send(w, &w->leases[1], ++w->leases[1].reported, &model);
     send_checkpoint(w, &w->leases[0], 1, paths[OF_A_MODEL]);
@@ -1003,14 +1004,15 @@ static void the_bulk_thread_hears_whose_a_model_is(void)
 {
     static const struct {
         const char *name;
-        int lease, what, right_sha;
+        int lease, what, sha;
         const char *owner;
         int found;
-    } cases[] = { { "its model", 1, ASY_BULK_MODEL, 1, OWNER, 1 },
-                  { "no model of that content", 1, ASY_BULK_MODEL, 0, OWNER, 0 },
-                  { "another study's model", 0, ASY_BULK_MODEL, 1, OWNER, 0 },
-                  { "a log", 0, ASY_BULK_STDOUT, 0, OWNER, 0 },
-                  { "no such study", -1, ASY_BULK_MODEL, 1, "", 0 } };
+    } cases[] = { { "its model", 1, ASY_BULK_MODEL, 0, OWNER, 1 },
+                  { "its scores", 1, ASY_BULK_MODEL, 2, OWNER, 1 },
+                  { "no model of that content", 1, ASY_BULK_MODEL, 1, OWNER, 0 },
+                  { "another study's model", 0, ASY_BULK_MODEL, 0, OWNER, 0 },
+                  { "a log", 0, ASY_BULK_STDOUT, 1, OWNER, 0 },
+                  { "no such study", -1, ASY_BULK_MODEL, 0, "", 0 } };
     char models[N_FILES][PATH_MAX] = { "a", "b", "c", "d", "e" };
     struct asy__mail answers = { .fd = -1 }, reply = { .fd = -1 };
     struct asy_error err = ASY_ERROR_INIT;
@@ -1037,7 +1039,7 @@ static void the_bulk_thread_hears_whose_a_model_is(void)
 
         ask->study = cases[i].lease < 0 ? asy_id_make() : w.leases[cases[i].lease].study;
         ask->what = (enum asy_bulk_what)cases[i].what;
-        ask->sha.b[0] = cases[i].right_sha ? 0 : 1; /* two_studies() makes one of zeros */
+        ask->sha.b[0] = (uint8_t)cases[i].sha; /* as two_studies() makes them */
         ask->reply = &reply;
         if (!T_OK(asy__query_look(query, ask, &err), &err))
             break;

@@ -653,7 +653,7 @@ static void files_and_tags_hang_on_runs(void)
         const char *path;
         int has;
     } files[] = { { "checkpoints/10", 0 }, { "checkpoints/20", 1 }, { "artifacts/ab/cd", 1 },
-                  { "artifacts/ab", 0 }, { "", 0 } };
+                  { "artifacts/ab/ce", 1 }, { "artifacts/ab", 0 }, { "", 0 } };
 
     FOR_EACH_ENGINE(f)
     {
@@ -693,11 +693,12 @@ static void files_and_tags_hang_on_runs(void)
         if (!commit(&f) || !reopen(&f))
             goto out;
         T_OK(asy_reader_artifacts(f.reader, study, 0, keep_artifact, &k, &f.err), &f.err);
-        T_EQ("two checkpoints and a model", k.n, 3);
+        T_EQ("two checkpoints, a model, its scores", k.n, 4);
         T_STR("first", k.text[0], "checkpoint");
-        T_STR("last", k.text[2], "model");
-        T_EQ("size of the model", k.artifact.bytes, 12345);
-        T_EQ("step of the model", k.artifact.step, 40);
+        T_STR("third", k.text[2], "model");
+        T_STR("last", k.text[3], "scores.json");
+        T_EQ("size of the scores", k.artifact.bytes, 77);
+        T_EQ("step of the scores", k.artifact.step, 40);
         for (size_t i = 0; i < ASY_ARRAY_LEN(files); i++)
             T_EQ(files[i].path, asy_reader_has_file(f.reader, files[i].path, &f.err), files[i].has);
         memset(&k, 0, sizeof k);

@@ -202,6 +202,8 @@ void work_end(struct work *work, struct asy_id study, uint64_t trial, uint32_t a
     ev->ended.objective = NAN;
     ev->ended.model_path = end == ASY_END_COMPLETE ? "artifacts/ab/cd" : "";
     ev->ended.model_bytes = end == ASY_END_COMPLETE ? 12345 : 0;
+    ev->ended.scores_path = end == ASY_END_COMPLETE ? "artifacts/ab/ce" : "";
+    ev->ended.scores_bytes = end == ASY_END_COMPLETE ? 77 : 0;
     ev->ended.cpu_s = 1.5;
     ev->ended.max_rss = 1u << 20;
 }

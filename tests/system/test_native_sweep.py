@@ -50,6 +50,10 @@ def a_sweep_finds_a_good_model():
         has("scores", home.run("scores", "digits")[0], "class      rows  precision  recall      f1")
         scores = json.loads(home.run("scores", "digits", "--json")[0])
         equal("rows", sum(map(sum, scores["confusion"])), scores["rows"])
+        trial = home.json("show", "digits", str(study["best_trial"]))
+        left = {a["name"]: a["path"] for a in trial["artifacts"]}
+        with open(left["scores.json"]) as f:
+            equal("an artifact of its own", json.load(f), scores)
         if right < 40:
             raise AssertionError(f"{right} of 50 right")
 

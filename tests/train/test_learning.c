@@ -556,7 +556,10 @@ static void a_model_has_a_report_of_each_class(void)
             }
             T_EQ("rows", rows, asy_json_i64(asy_json_get(report, "rows"), 0));
             T_EQ("confusion", counted, rows);
-            T_OK(asy_trainer_report(b.result.model_path, 0, &text, &b.err), &b.err);
+            T_OK(asy_trainer_report(b.result.scores_path, 1, &text, &b.err), &b.err);
+            T_STR("the same beside the model", text.data, json.data);
+            asy_buf_clear(&text);
+            T_OK(asy_trainer_report(b.result.scores_path, 0, &text, &b.err), &b.err);
             T_HAS("text", text.data, "class      rows  precision  recall      f1\n0    ");
             T_HAS("text", text.data, "Confusion: a line for what rows are");
         }

@@ -58,8 +58,10 @@ static const char trainer[] =
     "        if lr == 0.75: time.sleep(0.05); step = 0 if do == 'continue' else step\n"
     "    if step == 4:\n"
     "        open(order['dir'] + '/model', 'w').write('weights')\n"
+    "        open(order['dir'] + '/scores.json', 'w').write('{}')\n"
     "        tell(end={'outcome': 'complete', 'step': step, 'objective': 0.25,\n"
-    "                  'model': order['dir'] + '/model', 'reason': ''}); continue\n"
+    "                  'model': order['dir'] + '/model', 'reason': '',\n"
+    "                  'scores': order['dir'] + '/scores.json'}); continue\n"
     "    open(order['dir'] + '/ck', 'w').write(str(step))\n"
     "    tell(checkpoint='ck', step=step)\n"
     "    while 'durable' not in hear(): pass\n"
@@ -117,6 +119,9 @@ static void a_warm_trainer_takes_the_next_trial(void)
         T_HAS("model", end->ended.model_path, "/artifacts/");
         T_EQ("model", access(end->ended.model_path, R_OK), 0);
         T_EQ("model", end->ended.model_bytes, 7);
+        T_HAS("scores", end->ended.scores_path, "/artifacts/");
+        T_EQ("scores", access(end->ended.scores_path, R_OK), 0);
+        T_EQ("scores", end->ended.scores_bytes, 2);
         r = coord_report(&c, trial, ASY_EV_STARTED, 0);
         T_HAS("how fast", r->event.started.hardware, "\"gflops\":1.5,\"bandwidth_gb_s\":9.25}");
         T_HAS("on what", r->event.started.hardware, "\"caches\":{\"l1\":");

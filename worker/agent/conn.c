@@ -182,7 +182,7 @@ static void take_end(struct asy__job *job, const struct asy__said *said)
     enum asy_cause cause;
     enum asy_end end = end_of(said->outcome, &cause);
 
-    asy__job_native_end(job, end, cause, said->step, said->objective, said->model, said->reason);
+    asy__job_native_end(job, end, cause, said);
 }
 
 static void close_stranger(struct asy__conn *conn)

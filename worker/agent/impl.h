@@ -34,6 +34,7 @@ struct asy__agent;
 struct asy__gang;
 struct asy__job;
 struct asy__pattern;
+struct asy__said;
 
 /* ---- words.c: a growing, NULL-terminated list of texts --------------------------------------- */
 struct asy__words {
@@ -99,7 +100,7 @@ enum asy__verdict { ASY__GO_ON, ASY__PAUSE, ASY__STOP };
 struct asy__report {
     struct asy__report *next;
     unsigned holds;                /* uploads that it waits for */
-    char *path;                    /* a text of its event that came later */
+    char *path, *scores_path;      /* texts of its event that came later */
     size_t weight;                 /* bytes on the wire, about */
     struct asy_report report;      /* points into what follows it */
 };
@@ -314,7 +315,7 @@ void asy__job_report_end(struct asy__job *job, const struct asy_event *ended);
 void asy__job_not_begun(struct asy__job *job, const struct asy_attempt_event *event);
 void asy__job_not_greeted(struct asy__job *job, const struct asy_attempt_event *event);
 void asy__job_native_end(struct asy__job *job, enum asy_end end, enum asy_cause cause,
-                         uint64_t step, double objective, const char *model, const char *reason);
+                         const struct asy__said *said);
 int64_t asy__job_timers(struct asy__job *job, int64_t now_ms); /* returns the next deadline */
 int asy__job_alive(const struct asy__job *job);     /* processes of it may run */
 int asy__job_checkpoints(const struct asy__job *job); /* declared: may be paused */
@@ -423,7 +424,7 @@ struct asy__said {
     const char *token;             /* HELLO */
     int64_t rank;
     const char *cpus;              /* BOUND: "0,2-3", or "" and a reason */
-    const char *outcome, *model, *reason; /* END */
+    const char *outcome, *model, *scores, *reason; /* END; model and scores: paths, or NULL */
     double objective;
     struct asy_json *root;
 };

@@ -510,40 +510,67 @@ out:
     }
 }
 
+/* What a trainer has left: its model, and how that does. *ret_paths are the caller's to free(). */
+static int keep_left(struct asy__job *job, const struct asy__said *said, struct asy_event *event,
+                     char *ret_paths[2], struct asy_error *err)
+{
+    struct {
+        const char *left;
+        struct asy_sha *sha;
+        uint64_t *bytes;
+        const char **path;
+    } files[] = {
+        { said->model, &event->ended.model_sha, &event->ended.model_bytes,
+          &event->ended.model_path },
+        { said->scores, &event->ended.scores_sha, &event->ended.scores_bytes,
+          &event->ended.scores_path },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(files); i++) {
+        const char *left = files[i].left, *slash = left ? strrchr(left, '/') : NULL;
+        int rc;
+
+        if (!left || !*left)
+            continue;
+        rc = asy__files_keep(job, job->dir, slash ? slash + 1 : left, 0, files[i].sha,
+                             files[i].bytes, &ret_paths[i], err);
+        if (rc < 0) {
+            asy_error_prefix(err, i ? "cannot keep the scores" : "cannot keep the model");
+            return rc;
+        }
+        *files[i].path = ret_paths[i];
+    }
+    return 0;
+}
+
 /* A trainer's own word about its end; its process lives on. */
 void asy__job_native_end(struct asy__job *job, enum asy_end end, enum asy_cause cause,
-                         uint64_t step, double objective, const char *model, const char *reason)
+                         const struct asy__said *said)
 {
     struct asy_event event = { .kind = ASY_EV_ENDED };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__gang *gang = job->gang;
-    char *path = NULL;
+    char *paths[2] = { NULL, NULL };
 
-    event.ended.step = step;
-    event.ended.objective = objective;
-    event.ended.text = reason;
+    event.ended.step = said->step;
+    event.ended.objective = said->objective;
+    event.ended.text = said->reason;
     event.ended.cause = cause;
     if (end == ASY_END_PAUSED && !job->last.attempt &&
-        !(job->from.attempt && job->from.step == step)) {
+        !(job->from.attempt && job->from.step == said->step)) {
         end = job->ordered ? ASY_END_PREEMPTED : ASY_END_CRASHED;
         event.ended.cause = job->ordered ? job->cause : ASY_CAUSE_PROTOCOL;
         event.ended.text = "it paused without a checkpoint";
     } else if (end == ASY_END_PAUSED || end == ASY_END_STOPPED) {
         event.ended.cause = job->cause;
-        event.ended.text = job->reason[0] ? job->reason : reason;
+        event.ended.text = job->reason[0] ? job->reason : said->reason;
     }
-    if (model && *model) {
-        const char *name = strrchr(model, '/') ? strrchr(model, '/') + 1 : model;
-
-        if (asy__files_keep(job, job->dir, name, 0, &event.ended.model_sha,
-                            &event.ended.model_bytes, &path, &err) == 0) {
-            event.ended.model_path = path;
-        } else {
-            asy_error_prefix(&err, "cannot keep the model");
-            end = ASY_END_CRASHED;
-            event.ended.cause = ASY_CAUSE_NOT_STARTED;
-            event.ended.text = err.text;
-        }
+    if (keep_left(job, said, &event, paths, &err) < 0) {
+        event.ended.model_path = NULL;
+        event.ended.model_bytes = 0;
+        end = ASY_END_CRASHED;
+        event.ended.cause = ASY_CAUSE_NOT_STARTED;
+        event.ended.text = err.text;
     }
     if (end == ASY_END_CRASHED && asy__space_lacks(job->agent)) { /* it writes what we keep */
         asy__space_gone(job->agent);
@@ -554,5 +581,6 @@ void asy__job_native_end(struct asy__job *job, enum asy_end end, enum asy_cause 
     asy__gang_usage(gang, &event.ended.cpu_s, &event.ended.max_rss);
     asy__gang_release(gang, end != ASY_END_CRASHED || cause == ASY_CAUSE_BAD_JOB);
     asy__job_report_end(job, &event);
-    free(path);
+    free(paths[0]);
+    free(paths[1]);
 }

@@ -227,6 +227,7 @@ static int read_end(struct asy__said *said, struct asy_error *err)
     said->what = ASY__SAID_END;
     said->outcome = asy_json_str(asy_json_get(node, "outcome"), "");
     said->model = asy_json_str(asy_json_get(node, "model"), NULL);
+    said->scores = asy_json_str(asy_json_get(node, "scores"), NULL);
     said->reason = asy_json_str(asy_json_get(node, "reason"), "");
     said->objective = asy_json_f64(asy_json_get(node, "objective"), NAN);
     while (i < ASY_ARRAY_LEN(outcomes) && strcmp(outcomes[i], said->outcome))

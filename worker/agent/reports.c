@@ -47,7 +47,8 @@ static size_t tail_size(const struct asy_event *e)
     case ASY_EV_CHECKPOINT:
         return text_size(e->checkpoint.checkpoint.path);
     case ASY_EV_ENDED:
-        return text_size(e->ended.text) + text_size(e->ended.model_path);
+        return text_size(e->ended.text) + text_size(e->ended.model_path) +
+               text_size(e->ended.scores_path);
     default:
         ASY_ASSERT(0, "event kind %d is no report", (int)e->kind);
     }
@@ -82,6 +83,7 @@ static void keep_tail(struct asy_event *e, char *at)
     default:
         e->ended.text = keep_text(&at, e->ended.text);
         e->ended.model_path = keep_text(&at, e->ended.model_path);
+        e->ended.scores_path = keep_text(&at, e->ended.scores_path);
         break;
     }
 }
@@ -131,6 +133,7 @@ int asy__report_add(struct asy__job *job, const struct asy_event *event, struct 
 static void report_free(struct asy__report *r)
 {
     free(r->path);
+    free(r->scores_path);
     free(r);
 }
 

@@ -3,9 +3,9 @@
  * folders, what an attempt waits for before it starts, which reports wait for what they tell of.
  *
  * A report is sent when all that it speaks of is durable at the coordinator: one of a checkpoint
- * after that checkpoint, ENDED after the model and the last line of the logs. Reports keep their
- * order, so later ones wait behind it; their program is not read on once UPLOADS_MAX checkpoints
- * wait. */
+ * after that checkpoint, ENDED after model, scores and the last line of the logs. Reports keep
+ * their order, so later ones wait behind it; their program is not read on once UPLOADS_MAX
+ * checkpoints wait. */
 #include "impl.h"
 #include "bulk.h"
 #include "copy.h"
@@ -27,6 +27,7 @@ struct upload {
     struct asy__list node;
     struct asy__job *job;
     uint64_t ticket, number; /* number: of the report that waits for it; 0: not made yet */
+    struct asy_sha sha;
 };
 
 /* ---- whose folders --------------------------------------------------------------------------- */
@@ -296,6 +297,7 @@ int asy__transfer_put(struct asy__job *job, const char *from, uint64_t report, s
     pin = NULL; /* handed over */
     upload->ticket = ++agent->tickets;
     upload->job = job;
+    upload->sha = sha;
     asy__list_add(&agent->uploads, &upload->node);
     job->n_uploads++;
     upload = NULL;
@@ -361,25 +363,33 @@ static void take_back(struct asy__job *job, struct asy__report *report, const ch
         asy__job_doom(job, ASY_CAUSE_NOT_STARTED, why);
         return;
     }
+    free(report->path); /* of the model, if that got there */
     report->path = asy__textf("cannot hand over the model: %s", why);
     event->ended.end = ASY_END_CRASHED;
     event->ended.cause = ASY_CAUSE_NOT_STARTED;
     event->ended.text = report->path ? report->path : "cannot hand over the model";
-    event->ended.model_path = NULL;
-    event->ended.model_bytes = 0;
-    memset(&event->ended.model_sha, 0, sizeof event->ended.model_sha);
+    event->ended.model_path = event->ended.scores_path = NULL;
+    event->ended.model_bytes = event->ended.scores_bytes = 0;
+    event->ended.model_sha = event->ended.scores_sha = (struct asy_sha){ { 0 } };
 }
 
-static void name_it(struct asy__report *report, const char *path)
+static void name_it(struct asy__report *report, struct asy_sha sha, const char *path)
 {
     struct asy_event *event = &report->report.event;
+    int is_scores = event->kind == ASY_EV_ENDED && event->ended.scores_path &&
+                    !memcmp(&sha, &event->ended.scores_sha, sizeof sha);
+    char **mine = is_scores ? &report->scores_path : &report->path;
 
-    if (!(report->path = strdup(path)))
+    if (event->kind == ASY_EV_ENDED && event->ended.end == ASY_END_CRASHED)
+        return; /* another file of it did not get there */
+    if (!(*mine = strdup(path)))
         return; /* its name here: found by its hash all the same */
     if (event->kind == ASY_EV_CHECKPOINT)
-        event->checkpoint.checkpoint.path = report->path;
+        event->checkpoint.checkpoint.path = *mine;
+    else if (is_scores)
+        event->ended.scores_path = *mine;
     else
-        event->ended.model_path = report->path;
+        event->ended.model_path = *mine;
 }
 
 static void upload_end(struct asy__agent *agent, struct upload *upload)
@@ -402,7 +412,7 @@ static void take_put(struct asy__agent *agent, const struct asy__bulk_news *news
         if (report && news->rc < 0)
             take_back(job, report, news->text);
         else if (report)
-            name_it(report, news->text);
+            name_it(report, upload->sha, news->text);
         release(job, report);
         upload_end(agent, upload);
         return;

@@ -32,7 +32,7 @@ static const char help[] =
     "        loads a plug-in: its hyperparameters and metrics, as JSON\n"
     "  assay-trainer --evaluate JOB.json --model MODEL --part train|validation|test\n"
     "        scores a stored model on a part of the job's data\n"
-    "  assay-trainer --report MODEL [--json]\n"
+    "  assay-trainer --report MODEL|SCORES.json [--json]\n"
     "        how a stored model did on the validation part, class by class\n"
     "  assay-trainer --predict MODEL FILE.csv [--json]\n"
     "        applies a stored model to a table (-: standard input); CSV on stdout, or an object a "
@@ -267,6 +267,8 @@ static int print_result(const struct asy_train_result *result)
     asy_jsonw_f64(&w, "objective", result->objective);
     if (result->model_path[0])
         asy_jsonw_str(&w, "model", result->model_path);
+    if (result->scores_path[0])
+        asy_jsonw_str(&w, "scores", result->scores_path);
     asy_jsonw_str(&w, "reason", result->reason);
     asy_jsonw_close(&w, '}');
     asy_jsonw_close(&w, '}');
@@ -483,7 +485,7 @@ int main(int argc, char **argv)
     if (!strcmp(mode, "--report"))
         return argc == 3 || (argc == 4 && !strcmp(argv[3], "--json"))
                    ? report(argv[2], argc == 4)
-                   : usage("--report MODEL [--json]", "");
+                   : usage("--report MODEL|SCORES.json [--json]", "");
     if (!strcmp(mode, "--run") || !strcmp(mode, "--describe-data") || !strcmp(mode, "--evaluate"))
         return with_job(argc, argv);
     return usage("unknown option ", mode);

@@ -2,9 +2,30 @@
  * put_away.c - what is left of a training: the model of its best or last epoch, and in it a report
  * of how that does on the validation part. */
 #include "trainer_impl.h"
+#include <errno.h>
 #include <stdio.h>
+#include "learn/report.h"
 
-#define REPORT_MAX (16u << 20)
+/* The report once more, beside the model: whoever wants it need not fetch that. Whoever keeps it
+ * makes it durable. */
+static int write_scores(const char *dir, const struct asy_buf *json,
+                        struct asy_train_result *result, struct asy_error *err)
+{
+    int n = snprintf(result->scores_path, sizeof result->scores_path, "%s/scores.json", dir);
+    FILE *file;
+    int rc;
+
+    if (n < 0 || (size_t)n >= sizeof result->scores_path)
+        return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
+    if (!(file = fopen(result->scores_path, "we")))
+        return asy_fail_errno(err, errno, "cannot write '%s'", result->scores_path);
+    fwrite(json->data, 1, json->len, file);
+    fputc('\n', file);
+    rc = ferror(file);
+    if (fclose(file) != 0 || rc)
+        return asy_fail_errno(err, errno, "cannot write '%s'", result->scores_path);
+    return 0;
+}
 
 int asy__put_away(struct asy__run *run, struct asy_train_result *result, struct asy_error *err)
 {
@@ -19,12 +40,14 @@ int asy__put_away(struct asy__run *run, struct asy_train_result *result, struct 
         return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
     if ((rc = run->kind->parts(run, is_best, &parts, err)) < 0)
         return rc;
-    asy_buf_init(&json, REPORT_MAX);
+    asy_buf_init(&json, ASY__REPORT_BYTES);
     if (run->kind->report && asy__run_validates(run))
         rc = run->kind->report(run, &parts, &json, err);
     if (rc == 0)
         rc = asy__model_write(result->model_path, run->job, &run->data->schema, &parts,
                               &run->state.progress, json.len ? json.data : NULL, err);
+    if (rc == 0 && json.len)
+        rc = write_scores(run->dir, &json, result, err);
     asy_buf_fini(&json);
     return rc;
 }

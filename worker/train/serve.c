@@ -280,6 +280,8 @@ static int send_end(struct serve *serve, const struct asy_train_result *result,
         asy_jsonw_f64(&w, "objective", result->objective);
     if (result && result->model_path[0])
         asy_jsonw_str(&w, "model", result->model_path);
+    if (result && result->scores_path[0])
+        asy_jsonw_str(&w, "scores", result->scores_path);
     asy_jsonw_str(&w, "reason", reason);
     asy_jsonw_close(&w, '}');
     asy_jsonw_close(&w, '}');

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/durable.h>
 #include <asy/safetensors.h>
 #include <asy/training.h>
 #include "tally.h"
@@ -302,28 +303,53 @@ int asy__report_text(const struct asy_json *report, struct asy_buf *text, struct
     return asy_buf_check(text, "the report", err);
 }
 
+/* The report of a stored model, or of its trial's artifact, which is the report itself. */
+static int read_report(const char *path, struct asy_buf *ret_json, struct asy_error *err)
+{
+    static const char begin[] = "{\"part\":"; /* no model: its head would be longer than any file */
+    struct asy_safetensors *file = NULL;
+    const char *json;
+    char *text = NULL;
+    size_t len = 0;
+    int rc;
+
+    if (asy_read_file(path, ASY__REPORT_BYTES, &text, &len, NULL) == 0 &&
+        !strncmp(text, begin, strlen(begin))) {
+        while (len && text[len - 1] == '\n')
+            len--;
+        asy_buf_add(ret_json, text, len);
+    } else if ((rc = asy_safetensors_open(path, &file, err)) < 0) {
+        free(text);
+        return rc;
+    } else if ((json = asy_safetensors_meta(file, "report"))) {
+        asy_buf_adds(ret_json, json);
+    }
+    free(text);
+    asy_safetensors_destroy(file);
+    rc = asy_buf_check(ret_json, "the report", err);
+    return rc == 0 && !ret_json->len
+               ? asy_fail(err, ASY_E_NOENT, "has no report: models of tokens and of plug-ins have "
+                          "none, nor those without a validation part or of an earlier version")
+               : rc;
+}
+
 int asy_trainer_report(const char *model_path, int as_json, struct asy_buf *ret_text,
                        struct asy_error *err)
 {
-    struct asy_safetensors *file = NULL;
     struct asy_json *report = NULL;
-    const char *json;
+    struct asy_buf json;
     int rc;
 
-    if ((rc = asy_safetensors_open(model_path, &file, err)) < 0)
-        return rc;
-    if (!(json = asy_safetensors_meta(file, "report"))) {
-        rc = asy_fail(err, ASY_E_NOENT, "has no report: models of tokens and of plug-ins have "
-                      "none, nor those without a validation part or of an earlier version");
-    } else if (as_json) {
-        asy_buf_addf(ret_text, "%s\n", json);
+    asy_buf_init(&json, ASY__REPORT_BYTES);
+    if ((rc = read_report(model_path, &json, err)) == 0 && as_json) {
+        asy_buf_addf(ret_text, "%s\n", json.data);
         rc = asy_buf_check(ret_text, "the report", err);
-    } else if ((rc = asy_json_parse(json, strlen(json), &report, err)) == 0) {
+    } else if (rc == 0 && (rc = asy_json_parse(json.data, json.len, &report, err)) == 0) {
         rc = asy__report_text(report, ret_text, err);
     }
     if (rc < 0)
         asy_error_prefix(err, "'%s'", model_path);
     asy_json_destroy(report);
-    asy_safetensors_destroy(file);
+    asy_buf_fini(&json);
     return rc;
 }

@@ -16,6 +16,7 @@
 #include "score.h"
 
 #define ASY__CONFUSION_MAX 200
+#define ASY__REPORT_BYTES (16u << 20) /* no report is larger */
 
 /* Of the rows of a part, by one rank. */
 ASY_MUST_CHECK int asy__report_make(const struct asy__learner *learner,

@@ -132,7 +132,8 @@ struct asy_metric_row {
     int superseded;
     uint64_t seq;                  /* of the event that brought it */
 };
-/* The last checkpoints of a trial are named "checkpoint", its final model "model". */
+/* The last checkpoints of a trial are named "checkpoint", its final model "model", and how that did
+ * ASY_SCORES_FILE. */
 struct asy_artifact_row {
     const char *name, *path;
     struct asy_sha sha;

@@ -166,6 +166,9 @@ struct asy_checkpoint {
     const char *path;        /* where it lies, for whoever shares the file system */
 };
 
+/* The name of a run's artifact that says how its model did, class by class. */
+#define ASY_SCORES_FILE "scores.json"
+
 struct asy_event {
     uint64_t seq;            /* given by the store's order: 1, 2, …; 0 before it is committed */
     int64_t wall_us;         /* coordinator's wall time */
@@ -204,7 +207,9 @@ struct asy_event {
         struct { uint64_t report; enum asy_end end; enum asy_cause cause; const char *text;
                  int32_t exit_code, signal; uint64_t step; double objective;
                  const char *model_path; struct asy_sha model_sha; uint64_t model_bytes;
-                 double cpu_s; uint64_t max_rss; } ended;
+                 double cpu_s; uint64_t max_rss;
+                 const char *scores_path; /* how the model did, class by class; "": not said */
+                 struct asy_sha scores_sha; uint64_t scores_bytes; } ended;
         struct { uint64_t report; enum asy_event_kind was; uint64_t step; const char *text;
                  } superseded;
         struct { struct asy_id id; const char *host; const char *hardware; uint32_t cores;

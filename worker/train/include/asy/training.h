@@ -59,6 +59,8 @@ struct asy_train_result {
     double objective;          /* the study's objective by its `take` rule; NaN: none */
     char model_path[4096];     /* COMPLETE: weights of the best (or last) epoch, safetensors with
                                   preprocessing and label names in its metadata; else "" */
+    char scores_path[4096];    /* COMPLETE: how that model does on the validation part, class by
+                                  class, JSON (learn/report.h); "": there is nothing to say */
     char reason[240];          /* DIVERGED: what and where; COMPLETE: "early stopping at …" or "" */
 };
 
