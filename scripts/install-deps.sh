@@ -11,10 +11,10 @@ build_packages=(
     gcc cmake ninja-build pkg-config git
     libzmq3-dev libsodium-dev libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libhwloc-dev
     libsqlite3-dev libyaml-dev libjansson-dev libopenmpi-dev openmpi-bin libssl-dev zlib1g-dev
-    libpcre2-dev libonnx-dev
+    libpcre2-dev libonnx-dev opencl-c-headers
 )
 test_packages=(clang libcunit1-dev libclang-rt-14-dev python3 python3-venv valgrind binutils procps iproute2
-               pocl-opencl-icd ocl-icd-libopencl1 libhdf5-103-1
+               pocl-opencl-icd ocl-icd-libopencl1 libclblast1 libhdf5-103-1
                slurmctld slurmd slurm-client munge)
 bench_packages=(python3-torch python3-xgboost)
 

@@ -5,7 +5,9 @@
  *
  * To add a back end: a struct asy__driver, and its line in device.c.
  *
- * Threads: as asy/device.h. Errors: as there; the text names driver and device. */
+ * Threads: as asy/device.h. Errors: as there; the text says what of the driver failed and how, kind
+ * and device are put before it by device.c. After ASY_E_GONE nothing but free() and close() is
+ * called any more. */
 #ifndef ASY__DRIVER_H
 #define ASY__DRIVER_H
 #include <asy/device.h>
@@ -25,9 +27,10 @@ struct asy__arg {
         float f32;
     };
 };
-/* Groups of work items, and items of a group, by dimension; none is 0. */
+/* Groups of work items by dimension, none 0, and the items of a group, which are in one dimension.
+ * CUDA: below 2^31 groups in the first dimension, 2^16 in the others. */
 struct asy__grid {
-    size_t groups[3], items[3];
+    size_t groups[3], items;
 };
 /* c [m][n] = (adds: +=) a [m][k] b [k][n], row-major; t_a: a lies as [k][m], t_b: b as [n][k].
  * Offsets count floats. */
@@ -44,10 +47,9 @@ struct asy__driver {
     int (*open)(size_t index, struct asy__dev **ret_dev, struct asy_device_info *ret_info,
                 struct asy_error *err);
     void (*close)(struct asy__dev *dev);
-    /* Compiles a source with definitions ("-DX=1 -DY"), once a device; results may be kept on disk
-     * by the driver. */
-    int (*build)(struct asy__dev *dev, const char *source, const char *options,
-                 struct asy_error *err);
+    /* Compiles a source, once a device, so that products and sums are not fused on their own
+     * (NVRTC: --fmad=false); results may be kept on disk by the driver. */
+    int (*build)(struct asy__dev *dev, const char *source, struct asy_error *err);
     int (*kernel)(struct asy__dev *dev, const char *name, struct asy__kernel **ret_kernel,
                   struct asy_error *err); /* borrowed: lives as long as dev */
     int (*alloc)(struct asy__dev *dev, size_t bytes, struct asy__mem **ret_mem,
@@ -59,7 +61,7 @@ struct asy__driver {
     int (*read)(struct asy__dev *dev, struct asy__mem *mem, size_t at, void *data, size_t bytes,
                 struct asy_error *err); /* waits */
     int (*zero)(struct asy__dev *dev, struct asy__mem *mem, size_t at, size_t bytes,
-                struct asy_error *err);
+                struct asy_error *err); /* multiples of 4 */
     int (*launch)(struct asy__dev *dev, struct asy__kernel *kernel, const struct asy__grid *grid,
                   const struct asy__arg *args, size_t n_args, struct asy_error *err);
     /* By the maker's library. NULL, or *ret_done 0: the kernels of device/source do it. */

@@ -2,22 +2,33 @@
  * dialect.h - what OpenCL C (1.2) and CUDA name differently. It stands before the kernels, which
  * are a text of the program: no header can be included.
  *
- * A kernel:   KERNEL(name)(GLOBAL const float *x, ulong x_at, GLOBAL float *y, ulong y_at, uint n)
- *             { ITEM_SIZES(64, 1, 1)... uint i = GROUP(0) * SIZE(0) + ITEM(0); }
- * Operands are a base and an offset in floats: OpenCL has no pointers into memory objects. Shared
- * memory: SHARED(float, tile, 256); at the top of the kernel. No atomics: the same bits each time.
- * No doubles: not every device has them. */
+ * A kernel, and its line in kernel_list.h with the same number of items:
+ *
+ *     KERNEL(name, 64)(GLOBAL const float *x, ulong x_at, GLOBAL float *y, ulong y_at, ulong n)
+ *     {
+ *         ulong i = (ulong)GROUP(0) * 64 + ITEM();
+ *
+ *         if (i < n)
+ *             y[y_at + i] = x[x_at + i];
+ *     }
+ *
+ * Groups of work items have one dimension, grids of them up to three. Operands are a base and an
+ * offset in floats: OpenCL has no pointers into memory objects. Memory that a group shares:
+ * SHARED(float, tile, 256); at the top of the kernel; functions take it as LOCAL float *. All items
+ * of a group reach each BARRIER(). No atomics: the same bits each time. No doubles: not every
+ * device has them. A product and a sum are fused by FMA() and by nothing else: sums in pairs
+ * (sums.clc) rely on that. Mind that `half` and its like are types of OpenCL C. */
 #ifdef ASY_CUDA
-typedef unsigned int uint;
-typedef unsigned long long ulong;
-typedef unsigned char uchar;
-#define KERNEL(name) extern "C" __global__ void name
+#define uint unsigned int
+#define ulong unsigned long long
+#define uchar unsigned char
+#define KERNEL(name, items) extern "C" __global__ void __launch_bounds__(items) name
 #define GLOBAL
+#define LOCAL
 #define INSIDE static __device__ __forceinline__
 #define SHARED(type, name, n) __shared__ type name[n]
 #define BARRIER() __syncthreads()
-#define ITEM(d) (d == 0 ? threadIdx.x : d == 1 ? threadIdx.y : threadIdx.z)
-#define SIZE(d) (d == 0 ? blockDim.x : d == 1 ? blockDim.y : blockDim.z)
+#define ITEM() (threadIdx.x)
 #define GROUP(d) (d == 0 ? blockIdx.x : d == 1 ? blockIdx.y : blockIdx.z)
 #define GROUPS(d) (d == 0 ? gridDim.x : d == 1 ? gridDim.y : gridDim.z)
 #define EXP(x) expf(x)
@@ -28,15 +39,21 @@ typedef unsigned char uchar;
 #define ERF(x) erff(x)
 #define FMA(a, b, c) fmaf(a, b, c)
 #define MAX(a, b) fmaxf(a, b)
+#define ABS(x) fabsf(x)
 #define HIGH_HALF(a, b) __umulhi(a, b)
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)
+#endif
 #else
-#define KERNEL(name) __kernel void name
+#pragma OPENCL FP_CONTRACT OFF
+#define KERNEL(name, items)                                                                        \
+    __kernel __attribute__((reqd_work_group_size(items, 1, 1))) void name
 #define GLOBAL __global
+#define LOCAL __local
 #define INSIDE static inline
 #define SHARED(type, name, n) __local type name[n]
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
-#define ITEM(d) ((uint)get_local_id(d))
-#define SIZE(d) ((uint)get_local_size(d))
+#define ITEM() ((uint)get_local_id(0))
 #define GROUP(d) ((uint)get_group_id(d))
 #define GROUPS(d) ((uint)get_num_groups(d))
 #define EXP(x) exp(x)
@@ -47,5 +64,6 @@ typedef unsigned char uchar;
 #define ERF(x) erf(x)
 #define FMA(a, b, c) fma(a, b, c)
 #define MAX(a, b) fmax(a, b)
+#define ABS(x) fabs(x)
 #define HIGH_HALF(a, b) mul_hi(a, b)
 #endif

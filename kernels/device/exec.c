@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * exec.c - what devices have of the operations of asy/op.h.
+ *
+ * A table, where cpu/op.c has a switch: a program is looked at once when a net is made, for what it
+ * lacks and for the room that it wants, and what is not in the table is refused by name. */
+#include "exec.h"
+
+static const struct asy__op_entry table[] = {
+    [ASY_OP_DENSE] = { "dense", asy__op_dense, asy__room_dense },
+    [ASY_OP_DENSE_DX] = { "dense-dx", asy__op_dense_dx, asy__room_dense_dx },
+    [ASY_OP_DENSE_DW] = { "dense-dw", asy__op_dense_dw, asy__room_dense_dw },
+    [ASY_OP_BIAS_ACT_GRAD] = { "bias-act-grad", asy__op_bias_act_grad, asy__room_columns },
+    [ASY_OP_COLUMN_SUMS] = { "column-sums", asy__op_column_sums, asy__room_columns },
+    [ASY_OP_ADD] = { "add", asy__op_add, NULL },
+    [ASY_OP_ACT] = { "act", asy__op_act, NULL },
+    [ASY_OP_ACT_GRAD] = { "act-grad", asy__op_act_grad, NULL },
+    [ASY_OP_DROPOUT] = { "dropout", NULL, NULL },
+    [ASY_OP_LAYER_NORM] = { "layer-norm", NULL, NULL },
+    [ASY_OP_LAYER_NORM_GRAD] = { "layer-norm-grad", NULL, NULL },
+    [ASY_OP_BIAS] = { "bias", asy__op_bias, NULL },
+    [ASY_OP_EMBED] = { "embed", NULL, NULL },
+    [ASY_OP_EMBED_GRAD] = { "embed-grad", NULL, NULL },
+    [ASY_OP_ATTENTION] = { "attention", NULL, NULL },
+    [ASY_OP_ATTENTION_GRAD] = { "attention-grad", NULL, NULL },
+    [ASY_OP_CONV] = { "conv", NULL, NULL },
+    [ASY_OP_CONV_DX] = { "conv-dx", NULL, NULL },
+    [ASY_OP_CONV_DW] = { "conv-dw", NULL, NULL },
+    [ASY_OP_CONV_POOL] = { "conv-pool", NULL, NULL },
+    [ASY_OP_CONV_POOL_GRAD] = { "conv-pool-grad", NULL, NULL },
+    [ASY_OP_MAX_POOL] = { "max-pool", NULL, NULL },
+    [ASY_OP_MAX_POOL_GRAD] = { "max-pool-grad", NULL, NULL },
+    [ASY_OP_MEAN_POOL] = { "mean-pool", NULL, NULL },
+    [ASY_OP_MEAN_POOL_GRAD] = { "mean-pool-grad", NULL, NULL },
+    [ASY_OP_GLOBAL_MEAN] = { "global-mean", NULL, NULL },
+    [ASY_OP_GLOBAL_MEAN_GRAD] = { "global-mean-grad", NULL, NULL },
+    [ASY_OP_BATCH_NORM] = { "batch-norm", NULL, NULL },
+    [ASY_OP_BATCH_NORM_EVAL] = { "batch-norm-eval", NULL, NULL },
+    [ASY_OP_BATCH_NORM_GRAD] = { "batch-norm-grad", NULL, NULL },
+    [ASY_OP_SOFTMAX_LOSS] = { "softmax-loss", asy__op_loss, asy__room_loss },
+    [ASY_OP_SQUARED_LOSS] = { "squared-loss", asy__op_loss, asy__room_loss },
+    [ASY_OP_CLASS_LOSS] = { "class-loss", NULL, NULL },
+    [ASY_OP_HUBER_LOSS] = { "huber-loss", NULL, NULL },
+    [ASY_OP_QUANTILE_LOSS] = { "quantile-loss", NULL, NULL },
+};
+
+int asy__exec_check(const struct asy_op *program, size_t n, size_t batch, size_t *ret_room,
+                    struct asy_error *err)
+{
+    size_t room = 0;
+
+    for (const struct asy_op *op = program; op < program + n; op++) {
+        size_t rows, want;
+
+        ASY_ASSERT((size_t)op->kind < ASY_ARRAY_LEN(table), "operation %d", (int)op->kind);
+        if (!table[op->kind].run)
+            return asy_fail(err, ASY_E_UNSUPPORTED, "devices do not have the operation '%s'",
+                            table[op->kind].name);
+        if (op->flags & ~(ASY_OP_ADDS | ASY_OP_CAUSAL))
+            return asy_fail(err, ASY_E_UNSUPPORTED,
+                            "devices do not have the operation '%s' with flags %#x",
+                            table[op->kind].name, op->flags);
+        if (__builtin_mul_overflow(batch, op->per_row, &rows) || rows > UINT32_MAX)
+            return asy_fail(err, ASY_E_TOOBIG, "%zu rows with %zu entries of '%s' each", batch,
+                            op->per_row, table[op->kind].name);
+        want = table[op->kind].room ? table[op->kind].room(op, rows) : 0;
+        if (want > room)
+            room = want;
+    }
+    *ret_room = room;
+    return 0;
+}
+
+int asy__exec_run(const struct asy__pass *pass, const struct asy_op *program, size_t n,
+                  const struct asy_op_step *step, struct asy_error *err)
+{
+    for (const struct asy_op *op = program; op < program + n; op++) {
+        int rc = table[op->kind].run(pass, op, step, step->rows * op->per_row, err);
+
+        if (rc) {
+            asy_error_prefix(err, "operation '%s'", table[op->kind].name);
+            return rc;
+        }
+    }
+    return 0;
+}

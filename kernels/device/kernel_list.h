@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernel_list.h - all kernels of device/source, with the items of their groups, by theme. */
+#ifndef ASY__KERNEL_LIST_H
+#define ASY__KERNEL_LIST_H
+
+#define ASY__KERNELS_PRODUCT(X)                                                                    \
+    X(product_nn, 256)                                                                             \
+    X(product_nt, 256)                                                                             \
+    X(product_tn, 256)                                                                             \
+    X(product_tt, 256)                                                                             \
+    X(product_total, 256)
+#define ASY__KERNELS_EACH(X)                                                                       \
+    X(bias_act, 256)                                                                               \
+    X(act, 256)                                                                                    \
+    X(act_grad, 256)                                                                               \
+    X(add, 256)                                                                                    \
+    X(pick, 256)
+#define ASY__KERNELS_SUMS(X)                                                                       \
+    X(column_parts, 256)                                                                           \
+    X(column_total, 64)                                                                            \
+    X(fold_sums, 256)
+#define ASY__KERNELS_LOSS(X)                                                                       \
+    X(softmax_loss, 64)                                                                            \
+    X(squared_loss, 64)
+
+#define ASY__KERNEL_LIST(X)                                                                        \
+    ASY__KERNELS_PRODUCT(X)                                                                        \
+    ASY__KERNELS_EACH(X)                                                                           \
+    ASY__KERNELS_SUMS(X)                                                                           \
+    ASY__KERNELS_LOSS(X)
+
+#define ASY__KERNEL_ENUM(name, items) ASY__K_##name,
+enum asy__kernel_id { ASY__KERNEL_LIST(ASY__KERNEL_ENUM) ASY__KERNELS };
+#undef ASY__KERNEL_ENUM
+struct asy__kernel_entry {
+    const char *name;
+    unsigned items;
+};
+extern const struct asy__kernel_entry asy__kernel_list[ASY__KERNELS];
+/* dialect.h and all kernels, as one text. */
+extern const char asy__kernel_source[];
+#endif
