@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * frame.h - an open device as the files of this folder use it: calls of its driver that are counted,
- * whose errors name the device, and which do nothing any more once it is gone. */
+ * frame.h - an open device as the files of this folder use it: calls of its driver that are
+ * counted, whose errors name the device, and which do nothing any more once it is gone. */
 #ifndef ASY__FRAME_H
 #define ASY__FRAME_H
 #include "driver.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * net_run.c - programs of a network on the rows at hand: gradients, outputs, and the sums of both. */
+ * net_run.c - programs of a network on the rows at hand: gradients, outputs, sums of both. */
 #include "net.h"
 
 static struct asy__pass pass_of(struct asy_device_net *net, struct asy__mem *params,
@@ -48,7 +48,7 @@ int asy_device_net_gradient(struct asy_device_net *net, int adds, const struct a
     struct asy__pass pass;
     int rc = check_rows(net, step->rows, net->desc.train_rows, err);
 
-    if (!rc && adds && !net->part) /* once; what operations leave there is overwritten or added up */
+    if (!rc && adds && !net->part) /* once */
         rc = asy__device_alloc(net->device, net->desc.n_params, &net->part, err);
     if (rc)
         return rc;

@@ -48,7 +48,8 @@ static void address_of(cl_device_id device, char *text, size_t size)
     text[0] = '\0';
     if (!get(device, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions))
         return;
-    if (strstr(extensions, "cl_khr_pci_bus_info") && get(device, DEVICE_PCI_KHR, sizeof pci, &pci)) {
+    if (strstr(extensions, "cl_khr_pci_bus_info") &&
+        get(device, DEVICE_PCI_KHR, sizeof pci, &pci)) {
         snprintf(text, size, "%04x:%02x:%02x.%x", pci.domain, pci.bus, pci.device, pci.function);
     } else if (strstr(extensions, "cl_nv_device_attribute_query") &&
                get(device, DEVICE_PCI_BUS_NV, sizeof pci.bus, &pci.bus) &&

@@ -34,8 +34,8 @@ ASY_MUST_CHECK int asy__cl_device(size_t index, cl_device_id *ret_device,
                                   struct asy_device_info *ret_info, struct asy_error *err);
 int asy__cl_list(struct asy_device_info *ret, size_t cap, size_t *ret_n, struct asy_error *err);
 
-/* Memory of the host that the device copies from while the caller goes on: two pages in turn. A page
- * is taken again when what was copied from it is there. */
+/* Memory of the host that the device copies from while the caller goes on: two pages in turn. A
+ * page is taken again when what was copied from it is there. */
 #define ASY__CL_PAGE ((size_t)2 << 20)
 struct asy__cl_page {
     cl_mem buffer;

@@ -25,7 +25,8 @@ static void load(void)
     void *library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL);
 
     if (!library) {
-        snprintf(trouble, sizeof trouble, "there is no libOpenCL.so.1 (package ocl-icd-libopencl1)");
+        snprintf(trouble, sizeof trouble,
+                 "there is no libOpenCL.so.1 (package ocl-icd-libopencl1)");
         return;
     }
     for (size_t i = 0; i < ASY_ARRAY_LEN(functions); i++) {

@@ -173,8 +173,8 @@ int asy__cl_write(struct asy__dev *dev, struct asy__mem *mem, size_t at, const v
 int asy__cl_read(struct asy__dev *dev, struct asy__mem *mem, size_t at, void *data, size_t bytes,
                  struct asy_error *err)
 {
-    cl_int status = asy__cl.clEnqueueReadBuffer(dev->queue, mem->buffer, CL_TRUE, at, bytes, data, 0,
-                                                NULL, NULL);
+    cl_int status = asy__cl.clEnqueueReadBuffer(dev->queue, mem->buffer, CL_TRUE, at, bytes, data,
+                                                0, NULL, NULL);
 
     return status ? asy__cl_fail(err, "clEnqueueReadBuffer", status) : 0;
 }

@@ -164,8 +164,9 @@ static cl_int set_arg(cl_kernel kernel, cl_uint i, const struct asy__arg *arg)
     return CL_INVALID_ARG_VALUE;
 }
 
-static int dev_launch(struct asy__dev *dev, struct asy__kernel *kernel, const struct asy__grid *grid,
-                      const struct asy__arg *args, size_t n_args, struct asy_error *err)
+static int dev_launch(struct asy__dev *dev, struct asy__kernel *kernel,
+                      const struct asy__grid *grid, const struct asy__arg *args, size_t n_args,
+                      struct asy_error *err)
 {
     size_t items[3] = { grid->items, 1, 1 };
     size_t all[3] = { grid->groups[0] * grid->items, grid->groups[1], grid->groups[2] };
@@ -175,8 +176,8 @@ static int dev_launch(struct asy__dev *dev, struct asy__kernel *kernel, const st
         status = set_arg(kernel->kernel, (cl_uint)i, &args[i]);
     if (status)
         return asy__cl_fail(err, "clSetKernelArg", status);
-    status = asy__cl.clEnqueueNDRangeKernel(dev->queue, kernel->kernel, 3, NULL, all, items, 0, NULL,
-                                            NULL);
+    status = asy__cl.clEnqueueNDRangeKernel(dev->queue, kernel->kernel, 3, NULL, all, items, 0,
+                                            NULL, NULL);
     return status ? asy__cl_fail(err, "clEnqueueNDRangeKernel", status) : asy__cl_pace(dev, err);
 }
 
