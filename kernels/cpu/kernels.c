@@ -9,6 +9,7 @@
 #include "dense.h"
 #include "fit.h"
 #include "batch_norm.h"
+#include "bf16.h"
 #include "conv.h"
 #include "gemm.h"
 #include "pool.h"
@@ -23,6 +24,7 @@ static const struct asy__gemm *gemm = &asy__gemm_base;
 static const struct asy__conv *conv = &asy__conv_base;
 static const struct asy__pool *pool = &asy__pool_base;
 static const struct asy__batch *batch = &asy__batch_base;
+static const struct asy__bf16 *bf16 = &asy__bf16_rounded;
 static char name[128];
 
 static void choose(void)
@@ -48,12 +50,14 @@ static void choose(void)
         batch = fused == &asy__fused_avx512 ? &asy__batch_avx512 : &asy__batch_avx2;
     if (gemm != &asy__gemm_base)
         conv = gemm == &asy__gemm_avx512 ? &asy__conv_avx512 : &asy__conv_avx2;
+    if (gemm == &asy__gemm_avx512 && asy__bf16_amx_is_here())
+        bf16 = &asy__bf16_amx;
 #endif
     asy__blas_init(name, sizeof name / 2);
     for (size_t len = 0; len < sizeof name / 2; len++) {
         if (name[len] == '\0') {
-            snprintf(name + len, sizeof name - len, ", gemm %s, fused %s", gemm->name,
-                     fused->name);
+            snprintf(name + len, sizeof name - len, ", gemm %s, fused %s, bf16 %s",
+                     gemm->name, fused->name, bf16->name);
             break;
         }
     }
@@ -94,6 +98,11 @@ const struct asy__fit *asy__fit_get(void)
 const struct asy__gemm *asy__gemm_get(void)
 {
     return gemm;
+}
+
+const struct asy__bf16 *asy__bf16_get(void)
+{
+    return bf16;
 }
 
 const struct asy__conv *asy__conv_get(void)

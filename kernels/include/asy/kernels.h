@@ -25,7 +25,7 @@ void asy_kernels_init(void);
  * a step with Adam. Whoever trains calls it, for it changes bits. */
 void asy_kernels_flush_denormals(void);
 /* What is there: BLAS with its version and core type, and the sets that were chosen:
- * "openblas-0.3.21 Zen, gemm avx2, fused avx2". */
+ * "openblas-0.3.21 Zen, gemm avx2, fused avx2, bf16 rounded". */
 const char *asy_kernels_name(void);
 
 /* Compares BLAS with plain loops on odd shapes, all transposes, padded rows, alpha and beta, in
