@@ -9,17 +9,22 @@
 #include <math.h>
 #include <string.h>
 
+static int is_bf16(const struct asy_op *op)
+{
+    return (op->flags & ASY_OP_BF16) != 0;
+}
+
 static void dense(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
 {
     const float *x = in(cpu, op, 0), *w = in(cpu, op, 1), *b = in(cpu, op, 2);
     float *y = out(cpu, op, 0), *z = out(cpu, op, 1);
 
     if (cpu->plain) {
-        asy_dense_ref(rows, op->n[0], op->n[1], x, w, z);
+        (is_bf16(op) ? asy_bf16_dense_ref : asy_dense_ref)(rows, op->n[0], op->n[1], x, w, z);
         asy_bias_act_ref(op->act, rows, op->n[1], b, z, y);
         return;
     }
-    asy_dense(rows, op->n[0], op->n[1], x, w, z, cpu->room);
+    (is_bf16(op) ? asy_bf16_dense : asy_dense)(rows, op->n[0], op->n[1], x, w, z, cpu->room);
     asy_bias_act(op->act, rows, op->n[1], b, z, y);
 }
 
@@ -29,9 +34,11 @@ static void dense_dx(const struct asy_op *op, const struct asy_op_cpu *cpu, size
     float *dx = out(cpu, op, 0);
 
     if (cpu->plain)
-        asy_dense_dx_ref(rows, op->n[0], op->n[1], dy, w, dx);
+        (is_bf16(op) ? asy_bf16_dense_dx_ref : asy_dense_dx_ref)(rows, op->n[0], op->n[1], dy, w,
+                                                                 dx);
     else
-        asy_dense_dx(rows, op->n[0], op->n[1], dy, w, dx, cpu->room);
+        (is_bf16(op) ? asy_bf16_dense_dx : asy_dense_dx)(rows, op->n[0], op->n[1], dy, w, dx,
+                                                         cpu->room);
 }
 
 static void dense_dw(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
@@ -40,9 +47,11 @@ static void dense_dw(const struct asy_op *op, const struct asy_op_cpu *cpu, size
     float *dw = out(cpu, op, 0);
 
     if (cpu->plain)
-        asy_dense_dw_ref(rows, op->n[0], op->n[1], dy, x, dw);
+        (is_bf16(op) ? asy_bf16_dense_dw_ref : asy_dense_dw_ref)(rows, op->n[0], op->n[1], dy, x,
+                                                                 dw);
     else
-        asy_dense_dw(rows, op->n[0], op->n[1], dy, x, dw, cpu->room);
+        (is_bf16(op) ? asy_bf16_dense_dw : asy_dense_dw)(rows, op->n[0], op->n[1], dy, x, dw,
+                                                         cpu->room);
 }
 
 static void bias_act_grad(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)

@@ -4,6 +4,7 @@
  * The test exists because a wrong kernel for one core type is silent: training merely gets worse.
  * An entry of c may differ from the plain sum by k + 2 roundings of each of its k products, the
  * bound of Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1. */
+#include "bf16.h"
 #include "conv.h"
 #include "dense.h"
 #include "fused.h"
@@ -110,6 +111,39 @@ static int check_products(struct asy_error *err)
     return rc;
 }
 
+/* Rounded products against those of the plain twin, whose sums have another order. */
+static int check_rounded(struct asy_error *err)
+{
+    enum { M = 33, N = 49, K = 70 };
+    size_t room = (ASY_BF16_ROOM + M * K + K * N + 2 * M * N) * sizeof(float);
+    float *work, *a, *b, *got, *want;
+    uint32_t state = 1;
+    int rc = 0;
+
+    if (posix_memalign((void **)&work, 64, room))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the test of rounded products");
+    a = work + ASY_BF16_ROOM;
+    b = a + M * K;
+    got = b + K * N;
+    want = got + M * N;
+    for (float *x = a; x < got; x++)
+        *x = (float)noise(&state);
+    for (int i = 0; i < 4 && rc == 0; i++) {
+        struct asy_gemm s = { .trans_a = i & 1, .trans_b = i >> 1, .m = M, .n = N, .k = K,
+                              .lda = i & 1 ? M : K, .ldb = i >> 1 ? K : N, .ldc = N };
+
+        asy_bf16_gemm(&s, a, b, got, work);
+        asy_bf16_gemm_ref(&s, a, b, want);
+        for (size_t j = 0; j < M * N && rc == 0; j++)
+            if (!(fabsf(got[j] - want[j]) <= K * K * FLT_EPSILON)) /* of K numbers below 1 */
+                rc = asy_fail(err, ASY_E_CORRUPT, "bf16 %s %c%c of %d x %d x %d is not that of "
+                              "plain C", asy_bf16_name(), s.trans_a ? 'T' : 'N',
+                              s.trans_b ? 'T' : 'N', M, N, K);
+    }
+    free(work);
+    return rc;
+}
+
 /* One pass of a convolution by a set: 0 outputs, 1 dx, 2 dw. */
 static void convolve(const struct asy__conv *isa, const struct asy_conv *c, int pass, size_t rows,
                      const float *x, const float *y, const float *w, float *to, float *room)
@@ -181,6 +215,8 @@ int asy_kernels_selftest(struct asy_error *err)
     free(work);
     if (rc == 0)
         rc = check_products(err);
+    if (rc == 0)
+        rc = check_rounded(err);
     return rc < 0 ? rc : check_convolutions(err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * study_batches.c - batch norm takes statistics of a whole batch, which neither a batch computed in
- * parts (strict) nor one computed in pieces (accumulate) has. */
+ * study_batches.c - what cannot be had together: batch norm takes statistics of a whole batch, which
+ * neither a batch computed in parts (strict) nor one computed in pieces (accumulate) has; and strict
+ * bits are those of every machine, which rounded products are not. */
 #include "study_impl.h"
 #include <stdio.h>
 #include <string.h>
@@ -12,20 +13,21 @@ static const struct asy_param *parameter(struct asy__parse *p, const char *name)
     return i == SIZE_MAX ? NULL : asy_space_at(p->study->space, i);
 }
 
-/* A choice of norms. */
+/* Where a word stands. */
 struct place {
     const struct asy_yaml *node;
     const struct asy_param *param; /* NULL: a constant */
     char key[160];
 };
 
-static int is_searched_batch(struct asy__parse *p, const char *name, struct place *ret)
+/* Whether a parameter may be the word. */
+static int is_searched(struct asy__parse *p, const char *name, const char *word, struct place *ret)
 {
     const struct asy_param *param = parameter(p, name);
 
     for (size_t i = 0; param && i < param->n_choices; i++) {
         if (param->choices[i].type != ASY_VALUE_STRING ||
-            strcmp(param->choices[i].s, "batch") != 0)
+            strcmp(param->choices[i].s, word) != 0)
             continue;
         ret->node = p->params[asy_space_find(p->study->space, name)];
         ret->param = param;
@@ -49,23 +51,37 @@ static int is_listed_batch(struct asy__parse *p, struct place *ret)
     }
     for (size_t i = 0; i < p->n_layer_uses; i++)
         if (!strcmp(p->layer_uses[i].row->path, "norm") &&
-            is_searched_batch(p, p->layer_uses[i].name, ret))
+            is_searched(p, p->layer_uses[i].name, "batch", ret))
             return 1;
     return 0;
 }
 
-/* Where the study has batch norm, or may have it in a trial. */
+/* Where the study has the word for a hyperparameter of the model, or may have it in a trial. */
+static int find_word(struct asy__parse *p, const char *name, const char *word, struct place *ret)
+{
+    const struct asy__row *row = asy__row_option(p->model_group, name);
+    const struct asy__value *value = row ? asy__row_val(p, row) : NULL;
+
+    if (!value)
+        return 0;
+    if (!value->node || !value->has || strcmp(value->s, word) != 0)
+        return is_searched(p, name, word, ret);
+    *ret = (struct place){ .node = value->node };
+    snprintf(ret->key, sizeof ret->key, "run.%.100s", name);
+    return 1;
+}
+
 static int find_batch_norm(struct asy__parse *p, struct place *ret)
 {
-    const struct asy__row *row = asy__row_option(p->model_group, "norm");
-    const struct asy__value *norm = row ? asy__row_val(p, row) : NULL;
+    return asy__row_option(p->model_group, "norm") ? find_word(p, "norm", "batch", ret)
+                                                   : is_listed_batch(p, ret);
+}
 
-    if (!norm)
-        return is_listed_batch(p, ret);
-    if (!norm->node || !norm->has || strcmp(norm->s, "batch") != 0)
-        return is_searched_batch(p, "norm", ret);
-    *ret = (struct place){ .node = norm->node, .key = "run.norm" };
-    return 1;
+static int is_strict(struct asy__parse *p)
+{
+    const struct asy__value *level = asy__val(p, "resources.reproducible");
+
+    return level->has && level->s && !strcmp(level->s, "strict");
 }
 
 /* Whether a trial may compute a batch in more than one piece. */
@@ -82,17 +98,25 @@ static int can_accumulate(struct asy__parse *p)
 
 void asy__study_check_batches(struct asy__parse *p)
 {
-    const struct asy__value *level = asy__val(p, "resources.reproducible");
     const struct asy_param *pieces = parameter(p, "accumulate");
     struct place at;
 
     if (!find_batch_norm(p, &at))
         return;
-    if (level->has && level->s && !strcmp(level->s, "strict"))
+    if (is_strict(p))
         asy__problem(p, at.node, at.key, "batch needs whole batches, which reproducible: strict "
                      "computes in parts; layer does not");
     /* Two that are searched, one under conditions, may never meet: a trial will tell. */
     if (can_accumulate(p) && !(pieces && at.param && (pieces->n_whens || at.param->n_whens)))
         asy__problem(p, at.node, at.key, "batch needs whole batches, which accumulate computes in "
                      "pieces; layer does not");
+}
+
+void asy__study_check_precision(struct asy__parse *p)
+{
+    struct place at;
+
+    if (is_strict(p) && find_word(p, "precision", "bf16", &at))
+        asy__problem(p, at.node, at.key, "bf16 has not the same bits on every machine, which "
+                     "reproducible: strict promises; fp32 has");
 }

@@ -177,6 +177,7 @@ static void check_model(struct asy__parse *p)
     check_metrics(p);
     check_strict(p);
     asy__study_check_batches(p);
+    asy__study_check_precision(p);
     check_files(p);
     check_tokens(p);
     if (file && labels && !strcmp(file, labels))

@@ -134,8 +134,7 @@ static void options_help(struct asy_buf *buf, const char *section, unsigned inde
         else
             snprintf(title, sizeof title, "%s of %s%s:",
                      !strcmp(section, "run") ? "Hyperparameters" : "Options",
-                     !strcmp(group, ASY__NETWORKS) ? "all "
-                 : !strcmp(group, ASY__LOSSES) ? "all networks' " : "", strchr(group, ' ') + 1);
+                     !strcmp(group, ASY__NETWORKS) ? "all " : "", strchr(group, ' ') + 1);
         asy_buf_addf(buf, "%*s%s\n", (int)indent, "", title);
         for (size_t i = 0; i < asy__n_rows; i++)
             if (asy__rows[i].group && !strcmp(asy__rows[i].group, group))

@@ -72,9 +72,9 @@ extern const size_t asy__n_rows;
 const struct asy__row *asy__row_find(const char *path);
 /* The group of what all networks have, beside what each family, or a plug-in, has of its own. */
 #define ASY__NETWORKS "model networks"
-#define ASY__LOSSES "model losses" /* what networks have and plug-ins have not */
+#define ASY__ALONE "model networks alone" /* what plug-ins have not */
 #define ASY__PLUGIN "model plugin"
-/* Whether a row belongs to a group: "model mlp" has those of ASY__NETWORKS and ASY__LOSSES too, and
+/* Whether a row belongs to a group: "model mlp" has those of ASY__NETWORKS and ASY__ALONE too, and
  * ASY__PLUGIN those of the first. */
 int asy__row_is_of(const struct asy__row *row, const char *group);
 /* Row of an option in a group, or NULL. */
@@ -251,6 +251,7 @@ void asy__study_write_layers(struct asy_jsonw *w, const char *key, const struct 
 void asy__study_inputs(struct asy__parse *p); /* study_inputs.c */
 void asy__study_write_inputs(struct asy_jsonw *w, const struct asy_study_input *inputs, size_t n);
 void asy__study_check_batches(struct asy__parse *p); /* study_batches.c */
+void asy__study_check_precision(struct asy__parse *p);
 void asy__study_check(struct asy__parse *p);  /* study_check.c */
 /* study_goals.c. Room for a list of n objectives; 0: no memory, noted. */
 int asy__study_goals_room(struct asy__parse *p, size_t n);

@@ -555,22 +555,26 @@ const struct asy__row asy__rows[] = {
     { "patience", ASY__INT, .group = ASY__NETWORKS, .min = 0, .max = 1000000, .fallback = "0",
       .unit = "epochs", .help = "end after so many without a better objective; 0: never" },
 
-    /* And networks alone: a plug-in has a loss of its own. */
-    { "loss", ASY__WORD, .group = ASY__LOSSES, .words = "auto|huber|quantile",
+    /* And networks alone: a plug-in has losses and products of its own. */
+    { "loss", ASY__WORD, .group = ASY__ALONE, .words = "auto|huber|quantile",
       .fallback = "auto",
       .help = "what is learnt to be small: auto is cross-entropy of classes and squared error of "
               "numbers; huber and quantile are of numbers" },
-    { "delta", ASY__NUMBER, .group = ASY__LOSSES, .min = 1e-6, .max = 1e6, .fallback = "1",
+    { "delta", ASY__NUMBER, .group = ASY__ALONE, .min = 1e-6, .max = 1e6, .fallback = "1",
       .help = "huber: error from which on the loss grows in a straight line, in standard "
               "deviations of the label" },
-    { "quantile", ASY__NUMBER, .group = ASY__LOSSES, .min = 0.001, .max = 0.999,
+    { "quantile", ASY__NUMBER, .group = ASY__ALONE, .min = 0.001, .max = 0.999,
       .fallback = "0.5", .help = "quantile: which one is predicted; 0.5 is the median" },
-    { "label_smoothing", ASY__NUMBER, .group = ASY__LOSSES, .min = 0, .max = 0.99,
+    { "label_smoothing", ASY__NUMBER, .group = ASY__ALONE, .min = 0, .max = 0.99,
       .fallback = "0", .help = "classification: share of each row's target that all classes get "
                                "alike" },
-    { "class_balance", ASY__NUMBER, .group = ASY__LOSSES, .min = 0, .max = 1, .fallback = "0",
+    { "class_balance", ASY__NUMBER, .group = ASY__ALONE, .min = 0, .max = 1, .fallback = "0",
       .help = "classification: how far rare classes weigh more in training; 0: rows count alike, "
               "1: classes do" },
+
+    { "precision", ASY__WORD, .group = ASY__ALONE, .words = "fp32|bf16", .fallback = "fp32",
+      .help = "of what dense layers multiply while training: bf16 rounds it to eight bits, several "
+              "times as fast where the processor has AMX, slower elsewhere" },
 
     { "dense", ASY__INT, .group = "layer dense", .min = 1, .max = 65536,
       .help = "a fully connected layer of so many units; where a row is made of vectors (tokens, "
@@ -716,7 +720,7 @@ int asy__row_is_of(const struct asy__row *row, const char *group)
         return row->group != NULL;
     if (!strcmp(group, ASY__PLUGIN))
         return !strcmp(row->group, ASY__NETWORKS);
-    if ((strcmp(row->group, ASY__NETWORKS) && strcmp(row->group, ASY__LOSSES)) ||
+    if ((strcmp(row->group, ASY__NETWORKS) && strcmp(row->group, ASY__ALONE)) ||
         strncmp(group, models, strlen(models)))
         return 0;
     return asy__words_have(asy__row_find("run.model")->words, family) && strcmp(family, "gbdt");

@@ -2,17 +2,19 @@
  * bench_step.c - training steps of a network, as the engine does them on one rank: a batch gathered
  * by a shuffled order, forward, loss, backward, update.
  *
- *   bench_step LAYERS BATCH sgd|adam SECONDS
+ *   bench_step LAYERS BATCH sgd|adam SECONDS|STEPSx [fp32|bf16]
  *
  * LAYERS: 784-512-256-10, or, of images of 28 x 28 pixels, 28x28-16c5-p-32c5-p-128-10: 16 kernels
  * of 5 x 5 without a border, the greatest of 2 x 2 pixels, ...; relu between. Data are 8192 rows of
  * noise. Warms up for a fifth of SECONDS of processor time, then prints microseconds of it per
- * step, steps, and the last step's loss. */
+ * step, steps, the last step's loss, and what computes the products. With so many steps ("300x") it
+ * does just those, and the loss does not depend on the time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <asy/base.h>
+#include <asy/bf16.h>
 #include <asy/rng.h>
 #include "net/net.h"
 #include "learn/score.h"
@@ -150,6 +152,29 @@ static void step(struct net *net)
         asy_sgd_step(&sgd, n, net->params, net->grads, net->m);
 }
 
+/* Microseconds a step. */
+static double run_for(struct net *net, double seconds)
+{
+    double from;
+    uint64_t first;
+
+    for (from = cpu_seconds(); cpu_seconds() - from < seconds / 5;)
+        step(net);
+    first = net->step;
+    for (from = cpu_seconds(); cpu_seconds() - from < seconds;)
+        step(net);
+    return 1e6 * (cpu_seconds() - from) / (double)(net->step - first);
+}
+
+static double run_steps(struct net *net, double steps)
+{
+    double from = cpu_seconds();
+
+    while ((double)net->step < steps)
+        step(net);
+    return 1e6 * (cpu_seconds() - from) / steps;
+}
+
 int main(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -157,31 +182,29 @@ int main(int argc, char **argv)
     struct asy__layer_desc layers[LAYERS_MAX];
     size_t n_layers;
     struct net net = { .step = 0 };
-    double seconds, from;
-    uint64_t first;
+    double amount, us;
+    char *end;
 
-    if (argc != 5 || !parse(argv[1], &options.features, layers, &n_layers) ||
+    if (argc < 5 || argc > 6 || !parse(argv[1], &options.features, layers, &n_layers) ||
         (strcmp(argv[3], "sgd") && strcmp(argv[3], "adam")) ||
         !(net.batch = strtoul(argv[2], NULL, 10)) || net.batch > ROWS ||
-        !((seconds = strtod(argv[4], NULL)) > 0)) {
-        fputs("usage: bench_step LAYERS BATCH sgd|adam SECONDS\n", stderr);
+        !((amount = strtod(argv[4], &end)) > 0) || (*end && strcmp(end, "x")) ||
+        (argc == 6 && strcmp(argv[5], "fp32") && strcmp(argv[5], "bf16"))) {
+        fputs("usage: bench_step LAYERS BATCH sgd|adam SECONDS|STEPSx [fp32|bf16]\n", stderr);
         return 2;
     }
     asy_kernels_init();
     asy_kernels_flush_denormals();
     net.adam = !strcmp(argv[3], "adam");
     options.train_rows = net.batch;
+    options.bf16 = argc == 6 && !strcmp(argv[5], "bf16");
     if (asy__net_create(layers, n_layers, &options, &net.plan, &err) < 0) {
         fprintf(stderr, "bench_step: %s\n", err.text);
         return 1;
     }
     set_up(&net);
-    for (from = cpu_seconds(); cpu_seconds() - from < seconds / 5;)
-        step(&net);
-    first = net.step;
-    for (from = cpu_seconds(); cpu_seconds() - from < seconds;)
-        step(&net);
-    printf("%.6g %llu %.6g\n", 1e6 * (cpu_seconds() - from) / (double)(net.step - first),
-           (unsigned long long)net.step, net.loss / (double)net.batch);
+    us = *end ? run_steps(&net, amount) : run_for(&net, amount);
+    printf("%.6g %llu %.6g %s\n", us, (unsigned long long)net.step,
+           net.loss / (double)net.batch, options.bf16 ? asy_bf16_name() : "fp32");
     return 0;
 }

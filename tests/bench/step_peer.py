@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What bench_step does, by PyTorch on one thread.
 
-    step_peer.py LAYERS BATCH sgd|adam SECONDS
+    step_peer.py LAYERS BATCH sgd|adam SECONDS [fp32|bf16]
 
 Prints microseconds of processor time per step, steps, loss, and the version; with the faster one of the
 optimiser's two forms (a loop over the tensors, or all of them at once), which is named. Convolutions
-have channels first or last, whichever is faster.
+have channels first or last, whichever is faster. bf16: by autocast.
 """
 import sys
 import time
@@ -16,6 +16,7 @@ ROWS = 8192
 first, *words = sys.argv[1].split("-")
 shape = [1, *map(int, first.split("x"))] if "x" in first else [int(first)]
 batch, kind, seconds = int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+bf16 = sys.argv[5:] == ["bf16"]
 torch.set_num_threads(1)
 torch.set_flush_denormal(True)  # as ours does
 torch.manual_seed(1)
@@ -57,7 +58,8 @@ def train(form, seconds):
         rows = order[at:at + batch]
         at = (at + batch) % (ROWS // batch * batch)
         optimiser.zero_grad(set_to_none=True)
-        loss = loss_of(net(x[rows]), labels[rows])
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            loss = loss_of(net(x[rows]), labels[rows])
         loss.backward()
         optimiser.step()
         return loss

@@ -25,6 +25,8 @@ CASES = [("train.tiny", "sgd", "20-64-64-2", 32), ("train.tiny", "adam", "20-64-
          ("train.mlp512", "sgd", "784-512-256-10", 512), ("train.mlp512", "adam", "784-512-256-10", 512),
          ("train.cnn", "sgd", "28x28-16c5-p-32c5-p-128-10", 64),
          ("train.cnn", "adam", "28x28-16c5-p-32c5-p-128-10", 64)]
+BF16 = ("train.mlp512_bf16", "784-512-256-10", 512)
+LOSS_STEPS = "400x"  # after which losses in both precisions are compared
 CASES += [("train.gpt", "adam", "128-2-4-64-96", 16)]  # d_model, blocks, heads, tokens, vocabulary
 PROGRAMS = {"train.gpt": ("bench_gpt", "gpt_peer.py")}
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -59,11 +61,11 @@ def pairs(core, ours, theirs, n):
     return found, fields
 
 
-def measure(args, name, case, shape, python):
+def measure(args, name, case, shape, python, precision=()):
     seconds = 0.02 if args.tiny else 0.5 if args.quick else 2
     program, peer = PROGRAMS.get(name.removesuffix(".wheel"), ("bench_step", "step_peer.py"))
-    ours = [os.path.join(args.bin, program), *shape, case, seconds]
-    theirs = [python, os.path.join(HERE, peer), *shape, case, seconds] if python else None
+    ours = [os.path.join(args.bin, program), *shape, case, seconds, *precision]
+    theirs = [python, os.path.join(HERE, peer), *shape, case, seconds, *precision] if python else None
     core = str(min(os.sched_getaffinity(0)))
     try:
         found, fields = pairs(core, ours, theirs, args.pairs)
@@ -73,11 +75,22 @@ def measure(args, name, case, shape, python):
     value = statistics.median(o for o, _ in found)
     row = {"name": name, "case": case, "value": value, "unit": "us", "n": len(found),
            "samples_per_s": round(shape[1] / value * 1e6)}
+    if precision:
+        row.update(losses(args, case, shape))
     if python:
         row.update(peer=f"PyTorch {fields[3]}, {fields[4]}, 1 thread",
                    peer_value=statistics.median(t for _, t in found),
                    ratio=statistics.median(t / o for o, t in found))
     put(**row)
+
+
+def losses(args, case, shape):
+    """Of both precisions after as many steps of the same batches, and what computes the rounded products."""
+    found = {precision: subprocess.run([os.path.join(args.bin, "bench_step"), *map(str, shape), case,
+                                        "4x" if args.tiny else LOSS_STEPS, precision], check=True,
+                                       capture_output=True, text=True, env=ENVIRONMENT).stdout.split()
+             for precision in ("fp32", "bf16")}
+    return {"kernel": found["bf16"][3], "loss": float(found["bf16"][2]), "loss_fp32": float(found["fp32"][2])}
 
 
 def measure_peak(args, batch):
@@ -127,6 +140,9 @@ def main():
         for name, case, *shape in CASES:
             if there or not suffix:
                 measure(args, name + suffix, case, shape, python if there else None)
+        for case in ("sgd", "adam"):
+            if there or not suffix:
+                measure(args, BF16[0] + suffix, case, BF16[1:], python if there else None, ("bf16",))
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ static void each_mistake_has_its_place(void)
           "s.yaml:3:21: run.factor: unknown key; did you mean 'factors'?\n", 0 },
         { "a loss of ours", TABLE("false"),
           HEAD "run: {plugin: x.so, label_smoothing: 0.1, length: {max: 5}}\n" DATA REST PARAMS,
-          "s.yaml:3:21: run.label_smoothing: is an option of losses, not of plugin\n", 0 },
+          "s.yaml:3:21: run.label_smoothing: is an option of networks alone, not of plugin\n", 0 },
         { "its range", TABLE("false"),
           HEAD "run: {plugin: x.so, factors: 65, length: {max: 5}}\n" DATA REST PARAMS,
           "s.yaml:3:30: run.factors: must be a whole number from 1 to 64, not '65'\n", 0 },

@@ -439,7 +439,7 @@ static int try_values(const struct asy__hyper *hyper, const char *name, int popu
 {
     static const char *const values[] = {
         "0.25", "1", "2", "5", "17", "true", "\"layer\"", "\"batch\"", "\"valid\"", "\"mean\"",
-        "\"none\"", "\"silu\"", "\"adam\"", "\"sgd\"", "\"cosine\"", "\"quantile\"",
+        "\"none\"", "\"silu\"", "\"adam\"", "\"sgd\"", "\"cosine\"", "\"quantile\"", "\"bf16\"",
     };
     struct asy_buf plain, plain_all, text, all;
     char params[200];

@@ -23,6 +23,7 @@ static const char *const paddings[] = { "same", "valid", NULL };
 static const char *const pools[] = { "max", "mean", "none", NULL };
 static const char *const norms[] = { "none", "layer", "batch", NULL };
 static const char *const optimizers[] = { "sgd", "adam", "adamw", "adam_l2", "lamb", "lars", NULL };
+static const char *const precisions[] = { "fp32", "bf16", NULL };
 static const char *const losses[] = { "auto", "huber", "quantile", NULL };
 static const char *const schedules[] = {
     "constant", "step", "linear", "cosine", "one_cycle", "plateau", NULL,
@@ -55,11 +56,12 @@ static const struct row {
     { "trust", REAL, AT(trust), 0.001, 1e-9, 1, NULL },
     { "warmup", REAL, AT(warmup), 0, 0, 1000000, NULL },
     { "weight_decay", REAL, AT(weight_decay), 0, 0, 100, NULL },
-}, of_losses[] = { /* what networks have; a plug-in has a loss of its own */
+}, of_networks[] = { /* what a plug-in does not have: losses and products are its own */
     { "class_balance", REAL, AT(class_balance), 0, 0, 1, NULL },
     { "delta", REAL, AT(delta), 1, 1e-6, 1e6, NULL },
     { "label_smoothing", REAL, AT(label_smoothing), 0, 0, 0.99, NULL },
     { "loss", WORD, AT(loss), 0, 0, 0, losses },
+    { "precision", WORD, AT(precision), 0, 0, 0, precisions },
     { "quantile", REAL, AT(quantile), 0.5, 0.001, 0.999, NULL },
 }, of_mlp[] = {
     { "activation", WORD, AT(activation), 0, 0, 0, activations },
@@ -129,9 +131,9 @@ static const struct family {
     } lists[LISTS];
 } families[ASY__FAMILIES] = {
 #define LIST(rows) { rows, ASY_ARRAY_LEN(rows) }
-#define NETWORK(name, rows) { name, { LIST(rows), LIST(of_learning), LIST(of_losses) } }
+#define NETWORK(name, rows) { name, { LIST(rows), LIST(of_learning), LIST(of_networks) } }
     [ASY__MLP] = NETWORK("mlp", of_mlp),
-    [ASY__LINEAR] = { "linear", { LIST(of_learning), LIST(of_losses) } },
+    [ASY__LINEAR] = { "linear", { LIST(of_learning), LIST(of_networks) } },
     [ASY__CNN] = NETWORK("cnn", of_cnn),
     [ASY__LAYERS] = NETWORK("layers", of_layers),
     [ASY__GPT] = NETWORK("gpt", of_gpt),

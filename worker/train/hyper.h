@@ -18,6 +18,7 @@ enum asy__optimizer {
 };
 enum asy__loss { ASY__LOSS_AUTO, ASY__LOSS_HUBER, ASY__LOSS_QUANTILE };
 enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER, ASY__NORM_BATCH };
+enum asy__precision { ASY__FP32, ASY__BF16 };
 enum asy__padding { ASY__PADDING_SAME, ASY__PADDING_VALID };
 enum asy__pooling { ASY__POOLING_MAX, ASY__POOLING_MEAN, ASY__POOLING_NONE };
 #define ASY__BLOCKS_MAX 6 /* of a cnn */
@@ -35,6 +36,7 @@ struct asy__hyper {
     int64_t lr_every;                 /* epochs */
     int64_t loss;                     /* enum asy__loss */
     double label_smoothing, class_balance, delta, quantile;
+    int64_t precision;                /* enum asy__precision */
     /* mlp, gpt, transformer */
     double dropout;
     int64_t activation; /* enum asy_act */

@@ -249,6 +249,8 @@ static void add_more(const struct asy__hyper *h, struct asy_buf *buf)
         asy_buf_addf(buf, "label_smoothing=%a\n", h->label_smoothing);
     if (h->class_balance > 0)
         asy_buf_addf(buf, "class_balance=%a\n", h->class_balance);
+    if (h->precision != ASY__FP32)
+        asy_buf_addf(buf, "precision=%s\n", asy__hyper_word(h, "precision"));
 }
 
 /* What a plug-in is; a population's trials have in common what it calls shape. */

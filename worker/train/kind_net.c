@@ -19,6 +19,15 @@ static int check_joins(const struct asy__run *run, struct asy_error *err)
                     "normalisation needs it whole; norm: layer does not", why);
 }
 
+/* Strict bits are the same on all machines, those of the unit for bf16 are not its stand-in's. */
+static int check_precision(const struct asy__job *job, struct asy_error *err)
+{
+    if (!job->strict || job->hyper.precision == ASY__FP32)
+        return 0;
+    return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict gives the same bits on every "
+                    "machine, precision: bf16 does not; precision: fp32 does");
+}
+
 static int validate(struct asy__run *run, struct asy__score *ret, struct asy_error *err)
 {
     struct asy__learner learner = asy__gradient_judged(run);
@@ -44,7 +53,8 @@ static int plan(struct asy__run *run, struct asy_error *err)
 
     asy__own_rows(comm, run->shards, start[ASY__VALIDATION + 1] - start[ASY__VALIDATION], &begin,
                   &end);
-    if ((rc = asy__run_tally(run, begin, end, err)) < 0 ||
+    if ((rc = check_precision(run->job, err)) < 0 ||
+        (rc = asy__run_tally(run, begin, end, err)) < 0 ||
         (rc = asy__family_net(&run->job->hyper, &run->data->schema, asy__gradient_rows(run),
                               EVAL_ROWS, &run->net, err)) < 0)
         return rc;

@@ -16,7 +16,7 @@
  * Threads: any, each with memory of its own; a call runs on the calling thread alone. */
 #ifndef ASY_OP_H
 #define ASY_OP_H
-#include <asy/gemm.h>
+#include <asy/bf16.h>
 #include <asy/kernels.h>
 
 /* Where an operand lies. Offsets count floats; spaces begin at multiples of 64 bytes. */
@@ -124,6 +124,9 @@ enum asy_op_kind {
 /* Flags, of the kinds that name them. */
 #define ASY_OP_ADDS (1u << 0)
 #define ASY_OP_CAUSAL (1u << 1)
+/* Of the three of dense layers: their product takes its operands rounded to bfloat16
+ * (asy/bf16.h). */
+#define ASY_OP_BF16 (1u << 2)
 
 #define ASY_OP_INS 6
 #define ASY_OP_OUTS 5
@@ -156,7 +159,7 @@ struct asy_op_step {
 };
 
 /* The memory of the cpu. Spaces that a program does not name may be NULL. */
-#define ASY_OP_ROOM ASY_GEMM_ROOM
+#define ASY_OP_ROOM ASY_BF16_ROOM
 struct asy_op_cpu {
     const float *read[ASY_SPACES]; /* by enum asy_op_space */
     float *write[ASY_SPACES];      /* the same, but for what is read only */

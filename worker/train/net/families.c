@@ -200,7 +200,8 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
     struct asy__net_options options = { .features = { 1, 1, schema->n_features },
                                         .loss = asy__loss_learnt(hyper, schema),
                                         .train_rows = train_rows,
-                                        .eval_rows = eval_rows };
+                                        .eval_rows = eval_rows,
+                                        .bf16 = hyper->precision == ASY__BF16 };
     struct asy__layer_desc few[LIST_MAX], *listed = NULL;
     size_t n = 0;
     int rc = 0;

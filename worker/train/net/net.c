@@ -48,7 +48,7 @@ struct asy__plan {
     size_t layer;                 /* whose gradient is */
     struct value *values;
     size_t n_values, values_cap;
-    int trains, failed;
+    int trains, bf16, failed;
 };
 
 static size_t round16(size_t n)
@@ -288,6 +288,14 @@ static void live(struct asy__plan *plan, const struct asy_operand *operand, size
     value->last = at > value->last ? at : value->last;
 }
 
+/* Whether an operation of training is a product of a dense layer, which bf16 is about. Evaluation
+ * has single precision: what is reported is what the stored model does. */
+static int is_rounded(const struct asy__plan *plan, enum asy_op_kind kind)
+{
+    return plan->bf16 && plan->trains &&
+           (kind == ASY_OP_DENSE || kind == ASY_OP_DENSE_DX || kind == ASY_OP_DENSE_DW);
+}
+
 void asy__plan_emit(struct asy__plan *plan, const struct asy_op *op)
 {
     struct asy__program *program = plan->program;
@@ -299,6 +307,8 @@ void asy__plan_emit(struct asy__plan *plan, const struct asy_op *op)
     }
     program->ops = ops;
     ops[program->n] = *op;
+    if (is_rounded(plan, op->kind))
+        ops[program->n].flags |= ASY_OP_BF16;
     for (size_t i = 0; i < ASY_OP_INS; i++)
         live(plan, &op->in[i], program->n);
     for (size_t i = 0; i < ASY_OP_OUTS; i++)
@@ -530,7 +540,7 @@ int asy__net_create(const struct asy__layer_desc *layers, size_t n,
                     struct asy_error *err)
 {
     struct asy__net *net = calloc(1, sizeof *net);
-    struct asy__plan plan = { .net = net };
+    struct asy__plan plan = { .net = net, .bf16 = options->bf16 };
     int rc;
 
     if (n == 0 || n > ASY__LAYERS_MAX) {

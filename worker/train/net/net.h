@@ -116,6 +116,7 @@ struct asy__net_options {
     struct asy__shape features;
     struct asy_op loss; /* its kind and value */
     size_t train_rows, eval_rows;
+    int bf16; /* products of dense layers, in training, by ASY_OP_BF16 */
 };
 ASY_MUST_CHECK int asy__net_create(const struct asy__layer_desc *layers, size_t n,
                                    const struct asy__net_options *options,
