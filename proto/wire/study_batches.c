@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * study_batches.c - what cannot be had together: batch norm takes statistics of a whole batch, which
- * neither a batch computed in parts (strict) nor one computed in pieces (accumulate) has; and strict
- * bits are those of every machine, which rounded products are not. */
+ * study_batches.c - what cannot be had together: batch norm takes statistics of a whole batch,
+ * which neither a batch computed in parts (strict) nor one computed in pieces (accumulate) has; and
+ * strict bits are those of every machine, which rounded products are not. */
 #include "study_impl.h"
 #include <stdio.h>
 #include <string.h>

@@ -261,9 +261,10 @@ def steps_print_every_row():
     got = [json.loads(line) for line in done.stdout.splitlines()]
     kinds = [(f"train.{what}", kind) for what in ("tiny", "mlp64", "mlp512", "cnn")
              for kind in ("sgd", "adam")]
-    kinds += [("train.gpt", "adam")]
+    kinds += [("train.gpt", "adam"), ("train.mlp512_bf16", "sgd"), ("train.mlp512_bf16", "adam")]
     if [(row["name"], row["case"]) for row in got] != [
-            ("train.step_peak", "64"), ("train.step_peak", "512"), ("peer.installed", "torch"), *kinds, ("peer.installed", "torch.wheel")]:
+            ("train.step_peak", "64"), ("train.step_peak", "512"), ("peer.installed", "torch"), *kinds,
+            ("peer.installed", "torch.wheel")]:
         raise AssertionError(f"not the rows that were expected:\n{done.stdout}")
     for row in got:
         if rows.mistake(row) or (row["value"] is None) != (row["name"] == "peer.installed"):

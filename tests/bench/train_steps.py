@@ -26,7 +26,7 @@ CASES = [("train.tiny", "sgd", "20-64-64-2", 32), ("train.tiny", "adam", "20-64-
          ("train.cnn", "sgd", "28x28-16c5-p-32c5-p-128-10", 64),
          ("train.cnn", "adam", "28x28-16c5-p-32c5-p-128-10", 64)]
 BF16 = ("train.mlp512_bf16", "784-512-256-10", 512)
-LOSS_STEPS = "400x"  # after which losses in both precisions are compared
+LOSS_STEPS = "100x"  # after which losses in both precisions are compared
 CASES += [("train.gpt", "adam", "128-2-4-64-96", 16)]  # d_model, blocks, heads, tokens, vocabulary
 PROGRAMS = {"train.gpt": ("bench_gpt", "gpt_peer.py")}
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

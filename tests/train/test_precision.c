@@ -135,7 +135,8 @@ static int flagged(const struct asy__program *program, enum asy_op_kind kind, in
 static void training_alone_is_rounded_and_there_dense_layers(void)
 {
     static const enum asy_op_kind kinds[] = {
-        ASY_OP_DENSE, ASY_OP_DENSE_DX, ASY_OP_DENSE_DW, ASY_OP_CONV, ASY_OP_CONV_DW, ASY_OP_ATTENTION,
+        ASY_OP_DENSE, ASY_OP_DENSE_DX, ASY_OP_DENSE_DW, ASY_OP_CONV, ASY_OP_CONV_DW,
+        ASY_OP_ATTENTION,
     };
     static const struct asy__layer_desc layers[] = {
         { .kind = ASY__IMAGE, .image = { 4, 4, 1 } },
@@ -263,8 +264,8 @@ static void what_is_reported_is_what_the_stored_model_does(void)
 static void strict_bits_are_refused(void)
 {
     static const char text[] =
-        "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"mlp\",\"fixed\":{\"precision\":\"bf16\"},"
-        "\"length\":{\"unit\":\"epochs\",\"max\":1}},\"data\":{\"file\":\"" KIT_DIGITS "\"},"
+        "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"mlp\",\"fixed\":{"
+        "\"precision\":\"bf16\"},\"length\":{\"unit\":\"epochs\",\"max\":1}},\"data\":{\"file\":\"" KIT_DIGITS "\"},"
         "\"resources\":{\"reproducible\":\"strict\"},\"objective\":[{\"metric\":\"val_loss\","
         "\"goal\":\"minimize\",\"take\":\"best\"}]},\"params\":{},\"seed\":7,\"number\":3}";
     struct asy_json *job = NULL;
