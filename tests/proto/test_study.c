@@ -817,7 +817,8 @@ static void mistakes_are_named_with_their_place(void)
           LAYERS("[{norm: batch}]", ", accumulate: {min: 1, max: 2}"),
           "run.layers[0].norm: batch needs whole batches, which accumulate" },
         { "strict bits of rounded products", HEAD
-          "run: {model: mlp, precision: bf16, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET "resources: {reproducible: strict}\n",
+          "run: {model: mlp, precision: bf16, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET
+          "resources: {reproducible: strict}\n",
           "s.yaml:3:30: run.precision: bf16 has not the same bits on every machine" },
         { "strict bits of rounded products, searched", HEAD "run: {model: gpt, length: {max: 3}}\n"
           DATA OBJECTIVE "parameters: {precision: {values: [fp32, bf16]}}\n" BUDGET

@@ -265,7 +265,8 @@ static void strict_bits_are_refused(void)
 {
     static const char text[] =
         "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"mlp\",\"fixed\":{"
-        "\"precision\":\"bf16\"},\"length\":{\"unit\":\"epochs\",\"max\":1}},\"data\":{\"file\":\"" KIT_DIGITS "\"},"
+        "\"precision\":\"bf16\"},\"length\":{\"unit\":\"epochs\",\"max\":1}},\"data\":"
+        "{\"file\":\"" KIT_DIGITS "\"},"
         "\"resources\":{\"reproducible\":\"strict\"},\"objective\":[{\"metric\":\"val_loss\","
         "\"goal\":\"minimize\",\"take\":\"best\"}]},\"params\":{},\"seed\":7,\"number\":3}";
     struct asy_json *job = NULL;
