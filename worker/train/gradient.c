@@ -88,14 +88,43 @@ void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
     }
 }
 
-/* This rank's part of the parameters; the others of its node do the rest. */
-static void update(struct asy__run *run, const struct asy_comm_sum *sum)
+#define AT_ONCE 8192 /* entries of a part: with all that belongs to them they stay near the core */
+
+/* Entries from..to of this rank's part. */
+static void update_some(struct asy__run *run, const struct asy_comm_sum *sum, size_t from,
+                        size_t to)
 {
     const struct asy__state *s = &run->state;
-    struct asy__update_memory memory = { s->params, s->m, s->v, s->mean, run->update_room };
+    float *params = run->spare ? run->spare : s->params;
+    struct asy__update_memory memory = { params, s->m, s->v, s->mean, run->update_room };
+    struct asy_comm_sum some = { sum->x, from, to };
 
-    asy__update_step(run->update, &memory, run->trainer->comm, sum, s->progress.step + 1,
+    asy_comm_add_up(run->trainer->comm, sum, from, to);
+    if (run->spare)
+        memcpy(run->spare + from, s->params + from, (to - from) * sizeof *params);
+    asy__update_step(run->update, &memory, run->trainer->comm, &some, s->progress.step + 1,
                      s->progress.plateau.cut);
+}
+
+/* This rank's part of the parameters; the others of its node do the rest. Where several ranks have
+ * read them, their caches all hold them, and each line that is written there must be taken away
+ * from the others: they go where nobody has been since the step before. */
+static void update(struct asy__run *run, const struct asy_comm_sum *sum)
+{
+    int in_parts = asy_comm_local_size(run->trainer->comm) > 1 &&
+                   asy__update_is_local(&run->job->hyper);
+    size_t at_once = in_parts ? AT_ONCE : run->learner.n_params, at = sum->from, to;
+    float *params = run->state.params;
+
+    do { /* once at least: norms are of all ranks */
+        to = sum->to - at < at_once ? sum->to : at + at_once;
+        update_some(run, sum, at, to);
+        at = to;
+    } while (at < sum->to);
+    if (!run->spare)
+        return;
+    run->learner.params = run->state.params = run->spare;
+    run->spare = params;
 }
 
 /* The gradient of rows begin.. of a batch of n. */

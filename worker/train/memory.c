@@ -51,6 +51,8 @@ int asy__memory_own(struct asy__run *run, struct asy_error *err)
     return run->kind->bind ? run->kind->bind(run, at, err) : 0;
 }
 
+#define SPARE_MAX (4u << 20) /* parameters: of more, no cache keeps what was read in a step */
+
 /* What is summed over the ranks, and what the ranks of a node have in common. By all ranks. */
 int asy__memory_share(struct asy__run *run, struct asy_error *err)
 {
@@ -59,11 +61,12 @@ int asy__memory_share(struct asy__run *run, struct asy_error *err)
     size_t room = run->update ? asy__update_room(run->update) : 0;
     int m = run->update && asy__update_keeps_mean(hyper), mean = hyper->ema > 0;
     int v = run->update && asy__update_keeps_squares(hyper);
+    int spare = run->update && n <= SPARE_MAX && asy_comm_local_size(run->trainer->comm) > 1;
     float *at;
     int rc;
 
     rc = asy_comm_share(run->trainer->comm, run->shards, n + ASY__RIDES,
-                        (size_t)(1 + m + v + mean) * each + room, &run->memory, err);
+                        (size_t)(1 + m + v + mean + spare) * each + room, &run->memory, err);
     if (rc < 0)
         return rc;
     at = run->memory.common;
@@ -71,6 +74,7 @@ int asy__memory_share(struct asy__run *run, struct asy_error *err)
     run->state.m = m ? take(&at, n) : NULL;
     run->state.v = v ? take(&at, n) : NULL;
     run->state.mean = mean ? take(&at, n) : NULL;
+    run->spare = spare ? take(&at, n) : NULL;
     run->update_room = at;
     run->state.m_may_lack = run->job->population && !v;
     run->state.mean_may_lack = run->job->population;

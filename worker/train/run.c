@@ -31,8 +31,8 @@ int asy__riders_sum(struct asy__run *run, int failed, struct asy_comm_sum *ret_s
                     struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
-    int rc = asy_comm_reduce(comm, run->learner.n_params, ASY__RIDES, run->riders, ret_sum,
-                             failed < 0 ? NULL : err);
+    int rc = asy_comm_meet(comm, run->learner.n_params, ASY__RIDES, run->riders, ret_sum,
+                           failed < 0 ? NULL : err);
 
     if (rc < 0)
         return failed < 0 ? failed : rc;

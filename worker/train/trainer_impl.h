@@ -82,6 +82,7 @@ struct asy__run {
     struct asy__state state;
     struct asy__update *update; /* NULL: trees */
     float *update_room;
+    float *spare; /* [n_params], of a node: where a step puts the parameters; NULL: in place */
     size_t shards;               /* of each batch: one a rank, or as many for any number of them */
     struct asy__score *partials; /* [shards], of the present epoch; zeros but for this rank's */
     struct asy__score *sums;     /* [shards], of all ranks */
@@ -116,8 +117,9 @@ ASY_MUST_CHECK int asy__run_total(struct asy__run *run, struct asy__score *ret,
 
 /* This rank's i-th shard: what it says beside its gradient. loss: its sum. */
 void asy__riders_set(struct asy__run *run, size_t i, double loss, int failed);
-/* Sums gradients and riders; failed: this rank's passes, whose error is in err. Sets
- * run->diverged; if it is, nothing may be updated. asy_comm_settle() follows. */
+/* Sums the riders, with asy_comm_meet(), so that gradients are yet to be added up; failed: this
+ * rank's passes, whose error is in err. Sets run->diverged; if it is, nothing may be updated.
+ * asy_comm_settle() follows. */
 ASY_MUST_CHECK int asy__riders_sum(struct asy__run *run, int failed, struct asy_comm_sum *ret_sum,
                                    struct asy_error *err);
 static inline float asy__rider(const struct asy__run *run, int which)

@@ -107,8 +107,8 @@ int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own, size_t 
     return 0;
 }
 
-int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
-                    struct asy_comm_sum *ret, struct asy_error *err)
+int asy_comm_meet(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
+                  struct asy_comm_sum *ret, struct asy_error *err)
 {
     const struct asy__node *node = &comm->node;
     float *own = asy__node_own(node);
@@ -124,11 +124,26 @@ int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_t
         ret->x = node->total;
         return 0;
     }
-    /* No other rank reads this one's part of any array, so it may stay in place. */
     asy__node_sum(node, NULL, n, n_tail, ret_tail);
-    asy__node_sum(node, NULL, ret->from, ret->to - ret->from, own + ret->from);
     ret->x = own;
     return 0;
+}
+
+/* No other rank reads this one's part of any array, so it may stay in place. */
+void asy_comm_add_up(struct asy_comm *comm, const struct asy_comm_sum *sum, size_t from, size_t to)
+{
+    if (!comm->chain)
+        asy__node_sum(&comm->node, NULL, from, to - from, sum->x + from);
+}
+
+int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
+                    struct asy_comm_sum *ret, struct asy_error *err)
+{
+    int rc = asy_comm_meet(comm, n, n_tail, ret_tail, ret, err);
+
+    if (rc == 0)
+        asy_comm_add_up(comm, ret, ret->from, ret->to);
+    return rc;
 }
 
 void asy_comm_settle(struct asy_comm *comm)

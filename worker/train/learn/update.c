@@ -33,6 +33,11 @@ static int goes_by_momentum(const struct asy__hyper *hyper)
     return hyper->optimizer == ASY__SGD || hyper->optimizer == ASY__LARS;
 }
 
+int asy__update_is_local(const struct asy__hyper *hyper)
+{
+    return !goes_by_tensors(hyper) && hyper->clip == 0;
+}
+
 int asy__update_keeps_mean(const struct asy__hyper *hyper)
 {
     return !goes_by_momentum(hyper) || hyper->momentum > 0;

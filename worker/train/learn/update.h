@@ -28,6 +28,8 @@ ASY_MUST_CHECK int asy__update_create(const struct asy__hyper *hyper, uint64_t s
                                       struct asy__update **ret_update, struct asy_error *err);
 void asy__update_destroy(struct asy__update *update); /* NULL is fine */
 
+/* Whether each entry goes by its own gradient alone, so that a step may be made in parts. */
+int asy__update_is_local(const struct asy__hyper *hyper);
 /* Arrays that the optimiser keeps beside the parameters: of means, and of squares. */
 int asy__update_keeps_mean(const struct asy__hyper *hyper);
 int asy__update_keeps_squares(const struct asy__hyper *hyper);
@@ -38,7 +40,8 @@ struct asy__update_memory {
     float *params, *m, *v, *mean; /* mean: of the weights */
     float *room;
 };
-/* By all ranks, between asy_comm_reduce() and asy_comm_settle(): step counts from 1; cut: of the
+/* By all ranks, between asy_comm_reduce() and asy_comm_settle(), and, where it is local, for one
+ * piece of this rank's part after the other: step counts from 1; cut: of the
  * learning rate, by a plateau. */
 void asy__update_step(struct asy__update *update, const struct asy__update_memory *memory,
                       struct asy_comm *comm, const struct asy_comm_sum *sum, uint64_t step,

@@ -42,8 +42,9 @@ struct asy_comm_memory {
     float *common; /* [n_common], one for all ranks of a node */
 };
 /* n_arrays are divided among the ranks, in rank order; at least one for each (else ASY_E_INVAL).
- * By all ranks, with the same numbers; n_own > 0. It can fail on some ranks only (ASY_E_NOMEM,
- * ASY_E_TOOBIG): they must tell each other before they use what they got. */
+ * By all ranks, with the same numbers (n_common: all of a node); n_own > 0. It can fail on some
+ * ranks only (ASY_E_NOMEM, ASY_E_TOOBIG): they must tell each other before they use what they got.
+ */
 ASY_MUST_CHECK int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own,
                                   size_t n_common, struct asy_comm_memory *ret,
                                   struct asy_error *err);
@@ -61,6 +62,12 @@ struct asy_comm_sum {
  * sum. */
 ASY_MUST_CHECK int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
                                    struct asy_comm_sum *ret, struct asy_error *err);
+/* The same in two halves, for who goes over the sums at once, while the processor has them near:
+ * asy_comm_meet() by all ranks, which leaves out ret->x; then each rank by itself adds up its part,
+ * x[from..to), piece after piece, each once. */
+ASY_MUST_CHECK int asy_comm_meet(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
+                                 struct asy_comm_sum *ret, struct asy_error *err);
+void asy_comm_add_up(struct asy_comm *comm, const struct asy_comm_sum *sum, size_t from, size_t to);
 /* By all ranks of a node: what each wrote to common before is there for all afterwards. More than
  * once after a sum where that is needed. */
 void asy_comm_settle(struct asy_comm *comm);
