@@ -60,6 +60,23 @@ static float sum_at(size_t i)
     return sum;
 }
 
+/* The sum at once, or in two halves, of which the second goes piece by piece. */
+static int add(size_t n, float *tail, int in_pieces, struct asy_comm_sum *ret,
+               struct asy_error *err)
+{
+    int rc;
+
+    if (!in_pieces)
+        return asy_comm_reduce(comm, n, TAIL, tail, ret, err);
+    if ((rc = asy_comm_meet(comm, n, TAIL, tail, ret, err)) < 0)
+        return rc;
+    for (size_t at = ret->from, to; at < ret->to; at = to) {
+        to = ret->to - at < 1111 ? ret->to : at + 1111;
+        asy_comm_add_up(comm, ret, at, to);
+    }
+    return 0;
+}
+
 /* Each rank puts its part where all see it; twice, as what is left of a sum must not disturb the
  * next one. */
 static void sums_go_in_rank_order(void)
@@ -79,7 +96,7 @@ static void sums_go_in_rank_order(void)
         asy_comm_settle(comm);
         for (size_t i = 0; i < n + TAIL; i++)
             memory.own[i] = addend(asy_comm_rank(comm), i);
-        if (!T_OK(asy_comm_reduce(comm, n, TAIL, tail, &sum, &err), &err))
+        if (!T_OK(add(n, tail, k % 2, &sum, &err), &err))
             return;
         memcpy(memory.common + sum.from, sum.x + sum.from, (sum.to - sum.from) * sizeof(float));
         asy_comm_settle(comm);
