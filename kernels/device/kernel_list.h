@@ -22,12 +22,23 @@
 #define ASY__KERNELS_LOSS(X)                                                                       \
     X(softmax_loss, 64)                                                                            \
     X(squared_loss, 64)
+#define ASY__KERNELS_UPDATE(X)                                                                     \
+    X(sgd_step, 256)                                                                               \
+    X(adam_step, 256)                                                                              \
+    X(mean_step, 256)                                                                              \
+    X(part_squares, 256)                                                                           \
+    X(clip_factor, 256)                                                                            \
+    X(lamb_moments, 256)                                                                           \
+    X(trust_of, 256)                                                                               \
+    X(lamb_apply, 256)                                                                             \
+    X(lars_apply, 256)
 
 #define ASY__KERNEL_LIST(X)                                                                        \
     ASY__KERNELS_PRODUCT(X)                                                                        \
     ASY__KERNELS_EACH(X)                                                                           \
     ASY__KERNELS_SUMS(X)                                                                           \
-    ASY__KERNELS_LOSS(X)
+    ASY__KERNELS_LOSS(X)                                                                           \
+    ASY__KERNELS_UPDATE(X)
 
 #define ASY__KERNEL_ENUM(name, items) ASY__K_##name,
 enum asy__kernel_id { ASY__KERNEL_LIST(ASY__KERNEL_ENUM) ASY__KERNELS };

@@ -102,7 +102,8 @@ static int alloc(struct asy_device_net *net, const float *class_weights, struct 
     if (rc || (rc = asy__device_alloc(device, desc->n_work, &net->work, err)) ||
         (rc = asy__device_alloc(device, net->room_n, &net->room, err)) ||
         (rc = asy__device_alloc(device, net->rows_most, &net->picked, err)) ||
-        (rc = rows_init(net, &net->at_hand, net->rows_most, err)) || !class_weights)
+        (rc = rows_init(net, &net->at_hand, net->rows_most, err)) ||
+        (desc->n_train && (rc = asy__update_init(net, err))) || !class_weights)
         return rc;
     if ((rc = asy__device_alloc(device, desc->n_classes, &net->class_weights, err)))
         return rc;
@@ -141,6 +142,7 @@ void asy_device_net_destroy(struct asy_device_net *net)
     asy__device_free(net->device, net->class_weights);
     asy__device_free(net->device, net->room);
     asy__device_free(net->device, net->picked);
+    asy__update_fini(net);
     rows_fini(net, &net->at_hand);
     rows_fini(net, &net->held);
     free((void *)(uintptr_t)net->desc.train);

@@ -9,6 +9,13 @@ struct asy__rows {
     struct asy__mem *x, *label, *target;
     size_t rows;
 };
+/* Of updates by tensors and of clipping (update.c). */
+struct asy__update_state {
+    size_t n_parts;
+    struct asy__mem *parts, *tensors;   /* [n_parts][3], [n_spans][3]: source/update.clc */
+    struct asy__mem *weights, *change;  /* [n_parts][2]: sums of squares */
+    struct asy__mem *trust, *factor;    /* [n_spans], [1] */
+};
 struct asy_device_net {
     struct asy_device *device;
     struct asy_device_net_desc desc; /* its arrays are ours */
@@ -21,7 +28,10 @@ struct asy_device_net {
     struct asy__rows at_hand, held;
     struct asy__mem *picked; /* [rows_most]: numbers of rows */
     size_t room_n;           /* floats */
+    struct asy__update_state update;
 };
 /* The array has that many floats; 0: it is not kept. */
 size_t asy__net_array_n(const struct asy_device_net *net, enum asy_device_array array);
+ASY_MUST_CHECK int asy__update_init(struct asy_device_net *net, struct asy_error *err);
+void asy__update_fini(struct asy_device_net *net);
 #endif
