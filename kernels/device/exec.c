@@ -48,7 +48,8 @@ int asy__exec_check(const struct asy_op *program, size_t n, size_t batch, size_t
 {
     size_t room = 0;
 
-    for (const struct asy_op *op = program; op < program + n; op++) {
+    for (size_t i = 0; i < n; i++) {
+        const struct asy_op *op = &program[i];
         size_t rows, want;
 
         ASY_ASSERT((size_t)op->kind < ASY_ARRAY_LEN(table), "operation %d", (int)op->kind);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * device_case.h - programs of a few operations on a device beside the same on the cpu by the _ref
- * twins: all memory that they may write is compared, so what was not to be written, too. */
+ * twins: all memory that they may write is compared, so what was not to be written, too; and the
+ * device gives the same bits twice. */
 #ifndef DEVICE_CASE_H
 #define DEVICE_CASE_H
 #include "asytest.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A network in the memory of a device: trains along the cpu's curve with every update, reads nothing
- * on the way, and says what it cannot do.
+ * A network in the memory of a device: trains along the cpu's curve with every update, reads
+ * nothing on the way, and says what it cannot do.
  *
  * Tolerances: sums in another order make each step differ by some 1e-7 of its size; in 100 steps of
  * a smooth problem with small rates that stays below 1e-4 of the loss. */
@@ -17,8 +17,8 @@ static bool open_device(void)
     return device || T_OK(asy_device_open(ASY_DEVICE_OPENCL, 0, &device, &err), &err);
 }
 
-/* A network on the device that begins as the cpu's, with the data held there; NULL, and the test has
- * failed. */
+/* A network on the device that begins as the cpu's, with the data held there; NULL, and the test
+ * has failed. */
 static struct asy_device_net *net_of(const struct mlp *mlp)
 {
     struct asy_device_net *net = NULL;

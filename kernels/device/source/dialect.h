@@ -50,7 +50,9 @@
     __kernel __attribute__((reqd_work_group_size(items, 1, 1))) void name
 #define GLOBAL __global
 #define LOCAL __local
-#define INSIDE static inline
+/* PoCL gives all groups one copy of what is SHARED, where a function takes it that is not inlined
+ * when it looks (pocl/pocl #1218): groups on two threads then write over each other. */
+#define INSIDE __attribute__((always_inline)) static inline
 #define SHARED(type, name, n) __local type name[n]
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 #define ITEM() ((uint)get_local_id(0))
