@@ -14,6 +14,7 @@ const struct asy__kernel_entry asy__kernel_list[ASY__KERNELS] = {
 
 static const struct asy__driver *const drivers[ASY_DEVICE_KINDS] = {
     [ASY_DEVICE_OPENCL] = &asy__driver_opencl,
+    [ASY_DEVICE_CUDA] = &asy__driver_cuda,
 };
 
 static int driver_of(enum asy_device_kind kind, const struct asy__driver **ret,

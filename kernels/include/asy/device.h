@@ -29,6 +29,7 @@ struct asy_device_info {
     enum asy_device_kind kind;
     char name[128], driver[128]; /* of the maker, and the version of its software */
     char address[32];            /* PCI, "0000:3b:00.0"; "": none is told */
+    char uuid[48];               /* of NVIDIA, "GPU-8932f937-..."; "": none is told */
     uint64_t memory;             /* bytes */
     unsigned units;              /* of computing */
     int is_cpu;                  /* PoCL and its like */
