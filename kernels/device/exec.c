@@ -56,6 +56,10 @@ int asy__exec_check(const struct asy_op *program, size_t n, size_t batch, size_t
         if (!table[op->kind].run)
             return asy_fail(err, ASY_E_UNSUPPORTED, "devices do not have the operation '%s'",
                             table[op->kind].name);
+        if (op->flags & ASY_OP_BF16)
+            return asy_fail(err, ASY_E_UNSUPPORTED,
+                            "devices do not compute in mixed precision (operation '%s')",
+                            table[op->kind].name);
         if (op->flags & ~(ASY_OP_ADDS | ASY_OP_CAUSAL))
             return asy_fail(err, ASY_E_UNSUPPORTED,
                             "devices do not have the operation '%s' with flags %#x",

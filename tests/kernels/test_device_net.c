@@ -249,6 +249,9 @@ static void what_devices_lack_is_refused_by_name(void)
         return;
     T_EQ("flag", asy_device_net_create(device, &desc, &net, &err), ASY_E_UNSUPPORTED);
     T_HAS("flag", err.text, "'dense' with flags 0x200");
+    op.flags = ASY_OP_BF16;
+    T_EQ("bf16", asy_device_net_create(device, &desc, &net, &err), ASY_E_UNSUPPORTED);
+    T_HAS("bf16", err.text, "mixed precision (operation 'dense')");
     op.flags = 0;
     desc.n_work = SIZE_MAX / 8;
     T_EQ("memory", asy_device_net_create(device, &desc, &net, &err), ASY_E_NOMEM);
