@@ -12,6 +12,7 @@
 #include <pcre2.h>
 
 #define MODEL_LENGTH_MAX 1000000000 /* epochs */
+#define DIVISIONS_MAX 100           /* trainings of a trial */
 
 static int is_word(struct asy__parse *p, const char *path, const char *word)
 {
@@ -126,6 +127,30 @@ static void check_metrics(struct asy__parse *p)
     }
 }
 
+/* Rows that are divided more than once. */
+static void check_divisions(struct asy__parse *p)
+{
+    struct asy__value *share = asy__val(p, "data.split.validation");
+    const struct asy__value *folds = asy__val(p, "data.split.folds");
+    const struct asy__value *repeats = asy__val(p, "data.split.repeats");
+    const struct asy__value *first = folds->has ? folds : repeats;
+
+    if (!folds->has && !(repeats->has && repeats->i > 1))
+        return;
+    if (p->kind == ASY_RUN_PLUGIN)
+        asy__problem(p, first->node, folds->has ? "data.split.folds" : "data.split.repeats",
+                     "is for models, not for a plug-in");
+    if (folds->has && repeats->has && folds->i * repeats->i > DIVISIONS_MAX)
+        asy__problem(p, repeats->node, "data.split.repeats",
+                     "times folds is %lld trainings a trial; at most %d",
+                     (long long)(folds->i * repeats->i), DIVISIONS_MAX);
+    if (folds->has && share->node)
+        asy__problem(p, share->node, "data.split.validation",
+                     "has no use beside folds, each of which is validated on in turn");
+    if (folds->has)
+        share->has = 0; /* its default is not written either */
+}
+
 static void check_strict(struct asy__parse *p)
 {
     const struct asy__value *ranks = asy__val(p, "resources.ranks");
@@ -145,7 +170,7 @@ static void check_tokens(struct asy__parse *p)
     static const char *const of_tables[] = {
         "data.labels", "data.arrays",  "data.header", "data.exclude",        "data.categorical",
         "data.label",  "data.task",    "data.missing", "data.scale",         "data.split.stratify",
-        "data.split.seed",
+        "data.split.seed", "data.split.folds", "data.split.repeats",
     };
     const char *format = asy__val(p, "data.format")->s, *model = asy__val(p, "run.model")->s;
     int tokens = is_word(p, "data.format", "text") || is_word(p, "data.format", "tokens");
@@ -170,10 +195,11 @@ static void check_tokens(struct asy__parse *p)
 static void check_model(struct asy__parse *p)
 {
     const struct asy__value *unit = asy__val(p, "run.length.unit"), *max;
-    double validation = asy__val(p, "data.split.validation")->f;
+    const struct asy__value *share = asy__val(p, "data.split.validation");
     double test = asy__val(p, "data.split.test")->f;
     const char *file = asy__val(p, "data.file")->s, *labels = asy__val(p, "data.labels")->s;
 
+    check_divisions(p);
     check_metrics(p);
     check_strict(p);
     asy__study_check_batches(p);
@@ -196,10 +222,10 @@ static void check_model(struct asy__parse *p)
     else if (max->has && max->i > MODEL_LENGTH_MAX)
         asy__problem(p, max->node, "run.length.max", "a model trains at most %d epochs",
                      MODEL_LENGTH_MAX);
-    if (validation + test > 0.99)
+    if (share->has && share->f + test > 0.99)
         asy__problem(p, asy__place(p, "data.split"), "data.split",
                      "validation and test take %g of the rows, which leaves less than 0.01 to "
-                     "train on", validation + test);
+                     "train on", share->f + test);
 }
 
 /* Whether it decides over one of the family's own hyperparameters, as those of a shape are. */

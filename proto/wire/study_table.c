@@ -123,7 +123,16 @@ const struct asy__row asy__rows[] = {
       .help = "number that the shuffle starts from" },
     { "data.split.group", ASY__LATER, ASY__FOR_MODEL,
       .help = "column whose equal values stay in one part" },
-    { "data.split.folds", ASY__LATER, ASY__FOR_MODEL, .help = "cross-validation" },
+    { "data.split.folds", ASY__INT, ASY__FOR_MODEL, .min = 2, .max = 100,
+      .absent = "one validation part",
+      .help = "cross-validation: the rows beside test are divided into so many parts, each of "
+              "which is validated on by a training of all others; metrics are their means. One "
+              "more training, of all of them, goes on beside these and leaves the model",
+      .example = "split: {folds: 5, test: 0.2}" },
+    { "data.split.repeats", ASY__INT, ASY__FOR_MODEL, .min = 1, .max = 100, .absent = "1",
+      .help = "how often the rows beside test are divided, each time by another shuffle, into "
+              "folds or into training and validation; metrics are means over all divisions, at "
+              "most 100" },
 
     { "objective", ASY__OBJECTIVE, ASY__REQUIRED,
       .help = "what the search makes better; a list of up to 16 such maps for several objectives: "

@@ -440,8 +440,20 @@ static void mistakes_are_named_with_their_place(void)
           "data.label: more than one label is not supported in this version" },
         { "groups", HEAD MODEL_RUN "data: {file: x, split: {group: g}}\n" OBJECTIVE PARAMS BUDGET,
           "data.split.group: is not supported in this version" },
-        { "folds", HEAD MODEL_RUN "data: {file: x, split: {folds: 5}}\n" OBJECTIVE PARAMS BUDGET,
-          "data.split.folds: is not supported in this version" },
+        { "folds and a share",
+          HEAD MODEL_RUN "data: {file: x, split: {folds: 5, validation: 0.1}}\n" OBJECTIVE PARAMS
+               BUDGET,
+          "data.split.validation: has no use beside folds, each of which is validated on in turn" },
+        { "one fold", HEAD MODEL_RUN "data: {file: x, split: {folds: 1}}\n" OBJECTIVE PARAMS BUDGET,
+          "data.split.folds: must be a whole number from 2 to 100, not '1'" },
+        { "too many trainings",
+          HEAD MODEL_RUN "data: {file: x, split: {folds: 10, repeats: 11}}\n" OBJECTIVE PARAMS
+               BUDGET,
+          "data.split.repeats: times folds is 110 trainings a trial; at most 100" },
+        { "folds of a plug-in",
+          HEAD "run: {plugin: x.so, length: {max: 3}}\ndata: {file: x, split: {folds: 5}}\n"
+               OBJECTIVE PARAMS BUDGET,
+          "data.split.folds: is for models, not for a plug-in" },
         { "split files",
           HEAD MODEL_RUN "data: {file: x, split: {test: t.csv}}\n" OBJECTIVE PARAMS BUDGET,
           "data.split.test: a file name is not supported in this version" },

@@ -213,6 +213,7 @@ static int on_checkpoint(void *arg, uint64_t step, const char *path)
 {
     (void)arg, (void)step;
     n_checkpoints++;
+    ASY_IGNORE(asy_durable_remove(kept, NULL)); /* a folder does not replace one */
     return rename(path, kept) < 0 ? ASY_E_IO : 0;
 }
 static const struct asy_train_callbacks callbacks = { .report = on_report,
@@ -491,6 +492,9 @@ static const struct strict_case {
       "\"dropout\":0.1,\"tied\":true" },
     { "transformer", KIT_DIGITS, "\"label\":-1" STRICT,
       "\"d_model\":8,\"heads\":2,\"blocks\":1,\"tokens\":8,\"batch_size\":100,\"dropout\":0.1" },
+    { "mlp", KIT_DIGITS, "\"split\":{\"folds\":3}" STRICT,
+      PARAMS ",\"optimizer\":\"adam\",\"ema\":0.9" },
+    { "gbdt", KIT_DIGITS, "\"split\":{\"folds\":2,\"repeats\":2}" STRICT, TREES },
 };
 
 /* A strict job by this gang or by rank 0 alone; the model file is kept as name. */

@@ -11,15 +11,22 @@
 
 static const char *const part_names[ASY__PARTS] = { "train", "validation", "test" };
 
-static void write_split(struct asy_jsonw *w, const struct asy__data *data)
+/* Of the first division, if there are several. */
+static void write_split(struct asy_jsonw *w, const struct asy__data_spec *spec,
+                        const struct asy__data *data)
 {
     asy_jsonw_open(w, "split", '{');
     for (int p = 0; p < ASY__PARTS; p++)
         asy_jsonw_u64(w, part_names[p], data->start[p + 1] - data->start[p]);
+    if (spec->folds)
+        asy_jsonw_u64(w, "folds", spec->folds);
+    if (spec->repeats > 1)
+        asy_jsonw_u64(w, "repeats", spec->repeats);
     asy_jsonw_close(w, '}');
 }
 
-static void write_description(const struct asy__data *data, struct asy_buf *ret_json)
+static void write_description(const struct asy__data_spec *spec, const struct asy__data *data,
+                              struct asy_buf *ret_json)
 {
     const struct asy__schema *schema = &data->schema;
     struct asy_jsonw w;
@@ -30,7 +37,7 @@ static void write_description(const struct asy__data *data, struct asy_buf *ret_
         asy_jsonw_u64(&w, "tokens", data->n_rows);
         asy_jsonw_u64(&w, "vocabulary", schema->vocabulary);
         asy_jsonw_str(&w, "task", "tokens");
-        write_split(&w, data);
+        write_split(&w, spec, data);
         asy_jsonw_close(&w, '}');
         return;
     }
@@ -45,7 +52,7 @@ static void write_description(const struct asy__data *data, struct asy_buf *ret_
     for (size_t i = 0; i < schema->classes.n; i++)
         asy_jsonw_str(&w, NULL, schema->classes.texts[i]);
     asy_jsonw_close(&w, ']');
-    write_split(&w, data);
+    write_split(&w, spec, data);
     asy_jsonw_close(&w, '}');
 }
 
@@ -89,12 +96,14 @@ int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_js
     metric = asy_json_str(asy_json_get(objective, "metric"), NULL);
     if (asy_json_get(asy_json_get(study, "run"), "plugin"))
         metric = NULL; /* it has its own, and is not loaded for this */
-    rc = asy__data_spec_read(asy_json_get(study, "data"), &spec, err);
-    if (rc < 0 || (rc = asy__data_load(&spec, NULL, 1, &data, err)) < 0)
+    if ((rc = asy__data_spec_read(asy_json_get(study, "data"), &spec, err)) < 0)
+        return rc;
+    spec.division = 0;
+    if ((rc = asy__data_load(&spec, NULL, 1, &data, err)) < 0)
         return rc;
     if ((!metric || (rc = asy__metric_check(&data, metric, err)) == 0) &&
         (rc = check_model(study, &data.schema, err)) == 0) {
-        write_description(&data, ret_json);
+        write_description(&spec, &data, ret_json);
         rc = asy_buf_check(ret_json, "the description", err);
     }
     asy__data_fini(&data);

@@ -352,6 +352,8 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
         (rc = read_partial(asy_safetensors_meta(file, "partial"), &state->progress, partial, shards,
                            err)) < 0)
         return rc;
+    if (!state->params && !state->trees)
+        return 0; /* folds: each has a file of its own */
     if (state->trees)
         return read_trees(file, state, err);
     if (state->kept && (rc = read_kept(file, &state->progress, state->kept, shards, err)) < 0)

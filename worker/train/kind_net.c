@@ -113,8 +113,8 @@ static int parts(struct asy__run *run, int is_best, struct asy__model_parts *ret
     return 0;
 }
 
-static int report(struct asy__run *run, const struct asy__model_parts *parts,
-                  struct asy_buf *ret_json, struct asy_error *err)
+static int judge(struct asy__run *run, const struct asy__model_parts *parts,
+                  struct asy__report *report, struct asy_error *err)
 {
     struct asy__learner learner = run->learner;
 
@@ -122,7 +122,7 @@ static int report(struct asy__run *run, const struct asy__model_parts *parts,
         return 0; /* too many classes */
     learner.params = parts->params;
     learner.buffers = (float *)(uintptr_t)parts->buffers; /* evaluation only reads them */
-    return asy__report_make(&learner, run->data, ASY__VALIDATION, ret_json, err);
+    return asy__report_add(report, &learner, run->data, ASY__VALIDATION, err);
 }
 
 static void destroy(struct asy__run *run)
@@ -139,6 +139,6 @@ const struct asy__kind asy__kind_net = {
     .batch = asy__gradient_batch,
     .measure = measure,
     .parts = parts,
-    .report = report,
+    .report = judge,
     .destroy = destroy,
 };

@@ -87,8 +87,8 @@ static int start(struct asy__run *run, struct asy_error *err)
 }
 
 /* Trees may have rounds beyond the best: a copy of those up to it reports. */
-static int report(struct asy__run *run, const struct asy__model_parts *parts,
-                  struct asy_buf *ret_json, struct asy_error *err)
+static int judge(struct asy__run *run, const struct asy__model_parts *parts,
+                  struct asy__report *report, struct asy_error *err)
 {
     size_t outs = asy__outputs_of(&run->data->schema);
     struct asy__tree_outputs outputs = { NULL, NULL, NULL };
@@ -107,7 +107,7 @@ static int report(struct asy__run *run, const struct asy__model_parts *parts,
         outputs.model = copy;
         outputs.out = outputs.margins + REPORT_ROWS * outs;
         learner = asy__trees_learner(&outputs, REPORT_ROWS, outs);
-        rc = asy__report_make(&learner, run->data, ASY__VALIDATION, ret_json, err);
+        rc = asy__report_add(report, &learner, run->data, ASY__VALIDATION, err);
     }
     free(outputs.margins);
     asy_gbdt_packed_fini(&packed);
@@ -147,6 +147,6 @@ const struct asy__kind asy__kind_trees = {
     .batch = batch,
     .measure = measure,
     .parts = parts,
-    .report = report,
+    .report = judge,
     .destroy = destroy,
 };

@@ -16,9 +16,9 @@ static float *take(float **memory, size_t n)
 /* What this rank needs for itself, in one block: kept if it is large enough for the next job. */
 int asy__memory_own(struct asy__run *run, struct asy_error *err)
 {
-    struct asy_trainer *trainer = run->trainer;
+    struct asy__place *place = run->place;
     size_t n_params = run->learner.n_params, n_buffers = run->learner.n_buffers;
-    size_t best = asy_comm_rank(trainer->comm) == 0 ? n_params + n_buffers : 0;
+    size_t best = asy_comm_rank(run->trainer->comm) == 0 ? n_params + n_buffers : 0;
     size_t mine = run->kind->whole ? 0 : asy__gradient_rows(run);
     size_t width = run->data->schema.n_features;
     size_t own = run->kind->room ? run->kind->room(run) : 0, room;
@@ -28,16 +28,16 @@ int asy__memory_own(struct asy__run *run, struct asy_error *err)
     float *at;
 
     room = best + n_buffers + own + mine * (width + 2) + labels + 2 * score + piece + 16 * 16;
-    if (room > trainer->arena_len) {
-        free(trainer->arena);
-        trainer->arena_len = 0;
-        if (posix_memalign((void **)&trainer->arena, 64, room * sizeof *at)) {
-            trainer->arena = NULL;
+    if (room > place->arena_len) {
+        free(place->arena);
+        place->arena_len = 0;
+        if (posix_memalign((void **)&place->arena, 64, room * sizeof *at)) {
+            place->arena = NULL;
             return asy_fail(err, ASY_E_NOMEM, "no memory for batches of %zu", run->batch);
         }
-        trainer->arena_len = room;
+        place->arena_len = room;
     }
-    at = trainer->arena;
+    at = place->arena;
     memset(at, 0, room * sizeof *at);
     run->state.best = best ? take(&at, best) : NULL;
     run->x = take(&at, mine * width);
@@ -53,30 +53,60 @@ int asy__memory_own(struct asy__run *run, struct asy_error *err)
 
 #define SPARE_MAX (4u << 20) /* parameters: of more, no cache keeps what was read in a step */
 
-/* What is summed over the ranks, and what the ranks of a node have in common. By all ranks. */
-int asy__memory_share(struct asy__run *run, struct asy_error *err)
+static int has_spare(const struct asy__run *run)
+{
+    return run->update && run->learner.n_params <= SPARE_MAX &&
+           asy_comm_local_size(run->trainer->comm) > 1;
+}
+
+/* Floats of what the ranks of a node have in common. */
+static size_t common_of(const struct asy__run *run)
 {
     const struct asy__hyper *hyper = &run->job->hyper;
-    size_t n = run->learner.n_params, each = (n + 15) / 16 * 16;
-    size_t room = run->update ? asy__update_room(run->update) : 0;
-    int m = run->update && asy__update_keeps_mean(hyper), mean = hyper->ema > 0;
+    size_t each = (run->learner.n_params + 15) / 16 * 16;
+
+    if (!run->update)
+        return each;
+    return (size_t)(1 + asy__update_keeps_mean(hyper) + asy__update_keeps_squares(hyper) +
+                    (hyper->ema > 0) + has_spare(run)) * each +
+           (asy__update_room(run->update) + 15) / 16 * 16;
+}
+
+static void place(struct asy__run *run, float **at)
+{
+    const struct asy__hyper *hyper = &run->job->hyper;
+    size_t n = run->learner.n_params;
+    int m = run->update && asy__update_keeps_mean(hyper);
     int v = run->update && asy__update_keeps_squares(hyper);
-    int spare = run->update && n <= SPARE_MAX && asy_comm_local_size(run->trainer->comm) > 1;
+
+    run->learner.params = run->state.params = take(at, n);
+    run->state.m = m ? take(at, n) : NULL;
+    run->state.v = v ? take(at, n) : NULL;
+    run->state.mean = hyper->ema > 0 && run->update ? take(at, n) : NULL;
+    run->spare = has_spare(run) ? take(at, n) : NULL;
+    run->update_room = take(at, run->update ? asy__update_room(run->update) : 0);
+    run->state.m_may_lack = run->job->population && !v;
+    run->state.mean_may_lack = run->job->population;
+}
+
+/* What is summed over the ranks, and what the ranks of a node have in common. By all ranks. */
+int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
+{
+    struct asy_comm_memory memory;
+    size_t common = 0;
     float *at;
     int rc;
 
-    rc = asy_comm_share(run->trainer->comm, run->shards, n + ASY__RIDES,
-                        (size_t)(1 + m + v + mean + spare) * each + room, &run->memory, err);
+    for (size_t i = 0; i < n; i++)
+        common += common_of(&runs[i]);
+    rc = asy_comm_share(runs->trainer->comm, runs->shards, runs->learner.n_params + ASY__RIDES,
+                        common, &memory, err);
     if (rc < 0)
         return rc;
-    at = run->memory.common;
-    run->learner.params = run->state.params = take(&at, n);
-    run->state.m = m ? take(&at, n) : NULL;
-    run->state.v = v ? take(&at, n) : NULL;
-    run->state.mean = mean ? take(&at, n) : NULL;
-    run->spare = spare ? take(&at, n) : NULL;
-    run->update_room = at;
-    run->state.m_may_lack = run->job->population && !v;
-    run->state.mean_may_lack = run->job->population;
+    at = memory.common;
+    for (size_t i = 0; i < n; i++) {
+        runs[i].memory = memory;
+        place(&runs[i], &at);
+    }
     return 0;
 }

@@ -27,6 +27,18 @@ static int write_scores(const char *dir, const struct asy_buf *json,
     return 0;
 }
 
+static int judge(struct asy__run *run, const struct asy__model_parts *parts,
+                 struct asy_buf *ret_json, struct asy_error *err)
+{
+    struct asy__report *report = NULL;
+    int rc = asy__report_create(&run->data->schema, &report, err);
+
+    if (rc == 0 && (rc = run->kind->report(run, parts, report, err)) == 0)
+        rc = asy__report_write(report, ASY__VALIDATION, ret_json, err);
+    asy__report_destroy(report);
+    return rc;
+}
+
 int asy__put_away(struct asy__run *run, struct asy_train_result *result, struct asy_error *err)
 {
     struct asy__model_parts parts;
@@ -40,11 +52,12 @@ int asy__put_away(struct asy__run *run, struct asy_train_result *result, struct 
         return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
     if ((rc = run->kind->parts(run, is_best, &parts, err)) < 0)
         return rc;
+    parts.schema = parts.schema ? parts.schema : &run->data->schema;
     asy_buf_init(&json, ASY__REPORT_BYTES);
     if (run->kind->report && asy__run_validates(run))
-        rc = run->kind->report(run, &parts, &json, err);
+        rc = judge(run, &parts, &json, err);
     if (rc == 0)
-        rc = asy__model_write(result->model_path, run->job, &run->data->schema, &parts,
+        rc = asy__model_write(result->model_path, run->job, parts.schema, &parts,
                               &run->state.progress, json.len ? json.data : NULL, err);
     if (rc == 0 && json.len)
         rc = write_scores(run->dir, &json, result, err);

@@ -77,6 +77,8 @@ static int write_checkpoint(struct asy__run *run, char *path, size_t size, struc
 
     if (n < 0 || (size_t)n >= size)
         return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
+    if (run->kind->write)
+        return run->kind->write(run, path, err);
     return asy__checkpoint_write(path, run->identity, &run->state, run->sums, err);
 }
 
@@ -108,8 +110,7 @@ static int checkpoint(struct asy__run *run, struct asy_error *err)
     return rc < 0 ? asy_fail(err, (enum asy_code)rc, "the checkpoint was not taken") : 0;
 }
 
-/* What is drawn for an epoch, by its number alone. */
-static void begin_epoch(struct asy__run *run)
+void asy__run_begin_epoch(struct asy__run *run)
 {
     uint64_t seed = run->job->seed, epoch = run->state.progress.epoch;
     struct asy_rng rng;
@@ -126,7 +127,7 @@ static int train_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome
     struct asy__progress *p = &run->state.progress;
     int rc;
 
-    begin_epoch(run);
+    asy__run_begin_epoch(run);
     while (p->batch < run->n_batches) {
         if ((rc = step(run, err)) < 0)
             return rc;
@@ -188,6 +189,18 @@ static int report(struct asy__run *run, const struct asy__metric_list *list, str
     return rc < 0 ? asy_fail(err, (enum asy_code)rc, "the report was not taken") : 0;
 }
 
+void asy__run_save_best(struct asy__run *run)
+{
+    const struct asy__state *s = &run->state;
+
+    if (!run->job->takes_best || !s->best)
+        return;
+    if (s->n_params)
+        memcpy(s->best, s->mean ? s->mean : s->params, s->n_params * sizeof *s->best);
+    if (s->n_buffers)
+        memcpy(s->best + s->n_params, s->buffers, s->n_buffers * sizeof *s->best);
+}
+
 /* Judges the epoch that just ended. */
 static void judge(struct asy__run *run, const struct asy__metric_list *list)
 {
@@ -206,13 +219,7 @@ static void judge(struct asy__run *run, const struct asy__metric_list *list)
         return;
     p->best = value;
     p->best_epoch = p->epoch;
-    if (!run->job->takes_best || !run->state.best)
-        return;
-    memcpy(run->state.best, run->state.mean ? run->state.mean : run->state.params,
-           run->state.n_params * sizeof *run->state.best);
-    if (run->state.n_buffers)
-        memcpy(run->state.best + run->state.n_params, run->state.buffers,
-               run->state.n_buffers * sizeof *run->state.best);
+    asy__run_save_best(run);
 }
 
 static int early_stop(const struct asy__run *run)

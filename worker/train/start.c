@@ -29,24 +29,33 @@ static int share_state(struct asy__run *run, struct asy_error *err)
     return 0;
 }
 
-int asy__start(struct asy__run *run, const char *resume, struct asy_error *err)
+int asy__start_at(struct asy__run *run, const char *path, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
-    struct asy__progress *p = &run->state.progress;
+    const struct asy__progress *p = &run->state.progress;
     int rc = 0;
+
+    if (asy_comm_rank(comm) == 0) {
+        rc = asy__checkpoint_read(path, run->identity, &run->state, run->partials,
+                                   run->shards, err);
+        if (rc == 0 && (p->batch >= run->n_batches || p->epoch > run->job->max))
+            rc = asy_fail(err, ASY_E_CORRUPT, "cannot resume: checkpoint '%.80s' stands beyond "
+                          "the end", path);
+    }
+    if ((rc = asy__agree(comm, rc, err)) < 0)
+        return rc;
+    return share_state(run, err);
+}
+
+int asy__start(struct asy__run *run, const char *resume, struct asy_error *err)
+{
+    struct asy__progress *p = &run->state.progress;
+    int rc;
 
     p->best = p->last = NAN;
     p->plateau = (struct asy__plateau)ASY__PLATEAU_INIT;
     if (!resume)
         return run->kind->begin(run, err);
-    if (asy_comm_rank(comm) == 0) {
-        rc = asy__checkpoint_read(resume, run->identity, &run->state, run->partials,
-                                   run->shards, err);
-        if (rc == 0 && (p->batch >= run->n_batches || p->epoch > run->job->max))
-            rc = asy_fail(err, ASY_E_CORRUPT, "cannot resume: checkpoint '%.80s' stands beyond "
-                          "the end", resume);
-    }
-    if ((rc = asy__agree(comm, rc, err)) < 0 || (rc = share_state(run, err)) < 0)
-        return rc;
-    return run->kind->resume ? run->kind->resume(run, err) : 0;
+    rc = (run->kind->read ? run->kind->read : asy__start_at)(run, resume, err);
+    return rc == 0 && run->kind->resume ? run->kind->resume(run, err) : rc;
 }

@@ -59,7 +59,8 @@ struct asy__model {
 /* What a model is made of: a network with its parameters and buffers, a plug-in's parameters and
  * its state, or trees, of which so many rounds are stored. */
 struct asy__model_parts {
-    const struct asy__net *net; /* NULL: a plug-in or trees */
+    const struct asy__schema *schema; /* NULL: that of the run's data */
+    const struct asy__net *net;       /* NULL: a plug-in or trees */
     const float *params, *buffers;
     const struct asy_gbdt *trees;
     size_t n_rounds;                 /* of trees */

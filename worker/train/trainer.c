@@ -25,17 +25,41 @@ int asy_trainer_create(struct asy_comm *comm, struct asy_trainer **ret_trainer,
     return 0;
 }
 
+static void place_fini(struct asy__place *place)
+{
+    free(place->data_key);
+    asy__data_fini(&place->data);
+    free(place->arena);
+}
+
 void asy_trainer_destroy(struct asy_trainer *trainer)
 {
     int saved = errno;
 
     if (!trainer)
         return;
-    free(trainer->data_key);
-    asy__data_fini(&trainer->data);
-    free(trainer->arena);
+    for (size_t i = 0; i < trainer->n_places; i++)
+        place_fini(&trainer->places[i]);
+    free(trainer->places);
     free(trainer);
     errno = saved;
+}
+
+int asy__trainer_places(struct asy_trainer *trainer, size_t n, struct asy_error *err)
+{
+    struct asy__place *places;
+
+    for (size_t i = n; i < trainer->n_places; i++) {
+        place_fini(&trainer->places[i]);
+        trainer->n_places = n;
+    }
+    if (!(places = realloc(trainer->places, n * sizeof *places)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu trainings", n);
+    for (size_t i = trainer->n_places; i < n; i++)
+        places[i] = (struct asy__place){ 0 };
+    trainer->places = places;
+    trainer->n_places = n;
+    return 0;
 }
 
 void asy_trainer_request(struct asy_trainer *trainer, enum asy_train_request request)
@@ -92,40 +116,40 @@ static int load_data(const struct asy__job *job, struct asy__data *ret, struct a
     return rc;
 }
 
-static int get_data(struct asy_trainer *trainer, const struct asy__job *job, struct asy_error *err)
+static int get_data(struct asy__place *place, const struct asy__job *job, struct asy_error *err)
 {
     char *key = NULL;
     int rc;
 
     if ((rc = make_key(&job->data, &key, err)) < 0)
         return rc;
-    if (trainer->data_key && !strcmp(trainer->data_key, key)) {
+    if (place->data_key && !strcmp(place->data_key, key)) {
         free(key);
         return 0;
     }
-    free(trainer->data_key);
-    trainer->data_key = NULL;
-    asy__data_fini(&trainer->data);
-    if ((rc = load_data(job, &trainer->data, err)) < 0)
+    free(place->data_key);
+    place->data_key = NULL;
+    asy__data_fini(&place->data);
+    if ((rc = load_data(job, &place->data, err)) < 0)
         free(key);
     else
-        trainer->data_key = key;
+        place->data_key = key;
     return rc;
 }
 
 int asy__run_data(struct asy__run *run, struct asy_error *err)
 {
-    struct asy_trainer *trainer = run->trainer;
+    struct asy__data *data = &run->place->data;
     const struct asy__hyper *hyper = &run->job->hyper;
     int rc;
 
-    if ((rc = get_data(trainer, run->job, err)) < 0)
+    if ((rc = get_data(run->place, run->job, err)) < 0)
         return rc;
-    run->data = &trainer->data;
-    rc = asy__family_check((enum asy__family)hyper->family, &run->data->schema, err);
-    if (rc < 0 || !run->data->tokens)
+    run->data = data;
+    rc = asy__family_check((enum asy__family)hyper->family, &data->schema, err);
+    if (rc < 0 || !data->tokens)
         return rc;
-    return asy__tokens_window(&trainer->data, (size_t)hyper->context, err);
+    return asy__tokens_window(data, (size_t)hyper->context, err);
 }
 
 int asy__run_tally(struct asy__run *run, size_t begin, size_t end, struct asy_error *err)
@@ -161,11 +185,11 @@ static int divide(struct asy__run *run, struct asy_error *err)
     return 0;
 }
 
-static int set_up(struct asy__run *run, struct asy_error *err)
+int asy__run_set_up(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__job *job = run->job;
+    int is_whole = !job->plugin && (run->folds || !asy__divisions(&job->data)), rc;
     size_t batch;
-    int rc;
 
     if ((rc = divide(run, err)) < 0 || (rc = run->kind->data(run, err)) < 0)
         return rc;
@@ -173,11 +197,39 @@ static int set_up(struct asy__run *run, struct asy_error *err)
     batch = run->kind->whole ? run->n_train : (size_t)job->hyper.batch_size;
     run->batch = batch < run->n_train ? batch : run->n_train;
     run->n_batches = (run->n_train + run->batch - 1) / run->batch;
-    if ((!job->plugin && (rc = asy__metric_check(run->data, job->metric, err)) < 0) ||
+    if ((is_whole && (rc = asy__metric_check(run->data, job->metric, err)) < 0) ||
         (rc = asy__loss_check(&job->hyper, &run->data->schema, err)) < 0 ||
         (rc = run->kind->plan(run, err)) < 0)
         return rc;
     return asy__memory_own(run, err);
+}
+
+void asy__run_fini(struct asy__run *run)
+{
+    if (run->kind)
+        run->kind->destroy(run);
+    asy__update_destroy(run->update);
+    asy__tally_destroy(run->tally);
+}
+
+/* A training by itself, or, where the rows are divided more than once, one of several. */
+static int choose_kind(struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__job *job = run->job;
+    size_t divisions = asy__divisions(&job->data);
+    int rc;
+
+    if (divisions && job->plugin)
+        return asy_fail(err, ASY_E_INVAL, "split: folds and repeats are for models, not for a "
+                        "plug-in");
+    if (divisions && asy__format_is_tokens(job->data.format))
+        return asy_fail(err, ASY_E_INVAL, "split: folds and repeats are of tables: a text is "
+                        "divided by position");
+    run->kind = divisions ? &asy__kind_folds : asy__kind_of(job);
+    if ((rc = asy__trainer_places(run->trainer, divisions ? divisions + 2 : 1, err)) < 0)
+        return rc;
+    run->place = run->trainer->places;
+    return 0;
 }
 
 int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json, const char *dir,
@@ -198,13 +250,12 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
         goto out;
     }
     rc = callbacks->prepare ? callbacks->prepare(callbacks->arg, err) : 0;
-    if (rc == 0 && (rc = asy__job_read(job_json, &job, err)) == 0) {
-        run.kind = asy__kind_of(&job);
-        rc = set_up(&run, err);
-    }
+    if (rc == 0 && (rc = asy__job_read(job_json, &job, err)) == 0 &&
+        (rc = choose_kind(&run, err)) == 0)
+        rc = asy__run_set_up(&run, err);
     if ((rc = asy__agree(trainer->comm, rc, err)) < 0)
         goto out;
-    rc = asy__memory_share(&run, err);
+    rc = run.kind->share ? run.kind->share(&run, err) : asy__memory_share(&run, 1, err);
     if ((rc = asy__agree(trainer->comm, rc, err)) < 0)
         goto out;
     asy__job_identity(&job, run.data, &identity);
@@ -217,10 +268,7 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
     *ret_result = *result;
 out:
     atomic_store_explicit(&trainer->request, ASY_TRAIN_GO_ON, memory_order_relaxed);
-    if (run.kind)
-        run.kind->destroy(&run);
-    asy__update_destroy(run.update);
-    asy__tally_destroy(run.tally);
+    asy__run_fini(&run);
     asy__job_fini(&job);
     asy_buf_fini(&identity);
     free(result);

@@ -2,8 +2,8 @@
  * trainer_impl.h - the trainer's inside: what stays between jobs, and one running job.
  *
  * What differs between trainings is in their kind: a network here, a network on a device, a
- * plug-in, trees. To add one: a struct asy__kind in a file kind_NAME.c, and its case in
- * asy__kind_of(). */
+ * plug-in, trees; or folds, several trainings of another kind that go on side by side. To add one:
+ * a struct asy__kind in a file kind_NAME.c, and its case in asy__kind_of(). */
 #ifndef ASY__TRAINER_IMPL_H
 #define ASY__TRAINER_IMPL_H
 #include <stdatomic.h>
@@ -14,14 +14,23 @@
 #include "state.h"
 #include "learn/update.h"
 
-struct asy_trainer {
-    struct asy_comm *comm;
-    atomic_int request;
+/* What a training leaves for the next one. */
+struct asy__place {
     char *data_key; /* of the loaded data; NULL: none */
     struct asy__data data;
     float *arena;
     size_t arena_len; /* floats */
 };
+
+struct asy_trainer {
+    struct asy_comm *comm;
+    atomic_int request;
+    struct asy__place *places; /* [n_places] */
+    size_t n_places;
+};
+/* From now on there are n: what the first of them have stays. Moves them. */
+ASY_MUST_CHECK int asy__trainer_places(struct asy_trainer *trainer, size_t n,
+                                       struct asy_error *err);
 
 /* Elements that ride behind the gradients in each step's sum over the ranks. */
 enum {
@@ -29,6 +38,8 @@ enum {
     ASY__RIDES
 };
 
+struct asy__folds;
+struct asy__report;
 struct asy__run;
 /* By all ranks, one function after the other, unless something else is said; what may fail on one
  * of them alone must make all fail (comm/agree.h), but in data and plan. NULL: there is nothing to
@@ -55,19 +66,27 @@ struct asy__kind {
     /* Brings what a checkpoint or a model is made of into the state. */
     int (*keep)(struct asy__run *run, struct asy_error *err);
     /* Rank 0 alone: what a model is made of, of the best epoch or the last, and a report on how it
-     * does on the validation part, which is there. */
+     * does on the rows that it was not trained on, which are there. */
     int (*parts)(struct asy__run *run, int is_best, struct asy__model_parts *ret,
                  struct asy_error *err);
     int (*report)(struct asy__run *run, const struct asy__model_parts *parts,
-                  struct asy_buf *ret_json, struct asy_error *err);
+                  struct asy__report *report, struct asy_error *err);
     void (*destroy)(struct asy__run *run);
+    /* Of what consists of other trainings, in place of asy__memory_share(), of the state in one
+     * file, rank 0 alone, and of its reading. */
+    int (*share)(struct asy__run *run, struct asy_error *err);
+    int (*write)(struct asy__run *run, const char *path, struct asy_error *err);
+    int (*read)(struct asy__run *run, const char *path, struct asy_error *err);
 };
+/* Of one training, whether or not it is part of another. */
 const struct asy__kind *asy__kind_of(const struct asy__job *job);
-extern const struct asy__kind asy__kind_net, asy__kind_plugged, asy__kind_trees;
+extern const struct asy__kind asy__kind_net, asy__kind_plugged, asy__kind_trees, asy__kind_folds;
 
 struct asy__run {
     struct asy_trainer *trainer;
+    struct asy__place *place;
     const struct asy__kind *kind;
+    struct asy__folds *folds; /* trainings that it consists of; NULL: it is one */
     const struct asy__job *job;
     const struct asy__data *data;
     const struct asy_train_callbacks *callbacks;
@@ -102,7 +121,14 @@ struct asy__run {
 
 /* ---- what kinds have in common --------------------------------------------------------------- */
 
-/* The job's data, as rows of the trainer's (data of the last job, if they are the same). */
+/* All that comes before memory is shared, and what undoes it. */
+ASY_MUST_CHECK int asy__run_set_up(struct asy__run *run, struct asy_error *err);
+void asy__run_fini(struct asy__run *run);
+/* What is drawn for an epoch, by its number alone. */
+void asy__run_begin_epoch(struct asy__run *run);
+/* Rank 0 keeps the present state as the best one. */
+void asy__run_save_best(struct asy__run *run);
+/* The job's data, in the run's place (data of the last job, if they are the same). */
 ASY_MUST_CHECK int asy__run_data(struct asy__run *run, struct asy_error *err);
 /* For the metrics of the validation part that need more than sums: of rows begin..end of it. */
 ASY_MUST_CHECK int asy__run_tally(struct asy__run *run, size_t begin, size_t end,
@@ -143,9 +169,12 @@ struct asy__learner asy__gradient_judged(const struct asy__run *run);
 
 /* This rank's memory, and that which ranks have in common (memory.c). */
 ASY_MUST_CHECK int asy__memory_own(struct asy__run *run, struct asy_error *err);
-ASY_MUST_CHECK int asy__memory_share(struct asy__run *run, struct asy_error *err);
+/* Of n runs of equal sizes, which sum one after the other. */
+ASY_MUST_CHECK int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err);
 /* A fresh start, or where a checkpoint left off (start.c); resume NULL: there is none. */
 ASY_MUST_CHECK int asy__start(struct asy__run *run, const char *resume, struct asy_error *err);
+/* Of a file of this run's own state alone. */
+ASY_MUST_CHECK int asy__start_at(struct asy__run *run, const char *path, struct asy_error *err);
 
 /* Trains from where run->state stands. */
 ASY_MUST_CHECK int asy__run_epochs(struct asy__run *run, struct asy_train_result *result,

@@ -83,7 +83,16 @@ struct asy__data_spec {
     double validation, test;
     int stratify;
     uint64_t seed;
+    uint32_t folds;   /* each of which is validated on in turn; 0: validation is a share */
+    uint32_t repeats; /* with other rows in each; 0: read as 1 */
+    /* Which of the divisions that folds and repeats make: from 0 on. ASY__UNDIVIDED: none, all but
+     * the test part, which is the same in all, is trained on. */
+    int32_t division;
 };
+#define ASY__UNDIVIDED (-1)
+#define ASY__DIVISIONS_MAX 100
+/* How often the rows are divided; 0: once, and there is no more to it. */
+size_t asy__divisions(const struct asy__data_spec *spec);
 ASY_MUST_CHECK int asy__data_spec_read(const struct asy_json *node, struct asy__data_spec *ret,
                                        struct asy_error *err);
 

@@ -8,7 +8,8 @@
 static const char *const keys[] = { "file",    "labels",      "format", "arrays", "header",
                                     "exclude", "categorical", "label",  "task",   "missing",
                                     "scale",   "split" };
-static const char *const split_keys[] = { "validation", "test", "stratify", "seed" };
+static const char *const split_keys[] = { "validation", "test", "stratify", "seed",
+                                          "folds", "repeats" };
 
 static int known(const struct asy_json *node, const char *const *list, size_t n, const char *where,
                  struct asy_error *err)
@@ -24,7 +25,7 @@ static int known(const struct asy_json *node, const char *const *list, size_t n,
             k++;
         if (k < n || asy_json_type(value) == ASY_JSON_NULL)
             continue;
-        if (!strcmp(key, "group") || !strcmp(key, "folds"))
+        if (!strcmp(key, "group"))
             return asy_fail(err, ASY_E_UNSUPPORTED, "%s: '%s' is not supported by the native "
                             "models", where, key);
         nearest = asy_nearest(key, strlen(key), list, n);
@@ -112,6 +113,28 @@ static int read_arrays(const struct asy_json *list, struct asy__data_spec *spec,
     return 0;
 }
 
+/* How often the rows beside the test part are divided. */
+static int read_folds(const struct asy_json *node, struct asy__data_spec *spec,
+                      struct asy_error *err)
+{
+    int64_t folds = asy_json_i64(asy_json_get(node, "folds"), 0);
+    int64_t repeats = asy_json_i64(asy_json_get(node, "repeats"), 1);
+
+    if (folds < 0 || folds == 1 || repeats < 1 || folds > ASY__DIVISIONS_MAX ||
+        repeats > ASY__DIVISIONS_MAX || (folds ? folds : 1) * repeats > ASY__DIVISIONS_MAX)
+        return asy_fail(err, ASY_E_INVAL, "split: %lld folds, %lld times: 2 folds or more, and at "
+                        "most %d trainings in all", (long long)folds, (long long)repeats,
+                        ASY__DIVISIONS_MAX);
+    if (!folds && repeats > 1 && spec->validation <= 0)
+        return asy_fail(err, ASY_E_INVAL, "split: repeats without folds or a validation part");
+    spec->folds = (uint32_t)folds;
+    spec->repeats = (uint32_t)repeats;
+    spec->division = asy__divisions(spec) ? ASY__UNDIVIDED : 0;
+    if (folds)
+        spec->validation = (1 - spec->test) / (double)folds;
+    return 0;
+}
+
 static int read_split(const struct asy_json *node, struct asy__data_spec *spec,
                       struct asy_error *err)
 {
@@ -132,6 +155,8 @@ static int read_split(const struct asy_json *node, struct asy__data_spec *spec,
         asy_json_str(asy_json_get(node, "test"), NULL))
         return asy_fail(err, ASY_E_UNSUPPORTED, "split: file names are not supported by the "
                         "native models; give shares");
+    if ((rc = read_folds(node, spec, err)) < 0)
+        return rc;
     if (!(spec->validation >= 0 && spec->test >= 0 && spec->validation + spec->test < 1))
         return asy_fail(err, ASY_E_INVAL, "split: validation %g and test %g must be shares whose "
                         "sum is below 1", spec->validation, spec->test);

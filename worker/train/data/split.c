@@ -4,7 +4,11 @@
  * Each class is shuffled by a stream of its own, keyed by the split's seed, so the same rows come
  * together whatever else changes. Its shares are rounded down first; what is missing of the whole
  * share then goes to the classes with the largest remainders (Hamilton's method), never taking a
- * class's last training row. */
+ * class's last training row.
+ *
+ * Folds divide what is beside the test part, which is the same for all of them: its rows, class
+ * after class and shuffled within each, are dealt out in turn, so that the folds' sizes, and those
+ * of each class in them, differ by at most one. A further repetition shuffles these rows again. */
 #include "data.h"
 #include <math.h>
 #include <stdlib.h>
@@ -51,11 +55,12 @@ static void share_out(struct stratum *strata, size_t n_strata, size_t n, double 
     }
 }
 
-static void shuffle(size_t *rows, size_t n, uint64_t seed, size_t stratum)
+/* round: 0 of the first shuffle of these rows. */
+static void shuffle(size_t *rows, size_t n, uint64_t seed, size_t stratum, size_t round)
 {
     struct asy_rng rng;
 
-    asy_rng_init(&rng, seed, stratum, ASY_RNG_SPLIT);
+    asy_rng_init(&rng, seed, (uint64_t)round << 32 | stratum, ASY_RNG_SPLIT);
     for (size_t i = n; i > 1; i--) {
         size_t j = (size_t)asy_rng_below(&rng, i), held = rows[i - 1];
 
@@ -86,6 +91,28 @@ static void gather(struct stratum *strata, size_t n_strata, size_t n, const int3
     }
 }
 
+/* The parts of a class's rows. *dealt counts the rows that went to folds so far. */
+static void assign(const struct asy__data_spec *spec, const struct stratum *stratum, size_t *mine,
+                   size_t *dealt, uint8_t *part_of)
+{
+    size_t test = stratum->take[ASY__TEST], rest = stratum->n - test;
+    size_t folds = spec->folds, division = spec->division < 0 ? 0 : (size_t)spec->division;
+    size_t round = folds ? division / folds : division;
+    int deals = folds && rest > 1 && spec->division >= 0; /* a lone row is always trained on */
+
+    shuffle(mine, stratum->n, spec->seed, stratum->id, 0);
+    if (round > 0)
+        shuffle(mine + test, rest, spec->seed, stratum->id, round);
+    for (size_t i = 0; i < test; i++)
+        part_of[mine[i]] = ASY__TEST;
+    for (size_t i = 0; i < rest; i++) {
+        int held = deals ? (*dealt)++ % folds == division % folds
+                         : i < stratum->take[ASY__VALIDATION];
+
+        part_of[mine[test + i]] = held ? ASY__VALIDATION : ASY__TRAIN;
+    }
+}
+
 /* part_of [n]; then the rows of each part in file order. */
 static void arrange(const uint8_t *part_of, size_t n, size_t *order, size_t *start)
 {
@@ -110,6 +137,13 @@ static int too_few(size_t n, size_t n_classes, const char *what, struct asy_erro
     return asy_fail(err, ASY_E_INVAL, "split: %zu rows are too few to %s on", n, what);
 }
 
+size_t asy__divisions(const struct asy__data_spec *spec)
+{
+    if (spec->folds)
+        return (size_t)spec->folds * spec->repeats;
+    return spec->repeats > 1 ? spec->repeats : 0;
+}
+
 int asy__split(const struct asy__data_spec *spec, size_t n, const int32_t *label,
                size_t n_classes, size_t *order, size_t *start, struct asy_error *err)
 {
@@ -119,6 +153,7 @@ int asy__split(const struct asy__data_spec *spec, size_t n, const int32_t *label
     struct stratum **by = calloc(n_strata + 1, sizeof *by);
     size_t *rows = calloc(n + 1, sizeof *rows);
     uint8_t *part_of = calloc(n + 1, 1);
+    size_t dealt = 0;
     int rc = 0;
 
     if (!strata || !by || !rows || !part_of) {
@@ -127,19 +162,15 @@ int asy__split(const struct asy__data_spec *spec, size_t n, const int32_t *label
     }
     gather(strata, n_strata, n, by_label, rows);
     share_out(strata, n_strata, n, spec->test, ASY__TEST, by);
-    share_out(strata, n_strata, n, spec->validation, ASY__VALIDATION, by);
-    for (size_t s = 0; s < n_strata; s++) {
-        size_t *mine = rows + strata[s].start, at = 0;
-
-        shuffle(mine, strata[s].n, spec->seed, s);
-        for (int part = ASY__TEST; part >= ASY__TRAIN; part--)
-            for (size_t i = 0; i < strata[s].take[part]; i++)
-                part_of[mine[at++]] = (uint8_t)part;
-    }
+    if (!spec->folds && spec->division >= 0)
+        share_out(strata, n_strata, n, spec->validation, ASY__VALIDATION, by);
+    for (size_t s = 0; s < n_strata; s++)
+        assign(spec, &strata[s], rows + strata[s].start, &dealt, part_of);
     arrange(part_of, n, order, start);
     if (start[ASY__VALIDATION] == start[ASY__TRAIN])
         rc = asy_fail(err, ASY_E_INVAL, "split: no rows are left to train on, of %zu", n);
-    else if (spec->validation > 0 && start[ASY__TEST] == start[ASY__VALIDATION])
+    else if (spec->validation > 0 && spec->division >= 0 &&
+             start[ASY__TEST] == start[ASY__VALIDATION])
         rc = too_few(n, by_label ? n_classes : 0, "validate", err);
     else if (spec->test > 0 && start[ASY__PARTS] == start[ASY__TEST])
         rc = too_few(n, by_label ? n_classes : 0, "test", err);

@@ -22,36 +22,28 @@ static size_t likeliest(const float *out, size_t n)
     return best;
 }
 
-/* rows_of, guessed, right [classes] each; confusion [classes][classes], NULL: not kept. */
-struct counts {
-    size_t classes, rows;
-    int64_t *rows_of, *guessed, *right, *confusion;
+/* Counts of classes, or errors of numbers. */
+struct asy__report {
+    const struct asy__dict *names;
+    size_t classes; /* 0: of numbers */
+    size_t rows;
+    int64_t *rows_of, *guessed, *right; /* [classes] each, one block */
+    int64_t *confusion;                 /* [classes][classes], behind them; NULL: not kept */
+    double *errors;                     /* [rows], in the units of the label */
+    double mean, spread; /* of the labels: their mean, the sum of squared distances from it */
 };
 
-static int count(const struct asy__learner *learner, const struct asy__data *data, size_t from,
-                 size_t to, struct counts *c, struct asy_error *err)
+static void count(struct asy__report *r, const float *out, const int32_t *label, size_t rows)
 {
-    size_t width = data->schema.n_features;
+    for (size_t i = 0; i < rows; i++) {
+        size_t is = (size_t)label[i], best = likeliest(out + i * r->classes, r->classes);
 
-    for (size_t at = from; at < to; at += learner->rows_max) {
-        size_t rows = to - at < learner->rows_max ? to - at : learner->rows_max;
-        float *out;
-        int rc = learner->type->outputs(learner, data->x + at * width, rows, &out, err);
-
-        if (rc < 0)
-            return rc;
-        for (size_t i = 0; i < rows; i++) {
-            size_t label = (size_t)data->label[at + i];
-            size_t best = likeliest(out + i * c->classes, c->classes);
-
-            c->rows_of[label]++;
-            c->guessed[best]++;
-            c->right[label] += best == label;
-            if (c->confusion)
-                c->confusion[label * c->classes + best]++;
-        }
+        r->rows_of[is]++;
+        r->guessed[best]++;
+        r->right[is] += best == is;
+        if (r->confusion)
+            r->confusion[is * r->classes + best]++;
     }
-    return 0;
 }
 
 static double share(int64_t n, int64_t of)
@@ -59,8 +51,7 @@ static double share(int64_t n, int64_t of)
     return of ? (double)n / (double)of : 0;
 }
 
-static void write_classes(const struct counts *c, const struct asy__dict *names,
-                          struct asy_jsonw *w)
+static void write_classes(const struct asy__report *c, struct asy_jsonw *w)
 {
     double right = 0, f1 = 0, occurring = 0;
 
@@ -74,7 +65,7 @@ static void write_classes(const struct counts *c, const struct asy__dict *names,
     asy_jsonw_open(w, "classes", '[');
     for (size_t i = 0; i < c->classes; i++) {
         asy_jsonw_open(w, NULL, '{');
-        asy_jsonw_str(w, "class", names->texts[i]);
+        asy_jsonw_str(w, "class", c->names->texts[i]);
         asy_jsonw_i64(w, "rows", c->rows_of[i]);
         asy_jsonw_f64(w, "precision", share(c->right[i], c->guessed[i]));
         asy_jsonw_f64(w, "recall", share(c->right[i], c->rows_of[i]));
@@ -92,25 +83,6 @@ static void write_classes(const struct counts *c, const struct asy__dict *names,
         asy_jsonw_close(w, ']');
     }
     asy_jsonw_close(w, ']');
-}
-
-static int of_classes(const struct asy__learner *learner, const struct asy__data *data, size_t from,
-                      size_t to, struct asy_jsonw *w, struct asy_error *err)
-{
-    size_t classes = data->schema.classes.n;
-    size_t pairs = classes <= ASY__CONFUSION_MAX ? classes * classes : 0;
-    struct counts c = { .classes = classes, .rows = to - from };
-    int rc;
-
-    if (!(c.rows_of = calloc(3 * classes + pairs, sizeof *c.rows_of)))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for counts of %zu classes", classes);
-    c.guessed = c.rows_of + classes;
-    c.right = c.guessed + classes;
-    c.confusion = pairs ? c.right + classes : NULL;
-    if ((rc = count(learner, data, from, to, &c, err)) == 0)
-        write_classes(&c, &data->schema.classes, w);
-    free(c.rows_of);
-    return rc;
 }
 
 /* ---- of numbers ------------------------------------------------------------------------------ */
@@ -137,10 +109,11 @@ static const struct {
 } marks[] = { { "min", 0 },    { "p5", 0.05 },  { "p25", 0.25 }, { "p50", 0.5 },
               { "p75", 0.75 }, { "p95", 0.95 }, { "max", 1 } };
 
-/* errors [n] are sorted here; spread: the sum of the labels' squared distances from their mean. */
-static void write_errors(double *errors, size_t n, double spread, struct asy_jsonw *w)
+/* Sorts the errors. */
+static void write_errors(struct asy__report *r, struct asy_jsonw *w)
 {
-    double absolute = 0, squared = 0;
+    double absolute = 0, squared = 0, *errors = r->errors;
+    size_t n = r->rows;
 
     for (size_t i = 0; i < n; i++) {
         absolute += fabs(errors[i]);
@@ -149,59 +122,120 @@ static void write_errors(double *errors, size_t n, double spread, struct asy_jso
     qsort(errors, n, sizeof *errors, by_size);
     asy_jsonw_f64(w, "mae", absolute / (double)n);
     asy_jsonw_f64(w, "rmse", sqrt(squared / (double)n));
-    asy_jsonw_f64(w, "r2", spread > 0 ? 1 - squared / spread : (double)NAN);
+    asy_jsonw_f64(w, "r2", r->spread > 0 ? 1 - squared / r->spread : (double)NAN);
     asy_jsonw_open(w, "errors", '{');
     for (size_t i = 0; i < ASY_ARRAY_LEN(marks); i++)
         asy_jsonw_f64(w, marks[i].name, quantile(errors, n, marks[i].q));
     asy_jsonw_close(w, '}');
 }
 
-static int of_numbers(const struct asy__learner *learner, const struct asy__data *data, size_t from,
-                      size_t to, struct asy_jsonw *w, struct asy_error *err)
-{
-    double *errors = calloc(to - from + 1, sizeof *errors), unit = 1 / data->schema.target_factor;
-    size_t width = data->schema.n_features;
-    double sum = 0, squares = 0;
-    int rc = 0;
+/* Sums of the labels of one part, as they are scaled. */
+struct sums {
+    double n, sum, squares;
+};
 
-    if (!errors)
-        return asy_fail(err, ASY_E_NOMEM, "no memory for errors of %zu rows", to - from);
+static void keep_errors(struct asy__report *r, const float *out, const float *target, size_t rows,
+                        double unit, struct sums *sums)
+{
+    for (size_t i = 0; i < rows; i++) {
+        double t = (double)target[i];
+
+        r->errors[r->rows + i] = ((double)out[i] - t) * unit;
+        sums->sum += t;
+        sums->squares += t * t;
+    }
+    sums->n += (double)rows;
+}
+
+/* Chan, Golub and LeVeque's way to join means and squares: parts may be scaled differently. */
+static void join(struct asy__report *r, const struct sums *sums, const struct asy__schema *schema)
+{
+    double unit = 1 / schema->target_factor, before = (double)r->rows - sums->n;
+    double mean = sums->sum / sums->n * unit + schema->target_shift, apart = mean - r->mean;
+    double spread = (sums->squares - sums->sum * sums->sum / sums->n) * unit * unit;
+
+    r->spread += spread + apart * apart * sums->n * before / (double)r->rows;
+    r->mean += apart * sums->n / (double)r->rows;
+}
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
+int asy__report_create(const struct asy__schema *schema, struct asy__report **ret_report,
+                       struct asy_error *err)
+{
+    size_t classes = schema->classification ? schema->classes.n : 0;
+    size_t pairs = classes <= ASY__CONFUSION_MAX ? classes * classes : 0;
+    struct asy__report *r = calloc(1, sizeof *r);
+
+    if (!r || !(r->rows_of = calloc(3 * classes + pairs + 1, sizeof *r->rows_of))) {
+        asy__report_destroy(r);
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a report on %zu classes", classes);
+    }
+    r->names = &schema->classes;
+    r->classes = classes;
+    r->guessed = r->rows_of + classes;
+    r->right = r->guessed + classes;
+    r->confusion = pairs ? r->right + classes : NULL;
+    *ret_report = r;
+    return 0;
+}
+
+void asy__report_destroy(struct asy__report *report)
+{
+    if (!report)
+        return;
+    free(report->rows_of);
+    free(report->errors);
+    free(report);
+}
+
+int asy__report_add(struct asy__report *r, const struct asy__learner *learner,
+                    const struct asy__data *data, enum asy__part part, struct asy_error *err)
+{
+    size_t from = data->start[part], to = data->start[part + 1], width = data->schema.n_features;
+    struct sums sums = { 0 };
+    double *errors;
+
+    if (!r->classes) {
+        if (!(errors = realloc(r->errors, (r->rows + to - from + 1) * sizeof *errors)))
+            return asy_fail(err, ASY_E_NOMEM, "no memory for errors of %zu rows", to - from);
+        r->errors = errors;
+    }
     for (size_t at = from; at < to; at += learner->rows_max) {
         size_t rows = to - at < learner->rows_max ? to - at : learner->rows_max;
         float *out;
+        int rc = learner->type->outputs(learner, data->x + at * width, rows, &out, err);
 
-        rc = learner->type->outputs(learner, data->x + at * width, rows, &out, err);
         if (rc < 0)
-            goto out;
-        for (size_t i = 0; i < rows; i++) {
-            double target = (double)data->target[at + i];
-
-            errors[at - from + i] = ((double)out[i] - target) * unit;
-            sum += target;
-            squares += target * target;
-        }
+            return rc;
+        if (r->classes)
+            count(r, out, data->label + at, rows);
+        else
+            keep_errors(r, out, data->target + at, rows, 1 / data->schema.target_factor, &sums);
+        r->rows += rows;
     }
-    write_errors(errors, to - from, (squares - sum * sum / (double)(to - from)) * unit * unit, w);
-out:
-    free(errors);
-    return rc;
+    if (sums.n > 0)
+        join(r, &sums, &data->schema);
+    return 0;
 }
 
-int asy__report_make(const struct asy__learner *learner, const struct asy__data *data,
-                     enum asy__part part, struct asy_buf *ret_json, struct asy_error *err)
+int asy__report_write(struct asy__report *report, enum asy__part part, struct asy_buf *ret_json,
+                      struct asy_error *err)
 {
-    size_t from = data->start[part], to = data->start[part + 1];
     struct asy_jsonw w;
-    int rc;
 
+    if (!report->rows)
+        return 0;
     asy_jsonw_init(&w, ret_json, 0);
     asy_jsonw_open(&w, NULL, '{');
     asy_jsonw_str(&w, "part", part_names[part]);
-    asy_jsonw_u64(&w, "rows", to - from);
-    rc = data->schema.classification ? of_classes(learner, data, from, to, &w, err)
-                                     : of_numbers(learner, data, from, to, &w, err);
+    asy_jsonw_u64(&w, "rows", report->rows);
+    if (report->classes)
+        write_classes(report, &w);
+    else
+        write_errors(report, &w);
     asy_jsonw_close(&w, '}');
-    return rc < 0 ? rc : asy_buf_check(ret_json, "the report", err);
+    return asy_buf_check(ret_json, "the report", err);
 }
 
 /* ---- as text --------------------------------------------------------------------------------- */

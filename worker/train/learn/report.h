@@ -18,11 +18,19 @@
 #define ASY__CONFUSION_MAX 200
 #define ASY__REPORT_BYTES (16u << 20) /* no report is larger */
 
-/* Of the rows of a part, by one rank. */
-ASY_MUST_CHECK int asy__report_make(const struct asy__learner *learner,
-                                    const struct asy__data *data, enum asy__part part,
-                                    struct asy_buf *ret_json, struct asy_error *err);
-/* ASY_E_CORRUPT: it is none. */
+/* By one rank. Of data of this schema (borrowed), which may be scaled otherwise at each adding. */
+struct asy__report; /* opaque */
+ASY_MUST_CHECK int asy__report_create(const struct asy__schema *schema,
+                                      struct asy__report **ret_report, struct asy_error *err);
+void asy__report_destroy(struct asy__report *report); /* NULL is fine */
+/* The rows of a part, as this learner judges them. */
+ASY_MUST_CHECK int asy__report_add(struct asy__report *report, const struct asy__learner *learner,
+                                   const struct asy__data *data, enum asy__part part,
+                                   struct asy_error *err);
+/* Appends nothing if no rows were added. */
+ASY_MUST_CHECK int asy__report_write(struct asy__report *report, enum asy__part part,
+                                     struct asy_buf *ret_json, struct asy_error *err);
+/* As text. ASY_E_CORRUPT: it is none. */
 ASY_MUST_CHECK int asy__report_text(const struct asy_json *report, struct asy_buf *text,
                                     struct asy_error *err);
 #endif

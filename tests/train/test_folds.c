@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Rows that are divided more than once: which rows go where, means over the divisions, the model of
+ * all rows, and resumption to the bit from folders of checkpoints. */
+#include "trainkit.h"
+#include <math.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <asy/rng.h>
+#include <asy/training.h>
+#include "data/data.h"
+
+/* ---- which rows ------------------------------------------------------------------------------ */
+
+#define ROWS 103
+
+/* Classes of 61, 31, 10 and 1 rows. */
+static void make_labels(int32_t *label)
+{
+    for (int i = 0; i < ROWS; i++)
+        label[i] = i < 61 ? 0 : i < 92 ? 1 : i < 102 ? 2 : 3;
+}
+
+/* part_of [ROWS] of one division. */
+static bool divide(struct asy__data_spec *spec, int32_t division, const int32_t *label,
+                   uint8_t *part_of)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    size_t order[ROWS], start[ASY__PARTS + 1];
+
+    spec->division = division;
+    if (!T_OK(asy__split(spec, ROWS, label, 4, order, start, &err), &err))
+        return false;
+    for (int part = 0; part < ASY__PARTS; part++)
+        for (size_t i = start[part]; i < start[part + 1]; i++)
+            part_of[order[i]] = (uint8_t)part;
+    return true;
+}
+
+/* Each row beside the test part is validated on once in each repetition, and folds and classes in
+ * them are as equal as they can be. */
+static void folds_divide_the_rows(void)
+{
+    struct asy__data_spec spec = { .test = 0.2, .validation = 0.16, .stratify = 1, .seed = 3,
+                                   .folds = 5, .repeats = 2 };
+    uint8_t whole[ROWS], part_of[ROWS], first[ROWS];
+    size_t held[2][ROWS] = { { 0 } };
+    int32_t label[ROWS];
+    int moved = 0;
+
+    make_labels(label);
+    T_EQ("divisions", asy__divisions(&spec), 10);
+    if (!divide(&spec, ASY__UNDIVIDED, label, whole))
+        return;
+    for (int32_t k = 0; k < 10; k++) {
+        size_t of_class[4] = { 0 }, n = 0;
+
+        if (!divide(&spec, k, label, part_of))
+            return;
+        for (size_t i = 0; i < ROWS; i++) {
+            T_EQ("the test part is the same", part_of[i] == ASY__TEST, whole[i] == ASY__TEST);
+            held[k / 5][i] += part_of[i] == ASY__VALIDATION;
+            of_class[label[i]] += part_of[i] == ASY__VALIDATION;
+            n += part_of[i] == ASY__VALIDATION;
+        }
+        if (k == 0)
+            memcpy(first, part_of, sizeof first);
+        moved += k == 5 && memcmp(first, part_of, sizeof first) != 0;
+        T_TRUE(n == 16 || n == 17); /* 81 or 82 rows but the lone one */
+        T_TRUE(of_class[0] == 9 || of_class[0] == 10);
+        T_TRUE(of_class[1] == 5 || of_class[1] == 4);
+        T_TRUE(of_class[2] == 1 || of_class[2] == 2);
+        T_EQ("a lone row is trained on", of_class[3], 0);
+    }
+    for (size_t i = 0; i < ROWS; i++)
+        for (int r = 0; r < 2; r++)
+            T_EQ("held out", held[r][i], whole[i] == ASY__TRAIN && label[i] != 3);
+    T_EQ("repetitions differ", moved, 1);
+}
+
+static void rows_too_few_for_folds_are_refused(void)
+{
+    struct asy__data_spec spec = { .validation = 0.5, .stratify = 1, .folds = 2, .repeats = 1 };
+    static const int32_t label[] = { 0, 1 };
+    struct asy_error err = ASY_ERROR_INIT;
+    size_t order[2], start[ASY__PARTS + 1];
+
+    T_EQ("a row of each class", asy__split(&spec, 2, label, 2, order, start, &err), ASY_E_INVAL);
+    T_HAS("a row of each class", err.text, "too few to validate on");
+}
+
+static void repeats_split_anew(void)
+{
+    struct asy__data_spec spec = { .test = 0.2, .validation = 0.2, .stratify = 1, .repeats = 3 };
+    struct asy__data_spec once = spec;
+    uint8_t part_of[3][ROWS], alone[ROWS];
+    int32_t label[ROWS];
+
+    once.repeats = 1;
+    make_labels(label);
+    T_EQ("divisions", asy__divisions(&spec), 3);
+    T_EQ("none", asy__divisions(&once), 0);
+    if (!divide(&once, 0, label, alone))
+        return;
+    for (int32_t k = 0; k < 3; k++) {
+        size_t n[ASY__PARTS] = { 0 };
+
+        if (!divide(&spec, k, label, part_of[k]))
+            return;
+        for (size_t i = 0; i < ROWS; i++) {
+            n[part_of[k][i]]++;
+            T_EQ("test", part_of[k][i] == ASY__TEST, alone[i] == ASY__TEST);
+        }
+        T_EQ("validation", n[ASY__VALIDATION], 21);
+    }
+    T_EQ("the first is the split without repeats", memcmp(part_of[0], alone, ROWS), 0);
+    T_TRUE(memcmp(part_of[0], part_of[1], ROWS) && memcmp(part_of[1], part_of[2], ROWS));
+}
+
+/* ---- training -------------------------------------------------------------------------------- */
+
+static struct asy_trainer *trainer;
+static struct seen {
+    char kept[160];                /* a checkpoint moves here */
+    uint64_t steps, ask_at, kill_at; /* updates in this process; 0: never */
+    size_t n_reports, n;
+    struct {
+        char name[64];
+        double value;
+    } metric[40]; /* of the last report */
+    double best;
+} seen;
+
+static void on_step(void *arg, uint64_t step, double loss)
+{
+    (void)arg, (void)step;
+    T_TRUE(isfinite(loss));
+    seen.steps++;
+    if (seen.steps == seen.kill_at)
+        raise(SIGKILL);
+    if (seen.steps == seen.ask_at)
+        asy_trainer_request(trainer, ASY_TRAIN_PAUSE);
+}
+
+static int on_report(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n)
+{
+    (void)arg, (void)step;
+    seen.n_reports++;
+    seen.n = n;
+    for (size_t i = 0; i < n && i < ASY_ARRAY_LEN(seen.metric); i++) {
+        snprintf(seen.metric[i].name, sizeof seen.metric[i].name, "%s", metrics[i].name);
+        seen.metric[i].value = metrics[i].value;
+        if (i > 0 && strcmp(metrics[i - 1].name, metrics[i].name) >= 0)
+            T_STR("in name order", metrics[i - 1].name, metrics[i].name);
+    }
+    return 0;
+}
+
+static int on_checkpoint(void *arg, uint64_t step, const char *path)
+{
+    (void)arg, (void)step;
+    ASY_IGNORE(asy_durable_remove(seen.kept, NULL));
+    return rename(path, seen.kept) < 0 ? ASY_E_IO : 0;
+}
+
+static const struct asy_train_callbacks callbacks = { .step = on_step, .report = on_report,
+                                                      .checkpoint = on_checkpoint };
+
+static double metric(const char *name)
+{
+    for (size_t i = 0; i < seen.n; i++)
+        if (!strcmp(seen.metric[i].name, name))
+            return seen.metric[i].value;
+    return NAN;
+}
+
+struct bench {
+    struct asy_comm *comm;
+    char dir[64];
+    struct asy_train_result result;
+    struct asy_error err;
+};
+
+static bool set_up(struct bench *b)
+{
+    memset(b, 0, sizeof *b);
+    memset(&seen, 0, sizeof seen);
+    if (!T_TRUE(kit_dir(b->dir) != NULL) || !T_OK(asy_comm_self(&b->comm, &b->err), &b->err) ||
+        !T_OK(asy_trainer_create(b->comm, &trainer, &b->err), &b->err))
+        return false;
+    snprintf(seen.kept, sizeof seen.kept, "%s/kept", b->dir);
+    return true;
+}
+
+static void tear_down(struct bench *b)
+{
+    asy_trainer_destroy(trainer);
+    trainer = NULL;
+    asy_comm_destroy(b->comm);
+    kit_rmdir(b->dir);
+}
+
+static int train(struct bench *b, const struct asy_json *job, const char *resume)
+{
+    seen.steps = 0;
+    return asy_trainer_run(trainer, job, b->dir, resume, &callbacks, &b->result, &b->err);
+}
+
+#define SMALL "\"hidden\":16,\"layers\":1,\"lr\":0.01,\"batch_size\":100"
+#define TREES "\"max_depth\":3,\"lr\":0.3"
+
+static double number_in(const struct asy_json *node, const char *key)
+{
+    return asy_json_f64(asy_json_get(node, key), NAN);
+}
+
+/* Two folds of equal size: the share of all rows that were right is the mean of the folds'. And the
+ * model is of all rows but the test part. */
+static void metrics_are_means_and_the_model_is_of_all_rows(void)
+{
+    static const struct {
+        const char *family, *params;
+    } cases[] = { { "mlp", SMALL }, { "gbdt", TREES } };
+    struct bench b;
+
+    if (!set_up(&b))
+        goto out;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_json *job = kit_family_job(cases[i].family, KIT_DIGITS,
+                                              "\"split\":{\"folds\":2,\"test\":0.2}",
+                                              "val_accuracy", "maximize", 6, cases[i].params, "");
+        struct asy_json *scores = NULL, *test = NULL;
+        struct asy_buf json;
+
+        asy_buf_init(&json, 1u << 20);
+        if (T_OK(train(&b, job, NULL), &b.err) &&
+            T_OK(asy_trainer_report(b.result.scores_path, 1, &json, &b.err), &b.err) &&
+            T_OK(asy_json_parse(json.data, json.len, &scores, &b.err), &b.err)) {
+            T_EQ("rows", asy_json_i64(asy_json_get(scores, "rows"), 0), 1438);
+            T_NEAR(cases[i].family, number_in(scores, "accuracy"), b.result.objective, 1e-12);
+            T_TRUE(metric("val_accuracy_std") > 0 && metric("val_accuracy_std") < 0.1);
+            T_TRUE(isnan(metric("train_loss_std")));
+        }
+        asy_buf_clear(&json);
+        if (T_OK(asy_trainer_evaluate(job, b.result.model_path, "train", &json, &b.err), &b.err) &&
+            T_OK(asy_json_parse(json.data, json.len, &test, &b.err), &b.err)) {
+            T_EQ("trained on", asy_json_i64(asy_json_get(test, "rows"), 0), 1438);
+            T_TRUE(number_in(test, "train_accuracy") > 0.9);
+        }
+        asy_json_destroy(scores);
+        asy_json_destroy(test);
+        asy_json_destroy(job);
+        asy_buf_fini(&json);
+    }
+out:
+    tear_down(&b);
+}
+
+/* Numbers are scaled by each division's own rows. */
+static void numbers_have_errors_in_their_units(void)
+{
+    struct asy_json *job = kit_family_job("linear", KIT_DIGITS,
+                                          "\"task\":\"regression\",\"split\":{\"repeats\":3}",
+                                          "val_rmse", "minimize", 4,
+                                          "\"lr\":0.01,\"batch_size\":100", "");
+    struct asy_json *scores = NULL;
+    struct asy_buf json;
+    struct bench b;
+
+    asy_buf_init(&json, 1u << 20);
+    if (set_up(&b) && T_OK(train(&b, job, NULL), &b.err) &&
+        T_OK(asy_trainer_report(b.result.scores_path, 1, &json, &b.err), &b.err) &&
+        T_OK(asy_json_parse(json.data, json.len, &scores, &b.err), &b.err)) {
+        T_EQ("rows", asy_json_i64(asy_json_get(scores, "rows"), 0), 3 * 359);
+        /* a root of a mean of squares, and a mean of roots */
+        T_NEAR("rmse", number_in(scores, "rmse"), b.result.objective, 0.02 * b.result.objective);
+        T_NEAR("r2", number_in(scores, "r2"), metric("val_r2"), 0.02);
+    }
+    asy_json_destroy(scores);
+    asy_json_destroy(job);
+    asy_buf_fini(&json);
+    tear_down(&b);
+}
+
+/* ---- resumption ------------------------------------------------------------------------------ */
+
+static bool keep(const struct bench *b, const char *model, const char *scores)
+{
+    return T_EQ("keep", rename(b->result.model_path, model), 0) &&
+           T_EQ("keep", rename(b->result.scores_path, scores), 0);
+}
+
+/* The job in pieces: paused at these updates of each piece; with kill, ended there, to go on from
+ * the newest checkpoint. */
+static void in_pieces(struct bench *b, const struct asy_json *job, uint64_t at, int kill)
+{
+    const char *resume = NULL;
+    int status = 0;
+    pid_t pid;
+
+    ASY_IGNORE(asy_durable_remove(seen.kept, NULL));
+    fflush(NULL);
+    if (kill && (pid = fork()) == 0) {
+        seen.kill_at = at;
+        _exit(train(b, job, NULL) == 0 ? 0 : 1);
+    }
+    if (kill) {
+        T_EQ("wait", waitpid(pid, &status, 0), pid);
+        T_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        resume = seen.kept;
+    }
+    for (int piece = 0; piece < 40; piece++) {
+        seen.ask_at = kill ? 0 : at;
+        if (!T_OK(train(b, job, resume), &b->err) || b->result.outcome != ASY_TRAIN_PAUSED)
+            break;
+        resume = seen.kept;
+    }
+    seen.ask_at = 0;
+}
+
+static void resumed_folds_end_with_the_same_bits(void)
+{
+    static const struct {
+        const char *family, *split, *params;
+        uint64_t pause, kill;
+    } cases[] = {
+        { "mlp", "\"folds\":3", SMALL ",\"ema\":0.9,\"lr_schedule\":\"plateau\",\"lr_every\":1", 71,
+          101 },
+        { "mlp", "\"repeats\":2", SMALL ",\"norm\":\"batch\",\"optimizer\":\"sgd\",\"dropout\":0.2",
+          37, 90 },
+        { "gbdt", "\"folds\":3,\"repeats\":2", TREES ",\"subsample\":0.7", 11, 31 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        char split[80], model[160], scores[160];
+        struct asy_json *job;
+        struct bench b;
+
+        snprintf(split, sizeof split, "\"split\":{%s}", cases[i].split);
+        job = kit_family_job(cases[i].family, KIT_DIGITS, split, "val_loss", "minimize", 5,
+                             cases[i].params, "\"checkpoint_s\":0");
+        if (set_up(&b) && T_OK(train(&b, job, NULL), &b.err)) {
+            double objective = b.result.objective, std = metric("val_loss_std");
+
+            snprintf(model, sizeof model, "%s/model", b.dir);
+            snprintf(scores, sizeof scores, "%s/scores", b.dir);
+            keep(&b, model, scores);
+            for (int kill = 0; kill < 2; kill++) {
+                in_pieces(&b, job, kill ? cases[i].kill : cases[i].pause, kill);
+                T_EQ(cases[i].family, b.result.outcome, ASY_TRAIN_COMPLETE);
+                T_NEAR(cases[i].family, b.result.objective, objective, 0);
+                T_NEAR(cases[i].family, metric("val_loss_std"), std, 0);
+                kit_same(kill ? "killed" : "paused", b.result.model_path, model);
+                kit_same(kill ? "killed" : "paused", b.result.scores_path, scores);
+            }
+        }
+        asy_json_destroy(job);
+        tear_down(&b);
+    }
+}
+
+/* Files of one checkpoint in each other's place, or none at all. */
+static void checkpoints_that_do_not_fit_are_refused(void)
+{
+    struct asy_json *job = kit_family_job("mlp", KIT_DIGITS, "\"split\":{\"folds\":2}", "val_loss",
+                                          "minimize", 3, SMALL, "");
+    char a[200], c[200], epoch[200];
+    struct bench b;
+
+    if (!set_up(&b))
+        goto out;
+    snprintf(a, sizeof a, "%s/training-1.safetensors", seen.kept);
+    snprintf(c, sizeof c, "%s/training-2.safetensors", seen.kept);
+    snprintf(epoch, sizeof epoch, "%s/epoch.json", seen.kept);
+    seen.ask_at = 13; /* of 8 batches each: inside the second training */
+    if (!T_OK(train(&b, job, NULL), &b.err) || !T_EQ("paused", b.result.outcome, ASY_TRAIN_PAUSED))
+        goto out;
+    seen.ask_at = 0;
+    T_TRUE(kit_write(epoch, "[]", 2));
+    T_EQ("no metrics", train(&b, job, seen.kept), ASY_E_CORRUPT);
+    T_HAS("no metrics", b.err.text, "the epoch so far is not there");
+    T_TRUE(rename(a, epoch) == 0 && rename(c, a) == 0 && rename(epoch, c) == 0);
+    T_EQ("another's", train(&b, job, seen.kept), ASY_E_INVAL);
+    T_HAS("another's", b.err.text, "division is 1 there, 0 here");
+    unlink(a);
+    T_TRUE(train(&b, job, seen.kept) < 0);
+out:
+    asy_json_destroy(job);
+    tear_down(&b);
+}
+
+T_MAIN("folds", T_TEST(folds_divide_the_rows), T_TEST(repeats_split_anew),
+       T_TEST(rows_too_few_for_folds_are_refused),
+       T_TEST(metrics_are_means_and_the_model_is_of_all_rows),
+       T_TEST(numbers_have_errors_in_their_units), T_TEST(resumed_folds_end_with_the_same_bits),
+       T_TEST(checkpoints_that_do_not_fit_are_refused))
