@@ -46,8 +46,15 @@ int asy__column_sums(const struct asy__pass *pass, size_t rows, size_t cols, str
                      struct asy__arg x_at, struct asy__arg sums, struct asy__arg sums_at,
                      struct asy_error *err);
 size_t asy__column_room(size_t rows, size_t cols);
+/* Such sums are made of so many rows at a time, in so many parts (1: of no rows, too). */
+size_t asy__column_chunk(size_t rows);
+size_t asy__column_chunks(size_t rows);
+/* dscale and dshift of op, the gradient of a normalisation: a number's mean is in the statistics at
+ * row by_row + column by_column, one by its deviation `second` behind it. */
+int asy__norm_sums(const struct asy__pass *pass, const struct asy_op *op, size_t rows,
+                   size_t by_row, size_t by_column, size_t second, struct asy_error *err);
 
-/* By theme: exec_dense.c, exec_each.c, exec_loss.c. */
+/* By theme: exec_dense.c, exec_each.c, exec_loss.c, exec_norm.c, exec_tokens.c, exec_image.c. */
 asy__op_f asy__op_dense, asy__op_dense_dx, asy__op_dense_dw;
 asy__room_f asy__room_dense, asy__room_dense_dx, asy__room_dense_dw;
 asy__op_f asy__op_bias_act_grad, asy__op_column_sums, asy__op_add, asy__op_act, asy__op_act_grad,
@@ -55,4 +62,14 @@ asy__op_f asy__op_bias_act_grad, asy__op_column_sums, asy__op_add, asy__op_act, 
 asy__room_f asy__room_columns;
 asy__op_f asy__op_loss;
 asy__room_f asy__room_loss;
+asy__op_f asy__op_batch_norm, asy__op_batch_norm_eval, asy__op_batch_norm_grad;
+asy__room_f asy__room_norm;
+asy__op_f asy__op_dropout, asy__op_layer_norm, asy__op_layer_norm_grad, asy__op_embed,
+    asy__op_embed_grad, asy__op_attention, asy__op_attention_grad;
+asy__room_f asy__room_embed_grad, asy__room_attention_grad;
+asy__op_f asy__op_conv, asy__op_conv_dx, asy__op_conv_dw, asy__op_conv_pool,
+    asy__op_conv_pool_grad;
+asy__room_f asy__room_conv_dw;
+asy__op_f asy__op_max_pool, asy__op_max_pool_grad, asy__op_mean_pool, asy__op_mean_pool_grad,
+    asy__op_global_mean, asy__op_global_mean_grad;
 #endif

@@ -10,23 +10,28 @@ _Static_assert(ASY_ACT_NONE == 0 && ASY_ACT_RELU == 1 && ASY_ACT_TANH == 2 && AS
                    ASY_ACT_SIGMOID == 4 && ASY_ACT_SILU == 5 && ASY_ACT_LEAKY_RELU == 6,
                "activations are numbered as in each.clc");
 
-static size_t chunk_of(size_t rows)
+size_t asy__column_chunk(size_t rows)
 {
     size_t chunk = asy__groups(rows, CHUNKS_MAX);
 
     return chunk > CHUNK ? chunk : CHUNK;
 }
 
+size_t asy__column_chunks(size_t rows)
+{
+    return rows ? asy__groups(rows, asy__column_chunk(rows)) : 1;
+}
+
 size_t asy__column_room(size_t rows, size_t cols)
 {
-    return asy__groups(rows, chunk_of(rows)) * cols;
+    return asy__column_chunks(rows) * cols;
 }
 
 int asy__column_sums(const struct asy__pass *pass, size_t rows, size_t cols, struct asy__arg x,
                      struct asy__arg x_at, struct asy__arg sums, struct asy__arg sums_at,
                      struct asy_error *err)
 {
-    size_t chunk = chunk_of(rows), chunks = rows ? asy__groups(rows, chunk) : 1;
+    size_t chunk = asy__column_chunk(rows), chunks = asy__column_chunks(rows);
     int rc;
 
     if (chunks == 1)

@@ -24,10 +24,23 @@ size_t asy__room_loss(const struct asy_op *op, size_t rows)
 static int of_rows(const struct asy__pass *pass, const struct asy_op *op, size_t rows, float scale,
                    struct asy_error *err)
 {
+    if (op->kind == ASY_OP_CLASS_LOSS)
+        return RUN(pass, err, class_loss, rows, 1, 1, ARG_IN(pass, op, 0), ARG_OUT(pass, op, 0),
+                   ARG_MEM(pass->label), ARG_MEM(pass->class_weights),
+                   ARG_I32(pass->class_weights != NULL), ARG_MEM(pass->room), ARG_U32(rows),
+                   ARG_U32(op->n[0]), ARG_F32(op->value), ARG_F32(scale));
     if (op->kind == ASY_OP_SOFTMAX_LOSS)
         return RUN(pass, err, softmax_loss, rows, 1, 1, ARG_IN(pass, op, 0), ARG_OUT(pass, op, 0),
                    ARG_MEM(pass->label), ARG_MEM(pass->room), ARG_U32(rows), ARG_U32(op->n[0]),
                    ARG_F32(scale));
+    if (op->kind == ASY_OP_HUBER_LOSS)
+        return RUN(pass, err, huber_loss, asy__groups(rows, 64), 1, 1, ARG_IN(pass, op, 0),
+                   ARG_OUT(pass, op, 0), ARG_MEM(pass->target), ARG_MEM(pass->room), ARG_U32(rows),
+                   ARG_F32(op->value), ARG_F32(scale));
+    if (op->kind == ASY_OP_QUANTILE_LOSS)
+        return RUN(pass, err, quantile_loss, asy__groups(rows, 64), 1, 1, ARG_IN(pass, op, 0),
+                   ARG_OUT(pass, op, 0), ARG_MEM(pass->target), ARG_MEM(pass->room), ARG_U32(rows),
+                   ARG_F32(op->value), ARG_F32(scale));
     return RUN(pass, err, squared_loss, asy__groups(rows, 64), 1, 1, ARG_IN(pass, op, 0),
                ARG_OUT(pass, op, 0), ARG_MEM(pass->target), ARG_MEM(pass->room), ARG_U32(rows),
                ARG_F32(scale));

@@ -21,7 +21,10 @@
     X(fold_sums, 256)
 #define ASY__KERNELS_LOSS(X)                                                                       \
     X(softmax_loss, 64)                                                                            \
-    X(squared_loss, 64)
+    X(class_loss, 64)                                                                              \
+    X(squared_loss, 64)                                                                            \
+    X(huber_loss, 64)                                                                              \
+    X(quantile_loss, 64)
 #define ASY__KERNELS_UPDATE(X)                                                                     \
     X(sgd_step, 256)                                                                               \
     X(adam_step, 256)                                                                              \
@@ -32,13 +35,46 @@
     X(trust_of, 256)                                                                               \
     X(lamb_apply, 256)                                                                             \
     X(lars_apply, 256)
+#define ASY__KERNELS_NORM(X)                                                                       \
+    X(dropout, 256)                                                                                \
+    X(layer_norm, 64)                                                                              \
+    X(layer_norm_grad, 64)                                                                         \
+    X(norm_parts, 256)                                                                             \
+    X(norm_total, 64)                                                                              \
+    X(batch_parts, 256)                                                                            \
+    X(batch_stats, 64)                                                                             \
+    X(batch_stats_of, 64)                                                                          \
+    X(batch_norm, 256)                                                                             \
+    X(batch_norm_grad, 256)
+#define ASY__KERNELS_TOKENS(X)                                                                     \
+    X(embed, 256)                                                                                  \
+    X(embed_grad, 128)                                                                             \
+    X(attention_stats, 64)                                                                         \
+    X(attention, 64)                                                                               \
+    X(attention_mean, 64)                                                                          \
+    X(attention_dq, 64)                                                                            \
+    X(attention_dkv, 64)
+#define ASY__KERNELS_IMAGE(X)                                                                      \
+    X(conv, 128)                                                                                   \
+    X(conv_pool, 128)                                                                              \
+    X(conv_dx, 128)                                                                                \
+    X(conv_dw, 128)                                                                                \
+    X(max_pool, 256)                                                                               \
+    X(max_pool_grad, 256)                                                                          \
+    X(mean_pool, 256)                                                                              \
+    X(mean_pool_grad, 256)                                                                         \
+    X(global_mean, 256)                                                                            \
+    X(global_mean_grad, 256)
 
 #define ASY__KERNEL_LIST(X)                                                                        \
     ASY__KERNELS_PRODUCT(X)                                                                        \
     ASY__KERNELS_EACH(X)                                                                           \
     ASY__KERNELS_SUMS(X)                                                                           \
     ASY__KERNELS_LOSS(X)                                                                           \
-    ASY__KERNELS_UPDATE(X)
+    ASY__KERNELS_UPDATE(X)                                                                         \
+    ASY__KERNELS_NORM(X)                                                                           \
+    ASY__KERNELS_TOKENS(X)                                                                         \
+    ASY__KERNELS_IMAGE(X)
 
 #define ASY__KERNEL_ENUM(name, items) ASY__K_##name,
 enum asy__kernel_id { ASY__KERNEL_LIST(ASY__KERNEL_ENUM) ASY__KERNELS };
