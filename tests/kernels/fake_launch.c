@@ -46,6 +46,16 @@ static const char *read_entry(const char *text, struct function *f)
     return end;
 }
 
+static void free_functions(struct function *f)
+{
+    while (f) {
+        struct function *next = f->next;
+
+        free(f);
+        f = next;
+    }
+}
+
 FAKE_API CUresult cuModuleLoadData(CUmodule *ret, const void *image);
 FAKE_API CUresult cuModuleLoadData(CUmodule *ret, const void *image)
 {
@@ -55,8 +65,10 @@ FAKE_API CUresult cuModuleLoadData(CUmodule *ret, const void *image)
     for (const char *text = image; (text = strstr(text, ".entry "));) {
         struct function *f = calloc(1, sizeof *f);
 
-        if (!f)
-            break;
+        if (!f) {
+            free_functions(list);
+            return ASY__CU_OUT_OF_MEMORY;
+        }
         text = read_entry(text + 7, f);
         f->next = list;
         list = f;
@@ -71,14 +83,7 @@ FAKE_API CUresult cuModuleLoadData(CUmodule *ret, const void *image)
 FAKE_API CUresult cuModuleUnload(CUmodule module);
 FAKE_API CUresult cuModuleUnload(CUmodule module)
 {
-    struct function *f = (struct function *)module;
-
-    while (f) {
-        struct function *next = f->next;
-
-        free(f);
-        f = next;
-    }
+    free_functions((struct function *)module);
     fake_cuda.modules--;
     return fake_enter_context(__func__);
 }

@@ -5,6 +5,7 @@
 #include "../asytest.h"
 #include "cuda/impl.h"
 #include "fake_cuda.h"
+#include "nomem.h"
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -671,7 +672,33 @@ static void products_may_fail(void)
         apart("cuBLAS", fails_by_blas, &gives[i]);
 }
 
+static int use(struct asy_error *err)
+{
+    struct asy__dev *dev = NULL;
+    struct asy_device_info info;
+    const char *at;
+    int rc = cuda->open(0, &dev, &info, err);
+
+    if (rc == 0) {
+        rc = work(dev, &at, err);
+        cuda->close(dev);
+    }
+    nothing_is_left("an allocation");
+    return rc;
+}
+
+static void uses_with_failing_allocations(const void *arg)
+{
+    (void)arg;
+    T_TRUE(t_nomem_each("a device", use) >= 5); /* device, memory, module, kernel, image */
+}
+
+static void each_allocation_may_fail(void)
+{
+    apart("allocations", uses_with_failing_allocations, NULL);
+}
+
 T_MAIN("cuda", T_TEST(what_is_missing_is_said), T_TEST(devices_are_described),
        T_TEST(memory_holds_what_is_written), T_TEST(kernels_are_compiled_for_the_device),
        T_TEST(products_are_those_of_row_major_matrices), T_TEST(each_call_may_fail),
-       T_TEST(products_may_fail))
+       T_TEST(products_may_fail), T_TEST(each_allocation_may_fail))
