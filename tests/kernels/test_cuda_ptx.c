@@ -12,7 +12,7 @@
 
 enum {
     ANY_MAJOR = 99,
-    MAX_SPILL = 0, /* bytes of a thread */
+    MAX_SPILL = 32, /* bytes of a thread: a few around loops, not in them */
 };
 
 static const struct asy__nvrtc *nvrtc;
