@@ -539,6 +539,14 @@ const struct asy__row asy__rows[] = {
     { "accumulate", ASY__INT, .group = ASY__NETWORKS, .min = 1, .max = 1024, .fallback = "1",
       .help = "pieces that a rank's rows of a batch are computed in, one after the other: less "
               "memory for the same update" },
+    { "sync_every", ASY__INT, .group = ASY__NETWORKS, .min = 1, .max = 1000000, .fallback = "1",
+      .unit = "batches", .help = "time that each rank trains by itself, before all take the mean "
+                                 "of what they have; 1: each step is one of all" },
+    { "outer_lr", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 10, .fallback = "1",
+      .help = "sync_every: how far the joint weights go towards the mean; DiLoCo has 0.7" },
+    { "outer_momentum", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 0.999999,
+      .fallback = "0", .help = "sync_every: share of the joint weights' last change that goes on "
+                               "(Nesterov's); DiLoCo has 0.9" },
     { "weight_decay", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 100, .fallback = "0",
       .help = "strength of the pull of weights towards 0" },
     { "clip", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 1e30, .fallback = "0",

@@ -136,6 +136,8 @@ static const struct steps_case {
       600, 20 },
     { "mlp, lars", "mlp", DIGITS, "\"hidden\":32,\"optimizer\":\"lars\",\"accumulate\":3",
       600, 20 },
+    { "mlp, alone", "mlp", DIGITS, "\"hidden\":32,\"sync_every\":3,\"outer_momentum\":0.9", 600,
+      20 },
     { "mlp, strict", "mlp", KIT_DIGITS, "\"label\":-1" STRICT, "\"hidden\":32", 600, 20 },
     { "cnn", "cnn", DIGITS, "\"filters\":4,\"norm\":\"batch\",\"lr_schedule\":\"cosine\"",
       600, 60 },

@@ -127,7 +127,7 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
                           const struct asy__score *partial, struct asy_error *err)
 {
     struct asy_gbdt_packed packed = { 0 };
-    struct asy_tensor_out tensors[8];
+    struct asy_tensor_out tensors[9];
     const struct {
         const char *name;
         const float *data;
@@ -136,6 +136,7 @@ int asy__checkpoint_write(const char *path, const char *identity, const struct a
                   { "m", state->m, state->n_params },
                   { "v", state->v, state->n_params },
                   { "mean", state->mean, state->n_params },
+                  { "outer", state->outer, state->n_params },
                   { "best", state->progress.best_epoch ? state->best : NULL,
                     state->n_params + state->n_buffers },
                   { "buffers", state->n_buffers ? state->buffers : NULL, state->n_buffers } };
@@ -369,6 +370,11 @@ static int read_all(const struct asy_safetensors *file, const char *identity,
     if (state->mean && state->mean_may_lack && !asy_safetensors_find(file, "mean"))
         memcpy(state->mean, state->params, n * sizeof *state->mean);
     else if (state->mean && (rc = asy_safetensors_read_f32(file, "mean", n, state->mean, err)) < 0)
+        return rc;
+    if (state->outer && state->outer_may_lack && !asy_safetensors_find(file, "outer"))
+        memset(state->outer, 0, n * sizeof *state->outer);
+    else if (state->outer &&
+             (rc = asy_safetensors_read_f32(file, "outer", n, state->outer, err)) < 0)
         return rc;
     if (state->n_buffers && (rc = asy_safetensors_read_f32(file, "buffers", state->n_buffers,
                                                            state->buffers, err)) < 0)

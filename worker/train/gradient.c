@@ -24,10 +24,14 @@ int asy__gradient_plan(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__net *net = run->net;
     size_t n = 0, tensors = net ? net->n_tensors : 0;
-    struct asy__span *spans = calloc(tensors + 1, sizeof *spans);
-    int rc;
+    struct asy__span *spans;
+    int rc = asy__local_check(run, err);
 
-    if (!spans)
+    if (rc == 0 && run->job->hyper.sync_every > 1)
+        rc = asy_comm_self(&run->local.comm, err);
+    if (rc < 0)
+        return rc;
+    if (!(spans = calloc(tensors + 1, sizeof *spans)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for the updates of %zu tensors", tensors);
     for (size_t t = 0; t < tensors; t++)
         if (!net->tensors[t].is_buffer)
@@ -127,13 +131,13 @@ static void update(struct asy__run *run, const struct asy_comm_sum *sum)
     run->spare = params;
 }
 
-/* The gradient of rows begin.. of a batch of n. */
-static int pass_piece(struct asy__run *run, size_t shard, size_t begin, size_t rows, size_t n,
+/* The gradient of rows begin.. of a batch. */
+static int pass_piece(struct asy__run *run, size_t shard, size_t begin, size_t rows, size_t of,
                       float *grads, struct asy_error *err)
 {
     size_t from = (size_t)run->state.progress.batch * run->batch + begin;
     struct asy__batch batch = { rows, begin, run->x, run->label, run->target,
-                                1.0f / (float)(n * asy__data_labels(run->data)),
+                                1.0f / (float)(of * asy__data_labels(run->data)),
                                 run->job->seed, run->state.progress.step, run->rows,
                                 shard };
 
@@ -141,13 +145,12 @@ static int pass_piece(struct asy__run *run, size_t shard, size_t begin, size_t r
     return run->learner.type->gradient(&run->learner, &batch, grads, &run->partials[shard], err);
 }
 
-/* The gradient of this rank's i-th shard of a batch of n rows, piece after piece. */
-static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
+int asy__gradient_pass(struct asy__run *run, size_t shard, size_t n, size_t of, float *grads,
+                       double *ret_loss, struct asy_error *err)
 {
-    size_t shard = run->memory.first + i, pieces = (size_t)run->job->hyper.accumulate;
+    size_t pieces = (size_t)run->job->hyper.accumulate;
     size_t begin = asy__share_begin(n, shard, run->shards), params = run->learner.n_params;
     size_t rows = asy__share_begin(n, shard + 1, run->shards) - begin, done = 0;
-    float *grads = run->memory.own + i * run->memory.stride;
     struct asy__score *score = &run->partials[shard];
     double before = score->loss;
     int rc = 0;
@@ -158,14 +161,25 @@ static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
 
         if (from == to && !run->learner.joins)
             continue;
-        rc = pass_piece(run, shard, begin + from, to - from, n, into, err);
+        rc = pass_piece(run, shard, begin + from, to - from, of, into, err);
         if (done && rc == 0)
             asy_sum_rows(2, params, (const float *const[]){ grads, into }, grads);
         done = to;
     }
     if (!rows)
         memset(grads, 0, params * sizeof *grads);
-    asy__riders_set(run, i, score->loss - before, rc < 0);
+    *ret_loss = score->loss - before;
+    return rc;
+}
+
+/* This rank's i-th shard of a batch of n rows. */
+static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
+{
+    double loss = 0;
+    int rc = asy__gradient_pass(run, run->memory.first + i, n, n,
+                                run->memory.own + i * run->memory.stride, &loss, err);
+
+    asy__riders_set(run, i, loss, rc < 0);
     return rc;
 }
 
@@ -175,6 +189,8 @@ int asy__gradient_batch(struct asy__run *run, size_t n, struct asy_error *err)
     struct asy_comm_sum sum;
     int rc, failed = 0;
 
+    if (run->local.comm)
+        return asy__local_batch(run, n, err);
     for (size_t i = 0; i < run->memory.count && failed == 0; i++)
         failed = pass(run, i, n, err);
     if ((rc = asy__riders_sum(run, failed, &sum, err)) < 0)
@@ -190,7 +206,6 @@ struct asy__learner asy__gradient_judged(const struct asy__run *run)
 {
     struct asy__learner learner = run->learner;
 
-    if (run->state.mean)
-        learner.params = run->state.mean;
+    learner.params = run->state.mean ? run->state.mean : run->state.params;
     return learner;
 }

@@ -31,6 +31,8 @@ struct asy__hyper {
     double momentum, beta1, beta2, epsilon, weight_decay, trust, clip, ema;
     int64_t optimizer; /* enum asy__optimizer */
     int64_t nesterov, batch_size, accumulate;
+    int64_t sync_every; /* batches */
+    double outer_lr, outer_momentum;
     int64_t lr_schedule;              /* enum asy__lr_schedule */
     double warmup, lr_end, lr_factor; /* warmup: epochs */
     int64_t lr_every;                 /* epochs */

@@ -252,6 +252,12 @@ static void add_more(const struct asy__hyper *h, struct asy_buf *buf)
         asy_buf_addf(buf, "label_smoothing=%a\n", h->label_smoothing);
     if (h->class_balance > 0)
         asy_buf_addf(buf, "class_balance=%a\n", h->class_balance);
+    if (h->sync_every > 1)
+        asy_buf_addf(buf, "sync_every=%lld\n", (long long)h->sync_every);
+    if (h->outer_lr != 1)
+        asy_buf_addf(buf, "outer_lr=%a\n", h->outer_lr);
+    if (h->outer_momentum > 0)
+        asy_buf_addf(buf, "outer_momentum=%a\n", h->outer_momentum);
     if (h->precision != ASY__FP32)
         asy_buf_addf(buf, "precision=%s\n", asy__hyper_word(h, "precision"));
 }

@@ -171,10 +171,13 @@ static int batch(struct asy__run *run, size_t n, struct asy_error *err)
     left = one->n_train - (size_t)at * one->batch;
     rows = left < one->batch ? left : one->batch;
     one->checkpoint_due_ms = run->checkpoint_due_ms;
+    one->rode = rows;
     if ((rc = one->kind->batch(one, rows, err)) < 0)
         return rc;
     memcpy(run->riders, one->riders, sizeof run->riders);
-    run->riders[ASY__RIDE_LOSS] *= (float)n / (float)rows; /* as if there were n */
+    if (one->rode)
+        run->riders[ASY__RIDE_LOSS] *= (float)n / (float)one->rode; /* as if there were n */
+    run->rode = one->rode ? n : 0;
     run->diverged = one->diverged;
     if (run->diverged)
         return 0;

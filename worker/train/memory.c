@@ -51,12 +51,18 @@ int asy__memory_own(struct asy__run *run, struct asy_error *err)
     return run->kind->bind ? run->kind->bind(run, at, err) : 0;
 }
 
+#define RIDERS 16 /* floats, so that what follows them begins where a vector does */
 #define SPARE_MAX (4u << 20) /* parameters: of more, no cache keeps what was read in a step */
 
 static int has_spare(const struct asy__run *run)
 {
-    return run->update && run->learner.n_params <= SPARE_MAX &&
+    return run->update && !run->local.comm && run->learner.n_params <= SPARE_MAX &&
            asy_comm_local_size(run->trainer->comm) > 1;
+}
+
+static int has_outer(const struct asy__run *run)
+{
+    return run->local.comm && run->job->hyper.outer_momentum > 0;
 }
 
 /* Floats of what the ranks of a node have in common. */
@@ -68,7 +74,7 @@ static size_t common_of(const struct asy__run *run)
     if (!run->update)
         return each;
     return (size_t)(1 + asy__update_keeps_mean(hyper) + asy__update_keeps_squares(hyper) +
-                    (hyper->ema > 0) + has_spare(run)) * each +
+                    (hyper->ema > 0) + has_outer(run) + has_spare(run)) * each +
            (asy__update_room(run->update) + 15) / 16 * 16;
 }
 
@@ -83,11 +89,36 @@ static void place(struct asy__run *run, float **at)
     run->state.m = m ? take(at, n) : NULL;
     run->state.v = v ? take(at, n) : NULL;
     run->state.mean = hyper->ema > 0 && run->update ? take(at, n) : NULL;
+    run->state.outer = has_outer(run) ? take(at, n) : NULL;
     run->spare = has_spare(run) ? take(at, n) : NULL;
     run->update_room = take(at, run->update ? asy__update_room(run->update) : 0);
     run->state.m_may_lack = run->job->population && !v;
     run->state.mean_may_lack = run->job->population;
+    run->state.outer_may_lack = run->job->population;
 }
+
+/* In this rank's array (NULL: not there yet): gradient and riders, or, where ranks make steps
+ * alone, what it has by itself, riders behind what is averaged. Returns how long it is. */
+static size_t place_own(struct asy__run *run, float *own)
+{
+    const struct asy__hyper *hyper = &run->job->hyper;
+    struct asy__local *local = &run->local;
+    size_t each = (run->learner.n_params + 15) / 16 * 16, arrays = 1;
+
+    run->ride = run->learner.n_params;
+    if (!local->comm)
+        return run->ride + ASY__RIDES;
+    local->each = each;
+    local->params = own;
+    local->m = own && asy__update_keeps_mean(hyper) ? own + each * arrays++ : NULL;
+    local->v = own && asy__update_keeps_squares(hyper) ? own + each * arrays++ : NULL;
+    arrays = 1 + (size_t)asy__update_keeps_mean(hyper) + (size_t)asy__update_keeps_squares(hyper);
+    run->ride = arrays * each;
+    local->grads = own ? own + run->ride + RIDERS : NULL;
+    local->room = own ? local->grads + each : NULL;
+    return run->ride + RIDERS + each + asy__update_room(run->update);
+}
+_Static_assert(ASY__RIDES <= RIDERS, "riders fit before the gradient");
 
 /* What is summed over the ranks, and what the ranks of a node have in common. By all ranks. */
 int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
@@ -99,13 +130,14 @@ int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
 
     for (size_t i = 0; i < n; i++)
         common += common_of(&runs[i]);
-    rc = asy_comm_share(runs->trainer->comm, runs->shards, runs->learner.n_params + ASY__RIDES,
-                        common, &memory, err);
+    rc = asy_comm_share(runs->trainer->comm, runs->shards, place_own(runs, NULL), common, &memory,
+                        err);
     if (rc < 0)
         return rc;
     at = memory.common;
     for (size_t i = 0; i < n; i++) {
         runs[i].memory = memory;
+        place_own(&runs[i], memory.own);
         place(&runs[i], &at);
     }
     return 0;

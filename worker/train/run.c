@@ -13,7 +13,7 @@
 
 void asy__riders_set(struct asy__run *run, size_t i, double loss, int failed)
 {
-    float *riders = run->memory.own + i * run->memory.stride + run->learner.n_params;
+    float *riders = run->memory.own + i * run->memory.stride + run->ride;
     int request = atomic_load_explicit(&run->trainer->request, memory_order_relaxed);
 
     riders[ASY__RIDE_LOSS] = (float)loss;
@@ -31,7 +31,7 @@ int asy__riders_sum(struct asy__run *run, int failed, struct asy_comm_sum *ret_s
                     struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
-    int rc = asy_comm_meet(comm, run->learner.n_params, ASY__RIDES, run->riders, ret_sum,
+    int rc = asy_comm_meet(comm, run->ride, ASY__RIDES, run->riders, ret_sum,
                            failed < 0 ? NULL : err);
 
     if (rc < 0)
@@ -53,17 +53,18 @@ static int step(struct asy__run *run, struct asy_error *err)
     struct asy__progress *p = &run->state.progress;
     size_t from = (size_t)p->batch * run->batch;
     size_t n = run->n_train - from < run->batch ? run->n_train - from : run->batch;
-    int rc = run->kind->batch(run, n, err);
+    int rc;
 
-    if (rc < 0)
+    run->rode = n;
+    if ((rc = run->kind->batch(run, n, err)) < 0)
         return rc;
     if (!run->diverged) {
         p->step++;
         p->batch++;
-        if (run->callbacks->step && asy_comm_rank(run->trainer->comm) == 0)
+        if (run->rode && run->callbacks->step && asy_comm_rank(run->trainer->comm) == 0)
             run->callbacks->step(run->callbacks->arg, p->step,
                                  (double)asy__rider(run, ASY__RIDE_LOSS) /
-                                     (double)(n * asy__data_labels(run->data)));
+                                     (double)(run->rode * asy__data_labels(run->data)));
     }
     say_alive(run);
     return 0;

@@ -10,7 +10,7 @@ static int share_state(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
     struct asy__state *s = &run->state;
-    float *blocks[] = { s->params, s->m, s->v, s->mean };
+    float *blocks[] = { s->params, s->m, s->v, s->mean, s->outer };
     size_t first, end;
     int rc;
 

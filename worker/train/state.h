@@ -27,11 +27,13 @@ struct asy__state {
     size_t n_params, n_buffers;
     float *params, *m, *v; /* [n_params], one for all ranks of a node; v: Adam only, else NULL */
     float *mean;           /* [n_params], as params: a running mean of them; NULL: none is kept */
+    float *outer;          /* [n_params], as params: momentum of the outer steps; NULL: none */
     float *buffers;        /* [n_buffers], this rank's, but the same on all */
     float *best;           /* [n_params], then [n_buffers]; NULL but on rank 0 */
     struct asy_gbdt *trees; /* in place of all these; NULL: what gives a gradient */
     struct asy__kept *kept; /* beside them; NULL: no plug-in */
     int mean_may_lack; /* a population's trial may begin to keep one: at the weights */
+    int outer_may_lack; /* or to have momentum: at zero */
     int m_may_lack; /* a population's momentum changes, and a checkpoint made without any has no
                      * m: then it starts at zero */
 };

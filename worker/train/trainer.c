@@ -209,6 +209,7 @@ void asy__run_fini(struct asy__run *run)
     if (run->kind)
         run->kind->destroy(run);
     asy__update_destroy(run->update);
+    asy_comm_destroy(run->local.comm);
     asy__tally_destroy(run->tally);
 }
 

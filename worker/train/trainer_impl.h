@@ -82,6 +82,17 @@ struct asy__kind {
 const struct asy__kind *asy__kind_of(const struct asy__job *job);
 extern const struct asy__kind asy__kind_net, asy__kind_plugged, asy__kind_trees, asy__kind_folds;
 
+/* Of a rank that makes steps alone (local.c); all in its part of what ranks share. */
+struct asy__local {
+    float *params, *m, *v, *grads; /* [n_params]; m, v: or NULL */
+    float *room;                   /* asy__update_room() */
+    size_t each;                   /* floats from params to m, and from m to v */
+    struct asy_comm *comm;         /* of itself; NULL: ranks make each step together */
+    size_t rows;                   /* of the batches since the ranks met */
+    double loss;                   /* of its part of them, a sum */
+    int failed;                    /* what went wrong since then; 0: nothing */
+};
+
 struct asy__run {
     struct asy_trainer *trainer;
     struct asy__place *place;
@@ -106,7 +117,10 @@ struct asy__run {
     struct asy__score *partials; /* [shards], of the present epoch; zeros but for this rank's */
     struct asy__score *sums;     /* [shards], of all ranks */
     struct asy_comm_memory memory; /* own: gradients, then riders, of this rank's shards */
-    float riders[ASY__RIDES];    /* their sums of the last step */
+    size_t ride;                 /* where riders are in own */
+    float riders[ASY__RIDES];    /* their sums of the last step; zeros: ranks did not meet */
+    size_t rode;                 /* rows that the loss among them is of; 0: none */
+    struct asy__local local;
     float *piece;                /* [n_params]: gradient of a further piece of a batch; or NULL */
     float *x;                    /* [rows_max][n_features] of a batch */
     int32_t *label;              /* [rows_max]; of tokens [rows_max][n_features] */
@@ -162,10 +176,18 @@ ASY_MUST_CHECK int asy__gradient_begin(struct asy__run *run, struct asy_error *e
 /* One rank of a node lets the running mean begin at the first weights. */
 void asy__gradient_begin_mean(struct asy__run *run);
 ASY_MUST_CHECK int asy__gradient_batch(struct asy__run *run, size_t n, struct asy_error *err);
+/* The gradient of a shard of a batch of n rows, piece after piece: of the loss as a mean over `of`
+ * rows. ret_loss: its sum. */
+ASY_MUST_CHECK int asy__gradient_pass(struct asy__run *run, size_t shard, size_t n, size_t of,
+                                      float *grads, double *ret_loss, struct asy_error *err);
 /* x, label, target and rows of the run: from.. of the epoch's order. */
 void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows);
 /* The learner as it is validated and stored. */
 struct asy__learner asy__gradient_judged(const struct asy__run *run);
+
+/* Ranks that make steps alone (local.c). ASY_E_INVAL: they cannot, and why. */
+ASY_MUST_CHECK int asy__local_check(const struct asy__run *run, struct asy_error *err);
+ASY_MUST_CHECK int asy__local_batch(struct asy__run *run, size_t n, struct asy_error *err);
 
 /* This rank's memory, and that which ranks have in common (memory.c). */
 ASY_MUST_CHECK int asy__memory_own(struct asy__run *run, struct asy_error *err);
