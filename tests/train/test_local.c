@@ -314,8 +314,7 @@ static const char *const learnings[] = {
     "\"hidden\":24,\"batch_size\":50",
     "\"hidden\":24,\"batch_size\":50,\"optimizer\":\"lamb\",\"clip\":1,\"lr\":0.01",
     "\"hidden\":24,\"batch_size\":50,\"optimizer\":\"lars\",\"accumulate\":2,\"dropout\":0.2",
-    "\"hidden\":24,\"batch_size\":50,\"optimizer\":\"sgd\",\"momentum\":0,\"warmup\":1,"
-    "\"lr_schedule\":\"cosine\"",
+    "\"hidden\":24,\"batch_size\":50,\"optimizer\":\"sgd\",\"lr_schedule\":\"cosine\"",
 };
 
 static struct asy_json *make_job(const char *learning, const char *more)
