@@ -394,6 +394,30 @@ static void an_interruption_leaves_no_trace(void)
     drop_dir();
 }
 
+/* Each division meets at the end of its epoch: 15 batches of 718 rows, 29 of all. */
+static void folds_go_on_where_they_were(void)
+{
+    static const char params[] = "\"hidden\":24,\"batch_size\":50,\"sync_every\":4";
+    struct asy_json *job = kit_job(KIT_DIGITS, "\"split\":{\"folds\":2,\"test\":0.2}", "val_loss",
+                                   "minimize", 2, params, "");
+    struct watch whole = { .steps = 0 }, part = { .pause_at = 6 }, rest = { .steps = 0 };
+    char straight[160], paused[160], resumed[160];
+
+    if (!shared_dir())
+        return;
+    if (train(comm, job, NULL, ASY_TRAIN_COMPLETE, in_dir(straight, "straight"), &whole) &&
+        train(comm, job, NULL, ASY_TRAIN_PAUSED, in_dir(paused, "paused"), &part) &&
+        train(comm, job, paused, ASY_TRAIN_COMPLETE, in_dir(resumed, "resumed"), &rest) &&
+        asy_comm_rank(comm) == 0) {
+        kit_same("folds", resumed, straight);
+        T_EQ("meetings", whole.steps, 2 * (4 + 4 + 8));
+        T_EQ("meetings", part.steps + rest.steps, whole.steps);
+        T_TRUE(whole.last < whole.first);
+    }
+    asy_json_destroy(job);
+    drop_dir();
+}
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 static void refuses(const char *data, const char *params, const char *why)
@@ -430,6 +454,7 @@ int main(int argc, char **argv)
         T_TEST(one_rank_trains_as_ever),
         T_TEST(a_step_of_all_is_what_it_was),
         T_TEST(an_interruption_leaves_no_trace),
+        T_TEST(folds_go_on_where_they_were),
         T_TEST(what_cannot_be_alone_is_refused),
     };
     struct asy_error err = ASY_ERROR_INIT;

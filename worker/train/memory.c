@@ -103,19 +103,23 @@ static size_t place_own(struct asy__run *run, float *own)
 {
     const struct asy__hyper *hyper = &run->job->hyper;
     struct asy__local *local = &run->local;
-    size_t each = (run->learner.n_params + 15) / 16 * 16, arrays = 1;
+    size_t each = (run->learner.n_params + 15) / 16 * 16;
+    int m, v;
 
     run->ride = run->learner.n_params;
     if (!local->comm)
         return run->ride + ASY__RIDES;
+    m = asy__update_keeps_mean(hyper);
+    v = asy__update_keeps_squares(hyper); /* beside means */
     local->each = each;
-    local->params = own;
-    local->m = own && asy__update_keeps_mean(hyper) ? own + each * arrays++ : NULL;
-    local->v = own && asy__update_keeps_squares(hyper) ? own + each * arrays++ : NULL;
-    arrays = 1 + (size_t)asy__update_keeps_mean(hyper) + (size_t)asy__update_keeps_squares(hyper);
-    run->ride = arrays * each;
-    local->grads = own ? own + run->ride + RIDERS : NULL;
-    local->room = own ? local->grads + each : NULL;
+    run->ride = (size_t)(1 + m + v) * each;
+    if (own) {
+        local->params = own;
+        local->m = m ? own + each : NULL;
+        local->v = v ? own + 2 * each : NULL;
+        local->grads = own + run->ride + RIDERS;
+        local->room = local->grads + each;
+    }
     return run->ride + RIDERS + each + asy__update_room(run->update);
 }
 _Static_assert(ASY__RIDES <= RIDERS, "riders fit before the gradient");
