@@ -8,6 +8,10 @@
     X(product_nt, 256)                                                                             \
     X(product_tn, 256)                                                                             \
     X(product_tt, 256)                                                                             \
+    X(product_large_nn, 256)                                                                       \
+    X(product_large_nt, 256)                                                                       \
+    X(product_large_tn, 256)                                                                       \
+    X(product_large_tt, 256)                                                                       \
     X(product_total, 256)
 #define ASY__KERNELS_EACH(X)                                                                       \
     X(bias_act, 256)                                                                               \

@@ -49,6 +49,7 @@ struct asy__kernel {
 struct asy__mem {
     cl_mem buffer;
 };
+struct asy__clblast;
 struct asy__dev {
     cl_device_id id;
     cl_context context;
@@ -60,6 +61,10 @@ struct asy__dev {
     unsigned commands; /* since the last mark */
     cl_event mark;     /* or NULL */
     cl_ulong memory, alloc_most;
+    const struct asy__clblast *clblast; /* NULL: products are ours */
+    cl_mem clblast_room;
+    size_t clblast_bytes;
+    uint64_t clblast_products; /* that it took */
 };
 
 /* After each command: sends what is queued on its way, and waits when the device is far behind. */
@@ -74,4 +79,10 @@ int asy__cl_read(struct asy__dev *dev, struct asy__mem *mem, size_t at, void *da
 int asy__cl_zero(struct asy__dev *dev, struct asy__mem *mem, size_t at, size_t bytes,
                  struct asy_error *err);
 void asy__cl_pages_fini(struct asy__dev *dev);
+
+/* Takes CLBlast for products from here on; 0: it is not installed. */
+int asy__clblast_open(struct asy__dev *dev);
+void asy__clblast_close(struct asy__dev *dev);
+int asy__clblast_product(struct asy__dev *dev, const struct asy__product *product, int *ret_done,
+                         struct asy_error *err);
 #endif

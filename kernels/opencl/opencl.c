@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * opencl.c - the driver of OpenCL: opening devices, building kernels, launching them. */
 #include "impl.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,7 @@ static void dev_close(struct asy__dev *dev)
         asy__cl.clReleaseKernel(k->kernel);
         free(k);
     }
+    asy__clblast_close(dev);
     asy__cl_pages_fini(dev);
     if (dev->program)
         asy__cl.clReleaseProgram(dev->program);
@@ -83,6 +85,11 @@ static int dev_open(size_t index, struct asy__dev **ret_dev, struct asy_device_i
         (rc = start(dev, err))) {
         dev_close(dev);
         return rc;
+    }
+    if (!ret_info->is_cpu && asy__clblast_open(dev)) { /* said, for bits depend on it */
+        size_t len = strlen(ret_info->driver);
+
+        snprintf(ret_info->driver + len, sizeof ret_info->driver - len, ", CLBlast");
     }
     *ret_dev = dev;
     return 0;
@@ -194,4 +201,5 @@ const struct asy__driver asy__driver_opencl = {
     .read = asy__cl_read,
     .zero = asy__cl_zero,
     .launch = dev_launch,
+    .product = asy__clblast_product,
 };
