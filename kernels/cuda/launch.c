@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * launch.c - kernels of CUDA devices: compiled by NVRTC when the device is opened, see impl.h.
+ * launch.c - kernels of CUDA devices: compiled by NVRTC, or kept from when they were, see impl.h.
  *
  * Rejected: graphs of captured launches, which make a launch cheaper. The arguments of a step
  * change with it (its number, rates, keys of dropout), so a graph would have to be told the new
  * ones before each step, kernel by kernel. */
-#include "compile.h"
+#include "cache.h"
 #include "impl.h"
 #include <stdlib.h>
 #include <string.h>
@@ -34,15 +34,19 @@ static int load_image(struct asy__dev *dev, const char *image, struct asy_error 
 int asy__cuda_build(struct asy__dev *dev, const char *source, struct asy_error *err)
 {
     struct asy__target target;
+    struct asy__cuda_key key;
     char *image = NULL;
     size_t n = 0;
     int rc = asy__cuda_enter(dev, err);
 
-    if (rc)
+    if (rc || (rc = asy__target_of(dev->nvrtc, dev->capability, &target, err)))
         return rc;
-    if ((rc = asy__target_of(dev->nvrtc, dev->capability, &target, err)) ||
-        (rc = asy__compile(dev->nvrtc, target, source, &image, &n, err)))
-        return rc;
+    key = asy__cuda_key_of(dev->nvrtc, target, source);
+    if (!asy__cuda_cache_get(&key, &image, &n)) {
+        if ((rc = asy__compile(dev->nvrtc, target, source, &image, &n, err)))
+            return rc;
+        asy__cuda_cache_put(&key, image, n);
+    }
     rc = load_image(dev, image, err);
     free(image);
     return rc;

@@ -34,7 +34,7 @@ struct fake_cuda {
     int allocations, pinned;
     size_t bytes;
     /* what happened */
-    int launches, products, waits; /* waits: for an event, the stream, or by cuMemFree */
+    int compiled, launches, products, waits; /* waits: for an event, the stream, or by cuMemFree */
     int faults;
     char fault[240]; /* the first */
 };

@@ -158,6 +158,7 @@ FAKE_API nvrtcResult nvrtcCompileProgram(nvrtcProgram at, int n_options,
                        "1 error detected in the compilation of \"kernels.cu\".\n";
         return 6;
     }
+    fake_cuda.compiled++;
     compile(program);
     return program->made ? 0 : 1;
 }

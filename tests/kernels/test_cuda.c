@@ -5,6 +5,7 @@
 #include "../asytest.h"
 #include "cuda/impl.h"
 #include "fake_cuda.h"
+#include "folder.h"
 #include "nomem.h"
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ static void apart(const char *name, void (*run)(const void *arg), const void *ar
     if ((pid = fork()) == 0) {
         unsigned before = CU_get_number_of_failures();
 
+        setenv("CUDA_CACHE_DISABLE", "1", 1);
         run(arg);
         T_STR(name, fake_cuda.fault, "");
         exit(CU_get_number_of_failures() > before);
@@ -455,6 +457,89 @@ static void kernels_are_compiled_for_the_device(void)
         apart(faults[i], misuse_is_noticed, faults[i]);
 }
 
+/* ---- kernels that are kept ------------------------------------------------------------------ */
+
+/* Returns how often the compiler was called, or -1. */
+static int build_again(int capability, const char *text)
+{
+    struct asy_device_info info;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__dev *dev;
+    struct asy__kernel *kernel = NULL;
+    int before = fake_cuda.compiled, ok;
+
+    fake_cuda.capability = capability;
+    if (!(dev = open_device("kept", &info)))
+        return -1;
+    ok = T_OK(cuda->build(dev, text, &err), &err) &&
+         T_OK(cuda->kernel(dev, "small", &kernel, &err), &err);
+    cuda->close(dev);
+    return ok ? fake_cuda.compiled - before : -1;
+}
+
+static void keeps_kernels(const void *arg)
+{
+    static const char other[] = "KERNEL(small, 32)(GLOBAL const float *x)\n";
+    static const struct {
+        const char *name, *command;
+    } damages[] = {
+        { "cut", "cd $XDG_CACHE_HOME/assay/cuda && truncate -s -1 *" },
+        { "empty", "cd $XDG_CACHE_HOME/assay/cuda && truncate -s 0 *" },
+        { "changed", "cd $XDG_CACHE_HOME/assay/cuda && printf x | "
+                     "dd of=$(echo *) bs=1 seek=40 conv=notrunc 2>/dev/null" },
+        { "others may write", "cd $XDG_CACHE_HOME/assay/cuda && chmod 0620 *" },
+        { "a link", "cd $XDG_CACHE_HOME/assay/cuda && f=$(echo *) && mv $f ../file && "
+                    "ln -s ../file $f" },
+    };
+    struct t_folder folder;
+
+    (void)arg;
+    if (!t_folder_make(&folder))
+        return;
+    unsetenv("CUDA_CACHE_DISABLE");
+    setenv("XDG_CACHE_HOME", folder.path, 1);
+    T_EQ("first", build_again(90, source), 1);
+    T_EQ("second", build_again(90, source), 0);
+    T_EQ("another device", build_again(80, source), 1);
+    T_EQ("a newer device", build_again(89, source), 1); /* a text */
+    T_EQ("the same, again", build_again(89, source), 0);
+    T_EQ("another source", build_again(90, other), 1);
+    T_EQ("the first, again", build_again(90, source), 0);
+    setenv("CUDA_CACHE_DISABLE", "1", 1);
+    T_EQ("disabled", build_again(90, source), 1);
+    unsetenv("CUDA_CACHE_DISABLE");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(damages); i++) {
+        T_EQ("empty cache", system("rm -r $XDG_CACHE_HOME/assay"), 0);
+        T_EQ(damages[i].name, build_again(90, source), 1);
+        T_EQ(damages[i].name, system(damages[i].command), 0);
+        T_EQ(damages[i].name, build_again(90, source), 1);
+        T_EQ(damages[i].name, build_again(90, source), 0); /* it was mended */
+    }
+    t_folder_drop(&folder);
+}
+
+static void nowhere_to_keep_them(const void *arg)
+{
+    const char *const *place = arg;
+
+    unsetenv("CUDA_CACHE_DISABLE");
+    unsetenv("XDG_CACHE_HOME");
+    unsetenv("HOME");
+    if (*place)
+        setenv("HOME", *place, 1);
+    T_EQ("first", build_again(90, source), 1);
+    T_EQ("second", build_again(90, source), 1);
+}
+
+static void kernels_are_kept_on_disk(void)
+{
+    static const char *const places[] = { NULL, "", "relative", "/dev/null" };
+
+    apart("kept", keeps_kernels, NULL);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(places); i++)
+        apart("nowhere", nowhere_to_keep_them, &places[i]);
+}
+
 /* ---- products ------------------------------------------------------------------------------- */
 
 enum { M = 3, N = 5, K = 4, LDA = 7, LDB = 8, LDC = 6, A_AT = 2, B_AT = 3, C_AT = 1,
@@ -700,5 +785,6 @@ static void each_allocation_may_fail(void)
 
 T_MAIN("cuda", T_TEST(what_is_missing_is_said), T_TEST(devices_are_described),
        T_TEST(memory_holds_what_is_written), T_TEST(kernels_are_compiled_for_the_device),
+       T_TEST(kernels_are_kept_on_disk),
        T_TEST(products_are_those_of_row_major_matrices), T_TEST(each_call_may_fail),
        T_TEST(products_may_fail), T_TEST(each_allocation_may_fail))

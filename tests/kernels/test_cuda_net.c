@@ -82,6 +82,7 @@ static void run_device(int no_cublas)
     struct asy_error err = ASY_ERROR_INIT;
     struct mlp mlp = { 0 };
 
+    setenv("CUDA_CACHE_DISABLE", "1", 1);
     fake_cuda.real_nvrtc = 1;
     fake_cuda.capability = 999;
     fake_cuda.no_cublas = no_cublas;
