@@ -4,6 +4,7 @@
 
 #define CONV asy__conv_avx2
 #define GEMM asy__gemm_avx2
+#define SPARSE asy__sparse_avx2
 #define ROWS 6
 #define BASES 2
 #include "conv_impl.h"

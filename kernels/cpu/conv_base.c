@@ -4,6 +4,7 @@
 
 #define CONV asy__conv_base
 #define GEMM asy__gemm_base
+#define SPARSE asy__sparse_base
 #define ROWS 4
 #define BASES 1
 #include "conv_impl.h"

@@ -179,9 +179,8 @@ static int is_turned(const struct asy__conv *isa, const struct asy_conv *conv)
     return turned < strips * cost(isa, out, rows, len);
 }
 
-/* Lines `top` and on of an image with its border. */
-static void copy_border(const struct asy_conv *conv, const float *x, size_t top, size_t lines,
-                        float *to)
+void asy__copy_border(const struct asy_conv *conv, const float *x, size_t top, size_t lines,
+                      float *to)
 {
     size_t line = conv->w * conv->in, side = conv->pad * conv->in;
 
@@ -206,14 +205,13 @@ static const float *bordered(const struct asy_conv *conv, const struct asy__dw *
     if (!conv->pad)
         return x + top * conv->stride * k->x_line;
     for (size_t i = 0; i < k->images; i++)
-        copy_border(conv, x + i * image, top * conv->stride, lines,
-                    k->border + i * k->x_image);
+        asy__copy_border(conv, x + i * image, top * conv->stride, lines,
+                         k->border + i * k->x_image);
     return k->border;
 }
 
-/* to = from [rows][cols] the other way round. */
-static void turn(const struct asy__gemm *gemm, size_t rows, size_t cols, const float *from,
-                 size_t from_row, float *to, size_t to_row)
+void asy__turn(const struct asy__gemm *gemm, size_t rows, size_t cols, const float *from,
+               size_t from_row, float *to, size_t to_row)
 {
     for (size_t i = 0; i < rows; i += gemm->lanes)
         for (size_t j = 0; j < cols; j += gemm->lanes) {
@@ -231,9 +229,9 @@ static void turn_dw(const struct asy__dw *k, int back)
 
     for (size_t g = 0; g < k->conv->groups; g++) {
         if (back)
-            turn(k->isa->gemm, steps, out, turned, asy__round16(out), dw, steps);
+            asy__turn(k->isa->gemm, steps, out, turned, asy__round16(out), dw, steps);
         else
-            turn(k->isa->gemm, out, steps, dw, steps, turned, asy__round16(out));
+            asy__turn(k->isa->gemm, out, steps, dw, steps, turned, asy__round16(out));
         dw += out * steps;
         turned += steps * asy__round16(out);
     }

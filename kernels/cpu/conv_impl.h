@@ -6,8 +6,8 @@
  * same pixel of some images, and channels across; one of dw has what the kernel meets as its rows
  * and output channels across, or the other way round.
  *
- * The includer defines CONV (the table's name), GEMM (that of the products), ROWS as for
- * gemm_impl.h and BASES, and includes the lanes. */
+ * The includer defines CONV (the table's name), GEMM (that of the products), SPARSE (that
+ * of the lists), ROWS as for gemm_impl.h and BASES, and includes the lanes. */
 #include "conv.h"
 
 /* Indexes of what is in registers are constants once loops are unrolled: checks of each would make
@@ -209,6 +209,7 @@ SPANS(5)
 
 const struct asy__conv CONV = {
     .gemm = &GEMM,
+    .sparse = &SPARSE,
     .bases = BASES,
     .corr = {
         CORR_OF(1), CORR_OF(2), CORR_OF(3), CORR_OF(4),

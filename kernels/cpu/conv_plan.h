@@ -108,4 +108,10 @@ struct asy__dw asy__dw_begin(const struct asy__conv *isa, const struct asy_conv 
                              float *dw, float *room);
 void asy__dw_images(struct asy__dw *sum, size_t images, const float *dy, const float *x);
 void asy__dw_end(struct asy__dw *sum);
+/* Lines `top` and on of an image with its border. */
+void asy__copy_border(const struct asy_conv *conv, const float *x, size_t top, size_t lines,
+                      float *to);
+/* to = from [rows][cols] the other way round. */
+void asy__turn(const struct asy__gemm *gemm, size_t rows, size_t cols, const float *from,
+               size_t from_row, float *to, size_t to_row);
 #endif

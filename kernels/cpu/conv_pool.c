@@ -41,7 +41,7 @@ size_t asy_conv_pool_room(const struct asy_conv *conv)
     size_t forward = asy__corr_room(conv, 0);
     size_t back = asy__round16(asy__corr_room(conv, 1)) + asy__dw_room(conv);
 
-    return between_floats(conv) + asy__larger(forward, back);
+    return asy__larger(between_floats(conv) + asy__larger(forward, back), asy__sparse_room(conv));
 }
 
 static struct asy_pool pool_of(const struct asy_conv *conv, size_t size, size_t stride)
@@ -85,6 +85,10 @@ void asy__conv_pool_run_grad(const struct asy__conv *isa, const struct asy_conv 
     struct asy__corr_plan p = { .isa = isa };
     struct asy__dw sum;
 
+    if (asy__sparse_fits(conv, &pool)) {
+        asy__sparse_grad(isa, conv, &pool, rows, add, dy, from, x, w, dw, dx, room);
+        return;
+    }
     room += between_floats(conv);
     if (dx)
         p = asy__corr_prepare(isa, conv, 1, w, NULL, room, &zeros);

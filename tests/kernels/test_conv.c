@@ -410,6 +410,12 @@ static void pooling_at_once_is_pooling_afterwards(void)
         { { 12, 12, 1, 16, 5, 5, 1, 0, 1 }, 17, 2, 2, ASY_ACT_RELU },
         { { 9, 11, 3, 20, 3, 3, 1, 1, 1 }, 5, 3, 2, ASY_ACT_LEAKY_RELU },
         { { 6, 6, 4, 8, 3, 3, 1, 1, 2 }, 31, 2, 2, ASY_ACT_NONE },
+        { { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, 9, 2, 2, ASY_ACT_RELU },
+        { { 13, 9, 20, 17, 3, 3, 1, 1, 1 }, 5, 2, 3, ASY_ACT_RELU },
+        { { 17, 15, 3, 5, 5, 7, 2, 3, 1 }, 3, 3, 3, ASY_ACT_NONE },
+        { { 10, 36, 35, 18, 3, 1, 1, 0, 1 }, 2, 2, 2, ASY_ACT_LEAKY_RELU },
+        { { 24, 24, 9, 3, 15, 15, 1, 7, 1 }, 2, 2, 2, ASY_ACT_RELU },
+        { { 34, 34, 32, 1, 3, 3, 1, 1, 1 }, 3, 2, 2, ASY_ACT_RELU },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
@@ -427,6 +433,26 @@ static void pooling_at_once_is_pooling_afterwards(void)
     for (int act = 0; act < ASY_ACT_COUNT; act++)
         T_EQ(asy_act_name((enum asy_act)act), asy_conv_pool_fits((enum asy_act)act),
              act == ASY_ACT_NONE || act == ASY_ACT_RELU || act == ASY_ACT_LEAKY_RELU);
+}
+
+/* Otherwise what is above would compare nothing but one way with itself. */
+static void outputs_that_pooling_left_are_left_out(void)
+{
+    static const struct {
+        const char *name;
+        struct asy_conv conv;
+        struct asy_pool pool;
+        int fits;
+    } cases[] = {
+        { "many channels", { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, { .size = 2, .stride = 2 }, 1 },
+        { "short rows", { 12, 12, 1, 16, 5, 5, 1, 0, 1 }, { .size = 2, .stride = 2 }, 0 },
+        { "overlapping ones", { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, { .size = 3, .stride = 2 }, 0 },
+        { "groups", { 12, 12, 16, 32, 5, 5, 1, 0, 2 }, { .size = 2, .stride = 2 }, 0 },
+        { "no windows", { 12, 12, 16, 32, 5, 5, 1, 0, 1 }, { .size = 1, .stride = 1 }, 0 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        T_EQ(cases[i].name, asy__sparse_fits(&cases[i].conv, &cases[i].pool), cases[i].fits);
 }
 
 static void what_is_no_number_stays_none(void)
@@ -451,6 +477,7 @@ int main(void)
         T_TEST(gradients_are_those_of_the_sums),
         T_TEST(an_image_does_not_depend_on_its_neighbours),
         T_TEST(pooling_at_once_is_pooling_afterwards),
+        T_TEST(outputs_that_pooling_left_are_left_out),
         T_TEST(what_is_no_number_stays_none),
     };
 

@@ -61,7 +61,8 @@ void asy_conv_pool_ref(const struct asy_conv *conv, size_t size, size_t stride, 
                        size_t rows, const float *x, const float *w, const float *bias, float *y,
                        uint8_t *from, float *room);
 /* dy [rows][pooled]: the gradient before the activation, as asy_bias_act_grad() leaves it, with
- * dbias. dw = (or += if add), dx = as above; dx NULL: not wanted. */
+ * dbias. dw = (or += if add), dx = as above; dx NULL: not wanted. Products with a gradient of 0 may
+ * be left out, by the shape alone: no sum of numbers changes, but 0 times infinity is not met. */
 void asy_conv_pool_grad(const struct asy_conv *conv, size_t size, size_t stride, size_t rows,
                         int add, const float *dy, const uint8_t *from, const float *x,
                         const float *w, float *dw, float *dx, float *room);

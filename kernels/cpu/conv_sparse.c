@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conv_sparse.c - gradients of a convolution whose outputs went into max pooling.
+ *
+ * Of a window's outputs one has a gradient, the others have 0: of 2 x 2 three quarters of all
+ * products, and with a rectifier more. They are left out, which changes no sum of numbers: the
+ * chains of asy/conv.h go over the rest in the order that they always had.
+ *
+ * dx: an output's channels that have a gradient, one by one, times their kernels, onto the pixels
+ * that the output met; these stay in registers meanwhile. dw: a channel's outputs that have one,
+ * one by one, times the pixels that they met, onto the channel's kernel, which stays in registers.
+ * Both are the same tile, over another list. A border is laid out: no list meets many zeros.
+ *
+ * Rejected: positions first for dw also, which would need no second kind of list, but store a sum
+ * for each product. */
+#include "conv_sparse.h"
+#include "conv_plan.h"
+#include <asy/base.h>
+#include <string.h>
+
+#define BLOCK ((size_t)8192) /* floats of x that dw has at hand: of the first cache */
+
+struct pass {
+    const struct asy__conv *isa;
+    const struct asy_conv *conv;
+    const struct asy_pool *pool;
+    size_t pooled_w, pixels;       /* of the pooled image */
+    size_t row, down, across;      /* floats of a kernel's row; tiles that its rows, vectors take */
+    size_t x_line, x_image;        /* with the border */
+    /* In the room: */
+    int32_t *which;                /* [images][pixels][out] */
+    float *dy_turned;              /* [images][round16(out)][round16(pixels)] */
+    float *which_turned;           /* the same, of int32_t */
+    float *v;                      /* a list, with SLACK */
+    uint32_t *at;
+    float *x_border, *dx_border;   /* [images][x_image], [x_image] */
+};
+
+static size_t pixels_of(const struct asy_pool *pool)
+{
+    return asy_pool_h(pool) * asy_pool_w(pool);
+}
+
+static size_t border_image(const struct asy_conv *conv)
+{
+    return (conv->h + 2 * conv->pad) * (conv->w + 2 * conv->pad) * conv->in;
+}
+
+static size_t images_of(const struct asy_conv *conv)
+{
+    return asy__larger(1, BLOCK / border_image(conv));
+}
+
+/* A vector of 16 lanes is what is counted with, whatever the processor has: for each window and
+ * channel the multiply-adds of a tile, nine of which at least wait for the ones before them,
+ * against those of all of the window's outputs. */
+int asy__sparse_fits(const struct asy_conv *conv, const struct asy_pool *pool)
+{
+    size_t vectors = asy__round16(conv->kw * conv->in) / 16 * conv->kh;
+
+    return conv->groups == 1 && pool->stride >= pool->size && pool->stride > 1 && pool->pad == 0 &&
+           asy__larger(vectors, 9) * 16 < pool->stride * pool->stride * asy__steps_of(conv) &&
+           conv->out * asy__steps_of(conv) < UINT32_MAX &&
+           images_of(conv) * border_image(conv) < UINT32_MAX;
+}
+
+/* (windows that fit are two apart at least) */
+size_t asy__sparse_room(const struct asy_conv *conv)
+{
+    size_t pixels = (asy_conv_h(conv) + 1) / 2 * ((asy_conv_w(conv) + 1) / 2);
+    size_t images = images_of(conv);
+    size_t border = conv->pad ? asy__round16(border_image(conv)) : 0;
+    size_t list = asy__round16(asy__larger(images * pixels, conv->out)) + ASY__SPARSE_SLACK;
+
+    return asy__round16(images * pixels * conv->out) +
+           2 * images * asy__round16(conv->out) * asy__round16(pixels) + 2 * list +
+           asy__round16(images * border) + border;
+}
+
+/* The fewest tiles that a kernel's rows and vectors fit. */
+static void cut_kernel(struct pass *p, size_t vectors)
+{
+    size_t fewest = SIZE_MAX;
+
+    for (size_t rows = 1; rows <= ASY__SPARSE_ROWS && rows <= p->conv->kh; rows++) {
+        size_t most = asy__smaller(ASY__SPARSE_VECTORS, p->isa->sparse->sums / rows);
+        size_t down = asy__blocks_of(p->conv->kh, rows), across = asy__blocks_of(vectors, most);
+
+        if (down * across < fewest) {
+            fewest = down * across;
+            p->down = down;
+            p->across = across;
+        }
+    }
+}
+
+static struct pass pass_of(const struct asy__conv *isa, const struct asy_conv *conv,
+                           const struct asy_pool *pool, float *room)
+{
+    size_t images = images_of(conv);
+    struct pass p = { .isa = isa, .conv = conv, .pool = pool, .pooled_w = asy_pool_w(pool),
+                      .pixels = pixels_of(pool), .row = conv->kw * conv->in };
+    size_t turned = images * asy__round16(conv->out) * asy__round16(p.pixels);
+    size_t list = asy__round16(asy__larger(images * p.pixels, conv->out)) + ASY__SPARSE_SLACK;
+
+    p.x_line = (conv->w + 2 * conv->pad) * conv->in;
+    p.x_image = border_image(conv);
+    cut_kernel(&p, asy__vectors_of(isa, p.row));
+    p.which = (int32_t *)(void *)room;
+    room += asy__round16(images * p.pixels * conv->out);
+    p.dy_turned = room;
+    p.which_turned = room += turned;
+    p.v = room += turned;
+    p.at = (uint32_t *)(void *)(room += list);
+    p.x_border = room += list;
+    p.dx_border = room + asy__round16(conv->pad ? images * p.x_image : 0);
+    return p;
+}
+
+/* The first n entries of the list, onto a kernel's rows at c. */
+static void tiles(const struct pass *p, size_t n, const float *b, size_t b_row, float *c,
+                  size_t c_row)
+{
+    size_t lanes = p->isa->gemm->lanes, vectors = asy__vectors_of(p->isa, p->row);
+    struct asy__sparse_tile tile = { .v = p->v, .at = p->at, .n = n, .b_row = b_row,
+                                     .c_row = c_row };
+    size_t first = 0;
+
+    for (size_t i = 0; i < p->down; i++) {
+        size_t rows = p->conv->kh / p->down + (i < p->conv->kh % p->down), from = 0;
+
+        for (size_t j = 0; j < p->across; j++) {
+            size_t wide = vectors / p->across + (j < vectors % p->across);
+
+            tile.b = b + first * b_row + from * lanes;
+            tile.c = c + first * c_row + from * lanes;
+            tile.tail = asy__smaller(lanes, p->row - (from + wide - 1) * lanes);
+            p->isa->sparse->tiles[rows - 1][wide - 1](&tile);
+            from += wide;
+        }
+        first += rows;
+    }
+}
+
+/* Pooled images as dw reads them: channel by channel. */
+static void turn_images(const struct pass *p, size_t images, const float *dy)
+{
+    size_t out = p->conv->out, row = asy__round16(p->pixels), n = p->pixels * out;
+    const float *which = (const float *)(const void *)p->which;
+
+    for (size_t i = 0; i < images; i++) {
+        size_t to = i * asy__round16(out) * row;
+
+        asy__turn(p->isa->gemm, p->pixels, out, dy + i * n, out, p->dy_turned + to, row);
+        asy__turn(p->isa->gemm, p->pixels, out, which + i * n, out, p->which_turned + to, row);
+    }
+}
+
+/* The list of channel `out`, image by image, line by line of the outputs. */
+static size_t list_of_channel(const struct pass *p, size_t images, size_t out)
+{
+    const struct asy_pool *pool = p->pool;
+    size_t row = asy__round16(p->pixels), stride = p->conv->stride, n = 0;
+    struct asy__pick pick = {
+        .lines = p->pixels / p->pooled_w, .n = p->pooled_w, .row = p->pooled_w,
+        .end = (int32_t)(pool->size * pool->size), .taps = (int32_t)pool->size,
+        .line = (uint32_t)(pool->stride * stride * p->x_line),
+        .turn = (uint32_t)(stride * p->x_line),
+        .place = (uint32_t)(pool->stride * stride * p->conv->in),
+        .tap = (uint32_t)(stride * p->conv->in),
+    };
+
+    for (size_t i = 0; i < images; i++) {
+        size_t from = (i * asy__round16(p->conv->out) + out) * row;
+
+        pick.v = p->dy_turned + from;
+        pick.which = (const int32_t *)(const void *)(p->which_turned + from);
+        pick.at = (uint32_t)(i * p->x_image);
+        n += p->isa->sparse->pick(&pick, p->v + n, p->at + n);
+    }
+    return n;
+}
+
+/* dw += of some images. */
+static void add_dw(const struct pass *p, size_t images, const float *dy, const float *x, float *dw)
+{
+    const struct asy_conv *conv = p->conv;
+    size_t image = asy__conv_x_image(conv);
+
+    for (size_t i = 0; conv->pad && i < images; i++)
+        asy__copy_border(conv, x + i * image, 0, conv->h + 2 * conv->pad,
+                         p->x_border + i * p->x_image);
+    turn_images(p, images, dy);
+    for (size_t out = 0; out < conv->out; out++, dw += conv->kh * p->row)
+        tiles(p, list_of_channel(p, images, out), conv->pad ? p->x_border : x, p->x_line, dw,
+              p->row);
+}
+
+/* Output (y, x) of the convolution, which is number `tap` of a window. */
+static void add_output(const struct pass *p, const float *dy, const int32_t *which, size_t tap,
+                       const float *w, float *to)
+{
+    struct asy__pick pick = { .v = dy, .which = which, .lines = 1, .n = p->conv->out,
+                              .first = (int32_t)tap, .end = (int32_t)tap + 1, .taps = 1,
+                              .place = (uint32_t)asy__steps_of(p->conv) };
+    size_t n = p->isa->sparse->pick(&pick, p->v, p->at);
+
+    if (n)
+        tiles(p, n, w, p->row, to, p->x_line);
+}
+
+/* One image's dx, whose pooled image is dy. */
+static void dx_image(const struct pass *p, const float *dy, const int32_t *which, const float *w,
+                     float *dx)
+{
+    const struct asy_conv *conv = p->conv;
+    size_t size = p->pool->size, line = conv->w * conv->in;
+    float *to = conv->pad ? p->dx_border : dx;
+
+    memset(to, 0, p->x_image * sizeof *to);
+    for (size_t y = 0; y < p->pixels / p->pooled_w * size; y++)
+        for (size_t x = 0; x < p->pooled_w * size; x++) {
+            size_t from = (y / size * p->pooled_w + x / size) * conv->out;
+            size_t row = y / size * p->pool->stride + y % size;
+            size_t col = x / size * p->pool->stride + x % size;
+
+            add_output(p, dy + from, which + from, y % size * size + x % size, w,
+                       to + row * conv->stride * p->x_line + col * conv->stride * conv->in);
+        }
+    for (size_t y = 0; conv->pad && y < conv->h; y++)
+        memcpy(dx + y * line, to + (y + conv->pad) * p->x_line + conv->pad * conv->in,
+               line * sizeof *dx);
+}
+
+void asy__sparse_grad(const struct asy__conv *isa, const struct asy_conv *conv,
+                      const struct asy_pool *pool, size_t rows, int add, const float *dy,
+                      const uint8_t *from, const float *x, const float *w, float *dw, float *dx,
+                      float *room)
+{
+    struct pass p = pass_of(isa, conv, pool, room);
+    size_t images, image = asy__conv_x_image(conv), n = p.pixels * conv->out;
+
+    if (!add)
+        memset(dw, 0, conv->out * asy__steps_of(conv) * sizeof *dw);
+    for (size_t at = 0; at < rows; at += images) {
+        images = asy__smaller(images_of(conv), rows - at);
+        for (size_t i = 0; i < images * n; i++)
+            p.which[i] = from[at * n + i];
+        add_dw(&p, images, dy + at * n, x + at * image, dw);
+        for (size_t i = 0; dx && i < images; i++)
+            dx_image(&p, dy + (at + i) * n, p.which + i * n, w, dx + (at + i) * image);
+    }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conv_sparse.h - gradients of a convolution from outputs of which max pooling took a few: what one
+ * instruction set provides, and the passes (conv_sparse.c) that are put together from it. */
+#ifndef ASY_CPU_CONV_SPARSE_H
+#define ASY_CPU_CONV_SPARSE_H
+#include <asy/conv.h>
+#include <asy/pool.h>
+
+#define ASY__SPARSE_ROWS 5    /* the most rows of a kernel that a tile has ... */
+#define ASY__SPARSE_VECTORS 6 /* ... and vectors of each */
+#define ASY__SPARSE_SLACK 16  /* entries that may be written behind a list */
+
+struct asy__conv;
+
+/* c(r, j) += sums over the entries of v[e] times b(r, j) at at[e], in their order. */
+struct asy__sparse_tile {
+    const float *v;     /* [n] */
+    const uint32_t *at; /* [n] */
+    size_t n;
+    const float *b;     /* b(r, j) at e = b[at[e] + r b_row + j] */
+    float *c;           /* c(r, j) = c[r c_row + j] */
+    size_t b_row, c_row;
+    size_t tail;        /* lanes of the last vector that are there */
+};
+typedef void (*asy__sparse_f)(const struct asy__sparse_tile *tile);
+
+/* A list of what is not 0: of each line, once for every `taps` numbers from first to end, of its
+ * places those whose `which` is one of these. */
+struct asy__pick {
+    const float *v;       /* [lines][row], n places of each */
+    const int32_t *which; /* the same */
+    size_t lines, n, row;
+    int32_t first, end, taps;
+    uint32_t at, line, turn, place, tap; /* at of an entry: from at on, so much on for each */
+};
+
+struct asy__sparse {
+    size_t sums;          /* rows times vectors, the most of a tile */
+    asy__sparse_f tiles[ASY__SPARSE_ROWS][ASY__SPARSE_VECTORS]; /* by rows - 1, vectors - 1 */
+    /* How many entries; of the lists SLACK more may be written. */
+    size_t (*pick)(const struct asy__pick *pick, float *ret_v, uint32_t *ret_at);
+};
+extern const struct asy__sparse asy__sparse_base, asy__sparse_avx2, asy__sparse_avx512;
+
+/* Whether the two passes below are for this: a question of the shape alone, as they leave out
+ * products with 0, and so may miss that an operand is no number. */
+int asy__sparse_fits(const struct asy_conv *conv, const struct asy_pool *pool);
+size_t asy__sparse_room(const struct asy_conv *conv); /* floats, for any pooling */
+/* asy_conv_pool_grad() */
+void asy__sparse_grad(const struct asy__conv *isa, const struct asy_conv *conv,
+                      const struct asy_pool *pool, size_t rows, int add, const float *dy,
+                      const uint8_t *from, const float *x, const float *w, float *dw, float *dx,
+                      float *room);
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conv_sparse_impl.h - tiles over lists of what is not 0, compiled once per instruction set.
+ *
+ * A tile's sums stay in registers while a list is gone through: one number spread over a vector,
+ * and for each sum a vector that is read where it lies.
+ *
+ * The includer defines SPARSE (the table's name) and SUMS (6, 12 or 28: what registers hold), and
+ * includes the lanes; with OWN_PICK it has a pick() of its own. */
+#include "conv_sparse.h"
+
+/* (as in conv_impl.h) */
+#define ALWAYS static inline __attribute__((always_inline, no_sanitize("undefined")))
+
+ALWAYS void go_through(const int rows, const int vectors, const struct asy__sparse_tile *tile)
+{
+    vec sums[ASY__SPARSE_ROWS][ASY__SPARSE_VECTORS];
+    const size_t b_row = tile->b_row, last = (size_t)(vectors - 1) * LANES;
+    mask tail = mask_of(tile->tail);
+
+#pragma GCC unroll 5
+    for (int r = 0; r < rows; r++) {
+        const float *c = tile->c + (size_t)r * tile->c_row;
+
+#pragma GCC unroll 6
+        for (int j = 0; j < vectors - 1; j++)
+            sums[r][j] = load(c + (size_t)j * LANES);
+        sums[r][vectors - 1] = load_part(c + last, tail);
+    }
+    for (size_t e = 0; e < tile->n; e++) {
+        const float *b = tile->b + tile->at[e];
+        vec v = spread(tile->v + e);
+
+#pragma GCC unroll 5
+        for (int r = 0; r < rows; r++, b += b_row) {
+#pragma GCC unroll 6
+            for (int j = 0; j < vectors - 1; j++)
+                sums[r][j] = fma(v, load(b + (size_t)j * LANES), sums[r][j]);
+            sums[r][vectors - 1] = fma(v, load_part(b + last, tail), sums[r][vectors - 1]);
+        }
+    }
+#pragma GCC unroll 5
+    for (int r = 0; r < rows; r++) {
+        float *c = tile->c + (size_t)r * tile->c_row;
+
+#pragma GCC unroll 6
+        for (int j = 0; j < vectors - 1; j++)
+            store(c + (size_t)j * LANES, sums[r][j]);
+        store_part(c + last, tail, sums[r][vectors - 1]);
+    }
+}
+
+#ifndef OWN_PICK
+/* Every place is written, and counts if it is one: a branch would be guessed wrong too often. */
+static size_t pick(const struct asy__pick *p, float *v, uint32_t *at)
+{
+    size_t n = 0;
+
+    for (size_t y = 0; y < p->lines; y++) {
+        const int32_t *which = p->which + y * p->row;
+        uint32_t here = p->at + (uint32_t)y * p->line;
+
+        for (int32_t first = p->first; first < p->end; first += p->taps, here += p->turn)
+            for (size_t j = 0; j < p->n; j++) {
+                uint32_t tap = (uint32_t)(which[j] - first);
+
+                v[n] = p->v[y * p->row + j];
+                at[n] = here + (uint32_t)j * p->place + tap * p->tap;
+                n += (tap < (uint32_t)p->taps) & (v[n] != 0);
+            }
+    }
+    return n;
+}
+#endif
+
+#define TILE(rows, vectors)                                                                        \
+    static void tile_##rows##_##vectors(const struct asy__sparse_tile *tile)                       \
+    {                                                                                              \
+        go_through(rows, vectors, tile);                                                           \
+    }
+#define AT(rows, vectors) [(rows) - 1][(vectors) - 1] = tile_##rows##_##vectors
+#define UP_TO_6(X) X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(2, 1) X(2, 2) X(2, 3)         \
+    X(3, 1) X(3, 2) X(4, 1) X(5, 1)
+#define UP_TO_12(X) X(2, 4) X(2, 5) X(2, 6) X(3, 3) X(3, 4) X(4, 2) X(4, 3) X(5, 2)
+#define UP_TO_28(X) X(3, 5) X(3, 6) X(4, 4) X(4, 5) X(4, 6) X(5, 3) X(5, 4) X(5, 5)
+#define ENTRY(rows, vectors) AT(rows, vectors),
+
+UP_TO_6(TILE)
+#if SUMS > 6
+UP_TO_12(TILE)
+#endif
+#if SUMS > 12
+UP_TO_28(TILE)
+#endif
+
+const struct asy__sparse SPARSE = {
+    .sums = SUMS,
+    .tiles = {
+        UP_TO_6(ENTRY)
+#if SUMS > 6
+        UP_TO_12(ENTRY)
+#endif
+#if SUMS > 12
+        UP_TO_28(ENTRY)
+#endif
+    },
+    .pick = pick,
+};
