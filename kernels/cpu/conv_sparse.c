@@ -32,6 +32,8 @@ struct pass {
     float *which_turned;           /* the same, of int32_t */
     float *v;                      /* a list, with SLACK */
     uint32_t *at;
+    struct asy__slots *outputs, *channels; /* of a channel: the image's; of an output */
+    size_t n_outputs, n_channels;
     float *x_border, *dx_border;   /* [images][x_image], [x_image] */
 };
 
@@ -63,6 +65,15 @@ int asy__sparse_fits(const struct asy_conv *conv, const struct asy_pool *pool)
            images_of(conv) * border_image(conv) < UINT32_MAX;
 }
 
+/* Floats of slots: of as many as line by line would take. */
+static size_t slots_room(const struct asy_conv *conv)
+{
+    size_t across = asy__blocks_of(asy_conv_w(conv), 2 * 16);
+    size_t n = asy_conv_h(conv) * across + asy__blocks_of(conv->out, 16);
+
+    return asy__round16(n * (sizeof(struct asy__slots) / sizeof(float)));
+}
+
 /* (windows that fit are two apart at least) */
 size_t asy__sparse_room(const struct asy_conv *conv)
 {
@@ -73,7 +84,7 @@ size_t asy__sparse_room(const struct asy_conv *conv)
 
     return asy__round16(images * pixels * conv->out) +
            2 * images * asy__round16(conv->out) * asy__round16(pixels) + 2 * list +
-           asy__round16(images * border) + border;
+           asy__round16(images * border) + border + slots_room(conv);
 }
 
 /* The fewest tiles that a kernel's rows and vectors fit. */
@@ -91,6 +102,60 @@ static void cut_kernel(struct pass *p, size_t vectors)
             p->across = across;
         }
     }
+}
+
+struct place {
+    size_t number;
+    int32_t first;
+    uint32_t at;
+};
+
+/* One place more, in the last slots or in new ones. used, low, high: places of the last ones, their
+ * smallest and largest number. */
+static void add_place(struct asy__slots *slots, size_t *n, struct place place)
+{
+    struct asy__slots *last = *n ? &slots[*n - 1] : NULL;
+    size_t used = 0, low = place.number, high = place.number;
+
+    for (; last && used < 16 && last->first[used] != ASY__NO_SLOT; used++) {
+        low = asy__smaller(low, last->from + (size_t)last->off[used]);
+        high = asy__larger(high, last->from + (size_t)last->off[used]);
+    }
+    if (!last || used == 16 || high - low >= 16) {
+        last = &slots[(*n)++];
+        *last = (struct asy__slots){ .from = low = high = place.number };
+        for (used = 16; used > 0; used--)
+            last->first[used - 1] = ASY__NO_SLOT;
+    }
+    for (size_t k = 0; k < used; k++)
+        last->off[k] += (int32_t)(last->from - low);
+    last->from = low;
+    last->n = high - low + 1;
+    last->off[used] = (int32_t)(place.number - low);
+    last->first[used] = place.first;
+    last->at[used] = place.at;
+}
+
+/* A channel's outputs, line by line of the convolution's. */
+static void slots_of_outputs(struct pass *p)
+{
+    size_t size = p->pool->size, stride = p->conv->stride, apart = p->pool->stride * stride;
+
+    for (size_t y = 0; y < p->pixels / p->pooled_w * size; y++)
+        for (size_t x = 0; x < p->pooled_w; x++) {
+            size_t line = y / size * apart + y % size * stride;
+            uint32_t at = (uint32_t)(line * p->x_line + x * apart * p->conv->in);
+
+            add_place(p->outputs, &p->n_outputs,
+                      (struct place){ y / size * p->pooled_w + x, (int32_t)(y % size * size), at });
+        }
+}
+
+static void slots_of_channels(struct pass *p)
+{
+    for (size_t i = 0; i < p->conv->out; i++)
+        add_place(p->channels, &p->n_channels,
+                  (struct place){ i, 0, (uint32_t)(i * asy__steps_of(p->conv)) });
 }
 
 static struct pass pass_of(const struct asy__conv *isa, const struct asy_conv *conv,
@@ -112,7 +177,11 @@ static struct pass pass_of(const struct asy__conv *isa, const struct asy_conv *c
     p.v = room += turned;
     p.at = (uint32_t *)(void *)(room += list);
     p.x_border = room += list;
-    p.dx_border = room + asy__round16(conv->pad ? images * p.x_image : 0);
+    p.dx_border = room += asy__round16(conv->pad ? images * p.x_image : 0);
+    p.outputs = (struct asy__slots *)(void *)(room + asy__round16(conv->pad ? p.x_image : 0));
+    slots_of_outputs(&p);
+    p.channels = p.outputs + p.n_outputs;
+    slots_of_channels(&p);
     return p;
 }
 
@@ -155,19 +224,13 @@ static void turn_images(const struct pass *p, size_t images, const float *dy)
     }
 }
 
-/* The list of channel `out`, image by image, line by line of the outputs. */
+/* The list of channel `out`, image by image. */
 static size_t list_of_channel(const struct pass *p, size_t images, size_t out)
 {
-    const struct asy_pool *pool = p->pool;
-    size_t row = asy__round16(p->pixels), stride = p->conv->stride, n = 0;
-    struct asy__pick pick = {
-        .lines = p->pixels / p->pooled_w, .n = p->pooled_w, .row = p->pooled_w,
-        .end = (int32_t)(pool->size * pool->size), .taps = (int32_t)pool->size,
-        .line = (uint32_t)(pool->stride * stride * p->x_line),
-        .turn = (uint32_t)(stride * p->x_line),
-        .place = (uint32_t)(pool->stride * stride * p->conv->in),
-        .tap = (uint32_t)(stride * p->conv->in),
-    };
+    size_t row = asy__round16(p->pixels), n = 0;
+    struct asy__pick pick = { .slots = p->outputs, .n_slots = p->n_outputs,
+                              .taps = (uint32_t)p->pool->size,
+                              .tap = (uint32_t)(p->conv->stride * p->conv->in) };
 
     for (size_t i = 0; i < images; i++) {
         size_t from = (i * asy__round16(p->conv->out) + out) * row;
@@ -199,9 +262,8 @@ static void add_dw(const struct pass *p, size_t images, const float *dy, const f
 static void add_output(const struct pass *p, const float *dy, const int32_t *which, size_t tap,
                        const float *w, float *to)
 {
-    struct asy__pick pick = { .v = dy, .which = which, .lines = 1, .n = p->conv->out,
-                              .first = (int32_t)tap, .end = (int32_t)tap + 1, .taps = 1,
-                              .place = (uint32_t)asy__steps_of(p->conv) };
+    struct asy__pick pick = { .v = dy, .which = which, .slots = p->channels,
+                              .n_slots = p->n_channels, .taps = 1, .first = (int32_t)tap };
     size_t n = p->isa->sparse->pick(&pick, p->v, p->at);
 
     if (n)
@@ -231,6 +293,12 @@ static void dx_image(const struct pass *p, const float *dy, const int32_t *which
                line * sizeof *dx);
 }
 
+static void widen(size_t n, const uint8_t *restrict from, int32_t *restrict to)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = from[i];
+}
+
 void asy__sparse_grad(const struct asy__conv *isa, const struct asy_conv *conv,
                       const struct asy_pool *pool, size_t rows, int add, const float *dy,
                       const uint8_t *from, const float *x, const float *w, float *dw, float *dx,
@@ -243,8 +311,7 @@ void asy__sparse_grad(const struct asy__conv *isa, const struct asy_conv *conv,
         memset(dw, 0, conv->out * asy__steps_of(conv) * sizeof *dw);
     for (size_t at = 0; at < rows; at += images) {
         images = asy__smaller(images_of(conv), rows - at);
-        for (size_t i = 0; i < images * n; i++)
-            p.which[i] = from[at * n + i];
+        widen(images * n, from + at * n, p.which);
         add_dw(&p, images, dy + at * n, x + at * image, dw);
         for (size_t i = 0; dx && i < images; i++)
             dx_image(&p, dy + (at + i) * n, p.which + i * n, w, dx + (at + i) * image);

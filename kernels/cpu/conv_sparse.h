@@ -24,20 +24,30 @@ struct asy__sparse_tile {
 };
 typedef void (*asy__sparse_f)(const struct asy__sparse_tile *tile);
 
-/* A list of what is not 0: of each line, once for every `taps` numbers from first to end, of its
- * places those whose `which` is one of these. */
+/* Sixteen places that a list may be made of, in their order: the k-th is of number from + off[k] of
+ * what is gone through, and counts if that number's `which` is one of `taps` from first[k] on; its
+ * at is at[k], and `tap` more for each that it is further on. */
+struct asy__slots {
+    size_t from, n;     /* so many numbers from there on may be read, off[k] is less; 16 at most */
+    int32_t off[16];
+    int32_t first[16];  /* ASY__NO_SLOT: there is none */
+    uint32_t at[16];
+};
+#define ASY__NO_SLOT 1024 /* beyond all places of a window */
 struct asy__pick {
-    const float *v;       /* [lines][row], n places of each */
-    const int32_t *which; /* the same */
-    size_t lines, n, row;
-    int32_t first, end, taps;
-    uint32_t at, line, turn, place, tap; /* at of an entry: from at on, so much on for each */
+    const float *v;
+    const int32_t *which;
+    const struct asy__slots *slots;
+    size_t n_slots;
+    uint32_t taps, tap;
+    int32_t first;        /* these come to each first and at */
+    uint32_t at;
 };
 
 struct asy__sparse {
     size_t sums;          /* rows times vectors, the most of a tile */
     asy__sparse_f tiles[ASY__SPARSE_ROWS][ASY__SPARSE_VECTORS]; /* by rows - 1, vectors - 1 */
-    /* How many entries; of the lists SLACK more may be written. */
+    /* A list of the places whose v is not 0. How many; of the lists SLACK more may be written. */
     size_t (*pick)(const struct asy__pick *pick, float *ret_v, uint32_t *ret_at);
 };
 extern const struct asy__sparse asy__sparse_base, asy__sparse_avx2, asy__sparse_avx512;

@@ -55,18 +55,17 @@ static size_t pick(const struct asy__pick *p, float *v, uint32_t *at)
 {
     size_t n = 0;
 
-    for (size_t y = 0; y < p->lines; y++) {
-        const int32_t *which = p->which + y * p->row;
-        uint32_t here = p->at + (uint32_t)y * p->line;
+    for (size_t i = 0; i < p->n_slots; i++) {
+        const struct asy__slots *s = &p->slots[i];
 
-        for (int32_t first = p->first; first < p->end; first += p->taps, here += p->turn)
-            for (size_t j = 0; j < p->n; j++) {
-                uint32_t tap = (uint32_t)(which[j] - first);
+        for (size_t k = 0; k < 16; k++) {
+            size_t from = s->from + (size_t)s->off[k];
+            uint32_t tap = (uint32_t)(p->which[from] - p->first - s->first[k]);
 
-                v[n] = p->v[y * p->row + j];
-                at[n] = here + (uint32_t)j * p->place + tap * p->tap;
-                n += (tap < (uint32_t)p->taps) & (v[n] != 0);
-            }
+            v[n] = p->v[from];
+            at[n] = p->at + s->at[k] + tap * p->tap;
+            n += (tap < p->taps) & (v[n] != 0);
+        }
     }
     return n;
 }

@@ -120,7 +120,7 @@ static void set_up(struct net *net)
     net->learner = asy__net_learner(net->plan, net->params, NULL);
     asy_rng_init(&rng, 1, 0, ASY_RNG_SIM);
     for (size_t i = 0; i < ROWS * net->width; i++)
-        net->data[i] = (float)asy_rng_double(&rng);
+        net->data[i] = (float)asy_rng_double(&rng) - 0.5f;
     for (size_t i = 0; i < ROWS; i++) {
         net->labels[i] = (int32_t)asy_rng_below(&rng, classes);
         net->order[i] = (uint32_t)asy_rng_below(&rng, ROWS);
@@ -129,8 +129,8 @@ static void set_up(struct net *net)
 
 static void step(struct net *net)
 {
-    static const struct asy_sgd sgd = { .lr = 0.01f, .momentum = 0.9f };
-    static const struct asy_adam adam = { 1e-3, 0.9, 0.999, 1e-8, 0 };
+    static const struct asy_sgd sgd = { .lr = 1e-4f, .momentum = 0.9f };
+    static const struct asy_adam adam = { 1e-5, 0.9, 0.999, 1e-8, 0 };
     size_t from = net->step * net->batch % (ROWS / net->batch * net->batch);
     size_t n = net->plan->n_params;
     struct asy__batch batch = { .rows = net->batch, .x = net->x, .label = net->label,
