@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define BLOCK ((size_t)8192) /* floats of x that dw has at hand: of the first cache */
+#define STRETCH ((size_t)16) /* outputs of a line whose channels dx lists at once, at most */
 
 struct pass {
     const struct asy__conv *isa;
@@ -32,8 +33,9 @@ struct pass {
     float *which_turned;           /* the same, of int32_t */
     float *v;                      /* a list, with SLACK */
     uint32_t *at;
-    struct asy__slots *outputs, *channels; /* of a channel: the image's; of an output */
-    size_t n_outputs, n_channels;
+    struct asy__slots *outputs, *channels; /* of a channel: the image's; of a stretch of outputs */
+    size_t n_outputs, n_channels;  /* n_channels: of one output */
+    uint32_t *end, *to;            /* of a list; of its sums */
     float *x_border, *dx_border;   /* [images][x_image], [x_image] */
 };
 
@@ -69,9 +71,18 @@ int asy__sparse_fits(const struct asy_conv *conv, const struct asy_pool *pool)
 static size_t slots_room(const struct asy_conv *conv)
 {
     size_t across = asy__blocks_of(asy_conv_w(conv), 2 * 16);
-    size_t n = asy_conv_h(conv) * across + asy__blocks_of(conv->out, 16);
+    size_t channels = STRETCH * asy__blocks_of(conv->out, 16);
+    size_t n = asy_conv_h(conv) * across + channels;
 
-    return asy__round16(n * (sizeof(struct asy__slots) / sizeof(float)));
+    return asy__round16(n * (sizeof(struct asy__slots) / sizeof(float))) +
+           asy__round16(n) + STRETCH;
+}
+
+static size_t list_room(const struct asy_conv *conv, size_t images, size_t pixels)
+{
+    size_t longest = asy__larger(images * pixels, STRETCH * conv->out);
+
+    return asy__round16(longest) + ASY__SPARSE_SLACK;
 }
 
 /* (windows that fit are two apart at least) */
@@ -80,7 +91,7 @@ size_t asy__sparse_room(const struct asy_conv *conv)
     size_t pixels = (asy_conv_h(conv) + 1) / 2 * ((asy_conv_w(conv) + 1) / 2);
     size_t images = images_of(conv);
     size_t border = conv->pad ? asy__round16(border_image(conv)) : 0;
-    size_t list = asy__round16(asy__larger(images * pixels, conv->out)) + ASY__SPARSE_SLACK;
+    size_t list = list_room(conv, images, pixels);
 
     return asy__round16(images * pixels * conv->out) +
            2 * images * asy__round16(conv->out) * asy__round16(pixels) + 2 * list +
@@ -110,30 +121,41 @@ struct place {
     uint32_t at;
 };
 
-/* One place more, in the last slots or in new ones. used, low, high: places of the last ones, their
- * smallest and largest number. */
-static void add_place(struct asy__slots *slots, size_t *n, struct place place)
+static void new_slots(struct asy__slots *slots, size_t number)
 {
-    struct asy__slots *last = *n ? &slots[*n - 1] : NULL;
+    *slots = (struct asy__slots){ .from = number };
+    for (size_t k = 0; k < 16; k++)
+        slots->first[k] = ASY__NO_SLOT;
+}
+
+/* One place more, if it fits. */
+static int add_place(struct asy__slots *slots, struct place place)
+{
     size_t used = 0, low = place.number, high = place.number;
 
-    for (; last && used < 16 && last->first[used] != ASY__NO_SLOT; used++) {
-        low = asy__smaller(low, last->from + (size_t)last->off[used]);
-        high = asy__larger(high, last->from + (size_t)last->off[used]);
+    for (; used < 16 && slots->first[used] != ASY__NO_SLOT; used++) {
+        low = asy__smaller(low, slots->from + (size_t)slots->off[used]);
+        high = asy__larger(high, slots->from + (size_t)slots->off[used]);
     }
-    if (!last || used == 16 || high - low >= 16) {
-        last = &slots[(*n)++];
-        *last = (struct asy__slots){ .from = low = high = place.number };
-        for (used = 16; used > 0; used--)
-            last->first[used - 1] = ASY__NO_SLOT;
-    }
+    if (used == 16 || high - low >= 16)
+        return 0;
     for (size_t k = 0; k < used; k++)
-        last->off[k] += (int32_t)(last->from - low);
-    last->from = low;
-    last->n = high - low + 1;
-    last->off[used] = (int32_t)(place.number - low);
-    last->first[used] = place.first;
-    last->at[used] = place.at;
+        slots->off[k] += (int32_t)(slots->from - low);
+    slots->from = low;
+    slots->n = high - low + 1;
+    slots->off[used] = (int32_t)(place.number - low);
+    slots->first[used] = place.first;
+    slots->at[used] = place.at;
+    return 1;
+}
+
+/* The same, in new slots if need be. */
+static void append(struct asy__slots *slots, size_t *n, struct place place)
+{
+    if (*n && add_place(&slots[*n - 1], place))
+        return;
+    new_slots(&slots[*n], place.number);
+    ASY_IGNORE(add_place(&slots[(*n)++], place)); /* (there is room) */
 }
 
 /* A channel's outputs, line by line of the convolution's. */
@@ -146,16 +168,35 @@ static void slots_of_outputs(struct pass *p)
             size_t line = y / size * apart + y % size * stride;
             uint32_t at = (uint32_t)(line * p->x_line + x * apart * p->conv->in);
 
-            add_place(p->outputs, &p->n_outputs,
-                      (struct place){ y / size * p->pooled_w + x, (int32_t)(y % size * size), at });
+            append(p->outputs, &p->n_outputs,
+                   (struct place){ y / size * p->pooled_w + x, (int32_t)(y % size * size), at });
         }
 }
 
+/* Windows whose outputs, of one line, are a stretch. */
+static size_t stretch_of(const struct pass *p)
+{
+    return asy__larger(1, STRETCH / p->pool->size);
+}
+
+/* The channels of a stretch of outputs, which are taps 0, 1, ... of their windows. */
 static void slots_of_channels(struct pass *p)
 {
-    for (size_t i = 0; i < p->conv->out; i++)
-        add_place(p->channels, &p->n_channels,
-                  (struct place){ i, 0, (uint32_t)(i * asy__steps_of(p->conv)) });
+    size_t size = p->pool->size, out = p->conv->out;
+
+    p->n_channels = asy__blocks_of(out, 16);
+    for (size_t i = 0; i < stretch_of(p) * size; i++) {
+        struct asy__slots *slots = p->channels + i * p->n_channels;
+        size_t number = i / size * out, n = 0;
+
+        new_slots(slots, number);
+        for (size_t k = 0; k < out; k++)
+            append(slots, &n,
+                   (struct place){ number + k, (int32_t)(i % size),
+                                   (uint32_t)(k * asy__steps_of(p->conv)) });
+        p->to[i] = (uint32_t)((i / size * p->pool->stride + i % size) * p->conv->stride *
+                              p->conv->in);
+    }
 }
 
 static struct pass pass_of(const struct asy__conv *isa, const struct asy_conv *conv,
@@ -165,7 +206,8 @@ static struct pass pass_of(const struct asy__conv *isa, const struct asy_conv *c
     struct pass p = { .isa = isa, .conv = conv, .pool = pool, .pooled_w = asy_pool_w(pool),
                       .pixels = pixels_of(pool), .row = conv->kw * conv->in };
     size_t turned = images * asy__round16(conv->out) * asy__round16(p.pixels);
-    size_t list = asy__round16(asy__larger(images * p.pixels, conv->out)) + ASY__SPARSE_SLACK;
+    size_t list = list_room(conv, images, p.pixels);
+    struct asy__slots *here;
 
     p.x_line = (conv->w + 2 * conv->pad) * conv->in;
     p.x_image = border_image(conv);
@@ -181,18 +223,19 @@ static struct pass pass_of(const struct asy__conv *isa, const struct asy_conv *c
     p.outputs = (struct asy__slots *)(void *)(room + asy__round16(conv->pad ? p.x_image : 0));
     slots_of_outputs(&p);
     p.channels = p.outputs + p.n_outputs;
+    here = p.channels + STRETCH * asy__blocks_of(conv->out, 16);
+    p.to = (uint32_t *)(void *)here;
+    p.end = p.to + STRETCH;
     slots_of_channels(&p);
     return p;
 }
 
-/* The first n entries of the list, onto a kernel's rows at c. */
-static void tiles(const struct pass *p, size_t n, const float *b, size_t b_row, float *c,
-                  size_t c_row)
+/* Lists onto kernels' rows: all of a kernel's tiles, one after another. */
+static void kernel_tiles(const struct pass *p, struct asy__sparse_tile *tile)
 {
-    size_t lanes = p->isa->gemm->lanes, vectors = asy__vectors_of(p->isa, p->row);
-    struct asy__sparse_tile tile = { .v = p->v, .at = p->at, .n = n, .b_row = b_row,
-                                     .c_row = c_row };
-    size_t first = 0;
+    size_t lanes = p->isa->gemm->lanes, vectors = asy__vectors_of(p->isa, p->row), first = 0;
+    const float *b = tile->b;
+    float *c = tile->c;
 
     for (size_t i = 0; i < p->down; i++) {
         size_t rows = p->conv->kh / p->down + (i < p->conv->kh % p->down), from = 0;
@@ -200,13 +243,31 @@ static void tiles(const struct pass *p, size_t n, const float *b, size_t b_row, 
         for (size_t j = 0; j < p->across; j++) {
             size_t wide = vectors / p->across + (j < vectors % p->across);
 
-            tile.b = b + first * b_row + from * lanes;
-            tile.c = c + first * c_row + from * lanes;
-            tile.tail = asy__smaller(lanes, p->row - (from + wide - 1) * lanes);
-            p->isa->sparse->tiles[rows - 1][wide - 1](&tile);
+            tile->b = b + first * tile->b_row + from * lanes;
+            tile->c = c + first * tile->c_row + from * lanes;
+            tile->tail = asy__smaller(lanes, p->row - (from + wide - 1) * lanes);
+            p->isa->sparse->tiles[rows - 1][wide - 1](tile);
             from += wide;
         }
         first += rows;
+    }
+}
+
+/* The lists at hand. Pixels that two of them reach are reached in turn, so where a kernel's row
+ * takes several tiles, lists go one by one. */
+static void tiles(const struct pass *p, size_t lists, size_t slots, const float *b, size_t b_row,
+                  float *c, size_t c_row)
+{
+    size_t at_once = p->across == 1 ? lists : 1;
+
+    for (size_t i = 0; i < lists; i += at_once) {
+        struct asy__sparse_tile tile = {
+            .v = p->v, .at = p->at, .begin = i ? p->end[i * slots - 1] : 0, .lists = at_once,
+            .slots = slots, .end = p->end + i * slots, .to = p->to + i, .b = b, .c = c,
+            .b_row = b_row, .c_row = c_row,
+        };
+
+        kernel_tiles(p, &tile);
     }
 }
 
@@ -224,8 +285,8 @@ static void turn_images(const struct pass *p, size_t images, const float *dy)
     }
 }
 
-/* The list of channel `out`, image by image. */
-static size_t list_of_channel(const struct pass *p, size_t images, size_t out)
+/* The list of channel `out`, image by image; its end is that of the last one's slots. */
+static void list_of_channel(const struct pass *p, size_t images, size_t out)
 {
     size_t row = asy__round16(p->pixels), n = 0;
     struct asy__pick pick = { .slots = p->outputs, .n_slots = p->n_outputs,
@@ -238,9 +299,8 @@ static size_t list_of_channel(const struct pass *p, size_t images, size_t out)
         pick.v = p->dy_turned + from;
         pick.which = (const int32_t *)(const void *)(p->which_turned + from);
         pick.at = (uint32_t)(i * p->x_image);
-        n += p->isa->sparse->pick(&pick, p->v + n, p->at + n);
+        n = p->isa->sparse->pick(&pick, n, p->v, p->at, p->end);
     }
-    return n;
 }
 
 /* dw += of some images. */
@@ -253,21 +313,23 @@ static void add_dw(const struct pass *p, size_t images, const float *dy, const f
         asy__copy_border(conv, x + i * image, 0, conv->h + 2 * conv->pad,
                          p->x_border + i * p->x_image);
     turn_images(p, images, dy);
-    for (size_t out = 0; out < conv->out; out++, dw += conv->kh * p->row)
-        tiles(p, list_of_channel(p, images, out), conv->pad ? p->x_border : x, p->x_line, dw,
-              p->row);
+    for (size_t out = 0; out < conv->out; out++, dw += conv->kh * p->row) {
+        list_of_channel(p, images, out);
+        tiles(p, 1, p->n_outputs, conv->pad ? p->x_border : x, p->x_line, dw, p->row);
+    }
 }
 
-/* Output (y, x) of the convolution, which is number `tap` of a window. */
-static void add_output(const struct pass *p, const float *dy, const int32_t *which, size_t tap,
-                       const float *w, float *to)
+/* Outputs of line y of some windows, which begin at dy and at pixel `to`. */
+static void add_outputs(const struct pass *p, size_t windows, const float *dy,
+                        const int32_t *which, size_t y, const float *w, float *to)
 {
+    size_t size = p->pool->size;
     struct asy__pick pick = { .v = dy, .which = which, .slots = p->channels,
-                              .n_slots = p->n_channels, .taps = 1, .first = (int32_t)tap };
-    size_t n = p->isa->sparse->pick(&pick, p->v, p->at);
+                              .n_slots = windows * size * p->n_channels, .taps = 1,
+                              .first = (int32_t)(y * size) };
 
-    if (n)
-        tiles(p, n, w, p->row, to, p->x_line);
+    ASY_IGNORE(p->isa->sparse->pick(&pick, 0, p->v, p->at, p->end)); /* (the ends tell) */
+    tiles(p, windows * size, p->n_channels, w, p->row, to, p->x_line);
 }
 
 /* One image's dx, whose pooled image is dy. */
@@ -275,18 +337,17 @@ static void dx_image(const struct pass *p, const float *dy, const int32_t *which
                      float *dx)
 {
     const struct asy_conv *conv = p->conv;
-    size_t size = p->pool->size, line = conv->w * conv->in;
+    size_t size = p->pool->size, line = conv->w * conv->in, apart = p->pool->stride * conv->stride;
     float *to = conv->pad ? p->dx_border : dx;
 
     memset(to, 0, p->x_image * sizeof *to);
     for (size_t y = 0; y < p->pixels / p->pooled_w * size; y++)
-        for (size_t x = 0; x < p->pooled_w * size; x++) {
-            size_t from = (y / size * p->pooled_w + x / size) * conv->out;
-            size_t row = y / size * p->pool->stride + y % size;
-            size_t col = x / size * p->pool->stride + x % size;
+        for (size_t x = 0; x < p->pooled_w; x += stretch_of(p)) {
+            size_t from = (y / size * p->pooled_w + x) * conv->out;
+            size_t row = y / size * apart + y % size * conv->stride;
 
-            add_output(p, dy + from, which + from, y % size * size + x % size, w,
-                       to + row * conv->stride * p->x_line + col * conv->stride * conv->in);
+            add_outputs(p, asy__smaller(stretch_of(p), p->pooled_w - x), dy + from, which + from,
+                        y % size, w, to + row * p->x_line + x * apart * conv->in);
         }
     for (size_t y = 0; conv->pad && y < conv->h; y++)
         memcpy(dx + y * line, to + (y + conv->pad) * p->x_line + conv->pad * conv->in,

@@ -12,15 +12,19 @@
 
 struct asy__conv;
 
-/* c(r, j) += sums over the entries of v[e] times b(r, j) at at[e], in their order. */
+/* Some lists, and a place for the sums of each: c(r, j) += sums over a list's entries e, in their
+ * order, of v[e] times b(r, j) at at[e]. */
 struct asy__sparse_tile {
-    const float *v;     /* [n] */
-    const uint32_t *at; /* [n] */
-    size_t n;
-    const float *b;     /* b(r, j) at e = b[at[e] + r b_row + j] */
-    float *c;           /* c(r, j) = c[r c_row + j] */
+    const float *v;      /* of all lists, one after another */
+    const uint32_t *at;  /* the same */
+    size_t begin;        /* of the first list's entries */
+    size_t lists, slots;
+    const uint32_t *end; /* [lists][slots]: where entries of a slots end, the last one is the list's */
+    const uint32_t *to;  /* [lists]: its c is this much further on */
+    const float *b;      /* b(r, j) at e = b[at[e] + r b_row + j] */
+    float *c;            /* c(r, j) = c[to + r c_row + j] */
     size_t b_row, c_row;
-    size_t tail;        /* lanes of the last vector that are there */
+    size_t tail;         /* lanes of the last vector that are there */
 };
 typedef void (*asy__sparse_f)(const struct asy__sparse_tile *tile);
 
@@ -47,8 +51,10 @@ struct asy__pick {
 struct asy__sparse {
     size_t sums;          /* rows times vectors, the most of a tile */
     asy__sparse_f tiles[ASY__SPARSE_ROWS][ASY__SPARSE_VECTORS]; /* by rows - 1, vectors - 1 */
-    /* A list of the places whose v is not 0. How many; of the lists SLACK more may be written. */
-    size_t (*pick)(const struct asy__pick *pick, float *ret_v, uint32_t *ret_at);
+    /* Entries of the places whose v is not 0, behind the n that are there. How many there are then,
+     * also after each slots (ret_end, [n_slots]); SLACK more may be written. */
+    size_t (*pick)(const struct asy__pick *pick, size_t n, float *ret_v, uint32_t *ret_at,
+                   uint32_t *ret_end);
 };
 extern const struct asy__sparse asy__sparse_base, asy__sparse_avx2, asy__sparse_avx512;
 

@@ -4,11 +4,11 @@
 #include "conv_sparse.h"
 #include "lanes_avx512.h"
 
-static size_t pick(const struct asy__pick *p, float *ret_v, uint32_t *ret_at)
+static size_t pick(const struct asy__pick *p, size_t n, float *ret_v, uint32_t *ret_at,
+                   uint32_t *ret_end)
 {
     const __m512i taps = _mm512_set1_epi32((int)p->taps), on = _mm512_set1_epi32((int)p->tap);
     const __m512i first = _mm512_set1_epi32(p->first), from = _mm512_set1_epi32((int)p->at);
-    size_t n = 0;
 
     for (size_t i = 0; i < p->n_slots; i++) {
         const struct asy__slots *s = &p->slots[i];
@@ -26,6 +26,7 @@ static size_t pick(const struct asy__pick *p, float *ret_v, uint32_t *ret_at)
         _mm512_storeu_ps(ret_v + n, _mm512_maskz_compress_ps(here, v));
         _mm512_storeu_si512(ret_at + n, _mm512_maskz_compress_epi32(here, at));
         n += (size_t)__builtin_popcount(here);
+        ret_end[i] = (uint32_t)n;
     }
     return n;
 }

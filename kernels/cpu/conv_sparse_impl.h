@@ -14,47 +14,50 @@
 ALWAYS void go_through(const int rows, const int vectors, const struct asy__sparse_tile *tile)
 {
     vec sums[ASY__SPARSE_ROWS][ASY__SPARSE_VECTORS];
-    const size_t b_row = tile->b_row, last = (size_t)(vectors - 1) * LANES;
+    const size_t b_row = tile->b_row, c_row = tile->c_row, last = (size_t)(vectors - 1) * LANES;
     mask tail = mask_of(tile->tail);
+    size_t e = tile->begin;
 
+    for (size_t l = 0; l < tile->lists; l++) {
+        size_t end = tile->end[(l + 1) * tile->slots - 1];
+        float *c = tile->c + tile->to[l];
+
+        if (e == end)
+            continue;
 #pragma GCC unroll 5
-    for (int r = 0; r < rows; r++) {
-        const float *c = tile->c + (size_t)r * tile->c_row;
-
-#pragma GCC unroll 6
-        for (int j = 0; j < vectors - 1; j++)
-            sums[r][j] = load(c + (size_t)j * LANES);
-        sums[r][vectors - 1] = load_part(c + last, tail);
-    }
-    for (size_t e = 0; e < tile->n; e++) {
-        const float *b = tile->b + tile->at[e];
-        vec v = spread(tile->v + e);
-
-#pragma GCC unroll 5
-        for (int r = 0; r < rows; r++, b += b_row) {
+        for (int r = 0; r < rows; r++, c += c_row) {
 #pragma GCC unroll 6
             for (int j = 0; j < vectors - 1; j++)
-                sums[r][j] = fma(v, load(b + (size_t)j * LANES), sums[r][j]);
-            sums[r][vectors - 1] = fma(v, load_part(b + last, tail), sums[r][vectors - 1]);
+                sums[r][j] = load(c + (size_t)j * LANES);
+            sums[r][vectors - 1] = load_part(c + last, tail);
         }
-    }
-#pragma GCC unroll 5
-    for (int r = 0; r < rows; r++) {
-        float *c = tile->c + (size_t)r * tile->c_row;
+        for (; e < end; e++) {
+            const float *b = tile->b + tile->at[e];
+            vec v = spread(tile->v + e);
 
+#pragma GCC unroll 5
+            for (int r = 0; r < rows; r++, b += b_row) {
 #pragma GCC unroll 6
-        for (int j = 0; j < vectors - 1; j++)
-            store(c + (size_t)j * LANES, sums[r][j]);
-        store_part(c + last, tail, sums[r][vectors - 1]);
+                for (int j = 0; j < vectors - 1; j++)
+                    sums[r][j] = fma(v, load(b + (size_t)j * LANES), sums[r][j]);
+                sums[r][vectors - 1] = fma(v, load_part(b + last, tail), sums[r][vectors - 1]);
+            }
+        }
+        c = tile->c + tile->to[l];
+#pragma GCC unroll 5
+        for (int r = 0; r < rows; r++, c += c_row) {
+#pragma GCC unroll 6
+            for (int j = 0; j < vectors - 1; j++)
+                store(c + (size_t)j * LANES, sums[r][j]);
+            store_part(c + last, tail, sums[r][vectors - 1]);
+        }
     }
 }
 
 #ifndef OWN_PICK
 /* Every place is written, and counts if it is one: a branch would be guessed wrong too often. */
-static size_t pick(const struct asy__pick *p, float *v, uint32_t *at)
+static size_t pick(const struct asy__pick *p, size_t n, float *v, uint32_t *at, uint32_t *ret_end)
 {
-    size_t n = 0;
-
     for (size_t i = 0; i < p->n_slots; i++) {
         const struct asy__slots *s = &p->slots[i];
 
@@ -66,6 +69,7 @@ static size_t pick(const struct asy__pick *p, float *v, uint32_t *at)
             at[n] = p->at + s->at[k] + tap * p->tap;
             n += (tap < p->taps) & (v[n] != 0);
         }
+        ret_end[i] = (uint32_t)n;
     }
     return n;
 }

@@ -153,7 +153,8 @@ int main(int argc, char **argv)
         for (int pass = 0; pass < PASSES; pass++) {
             if (shapes[i].pool ? pass == DX : pass == BOTH)
                 continue;
-            memset(o.from, 1, most);
+            for (size_t j = 0; j < most; j++)
+                o.from[j] = (uint8_t)(j * 2654435761u % 4096 / 1024); /* of 2 x 2 */
             for (size_t j = 0; j < 4 * most; j++)
                 o.x[j] = (float)(j * 2654435761u % 1000) / 1000 - 0.5f;
             measure(&shapes[i], pass, &o, turns);
