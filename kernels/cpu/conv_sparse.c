@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define BLOCK ((size_t)8192) /* floats of x that dw has at hand: of the first cache */
+#define LONG_ENOUGH ((size_t)64) /* entries of a list of dw, so that more images gain nothing */
 #define STRETCH ((size_t)16) /* outputs of a line whose channels dx lists at once, at most */
 
 struct pass {
@@ -49,9 +50,17 @@ static size_t border_image(const struct asy_conv *conv)
     return (conv->h + 2 * conv->pad) * (conv->w + 2 * conv->pad) * conv->in;
 }
 
+/* (windows that fit are two apart at least) */
+static size_t most_pixels(const struct asy_conv *conv)
+{
+    return (asy_conv_h(conv) + 1) / 2 * ((asy_conv_w(conv) + 1) / 2);
+}
+
 static size_t images_of(const struct asy_conv *conv)
 {
-    return asy__larger(1, BLOCK / border_image(conv));
+    size_t enough = asy__blocks_of(LONG_ENOUGH, most_pixels(conv));
+
+    return asy__larger(1, asy__smaller(enough, BLOCK / border_image(conv)));
 }
 
 /* A vector of 16 lanes is what is counted with, whatever the processor has: for each window and
@@ -85,11 +94,9 @@ static size_t list_room(const struct asy_conv *conv, size_t images, size_t pixel
     return asy__round16(longest) + ASY__SPARSE_SLACK;
 }
 
-/* (windows that fit are two apart at least) */
 size_t asy__sparse_room(const struct asy_conv *conv)
 {
-    size_t pixels = (asy_conv_h(conv) + 1) / 2 * ((asy_conv_w(conv) + 1) / 2);
-    size_t images = images_of(conv);
+    size_t images = images_of(conv), pixels = most_pixels(conv);
     size_t border = conv->pad ? asy__round16(border_image(conv)) : 0;
     size_t list = list_room(conv, images, pixels);
 
