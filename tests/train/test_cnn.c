@@ -66,6 +66,7 @@ static void digits_are_learnt(void)
         { KIT_DIGITS, "", "\"filters\":6,\"blocks\":1,\"pool\":\"none\",\"dropout\":0.2,"
           "\"lr\":0.005", 0.95 },
         { KIT_DIGITS, "", "\"filters\":8,\"residual\":true,\"lr\":0.01", 0.92 },
+        { KIT_DIGITS, "", "\"filters\":8,\"augment_shift\":1,\"lr\":0.01", 0.8 },
         { KIT_DIGITS, "", "\"filters\":8,\"norm\":\"batch\",\"lr\":0.005", 0.95 },
         { KIT_DIGITS, "", "\"filters\":6,\"norm\":\"layer\",\"lr\":0.005", 0.9 },
     };
@@ -102,6 +103,7 @@ static void resumed_training_ends_with_the_same_bits(void)
         "\"filters\":6,\"dropout\":0.3",
         "\"filters\":4,\"residual\":true,\"optimizer\":\"sgd\"",
         "\"filters\":4,\"residual\":true,\"norm\":\"batch\"",
+        "\"filters\":4,\"augment_crop\":2,\"augment_flip\":true,\"augment_shift\":1",
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(params); i++) {
@@ -196,6 +198,45 @@ static void rows_are_images(void)
     }
 }
 
+static void what_is_no_image_is_not_augmented(void)
+{
+    static const struct {
+        const char *name, *family, *params, *says;
+    } cases[] = {
+        { "an image", "cnn", "{\"augment_crop\":7,\"augment_shift\":7,\"augment_flip\":true}",
+          NULL },
+        { "nothing left", "cnn", "{\"augment_crop\":8}",
+          "augment_crop: of images of 8 x 8 pixels 8 would leave none" },
+        { "the same", "cnn", "{\"augment_shift\":9}",
+          "augment_shift: of images of 8 x 8 pixels 9 would leave none" },
+        { "a vector", "layers", "{\"augment_flip\":true,\"layers\":[{\"dense\":4}]}",
+          "augment_crop, augment_shift and augment_flip are for images" },
+        { "a listed image", "layers", "{\"augment_flip\":true,\"layers\":[{\"image\":4},"
+          "{\"conv\":2}]}", NULL },
+        { "a line", "layers", "{\"augment_shift\":1,\"layers\":[{\"image\":1},{\"conv\":2,"
+          "\"kernel\":1}]}", "augment_crop, augment_shift and augment_flip are for images" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__schema schema = { .n_features = 64, .target_factor = 1 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *root = NULL;
+        struct asy__net *net = NULL;
+        struct asy__hyper hyper;
+        int rc = -1;
+
+        asy__hyper_defaults((enum asy__family)asy__family_find(cases[i].family), &hyper);
+        if (T_OK(asy_json_parse(cases[i].params, strlen(cases[i].params), &root, &err), &err) &&
+            T_OK(asy__hyper_read(root, &hyper, &err), &err))
+            rc = asy__family_net(&hyper, &schema, 1, 1, &net, &err);
+        T_EQ(cases[i].name, rc, cases[i].says ? ASY_E_INVAL : 0);
+        if (cases[i].says)
+            T_HAS(cases[i].name, err.text, cases[i].says);
+        asy__net_destroy(net);
+        asy_json_destroy(root);
+    }
+}
+
 /* The network of the figures, and one that is a small ResNet. */
 static void layers_are_those_asked_for(void)
 {
@@ -233,4 +274,5 @@ static void layers_are_those_asked_for(void)
 
 T_MAIN("cnn", T_TEST(digits_are_learnt), T_TEST(resumed_training_ends_with_the_same_bits),
        T_TEST(parts_refuse_what_needs_the_whole_batch), T_TEST(rows_are_images),
+       T_TEST(what_is_no_image_is_not_augmented),
        T_TEST(layers_are_those_asked_for))

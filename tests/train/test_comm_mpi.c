@@ -487,6 +487,8 @@ static const struct strict_case {
     { "cnn", KIT_DIGITS, "\"label\":-1" STRICT, PARAMS ",\"filters\":6" },
     { "cnn", KIT_DIGITS, "\"label\":-1" STRICT,
       PARAMS ",\"filters\":4,\"residual\":true,\"dropout\":0.25" },
+    { "cnn", KIT_DIGITS, "\"label\":-1" STRICT,
+      PARAMS ",\"filters\":4,\"augment_crop\":2,\"augment_flip\":true,\"augment_shift\":1" },
     { "gpt", ASY_SOURCE_DIR "/README.md", "\"format\":\"text\"" STRICT,
       "\"d_model\":12,\"heads\":3,\"blocks\":1,\"context\":20,\"batch_size\":40,"
       "\"dropout\":0.1,\"tied\":true" },

@@ -141,6 +141,8 @@ static const struct steps_case {
     { "mlp, strict", "mlp", KIT_DIGITS, "\"label\":-1" STRICT, "\"hidden\":32", 600, 20 },
     { "cnn", "cnn", DIGITS, "\"filters\":4,\"norm\":\"batch\",\"lr_schedule\":\"cosine\"",
       600, 60 },
+    { "cnn, augmented", "cnn", DIGITS, "\"filters\":4,\"augment_crop\":1,\"augment_flip\":true",
+      600, 60 },
     { "cnn, residual", "cnn", DIGITS, "\"filters\":4,\"residual\":true", 600, 60 },
     { "layers", "layers", DIGITS, "\"layers\":[{\"dense\":24},{\"act\":\"tanh\"},{\"dense\":10}]",
       600, 20 },

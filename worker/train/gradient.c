@@ -76,7 +76,8 @@ int asy__gradient_begin(struct asy__run *run, struct asy_error *err)
  * rank works out its own rows of it. */
 void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
 {
-    size_t width = run->data->schema.n_features;
+    const struct asy__progress *p = &run->state.progress;
+    size_t width = run->data->schema.n_features, place = from - (size_t)p->batch * run->batch;
 
     asy_shuffle_get(&run->shuffle, from, rows, run->rows);
     for (size_t i = 0; run->data->x && i < rows; i++) { /* a plug-in may have its own */
@@ -86,7 +87,11 @@ void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
             asy__tokens_row(run->data, row, run->later, run->x + i * width, run->label + i * width);
             continue;
         }
-        memcpy(run->x + i * width, run->data->x + row * width, width * sizeof *run->x);
+        if (run->augment.column)
+            asy__augment_row(&run->augment, p->step, place + i, run->data->x + row * width,
+                             run->x + i * width);
+        else
+            memcpy(run->x + i * width, run->data->x + row * width, width * sizeof *run->x);
         run->label[i] = run->data->label[row];
         run->target[i] = run->data->target[row];
     }

@@ -81,6 +81,9 @@ static const struct row {
     { "norm", WORD, AT(norm), 0, 0, 0, norms },
 }, of_cnn[] = {
     { "activation", WORD, AT(activation), 0, 0, 0, activations },
+    { "augment_crop", COUNT, AT(augment_crop), 0, 0, 4095, NULL },
+    { "augment_flip", FLAG, AT(augment_flip), 0, 0, 1, NULL },
+    { "augment_shift", COUNT, AT(augment_shift), 0, 0, 4095, NULL },
     { "blocks", COUNT, AT(blocks), 2, 1, ASY__BLOCKS_MAX, NULL },
     { "dropout", REAL, AT(dropout), 0, 0, 0.99, NULL },
     { "filters", COUNT, AT(filters), 16, 1, 1024, NULL },
@@ -94,6 +97,9 @@ static const struct row {
     { "pool", WORD, AT(pool), 0, 0, 0, pools },
     { "residual", FLAG, AT(residual), 0, 0, 1, NULL },
 }, of_layers[] = {
+    { "augment_crop", COUNT, AT(augment_crop), 0, 0, 4095, NULL },
+    { "augment_flip", FLAG, AT(augment_flip), 0, 0, 1, NULL },
+    { "augment_shift", COUNT, AT(augment_shift), 0, 0, 4095, NULL },
     { "layers", LIST, AT(list), 0, 0, 0, NULL },
 }, of_gpt[] = {
     { "activation", WORD, AT(activation), 2, 0, 0, activations },

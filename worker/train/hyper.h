@@ -52,6 +52,8 @@ struct asy__hyper {
     int64_t pool;     /* enum asy__pooling */
     int64_t residual;
     int64_t image_height, image_width, image_channels; /* 0: as the data say */
+    /* cnn, layers */
+    int64_t augment_crop, augment_shift, augment_flip; /* data/augment.h */
     /* layers; both borrowed from what was read */
     const struct asy_json *list;   /* layers.h; NULL: none was given */
     const struct asy_json *values; /* the object that has values of parameters for it */

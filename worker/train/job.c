@@ -336,6 +336,13 @@ static void add_layers(const struct asy__hyper *h, int population, struct asy_bu
     asy_buf_addc(buf, '\n');
 }
 
+static void add_augment(const struct asy__hyper *h, struct asy_buf *buf)
+{
+    if (h->augment_crop || h->augment_shift || h->augment_flip)
+        asy_buf_addf(buf, "augment=%lld %lld %lld\n", (long long)h->augment_crop,
+                     (long long)h->augment_shift, (long long)h->augment_flip);
+}
+
 /* What a network is, and what a population's trials have of their own. */
 static void add_network(const struct asy__hyper *h, int population, struct asy_buf *buf)
 {
@@ -354,6 +361,7 @@ static void add_network(const struct asy__hyper *h, int population, struct asy_b
     if (population)
         return;
     add_more(h, buf);
+    add_augment(h, buf);
     asy_buf_addf(buf, "lr=%a\nweight_decay=%a\n", h->lr, h->weight_decay);
     asy_buf_addf(buf, "momentum=%a\nnesterov=%d\nbeta1=%a\nbeta2=%a\nepsilon=%a\n", h->momentum,
                  (int)h->nesterov, h->beta1, h->beta2, h->epsilon);

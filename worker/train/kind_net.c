@@ -44,6 +44,23 @@ static int validate(struct asy__run *run, struct asy__score *ret, struct asy_err
     return asy__score_part(&scoring, ASY__VALIDATION, ret, &run->counts, err);
 }
 
+/* What training rows go through on their way into a batch. */
+static int plan_augment(struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__hyper *hyper = &run->job->hyper;
+    struct asy__shape image = asy__family_image(run->net);
+
+    if (!asy__family_augments(hyper))
+        return 0;
+    run->augment = (struct asy__augment){
+        .schema = &run->data->schema, .height = image.height, .width = image.width,
+        .channels = image.channels, .shift = (size_t)hyper->augment_shift,
+        .crop = (size_t)hyper->augment_crop, .flip = (int)hyper->augment_flip,
+        .seed = run->job->seed,
+    };
+    return asy__augment_init(&run->augment, err);
+}
+
 static int plan(struct asy__run *run, struct asy_error *err)
 {
     const size_t *start = run->data->start;
@@ -56,7 +73,8 @@ static int plan(struct asy__run *run, struct asy_error *err)
     if ((rc = check_precision(run->job, err)) < 0 ||
         (rc = asy__run_tally(run, begin, end, err)) < 0 ||
         (rc = asy__family_net(&run->job->hyper, &run->data->schema, asy__gradient_rows(run),
-                              EVAL_ROWS, &run->net, err)) < 0)
+                              EVAL_ROWS, &run->net, err)) < 0 ||
+        (rc = plan_augment(run, err)) < 0)
         return rc;
     run->learner = asy__net_learner(run->net, NULL, NULL);
     if ((rc = check_joins(run, err)) < 0)
@@ -127,6 +145,7 @@ static int judge(struct asy__run *run, const struct asy__model_parts *parts,
 
 static void destroy(struct asy__run *run)
 {
+    asy__augment_fini(&run->augment);
     asy__net_destroy(run->net);
 }
 

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <asy/shuffle.h>
 #include <asy/training.h>
+#include "data/augment.h"
 #include "learn/metrics.h"
 #include "plugged.h"
 #include "state.h"
@@ -104,6 +105,7 @@ struct asy__run {
     const char *dir, *identity;
     struct asy__net *net;         /* NULL: no network */
     struct asy__learner learner;  /* of nothing where there are trees */
+    struct asy__augment augment;  /* column NULL: rows are as they are */
     struct asy__plugged *plugged; /* NULL: no plug-in */
     struct asy__trees *trees;     /* NULL: what gives a gradient */
     struct asy__score train, val; /* trees: of all ranks after the last round */

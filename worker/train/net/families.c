@@ -193,6 +193,36 @@ static int list_cnn(const struct asy__hyper *hyper, const struct asy__schema *sc
     return 0;
 }
 
+int asy__family_augments(const struct asy__hyper *hyper)
+{
+    return hyper->augment_crop || hyper->augment_shift || hyper->augment_flip;
+}
+
+struct asy__shape asy__family_image(const struct asy__net *net)
+{
+    return net->layers[0].desc.kind == ASY__IMAGE ? net->layers[0].out : net->features;
+}
+
+static int check_augment(const struct asy__hyper *hyper, const struct asy__net *net,
+                         struct asy_error *err)
+{
+    struct asy__shape image = asy__family_image(net);
+    int64_t most = (int64_t)(image.height < image.width ? image.height : image.width);
+
+    if (!asy__family_augments(hyper))
+        return 0;
+    if (most < 2)
+        return asy_fail(err, ASY_E_INVAL, "augment_crop, augment_shift and augment_flip are for "
+                        "images, and rows are none here");
+    if (hyper->augment_crop >= most || hyper->augment_shift >= most)
+        return asy_fail(err, ASY_E_INVAL, "augment_%s: of images of %zu x %zu pixels %lld would "
+                        "leave none", hyper->augment_crop >= most ? "crop" : "shift",
+                        image.height, image.width,
+                        (long long)(hyper->augment_crop >= most ? hyper->augment_crop
+                                                                : hyper->augment_shift));
+    return 0;
+}
+
 int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *schema,
                     size_t train_rows, size_t eval_rows, struct asy__net **ret_net,
                     struct asy_error *err)
@@ -203,6 +233,7 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
                                         .eval_rows = eval_rows,
                                         .bf16 = hyper->precision == ASY__BF16 };
     struct asy__layer_desc few[LIST_MAX], *listed = NULL;
+    struct asy__net *net = NULL;
     size_t n = 0;
     int rc = 0;
 
@@ -222,7 +253,11 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
         rc = asy__layers_read(hyper->list, hyper->values, asy__outputs_of(schema), &listed, &n,
                               err);
     if (rc == 0)
-        rc = asy__net_create(listed ? listed : few, n, &options, ret_net, err);
+        rc = asy__net_create(listed ? listed : few, n, &options, &net, err);
+    if (rc == 0 && (rc = check_augment(hyper, net, err)) < 0)
+        asy__net_destroy(net);
+    if (rc == 0)
+        *ret_net = net;
     free(listed);
     return rc;
 }
