@@ -19,7 +19,7 @@ struct asy__sparse_tile {
     const uint32_t *at;  /* the same */
     size_t begin;        /* of the first list's entries */
     size_t lists, slots;
-    const uint32_t *end; /* [lists][slots]: where entries of a slots end, the last one is the list's */
+    const uint32_t *end; /* [lists][slots]: of the entries of each slots; the last is the list's */
     const uint32_t *to;  /* [lists]: its c is this much further on */
     const float *b;      /* b(r, j) at e = b[at[e] + r b_row + j] */
     float *c;            /* c(r, j) = c[to + r c_row + j] */
