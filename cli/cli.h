@@ -29,6 +29,7 @@ struct asy__options {
         no_wandb, history;
     int64_t cores, limit, attempt, nodes;
     const char *output, *format, *worker, *user, *method, *objective;
+    const char *prompt, *tokens, *temperature, *top, *seed; /* for assay-trainer, which checks */
 };
 /* Fills from argv (after the command's name); allowed: a string of option letters this command
  * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
@@ -272,6 +273,7 @@ int asy__cmd_export(int argc, char **argv);
 int asy__cmd_logs(int argc, char **argv);
 int asy__cmd_predict(int argc, char **argv);
 int asy__cmd_scores(int argc, char **argv);
+int asy__cmd_generate(int argc, char **argv);
 int asy__cmd_pause(int argc, char **argv);
 int asy__cmd_resume(int argc, char **argv);
 int asy__cmd_stop(int argc, char **argv);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * files.c - the commands whose result is a file's content: predict, scores, export. */
+ * files.c - the commands whose result is a file's content: predict, generate, scores,
+ * export. */
 #include "cli.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -125,6 +126,59 @@ int asy__cmd_scores(int argc, char **argv)
     asy_buf_fini(&out);
     asy__session_close(session);
     return status;
+}
+
+/* ---- generate ------------------------------------------------------------------------------- */
+
+static int is_stored(const char *word);
+
+static int generate(const struct asy__options *options, const char *model, struct asy_buf *out,
+                    struct asy_error *err)
+{
+    const char *const pairs[][2] = { { "--prompt", options->prompt },
+                                     { "--tokens", options->tokens },
+                                     { "--temperature", options->temperature },
+                                     { "--top-k", options->top },
+                                     { "--seed", options->seed } };
+    const char *args[2 + 2 * ASY_ARRAY_LEN(pairs) + 2] = { "--generate", model };
+    size_t n = 2;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(pairs); i++)
+        if (pairs[i][1]) {
+            args[n++] = pairs[i][0];
+            args[n++] = pairs[i][1];
+        }
+    args[n] = options->json ? "--json" : NULL;
+    return asy__trainer(args, out, err);
+}
+
+int asy__cmd_generate(int argc, char **argv)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__options options;
+    struct asy__session *session = NULL;
+    struct asy_buf out = { 0 };
+    struct asy__model model = { .path = "" };
+    int64_t trial = -1;
+    int rc;
+
+    asy_buf_init(&out, 1u << 30);
+    if (asy__options_parse(argc, argv, "ojptTks", 1, 2, &options, &err) < 0 ||
+        (options.n_words > 1 && asy__trial_number(options.words[1], &trial, &err) < 0)) {
+        asy__complain(&err);
+        return EXIT_USAGE;
+    }
+    if (is_stored(options.words[0]))
+        rc = generate(&options, options.words[0], &out, &err);
+    else if ((rc = asy__session_open(&options, ASY__START_COORDINATOR, &session, &err)) == 0 &&
+             (rc = find_model(session, options.words[0], trial, &model, &err)) == 0)
+        rc = generate(&options, model.path, &out, &err);
+    if (rc == 0)
+        rc = write_out(&options, out.data, out.len, &err);
+    asy__model_drop(&model);
+    asy_buf_fini(&out);
+    asy__session_close(session);
+    return rc < 0 ? asy__complain(&err) : EXIT_DONE;
 }
 
 /* ---- export -------------------------------------------------------------------------------- */

@@ -119,12 +119,13 @@ static int is_of_plugin(const struct asy_json *study)
     return asy_json_get(asy_json_get(asy_json_get(study, "spec"), "run"), "plugin") != NULL;
 }
 
-/* Whether `assay predict` has anything to give for its model. */
-static int is_applied(const struct asy_json *study)
+/* The command that its model is for; "": none of ours. */
+static const char *use_of(const struct asy_json *study)
 {
     const struct asy_json *run = asy_json_get(asy_json_get(study, "spec"), "run");
+    int writes = !strcmp(asy_json_str(asy_json_get(run, "model"), ""), "gpt");
 
-    return !is_of_plugin(study) && strcmp(asy_json_str(asy_json_get(run, "model"), ""), "gpt") != 0;
+    return is_of_plugin(study) ? "" : writes ? "generate" : "predict";
 }
 
 static int has_test_part(const struct asy_json *study)
@@ -352,9 +353,9 @@ static void put_next_without(const struct asy__options *options, const char *stu
     put_command(options, words("trials %s", study), "all trials", 0, out);
 }
 
-/* applies: the model, without whom it is of. */
+/* use: of the model, without whom it is of. */
 static void put_next(const struct asy__options *options, const char *study, int64_t best,
-                     int has_model, int applies, int has_front, struct asy_buf *out)
+                     int has_model, const char *use, int has_front, struct asy_buf *out)
 {
     if (has_front)
         put_command(options, words("pareto %s", study), "the whole front", 1, out);
@@ -363,7 +364,9 @@ static void put_next(const struct asy__options *options, const char *study, int6
     put_command(options, words("show %s %" PRId64, study, best), "all about that trial", 0, out);
     if (!has_model)
         return;
-    if (applies)
+    if (*use && !strcmp(use, "generate"))
+        put_command(options, words("generate %s", study), "let its model write", 0, out);
+    else if (*use)
         put_command(options, words("predict %s FILE.csv", study), "apply its model", 0, out);
     put_command(options, words("export %s --model -o FILE", study), "copy its model", 0, out);
 }
@@ -423,7 +426,7 @@ int asy__final_screen(struct asy__session *session, const char *study,
     else
         asy_buf_addf(&out, "%-*s%s\n", LABEL, "stored", options->home);
     if (best >= 0)
-        put_next(options, study, best, model != NULL, is_applied(row),
+        put_next(options, study, best, model != NULL, use_of(row),
                  asy_json_get(row, "front") != NULL, &out);
     else
         put_next_without(options, study, trials, &out);

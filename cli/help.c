@@ -57,6 +57,8 @@ static const struct {
     { "logs", "assay logs my-first 12 --stderr\n  assay logs my-first 12 -f" },
     { "predict", "assay predict my-first new-rows.csv -o predictions.csv\n"
                  "  zcat rows.csv.gz | assay predict my-first - --json" },
+    { "generate", "assay generate my-text --prompt 'First ' --tokens 500\n"
+                  "  assay generate model.safetensors --temperature 0 --seed 7" },
     { "scores", "assay scores my-first\n  assay scores my-first 12 --json" },
     { "export", "assay export my-first -o table.csv\n  assay export my-first --format json\n"
                 "  assay export my-first --model -o model.safetensors\n"

@@ -43,6 +43,10 @@ static const struct command commands[] = {
       "assay logs STUDY TRIAL [--attempt N] [--stderr] [--follow] [--json]" },
     { "predict", asy__cmd_predict, "apply the best model of a study to rows of a file",
       "assay predict STUDY FILE [--output FILE] [--json]", .begins = 1 },
+    { "generate", asy__cmd_generate, "let a model of the family gpt write on",
+      "assay generate STUDY [TRIAL] [--prompt TEXT] [--tokens N] [--temperature T]\n"
+      "                      [--top-k K] [--seed N] [--output FILE] [--json]\n"
+      "       assay generate MODEL.safetensors [OPTION]..." },
     { "scores", asy__cmd_scores, "how a model did on the validation part, class by class",
       "assay scores STUDY [TRIAL] [--output FILE] [--json]" },
     { "export", asy__cmd_export, "all trials as a table, or a model",

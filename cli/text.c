@@ -49,6 +49,8 @@ static const struct flag {
     { 'l', "--agent", 0 },  { 'W', "--worker", 0 }, { 'U', "--for", 1 },
     { 'C', "--coordinator", 1 }, { 'S', "--no-wandb-shim", 0 },
     { 'M', "--method", 1 },  { 'O', "--objective", 1 }, { 'H', "--history", 0 },
+    { 'p', "--prompt", 1 },  { 't', "--tokens", 1 }, { 'T', "--temperature", 1 },
+    { 'k', "--top-k", 1 },   { 's', "--seed", 1 },
 };
 
 /* Which every command takes. */
@@ -105,6 +107,11 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'M': options->method = value; break;
     case 'O': options->objective = value; break;
     case 'H': options->history = 1; break;
+    case 'p': options->prompt = value; break;
+    case 't': options->tokens = value; break;
+    case 'T': options->temperature = value; break;
+    case 'k': options->top = value; break;
+    case 's': options->seed = value; break;
     case 'C': options->coordinator = value; break;
     default: snprintf(options->home, sizeof options->home, "%s", value); break;
     }

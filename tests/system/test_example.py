@@ -2,12 +2,13 @@
 """What quickstart.sh runs, examples/digits-mlp.yaml, under five seeds: the best model is good on rows
 that the search never saw, and the space is wide enough for a search to be worth its while. And the
 examples of boosted trees and of convolutions, once; those of a text and of listed layers, cut short."""
+import json
 import os
 import re
 import shutil
 import statistics
 
-from harness import SOURCE, Home, equal, main
+from harness import SOURCE, Home, equal, has, main
 
 GOOD = 0.97   # test accuracy, the median of the seeds
 WEAK = 0.90   # a quarter of the trials stays below
@@ -82,23 +83,36 @@ def cut(text, length):
     return text
 
 
-def run_cut(name, length, metric):
-    """Out of a copy of the folder, with nothing beside it; what its best model reaches."""
+def run_cut(name, length, metric, then=lambda home, out: None):
+    """Out of a copy of the folder, with nothing beside it; what its best model reaches. then: to be
+    done with what the run said."""
     with Home() as home:
         folder = os.path.join(home.path, "examples")
         shutil.copytree(f"{SOURCE}/examples", folder)
         with open(f"{folder}/{name}.yaml", encoding="utf-8") as f:
             text = cut(f.read(), length)
         home.write(f"examples/{name}.yaml", text)
-        home.run("run", f"examples/{name}.yaml")
+        then(home, home.run("run", f"examples/{name}.yaml")[0])
         best = home.json("show", name, str(home.json("show", name)["best_trial"]))
         value, = [m["value"] for m in best["metrics"] if m["name"] == metric]
         print(f"# {metric} of {name}", value)
         return value
 
 
+def writes(home, out):
+    has("what to type next", out, "assay generate text-gpt ")
+    asked = ("generate", "text-gpt", "--prompt", "The ", "--tokens", "30", "--seed", "7")
+    text = home.run(*asked)[0]
+    equal("the prompt, 30 characters, a line's end", (text[:4], len(text)), ("The ", 35))
+    told = json.loads(home.run(*asked, "--json")[0])
+    equal("the same text", told, {"prompt": "The ", "text": text[4:-1]})
+    home.run("export", "text-gpt", "--model", "--output", f"{home.path}/m.safetensors")
+    equal("of a file", home.run("generate", f"{home.path}/m.safetensors", *asked[2:])[0], text)
+    has("its mistakes", home.run("generate", "text-gpt", "--top-k", "x", code=1)[1], "'x'")
+
+
 def the_text_is_learnt_from_a_copied_folder():
-    value = run_cut("text-gpt", 4, "test_perplexity")
+    value = run_cut("text-gpt", 4, "test_perplexity", writes)
     if value > 30:  # of a guess among all of its 41 characters: 41
         raise AssertionError(f"test perplexity {value}")
 

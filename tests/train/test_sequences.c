@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Training on tokens: what is learnt, that an interruption leaves no trace, what is refused. */
+#include "filekit.h"
 #include "trainkit.h"
 #include <math.h>
 #include <asy/training.h>
@@ -121,6 +122,132 @@ static void what_follows_is_learnt(void)
     }
 }
 
+/* What the model writes; the caller frees it. */
+static char *written(struct bench *b, const struct asy_generate *options, int as_json)
+{
+    struct asy_buf text;
+    char *taken = NULL;
+
+    asy_buf_init(&text, 1u << 20);
+    if (T_OK(asy_trainer_generate(b->result.model_path, options, as_json, &text, &b->err), &b->err))
+        taken = asy_buf_take(&text, NULL);
+    asy_buf_fini(&text);
+    return taken;
+}
+
+static void says(const char *name, struct bench *b, struct asy_generate options, int as_json,
+                 const char *want)
+{
+    char *text = written(b, &options, as_json);
+
+    T_STR(name, text ? text : "", want);
+    free(text);
+}
+
+/* Two texts of 60 tokens. */
+static bool same(struct bench *b, struct asy_generate x, struct asy_generate y)
+{
+    char *one, *two;
+    bool is;
+
+    x.n = y.n = 60;
+    one = written(b, &x, 0);
+    two = written(b, &y, 0);
+    is = one && two && !strcmp(one, two);
+    free(one);
+    free(two);
+    return is;
+}
+
+static void a_model_writes_on(void)
+{
+    static const struct {
+        const char *name;
+        struct asy_generate options;
+        const char *says;
+    } cases[] = {
+        { "unknown", { "abd", 3, 0, 1, 0 }, "the model does not know 'd' (U+0064)" },
+        { "no text", { "ab\xff", 3, 0, 1, 0 }, "the prompt is not UTF-8" },
+        { "cold", { "ab", 3, 0, -1, 0 }, "a temperature is from 0" },
+        { "no number", { "ab", 3, 0, NAN, 0 }, "a temperature is from 0" },
+        { "too many", { "ab", 1000001, 0, 1, 0 }, "1000001 tokens are too many" },
+    };
+    struct bench *b = &bench;
+    struct asy_buf text;
+
+    asy_buf_init(&text, 1u << 16);
+    if (!set_up(b) || !T_OK(train(b, "gpt", TEXT, "val_loss", 25, SMALL, "", NULL), &b->err))
+        goto out;
+    says("the likeliest", b, (struct asy_generate){ "abac", 13, 0, 0, 0 }, 0,
+         "abacabacabacabaca\n");
+    says("one of one", b, (struct asy_generate){ "abac", 5, 1, 9, 0 }, 0, "abacabaca\n");
+    says("as JSON", b, (struct asy_generate){ "abac", 5, 0, 0, 0 }, 1,
+         "{\"prompt\":\"abac\",\"text\":\"abaca\"}\n");
+    says("nothing more", b, (struct asy_generate){ "ab", 0, 0, 0, 0 }, 0, "ab\n");
+    T_EQ("same seed", same(b, (struct asy_generate){ "a", 0, 0, 20, 3 },
+                           (struct asy_generate){ "a", 0, 0, 20, 3 }), 1);
+    T_EQ("another seed", same(b, (struct asy_generate){ "a", 0, 0, 20, 3 },
+                              (struct asy_generate){ "a", 0, 0, 20, 4 }), 0);
+    T_EQ("no prompt", same(b, (struct asy_generate){ "", 0, 0, 0, 3 },
+                           (struct asy_generate){ "", 0, 1, 7, 4 }), 1);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        int rc = asy_trainer_generate(b->result.model_path, &cases[i].options, 0, &text, &b->err);
+
+        T_TRUE(rc < 0);
+        T_HAS(cases[i].name, b->err.text, cases[i].says);
+    }
+out:
+    asy_buf_fini(&text);
+    tear_down(b);
+}
+
+/* 0 3 0 5 and so on. */
+static void numbers_go_on_as_numbers(void)
+{
+    const struct asy_generate begun = { "0, 3", 4, 0, 0, 0 }, beyond = { "0 6", 4, 0, 0, 0 };
+    struct bench *b = &bench;
+    struct asy_buf file, text;
+    uint8_t ids[2400];
+
+    asy_buf_init(&file, 1u << 16);
+    asy_buf_init(&text, 1u << 16);
+    for (size_t i = 0; i < sizeof ids; i++)
+        ids[i] = i % 2 == 0 ? 0 : i % 4 == 1 ? 3 : 5;
+    if (!set_up(b))
+        goto out;
+    kit_array(&file, "|u1", "2400,", ids, sizeof ids);
+    kit_write(b->text, file.data, file.len);
+    if (!T_OK(train(b, "gpt", "\"format\":\"tokens\"", "val_loss", 25, SMALL, "", NULL), &b->err))
+        goto out;
+    says("numbers", b, begun, 0, "0 3 0 5 0 3\n");
+    says("as JSON", b, begun, 1, "{\"prompt\":\"0, 3\",\"text\":\"0 5 0 3\"}\n");
+    T_TRUE(asy_trainer_generate(b->result.model_path, &beyond, 0, &text, &b->err) < 0);
+    T_HAS("beyond", b->err.text, "'6' is no token; there are 0 to 5");
+out:
+    asy_buf_fini(&file);
+    asy_buf_fini(&text);
+    tear_down(b);
+}
+
+static void a_model_of_rows_writes_nothing(void)
+{
+    const struct asy_generate options = ASY_GENERATE_INIT;
+    struct bench *b = &bench;
+    struct asy_buf text;
+
+    asy_buf_init(&text, 1u << 16);
+    if (set_up(b)) {
+        asy_json_destroy(b->job);
+        b->job = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 1, "\"hidden\":4", "");
+        if (T_OK(asy_trainer_run(b->trainer, b->job, b->dir, NULL, &callbacks, &b->result, &b->err),
+                 &b->err))
+            T_EQ("mlp", asy_trainer_generate(b->result.model_path, &options, 0, &text, &b->err),
+                 ASY_E_UNSUPPORTED);
+    }
+    asy_buf_fini(&text);
+    tear_down(b);
+}
+
 static void an_interruption_leaves_no_trace(void)
 {
     struct bench *b = &bench;
@@ -178,5 +305,7 @@ static void what_does_not_fit_is_refused(void)
     }
 }
 
-T_MAIN("sequences", T_TEST(what_follows_is_learnt), T_TEST(an_interruption_leaves_no_trace),
+T_MAIN("sequences", T_TEST(what_follows_is_learnt), T_TEST(a_model_writes_on),
+       T_TEST(numbers_go_on_as_numbers), T_TEST(a_model_of_rows_writes_nothing),
+       T_TEST(an_interruption_leaves_no_trace),
        T_TEST(what_does_not_fit_is_refused))

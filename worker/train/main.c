@@ -37,6 +37,9 @@ static const char help[] =
     "  assay-trainer --predict MODEL FILE.csv [--json]\n"
     "        applies a stored model to a table (-: standard input); CSV on stdout, or an object a "
     "row\n"
+    "  assay-trainer --generate MODEL [--prompt TEXT] [--tokens N] [--temperature T] [--top-k K]\n"
+    "                [--seed N] [--json]\n"
+    "        lets a model of the family gpt go on after a prompt\n"
     "  assay-trainer --export MODEL --format onnx|c\n"
     "        a stored model as an ONNX file, or as a header in C, on stdout\n"
     "  assay-trainer --probe\n"
@@ -430,6 +433,38 @@ static int pairs(int argc, char **argv, const char *const *names, const char **v
     return 0;
 }
 
+static int generate(int argc, char **argv)
+{
+    static const char *const names[] = { "--prompt", "--tokens", "--temperature", "--top-k",
+                                         "--seed", NULL };
+    const char *values[5] = { NULL };
+    int as_json = argc > 3 && !strcmp(argv[argc - 1], "--json");
+    struct asy_generate options = ASY_GENERATE_INIT;
+    struct asy_error err = ASY_ERROR_INIT;
+    uint64_t numbers[2] = { options.n, options.top };
+    uint64_t *const into[] = { NULL, &numbers[0], NULL, &numbers[1], &options.seed };
+    struct asy_buf buf;
+    int rc;
+
+    if (argc < 3)
+        return usage("a model is missing after ", argv[1]);
+    if ((rc = pairs(argc - as_json, argv, names, values)))
+        return rc;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(into); i++)
+        if (into[i] && values[i] && asy_parse_u64(values[i], strlen(values[i]), into[i], &err) < 0)
+            return fail(&err);
+    if (values[2] &&
+        asy_parse_f64(values[2], strlen(values[2]), &options.temperature, &err) < 0)
+        return fail(&err);
+    options.prompt = values[0] ? values[0] : "";
+    options.n = (size_t)numbers[0];
+    options.top = (size_t)numbers[1];
+    asy_buf_init(&buf, SIZE_MAX / 2);
+    if ((rc = asy_trainer_generate(argv[2], &options, as_json, &buf, &err)) < 0)
+        asy_buf_fini(&buf);
+    return rc < 0 ? fail(&err) : print_buf(&buf, "");
+}
+
 static int with_job(int argc, char **argv)
 {
     static const char *const run_names[] = { "--dir", "--resume", NULL };
@@ -482,6 +517,8 @@ int main(int argc, char **argv)
         return argc == 5 && !strcmp(argv[3], "--format")
                    ? export(argv[2], argv[4])
                    : usage("--export MODEL --format onnx|c", "");
+    if (!strcmp(mode, "--generate"))
+        return generate(argc, argv);
     if (!strcmp(mode, "--report"))
         return argc == 3 || (argc == 4 && !strcmp(argv[3], "--json"))
                    ? report(argv[2], argc == 4)

@@ -22,6 +22,7 @@ enum asy_rng_purpose {
     ASY_RNG_ROWS = 8,     /* rows that a round of boosting uses; number = round */
     ASY_RNG_COLUMNS = 9,  /* features that a tree uses; number = tree */
     ASY_RNG_AUGMENT = 10, /* what becomes of images; number = step */
+    ASY_RNG_GENERATE = 11, /* tokens that a model writes */
 };
 
 struct asy_rng {

@@ -216,15 +216,13 @@ static double number(const struct asy__shape *shape, const unsigned char *p)
 }
 
 /* Appends a code point. -1: it is none. */
-static int add_utf8(struct asy_buf *buf, uint64_t c)
+static int add_utf8(struct asy_buf *buf, uint32_t c)
 {
-    char bytes[4] = { (char)c };
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    char bytes[4];
+    size_t n = c ? asy__utf8_encode(c, bytes) : 0;
 
-    if (!c || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+    if (!n)
         return -1;
-    for (size_t i = n; n > 1 && i-- > 0; c >>= 6)
-        bytes[i] = (char)(i ? 0x80 | (c & 0x3f) : (0xf00u >> n & 0xf0) | c);
     asy_buf_add(buf, bytes, n);
     return 0;
 }
@@ -255,7 +253,7 @@ static int add_text(struct asy__array *array, const unsigned char *p, struct asy
     if (unit == 1)
         asy_buf_add(&array->text, p, n);
     for (size_t i = 0; i < n && unit == 4; i++)
-        if (add_utf8(&array->text, raw(p + 4 * i, 4, shape->big_endian)) < 0)
+        if (add_utf8(&array->text, (uint32_t)raw(p + 4 * i, 4, shape->big_endian)) < 0)
             return asy_fail(err, ASY_E_FORMAT, "row %llu: a text that is not Unicode",
                             (unsigned long long)array->row + 1);
     return asy_buf_check(&array->text, "the texts of a row", err);

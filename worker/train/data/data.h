@@ -12,6 +12,7 @@
 #include <asy/json.h>
 #include "dict.h"
 #include "pages.h"
+#include "utf8.h"
 
 #define ASY__TEXT_MAX ((uint64_t)64 << 30)  /* bytes of text of one file */
 #define ASY__CELLS_MAX ((uint64_t)64 << 30) /* floats of one matrix */
@@ -144,8 +145,6 @@ double asy__machine_bytes(void);     /* of memory */
 const char *asy__disk_folder(void);  /* where goes what memory does not hold */
 /* Without the spaces and tabs around it, which do not count unless it is quoted. */
 struct asy__cell asy__cell_trim(const struct asy__cell *cell);
-/* The names and texts that we keep must be writable as JSON without loss. */
-int asy__utf8_text(const char *text, size_t len);
 int asy__is_missing(const struct asy__cell *cell);
 /* 0 and the value, or -1: the cell (spaces around it aside) is no number. */
 int asy__cell_number(const struct asy__cell *cell, double *ret);

@@ -144,31 +144,6 @@ int asy__survey_header(const struct asy__survey *survey)
     return !numbers && all_new;
 }
 
-/* RFC 3629, without surrogates and overlong forms. */
-int asy__utf8_text(const char *text, size_t len)
-{
-    static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-    const uint8_t *s = (const uint8_t *)text, *end = s + len;
-
-    while (s < end) {
-        unsigned more = *s < 0x80 ? 0 : (*s & 0xe0) == 0xc0 ? 1 : (*s & 0xf0) == 0xe0 ? 2 : 3;
-        uint32_t value = more == 0 ? *s : *s & (0x3fu >> more);
-
-        if ((more == 3 && (*s & 0xf8) != 0xf0) || (*s & 0xc0) == 0x80 ||
-            (size_t)(end - s) <= more)
-            return 0;
-        for (unsigned i = 1; i <= more; i++) {
-            if ((s[i] & 0xc0) != 0x80)
-                return 0;
-            value = value << 6 | (s[i] & 0x3f);
-        }
-        if (value < least[more] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
-            return 0;
-        s += more + 1;
-    }
-    return 1;
-}
-
 static int name_column(const struct asy__survey_column *from, size_t i, int has_header,
                        char **ret_name, struct asy_error *err)
 {

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "array.h"
+#include "utf8.h"
 
-#define POINTS 0x110000u /* code points that there are */
 #define MARK 0xfeffu     /* the byte order mark, which is no token at a text's start */
 #define BEHIND 64        /* bytes that may be read behind the tokens */
 
@@ -72,34 +72,14 @@ static int reader_open(const struct asy__data_spec *spec, struct reader *ret, st
     return 0;
 }
 
-/* Length of the character at the start of n bytes, which are UTF-8 (RFC 3629); 0: they are not, or
- * it goes on behind them. */
-static size_t decode(const unsigned char *b, size_t n, uint32_t *ret_point)
-{
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t len = b[0] < 0x80 ? 1 : b[0] < 0xc0 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
-    uint32_t point = len == 1 ? b[0] : b[0] & (0x7fu >> len);
-
-    if (len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((b[i] & 0xc0) != 0x80)
-            return 0;
-        point = point << 6 | (b[i] & 0x3fu);
-    }
-    if (b[0] >= 0xf8 || point < least[len] || point >= POINTS || (point >> 11) == 0x1b)
-        return 0;
-    *ret_point = point;
-    return len;
-}
-
 /* Of n bytes those that make whole characters; the rest is held. last: nothing follows. */
 static int take_text(struct reader *r, size_t n, int last, size_t *ret_n, struct asy_error *err)
 {
     size_t at = 0, found = 0;
 
     while (at < n) {
-        size_t len = decode(r->bytes + at, n - at, &r->points[found]);
+        size_t len = asy__utf8_decode((const char *)r->bytes + at, n - at,
+                                      &r->points[found]);
 
         if (!len && !last && n - at < 4)
             break;
@@ -191,7 +171,7 @@ struct load {
     const struct asy__data_spec *spec;
     const struct asy__schema *model; /* NULL: find the vocabulary */
     const char *folder;
-    uint32_t *ids; /* [POINTS] of a text: number + 1, 0 for what does not occur */
+    uint32_t *ids; /* [ASY__POINTS] of a text: number + 1, 0 for what does not occur */
     uint64_t n;    /* tokens */
     uint32_t most; /* of an array's */
 };
@@ -218,28 +198,18 @@ static int survey(struct load *load, struct asy_error *err)
     return rc;
 }
 
-static size_t encode(uint32_t point, char text[4])
-{
-    size_t len = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-
-    for (size_t i = len; i > 1; i--, point >>= 6)
-        text[i - 1] = (char)(0x80 | (point & 0x3f));
-    text[0] = (char)(len == 1 ? point : (0xf00u >> len & 0xf0) | point);
-    return len;
-}
-
 /* Numbers for the characters that occur: new ones, or the model's. */
 static int number(struct load *load, struct asy__schema *schema, struct asy_error *err)
 {
     int rc = 0;
 
-    for (uint32_t point = 0; point < POINTS && rc == 0; point++) {
+    for (uint32_t point = 0; point < ASY__POINTS && rc == 0; point++) {
         char text[4];
         size_t len, id = 0;
 
         if (!load->ids[point])
             continue;
-        len = encode(point, text);
+        len = asy__utf8_encode(point, text);
         if (load->model) {
             id = asy__dict_find(&schema->classes, text, len);
             if (id == ASY__DICT_NONE)
@@ -355,7 +325,7 @@ static int load_all(struct load *load, struct asy__data *data, struct asy_error 
 {
     int rc;
 
-    if (!(load->ids = calloc(load->spec->format == ASY__FORMAT_TEXT ? POINTS : 1,
+    if (!(load->ids = calloc(load->spec->format == ASY__FORMAT_TEXT ? ASY__POINTS : 1,
                              sizeof *load->ids)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for a vocabulary");
     if ((rc = survey(load, err)) < 0)

@@ -99,6 +99,21 @@ ASY_MUST_CHECK int asy_trainer_evaluate(const struct asy_json *job, const char *
  * (worker/train/report.h). ASY_E_NOENT: it was stored without. */
 ASY_MUST_CHECK int asy_trainer_report(const char *model_path, int as_json, struct asy_buf *ret_text,
                                       struct asy_error *err);
+/* Lets a stored model of the family gpt go on after a prompt: a text, or numbers between spaces or
+ * commas; "": from nothing. Writes the prompt and the n tokens that follow; or as JSON "prompt" and
+ * "text", what follows. Each is drawn from the likeliest `top` (0: all) by what the model gives
+ * them, to the power of 1 / temperature; 0: always the likeliest. Same model and options: the same
+ * text. ASY_E_UNSUPPORTED: another family. */
+struct asy_generate {
+    const char *prompt;
+    size_t n, top;
+    double temperature;
+    uint64_t seed;
+};
+#define ASY_GENERATE_INIT { "", 200, 0, 0.8, 0 }
+ASY_MUST_CHECK int asy_trainer_generate(const char *model_path, const struct asy_generate *options,
+                                        int as_json, struct asy_buf *ret_text,
+                                        struct asy_error *err);
 /* Applies a stored model to the rows of a CSV file (with or without the label column). Writes CSV:
  * prediction, then one probability column per class; or as JSON one object a row: "prediction", and
  * "probabilities" by class where there are classes. */
