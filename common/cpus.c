@@ -115,7 +115,8 @@ int asy_cpus_read(pid_t pid, unsigned *ret_cpus, size_t max, size_t *ret_n, stru
     return 0;
 }
 
-static int compare_masks(pid_t tid, const union mask *want, struct asy_error *err)
+/* exact: it has all of them, too. */
+static int compare_masks(pid_t tid, const union mask *want, int exact, struct asy_error *err)
 {
     unsigned cpus[CPUS_MAX];
     char text[64] = "";
@@ -129,7 +130,7 @@ static int compare_masks(pid_t tid, const union mask *want, struct asy_error *er
         int has = i < n && cpus[i] == cpu;
 
         i += (size_t)has;
-        if (wanted == has)
+        if (wanted == has || (wanted && !exact))
             continue;
         ASY_IGNORE(asy_cpus_format(cpus, n, text, sizeof text, NULL)); /* too long: shown cut */
         return asy_fail(err, ASY_E_DENIED, "CPU %u was %s, the kernel grants '%s'", cpu,
@@ -158,7 +159,7 @@ static int bind_thread(pid_t tid, const union mask *mask, struct asy_error *err)
             return asy_fail(err, ASY_E_DENIED, "none of the CPUs asked for may be used");
         return asy_fail_errno(err, errno, "cannot bind to CPUs");
     }
-    return compare_masks(tid, mask, err);
+    return compare_masks(tid, mask, 1, err);
 }
 
 int asy_cpus_bind(pid_t tid, const unsigned *cpus, size_t n, struct asy_error *err)
@@ -169,7 +170,7 @@ int asy_cpus_bind(pid_t tid, const unsigned *cpus, size_t n, struct asy_error *e
     return rc < 0 ? rc : bind_thread(tid, &mask, err);
 }
 
-/* One look at all threads; *ret_wrong: how many had other CPUs (and were bound, if asked). */
+/* One look at all threads; *ret_wrong: how many were bound, as they had other CPUs. */
 static int look_at_all(pid_t pid, const union mask *mask, int binds, size_t *ret_wrong,
                        struct asy_error *err)
 {
@@ -187,7 +188,7 @@ static int look_at_all(pid_t pid, const union mask *mask, int binds, size_t *ret
 
         if (asy_parse_i64(entry->d_name, strlen(entry->d_name), &tid, NULL) < 0)
             continue;
-        rc = compare_masks((pid_t)tid, mask, binds ? NULL : err);
+        rc = compare_masks((pid_t)tid, mask, binds, binds ? NULL : err);
         if (rc == ASY_E_DENIED && binds) {
             ++*ret_wrong;
             rc = bind_thread((pid_t)tid, mask, err);

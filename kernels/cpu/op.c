@@ -215,89 +215,95 @@ void asy_op_loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t r
                                        : loss_of_numbers(op, cpu, rows, out, scale);
 }
 
+void asy__op_one(const struct asy_op *op, const struct asy_op_cpu *cpu,
+                 const struct asy_op_step *step)
+{
+    size_t rows = step->rows * op->per_row;
+
+    switch (op->kind) {
+    case ASY_OP_DENSE:
+        dense(op, cpu, rows);
+        break;
+    case ASY_OP_DENSE_DX:
+        dense_dx(op, cpu, rows);
+        break;
+    case ASY_OP_DENSE_DW:
+        dense_dw(op, cpu, rows);
+        break;
+    case ASY_OP_BIAS_ACT_GRAD:
+        bias_act_grad(op, cpu, rows);
+        break;
+    case ASY_OP_COLUMN_SUMS:
+        (cpu->plain ? asy_column_sums_ref : asy_column_sums)(rows, op->n[0], in(cpu, op, 0),
+                                                             out(cpu, op, 0));
+        break;
+    case ASY_OP_ADD:
+        add(op, cpu, rows);
+        break;
+    case ASY_OP_ACT:
+        (cpu->plain ? asy_act_ref : asy_act)(op->act, rows * op->n[0], in(cpu, op, 0),
+                                             out(cpu, op, 0));
+        break;
+    case ASY_OP_ACT_GRAD:
+        (cpu->plain ? asy_act_grad_ref : asy_act_grad)(
+            op->act, rows * op->n[0], in(cpu, op, 1), in(cpu, op, 0), out(cpu, op, 0));
+        break;
+    case ASY_OP_DROPOUT:
+        dropout(op, cpu, step, rows);
+        break;
+    case ASY_OP_BIAS:
+        bias(op, cpu, rows);
+        break;
+    case ASY_OP_LAYER_NORM:
+        layer_norm(op, cpu, rows);
+        break;
+    case ASY_OP_LAYER_NORM_GRAD:
+        layer_norm_grad(op, cpu, rows);
+        break;
+    case ASY_OP_EMBED:
+        embed(op, cpu, rows);
+        break;
+    case ASY_OP_EMBED_GRAD:
+        embed_grad(op, cpu, rows);
+        break;
+    case ASY_OP_ATTENTION:
+        attention(op, cpu, rows);
+        break;
+    case ASY_OP_ATTENTION_GRAD:
+        attention_grad(op, cpu, rows);
+        break;
+    case ASY_OP_CONV:
+    case ASY_OP_CONV_DX:
+    case ASY_OP_CONV_DW:
+    case ASY_OP_CONV_POOL:
+    case ASY_OP_CONV_POOL_GRAD:
+    case ASY_OP_MAX_POOL:
+    case ASY_OP_MAX_POOL_GRAD:
+    case ASY_OP_MEAN_POOL:
+    case ASY_OP_MEAN_POOL_GRAD:
+    case ASY_OP_GLOBAL_MEAN:
+    case ASY_OP_GLOBAL_MEAN_GRAD:
+        asy__op_image(op, cpu, rows);
+        break;
+    case ASY_OP_BATCH_NORM:
+    case ASY_OP_BATCH_NORM_EVAL:
+    case ASY_OP_BATCH_NORM_GRAD:
+        asy__op_batch(op, cpu, rows);
+        break;
+    case ASY_OP_SOFTMAX_LOSS:
+    case ASY_OP_SQUARED_LOSS:
+    case ASY_OP_CLASS_LOSS:
+    case ASY_OP_HUBER_LOSS:
+    case ASY_OP_QUANTILE_LOSS:
+        loss(op, cpu, rows, step->scale);
+        break;
+    }
+}
+
 void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu *cpu,
                 const struct asy_op_step *step)
 {
-    for (const struct asy_op *op = program; op < program + n; op++) {
-        size_t rows = step->rows * op->per_row;
-
-        switch (op->kind) {
-        case ASY_OP_DENSE:
-            dense(op, cpu, rows);
-            break;
-        case ASY_OP_DENSE_DX:
-            dense_dx(op, cpu, rows);
-            break;
-        case ASY_OP_DENSE_DW:
-            dense_dw(op, cpu, rows);
-            break;
-        case ASY_OP_BIAS_ACT_GRAD:
-            bias_act_grad(op, cpu, rows);
-            break;
-        case ASY_OP_COLUMN_SUMS:
-            (cpu->plain ? asy_column_sums_ref : asy_column_sums)(rows, op->n[0], in(cpu, op, 0),
-                                                                 out(cpu, op, 0));
-            break;
-        case ASY_OP_ADD:
-            add(op, cpu, rows);
-            break;
-        case ASY_OP_ACT:
-            (cpu->plain ? asy_act_ref : asy_act)(op->act, rows * op->n[0], in(cpu, op, 0),
-                                                 out(cpu, op, 0));
-            break;
-        case ASY_OP_ACT_GRAD:
-            (cpu->plain ? asy_act_grad_ref : asy_act_grad)(
-                op->act, rows * op->n[0], in(cpu, op, 1), in(cpu, op, 0), out(cpu, op, 0));
-            break;
-        case ASY_OP_DROPOUT:
-            dropout(op, cpu, step, rows);
-            break;
-        case ASY_OP_BIAS:
-            bias(op, cpu, rows);
-            break;
-        case ASY_OP_LAYER_NORM:
-            layer_norm(op, cpu, rows);
-            break;
-        case ASY_OP_LAYER_NORM_GRAD:
-            layer_norm_grad(op, cpu, rows);
-            break;
-        case ASY_OP_EMBED:
-            embed(op, cpu, rows);
-            break;
-        case ASY_OP_EMBED_GRAD:
-            embed_grad(op, cpu, rows);
-            break;
-        case ASY_OP_ATTENTION:
-            attention(op, cpu, rows);
-            break;
-        case ASY_OP_ATTENTION_GRAD:
-            attention_grad(op, cpu, rows);
-            break;
-        case ASY_OP_CONV:
-        case ASY_OP_CONV_DX:
-        case ASY_OP_CONV_DW:
-        case ASY_OP_CONV_POOL:
-        case ASY_OP_CONV_POOL_GRAD:
-        case ASY_OP_MAX_POOL:
-        case ASY_OP_MAX_POOL_GRAD:
-        case ASY_OP_MEAN_POOL:
-        case ASY_OP_MEAN_POOL_GRAD:
-        case ASY_OP_GLOBAL_MEAN:
-        case ASY_OP_GLOBAL_MEAN_GRAD:
-            asy__op_image(op, cpu, rows);
-            break;
-        case ASY_OP_BATCH_NORM:
-        case ASY_OP_BATCH_NORM_EVAL:
-        case ASY_OP_BATCH_NORM_GRAD:
-            asy__op_batch(op, cpu, rows);
-            break;
-        case ASY_OP_SOFTMAX_LOSS:
-        case ASY_OP_SQUARED_LOSS:
-        case ASY_OP_CLASS_LOSS:
-        case ASY_OP_HUBER_LOSS:
-        case ASY_OP_QUANTILE_LOSS:
-            loss(op, cpu, rows, step->scale);
-            break;
-        }
-    }
+    for (const struct asy_op *op = program; op < program + n; op++)
+        if (!asy__op_team(op, cpu, step))
+            asy__op_one(op, cpu, step);
 }

@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * op_image.c - operations of images on the cpu. */
 #include "op.h"
-#include <asy/conv.h>
 #include <asy/pool.h>
-
-static struct asy_conv conv_of(const struct asy_op *op)
-{
-    const size_t *n = op->n;
-
-    return (struct asy_conv){ n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8] };
-}
 
 static struct asy_pool pool_of(const struct asy_op *op)
 {
@@ -32,7 +24,7 @@ static void conv(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t r
 {
     const float *x = in(cpu, op, 0), *w = in(cpu, op, 1), *b = in(cpu, op, 2);
     float *y = out(cpu, op, 0), *z = out(cpu, op, 1);
-    struct asy_conv shape = conv_of(op);
+    struct asy_conv shape = asy__conv_of(op);
 
     if (cpu->plain)
         asy_conv_ref(&shape, op->act, rows, x, w, b, z, y);
@@ -42,7 +34,7 @@ static void conv(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t r
 
 static void conv_dx(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
 {
-    struct asy_conv shape = conv_of(op);
+    struct asy_conv shape = asy__conv_of(op);
 
     if (cpu->plain)
         asy_conv_dx_ref(&shape, rows, in(cpu, op, 0), in(cpu, op, 1), out(cpu, op, 0));
@@ -53,7 +45,7 @@ static void conv_dx(const struct asy_op *op, const struct asy_op_cpu *cpu, size_
 
 static void conv_dw(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
 {
-    struct asy_conv shape = conv_of(op);
+    struct asy_conv shape = asy__conv_of(op);
 
     if (cpu->plain)
         asy_conv_dw_ref(&shape, rows, 0, in(cpu, op, 0), in(cpu, op, 1), out(cpu, op, 0));
@@ -64,7 +56,7 @@ static void conv_dw(const struct asy_op *op, const struct asy_op_cpu *cpu, size_
 
 static void conv_pool(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
 {
-    struct asy_conv shape = conv_of(op);
+    struct asy_conv shape = asy__conv_of(op);
 
     (cpu->plain ? asy_conv_pool_ref : asy_conv_pool)(
         &shape, op->n[9], op->n[10], op->act, rows, in(cpu, op, 0), in(cpu, op, 1),
@@ -74,7 +66,7 @@ static void conv_pool(const struct asy_op *op, const struct asy_op_cpu *cpu, siz
 static void conv_pool_grad(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
 {
     float *dx = op->out[1].space == ASY_SPACE_NONE ? NULL : out(cpu, op, 1);
-    struct asy_conv shape = conv_of(op);
+    struct asy_conv shape = asy__conv_of(op);
 
     (cpu->plain ? asy_conv_pool_grad_ref : asy_conv_pool_grad)(
         &shape, op->n[9], op->n[10], rows, 0, in(cpu, op, 0), bytes_in(cpu, op, 1),

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What bench_step does, by PyTorch on one thread.
+"""What bench_step does, by PyTorch on one thread, or on more.
 
-    step_peer.py LAYERS BATCH sgd|adam SECONDS [fp32|bf16]
+    step_peer.py LAYERS BATCH sgd|adam SECONDS [fp32|bf16 [THREADS]]
 
 Prints microseconds of processor time per step, steps, loss, and the version; with the faster one of the
 optimiser's two forms (a loop over the tensors, or all of them at once), which is named. Convolutions
-have channels first or last, whichever is faster. bf16: by autocast.
+have channels first or last, whichever is faster. bf16: by autocast. Of more than
+one thread: by the clock on the wall.
 """
 import sys
 import time
@@ -16,8 +17,10 @@ ROWS = 8192
 first, *words = sys.argv[1].split("-")
 shape = [1, *map(int, first.split("x"))] if "x" in first else [int(first)]
 batch, kind, seconds = int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
-bf16 = sys.argv[5:] == ["bf16"]
-torch.set_num_threads(1)
+bf16 = sys.argv[5:6] == ["bf16"]
+threads = int(sys.argv[6]) if len(sys.argv) > 6 else 1
+clock = time.perf_counter if threads > 1 else time.process_time
+torch.set_num_threads(threads)
 torch.set_flush_denormal(True)  # as ours does
 torch.manual_seed(1)
 data = torch.rand(ROWS, *shape)
@@ -64,14 +67,14 @@ def train(form, seconds):
         optimiser.step()
         return loss
 
-    end = time.process_time() + seconds / 5
-    while time.process_time() < end:
+    end = clock() + seconds / 5
+    while clock() < end:
         step()
-    n, begin = 0, time.process_time()
-    while time.process_time() - begin < seconds:
+    n, begin = 0, clock()
+    while clock() - begin < seconds:
         loss = step()
         n += 1
-    return (time.process_time() - begin) / n * 1e6, n, loss.item()
+    return (clock() - begin) / n * 1e6, n, loss.item()
 
 
 forms = [(f, last) for f in (False, True) for last in ((False, True) if len(shape) > 1 else (False,))]

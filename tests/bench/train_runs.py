@@ -102,7 +102,7 @@ class Images:
             file.write(struct.pack(">II", 0x801, rows) + bytes(made.randrange(10) for _ in range(rows)))
         self.sums = {"file": sha(self.images), "labels": sha(self.labels)}
 
-    def job(self, batch, epochs, strict=False):
+    def job(self, batch, epochs, strict=False, cores=1):
         fixed = {"hidden": UNITS[1], "hidden_2": UNITS[2], "layers": 2, "batch_size": batch,
                  "optimizer": "sgd", "lr": 0.01, "momentum": 0.9}
         study = {"name": "noise", "run": {"model": "mlp", "fixed": fixed,
@@ -110,7 +110,7 @@ class Images:
                  "data": {"file": self.images, "labels": self.labels, "scale": "minmax",
                           "split": {"validation": 0, "test": 0}},
                  "objective": {"metric": "train_loss", "goal": "minimize", "take": "last"},
-                 "resources": {"reproducible": "strict"} if strict else {}}
+                 "resources": {"cores": cores, **({"reproducible": "strict"} if strict else {})}}
         imports = {"dir": os.path.join(self.folder, "imports"), "limit": 1 << 30, "least": 0}
         return {"study": study, "seed": 1, "checkpoint_s": 1e6, "import": {**imports, **self.sums}}
 
@@ -137,10 +137,11 @@ def finished(command, **options):
     return done.stdout
 
 
-def rate(cores, folder, job):
-    """Rows a second of a training: the median of its epochs, of which a fifth warms up."""
+def rate(cores, folder, job, together=False):
+    """Rows a second of a training, by a rank on each of the cores or by one on all of them: the median of
+    its epochs, of which a fifth warms up."""
     with quiet(cores):
-        lines = finished(ranks(cores, [TRAINER, "--run", write_job(folder, job), "--dir", folder]))
+        lines = finished(ranks([",".join(map(str, cores))] if together else cores, [TRAINER, "--run", write_job(folder, job), "--dir", folder]))
     found = [json.loads(line)["metrics"]["samples_per_s"] for line in lines.splitlines()
              if line.startswith('{"step"')]
     return statistics.median(found[math.ceil(len(found) / 5) if len(found) > 1 else 0:])
@@ -159,6 +160,26 @@ def peer_rate(cores, batch):
             raise RuntimeError((said[0][1].strip().splitlines() or ["the peer failed"])[-1])
     found, *name = said[0][0].split()
     return float(found), "PyTorch %s, gloo, %s, 1 thread a rank" % tuple(name)
+
+
+def peer_team_rate(cores, batch):
+    """(rows a second, version and form) of PyTorch with a thread on each of the cores, its BLAS with one or
+    as many, whichever is faster."""
+    best, name = 0, ""
+    for blas in (1, len(cores)):
+        environment = {**ENVIRONMENT, "OMP_NUM_THREADS": str(len(cores)), "OPENBLAS_NUM_THREADS": str(blas)}
+        with quiet(cores):
+            done = subprocess.run(["taskset", "-c", ",".join(map(str, cores)), args.python,
+                                   os.path.join(HERE, "step_peer.py"), "-".join(map(str, UNITS)), str(batch),
+                                   "sgd", str(SECONDS), "fp32", str(len(cores))], env=environment,
+                                  capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError((done.stderr.strip().splitlines() or ["the peer failed"])[-1])
+        us, _, _, version, form = done.stdout.split()
+        if batch / float(us) * 1e6 > best:
+            best = batch / float(us) * 1e6
+            name = f"PyTorch {version}, {form}, {len(cores)} threads, {blas} of BLAS"
+    return best, name
 
 
 # ---- rows: what each function returns of one --------------------------------------------------------
@@ -184,6 +205,20 @@ def gloo(images, cores, case):
     if args.peer:
         row.update(peer=found[0][1][1], peer_value=statistics.median(t[0] for _, t in found),
                    ratio=statistics.median(ours / t[0] for ours, t in found))
+    return row
+
+
+def team2(images, cores, case):
+    batch = int(case)
+    found = turns(TURNS, lambda: (rate(cores[:1], images.folder, images.job(batch, EPOCHS)),
+                                  rate(cores, images.folder, images.job(batch, EPOCHS, cores=len(cores)),
+                                       together=True),
+                                  peer_team_rate(cores, batch) if args.peer else None))
+    row = {"value": statistics.median(both for _, both, _ in found), "n": len(found),
+           "times": statistics.median(both / one for one, both, _ in found)}
+    if args.peer:
+        row.update(peer=found[0][2][1], peer_value=statistics.median(t[0] for _, _, t in found),
+                   ratio=statistics.median(both / t[0] for _, both, t in found))
     return row
 
 
@@ -402,7 +437,8 @@ def memory(images, cores, case):
 
 
 ALL = [("ddp.eff2", "64", "1", 2, eff2), ("ddp.eff2", "512", "1", 2, eff2),
-       ("ddp.vs_gloo", "64", "1/s", 2, gloo), ("strict.cost", "512", "1", 1, strict),
+       ("ddp.vs_gloo", "64", "1/s", 2, gloo), ("train.team2", "64", "1/s", 2, team2),
+       ("train.team2", "512", "1/s", 2, team2), ("strict.cost", "512", "1", 1, strict),
        ("digits.time_to_97", None, "s", 1, digits), ("trial.start_ms", "1", "ms", 1, start),
        ("trial.start_ms", "2", "ms", 2, start), ("trial.step_allocs", "1", "1", 1, allocations),
        ("trial.step_allocs", "2", "1", 2, allocations), ("trial.rss_anon_mib", "512", "MiB", 1, memory)]

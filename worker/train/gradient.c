@@ -72,15 +72,20 @@ int asy__gradient_begin(struct asy__run *run, struct asy_error *err)
     return asy_comm_bcast(comm, s->buffers, s->n_buffers * sizeof *s->buffers, 0, err);
 }
 
-/* The epoch's order is a function of seed and epoch alone, so no resumption can change it; each
- * rank works out its own rows of it. */
-void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
-{
-    const struct asy__progress *p = &run->state.progress;
-    size_t width = run->data->schema.n_features, place = from - (size_t)p->batch * run->batch;
+/* What a thread of the team takes part in. */
+struct part {
+    struct asy__run *run;
+    size_t rows, place;             /* of a batch: how many, and the first one's */
+    const struct asy_comm_sum *sum; /* of an update */
+};
 
-    asy_shuffle_get(&run->shuffle, from, rows, run->rows);
-    for (size_t i = 0; run->data->x && i < rows; i++) { /* a plug-in may have its own */
+static void gather_some(void *arg, size_t part, size_t parts)
+{
+    const struct part *whole = arg;
+    struct asy__run *run = whole->run;
+    size_t width = run->data->schema.n_features, i, end;
+
+    for (asy_team_part(whole->rows, 1, part, parts, &i, &end); i < end; i++) {
         size_t row = run->rows[i];
 
         if (run->data->tokens) {
@@ -88,8 +93,8 @@ void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
             continue;
         }
         if (run->augment.column)
-            asy__augment_row(&run->augment, p->step, place + i, run->data->x + row * width,
-                             run->x + i * width);
+            asy__augment_row(&run->augment, run->state.progress.step, whole->place + i,
+                             run->data->x + row * width, run->x + i * width);
         else
             memcpy(run->x + i * width, run->data->x + row * width, width * sizeof *run->x);
         run->label[i] = run->data->label[row];
@@ -97,9 +102,26 @@ void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
     }
 }
 
+/* Numbers from which on the team's threads gain by sharing them out. */
+#define MANY ((size_t)32768)
+
+/* The epoch's order is a function of seed and epoch alone, so no resumption can change it; each
+ * rank works out its own rows of it. */
+void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
+{
+    size_t place = from - (size_t)run->state.progress.batch * run->batch;
+    struct part whole = { run, rows, place, NULL };
+    /* (who augments has one place for what he works out) */
+    int alone = rows * run->data->schema.n_features < MANY || run->augment.column;
+
+    asy_shuffle_get(&run->shuffle, from, rows, run->rows);
+    if (run->data->x) /* a plug-in may have its own */
+        asy_team_run(alone ? NULL : run->trainer->team, gather_some, &whole);
+}
+
 #define AT_ONCE 8192 /* entries of a part: with all that belongs to them they stay near the core */
 
-/* Entries from..to of this rank's part. */
+/* Entries from..to of this rank's part, of a gradient that is added up there. */
 static void update_some(struct asy__run *run, const struct asy_comm_sum *sum, size_t from,
                         size_t to)
 {
@@ -108,11 +130,37 @@ static void update_some(struct asy__run *run, const struct asy_comm_sum *sum, si
     struct asy__update_memory memory = { params, s->m, s->v, s->mean, run->update_room };
     struct asy_comm_sum some = { sum->x, from, to };
 
-    asy_comm_add_up(run->trainer->comm, sum, from, to);
     if (run->spare)
         memcpy(run->spare + from, s->params + from, (to - from) * sizeof *params);
     asy__update_step(run->update, &memory, run->trainer->comm, &some, s->progress.step + 1,
                      s->progress.plateau.cut);
+}
+
+static void update_part(void *arg, size_t i, size_t n)
+{
+    const struct part *whole = arg;
+    const struct asy_comm_sum *sum = whole->sum;
+    size_t from, to;
+
+    asy_team_part(sum->to - sum->from, ASY_COMM_BLOCK, i, n, &from, &to);
+    for (size_t at = from, end; at < to; at = end) {
+        end = to - at < AT_ONCE ? to : at + AT_ONCE;
+        update_some(whole->run, sum, sum->from + at, sum->from + end);
+    }
+}
+
+static void update_alone(struct asy__run *run, const struct asy_comm_sum *sum)
+{
+    int in_parts = asy_comm_local_size(run->trainer->comm) > 1 &&
+                   asy__update_is_local(&run->job->hyper);
+    size_t at_once = in_parts ? AT_ONCE : run->learner.n_params, at = sum->from, to;
+
+    do { /* once at least: norms are of all ranks */
+        to = sum->to - at < at_once ? sum->to : at + at_once;
+        asy_comm_add_up(run->trainer->comm, sum, at, to);
+        update_some(run, sum, at, to);
+        at = to;
+    } while (at < sum->to);
 }
 
 /* This rank's part of the parameters; the others of its node do the rest. Where several ranks have
@@ -120,16 +168,16 @@ static void update_some(struct asy__run *run, const struct asy_comm_sum *sum, si
  * from the others: they go where nobody has been since the step before. */
 static void update(struct asy__run *run, const struct asy_comm_sum *sum)
 {
-    int in_parts = asy_comm_local_size(run->trainer->comm) > 1 &&
-                   asy__update_is_local(&run->job->hyper);
-    size_t at_once = in_parts ? AT_ONCE : run->learner.n_params, at = sum->from, to;
     float *params = run->state.params;
+    struct part whole = { run, 0, 0, sum };
+    int in_team = run->trainer->team && asy__update_is_local(&run->job->hyper);
 
-    do { /* once at least: norms are of all ranks */
-        to = sum->to - at < at_once ? sum->to : at + at_once;
-        update_some(run, sum, at, to);
-        at = to;
-    } while (at < sum->to);
+    if (in_team && sum->to - sum->from >= MANY) {
+        asy_comm_add_up(run->trainer->comm, sum, sum->from, sum->to);
+        asy_team_run(run->trainer->team, update_part, &whole);
+    } else {
+        update_alone(run, sum);
+    }
     if (!run->spare)
         return;
     run->learner.params = run->state.params = run->spare;

@@ -19,6 +19,7 @@ struct asy__job {
     const char *metric; /* the objective */
     int maximize, takes_best;
     unsigned wants; /* metrics that the study names (metrics.h) */
+    size_t cores;   /* of a rank */
     int strict;     /* the same bits for any number of ranks */
     int population; /* it may go on from the checkpoint of a trial with other parameters */
     uint64_t seed, number, until, max; /* epochs; until <= max */

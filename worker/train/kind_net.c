@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kind_net.c - a network, trained here. */
 #include "trainer_impl.h"
+#include "cores.h"
 #include "learn/loss.h"
 #include "learn/report.h"
 #include "net/families.h"
@@ -77,8 +78,10 @@ static int plan(struct asy__run *run, struct asy_error *err)
         (rc = plan_augment(run, err)) < 0)
         return rc;
     run->learner = asy__net_learner(run->net, NULL, NULL);
-    if ((rc = check_joins(run, err)) < 0)
+    if ((rc = check_joins(run, err)) < 0 ||
+        (rc = asy__cores_team(run->job->cores, &run->trainer->team, err)) < 0)
         return rc;
+    asy__net_team(run->net, run->trainer->team);
     if (asy_comm_size(comm) > 1)
         run->learner.comm = comm;
     return asy__gradient_plan(run, err);

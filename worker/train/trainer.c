@@ -270,6 +270,8 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
 out:
     atomic_store_explicit(&trainer->request, ASY_TRAIN_GO_ON, memory_order_relaxed);
     asy__run_fini(&run);
+    asy_team_destroy(trainer->team);
+    trainer->team = NULL;
     asy__job_fini(&job);
     asy_buf_fini(&identity);
     free(result);

@@ -8,6 +8,7 @@
 #define ASY__TRAINER_IMPL_H
 #include <stdatomic.h>
 #include <asy/shuffle.h>
+#include <asy/team.h>
 #include <asy/training.h>
 #include "data/augment.h"
 #include "learn/metrics.h"
@@ -28,6 +29,7 @@ struct asy_trainer {
     atomic_int request;
     struct asy__place *places; /* [n_places] */
     size_t n_places;
+    struct asy_team *team; /* of the running job's networks; NULL: one core, or none yet */
 };
 /* From now on there are n: what the first of them have stays. Moves them. */
 ASY_MUST_CHECK int asy__trainer_places(struct asy_trainer *trainer, size_t n,

@@ -23,7 +23,8 @@ ASY_MUST_CHECK int asy_cpus_bind(pid_t tid, const unsigned *cpus, size_t n, stru
 ASY_MUST_CHECK int asy_cpus_read(pid_t pid, unsigned *ret_cpus, size_t max, size_t *ret_n,
                                  struct asy_error *err);
 /* Every thread of a process, those too that start meanwhile: binds it and reads it back, or only
- * reads it. ASY_E_DENIED: one has other CPUs. */
+ * looks whether it may run on others, as one may be pinned to some of them. ASY_E_DENIED: one has
+ * other CPUs. */
 ASY_MUST_CHECK int asy_cpus_bind_all(pid_t pid, const unsigned *cpus, size_t n,
                                      struct asy_error *err);
 ASY_MUST_CHECK int asy_cpus_check_all(pid_t pid, const unsigned *cpus, size_t n,

@@ -13,11 +13,13 @@
  * it both ways (worker/train/net/net_impl.h says how to add one).
  *
  * Bits: those of the kernels. A row's results must not depend on how many rows stand beside it.
- * Threads: any, each with memory of its own; a call runs on the calling thread alone. */
+ * Bits do not depend on how many threads a team has, either.
+ * Threads: any, each with memory of its own; a call runs on the calling thread and its team. */
 #ifndef ASY_OP_H
 #define ASY_OP_H
 #include <asy/bf16.h>
 #include <asy/kernels.h>
+#include <asy/team.h>
 
 /* Where an operand lies. Offsets count floats; spaces begin at multiples of 64 bytes. */
 enum asy_op_space {
@@ -173,7 +175,11 @@ struct asy_op_cpu {
      * They all run the program, be it on no rows. */
     void (*join)(void *arg, double *sums, size_t n);
     void *join_arg;
+    struct asy_team *team; /* what runs operations that are large enough; NULL: this thread alone */
+    size_t own_at, own;    /* of WORK, for each thread of the team but the first: asy_op_own() */
 };
+/* Floats that each further thread of a team needs for the program, a multiple of 16. */
+size_t asy_op_own(const struct asy_op *program, size_t n);
 /* asy_kernels_init() comes first. */
 void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu *cpu,
                 const struct asy_op_step *step);

@@ -533,6 +533,15 @@ static int plan_evaluation(struct asy__plan *plan, struct asy_error *err)
     return rc;
 }
 
+/* Room for the threads of a team beside the first. */
+static void plan_team(struct asy__net *net)
+{
+    size_t trains = asy_op_own(net->train.ops, net->train.n);
+    size_t evaluates = asy_op_own(net->eval.ops, net->eval.n);
+
+    net->own = trains > evaluates ? trains : evaluates;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 int asy__net_create(const struct asy__layer_desc *layers, size_t n,
@@ -559,6 +568,7 @@ int asy__net_create(const struct asy__layer_desc *layers, size_t n,
         (rc = plan_training(&plan, &options->loss, err)) < 0 ||
         (rc = plan_evaluation(&plan, err)) < 0)
         goto out;
+    plan_team(net);
     *ret_net = net;
     net = NULL; /* handed over */
 out:

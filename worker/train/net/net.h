@@ -105,6 +105,8 @@ struct asy__net {
     struct asy__program train, eval; /* train: forward, loss, backward */
     size_t n_forward;                /* operations of train before the loss */
     size_t n_work;                   /* floats of WORK */
+    size_t own;                      /* what each thread of a team but the first needs behind it */
+    struct asy_team *team;           /* by asy__net_team(); NULL: one thread runs it */
     int joins;                       /* training needs sums over the whole batch on the way */
     size_t out;                      /* where in WORK eval leaves the outputs */
     struct asy_op_cpu cpu;           /* by asy__net_bind() */
@@ -122,6 +124,8 @@ ASY_MUST_CHECK int asy__net_create(const struct asy__layer_desc *layers, size_t 
                                    const struct asy__net_options *options,
                                    struct asy__net **ret_net, struct asy_error *err);
 void asy__net_destroy(struct asy__net *net); /* NULL is fine */
+/* Of a net that is not bound yet: what runs its programs. Borrowed; NULL: the calling thread. */
+void asy__net_team(struct asy__net *net, struct asy_team *team);
 /* Floats that asy__net_bind() wants, aligned to 64 bytes. */
 size_t asy__net_room(const struct asy__net *net);
 void asy__net_bind(struct asy__net *net, float *memory);

@@ -6,14 +6,20 @@
 #include <asy/rng.h>
 #include "learn/score.h"
 
+void asy__net_team(struct asy__net *net, struct asy_team *team)
+{
+    net->team = team;
+}
+
 size_t asy__net_room(const struct asy__net *net)
 {
-    return ASY_OP_ROOM + net->n_work;
+    return ASY_OP_ROOM + net->n_work + (asy_team_size(net->team) - 1) * net->own;
 }
 
 void asy__net_bind(struct asy__net *net, float *memory)
 {
-    net->cpu = (struct asy_op_cpu){ .room = memory };
+    net->cpu = (struct asy_op_cpu){ .room = memory, .team = net->team, .own_at = net->n_work,
+                                    .own = net->own };
     net->cpu.read[ASY_SPACE_WORK] = net->cpu.write[ASY_SPACE_WORK] = memory + ASY_OP_ROOM;
 }
 
