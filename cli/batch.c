@@ -289,7 +289,7 @@ int asy__cmd_batch(int argc, char **argv)
     int status;
 
     if ((asy_slurm_job_id() && choose_home(asy_slurm_job_id(), &err) < 0) ||
-        asy__options_parse(argc, argv, "c", 1, 1, &batch.options, &err) < 0) {
+        asy__options_parse(argc, argv, "cD", 1, 1, &batch.options, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }

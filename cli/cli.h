@@ -28,14 +28,14 @@ struct asy__options {
     int json, follow, resume, all, error_stream, list, model, agent, as_worker,
         no_wandb, history;
     int64_t cores, limit, attempt, nodes;
-    const char *output, *format, *worker, *user, *method, *objective;
+    const char *output, *format, *worker, *user, *method, *objective, *device;
     const char *prompt, *tokens, *temperature, *top, *seed; /* for assay-trainer, which checks */
 };
 /* Fills from argv (after the command's name); allowed: a string of option letters this command
  * takes: j --json, f --follow, r --resume, a --all, c --cores N, n --limit N, o --output FILE,
  * F --format NAME, e --stderr, A --attempt N, L --list, w --worker ID, m --model, N --nodes N,
  * l --agent, W --worker, U --for USER, S --no-wandb-shim, M --method NAME, O --objective METRIC,
- * H --history. --home DIR and --coordinator FILE are always taken. */
+ * H --history, D --device WORD. --home DIR and --coordinator FILE are always taken. */
 ASY_MUST_CHECK int asy__options_parse(int argc, char **argv, const char *allowed, int min_words,
                                       int max_words, struct asy__options *ret,
                                       struct asy_error *err);

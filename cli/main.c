@@ -15,11 +15,11 @@ struct command {
 };
 static const struct command commands[] = {
     { "run", asy__cmd_run, "run a study to its end and watch it",
-      "assay run FILE [--resume] [--cores N] [--no-wandb-shim]" },
+      "assay run FILE [--resume] [--cores N] [--device WORD] [--no-wandb-shim]" },
     { "batch", asy__cmd_batch, "run a study in this job of Slurm, on all its nodes",
-      "assay batch FILE [--cores N]", .at_home = 1 },
+      "assay batch FILE [--cores N] [--device WORD]", .at_home = 1 },
     { "submit", asy__cmd_submit, "hand a study over and return",
-      "assay submit FILE [--resume] [--cores N] [--no-wandb-shim]" },
+      "assay submit FILE [--resume] [--cores N] [--device WORD] [--no-wandb-shim]" },
     { "watch", asy__cmd_watch, "follow a running study", "assay watch STUDY [--json]" },
     { "ls", asy__cmd_ls, "list studies", "assay ls [--json] [--limit N]", .begins = 1 },
     { "show", asy__cmd_show, "one study, or one trial of it",

@@ -66,7 +66,8 @@ static int list_inputs(struct run *run, struct asy_error *err)
 
 static int load(struct run *run, struct asy_error *err)
 {
-    const struct asy_study_reader reader = { look, run, run->options.no_wandb, table };
+    const struct asy_study_reader reader = { look, run, run->options.no_wandb, table,
+                                             run->options.device };
     const char *file = run->options.words[0];
     struct asy_buf problems = { 0 };
     int rc;
@@ -384,7 +385,7 @@ static int run(int argc, char **argv, const char *verb, int watch)
     struct asy__follow_end end;
     int status;
 
-    if (asy__options_parse(argc, argv, "rcS", 1, 1, &run.options, &err) < 0) {
+    if (asy__options_parse(argc, argv, "rcSD", 1, 1, &run.options, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }

@@ -48,6 +48,7 @@ static const struct flag {
     { 'L', "--list", 0 },   { 'w', "--worker", 1 }, { 'N', "--nodes", 1 },
     { 'l', "--agent", 0 },  { 'W', "--worker", 0 }, { 'U', "--for", 1 },
     { 'C', "--coordinator", 1 }, { 'S', "--no-wandb-shim", 0 },
+    { 'D', "--device", 1 },
     { 'M', "--method", 1 },  { 'O', "--objective", 1 }, { 'H', "--history", 0 },
     { 'p', "--prompt", 1 },  { 't', "--tokens", 1 }, { 'T', "--temperature", 1 },
     { 'k', "--top-k", 1 },   { 's', "--seed", 1 },
@@ -70,6 +71,18 @@ static const struct flag *find_flag(const char *word, const char *allowed)
             (is_common(flags[i].letter) || strchr(allowed, flags[i].letter)))
             return &flags[i];
     return NULL;
+}
+
+static int set_device(struct asy__options *options, const char *value, struct asy_error *err)
+{
+    static const char *const words[] = { "auto", "cpu", "opencl", "cuda" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(words); i++)
+        if (!strcmp(value, words[i]))
+            options->device = words[i];
+    if (!options->device)
+        return asy_fail(err, ASY_E_INVAL, "--device is auto, cpu, opencl or cuda, not '%s'", value);
+    return 0;
 }
 
 static int set_flag(struct asy__options *options, const struct flag *flag, const char *value,
@@ -105,6 +118,7 @@ static int set_flag(struct asy__options *options, const struct flag *flag, const
     case 'W': options->as_worker = 1; break;
     case 'U': options->user = value; break;
     case 'M': options->method = value; break;
+    case 'D': return set_device(options, value, err);
     case 'O': options->objective = value; break;
     case 'H': options->history = 1; break;
     case 'p': options->prompt = value; break;

@@ -478,6 +478,7 @@ static int parse(const char *text, size_t len, const char *file, const char *bas
     *p = (struct asy__parse){ .file = file, .base_dir = base_dir, .look = look,
                               .text = text, .text_len = len,
                               .without_wandb = reader && reader->without_wandb,
+                              .device = reader ? reader->device : NULL,
                               .reader = reader && (reader->look || reader->table) ? reader : NULL,
                               .problems = problems,
                               .err = err ? err : &own, .study = study };

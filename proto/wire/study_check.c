@@ -192,6 +192,35 @@ static void check_tokens(struct asy__parse *p)
     }
 }
 
+/* Networks alone are trained on devices, which are GPUs but for an OpenCL on the trial's cores. */
+static void check_device(struct asy__parse *p)
+{
+    int64_t gpus = asy__val(p, "resources.gpus")->i;
+    int cpu = is_word(p, "resources.device", "cpu"), any = is_word(p, "resources.device", "auto");
+    int is_net = p->kind == ASY_RUN_MODEL && !is_word(p, "run.model", "gbdt");
+    const struct asy_yaml *device = asy__place(p, "resources.device");
+
+    if (!is_net && gpus > 0)
+        asy__problem(p, asy__place(p, "resources.gpus"), "resources.gpus", "%s train on CPUs",
+                     p->kind == ASY_RUN_PLUGIN ? "plug-ins" : "trees");
+    else if (!is_net && !cpu && !any)
+        asy__problem(p, device, "resources.device", "%s train on CPUs",
+                     p->kind == ASY_RUN_PLUGIN ? "plug-ins" : "trees");
+    else if (gpus > ASY_GPU_WHOLE)
+        asy__problem(p, asy__place(p, "resources.gpus"), "resources.gpus",
+                     "a rank of a model is trained on one GPU at most; ranks: %lld has as many",
+                     (long long)(gpus / ASY_GPU_WHOLE));
+    else if (cpu && gpus > 0)
+        asy__problem(p, device, "resources.device", "is cpu, so gpus are of no use");
+    else if (gpus == 0 && is_word(p, "resources.device", "cuda"))
+        asy__problem(p, device, "resources.device", "cuda needs resources.gpus, 1 or a part of "
+                     "one");
+    else if (!cpu && (!any || gpus > 0) && is_word(p, "resources.reproducible", "strict"))
+        asy__problem(p, asy__place(p, "resources.reproducible"), "resources.reproducible",
+                     "strict is for CPUs, whose bits are the same everywhere; a device has its "
+                     "own");
+}
+
 static void check_model(struct asy__parse *p)
 {
     const struct asy__value *unit = asy__val(p, "run.length.unit"), *max;
@@ -209,9 +238,7 @@ static void check_model(struct asy__parse *p)
     if (file && labels && !strcmp(file, labels))
         asy__problem(p, asy__place(p, "data.labels"), "data.labels",
                      "is data.file itself; leave it out if the labels are in it");
-    if (asy__val(p, "resources.gpus")->i > 0)
-        asy__problem(p, asy__place(p, "resources.gpus"), "resources.gpus",
-                     "models are trained on CPUs in this version; only a command can have GPUs");
+    check_device(p);
     if (unit->has && strcmp(unit->s, "epochs") != 0)
         asy__problem(p, unit->node, "run.length.unit", "a model counts epochs, not '%.40s'",
                      unit->s);
@@ -468,6 +495,9 @@ static void check_command(struct asy__parse *p, int has_space)
     check_pattern(p);
     check_files(p);
     check_command_ranks(p);
+    if (!is_word(p, "resources.device", "cpu") && !is_word(p, "resources.device", "auto"))
+        asy__problem(p, asy__place(p, "resources.device"), "resources.device",
+                     "is of models; a command chooses for itself among the GPUs that it is given");
     if (is_word(p, "resources.reproducible", "strict"))
         asy__problem(p, asy__place(p, "resources.reproducible"), "resources.reproducible",
                      "strict is of models; what a command computes only its program decides");

@@ -142,6 +142,7 @@ struct asy__parse {
     struct asy_yaml *original;  /* of a W&B sweep: as read; root is then its translation */
     const char *text;           /* [text_len] what is read */
     size_t text_len;
+    const char *device;         /* over resources.device; NULL: nothing */
     int without_wandb;          /* no stand-in for W&B's module, for its sweeps neither */
     struct asy__study *study;
     struct asy__value values[ASY__ROWS_MAX];

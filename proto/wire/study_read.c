@@ -673,17 +673,12 @@ static void read_kind(struct asy__parse *p)
 
 /* ---- defaults ------------------------------------------------------------------------------- */
 
-static void read_default(struct asy__parse *p, const struct asy__row *row)
+/* A text of ours in place of what the file could say. */
+static void read_ours(struct asy__parse *p, const struct asy__row *row, const char *text)
 {
-    struct asy__value *v = asy__row_val(p, row);
-    const char *text = row->before && !p->base_dir ? row->before : row->fallback;
-    struct asy_yaml *node = NULL;
     struct asy_error err = ASY_ERROR_INIT;
+    struct asy_yaml *node = NULL;
 
-    if (!row->fallback || v->node || v->has || row->kind == ASY__POINTS ||
-        row->kind == ASY__CONSTRAINTS)
-        return;
-    asy__study_unsaid(p, row);
     if (asy_yaml_parse(text, strlen(text), 1000, &node, &err) < 0) {
         ASY_ASSERT(err.code == ASY_E_NOMEM, "%s: %s", row->path, err.text);
         asy__no_memory(p);
@@ -691,6 +686,18 @@ static void read_default(struct asy__parse *p, const struct asy__row *row)
     }
     asy__read_value(p, row, row->path, node);
     asy_yaml_destroy(node);
+}
+
+static void read_default(struct asy__parse *p, const struct asy__row *row)
+{
+    struct asy__value *v = asy__row_val(p, row);
+    const char *text = row->before && !p->base_dir ? row->before : row->fallback;
+
+    if (!row->fallback || v->node || v->has || row->kind == ASY__POINTS ||
+        row->kind == ASY__CONSTRAINTS)
+        return;
+    asy__study_unsaid(p, row);
+    read_ours(p, row, text);
 }
 
 /* Images under the names that MNIST's files have come with labels beside them. */
@@ -765,6 +772,8 @@ void asy__study_read(struct asy__parse *p)
     read_name_first(p, "pruner");
     read_section(p, "", p->root);
     check_required(p);
+    if (p->device)
+        read_ours(p, asy__row_find("resources.device"), p->device);
     for (size_t i = 0; i < asy__n_rows && !p->rc; i++)
         read_default(p, &asy__rows[i]);
     for (size_t i = 0; i < p->n_own && !p->rc; i++)

@@ -242,12 +242,15 @@ const struct asy__row asy__rows[] = {
     { "resources.memory", ASY__SIZE, .min = 1048576, .max = 1125899906842624.0, .fallback = "1GiB",
       .help = "main memory; a trial that uses more is ended" },
     { "resources.gpus", ASY__SHARE, .min = 0, .max = 64, .fallback = "0",
-      .help = "GPUs that a command sees, it alone; a part of one is shared with other trials, each "
-              "of which sees all of its memory" },
+      .help = "GPUs that a command sees, it alone, or that a network is trained on: one a rank at "
+              "most. A part of one is shared with other trials, each of which sees all of its "
+              "memory" },
     { "resources.ranks", ASY__INT, .min = 1, .max = 4096, .fallback = "1",
       .help = "processes that train one trial of a model together, over MPI" },
-    { "resources.device", ASY__WORD, .words = "auto|cpu", .later = "gpu|cuda|opencl",
-      .fallback = "auto", .help = "where the arithmetic runs" },
+    { "resources.device", ASY__WORD, .words = "auto|cpu|opencl|cuda", .fallback = "auto",
+      .help = "what a network is trained on; auto: its GPU, by cuda or else opencl, where gpus "
+              "gives it one, else the cpu. opencl without gpus computes on the trial's cores, if "
+              "there is an OpenCL for them (PoCL)" },
     { "resources.reproducible", ASY__WORD, .words = "normal|strict",
       .fallback = "normal", .help = "of a model's training; normal: the same bits for the "
                                     "same ranks and build, strict: for any number of ranks up to "

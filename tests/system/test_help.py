@@ -57,7 +57,7 @@ def options_are_those_of_the_help():
                "--list": [], "--model": [], "--cores": ["1"], "--limit": ["1"], "--output": ["f"],
                "--format": ["csv"], "--attempt": ["1"], "--worker": ["w"], "--nodes": ["1"],
                "--agent": [], "--for": ["u"], "--no-wandb-shim": [],
-               "--history": [], "--method": ["fanova"], "--objective": ["m"]}
+               "--history": [], "--method": ["fanova"], "--device": ["cpu"], "--objective": ["m"]}
     wrong = []
     with Home() as home:
         for name in commands(home):

@@ -32,7 +32,7 @@ void asy__command_threads(const struct asy__job *job, struct asy__words *env)
 {
     static const char *const names[] = { "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS",
                                          "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
-                                         "NUMEXPR_NUM_THREADS" };
+                                         "NUMEXPR_NUM_THREADS", "POCL_MAX_PTHREAD_COUNT" };
     size_t per_rank = job->n_cores / (job->ranks ? job->ranks : 1);
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++)

@@ -97,6 +97,19 @@ void asy__gang_usage(const struct asy__gang *gang, double *ret_cpu_s, uint64_t *
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
+static int copy_gpus(struct asy__gang *gang, const struct asy__job *job, struct asy_error *err)
+{
+    if (!(gang->gpus = calloc(job->n_gpus + 1, sizeof *gang->gpus)) ||
+        !(gang->gpu_shares = calloc(job->n_gpus + 1, sizeof *gang->gpu_shares)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a gang");
+    for (; gang->n_gpus < job->n_gpus; gang->n_gpus++) {
+        if (!(gang->gpus[gang->n_gpus] = strdup(job->gpus[gang->n_gpus])))
+            return asy_fail(err, ASY_E_NOMEM, "no memory for a gang");
+        gang->gpu_shares[gang->n_gpus] = job->gpu_shares[gang->n_gpus];
+    }
+    return 0;
+}
+
 /* daemon, id: of the part of a gang that another node's agent leads; else NULL, none. */
 static int create(struct asy__job *job, const struct asy__words *daemon, struct asy_id id,
                   struct asy__gang **ret_gang, struct asy_error *err)
@@ -128,7 +141,8 @@ static int create(struct asy__job *job, const struct asy__words *daemon, struct 
         goto out;
     }
     memcpy(gang->cores, job->cores, gang->n_cores * sizeof *gang->cores);
-    if ((rc = asy__gang_launch(gang, job, daemon, err)) < 0)
+    if ((rc = copy_gpus(gang, job, err)) < 0 ||
+        (rc = asy__gang_launch(gang, job, daemon, err)) < 0)
         goto out;
     asy__list_add(&agent->gangs, &gang->node);
     *ret_gang = gang;
@@ -151,11 +165,22 @@ int asy__gang_suits(const struct asy__gang *gang, const struct asy__job *job)
            !strcmp(gang->owner, job->owner);
 }
 
+/* A process sees for good what it was started with. */
+static int same_gpus(const struct asy__gang *gang, const struct asy__job *job)
+{
+    if (gang->n_gpus != job->n_gpus)
+        return 0;
+    for (size_t i = 0; i < job->n_gpus; i++)
+        if (strcmp(gang->gpus[i], job->gpus[i]) != 0 || gang->gpu_shares[i] != job->gpu_shares[i])
+            return 0;
+    return 1;
+}
+
 static int fits(const struct asy__gang *gang, const struct asy__job *job)
 {
     return !gang->dying && !gang->dead && !gang->job && !gang->running &&
            gang->greeted == gang->ranks && asy__gang_suits(gang, job) &&
-           gang->memory == job->memory && job->n_gpus == 0;
+           gang->memory == job->memory && same_gpus(gang, job);
 }
 
 /* The launcher waits for its ranks' ends and does little else; it goes along all the same. */
@@ -573,5 +598,9 @@ void asy__gang_destroy(struct asy__gang *gang)
     free(gang->owner);
     free(gang->pids);
     free(gang->cores);
+    for (size_t i = 0; i < gang->n_gpus; i++)
+        free(gang->gpus[i]);
+    free(gang->gpus);
+    free(gang->gpu_shares);
     free(gang);
 }

@@ -492,6 +492,9 @@ struct asy__gang {
     uint32_t *cores;               /* [n_cores] of its job, or of its last one */
     size_t n_cores;                /* rank r has the r-th of equal parts */
     uint64_t memory;
+    char **gpus;                   /* [n_gpus] which its processes see, as a job has them */
+    uint32_t *gpu_shares;
+    size_t n_gpus;
     struct asy_attempt *attempt;
     pid_t launcher;                /* mpirun; 0: none, or not yet */
     char *scratch;                 /* folder, or NULL */

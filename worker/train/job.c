@@ -152,6 +152,8 @@ static int read_job(const struct asy_json *node, struct asy__job *job, struct as
     job->study = asy_json_str(asy_json_get(study, "name"), "");
     job->strict = !strcmp(asy_json_str(asy_json_get(resources, "reproducible"), ""), "strict");
     job->cores = (size_t)asy_json_i64(asy_json_get(resources, "cores"), 1);
+    job->device = asy_json_str(asy_json_get(resources, "device"), "auto");
+    job->has_gpus = asy_json_f64(asy_json_get(resources, "gpus"), 0) > 0;
     job->population = asy_json_bool(asy_json_get(node, "population"), 0);
     if ((rc = read_run(asy_json_get(study, "run"), job, err)) < 0 ||
         (rc = read_data(asy_json_get(study, "data"), job, err)) < 0 ||

@@ -21,6 +21,8 @@ struct asy__job {
     unsigned wants; /* metrics that the study names (metrics.h) */
     size_t cores;   /* of a rank */
     int strict;     /* the same bits for any number of ranks */
+    const char *device; /* auto, cpu, opencl, cuda */
+    int has_gpus;
     int population; /* it may go on from the checkpoint of a trial with other parameters */
     uint64_t seed, number, until, max; /* epochs; until <= max */
     int64_t checkpoint_ms;

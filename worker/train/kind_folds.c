@@ -71,7 +71,7 @@ static int create(struct asy__run *run, struct asy_error *err)
         f->jobs[k].data.division = k < divisions ? (int32_t)k : ASY__UNDIVIDED;
         f->runs[k] = (struct asy__run){ .trainer = run->trainer,
                                         .place = &run->trainer->places[k + 1],
-                                        .kind = asy__kind_of(run->job),
+                                        .kind = asy__kind_of(run->trainer, run->job),
                                         .job = &f->jobs[k],
                                         .callbacks = run->callbacks,
                                         .dir = run->dir };
@@ -183,7 +183,10 @@ static int batch(struct asy__run *run, size_t n, struct asy_error *err)
         return 0;
     one->state.progress.step++;
     one->state.progress.batch++;
-    return one->state.progress.batch == one->n_batches ? end_one(f, k, err) : 0;
+    if (one->state.progress.batch == one->n_batches && (rc = end_one(f, k, err)) < 0)
+        return rc;
+    run->diverged = one->diverged; /* which some notice at an epoch's end */
+    return 0;
 }
 
 static void add_metric(struct asy__metric_list *list, const char *name, const char *end,
@@ -239,6 +242,18 @@ static int end_epoch(struct asy__run *run, int is_best, struct asy_error *err)
             asy__run_save_best(&f->runs[k]);
     }
     return 0;
+}
+
+static int fetch(struct asy__run *run, struct asy_error *err)
+{
+    int rc = 0;
+
+    for (size_t k = 0; k < run->folds->n && rc == 0; k++) {
+        struct asy__run *one = &run->folds->runs[k];
+
+        rc = one->kind->fetch ? one->kind->fetch(one, err) : 0;
+    }
+    return rc;
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
@@ -444,6 +459,7 @@ const struct asy__kind asy__kind_folds = {
     .begin = begin,
     .batch = batch,
     .measure = measure,
+    .fetch = fetch,
     .end_epoch = end_epoch,
     .keep = keep,
     .write = write,

@@ -24,8 +24,9 @@ static const char help[] =
     "\n"
     "Started by a worker (ASSAY_SOCKET and ASSAY_TOKEN are set) it takes orders from it. By hand:\n"
     "\n"
-    "  assay-trainer --run JOB.json --dir FOLDER [--resume CHECKPOINT]\n"
-    "        trains one job; reports and the end as JSON lines on stdout\n"
+    "  assay-trainer --run JOB.json --dir FOLDER [--resume CHECKPOINT] [--device WORD]\n"
+    "        trains one job; reports and the end as JSON lines on stdout. --device: auto, cpu,\n"
+    "        opencl or cuda, whatever the job says\n"
     "  assay-trainer --describe-data JOB.json\n"
     "        the job's data: rows, classes, split\n"
     "  assay-trainer --describe-plugin MINE.so\n"
@@ -278,7 +279,7 @@ static int print_result(const struct asy_train_result *result)
     return print_buf(&buf, "\n");
 }
 
-static int run(const char *job_path, const char *dir, const char *resume)
+static int run(const char *job_path, const char *dir, const char *resume, const char *device)
 {
     static struct asy_train_result result;
     struct asy_train_callbacks callbacks = { .report = print_report,
@@ -293,6 +294,7 @@ static int run(const char *job_path, const char *dir, const char *resume)
         (rc = make_comm(&comm, &err)) == 0 &&
         (rc = asy_trainer_create(comm, &trainer, &err)) == 0) {
         rank = asy_comm_rank(comm);
+        asy_trainer_set_device(trainer, device);
         rc = asy_trainer_run(trainer, job, dir, resume, &callbacks, &result, &err);
     }
     asy_trainer_destroy(trainer);
@@ -467,10 +469,10 @@ static int generate(int argc, char **argv)
 
 static int with_job(int argc, char **argv)
 {
-    static const char *const run_names[] = { "--dir", "--resume", NULL };
+    static const char *const run_names[] = { "--dir", "--resume", "--device", NULL };
     static const char *const score_names[] = { "--model", "--part", NULL };
     static const char *const no_names[] = { NULL };
-    const char *values[2] = { NULL, NULL };
+    const char *values[3] = { NULL, NULL, NULL };
     int rc;
 
     if (argc < 3)
@@ -480,7 +482,8 @@ static int with_job(int argc, char **argv)
     if (!strcmp(argv[1], "--run")) {
         if ((rc = pairs(argc, argv, run_names, values)))
             return rc;
-        return values[0] ? run(argv[2], values[0], values[1]) : usage("--dir is missing", "");
+        return values[0] ? run(argv[2], values[0], values[1], values[2])
+                         : usage("--dir is missing", "");
     }
     if ((rc = pairs(argc, argv, score_names, values)))
         return rc;

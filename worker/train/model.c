@@ -29,7 +29,7 @@ static void describe_mlp(struct asy_jsonw *w, const struct asy__hyper *hyper,
 }
 
 static void describe(struct asy_buf *buf, const struct asy__job *job,
-                     const struct asy__schema *schema, const struct asy__net *net,
+                     const struct asy__schema *schema, const struct asy__model_parts *parts,
                      const struct asy__progress *progress)
 {
     int best = job->takes_best && progress->best_epoch;
@@ -41,14 +41,14 @@ static void describe(struct asy_buf *buf, const struct asy__job *job,
     if (job->plugin)
         asy_jsonw_str(&w, "plugin", asy_plugin_get(job->plugin)->name);
     if (job->hyper.family == ASY__MLP)
-        describe_mlp(&w, &job->hyper, net);
+        describe_mlp(&w, &job->hyper, parts->net);
     asy_jsonw_str(&w, "study", job->study);
     asy_jsonw_u64(&w, "trial", job->number);
     asy_jsonw_u64(&w, "seed", job->seed);
     asy_jsonw_u64(&w, "epoch", best ? progress->best_epoch : progress->epoch);
     asy_jsonw_str(&w, "metric", job->metric);
     asy_jsonw_f64(&w, "objective", best ? progress->best : progress->last);
-    asy_jsonw_str(&w, "kernels", asy_kernels_name());
+    asy_jsonw_str(&w, "kernels", parts->device ? parts->device : asy_kernels_name());
     asy__hyper_write(&job->hyper, &w, "parameters");
     if (!asy__plugged_has_data(job))
         asy__schema_write(schema, &w, "schema");
@@ -118,7 +118,7 @@ int asy__model_write(const char *path, const struct asy__job *job,
     int rc;
 
     asy_buf_init(&text, DESCRIPTION_MAX);
-    describe(&text, job, schema, parts->net, progress);
+    describe(&text, job, schema, parts, progress);
     if ((rc = asy_buf_check(&text, "the model's description", err)) == 0) {
         const char *pairs[][2] = { { "format", FORMAT }, { "model", text.data },
                                    { "report", report } };

@@ -50,7 +50,8 @@ int asy__put_away(struct asy__run *run, struct asy_train_result *result, struct 
     n = snprintf(result->model_path, sizeof result->model_path, "%s/model.safetensors", run->dir);
     if (n < 0 || (size_t)n >= sizeof result->model_path)
         return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
-    if ((rc = run->kind->parts(run, is_best, &parts, err)) < 0)
+    if ((!is_best && run->kind->fetch && (rc = run->kind->fetch(run, err)) < 0) ||
+        (rc = run->kind->parts(run, is_best, &parts, err)) < 0)
         return rc;
     parts.schema = parts.schema ? parts.schema : &run->data->schema;
     asy_buf_init(&json, ASY__REPORT_BYTES);

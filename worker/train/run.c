@@ -11,20 +11,33 @@
 #include <asy/clock.h>
 #include <asy/rng.h>
 
-void asy__riders_set(struct asy__run *run, size_t i, double loss, int failed)
+static void fill_riders(const struct asy__run *run, float *riders)
 {
-    float *riders = run->memory.own + i * run->memory.stride + run->ride;
     int request = atomic_load_explicit(&run->trainer->request, memory_order_relaxed);
 
-    riders[ASY__RIDE_LOSS] = (float)loss;
-    riders[ASY__RIDE_FAILED] = failed;
-    if (i > 0)
-        return; /* what all of a rank's would say the first does */
     riders[ASY__RIDE_PAUSE] = request == ASY_TRAIN_PAUSE;
     riders[ASY__RIDE_STOP] = request == ASY_TRAIN_STOP;
     riders[ASY__RIDE_CHECKPOINT] = asy_comm_rank(run->trainer->comm) == 0 &&
                                    run->job->checkpoint_ms > 0 &&
                                    asy_clock_ms() >= run->checkpoint_due_ms;
+}
+
+void asy__riders_set(struct asy__run *run, size_t i, double loss, int failed)
+{
+    float *riders = run->memory.own + i * run->memory.stride + run->ride;
+
+    riders[ASY__RIDE_LOSS] = (float)loss;
+    riders[ASY__RIDE_FAILED] = failed;
+    if (i == 0) /* what all of a rank's would say the first does */
+        fill_riders(run, riders);
+}
+
+void asy__riders_alone(struct asy__run *run, double loss)
+{
+    fill_riders(run, run->riders);
+    run->riders[ASY__RIDE_LOSS] = (float)loss;
+    run->riders[ASY__RIDE_FAILED] = 0;
+    run->diverged = !isfinite(loss);
 }
 
 int asy__riders_sum(struct asy__run *run, int failed, struct asy_comm_sum *ret_sum,
@@ -98,7 +111,8 @@ static int checkpoint(struct asy__run *run, struct asy_error *err)
     char path[4096];
     int rc;
 
-    if ((rc = asy__run_total(run, &total, err)) < 0 ||
+    if ((run->kind->fetch && (rc = run->kind->fetch(run, err)) < 0) ||
+        (rc = asy__run_total(run, &total, err)) < 0 ||
         (run->kind->keep && (rc = run->kind->keep(run, err)) < 0))
         return rc;
     run->state.progress.shards = run->shards;
@@ -194,7 +208,7 @@ void asy__run_save_best(struct asy__run *run)
 {
     const struct asy__state *s = &run->state;
 
-    if (!run->job->takes_best || !s->best)
+    if (!s->best)
         return;
     if (s->n_params)
         memcpy(s->best, s->mean ? s->mean : s->params, s->n_params * sizeof *s->best);
@@ -202,8 +216,8 @@ void asy__run_save_best(struct asy__run *run)
         memcpy(s->best + s->n_params, s->buffers, s->n_buffers * sizeof *s->best);
 }
 
-/* Judges the epoch that just ended. */
-static void judge(struct asy__run *run, const struct asy__metric_list *list)
+/* Judges the epoch that just ended; whether it is the best one, of which the model will be made. */
+static int judge(struct asy__run *run, const struct asy__metric_list *list)
 {
     struct asy__progress *p = &run->state.progress;
     double value = NAN;
@@ -212,15 +226,15 @@ static void judge(struct asy__run *run, const struct asy__metric_list *list)
         if (!strcmp(list->item[i].name, run->job->metric))
             value = list->item[i].value;
     p->last = value;
-    run->diverged = !isfinite(value);
+    run->diverged |= !isfinite(value);
     asy__plateau_judge(&p->plateau, value, run->job->maximize, (uint64_t)run->job->hyper.lr_every,
                        run->job->hyper.lr_factor);
     if (run->diverged ||
         (p->best_epoch && (run->job->maximize ? value <= p->best : value >= p->best)))
-        return;
+        return 0;
     p->best = value;
     p->best_epoch = p->epoch;
-    asy__run_save_best(run);
+    return run->job->takes_best;
 }
 
 static int early_stop(const struct asy__run *run)
@@ -242,7 +256,8 @@ static void explain_divergence(struct asy__run *run, struct asy_train_result *re
                  (unsigned long long)p->epoch + 1, (unsigned long long)p->batch + 1);
     else
         snprintf(result->reason, sizeof result->reason, "%.80s is not finite after epoch %llu",
-                 run->job->metric, (unsigned long long)p->epoch);
+                 isfinite(p->last) ? "train_loss" : run->job->metric,
+                 (unsigned long long)p->epoch);
 }
 
 /* One epoch with all that follows it. ret_outcome: 0 to go on. */
@@ -269,8 +284,12 @@ static int one_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome,
     p->epoch++;
     p->batch = 0;
     memset(run->partials, 0, run->shards * sizeof *run->partials);
-    judge(run, &list);
-    is_best = run->job->takes_best && p->best_epoch == p->epoch;
+    is_best = judge(run, &list);
+    if (is_best) {
+        if (run->kind->fetch && (rc = run->kind->fetch(run, err)) < 0)
+            return rc;
+        asy__run_save_best(run);
+    }
     if ((run->kind->end_epoch && (rc = run->kind->end_epoch(run, is_best, err)) < 0) ||
         (rc = report(run, &list, err)) < 0)
         return rc;

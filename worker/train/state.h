@@ -66,6 +66,7 @@ struct asy__model_parts {
     const float *params, *buffers;
     const struct asy_gbdt *trees;
     size_t n_rounds;                 /* of trees */
+    const char *device;              /* that it was trained on; NULL: the cpu */
     size_t n_params;                 /* of a plug-in; else 0 */
     const struct asy__bytes *state;
 };

@@ -7,6 +7,7 @@
 #include "learn/loss.h"
 #include "data/tokens.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,6 +42,7 @@ void asy_trainer_destroy(struct asy_trainer *trainer)
     for (size_t i = 0; i < trainer->n_places; i++)
         place_fini(&trainer->places[i]);
     free(trainer->places);
+    asy_device_close(trainer->device);
     free(trainer);
     errno = saved;
 }
@@ -60,6 +62,11 @@ int asy__trainer_places(struct asy_trainer *trainer, size_t n, struct asy_error 
     trainer->places = places;
     trainer->n_places = n;
     return 0;
+}
+
+void asy_trainer_set_device(struct asy_trainer *trainer, const char *word)
+{
+    trainer->device_word = word;
 }
 
 void asy_trainer_request(struct asy_trainer *trainer, enum asy_train_request request)
@@ -163,11 +170,13 @@ int asy__run_tally(struct asy__run *run, size_t begin, size_t end, struct asy_er
                              (run->job->wants & ASY__WANTS_AREA) != 0, &run->tally, err);
 }
 
-const struct asy__kind *asy__kind_of(const struct asy__job *job)
+const struct asy__kind *asy__kind_of(const struct asy_trainer *trainer, const struct asy__job *job)
 {
     if (job->plugin)
         return &asy__kind_plugged;
-    return job->hyper.family == ASY__GBDT ? &asy__kind_trees : &asy__kind_net;
+    if (job->hyper.family == ASY__GBDT)
+        return &asy__kind_trees;
+    return trainer->device ? &asy__kind_device : &asy__kind_net;
 }
 
 /* Into how many parts a batch goes. */
@@ -218,15 +227,17 @@ static int choose_kind(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__job *job = run->job;
     size_t divisions = asy__divisions(&job->data);
-    int rc;
+    int rc = asy__trainer_device(run->trainer, job, err);
 
+    if (rc < 0)
+        return rc;
     if (divisions && job->plugin)
         return asy_fail(err, ASY_E_INVAL, "split: folds and repeats are for models, not for a "
                         "plug-in");
     if (divisions && asy__format_is_tokens(job->data.format))
         return asy_fail(err, ASY_E_INVAL, "split: folds and repeats are of tables: a text is "
                         "divided by position");
-    run->kind = divisions ? &asy__kind_folds : asy__kind_of(job);
+    run->kind = divisions ? &asy__kind_folds : asy__kind_of(run->trainer, job);
     if ((rc = asy__trainer_places(run->trainer, divisions ? divisions + 2 : 1, err)) < 0)
         return rc;
     run->place = run->trainer->places;

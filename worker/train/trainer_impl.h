@@ -13,6 +13,7 @@
 #include "data/augment.h"
 #include "learn/metrics.h"
 #include "plugged.h"
+#include "on_device.h"
 #include "state.h"
 #include "learn/update.h"
 
@@ -30,9 +31,17 @@ struct asy_trainer {
     struct asy__place *places; /* [n_places] */
     size_t n_places;
     struct asy_team *team; /* of the running job's networks; NULL: one core, or none yet */
+    const char *device_word; /* asked for by whoever runs it, over the job's; NULL: nothing */
+    struct asy_device *device; /* of the last job that wanted one; NULL: none */
+    char device_key[24];       /* what it was chosen by */
+    char device_name[300];
 };
 /* From now on there are n: what the first of them have stays. Moves them. */
 ASY_MUST_CHECK int asy__trainer_places(struct asy_trainer *trainer, size_t n,
+                                       struct asy_error *err);
+
+/* Opens the job's device, or sees to it that there is none. Ranks do not talk. */
+ASY_MUST_CHECK int asy__trainer_device(struct asy_trainer *trainer, const struct asy__job *job,
                                        struct asy_error *err);
 
 /* Elements that ride behind the gradients in each step's sum over the ranks. */
@@ -64,9 +73,11 @@ struct asy__kind {
     int (*batch)(struct asy__run *run, size_t n, struct asy_error *err);
     /* The epoch's metrics, in name order, after those that are in the list. */
     int (*measure)(struct asy__run *run, struct asy__metric_list *list, struct asy_error *err);
+    /* Brings what training goes by into the state's memory, before it is kept. */
+    int (*fetch)(struct asy__run *run, struct asy_error *err);
     /* An epoch ended; is_best: its state is the best one. */
     int (*end_epoch)(struct asy__run *run, int is_best, struct asy_error *err);
-    /* Brings what a checkpoint or a model is made of into the state. */
+    /* Takes together what a checkpoint has beside the state's memory. */
     int (*keep)(struct asy__run *run, struct asy_error *err);
     /* Rank 0 alone: what a model is made of, of the best epoch or the last, and a report on how it
      * does on the rows that it was not trained on, which are there. */
@@ -81,9 +92,11 @@ struct asy__kind {
     int (*write)(struct asy__run *run, const char *path, struct asy_error *err);
     int (*read)(struct asy__run *run, const char *path, struct asy_error *err);
 };
-/* Of one training, whether or not it is part of another. */
-const struct asy__kind *asy__kind_of(const struct asy__job *job);
-extern const struct asy__kind asy__kind_net, asy__kind_plugged, asy__kind_trees, asy__kind_folds;
+/* Of one training, whether or not it is part of another; the trainer's device is the job's. */
+const struct asy__kind *asy__kind_of(const struct asy_trainer *trainer,
+                                     const struct asy__job *job);
+extern const struct asy__kind asy__kind_net, asy__kind_device, asy__kind_plugged, asy__kind_trees,
+    asy__kind_folds;
 
 /* Of a rank that makes steps alone (local.c); all in its part of what ranks share. */
 struct asy__local {
@@ -106,6 +119,8 @@ struct asy__run {
     const struct asy_train_callbacks *callbacks;
     const char *dir, *identity;
     struct asy__net *net;         /* NULL: no network */
+    struct asy__on_device *on;    /* the same on a device; NULL: it is trained here */
+    int on_holds;                 /* all training rows are there */
     struct asy__learner learner;  /* of nothing where there are trees */
     struct asy__augment augment;  /* column NULL: rows are as they are */
     struct asy__plugged *plugged; /* NULL: no plug-in */
@@ -166,6 +181,8 @@ void asy__riders_set(struct asy__run *run, size_t i, double loss, int failed);
  * asy_comm_settle() follows. */
 ASY_MUST_CHECK int asy__riders_sum(struct asy__run *run, int failed, struct asy_comm_sum *ret_sum,
                                    struct asy_error *err);
+/* The same where there is one rank, and nothing to sum up. */
+void asy__riders_alone(struct asy__run *run, double loss);
 static inline float asy__rider(const struct asy__run *run, int which)
 {
     return run->riders[which];

@@ -266,11 +266,19 @@ static void step_by_entries(const struct asy__update *update,
                       memory->v + at);
 }
 
+/* By how much the running mean of the weights moves; the first weights are soon forgotten. */
+static double mean_rate(const struct asy__update *update, uint64_t step)
+{
+    double kept = update->hyper.ema, young = (1 + (double)step) / (10 + (double)step);
+
+    return 1 - (kept < young ? kept : young);
+}
+
 void asy__update_step(struct asy__update *update, const struct asy__update_memory *memory,
                       struct asy_comm *comm, const struct asy_comm_sum *sum, uint64_t step,
                       double cut)
 {
-    double lr = asy__schedule_lr(&update->schedule, step, cut), kept = update->hyper.ema, young;
+    double lr = asy__schedule_lr(&update->schedule, step, cut);
     size_t at = sum->from;
 
     if (update->hyper.clip > 0)
@@ -281,7 +289,28 @@ void asy__update_step(struct asy__update *update, const struct asy__update_memor
         step_by_entries(update, memory, sum, step, lr);
     if (!memory->mean)
         return;
-    young = (1 + (double)step) / (10 + (double)step); /* the first weights are soon forgotten */
-    asy_mean_step(sum->to - at, (float)(1 - (kept < young ? kept : young)), memory->params + at,
+    asy_mean_step(sum->to - at, (float)mean_rate(update, step), memory->params + at,
                   memory->mean + at);
+}
+
+struct asy_device_update asy__update_on_device(const struct asy__update *update, uint64_t step,
+                                               double cut)
+{
+    static const enum asy_device_rule rule_of[] = {
+        [ASY__SGD] = ASY_RULE_SGD,         [ASY__ADAM] = ASY_RULE_ADAMW,
+        [ASY__ADAMW] = ASY_RULE_ADAMW,     [ASY__ADAM_L2] = ASY_RULE_ADAM_L2,
+        [ASY__LAMB] = ASY_RULE_LAMB,       [ASY__LARS] = ASY_RULE_LARS,
+    };
+    const struct asy__hyper *h = &update->hyper;
+    double lr = asy__schedule_lr(&update->schedule, step, cut);
+
+    return (struct asy_device_update){
+        .rule = rule_of[h->optimizer],
+        .sgd = sgd_of(h, lr),
+        .adam = adam_of(h, lr),
+        .trust = h->trust,
+        .clip = h->clip,
+        .mean_rate = h->ema > 0 ? mean_rate(update, step) : 0,
+        .step = step,
+    };
 }

@@ -9,6 +9,7 @@
 #ifndef ASY__UPDATE_H
 #define ASY__UPDATE_H
 #include <asy/comm.h>
+#include <asy/device.h>
 #include <asy/update.h>
 #include "hyper.h"
 #include "schedule.h"
@@ -46,4 +47,7 @@ struct asy__update_memory {
 void asy__update_step(struct asy__update *update, const struct asy__update_memory *memory,
                       struct asy_comm *comm, const struct asy_comm_sum *sum, uint64_t step,
                       double cut);
+/* The same for a device that has the whole of it; step and cut as above. */
+struct asy_device_update asy__update_on_device(const struct asy__update *update, uint64_t step,
+                                               double cut);
 #endif

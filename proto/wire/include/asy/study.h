@@ -161,6 +161,7 @@ struct asy_study_reader {
     int without_wandb; /* programs of W&B sweeps get no stand-in for its module */
     int (*table)(void *ctx, const char *path, struct asy_buf *ret_json,
                  struct asy_error *err); /* NULL: nobody */
+    const char *device; /* a word of resources.device in place of the file's; NULL: as it says */
 };
 /* The same for a user's own file: relative paths are taken from its folder, and what is wrong with
  * the files that the study names is a mistake like the others: data.file, run.files, a program by

@@ -67,6 +67,9 @@ struct asy_train_result {
 ASY_MUST_CHECK int asy_trainer_create(struct asy_comm *comm, struct asy_trainer **ret_trainer,
                                       struct asy_error *err);
 void asy_trainer_destroy(struct asy_trainer *trainer);
+/* Where networks are trained, whatever their jobs say: auto, cpu, opencl or cuda; borrowed. NULL:
+ * as they say. */
+void asy_trainer_set_device(struct asy_trainer *trainer, const char *word);
 /* dir: an existing folder for checkpoints and the model. resume: a checkpoint of this trial, read
  * by rank 0 alone; NULL: from the beginning. Only rank 0 writes files and calls back (prepare
  * apart); a callback's negative result ends the run and is passed on. Each callback may be NULL.

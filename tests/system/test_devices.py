@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks trained on devices, end to end: PoCL's OpenCL stands for a GPU's."""
+import json
+import os
+import struct
+import subprocess
+import sys
+
+from harness import BIN, SKIP, SOURCE, Home, equal, has, main, wait
+
+STUDY = """assay: 1
+name: {name}
+run: {{model: mlp, hidden: 24, batch_size: 100, length: {{max: 3}}}}
+data: {{file: {source}/examples/data/digits.csv.gz, label: -1}}
+objective: {{metric: val_accuracy, goal: maximize, take: best}}
+parameters: {{lr: {{min: 0.002, max: 0.02, scale: log}}}}
+search: {{sampler: random, seed: 3}}
+budget: {{trials: 2}}
+resources: {{cores: 1, {resources}}}
+"""
+
+
+def sweep(home, name, resources, *more):
+    """Runs a study; what it says of itself, and what its best model was computed by."""
+    home.write(f"{name}.yaml", STUDY.format(name=name, source=SOURCE, resources=resources))
+    home.run("run", f"{name}.yaml", *more)
+    study = home.json("show", name)
+    trial = home.json("show", name, str(study["best_trial"]))
+    model = next(a["path"] for a in trial["artifacts"] if a["name"] == "model")
+    with open(model, "rb") as f:
+        meta = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))["__metadata__"]
+    return study, json.loads(meta["model"])["kernels"]
+
+
+def a_network_learns_on_a_device(home):
+    here, kernels = sweep(home, "here", "device: cpu")
+    has("here", kernels, "openblas")
+    there, kernels = sweep(home, "there", "device: opencl")
+    has("there", kernels, "opencl pthread")
+    if abs(there["best"] - here["best"]) > 0.03:
+        raise AssertionError(f"{there['best']} on the device, {here['best']} on the cpu")
+    _, kernels = sweep(home, "over", "device: cpu", "--device", "opencl")
+    has("by the command line", kernels, "opencl pthread")
+    rows = "\n".join(",".join(["0"] * 64) for _ in range(3)) + "\n"
+    home.write("rows.csv", rows)
+    equal("predictions", len(home.run("predict", "there", "rows.csv")[0].splitlines()), 4)
+
+
+def ranks_have_a_device_each(home):
+    study, kernels = sweep(home, "ranks", "ranks: 2, device: opencl")
+    has("ranks", kernels, "opencl pthread")
+    equal("complete", study["complete"], 2)
+
+
+def a_device_that_is_not_there_is_told(home):
+    home.write("cuda.yaml", STUDY.format(name="cuda", source=SOURCE, resources="gpus: 1, device: cuda"))
+    home.run("run", "cuda.yaml", code=1)
+    has("why", home.run("explain", "cuda", "0")[0], "resources.device: ")
+
+
+def a_gpu_is_used_where_one_is_given(home):
+    _, kernels = sweep(home, "given", "gpus: 0.5")
+    has("by the way that there is", kernels, "opencl basic")
+
+
+def test():
+    with Home() as home:
+        a_network_learns_on_a_device(home)
+        ranks_have_a_device_each(home)
+    with Home() as home:
+        home.env["POCL_DEVICES"] = "basic"
+        home.env["ASY_WORKER_GPUS"] = "any"
+        home.run("up")
+        wait(lambda: home.json("workers")["workers"][0]["gpus"], "slow drivers")
+        a_gpu_is_used_where_one_is_given(home)
+        a_device_that_is_not_there_is_told(home)
+
+
+if __name__ == "__main__":
+    answer = subprocess.run([os.path.join(BIN, "assay-worker"), "--probe-gpus", "opencl"], text=True,
+                            capture_output=True, check=False).stdout
+    if '"maker":"pocl"' not in answer:
+        print("skipped: PoCL is not installed (scripts/install-deps.sh test does it)")
+        sys.exit(SKIP)
+    main(test)
