@@ -115,7 +115,7 @@ static void tiles(const struct asy__corr_plan *p, struct asy__corr *tile,
     for (size_t t = 0; t < cut->tiles; t++) {
         size_t rows = cut->rows + (t < cut->longer);
 
-        p->isa->corr[rows - 1][vectors - 1](tile);
+        (p->depthwise ? p->isa->depth[rows - 1] : p->isa->corr[rows - 1][vectors - 1])(tile);
         tile->a += rows * tile->a_row;
         tile->c += rows * tile->c_row;
     }
@@ -153,13 +153,75 @@ static void segment(const struct asy__corr_plan *p, struct asy__corr *tile,
     tile->c = to;
 }
 
+/* A segment of line y; of a depthwise convolution, that of all panels. */
+static void segment_panels(const struct asy__corr_plan *p, const struct asy__corr *tile,
+                           const struct asy__segment *s, size_t y, const struct asy__cut *images,
+                           size_t vectors)
+{
+    size_t lanes = p->isa->gemm->lanes, channels = p->depthwise ? p->c_channels : 1;
+
+    for (size_t j = 0; j < channels; j += lanes) {
+        struct asy__corr t = *tile;
+
+        if (p->depthwise)
+            t.tail = asy__smaller(channels - j, lanes);
+        t.a += j;
+        t.b += j;
+        t.c += j;
+        t.start += j;
+        segment(p, &t, s, y, images, vectors);
+    }
+}
+
+/* All lines of some images. Those that meet the same rows of the kernel have the same runs, from
+ * another line on. */
+static void lines(const struct asy__corr_plan *p, struct asy__corr tile,
+                  const struct asy__cut *images, size_t vectors)
+{
+    struct asy__run runs[RUNS_MAX];
+    const float *a = tile.a;
+
+    tile.runs = runs;
+    for (size_t s = 0; s < p->n_segments; s++) {
+        struct asy__reach last = { 0, SIZE_MAX, 0 };
+
+        for (size_t y = 0; y < p->c_h; y++) {
+            struct asy__reach reach = reach_of(&p->y, y);
+
+            tile.a = a + reach.from * p->a_w * p->a_channels;
+            if (reach.tap != last.tap || reach.n != last.n)
+                tile.n_runs = runs_of(p, (struct asy__reach){ 0, reach.tap, reach.n },
+                                      p->segments[s].reach, runs);
+            last = reach;
+            segment_panels(p, &tile, &p->segments[s], y, images, vectors);
+        }
+    }
+}
+
+/* Image by image: tiles of several would take turns in the same sets of the cache. */
+static void run_depthwise(const struct asy__corr_plan *p, size_t first, size_t images)
+{
+    struct asy__corr tile = { .relu = p->relu, .b_row = asy__round16(p->c_channels), .b = p->b,
+                              .start = p->start };
+    struct asy__cut one = { 1, 1, 0 };
+
+    for (size_t i = first; i < first + images; i++) {
+        tile.a = p->a + i * p->a_image;
+        tile.c = p->c + i * p->c_image;
+        lines(p, tile, &one, 1);
+    }
+}
+
 void asy__corr_run(const struct asy__corr_plan *p, size_t first, size_t images)
 {
     size_t lanes = p->isa->gemm->lanes, channels = group_c(p);
-    struct asy__run runs[RUNS_MAX];
-    struct asy__corr tile = { .runs = runs, .relu = p->relu };
+    struct asy__corr tile = { .relu = p->relu };
     struct asy__cut cut = cut_of(p->isa, images);
 
+    if (p->depthwise) {
+        run_depthwise(p, first, images);
+        return;
+    }
     for (size_t g = 0; g < p->groups; g++) {
         for (size_t j = 0; j < channels; j += ASY__TILE_VECTORS * lanes) {
             size_t w = asy__smaller(channels - j, ASY__TILE_VECTORS * lanes);
@@ -170,14 +232,7 @@ void asy__corr_run(const struct asy__corr_plan *p, size_t first, size_t images)
             tile.c = p->c + first * p->c_image + g * channels + j;
             tile.b = p->b + (g * asy__vectors_of(p->isa, channels) * lanes + j) * p->steps;
             tile.start = p->start + g * asy__round16(channels) + j;
-            for (size_t y = 0; y < p->c_h; y++) {
-                struct asy__reach reach = reach_of(&p->y, y);
-
-                for (size_t s = 0; s < p->n_segments; s++) {
-                    tile.n_runs = runs_of(p, reach, p->segments[s].reach, runs);
-                    segment(p, &tile, &p->segments[s], y, &cut, vectors);
-                }
-            }
+            lines(p, tile, &cut, vectors);
         }
     }
 }
@@ -188,6 +243,8 @@ static size_t packed_floats(const struct asy_conv *conv, int back)
     size_t a = (back ? conv->out : conv->in) / conv->groups;
     size_t c = (back ? conv->in : conv->out) / conv->groups;
 
+    if (asy__is_depthwise(conv))
+        return asy__round16(conv->in) * (conv->kh * conv->kw + 2);
     return conv->groups * asy__round16(c) * (conv->kh * conv->kw * a + 2); /* start; zeros */
 }
 
@@ -245,13 +302,24 @@ static void pack_back(const struct asy__conv *isa, const struct asy_conv *conv, 
     }
 }
 
+/* Weights with channels across; back: the kernel turned round. */
+static void pack_depthwise(const struct asy_conv *conv, int back, const float *w, float *to)
+{
+    size_t taps = conv->kh * conv->kw, row = asy__round16(conv->in);
+
+    memset(to, 0, taps * row * sizeof *to);
+    for (size_t c = 0; c < conv->in; c++)
+        for (size_t tap = 0; tap < taps; tap++)
+            to[(back ? taps - 1 - tap : tap) * row + c] = w[c * taps + tap];
+}
+
 /* Where a chain begins: at the bias, or at zero. */
 static void pack_start(const struct asy__corr_plan *p, const float *bias, float *to)
 {
-    size_t channels = group_c(p);
+    size_t groups = p->depthwise ? 1 : p->groups, channels = p->c_channels / groups;
 
-    memset(to, 0, p->groups * asy__round16(channels) * sizeof *to);
-    for (size_t g = 0; bias && g < p->groups; g++)
+    memset(to, 0, groups * asy__round16(channels) * sizeof *to);
+    for (size_t g = 0; bias && g < groups; g++)
         memcpy(to + g * asy__round16(channels), bias + g * channels, channels * sizeof *to);
 }
 
@@ -270,13 +338,17 @@ struct asy__corr_plan asy__corr_prepare(const struct asy__conv *isa, const struc
         .c_channels = back ? conv->in : conv->out,
         .c_image = back ? asy__conv_x_image(conv) : asy__conv_y_image(conv),
         .joined = conv->groups == 1 && (!back || conv->stride == 1),
+        .depthwise = asy__is_depthwise(conv),
     };
     struct asy__segment *segments;
     float *here = room;
 
-    start = conv->groups * asy__round16(group_c(&p));
+    start = p.depthwise ? asy__round16(p.c_channels)
+                        : conv->groups * asy__round16(group_c(&p));
     p.steps = conv->kh * conv->kw * group_a(&p);
-    if (back)
+    if (p.depthwise)
+        pack_depthwise(conv, back, w, here);
+    else if (back)
         pack_back(isa, conv, w, here);
     else
         pack(isa, conv, w, here);

@@ -8,29 +8,34 @@
 
 #define ASY__BASES 5      /* the most rows of a kernel that a tile of dw spans ... */
 #define ASY__BASE_ROWS 5  /* ... if it takes no more numbers than this of each */
+#define ASY__DEPTH_BASES 3 /* the same of dw where channels have nothing to do with each other */
 
 /* A stretch of a chain: steps that lie side by side in a, and in b row after row. */
 struct asy__run {
     size_t a, b, steps;
 };
-/* A tile of outputs, or of dx: c(i, j) = start(j) + sums over the runs of a(i) times b(j). */
+/* A tile of outputs, or of dx: c(i, j) = start(j) + sums over the runs of a(i) times b(j); where
+ * channels have nothing to do with each other, with one vector and a step to each run, a is of the
+ * same channels: a(i, step, j) = a[i a_row + run.a + j], b(step, j) = b[run.b b_row + j]. */
 struct asy__corr {
     const float *a;      /* a(i, step) = a[i a_row + run.a + step] */
     const float *b;      /* b(step, j) = b[(run.b + step) vectors lanes + j] */
     const float *start;  /* [vectors of lanes] */
     float *c;            /* c(i, j) = c[i c_row + j] */
     const struct asy__run *runs;
-    size_t n_runs, a_row, c_row;
+    size_t n_runs, a_row, b_row, c_row;
     size_t tail;         /* lanes of the last vector that are c's */
     int relu;            /* what is less than 0 becomes 0 */
 };
 /* A tile of dw: c(i, j) = or += sums over n images of y rows of x pixels of a(i) times b(j). It
- * has rows from each of some bases; a(i) of row r of base e is a[e][r + ...]. */
+ * has rows from each of some bases; a(i) of row r of base e is a[e][r + ...]. Where channels have
+ * nothing to do with each other a, too, is a vector of them, a[e][r a_r + ... + j]. */
 struct asy__outer {
     const float *a[ASY__BASES];
     float *c[ASY__BASES]; /* c(i, j) = c[e][r c_row + j] */
     const float *b;
     size_t n, y, x, a_n, a_y, a_x, b_n, b_y, b_x; /* how many; floats from one to the next */
+    size_t a_r;
     size_t c_row, tail;
     int add;
 };
@@ -44,6 +49,9 @@ struct asy__conv {
     asy__corr_f corr[ASY__TILE_ROWS][ASY__TILE_VECTORS]; /* by rows - 1, vectors - 1 */
     asy__outer_f outer[ASY__TILE_ROWS][ASY__TILE_VECTORS];
     asy__outer_f spanning[ASY__BASES][ASY__BASE_ROWS]; /* by bases - 1, rows - 1 */
+    /* Of channels that have nothing to do with each other, by rows - 1; by bases - 1, rows - 1. */
+    asy__corr_f depth[ASY__TILE_ROWS];
+    asy__outer_f depth_dw[ASY__DEPTH_BASES][ASY__BASE_ROWS];
 };
 extern const struct asy__conv asy__conv_base, asy__conv_avx2, asy__conv_avx512;
 const struct asy__conv *asy__conv_get(void);

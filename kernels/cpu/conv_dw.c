@@ -139,10 +139,48 @@ static void outer_turned(const struct asy__dw *k, size_t g, size_t first, size_t
     }
 }
 
+/* Taps from (y, x) on: so many rows of so many each, of one vector of channels. */
+static void depth_taps(const struct asy__dw *k, struct asy__outer *t, size_t j, size_t y,
+                       size_t high, size_t x, size_t wide)
+{
+    size_t kw = k->conv->kw;
+
+    t->b = k->dy + j;
+    for (size_t e = 0; e < high; e++) {
+        t->a[e] = k->x + (y + e) * k->x_line + x * k->conv->in + j;
+        t->c[e] = k->sums + ((y + e) * kw + x) * t->c_row + j;
+    }
+    k->isa->depth_dw[high - 1][wide - 1](t);
+}
+
+static void depth_block(const struct asy__dw *k)
+{
+    size_t lanes = k->isa->gemm->lanes, channels = k->conv->out, kh = k->conv->kh;
+    size_t kw = k->conv->kw, high, wide;
+    struct asy__outer t = tile_of(k, 1);
+
+    t.c_row = asy__round16(channels);
+    t.a_r = k->conv->in;
+    for (size_t j = 0; j < channels; j += lanes) {
+        t.tail = asy__smaller(channels - j, lanes);
+        for (size_t y = 0; y < kh; y += high) {
+            high = asy__smaller(kh - y, ASY__DEPTH_BASES);
+            for (size_t x = 0; x < kw; x += wide) {
+                wide = asy__smaller(kw - x, ASY__BASE_ROWS);
+                depth_taps(k, &t, j, y, high, x, wide);
+            }
+        }
+    }
+}
+
 static void outer_block(const struct asy__dw *k, int turned)
 {
     size_t strips = strip_count(k->conv);
 
+    if (asy__is_depthwise(k->conv)) {
+        depth_block(k);
+        return;
+    }
     for (size_t g = 0; g < k->conv->groups; g++) {
         size_t span = turned ? span_of(k->isa, k->conv, strip_of(k, g, 0).len) : 1;
 
@@ -224,10 +262,11 @@ void asy__turn(const struct asy__gemm *gemm, size_t rows, size_t cols, const flo
 
 static void turn_dw(const struct asy__dw *k, int back)
 {
-    size_t out = k->conv->out / k->conv->groups, steps = asy__steps_of(k->conv);
+    size_t groups = asy__is_depthwise(k->conv) ? 1 : k->conv->groups;
+    size_t out = k->conv->out / groups, steps = asy__steps_of(k->conv);
     float *turned = k->sums, *dw = k->dw;
 
-    for (size_t g = 0; g < k->conv->groups; g++) {
+    for (size_t g = 0; g < groups; g++) {
         if (back)
             asy__turn(k->isa->gemm, steps, out, turned, asy__round16(out), dw, steps);
         else
@@ -245,7 +284,7 @@ struct asy__dw asy__dw_begin(const struct asy__conv *isa, const struct asy_conv 
     k.x_line = (conv->w + 2 * conv->pad) * conv->in;
     k.x_image = (conv->h + 2 * conv->pad) * k.x_line;
     k.dy_image = asy__conv_y_image(conv);
-    k.turned = is_turned(isa, conv);
+    k.turned = asy__is_depthwise(conv) || is_turned(isa, conv);
     k.border = room;
     k.sums = k.turned ? room + asy__round16(conv->pad ? images_of(conv) * k.x_image : 0) : dw;
     if (k.turned && add)

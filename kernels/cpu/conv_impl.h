@@ -153,6 +153,76 @@ ALWAYS void outer(const int bases, const int rows, const int vectors,
     }
 }
 
+/* A tile of outputs of as many channels as a vector has, each of its own channel alone. */
+ALWAYS void correlate_depth(const int rows, const int part, const struct asy__corr *tile)
+{
+    const size_t steps[3] = { 0, tile->a_row, 2 * tile->a_row };
+    const float *bases[(ASY__TILE_ROWS + 2) / 3];
+    mask tail = mask_of(tile->tail);
+    float *c = tile->c;
+    vec sums[ASY__TILE_ROWS];
+
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++)
+        sums[i] = load(tile->start);
+    for (size_t r = 0; r < tile->n_runs; r++) {
+        vec b = load(tile->b + tile->runs[r].b * tile->b_row);
+
+#pragma GCC unroll 5
+        for (int i = 0; i < (rows + 2) / 3; i++)
+            bases[i] = tile->a + tile->runs[r].a + (size_t)i * 3 * tile->a_row;
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; i++) {
+            const float *a = bases[i / 3] + steps[i % 3];
+
+            sums[i] = fma(part ? load_part(a, tail) : load(a), b, sums[i]);
+        }
+    }
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++, c += tile->c_row) {
+        vec sum = tile->relu ? rectify(sums[i]) : sums[i];
+
+        if (part)
+            store_part(c, tail, sum);
+        else
+            store(c, sum);
+    }
+}
+
+/* The same of dw: a vector for each of some taps. */
+ALWAYS void outer_depth(const int bases, const int rows, const struct asy__outer *tile)
+{
+    vec sums[ASY__DEPTH_BASES * ASY__BASE_ROWS];
+    const float *a[ASY__DEPTH_BASES];
+    mask tail = mask_of(tile->tail);
+
+#pragma GCC unroll 15
+    for (int i = 0; i < bases * rows; i++)
+        sums[i] = tile->add ? load(tile->c[i / rows] + (size_t)(i % rows) * tile->c_row) : zero();
+    for (size_t n = 0; n < tile->n; n++)
+        for (size_t y = 0; y < tile->y; y++) {
+            const float *from = tile->b + n * tile->b_n + y * tile->b_y;
+
+#pragma GCC unroll 3
+            for (int e = 0; e < bases; e++)
+                a[e] = tile->a[e] + n * tile->a_n + y * tile->a_y;
+            for (size_t x = tile->x; x > 0; x--, from += tile->b_x) {
+                vec b = load_part(from, tail);
+
+#pragma GCC unroll 15
+                for (int i = 0; i < bases * rows; i++)
+                    sums[i] = fma(load_part(a[i / rows] + (size_t)(i % rows) * tile->a_r, tail), b,
+                                  sums[i]);
+#pragma GCC unroll 3
+                for (int e = 0; e < bases; e++)
+                    a[e] += tile->a_x;
+            }
+        }
+#pragma GCC unroll 15
+    for (int i = 0; i < bases * rows; i++)
+        store(tile->c[i / rows] + (size_t)(i % rows) * tile->c_row, sums[i]);
+}
+
 #define CORR(rows, vectors)                                                                        \
     static void corr_##rows##_##vectors(const struct asy__corr *tile)                              \
     {                                                                                              \
@@ -163,7 +233,30 @@ ALWAYS void outer(const int bases, const int rows, const int vectors,
     {                                                                                              \
         outer(bases, rows, vectors, tile);                                                         \
     }
+#define DEPTH(rows)                                                                                \
+    static void depth_##rows(const struct asy__corr *tile)                                         \
+    {                                                                                              \
+        if (tile->tail < LANES)                                                                    \
+            correlate_depth(rows, 1, tile);                                                        \
+        else                                                                                       \
+            correlate_depth(rows, 0, tile);                                                        \
+    }
+#define DEPTH_DW(bases, rows)                                                                      \
+    static void depth_dw_##bases##_##rows(const struct asy__outer *tile)                           \
+    {                                                                                              \
+        outer_depth(bases, rows, tile);                                                            \
+    }
+#define DEPTH_DWS(bases)                                                                           \
+    DEPTH_DW(bases, 1)                                                                             \
+    DEPTH_DW(bases, 2)                                                                             \
+    DEPTH_DW(bases, 3)                                                                             \
+    DEPTH_DW(bases, 4)                                                                             \
+    DEPTH_DW(bases, 5)
+#define DEPTH_DWS_OF(bases)                                                                        \
+    { depth_dw_##bases##_1, depth_dw_##bases##_2, depth_dw_##bases##_3, depth_dw_##bases##_4,      \
+      depth_dw_##bases##_5 }
 #define TILES(rows)                                                                                \
+    DEPTH(rows)                                                                                    \
     CORR(rows, 1)                                                                                  \
     CORR(rows, 2)                                                                                  \
     OUTER(1, rows, 1)                                                                              \
@@ -198,6 +291,9 @@ TILES(12)
 TILES(13)
 TILES(14)
 #endif
+DEPTH_DWS(1)
+DEPTH_DWS(2)
+DEPTH_DWS(3)
 #if BASES > 1
 SPANS(2)
 #endif
@@ -231,6 +327,16 @@ const struct asy__conv CONV = {
         OUTER_OF(13), OUTER_OF(14),
 #endif
     },
+    .depth = {
+        depth_1, depth_2, depth_3, depth_4,
+#if ROWS > 4
+        depth_5, depth_6,
+#endif
+#if ROWS > 6
+        depth_7, depth_8, depth_9, depth_10, depth_11, depth_12, depth_13, depth_14,
+#endif
+    },
+    .depth_dw = { DEPTH_DWS_OF(1), DEPTH_DWS_OF(2), DEPTH_DWS_OF(3) },
     .spanning = {
         [0] = { NULL },
 #if BASES > 1

@@ -33,6 +33,12 @@ static inline size_t asy__steps_of(const struct asy_conv *conv)
     return conv->kh * conv->kw * (conv->in / conv->groups);
 }
 
+/* Depthwise: each channel has a kernel of its own, and goes to one output. */
+static inline int asy__is_depthwise(const struct asy_conv *conv)
+{
+    return conv->groups > 1 && conv->groups == conv->in && conv->groups == conv->out;
+}
+
 static inline size_t asy__conv_x_image(const struct asy_conv *conv)
 {
     return conv->h * conv->w * conv->in;
@@ -73,11 +79,12 @@ struct asy__corr_plan {
     size_t a_w, a_channels, a_image, c_h, c_w, c_channels, c_image; /* widths in pixels */
     size_t steps;             /* of a whole chain */
     int joined;               /* columns of the kernel lie side by side, as their places do */
-    int relu;
+    int relu, depthwise;
     const float *a;
     float *c;
     const float *b;           /* [groups][panels][steps][vectors of lanes] */
     const float *start;       /* [groups][asy__round16(channels of a group)] */
+    /* depthwise: b [taps][asy__round16(channels)], start [asy__round16(channels)] */
     const struct asy__segment *segments;
     size_t n_segments;
 };
@@ -97,7 +104,8 @@ struct asy__dw {
     size_t dy_image, x_image, x_line; /* with x's border */
     int add, turned;
     float *dw;               /* [out][steps] */
-    float *sums;             /* dw, or turned [groups][steps][round16(out / groups)] */
+    float *sums;             /* dw, or turned [groups][steps][round16(out / groups)], or, of a
+                              * depthwise one, [taps][round16(out)] */
     float *border;           /* [images of a block][x_image] */
     /* The block of pixels that is at hand: */
     const float *dy, *x;     /* x with its border */
