@@ -17,8 +17,6 @@
 #include <asy/base.h>
 #include <string.h>
 
-#define RUNS_MAX ((size_t)ASY_CONV_KERNEL_MAX * ASY_CONV_KERNEL_MAX)
-
 size_t asy_conv_h(const struct asy_conv *conv)
 {
     return (conv->h + 2 * conv->pad - conv->kh) / conv->stride + 1;
@@ -108,6 +106,12 @@ static size_t runs_of(const struct asy__corr_plan *p, struct asy__reach y, struc
     return n;
 }
 
+size_t asy__corr_runs(const struct asy__corr_plan *p, size_t y,
+                      const struct asy__segment *segment, struct asy__run *runs)
+{
+    return runs_of(p, reach_of(&p->y, y), segment->reach, runs);
+}
+
 /* Rows from the tile's a and c on. */
 static void tiles(const struct asy__corr_plan *p, struct asy__corr *tile,
                   const struct asy__cut *cut, size_t vectors)
@@ -178,7 +182,7 @@ static void segment_panels(const struct asy__corr_plan *p, const struct asy__cor
 static void lines(const struct asy__corr_plan *p, struct asy__corr tile,
                   const struct asy__cut *images, size_t vectors)
 {
-    struct asy__run runs[RUNS_MAX];
+    struct asy__run runs[ASY__RUNS_MAX];
     const float *a = tile.a;
 
     tile.runs = runs;
@@ -262,57 +266,6 @@ size_t asy_conv_room(const struct asy_conv *conv)
                        asy__dw_room(conv));
 }
 
-/* Weights with output channels across, of all groups. */
-static void pack(const struct asy__conv *isa, const struct asy_conv *conv, const float *w,
-                 float *to)
-{
-    const struct asy__gemm *gemm = isa->gemm;
-    size_t steps = asy__steps_of(conv), channels = conv->out / conv->groups, lanes = gemm->lanes;
-
-    for (size_t g = 0; g < conv->groups; g++, w += channels * steps) {
-        for (size_t j = 0; j < channels; j += ASY__TILE_VECTORS * lanes) {
-            size_t width = asy__smaller(channels - j, ASY__TILE_VECTORS * lanes);
-            size_t row = asy__vectors_of(isa, width) * lanes;
-
-            for (size_t l = 0; l < row; l += lanes)
-                for (size_t k = 0; k < steps; k += lanes)
-                    gemm->transpose(asy__smaller(width - l, lanes), asy__smaller(steps - k, lanes),
-                                    w + (j + l) * steps + k, steps, to + k * row + l, row, lanes);
-            to += steps * row;
-        }
-    }
-}
-
-/* Weights with input channels across and the kernel turned round, of all groups. */
-static void pack_back(const struct asy__conv *isa, const struct asy_conv *conv, const float *w,
-                      float *to)
-{
-    size_t out = conv->out / conv->groups, in = conv->in / conv->groups;
-    size_t steps = asy__steps_of(conv);
-    size_t taps = conv->kh * conv->kw, lanes = isa->gemm->lanes;
-
-    for (size_t g = 0; g < conv->groups; g++, w += out * steps) {
-        for (size_t j = 0; j < in; j += ASY__TILE_VECTORS * lanes) {
-            size_t width = asy__smaller(in - j, ASY__TILE_VECTORS * lanes);
-            size_t row = asy__vectors_of(isa, width) * lanes;
-
-            for (size_t tap = taps; tap-- > 0; to += out * row)
-                isa->gemm->copy(out, width, w + tap * in + j, steps, to, row);
-        }
-    }
-}
-
-/* Weights with channels across; back: the kernel turned round. */
-static void pack_depthwise(const struct asy_conv *conv, int back, const float *w, float *to)
-{
-    size_t taps = conv->kh * conv->kw, row = asy__round16(conv->in);
-
-    memset(to, 0, taps * row * sizeof *to);
-    for (size_t c = 0; c < conv->in; c++)
-        for (size_t tap = 0; tap < taps; tap++)
-            to[(back ? taps - 1 - tap : tap) * row + c] = w[c * taps + tap];
-}
-
 /* Where a chain begins: at the bias, or at zero. */
 static void pack_start(const struct asy__corr_plan *p, const float *bias, float *to)
 {
@@ -346,12 +299,7 @@ struct asy__corr_plan asy__corr_prepare(const struct asy__conv *isa, const struc
     start = p.depthwise ? asy__round16(p.c_channels)
                         : conv->groups * asy__round16(group_c(&p));
     p.steps = conv->kh * conv->kw * group_a(&p);
-    if (p.depthwise)
-        pack_depthwise(conv, back, w, here);
-    else if (back)
-        pack_back(isa, conv, w, here);
-    else
-        pack(isa, conv, w, here);
+    asy__conv_pack(isa, conv, back, w, here);
     p.b = here;
     here += start * p.steps;
     pack_start(&p, bias, here);

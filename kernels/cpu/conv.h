@@ -3,6 +3,7 @@
 #ifndef ASY_CPU_CONV_H
 #define ASY_CPU_CONV_H
 #include <asy/conv.h>
+#include "conv_pooled.h"
 #include "conv_sparse.h"
 #include "gemm.h"
 
@@ -45,6 +46,7 @@ typedef void (*asy__outer_f)(const struct asy__outer *tile);
 struct asy__conv {
     const struct asy__gemm *gemm; /* of the same instruction set: its lanes, rows, copies */
     const struct asy__sparse *sparse;
+    const struct asy__pooled *pooled; /* NULL: it has none */
     size_t bases;                 /* of a tile of dw, with ASY__BASE_ROWS rows and one vector */
     asy__corr_f corr[ASY__TILE_ROWS][ASY__TILE_VECTORS]; /* by rows - 1, vectors - 1 */
     asy__outer_f outer[ASY__TILE_ROWS][ASY__TILE_VECTORS];

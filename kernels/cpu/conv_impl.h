@@ -7,7 +7,7 @@
  * and output channels across, or the other way round.
  *
  * The includer defines CONV (the table's name), GEMM (that of the products), SPARSE (that
- * of the lists), ROWS as for gemm_impl.h and BASES, and includes the lanes. */
+ * of the lists), maybe POOLED, ROWS as for gemm_impl.h and BASES, and includes the lanes. */
 #include "conv.h"
 
 /* Indexes of what is in registers are constants once loops are unrolled: checks of each would make
@@ -306,6 +306,9 @@ SPANS(5)
 const struct asy__conv CONV = {
     .gemm = &GEMM,
     .sparse = &SPARSE,
+#ifdef POOLED
+    .pooled = &POOLED,
+#endif
     .bases = BASES,
     .corr = {
         CORR_OF(1), CORR_OF(2), CORR_OF(3), CORR_OF(4),

@@ -88,12 +88,19 @@ struct asy__corr_plan {
     const struct asy__segment *segments;
     size_t n_segments;
 };
+/* The weights of struct asy__corr_plan's b. */
+void asy__conv_pack(const struct asy__conv *isa, const struct asy_conv *conv, int back,
+                    const float *w, float *to);
 /* back: of dx, of weights w; else of outputs. a and c are the caller's to set. room:
  * asy__corr_room() floats, which the plan keeps; ret_zeros: in it, as many as c has channels. */
 size_t asy__corr_room(const struct asy_conv *conv, int back);
 struct asy__corr_plan asy__corr_prepare(const struct asy__conv *isa, const struct asy_conv *conv,
                                         int back, const float *w, const float *bias, float *room,
                                         const float **ret_zeros);
+/* Runs [ASY__RUNS_MAX] of the segment's outputs in line y; how many. */
+#define ASY__RUNS_MAX ((size_t)ASY_CONV_KERNEL_MAX * ASY_CONV_KERNEL_MAX)
+size_t asy__corr_runs(const struct asy__corr_plan *plan, size_t y,
+                      const struct asy__segment *segment, struct asy__run *runs);
 /* The result of `images` images from the first-th on; at most isa->gemm->rows at once. */
 void asy__corr_run(const struct asy__corr_plan *plan, size_t first, size_t images);
 /* A sum of dw: begin, images in their order, end. */

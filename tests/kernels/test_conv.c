@@ -418,6 +418,10 @@ static void pooling_at_once_is_pooling_afterwards(void)
         { { 10, 36, 35, 18, 3, 1, 1, 0, 1 }, 2, 2, 2, ASY_ACT_LEAKY_RELU },
         { { 24, 24, 9, 3, 15, 15, 1, 7, 1 }, 2, 2, 2, ASY_ACT_RELU },
         { { 34, 34, 32, 1, 3, 3, 1, 1, 1 }, 3, 2, 2, ASY_ACT_RELU },
+        { { 11, 9, 3, 20, 3, 3, 1, 0, 1 }, 3, 2, 2, ASY_ACT_RELU },
+        { { 9, 15, 2, 37, 3, 3, 2, 0, 1 }, 2, 2, 2, ASY_ACT_NONE },
+        { { 6, 24, 5, 50, 2, 3, 1, 0, 1 }, 4, 2, 2, ASY_ACT_LEAKY_RELU },
+        { { 3, 3, 7, 16, 2, 2, 1, 0, 1 }, 5, 2, 2, ASY_ACT_RELU },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
@@ -457,6 +461,33 @@ static void outputs_that_pooling_left_are_left_out(void)
         T_EQ(cases[i].name, asy__sparse_fits(&cases[i].conv, &cases[i].pool), cases[i].fits);
 }
 
+/* The first of a window that is no number is its greatest, whoever compares. */
+static void no_number_goes_through_pooling(void)
+{
+    const struct asy_conv c = { 8, 8, 1, 17, 2, 2, 1, 0, 1 };
+    const struct asy_pool pool = { 7, 7, 17, 2, 2, 0 };
+    static float room[1 << 16] __attribute__((aligned(64))), want[3 * 3 * 17], got[3 * 3 * 17];
+    uint8_t from[3 * 3 * 17], wanted[3 * 3 * 17];
+    struct operands o;
+
+    if (operands_init(&o, &c, 1) && T_TRUE(asy_conv_pool_room(&c) <= ASY_ARRAY_LEN(room))) {
+        o.x[9] = NAN;
+        o.x[36] = NAN;
+        asy_conv(&c, ASY_ACT_RELU, 1, o.x, o.w, o.bias, o.got, o.got, o.room);
+        asy_max_pool(&pool, 1, o.got, want, wanted);
+        for (size_t s = 0; s < ASY_ARRAY_LEN(all_sets); s++) {
+            if (!is_here(all_sets[s]))
+                continue;
+            asy__conv_pool_run(all_sets[s], &c, 2, 2, ASY_ACT_RELU, 1, o.x, o.w, o.bias, got, from,
+                               room);
+            T_TRUE(memcmp(from, wanted, sizeof from) == 0);
+            for (size_t i = 0; i < ASY_ARRAY_LEN(got); i++)
+                T_TRUE(isnan(want[i]) ? isnan(got[i]) : got[i] == want[i]);
+        }
+    }
+    operands_fini(&o);
+}
+
 static void what_is_no_number_stays_none(void)
 {
     const struct asy_conv c = { 4, 4, 2, 3, 3, 3, 1, 1, 1 };
@@ -480,6 +511,7 @@ int main(void)
         T_TEST(an_image_does_not_depend_on_its_neighbours),
         T_TEST(pooling_at_once_is_pooling_afterwards),
         T_TEST(outputs_that_pooling_left_are_left_out),
+        T_TEST(no_number_goes_through_pooling),
         T_TEST(what_is_no_number_stays_none),
     };
 
