@@ -144,48 +144,88 @@ static int check_rounded(struct asy_error *err)
     return rc;
 }
 
-/* One pass of a convolution by a set: 0 outputs, 1 dx, 2 dw. */
-static void convolve(const struct asy__conv *isa, const struct asy_conv *c, int pass, size_t rows,
-                     const float *x, const float *y, const float *w, float *to, float *room)
+enum pass { OUTPUTS, DX, DW, POOLED, POOLED_DX, POOLED_DW, PASSES };
+static const char *const pass_names[PASSES] = {
+    "outputs", "dx", "dw", "pooled outputs", "pooled dx", "pooled dw",
+};
+struct operands {
+    const float *x, *y, *w;
+    uint8_t *from; /* of pooling; read by gradients, written by outputs */
+    float *spare;
+};
+
+/* One pass of a convolution by a set; any bias will do. */
+static void convolve(const struct asy__conv *isa, const struct asy_conv *c, enum pass pass,
+                     size_t rows, const struct operands *o, float *to, float *room)
 {
-    if (pass == 0)
-        asy__conv_run(isa, c, ASY_ACT_RELU, rows, x, w, x, to, to, room); /* any bias will do */
-    else if (pass == 1)
-        asy__conv_run_dx(isa, c, rows, y, w, to, room);
+    if (pass == OUTPUTS)
+        asy__conv_run(isa, c, ASY_ACT_RELU, rows, o->x, o->w, o->x, to, to, room);
+    else if (pass == DX)
+        asy__conv_run_dx(isa, c, rows, o->y, o->w, to, room);
+    else if (pass == DW)
+        asy__conv_run_dw(isa, c, rows, 0, o->y, o->x, to, room);
+    else if (pass == POOLED)
+        asy__conv_pool_run(isa, c, 2, 2, ASY_ACT_RELU, rows, o->x, o->w, o->x, to, o->from, room);
     else
-        asy__conv_run_dw(isa, c, rows, 0, y, x, to, room);
+        asy__conv_pool_run_grad(isa, c, 2, 2, rows, 0, o->y, o->from, o->x, o->w,
+                                pass == POOLED_DW ? to : o->spare,
+                                pass == POOLED_DX ? to : NULL, room);
 }
 
-/* The same of convolutions: a border, parts of tiles, tiles of places and of images. */
+static size_t results_of(const struct asy_conv *c, enum pass pass, size_t rows)
+{
+    size_t h = asy_conv_h(c), w = asy_conv_w(c);
+
+    if (pass == DX || pass == POOLED_DX)
+        return rows * c->h * c->w * c->in;
+    if (pass == DW || pass == POOLED_DW)
+        return c->out * c->kh * c->kw * (c->in / c->groups);
+    return rows * c->out * (pass == POOLED ? h / 2 * (w / 2) : h * w);
+}
+
+/* The same of convolutions: a border, parts of tiles, tiles of places and of images; of each
+ * channel by itself; with pooling, which leaves few outputs to learn from. */
 static int check_convolutions(struct asy_error *err)
 {
-    static const struct asy_conv conv = { 6, 9, 3, 20, 3, 3, 1, 1, 1 };
-    static const char *const passes[] = { "outputs", "dx", "dw" };
-    enum { ROWS = 15, X = ROWS * 6 * 9 * 3, Y = ROWS * 6 * 9 * 20, W = 20 * 27 };
-    size_t room = asy_conv_room(&conv);
-    float *work, *x, *y, *w, *got, *want;
+    static const struct {
+        struct asy_conv conv;
+        enum pass from, to;
+    } cases[] = {
+        { { 6, 9, 3, 20, 3, 3, 1, 1, 1 }, OUTPUTS, DW },
+        { { 6, 9, 20, 20, 3, 3, 1, 1, 20 }, OUTPUTS, DW },
+        { { 8, 9, 6, 20, 3, 3, 1, 0, 1 }, POOLED, POOLED_DW },
+    };
+    enum { ROWS = 15, MOST = ROWS * 8 * 9 * 20 };
+    size_t room = 0;
+    struct operands o;
+    float *work, *got, *want;
     uint32_t state = 1;
     int rc = 0;
 
-    if (posix_memalign((void **)&work, 64, (room + X + 3 * Y + W) * sizeof *work))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for the test of convolutions");
-    x = work + room;
-    y = x + X;
-    w = y + Y;
-    got = w + W;
-    want = got + Y;
-    for (float *at = x; at < got; at++)
-        *at = (float)noise(&state);
-    for (int pass = 0; pass < 3 && rc == 0; pass++) {
-        size_t n = pass == 0 ? Y : pass == 1 ? X : W;
-
-        convolve(asy__conv_get(), &conv, pass, ROWS, x, y, w, got, work);
-        convolve(&asy__conv_base, &conv, pass, ROWS, x, y, w, want, work);
-        if (memcmp(got, want, n * sizeof *got) != 0)
-            rc = asy_fail(err, ASY_E_CORRUPT, "convolution %s: %s of %zu x %zu x %zu are not those "
-                          "of plain C", asy__conv_get()->gemm->name, passes[pass], conv.h, conv.w,
-                          conv.in);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        room = room > asy_conv_room(&cases[i].conv) ? room : asy_conv_room(&cases[i].conv);
+        room = room > asy_conv_pool_room(&cases[i].conv) ? room
+                                                         : asy_conv_pool_room(&cases[i].conv);
     }
+    if (posix_memalign((void **)&work, 64, (room + 7 * MOST) * sizeof *work))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the test of convolutions");
+    got = work + room;
+    want = got + MOST;
+    o = (struct operands){ want + MOST, want + 2 * MOST, want + 3 * MOST,
+                           (uint8_t *)(want + 5 * MOST), want + 4 * MOST };
+    for (float *at = want + MOST; at < o.spare; at++)
+        *at = (float)noise(&state);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases) && rc == 0; i++)
+        for (enum pass pass = cases[i].from; pass <= cases[i].to && rc == 0; pass++) {
+            const struct asy_conv *c = &cases[i].conv;
+
+            convolve(asy__conv_get(), c, pass, ROWS, &o, got, work);
+            convolve(&asy__conv_base, c, pass, ROWS, &o, want, work);
+            if (memcmp(got, want, results_of(c, pass, ROWS) * sizeof *got) != 0)
+                rc = asy_fail(err, ASY_E_CORRUPT, "convolution %s: %s of %zu x %zu x %zu are not "
+                              "those of plain C", asy__conv_get()->gemm->name, pass_names[pass],
+                              c->h, c->w, c->in);
+        }
     free(work);
     return rc;
 }
