@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the programs may not link: no MPI in the agent, no ZeroMQ in the trainer, no SQL on the
 # command line, no BLAS in the coordinator (the tuner's linear algebra is our own), nothing but libc
-# and ours in the supervisor. And what none of them may call.
+# and ours in the supervisor, no library of devices in any. And what none of them may call.
 set -euo pipefail
 bin=$1
 failed=0
@@ -27,6 +27,9 @@ unbanned() { # program
 }
 for program in assay assay-coordinator assay-worker assay-attempt assay-trainer; do
     unbanned "$program"
+    for library in libOpenCL libclblast libcuda libnvrtc libcublas; do
+        forbid "$program" $library # loaded where they are there, when they are asked for
+    done
 done
 forbid assay-worker libmpi
 forbid assay-worker libopenblas
@@ -38,7 +41,6 @@ forbid assay-coordinator libmpi
 forbid assay-coordinator libhwloc
 forbid assay-coordinator libopenblas
 forbid assay-coordinator liblapack
-forbid assay-coordinator libOpenCL
 forbid assay-attempt libzmq
 forbid assay-attempt libhwloc
 forbid assay-attempt libjansson
