@@ -66,6 +66,10 @@ static const struct asy_setting table[] = {
       "auto|yes|no" },
     { "suspect_after", ASY_SET_DURATION, 50, DAY, "3s",
       "silence after which a worker gets no new trials" },
+    { "train_blas", ASY_SET_CHOICE, 0, 0, "own",
+      "what multiplies matrices when a worker trains a network: kernels of our own, with the same "
+      "bits on every processor, or OpenBLAS, one thread of it, whose results differ in their last "
+      "digits from one kind of processor to the next; strict studies fail then", "own|openblas" },
     { "walltime_margin", ASY_SET_DURATION, 0, DAY, "90s",
       "how long before its batch job's time is up a worker's trials checkpoint and it leaves; "
       "unless it is set, at most an eighth of that time" },

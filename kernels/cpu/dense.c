@@ -62,6 +62,12 @@ void asy_kernels_set_blas(const struct asy_blas *replacement)
     blas = replacement ? replacement : &real_blas;
 }
 
+void asy__blas_gemm(const struct asy_gemm *s, const float *a, const float *b, float *c)
+{
+    blas->sgemm(s->trans_a, s->trans_b, s->m, s->n, s->k, 1, a, s->lda, b, s->ldb,
+                s->add ? 1.0f : 0.0f, c, s->ldc);
+}
+
 void asy_dense(size_t rows, size_t in, size_t out, const float *x, const float *w, float *y,
                float *room)
 {

@@ -16,6 +16,7 @@
  * After Goto and van de Geijn 2008 (Anatomy of high-performance matrix multiplication), and the
  * tiles of LIBXSMM (Heinecke et al. 2016) for what is not packed. */
 #include "gemm.h"
+#include "dense.h"
 #include <asy/base.h>
 #include <string.h>
 
@@ -234,5 +235,8 @@ void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, co
 
 void asy_gemm(const struct asy_gemm *shape, const float *a, const float *b, float *c, float *room)
 {
-    asy__gemm_run(asy__gemm_get(), shape, a, b, c, room);
+    if (asy_kernels_products() == ASY_PRODUCTS_BLAS && shape->m && shape->n && shape->k)
+        asy__blas_gemm(shape, a, b, c);
+    else
+        asy__gemm_run(asy__gemm_get(), shape, a, b, c, room);
 }

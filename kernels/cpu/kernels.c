@@ -25,7 +25,14 @@ static const struct asy__conv *conv = &asy__conv_base;
 static const struct asy__pool *pool = &asy__pool_base;
 static const struct asy__batch *batch = &asy__batch_base;
 static const struct asy__bf16 *bf16 = &asy__bf16_rounded;
-static char name[128];
+static enum asy_products products = ASY_PRODUCTS_OWN;
+static char blas[64], name[160];
+
+static void set_name(void)
+{
+    snprintf(name, sizeof name, "%s, gemm %s, fused %s, bf16 %s", blas,
+             products == ASY_PRODUCTS_BLAS ? "openblas" : gemm->name, fused->name, bf16->name);
+}
 
 static void choose(void)
 {
@@ -53,19 +60,25 @@ static void choose(void)
     if (gemm == &asy__gemm_avx512 && asy__bf16_amx_is_here())
         bf16 = &asy__bf16_amx;
 #endif
-    asy__blas_init(name, sizeof name / 2);
-    for (size_t len = 0; len < sizeof name / 2; len++) {
-        if (name[len] == '\0') {
-            snprintf(name + len, sizeof name - len, ", gemm %s, fused %s, bf16 %s",
-                     gemm->name, fused->name, bf16->name);
-            break;
-        }
-    }
+    asy__blas_init(blas, sizeof blas);
+    set_name();
 }
 
 void asy_kernels_init(void)
 {
     pthread_once(&once, choose);
+}
+
+void asy_kernels_set_products(enum asy_products by)
+{
+    asy_kernels_init();
+    products = by;
+    set_name();
+}
+
+enum asy_products asy_kernels_products(void)
+{
+    return products;
 }
 
 const char *asy_kernels_name(void)

@@ -100,7 +100,7 @@ static int check_products(struct asy_error *err)
         struct asy_gemm s = { .trans_a = i & 1, .trans_b = i >> 1, .m = M, .n = N, .k = K,
                               .lda = i & 1 ? M : K, .ldb = i >> 1 ? K : N, .ldc = N };
 
-        asy_gemm(&s, a, b, got, work);
+        asy__gemm_run(asy__gemm_get(), &s, a, b, got, work);
         asy__gemm_run(&asy__gemm_base, &s, a, b, want, work);
         if (memcmp(got, want, M * N * sizeof *got) != 0)
             rc = asy_fail(err, ASY_E_CORRUPT, "gemm %s %c%c of %d x %d x %d is not that of plain C",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Trainings with precision: bf16: that they learn as well as in single precision, that what is
+ * Trainings with other products than our own of single precision, precision: bf16 first: that they learn as well as in single precision, that what is
  * rounded are the products of dense layers in training and nothing else, and that all promises
  * but strict ones hold. */
 #include "trainkit.h"
@@ -261,22 +261,58 @@ static void what_is_reported_is_what_the_stored_model_does(void)
     tear_down(&b);
 }
 
-static void strict_bits_are_refused(void)
+/* params: of the model, as constants. */
+static void expect_strict_refused(const char *params, const char *why)
 {
-    static const char text[] =
-        "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"mlp\",\"fixed\":{"
-        "\"precision\":\"bf16\"},\"length\":{\"unit\":\"epochs\",\"max\":1}},\"data\":"
-        "{\"file\":\"" KIT_DIGITS "\"},"
+    static const char head[] = "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"mlp\",\"fixed\":{",
+                      tail[] =
+        "},\"length\":{\"unit\":\"epochs\",\"max\":1}},\"data\":{\"file\":\"" KIT_DIGITS "\"},"
         "\"resources\":{\"reproducible\":\"strict\"},\"objective\":[{\"metric\":\"val_loss\","
         "\"goal\":\"minimize\",\"take\":\"best\"}]},\"params\":{},\"seed\":7,\"number\":3}";
     struct asy_json *job = NULL;
+    struct asy_buf text;
     struct bench b;
 
-    if (set_up(&b) && T_OK(asy_json_parse(text, strlen(text), &job, &b.err), &b.err)) {
+    asy_buf_init(&text, 1u << 16);
+    asy_buf_addf(&text, "%s%s%s", head, params, tail);
+    if (set_up(&b) && T_OK(asy_json_parse(text.data, text.len, &job, &b.err), &b.err)) {
         T_EQ("refused", train(&b, job, NULL), ASY_E_INVAL);
-        T_HAS("why", b.err.text, "precision: bf16 does not; precision: fp32 does");
+        T_HAS("why", b.err.text, why);
     }
     asy_json_destroy(job);
+    asy_buf_fini(&text);
+    tear_down(&b);
+}
+
+static void strict_bits_are_refused(void)
+{
+    expect_strict_refused("\"precision\":\"bf16\"", "precision: bf16 does not; precision: fp32 does");
+    asy_kernels_set_products(ASY_PRODUCTS_BLAS);
+    expect_strict_refused("", "OpenBLAS does not; the setting train_blas: own does");
+    asy_kernels_set_products(ASY_PRODUCTS_OWN);
+}
+
+/* ---- OpenBLAS -------------------------------------------------------------------------------- */
+
+static void openblas_trains_as_well_and_is_told(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct bench b;
+    char *text = NULL;
+    size_t n = 0;
+    double own;
+
+    if (set_up(&b) && T_OK(run(&b, &mlp, "fp32"), &b.err)) {
+        own = train_loss;
+        asy_kernels_set_products(ASY_PRODUCTS_BLAS);
+        if (T_OK(run(&b, &mlp, "fp32"), &b.err)) { /* some hundred updates of rounded sums */
+            T_NEAR("loss", train_loss, own, 1e-3 * own);
+            if (T_OK(asy_read_file(b.result.model_path, 1u << 24, &text, &n, &err), &err))
+                T_TRUE(memmem(text, n, ", gemm openblas, ", 17) != NULL);
+        }
+        free(text);
+    }
+    asy_kernels_set_products(ASY_PRODUCTS_OWN);
     tear_down(&b);
 }
 
@@ -284,4 +320,5 @@ T_MAIN("precision", T_TEST(a_loss_is_within_one_percent),
        T_TEST(training_alone_is_rounded_and_there_dense_layers),
        T_TEST(the_plain_twins_round_as_well),
        T_TEST(an_interrupted_training_ends_with_the_same_bits),
-       T_TEST(what_is_reported_is_what_the_stored_model_does), T_TEST(strict_bits_are_refused))
+       T_TEST(what_is_reported_is_what_the_stored_model_does), T_TEST(strict_bits_are_refused),
+       T_TEST(openblas_trains_as_well_and_is_told))

@@ -86,6 +86,10 @@ static int build_argv(const struct asy__gang *gang, const struct asy__words *dae
             launcher_words(programs->mpirun, gang->ranks, argv);
         asy__words_add(argv, programs->trainer);
     }
+    if (!daemon && gang->agent->options.blas && strcmp(gang->agent->options.blas, "own") != 0) {
+        asy__words_add(argv, "--blas");
+        asy__words_add(argv, gang->agent->options.blas);
+    }
     return asy__words_check(argv, err);
 }
 

@@ -171,7 +171,7 @@ static int parse_args(int argc, char **argv, struct args *args)
 static int load_settings(struct args *args, struct asy_error *err)
 {
     struct asy_agent_options *options = &args->agent;
-    static char interface[256], scratch[4096], shared[8];
+    static char interface[256], scratch[4096], shared[8], blas[16];
     struct asy_settings *settings = NULL;
     char path[8400];
     int rc;
@@ -185,6 +185,8 @@ static int load_settings(struct args *args, struct asy_error *err)
     options->gang_idle_ms = asy_settings_i64(settings, "gang_idle");
     snprintf(interface, sizeof interface, "%s", asy_settings_str(settings, "mpi_interface"));
     options->mpi_interface = interface;
+    snprintf(blas, sizeof blas, "%s", asy_settings_str(settings, "train_blas"));
+    options->blas = blas;
     if (options->orphan_ms < 0)
         options->orphan_ms = asy_settings_i64(settings, "orphan_exit");
     if (strcmp(asy_settings_origin(settings, "walltime_margin"), "default"))

@@ -29,6 +29,14 @@ static int check_precision(const struct asy__job *job, struct asy_error *err)
                     "machine, precision: bf16 does not; precision: fp32 does");
 }
 
+static int check_products(const struct asy__job *job, struct asy_error *err)
+{
+    if (!job->strict || asy_kernels_products() == ASY_PRODUCTS_OWN)
+        return 0;
+    return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict gives the same bits on every "
+                    "machine, OpenBLAS does not; the setting train_blas: own does");
+}
+
 static int validate(struct asy__run *run, struct asy__score *ret, struct asy_error *err)
 {
     struct asy__learner learner = asy__gradient_judged(run);
@@ -71,7 +79,7 @@ static int plan(struct asy__run *run, struct asy_error *err)
 
     asy__own_rows(comm, run->shards, start[ASY__VALIDATION + 1] - start[ASY__VALIDATION], &begin,
                   &end);
-    if ((rc = check_precision(run->job, err)) < 0 ||
+    if ((rc = check_precision(run->job, err)) < 0 || (rc = check_products(run->job, err)) < 0 ||
         (rc = asy__run_tally(run, begin, end, err)) < 0 ||
         (rc = asy__family_net(&run->job->hyper, &run->data->schema, asy__gradient_rows(run),
                               EVAL_ROWS, &run->net, err)) < 0 ||

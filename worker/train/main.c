@@ -49,6 +49,9 @@ static const char help[] =
     "        under mpirun: whether its ranks add up a sum together; the first prints JSON\n"
     "  assay-trainer --version [--json] | --help\n"
     "\n"
+    "--blas openblas before all of these, or for a worker's orders: OpenBLAS multiplies the matrices\n"
+    "of networks, with one thread, in place of kernels of our own.\n"
+    "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
 
 static int fail(const struct asy_error *err)
@@ -492,11 +495,31 @@ static int with_job(int argc, char **argv)
     return evaluate(argv[2], values[0], values[1]);
 }
 
+/* "--blas WORD" before anything else, which it takes off. */
+static int take_blas(int *argc, char ***argv)
+{
+    char **words = *argv;
+
+    if (*argc < 2 || strcmp(words[1], "--blas") != 0)
+        return 0;
+    if (*argc < 3 || (strcmp(words[2], "own") != 0 && strcmp(words[2], "openblas") != 0))
+        return usage("--blas own|openblas", "");
+    if (!strcmp(words[2], "openblas"))
+        asy_kernels_set_products(ASY_PRODUCTS_BLAS);
+    words[2] = words[0];
+    *argv += 2;
+    *argc -= 2;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *socket_path = getenv("ASSAY_SOCKET"), *token = getenv("ASSAY_TOKEN");
+    int rc = take_blas(&argc, &argv);
     const char *mode = argc > 1 ? argv[1] : "";
 
+    if (rc)
+        return rc;
     asy_kernels_flush_denormals();
     if (argc == 1 && socket_path && token)
         return serve(socket_path, token);

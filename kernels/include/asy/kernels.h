@@ -8,7 +8,8 @@
  * but room.
  *
  * Bits: the same for every instruction set: the fused kernels know no contraction, and reduce in a
- * fixed order; for the products see asy/gemm.h. BLAS is on no path that training takes.
+ * fixed order; for the products see asy/gemm.h. BLAS is on no path that training takes unless it is
+ * asked for.
  *
  * Threads: any; a call runs on the calling thread alone. BLAS is held to one thread from the first
  * call of asy_kernels_init() on. */
@@ -39,7 +40,7 @@ ASY_MUST_CHECK int asy_kernels_selftest(struct asy_error *err);
 ASY_MUST_CHECK int asy_kernels_speed(double *ret_gflops, double *ret_gb_per_s,
                                      struct asy_error *err);
 
-/* The BLAS that the self-test judges; training does not call it.
+/* The BLAS that the self-test judges.
  * c [m][n] = alpha op(a) op(b) + beta c, with op(a) [m][k];
  * trans != 0: the operand is stored transposed; ld: floats from row to row as stored. */
 struct asy_blas {
@@ -50,6 +51,12 @@ struct asy_blas {
                   const double *a, size_t lda, const double *b, size_t ldb, double beta, double *c,
                   size_t ldc);
 };
+/* What multiplies in asy_gemm() (asy/gemm.h): kernels of our own, or BLAS, one thread of it, whose
+ * order of summation depends on core type and shape, so that all that is said of bits ends. Not
+ * while another thread computes. */
+enum asy_products { ASY_PRODUCTS_OWN, ASY_PRODUCTS_BLAS };
+void asy_kernels_set_products(enum asy_products by);
+enum asy_products asy_kernels_products(void);
 /* For tests: replaces BLAS (NULL: the real one again). Not while another thread computes. */
 void asy_kernels_set_blas(const struct asy_blas *blas);
 

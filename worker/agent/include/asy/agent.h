@@ -29,6 +29,7 @@ struct asy_agent_options {
     int64_t gang_idle_ms;       /* after which idle ones end */
     const char *gpus;           /* which are offered: as the setting worker_gpus; NULL: auto */
     const char *mpi_interface;  /* over which ranks of several nodes talk; "": Open MPI's choice */
+    const char *blas;           /* of trainers: as the setting train_blas; NULL: own */
     int once_idle_exit;         /* end when nothing runs and the coordinator says goodbye or has
                                    had nothing for idle_exit_ms */
     int64_t idle_exit_ms;
