@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Trainings with other products than our own of single precision, precision: bf16 first: that they learn as well as in single precision, that what is
- * rounded are the products of dense layers in training and nothing else, and that all promises
- * but strict ones hold. */
+ * Trainings by other products than our own of single precision. precision: bf16: that they learn as
+ * well, that what is rounded are the products of dense layers in training and nothing else, and
+ * that all promises but strict ones hold. OpenBLAS: that it is used, and told of. */
 #include "trainkit.h"
 #include <asy/rng.h>
 #include <asy/training.h>
@@ -264,8 +264,9 @@ static void what_is_reported_is_what_the_stored_model_does(void)
 /* params: of the model, as constants. */
 static void expect_strict_refused(const char *params, const char *why)
 {
-    static const char head[] = "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"mlp\",\"fixed\":{",
-                      tail[] =
+    static const char head[] =
+        "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"mlp\",\"fixed\":{";
+    static const char tail[] =
         "},\"length\":{\"unit\":\"epochs\",\"max\":1}},\"data\":{\"file\":\"" KIT_DIGITS "\"},"
         "\"resources\":{\"reproducible\":\"strict\"},\"objective\":[{\"metric\":\"val_loss\","
         "\"goal\":\"minimize\",\"take\":\"best\"}]},\"params\":{},\"seed\":7,\"number\":3}";
@@ -286,7 +287,8 @@ static void expect_strict_refused(const char *params, const char *why)
 
 static void strict_bits_are_refused(void)
 {
-    expect_strict_refused("\"precision\":\"bf16\"", "precision: bf16 does not; precision: fp32 does");
+    expect_strict_refused("\"precision\":\"bf16\"",
+                          "precision: bf16 does not; precision: fp32 does");
     asy_kernels_set_products(ASY_PRODUCTS_BLAS);
     expect_strict_refused("", "OpenBLAS does not; the setting train_blas: own does");
     asy_kernels_set_products(ASY_PRODUCTS_OWN);

@@ -53,7 +53,8 @@ static const char trainer[] =
     "    while step < job['until'] and do == 'continue':\n"
     "        step += 1\n"
     "        tell(step=step, metrics={'val_loss': 1 / step,\n"
-    "             'pid': os.getpid(), 'cpu': sorted(os.sched_getaffinity(0))[0]})\n"
+    "             'pid': os.getpid(), 'cpu': sorted(os.sched_getaffinity(0))[0],\n"
+    "             'openblas': int(sys.argv[1:] == ['--blas', 'openblas'])})\n"
     "        do = hear()['do']\n"
     "        if lr == 0.75: time.sleep(0.05); step = 0 if do == 'continue' else step\n"
     "    if step == 4:\n"
@@ -329,6 +330,25 @@ out:
     coord_close(&c);
 }
 
+static void the_trainer_is_told_what_multiplies(void)
+{
+    static const char *const env[] = { "ASY_TRAIN_BLAS=openblas", NULL };
+
+    for (int asked = 0; asked < 2; asked++) {
+        struct coord c = { 0 };
+        struct asy_lease lease;
+
+        if (open_gang(&c, asked ? env : NULL)) {
+            lease = lease_lr(&c, 1, 0, "0.5");
+            if (coord_send_lease(&c, &lease) &&
+                coord_ended(&c, 1, ASY_END_COMPLETE, ASY_CAUSE_NONE))
+                T_NEAR("openblas", metric(coord_report(&c, 1, ASY_EV_REPORT, 3), "openblas"),
+                       asked, 0);
+        }
+        coord_close(&c);
+    }
+}
+
 static void idle_ones_end(void)
 {
     static const char *const env[] = { "ASY_GANG_IDLE=10ms", NULL };
@@ -445,6 +465,7 @@ T_MAIN("gang", T_TEST(a_warm_trainer_takes_the_next_trial),
        T_TEST(a_crash_costs_one_trial), T_TEST(makes_room_for_others),
        T_TEST(a_node_that_computes_wrongly_takes_no_work), T_TEST(tells_of_a_sound_node),
        T_TEST(is_replaced_after_a_number_of_trials), T_TEST(is_replaced_when_it_has_grown),
-       T_TEST(idle_ones_end), T_TEST(a_rank_on_other_cores_ends_the_attempt),
+       T_TEST(the_trainer_is_told_what_multiplies), T_TEST(idle_ones_end),
+       T_TEST(a_rank_on_other_cores_ends_the_attempt),
        T_TEST(a_trainer_that_cannot_start_is_a_reason), T_TEST(the_real_trainer_trains),
        T_TEST(two_ranks_train_together))

@@ -49,8 +49,8 @@ static const char help[] =
     "        under mpirun: whether its ranks add up a sum together; the first prints JSON\n"
     "  assay-trainer --version [--json] | --help\n"
     "\n"
-    "--blas openblas before all of these, or for a worker's orders: OpenBLAS multiplies the matrices\n"
-    "of networks, with one thread, in place of kernels of our own.\n"
+    "--blas openblas before all of these, or for a worker's orders: OpenBLAS multiplies the\n"
+    "matrices of networks, with one thread, in place of kernels of our own.\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
 
