@@ -58,6 +58,7 @@ void asy__check_cores(const struct asy__machine *machine, struct asy__finding *f
 void asy__check_cpu_quota(const struct asy__machine *machine, struct asy__finding *finding);
 void asy__check_memory(const struct asy__machine *machine, struct asy__finding *finding);
 void asy__check_gpus(const struct asy__machine *machine, struct asy__finding *finding);
+void asy__check_devices(const struct asy__machine *machine, struct asy__finding *finding);
 void asy__check_cgroup(const struct asy__machine *machine, struct asy__finding *finding);
 void asy__check_kernel(const struct asy__machine *machine, struct asy__finding *finding);
 void asy__check_clock(const struct asy__machine *machine, struct asy__finding *finding);

@@ -83,6 +83,7 @@ def a_machine_in_order_passes_and_nothing_is_changed():
         expect(checks, "home", "ok", "will be made")
         expect(checks, "mpi", "ok", "two ranks add up")
         expect(checks, "blas", "ok", "openblas")
+        has("devices", checks["devices"]["found"], "opencl")
         used(home)
         before = listing(home.env["ASSAY_HOME"])
         checks = doctor(home)

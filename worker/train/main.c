@@ -15,6 +15,7 @@
 #include <asy/parse.h>
 #include <asy/training.h>
 #include <asy/version.h>
+#include "probe.h"
 #include "serve.h"
 
 #define JOB_MAX (16u << 20)
@@ -45,6 +46,8 @@ static const char help[] =
     "        a stored model as an ONNX file, or as a header in C, on stdout\n"
     "  assay-trainer --probe\n"
     "        what this node computes with, whether rightly, and how fast, as JSON\n"
+    "  assay-trainer --probe-device opencl|cuda\n"
+    "        the devices that networks could be trained on, and whether each computes rightly\n"
     "  assay-trainer --probe-gang\n"
     "        under mpirun: whether its ranks add up a sum together; the first prints JSON\n"
     "  assay-trainer --version [--json] | --help\n"
@@ -134,52 +137,19 @@ static int serve(const char *socket_path, const char *token)
     return rc < 0 ? fail(&err) : 0;
 }
 
-static int probe(void)
+static int probe(int (*look)(const char *word, struct asy_jsonw *w, struct asy_error *err),
+                 const char *word)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    double gflops = 0, bandwidth = 0;
-    char mpi[256];
     struct asy_jsonw w;
     struct asy_buf buf;
-    int wrong;
+    int rc;
 
-    asy_kernels_init();
-    wrong = asy_kernels_selftest(&err);
-    asy_buf_init(&buf, 1u << 16);
+    asy_buf_init(&buf, 1u << 20);
     asy_jsonw_init(&w, &buf, 0);
-    asy_jsonw_open(&w, NULL, '{');
-    asy_jsonw_str(&w, "version", asy_version_number());
-    asy_jsonw_str(&w, "kernels", asy_kernels_name());
-    asy_jsonw_str(&w, "selftest", wrong ? err.text : "ok");
-    if (asy_kernels_speed(&gflops, &bandwidth, &err) < 0)
-        return fail(&err);
-    asy_jsonw_f64(&w, "gflops", gflops);
-    asy_jsonw_f64(&w, "bandwidth_gb_s", bandwidth);
-    asy_comm_mpi_version(mpi, sizeof mpi);
-    asy_jsonw_str(&w, "mpi", mpi);
-    asy_jsonw_close(&w, '}');
-    return print_buf(&buf, "\n");
-}
-
-#define PROBE_LEN 300000 /* floats: several pieces between nodes, pages inside one */
-
-static int probe_sum(struct asy_comm *comm, struct asy_error *err)
-{
-    int n = asy_comm_size(comm), rc;
-    float want = (float)(n * (n + 1)) / 2, tail = 0;
-    struct asy_comm_memory memory;
-    struct asy_comm_sum sum = { 0 };
-
-    if ((rc = asy_comm_share(comm, (size_t)n, PROBE_LEN, 0, &memory, err)) < 0)
-        return rc;
-    for (size_t i = 0; i < PROBE_LEN; i++)
-        memory.own[i] = (float)(asy_comm_rank(comm) + 1);
-    rc = asy_comm_reduce(comm, PROBE_LEN - 1, 1, &tail, &sum, err);
-    for (size_t i = sum.from; rc == 0 && i < sum.to; i++)
-        if (sum.x[i] != want || tail != want)
-            rc = asy_fail(err, ASY_E_CORRUPT, "the sum of %d ranks is %g, not %g", n,
-                          (double)(sum.x[i] != want ? sum.x[i] : tail), (double)want);
-    return rc;
+    if ((rc = look(word, &w, &err)) < 0)
+        asy_buf_fini(&buf);
+    return rc < 0 ? fail(&err) : print_buf(&buf, "\n");
 }
 
 static int probe_gang(void)
@@ -188,7 +158,7 @@ static int probe_gang(void)
     struct asy_comm *comm = NULL;
     int rc;
 
-    if ((rc = make_comm(&comm, &err)) == 0 && (rc = probe_sum(comm, &err)) == 0 &&
+    if ((rc = make_comm(&comm, &err)) == 0 && (rc = asy__probe_gang(comm, &err)) == 0 &&
         asy_comm_rank(comm) == 0)
         printf("{\"ranks\":%d,\"sum\":\"ok\"}\n", asy_comm_size(comm));
     asy_comm_destroy(comm);
@@ -530,7 +500,11 @@ int main(int argc, char **argv)
     if (!strcmp(mode, "--version"))
         return version(argc, argv);
     if (!strcmp(mode, "--probe"))
-        return argc == 2 ? probe() : usage("unknown option ", argv[2]);
+        return argc == 2 ? probe(asy__probe_node, NULL) : usage("unknown option ", argv[2]);
+    if (!strcmp(mode, "--probe-device"))
+        return argc == 3 && (!strcmp(argv[2], "opencl") || !strcmp(argv[2], "cuda"))
+                   ? probe(asy__probe_device, argv[2])
+                   : usage("--probe-device opencl|cuda", "");
     if (!strcmp(mode, "--probe-gang"))
         return argc == 2 ? probe_gang() : usage("unknown option ", argv[2]);
     if (!strcmp(mode, "--describe-plugin"))

@@ -46,6 +46,10 @@ ASY_MUST_CHECK int asy_device_open(enum asy_device_kind kind, size_t index,
 void asy_device_close(struct asy_device *device); /* NULL is fine */
 const struct asy_device_info *asy_device_info(const struct asy_device *device); /* borrowed */
 
+/* Computes a little, and holds it against the cpu. ASY_E_CORRUPT: it is wrong; asy_kernels_init()
+ * comes first. */
+ASY_MUST_CHECK int asy_device_selftest(struct asy_device *device, struct asy_error *err);
+
 /* Since the device was opened. */
 struct asy_device_traffic {
     uint64_t writes, bytes_written; /* from the host's memory */
