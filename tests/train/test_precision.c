@@ -318,9 +318,48 @@ static void openblas_trains_as_well_and_is_told(void)
     tear_down(&b);
 }
 
+/* ---- updates --------------------------------------------------------------------------------- */
+
+/* A norm that is never reached asks for the whole gradient before anything is updated: whatever
+ * else might be done sooner, the products are the same. Few wide layers, so that a rank of two
+ * cores divides them. */
+static void the_way_of_updating_changes_no_product(void)
+{
+    static const struct {
+        const char *name, *precision, *data;
+        enum asy_products by;
+    } ways[] = {
+        { "fp32", "fp32", "", ASY_PRODUCTS_OWN },
+        { "bf16", "bf16", "", ASY_PRODUCTS_OWN },
+        { "openblas", "fp32", "", ASY_PRODUCTS_BLAS },
+        { "two cores", "fp32", "\"label\":-1},\"resources\":{\"cores\":2", ASY_PRODUCTS_OWN },
+        { "two cores, bf16", "bf16", "\"label\":-1},\"resources\":{\"cores\":2",
+          ASY_PRODUCTS_OWN },
+    };
+    struct bench b;
+
+    if (set_up(&b))
+        for (size_t i = 0; i < ASY_ARRAY_LEN(ways); i++) {
+            struct job job = { "mlp", KIT_DIGITS, ways[i].data,
+                               "\"hidden\":256,\"batch_size\":512,\"lr\":0.01", 3 };
+            double straight;
+
+            asy_kernels_set_products(ways[i].by);
+            if (!T_OK(run(&b, &job, ways[i].precision), &b.err))
+                continue;
+            straight = train_loss;
+            job.params = "\"hidden\":256,\"batch_size\":512,\"lr\":0.01,\"clip\":1e30";
+            if (T_OK(run(&b, &job, ways[i].precision), &b.err))
+                T_NEAR(ways[i].name, train_loss, straight, 0);
+        }
+    asy_kernels_set_products(ASY_PRODUCTS_OWN);
+    tear_down(&b);
+}
+
 T_MAIN("precision", T_TEST(a_loss_is_within_one_percent),
        T_TEST(training_alone_is_rounded_and_there_dense_layers),
        T_TEST(the_plain_twins_round_as_well),
        T_TEST(an_interrupted_training_ends_with_the_same_bits),
        T_TEST(what_is_reported_is_what_the_stored_model_does), T_TEST(strict_bits_are_refused),
+       T_TEST(the_way_of_updating_changes_no_product),
        T_TEST(openblas_trains_as_well_and_is_told))
