@@ -170,6 +170,8 @@ static void put_run(struct asy_buf *out, const struct asy_study_spec *spec)
     if (spec->length_max != UINT64_MAX && spec->length_max > 0)
         asy_buf_addf(out, ", at most %" PRIu64 " %s a trial", spec->length_max,
                      spec->length_unit ? spec->length_unit : "steps");
+    if (strcmp(spec->device, "auto") != 0)
+        asy_buf_addf(out, ", on %s", spec->device);
     if (!spec->checkpoint) /* a trial that is moved starts from nothing */
         asy_buf_adds(out, ", no checkpoints");
     asy_buf_addc(out, '\n');
@@ -443,7 +445,7 @@ static void put_need(struct asy_buf *out, const struct asy_study_spec *spec)
     } else if (spec->gpus > 0) {
         asy_buf_adds(out, ", ");
         asy__fmt_number(out, (double)spec->gpus / ASY_GPU_WHOLE);
-        asy_buf_adds(out, " of a GPU");
+        asy_buf_adds(out, spec->ranks > 1 ? " of a GPU each" : " of a GPU");
     }
     if (spec->memory) {
         asy_buf_adds(out, " and ");

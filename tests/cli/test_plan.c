@@ -49,6 +49,38 @@ static void the_plan_names_conditions_whole(void)
     asy_study_destroy(spec);
 }
 
+static void the_device_and_its_parts_are_told(void)
+{
+    static const struct { const char *resources, *run, *needs; } cases[] = {
+        { "{device: opencl}", "run      mlp, at most 9 epochs a trial, on opencl\n", "1 core and" },
+        { "{gpus: 0.5}", "run      mlp, at most 9 epochs a trial\n", "1 core, 0.5 of a GPU and" },
+        { "{gpus: 0.5, ranks: 2}", "a trial\n", "2 cores (2 ranks of 1), 0.5 of a GPU each and" },
+        { "{gpus: 1, ranks: 2}", "a trial\n", "2 cores (2 ranks of 1), 2 GPUs and" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_study_spec *spec = NULL;
+        struct asy_buf out = { 0 };
+        char text[600];
+        int len = snprintf(text, sizeof text, "assay: 1\nname: plan\n"
+                           "run: {model: mlp, length: {max: 9}}\ndata: {file: rows.csv}\n"
+                           "objective: {metric: val_loss, goal: minimize}\n"
+                           "parameters: {lr: {min: 0.1, max: 1.0}}\n"
+                           "budget: {trials: 64}\nresources: %s\n", cases[i].resources);
+
+        asy_buf_init(&out, 1u << 16);
+        if (T_OK(asy_study_parse(text, (size_t)len, "plan.yaml", "/", &spec, NULL, &err), &err)) {
+            asy__plan_study(spec, &out);
+            asy__plan_resources(spec, &out);
+            T_HAS("run", out.data, cases[i].run);
+            T_HAS("needs", out.data, cases[i].needs);
+        }
+        asy_buf_fini(&out);
+        asy_study_destroy(spec);
+    }
+}
+
 static void a_pruner_is_told_in_the_words_of_the_file(void)
 {
     static const struct { const char *pruner, *want; } cases[] = {
@@ -286,6 +318,7 @@ static void data_is_described(void)
 }
 
 T_MAIN("cli plan", T_TEST(the_plan_names_conditions_whole),
+       T_TEST(the_device_and_its_parts_are_told),
        T_TEST(a_pruner_is_told_in_the_words_of_the_file),
        T_TEST(a_budget_says_what_ends_the_study),
        T_TEST(slots_follow_from_workers_and_limits), T_TEST(gpus_count_for_slots),
