@@ -237,6 +237,44 @@ static void what_is_no_image_is_not_augmented(void)
     }
 }
 
+/* Batch normalisation would take it away again; the tensor stays, as stored models have it. */
+static void a_convolution_learns_no_bias_before_batch_norm(void)
+{
+    static const struct {
+        const char *name, *layers;
+        int learnt; /* tensors */
+    } cases[] = {
+        { "batch norm", "[{\"image\":8},{\"conv\":2},{\"norm\":\"batch\"}]", 1 + 2 },
+        { "an activation between", "[{\"image\":8},{\"conv\":2,\"act\":\"relu\"},"
+          "{\"norm\":\"batch\"}]", 2 + 2 },
+        { "layer norm", "[{\"image\":8},{\"conv\":2},{\"norm\":\"layer\"}]", 2 + 2 },
+        { "one who goes around", "[{\"image\":8},{\"conv\":2,\"name\":\"c\"},{\"norm\":\"batch\"},"
+          "{\"add\":\"c\"}]", 2 + 2 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__schema schema = { .n_features = 64, .target_factor = 1 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *root = NULL;
+        struct asy__net *net = NULL;
+        struct asy__hyper hyper;
+        int learnt = 0;
+
+        asy__hyper_defaults(ASY__LAYERS, &hyper);
+        if (T_OK(asy_json_parse(cases[i].layers, strlen(cases[i].layers), &root, &err), &err)) {
+            hyper.list = root;
+            if (T_OK(asy__family_net(&hyper, &schema, 1, 1, &net, &err), &err)) {
+                for (size_t t = 0; t < net->n_tensors; t++)
+                    learnt += !net->tensors[t].is_buffer;
+                T_EQ(cases[i].name, learnt, cases[i].learnt + 2); /* and the outputs' layer */
+                T_TRUE(!strcmp(net->tensors[1].name, "layers.1.bias"));
+            }
+        }
+        asy__net_destroy(net);
+        asy_json_destroy(root);
+    }
+}
+
 /* The network of the figures, and one that is a small ResNet. */
 static void layers_are_those_asked_for(void)
 {
@@ -275,4 +313,5 @@ static void layers_are_those_asked_for(void)
 T_MAIN("cnn", T_TEST(digits_are_learnt), T_TEST(resumed_training_ends_with_the_same_bits),
        T_TEST(parts_refuse_what_needs_the_whole_batch), T_TEST(rows_are_images),
        T_TEST(what_is_no_image_is_not_augmented),
+       T_TEST(a_convolution_learns_no_bias_before_batch_norm),
        T_TEST(layers_are_those_asked_for))
