@@ -14,9 +14,9 @@
 #define G(at_) { ASY_SPACE_GRADS, at_ }
 #define X(at_) { ASY_SPACE_INPUT, at_ }
 
-/* rows, in, out: one tile, parts of tiles, several, and so few outputs that k is cut. */
+/* rows, in, out: one tile, parts of tiles, no rows, several, and so few outputs that k is cut. */
 static const size_t dense[][3] = {
-    { 1, 1, 1 },    { 3, 5, 7 },     { 64, 64, 64 },   { 65, 63, 130 },
+    { 1, 1, 1 },    { 3, 5, 7 },     { 64, 64, 64 },   { 65, 63, 130 }, { 0, 5, 7 },
     { 32, 20, 64 }, { 33, 784, 10 }, { 2000, 17, 13 }, { 2, 2048, 129 },
 };
 
@@ -54,7 +54,7 @@ static void products_of_gradients_are_those_of_the_cpu(void)
 }
 
 /* rows, columns: below and above the parts of a column's sum. */
-static const size_t each[][2] = { { 1, 1 }, { 7, 3 }, { 64, 64 }, { 65, 70 }, { 5000, 5 },
+static const size_t each[][2] = { { 1, 1 }, { 0, 9 }, { 7, 3 }, { 64, 64 }, { 65, 70 }, { 5000, 5 },
                                   { 3, 300 } };
 
 static void elementwise_operations_are_those_of_the_cpu(void)

@@ -17,7 +17,8 @@
  * SHARED(float, tile, 256); at the top of the kernel; functions take it as LOCAL float *. All items
  * of a group reach each BARRIER(). No atomics: the same bits each time. No doubles: not every
  * device has them. A product and a sum are fused by FMA() and by nothing else: sums in pairs
- * (sums.clc) rely on that. Mind that `half` and its like are types of OpenCL C. */
+ * (sums.clc) rely on that. Where it may be rounded in between, as in products, MAD() is as fast on
+ * devices whose FMA() is slow. Mind that `half` and its like are types of OpenCL C. */
 #ifdef ASY_CUDA
 #define uint unsigned int
 #define ulong unsigned long long
@@ -38,6 +39,7 @@
 #define TANH(x) tanhf(x)
 #define ERF(x) erff(x)
 #define FMA(a, b, c) fmaf(a, b, c)
+#define MAD(a, b, c) fmaf(a, b, c)
 #define MAX(a, b) fmaxf(a, b)
 #define ABS(x) fabsf(x)
 #define HIGH_HALF(a, b) __umulhi(a, b)
@@ -65,6 +67,11 @@
 #define TANH(x) tanh(x)
 #define ERF(x) erf(x)
 #define FMA(a, b, c) fma(a, b, c)
+#ifdef FP_FAST_FMAF
+#define MAD(a, b, c) fma(a, b, c)
+#else
+#define MAD(a, b, c) mad(a, b, c)
+#endif
 #define MAX(a, b) fmax(a, b)
 #define ABS(x) fabs(x)
 #define HIGH_HALF(a, b) mul_hi(a, b)
