@@ -2,11 +2,12 @@
  * op_team.c - one operation on all threads of a team.
  *
  * Most operations treat each row of the batch by itself: a member runs the whole operation on rows
- * of its own. Gradients of weights are sums over all rows, in the order of these, so there the
- * result is divided, by its rows or columns. Either way each number is computed as one thread
- * would, which is why bits do not depend on the team. Sums that all numbers of the batch go into
- * (losses, statistics of a batch, layer norm's gradients) stay on one thread, and so does what is
- * too small to pay for the threads' meeting.
+ * of its own. Where a dense layer has fewer rows than columns, it takes columns, so that each
+ * member reads its part of the weights alone. Gradients of weights are sums over all rows, in the
+ * order of these, so there the result is divided, by its rows or columns. Each number is computed
+ * as one thread would, which is why bits do not depend on the team. Sums that all numbers of the
+ * batch go into (losses, statistics of a batch, layer norm's gradients) stay on one thread, and so
+ * does what is too small to pay for the threads' meeting.
  *
  * Members meet after each operation. Letting each go on with its rows was rejected: values of WORK
  * lie where others lay before, in rows of other lengths. */
@@ -198,6 +199,49 @@ static void some_rows(void *arg, size_t i, size_t n)
 
 /* ---- by the result --------------------------------------------------------------------------- */
 
+static float *room_of(const struct asy_op_cpu *cpu, size_t i)
+{
+    return i ? cpu->write[ASY_SPACE_WORK] + cpu->own_at + (i - 1) * cpu->own : cpu->room;
+}
+
+static void multiply(const struct piece *p, const struct asy_gemm *shape, const float *a,
+                     const float *b, float *c, size_t i)
+{
+    (p->op->flags & ASY_OP_BF16 ? asy_bf16_gemm : asy_gemm)(shape, a, b, c, room_of(p->cpu, i));
+}
+
+/* Columns of a dense layer's outputs, with what follows the product. */
+static void some_outputs(void *arg, size_t i, size_t n)
+{
+    const struct piece *p = arg;
+    size_t wide = p->op->n[0], cols = p->op->n[1], begin, end;
+    size_t rows = p->step->rows * p->op->per_row;
+    const float *w = in(p->cpu, p->op, 1), *bias = in(p->cpu, p->op, 2);
+    float *y = out(p->cpu, p->op, 0), *z = out(p->cpu, p->op, 1);
+    struct asy_gemm shape = { .trans_b = 1, .m = rows, .k = wide, .lda = wide, .ldb = wide,
+                              .ldc = cols };
+
+    asy_team_part(cols, GRAIN, i, n, &begin, &end);
+    shape.n = end - begin;
+    multiply(p, &shape, in(p->cpu, p->op, 0), w + begin * wide, z + begin, i);
+    for (size_t r = 0; r < rows && begin < end; r++)
+        asy_bias_act(p->op->act, 1, end - begin, bias + begin, z + r * cols + begin,
+                     y + r * cols + begin);
+}
+
+static void some_inputs(void *arg, size_t i, size_t n)
+{
+    const struct piece *p = arg;
+    size_t wide = p->op->n[0], cols = p->op->n[1], begin, end;
+    struct asy_gemm shape = { .m = p->step->rows * p->op->per_row, .k = cols, .lda = cols,
+                              .ldb = wide, .ldc = wide };
+
+    asy_team_part(wide, GRAIN, i, n, &begin, &end);
+    shape.n = end - begin;
+    multiply(p, &shape, in(p->cpu, p->op, 0), in(p->cpu, p->op, 1) + begin,
+             out(p->cpu, p->op, 0) + begin, i);
+}
+
 static void some_weights(void *arg, size_t i, size_t n)
 {
     const struct piece *p = arg;
@@ -205,8 +249,6 @@ static void some_weights(void *arg, size_t i, size_t n)
     size_t rows = p->step->rows * p->op->per_row;
     const float *dy = in(p->cpu, p->op, 0), *x = in(p->cpu, p->op, 1);
     float *dw = out(p->cpu, p->op, 0);
-    float *room = i ? p->cpu->write[ASY_SPACE_WORK] + p->cpu->own_at + (i - 1) * p->cpu->own
-                    : p->cpu->room;
     struct asy_gemm shape = { .trans_a = 1, .m = high, .n = wide, .k = rows, .lda = high,
                               .ldb = wide, .ldc = wide };
 
@@ -220,7 +262,7 @@ static void some_weights(void *arg, size_t i, size_t n)
         x += begin;
         dw += begin;
     }
-    (p->op->flags & ASY_OP_BF16 ? asy_bf16_gemm : asy_gemm)(&shape, dy, x, dw, room);
+    multiply(p, &shape, dy, x, dw, i);
 }
 
 #define AT_ONCE 64 /* rows that are added up before their sums leave the nearest cache */
@@ -267,15 +309,29 @@ static void some_columns(void *arg, size_t i, size_t n)
 static asy_team_work_f way_of(struct piece *p)
 {
     const struct asy_op *op = p->op;
-    size_t rows = p->step->rows, n = asy_team_size(p->cpu->team);
+    size_t batch = p->step->rows, rows = batch * op->per_row, columns = op->n[0];
+    int product = rows * op->n[0] * op->n[1] >= LEAST * MULTIPLIES; /* of a dense layer */
 
-    if (op->kind == ASY_OP_DENSE_DW)
-        return rows * op->per_row * op->n[0] * op->n[1] >= LEAST * MULTIPLIES ? some_weights
-                                                                             : NULL;
-    if (op->kind == ASY_OP_BIAS_ACT_GRAD || op->kind == ASY_OP_COLUMN_SUMS)
-        return rows * op->per_row * op->n[0] >= LEAST && op->n[0] >= n * GRAIN ? some_columns
-                                                                              : NULL;
-    if (!by_rows(op, &p->rows) || rows < 2 * p->rows.grain || rows * p->rows.work < LEAST)
+    switch (op->kind) {
+    case ASY_OP_DENSE_DW:
+        return product ? some_weights : NULL;
+    case ASY_OP_DENSE:
+        if (product && rows < op->n[1])
+            return some_outputs;
+        break;
+    case ASY_OP_DENSE_DX:
+        if (product && rows < op->n[0])
+            return some_inputs;
+        break;
+    case ASY_OP_BIAS_ACT_GRAD:
+    case ASY_OP_COLUMN_SUMS:
+        return rows * columns >= LEAST && columns >= asy_team_size(p->cpu->team) * GRAIN
+                   ? some_columns
+                   : NULL;
+    default:
+        break;
+    }
+    if (!by_rows(op, &p->rows) || batch < 2 * p->rows.grain || batch * p->rows.work < LEAST)
         return NULL;
     return some_rows;
 }

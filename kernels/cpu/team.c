@@ -6,17 +6,23 @@
  * in one process, and its wait policy is one for all. A queue of tasks: pieces have as many parts
  * as there are members. */
 #include <asy/team.h>
+#include <asy/clock.h>
 #include <asy/cpus.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOOKS 1000 /* of one who spins: some tens of microseconds, as much as sleeping takes */
+/* What passes between two pieces of a step: sleeping and waking up takes some tens of microseconds,
+ * and where others compute beside a rank its turn would be theirs meanwhile. */
+#define SPIN_NS 300000
+#define YIELD_NS 1000000 /* from the beginning of the wait */
+#define PAUSES 32        /* between two looks at the clock */
 #define LINE 64    /* bytes that move between cores at once */
 #define CPUS_MAX 8192
 
@@ -53,6 +59,25 @@ static void look_away(void)
 #endif
 }
 
+/* Looks at the word until it has the value, or has another than it, for a while. 0: it did not come
+ * about. */
+static int look_at(_Atomic uint32_t *word, uint32_t value, int same)
+{
+    int64_t from_ns = asy_clock_ns(), waited_ns;
+
+    do {
+        for (int i = 0; i < PAUSES; i++) {
+            if ((atomic_load_explicit(word, memory_order_acquire) == value) == same)
+                return 1;
+            look_away();
+        }
+        waited_ns = asy_clock_ns() - from_ns;
+        if (waited_ns > SPIN_NS)
+            sched_yield();
+    } while (waited_ns < YIELD_NS);
+    return 0;
+}
+
 static void sleep_while(_Atomic uint32_t *word, uint32_t value)
 {
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
@@ -68,11 +93,8 @@ static void wake(_Atomic uint32_t *word)
  * other. */
 static void await_piece(struct asy_team *team, uint32_t seen)
 {
-    for (int i = 0; i < LOOKS; i++) {
-        if (atomic_load_explicit(&team->piece, memory_order_acquire) != seen)
-            return;
-        look_away();
-    }
+    if (look_at(&team->piece, seen, 0))
+        return;
     atomic_fetch_add(&team->sleepers, 1);
     while (atomic_load(&team->piece) == seen)
         sleep_while(&team->piece, seen);
@@ -83,11 +105,8 @@ static void await_members(struct asy_team *team)
 {
     uint32_t left;
 
-    for (int i = 0; i < LOOKS; i++) {
-        if (atomic_load_explicit(&team->left, memory_order_acquire) == 0)
-            return;
-        look_away();
-    }
+    if (look_at(&team->left, 0, 1))
+        return;
     atomic_store(&team->owner_sleeps, 1);
     while ((left = atomic_load(&team->left)) > 0)
         sleep_while(&team->left, left);

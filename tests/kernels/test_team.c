@@ -2,7 +2,6 @@
  * Threads that compute together: each takes part in each piece of work once, wherever it was when
  * the piece came, and what they wrote is seen when it is over. */
 #include <asytest.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -22,9 +21,7 @@ struct log {
 /* Longer than anybody spins. */
 static void take_long(void)
 {
-    for (int i = 0; i < 20; i++)
-        sched_yield();
-    usleep(500);
+    usleep(3000);
 }
 
 static void work(void *arg, size_t i, size_t n)
@@ -48,14 +45,14 @@ static void every_member_takes_part_in_every_piece(void)
         if (!T_OK(asy_team_create(n, NULL, &team, &err), &err))
             return;
         T_EQ("size", asy_team_size(team), n);
-        for (uint64_t piece = 1; piece <= 2000; piece++) {
+        for (uint64_t piece = 1; piece <= 300; piece++) {
             asy_team_run(team, work, &log);
             for (size_t i = 0; i < n; i++)
                 if (log.seen[i][0] != piece)
                     T_EQ("pieces", log.seen[i][0], piece);
         }
         T_EQ("wrong", atomic_load(&log.wrong), 0);
-        T_EQ("runs", asy_team_runs(team), n > 1 ? 2000 : 0);
+        T_EQ("runs", asy_team_runs(team), n > 1 ? 300 : 0);
         asy_team_destroy(team);
     }
 }
@@ -70,7 +67,7 @@ static void whoever_sleeps_is_woken(void)
 
     if (!T_OK(asy_team_create(3, NULL, &team, &err), &err))
         return;
-    for (uint64_t piece = 1; piece <= 60; piece++) {
+    for (uint64_t piece = 1; piece <= 24; piece++) {
         log.slow = (int)(piece % 4) - 1;
         if (piece % 2)
             take_long();
