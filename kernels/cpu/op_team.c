@@ -287,7 +287,7 @@ static void some_columns(void *arg, size_t i, size_t n)
     size_t cols = p->op->n[0], rows = p->step->rows * p->op->per_row, begin, end;
     int grad = p->op->kind == ASY_OP_BIAS_ACT_GRAD;
     float *sums = out(p->cpu, p->op, grad), *dz = out(p->cpu, p->op, 0);
-    const float *dy = in(p->cpu, p->op, 0), *from = in(p->cpu, p->op, 1);
+    const float *dy = in(p->cpu, p->op, 0), *from = grad ? in(p->cpu, p->op, 1) : NULL;
 
     asy_team_part(cols, GRAIN, i, n, &begin, &end);
     if (begin == end)

@@ -2,8 +2,9 @@
  * asy/team.h - threads that compute parts of one thing at once: for a process that has several
  * cores to itself, and pieces of work of some microseconds.
  *
- * Between two pieces members spin for a millisecond at most, then sleep; so does whoever waits for them at a piece's end. How work is divided is for the work to
- * say: what comes out must not depend on it where bits are promised.
+ * Between two pieces members spin for a millisecond at most, then sleep; so does whoever waits for
+ * them at a piece's end. How work is divided is for the work to say: what comes out must not depend
+ * on it where bits are promised.
  *
  * Threads: one owner, who makes it, runs it and destroys it. Work runs on all members at once, the
  * owner's thread among them. */
