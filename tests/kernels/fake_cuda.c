@@ -139,6 +139,7 @@ struct room {
     char *at;
     size_t n;
     int is_pinned;
+    const void *context; /* of the device's: no other can use it */
 };
 static struct room rooms[MAX_ALLOCATIONS];
 
@@ -147,7 +148,8 @@ static struct room *room_of(const void *at, size_t n, int is_pinned)
     for (size_t i = 0; i < MAX_ALLOCATIONS; i++) {
         struct room *room = &rooms[i];
 
-        if (room->at && room->is_pinned == is_pinned && (const char *)at >= room->at &&
+        if (room->at && room->is_pinned == is_pinned &&
+            (is_pinned || room->context == fake_state.context) && (const char *)at >= room->at &&
             (const char *)at + n <= room->at + room->n)
             return room;
     }
@@ -173,7 +175,7 @@ static int take_room(size_t n, int is_pinned, void **ret_at)
     if (i == MAX_ALLOCATIONS || !(*ret_at = malloc(n)))
         return ASY__CU_OUT_OF_MEMORY;
     memset(*ret_at, 0xab, n);
-    rooms[i] = (struct room){ *ret_at, n, is_pinned };
+    rooms[i] = (struct room){ *ret_at, n, is_pinned, fake_state.context };
     return 0;
 }
 

@@ -45,7 +45,8 @@ void fake_cuda_flush(void);
 
 /* Among the fakes. */
 struct fake_state {
-    int initialised, context; /* context: one is current */
+    int initialised;
+    const void *context; /* the current one */
 };
 extern struct fake_state fake_state;
 size_t fake_mark(void); /* what is in the stream by now */

@@ -140,7 +140,7 @@ FAKE_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
 FAKE_API CUresult cuCtxSetCurrent(CUcontext context);
 FAKE_API CUresult cuCtxSetCurrent(CUcontext context)
 {
-    fake_state.context = context != NULL;
+    fake_state.context = context;
     return fake_enter(__func__);
 }
 

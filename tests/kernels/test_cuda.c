@@ -297,8 +297,41 @@ out:
     nothing_is_left("clears");
 }
 
+/* Each call goes to its own device, whichever was used before. */
+static void takes_turns(const void *arg)
+{
+    struct asy_device_info info;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__dev *dev[2] = { 0 };
+    struct asy__mem *mem[2] = { 0 };
+    uint32_t x[2][8], got[8];
+
+    (void)arg;
+    fake_cuda.devices = 2;
+    for (size_t i = 0; i < 2; i++) {
+        fill(x[i], 8, (uint32_t)i);
+        if (!T_OK(cuda->open(i, &dev[i], &info, &err), &err) ||
+            !T_OK(cuda->alloc(dev[i], sizeof x[i], &mem[i], &err), &err))
+            goto out;
+    }
+    for (size_t i = 0; i < 2; i++)
+        T_OK(cuda->write(dev[i], mem[i], 0, x[i], sizeof x[i], &err), &err);
+    for (size_t i = 0; i < 2; i++) {
+        T_OK(cuda->read(dev[i], mem[i], 0, got, sizeof got, &err), &err);
+        T_EQ("numbers", first_other(got, 8, (uint32_t)i), 8);
+    }
+out:
+    for (size_t i = 0; i < 2; i++)
+        if (mem[i])
+            cuda->free(dev[i], mem[i]);
+    cuda->close(dev[0]);
+    cuda->close(dev[1]);
+    nothing_is_left("turns");
+}
+
 static void memory_holds_what_is_written(void)
 {
+    apart("turns", takes_turns, NULL);
     apart("much", writes_much, NULL);
     apart("little", writes_little_often, NULL);
     apart("clears", clears, NULL);
