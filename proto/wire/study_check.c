@@ -171,6 +171,7 @@ static void check_tokens(struct asy__parse *p)
         "data.labels", "data.arrays",  "data.header", "data.exclude",        "data.categorical",
         "data.label",  "data.task",    "data.missing", "data.scale",         "data.split.stratify",
         "data.split.seed", "data.split.folds", "data.split.repeats",
+        "data.sequence", "data.length",
     };
     const char *format = asy__val(p, "data.format")->s, *model = asy__val(p, "run.model")->s;
     int tokens = is_word(p, "data.format", "text") || is_word(p, "data.format", "tokens");
@@ -221,6 +222,31 @@ static void check_device(struct asy__parse *p)
                      "own");
 }
 
+/* Rows that are sequences of tokens. */
+static void check_sequence(struct asy__parse *p)
+{
+    static const char *const of_numbers[] = { "data.scale", "data.categorical" };
+    const struct asy__value *sequence = asy__val(p, "data.sequence");
+    const struct asy__value *length = asy__val(p, "data.length");
+    int is_text = is_word(p, "data.sequence", "text");
+
+    if (length->node && !is_text)
+        asy__problem(p, length->node, "data.length", "is of sequence: text");
+    if (!is_text && !is_word(p, "data.sequence", "tokens"))
+        return;
+    if (asy__val(p, "run.model")->s && !is_word(p, "run.model", "transformer"))
+        asy__problem(p, sequence->node, "data.sequence", "is for the model transformer, not for %s",
+                     asy__val(p, "run.model")->s);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(of_numbers); i++) {
+        struct asy__value *value = asy__val(p, of_numbers[i]);
+
+        if (value->node)
+            asy__problem(p, value->node, of_numbers[i],
+                         "has no use for tokens, whose numbers are names");
+        value->has = 0; /* its default is not written either */
+    }
+}
+
 static void check_model(struct asy__parse *p)
 {
     const struct asy__value *unit = asy__val(p, "run.length.unit"), *max;
@@ -234,6 +260,7 @@ static void check_model(struct asy__parse *p)
     asy__study_check_batches(p);
     asy__study_check_precision(p);
     check_files(p);
+    check_sequence(p);
     check_tokens(p);
     if (file && labels && !strcmp(file, labels))
         asy__problem(p, asy__place(p, "data.labels"), "data.labels",

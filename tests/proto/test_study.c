@@ -208,6 +208,10 @@ static void canonical_text_is_its_own_canonical_text(void)
         MODEL "search: {pruner: {name: threshold, lower: 0.25}}\n", /* upper is not given */
         MODEL "search: {pruner: {name: patient, inner: percentile, percentile: 12.5}}\n",
         COMMAND_HEAD "objective: {metric: cost, goal: minimize, take: mean}\n" PARAMS BUDGET,
+        HEAD MODEL_RUN "data: {file: x.csv, split: {folds: 3, repeats: 2}}\n" OBJECTIVE PARAMS
+        BUDGET,
+        HEAD "run: {model: transformer, length: {max: 2}}\n"
+        "data: {file: x.csv, sequence: text, length: 40}\n" OBJECTIVE PARAMS BUDGET,
     };
     for (size_t i = 0; i < ASY_ARRAY_LEN(texts); i++) {
         struct asy_study_spec *a = texts[i] ? parse("first", texts[i]) : NULL, *b = NULL;
@@ -440,6 +444,15 @@ static void mistakes_are_named_with_their_place(void)
           "data.label: more than one label is not supported in this version" },
         { "groups", HEAD MODEL_RUN "data: {file: x, split: {group: g}}\n" OBJECTIVE PARAMS BUDGET,
           "data.split.group: is not supported in this version" },
+        { "sequences of a table",
+          HEAD MODEL_RUN "data: {file: x, sequence: text}\n" OBJECTIVE PARAMS BUDGET,
+          "data.sequence: is for the model transformer, not for mlp" },
+        { "scaled tokens",
+          HEAD MODEL_RUN "data: {file: x, sequence: tokens, scale: none}\n" OBJECTIVE PARAMS BUDGET,
+          "data.scale: has no use for tokens, whose numbers are names" },
+        { "a length of nothing",
+          HEAD MODEL_RUN "data: {file: x, length: 9}\n" OBJECTIVE PARAMS BUDGET,
+          "data.length: is of sequence: text" },
         { "folds and a share",
           HEAD MODEL_RUN "data: {file: x, split: {folds: 5, validation: 0.1}}\n" OBJECTIVE PARAMS
                BUDGET,

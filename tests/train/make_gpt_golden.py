@@ -26,7 +26,9 @@ def cases():
               {"family": "gpt", "params": {"d_model": 16, "heads": 4, "blocks": 1, "activation": "relu"}},
               {"family": "transformer",
                "params": {"d_model": 16, "heads": 2, "blocks": 2, "tokens": 4}},
-              {"family": "transformer", "params": {"d_model": 16, "heads": 1, "blocks": 1}}]
+              {"family": "transformer", "params": {"d_model": 16, "heads": 1, "blocks": 1}},
+              {"family": "transformer", "ids": True,
+               "params": {"d_model": 16, "heads": 2, "blocks": 2}}]
     for model in models:
         gentle = {**sgd, "lr": 0.003}  # it soon learns few rows by heart
         for how in (sgd if model["family"] == "gpt" else gentle, adam):
@@ -61,14 +63,18 @@ class Draws:
 
 
 class Model(torch.nn.Module):
-    """Parameters are drawn in the order in which ours lie in memory."""
+    """Parameters are drawn in the order in which ours lie in memory. ids: rows are of tokens."""
 
-    def __init__(self, family, params, draws):
+    def __init__(self, family, params, draws, ids=False):
         super().__init__()
-        width, self.family = params["d_model"], family
+        width, self.family, self.ids = params["d_model"], family, ids
         act = torch.relu if params.get("activation") == "relu" else GELU
         if family == "gpt":
             self.tokens, self.tied = TOKENS, params.get("tied", False)
+            self.table = torch.nn.Parameter(torch.empty(VOCABULARY, width))
+            draws.fill(self.table, 1)
+        elif ids:
+            self.tokens, self.tied = FEATURES, False
             self.table = torch.nn.Parameter(torch.empty(VOCABULARY, width))
             draws.fill(self.table, 1)
         else:
@@ -96,13 +102,14 @@ class Model(torch.nn.Module):
             self.bias = torch.nn.Parameter(torch.empty(outputs))
             draws.fill(self.bias, 0.2)
         else:
-            self.leave = torch.nn.Linear(width * (1 if family == "gpt" else self.tokens), outputs)
+            self.leave = torch.nn.Linear(width * (1 if family == "gpt" or ids else self.tokens),
+                                         outputs)
             draws.linear(self.leave.weight, self.leave.bias)
         self.mask = (torch.triu(torch.full((TOKENS, TOKENS), -math.inf), diagonal=1)
                      if family == "gpt" else None)
 
     def forward(self, x):
-        if self.family == "gpt":
+        if self.family == "gpt" or self.ids:
             x = self.table[x]
         else:
             x = self.enter(x.reshape(x.shape[0], self.tokens, -1))
@@ -110,24 +117,36 @@ class Model(torch.nn.Module):
         for block in self.blocks:
             x = block(x, src_mask=self.mask)
         x = self.norm(x)
+        if self.ids:
+            return self.leave(x.mean(1))
         if self.family == "transformer":
             return self.leave(x.reshape(x.shape[0], -1))
         return torch.nn.functional.linear(x, self.table, self.bias) if self.tied else self.leave(x)
 
 
-def data(family, draws):
+def sequence(draws):
+    """Tokens, and behind them padding, which is the last of the vocabulary."""
+    n = 1 + draws.below(FEATURES)
+    return [draws.below(VOCABULARY - 1) for _ in range(n)] + [VOCABULARY - 1] * (FEATURES - n)
+
+
+def data(family, draws, ids):
     """Sequences and what follows each token; or rows and their classes."""
     if family == "gpt":
         ids = torch.tensor([[draws.below(VOCABULARY) for _ in range(TOKENS + 1)] for _ in range(ROWS)])
         return ids[:, :-1], ids[:, 1:]
+    if ids:
+        x = torch.tensor([sequence(draws) for _ in range(ROWS)])
+        return x, torch.tensor([draws.below(CLASSES) for _ in range(ROWS)])
     x = torch.tensor([[draws.draw() * 2 for _ in range(FEATURES)] for _ in range(ROWS)])
     return x, torch.tensor([draws.below(CLASSES) for _ in range(ROWS)])
 
 
 def run(case):
     draws = Draws(7)
-    x, label = data(case["family"], draws)
-    model = Model(case["family"], case["params"], draws)
+    ids = case.get("ids", False)
+    x, label = data(case["family"], draws, ids)
+    model = Model(case["family"], case["params"], draws, ids)
     if case["optimizer"] == "sgd":
         update = torch.optim.SGD(model.parameters(), case["lr"], momentum=case["momentum"],
                                  weight_decay=case["weight_decay"])

@@ -67,6 +67,20 @@ static void make_rows(uint32_t *state)
         bench.label[i] = below(bench.classes, state);
 }
 
+/* Rows of tokens, with padding behind them, the last of the vocabulary. */
+static void make_padded(uint32_t *state)
+{
+    for (size_t r = 0; r < bench.rows; r++) {
+        size_t n = 1 + (size_t)below(bench.features, state);
+
+        for (size_t t = 0; t < bench.features; t++)
+            bench.x[r * bench.features + t] =
+                (float)(t < n ? below(bench.vocabulary - 1, state) : (int32_t)bench.vocabulary - 1);
+    }
+    for (size_t i = 0; i < bench.rows; i++)
+        bench.label[i] = below(bench.classes, state);
+}
+
 static void update(const struct asy_json *node, uint64_t step, size_t n)
 {
     double lr = asy_json_f64(asy_json_get(node, "lr"), 0);
@@ -127,6 +141,9 @@ static void check(const struct asy_json *node)
         hyper.context = (int64_t)bench.tokens;
         schema = (struct asy__schema){ .classification = 1, .vocabulary = bench.vocabulary };
         make_sequences(&state);
+    } else if (asy_json_bool(asy_json_get(node, "ids"), 0)) {
+        schema.ids = bench.vocabulary;
+        make_padded(&state);
     } else {
         make_rows(&state);
     }
@@ -168,7 +185,7 @@ static void losses_are_those_of_the_peer(void)
         bench.vocabulary = count(root, "vocabulary");
         bench.features = count(root, "features");
         bench.classes = count(root, "classes");
-        T_TRUE(asy_json_len(cases) >= 8);
+        T_TRUE(asy_json_len(cases) >= 12);
         if (T_TRUE(bench.rows * bench.tokens <= MOST && bench.rows * bench.features <= MOST))
             for (size_t i = 0; i < asy_json_len(cases); i++)
                 check(asy_json_at(cases, i));

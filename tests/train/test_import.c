@@ -11,6 +11,9 @@
 
 #define PARTS "\"split\":{\"validation\":0.25,\"test\":0.25}"
 
+#define TOKENS PARTS ",\"sequence\":\"tokens\",\"exclude\":[\"b\",\"kind\"]"
+#define TEXTS PARTS ",\"sequence\":\"text\",\"length\":2,\"exclude\":[\"a\",\"b\"]"
+
 struct place {
     char dir[64], source[128], imports[128];
     struct asy_json *job;
@@ -88,13 +91,15 @@ static void same(const char *name, const struct asy__data *got, const struct asy
            (got->schema.target_shift == want->schema.target_shift &&
             got->schema.target_factor == want->schema.target_factor));
     T_EQ(name, got->schema.classes.n, want->schema.classes.n);
+    T_EQ(name, got->schema.ids, want->schema.ids);
+    T_EQ(name, got->schema.characters.n, want->schema.characters.n);
 }
 
 static void imports_have_the_bits_of_the_data(void)
 {
     static const char *const options[] = { PARTS, PARTS ",\"task\":\"regression\"",
                                            PARTS ",\"scale\":\"minmax\",\"label\":\"kind\"",
-                                           PARTS ",\"exclude\":[\"kind\"]" };
+                                           PARTS ",\"exclude\":[\"kind\"]", TOKENS, TEXTS };
     struct asy_error err = ASY_ERROR_INIT;
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(options); i++) {
@@ -261,6 +266,34 @@ static void labels_of_no_class_are_not_believed(void)
     end(&p);
 }
 
+/* They index the vectors of tokens. */
+static void tokens_that_there_are_not_are_not_believed(void)
+{
+    static const float beyond[] = { 32, -1 }; /* there are 0 to 30, and padding */
+    struct asy_error err = ASY_ERROR_INIT;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(beyond); i++) {
+        struct asy__data data = { 0 };
+        char folder[300], path[400], *bytes = NULL;
+        size_t n = 0;
+        struct place p;
+
+        if (begin(&p, TOKENS) && T_OK(load(&p, &data, &err), &err) && only_import(&p, folder)) {
+            asy__data_fini(&data);
+            snprintf(path, sizeof path, "%s/x.npy", folder);
+            T_OK(asy_read_file(path, 1u << 20, &bytes, &n, &err), &err);
+            memcpy(bytes + n - sizeof beyond[i], &beyond[i], sizeof beyond[i]);
+            kit_write(path, bytes, n);
+            if (T_OK(load(&p, &data, &err), &err) && T_EQ("ids", data.schema.ids, 32))
+                for (size_t r = 0; r < data.n_rows; r++)
+                    T_TRUE(data.x[r] >= 0 && data.x[r] < 31);
+        }
+        free(bytes);
+        asy__data_fini(&data);
+        end(&p);
+    }
+}
+
 static void a_source_that_has_changed_is_not_imported(void)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -351,22 +384,25 @@ static int load_once(struct asy_error *err)
 /* A failure of the process is none of the import: it stays. */
 static void every_allocation_may_fail(void)
 {
+    static const char *const options[] = { PARTS, TEXTS };
     struct stat before, after;
     char folder[300], path[400];
     struct place p;
 
-    if (begin(&p, PARTS)) {
-        place_once = &p;
-        T_TRUE(t_nomem_each("import", load_once) > 20);
-        if (only_import(&p, folder)) {
-            snprintf(path, sizeof path, "%s/x.npy", folder);
-            T_EQ("there", stat(path, &before), 0);
-            T_TRUE(t_nomem_each("mapping", load_once) > 5);
-            T_EQ("still there", stat(path, &after), 0);
-            T_EQ("the same", after.st_ino, before.st_ino);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(options); i++) {
+        if (begin(&p, options[i])) {
+            place_once = &p;
+            T_TRUE(t_nomem_each("import", load_once) > 20);
+            if (only_import(&p, folder)) {
+                snprintf(path, sizeof path, "%s/x.npy", folder);
+                T_EQ("there", stat(path, &before), 0);
+                T_TRUE(t_nomem_each("mapping", load_once) > 5);
+                T_EQ("still there", stat(path, &after), 0);
+                T_EQ("the same", after.st_ino, before.st_ino);
+            }
         }
+        end(&p);
     }
-    end(&p);
 }
 
 /* ---- by way of the trainer ------------------------------------------------------------------ */
@@ -440,6 +476,7 @@ T_MAIN("import", T_TEST(imports_have_the_bits_of_the_data),
        T_TEST(imports_are_arrays_of_numpy_with_a_manifest),
        T_TEST(folders_have_the_id_of_dvc), T_TEST(what_lies_in_the_way_is_made_anew),
        T_TEST(labels_of_no_class_are_not_believed),
+       T_TEST(tokens_that_there_are_not_are_not_believed),
        T_TEST(a_source_that_has_changed_is_not_imported),
        T_TEST(whoever_comes_at_once_gets_one_import),
        T_TEST(imports_beyond_the_limit_go_unless_they_are_used),

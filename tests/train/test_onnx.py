@@ -43,6 +43,8 @@ def table(kinds, n, draw, gaps):
             return draw.choice(["red", "blue", "light, \"pale\"", "\u00e9?*/"])
         if kind == "code":
             return draw.choice([1, 2.5, 30])
+        if kind == "token":
+            return draw.randrange(6)
         if kind == "big":
             return round(draw.uniform(1e6, 3e6), 1)
         return round(draw.gauss(0, 2), 3)
@@ -351,6 +353,36 @@ def check_text(folder, tied):
     print(f"ok gpt{' tied' * tied}: onnx {abs(loss - want['val_loss']):.2g} of {loss:.3g}")
 
 
+def check_texts(folder):
+    """A transformer on the characters of texts with a label: x has their numbers, NaN behind them."""
+    length, words = 12, ["good", "b\u00e4d", "so so"]
+    texts = [f"{words[i % 3]} {i}" for i in range(60)]
+    train, new, order, path = (os.path.join(folder, n) for n in ("t.csv", "n.csv", "j.json", "m.onnx"))
+    for name, labels in (train, True), (new, False):
+        with open(name, "w", newline="") as f:
+            out = csv.writer(f)
+            out.writerow(["text"] + ["y"] * labels)
+            out.writerows([text] + [words.index(text.rsplit(" ", 1)[0])] * labels for text in texts)
+    with open(order, "w") as f:
+        json.dump(job("texts", "transformer", train, {"d_model": 8, "heads": 2, "blocks": 1},
+                      {"sequence": "text", "length": length}, "val_loss", {}), f)
+    model = json.loads(trainer("--run", order, "--dir", folder).splitlines()[-1])["end"]["model"]
+    want = [json.loads(line) for line in trainer("--predict", model, new, "--json").splitlines()]
+    want = numpy.array([list(row["probabilities"].values()) for row in want])
+    with open(path, "wb") as f:
+        f.write(trainer("--export", model, "--format", "onnx"))
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    characters = json.loads(session.get_modelmeta().custom_metadata_map["characters"])
+    x = numpy.full((len(texts), length), numpy.nan, numpy.float32)
+    for i, text in enumerate(texts):
+        x[i, :len(text[:length])] = [characters.index(c) for c in text[:length]]
+    off = numpy.abs(session.run(["probabilities"], {"x": x})[0] - want).max()
+    if not off <= TOLERANCE or not want.std(axis=0).min() > 100 * TOLERANCE:
+        raise AssertionError(f"texts: off by {off}, {want}")
+    print(f"ok texts: onnx {off:.2g}")
+
+
 GAPS = ["", "NA"]
 MIXED = ["number", "text", "number", "code", "text", "number"]
 TAKEN = ["x", "label", "/in_1", "value", "_label", "probabilities"]
@@ -380,6 +412,8 @@ CASES = [
         {"tokens": 3}, {"place": True}, {"dense": 12}, {"attention": 2}, {"dense": 4}, {"norm": "layer"}]),
     Case("transformed", "transformer", MIXED, "digits", gaps=GAPS, params={
         "d_model": 8, "heads": 2, "blocks": 1}),
+    Case("tokens", "transformer", ["token"] * 6, "digits", gaps=["", -1], sequence="tokens",
+         params={"d_model": 8, "heads": 2, "blocks": 2}, c="C is for rows of a table"),
     Case("pictures", "cnn", ["number"] * 36, "three", params={
         "filters": 4, "hidden": 5}),
     Case("pictures-residual", "cnn", ["number"] * 64, "value", params={
@@ -409,6 +443,7 @@ def main():
             check_nets(folder)
             check_text(folder, False)
             check_text(folder, True)
+            check_texts(folder)
         except Exception as error:  # each case is reported
             failed = 1
             print(f"not ok nets: {error!r}", flush=True)

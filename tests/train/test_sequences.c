@@ -3,7 +3,9 @@
 #include "filekit.h"
 #include "trainkit.h"
 #include <math.h>
+#include <asy/rng.h>
 #include <asy/training.h>
+#include "data/data.h"
 
 #define TEXT "\"format\":\"text\""
 #define SMALL                                                                                      \
@@ -248,6 +250,169 @@ static void a_model_of_rows_writes_nothing(void)
     tear_down(b);
 }
 
+/* ---- sequences with a label ------------------------------------------------------------------ */
+
+#define LABELLED                                                                                   \
+    "\"d_model\":16,\"heads\":2,\"blocks\":1,\"batch_size\":16,\"lr\":0.01,\"optimizer\":\"adam\""
+#define WIDTH 7
+
+/* Rows of 1 to 7 tokens of 0 to 4, behind them `behind`; the label says whether there is a 3. */
+static bool write_rows(const struct bench *b, const char *behind)
+{
+    struct asy_rng rng;
+    struct asy_buf csv;
+    bool ok;
+
+    asy_rng_init(&rng, 5, 0, ASY_RNG_SIM);
+    asy_buf_init(&csv, 1u << 20);
+    for (int r = 0; r < 600; r++) {
+        uint64_t n = 1 + asy_rng_below(&rng, WIDTH);
+        int has = 0;
+
+        for (uint64_t t = 0; t < WIDTH; t++) {
+            uint64_t id = asy_rng_below(&rng, 5);
+
+            id = id == 3 && asy_rng_below(&rng, 2) ? 1 : id;
+            if (t < n)
+                asy_buf_addf(&csv, "%d,", (int)id);
+            else
+                asy_buf_addf(&csv, "%s,", behind);
+            has |= t < n && id == 3;
+        }
+        asy_buf_addf(&csv, "%s\n", has ? "yes" : "no");
+    }
+    ok = kit_write(b->text, csv.data, csv.len);
+    asy_buf_fini(&csv);
+    return ok;
+}
+
+/* What the model makes of a file's rows; the caller frees it. */
+static char *predicted(struct bench *b, const char *rows)
+{
+    char path[160];
+    struct asy_buf text;
+    char *taken = NULL;
+
+    snprintf(path, sizeof path, "%.100s/new.csv", b->dir);
+    asy_buf_init(&text, 1u << 20);
+    if (kit_write(path, rows, strlen(rows)) &&
+        asy_trainer_predict(b->result.model_path, path, 0, &text, &b->err) == 0)
+        taken = asy_buf_take(&text, NULL);
+    asy_buf_fini(&text);
+    return taken;
+}
+
+static void rows_of_tokens_are_told_apart(void)
+{
+    static const char *const behind[] = { "", "-1", "nan" };
+    struct bench *b = &bench;
+    char first[160] = "", *text;
+
+    if (!set_up(b))
+        goto out;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(behind); i++) {
+        if (!write_rows(b, behind[i]) ||
+            !T_OK(train(b, "transformer", "\"sequence\":\"tokens\"", "val_loss", 30, LABELLED, "",
+                        NULL), &b->err))
+            goto out;
+        T_TRUE(seen.accuracy > 0.97);
+        if (i) { /* however padding is written */
+            kit_same(behind[i], b->result.model_path, first);
+            continue;
+        }
+        snprintf(first, sizeof first, "%.100s/first", b->dir);
+        T_EQ("keep", rename(b->result.model_path, first), 0);
+    }
+    text = predicted(b, "0,1,2,4,0,1,2\n0,3,,,,,\n1,,,,,,\n");
+    if (T_TRUE(text != NULL)) {
+        T_HAS("none", text, "prediction,no,yes\nno,");
+        T_HAS("one, in a short row", text, "\nyes,");
+    }
+    free(text);
+    T_TRUE(predicted(b, "0,1,2,5,0,1,2\n") == NULL);
+    T_HAS("beyond", b->err.text, "column 4 ('column 4'): a token that the model does not know");
+out:
+    tear_down(b);
+}
+
+/* The word decides, wherever it stands; characters that were not there count as nothing. */
+static void texts_are_told_apart(void)
+{
+    static const char *const words[] = { "good", "b\xc3\xa4" "d" };
+    struct bench *b = &bench;
+    struct asy_buf csv;
+    char *text;
+
+    asy_buf_init(&csv, 1u << 20);
+    if (!set_up(b))
+        goto out;
+    asy_buf_adds(&csv, "review,id,stars\n");
+    for (int r = 0; r < 400; r++)
+        asy_buf_addf(&csv, "\"%.*s %s%s\",%d,%d\n", r % 5, "so so", words[r % 2],
+                     r % 3 ? ", it is" : "", r, r % 2);
+    if (kit_write(b->text, csv.data, csv.len) &&
+        T_OK(train(b, "transformer",
+                   "\"sequence\":\"text\",\"length\":20,\"exclude\":[\"id\"],\"label\":\"stars\"",
+                   "val_loss", 12, LABELLED, "", NULL), &b->err)) {
+        T_TRUE(seen.accuracy > 0.97);
+        text = predicted(b, "review\nso good\n\"b\xc3\xa4" "d, it ~~\"\n");
+        if (T_OK(text ? 0 : -1, &b->err) && T_HAS("good", text, "prediction,0,1\n0,"))
+            T_HAS("bad, with a stranger", text, "\n1,");
+        free(text);
+    }
+    T_TRUE(train(b, "transformer", "\"sequence\":\"text\",\"label\":\"stars\"", "val_loss", 2,
+                 LABELLED, "", NULL) < 0);
+    T_HAS("two columns", b->err.text, "text is of one column, and 'id' is another");
+    T_TRUE(train(b, "mlp", "\"sequence\":\"text\",\"exclude\":[\"id\"]", "val_loss", 2, "", "",
+                 NULL) < 0);
+    T_HAS("mlp", b->err.text, "are for the model transformer, not for mlp");
+    T_TRUE(train(b, "transformer", "\"sequence\":\"tokens\"", "val_loss", 2, LABELLED, "",
+                 NULL) < 0);
+    T_HAS("texts", b->err.text, "tokens are numbers, which column 'review' has not");
+out:
+    asy_buf_fini(&csv);
+    tear_down(b);
+}
+
+/* Of a stored model, what would index vectors of tokens that there are not. */
+static void a_schema_of_other_ids_is_refused(void)
+{
+    static const struct {
+        const char *name, *sequence, *fill, *says;
+    } cases[] = {
+        { "whole", "{\"ids\":6,\"length\":1,\"characters\":[]}", "[5]", "" },
+        { "padding beyond", "{\"ids\":6,\"length\":1,\"characters\":[]}", "[6]", "sequence" },
+        { "padding between", "{\"ids\":6,\"length\":1,\"characters\":[]}", "[4.5]", "sequence" },
+        { "no ids", "{\"length\":1,\"characters\":[]}", "[5]", "sequence" },
+        { "other characters", "{\"ids\":6,\"length\":1,\"characters\":[\"a\"]}", "[5]",
+          "sequence" },
+        { "far too long", "{\"ids\":2,\"length\":4000000000,\"characters\":[\"a\"]}", "[1]",
+          "sequence" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__schema schema = { 0 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *root = NULL;
+        char json[600];
+        int n, rc;
+
+        n = snprintf(json, sizeof json,
+                     "{\"task\":\"classification\",\"classes\":[\"0\",\"1\"],\"sequence\":%s,"
+                     "\"columns\":[{\"name\":\"a\",\"kind\":\"number\"},{\"name\":\"y\","
+                     "\"kind\":\"label\"}],\"fill\":%s,\"shift\":[0],\"factor\":[1]}",
+                     cases[i].sequence, cases[i].fill);
+        if (!T_OK(asy_json_parse(json, (size_t)n, &root, &err), &err))
+            continue;
+        rc = asy__schema_read(root, &schema, &err);
+        T_EQ(cases[i].name, rc, *cases[i].says ? ASY_E_CORRUPT : 0);
+        if (rc < 0)
+            T_HAS(cases[i].name, err.text, cases[i].says);
+        asy__schema_fini(&schema);
+        asy_json_destroy(root);
+    }
+}
+
 static void an_interruption_leaves_no_trace(void)
 {
     struct bench *b = &bench;
@@ -307,5 +472,7 @@ static void what_does_not_fit_is_refused(void)
 
 T_MAIN("sequences", T_TEST(what_follows_is_learnt), T_TEST(a_model_writes_on),
        T_TEST(numbers_go_on_as_numbers), T_TEST(a_model_of_rows_writes_nothing),
+       T_TEST(rows_of_tokens_are_told_apart), T_TEST(texts_are_told_apart),
+       T_TEST(a_schema_of_other_ids_is_refused),
        T_TEST(an_interruption_leaves_no_trace),
        T_TEST(what_does_not_fit_is_refused))

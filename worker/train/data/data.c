@@ -27,6 +27,8 @@ struct load {
     int32_t *ids;   /* [n_rows] labels as ids of schema->classes */
     size_t n_rows, room, n_dropped, n_seen;
     int integers;   /* all labels are */
+    uint8_t *seen;  /* [ASY__POINTS], of a text: characters that occur */
+    uint32_t most;  /* of a sequence of numbers: the greatest */
     int overflow;   /* too many distinct numeric labels to be classes */
     const char *folder; /* where cells and features grow in files; NULL: in memory, if it can */
     struct asy__pages pages; /* of cells that are in a file */
@@ -91,6 +93,52 @@ static int read_category(struct load *load, const struct asy__cell *field, uint6
     return rc;
 }
 
+/* A token of a sequence; below zero there is none, nor where nothing is. */
+static int read_token(struct load *load, const struct asy__cell *field, uint64_t row, size_t i,
+                      const char *name, float *ret, struct asy_error *err)
+{
+    const struct asy__schema *model = load->model;
+    float value = NAN;
+    int rc = asy__is_missing(field) ? 0 : read_number(field, row, i, name, &value, err);
+
+    if (rc < 0 || isnan(value) || value < 0) {
+        *ret = NAN;
+        return rc;
+    }
+    if (value != rintf(value) || value >= ASY__VOCABULARY_MAX)
+        return at_cell(err, row, i, name, "no token: whole numbers up to 65535 are");
+    if (model && (size_t)value + 1 >= model->ids)
+        return at_cell(err, row, i, name, "a token that the model does not know");
+    load->most = (uint32_t)value > load->most ? (uint32_t)value : load->most;
+    *ret = value;
+    return 0;
+}
+
+/* The code points of a text's first characters; behind its end there is nothing. */
+static int read_text(struct load *load, const struct asy__cell *field, uint64_t row, size_t i,
+                     const char *name, float *ret, struct asy_error *err)
+{
+    size_t length = load->model ? load->model->n_features : load->spec->length, n = 0, at = 0, len;
+    struct asy__cell f = *field;
+    char text[32];
+
+    if (!f.text && !isnan(f.number)) {
+        f.text = asy_format_f64(f.number + 0.0, text);
+        f.len = strlen(text);
+    }
+    for (; f.text && at < f.len && n < length; at += len) {
+        uint32_t point;
+
+        if (!(len = asy__utf8_decode(f.text + at, f.len - at, &point)))
+            return at_cell(err, row, i, name, "not UTF-8");
+        load->seen[point] = 1;
+        ret[n++] = (float)point;
+    }
+    while (n < length)
+        ret[n++] = NAN;
+    return 0;
+}
+
 /* A class is named by the label's text; equal numbers are one class however they are written. */
 static int read_label(struct load *load, const struct asy__cell *field, uint64_t row, size_t i,
                       struct asy_error *err)
@@ -141,11 +189,16 @@ static struct asy__column *used(const struct load *load, size_t i)
     return column;
 }
 
+/* Behind the end of a sequence nothing lacks. */
 static int lacks_any(const struct load *load, const struct asy__cell *fields, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (used(load, i) && asy__is_missing(&fields[i]))
+    for (size_t i = 0; i < n; i++) {
+        const struct asy__column *column = used(load, i);
+
+        if (column && (!load->spec->sequence || column->kind == ASY__LABEL) &&
+            asy__is_missing(&fields[i]))
             return 1;
+    }
     return 0;
 }
 
@@ -162,6 +215,10 @@ static int read_cell(struct load *load, uint64_t row, const struct asy__cell *fi
     if (column->kind == ASY__LABEL)
         return read_label(load, field, row, i, err);
     cell = &cells[load->cell_of[load->map[i]]];
+    if (column->kind == ASY__TEXT)
+        return read_text(load, field, row, i, column->name, cell, err);
+    if (load->spec->sequence || (load->model && load->model->ids))
+        return read_token(load, field, row, i, column->name, cell, err);
     if (asy__is_missing(field)) {
         *cell = NAN;
         return load->spec->missing == ASY__MISSING_MEAN ? 0 :
@@ -241,6 +298,14 @@ static int put_aside(const struct load *load, uint64_t rows, uint64_t width, con
     return too_big(rows, width, why.text, err);
 }
 
+static int has_text(const struct asy__schema *schema)
+{
+    for (size_t i = 0; i < schema->n_columns; i++)
+        if (schema->columns[i].kind == ASY__TEXT)
+            return 1;
+    return 0;
+}
+
 /* Room for the cells of all rows, and where each column's stands. */
 static int make_room(struct load *load, uint64_t rows, struct asy_error *err)
 {
@@ -253,6 +318,10 @@ static int make_room(struct load *load, uint64_t rows, struct asy_error *err)
     for (size_t i = 0; i < schema->n_columns; i++)
         if (schema->columns[i].kind == ASY__NUMBER || schema->columns[i].kind == ASY__CATEGORY)
             load->cell_of[i] = load->n_cells++;
+        else if (schema->columns[i].kind == ASY__TEXT) /* the only one */
+            load->n_cells = load->model ? load->model->n_features : load->spec->length;
+    if (load->n_cells > 0 && has_text(schema) && !(load->seen = calloc(ASY__POINTS, 1)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for a vocabulary");
     if (rows > INT32_MAX || __builtin_mul_overflow(rows, (uint64_t)load->n_cells, &total) ||
         total > ASY__CELLS_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "%llu rows of %zu columns are too many",
@@ -335,6 +404,49 @@ static int choose_task(struct load *load, struct asy_error *err)
     return 0;
 }
 
+/* Numbers the characters that occur, in the order of their code points, and puts the numbers in the
+ * cells; of a model, what it does not know is as if it were not there. */
+static int number_text(struct load *load, struct asy_error *err)
+{
+    struct asy__schema *schema = load->schema;
+    float *ids = calloc(ASY__POINTS, sizeof *ids);
+    int rc = ids ? 0 : asy_fail(err, ASY_E_NOMEM, "no memory for a vocabulary");
+
+    for (uint32_t point = 0; point < ASY__POINTS && rc == 0; point++) {
+        size_t id = ASY__DICT_NONE, len;
+        char text[4];
+
+        if (!load->seen[point])
+            continue;
+        len = asy__utf8_encode(point, text);
+        if (load->model)
+            id = asy__dict_find(&schema->characters, text, len);
+        else if ((rc = asy__dict_add(&schema->characters, text, len, &id, err)) == ASY_E_FULL)
+            rc = asy_fail(err, ASY_E_TOOBIG, "more than %d distinct characters are too many",
+                          ASY__VOCABULARY_MAX);
+        ids[point] = id == ASY__DICT_NONE ? NAN : (float)id;
+    }
+    for (size_t i = 0; i < load->n_rows * load->n_cells && rc == 0; i++)
+        load->cells[i] = isnan(load->cells[i]) ? NAN : ids[(uint32_t)load->cells[i]];
+    free(ids);
+    return rc;
+}
+
+/* How many numbers the tokens of a sequence have, and one for what is missing. */
+static int count_ids(struct load *load, struct asy_error *err)
+{
+    struct asy__schema *schema = load->schema;
+    size_t n = load->seen ? schema->characters.n : (size_t)load->most + 1;
+
+    if (load->seen && !n)
+        return asy_fail(err, ASY_E_FORMAT, "all of its texts are empty");
+    for (size_t f = 0; f < schema->n_features; f++)
+        schema->fill[f] = (float)n;
+    schema->ids = n + 1;
+    schema->fills_missing = 1;
+    return 0;
+}
+
 /* Sorts the categories of each column, renumbers its cells and places the features. */
 static int place_features(struct load *load, struct asy_error *err)
 {
@@ -348,6 +460,8 @@ static int place_features(struct load *load, struct asy_error *err)
         column->feature = schema->n_features;
         if (column->kind == ASY__NUMBER)
             schema->n_features++;
+        if (column->kind == ASY__TEXT)
+            schema->n_features = load->spec->length;
         if (column->kind != ASY__CATEGORY)
             continue;
         if ((rc = asy__dict_sort(&column->values, &now, err)) < 0)
@@ -379,6 +493,8 @@ static void expand(const struct load *load, const float *cells, float *x)
 
         if (column->kind == ASY__NUMBER) {
             x[column->feature] = cells[load->cell_of[i]];
+        } else if (column->kind == ASY__TEXT) {
+            memcpy(x, cells, load->n_cells * sizeof *x);
         } else if (column->kind == ASY__CATEGORY) {
             float id = cells[load->cell_of[i]];
 
@@ -473,6 +589,8 @@ static void fit_feature(const struct moments *of, size_t rows, enum asy__scale s
 {
     double spread;
 
+    if (schema->ids)
+        return;
     schema->fill[f] = (float)of->mean;
     if (scale == ASY__SCALE_NONE || !of->n)
         return;
@@ -544,6 +662,10 @@ static int finish(struct load *load, struct asy__data *data, struct asy_error *e
     if (!load->model && ((rc = choose_task(load, err)) < 0 ||
                          (rc = place_features(load, err)) < 0))
         return rc;
+    if (load->seen && (rc = number_text(load, err)) < 0)
+        return rc;
+    if (!load->model && load->spec->sequence && (rc = count_ids(load, err)) < 0)
+        return rc;
     data->n_rows = load->n_rows;
     data->n_dropped = load->n_dropped;
     if (!(order = calloc(data->n_rows, sizeof *order)))
@@ -612,6 +734,7 @@ static int load_it(struct load *load, struct asy__data *ret, struct asy_error *e
     asy__pages_close(&load->pages);
     free(load->numbers);
     free(load->ids);
+    free(load->seen);
     return rc;
 }
 

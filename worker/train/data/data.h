@@ -18,10 +18,12 @@
 #define ASY__CELLS_MAX ((uint64_t)64 << 30) /* floats of one matrix */
 #define ASY__CATEGORIES_MAX 1000
 #define ASY__CLASSES_MAX 10000
+#define ASY__LENGTH_MAX 8192 /* tokens of a row */
 #define ASY__INT_CLASSES_MAX 100 /* more distinct integers than this are a quantity, not classes */
 
 enum asy__column_kind {
     ASY__SKIPPED, ASY__NUMBER, ASY__CATEGORY, ASY__LABEL,
+    ASY__TEXT,  /* so many features as a row has tokens: its characters */
     ASY__MIXED, /* numbers and texts: only while a schema is planned */
 };
 struct asy__column {
@@ -39,6 +41,10 @@ struct asy__schema {
     /* Sorted; empty for regression. Of a text: its characters, by which tokens are numbered. */
     struct asy__dict classes;
     size_t vocabulary; /* tokens that there are; 0: a table. They have no columns and no features */
+    /* Of a table whose rows are sequences of tokens: their numbers are below ids, the last of which
+     * is padding: what is missing behind a row's end; 0: they are not. */
+    size_t ids;
+    struct asy__dict characters; /* of texts: which have which number */
     size_t n_features;
     size_t image[3]; /* height, width, channels of the array that they come from; 0: it has none */
     /* feature = ((missing ? fill : value) - shift) * factor */
@@ -48,6 +54,7 @@ struct asy__schema {
 
 enum asy__missing { ASY__MISSING_ERROR, ASY__MISSING_MEAN, ASY__MISSING_DROP };
 enum asy__scale { ASY__SCALE_STANDARD, ASY__SCALE_MINMAX, ASY__SCALE_NONE };
+enum asy__sequence { ASY__SEQUENCE_NONE, ASY__SEQUENCE_TOKENS, ASY__SEQUENCE_TEXT };
 enum asy__task { ASY__TASK_AUTO, ASY__TASK_CLASSIFICATION, ASY__TASK_REGRESSION };
 
 /* One field of a row: a text, or a number where the file has it as one. */
@@ -81,6 +88,8 @@ struct asy__data_spec {
     enum asy__task task;
     enum asy__missing missing;
     enum asy__scale scale;
+    enum asy__sequence sequence; /* what a row is, where it is one */
+    size_t length;               /* tokens of a text */
     double validation, test;
     int stratify;
     uint64_t seed;
@@ -133,6 +142,8 @@ struct asy__rows {
 };
 struct asy__rows asy__data_rows(const struct asy__data *data, size_t at, size_t rows);
 
+/* Features that a column is, where it is of numbers (a text's characters among them); else 0. */
+size_t asy__column_numbers(const struct asy__schema *schema, const struct asy__column *column);
 void asy__schema_fini(struct asy__schema *schema);
 void asy__schema_write(const struct asy__schema *schema, struct asy_jsonw *w, const char *key);
 ASY_MUST_CHECK int asy__schema_read(const struct asy_json *node, struct asy__schema *ret,

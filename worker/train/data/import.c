@@ -213,6 +213,18 @@ static int check_tokens(const struct asy__data *data, struct asy_error *err)
     return 0;
 }
 
+/* Of rows that are sequences: they index what is made for their numbers. */
+static int check_ids(const struct asy__data *data, struct asy_error *err)
+{
+    size_t width = data->schema.n_features;
+
+    for (size_t i = 0; i < data->n_rows * width && data->schema.ids; i++)
+        if (!(data->x[i] >= 0 && data->x[i] < (float)data->schema.ids))
+            return asy_fail(err, ASY_E_CORRUPT, "row %zu has a token that there is not",
+                            i / width + 1);
+    return 0;
+}
+
 static int map_arrays(const char *folder, struct asy__data *data, struct asy_error *err)
 {
     size_t rows = data->n_rows, width = data->schema.n_features;
@@ -238,7 +250,7 @@ static int map_arrays(const char *folder, struct asy__data *data, struct asy_err
         return rc;
     data->x = (float *)(void *)((char *)data->x_pages.at + ASY__NPY_HEAD);
     labels = (char *)data->label_pages.at + ASY__NPY_HEAD;
-    if ((rc = check_labels(labels, data, err)) < 0)
+    if ((rc = check_labels(labels, data, err)) < 0 || (rc = check_ids(data, err)) < 0)
         return rc;
     data->label = data->schema.classification ? labels : calloc(rows + 1, sizeof *data->label);
     data->target = data->schema.classification ? calloc(rows + 1, sizeof *data->target) : labels;

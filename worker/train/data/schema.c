@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[] = { "skipped", "number", "category", "label" };
+static const char *const kinds[] = { "skipped", "number", "category", "label", "text" };
 
 void asy__schema_fini(struct asy__schema *schema)
 {
@@ -15,10 +15,18 @@ void asy__schema_fini(struct asy__schema *schema)
     }
     free(schema->columns);
     asy__dict_fini(&schema->classes);
+    asy__dict_fini(&schema->characters);
     free(schema->fill);
     free(schema->shift);
     free(schema->factor);
     *schema = (struct asy__schema){ 0 };
+}
+
+size_t asy__column_numbers(const struct asy__schema *schema, const struct asy__column *column)
+{
+    if (column->kind == ASY__NUMBER)
+        return 1;
+    return column->kind == ASY__TEXT ? schema->n_features : 0; /* it is the only one */
 }
 
 static void write_texts(struct asy_jsonw *w, const char *key, const struct asy__dict *dict)
@@ -60,6 +68,13 @@ void asy__schema_write(const struct asy__schema *schema, struct asy_jsonw *w, co
         asy_jsonw_close(w, '}');
     }
     asy_jsonw_close(w, ']');
+    if (schema->ids) {
+        asy_jsonw_open(w, "sequence", '{');
+        asy_jsonw_u64(w, "ids", schema->ids);
+        asy_jsonw_u64(w, "length", schema->n_features);
+        write_texts(w, "characters", &schema->characters);
+        asy_jsonw_close(w, '}');
+    }
     if (schema->image[0]) {
         asy_jsonw_open(w, "image", '[');
         for (size_t d = 0; d < 3; d++)
@@ -135,10 +150,11 @@ static int read_column(const struct asy_json *node, struct asy__column *column,
     return read_texts(asy_json_get(node, "values"), &column->values, err);
 }
 
-static int read_columns(const struct asy_json *list, struct asy__schema *schema,
+/* length: of a text, which then is all that there is; 0: there can be none. */
+static int read_columns(const struct asy_json *list, size_t length, struct asy__schema *schema,
                         struct asy_error *err)
 {
-    size_t labels = 0, n = asy_json_len(list);
+    size_t labels = 0, texts = 0, n = asy_json_len(list);
     int rc;
 
     if (n < 2 || n > ASY_CSV_COLUMNS_MAX)
@@ -158,7 +174,11 @@ static int read_columns(const struct asy_json *list, struct asy__schema *schema,
             schema->n_features += column->values.n;
         else if (column->kind == ASY__LABEL)
             labels++, schema->label = i;
+        else if (column->kind == ASY__TEXT && length)
+            texts++, schema->n_features = length;
     }
+    if (texts && (texts > 1 || schema->n_features != length))
+        return bad(err, "text");
     return labels == 1 && schema->n_features ? 0 : bad(err, "list of columns");
 }
 
@@ -196,10 +216,46 @@ static int read_tokens(const struct asy_json *node, struct asy__schema *ret, str
     return 0;
 }
 
+/* What rows are sequences of. ret_length: of a text; 0: none. */
+static int read_sequence(const struct asy_json *node, struct asy__schema *schema,
+                         size_t *ret_length, struct asy_error *err)
+{
+    int64_t ids = asy_json_i64(asy_json_get(node, "ids"), 0);
+    int64_t length = asy_json_i64(asy_json_get(node, "length"), 0);
+    int rc;
+
+    asy__dict_init(&schema->characters, ASY__VOCABULARY_MAX);
+    if (!node)
+        return 0;
+    if (ids < 2 || ids > ASY__VOCABULARY_MAX + 1 || length < 1 || length > ASY_CSV_COLUMNS_MAX)
+        return bad(err, "sequence");
+    if ((rc = read_texts(asy_json_get(node, "characters"), &schema->characters, err)) < 0)
+        return rc;
+    if (schema->characters.n && schema->characters.n + 1 != (size_t)ids)
+        return bad(err, "sequence");
+    schema->ids = (size_t)ids;
+    *ret_length = schema->characters.n ? (size_t)length : 0;
+    return 0;
+}
+
+/* Numbers of tokens are as they are, and what is missing is the last of them. */
+static int check_sequence(const struct asy__schema *schema, struct asy_error *err)
+{
+    for (size_t i = 0; i < schema->n_columns && schema->ids; i++)
+        if (schema->columns[i].kind == ASY__CATEGORY)
+            return bad(err, "sequence");
+    for (size_t f = 0; f < schema->n_features && schema->ids; f++)
+        if (schema->fill[f] != (float)(schema->ids - 1) || schema->shift[f] != 0 ||
+            schema->factor[f] != 1)
+            return bad(err, "sequence");
+    return 0;
+}
+
 int asy__schema_read(const struct asy_json *node, struct asy__schema *ret, struct asy_error *err)
 {
     struct asy__schema schema = { 0 };
     const char *task = asy_json_str(asy_json_get(node, "task"), "");
+    size_t length = 0;
     int rc;
 
     if (!strcmp(task, "tokens"))
@@ -216,7 +272,8 @@ int asy__schema_read(const struct asy_json *node, struct asy__schema *ret, struc
     else if (!isfinite(schema.target_shift) || !isfinite(schema.target_factor) ||
              schema.target_factor == 0)
         rc = bad(err, "target");
-    else if ((rc = read_columns(asy_json_get(node, "columns"), &schema, err)) == 0 &&
+    else if ((rc = read_sequence(asy_json_get(node, "sequence"), &schema, &length, err)) == 0 &&
+             (rc = read_columns(asy_json_get(node, "columns"), length, &schema, err)) == 0 &&
              (rc = read_texts(asy_json_get(node, "classes"), &schema.classes, err)) == 0 &&
              (rc = read_floats(asy_json_get(node, "fill"), schema.n_features, &schema.fill,
                                err)) == 0 &&
@@ -224,6 +281,7 @@ int asy__schema_read(const struct asy_json *node, struct asy__schema *ret, struc
                                err)) == 0 &&
              (rc = read_floats(asy_json_get(node, "factor"), schema.n_features, &schema.factor,
                                err)) == 0 &&
+             (rc = check_sequence(&schema, err)) == 0 &&
              schema.classification && schema.classes.n < 2)
         rc = bad(err, "list of classes");
     if (rc < 0) {

@@ -7,7 +7,7 @@
 
 static const char *const keys[] = { "file",    "labels",      "format", "arrays", "header",
                                     "exclude", "categorical", "label",  "task",   "missing",
-                                    "scale",   "split" };
+                                    "scale",   "split",       "sequence", "length" };
 static const char *const split_keys[] = { "validation", "test", "stratify", "seed",
                                           "folds", "repeats" };
 
@@ -169,9 +169,11 @@ int asy__data_spec_read(const struct asy_json *node, struct asy__data_spec *ret,
     static const char *const tasks[] = { "auto", "classification", "regression" };
     static const char *const missing[] = { "error", "mean", "drop" };
     static const char *const scales[] = { "standard", "minmax", "none" };
+    static const char *const sequences[] = { "none", "tokens", "text" };
     const struct asy_json *labels;
     struct asy__data_spec spec = { 0 };
-    int task, rule, scale, rc;
+    int64_t length = asy_json_i64(asy_json_get(node, "length"), 256);
+    int task, rule, scale, sequence, rc;
 
     if (!node || asy_json_type(node) != ASY_JSON_OBJECT)
         return asy_fail(err, ASY_E_INVAL, "the job has no data part");
@@ -192,11 +194,16 @@ int asy__data_spec_read(const struct asy_json *node, struct asy__data_spec *ret,
         (rc = choice(node, "task", tasks, 3, &task, err)) < 0 ||
         (rc = choice(node, "missing", missing, 3, &rule, err)) < 0 ||
         (rc = choice(node, "scale", scales, 3, &scale, err)) < 0 ||
+        (rc = choice(node, "sequence", sequences, 3, &sequence, err)) < 0 ||
         (rc = read_split(asy_json_get(node, "split"), &spec, err)) < 0)
         return rc;
     spec.task = (enum asy__task)task;
     spec.missing = (enum asy__missing)rule;
     spec.scale = (enum asy__scale)scale;
+    spec.sequence = (enum asy__sequence)sequence;
+    if (length < 1 || length > ASY__LENGTH_MAX)
+        return asy_fail(err, ASY_E_INVAL, "data: length is from 1 to %d tokens", ASY__LENGTH_MAX);
+    spec.length = (size_t)length;
     *ret = spec;
     return 0;
 }

@@ -2,6 +2,7 @@
  * survey.c - the first reading of a file: its shape, its columns' types, whether it has a header,
  * and the plan of columns that follows. */
 #include "source.h"
+#include "tokens.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,37 @@ static int refuse_mixed(const struct asy__survey_column *column, const struct as
                     i == schema->label ? "task: classification" : "so in data.categorical");
 }
 
+static int needed(const struct asy__schema *schema, size_t i, int with_label)
+{
+    enum asy__column_kind kind = schema->columns[i].kind;
+
+    return kind == ASY__NUMBER || kind == ASY__CATEGORY || kind == ASY__TEXT ||
+           (kind == ASY__LABEL && with_label);
+}
+
+/* Rows that are sequences: of numbers in all columns, or of the characters of one. */
+static int plan_sequence(const struct asy__data_spec *spec, struct asy__schema *schema,
+                         struct asy_error *err)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < schema->n_columns; i++) {
+        struct asy__column *column = &schema->columns[i];
+
+        if (column->kind == ASY__LABEL || column->kind == ASY__SKIPPED)
+            continue;
+        if (spec->sequence == ASY__SEQUENCE_TEXT && used++)
+            return asy_fail(err, ASY_E_INVAL, "sequence: text is of one column, and '%.60s' is "
+                            "another; exclude it, if it is no label", column->name);
+        if (spec->sequence == ASY__SEQUENCE_TEXT)
+            column->kind = ASY__TEXT;
+        else if (column->kind != ASY__NUMBER)
+            return asy_fail(err, ASY_E_INVAL, "sequence: tokens are numbers, which column '%.60s' "
+                            "has not", column->name);
+    }
+    return 0;
+}
+
 int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey *survey,
                      struct asy__schema *schema, struct asy_error *err)
 {
@@ -307,9 +339,11 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
         asy__dict_init(&schema->columns[i].values, ASY__CATEGORIES_MAX);
     }
     asy__dict_init(&schema->classes, ASY__CLASSES_MAX);
+    asy__dict_init(&schema->characters, ASY__VOCABULARY_MAX);
     if ((rc = choose_label(spec, schema, err)) < 0 ||
         (rc = mark(schema, spec->exclude, "exclude", ASY__SKIPPED, err)) < 0 ||
-        (rc = mark(schema, spec->categorical, "categorical", ASY__CATEGORY, err)) < 0)
+        (rc = mark(schema, spec->categorical, "categorical", ASY__CATEGORY, err)) < 0 ||
+        (spec->sequence && (rc = plan_sequence(spec, schema, err)) < 0))
         return rc;
     for (size_t i = 0; i < schema->n_columns; i++) {
         int undecided = schema->columns[i].kind == ASY__MIXED ||
@@ -317,7 +351,7 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
 
         if (undecided && (rc = refuse_mixed(&survey->columns[i], schema, i, err)) < 0)
             return rc;
-        used += schema->columns[i].kind == ASY__NUMBER || schema->columns[i].kind == ASY__CATEGORY;
+        used += needed(schema, i, 0);
     }
     if (!used && schema->n_columns == 1)
         return asy_fail(err, ASY_E_INVAL, "only one column was found; fields are separated by %s "
@@ -325,13 +359,6 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
     if (!used)
         return asy_fail(err, ASY_E_INVAL, "no column is left to learn from");
     return 0;
-}
-
-static int needed(const struct asy__schema *schema, size_t i, int with_label)
-{
-    enum asy__column_kind kind = schema->columns[i].kind;
-
-    return kind == ASY__NUMBER || kind == ASY__CATEGORY || (kind == ASY__LABEL && with_label);
 }
 
 /* ret_absent: the first needed column whose name the file's first row does not have; SIZE_MAX:

@@ -22,6 +22,9 @@ int asy__family_check(enum asy__family family, const struct asy__schema *schema,
 {
     int wants = family == ASY__GPT, has = schema->vocabulary > 0;
 
+    if (schema->ids && family != ASY__TRANSFORMER)
+        return asy_fail(err, ASY_E_INVAL, "run: rows that are sequences (data.sequence) are for "
+                        "the model transformer, not for %s", asy__family_name(family));
     if (wants == has)
         return 0;
     return asy_fail(err, ASY_E_INVAL, "run: the model %s learns from %s, and the data are %s",

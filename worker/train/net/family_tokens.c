@@ -102,6 +102,32 @@ static int list_gpt(const struct asy__hyper *h, const struct asy__schema *schema
     return 0;
 }
 
+/* Of rows of token numbers: each has a vector, and in the end all have one, their mean. Padding is
+ * a token like others: what it means is learnt, so rows of one length need no mask. */
+static int list_sequence(const struct asy__hyper *h, const struct asy__schema *schema,
+                         struct list *list, struct asy__net_options *options,
+                         struct asy_error *err)
+{
+    int rc;
+
+    if (h->tokens && (size_t)h->tokens != schema->n_features)
+        return asy_fail(err, ASY_E_INVAL, "tokens: a row has %zu of them, not %lld",
+                        schema->n_features, (long long)h->tokens);
+    if (schema->n_features > ASY__CONTEXT_MAX)
+        return asy_fail(err, ASY_E_TOOBIG, "rows of %zu tokens are too long; at most %d are "
+                        "possible", schema->n_features, ASY__CONTEXT_MAX);
+    if ((rc = begin(h, list, err)) < 0)
+        return rc;
+    options->features = (struct asy__shape){ 1, schema->n_features, 1 };
+    add(list, (struct asy__layer_desc){ .kind = ASY__EMBED, .width = (size_t)h->d_model,
+                                        .vocabulary = schema->ids, .spread = spread(h) });
+    add_dropout(list, h);
+    add_blocks(list, h, 0);
+    add(list, (struct asy__layer_desc){ .kind = ASY__GLOBAL_MEAN });
+    add(list, (struct asy__layer_desc){ .kind = ASY__DENSE, .width = asy__outputs_of(schema) });
+    return 0;
+}
+
 static int list_transformer(const struct asy__hyper *h, const struct asy__schema *schema,
                             struct list *list, struct asy__net_options *options,
                             struct asy_error *err)
@@ -109,6 +135,8 @@ static int list_transformer(const struct asy__hyper *h, const struct asy__schema
     size_t tokens = h->tokens ? (size_t)h->tokens : schema->n_features;
     int rc;
 
+    if (schema->ids)
+        return list_sequence(h, schema, list, options, err);
     if (schema->n_features % tokens)
         return asy_fail(err, ASY_E_INVAL, "tokens: %zu features do not make %zu tokens of one "
                         "length", schema->n_features, tokens);

@@ -31,7 +31,7 @@ float asy__code(const struct asy__column *column, size_t i)
 /* Values that are numbers are sorted as such. */
 enum asy__given asy__given(const struct asy__column *column)
 {
-    if (column->kind == ASY__NUMBER)
+    if (column->kind == ASY__NUMBER || column->kind == ASY__TEXT)
         return ASY__GIVEN_NUMBER;
     if (column->kind != ASY__CATEGORY)
         return ASY__GIVEN_NOT;

@@ -294,7 +294,7 @@ static int check(const struct asy__export *export, struct asy_error *err)
     size_t n = size_of(export->model);
     int rc;
 
-    if (schema->vocabulary)
+    if (schema->vocabulary || schema->ids)
         return asy_fail(err, ASY_E_UNSUPPORTED, "C is for rows of a table, this is a model of "
                         "tokens; export it as onnx");
     if (n > ASY_EXPORT_C_MAX)

@@ -61,8 +61,8 @@ static float *of_numbers(struct build *b, const float *from, size_t n)
     float *list = asy__graph_room(b->graph, n, sizeof *list);
 
     for (size_t i = 0, k = 0; list && i < schema->n_columns; i++)
-        if (schema->columns[i].kind == ASY__NUMBER)
-            list[k++] = from[schema->columns[i].feature];
+        for (size_t f = 0; f < asy__column_numbers(schema, &schema->columns[i]); f++)
+            list[k++] = from[schema->columns[i].feature + f];
     return list;
 }
 
@@ -85,6 +85,12 @@ static const char *scaled(struct build *b, const char *numbers, size_t n)
     return numbers;
 }
 
+/* Numbers of x that a column is: of a text those of its characters. */
+static size_t numbers_of(const struct build *b, const struct asy__column *column)
+{
+    return asy__given(column) == ASY__GIVEN_CODE ? 1 : asy__column_numbers(b->schema, column);
+}
+
 /* The columns that are numbers, and where they stand in x. */
 static void add_numbers(struct build *b)
 {
@@ -92,13 +98,14 @@ static void add_numbers(struct build *b)
     size_t n = 0, x = 0;
 
     for (size_t i = 0; at && i < b->schema->n_columns; i++) {
-        enum asy__given given = asy__given(&b->schema->columns[i]);
+        const struct asy__column *column = &b->schema->columns[i];
+        size_t numbers = numbers_of(b, column);
 
-        if (given == ASY__GIVEN_NUMBER) {
-            at[n++] = (int64_t)x;
-            b->place[b->schema->columns[i].feature] = (int64_t)b->n_placed++;
+        for (size_t f = 0; f < numbers && asy__given(column) == ASY__GIVEN_NUMBER; f++) {
+            at[n++] = (int64_t)(x + f);
+            b->place[column->feature + f] = (int64_t)b->n_placed++;
         }
-        x += given == ASY__GIVEN_NUMBER || given == ASY__GIVEN_CODE;
+        x += numbers;
     }
     if (n)
         b->pieces[b->n_pieces++] = scaled(b, n == b->n_x ? "x" : columns_of(b, "x", at, n), n);
@@ -191,7 +198,7 @@ static int add_categories(struct build *b, struct asy_error *err)
         } else if (given == ASY__GIVEN_CODE) {
             b->pieces[b->n_pieces++] = one_hot_code(b, column, x);
         }
-        x += given == ASY__GIVEN_NUMBER || given == ASY__GIVEN_CODE;
+        x += (int64_t)numbers_of(b, column);
         for (size_t v = 0; given >= ASY__GIVEN_CODE && v < column->values.n; v++)
             b->place[column->feature + v] = (int64_t)b->n_placed++;
     }
@@ -212,11 +219,8 @@ static int add_features(struct build *b, const char **ret_name, struct asy_error
     b->place = asy__graph_room(b->graph, schema->n_features, sizeof *b->place);
     if (!b->pieces || !b->place)
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu features", schema->n_features);
-    for (size_t i = 0; i < schema->n_columns; i++) {
-        enum asy__given given = asy__given(&schema->columns[i]);
-
-        b->n_x += given == ASY__GIVEN_NUMBER || given == ASY__GIVEN_CODE;
-    }
+    for (size_t i = 0; i < schema->n_columns; i++)
+        b->n_x += numbers_of(b, &schema->columns[i]);
     if (b->n_x) {
         asy__graph_input(b->graph, "x", ASY__GRAPH_F32, &b->n_x, 1);
         add_numbers(b);
@@ -340,18 +344,18 @@ static void list_columns(struct build *b, struct asy_buf *text)
     asy__graph_meta(b->graph, "columns", text->data);
 }
 
-/* Of a text, its characters. */
-static void list_classes(struct build *b, struct asy_buf *text)
+static void list_texts(struct build *b, const char *key, const struct asy__dict *dict,
+                       struct asy_buf *text)
 {
     struct asy_jsonw w;
 
     asy_buf_clear(text);
     asy_jsonw_init(&w, text, 0);
     asy_jsonw_open(&w, NULL, '[');
-    for (size_t i = 0; i < b->schema->classes.n; i++)
-        asy_jsonw_str(&w, NULL, b->schema->classes.texts[i]);
+    for (size_t i = 0; i < dict->n; i++)
+        asy_jsonw_str(&w, NULL, dict->texts[i]);
     asy_jsonw_close(&w, ']');
-    asy__graph_meta(b->graph, b->schema->vocabulary ? "characters" : "classes", text->data);
+    asy__graph_meta(b->graph, key, text->data);
 }
 
 /* The most tokens of a row. */
@@ -379,8 +383,12 @@ static int describe(struct build *b, struct asy_error *err)
         rc = asy_buf_check(&text, "the list of columns", err);
     }
     if (rc == 0 && b->schema->classes.n) {
-        list_classes(b, &text);
+        list_texts(b, b->schema->vocabulary ? "characters" : "classes", &b->schema->classes, &text);
         rc = asy_buf_check(&text, "the list of classes", err);
+    }
+    if (rc == 0 && b->schema->characters.n) {
+        list_texts(b, "characters", &b->schema->characters, &text);
+        rc = asy_buf_check(&text, "the list of characters", err);
     }
     if (rc == 0 && b->schema->vocabulary) {
         name_context(b, &text);
