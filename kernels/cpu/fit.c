@@ -55,6 +55,39 @@ void asy_adam_l2_step(const struct asy_adam *adam, uint64_t step, size_t n, floa
     asy__fit_get()->adam_l2(&constants, (float)adam->weight_decay, n, w, g, m, v);
 }
 
+struct asy_rule asy_rule_sgd(const struct asy_sgd *sgd)
+{
+    return (struct asy_rule){ .kind = ASY_BY_SGD, .sgd = *sgd };
+}
+
+struct asy_rule asy_rule_adam(enum asy_rule_kind kind, const struct asy_adam *adam, uint64_t step)
+{
+    struct asy__adam_step c = asy__adam_constants(adam, step);
+
+    return (struct asy_rule){ .kind = kind, .keep = c.keep, .rate = c.rate, .root = c.root,
+                              .epsilon = c.epsilon, .beta1 = c.beta1, .beta2 = c.beta2,
+                              .decay = (float)adam->weight_decay };
+}
+
+void asy_rule_step(const struct asy_rule *rule, const struct asy_block *block, float *w,
+                   const float *g, float *m, float *v)
+{
+    struct asy__adam_step adam = { rule->keep, rule->rate, rule->root, rule->epsilon, rule->beta1,
+                                   rule->beta2 };
+
+    if (rule->kind == ASY_BY_SGD) {
+        asy__fused_get()->sgd_block(&rule->sgd, block, w, g, m);
+        return;
+    }
+    if (rule->kind == ASY_BY_ADAM) {
+        asy__fused_get()->adam_block(&adam, block, w, g, m, v);
+        return;
+    }
+    for (size_t i = 0; i < block->rows; i++)
+        asy__fit_get()->adam_l2(&adam, rule->decay, block->cols, w + i * block->row,
+                                g + i * block->g_row, m + i * block->row, v + i * block->row);
+}
+
 double asy_sum_squares(size_t n, const float *x)
 {
     return asy__fit_get()->sum_squares(n, x);

@@ -3,6 +3,7 @@
 #ifndef ASY_FUSED_H
 #define ASY_FUSED_H
 #include <asy/kernels.h>
+#include <asy/update.h>
 
 /* The slope of leaky_relu for negative sums. */
 #define ASY__LEAKY 0.01f
@@ -34,9 +35,10 @@ struct asy__fused {
     void (*sum_rows)(size_t rows, size_t n, const float *const *x, float *y);
     double (*softmax_loss)(size_t rows, size_t cols, float *logits, const int32_t *labels,
                            float scale, uint64_t *correct);
-    void (*sgd_step)(const struct asy_sgd *sgd, size_t n, float *w, const float *g, float *m);
-    void (*adam_step)(const struct asy__adam_step *adam, size_t n, float *w, const float *g,
-                      float *m, float *v);
+    void (*sgd_block)(const struct asy_sgd *sgd, const struct asy_block *block, float *w,
+                      const float *g, float *m);
+    void (*adam_block)(const struct asy__adam_step *adam, const struct asy_block *block, float *w,
+                       const float *g, float *m, float *v);
     void (*triad)(size_t n, float s, float *a, const float *b, const float *c);
     void (*layer_norm)(size_t rows, size_t cols, float epsilon, const float *x, const float *scale,
                        const float *shift, float *y, float *stats);

@@ -257,13 +257,15 @@ static double softmax_loss(size_t rows, size_t cols, float *logits, const int32_
     return loss;
 }
 
-static void sgd_plain(size_t n, float lr, float decay, float *restrict w, const float *restrict g)
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void sgd_plain(size_t n, float lr, float decay, float *restrict w, const float *restrict g)
 {
     for (size_t i = 0; i < n; i++)
         w[i] -= lr * (g[i] + decay * w[i]);
 }
 
-static void sgd_momentum(size_t n, float lr, float momentum, float decay, float *restrict w,
+INLINE void sgd_momentum(size_t n, float lr, float momentum, float decay, float *restrict w,
                          const float *restrict g, float *restrict m)
 {
     for (size_t i = 0; i < n; i++) {
@@ -272,7 +274,7 @@ static void sgd_momentum(size_t n, float lr, float momentum, float decay, float 
     }
 }
 
-static void sgd_nesterov(size_t n, float lr, float momentum, float decay, float *restrict w,
+INLINE void sgd_nesterov(size_t n, float lr, float momentum, float decay, float *restrict w,
                          const float *restrict g, float *restrict m)
 {
     for (size_t i = 0; i < n; i++) {
@@ -283,18 +285,41 @@ static void sgd_nesterov(size_t n, float lr, float momentum, float decay, float 
     }
 }
 
-static void sgd_step(const struct asy_sgd *sgd, size_t n, float *w, const float *g, float *m)
+/* Rows as wide as the product's tiles have their width known to the compiler, as a loop over so few
+ * would cost more than what it does. */
+#define BLOCK_ROWS(block, row_of)                                                                  \
+    do {                                                                                           \
+        const struct asy_block has = *(block);                                                     \
+                                                                                                   \
+        for (size_t r = 0, at = 0, from = 0; r < has.rows;                                         \
+             r++, at += has.row, from += has.g_row) {                                              \
+            if (has.cols == 32)                                                                    \
+                row_of(32);                                                                        \
+            else if (has.cols == 16)                                                               \
+                row_of(16);                                                                        \
+            else                                                                                   \
+                row_of(has.cols);                                                                  \
+        }                                                                                          \
+    } while (0)
+
+static void sgd_block(const struct asy_sgd *sgd, const struct asy_block *block, float *w,
+                      const float *g, float *m)
 {
-    if (sgd->momentum == 0)
-        sgd_plain(n, sgd->lr, sgd->weight_decay, w, g);
-    else if (sgd->nesterov)
-        sgd_nesterov(n, sgd->lr, sgd->momentum, sgd->weight_decay, w, g, m);
+    const struct asy_sgd s = *sgd;
+
+#define PLAIN(n) sgd_plain(n, s.lr, s.weight_decay, w + at, g + from)
+#define MOMENTUM(n) sgd_momentum(n, s.lr, s.momentum, s.weight_decay, w + at, g + from, m + at)
+#define NESTEROV(n) sgd_nesterov(n, s.lr, s.momentum, s.weight_decay, w + at, g + from, m + at)
+    if (s.momentum == 0)
+        BLOCK_ROWS(block, PLAIN);
+    else if (s.nesterov)
+        BLOCK_ROWS(block, NESTEROV);
     else
-        sgd_momentum(n, sgd->lr, sgd->momentum, sgd->weight_decay, w, g, m);
+        BLOCK_ROWS(block, MOMENTUM);
 }
 
-static void adam_loop(struct asy__adam_step c, size_t n, float *restrict w,
-                      const float *restrict g, float *restrict m, float *restrict v)
+INLINE void adam_row(struct asy__adam_step c, size_t n, float *restrict w, const float *restrict g,
+                     float *restrict m, float *restrict v)
 {
     float rest1 = 1.0f - c.beta1, rest2 = 1.0f - c.beta2;
 
@@ -305,10 +330,13 @@ static void adam_loop(struct asy__adam_step c, size_t n, float *restrict w,
     }
 }
 
-static void adam_step(const struct asy__adam_step *adam, size_t n, float *w, const float *g,
-                      float *m, float *v)
+static void adam_block(const struct asy__adam_step *adam, const struct asy_block *block, float *w,
+                       const float *g, float *m, float *v)
 {
-    adam_loop(*adam, n, w, g, m, v);
+    const struct asy__adam_step c = *adam;
+
+#define ADAM(n) adam_row(c, n, w + at, g + from, m + at, v + at)
+    BLOCK_ROWS(block, ADAM);
 }
 
 static void triad(size_t n, float s, float *a, const float *b, const float *c)
@@ -332,8 +360,8 @@ const struct asy__fused FUSED = {
     .column_sums = column_sums,
     .sum_rows = sum_rows,
     .softmax_loss = softmax_loss,
-    .sgd_step = sgd_step,
-    .adam_step = adam_step,
+    .sgd_block = sgd_block,
+    .adam_block = adam_block,
     .triad = triad,
     .layer_norm = layer_norm,
     .layer_norm_grad = layer_norm_grad,

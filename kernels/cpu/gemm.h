@@ -4,7 +4,7 @@
 #define ASY_CPU_GEMM_H
 #include <asy/gemm.h>
 
-#define ASY__TILE_ROWS 14    /* the most rows of a tile, of any set */
+#define ASY__TILE_ROWS 14    /* ASY_GEMM_ROWS: the most rows of a tile, of any set */
 #define ASY__TILE_VECTORS 2  /* the most vectors across a tile */
 #define ASY__LANES_MAX 16
 #define ASY__SPIN 12         /* sums at once: more than latency times ports, fewer than registers */
@@ -19,8 +19,14 @@ struct asy__tile {
     size_t a_row, a_k, b_k, c_row, k;
     size_t tail;             /* ASY__TILE_TAIL: lanes of the last vector that are c's */
     int add;
+    /* ASY__TILE_AHEAD: what is prefetched meanwhile, a place in each of the first steps of k: */
+    const float *near;
+    const ptrdiff_t *ahead;  /* [n_ahead], floats from near */
+    size_t n_ahead;          /* at most k */
 };
-enum asy__tile_kind { ASY__TILE_PLAIN, ASY__TILE_PACKING, ASY__TILE_TAIL, ASY__TILE_KINDS };
+enum asy__tile_kind {
+    ASY__TILE_PLAIN, ASY__TILE_PACKING, ASY__TILE_TAIL, ASY__TILE_AHEAD, ASY__TILE_KINDS
+};
 typedef void (*asy__tile_f)(const struct asy__tile *tile);
 
 struct asy__gemm {
@@ -45,4 +51,8 @@ const struct asy__gemm *asy__gemm_get(void);
 /* asy_gemm() with a set that this processor has. */
 void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
                    const float *b, float *c, float *room);
+/* asy_gemm_taken() with such a set. */
+void asy__gemm_run_taken(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
+                         const float *b, float *c, float *room,
+                         const struct asy_gemm_taker *taker);
 #endif

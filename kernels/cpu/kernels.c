@@ -207,7 +207,9 @@ double asy_squared_loss(size_t rows, float *y, const float *target, float scale)
 
 void asy_sgd_step(const struct asy_sgd *sgd, size_t n, float *w, const float *g, float *m)
 {
-    fused->sgd_step(sgd, n, w, g, m);
+    const struct asy_block all = { 1, n, 0, 0 };
+
+    fused->sgd_block(sgd, &all, w, g, m);
 }
 
 struct asy__adam_step asy__adam_constants(const struct asy_adam *adam, uint64_t step)
@@ -229,8 +231,9 @@ void asy_adam_step(const struct asy_adam *adam, uint64_t step, size_t n, float *
                    float *m, float *v)
 {
     struct asy__adam_step constants = asy__adam_constants(adam, step);
+    const struct asy_block all = { 1, n, 0, 0 };
 
-    fused->adam_step(&constants, n, w, g, m, v);
+    fused->adam_block(&constants, &all, w, g, m, v);
 }
 
 void asy_layer_norm(size_t rows, size_t cols, float epsilon, const float *x, const float *scale,

@@ -41,22 +41,38 @@ static void dense_dx(const struct asy_op *op, const struct asy_op_cpu *cpu, size
                                                          cpu->room);
 }
 
-#define ROWS_BETWEEN 64 /* of a gradient, from word to word: some tens of microseconds */
+/* Who takes a gradient of one operation. */
+struct taken {
+    const struct asy_op_taker *taker;
+    size_t at, wide; /* of the whole */
+};
 
-/* The rows of a product do not depend on each other, nor do their bits. */
-static void dense_dw_told(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+static void take_block(void *arg, size_t i, size_t j, size_t rows, size_t cols, const float *g,
+                       size_t g_row)
 {
-    size_t wide = op->n[0], high = op->n[1];
+    const struct taken *to = arg;
+    struct asy_block block = { rows, cols, to->wide, g_row };
+
+    to->taker->take(to->taker->arg, to->at + i * to->wide + j, &block, g);
+}
+
+static void dense_dw_taken(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    const struct asy_op_taker *taker = cpu->taker;
+    size_t wide = op->n[0], high = op->n[1], at = op->out[0].at;
     const float *dy = in(cpu, op, 0), *x = in(cpu, op, 1);
-    float *dw = out(cpu, op, 0);
+    struct asy_gemm shape = { .trans_a = 1, .m = high, .n = wide, .k = rows, .lda = high,
+                              .ldb = wide, .ldc = wide };
+    struct taken to = { taker, at, wide };
+    struct asy_gemm_taker blocks = { .take = take_block, .arg = &to, .n_near = taker->n_near };
 
-    for (size_t i = 0; i < high; i += ROWS_BETWEEN) {
-        size_t n = high - i < ROWS_BETWEEN ? high - i : ROWS_BETWEEN;
-        struct asy_gemm shape = { .trans_a = 1, .m = n, .n = wide, .k = rows, .lda = high,
-                                  .ldb = wide, .ldc = wide };
-
-        asy_gemm(&shape, dy + i, x, dw + i * wide, cpu->room);
-        cpu->between(cpu->between_arg, op, (i + n) * wide);
+    for (size_t i = 0; i < taker->n_near; i++)
+        blocks.near[i] = taker->near[i] + at;
+    if (cpu->plain) {
+        asy_dense_dw_ref(rows, wide, high, dy, x, out(cpu, op, 0));
+        take_block(&to, 0, 0, high, wide, out(cpu, op, 0), wide);
+    } else {
+        asy_gemm_taken(&shape, dy, x, out(cpu, op, 0), cpu->room, &blocks);
     }
 }
 
@@ -65,8 +81,8 @@ static void dense_dw(const struct asy_op *op, const struct asy_op_cpu *cpu, size
     const float *dy = in(cpu, op, 0), *x = in(cpu, op, 1);
     float *dw = out(cpu, op, 0);
 
-    if (cpu->between && !cpu->plain && !cpu->team && !is_bf16(op))
-        dense_dw_told(op, cpu, rows);
+    if (cpu->taker && op->flags & ASY_OP_LAST)
+        dense_dw_taken(op, cpu, rows);
     else if (cpu->plain)
         (is_bf16(op) ? asy_bf16_dense_dw_ref : asy_dense_dw_ref)(rows, op->n[0], op->n[1], dy, x,
                                                                  dw);
@@ -324,10 +340,7 @@ void asy__op_one(const struct asy_op *op, const struct asy_op_cpu *cpu,
 void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu *cpu,
                 const struct asy_op_step *step)
 {
-    for (const struct asy_op *op = program; op < program + n; op++) {
+    for (const struct asy_op *op = program; op < program + n; op++)
         if (!asy__op_team(op, cpu, step))
             asy__op_one(op, cpu, step);
-        if (cpu->between)
-            cpu->between(cpu->between_arg, op, SIZE_MAX);
-    }
 }

@@ -312,6 +312,8 @@ static asy_team_work_f way_of(struct piece *p)
     size_t batch = p->step->rows, rows = batch * op->per_row, columns = op->n[0];
     int product = rows * op->n[0] * op->n[1] >= LEAST * MULTIPLIES; /* of a dense layer */
 
+    if (p->cpu->taker && op->flags & ASY_OP_LAST)
+        return NULL; /* what is taken comes from one thread */
     switch (op->kind) {
     case ASY_OP_DENSE_DW:
         return product ? some_weights : NULL;

@@ -61,7 +61,7 @@ int asy__exec_check(const struct asy_op *program, size_t n, size_t batch, size_t
             return asy_fail(err, ASY_E_UNSUPPORTED,
                             "devices do not compute in mixed precision (operation '%s')",
                             table[op->kind].name);
-        if (op->flags & ~(ASY_OP_ADDS | ASY_OP_CAUSAL))
+        if (op->flags & ~(ASY_OP_ADDS | ASY_OP_CAUSAL | ASY_OP_LAST))
             return asy_fail(err, ASY_E_UNSUPPORTED,
                             "devices do not have the operation '%s' with flags %#x",
                             table[op->kind].name, op->flags);

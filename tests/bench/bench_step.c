@@ -20,6 +20,7 @@
 #include <asy/rng.h>
 #include "net/net.h"
 #include "learn/score.h"
+#include "learn/update.h"
 
 #define ROWS ((size_t)8192)
 #define LAYERS_MAX 10
@@ -27,8 +28,10 @@
 struct net {
     struct asy__net *plan;
     struct asy__learner learner;
+    struct asy_op_taker taker;
+    struct asy__update *update;
+    struct asy__update_pass pass;
     size_t batch, width;
-    int adam;
     float *params, *grads, *m, *v, *data, *x;
     int32_t *labels, *label;
     uint32_t *order;
@@ -129,13 +132,44 @@ static void set_up(struct net *net)
     }
 }
 
+static void take(void *arg, size_t at, const struct asy_block *block, const float *g)
+{
+    const struct net *net = arg;
+
+    asy__update_block(&net->pass, at, block, g);
+}
+
+static int plan_update(struct net *net, int adam, struct asy_error *err)
+{
+    struct asy__span spans[2 * LAYERS_MAX];
+    int images = net->plan->features.height > 1;
+    struct asy__hyper hyper;
+    size_t n;
+
+    for (n = 0; n < net->plan->n_tensors; n++) {
+        const struct asy__tensor *tensor = &net->plan->tensors[n];
+
+        spans[n] = (struct asy__span){ tensor->at, tensor->n, 1, tensor->early };
+    }
+    asy__hyper_defaults(ASY__MLP, &hyper);
+    hyper.optimizer = adam ? ASY__ADAM : ASY__SGD;
+    hyper.lr = (adam ? 1e-3 : 0.01) * (images ? 0.01 : 1);
+    hyper.momentum = 0.9;
+    hyper.weight_decay = 0;
+    net->taker = (struct asy_op_taker){ .take = take, .arg = net };
+    net->taker.n_near = 2 + (size_t)adam;
+    net->taker.near[0] = net->params;
+    net->taker.near[1] = net->m;
+    net->taker.near[2] = net->v;
+    net->learner.taker = &net->taker;
+    return asy__update_create(&hyper, ROWS / net->batch, 1, spans, n, net->plan->n_params,
+                              &net->update, err);
+}
+
 static void step(struct net *net)
 {
-    int images = net->plan->features.height > 1;
-    const struct asy_sgd sgd = { .lr = images ? 1e-4f : 0.01f, .momentum = 0.9f };
-    const struct asy_adam adam = { images ? 1e-5 : 1e-3, 0.9, 0.999, 1e-8, 0 };
+    struct asy__update_memory memory = { .params = net->params, .m = net->m, .v = net->v };
     size_t from = net->step * net->batch % (ROWS / net->batch * net->batch);
-    size_t n = net->plan->n_params;
     struct asy__batch batch = { .rows = net->batch, .x = net->x, .label = net->label,
                                 .scale = 1.0f / (float)net->batch, .step = net->step };
     struct asy__score score = { .rows = 0 };
@@ -146,13 +180,11 @@ static void step(struct net *net)
         memcpy(net->x + i * net->width, net->data + row * net->width, net->width * sizeof(float));
         net->label[i] = net->labels[row];
     }
+    net->step++;
+    net->pass = asy__update_begin(net->update, &memory, net->step, 1);
     ASY_IGNORE(net->learner.type->gradient(&net->learner, &batch, net->grads, &score, NULL));
     net->loss = score.loss; /* (a network's gradient cannot fail) */
-    net->step++;
-    if (net->adam)
-        asy_adam_step(&adam, net->step, n, net->params, net->grads, net->m, net->v);
-    else
-        asy_sgd_step(&sgd, n, net->params, net->grads, net->m);
+    asy__update_rest(&net->pass, net->grads);
 }
 
 /* Microseconds a step. */
@@ -198,7 +230,6 @@ int main(int argc, char **argv)
     }
     asy_kernels_init();
     asy_kernels_flush_denormals();
-    net.adam = !strcmp(argv[3], "adam");
     options.train_rows = net.batch;
     options.bf16 = argc == 6 && !strcmp(argv[5], "bf16");
     if (asy__net_create(layers, n_layers, &options, &net.plan, &err) < 0) {
@@ -206,6 +237,10 @@ int main(int argc, char **argv)
         return 1;
     }
     set_up(&net);
+    if (plan_update(&net, !strcmp(argv[3], "adam"), &err) < 0) {
+        fprintf(stderr, "bench_step: %s\n", err.text);
+        return 1;
+    }
     us = *end ? run_steps(&net, amount) : run_for(&net, amount);
     printf("%.6g %llu %.6g %s\n", us, (unsigned long long)net.step,
            net.loss / (double)net.batch, options.bf16 ? asy_bf16_name() : "fp32");

@@ -277,6 +277,47 @@ static void updates_match_their_plain_twins(void)
     }
 }
 
+/* What the rule of the i-th way does to n entries. */
+static void step_row(size_t i, size_t n, float *w, const float *g, float *m, float *v)
+{
+    if (i == 0)
+        asy_adam_step(&adam, 3, n, w, g, m, v);
+    else if (i == 1)
+        asy_adam_l2_step(&adam, 3, n, w, g, m, v);
+    else
+        asy_sgd_step(&sgds[i - 2], n, w, g, sgds[i - 2].momentum == 0 ? NULL : m);
+}
+
+static void blocks_are_updated_as_rows(void)
+{
+    enum { ROWS = 5, WIDE = 40 };
+    static const size_t widths[] = { 1, 7, 8, 15, 16, 17, 31, 32, 33, 40 };
+    static float w[2][ROWS * WIDE], m[2][ROWS * WIDE], v[2][ROWS * WIDE], g[ROWS * 50];
+
+    for (size_t i = 0; i < 2 + ASY_ARRAY_LEN(sgds); i++)
+        for (size_t c = 0; c < ASY_ARRAY_LEN(widths); c++) {
+            struct asy_block block = { ROWS, widths[c], WIDE, 50 };
+            struct asy_rule rule = i < 2 ? asy_rule_adam(i == 0 ? ASY_BY_ADAM : ASY_BY_ADAM_L2,
+                                                         &adam, 3)
+                                         : asy_rule_sgd(&sgds[i - 2]);
+            int plain = i >= 2 && sgds[i - 2].momentum == 0;
+
+            fill(w[0], ROWS * WIDE, 1), fill(m[0], ROWS * WIDE, 1), fill(v[0], ROWS * WIDE, 1);
+            for (size_t at = 0; at < ROWS * WIDE; at++)
+                v[0][at] = fabsf(v[0][at]);
+            fill(g, ASY_ARRAY_LEN(g), 1);
+            memcpy(w[1], w[0], sizeof w[0]), memcpy(m[1], m[0], sizeof m[0]);
+            memcpy(v[1], v[0], sizeof v[0]);
+            asy_rule_step(&rule, &block, w[0], g, plain ? NULL : m[0], i < 2 ? v[0] : NULL);
+            for (size_t r = 0; r < ROWS; r++)
+                step_row(i, widths[c], w[1] + r * WIDE, g + r * 50, m[1] + r * WIDE,
+                         v[1] + r * WIDE);
+            T_EQ("w", memcmp(w[0], w[1], sizeof w[0]), 0); /* what lies between rows, too */
+            T_EQ("m", memcmp(m[0], m[1], sizeof m[0]), 0);
+            T_EQ("v", memcmp(v[0], v[1], sizeof v[0]), 0);
+        }
+}
+
 static void what_goes_along_matches_its_plain_twin(void)
 {
     static float x[1003], x2[1003], w[1003];
@@ -361,6 +402,7 @@ int main(void)
         T_TEST(losses_of_numbers_match_their_plain_twins), T_TEST(gradients_match_differences),
         T_TEST(operations_of_losses_match_their_plain_twins),
         T_TEST(broken_outputs_give_broken_losses), T_TEST(updates_match_their_plain_twins),
+        T_TEST(blocks_are_updated_as_rows),
         T_TEST(what_goes_along_matches_its_plain_twin), T_TEST(instruction_sets_agree_to_the_bit),
     };
 

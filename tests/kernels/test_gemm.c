@@ -88,6 +88,69 @@ static void compare(float *room, const struct asy_gemm *s, const float *a,
     }
 }
 
+/* Where blocks go, and how often each entry has come. */
+struct taken {
+    float *c;
+    unsigned char *times;
+    size_t ld;
+};
+
+static void take(void *arg, size_t i, size_t j, size_t rows, size_t cols, const float *block,
+                 size_t block_row)
+{
+    const struct taken *to = arg;
+
+    for (size_t r = 0; r < rows; r++)
+        for (size_t s = 0; s < cols; s++) {
+            to->c[(i + r) * to->ld + j + s] = block[r * block_row + s];
+            to->times[(i + r) * to->ld + j + s]++;
+        }
+}
+
+/* room_c: as large as the result, of what counts as nothing; near: beside how many arrays. */
+static void compare_taken(float *room, const struct asy_gemm *s, const float *a, const float *b,
+                          const float *want, float *got, float *room_c, size_t near)
+{
+    struct taken to = { got, calloc(c_size(s) + 1, 1), s->ldc };
+    const struct asy_gemm_taker taker = { take, &to, { want, got, room_c, want }, near };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(all_sets) && T_TRUE(to.times != NULL); i++) {
+        size_t others = 0;
+
+        if (!is_here(all_sets[i]))
+            continue;
+        memset(to.times, 0, c_size(s));
+        memset(room_c, 0xff, c_size(s) * sizeof *room_c);
+        asy__gemm_run_taken(all_sets[i], s, a, b, room_c, room, &taker);
+        for (size_t r = 0; r < s->m; r++) {
+            T_EQ(all_sets[i]->name, memcmp(got + r * s->ldc, want + r * s->ldc, s->n * sizeof *got),
+                 0);
+            for (size_t j = 0; j < s->n; j++)
+                others += to.times[r * s->ldc + j] != 1;
+        }
+        T_EQ("entries that did not come once", others, 0);
+    }
+    free(to.times);
+}
+
+static void check_taken(float *room, size_t m, size_t n, size_t k, size_t near)
+{
+    const struct asy_gemm s = { .trans_a = 1, .m = m, .n = n, .k = k, .lda = m + near, .ldb = n,
+                                .ldc = n + near };
+    float *a = matrix(k, m, s.lda), *b = matrix(k, n, n), *want = matrix(m, n, s.ldc);
+    float *got = matrix(m, n, s.ldc), *room_c = matrix(m, n, s.ldc);
+
+    if (T_TRUE(a && b && want && got && room_c)) {
+        chain(&s, a, b, want);
+        compare_taken(room, &s, a, b, want, got, room_c, near);
+    }
+    free(a);
+    free(b);
+    free(want);
+    free(got);
+    free(room_c);
+}
+
 static void check(float *room, size_t m, size_t n, size_t k, int how)
 {
     struct asy_gemm s = { .trans_a = how & 1, .trans_b = how >> 1 & 1, .add = how >> 2 & 1,
@@ -149,6 +212,55 @@ static void every_entry_is_one_chain_of_fused_multiply_adds(void)
     free(room);
 }
 
+/* Groups of panels, blocks of k, tails of both directions; 0 to 4 arrays beside the result. */
+static void blocks_that_are_taken_are_the_product(void)
+{
+    static const struct {
+        size_t m, n, k;
+    } sizes[] = { { 1, 1, 1 }, { 13, 31, 3 }, { 14, 32, 16 }, { 15, 33, 64 }, { 40, 100, 256 },
+                  { 31, 70, 257 }, { 20, 45, 700 }, { 29, 1000, 250 }, { 30, 4000, 40 } };
+    float *room = room_create();
+
+    if (!room)
+        return;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(sizes); i++)
+        for (size_t near = 0; near <= ASY_GEMM_NEAR; near++)
+            check_taken(room, sizes[i].m, sizes[i].n, sizes[i].k, near);
+    for (size_t m = 1; m <= 30; m++)
+        check_taken(room, m, 1 + asy_rng_below(&rng, 70), 1 + asy_rng_below(&rng, 300), m % 5);
+    free(room);
+}
+
+/* By OpenBLAS, where it multiplies, and of no terms. */
+static void whole_products_are_taken_too(void)
+{
+    enum { M = 5, N = 7, K = 90 };
+    struct asy_gemm s = { .trans_a = 1, .m = M, .n = N, .k = K, .lda = M, .ldb = N, .ldc = N };
+    float *room = room_create(), *a = matrix(K, M, M), *b = matrix(K, N, N);
+    float want[M * N], got[M * N], room_c[M * N];
+    unsigned char times[M * N] = { 0 };
+    struct taken to = { got, times, N };
+    const struct asy_gemm_taker taker = { .take = take, .arg = &to };
+
+    if (T_TRUE(room && a && b)) {
+        asy_gemm_ref(&s, a, b, want);
+        asy_kernels_set_products(ASY_PRODUCTS_BLAS);
+        asy_gemm_taken(&s, a, b, room_c, room, &taker);
+        asy_kernels_set_products(ASY_PRODUCTS_OWN);
+        for (size_t i = 0; i < M * N; i++) {
+            T_NEAR("an entry", (double)got[i], (double)want[i], 1e-4);
+            T_EQ("once", times[i], 1);
+        }
+        s.k = 0;
+        asy_gemm_taken(&s, a, b, room_c, room, &taker);
+        for (size_t i = 0; i < M * N; i++)
+            T_NEAR("of nothing", (double)got[i], 0, 0);
+    }
+    free(a);
+    free(b);
+    free(room);
+}
+
 static void the_plain_twin_agrees(void)
 {
     const struct asy_gemm s = { .trans_b = 1, .add = 1, .m = 37, .n = 41, .k = 90, .lda = 90,
@@ -198,6 +310,8 @@ int main(void)
 {
     static const struct t_test tests[] = {
         T_TEST(every_entry_is_one_chain_of_fused_multiply_adds),
+        T_TEST(blocks_that_are_taken_are_the_product),
+        T_TEST(whole_products_are_taken_too),
         T_TEST(the_plain_twin_agrees),
         T_TEST(a_row_does_not_depend_on_its_neighbours),
     };

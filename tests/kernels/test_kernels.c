@@ -307,6 +307,7 @@ static size_t answers(const struct asy__fused *set, float *out)
     static const struct asy_sgd sgd = { 0.1f, 0.9f, 0.01f, 1 };
     static const struct asy_adam adam = { 0.01, 0.9, 0.999, 1e-8, 0.1 };
     struct asy__adam_step constants = asy__adam_constants(&adam, 3);
+    static const struct asy_block block = { 1, 67, 67, 67 };
     int32_t labels[13];
     uint64_t hits = 0;
     float *o = out;
@@ -337,8 +338,8 @@ static size_t answers(const struct asy__fused *set, float *out)
     o += 67;
     fill(w, 3 * 67, 1);
     memset(state, 0, sizeof state);
-    set->sgd_step(&sgd, 67, w, w + 67, state);
-    set->adam_step(&constants, 67, w, w + 67, state + 67, state + 134);
+    set->sgd_block(&sgd, &block, w, w + 67, state);
+    set->adam_block(&constants, &block, w, w + 67, state + 67, state + 134);
     memcpy(o, w, 67 * sizeof *w);
     return (size_t)(o + 67 - out);
 }

@@ -511,6 +511,67 @@ static const struct {
       { DENSE(3, SIGMOID), { .kind = ASY__FLATTEN } } },
 };
 
+/* What is taken of a gradient, and how often each entry came. */
+static struct {
+    float g[PARAMS];
+    unsigned char times[PARAMS];
+} taken;
+
+static void take(void *arg, size_t at, const struct asy_block *block, const float *g)
+{
+    struct bench *b = arg;
+
+    for (size_t i = 0; i < block->rows; i++)
+        for (size_t j = 0; j < block->cols; j++) {
+            size_t p = at + i * block->row + j;
+
+            taken.g[p] = g[i * block->g_row + j];
+            taken.times[p]++;
+            b->params[p] = NAN; /* nobody needs it any more */
+        }
+}
+
+/* grads: as they are where nothing is taken. */
+static void compare_taken(const char *name, const float *grads)
+{
+    const struct asy__net *net = bench.net;
+    size_t early = 0;
+
+    for (size_t t = 0; t < net->n_tensors; t++) {
+        const struct asy__tensor *tensor = &net->tensors[t];
+        const float *got = (tensor->early ? taken.g : bench.grads) + tensor->at;
+
+        T_EQ(name, memcmp(got, grads + tensor->at, tensor->n * sizeof *got), 0);
+        for (size_t i = 0; i < tensor->n; i++)
+            T_EQ(tensor->name, taken.times[tensor->at + i], tensor->early);
+        early += (size_t)tensor->early;
+    }
+    T_TRUE(early > 0 || net->layers[net->n_layers - 1].desc.kind != ASY__DENSE);
+}
+
+/* Those of dense layers may be had as soon as they are whole; their weights may change then. */
+static void taken_gradients_are_those_that_stay(void)
+{
+    static float grads[PARAMS], params[PARAMS];
+
+    asy_kernels_init();
+    for (size_t i = 0; i < 2 * ASY_ARRAY_LEN(graphs); i++) {
+        const size_t g = i / 2;
+        const struct asy_op_taker taker = { take, &bench, { bench.params }, 1 };
+
+        if (set_up(graphs[g].layers, graphs[g].n, graphs[g].features, ASY_OP_SOFTMAX_LOSS)) {
+            memcpy(params, bench.params, sizeof params);
+            gradient((int)(i % 2));
+            memcpy(grads, bench.grads, sizeof grads);
+            memset(&taken, 0, sizeof taken);
+            bench.learner.taker = &taker;
+            gradient((int)(i % 2));
+            compare_taken(graphs[g].name, grads);
+        }
+        asy__net_destroy(bench.net);
+    }
+}
+
 static void gradients_of_graphs_match_differences(void)
 {
     asy_kernels_init();
@@ -673,7 +734,7 @@ static void want_of_memory_is_told(void)
 }
 
 T_MAIN("net", T_TEST(gradients_of_plain_networks_match_differences),
-       T_TEST(gradients_of_graphs_match_differences),
+       T_TEST(gradients_of_graphs_match_differences), T_TEST(taken_gradients_are_those_that_stay),
        T_TEST(rows_do_not_depend_on_their_neighbours), T_TEST(gradients_share_room),
        T_TEST(weights_are_drawn_as_promised),
        T_TEST(evaluation_takes_what_memory_is_good_for), T_TEST(impossible_networks_are_refused),

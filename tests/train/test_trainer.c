@@ -9,19 +9,24 @@
 #include <asy/rng.h>
 #include <asy/safetensors.h>
 #include <asy/training.h>
+#include <asy/update.h>
 
 /* The linker sends the trainer's calls here (--wrap), to count, and to interfere at a step. */
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *old, size_t n);
 int __real_posix_memalign(void **ret, size_t align, size_t n);
-void __real_asy_adam_step(const struct asy_adam *adam, uint64_t step, size_t n, float *w,
-                          const float *g, float *m, float *v);
+struct asy_rule __real_asy_rule_adam(enum asy_rule_kind kind, const struct asy_adam *adam,
+                                     uint64_t step);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *old, size_t n);
 int __wrap_posix_memalign(void **ret, size_t align, size_t n);
-void __wrap_asy_adam_step(const struct asy_adam *adam, uint64_t step, size_t n, float *w,
+struct asy_rule __wrap_asy_rule_adam(enum asy_rule_kind kind, const struct asy_adam *adam,
+                                     uint64_t step);
+void __real_asy_rule_step(const struct asy_rule *rule, const struct asy_block *block, float *w,
+                          const float *g, float *m, float *v);
+void __wrap_asy_rule_step(const struct asy_rule *rule, const struct asy_block *block, float *w,
                           const float *g, float *m, float *v);
 
 static size_t n_allocations;
@@ -46,17 +51,25 @@ int __wrap_posix_memalign(void **ret, size_t align, size_t n)
     return __real_posix_memalign(ret, align, n);
 }
 
+static size_t n_blocks; /* updates of more than a run of the memory */
+void __wrap_asy_rule_step(const struct asy_rule *rule, const struct asy_block *block, float *w,
+                          const float *g, float *m, float *v)
+{
+    n_blocks += block->rows > 1;
+    __real_asy_rule_step(rule, block, w, g, m, v);
+}
+
 static struct asy_trainer *trainer;
 static uint64_t kill_at, ask_at; /* step; 0: never */
 static enum asy_train_request ask;
-void __wrap_asy_adam_step(const struct asy_adam *adam, uint64_t step, size_t n, float *w,
-                          const float *g, float *m, float *v)
+struct asy_rule __wrap_asy_rule_adam(enum asy_rule_kind kind, const struct asy_adam *adam,
+                                     uint64_t step)
 {
     if (step == kill_at)
         raise(SIGKILL);
     if (step == ask_at)
         asy_trainer_request(trainer, ask);
-    __real_asy_adam_step(adam, step, n, w, g, m, v);
+    return __real_asy_rule_adam(kind, adam, step);
 }
 
 /* What the callbacks saw. */
@@ -428,6 +441,41 @@ static void a_stop_ends_at_a_batch(void)
         T_EQ("next job", b.result.outcome, ASY_TRAIN_COMPLETE);
     }
     asy_json_destroy(job);
+    tear_down(&b);
+}
+
+/* A norm that is never reached keeps a step from changing parameters before the gradient is whole,
+ * and changes nothing else. */
+static void fused_steps_have_the_bits_of_others(void)
+{
+    static const char *const params[] = {
+        "\"optimizer\":\"sgd\",\"ema\":0.9", "\"optimizer\":\"sgd\",\"momentum\":0",
+        "\"optimizer\":\"adam\",\"layers\":3", "\"optimizer\":\"adam_l2\",\"weight_decay\":0.1",
+        "\"optimizer\":\"adamw\",\"batch_size\":300",
+    };
+    char fused[160], text[256];
+    struct bench b;
+
+    if (set_up(&b))
+        for (size_t i = 0; i < ASY_ARRAY_LEN(params); i++) {
+            struct asy_json *job = kit_job(KIT_DIGITS, "", "val_accuracy", "maximize", 2, params[i],
+                                           ""), *apart;
+
+            snprintf(text, sizeof text, "%s,\"clip\":1e30", params[i]);
+            apart = kit_job(KIT_DIGITS, "", "val_accuracy", "maximize", 2, text, "");
+            snprintf(fused, sizeof fused, "%s/fused", b.dir);
+            n_blocks = 0;
+            if (T_OK(train(&b, job, NULL), &b.err)) {
+                keep_model(&b, fused);
+                T_TRUE(n_blocks > 0); /* it was fused */
+                n_blocks = 0;
+                if (T_OK(train(&b, apart, NULL), &b.err))
+                    same_tensors(params[i], b.result.model_path, fused);
+                T_EQ("blocks", n_blocks, 0);
+            }
+            asy_json_destroy(job);
+            asy_json_destroy(apart);
+        }
     tear_down(&b);
 }
 
@@ -815,7 +863,8 @@ T_MAIN("trainer", T_TEST(digits_are_learnt), T_TEST(a_stored_model_is_the_best_e
        T_TEST(what_older_engines_stored_is_read), T_TEST(families_are_learnt),
        T_TEST(a_step_allocates_nothing), T_TEST(resumed_training_ends_with_the_same_bits),
        T_TEST(milestones_add_up_to_the_whole), T_TEST(a_stop_ends_at_a_batch),
-       T_TEST(divergence_is_an_outcome), T_TEST(wrong_jobs_are_refused),
+       T_TEST(divergence_is_an_outcome),
+       T_TEST(fused_steps_have_the_bits_of_others), T_TEST(wrong_jobs_are_refused),
        T_TEST(hyperparameters_are_listed), T_TEST(damaged_and_foreign_checkpoints_are_refused),
        T_TEST(momentum_that_the_parent_had_not_starts_from_zero),
        T_TEST(a_warm_trainer_reads_nothing_again), T_TEST(a_changed_file_is_read_again),

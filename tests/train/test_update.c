@@ -117,6 +117,75 @@ static void ranks_come_to_the_same_bits(void)
     }
 }
 
+/* Two early tensors block by block, in an order of their own, then the rest. */
+static void step_in_parts(const struct asy__update *update, const struct asy__update_memory *memory,
+                          uint64_t step)
+{
+    struct asy__update_pass pass = asy__update_begin(update, memory, step, 1);
+    const float *g = shared.gradient;
+
+    for (size_t row = 0; row < 29; row++) /* the one of 2900: 29 rows of 100, in two blocks each */
+        for (size_t at = 0; at < 100; at += 60) {
+            size_t from = 2048 + row * 100 + at;
+
+            asy__update_block(&pass, from, &(struct asy_block){ 1, at ? 40 : 60, 100, 100 },
+                              g + from);
+        }
+    asy__update_block(&pass, 0, &(struct asy_block){ 7, 100, 100, 100 }, g);
+    asy__update_rest(&pass, g);
+}
+
+static void an_update_in_parts_has_the_bits_of_the_whole(void)
+{
+    static const struct asy__span some[] = { { 2048, 2900, 1, 1 }, { 0, 700, 1, 1 },
+                                             { 704, 1300, 1, 0 }, { 4960, 33, 0, 0 } };
+    static const enum asy__optimizer optimizers[] = { ASY__SGD, ASY__ADAM, ASY__ADAM_L2 };
+    struct asy_error err = ASY_ERROR_INIT;
+    static struct shared whole;
+
+    for (size_t o = 0; o < ASY_ARRAY_LEN(optimizers); o++) {
+        struct asy__update_memory memory = { shared.params, shared.m, shared.v, shared.mean,
+                                             shared.room };
+        struct asy__update *update = NULL;
+        struct asy__hyper hyper;
+
+        asy__hyper_defaults(ASY__MLP, &hyper);
+        hyper.optimizer = optimizers[o];
+        hyper.ema = 0.9;
+        hyper.weight_decay = 0.01;
+        T_TRUE(asy__update_is_local(&hyper));
+        train(&hyper, 1); /* (leaves the last step's gradient, of which one more is made) */
+        whole = shared;
+        if (T_OK(asy__update_create(&hyper, 2, 2, some, ASY_ARRAY_LEN(some), N, &update, &err),
+                 &err)) {
+            struct asy_comm_sum sum = { whole.gradient, 0, N };
+            struct asy__update_memory other = { whole.params, whole.m, whole.v, whole.mean, NULL };
+
+            asy__update_step(update, &other, NULL, &sum, STEPS + 1, 1);
+            step_in_parts(update, &memory, STEPS + 1);
+            T_EQ("params", memcmp(shared.params, whole.params, sizeof whole.params), 0);
+            T_EQ("m", memcmp(shared.m, whole.m, sizeof whole.m), 0);
+            T_EQ("v", memcmp(shared.v, whole.v, sizeof whole.v), 0);
+            T_EQ("mean", memcmp(shared.mean, whole.mean, sizeof whole.mean), 0);
+        }
+        asy__update_destroy(update);
+    }
+}
+
+static void what_goes_by_norms_is_not_local(void)
+{
+    struct asy__hyper hyper;
+
+    asy__hyper_defaults(ASY__MLP, &hyper);
+    hyper.clip = 1;
+    T_TRUE(!asy__update_is_local(&hyper));
+    hyper.clip = 0;
+    hyper.optimizer = ASY__LAMB;
+    T_TRUE(!asy__update_is_local(&hyper));
+    hyper.optimizer = ASY__LARS;
+    T_TRUE(!asy__update_is_local(&hyper));
+}
+
 /* LAMB and LARS of one tensor, from the formulas of asy/update.h in double precision. */
 static void tensors_are_trusted_by_their_norms(void)
 {
@@ -195,6 +264,8 @@ int main(void)
     static const struct t_test tests[] = {
         T_TEST(ranks_come_to_the_same_bits), T_TEST(tensors_are_trusted_by_their_norms),
         T_TEST(the_mean_follows_the_weights),
+        T_TEST(an_update_in_parts_has_the_bits_of_the_whole),
+        T_TEST(what_goes_by_norms_is_not_local),
     };
 
     asy_kernels_init();

@@ -6,6 +6,7 @@
 #include "trainer_impl.h"
 #include "comm/agree.h"
 #include "data/tokens.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,9 +37,11 @@ int asy__gradient_plan(struct asy__run *run, struct asy_error *err)
     for (size_t t = 0; t < tensors; t++)
         if (!net->tensors[t].is_buffer)
             spans[n++] = (struct asy__span){ net->tensors[t].at, net->tensors[t].n,
-                                             net->tensors[t].n_dims > 1 };
+                                             net->tensors[t].n_dims > 1, net->tensors[t].early };
     if (!net)
-        spans[n++] = (struct asy__span){ 0, run->learner.n_params, 1 };
+        spans[n++] = (struct asy__span){ 0, run->learner.n_params, 1, 0 };
+    run->fused = net && !run->trainer->team && run->shards == 1 &&
+                 run->job->hyper.accumulate == 1 && asy__update_is_local(&run->job->hyper);
     rc = asy__update_create(&run->job->hyper, run->n_batches, run->job->max, spans, n,
                             run->learner.n_params, &run->update, err);
     free(spans);
@@ -119,6 +122,37 @@ void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
         asy_team_run(alone ? NULL : run->trainer->team, gather_some, &whole);
 }
 
+static struct asy__update_memory update_memory(const struct asy__run *run)
+{
+    const struct asy__state *s = &run->state;
+
+    return (struct asy__update_memory){ run->spare ? run->spare : s->params, s->m, s->v, s->mean,
+                                        run->update_room };
+}
+
+/* A block of the gradient of a fused step. The loss is known by then; one that is no number ends
+ * the training with the parameters as they were. */
+static void take_block(void *arg, size_t at, const struct asy_block *block, const float *g)
+{
+    const struct asy__run *run = arg;
+
+    if (isfinite((float)(run->partials[0].loss - run->loss_before)))
+        asy__update_block(&run->pass, at, block, g);
+}
+
+/* Lets the gradient's blocks go to the update while they are made: there is one rank. */
+static void begin_fused(struct asy__run *run)
+{
+    struct asy__update_memory memory = update_memory(run);
+
+    run->taker = (struct asy_op_taker){ .take = take_block, .arg = run };
+    run->taker.n_near = asy__update_near(&memory, run->taker.near);
+    run->learner.taker = &run->taker;
+    run->loss_before = run->partials[0].loss;
+    run->pass = asy__update_begin(run->update, &memory, run->state.progress.step + 1,
+                                  run->state.progress.plateau.cut);
+}
+
 #define AT_ONCE 8192 /* entries of a part: with all that belongs to them they stay near the core */
 
 /* Entries from..to of this rank's part, of a gradient that is added up there. */
@@ -126,12 +160,11 @@ static void update_some(struct asy__run *run, const struct asy_comm_sum *sum, si
                         size_t to)
 {
     const struct asy__state *s = &run->state;
-    float *params = run->spare ? run->spare : s->params;
-    struct asy__update_memory memory = { params, s->m, s->v, s->mean, run->update_room };
+    struct asy__update_memory memory = update_memory(run);
     struct asy_comm_sum some = { sum->x, from, to };
 
     if (run->spare)
-        memcpy(run->spare + from, s->params + from, (to - from) * sizeof *params);
+        memcpy(run->spare + from, s->params + from, (to - from) * sizeof *s->params);
     asy__update_step(run->update, &memory, run->trainer->comm, &some, s->progress.step + 1,
                      s->progress.plateau.cut);
 }
@@ -225,38 +258,13 @@ int asy__gradient_pass(struct asy__run *run, size_t shard, size_t n, size_t of, 
     return rc;
 }
 
-/* Who sends on what is whole of a gradient. */
-struct sender {
-    struct asy__run *run;
-    struct asy_error *err;
-    int rc;
-};
-
-static void send_on(void *arg, const struct asy_op *op, size_t n)
-{
-    struct sender *sender = arg;
-    const struct asy__run *run = sender->run;
-
-    if (sender->rc == 0)
-        sender->rc = asy_comm_ready(run->trainer->comm, asy__net_order_whole(run->order, op, n),
-                                    sender->err);
-}
-
-/* This rank's i-th shard of a batch of n rows. When the last one's gradient is whole, all are. */
+/* This rank's i-th shard of a batch of n rows. */
 static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
 {
-    struct sender sender = { run, err, 0 };
     double loss = 0;
-    int rc;
+    int rc = asy__gradient_pass(run, run->memory.first + i, n, n,
+                                run->memory.own + i * run->memory.stride, &loss, err);
 
-    if (run->order && i + 1 == run->memory.count && run->job->hyper.accumulate == 1) {
-        run->learner.between = send_on;
-        run->learner.between_arg = &sender;
-    }
-    rc = asy__gradient_pass(run, run->memory.first + i, n, n,
-                            run->memory.own + i * run->memory.stride, &loss, err);
-    run->learner.between = NULL;
-    rc = rc < 0 ? rc : sender.rc;
     asy__riders_set(run, i, loss, rc < 0);
     return rc;
 }
@@ -269,11 +277,15 @@ int asy__gradient_batch(struct asy__run *run, size_t n, struct asy_error *err)
 
     if (run->local.comm)
         return asy__local_batch(run, n, err);
+    if (run->fused)
+        begin_fused(run);
     for (size_t i = 0; i < run->memory.count && failed == 0; i++)
         failed = pass(run, i, n, err);
     if ((rc = asy__riders_sum(run, failed, &sum, err)) < 0)
         return rc;
-    if (!run->diverged)
+    if (!run->diverged && run->fused)
+        asy__update_rest(&run->pass, run->memory.own);
+    else if (!run->diverged)
         update(run, &sum);
     asy_comm_settle(comm);
     return 0;

@@ -128,8 +128,7 @@ _Static_assert(ASY__RIDES <= RIDERS, "riders fit before the gradient");
 int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
 {
     struct asy_comm_memory memory;
-    const struct asy_comm_extent *extents;
-    size_t common = 0, n_extents;
+    size_t common = 0;
     float *at;
     int rc;
 
@@ -145,8 +144,5 @@ int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
         place_own(&runs[i], memory.own);
         place(&runs[i], &at);
     }
-    if (!runs->order)
-        return 0;
-    extents = asy__net_order_get(runs->order, &n_extents);
-    return asy_comm_order(runs->trainer->comm, extents, n_extents, ASY__RIDES, err);
+    return 0;
 }

@@ -16,7 +16,6 @@
 #include "on_device.h"
 #include "state.h"
 #include "learn/update.h"
-#include "net/net_order.h"
 
 /* What a training leaves for the next one. */
 struct asy__place {
@@ -122,7 +121,6 @@ struct asy__run {
     struct asy__net *net;         /* NULL: no network */
     struct asy__on_device *on;    /* the same on a device; NULL: it is trained here */
     int on_holds;                 /* all training rows are there */
-    struct asy__net_order *order; /* of its gradients; NULL: nobody sends them on meanwhile */
     struct asy__learner learner;  /* of nothing where there are trees */
     struct asy__augment augment;  /* column NULL: rows are as they are */
     struct asy__plugged *plugged; /* NULL: no plug-in */
@@ -134,6 +132,10 @@ struct asy__run {
     struct asy__update *update; /* NULL: trees */
     float *update_room;
     float *spare; /* [n_params], of a node: where a step puts the parameters; NULL: in place */
+    int fused;                  /* parameters change as soon as their gradients are whole */
+    struct asy_op_taker taker;  /* where they do */
+    struct asy__update_pass pass;
+    double loss_before;         /* that of the epoch, before the present step */
     size_t shards;               /* of each batch: one a rank, or as many for any number of them */
     struct asy__score *partials; /* [shards], of the present epoch; zeros but for this rank's */
     struct asy__score *sums;     /* [shards], of all ranks */

@@ -26,4 +26,22 @@ struct asy_gemm {
 void asy_gemm(const struct asy_gemm *shape, const float *a, const float *b, float *c,
               float *room);
 void asy_gemm_ref(const struct asy_gemm *shape, const float *a, const float *b, float *c);
+
+/* Takes a block of a product as soon as its sums are whole, while they are in the first cache:
+ * block [rows][cols], block_row floats from row to row, is c from row i and column j on. */
+#define ASY_GEMM_NEAR 4
+struct asy_gemm_taker {
+    void (*take)(void *arg, size_t i, size_t j, size_t rows, size_t cols, const float *block,
+                 size_t block_row);
+    void *arg;
+    /* Arrays laid out as c that take() reads or writes at the same places: they are fetched while
+     * the block is computed. */
+    const float *near[ASY_GEMM_NEAR];
+    size_t n_near;
+};
+/* op(a) op(b) as asy_gemm() computes it, by blocks that go to the taker, each entry once, in no
+ * order that is told. trans_a is 1, trans_b and add are 0. c is room of the result's size; what it
+ * holds afterwards means nothing. */
+void asy_gemm_taken(const struct asy_gemm *shape, const float *a, const float *b, float *c,
+                    float *room, const struct asy_gemm_taker *taker);
 #endif

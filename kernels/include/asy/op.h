@@ -20,6 +20,7 @@
 #include <asy/bf16.h>
 #include <asy/kernels.h>
 #include <asy/team.h>
+#include <asy/update.h>
 
 /* Where an operand lies. Offsets count floats; spaces begin at multiples of 64 bytes. */
 enum asy_op_space {
@@ -44,7 +45,7 @@ enum asy_op_kind {
     ASY_OP_DENSE,
     /* dy [rows][out], w -> dx [rows][in] = dy w. n: in, out. */
     ASY_OP_DENSE_DX,
-    /* dy, x -> dw [out][in] = dy^T x. n: in, out. */
+    /* dy, x -> dw [out][in] = dy^T x. ASY_OP_LAST. n: in, out. */
     ASY_OP_DENSE_DW,
     /* dy [rows][n], from (z or y, see asy_bias_act_grad()) -> dz = dy act'(z), db [n] = sums of dz
      * over the rows; dz may be dy. n: n. */
@@ -129,6 +130,9 @@ enum asy_op_kind {
 /* Of the three of dense layers: their product takes its operands rounded to bfloat16
  * (asy/bf16.h). */
 #define ASY_OP_BF16 (1u << 2)
+/* The program names neither this gradient again nor the parameters that it is of: whoever wants it
+ * may have it at once (struct asy_op_taker). */
+#define ASY_OP_LAST (1u << 3)
 
 #define ASY_OP_INS 6
 #define ASY_OP_OUTS 5
@@ -160,6 +164,16 @@ struct asy_op_step {
     uint64_t seed, step; /* of random numbers: the training's, and updates behind it */
 };
 
+/* Takes gradients while they are in the nearest cache: g, of a block of the parameters whose first
+ * entry is `at` and whose rows are block->row floats apart. It may change these parameters at once.
+ * Each entry comes once; what is in its GRADS means nothing afterwards. */
+struct asy_op_taker {
+    void (*take)(void *arg, size_t at, const struct asy_block *block, const float *g);
+    void *arg;
+    const float *near[ASY_GEMM_NEAR]; /* arrays laid out as the parameters, which take() changes */
+    size_t n_near;
+};
+
 /* The memory of the cpu. Spaces that a program does not name may be NULL. */
 #define ASY_OP_ROOM ASY_BF16_ROOM
 struct asy_op_cpu {
@@ -175,12 +189,9 @@ struct asy_op_cpu {
      * They all run the program, be it on no rows. */
     void (*join)(void *arg, double *sums, size_t n);
     void *join_arg;
-    /* Told of each operation when it is over (n: SIZE_MAX), and, without a team, within those that
-     * take long how many entries of their gradient are whole. NULL: nobody wants to know. */
-    void (*between)(void *arg, const struct asy_op *op, size_t n);
-    void *between_arg;
     struct asy_team *team; /* what runs operations that are large enough; NULL: this thread alone */
     size_t own_at, own;    /* of WORK, for each thread of the team but the first: asy_op_own() */
+    const struct asy_op_taker *taker; /* of operations with ASY_OP_LAST; NULL: GRADS has it all */
 };
 /* Floats that each further thread of a team needs for the program, a multiple of 16. */
 size_t asy_op_own(const struct asy_op *program, size_t n);

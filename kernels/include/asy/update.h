@@ -18,6 +18,25 @@ void asy_adam_l2_step(const struct asy_adam *adam, uint64_t step, size_t n, floa
 void asy_adam_l2_step_ref(const struct asy_adam *adam, uint64_t step, size_t n, float *w,
                           const float *g, float *m, float *v);
 
+/* SGD, Adam and adam_l2 as one, with what a step's entries have in common worked out before, for a
+ * gradient that comes in blocks. Make it by a function below. */
+enum asy_rule_kind { ASY_BY_SGD, ASY_BY_ADAM, ASY_BY_ADAM_L2 };
+struct asy_rule {
+    enum asy_rule_kind kind;
+    struct asy_sgd sgd;
+    float keep, rate, root, epsilon, beta1, beta2, decay; /* of Adam */
+};
+struct asy_rule asy_rule_sgd(const struct asy_sgd *sgd);
+struct asy_rule asy_rule_adam(enum asy_rule_kind kind, const struct asy_adam *adam, uint64_t step);
+/* rows x cols entries of flat memory: rows are `row` floats apart, those of the gradient g_row. */
+struct asy_block {
+    size_t rows, cols, row, g_row;
+};
+/* w, m, v of a block by its gradient g: row by row what asy_sgd_step(), asy_adam_step() and
+ * asy_adam_l2_step() do, to the bit. m and v are NULL where the rule has none. */
+void asy_rule_step(const struct asy_rule *rule, const struct asy_block *block, float *w,
+                   const float *g, float *m, float *v);
+
 /* The sums over x [n] of x^2, in double precision and a fixed order. */
 double asy_sum_squares(size_t n, const float *x);
 double asy_sum_squares_ref(size_t n, const float *x);

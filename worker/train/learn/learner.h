@@ -44,17 +44,15 @@ struct asy__learner_type {
 };
 
 struct asy_comm;
-struct asy_op;
+struct asy_op_taker;
 struct asy__learner {
     const struct asy__learner_type *type;
     /* Its gradient needs sums over the whole batch: all ranks ask for it, be it of no rows. They
      * are made by comm; NULL: there is one rank. */
     int joins;
     struct asy_comm *comm;
-    /* Told by a network's gradient() how far it is (struct asy_op_cpu); NULL: nobody wants to
-     * know. */
-    void (*between)(void *arg, const struct asy_op *op, size_t n);
-    void *between_arg;
+    /* Of early tensors' gradients (net/net.h; asy/op.h); NULL: gradient() leaves all in grads. */
+    const struct asy_op_taker *taker;
     size_t n_params, n_buffers;
     size_t rows_max, outs;
     const float *params; /* [n_params] */

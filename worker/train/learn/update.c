@@ -14,11 +14,11 @@ struct piece {
 struct asy__update {
     struct asy__hyper hyper;
     struct asy__schedule schedule;
-    struct asy__span *spans;
+    struct asy__span *spans; /* in the order of the memory */
     size_t n_spans, n_params, n_blocks;
     struct piece *pieces; /* in the order of the memory; none unless norms of tensors are needed */
     size_t n_pieces;
-    struct asy_norms *norms; /* [n_spans] of this step */
+    struct asy_norms *norms; /* [n_spans] of this step; or NULL */
 };
 
 /* ---- planning -------------------------------------------------------------------------------- */
@@ -101,13 +101,14 @@ int asy__update_create(const struct asy__hyper *hyper, uint64_t steps_per_epoch,
     update->schedule = schedule_of(hyper, steps_per_epoch, epochs);
     update->n_params = n_params;
     update->n_blocks = (n_params + ASY_COMM_BLOCK - 1) / ASY_COMM_BLOCK;
+    update->n_spans = n_spans;
+    if (!(update->spans = calloc(n_spans + 1, sizeof *spans)))
+        goto nomem;
+    memcpy(update->spans, spans, n_spans * sizeof *spans);
+    qsort(update->spans, n_spans, sizeof *spans, by_place);
     if (goes_by_tensors(hyper)) {
-        update->n_spans = n_spans;
-        if (!(update->spans = calloc(n_spans + 1, sizeof *spans)) ||
-            !(update->norms = calloc(n_spans + 1, sizeof *update->norms)))
+        if (!(update->norms = calloc(n_spans + 1, sizeof *update->norms)))
             goto nomem;
-        memcpy(update->spans, spans, n_spans * sizeof *spans);
-        qsort(update->spans, n_spans, sizeof *spans, by_place);
         update->n_pieces = cut_up(update->spans, n_spans, NULL);
         if (!(update->pieces = calloc(update->n_pieces + 1, sizeof *update->pieces)))
             goto nomem;
@@ -248,22 +249,25 @@ static void step_by_tensors(struct asy__update *update, const struct asy__update
     }
 }
 
-static void step_by_entries(const struct asy__update *update,
-                            const struct asy__update_memory *memory, const struct asy_comm_sum *sum,
-                            uint64_t step, double lr)
+static void mean_step(const struct asy__update_pass *pass, size_t at, const struct asy_block *block)
 {
-    struct asy_adam adam = adam_of(&update->hyper, lr);
-    struct asy_sgd sgd = sgd_of(&update->hyper, lr);
-    size_t at = sum->from, n = sum->to - at;
+    const struct asy__update_memory *memory = &pass->memory;
 
-    if (update->hyper.optimizer == ASY__SGD)
-        asy_sgd_step(&sgd, n, memory->params + at, sum->x + at, memory->m ? memory->m + at : NULL);
-    else if (update->hyper.optimizer == ASY__ADAM_L2)
-        asy_adam_l2_step(&adam, step, n, memory->params + at, sum->x + at, memory->m + at,
-                         memory->v + at);
-    else
-        asy_adam_step(&adam, step, n, memory->params + at, sum->x + at, memory->m + at,
-                      memory->v + at);
+    if (!memory->mean)
+        return;
+    for (size_t i = 0; i < block->rows; i++, at += block->row)
+        asy_mean_step(block->cols, pass->mean_rate, memory->params + at, memory->mean + at);
+}
+
+static struct asy_rule rule_of(const struct asy__hyper *hyper, uint64_t step, double lr)
+{
+    struct asy_adam adam = adam_of(hyper, lr);
+    struct asy_sgd sgd = sgd_of(hyper, lr);
+
+    if (goes_by_momentum(hyper))
+        return asy_rule_sgd(&sgd);
+    return asy_rule_adam(hyper->optimizer == ASY__ADAM_L2 ? ASY_BY_ADAM_L2 : ASY_BY_ADAM, &adam,
+                         step);
 }
 
 /* By how much the running mean of the weights moves; the first weights are soon forgotten. */
@@ -274,23 +278,75 @@ static double mean_rate(const struct asy__update *update, uint64_t step)
     return 1 - (kept < young ? kept : young);
 }
 
+struct asy__update_pass asy__update_begin(const struct asy__update *update,
+                                          const struct asy__update_memory *memory, uint64_t step,
+                                          double cut)
+{
+    double lr = asy__schedule_lr(&update->schedule, step, cut);
+
+    return (struct asy__update_pass){ .update = update, .memory = *memory, .lr = lr,
+                                      .mean_rate = (float)mean_rate(update, step),
+                                      .rule = rule_of(&update->hyper, step, lr) };
+}
+
+size_t asy__update_near(const struct asy__update_memory *memory,
+                        const float *ret_near[ASY__UPDATE_NEAR])
+{
+    const float *const all[ASY__UPDATE_NEAR] = { memory->params, memory->m, memory->v,
+                                                 memory->mean };
+    size_t n = 0;
+
+    for (size_t i = 0; i < ASY__UPDATE_NEAR; i++)
+        if (all[i])
+            ret_near[n++] = all[i];
+    return n;
+}
+
+void asy__update_block(const struct asy__update_pass *pass, size_t at,
+                       const struct asy_block *block, const float *g)
+{
+    const struct asy__update_memory *memory = &pass->memory;
+
+    asy_rule_step(&pass->rule, block, memory->params + at, g, memory->m ? memory->m + at : NULL,
+                  memory->v ? memory->v + at : NULL);
+    mean_step(pass, at, block);
+}
+
+static void step_by_entries(const struct asy__update_pass *pass, size_t at, size_t n,
+                            const float *g)
+{
+    asy__update_block(pass, at, &(struct asy_block){ 1, n, n, n }, g);
+}
+
+void asy__update_rest(const struct asy__update_pass *pass, const float *g)
+{
+    const struct asy__update *update = pass->update;
+    size_t at = 0;
+
+    for (size_t s = 0; s < update->n_spans; s++) {
+        if (!update->spans[s].early)
+            continue;
+        step_by_entries(pass, at, update->spans[s].from - at, g + at);
+        at = update->spans[s].from + update->spans[s].n;
+    }
+    step_by_entries(pass, at, update->n_params - at, g + at);
+}
+
 void asy__update_step(struct asy__update *update, const struct asy__update_memory *memory,
                       struct asy_comm *comm, const struct asy_comm_sum *sum, uint64_t step,
                       double cut)
 {
-    double lr = asy__schedule_lr(&update->schedule, step, cut);
-    size_t at = sum->from;
+    size_t at = sum->from, n = sum->to - at;
+    struct asy__update_pass pass = asy__update_begin(update, memory, step, cut);
 
     if (update->hyper.clip > 0)
         clip(update, memory, comm, sum);
-    if (goes_by_tensors(&update->hyper))
-        step_by_tensors(update, memory, comm, sum, step, lr);
-    else
-        step_by_entries(update, memory, sum, step, lr);
-    if (!memory->mean)
+    if (!goes_by_tensors(&update->hyper)) {
+        step_by_entries(&pass, at, n, sum->x + at);
         return;
-    asy_mean_step(sum->to - at, (float)mean_rate(update, step), memory->params + at,
-                  memory->mean + at);
+    }
+    step_by_tensors(update, memory, comm, sum, step, pass.lr);
+    mean_step(&pass, at, &(struct asy_block){ 1, n, n, n });
 }
 
 struct asy_device_update asy__update_on_device(const struct asy__update *update, uint64_t step,

@@ -18,6 +18,7 @@
 struct asy__span {
     size_t from, n;
     int adapts; /* LAMB and LARS go by its norm; biases and the like have no use for that */
+    int early;  /* by asy__update_block(), where updates go in parts */
 };
 
 struct asy__update; /* opaque */
@@ -50,4 +51,25 @@ void asy__update_step(struct asy__update *update, const struct asy__update_memor
 /* The same for a device that has the whole of it; step and cut as above. */
 struct asy_device_update asy__update_on_device(const struct asy__update *update, uint64_t step,
                                                double cut);
+
+
+/* The same, to the bit, where it is local and one rank has the whole sum, while that is being made:
+ * begin, then the early spans block by block, then the rest of g [n_params]. asy__update_near():
+ * the arrays that a block changes, and how many they are. */
+struct asy__update_pass {
+    const struct asy__update *update;
+    struct asy__update_memory memory;
+    struct asy_rule rule; /* where it is local */
+    double lr;
+    float mean_rate;
+};
+#define ASY__UPDATE_NEAR 4
+struct asy__update_pass asy__update_begin(const struct asy__update *update,
+                                          const struct asy__update_memory *memory, uint64_t step,
+                                          double cut);
+size_t asy__update_near(const struct asy__update_memory *memory,
+                        const float *ret_near[ASY__UPDATE_NEAR]);
+void asy__update_block(const struct asy__update_pass *pass, size_t at,
+                       const struct asy_block *block, const float *g);
+void asy__update_rest(const struct asy__update_pass *pass, const float *g);
 #endif

@@ -133,18 +133,6 @@ const struct asy__layer *asy__plan_layer(const struct asy__plan *plan,
     return number < layer->number ? &plan->net->layers[number] : NULL;
 }
 
-int asy__plan_is_normed(const struct asy__plan *plan, const struct asy__layer *layer)
-{
-    const struct asy__net *net = plan->net;
-
-    if (layer->uses != 1 || layer->desc.act != ASY_ACT_NONE || layer->desc.pool)
-        return 0;
-    for (size_t l = layer->number + 1; l < net->n_layers; l++)
-        if (net->layers[l].desc.kind == ASY__BATCH_NORM && net->layers[l].from[0] == layer->number)
-            return 1;
-    return 0;
-}
-
 /* Where its inputs come from. */
 static int resolve(struct asy__net *net, struct asy__layer *layer, struct asy_error *err)
 {
@@ -503,6 +491,38 @@ static void begin(struct asy__plan *plan, struct asy__program *program, int trai
         plan->net->layers[l].dy = (struct asy_operand){ ASY_SPACE_NONE, 0 };
 }
 
+/* Whether an operation after the i-th names a place of the parameters or of their gradients. */
+static int is_named_after(const struct asy__program *program, size_t i, size_t at)
+{
+    for (i++; i < program->n; i++) {
+        const struct asy_op *op = &program->ops[i];
+
+        for (size_t k = 0; k < ASY_OP_INS; k++)
+            if (op->in[k].space == ASY_SPACE_PARAMS && op->in[k].at == at)
+                return 1;
+        for (size_t k = 0; k < ASY_OP_OUTS; k++)
+            if (op->out[k].space == ASY_SPACE_GRADS && op->out[k].at == at)
+                return 1;
+    }
+    return 0;
+}
+
+/* Tensors' gradients that may be taken at once. */
+static void mark_early(struct asy__net *net)
+{
+    for (size_t i = 0; i < net->train.n; i++) {
+        struct asy_op *op = &net->train.ops[i];
+
+        if (op->kind != ASY_OP_DENSE_DW || op->flags & ASY_OP_BF16 ||
+            is_named_after(&net->train, i, op->out[0].at))
+            continue;
+        op->flags |= ASY_OP_LAST;
+        for (size_t t = 0; t < net->n_tensors; t++)
+            net->tensors[t].early |= !net->tensors[t].is_buffer &&
+                                     net->tensors[t].at == op->out[0].at;
+    }
+}
+
 static int plan_training(struct asy__plan *plan, const struct asy_op *loss, struct asy_error *err)
 {
     struct asy__net *net = plan->net;
@@ -513,6 +533,7 @@ static int plan_training(struct asy__plan *plan, const struct asy_op *loss, stru
     emit_forward(plan);
     net->n_forward = net->train.n;
     emit_backward(plan, loss);
+    mark_early(net);
     return place_values(plan, net->train_rows, err);
 }
 

@@ -73,6 +73,7 @@ struct asy__tensor {
     enum asy__init init;
     double spread;  /* ASY__NORMAL: standard deviation */
     uint64_t draws; /* the number of its stream of random numbers */
+    int early;      /* its gradient is whole before the program's end (ASY_OP_LAST) */
 };
 
 #define ASY__LAYER_TENSORS 8

@@ -42,7 +42,8 @@ static void backward(struct asy__plan *plan, struct asy__layer *layer)
 {
     size_t vectors = asy__shape_vectors(layer->out), in = layer->in[0].channels;
     size_t out = layer->out.channels;
-    struct asy_operand dz = layer->dy, dx;
+    struct asy_operand dz = layer->dy, dx = { ASY_SPACE_NONE, 0 };
+    int wants = asy__plan_wants(plan, layer, 0);
 
     if (layer->desc.act == ASY_ACT_NONE) {
         asy__plan_emit(plan, &(struct asy_op){
@@ -55,17 +56,18 @@ static void backward(struct asy__plan *plan, struct asy__layer *layer)
             .n = { out }, .in = { layer->dy, layer->saved[0] },
             .out = { dz, asy__plan_grad_at(plan, layer, BIAS) } });
     }
+    if (wants) { /* first, as the weights may change with dw */
+        dx = asy__plan_value(plan, vectors * in, 0);
+        asy__plan_emit(plan, &(struct asy_op){
+            .kind = ASY_OP_DENSE_DX, .per_row = vectors, .n = { in, out },
+            .in = { dz, asy__plan_tensor_at(plan, layer, WEIGHT) }, .out = { dx } });
+    }
     asy__plan_emit(plan, &(struct asy_op){
         .kind = ASY_OP_DENSE_DW, .per_row = vectors, .n = { in, out },
         .in = { dz, asy__plan_x(plan, layer, 0) },
         .out = { asy__plan_grad_at(plan, layer, WEIGHT) } });
-    if (!asy__plan_wants(plan, layer, 0))
-        return;
-    dx = asy__plan_value(plan, vectors * in, 0);
-    asy__plan_emit(plan, &(struct asy_op){
-        .kind = ASY_OP_DENSE_DX, .per_row = vectors, .n = { in, out },
-        .in = { dz, asy__plan_tensor_at(plan, layer, WEIGHT) }, .out = { dx } });
-    asy__plan_give(plan, layer, 0, dx);
+    if (wants)
+        asy__plan_give(plan, layer, 0, dx);
 }
 
 const struct asy__layer_type asy__layer_dense = {

@@ -83,8 +83,7 @@ static int gradient(const struct asy__learner *learner, const struct asy__batch 
         cpu.join = join;
         cpu.join_arg = &joiner;
     }
-    cpu.between = learner->between;
-    cpu.between_arg = learner->between_arg;
+    cpu.taker = learner->taker;
     cpu.read[ASY_SPACE_INPUT] = batch->x;
     cpu.read[ASY_SPACE_PARAMS] = learner->params;
     cpu.read[ASY_SPACE_GRADS] = cpu.write[ASY_SPACE_GRADS] = grads;
