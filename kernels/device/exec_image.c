@@ -30,6 +30,17 @@ static struct asy_pool pool_behind(const struct asy_op *op)
     return (struct asy_pool){ asy_conv_h(&c), asy_conv_w(&c), c.out, op->n[9], op->n[10], 0 };
 }
 
+/* The kernels count pixels in 32 bits, up to the last line of a tile. */
+static int check_pixels(const struct asy_conv *c, size_t rows, struct asy_error *err)
+{
+    size_t most = UINT32_MAX - LINES, here = c->h * c->w, there = asy_conv_h(c) * asy_conv_w(c);
+
+    if (rows > most / (here > there ? here : there))
+        return asy_fail(err, ASY_E_TOOBIG, "%zu images of %zu x %zu are more than devices take at "
+                        "once", rows, c->h, c->w);
+    return 0;
+}
+
 #define CONV_ARGS(c, p, rows)                                                                      \
     ARG_U32((c).h), ARG_U32((c).w), ARG_U32((c).in), ARG_U32((c).out), ARG_U32((c).kh),            \
         ARG_U32((c).kw), ARG_U32((c).stride), ARG_U32((c).pad), ARG_U32((c).groups),               \
@@ -44,12 +55,14 @@ int asy__op_conv(const struct asy__pass *pass, const struct asy_op *op,
     struct asy_pool p = pool_behind(op);
     size_t pixels = rows * asy_conv_h(&c) * asy_conv_w(&c);
     int keeps = op->out[0].space != op->out[1].space || op->out[0].at != op->out[1].at;
+    int rc = check_pixels(&c, rows, err);
 
     (void)step;
-    return RUN(pass, err, conv, asy__groups(pixels, LINES), asy__groups(c.out / c.groups, COLUMNS),
-               c.groups, ARG_IN(pass, op, 0), ARG_IN(pass, op, 1), ARG_IN(pass, op, 2),
-               ARG_OUT(pass, op, 1), ARG_OUT(pass, op, 0), CONV_ARGS(c, p, rows), ARG_U32(op->act),
-               ARG_U32(keeps));
+    return rc ? rc : RUN(pass, err, conv, asy__groups(pixels, LINES),
+                         asy__groups(c.out / c.groups, COLUMNS), c.groups, ARG_IN(pass, op, 0),
+                         ARG_IN(pass, op, 1), ARG_IN(pass, op, 2), ARG_OUT(pass, op, 1),
+                         ARG_OUT(pass, op, 0), CONV_ARGS(c, p, rows), ARG_U32(op->act),
+                         ARG_U32(keeps));
 }
 
 int asy__op_conv_pool(const struct asy__pass *pass, const struct asy_op *op,
@@ -58,12 +71,13 @@ int asy__op_conv_pool(const struct asy__pass *pass, const struct asy_op *op,
     struct asy_conv c = conv_of(op);
     struct asy_pool p = pool_behind(op);
     size_t windows = rows * asy_pool_h(&p) * asy_pool_w(&p);
+    int rc = check_pixels(&c, rows, err);
 
     (void)step;
-    return RUN(pass, err, conv_pool, asy__groups(windows, WINDOWS),
-               asy__groups(c.out / c.groups, COLUMNS), c.groups, ARG_IN(pass, op, 0),
-               ARG_IN(pass, op, 1), ARG_IN(pass, op, 2), ARG_OUT(pass, op, 0),
-               ARG_OUT(pass, op, 1), CONV_ARGS(c, p, rows), ARG_U32(op->act));
+    return rc ? rc : RUN(pass, err, conv_pool, asy__groups(windows, WINDOWS),
+                         asy__groups(c.out / c.groups, COLUMNS), c.groups, ARG_IN(pass, op, 0),
+                         ARG_IN(pass, op, 1), ARG_IN(pass, op, 2), ARG_OUT(pass, op, 0),
+                         ARG_OUT(pass, op, 1), CONV_ARGS(c, p, rows), ARG_U32(op->act));
 }
 
 /* dz: of what the convolution gave, or of the pooled, with where those came from. */
@@ -79,9 +93,12 @@ struct back {
 
 static int run_dx(const struct back *b, struct asy_operand w, struct asy_operand dx)
 {
-    return RUN(b->pass, b->err, conv_dx, asy__groups(b->rows * b->c.h * b->c.w, LINES),
-               asy__groups(b->c.in / b->c.groups, COLUMNS), b->c.groups, AT(b, b->dz),
-               AT(b, b->from), AT(b, w), AT(b, dx), CONV_ARGS(b->c, b->p, b->rows));
+    int rc = check_pixels(&b->c, b->rows, b->err);
+
+    return rc ? rc : RUN(b->pass, b->err, conv_dx,
+                         asy__groups(b->rows * b->c.h * b->c.w, LINES),
+                         asy__groups(b->c.in / b->c.groups, COLUMNS), b->c.groups, AT(b, b->dz),
+                         AT(b, b->from), AT(b, w), AT(b, dx), CONV_ARGS(b->c, b->p, b->rows));
 }
 
 static size_t taps_of(const struct asy_conv *c)
@@ -107,11 +124,13 @@ static int run_dw(const struct back *b, struct asy_operand x, struct asy_operand
     size_t piece = asy__groups(pixels, pieces_of(&b->c, b->rows));
     size_t pieces = piece ? asy__groups(pixels, piece) : 1;
     struct asy__mem *to = pieces > 1 ? b->pass->room : b->pass->spaces[dw.space];
-    int rc = RUN(b->pass, b->err, conv_dw, asy__groups(taps, LINES),
+    int rc = check_pixels(&b->c, b->rows, b->err);
+
+    if (rc == 0)
+        rc = RUN(b->pass, b->err, conv_dw, asy__groups(taps, LINES),
                  asy__groups(b->c.out / b->c.groups, COLUMNS), b->c.groups * pieces, AT(b, b->dz),
                  AT(b, b->from), AT(b, x), ARG_AT(to, pieces > 1 ? 0 : dw.at),
                  CONV_ARGS(b->c, b->p, b->rows), ARG_U32(piece));
-
     if (rc || pieces == 1)
         return rc;
     return RUN(b->pass, b->err, product_total, asy__groups(b->c.out * taps, 256), 1, 1,

@@ -28,7 +28,8 @@ static int of_rows(const struct asy__pass *pass, const struct asy_op *op, size_t
         return RUN(pass, err, class_loss, rows, 1, 1, ARG_IN(pass, op, 0), ARG_OUT(pass, op, 0),
                    ARG_MEM(pass->label), ARG_MEM(pass->class_weights),
                    ARG_I32(pass->class_weights != NULL), ARG_MEM(pass->room), ARG_U32(rows),
-                   ARG_U32(op->n[0]), ARG_F32(op->value), ARG_F32(scale));
+                   ARG_U32(op->n[0]), ARG_F32(op->value / (float)op->n[0]), ARG_F32(1 - op->value),
+                   ARG_F32(scale));
     if (op->kind == ASY_OP_SOFTMAX_LOSS)
         return RUN(pass, err, softmax_loss, rows, 1, 1, ARG_IN(pass, op, 0), ARG_OUT(pass, op, 0),
                    ARG_MEM(pass->label), ARG_MEM(pass->room), ARG_U32(rows), ARG_U32(op->n[0]),

@@ -149,6 +149,27 @@ static void means_of_images_are_those_of_the_cpu(void)
     }
 }
 
+/* Pixels are counted in 32 bits; nothing is launched, so no memory is needed. */
+static void more_images_than_can_be_counted_are_refused(void)
+{
+    static const struct asy_conv s = { 2, 2, 1, 1, 1, 1, 1, 0, 1 };
+    struct asy_op ops[] = {
+        { .kind = ASY_OP_CONV, .per_row = 1, .n = SIZES(s, 0, 0) },
+        { .kind = ASY_OP_CONV_DX, .per_row = 1, .n = SIZES(s, 0, 0) },
+        { .kind = ASY_OP_CONV_DW, .per_row = 1, .n = SIZES(s, 0, 0) },
+        { .kind = ASY_OP_CONV_POOL, .per_row = 1, .n = SIZES(s, 1, 1) },
+        { .kind = ASY_OP_CONV_POOL_GRAD, .per_row = 1, .n = SIZES(s, 1, 1) },
+    };
+    struct asy__pass pass = { .device = case_device() };
+    struct asy_op_step step = { .rows = (size_t)1 << 30 };
+    struct asy_error err = ASY_ERROR_INIT;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(ops) && pass.device; i++) {
+        T_EQ("too many", asy__exec_run(&pass, &ops[i], 1, &step, &err), ASY_E_TOOBIG);
+        T_HAS("too many", err.text, "1073741824 images of 2 x 2 are more than devices take");
+    }
+}
+
 static void close_device(void)
 {
     case_device_close();
@@ -156,4 +177,5 @@ static void close_device(void)
 
 T_MAIN("device-images", T_TEST(convolutions_are_those_of_the_cpu),
        T_TEST(convolutions_with_pooling_are_those_of_the_cpu), T_TEST(pooling_is_that_of_the_cpu),
-       T_TEST(means_of_images_are_those_of_the_cpu), T_TEST(close_device))
+       T_TEST(means_of_images_are_those_of_the_cpu),
+       T_TEST(more_images_than_can_be_counted_are_refused), T_TEST(close_device))
