@@ -3,7 +3,7 @@
  *
  * To add an operation: a kernel in source/ with its line in kernel_list.h, a function as below in
  * the file of its theme (exec_*.c), its line in the table of exec.c, and a case in
- * tests/kernels/test_device_ops.c. */
+ * tests/kernels/test_device_*.c. */
 #ifndef ASY__EXEC_H
 #define ASY__EXEC_H
 #include "frame.h"

@@ -7,6 +7,8 @@
  * so that a test can hold it to that. Nothing falls back to the cpu: an operation that a device
  * cannot run is refused when the net is made.
  *
+ * Batch normalisation goes by the rows at hand: nothing is joined with those of others.
+ *
  * Bits: the same device, driver and program give the same bits; there are no sums by atomics. They
  * are not those of the cpu.
  *

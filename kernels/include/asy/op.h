@@ -8,9 +8,10 @@
  * end, but for the operations whose sums are joined (batch normalisation), each of which waits for
  * struct asy_op_cpu's join(). Running one allocates nothing.
  *
- * To add an operation: a kind below, with what its operands and sizes are, and a case in cpu/op.c
- * that calls the kernel, and with `plain` its _ref twin. What emits it is a layer, whose tests run
- * it both ways (worker/train/net/net_impl.h says how to add one).
+ * To add an operation: a kind below, with what its operands and sizes are, a case in cpu/op.c that
+ * calls the kernel, and with `plain` its _ref twin, and an entry in device/exec.c (without one,
+ * devices refuse it by name). What emits it is a layer, whose tests run it both ways
+ * (worker/train/net/net_impl.h says how to add one).
  *
  * Bits: those of the kernels. A row's results must not depend on how many rows stand beside it.
  * Bits do not depend on how many threads a team has, either.
