@@ -84,6 +84,11 @@ const struct asy_device_info *asy_device_info(const struct asy_device *device)
     return &device->info;
 }
 
+int asy_device_is_gone(const struct asy_device *device)
+{
+    return device->gone;
+}
+
 struct asy_device_traffic asy_device_traffic(const struct asy_device *device)
 {
     return device->traffic;

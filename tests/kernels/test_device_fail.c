@@ -166,6 +166,7 @@ static int whole_life(struct asy_error *err)
     if (rc == ASY_E_GONE) { /* from then on the driver is left alone */
         long before = told.calls;
 
+        T_TRUE(asy_device_is_gone(device));
         T_HAS("names", err->text, real_info.name);
         T_HAS("names", err->text, "fell off the bus");
         if (net)

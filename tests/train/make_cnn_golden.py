@@ -31,7 +31,9 @@ def cases():
             ("leaky", (8, 8, 2), {"filters": 5, "blocks": 3, "activation": "leaky_relu", "hidden": 9}),
             ("batch", (10, 10, 1), {"filters": 4, "norm": "batch", "hidden": 10}),
             ("residual", (8, 8, 2), {"filters": 4, "residual": True, "activation": "tanh", "hidden": 0}),
-            ("ResNet", (9, 9, 3), {"filters": 4, "residual": True, "norm": "batch", "hidden": 8})]
+            # (smooth: units of a rectifier whose input is 0 but for a rounding part the two for good)
+            ("ResNet", (9, 9, 3), {"filters": 4, "residual": True, "norm": "batch", "hidden": 8,
+                                   "activation": "gelu"})]
     for name, image, parameters in nets:
         for how in (sgd, adam):
             yield {"name": name, "image": image, "parameters": parameters, **how}
@@ -71,7 +73,8 @@ class Net(torch.nn.Module):
     def conv(self, x, width, kernel, pad, stride=1):
         inner = kernel * kernel * x.shape[1]
         w = self.take((width, kernel, kernel, x.shape[1]), 3 / math.sqrt(inner))
-        return F.conv2d(x, w.permute(0, 3, 1, 2), self.take((width,), 0.2), stride, pad)
+        b = None if self.h["norm"] == "batch" else self.take((width,), 0.2)
+        return F.conv2d(x, w.permute(0, 3, 1, 2), b, stride, pad)
 
     def norm(self, x):
         if self.h["norm"] == "none":

@@ -237,6 +237,96 @@ static void what_is_no_image_is_not_augmented(void)
     }
 }
 
+/* Batch normalisation would take it away again; the tensor stays, as stored models have it. */
+static void a_convolution_learns_no_bias_before_batch_norm(void)
+{
+    static const struct {
+        const char *name, *layers;
+        int learnt; /* tensors */
+    } cases[] = {
+        { "batch norm", "[{\"image\":8},{\"conv\":2},{\"norm\":\"batch\"}]", 1 + 2 },
+        { "an activation between", "[{\"image\":8},{\"conv\":2,\"act\":\"relu\"},"
+          "{\"norm\":\"batch\"}]", 2 + 2 },
+        { "layer norm", "[{\"image\":8},{\"conv\":2},{\"norm\":\"layer\"}]", 2 + 2 },
+        { "one who goes around", "[{\"image\":8},{\"conv\":2,\"name\":\"c\"},{\"norm\":\"batch\"},"
+          "{\"add\":\"c\"}]", 2 + 2 },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__schema schema = { .n_features = 64, .target_factor = 1 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *root = NULL;
+        struct asy__net *net = NULL;
+        struct asy__hyper hyper;
+        int learnt = 0;
+
+        asy__hyper_defaults(ASY__LAYERS, &hyper);
+        if (T_OK(asy_json_parse(cases[i].layers, strlen(cases[i].layers), &root, &err), &err)) {
+            hyper.list = root;
+            if (T_OK(asy__family_net(&hyper, &schema, 1, 1, &net, &err), &err)) {
+                for (size_t t = 0; t < net->n_tensors; t++)
+                    learnt += !net->tensors[t].is_buffer;
+                T_EQ(cases[i].name, learnt, cases[i].learnt + 2); /* and the outputs' layer */
+                T_TRUE(!strcmp(net->tensors[1].name, "layers.1.bias"));
+            }
+        }
+        asy__net_destroy(net);
+        asy_json_destroy(root);
+    }
+}
+
+static bool outputs_of(const struct asy__net *net, struct asy__learner *learner, const float *x,
+                       float *ret)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    float *out;
+
+    if (!T_OK(learner->type->outputs(learner, x, 1, &out, &err), &err))
+        return false;
+    memcpy(ret, out, net->outputs.channels * sizeof *ret);
+    return true;
+}
+
+/* Those of earlier builds have one: shifted by as much as the running mean it changes nothing. */
+static void a_bias_that_a_model_has_counts(void)
+{
+    static const struct asy__layer_desc layers[] = {
+        { .kind = ASY__CONV, .width = 2, .kernel = 3 }, { .kind = ASY__BATCH_NORM },
+        { .kind = ASY__GLOBAL_MEAN }, { .kind = ASY__DENSE, .width = 3 },
+    };
+    static float memory[ASY_OP_ROOM + 32768] __attribute__((aligned(64)));
+    const struct asy__net_options options = { .features = { 5, 5, 1 }, .eval_rows = 1,
+                                              .loss = { .kind = ASY_OP_SOFTMAX_LOSS } };
+    float params[256] = { 0 }, buffers[256] = { 0 }, x[25], plain[3], shifted[3], other[3];
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__net *net = NULL;
+    struct asy__learner learner;
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(x); i++)
+        x[i] = (float)(i % 7) - 3;
+    if (T_OK(asy__net_create(layers, ASY_ARRAY_LEN(layers), &options, &net, &err), &err) &&
+        T_TRUE(net->n_params <= 256 && net->n_buffers <= 256 &&
+               asy__net_room(net) <= ASY_ARRAY_LEN(memory))) {
+        float *bias = buffers + net->tensors[1].at, *mean = buffers + net->tensors[4].at;
+
+        asy__net_bind(net, memory);
+        asy__net_init(net, 3, params, buffers);
+        learner = asy__net_learner(net, params, buffers);
+        if (T_TRUE(!strcmp(net->tensors[4].name, "layers.1.running_mean")) &&
+            outputs_of(net, &learner, x, plain)) {
+            bias[0] = 0.5f;
+            T_TRUE(outputs_of(net, &learner, x, other));
+            mean[0] = 0.5f;
+            T_TRUE(outputs_of(net, &learner, x, shifted));
+            for (size_t i = 0; i < 3; i++) { /* some roundings of numbers of about 10 */
+                T_NEAR("shifted", (double)shifted[i], (double)plain[i], 1e-5);
+                T_TRUE(fabsf(other[i] - plain[i]) > 1e-3f);
+            }
+        }
+    }
+    asy__net_destroy(net);
+}
+
 /* The network of the figures, and one that is a small ResNet. */
 static void layers_are_those_asked_for(void)
 {
@@ -275,4 +365,6 @@ static void layers_are_those_asked_for(void)
 T_MAIN("cnn", T_TEST(digits_are_learnt), T_TEST(resumed_training_ends_with_the_same_bits),
        T_TEST(parts_refuse_what_needs_the_whole_batch), T_TEST(rows_are_images),
        T_TEST(what_is_no_image_is_not_augmented),
+       T_TEST(a_convolution_learns_no_bias_before_batch_norm),
+       T_TEST(a_bias_that_a_model_has_counts),
        T_TEST(layers_are_those_asked_for))

@@ -109,6 +109,48 @@ static void sums_go_in_rank_order(void)
     }
 }
 
+/* In another order than that of the memory, some of it before all is there; each rank looks at it
+ * as often as its number says. */
+static void a_sum_may_begin_before_its_end(void)
+{
+    static const struct asy_comm_extent order[] = {
+        { 300000, 100000 }, { 16, 15360 }, { 15376, 284624 }, { 0, 16 }, { 400000, 32 },
+    };
+    size_t ranks = (size_t)asy_comm_size(comm), n = 400032, whole = 0, wrong = 0;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm_memory memory;
+    struct asy_comm_sum sum;
+    float tail[TAIL];
+
+    if (!T_OK(asy_comm_share(comm, ranks, n + TAIL, n, &memory, &err), &err) ||
+        !T_OK(asy_comm_order(comm, order, ASY_ARRAY_LEN(order), TAIL, &err), &err))
+        return;
+    asy_comm_settle(comm);
+    for (int turn = 0; turn < 3; turn++) {
+        whole = 0;
+        for (size_t e = 0; e < ASY_ARRAY_LEN(order); e++) {
+            for (size_t i = order[e].at; i < order[e].at + order[e].n; i++)
+                memory.own[i] = (float)(1 << turn) * addend(asy_comm_rank(comm), i);
+            whole += order[e].n;
+            for (int k = 0; k < asy_comm_rank(comm) * turn; k++)
+                T_OK(asy_comm_ready(comm, whole - (e == 1 ? 7 : 0), &err), &err);
+        }
+        for (size_t i = n; i < n + TAIL; i++)
+            memory.own[i] = addend(asy_comm_rank(comm), i);
+        if (!T_OK(asy_comm_reduce(comm, n, TAIL, tail, &sum, &err), &err))
+            return;
+        for (size_t i = sum.from; i < sum.to; i++)
+            wrong += sum.x[i] != (float)(1 << turn) * sum_at(i);
+        for (size_t i = 0; i < TAIL; i++)
+            wrong += tail[i] != sum_at(n + i);
+        T_EQ("wrong entries", wrong, 0);
+        asy_comm_settle(comm);
+        if (!T_OK(asy_comm_reduce(comm, 100, TAIL, tail, &sum, &err), &err)) /* of others */
+            return;
+        asy_comm_settle(comm);
+    }
+}
+
 /* One rank alone has no memory for its part of a sum: it says so, and no other waits for it. */
 static void a_rank_without_memory_tells_the_others(void)
 {
@@ -665,6 +707,7 @@ int main(int argc, char **argv)
     static const struct t_test tests[] = {
         T_TEST(ranks_of_a_node_share_memory),
         T_TEST(sums_go_in_rank_order),
+        T_TEST(a_sum_may_begin_before_its_end),
         T_TEST(a_rank_without_memory_tells_the_others),
         T_TEST(a_node_gets_what_the_first_has),
         T_TEST(doubles_add_up),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <asy/training.h>
 #include "../kernels/device_leaks.h"
+#include "frame.h"
 #include "trainer_impl.h"
 
 #define EPOCHS_MAX 8
@@ -19,7 +20,7 @@ struct log {
     uint64_t keep;
     struct asy_trainer *trainer;
     uint64_t reads_before, reads; /* of the device, within the first epoch's steps */
-    uint64_t steps;
+    uint64_t steps, gone_at; /* the step after which the device is gone; 0: none */
 };
 
 static int report(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n)
@@ -56,6 +57,8 @@ static void alive(void *arg)
     if (log->epochs == 0 && log->steps++ > 0)
         log->reads += reads - log->reads_before;
     log->reads_before = reads;
+    if (log->gone_at && log->steps == log->gone_at)
+        log->trainer->device->gone = 1;
 }
 
 /* Trains the job in dir; *ret_model: where its model is. */
@@ -186,6 +189,38 @@ static void what_was_trained_there_goes_on_here(void)
     asy_json_destroy(job);
 }
 
+/* The trainer, which is kept, trains the next one. */
+static void a_device_that_is_gone_fails_one_job(void)
+{
+    struct asy_json *job = kit_job(KIT_DIGITS, "\"label\":-1", "val_loss", "minimize", 2,
+                                   SHORT ",\"hidden\":24", "");
+    struct log first = { .gone_at = 5 }, second = { .epochs = 0 };
+    struct asy_train_callbacks callbacks = { .report = report, .alive = alive };
+    static struct asy_train_result result;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_trainer *trainer = NULL;
+    struct asy_comm *comm = NULL;
+    char dir[64];
+
+    if (!T_TRUE(kit_dir(dir) && job) || !T_OK(asy_comm_self(&comm, &err), &err) ||
+        !T_OK(asy_trainer_create(comm, &trainer, &err), &err))
+        goto out;
+    asy_trainer_set_device(trainer, "opencl");
+    first.trainer = second.trainer = trainer;
+    callbacks.arg = &first;
+    T_EQ("gone", asy_trainer_run(trainer, job, dir, NULL, &callbacks, &result, &err), ASY_E_GONE);
+    T_HAS("gone", err.text, "opencl device");
+    T_EQ("gone", first.epochs, 0);
+    callbacks.arg = &second;
+    T_OK(asy_trainer_run(trainer, job, dir, NULL, &callbacks, &result, &err), &err);
+    T_EQ("next", second.epochs, 2);
+out:
+    asy_trainer_destroy(trainer);
+    asy_comm_destroy(comm);
+    kit_rmdir(dir);
+    asy_json_destroy(job);
+}
+
 static void what_no_device_can_is_refused(void)
 {
     static const struct {
@@ -215,6 +250,7 @@ int main(void)
         T_TEST(every_family_learns_as_on_the_cpu),
         T_TEST(what_is_resumed_has_the_bits_of_what_was_not),
         T_TEST(what_was_trained_there_goes_on_here),
+        T_TEST(a_device_that_is_gone_fails_one_job),
         T_TEST(what_no_device_can_is_refused),
     };
 

@@ -258,13 +258,38 @@ int asy__gradient_pass(struct asy__run *run, size_t shard, size_t n, size_t of, 
     return rc;
 }
 
-/* This rank's i-th shard of a batch of n rows. */
+/* Who sends on what is whole of a gradient. */
+struct sender {
+    struct asy__run *run;
+    struct asy_error *err;
+    int rc;
+};
+
+static void send_on(void *arg, const struct asy_op *op, size_t n)
+{
+    struct sender *sender = arg;
+    const struct asy__run *run = sender->run;
+
+    if (sender->rc == 0)
+        sender->rc = asy_comm_ready(run->trainer->comm, asy__net_order_whole(run->order, op, n),
+                                    sender->err);
+}
+
+/* This rank's i-th shard of a batch of n rows. When the last one's gradient is whole, all are. */
 static int pass(struct asy__run *run, size_t i, size_t n, struct asy_error *err)
 {
+    struct sender sender = { run, err, 0 };
     double loss = 0;
-    int rc = asy__gradient_pass(run, run->memory.first + i, n, n,
-                                run->memory.own + i * run->memory.stride, &loss, err);
+    int rc;
 
+    if (run->order && i + 1 == run->memory.count && run->job->hyper.accumulate == 1) {
+        run->learner.between = send_on;
+        run->learner.between_arg = &sender;
+    }
+    rc = asy__gradient_pass(run, run->memory.first + i, n, n,
+                            run->memory.own + i * run->memory.stride, &loss, err);
+    run->learner.between = NULL;
+    rc = rc < 0 ? rc : sender.rc;
     asy__riders_set(run, i, loss, rc < 0);
     return rc;
 }

@@ -18,7 +18,7 @@ static void name_device(struct asy_trainer *trainer)
              asy_device_kinds[info->kind], info->name, info->driver);
 }
 
-/* A device stays open from job to job: to open one takes long. */
+/* A device stays open from job to job: to open one takes long. One that failed is opened anew. */
 static int get_device(struct asy_trainer *trainer, const char *word, int has_gpus,
                       struct asy_error *err)
 {
@@ -26,7 +26,8 @@ static int get_device(struct asy_trainer *trainer, const char *word, int has_gpu
     int rc;
 
     snprintf(key, sizeof key, "%d %.16s", has_gpus, word);
-    if (!strcmp(key, trainer->device_key))
+    if (!strcmp(key, trainer->device_key) &&
+        !(trainer->device && asy_device_is_gone(trainer->device)))
         return 0;
     asy_device_close(trainer->device);
     trainer->device = NULL;

@@ -92,6 +92,9 @@ static int plan(struct asy__run *run, struct asy_error *err)
     asy__net_team(run->net, run->trainer->team);
     if (asy_comm_size(comm) > 1)
         run->learner.comm = comm;
+    if (asy_comm_size(comm) > asy_comm_local_size(comm) && run->job->hyper.sync_every == 1 &&
+        (rc = asy__net_order_create(run->net, &run->order, err)) < 0)
+        return rc;
     return asy__gradient_plan(run, err);
 }
 
@@ -157,6 +160,7 @@ static int judge(struct asy__run *run, const struct asy__model_parts *parts,
 static void destroy(struct asy__run *run)
 {
     asy__augment_fini(&run->augment);
+    asy__net_order_destroy(run->order);
     asy__net_destroy(run->net);
 }
 

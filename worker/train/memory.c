@@ -128,7 +128,8 @@ _Static_assert(ASY__RIDES <= RIDERS, "riders fit before the gradient");
 int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
 {
     struct asy_comm_memory memory;
-    size_t common = 0;
+    const struct asy_comm_extent *extents;
+    size_t common = 0, n_extents;
     float *at;
     int rc;
 
@@ -144,5 +145,8 @@ int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
         place_own(&runs[i], memory.own);
         place(&runs[i], &at);
     }
-    return 0;
+    if (!runs->order)
+        return 0;
+    extents = asy__net_order_get(runs->order, &n_extents);
+    return asy_comm_order(runs->trainer->comm, extents, n_extents, ASY__RIDES, err);
 }

@@ -16,6 +16,7 @@
 #include "on_device.h"
 #include "state.h"
 #include "learn/update.h"
+#include "net/net_order.h"
 
 /* What a training leaves for the next one. */
 struct asy__place {
@@ -121,6 +122,7 @@ struct asy__run {
     struct asy__net *net;         /* NULL: no network */
     struct asy__on_device *on;    /* the same on a device; NULL: it is trained here */
     int on_holds;                 /* all training rows are there */
+    struct asy__net_order *order; /* of its gradients; NULL: nobody sends them on meanwhile */
     struct asy__learner learner;  /* of nothing where there are trees */
     struct asy__augment augment;  /* column NULL: rows are as they are */
     struct asy__plugged *plugged; /* NULL: no plug-in */

@@ -47,6 +47,8 @@ ASY_MUST_CHECK int asy_device_open(enum asy_device_kind kind, size_t index,
                                    struct asy_device **ret_device, struct asy_error *err);
 void asy_device_close(struct asy_device *device); /* NULL is fine */
 const struct asy_device_info *asy_device_info(const struct asy_device *device); /* borrowed */
+/* Whether a call has given ASY_E_GONE: opened anew, it may be there again. */
+int asy_device_is_gone(const struct asy_device *device);
 
 /* Computes a little, and holds it against the cpu. ASY_E_CORRUPT: it is wrong; asy_kernels_init()
  * comes first. */

@@ -190,6 +190,10 @@ struct asy_op_cpu {
      * They all run the program, be it on no rows. */
     void (*join)(void *arg, double *sums, size_t n);
     void *join_arg;
+    /* Told of each operation when it is over (n: SIZE_MAX), and, without a team, within those that
+     * take long how many entries of their gradient are whole. NULL: nobody wants to know. */
+    void (*between)(void *arg, const struct asy_op *op, size_t n);
+    void *between_arg;
     struct asy_team *team; /* what runs operations that are large enough; NULL: this thread alone */
     size_t own_at, own;    /* of WORK, for each thread of the team but the first: asy_op_own() */
     const struct asy_op_taker *taker; /* of operations with ASY_OP_LAST; NULL: GRADS has it all */

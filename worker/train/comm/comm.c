@@ -90,7 +90,8 @@ int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own, size_t 
     int rc;
 
     /* What one rank alone may lack comes last: the others would wait for it in share(). */
-    if ((rc = asy__node_divide(node, comm->rank, comm->size, n_arrays, err)) < 0 ||
+    if ((rc = asy_comm_order(comm, NULL, 0, 0, err)) < 0 || /* of the last job */
+        (rc = asy__node_divide(node, comm->rank, comm->size, n_arrays, err)) < 0 ||
         (rc = comm->share(comm, n_own, n_common, err)) < 0 ||
         (rc = asy__node_prepare(node, err)) < 0)
         return rc;
@@ -118,7 +119,7 @@ int asy_comm_meet(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tai
     asy__node_wait(node);
     asy__node_slice(node, n, &ret->from, &ret->to);
     if (comm->chain) {
-        if ((rc = comm->chain(comm, n + n_tail, err)) < 0)
+        if ((rc = comm->chain(comm, n, n_tail, err)) < 0)
             return rc;
         memcpy(ret_tail, node->total + n, n_tail * sizeof *ret_tail);
         ret->x = node->total;
@@ -144,6 +145,17 @@ int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_t
     if (rc == 0)
         asy_comm_add_up(comm, ret, ret->from, ret->to);
     return rc;
+}
+
+int asy_comm_order(struct asy_comm *comm, const struct asy_comm_extent *extents, size_t n_extents,
+                   size_t n_tail, struct asy_error *err)
+{
+    return comm->order ? comm->order(comm, extents, n_extents, n_tail, err) : 0;
+}
+
+int asy_comm_ready(struct asy_comm *comm, size_t n, struct asy_error *err)
+{
+    return comm->ready ? comm->ready(comm, n, err) : 0;
 }
 
 void asy_comm_settle(struct asy_comm *comm)

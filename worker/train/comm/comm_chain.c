@@ -78,15 +78,17 @@ static int lead(const struct chain *chain, struct asy_error *err)
     return rc;
 }
 
-int asy__mpi_chain(struct asy_comm *base, size_t n, struct asy_error *err)
+int asy__mpi_chain(struct asy_comm *base, size_t n, size_t n_tail, struct asy_error *err)
 {
     struct mpi_comm *comm = (struct mpi_comm *)base;
-    struct chain chain = { .comm = comm, .total = base->node.total, .n = n,
-                           .pieces = (n + PIECE - 1) / PIECE,
+    struct chain chain = { .comm = comm, .total = base->node.total, .n = n + n_tail,
+                           .pieces = (n + n_tail + PIECE - 1) / PIECE,
                            .left_lag = (size_t)(comm->nodes - comm->place),
                            .right_lag = (size_t)(comm->nodes - 1 - comm->place) };
     int rc = 0;
 
+    if (asy__stream_fits(comm->stream, n, n_tail))
+        return asy__stream_finish(comm, err);
     if (comm->leaders != MPI_COMM_NULL)
         rc = lead(&chain, err);
     else

@@ -12,8 +12,12 @@ struct asy_comm {
     size_t alone_len;
     /* Makes the node's memory and lays it out. */
     int (*share)(struct asy_comm *comm, size_t n_own, size_t n_common, struct asy_error *err);
-    /* node.total [n] = sum of own over all ranks. NULL: all ranks are on this node. */
-    int (*chain)(struct asy_comm *comm, size_t n, struct asy_error *err);
+    /* node.total [n + n_tail] = sum of own over all ranks. NULL: all ranks are on this node. */
+    int (*chain)(struct asy_comm *comm, size_t n, size_t n_tail, struct asy_error *err);
+    /* asy_comm_order() and asy_comm_ready(). NULL: there is no use for them. */
+    int (*order)(struct asy_comm *comm, const struct asy_comm_extent *extents, size_t n_extents,
+                 size_t n_tail, struct asy_error *err);
+    int (*ready)(struct asy_comm *comm, size_t n, struct asy_error *err);
     /* NULL for one rank: there is nothing to do. */
     int (*spread)(struct asy_comm *comm, float *x, size_t n, struct asy_error *err);
     int (*sum_f64)(struct asy_comm *comm, double *x, size_t n, struct asy_error *err);

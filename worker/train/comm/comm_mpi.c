@@ -216,6 +216,7 @@ static void destroy(struct asy_comm *base)
     asy__memory_fini(&comm->memory);
     asy__memory_fini(&comm->control);
     asy__comm_fini(base);
+    asy__stream_destroy(comm->stream);
     free(comm->send);
     free(comm->receive);
     free(comm);
@@ -368,6 +369,7 @@ int asy_comm_mpi(struct asy_comm **ret_comm, struct asy_error *err)
 {
     static const struct asy_comm calls = { .share = share, .spread = spread, .sum_f64 = sum_f64,
                                            .sum_i64 = sum_i64, .bcast = bcast,
+                                           .order = asy__mpi_order, .ready = asy__mpi_ready,
                                            .destroy = destroy };
     struct mpi_comm *comm;
     int initialized = 0, rc;

@@ -44,6 +44,7 @@ struct asy__learner_type {
 };
 
 struct asy_comm;
+struct asy_op;
 struct asy_op_taker;
 struct asy__learner {
     const struct asy__learner_type *type;
@@ -51,6 +52,10 @@ struct asy__learner {
      * are made by comm; NULL: there is one rank. */
     int joins;
     struct asy_comm *comm;
+    /* Told by a network's gradient() how far it is (struct asy_op_cpu); NULL: nobody wants to
+     * know. */
+    void (*between)(void *arg, const struct asy_op *op, size_t n);
+    void *between_arg;
     /* Of early tensors' gradients (net/net.h; asy/op.h); NULL: gradient() leaves all in grads. */
     const struct asy_op_taker *taker;
     size_t n_params, n_buffers;

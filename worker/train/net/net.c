@@ -133,6 +133,18 @@ const struct asy__layer *asy__plan_layer(const struct asy__plan *plan,
     return number < layer->number ? &plan->net->layers[number] : NULL;
 }
 
+int asy__plan_is_normed(const struct asy__plan *plan, const struct asy__layer *layer)
+{
+    const struct asy__net *net = plan->net;
+
+    if (layer->uses != 1 || layer->desc.act != ASY_ACT_NONE || layer->desc.pool)
+        return 0;
+    for (size_t l = layer->number + 1; l < net->n_layers; l++)
+        if (net->layers[l].desc.kind == ASY__BATCH_NORM && net->layers[l].from[0] == layer->number)
+            return 1;
+    return 0;
+}
+
 /* Where its inputs come from. */
 static int resolve(struct asy__net *net, struct asy__layer *layer, struct asy_error *err)
 {

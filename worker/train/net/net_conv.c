@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * net_conv.c - convolutions of images (asy/conv.h), and max pooling after them: in one operation
- * where the activation lets it, else as two. */
+ * where the activation lets it, else as two.
+ *
+ * Batch normalisation takes away whatever is added to all of a channel, so before it there is no
+ * bias to learn: it stays among the buffers, at 0, or at what an earlier build had learnt. */
 #include "net_impl.h"
 #include <asy/conv.h>
 #include <asy/pool.h>
@@ -41,7 +44,8 @@ static int shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_er
 {
     struct asy_conv c = conv_of(layer);
     struct asy__tensor weight = { .name = "weight", .n_dims = 4, .init = ASY__NORMAL },
-                       bias = { "bias", 1, { c.out } };
+                       bias = { "bias", 1, { c.out },
+                                .is_buffer = asy__plan_is_normed(plan, layer) };
     size_t pool = layer->desc.pool, taps = c.kh * c.kw;
     int rc;
 
@@ -150,6 +154,8 @@ static struct asy_operand back_to_sums(struct asy__plan *plan, struct asy__layer
 {
     size_t out = layer->desc.width;
 
+    if (asy__plan_is_normed(plan, layer))
+        return dy;
     if (layer->desc.act == ASY_ACT_NONE) {
         asy__plan_emit(plan, &(struct asy_op){
             .kind = ASY_OP_COLUMN_SUMS, .per_row = pixels, .n = { out }, .in = { dy },

@@ -54,6 +54,8 @@ double asy__init_spread(enum asy_act act, size_t in, size_t out);
 /* Another layer, before this one; NULL: there is none. */
 const struct asy__layer *asy__plan_layer(const struct asy__plan *plan,
                                          const struct asy__layer *layer, size_t number);
+/* Whether its sums go to batch normalisation and nowhere else. */
+int asy__plan_is_normed(const struct asy__plan *plan, const struct asy__layer *layer);
 
 /* ---- in forward() and backward() ---- */
 

@@ -84,6 +84,8 @@ static int gradient(const struct asy__learner *learner, const struct asy__batch 
         cpu.join_arg = &joiner;
     }
     cpu.taker = learner->taker;
+    cpu.between = learner->between;
+    cpu.between_arg = learner->between_arg;
     cpu.read[ASY_SPACE_INPUT] = batch->x;
     cpu.read[ASY_SPACE_PARAMS] = learner->params;
     cpu.read[ASY_SPACE_GRADS] = cpu.write[ASY_SPACE_GRADS] = grads;

@@ -68,6 +68,18 @@ ASY_MUST_CHECK int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tai
 ASY_MUST_CHECK int asy_comm_meet(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
                                  struct asy_comm_sum *ret, struct asy_error *err);
 void asy_comm_add_up(struct asy_comm *comm, const struct asy_comm_sum *sum, size_t from, size_t to);
+/* Where nodes have one rank each, sums can be on their way while a rank still computes. By all
+ * ranks, after asy_comm_share() and until the next: the order in which the first entries of own
+ * become whole, in extents that cover them once, and how many ride behind. It can fail on some
+ * ranks only (ASY_E_NOMEM). A later sum of as many entries then may begin by asy_comm_ready(), any
+ * number of times before asy_comm_meet(): so many entries, in that order, are whole. It does not
+ * wait; the more often it is called, the less is left to wait for. Elsewhere both do nothing. */
+struct asy_comm_extent {
+    size_t at, n;
+};
+ASY_MUST_CHECK int asy_comm_order(struct asy_comm *comm, const struct asy_comm_extent *extents,
+                                  size_t n_extents, size_t n_tail, struct asy_error *err);
+ASY_MUST_CHECK int asy_comm_ready(struct asy_comm *comm, size_t n, struct asy_error *err);
 /* By all ranks of a node: what each wrote to common before is there for all afterwards. More than
  * once after a sum where that is needed. */
 void asy_comm_settle(struct asy_comm *comm);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * comm_stream.c - sums over nodes of one rank each that are on their way while the ranks compute.
+ *
+ * The same row of nodes as in comm_chain.c, and the same order of summation, but an array goes
+ * piece by piece in the order in which a pass completes it: a piece goes right as soon as this node
+ * has its part of it, and comes back left while later ones are made. Nothing here waits before the
+ * end: asy_comm_ready(), called between operations, looks at what has arrived, adds, and sends on.
+ *
+ * A piece with its envelope is no longer than what Open MPI sends at once over TCP (64 KiB), so
+ * that the system's buffers carry it while nobody looks. MPI_Iallreduce was rejected: it makes no
+ * progress between calls; so was a thread that waits in MPI: a rank has one core. */
+#include "comm_mpi.h"
+#include <stdlib.h>
+
+#define PIECE 15360 /* floats */
+#define WINDOW 16   /* pieces under way, each way */
+
+/* Messages one way between this node and a neighbour, in the order of pieces. */
+struct lane {
+    size_t posted, done;
+    MPI_Request requests[WINDOW]; /* of piece k: k % WINDOW */
+};
+
+struct piece {
+    size_t at, n;
+};
+
+struct asy__stream {
+    size_t n, n_tail, n_pieces;
+    struct piece *pieces;  /* [n_pieces], in the order of completion; the last one is the tail */
+    size_t *whole;         /* [n_pieces]: entries that must be there for it */
+    size_t ready, added;   /* pieces of this sum */
+    struct lane from_left, to_right, from_right, to_left;
+    int is_open;           /* some of a sum may be on its way */
+};
+
+enum { RIGHT, LEFT }; /* tags */
+
+void asy__stream_destroy(struct asy__stream *stream)
+{
+    if (!stream)
+        return;
+    free(stream->pieces);
+    free(stream->whole);
+    free(stream);
+}
+
+static size_t count(const struct asy_comm_extent *extents, size_t n_extents, size_t *ret_entries)
+{
+    size_t pieces = 0, entries = 0;
+
+    for (size_t i = 0; i < n_extents; i++) {
+        pieces += (extents[i].n + PIECE - 1) / PIECE;
+        entries += extents[i].n;
+    }
+    *ret_entries = entries;
+    return pieces + 1;
+}
+
+static void add_piece(struct asy__stream *stream, size_t at, size_t n, size_t whole)
+{
+    stream->whole[stream->n_pieces] = whole;
+    stream->pieces[stream->n_pieces++] = (struct piece){ at, n };
+}
+
+/* Pieces of the extents, one after the other, and the tail. */
+static void cut(struct asy__stream *stream, const struct asy_comm_extent *extents,
+                size_t n_extents)
+{
+    size_t whole = 0;
+
+    for (size_t i = 0; i < n_extents; i++)
+        for (size_t from = 0, n; from < extents[i].n; from += n) {
+            n = extents[i].n - from < PIECE ? extents[i].n - from : PIECE;
+            whole += n;
+            add_piece(stream, extents[i].at + from, n, whole);
+        }
+    add_piece(stream, stream->n, stream->n_tail, SIZE_MAX);
+}
+
+int asy__mpi_order(struct asy_comm *base, const struct asy_comm_extent *extents, size_t n_extents,
+                   size_t n_tail, struct asy_error *err)
+{
+    struct mpi_comm *comm = (struct mpi_comm *)base;
+    struct asy__stream *stream;
+    size_t entries, pieces = count(extents, n_extents, &entries);
+
+    asy__stream_destroy(comm->stream);
+    comm->stream = NULL;
+    if (comm->nodes < base->size || n_extents == 0)
+        return 0;
+    if (!(stream = calloc(1, sizeof *stream)) ||
+        !(stream->pieces = calloc(pieces, sizeof *stream->pieces)) ||
+        !(stream->whole = calloc(pieces, sizeof *stream->whole))) {
+        asy__stream_destroy(stream);
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu pieces of a sum", pieces);
+    }
+    stream->n = entries;
+    stream->n_tail = n_tail;
+    cut(stream, extents, n_extents);
+    comm->stream = stream;
+    return 0;
+}
+
+/* ---- lanes ----------------------------------------------------------------------------------- */
+
+/* The oldest message under way is over. */
+static int test(struct lane *lane, struct asy_error *err)
+{
+    int over = 0, rc = 0;
+
+    while (lane->done < lane->posted && rc == 0) {
+        rc = asy__mpi_check(MPI_Test(&lane->requests[lane->done % WINDOW], &over,
+                                     MPI_STATUS_IGNORE), "MPI_Test", err);
+        if (!over)
+            break;
+        lane->done++;
+    }
+    return rc;
+}
+
+struct way {
+    struct mpi_comm *comm;
+    struct lane *lane;
+    int peer, tag, sends;
+};
+
+/* Pieces up to `end`, as far as there is room under way. */
+static int post(const struct way *way, size_t end, struct asy_error *err)
+{
+    struct asy__stream *stream = way->comm->stream;
+    struct lane *lane = way->lane;
+    int rc = 0;
+
+    while (lane->posted < end && lane->posted < lane->done + WINDOW && rc == 0) {
+        const struct piece *piece = &stream->pieces[lane->posted];
+        float *x = way->comm->base.node.total + piece->at;
+        MPI_Request *request = &lane->requests[lane->posted % WINDOW];
+
+        if (way->sends)
+            rc = asy__mpi_check(MPI_Isend(x, (int)piece->n, MPI_FLOAT, way->peer, way->tag,
+                                          way->comm->leaders, request), "MPI_Isend", err);
+        else
+            rc = asy__mpi_check(MPI_Irecv(x, (int)piece->n, MPI_FLOAT, way->peer, way->tag,
+                                          way->comm->leaders, request), "MPI_Irecv", err);
+        if (rc == 0)
+            lane->posted++;
+    }
+    return rc;
+}
+
+/* Adds this rank's part to what has come from the left. */
+static void add(struct mpi_comm *comm, size_t end)
+{
+    struct asy__stream *stream = comm->stream;
+    struct asy__node *node = &comm->base.node;
+
+    for (; stream->added < end; stream->added++) {
+        const struct piece *piece = &stream->pieces[stream->added];
+        float *x = node->total + piece->at;
+
+        asy__node_sum(node, comm->place > 0 ? x : NULL, piece->at, piece->n, x);
+    }
+}
+
+/* Moves on what can be without waiting. */
+static int poll(struct mpi_comm *comm, struct asy_error *err)
+{
+    struct asy__stream *s = comm->stream;
+    int first = comm->place == 0, last = comm->place == comm->nodes - 1, rc;
+    const struct way from_left = { comm, &s->from_left, comm->place - 1, RIGHT, 0 };
+    const struct way to_right = { comm, &s->to_right, comm->place + 1, RIGHT, 1 };
+    const struct way from_right = { comm, &s->from_right, comm->place + 1, LEFT, 0 };
+    const struct way to_left = { comm, &s->to_left, comm->place - 1, LEFT, 1 };
+
+    if (!first && ((rc = post(&from_left, s->n_pieces, err)) < 0 ||
+                   (rc = test(&s->from_left, err)) < 0))
+        return rc;
+    add(comm, first || s->ready < s->from_left.done ? s->ready : s->from_left.done);
+    if (!last && ((rc = post(&to_right, s->added, err)) < 0 ||
+                  (rc = test(&s->to_right, err)) < 0 ||
+                  (rc = post(&from_right, s->to_right.done, err)) < 0 ||
+                  (rc = test(&s->from_right, err)) < 0))
+        return rc;
+    if (!first && ((rc = post(&to_left, last ? s->added : s->from_right.done,
+                              err)) < 0 ||
+                   (rc = test(&s->to_left, err)) < 0))
+        return rc;
+    return 0;
+}
+
+/* ---- a sum ----------------------------------------------------------------------------------- */
+
+static void open_sum(struct asy__stream *stream)
+{
+    struct lane none = { .posted = 0 };
+
+    if (stream->is_open)
+        return;
+    stream->from_left = stream->to_right = stream->from_right = stream->to_left = none;
+    stream->ready = stream->added = 0;
+    stream->is_open = 1;
+}
+
+static int is_over(const struct mpi_comm *comm)
+{
+    const struct asy__stream *s = comm->stream;
+    int first = comm->place == 0, last = comm->place == comm->nodes - 1;
+
+    return s->added == s->n_pieces && (last || s->from_right.done == s->n_pieces) &&
+           (first || s->to_left.done == s->n_pieces);
+}
+
+int asy__mpi_ready(struct asy_comm *base, size_t n, struct asy_error *err)
+{
+    struct mpi_comm *comm = (struct mpi_comm *)base;
+    struct asy__stream *stream = comm->stream;
+
+    if (!stream)
+        return 0;
+    open_sum(stream);
+    while (stream->ready < stream->n_pieces && stream->whole[stream->ready] <= n)
+        stream->ready++;
+    return poll(comm, err);
+}
+
+int asy__stream_fits(const struct asy__stream *stream, size_t n, size_t n_tail)
+{
+    return stream && stream->n == n && stream->n_tail == n_tail;
+}
+
+int asy__stream_finish(struct mpi_comm *comm, struct asy_error *err)
+{
+    int rc = 0;
+
+    open_sum(comm->stream);
+    comm->stream->ready = comm->stream->n_pieces;
+    while (rc == 0 && !is_over(comm))
+        rc = poll(comm, err);
+    comm->stream->is_open = 0;
+    return rc;
+}
