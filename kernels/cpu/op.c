@@ -76,7 +76,7 @@ static void dense_dw_taken(const struct asy_op *op, const struct asy_op_cpu *cpu
     }
 }
 
-#define ROWS_BETWEEN 64 /* of a gradient, from word to word: some tens of microseconds */
+#define ROWS_BETWEEN 64 /* of a gradient, from word to word: for each x is packed anew */
 
 /* The rows of a product do not depend on each other, nor do their bits. */
 static void dense_dw_told(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)

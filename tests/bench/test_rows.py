@@ -298,6 +298,20 @@ def runs_print_every_row():
             raise AssertionError(f"no good model: {row}")
 
 
+def a_sum_on_its_way_prints_its_row():
+    done = subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "overlap.py"), BIN, "--tiny"],
+                          text=True, capture_output=True)
+    if done.returncode != 0:
+        raise AssertionError(f"exit {done.returncode}: {done.stderr}")
+    row = json.loads(done.stdout)
+    if rows.mistake(row) or row["name"] != "ddp.overlap":
+        raise AssertionError(f"{rows.mistake(row)}: {row}")
+    if row["value"] is None and (os.geteuid() != 0 or len(os.sched_getaffinity(0)) < 2):
+        raise LeftOut(row["why"])
+    if row["value"] is None or row["pass_ms"] <= 0 or not 0 < row["gbit_per_s"] < 1.1:
+        raise AssertionError(f"{row}")
+
+
 def the_digits_are_divided_as_by_the_engine():
     """Each class has as many rows to validate with as the engine's report says."""
     import train_runs
@@ -484,7 +498,7 @@ for case in (the_form_is_held, a_wrong_line_fails_the_whole, the_service_prints_
              statistics_are_those_of_the_books, a_table_is_replayed_on_its_clock,
              a_replay_that_gets_nowhere_ends, the_stopping_form_is_the_rule_of_optuna,
              curves_are_trained_and_packed, trees_print_every_row, steps_print_every_row,
-             runs_print_every_row, the_digits_are_divided_as_by_the_engine,
+             runs_print_every_row, a_sum_on_its_way_prints_its_row, the_digits_are_divided_as_by_the_engine,
              products_print_every_row, convolutions_print_every_row, populations_print_every_row,
              the_tuner_prints_every_row):
     try:

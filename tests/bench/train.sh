@@ -16,6 +16,7 @@ run)
     "$bin/bench_conv" "$@"
     python3 "$here/train_steps.py" "$bin" --dir "$work" "$@"
     python3 "$here/train_runs.py" "$bin" --dir "$work" "$@"
+    python3 "$here/overlap.py" "$bin" "$@"
     python3 "$here/train.py" "$bin" --dir "$work" "$@"
     ;;
 esac

@@ -122,12 +122,13 @@ class Host(Home):
     def unwall(self, port):
         self.wall(port, "del")
 
-    def slow(self, rate):
-        """At most so much both ways ("1mbit"); None: as fast as it goes."""
+    def slow(self, rate, burst="16kb"):
+        """At most so much both ways ("1mbit"); None: as fast as it goes. burst: what goes at once; a
+        card's long packets are cut up if they are longer, at much expense."""
         for space, device in (self.net.space, self.name), (self.space, "eth0"):
             if rate:
                 run("tc", "-n", space, "qdisc", "replace", "dev", device, "root", "tbf", "rate",
-                    rate, "burst", "16kb", "latency", "500ms")
+                    rate, "burst", burst, "latency", "500ms")
             else:
                 run("tc", "-n", space, "qdisc", "del", "dev", device, "root")
 

@@ -143,9 +143,12 @@ int asy__local_batch(struct asy__run *run, size_t n, struct asy_error *err)
 int asy__local_check(const struct asy__run *run, struct asy_error *err)
 {
     const struct asy__hyper *h = &run->job->hyper;
+    int alone = asy_comm_size(run->trainer->comm) == 1;
     const char *why = run->job->strict ? "resources.reproducible: strict gives the same bits for "
                                          "any number of ranks"
                       : h->ema > 0     ? "ema is a mean over the steps of all ranks"
+                      : run->kind == &asy__kind_device && alone
+                          ? "a device that trains by itself has no others to meet"
                       : run->learner.joins ? "batch normalisation needs a batch as a whole (norm: "
                                              "layer does not)"
                                            : NULL;

@@ -14,6 +14,7 @@
 
 #define PIECE 15360 /* floats */
 #define WINDOW 16   /* pieces under way, each way */
+#define LOOKS 16    /* at once: each lets Open MPI move some tens of kilobytes */
 
 /* Messages one way between this node and a neighbour, in the order of pieces. */
 struct lane {
@@ -215,13 +216,16 @@ int asy__mpi_ready(struct asy_comm *base, size_t n, struct asy_error *err)
 {
     struct mpi_comm *comm = (struct mpi_comm *)base;
     struct asy__stream *stream = comm->stream;
+    int rc = 0;
 
     if (!stream)
         return 0;
     open_sum(stream);
     while (stream->ready < stream->n_pieces && stream->whole[stream->ready] <= n)
         stream->ready++;
-    return poll(comm, err);
+    for (int i = 0; i < LOOKS && rc == 0; i++)
+        rc = poll(comm, err);
+    return rc;
 }
 
 int asy__stream_fits(const struct asy__stream *stream, size_t n, size_t n_tail)
