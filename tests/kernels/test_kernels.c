@@ -285,12 +285,12 @@ static void column_sums_match_their_plain_twin(void)
 
 static void rows_are_added_in_their_order(void)
 {
-    static float x[5][2500], want[2500], got[2500];
-    const float *rows[5] = { x[0], x[1], x[2], x[3], x[4] };
+    static float x[9][2500], want[2500], got[2500];
+    const float *rows[9] = { x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8] };
 
-    for (size_t n_rows = 1; n_rows <= 5; n_rows++)
+    for (size_t n_rows = 1; n_rows <= 9; n_rows++)
         for (size_t n = 1; n <= 2500; n = n * 3 + 1) {
-            for (size_t r = 0; r < 5; r++)
+            for (size_t r = 0; r < 9; r++)
                 fill(x[r], n, r == 0 ? 1 : 0x1p-24f); /* another order has other bits */
             asy_sum_rows_ref(n_rows, n, rows, want);
             asy_sum_rows(n_rows, n, rows, got);
