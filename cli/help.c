@@ -31,8 +31,13 @@ static const struct {
     { "--output", "write to FILE instead of standard output (also: -o); - means that, too" },
     { "--no-wandb-shim", "of a W&B sweep file: programs find the module wandb that is installed, "
                          "not ours" },
+    { "--prompt", "what the text begins with" },
     { "--resume", "go on with the newest unfinished study of that name" },
+    { "--seed", "of what is drawn: the same one, the same text (default 0)" },
     { "--stderr", "standard error alone" },
+    { "--temperature", "how freely is chosen: 1 (default) as the model says, 0 the likeliest" },
+    { "--tokens", "so many are written" },
+    { "--top-k", "among the K likeliest alone; 0 (default): all" },
     { "--worker", "explain: one worker instead of a study; invite: a worker, which may run trials "
                   "and nothing else" },
 };

@@ -57,7 +57,8 @@ def options_are_those_of_the_help():
                "--list": [], "--model": [], "--cores": ["1"], "--limit": ["1"], "--output": ["f"],
                "--format": ["csv"], "--attempt": ["1"], "--worker": ["w"], "--nodes": ["1"],
                "--agent": [], "--for": ["u"], "--no-wandb-shim": [],
-               "--history": [], "--method": ["fanova"], "--device": ["cpu"], "--objective": ["m"]}
+               "--history": [], "--method": ["fanova"], "--device": ["cpu"], "--prompt": ["p"],
+               "--tokens": ["1"], "--temperature": ["1"], "--top-k": ["1"], "--seed": ["1"], "--objective": ["m"]}
     wrong = []
     with Home() as home:
         for name in commands(home):
