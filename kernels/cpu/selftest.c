@@ -79,35 +79,55 @@ static size_t at(int trans, size_t row, size_t col, size_t ld)
 CHECK_GEMM(float, sgemm, (double)FLT_EPSILON)
 CHECK_GEMM(double, dgemm, DBL_EPSILON)
 
+/* Numbers of a product in all its transposes, each in its part of one block. */
+struct product {
+    float *room, *a, *b, *got, *want;
+};
+
+static int draw_product(size_t room, size_t m, size_t n, size_t k, struct product *ret,
+                        struct asy_error *err)
+{
+    size_t floats = room + m * k + k * n + 2 * m * n;
+    uint32_t state = 1;
+
+    if (posix_memalign((void **)&ret->room, 64, floats * sizeof(float)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the test of products");
+    ret->a = ret->room + room;
+    ret->b = ret->a + m * k;
+    ret->got = ret->b + k * n;
+    ret->want = ret->got + m * n;
+    for (float *x = ret->a; x < ret->got; x++)
+        *x = (float)noise(&state);
+    return 0;
+}
+
+/* The i-th of the four. */
+static struct asy_gemm product_shape(int i, size_t m, size_t n, size_t k)
+{
+    return (struct asy_gemm){ .trans_a = i & 1, .trans_b = i >> 1, .m = m, .n = n, .k = k,
+                              .lda = i & 1 ? m : k, .ldb = i >> 1 ? k : n, .ldc = n };
+}
+
 /* The set that training takes against plain C: one shape with whole tiles and parts of them. */
 static int check_products(struct asy_error *err)
 {
     enum { M = 33, N = 65, K = 64 };
-    size_t room = (ASY_GEMM_ROOM + M * K + K * N + 2 * M * N) * sizeof(float);
-    float *work, *a, *b, *got, *want;
-    uint32_t state = 1;
-    int rc = 0;
+    struct product p;
+    int rc = draw_product(ASY_GEMM_ROOM, M, N, K, &p, err);
 
-    if (posix_memalign((void **)&work, 64, room))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for the test of products");
-    a = work + ASY_GEMM_ROOM;
-    b = a + M * K;
-    got = b + K * N;
-    want = got + M * N;
-    for (float *x = a; x < got; x++)
-        *x = (float)noise(&state);
+    if (rc < 0)
+        return rc;
     for (int i = 0; i < 4 && rc == 0; i++) {
-        struct asy_gemm s = { .trans_a = i & 1, .trans_b = i >> 1, .m = M, .n = N, .k = K,
-                              .lda = i & 1 ? M : K, .ldb = i >> 1 ? K : N, .ldc = N };
+        struct asy_gemm s = product_shape(i, M, N, K);
 
-        asy__gemm_run(asy__gemm_get(), &s, a, b, got, work);
-        asy__gemm_run(&asy__gemm_base, &s, a, b, want, work);
-        if (memcmp(got, want, M * N * sizeof *got) != 0)
+        asy__gemm_run(asy__gemm_get(), &s, p.a, p.b, p.got, p.room);
+        asy__gemm_run(&asy__gemm_base, &s, p.a, p.b, p.want, p.room);
+        if (memcmp(p.got, p.want, M * N * sizeof *p.got) != 0)
             rc = asy_fail(err, ASY_E_CORRUPT, "gemm %s %c%c of %d x %d x %d is not that of plain C",
                           asy__gemm_get()->name, s.trans_a ? 'T' : 'N', s.trans_b ? 'T' : 'N', M,
                           N, K);
     }
-    free(work);
+    free(p.room);
     return rc;
 }
 
@@ -115,32 +135,23 @@ static int check_products(struct asy_error *err)
 static int check_rounded(struct asy_error *err)
 {
     enum { M = 33, N = 49, K = 70 };
-    size_t room = (ASY_BF16_ROOM + M * K + K * N + 2 * M * N) * sizeof(float);
-    float *work, *a, *b, *got, *want;
-    uint32_t state = 1;
-    int rc = 0;
+    struct product p;
+    int rc = draw_product(ASY_BF16_ROOM, M, N, K, &p, err);
 
-    if (posix_memalign((void **)&work, 64, room))
-        return asy_fail(err, ASY_E_NOMEM, "no memory for the test of rounded products");
-    a = work + ASY_BF16_ROOM;
-    b = a + M * K;
-    got = b + K * N;
-    want = got + M * N;
-    for (float *x = a; x < got; x++)
-        *x = (float)noise(&state);
+    if (rc < 0)
+        return rc;
     for (int i = 0; i < 4 && rc == 0; i++) {
-        struct asy_gemm s = { .trans_a = i & 1, .trans_b = i >> 1, .m = M, .n = N, .k = K,
-                              .lda = i & 1 ? M : K, .ldb = i >> 1 ? K : N, .ldc = N };
+        struct asy_gemm s = product_shape(i, M, N, K);
 
-        asy_bf16_gemm(&s, a, b, got, work);
-        asy_bf16_gemm_ref(&s, a, b, want);
+        asy_bf16_gemm(&s, p.a, p.b, p.got, p.room);
+        asy_bf16_gemm_ref(&s, p.a, p.b, p.want);
         for (size_t j = 0; j < M * N && rc == 0; j++)
-            if (!(fabsf(got[j] - want[j]) <= K * K * FLT_EPSILON)) /* of K numbers below 1 */
+            if (!(fabsf(p.got[j] - p.want[j]) <= K * K * FLT_EPSILON)) /* of K numbers below 1 */
                 rc = asy_fail(err, ASY_E_CORRUPT, "bf16 %s %c%c of %d x %d x %d is not that of "
                               "plain C", asy_bf16_name(), s.trans_a ? 'T' : 'N',
                               s.trans_b ? 'T' : 'N', M, N, K);
     }
-    free(work);
+    free(p.room);
     return rc;
 }
 

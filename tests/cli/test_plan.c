@@ -49,6 +49,22 @@ static void the_plan_names_conditions_whole(void)
     asy_study_destroy(spec);
 }
 
+/* The plan of a study and what a trial needs. */
+static bool plan_of(const char *text, struct asy_buf *out)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_study_spec *spec = NULL;
+    bool ok = T_OK(asy_study_parse(text, strlen(text), "plan.yaml", "/", &spec, NULL, &err), &err);
+
+    asy_buf_init(out, 1u << 16);
+    if (ok) {
+        asy__plan_study(spec, out);
+        asy__plan_resources(spec, out);
+    }
+    asy_study_destroy(spec);
+    return ok;
+}
+
 static void the_device_and_its_parts_are_told(void)
 {
     static const struct { const char *resources, *run, *needs; } cases[] = {
@@ -59,25 +75,19 @@ static void the_device_and_its_parts_are_told(void)
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        struct asy_error err = ASY_ERROR_INIT;
-        struct asy_study_spec *spec = NULL;
         struct asy_buf out = { 0 };
         char text[600];
-        int len = snprintf(text, sizeof text, "assay: 1\nname: plan\n"
-                           "run: {model: mlp, length: {max: 9}}\ndata: {file: rows.csv}\n"
-                           "objective: {metric: val_loss, goal: minimize}\n"
-                           "parameters: {lr: {min: 0.1, max: 1.0}}\n"
-                           "budget: {trials: 64}\nresources: %s\n", cases[i].resources);
 
-        asy_buf_init(&out, 1u << 16);
-        if (T_OK(asy_study_parse(text, (size_t)len, "plan.yaml", "/", &spec, NULL, &err), &err)) {
-            asy__plan_study(spec, &out);
-            asy__plan_resources(spec, &out);
+        snprintf(text, sizeof text, "assay: 1\nname: plan\n"
+                 "run: {model: mlp, length: {max: 9}}\ndata: {file: rows.csv}\n"
+                 "objective: {metric: val_loss, goal: minimize}\n"
+                 "parameters: {lr: {min: 0.1, max: 1.0}}\n"
+                 "budget: {trials: 64}\nresources: %s\n", cases[i].resources);
+        if (plan_of(text, &out)) {
             T_HAS("run", out.data, cases[i].run);
             T_HAS("needs", out.data, cases[i].needs);
         }
         asy_buf_fini(&out);
-        asy_study_destroy(spec);
     }
 }
 
@@ -94,25 +104,19 @@ static void a_pruner_is_told_in_the_words_of_the_file(void)
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        struct asy_error err = ASY_ERROR_INIT;
-        struct asy_study_spec *spec = NULL;
         struct asy_buf out = { 0 };
         char text[600];
-        int len = snprintf(text, sizeof text, "assay: 1\nname: plan\n"
-                           "run: {command: [train], length: {max: 9}}\n"
-                           "objective: {metric: loss, goal: minimize}\n"
-                           "parameters: {lr: {min: 0.1, max: 1.0}}\n"
-                           "search: {sampler: random, seed: 7, pruner: %s}\n"
-                           "budget: {trials: 64}\n", cases[i].pruner);
 
-        asy_buf_init(&out, 1u << 16);
-        if (T_OK(asy_study_parse(text, (size_t)len, "plan.yaml", "/", &spec, NULL, &err), &err)) {
-            asy__plan_study(spec, &out);
+        snprintf(text, sizeof text, "assay: 1\nname: plan\n"
+                 "run: {command: [train], length: {max: 9}}\n"
+                 "objective: {metric: loss, goal: minimize}\n"
+                 "parameters: {lr: {min: 0.1, max: 1.0}}\n"
+                 "search: {sampler: random, seed: 7, pruner: %s}\n"
+                 "budget: {trials: 64}\n", cases[i].pruner);
+        if (plan_of(text, &out))
             t__check(strstr(out.data, cases[i].want) != NULL, __LINE__, __FILE__,
                      "%s: got %s", cases[i].pruner, out.data);
-        }
         asy_buf_fini(&out);
-        asy_study_destroy(spec);
     }
 }
 
