@@ -25,6 +25,7 @@
 #define K_BLOCK ((size_t)256)
 #define K_TURNED ((size_t)4096)
 #define ROWS_BLOCK ((size_t)448)
+#define K_TAKEN ((size_t)128) /* of more, taking tiles slows the product by more than it saves */
 #define FEW_ROWS 6 /* so few that lanes left empty cost more than transposing the other operand */
 #define LINE ((size_t)16) /* floats of a line of the caches */
 #define PANEL (ASY__TILE_VECTORS * ASY__LANES_MAX) /* floats across the widest */
@@ -379,7 +380,7 @@ void asy_gemm_taken(const struct asy_gemm *shape, const float *a, const float *b
     ASY_ASSERT(shape->trans_a && !shape->trans_b && !shape->add,
                "a product of another kind (%d %d %d) is not taken", shape->trans_a, shape->trans_b,
                shape->add);
-    if (asy_kernels_products() == ASY_PRODUCTS_BLAS || shape->k == 0) {
+    if (asy_kernels_products() == ASY_PRODUCTS_BLAS || shape->k == 0 || shape->k > K_TAKEN) {
         asy_gemm(shape, a, b, c, room);
         taker->take(taker->arg, 0, 0, shape->m, shape->n, c, shape->ldc);
         return;

@@ -231,10 +231,10 @@ static void blocks_that_are_taken_are_the_product(void)
     free(room);
 }
 
-/* By OpenBLAS, where it multiplies, and of no terms. */
+/* By OpenBLAS, where it multiplies, of many terms, and of none. */
 static void whole_products_are_taken_too(void)
 {
-    enum { M = 5, N = 7, K = 90 };
+    enum { M = 5, N = 7, K = 300 };
     struct asy_gemm s = { .trans_a = 1, .m = M, .n = N, .k = K, .lda = M, .ldb = N, .ldc = N };
     float *room = room_create(), *a = matrix(K, M, M), *b = matrix(K, N, N);
     float want[M * N], got[M * N], room_c[M * N];
@@ -249,6 +249,12 @@ static void whole_products_are_taken_too(void)
         asy_kernels_set_products(ASY_PRODUCTS_OWN);
         for (size_t i = 0; i < M * N; i++) {
             T_NEAR("an entry", (double)got[i], (double)want[i], 1e-4);
+            T_EQ("once", times[i], 1);
+        }
+        memset(times, 0, sizeof times);
+        asy_gemm_taken(&s, a, b, room_c, room, &taker);
+        for (size_t i = 0; i < M * N; i++) {
+            T_NEAR("of many terms", (double)got[i], (double)want[i], 1e-4);
             T_EQ("once", times[i], 1);
         }
         s.k = 0;
