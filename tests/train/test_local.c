@@ -418,6 +418,28 @@ static void folds_go_on_where_they_were(void)
     drop_dir();
 }
 
+/* ---- a failure of one ------------------------------------------------------------------------ */
+
+/* Rank 0 alone writes checkpoints; the others would wait for it in their next sum. */
+static void a_checkpoint_that_is_not_taken_fails_all(void)
+{
+    struct asy_json *job = make_job(learnings[0], "");
+    struct watch watch = { .keep = "/nowhere/kept", .pause_at = 3 };
+    const struct asy_train_callbacks callbacks = { .arg = &watch, .step = on_step,
+                                                   .checkpoint = on_checkpoint };
+    static struct asy_train_result result;
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (shared_dir() && T_OK(asy_trainer_create(comm, &watch.trainer, &err), &err)) {
+        T_EQ("all fail", asy_trainer_run(watch.trainer, job, dir, NULL, &callbacks, &result, &err),
+             ASY_E_IO);
+        T_HAS("for one reason", err.text, "rank 0: the checkpoint was not taken");
+    }
+    asy_trainer_destroy(watch.trainer);
+    asy_json_destroy(job);
+    drop_dir();
+}
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 static void refuses(const char *data, const char *params, const char *why)
@@ -455,6 +477,7 @@ int main(int argc, char **argv)
         T_TEST(a_step_of_all_is_what_it_was),
         T_TEST(an_interruption_leaves_no_trace),
         T_TEST(folds_go_on_where_they_were),
+        T_TEST(a_checkpoint_that_is_not_taken_fails_all),
         T_TEST(what_cannot_be_alone_is_refused),
     };
     struct asy_error err = ASY_ERROR_INIT;

@@ -103,12 +103,24 @@ int asy__run_total(struct asy__run *run, struct asy__score *ret, struct asy_erro
     return asy__score_total(run->trainer->comm, run->sums, run->shards, ret, err);
 }
 
-/* Collects the ranks' sums of the present epoch; rank 0 writes and hands over the file. */
+/* Rank 0 writes the file and hands it over. */
+static int put_checkpoint(struct asy__run *run, struct asy_error *err)
+{
+    char path[4096];
+    int rc = write_checkpoint(run, path, sizeof path, err);
+
+    if (rc < 0 || !run->callbacks->checkpoint)
+        return rc;
+    rc = run->callbacks->checkpoint(run->callbacks->arg, run->state.progress.epoch, path);
+    return rc < 0 ? asy_fail(err, (enum asy_code)rc, "the checkpoint was not taken") : 0;
+}
+
+/* Collects the ranks' sums of the present epoch. All wait for what becomes of the file: if rank 0
+ * cannot give it, none goes on. */
 static int checkpoint(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
     struct asy__score total;
-    char path[4096];
     int rc;
 
     if ((run->kind->fetch && (rc = run->kind->fetch(run, err)) < 0) ||
@@ -117,12 +129,7 @@ static int checkpoint(struct asy__run *run, struct asy_error *err)
         return rc;
     run->state.progress.shards = run->shards;
     run->checkpoint_due_ms = asy_clock_ms() + run->job->checkpoint_ms;
-    if (asy_comm_rank(comm) != 0)
-        return 0;
-    if ((rc = write_checkpoint(run, path, sizeof path, err)) < 0 || !run->callbacks->checkpoint)
-        return rc;
-    rc = run->callbacks->checkpoint(run->callbacks->arg, run->state.progress.epoch, path);
-    return rc < 0 ? asy_fail(err, (enum asy_code)rc, "the checkpoint was not taken") : 0;
+    return asy__agree(comm, asy_comm_rank(comm) == 0 ? put_checkpoint(run, err) : 0, err);
 }
 
 void asy__run_begin_epoch(struct asy__run *run)
