@@ -2,6 +2,7 @@
  * What a fit promises: the same trees on any number of ranks and after any interruption, losses
  * that fall, margins that are its model's predictions, and refusals that change nothing. */
 #include "gbdtkit.h"
+#include "nomem.h"
 #include "trees/gbdt_impl.h"
 #include <pthread.h>
 #include <stddef.h>
@@ -376,6 +377,62 @@ out:
     kit_rows_fini(&t);
 }
 
+/* What ranks tell each other, with what the others add to it. */
+struct others {
+    int64_t add;
+    int sums;
+    int64_t said; /* by this rank, in the first of the sums */
+};
+
+static int sum_with_others(void *context, int64_t *x, size_t n, struct asy_error *err)
+{
+    struct others *others = context;
+
+    (void)n;
+    (void)err;
+    if (others->sums++ == 0) {
+        others->said = x[0];
+        x[0] += others->add;
+    }
+    return 0;
+}
+
+/* No rank is left waiting in the sum of a tree. */
+static void ranks_without_memory_end_the_round_of_all(void)
+{
+    struct asy_gbdt_params params = params_for(ASY_GBDT_SQUARED, 3);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct kit_fit whole = { 0 };
+    struct kit_rows t;
+
+    if (!kit_rows_init(&t, 200, 5, 0, 0, 4))
+        return;
+    if (T_OK(kit_fit_init(&whole, &params, &t, 0, &err), &err))
+        for (int own = 0; own < 2; own++) {
+            struct others others = { .add = !own };
+            struct asy_gbdt_shard shard = { 0, sum_with_others, &others };
+            struct asy_gbdt_fit *fit = NULL;
+            struct asy_gbdt *model = NULL;
+
+            if (T_OK(asy_gbdt_create(&params, 5, &model, &err), &err) &&
+                T_OK(asy_gbdt_fit_create(model, whole.table, t.label, NULL, &shard, &fit, &err),
+                     &err)) {
+                others.sums = 0;
+                if (own)
+                    t_nomem_at(0);
+                T_EQ("code", asy_gbdt_fit_round(fit, &err), ASY_E_NOMEM);
+                T_EQ("an allocation failed", t_nomem_end(), own);
+                T_EQ("sums", others.sums, 1);
+                T_EQ("told", others.said, own);
+                T_EQ("rounds", asy_gbdt_rounds(model), 0);
+            }
+            asy_gbdt_fit_destroy(fit);
+            asy_gbdt_destroy(model);
+        }
+    kit_fit_fini(&whole);
+    kit_rows_fini(&t);
+}
+
 /* ---- draws ----------------------------------------------------------------------------------- */
 
 static void draws_take_their_shares(void)
@@ -568,6 +625,7 @@ T_MAIN("gbdt_fit", T_TEST(derivatives_become_the_nearest_whole_numbers),
        T_TEST(each_round_lowers_the_loss), T_TEST(margins_are_the_predictions),
        T_TEST(chances_sum_to_one), T_TEST(tables_without_a_split_give_leaves),
        T_TEST(a_weight_of_two_is_the_row_twice), T_TEST(ranks_make_the_trees_of_one),
-       T_TEST(a_failed_round_leaves_the_model), T_TEST(draws_take_their_shares),
+       T_TEST(a_failed_round_leaves_the_model),
+       T_TEST(ranks_without_memory_end_the_round_of_all), T_TEST(draws_take_their_shares),
        T_TEST(impossible_parameters_are_refused), T_TEST(impossible_rows_are_refused),
        T_TEST(tables_that_do_not_fit_are_refused), T_TEST(derivatives_beyond_floats_end_the_fit))

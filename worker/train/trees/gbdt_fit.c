@@ -325,12 +325,29 @@ static int grow_tree(struct asy_gbdt_fit *fit, size_t k, struct asy_error *err)
     return 0;
 }
 
+/* All that a round can fail for on one rank alone: if it does, all leave before their first sum. */
+static int reserve(struct asy_gbdt_fit *fit, struct asy_error *err)
+{
+    struct asy_gbdt *model = fit->model;
+    struct asy_error lost = ASY_ERROR_INIT;
+    int rc = asy__gbdt_reserve(model, model->outputs,
+                               model->outputs * asy__gbdt_nodes_max(&model->params), err);
+    int64_t failed = rc < 0;
+    int sum;
+
+    if (!fit->shard.sum)
+        return rc;
+    sum = fit->shard.sum(fit->shard.context, &failed, 1, rc < 0 ? &lost : err);
+    if (rc < 0 || sum < 0)
+        return rc < 0 ? rc : sum;
+    return failed ? asy_fail(err, ASY_E_NOMEM, "another rank has no memory for its trees") : 0;
+}
+
 int asy_gbdt_fit_round(struct asy_gbdt_fit *fit, struct asy_error *err)
 {
     struct asy_gbdt *model = fit->model;
     size_t rounds = asy_gbdt_rounds(model), rows = fit->table->rows;
-    int rc = asy__gbdt_reserve(model, model->outputs,
-                               model->outputs * asy__gbdt_nodes_max(&model->params), err);
+    int rc = reserve(fit, err);
 
     if (rc < 0)
         return rc;

@@ -166,7 +166,7 @@ ASY_MUST_CHECK int asy_gbdt_fit_create(struct asy_gbdt *model, const struct asy_
 void asy_gbdt_fit_destroy(struct asy_gbdt_fit *fit);
 /* One round: a tree for each output, all from the margins at its beginning. ASY_E_TOOBIG: a
  * row's derivative, times its weight, is no finite float. If it fails, the model is as before, and
- * the fit only to be destroyed. */
+ * the fit only to be destroyed; unless sums failed, it has failed on all ranks. */
 ASY_MUST_CHECK int asy_gbdt_fit_round(struct asy_gbdt_fit *fit, struct asy_error *err);
 /* Of the rows of its table, [rows][outputs], borrowed. */
 const float *asy_gbdt_fit_margins(const struct asy_gbdt_fit *fit);
