@@ -255,6 +255,32 @@ out:
     tear_down(&b);
 }
 
+/* What folds leave for the next training goes where the next has less use for it: under ASan, what
+ * is forgotten of it is a leak. */
+static void trainings_follow_each_other(void)
+{
+    struct asy_json *folds = kit_family_job("mlp", KIT_DIGITS,
+                                            "\"split\":{\"folds\":5,\"test\":0.2}", "val_accuracy",
+                                            "maximize", 1, SMALL, "");
+    struct asy_json *plain = kit_family_job("mlp", KIT_DIGITS, "\"label\":-1", "val_accuracy",
+                                            "maximize", 1, SMALL, "");
+    const struct asy_json *jobs[] = { folds, plain, folds };
+    double objective[ASY_ARRAY_LEN(jobs)] = { 0 };
+    struct bench b;
+
+    if (!set_up(&b))
+        goto out;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(jobs); i++)
+        if (T_OK(train(&b, jobs[i], NULL), &b.err))
+            objective[i] = b.result.objective;
+    T_TRUE(objective[0] > 0 && objective[1] > 0);
+    T_EQ("the same again", objective[2] == objective[0], 1);
+out:
+    tear_down(&b);
+    asy_json_destroy(folds);
+    asy_json_destroy(plain);
+}
+
 /* Numbers are scaled by each division's own rows. */
 static void numbers_have_errors_in_their_units(void)
 {
@@ -390,6 +416,6 @@ out:
 
 T_MAIN("folds", T_TEST(folds_divide_the_rows), T_TEST(repeats_split_anew),
        T_TEST(rows_too_few_for_folds_are_refused),
-       T_TEST(metrics_are_means_and_the_model_is_of_all_rows),
+       T_TEST(metrics_are_means_and_the_model_is_of_all_rows), T_TEST(trainings_follow_each_other),
        T_TEST(numbers_have_errors_in_their_units), T_TEST(resumed_folds_end_with_the_same_bits),
        T_TEST(checkpoints_that_do_not_fit_are_refused))

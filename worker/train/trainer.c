@@ -51,10 +51,10 @@ int asy__trainer_places(struct asy_trainer *trainer, size_t n, struct asy_error 
 {
     struct asy__place *places;
 
-    for (size_t i = n; i < trainer->n_places; i++) {
+    for (size_t i = n; i < trainer->n_places; i++)
         place_fini(&trainer->places[i]);
+    if (n < trainer->n_places)
         trainer->n_places = n;
-    }
     if (!(places = realloc(trainer->places, n * sizeof *places)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu trainings", n);
     for (size_t i = trainer->n_places; i < n; i++)
