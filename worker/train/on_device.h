@@ -4,8 +4,10 @@
  *
  * Which: `cpu`, `opencl` or `cuda` says so; `auto` is cuda, or opencl where there is no cuda, for a
  * trial that was given GPUs, and else the cpu. A trial with GPUs takes those that it sees, one a
- * rank, in turn; without any, `opencl` means an OpenCL that computes on the trial's cores (PoCL),
- * never somebody else's GPU. Nothing falls back to the cpu.
+ * rank: the one that ASSAY_RANK_GPUS gives it, in turn where that is not set. An OpenCL that
+ * computes on cores (PoCL) stands for a GPU only where a trial sees no other device, as a worker
+ * that offers it as one lets it. Without GPUs `opencl` means such a one on the trial's cores, never
+ * somebody else's GPU. Nothing falls back to the cpu.
  *
  * Ownership: create/destroy; the device stays the caller's. Threads: one owner. */
 #ifndef ASY__ON_DEVICE_H
@@ -14,6 +16,15 @@
 #include "learn/learner.h"
 #include "net/net.h"
 
+/* The first GPU of a rank, by number among the trial's: "0;1" or "0,1;2,3" in ASSAY_RANK_GPUS.
+ * ASY_E_FORMAT: the text is not like that, or speaks of fewer ranks. */
+ASY_MUST_CHECK int asy__rank_gpu(const char *text, int local_rank, size_t *ret_place,
+                                 struct asy_error *err);
+/* Which of the n devices of a kind a rank of a trial takes; rank_gpus: ASSAY_RANK_GPUS, NULL: not
+ * set. ASY_E_NOENT: there is none for it. */
+ASY_MUST_CHECK int asy__device_pick(const struct asy_device_info *info, size_t n, int has_gpus,
+                                    const char *rank_gpus, int local_rank, size_t *ret_index,
+                                    struct asy_error *err);
 /* Of a rank's place in its node. *ret_device stays NULL: the cpu. word NULL: auto. */
 ASY_MUST_CHECK int asy__device_choose(const char *word, int has_gpus, int local_rank,
                                       struct asy_device **ret_device, struct asy_error *err);
