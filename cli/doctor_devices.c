@@ -8,6 +8,30 @@
 
 #define LOOK_MS 120000 /* an OpenCL that compiles for the first time takes its time */
 
+static int is_code(const struct asy_json *device, int code)
+{
+    return !strcmp(asy_json_str(asy_json_get(device, "code"), ""), asy_code_name(code));
+}
+
+/* What is lacking, or in another's hands, is no fault of the device or its driver. */
+static void say_unusable(const char *kind, const char *name, const char *why,
+                         const struct asy_json *device, struct asy__finding *finding)
+{
+    if (is_code(device, ASY_E_NOENT) || is_code(device, ASY_E_UNSUPPORTED)) {
+        asy__warn(finding, "%s: %s cannot be used: %s", kind, name, why);
+        asy__remedy(finding, "install what it lacks, in a version that serves it, or train without "
+                             "it (resources.device: cpu)");
+    } else if (is_code(device, ASY_E_NOMEM) ||
+               !asy_json_bool(asy_json_get(device, "opened"), 1)) {
+        asy__warn(finding, "%s: %s cannot be had now: %s", kind, name, why);
+        asy__remedy(finding, "see who uses it ('nvidia-smi' names the processes) and try again, or "
+                             "train without it (resources.device: cpu)");
+    } else {
+        asy__broken(finding, "%s: %s: %s", kind, name, why);
+        asy__remedy(finding, "train without it (resources.device: cpu), and renew its driver");
+    }
+}
+
 static void say_device(const char *kind, const struct asy_json *device,
                        struct asy__finding *finding)
 {
@@ -16,13 +40,11 @@ static void say_device(const char *kind, const struct asy_json *device,
 
     asy_buf_init(&name, 4096);
     asy__fmt_clean(&name, asy_json_str(asy_json_get(device, "name"), "?"));
-    if (!strcmp(selftest, "ok")) {
+    if (!strcmp(selftest, "ok"))
         asy__ok(finding, "%s: %s%s", kind, name.data,
                 asy_json_bool(asy_json_get(device, "cpu"), 0) ? " (this machine's cores)" : "");
-    } else {
-        asy__broken(finding, "%s: %s: %s", kind, name.data, selftest);
-        asy__remedy(finding, "train without it (resources.device: cpu), and renew its driver");
-    }
+    else
+        say_unusable(kind, name.data, selftest, device, finding);
     asy_buf_fini(&name);
 }
 
@@ -43,10 +65,16 @@ static void look(const char *program, const char *kind, struct asy__finding *fin
     for (size_t i = 0; i < asy_json_len(devices); i++)
         say_device(kind, asy_json_at(devices, i), finding);
     why = asy_json_str(asy_json_get(root, "why"), "");
-    if (!asy_json_len(devices) && *why)
+    if (asy_json_bool(asy_json_get(root, "fails"), 0)) {
+        asy__warn(finding, "%s", why);
+        asy__remedy(finding, "mend or renew the driver of %s ('%s' shows whether it works); until "
+                             "then train without it (resources.device: cpu)", kind,
+                    !strcmp(kind, "cuda") ? "nvidia-smi" : "clinfo");
+    } else if (!asy_json_len(devices) && *why) {
         asy__ok(finding, "%s", why);
-    else if (!asy_json_len(devices))
+    } else if (!asy_json_len(devices)) {
         asy__ok(finding, "%s: no device", kind);
+    }
     asy_json_destroy(root);
 }
 

@@ -100,10 +100,10 @@ static int list(struct asy_device_info *ret, size_t cap, size_t *ret_n, struct a
     if (rc)
         return rc;
     if (cuda->cuDeviceGetCount(&n) || n < 0)
-        return asy_fail(err, ASY_E_NOENT, "CUDA does not tell its devices");
+        return asy_fail(err, ASY_E_GONE, "CUDA does not tell its devices");
     for (int i = 0; i < n && (size_t)i < cap; i++)
         if (cuda->cuDeviceGet(&device, i) || describe(cuda, device, &ret[i]))
-            return asy_fail(err, ASY_E_NOENT, "CUDA does not describe its device %d", i);
+            return asy_fail(err, ASY_E_GONE, "CUDA does not describe its device %d", i);
     *ret_n = (size_t)n;
     return 0;
 }
@@ -124,7 +124,7 @@ static int find(struct asy__dev *dev, size_t index, struct asy_device_info *ret_
         describe(dev->cuda, dev->device, ret_info) ||
         dev->cuda->cuDeviceGetAttribute(&major, ASY__CU_CAPABILITY_MAJOR, dev->device) ||
         dev->cuda->cuDeviceGetAttribute(&minor, ASY__CU_CAPABILITY_MINOR, dev->device))
-        return asy_fail(err, ASY_E_NOENT, "CUDA does not describe its device %zu", index);
+        return asy_fail(err, ASY_E_GONE, "CUDA does not describe its device %zu", index);
     dev->capability = 10 * major + minor;
     return 0;
 }

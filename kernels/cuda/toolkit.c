@@ -98,11 +98,12 @@ static int start(struct asy__cuda *cuda, struct asy_error *err)
     if (rc) {
         cuda->cuGetErrorName(rc, &name);
         cuda->cuGetErrorString(rc, &text);
-        return asy_fail(err, ASY_E_NOENT, "CUDA does not start: %s (%d): %s",
+        return asy_fail(err, ASY_E_GONE, "CUDA does not start: %s (%d): %s",
                         name ? name : "cuInit", (int)rc, text ? text : "no reason is given");
     }
     if (cuda->cuDriverGetVersion(&cuda->version) || cuda->version < 11040)
-        return asy_fail(err, ASY_E_NOENT, "CUDA's driver is too old: it serves %d.%d, not 11.4",
+        return asy_fail(err, ASY_E_UNSUPPORTED,
+                        "CUDA's driver is too old: it serves %d.%d, not 11.4",
                         cuda->version / 1000, cuda->version % 1000 / 10);
     return 0;
 }
@@ -119,8 +120,8 @@ static int load_cuda(struct asy__cuda *cuda, struct asy_error *err)
         return asy_fail(err, ASY_E_NOENT, "no driver of NVIDIA is installed: %s",
                         why ? why : "libcuda.so.1 is not found");
     if ((lacks = fill(library, symbols, ASY_ARRAY_LEN(symbols), cuda)))
-        return asy_fail(err, ASY_E_NOENT, "CUDA's driver is too old: libcuda.so.1 has no '%s'",
-                        lacks);
+        return asy_fail(err, ASY_E_UNSUPPORTED,
+                        "CUDA's driver is too old: libcuda.so.1 has no '%s'", lacks);
     return start(cuda, err);
 }
 

@@ -172,6 +172,33 @@ def a_missing_and_a_locked_program():
         expect(checks, "cores", "warning", "not checked", "programs")
 
 
+def devices_that_cannot_be_used():
+    gpu = {"name": "GPU0", "cpu": False, "selftest": "a reason", "opened": False}
+    cases = [({"why": "cuda: no driver of NVIDIA is installed"}, None, "ok", "no driver of NVIDIA"),
+             ({"why": "cuda: CUDA does not start: 803", "fails": True}, None, "warning", "does not start: 803",
+              "nvidia-smi", "device: cpu"),
+             ({}, {"code": "no-entry"}, "warning", "GPU0 cannot be used: a reason", "install what it lacks"),
+             ({}, {"code": "gone"}, "warning", "GPU0 cannot be had now: a reason", "who uses it"),
+             ({}, {"code": "no-memory", "opened": True}, "warning", "GPU0 cannot be had now", "who uses it"),
+             ({}, {"code": "corrupt", "opened": True}, "broken", "GPU0: a reason", "renew its driver")]
+    with Home() as home, copied_programs(home) as programs:
+        path = os.path.join(programs, "assay-trainer")
+        os.rename(path, path + ".real")
+        for answer, device, verdict, found, *remedies in cases:
+            answer = {"why": "", "devices": [{**gpu, **device}] if device else [], **answer}
+            home.write("bin/assay-trainer", f"""#!/bin/sh
+case "$*" in
+"--probe-device cuda") echo '{json.dumps(answer)}' ;;
+"--probe-device opencl") echo '{{"why": "opencl: no driver", "devices": []}}' ;;
+*) exec {path}.real "$@" ;;
+esac
+""", 0o755)
+            checks = doctor(home, "devices", programs=programs)
+            expect(checks, "devices", verdict, found, *remedies)
+            if verdict != "broken" and "renew its driver" in (checks["devices"]["remedy"] or ""):
+                raise AssertionError("a remedy for another trouble")
+
+
 def a_library_that_is_gone():
     with Home() as home, copied_programs(home) as programs:
         shutil.copy(os.path.join(SHIMS, "needs_gone"), os.path.join(programs, "assay-worker"))
@@ -440,7 +467,7 @@ def a_trial_that_outlived_its_worker():
 
 main(a_machine_in_order_passes_and_nothing_is_changed, a_running_coordinator_is_left_alone,
      checks_can_be_chosen, every_check_stands_in_the_guide, no_mpirun, an_mpirun_that_starts_nothing, a_wrong_blas,
-     a_missing_and_a_locked_program, a_library_that_is_gone, programs_of_two_versions,
+     a_missing_and_a_locked_program, devices_that_cannot_be_used, a_library_that_is_gone, programs_of_two_versions,
      a_clock_before_this_build, files_from_the_future, few_cores_and_files,
      variables_that_change_trials, a_network_file_system, disks_that_are_slow_or_lie,
      homes_of_others, keys_that_are_open_or_damaged, a_config_with_a_mistake, the_port_is_taken,

@@ -37,9 +37,9 @@ static void write_device(enum asy_device_kind kind, size_t index,
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_device *device = NULL;
-    int rc;
+    int rc = asy_device_open(kind, index, &device, &err), opened = rc == 0;
 
-    if ((rc = asy_device_open(kind, index, &device, &err)) == 0)
+    if (opened)
         rc = asy_device_selftest(device, &err);
     asy_device_close(device);
     asy_jsonw_open(w, NULL, '{');
@@ -49,6 +49,8 @@ static void write_device(enum asy_device_kind kind, size_t index,
     asy_jsonw_u64(w, "memory", info->memory);
     asy_jsonw_bool(w, "cpu", info->is_cpu);
     asy_jsonw_str(w, "selftest", rc == 0 ? "ok" : err.text);
+    asy_jsonw_str(w, "code", asy_code_name(rc));
+    asy_jsonw_bool(w, "opened", opened);
     asy_jsonw_close(w, '}');
 }
 
@@ -60,13 +62,15 @@ int asy__probe_device(const char *word, struct asy_jsonw *w, struct asy_error *e
     enum asy_device_kind kind = !strcmp(word, "cuda") ? ASY_DEVICE_CUDA : ASY_DEVICE_OPENCL;
     struct asy_error why = ASY_ERROR_INIT;
     size_t n = 0;
+    int rc;
 
     (void)err;
     asy_kernels_init();
-    if (asy_device_list(kind, info, DEVICES_MAX, &n, &why) < 0)
+    if ((rc = asy_device_list(kind, info, DEVICES_MAX, &n, &why)) < 0)
         n = 0;
     asy_jsonw_open(w, NULL, '{');
     asy_jsonw_str(w, "why", why.text); /* there are none */
+    asy_jsonw_bool(w, "fails", rc < 0 && rc != ASY_E_NOENT);
     asy_jsonw_open(w, "devices", '[');
     for (size_t i = 0; i < n && i < DEVICES_MAX; i++)
         write_device(kind, i, &info[i], w);

@@ -14,8 +14,10 @@
  *
  * Libraries of drivers are loaded when a kind is first asked for, and never unloaded.
  *
- * Errors: ASY_E_NOENT: no such device, or no driver, and why. ASY_E_NOMEM: of the device.
- * ASY_E_GONE: the device failed or is not there any more; all calls of it fail from then on.
+ * Errors: ASY_E_NOENT: no such device, or no driver or compiler is installed, and which.
+ * ASY_E_UNSUPPORTED: it is too old, or cannot do this. ASY_E_NOMEM: of the device.
+ * ASY_E_GONE: the device or its driver failed, or is not there any more; all calls of the device
+ * fail from then on.
  * Threads: a device and its nets belong to one thread. Ownership: create/destroy; a net borrows
  * its device. */
 #ifndef ASY_DEVICE_H
