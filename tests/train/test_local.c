@@ -394,6 +394,36 @@ static void an_interruption_leaves_no_trace(void)
     drop_dir();
 }
 
+/* In a population a checkpoint stands where another trial met, which may be between two meetings of
+ * this one. Of one rank, whose steps are the same however often it meets. */
+static void one_goes_on_between_two_meetings(void)
+{
+    static const char every[] = "\"hidden\":24,\"batch_size\":50,\"sync_every\":1";
+    static const char fourth[] = "\"hidden\":24,\"batch_size\":50,\"sync_every\":4";
+    struct asy_json *jobs[] = {
+        kit_job(KIT_DIGITS, "", "val_loss", "minimize", 2, every, "\"population\":true"),
+        kit_job(KIT_DIGITS, "", "val_loss", "minimize", 2, fourth, "\"population\":true"),
+    };
+    struct watch whole = { .steps = 0 }, part = { .pause_at = 6 }, rest = { .steps = 0 };
+    char straight[160], paused[160], resumed[160];
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm *self = NULL;
+
+    if (!shared_dir())
+        return;
+    if (asy_comm_rank(comm) == 0 && T_OK(asy_comm_self(&self, &err), &err) &&
+        train(self, jobs[0], NULL, ASY_TRAIN_COMPLETE, in_dir(straight, "straight"), &whole) &&
+        train(self, jobs[0], NULL, ASY_TRAIN_PAUSED, in_dir(paused, "paused"), &part) &&
+        train(self, jobs[1], paused, ASY_TRAIN_COMPLETE, in_dir(resumed, "resumed"), &rest)) {
+        T_TRUE(rest.steps < whole.steps - part.steps); /* it meets less often */
+        compare("one rank", resumed, straight);
+    }
+    asy_comm_destroy(self);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(jobs); i++)
+        asy_json_destroy(jobs[i]);
+    drop_dir();
+}
+
 /* Each division meets at the end of its epoch: 15 batches of 718 rows, 29 of all. */
 static void folds_go_on_where_they_were(void)
 {
@@ -476,6 +506,7 @@ int main(int argc, char **argv)
         T_TEST(one_rank_trains_as_ever),
         T_TEST(a_step_of_all_is_what_it_was),
         T_TEST(an_interruption_leaves_no_trace),
+        T_TEST(one_goes_on_between_two_meetings),
         T_TEST(folds_go_on_where_they_were),
         T_TEST(a_checkpoint_that_is_not_taken_fails_all),
         T_TEST(what_cannot_be_alone_is_refused),

@@ -13,11 +13,6 @@
 #include "trainer_impl.h"
 #include <string.h>
 
-static int is_first(const struct asy__run *run)
-{
-    return run->state.progress.batch % (uint64_t)run->job->hyper.sync_every == 0;
-}
-
 static int is_last(const struct asy__run *run)
 {
     uint64_t next = run->state.progress.batch + 1;
@@ -28,7 +23,8 @@ static int is_last(const struct asy__run *run)
 /* The arrays of a state, NULL or in the order in which they lie behind each other. */
 #define ARRAYS 3
 
-/* From the joint state. */
+/* From the joint state: after a meeting, and wherever a training begins or goes on, which may be
+ * between two meetings: in a population, where a checkpoint was made with others. */
 static void part(struct asy__run *run)
 {
     const struct asy__state *s = &run->state;
@@ -42,6 +38,7 @@ static void part(struct asy__run *run)
     local->failed = 0;
     local->loss = 0;
     local->rows = 0;
+    local->apart = 1;
 }
 
 /* This rank's rows of a batch of n; the mean is over them alone. */
@@ -116,6 +113,7 @@ static int meet(struct asy__run *run, struct asy_error *err)
     int rc;
 
     run->learner.params = run->state.params;
+    run->local.apart = 0;
     asy__riders_set(run, 0, run->local.loss, run->local.failed < 0);
     if ((rc = asy__riders_sum(run, run->local.failed, &sum, err)) < 0)
         return rc;
@@ -130,7 +128,7 @@ static int meet(struct asy__run *run, struct asy_error *err)
 
 int asy__local_batch(struct asy__run *run, size_t n, struct asy_error *err)
 {
-    if (is_first(run))
+    if (!run->local.apart)
         part(run);
     step_alone(run, n, err);
     if (is_last(run))

@@ -105,7 +105,8 @@ struct asy__local {
     float *room;                   /* asy__update_room() */
     size_t each;                   /* floats from params to m, and from m to v */
     struct asy_comm *comm;         /* of itself; NULL: ranks make each step together */
-    size_t rows;                   /* of the batches since the ranks met */
+    int apart;                     /* it has all of that since the ranks met; 0: it is to take it */
+    size_t rows;                   /* of the batches since then */
     double loss;                   /* of its part of them, a sum */
     int failed;                    /* what went wrong since then; 0: nothing */
 };
