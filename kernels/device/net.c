@@ -97,6 +97,8 @@ static int alloc(struct asy_device_net *net, const float *class_weights, struct 
         if (asy__net_array_n(net, (enum asy_device_array)i))
             rc = asy__device_alloc(device, asy__net_array_n(net, (enum asy_device_array)i),
                                    &net->arrays[i], err);
+    if (!rc && desc->n_train && desc->adds)
+        rc = asy__device_alloc(device, desc->n_params, &net->part, err);
     for (int i = 0; i < 2 && !rc; i++)
         rc = asy__device_alloc(device, (size_t)2 * ASY_SUMS, &net->sums[i], err);
     if (rc || (rc = asy__device_alloc(device, desc->n_work, &net->work, err)) ||

@@ -21,7 +21,7 @@ struct asy_device_net {
     struct asy_device_net_desc desc; /* its arrays are ours */
     size_t rows_most;
     struct asy__mem *arrays[ASY_DEVICE_ARRAYS]; /* NULL: not kept */
-    struct asy__mem *part; /* [n_params], of a gradient that is added; NULL until one is */
+    struct asy__mem *part; /* [n_params], of a gradient that is added; NULL: none was yet */
     struct asy__mem *work, *class_weights, *room;
     struct asy__mem *sums[2]; /* of evaluation, of training: [ASY_SUMS][2] */
     double seen[2];           /* their ASY_SUM_ROWS */

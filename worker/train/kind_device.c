@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kind_device.c - a network on a device. One rank keeps everything there, and its steps read
- * nothing back: that a loss is no number is noticed at the epoch's end. Several ranks compute their
- * gradients on their devices; sums and updates are those of networks on the cpu. */
+ * nothing back: that a loss is no number is noticed at the epoch's end, or when a checkpoint is to
+ * be made. Several ranks compute their gradients on their devices; sums and updates are those of
+ * networks on the cpu. */
 #include "trainer_impl.h"
 #include "comm/agree.h"
 #include <math.h>
@@ -86,6 +87,7 @@ static int create(struct asy__run *run, struct asy_error *err)
         .keeps_m = is_alone(run) && run->state.m,
         .keeps_v = is_alone(run) && run->state.v,
         .keeps_mean = run->state.mean != NULL,
+        .adds = is_alone(run) && run->job->hyper.accumulate > 1,
     };
     int rc = asy__on_device_create(run->trainer->device, &options, &run->on, err);
 
@@ -101,15 +103,29 @@ static struct asy__on_device_state state_of(const struct asy__run *run)
     return (struct asy__on_device_state){ s->params, s->m, s->v, s->mean, s->buffers };
 }
 
-/* Rows that the device does not hold are sent batch by batch. So are those that are other ones in
+#define CPU_HOLDS ((size_t)1 << 20) /* bytes of rows */
+
+/* A cpu's memory has the rows already, mapped from a file where they are many: a copy is for little
+ * things, and for tests. */
+static int may_hold(const struct asy__run *run)
+{
+    size_t row = run->data->schema.n_features * sizeof *run->data->x;
+
+    if (run->data->tokens || run->augment.column)
+        return 0;
+    return !asy_device_info(run->trainer->device)->is_cpu || run->n_train <= CPU_HOLDS / row;
+}
+
+/* Before the first step, when all networks of the job have their memory: rows take what is left.
+ * Those that the device does not hold are sent batch by batch. So are those that are other ones in
  * each epoch: windows of tokens, and images that are moved about. */
 static int hold(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__data *data = run->data;
     int rc;
 
-    run->on_holds = 0;
-    if (data->tokens || run->augment.column)
+    run->on_began = 1;
+    if (!may_hold(run))
         return 0;
     rc = asy_device_net_hold(asy__on_device_net(run->on), run->n_train, data->x,
                              data->schema.classification ? data->label : NULL,
@@ -125,9 +141,8 @@ static int put(struct asy__run *run, struct asy_error *err)
     struct asy__on_device_state state = state_of(run);
     int rc;
 
-    if ((rc = create(run, err)) == 0 && is_alone(run) &&
-        (rc = asy__on_device_put(run->on, &state, err)) == 0)
-        rc = hold(run, err);
+    if ((rc = create(run, err)) == 0 && is_alone(run))
+        rc = asy__on_device_put(run->on, &state, err);
     return asy__agree(run->trainer->comm, rc, err);
 }
 
@@ -176,7 +191,8 @@ static int gradient(struct asy__run *run, size_t n, struct asy_error *err)
     return rc;
 }
 
-/* Adds what the device has summed up since the last time; *ret_loss: that of it. */
+/* Adds what the device has summed up since the last time; *ret_loss: that of it, which need not be
+ * a number. */
 static int take_sums(struct asy__run *run, double *ret_loss, struct asy_error *err)
 {
     double sums[ASY_SUMS], *all = (double *)(void *)&run->partials[0];
@@ -198,7 +214,7 @@ static int batch(struct asy__run *run, size_t n, struct asy_error *err)
     if (!is_alone(run))
         return asy__gradient_batch(run, n, err);
     update = asy__update_on_device(run->update, p->step + 1, p->plateau.cut);
-    if ((rc = gradient(run, n, err)) < 0 ||
+    if ((!run->on_began && (rc = hold(run, err)) < 0) || (rc = gradient(run, n, err)) < 0 ||
         (rc = asy_device_net_update(asy__on_device_net(run->on), &update, err)) < 0)
         return rc;
     if (run->callbacks->step && (rc = take_sums(run, &loss, err)) < 0) /* it was asked for */
@@ -209,28 +225,33 @@ static int batch(struct asy__run *run, size_t n, struct asy_error *err)
 
 /* ---- an epoch and what is kept --------------------------------------------------------------- */
 
-static int measure(struct asy__run *run, struct asy__metric_list *list, struct asy_error *err)
+/* Several ranks have the sums here, and know of a loss that is no number with each step. */
+static int tally_up(struct asy__run *run, struct asy_error *err)
 {
     double loss;
-    int rc;
+    int rc = is_alone(run) ? take_sums(run, &loss, err) : 0;
 
-    if ((is_alone(run) && (rc = take_sums(run, &loss, err)) < 0) ||
-        (rc = asy__kind_net.measure(run, list, err)) < 0)
-        return rc;
-    run->diverged = is_alone(run) && !isfinite(run->partials[0].loss);
-    return 0;
+    if (rc == 0)
+        run->diverged = is_alone(run) && !isfinite(run->partials[0].loss);
+    return rc;
+}
+
+static int measure(struct asy__run *run, struct asy__metric_list *list, struct asy_error *err)
+{
+    int rc = tally_up(run, err);
+
+    return rc < 0 ? rc : asy__kind_net.measure(run, list, err);
 }
 
 static int fetch(struct asy__run *run, struct asy_error *err)
 {
     struct asy__on_device_state state = state_of(run);
-    double loss;
     int rc;
 
     if (!is_alone(run))
         return 0;
-    rc = take_sums(run, &loss, err);
-    return rc < 0 ? rc : asy__on_device_get(run->on, &state, err);
+    rc = tally_up(run, err);
+    return rc < 0 || run->diverged ? rc : asy__on_device_get(run->on, &state, err);
 }
 
 static void destroy(struct asy__run *run)
@@ -273,6 +294,7 @@ const struct asy__kind asy__kind_device = {
     .begin = begin,
     .resume = put,
     .batch = batch,
+    .tally_up = tally_up,
     .measure = measure,
     .fetch = fetch,
     .parts = parts,

@@ -150,6 +150,8 @@ static int end_one(struct asy__folds *f, size_t k, struct asy_error *err)
     if (k < f->n_divisions) {
         f->done[k].n = 0;
         rc = one->kind->measure(one, &f->done[k], err);
+    } else if (one->kind->tally_up) {
+        rc = one->kind->tally_up(one, err);
     }
     one->state.progress.epoch++;
     one->state.progress.batch = 0;
@@ -252,6 +254,7 @@ static int fetch(struct asy__run *run, struct asy_error *err)
         struct asy__run *one = &run->folds->runs[k];
 
         rc = one->kind->fetch ? one->kind->fetch(one, err) : 0;
+        run->diverged |= one->diverged;
     }
     return rc;
 }

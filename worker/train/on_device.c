@@ -158,7 +158,7 @@ static int create_net(struct asy__on_device *on, struct asy_device *device,
         .train_rows = net->train_rows, .eval_rows = net->eval_rows,
         .n_params = net->n_params, .n_buffers = net->n_buffers, .n_work = net->n_work,
         .keeps_m = options->keeps_m, .keeps_v = options->keeps_v,
-        .keeps_mean = options->keeps_mean,
+        .keeps_mean = options->keeps_mean, .adds = options->adds,
         .class_weights = options->class_weights, .n_classes = options->n_classes,
         .spans = spans, .n_spans = n_spans,
     }, &on->on, err);

@@ -36,6 +36,7 @@ struct asy__on_device_options {
     const float *class_weights; /* NULL: ones */
     size_t n_classes;
     int keeps_m, keeps_v, keeps_mean;
+    int adds;                   /* gradients of pieces of a batch are added up there */
 };
 ASY_MUST_CHECK int asy__on_device_create(struct asy_device *device,
                                          const struct asy__on_device_options *options,

@@ -116,15 +116,16 @@ static int put_checkpoint(struct asy__run *run, struct asy_error *err)
 }
 
 /* Collects the ranks' sums of the present epoch. All wait for what becomes of the file: if rank 0
- * cannot give it, none goes on. */
+ * cannot give it, none goes on. There is none of what turns out to have diverged. */
 static int checkpoint(struct asy__run *run, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
     struct asy__score total;
     int rc;
 
-    if ((run->kind->fetch && (rc = run->kind->fetch(run, err)) < 0) ||
-        (rc = asy__run_total(run, &total, err)) < 0 ||
+    if (run->kind->fetch && ((rc = run->kind->fetch(run, err)) < 0 || run->diverged))
+        return rc;
+    if ((rc = asy__run_total(run, &total, err)) < 0 ||
         (run->kind->keep && (rc = run->kind->keep(run, err)) < 0))
         return rc;
     run->state.progress.shards = run->shards;
@@ -163,12 +164,15 @@ static int train_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome
         }
         if (p->batch == run->n_batches)
             break;
-        if (asy__rider(run, ASY__RIDE_PAUSE) > 0) {
+        if (asy__rider(run, ASY__RIDE_PAUSE) > 0)
             *ret_outcome = ASY_TRAIN_PAUSED;
-            return checkpoint(run, err);
-        }
-        if (asy__rider(run, ASY__RIDE_CHECKPOINT) > 0 && (rc = checkpoint(run, err)) < 0)
+        if ((*ret_outcome || asy__rider(run, ASY__RIDE_CHECKPOINT) > 0) &&
+            (rc = checkpoint(run, err)) < 0)
             return rc;
+        if (run->diverged)
+            *ret_outcome = ASY_TRAIN_DIVERGED;
+        if (*ret_outcome)
+            return 0;
     }
     return 0;
 }

@@ -72,9 +72,13 @@ struct asy__kind {
     int (*resume)(struct asy__run *run, struct asy_error *err);
     /* A batch of n rows, with its update: run->riders are summed up, run->diverged is set. */
     int (*batch)(struct asy__run *run, size_t n, struct asy_error *err);
+    /* An epoch's batches are over, of a training that nothing is measured of: what they came to is
+     * taken from where it was, and run->diverged set, if batch did not do so. */
+    int (*tally_up)(struct asy__run *run, struct asy_error *err);
     /* The epoch's metrics, in name order, after those that are in the list. */
     int (*measure)(struct asy__run *run, struct asy__metric_list *list, struct asy_error *err);
-    /* Brings what training goes by into the state's memory, before it is kept. */
+    /* Brings what training goes by into the state's memory, before it is kept. If run->diverged is
+     * set afterwards, it must not be. */
     int (*fetch)(struct asy__run *run, struct asy_error *err);
     /* An epoch ended; is_best: its state is the best one. */
     int (*end_epoch)(struct asy__run *run, int is_best, struct asy_error *err);
@@ -122,6 +126,7 @@ struct asy__run {
     const char *dir, *identity;
     struct asy__net *net;         /* NULL: no network */
     struct asy__on_device *on;    /* the same on a device; NULL: it is trained here */
+    int on_began;                 /* it has made a step there */
     int on_holds;                 /* all training rows are there */
     struct asy__net_order *order; /* of its gradients; NULL: nobody sends them on meanwhile */
     struct asy__learner learner;  /* of nothing where there are trees */

@@ -86,6 +86,7 @@ struct asy_device_net_desc {
     size_t train_rows, eval_rows;    /* the most of one pass */
     size_t n_params, n_buffers, n_work; /* floats */
     int keeps_m, keeps_v, keeps_mean;
+    int adds; /* gradients will be added up: their memory is taken with the net, not when one is */
     const float *class_weights; /* [n_classes], copied; NULL: ones */
     size_t n_classes;
     const struct asy_device_span *spans; /* [n_spans], copied: all tensors of the parameters */
