@@ -15,14 +15,15 @@ struct asy__pass {
     struct asy__mem *label, *target;     /* [rows], or NULL */
     struct asy__mem *class_weights;      /* [classes], or NULL: ones */
     struct asy__mem *sums;               /* [ASY_SUMS][2]: pairs whose sum counts, += */
-    struct asy__mem *room;               /* between launches of one operation */
+    struct asy__mem *room;               /* [n_room] between launches of one operation */
+    size_t n_room;
     double *rows;                        /* ASY_SUM_ROWS, which the host knows: += */
 };
 
 /* One operation on so many rows (those of the batch times per_row). */
 typedef int asy__op_f(const struct asy__pass *pass, const struct asy_op *op,
                       const struct asy_op_step *step, size_t rows, struct asy_error *err);
-/* Floats of pass->room that it wants. */
+/* Floats of pass->room that it wants, of so many rows or fewer: a last batch may be a part. */
 typedef size_t asy__room_f(const struct asy_op *op, size_t rows);
 struct asy__op_entry {
     const char *name;  /* "dense" */

@@ -11,7 +11,7 @@ int asy__op_dense(const struct asy__pass *pass, const struct asy_op *op,
                                     pass->spaces[op->out[1].space],
                                     op->in[0].at, op->in[1].at, op->out[1].at, in, in, out };
     int keeps = op->out[0].space != op->out[1].space || op->out[0].at != op->out[1].at;
-    int rc = asy__device_product(pass->device, &product, pass->room, err);
+    int rc = asy__device_product(pass->device, &product, pass->room, pass->n_room, err);
 
     (void)step;
     if (rc)
@@ -36,7 +36,7 @@ int asy__op_dense_dx(const struct asy__pass *pass, const struct asy_op *op,
                                     op->in[0].at, op->in[1].at, op->out[0].at, out, in, in };
 
     (void)step;
-    return asy__device_product(pass->device, &product, pass->room, err);
+    return asy__device_product(pass->device, &product, pass->room, pass->n_room, err);
 }
 
 size_t asy__room_dense_dx(const struct asy_op *op, size_t rows)
@@ -54,7 +54,7 @@ int asy__op_dense_dw(const struct asy__pass *pass, const struct asy_op *op,
                                     op->in[0].at, op->in[1].at, op->out[0].at, out, in, in };
 
     (void)step;
-    return asy__device_product(pass->device, &product, pass->room, err);
+    return asy__device_product(pass->device, &product, pass->room, pass->n_room, err);
 }
 
 size_t asy__room_dense_dw(const struct asy_op *op, size_t rows)

@@ -34,11 +34,14 @@ ASY_MUST_CHECK int asy__device_zero(struct asy_device *device, struct asy__mem *
 ASY_MUST_CHECK int asy__device_launch(struct asy_device *device, enum asy__kernel_id kernel,
                                       size_t x, size_t y, size_t z, const struct asy__arg *args,
                                       size_t n_args, struct asy_error *err);
-/* Of no rows, columns or inner entries, too. parts: room of asy__product_room() floats. */
+/* Of no rows, columns or inner entries, too. parts: [n_parts], asserted to be enough. */
 ASY_MUST_CHECK int asy__device_product(struct asy_device *device,
                                        const struct asy__product *product, struct asy__mem *parts,
-                                       struct asy_error *err);
+                                       size_t n_parts, struct asy_error *err);
+/* Parts that are enough for products of these sizes and of any smaller ones. */
 size_t asy__product_room(size_t m, size_t n, size_t k);
+/* Parts that the product of exactly these sizes writes: fewer rows may have more. */
+size_t asy__product_parts(size_t m, size_t n, size_t k);
 /* *ret_done stays 0 where no library of the maker takes it. */
 ASY_MUST_CHECK int asy__device_library_product(struct asy_device *device,
                                                const struct asy__product *product, int *ret_done,

@@ -14,6 +14,7 @@ static struct asy__pass pass_of(struct asy_device_net *net, struct asy__mem *par
         .class_weights = net->class_weights,
         .sums = net->sums[of_training],
         .room = net->room,
+        .n_room = net->room_n,
         .rows = &net->seen[of_training],
     };
 }
@@ -77,7 +78,7 @@ static int add_loss(struct asy_device_net *net, struct asy__pass *pass, const st
             return rc;
         asy__device_free(net->device, net->room);
         net->room = pass->room = room;
-        net->room_n = want;
+        net->room_n = pass->n_room = want;
     }
     return asy__exec_run(pass, &op, 1, step, err);
 }

@@ -39,11 +39,28 @@ static struct plan plan_of(size_t m, size_t n, size_t k)
     return p;
 }
 
-size_t asy__product_room(size_t m, size_t n, size_t k)
+size_t asy__product_parts(size_t m, size_t n, size_t k)
 {
     struct plan plan = plan_of(m, n, k);
 
     return plan.pieces == 1 ? 0 : plan.pieces * m * n;
+}
+
+/* Parts alone do not grow with the sizes: fewer rows have fewer tiles, which are cut into more
+ * pieces, and pieces grow to multiples of 16. Two bounds of pieces * m * n grow, so that what they
+ * are for these sizes bounds all smaller ones. Lengthening pieces makes them fewer, so
+ * - pieces <= GROUPS_WANTED / tiles, and m * n <= tiles * TILE * TILE: their product has at most
+ *   GROUPS_WANTED * TILE * TILE;
+ * - pieces <= k / PIECE_LEAST, which is at most that of the largest k. */
+size_t asy__product_room(size_t m, size_t n, size_t k)
+{
+    size_t most = (size_t)GROUPS_WANTED * TILE * TILE, pieces = k / PIECE_LEAST, all;
+
+    if (pieces < 2)
+        return 0;
+    if (__builtin_mul_overflow(m, n, &all) || __builtin_mul_overflow(all, pieces, &all))
+        return most;
+    return all < most ? all : most;
 }
 
 static enum asy__kernel_id kernel_of(const struct plan *plan, const struct asy__product *p)
@@ -58,7 +75,7 @@ static enum asy__kernel_id kernel_of(const struct plan *plan, const struct asy__
 }
 
 static int tiles(struct asy_device *device, const struct asy__product *p, struct asy__mem *parts,
-                 struct asy_error *err)
+                 size_t n_parts, struct asy_error *err)
 {
     struct plan plan = plan_of(p->m, p->n, p->k);
     int cut = plan.pieces > 1, rc;
@@ -70,6 +87,8 @@ static int tiles(struct asy_device *device, const struct asy__product *p, struct
         ARG_U32(!cut && p->adds),
     };
 
+    ASY_ASSERT(asy__product_parts(p->m, p->n, p->k) <= n_parts, "%zu x %zu x %zu in %zu", p->m,
+               p->n, p->k, n_parts);
     rc = asy__device_launch(device, kernel_of(&plan, p), plan.rows, plan.cols, plan.pieces, args,
                             ASY_ARRAY_LEN(args), err);
     if (rc || !cut)
@@ -81,7 +100,7 @@ static int tiles(struct asy_device *device, const struct asy__product *p, struct
 }
 
 int asy__device_product(struct asy_device *device, const struct asy__product *product,
-                        struct asy__mem *parts, struct asy_error *err)
+                        struct asy__mem *parts, size_t n_parts, struct asy_error *err)
 {
     int done = 0, rc;
 
@@ -89,5 +108,5 @@ int asy__device_product(struct asy_device *device, const struct asy__product *pr
         return 0;
     if ((rc = asy__device_library_product(device, product, &done, err)) || done)
         return rc;
-    return tiles(device, product, parts, err);
+    return tiles(device, product, parts, n_parts, err);
 }

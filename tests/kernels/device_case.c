@@ -28,6 +28,7 @@ struct memory {
     float *target, *gemm;
     double sums[ASY_SUMS];
     struct asy__mem *spaces[ASY_SPACES], *labels, *targets, *weights, *pairs, *room;
+    size_t n_room;
     double rows;
 };
 
@@ -63,7 +64,7 @@ static bool host_init(struct memory *m, const struct device_case *c)
     return true;
 }
 
-static bool device_write(struct memory *m, const struct device_case *c, size_t room)
+static bool device_write(struct memory *m, const struct device_case *c)
 {
     size_t labels = c->rows * (size_t)(c->labels ? c->labels : 1);
     struct asy_error err = ASY_ERROR_INIT;
@@ -82,7 +83,7 @@ static bool device_write(struct memory *m, const struct device_case *c, size_t r
            T_OK(asy__device_alloc(device, labels, &m->targets, &err), &err) &&
            T_OK(asy__device_write(device, m->targets, 0, m->target, labels, &err), &err) &&
            T_OK(asy__device_alloc(device, (size_t)2 * ASY_SUMS, &m->pairs, &err), &err) &&
-           T_OK(asy__device_alloc(device, room, &m->room, &err), &err);
+           T_OK(asy__device_alloc(device, m->n_room, &m->room, &err), &err);
 }
 
 static void memory_fini(struct memory *m)
@@ -118,7 +119,7 @@ static bool run_on_device(struct memory *m, const struct device_case *c,
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__pass pass = { .device = device, .label = m->labels, .target = m->targets,
                               .class_weights = m->weights, .sums = m->pairs, .room = m->room,
-                              .rows = &m->rows };
+                              .n_room = m->n_room, .rows = &m->rows };
 
     memcpy(pass.spaces, m->spaces, sizeof pass.spaces);
     if (!T_OK(asy__exec_run(&pass, c->ops, c->n_ops ? c->n_ops : 1, step, &err), &err))
@@ -193,12 +194,12 @@ void case_run(const struct device_case *c)
     struct asy_op_step step = { c->rows, c->first, c->scale, c->seed, c->step };
     struct asy_error err = ASY_ERROR_INIT;
     struct memory m = { 0 };
-    size_t room;
 
     if (!case_device() ||
-        !T_OK(asy__exec_check(c->ops, c->n_ops ? c->n_ops : 1, c->rows, &room, &err), &err))
+        !T_OK(asy__exec_check(c->ops, c->n_ops ? c->n_ops : 1, c->rows, &m.n_room, &err),
+              &err))
         return;
-    if (T_TRUE(host_init(&m, c)) && device_write(&m, c, room) && run_on_device(&m, c, &step) &&
+    if (T_TRUE(host_init(&m, c)) && device_write(&m, c) && run_on_device(&m, c, &step) &&
         run_again(&m, c, &step)) {
         run_on_cpu(&m, c, &step);
         for (int s = 1; s < ASY_SPACES; s++)

@@ -238,6 +238,63 @@ out:
     mlp_fini(&mlp);
 }
 
+/* Half a batch of a wide layer has fewer tiles, which are cut into parts where those of the whole
+ * batch are not. Eighths, whose products add up exactly in any order. */
+#define WIDE_ROWS ((size_t)128)
+#define WIDE_IN ((size_t)520)
+#define WIDE_OUT ((size_t)2112)
+#define WIDE_PARAMS (WIDE_OUT * WIDE_IN + WIDE_OUT)
+
+static float eighths(size_t i)
+{
+    return (float)((int)(i * 2654435761u % 17) - 8) / 8;
+}
+
+static double wide_output(const float *x, const float *params, size_t row, size_t unit)
+{
+    double sum = (double)params[WIDE_OUT * WIDE_IN + unit];
+
+    for (size_t i = 0; i < WIDE_IN; i++)
+        sum += (double)x[row * WIDE_IN + i] * (double)params[unit * WIDE_IN + i];
+    return sum;
+}
+
+static void a_wide_layer_takes_a_part_of_a_batch(void)
+{
+    static const struct asy_op dense = {
+        .kind = ASY_OP_DENSE, .per_row = 1, .n = { WIDE_IN, WIDE_OUT },
+        .in = { { ASY_SPACE_INPUT, 0 }, { ASY_SPACE_PARAMS, 0 },
+                { ASY_SPACE_PARAMS, WIDE_OUT * WIDE_IN } },
+        .out = { { ASY_SPACE_WORK, 0 }, { ASY_SPACE_WORK, 0 } } };
+    static const struct asy_device_net_desc desc = {
+        .eval = &dense, .n_eval = 1, .features = WIDE_IN, .outputs = WIDE_OUT, .labels = 1,
+        .eval_rows = 2 * WIDE_ROWS, .n_params = WIDE_PARAMS, .n_work = 2 * WIDE_ROWS * WIDE_OUT };
+    float *x = calloc(WIDE_ROWS * WIDE_IN, sizeof *x), *params = calloc(WIDE_PARAMS, sizeof *x);
+    float *got = calloc(WIDE_ROWS * WIDE_OUT, sizeof *got);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_device_net *net = NULL;
+
+    for (size_t i = 0; x && i < WIDE_ROWS * WIDE_IN; i++)
+        x[i] = eighths(i);
+    for (size_t i = 0; params && i < WIDE_PARAMS; i++)
+        params[i] = eighths(i + 5);
+    if (!T_TRUE(x && params && got) || !open_device() ||
+        !T_OK(asy_device_net_create(device, &desc, &net, &err), &err) ||
+        !T_OK(asy_device_net_write(net, ASY_ARRAY_PARAMS, params, WIDE_PARAMS, &err), &err) ||
+        !T_OK(asy_device_net_rows(net, WIDE_ROWS, x, NULL, NULL, &err), &err) ||
+        !T_OK(asy_device_net_outputs(net, ASY_ARRAY_PARAMS, NULL, WIDE_ROWS, got, &err), &err))
+        goto out;
+    for (size_t i = 0; i < WIDE_ROWS * WIDE_OUT; i += 101)
+        if (!T_NEAR("output", (double)got[i],
+                    wide_output(x, params, i / WIDE_OUT, i % WIDE_OUT), 0))
+            break;
+out:
+    asy_device_net_destroy(net);
+    free(x);
+    free(params);
+    free(got);
+}
+
 static void what_devices_lack_is_refused_by_name(void)
 {
     struct asy_op op = { .kind = ASY_OP_DENSE, .per_row = 1, .flags = 1u << 9 };
@@ -288,4 +345,5 @@ static void close_device(void)
 T_MAIN("device-net", T_TEST(devices_are_listed), T_TEST(every_update_follows_the_cpu),
        T_TEST(steps_read_nothing), T_TEST(the_same_steps_give_the_same_bits),
        T_TEST(gradients_add_up), T_TEST(outputs_are_of_the_parameters_asked_for),
-       T_TEST(what_devices_lack_is_refused_by_name), T_TEST(close_device))
+       T_TEST(a_wide_layer_takes_a_part_of_a_batch), T_TEST(what_devices_lack_is_refused_by_name),
+       T_TEST(close_device))

@@ -80,7 +80,7 @@ static void compare(const struct asy__product *p, const struct operand *c)
 
 static void run(const size_t shape[3], int t_a, int t_b, int adds)
 {
-    size_t m = shape[0], n = shape[1], k = shape[2];
+    size_t m = shape[0], n = shape[1], k = shape[2], room = asy__product_room(m, n, k);
     struct operand a = { 0 }, b = { 0 }, c = { 0 };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__mem *parts = NULL;
@@ -90,11 +90,11 @@ static void run(const size_t shape[3], int t_a, int t_b, int adds)
     if (operand_init(&a, t_a ? k : m, t_a ? m : k, 3, 1, &rng) &&
         operand_init(&b, t_b ? n : k, t_b ? k : n, 0, 2, &rng) &&
         operand_init(&c, m, n, 7, 3, &rng) &&
-        T_OK(asy__device_alloc(device, asy__product_room(m, n, k), &parts, &err), &err)) {
+        T_OK(asy__device_alloc(device, room, &parts, &err), &err)) {
         struct asy__product p = { m, n, k, t_a, t_b, adds, a.mem, b.mem, c.mem,
                                   a.at, b.at, c.at, a.ld, b.ld, c.ld };
 
-        T_OK(asy__device_product(device, &p, parts, &err), &err);
+        T_OK(asy__device_product(device, &p, parts, room, &err), &err);
         multiply(&p, a.x, b.x, c.x);
         compare(&p, &c);
     }
@@ -120,6 +120,37 @@ static void own_products_are_those_of_the_cpu(void)
     for (size_t i = 0; i < ASY_ARRAY_LEN(shapes); i++)
         for (int how = 0; how < 8; how++)
             run(shapes[i], how & 1, how >> 1 & 1, how >> 2);
+}
+
+/* Every smaller number of rows, as m and as k. */
+static void room_of_the_most_rows_holds_fewer(void)
+{
+    static const size_t widths[] = { 1, 10, 64, 65, 520, 1100, 2112, 8192, 8193 };
+    size_t cut = 0, grown = 0; /* those that are cut, and into more parts than the most rows */
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(widths) * ASY_ARRAY_LEN(widths); i++) {
+        size_t n = widths[i % ASY_ARRAY_LEN(widths)], other = widths[i / ASY_ARRAY_LEN(widths)];
+
+        for (size_t most = 1; most <= 70000; most = most * 5 / 4 + 1) {
+            size_t as_m = asy__product_room(most, n, other);
+            size_t as_k = asy__product_room(n, other, most);
+
+            for (size_t rows = 0; rows <= most; rows += rows < 2000 ? 1 : 97) {
+                size_t m_parts = asy__product_parts(rows, n, other);
+                size_t k_parts = asy__product_parts(n, other, rows);
+
+                cut += (m_parts > 0) + (k_parts > 0);
+                grown += (m_parts > asy__product_parts(most, n, other)) +
+                         (k_parts > asy__product_parts(n, other, most));
+                if (m_parts > as_m || k_parts > as_k) {
+                    T_EQ("parts of m", m_parts <= as_m, 1);
+                    T_EQ("parts of k", k_parts <= as_k, 1);
+                    return;
+                }
+            }
+        }
+    }
+    T_TRUE(cut > 10000 && grown > 1000);
 }
 
 static void products_without_terms_are_zero(void)
@@ -154,5 +185,6 @@ static void close_device(void)
 }
 
 T_MAIN("device-product", T_TEST(own_products_are_those_of_the_cpu),
+       T_TEST(room_of_the_most_rows_holds_fewer),
        T_TEST(products_without_terms_are_zero), T_TEST(products_of_clblast_are_those_of_the_cpu),
        T_TEST(close_device))
