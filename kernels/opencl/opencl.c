@@ -95,19 +95,25 @@ static int dev_open(size_t index, struct asy__dev **ret_dev, struct asy_device_i
     return 0;
 }
 
-/* The first lines of what the compiler says. */
+/* The first lines of what the compiler says. There is no reading a part of it: memory that is less
+ * than the whole is refused. */
 static int fail_build(struct asy__dev *dev, cl_int status, struct asy_error *err)
 {
-    char log[4096] = "";
     size_t len = 0;
+    char *log = NULL;
+    int rc;
 
-    if (asy__cl.clGetProgramBuildInfo(dev->program, dev->id, CL_PROGRAM_BUILD_LOG, sizeof log - 1,
-                                      log, &len))
-        log[0] = '\0';
-    for (char *c = log; *c; c++)
-        if (*c == '\n')
-            *c = ' ';
-    return asy_fail(err, ASY_E_UNSUPPORTED, "clBuildProgram: error %d: %.160s", status, log);
+    if (asy__cl.clGetProgramBuildInfo(dev->program, dev->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &len) ||
+        !(log = calloc(1, len + 1)) ||
+        asy__cl.clGetProgramBuildInfo(dev->program, dev->id, CL_PROGRAM_BUILD_LOG, len, log, NULL))
+        len = 0;
+    for (size_t i = 0; i < len; i++)
+        if (log[i] == '\n')
+            log[i] = ' ';
+    rc = asy_fail(err, ASY_E_UNSUPPORTED, "clBuildProgram: error %d: %.160s", status,
+                  len ? log : "no log");
+    free(log);
+    return rc;
 }
 
 static int dev_build(struct asy__dev *dev, const char *source, struct asy_error *err)

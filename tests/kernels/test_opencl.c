@@ -334,6 +334,32 @@ out:
     T_EQ("objects", objects, 0);
 }
 
+/* A log of far more than 4 KiB: its beginning is the reason. */
+static void a_long_log_is_said_from_its_beginning(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_device *device = NULL;
+    size_t size = 1u << 16;
+    char *source = calloc(1, size);
+    size_t len = 0;
+
+    fail_at = -1;
+    if (!T_TRUE(source != NULL) ||
+        !T_OK(asy_device_open(ASY_DEVICE_OPENCL, 0, &device, &err), &err))
+        goto out;
+    len = (size_t)snprintf(source, size, "kernel void k(global float *x)\n{\n");
+    for (int i = 0; i < 15; i++) /* compilers end at some number of errors */
+        len += (size_t)snprintf(source + len, size - len, "x[%d] = nobody_%d%0999d;\n", i, i, 0);
+    snprintf(source + len, size - len, "}\n");
+    T_EQ("build", device->driver->build(device->dev, source, &err), ASY_E_UNSUPPORTED);
+    T_HAS("text", err.text, "clBuildProgram: error -11: ");
+    T_HAS("text", err.text, "nobody_0");
+out:
+    asy_device_close(device);
+    free(source);
+    T_EQ("objects", objects, 0);
+}
+
 static void load(void)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -343,4 +369,4 @@ static void load(void)
 }
 
 T_MAIN("opencl", T_TEST(load), T_TEST(copies_arrive_whole), T_TEST(the_host_does_not_run_away),
-       T_TEST(any_call_may_fail))
+       T_TEST(any_call_may_fail), T_TEST(a_long_log_is_said_from_its_beginning))
