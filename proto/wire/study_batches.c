@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * study_batches.c - what cannot be had together: batch norm takes statistics of a whole batch,
- * which neither a batch computed in parts (strict) nor one computed in pieces (accumulate) has; and
- * strict bits are those of every machine, which rounded products are not. */
+ * which neither a batch computed in parts (strict) nor one computed in pieces (accumulate) has;
+ * strict bits are those of every machine, which rounded products are not; and devices do not
+ * round. */
 #include "study_impl.h"
 #include <stdio.h>
 #include <string.h>
@@ -116,7 +117,12 @@ void asy__study_check_precision(struct asy__parse *p)
 {
     struct place at;
 
-    if (is_strict(p) && find_word(p, "precision", "bf16", &at))
+    if (!find_word(p, "precision", "bf16", &at))
+        return;
+    if (is_strict(p))
         asy__problem(p, at.node, at.key, "bf16 has not the same bits on every machine, which "
                      "reproducible: strict promises; fp32 has");
+    else if (asy__study_on_device(p))
+        asy__problem(p, at.node, at.key, "bf16 is for CPUs; the device that resources.%s asks for "
+                     "has fp32", asy__val(p, "resources.gpus")->i > 0 ? "gpus" : "device");
 }

@@ -193,6 +193,12 @@ static void check_tokens(struct asy__parse *p)
     }
 }
 
+int asy__study_on_device(struct asy__parse *p)
+{
+    return is_word(p, "resources.device", "opencl") || is_word(p, "resources.device", "cuda") ||
+           (is_word(p, "resources.device", "auto") && asy__val(p, "resources.gpus")->i > 0);
+}
+
 /* Networks alone are trained on devices, which are GPUs but for an OpenCL on the trial's cores. */
 static void check_device(struct asy__parse *p)
 {
@@ -216,7 +222,7 @@ static void check_device(struct asy__parse *p)
     else if (gpus == 0 && is_word(p, "resources.device", "cuda"))
         asy__problem(p, device, "resources.device", "cuda needs resources.gpus, 1 or a part of "
                      "one");
-    else if (!cpu && (!any || gpus > 0) && is_word(p, "resources.reproducible", "strict"))
+    else if (asy__study_on_device(p) && is_word(p, "resources.reproducible", "strict"))
         asy__problem(p, asy__place(p, "resources.reproducible"), "resources.reproducible",
                      "strict is for CPUs, whose bits are the same everywhere; a device has its "
                      "own");

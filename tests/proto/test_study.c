@@ -863,6 +863,20 @@ static void mistakes_are_named_with_their_place(void)
           DATA OBJECTIVE "parameters: {precision: {values: [fp32, bf16]}}\n" BUDGET
           "resources: {reproducible: strict}\n",
           "s.yaml:6:25: parameters.precision: bf16 has not the same bits" },
+        { "rounded products on opencl", HEAD
+          "run: {model: mlp, precision: bf16, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET
+          "resources: {device: opencl}\n",
+          "s.yaml:3:30: run.precision: bf16 is for CPUs; the device that resources.device" },
+        { "rounded products on cuda", HEAD
+          "run: {model: linear, precision: bf16, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET
+          "resources: {device: cuda, gpus: 1}\n", "run.precision: bf16 is for CPUs" },
+        { "rounded products with gpus", HEAD
+          "run: {model: mlp, precision: bf16, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET
+          "resources: {gpus: 0.5}\n",
+          "run.precision: bf16 is for CPUs; the device that resources.gpus asks for" },
+        { "rounded products with gpus, searched", HEAD "run: {model: gpt, length: {max: 3}}\n"
+          DATA OBJECTIVE "parameters: {precision: {values: [fp32, bf16]}}\n" BUDGET
+          "resources: {gpus: 1}\n", "s.yaml:6:25: parameters.precision: bf16 is for CPUs" },
         { "strict command", COMMAND "resources: {reproducible: strict}\n",
           "resources.reproducible: strict is of models" },
         { "reproducible", MODEL "resources: {reproducible: yes}\n", "resources.reproducible: " },
@@ -896,6 +910,20 @@ static void gpus_are_counted_in_parts(void)
         T_EQ(cases[i].text, s->gpus, cases[i].want);
         T_HAS(cases[i].text, s->canonical, cases[i].canonical);
         asy_study_destroy(s);
+    }
+}
+
+static void rounded_products_are_for_cpus(void)
+{
+    static const char *const resources[] = { "", "resources: {device: cpu}\n",
+                                             "resources: {device: auto, gpus: 0, cores: 2}\n" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(resources); i++) {
+        char yaml[400];
+
+        snprintf(yaml, sizeof yaml, HEAD "run: {model: mlp, precision: bf16, length: {max: 3}}\n"
+                 DATA OBJECTIVE PARAMS BUDGET "%s", resources[i]);
+        asy_study_destroy(parse("bf16", yaml));
     }
 }
 
@@ -1497,7 +1525,7 @@ T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(labels_lie_beside_images_that_are_named_as_those_of_mnist),
        T_TEST(the_example_searches_what_it_says), T_TEST(options_may_be_words),
        T_TEST(mistakes_are_named_with_their_place), T_TEST(gpus_are_counted_in_parts),
-       T_TEST(all_mistakes_come_at_once),
+       T_TEST(rounded_products_are_for_cpus), T_TEST(all_mistakes_come_at_once),
        T_TEST(a_mistake_is_one_line), T_TEST(a_key_twice_hides_no_other_mistake),
        T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),
        T_TEST(what_is_wrong_with_the_data_is_a_mistake_with_a_place),
