@@ -20,6 +20,12 @@ resources: {{cores: 1, {resources}}}
 """
 
 
+JOB = """{"study": {"name": "gone", "run": {"model": "mlp", "fixed": {}, "length": {"unit": "epochs", "max": 1}},
+  "data": {"file": "%s/examples/data/digits.csv.gz", "label": -1}, "resources": {"gpus": 1},
+  "objective": [{"metric": "val_loss", "goal": "minimize", "take": "best", "target": null}]},
+ "params": {}, "seed": 7, "number": 3}"""
+
+
 def sweep(home, name, resources, *more):
     """Runs a study; what it says of itself, and what its best model was computed by."""
     home.write(f"{name}.yaml", STUDY.format(name=name, source=SOURCE, resources=resources))
@@ -63,10 +69,21 @@ def a_gpu_is_used_where_one_is_given(home):
     has("by the way that there is", kernels, "opencl basic")
 
 
+def what_is_no_gpu_is_not_taken_for_one(home):
+    """A trial was given a GPU that is not there any more, and OpenCL shows this machine's cores."""
+    home.write("job.json", JOB % SOURCE)
+    env = {**home.env, "ASSAY_GPUS": "GPU-1234"}
+    done = subprocess.run([os.path.join(BIN, "assay-trainer"), "--run", "job.json", "--dir", home.path],
+                          env=env, cwd=home.path, text=True, capture_output=True, check=False)
+    equal("exit code", done.returncode, 1)
+    has("why", done.stderr, "opencl: it shows none of the trial's GPUs")
+
+
 def test():
     with Home() as home:
         a_network_learns_on_a_device(home)
         ranks_have_a_device_each(home)
+        what_is_no_gpu_is_not_taken_for_one(home)
     with Home() as home:
         home.env["POCL_DEVICES"] = "basic"
         home.env["ASY_WORKER_GPUS"] = "any"

@@ -62,6 +62,14 @@ int asy__device_pick(const struct asy_device_info *info, size_t n, int has_gpus,
     return 0;
 }
 
+/* A worker that offers PoCL's devices as GPUs (worker_gpus: any) says so by their ids. */
+static int is_lent_cpus(void)
+{
+    const char *ids = getenv("ASSAY_GPUS");
+
+    return ids && strstr(ids, "pocl-");
+}
+
 static int open_mine(enum asy_device_kind kind, int has_gpus, int local_rank,
                      struct asy_device **ret, struct asy_error *err)
 {
@@ -73,6 +81,8 @@ static int open_mine(enum asy_device_kind kind, int has_gpus, int local_rank,
         return rc;
     rc = asy__device_pick(info, n < DEVICES_MAX ? n : DEVICES_MAX, has_gpus,
                           getenv("ASSAY_RANK_GPUS"), local_rank, &index, err);
+    if (rc == 0 && has_gpus && info[index].is_cpu && !is_lent_cpus())
+        rc = asy_fail(err, ASY_E_NOENT, "it shows none of the trial's GPUs");
     if (rc < 0) {
         asy_error_prefix(err, "%s", asy_device_kinds[kind]);
         return rc;

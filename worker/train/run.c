@@ -202,17 +202,25 @@ static int measure(struct asy__run *run, double samples_per_s, struct asy__metri
     return run->kind->measure(run, list, err);
 }
 
-static int report(struct asy__run *run, const struct asy__metric_list *list, struct asy_error *err)
+static int hand_over(struct asy__run *run, const struct asy__metric_list *list,
+                     struct asy_error *err)
 {
     struct asy_train_metric metrics[ASY__METRICS_MAX];
     int rc;
 
-    if (asy_comm_rank(run->trainer->comm) != 0 || !run->callbacks->report)
+    if (!run->callbacks->report)
         return 0;
     for (size_t i = 0; i < list->n; i++)
         metrics[i] = (struct asy_train_metric){ list->item[i].name, list->item[i].value };
     rc = run->callbacks->report(run->callbacks->arg, run->state.progress.epoch, metrics, list->n);
     return rc < 0 ? asy_fail(err, (enum asy_code)rc, "the report was not taken") : 0;
+}
+
+static int report(struct asy__run *run, const struct asy__metric_list *list, struct asy_error *err)
+{
+    struct asy_comm *comm = run->trainer->comm;
+
+    return asy__agree(comm, asy_comm_rank(comm) == 0 ? hand_over(run, list, err) : 0, err);
 }
 
 void asy__run_save_best(struct asy__run *run)
@@ -288,6 +296,8 @@ static int one_epoch(struct asy__run *run, enum asy_train_outcome *ret_outcome,
         explain_divergence(run, result, 1);
     if (*ret_outcome)
         return 0;
+    if (run->kind->tally_up && (rc = run->kind->tally_up(run, err)) < 0) /* a device has done all */
+        return rc;
     rows = (double)(run->n_train - first * run->batch);
     seconds = (double)(asy_clock_ns() - from_ns) * 1e-9;
     if ((rc = measure(run, seconds > 0 ? rows / seconds : 0, &list, err)) < 0)
