@@ -3,6 +3,7 @@
  * leases them, a real program says what it sees. */
 #include "../asytest.h"
 #include "coord.h"
+#include <signal.h>
 
 #define A "GPU-aaaaaaaa-1111-2222-3333-444444444444"
 #define B "GPU-bbbbbbbb-1111-2222-3333-444444444444"
@@ -153,7 +154,73 @@ out:
     coord_close(&c);
 }
 
+#define NATIVE                                                                                     \
+    "assay: 1\nname: native\n"                                                                     \
+    "run: {model: mlp, hidden: 8, length: {unit: epochs, max: 1}, grace: 1s}\n"                    \
+    "data: {file: data.csv, label: -1}\nobjective: {metric: val_loss, goal: minimize}\n"           \
+    "parameters: {lr: {min: 0.001, max: 1.0}}\nbudget: {trials: 100}\n"                            \
+    "resources: {"
+
+static int write_data(struct coord *c)
+{
+    FILE *f = fopen(coord_path(c, "data.csv"), "we");
+
+    for (int i = 0; f && i < 200; i++)
+        fprintf(f, "%d,%d,%s\n", i, (i * 37) % 100, i < 100 ? "low" : "high");
+    return T_TRUE(f && fclose(f) == 0);
+}
+
+static int train_on(struct coord *c, uint64_t trial, uint32_t core, uint64_t memory)
+{
+    static const char *const gpus[] = { A };
+    struct asy_lease lease = coord_lease(c, trial, core, 1);
+
+    lease.params = "{\"lr\":0.01}";
+    lease.placement.memory = memory;
+    lease.placement.gpus = gpus;
+    lease.placement.n_gpus = 1;
+    return coord_send_lease(c, &lease);
+}
+
+/* Nothing else begins on a device while an idle trainer has it, wherever that has its cores. */
+static void a_warm_trainer_leaves_its_gpu_to_others(void)
+{
+    static const char *const gpus[] = { A };
+    const struct asy_report *r;
+    struct coord c = { 0 };
+    uint64_t memory;
+    pid_t pids[2];
+    char yaml[500];
+
+    if (access(TRAINER, X_OK) != 0) {
+        puts("    assay-trainer is not built: not tested");
+        return;
+    }
+    if (!begin(&c, NATIVE "device: cpu}\n") || !write_data(&c))
+        goto out;
+    if (c.cores < 2) {
+        puts("    needs two cores: not tested");
+        goto out;
+    }
+    memory = c.study->memory;
+    for (uint64_t trial = 0; trial < 2; trial++, memory += 1 << 20) { /* the limit differs */
+        if (!train_on(&c, trial, (uint32_t)trial, memory) ||
+            !coord_ended(&c, trial, ASY_END_COMPLETE, ASY_CAUSE_NONE) ||
+            !(r = coord_report(&c, trial, ASY_EV_STARTED, 0)))
+            goto out;
+        pids[trial] = (pid_t)r->event.started.pid;
+    }
+    T_TRUE(kill(pids[0], 0) < 0);
+    T_EQ("the newer one is warm", kill(pids[1], 0), 0);
+    snprintf(yaml, sizeof yaml, STUDY("[sh, -c, 'test -e /proc/%d || echo 1']"), (int)pids[1]);
+    if (coord_study(&c, yaml) && send(&c, 2, 0, gpus, NULL, 1, 0) &&
+        coord_ended(&c, 2, ASY_END_COMPLETE, ASY_CAUSE_NONE))
+        coord_report(&c, 2, ASY_EV_REPORT, 0);
+out:
+    coord_close(&c);
+}
+
 T_MAIN("gpu leases", T_TEST(a_slow_driver_delays_nothing_but_its_gpus),
        T_TEST(a_program_sees_the_gpus_of_its_lease),
        T_TEST(a_program_without_gpus_sees_none), T_TEST(what_cannot_be_held_is_refused),
-       T_TEST(a_device_is_waited_for))
+       T_TEST(a_device_is_waited_for), T_TEST(a_warm_trainer_leaves_its_gpu_to_others))

@@ -30,21 +30,44 @@ static int gpus_busy(const struct asy__agent *agent, const struct asy__job *job)
     return 0;
 }
 
+static int holds_its_gpu(const struct asy__gang *gang, const struct asy__job *job)
+{
+    for (size_t i = 0; i < job->n_gpus; i++)
+        for (size_t k = 0; k < gang->n_gpus; k++)
+            if (!strcmp(gang->gpus[k], job->gpus[i]))
+                return 1;
+    return 0;
+}
+
+static int is_on_its(const struct asy__gang *gang, const struct asy__job *job)
+{
+    return holds_its_gpu(gang, job) ||
+           overlap(job->cores, job->n_cores, gang->cores, gang->n_cores);
+}
+
+/* An idle gang that may take the job itself. On its GPUs no other stays: a warm process keeps
+ * memory of a device, and some devices let no second one in. */
+static int may_stay(const struct asy__gang *gang, const struct asy__job *job)
+{
+    if (!asy_study_is_native(job->spec->study) || gang->dying || !asy__gang_suits(gang, job))
+        return 0;
+    return !holds_its_gpu(gang, job) || asy__gang_can_take(gang, job);
+}
+
 int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job)
 {
-    int native = asy_study_is_native(job->spec->study), busy = gpus_busy(agent, job);
+    int busy = gpus_busy(agent, job);
 
     ASY__EACH(struct asy__job, other, &agent->jobs)
         if (other != job && asy__job_alive(other) &&
             overlap(job->cores, job->n_cores, other->cores, other->n_cores))
             busy = 1;
     ASY__EACH(struct asy__gang, gang, &agent->gangs) {
-        if (gang->dead || gang->job ||
-            !overlap(job->cores, job->n_cores, gang->cores, gang->n_cores))
+        if (gang->dead || gang->job || !is_on_its(gang, job))
             continue;
-        if (native && !gang->dying && asy__gang_suits(gang, job)) {
+        if (may_stay(gang, job)) {
             busy |= gang->running > 0; /* rank 0 has ended its last job, others are about to */
-            continue; /* it may take the job itself */
+            continue;
         }
         asy__gang_end(gang);
         busy = 1;

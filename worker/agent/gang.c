@@ -176,11 +176,15 @@ static int same_gpus(const struct asy__gang *gang, const struct asy__job *job)
     return 1;
 }
 
+int asy__gang_can_take(const struct asy__gang *gang, const struct asy__job *job)
+{
+    return asy__gang_suits(gang, job) && gang->memory == job->memory && same_gpus(gang, job);
+}
+
 static int fits(const struct asy__gang *gang, const struct asy__job *job)
 {
     return !gang->dying && !gang->dead && !gang->job && !gang->running &&
-           gang->greeted == gang->ranks && asy__gang_suits(gang, job) &&
-           gang->memory == job->memory && same_gpus(gang, job);
+           gang->greeted == gang->ranks && asy__gang_can_take(gang, job);
 }
 
 /* The launcher waits for its ranks' ends and does little else; it goes along all the same. */

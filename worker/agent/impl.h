@@ -532,6 +532,8 @@ void asy__gang_go(struct asy__gang *gang);          /* if all that it needs is t
 int asy__gang_spans(const struct asy__gang *gang);  /* it has ranks on other nodes */
 /* Whether it may take such a job when it is idle, wherever its cores are. */
 int asy__gang_suits(const struct asy__gang *gang, const struct asy__job *job);
+/* ... and its memory limit and GPUs are the job's. */
+int asy__gang_can_take(const struct asy__gang *gang, const struct asy__job *job);
 void asy__gang_kill(struct asy__gang *gang);
 void asy__gang_ready(struct asy__gang *gang);       /* its supervisor's line is readable */
 void asy__gang_hello(struct asy__conn *conn, const struct asy__said *said);
@@ -690,7 +692,7 @@ struct asy__agent {
 /* ---- busy.c ---------------------------------------------------------------------------------- */
 uint32_t asy__agent_free_cores(const struct asy__agent *agent);
 /* Whether something else that lives uses one of the job's CPUs, or more of its GPUs than is left.
- * Asks idle gangs to go. */
+ * Asks idle gangs there to go that may not take it. */
 int asy__agent_cpus_busy(struct asy__agent *agent, const struct asy__job *job);
 
 /* ---- leave.c --------------------------------------------------------------------------------- */
