@@ -117,15 +117,21 @@ int clGetDeviceInfo(void *device, unsigned what, size_t size, void *ret, size_t 
 int clGetDeviceInfo(void *device, unsigned what, size_t size, void *ret, size_t *ret_size)
 {
     const struct fake *d = device;
-    uint32_t pci[4] = { d->domain, d->bus, 0, 0 }, slot = 0;
-    uint64_t memory = 17179869184u;
+    uint32_t pci[4] = { d->domain, d->bus, 0, 0 }, slot = 0, yes = 1;
+    uint64_t memory = 17179869184u, shared = 65536;
+    size_t items = 1024;
     struct { uint32_t type; char unused[17], bus, device, function; } amd = {
         .type = 1, .bus = (char)d->bus };
 
     switch (what) {
     case 0x1000: return give(&d->type, sizeof d->type, size, ret, ret_size);
     case 0x1001: return give(&d->vendor, sizeof d->vendor, size, ret, ret_size);
+    case 0x1004: return give(&items, sizeof items, size, ret, ret_size);
+    case 0x1010:
     case 0x101F: return give(&memory, sizeof memory, size, ret, ret_size);
+    case 0x1023: return give(&shared, sizeof shared, size, ret, ret_size);
+    case 0x1027: /* it is there, and has a compiler */
+    case 0x1028: return give(&yes, sizeof yes, size, ret, ret_size);
     case 0x102B: return give(d->name, strlen(d->name) + 1, size, ret, ret_size);
     case 0x102D: return give("1.2", 4, size, ret, ret_size);
     case 0x1030: return give(d->extensions, strlen(d->extensions) + 1, size, ret, ret_size);

@@ -220,7 +220,46 @@ out:
     coord_close(&c);
 }
 
+/* It costs a retry, as a crash does, and the process that saw it trains nothing any more. What the
+ * study itself is to blame for ends the trial alone. */
+static void a_failing_device_is_no_mistake_of_the_study(void)
+{
+    static const struct {
+        const char *name, *context, *text;
+        enum asy_cause cause;
+        int warm; /* the gang stays */
+    } cases[] = {
+        { "lost", "FAKE_CONTEXT=-2", "clCreateContext: device not available", ASY_CAUSE_EXIT_CODE,
+          0 },
+        { "full", "FAKE_CONTEXT=-6", "clCreateContext: out of host memory", ASY_CAUSE_EXIT_CODE,
+          0 },
+        { "unfit", "FAKE_CONTEXT=-3", "clCreateContext: compiler not available",
+          ASY_CAUSE_BAD_JOB, 1 },
+    };
+    const struct asy_event *end;
+
+    if (access(TRAINER, X_OK) != 0) {
+        puts("    assay-trainer is not built: not tested");
+        return;
+    }
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const char *const env[] = { "LD_LIBRARY_PATH=" FAKES "/fails:" FAKES, "FAKE_NVML=two",
+                                    "FAKE_OPENCL=cards", cases[i].context, NULL };
+        struct coord c = { 0 };
+
+        if (coord_open(&c) && coord_study(&c, NATIVE "gpus: 1, device: opencl}\n") &&
+            write_data(&c) && coord_worker(&c, env, NULL) &&
+            train_on(&c, 0, 0, c.study->memory) &&
+            (end = coord_ended(&c, 0, ASY_END_CRASHED, cases[i].cause))) {
+            T_HAS(cases[i].name, end->ended.text, cases[i].text);
+            T_TRUE(await_marked(c.mark, cases[i].warm ? 3 : 1, 0));
+        }
+        coord_close(&c);
+    }
+}
+
 T_MAIN("gpu leases", T_TEST(a_slow_driver_delays_nothing_but_its_gpus),
        T_TEST(a_program_sees_the_gpus_of_its_lease),
        T_TEST(a_program_without_gpus_sees_none), T_TEST(what_cannot_be_held_is_refused),
-       T_TEST(a_device_is_waited_for), T_TEST(a_warm_trainer_leaves_its_gpu_to_others))
+       T_TEST(a_device_is_waited_for), T_TEST(a_warm_trainer_leaves_its_gpu_to_others),
+       T_TEST(a_failing_device_is_no_mistake_of_the_study))

@@ -56,6 +56,7 @@ int asy__trainer_device(struct asy_trainer *trainer, const struct asy__job *job,
     if (!on_cpu && job->strict)
         return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is for CPUs, whose bits "
                         "are the same everywhere; a device has its own");
+    trainer->on_device = !on_cpu;
     return get_device(trainer, word, job->has_gpus, err);
 }
 

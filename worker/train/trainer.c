@@ -69,6 +69,11 @@ void asy_trainer_set_device(struct asy_trainer *trainer, const char *word)
     trainer->device_word = word;
 }
 
+int asy_trainer_on_device(const struct asy_trainer *trainer)
+{
+    return trainer->on_device;
+}
+
 void asy_trainer_request(struct asy_trainer *trainer, enum asy_train_request request)
 {
     atomic_store_explicit(&trainer->request, request, memory_order_relaxed);
@@ -256,6 +261,7 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
     int rc;
 
     err = err ? err : &own;
+    trainer->on_device = 0;
     asy_buf_init(&identity, 1u << 20);
     if (!result) {
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for a result");

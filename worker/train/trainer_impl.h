@@ -36,6 +36,7 @@ struct asy_trainer {
     struct asy_device *device; /* of the last job that wanted one; NULL: none */
     char device_key[24];       /* what it was chosen by */
     char device_name[300];
+    int on_device;             /* see asy_trainer_on_device() */
 };
 /* From now on there are n: what the first of them have stays. Moves them. */
 ASY_MUST_CHECK int asy__trainer_places(struct asy_trainer *trainer, size_t n,

@@ -79,6 +79,8 @@ ASY_MUST_CHECK int asy_trainer_run(struct asy_trainer *trainer, const struct asy
                                    const char *dir, const char *resume,
                                    const struct asy_train_callbacks *callbacks,
                                    struct asy_train_result *ret_result, struct asy_error *err);
+/* Whether the last job ran on a device, or was about to when it failed. */
+int asy_trainer_on_device(const struct asy_trainer *trainer);
 /* What running jobs should do at the next batch boundary; async-signal-safe. */
 void asy_trainer_request(struct asy_trainer *trainer, enum asy_train_request request);
 
