@@ -385,8 +385,8 @@ void asy__gang_bound(struct asy__conn *conn, const struct asy__said *said)
                      : asy_cpus_check_all(gang->pids[conn->rank], cpus, n, &why);
     }
     free(cpus);
-    if (rc == 0)
-        return;
+    if (rc == 0 || (rc != ASY_E_DENIED && kill(gang->pids[conn->rank], 0) < 0))
+        return; /* it has ended meanwhile: why, its end says */
     asy_fail(&err, ASY_E_DENIED, "rank %d does not run on CPUs %.60s of its lease: %s",
              conn->rank + (int)gang->first_rank, want,
              why.text[0] ? why.text : "it is bound to others");
