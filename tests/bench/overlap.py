@@ -56,7 +56,8 @@ def measure(hosts, bin, how):
         out, err = process.communicate(timeout=600)
         after = stack_ticks()
     if process.returncode:
-        raise RuntimeError((err.strip().splitlines() or [f"exit {process.returncode}"])[-1])
+        said = [line for line in err.splitlines() if any(map(str.isalpha, line))]  # mpirun frames it with dashes
+        raise RuntimeError(" ".join(said[:2]) or f"exit {process.returncode}")
     found = json.loads(next(line for line in out.splitlines() if line.startswith("{")))
     found["interrupt_share"] = round((after[0] - before[0]) / (after[1] - before[1]), 4)
     return found

@@ -273,13 +273,14 @@ def check_logs(history, records, logs):
              "its log has", repr(text))
 
 
-def check_models(history):
-    """Each is what its row says. Returns how many there are."""
-    rows = history.store.execute("select path, sha from artifact").fetchall()
-    for path, sha in rows:
+def check_artifacts(history):
+    """Each is what its row says. Returns how many there are of each name."""
+    found = {}
+    for name, path, sha in history.store.execute("select name, path, sha from artifact"):
         with open(path, "rb") as file:
             need(hashlib.sha256(file.read()).digest() == sha, path, "is another file")
-    return len(rows)
+        found[name] = found.get(name, 0) + 1
+    return found
 
 
 def leftovers(home):

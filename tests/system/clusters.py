@@ -138,7 +138,7 @@ class Shared(hosts.Net):
 
     def check_files(self, history):
         checker.check_logs(history, self.records, self.logs())
-        checker.check_models(history)
+        checker.check_artifacts(history)
         if not self.left():
             return
         self.start_coordinator(self.head)
@@ -218,4 +218,4 @@ class Gangs(Apart):
         super().check_files(history)
         complete = sum(e.kind == "trial-state" and e.body["state"] == "complete"
                        for e in history.events)
-        equal("models", checker.check_models(history), complete)
+        equal("artifacts", checker.check_artifacts(history), {"model": complete, "scores.json": complete})
