@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/parse.h>
 
 enum { MAX_PARAMS = 64 };
 
@@ -32,6 +33,7 @@ static const char *read_entry(const char *text, struct function *f)
 {
     const char *end = strchr(text, '{'), *bound, *line;
     size_t n = strcspn(text, "( \n");
+    uint64_t most = 1024;
 
     if (!end)
         end = text + strlen(text);
@@ -42,7 +44,9 @@ static const char *read_entry(const char *text, struct function *f)
         f->types[f->n_params++] = type_of(line, strcspn(line, ",)\n"));
     }
     bound = memmem(text, (size_t)(end - text), ".maxntid ", 9);
-    f->most_threads = bound ? atoi(bound + 9) : 1024;
+    if (bound && asy_parse_u64(bound + 9, strspn(bound + 9, "0123456789"), &most, NULL) < 0)
+        most = 0; /* no launch is allowed */
+    f->most_threads = (int)most;
     return end;
 }
 

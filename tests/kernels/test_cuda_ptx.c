@@ -9,6 +9,7 @@
 #include "cuda/compile.h"
 #include "kernel_list.h"
 #include <unistd.h>
+#include <asy/parse.h>
 
 enum {
     ANY_MAJOR = 99,
@@ -28,6 +29,14 @@ static char *compile(int arch, int is_text, size_t *ret_n)
     return image;
 }
 
+/* At the beginning of a text; 0: there is none. */
+static uint64_t number(const char *text)
+{
+    uint64_t n = 0;
+
+    return asy_parse_u64(text, strspn(text, "0123456789"), &n, NULL) == 0 ? n : 0;
+}
+
 /* The list and the text have the same kernels, with the same sizes of groups. */
 static void check_entries(const char *ptx)
 {
@@ -44,7 +53,7 @@ static void check_entries(const char *ptx)
         at = strstr(ptx, entry);
         bound = at ? strstr(at, ".maxntid ") : NULL;
         if (t__check(at != NULL, __LINE__, __FILE__, "no kernel '%s'", name))
-            T_EQ(name, bound ? atoi(bound + 9) : 0, asy__kernel_list[i].items);
+            T_EQ(name, number(bound ? bound + 9 : ""), asy__kernel_list[i].items);
     }
 }
 

@@ -2,10 +2,14 @@
  * Threads that compute together: each takes part in each piece of work once, wherever it was when
  * the piece came, and what they wrote is seen when it is over. */
 #include <asytest.h>
+#include <dirent.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <asy/clock.h>
 #include <asy/cpus.h>
 #include <asy/team.h>
 
@@ -18,10 +22,39 @@ struct log {
     int slow; /* the number of the member that takes long; -1: none */
 };
 
-/* Longer than anybody spins. */
+/* Whether all other threads of this process sleep. */
+static bool others_sleep(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *task;
+    bool all = tasks != NULL;
+    char own[32];
+
+    snprintf(own, sizeof own, "%ld", syscall(SYS_gettid));
+    while (tasks && (task = readdir(tasks))) {
+        char path[300], line[400];
+        const char *state;
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/self/task/%s/stat", task->d_name);
+        if (task->d_name[0] == '.' || !strcmp(task->d_name, own) || !(file = fopen(path, "r")))
+            continue;
+        if (fgets(line, sizeof line, file) && (state = strrchr(line, ')')) && state[2] != 'S')
+            all = false;
+        fclose(file);
+    }
+    if (tasks)
+        closedir(tasks);
+    return all;
+}
+
+/* Longer than anybody spins: until they have given up. */
 static void take_long(void)
 {
-    usleep(3000);
+    int64_t until_ms = asy_clock_ms() + 60000;
+
+    while (!others_sleep() && asy_clock_ms() < until_ms)
+        sched_yield();
 }
 
 static void work(void *arg, size_t i, size_t n)

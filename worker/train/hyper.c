@@ -79,11 +79,12 @@ static const struct row {
     { "hidden_8", COUNT, AT(hidden_of[7]), 0, 0, 65536, NULL },
     { "layers", COUNT, AT(layers), 2, 1, ASY__HIDDEN_MAX, NULL },
     { "norm", WORD, AT(norm), 0, 0, 0, norms },
-}, of_cnn[] = {
-    { "activation", WORD, AT(activation), 0, 0, 0, activations },
+}, of_images[] = { /* what may learn from images has */
     { "augment_crop", COUNT, AT(augment_crop), 0, 0, 4095, NULL },
     { "augment_flip", FLAG, AT(augment_flip), 0, 0, 1, NULL },
     { "augment_shift", COUNT, AT(augment_shift), 0, 0, 4095, NULL },
+}, of_cnn[] = {
+    { "activation", WORD, AT(activation), 0, 0, 0, activations },
     { "blocks", COUNT, AT(blocks), 2, 1, ASY__BLOCKS_MAX, NULL },
     { "dropout", REAL, AT(dropout), 0, 0, 0.99, NULL },
     { "filters", COUNT, AT(filters), 16, 1, 1024, NULL },
@@ -97,9 +98,6 @@ static const struct row {
     { "pool", WORD, AT(pool), 0, 0, 0, pools },
     { "residual", FLAG, AT(residual), 0, 0, 1, NULL },
 }, of_layers[] = {
-    { "augment_crop", COUNT, AT(augment_crop), 0, 0, 4095, NULL },
-    { "augment_flip", FLAG, AT(augment_flip), 0, 0, 1, NULL },
-    { "augment_shift", COUNT, AT(augment_shift), 0, 0, 4095, NULL },
     { "layers", LIST, AT(list), 0, 0, 0, NULL },
 }, of_gpt[] = {
     { "activation", WORD, AT(activation), 2, 0, 0, activations },
@@ -131,7 +129,7 @@ static const struct row {
 };
 
 /* Rows of its own and those that it shares, each list in the order of names. */
-#define LISTS 3
+#define LISTS 4
 static const struct family {
     const char *name;
     struct {
@@ -141,14 +139,17 @@ static const struct family {
 } families[ASY__FAMILIES] = {
 #define LIST(rows) { rows, ASY_ARRAY_LEN(rows) }
 #define NETWORK(name, rows) { name, { LIST(rows), LIST(of_learning), LIST(of_networks) } }
+#define IMAGES(name, rows) \
+    { name, { LIST(rows), LIST(of_images), LIST(of_learning), LIST(of_networks) } }
     [ASY__MLP] = NETWORK("mlp", of_mlp),
     [ASY__LINEAR] = { "linear", { LIST(of_learning), LIST(of_networks) } },
-    [ASY__CNN] = NETWORK("cnn", of_cnn),
-    [ASY__LAYERS] = NETWORK("layers", of_layers),
+    [ASY__CNN] = IMAGES("cnn", of_cnn),
+    [ASY__LAYERS] = IMAGES("layers", of_layers),
     [ASY__GPT] = NETWORK("gpt", of_gpt),
     [ASY__TRANSFORMER] = NETWORK("transformer", of_transformer),
     [ASY__GBDT] = { "gbdt", { LIST(of_gbdt) } },
     [ASY__PLUGIN] = { "plugin", { LIST(of_learning) } },
+#undef IMAGES
 #undef NETWORK
 #undef LIST
 };
