@@ -133,13 +133,9 @@ static void check_divisions(struct asy__parse *p)
     struct asy__value *share = asy__val(p, "data.split.validation");
     const struct asy__value *folds = asy__val(p, "data.split.folds");
     const struct asy__value *repeats = asy__val(p, "data.split.repeats");
-    const struct asy__value *first = folds->has ? folds : repeats;
 
     if (!folds->has && !(repeats->has && repeats->i > 1))
         return;
-    if (p->kind == ASY_RUN_PLUGIN)
-        asy__problem(p, first->node, folds->has ? "data.split.folds" : "data.split.repeats",
-                     "is for models, not for a plug-in");
     if (folds->has && repeats->has && folds->i * repeats->i > DIVISIONS_MAX)
         asy__problem(p, repeats->node, "data.split.repeats",
                      "times folds is %lld trainings a trial; at most %d",

@@ -3,15 +3,17 @@
 #include "trainkit.h"
 #include "nomem.h"
 #include <asy/plugin.h>
+#include <asy/safetensors.h>
 #include <asy/training.h>
 
 #define DATA "\"data\":{\"file\":\"" KIT_DIGITS "\",\"label\":-1},"
+#define FOLDS(split) "\"data\":{\"file\":\"" KIT_DIGITS "\",\"split\":{" split "}},"
 
 /* What the callbacks saw, and what they are to do. */
 static struct seen {
     uint64_t reports, alive, updates, pause_at; /* 0: never */
     char names[200], kept[160];                 /* kept: where checkpoints move to; "": they stay */
-    double val_accuracy, first_rmse, last_loss, last_rmse;
+    double val_accuracy, first_rmse, last_loss, last_rmse, last_std;
 } seen;
 static struct asy_trainer *trainer;
 
@@ -41,6 +43,8 @@ static int on_report(void *arg, uint64_t step, const struct asy_train_metric *me
             seen.val_accuracy = metrics[i].value;
         if (!strcmp(metrics[i].name, "val_loss"))
             seen.last_loss = metrics[i].value;
+        if (!strcmp(metrics[i].name, "val_loss_std"))
+            seen.last_std = metrics[i].value;
         if (!strcmp(metrics[i].name, "val_rmse"))
             seen.last_rmse = metrics[i].value;
     }
@@ -113,6 +117,7 @@ static int run(struct bench *b, struct asy_json *job, const char *resume)
 
 #define FM_PARAMS "\"lr\":0.02,\"batch_size\":64,\"factors\":3,\"drop\":0.1"
 #define FM_MORE FM_PARAMS ",\"ema\":0.9,\"clip\":0.5,\"lr_schedule\":\"cosine\",\"accumulate\":3"
+#define SHARES_PARAMS "\"lr\":0.01,\"batch_size\":64,\"optimizer\":\"adam\",\"ema\":0.9"
 #define ODD_PARAMS "\"lr\":0.05,\"batch_size\":16,\"optimizer\":\"sgd\""
 
 static void an_example_learns(void)
@@ -143,12 +148,22 @@ static bool whole(struct bench *b, const char *plugin, const char *data, const c
 static void a_resumed_training_has_the_same_bits(void)
 {
     static const struct { const char *name, *plugin, *data, *params, *rest; uint64_t pause_at;
+        const char *shape;
     } cases[] = {
-        { "at a rung", PLUGIN_FM_SO, DATA, FM_PARAMS, "\"until\":2", 0 },
-        { "in an epoch", PLUGIN_FM_SO, DATA, FM_PARAMS, "", 25 },
-        { "with a mean", PLUGIN_FM_SO, DATA, FM_MORE, "", 25 },
-        { "own data and state, at a rung", PLUGIN_ODD_SO, "", ODD_PARAMS, "\"until\":2", 0 },
-        { "own data and state, in an epoch", PLUGIN_ODD_SO, "", ODD_PARAMS, "", 9 },
+        { "at a rung", PLUGIN_FM_SO, DATA, FM_PARAMS, "\"until\":2", 0, "\"factors\":5" },
+        { "in an epoch", PLUGIN_FM_SO, DATA, FM_PARAMS, "", 25, "\"factors\":5" },
+        { "with a mean", PLUGIN_FM_SO, DATA, FM_MORE, "", 25, "\"factors\":5" },
+        { "own data and state, at a rung", PLUGIN_ODD_SO, "", ODD_PARAMS, "\"until\":2", 0,
+          "\"rows\":40" },
+        { "own data and state, in an epoch", PLUGIN_ODD_SO, "", ODD_PARAMS, "", 9, "\"rows\":40" },
+        { "folds, at a rung", PLUGIN_FM_SO, FOLDS("\"folds\":2"), FM_PARAMS, "\"until\":2", 0,
+          "\"factors\":5" },
+        { "folds and state, in a fold", PLUGIN_SHARES_SO, FOLDS("\"folds\":3"), SHARES_PARAMS, "",
+          80, "\"pull\":0.5" }, /* of 15, 15, 15 and 23 batches: in the second epoch's first */
+        { "between folds", PLUGIN_SHARES_SO, FOLDS("\"folds\":3"), SHARES_PARAMS, "", 30,
+          "\"pull\":0.5" },
+        { "in the training of all rows", PLUGIN_SHARES_SO, FOLDS("\"repeats\":2"), SHARES_PARAMS,
+          "", 40, "\"pull\":0.5" },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
@@ -172,13 +187,62 @@ static void a_resumed_training_has_the_same_bits(void)
                                   ""), checkpoint), &b.err))
             kit_same(cases[i].name, b.result.model_path, model);
         T_EQ("of another shape",
-             run(&b, make_job(cases[i].plugin, cases[i].data, "val_loss", 3,
-                              cases[i].data[0] ? "\"factors\":5" : "\"rows\":40", ""), checkpoint),
-             ASY_E_INVAL);
+             run(&b, make_job(cases[i].plugin, cases[i].data, "val_loss", 3, cases[i].shape, ""),
+                 checkpoint), ASY_E_INVAL);
         T_HAS("of another shape", b.err.text, "is of another trial: ");
 next:
         tear_down(&b);
     }
+}
+
+/* What shares.c keeps: the last update before the best epoch's end, of 23 in each epoch. */
+static void state_is_of_an_epochs_end(const char *model)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_safetensors *file = NULL;
+    const struct asy_tensor *state;
+    uint64_t update = 0;
+
+    if (T_OK(asy_safetensors_open(model, &file, &err), &err) &&
+        T_TRUE((state = asy_safetensors_find(file, "state")) && state->size == sizeof update)) {
+        memcpy(&update, state->bytes, sizeof update);
+        T_EQ("updates", (update + 1) % 23, 0);
+    }
+    asy_safetensors_destroy(file);
+}
+
+/* Means over the folds, each with parameters for its own rows; and a model of all rows, which is
+ * scored on those of the test part. */
+static void folds_are_trained_side_by_side(void)
+{
+    static const char data[] = FOLDS("\"folds\":3,\"test\":0.2");
+    struct asy_json *job = make_job(PLUGIN_SHARES_SO, data, "val_loss", 6, "", "");
+    struct asy_json *scores = NULL;
+    struct asy_buf text;
+    struct bench b;
+
+    asy_buf_init(&text, 1u << 16);
+    if (set_up(&b) && T_OK(run(&b, make_job(PLUGIN_SHARES_SO, data, "val_loss", 6, SHARES_PARAMS,
+                                            ""), NULL), &b.err)) {
+        T_EQ("updates", seen.updates, 6 * (3 * 15 + 23)); /* 958 or 959 rows, and 1438 */
+        T_EQ("reports", seen.reports, 6);
+        /* 480, 479 and 479 rows are held out: `even` is not of all folds */
+        T_STR("metrics", seen.names, "samples_per_s train_loss val_loss val_loss_std ");
+        T_TRUE(seen.last_std > 0 && seen.last_std < 1);
+        T_TRUE(b.result.objective < 5); /* the labels' variance is 8.2 */
+        state_is_of_an_epochs_end(b.result.model_path);
+        T_STR("no report is made of it", b.result.scores_path, "");
+        T_OK(asy_trainer_evaluate(job, b.result.model_path, "test", &text, &b.err), &b.err);
+        if (T_OK(asy_json_parse(text.data, text.len, &scores, &b.err), &b.err)) {
+            T_EQ("rows", asy_json_i64(asy_json_get(scores, "rows"), 0), 359);
+            T_NEAR("test", asy_json_f64(asy_json_get(scores, "test_loss"), 0), b.result.objective,
+                   1);
+        }
+    }
+    asy_json_destroy(scores);
+    asy_json_destroy(job);
+    asy_buf_fini(&text);
+    tear_down(&b);
 }
 
 static void own_data_and_roots_are_reported(void)
@@ -261,6 +325,7 @@ static void jobs_that_do_not_fit_are_refused(void)
 static void names_of_the_engine_are_taken(void)
 {
     static const struct { const char *wrong, *want; } cases[] = {
+        { "metric_std", "split: plug-in 'wrong' reports 'loss_std', which is where folds and" },
         { "hyper_lr", "hyperparameter 'lr' has the name of one of the engine's" },
         { "hyper_repeats", "hyperparameter 'repeats' has the name of one of the engine's" },
     };
@@ -271,8 +336,8 @@ static void names_of_the_engine_are_taken(void)
         if (!set_up(&b))
             return;
         setenv("PLUGIN_WRONG", cases[i].wrong, 1);
-        T_EQ(cases[i].wrong, run(&b, make_job(PLUGIN_WRONG_SO, DATA, "val_loss", 2, "", ""), NULL),
-             ASY_E_INVAL);
+        T_EQ(cases[i].wrong, run(&b, make_job(PLUGIN_WRONG_SO, FOLDS("\"folds\":2"), "val_loss", 2,
+                                              "", ""), NULL), ASY_E_INVAL);
         T_HAS(cases[i].wrong, b.err.text, cases[i].want);
         unsetenv("PLUGIN_WRONG");
         tear_down(&b);
@@ -369,7 +434,8 @@ static void lack_of_memory_is_an_error(void)
 }
 
 T_MAIN("plug-ins at work", T_TEST(an_example_learns), T_TEST(a_resumed_training_has_the_same_bits),
-       T_TEST(own_data_and_roots_are_reported), T_TEST(failures_have_a_reason),
+       T_TEST(folds_are_trained_side_by_side), T_TEST(own_data_and_roots_are_reported),
+       T_TEST(failures_have_a_reason),
        T_TEST(jobs_that_do_not_fit_are_refused),
        T_TEST(names_of_the_engine_are_taken), T_TEST(a_loss_that_is_no_number_diverges),
        T_TEST(stored_models_are_scored), T_TEST(lack_of_memory_is_an_error))

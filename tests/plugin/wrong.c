@@ -119,6 +119,7 @@ const struct asy_trainer_plugin *asy_trainer_plugin(uint32_t engine_abi)
     IF("metric_help", metrics[1].help = NULL)
     IF("metric_flags", metrics[1].flags = 2)
     IF("metric_twice", metrics[1].name = "loss")
+    IF("metric_std", metrics[1].name = "loss_std")
     IF("no_loss", metrics[0].name = "error")
     IF("crash", abort())
 #undef IF

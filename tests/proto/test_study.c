@@ -210,6 +210,8 @@ static void canonical_text_is_its_own_canonical_text(void)
         COMMAND_HEAD "objective: {metric: cost, goal: minimize, take: mean}\n" PARAMS BUDGET,
         HEAD MODEL_RUN "data: {file: x.csv, split: {folds: 3, repeats: 2}}\n" OBJECTIVE PARAMS
         BUDGET,
+        HEAD "run: {plugin: x.so, length: {max: 3}}\ndata: {file: x, split: {folds: 5}}\n"
+        OBJECTIVE PARAMS BUDGET,
         HEAD "run: {model: transformer, length: {max: 2}}\n"
         "data: {file: x.csv, sequence: text, length: 40}\n" OBJECTIVE PARAMS BUDGET,
     };
@@ -463,10 +465,6 @@ static void mistakes_are_named_with_their_place(void)
           HEAD MODEL_RUN "data: {file: x, split: {folds: 10, repeats: 11}}\n" OBJECTIVE PARAMS
                BUDGET,
           "data.split.repeats: times folds is 110 trainings a trial; at most 100" },
-        { "folds of a plug-in",
-          HEAD "run: {plugin: x.so, length: {max: 3}}\ndata: {file: x, split: {folds: 5}}\n"
-               OBJECTIVE PARAMS BUDGET,
-          "data.split.folds: is for models, not for a plug-in" },
         { "split files",
           HEAD MODEL_RUN "data: {file: x, split: {test: t.csv}}\n" OBJECTIVE PARAMS BUDGET,
           "data.split.test: a file name is not supported in this version" },

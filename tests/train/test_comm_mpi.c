@@ -539,6 +539,8 @@ static const struct strict_case {
     { "mlp", KIT_DIGITS, "\"split\":{\"folds\":3}" STRICT,
       PARAMS ",\"optimizer\":\"adam\",\"ema\":0.9" },
     { "gbdt", KIT_DIGITS, "\"split\":{\"folds\":2,\"repeats\":2}" STRICT, TREES },
+    { PLUGIN_SHARES_SO, KIT_DIGITS, "\"split\":{\"folds\":3}" STRICT,
+      "\"lr\":0.01,\"batch_size\":64" },
 };
 
 /* A strict job by this gang or by rank 0 alone; the model file is kept as name. */

@@ -49,8 +49,8 @@ static inline bool kit_same(const char *name, const char *a, const char *b)
     return ok;
 }
 
-/* {"study":…,"params":…,…}: fixed, data and params are texts of JSON objects' insides, rest more
- * members of the job. The caller destroys the result. */
+/* {"study":…,"params":…,…}: family is one, or the path of a plug-in; fixed, data and params are
+ * texts of JSON objects' insides, rest more members of the job. The caller destroys the result. */
 static inline struct asy_json *kit_family_job(const char *family, const char *file,
                                               const char *data, const char *metric,
                                               const char *goal, int max, const char *params,
@@ -62,11 +62,11 @@ static inline struct asy_json *kit_family_job(const char *family, const char *fi
 
     asy_buf_init(&buf, 1u << 16);
     asy_buf_addf(&buf,
-                 "{\"study\":{\"name\":\"test\",\"run\":{\"model\":\"%s\",\"fixed\":{},\"length\":"
+                 "{\"study\":{\"name\":\"test\",\"run\":{\"%s\":\"%s\",\"fixed\":{},\"length\":"
                  "{\"unit\":\"epochs\",\"max\":%d}},\"data\":{\"file\":\"%s\"%s%s},\"objective\":"
                  "[{\"metric\":\"%s\",\"goal\":\"%s\",\"take\":\"best\",\"target\":null}]},"
                  "\"params\":{%s},\"seed\":7,\"number\":3%s%s}",
-                 family, max, file, *data ? "," : "", data, metric, goal, params,
+                 *family == '/' ? "plugin" : "model", family, max, file, *data ? "," : "", data, metric, goal, params,
                  *rest ? "," : "", rest);
     T_OK(asy_json_parse(buf.data, buf.len, &job, &err), &err);
     asy_buf_fini(&buf);

@@ -21,7 +21,6 @@
 #include <asy/durable.h>
 #include "learn/report.h"
 
-#define STD "_std"
 #define EPOCH_MAX (4u << 20)
 
 struct asy__folds {
@@ -87,7 +86,7 @@ static int find_data(struct asy__run *run, struct asy_error *err)
     if (rc < 0)
         return rc;
     first = run->folds->runs;
-    rc = first->kind->data(first, err);
+    rc = asy__run_set_up(first, err); /* as a whole: a plug-in has its data from its beginning on */
     run->data = first->data;
     return rc;
 }
@@ -101,7 +100,7 @@ static int plan(struct asy__run *run, struct asy_error *err)
     for (size_t k = 0; k < f->n; k++) {
         struct asy__run *one = &f->runs[k];
 
-        if ((rc = asy__run_set_up(one, err)) < 0)
+        if (k > 0 && (rc = asy__run_set_up(one, err)) < 0)
             return rc;
         asy__job_identity(one->job, one->data, &f->identities[k]);
         if ((rc = asy_buf_check(&f->identities[k], "a training's identity", err)) < 0)
@@ -199,29 +198,50 @@ static void add_metric(struct asy__metric_list *list, const char *name, const ch
     list->item[list->n++].value = value;
 }
 
+/* values [n_divisions]; 0: one of them has not reported it. */
+static int collect(const struct asy__folds *f, const char *name, double *values)
+{
+    for (size_t k = 0; k < f->n_divisions; k++) {
+        const struct asy__metric_list *list = &f->done[k];
+        size_t m = 0;
+
+        while (m < list->n && strcmp(list->item[m].name, name) != 0)
+            m++;
+        if (m == list->n)
+            return 0;
+        values[k] = list->item[m].value;
+    }
+    return 1;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b); /* the name is what an item begins with */
+}
+
 /* Means over the divisions; of the validation parts also how far these are from it, the root of the
- * mean square (with n, not n - 1). */
+ * mean square (with n, not n - 1). What a plug-in has counted in some of them only has no mean. */
 static int measure(struct asy__run *run, struct asy__metric_list *list, struct asy_error *err)
 {
     const struct asy__folds *f = run->folds;
-    double n = (double)f->n_divisions;
+    double n = (double)f->n_divisions, values[ASY__DIVISIONS_MAX];
 
     (void)err;
     for (size_t m = 0; m < f->done[0].n; m++) {
         const char *name = f->done[0].item[m].name;
         double sum = 0, squares = 0;
 
+        if (!collect(f, name, values))
+            continue;
         for (size_t k = 0; k < f->n_divisions; k++)
-            sum += f->done[k].item[m].value;
-        for (size_t k = 0; k < f->n_divisions; k++) {
-            double apart = f->done[k].item[m].value - sum / n;
-
-            squares += apart * apart;
-        }
+            sum += values[k];
+        for (size_t k = 0; k < f->n_divisions; k++)
+            squares += (values[k] - sum / n) * (values[k] - sum / n);
         add_metric(list, name, "", sum / n);
         if (!strncmp(name, "val_", 4))
-            add_metric(list, name, STD, sqrt(squares / n));
+            add_metric(list, name, ASY__STD, sqrt(squares / n));
     }
+    qsort(list->item, list->n, sizeof list->item[0], by_name);
     return 0;
 }
 
@@ -230,20 +250,23 @@ static int end_epoch(struct asy__run *run, int is_best, struct asy_error *err)
 {
     const struct asy__progress *all = &run->state.progress;
     struct asy__folds *f = run->folds;
+    int rc = 0;
 
-    (void)err;
     f->begun = 0;
-    for (size_t k = 0; k < f->n; k++) {
-        struct asy__progress *p = &f->runs[k].state.progress;
+    for (size_t k = 0; k < f->n && rc == 0; k++) {
+        struct asy__run *one = &f->runs[k];
+        struct asy__progress *p = &one->state.progress;
 
         p->best = all->best;
         p->best_epoch = all->best_epoch;
         p->last = all->last;
         p->plateau = all->plateau;
         if (is_best)
-            asy__run_save_best(&f->runs[k]);
+            asy__run_save_best(one);
+        if (one->kind->end_epoch)
+            rc = one->kind->end_epoch(one, is_best, err);
     }
-    return 0;
+    return rc;
 }
 
 static int fetch(struct asy__run *run, struct asy_error *err)
@@ -356,11 +379,11 @@ static int take_done(const struct asy_json *root, struct asy__folds *f, size_t n
 
         list->n = 0;
         for (size_t m = 0; (value = asy_json_member(one, m, &name)); m++) {
-            if (list->n >= ASY__METRICS_MAX / 2)
+            if (list->n >= 2 * ASY_PLUGIN_METRICS_MAX)
                 return asy_fail(err, ASY_E_CORRUPT, "cannot resume: too many metrics");
             add_metric(list, name, "", asy_json_f64(value, (double)NAN));
         }
-        if (!list->n || list->n != f->done[0].n)
+        if (!list->n)
             return asy_fail(err, ASY_E_CORRUPT, "cannot resume: the epoch so far is not there");
     }
     return 0;

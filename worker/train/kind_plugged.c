@@ -19,7 +19,7 @@ static int find_data(struct asy__run *run, struct asy_error *err)
         options.alive(options.arg); /* data may have taken long to read */
     }
     if ((rc = asy__plugged_create(&options, &run->plugged, err)) < 0 ||
-        (rc = asy__plugged_metric(run->plugged, run->job->metric, err)) < 0)
+        (rc = asy__plugged_metric(run->plugged, err)) < 0)
         return rc;
     run->state.kept = asy__plugged_kept(run->plugged);
     if (has_data)

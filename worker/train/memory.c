@@ -129,14 +129,17 @@ int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
 {
     struct asy_comm_memory memory;
     const struct asy_comm_extent *extents;
-    size_t common = 0, n_extents;
+    size_t common = 0, most = 0, n_extents;
     float *at;
     int rc;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        size_t own = place_own(&runs[i], NULL);
+
         common += common_of(&runs[i]);
-    rc = asy_comm_share(runs->trainer->comm, runs->shards, place_own(runs, NULL), common, &memory,
-                        err);
+        most = own > most ? own : most;
+    }
+    rc = asy_comm_share(runs->trainer->comm, runs->shards, most, common, &memory, err);
     if (rc < 0)
         return rc;
     at = memory.common;

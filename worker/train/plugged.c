@@ -215,19 +215,44 @@ int asy__plugged_init(struct asy__plugged *plugged, float *params, struct asy_er
 
 /* ---- metrics --------------------------------------------------------------------------------- */
 
-int asy__plugged_metric(const struct asy__plugged *plugged, const char *name,
-                        struct asy_error *err)
+static int has_metric(const struct asy__plugged *p, const char *name, size_t len)
 {
-    const struct asy_trainer_plugin *api = plugged->api;
-    int validated = rows_of(data_of(plugged), ASY__VALIDATION) > 0, val = !strncmp(name, "val_", 4);
+    for (uint32_t i = 0; i < p->api->n_metrics; i++)
+        if (strlen(p->api->metrics[i].name) == len && !memcmp(p->api->metrics[i].name, name, len))
+            return 1;
+    return 0;
+}
+
+static int check_names(const struct asy__plugged *p, struct asy_error *err)
+{
+    size_t end = strlen(ASY__STD);
+
+    for (uint32_t i = 0; i < p->api->n_metrics; i++) {
+        const char *name = p->api->metrics[i].name;
+        size_t n = strlen(name);
+
+        if (n > end && !strcmp(name + n - end, ASY__STD) && has_metric(p, name, n - end))
+            return asy_fail(err, ASY_E_INVAL, "split: plug-in '%s' reports '%s', which is where "
+                            "folds and repeats say how far apart they are", p->api->name, name);
+    }
+    return 0;
+}
+
+int asy__plugged_metric(const struct asy__plugged *plugged, struct asy_error *err)
+{
+    const char *name = plugged->options.job->metric;
+    const struct asy__data_spec *spec = &plugged->options.job->data;
+    size_t divisions = plugged->options.data ? asy__divisions(spec) : 0;
+    int all_rows = divisions && spec->division == ASY__UNDIVIDED; /* others are judged */
+    int validated = all_rows || rows_of(data_of(plugged), ASY__VALIDATION) > 0;
+    int val = !strncmp(name, "val_", 4);
     const char *rest = val ? name + 4 : !strncmp(name, "train_", 6) ? name + 6 : "";
 
-    for (uint32_t i = 0; i < api->n_metrics; i++)
-        if (!strcmp(rest, api->metrics[i].name) && (validated || !val))
-            return 0;
-    return asy_fail(err, ASY_E_INVAL, "objective: plug-in '%s' does not report '%.60s'%s",
-                    api->name, name,
-                    val && !validated ? " (there are no rows to validate on)" : "");
+    if (!has_metric(plugged, rest, strlen(rest)) || (val && !validated))
+        return asy_fail(err, ASY_E_INVAL, "objective: plug-in '%s' does not report '%.60s'%s",
+                        plugged->api->name, name,
+                        val && !validated ? " (there are no rows to validate on)" : "");
+    return divisions ? check_names(plugged, err) : 0;
 }
 
 /* sums [shards][n_metrics], each shard's on the rank that has it, become those of all ranks, in

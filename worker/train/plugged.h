@@ -47,9 +47,9 @@ ASY_MUST_CHECK int asy__plugged_learner(struct asy__plugged *plugged, size_t row
 /* The parameters that training begins with; params [n_params]. */
 ASY_MUST_CHECK int asy__plugged_init(struct asy__plugged *plugged, float *params,
                                      struct asy_error *err);
-/* ASY_E_INVAL: it does not report this metric. */
-ASY_MUST_CHECK int asy__plugged_metric(const struct asy__plugged *plugged, const char *name,
-                                       struct asy_error *err);
+/* ASY_E_INVAL: it does not report the job's metric, or, where there are folds, reports one that has
+ * the name of how far apart they are in another. */
+ASY_MUST_CHECK int asy__plugged_metric(const struct asy__plugged *plugged, struct asy_error *err);
 
 /* An epoch begins: no sums yet. */
 void asy__plugged_begin(struct asy__plugged *plugged);

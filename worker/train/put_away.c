@@ -55,7 +55,7 @@ int asy__put_away(struct asy__run *run, struct asy_train_result *result, struct 
         return rc;
     parts.schema = parts.schema ? parts.schema : &run->data->schema;
     asy_buf_init(&json, ASY__REPORT_BYTES);
-    if (run->kind->report && asy__run_validates(run))
+    if (asy__kind_of(run->trainer, run->job)->report && asy__run_validates(run))
         rc = judge(run, &parts, &json, err);
     if (rc == 0)
         rc = asy__model_write(result->model_path, run->job, parts.schema, &parts,

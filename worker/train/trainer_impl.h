@@ -225,7 +225,7 @@ ASY_MUST_CHECK int asy__local_batch(struct asy__run *run, size_t n, struct asy_e
 
 /* This rank's memory, and that which ranks have in common (memory.c). */
 ASY_MUST_CHECK int asy__memory_own(struct asy__run *run, struct asy_error *err);
-/* Of n runs of equal sizes, which sum one after the other. */
+/* Of n runs, which sum one after the other: networks of equal sizes, plug-ins of any. */
 ASY_MUST_CHECK int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err);
 /* A fresh start, or where a checkpoint left off (start.c); resume NULL: there is none. */
 ASY_MUST_CHECK int asy__start(struct asy__run *run, const char *resume, struct asy_error *err);

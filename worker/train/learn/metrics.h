@@ -18,7 +18,9 @@ enum {
 /* The one of that name ("val_auc"); 0: none that is asked for. */
 unsigned asy__metric_wants(const char *name);
 
-#define ASY__METRICS_MAX (2 * ASY_PLUGIN_METRICS_MAX + 1)
+#define ASY__STD "_std" /* behind the name of a metric: how far apart folds are in it */
+/* Both parts', how far apart folds are in one of them, and the pace. */
+#define ASY__METRICS_MAX (3 * ASY_PLUGIN_METRICS_MAX + 1)
 struct asy__metric_list {
     struct {
         char name[64];

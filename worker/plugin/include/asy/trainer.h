@@ -150,12 +150,15 @@ struct asy_trainer_plugin {
     uint32_t n_metrics;      /* 1 to 16; the first is "loss", which the gradient is of */
     uint32_t metric_size;    /* sizeof(struct asy_trainer_metric) */
 
-    /* Once, on each rank, and once where a stored model is scored. *ret_self is the self of all
-     * other calls; where this fails destroy() is not called. */
+    /* Once for each training, on each rank, and once where a stored model is scored. A trial is one
+     * training, or, with folds or repeated splits, one for each division and one of all rows but
+     * the test part, side by side in this process: each has a self of its own, and rows and
+     * parameters may be other ones in number. *ret_self is the self of all other calls; where this
+     * fails destroy() is not called. */
     int (*create)(const struct asy_trainer_setup *setup, struct asy_trainer_shape *ret_shape,
                   void **ret_self, char *why);
-    /* The parameters that training begins with; params [n_params], zeros before. One rank is
-     * asked, the others get what it said. */
+    /* The parameters that training begins with, once for each; params [n_params], zeros before. One
+     * rank is asked, the others get what it said. */
     int (*params)(void *self, float *params, char *why);
     /* Adds to grads [n_params] the gradient of the loss, summed over the rows; the engine divides
      * by the rows of the whole batch. Adds to sums [n_metrics] what the parameters before the
