@@ -166,8 +166,7 @@ static void check_tokens(struct asy__parse *p)
     static const char *const of_tables[] = {
         "data.labels", "data.arrays",  "data.header", "data.exclude",        "data.categorical",
         "data.label",  "data.task",    "data.missing", "data.scale",         "data.split.stratify",
-        "data.split.seed", "data.split.folds", "data.split.repeats",
-        "data.sequence", "data.length",
+        "data.split.seed", "data.split.repeats", "data.sequence", "data.length",
     };
     const char *format = asy__val(p, "data.format")->s, *model = asy__val(p, "run.model")->s;
     int tokens = is_word(p, "data.format", "text") || is_word(p, "data.format", "tokens");

@@ -133,7 +133,8 @@ const struct asy__row asy__rows[] = {
       .absent = "one validation part",
       .help = "cross-validation: the rows beside test are divided into so many parts, each of "
               "which is validated on by a training of all others; metrics are their means. One "
-              "more training, of all of them, goes on beside these and leaves the model",
+              "more training, of all of them, goes on beside these and leaves the model. A text is "
+              "cut into pieces",
       .example = "split: {folds: 5, test: 0.2}" },
     { "data.split.repeats", ASY__INT, ASY__FOR_MODEL, .min = 1, .max = 100, .absent = "1",
       .help = "how often the rows beside test are divided, each time by another shuffle, into "

@@ -212,6 +212,8 @@ static void canonical_text_is_its_own_canonical_text(void)
         BUDGET,
         HEAD "run: {plugin: x.so, length: {max: 3}}\ndata: {file: x, split: {folds: 5}}\n"
         OBJECTIVE PARAMS BUDGET,
+        HEAD "run: {model: gpt, length: {max: 3}}\ndata: {file: x, format: text, "
+        "split: {folds: 5}}\nobjective: {metric: val_loss, goal: minimize}\n" PARAMS BUDGET,
         HEAD "run: {model: transformer, length: {max: 2}}\n"
         "data: {file: x.csv, sequence: text, length: 40}\n" OBJECTIVE PARAMS BUDGET,
     };
@@ -406,6 +408,10 @@ static void mistakes_are_named_with_their_place(void)
         { "strata of tokens", HEAD "run: {model: gpt, length: {max: 3}}\n"
           "data: {file: x.npy, format: tokens, split: {stratify: true}}\n" OBJECTIVE PARAMS BUDGET,
           "data.split.stratify: is of tables, not of tokens" },
+        { "repeats of a text",
+          HEAD "run: {model: gpt, length: {max: 3}}\n"
+          "data: {file: x, format: text, split: {folds: 3, repeats: 2}}\n" OBJECTIVE PARAMS BUDGET,
+          "data.split.repeats: is of tables, not of a text" },
         { "a parameter of another family", HEAD "run: {model: gbdt, length: {max: 3}}\n" DATA
           OBJECTIVE "parameters: {hidden: {min: 1, max: 9}}\n" BUDGET,
           "parameters.hidden: is not a hyperparameter of gbdt" },

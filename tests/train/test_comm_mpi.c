@@ -539,6 +539,8 @@ static const struct strict_case {
     { "mlp", KIT_DIGITS, "\"split\":{\"folds\":3}" STRICT,
       PARAMS ",\"optimizer\":\"adam\",\"ema\":0.9" },
     { "gbdt", KIT_DIGITS, "\"split\":{\"folds\":2,\"repeats\":2}" STRICT, TREES },
+    { "gpt", ASY_SOURCE_DIR "/LICENSE", "\"format\":\"text\",\"split\":{\"folds\":2}" STRICT,
+      "\"d_model\":8,\"heads\":2,\"blocks\":1,\"context\":20,\"batch_size\":40" },
     { PLUGIN_SHARES_SO, KIT_DIGITS, "\"split\":{\"folds\":3}" STRICT,
       "\"lr\":0.01,\"batch_size\":64" },
 };

@@ -206,6 +206,8 @@ static int train(struct bench *b, const struct asy_json *job, const char *resume
 }
 
 #define SMALL "\"hidden\":16,\"layers\":1,\"lr\":0.01,\"batch_size\":100"
+#define KIT_TEXT ASY_SOURCE_DIR "/LICENSE"
+#define GPT "\"d_model\":8,\"heads\":2,\"blocks\":1,\"context\":16,\"batch_size\":20,\"lr\":0.01"
 #define TREES "\"max_depth\":3,\"lr\":0.3"
 
 static double number_in(const struct asy_json *node, const char *key)
@@ -307,13 +309,35 @@ static void numbers_have_errors_in_their_units(void)
     tear_down(&b);
 }
 
-/* ---- resumption ------------------------------------------------------------------------------ */
-
-static bool keep(const struct bench *b, const char *model, const char *scores)
+/* The mean of the folds of a text, and a model that has read all but its last part. */
+static void a_text_has_folds(void)
 {
-    return T_EQ("keep", rename(b->result.model_path, model), 0) &&
-           T_EQ("keep", rename(b->result.scores_path, scores), 0);
+    struct asy_json *job = kit_family_job("gpt", KIT_TEXT, "\"format\":\"text\",\"split\":{"
+                                          "\"folds\":4,\"test\":0.2}", "val_loss", "minimize", 3,
+                                          GPT, "");
+    struct asy_json *test = NULL;
+    struct asy_buf json;
+    struct bench b;
+
+    asy_buf_init(&json, 1u << 20);
+    if (set_up(&b) && T_OK(train(&b, job, NULL), &b.err)) {
+        T_TRUE(b.result.objective < 3); /* of 75 characters, which is 4.3 of chance */
+        T_TRUE(metric("val_loss_std") > 0.001 && metric("val_loss_std") < 0.5);
+        T_NEAR("loss", metric("val_loss"), b.result.objective, 0);
+        T_TRUE(metric("val_accuracy") > 0.2);
+        T_STR("no report is made of it", b.result.scores_path, "");
+        if (T_OK(asy_trainer_evaluate(job, b.result.model_path, "train", &json, &b.err), &b.err) &&
+            T_OK(asy_json_parse(json.data, json.len, &test, &b.err), &b.err))
+            T_EQ("windows", asy_json_i64(asy_json_get(test, "rows"), 0),
+                 (11358 - 2272 - 16) / 16); /* of the text but its last fifth */
+    }
+    asy_json_destroy(test);
+    asy_json_destroy(job);
+    asy_buf_fini(&json);
+    tear_down(&b);
 }
+
+/* ---- resumption ------------------------------------------------------------------------------ */
 
 /* The job in pieces: paused at these updates of each piece; with kill, ended there, to go on from
  * the newest checkpoint. */
@@ -346,37 +370,43 @@ static void in_pieces(struct bench *b, const struct asy_json *job, uint64_t at, 
 static void resumed_folds_end_with_the_same_bits(void)
 {
     static const struct {
-        const char *family, *split, *params;
+        const char *family, *file, *data, *params;
         uint64_t pause, kill;
     } cases[] = {
-        { "mlp", "\"folds\":3", SMALL ",\"ema\":0.9,\"lr_schedule\":\"plateau\",\"lr_every\":1", 71,
-          101 },
-        { "mlp", "\"repeats\":2", SMALL ",\"norm\":\"batch\",\"optimizer\":\"sgd\",\"dropout\":0.2",
-          37, 90 },
-        { "gbdt", "\"folds\":3,\"repeats\":2", TREES ",\"subsample\":0.7", 11, 31 },
+        { "mlp", KIT_DIGITS, "\"split\":{\"folds\":3}",
+          SMALL ",\"ema\":0.9,\"lr_schedule\":\"plateau\",\"lr_every\":1", 71, 101 },
+        { "mlp", KIT_DIGITS, "\"split\":{\"repeats\":2}",
+          SMALL ",\"norm\":\"batch\",\"optimizer\":\"sgd\",\"dropout\":0.2", 37, 90 },
+        { "gbdt", KIT_DIGITS, "\"split\":{\"folds\":3,\"repeats\":2}", TREES ",\"subsample\":0.7",
+          11, 31 },
+        { "transformer", KIT_DIGITS, "\"sequence\":\"tokens\",\"split\":{\"folds\":2}",
+          "\"d_model\":4,\"heads\":1,\"blocks\":1,\"batch_size\":200", 23, 40 },
+        { "gpt", KIT_TEXT, "\"format\":\"text\",\"split\":{\"folds\":3}", GPT, 71, 90 },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        char split[80], model[160], scores[160];
+        char model[160], scores[160];
         struct asy_json *job;
         struct bench b;
 
-        snprintf(split, sizeof split, "\"split\":{%s}", cases[i].split);
-        job = kit_family_job(cases[i].family, KIT_DIGITS, split, "val_loss", "minimize", 5,
-                             cases[i].params, "\"checkpoint_s\":0");
+        job = kit_family_job(cases[i].family, cases[i].file, cases[i].data, "val_loss", "minimize",
+                             5, cases[i].params, "\"checkpoint_s\":0");
         if (set_up(&b) && T_OK(train(&b, job, NULL), &b.err)) {
             double objective = b.result.objective, std = metric("val_loss_std");
 
             snprintf(model, sizeof model, "%s/model", b.dir);
             snprintf(scores, sizeof scores, "%s/scores", b.dir);
-            keep(&b, model, scores);
+            T_EQ("keep", rename(b.result.model_path, model), 0);
+            if (*b.result.scores_path) /* of a text there are none */
+                T_EQ("keep", rename(b.result.scores_path, scores), 0);
             for (int kill = 0; kill < 2; kill++) {
                 in_pieces(&b, job, kill ? cases[i].kill : cases[i].pause, kill);
                 T_EQ(cases[i].family, b.result.outcome, ASY_TRAIN_COMPLETE);
                 T_NEAR(cases[i].family, b.result.objective, objective, 0);
                 T_NEAR(cases[i].family, metric("val_loss_std"), std, 0);
                 kit_same(kill ? "killed" : "paused", b.result.model_path, model);
-                kit_same(kill ? "killed" : "paused", b.result.scores_path, scores);
+                if (*b.result.scores_path)
+                    kit_same(kill ? "killed" : "paused", b.result.scores_path, scores);
             }
         }
         asy_json_destroy(job);
@@ -417,5 +447,6 @@ out:
 T_MAIN("folds", T_TEST(folds_divide_the_rows), T_TEST(repeats_split_anew),
        T_TEST(rows_too_few_for_folds_are_refused),
        T_TEST(metrics_are_means_and_the_model_is_of_all_rows), T_TEST(trainings_follow_each_other),
-       T_TEST(numbers_have_errors_in_their_units), T_TEST(resumed_folds_end_with_the_same_bits),
+       T_TEST(numbers_have_errors_in_their_units), T_TEST(a_text_has_folds),
+       T_TEST(resumed_folds_end_with_the_same_bits),
        T_TEST(checkpoints_that_do_not_fit_are_refused))

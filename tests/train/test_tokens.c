@@ -167,6 +167,100 @@ out:
     end(&p);
 }
 
+/* Which part each token of a division is of. */
+static bool divide(const struct place *p, int32_t division, char *part_of)
+{
+    struct asy__data_spec spec = p->spec;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__data data = { 0 };
+    bool ok;
+
+    spec.division = division;
+    if ((ok = T_OK(asy__data_load(&spec, NULL, 1, &data, &err), &err))) {
+        const struct asy__piece pieces[] = { data.piece[0], data.behind, data.piece[1],
+                                             data.piece[2] };
+
+        memset(part_of, '?', data.n_rows);
+        part_of[data.n_rows] = '\0';
+        for (size_t i = 0; i < ASY_ARRAY_LEN(pieces); i++)
+            memset(part_of + pieces[i].at, "ttvx"[i], pieces[i].n);
+        T_EQ("trained on", data.start[1], pieces[0].n + pieces[1].n);
+        T_EQ("held out", data.start[2] - data.start[1], pieces[2].n);
+    }
+    asy__data_fini(&data);
+    return ok;
+}
+
+/* Each token before the test part is validated on in one fold. */
+static void folds_are_pieces_of_the_text(void)
+{
+    static const char *const want[] = { "vvvvvttttttttttttxxxx", "tttttvvvvvvttttttxxxx",
+                                        "tttttttttttvvvvvvxxxx", "tttttttttttttttttxxxx" };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__data data = { 0 };
+    struct place p;
+    char got[32];
+
+    if (begin(&p, "text", "abcdefghijklmnopqrstu", 21)) {
+        p.spec.folds = 3;
+        p.spec.test = 0.2;
+        for (int32_t k = 0; k < 3; k++)
+            if (divide(&p, k, got))
+                T_STR("fold", got, want[k]);
+        if (divide(&p, ASY__UNDIVIDED, got))
+            T_STR("all", got, want[3]);
+        p.spec.folds = 9; /* of 17 tokens: the first has one */
+        p.spec.division = 0;
+        T_EQ("small", asy__data_load(&p.spec, NULL, 1, &data, &err), ASY_E_INVAL);
+        T_HAS("small", err.text, "21 tokens are too few to divide");
+        p.spec.folds = 0;
+        p.spec.repeats = 2;
+        T_EQ("repeats", asy__data_load(&p.spec, NULL, 1, &data, &err), ASY_E_INVAL);
+        T_HAS("repeats", err.text, "split: repeats shuffle rows, a text has one order");
+    }
+    end(&p);
+}
+
+/* Windows of training lie in one of its pieces, wherever they begin. */
+static void no_window_lies_across_a_fold(void)
+{
+    static const char text[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN";
+    static const struct { size_t rows[3], first[9]; } want[] = { /* of 30 tokens, and 10 */
+        { { 4, 2, 2 }, { 10, 14, 18, 22, 0, 4, 30, 34 } }, /* 20 behind the fold */
+        { { 2, 2, 2 }, { 0, 20, 10, 14, 30, 34 } },        /* 10 on each side */
+        { { 4, 2, 2 }, { 0, 4, 8, 12, 20, 24, 30, 34 } },
+    };
+    struct asy_error err = ASY_ERROR_INIT;
+    int32_t label[4];
+    struct place p;
+    float x[4];
+
+    if (!begin(&p, "text", text, strlen(text)))
+        return;
+    p.spec.folds = 3;
+    for (int32_t k = 0; k < 3; k++) {
+        struct asy__data data = { 0 };
+
+        p.spec.division = k;
+        if (T_OK(asy__data_load(&p.spec, NULL, 1, &data, &err), &err) &&
+            T_OK(asy__tokens_window(&data, 4, &err), &err)) {
+            for (int part = 0; part < 3; part++)
+                T_EQ("rows", data.start[part + 1] - data.start[part], want[k].rows[part]);
+            for (size_t row = 0; row < data.n_rows; row++) {
+                size_t later = row < data.start[ASY__VALIDATION] ? 3 : 0;
+
+                asy__tokens_row(&data, row, later, x, label);
+                for (size_t t = 0; t < 4; t++) {
+                    T_EQ("x", (unsigned)x[t], data.tokens[want[k].first[row] + later + t]);
+                    T_EQ("y", (unsigned)label[t], data.tokens[want[k].first[row] + later + t + 1]);
+                }
+            }
+        }
+        asy__data_fini(&data);
+    }
+    end(&p);
+}
+
 static void numbers_of_every_whole_type_are_tokens(void)
 {
     static const struct {
@@ -367,6 +461,35 @@ out:
     end(&p);
 }
 
+/* Folds of a text are numbers beside the same tokens. */
+static void folds_share_an_import(void)
+{
+    static const char text[] = "a text of which each fold sees another piece";
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__import import;
+    char dir[128], path[400];
+    struct place p;
+
+    if (begin(&p, "text", text, strlen(text))) {
+        import = import_of(&p, dir);
+        p.spec.folds = 2;
+        for (p.spec.division = ASY__UNDIVIDED; p.spec.division < 2; p.spec.division++) {
+            struct asy__data want = { 0 }, got = { 0 };
+
+            if (T_OK(asy__data_load(&p.spec, NULL, 1, &want, &err), &err) &&
+                T_OK(asy__import_load(&import, &p.spec, &got, &err), &err)) {
+                T_EQ("parts", memcmp(got.start, want.start, sizeof got.start), 0);
+                T_EQ("pieces", memcmp(got.piece, want.piece, sizeof got.piece), 0);
+                T_EQ("behind", memcmp(&got.behind, &want.behind, sizeof got.behind), 0);
+            }
+            asy__data_fini(&want);
+            asy__data_fini(&got);
+        }
+        only_import(dir, path);
+    }
+    end(&p);
+}
+
 static struct place nomem_place;
 
 static int load_once(struct asy_error *err)
@@ -408,7 +531,9 @@ static void tokens_are_described_as_such(void)
 T_MAIN("tokens", T_TEST(characters_are_numbered_by_their_code_points),
        T_TEST(characters_across_pieces_are_whole),
        T_TEST(windows_are_cut_within_their_part),
+       T_TEST(folds_are_pieces_of_the_text), T_TEST(no_window_lies_across_a_fold),
        T_TEST(numbers_of_every_whole_type_are_tokens),
        T_TEST(what_makes_no_tokens_is_refused_with_its_place), T_TEST(a_zero_byte_is_refused),
        T_TEST(a_models_numbers_hold_for_other_files), T_TEST(tokens_are_imported_once),
+       T_TEST(folds_share_an_import),
        T_TEST(want_of_memory_is_an_error), T_TEST(tokens_are_described_as_such))

@@ -236,9 +236,6 @@ static int choose_kind(struct asy__run *run, struct asy_error *err)
 
     if (rc < 0)
         return rc;
-    if (divisions && asy__format_is_tokens(job->data.format))
-        return asy_fail(err, ASY_E_INVAL, "split: folds and repeats are of tables: a text is "
-                        "divided by position");
     run->kind = divisions ? &asy__kind_folds : asy__kind_of(run->trainer, job);
     if ((rc = asy__trainer_places(run->trainer, divisions ? divisions + 2 : 1, err)) < 0)
         return rc;

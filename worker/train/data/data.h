@@ -107,6 +107,9 @@ ASY_MUST_CHECK int asy__data_spec_read(const struct asy_json *node, struct asy__
                                        struct asy_error *err);
 
 enum asy__part { ASY__TRAIN, ASY__VALIDATION, ASY__TEST, ASY__PARTS };
+struct asy__piece {
+    size_t at, n;
+};
 struct asy__data {
     struct asy__schema schema;
     float *x;       /* [n_rows][n_features]: the parts one after the other, file order in each */
@@ -115,7 +118,9 @@ struct asy__data {
     /* Of a schema with a vocabulary, in place of these three, which then are room for windows
      * (tokens.h); until there are windows, rows are tokens. */
     uint16_t *tokens;
-    size_t token_start[ASY__PARTS + 1];
+    struct asy__piece piece[ASY__PARTS]; /* of the tokens: the parts */
+    struct asy__piece behind; /* what training has beyond what a fold is validated on; n 0: nothing */
+    size_t first_rows;        /* windows of training before that */
     size_t n_rows, n_dropped;
     size_t start[ASY__PARTS + 1]; /* part p: rows start[p] .. start[p + 1] - 1 */
     uint32_t crc; /* of the file's bytes, gunzipped */

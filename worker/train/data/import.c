@@ -20,6 +20,7 @@
 #include "dvc.h"
 #include "job.h"
 #include "pages.h"
+#include "tokens.h"
 
 #define FORMAT "assay import 1"
 #define MANIFEST_MAX (64u << 20)
@@ -225,7 +226,8 @@ static int check_ids(const struct asy__data *data, struct asy_error *err)
     return 0;
 }
 
-static int map_arrays(const char *folder, struct asy__data *data, struct asy_error *err)
+static int map_arrays(const struct asy__data_spec *spec, const char *folder, struct asy__data *data,
+                      struct asy_error *err)
 {
     size_t rows = data->n_rows, width = data->schema.n_features;
     char path[PATH_ROOM];
@@ -240,8 +242,8 @@ static int map_arrays(const char *folder, struct asy__data *data, struct asy_err
         return rc;
     if (data->schema.vocabulary) {
         data->tokens = (uint16_t *)(void *)((char *)data->x_pages.at + ASY__NPY_HEAD);
-        memcpy(data->token_start, data->start, sizeof data->start);
-        return check_tokens(data, err);
+        rc = check_tokens(data, err);
+        return rc < 0 ? rc : asy__tokens_split(spec, data, err);
     }
     join(path, folder, labels_name(&data->schema));
     rc = asy__pages_open(path, ASY__NPY_HEAD + rows * sizeof *data->target, &data->label_pages,
@@ -259,7 +261,8 @@ static int map_arrays(const char *folder, struct asy__data *data, struct asy_err
                : asy_fail(err, ASY_E_NOMEM, "no memory for %zu labels", rows);
 }
 
-static int open_import(const char *folder, struct asy__data *ret, struct asy_error *err)
+static int open_import(const struct asy__data_spec *spec, const char *folder, struct asy__data *ret,
+                       struct asy_error *err)
 {
     struct asy__data data = { .lock_fd = -1 };
     struct asy_json *root = NULL;
@@ -276,7 +279,7 @@ static int open_import(const char *folder, struct asy__data *ret, struct asy_err
     else if ((rc = asy_read_file(path, MANIFEST_MAX, &text, &n, err)) == 0 &&
              (rc = asy_json_parse(text, n, &root, err)) == 0 &&
              (rc = read_manifest(root, &data, err)) == 0)
-        rc = map_arrays(folder, &data, err);
+        rc = map_arrays(spec, folder, &data, err);
     asy_json_destroy(root);
     free(text);
     if (rc < 0) {
@@ -445,11 +448,11 @@ static int import_it(const struct asy__import *import, const struct asy__data_sp
     join(path, import->dir, "lock");
     if ((rc = open_locked(path, O_RDWR | O_CREAT, LOCK_EX, &fd, err)) < 0)
         return rc;
-    if (is_lacking(rc = open_import(folder, ret, err))) { /* nobody has made it meanwhile */
+    if (is_lacking(rc = open_import(spec, folder, ret, err))) { /* nobody has made it meanwhile */
         join(path, import->dir, "part");
         if ((rc = asy_durable_remove(folder, err)) == 0 && /* a damaged one */
             (rc = make_import(import, spec, path, folder, err)) == 0)
-            rc = open_import(folder, ret, err);
+            rc = open_import(spec, folder, ret, err);
         if (rc < 0)
             ASY_IGNORE(asy_durable_remove(path, NULL)); /* the next import does it, too */
         trim(import->dir, import->limit);
@@ -458,19 +461,22 @@ static int import_it(const struct asy__import *import, const struct asy__data_sp
     return rc;
 }
 
-/* What its arrays depend on. */
+/* What its arrays depend on: those of tokens not on their division. */
 static int identify(const struct asy__import *import, const struct asy__data_spec *spec,
                     struct asy_sha *ret, struct asy_error *err)
 {
+    struct asy__data_spec of = *spec;
     char text[ASY_SHA_TEXT];
     struct asy_buf buf;
     int rc;
 
+    if (asy__format_is_tokens(spec->format))
+        of.folds = 0;
     asy_buf_init(&buf, 1u << 20);
     asy_buf_addf(&buf, FORMAT "\nfile=%s\n", asy_sha_format(import->file, text));
     if (spec->labels)
         asy_buf_addf(&buf, "labels=%s\n", asy_sha_format(import->labels, text));
-    asy__data_spec_text(spec, &buf);
+    asy__data_spec_text(&of, &buf);
     if ((rc = asy_buf_check(&buf, "the data's identity", err)) == 0)
         rc = asy_sha_bytes(buf.data, buf.len, ret, err);
     asy_buf_fini(&buf);
@@ -491,6 +497,6 @@ int asy__import_load(const struct asy__import *import, const struct asy__data_sp
         return asy_fail(err, ASY_E_TOOBIG, "path '%.120s' is too long", import->dir);
     if ((rc = identify(import, spec, &id, err)) < 0)
         return rc;
-    rc = open_import(join(folder, import->dir, asy_sha_format(id, text)), ret, err);
+    rc = open_import(spec, join(folder, import->dir, asy_sha_format(id, text)), ret, err);
     return is_lacking(rc) ? import_it(import, spec, folder, ret, err) : rc;
 }

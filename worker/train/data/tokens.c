@@ -2,7 +2,6 @@
  * tokens.c - see tokens.h. The first reading counts tokens and finds the vocabulary, the second one
  * numbers them. */
 #include "tokens.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -303,24 +302,6 @@ static int fill(const struct load *load, struct asy__data *data, struct asy_erro
     return rc;
 }
 
-static int split(const struct asy__data_spec *spec, struct asy__data *data, struct asy_error *err)
-{
-    double n = (double)data->n_rows;
-    size_t validation = (size_t)llround(n * spec->validation);
-    size_t test = (size_t)llround(n * spec->test);
-
-    if (validation + test + 2 > data->n_rows || (spec->validation > 0 && validation < 2) ||
-        (spec->test > 0 && test < 2))
-        return asy_fail(err, ASY_E_INVAL, "split: %zu tokens are too few to divide; each part "
-                        "wants two", data->n_rows);
-    data->start[ASY__TRAIN] = 0;
-    data->start[ASY__VALIDATION] = data->n_rows - test - validation;
-    data->start[ASY__TEST] = data->n_rows - test;
-    data->start[ASY__PARTS] = data->n_rows;
-    memcpy(data->token_start, data->start, sizeof data->start);
-    return 0;
-}
-
 static int load_all(struct load *load, struct asy__data *data, struct asy_error *err)
 {
     int rc;
@@ -337,7 +318,7 @@ static int load_all(struct load *load, struct asy__data *data, struct asy_error 
         return asy_fail(err, ASY_E_FORMAT, "it is empty");
     data->n_rows = (size_t)load->n;
     if ((rc = make_schema(load, &data->schema, err)) < 0 ||
-        (rc = split(load->spec, data, err)) < 0 || (rc = make_room(load, data, err)) < 0)
+        (rc = asy__tokens_split(load->spec, data, err)) < 0 || (rc = make_room(load, data, err)) < 0)
         return rc;
     return fill(load, data, err);
 }
@@ -362,79 +343,4 @@ int asy__tokens_load(const struct asy__data_spec *spec, const struct asy__schema
     }
     *ret = data;
     return 0;
-}
-
-/* ---- windows -------------------------------------------------------------------------------- */
-
-#define AT_ONCE 2048 /* tokens of a pass of evaluation, where a window has not more */
-
-size_t asy__tokens_at_once(size_t context)
-{
-    return context < AT_ONCE ? AT_ONCE / context : 1;
-}
-
-static int make_windows_room(struct asy__data *data, size_t context, struct asy_error *err)
-{
-    size_t n = asy__tokens_at_once(context) * context;
-    float *x = malloc(n * sizeof *x);
-    int32_t *label = malloc(n * sizeof *label);
-
-    if (!x || !label) {
-        free(x);
-        free(label);
-        return asy_fail(err, ASY_E_NOMEM, "no memory for windows of %zu tokens", context);
-    }
-    free(data->x);
-    free(data->label);
-    data->x = x;
-    data->label = label;
-    return 0;
-}
-
-int asy__tokens_window(struct asy__data *data, size_t context, struct asy_error *err)
-{
-    static const char *const names[ASY__PARTS] = { "training", "validation", "test" };
-    size_t rows[ASY__PARTS];
-    int rc;
-
-    for (int p = 0; p < ASY__PARTS; p++) {
-        size_t n = data->token_start[p + 1] - data->token_start[p];
-        size_t wants = p == ASY__TRAIN ? context : 1;
-
-        rows[p] = n > wants ? (n - wants) / context : 0;
-        if (n && !rows[p])
-            return asy_fail(err, ASY_E_INVAL, "split: the %zu tokens of the %s part make no window "
-                            "of %zu", n, names[p], context);
-    }
-    if ((rc = make_windows_room(data, context, err)) < 0)
-        return rc;
-    data->schema.n_features = context;
-    for (int p = 0; p < ASY__PARTS; p++)
-        data->start[p + 1] = data->start[p] + rows[p];
-    data->n_rows = data->start[ASY__PARTS];
-    return 0;
-}
-
-void asy__tokens_row(const struct asy__data *data, size_t row, size_t later, float *x,
-                     int32_t *label)
-{
-    size_t context = data->schema.n_features;
-    int p = row >= data->start[ASY__TEST] ? ASY__TEST
-            : row >= data->start[ASY__VALIDATION] ? ASY__VALIDATION : ASY__TRAIN;
-    const uint16_t *token = data->tokens + data->token_start[p] +
-                            (row - data->start[p]) * context + later;
-
-    for (size_t t = 0; t < context; t++) {
-        x[t] = (float)token[t];
-        label[t] = token[t + 1];
-    }
-}
-
-void asy__tokens_rows(const struct asy__data *data, size_t at, size_t rows)
-{
-    size_t context = data->schema.n_features;
-
-    ASY_ASSERT(rows <= asy__tokens_at_once(context), "%zu windows at once", rows);
-    for (size_t i = 0; i < rows; i++)
-        asy__tokens_row(data, at + i, 0, data->x + i * context, data->label + i * context);
 }
