@@ -28,7 +28,8 @@
     X(class_loss, 64)                                                                              \
     X(squared_loss, 64)                                                                            \
     X(huber_loss, 64)                                                                              \
-    X(quantile_loss, 64)
+    X(quantile_loss, 64)                                                                           \
+    X(judge, 64)
 #define ASY__KERNELS_UPDATE(X)                                                                     \
     X(sgd_step, 256)                                                                               \
     X(adam_step, 256)                                                                              \

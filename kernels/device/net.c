@@ -51,18 +51,26 @@ size_t asy__net_array_n(const struct asy_device_net *net, enum asy_device_array 
     return 0;
 }
 
-/* Room between launches for any operation of the programs. */
+static size_t most(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Room between launches for any operation of the programs, and for any loss of an evaluation: those
+ * of numbers want the most. */
 static int plan(struct asy_device_net *net, struct asy_error *err)
 {
     const struct asy_device_net_desc *desc = &net->desc;
-    size_t train, eval;
+    const struct asy_op loss = { .kind = ASY_OP_SQUARED_LOSS, .per_row = most(desc->labels, 1) };
+    size_t train, eval, judge;
     int rc;
 
     if ((rc = asy__exec_check(desc->train, desc->n_train, desc->train_rows, &train, err)) ||
-        (rc = asy__exec_check(desc->eval, desc->n_eval, desc->eval_rows, &eval, err)))
+        (rc = asy__exec_check(desc->eval, desc->n_eval, desc->eval_rows, &eval, err)) ||
+        (rc = asy__exec_check(&loss, 1, desc->eval_rows, &judge, err)))
         return rc;
-    net->rows_most = desc->train_rows > desc->eval_rows ? desc->train_rows : desc->eval_rows;
-    net->room_n = train > eval ? train : eval;
+    net->rows_most = most(desc->train_rows, desc->eval_rows);
+    net->room_n = most(most(train, eval), judge);
     return 0;
 }
 
@@ -105,6 +113,8 @@ static int alloc(struct asy_device_net *net, const float *class_weights, struct 
         (rc = asy__device_alloc(device, net->room_n, &net->room, err)) ||
         (rc = asy__device_alloc(device, net->rows_most, &net->picked, err)) ||
         (rc = rows_init(net, &net->at_hand, net->rows_most, err)) ||
+        (rc = asy__device_alloc(device, 2 * desc->judged, &net->judged, err)) ||
+        (rc = asy__device_alloc(device, desc->judged * desc->scores, &net->scores, err)) ||
         (desc->n_train && (rc = asy__update_init(net, err))) || !class_weights)
         return rc;
     if ((rc = asy__device_alloc(device, desc->n_classes, &net->class_weights, err)))
@@ -144,6 +154,8 @@ void asy_device_net_destroy(struct asy_device_net *net)
     asy__device_free(net->device, net->class_weights);
     asy__device_free(net->device, net->room);
     asy__device_free(net->device, net->picked);
+    asy__device_free(net->device, net->judged);
+    asy__device_free(net->device, net->scores);
     asy__update_fini(net);
     rows_fini(net, &net->at_hand);
     rows_fini(net, &net->held);

@@ -25,6 +25,8 @@ struct asy_device_net {
     struct asy__mem *work, *class_weights, *room;
     struct asy__mem *sums[2]; /* of evaluation, of training: [ASY_SUMS][2] */
     double seen[2];           /* their ASY_SUM_ROWS */
+    struct asy__mem *judged, *scores; /* [desc.judged][2], [desc.judged][desc.scores] */
+    size_t n_judged;                  /* rows that are there */
     struct asy__rows at_hand, held;
     struct asy__mem *picked; /* [rows_most]: numbers of rows */
     size_t room_n;           /* floats */

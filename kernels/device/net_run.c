@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * net_run.c - programs of a network on the rows at hand: gradients, outputs, sums of both. */
 #include "net.h"
+#include <string.h>
 
 static struct asy__pass pass_of(struct asy_device_net *net, struct asy__mem *params,
                                 struct asy__mem *grads, int of_training)
@@ -71,15 +72,7 @@ static int add_loss(struct asy_device_net *net, struct asy__pass *pass, const st
     op.in[0] = op.out[0] = (struct asy_operand){ ASY_SPACE_WORK, net->desc.out };
     if ((rc = asy__exec_check(&op, 1, net->desc.eval_rows, &want, err)))
         return rc;
-    if (want > net->room_n) { /* of a net that is evaluated alone: once */
-        struct asy__mem *room;
-
-        if ((rc = asy__device_alloc(net->device, want, &room, err)))
-            return rc;
-        asy__device_free(net->device, net->room);
-        net->room = pass->room = room;
-        net->room_n = pass->n_room = want;
-    }
+    ASY_ASSERT(want <= net->room_n, "a loss wants %zu of %zu", want, net->room_n);
     return asy__exec_run(pass, &op, 1, step, err);
 }
 
@@ -103,12 +96,47 @@ int asy_device_net_outputs(struct asy_device_net *net, enum asy_device_array par
                             err);
 }
 
+int asy_device_net_judge(struct asy_device_net *net, size_t rows, struct asy_error *err)
+{
+    const struct asy_device_net_desc *desc = &net->desc;
+    int rc = check_rows(net, rows, desc->eval_rows, err);
+
+    if (rc)
+        return rc;
+    if (rows > desc->judged - net->n_judged)
+        return asy_fail(err, ASY_E_INVAL, "%zu rows to be judged, with %zu of %zu not read yet",
+                        rows, net->n_judged, desc->judged);
+    rc = ASY__LAUNCH(net->device, err, judge, rows, 1, 1, ARG_AT(net->work, desc->out),
+                     ARG_MEM(net->at_hand.label), ARG_MEM(net->judged), ARG_MEM(net->scores),
+                     ARG_U32(net->n_judged), ARG_U32(desc->outputs), ARG_U32(desc->scores));
+    net->n_judged += rc ? 0 : rows;
+    return rc;
+}
+
+int asy_device_net_judged(struct asy_device_net *net, uint32_t *ret, float *scores,
+                          size_t *ret_rows, struct asy_error *err)
+{
+    size_t rows = net->n_judged;
+    int rc;
+
+    if ((rc = asy__device_read(net->device, net->judged, 0, ret, 2 * rows, err)) ||
+        (rc = asy__device_read(net->device, net->scores, 0, scores, rows * net->desc.scores, err)))
+        return rc;
+    *ret_rows = rows;
+    net->n_judged = 0;
+    return 0;
+}
+
 int asy_device_net_sums(struct asy_device_net *net, int of_training, double ret[ASY_SUMS],
                         struct asy_error *err)
 {
     int i = of_training != 0, rc;
     float pairs[2 * ASY_SUMS];
 
+    if (net->seen[i] == 0) {
+        memset(ret, 0, ASY_SUMS * sizeof *ret);
+        return 0;
+    }
     if ((rc = asy__device_read(net->device, net->sums[i], 0, pairs, ASY_ARRAY_LEN(pairs), err)) ||
         (rc = asy__device_zero(net->device, net->sums[i], 0, ASY_ARRAY_LEN(pairs), err)))
         return rc;

@@ -46,6 +46,7 @@ const struct asy_device_net_desc mlp_desc = {
     .train = train, .eval = eval, .n_train = ASY_ARRAY_LEN(train), .n_eval = ASY_ARRAY_LEN(eval),
     .features = MLP_IN, .outputs = MLP_OUT, .labels = 1, .out = LOGITS, .train_rows = MLP_BATCH,
     .eval_rows = MLP_BATCH, .n_params = MLP_PARAMS, .n_work = LOGITS + MLP_BATCH * MLP_OUT,
+    .judged = 2 * MLP_BATCH, .scores = 2,
     .keeps_m = 1, .keeps_v = 1, .keeps_mean = 1, .spans = spans, .n_spans = MLP_SPANS,
 };
 

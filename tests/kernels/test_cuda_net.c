@@ -47,10 +47,16 @@ static bool evaluate(struct asy_device_net *net)
 {
     float outputs[MLP_BATCH * MLP_OUT];
     struct asy_error err = ASY_ERROR_INIT;
+    float scores[MLP_BATCH * 2];
+    uint32_t judged[MLP_BATCH * 2];
     double sums[ASY_SUMS];
+    size_t rows = 0;
 
     return T_OK(asy_device_net_outputs(net, ASY_ARRAY_MEAN, &mlp_loss, MLP_BATCH, outputs, &err),
                 &err) &&
+           T_OK(asy_device_net_judge(net, MLP_BATCH, &err), &err) &&
+           T_OK(asy_device_net_judged(net, judged, scores, &rows, &err), &err) &&
+           T_EQ("judged", rows, MLP_BATCH) &&
            T_OK(asy_device_net_sums(net, 0, sums, &err), &err);
 }
 

@@ -136,7 +136,9 @@ static int train(struct asy_device_net *net, const struct mlp *mlp, struct asy_e
     struct asy_op_step step = { .rows = MLP_BATCH, .scale = 1 };
     uint32_t row[MLP_BATCH] = { 0 };
     double sums[ASY_SUMS];
-    float out[MLP_BATCH * MLP_OUT];
+    float out[MLP_BATCH * MLP_OUT], scores[MLP_BATCH * 2];
+    uint32_t judged[2 * MLP_BATCH];
+    size_t rows;
     int rc;
 
     if ((rc = asy_device_net_write(net, ASY_ARRAY_PARAMS, mlp->params, MLP_PARAMS, err)) ||
@@ -145,9 +147,11 @@ static int train(struct asy_device_net *net, const struct mlp *mlp, struct asy_e
         (rc = asy_device_net_gradient(net, 0, &step, err)) ||
         (rc = asy_device_net_gradient(net, 1, &step, err)) ||
         (rc = asy_device_net_update(net, &update, err)) ||
-        (rc = asy_device_net_sums(net, 1, sums, err)))
+        (rc = asy_device_net_sums(net, 1, sums, err)) ||
+        (rc = asy_device_net_outputs(net, ASY_ARRAY_MEAN, &mlp_loss, MLP_BATCH, out, err)) ||
+        (rc = asy_device_net_judge(net, MLP_BATCH, err)))
         return rc;
-    return asy_device_net_outputs(net, ASY_ARRAY_MEAN, &mlp_loss, MLP_BATCH, out, err);
+    return asy_device_net_judged(net, judged, scores, &rows, err);
 }
 
 static struct mlp mlp;

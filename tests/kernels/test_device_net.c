@@ -238,6 +238,64 @@ out:
     mlp_fini(&mlp);
 }
 
+/* Against the shares themselves; a row is judged by its own label, whatever stands before it. */
+static void same_judgement(const float *shares, int32_t label, const uint32_t *judged,
+                           const float *scores)
+{
+    uint32_t best = 0, before = 0;
+
+    for (uint32_t c = 0; c < MLP_OUT; c++) {
+        best = shares[c] > shares[best] ? c : best;
+        before += shares[c] > shares[label] || (shares[c] == shares[label] && c < (uint32_t)label);
+    }
+    T_EQ("class", judged[0], best);
+    T_EQ("before", judged[1], before);
+    T_NEAR("scores", (double)scores[0], (double)shares[MLP_OUT - 2], 0);
+    T_NEAR("scores", (double)scores[1], (double)shares[MLP_OUT - 1], 0);
+}
+
+static void rows_are_judged_where_they_are(void)
+{
+    float out[2][MLP_BATCH * MLP_OUT], scores[4 * MLP_BATCH];
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_device_net *net = NULL;
+    uint32_t judged[4 * MLP_BATCH];
+    struct asy_device_traffic before, after;
+    size_t rows = 0;
+    struct mlp mlp;
+
+    if (!mlp_init(&mlp) || !(net = net_of(&mlp)))
+        goto out;
+    for (size_t pass = 0; pass < 2; pass++) { /* the second by a mean of zeros: all are equal */
+        if (!T_OK(asy_device_net_rows(net, 7, mlp.x + 7 * pass * MLP_IN, mlp.label + 7 * pass, NULL,
+                                      &err), &err) ||
+            !T_OK(asy_device_net_outputs(net, pass ? ASY_ARRAY_MEAN : ASY_ARRAY_PARAMS, &mlp_loss,
+                                         7, out[pass], &err), &err) ||
+            !T_OK(asy_device_net_judge(net, 7, &err), &err))
+            goto out;
+    }
+    T_EQ("others at hand", asy_device_net_judge(net, 8, &err), ASY_E_INVAL);
+    before = asy_device_traffic(device);
+    T_OK(asy_device_net_judged(net, judged, scores, &rows, &err), &err);
+    after = asy_device_traffic(device);
+    T_EQ("reads", after.reads - before.reads, 2);
+    T_EQ("bytes", after.bytes_read - before.bytes_read, 14 * 4 * 4);
+    if (T_EQ("rows", rows, 14))
+        for (size_t i = 0; i < 14; i++)
+            same_judgement(out[i / 7] + i % 7 * MLP_OUT, mlp.label[i], judged + 2 * i,
+                           scores + 2 * i);
+    T_OK(asy_device_net_judged(net, judged, scores, &rows, &err), &err);
+    T_EQ("forgotten", rows, 0);
+    T_EQ("reads", asy_device_traffic(device).reads, after.reads);
+    while (rows + 7 <= 2 * MLP_BATCH && T_OK(asy_device_net_judge(net, 7, &err), &err))
+        rows += 7;
+    T_EQ("no room", asy_device_net_judge(net, 7, &err), ASY_E_INVAL);
+    T_HAS("no room", err.text, "7 rows to be judged, with ");
+out:
+    asy_device_net_destroy(net);
+    mlp_fini(&mlp);
+}
+
 /* Half a batch of a wide layer has fewer tiles, which are cut into parts where those of the whole
  * batch are not. Eighths, whose products add up exactly in any order. */
 #define WIDE_ROWS ((size_t)128)
@@ -345,5 +403,6 @@ static void close_device(void)
 T_MAIN("device-net", T_TEST(devices_are_listed), T_TEST(every_update_follows_the_cpu),
        T_TEST(steps_read_nothing), T_TEST(the_same_steps_give_the_same_bits),
        T_TEST(gradients_add_up), T_TEST(outputs_are_of_the_parameters_asked_for),
+       T_TEST(rows_are_judged_where_they_are),
        T_TEST(a_wide_layer_takes_a_part_of_a_batch), T_TEST(what_devices_lack_is_refused_by_name),
        T_TEST(close_device))

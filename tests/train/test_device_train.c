@@ -20,6 +20,7 @@ struct log {
     uint64_t keep;
     struct asy_trainer *trainer;
     uint64_t reads_before, reads; /* of the device, within the first epoch's steps */
+    uint64_t reads_scoring;       /* between an epoch's last step and its report */
     uint64_t steps, gone_at; /* the step after which the device is gone; 0: none */
     uint64_t pause_at;       /* the step after which a pause is asked for; 0: none */
     size_t allocations;      /* of the device, within the first epoch's steps but the first */
@@ -94,6 +95,11 @@ int __wrap_asy__device_alloc(struct asy_device *device, size_t n, struct asy__me
 
 /* ---- a training ------------------------------------------------------------------------------ */
 
+static uint64_t reads_of(const struct log *log)
+{
+    return log->trainer->device ? asy_device_traffic(log->trainer->device).reads : 0;
+}
+
 static int report(void *arg, uint64_t step, const struct asy_train_metric *metrics, size_t n)
 {
     struct log *log = arg;
@@ -105,6 +111,7 @@ static int report(void *arg, uint64_t step, const struct asy_train_metric *metri
             log->val[step] = metrics[i].value;
     }
     log->epochs = (size_t)step;
+    log->reads_scoring = reads_of(log) - log->reads_before;
     return 0;
 }
 
@@ -123,7 +130,7 @@ static int checkpoint(void *arg, uint64_t step, const char *path)
 static void alive(void *arg)
 {
     struct log *log = arg;
-    uint64_t reads = log->trainer->device ? asy_device_traffic(log->trainer->device).reads : 0;
+    uint64_t reads = reads_of(log);
 
     log->steps++;
     if (log->epochs == 0 && log->steps > 1)
@@ -219,6 +226,29 @@ static void every_family_learns_as_on_the_cpu(void)
             if (!strstr(cases[i].data ? cases[i].data : "", "folds")) /* scored within an epoch */
                 T_EQ("round trips in steps", there.reads, 0);
         }
+        kit_rmdir(dir);
+        asy_json_destroy(job);
+    }
+}
+
+/* Half of the rows, in several passes, are scored between two epochs. By such a goal the second one
+ * is worse, so that its state is not fetched. */
+static void scoring_reads_sums_and_what_rows_were_taken_for(void)
+{
+    static const struct {
+        const char *name, *metric;
+        uint64_t want; /* sums of training, sums, what was taken for what, and scores */
+    } scored[] = { { "counts", "val_f1", 3 }, { "an area", "val_auc", 4 } };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(scored); i++) {
+        struct asy_json *job = kit_job(KIT_DIGITS, "\"label\":-1,\"split\":{\"validation\":0.5}",
+                                       scored[i].metric, "minimize", 2, SHORT ",\"hidden\":24", "");
+        struct log log = { .epochs = 0 };
+        struct asy_error err = ASY_ERROR_INIT;
+        char dir[64];
+
+        if (T_TRUE(kit_dir(dir) && job) && T_OK(train("opencl", job, dir, NULL, &log, &err), &err))
+            T_EQ(scored[i].name, log.reads_scoring, scored[i].want);
         kit_rmdir(dir);
         asy_json_destroy(job);
     }
@@ -485,6 +515,7 @@ int main(void)
 {
     static const struct t_test tests[] = {
         T_TEST(every_family_learns_as_on_the_cpu),
+        T_TEST(scoring_reads_sums_and_what_rows_were_taken_for),
         T_TEST(what_is_resumed_has_the_bits_of_what_was_not),
         T_TEST(a_pause_within_an_epoch_changes_no_bit),
         T_TEST(no_checkpoint_is_made_of_what_diverged),

@@ -89,6 +89,7 @@ static int create(struct asy__run *run, struct asy_error *err)
         .keeps_v = is_alone(run) && run->state.v,
         .keeps_mean = run->state.mean != NULL,
         .adds = is_alone(run) && run->job->hyper.accumulate > 1,
+        .tally = run->tally,
     };
     int rc = asy__on_device_create(run->trainer->device, &options, &run->on, err);
 

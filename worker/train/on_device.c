@@ -1,129 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * on_device.c - see on_device.h. */
+ * on_device.c - a network on a device as a learner: see on_device.h. */
 #include "on_device.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <asy/parse.h>
 #include "learn/score.h"
-
-/* ---- which ----------------------------------------------------------------------------------- */
-
-#define DEVICES_MAX 64
-
-int asy__rank_gpu(const char *text, int local_rank, size_t *ret_place, struct asy_error *err)
-{
-    const char *at = text;
-    uint64_t place;
-    int rc;
-
-    for (int rank = 0; rank < local_rank; rank++) {
-        at += strcspn(at, ";");
-        if (!*at++)
-            return asy_fail(err, ASY_E_FORMAT, "ASSAY_RANK_GPUS='%.60s' gives rank %d no GPU", text,
-                            local_rank);
-    }
-    if ((rc = asy_parse_u64(at, strcspn(at, ",;"), &place, NULL)) < 0 || place > SIZE_MAX)
-        return asy_fail(err, ASY_E_FORMAT, "ASSAY_RANK_GPUS='%.60s' is no list of numbers", text);
-    *ret_place = (size_t)place;
-    return 0;
-}
-
-/* Whether a trial may take a device, of which there are GPUs among those that it sees. */
-static int may_take(const struct asy_device_info *info, int has_gpus, int sees_gpus)
-{
-    return has_gpus && sees_gpus ? !info->is_cpu : has_gpus || info->is_cpu;
-}
-
-int asy__device_pick(const struct asy_device_info *info, size_t n, int has_gpus,
-                     const char *rank_gpus, int local_rank, size_t *ret_index,
-                     struct asy_error *err)
-{
-    size_t usable = 0, nth = (size_t)local_rank;
-    int sees_gpus = 0, rc;
-
-    for (size_t i = 0; i < n; i++)
-        sees_gpus |= !info[i].is_cpu;
-    for (size_t i = 0; i < n; i++)
-        usable += may_take(&info[i], has_gpus, sees_gpus);
-    if (usable == 0)
-        return asy_fail(err, ASY_E_NOENT, n ? "it has GPUs alone, and resources.gpus asks for none"
-                                            : "it shows no device");
-    if (!has_gpus || !rank_gpus)
-        nth %= usable;
-    else if ((rc = asy__rank_gpu(rank_gpus, local_rank, &nth, err)) < 0)
-        return rc;
-    if (nth >= usable)
-        return asy_fail(err, ASY_E_NOENT, "rank %d was given the trial's GPU %zu, and it shows %zu",
-                        local_rank, nth, usable);
-    for (size_t i = 0, k = 0; i < n; i++)
-        if (may_take(&info[i], has_gpus, sees_gpus) && k++ == nth)
-            *ret_index = i;
-    return 0;
-}
-
-/* A worker that offers PoCL's devices as GPUs (worker_gpus: any) says so by their ids. */
-static int is_lent_cpus(void)
-{
-    const char *ids = getenv("ASSAY_GPUS");
-
-    return ids && strstr(ids, "pocl-");
-}
-
-static int open_mine(enum asy_device_kind kind, int has_gpus, int local_rank,
-                     struct asy_device **ret, struct asy_error *err)
-{
-    struct asy_device_info info[DEVICES_MAX];
-    size_t n = 0, index = 0;
-    int rc = asy_device_list(kind, info, DEVICES_MAX, &n, err);
-
-    if (rc < 0)
-        return rc;
-    rc = asy__device_pick(info, n < DEVICES_MAX ? n : DEVICES_MAX, has_gpus,
-                          getenv("ASSAY_RANK_GPUS"), local_rank, &index, err);
-    if (rc == 0 && has_gpus && info[index].is_cpu && !is_lent_cpus())
-        rc = asy_fail(err, ASY_E_NOENT, "it shows none of the trial's GPUs");
-    if (rc < 0) {
-        asy_error_prefix(err, "%s", asy_device_kinds[kind]);
-        return rc;
-    }
-    return asy_device_open(kind, index, ret, err);
-}
-
-static int open_any_gpu(int local_rank, struct asy_device **ret, struct asy_error *err)
-{
-    struct asy_error why = ASY_ERROR_INIT, why_cl = ASY_ERROR_INIT;
-
-    if (open_mine(ASY_DEVICE_CUDA, 1, local_rank, ret, &why) == 0 ||
-        open_mine(ASY_DEVICE_OPENCL, 1, local_rank, ret, &why_cl) == 0)
-        return 0;
-    return asy_fail(err, ASY_E_NOENT, "the trial's GPUs can be used neither by cuda (%.90s) nor by "
-                    "opencl (%.90s)", why.text, why_cl.text);
-}
-
-int asy__device_choose(const char *word, int has_gpus, int local_rank,
-                       struct asy_device **ret_device, struct asy_error *err)
-{
-    int rc = 0;
-
-    *ret_device = NULL;
-    if (!word || !strcmp(word, "auto")) {
-        if (has_gpus)
-            rc = open_any_gpu(local_rank, ret_device, err);
-    } else if (!strcmp(word, asy_device_kinds[ASY_DEVICE_OPENCL])) {
-        rc = open_mine(ASY_DEVICE_OPENCL, has_gpus, local_rank, ret_device, err);
-    } else if (!strcmp(word, asy_device_kinds[ASY_DEVICE_CUDA])) {
-        rc = open_mine(ASY_DEVICE_CUDA, has_gpus, local_rank, ret_device, err);
-    } else if (strcmp(word, asy_device_kinds[ASY_DEVICE_CPU]) != 0) {
-        return asy_fail(err, ASY_E_INVAL, "device: '%.40s' is not one of auto, cpu, opencl, cuda",
-                        word);
-    }
-    if (rc < 0)
-        asy_error_prefix(err, "resources.device");
-    return rc;
-}
-
-/* ---- the network ----------------------------------------------------------------------------- */
 
 struct asy__on_device {
     const struct asy__net *net;
@@ -131,6 +12,9 @@ struct asy__on_device {
     struct asy_device_net *on;
     const float *params, *mean; /* the host's arrays whose content is there; NULL: of none */
     float *outputs;             /* [eval_rows][outputs] */
+    size_t judges, columns;     /* rows of validation that it keeps, and scores of each */
+    uint32_t *judged;           /* [judges][2], as asy_device_net_judged() has them */
+    float *scores;              /* [judges][columns] */
 };
 
 static int copy_spans(const struct asy__net *net, struct asy_device_span **ret, size_t *ret_n,
@@ -150,12 +34,35 @@ static int copy_spans(const struct asy__net *net, struct asy_device_span **ret, 
     return 0;
 }
 
+#define KEPT ((size_t)4 << 20) /* numbers of rows that were judged, before they are read */
+
+/* As many rows of the tally as that, or one pass of them. */
+static int make_room(struct asy__on_device *on, const struct asy__tally *tally,
+                     struct asy_error *err)
+{
+    size_t pass = on->net->eval_rows, most;
+
+    if (!(on->outputs = calloc(pass * asy__shape_size(on->net->outputs), sizeof *on->outputs)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for outputs of %zu rows", pass);
+    if (!tally)
+        return 0;
+    on->columns = asy__tally_columns(tally);
+    on->judges = asy__tally_rows(tally);
+    most = KEPT / (2 + on->columns) > pass ? KEPT / (2 + on->columns) : pass;
+    on->judges = on->judges < most ? on->judges : most;
+    on->judged = calloc(2 * on->judges + 1, sizeof *on->judged);
+    on->scores = calloc(on->judges * on->columns + 1, sizeof *on->scores);
+    if (!on->judged || !on->scores)
+        return asy_fail(err, ASY_E_NOMEM, "no memory for scores of %zu rows", on->judges);
+    return 0;
+}
+
 static int create_net(struct asy__on_device *on, struct asy_device *device,
                       const struct asy__on_device_options *options, struct asy_error *err)
 {
     const struct asy__net *net = options->net;
     struct asy_device_span *spans = NULL;
-    size_t n_spans = 0, outs = asy__shape_size(net->outputs);
+    size_t n_spans = 0;
     int rc;
 
     if ((rc = copy_spans(net, &spans, &n_spans, err)) < 0)
@@ -163,8 +70,8 @@ static int create_net(struct asy__on_device *on, struct asy_device *device,
     rc = asy_device_net_create(device, &(struct asy_device_net_desc){
         .train = net->train.ops, .n_train = net->train.n,
         .eval = net->eval.ops, .n_eval = net->eval.n,
-        .features = asy__shape_size(net->features), .outputs = outs,
-        .labels = options->labels, .out = net->out,
+        .features = asy__shape_size(net->features), .outputs = asy__shape_size(net->outputs),
+        .labels = options->labels, .out = net->out, .judged = on->judges, .scores = on->columns,
         .train_rows = net->train_rows, .eval_rows = net->eval_rows,
         .n_params = net->n_params, .n_buffers = net->n_buffers, .n_work = net->n_work,
         .keeps_m = options->keeps_m, .keeps_v = options->keeps_v,
@@ -173,8 +80,6 @@ static int create_net(struct asy__on_device *on, struct asy_device *device,
         .spans = spans, .n_spans = n_spans,
     }, &on->on, err);
     free(spans);
-    if (rc == 0 && !(on->outputs = calloc(net->eval_rows * outs, sizeof *on->outputs)))
-        rc = asy_fail(err, ASY_E_NOMEM, "no memory for outputs of %zu rows", net->eval_rows);
     return rc;
 }
 
@@ -187,7 +92,8 @@ int asy__on_device_create(struct asy_device *device, const struct asy__on_device
     if (!on)
         return asy_fail(err, ASY_E_NOMEM, "no memory for a network on a device");
     on->net = options->net;
-    if ((rc = create_net(on, device, options, err)) < 0) {
+    if ((rc = make_room(on, options->tally, err)) < 0 ||
+        (rc = create_net(on, device, options, err)) < 0) {
         asy__on_device_destroy(on);
         return rc;
     }
@@ -203,6 +109,8 @@ void asy__on_device_destroy(struct asy__on_device *on)
         return;
     asy_device_net_destroy(on->on);
     free(on->outputs);
+    free(on->judged);
+    free(on->scores);
     free(on);
     errno = saved;
 }
@@ -302,26 +210,88 @@ static int gradient(const struct asy__learner *learner, const struct asy__batch 
     return exchange(on, &buffers, 0, err);
 }
 
+/* Sees to it that what the learner has is there, and where. */
+static int params_there(struct asy__on_device *on, const struct asy__learner *learner,
+                        enum asy_device_array *ret, struct asy_error *err)
+{
+    *ret = on->mean && learner->params == on->mean ? ASY_ARRAY_MEAN : ASY_ARRAY_PARAMS;
+    return *ret == ASY_ARRAY_MEAN || learner->params == on->params ? 0 : send(on, learner, err);
+}
+
 static int outputs(const struct asy__learner *learner, const float *x, size_t rows,
                    float **ret_outputs, struct asy_error *err)
 {
     struct asy__on_device *on = learner->self;
-    int is_mean = learner->params == on->mean && on->mean, rc = 0;
+    enum asy_device_array params;
+    int rc;
 
-    if (!is_mean && learner->params != on->params)
-        rc = send(on, learner, err);
-    if (rc < 0 || (rc = asy_device_net_rows(on->on, rows, x, NULL, NULL, err)) < 0 ||
-        (rc = asy_device_net_outputs(on->on, is_mean ? ASY_ARRAY_MEAN : ASY_ARRAY_PARAMS, NULL,
-                                     rows, on->outputs, err)) < 0)
+    if ((rc = params_there(on, learner, &params, err)) < 0 ||
+        (rc = asy_device_net_rows(on->on, rows, x, NULL, NULL, err)) < 0 ||
+        (rc = asy_device_net_outputs(on->on, params, NULL, rows, on->outputs, err)) < 0)
         return rc;
     *ret_outputs = on->outputs;
     return 0;
 }
 
+/* Counts the rows that are kept there, the last of which is before `end` of the part. */
+static int count_judged(struct asy__on_device *on, const struct asy__scoring *s, size_t start,
+                        size_t end, struct asy_error *err)
+{
+    size_t rows;
+    int rc = asy_device_net_judged(on->on, on->judged, on->scores, &rows, err);
+
+    if (rc < 0)
+        return rc;
+    asy__tally_add_judged(s->tally, end - rows - start, rows, on->judged, on->scores,
+                          s->data->label + end - rows);
+    return 0;
+}
+
+/* Rows at.. of the data. */
+static int score_pass(struct asy__on_device *on, const struct asy__scoring *s,
+                      enum asy_device_array params, size_t at, size_t rows, struct asy_error *err)
+{
+    struct asy__rows batch = asy__data_rows(s->data, at, rows);
+    int classes = s->data->schema.classification || s->data->tokens, rc;
+
+    if ((rc = asy_device_net_rows(on->on, rows, batch.x, classes ? batch.label : NULL,
+                                  classes ? NULL : batch.target, err)) < 0 ||
+        (rc = asy_device_net_outputs(on->on, params, &s->loss, rows, NULL, err)) < 0)
+        return rc;
+    return s->tally ? asy_device_net_judge(on->on, rows, err) : 0;
+}
+
+/* Reads sums once, and what rows were taken for when there is room for no more of them. */
+static int score(const struct asy__learner *learner, const struct asy__scoring *s, size_t start,
+                 size_t from, size_t to, struct asy__score *score, struct asy_error *err)
+{
+    struct asy__on_device *on = learner->self;
+    enum asy_device_array params;
+    double sums[ASY_SUMS];
+    size_t kept = 0, rows;
+    int rc = params_there(on, learner, &params, err);
+
+    for (size_t at = from; at < to && rc == 0; at += rows) {
+        rows = to - at < learner->rows_max ? to - at : learner->rows_max;
+        if (s->tally && kept + rows > on->judges) {
+            rc = count_judged(on, s, start, at, err);
+            kept = 0;
+        }
+        if (rc == 0)
+            rc = score_pass(on, s, params, at, rows, err);
+        kept += rows;
+    }
+    if (rc < 0 || (rc = asy_device_net_sums(on->on, 0, sums, err)) < 0)
+        return rc;
+    add_sums(sums, score);
+    return s->tally ? count_judged(on, s, start, to, err) : 0;
+}
+
 struct asy__learner asy__on_device_learner(struct asy__on_device *on,
                                            const struct asy__learner *learner)
 {
-    static const struct asy__learner_type type = { init, gradient, outputs };
+    static const struct asy__learner_type type = { .init = init, .gradient = gradient,
+                                                  .outputs = outputs, .score = score };
     struct asy__learner there = *learner;
 
     on->cpu = *learner;

@@ -14,6 +14,7 @@
 #define ASY__ON_DEVICE_H
 #include <asy/device.h>
 #include "learn/learner.h"
+#include "learn/tally.h"
 #include "net/net.h"
 
 /* The first GPU of a rank, by number among the trial's: "0;1" or "0,1;2,3" in ASSAY_RANK_GPUS.
@@ -37,6 +38,7 @@ struct asy__on_device_options {
     size_t n_classes;
     int keeps_m, keeps_v, keeps_mean;
     int adds;                   /* gradients of pieces of a batch are added up there */
+    const struct asy__tally *tally; /* of the rows that are scored there; NULL: sums are enough */
 };
 ASY_MUST_CHECK int asy__on_device_create(struct asy_device *device,
                                          const struct asy__on_device_options *options,

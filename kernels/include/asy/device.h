@@ -87,6 +87,7 @@ struct asy_device_net_desc {
     size_t n_params, n_buffers, n_work; /* floats */
     int keeps_m, keeps_v, keeps_mean;
     int adds; /* gradients will be added up: their memory is taken with the net, not when one is */
+    size_t judged, scores; /* see asy_device_net_judge(): rows, and of each its last shares */
     const float *class_weights; /* [n_classes], copied; NULL: ones */
     size_t n_classes;
     const struct asy_device_span *spans; /* [n_spans], copied: all tensors of the parameters */
@@ -127,7 +128,16 @@ ASY_MUST_CHECK int asy_device_net_gradient(struct asy_device_net *net, int add,
 ASY_MUST_CHECK int asy_device_net_outputs(struct asy_device_net *net, enum asy_device_array params,
                                           const struct asy_op *loss, size_t rows, float *ret,
                                           struct asy_error *err);
-/* Reads the sums, and sets them to zero. */
+/* Of the rows whose outputs were last made, by a loss of classes: keeps what each was taken for,
+ * behind those that are kept. ASY_E_INVAL: more than desc.judged in all. */
+ASY_MUST_CHECK int asy_device_net_judge(struct asy_device_net *net, size_t rows,
+                                        struct asy_error *err);
+/* Reads and forgets that, of *ret_rows: ret [rows][2] = the class that had the most, the first of
+ * equal ones, and how many stood before the label's; scores [rows][desc.scores] = the shares of its
+ * last classes. Nothing is read if no rows are kept. */
+ASY_MUST_CHECK int asy_device_net_judged(struct asy_device_net *net, uint32_t *ret, float *scores,
+                                         size_t *ret_rows, struct asy_error *err);
+/* Reads the sums, and sets them to zero; of no rows nothing is read. */
 ASY_MUST_CHECK int asy_device_net_sums(struct asy_device_net *net, int of_training,
                                        double ret[ASY_SUMS], struct asy_error *err);
 

@@ -12,6 +12,7 @@
 #include <asy/error.h>
 
 struct asy__score;
+struct asy__scoring;
 struct asy__learner;
 
 /* Rows of a batch that this rank has in hand. What is random in a gradient is keyed by seed, step
@@ -41,6 +42,11 @@ struct asy__learner_type {
      * be changed at will. */
     int (*outputs)(const struct asy__learner *learner, const float *x, size_t rows,
                    float **ret_outputs, struct asy_error *err);
+    /* Scores rows from..to of data, of a part that begins at start, where their outputs are made:
+     * score and the tally += (learn/score.h). NULL: by outputs(). */
+    int (*score)(const struct asy__learner *learner, const struct asy__scoring *scoring,
+                 size_t start, size_t from, size_t to, struct asy__score *score,
+                 struct asy_error *err);
 };
 
 struct asy_comm;

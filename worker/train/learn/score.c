@@ -71,6 +71,8 @@ static int score_rows(const struct asy__scoring *s, size_t start, size_t from, s
 {
     const struct asy__data *data = s->data;
 
+    if (s->learner->type->score)
+        return s->learner->type->score(s->learner, s, start, from, to, score, err);
     for (size_t at = from; at < to; at += s->learner->rows_max) {
         size_t rows = to - at < s->learner->rows_max ? to - at : s->learner->rows_max;
         struct asy__rows batch = asy__data_rows(data, at, rows);

@@ -71,6 +71,16 @@ void asy__tally_destroy(struct asy__tally *tally)
     errno = saved;
 }
 
+size_t asy__tally_rows(const struct asy__tally *tally)
+{
+    return tally->end - tally->begin;
+}
+
+size_t asy__tally_columns(const struct asy__tally *tally)
+{
+    return tally->columns;
+}
+
 void asy__tally_clear(struct asy__tally *tally)
 {
     memset(tally->rows_of, 0, (3 * tally->classes + ASY__TOPS) * sizeof *tally->rows_of);
@@ -95,24 +105,40 @@ static size_t guess(const float *shares, size_t classes)
     return best;
 }
 
+static void count(struct asy__tally *tally, size_t own, size_t best, size_t place)
+{
+    tally->rows_of[own]++;
+    tally->guessed[best]++;
+    tally->right[own] += best == own;
+    for (size_t t = 0; t < ASY__TOPS; t++)
+        tally->tops[t] += place < asy__tops[t];
+}
+
 void asy__tally_add(struct asy__tally *tally, size_t at, size_t rows, const float *shares,
                     const int32_t *label)
 {
     size_t classes = tally->classes, columns = tally->columns;
 
     for (size_t i = 0; i < rows; i++, shares += classes) {
-        size_t own = (size_t)label[i], best = guess(shares, classes);
-        size_t place = place_of(shares, classes, own);
+        size_t own = (size_t)label[i];
 
-        tally->rows_of[own]++;
-        tally->guessed[best]++;
-        tally->right[own] += best == own;
-        for (size_t t = 0; t < ASY__TOPS; t++)
-            tally->tops[t] += place < asy__tops[t];
+        count(tally, own, guess(shares, classes), place_of(shares, classes, own));
         if (tally->scores)
-            memcpy(tally->scores + (at + i - tally->begin) * columns,
-                   shares + (columns == 1 ? classes - 1 : 0), columns * sizeof *shares);
+            memcpy(tally->scores + (at + i - tally->begin) * columns, shares + classes - columns,
+                   columns * sizeof *shares);
     }
+}
+
+void asy__tally_add_judged(struct asy__tally *tally, size_t at, size_t rows, const uint32_t *judged,
+                           const float *scores, const int32_t *label)
+{
+    size_t columns = tally->columns;
+
+    for (size_t i = 0; i < rows; i++)
+        count(tally, (size_t)label[i], judged[2 * i], judged[2 * i + 1]);
+    if (tally->scores)
+        memcpy(tally->scores + (at - tally->begin) * columns, scores,
+               rows * columns * sizeof *scores);
 }
 
 double asy__f1(int64_t rows, int64_t guessed, int64_t right)

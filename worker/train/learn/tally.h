@@ -30,6 +30,14 @@ void asy__tally_clear(struct asy__tally *tally);
 void asy__tally_add(struct asy__tally *tally, size_t at, size_t rows, const float *shares,
                     const int32_t *label);
 
+/* The same of rows that others have looked at: judged [rows][2] has for each the class with the
+ * greatest share and how many stand before the label's, scores [rows][columns] shares of the last
+ * classes, if columns is not 0. */
+size_t asy__tally_rows(const struct asy__tally *tally); /* end - begin */
+size_t asy__tally_columns(const struct asy__tally *tally);
+void asy__tally_add_judged(struct asy__tally *tally, size_t at, size_t rows, const uint32_t *judged,
+                           const float *scores, const int32_t *label);
+
 struct asy__tally_result {
     double f1;   /* mean over the classes that occur or were guessed */
     double area; /* under the curve, mean over the classes against the rest (of two: of the second);

@@ -114,7 +114,8 @@ static int outputs(const struct asy__learner *learner, const float *x, size_t ro
 
 struct asy__learner asy__net_learner(struct asy__net *net, const float *params, float *buffers)
 {
-    static const struct asy__learner_type type = { init, gradient, outputs };
+    static const struct asy__learner_type type = { .init = init, .gradient = gradient,
+                                                  .outputs = outputs };
 
     return (struct asy__learner){ .type = &type,
                                   .joins = net->joins,
