@@ -28,7 +28,7 @@ size_t asy_attention_scores(size_t tokens)
 struct head {
     const float *q, *k, *v;
     size_t in, out; /* from one token to the next: of q, k, v, and of y */
-    size_t y_at;    /* where its part of y begins */
+    size_t y_at;    /* where its part of y begins, of a y of all queries */
     float *p, *dp, *room;
     struct asy__scores scores;
 };
@@ -77,7 +77,7 @@ static void by_keys(const struct asy_attention *shape, const struct head *h, con
              row_of(a, s->first, lda), b, p, h->room);
 }
 
-/* c, of the block's queries, = p b, b of the keys. */
+/* c, of the block's queries alone, = p b, b of the keys. */
 static void over_keys(const struct asy_attention *shape, const struct head *h, const float *p,
                       const float *b, float *c, size_t ldc)
 {
@@ -85,7 +85,7 @@ static void over_keys(const struct asy_attention *shape, const struct head *h, c
 
     asy_gemm(&(struct asy_gemm){ .m = s->rows, .n = shape->width, .k = s->keys, .lda = s->step,
                                  .ldb = h->in, .ldc = ldc },
-             p, b, c + s->first * ldc, h->room);
+             p, b, c, h->room);
 }
 
 /* c, of the keys, += p^T b, b of the block's queries. */
@@ -99,21 +99,29 @@ static void over_queries(const struct asy_attention *shape, const struct head *h
              p, row_of(b, s->first, ldb), c, h->room);
 }
 
-void asy_attention(const struct asy_attention *shape, const float *qkv, float *y, float *stats,
-                   float *scores, float *room)
+void asy_attention_from(const struct asy_attention *shape, size_t from, const float *qkv, float *y,
+                        float *stats, float *scores, float *room)
 {
     const struct asy__fused *fused = asy__fused_get();
+    size_t queries = shape->tokens - from;
 
     for (size_t i = 0; i < shape->sequences * shape->heads; i++) {
         struct head h = head_of(shape, i, qkv, scores, room);
         struct asy__scores *s = &h.scores;
+        float *own = y + h.y_at - i / shape->heads * from * h.out;
 
-        for (size_t at = 0; block(shape, s, at); at += s->rows) {
+        for (size_t at = from; block(shape, s, at); at += s->rows) {
             by_keys(shape, &h, h.q, h.in, h.k, h.p);
-            fused->attend(s, h.p, stats + (i * shape->tokens + at) * 2);
-            over_keys(shape, &h, h.p, h.v, y + h.y_at, h.out);
+            fused->attend(s, h.p, stats + (i * queries + at - from) * 2);
+            over_keys(shape, &h, h.p, h.v, own + (at - from) * h.out, h.out);
         }
     }
+}
+
+void asy_attention(const struct asy_attention *shape, const float *qkv, float *y, float *stats,
+                   float *scores, float *room)
+{
+    asy_attention_from(shape, 0, qkv, y, stats, scores, room);
 }
 
 static void clear(const struct asy_attention *shape, float *dq, size_t step)
@@ -142,7 +150,7 @@ void asy_attention_grad(const struct asy_attention *shape, const float *qkv, con
             over_queries(shape, &h, h.p, d, h.out, dv);
             by_keys(shape, &h, d, h.out, h.v, h.dp);
             fused->attend_grad(s, h.p, h.dp);
-            over_keys(shape, &h, h.dp, h.k, dq, h.in);
+            over_keys(shape, &h, h.dp, h.k, dq + at * h.in, h.in);
             over_queries(shape, &h, h.dp, h.q, h.in, dk);
         }
     }

@@ -232,6 +232,36 @@ static void a_causal_token_does_not_see_those_behind_it(void)
     free(scores);
 }
 
+/* Wherever they begin, the last queries get what all of them get together. */
+static void the_last_queries_alone_get_the_same_bits(void)
+{
+    static float qkv[MOST], y[MOST], last[MOST], stats[MOST], own[MOST];
+    static const size_t from[] = { 0, 1, 16, 31, 32, 40, 69 };
+
+    for (int causal = 0; causal < 2; causal++) {
+        const struct asy_attention s = { 2, 70, 2, 10, causal };
+        const size_t model = s.heads * s.width;
+        float *scores = scores_for(&s);
+
+        if (!T_TRUE(scores != NULL))
+            return;
+        fill(qkv, 2 * s.tokens * 3 * model, 1);
+        asy_attention(&s, qkv, y, stats, scores, room);
+        for (size_t i = 0; i < ASY_ARRAY_LEN(from); i++) {
+            size_t n = s.tokens - from[i];
+
+            asy_attention_from(&s, from[i], qkv, last, own, scores, room);
+            for (size_t q = 0; q < 2; q++)
+                T_EQ("y", memcmp(last + q * n * model, y + (q * s.tokens + from[i]) * model,
+                                 n * model * sizeof *y), 0);
+            for (size_t h = 0; h < 4; h++)
+                T_EQ("stats", memcmp(own + h * n * 2, stats + (h * s.tokens + from[i]) * 2,
+                                     n * 2 * sizeof *own), 0);
+        }
+        free(scores);
+    }
+}
+
 static void a_sequence_does_not_depend_on_its_neighbours(void)
 {
     static float qkv[MOST], y[MOST], one[MOST], dq[MOST], done[MOST], stats[MOST], own[MOST];
@@ -328,6 +358,7 @@ int main(void)
         T_TEST(attention_matches_its_plain_twin),
         T_TEST(attention_slopes_match_differences),
         T_TEST(a_causal_token_does_not_see_those_behind_it),
+        T_TEST(the_last_queries_alone_get_the_same_bits),
         T_TEST(a_sequence_does_not_depend_on_its_neighbours),
         T_TEST(a_number_that_is_none_comes_out_of_attention),
         T_TEST(instruction_sets_agree_to_the_bit),

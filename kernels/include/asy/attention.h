@@ -44,6 +44,10 @@ void asy_attention(const struct asy_attention *shape, const float *qkv, float *y
                    float *scores, float *room);
 void asy_attention_ref(const struct asy_attention *shape, const float *qkv, float *y,
                        float *stats);
+/* The same, to the bit, of each sequence's queries `from` (below tokens) and later alone: y
+ * [sequences][tokens - from][heads][width], stats [sequences][heads][tokens - from][2]. */
+void asy_attention_from(const struct asy_attention *shape, size_t from, const float *qkv, float *y,
+                        float *stats, float *scores, float *room);
 /* dqkv, laid out as qkv, = the gradient; dy as y. */
 void asy_attention_grad(const struct asy_attention *shape, const float *qkv, const float *stats,
                         const float *dy, float *dqkv, float *scores, float *room);
