@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * generate.c - tokens that a model of the family gpt writes, one after the other.
  *
- * Each is drawn from what the model says of the window before it: a pass over the whole window for
- * each token. Rejected for now: keys and values kept from token to token, which would save most of
- * the pass while the window fills, but nothing afterwards: where it moves on, places change, and
- * with them all that was kept. */
+ * Each is drawn from what the model says of the window before it. While the window fills, only the
+ * new token is computed (net/net_steps.h). Where it moves on, places change, and with them all that
+ * was kept: a pass over the whole window for each token. Rejected: to move on by half a window at
+ * once, which would make that rare, but lets a token see less than the model has learnt from. */
+#include "net/net_steps.h"
 #include "state.h"
 #include <math.h>
 #include <stdlib.h>
@@ -133,30 +134,40 @@ static size_t draw(const struct choice *choices, size_t n, double temperature, s
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* What the model says of the token behind those that are written; x: room for a window. again: not
+ * for the first time. */
+static const float *scores_of_next(struct asy__net_steps *steps, size_t context,
+                                   const struct written *w, int again, float *x)
+{
+    size_t seen = w->n < context ? w->n : context;
+    size_t known = again && w->n <= context ? seen - 1 : 0;
+
+    for (size_t i = known; i < seen; i++)
+        x[i] = (float)w->ids[w->n - seen + i];
+    return asy__net_steps_tell(steps, x, known, seen);
+}
+
 static int write_on(struct asy__model *model, const struct asy_generate *options,
                     struct written *w, struct asy_error *err)
 {
-    struct asy__learner learner = asy__model_learner(model);
     size_t context = asy__shape_size(model->net->features), n = model->schema.vocabulary;
     size_t top = options->top && options->top < n ? options->top : n;
     struct choice *choices = calloc(top, sizeof *choices);
-    float *x = calloc(context, sizeof *x), *out;
+    float *x = calloc(context, sizeof *x);
+    struct asy__net_steps *steps = NULL;
     struct asy_rng rng;
-    int rc = 0;
+    int rc;
 
     if (!choices || !x)
         rc = asy_fail(err, ASY_E_NOMEM, "no memory for a window of %zu tokens", context);
+    else
+        rc = asy__net_steps_create(model->net, model->memory, &steps, err);
     asy_rng_init(&rng, options->seed, 0, ASY_RNG_GENERATE);
     for (size_t t = 0; t < options->n && rc == 0; t++) {
-        size_t seen = w->n < context ? w->n : context;
-
-        for (size_t i = 0; i < seen; i++)
-            x[i] = (float)w->ids[w->n - seen + i];
-        if ((rc = learner.type->outputs(&learner, x, 1, &out, err)) < 0)
-            break;
-        pick(out + (seen - 1) * n, n, top, choices);
+        pick(scores_of_next(steps, context, w, t > 0, x), n, top, choices);
         rc = add_id(w, draw(choices, top, options->temperature, &rng), err);
     }
+    asy__net_steps_destroy(steps);
     free(choices);
     free(x);
     return rc;
