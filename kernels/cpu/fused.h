@@ -29,6 +29,8 @@ struct asy__fused {
                           const float *y, float *dy, float *dbias);
     void (*act)(enum asy_act kind, size_t n, const float *x, float *y);
     void (*act_grad)(enum asy_act kind, size_t n, const float *from, const float *dy, float *dx);
+    void (*softmax)(size_t rows, size_t cols, const float *x, float *y);
+    void (*softmax_grad)(size_t rows, size_t cols, const float *y, const float *dy, float *dx);
     void (*dropout)(const struct asy_dropout *how, uint64_t first, size_t n, const float *x,
                     float *y);
     void (*column_sums)(size_t rows, size_t cols, const float *x, float *sums);

@@ -129,7 +129,7 @@ struct rows {
     void (*all_grad)(size_t n, const float *from, float *dy);
 };
 #define ROWS_OF(act) { act##_row, act##_row_in_place, act##_row_grad, act##_all, act##_all_grad }
-static const struct rows row_table[ASY_ACT_COUNT] = {
+static const struct rows row_table[ASY_ACT_EACH] = {
     [ASY_ACT_NONE] = ROWS_OF(none),       [ASY_ACT_RELU] = ROWS_OF(relu),
     [ASY_ACT_TANH] = ROWS_OF(tanh),       [ASY_ACT_GELU] = ROWS_OF(gelu),
     [ASY_ACT_SIGMOID] = ROWS_OF(sigmoid), [ASY_ACT_SILU] = ROWS_OF(silu),
@@ -379,6 +379,8 @@ const struct asy__fused FUSED = {
     .bias_act_grad = bias_act_grad,
     .act = act,
     .act_grad = act_grad,
+    .softmax = softmax,
+    .softmax_grad = softmax_grad,
     .dropout = dropout,
     .column_sums = column_sums,
     .sum_rows = sum_rows,

@@ -136,7 +136,7 @@ const struct asy__pool *asy__pool_get(void)
 const char *asy_act_name(enum asy_act act)
 {
     static const char *const names[ASY_ACT_COUNT] = {
-        "none", "relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu",
+        "none", "relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu", "softmax",
     };
 
     return names[act];
@@ -167,6 +167,16 @@ void asy_act(enum asy_act act, size_t n, const float *x, float *y)
 void asy_act_grad(enum asy_act act, size_t n, const float *from, const float *dy, float *dx)
 {
     fused->act_grad(act, n, from, dy, dx);
+}
+
+void asy_softmax(size_t rows, size_t cols, const float *x, float *y)
+{
+    fused->softmax(rows, cols, x, y);
+}
+
+void asy_softmax_grad(size_t rows, size_t cols, const float *y, const float *dy, float *dx)
+{
+    fused->softmax_grad(rows, cols, y, dy, dx);
 }
 
 void asy_dropout(const struct asy_dropout *how, uint64_t first, size_t n, const float *x, float *y)

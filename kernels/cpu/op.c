@@ -306,6 +306,14 @@ void asy__op_one(const struct asy_op *op, const struct asy_op_cpu *cpu,
         (cpu->plain ? asy_act_grad_ref : asy_act_grad)(
             op->act, rows * op->n[0], in(cpu, op, 1), in(cpu, op, 0), out(cpu, op, 0));
         break;
+    case ASY_OP_SOFTMAX:
+        (cpu->plain ? asy_softmax_ref : asy_softmax)(rows, op->n[0], in(cpu, op, 0),
+                                                     out(cpu, op, 0));
+        break;
+    case ASY_OP_SOFTMAX_GRAD:
+        (cpu->plain ? asy_softmax_grad_ref : asy_softmax_grad)(
+            rows, op->n[0], in(cpu, op, 1), in(cpu, op, 0), out(cpu, op, 0));
+        break;
     case ASY_OP_DROPOUT:
         dropout(op, cpu, step, rows);
         break;

@@ -117,11 +117,13 @@ static int by_rows(const struct asy_op *op, struct rows *r)
     case ASY_OP_DENSE_DX:
         return of_dense(op, r);
     case ASY_OP_ACT:
+    case ASY_OP_SOFTMAX:
     case ASY_OP_DROPOUT:
     case ASY_OP_BIAS:
         return of_numbers(op, 1, r);
     case ASY_OP_ADD:
     case ASY_OP_ACT_GRAD:
+    case ASY_OP_SOFTMAX_GRAD:
         return of_numbers(op, 2, r);
     case ASY_OP_LAYER_NORM:
         r->out[1] = 2 * op->per_row;

@@ -69,6 +69,7 @@ static double act(enum asy_act kind, double z)
     case ASY_ACT_LEAKY_RELU:
         return z > 0 ? z : (double)ASY__LEAKY * z;
     case ASY_ACT_NONE:
+    case ASY_ACT_SOFTMAX: /* is not of a number */
         break;
     }
     return z;
@@ -95,6 +96,7 @@ static double act_slope(enum asy_act kind, double z, double y)
     case ASY_ACT_LEAKY_RELU:
         return y > 0 ? 1 : (double)ASY__LEAKY;
     case ASY_ACT_NONE:
+    case ASY_ACT_SOFTMAX:
         break;
     }
     return 1;
@@ -129,6 +131,32 @@ void asy_act_grad_ref(enum asy_act kind, size_t n, const float *from, const floa
 {
     for (size_t i = 0; i < n; i++)
         dx[i] = dy[i] * (float)act_slope(kind, (double)from[i], (double)from[i]);
+}
+
+void asy_softmax_ref(size_t rows, size_t cols, const float *x, float *y)
+{
+    for (size_t i = 0; i < rows; i++, x += cols, y += cols) {
+        double top = (double)x[0], sum = 0;
+
+        for (size_t j = 1; j < cols; j++)
+            top = fmax(top, (double)x[j]);
+        for (size_t j = 0; j < cols; j++)
+            sum += exp((double)x[j] - top);
+        for (size_t j = 0; j < cols; j++)
+            y[j] = (float)(exp((double)x[j] - top) / sum);
+    }
+}
+
+void asy_softmax_grad_ref(size_t rows, size_t cols, const float *y, const float *dy, float *dx)
+{
+    for (size_t i = 0; i < rows; i++, y += cols, dy += cols, dx += cols) {
+        double mean = 0;
+
+        for (size_t j = 0; j < cols; j++)
+            mean += (double)y[j] * (double)dy[j];
+        for (size_t j = 0; j < cols; j++)
+            dx[j] = (float)((double)y[j] * ((double)dy[j] - mean));
+    }
 }
 
 void asy_dropout_ref(const struct asy_dropout *how, uint64_t first, size_t n, const float *x,

@@ -75,6 +75,61 @@ static void stretch(size_t n, float by, const float *restrict scale, const float
         y[j] = y[j] * by * scale[j] + shift[j];
 }
 
+/* The greatest; a NaN may hide here, and comes back in what is made of it. */
+static float top_along(size_t n, const float *restrict x)
+{
+    float chain[CHAINS];
+    size_t j = 0;
+
+    for (size_t l = 0; l < CHAINS; l++)
+        chain[l] = x[0];
+    for (; j + CHAINS <= n; j += CHAINS)
+        for (size_t l = 0; l < CHAINS; l++)
+            chain[l] = greater(x[j + l], chain[l]);
+    for (size_t l = 0; j + l < n; l++)
+        chain[l] = greater(x[j + l], chain[l]);
+    return fold_top(chain);
+}
+
+static float dot_along(size_t n, const float *restrict x, const float *restrict y)
+{
+    float chain[CHAINS] = { 0 };
+    size_t j = 0;
+
+    for (; j + CHAINS <= n; j += CHAINS)
+        for (size_t l = 0; l < CHAINS; l++)
+            chain[l] += x[j + l] * y[j + l];
+    for (size_t l = 0; j + l < n; l++)
+        chain[l] += x[j + l] * y[j + l];
+    return fold(chain);
+}
+
+static void softmax(size_t rows, size_t cols, const float *x, float *y)
+{
+    if (y != x)
+        memcpy(y, x, rows * cols * sizeof *y);
+    for (size_t i = 0; i < rows; i++, y += cols) {
+        exp_row(cols, top_along(cols, y), y);
+        scale_row(cols, 1.0f / sum_along(cols, y), y);
+    }
+}
+
+/* dp = p (dp - mean) scale */
+static void slope_along(size_t n, float scale, float mean, const float *restrict p,
+                        float *restrict dp)
+{
+    for (size_t j = 0; j < n; j++)
+        dp[j] = p[j] * (dp[j] - mean) * scale;
+}
+
+static void softmax_grad(size_t rows, size_t cols, const float *y, const float *dy, float *dx)
+{
+    if (dx != dy)
+        memcpy(dx, dy, rows * cols * sizeof *dx);
+    for (size_t i = 0; i < rows; i++, y += cols, dx += cols)
+        slope_along(cols, 1.0f, dot_along(cols, y, dx), y, dx);
+}
+
 static void layer_norm(size_t rows, size_t cols, float epsilon, const float *x, const float *scale,
                        const float *shift, float *y, float *stats)
 {
@@ -198,18 +253,6 @@ static void set(float *x, size_t from, size_t to, float value)
         x[j] = value;
 }
 
-/* The greatest; a NaN may hide here, and comes back in what is made of it. */
-static float top_along(size_t n, const float *restrict x)
-{
-    float chain[CHAINS];
-
-    memcpy(chain, x, sizeof chain);
-    for (size_t j = CHAINS; j < n; j += CHAINS)
-        for (size_t l = 0; l < CHAINS; l++)
-            chain[l] = greater(x[j + l], chain[l]);
-    return fold_top(chain);
-}
-
 static void exp_along(size_t n, float scale, float top, float by, float *restrict x)
 {
     for (size_t j = 0; j < n; j++)
@@ -243,23 +286,6 @@ static void attend_again(const struct asy__scores *s, float *p, const float *sta
         exp_along(all, s->scale, stats[2 * i], stats[2 * i + 1], row);
         set(row, n, larger(all, s->keys), 0);
     }
-}
-
-static float dot_along(size_t n, const float *restrict x, const float *restrict y)
-{
-    float chain[CHAINS] = { 0 };
-
-    for (size_t j = 0; j < n; j += CHAINS)
-        for (size_t l = 0; l < CHAINS; l++)
-            chain[l] += x[j + l] * y[j + l];
-    return fold(chain);
-}
-
-static void slope_along(size_t n, float scale, float mean, const float *restrict p,
-                        float *restrict dp)
-{
-    for (size_t j = 0; j < n; j++)
-        dp[j] = p[j] * (dp[j] - mean) * scale;
 }
 
 static void attend_grad(const struct asy__scores *s, const float *p, float *dp)

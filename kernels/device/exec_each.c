@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * exec_each.c - elementwise operations, and sums of columns. */
+ * exec_each.c - elementwise operations, the softmax, and sums of columns. */
 #include "exec.h"
 
 #define CHUNK 64      /* rows of a part of a column's sum */
@@ -103,4 +103,20 @@ int asy__op_bias(const struct asy__pass *pass, const struct asy_op *op,
     return RUN(pass, err, bias_act, asy__groups(n, 256), 1, 1, ARG_IN(pass, op, 0),
                ARG_IN(pass, op, 1), ARG_OUT(pass, op, 0), ARG_OUT(pass, op, 0), ARG_U64(n),
                ARG_U32(op->n[0]), ARG_U32(ASY_ACT_NONE), ARG_U32(0));
+}
+
+int asy__op_softmax(const struct asy__pass *pass, const struct asy_op *op,
+                    const struct asy_op_step *step, size_t rows, struct asy_error *err)
+{
+    (void)step;
+    return RUN(pass, err, softmax, rows, 1, 1, ARG_IN(pass, op, 0), ARG_OUT(pass, op, 0),
+               ARG_U32(op->n[0]));
+}
+
+int asy__op_softmax_grad(const struct asy__pass *pass, const struct asy_op *op,
+                         const struct asy_op_step *step, size_t rows, struct asy_error *err)
+{
+    (void)step;
+    return RUN(pass, err, softmax_grad, rows, 1, 1, ARG_IN(pass, op, 0), ARG_IN(pass, op, 1),
+               ARG_OUT(pass, op, 0), ARG_U32(op->n[0]));
 }

@@ -18,6 +18,8 @@
     X(act, 256)                                                                                    \
     X(act_grad, 256)                                                                               \
     X(add, 256)                                                                                    \
+    X(softmax, 64)                                                                                 \
+    X(softmax_grad, 64)                                                                            \
     X(pick, 256)
 #define ASY__KERNELS_SUMS(X)                                                                       \
     X(column_parts, 256)                                                                           \

@@ -8,6 +8,7 @@
 
 #define SEED_MAX 9223372036854775807.0 /* as a double 2^63: every int64_t of 0 or more */
 #define YEAR_MS 31536000000.0
+#define ACTIVATIONS "relu|tanh|gelu|sigmoid|silu|leaky_relu|softmax"
 
 const struct asy__row asy__rows[] = {
     { "assay", ASY__INT, ASY__REQUIRED, .min = 1, .max = 1,
@@ -437,8 +438,8 @@ const struct asy__row asy__rows[] = {
       .help = "units of each hidden layer" },
     { "layers", ASY__INT, .group = "model mlp", .min = 1, .max = 8, .fallback = "2",
       .help = "hidden layers" },
-    { "activation", ASY__WORD, .group = "model mlp",
-      .words = "relu|tanh|gelu|sigmoid|silu|leaky_relu", .fallback = "relu",
+    { "activation", ASY__WORD, .group = "model mlp", .words = ACTIVATIONS,
+      .fallback = "relu",
       .help = "function after each hidden layer" },
     { "norm", ASY__WORD, .group = "model mlp", .words = "none|layer|batch",
       .fallback = "none", .help = "what each hidden layer's sums go through before the function" },
@@ -476,8 +477,8 @@ const struct asy__row asy__rows[] = {
               "of each pixel; batch: each channel of all pixels of a batch" },
     { "hidden", ASY__INT, .group = "model cnn", .min = 0, .max = 65536, .fallback = "128",
       .help = "units of the fully connected layer before the outputs; 0: none" },
-    { "activation", ASY__WORD, .group = "model cnn",
-      .words = "relu|tanh|gelu|sigmoid|silu|leaky_relu", .fallback = "relu",
+    { "activation", ASY__WORD, .group = "model cnn", .words = ACTIVATIONS,
+      .fallback = "relu",
       .help = "function after each convolution and the hidden layer" },
     { "dropout", ASY__NUMBER, .group = "model cnn", .min = 0, .max = 0.99, .fallback = "0",
       .help = "share of what the outputs see that is left out of a training step" },
@@ -520,8 +521,8 @@ const struct asy__row asy__rows[] = {
       .help = "share of the numbers that are left out of a training step, before each sum" },
     { "tied", ASY__FLAG, .group = "model gpt", .fallback = "false",
       .help = "the output uses the table of the embedding" },
-    { "activation", ASY__WORD, .group = "model gpt",
-      .words = "relu|tanh|gelu|sigmoid|silu|leaky_relu", .fallback = "gelu",
+    { "activation", ASY__WORD, .group = "model gpt", .words = ACTIVATIONS,
+      .fallback = "gelu",
       .help = "function within each block" },
 
     { "d_model", ASY__INT, .group = "model transformer", .min = 1, .max = 8192, .fallback = "64",
@@ -535,8 +536,8 @@ const struct asy__row asy__rows[] = {
     { "dropout", ASY__NUMBER, .group = "model transformer", .min = 0, .max = 0.99,
       .fallback = "0",
       .help = "share of the numbers that are left out of a training step, before each sum" },
-    { "activation", ASY__WORD, .group = "model transformer",
-      .words = "relu|tanh|gelu|sigmoid|silu|leaky_relu", .fallback = "gelu",
+    { "activation", ASY__WORD, .group = "model transformer", .words = ACTIVATIONS,
+      .fallback = "gelu",
       .help = "function within each block" },
 
     /* What all networks have, and plug-ins: about learning. */
@@ -620,11 +621,12 @@ const struct asy__row asy__rows[] = {
     { "dense", ASY__INT, .group = "layer dense", .min = 1, .max = 65536,
       .help = "a fully connected layer of so many units; where a row is made of vectors (tokens, "
               "pixels), the same one for each" },
-    { "act", ASY__WORD, .group = "layer dense",
-      .words = "none|relu|tanh|gelu|sigmoid|silu|leaky_relu", .absent = "none",
+    { "act", ASY__WORD, .group = "layer dense", .words = "none|" ACTIVATIONS,
+      .absent = "none",
       .help = "function after it" },
-    { "act", ASY__WORD, .group = "layer act", .words = "relu|tanh|gelu|sigmoid|silu|leaky_relu",
-      .help = "a function of each number" },
+    { "act", ASY__WORD, .group = "layer act", .words = ACTIVATIONS,
+      .help = "a function of each number; softmax: of each vector (a row's, a token's, a pixel's), "
+              "whose numbers are then shares of 1" },
     { "dropout", ASY__NUMBER, .group = "layer dropout", .min = 0, .max = 0.99,
       .help = "share of numbers that are left out of a training step" },
     { "norm", ASY__WORD, .group = "layer norm", .words = "layer|batch",
@@ -655,8 +657,8 @@ const struct asy__row asy__rows[] = {
       .help = "pixels of zeros around the image" },
     { "groups", ASY__INT, .group = "layer conv", .min = 1, .max = 65536, .absent = "1",
       .help = "parts of the channels that do not see each other" },
-    { "act", ASY__WORD, .group = "layer conv",
-      .words = "none|relu|tanh|gelu|sigmoid|silu|leaky_relu", .absent = "none",
+    { "act", ASY__WORD, .group = "layer conv", .words = "none|" ACTIVATIONS,
+      .absent = "none",
       .help = "function after it" },
     { "max_pool", ASY__INT, .group = "layer max_pool", .min = 1, .max = 15,
       .help = "the greatest of each window of so many pixels on a side" },

@@ -259,7 +259,7 @@ static void the_plain_twins_agree(void)
     for (size_t i = 0; i < ASY_ARRAY_LEN(shapes); i++) {
         const struct asy_conv *c = &shapes[i].conv;
         size_t rows = shapes[i].rows > 3 ? 3 : shapes[i].rows;
-        enum asy_act act = (enum asy_act)(i % ASY_ACT_COUNT);
+        enum asy_act act = (enum asy_act)(i % ASY_ACT_EACH);
         float *z = NULL, *wanted = NULL;
         struct operands o;
 

@@ -38,7 +38,7 @@ static const struct {
 static void convolutions_are_those_of_the_cpu(void)
 {
     for (size_t i = 0; i < ASY_ARRAY_LEN(convs); i++)
-        for (int act = 0; act < ASY_ACT_COUNT; act++) {
+        for (int act = 0; act < ASY_ACT_EACH; act++) {
             struct asy_conv s = convs[i].c;
             size_t rows = convs[i].rows, x = rows * s.h * s.w * s.in;
             size_t y = rows * asy_conv_h(&s) * asy_conv_w(&s) * s.out;

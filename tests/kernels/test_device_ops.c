@@ -23,7 +23,7 @@ static const size_t dense[][3] = {
 static void dense_layers_are_those_of_the_cpu(void)
 {
     for (size_t i = 0; i < ASY_ARRAY_LEN(dense); i++)
-        for (int act = 0; act < ASY_ACT_COUNT; act++) {
+        for (int act = 0; act < ASY_ACT_EACH; act++) {
             size_t rows = dense[i][0], in = dense[i][1], out = dense[i][2];
             size_t z = asy_act_needs_sum((enum asy_act)act) ? rows * out : 0;
             struct device_case c = {
@@ -60,7 +60,7 @@ static const size_t each[][2] = { { 1, 1 }, { 0, 9 }, { 7, 3 }, { 64, 64 }, { 65
 static void elementwise_operations_are_those_of_the_cpu(void)
 {
     for (size_t i = 0; i < ASY_ARRAY_LEN(each); i++)
-        for (int act = 0; act < ASY_ACT_COUNT; act++) {
+        for (int act = 0; act < ASY_ACT_EACH; act++) {
             size_t rows = each[i][0], n = each[i][1], all = rows * n;
             struct device_case c = {
                 .name = "elementwise", .rows = rows, .n_ops = 4, .tol = 2e-6,
@@ -78,10 +78,28 @@ static void elementwise_operations_are_those_of_the_cpu(void)
         }
 }
 
+static void the_softmax_is_that_of_the_cpu(void)
+{
+    for (size_t i = 0; i < ASY_ARRAY_LEN(each); i++)
+        for (int apart = 0; apart < 2; apart++) { /* or in place */
+            size_t rows = each[i][0], n = each[i][1], all = rows * n;
+            size_t y = apart ? all : 0, dx = apart ? 3 * all : 2 * all;
+            struct device_case c = {
+                .name = "softmax", .rows = rows, .n_ops = 2, .tol = 2e-6,
+                .n = { 0, 0, 0, 0, 0, 4 * all + 1 },
+                .ops = { { .kind = ASY_OP_SOFTMAX, .per_row = 1, .n = { n }, .in = { W(0) },
+                           .out = { W(y) } },
+                         { .kind = ASY_OP_SOFTMAX_GRAD, .per_row = 1, .n = { n },
+                           .in = { W(2 * all), W(y) }, .out = { W(dx) } } } };
+
+            case_run(&c);
+        }
+}
+
 static void sums_of_columns_are_those_of_the_cpu(void)
 {
     for (size_t i = 0; i < ASY_ARRAY_LEN(each); i++)
-        for (int act = 0; act < ASY_ACT_COUNT; act++) {
+        for (int act = 0; act < ASY_ACT_EACH; act++) {
             size_t rows = each[i][0], n = each[i][1], all = rows * n;
             struct device_case c = {
                 .name = "sums", .rows = rows, .n_ops = 2, .tol = 1e-5,
@@ -126,5 +144,6 @@ static void close_device(void)
 T_MAIN("device-ops", T_TEST(dense_layers_are_those_of_the_cpu),
        T_TEST(products_of_gradients_are_those_of_the_cpu),
        T_TEST(elementwise_operations_are_those_of_the_cpu),
+       T_TEST(the_softmax_is_that_of_the_cpu),
        T_TEST(sums_of_columns_are_those_of_the_cpu), T_TEST(losses_are_those_of_the_cpu),
        T_TEST(close_device))

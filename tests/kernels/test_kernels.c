@@ -52,7 +52,7 @@ static void activations_match_their_plain_twins(void)
     static float bias[MOST], z[MOST], z2[MOST], y[MOST], y2[MOST], dy[MOST], dy2[MOST], db[MOST],
         db2[MOST];
 
-    for (int act = 0; act < ASY_ACT_COUNT; act++) {
+    for (int act = 0; act < ASY_ACT_EACH; act++) {
         for (size_t i = 0; i < ASY_ARRAY_LEN(shapes); i++) {
             size_t rows = shapes[i].rows, cols = shapes[i].out, n = rows * cols;
             const char *name = asy_act_name(act);
@@ -87,7 +87,7 @@ static void activations_by_themselves_match_their_plain_twins(void)
 
     fill(x, MOST, 3);
     fill(dy, MOST, 1);
-    for (int act = 0; act < ASY_ACT_COUNT; act++)
+    for (int act = 0; act < ASY_ACT_EACH; act++)
         for (size_t n = 1; n < MOST; n = 3 * n + 1) {
             const char *name = asy_act_name(act);
 
@@ -105,6 +105,61 @@ static void activations_by_themselves_match_their_plain_twins(void)
             asy_act_grad(act, n, x, want, want);
             T_EQ(name, memcmp(got, want, n * sizeof *got), 0);
         }
+}
+
+/* Rows of whole chains, of parts of one and of both; results in the inputs' place are the same. */
+static void softmax_matches_its_plain_twin(void)
+{
+    static const size_t sizes[][2] = { { 1, 1 }, { 5, 3 }, { 9, 16 }, { 7, 33 }, { 2, 2000 } };
+    static float x[MOST], dy[MOST], y[MOST], got[MOST], want[MOST];
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(sizes); i++) {
+        size_t rows = sizes[i][0], cols = sizes[i][1], n = rows * cols;
+
+        fill(x, n, 5);
+        fill(dy, n, 1);
+        x[n - 1] = i == 3 ? 3e4f : x[n - 1]; /* far above the others of its row */
+        asy_softmax(rows, cols, x, y);
+        asy_softmax_ref(rows, cols, x, want);
+        near("y", y, want, n, 2e-6); /* exp, sum and division: some units of the last place */
+        memcpy(got, x, n * sizeof *x);
+        asy_softmax(rows, cols, got, got);
+        T_EQ("in place", memcmp(got, y, n * sizeof *y), 0);
+        asy_softmax_grad(rows, cols, y, dy, got);
+        asy_softmax_grad_ref(rows, cols, y, dy, want);
+        near("dx", got, want, n, 2e-6);
+        asy_softmax_grad(rows, cols, y, dy, dy);
+        T_EQ("in place", memcmp(got, dy, n * sizeof *y), 0);
+    }
+    x[0] = x[3 + 2] = NAN;
+    asy_softmax(3, 3, x, y);
+    for (int i = 0; i < 9; i++)
+        T_EQ("NaN", isnan(y[i]) != 0, i < 6);
+}
+
+/* By central differences of the plain twin, as the slopes below. */
+static void slopes_of_the_softmax_match_differences(void)
+{
+    static const float at[5] = { 0.5f, -1, 2, 0, 1.5f }, dy[5] = { 1, -2, 0.5f, 3, -1 };
+    const float h = 1e-2f; /* h^2 f''' / 6 is below 5e-5, rounding adds 2e-7 / 1e-2 */
+    float y[5], dx[5];
+
+    asy_softmax(1, 5, at, y);
+    asy_softmax_grad(1, 5, y, dy, dx);
+    for (int i = 0; i < 5; i++) {
+        double sum = 0;
+
+        for (int side = -1; side <= 1; side += 2) {
+            float moved[5], z[5];
+
+            memcpy(moved, at, sizeof moved);
+            moved[i] += (float)side * h;
+            asy_softmax_ref(1, 5, moved, z);
+            for (int j = 0; j < 5; j++)
+                sum += side * (double)dy[j] * (double)z[j] / (2 * (double)h);
+        }
+        T_NEAR("slope", (double)dx[i], sum, 2e-4);
+    }
 }
 
 /* Exactly, wherever a piece of a batch begins and ends. */
@@ -148,7 +203,7 @@ static void slopes_match_differences(void)
 {
     const float h = 1e-3f;
 
-    for (int act = 0; act < ASY_ACT_COUNT; act++) {
+    for (int act = 0; act < ASY_ACT_EACH; act++) {
         for (float at = -4.05f; at < 4; at += 0.1f) {
             float zero = 0, z = at, y, above = at + h, below = at - h, ya, yb, dy = 1, db;
             double step = (double)above - (double)below;
@@ -186,7 +241,7 @@ static void exp_and_tanh_keep_their_stated_error(void)
 
 static void nan_stays_nan(void)
 {
-    for (int act = 0; act < ASY_ACT_COUNT; act++) {
+    for (int act = 0; act < ASY_ACT_EACH; act++) {
         float zero = 0, z[9], y[9];
 
         for (int i = 0; i < 9; i++)
@@ -313,7 +368,7 @@ static size_t answers(const struct asy__fused *set, float *out)
     float *o = out;
 
     asy_rng_init(&rng, 5, 0, ASY_RNG_SIM);
-    for (int act = 0; act < ASY_ACT_COUNT; act++) {
+    for (int act = 0; act < ASY_ACT_EACH; act++) {
         fill(z, 67 * 13, 3), fill(bias, 67, 1), fill(dy, 67 * 13, 1);
         set->bias_act(act, 13, 67, bias, z, o);
         set->bias_act_grad(act, 13, 67, z, o, dy, o + 67 * 13);
@@ -325,6 +380,9 @@ static size_t answers(const struct asy__fused *set, float *out)
         o += 2 * 67;
     }
     fill(x, 67 * 13, 4);
+    set->softmax(13, 67, x, o);
+    set->softmax_grad(13, 67, o, dy, o + 67 * 13);
+    o += 2 * 67 * 13;
     set->dropout(&(struct asy_dropout){ 7, 8, 9, 0.5f }, 99, 67 * 13, x, o);
     o += 67 * 13;
     for (int i = 0; i < 13; i++)
@@ -395,7 +453,9 @@ int main(void)
         T_TEST(products_match_their_plain_twins),
         T_TEST(activations_match_their_plain_twins),
         T_TEST(activations_by_themselves_match_their_plain_twins),
-       T_TEST(dropout_matches_its_plain_twin), T_TEST(slopes_match_differences),
+        T_TEST(softmax_matches_its_plain_twin),
+        T_TEST(slopes_of_the_softmax_match_differences),
+        T_TEST(dropout_matches_its_plain_twin), T_TEST(slopes_match_differences),
         T_TEST(exp_and_tanh_keep_their_stated_error),
         T_TEST(nan_stays_nan),
         T_TEST(losses_match_their_plain_twins),

@@ -796,8 +796,8 @@ static void mistakes_are_named_with_their_place(void)
         { "a layer's range", LAYERS("[{dropout: 1}]", ""),
           "s.yaml:3:59: run.layers[0].dropout: must be a number from 0 to 0.99, not '1'" },
         { "a layer's word", LAYERS("[{act: rel}]", ""),
-          "run.layers[0].act: must be one of relu, tanh, gelu, sigmoid, silu, leaky_relu, not "
-          "'rel'; did you mean 'relu'?" },
+          "run.layers[0].act: must be one of relu, tanh, gelu, sigmoid, silu, leaky_relu, "
+          "softmax, not 'rel'; did you mean 'relu'?" },
         { "a layer's flag", LAYERS("[{dense: 4}, {flatten: false}]", ""), "must be true" },
         { "a sum of none", LAYERS("[{dense: 4, name: stem}, {add: stemm}]", ""),
           "run.layers[1].add: no layer before it has the name 'stemm'; did you mean 'stem'?" },

@@ -76,6 +76,15 @@ static const struct {
         { ASY__ACT, .act = ASY_ACT_TANH },
         { ASY__GLOBAL_MEAN },
         { ASY__DENSE, .width = CLASSES } } },
+    { "shares", { 8, 6, 2 }, 1, 0, 8, {
+        { ASY__ACT, .act = ASY_ACT_SOFTMAX },
+        { ASY__CONV, .width = 4, .kernel = 3, .pad = 1, .act = ASY_ACT_SOFTMAX, .pool = 2 },
+        { ASY__LAYER_NORM },
+        { ASY__CONV, .width = 3, .kernel = 1, .act = ASY_ACT_SOFTMAX },
+        { ASY__FLATTEN },
+        { ASY__DENSE, .width = 6, .act = ASY_ACT_SOFTMAX },
+        { ASY__LAYER_NORM },
+        { ASY__DENSE, .width = CLASSES } } },
     { "text", { 1, 6, 1 }, 0, 1, 7, {
         { ASY__EMBED, .width = 4, .vocabulary = VOCABULARY },
         { ASY__LAYER_NORM },

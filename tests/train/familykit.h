@@ -57,6 +57,9 @@ static const struct example {
       "\"stride\":2,\"act\":\"leaky_relu\"},{\"mean_pool\":2,\"pad\":1,\"stride\":1},"
       "{\"norm\":\"batch\"},{\"act\":\"sigmoid\"},{\"dropout\":0.2},{\"global_mean\":true},"
       "{\"dense\":3}]}" },
+    { "layers of shares", "layers", TABLE, 100, 0.05,
+      "{\"layers\":[{\"image\":10},{\"conv\":6,\"pad\":1,\"act\":\"softmax\"},{\"max_pool\":2},"
+      "{\"flatten\":true},{\"act\":\"softmax\"},{\"dense\":20,\"act\":\"softmax\"}]}" },
 };
 
 /* ---- what is learnt -------------------------------------------------------------------------- */

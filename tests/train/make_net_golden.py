@@ -16,7 +16,8 @@ import torch
 FEATURES, ROWS, BATCH = 12, 96, 16
 ACTS = {"relu": torch.nn.functional.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid,
         "silu": torch.nn.functional.silu, "leaky_relu": torch.nn.functional.leaky_relu,
-        "gelu": lambda x: torch.nn.functional.gelu(x, approximate="tanh"), "none": lambda x: x}
+        "gelu": lambda x: torch.nn.functional.gelu(x, approximate="tanh"), "none": lambda x: x,
+        "softmax": lambda x: torch.softmax(x, dim=-1)}
 RESIDUAL = [{"dense": 10, "name": "stem"}, {"norm": "layer"}, {"dense": 14, "act": "gelu"},
             {"dense": 10}, {"add": "stem"}, {"norm": "layer"}, {"act": "relu"}]
 ATTENTION = [{"tokens": 4}, {"dense": 8, "name": "a"}, {"place": True}, {"norm": "layer"},
@@ -29,7 +30,9 @@ def cases():
     adam = {"optimizer": "adam", "lr": 0.01, "weight_decay": 0.01, "steps": 20}
     nets = [("linear", 5, []), ("least squares", 1, [])]
     nets += [(act, 5, [{"dense": 9, "act": act}, {"dense": 7, "act": act}])
-             for act in ("relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu")]
+             for act in ("relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu", "softmax")]
+    nets += [("shares", 5, [{"tokens": 4}, {"dense": 6, "act": "softmax"}, {"norm": "layer"},
+                            {"act": "softmax"}])]
     nets += [("numbers", 1, [{"dense": 9, "act": "tanh"}]), ("residual", 5, RESIDUAL),
              ("attention", 5, ATTENTION)]
     for name, outputs, layers in nets:

@@ -36,9 +36,25 @@ static double act(enum asy_act kind, double z)
     case ASY_ACT_LEAKY_RELU:
         return z > 0 ? z : 0.01 * z;
     case ASY_ACT_NONE:
+    case ASY_ACT_SOFTMAX: /* by act_all() */
         break;
     }
     return z;
+}
+
+/* Of vectors of n numbers, in place. */
+static void act_all(enum asy_act kind, size_t vectors, size_t n, double *y)
+{
+    for (size_t i = 0; i < vectors * n && kind != ASY_ACT_SOFTMAX; i++)
+        y[i] = act(kind, y[i]);
+    for (size_t v = 0; v < vectors && kind == ASY_ACT_SOFTMAX; v++, y += n) {
+        double sum = 0;
+
+        for (size_t i = 0; i < n; i++)
+            sum += y[i] = exp(y[i]);
+        for (size_t i = 0; i < n; i++)
+            y[i] /= sum;
+    }
 }
 
 /* ---- the second implementation: one row ------------------------------------------------------ */
@@ -56,8 +72,9 @@ static void shadow_dense(const struct asy__net *net, const struct asy__layer *la
 
             for (size_t i = 0; i < in; i++)
                 sum += w[o * in + i] * x[v * in + i];
-            y[v * out + o] = act(layer->desc.act, sum);
+            y[v * out + o] = sum;
         }
+    act_all(layer->desc.act, layer->out.height * layer->out.width, out, y);
 }
 
 static void shadow_norm(const struct asy__net *net, const struct asy__layer *layer,
@@ -151,33 +168,47 @@ static double pixel(struct asy__shape image, const double *x, ptrdiff_t row, ptr
     return x[((size_t)row * image.width + (size_t)col) * image.channels + channel];
 }
 
+/* Of one pixel, [out]. */
+static void shadow_kernels(const struct asy__net *net, const struct asy__layer *layer,
+                           const double *params, const double *x, ptrdiff_t row, ptrdiff_t col,
+                           double *y)
+{
+    const struct asy__layer_desc *d = &layer->desc;
+    const double *w = params + net->tensors[layer->tensors[0]].at;
+    const double *b = params + net->tensors[layer->tensors[1]].at;
+    size_t groups = d->groups ? d->groups : 1, k = d->kernel;
+    size_t in = layer->in[0].channels / groups, out = layer->out.channels;
+
+    for (size_t o = 0; o < out; o++) {
+        size_t first = o / (out / groups) * in;
+
+        y[o] = b[o];
+        for (size_t j = 0; j < k * k * in; j++)
+            y[o] += w[o * k * k * in + j] *
+                    pixel(layer->in[0], x, row + (ptrdiff_t)(j / in / k),
+                          col + (ptrdiff_t)(j / in % k), first + j % in, 0);
+    }
+    act_all(d->act, 1, out, y);
+}
+
 /* Max pooling of windows side by side comes with it. */
 static void shadow_conv(const struct asy__net *net, const struct asy__layer *layer,
                         const double *params, const double *x, double *y)
 {
     const struct asy__layer_desc *d = &layer->desc;
-    const double *w = params + net->tensors[layer->tensors[0]].at;
-    const double *b = params + net->tensors[layer->tensors[1]].at;
-    size_t pool = d->pool ? d->pool : 1, groups = d->groups ? d->groups : 1;
-    size_t in = layer->in[0].channels / groups, out = layer->out.channels, k = d->kernel;
+    size_t pool = d->pool ? d->pool : 1, out = layer->out.channels, wide = layer->out.width;
     ptrdiff_t stride = d->stride ? (ptrdiff_t)d->stride : 1, pad = (ptrdiff_t)d->pad;
+    double sums[WIDE];
 
-    for (size_t i = 0; i < asy__shape_size(layer->out); i++) {
-        size_t o = i % out, place = i / out, first = o / (out / groups) * in;
-
-        y[i] = -INFINITY;
+    for (size_t place = 0; place < layer->out.height * wide; place++, y += out)
         for (size_t t = 0; t < pool * pool; t++) {
-            ptrdiff_t row = (ptrdiff_t)(place / layer->out.width * pool + t / pool) * stride - pad;
-            ptrdiff_t col = (ptrdiff_t)(place % layer->out.width * pool + t % pool) * stride - pad;
-            double sum = b[o];
+            ptrdiff_t row = (ptrdiff_t)(place / wide * pool + t / pool) * stride - pad;
+            ptrdiff_t col = (ptrdiff_t)(place % wide * pool + t % pool) * stride - pad;
 
-            for (size_t j = 0; j < k * k * in; j++)
-                sum += w[o * k * k * in + j] *
-                       pixel(layer->in[0], x, row + (ptrdiff_t)(j / in / k),
-                             col + (ptrdiff_t)(j / in % k), first + j % in, 0);
-            y[i] = fmax(y[i], act(d->act, sum));
+            shadow_kernels(net, layer, params, x, row, col, sums);
+            for (size_t o = 0; o < out; o++)
+                y[o] = t == 0 ? sums[o] : fmax(y[o], sums[o]);
         }
-    }
 }
 
 static void shadow_pool(const struct asy__layer *layer, const double *x, double *y)
@@ -224,8 +255,8 @@ static void shadow_layer(const struct asy__net *net, const struct asy__layer *la
             y[i] = x[0][i] + x[1][i];
         break;
     case ASY__ACT:
-        for (size_t i = 0; i < asy__shape_size(layer->out); i++)
-            y[i] = act(layer->desc.act, x[0][i]);
+        memcpy(y, x[0], asy__shape_size(layer->out) * sizeof *y);
+        act_all(layer->desc.act, layer->out.height * layer->out.width, layer->out.channels, y);
         break;
     case ASY__DROPOUT:
         shadow_dropout(layer, row, x[0], y);
@@ -460,6 +491,14 @@ static const struct {
     { "activations by themselves", { 1, 1, 9 }, 9,
       { DENSE(6, TANH), ACT(RELU), ACT(SIGMOID), ACT(GELU), ACT(SILU), ACT(TANH), ACT(LEAKY_RELU),
         SUM(6, 0), DENSE(3, NONE) } },
+    { "a softmax by itself and of two", { 1, 1, 9 }, 7,
+      { ACT(SOFTMAX), DENSE(6, NONE), ACT(SOFTMAX), SUM(1, 2), ACT(SOFTMAX), DENSE(3, NONE),
+        ACT(SOFTMAX) } },
+    { "a softmax of each token", { 1, 5, 4 }, 5,
+      { DENSE(6, SOFTMAX), NORM, ACT(SOFTMAX), DENSE(7, NONE), ACT(SOFTMAX) } },
+    { "a softmax of each pixel", { 6, 5, 2 }, 5,
+      { CONV(3, 3, 1, SOFTMAX, .pool = 2), CONV(4, 1, 0, SOFTMAX), FLAT, ACT(SOFTMAX),
+        DENSE(3, NONE) } },
     { "an activation of two", { 1, 1, 9 }, 5,
       { DENSE(6, NONE), ACT(TANH), SUM(0, 1), ACT(GELU), DENSE(3, NONE) } },
     { "dropout", { 1, 1, 9 }, 5,

@@ -31,7 +31,7 @@ import onnxruntime  # noqa: E402
 TOLERANCE = 1e-5
 ROWS, NEW_ROWS = 120, 40
 RESERVED = ["x", "label", "probabilities", "value"]  # names that no input for a column has
-ACTIVATIONS = ["relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu"]
+ACTIVATIONS = ["relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu", "softmax"]
 
 
 def table(kinds, n, draw, gaps):

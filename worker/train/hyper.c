@@ -14,10 +14,11 @@
 enum type { REAL, COUNT, WORD, FLAG, LIST };
 
 static const char *const activations[] = {
-    "relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu", NULL,
+    "relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu", "softmax", NULL,
 };
 static const enum asy_act activation_of[] = {
     ASY_ACT_RELU, ASY_ACT_TANH, ASY_ACT_GELU, ASY_ACT_SIGMOID, ASY_ACT_SILU, ASY_ACT_LEAKY_RELU,
+    ASY_ACT_SOFTMAX,
 };
 static const char *const paddings[] = { "same", "valid", NULL };
 static const char *const pools[] = { "max", "mean", "none", NULL };

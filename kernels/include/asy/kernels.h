@@ -79,12 +79,14 @@ void asy_dense_dw_ref(size_t rows, size_t in, size_t out, const float *dy, const
 
 /* exp and tanh are polynomials: relative error of exp below 2e-7 on [-87, 88] (outside it is held
  * at the ends), of tanh below 5e-7. NaN stays NaN in all of them. gelu is the tanh form of
- * Hendrycks and Gimpel 2016 (arXiv 1606.08415, section 2). leaky_relu has slope 0.01. */
+ * Hendrycks and Gimpel 2016 (arXiv 1606.08415, section 2). leaky_relu has slope 0.01. The softmax
+ * is none of the kernels that take an activation, which go number by number: asy_softmax() is. */
 enum asy_act {
     ASY_ACT_NONE, ASY_ACT_RELU, ASY_ACT_TANH, ASY_ACT_GELU, ASY_ACT_SIGMOID, ASY_ACT_SILU,
-    ASY_ACT_LEAKY_RELU,
+    ASY_ACT_LEAKY_RELU, ASY_ACT_SOFTMAX,
 };
-#define ASY_ACT_COUNT 7
+#define ASY_ACT_EACH 7 /* those that go number by number are below it */
+#define ASY_ACT_COUNT 8
 const char *asy_act_name(enum asy_act act); /* "relu" */
 /* Whether the gradient needs the layer's sum z beside its output y. If not, z and y may be one. */
 int asy_act_needs_sum(enum asy_act act);
@@ -106,6 +108,13 @@ void asy_act_ref(enum asy_act act, size_t n, const float *x, float *y);
 /* dx [n] = dy * act'(x), from x if asy_act_needs_sum(), else from act(x); dx may be dy. */
 void asy_act_grad(enum asy_act act, size_t n, const float *from, const float *dy, float *dx);
 void asy_act_grad_ref(enum asy_act act, size_t n, const float *from, const float *dy, float *dx);
+/* y [rows][cols] = e^(x - top) / their sum, of each row with its greatest as top; y may be x. A NaN
+ * makes its row NaN. */
+void asy_softmax(size_t rows, size_t cols, const float *x, float *y);
+void asy_softmax_ref(size_t rows, size_t cols, const float *x, float *y);
+/* dx [rows][cols] = y (dy - the row's sum of y dy), of y = softmax(x); dx may be dy. */
+void asy_softmax_grad(size_t rows, size_t cols, const float *y, const float *dy, float *dx);
+void asy_softmax_grad_ref(size_t rows, size_t cols, const float *y, const float *dy, float *dx);
 
 /* Dropout (Srivastava et al. 2014, section 4), scaled while training: of numbers first ..
  * first + n - 1 of a batch, y = 0 by chance, else x / (1 - rate); rate in 1/65536, 0 to 0.99. Which

@@ -59,6 +59,10 @@ enum asy_op_kind {
     ASY_OP_ACT,
     /* dy [rows][n], from (x or y, see asy_act_grad()) -> dx; dx may be dy. n: n. */
     ASY_OP_ACT_GRAD,
+    /* x [rows][n] -> y, by asy_softmax(); y may be x. n: n. */
+    ASY_OP_SOFTMAX,
+    /* dy [rows][n], y -> dx, by asy_softmax_grad(); dx may be dy. n: n. */
+    ASY_OP_SOFTMAX_GRAD,
     /* x [rows][n] -> y; y may be x. The gradient is the same for dy. value: rate. n: n, layer. */
     ASY_OP_DROPOUT,
     /* x [rows][n], scale [n], shift [n] -> y, stats [rows][2]; y may be x. value: epsilon. n: n. */

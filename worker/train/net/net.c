@@ -82,7 +82,8 @@ size_t asy__shape_vectors(struct asy__shape shape)
 
 double asy__init_spread(enum asy_act act, size_t in, size_t out)
 {
-    int glorot = act == ASY_ACT_NONE || act == ASY_ACT_TANH || act == ASY_ACT_SIGMOID;
+    int glorot = act == ASY_ACT_NONE || act == ASY_ACT_TANH || act == ASY_ACT_SIGMOID ||
+                 act == ASY_ACT_SOFTMAX;
 
     return sqrt(glorot ? 2.0 / ((double)in + (double)out) : 2.0 / (double)in);
 }

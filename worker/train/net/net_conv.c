@@ -9,7 +9,7 @@
 #include <asy/pool.h>
 
 enum { WEIGHT, BIAS };
-enum { SUM, FROM, PIXELS }; /* saved: z; which of a window; y before pooling, if there is one */
+enum { SUM, FROM }; /* saved: z, or y before pooling; which of a window */
 
 static struct asy_conv conv_of(const struct asy__layer *layer)
 {
@@ -74,7 +74,7 @@ static struct asy_op op_of(const struct asy__layer *layer, enum asy_op_kind kind
 {
     struct asy_conv c = conv_of(layer);
 
-    return (struct asy_op){ .kind = kind, .act = layer->desc.act, .per_row = 1,
+    return (struct asy_op){ .kind = kind, .act = asy__plan_act(layer), .per_row = 1,
                             .n = { c.h, c.w, c.in, c.out, c.kh, c.kw, c.stride, c.pad, c.groups,
                                    layer->desc.pool, layer->desc.pool } };
 }
@@ -137,6 +137,7 @@ static void forward(struct asy__plan *plan, struct asy__layer *layer)
     op.out[1] = layer->saved[SUM];
     op.out[2] = asy__plan_value(plan, 0, asy_conv_room(&c));
     asy__plan_emit(plan, &op);
+    asy__plan_act_rest(plan, layer, asy_conv_h(&c) * asy_conv_w(&c), layer->y);
     if (!layer->desc.pool)
         return;
     pool = pool_of(layer, ASY_OP_MAX_POOL);
@@ -152,20 +153,11 @@ static void forward(struct asy__plan *plan, struct asy__layer *layer)
 static struct asy_operand back_to_sums(struct asy__plan *plan, struct asy__layer *layer,
                                        size_t pixels, struct asy_operand dy, struct asy_operand dz)
 {
-    size_t out = layer->desc.width;
-
     if (asy__plan_is_normed(plan, layer))
         return dy;
-    if (layer->desc.act == ASY_ACT_NONE) {
-        asy__plan_emit(plan, &(struct asy_op){
-            .kind = ASY_OP_COLUMN_SUMS, .per_row = pixels, .n = { out }, .in = { dy },
-            .out = { asy__plan_grad_at(plan, layer, BIAS) } });
-        return dy;
-    }
-    asy__plan_emit(plan, &(struct asy_op){
-        .kind = ASY_OP_BIAS_ACT_GRAD, .act = layer->desc.act, .per_row = pixels, .n = { out },
-        .in = { dy, layer->saved[SUM] }, .out = { dz, asy__plan_grad_at(plan, layer, BIAS) } });
-    return dz;
+    return asy__plan_act_grad(plan, layer, pixels,
+                              &(struct asy__act_grad){ dy, dz, layer->saved[SUM],
+                                                       asy__plan_grad_at(plan, layer, BIAS) });
 }
 
 static struct asy_operand dz_room(struct asy__plan *plan, struct asy__layer *layer)

@@ -30,10 +30,11 @@ static void forward(struct asy__plan *plan, struct asy__layer *layer)
     struct asy_operand z = keeps ? asy__plan_value(plan, vectors * out, 0) : y;
 
     asy__plan_emit(plan, &(struct asy_op){
-        .kind = ASY_OP_DENSE, .act = layer->desc.act, .per_row = vectors, .n = { in, out },
+        .kind = ASY_OP_DENSE, .act = asy__plan_act(layer), .per_row = vectors, .n = { in, out },
         .in = { asy__plan_x(plan, layer, 0), asy__plan_tensor_at(plan, layer, WEIGHT),
                 asy__plan_tensor_at(plan, layer, BIAS) },
         .out = { y, z } });
+    asy__plan_act_rest(plan, layer, vectors, y);
     layer->y = y;
     layer->saved[0] = z;
 }
@@ -42,20 +43,13 @@ static void backward(struct asy__plan *plan, struct asy__layer *layer)
 {
     size_t vectors = asy__shape_vectors(layer->out), in = layer->in[0].channels;
     size_t out = layer->out.channels;
-    struct asy_operand dz = layer->dy, dx = { ASY_SPACE_NONE, 0 };
+    struct asy_operand dz, dx = { ASY_SPACE_NONE, 0 };
     int wants = asy__plan_wants(plan, layer, 0);
 
-    if (layer->desc.act == ASY_ACT_NONE) {
-        asy__plan_emit(plan, &(struct asy_op){
-            .kind = ASY_OP_COLUMN_SUMS, .per_row = vectors, .n = { out }, .in = { dz },
-            .out = { asy__plan_grad_at(plan, layer, BIAS) } });
-    } else {
-        dz = asy__plan_dy_room(plan, layer);
-        asy__plan_emit(plan, &(struct asy_op){
-            .kind = ASY_OP_BIAS_ACT_GRAD, .act = layer->desc.act, .per_row = vectors,
-            .n = { out }, .in = { layer->dy, layer->saved[0] },
-            .out = { dz, asy__plan_grad_at(plan, layer, BIAS) } });
-    }
+    dz = layer->desc.act == ASY_ACT_NONE ? layer->dy : asy__plan_dy_room(plan, layer);
+    dz = asy__plan_act_grad(plan, layer, vectors,
+                            &(struct asy__act_grad){ layer->dy, dz, layer->saved[0],
+                                                     asy__plan_grad_at(plan, layer, BIAS) });
     if (wants) { /* first, as the weights may change with dw */
         dx = asy__plan_value(plan, vectors * in, 0);
         asy__plan_emit(plan, &(struct asy_op){

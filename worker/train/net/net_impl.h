@@ -48,7 +48,7 @@ ASY_PRINTF(3, 4) int asy__plan_refuse(const struct asy__layer *layer, struct asy
 size_t asy__shape_vectors(struct asy__shape shape);
 /* Standard deviation of first weights with so many inputs and outputs: He et al. 2015 (arXiv
  * 1502.01852, section 2.2) before rectifiers and their relatives, Glorot and Bengio 2010 (equation
- * 12, as a normal) before tanh, sigmoid and where no activation follows. */
+ * 12, as a normal) before tanh, sigmoid, softmax and where no activation follows. */
 double asy__init_spread(enum asy_act act, size_t in, size_t out);
 
 /* Another layer, before this one; NULL: there is none. */
@@ -80,7 +80,23 @@ void asy__plan_emit(struct asy__plan *plan, const struct asy_op *op);
 void asy__plan_same(struct asy__plan *plan, struct asy__layer *layer);
 void asy__plan_pass_on(struct asy__plan *plan, struct asy__layer *layer);
 
+/* Of a layer with an activation, of vectors of out.channels numbers. Its own operation takes one
+ * that goes number by number; where that is not all, as of a softmax, another one follows, in place
+ * of y. */
+enum asy_act asy__plan_act(const struct asy__layer *layer);
+void asy__plan_act_rest(struct asy__plan *plan, const struct asy__layer *layer, size_t vectors,
+                        struct asy_operand y);
+
 /* ---- in backward() ---- */
+
+/* From the gradient of such a layer's outputs to that of their sums, and of the bias, which is over
+ * all vectors; returns where it is: dy where there is no activation, else dz, which may be dy.
+ * from: the sums, if asy_act_needs_sum(), else the outputs. */
+struct asy__act_grad {
+    struct asy_operand dy, dz, from, dbias;
+};
+struct asy_operand asy__plan_act_grad(struct asy__plan *plan, const struct asy__layer *layer,
+                                      size_t vectors, const struct asy__act_grad *of);
 
 /* The gradient of y: layer->dy, which may only be read; where to put one that takes its place: in
  * dy itself, unless others need that still. */

@@ -44,6 +44,18 @@ static const char batch_text[] =
     "    for (r = 0; r < rows; r++)\n"
     "        for (i = 0; i < n; i++, x++, y++)\n"
     "            *y = (*x - mean[i]) / sqrtf(variance[i] + epsilon) * weight[i] + bias[i];\n}\n";
+static const char softmax_text[] =
+    "\nstatic inline void @_softmax(int rows, int n, const float *x, float *y)\n{\n"
+    "    int r, i;\n\n"
+    "    for (r = 0; r < rows; r++, x += n, y += n) {\n"
+    "        float most = x[0], sum = 0;\n\n"
+    "        for (i = 1; i < n; i++)\n"
+    "            most = x[i] > most ? x[i] : most;\n"
+    "        for (i = 0; i < n; i++)\n"
+    "            sum += y[i] = expf(x[i] - most);\n"
+    "        for (i = 0; i < n; i++)\n"
+    "            y[i] /= sum;\n"
+    "    }\n}\n";
 static const char attention_text[] =
     "\n/* x: query, key and value of each token; s: room for a number of each. */\n"
     "static inline void @_attention(int tokens, int heads, int width, int causal, const float *x,"
@@ -139,6 +151,8 @@ static const char *activation(enum asy_act act)
         return "v / (1.0f + expf(-v))";
     case ASY_ACT_LEAKY_RELU:
         return "v < 0 ? 0.01f * v : v";
+    case ASY_ACT_SOFTMAX: /* has a text of its own */
+        break;
     }
     ASY_ASSERT(0, "activation %d", (int)act);
     return "";
@@ -302,6 +316,17 @@ static int has_text(const struct asy__net *net, size_t l, const char *text)
     return 0;
 }
 
+static void put_act(struct asy__writer *w, enum asy_act act)
+{
+    if (act == ASY_ACT_SOFTMAX)
+        put_template(w, softmax_text);
+    else
+        asy_buf_addf(w->to,
+                     "\nstatic inline void %s_%s(int n, const float *x, float *y)\n{\n"
+                     "    int i;\n\n    for (i = 0; i < n; i++) {\n        float v = x[i];\n\n"
+                     "        y[i] = %s;\n    }\n}\n", w->name, asy_act_name(act), activation(act));
+}
+
 static void put_functions(struct asy__writer *w)
 {
     const struct asy__net *net = w->export->model->net;
@@ -320,11 +345,7 @@ static void put_functions(struct asy__writer *w)
         put_template(w, pool_text);
     for (int act = ASY_ACT_NONE + 1; act < ASY_ACT_COUNT; act++)
         if (has_act[act])
-            asy_buf_addf(w->to,
-                         "\nstatic inline void %s_%s(int n, const float *x, float *y)\n{\n"
-                         "    int i;\n\n    for (i = 0; i < n; i++) {\n        float v = x[i];\n\n"
-                         "        y[i] = %s;\n    }\n}\n", w->name,
-                         asy_act_name((enum asy_act)act), activation((enum asy_act)act));
+            put_act(w, (enum asy_act)act);
 }
 
 /* Weights, or what is learnt of places; then bias and running statistics, if it has them. */
@@ -376,27 +397,38 @@ size_t asy__header_net_arrays(const struct asy__net *net)
     return n;
 }
 
-static void put_layer(struct asy__writer *w, const struct asy__layer *layer, const size_t *arrays)
+/* The call of a layer's activation, of so many numbers of array x. */
+static void call_act(struct asy__writer *w, const struct asy__layer *layer, size_t n, const char *x,
+                     const char *y)
 {
     const char *act = asy_act_name(layer->desc.act);
+    size_t channels = layer->out.channels;
+
+    if (layer->desc.act == ASY_ACT_SOFTMAX)
+        asy_buf_addf(w->to, "    %s_%s(%zu, %zu, %s, %s);\n", w->name, act, n / channels, channels,
+                     x, y);
+    else
+        asy_buf_addf(w->to, "    %s_%s(%zu, %s, %s);\n", w->name, act, n, x, y);
+}
+
+static void put_layer(struct asy__writer *w, const struct asy__layer *layer, const size_t *arrays)
+{
     int pooled = layer->desc.kind == ASY__CONV && layer->desc.pool;
     struct turn turn = { .layer = layer, .l = layer->number };
-    char names[ASY__LAYER_INS][32];
+    char names[ASY__LAYER_INS][32], own[32];
 
     if (passes_on(layer))
         return;
     for (size_t i = 0; i < layer->type->ins; i++)
         turn.x[i] = array_of(layer, i, arrays, names[i]);
+    snprintf(own, sizeof own, "%c%zu", pooled ? 's' : 'y', turn.l);
     if (is_act(layer)) {
-        asy_buf_addf(w->to, "    %s_%s(%zu, %s, y%zu);\n", w->name, act,
-                     asy__shape_size(layer->out), turn.x[0], turn.l);
+        call_act(w, layer, asy__shape_size(layer->out), turn.x[0], own);
         return;
     }
     kinds[layer->desc.kind].call(w, &turn);
     if (layer->desc.act != ASY_ACT_NONE)
-        asy_buf_addf(w->to, "    %s_%s(%zu, %c%zu, %c%zu);\n", w->name, act,
-                     pooled ? conv_size(layer) : asy__shape_size(layer->out), pooled ? 's' : 'y',
-                     turn.l, pooled ? 's' : 'y', turn.l);
+        call_act(w, layer, pooled ? conv_size(layer) : asy__shape_size(layer->out), own, own);
     if (pooled)
         asy_buf_addf(w->to, "    %s_pool(0, %zu, %zu, %zu, %zu, %zu, 0, s%zu, y%zu);\n", w->name,
                      conv_side(&layer->desc, layer->in[0].height),

@@ -21,7 +21,8 @@ static const char *gelu(struct asy__graph *g, const char *x)
     return ASY__NODE(g, "Mul", ASY__NODE(g, "Mul", x, asy__graph_float(g, 0.5f)), gate);
 }
 
-static const char *activation(struct asy__graph *g, enum asy_act act, const char *x)
+/* channels: the dimension of x that has them. */
+static const char *activation(struct asy__graph *g, enum asy_act act, int channels, const char *x)
 {
     switch (act) {
     case ASY_ACT_NONE:
@@ -39,6 +40,10 @@ static const char *activation(struct asy__graph *g, enum asy_act act, const char
     case ASY_ACT_LEAKY_RELU:
         x = ASY__NODE(g, "LeakyRelu", x);
         asy__graph_attr_float(g, "alpha", 0.01f);
+        return x;
+    case ASY_ACT_SOFTMAX:
+        x = ASY__NODE(g, "Softmax", x);
+        asy__graph_attr_int(g, "axis", channels);
         return x;
     }
     ASY_ASSERT(0, "activation %d", (int)act);
@@ -96,7 +101,7 @@ static const char *dense(struct asy__graph *g, const struct asy__model *model,
     } else {
         y = ASY__NODE(g, "Add", ASY__NODE(g, "MatMul", x[0], ASY__NODE(g, "Transpose", w)), b);
     }
-    return activation(g, layer->desc.act, y);
+    return activation(g, layer->desc.act, -1, y);
 }
 
 static const char *add(struct asy__graph *g, const struct asy__model *model,
@@ -116,7 +121,7 @@ static const char *act(struct asy__graph *g, const struct asy__model *model,
                        const struct asy__layer *layer, const char *const *x)
 {
     (void)model;
-    return activation(g, layer->desc.act, x[0]);
+    return activation(g, layer->desc.act, -1, x[0]);
 }
 
 static const char *dropout(struct asy__graph *g, const struct asy__model *model,
@@ -203,7 +208,7 @@ static const char *conv(struct asy__graph *g, const struct asy__model *model,
     attr_pair(g, "strides", d->stride ? d->stride : 1, 2);
     attr_pair(g, "pads", d->pad, 4);
     asy__graph_attr_int(g, "group", (int64_t)(d->groups ? d->groups : 1));
-    y = activation(g, d->act, y);
+    y = activation(g, d->act, 1, y);
     if (d->pool)
         y = windows(g, "MaxPool", y, d->pool, d->pool, 0);
     return from_image(g, model, y, layer->out);
