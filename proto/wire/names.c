@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * names.c - the words for the enumerations of events and messages. */
 #include "codec.h"
+#include <string.h>
 
 #define LOOKUP(names, value) ((value) < ASY_ARRAY_LEN(names) ? (names)[value] : NULL)
 
@@ -127,4 +128,9 @@ int asy_trial_state_ended(enum asy_trial_state state)
 {
     return state == ASY_TRIAL_COMPLETE || state == ASY_TRIAL_PRUNED ||
            state == ASY_TRIAL_FAILED || state == ASY_TRIAL_CANCELLED;
+}
+
+int asy_artifact_is_left(const char *name)
+{
+    return !strcmp(name, "checkpoint") || !strcmp(name, "model") || !strcmp(name, ASY_SCORES_FILE);
 }

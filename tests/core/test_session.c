@@ -848,6 +848,33 @@ static void records_are_kept_and_answered(void)
     world_close(&w);
 }
 
+/* A run that has a model on record is given its file, so nobody may say that it has one. */
+static void what_attempts_leave_is_not_recorded_by_others(void)
+{
+    static const struct { const char *name; int want; } cases[] = {
+        { "model", ASY_E_DENIED },    { "scores.json", ASY_E_DENIED },
+        { "checkpoint", ASY_E_DENIED }, { "model.txt", 0 }, { "notes", 0 },
+    };
+    struct asy_msg msg = { .type = ASY_MSG_RECORD };
+    struct world w;
+
+    if (begin(&w, 1)) {
+        world_submit(&w, CLIENT_PEER, OWNER, 1, STUDY, 0);
+        msg.record.study = "a";
+        msg.record.event.kind = ASY_EV_ARTIFACT;
+        memset(&msg.record.event.artifact.sha, 7, sizeof msg.record.event.artifact.sha);
+        msg.record.event.artifact.path = "/artifacts/07/07";
+        for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+            for (msg.record.trial = -1; msg.record.trial < 1; msg.record.trial++) {
+                msg.record.event.artifact.name = cases[i].name;
+                world_msg(&w, CLIENT_PEER, OWNER, &msg);
+                T_EQ(cases[i].name, w.reply_code, cases[i].want);
+            }
+        T_EQ("kept", world_count(&w, ASY_EV_ARTIFACT), 4);
+    }
+    world_close(&w);
+}
+
 static const char *live_of(struct world *w, const char *key, const char *what, struct asy_buf *buf)
 {
     struct asy_jsonw j;
@@ -944,5 +971,6 @@ T_MAIN("session", T_TEST(who_does_not_fit_is_rejected_with_a_reason), T_TEST(lim
        T_TEST(questions_are_few_at_a_time),
        T_TEST(an_idle_coordinator_quits), T_TEST(told_to_stay_it_does),
        T_TEST(records_are_kept_and_answered),
+       T_TEST(what_attempts_leave_is_not_recorded_by_others),
        T_TEST(a_question_is_answered_as_its_asker_may_see),
        T_TEST(another_users_study_that_goes_first_is_not_named))

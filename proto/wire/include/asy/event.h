@@ -230,6 +230,8 @@ const char *asy_trial_state_name(enum asy_trial_state state);
 const char *asy_end_name(enum asy_end end);
 /* Whether a trial state is final. */
 int asy_trial_state_ended(enum asy_trial_state state);
+/* Whether artifacts of that name are what attempts leave: checkpoints, models, how these did. */
+int asy_artifact_is_left(const char *name);
 
 /* Memory for decoded events: grows, is reset as a whole (and then keeps up to 1 MiB). */
 struct asy_arena;
