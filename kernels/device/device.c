@@ -122,7 +122,7 @@ int asy__device_alloc(struct asy_device *device, size_t n, struct asy__mem **ret
     if (rc)
         return rc;
     if (__builtin_mul_overflow(n ? n : 1, sizeof(float), &bytes))
-        return end(device, asy_fail(err, ASY_E_NOMEM, "an array of %zu numbers", n), err);
+        return end(device, asy_fail(err, ASY_E_TOOBIG, "an array of %zu numbers", n), err);
     return end(device, device->driver->alloc(device->dev, bytes, ret_mem, err), err);
 }
 

@@ -30,6 +30,7 @@ struct asy_device_net {
     struct asy__rows at_hand, held;
     struct asy__mem *picked; /* [rows_most]: numbers of rows */
     size_t room_n;           /* floats */
+    size_t bytes;            /* all that is made with the net, but little of its update */
     struct asy__update_state update;
 };
 /* The array has that many floats; 0: it is not kept. */

@@ -4,13 +4,12 @@
 #include "impl.h"
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 struct asy__cl asy__cl;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static char trouble[160]; /* why there is no OpenCL; "": there is */
+static struct asy_error trouble = ASY_ERROR_INIT; /* why there is no OpenCL; code 0: there is */
 
 static void load(void)
 {
@@ -25,15 +24,15 @@ static void load(void)
     void *library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL);
 
     if (!library) {
-        snprintf(trouble, sizeof trouble,
-                 "there is no libOpenCL.so.1 (package ocl-icd-libopencl1)");
+        asy_fail(&trouble, ASY_E_NOENT, "there is no libOpenCL.so.1 (package ocl-icd-libopencl1)");
         return;
     }
     for (size_t i = 0; i < ASY_ARRAY_LEN(functions); i++) {
         void *symbol = dlsym(library, functions[i].name);
 
         if (!symbol) {
-            snprintf(trouble, sizeof trouble, "libOpenCL.so.1 has no %s", functions[i].name);
+            asy_fail(&trouble, ASY_E_UNSUPPORTED, "libOpenCL.so.1 has no %s: it is older than "
+                     "OpenCL 1.2, or not whole (package ocl-icd-libopencl1)", functions[i].name);
             return;
         }
         memcpy((char *)&asy__cl + functions[i].at, &symbol, sizeof symbol);
@@ -43,7 +42,7 @@ static void load(void)
 int asy__cl_load(struct asy_error *err)
 {
     pthread_once(&once, load);
-    return *trouble ? asy_fail(err, ASY_E_NOENT, "%s", trouble) : 0;
+    return trouble.code ? asy_fail(err, trouble.code, "%s", trouble.text) : 0;
 }
 
 static const struct {

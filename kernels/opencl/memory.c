@@ -58,7 +58,7 @@ int asy__cl_alloc(struct asy__dev *dev, size_t bytes, struct asy__mem **ret_mem,
     int rc;
 
     if (bytes > dev->alloc_most)
-        return asy_fail(err, ASY_E_NOMEM,
+        return asy_fail(err, ASY_E_TOOBIG,
                         "an array of %zu bytes, and the device gives at most %llu at once "
                         "(CL_DEVICE_MAX_MEM_ALLOC_SIZE)",
                         bytes, (unsigned long long)dev->alloc_most);

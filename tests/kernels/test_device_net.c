@@ -6,6 +6,7 @@
  * a smooth problem with small rates that stays below 1e-4 of the loss. */
 #include "device_mlp.h"
 #include "device_leaks.h"
+#include "frame.h"
 #include <stdlib.h>
 
 static struct asy_device *device;
@@ -359,6 +360,7 @@ static void what_devices_lack_is_refused_by_name(void)
     struct asy_device_net_desc desc = { .eval = &op, .n_eval = 1, .eval_rows = 1 };
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_device_net *net = NULL;
+    struct asy__mem *array = NULL;
 
     if (!open_device())
         return;
@@ -369,10 +371,40 @@ static void what_devices_lack_is_refused_by_name(void)
     T_HAS("bf16", err.text, "mixed precision (operation 'dense')");
     op.flags = 0;
     desc.n_work = SIZE_MAX / 8;
-    T_EQ("memory", asy_device_net_create(device, &desc, &net, &err), ASY_E_NOMEM);
+    T_EQ("memory", asy_device_net_create(device, &desc, &net, &err), ASY_E_TOOBIG);
     T_HAS("memory", err.text, asy_device_info(device)->name);
     T_HAS("memory", err.text, "opencl device");
-    T_HAS("memory", err.text, "CL_DEVICE_MAX_MEM_ALLOC_SIZE");
+    T_HAS("memory", err.text, "MiB for itself and 1 rows at a time");
+    T_EQ("array", asy__device_alloc(device, SIZE_MAX / 8, &array, &err), ASY_E_TOOBIG);
+    T_HAS("array", err.text, "CL_DEVICE_MAX_MEM_ALLOC_SIZE");
+}
+
+/* What cannot be there even if nobody else has any of it: the device's memory as it is told. */
+static void a_network_beyond_all_memory_is_too_big(void)
+{
+    struct asy_device_net *nets[3] = { NULL };
+    struct asy_error err = ASY_ERROR_INIT;
+    uint64_t memory;
+    size_t one;
+
+    if (!open_device() || !T_OK(asy_device_net_create(device, &mlp_desc, &nets[0], &err), &err))
+        return;
+    memory = device->info.memory;
+    one = device->in_nets;
+    T_TRUE(one > MLP_PARAMS * 5 * sizeof(float));
+    device->info.memory = 2 * one;
+    T_OK(asy_device_net_create(device, &mlp_desc, &nets[1], &err), &err);
+    T_EQ("third", asy_device_net_create(device, &mlp_desc, &nets[2], &err), ASY_E_TOOBIG);
+    T_HAS("third", err.text, ", with its other folds, and all of the device's memory are ");
+    asy_device_net_destroy(nets[0]);
+    T_OK(asy_device_net_create(device, &mlp_desc, &nets[2], &err), &err);
+    asy_device_net_destroy(nets[1]);
+    asy_device_net_destroy(nets[2]);
+    T_EQ("left", device->in_nets, 0);
+    device->info.memory = one - 1;
+    T_EQ("alone", asy_device_net_create(device, &mlp_desc, &nets[0], &err), ASY_E_TOOBIG);
+    T_EQ("left", device->in_nets, 0);
+    device->info.memory = memory;
 }
 
 static void devices_are_listed(void)
@@ -405,4 +437,5 @@ T_MAIN("device-net", T_TEST(devices_are_listed), T_TEST(every_update_follows_the
        T_TEST(gradients_add_up), T_TEST(outputs_are_of_the_parameters_asked_for),
        T_TEST(rows_are_judged_where_they_are),
        T_TEST(a_wide_layer_takes_a_part_of_a_batch), T_TEST(what_devices_lack_is_refused_by_name),
+       T_TEST(a_network_beyond_all_memory_is_too_big),
        T_TEST(close_device))

@@ -58,6 +58,28 @@ def ranks_have_a_device_each(home):
     equal("complete", study["complete"], 2)
 
 
+BIG = """assay: 1
+name: big
+run: {{model: cnn, filters: 400, blocks: 4, hidden: 0, norm: layer, batch_size: 1200, image_height: 8,
+      image_width: 8, image_channels: 1, length: {{max: 1}}}}
+data: {{file: {source}/examples/data/digits.csv.gz, label: -1}}
+objective: {{metric: val_loss, goal: minimize, take: best}}
+parameters: {{lr: {{min: 0.002, max: 0.02, scale: log}}}}
+search: {{sampler: random, seed: 3}}
+budget: {{trials: 1}}
+retries: 3
+resources: {{cores: 1, memory: 8GiB, device: opencl}}
+"""
+
+
+def what_no_device_could_hold_fails_at_once(home):
+    """PoCL says that it has 1 GiB (POCL_MEMORY_LIMIT)."""
+    home.write("big.yaml", BIG.format(source=SOURCE))
+    home.run("run", "big.yaml", code=1)
+    has("why", home.run("explain", "big", "0")[0], "rows at a time, and all of the device's memory are 1024 MiB")
+    equal("attempts", home.json("show", "big", "0")["attempts"], 1)
+
+
 def a_device_that_is_not_there_is_told(home):
     home.write("cuda.yaml", STUDY.format(name="cuda", source=SOURCE, resources="gpus: 1, device: cuda"))
     home.run("run", "cuda.yaml", code=1)
@@ -81,7 +103,9 @@ def what_is_no_gpu_is_not_taken_for_one(home):
 
 def test():
     with Home() as home:
+        home.env["POCL_MEMORY_LIMIT"] = "1"
         a_network_learns_on_a_device(home)
+        what_no_device_could_hold_fails_at_once(home)
         ranks_have_a_device_each(home)
         what_is_no_gpu_is_not_taken_for_one(home)
     with Home() as home:

@@ -33,6 +33,7 @@ static struct {
     size_t nets, holds, fewest; /* fewest: nets that were there when rows were to be held */
     size_t allocations;         /* of the device, since the last rows were held */
     const struct asy_device_net *of[8]; /* whose sums were read, in the order of the first time */
+    uint64_t memory; /* that the device is to say it has; 0: as it does */
     size_t n_of, poisoned; /* poisoned: from 1, the one whose loss is made no number; 0: none */
 } calls;
 
@@ -57,6 +58,8 @@ int __wrap_asy_device_net_create(struct asy_device *device, const struct asy_dev
                                  struct asy_device_net **ret_net, struct asy_error *err)
 {
     calls.nets++;
+    if (calls.memory)
+        device->info.memory = calls.memory;
     return __real_asy_device_net_create(device, desc, ret_net, err);
 }
 
@@ -397,6 +400,27 @@ static void networks_have_their_memory_before_rows(void)
     }
 }
 
+/* No fault of the machine, which the trial would be tried again for (ASY_E_NOMEM). */
+static void a_network_beyond_the_memory_is_too_big(void)
+{
+    struct asy_json *job = kit_job(KIT_DIGITS, "\"label\":-1", "val_loss", "minimize", 1,
+                                   SHORT ",\"hidden\":2000", "");
+    struct log log = { .epochs = 0 };
+    struct asy_error err = ASY_ERROR_INIT;
+    char dir[64];
+
+    calls.memory = 3u << 20;
+    if (T_TRUE(kit_dir(dir) && job)) {
+        T_EQ("code", train("opencl", job, dir, NULL, &log, &err), ASY_E_TOOBIG);
+        T_HAS("text", err.text, "the network needs ");
+        T_HAS("text", err.text, "256 rows at a time, and all of the device's memory are 3 MiB");
+        T_EQ("steps", log.steps, 0);
+    }
+    calls.memory = 0;
+    kit_rmdir(dir);
+    asy_json_destroy(job);
+}
+
 #define COLUMNS 300
 #define ROWS 1500 /* with so many columns, more than a device that is a cpu gets a copy of */
 
@@ -521,6 +545,7 @@ int main(void)
         T_TEST(no_checkpoint_is_made_of_what_diverged),
         T_TEST(a_training_of_all_rows_that_diverges_is_noticed),
         T_TEST(networks_have_their_memory_before_rows),
+        T_TEST(a_network_beyond_the_memory_is_too_big),
         T_TEST(a_cpu_makes_no_copy_of_many_rows),
         T_TEST(what_was_trained_there_goes_on_here),
         T_TEST(a_device_that_is_gone_fails_one_job),

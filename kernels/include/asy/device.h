@@ -94,7 +94,9 @@ struct asy_device_net_desc {
     size_t n_spans;
 };
 struct asy_device_net;
-/* ASY_E_UNSUPPORTED: an operation that devices do not have, by its name. Arrays are zeros. */
+/* ASY_E_UNSUPPORTED: an operation that devices do not have, by its name. ASY_E_TOOBIG: it would not
+ * fit into all of the device's memory beside the nets that are there, with both sizes, or the device
+ * gives no array of such a size. ASY_E_NOMEM: there is not so much now. Arrays are zeros. */
 ASY_MUST_CHECK int asy_device_net_create(struct asy_device *device,
                                          const struct asy_device_net_desc *desc,
                                          struct asy_device_net **ret_net, struct asy_error *err);
@@ -111,7 +113,7 @@ ASY_MUST_CHECK int asy_device_net_rows(struct asy_device_net *net, size_t rows, 
                                        const int32_t *label, const float *target,
                                        struct asy_error *err);
 /* All rows of a data set, to be picked from: as above; kept until the next call or destroy.
- * ASY_E_NOMEM: the device does not hold them, and nothing has changed. */
+ * ASY_E_NOMEM, ASY_E_TOOBIG: the device does not hold them, and nothing has changed. */
 ASY_MUST_CHECK int asy_device_net_hold(struct asy_device_net *net, size_t rows, const float *x,
                                        const int32_t *label, const float *target,
                                        struct asy_error *err);
