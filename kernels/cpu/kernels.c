@@ -12,6 +12,7 @@
 #include "bf16.h"
 #include "conv.h"
 #include "gemm.h"
+#include "isa.h"
 #include "pool.h"
 #include <math.h>
 #include <pthread.h>
@@ -34,34 +35,64 @@ static void set_name(void)
              products == ASY_PRODUCTS_BLAS ? "openblas" : gemm->name, fused->name, bf16->name);
 }
 
-static void choose(void)
+/* The widest that this processor has. */
+static enum asy__isa widest(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
-        fused = &asy__fused_avx512;
-    else if (__builtin_cpu_supports("avx2"))
-        fused = &asy__fused_avx2;
-    if (fused == &asy__fused_avx512)
-        fit = &asy__fit_avx512;
-    else if (fused == &asy__fused_avx2)
-        fit = &asy__fit_avx2;
-    if (fused == &asy__fused_avx512)
-        gemm = &asy__gemm_avx512;
-    else if (fused == &asy__fused_avx2 && __builtin_cpu_supports("fma"))
-        gemm = &asy__gemm_avx2;
-    if (fused != &asy__fused_base)
-        pool = fused == &asy__fused_avx512 ? &asy__pool_avx512 : &asy__pool_avx2;
-    if (fused != &asy__fused_base)
-        batch = fused == &asy__fused_avx512 ? &asy__batch_avx512 : &asy__batch_avx2;
-    if (gemm != &asy__gemm_base)
-        conv = gemm == &asy__gemm_avx512 ? &asy__conv_avx512 : &asy__conv_avx2;
-    if (gemm == &asy__gemm_avx512 && asy__bf16_amx_is_here())
-        bf16 = &asy__bf16_amx;
+        return ASY__ISA_AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return ASY__ISA_AVX2;
 #endif
+    return ASY__ISA_BASE;
+}
+
+static void compute_by(enum asy__isa isa)
+{
+#if defined(__x86_64__)
+    static const struct asy__fused *const fuseds[] = { &asy__fused_base, &asy__fused_avx2,
+                                                       &asy__fused_avx512 };
+    static const struct asy__fit *const fits[] = { &asy__fit_base, &asy__fit_avx2,
+                                                   &asy__fit_avx512 };
+    static const struct asy__gemm *const gemms[] = { &asy__gemm_base, &asy__gemm_avx2,
+                                                     &asy__gemm_avx512 };
+    static const struct asy__conv *const convs[] = { &asy__conv_base, &asy__conv_avx2,
+                                                     &asy__conv_avx512 };
+    static const struct asy__pool *const pools[] = { &asy__pool_base, &asy__pool_avx2,
+                                                     &asy__pool_avx512 };
+    static const struct asy__batch *const batches[] = { &asy__batch_base, &asy__batch_avx2,
+                                                        &asy__batch_avx512 };
+
+    fused = fuseds[isa];
+    fit = fits[isa];
+    gemm = gemms[isa];
+    conv = convs[isa];
+    pool = pools[isa];
+    batch = batches[isa];
+    bf16 = isa == ASY__ISA_AVX512 && asy__bf16_amx_is_here() ? &asy__bf16_amx : &asy__bf16_rounded;
+#else
+    (void)isa;
+#endif
+}
+
+static void choose(void)
+{
+    compute_by(widest());
     asy__blas_init(blas, sizeof blas);
     set_name();
+}
+
+enum asy__isa asy__kernels_limit(enum asy__isa most)
+{
+    enum asy__isa isa = widest();
+
+    asy_kernels_init();
+    isa = most < isa ? most : isa;
+    compute_by(isa);
+    set_name();
+    return isa;
 }
 
 void asy_kernels_init(void)
