@@ -35,9 +35,9 @@ build() { # preset, targets
     rm -f "build-$preset.log"
     cmake --build --preset "$preset" -j "$jobs" --target "${@:-all}" -- --quiet
 }
-# What test_onnx runs in; without it that test is skipped.
-onnx_environment() {
-    local folder=build/onnx wanted=tests/train/onnx-requirements.txt
+# A Python environment below build/, of the packages that a file names; status 1: there is none.
+environment() { # name, file
+    local folder=build/$1 wanted=$2
     cmp -s "$wanted" "$folder/installed.txt" && return
     echo "== install $(tr '\n' ' ' <"$wanted")"
     rm -rf "$folder"
@@ -45,7 +45,20 @@ onnx_environment() {
         "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" &&
         cp "$wanted" "$folder/installed.txt" && return
     rm -rf "$folder"
-    echo "test.sh: onnxruntime could not be installed; test_onnx is skipped" >&2
+    return 1
+}
+# What test_onnx runs in, and the compiler of CUDA's kernels: without them such tests are skipped.
+environments() {
+    environment onnx tests/train/onnx-requirements.txt ||
+        echo "test.sh: onnxruntime could not be installed; test_onnx is skipped" >&2
+    environment cuda tests/kernels/cuda-requirements.txt && link_cuda ||
+        echo "test.sh: NVRTC could not be installed; where there is no other, its tests are skipped" >&2
+}
+link_cuda() { # as a toolkit's own folder has them
+    local packages
+    packages=$(build/cuda/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    ln -sfn "$packages/nvidia/cuda_nvrtc/lib" build/cuda/lib64
+    ln -sf "$packages/nvidia/cuda_nvcc/bin/ptxas" build/cuda/bin/ptxas
 }
 under=() # what ctest is run by
 check() { # preset, ctest options
@@ -73,7 +86,7 @@ check_tsan() {
     return "$status"
 }
 
-onnx_environment
+environments
 if [ "$mode" != quick ]; then
     build asan
     check asan "${slow[@]}"

@@ -176,10 +176,23 @@ static size_t read_report(FILE *report)
     return n;
 }
 
-static void registers_suffice(void)
+/* Of the toolkit that NVRTC is of: the system's, else that of CUDA_HOME. */
+static const char *assembler(void)
 {
     static const char *const programs[] = { "/usr/local/cuda/bin/ptxas", "/usr/bin/ptxas" };
-    const char *program = access(programs[0], X_OK) == 0 ? programs[0] : programs[1];
+    static char path[200];
+    const char *home = getenv("CUDA_HOME");
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(programs); i++)
+        if (access(programs[i], X_OK) == 0)
+            return programs[i];
+    snprintf(path, sizeof path, "%s/bin/ptxas", home ? home : "");
+    return path;
+}
+
+static void registers_suffice(void)
+{
+    const char *program = assembler();
     char path[] = "/tmp/test_cuda_ptx.XXXXXX", command[300];
     size_t n = 0;
     char *ptx = NULL;
