@@ -114,7 +114,7 @@ static void train(const struct asy_json *node, struct asy__net *net, size_t labe
 
         ASY_IGNORE(learner.type->gradient(&learner, &batch, bench.grads, &score, NULL));
         got = score.loss / (double)n; /* (a network's gradient cannot fail) */
-        worst = fmax(worst, fabs(got - want) / fmax(1, want));
+        worst = fmax(worst, fabs(got - want) / fmax(1e-3, want));
         update(node, step, net->n_params);
     }
     snprintf(name, sizeof name, "%s, %s, %zu steps",
