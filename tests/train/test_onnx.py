@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exported models: what onnxruntime makes of the ONNX file, and a C compiler of the header, against
-what assay-trainer itself predicts, on rows with gaps and with categories that are new.
+what assay-trainer itself predicts, on rows with gaps and with categories that are new. And files that
+are safetensors, as that package reads them.
 
     test_onnx.py BIN NETS SOURCE VENV    NETS is the program export_nets; VENV has what
                                            onnx-requirements.txt names, scripts/test.sh makes it
@@ -26,6 +27,8 @@ if os.path.realpath(sys.prefix) != os.path.realpath(VENV):
 import numpy  # noqa: E402
 import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
+import safetensors  # noqa: E402
+import safetensors.numpy  # noqa: E402
 
 # Ours and theirs round differently, often; 1e-5 of the largest answer is a hundred ulps.
 TOLERANCE = 1e-5
@@ -315,6 +318,29 @@ def check_nets(folder):
         print(f"ok {name}:", ", ".join(f"{key} {value:.2g}" for key, value in off.items()))
 
 
+def check_safetensors(folder):
+    """Models and checkpoints, with the optimiser's state: names, shapes and finite numbers."""
+    path, order = os.path.join(folder, "digits.csv"), os.path.join(folder, "digits.json")
+    kinds, wanted = ["number"] * 3, {"model": {"layers.0.weight": (6, 3), "layers.0.bias": (6,)},
+                                     "checkpoint": {"params": (80,), "m": (80,), "v": (80,)}}
+    Case("digits", "mlp", kinds, "two").write(path, table(kinds, ROWS, random.Random(1), None), True)
+    said = job("digits", "mlp", path, {"hidden": 6, "layers": 1, "optimizer": "adam"}, {}, "val_loss", {})
+    for until, key in (5, "model"), (2, "checkpoint"):
+        with open(order, "w") as f:
+            json.dump({**said, "until": until}, f)
+        lines = [json.loads(line) for line in trainer("--run", order, "--dir", folder).splitlines()]
+        file = lines[-1]["end"]["model"] if key == "model" else \
+            next(line["checkpoint"] for line in lines if "checkpoint" in line)
+        tensors = safetensors.numpy.load_file(file)
+        with safetensors.safe_open(file, "numpy") as opened:
+            described = opened.metadata()
+        shapes = {name: tensor.shape for name, tensor in tensors.items()}
+        if not described or not wanted[key].items() <= shapes.items() or \
+                not all(numpy.isfinite(tensor).all() for tensor in tensors.values()):
+            raise AssertionError(f"{key}: {described}, {shapes}")
+        print(f"ok {key}: {shapes}")
+
+
 TEXT = "one fish, two fish, red fish, blue fish; \u00e9t\u00e9. " * 20
 
 
@@ -444,6 +470,7 @@ def main():
             check_text(folder, False)
             check_text(folder, True)
             check_texts(folder)
+            check_safetensors(folder)
         except Exception as error:  # each case is reported
             failed = 1
             print(f"not ok nets: {error!r}", flush=True)
