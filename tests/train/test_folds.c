@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <asy/rng.h>
 #include <asy/training.h>
-#include "data/data.h"
+#include "trainer_impl.h"
 
 /* ---- which rows ------------------------------------------------------------------------------ */
 
@@ -283,6 +283,31 @@ out:
     asy_json_destroy(plain);
 }
 
+/* What a batch takes is there once, however many trainings there are: larger batches make none of
+ * their blocks larger. */
+static void trainings_share_the_room_of_a_batch(void)
+{
+    static const char *const params[] = { SMALL, "\"hidden\":16,\"layers\":1,\"batch_size\":700" };
+    size_t kept[2] = { 0 }, passing[2] = { 0 };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct asy_json *job = kit_family_job("mlp", KIT_DIGITS, "\"split\":{\"folds\":3}",
+                                              "val_loss", "minimize", 1, params[i], "");
+        struct bench b;
+
+        if (set_up(&b) && T_OK(train(&b, job, NULL), &b.err)) {
+            T_EQ("places", trainer->n_places, 5); /* the whole, three folds and all rows */
+            for (size_t k = 1; k < trainer->n_places; k++)
+                kept[i] += trainer->places[k].arena.n;
+            passing[i] = trainer->passing.n;
+        }
+        asy_json_destroy(job);
+        tear_down(&b);
+    }
+    T_EQ("kept", kept[0], kept[1]);
+    T_TRUE(passing[1] > passing[0] + 600 * 64); /* rows of so many features */
+}
+
 /* Numbers are scaled by each division's own rows. */
 static void numbers_have_errors_in_their_units(void)
 {
@@ -447,6 +472,7 @@ out:
 T_MAIN("folds", T_TEST(folds_divide_the_rows), T_TEST(repeats_split_anew),
        T_TEST(rows_too_few_for_folds_are_refused),
        T_TEST(metrics_are_means_and_the_model_is_of_all_rows), T_TEST(trainings_follow_each_other),
-       T_TEST(numbers_have_errors_in_their_units), T_TEST(a_text_has_folds),
+       T_TEST(trainings_share_the_room_of_a_batch), T_TEST(numbers_have_errors_in_their_units),
+       T_TEST(a_text_has_folds),
        T_TEST(resumed_folds_end_with_the_same_bits),
        T_TEST(checkpoints_that_do_not_fit_are_refused))

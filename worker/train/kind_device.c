@@ -262,14 +262,19 @@ static void destroy(struct asy__run *run)
     asy__kind_net.destroy(run);
 }
 
+static size_t own(const struct asy__run *run)
+{
+    return asy__kind_net.own(run);
+}
+
 static size_t room(const struct asy__run *run)
 {
     return asy__kind_net.room(run);
 }
 
-static int bind(struct asy__run *run, float *memory, struct asy_error *err)
+static int bind(struct asy__run *run, float *memory, float *passing, struct asy_error *err)
 {
-    return asy__kind_net.bind(run, memory, err);
+    return asy__kind_net.bind(run, memory, passing, err);
 }
 
 static int parts(struct asy__run *run, int is_best, struct asy__model_parts *ret,
@@ -291,6 +296,7 @@ static int report(struct asy__run *run, const struct asy__model_parts *parts,
 const struct asy__kind asy__kind_device = {
     .data = asy__run_data,
     .plan = plan,
+    .own = own,
     .room = room,
     .bind = bind,
     .begin = begin,

@@ -86,7 +86,7 @@ static int find_data(struct asy__run *run, struct asy_error *err)
     if (rc < 0)
         return rc;
     first = run->folds->runs;
-    rc = asy__run_set_up(first, err); /* as a whole: a plug-in has its data from its beginning on */
+    rc = asy__run_plan(first, err); /* as a whole: a plug-in has its data from its beginning on */
     run->data = first->data;
     return rc;
 }
@@ -100,7 +100,7 @@ static int plan(struct asy__run *run, struct asy_error *err)
     for (size_t k = 0; k < f->n; k++) {
         struct asy__run *one = &f->runs[k];
 
-        if (k > 0 && (rc = asy__run_set_up(one, err)) < 0)
+        if (k > 0 && (rc = asy__run_plan(one, err)) < 0)
             return rc;
         asy__job_identity(one->job, one->data, &f->identities[k]);
         if ((rc = asy_buf_check(&f->identities[k], "a training's identity", err)) < 0)
@@ -110,7 +110,7 @@ static int plan(struct asy__run *run, struct asy_error *err)
         run->n_batches += one->n_batches;
     }
     run->batch = run->n_train / run->n_batches; /* in the mean */
-    return 0;
+    return asy__memory_own(f->runs, f->n, err);
 }
 
 static int share(struct asy__run *run, struct asy_error *err)

@@ -100,23 +100,21 @@ static int plan(struct asy__run *run, struct asy_error *err)
 
 static size_t class_weights(const struct asy__run *run)
 {
-    return asy__loss_weighs(&run->job->hyper) ? (run->data->schema.classes.n + 15) / 16 * 16 : 0;
+    return asy__loss_weighs(&run->job->hyper) ? run->data->schema.classes.n : 0;
 }
 
 static size_t room(const struct asy__run *run)
 {
-    return class_weights(run) + asy__net_room(run->net);
+    return asy__net_room(run->net);
 }
 
-static int bind(struct asy__run *run, float *memory, struct asy_error *err)
+static int bind(struct asy__run *run, float *own, float *memory, struct asy_error *err)
 {
-    size_t weights = class_weights(run);
-
-    asy__net_bind(run->net, memory + weights);
-    if (!weights)
+    asy__net_bind(run->net, memory);
+    if (!class_weights(run))
         return 0;
-    run->net->cpu.class_weights = memory;
-    return asy__loss_weights(&run->job->hyper, run->data, memory, err);
+    run->net->cpu.class_weights = own;
+    return asy__loss_weights(&run->job->hyper, run->data, own, err);
 }
 
 static int measure(struct asy__run *run, struct asy__metric_list *list, struct asy_error *err)
@@ -167,6 +165,7 @@ static void destroy(struct asy__run *run)
 const struct asy__kind asy__kind_net = {
     .data = asy__run_data,
     .plan = plan,
+    .own = class_weights,
     .room = room,
     .bind = bind,
     .begin = asy__gradient_begin,

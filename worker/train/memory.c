@@ -13,42 +13,98 @@ static float *take(float **memory, size_t n)
     return here;
 }
 
-/* What this rank needs for itself, in one block: kept if it is large enough for the next job. */
-int asy__memory_own(struct asy__run *run, struct asy_error *err)
-{
-    struct asy__place *place = run->place;
-    size_t n_params = run->learner.n_params, n_buffers = run->learner.n_buffers;
-    size_t best = asy_comm_rank(run->trainer->comm) == 0 ? n_params + n_buffers : 0;
-    size_t mine = run->kind->whole ? 0 : asy__gradient_rows(run);
-    size_t width = run->data->schema.n_features;
-    size_t own = run->kind->room ? run->kind->room(run) : 0, room;
-    size_t score = run->shards * sizeof(struct asy__score) / sizeof(float);
-    size_t labels = mine * asy__data_labels(run->data);
-    size_t piece = run->job->hyper.accumulate > 1 ? n_params : 0; /* trees: 0 */
+/* A block of which parts are taken one after the other; at NULL: they are counted. */
+struct block {
     float *at;
+    size_t n;
+};
 
-    room = best + n_buffers + own + mine * (width + 2) + labels + 2 * score + piece + 16 * 16;
-    if (room > place->arena_len) {
-        free(place->arena);
-        place->arena_len = 0;
-        if (posix_memalign((void **)&place->arena, 64, room * sizeof *at)) {
-            place->arena = NULL;
+static float *part_of(struct block *block, size_t n)
+{
+    float *here = block->at ? block->at + block->n : NULL;
+
+    block->n += (n + 15) / 16 * 16;
+    return here;
+}
+
+/* What a training goes on from. Returns what its kind keeps. */
+static float *place_kept(struct asy__run *run, struct block *block)
+{
+    size_t score = run->shards * sizeof(struct asy__score) / sizeof(float);
+    size_t n_buffers = run->learner.n_buffers, best = run->learner.n_params + n_buffers;
+
+    if (asy_comm_rank(run->trainer->comm) > 0)
+        best = 0;
+    run->state.best = best ? part_of(block, best) : NULL;
+    run->partials = (struct asy__score *)(void *)part_of(block, score);
+    run->sums = (struct asy__score *)(void *)part_of(block, score);
+    run->state.buffers = run->learner.buffers = part_of(block, n_buffers);
+    return part_of(block, run->kind->own ? run->kind->own(run) : 0);
+}
+
+/* What means nothing between two batches. Returns its kind's room. */
+static float *place_passing(struct asy__run *run, struct block *block)
+{
+    size_t mine = run->kind->whole ? 0 : asy__gradient_rows(run);
+    size_t piece = run->job->hyper.accumulate > 1 ? run->learner.n_params : 0; /* trees: 0 */
+
+    run->x = part_of(block, mine * run->data->schema.n_features);
+    run->label = (int32_t *)(void *)part_of(block, mine * asy__data_labels(run->data));
+    run->target = part_of(block, mine);
+    run->rows = (uint32_t *)(void *)part_of(block, mine);
+    run->piece = piece ? part_of(block, piece) : NULL;
+    return part_of(block, run->kind->room ? run->kind->room(run) : 0);
+}
+
+/* Kept if it is large enough for the next job; n zeros. */
+static int grow(struct asy__arena *arena, size_t n, const struct asy__run *run,
+                struct asy_error *err)
+{
+    if (n > arena->n) {
+        free(arena->at);
+        *arena = (struct asy__arena){ NULL, 0 };
+        if (posix_memalign((void **)&arena->at, 64, n * sizeof *arena->at)) {
+            arena->at = NULL;
             return asy_fail(err, ASY_E_NOMEM, "no memory for batches of %zu", run->batch);
         }
-        place->arena_len = room;
+        arena->n = n;
     }
-    at = place->arena;
-    memset(at, 0, room * sizeof *at);
-    run->state.best = best ? take(&at, best) : NULL;
-    run->x = take(&at, mine * width);
-    run->label = (int32_t *)(void *)take(&at, labels);
-    run->target = take(&at, mine);
-    run->rows = (uint32_t *)(void *)take(&at, mine);
-    run->partials = (struct asy__score *)(void *)take(&at, score);
-    run->sums = (struct asy__score *)(void *)take(&at, score);
-    run->piece = piece ? take(&at, piece) : NULL;
-    run->state.buffers = run->learner.buffers = take(&at, n_buffers);
-    return run->kind->bind ? run->kind->bind(run, at, err) : 0;
+    if (n)
+        memset(arena->at, 0, n * sizeof *arena->at);
+    return 0;
+}
+
+static int own_one(struct asy__run *run, struct asy_error *err)
+{
+    struct block passing = { run->trainer->passing.at, 0 }, kept = { NULL, 0 };
+    float *own, *room;
+    int rc;
+
+    place_kept(run, &kept);
+    if ((rc = grow(&run->place->arena, kept.n, run, err)) < 0)
+        return rc;
+    kept = (struct block){ run->place->arena.at, 0 };
+    own = place_kept(run, &kept);
+    room = place_passing(run, &passing);
+    return run->kind->bind ? run->kind->bind(run, own, room, err) : 0;
+}
+
+/* What this rank needs for itself: a block for each of the runs, and one that they share. */
+int asy__memory_own(struct asy__run *runs, size_t n, struct asy_error *err)
+{
+    size_t most = 0;
+    int rc;
+
+    for (size_t i = 0; i < n; i++) {
+        struct block passing = { NULL, 0 };
+
+        place_passing(&runs[i], &passing);
+        most = passing.n > most ? passing.n : most;
+    }
+    rc = most ? grow(&runs->trainer->passing, most, runs, err) : 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = own_one(&runs[i], err);
+    return rc;
 }
 
 #define RIDERS 16 /* floats, so that what follows them begins where a vector does */

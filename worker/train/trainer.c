@@ -30,7 +30,7 @@ static void place_fini(struct asy__place *place)
 {
     free(place->data_key);
     asy__data_fini(&place->data);
-    free(place->arena);
+    free(place->arena.at);
 }
 
 void asy_trainer_destroy(struct asy_trainer *trainer)
@@ -42,6 +42,7 @@ void asy_trainer_destroy(struct asy_trainer *trainer)
     for (size_t i = 0; i < trainer->n_places; i++)
         place_fini(&trainer->places[i]);
     free(trainer->places);
+    free(trainer->passing.at);
     asy_device_close(trainer->device);
     free(trainer);
     errno = saved;
@@ -199,7 +200,7 @@ static int divide(struct asy__run *run, struct asy_error *err)
     return 0;
 }
 
-int asy__run_set_up(struct asy__run *run, struct asy_error *err)
+int asy__run_plan(struct asy__run *run, struct asy_error *err)
 {
     const struct asy__job *job = run->job;
     int is_whole = !job->plugin && (run->folds || !asy__divisions(&job->data)), rc;
@@ -212,10 +213,16 @@ int asy__run_set_up(struct asy__run *run, struct asy_error *err)
     run->batch = batch < run->n_train ? batch : run->n_train;
     run->n_batches = (run->n_train + run->batch - 1) / run->batch;
     if ((is_whole && (rc = asy__metric_check(run->data, job->metric, err)) < 0) ||
-        (rc = asy__loss_check(&job->hyper, &run->data->schema, err)) < 0 ||
-        (rc = run->kind->plan(run, err)) < 0)
+        (rc = asy__loss_check(&job->hyper, &run->data->schema, err)) < 0)
         return rc;
-    return asy__memory_own(run, err);
+    return run->kind->plan(run, err);
+}
+
+int asy__run_set_up(struct asy__run *run, struct asy_error *err)
+{
+    int rc = asy__run_plan(run, err);
+
+    return rc < 0 ? rc : asy__memory_own(run, 1, err);
 }
 
 void asy__run_fini(struct asy__run *run)

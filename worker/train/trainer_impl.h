@@ -18,12 +18,15 @@
 #include "learn/update.h"
 #include "net/net_order.h"
 
+struct asy__arena {
+    float *at; /* [n], aligned to 64 bytes */
+    size_t n;
+};
 /* What a training leaves for the next one. */
 struct asy__place {
     char *data_key; /* of the loaded data; NULL: none */
     struct asy__data data;
-    float *arena;
-    size_t arena_len; /* floats */
+    struct asy__arena arena; /* of what it went on from, batch after batch */
 };
 
 struct asy_trainer {
@@ -31,6 +34,7 @@ struct asy_trainer {
     atomic_int request;
     struct asy__place *places; /* [n_places] */
     size_t n_places;
+    struct asy__arena passing; /* of a batch, and what it becomes; trainings side by side share it */
     struct asy_team *team; /* of the running job's networks; NULL: one core, or none yet */
     const char *device_word; /* asked for by whoever runs it, over the job's; NULL: nothing */
     struct asy_device *device; /* of the last job that wanted one; NULL: none */
@@ -64,9 +68,11 @@ struct asy__kind {
     int (*data)(struct asy__run *run, struct asy_error *err);
     /* Of what is set, batch and shards included: the learner, the state's sizes, the update. */
     int (*plan)(struct asy__run *run, struct asy_error *err);
-    /* Floats of this rank's that it needs, and the place of them. */
+    /* Floats of this rank's: that it keeps, and that mean nothing between two batches; and the
+     * places of both. NULL: none. */
+    size_t (*own)(const struct asy__run *run);
     size_t (*room)(const struct asy__run *run);
-    int (*bind)(struct asy__run *run, float *memory, struct asy_error *err);
+    int (*bind)(struct asy__run *run, float *own, float *room, struct asy_error *err);
     /* The state that training begins with, or, after rank 0 has read one into the state, which all
      * have now, its own part of it. */
     int (*begin)(struct asy__run *run, struct asy_error *err);
@@ -167,7 +173,8 @@ struct asy__run {
 
 /* ---- what kinds have in common --------------------------------------------------------------- */
 
-/* All that comes before memory is shared, and what undoes it. */
+/* All that comes before memory is taken; all before it is shared; and what undoes it. */
+ASY_MUST_CHECK int asy__run_plan(struct asy__run *run, struct asy_error *err);
 ASY_MUST_CHECK int asy__run_set_up(struct asy__run *run, struct asy_error *err);
 void asy__run_fini(struct asy__run *run);
 /* What is drawn for an epoch, by its number alone. */
@@ -224,7 +231,7 @@ ASY_MUST_CHECK int asy__local_check(const struct asy__run *run, struct asy_error
 ASY_MUST_CHECK int asy__local_batch(struct asy__run *run, size_t n, struct asy_error *err);
 
 /* This rank's memory, and that which ranks have in common (memory.c). */
-ASY_MUST_CHECK int asy__memory_own(struct asy__run *run, struct asy_error *err);
+ASY_MUST_CHECK int asy__memory_own(struct asy__run *runs, size_t n, struct asy_error *err);
 /* Of n runs, which sum one after the other: networks of equal sizes, plug-ins of any. */
 ASY_MUST_CHECK int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err);
 /* A fresh start, or where a checkpoint left off (start.c); resume NULL: there is none. */
