@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * study_batches.c - what cannot be had together: batch norm takes statistics of a whole batch,
  * which neither a batch computed in parts (strict) nor one computed in pieces (accumulate) has;
- * strict bits are those of every machine, which rounded products are not; and devices do not
- * round. */
+ * strict bits are those of every machine, which rounded products are not; devices do not round; and
+ * steps that a rank makes alone (sync_every) are not those of all ranks. */
 #include "study_impl.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,32 +86,70 @@ static int is_strict(struct asy__parse *p)
     return level->has && level->s && !strcmp(level->s, "strict");
 }
 
-/* Whether a trial may compute a batch in more than one piece. */
-static int can_accumulate(struct asy__parse *p)
+/* The greatest of a parameter's numbers. */
+static double greatest(const struct asy_param *param)
 {
-    const struct asy__row *row = asy__row_option(p->model_group, "accumulate");
-    const struct asy__value *pieces = row ? asy__row_val(p, row) : NULL;
-    const struct asy_param *param = parameter(p, "accumulate");
+    double most = param->n_choices ? -INFINITY : param->hi;
 
-    if (!param)
-        return pieces && pieces->has && pieces->i > 1;
-    return param->n_choices ? param->choices[param->n_choices - 1].f > 1 : param->hi > 1;
+    for (size_t i = 0; i < param->n_choices; i++)
+        most = fmax(most, param->choices[i].f);
+    return most;
+}
+
+/* Where the study has a number above the bound for a hyperparameter, or may have it in a trial. */
+static int find_above(struct asy__parse *p, const char *name, double bound, struct place *ret)
+{
+    const struct asy__row *row = asy__row_option(p->model_group, name);
+    const struct asy__value *value = row ? asy__row_val(p, row) : NULL;
+    const struct asy_param *param = parameter(p, name);
+
+    if (!value || (param ? greatest(param) <= bound : !value->has || value->f <= bound))
+        return 0;
+    *ret = (struct place){ .node = param ? p->params[asy_space_find(p->study->space, name)]
+                                         : value->node, .param = param };
+    snprintf(ret->key, sizeof ret->key, "%s.%.100s", param ? "parameters" : "run", name);
+    return 1;
+}
+
+/* Two that are searched, one under conditions, may never meet: a trial will tell. */
+static int may_never_meet(const struct place *a, const struct place *b)
+{
+    return a->param && b->param && (a->param->n_whens || b->param->n_whens);
 }
 
 void asy__study_check_batches(struct asy__parse *p)
 {
-    const struct asy_param *pieces = parameter(p, "accumulate");
-    struct place at;
+    struct place at, pieces;
 
     if (!find_batch_norm(p, &at))
         return;
     if (is_strict(p))
         asy__problem(p, at.node, at.key, "batch needs whole batches, which reproducible: strict "
                      "computes in parts; layer does not");
-    /* Two that are searched, one under conditions, may never meet: a trial will tell. */
-    if (can_accumulate(p) && !(pieces && at.param && (pieces->n_whens || at.param->n_whens)))
+    if (find_above(p, "accumulate", 1, &pieces) && !may_never_meet(&at, &pieces))
         asy__problem(p, at.node, at.key, "batch needs whole batches, which accumulate computes in "
                      "pieces; layer does not");
+}
+
+/* What goes over the steps of all ranks, or has no others to meet. */
+void asy__study_check_local(struct asy__parse *p)
+{
+    struct place at, other;
+
+    if (!find_above(p, "sync_every", 1, &at))
+        return;
+    if (is_strict(p))
+        asy__problem(p, at.node, at.key, "above 1 ranks make steps alone, and reproducible: strict "
+                     "gives the same bits for any number of them");
+    if (find_above(p, "ema", 0, &other) && !may_never_meet(&at, &other))
+        asy__problem(p, at.node, at.key, "above 1 ranks make steps alone, and ema is a mean over "
+                     "the steps of all");
+    if (find_batch_norm(p, &other) && !may_never_meet(&at, &other))
+        asy__problem(p, at.node, at.key, "above 1 ranks make steps alone, and norm: batch needs a "
+                     "batch as a whole; layer does not");
+    if (asy__study_on_device(p) && asy__val(p, "resources.ranks")->i == 1)
+        asy__problem(p, at.node, at.key, "above 1 has no use for one rank on a device, which has "
+                     "no others to meet");
 }
 
 void asy__study_check_precision(struct asy__parse *p)

@@ -260,6 +260,7 @@ static void check_model(struct asy__parse *p)
     check_strict(p);
     asy__study_check_batches(p);
     asy__study_check_precision(p);
+    asy__study_check_local(p);
     check_files(p);
     check_sequence(p);
     check_tokens(p);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Study files: what cannot be had together is refused before any trial fails by it. */
+#include <asy/study.h>
+#include "asytest.h"
+
+#define HEAD "assay: 1\nname: s\n"
+#define REST "data: d.csv\nobjective: {metric: val_loss, goal: minimize}\nbudget: {trials: 10}\n"
+#define STUDY(run, params) HEAD "run: {model: " run ", length: {max: 9}}\n" REST \
+                           "parameters: {weight_decay: {min: 0.0, max: 1.0}" params "}\n"
+#define STRICT "resources: {reproducible: strict, ranks: 2}\n"
+#define ALONE "above 1 ranks make steps alone, and "
+
+/* The mistakes, all of them, in `problems`; NULL where there is none. */
+static const char *mistakes(const char *text, struct asy_buf *problems)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_study_spec *spec = NULL;
+    int rc = asy_study_parse(text, strlen(text), "s", "/base", &spec, problems, &err);
+
+    T_EQ(text, rc, spec ? 0 : ASY_E_INVAL);
+    asy_study_destroy(spec);
+    return spec ? NULL : problems->data;
+}
+
+struct row {
+    const char *text, *want; /* the one mistake; NULL: none */
+};
+
+static void check(const struct row *row)
+{
+    struct asy_buf problems;
+    const char *got;
+
+    asy_buf_init(&problems, 64u << 10);
+    got = mistakes(row->text, &problems);
+    if (!row->want)
+        T_STR(row->text, got ? got : "", "");
+    else if (T_TRUE(got))
+        T_STR(row->text, got, row->want);
+    asy_buf_fini(&problems);
+}
+
+static void steps_of_a_rank_alone_are_not_those_of_all(void)
+{
+    static const struct row rows[] = {
+        { STUDY("mlp, sync_every: 4, ema: 0.99", ""),
+          "s:3:31: run.sync_every: " ALONE "ema is a mean over the steps of all\n" },
+        { STUDY("mlp", ", ema: {values: [0.0, 0.9]}, sync_every: {min: 1, max: 8}"),
+          "s:7:89: parameters.sync_every: " ALONE "ema is a mean over the steps of all\n" },
+        { STUDY("mlp, sync_every: 2", "") STRICT,
+          "s:3:31: run.sync_every: " ALONE "reproducible: strict gives the same bits for any number "
+          "of them\n" },
+        { STUDY("cnn", ", sync_every: {values: [1, 8]}") STRICT,
+          "s:7:62: parameters.sync_every: " ALONE "reproducible: strict gives the same bits for any "
+          "number of them\n" },
+        { STUDY("mlp, sync_every: 4, norm: batch", ""),
+          "s:3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does not\n" },
+        { STUDY("cnn, sync_every: 4", ", norm: {values: [none, batch]}"),
+          "s:3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does not\n" },
+        { STUDY("layers, sync_every: 4, layers: [{norm: batch}]", ""),
+          "s:3:34: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does not\n" },
+        { STUDY("mlp, sync_every: 4", "") "resources: {device: opencl}\n",
+          "s:3:31: run.sync_every: above 1 has no use for one rank on a device, which has no others "
+          "to meet\n" },
+        { STUDY("mlp, sync_every: 4", "") "resources: {gpus: 1}\n",
+          "s:3:31: run.sync_every: above 1 has no use for one rank on a device, which has no others "
+          "to meet\n" },
+        { STUDY("mlp, sync_every: 4, norm: layer, ema: 0", ""), NULL },
+        { STUDY("mlp, sync_every: 4", "") "resources: {device: opencl, ranks: 2}\n", NULL },
+        { STUDY("mlp, sync_every: 1, ema: 0.9, norm: batch", "") "resources: {device: opencl}\n",
+          NULL },
+        { STUDY("mlp", ", optimizer: {values: [sgd, adam]}, sync_every: {min: 1, max: 8, when: "
+                "{optimizer: sgd}}, ema: {values: [0.0, 0.9], when: {optimizer: adam}}"), NULL },
+        { STUDY("mlp, sync_every: 4", ", ema: {min: 0.0, max: 0.9}") "search: {fixed: {ema: 0.0}}\n",
+          NULL },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(rows); i++)
+        check(&rows[i]);
+}
+
+T_MAIN("study-together", T_TEST(steps_of_a_rank_alone_are_not_those_of_all))
