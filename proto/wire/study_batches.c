@@ -2,7 +2,8 @@
  * study_batches.c - what cannot be had together: batch norm takes statistics of a whole batch,
  * which neither a batch computed in parts (strict) nor one computed in pieces (accumulate) has;
  * strict bits are those of every machine, which rounded products are not; devices do not round; and
- * steps that a rank makes alone (sync_every) are not those of all ranks. */
+ * steps that a rank makes alone (sync_every) are not those of all ranks. And numbers that would do
+ * nothing beside what else the file says: in a user's own file only, stored studies had them. */
 #include "study_impl.h"
 #include <math.h>
 #include <stdio.h>
@@ -86,28 +87,43 @@ static int is_strict(struct asy__parse *p)
     return level->has && level->s && !strcmp(level->s, "strict");
 }
 
-/* The greatest of a parameter's numbers. */
-static double greatest(const struct asy_param *param)
-{
-    double most = param->n_choices ? -INFINITY : param->hi;
+/* What a hyperparameter that is a number may be in a trial, and where the study says so. */
+struct span {
+    struct place at; /* node: NULL, the default */
+    double least, most;
+};
 
-    for (size_t i = 0; i < param->n_choices; i++)
-        most = fmax(most, param->choices[i].f);
-    return most;
-}
-
-/* Where the study has a number above the bound for a hyperparameter, or may have it in a trial. */
-static int find_above(struct asy__parse *p, const char *name, double bound, struct place *ret)
+static int find_number(struct asy__parse *p, const char *name, struct span *ret)
 {
     const struct asy__row *row = asy__row_option(p->model_group, name);
     const struct asy__value *value = row ? asy__row_val(p, row) : NULL;
     const struct asy_param *param = parameter(p, name);
 
-    if (!value || (param ? greatest(param) <= bound : !value->has || value->f <= bound))
+    if (!value || !(param || value->has))
         return 0;
-    *ret = (struct place){ .node = param ? p->params[asy_space_find(p->study->space, name)]
-                                         : value->node, .param = param };
-    snprintf(ret->key, sizeof ret->key, "%s.%.100s", param ? "parameters" : "run", name);
+    *ret = (struct span){ { .node = value->node }, value->f, value->f };
+    snprintf(ret->at.key, sizeof ret->at.key, "%s.%.100s", param ? "parameters" : "run", name);
+    if (!param)
+        return 1;
+    ret->at.node = p->params[asy_space_find(p->study->space, name)];
+    ret->at.param = param;
+    ret->least = param->n_choices ? INFINITY : param->lo;
+    ret->most = param->n_choices ? -INFINITY : param->hi;
+    for (size_t i = 0; i < param->n_choices; i++) {
+        ret->least = fmin(ret->least, param->choices[i].f);
+        ret->most = fmax(ret->most, param->choices[i].f);
+    }
+    return 1;
+}
+
+/* Where the study has a number above the bound for a hyperparameter, or may have it in a trial. */
+static int find_above(struct asy__parse *p, const char *name, double bound, struct place *ret)
+{
+    struct span span;
+
+    if (!find_number(p, name, &span) || span.most <= bound)
+        return 0;
+    *ret = span.at;
     return 1;
 }
 
@@ -164,4 +180,38 @@ void asy__study_check_precision(struct asy__parse *p)
     else if (asy__study_on_device(p))
         asy__problem(p, at.node, at.key, "bf16 is for CPUs; the device that resources.%s asks for "
                      "has fp32", asy__val(p, "resources.gpus")->i > 0 ? "gpus" : "device");
+}
+
+/* A rank's share of a batch is what it cuts into pieces. */
+static void check_pieces(struct asy__parse *p)
+{
+    double ranks = (double)asy__val(p, "resources.ranks")->i, rows;
+    struct span pieces, batch;
+
+    if (!find_number(p, "accumulate", &pieces) || !find_number(p, "batch_size", &batch))
+        return;
+    rows = ceil(batch.most / fmax(ranks, 1));
+    if (pieces.least > fmax(rows, 1))
+        asy__problem(p, pieces.at.node, pieces.at.key, "%g pieces cannot be made of the %g row%s "
+                     "that a rank has of a batch (batch_size)", pieces.least, rows,
+                     rows == 1 ? "" : "s");
+}
+
+void asy__study_check_effects(struct asy__parse *p)
+{
+    static const char *const outer[] = { "outer_lr", "outer_momentum" };
+    const struct asy__value *length = asy__val(p, "run.length.max");
+    struct place alone;
+    struct span span;
+
+    if (!p->look)
+        return;
+    if (find_number(p, "warmup", &span) && length->has && span.least > (double)length->i)
+        asy__problem(p, span.at.node, span.at.key, "%g epochs are more than run.length.max, so "
+                     "that lr would never be reached", span.least);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(outer); i++)
+        if (find_number(p, outer[i], &span) && span.at.node &&
+            !find_above(p, "sync_every", 1, &alone))
+            asy__problem(p, span.at.node, span.at.key, "has no effect without sync_every above 1");
+    check_pieces(p);
 }

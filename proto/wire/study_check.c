@@ -261,6 +261,7 @@ static void check_model(struct asy__parse *p)
     asy__study_check_batches(p);
     asy__study_check_precision(p);
     asy__study_check_local(p);
+    asy__study_check_effects(p);
     check_files(p);
     check_sequence(p);
     check_tokens(p);

@@ -254,6 +254,7 @@ void asy__study_write_inputs(struct asy_jsonw *w, const struct asy_study_input *
 void asy__study_check_batches(struct asy__parse *p); /* study_batches.c */
 void asy__study_check_precision(struct asy__parse *p);
 void asy__study_check_local(struct asy__parse *p);
+void asy__study_check_effects(struct asy__parse *p);
 void asy__study_check(struct asy__parse *p);  /* study_check.c */
 /* Whether networks are to be trained on devices: by word, or on GPUs that a trial has. */
 int asy__study_on_device(struct asy__parse *p);

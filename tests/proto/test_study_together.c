@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Study files: what cannot be had together is refused before any trial fails by it. */
 #include <asy/study.h>
-#include "asytest.h"
+#include "folder.h"
 
 #define HEAD "assay: 1\nname: s\n"
 #define REST "data: d.csv\nobjective: {metric: val_loss, goal: minimize}\nbudget: {trials: 10}\n"
@@ -48,35 +48,97 @@ static void steps_of_a_rank_alone_are_not_those_of_all(void)
         { STUDY("mlp", ", ema: {values: [0.0, 0.9]}, sync_every: {min: 1, max: 8}"),
           "s:7:89: parameters.sync_every: " ALONE "ema is a mean over the steps of all\n" },
         { STUDY("mlp, sync_every: 2", "") STRICT,
-          "s:3:31: run.sync_every: " ALONE "reproducible: strict gives the same bits for any number "
-          "of them\n" },
-        { STUDY("cnn", ", sync_every: {values: [1, 8]}") STRICT,
-          "s:7:62: parameters.sync_every: " ALONE "reproducible: strict gives the same bits for any "
+          "s:3:31: run.sync_every: " ALONE "reproducible: strict gives the same bits for any "
           "number of them\n" },
+        { STUDY("cnn", ", sync_every: {values: [1, 8]}") STRICT,
+          "s:7:62: parameters.sync_every: " ALONE "reproducible: strict gives the same bits for "
+          "any number of them\n" },
         { STUDY("mlp, sync_every: 4, norm: batch", ""),
-          "s:3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does not\n" },
+          "s:3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does "
+          "not\n" },
         { STUDY("cnn, sync_every: 4", ", norm: {values: [none, batch]}"),
-          "s:3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does not\n" },
+          "s:3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does "
+          "not\n" },
         { STUDY("layers, sync_every: 4, layers: [{norm: batch}]", ""),
-          "s:3:34: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does not\n" },
+          "s:3:34: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does "
+          "not\n" },
         { STUDY("mlp, sync_every: 4", "") "resources: {device: opencl}\n",
-          "s:3:31: run.sync_every: above 1 has no use for one rank on a device, which has no others "
-          "to meet\n" },
+          "s:3:31: run.sync_every: above 1 has no use for one rank on a device, which has no "
+          "others to meet\n" },
         { STUDY("mlp, sync_every: 4", "") "resources: {gpus: 1}\n",
-          "s:3:31: run.sync_every: above 1 has no use for one rank on a device, which has no others "
-          "to meet\n" },
+          "s:3:31: run.sync_every: above 1 has no use for one rank on a device, which has no "
+          "others to meet\n" },
         { STUDY("mlp, sync_every: 4, norm: layer, ema: 0", ""), NULL },
         { STUDY("mlp, sync_every: 4", "") "resources: {device: opencl, ranks: 2}\n", NULL },
         { STUDY("mlp, sync_every: 1, ema: 0.9, norm: batch", "") "resources: {device: opencl}\n",
           NULL },
         { STUDY("mlp", ", optimizer: {values: [sgd, adam]}, sync_every: {min: 1, max: 8, when: "
                 "{optimizer: sgd}}, ema: {values: [0.0, 0.9], when: {optimizer: adam}}"), NULL },
-        { STUDY("mlp, sync_every: 4", ", ema: {min: 0.0, max: 0.9}") "search: {fixed: {ema: 0.0}}\n",
-          NULL },
+        { STUDY("mlp, sync_every: 4", ", ema: {min: 0.0, max: 0.9}") "search: {fixed: "
+          "{ema: 0.0}}\n", NULL },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(rows); i++)
         check(&rows[i]);
 }
 
-T_MAIN("study-together", T_TEST(steps_of_a_rank_alone_are_not_those_of_all))
+/* Of a user's own file, and not of a text that was stored before such mistakes were found. */
+static void check_of_user(const struct t_folder *folder, const struct row *row)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_study_spec *spec = NULL;
+    struct asy_buf problems;
+    char path[PATH_MAX], want[PATH_MAX + 400] = "";
+
+    asy_buf_init(&problems, 64u << 10);
+    t_write(t_path(folder, "s", path), row->text);
+    if (row->want)
+        snprintf(want, sizeof want, "%s%s", path, row->want);
+    T_EQ(row->text, asy_study_load(path, NULL, &spec, &problems, &err),
+          row->want ? ASY_E_INVAL : 0);
+    T_STR(row->text, problems.data ? problems.data : "", want);
+    asy_study_destroy(spec);
+    check(&(struct row){ row->text, NULL });
+    asy_buf_fini(&problems);
+}
+
+static void what_does_nothing_is_a_mistake_of_a_users_file(void)
+{
+#define OUTER "has no effect without sync_every above 1\n"
+#define RANKS "resources: {ranks: 4}\n"
+    static const struct row rows[] = {
+        { STUDY("mlp, warmup: 9.5", ""), ":3:27: run.warmup: 9.5 epochs are more than "
+          "run.length.max, so that lr would never be reached\n" },
+        { STUDY("mlp", ", warmup: {values: [12, 10]}"), ":7:58: parameters.warmup: 10 epochs are "
+          "more than run.length.max, so that lr would never be reached\n" },
+        { STUDY("mlp, outer_lr: 0.7", ""), ":3:29: run.outer_lr: " OUTER },
+        { STUDY("mlp, sync_every: 1", ", outer_momentum: {min: 0.1, max: 0.9}"),
+          ":7:66: parameters.outer_momentum: " OUTER },
+        { STUDY("mlp, accumulate: 100", ""), ":3:31: run.accumulate: 100 pieces cannot be made of "
+          "the 64 rows that a rank has of a batch (batch_size)\n" },
+        { STUDY("mlp, accumulate: 17", "") RANKS, ":3:31: run.accumulate: 17 pieces cannot be made "
+          "of the 16 rows that a rank has of a batch (batch_size)\n" },
+        { STUDY("mlp, accumulate: 2, batch_size: 4", "") RANKS, ":3:31: run.accumulate: 2 pieces "
+          "cannot be made of the 1 row that a rank has of a batch (batch_size)\n" },
+        { STUDY("mlp", ", accumulate: {values: [8, 16]}, batch_size: {values: [2, 4]}"),
+          ":7:62: parameters.accumulate: 8 pieces cannot be made of the 4 rows that a rank has "
+          "of a batch (batch_size)\n" },
+        { STUDY("mlp, warmup: 9, accumulate: 16", "") RANKS, NULL },
+        { STUDY("mlp", ", warmup: {min: 0, max: 20}, accumulate: {min: 1, max: 128}, batch_size: "
+                "{values: [16, 64]}"), NULL },
+        { STUDY("mlp, outer_lr: 0.7, outer_momentum: 0.9", ", sync_every: {values: [1, 8]}"),
+          NULL },
+    };
+    struct t_folder folder;
+    char path[PATH_MAX];
+
+    if (!t_folder_make(&folder))
+        return;
+    t_write(t_path(&folder, "d.csv", path), "1,2\n");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(rows); i++)
+        check_of_user(&folder, &rows[i]);
+    t_folder_drop(&folder);
+}
+
+T_MAIN("study-together", T_TEST(steps_of_a_rank_alone_are_not_those_of_all),
+       T_TEST(what_does_nothing_is_a_mistake_of_a_users_file))
