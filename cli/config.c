@@ -78,6 +78,24 @@ int asy__cmd_config(int argc, char **argv)
     return EXIT_DONE;
 }
 
+/* A key, a group of options in one word or two ("mlp", "model mlp"), or a plug-in's path. */
+static int help_study(int argc, char **argv, struct asy_buf *out, struct asy_error *err)
+{
+    char group[160];
+
+    if (argc == 0)
+        return asy_study_help(NULL, out, err);
+    if (argc == 1 && strchr(argv[0], '/'))
+        return asy__help_plugin(argv[0], out, err);
+    if (argc > 2 || strchr(argv[0], '/'))
+        return asy_fail(err, ASY_E_INVAL, "unexpected argument '%.80s'; assay help study takes a "
+                        "key, as run.model, or a group, as model mlp",
+                        argv[argc > 2 ? 2 : 1]);
+    snprintf(group, sizeof group, "%.70s%s%.70s", argv[0], argc > 1 ? " " : "",
+             argc > 1 ? argv[1] : "");
+    return asy_study_help(argc > 1 ? group : argv[0], out, err);
+}
+
 int asy__cmd_help_study(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -85,9 +103,7 @@ int asy__cmd_help_study(int argc, char **argv)
     int status = EXIT_DONE;
 
     asy_buf_init(&text, 1u << 20);
-    if ((argc > 0 && strchr(argv[0], '/') ? asy__help_plugin(argv[0], &text, &err)
-                                          : asy_study_help(argc > 0 ? argv[0] : NULL, &text,
-                                                           &err)) < 0) {
+    if (help_study(argc, argv, &text, &err) < 0) {
         asy__complain(&err);
         status = EXIT_USAGE;
     } else {

@@ -98,7 +98,8 @@ static void usage(struct asy_buf *out)
                          commands[i].help);
     asy_buf_adds(
         out, "\n  assay help COMMAND       how to call it, with examples\n"
-             "  assay help study [KEY]   every key of the study file\n"
+             "  assay help study [KEY]   every key of the study file, or one: run, search.pruner\n"
+             "  assay help study model X what the family X of models has: mlp, gbdt, ...\n"
              "  assay help study ./X.so  what a plug-in takes and reports\n"
              "  assay --version [--json] versions of the programs and of what they run on\n"
              "\nevery command takes --home DIR (default $ASSAY_HOME, else ~/.local/share/assay),\n"

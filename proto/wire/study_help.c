@@ -220,8 +220,7 @@ static int no_such_key(const char *key, struct asy_error *err)
 
     for (size_t i = 0; i < asy__n_rows; i++) {
         names[n++] = asy__rows[i].path;
-        if (!asy__rows[i].group)
-            names[n++] = asy__row_leaf(&asy__rows[i]);
+        names[n++] = asy__rows[i].group ? asy__rows[i].group : asy__row_leaf(&asy__rows[i]);
     }
     near = asy_nearest(key, strlen(key), names, n);
     return asy_fail(err, ASY_E_NOENT, "the study file has no key '%.60s'%s%s%s", key,

@@ -100,6 +100,9 @@ def usage_errors_are_short_and_name_the_error():
              (["invite", "for=x", "-o", "f"], "letters, digits", "at its beginning"),
              (["config", "shwo"], "knows 'show'", "'shwo'"),
              (["help", "study", "bugdet"], "bugdet", "budget"),
+             (["help", "study", "run", "moedl"], "no key 'run moedl'", "'run.model'"),
+             (["help", "study", "model", "mlp", "now"], "unexpected argument 'now'", "model mlp"),
+             (["help", "study", "./x.so", "now"], "unexpected argument 'now'", "a key"),
              (["doctor", "disk"], "no check 'disk'", "--list")]
     with Home() as home:
         for words, *parts in cases:
@@ -110,6 +113,17 @@ def usage_errors_are_short_and_name_the_error():
             if err.count("\n") > 3:
                 raise AssertionError(f"{words} prints a whole help: {err}")
         equal("made", os.path.exists(home.env["ASSAY_HOME"]), False)
+
+
+def a_group_of_options_has_one_word_or_two():
+    with Home() as home:
+        for family, key, other in (("mlp", "hidden", "max_depth"), ("gbdt", "max_depth", "hidden"),
+                                   ("linear", "batch_size", "max_depth")):
+            out, _ = home.run("help", "study", "model", family)
+            has(family, out, f"{key}\n")
+            equal(f"{family} and {other}", f" {other}\n" in out, False)
+            equal("one word", home.run("help", "study", family)[0], out)
+        has("pruner", home.run("help", "study", "pruner", "asha")[0], "reduction")
 
 
 def exit_codes_are_those_of_the_help():
