@@ -81,12 +81,34 @@ static void check_files(struct asy__parse *p)
 
 /* ---- model ---------------------------------------------------------------------------------- */
 
-/* The i-th that training reports: all families the same, a plug-in its own. */
-static const char *metric_name(struct asy__parse *p, size_t i)
+/* As worker/train/learn/metrics.c has it: of tokens, classes or numbers, as far as the study says
+ * what its labels are. */
+static int is_reported(struct asy__parse *p, const char *metric)
 {
-    if (p->kind != ASY_RUN_PLUGIN)
-        return asy_study_option("metric model", i);
-    return i < p->n_own_metrics ? p->own_metrics[i] : NULL;
+    static const char of_tokens[] = "loss|accuracy|perplexity", of_numbers[] = "loss|mae|rmse|r2";
+    const char *word = strchr(metric, '_') + 1;
+
+    if (is_word(p, "run.model", "gpt"))
+        return asy__words_have(of_tokens, word);
+    if (!strcmp(metric, "train_perplexity"))
+        return 0;
+    if (is_word(p, "data.task", "regression"))
+        return asy__words_have(of_numbers, word);
+    return !is_word(p, "data.task", "classification") || !strcmp(word, "loss") ||
+           !asy__words_have(of_numbers, word);
+}
+
+/* The next that training reports, from the *i-th on: all families alike, a plug-in its own. */
+static const char *next_metric(struct asy__parse *p, size_t *i)
+{
+    const char *name;
+
+    if (p->kind == ASY_RUN_PLUGIN)
+        return *i < p->n_own_metrics ? p->own_metrics[(*i)++] : NULL;
+    while ((name = asy_study_option("metric model", (*i)++)))
+        if (is_reported(p, name))
+            return name;
+    return NULL;
 }
 
 static void check_metric(struct asy__parse *p, const char *family, const char *metric,
@@ -94,9 +116,9 @@ static void check_metric(struct asy__parse *p, const char *family, const char *m
 {
     const char *names[32], *name;
     char list[300] = "", hint[128];
-    size_t n = 0, len = 0;
+    size_t n = 0, len = 0, at = 0;
 
-    while (n < 32 && (name = metric_name(p, n))) {
+    while (n < 32 && (name = next_metric(p, &at))) {
         if (!strcmp(name, metric))
             return;
         names[n++] = name;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <asy/parse.h>
@@ -97,6 +98,18 @@ static void unknown_key(struct asy__parse *p, const char *section, const struct 
 
 /* ---- values --------------------------------------------------------------------------------- */
 
+/* What others call a GPU, which spells like 'cpu'. */
+static int is_gpu(const char *word)
+{
+    static const char *const names[] = { "gpu", "gpus", "nvidia", "amd", "rocm", "hip" };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(names); i++)
+        if (!strncasecmp(word, names[i], strlen(names[i])) &&
+            (!word[strlen(names[i])] || word[strlen(names[i])] == ':'))
+            return 1;
+    return 0;
+}
+
 static void wrong(struct asy__parse *p, const struct asy__row *row, const char *key,
                   const struct asy_yaml *node)
 {
@@ -112,7 +125,9 @@ static void wrong(struct asy__parse *p, const struct asy__row *row, const char *
             if ((end = strchr(w, '|')))
                 *end = 0;
         }
-        if (n > 1) /* the only one is named anyway */
+        if (!strcmp(row->path, "resources.device") && is_gpu(node->text))
+            snprintf(hint, sizeof hint, "; a GPU is 'cuda' (NVIDIA's) or 'opencl', beside gpus: 1");
+        else if (n > 1) /* the only one is named anyway */
             asy__did_you_mean(node->text, words, n, hint, sizeof hint);
     }
     asy__problem(p, node, key, "must be %s%s, not %s%s",

@@ -780,6 +780,11 @@ static void mistakes_are_named_with_their_place(void)
           "resources.ranks: must be a whole number from 1 to 4096" },
         { "device", MODEL "resources: {device: tpu}\n",
           "resources.device: must be one of auto, cpu, opencl, cuda, not 'tpu'" },
+        { "a gpu", MODEL "resources: {device: gpu}\n",
+          "must be one of auto, cpu, opencl, cuda, not 'gpu'; a GPU is 'cuda' (NVIDIA's) or "
+          "'opencl', beside gpus: 1\n" },
+        { "a gpu by its number", MODEL "resources: {device: \"GPU:0\"}\n",
+          "not 'GPU:0'; a GPU is 'cuda'" },
         { "strict ranks", MODEL "resources: {reproducible: strict, ranks: 9}\n",
           "resources.ranks: at most 8 with reproducible: strict" },
         { "no layers", HEAD "run: {model: layers, length: {max: 9}}\n" DATA OBJECTIVE BUDGET
@@ -888,6 +893,30 @@ static void mistakes_are_named_with_their_place(void)
           "must be a size (as 512MiB, 2GiB) from 1MiB" },
         { "a text with NUL", MODEL "description: \"a\\0b\"\n", "s.yaml:8:14: YAML: " },
     };
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
+        check_bad(&cases[i]);
+}
+
+/* What is offered in its place is reported then: not what is of other labels. */
+static void a_wrong_metric_is_offered_those_of_its_labels(void)
+{
+#define ABOUT(model, task, metric) HEAD "run: {model: " model ", length: {max: 9}}\n" \
+    "data: {file: d.csv, " task "}\nobjective: {metric: " metric ", goal: minimize}\n" PARAMS BUDGET
+#define OF_CLASSES "train_loss, train_accuracy, val_loss, val_accuracy, val_f1, val_auc, " \
+    "val_perplexity, val_top2, val_top3, val_top5, val_top10"
+    static const struct bad_case cases[] = {
+        { "classes", ABOUT("mlp", "task: classification", "x"), "mlp does not report 'x', but "
+          OF_CLASSES "\n" },
+        { "numbers of classes", ABOUT("mlp", "task: classification", "val_mae"), "but " OF_CLASSES },
+        { "numbers", ABOUT("gbdt", "task: regression", "val_accuracy"), "gbdt does not report "
+          "'val_accuracy', but train_loss, train_mae, train_rmse, train_r2, val_loss, val_mae, "
+          "val_rmse, val_r2\n" },
+        { "either", ABOUT("cnn", "label: 1", "train_perplexity"), "but train_loss, train_accuracy, "
+          "train_mae, train_rmse, train_r2, val_loss, val_accuracy, " },
+        { "tokens", ABOUT("gpt", "format: text", "val_f1"), "gpt does not report 'val_f1', but "
+          "train_loss, train_accuracy, train_perplexity, val_loss, val_accuracy, val_perplexity\n" },
+    };
+
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
         check_bad(&cases[i]);
 }
@@ -1528,7 +1557,8 @@ T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(objectives_and_constraints_arrive), T_TEST(canonical_text_is_its_own_canonical_text),
        T_TEST(labels_lie_beside_images_that_are_named_as_those_of_mnist),
        T_TEST(the_example_searches_what_it_says), T_TEST(options_may_be_words),
-       T_TEST(mistakes_are_named_with_their_place), T_TEST(gpus_are_counted_in_parts),
+       T_TEST(mistakes_are_named_with_their_place),
+       T_TEST(a_wrong_metric_is_offered_those_of_its_labels), T_TEST(gpus_are_counted_in_parts),
        T_TEST(rounded_products_are_for_cpus), T_TEST(all_mistakes_come_at_once),
        T_TEST(a_mistake_is_one_line), T_TEST(a_key_twice_hides_no_other_mistake),
        T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),
