@@ -154,6 +154,7 @@ ASY_MUST_CHECK int asy__inputs_send(struct asy__session *session, const struct a
                                     struct asy_error *err);
 struct asy__model {
     char path[4096];
+    char name[160];          /* as the user knows it: "trial 3 of 'digits'"; "": not said */
     int copied;              /* from elsewhere, to be dropped */
 };
 /* Where it can be read here; model: it, or its scores, as asy__left_of() finds them. The caller
@@ -162,6 +163,11 @@ ASY_MUST_CHECK int asy__model_get(struct asy__session *session, const char *stud
                                   int64_t trial, const struct asy_json *model,
                                   struct asy__model *ret_model, struct asy_error *err);
 void asy__model_drop(struct asy__model *model);
+/* A stored model that the user names by its path. Returns it. */
+const struct asy__model *asy__model_file(const char *path, struct asy__model *ret_model);
+/* As asy__trainer() (trainer.c), whose words about the model's path are then about its name. */
+ASY_MUST_CHECK int asy__model_ask(const struct asy__model *model, const char *const *args,
+                                  struct asy_buf *ret_out, struct asy_error *err);
 
 /* ---- text.c -------------------------------------------------------------------------------- */
 

@@ -298,6 +298,13 @@ int asy__model_get(struct asy__session *session, const char *study_id, int64_t t
     return rc;
 }
 
+const struct asy__model *asy__model_file(const char *path, struct asy__model *ret_model)
+{
+    *ret_model = (struct asy__model){ .copied = 0 };
+    snprintf(ret_model->path, sizeof ret_model->path, "%s", path);
+    return ret_model;
+}
+
 void asy__model_drop(struct asy__model *model)
 {
     if (model->copied && model->path[0])

@@ -57,6 +57,9 @@ static int find_left(struct asy__session *session, const char *study, int64_t tr
                             ret_model, err);
     else
         rc = asy_fail(err, ASY_E_NOENT, "trial %" PRId64 " of '%s' left no model", trial, study);
+    if (rc == 0)
+        snprintf(ret_model->name, sizeof ret_model->name, "trial %" PRId64 " of '%.100s'", trial,
+                 study);
 out:
     asy_json_destroy(answer);
     asy_json_destroy(row);
@@ -86,9 +89,9 @@ int asy__cmd_predict(int argc, char **argv)
     }
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
         find_model(session, options.words[0], -1, &model, &err) < 0 ||
-        asy__trainer((const char *const[]){ "--predict", model.path, options.words[1],
-                                            options.json ? "--json" : NULL, NULL },
-                     &out, &err) < 0 ||
+        asy__model_ask(&model, (const char *const[]){ "--predict", model.path, options.words[1],
+                                                      options.json ? "--json" : NULL, NULL },
+                       &out, &err) < 0 ||
         write_out(&options, out.data, out.len, &err) < 0)
         status = asy__complain(&err);
     asy__model_drop(&model);
@@ -117,9 +120,9 @@ int asy__cmd_scores(int argc, char **argv)
     }
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
         find_left(session, options.words[0], trial, ASY_SCORES_FILE, &model, &err) < 0 ||
-        asy__trainer((const char *const[]){ "--report", model.path,
-                                            options.json ? "--json" : NULL, NULL },
-                     &out, &err) < 0 ||
+        asy__model_ask(&model, (const char *const[]){ "--report", model.path,
+                                                      options.json ? "--json" : NULL, NULL },
+                       &out, &err) < 0 ||
         write_out(&options, out.data, out.len, &err) < 0)
         status = asy__complain(&err);
     asy__model_drop(&model);
@@ -132,15 +135,15 @@ int asy__cmd_scores(int argc, char **argv)
 
 static int is_stored(const char *word);
 
-static int generate(const struct asy__options *options, const char *model, struct asy_buf *out,
-                    struct asy_error *err)
+static int generate(const struct asy__options *options, const struct asy__model *model,
+                    struct asy_buf *out, struct asy_error *err)
 {
     const char *const pairs[][2] = { { "--prompt", options->prompt },
                                      { "--tokens", options->tokens },
                                      { "--temperature", options->temperature },
                                      { "--top-k", options->top },
                                      { "--seed", options->seed } };
-    const char *args[2 + 2 * ASY_ARRAY_LEN(pairs) + 2] = { "--generate", model };
+    const char *args[2 + 2 * ASY_ARRAY_LEN(pairs) + 2] = { "--generate", model->path };
     size_t n = 2;
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(pairs); i++)
@@ -149,7 +152,7 @@ static int generate(const struct asy__options *options, const char *model, struc
             args[n++] = pairs[i][1];
         }
     args[n] = options->json ? "--json" : NULL;
-    return asy__trainer(args, out, err);
+    return asy__model_ask(model, args, out, err);
 }
 
 int asy__cmd_generate(int argc, char **argv)
@@ -169,10 +172,10 @@ int asy__cmd_generate(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (is_stored(options.words[0]))
-        rc = generate(&options, options.words[0], &out, &err);
+        rc = generate(&options, asy__model_file(options.words[0], &model), &out, &err);
     else if ((rc = asy__session_open(&options, ASY__START_COORDINATOR, &session, &err)) == 0 &&
              (rc = find_model(session, options.words[0], trial, &model, &err)) == 0)
-        rc = generate(&options, model.path, &out, &err);
+        rc = generate(&options, &model, &out, &err);
     if (rc == 0)
         rc = write_out(&options, out.data, out.len, &err);
     asy__model_drop(&model);
@@ -305,16 +308,18 @@ static int convert_model(struct asy__session *session, const struct asy__options
                          int64_t trial, struct asy_error *err)
 {
     struct asy__model model = { .path = "" };
-    const char *path = session ? model.path : options->words[0];
     struct asy_buf out = { 0 };
     int rc = 0;
 
     asy_buf_init(&out, CONVERTED_MAX);
     if (session)
         rc = find_model(session, options->words[0], trial, &model, err);
-    if (rc == 0 && (rc = asy__trainer((const char *const[]){ "--export", path, "--format",
-                                                             options->format, NULL },
-                                      &out, err)) == 0)
+    else
+        asy__model_file(options->words[0], &model);
+    if (rc == 0 && (rc = asy__model_ask(&model, (const char *const[]){ "--export", model.path,
+                                                                       "--format", options->format,
+                                                                       NULL },
+                                        &out, err)) == 0)
         rc = write_out(options, out.data, out.len, err);
     asy_buf_fini(&out);
     asy__model_drop(&model);

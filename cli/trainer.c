@@ -61,6 +61,23 @@ int asy__trainer(const char *const *args, struct asy_buf *ret_out, struct asy_er
     return ask(args, -1, ret_out, err);
 }
 
+int asy__model_ask(const struct asy__model *model, const char *const *args,
+                   struct asy_buf *ret_out, struct asy_error *err)
+{
+    struct asy_error why = ASY_ERROR_INIT;
+    int rc = asy__trainer(args, ret_out, &why);
+    size_t n = strlen(model->path);
+    const char *at;
+
+    if (rc == 0)
+        return 0;
+    at = n && model->name[0] ? strstr(why.text, model->path) : NULL;
+    if (!at || at == why.text || at[-1] != '\'' || at[n] != '\'')
+        return asy_fail(err, (enum asy_code)rc, "%s", why.text);
+    return asy_fail(err, (enum asy_code)rc, "%.*s%s%s", (int)(at - 1 - why.text), why.text,
+                    model->name, at + n + 1);
+}
+
 /* Whatever a library does when it is loaded is a mistake of the study file. */
 int asy__describe_plugin(const char *path, struct asy_buf *ret_json, struct asy_error *err)
 {

@@ -148,6 +148,29 @@ def models_leave_for_programs_without_assay():
             has(name, err, says)
 
 
+def what_a_model_cannot_is_said_of_its_trial():
+    """Not of the file that it lies in, whose path nobody has given."""
+    with Home() as home:
+        home.write("words.txt", "the quick brown fox jumps over the lazy dog. " * 40)
+        home.write("study.yaml", """
+assay: 1
+name: words
+run: {model: gpt, d_model: 8, heads: 2, blocks: 1, context: 8, length: {max: 1}}
+data: {file: words.txt, format: text}
+objective: {metric: val_loss, goal: minimize}
+parameters: {lr: {min: 0.001, max: 0.01}}
+budget: {trials: 1}
+""")
+        home.run("run", "study.yaml")
+        for command in (("export", "words", "--format", "c"), ("scores", "words", "0")):
+            err = home.run(*command, code=1)[1]
+            has(command[0], err, "trial 0 of 'words': ")
+            equal(command[0], "artifacts" in err, False)
+        home.run("export", "words", "--model", "-o", "w.safetensors")
+        has("a file", home.run("export", "w.safetensors", "--format", "c", code=1)[1],
+            "'w.safetensors': ")
+
+
 def a_study_without_a_test_part_ends_well():
     with Home() as home:
         out = trained(home, test=0)
@@ -158,4 +181,5 @@ def a_study_without_a_test_part_ends_well():
 
 main(tables_of_any_shape_give_the_same, tables_that_do_not_fit_are_refused,
      json_is_an_object_a_row, gaps_are_filled_as_in_training,
-     models_leave_for_programs_without_assay, a_study_without_a_test_part_ends_well)
+     models_leave_for_programs_without_assay, what_a_model_cannot_is_said_of_its_trial,
+     a_study_without_a_test_part_ends_well)
