@@ -222,6 +222,23 @@ static void loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t r
     asy_op_loss(op, cpu, rows, dy, scale);
 }
 
+static void pair(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    const float *x = in(cpu, op, 0);
+    float *y = out(cpu, op, 0);
+
+    for (size_t i = 0; i < rows; i++) {
+        y[2 * i] = 0;
+        y[2 * i + 1] = x[i];
+    }
+}
+
+static int is_of_classes(const struct asy_op *op)
+{
+    return op->kind == ASY_OP_SOFTMAX_LOSS || op->kind == ASY_OP_CLASS_LOSS ||
+           op->kind == ASY_OP_BINARY_LOSS;
+}
+
 static double loss_of_classes(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows,
                               float *out, float scale)
 {
@@ -229,10 +246,14 @@ static double loss_of_classes(const struct asy_op *op, const struct asy_op_cpu *
     uint64_t correct = 0;
     double loss;
 
-    if (op->kind == ASY_OP_CLASS_LOSS)
+    if (op->kind != ASY_OP_SOFTMAX_LOSS)
         how = (struct asy_class_loss){ op->value, cpu->class_weights };
-    loss = (cpu->plain ? asy_class_loss_ref : asy_class_loss)(&how, rows, op->n[0], out, cpu->label,
-                                                              scale, &correct);
+    if (op->kind == ASY_OP_BINARY_LOSS)
+        loss = (cpu->plain ? asy_binary_loss_ref : asy_binary_loss)(&how, rows, out, cpu->label,
+                                                                    scale, &correct);
+    else
+        loss = (cpu->plain ? asy_class_loss_ref : asy_class_loss)(&how, rows, op->n[0], out,
+                                                                  cpu->label, scale, &correct);
     cpu->sums[ASY_SUM_CORRECT] += (double)correct;
     return loss;
 }
@@ -266,7 +287,7 @@ static double loss_of_numbers(const struct asy_op *op, const struct asy_op_cpu *
 void asy_op_loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows, float *out,
                  float scale)
 {
-    int classes = op->kind == ASY_OP_SOFTMAX_LOSS || op->kind == ASY_OP_CLASS_LOSS;
+    int classes = is_of_classes(op);
 
     cpu->sums[ASY_SUM_ROWS] += (double)rows;
     cpu->sums[ASY_SUM_LOSS] += classes ? loss_of_classes(op, cpu, rows, out, scale)
@@ -359,9 +380,13 @@ void asy__op_one(const struct asy_op *op, const struct asy_op_cpu *cpu,
     case ASY_OP_SOFTMAX_LOSS:
     case ASY_OP_SQUARED_LOSS:
     case ASY_OP_CLASS_LOSS:
+    case ASY_OP_BINARY_LOSS:
     case ASY_OP_HUBER_LOSS:
     case ASY_OP_QUANTILE_LOSS:
         loss(op, cpu, rows, step->scale);
+        break;
+    case ASY_OP_PAIR:
+        pair(op, cpu, rows);
         break;
     }
 }

@@ -42,8 +42,10 @@ static const struct asy__op_entry table[] = {
     [ASY_OP_SOFTMAX_LOSS] = { "softmax-loss", asy__op_loss, asy__room_loss },
     [ASY_OP_SQUARED_LOSS] = { "squared-loss", asy__op_loss, asy__room_loss },
     [ASY_OP_CLASS_LOSS] = { "class-loss", asy__op_loss, asy__room_loss },
+    [ASY_OP_BINARY_LOSS] = { "binary-loss", asy__op_loss, asy__room_loss },
     [ASY_OP_HUBER_LOSS] = { "huber-loss", asy__op_loss, asy__room_loss },
     [ASY_OP_QUANTILE_LOSS] = { "quantile-loss", asy__op_loss, asy__room_loss },
+    [ASY_OP_PAIR] = { "pair", asy__op_pair, NULL },
 };
 
 int asy__exec_check(const struct asy_op *program, size_t n, size_t batch, size_t *ret_room,

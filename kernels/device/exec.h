@@ -61,7 +61,7 @@ asy__room_f asy__room_dense, asy__room_dense_dx, asy__room_dense_dw;
 asy__op_f asy__op_bias_act_grad, asy__op_column_sums, asy__op_add, asy__op_act, asy__op_act_grad,
     asy__op_bias, asy__op_softmax, asy__op_softmax_grad;
 asy__room_f asy__room_columns;
-asy__op_f asy__op_loss;
+asy__op_f asy__op_loss, asy__op_pair;
 asy__room_f asy__room_loss;
 asy__op_f asy__op_batch_norm, asy__op_batch_norm_eval, asy__op_batch_norm_grad;
 asy__room_f asy__room_norm;

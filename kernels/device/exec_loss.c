@@ -13,7 +13,8 @@ _Static_assert(ASY_SUM_LOSS == 1 && ASY_SUM_CORRECT == 2 && ASY_SUM_ABSOLUTE == 
 
 static int is_of_classes(const struct asy_op *op)
 {
-    return op->kind == ASY_OP_SOFTMAX_LOSS || op->kind == ASY_OP_CLASS_LOSS;
+    return op->kind == ASY_OP_SOFTMAX_LOSS || op->kind == ASY_OP_CLASS_LOSS ||
+           op->kind == ASY_OP_BINARY_LOSS;
 }
 
 size_t asy__room_loss(const struct asy_op *op, size_t rows)
@@ -30,6 +31,11 @@ static int of_rows(const struct asy__pass *pass, const struct asy_op *op, size_t
                    ARG_I32(pass->class_weights != NULL), ARG_MEM(pass->room), ARG_U32(rows),
                    ARG_U32(op->n[0]), ARG_F32(op->value / (float)op->n[0]), ARG_F32(1 - op->value),
                    ARG_F32(scale));
+    if (op->kind == ASY_OP_BINARY_LOSS)
+        return RUN(pass, err, binary_loss, asy__groups(rows, 64), 1, 1, ARG_IN(pass, op, 0),
+                   ARG_OUT(pass, op, 0), ARG_MEM(pass->label), ARG_MEM(pass->class_weights),
+                   ARG_I32(pass->class_weights != NULL), ARG_MEM(pass->room), ARG_U32(rows),
+                   ARG_F32(op->value / 2), ARG_F32(1 - op->value), ARG_F32(scale));
     if (op->kind == ASY_OP_SOFTMAX_LOSS)
         return RUN(pass, err, softmax_loss, rows, 1, 1, ARG_IN(pass, op, 0), ARG_OUT(pass, op, 0),
                    ARG_MEM(pass->label), ARG_MEM(pass->room), ARG_U32(rows), ARG_U32(op->n[0]),
@@ -60,4 +66,12 @@ int asy__op_loss(const struct asy__pass *pass, const struct asy_op *op,
     return RUN(pass, err, fold_sums, classes ? OF_CLASSES : OF_NUMBERS, 1, 1, ARG_MEM(pass->room),
                ARG_U32(rows), ARG_MEM(pass->sums),
                ARG_U32(classes ? ASY_SUM_CORRECT - 1 : ASY_SUM_ABSOLUTE - 1));
+}
+
+int asy__op_pair(const struct asy__pass *pass, const struct asy_op *op,
+                 const struct asy_op_step *step, size_t rows, struct asy_error *err)
+{
+    (void)step;
+    return RUN(pass, err, pair, asy__groups(rows, 256), 1, 1, ARG_IN(pass, op, 0),
+               ARG_OUT(pass, op, 0), ARG_U64(rows));
 }

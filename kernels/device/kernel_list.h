@@ -28,6 +28,8 @@
 #define ASY__KERNELS_LOSS(X)                                                                       \
     X(softmax_loss, 64)                                                                            \
     X(class_loss, 64)                                                                              \
+    X(binary_loss, 64)                                                                             \
+    X(pair, 256)                                                                                   \
     X(squared_loss, 64)                                                                            \
     X(huber_loss, 64)                                                                              \
     X(quantile_loss, 64)                                                                           \

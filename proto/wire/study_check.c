@@ -774,6 +774,17 @@ static int is_layer_shape(const struct asy__parse *p, const char *name)
     return 0;
 }
 
+/* One output in place of two. */
+static int has_binary_loss(const struct asy_param *param)
+{
+    int found = 0;
+
+    for (size_t i = 0; !strcmp(param->name, "loss") && i < param->n_choices; i++)
+        found |= param->choices[i].type == ASY_VALUE_STRING &&
+                 !strcmp(param->choices[i].s, "binary");
+    return found;
+}
+
 /* It cannot change when another trial goes on from the checkpoint. */
 static void check_shapes(struct asy__parse *p, const char *sampler)
 {
@@ -784,7 +795,8 @@ static void check_shapes(struct asy__parse *p, const char *sampler)
         const char *name = asy_space_at(space, i)->name;
         const struct asy__row *row = asy__option(p, p->model_group, name);
 
-        if (row ? !is_shape(p, row, name) : !is_layer_shape(p, name))
+        if (row ? !is_shape(p, row, name) && !has_binary_loss(asy_space_at(space, i))
+                : !is_layer_shape(p, name))
             continue;
         snprintf(key, sizeof key, "parameters.%.100s", name);
         asy__problem(p, p->params[i], key, "cannot change between checkpoints, which %s "

@@ -598,10 +598,10 @@ const struct asy__row asy__rows[] = {
       .unit = "epochs", .help = "end after so many without a better objective; 0: never" },
 
     /* And networks alone: a plug-in has losses and products of its own. */
-    { "loss", ASY__WORD, .group = ASY__ALONE, .words = "auto|huber|quantile",
+    { "loss", ASY__WORD, .group = ASY__ALONE, .words = "auto|huber|quantile|binary",
       .fallback = "auto",
       .help = "what is learnt to be small: auto is cross-entropy of classes and squared error of "
-              "numbers; huber and quantile are of numbers" },
+              "numbers; huber and quantile are of numbers, binary of two classes by one output" },
     { "delta", ASY__NUMBER, .group = ASY__ALONE, .min = 1e-6, .max = 1e6, .fallback = "1",
       .help = "huber: error from which on the loss grows in a straight line, in standard "
               "deviations of the label" },

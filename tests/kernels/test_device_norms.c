@@ -158,6 +158,27 @@ static void losses_of_numbers_are_those_of_the_cpu(void)
             }
 }
 
+/* By one logit, and the two that evaluation makes of it. */
+static void the_binary_loss_is_that_of_the_cpu(void)
+{
+    static const float weights[2] = { 0.5f, 2.25f };
+
+    for (size_t rows = 1; rows < 1000; rows = rows * 9 + 1)
+        for (int way = 0; way < 8; way++) {
+            int train = way % 2;
+            struct device_case c = {
+                .name = "binary", .rows = rows, .classes = 2, .n_ops = 2,
+                .class_weights = way / 2 % 2 ? weights : NULL,
+                .scale = train ? 0.125f : 0, .tol = 2e-6, .n = { 0, rows, 0, 0, 0, 4 * rows },
+                .ops = { { .kind = ASY_OP_BINARY_LOSS, .value = way / 4 ? 0.1f : 0, .per_row = 1,
+                           .n = { 1 }, .in = { W(0) }, .out = { W(train ? rows : 0) } },
+                         { .kind = ASY_OP_PAIR, .per_row = 1, .in = { X(0) },
+                           .out = { W(2 * rows) } } } };
+
+            case_run(&c);
+        }
+}
+
 static void close_device(void)
 {
     case_device_close();
@@ -168,4 +189,5 @@ T_MAIN("device-norms", T_TEST(dropout_has_the_bits_of_the_cpu),
        T_TEST(batch_norm_knows_deviations_far_from_zero),
        T_TEST(batch_norm_goes_by_the_running_statistics),
        T_TEST(losses_of_classes_are_those_of_the_cpu),
-       T_TEST(losses_of_numbers_are_those_of_the_cpu), T_TEST(close_device))
+       T_TEST(losses_of_numbers_are_those_of_the_cpu),
+       T_TEST(the_binary_loss_is_that_of_the_cpu), T_TEST(close_device))

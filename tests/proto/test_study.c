@@ -694,6 +694,10 @@ static void mistakes_are_named_with_their_place(void)
         { "population of other shapes",
           MODEL_HEAD OBJECTIVE "parameters: {hidden: {min: 8, max: 64}}\nsearch: {sampler: pbt}\n",
           "parameters.hidden: cannot change between checkpoints" },
+        { "population of other outputs",
+          MODEL_HEAD OBJECTIVE "parameters: {loss: {values: [auto, binary]}}\nsearch: {sampler: pbt}"
+                               "\n",
+          "parameters.loss: cannot change between checkpoints, which pbt does" },
         { "population of other trees", HEAD "run: {model: gbdt, length: {max: 40}}\n" DATA OBJECTIVE
           "parameters: {max_depth: {min: 2, max: 6}}\nsearch: {sampler: pbt}\n",
           "parameters.max_depth: cannot change between checkpoints" },

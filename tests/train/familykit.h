@@ -16,7 +16,7 @@
 #define SEED 7
 #define FIRST 5 /* rows of the batch before these */
 
-enum task { TABLE, NUMBERS, TOKENS };
+enum task { TABLE, NUMBERS, TOKENS, TWO };
 static const struct example {
     const char *name, *family;
     enum task task;
@@ -60,6 +60,9 @@ static const struct example {
     { "layers of shares", "layers", TABLE, 100, 0.05,
       "{\"layers\":[{\"image\":10},{\"conv\":6,\"pad\":1,\"act\":\"softmax\"},{\"max_pool\":2},"
       "{\"flatten\":true},{\"act\":\"softmax\"},{\"dense\":20,\"act\":\"softmax\"}]}" },
+    { "mlp binary, smoothing", "mlp", TWO, 9, 0.05,
+      "{\"hidden\":20,\"layers\":1,\"loss\":\"binary\",\"label_smoothing\":0.1,"
+      "\"class_balance\":1}" },
 };
 
 /* ---- what is learnt -------------------------------------------------------------------------- */
@@ -73,11 +76,13 @@ static void describe(const struct example *e, struct asy_buf *text)
         return;
     }
     asy_buf_addf(text, "{\"task\":\"%s\",\"columns\":[",
-                 e->task == TABLE ? "classification" : "regression");
+                 e->task == NUMBERS ? "regression" : "classification");
     for (size_t i = 0; i < e->features; i++)
         asy_buf_addf(text, "{\"name\":\"c%zu\",\"kind\":\"number\"},", i);
     asy_buf_addf(text, "{\"name\":\"y\",\"kind\":\"label\"}],\"classes\":%s",
-                 e->task == TABLE ? "[\"0\",\"1\",\"2\"]" : "[]");
+                 e->task == TABLE ? "[\"0\",\"1\",\"2\"]"
+                 : e->task == TWO ? "[\"0\",\"1\"]"
+                                  : "[]");
     for (size_t k = 0; k < ASY_ARRAY_LEN(lists); k++) {
         asy_buf_addf(text, ",\"%s\":[", lists[k]);
         for (size_t i = 0; i < e->features; i++)
@@ -150,7 +155,9 @@ static bool make_rows(const struct example *e, struct pair *p, struct asy_rng *r
     for (size_t i = 0; i < ROWS; i++)
         p->target[i] = (float)asy_rng_normal(rng);
     for (size_t i = 0; i < ROWS * p->labels; i++)
-        p->label[i] = (int32_t)(asy_rng_u32(rng) % (e->task == TOKENS ? VOCABULARY : CLASSES));
+        p->label[i] = (int32_t)(asy_rng_u32(rng) % (e->task == TOKENS ? VOCABULARY
+                                                    : e->task == TWO  ? 2
+                                                                      : CLASSES));
     for (size_t i = 0; i < CLASSES; i++)
         p->weights[i] = 0.5f + 0.5f * (float)i;
     return true;

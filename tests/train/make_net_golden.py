@@ -49,6 +49,9 @@ def cases():
         for how in (sgd, adam) if name != "residual" else (sgd, nesterov, adam):
             features = 48 if IMAGE in layers else 12
             yield {"name": name, "features": features, "outputs": outputs, "layers": layers, **how}
+    for how in (sgd, adam):
+        yield {"name": "binary", "features": 12, "outputs": 1, "loss": "binary",
+               "layers": [{"dense": 9, "act": "tanh"}], **how}
 
 
 class Draws:
@@ -178,7 +181,8 @@ def attention(x, heads):
 def run(case):
     draws = Draws(7)
     x = draws.tensor((ROWS, case["features"]), 2)
-    label = torch.tensor([int((draws.draw() + 0.5) * case["outputs"]) for _ in range(ROWS)])
+    classes = 2 if "loss" in case else case["outputs"]
+    label = torch.tensor([int((draws.draw() + 0.5) * classes) for _ in range(ROWS)])
     target = draws.tensor((ROWS,), 2)
     net = Net(case, draws)
     if case["optimizer"] == "sgd":
@@ -191,7 +195,9 @@ def run(case):
     for step in range(case["steps"]):
         rows = slice(step * BATCH % ROWS, step * BATCH % ROWS + BATCH)
         update.zero_grad()
-        if case["outputs"] > 1:
+        if "loss" in case:
+            loss = F.binary_cross_entropy_with_logits(net(x[rows])[:, 0], label[rows].float())
+        elif case["outputs"] > 1:
             loss = F.cross_entropy(net(x[rows]), label[rows])
         else:
             loss = F.mse_loss(net(x[rows])[:, 0], target[rows])

@@ -93,6 +93,7 @@ static void tokens_that_are_kept_change_no_bit(void)
         "{\"d_model\":24,\"heads\":3,\"blocks\":3}",
         "{\"d_model\":20,\"heads\":2,\"blocks\":1,\"tied\":true}",
         "{\"d_model\":48,\"heads\":4,\"blocks\":2,\"activation\":\"relu\",\"dropout\":0.2}",
+        "{\"d_model\":24,\"heads\":2,\"blocks\":2,\"activation\":\"softmax\"}",
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {

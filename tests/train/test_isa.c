@@ -24,6 +24,8 @@ static const struct job {
     { "layers", "layers", KIT_DIGITS, TABLE,
       "\"layers\":[{\"image\":8},{\"conv\":6,\"pad\":1},{\"max_pool\":2},"
       "{\"conv\":6,\"kernel\":3,\"groups\":3,\"act\":\"tanh\"},{\"dense\":19,\"act\":\"sigmoid\"}]" },
+    { "shares", "layers", KIT_DIGITS, TABLE, "\"layers\":[{\"act\":\"softmax\"},{\"dense\":19,"
+      "\"act\":\"softmax\"},{\"norm\":\"layer\"}]" },
     { "gpt", "gpt", ASY_SOURCE_DIR "/LICENSE", TEXT, "\"d_model\":12,\"heads\":3,\"blocks\":1,"
       "\"context\":20,\"batch_size\":40,\"dropout\":0.1" },
     { "transformer", "transformer", KIT_DIGITS, TABLE,

@@ -317,11 +317,24 @@ static void shadow_row(const struct asy__net *net, const double *params, size_t 
     }
 }
 
-/* Mean loss of the batch, over rows. label: classes; NULL: squares against target. */
+static double loss_of(const double *out, size_t n, const int32_t *label, double target)
+{
+    double top = -INFINITY, sum = 0, off = out[0] - target;
+
+    for (size_t o = 0; o < n; o++)
+        top = fmax(top, out[o]);
+    for (size_t o = 0; o < n; o++)
+        sum += exp(out[o] - top);
+    return label ? log(sum) + top - out[*label] : off * off;
+}
+
+/* Mean loss of the batch, over rows. label: classes, of a single output binary; NULL: squares against
+ * target. */
 static double shadow_loss(const struct asy__net *net, const double *params, const float *x,
                           const int32_t *label, const float *target)
 {
-    size_t vectors = net->outputs.height * net->outputs.width, n = net->outputs.channels;
+    struct asy__shape outs = net->layers[net->n_layers - 1].out;
+    size_t vectors = outs.height * outs.width, n = outs.channels;
     static double y[DEEP][WIDE];
     double loss = 0;
 
@@ -329,13 +342,12 @@ static double shadow_loss(const struct asy__net *net, const double *params, cons
         shadow_row(net, params, r, x + r * asy__shape_size(net->features), y);
         for (size_t v = 0; v < vectors; v++) {
             const double *out = y[net->n_layers - 1] + v * n;
-            double top = -INFINITY, sum = 0, off = out[0] - (double)target[r];
 
-            for (size_t o = 0; o < n; o++)
-                top = fmax(top, out[o]);
-            for (size_t o = 0; o < n; o++)
-                sum += exp(out[o] - top);
-            loss += label ? log(sum) + top - out[label[r * vectors + v]] : off * off;
+            if (label && n == 1) {
+                loss += log1p(exp(label[r] ? -out[0] : out[0]));
+                continue;
+            }
+            loss += loss_of(out, n, label ? &label[r * vectors + v] : NULL, (double)target[r]);
         }
     }
     return loss / ROWS;
@@ -451,6 +463,44 @@ static void gradients_of_plain_networks_match_differences(void)
                          asy_act_name((enum asy_act)kind), hidden, outs);
                 check(name, layers, hidden + 1, (struct asy__shape){ 1, 1, 9 }, outs > 1);
             }
+}
+
+static void a_binary_loss_has_one_logit_and_outputs_of_two_classes(void)
+{
+    static const struct asy__layer_desc layers[] = {
+        { .width = 8, .act = ASY_ACT_TANH }, { .width = 1 }
+    }, wide[] = { { .width = 2 } };
+    const struct asy__shape features = { 1, 1, 9 };
+    struct asy__net_options options = { features, { .kind = ASY_OP_BINARY_LOSS }, ROWS, ROWS };
+    struct asy_error err = ASY_ERROR_INIT;
+    static double params[PARAMS], y[DEEP][WIDE];
+    struct asy__net *net = NULL;
+    float *out;
+
+    for (int plain = 0; plain < 2; plain++) {
+        if (!set_up(layers, 2, features, ASY_OP_BINARY_LOSS))
+            goto out;
+        gradient(plain);
+        T_NEAR("gradient", compare(1), 0, 2e-5);
+        T_EQ("outputs", bench.learner.outs, 2);
+        if (!T_OK(bench.learner.type->outputs(&bench.learner, bench.x, ROWS, &out, &err), &err))
+            goto out;
+        for (size_t i = 0; i < bench.net->n_params; i++)
+            params[i] = (double)bench.params[i];
+        for (size_t r = 0; r < ROWS; r++) {
+            shadow_row(bench.net, params, r, bench.x + 9 * r, y);
+            T_EQ("logit of the first", out[2 * r], 0);
+            T_NEAR("logit of the second", (double)out[2 * r + 1], y[1][0], 1e-5);
+        }
+        asy__net_destroy(bench.net);
+        bench.net = NULL;
+    }
+    T_EQ("two outputs", asy__net_create(wide, 1, &options, &net, &err), ASY_E_INVAL);
+    T_HAS("two outputs", err.text, "a binary loss is of one output, not of 2");
+out:
+    asy__net_destroy(bench.net);
+    asy__net_destroy(net);
+    bench.net = NULL;
 }
 
 #define DENSE(n, kind) { .width = (n), .act = ASY_ACT_##kind }
@@ -773,6 +823,7 @@ static void want_of_memory_is_told(void)
 }
 
 T_MAIN("net", T_TEST(gradients_of_plain_networks_match_differences),
+       T_TEST(a_binary_loss_has_one_logit_and_outputs_of_two_classes),
        T_TEST(gradients_of_graphs_match_differences), T_TEST(taken_gradients_are_those_that_stay),
        T_TEST(rows_do_not_depend_on_their_neighbours), T_TEST(gradients_share_room),
        T_TEST(weights_are_drawn_as_promised),

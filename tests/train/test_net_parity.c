@@ -100,7 +100,10 @@ static void train(const struct asy_json *node, struct asy__net *net)
 static void check(const struct asy_json *node)
 {
     size_t outputs = (size_t)asy_json_i64(asy_json_get(node, "outputs"), 1), n = 0;
-    enum asy_op_kind loss = outputs > 1 ? ASY_OP_SOFTMAX_LOSS : ASY_OP_SQUARED_LOSS;
+    int is_binary = asy_json_get(node, "loss") != NULL;
+    enum asy_op_kind loss = is_binary     ? ASY_OP_BINARY_LOSS
+                            : outputs > 1 ? ASY_OP_SOFTMAX_LOSS
+                                          : ASY_OP_SQUARED_LOSS;
     size_t features = (size_t)asy_json_i64(asy_json_get(node, "features"), 0);
     struct asy__net_options options = { { 1, 1, features }, { .kind = loss }, bench.batch, 1 };
     const struct asy_json *list = asy_json_get(node, "layers");
@@ -117,7 +120,7 @@ static void check(const struct asy_json *node)
              &err) &&
         T_TRUE(net->n_params <= PARAMS && net->n_buffers <= PARAMS &&
                asy__net_room(net) <= ASY_ARRAY_LEN(memory)) &&
-        make_data(outputs, &state)) {
+        make_data(is_binary ? 2 : outputs, &state)) {
         asy__net_init(net, 1, bench.params, bench.buffers);
         memset(bench.grads, 0, sizeof bench.grads);
         memset(bench.m, 0, sizeof bench.m);

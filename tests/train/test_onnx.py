@@ -418,6 +418,8 @@ CASES = [
            params={"activation": act, "hidden": 9, "layers": 2}) for act in ACTIVATIONS],
     Case("mixed.mlp", "mlp", MIXED, "three", names=TAKEN, gaps=GAPS, params={"hidden": 8}),
     Case("mixed-whole", "mlp", MIXED, "two", params={"hidden": 8}),
+    Case("binary", "mlp", MIXED, "two", params={"hidden": 8, "loss": "binary"}),
+    Case("binary-linear", "linear", ["number"] * 4, "two", params={"loss": "binary"}),
     Case("values", "mlp", ["big", "number", "number"], "value", params={"hidden": 8}),
     Case("quantile", "mlp", ["big", "number"], "value", params={"hidden": 8, "loss": "quantile",
                                                                 "quantile": 0.9}),

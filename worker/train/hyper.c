@@ -25,7 +25,7 @@ static const char *const pools[] = { "max", "mean", "none", NULL };
 static const char *const norms[] = { "none", "layer", "batch", NULL };
 static const char *const optimizers[] = { "sgd", "adam", "adamw", "adam_l2", "lamb", "lars", NULL };
 static const char *const precisions[] = { "fp32", "bf16", NULL };
-static const char *const losses[] = { "auto", "huber", "quantile", NULL };
+static const char *const losses[] = { "auto", "huber", "quantile", "binary", NULL };
 static const char *const schedules[] = {
     "constant", "step", "linear", "cosine", "one_cycle", "plateau", NULL,
 };

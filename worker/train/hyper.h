@@ -16,7 +16,7 @@ enum asy__optimizer {
     ASY__ADAM, ASY__ADAMW, /* one and the same: with decoupled weight decay */
     ASY__ADAM_L2, ASY__LAMB, ASY__LARS,
 };
-enum asy__loss { ASY__LOSS_AUTO, ASY__LOSS_HUBER, ASY__LOSS_QUANTILE };
+enum asy__loss { ASY__LOSS_AUTO, ASY__LOSS_HUBER, ASY__LOSS_QUANTILE, ASY__LOSS_BINARY };
 enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER, ASY__NORM_BATCH };
 enum asy__precision { ASY__FP32, ASY__BF16 };
 enum asy__padding { ASY__PADDING_SAME, ASY__PADDING_VALID };

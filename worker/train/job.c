@@ -359,6 +359,8 @@ static void add_network(const struct asy__hyper *h, int population, struct asy_b
         add_layers(h, population, buf);
     if (h->family == ASY__GPT || h->family == ASY__TRANSFORMER)
         add_tokens(h, population, buf);
+    if (h->loss == ASY__LOSS_BINARY) /* one output in place of two */
+        asy_buf_addf(buf, "outputs=1\n");
     if (!population)
         asy_buf_addf(buf, "batch_size=%lld\n", (long long)h->batch_size);
     asy_buf_addf(buf, "patience=%lld\noptimizer=%s\n", (long long)h->patience,

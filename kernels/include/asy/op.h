@@ -125,8 +125,11 @@ enum asy_op_kind {
      * itself), in the same place or another; adds to the sums. n: 1. */
     ASY_OP_SQUARED_LOSS,
     /* Those of asy/loss.h, with operands and results as the two above. value: the smoothing, with
-     * the weights of struct asy_op_cpu; delta; the quantile. */
-    ASY_OP_CLASS_LOSS, ASY_OP_HUBER_LOSS, ASY_OP_QUANTILE_LOSS,
+     * the weights of struct asy_op_cpu (of the first two); delta; the quantile. */
+    ASY_OP_CLASS_LOSS, ASY_OP_BINARY_LOSS, ASY_OP_HUBER_LOSS, ASY_OP_QUANTILE_LOSS,
+    /* x [rows] -> y [rows][2]: 0 and x, the logits whose softmax has the sigmoid of x; y is not x.
+     * n: none. */
+    ASY_OP_PAIR,
 };
 
 /* Flags, of the kinds that name them. */
@@ -186,7 +189,7 @@ struct asy_op_cpu {
     float *write[ASY_SPACES];      /* the same, but for what is read only */
     const int32_t *label;          /* [rows], of the losses of classes */
     const float *target;           /* [rows], of those of numbers */
-    const float *class_weights;    /* [classes], of ASY_OP_CLASS_LOSS; NULL: ones */
+    const float *class_weights;    /* [classes], of those that have them; NULL: ones */
     double *sums;                  /* [ASY_SUMS], += */
     float *room;                   /* [ASY_OP_ROOM], aligned to 64 bytes */
     int plain;                     /* by the _ref twins */

@@ -30,17 +30,50 @@ struct asy_op asy__loss_learnt(const struct asy__hyper *hyper, const struct asy_
 {
     struct asy_op op = asy__loss_scored(hyper, schema);
 
-    if (op.kind == ASY_OP_SOFTMAX_LOSS && (hyper->label_smoothing > 0 || asy__loss_weighs(hyper))) {
+    if (op.kind != ASY_OP_SOFTMAX_LOSS)
+        return op;
+    if (hyper->loss == ASY__LOSS_BINARY)
+        op.kind = ASY_OP_BINARY_LOSS;
+    else if (hyper->label_smoothing > 0 || asy__loss_weighs(hyper))
         op.kind = ASY_OP_CLASS_LOSS;
-        op.value = (float)hyper->label_smoothing;
-    }
+    op.value = (float)hyper->label_smoothing;
+    op.n[0] = asy__loss_outputs(hyper, schema);
     return op;
+}
+
+size_t asy__loss_outputs(const struct asy__hyper *hyper, const struct asy__schema *schema)
+{
+    return hyper->loss == ASY__LOSS_BINARY ? 1 : asy__outputs_of(schema);
+}
+
+/* Whether the label is what the loss is of. */
+static int check_label(const struct asy__hyper *hyper, const struct asy__schema *schema,
+                       struct asy_error *err)
+{
+    const char *label = schema->columns[schema->label].name;
+    const char *name = asy__hyper_word(hyper, "loss");
+
+    if (hyper->loss == ASY__LOSS_AUTO)
+        return 0;
+    if (hyper->loss != ASY__LOSS_BINARY)
+        return !schema->classification
+                   ? 0
+                   : asy_fail(err, ASY_E_INVAL, "loss: '%s' is of numbers, but '%.60s' has %zu "
+                              "classes", name, label, schema->classes.n);
+    if (!schema->classification)
+        return asy_fail(err, ASY_E_INVAL, "loss: 'binary' is of two classes, but '%.60s' is a "
+                        "number; data.task: classification makes its values classes", label);
+    if (schema->classes.n != 2)
+        return asy_fail(err, ASY_E_INVAL, "loss: 'binary' is of two classes, but '%.60s' has %zu",
+                        label, schema->classes.n);
+    return 0;
 }
 
 int asy__loss_check(const struct asy__hyper *hyper, const struct asy__schema *schema,
                     struct asy_error *err)
 {
     const char *label;
+    int rc;
 
     if (hyper->family == ASY__PLUGIN) {
         if (hyper->loss != ASY__LOSS_AUTO || hyper->label_smoothing > 0 || asy__loss_weighs(hyper))
@@ -54,10 +87,8 @@ int asy__loss_check(const struct asy__hyper *hyper, const struct asy__schema *sc
         return 0;
     }
     label = schema->columns[schema->label].name;
-    if (schema->classification && hyper->loss != ASY__LOSS_AUTO)
-        return asy_fail(err, ASY_E_INVAL, "loss: '%s' is of numbers, but '%.60s' has %zu classes",
-                        hyper->loss == ASY__LOSS_HUBER ? "huber" : "quantile", label,
-                        schema->classes.n);
+    if ((rc = check_label(hyper, schema, err)) < 0)
+        return rc;
     if (!schema->classification && hyper->label_smoothing > 0)
         return asy_fail(err, ASY_E_INVAL, "label_smoothing is of classes, but '%.60s' is a number",
                         label);

@@ -10,6 +10,8 @@
 /* As operations of asy/op.h, with kind, value and sizes. hyper of trees: their own loss. */
 struct asy_op asy__loss_learnt(const struct asy__hyper *hyper, const struct asy__schema *schema);
 struct asy_op asy__loss_scored(const struct asy__hyper *hyper, const struct asy__schema *schema);
+/* Outputs of a network that learns by it, for a row or a token. */
+size_t asy__loss_outputs(const struct asy__hyper *hyper, const struct asy__schema *schema);
 /* ASY_E_INVAL: a loss of classes for numbers, or the other way round. */
 ASY_MUST_CHECK int asy__loss_check(const struct asy__hyper *hyper, const struct asy__schema *schema,
                                    struct asy_error *err);

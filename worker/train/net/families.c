@@ -32,9 +32,11 @@ int asy__family_check(enum asy__family family, const struct asy__schema *schema,
                     has ? "tokens" : "a table");
 }
 
-static size_t list_linear(const struct asy__schema *schema, struct asy__layer_desc *layers)
+static size_t list_linear(const struct asy__hyper *hyper, const struct asy__schema *schema,
+                          struct asy__layer_desc *layers)
 {
-    layers[0] = (struct asy__layer_desc){ .kind = ASY__DENSE, .width = asy__outputs_of(schema) };
+    layers[0] = (struct asy__layer_desc){ .kind = ASY__DENSE,
+                                          .width = asy__loss_outputs(hyper, schema) };
     return 1;
 }
 
@@ -70,7 +72,7 @@ static size_t list_mlp(const struct asy__hyper *hyper, const struct asy__schema 
         if (hyper->dropout > 0)
             layers[n++] = (struct asy__layer_desc){ .kind = ASY__DROPOUT, .rate = hyper->dropout };
     }
-    return n + list_linear(schema, layers + n);
+    return n + list_linear(hyper, schema, layers + n);
 }
 
 /* ---- cnn ------------------------------------------------------------------------------------- */
@@ -192,7 +194,7 @@ static int list_cnn(const struct asy__hyper *hyper, const struct asy__schema *sc
                                                 .act = (enum asy_act)hyper->activation };
     if (hyper->dropout > 0)
         layers[n++] = (struct asy__layer_desc){ .kind = ASY__DROPOUT, .rate = hyper->dropout };
-    *ret_n = n + list_linear(schema, layers + n);
+    *ret_n = n + list_linear(hyper, schema, layers + n);
     return 0;
 }
 
@@ -249,12 +251,12 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
     if (hyper->family == ASY__MLP)
         n = list_mlp(hyper, schema, few);
     else if (hyper->family == ASY__LINEAR)
-        n = list_linear(schema, few);
+        n = list_linear(hyper, schema, few);
     else if (hyper->family == ASY__CNN)
         rc = list_cnn(hyper, schema, &options.features, few, &n, err);
     else
-        rc = asy__layers_read(hyper->list, hyper->values, asy__outputs_of(schema), &listed, &n,
-                              err);
+        rc = asy__layers_read(hyper->list, hyper->values, asy__loss_outputs(hyper, schema),
+                              &listed, &n, err);
     if (rc == 0)
         rc = asy__net_create(listed ? listed : few, n, &options, &net, err);
     if (rc == 0 && (rc = check_augment(hyper, net, err)) < 0)

@@ -9,7 +9,7 @@
 #include "family_tokens.h"
 #include <math.h>
 #include <stdlib.h>
-#include "learn/score.h"
+#include "learn/loss.h"
 #include "data/tokens.h"
 
 #define BLOCK 11 /* the most layers of one */
@@ -124,7 +124,8 @@ static int list_sequence(const struct asy__hyper *h, const struct asy__schema *s
     add_dropout(list, h);
     add_blocks(list, h, 0);
     add(list, (struct asy__layer_desc){ .kind = ASY__GLOBAL_MEAN });
-    add(list, (struct asy__layer_desc){ .kind = ASY__DENSE, .width = asy__outputs_of(schema) });
+    add(list, (struct asy__layer_desc){ .kind = ASY__DENSE,
+                                        .width = asy__loss_outputs(h, schema) });
     return 0;
 }
 
@@ -152,7 +153,8 @@ static int list_transformer(const struct asy__hyper *h, const struct asy__schema
     add_dropout(list, h);
     add_blocks(list, h, 0);
     add(list, (struct asy__layer_desc){ .kind = ASY__FLATTEN });
-    add(list, (struct asy__layer_desc){ .kind = ASY__DENSE, .width = asy__outputs_of(schema) });
+    add(list, (struct asy__layer_desc){ .kind = ASY__DENSE,
+                                        .width = asy__loss_outputs(h, schema) });
     return 0;
 }
 

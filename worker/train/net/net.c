@@ -219,6 +219,18 @@ static void take_inputs(const struct asy__net *net, struct asy__layer *layer)
     }
 }
 
+static int plan_outputs(struct asy__net *net, struct asy_error *err)
+{
+    net->outputs = net->layers[net->n_layers - 1].out;
+    if (!net->is_binary)
+        return 0;
+    if (asy__shape_size(net->outputs) != 1)
+        return asy_fail(err, ASY_E_INVAL, "a binary loss is of one output, not of %zu",
+                        asy__shape_size(net->outputs));
+    net->outputs.channels = 2;
+    return 0;
+}
+
 static int plan_shapes(struct asy__plan *plan, const struct asy__layer_desc *descs,
                        struct asy_error *err)
 {
@@ -238,8 +250,7 @@ static int plan_shapes(struct asy__plan *plan, const struct asy__layer_desc *des
     }
     if (!net->layers[net->n_layers - 1].learns)
         return asy_fail(err, ASY_E_INVAL, "the network has nothing to learn");
-    net->outputs = net->layers[net->n_layers - 1].out;
-    return 0;
+    return plan_outputs(net, err);
 }
 
 /* ---- programs -------------------------------------------------------------------------------- */
@@ -406,10 +417,10 @@ static void emit_backward(struct asy__plan *plan, const struct asy_op *loss)
     struct asy__layer *last = &net->layers[net->n_layers - 1];
     size_t at = plan->program->n;
 
-    last->dy = asy__plan_value(plan, asy__shape_size(net->outputs), 0);
+    last->dy = asy__plan_value(plan, asy__shape_size(last->out), 0);
     asy__plan_emit(plan, &(struct asy_op){ .kind = loss->kind, .value = loss->value,
-                                           .per_row = asy__shape_vectors(net->outputs),
-                                           .n = { net->outputs.channels }, .in = { last->y },
+                                           .per_row = asy__shape_vectors(last->out),
+                                           .n = { last->out.channels }, .in = { last->y },
                                            .out = { last->dy } });
     for (size_t l = net->n_layers; l-- > 0;)
         if (net->layers[l].learns)
@@ -562,20 +573,36 @@ static size_t rows_at_once(const struct asy__plan *plan, size_t rows)
     return rows;
 }
 
+/* What evaluation gives: of one logit those of two classes, so that whoever judges and stores has
+ * the outputs of classes however they were learnt. */
+static struct asy_operand emit_outputs(struct asy__plan *plan)
+{
+    const struct asy__layer *last = &plan->net->layers[plan->net->n_layers - 1];
+    struct asy_operand pair;
+
+    if (!plan->net->is_binary)
+        return last->y;
+    pair = asy__plan_value(plan, asy__shape_size(plan->net->outputs), 0);
+    asy__plan_emit(plan, &(struct asy_op){ .kind = ASY_OP_PAIR, .per_row = 1, .in = { last->y },
+                                           .out = { pair } });
+    return pair;
+}
+
 /* The outputs outlive the program. */
 static int plan_evaluation(struct asy__plan *plan, struct asy_error *err)
 {
     struct asy__net *net = plan->net;
-    struct asy_operand *out = &net->layers[net->n_layers - 1].y;
+    struct asy_operand out;
     int rc;
 
     begin(plan, &net->eval, 0);
     emit_forward(plan);
+    out = emit_outputs(plan);
     if (!plan->failed)
-        live(plan, out, net->eval.n);
+        live(plan, &out, net->eval.n);
     net->eval_rows = rows_at_once(plan, net->eval_rows);
     if ((rc = place_values(plan, net->eval_rows, err)) == 0)
-        net->out = plan->values[out->at].at;
+        net->out = plan->values[out.at].at;
     return rc;
 }
 
@@ -610,6 +637,7 @@ int asy__net_create(const struct asy__layer_desc *layers, size_t n,
     net->features = options->features;
     net->train_rows = options->train_rows;
     net->eval_rows = options->eval_rows;
+    net->is_binary = options->loss.kind == ASY_OP_BINARY_LOSS;
     if ((rc = plan_shapes(&plan, layers, err)) < 0 ||
         (rc = plan_training(&plan, &options->loss, err)) < 0 ||
         (rc = plan_evaluation(&plan, err)) < 0)

@@ -97,7 +97,9 @@ struct asy__program {
 };
 
 struct asy__net {
-    struct asy__shape features, outputs;
+    struct asy__shape features;
+    struct asy__shape outputs; /* of evaluation */
+    int is_binary;             /* by ASY_OP_BINARY_LOSS: training has one output, evaluation two */
     size_t n_layers, n_tensors, tensors_cap;
     struct asy__layer *layers;
     struct asy__tensor *tensors;

@@ -58,6 +58,7 @@ static int cut(struct asy_op *op, const struct range *r, size_t tokens)
         break;
     case ASY_OP_ADD:
     case ASY_OP_ACT: /* may be of a whole row at once */
+    case ASY_OP_SOFTMAX:
         move(&op->in[0], r, width);
         move(&op->in[1], r, width);
         move(&op->out[0], r, width);

@@ -454,9 +454,13 @@ void asy__header_net(struct asy__writer *w)
                  w->name);
     for (size_t l = 0; l < net->n_layers; l++)
         put_arrays(w, &net->layers[l]);
-    asy_buf_adds(w->to, "    int i;\n\n");
+    asy_buf_adds(w->to, net->is_binary ? "\n" : "    int i;\n\n");
     for (size_t l = 0; l < net->n_layers; l++)
         put_layer(w, &net->layers[l], arrays);
-    asy_buf_addf(w->to, "    for (i = 0; i < %zu; i++)\n        out[i] = y%zu[i];\n}\n",
-                 asy__shape_size(net->outputs), arrays[net->n_layers - 1]);
+    if (net->is_binary)
+        asy_buf_addf(w->to, "    out[0] = 0;\n    out[1] = y%zu[0];\n}\n",
+                     arrays[net->n_layers - 1]);
+    else
+        asy_buf_addf(w->to, "    for (i = 0; i < %zu; i++)\n        out[i] = y%zu[i];\n}\n",
+                     asy__shape_size(net->outputs), arrays[net->n_layers - 1]);
 }

@@ -274,14 +274,34 @@ static const char *class_list(struct build *b, enum asy__graph_type *ret_type)
                                               (const char *const *)classes->texts, classes->n);
 }
 
+/* The softmax; of one logit its sigmoid, and that of what it is for the other class. */
+static const char *chances_of(struct build *b, const char *outs)
+{
+    const struct asy__net *net = b->export->model->net;
+    struct asy__graph *g = b->graph;
+    const char *chances;
+
+    if (net && net->is_binary) {
+        const char *yes = ASY__NODE(g, "Sigmoid", outs);
+        const char *no = ASY__NODE(g, "Sigmoid", ASY__NODE(g, "Neg", outs));
+
+        chances = asy__graph_node(g, "Concat", "probabilities",
+                                  (const char *const[]){ no, yes, NULL });
+    } else {
+        chances = asy__graph_node(g, "Softmax", "probabilities",
+                                  (const char *const[]){ outs, NULL });
+    }
+    asy__graph_attr_int(g, "axis", 1);
+    return chances;
+}
+
 static void answer_class(struct build *b, const char *outs)
 {
     struct asy__graph *g = b->graph;
     enum asy__graph_type type;
     const char *classes = class_list(b, &type), *chances, *best;
 
-    chances = asy__graph_node(g, "Softmax", "probabilities", (const char *const[]){ outs, NULL });
-    asy__graph_attr_int(g, "axis", 1);
+    chances = chances_of(b, outs);
     best = ASY__NODE(g, "ArgMax", chances);
     asy__graph_attr_int(g, "axis", 1);
     asy__graph_attr_int(g, "keepdims", 0);
