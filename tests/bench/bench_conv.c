@@ -9,12 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <asy/conv.h>
 #include "conv.h"
+#include "own_core.h"
 #include "row.h"
 
-#define TURN_FLOPS 4e8 /* of one turn, about 2 ms */
 #define TURNS_MAX 31
 
 static const struct shape {
@@ -40,25 +39,6 @@ static const struct shape {
 };
 enum { FORWARD, DX, DW, BOTH, PASSES };
 static const char *const passes[PASSES] = { "forward", "dx", "dw", "dw-dx" };
-
-static double cpu_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static double spin_gflops(void)
-{
-    const struct asy__gemm *isa = asy__conv_get()->gemm;
-    double flops = 2.0 * ASY__SPIN * (double)isa->lanes, from = cpu_seconds();
-    size_t rounds = (size_t)(TURN_FLOPS / flops);
-    volatile float sink = isa->spin(rounds);
-
-    (void)sink;
-    return 1e-9 * flops * (double)rounds / (cpu_seconds() - from);
-}
 
 /* Taps inside the image, summed over the outputs of one line. */
 static size_t taps(size_t in, size_t out, size_t kernel, const struct asy_conv *conv)
@@ -102,23 +82,35 @@ static void run(const struct shape *s, int pass, const struct operands *o)
         asy_conv_dw(c, s->rows, 0, o->y, o->x, o->bias, o->room);
 }
 
-static void measure(const struct shape *s, int pass, const struct operands *o, size_t turns)
+static void measure(const struct shape *s, int pass, const struct operands *o, size_t turns, int any)
 {
     static double share[TURNS_MAX], ours[TURNS_MAX];
     double flops = flops_of(s) * (pass == BOTH ? 2 : 1);
-    size_t times = (size_t)(TURN_FLOPS / flops) + 1;
+    size_t times = (size_t)(OWN_CORE_FLOPS / flops) + 1;
+    enum own_core_turn turn = OWN_CORE_COUNTS;
+    struct own_core core = { .any = any };
+    char key[64];
 
-    for (size_t i = 0; i < turns; i++) {
-        double most = spin_gflops(), from = cpu_seconds();
+    snprintf(key, sizeof key, "%s-%s", s->name, passes[pass]);
+    for (size_t i = 0; i < turns && turn != OWN_CORE_NEVER; i += turn == OWN_CORE_COUNTS) {
+        double most, from;
 
+        own_core_begin(&core);
+        most = own_core_loop(asy__conv_get()->gemm);
+        from = own_core_seconds();
         for (size_t t = 0; t < times; t++)
             run(s, pass, o);
-        ours[i] = 1e-9 * flops * (double)times / (cpu_seconds() - from);
+        ours[i] = 1e-9 * flops * (double)times / (own_core_seconds() - from);
         share[i] = ours[i] / most;
+        turn = own_core_end(&core);
     }
-    printf("{\"name\":\"kernels.conv_peak\",\"case\":\"%s-%s\",\"value\":%.4g,\"unit\":\"1\","
+    if (turn == OWN_CORE_NEVER) {
+        row_put_missing("kernels.conv_peak", key, "1", OWN_CORE_WHY);
+        return;
+    }
+    printf("{\"name\":\"kernels.conv_peak\",\"case\":\"%s\",\"value\":%.4g,\"unit\":\"1\","
            "\"n\":%zu,\"gflops\":%.4g,\"kernel\":\"%s\"}\n",
-           s->name, passes[pass], median(share, turns), turns, median(ours, turns),
+           key, median(share, turns), turns, median(ours, turns),
            asy__conv_get()->gemm->name);
     fflush(stdout);
 }
@@ -158,7 +150,7 @@ int main(int argc, char **argv)
                 o.from[j] = (uint8_t)(j * 2654435761u % 4096 / 1024); /* of 2 x 2 */
             for (size_t j = 0; j < 4 * most; j++)
                 o.x[j] = (float)(j * 2654435761u % 1000) / 1000 - 0.5f;
-            measure(&shapes[i], pass, &o, turns);
+            measure(&shapes[i], pass, &o, turns, tiny);
         }
     free(o.x);
     return 0;

@@ -5,18 +5,18 @@
  *   bench_gemm [--quick|--tiny]
  *   bench_gemm --loop SECONDS
  *
- * The three take turns and are timed by the thread's processor time; a row has the medians. --loop
- * prints the GFLOP/s of that loop alone and what it is made of, for other programs' turns. */
+ * The three take turns and are timed by the thread's processor time; a row has the medians of turns
+ * in which the core was the thread's own. --loop prints the GFLOP/s of that loop alone and what it is
+ * made of, for other programs' turns. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <asy/kernels.h>
 #include "dense.h"
 #include "gemm.h"
+#include "own_core.h"
 #include "row.h"
 
-#define TURN_FLOPS 4e8 /* of one turn, about 2 ms */
 #define TURNS_MAX 31
 
 struct shape {
@@ -35,25 +35,6 @@ static const struct shape shapes[] = {
     { 256, 32, 256, 0, 0 },   { 1, 512, 784, 0, 1 },    { 8, 512, 784, 0, 1 },
 };
 
-static double cpu_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static double spin_gflops(void)
-{
-    const struct asy__gemm *isa = asy__gemm_get();
-    double flops = 2.0 * ASY__SPIN * (double)isa->lanes, from = cpu_seconds();
-    size_t rounds = (size_t)(TURN_FLOPS / flops);
-    volatile float sink = isa->spin(rounds);
-
-    (void)sink;
-    return 1e-9 * flops * (double)rounds / (cpu_seconds() - from);
-}
-
 struct operands {
     struct asy_gemm s;
     float *a, *b, *c, *room;
@@ -61,62 +42,73 @@ struct operands {
 
 static double ours_gflops(const struct operands *o, size_t times)
 {
-    double from = cpu_seconds();
+    double from = own_core_seconds();
 
     for (size_t i = 0; i < times; i++)
         asy_gemm(&o->s, o->a, o->b, o->c, o->room);
-    return 2e-9 * (double)(o->s.m * o->s.n * o->s.k * times) / (cpu_seconds() - from);
+    return 2e-9 * (double)(o->s.m * o->s.n * o->s.k * times) / (own_core_seconds() - from);
 }
 
 static double theirs_gflops(const struct operands *o, size_t times)
 {
     const struct asy_gemm *s = &o->s;
-    double from = cpu_seconds();
+    double from = own_core_seconds();
 
     for (size_t i = 0; i < times; i++)
         asy__blas_get()->sgemm(s->trans_a, s->trans_b, s->m, s->n, s->k, 1, o->a, s->lda, o->b,
                                s->ldb, 0, o->c, s->ldc);
-    return 2e-9 * (double)(s->m * s->n * s->k * times) / (cpu_seconds() - from);
+    return 2e-9 * (double)(s->m * s->n * s->k * times) / (own_core_seconds() - from);
 }
 
-static void measure(const struct shape *shape, struct operands *o, size_t turns)
+static void measure(const struct shape *shape, struct operands *o, size_t turns, int any)
 {
     static double share[TURNS_MAX], ours[TURNS_MAX], theirs[TURNS_MAX], ratio[TURNS_MAX];
     double flops = 2.0 * (double)(shape->m * shape->n * shape->k);
-    size_t times = (size_t)(TURN_FLOPS / flops) + 1;
+    size_t times = (size_t)(OWN_CORE_FLOPS / flops) + 1;
+    enum own_core_turn turn = OWN_CORE_COUNTS;
+    struct own_core core = { .any = any };
+    char key[64];
 
+    snprintf(key, sizeof key, "%zux%zux%zu%c%c", shape->m, shape->n, shape->k,
+             shape->trans_a ? 'T' : 'N', shape->trans_b ? 'T' : 'N');
     o->s = (struct asy_gemm){ .trans_a = shape->trans_a, .trans_b = shape->trans_b,
                               .m = shape->m, .n = shape->n, .k = shape->k,
                               .lda = shape->trans_a ? shape->m : shape->k,
                               .ldb = shape->trans_b ? shape->k : shape->n, .ldc = shape->n };
-    for (size_t i = 0; i < turns; i++) {
-        double most = spin_gflops();
+    for (size_t i = 0; i < turns && turn != OWN_CORE_NEVER; i += turn == OWN_CORE_COUNTS) {
+        double most;
 
+        own_core_begin(&core);
+        most = own_core_loop(asy__gemm_get());
         ours[i] = ours_gflops(o, times);
         theirs[i] = theirs_gflops(o, times);
         share[i] = ours[i] / most;
         ratio[i] = ours[i] / theirs[i];
+        turn = own_core_end(&core);
     }
-    printf("{\"name\":\"kernels.gemm_peak\",\"case\":\"%zux%zux%zu%c%c\",\"value\":%.4g,"
+    if (turn == OWN_CORE_NEVER) {
+        row_put_missing("kernels.gemm_peak", key, "1", OWN_CORE_WHY);
+        return;
+    }
+    printf("{\"name\":\"kernels.gemm_peak\",\"case\":\"%s\",\"value\":%.4g,"
            "\"unit\":\"1\",\"n\":%zu,\"gflops\":%.4g,\"kernel\":\"%s\","
            "\"peer\":\"OpenBLAS, 1 thread\",\"peer_value\":%.4g,\"ratio\":%.4g}\n",
-           shape->m, shape->n, shape->k, shape->trans_a ? 'T' : 'N', shape->trans_b ? 'T' : 'N',
-           median(share, turns), turns, median(ours, turns), asy__gemm_get()->name,
+           key, median(share, turns), turns, median(ours, turns), asy__gemm_get()->name,
            median(theirs, turns), median(ratio, turns));
     fflush(stdout);
 }
 
 static int loop(double seconds)
 {
-    double from = cpu_seconds(), per_gflop = 0;
+    double from = own_core_seconds(), per_gflop = 0;
     size_t n = 0;
 
     if (!(seconds > 0)) {
         fputs("bench_gemm: --loop needs seconds\n", stderr);
         return 2;
     }
-    for (; n == 0 || cpu_seconds() - from < seconds; n++)
-        per_gflop += 1 / spin_gflops();
+    for (; n == 0 || own_core_seconds() - from < seconds; n++)
+        per_gflop += 1 / own_core_loop(asy__gemm_get());
     printf("%.6g %s\n", (double)n / per_gflop, asy__gemm_get()->name);
     return 0;
 }
@@ -148,7 +140,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < 3 * most; i++)
         o.a[i] = (float)(i * 2654435761u % 1000) / 1000 - 0.5f;
     for (size_t i = 0; i < n; i++)
-        measure(&shapes[i], &o, turns);
+        measure(&shapes[i], &o, turns, tiny);
     free(o.a);
     return 0;
 }

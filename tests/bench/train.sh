@@ -6,9 +6,13 @@
 #   train.sh run BIN FOLDER [--quick]     prints rows
 set -euo pipefail
 here=$(dirname "$0")
+source "$here/peers.sh"
 
 case $1 in
-setup) "$here/../../scripts/install-deps.sh" bench ;;
+setup)
+    "$here/../../scripts/install-deps.sh" bench
+    install_peers torch xgboost
+    ;;
 run)
     bin=$2 work=$3
     shift 3
@@ -17,6 +21,9 @@ run)
     python3 "$here/train_steps.py" "$bin" --dir "$work" "$@"
     python3 "$here/train_runs.py" "$bin" --dir "$work" "$@"
     python3 "$here/overlap.py" "$bin" "$@"
+    [ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    mpirun --host localhost:2 -n 2 --bind-to core --mca pml ob1 --mca btl self,vader \
+        "$bin/bench_reduce" "$@"
     python3 "$here/train.py" "$bin" --dir "$work" "$@"
     ;;
 esac

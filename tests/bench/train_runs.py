@@ -3,10 +3,11 @@
 """Whole trainings by assay-trainer, by the clock on the wall: two ranks on two cores, strict bits, the
 time to a good model, the start of a trial in a gang that is warm.
 
-    train_runs.py BIN --dir DIR [--quick] [--python PYTHON] [--only NAME]
+    train_runs.py BIN --dir DIR [--quick] [--python PYTHON] [--wheel PYTHON] [--only NAME]
 
 Prints rows (docs/benchmarks.md) on stdout. BIN holds assay-trainer; PYTHON (default /usr/bin/python3) has
-PyTorch; NAME is that of a row. What is compared takes turns as processes that are bound to cores. A turn
+Debian's PyTorch, that of --wheel (default build/bench-peers, which scripts/bench.sh train --setup makes) the newest
+one, whose rows end in ".wheel"; NAME is that of a row. What is compared takes turns as processes that are bound to cores. A turn
 counts if nobody else had more than a twentieth of these cores meanwhile, which the kernel's count of their
 time says; else it is made again, until two minutes of a row are lost.
 """
@@ -442,6 +443,7 @@ ALL = [("ddp.eff2", "64", "1", 2, eff2), ("ddp.eff2", "512", "1", 2, eff2),
        ("digits.time_to_97", None, "s", 1, digits), ("trial.start_ms", "1", "ms", 1, start),
        ("trial.start_ms", "2", "ms", 2, start), ("trial.step_allocs", "1", "1", 1, allocations),
        ("trial.step_allocs", "2", "1", 2, allocations), ("trial.rss_anon_mib", "512", "MiB", 1, memory)]
+BY_WHEEL = ("ddp.vs_gloo", "digits.time_to_97")  # rows that the newest PyTorch has a part in, too
 
 
 def measure(images, name, case, unit, n_cores, one):
@@ -456,28 +458,39 @@ def measure(images, name, case, unit, n_cores, one):
         put(**row, value=None, unit=unit, why=str(why))
 
 
+def has_torch(python, case):
+    there = os.path.exists(python) and subprocess.run([python, "-c", "import torch"],
+                                                      capture_output=True).returncode == 0
+    if not there:
+        put(name="peer.installed", case=case, value=None, unit="1",
+            why=f"{python} does not have it; scripts/bench.sh train --setup installs it")
+    return there
+
+
 def main():
     global args, OTHERS, TRAINER, TURNS, EPOCHS, SECONDS
     parser = argparse.ArgumentParser()
     parser.add_argument("bin")
     parser.add_argument("--dir", required=True)
     parser.add_argument("--python", default="/usr/bin/python3")
+    parser.add_argument("--wheel", default="build/bench-peers/bin/python")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--tiny", action="store_true", help="numbers without meaning, for the test")
     parser.add_argument("--only", help="the name of a row")
     args = parser.parse_args()
     OTHERS, TRAINER = math.inf if args.tiny else OTHERS, os.path.join(args.bin, "assay-trainer")
     TURNS, EPOCHS, SECONDS = (1, 2, 0.1) if args.tiny else (3, 8, 1) if args.quick else (7, 20, 2)
-    args.peer = subprocess.run([args.python, "-c", "import torch"], capture_output=True).returncode == 0
-    if not args.peer:
-        put(name="peer.installed", case="torch", value=None, unit="1",
-            why=f"{args.python} does not have it; scripts/bench.sh train --setup installs it")
     os.makedirs(args.dir, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=os.path.abspath(args.dir)) as folder:
         images = Images(folder, 512 if args.tiny else 8192)
+        args.peer = has_torch(args.python, "torch")
         for row in ALL:
             if args.only in (None, row[0]):
                 measure(images, *row)
+        args.python, args.peer = args.wheel, has_torch(args.wheel, "torch.wheel")
+        for name, *row in ALL:
+            if args.peer and name in BY_WHEEL and args.only in (None, name + ".wheel"):
+                measure(images, name + ".wheel", *row)
 
 
 if __name__ == "__main__":

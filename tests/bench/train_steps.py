@@ -6,7 +6,7 @@
 
 Prints rows (docs/benchmarks.md) on stdout. BIN holds bench_step and bench_gpt; PYTHON (default
 /usr/bin/python3) has Debian's PyTorch, that of --wheel (default build/bench-peers, which scripts/bench.sh
-tuner --setup makes) the newest one; its rows end in ".wheel". Ours and the peer take turns as processes
+train --setup makes) the newest one; its rows end in ".wheel". Ours and the peer take turns as processes
 on one core; times are those of the processor, without starts. A pair during which the core was not ours
 is made again. train.step_peak has the loop of multiply-adds of bench_gemm for a peer.
 """
@@ -16,10 +16,11 @@ import os
 import statistics
 import subprocess
 import sys
-import time
+
+import own_core
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SHARE, PATIENCE_S = 0.95, 120
+SHARE = 0.95
 CASES = [("train.tiny", "sgd", "20-64-64-2", 32), ("train.tiny", "adam", "20-64-64-2", 32),
          ("train.mlp64", "sgd", "784-512-256-10", 64), ("train.mlp64", "adam", "784-512-256-10", 64),
          ("train.mlp512", "sgd", "784-512-256-10", 512), ("train.mlp512", "adam", "784-512-256-10", 512),
@@ -29,36 +30,26 @@ BF16 = ("train.mlp512_bf16", "784-512-256-10", 512)
 LOSS_STEPS = "100x"  # after which losses in both precisions are compared
 CASES += [("train.gpt", "adam", "128-2-4-64-96", 16)]  # d_model, blocks, heads, tokens, vocabulary
 PROGRAMS = {"train.gpt": ("bench_gpt", "gpt_peer.py")}
-ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def put(**row):
     print(json.dumps(row), flush=True)
 
 
-def timed(core, command):
-    """The fields of its last line, and which share of the core it had while it ran."""
-    before, begin = os.times(), time.monotonic()
-    done = subprocess.run(["taskset", "-c", core, *map(str, command)], capture_output=True, text=True,
-                          env=ENVIRONMENT)
-    took, after = time.monotonic() - begin, os.times()
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1])
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    return done.stdout.split(), used / took
-
-
-def pairs(core, ours, theirs, n):
+def pairs(ours, theirs, n):
     """[(ours, theirs)] in microseconds, fields of the peer; RuntimeError: no quiet core."""
-    found, fields, end = [], None, time.monotonic() + PATIENCE_S * n
-    while len(found) < n:
-        mine, share = timed(core, ours)
-        fields, their_share = timed(core, theirs) if theirs else (None, 1)
-        if min(share, their_share) >= SHARE:
-            found.append((float(mine[0]), float(fields[0]) if fields else None))
-        elif time.monotonic() > end:
-            raise RuntimeError(f"the core was not ours for {SHARE:.0%} of the time")
-    return found, fields
+    core, fields = own_core.first(), None
+
+    def turn():
+        nonlocal fields
+        (*_, mine), share = own_core.timed(ours, core)
+        if not theirs:
+            return (float(mine.split()[0]), None), share
+        (*_, line), their_share = own_core.timed(theirs, core)
+        fields = line.split()
+        return (float(mine.split()[0]), float(fields[0])), min(share, their_share)
+
+    return own_core.turns(n, SHARE, turn), fields
 
 
 def measure(args, name, case, shape, python, precision=()):
@@ -66,9 +57,8 @@ def measure(args, name, case, shape, python, precision=()):
     program, peer = PROGRAMS.get(name.removesuffix(".wheel"), ("bench_step", "step_peer.py"))
     ours = [os.path.join(args.bin, program), *shape, case, seconds, *precision]
     theirs = [python, os.path.join(HERE, peer), *shape, case, seconds, *precision] if python else None
-    core = str(min(os.sched_getaffinity(0)))
     try:
-        found, fields = pairs(core, ours, theirs, args.pairs)
+        found, fields = pairs(ours, theirs, args.pairs)
     except RuntimeError as error:
         put(name=name, case=case, value=None, unit="us", why=str(error))
         return
@@ -88,20 +78,20 @@ def losses(args, case, shape):
     """Of both precisions after as many steps of the same batches, and what computes the rounded products."""
     found = {precision: subprocess.run([os.path.join(args.bin, "bench_step"), *map(str, shape), case,
                                         "4x" if args.tiny else LOSS_STEPS, precision], check=True,
-                                       capture_output=True, text=True, env=ENVIRONMENT).stdout.split()
+                                       capture_output=True, text=True, env=own_core.ENVIRONMENT).stdout.split()
              for precision in ("fp32", "bf16")}
     return {"kernel": found["bf16"][3], "loss": float(found["bf16"][2]), "loss_fp32": float(found["fp32"][2])}
 
 
 def measure_peak(args, batch):
     """The step's multiply-adds a second, as a share of the loop that does nothing else."""
-    seconds, core = 0.02 if args.tiny else 0.5 if args.quick else 2, str(min(os.sched_getaffinity(0)))
+    seconds = 0.02 if args.tiny else 0.5 if args.quick else 2
     widths = [784, 512, 256, 10]
     products = [i * o for i, o in zip(widths, widths[1:])]  # none for the inputs' gradient
     flops = 2 * batch * (3 * sum(products) - products[0])
     try:
-        found, fields = pairs(core, [os.path.join(args.bin, "bench_step"), "-".join(map(str, widths)), batch,
-                                     "sgd", seconds],
+        found, fields = pairs([os.path.join(args.bin, "bench_step"), "-".join(map(str, widths)), batch,
+                               "sgd", seconds],
                               [os.path.join(args.bin, "bench_gemm"), "--loop", seconds], args.pairs)
     except RuntimeError as error:
         put(name="train.step_peak", case=str(batch), value=None, unit="1", why=str(error))
@@ -132,7 +122,7 @@ def main():
     for batch in (64, 512):
         measure_peak(args, batch)
     for suffix, python, how in (("", args.python, "scripts/bench.sh train --setup installs it"),
-                                (".wheel", args.wheel, "scripts/bench.sh tuner --setup installs it")):
+                                (".wheel", args.wheel, "scripts/bench.sh train --setup installs it")):
         there = has_torch(python)
         if not there:
             put(name="peer.installed", case="torch" + suffix, value=None, unit="1",

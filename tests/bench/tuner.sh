@@ -7,19 +7,12 @@
 #   tuner.sh run BIN FOLDER [--quick] [--peers] [--tables DIR]    prints rows
 set -euo pipefail
 here=$(dirname "$0")
-venv=build/bench-peers
-# What is measured against; each on its own, so that one that will not install is only missing.
+source "$here/peers.sh"
+# What is measured against.
 peers=(optuna==5.0.0 cmaes==0.13.1 rustuna torch syne-tune==0.16.0 pymoo==0.6.2 smac==2.4.1)
 
 case $1 in
-setup)
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check numpy scipy
-    for peer in "${peers[@]}"; do
-        "$venv/bin/pip" install --quiet --disable-pip-version-check "$peer" ||
-            echo "tuner.sh: $peer cannot be installed; its rows will say so" >&2
-    done
-    ;;
+setup) install_peers "${peers[@]}" ;;
 run)
     bin=$2 work=$3
     shift 3
