@@ -35,8 +35,8 @@ int asy__tokens_split(const struct asy__data_spec *spec, struct asy__data *data,
     int validates = spec->division >= 0 && (spec->folds || spec->validation > 0);
 
     if (spec->repeats > 1)
-        return asy_fail(err, ASY_E_INVAL, "split: repeats shuffle rows, a text has one order; folds "
-                        "divide it");
+        return asy_fail(err, ASY_E_INVAL, "split: repeats shuffle rows, a text has one order; "
+                        "folds divide it");
     rest = test < n ? n - test : 0;
     from = to = rest;
     if (validates && spec->folds)
