@@ -4,6 +4,7 @@
  * A table, where cpu/op.c has a switch: a program is looked at once when a net is made, for what it
  * lacks and for the room that it wants, and what is not in the table is refused by name. */
 #include "exec.h"
+#include <asy/batch_norm.h>
 
 static const struct asy__op_entry table[] = {
     [ASY_OP_DENSE] = { "dense", asy__op_dense, asy__room_dense },
@@ -78,6 +79,17 @@ int asy__exec_check(const struct asy_op *program, size_t n, size_t batch, size_t
     }
     *ret_room = room;
     return 0;
+}
+
+size_t asy__exec_joined(const struct asy_op *program, size_t n)
+{
+    size_t most = 0;
+
+    for (const struct asy_op *op = program; op < program + n; op++)
+        if ((op->kind == ASY_OP_BATCH_NORM || op->kind == ASY_OP_BATCH_NORM_GRAD) &&
+            asy_batch_sums_len(op->n[0]) + op->n[0] > most)
+            most = asy_batch_sums_len(op->n[0]) + op->n[0];
+    return most;
 }
 
 int asy__exec_run(const struct asy__pass *pass, const struct asy_op *program, size_t n,

@@ -18,6 +18,9 @@ struct asy__pass {
     struct asy__mem *room;               /* [n_room] between launches of one operation */
     size_t n_room;
     double *rows;                        /* ASY_SUM_ROWS, which the host knows: += */
+    asy_device_join_f *join;             /* as in struct asy_device_net_desc; NULL: none */
+    void *join_arg;
+    double *joined; /* room of a join, asy__exec_joined(): sums, and behind them floats [2 n] */
 };
 
 /* One operation on so many rows (those of the batch times per_row). */
@@ -33,6 +36,8 @@ struct asy__op_entry {
 /* ASY_E_UNSUPPORTED: an operation that devices do not have, or not with these flags. */
 ASY_MUST_CHECK int asy__exec_check(const struct asy_op *program, size_t n, size_t batch,
                                    size_t *ret_room, struct asy_error *err);
+/* Doubles of the room of a join for any operation of the program; 0: none is joined. */
+size_t asy__exec_joined(const struct asy_op *program, size_t n);
 ASY_MUST_CHECK int asy__exec_run(const struct asy__pass *pass, const struct asy_op *program,
                                  size_t n, const struct asy_op_step *step, struct asy_error *err);
 

@@ -51,6 +51,7 @@
     X(norm_parts, 256)                                                                             \
     X(norm_total, 64)                                                                              \
     X(batch_parts, 256)                                                                            \
+    X(batch_total, 64)                                                                             \
     X(batch_stats, 64)                                                                             \
     X(batch_stats_of, 64)                                                                          \
     X(batch_norm, 256)                                                                             \

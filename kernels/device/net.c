@@ -71,6 +71,9 @@ static int plan(struct asy_device_net *net, struct asy_error *err)
         return rc;
     net->rows_most = most(desc->train_rows, desc->eval_rows);
     net->room_n = most(most(train, eval), judge);
+    if (desc->join && !(net->joined = calloc(1 + asy__exec_joined(desc->train, desc->n_train),
+                                             sizeof *net->joined)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for the sums of a batch");
     return 0;
 }
 
@@ -216,6 +219,7 @@ void asy_device_net_destroy(struct asy_device_net *net)
     asy__update_fini(net);
     rows_fini(net, &net->at_hand);
     rows_fini(net, &net->held);
+    free(net->joined);
     free((void *)(uintptr_t)net->desc.train);
     free((void *)(uintptr_t)net->desc.eval);
     free((void *)(uintptr_t)net->desc.spans);

@@ -27,6 +27,7 @@ struct asy_device_net {
     double seen[2];           /* their ASY_SUM_ROWS */
     struct asy__mem *judged, *scores; /* [desc.judged][2], [desc.judged][desc.scores] */
     size_t n_judged;                  /* rows that are there */
+    double *joined;                   /* asy__exec_joined(); NULL: nothing is joined */
     struct asy__rows at_hand, held;
     struct asy__mem *picked; /* [rows_most]: numbers of rows */
     size_t room_n;           /* floats */

@@ -17,6 +17,9 @@ static struct asy__pass pass_of(struct asy_device_net *net, struct asy__mem *par
         .room = net->room,
         .n_room = net->room_n,
         .rows = &net->seen[of_training],
+        .join = of_training ? net->desc.join : NULL,
+        .join_arg = net->desc.join_arg,
+        .joined = net->joined,
     };
 }
 _Static_assert(ASY_SPACE_INPUT == 1 && ASY_SPACE_PARAMS == 2 && ASY_SPACE_GRADS == 3 &&

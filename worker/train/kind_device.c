@@ -67,16 +67,6 @@ static int is_alone(const struct asy__run *run)
     return asy_comm_size(run->trainer->comm) == 1;
 }
 
-static int plan(struct asy__run *run, struct asy_error *err)
-{
-    int rc = asy__kind_net.plan(run, err);
-
-    if (rc < 0 || is_alone(run) || !run->learner.joins)
-        return rc;
-    return asy_fail(err, ASY_E_UNSUPPORTED, "batch normalisation over several ranks is for CPUs; "
-                    "resources: {ranks: 1} or norm: layer do without");
-}
-
 /* Once the parameters' memory is there, which is after bind(). */
 static int create(struct asy__run *run, struct asy_error *err)
 {
@@ -89,6 +79,7 @@ static int create(struct asy__run *run, struct asy_error *err)
         .keeps_v = is_alone(run) && run->state.v,
         .keeps_mean = run->state.mean != NULL,
         .adds = is_alone(run) && run->job->hyper.accumulate > 1,
+        .comm = run->learner.comm,
         .tally = run->tally,
     };
     int rc = asy__on_device_create(run->trainer->device, &options, &run->on, err);
@@ -260,6 +251,11 @@ static void destroy(struct asy__run *run)
 {
     asy__on_device_destroy(run->on);
     asy__kind_net.destroy(run);
+}
+
+static int plan(struct asy__run *run, struct asy_error *err)
+{
+    return asy__kind_net.plan(run, err);
 }
 
 static size_t own(const struct asy__run *run)

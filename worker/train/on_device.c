@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/batch_norm.h>
 #include "learn/score.h"
 
 struct asy__on_device {
@@ -15,6 +16,10 @@ struct asy__on_device {
     size_t judges, columns;     /* rows of validation that it keeps, and scores of each */
     uint32_t *judged;           /* [judges][2], as asy_device_net_judged() has them */
     float *scores;              /* [judges][columns] */
+    struct asy_comm *comm;      /* that joins sums over the batch; NULL: it is here as a whole */
+    double *nothing;            /* zeros, as many as the longest of these */
+    size_t joined;              /* of the present batch: how many of them have been joined */
+    int parted;                 /* a join has failed: the ranks are not together any more */
 };
 
 static int copy_spans(const struct asy__net *net, struct asy_device_span **ret, size_t *ret_n,
@@ -33,6 +38,58 @@ static int copy_spans(const struct asy__net *net, struct asy_device_span **ret, 
     *ret_n = n;
     return 0;
 }
+
+/* ---- sums over the batch --------------------------------------------------------------------- */
+
+static size_t joined_by(const struct asy_op *op)
+{
+    int joins = op->kind == ASY_OP_BATCH_NORM || op->kind == ASY_OP_BATCH_NORM_GRAD;
+
+    return joins ? asy_batch_sums_len(op->n[0]) : 0;
+}
+
+static int join(void *arg, double *sums, size_t n, struct asy_error *err)
+{
+    struct asy__on_device *on = arg;
+    int rc = asy_comm_sum_f64(on->comm, sums, n, err);
+
+    on->joined++;
+    on->parted |= rc < 0;
+    return rc;
+}
+
+/* A device that fails within a program leaves sums that the other ranks wait for: they get nothing
+ * of this one, and hear of the failure where gradients meet. */
+static void join_rest(struct asy__on_device *on)
+{
+    const struct asy__program *program = &on->net->train;
+    size_t i = 0;
+
+    for (const struct asy_op *op = program->ops; op < program->ops + program->n; op++) {
+        size_t n = joined_by(op);
+
+        if (n == 0 || i++ < on->joined || on->parted)
+            continue;
+        memset(on->nothing, 0, n * sizeof *on->nothing);
+        ASY_IGNORE(join(on, on->nothing, n, NULL)); /* there is an error already */
+    }
+}
+
+static int prepare_joins(struct asy__on_device *on, struct asy_comm *comm, struct asy_error *err)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < on->net->train.n; i++)
+        most = joined_by(&on->net->train.ops[i]) > most ? joined_by(&on->net->train.ops[i]) : most;
+    if (!comm || most == 0)
+        return 0;
+    on->comm = comm;
+    if (!(on->nothing = calloc(most, sizeof *on->nothing)))
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu sums", most);
+    return 0;
+}
+
+/* ---- create and destroy ---------------------------------------------------------------------- */
 
 #define KEPT ((size_t)4 << 20) /* numbers of rows that were judged, before they are read */
 
@@ -72,6 +129,7 @@ static int create_net(struct asy__on_device *on, struct asy_device *device,
         .eval = net->eval.ops, .n_eval = net->eval.n,
         .features = asy__shape_size(net->features), .outputs = asy__shape_size(net->outputs),
         .labels = options->labels, .out = net->out, .judged = on->judges, .scores = on->columns,
+        .join = on->comm ? join : NULL, .join_arg = on,
         .train_rows = net->train_rows, .eval_rows = net->eval_rows,
         .n_params = net->n_params, .n_buffers = net->n_buffers, .n_work = net->n_work,
         .keeps_m = options->keeps_m, .keeps_v = options->keeps_v,
@@ -93,6 +151,7 @@ int asy__on_device_create(struct asy_device *device, const struct asy__on_device
         return asy_fail(err, ASY_E_NOMEM, "no memory for a network on a device");
     on->net = options->net;
     if ((rc = make_room(on, options->tally, err)) < 0 ||
+        (rc = prepare_joins(on, options->comm, err)) < 0 ||
         (rc = create_net(on, device, options, err)) < 0) {
         asy__on_device_destroy(on);
         return rc;
@@ -111,6 +170,7 @@ void asy__on_device_destroy(struct asy__on_device *on)
     free(on->outputs);
     free(on->judged);
     free(on->scores);
+    free(on->nothing);
     free(on);
     errno = saved;
 }
@@ -189,10 +249,10 @@ static void add_sums(const double sums[ASY_SUMS], struct asy__score *score)
         all[i] += sums[i];
 }
 
-static int gradient(const struct asy__learner *learner, const struct asy__batch *batch,
-                    float *grads, struct asy__score *score, struct asy_error *err)
+static int compute(struct asy__on_device *on, const struct asy__learner *learner,
+                   const struct asy__batch *batch, float *grads, struct asy__score *score,
+                   struct asy_error *err)
 {
-    struct asy__on_device *on = learner->self;
     const struct asy_op_step step = { batch->rows, batch->first, batch->scale, batch->seed,
                                       batch->step };
     const struct asy__on_device_state buffers = { .buffers = learner->buffers };
@@ -208,6 +268,19 @@ static int gradient(const struct asy__learner *learner, const struct asy__batch 
         return rc;
     add_sums(sums, score);
     return exchange(on, &buffers, 0, err);
+}
+
+static int gradient(const struct asy__learner *learner, const struct asy__batch *batch,
+                    float *grads, struct asy__score *score, struct asy_error *err)
+{
+    struct asy__on_device *on = learner->self;
+    int rc;
+
+    on->joined = 0;
+    rc = compute(on, learner, batch, grads, score, err);
+    if (rc < 0 && on->comm)
+        join_rest(on);
+    return rc;
 }
 
 /* Sees to it that what the learner has is there, and where. */

@@ -7,7 +7,8 @@
  * so that a test can hold it to that. Nothing falls back to the cpu: an operation that a device
  * cannot run is refused when the net is made.
  *
- * Batch normalisation goes by the rows at hand: nothing is joined with those of others.
+ * Batch normalisation goes by the rows at hand, or, where several have parts of a batch, by sums that
+ * they join: each of its operations then reads the sums of its rows, and waits.
  *
  * Bits: the same device, driver and program give the same bits; there are no sums by atomics. They
  * are not those of the cpu.
@@ -77,6 +78,9 @@ struct asy_device_span {
     size_t at, n;
     int adapts;
 };
+/* Adds up numbers of all that have a part of the batch, in place. What it fails with the gradient
+ * does. */
+typedef int asy_device_join_f(void *arg, double *sums, size_t n, struct asy_error *err);
 struct asy_device_net_desc {
     const struct asy_op *train, *eval; /* [n_train], [n_eval], copied; no train: it evaluates */
     size_t n_train, n_eval;
@@ -87,6 +91,10 @@ struct asy_device_net_desc {
     size_t n_params, n_buffers, n_work; /* floats */
     int keeps_m, keeps_v, keeps_mean;
     int adds; /* gradients will be added up: their memory is taken with the net, not when one is */
+    /* Of sums of batch normalisation, asy_batch_sums_len() of them, operation after operation of
+     * train; NULL: the batch is here as a whole. They all run the program, be it on no rows. */
+    asy_device_join_f *join;
+    void *join_arg;
     size_t judged, scores; /* see asy_device_net_judge(): rows, and of each its last shares */
     const float *class_weights; /* [n_classes], copied; NULL: ones */
     size_t n_classes;

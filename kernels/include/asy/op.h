@@ -6,7 +6,7 @@
  * batch, every rank and every back end: the cpu executes it here with the kernels of asy/kernels.h,
  * others hold the spaces in memory of their own. Nothing in a program needs the host before its
  * end, but for the operations whose sums are joined (batch normalisation), each of which waits for
- * struct asy_op_cpu's join(). Running one allocates nothing.
+ * join(), of struct asy_op_cpu or of a device's net. Running one allocates nothing.
  *
  * To add an operation: a kind below, with what its operands and sizes are, a case in cpu/op.c that
  * calls the kernel, and with `plain` its _ref twin, and an entry in device/exec.c (without one,
