@@ -4,7 +4,10 @@
  *
  * Products are asy_gemm()'s, whose entries are chains that no cut changes: a chain over queries
  * goes on from block to block in dqkv, and what a causal block leaves out beyond its last query
- * would only have added zeros. */
+ * would only have added zeros.
+ *
+ * What dropout leaves of a weight p is f p. By q and k the gradient wants p and the gradient of f p
+ * times f, by v it wants f p: so the factors are made twice there, and nothing is stored. */
 #include <asy/attention.h>
 #include <asy/gemm.h>
 #include <math.h>
@@ -99,6 +102,30 @@ static void over_queries(const struct asy_attention *shape, const struct head *h
              p, row_of(b, s->first, ldb), c, h->room);
 }
 
+/* What dropout leaves of the block's numbers x, by head i of all. */
+static void drop(const struct asy_attention *shape, const struct head *h, size_t i, float *x)
+{
+    uint64_t row = (shape->first * shape->heads + i) * shape->tokens + h->scores.first;
+
+    if (shape->drop)
+        asy__fused_get()->attend_drop(&h->scores, shape->drop, row * shape->tokens, shape->tokens,
+                                      x);
+}
+
+/* dv += the weights that are left, by dy; h->dp is room. */
+static void add_values(const struct asy_attention *shape, const struct head *h, size_t i,
+                       const float *dy, float *dv)
+{
+    const struct asy__scores *s = &h->scores;
+    float *p = h->p;
+
+    if (shape->drop) {
+        p = memcpy(h->dp, h->p, s->rows * s->step * sizeof *p);
+        drop(shape, h, i, p);
+    }
+    over_queries(shape, h, p, dy, h->out, dv);
+}
+
 void asy_attention_from(const struct asy_attention *shape, size_t from, const float *qkv, float *y,
                         float *stats, float *scores, float *room)
 {
@@ -113,6 +140,7 @@ void asy_attention_from(const struct asy_attention *shape, size_t from, const fl
         for (size_t at = from; block(shape, s, at); at += s->rows) {
             by_keys(shape, &h, h.q, h.in, h.k, h.p);
             fused->attend(s, h.p, stats + (i * queries + at - from) * 2);
+            drop(shape, &h, i, h.p);
             over_keys(shape, &h, h.p, h.v, own + (at - from) * h.out, h.out);
         }
     }
@@ -147,8 +175,9 @@ void asy_attention_grad(const struct asy_attention *shape, const float *qkv, con
         for (size_t at = 0; block(shape, s, at); at += s->rows) {
             by_keys(shape, &h, h.q, h.in, h.k, h.p);
             fused->attend_again(s, h.p, stats + (i * shape->tokens + at) * 2);
-            over_queries(shape, &h, h.p, d, h.out, dv);
+            add_values(shape, &h, i, d, dv);
             by_keys(shape, &h, d, h.out, h.v, h.dp);
+            drop(shape, &h, i, h.dp);
             fused->attend_grad(s, h.p, h.dp);
             over_keys(shape, &h, h.dp, h.k, dq + at * h.in, h.in);
             over_queries(shape, &h, h.dp, h.q, h.in, dk);

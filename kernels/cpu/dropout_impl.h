@@ -54,20 +54,40 @@ static void drop(size_t n, const float *restrict factors, float *restrict y)
         y[i] = factors[i] == 0 ? 0 : y[i] * factors[i];
 }
 
-static void dropout(const struct asy_dropout *how, uint64_t first, size_t n, const float *x,
-                    float *y)
-{
-    uint32_t below = (uint32_t)(how->rate * 65536 + 0.5f);
-    float factors[DROP_GROUP], keep = 65536 / (65536 - (float)below);
+/* The factors of the group that was last asked for: ranges that follow each other share some. */
+struct dropper {
+    const struct asy_dropout *how;
+    uint64_t group; /* UINT64_MAX: none yet */
+    float factors[DROP_GROUP];
+};
 
-    if (y != x)
-        memcpy(y, x, n * sizeof *y);
+/* y [n], numbers first and later, in place. */
+static void drop_range(struct dropper *d, uint64_t first, size_t n, float *y)
+{
+    uint32_t below = (uint32_t)(d->how->rate * 65536 + 0.5f);
+    float keep = 65536 / (65536 - (float)below);
+
     for (size_t i = 0; i < n;) {
+        uint64_t group = (first + i) / DROP_GROUP;
         size_t skip = (size_t)((first + i) % DROP_GROUP), len = DROP_GROUP - skip;
 
         len = len < n - i ? len : n - i;
-        drop_factors(how, (first + i) / DROP_GROUP, below, keep, factors);
-        drop(len, factors + skip, y + i);
+        if (group != d->group)
+            drop_factors(d->how, group, below, keep, d->factors);
+        d->group = group;
+        drop(len, d->factors + skip, y + i);
         i += len;
     }
+}
+
+static void dropout(const struct asy_dropout *how, uint64_t first, size_t n, const float *x,
+                    float *y)
+{
+    struct dropper d;
+
+    d.how = how;
+    d.group = UINT64_MAX;
+    if (y != x)
+        memcpy(y, x, n * sizeof *y);
+    drop_range(&d, first, n, y);
 }

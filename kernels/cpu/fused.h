@@ -56,6 +56,9 @@ struct asy__fused {
     void (*attend)(const struct asy__scores *scores, float *p, float *stats);
     void (*attend_again)(const struct asy__scores *scores, float *p, const float *stats);
     void (*attend_grad)(const struct asy__scores *scores, const float *p, float *dp);
+    /* p, or dp, after dropout: row i has the numbers from first + i tokens on. */
+    void (*attend_drop)(const struct asy__scores *scores, const struct asy_dropout *how,
+                        uint64_t first, size_t tokens, float *p);
 };
 extern const struct asy__fused asy__fused_base;
 extern const struct asy__fused asy__fused_avx2;

@@ -395,4 +395,5 @@ const struct asy__fused FUSED = {
     .attend = attend,
     .attend_again = attend_again,
     .attend_grad = attend_grad,
+    .attend_drop = attend_drop,
 };

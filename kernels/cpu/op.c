@@ -130,10 +130,16 @@ static void add(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t ro
     (cpu->plain ? asy_sum_rows_ref : asy_sum_rows)(2, rows * op->n[0], x, out(cpu, op, 0));
 }
 
+static struct asy_dropout dropout_of(const struct asy_op *op, const struct asy_op_step *step,
+                                     size_t layer)
+{
+    return (struct asy_dropout){ step->seed, (uint32_t)step->step, (uint32_t)layer, op->value };
+}
+
 static void dropout(const struct asy_op *op, const struct asy_op_cpu *cpu,
                     const struct asy_op_step *step, size_t rows)
 {
-    struct asy_dropout how = { step->seed, (uint32_t)step->step, (uint32_t)op->n[1], op->value };
+    struct asy_dropout how = dropout_of(op, step, op->n[1]);
     uint64_t first = (uint64_t)step->first * op->per_row * op->n[0];
 
     (cpu->plain ? asy_dropout_ref : asy_dropout)(&how, first, rows * op->n[0], in(cpu, op, 0),
@@ -183,15 +189,19 @@ static void embed_grad(const struct asy_op *op, const struct asy_op_cpu *cpu, si
                                                        out(cpu, op, 0), dplace);
 }
 
-static struct asy_attention attention_of(const struct asy_op *op, size_t rows)
+static struct asy_attention attention_of(const struct asy_op *op, const struct asy_op_step *step,
+                                         size_t rows, const struct asy_dropout *drop)
 {
     return (struct asy_attention){ rows, op->n[0], op->n[1], op->n[2],
-                                   (op->flags & ASY_OP_CAUSAL) != 0 };
+                                   (op->flags & ASY_OP_CAUSAL) != 0, op->value > 0 ? drop : NULL,
+                                   step->first };
 }
 
-static void attention(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+static void attention(const struct asy_op *op, const struct asy_op_cpu *cpu,
+                      const struct asy_op_step *step, size_t rows)
 {
-    struct asy_attention shape = attention_of(op, rows);
+    struct asy_dropout drop = dropout_of(op, step, op->n[3]);
+    struct asy_attention shape = attention_of(op, step, rows, &drop);
 
     if (cpu->plain)
         asy_attention_ref(&shape, in(cpu, op, 0), out(cpu, op, 0), out(cpu, op, 1));
@@ -200,9 +210,11 @@ static void attention(const struct asy_op *op, const struct asy_op_cpu *cpu, siz
                       cpu->room);
 }
 
-static void attention_grad(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+static void attention_grad(const struct asy_op *op, const struct asy_op_cpu *cpu,
+                           const struct asy_op_step *step, size_t rows)
 {
-    struct asy_attention shape = attention_of(op, rows);
+    struct asy_dropout drop = dropout_of(op, step, op->n[3]);
+    struct asy_attention shape = attention_of(op, step, rows, &drop);
 
     if (cpu->plain)
         asy_attention_grad_ref(&shape, in(cpu, op, 0), in(cpu, op, 1), in(cpu, op, 2),
@@ -354,10 +366,10 @@ void asy__op_one(const struct asy_op *op, const struct asy_op_cpu *cpu,
         embed_grad(op, cpu, rows);
         break;
     case ASY_OP_ATTENTION:
-        attention(op, cpu, rows);
+        attention(op, cpu, step, rows);
         break;
     case ASY_OP_ATTENTION_GRAD:
-        attention_grad(op, cpu, rows);
+        attention_grad(op, cpu, step, rows);
         break;
     case ASY_OP_CONV:
     case ASY_OP_CONV_DX:

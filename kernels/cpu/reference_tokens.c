@@ -121,6 +121,17 @@ static double score(const struct asy_attention *s, const struct pair *pair)
     return dot(s->width, pair->q, pair->k) / sqrt((double)s->width);
 }
 
+/* What dropout makes of a weight of 1. */
+static double kept(const struct asy_attention *s, size_t i, size_t from, size_t to)
+{
+    uint64_t number = ((s->first * s->heads + i) * s->tokens + from) * s->tokens + to;
+    float one = 1;
+
+    if (s->drop)
+        asy_dropout_ref(s->drop, number, 1, &one, &one);
+    return (double)one;
+}
+
 void asy_attention_ref(const struct asy_attention *s, const float *qkv, float *y, float *stats)
 {
     for (size_t i = 0; i < s->sequences * s->heads; i++)
@@ -143,7 +154,8 @@ void asy_attention_ref(const struct asy_attention *s, const float *qkv, float *y
 
                 for (size_t to = 0; to < keys; to++) {
                     pair = pair_of(s, qkv, i, from, to);
-                    mean += exp(score(s, &pair) - top) / sum * (double)pair.v[j];
+                    mean += exp(score(s, &pair) - top) / sum * kept(s, i, from, to) *
+                            (double)pair.v[j];
                 }
                 out[j] = (float)mean;
             }
@@ -170,7 +182,7 @@ void asy_attention_grad_ref(const struct asy_attention *s, const float *qkv, con
                     struct pair pair = pair_of(s, qkv, i, from, to);
                     const float *d = dy + (pair.row * s->heads + i % s->heads) * s->width;
                     double p = exp(score(s, &pair) - (double)stat[0]) * (double)stat[1];
-                    double dp = dot(s->width, d, pair.v), ds;
+                    double left = kept(s, i, from, to), dp = left * dot(s->width, d, pair.v), ds;
                     float *dq = dqkv + (pair.q - qkv), *dk = dqkv + (pair.k - qkv);
 
                     mean += round ? 0 : p * dp;
@@ -178,7 +190,7 @@ void asy_attention_grad_ref(const struct asy_attention *s, const float *qkv, con
                     for (size_t j = 0; j < s->width && round; j++) {
                         dq[j] += (float)(ds * (double)pair.k[j]);
                         dk[j] += (float)(ds * (double)pair.q[j]);
-                        dk[j + model] += (float)(p * (double)d[j]);
+                        dk[j + model] += (float)(left * p * (double)d[j]);
                     }
                 }
         }

@@ -299,3 +299,14 @@ static void attend_grad(const struct asy__scores *s, const float *p, float *dp)
         slope_along(all, s->scale, dot_along(all, row, d), row, d);
     }
 }
+
+static void attend_drop(const struct asy__scores *s, const struct asy_dropout *how, uint64_t first,
+                        size_t tokens, float *p)
+{
+    struct dropper d;
+
+    d.how = how;
+    d.group = UINT64_MAX;
+    for (size_t i = 0; i < s->rows; i++)
+        drop_range(&d, first + i * tokens, seen(s, i), p + i * s->step);
+}

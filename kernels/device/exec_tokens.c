@@ -6,19 +6,25 @@
 
 #define DROP_GROUP 128 /* numbers of 16 blocks of Philox (asy/kernels.h) */
 
+/* What its kernels share: those to drop are below `below` of 65536. */
+static uint32_t drop_below(const struct asy_op *op)
+{
+    return (uint32_t)(op->value * 65536 + 0.5f);
+}
+
+#define DROP_RULE(op, step, layer)                                                                 \
+    ARG_U32((step)->seed), ARG_U32((step)->seed >> 32), ARG_U32((step)->step),                     \
+        ARG_U32((uint32_t)(layer) ^ (uint32_t)ASY_RNG_DROPOUT << 24), ARG_U32(drop_below(op)),     \
+        ARG_F32(65536 / (65536 - (float)drop_below(op)))
+
 int asy__op_dropout(const struct asy__pass *pass, const struct asy_op *op,
                     const struct asy_op_step *step, size_t rows, struct asy_error *err)
 {
     uint64_t first = (uint64_t)step->first * op->per_row * op->n[0], n = (uint64_t)rows * op->n[0];
-    uint32_t below = (uint32_t)(op->value * 65536 + 0.5f);
-    float keep = 65536 / (65536 - (float)below);
     uint64_t groups = n ? (first + n - 1) / DROP_GROUP - first / DROP_GROUP + 1 : 0;
 
     return RUN(pass, err, dropout, asy__groups(16 * groups, 256), 1, 1, ARG_IN(pass, op, 0),
-               ARG_OUT(pass, op, 0), ARG_U64(n), ARG_U64(first), ARG_U32(step->seed),
-               ARG_U32(step->seed >> 32), ARG_U32(step->step),
-               ARG_U32((uint32_t)op->n[1] ^ (uint32_t)ASY_RNG_DROPOUT << 24), ARG_U32(below),
-               ARG_F32(keep));
+               ARG_OUT(pass, op, 0), ARG_U64(n), ARG_U64(first), DROP_RULE(op, step, op->n[1]));
 }
 
 int asy__op_layer_norm(const struct asy__pass *pass, const struct asy_op *op,
@@ -80,6 +86,8 @@ size_t asy__room_embed_grad(const struct asy_op *op, size_t rows)
     ARG_U32((op)->n[0]), ARG_U32((op)->n[1]), ARG_U32((op)->n[2]),                                 \
         ARG_I32(((op)->flags & ASY_OP_CAUSAL) != 0), ARG_F32((float)(1 / sqrt((double)(op)->n[2])))
 
+#define ATTENTION_DROP(op, step) ARG_U64((step)->first), DROP_RULE(op, step, (op)->n[3])
+
 int asy__op_attention(const struct asy__pass *pass, const struct asy_op *op,
                       const struct asy_op_step *step, size_t rows, struct asy_error *err)
 {
@@ -87,10 +95,9 @@ int asy__op_attention(const struct asy__pass *pass, const struct asy_op *op,
     int rc = RUN(pass, err, attention_stats, blocks, 1, 1, ARG_IN(pass, op, 0),
                  ARG_OUT(pass, op, 1), ATTENTION_SHAPE(op));
 
-    (void)step;
     return rc ? rc : RUN(pass, err, attention, blocks, asy__groups(op->n[2], 64), 1,
                          ARG_IN(pass, op, 0), ARG_OUT(pass, op, 1), ARG_OUT(pass, op, 0),
-                         ATTENTION_SHAPE(op));
+                         ATTENTION_SHAPE(op), ATTENTION_DROP(op, step));
 }
 
 int asy__op_attention_grad(const struct asy__pass *pass, const struct asy_op *op,
@@ -98,17 +105,17 @@ int asy__op_attention_grad(const struct asy__pass *pass, const struct asy_op *op
 {
     size_t blocks = rows * op->n[1] * asy__groups(op->n[0], 32), widths = asy__groups(op->n[2], 64);
     int rc = RUN(pass, err, attention_mean, blocks, 1, 1, ARG_IN(pass, op, 0), ARG_IN(pass, op, 1),
-                 ARG_IN(pass, op, 2), ARG_MEM(pass->room), ATTENTION_SHAPE(op));
+                 ARG_IN(pass, op, 2), ARG_MEM(pass->room), ATTENTION_SHAPE(op),
+                 ATTENTION_DROP(op, step));
 
-    (void)step;
     if (rc == 0)
         rc = RUN(pass, err, attention_dq, blocks, widths, 1, ARG_IN(pass, op, 0),
                  ARG_IN(pass, op, 1), ARG_IN(pass, op, 2), ARG_MEM(pass->room),
-                 ARG_OUT(pass, op, 0), ATTENTION_SHAPE(op));
+                 ARG_OUT(pass, op, 0), ATTENTION_SHAPE(op), ATTENTION_DROP(op, step));
     if (rc == 0)
         rc = RUN(pass, err, attention_dkv, blocks, widths, 1, ARG_IN(pass, op, 0),
                  ARG_IN(pass, op, 1), ARG_IN(pass, op, 2), ARG_MEM(pass->room),
-                 ARG_OUT(pass, op, 0), ATTENTION_SHAPE(op));
+                 ARG_OUT(pass, op, 0), ATTENTION_SHAPE(op), ATTENTION_DROP(op, step));
     return rc;
 }
 

@@ -749,7 +749,8 @@ static int is_own(const struct asy__parse *p, const struct asy__row *row)
     return 0;
 }
 
-/* What a checkpoint is made for: of networks all that is a family's own, but for dropout. */
+/* What a checkpoint is made for: of networks all that is a family's own, but for shares that are
+ * dropped. */
 static int is_shape(const struct asy__parse *p, const struct asy__row *row, const char *name)
 {
     static const char *const others[] = { "optimizer", "patience", "bins", "max_depth" };
@@ -761,7 +762,7 @@ static int is_shape(const struct asy__parse *p, const struct asy__row *row, cons
         if (!strcmp(name, others[i]))
             return 1;
     return strcmp(family, "gbdt") != 0 && !strcmp(row->group, p->model_group) &&
-           strcmp(name, "dropout") != 0;
+           strcmp(name, "dropout") != 0 && strcmp(name, "attention_dropout") != 0;
 }
 
 /* Of a parameter whose value layers have. */

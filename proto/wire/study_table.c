@@ -519,6 +519,9 @@ const struct asy__row asy__rows[] = {
       .help = "tokens of a window, which is what a row of a batch is" },
     { "dropout", ASY__NUMBER, .group = "model gpt", .min = 0, .max = 0.99, .fallback = "0",
       .help = "share of the numbers that are left out of a training step, before each sum" },
+    { "attention_dropout", ASY__NUMBER, .group = "model gpt", .min = 0, .max = 0.99,
+      .fallback = "0",
+      .help = "share of attention's weights that are left out of a training step" },
     { "tied", ASY__FLAG, .group = "model gpt", .fallback = "false",
       .help = "the output uses the table of the embedding" },
     { "activation", ASY__WORD, .group = "model gpt", .words = ACTIVATIONS,
@@ -536,6 +539,9 @@ const struct asy__row asy__rows[] = {
     { "dropout", ASY__NUMBER, .group = "model transformer", .min = 0, .max = 0.99,
       .fallback = "0",
       .help = "share of the numbers that are left out of a training step, before each sum" },
+    { "attention_dropout", ASY__NUMBER, .group = "model transformer", .min = 0, .max = 0.99,
+      .fallback = "0",
+      .help = "share of attention's weights that are left out of a training step" },
     { "activation", ASY__WORD, .group = "model transformer", .words = ACTIVATIONS,
       .fallback = "gelu",
       .help = "function within each block" },
@@ -678,6 +684,8 @@ const struct asy__row asy__rows[] = {
       .help = "multi-head attention between the vectors of a row, by so many heads; takes query, "
               "key and value side by side (a dense layer of three times the width) and gives a "
               "third of that" },
+    { "dropout", ASY__NUMBER, .group = "layer attention", .min = 0, .max = 0.99, .absent = "0",
+      .help = "share of its weights that are left out of a training step" },
     { "name", ASY__NAME, .group = "layer any", .absent = "none",
       .help = "by which later layers find its output" },
     { "from", ASY__NAME, .group = "layer any", .absent = "the layer before",

@@ -180,9 +180,69 @@ static void attention_matches_its_plain_twin(void)
     }
 }
 
+static const struct asy_dropout halves = { 0x123456789u, 7, 3, 0.5f };
+
+/* With weights that are dropped, of sequences anywhere in a batch: in the places that the twin asks
+ * for one by one. */
+static void dropped_weights_match_their_plain_twin(void)
+{
+    static float qkv[MOST], y[MOST], y2[MOST], dy[MOST], dq[MOST], dq2[MOST], stats[MOST];
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(shapes); i++) {
+        struct asy_attention s = shapes[i];
+        size_t n = tokens_of(&s) * s.heads * s.width;
+        float *scores = scores_for(&s);
+
+        if (!T_TRUE(scores != NULL))
+            return;
+        s.drop = &halves;
+        s.first = i * 1000003;
+        fill(qkv, 3 * n, 1.5), fill(dy, n, 1);
+        asy_attention(&s, qkv, y, stats, scores, room);
+        asy_attention_ref(&s, qkv, y2, stats);
+        near("y", y, y2, n, 2e-5); /* as above, twice as large */
+        asy_attention_grad(&s, qkv, stats, dy, dq, scores, room);
+        asy_attention_grad_ref(&s, qkv, stats, dy, dq2);
+        near("dqkv", dq, dq2, 3 * n, 1e-4);
+        free(scores);
+    }
+}
+
+/* A rate of 1/2 leaves half of the weights, each twice as large: of values of 1, whose mean is 1
+ * without it, half is 0 or more than 1, and their mean is near 1. */
+static void half_of_the_weights_are_left(void)
+{
+    static float qkv[MOST], y[MOST], y2[MOST], stats[MOST];
+    struct asy_attention s = { 40, 9, 2, 1, 1, &halves, 0 };
+    size_t n = tokens_of(&s) * s.heads;
+    double sum = 0, firsts = 0;
+    float *scores = scores_for(&s);
+
+    if (!T_TRUE(scores != NULL))
+        return;
+    for (size_t i = 0; i < 3 * n; i++)
+        qkv[i] = i / 2 % 3 == 2; /* all weights of a query are the same */
+    asy_attention(&s, qkv, y, stats, scores, room);
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)y[i] / (double)n;
+        firsts += i / 2 % 9 == 0 && y[i] == 0; /* these see themselves alone */
+        T_TRUE(i / 2 % 9 || y[i] == 0 || y[i] == 2);
+    }
+    /* 80 draws of a half have a spread of sqrt(80) / 2 = 4.5; the mean of 720 of spread
+     * 1 / sqrt(seen) has one below 0.02 */
+    T_NEAR("first tokens", firsts, 40, 18);
+    T_NEAR("mean", sum, 1, 0.1);
+    s.first = 1;
+    asy_attention(&s, qkv, y2, stats, scores, room);
+    T_EQ("of the batch, not of the call", memcmp(y2, y + 18, (n - 18) * sizeof *y), 0);
+    free(scores);
+}
+
 static void attention_slopes_match_differences(void)
 {
-    static const struct asy_attention cases[] = { { 2, 4, 2, 3, 0 }, { 1, 5, 2, 3, 1 } };
+    static const struct asy_attention cases[] = { { 2, 4, 2, 3, 0 }, { 1, 5, 2, 3, 1 },
+                                                  { 2, 4, 2, 3, 0, &halves, 3 },
+                                                  { 1, 5, 2, 3, 1, &halves, 3 } };
     const float h = 1e-2f;
     float qkv[3 * 48], y[48], dy[48], dq[3 * 48], stats[64];
 
@@ -265,7 +325,7 @@ static void the_last_queries_alone_get_the_same_bits(void)
 static void a_sequence_does_not_depend_on_its_neighbours(void)
 {
     static float qkv[MOST], y[MOST], one[MOST], dq[MOST], done[MOST], stats[MOST], own[MOST];
-    const struct asy_attention all = { 3, 37, 2, 20, 1 };
+    const struct asy_attention all = { 3, 37, 2, 20, 1, &halves, 11 };
     const size_t model = all.heads * all.width, n = all.tokens * model;
     struct asy_attention each = all;
     float *scores = scores_for(&all);
@@ -277,6 +337,7 @@ static void a_sequence_does_not_depend_on_its_neighbours(void)
     asy_attention_grad(&all, qkv, stats, y, dq, scores, room);
     each.sequences = 1;
     for (size_t s = 0; s < all.sequences; s++) {
+        each.first = all.first + s;
         asy_attention(&each, qkv + s * 3 * n, one, own, scores, room);
         asy_attention_grad(&each, qkv + s * 3 * n, own, one, done, scores, room);
         T_EQ("y", memcmp(one, y + s * n, n * sizeof *y), 0);
@@ -326,6 +387,7 @@ static size_t answers(const struct asy__fused *set, float *out)
         set->attend(&scores, o, stats);
         set->attend_grad(&scores, o, o + 13 * 80);
         set->attend_again(&scores, o + 26 * 80, stats);
+        set->attend_drop(&scores, &halves, 777, 67, o + 13 * 80);
         T_EQ("made again", memcmp(o, o + 26 * 80, 13 * 80 * sizeof *o), 0);
         o += 39 * 80;
     }
@@ -356,7 +418,8 @@ int main(void)
         T_TEST(a_constant_row_has_no_slope_and_stays_finite),
         T_TEST(embeddings_match_their_plain_twins),
         T_TEST(attention_matches_its_plain_twin),
-        T_TEST(attention_slopes_match_differences),
+        T_TEST(dropped_weights_match_their_plain_twin), T_TEST(half_of_the_weights_are_left),
+       T_TEST(attention_slopes_match_differences),
         T_TEST(a_causal_token_does_not_see_those_behind_it),
         T_TEST(the_last_queries_alone_get_the_same_bits),
         T_TEST(a_sequence_does_not_depend_on_its_neighbours),

@@ -51,18 +51,22 @@ static const size_t sights[][4] = { { 1, 1, 1, 1 }, { 2, 5, 3, 4 }, { 5, 32, 2, 
 static void attention_is_that_of_the_cpu(void)
 {
     for (size_t i = 0; i < ASY_ARRAY_LEN(sights); i++)
-        for (unsigned causal = 0; causal < 2; causal++) {
+        for (unsigned way = 0; way < 4; way++) {
+            unsigned causal = way % 2;
+            float rate = way / 2 ? 0.3f : 0; /* of weights that are dropped */
             size_t rows = sights[i][0], tokens = sights[i][1], heads = sights[i][2];
             size_t width = sights[i][3], model = heads * width, y = rows * tokens * model;
             size_t stats = rows * heads * tokens * 2;
             struct device_case c = {
                 .name = causal ? "attention, causal" : "attention", .rows = rows, .tol = 1e-5,
+                .seed = 0x123456789abc, .step = 5, .first = 1000 + i,
                 .n_ops = 2, .n = { 0, 3 * y, 0, 0, 0, 5 * y + stats + 1 },
                 .ops = { { .kind = ASY_OP_ATTENTION, .flags = causal ? ASY_OP_CAUSAL : 0,
-                           .per_row = 1, .n = { tokens, heads, width }, .in = { X(0) },
+                           .value = rate, .per_row = 1, .n = { tokens, heads, width, 7 },
+                           .in = { X(0) },
                            .out = { W(0), W(5 * y), W(0) } },
                          { .kind = ASY_OP_ATTENTION_GRAD, .flags = causal ? ASY_OP_CAUSAL : 0,
-                           .per_row = 1, .n = { tokens, heads, width },
+                           .value = rate, .per_row = 1, .n = { tokens, heads, width, 7 },
                            .in = { X(0), W(5 * y), W(y) }, .out = { W(2 * y), W(0) } } } };
 
             case_run(&c);

@@ -695,8 +695,8 @@ static void mistakes_are_named_with_their_place(void)
           MODEL_HEAD OBJECTIVE "parameters: {hidden: {min: 8, max: 64}}\nsearch: {sampler: pbt}\n",
           "parameters.hidden: cannot change between checkpoints" },
         { "population of other outputs",
-          MODEL_HEAD OBJECTIVE "parameters: {loss: {values: [auto, binary]}}\nsearch: {sampler: pbt}"
-                               "\n",
+          MODEL_HEAD OBJECTIVE "parameters: {loss: {values: [auto, binary]}}\n"
+                               "search: {sampler: pbt}\n",
           "parameters.loss: cannot change between checkpoints, which pbt does" },
         { "population of other trees", HEAD "run: {model: gbdt, length: {max: 40}}\n" DATA OBJECTIVE
           "parameters: {max_depth: {min: 2, max: 6}}\nsearch: {sampler: pbt}\n",
@@ -804,6 +804,8 @@ static void mistakes_are_named_with_their_place(void)
           "run.layers[0]: needs one kind of layer, with options of that kind; layers are dense" },
         { "a layer's range", LAYERS("[{dropout: 1}]", ""),
           "s.yaml:3:59: run.layers[0].dropout: must be a number from 0 to 0.99, not '1'" },
+        { "an option's range", LAYERS("[{attention: 2, dropout: 1}]", ""),
+          "run.layers[0].dropout: must be a number from 0 to 0.99, not '1'" },
         { "a layer's word", LAYERS("[{act: rel}]", ""),
           "run.layers[0].act: must be one of relu, tanh, gelu, sigmoid, silu, leaky_relu, "
           "softmax, not 'rel'; did you mean 'relu'?" },

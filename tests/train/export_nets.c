@@ -39,7 +39,7 @@ static const struct {
         { ASY__TOKENS, .width = 5 },
         { ASY__PLACE },
         { ASY__DENSE, .width = 18 },
-        { ASY__ATTENTION, .heads = 3, .causal = 1 },
+        { ASY__ATTENTION, .heads = 3, .causal = 1, .rate = 0.5 },
         { ASY__LAYER_NORM },
         { ASY__DENSE, .width = 24 },
         { ASY__ATTENTION, .heads = 2 },

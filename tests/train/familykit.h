@@ -60,6 +60,8 @@ static const struct example {
     { "layers of shares", "layers", TABLE, 100, 0.05,
       "{\"layers\":[{\"image\":10},{\"conv\":6,\"pad\":1,\"act\":\"softmax\"},{\"max_pool\":2},"
       "{\"flatten\":true},{\"act\":\"softmax\"},{\"dense\":20,\"act\":\"softmax\"}]}" },
+    { "transformer that drops weights", "transformer", TABLE, 40, 0.05,
+      "{\"d_model\":12,\"heads\":2,\"blocks\":1,\"tokens\":8,\"attention_dropout\":0.3}" },
     { "mlp binary, smoothing", "mlp", TWO, 9, 0.05,
       "{\"hidden\":20,\"layers\":1,\"loss\":\"binary\",\"label_smoothing\":0.1,"
       "\"class_balance\":1}" },

@@ -533,7 +533,7 @@ static const struct strict_case {
       PARAMS ",\"filters\":4,\"augment_crop\":2,\"augment_flip\":true,\"augment_shift\":1" },
     { "gpt", ASY_SOURCE_DIR "/README.md", "\"format\":\"text\"" STRICT,
       "\"d_model\":12,\"heads\":3,\"blocks\":1,\"context\":20,\"batch_size\":40,"
-      "\"dropout\":0.1,\"tied\":true" },
+      "\"dropout\":0.1,\"attention_dropout\":0.2,\"tied\":true" },
     { "transformer", KIT_DIGITS, "\"label\":-1" STRICT,
       "\"d_model\":8,\"heads\":2,\"blocks\":1,\"tokens\":8,\"batch_size\":100,\"dropout\":0.1" },
     { "mlp", KIT_DIGITS, "\"split\":{\"folds\":3}" STRICT,

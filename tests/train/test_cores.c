@@ -31,7 +31,8 @@ static struct net_case {
       "{\"filters\":8,\"pool\":\"mean\",\"activation\":\"silu\"}" },
     { "cnn, residual", ASY__CNN, 784, 10, 0,
       "{\"filters\":8,\"residual\":true,\"norm\":\"batch\"}" },
-    { "gpt", ASY__GPT, 32, 0, 50, "{\"d_model\":64,\"context\":32,\"tied\":true,\"dropout\":0.1}" },
+    { "gpt", ASY__GPT, 32, 0, 50, "{\"d_model\":64,\"context\":32,\"tied\":true,\"dropout\":0.1,"
+      "\"attention_dropout\":0.2}" },
     { "transformer", ASY__TRANSFORMER, 128, 5, 0, "{\"d_model\":64,\"tokens\":16}" },
 };
 

@@ -26,8 +26,10 @@ static const struct job {
       "{\"conv\":6,\"kernel\":3,\"groups\":3,\"act\":\"tanh\"},{\"dense\":19,\"act\":\"sigmoid\"}]" },
     { "shares", "layers", KIT_DIGITS, TABLE, "\"layers\":[{\"act\":\"softmax\"},{\"dense\":19,"
       "\"act\":\"softmax\"},{\"norm\":\"layer\"}]" },
+    { "listed attention", "layers", KIT_DIGITS, TABLE, "\"layers\":[{\"tokens\":8},{\"dense\":24},"
+      "{\"attention\":2,\"dropout\":0.2},{\"dense\":8}]" },
     { "gpt", "gpt", ASY_SOURCE_DIR "/LICENSE", TEXT, "\"d_model\":12,\"heads\":3,\"blocks\":1,"
-      "\"context\":20,\"batch_size\":40,\"dropout\":0.1" },
+      "\"context\":20,\"batch_size\":40,\"dropout\":0.1,\"attention_dropout\":0.2" },
     { "transformer", "transformer", KIT_DIGITS, TABLE,
       "\"d_model\":8,\"heads\":2,\"blocks\":1,\"tokens\":8,\"batch_size\":100" },
     { "gbdt", "gbdt", KIT_DIGITS, TABLE, "\"subsample\":0.7,\"colsample\":0.5,\"max_depth\":4" },

@@ -110,7 +110,19 @@ static void shadow_dropout(const struct asy__layer *layer, size_t row, const dou
     }
 }
 
-static void shadow_attention(const struct asy__layer *layer, const double *x, double *y)
+/* What is left of a weight of 1. */
+static double left(const struct asy__layer *layer, size_t row, size_t head, size_t from, size_t to)
+{
+    struct asy_dropout how = { SEED, STEP, (uint32_t)layer->number, (float)layer->desc.rate };
+    size_t tokens = layer->out.width;
+    uint64_t number = (((FIRST + row) * layer->desc.heads + head) * tokens + from) * tokens + to;
+    float one = 1, factor;
+
+    asy_dropout_ref(&how, number, 1, &one, &factor);
+    return (double)factor;
+}
+
+static void shadow_attention(const struct asy__layer *layer, size_t row, const double *x, double *y)
 {
     size_t tokens = layer->out.width, model = layer->out.channels, heads = layer->desc.heads;
     size_t width = model / heads;
@@ -129,7 +141,8 @@ static void shadow_attention(const struct asy__layer *layer, const double *x, do
             }
             for (size_t to = 0; to < keys; to++)
                 for (size_t j = h * width; j < (h + 1) * width; j++)
-                    y[from * model + j] += p[to] / sum * x[to * 3 * model + 2 * model + j];
+                    y[from * model + j] += p[to] / sum * left(layer, row, h, from, to) *
+                                           x[to * 3 * model + 2 * model + j];
         }
 }
 
@@ -275,7 +288,7 @@ static void shadow_layer(const struct asy__net *net, const struct asy__layer *la
         shadow_unembed(net, layer, params, x[0], y);
         break;
     case ASY__ATTENTION:
-        shadow_attention(layer, x[0], y);
+        shadow_attention(layer, row, x[0], y);
         break;
     case ASY__CONV:
         shadow_conv(net, layer, params, x[0], y);
@@ -328,8 +341,8 @@ static double loss_of(const double *out, size_t n, const int32_t *label, double 
     return label ? log(sum) + top - out[*label] : off * off;
 }
 
-/* Mean loss of the batch, over rows. label: classes, of a single output binary; NULL: squares against
- * target. */
+/* Mean loss of the batch, over rows. label: classes, of a single output binary; NULL: squares
+ * against target. */
 static double shadow_loss(const struct asy__net *net, const double *params, const float *x,
                           const int32_t *label, const float *target)
 {
@@ -571,6 +584,14 @@ static const struct {
       { { .kind = ASY__EMBED, .width = 4, .vocabulary = 6, .spread = 0.7 }, NORM, DENSE(12, NONE),
         ATTENTION(2, 1), DENSE(4, NONE), SUM(0, 4), NORM, DENSE(8, GELU), DENSE(4, NONE),
         SUM(5, 8) } },
+    { "attention that leaves weights out", { 1, 1, 15 }, 5,
+      { { .kind = ASY__TOKENS, .width = 5 }, DENSE(12, NONE),
+        { .kind = ASY__ATTENTION, .heads = 2, .rate = 0.4 }, { .kind = ASY__FLATTEN },
+        DENSE(3, NONE) } },
+    { "the same of tokens before", { 1, 5, 1 }, 5,
+      { { .kind = ASY__EMBED, .width = 4, .vocabulary = 6, .spread = 0.7 }, DENSE(12, NONE),
+        { .kind = ASY__ATTENTION, .heads = 2, .causal = 1, .rate = 0.3 }, DROP(0.3),
+        DENSE(3, NONE) } },
     { "a table that is used twice", { 1, 5, 1 }, 6,
       { { .kind = ASY__EMBED, .width = 4, .vocabulary = 6, .is_shared = 1, .spread = 0.7 },
         DENSE(12, NONE), ATTENTION(1, 1), SUM(0, 2), NORM, { .kind = ASY__UNEMBED, .table = 1 } } },

@@ -413,13 +413,15 @@ static void a_schema_of_other_ids_is_refused(void)
     }
 }
 
+#define DROPS SMALL ",\"dropout\":0.2,\"attention_dropout\":0.1"
+
 static void an_interruption_leaves_no_trace(void)
 {
     struct bench *b = &bench;
     char straight[160];
 
     if (!set_up(b) ||
-        !T_OK(train(b, "gpt", TEXT, "val_loss", 5, SMALL ",\"dropout\":0.2", "", NULL), &b->err))
+        !T_OK(train(b, "gpt", TEXT, "val_loss", 5, DROPS, "", NULL), &b->err))
         goto out;
     snprintf(straight, sizeof straight, "%.100s/straight", b->dir);
     T_EQ("keep", rename(b->result.model_path, straight), 0);
@@ -427,13 +429,13 @@ static void an_interruption_leaves_no_trace(void)
         char rest[32];
 
         snprintf(rest, sizeof rest, "\"until\":%d", until);
-        T_OK(train(b, "gpt", TEXT, "val_loss", 5, SMALL ",\"dropout\":0.2", rest, NULL), &b->err);
+        T_OK(train(b, "gpt", TEXT, "val_loss", 5, DROPS, rest, NULL), &b->err);
         T_EQ("outcome", b->result.outcome, ASY_TRAIN_PAUSED);
-        T_OK(train(b, "gpt", TEXT, "val_loss", 5, SMALL ",\"dropout\":0.2", "", b->kept), &b->err);
+        T_OK(train(b, "gpt", TEXT, "val_loss", 5, DROPS, "", b->kept), &b->err);
         T_EQ("outcome", b->result.outcome, ASY_TRAIN_COMPLETE);
         kit_same("resumed", b->result.model_path, straight);
     }
-    T_TRUE(train(b, "gpt", TEXT, "val_loss", 5, SMALL ",\"dropout\":0.2,\"tied\":true", "",
+    T_TRUE(train(b, "gpt", TEXT, "val_loss", 5, DROPS ",\"tied\":true", "",
                  b->kept) < 0);
     T_HAS("another", b->err.text, "is of another trial: tied is 0 there, 1 here");
 out:

@@ -102,6 +102,7 @@ static const struct row {
     { "layers", LIST, AT(list), 0, 0, 0, NULL },
 }, of_gpt[] = {
     { "activation", WORD, AT(activation), 2, 0, 0, activations },
+    { "attention_dropout", REAL, AT(attention_dropout), 0, 0, 0.99, NULL },
     { "blocks", COUNT, AT(blocks), 2, 1, 64, NULL },
     { "context", COUNT, AT(context), 64, 1, 8192, NULL },
     { "d_model", COUNT, AT(d_model), 128, 1, 8192, NULL },
@@ -110,6 +111,7 @@ static const struct row {
     { "tied", FLAG, AT(tied), 0, 0, 1, NULL },
 }, of_transformer[] = {
     { "activation", WORD, AT(activation), 2, 0, 0, activations },
+    { "attention_dropout", REAL, AT(attention_dropout), 0, 0, 0.99, NULL },
     { "blocks", COUNT, AT(blocks), 2, 1, 64, NULL },
     { "d_model", COUNT, AT(d_model), 64, 1, 8192, NULL },
     { "dropout", REAL, AT(dropout), 0, 0, 0.99, NULL },

@@ -41,6 +41,7 @@ struct asy__hyper {
     int64_t precision;                /* enum asy__precision */
     /* mlp, gpt, transformer */
     double dropout;
+    double attention_dropout; /* gpt, transformer */
     int64_t activation; /* enum asy_act */
     /* mlp */
     int64_t hidden, layers;

@@ -300,6 +300,8 @@ static void add_tokens(const struct asy__hyper *h, int population, struct asy_bu
         asy_buf_addf(buf, "norm=%lld\n", (long long)h->norm);
     if (!population)
         asy_buf_addf(buf, "dropout=%a\n", h->dropout);
+    if (h->attention_dropout > 0 && !population)
+        asy_buf_addf(buf, "attention_dropout=%a\n", h->attention_dropout);
 }
 
 /* Lines of what was not always there are only of what is not as it was before. */

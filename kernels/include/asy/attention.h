@@ -12,6 +12,7 @@
 #ifndef ASY_ATTENTION_H
 #define ASY_ATTENTION_H
 #include <asy/gemm.h>
+#include <asy/kernels.h>
 
 /* y [rows][cols] = table [id] + place [row % tokens], a row for each token of sequences that stand
  * one after the other. ids [rows]: whole numbers that table has rows for; floats, as all features
@@ -28,16 +29,21 @@ void asy_embed_grad_ref(size_t rows, size_t tokens, size_t cols, size_t vocabula
                         const float *ids, const float *dy, float *dtable, float *dplace);
 
 /* Sequences of tokens, seen by heads of some width each. causal: a token sees itself and those
- * before it. */
+ * before it. drop: dropout of the weights that the softmax gives, by the rule of asy_dropout();
+ * NULL: none. With it, the weight of query q for key k by head h of sequence s, counted from the
+ * beginning of a batch that has `first` sequences before these, is number
+ * ((s heads + h) tokens + q) tokens + k: the same by any number of ranks and in any pieces. */
 struct asy_attention {
     size_t sequences, tokens, heads, width;
     int causal;
+    const struct asy_dropout *drop;
+    uint64_t first;
 };
 /* Floats that a call needs for scores, and those of asy_gemm() for room, both aligned to 64 bytes;
  * what is in them does not matter before and after. */
 size_t asy_attention_scores(size_t tokens);
 /* qkv [sequences * tokens][3][heads][width]: query, key and value of each token. For each head
- *   y [sequences * tokens][heads][width] = softmax(q k^T / sqrt(width)) v
+ *   y [sequences * tokens][heads][width] = dropout(softmax(q k^T / sqrt(width))) v
  * stats [sequences][heads][tokens][2], =: each row's greatest score, and one over its sum of
  * exponentials, which the gradient reads. */
 void asy_attention(const struct asy_attention *shape, const float *qkv, float *y, float *stats,

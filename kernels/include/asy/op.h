@@ -79,9 +79,9 @@ enum asy_op_kind {
     ASY_OP_EMBED_GRAD,
     /* qkv [rows tokens][3][heads][width] -> y [rows tokens][heads][width], stats
      * [rows][heads][tokens][2], by asy_attention(), and what it needs for scores.
-     * ASY_OP_CAUSAL. n: tokens, heads, width. */
+     * ASY_OP_CAUSAL. value: rate of dropout. n: tokens, heads, width, layer (of dropout). */
     ASY_OP_ATTENTION,
-    /* qkv, stats, dy -> dqkv, by asy_attention_grad(), and scores. ASY_OP_CAUSAL. n: as before. */
+    /* qkv, stats, dy -> dqkv, by asy_attention_grad(), and scores. Flag, value and n: as before. */
     ASY_OP_ATTENTION_GRAD,
     /* Of images (asy/conv.h, asy/pool.h); n: h, w, in, out, kh, kw, stride, pad, groups of the
      * convolution. x, w, b -> y = act(conv(x) + b), z as with dense layers, and room of

@@ -48,7 +48,7 @@ static size_t add_block(struct list *list, const struct asy__hyper *h, size_t st
     add(list, (struct asy__layer_desc){ .kind = ASY__LAYER_NORM, .from = { stream } });
     add(list, (struct asy__layer_desc){ .kind = ASY__DENSE, .width = 3 * model, .spread = usual });
     add(list, (struct asy__layer_desc){ .kind = ASY__ATTENTION, .heads = (size_t)h->heads,
-                                        .causal = causal });
+                                        .causal = causal, .rate = h->attention_dropout });
     add(list, (struct asy__layer_desc){ .kind = ASY__DENSE, .width = model, .spread = small });
     add_dropout(list, h);
     stream = add(list, (struct asy__layer_desc){ .kind = ASY__ADD, .from = { 0, stream } });

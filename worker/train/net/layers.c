@@ -61,7 +61,8 @@ static const struct kind {
                                      { "stride", COUNT, AT(stride), 1, ASY_POOL_MAX },
                                      { "pad", COUNT, AT(pad), 0, ASY_POOL_MAX / 2 } } },
     { "global_mean", ASY__GLOBAL_MEAN, { { "global_mean", FLAG } } },
-    { "attention", ASY__ATTENTION, { { "attention", COUNT, AT(heads), 1, 1024 } } },
+    { "attention", ASY__ATTENTION, { { "attention", COUNT, AT(heads), 1, 1024 },
+                                     { "dropout", REAL, AT(rate), 0, 0.99 } } },
     { "any", ASY__LAYER_KINDS, { { "name", NAME }, { "from", FROM, 0 } } },
 };
 #define ANY (&kinds[ASY_ARRAY_LEN(kinds) - 1])

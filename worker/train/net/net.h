@@ -59,7 +59,7 @@ struct asy__layer_desc {
     struct asy__shape image;
     size_t pool;   /* 0: none; else windows of so many on a side, side by side */
     double spread; /* of first weights; 0: as asy__init_spread() has it */
-    double rate; /* of numbers that are dropped while training, 0 to 0.99 */
+    double rate; /* of numbers, or attention's weights, dropped while training, 0 to 0.99 */
 };
 #define ASY__FEATURES SIZE_MAX
 

@@ -193,6 +193,9 @@ static int attention_shape(struct asy__plan *plan, struct asy__layer *layer, str
     size_t heads = layer->desc.heads, channels = layer->in[0].channels;
 
     (void)plan;
+    if (!(layer->desc.rate >= 0 && layer->desc.rate <= 0.99))
+        return asy__plan_refuse(layer, err, "a rate of %g lies outside 0 to 0.99",
+                                layer->desc.rate);
     if (heads == 0 || channels % (3 * heads))
         return asy__plan_refuse(layer, err, "%zu channels are not query, key and value of %zu "
                                 "heads", channels, heads);
@@ -200,19 +203,21 @@ static int attention_shape(struct asy__plan *plan, struct asy__layer *layer, str
     return 0;
 }
 
-/* Operands are the caller's to set. */
-static struct asy_op attention_op(const struct asy__layer *layer, enum asy_op_kind kind)
+/* Operands are the caller's to set. Evaluation drops nothing. */
+static struct asy_op attention_op(const struct asy__plan *plan, const struct asy__layer *layer,
+                                  enum asy_op_kind kind)
 {
     return (struct asy_op){
         .kind = kind, .flags = layer->desc.causal ? ASY_OP_CAUSAL : 0, .per_row = 1,
+        .value = asy__plan_trains(plan) ? (float)layer->desc.rate : 0,
         .n = { asy__shape_vectors(layer->out), layer->desc.heads,
-               layer->out.channels / layer->desc.heads },
+               layer->out.channels / layer->desc.heads, layer->number },
     };
 }
 
 static void attention_forward(struct asy__plan *plan, struct asy__layer *layer)
 {
-    struct asy_op op = attention_op(layer, ASY_OP_ATTENTION);
+    struct asy_op op = attention_op(plan, layer, ASY_OP_ATTENTION);
     size_t tokens = op.n[0];
 
     layer->y = asy__plan_value(plan, asy__shape_size(layer->out), 0);
@@ -226,7 +231,7 @@ static void attention_forward(struct asy__plan *plan, struct asy__layer *layer)
 
 static void attention_backward(struct asy__plan *plan, struct asy__layer *layer)
 {
-    struct asy_op op = attention_op(layer, ASY_OP_ATTENTION_GRAD);
+    struct asy_op op = attention_op(plan, layer, ASY_OP_ATTENTION_GRAD);
 
     if (!asy__plan_wants(plan, layer, 0))
         return;
