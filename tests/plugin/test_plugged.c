@@ -2,6 +2,7 @@
  * Whole jobs of plug-ins in this process: learning, resuming to the bit, failing with a reason. */
 #include "trainkit.h"
 #include "nomem.h"
+#include <asy/durable.h>
 #include <asy/plugin.h>
 #include <asy/safetensors.h>
 #include <asy/training.h>
@@ -412,24 +413,47 @@ static int train_thirsty(struct asy_error *err)
                            &thirsty->result, err);
 }
 
+/* Two folds of twelve rows, and all of them. */
+static bool write_rows(const struct bench *b, char data[200])
+{
+    char path[100];
+    struct asy_buf csv;
+    bool ok;
+
+    asy_buf_init(&csv, 1u << 12);
+    for (int i = 0; i < 12; i++)
+        asy_buf_addf(&csv, "%d,%d,%d\n", i % 5, i * 7 % 11, i % 3);
+    snprintf(path, sizeof path, "%s/rows.csv", b->dir);
+    snprintf(data, 200, "\"data\":{\"file\":\"%s\",\"task\":\"classification\",\"split\":{"
+             "\"folds\":2,\"test\":0}},", path);
+    ok = kit_write(path, csv.data, csv.len);
+    asy_buf_fini(&csv);
+    return ok;
+}
+
 static void lack_of_memory_is_an_error(void)
 {
-    char checkpoint[100];
+    char checkpoint[100], rows[200];
     struct bench b;
 
     thirsty = &b;
-    if (set_up(&b)) {
-        snprintf(checkpoint, sizeof checkpoint, "%s/kept", b.dir);
-        snprintf(seen.kept, sizeof seen.kept, "%s", checkpoint);
+    if (!set_up(&b) || !write_rows(&b, rows))
+        goto out;
+    snprintf(checkpoint, sizeof checkpoint, "%s/kept", b.dir);
+    snprintf(seen.kept, sizeof seen.kept, "%s", checkpoint);
+    for (int folds = 0; folds < 2; folds++)
         for (int rest = 0; rest < 2; rest++) {
-            thirsty_job = make_job(PLUGIN_ODD_SO, "", "val_loss", 2, ODD_PARAMS,
+            if (!rest)
+                ASY_IGNORE(asy_durable_remove(checkpoint, NULL));
+            thirsty_job = make_job(folds ? PLUGIN_SHARES_SO : PLUGIN_ODD_SO, folds ? rows : "",
+                                   "val_loss", 2, folds ? SHARES_PARAMS : ODD_PARAMS,
                                    rest ? "" : "\"until\":1");
             thirsty_resume = rest ? checkpoint : NULL;
             T_TRUE(t_nomem_each(rest ? "from there" : "to a checkpoint", train_thirsty) > 10);
+            T_EQ("whole", b.result.outcome, rest ? ASY_TRAIN_COMPLETE : ASY_TRAIN_PAUSED);
             asy_json_destroy(thirsty_job);
         }
-        T_EQ("whole", b.result.outcome, ASY_TRAIN_COMPLETE);
-    }
+out:
     tear_down(&b);
 }
 
