@@ -79,7 +79,15 @@ static void hostile_tables_are_refused_with_their_place(void)
         { "numbers and texts as labels", "1,0\n2,x\n", ALL,
           "column 2 ('column 2') mixes numbers (1) and texts (1, the first in row 2: 'x'); if all "
           "are names, say task: classification" },
-        { "semicolons", "a;b\n1;2\n", ALL, "fields are separated by commas" },
+        { "semicolons", "a;b\n1;2\n", ALL, "t.csv': ';' separates its fields, not a comma: "
+          "python3 -c \"import pandas; pandas.read_csv('IN', sep=';').to_csv('OUT.csv', "
+          "index=False)\"" },
+        { "semicolons and decimal commas", "a;b\n1,5;2,5\n", ALL, "sep=';', decimal=','" },
+        { "bars", "a|b\n1|2\n", ALL, "'|' separates its fields" },
+        { "tabs", "a\tb\n1\t2\n", ALL, "tabs separate its fields: say data.format: tsv" },
+        { "commas in a TSV", "a,b\n1,2\n", "\"format\":\"tsv\"," ALL,
+          "commas separate its fields: say data.format: csv" },
+        { "semicolons in a text", "a;b,c\n1\n", ALL, "row 2 has 1 fields, the first has 2" },
         { "a row of each class", "1,a\n2,b\n3,c\n4,d\n", "\"split\":{\"validation\":0.4}",
           "4 rows in 4 classes are too few to validate on" },
         { "key", "1,0\n2,1\n", "\"lable\":0," ALL, "unknown key 'lable'; did you mean 'label'?" },

@@ -526,8 +526,36 @@ static void mistakes_of_libsvm_are_refused_with_their_line(void)
             "arrays: only an NPZ or HDF5 file has several");
 }
 
+static void archives_of_others_are_refused_with_what_to_do(void)
+{
+    static const struct {
+        const char *member, *says;
+    } cases[] = {
+        { "xl/workbook.xml", "it is a workbook (Excel), which is not read; save the sheet as CSV" },
+        { "content.xml", "a workbook (OpenDocument)" },
+        { "iris/iris.csv", "unzip -p IN 'iris/iris.csv' | gzip > OUT.csv.gz" },
+        { "a9a.svm", "> OUT.svm.gz" },
+    };
+    struct asy_buf text;
+    struct kit_zip zip;
+
+    asy_buf_init(&text, 1u << 10);
+    asy_buf_adds(&text, "1,2\n");
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        kit_zip_init(&zip);
+        kit_zip_add(&zip, "readme", &text, 8, 0);
+        kit_zip_add(&zip, cases[i].member, &text, 8, 0);
+        kit_zip_end(&zip, 0);
+        refused(cases[i].member, zip.bytes.data, zip.bytes.len, "", cases[i].says);
+        kit_zip_fini(&zip);
+    }
+    asy_buf_fini(&text);
+}
+
 static void files_of_others_are_refused_with_what_to_do(void)
 {
+    char tar[512];
+
     refused("Parquet", BYTES("PAR1\25\4\25\20"), "", "read_parquet('IN').to_csv('OUT.csv.gz'");
     refused("Arrow", BYTES("ARROW1\0\0"), "", "read_feather('IN')");
     refused("pickle", BYTES("\x80\4\x95\0"), "", "never read; save arrays with numpy.savez");
@@ -535,6 +563,19 @@ static void files_of_others_are_refused_with_what_to_do(void)
     refused("xz", BYTES("\xfd" "7zXZ\0"), "", "xz -dc IN | gzip > OUT.gz");
     refused("zstd", BYTES("(\xb5/\xfd\4"), "", "zstd -dc IN");
     refused("bzip2", BYTES("BZh91AY&SY"), "", "bzip2 -dc IN");
+    refused("ORC", BYTES("ORC\n\7\n\5\0\1"), "",
+            "ORC is not read; make a CSV of it: python3 -c \"import pandas; pandas.read_orc('IN').to_csv('OUT.csv.gz', index=False)\"");
+    refused("MATLAB 5", BYTES("MATLAB 5.0 MAT-file, Platform: GLNXA64\0\0"), "",
+            "save(..., '-v7.3'). In Python: scipy.io.loadmat('IN'), then numpy.savez");
+    refused("an old workbook", BYTES("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "",
+            "an old Excel workbook");
+    memset(tar, 0, sizeof tar);
+    memcpy(tar, "data.csv", 8);
+    memcpy(tar + 257, "ustar\00000", 8);
+    refused("tar", tar, sizeof tar, "", "take the table out of it: tar -xf IN");
+    refused("UTF-16", BYTES("\xff\xfe" "1\0,\0" "2\0\n\0"), "", "iconv -f UTF-16 -t UTF-8 IN");
+    refused("UTF-16 of the other order", BYTES("\xfe\xff" "\0" "1"), "", "iconv -f UTF-16");
+    rows_are("a column named ORC", BYTES("ORC,b\n1,2\n"), "", "1<ORC><b>|2<1><2>|");
     refused("another format", BYTES("1,2\n"), "\"format\":\"npy\"",
             "format: the file is no npy, by its first bytes");
     rows_are("a column named so", BYTES("PAR1,b\n1,2\n"), "", "1<PAR1><b>|2<1><2>|");
@@ -801,6 +842,7 @@ T_MAIN("source", T_TEST(every_type_of_numpy_that_has_numbers_or_texts_is_read),
        T_TEST(a_line_that_is_cut_off_tells_its_format),
        T_TEST(mistakes_of_libsvm_are_refused_with_their_line),
        T_TEST(files_of_others_are_refused_with_what_to_do),
+       T_TEST(archives_of_others_are_refused_with_what_to_do),
        T_TEST(formats_make_no_difference_to_what_is_learnt),
        T_TEST(models_take_rows_of_other_formats),
        T_TEST(libsvm_rows_may_lack_features_of_the_model),

@@ -181,6 +181,7 @@ struct asy__survey {
     size_t n_columns;
     uint64_t n_rows; /* with the first */
     int header, by_place; /* as the source has them */
+    char separator;       /* of a CSV or TSV file; else 0 */
     size_t image[3];
 };
 ASY_MUST_CHECK int asy__survey_source(struct asy__source *source, struct asy__survey *ret,

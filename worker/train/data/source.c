@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * source.c - which format a file has, which arrays make the table, and their rows side by side.
- *
- * Formats that others read and we do not are known by their first bytes too, so that the refusal
- * can say what to do. */
+ * What others read and we do not is in foreign.c. */
 #include "source.h"
+#include "foreign.h"
 #include "hdf5.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,41 +19,6 @@ const char *asy__format_name(enum asy__format format)
 }
 
 /* ---- formats -------------------------------------------------------------------------------- */
-
-static const char pickle[] = "Python's pickles can run code and are never read; save arrays with "
-                             "numpy.savez";
-
-static const struct {
-    const char *magic;
-    size_t n;
-    int then_binary; /* letters, which a text may begin with: a control character must follow */
-    const char *says;
-} others[] = {
-    { "PAR1", 4, 1, "Parquet is not read; make a CSV of it: python3 -c \"import pandas; "
-      "pandas.read_parquet('IN').to_csv('OUT.csv.gz', index=False)\"" },
-    { "ARROW1", 6, 1, "Arrow files are not read; make a CSV of it: python3 -c \"import pandas; "
-      "pandas.read_feather('IN').to_csv('OUT.csv.gz', index=False)\"" },
-    { "\x80\x02", 2, 0, pickle },
-    { "\x80\x03", 2, 0, pickle },
-    { "\x80\x04", 2, 0, pickle },
-    { "\x80\x05", 2, 0, pickle },
-    { "SQLite format 3", 15, 1, "SQLite is not read; export a table: sqlite3 -header -csv IN "
-      "'select * from TABLE' | gzip > OUT.csv.gz" },
-    { "\xfd" "7zXZ", 5, 0, "only gzip is undone, not xz: xz -dc IN | gzip > OUT.gz" },
-    { "(\xb5/\xfd", 4, 0, "only gzip is undone, not zstd: zstd -dc IN | gzip > OUT.gz" },
-    { "BZh91AY&SY", 10, 0, "only gzip is undone, not bzip2: bzip2 -dc IN | gzip > OUT.gz" },
-};
-
-/* Whether the file begins with the magic of entry i. */
-static int begins(const char *bytes, size_t n, size_t i)
-{
-    size_t m = others[i].n;
-
-    if (n < m || memcmp(bytes, others[i].magic, m) != 0)
-        return 0;
-    return !others[i].then_binary ||
-           (n > m && (unsigned char)bytes[m] < ' ' && !memchr("\n\r\t", bytes[m], 3));
-}
 
 static int is_zip(const char *bytes, size_t n)
 {
@@ -80,10 +44,10 @@ static int judge(const struct asy__data_spec *spec, const char *bytes, size_t n,
                  enum asy__format *ret, struct asy_error *err)
 {
     enum asy__format is = look_at(spec, bytes, n);
+    int rc = asy__foreign_check(bytes, n, err);
 
-    for (size_t i = 0; i < ASY_ARRAY_LEN(others); i++)
-        if (begins(bytes, n, i))
-            return asy_fail(err, ASY_E_UNSUPPORTED, "%s", others[i].says);
+    if (rc < 0)
+        return rc;
     if ((is == ASY__FORMAT_NPZ || is == ASY__FORMAT_HDF5) && !plain)
         return asy_fail(err, ASY_E_UNSUPPORTED, "an %s is packed already and cannot be read "
                         "through gzip; gunzip it",
@@ -256,6 +220,11 @@ static int open_archive(struct asy__source *source, struct asy_error *err)
         return rc;
     if (!source->n_members)
         return asy_fail(err, ASY_E_FORMAT, "'%s' has no arrays", source->spec->file);
+    if (source->members &&
+        (rc = asy__foreign_zip(source->members, source->n_members, err)) < 0) {
+        asy_error_prefix(err, "'%s'", source->spec->file);
+        return rc;
+    }
     n = n_named ? n_named : source->n_members;
     if (n > ASY__ZIP_MEMBERS_MAX)
         return asy_fail(err, ASY_E_INVAL, "'%s': arrays: at most %u can be named",

@@ -2,6 +2,7 @@
  * survey.c - the first reading of a file: its shape, its columns' types, whether it has a header,
  * and the plan of columns that follows. */
 #include "source.h"
+#include "foreign.h"
 #include "tokens.h"
 #include <math.h>
 #include <stdio.h>
@@ -79,6 +80,9 @@ static int survey_row(void *arg, uint64_t row, const struct asy__cell *cells, si
 
     if (survey->n_rows++ == 0)
         return first_row(survey, cells, n, err);
+    if (n != survey->n_columns && survey->n_columns == 1 && survey->separator &&
+        asy__foreign_separator(survey->columns[0].first, survey->separator, 1, err) < 0)
+        return ASY_E_INVAL;
     if (n != survey->n_columns)
         return asy_fail(err, ASY_E_FORMAT, "row %llu has %zu fields, the first has %zu",
                         (unsigned long long)row, n, survey->n_columns);
@@ -111,6 +115,9 @@ int asy__survey_source(struct asy__source *source, struct asy__survey *ret, stru
 
     *ret = (struct asy__survey){ .header = source->header, .by_place = source->by_place };
     memcpy(ret->image, source->image, sizeof ret->image);
+    ret->separator = source->format == ASY__FORMAT_TSV   ? '\t'
+                     : source->format == ASY__FORMAT_CSV ? ','
+                                                         : 0;
     rc = asy__source_rows(source, survey_row, ret, NULL, err);
     if (rc == 0 && ret->n_rows == 0)
         rc = asy_fail(err, ASY_E_FORMAT, "'%s' has no rows", source->spec->file);
@@ -353,6 +360,9 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
             return rc;
         used += needed(schema, i, 0);
     }
+    if (!used && schema->n_columns == 1 && survey->separator &&
+        (rc = asy__foreign_separator(survey->columns[0].first, survey->separator, 0, err)) < 0)
+        return rc;
     if (!used && schema->n_columns == 1)
         return asy_fail(err, ASY_E_INVAL, "only one column was found; fields are separated by %s "
                         "(format: csv or tsv)", spec->separator == '\t' ? "tabs" : "commas");
