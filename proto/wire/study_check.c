@@ -321,11 +321,27 @@ static int searches_shape(struct asy__parse *p)
     return 0;
 }
 
+/* "class_weights: why" is a mistake of that constant. */
+static const char *of_constant(struct asy__parse *p, const char *text,
+                               const struct asy_yaml **ret_node, char key[64])
+{
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz_");
+    const struct asy__row *row;
+    char name[40];
+
+    snprintf(name, sizeof name, "%.*s", (int)(n < 39 ? n : 39), text);
+    row = !strncmp(text + n, ": ", 2) ? asy__row_option(p->model_group, name) : NULL;
+    if (!row || !(*ret_node = asy__row_val(p, row)->node))
+        return text;
+    snprintf(key, 64, "run.%s", name);
+    return text + n + 2;
+}
+
 /* "layer 3 (add): why" is a mistake of the list's item 3, if a list is what the network is from. */
 static void put_net_problem(struct asy__parse *p, const char *text)
 {
     const struct asy_yaml *node = NULL;
-    const char *note = "";
+    const char *note = "", *why = text;
     char key[64] = "run.model";
     uint64_t number = 0;
     size_t n;
@@ -337,7 +353,9 @@ static void put_net_problem(struct asy__parse *p, const char *text)
         node = asy__study_layer(p, (size_t)number);
     if (node)
         snprintf(key, sizeof key, "run.layers[%llu]", (unsigned long long)number);
-    asy__problem(p, node ? node : asy__place(p, key), key, "%s%s", text, note);
+    else if ((why = of_constant(p, text, &node, key)) != text)
+        note = "";
+    asy__problem(p, node ? node : asy__place(p, key), key, "%s%s", why, note);
 }
 
 /* "'FILE': label: why" is a mistake of data.label, "objective: why" one of the metric, all else one

@@ -28,6 +28,7 @@ enum asy__kind {
     ASY__OBJECTIVE,/* a section, or a list of them */
     ASY__CONSTRAINTS,
     ASY__LAYERS,   /* the layers of a network */
+    ASY__WEIGHTS,  /* of classes, by name or in order */
     ASY__FIXED,    /* constants of the model family: its rows of the group */
     ASY__PARAMETERS, ASY__POINTS,
     ASY__TOLD,     /* results from elsewhere */
@@ -249,6 +250,10 @@ void asy__study_check_layers(struct asy__parse *p);
 /* The item of the list with this number; NULL: there is none. */
 const struct asy_yaml *asy__study_layer(struct asy__parse *p, size_t i);
 void asy__study_write_layers(struct asy_jsonw *w, const char *key, const struct asy_yaml *list);
+/* study_weights.c; what is written has been read without a mistake. */
+void asy__study_read_weights(struct asy__parse *p, const struct asy__row *row, const char *key,
+                             const struct asy_yaml *node, struct asy__value *v);
+void asy__study_write_weights(struct asy_jsonw *w, const char *key, const struct asy_yaml *node);
 void asy__study_inputs(struct asy__parse *p); /* study_inputs.c */
 void asy__study_write_inputs(struct asy_jsonw *w, const struct asy_study_input *inputs, size_t n);
 void asy__study_check_batches(struct asy__parse *p); /* study_batches.c */

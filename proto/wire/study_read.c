@@ -485,6 +485,9 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
     case ASY__COLUMNS:
         read_columns(p, row, key, node, v);
         break;
+    case ASY__WEIGHTS:
+        asy__study_read_weights(p, row, key, node, v);
+        break;
     case ASY__PARAMETERS: /* read by study_space.c from the node */
     case ASY__POINTS:
     case ASY__POINT:

@@ -279,6 +279,10 @@ static void check_fits(struct work *w, struct draft *d, const struct asy__row *r
         bad(w, d, d->node, "cannot be searched; its numbers and words can, as \"{name}\"");
         return;
     }
+    if (row->kind == ASY__WEIGHTS) {
+        bad(w, d, d->node, "cannot be searched; class_balance can");
+        return;
+    }
     for (size_t i = 0; i < d->param.n_choices && !d->bad; i++)
         check_choice(w, d, row, &d->param.choices[i]);
     if (d->param.n_choices)

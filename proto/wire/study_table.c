@@ -620,6 +620,12 @@ const struct asy__row asy__rows[] = {
       .help = "classification: how far rare classes weigh more in training; 0: rows count alike, "
               "1: classes do" },
 
+    { "class_weights", ASY__WEIGHTS, .group = ASY__ALONE, .min = 1e-6, .max = 1e6,
+      .absent = "rows weigh alike",
+      .help = "classification: what rows of each class weigh in training, by the classes' names (1 "
+              "where one is not named), or all of them in a list, in the classes' order. Only "
+              "ratios count; class_balance comes on top",
+      .example = "run: {model: mlp, class_weights: {cat: 2, dog: 0.5}, length: {max: 20}}" },
     { "precision", ASY__WORD, .group = ASY__ALONE, .words = "fp32|bf16", .fallback = "fp32",
       .help = "of what dense layers multiply while training: bf16 rounds it to eight bits, several "
               "times as fast where the processor has AMX, slower elsewhere" },
@@ -956,6 +962,7 @@ const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n)
         [ASY__OBJECTIVE] = "a map, or a list of maps",
         [ASY__CONSTRAINTS] = "a list of maps of metric and min, max or both",
         [ASY__LAYERS] = "a list of layers",
+        [ASY__WEIGHTS] = "a map of classes and numbers, or a list of numbers",
         [ASY__FIXED] = "a map of hyperparameters and values",
         [ASY__PARAMETERS] = "a map of names to {min, max} or {values}",
         [ASY__POINTS] = "a list of maps of parameters and values",

@@ -183,6 +183,9 @@ static void write_value(struct asy_jsonw *w, const struct asy__row *row, const s
     case ASY__LAYERS:
         asy__study_write_layers(w, key, v->node);
         break;
+    case ASY__WEIGHTS:
+        asy__study_write_weights(w, key, v->node);
+        break;
     case ASY__PATHS:
     case ASY__STRINGS:
     case ASY__STRING_MAP:
@@ -216,9 +219,11 @@ static void write_fixed(struct out *out)
     asy_jsonw_open(&out->w, "fixed", '{');
     for (size_t i = 0; (name = asy__option_name(out->p, group, i)); i++) {
         const struct asy__row *row = asy__option(out->p, group, name);
+        const struct asy__value *v = asy__row_val(out->p, row);
 
-        if (asy_space_find(out->p->study->space, name) == SIZE_MAX)
-            write_value(&out->w, row, asy__row_val(out->p, row));
+        if (asy_space_find(out->p->study->space, name) == SIZE_MAX &&
+            (row->kind != ASY__WEIGHTS || v->has))
+            write_value(&out->w, row, v);
     }
     asy_jsonw_close(&out->w, '}');
 }

@@ -892,6 +892,22 @@ static void mistakes_are_named_with_their_place(void)
         { "rounded products with gpus, searched", HEAD "run: {model: gpt, length: {max: 3}}\n"
           DATA OBJECTIVE "parameters: {precision: {values: [fp32, bf16]}}\n" BUDGET
           "resources: {gpus: 1}\n", "s.yaml:6:25: parameters.precision: bf16 is for CPUs" },
+        { "no weights", HEAD "run: {model: mlp, class_weights: 2, length: {max: 9}}\n" DATA
+          OBJECTIVE PARAMS BUDGET, "s.yaml:3:34: run.class_weights: must be a map of classes and "
+          "numbers, or a list of numbers, not '2'\n" },
+        { "weights of none", HEAD "run: {model: mlp, class_weights: {}, length: {max: 9}}\n" DATA
+          OBJECTIVE PARAMS BUDGET, "run.class_weights: must be a map of classes" },
+        { "a weight", HEAD "run: {model: cnn, class_weights: {0: 2, cat: 0}, length: {max: 9}}\n"
+          DATA OBJECTIVE PARAMS BUDGET,
+          "s.yaml:3:46: run.class_weights.'cat': must be a number from 1e-06 to 1e+06, not '0'\n" },
+        { "a weight in order", HEAD "run: {model: mlp, class_weights: [1, x], length: {max: 9}}\n"
+          DATA OBJECTIVE PARAMS BUDGET,
+          "run.class_weights[1]: must be a number from 1e-06 to 1e+06, not 'x'\n" },
+        { "weights of trees", HEAD "run: {model: gbdt, class_weights: [1, 2], length: {max: 9}}\n"
+          DATA OBJECTIVE PARAMS BUDGET, "run.class_weights: " },
+        { "searched weights", MODEL_HEAD OBJECTIVE BUDGET
+          "parameters: {class_weights: {min: 1, max: 2}}\n",
+          "parameters.class_weights: cannot be searched; class_balance can" },
         { "strict command", COMMAND "resources: {reproducible: strict}\n",
           "resources.reproducible: strict is of models" },
         { "reproducible", MODEL "resources: {reproducible: yes}\n", "resources.reproducible: " },
@@ -913,14 +929,16 @@ static void a_wrong_metric_is_offered_those_of_its_labels(void)
     static const struct bad_case cases[] = {
         { "classes", ABOUT("mlp", "task: classification", "x"), "mlp does not report 'x', but "
           OF_CLASSES "\n" },
-        { "numbers of classes", ABOUT("mlp", "task: classification", "val_mae"), "but " OF_CLASSES },
+        { "numbers of classes", ABOUT("mlp", "task: classification", "val_mae"),
+          "but " OF_CLASSES },
         { "numbers", ABOUT("gbdt", "task: regression", "val_accuracy"), "gbdt does not report "
           "'val_accuracy', but train_loss, train_mae, train_rmse, train_r2, val_loss, val_mae, "
           "val_rmse, val_r2\n" },
         { "either", ABOUT("cnn", "label: 1", "train_perplexity"), "but train_loss, train_accuracy, "
           "train_mae, train_rmse, train_r2, val_loss, val_accuracy, " },
         { "tokens", ABOUT("gpt", "format: text", "val_f1"), "gpt does not report 'val_f1', but "
-          "train_loss, train_accuracy, train_perplexity, val_loss, val_accuracy, val_perplexity\n" },
+          "train_loss, train_accuracy, train_perplexity, val_loss, val_accuracy, "
+          "val_perplexity\n" },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
@@ -1164,6 +1182,10 @@ static void what_is_wrong_with_the_data_is_a_mistake_with_a_place(void)
           OBJECTIVE BUDGET "parameters: {momentum: {min: 0.5, max: 0.9, when: {optimizer: sgd}}, "
           "optimizer: {values: [adam, sgd]}}\n", "run: too large", "run.model: too large\n",
           "},\"sample\":{\"optimizer\":\"adam\"}}", ASY_E_INVAL },
+        { "a constant", HEAD "run: {model: mlp, length: {max: 9}, class_weights: {a: 2, y: 1}}\n"
+          ALL_DATA OBJECTIVE BUDGET "parameters: {hidden: {min: 3, max: 9}}\n",
+          "run: class_weights: 'knid' has no class 'y'", "s.yaml:3:52: run.class_weights: 'knid' "
+          "has no class 'y'\n", "\"class_weights\":{\"a\":2.0,\"y\":1.0}", ASY_E_INVAL },
         { "a wrong metric is not asked about",
           HEAD MODEL_RUN ALL_DATA "objective: {metric: loss, goal: minimize}\n" PARAMS BUDGET,
           "'%s': label: none", "data.label: none\n", "0}}}", ASY_E_INVAL },
@@ -1255,6 +1277,34 @@ static void a_flood_of_mistakes_is_cut(void)
 }
 
 /* They have the same bits for any; networks are divided into parts. */
+/* By name or in order; who reads the study again finds them as they were. */
+static void weights_of_classes_arrive(void)
+{
+    static const struct { const char *given, *want; } cases[] = {
+        { "{cat: 2, 7: 0.5, \"a b\": 1e3}",
+          "\"class_weights\":{\"cat\":2.0,\"7\":0.5,\"a b\":1000.0}" },
+        { "[1, 2.5]", "\"class_weights\":[1.0,2.5]" },
+        { "~", "\"class_balance\":0.0,\"precision\"" }, /* not given */
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_study_spec *s, *again = NULL;
+        struct asy_error err = ASY_ERROR_INIT;
+        char text[400];
+
+        snprintf(text, sizeof text, "%srun: {model: mlp, class_weights: %s, length: {max: 9}}\n%s",
+                 HEAD, cases[i].given, DATA OBJECTIVE PARAMS BUDGET);
+        if (!(s = parse(cases[i].given, text)))
+            continue;
+        T_HAS(cases[i].given, s->canonical, cases[i].want);
+        if (T_OK(asy_study_parse(s->canonical, s->canonical_len, "s", NULL, &again, NULL, &err),
+                 &err))
+            T_STR("again", again->canonical, s->canonical);
+        asy_study_destroy(again);
+        asy_study_destroy(s);
+    }
+}
+
 /* Where no trial has them both. */
 static void batch_norm_stands_beside_pieces_of_other_trials(void)
 {
@@ -1564,7 +1614,8 @@ T_MAIN("study", T_TEST(defaults_are_filled_in), T_TEST(every_key_arrives),
        T_TEST(labels_lie_beside_images_that_are_named_as_those_of_mnist),
        T_TEST(the_example_searches_what_it_says), T_TEST(options_may_be_words),
        T_TEST(mistakes_are_named_with_their_place),
-       T_TEST(a_wrong_metric_is_offered_those_of_its_labels), T_TEST(gpus_are_counted_in_parts),
+       T_TEST(a_wrong_metric_is_offered_those_of_its_labels), T_TEST(weights_of_classes_arrive),
+       T_TEST(gpus_are_counted_in_parts),
        T_TEST(rounded_products_are_for_cpus), T_TEST(all_mistakes_come_at_once),
        T_TEST(a_mistake_is_one_line), T_TEST(a_key_twice_hides_no_other_mistake),
        T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),

@@ -523,7 +523,7 @@ static const struct strict_case {
       "\"ema\":0.9,\"lr_schedule\":\"plateau\",\"lr_every\":1" },
     { "mlp", KIT_DIGITS, "\"label\":-1" STRICT,
       PARAMS ",\"optimizer\":\"sgd\",\"momentum\":0.9,\"norm\":\"layer\",\"dropout\":0.25,"
-             "\"clip\":0.5,\"class_balance\":0.7" },
+             "\"clip\":0.5,\"class_weights\":[1,2,1,1,0.5,1,1,1,1,3]" },
     { "mlp", KIT_DIGITS, "\"label\":-1" STRICT,
       PARAMS ",\"optimizer\":\"lamb\",\"label_smoothing\":0.1,\"accumulate\":2,\"warmup\":1" },
     { "cnn", KIT_DIGITS, "\"label\":-1" STRICT, PARAMS ",\"filters\":6" },

@@ -186,6 +186,8 @@ static const struct {
     { "pieces and a running mean", "mlp", SHORT ",\"hidden\":24,\"accumulate\":3,\"ema\":0.9" },
     { "weights of classes", "mlp",
       SHORT ",\"hidden\":24,\"class_balance\":0.7,\"label_smoothing\":0.1" },
+    { "weights of classes that are given", "mlp",
+      SHORT ",\"hidden\":24,\"class_weights\":{\"1\":3,\"8\":0.2}" },
     { "layer norm and dropout", "mlp", SHORT ",\"hidden\":24,\"norm\":\"layer\",\"dropout\":0.2" },
     { "batch norm", "mlp", SHORT ",\"hidden\":24,\"norm\":\"batch\"" },
     { "cnn", "cnn",

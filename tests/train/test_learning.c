@@ -110,7 +110,8 @@ static int run(struct bench *b, const char *metric_name, const char *goal, int e
 /* All that a step keeps in mind, in one job or the other. */
 static const char *const whole[] = {
     SMALL ",\"ema\":0.95,\"clip\":0.5,\"lr_schedule\":\"cosine\",\"warmup\":1.5",
-    SMALL ",\"optimizer\":\"lamb\",\"accumulate\":3,\"label_smoothing\":0.1,\"class_balance\":0.5",
+    SMALL ",\"optimizer\":\"lamb\",\"accumulate\":3,\"label_smoothing\":0.1,\"class_balance\":0.5,"
+          "\"class_weights\":{\"0\":2,\"9\":0.25}",
     SMALL ",\"optimizer\":\"sgd\",\"lr_schedule\":\"plateau\",\"lr_every\":1,\"lr_factor\":0.5,"
           "\"ema\":0.9",
     SMALL ",\"optimizer\":\"lars\",\"trust\":0.02,\"lr_schedule\":\"one_cycle\",\"clip\":1",
@@ -163,6 +164,7 @@ static void each_hyperparameter_has_an_effect(void)
         { "\"optimizer\":\"adamw\"", false }, { "\"optimizer\":\"lamb\"", true },
         { "\"optimizer\":\"lars\"", true },  { "\"label_smoothing\":0.2", true },
         { "\"class_balance\":1", true },     { "\"accumulate\":4", true },
+        { "\"class_weights\":{\"3\":4}", true },
         { "\"delta\":3,\"quantile\":0.9,\"trust\":0.5,\"lr_end\":0.5,\"lr_every\":3", false },
     };
     struct bench b;
@@ -384,6 +386,13 @@ static void losses_without_sense_are_refused(void)
           "label_smoothing is of classes, but 'column 65' is a number" },
         { "balance", "\"task\":\"regression\"", "\"class_balance\":1",
           "class_balance is of classes" },
+        { "weights", "\"task\":\"regression\"", "\"class_weights\":[1,2]",
+          "class_weights is of classes, but 'column 65' is a number" },
+        { "too few weights", "", "\"class_weights\":[1,2]",
+          "class_weights: 2 numbers for the 10 classes of 'column 65'" },
+        { "weights of others", "", "\"class_weights\":{\"0\":2,\"19\":3}",
+          "class_weights: 'column 65' has no class '19'" },
+        { "no weight", "", "\"class_weights\":{\"0\":0}", "each is a number from 1e-06 to 1e+06" },
         { "near miss", "", "\"lr_schedule\":\"cosin\"", "did you mean 'cosine'?" },
         { "too smooth", "", "\"label_smoothing\":1", "lies outside 0 to 0.99" },
     };
@@ -410,6 +419,7 @@ static void tokens_learn_by_the_same_rules(void)
         { "val_perplexity", "\"label_smoothing\":0.1,\"optimizer\":\"lamb\",\"clip\":1,"
                             "\"ema\":0.9,\"accumulate\":3", "" },
         { "val_loss", "\"class_balance\":0.5", "class_balance are not of tokens" },
+        { "val_loss", "\"class_weights\":[1,2]", "class_weights are not of tokens" },
         { "val_loss", "\"loss\":\"huber\"", "are not of tokens" },
         { "val_f1", "\"clip\":1", "'val_f1' is not reported" },
     };
@@ -501,28 +511,42 @@ static void a_checkpoint_is_of_its_hyperparameters(void)
 }
 
 /* Weights of three classes with 6, 3 and 0 of 9 rows, by hand; their mean over the rows is 1. */
-static void classes_weigh_by_how_rare_they_are(void)
+static void classes_weigh_by_how_rare_they_are_and_as_is_given(void)
 {
     static const struct {
         double balance;
+        const char *given;
         float want[3];
     } cases[] = {
-        { 1, { 0.75f, 1.5f, 0 } },
-        { 0.5, { 0.8787f, 1.2426f, 0 } }, /* 1 and sqrt 2, times 9 / (6 + 3 sqrt 2) */
+        { 1, "null", { 0.75f, 1.5f, 0 } },
+        { 0.5, "null", { 0.8787f, 1.2426f, 0 } }, /* 1 and sqrt 2, times 9 / (6 + 3 sqrt 2) */
+        { 0, "[1, 4, 9]", { 0.5f, 2, 0 } },       /* times 9 / (6 + 12) */
+        { 0, "{\"often\": 0.25}", { 0.5f, 2, 0 } },
+        { 1, "{\"rare\": 2, \"never\": 5}", { 0.5f, 2, 0 } }, /* 1.5 and 6, times 9 / 27 */
     };
     static int32_t label[9] = { 0, 0, 1, 0, 1, 0, 0, 1, 0 };
+    static const char *const names[] = { "often", "rare", "never" };
     struct asy__data data = { .label = label, .start = { 0, 9, 9, 9 } };
     struct asy_error err = ASY_ERROR_INIT;
+    size_t id;
 
-    data.schema.classes.n = 3;
+    asy__dict_init(&data.schema.classes, 3);
+    for (size_t c = 0; c < 3; c++)
+        T_OK(asy__dict_add(&data.schema.classes, names[c], strlen(names[c]), &id, &err), &err);
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         struct asy__hyper hyper = { .class_balance = cases[i].balance };
+        struct asy_json *given = NULL;
         float got[3];
 
+        if (!T_OK(asy_json_parse(cases[i].given, strlen(cases[i].given), &given, &err), &err))
+            continue;
+        hyper.class_weights = asy_json_type(given) == ASY_JSON_NULL ? NULL : given;
         if (T_OK(asy__loss_weights(&hyper, &data, got, &err), &err))
             for (size_t c = 0; c < 3; c++)
-                T_NEAR("weight", (double)got[c], (double)cases[i].want[c], 1e-4);
+                T_NEAR(cases[i].given, (double)got[c], (double)cases[i].want[c], 1e-4);
+        asy_json_destroy(given);
     }
+    asy__dict_fini(&data.schema.classes);
 }
 
 /* The report agrees with what was reported, for a network and for trees that went past the best. */
@@ -615,6 +639,7 @@ T_MAIN("learning", T_TEST(interrupted_training_ends_with_the_same_bits),
        T_TEST(constraints_name_metrics_too), T_TEST(outliers_pull_as_the_loss_lets_them),
        T_TEST(losses_without_sense_are_refused), T_TEST(tokens_learn_by_the_same_rules),
        T_TEST(a_child_may_learn_by_other_rules), T_TEST(a_checkpoint_is_of_its_hyperparameters),
-       T_TEST(classes_weigh_by_how_rare_they_are), T_TEST(a_model_has_a_report_of_each_class),
+       T_TEST(classes_weigh_by_how_rare_they_are_and_as_is_given),
+       T_TEST(a_model_has_a_report_of_each_class),
        T_TEST(a_model_without_validation_has_no_report),
        T_TEST(the_validation_loss_is_the_plain_one))

@@ -564,7 +564,8 @@ static void files_of_others_are_refused_with_what_to_do(void)
     refused("zstd", BYTES("(\xb5/\xfd\4"), "", "zstd -dc IN");
     refused("bzip2", BYTES("BZh91AY&SY"), "", "bzip2 -dc IN");
     refused("ORC", BYTES("ORC\n\7\n\5\0\1"), "",
-            "ORC is not read; make a CSV of it: python3 -c \"import pandas; pandas.read_orc('IN').to_csv('OUT.csv.gz', index=False)\"");
+            "ORC is not read; make a CSV of it: python3 -c \"import pandas; "
+            "pandas.read_orc('IN').to_csv('OUT.csv.gz', index=False)\"");
     refused("MATLAB 5", BYTES("MATLAB 5.0 MAT-file, Platform: GLNXA64\0\0"), "",
             "save(..., '-v7.3'). In Python: scipy.io.loadmat('IN'), then numpy.savez");
     refused("an old workbook", BYTES("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "",

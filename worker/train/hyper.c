@@ -11,7 +11,7 @@
 #include <asy/training.h>
 #include "net/layers.h"
 
-enum type { REAL, COUNT, WORD, FLAG, LIST };
+enum type { REAL, COUNT, WORD, FLAG, LIST, WEIGHTS };
 
 static const char *const activations[] = {
     "relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu", "softmax", NULL,
@@ -62,6 +62,7 @@ static const struct row {
     { "weight_decay", REAL, AT(weight_decay), 0, 0, 100, NULL },
 }, of_networks[] = { /* what a plug-in does not have: losses and products are its own */
     { "class_balance", REAL, AT(class_balance), 0, 0, 1, NULL },
+    { "class_weights", WEIGHTS, AT(class_weights), 0, 1e-6, 1e6, NULL },
     { "delta", REAL, AT(delta), 1, 1e-6, 1e6, NULL },
     { "label_smoothing", REAL, AT(label_smoothing), 0, 0, 0.99, NULL },
     { "loss", WORD, AT(loss), 0, 0, 0, losses },
@@ -229,7 +230,7 @@ void asy__hyper_defaults(enum asy__family family, struct asy__hyper *hyper)
             *real_of(hyper, row) = row->fallback;
         else if (row->type == WORD)
             *count_of(hyper, row) = word_value(row, (size_t)row->fallback);
-        else if (row->type != LIST)
+        else if (row->type != LIST && row->type != WEIGHTS)
             *count_of(hyper, row) = (int64_t)row->fallback;
     }
 }
@@ -304,6 +305,27 @@ static int read_list(const struct row *row, const struct asy_json *node, struct 
             return asy_fail(err, ASY_E_INVAL, "%s: '{%s}' is the name of a hyperparameter; a "
                             "layer's parameter needs another", row->name, other->name);
     hyper->list = node;
+    return 0;
+}
+
+/* Whose names there are, only the data know. */
+static int read_weights(const struct row *row, const struct asy_json *node,
+                        struct asy__hyper *hyper, struct asy_error *err)
+{
+    enum asy_json_type type = asy_json_type(node);
+    const struct asy_json *one;
+    const char *name;
+
+    if ((type != ASY_JSON_ARRAY && type != ASY_JSON_OBJECT) || !asy_json_len(node))
+        return asy_fail(err, ASY_E_INVAL, "%s: an object of classes and numbers, or a list of "
+                        "numbers, is wanted", row->name);
+    for (size_t i = 0; i < asy_json_len(node); i++) {
+        one = type == ASY_JSON_ARRAY ? asy_json_at(node, i) : asy_json_member(node, i, &name);
+        if (!(asy_json_f64(one, 0) >= row->min && asy_json_f64(one, 0) <= row->max))
+            return asy_fail(err, ASY_E_INVAL, "%s: each is a number from %g to %g", row->name,
+                            row->min, row->max);
+    }
+    hyper->class_weights = node;
     return 0;
 }
 
@@ -419,6 +441,8 @@ int asy__hyper_read(const struct asy_json *node, struct asy__hyper *hyper, struc
             rc = unknown(family, &h, name, err);
         else if (row->type == LIST)
             rc = read_list(row, value, &h, err);
+        else if (row->type == WEIGHTS)
+            rc = read_weights(row, value, &h, err);
         else if (row->type == WORD)
             rc = read_word(row, value, &h, err);
         else if (row->type == FLAG)
@@ -477,6 +501,9 @@ void asy__hyper_write(const struct asy__hyper *hyper, struct asy_jsonw *w, const
     for (size_t i = 0; (row = row_at(&families[h.family], i)); i++) {
         if (row->type == LIST) {
             asy__layers_write(h.list, h.values, 1, w, row->name);
+        } else if (row->type == WEIGHTS) {
+            if (h.class_weights)
+                asy_jsonw_node(w, row->name, h.class_weights);
         } else if (row->type == REAL) {
             asy_jsonw_f64(w, row->name, *real_of(&h, row));
         } else if (row->type == FLAG) {

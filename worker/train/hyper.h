@@ -38,6 +38,8 @@ struct asy__hyper {
     int64_t lr_every;                 /* epochs */
     int64_t loss;                     /* enum asy__loss */
     double label_smoothing, class_balance, delta, quantile;
+    const struct asy_json *class_weights; /* by class, or in their order; borrowed from what was
+                                           * read; NULL: ones */
     int64_t precision;                /* enum asy__precision */
     /* mlp, gpt, transformer */
     double dropout;

@@ -233,6 +233,16 @@ void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf)
                      spec->division);
 }
 
+static void add_weights(const struct asy_json *weights, struct asy_buf *buf)
+{
+    struct asy_jsonw w;
+
+    asy_buf_adds(buf, "class_weights=");
+    asy_jsonw_init(&w, buf, 0);
+    asy_jsonw_node(&w, NULL, weights);
+    asy_buf_addc(buf, '\n');
+}
+
 /* What came after the first checkpoints: it says nothing where it is what they had. */
 static void add_more(const struct asy__hyper *h, struct asy_buf *buf)
 {
@@ -257,6 +267,8 @@ static void add_more(const struct asy__hyper *h, struct asy_buf *buf)
         asy_buf_addf(buf, "label_smoothing=%a\n", h->label_smoothing);
     if (h->class_balance > 0)
         asy_buf_addf(buf, "class_balance=%a\n", h->class_balance);
+    if (h->class_weights)
+        add_weights(h->class_weights, buf);
     if (h->sync_every > 1)
         asy_buf_addf(buf, "sync_every=%lld\n", (long long)h->sync_every);
     if (h->outer_lr != 1)

@@ -3,11 +3,56 @@
 #include "loss.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+#include <asy/parse.h>
 #include "score.h"
 
 int asy__loss_weighs(const struct asy__hyper *hyper)
 {
-    return hyper->class_balance > 0;
+    return hyper->class_balance > 0 || hyper->class_weights;
+}
+
+static const char *weighs_by(const struct asy__hyper *hyper)
+{
+    return hyper->class_weights ? "class_weights" : "class_balance";
+}
+
+/* What the study gives to a class by its name, or by its place among them. */
+static double given(const struct asy__hyper *hyper, const struct asy__dict *classes, size_t c)
+{
+    const struct asy_json *weights = hyper->class_weights;
+
+    if (!weights)
+        return 1;
+    return asy_json_f64(asy_json_type(weights) == ASY_JSON_ARRAY
+                            ? asy_json_at(weights, c)
+                            : asy_json_get(weights, classes->texts[c]), 1);
+}
+
+static int check_weights(const struct asy_json *weights, const struct asy__schema *schema,
+                         struct asy_error *err)
+{
+    const struct asy__dict *classes = &schema->classes;
+    const char *name, *nearest;
+
+    if (!weights)
+        return 0;
+    if (asy_json_type(weights) == ASY_JSON_ARRAY && asy_json_len(weights) != classes->n)
+        return asy_fail(err, ASY_E_INVAL, "class_weights: %zu numbers for the %zu classes of "
+                        "'%.60s'", asy_json_len(weights), classes->n,
+                        schema->columns[schema->label].name);
+    if (asy_json_type(weights) == ASY_JSON_ARRAY)
+        return 0;
+    for (size_t i = 0; asy_json_member(weights, i, &name); i++) {
+        if (asy__dict_find(classes, name, strlen(name)) != ASY__DICT_NONE)
+            continue;
+        nearest = asy_nearest(name, strlen(name), (const char *const *)classes->texts, classes->n);
+        return asy_fail(err, ASY_E_INVAL, "class_weights: '%.60s' has no class '%.40s'%s%.40s%s",
+                        schema->columns[schema->label].name, name,
+                        nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                        nearest ? "'?" : "");
+    }
+    return 0;
 }
 
 struct asy_op asy__loss_scored(const struct asy__hyper *hyper, const struct asy__schema *schema)
@@ -77,13 +122,13 @@ int asy__loss_check(const struct asy__hyper *hyper, const struct asy__schema *sc
 
     if (hyper->family == ASY__PLUGIN) {
         if (hyper->loss != ASY__LOSS_AUTO || hyper->label_smoothing > 0 || asy__loss_weighs(hyper))
-            return asy_fail(err, ASY_E_INVAL, "loss, label_smoothing and class_balance are of "
-                            "networks; a plug-in has a loss of its own");
+            return asy_fail(err, ASY_E_INVAL, "loss, label_smoothing and %s are of networks; a "
+                            "plug-in has a loss of its own", weighs_by(hyper));
         return 0;
     }
     if (schema->vocabulary) {
         if (hyper->loss != ASY__LOSS_AUTO || asy__loss_weighs(hyper))
-            return asy_fail(err, ASY_E_INVAL, "loss and class_balance are not of tokens");
+            return asy_fail(err, ASY_E_INVAL, "loss and %s are not of tokens", weighs_by(hyper));
         return 0;
     }
     label = schema->columns[schema->label].name;
@@ -93,12 +138,21 @@ int asy__loss_check(const struct asy__hyper *hyper, const struct asy__schema *sc
         return asy_fail(err, ASY_E_INVAL, "label_smoothing is of classes, but '%.60s' is a number",
                         label);
     if (!schema->classification && asy__loss_weighs(hyper))
-        return asy_fail(err, ASY_E_INVAL, "class_balance is of classes, but '%.60s' is a number",
-                        label);
-    return 0;
+        return asy_fail(err, ASY_E_INVAL, "%s is of classes, but '%.60s' is a number",
+                        weighs_by(hyper), label);
+    return check_weights(hyper->class_weights, schema, err);
 }
 
-/* (rows / rows_of)^balance, scaled: at 1 every class has the same weight in all. */
+/* (rows / rows_of)^balance, at 1 of which every class has the same weight in all, times what is
+ * given. */
+static double unscaled(const struct asy__hyper *hyper, const struct asy__data *data, size_t c,
+                       double rows_of)
+{
+    double rows = (double)data->start[ASY__TRAIN + 1];
+
+    return pow(rows / rows_of, hyper->class_balance) * given(hyper, &data->schema.classes, c);
+}
+
 int asy__loss_weights(const struct asy__hyper *hyper, const struct asy__data *data, float *weights,
                       struct asy_error *err)
 {
@@ -110,10 +164,9 @@ int asy__loss_weights(const struct asy__hyper *hyper, const struct asy__data *da
     for (size_t i = 0; i < rows; i++)
         rows_of[data->label[i]]++;
     for (size_t c = 0; c < classes; c++)
-        if (rows_of[c] > 0)
-            sum += rows_of[c] * pow((double)rows / rows_of[c], hyper->class_balance);
+        sum += rows_of[c] > 0 ? rows_of[c] * unscaled(hyper, data, c, rows_of[c]) : 0;
     for (size_t c = 0; c < classes; c++)
-        weights[c] = rows_of[c] > 0 ? (float)(pow((double)rows / rows_of[c], hyper->class_balance) *
+        weights[c] = rows_of[c] > 0 ? (float)(unscaled(hyper, data, c, rows_of[c]) *
                                               (double)rows / sum)
                                     : 0;
     free(rows_of);

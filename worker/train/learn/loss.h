@@ -15,8 +15,8 @@ size_t asy__loss_outputs(const struct asy__hyper *hyper, const struct asy__schem
 /* ASY_E_INVAL: a loss of classes for numbers, or the other way round. */
 ASY_MUST_CHECK int asy__loss_check(const struct asy__hyper *hyper, const struct asy__schema *schema,
                                    struct asy_error *err);
-/* Whether classes weigh differently, and how much: weights [classes], whose mean over the training
- * rows is 1. */
+/* Whether classes weigh differently (class_balance, class_weights), and how much: weights
+ * [classes], whose mean over the training rows is 1. hyper was checked with the data's schema. */
 int asy__loss_weighs(const struct asy__hyper *hyper);
 ASY_MUST_CHECK int asy__loss_weights(const struct asy__hyper *hyper, const struct asy__data *data,
                                      float *weights, struct asy_error *err);
