@@ -12,8 +12,8 @@
  * which stay in the second. Between blocks sums rest in c, which does not change them. Turned tiles
  * are summed over K_TURNED steps, as turning costs more than a panel that the first cache does not
  * hold; as many panels as the room holds meet a few rows of a before the next ones, so that a comes
- * from far away once for each group of panels. Products that are taken go by groups, too: what the
- * taker reads beside the tiles then comes in long runs, which the processor fetches by itself.
+ * from far away once for each group of panels. Products that are taken go by groups, too
+ * (gemm_taken.c).
  *
  * After Goto and van de Geijn 2008 (Anatomy of high-performance matrix multiplication), and the
  * tiles of LIBXSMM (Heinecke et al. 2016) for what is not packed. */
@@ -25,7 +25,6 @@
 #define K_BLOCK ((size_t)256)
 #define K_TURNED ((size_t)4096)
 #define ROWS_BLOCK ((size_t)448)
-#define K_TAKEN ((size_t)128) /* of more, taking tiles slows the product by more than it saves */
 #define FEW_ROWS 6 /* so few that lanes left empty cost more than transposing the other operand */
 #define LINE ((size_t)16) /* floats of a line of the caches */
 #define PANEL (ASY__TILE_VECTORS * ASY__LANES_MAX) /* floats across the widest */
@@ -34,9 +33,6 @@
 #define PANEL_AT ((size_t)0)                        /* [k][PANEL] */
 #define ROWS_AT (K_BLOCK * PANEL)                   /* [tiles][k][rows of the largest tile] */
 #define ROWS_LEN ((ROWS_BLOCK + ASY__TILE_ROWS) * K_BLOCK + ASY__LANES_MAX)
-#define STRIP_LEN (K_BLOCK * ASY__TILE_ROWS + ASY__LANES_MAX)
-#define STRIP_AT (TILE_AT - STRIP_LEN)              /* [k][rows of the largest tile] */
-#define GROUP_LEN (STRIP_AT - PANEL_AT)             /* panels side by side */
 #define TILE_AT (K_TURNED * PANEL)                  /* [rows][PANEL] */
 _Static_assert(ROWS_AT + ROWS_LEN <= TILE_AT, "rows and panel lie in the way of a tile");
 _Static_assert(TILE_AT + ASY__TILE_ROWS * PANEL <= ASY_GEMM_ROOM, "the room is too small");
@@ -54,7 +50,6 @@ struct product {
     size_t c_row;
     int turned;           /* c(i, j) = c[j c_row + i], else c[i c_row + j] */
     int add;
-    const struct asy_gemm_taker *taker; /* of c; or NULL */
 };
 /* Rows of a, cut into tiles as even as can be. */
 struct cut {
@@ -126,7 +121,7 @@ static void turned_tile(const struct product *p, struct asy__tile *tile, size_t 
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < tile->c_row; j++)
                 mine[i * tile->c_row + j] = j < w ? c[j * p->c_row + i] : 0;
-    p->isa->tiles[rows - 1][vectors - 1][ASY__TILE_PLAIN](tile);
+    p->isa->tiles[rows - 1][vectors - 1][tile->near ? ASY__TILE_FETCH : ASY__TILE_PLAIN](tile);
     for (size_t j = 0; j < w; j += lanes)
         p->isa->transpose(rows, smaller(w - j, lanes), mine + j, tile->c_row, c + j * p->c_row,
                           p->c_row, rows);
@@ -170,23 +165,6 @@ static void panel(const struct product *p, const struct cut *cut, size_t i0, siz
     }
 }
 
-/* Places from near[0] on that a tile's near arrays have, at most n; returns how many. */
-static size_t list_near(const struct asy_gemm_taker *taker, size_t row, size_t rows, size_t w,
-                        size_t n, ptrdiff_t *ret)
-{
-    size_t at = 0;
-
-    for (size_t s = 0; s < taker->n_near; s++) {
-        intptr_t from = ((intptr_t)taker->near[s] - (intptr_t)taker->near[0]) /
-                        (intptr_t)sizeof(float);
-
-        for (size_t i = 0; i < rows; i++)
-            for (size_t j = 0; j < w && at < n; j += LINE)
-                ret[at++] = from + (ptrdiff_t)(i * row + j);
-    }
-    return at;
-}
-
 /* Panels of b side by side, columns from .. to. */
 static void pack_group(const struct product *p, size_t k0, size_t kc, size_t from, size_t to)
 {
@@ -200,73 +178,29 @@ static void pack_group(const struct product *p, size_t k0, size_t kc, size_t fro
     }
 }
 
-/* The tiles of some rows, with a group of panels: they go along the rows, so that what the taker
- * reads beside them comes in long runs. tile has its rows of a. Where all steps of k are in one
- * block sums never are in c. */
-static void taken_rows(const struct product *p, struct asy__tile *tile, size_t rows, size_t i0,
-                       size_t from, size_t to)
-{
-    size_t across = ASY__TILE_VECTORS * p->isa->lanes, lanes = p->isa->lanes;
-    const struct asy_gemm_taker *taker = p->taker;
-    enum asy__tile_kind kind = taker->n_near ? ASY__TILE_AHEAD : ASY__TILE_PLAIN;
-    float *mine = tile->add ? NULL : p->room + TILE_AT;
-    const float *near = taker->n_near ? taker->near[0] : p->c;
-
-    for (size_t j = from; j < to; j += across) {
-        size_t w = smaller(p->n - j, across), vectors = (w + lanes - 1) / lanes;
-
-        tile->b = p->room + PANEL_AT + (j - from) * tile->k;
-        tile->b_k = vectors * lanes;
-        tile->tail = w - (vectors - 1) * lanes;
-        tile->near = near + (j + across < to ? i0 * p->c_row + j + across
-                                             : (i0 + rows) * p->c_row + from);
-        tile->c = mine ? mine : p->c + i0 * p->c_row + j;
-        tile->c_row = mine ? tile->b_k : p->c_row;
-        p->isa->tiles[rows - 1][vectors - 1][mine || w == tile->b_k ? kind
-                                                                    : ASY__TILE_TAIL](tile);
-        taker->take(taker->arg, i0, j, rows, w, tile->c, tile->c_row);
-    }
-}
-
-/* The last steps of k. */
-static void taken(const struct product *p, size_t k0, size_t kc)
-{
-    size_t across = ASY__TILE_VECTORS * p->isa->lanes, n_panels = (p->n + across - 1) / across;
-    size_t group = part(n_panels, GROUP_LEN / across / kc) * across;
-    struct cut cut = cut_rows(p->m, p->isa->rows);
-    ptrdiff_t ahead[K_BLOCK];
-    struct asy__tile tile = { .a = p->room + STRIP_AT, .a_row = 1, .a_k = p->isa->rows, .k = kc,
-                              .add = k0 > 0, .ahead = ahead };
-
-    tile.n_ahead = list_near(p->taker, p->c_row, p->isa->rows, across, kc, ahead);
-    for (size_t j = 0; j < p->n; j += group) {
-        pack_group(p, k0, kc, j, smaller(p->n, j + group));
-        for (size_t t = 0, i = 0, rows; t < cut.tiles; t++, i += rows) {
-            rows = cut.rows + (t < cut.longer);
-            p->isa->copy(kc, rows, p->a + i + k0 * p->a_k, p->a_k, p->room + STRIP_AT,
-                         p->isa->rows);
-            taken_rows(p, &tile, rows, i, j, smaller(p->n, j + group));
-        }
-    }
-}
-
 /* Some panels of b, packed side by side, with all rows of a: these come from far away, once for
  * each group. */
 static void turned_group(const struct product *p, size_t k0, size_t kc, size_t from, size_t to)
 {
     size_t across = ASY__TILE_VECTORS * p->isa->lanes, lanes = p->isa->lanes;
+    size_t panels = (to - from + across - 1) / across;
     struct cut cut = cut_rows(p->m, p->isa->rows);
     struct asy__tile tile = { .a = p->a + k0, .a_row = p->a_row, .a_k = 1, .k = kc,
-                              .add = p->add || k0 > 0 };
+                              .add = p->add || k0 > 0,
+                              .n_ahead = (cut.rows * kc / LINE + panels - 1) / panels };
     float *packed = p->room + PANEL_AT;
 
     pack_group(p, k0, kc, from, to);
     for (size_t t = 0, i = 0; t < cut.tiles; t++) {
         size_t rows = cut.rows + (t < cut.longer);
+        const float *next = p->a_row == kc ? tile.a + rows * p->a_row : NULL;
 
         for (size_t j = from; j < to; j += across) {
             size_t w = smaller(p->n - j, across);
 
+            tile.near = t + 1 < cut.tiles ? next : NULL;
+            if (next)
+                next += tile.n_ahead * LINE;
             tile.b = packed + (j - from) * kc;
             tile.b_k = (w + lanes - 1) / lanes * lanes;
             turned_tile(p, &tile, rows, i, j, w);
@@ -296,10 +230,6 @@ static void compute(const struct product *p)
     for (size_t k0 = 0; k0 < p->k; k0 += k_part) {
         size_t kc = smaller(p->k - k0, k_part);
 
-        if (p->taker && k0 + kc == p->k) {
-            taken(p, k0, kc);
-            return;
-        }
         for (size_t i0 = 0; i0 < p->m; i0 += m_part) {
             struct cut cut = cut_rows(smaller(p->m - i0, m_part), p->isa->rows);
 
@@ -359,33 +289,6 @@ void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, co
         compute_turned(&p);
     else
         compute(&p);
-}
-
-void asy__gemm_run_taken(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
-                         const float *b, float *c, float *room, const struct asy_gemm_taker *taker)
-{
-    struct product p = {
-        .isa = isa, .room = room, .m = shape->m, .n = shape->n, .k = shape->k, .a = a, .a_row = 1,
-        .a_k = shape->lda, .b = b, .b_row = shape->ldb, .c = c, .c_row = shape->ldc,
-        .taker = taker,
-    };
-
-    if (shape->m > 0 && shape->n > 0 && shape->k > 0)
-        compute(&p);
-}
-
-void asy_gemm_taken(const struct asy_gemm *shape, const float *a, const float *b, float *c,
-                    float *room, const struct asy_gemm_taker *taker)
-{
-    ASY_ASSERT(shape->trans_a && !shape->trans_b && !shape->add,
-               "a product of another kind (%d %d %d) is not taken", shape->trans_a, shape->trans_b,
-               shape->add);
-    if (asy_kernels_products() == ASY_PRODUCTS_BLAS || shape->k == 0 || shape->k > K_TAKEN) {
-        asy_gemm(shape, a, b, c, room);
-        taker->take(taker->arg, 0, 0, shape->m, shape->n, c, shape->ldc);
-        return;
-    }
-    asy__gemm_run_taken(asy__gemm_get(), shape, a, b, c, room, taker);
 }
 
 void asy_gemm(const struct asy_gemm *shape, const float *a, const float *b, float *c, float *room)

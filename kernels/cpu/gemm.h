@@ -18,14 +18,17 @@ struct asy__tile {
     const float *next;       /* c of the tile that follows, of the same shape; NULL: none */
     size_t a_row, a_k, b_k, c_row, k;
     size_t tail;             /* ASY__TILE_TAIL: lanes of the last vector that are c's */
-    int add;
-    /* ASY__TILE_AHEAD: what is prefetched meanwhile, a place in each of the first steps of k: */
+    int add;                 /* sums begin with what c holds */
+    int late;                /* they begin at zero, and what c holds is added to them at the end */
+    /* What is fetched meanwhile: places to be changed (ASY__TILE_AHEAD), or lines in a row to be
+     * read (ASY__TILE_FETCH). */
     const float *near;
-    const ptrdiff_t *ahead;  /* [n_ahead], floats from near */
+    const ptrdiff_t *ahead;  /* ASY__TILE_AHEAD: [n_ahead], floats from near */
     size_t n_ahead;          /* at most k */
 };
 enum asy__tile_kind {
-    ASY__TILE_PLAIN, ASY__TILE_PACKING, ASY__TILE_TAIL, ASY__TILE_AHEAD, ASY__TILE_KINDS
+    ASY__TILE_PLAIN, ASY__TILE_PACKING, ASY__TILE_TAIL, ASY__TILE_AHEAD, ASY__TILE_FETCH,
+    ASY__TILE_KINDS
 };
 typedef void (*asy__tile_f)(const struct asy__tile *tile);
 
@@ -51,8 +54,8 @@ const struct asy__gemm *asy__gemm_get(void);
 /* asy_gemm() with a set that this processor has. */
 void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
                    const float *b, float *c, float *room);
-/* asy_gemm_taken() with such a set. */
-void asy__gemm_run_taken(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
-                         const float *b, float *c, float *room,
-                         const struct asy_gemm_taker *taker);
+/* asy_gemm_summed() with such a set. */
+void asy__gemm_run_summed(const struct asy__gemm *isa, const struct asy_gemm *shape, size_t n_parts,
+                          const struct asy_gemm_part *parts, float *room,
+                          const struct asy_gemm_taker *taker);
 #endif

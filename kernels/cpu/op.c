@@ -407,6 +407,8 @@ void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu 
                 const struct asy_op_step *step)
 {
     for (const struct asy_op *op = program; op < program + n; op++) {
+        if (cpu->joint && op->flags & ASY_OP_JOINT)
+            continue;
         if (!asy__op_team(op, cpu, step))
             asy__op_one(op, cpu, step);
         if (cpu->between)

@@ -107,12 +107,13 @@ static void take(void *arg, size_t i, size_t j, size_t rows, size_t cols, const 
         }
 }
 
-/* room_c: as large as the result, of what counts as nothing; near: beside how many arrays. */
-static void compare_taken(float *room, const struct asy_gemm *s, const float *a, const float *b,
-                          const float *want, float *got, float *room_c, size_t near)
+/* near: beside how many arrays. */
+static void compare_summed(float *room, const struct asy_gemm *s, size_t n_parts,
+                           const struct asy_gemm_part *parts, const float *want, float *got,
+                           size_t near)
 {
     struct taken to = { got, calloc(c_size(s) + 1, 1), s->ldc };
-    const struct asy_gemm_taker taker = { take, &to, { want, got, room_c, want }, near };
+    const struct asy_gemm_taker taker = { take, &to, { want, got, want, got }, near };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(all_sets) && T_TRUE(to.times != NULL); i++) {
         size_t others = 0;
@@ -120,8 +121,7 @@ static void compare_taken(float *room, const struct asy_gemm *s, const float *a,
         if (!is_here(all_sets[i]))
             continue;
         memset(to.times, 0, c_size(s));
-        memset(room_c, 0xff, c_size(s) * sizeof *room_c);
-        asy__gemm_run_taken(all_sets[i], s, a, b, room_c, room, &taker);
+        asy__gemm_run_summed(all_sets[i], s, n_parts, parts, room, &taker);
         for (size_t r = 0; r < s->m; r++) {
             T_EQ(all_sets[i]->name, memcmp(got + r * s->ldc, want + r * s->ldc, s->n * sizeof *got),
                  0);
@@ -133,22 +133,45 @@ static void compare_taken(float *room, const struct asy_gemm *s, const float *a,
     free(to.times);
 }
 
-static void check_taken(float *room, size_t m, size_t n, size_t k, size_t near)
-{
-    const struct asy_gemm s = { .trans_a = 1, .m = m, .n = n, .k = k, .lda = m + near, .ldb = n,
-                                .ldc = n + near };
-    float *a = matrix(k, m, s.lda), *b = matrix(k, n, n), *want = matrix(m, n, s.ldc);
-    float *got = matrix(m, n, s.ldc), *room_c = matrix(m, n, s.ldc);
+#define PARTS 3
 
-    if (T_TRUE(a && b && want && got && room_c)) {
-        chain(&s, a, b, want);
-        compare_taken(room, &s, a, b, want, got, room_c, near);
+/* The product is that of the first part, to which those of the others are added. */
+static void check_summed(float *room, size_t m, size_t n, size_t n_parts, const size_t *k,
+                         size_t near)
+{
+    struct asy_gemm s = { .trans_a = 1, .m = m, .n = n, .lda = m + near, .ldb = n,
+                          .ldc = n + near };
+    float *a[PARTS] = { NULL }, *b[PARTS] = { NULL }, *want = matrix(m, n, s.ldc);
+    float *got = matrix(m, n, s.ldc), *one = matrix(m, n, s.ldc);
+    struct asy_gemm_part parts[PARTS];
+    bool all = want && got && one;
+
+    for (size_t p = 0; p < n_parts && all; p++) {
+        a[p] = matrix(k[p], m, s.lda);
+        b[p] = matrix(k[p], n, n);
+        parts[p] = (struct asy_gemm_part){ a[p], b[p], k[p] };
+        s.k = k[p];
+        if (!(all = a[p] && b[p]))
+            break;
+        chain(&s, a[p], b[p], p ? one : want);
+        for (size_t i = 0; i < m && p > 0; i++)
+            for (size_t j = 0; j < n; j++)
+                want[i * s.ldc + j] += one[i * s.ldc + j];
     }
-    free(a);
-    free(b);
+    if (T_TRUE(all))
+        compare_summed(room, &s, n_parts, parts, want, got, near);
+    for (size_t p = 0; p < PARTS; p++) {
+        free(a[p]);
+        free(b[p]);
+    }
     free(want);
     free(got);
-    free(room_c);
+    free(one);
+}
+
+static void check_taken(float *room, size_t m, size_t n, size_t k, size_t near)
+{
+    check_summed(room, m, n, 1, &k, near);
 }
 
 static void check(float *room, size_t m, size_t n, size_t k, int how)
@@ -228,6 +251,26 @@ static void blocks_that_are_taken_are_the_product(void)
             check_taken(room, sizes[i].m, sizes[i].n, sizes[i].k, near);
     for (size_t m = 1; m <= 30; m++)
         check_taken(room, m, 1 + asy_rng_below(&rng, 70), 1 + asy_rng_below(&rng, 300), m % 5);
+    free(room);
+}
+
+/* Parts of other lengths; as many terms as there may be; each size of a tile. */
+static void products_are_added_up_in_their_order(void)
+{
+    static const struct {
+        size_t m, n, n_parts, k[PARTS];
+    } sizes[] = { { 1, 1, 2, { 1, 1 } }, { 256, 784, 2, { 64, 64 } }, { 40, 100, 3, { 20, 1, 70 } },
+                  { 31, 1000, 3, { 341, 342, 341 } }, { 128, 33, 2, { 10, 118 } } };
+    float *room = room_create();
+
+    if (!room)
+        return;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(sizes); i++)
+        for (size_t near = 0; near <= ASY_GEMM_NEAR; near += 2)
+            check_summed(room, sizes[i].m, sizes[i].n, sizes[i].n_parts, sizes[i].k, near);
+    for (size_t m = 1; m <= 30; m++)
+        check_summed(room, m, 1 + asy_rng_below(&rng, 70), 2,
+                     (size_t[]){ 1 + asy_rng_below(&rng, 60), 1 + asy_rng_below(&rng, 60) }, m % 5);
     free(room);
 }
 
@@ -317,6 +360,7 @@ int main(void)
     static const struct t_test tests[] = {
         T_TEST(every_entry_is_one_chain_of_fused_multiply_adds),
         T_TEST(blocks_that_are_taken_are_the_product),
+        T_TEST(products_are_added_up_in_their_order),
         T_TEST(whole_products_are_taken_too),
         T_TEST(the_plain_twin_agrees),
         T_TEST(a_row_does_not_depend_on_its_neighbours),

@@ -44,4 +44,16 @@ struct asy_gemm_taker {
  * holds afterwards means nothing. */
 void asy_gemm_taken(const struct asy_gemm *shape, const float *a, const float *b, float *c,
                     float *room, const struct asy_gemm_taker *taker);
+
+/* Products of one shape but for k, whose sum is wanted. */
+struct asy_gemm_part {
+    const float *a, *b;
+    size_t k;
+};
+#define ASY_GEMM_SUMMED ((size_t)1024) /* the most k of all parts */
+/* The sum of the parts' op(a) op(b), each by itself as asy_gemm() with our own kernels computes it,
+ * added up in their order, by blocks as above. shape: its k means nothing; of each part k > 0. */
+void asy_gemm_summed(const struct asy_gemm *shape, size_t n_parts,
+                     const struct asy_gemm_part *parts, float *room,
+                     const struct asy_gemm_taker *taker);
 #endif

@@ -141,6 +141,10 @@ enum asy_op_kind {
 /* The program names neither this gradient again nor the parameters that it is of: whoever wants it
  * may have it at once (struct asy_op_taker). */
 #define ASY_OP_LAST (1u << 3)
+/* One of these, whose operands stay what they are until the program is over: where several parties
+ * each run it on rows of their own, the gradient of all rows can be made afterwards, by
+ * asy_op_joint(). */
+#define ASY_OP_JOINT (1u << 4)
 
 #define ASY_OP_INS 6
 #define ASY_OP_OUTS 5
@@ -204,12 +208,26 @@ struct asy_op_cpu {
     struct asy_team *team; /* what runs operations that are large enough; NULL: this thread alone */
     size_t own_at, own;    /* of WORK, for each thread of the team but the first: asy_op_own() */
     const struct asy_op_taker *taker; /* of operations with ASY_OP_LAST; NULL: GRADS has it all */
+    int joint; /* operations with ASY_OP_JOINT are left out */
 };
 /* Floats that each further thread of a team needs for the program, a multiple of 16. */
 size_t asy_op_own(const struct asy_op *program, size_t n);
 /* asy_kernels_init() comes first. */
 void asy_op_run(const struct asy_op *program, size_t n, const struct asy_op_cpu *cpu,
                 const struct asy_op_step *step);
+/* What one of several has left of the program: INPUT and WORK, for so many rows of the batch. */
+struct asy_op_party {
+    const float *input, *work;
+    size_t rows;
+};
+#define ASY_OP_PARTIES 8 /* the most */
+/* Whether it is worth it for an operation on so many rows of each. */
+int asy_op_is_worth_joining(const struct asy_op *op, size_t rows, size_t parties);
+/* Of the gradients that asy_op_run() has left out for cpu->joint, the index-th of n even parts of
+ * each, to cpu->taker: the parties' gradients, each to the bit as its own program has it, added up
+ * in their order. Each of them has rows, and none writes to its WORK or INPUT meanwhile. */
+void asy_op_joint(const struct asy_op *program, size_t n_ops, const struct asy_op_cpu *cpu,
+                  const struct asy_op_party *parties, size_t n, size_t index);
 /* A loss by itself, of outputs that are at hand: op has its kind, value and sizes, cpu labels or
  * targets, weights and sums; out [rows][n] are changed in place. */
 void asy_op_loss(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows, float *out,
