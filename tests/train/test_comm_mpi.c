@@ -5,6 +5,7 @@
 #include "trainkit.h"
 #include "comm/comm_impl.h"
 #include <asy/comm.h>
+#include <asy/op.h>
 #include <asy/safetensors.h>
 #include <asy/training.h>
 
@@ -28,6 +29,19 @@ double __wrap_log(double x);
 double __wrap_log(double x)
 {
     return __real_log(x) * (other_machine ? 1.001 : 1);
+}
+
+static int n_joint; /* steps in which ranks made gradients together */
+void __real_asy_op_joint(const struct asy_op *program, size_t n_ops, const struct asy_op_cpu *cpu,
+                         const struct asy_op_party *parties, size_t n, size_t index);
+void __wrap_asy_op_joint(const struct asy_op *program, size_t n_ops, const struct asy_op_cpu *cpu,
+                         const struct asy_op_party *parties, size_t n, size_t index);
+
+void __wrap_asy_op_joint(const struct asy_op *program, size_t n_ops, const struct asy_op_cpu *cpu,
+                         const struct asy_op_party *parties, size_t n, size_t index)
+{
+    n_joint++;
+    __real_asy_op_joint(program, n_ops, cpu, parties, n, index);
 }
 
 static void ranks_of_a_node_share_memory(void)
@@ -328,6 +342,7 @@ out:
 static void ranks_train_as_one(void)
 {
     check_training("mlp", PARAMS);
+    check_training("mlp", "\"hidden\":128,\"batch_size\":16");
     check_training("cnn", "\"filters\":4,\"norm\":\"batch\",\"batch_size\":239,"
                    "\"optimizer\":\"sgd\",\"lr\":0.02");
 }
@@ -424,6 +439,77 @@ static void same_tensor(const char *name, const char *a, const char *b)
     }
     asy_safetensors_destroy(x);
     asy_safetensors_destroy(y);
+}
+
+/* All tensors of two models; returns how many there are. */
+static size_t same_tensors(const char *what, const char *path, const char *want)
+{
+    struct asy_safetensors *file = NULL, *other = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    size_t n = 0;
+
+    if (T_OK(asy_safetensors_open(path, &file, &err), &err) &&
+        T_OK(asy_safetensors_open(want, &other, &err), &err))
+        for (; n < asy_safetensors_len(file); n++) {
+            const struct asy_tensor *a = asy_safetensors_at(file, n);
+            const struct asy_tensor *b = asy_safetensors_find(other, a->name);
+
+            if (T_TRUE(b != NULL) && T_EQ(what, a->size, b->size))
+                T_EQ(a->name, memcmp(a->bytes, b->bytes, a->size), 0);
+        }
+    asy_safetensors_destroy(file);
+    asy_safetensors_destroy(other);
+    return n;
+}
+
+/* A job by all ranks; the model is kept as name. Returns how many steps were made together. */
+static int train_as(const char *dir, const char *name, const char *params)
+{
+    struct asy_json *job = kit_family_job("mlp", KIT_DIGITS, "", "val_loss", "minimize", 2, params,
+                                          "");
+    static struct asy_train_result result;
+    struct asy_trainer *trainer = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    char to[160];
+
+    n_joint = 0;
+    snprintf(to, sizeof to, "%s/%s", dir, name);
+    if (T_OK(asy_trainer_create(comm, &trainer, &err), &err) &&
+        T_OK(asy_trainer_run(trainer, job, dir, NULL, &callbacks, &result, &err), &err) &&
+        asy_comm_rank(comm) == 0)
+        T_EQ("keep", rename(result.model_path, to), 0);
+    asy_trainer_destroy(trainer);
+    asy_json_destroy(job);
+    return n_joint;
+}
+
+/* A norm that is never reached keeps ranks from making gradients together, and changes nothing
+ * else. The last batch of an epoch has fewer rows than there may be ranks. */
+static void gradients_made_together_have_the_bits_of_others(void)
+{
+    static const char *const cases[] = {
+        "\"optimizer\":\"sgd\"", "\"optimizer\":\"adam\",\"ema\":0.9",
+        "\"optimizer\":\"adam_l2\",\"weight_decay\":0.1,\"dropout\":0.2",
+        "\"optimizer\":\"sgd\",\"momentum\":0,\"norm\":\"layer\"",
+    };
+    int one_node = asy_comm_local_size(comm) == asy_comm_size(comm);
+    char dir[64], params[256], one[128], other[128];
+
+    if (!shared_dir(dir))
+        return;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        snprintf(params, sizeof params, "\"hidden\":128,\"layers\":2,\"batch_size\":16,%s",
+                 cases[i]);
+        T_EQ(cases[i], train_as(dir, "together", params) > 100, one_node);
+        snprintf(params + strlen(params), sizeof params - strlen(params), ",\"clip\":1e30");
+        T_EQ("steps", train_as(dir, "apart", params), 0);
+        snprintf(one, sizeof one, "%s/together", dir);
+        snprintf(other, sizeof other, "%s/apart", dir);
+        if (asy_comm_rank(comm) == 0)
+            T_TRUE(same_tensors(cases[i], one, other) >= 6);
+    }
+    if (asy_comm_rank(comm) == 0)
+        kit_rmdir(dir);
 }
 
 #define TREES "\"subsample\":0.7,\"colsample\":0.5,\"max_depth\":4"
@@ -718,6 +804,7 @@ int main(int argc, char **argv)
         T_TEST(whole_numbers_add_up),
         T_TEST(bytes_come_from_the_root),
         T_TEST(ranks_train_as_one),
+        T_TEST(gradients_made_together_have_the_bits_of_others),
         T_TEST(the_loss_curve_is_that_of_one_rank),
         T_TEST(trees_are_those_of_one_rank),
         T_TEST(few_rows_make_the_trees_of_one),

@@ -37,7 +37,9 @@ int asy__gradient_plan(struct asy__run *run, struct asy_error *err)
     for (size_t t = 0; t < tensors; t++)
         if (!net->tensors[t].is_buffer)
             spans[n++] = (struct asy__span){ net->tensors[t].at, net->tensors[t].n,
-                                             net->tensors[t].n_dims > 1, net->tensors[t].early };
+                                             net->tensors[t].n_dims > 1,
+                                             net->joint ? net->tensors[t].joint
+                                                        : net->tensors[t].early };
     if (!net)
         spans[n++] = (struct asy__span){ 0, run->learner.n_params, 1, 0 };
     run->fused = net && !run->trainer->team && run->shards == 1 &&
@@ -122,7 +124,7 @@ void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows)
         asy_team_run(alone ? NULL : run->trainer->team, gather_some, &whole);
 }
 
-static struct asy__update_memory update_memory(const struct asy__run *run)
+struct asy__update_memory asy__gradient_memory(const struct asy__run *run)
 {
     const struct asy__state *s = &run->state;
 
@@ -143,7 +145,7 @@ static void take_block(void *arg, size_t at, const struct asy_block *block, cons
 /* Lets the gradient's blocks go to the update while they are made: there is one rank. */
 static void begin_fused(struct asy__run *run)
 {
-    struct asy__update_memory memory = update_memory(run);
+    struct asy__update_memory memory = asy__gradient_memory(run);
 
     run->taker = (struct asy_op_taker){ .take = take_block, .arg = run };
     run->taker.n_near = asy__update_near(&memory, run->taker.near);
@@ -160,7 +162,7 @@ static void update_some(struct asy__run *run, const struct asy_comm_sum *sum, si
                         size_t to)
 {
     const struct asy__state *s = &run->state;
-    struct asy__update_memory memory = update_memory(run);
+    struct asy__update_memory memory = asy__gradient_memory(run);
     struct asy_comm_sum some = { sum->x, from, to };
 
     if (run->spare)
@@ -182,7 +184,7 @@ static void update_part(void *arg, size_t i, size_t n)
     }
 }
 
-static void update_alone(struct asy__run *run, const struct asy_comm_sum *sum)
+void asy__gradient_update(struct asy__run *run, const struct asy_comm_sum *sum)
 {
     int in_parts = asy_comm_local_size(run->trainer->comm) > 1 &&
                    asy__update_is_local(&run->job->hyper);
@@ -209,7 +211,7 @@ static void update(struct asy__run *run, const struct asy_comm_sum *sum)
         asy_comm_add_up(run->trainer->comm, sum, sum->from, sum->to);
         asy_team_run(run->trainer->team, update_part, &whole);
     } else {
-        update_alone(run, sum);
+        asy__gradient_update(run, sum);
     }
     if (!run->spare)
         return;
@@ -298,10 +300,11 @@ int asy__gradient_batch(struct asy__run *run, size_t n, struct asy_error *err)
 {
     struct asy_comm *comm = run->trainer->comm;
     struct asy_comm_sum sum;
-    int rc, failed = 0;
+    int rc, failed = 0, joint = asy__joint_can(run, n);
 
     if (run->local.comm)
         return asy__local_batch(run, n, err);
+    run->learner.leaves = joint;
     if (run->fused)
         begin_fused(run);
     for (size_t i = 0; i < run->memory.count && failed == 0; i++)
@@ -310,6 +313,8 @@ int asy__gradient_batch(struct asy__run *run, size_t n, struct asy_error *err)
         return rc;
     if (!run->diverged && run->fused)
         asy__update_rest(&run->pass, run->memory.own);
+    else if (!run->diverged && joint)
+        asy__joint_update(run, &sum, n);
     else if (!run->diverged)
         update(run, &sum);
     asy_comm_settle(comm);

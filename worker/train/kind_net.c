@@ -81,13 +81,13 @@ static int plan(struct asy__run *run, struct asy_error *err)
                   &end);
     if ((rc = check_precision(run->job, err)) < 0 || (rc = check_products(run->job, err)) < 0 ||
         (rc = asy__run_tally(run, begin, end, err)) < 0 ||
-        (rc = asy__family_net(&run->job->hyper, &run->data->schema, asy__gradient_rows(run),
-                              EVAL_ROWS, &run->net, err)) < 0 ||
+        (rc = asy__cores_team(run->job->cores, &run->trainer->team, err)) < 0 ||
+        (rc = asy__family_net_of(&run->job->hyper, &run->data->schema, asy__gradient_rows(run),
+                                 EVAL_ROWS, asy__joint_parties(run), &run->net, err)) < 0 ||
         (rc = plan_augment(run, err)) < 0)
         return rc;
     run->learner = asy__net_learner(run->net, NULL, NULL);
-    if ((rc = check_joins(run, err)) < 0 ||
-        (rc = asy__cores_team(run->job->cores, &run->trainer->team, err)) < 0)
+    if ((rc = check_joins(run, err)) < 0)
         return rc;
     asy__net_team(run->net, run->trainer->team);
     if (asy_comm_size(comm) > 1)

@@ -42,13 +42,20 @@ static float *place_kept(struct asy__run *run, struct block *block)
     return part_of(block, run->kind->own ? run->kind->own(run) : 0);
 }
 
+/* Others of the node read what this rank's gradients are made of. */
+static int is_joint(const struct asy__run *run)
+{
+    return run->net && run->net->joint;
+}
+
 /* What means nothing between two batches. Returns its kind's room. */
 static float *place_passing(struct asy__run *run, struct block *block)
 {
     size_t mine = run->kind->whole ? 0 : asy__gradient_rows(run);
     size_t piece = run->job->hyper.accumulate > 1 ? run->learner.n_params : 0; /* trees: 0 */
 
-    run->x = part_of(block, mine * run->data->schema.n_features);
+    run->x = is_joint(run) ? NULL /* see place_joint() */
+                           : part_of(block, mine * run->data->schema.n_features);
     run->label = (int32_t *)(void *)part_of(block, mine * asy__data_labels(run->data));
     run->target = part_of(block, mine);
     run->rows = (uint32_t *)(void *)part_of(block, mine);
@@ -112,8 +119,8 @@ int asy__memory_own(struct asy__run *runs, size_t n, struct asy_error *err)
 
 static int has_spare(const struct asy__run *run)
 {
-    return run->update && !run->local.comm && run->learner.n_params <= SPARE_MAX &&
-           asy_comm_local_size(run->trainer->comm) > 1;
+    return run->update && !run->local.comm && !is_joint(run) &&
+           run->learner.n_params <= SPARE_MAX && asy_comm_local_size(run->trainer->comm) > 1;
 }
 
 static int has_outer(const struct asy__run *run)
@@ -153,6 +160,20 @@ static void place(struct asy__run *run, float **at)
     run->state.outer_may_lack = run->job->population;
 }
 
+/* Gradient and riders, then what joint gradients are made of. */
+static size_t place_joint(struct asy__run *run, float *own)
+{
+    size_t rows = asy__gradient_rows(run) * run->data->schema.n_features;
+
+    run->input = (run->ride + ASY__RIDES + 15) / 16 * 16;
+    run->work = run->input + (rows + 15) / 16 * 16;
+    if (own) {
+        run->x = own + run->input;
+        asy__net_work(run->net, own + run->work);
+    }
+    return run->work + run->net->n_work;
+}
+
 /* In this rank's array (NULL: not there yet): gradient and riders, or, where ranks make steps
  * alone, what it has by itself, riders behind what is averaged. Returns how long it is. */
 static size_t place_own(struct asy__run *run, float *own)
@@ -163,6 +184,8 @@ static size_t place_own(struct asy__run *run, float *own)
     int m, v;
 
     run->ride = run->learner.n_params;
+    if (is_joint(run))
+        return place_joint(run, own);
     if (!local->comm)
         return run->ride + ASY__RIDES;
     m = asy__update_keeps_mean(hyper);

@@ -156,6 +156,7 @@ struct asy__run {
     struct asy__score *sums;     /* [shards], of all ranks */
     struct asy_comm_memory memory; /* own: gradients, then riders, of this rank's shards */
     size_t ride;                 /* where riders are in own */
+    size_t input, work;          /* where x and the net's WORK are in own, if gradients are joint */
     float riders[ASY__RIDES];    /* their sums of the last step; zeros: ranks did not meet */
     size_t rode;                 /* rows that the loss among them is of; 0: none */
     struct asy__local local;
@@ -225,6 +226,19 @@ ASY_MUST_CHECK int asy__gradient_pass(struct asy__run *run, size_t shard, size_t
 void asy__gradient_gather(struct asy__run *run, size_t from, size_t rows);
 /* The learner as it is validated and stored. */
 struct asy__learner asy__gradient_judged(const struct asy__run *run);
+
+/* What a step changes. */
+struct asy__update_memory asy__gradient_memory(const struct asy__run *run);
+/* Adds up and updates entries of this rank's, sum->from .. sum->to. */
+void asy__gradient_update(struct asy__run *run, const struct asy_comm_sum *sum);
+
+/* Gradients that the ranks of a node make together (joint.c). As how many parties they would do so
+ * for a network: 0 or 1, they cannot. */
+size_t asy__joint_parties(const struct asy__run *run);
+/* Whether they do, for a batch of n rows: then the learner leaves them out of its pass. */
+int asy__joint_can(const struct asy__run *run, size_t n);
+/* Between asy__riders_sum() and asy_comm_settle(): the step, of all that is learnt. */
+void asy__joint_update(struct asy__run *run, const struct asy_comm_sum *sum, size_t n);
 
 /* Ranks that make steps alone (local.c). ASY_E_INVAL: they cannot, and why. */
 ASY_MUST_CHECK int asy__local_check(const struct asy__run *run, struct asy_error *err);

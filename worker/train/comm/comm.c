@@ -137,6 +137,17 @@ void asy_comm_add_up(struct asy_comm *comm, const struct asy_comm_sum *sum, size
         asy__node_sum(&comm->node, NULL, from, to - from, sum->x + from);
 }
 
+const float *asy_comm_array(const struct asy_comm *comm, size_t i)
+{
+    ASY_ASSERT(i < comm->node.arrays, "array %zu of %zu", i, comm->node.arrays);
+    return comm->node.own + i * comm->node.stride;
+}
+
+void asy_comm_share_out(const struct asy_comm *comm, size_t n, size_t *ret_from, size_t *ret_to)
+{
+    asy__node_slice(&comm->node, n, ret_from, ret_to);
+}
+
 int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
                     struct asy_comm_sum *ret, struct asy_error *err)
 {

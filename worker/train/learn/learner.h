@@ -64,6 +64,7 @@ struct asy__learner {
     void *between_arg;
     /* Of early tensors' gradients (net/net.h; asy/op.h); NULL: gradient() leaves all in grads. */
     const struct asy_op_taker *taker;
+    int leaves; /* gradient() leaves out those of joint tensors (net/net.h) */
     size_t n_params, n_buffers;
     size_t rows_max, outs;
     const float *params; /* [n_params] */

@@ -318,18 +318,27 @@ static void step_by_entries(const struct asy__update_pass *pass, size_t at, size
     asy__update_block(pass, at, &(struct asy_block){ 1, n, n, n }, g);
 }
 
+int asy__update_stretch(const struct asy__update *update, size_t *at, size_t *ret_from,
+                        size_t *ret_n)
+{
+    const struct asy__span *span = update->spans, *end = span + update->n_spans;
+
+    if (*at > update->n_params)
+        return 0;
+    while (span < end && (!span->early || span->from < *at))
+        span++;
+    *ret_from = *at;
+    *ret_n = (span < end ? span->from : update->n_params) - *at;
+    *at = span < end ? span->from + span->n : update->n_params + 1;
+    return 1;
+}
+
 void asy__update_rest(const struct asy__update_pass *pass, const float *g)
 {
-    const struct asy__update *update = pass->update;
-    size_t at = 0;
+    size_t at = 0, from, n;
 
-    for (size_t s = 0; s < update->n_spans; s++) {
-        if (!update->spans[s].early)
-            continue;
-        step_by_entries(pass, at, update->spans[s].from - at, g + at);
-        at = update->spans[s].from + update->spans[s].n;
-    }
-    step_by_entries(pass, at, update->n_params - at, g + at);
+    while (asy__update_stretch(pass->update, &at, &from, &n))
+        step_by_entries(pass, from, n, g + from);
 }
 
 void asy__update_step(struct asy__update *update, const struct asy__update_memory *memory,

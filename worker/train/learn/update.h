@@ -71,5 +71,9 @@ size_t asy__update_near(const struct asy__update_memory *memory,
                         const float *ret_near[ASY__UPDATE_NEAR]);
 void asy__update_block(const struct asy__update_pass *pass, size_t at,
                        const struct asy_block *block, const float *g);
+/* The next entries of no early span from *at on, and how many they are; *at: where to go on. 0:
+ * there are none. */
+int asy__update_stretch(const struct asy__update *update, size_t *at, size_t *ret_from,
+                        size_t *ret_n);
 void asy__update_rest(const struct asy__update_pass *pass, const float *g);
 #endif

@@ -228,14 +228,15 @@ static int check_augment(const struct asy__hyper *hyper, const struct asy__net *
     return 0;
 }
 
-int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *schema,
-                    size_t train_rows, size_t eval_rows, struct asy__net **ret_net,
-                    struct asy_error *err)
+int asy__family_net_of(const struct asy__hyper *hyper, const struct asy__schema *schema,
+                       size_t train_rows, size_t eval_rows, size_t parties,
+                       struct asy__net **ret_net, struct asy_error *err)
 {
     struct asy__net_options options = { .features = { 1, 1, schema->n_features },
                                         .loss = asy__loss_learnt(hyper, schema),
                                         .train_rows = train_rows,
                                         .eval_rows = eval_rows,
+                                        .parties = parties,
                                         .bf16 = hyper->precision == ASY__BF16 };
     struct asy__layer_desc few[LIST_MAX], *listed = NULL;
     struct asy__net *net = NULL;
@@ -265,4 +266,11 @@ int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *sc
         *ret_net = net;
     free(listed);
     return rc;
+}
+
+int asy__family_net(const struct asy__hyper *hyper, const struct asy__schema *schema,
+                    size_t train_rows, size_t eval_rows, struct asy__net **ret_net,
+                    struct asy_error *err)
+{
+    return asy__family_net_of(hyper, schema, train_rows, eval_rows, 0, ret_net, err);
 }

@@ -17,6 +17,11 @@ ASY_MUST_CHECK int asy__family_net(const struct asy__hyper *hyper,
                                    const struct asy__schema *schema, size_t train_rows,
                                    size_t eval_rows, struct asy__net **ret_net,
                                    struct asy_error *err);
+/* The same for so many parties (struct asy__net_options) that train it together. */
+ASY_MUST_CHECK int asy__family_net_of(const struct asy__hyper *hyper,
+                                      const struct asy__schema *schema, size_t train_rows,
+                                      size_t eval_rows, size_t parties, struct asy__net **ret_net,
+                                      struct asy_error *err);
 /* Whether training rows are augmented (data/augment.h); what a network then takes its rows for. */
 int asy__family_augments(const struct asy__hyper *hyper);
 struct asy__shape asy__family_image(const struct asy__net *net);

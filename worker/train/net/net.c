@@ -547,6 +547,49 @@ static void mark_early(struct asy__net *net)
     }
 }
 
+/* Whether an operation after the i-th writes to this place. */
+static int is_written_after(const struct asy__program *program, size_t i, struct asy_operand what)
+{
+    for (i++; i < program->n; i++)
+        for (size_t k = 0; k < ASY_OP_OUTS; k++)
+            if (same(program->ops[i].out[k], what))
+                return 1;
+    return 0;
+}
+
+static int may_be_joint(const struct asy__net *net, size_t i)
+{
+    const struct asy_op *op = &net->train.ops[i];
+
+    return op->flags & ASY_OP_LAST && asy_op_is_worth_joining(op, net->train_rows, net->parties) &&
+           !is_written_after(&net->train, i, op->in[0]) &&
+           !is_written_after(&net->train, i, op->in[1]);
+}
+
+/* Gradients that the parties make together when the program is over, if these are most of all: what
+ * they are made of stays. */
+static void mark_joint(struct asy__plan *plan)
+{
+    struct asy__net *net = plan->net;
+    size_t n = 0;
+
+    for (size_t i = 0; i < net->train.n; i++)
+        n += may_be_joint(net, i) ? net->train.ops[i].n[0] * net->train.ops[i].n[1] : 0;
+    net->joint = !plan->failed && n > net->n_params / 2;
+    for (size_t i = 0; i < net->train.n && net->joint; i++) {
+        struct asy_op *op = &net->train.ops[i];
+
+        if (!may_be_joint(net, i))
+            continue;
+        op->flags |= ASY_OP_JOINT;
+        live(plan, &op->in[0], net->train.n);
+        live(plan, &op->in[1], net->train.n);
+        for (size_t t = 0; t < net->n_tensors; t++)
+            net->tensors[t].joint |= !net->tensors[t].is_buffer &&
+                                     net->tensors[t].at == op->out[0].at;
+    }
+}
+
 static int plan_training(struct asy__plan *plan, const struct asy_op *loss, struct asy_error *err)
 {
     struct asy__net *net = plan->net;
@@ -558,6 +601,7 @@ static int plan_training(struct asy__plan *plan, const struct asy_op *loss, stru
     net->n_forward = net->train.n;
     emit_backward(plan, loss);
     mark_early(net);
+    mark_joint(plan);
     return place_values(plan, net->train_rows, err);
 }
 
@@ -638,6 +682,7 @@ int asy__net_create(const struct asy__layer_desc *layers, size_t n,
     net->train_rows = options->train_rows;
     net->eval_rows = options->eval_rows;
     net->is_binary = options->loss.kind == ASY_OP_BINARY_LOSS;
+    net->parties = options->parties;
     if ((rc = plan_shapes(&plan, layers, err)) < 0 ||
         (rc = plan_training(&plan, &options->loss, err)) < 0 ||
         (rc = plan_evaluation(&plan, err)) < 0)

@@ -74,6 +74,7 @@ struct asy__tensor {
     double spread;  /* ASY__NORMAL: standard deviation */
     uint64_t draws; /* the number of its stream of random numbers */
     int early;      /* its gradient is whole before the program's end (ASY_OP_LAST) */
+    int joint;      /* all parties' gradient can be made at once (ASY_OP_JOINT) */
 };
 
 #define ASY__LAYER_TENSORS 8
@@ -108,6 +109,8 @@ struct asy__net {
     struct asy__program train, eval; /* train: forward, loss, backward */
     size_t n_forward;                /* operations of train before the loss */
     size_t n_work;                   /* floats of WORK */
+    size_t parties;                  /* that train it together, each with rows of its own */
+    int joint;                       /* some of its gradients can be made for all of them at once */
     size_t own;                      /* what each thread of a team but the first needs behind it */
     struct asy_team *team;           /* by asy__net_team(); NULL: one thread runs it */
     int joins;                       /* training needs sums over the whole batch on the way */
@@ -121,6 +124,7 @@ struct asy__net_options {
     struct asy__shape features;
     struct asy_op loss; /* its kind and value */
     size_t train_rows, eval_rows;
+    size_t parties; /* each with train_rows at most, that see each other's WORK; 0: it has none */
     int bf16; /* products of dense layers, in training, by ASY_OP_BF16 */
 };
 ASY_MUST_CHECK int asy__net_create(const struct asy__layer_desc *layers, size_t n,
@@ -129,9 +133,16 @@ ASY_MUST_CHECK int asy__net_create(const struct asy__layer_desc *layers, size_t 
 void asy__net_destroy(struct asy__net *net); /* NULL is fine */
 /* Of a net that is not bound yet: what runs its programs. Borrowed; NULL: the calling thread. */
 void asy__net_team(struct asy__net *net, struct asy_team *team);
-/* Floats that asy__net_bind() wants, aligned to 64 bytes. */
+/* Floats that asy__net_bind() wants, aligned to 64 bytes; where gradients are joint, WORK is not
+ * among them: the parties see each other's, so it has a place of its own, [n_work] by
+ * asy__net_work(). */
 size_t asy__net_room(const struct asy__net *net);
 void asy__net_bind(struct asy__net *net, float *memory);
+void asy__net_work(struct asy__net *net, float *work);
+/* The index-th of n even parts of the joint gradients, which gradient() has left out
+ * (struct asy__learner): see asy_op_joint(). */
+void asy__net_join(const struct asy__net *net, const struct asy_op_taker *taker,
+                   const struct asy_op_party *parties, size_t n, size_t index);
 /* First values, keyed by (seed, layer): no dependence on other draws. params NULL: not wanted. */
 void asy__net_init(const struct asy__net *net, uint64_t seed, float *params, float *buffers);
 /* Of a net that is bound; borrows it. */

@@ -13,14 +13,29 @@ void asy__net_team(struct asy__net *net, struct asy_team *team)
 
 size_t asy__net_room(const struct asy__net *net)
 {
-    return ASY_OP_ROOM + net->n_work + (asy_team_size(net->team) - 1) * net->own;
+    return ASY_OP_ROOM + (net->joint ? 0 : net->n_work) +
+           (asy_team_size(net->team) - 1) * net->own;
 }
 
 void asy__net_bind(struct asy__net *net, float *memory)
 {
     net->cpu = (struct asy_op_cpu){ .room = memory, .team = net->team, .own_at = net->n_work,
                                     .own = net->own };
-    net->cpu.read[ASY_SPACE_WORK] = net->cpu.write[ASY_SPACE_WORK] = memory + ASY_OP_ROOM;
+    if (!net->joint)
+        asy__net_work(net, memory + ASY_OP_ROOM);
+}
+
+void asy__net_work(struct asy__net *net, float *work)
+{
+    net->cpu.read[ASY_SPACE_WORK] = net->cpu.write[ASY_SPACE_WORK] = work;
+}
+
+void asy__net_join(const struct asy__net *net, const struct asy_op_taker *taker,
+                   const struct asy_op_party *parties, size_t n, size_t index)
+{
+    struct asy_op_cpu cpu = { .room = net->cpu.room, .taker = taker };
+
+    asy_op_joint(net->train.ops, net->train.n, &cpu, parties, n, index);
 }
 
 static void fill(const struct asy__tensor *tensor, uint64_t seed, float *x)
@@ -84,6 +99,7 @@ static int gradient(const struct asy__learner *learner, const struct asy__batch 
         cpu.join_arg = &joiner;
     }
     cpu.taker = learner->taker;
+    cpu.joint = learner->leaves;
     cpu.between = learner->between;
     cpu.between_arg = learner->between_arg;
     cpu.read[ASY_SPACE_INPUT] = batch->x;

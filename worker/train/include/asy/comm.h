@@ -68,6 +68,11 @@ ASY_MUST_CHECK int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tai
 ASY_MUST_CHECK int asy_comm_meet(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tail,
                                  struct asy_comm_sum *ret, struct asy_error *err);
 void asy_comm_add_up(struct asy_comm *comm, const struct asy_comm_sum *sum, size_t from, size_t to);
+/* The i-th of the arrays that the node's ranks have, in rank order. Between asy_comm_meet() and
+ * asy_comm_settle(), when nobody writes to what others read there. Borrowed. */
+const float *asy_comm_array(const struct asy_comm *comm, size_t i);
+/* This rank's part of n entries, as of a sum of so many. */
+void asy_comm_share_out(const struct asy_comm *comm, size_t n, size_t *ret_from, size_t *ret_to);
 /* Where nodes have one rank each, sums can be on their way while a rank still computes. By all
  * ranks, after asy_comm_share() and until the next: the order in which the first entries of own
  * become whole, in extents that cover them once, and how many ride behind. It can fail on some
