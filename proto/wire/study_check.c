@@ -188,7 +188,8 @@ static void check_tokens(struct asy__parse *p)
     static const char *const of_tables[] = {
         "data.labels", "data.arrays",  "data.header", "data.exclude",        "data.categorical",
         "data.label",  "data.task",    "data.missing", "data.scale",         "data.split.stratify",
-        "data.split.seed", "data.split.repeats", "data.sequence", "data.length",
+        "data.split.seed", "data.split.repeats", "data.split.group", "data.sequence",
+        "data.length",
     };
     const char *format = asy__val(p, "data.format")->s, *model = asy__val(p, "run.model")->s;
     int tokens = is_word(p, "data.format", "text") || is_word(p, "data.format", "tokens");
@@ -375,7 +376,7 @@ static void put_data_problem(struct asy__parse *p, const char *text)
         why += n + 4;
     else if (labels && text[0] == '\'' && !strncmp(text + 1, labels, strlen(labels)))
         whose = "data.labels";
-    n = strspn(why, "abcdefghijklmnopqrstuvwxyz");
+    n = strspn(why, "abcdefghijklmnopqrstuvwxyz.");
     snprintf(key, sizeof key, "data.%.*s", (int)(n < 40 ? n : 40), why);
     if (!strncmp(why, "objective: ", 11))
         snprintf(key, sizeof key, "objective.metric");

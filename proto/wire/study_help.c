@@ -12,9 +12,7 @@
 /* "default 30s", "required", "not in this version", … */
 static const char *standing(const struct asy__row *row, char *text, size_t n)
 {
-    if (row->kind == ASY__LATER)
-        snprintf(text, n, "not supported in this version");
-    else if (row->flags & ASY__REQUIRED)
+    if (row->flags & ASY__REQUIRED)
         snprintf(text, n, "required%s", row->flags & ASY__FOR_MODEL ? " for a model" : "");
     else if (row->fallback)
         snprintf(text, n, "default %s", row->fallback);
@@ -29,10 +27,6 @@ static const char *allowed(const struct asy__row *row, char *text, size_t n)
 {
     size_t len;
 
-    if (row->kind == ASY__LATER) {
-        text[0] = 0;
-        return text;
-    }
     len = row->kind == ASY__WORD && strchr(row->words, '|')
               ? (size_t)snprintf(text, n, "one of ")
               : 0;

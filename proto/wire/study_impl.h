@@ -35,7 +35,6 @@ enum asy__kind {
     ASY__FROM,     /* earlier studies, or what they found */
     ASY__POINT,    /* values of some parameters; what it does shows in others */
     ASY__INPUTS,   /* files by content, as the command line lists them */
-    ASY__LATER,    /* of the design, refused in this version */
 };
 
 #define ASY__REQUIRED (1u << 0)    /* within its section */

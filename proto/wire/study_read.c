@@ -562,10 +562,6 @@ static void read_row(struct asy__parse *p, const struct asy__row *row, const cha
         return; /* dir, which was read first */
     if (row->kind == ASY__OBJECTIVE && node->type == ASY_YAML_LIST && node->len > 1)
         read_objectives(p, row, key, node);
-    else if (row->kind == ASY__LATER && node->type == ASY_YAML_LIST && node->len == 0)
-        return; /* nothing is asked */
-    else if (row->kind == ASY__LATER)
-        later(p, node, key, NULL);
     else if (row->kind == ASY__FIXED)
         read_section(p, row->path, node);
     else if (row->kind != ASY__SECTION && row->kind != ASY__OBJECTIVE)
@@ -581,9 +577,7 @@ static void read_row(struct asy__parse *p, const struct asy__row *row, const cha
 static void not_for_this(struct asy__parse *p, const struct asy__row *row, const char *key,
                          const struct asy_yaml *node)
 {
-    if (row->kind == ASY__LATER)
-        later(p, node, key, NULL);
-    else if (row->flags & ASY__FOR_MODEL)
+    if (row->flags & ASY__FOR_MODEL)
         asy__problem(p, node, key, "is for run.model; a command gets its data by itself");
     else if (!(row->flags & ASY__FOR_COMMAND))
         asy__problem(p, node, key, "is for run.plugin");

@@ -128,8 +128,11 @@ const struct asy__row asy__rows[] = {
       .help = "keep the proportions of the classes in each part" },
     { "data.split.seed", ASY__INT, ASY__FOR_MODEL, .min = 0, .max = SEED_MAX, .fallback = "0",
       .help = "number that the shuffle starts from" },
-    { "data.split.group", ASY__LATER, ASY__FOR_MODEL,
-      .help = "column whose equal values stay in one part" },
+    { "data.split.group", ASY__COLUMN, ASY__FOR_MODEL, .later = "more than one column",
+      .absent = "rows are divided one by one",
+      .help = "a column whose equal values stay in one part, as the rows of one patient or one "
+              "day; it is not learnt from. Shares are kept as far as groups allow",
+      .example = "split: {group: patient, folds: 5}" },
     { "data.split.folds", ASY__INT, ASY__FOR_MODEL, .min = 2, .max = 100,
       .absent = "one validation part",
       .help = "cross-validation: the rows beside test are divided into so many parts, each of "
@@ -970,7 +973,6 @@ const char *asy__row_allowed(const struct asy__row *row, char *text, size_t n)
         [ASY__FROM] = "names of studies",
         [ASY__POINT] = "a map of parameters and values",
         [ASY__INPUTS] = "a list of files, made by the command line",
-        [ASY__LATER] = "not supported in this version",
         [ASY__WORD] = NULL,
     };
     char whole[80];

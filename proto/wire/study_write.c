@@ -262,8 +262,7 @@ static void write_children(struct out *out, const char *section)
     const struct asy__row *row;
 
     for (size_t i = 0; (row = asy__row_child(section, i)); i++) {
-        if (!asy__row_applies(out->p, row) || row->kind == ASY__LATER ||
-            row->kind == ASY__POINT)
+        if (!asy__row_applies(out->p, row) || row->kind == ASY__POINT)
             continue;
         if (row->kind == ASY__OBJECTIVE && out->p->n_goals > 1)
             asy__study_write_goals(out->p, &out->w);

@@ -450,8 +450,11 @@ static void mistakes_are_named_with_their_place(void)
           "data.missing: must be one of error, mean, drop, not 'man'; did you mean 'mean'?" },
         { "labels", HEAD MODEL_RUN "data: {file: x, label: [1, 2]}\n" OBJECTIVE PARAMS BUDGET,
           "data.label: more than one label is not supported in this version" },
-        { "groups", HEAD MODEL_RUN "data: {file: x, split: {group: g}}\n" OBJECTIVE PARAMS BUDGET,
-          "data.split.group: is not supported in this version" },
+        { "groups", HEAD MODEL_RUN "data: {file: x, split: {group: [g, h]}}\n" OBJECTIVE PARAMS
+          BUDGET, "data.split.group: more than one column is not supported in this version" },
+        { "groups of a text", HEAD "run: {model: gpt, length: {max: 3}}\ndata: {file: x, format: "
+          "text, split: {group: g}}\n" OBJECTIVE PARAMS BUDGET,
+          "data.split.group: is of tables, not of a text" },
         { "sequences of a table",
           HEAD MODEL_RUN "data: {file: x, sequence: text}\n" OBJECTIVE PARAMS BUDGET,
           "data.sequence: is for the model transformer, not for mlp" },
@@ -1154,6 +1157,9 @@ static void what_is_wrong_with_the_data_is_a_mistake_with_a_place(void)
           "s.yaml:4:29: data.label: no column 'knid'\n", "\"label\":\"knid\"", ASY_E_INVAL },
         { "split", HEAD MODEL_RUN ALL_DATA REST, "'%s': split: too few",
           "s.yaml:4:42: data.split: too few\n", "\"test\":0.1", ASY_E_INVAL },
+        { "a group", HEAD MODEL_RUN "data: {file: s.yaml, split: {group: g}}\n" REST,
+          "'%s': split.group: no column 'g'", "s.yaml:4:37: data.split.group: no column 'g'\n",
+          "\"group\":\"g\"", ASY_E_INVAL },
         { "a row", HEAD MODEL_RUN ALL_DATA REST, "'%s': row 3 has 2 fields",
           "s.yaml:4:14: data.file: '%s': row 3 has 2 fields\n", "\"file\":\"/", ASY_E_INVAL },
         { "no key", HEAD MODEL_RUN ALL_DATA REST, "'%s': rows: many", "data.file: '%s': rows: many",

@@ -226,6 +226,8 @@ void asy__data_spec_text(const struct asy__data_spec *spec, struct asy_buf *buf)
     asy_buf_addf(buf, "task=%d\nmissing=%d\nscale=%d\n", spec->task, spec->missing, spec->scale);
     asy_buf_addf(buf, "validation=%a\ntest=%a\nstratify=%d\nsplit seed=%llu\n", spec->validation,
                  spec->test, spec->stratify, (unsigned long long)spec->seed);
+    if (spec->group)
+        add_columns(buf, "group", spec->group);
     if (spec->sequence)
         asy_buf_addf(buf, "sequence=%d\nlength=%zu\n", spec->sequence, spec->length);
     if (asy__divisions(spec))

@@ -27,6 +27,9 @@ struct load {
     int32_t *ids;   /* [n_rows] labels as ids of schema->classes */
     size_t n_rows, room, n_dropped, n_seen;
     int integers;   /* all labels are */
+    size_t group;             /* the schema's column of split.group; SIZE_MAX: rows stand alone */
+    struct asy__dict groups;
+    int32_t *group_ids;       /* [room] */
     uint8_t *seen;  /* [ASY__POINTS], of a text: characters that occur */
     uint32_t most;  /* of a sequence of numbers: the greatest */
     int overflow;   /* too many distinct numeric labels to be classes */
@@ -177,6 +180,28 @@ static int read_label(struct load *load, const struct asy__cell *field, uint64_t
     return rc;
 }
 
+/* Which group the row is of; equal numbers are one, however they are written. */
+static int read_group(struct load *load, const struct asy__cell *field, uint64_t row, size_t i,
+                      struct asy_error *err)
+{
+    const char *name = load->schema->columns[load->group].name;
+    struct asy__cell f = asy__cell_trim(field);
+    double number;
+    char text[32];
+    size_t id = 0;
+    int rc;
+
+    if (asy__is_missing(field))
+        return at_cell(err, row, i, name, "the group is missing");
+    if (asy__cell_number(field, &number) == 0) {
+        f.text = asy_format_f64(number + 0.0, text);
+        f.len = strlen(text);
+    }
+    if ((rc = asy__dict_add(&load->groups, f.text, f.len, &id, err)) == 0)
+        load->group_ids[load->n_rows] = (int32_t)id;
+    return rc;
+}
+
 /* The schema's column that column i of the file is and that training reads; NULL: none. */
 static struct asy__column *used(const struct load *load, size_t i)
 {
@@ -198,6 +223,8 @@ static int lacks_any(const struct load *load, const struct asy__cell *fields, si
         if (column && (!load->spec->sequence || column->kind == ASY__LABEL) &&
             asy__is_missing(&fields[i]))
             return 1;
+        if (load->map[i] == load->group && load->group_ids && asy__is_missing(&fields[i]))
+            return 1;
     }
     return 0;
 }
@@ -208,6 +235,8 @@ static int read_cell(struct load *load, uint64_t row, const struct asy__cell *fi
     struct asy__column *column = used(load, i);
     float *cell;
 
+    if (load->group_ids && load->map[i] == load->group)
+        return read_group(load, field, row, i, err);
     if (!column)
         return 0;
     if (column->kind == ASY__LABEL && asy__is_missing(field))
@@ -334,10 +363,31 @@ static int make_room(struct load *load, uint64_t rows, struct asy_error *err)
     load->cells = load->pages.at ? load->pages.at : malloc((size_t)total * sizeof *load->cells);
     load->numbers = malloc(((size_t)rows + 1) * sizeof *load->numbers);
     load->ids = malloc(((size_t)rows + 1) * sizeof *load->ids);
-    if (!load->cells || !load->numbers || !load->ids)
+    if (load->group != SIZE_MAX)
+        load->group_ids = malloc(((size_t)rows + 1) * sizeof *load->group_ids);
+    if (!load->cells || !load->numbers || !load->ids ||
+        (load->group != SIZE_MAX && !load->group_ids))
         return asy_fail(err, ASY_E_NOMEM, "no memory for %llu rows of %zu columns",
                         (unsigned long long)rows, load->n_cells);
     return 0;
+}
+
+/* Where rows of a group are to stay together, the file has to say which they are. */
+static int find_group(struct load *load, struct asy_error *err)
+{
+    size_t i = 0;
+    int rc;
+
+    if (!load->spec->group || !load->with_label)
+        return 0;
+    if ((rc = asy__schema_group(load->spec, load->schema, &load->group, err)) < 0)
+        return rc;
+    while (i < load->n_file_columns && load->map[i] != load->group)
+        i++;
+    return i < load->n_file_columns
+               ? 0
+               : asy_fail(err, ASY_E_INVAL, "split.group: the file has no column '%.80s'",
+                          load->schema->columns[load->group].name);
 }
 
 /* Which columns the file has, what they are, and how its label is to be read. */
@@ -647,6 +697,25 @@ static void fit_target(const struct load *load, const size_t *order, const struc
     schema->target_factor = squares > 0 ? 1 / sqrt(squares / n) : 1;
 }
 
+/* Which row is of which part. */
+static int divide(const struct load *load, struct asy__data *data, size_t *order,
+                  struct asy_error *err)
+{
+    const struct asy__schema *schema = load->schema;
+    const int32_t *label = schema->classification ? load->ids : NULL;
+    const struct asy__grouped grouped = {
+        .n = data->n_rows,
+        .n_classes = schema->classes.n,
+        .n_groups = load->groups.n,
+        .label = load->spec->stratify ? label : NULL,
+        .group = load->group_ids,
+    };
+
+    if (load->group_ids)
+        return asy__split_groups(load->spec, &grouped, order, data->start, err);
+    return asy__split(load->spec, data->n_rows, label, schema->classes.n, order, data->start, err);
+}
+
 /* From the filled cells to the finished matrices. */
 static int finish(struct load *load, struct asy__data *data, struct asy_error *err)
 {
@@ -670,8 +739,7 @@ static int finish(struct load *load, struct asy__data *data, struct asy_error *e
     data->n_dropped = load->n_dropped;
     if (!(order = calloc(data->n_rows, sizeof *order)))
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu rows", data->n_rows);
-    rc = asy__split(load->spec, data->n_rows, schema->classification ? load->ids : NULL,
-                    schema->classes.n, order, data->start, err);
+    rc = divide(load, data, order, err);
     if (rc < 0 || (rc = fill_matrix(load, order, data, err)) < 0)
         goto out;
     if (!load->model) {
@@ -702,7 +770,8 @@ static int load_all(struct load *load, struct asy__source *source, struct asy__s
     if ((rc = asy__source_open(spec, load->model, source, err)) < 0 ||
         (rc = asy__survey_source(source, survey, err)) < 0)
         return rc;
-    if ((rc = plan(load, survey, err)) < 0 || (rc = make_room(load, survey->n_rows, err)) < 0) {
+    if ((rc = plan(load, survey, err)) < 0 || (rc = find_group(load, err)) < 0 ||
+        (rc = make_room(load, survey->n_rows, err)) < 0) {
         asy_error_prefix(err, "'%s'", spec->file);
         return rc;
     }
@@ -721,6 +790,8 @@ static int load_it(struct load *load, struct asy__data *ret, struct asy_error *e
     int rc;
 
     load->schema = &data.schema;
+    load->group = SIZE_MAX;
+    asy__dict_init(&load->groups, INT32_MAX);
     if ((rc = load_all(load, &source, &survey, &data, err)) == 0)
         *ret = data;
     else
@@ -734,6 +805,8 @@ static int load_it(struct load *load, struct asy__data *ret, struct asy_error *e
     asy__pages_close(&load->pages);
     free(load->numbers);
     free(load->ids);
+    free(load->group_ids);
+    asy__dict_fini(&load->groups);
     free(load->seen);
     return rc;
 }

@@ -92,6 +92,7 @@ struct asy__data_spec {
     size_t length;               /* tokens of a text */
     double validation, test;
     int stratify;
+    const struct asy_json *group; /* column whose equal values stay in one part; NULL: none */
     uint64_t seed;
     uint32_t folds;   /* each of which is validated on in turn; 0: validation is a share */
     uint32_t repeats; /* with other rows in each; 0: read as 1 */
@@ -202,4 +203,20 @@ ASY_MUST_CHECK int asy__schema_match(const struct asy__schema *schema,
 ASY_MUST_CHECK int asy__split(const struct asy__data_spec *spec, size_t n, const int32_t *label,
                               size_t n_classes, size_t *order, size_t *start,
                               struct asy_error *err);
+/* part_of [n], of enum asy__part: the rows of each part in file order. */
+void asy__split_arrange(const uint8_t *part_of, size_t n, size_t *order, size_t *start);
+/* The same where rows of one group stay together, so that shares, and those of classes, are kept as
+ * far as groups allow. No part that has a share is left empty. ASY_E_INVAL: too few groups. */
+struct asy__grouped {
+    size_t n, n_classes, n_groups;
+    const int32_t *label; /* [n]; NULL: no strata */
+    const int32_t *group; /* [n] */
+};
+ASY_MUST_CHECK int asy__split_groups(const struct asy__data_spec *spec,
+                                     const struct asy__grouped *of, size_t *order, size_t *start,
+                                     struct asy_error *err);
+/* The column that split.group names. ASY_E_INVAL: there is none, or it is the label. */
+ASY_MUST_CHECK int asy__schema_group(const struct asy__data_spec *spec,
+                                     const struct asy__schema *schema, size_t *ret,
+                                     struct asy_error *err);
 #endif

@@ -9,7 +9,7 @@ static const char *const keys[] = { "file",    "labels",      "format", "arrays"
                                     "exclude", "categorical", "label",  "task",   "missing",
                                     "scale",   "split",       "sequence", "length" };
 static const char *const split_keys[] = { "validation", "test", "stratify", "seed",
-                                          "folds", "repeats" };
+                                          "folds", "repeats", "group" };
 
 static int known(const struct asy_json *node, const char *const *list, size_t n, const char *where,
                  struct asy_error *err)
@@ -25,9 +25,6 @@ static int known(const struct asy_json *node, const char *const *list, size_t n,
             k++;
         if (k < n || asy_json_type(value) == ASY_JSON_NULL)
             continue;
-        if (!strcmp(key, "group"))
-            return asy_fail(err, ASY_E_UNSUPPORTED, "%s: '%s' is not supported by the native "
-                            "models", where, key);
         nearest = asy_nearest(key, strlen(key), list, n);
         return asy_fail(err, ASY_E_INVAL, "%s: unknown key '%.60s'%s%s%s", where, key,
                         nearest ? "; did you mean '" : "", nearest ? nearest : "",
@@ -145,6 +142,9 @@ static int read_split(const struct asy_json *node, struct asy__data_spec *spec,
     spec->test = asy_json_f64(asy_json_get(node, "test"), 0.2);
     spec->stratify = asy_json_bool(asy_json_get(node, "stratify"), 1);
     spec->seed = (uint64_t)asy_json_i64(seed, 0);
+    spec->group = asy_json_get(node, "group");
+    if (spec->group && asy_json_type(spec->group) == ASY_JSON_NULL)
+        spec->group = NULL;
     if (!node)
         return 0;
     if (asy_json_type(node) != ASY_JSON_OBJECT)

@@ -113,8 +113,7 @@ static void assign(const struct asy__data_spec *spec, const struct stratum *stra
     }
 }
 
-/* part_of [n]; then the rows of each part in file order. */
-static void arrange(const uint8_t *part_of, size_t n, size_t *order, size_t *start)
+void asy__split_arrange(const uint8_t *part_of, size_t n, size_t *order, size_t *start)
 {
     size_t at = 0;
 
@@ -166,7 +165,7 @@ int asy__split(const struct asy__data_spec *spec, size_t n, const int32_t *label
         share_out(strata, n_strata, n, spec->validation, ASY__VALIDATION, by);
     for (size_t s = 0; s < n_strata; s++)
         assign(spec, &strata[s], rows + strata[s].start, &dealt, part_of);
-    arrange(part_of, n, order, start);
+    asy__split_arrange(part_of, n, order, start);
     if (start[ASY__VALIDATION] == start[ASY__TRAIN])
         rc = asy_fail(err, ASY_E_INVAL, "split: no rows are left to train on, of %zu", n);
     else if (spec->validation > 0 && spec->division >= 0 &&

@@ -240,6 +240,32 @@ static int choose_label(const struct asy__data_spec *spec, struct asy__schema *s
     return 0;
 }
 
+int asy__schema_group(const struct asy__data_spec *spec, const struct asy__schema *schema,
+                      size_t *ret, struct asy_error *err)
+{
+    size_t at = 0;
+    int rc = resolve(schema, spec->group, "split.group", &at, err);
+
+    if (rc == 0 && at == schema->label)
+        return asy_fail(err, ASY_E_INVAL, "split.group: '%.80s' is the label",
+                        schema->columns[at].name);
+    if (rc == 0)
+        *ret = at;
+    return rc;
+}
+
+/* It says which rows belong together and is not learnt from. */
+static int mark_group(const struct asy__data_spec *spec, struct asy__schema *schema,
+                      struct asy_error *err)
+{
+    size_t at = 0;
+    int rc = spec->group ? asy__schema_group(spec, schema, &at, err) : 0;
+
+    if (rc == 0 && spec->group)
+        schema->columns[at].kind = ASY__SKIPPED;
+    return rc;
+}
+
 static int mark(struct asy__schema *schema, const struct asy_json *list, const char *key,
                 enum asy__column_kind kind, struct asy_error *err)
 {
@@ -350,6 +376,7 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
     if ((rc = choose_label(spec, schema, err)) < 0 ||
         (rc = mark(schema, spec->exclude, "exclude", ASY__SKIPPED, err)) < 0 ||
         (rc = mark(schema, spec->categorical, "categorical", ASY__CATEGORY, err)) < 0 ||
+        (rc = mark_group(spec, schema, err)) < 0 ||
         (spec->sequence && (rc = plan_sequence(spec, schema, err)) < 0))
         return rc;
     for (size_t i = 0; i < schema->n_columns; i++) {
