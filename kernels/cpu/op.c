@@ -4,6 +4,7 @@
  * A table of functions was rejected: a switch is as fast, and shows in one place what runs. */
 #include "op.h"
 #include <asy/attention.h>
+#include <asy/kernels.h>
 #include <asy/loss.h>
 #include <asy/norm.h>
 #include <math.h>
@@ -28,6 +29,31 @@ static void dense(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t 
     asy_bias_act(op->act, rows, op->n[1], b, z, y);
 }
 
+/* Between parts of a long product whoever waits for what comes from elsewhere has a look. */
+#define ENTRIES_TOLD ((size_t)49152) /* of a gradient of weights at least: for each part x is */
+#define ROWS_TOLD ((size_t)64)       /* packed anew */
+#define STEPS_TOLD ((size_t)512)     /* rows of the batch: a few tenths of a millisecond */
+
+static int tells(const struct asy_op *op, const struct asy_op_cpu *cpu)
+{
+    return cpu->between && !cpu->plain && !cpu->team && !is_bf16(op);
+}
+
+/* The rows of a product do not depend on each other, nor do their bits. */
+static void dense_dx_told(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    size_t wide = op->n[0], high = op->n[1], n;
+    const float *dy = in(cpu, op, 0), *w = in(cpu, op, 1);
+    float *dx = out(cpu, op, 0);
+
+    for (size_t i = 0; i < rows; i += n) {
+        n = rows - i < STEPS_TOLD ? rows - i : STEPS_TOLD;
+        asy_dense_dx(n, wide, high, dy + i * high, w, dx + i * wide, cpu->room);
+        if (i + n < rows)
+            cpu->between(cpu->between_arg, op, 0);
+    }
+}
+
 static void dense_dx(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
 {
     const float *dy = in(cpu, op, 0), *w = in(cpu, op, 1);
@@ -36,6 +62,8 @@ static void dense_dx(const struct asy_op *op, const struct asy_op_cpu *cpu, size
     if (cpu->plain)
         (is_bf16(op) ? asy_bf16_dense_dx_ref : asy_dense_dx_ref)(rows, op->n[0], op->n[1], dy, w,
                                                                  dx);
+    else if (tells(op, cpu) && asy_kernels_products() != ASY_PRODUCTS_BLAS)
+        dense_dx_told(op, cpu, rows);
     else
         (is_bf16(op) ? asy_bf16_dense_dx : asy_dense_dx)(rows, op->n[0], op->n[1], dy, w, dx,
                                                          cpu->room);
@@ -76,22 +104,37 @@ static void dense_dw_taken(const struct asy_op *op, const struct asy_op_cpu *cpu
     }
 }
 
-#define ROWS_BETWEEN 64 /* of a gradient, from word to word: for each x is packed anew */
-
-/* The rows of a product do not depend on each other, nor do their bits. */
-static void dense_dw_told(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+/* Rows i.. of a gradient, n of them. Its sums rest in dw from part to part of the batch, which does
+ * not change their bits; BLAS has another order within each. */
+static void dense_dw_rows(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows,
+                          size_t i, size_t n)
 {
-    size_t wide = op->n[0], high = op->n[1];
+    size_t wide = op->n[0], high = op->n[1], some;
+    size_t steps = asy_kernels_products() == ASY_PRODUCTS_BLAS ? rows : STEPS_TOLD;
     const float *dy = in(cpu, op, 0), *x = in(cpu, op, 1);
-    float *dw = out(cpu, op, 0);
 
-    for (size_t i = 0; i < high; i += ROWS_BETWEEN) {
-        size_t n = high - i < ROWS_BETWEEN ? high - i : ROWS_BETWEEN;
-        struct asy_gemm shape = { .trans_a = 1, .m = n, .n = wide, .k = rows, .lda = high,
+    for (size_t k = 0; k < rows; k += some) {
+        struct asy_gemm shape = { .trans_a = 1, .add = k > 0, .m = n, .n = wide, .lda = high,
                                   .ldb = wide, .ldc = wide };
 
-        asy_gemm(&shape, dy + i, x, dw + i * wide, cpu->room);
-        cpu->between(cpu->between_arg, op, (i + n) * wide);
+        some = shape.k = rows - k < steps ? rows - k : steps;
+        asy_gemm(&shape, dy + k * high + i, x + k * wide, out(cpu, op, 0) + i * wide, cpu->room);
+        if (k + some < rows)
+            cpu->between(cpu->between_arg, op, i * wide);
+    }
+}
+
+static void dense_dw_told(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t rows)
+{
+    size_t wide = op->n[0], high = op->n[1], n;
+    size_t least = (ENTRIES_TOLD / wide + ROWS_TOLD - 1) / ROWS_TOLD * ROWS_TOLD;
+    size_t most = least > ROWS_TOLD ? least : ROWS_TOLD;
+
+    for (size_t i = 0; i < high; i += n) {
+        n = high - i < most ? high - i : most;
+        dense_dw_rows(op, cpu, rows, i, n);
+        if (i + n < high)
+            cpu->between(cpu->between_arg, op, (i + n) * wide);
     }
 }
 
@@ -102,7 +145,7 @@ static void dense_dw(const struct asy_op *op, const struct asy_op_cpu *cpu, size
 
     if (cpu->taker && op->flags & ASY_OP_LAST)
         dense_dw_taken(op, cpu, rows);
-    else if (cpu->between && !cpu->plain && !cpu->team && !is_bf16(op))
+    else if (tells(op, cpu) && rows > 0)
         dense_dw_told(op, cpu, rows);
     else if (cpu->plain)
         (is_bf16(op) ? asy_bf16_dense_dw_ref : asy_dense_dw_ref)(rows, op->n[0], op->n[1], dy, x,

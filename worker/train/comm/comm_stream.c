@@ -14,7 +14,8 @@
 
 #define PIECE 15360 /* floats */
 #define WINDOW 16   /* pieces under way, each way */
-#define LOOKS 16    /* at once: each lets Open MPI move some tens of kilobytes */
+#define LOOKS 2     /* in vain: each lets Open MPI move a part of a piece, or find nothing */
+#define LANES 4
 
 /* Messages one way between this node and a neighbour, in the order of pieces. */
 struct lane {
@@ -105,24 +106,34 @@ int asy__mpi_order(struct asy_comm *base, const struct asy_comm_extent *extents,
 
 /* ---- lanes ----------------------------------------------------------------------------------- */
 
-/* The oldest message under way is over. */
-static int test(struct lane *lane, struct asy_error *err)
+/* 1: the oldest message of a lane was over, which is the next one now; 0: of none. One call for all
+ * lanes: Open MPI looks at its sockets in each that finds nothing. */
+static int test(struct asy__stream *stream, struct asy_error *err)
 {
-    int over = 0, rc = 0;
+    struct lane *lanes[LANES] = { &stream->from_left, &stream->to_right, &stream->from_right,
+                                  &stream->to_left }, *busy[LANES];
+    MPI_Request requests[LANES];
+    int n = 0, which = 0, over = 0, rc;
 
-    while (lane->done < lane->posted && rc == 0) {
-        rc = asy__mpi_check(MPI_Test(&lane->requests[lane->done % WINDOW], &over,
-                                     MPI_STATUS_IGNORE), "MPI_Test", err);
-        if (!over)
-            break;
-        lane->done++;
-    }
-    return rc;
+    for (int i = 0; i < LANES; i++)
+        if (lanes[i]->done < lanes[i]->posted) {
+            busy[n] = lanes[i];
+            requests[n++] = lanes[i]->requests[lanes[i]->done % WINDOW];
+        }
+    if (n == 0)
+        return 0;
+    rc = asy__mpi_check(MPI_Testany(n, requests, &which, &over, MPI_STATUS_IGNORE), "MPI_Testany",
+                        err);
+    if (rc < 0 || !over)
+        return rc;
+    busy[which]->done++;
+    return 1;
 }
 
 struct way {
     struct mpi_comm *comm;
     struct lane *lane;
+    float *x; /* [n + n_tail] */
     int peer, tag, sends;
 };
 
@@ -135,7 +146,7 @@ static int post(const struct way *way, size_t end, struct asy_error *err)
 
     while (lane->posted < end && lane->posted < lane->done + WINDOW && rc == 0) {
         const struct piece *piece = &stream->pieces[lane->posted];
-        float *x = way->comm->base.node.total + piece->at;
+        float *x = way->x + piece->at;
         MPI_Request *request = &lane->requests[lane->posted % WINDOW];
 
         if (way->sends)
@@ -150,6 +161,12 @@ static int post(const struct way *way, size_t end, struct asy_error *err)
     return rc;
 }
 
+/* The first of the row sends what it has; its part needs no room in the sum meanwhile. */
+static int sends_own(const struct mpi_comm *comm)
+{
+    return comm->place == 0 && comm->base.node.arrays == 1;
+}
+
 /* Adds this rank's part to what has come from the left. */
 static void add(struct mpi_comm *comm, size_t end)
 {
@@ -160,34 +177,40 @@ static void add(struct mpi_comm *comm, size_t end)
         const struct piece *piece = &stream->pieces[stream->added];
         float *x = node->total + piece->at;
 
-        asy__node_sum(node, comm->place > 0 ? x : NULL, piece->at, piece->n, x);
+        if (!sends_own(comm))
+            asy__node_sum(node, comm->place > 0 ? x : NULL, piece->at, piece->n, x);
     }
 }
 
-/* Moves on what can be without waiting. */
+static int post_right(struct mpi_comm *comm, struct asy_error *err)
+{
+    struct asy__stream *s = comm->stream;
+    struct asy__node *node = &comm->base.node;
+    const struct way to = { comm, &s->to_right, sends_own(comm) ? node->own : node->total,
+                            comm->place + 1, RIGHT, 1 };
+    const struct way from = { comm, &s->from_right, node->total, comm->place + 1, LEFT, 0 };
+    int rc = post(&to, s->added, err);
+
+    return rc < 0 ? rc : post(&from, s->to_right.done, err);
+}
+
+/* Moves on what can be without waiting. 1: something has come or gone; 0: nothing. */
 static int poll(struct mpi_comm *comm, struct asy_error *err)
 {
     struct asy__stream *s = comm->stream;
     int first = comm->place == 0, last = comm->place == comm->nodes - 1, rc;
-    const struct way from_left = { comm, &s->from_left, comm->place - 1, RIGHT, 0 };
-    const struct way to_right = { comm, &s->to_right, comm->place + 1, RIGHT, 1 };
-    const struct way from_right = { comm, &s->from_right, comm->place + 1, LEFT, 0 };
-    const struct way to_left = { comm, &s->to_left, comm->place - 1, LEFT, 1 };
+    float *total = comm->base.node.total;
+    const struct way from_left = { comm, &s->from_left, total, comm->place - 1, RIGHT, 0 };
+    const struct way to_left = { comm, &s->to_left, total, comm->place - 1, LEFT, 1 };
 
-    if (!first && ((rc = post(&from_left, s->n_pieces, err)) < 0 ||
-                   (rc = test(&s->from_left, err)) < 0))
+    if (!first && (rc = post(&from_left, s->n_pieces, err)) < 0)
         return rc;
     add(comm, first || s->ready < s->from_left.done ? s->ready : s->from_left.done);
-    if (!last && ((rc = post(&to_right, s->added, err)) < 0 ||
-                  (rc = test(&s->to_right, err)) < 0 ||
-                  (rc = post(&from_right, s->to_right.done, err)) < 0 ||
-                  (rc = test(&s->from_right, err)) < 0))
+    if (!last && (rc = post_right(comm, err)) < 0)
         return rc;
-    if (!first && ((rc = post(&to_left, last ? s->added : s->from_right.done,
-                              err)) < 0 ||
-                   (rc = test(&s->to_left, err)) < 0))
+    if (!first && (rc = post(&to_left, last ? s->added : s->from_right.done, err)) < 0)
         return rc;
-    return 0;
+    return test(s, err);
 }
 
 /* ---- a sum ----------------------------------------------------------------------------------- */
@@ -223,9 +246,9 @@ int asy__mpi_ready(struct asy_comm *base, size_t n, struct asy_error *err)
     open_sum(stream);
     while (stream->ready < stream->n_pieces && stream->whole[stream->ready] <= n)
         stream->ready++;
-    for (int i = 0; i < LOOKS && rc == 0; i++)
+    for (int vain = 0; vain < LOOKS && rc >= 0; vain = rc > 0 ? 0 : vain + 1)
         rc = poll(comm, err);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 int asy__stream_fits(const struct asy__stream *stream, size_t n, size_t n_tail)
@@ -239,8 +262,8 @@ int asy__stream_finish(struct mpi_comm *comm, struct asy_error *err)
 
     open_sum(comm->stream);
     comm->stream->ready = comm->stream->n_pieces;
-    while (rc == 0 && !is_over(comm))
+    while (rc >= 0 && !is_over(comm))
         rc = poll(comm, err);
     comm->stream->is_open = 0;
-    return rc;
+    return rc < 0 ? rc : 0;
 }

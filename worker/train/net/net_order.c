@@ -12,6 +12,26 @@ struct asy__net_order {
     size_t *before; /* [operations + 1]: entries that are whole before each */
 };
 
+/* Values keep their places: each that either operation reads is there until the second is over, and
+ * the one that is written has its room from the first on. */
+static void weights_first(struct asy__net *net)
+{
+    for (size_t i = 0; i < net->train.n; i++) {
+        struct asy_op *op = &net->train.ops[i], dx = *op;
+
+        op->flags &= ~ASY_OP_LAST;
+        if (op->kind != ASY_OP_DENSE_DX || i + 1 == net->train.n ||
+            op[1].kind != ASY_OP_DENSE_DW || op[1].in[0].at != op->in[0].at)
+            continue;
+        op[0] = op[1];
+        op[1] = dx;
+        op[0].flags &= ~ASY_OP_LAST;
+        i++;
+    }
+    for (size_t t = 0; t < net->n_tensors; t++)
+        net->tensors[t].early = 0;
+}
+
 /* The number of the last operation that writes to a tensor's gradient. */
 static size_t last_writer(const struct asy__program *program, size_t at)
 {
@@ -50,7 +70,7 @@ static int fill(struct asy__net_order *order, size_t *writers, struct asy_error 
     return 0;
 }
 
-int asy__net_order_create(const struct asy__net *net, struct asy__net_order **ret_order,
+int asy__net_order_create(struct asy__net *net, struct asy__net_order **ret_order,
                           struct asy_error *err)
 {
     struct asy__net_order *order = calloc(1, sizeof *order);
@@ -65,6 +85,7 @@ int asy__net_order_create(const struct asy__net *net, struct asy__net_order **re
         goto out;
     }
     order->net = net;
+    weights_first(net);
     if ((rc = fill(order, writers, err)) < 0)
         goto out;
     *ret_order = order;
