@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * study_batches.c - what cannot be had together: batch norm takes statistics of a whole batch,
  * which neither a batch computed in parts (strict) nor one computed in pieces (accumulate) has;
- * strict bits are those of every machine, which rounded products are not; devices do not round; and
+ * strict bits are those of every machine, which rounded products and sums are not; devices do not
+ * round products; and
  * steps that a rank makes alone (sync_every) are not those of all ranks. And numbers that would do
  * nothing beside what else the file says: in a user's own file only, stored studies had them. */
 #include "study_impl.h"
@@ -168,10 +169,26 @@ void asy__study_check_local(struct asy__parse *p)
                      "no others to meet");
 }
 
+/* Gradients may go rounded from node to node; weights, which meetings have, may not. */
+static void check_wire(struct asy__parse *p)
+{
+    struct place at, other;
+
+    if (!find_word(p, "wire", "bf16", &at))
+        return;
+    if (is_strict(p))
+        asy__problem(p, at.node, at.key, "bf16 has other bits for other nodes, and reproducible: "
+                     "strict promises the same; fp32 has them");
+    if (find_above(p, "sync_every", 1, &other) && !may_never_meet(&at, &other))
+        asy__problem(p, at.node, at.key, "bf16 rounds gradients, and with sync_every above 1 "
+                     "weights go between nodes, which it would spoil; fp32 does not");
+}
+
 void asy__study_check_precision(struct asy__parse *p)
 {
     struct place at;
 
+    check_wire(p);
     if (!find_word(p, "precision", "bf16", &at))
         return;
     if (is_strict(p))

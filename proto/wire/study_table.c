@@ -581,6 +581,9 @@ const struct asy__row asy__rows[] = {
     { "outer_momentum", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 0.999999,
       .fallback = "0", .help = "sync_every: share of the joint weights' last change that goes on "
                                "(Nesterov's); DiLoCo has 0.9" },
+    { "wire", ASY__WORD, .group = ASY__NETWORKS, .words = "fp32|bf16", .fallback = "fp32",
+      .help = "how gradients go from node to node where a trial has ranks on several; bf16 rounds "
+              "them to eight bits, half the bytes" },
     { "weight_decay", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 100, .fallback = "0",
       .help = "strength of the pull of weights towards 0" },
     { "clip", ASY__NUMBER, .group = ASY__NETWORKS, .min = 0, .max = 1e30, .fallback = "0",

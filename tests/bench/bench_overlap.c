@@ -2,7 +2,7 @@
  * bench_overlap.c - how much of the sum of gradients between two nodes a pass hides: the pass of
  * 784-512-256-10 by itself, the sum by itself, and the sum on its way during the pass, in turns.
  *
- *     mpirun -n 2 ... bench_overlap [--quick|--tiny]
+ *     mpirun -n 2 ... bench_overlap [--quick|--tiny] [--bf16]
  *
  * overlap.py starts it on two hosts with a slow line between them. The rows of a batch are so many
  * that a pass takes twice as long as a sum. */
@@ -33,6 +33,7 @@ struct bench {
     int32_t *label;
     struct asy_error *err;
     int rc;
+    int rounds;
     double system_s; /* of this rank's last measured call */
 };
 
@@ -71,6 +72,8 @@ static int prepare(struct bench *b, struct asy_error *err)
     rc = asy_comm_share(b->comm, (size_t)asy_comm_size(b->comm), b->n + TAIL, b->n, &b->memory,
                         err);
     extents = asy__net_order_get(b->order, &n_extents);
+    if (b->rounds)
+        asy_comm_round(b->comm);
     if (rc < 0 || (rc = asy_comm_order(b->comm, extents, n_extents, TAIL, err)) < 0)
         return rc;
     asy__net_bind(b->net, room(asy__net_room(b->net), sizeof(float)));
@@ -196,7 +199,7 @@ static int run(struct bench *b)
                "\"sum_ms\": %.3f, \"both_ms\": %.3f, \"bytes\": %zu, \"system_share\": %.4f}\n",
                (median_ms[PASS] + median_ms[SUM] - median_ms[BOTH]) / median_ms[SUM], b->turns,
                b->rows, median_ms[PASS], median_ms[SUM], median_ms[BOTH],
-               (b->n + TAIL) * sizeof(float), stack_s / wall_s);
+               b->n * (b->rounds ? 2 : sizeof(float)) + TAIL * sizeof(float), stack_s / wall_s);
     return 0;
 }
 
@@ -211,6 +214,8 @@ int main(int argc, char **argv)
             b.turns = 15;
         } else if (!strcmp(argv[i], "--tiny")) {
             b.turns = 3;
+        } else if (!strcmp(argv[i], "--bf16")) {
+            b.rounds = 1;
         } else {
             fprintf(stderr, "bench_overlap: what is '%s'?\n", argv[i]);
             return 2;

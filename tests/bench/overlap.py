@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pass hides of the sum of gradients between two hosts with a line of 1 Gb/s.
 
-    overlap.py BIN [--quick|--tiny]
+    overlap.py BIN [--quick|--tiny] [--wire bf16]
 
 Prints a row (docs/benchmarks.md) on stdout. The hosts are network namespaces of this machine
 (tests/system/hosts.py), a core each; both ends of each card are shaped by tc's tbf. Needs root.
@@ -68,16 +68,18 @@ def main():
     parser.add_argument("bin")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--tiny", action="store_true", help="numbers without meaning, for the test")
+    parser.add_argument("--wire", choices=("fp32", "bf16"), default="fp32", help="what goes over the line")
     args = parser.parse_args()
     sys.argv[1:] = [os.path.abspath(args.bin), os.path.dirname(os.path.dirname(HERE))]  # for the harness
     sys.path.insert(0, os.path.join(HERE, "..", "system"))
-    row = {"name": "ddp.overlap", "case": "2", "value": None, "unit": "1"}
+    how = (["--tiny"] if args.tiny else ["--quick"] if args.quick else []) + (["--bf16"] if args.wire == "bf16" else [])
+    row = {"name": "ddp.overlap", "case": "2 bf16" if args.wire == "bf16" else "2", "value": None, "unit": "1"}
     try:
         import hosts
 
         if hosts.why_not():
             raise RuntimeError(hosts.why_not())
-        got = measure(hosts, os.path.abspath(args.bin), ["--tiny"] if args.tiny else ["--quick"] if args.quick else [])
+        got = measure(hosts, os.path.abspath(args.bin), how)
         gbit = got["bytes"] * 8 / got["sum_ms"] / 1e6
         row.update(value=got.pop("hidden"), n=got.pop("n"), gbit_per_s=round(gbit, 3), **got)
     except (RuntimeError, OSError, ImportError) as why:

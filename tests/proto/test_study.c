@@ -873,6 +873,16 @@ static void mistakes_are_named_with_their_place(void)
         { "batches in pieces in a list",
           LAYERS("[{norm: batch}]", ", accumulate: {min: 1, max: 2}"),
           "run.layers[0].norm: batch needs whole batches, which accumulate" },
+        { "strict bits of rounded sums", HEAD
+          "run: {model: mlp, wire: bf16, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET
+          "resources: {reproducible: strict}\n",
+          "s.yaml:3:25: run.wire: bf16 has other bits for other nodes" },
+        { "rounded weights", HEAD
+          "run: {model: mlp, wire: bf16, sync_every: 4, length: {max: 3}}\n" DATA OBJECTIVE PARAMS
+          BUDGET, "s.yaml:3:25: run.wire: bf16 rounds gradients" },
+        { "rounded weights, searched", HEAD "run: {model: mlp, sync_every: 4, length: {max: 3}}\n"
+          DATA OBJECTIVE "parameters: {wire: {values: [fp32, bf16]}}\n" BUDGET,
+          "parameters.wire: bf16 rounds gradients" },
         { "strict bits of rounded products", HEAD
           "run: {model: mlp, precision: bf16, length: {max: 3}}\n" DATA OBJECTIVE PARAMS BUDGET
           "resources: {reproducible: strict}\n",

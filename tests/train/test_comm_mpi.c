@@ -4,6 +4,7 @@
  * if the rest were on others. */
 #include "trainkit.h"
 #include "comm/comm_impl.h"
+#include "comm/wire.h"
 #include <asy/comm.h>
 #include <asy/op.h>
 #include <asy/safetensors.h>
@@ -163,6 +164,121 @@ static void a_sum_may_begin_before_its_end(void)
             return;
         asy_comm_settle(comm);
     }
+}
+
+static void numbers_are_rounded_to_the_nearest(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t bits;
+        uint16_t want;
+    } cases[] = {
+        { "one", 0x3f800000, 0x3f80 },
+        { "below half", 0x3f807fff, 0x3f80 },
+        { "half, even stays", 0x3f808000, 0x3f80 },
+        { "half, odd goes up", 0x3f818000, 0x3f82 },
+        { "above half", 0x3f808001, 0x3f81 },
+        { "carries over", 0xbfffffff, 0xc000 },
+        { "too large", 0x7f7fffff, 0x7f80 },
+        { "infinite", 0xff800000, 0xff80 },
+        { "a NaN by its last bit", 0x7f800001, 0x7fc0 },
+        { "a NaN of all bits", 0xffffffff, 0xffff },
+        { "zero", 0x80000000, 0x8000 },
+        { "tiny", 0x00008001, 0x0001 },
+    };
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        uint16_t got = 0;
+        uint32_t back;
+        float x;
+
+        memcpy(&x, &cases[i].bits, sizeof x);
+        asy__wire_pack(1, &x, &got);
+        T_EQ(cases[i].name, got, cases[i].want);
+        asy__wire_unpack(1, &got, &x);
+        memcpy(&back, &x, sizeof back);
+        T_EQ(cases[i].name, back, (uint32_t)cases[i].want << 16);
+    }
+}
+
+static float as_sent(float x)
+{
+    uint16_t small;
+
+    asy__wire_pack(1, &x, &small);
+    asy__wire_unpack(1, &small, &x);
+    return x;
+}
+
+static float uneven(int rank, size_t i)
+{
+    return (float)(1 + i % 1000) * (rank % 2 ? -0.37f : 1.01f) / (float)(1 + rank);
+}
+
+/* Node by node; what each adds to is what came, and all have what the last one sent. */
+static float rounded_sum(size_t i)
+{
+    int size = asy_comm_size(comm), each = local_max ? local_max : size;
+    float sum = 0;
+
+    if (each >= size)
+        return NAN; /* one node: nothing goes anywhere */
+    for (int r = 0; r < size; r++) {
+        if (r > 0 && r % each == 0)
+            sum = as_sent(sum);
+        sum = r == 0 ? uneven(r, i) : sum + uneven(r, i);
+    }
+    return as_sent(sum);
+}
+
+static float exact_sum(size_t i)
+{
+    float sum = uneven(0, i);
+
+    for (int r = 1; r < asy_comm_size(comm); r++)
+        sum += uneven(r, i);
+    return sum;
+}
+
+/* Begun early or not; n ends within a piece, and what rides behind it is not rounded. */
+static void check_rounded(int early, int rounds)
+{
+    static const struct asy_comm_extent order[] = { { 100000, 131088 }, { 0, 100000 } };
+    size_t ranks = (size_t)asy_comm_size(comm), n = 231088, wrong = 0;
+    int one_node = !local_max || local_max >= asy_comm_size(comm);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm_memory memory;
+    struct asy_comm_sum sum;
+    float tail[TAIL];
+
+    if (!T_OK(asy_comm_share(comm, ranks, n + TAIL, n, &memory, &err), &err))
+        return;
+    if (rounds)
+        asy_comm_round(comm);
+    if (early && !T_OK(asy_comm_order(comm, order, 2, TAIL, &err), &err))
+        return;
+    asy_comm_settle(comm);
+    for (int turn = 0; turn < 2; turn++) {
+        for (size_t i = 0; i < n + TAIL; i++)
+            memory.own[i] = uneven(asy_comm_rank(comm), i);
+        for (size_t k = 0; early && k <= n; k += n / 8)
+            T_OK(asy_comm_ready(comm, k, &err), &err);
+        if (!T_OK(asy_comm_reduce(comm, n, TAIL, tail, &sum, &err), &err))
+            return;
+        for (size_t i = sum.from; i < sum.to; i++)
+            wrong += sum.x[i] != (rounds && !one_node ? rounded_sum(i) : exact_sum(i));
+        for (size_t i = 0; i < TAIL; i++)
+            wrong += tail[i] != exact_sum(n + i);
+        T_EQ("wrong entries", wrong, 0);
+        asy_comm_settle(comm);
+    }
+}
+
+static void rounded_sums_are_the_same_on_all(void)
+{
+    check_rounded(0, 1);
+    check_rounded(1, 1);
+    check_rounded(1, 0); /* of a job behind it */
+    check_rounded(0, 0);
 }
 
 /* One rank alone has no memory for its part of a sum: it says so, and no other waits for it. */
@@ -358,11 +474,10 @@ static void on_step(void *arg, uint64_t step, double loss)
 }
 
 /* Loss of each of the first steps of a job, by this gang or by rank 0 alone. */
-static void take_curve(struct asy_comm *by, double *to, const char *dir, const char *resume,
-                       const char *until)
+static void take_curve_of(const char *params, struct asy_comm *by, double *to, const char *dir,
+                          const char *resume, const char *until)
 {
-    struct asy_json *job = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 6, "\"batch_size\":64",
-                                   until);
+    struct asy_json *job = kit_job(KIT_DIGITS, "", "val_loss", "minimize", 6, params, until);
     const struct asy_train_callbacks record = { .arg = to, .step = on_step,
                                                 .checkpoint = on_checkpoint };
     static struct asy_train_result result;
@@ -373,6 +488,12 @@ static void take_curve(struct asy_comm *by, double *to, const char *dir, const c
         T_OK(asy_trainer_run(trainer, job, dir, resume, &record, &result, &err), &err);
     asy_trainer_destroy(trainer);
     asy_json_destroy(job);
+}
+
+static void take_curve(struct asy_comm *by, double *to, const char *dir, const char *resume,
+                       const char *until)
+{
+    take_curve_of("\"batch_size\":64", by, to, dir, resume, until);
 }
 
 /* The same sums in another order: the relative error of a float, grown by a hundred updates. */
@@ -410,6 +531,30 @@ static void the_loss_curve_is_that_of_one_rank(void)
     asy_comm_destroy(self);
     if (asy_comm_rank(comm) == 0)
         kit_rmdir(dir);
+}
+
+/* Eight bits of each sum of gradients are left: a relative error of 2^-9 at each node that it comes
+ * by. Adam goes by signs and sizes of many of them. */
+static void a_model_of_rounded_sums_is_near(void)
+{
+    int one_node = asy_comm_local_size(comm) == asy_comm_size(comm);
+    size_t differ = 0;
+    char dir[64];
+
+    if (!shared_dir(dir))
+        return;
+    snprintf(kept, sizeof kept, "%s/kept", dir);
+    memset(curve, 0, sizeof curve);
+    take_curve(comm, alone, dir, NULL, "");
+    take_curve_of("\"batch_size\":64,\"wire\":\"bf16\"", comm, curve, dir, NULL, "");
+    if (asy_comm_rank(comm) == 0) {
+        for (size_t i = 0; i < STEPS; i++) {
+            T_NEAR("loss", curve[i], alone[i], 0.03 * fabs(alone[i]));
+            differ += curve[i] != alone[i];
+        }
+        T_EQ("rounded", differ > 0, !one_node);
+        kit_rmdir(dir);
+    }
 }
 
 static void write_few(const char *path)
@@ -798,6 +943,8 @@ int main(int argc, char **argv)
         T_TEST(ranks_of_a_node_share_memory),
         T_TEST(sums_go_in_rank_order),
         T_TEST(a_sum_may_begin_before_its_end),
+        T_TEST(numbers_are_rounded_to_the_nearest),
+        T_TEST(rounded_sums_are_the_same_on_all),
         T_TEST(a_rank_without_memory_tells_the_others),
         T_TEST(a_node_gets_what_the_first_has),
         T_TEST(doubles_add_up),
@@ -806,6 +953,7 @@ int main(int argc, char **argv)
         T_TEST(ranks_train_as_one),
         T_TEST(gradients_made_together_have_the_bits_of_others),
         T_TEST(the_loss_curve_is_that_of_one_rank),
+        T_TEST(a_model_of_rounded_sums_is_near),
         T_TEST(trees_are_those_of_one_rank),
         T_TEST(few_rows_make_the_trees_of_one),
         T_TEST(metrics_are_those_of_one_rank),

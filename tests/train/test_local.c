@@ -488,6 +488,16 @@ static void refuses(const char *data, const char *params, const char *why)
     asy_json_destroy(job);
 }
 
+static void weights_are_not_rounded(void)
+{
+    if (!shared_dir())
+        return;
+    refuses("\"label\":-1},\"resources\":{\"reproducible\":\"strict\"", "\"wire\":\"bf16\"",
+            "reproducible: strict");
+    refuses("\"label\":-1", "\"sync_every\":2,\"wire\":\"bf16\"", "round weights");
+    drop_dir();
+}
+
 static void what_cannot_be_alone_is_refused(void)
 {
     if (!shared_dir())
@@ -510,6 +520,7 @@ int main(int argc, char **argv)
         T_TEST(folds_go_on_where_they_were),
         T_TEST(a_checkpoint_that_is_not_taken_fails_all),
         T_TEST(what_cannot_be_alone_is_refused),
+        T_TEST(weights_are_not_rounded),
     };
     struct asy_error err = ASY_ERROR_INIT;
     int rc;

@@ -19,6 +19,22 @@ size_t asy__gradient_rows(const struct asy__run *run)
     return (shard + pieces - 1) / pieces;
 }
 
+/* Rounded sums are for gradients, which are made anew for each step. */
+static int check_wire(const struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__hyper *h = &run->job->hyper;
+
+    if (h->wire == ASY__FP32)
+        return 0;
+    if (run->job->strict)
+        return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict gives the same bits for "
+                        "any nodes, wire: bf16 does not; wire: fp32 does");
+    if (h->sync_every > 1)
+        return asy_fail(err, ASY_E_INVAL, "wire: bf16 rounds gradients; with sync_every above 1 it "
+                        "would round weights, and lose what a step changes of them");
+    return 0;
+}
+
 /* What an optimiser knows of the parameters: the tensors of a network, of which those of one
  * dimension are biases and the like; of a plug-in it is all one. */
 int asy__gradient_plan(struct asy__run *run, struct asy_error *err)
@@ -26,8 +42,10 @@ int asy__gradient_plan(struct asy__run *run, struct asy_error *err)
     const struct asy__net *net = run->net;
     size_t n = 0, tensors = net ? net->n_tensors : 0;
     struct asy__span *spans;
-    int rc = asy__local_check(run, err);
+    int rc = check_wire(run, err);
 
+    if (rc == 0)
+        rc = asy__local_check(run, err);
     if (rc == 0 && run->job->hyper.sync_every > 1)
         rc = asy_comm_self(&run->local.comm, err);
     if (rc < 0)

@@ -60,6 +60,7 @@ static const struct row {
     { "trust", REAL, AT(trust), 0.001, 1e-9, 1, NULL },
     { "warmup", REAL, AT(warmup), 0, 0, 1000000, NULL },
     { "weight_decay", REAL, AT(weight_decay), 0, 0, 100, NULL },
+    { "wire", WORD, AT(wire), 0, 0, 0, precisions },
 }, of_networks[] = { /* what a plug-in does not have: losses and products are its own */
     { "class_balance", REAL, AT(class_balance), 0, 0, 1, NULL },
     { "class_weights", WEIGHTS, AT(class_weights), 0, 1e-6, 1e6, NULL },

@@ -18,7 +18,7 @@ enum asy__optimizer {
 };
 enum asy__loss { ASY__LOSS_AUTO, ASY__LOSS_HUBER, ASY__LOSS_QUANTILE, ASY__LOSS_BINARY };
 enum asy__norm { ASY__NORM_NONE, ASY__NORM_LAYER, ASY__NORM_BATCH };
-enum asy__precision { ASY__FP32, ASY__BF16 };
+enum asy__precision { ASY__FP32, ASY__BF16 }; /* of products, and of what goes between nodes */
 enum asy__padding { ASY__PADDING_SAME, ASY__PADDING_VALID };
 enum asy__pooling { ASY__POOLING_MAX, ASY__POOLING_MEAN, ASY__POOLING_NONE };
 #define ASY__BLOCKS_MAX 6 /* of a cnn */
@@ -33,6 +33,7 @@ struct asy__hyper {
     int64_t nesterov, batch_size, accumulate;
     int64_t sync_every; /* batches */
     double outer_lr, outer_momentum;
+    int64_t wire; /* enum asy__precision */
     int64_t lr_schedule;              /* enum asy__lr_schedule */
     double warmup, lr_end, lr_factor; /* warmup: epochs */
     int64_t lr_every;                 /* epochs */

@@ -277,6 +277,8 @@ static void add_more(const struct asy__hyper *h, struct asy_buf *buf)
         asy_buf_addf(buf, "outer_lr=%a\n", h->outer_lr);
     if (h->outer_momentum > 0)
         asy_buf_addf(buf, "outer_momentum=%a\n", h->outer_momentum);
+    if (h->wire != ASY__FP32)
+        asy_buf_addf(buf, "wire=%s\n", asy__hyper_word(h, "wire"));
     if (h->precision != ASY__FP32)
         asy_buf_addf(buf, "precision=%s\n", asy__hyper_word(h, "precision"));
 }

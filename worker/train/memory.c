@@ -221,6 +221,8 @@ int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
     rc = asy_comm_share(runs->trainer->comm, runs->shards, most, common, &memory, err);
     if (rc < 0)
         return rc;
+    if (runs->job->hyper.wire == ASY__BF16)
+        asy_comm_round(runs->trainer->comm);
     at = memory.common;
     for (size_t i = 0; i < n; i++) {
         runs[i].memory = memory;

@@ -89,6 +89,7 @@ int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own, size_t 
     size_t from, to;
     int rc;
 
+    comm->rounds = 0;
     /* What one rank alone may lack comes last: the others would wait for it in share(). */
     if ((rc = asy_comm_order(comm, NULL, 0, 0, err)) < 0 || /* of the last job */
         (rc = asy__node_divide(node, comm->rank, comm->size, n_arrays, err)) < 0 ||
@@ -156,6 +157,11 @@ int asy_comm_reduce(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_t
     if (rc == 0)
         asy_comm_add_up(comm, ret, ret->from, ret->to);
     return rc;
+}
+
+void asy_comm_round(struct asy_comm *comm)
+{
+    comm->rounds = 1;
 }
 
 int asy_comm_order(struct asy_comm *comm, const struct asy_comm_extent *extents, size_t n_extents,

@@ -11,6 +11,8 @@
  * the background in Open MPI 4.1, and MPI_Reduce_scatter_block is slower than a whole
  * MPI_Allreduce. */
 #include "comm_mpi.h"
+#include <string.h>
+#include "wire.h"
 
 #define PIECE 65536 /* floats */
 
@@ -18,6 +20,7 @@ struct chain {
     struct mpi_comm *comm;
     float *total; /* [n] */
     size_t n, pieces;
+    size_t rounded; /* of the n entries, the first: they go as bfloat16 */
     size_t left_lag, right_lag; /* exchanges until a piece that goes right comes back here */
 };
 
@@ -32,6 +35,50 @@ static float *piece(const struct chain *chain, size_t i, int *ret_len)
     return chain->total + (len ? from : 0);
 }
 
+/* How many of a piece's entries go rounded. */
+static size_t rounded(const struct chain *chain, const float *x, int len)
+{
+    size_t from = (size_t)(x - chain->total), left;
+
+    left = from < chain->rounded ? chain->rounded - from : 0;
+    return left < (size_t)len ? left : (size_t)len;
+}
+
+/* A piece as it goes, first what is rounded: returns its bytes. */
+static int pack(const struct chain *chain, const float *x, int len, char *to)
+{
+    size_t n = rounded(chain, x, len), rest = (size_t)len - n;
+
+    asy__wire_pack(n, x, (uint16_t *)(void *)to);
+    memcpy(to + n * sizeof(uint16_t), x + n, rest * sizeof *x);
+    return (int)(n * sizeof(uint16_t) + rest * sizeof *x);
+}
+
+static void unpack(const struct chain *chain, const char *from, float *x, int len)
+{
+    size_t n = rounded(chain, x, len), rest = (size_t)len - n;
+
+    asy__wire_unpack(n, (const uint16_t *)(const void *)from, x);
+    memcpy(x + n, from + n * sizeof(uint16_t), rest * sizeof *x);
+}
+
+/* The same by way of the rooms, which hold a piece. */
+static int exchange_rounded(const struct chain *chain, int peer, const float *from, int n_out,
+                            float *to, int n_in, struct asy_error *err)
+{
+    struct mpi_comm *comm = chain->comm;
+    size_t in = rounded(chain, to, n_in);
+    int out = pack(chain, from, n_out, comm->send), rc;
+
+    rc = asy__mpi_check(MPI_Sendrecv(comm->send, out, MPI_BYTE, peer, 0, comm->receive,
+                                     (int)(in * sizeof(uint16_t) +
+                                           ((size_t)n_in - in) * sizeof *to), MPI_BYTE, peer, 0,
+                                     comm->leaders, MPI_STATUS_IGNORE), "MPI_Sendrecv", err);
+    if (rc == 0)
+        unpack(chain, comm->receive, to, n_in);
+    return rc;
+}
+
 /* Piece `out` for the one that comes in. */
 static int exchange(const struct chain *chain, int peer, size_t out, size_t in,
                     struct asy_error *err)
@@ -39,9 +86,21 @@ static int exchange(const struct chain *chain, int peer, size_t out, size_t in,
     int n_out, n_in;
     float *from = piece(chain, out, &n_out), *to = piece(chain, in, &n_in);
 
+    if (chain->rounded)
+        return exchange_rounded(chain, peer, from, n_out, to, n_in, err);
     return asy__mpi_check(MPI_Sendrecv(from, n_out, MPI_FLOAT, peer, 0, to, n_in, MPI_FLOAT, peer,
                                        0, chain->comm->leaders, MPI_STATUS_IGNORE),
                           "MPI_Sendrecv", err);
+}
+
+/* The last node has the sum as the others get it. */
+static void round_ours(const struct chain *chain, size_t i)
+{
+    int len;
+    float *x = piece(chain, i, &len);
+
+    pack(chain, x, len, chain->comm->send);
+    unpack(chain, chain->comm->send, x, len);
 }
 
 /* All ranks of the node: their sums onto what has come from the left. */
@@ -72,6 +131,8 @@ static int lead(const struct chain *chain, struct asy_error *err)
             rc = exchange(chain, place - 1, t - chain->left_lag, t, err);
         if (rc == 0 && t < chain->pieces)
             add_ours(chain, t);
+        if (rc == 0 && t < chain->pieces && place == last && chain->rounded)
+            round_ours(chain, t);
         if (rc == 0 && place < last && t < chain->pieces + chain->right_lag)
             rc = exchange(chain, place + 1, t, t - chain->right_lag, err);
     }
@@ -83,6 +144,7 @@ int asy__mpi_chain(struct asy_comm *base, size_t n, size_t n_tail, struct asy_er
     struct mpi_comm *comm = (struct mpi_comm *)base;
     struct chain chain = { .comm = comm, .total = base->node.total, .n = n + n_tail,
                            .pieces = (n + n_tail + PIECE - 1) / PIECE,
+                           .rounded = base->rounds ? n : 0,
                            .left_lag = (size_t)(comm->nodes - comm->place),
                            .right_lag = (size_t)(comm->nodes - 1 - comm->place) };
     int rc = 0;

@@ -10,6 +10,7 @@ struct asy_comm {
     struct asy__node node;
     float *alone; /* memory of a node of one rank; NULL: none yet */
     size_t alone_len;
+    int rounds; /* asy_comm_round() */
     /* Makes the node's memory and lays it out. */
     int (*share)(struct asy_comm *comm, size_t n_own, size_t n_common, struct asy_error *err);
     /* node.total [n + n_tail] = sum of own over all ranks. NULL: all ranks are on this node. */

@@ -11,8 +11,9 @@
  * progress between calls; so was a thread that waits in MPI: a rank has one core. */
 #include "comm_mpi.h"
 #include <stdlib.h>
+#include "wire.h"
 
-#define PIECE 15360 /* floats */
+#define PIECE 61440 /* bytes */
 #define WINDOW 16   /* pieces under way, each way */
 #define LOOKS 2     /* in vain: each lets Open MPI move a part of a piece, or find nothing */
 #define LANES 4
@@ -29,9 +30,12 @@ struct piece {
 
 struct asy__stream {
     size_t n, n_tail, n_pieces;
+    size_t most;           /* entries of a piece */
+    uint16_t *right, *left; /* [n] each, of what goes and comes rounded; NULL: nothing does */
     struct piece *pieces;  /* [n_pieces], in the order of completion; the last one is the tail */
     size_t *whole;         /* [n_pieces]: entries that must be there for it */
     size_t ready, added;   /* pieces of this sum */
+    size_t taken;          /* of those that came from the right */
     struct lane from_left, to_right, from_right, to_left;
     int is_open;           /* some of a sum may be on its way */
 };
@@ -44,19 +48,28 @@ void asy__stream_destroy(struct asy__stream *stream)
         return;
     free(stream->pieces);
     free(stream->whole);
+    free(stream->right);
+    free(stream->left);
     free(stream);
 }
 
-static size_t count(const struct asy_comm_extent *extents, size_t n_extents, size_t *ret_entries)
+/* And the tail. */
+static size_t count_pieces(const struct asy_comm_extent *extents, size_t n_extents, size_t most)
 {
-    size_t pieces = 0, entries = 0;
+    size_t pieces = 0;
 
-    for (size_t i = 0; i < n_extents; i++) {
-        pieces += (extents[i].n + PIECE - 1) / PIECE;
-        entries += extents[i].n;
-    }
-    *ret_entries = entries;
+    for (size_t i = 0; i < n_extents; i++)
+        pieces += (extents[i].n + most - 1) / most;
     return pieces + 1;
+}
+
+static size_t count_entries(const struct asy_comm_extent *extents, size_t n_extents)
+{
+    size_t entries = 0;
+
+    for (size_t i = 0; i < n_extents; i++)
+        entries += extents[i].n;
+    return entries;
 }
 
 static void add_piece(struct asy__stream *stream, size_t at, size_t n, size_t whole)
@@ -73,31 +86,46 @@ static void cut(struct asy__stream *stream, const struct asy_comm_extent *extent
 
     for (size_t i = 0; i < n_extents; i++)
         for (size_t from = 0, n; from < extents[i].n; from += n) {
-            n = extents[i].n - from < PIECE ? extents[i].n - from : PIECE;
+            n = extents[i].n - from < stream->most ? extents[i].n - from : stream->most;
             whole += n;
             add_piece(stream, extents[i].at + from, n, whole);
         }
     add_piece(stream, stream->n, stream->n_tail, SIZE_MAX);
 }
 
+static int make(const struct asy_comm_extent *extents, size_t n_extents, int rounds,
+                struct asy__stream **ret_stream, struct asy_error *err)
+{
+    struct asy__stream *stream = calloc(1, sizeof *stream);
+    size_t most = PIECE / (rounds ? sizeof(uint16_t) : sizeof(float));
+    size_t pieces = count_pieces(extents, n_extents, most), n = count_entries(extents, n_extents);
+
+    if (!stream || !(stream->pieces = calloc(pieces, sizeof *stream->pieces)) ||
+        !(stream->whole = calloc(pieces, sizeof *stream->whole)) ||
+        (rounds && (!(stream->right = calloc(n, sizeof *stream->right)) ||
+                    !(stream->left = calloc(n, sizeof *stream->left))))) {
+        asy__stream_destroy(stream);
+        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu pieces of a sum", pieces);
+    }
+    stream->n = n;
+    stream->most = most;
+    *ret_stream = stream;
+    return 0;
+}
+
 int asy__mpi_order(struct asy_comm *base, const struct asy_comm_extent *extents, size_t n_extents,
                    size_t n_tail, struct asy_error *err)
 {
     struct mpi_comm *comm = (struct mpi_comm *)base;
-    struct asy__stream *stream;
-    size_t entries, pieces = count(extents, n_extents, &entries);
+    struct asy__stream *stream = NULL;
+    int rc;
 
     asy__stream_destroy(comm->stream);
     comm->stream = NULL;
     if (comm->nodes < base->size || n_extents == 0)
         return 0;
-    if (!(stream = calloc(1, sizeof *stream)) ||
-        !(stream->pieces = calloc(pieces, sizeof *stream->pieces)) ||
-        !(stream->whole = calloc(pieces, sizeof *stream->whole))) {
-        asy__stream_destroy(stream);
-        return asy_fail(err, ASY_E_NOMEM, "no memory for %zu pieces of a sum", pieces);
-    }
-    stream->n = entries;
+    if ((rc = make(extents, n_extents, base->rounds, &stream, err)) < 0)
+        return rc;
     stream->n_tail = n_tail;
     cut(stream, extents, n_extents);
     comm->stream = stream;
@@ -133,28 +161,35 @@ static int test(struct asy__stream *stream, struct asy_error *err)
 struct way {
     struct mpi_comm *comm;
     struct lane *lane;
-    float *x; /* [n + n_tail] */
+    float *x;        /* [n + n_tail] */
+    uint16_t *small; /* [n], in its place; NULL: nothing goes rounded */
     int peer, tag, sends;
 };
+
+static int post_piece(const struct way *way, size_t i, MPI_Request *request,
+                      struct asy_error *err)
+{
+    const struct asy__stream *stream = way->comm->stream;
+    const struct piece *piece = &stream->pieces[i];
+    int is_small = way->small && i + 1 < stream->n_pieces, n = (int)piece->n;
+    void *x = is_small ? (void *)(way->small + piece->at) : (void *)(way->x + piece->at);
+    MPI_Datatype type = is_small ? MPI_UINT16_T : MPI_FLOAT;
+
+    if (way->sends)
+        return asy__mpi_check(MPI_Isend(x, n, type, way->peer, way->tag, way->comm->leaders,
+                                        request), "MPI_Isend", err);
+    return asy__mpi_check(MPI_Irecv(x, n, type, way->peer, way->tag, way->comm->leaders, request),
+                          "MPI_Irecv", err);
+}
 
 /* Pieces up to `end`, as far as there is room under way. */
 static int post(const struct way *way, size_t end, struct asy_error *err)
 {
-    struct asy__stream *stream = way->comm->stream;
     struct lane *lane = way->lane;
     int rc = 0;
 
     while (lane->posted < end && lane->posted < lane->done + WINDOW && rc == 0) {
-        const struct piece *piece = &stream->pieces[lane->posted];
-        float *x = way->x + piece->at;
-        MPI_Request *request = &lane->requests[lane->posted % WINDOW];
-
-        if (way->sends)
-            rc = asy__mpi_check(MPI_Isend(x, (int)piece->n, MPI_FLOAT, way->peer, way->tag,
-                                          way->comm->leaders, request), "MPI_Isend", err);
-        else
-            rc = asy__mpi_check(MPI_Irecv(x, (int)piece->n, MPI_FLOAT, way->peer, way->tag,
-                                          way->comm->leaders, request), "MPI_Irecv", err);
+        rc = post_piece(way, lane->posted, &lane->requests[lane->posted % WINDOW], err);
         if (rc == 0)
             lane->posted++;
     }
@@ -167,18 +202,51 @@ static int sends_own(const struct mpi_comm *comm)
     return comm->place == 0 && comm->base.node.arrays == 1;
 }
 
+/* What goes on of a piece whose sum here is x: to the right, or, of the last node, back to the left
+ * and as it went into the sum. */
+static void put_small(struct mpi_comm *comm, const struct piece *piece, const float *x)
+{
+    struct asy__stream *stream = comm->stream;
+    int last = comm->place == comm->nodes - 1;
+    uint16_t *to = (last ? stream->left : stream->right) + piece->at;
+
+    asy__wire_pack(piece->n, x, to);
+    if (last)
+        asy__wire_unpack(piece->n, to, comm->base.node.total + piece->at);
+}
+
 /* Adds this rank's part to what has come from the left. */
 static void add(struct mpi_comm *comm, size_t end)
 {
     struct asy__stream *stream = comm->stream;
     struct asy__node *node = &comm->base.node;
+    int first = comm->place == 0;
 
     for (; stream->added < end; stream->added++) {
         const struct piece *piece = &stream->pieces[stream->added];
+        int is_small = stream->right && stream->added + 1 < stream->n_pieces;
         float *x = node->total + piece->at;
 
+        if (is_small && !first)
+            asy__wire_unpack(piece->n, stream->right + piece->at, x);
         if (!sends_own(comm))
-            asy__node_sum(node, comm->place > 0 ? x : NULL, piece->at, piece->n, x);
+            asy__node_sum(node, first ? NULL : x, piece->at, piece->n, x);
+        if (is_small)
+            put_small(comm, piece, sends_own(comm) ? node->own + piece->at : x);
+    }
+}
+
+/* What has come back is the sum. */
+static void take(struct mpi_comm *comm)
+{
+    struct asy__stream *stream = comm->stream;
+
+    for (; stream->taken < stream->from_right.done; stream->taken++) {
+        const struct piece *piece = &stream->pieces[stream->taken];
+
+        if (stream->left && stream->taken + 1 < stream->n_pieces)
+            asy__wire_unpack(piece->n, stream->left + piece->at,
+                             comm->base.node.total + piece->at);
     }
 }
 
@@ -187,28 +255,38 @@ static int post_right(struct mpi_comm *comm, struct asy_error *err)
     struct asy__stream *s = comm->stream;
     struct asy__node *node = &comm->base.node;
     const struct way to = { comm, &s->to_right, sends_own(comm) ? node->own : node->total,
-                            comm->place + 1, RIGHT, 1 };
-    const struct way from = { comm, &s->from_right, node->total, comm->place + 1, LEFT, 0 };
+                            s->right, comm->place + 1, RIGHT, 1 };
+    const struct way from = { comm, &s->from_right, node->total, s->left, comm->place + 1, LEFT,
+                              0 };
     int rc = post(&to, s->added, err);
 
     return rc < 0 ? rc : post(&from, s->to_right.done, err);
+}
+
+static int post_left(struct mpi_comm *comm, struct asy_error *err)
+{
+    struct asy__stream *s = comm->stream;
+    const struct way to = { comm, &s->to_left, comm->base.node.total, s->left, comm->place - 1,
+                            LEFT, 1 };
+
+    return post(&to, comm->place == comm->nodes - 1 ? s->added : s->from_right.done, err);
 }
 
 /* Moves on what can be without waiting. 1: something has come or gone; 0: nothing. */
 static int poll(struct mpi_comm *comm, struct asy_error *err)
 {
     struct asy__stream *s = comm->stream;
-    int first = comm->place == 0, last = comm->place == comm->nodes - 1, rc;
-    float *total = comm->base.node.total;
-    const struct way from_left = { comm, &s->from_left, total, comm->place - 1, RIGHT, 0 };
-    const struct way to_left = { comm, &s->to_left, total, comm->place - 1, LEFT, 1 };
+    int first = comm->place == 0, rc;
+    const struct way from_left = { comm, &s->from_left, comm->base.node.total, s->right,
+                                   comm->place - 1, RIGHT, 0 };
 
     if (!first && (rc = post(&from_left, s->n_pieces, err)) < 0)
         return rc;
     add(comm, first || s->ready < s->from_left.done ? s->ready : s->from_left.done);
-    if (!last && (rc = post_right(comm, err)) < 0)
+    take(comm);
+    if (comm->place < comm->nodes - 1 && (rc = post_right(comm, err)) < 0)
         return rc;
-    if (!first && (rc = post(&to_left, last ? s->added : s->from_right.done, err)) < 0)
+    if (!first && (rc = post_left(comm, err)) < 0)
         return rc;
     return test(s, err);
 }
@@ -222,7 +300,7 @@ static void open_sum(struct asy__stream *stream)
     if (stream->is_open)
         return;
     stream->from_left = stream->to_right = stream->from_right = stream->to_left = none;
-    stream->ready = stream->added = 0;
+    stream->ready = stream->added = stream->taken = 0;
     stream->is_open = 1;
 }
 
@@ -231,7 +309,7 @@ static int is_over(const struct mpi_comm *comm)
     const struct asy__stream *s = comm->stream;
     int first = comm->place == 0, last = comm->place == comm->nodes - 1;
 
-    return s->added == s->n_pieces && (last || s->from_right.done == s->n_pieces) &&
+    return s->added == s->n_pieces && (last || s->taken == s->n_pieces) &&
            (first || s->to_left.done == s->n_pieces);
 }
 

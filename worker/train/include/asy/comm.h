@@ -73,6 +73,11 @@ void asy_comm_add_up(struct asy_comm *comm, const struct asy_comm_sum *sum, size
 const float *asy_comm_array(const struct asy_comm *comm, size_t i);
 /* This rank's part of n entries, as of a sum of so many. */
 void asy_comm_share_out(const struct asy_comm *comm, size_t n, size_t *ret_from, size_t *ret_to);
+/* Until the next asy_comm_share(): the first n entries of a sum go from node to node as bfloat16,
+ * half the bytes, rounded to the nearest even; those behind them as they are. What each node adds to
+ * is what it got; all end with the same bits, those of the sum as it was rounded last. Bits depend
+ * on which ranks have a node in common then. By all ranks, before asy_comm_order(). */
+void asy_comm_round(struct asy_comm *comm);
 /* Where nodes have one rank each, sums can be on their way while a rank still computes. By all
  * ranks, after asy_comm_share() and until the next: the order in which the first entries of own
  * become whole, in extents that cover them once, and how many ride behind. It can fail on some
