@@ -5,8 +5,8 @@
  * that it leaves nearest to its share of every class: by the squared distances, each as a share of
  * the class's rows. First the test part takes its groups, then validation or the folds divide the
  * others. Where as many groups are left as bins are empty, they go to those: no part stays without.
- * An exact division is a packing problem, and hard; this one is off by less than
- * the largest group as a rule (docs/decisions/0058). */
+ * An exact division is a packing problem, and hard; this one is off by less than the largest group
+ * as a rule (docs/decisions/0058). */
 #include "data.h"
 #include <stdlib.h>
 #include <string.h>
