@@ -6,7 +6,9 @@
 
 Wants the Debian package python3-xgboost. Pixels have 17 values, so both bin them alike, one value a
 bin. `label` says what is learnt from the digit, `missing` that pixels of 0 are missing ones, `weight`
-that row r weighs 1 + r % 3. Margins are those of every `every`-th row.
+that row r weighs 1 + r % 3, `jitter` that pixels are moved by up to 1, each by another number, from a
+generator of a few lines that the test has, too: then there are more values than bins, both divide them by
+quantiles of their own, and only the losses are alike. Margins are those of every `every`-th row.
 """
 import gzip
 import json
@@ -34,6 +36,10 @@ CASES = [
     {"name": "softmax with missing values and weights", "loss": "softmax", "label": "digit",
      "rounds": 10, "max_depth": 3, "learning_rate": 0.3, "l2": 1, "l1": 0, "gamma": 0,
      "min_child_weight": 0.5, "missing": True, "weight": True},
+    {"name": "softmax of real numbers", "loss": "softmax", "label": "digit", "rounds": 10, "max_depth": 4,
+     "learning_rate": 0.3, "l2": 1, "l1": 0, "gamma": 0, "min_child_weight": 1, "jitter": True},
+    {"name": "squared of real numbers", "loss": "squared", "label": "digit", "rounds": 20, "max_depth": 3,
+     "learning_rate": 0.1, "l2": 1, "l1": 0, "gamma": 0, "min_child_weight": 1, "jitter": True},
 ]
 OBJECTIVES = {"squared": "reg:squarederror", "logistic": "binary:logistic",
               "softmax": "multi:softprob"}
@@ -51,8 +57,19 @@ def mean_loss(loss, margins, label, weight):
     return float((each * weight).sum() / weight.sum())
 
 
+def jitter(n):
+    """Numbers in [0, 1)."""
+    state, drawn = 7, numpy.empty(n)
+    for i in range(n):
+        state = (state * 1664525 + 1013904223) % 2**32
+        drawn[i] = state / 2**32
+    return drawn
+
+
 def run(case, table):
     x, digit = table[:, :-1].copy(), table[:, -1]
+    if case.get("jitter"):
+        x = (x + jitter(x.size).reshape(x.shape)).astype(numpy.float32)
     label = digit % 2 if case["label"] == "odd" else digit
     weight = 1 + numpy.arange(len(label)) % 3 if case.get("weight") else numpy.ones(len(label))
     if case.get("missing"):
@@ -67,8 +84,10 @@ def run(case, table):
     booster = xgboost.train(options, data, case["rounds"])
     margins = booster.predict(data, output_margin=True).astype(float)
     nodes = [len(tree.split("\n")) - 1 for tree in booster.get_dump()]
-    return {**case, "nodes": sum(nodes), "mean_loss": mean_loss(case["loss"], margins, label, weight),
-            "margins": [round(float(m), 6) for m in margins[::EVERY].reshape(-1)]}
+    case = {**case, "mean_loss": mean_loss(case["loss"], margins, label, weight)}
+    if case.get("jitter"):
+        return case
+    return {**case, "nodes": sum(nodes), "margins": [round(float(m), 6) for m in margins[::EVERY].reshape(-1)]}
 
 
 def main():

@@ -4,7 +4,8 @@
  * Both bin the digits alike and take the first of equal splits, so trees are the same as long as no
  * two different splits are so nearly equal that rounding decides: xgboost compares gains as
  * floats. Tolerances: margins are sums of up to 20 floats of up to 10, given to six digits after
- * the point, so 2e-5; losses are means of them, 1e-5 of the loss. */
+ * the point, so 2e-5; losses are means of them, 1e-5 of the loss. Real numbers have more values than
+ * bins: cuts differ by some rows each, so the losses of the rows that were learnt by 3 %. */
 #include "trainkit.h"
 #include "gbdtkit.h"
 #include <asy/csv.h>
@@ -48,6 +49,8 @@ static void prepare(struct digits *d, const struct asy_json *node)
 {
     int odd = !strcmp(asy_json_str(asy_json_get(node, "label"), ""), "odd");
     int missing = asy_json_bool(asy_json_get(node, "missing"), 0);
+    int jitter = asy_json_bool(asy_json_get(node, "jitter"), 0);
+    uint32_t state = 7; /* as the script has it */
     int weighted = asy_json_bool(asy_json_get(node, "weight"), 0);
 
     for (size_t r = 0; r < d->n; r++) {
@@ -56,6 +59,10 @@ static void prepare(struct digits *d, const struct asy_json *node)
     }
     for (size_t i = 0; i < d->n * FEATURES; i++)
         d->x[i] = missing && d->pixels[i] == 0 ? NAN : d->pixels[i];
+    for (size_t i = 0; jitter && i < d->n * FEATURES; i++) {
+        state = state * 1664525u + 1013904223u;
+        d->x[i] = (float)((double)d->pixels[i] + (double)state / 4294967296.0);
+    }
 }
 
 static struct asy_gbdt_params params_of(const struct asy_json *node)
@@ -92,18 +99,20 @@ static void compare(const char *name, struct digits *d, const struct asy_json *n
                     const struct asy_gbdt *model)
 {
     const struct asy_json *margins = asy_json_get(node, "margins");
+    double off = margins ? 1e-5 : 0.03;
     double want = asy_json_f64(asy_json_get(node, "mean_loss"), (double)NAN), sum, weight;
     size_t outputs = asy_gbdt_outputs(model), n = 0;
 
     asy_gbdt_predict(model, d->x, d->n, d->margins);
-    for (size_t r = 0; r < d->n; r += every)
+    for (size_t r = 0; margins && r < d->n; r += every)
         for (size_t k = 0; k < outputs; k++, n++)
             T_NEAR(name, (double)d->margins[r * outputs + k],
                    asy_json_f64(asy_json_at(margins, n), (double)NAN), 2e-5);
     T_EQ(name, asy_json_len(margins), n);
     asy_gbdt_loss(model, d->margins, d->label, d->weight, d->n, &sum, &weight);
-    T_NEAR(name, sum / weight, want, 1e-5 * want);
-    T_EQ(name, count_nodes(model), asy_json_i64(asy_json_get(node, "nodes"), -1));
+    T_NEAR(name, sum / weight, want, off * want);
+    if (margins)
+        T_EQ(name, count_nodes(model), asy_json_i64(asy_json_get(node, "nodes"), -1));
 }
 
 static void run_case(struct digits *d, const struct asy_json *node, size_t every)
@@ -142,7 +151,7 @@ static void trees_are_those_of_xgboost(void)
     cases = asy_json_get(root, "cases");
     for (; (node = asy_json_at(cases, n)); n++)
         run_case(d, node, (size_t)asy_json_i64(asy_json_get(root, "every"), 1));
-    T_EQ("cases", n, 6);
+    T_EQ("cases", n, 8);
 out:
     asy_json_destroy(root);
     free(text);
