@@ -425,6 +425,8 @@ void asy__op_one(const struct asy_op *op, const struct asy_op_cpu *cpu,
     case ASY_OP_MEAN_POOL_GRAD:
     case ASY_OP_GLOBAL_MEAN:
     case ASY_OP_GLOBAL_MEAN_GRAD:
+    case ASY_OP_GLOBAL_MAX:
+    case ASY_OP_GLOBAL_MAX_GRAD:
         asy__op_image(op, cpu, rows);
         break;
     case ASY_OP_BATCH_NORM:

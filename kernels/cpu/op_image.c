@@ -141,6 +141,13 @@ void asy__op_image(const struct asy_op *op, const struct asy_op_cpu *cpu, size_t
     case ASY_OP_MEAN_POOL_GRAD:
         mean_pool(op, cpu, rows);
         break;
+    case ASY_OP_GLOBAL_MAX:
+        asy_global_max(rows, op->n[0], op->n[1], in(cpu, op, 0), out(cpu, op, 0));
+        break;
+    case ASY_OP_GLOBAL_MAX_GRAD:
+        asy_global_max_grad(rows, op->n[0], op->n[1], in(cpu, op, 0), in(cpu, op, 1),
+                            in(cpu, op, 2), out(cpu, op, 0));
+        break;
     default:
         global_mean(op, cpu, rows);
         break;

@@ -45,6 +45,33 @@ void asy_global_mean_grad(size_t rows, size_t pixels, size_t channels, const flo
     asy__pool_get()->global_mean_grad(rows, pixels, channels, dy, dx);
 }
 
+void asy_global_max(size_t rows, size_t pixels, size_t channels, const float *x, float *y)
+{
+    for (size_t r = 0; r < rows; r++, y += channels) {
+        memcpy(y, x, channels * sizeof *y);
+        x += channels;
+        for (size_t i = 1; i < pixels; i++, x += channels)
+            for (size_t k = 0; k < channels; k++)
+                y[k] = x[k] > y[k] || x[k] != x[k] ? x[k] : y[k];
+    }
+}
+
+void asy_global_max_grad(size_t rows, size_t pixels, size_t channels, const float *dy,
+                         const float *x, const float *y, float *dx)
+{
+    size_t n = pixels * channels;
+
+    memset(dx, 0, rows * n * sizeof *dx);
+    for (size_t r = 0; r < rows; r++, x += n, dx += n)
+        for (size_t k = 0; k < channels; k++, y++, dy++) {
+            size_t at = k;
+
+            while (at + channels < n && !(x[at] == *y || x[at] != x[at]))
+                at += channels;
+            dx[at] = *dy;
+        }
+}
+
 /* Number k of the window of output `at` (counted over rows, places and channels): where it lies in
  * x, or -1 beyond the image. */
 static ptrdiff_t met(const struct asy_pool *p, size_t at, size_t k)

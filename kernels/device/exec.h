@@ -77,5 +77,5 @@ asy__op_f asy__op_conv, asy__op_conv_dx, asy__op_conv_dw, asy__op_conv_pool,
     asy__op_conv_pool_grad;
 asy__room_f asy__room_conv_dw;
 asy__op_f asy__op_max_pool, asy__op_max_pool_grad, asy__op_mean_pool, asy__op_mean_pool_grad,
-    asy__op_global_mean, asy__op_global_mean_grad;
+    asy__op_global_mean, asy__op_global_mean_grad, asy__op_global_max, asy__op_global_max_grad;
 #endif

@@ -252,3 +252,24 @@ int asy__op_global_mean_grad(const struct asy__pass *pass, const struct asy_op *
     return RUN(pass, err, global_mean_grad, asy__groups(n, 256), 1, 1, ARG_IN(pass, op, 0),
                ARG_OUT(pass, op, 0), ARG_U32(op->n[0]), ARG_U32(op->n[1]), ARG_U64(n));
 }
+
+int asy__op_global_max(const struct asy__pass *pass, const struct asy_op *op,
+                       const struct asy_op_step *step, size_t rows, struct asy_error *err)
+{
+    size_t n = rows * op->n[1];
+
+    (void)step;
+    return RUN(pass, err, global_max, asy__groups(n, 256), 1, 1, ARG_IN(pass, op, 0),
+               ARG_OUT(pass, op, 0), ARG_U32(op->n[0]), ARG_U32(op->n[1]), ARG_U64(n));
+}
+
+int asy__op_global_max_grad(const struct asy__pass *pass, const struct asy_op *op,
+                            const struct asy_op_step *step, size_t rows, struct asy_error *err)
+{
+    size_t n = rows * op->n[1];
+
+    (void)step;
+    return RUN(pass, err, global_max_grad, asy__groups(n, 256), 1, 1, ARG_IN(pass, op, 0),
+               ARG_IN(pass, op, 1), ARG_IN(pass, op, 2), ARG_OUT(pass, op, 0), ARG_U32(op->n[0]),
+               ARG_U32(op->n[1]), ARG_U64(n));
+}

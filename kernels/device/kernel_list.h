@@ -74,7 +74,9 @@
     X(mean_pool, 256)                                                                              \
     X(mean_pool_grad, 256)                                                                         \
     X(global_mean, 256)                                                                            \
-    X(global_mean_grad, 256)
+    X(global_mean_grad, 256)                                                                       \
+    X(global_max, 256)                                                                             \
+    X(global_max_grad, 256)
 
 #define ASY__KERNEL_LIST(X)                                                                        \
     ASY__KERNELS_PRODUCT(X)                                                                        \

@@ -258,8 +258,10 @@ static void check_sequence(struct asy__parse *p)
         asy__problem(p, length->node, "data.length", "is of sequence: text");
     if (!is_text && !is_word(p, "data.sequence", "tokens"))
         return;
-    if (asy__val(p, "run.model")->s && !is_word(p, "run.model", "transformer"))
-        asy__problem(p, sequence->node, "data.sequence", "is for the model transformer, not for %s",
+    if (asy__val(p, "run.model")->s && !is_word(p, "run.model", "transformer") &&
+        !is_word(p, "run.model", "layers"))
+        asy__problem(p, sequence->node, "data.sequence",
+                     "is for the models transformer and layers, not for %s",
                      asy__val(p, "run.model")->s);
     for (size_t i = 0; i < ASY_ARRAY_LEN(of_numbers); i++) {
         struct asy__value *value = asy__val(p, of_numbers[i]);

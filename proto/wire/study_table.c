@@ -112,7 +112,7 @@ const struct asy__row asy__rows[] = {
     { "data.scale", ASY__WORD, ASY__FOR_MODEL, .words = "standard|minmax|none",
       .fallback = "standard", .help = "how numbers are scaled, learnt from the training part" },
     { "data.sequence", ASY__WORD, ASY__FOR_MODEL, .words = "none|tokens|text", .absent = "none",
-      .help = "rows are sequences, for the model transformer. tokens: the columns beside the label "
+      .help = "rows are sequences, for the models transformer and layers. tokens: the columns beside the label "
               "are numbers of tokens in their order, empty or below zero behind a row's end; text: "
               "there is one, and its characters are the tokens" },
     { "data.length", ASY__INT, ASY__FOR_MODEL, .min = 1, .max = 8192, .absent = "256",
@@ -692,12 +692,19 @@ const struct asy__row asy__rows[] = {
       .help = "pixels of border that belong to no image; at most half the window" },
     { "global_mean", ASY__FLAG, .group = "layer global_mean",
       .help = "the mean of each channel of an image; just global_mean will do" },
+    { "global_max", ASY__FLAG, .group = "layer global_max",
+      .help = "the greatest of each channel of an image; just global_max will do" },
+    { "embed", ASY__INT, .group = "layer embed", .min = 1, .max = 65536,
+      .help = "a learnt vector of so many numbers for each token of a row, plus one for its place; "
+              "takes the features of rows that are sequences (data.sequence)" },
     { "attention", ASY__INT, .group = "layer attention", .min = 1, .max = 1024,
       .help = "multi-head attention between the vectors of a row, by so many heads; takes query, "
               "key and value side by side (a dense layer of three times the width) and gives a "
               "third of that" },
     { "dropout", ASY__NUMBER, .group = "layer attention", .min = 0, .max = 0.99, .absent = "0",
       .help = "share of its weights that are left out of a training step" },
+    { "causal", ASY__FLAG, .group = "layer attention", .absent = "all vectors",
+      .help = "each vector sees those before it and itself alone" },
     { "name", ASY__NAME, .group = "layer any", .absent = "none",
       .help = "by which later layers find its output" },
     { "from", ASY__NAME, .group = "layer any", .absent = "the layer before",

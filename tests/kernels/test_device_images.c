@@ -149,6 +149,26 @@ static void means_of_images_are_those_of_the_cpu(void)
     }
 }
 
+static void the_greatest_of_images_are_those_of_the_cpu(void)
+{
+    /* images, pixels, channels */
+    static const size_t shapes[][3] = { { 1, 1, 1 }, { 3, 49, 5 }, { 7, 2, 130 }, { 30, 33, 64 } };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(shapes); i++) {
+        size_t y = shapes[i][0] * shapes[i][2], x = y * shapes[i][1];
+        struct device_case c = {
+            .name = "the greatest", .rows = shapes[i][0], .tol = 0, .n_ops = 2,
+            .n = { 0, x, 0, 0, 0, 2 * y + x + 1 },
+            .ops = { { .kind = ASY_OP_GLOBAL_MAX, .per_row = 1,
+                       .n = { shapes[i][1], shapes[i][2] }, .in = { X(0) }, .out = { W(0) } },
+                     { .kind = ASY_OP_GLOBAL_MAX_GRAD, .per_row = 1,
+                       .n = { shapes[i][1], shapes[i][2] }, .in = { W(y), X(0), W(0) },
+                       .out = { W(2 * y + 1) } } } };
+
+        case_run(&c);
+    }
+}
+
 /* Pixels are counted in 32 bits; nothing is launched, so no memory is needed. */
 static void more_images_than_can_be_counted_are_refused(void)
 {
@@ -178,4 +198,5 @@ static void close_device(void)
 T_MAIN("device-images", T_TEST(convolutions_are_those_of_the_cpu),
        T_TEST(convolutions_with_pooling_are_those_of_the_cpu), T_TEST(pooling_is_that_of_the_cpu),
        T_TEST(means_of_images_are_those_of_the_cpu),
+       T_TEST(the_greatest_of_images_are_those_of_the_cpu),
        T_TEST(more_images_than_can_be_counted_are_refused), T_TEST(close_device))

@@ -457,7 +457,7 @@ static void mistakes_are_named_with_their_place(void)
           "data.split.group: is of tables, not of a text" },
         { "sequences of a table",
           HEAD MODEL_RUN "data: {file: x, sequence: text}\n" OBJECTIVE PARAMS BUDGET,
-          "data.sequence: is for the model transformer, not for mlp" },
+          "data.sequence: is for the models transformer and layers, not for mlp" },
         { "scaled tokens",
           HEAD MODEL_RUN "data: {file: x, sequence: tokens, scale: none}\n" OBJECTIVE PARAMS BUDGET,
           "data.scale: has no use for tokens, whose numbers are names" },

@@ -68,7 +68,7 @@ static const struct {
         { ASY__MAX_POOL, .kernel = 3, .stride = 2, .pad = 1 },
         { ASY__MEAN_POOL, .kernel = 3, .stride = 2, .pad = 1 },
         { ASY__DENSE, .width = 5 },
-        { ASY__GLOBAL_MEAN },
+        { ASY__GLOBAL_MAX },
         { ASY__DENSE, .width = CLASSES } } },
     { "lines", { 1, 9, 2 }, 1, 0, 5, {
         { ASY__CONV, .width = 4, .kernel = 3, .pad = 1 },

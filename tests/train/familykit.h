@@ -62,6 +62,9 @@ static const struct example {
       "{\"flatten\":true},{\"act\":\"softmax\"},{\"dense\":20,\"act\":\"softmax\"}]}" },
     { "transformer that drops weights", "transformer", TABLE, 40, 0.05,
       "{\"d_model\":12,\"heads\":2,\"blocks\":1,\"tokens\":8,\"attention_dropout\":0.3}" },
+    { "layers of tokens", "layers", TABLE, 100, 0.05,
+      "{\"layers\":[{\"tokens\":10},{\"dense\":12},{\"attention\":2,\"causal\":true},"
+      "{\"dense\":9,\"act\":\"tanh\"},{\"global_max\":true},{\"dense\":7,\"act\":\"silu\"}]}" },
     { "mlp binary, smoothing", "mlp", TWO, 9, 0.05,
       "{\"hidden\":20,\"layers\":1,\"loss\":\"binary\",\"label_smoothing\":0.1,"
       "\"class_balance\":1}" },

@@ -256,6 +256,15 @@ static void shadow_global_mean(const struct asy__layer *layer, const double *x, 
         y[i % n] += x[i] / (double)pixels;
 }
 
+static void shadow_global_max(const struct asy__layer *layer, const double *x, double *y)
+{
+    size_t n = layer->out.channels, size = asy__shape_size(layer->in[0]);
+
+    memcpy(y, x, n * sizeof *y);
+    for (size_t i = n; i < size; i++)
+        y[i % n] = fmax(y[i % n], x[i]);
+}
+
 static void shadow_layer(const struct asy__net *net, const struct asy__layer *layer, size_t row,
                          const double *params, const double *const *x, double *y)
 {
@@ -301,6 +310,9 @@ static void shadow_layer(const struct asy__net *net, const struct asy__layer *la
         break;
     case ASY__GLOBAL_MEAN:
         shadow_global_mean(layer, x[0], y);
+        break;
+    case ASY__GLOBAL_MAX:
+        shadow_global_max(layer, x[0], y);
         break;
     case ASY__TOKENS:
     case ASY__FLATTEN:
@@ -610,6 +622,8 @@ static const struct {
     { "pools", { 4, 5, 1 }, 6,
       { CONV(2, 2, 1, TANH), POOL(MAX, 3, 2, 1), CONV(3, 3, 1, TANH), POOL(MEAN, 2, 1, 1),
         { .kind = ASY__GLOBAL_MEAN }, DENSE(3, NONE) } },
+    { "the greatest", { 3, 3, 1 }, 3,
+      { CONV(3, 2, 1, TANH), { .kind = ASY__GLOBAL_MAX }, DENSE(3, NONE) } },
     { "a block and what goes around it", { 4, 4, 2 }, 6,
       { CONV(3, 3, 1, TANH), CONV(4, 3, 1, TANH, .stride = 2), CONV(4, 3, 1, NONE),
         CONV(4, 1, 0, NONE, .stride = 2, .from = { 1 }), SUM(2, 3),

@@ -442,6 +442,9 @@ CASES = [
         "d_model": 8, "heads": 2, "blocks": 1}),
     Case("tokens", "transformer", ["token"] * 6, "digits", gaps=["", -1], sequence="tokens",
          params={"d_model": 8, "heads": 2, "blocks": 2}, c="C is for rows of a table"),
+    Case("embedded", "layers", ["token"] * 6, "digits", gaps=["", -1], sequence="tokens",
+         layers=[{"embed": 8}, {"dense": 12}, {"attention": 2, "causal": True}, {"global_max": True}],
+         c="C is for rows of a table"),
     Case("pictures", "cnn", ["number"] * 36, "three", params={
         "filters": 4, "hidden": 5}),
     Case("pictures-residual", "cnn", ["number"] * 64, "value", params={

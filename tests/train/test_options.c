@@ -59,7 +59,8 @@ static void both_know_the_same_layers(void)
 {
     static const char *const kinds[] = { "dense", "act", "dropout", "norm", "add", "flatten",
                                          "tokens", "place", "image", "conv", "max_pool",
-                                         "mean_pool", "global_mean", "attention", "any" };
+                                         "mean_pool", "global_mean", "global_max", "embed",
+                                         "attention", "any" };
 
     for (size_t k = 0; k < ASY_ARRAY_LEN(kinds); k++) {
         char group[32];
@@ -440,6 +441,7 @@ static int try_values(const struct asy__hyper *hyper, const char *name, int popu
     static const char *const values[] = {
         "0.25", "1", "2", "5", "17", "true", "\"layer\"", "\"batch\"", "\"valid\"", "\"mean\"",
         "\"none\"", "\"silu\"", "\"adam\"", "\"sgd\"", "\"cosine\"", "\"quantile\"", "\"bf16\"",
+        "{\"cat\":2}",
     };
     struct asy_buf plain, plain_all, text, all;
     char params[200];

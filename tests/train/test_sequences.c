@@ -335,6 +335,26 @@ out:
     tear_down(b);
 }
 
+/* By a network that is listed: one token among the others decides, wherever it stands. */
+static void listed_layers_embed_tokens(void)
+{
+    struct bench *b = &bench;
+
+    if (!set_up(b) || !write_rows(b, ""))
+        goto out;
+    if (T_OK(train(b, "layers", "\"sequence\":\"tokens\"", "val_loss", 30,
+                   "\"lr\":0.01,\"layers\":[{\"embed\":12},{\"dense\":16,\"act\":\"relu\"},"
+                   "{\"global_max\":true}]", "", NULL), &b->err))
+        T_TRUE(seen.accuracy > 0.97);
+    T_TRUE(train(b, "layers", "\"sequence\":\"tokens\"", "val_loss", 2,
+                 "\"layers\":[{\"dense\":4}]", "", NULL) < 0);
+    T_HAS("not embedded", b->err.text, "rows of tokens (data.sequence) need {embed: N}");
+    T_TRUE(train(b, "layers", "\"missing\":\"mean\"", "val_loss", 2, "\"layers\":[{\"embed\":4}]", "", NULL) < 0);
+    T_HAS("numbers", b->err.text, "layers[0].embed: rows are numbers, not tokens (data.sequence)");
+out:
+    tear_down(b);
+}
+
 /* The word decides, wherever it stands; characters that were not there count as nothing. */
 static void texts_are_told_apart(void)
 {
@@ -365,7 +385,7 @@ static void texts_are_told_apart(void)
     T_HAS("two columns", b->err.text, "text is of one column, and 'id' is another");
     T_TRUE(train(b, "mlp", "\"sequence\":\"text\",\"exclude\":[\"id\"]", "val_loss", 2, "", "",
                  NULL) < 0);
-    T_HAS("mlp", b->err.text, "are for the model transformer, not for mlp");
+    T_HAS("mlp", b->err.text, "are for the models transformer and layers, not for mlp");
     T_TRUE(train(b, "transformer", "\"sequence\":\"tokens\"", "val_loss", 2, LABELLED, "",
                  NULL) < 0);
     T_HAS("texts", b->err.text, "tokens are numbers, which column 'review' has not");
@@ -474,7 +494,7 @@ static void what_does_not_fit_is_refused(void)
 
 T_MAIN("sequences", T_TEST(what_follows_is_learnt), T_TEST(a_model_writes_on),
        T_TEST(numbers_go_on_as_numbers), T_TEST(a_model_of_rows_writes_nothing),
-       T_TEST(rows_of_tokens_are_told_apart), T_TEST(texts_are_told_apart),
-       T_TEST(a_schema_of_other_ids_is_refused),
+       T_TEST(rows_of_tokens_are_told_apart), T_TEST(listed_layers_embed_tokens),
+       T_TEST(texts_are_told_apart), T_TEST(a_schema_of_other_ids_is_refused),
        T_TEST(an_interruption_leaves_no_trace),
        T_TEST(what_does_not_fit_is_refused))

@@ -108,6 +108,10 @@ enum asy_op_kind {
     ASY_OP_GLOBAL_MEAN,
     /* dy -> dx. n: as before. */
     ASY_OP_GLOBAL_MEAN_GRAD,
+    /* x [rows][pixels][channels] -> y [rows][channels]: the greatest. n: pixels, channels. */
+    ASY_OP_GLOBAL_MAX,
+    /* dy, x, y -> dx: to the first pixel that is the greatest. n: as before. */
+    ASY_OP_GLOBAL_MAX_GRAD,
     /* x [rows][n], scale [n], shift [n] -> y, stats (asy_batch_stats_len()), running mean and
      * variance [n] (moved), and room for two sums of asy_batch_sums_len() doubles; y may be x.
      * value: epsilon. n: n. The batch's sums are joined (struct asy_op_cpu). */

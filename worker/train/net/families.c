@@ -22,9 +22,9 @@ int asy__family_check(enum asy__family family, const struct asy__schema *schema,
 {
     int wants = family == ASY__GPT, has = schema->vocabulary > 0;
 
-    if (schema->ids && family != ASY__TRANSFORMER)
+    if (schema->ids && family != ASY__TRANSFORMER && family != ASY__LAYERS)
         return asy_fail(err, ASY_E_INVAL, "run: rows that are sequences (data.sequence) are for "
-                        "the model transformer, not for %s", asy__family_name(family));
+                        "the models transformer and layers, not for %s", asy__family_name(family));
     if (wants == has)
         return 0;
     return asy_fail(err, ASY_E_INVAL, "run: the model %s learns from %s, and the data are %s",
@@ -228,6 +228,38 @@ static int check_augment(const struct asy__hyper *hyper, const struct asy__net *
     return 0;
 }
 
+/* Embeddings learn which tokens there are; rows of tokens have nothing else that takes them. */
+static int embed_tokens(const struct asy__schema *schema, struct asy__layer_desc *layers, size_t n,
+                        struct asy__net_options *options, struct asy_error *err)
+{
+    size_t found = 0;
+
+    for (size_t l = 0; l < n; l++)
+        if (layers[l].kind == ASY__EMBED) {
+            if (!schema->ids)
+                return asy_fail(err, ASY_E_INVAL, "layers[%zu].embed: rows are numbers, not tokens "
+                                "(data.sequence)", l);
+            layers[l].vocabulary = schema->ids;
+            layers[l].spread = 1 / sqrt((double)layers[l].width);
+            found++;
+        }
+    if (!schema->ids)
+        return 0;
+    options->features = (struct asy__shape){ 1, schema->n_features, 1 };
+    return found ? 0 : asy_fail(err, ASY_E_INVAL, "layers: rows of tokens (data.sequence) need "
+                                "{embed: N} to begin with");
+}
+
+static int list_layers(const struct asy__hyper *hyper, const struct asy__schema *schema,
+                       struct asy__net_options *options, struct asy__layer_desc **ret, size_t *ret_n,
+                       struct asy_error *err)
+{
+    int rc = asy__layers_read(hyper->list, hyper->values, asy__loss_outputs(hyper, schema), ret,
+                              ret_n, err);
+
+    return rc < 0 ? rc : embed_tokens(schema, *ret, *ret_n, options, err);
+}
+
 int asy__family_net_of(const struct asy__hyper *hyper, const struct asy__schema *schema,
                        size_t train_rows, size_t eval_rows, size_t parties,
                        struct asy__net **ret_net, struct asy_error *err)
@@ -256,8 +288,7 @@ int asy__family_net_of(const struct asy__hyper *hyper, const struct asy__schema 
     else if (hyper->family == ASY__CNN)
         rc = list_cnn(hyper, schema, &options.features, few, &n, err);
     else
-        rc = asy__layers_read(hyper->list, hyper->values, asy__loss_outputs(hyper, schema),
-                              &listed, &n, err);
+        rc = list_layers(hyper, schema, &options, &listed, &n, err);
     if (rc == 0)
         rc = asy__net_create(listed ? listed : few, n, &options, &net, err);
     if (rc == 0 && (rc = check_augment(hyper, net, err)) < 0)

@@ -20,6 +20,7 @@ enum type {
     ACT,         /* its activation; max: whether none is one */
     NORM,        /* which one */
     FLAG,        /* true */
+    SWITCH,      /* true, which sets an int of the description */
     FROM, NAME,  /* another layer's name; its own */
 };
 
@@ -61,8 +62,11 @@ static const struct kind {
                                      { "stride", COUNT, AT(stride), 1, ASY_POOL_MAX },
                                      { "pad", COUNT, AT(pad), 0, ASY_POOL_MAX / 2 } } },
     { "global_mean", ASY__GLOBAL_MEAN, { { "global_mean", FLAG } } },
+    { "global_max", ASY__GLOBAL_MAX, { { "global_max", FLAG } } },
+    { "embed", ASY__EMBED, { { "embed", COUNT, AT(width), 1, 65536 } } },
     { "attention", ASY__ATTENTION, { { "attention", COUNT, AT(heads), 1, 1024 },
-                                     { "dropout", REAL, AT(rate), 0, 0.99 } } },
+                                     { "dropout", REAL, AT(rate), 0, 0.99 },
+                                     { "causal", SWITCH, AT(causal) } } },
     { "any", ASY__LAYER_KINDS, { { "name", NAME }, { "from", FROM, 0 } } },
 };
 #define ANY (&kinds[ASY_ARRAY_LEN(kinds) - 1])
@@ -241,6 +245,9 @@ static int read_option(struct builder *b, const struct option *option, const str
     case NORM:
         return read_norm(b, option, node, layer);
     case FLAG:
+        return asy_json_bool(node, 0) ? 0 : refuse(b, option->name, "true is wanted");
+    case SWITCH:
+        *(int *)((char *)layer + option->offset) = asy_json_bool(node, 0);
         return asy_json_bool(node, 0) ? 0 : refuse(b, option->name, "true is wanted");
     case FROM:
         return read_from(b, option, node, layer);

@@ -32,6 +32,7 @@ static const struct asy__layer_type *const types[ASY__LAYER_KINDS] = {
     [ASY__MEAN_POOL] = &asy__layer_mean_pool,
     [ASY__BATCH_NORM] = &asy__layer_batch_norm,
     [ASY__GLOBAL_MEAN] = &asy__layer_global_mean,
+    [ASY__GLOBAL_MAX] = &asy__layer_global_max,
 };
 
 #define EVAL_WORK ((size_t)4 << 20) /* floats that evaluation takes beyond those of a single row */

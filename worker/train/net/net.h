@@ -43,6 +43,7 @@ enum asy__layer_kind {
     ASY__MEAN_POOL,
     ASY__BATCH_NORM,  /* of each channel over the batch */
     ASY__GLOBAL_MEAN, /* of each channel of an image: a vector */
+    ASY__GLOBAL_MAX,
     ASY__LAYER_KINDS,
 };
 #define ASY__LAYER_INS 2

@@ -33,7 +33,7 @@ extern const struct asy__layer_type asy__layer_dense, asy__layer_add, asy__layer
     asy__layer_act, asy__layer_dropout, asy__layer_layer_norm, asy__layer_tokens,
     asy__layer_place, asy__layer_embed, asy__layer_unembed, asy__layer_attention,
     asy__layer_image, asy__layer_batch_norm, asy__layer_conv, asy__layer_max_pool,
-    asy__layer_mean_pool, asy__layer_global_mean;
+    asy__layer_mean_pool, asy__layer_global_mean, asy__layer_global_max;
 
 /* ---- in shape() ---- */
 

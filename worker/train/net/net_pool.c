@@ -97,7 +97,8 @@ static struct asy_op global_op(const struct asy__layer *layer, enum asy_op_kind 
 
 static void global_forward(struct asy__plan *plan, struct asy__layer *layer)
 {
-    struct asy_op op = global_op(layer, ASY_OP_GLOBAL_MEAN);
+    struct asy_op op = global_op(layer, layer->desc.kind == ASY__GLOBAL_MAX ? ASY_OP_GLOBAL_MAX
+                                                                            : ASY_OP_GLOBAL_MEAN);
 
     layer->y = asy__plan_value(plan, asy__shape_size(layer->out), 0);
     op.in[0] = asy__plan_x(plan, layer, 0);
@@ -105,10 +106,19 @@ static void global_forward(struct asy__plan *plan, struct asy__layer *layer)
     asy__plan_emit(plan, &op);
 }
 
-static void global_backward(struct asy__plan *plan, struct asy__layer *layer)
+static void global_mean_backward(struct asy__plan *plan, struct asy__layer *layer)
 {
     struct asy_op op = global_op(layer, ASY_OP_GLOBAL_MEAN_GRAD);
 
+    give(plan, layer, &op);
+}
+
+static void global_max_backward(struct asy__plan *plan, struct asy__layer *layer)
+{
+    struct asy_op op = global_op(layer, ASY_OP_GLOBAL_MAX_GRAD);
+
+    op.in[1] = asy__plan_x(plan, layer, 0);
+    op.in[2] = layer->y;
     give(plan, layer, &op);
 }
 
@@ -122,5 +132,9 @@ const struct asy__layer_type asy__layer_mean_pool = {
 };
 const struct asy__layer_type asy__layer_global_mean = {
     .name = "global_mean", .ins = 1,
-    .shape = global_shape, .forward = global_forward, .backward = global_backward,
+    .shape = global_shape, .forward = global_forward, .backward = global_mean_backward,
+};
+const struct asy__layer_type asy__layer_global_max = {
+    .name = "global_max", .ins = 1,
+    .shape = global_shape, .forward = global_forward, .backward = global_max_backward,
 };

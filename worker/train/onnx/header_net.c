@@ -134,6 +134,15 @@ static const char mean_text[] =
     "        y[k] = sum / (float)pixels;\n"
     "    }\n}\n";
 
+static const char max_text[] =
+    "\nstatic inline void @_max(int pixels, int channels, const float *x, float *y)\n{\n"
+    "    int i, k;\n\n"
+    "    for (k = 0; k < channels; k++) {\n"
+    "        y[k] = x[k];\n"
+    "        for (i = 1; i < pixels; i++)\n"
+    "            y[k] = x[i * channels + k] > y[k] ? x[i * channels + k] : y[k];\n"
+    "    }\n}\n";
+
 static const char *activation(enum asy_act act)
 {
     switch (act) {
@@ -256,9 +265,11 @@ static void call_pool(struct asy__writer *w, const struct turn *t)
                  d->stride ? d->stride : d->kernel, d->pad, t->x[0], t->l);
 }
 
-static void call_mean(struct asy__writer *w, const struct turn *t)
+/* Of each channel over the pixels. */
+static void call_global(struct asy__writer *w, const struct turn *t)
 {
-    asy_buf_addf(w->to, "    %s_mean(%zu, %zu, %s, y%zu);\n", w->name,
+    asy_buf_addf(w->to, "    %s_%s(%zu, %zu, %s, y%zu);\n", w->name,
+                 t->layer->desc.kind == ASY__GLOBAL_MAX ? "max" : "mean",
                  asy__shape_vectors(t->layer->in[0]), t->layer->in[0].channels, t->x[0], t->l);
 }
 
@@ -282,7 +293,8 @@ static const struct kind {
     [ASY__CONV] = { 1, conv_text, call_conv },
     [ASY__MAX_POOL] = { 1, pool_text, call_pool },
     [ASY__MEAN_POOL] = { 1, pool_text, call_pool },
-    [ASY__GLOBAL_MEAN] = { 1, mean_text, call_mean },
+    [ASY__GLOBAL_MEAN] = { 1, mean_text, call_global },
+    [ASY__GLOBAL_MAX] = { 1, max_text, call_global },
 };
 
 int asy__header_net_check(const struct asy__net *net, struct asy_error *err)

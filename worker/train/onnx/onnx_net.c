@@ -241,8 +241,9 @@ static const char *batch_norm(struct asy__graph *g, const struct asy__model *mod
     return flat ? y : from_image(g, model, y, layer->out);
 }
 
-static const char *global_mean(struct asy__graph *g, const struct asy__model *model,
-                               const struct asy__layer *layer, const char *const *x)
+/* The mean or the greatest of each channel. */
+static const char *global(struct asy__graph *g, const struct asy__model *model,
+                          const struct asy__layer *layer, const char *const *x)
 {
     size_t n = rank_of(model, layer->in[0]) - 2; /* dimensions of pixels */
     const char *y;
@@ -250,7 +251,8 @@ static const char *global_mean(struct asy__graph *g, const struct asy__model *mo
 
     if (n == 0)
         return x[0];
-    y = ASY__NODE(g, "ReduceMean", x[0]);
+    y = layer->desc.kind == ASY__GLOBAL_MAX ? ASY__NODE(g, "ReduceMax", x[0])
+                                            : ASY__NODE(g, "ReduceMean", x[0]);
     if ((axes = asy__graph_attr_ints(g, "axes", n)))
         for (size_t i = 0; i < n; i++)
             axes[i] = (int64_t)i + 1;
@@ -393,7 +395,8 @@ static const emit_f emitters[ASY__LAYER_KINDS] = {
     [ASY__CONV] = conv,
     [ASY__MAX_POOL] = pool,
     [ASY__MEAN_POOL] = pool,
-    [ASY__GLOBAL_MEAN] = global_mean,
+    [ASY__GLOBAL_MEAN] = global,
+    [ASY__GLOBAL_MAX] = global,
     [ASY__BATCH_NORM] = batch_norm,
 };
 
