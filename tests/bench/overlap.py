@@ -73,7 +73,7 @@ def main():
     sys.argv[1:] = [os.path.abspath(args.bin), os.path.dirname(os.path.dirname(HERE))]  # for the harness
     sys.path.insert(0, os.path.join(HERE, "..", "system"))
     how = (["--tiny"] if args.tiny else ["--quick"] if args.quick else []) + (["--bf16"] if args.wire == "bf16" else [])
-    row = {"name": "ddp.overlap", "case": "2 bf16" if args.wire == "bf16" else "2", "value": None, "unit": "1"}
+    row = {"name": "ddp.overlap", "case": "2-bf16" if args.wire == "bf16" else "2", "value": None, "unit": "1"}
     try:
         import hosts
 

@@ -299,8 +299,9 @@ def runs_print_every_row():
             raise AssertionError(f"no good model: {row}")
 
 
-def a_sum_on_its_way_prints_its_row():
-    done = subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "overlap.py"), BIN, "--tiny"],
+def check_overlap(wire, bytes_each):
+    done = subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "overlap.py"), BIN, "--tiny",
+                           "--wire", wire],
                           text=True, capture_output=True)
     if done.returncode != 0:
         raise AssertionError(f"exit {done.returncode}: {done.stderr}")
@@ -311,6 +312,13 @@ def a_sum_on_its_way_prints_its_row():
         raise LeftOut(row["why"])
     if row["value"] is None or row["pass_ms"] <= 0 or not 0 < row["gbit_per_s"] < 1.1:
         raise AssertionError(f"{row}")
+    if row["bytes"] // ((784 * 512 + 512 * 256 + 2560) * bytes_each) != 1:
+        raise AssertionError(f"{wire} in {row['bytes']} bytes")
+
+
+def a_sum_on_its_way_prints_its_row():
+    check_overlap("fp32", 4)
+    check_overlap("bf16", 2)
 
 
 def the_digits_are_divided_as_by_the_engine():
