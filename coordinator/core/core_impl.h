@@ -634,23 +634,31 @@ void asy__gpus_occupy(struct asy__worker *worker, const struct asy__gpu_part *pa
 ASY_MUST_CHECK int asy__gpu_parts_copy(const struct asy_placement *placement,
                                        struct asy__gpu_part **ret_parts);
 void asy__gpu_parts_free(struct asy__gpu_part *parts, size_t n);
+/* How many ranks of an attempt its GPUs could hold, and hold now, with those that are held counted
+ * as taken or not; UINT64_MAX: the study wants none. */
+uint64_t asy__gpus_ranks_could(const struct asy__worker *worker, const struct asy__study *study);
+uint64_t asy__gpus_ranks_free(const struct asy__worker *worker, const struct asy__study *study,
+                              int held);
 /* How many more attempts its GPUs hold; UINT64_MAX: the study wants none. */
 uint64_t asy__gpus_fit(const struct asy__worker *worker, const struct asy__study *study);
 /* Whether they hold one more beside what is held for points that samplers compute. */
 int asy__gpus_unheld(const struct asy__worker *worker, const struct asy__study *study);
-/* Holds what one attempt needs, on a worker that has it; and gives all that is held back. */
+/* Holds what so many ranks of an attempt need, on a worker that has it; and gives all that is held back. */
 void asy__gpus_hold(struct asy_core *core, struct asy__worker *worker,
-                    const struct asy__study *study);
+                    const struct asy__study *study, uint32_t ranks);
 void asy__gpus_unhold(struct asy__worker *worker);
 /* Whether they would hold one if nothing ran. */
 int asy__gpus_could(const struct asy__worker *worker, const struct asy__study *study);
 size_t asy__gpus_unused(const struct asy__worker *worker);
-/* Chooses GPUs and cores, rank by rank, on a worker that has both; adds them to the placement. */
+/* Chooses GPUs and cores for the ranks of the placement, one by one, on a worker that has both; adds
+ * them to it. */
 void asy__gpus_place(struct asy_core *core, const struct asy__worker *worker,
                      const struct asy__study *study, uint8_t *taken, uint32_t *cores,
                      struct asy_placement *ret);
 /* "2 GPUs", "0.5 of a GPU": what one trial asks for. */
 const char *asy__gpus_text(const struct asy__study *study, char *text, size_t n);
+/* ", 1 GPU", ", 0.5 of a GPU": what one rank asks for; "": none. */
+const char *asy__gpus_each(const struct asy__study *study, char *text, size_t n);
 /* "1 of its 4 is unused": what is left for such a trial. */
 const char *asy__gpus_left(const struct asy__worker *worker, const struct asy__study *study,
                            char *text, size_t n);
@@ -738,6 +746,9 @@ struct asy__seat {                    /* where ranks of a trial go */
 uint32_t asy__ranks_could(const struct asy__worker *worker, const struct asy__study *study);
 uint32_t asy__ranks_free(const struct asy__worker *worker, const struct asy__study *study,
                          uint32_t held);
+/* The second as if GPUs were no matter. */
+uint32_t asy__ranks_beside_gpus(const struct asy__worker *worker, const struct asy__study *study,
+                                uint32_t held);
 /* It has several ranks, which several workers could hold, and no one that lasts all of them. */
 int asy__spans(const struct asy_core *core, const struct asy__study *study);
 /* How few workers could ever hold it; 0: not even all. */

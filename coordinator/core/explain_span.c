@@ -7,7 +7,8 @@
 
 struct tally { /* ranks, over the workers that serve the study's owner */
     uint32_t connected;
-    uint64_t could, ready, now, cores_now; /* cores_now: as if memory were no matter */
+    uint64_t could, ready, now;
+    uint64_t cores_now, beside_now; /* as if memory and GPUs, or GPUs, were no matter */
     const struct asy__worker *out, *silent, *leaves, *late; /* could hold some, and do not now */
 };
 
@@ -26,6 +27,7 @@ static void count(const struct asy_core *core, const struct asy__worker *w,
         y->ready += could;
         y->now += asy__ranks_free(w, s, 0);
         y->cores_now += asy__worker_free(w) / s->spec->cores;
+        y->beside_now += asy__ranks_beside_gpus(w, s, 0);
     } else if (w->fit) {
         y->out = w;
     } else if (w->suspect) {
@@ -70,23 +72,27 @@ enum asy_cause asy__why_span_waits(const struct asy_core *core, struct asy__stud
     const struct asy__study *first;
     const struct asy__worker *w;
     struct tally y = { 0 };
+    char gpus[48];
 
+    asy__gpus_each(s, gpus, sizeof gpus);
     asy__each(w, &core->all_workers, struct asy__worker, node)
         if (asy__worker_serves(w, s))
             count(core, w, s, &y);
     if (y.could < ranks) {
-        snprintf(text, n, "asks for %" PRIu32 " ranks of %" PRIu32 " core%s and %" PRIu64
+        snprintf(text, n, "asks for %" PRIu32 " ranks of %" PRIu32 " core%s%s and %" PRIu64
                  " MiB; all %" PRIu32 " workers together hold %" PRIu64, ranks, cores,
-                 ASY_S(cores), s->spec->memory >> 20, y.connected, y.could);
+                 ASY_S(cores), gpus, s->spec->memory >> 20, y.connected, y.could);
         return ASY_CAUSE_TOO_LARGE;
     }
     if (y.ready < ranks)
         return not_ready(core, s, &y, text, n);
     if ((first = asy__ahead_of(core, s)))
         return asy__why_behind(core, s, first, text, n);
-    snprintf(text, n, "needs room for %" PRIu32 " ranks of %" PRIu32 " core%s and %" PRIu64
+    snprintf(text, n, "needs room for %" PRIu32 " ranks of %" PRIu32 " core%s%s and %" PRIu64
              " MiB at once, on as few workers as could hold them; %" PRIu64 " of %" PRIu64
-             " places are free", ranks, cores, ASY_S(cores), s->spec->memory >> 20, y.now,
+             " places are free", ranks, cores, ASY_S(cores), gpus, s->spec->memory >> 20, y.now,
              y.ready);
+    if (y.beside_now >= ranks && y.now < ranks)
+        return ASY_CAUSE_NO_GPU;
     return y.cores_now >= ranks && y.now < ranks ? ASY_CAUSE_NO_MEMORY : ASY_CAUSE_NO_CORES;
 }

@@ -123,8 +123,15 @@ static enum asy_cause of_gang(const struct asy_core *core, const struct asy__wor
                               struct asy__study *s, char *text, size_t n)
 {
     int waits = s->state == ASY_STUDY_RUNNING && asy__has_ready(core, s);
+    char gpus[48], left[80];
     enum asy_cause cause;
 
+    if (waits && asy__ranks_free(w, s, 0) == 0 && asy__ranks_beside_gpus(w, s, 0) > 0) {
+        snprintf(text, n, "study '%s' needs %s for one of its %" PRIu32 " ranks; %s", s->name,
+                 asy__gpus_each(s, gpus, sizeof gpus) + 2, s->spec->ranks,
+                 asy__gpus_left(w, s, left, sizeof left));
+        return ASY_CAUSE_NO_GPU;
+    }
     if (waits && asy__ranks_free(w, s, 0) == 0) {
         snprintf(text, n, "study '%s' needs %" PRIu32 " free core%s for one of its %" PRIu32
                  " ranks, it has %" PRIu32 " of %" PRIu32, s->name, s->spec->cores,

@@ -158,18 +158,31 @@ static uint32_t taken_of(const struct asy__gpu *gpu, enum taken what)
     return what == NOTHING ? 0 : what == USED ? gpu->used : gpu->used + gpu->held;
 }
 
-/* Trials that fit at once. */
-static uint64_t fits_times(const struct asy__worker *w, const struct asy__study *s, enum taken what)
+static uint64_t ranks_in(const struct asy__worker *w, const struct asy__study *s, enum taken what)
 {
-    uint64_t n = 0, per_trial = ranks_of(s);
+    uint64_t n = 0;
 
     if (s->spec->gpus == 0)
         return UINT64_MAX;
     for (size_t i = 0; i < w->n_gpus; i++)
         n += times(&w->gpus[i], s, taken_of(&w->gpus[i], what));
-    if (!shares(s))
-        per_trial *= s->spec->gpus / ASY_GPU_WHOLE;
-    return n / per_trial;
+    return shares(s) ? n : n / (s->spec->gpus / ASY_GPU_WHOLE);
+}
+
+uint64_t asy__gpus_ranks_could(const struct asy__worker *w, const struct asy__study *s)
+{
+    return ranks_in(w, s, NOTHING);
+}
+
+uint64_t asy__gpus_ranks_free(const struct asy__worker *w, const struct asy__study *s, int held)
+{
+    return ranks_in(w, s, held ? USED_AND_HELD : USED);
+}
+
+/* Trials that fit at once. */
+static uint64_t fits_times(const struct asy__worker *w, const struct asy__study *s, enum taken what)
+{
+    return s->spec->gpus == 0 ? UINT64_MAX : ranks_in(w, s, what) / ranks_of(s);
 }
 
 uint64_t asy__gpus_fit(const struct asy__worker *w, const struct asy__study *s)
@@ -204,6 +217,7 @@ struct choice {
     const struct asy__study *s;
     uint32_t *used;                /* [w->n_gpus] */
     const uint8_t *taken;          /* [w->n_cores] */
+    uint32_t ranks;                /* of the trial that go here */
 };
 
 static uint32_t group_of(const struct asy__worker *w, uint32_t core)
@@ -279,7 +293,7 @@ static uint32_t choose(const struct choice *c, size_t n, size_t *ret_chosen)
 static void list_devices(struct asy_core *core, const struct choice *c, const uint32_t *cores,
                          const size_t *chosen, size_t per_rank, struct asy_placement *ret)
 {
-    uint32_t ranks = ranks_of(c->s), width = c->s->spec->cores;
+    uint32_t ranks = c->ranks, width = c->s->spec->cores;
     const char **ids = asy__alloc(core, ranks * per_rank * sizeof *ids);
     uint32_t *parts = asy__alloc(core, ranks * per_rank * sizeof *parts);
 
@@ -303,16 +317,18 @@ static void list_devices(struct asy_core *core, const struct choice *c, const ui
 }
 
 static struct choice begin_choice(struct asy_core *core, const struct asy__worker *w,
-                                  const struct asy__study *s, const uint8_t *taken)
+                                  const struct asy__study *s, const uint8_t *taken,
+                                  uint32_t ranks)
 {
-    struct choice c = { w, s, asy__alloc(core, w->n_gpus * sizeof *c.used), taken };
+    struct choice c = { w, s, asy__alloc(core, w->n_gpus * sizeof *c.used), taken, ranks };
 
     for (size_t i = 0; c.used && i < w->n_gpus; i++)
         c.used[i] = taken_of(&w->gpus[i], USED_AND_HELD);
     return c;
 }
 
-void asy__gpus_hold(struct asy_core *core, struct asy__worker *w, const struct asy__study *s)
+void asy__gpus_hold(struct asy_core *core, struct asy__worker *w, const struct asy__study *s,
+                    uint32_t ranks)
 {
     size_t per_rank = shares(s) ? 1 : s->spec->gpus / ASY_GPU_WHOLE, *chosen;
     uint8_t *taken;
@@ -320,9 +336,9 @@ void asy__gpus_hold(struct asy_core *core, struct asy__worker *w, const struct a
 
     if (per_rank == 0 || !(taken = asy__alloc(core, w->n_cores)) ||
         !(chosen = asy__alloc(core, per_rank * sizeof *chosen)) ||
-        !(c = begin_choice(core, w, s, taken)).used)
+        !(c = begin_choice(core, w, s, taken, ranks)).used)
         return;
-    for (uint32_t r = 0; r < ranks_of(s); r++)
+    for (uint32_t r = 0; r < ranks; r++)
         choose(&c, per_rank, chosen);
     for (size_t i = 0; i < w->n_gpus; i++)
         w->gpus[i].held = c.used[i] - w->gpus[i].used;
@@ -338,10 +354,10 @@ void asy__gpus_place(struct asy_core *core, const struct asy__worker *w,
                      const struct asy__study *s, uint8_t *taken, uint32_t *cores,
                      struct asy_placement *ret)
 {
-    uint32_t ranks = ranks_of(s), width = s->spec->cores;
+    uint32_t ranks = ret->ranks, width = s->spec->cores;
     size_t per_rank = shares(s) ? 1 : s->spec->gpus / ASY_GPU_WHOLE;
     size_t *chosen = asy__alloc(core, ranks * per_rank * sizeof *chosen);
-    struct choice c = begin_choice(core, w, s, taken);
+    struct choice c = begin_choice(core, w, s, taken, ranks);
 
     if (!chosen || !c.used)
         return;
@@ -377,6 +393,19 @@ const char *asy__gpus_text(const struct asy__study *s, char *text, size_t n)
         snprintf(text, n, "%s of a GPU", share);
     else
         snprintf(text, n, "%" PRIu32 " times %s of a GPU", ranks_of(s), share);
+    return text;
+}
+
+const char *asy__gpus_each(const struct asy__study *s, char *text, size_t n)
+{
+    char share[16];
+
+    text[0] = '\0';
+    put_share(s->spec->gpus, share, sizeof share);
+    if (shares(s))
+        snprintf(text, n, ", %s of a GPU", share);
+    else if (s->spec->gpus)
+        snprintf(text, n, ", %s GPU%s", share, ASY_S(s->spec->gpus / ASY_GPU_WHOLE));
     return text;
 }
 

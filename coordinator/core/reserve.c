@@ -114,7 +114,7 @@ int asy__spares(const struct asy_core *core, const struct asy__worker *w,
     if (!kept || kept == s)
         return 1;
     need = share_of(w, kept);
-    if (asy__gpus_fit(w, kept) == 0 && fits_free(&need, w))
+    if (asy__gpus_ranks_free(w, kept, 0) < asy__ranks_could(w, kept) && fits_free(&need, w))
         return is_spare(w, s, kept);
     return fits_beside(w, s, kept) || ends_before(core, w, s, kept);
 }

@@ -389,7 +389,7 @@ static void hold(struct asy_core *core, struct asy__study *s, const struct asy__
 {
     for (size_t i = 0; i < n; i++) {
         seats[i].worker->held += seats[i].ranks * s->spec->cores;
-        asy__gpus_hold(core, seats[i].worker, s);
+        asy__gpus_hold(core, seats[i].worker, s, seats[i].ranks);
     }
     s->held++;
     s->held_cores += asy__need_cores(s);

@@ -31,10 +31,12 @@ static uint32_t ranks_in(const struct asy__study *s, uint64_t cores, int knows_m
 
 uint32_t asy__ranks_could(const struct asy__worker *w, const struct asy__study *s)
 {
-    return ranks_in(s, w->n_cores, w->memory != 0, w->memory);
+    return at_most(asy__gpus_ranks_could(w, s),
+                   ranks_in(s, w->n_cores, w->memory != 0, w->memory));
 }
 
-uint32_t asy__ranks_free(const struct asy__worker *w, const struct asy__study *s, uint32_t held)
+uint32_t asy__ranks_beside_gpus(const struct asy__worker *w, const struct asy__study *s,
+                                uint32_t held)
 {
     uint32_t cores = asy__worker_free(w);
 
@@ -42,10 +44,16 @@ uint32_t asy__ranks_free(const struct asy__worker *w, const struct asy__study *s
                     asy__worker_memory_left(w));
 }
 
-/* Models take no GPUs in this version, and commands have one rank. */
+/* Where cores are held GPUs are, too. */
+uint32_t asy__ranks_free(const struct asy__worker *w, const struct asy__study *s, uint32_t held)
+{
+    return at_most(asy__gpus_ranks_free(w, s, held > 0), asy__ranks_beside_gpus(w, s, held));
+}
+
+/* Commands have one rank. */
 static int may_span(const struct asy__study *s)
 {
-    return s->spec->ranks > 1 && s->spec->gpus == 0;
+    return s->spec->ranks > 1;
 }
 
 /* What it has counts for the study's trials to come. */

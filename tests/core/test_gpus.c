@@ -68,7 +68,7 @@ static void trials_get_what_they_ask_for(void)
         if (begin(&w)) {
             w.auto_ask = 0;
             id = submit(&w, 1, cases[i].yaml);
-            if (cases[i].ranks) /* of native models, which take no GPUs yet */
+            if (cases[i].ranks) /* of native models */
                 asy__study_get(w.core, id)->spec->ranks = cases[i].ranks;
             w.auto_ask = 1;
             for (uint64_t k = 0; k < w.n_asks; k++)

@@ -256,6 +256,114 @@ static void two_waiting_gangs_do_not_hold_half_each(void)
     world_close(&w);
 }
 
+/* ---- with GPUs ------------------------------------------------------------------------------- */
+
+static const struct asy_gpu two[] = { { .id = "G0" }, { .id = "G1" } };
+
+static void agent_with(struct world *w, uint64_t peer, uint32_t cores, size_t n_gpus)
+{
+    world_agent(w, &(struct agent){ .peer = peer, .cores = cores, .gpus = two, .n_gpus = n_gpus });
+}
+
+#define GPU_GANG(name, ranks, gpus, more)                                                          \
+    "assay: 1\nname: " name "\nobjective: {metric: val_loss, goal: minimize}\n"                    \
+    "parameters: {lr: {min: 0.0, max: 1.0}}\nrun: {model: mlp, length: {max: 9}}\n"                \
+    "data: /d.csv\nresources: {ranks: " #ranks ", memory: 1GiB, gpus: " #gpus "}\n" more
+
+/* By devices, too: cores alone would let one worker hold all. */
+static void each_part_has_the_gpus_of_its_ranks(void)
+{
+    static const struct {
+        const char *name, *yaml;
+        uint32_t ranks[2];
+        const char *gpus[2];
+    } cases[] = {
+        { "one each", GPU_GANG("a", 2, 1, ONE), { 1, 1 }, { "G0", "G0" } },
+        { "halves", GPU_GANG("a", 4, 0.5, ONE), { 2, 2 }, { "G0:5000 G0:5000", "G0:5000 G0:5000" } },
+        { "a rank less there", GPU_GANG("a", 3, 0.5, ONE), { 2, 1 },
+          { "G0:5000 G0:5000", "G0:5000" } },
+    };
+
+    for (size_t c = 0; c < ASY_ARRAY_LEN(cases); c++) {
+        struct asy_id a;
+        struct world w;
+
+        if (begin(&w)) {
+            agent_with(&w, 2, 8, 1);
+            agent(&w, 4, 8); /* without any */
+            agent_with(&w, 3, 8, 1);
+            a = submit(&w, 1, cases[c].yaml);
+            if (T_EQ(cases[c].name, leases_of(&w, a), 2))
+                for (uint32_t p = 0; p < 2; p++) {
+                    T_TRUE(lease_of(&w, a, p)->peer != 4);
+                    T_EQ(cases[c].name, lease_of(&w, a, p)->ranks, cases[c].ranks[p]);
+                    T_STR(cases[c].name, lease_of(&w, a, p)->gpus, cases[c].gpus[p]);
+                }
+            T_TRUE(world_restart(&w));
+        }
+        world_close(&w);
+    }
+}
+
+static void one_worker_with_the_gpus_is_waited_for(void)
+{
+    struct world w;
+    struct asy_id a;
+
+    if (begin(&w)) {
+        agent_with(&w, 2, 8, 2);
+        agent_with(&w, 3, 8, 1);
+        a = submit(&w, 1, GPU_GANG("a", 2, 1, ONE));
+        if (T_EQ("not spread", leases_of(&w, a), 1))
+            T_STR("both of one", lease_of(&w, a, 0)->gpus, "G0 G1");
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
+static void gangs_that_wait_for_gpus_say_so(void)
+{
+    struct asy_id small, a;
+    struct world w;
+
+    if (begin(&w)) {
+        agent_with(&w, 2, 8, 1);
+        agent_with(&w, 3, 8, 1);
+        small = submit(&w, 1, SMALL("small", "budget: {trials: 1}\nresources: {gpus: 0.5}\n"));
+        T_EQ("small", leases_of(&w, small), 1);
+        a = submit(&w, 2, GPU_GANG("a", 2, 1, ONE));
+        T_EQ("leased", leases_of(&w, a), 0);
+        T_STR("why", world_explain(&w, "a", -1), "no-gpu");
+        world_complete(&w, lease_of(&w, small, 0), 4, 1);
+        T_EQ("leased", leases_of(&w, a), 2);
+        submit(&w, 3, GPU_GANG("b", 3, 1, ONE));
+        T_STR("why", world_explain(&w, "b", -1), "too-large");
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
+/* What the gang has on each worker is given back when it ends, and when it is lost. */
+static void gpus_of_all_parts_are_given_back(void)
+{
+    struct asy_id a, b;
+    struct world w;
+
+    if (begin(&w)) {
+        agent_with(&w, 2, 8, 1);
+        agent_with(&w, 3, 8, 1);
+        a = submit(&w, 1, GPU_GANG("a", 2, 1, ONE));
+        b = submit(&w, 2, GPU_GANG("b", 2, 1, ONE));
+        T_EQ("a has both", leases_of(&w, a), 2);
+        T_EQ("b waits", leases_of(&w, b), 0);
+        world_complete(&w, lease_of(&w, a, 0), 9, 1);
+        if (T_EQ("b has both", leases_of(&w, b), 2))
+            T_STR("it is whole", lease_of(&w, b, 1)->gpus, "G0");
+        T_TRUE(world_restart(&w));
+    }
+    world_close(&w);
+}
+
 /* ---- together -------------------------------------------------------------------------------- */
 
 static void only_the_lead_reports(void)
@@ -456,7 +564,9 @@ static void words_go_from_part_to_part(void)
 }
 
 T_MAIN("span", T_TEST(one_worker_is_waited_for_where_it_could_hold_all),
-       T_TEST(else_it_goes_to_the_fewest_workers), T_TEST(more_workers_than_needed_are_not_used),
+       T_TEST(else_it_goes_to_the_fewest_workers), T_TEST(each_part_has_the_gpus_of_its_ranks),
+       T_TEST(one_worker_with_the_gpus_is_waited_for), T_TEST(gangs_that_wait_for_gpus_say_so),
+       T_TEST(gpus_of_all_parts_are_given_back), T_TEST(more_workers_than_needed_are_not_used),
        T_TEST(memory_counts_for_each_rank), T_TEST(a_worker_that_leaves_soon_holds_no_part),
        T_TEST(small_trials_do_not_starve_a_gang),
        T_TEST(two_waiting_gangs_do_not_hold_half_each), T_TEST(only_the_lead_reports),

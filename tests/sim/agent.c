@@ -311,7 +311,7 @@ static void check_cores(struct sim *s, const struct sim_agent *agent, const stru
 static void take_gpus(struct sim *s, const struct sim_agent *agent, const struct asy_lease *l,
                       struct sim_attempt *a)
 {
-    uint32_t want = s->o->studies[a->study_index].gpus, sum = 0;
+    uint32_t want = s->o->studies[a->study_index].gpus * l->placement.ranks, sum = 0;
 
     for (size_t k = 0; k < l->placement.n_gpus; k++) {
         uint32_t g = 0, used;

@@ -508,7 +508,17 @@ static void draw_gpus(struct sim_options *o)
     }
 }
 
-/* From numbers of its own, and only what all agents together could hold. Models take no GPUs. */
+/* That an agent could hold, by cores and by GPUs; a rank of a model has one GPU at most. */
+static uint32_t ranks_of_agent(const struct sim_options *o, const struct sim_study_options *study)
+{
+    uint32_t by_cores = o->agent_cores / study->cores, by_gpus = by_cores;
+
+    if (study->gpus > 0)
+        by_gpus = ASY_GPU_WHOLE / study->gpus * o->agent_gpus;
+    return by_gpus < by_cores ? by_gpus : by_cores;
+}
+
+/* From numbers of its own, and only what all agents together could hold. */
 static void draw_ranks(struct sim_options *o)
 {
     struct asy_rng rng;
@@ -523,7 +533,8 @@ static void draw_ranks(struct sim_options *o)
             continue;
         study->ranks = ranks;
         study->checkpoint = 1;
-        study->gpus = 0;
+        if (ranks > (uint32_t)o->n_agents * ranks_of_agent(o, study))
+            study->gpus = 0;
     }
 }
 

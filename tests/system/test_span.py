@@ -3,12 +3,26 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 
 import hosts
-from gangs import (alive, coordinator, lineage, name_of, parent, ranks, said_by, speak, study,
+from gangs import (alive, coordinator, environ, lineage, name_of, parent, ranks, said_by, speak, study,
                    training, worker, workers)
-from harness import Home, equal, has, main, wait
+from harness import BIN, SOURCE, Home, equal, has, main, wait
+
+
+GPU_STUDY = """
+assay: 1
+name: gang
+run: {model: mlp, hidden: 16, norm: batch, batch_size: 128, length: {max: 3}}
+data: {file: %s/examples/data/digits.csv.gz, label: -1}
+objective: {metric: val_loss, goal: minimize}
+parameters: {lr: {min: 1e-3, max: 0.1, scale: log}}
+search: {sampler: random, seed: 1}
+budget: {trials: 2}
+resources: {ranks: 4, memory: 256MiB, gpus: 0.5}
+"""
 
 
 def ended(home, number, attempt):
@@ -44,6 +58,29 @@ def two_workers_train_trials_together():
         agents[1].terminate()
         equal("a worker leaves well", agents[1].wait(), 0)
         wait(lambda: not ranks(home), "the warm ranks to end")
+
+
+def ranks_have_the_gpus_of_their_nodes():
+    """Four ranks, each with half of a device (PoCL's stand for GPUs), two on each worker."""
+    with Home() as home:
+        home.env.update(ASY_OVERSUBSCRIBE="2", POCL_DEVICES="basic", ASY_WORKER_GPUS="any")
+        coordinator(home)
+        home.write("study.yaml", GPU_STUDY % SOURCE)
+        agents = workers(home)
+        wait(lambda: [w["gpus"] for w in home.json("workers")["workers"]] == [1, 1], "their GPUs")
+        home.run("submit", "study.yaml")
+        home.run("watch", "gang")
+        equal("complete", home.json("show", "gang")["complete"], 2)
+        model = next(a["path"] for a in home.json("show", "gang", "0")["artifacts"] if a["name"] == "model")
+        with open(model, "rb") as f:
+            has("trained by", f.read(4000).decode(errors="replace"), "opencl basic")
+        wait(lambda: all(not w["runs"] for w in home.json("workers")["workers"]), "idle workers")
+        told = {rank: environ(pid) for rank, pid in ranks(home).items()}
+        equal("warm ranks", sorted(told), [0, 1, 2, 3])
+        equal("on both", {lineage(p)["assay-worker"] for p in ranks(home).values()},
+              {a.pid for a in agents})
+        equal("their places", [told[r]["ASSAY_RANK_GPUS"] for r in range(4)], ["0;0"] * 4)
+        equal("their nodes' first", [told[r]["ASSAY_FIRST_RANK"] for r in range(4)], ["0", "0", "2", "2"])
 
 
 def more_nodes_make_no_other_curve():
@@ -214,6 +251,11 @@ if len(os.sched_getaffinity(0)) < 2 or not shutil.which("taskset"):
 cases = [two_workers_train_trials_together, more_nodes_make_no_other_curve,
          a_member_that_drains_lets_all_pause, signals_of_a_batch_system_end_no_gang,
          a_death_anywhere_ends_the_gang_everywhere]
+if '"maker":"pocl"' in subprocess.run([os.path.join(BIN, "assay-worker"), "--probe-gpus", "opencl"],
+                                      text=True, capture_output=True, check=False).stdout:
+    cases.append(ranks_have_the_gpus_of_their_nodes)
+else:
+    print("skipped: gangs with GPUs want PoCL (scripts/install-deps.sh test installs it)")
 cases += hosts.cases_on_hosts(a_gang_over_two_hosts_outlives_a_broken_link,
                               a_slow_link_carries_a_gang)
 if len(sys.argv) > 3:

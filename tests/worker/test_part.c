@@ -531,6 +531,9 @@ static int run_lead(struct parts *p, const struct asy_lease *lease)
 
 static void a_lead_calls_until_the_member_is_ready(void)
 {
+    static const char *const gpus[] = { "G1" };
+    static const uint32_t shares[] = { ASY_GPU_WHOLE };
+    const struct coord_part *part;
     const struct asy_event *end;
     struct asy_lease lease;
     struct asy_msg other;
@@ -553,6 +556,12 @@ static void a_lead_calls_until_the_member_is_ready(void)
     if (coord_send_lease(&p.c, &lease) && hear(&p, ASY_PART_RUN, 0) &&
         say(&p, &lease, ASY_PART_READY))
         T_TRUE(coord_ended(&p.c, 1, ASY_END_COMPLETE, ASY_CAUSE_NONE) != NULL);
+    lease = lease_of(&p, 2); /* its ranks on the member see no GPU, and for good */
+    p.places[1].gpus = gpus;
+    p.places[1].gpu_shares = shares;
+    p.places[1].n_gpus = p.places[1].n_gpu_shares = 1;
+    if (coord_send_lease(&p.c, &lease) && (part = hear(&p, ASY_PART_START, p.c.n_parts)))
+        T_TRUE(asy_id_cmp(part->gang, p.gang) != 0);
 out:
     coord_close(&p.c);
 }

@@ -30,8 +30,10 @@ void asy__crew_destroy(struct asy__crew *crew)
         ((struct asy__caller *)crew->callers.next)->dead = 1;
         asy__crew_sweep(crew);
     }
-    for (uint32_t i = 0; i < crew->n; i++)
+    for (uint32_t i = 0; i < crew->n; i++) {
         asy__words_fini(&crew->members[i].words);
+        free(crew->members[i].gpus);
+    }
     if (crew->launch)
         unlink(crew->launch);
     free(crew->launch);
@@ -55,10 +57,13 @@ int asy__crew_open(struct asy__gang *gang, const struct asy__job *job, struct as
         crew->members[i].worker = parts->places[i + 1].worker;
         crew->members[i].ranks = parts->places[i + 1].ranks;
     }
+    gang->crew = crew; /* from here on destroyed with it */
+    for (uint32_t i = 0; i < crew->n; i++)
+        if (!(crew->members[i].gpus = strdup(parts->places[i + 1].gpus)))
+            return asy_fail(err, ASY_E_NOMEM, "no memory for a gang");
     crew->one_host = 1;
     for (uint32_t i = 1; i < parts->n; i++)
         crew->one_host &= !strcmp(parts->places[i].host, parts->places[0].host);
-    gang->crew = crew;
     gang->id = asy_id_make();
     if ((rc = asy__door_open(agent, &crew->door, err)) < 0)
         return rc;
@@ -81,6 +86,7 @@ int asy__crew_same(const struct asy__gang *gang, const struct asy__job *job)
         return 0;
     for (uint32_t i = 0; i < crew->n; i++)
         if (crew->members[i].ranks != parts->places[i + 1].ranks ||
+            strcmp(crew->members[i].gpus, parts->places[i + 1].gpus) != 0 ||
             asy_id_cmp(crew->members[i].worker, parts->places[i + 1].worker))
             return 0;
     return 1;

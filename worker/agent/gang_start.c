@@ -118,6 +118,7 @@ static void build_env(const struct asy__job *job, const struct asy__gang *gang,
         spanning_env(gang, env);
     if (gang->all_ranks > 1) {
         launcher_env(env);
+        asy__words_addf(env, "ASSAY_FIRST_RANK=%u", gang->first_rank);
         asy__words_addf(env, "TMPDIR=%s", gang->scratch);
         asy__words_addf(env, "ASSAY_SCRATCH=%s", gang->scratch);
     }
@@ -128,6 +129,7 @@ static void build_env(const struct asy__job *job, const struct asy__gang *gang,
 /* Everything that would make mpirun believe it runs inside a batch system's step. */
 static const char *const gang_env_drop[] = {
     "OMPI_*", "PMIX_*", "PMI_*", "PRTE_*", "SLURM_*", "ASSAY_SOCKET", "ASSAY_TOKEN", "ASSAY_LAUNCH",
+    "ASSAY_FIRST_RANK",
     "ASSAY_FAIL_*", NULL,
 };
 

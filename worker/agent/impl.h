@@ -212,7 +212,7 @@ struct asy__parts {                /* of one of them, as the lease names them */
     struct asy__place {
         struct asy_id worker;
         uint32_t ranks;
-        char *host;
+        char *host, *gpus;         /* gpus: "ID:SHARE ID:SHARE", whose it sees */
         int answered;              /* lead, while it asks: this part has said what it knows */
     } *places;
     struct asy__ended *here;       /* how it ended here, not yet settled with the others */
@@ -254,6 +254,7 @@ struct asy__crew {
     struct asy__member {           /* [n], parts 1, 2, … */
         struct asy_id worker;
         uint32_t ranks;
+        char *gpus;                /* as in struct asy__place */
         struct asy__words words;   /* START: what runs there */
         int called, ready;
     } members[];

@@ -29,12 +29,30 @@ void asy__parts_destroy(struct asy__parts *parts)
 {
     if (!parts)
         return;
-    for (uint32_t i = 0; parts->places && i < parts->n; i++)
+    for (uint32_t i = 0; parts->places && i < parts->n; i++) {
         free(parts->places[i].host);
+        free(parts->places[i].gpus);
+    }
     free(parts->places);
     free(parts->here);
     free(parts->there);
     free(parts);
+}
+
+/* NULL: no memory. */
+static char *text_of_gpus(const struct asy_placement *place)
+{
+    struct asy_buf text;
+    char *taken = NULL;
+
+    asy_buf_init(&text, ASY_FRAME_MAX);
+    for (size_t i = 0; i < place->n_gpus; i++)
+        asy_buf_addf(&text, "%s%s:%u", i ? " " : "", place->gpus[i],
+                     i < place->n_gpu_shares ? place->gpu_shares[i] : ASY_GPU_WHOLE);
+    if (text.rc == 0)
+        taken = place->n_gpus ? asy_buf_take(&text, NULL) : strdup("");
+    asy_buf_fini(&text);
+    return taken;
 }
 
 int asy__parts_take(struct asy__job *job, const struct asy_lease *lease)
@@ -55,7 +73,8 @@ int asy__parts_take(struct asy__job *job, const struct asy_lease *lease)
 
         parts->places[i].worker = from->worker;
         parts->places[i].ranks = from->ranks;
-        if (!(parts->places[i].host = strdup(host)))
+        if (!(parts->places[i].host = strdup(host)) ||
+            !(parts->places[i].gpus = text_of_gpus(from)))
             return ASY_E_NOMEM;
         if (i < parts->own)
             parts->first_rank += from->ranks;

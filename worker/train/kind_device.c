@@ -7,7 +7,9 @@
 #include "comm/agree.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <asy/parse.h>
 
 /* ---- the trainer's device -------------------------------------------------------------------- */
 
@@ -17,6 +19,19 @@ static void name_device(struct asy_trainer *trainer)
 
     snprintf(trainer->device_name, sizeof trainer->device_name, "%s %s, %s",
              asy_device_kinds[info->kind], info->name, info->driver);
+}
+
+/* Among the ranks to which its agent gives out GPUs: of two agents on a node, that of its own. Who
+ * runs ranks by hand gives them out by node. */
+static int place_of(const struct asy_comm *comm)
+{
+    const char *text = getenv("ASSAY_FIRST_RANK");
+    int rank = asy_comm_rank(comm);
+    uint64_t first;
+
+    if (text && asy_parse_u64(text, strlen(text), &first, NULL) == 0 && first <= (uint64_t)rank)
+        return rank - (int)first;
+    return asy_comm_local_rank(comm);
 }
 
 /* A device stays open from job to job: to open one takes long. One that failed is opened anew. */
@@ -33,8 +48,7 @@ static int get_device(struct asy_trainer *trainer, const char *word, int has_gpu
     asy_device_close(trainer->device);
     trainer->device = NULL;
     trainer->device_key[0] = '\0';
-    rc = asy__device_choose(word, has_gpus, asy_comm_local_rank(trainer->comm), &trainer->device,
-                            err);
+    rc = asy__device_choose(word, has_gpus, place_of(trainer->comm), &trainer->device, err);
     if (rc < 0)
         return rc;
     memcpy(trainer->device_key, key, sizeof key);
