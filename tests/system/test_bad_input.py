@@ -83,7 +83,7 @@ budget: {trials: 2}
         text = study.replace("LABEL", "kind").replace("METRIC", "val_accuracy")
         home.write("study.yaml", text.replace("{model: mlp,", "{model: mlp, loss: huber,"))
         has("loss", home.run("run", "study.yaml", code=2)[1],
-            "run.model: loss: 'huber' is of numbers, but 'kind' has 2 classes")
+            "run.loss: 'huber' is of numbers, but 'kind' has 2 classes")
         equal("started nothing", home.processes("assay-coordinator"), [])
 
 
