@@ -7,7 +7,8 @@
  * would only have added zeros.
  *
  * What dropout leaves of a weight p is f p. By q and k the gradient wants p and the gradient of f p
- * times f, by v it wants f p: so the factors are made twice there, and nothing is stored. */
+ * times f, by v it wants f p. So f p has room of its own there, and where it is 0, f was, or p is
+ * and it does not matter: the factors are made once. */
 #include <asy/attention.h>
 #include <asy/gemm.h>
 #include <math.h>
@@ -24,7 +25,7 @@ static size_t of_block(size_t tokens)
 
 size_t asy_attention_scores(size_t tokens)
 {
-    return 2 * of_block(tokens);
+    return 3 * of_block(tokens);
 }
 
 /* One head of one sequence. */
@@ -32,7 +33,7 @@ struct head {
     const float *q, *k, *v;
     size_t in, out; /* from one token to the next: of q, k, v, and of y */
     size_t y_at;    /* where its part of y begins, of a y of all queries */
-    float *p, *dp, *room;
+    float *p, *dp, *left, *room; /* left: of p, by dropout */
     struct asy__scores scores;
 };
 
@@ -45,7 +46,8 @@ static struct head head_of(const struct asy_attention *shape, size_t i, const fl
     return (struct head){
         .q = q, .k = q + model, .v = q + 2 * model, .in = 3 * model, .out = model,
         .y_at = sequence * shape->tokens * model + i % shape->heads * shape->width,
-        .p = scores, .dp = scores + of_block(shape->tokens), .room = room,
+        .p = scores, .dp = scores + of_block(shape->tokens),
+        .left = scores + 2 * of_block(shape->tokens), .room = room,
         .scores = { .step = asy__round16(shape->tokens),
                     .scale = (float)(1 / sqrt((double)shape->width)), .causal = shape->causal },
     };
@@ -112,18 +114,15 @@ static void drop(const struct asy_attention *shape, const struct head *h, size_t
                                       x);
 }
 
-/* dv += the weights that are left, by dy; h->dp is room. */
-static void add_values(const struct asy_attention *shape, const struct head *h, size_t i,
-                       const float *dy, float *dv)
+/* The same in h->left; without dropout it is x itself. */
+static const float *left_of(const struct asy_attention *shape, const struct head *h, size_t i,
+                            const float *x)
 {
-    const struct asy__scores *s = &h->scores;
-    float *p = h->p;
-
-    if (shape->drop) {
-        p = memcpy(h->dp, h->p, s->rows * s->step * sizeof *p);
-        drop(shape, h, i, p);
-    }
-    over_queries(shape, h, p, dy, h->out, dv);
+    if (!shape->drop)
+        return x;
+    memcpy(h->left, x, h->scores.rows * h->scores.step * sizeof *x);
+    drop(shape, h, i, h->left);
+    return h->left;
 }
 
 void asy_attention_from(const struct asy_attention *shape, size_t from, const float *qkv, float *y,
@@ -167,7 +166,7 @@ void asy_attention_grad(const struct asy_attention *shape, const float *qkv, con
     for (size_t i = 0; i < shape->sequences * shape->heads; i++) {
         struct head h = head_of(shape, i, qkv, scores, room);
         struct asy__scores *s = &h.scores;
-        const float *d = dy + h.y_at;
+        const float *d = dy + h.y_at, *left;
         float *dq = dqkv + (h.q - qkv), *dk = dq + model, *dv = dk + model;
 
         clear(shape, dk, h.in);
@@ -175,9 +174,11 @@ void asy_attention_grad(const struct asy_attention *shape, const float *qkv, con
         for (size_t at = 0; block(shape, s, at); at += s->rows) {
             by_keys(shape, &h, h.q, h.in, h.k, h.p);
             fused->attend_again(s, h.p, stats + (i * shape->tokens + at) * 2);
-            add_values(shape, &h, i, d, dv);
+            left = left_of(shape, &h, i, h.p);
+            over_queries(shape, &h, left, d, h.out, dv);
             by_keys(shape, &h, d, h.out, h.v, h.dp);
-            drop(shape, &h, i, h.dp);
+            if (shape->drop)
+                fused->attend_drop_as(s, shape->drop, left, h.dp);
             fused->attend_grad(s, h.p, h.dp);
             over_keys(shape, &h, h.dp, h.k, dq + at * h.in, h.in);
             over_queries(shape, &h, h.dp, h.q, h.in, dk);

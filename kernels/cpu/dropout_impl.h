@@ -61,11 +61,21 @@ struct dropper {
     float factors[DROP_GROUP];
 };
 
+static uint32_t drop_below(const struct asy_dropout *how)
+{
+    return (uint32_t)(how->rate * 65536 + 0.5f);
+}
+
+static float drop_keep(const struct asy_dropout *how)
+{
+    return 65536 / (65536 - (float)drop_below(how));
+}
+
 /* y [n], numbers first and later, in place. */
 static void drop_range(struct dropper *d, uint64_t first, size_t n, float *y)
 {
-    uint32_t below = (uint32_t)(d->how->rate * 65536 + 0.5f);
-    float keep = 65536 / (65536 - (float)below);
+    uint32_t below = drop_below(d->how);
+    float keep = drop_keep(d->how);
 
     for (size_t i = 0; i < n;) {
         uint64_t group = (first + i) / DROP_GROUP;

@@ -56,9 +56,12 @@ struct asy__fused {
     void (*attend)(const struct asy__scores *scores, float *p, float *stats);
     void (*attend_again)(const struct asy__scores *scores, float *p, const float *stats);
     void (*attend_grad)(const struct asy__scores *scores, const float *p, float *dp);
-    /* p, or dp, after dropout: row i has the numbers from first + i tokens on. */
+    /* p after dropout: row i has the numbers from first + i tokens on. And dp after it, by what was
+     * left of p. */
     void (*attend_drop)(const struct asy__scores *scores, const struct asy_dropout *how,
                         uint64_t first, size_t tokens, float *p);
+    void (*attend_drop_as)(const struct asy__scores *scores, const struct asy_dropout *how,
+                           const float *left, float *dp);
 };
 extern const struct asy__fused asy__fused_base;
 extern const struct asy__fused asy__fused_avx2;

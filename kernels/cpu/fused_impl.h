@@ -396,4 +396,5 @@ const struct asy__fused FUSED = {
     .attend_again = attend_again,
     .attend_grad = attend_grad,
     .attend_drop = attend_drop,
+    .attend_drop_as = attend_drop_as,
 };

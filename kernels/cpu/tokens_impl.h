@@ -310,3 +310,16 @@ static void attend_drop(const struct asy__scores *s, const struct asy_dropout *h
     for (size_t i = 0; i < s->rows; i++)
         drop_range(&d, first + i * tokens, seen(s, i), p + i * s->step);
 }
+
+static void drop_along(size_t n, float keep, const float *restrict left, float *restrict x)
+{
+    for (size_t j = 0; j < n; j++)
+        x[j] = left[j] == 0 ? 0 : x[j] * keep;
+}
+
+static void attend_drop_as(const struct asy__scores *s, const struct asy_dropout *how,
+                           const float *left, float *dp)
+{
+    for (size_t i = 0; i < s->rows; i++)
+        drop_along(seen(s, i), drop_keep(how), left + i * s->step, dp + i * s->step);
+}

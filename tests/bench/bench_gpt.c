@@ -2,10 +2,10 @@
  * bench_gpt.c - training steps of a gpt, as the engine does them on one rank: windows gathered by a
  * shuffled order, forward, loss, backward, update.
  *
- *   bench_gpt SIZES BATCH sgd|adam SECONDS
+ *   bench_gpt SIZES BATCH sgd|adam SECONDS [SHARE]
  *
  * SIZES: 128-2-4-64-96 is d_model, blocks, heads, tokens of a window and the vocabulary. Data are
- * tokens of noise. Warms up for a fifth of SECONDS of processor time, then prints microseconds of
+ * tokens of noise. SHARE of attention's weights are dropped (0). Warms up for a fifth of SECONDS of processor time, then prints microseconds of
  * it per step, steps, and the last step's loss. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,13 +124,14 @@ int main(int argc, char **argv)
     double seconds, from;
     uint64_t first;
 
-    if (argc != 5 || !parse(argv[1], &hyper, &schema.vocabulary) ||
+    if ((argc != 5 && argc != 6) || !parse(argv[1], &hyper, &schema.vocabulary) ||
         (strcmp(argv[3], "sgd") && strcmp(argv[3], "adam")) ||
         !(b.batch = strtoul(argv[2], NULL, 10)) || b.batch > WINDOWS ||
         !((seconds = strtod(argv[4], NULL)) > 0)) {
-        fputs("usage: bench_gpt SIZES BATCH sgd|adam SECONDS\n", stderr);
+        fputs("usage: bench_gpt SIZES BATCH sgd|adam SECONDS [SHARE]\n", stderr);
         return 2;
     }
+    hyper.attention_dropout = argc > 5 ? strtod(argv[5], NULL) : 0;
     asy_kernels_init();
     asy_kernels_flush_denormals();
     b.adam = !strcmp(argv[3], "adam");

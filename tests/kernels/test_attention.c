@@ -389,6 +389,7 @@ static size_t answers(const struct asy__fused *set, float *out)
         set->attend_again(&scores, o + 26 * 80, stats);
         set->attend_drop(&scores, &halves, 777, 67, o + 13 * 80);
         T_EQ("made again", memcmp(o, o + 26 * 80, 13 * 80 * sizeof *o), 0);
+        set->attend_drop_as(&scores, &halves, o + 13 * 80, o + 26 * 80);
         o += 39 * 80;
     }
     return (size_t)(o - out);
