@@ -189,6 +189,8 @@ static void weights_and_smoothing_count(void)
         plain = bench.val.loss;
         T_OK(train(LINEAR "," BINARY ",\"class_balance\":1"), &bench.err);
         T_TRUE(bench.val.loss > plain + 0.01);
+        T_OK(train(LINEAR "," BINARY ",\"class_weights\":{\"yes\":5}"), &bench.err);
+        T_TRUE(bench.val.loss > plain + 0.01);
         T_OK(train(LINEAR "," BINARY ",\"label_smoothing\":0.4"), &bench.err);
         T_TRUE(bench.val.loss > plain + 0.01);
     }
