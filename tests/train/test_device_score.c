@@ -33,6 +33,8 @@ static const struct example {
     { "smoothing, which does not count", "mlp", KIT_DIGITS, "\"label\":-1",
       "\"hidden\":24,\"label_smoothing\":0.2", 0, 2, "" },
     { "two classes", "linear", NULL, "\"label\":-1", "", 1, 3, "ab" },
+    { "two classes by one output", "mlp", NULL, "\"label\":-1",
+      "\"hidden\":9,\"loss\":\"binary\"", 1, 3, "ab" },
     { "more classes than are kept at once", "linear", NULL, "\"label\":-1", "", 1, 7, "many" },
     { "numbers", "mlp", NULL, "\"label\":-1,\"task\":\"regression\"", "\"hidden\":9", 0, 1,
       "numbers" },
