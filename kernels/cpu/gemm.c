@@ -5,8 +5,8 @@
  * is read as vectors ("b") and packed, a panel of two vectors' width at a time: copied if its rows
  * lie along the vectors, transposed if they lie along k. Where both lie along k (a dense layer's
  * forward pass: x w^T) a is read as it is and the transposing costs most, so that is done to the
- * operand with fewer rows; if that is op(a), the product's transpose is computed, and its tiles are
- * turned as they are written.
+ * operand with which it costs less; if that is op(a), the product's transpose is computed, and its
+ * tiles are turned as they are written. Of few rows or columns there is another way (gemm_few.c).
  *
  * Blocks: K_BLOCK steps of a panel stay in the first cache while it meets ROWS_BLOCK rows of a,
  * which stay in the second. Between blocks sums rest in c, which does not change them. Turned tiles
@@ -25,7 +25,6 @@
 #define K_BLOCK ((size_t)256)
 #define K_TURNED ((size_t)4096)
 #define ROWS_BLOCK ((size_t)448)
-#define FEW_ROWS 6 /* so few that lanes left empty cost more than transposing the other operand */
 #define LINE ((size_t)16) /* floats of a line of the caches */
 #define PANEL (ASY__TILE_VECTORS * ASY__LANES_MAX) /* floats across the widest */
 
@@ -247,10 +246,18 @@ static void clear(const struct asy_gemm *shape, float *c)
         memset(c + i * shape->ldc, 0, shape->n * sizeof *c);
 }
 
-/* The roles swapped if op(b) lies along k and op(a) has the fewer rows, or does not. */
-static int is_turned(const struct asy_gemm *s)
+/* What a product costs as it is and turned, about, in multiply-adds of a vector: those of its tiles,
+ * lanes left empty among them; a panel to transpose; then, sums that rest in memory between blocks
+ * of k, or a result to transpose. */
+static int is_turned(const struct asy__gemm *isa, const struct asy_gemm *s)
 {
-    return s->trans_b && (s->trans_a || (s->m <= s->n && s->m >= FEW_ROWS));
+    const size_t transposing = 7, resting = 4; /* a vector, as measured with AVX-512 */
+    size_t down = (s->m + isa->lanes - 1) / isa->lanes;
+    size_t across = (s->n + isa->lanes - 1) / isa->lanes;
+    size_t plain = across * (s->k * (s->m + transposing) + (s->k - 1) / K_BLOCK * resting * s->m);
+    size_t turned = down * (s->k * (s->n + transposing) + transposing * s->n);
+
+    return s->trans_b && (s->trans_a || turned < plain);
 }
 
 void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
@@ -265,7 +272,11 @@ void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, co
         clear(shape, c);
         return;
     }
-    if (is_turned(shape)) {
+    if (asy__gemm_is_few(isa, shape)) {
+        asy__gemm_few(isa, shape, a, b, c, room);
+        return;
+    }
+    if (is_turned(isa, shape)) {
         p.turned = 1;
         p.m = shape->n;
         p.n = shape->m;

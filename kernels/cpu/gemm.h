@@ -7,6 +7,7 @@
 #define ASY__TILE_ROWS 14    /* ASY_GEMM_ROWS: the most rows of a tile, of any set */
 #define ASY__TILE_VECTORS 2  /* the most vectors across a tile */
 #define ASY__LANES_MAX 16
+#define ASY__FEW_ROWS 12    /* of more, tiles make more */
 #define ASY__SPIN 12         /* sums at once: more than latency times ports, fewer than registers */
 
 /* One tile: c [rows][vectors of lanes] = or += sums over k of a (rows) times b (vectors). */
@@ -32,6 +33,17 @@ enum asy__tile_kind {
 };
 typedef void (*asy__tile_f)(const struct asy__tile *tile);
 
+/* A product of few rows with a matrix, both along k: c = or += a b^T. */
+struct asy__few {
+    const float *a;          /* [rows][k] */
+    const float *b;          /* [n][k] */
+    float *c;                /* [rows][n]; if turned, [n][rows] */
+    size_t rows, n, k;       /* rows at most ASY__FEW_ROWS; all above 0 */
+    size_t a_row, b_row, c_row;
+    int turned, add;
+    float *room;             /* as asy_gemm() has it */
+};
+
 struct asy__gemm {
     const char *name;
     size_t lanes, rows;      /* rows: of the largest tile */
@@ -45,10 +57,16 @@ struct asy__gemm {
      * than that, each row is written over what lies beyond the one before: after the last one there
      * is room for a vector. */
     void (*copy)(size_t k, size_t w, const float *from, size_t from_row, float *to, size_t to_row);
+    void (*few)(const struct asy__few *few); /* NULL: by tiles, as any other product */
     /* What the processor could do, for benchmarks: multiply-adds that wait for nothing, rounds
      * times ASY__SPIN vectors of them; returns something of their sums. */
     float (*spin)(size_t rounds);
 };
+/* Whether a set computes a product (m, n and k above 0) as one of few rows or columns; and does. */
+int asy__gemm_is_few(const struct asy__gemm *isa, const struct asy_gemm *shape);
+void asy__gemm_few(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
+                   const float *b, float *c, float *room);
+void asy__gemm_few_avx512(const struct asy__few *few);
 extern const struct asy__gemm asy__gemm_base, asy__gemm_avx2, asy__gemm_avx512;
 const struct asy__gemm *asy__gemm_get(void);
 /* asy_gemm() with a set that this processor has. */

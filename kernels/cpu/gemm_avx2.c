@@ -5,6 +5,7 @@
 #define GEMM asy__gemm_avx2
 #define GEMM_NAME "avx2"
 #define ROWS 6
+#define FEW NULL
 
 /* Single floats, pairs, halves: r [i] holds row i at first, then column i. */
 static inline void turn(__m256 r[8])

@@ -6,6 +6,7 @@
 #define GEMM asy__gemm_base
 #define GEMM_NAME "base"
 #define ROWS 4
+#define FEW NULL
 
 static void transpose(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
                       size_t to_row, size_t written)

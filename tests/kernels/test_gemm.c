@@ -213,7 +213,8 @@ static void every_entry_is_one_chain_of_fused_multiply_adds(void)
     static const struct {
         size_t m, n, k;
     } large[] = { { 64, 512, 100 }, { 100, 10, 300 }, { 6, 70, 1030 }, { 460, 40, 20 },
-                  { 905, 3, 7 }, { 3, 5, 4101 }, { 17, 33, 8200 }, { 40, 40, 257 } };
+                  { 905, 3, 7 }, { 3, 5, 4101 }, { 17, 33, 8200 }, { 40, 40, 257 },
+                  { 12, 50, 1300 }, { 40, 9, 1100 }, { 1, 40, 6200 }, { 33, 2, 3100 } };
     float *room = room_create();
 
     if (!room)
