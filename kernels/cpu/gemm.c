@@ -6,7 +6,7 @@
  * lie along the vectors, transposed if they lie along k. Where both lie along k (a dense layer's
  * forward pass: x w^T) a is read as it is and the transposing costs most, so that is done to the
  * operand with which it costs less; if that is op(a), the product's transpose is computed, and its
- * tiles are turned as they are written. Of few rows or columns there is another way (gemm_few.c).
+ * tiles are turned as they are written. Of few rows or columns there is another way (gemm_way.c).
  *
  * Blocks: K_BLOCK steps of a panel stay in the first cache while it meets ROWS_BLOCK rows of a,
  * which stay in the second. Between blocks sums rest in c, which does not change them. Turned tiles
@@ -18,13 +18,12 @@
  * After Goto and van de Geijn 2008 (Anatomy of high-performance matrix multiplication), and the
  * tiles of LIBXSMM (Heinecke et al. 2016) for what is not packed. */
 #include "gemm.h"
-#include "dense.h"
-#include <asy/base.h>
 #include <string.h>
 
 #define K_BLOCK ((size_t)256)
 #define K_TURNED ((size_t)4096)
 #define ROWS_BLOCK ((size_t)448)
+#define NEAR ((size_t)20480) /* floats, in which operands are near */
 #define LINE ((size_t)16) /* floats of a line of the caches */
 #define PANEL (ASY__TILE_VECTORS * ASY__LANES_MAX) /* floats across the widest */
 
@@ -49,6 +48,7 @@ struct product {
     size_t c_row;
     int turned;           /* c(i, j) = c[j c_row + i], else c[i c_row + j] */
     int add;
+    int near;             /* the operands lie so close together that packing them gains nothing */
 };
 /* Rows of a, cut into tiles as even as can be. */
 struct cut {
@@ -63,15 +63,21 @@ static size_t smaller(size_t a, size_t b)
 /* So many as even parts of at most `most` give. */
 static size_t part(size_t n, size_t most)
 {
-    size_t parts = (n + most - 1) / most;
+    size_t parts;
 
+    if (n <= most)
+        return n; /* (a division takes as long as a small tile) */
+    parts = (n + most - 1) / most;
     return (n + parts - 1) / parts;
 }
 
 static struct cut cut_rows(size_t m, size_t most)
 {
-    size_t tiles = (m + most - 1) / most;
+    size_t tiles;
 
+    if (m <= most)
+        return (struct cut){ 1, m, 0 };
+    tiles = (m + most - 1) / most;
     return (struct cut){ tiles, m / tiles, m % tiles };
 }
 
@@ -133,23 +139,23 @@ static void panel(const struct product *p, const struct cut *cut, size_t i0, siz
     size_t lanes = p->isa->lanes, w = smaller(p->n - j0, ASY__TILE_VECTORS * lanes);
     size_t vectors = (w + lanes - 1) / lanes, width = vectors * lanes;
     float *packed = p->room + PANEL_AT;
-    int packed_rows = p->a_k != 1, ready = p->b_along_k || w < width;
+    int packed_rows = p->a_k != 1 && !p->near, ready = p->b_along_k || w < width;
     enum asy__tile_kind kind = ready ? ASY__TILE_PLAIN : ASY__TILE_PACKING;
     struct asy__tile tile = {
-        .a_row = packed_rows ? 1 : p->a_row, .a_k = packed_rows ? p->isa->rows : 1,
+        .a_row = packed_rows ? 1 : p->a_row, .a_k = packed_rows ? p->isa->rows : p->a_k,
         .b = ready ? packed : p->b + k0 * p->b_row + j0, .b_k = ready ? width : p->b_row,
         .packed = packed, .k = kc, .tail = w - (vectors - 1) * lanes,
     };
 
     if (ready)
         pack_panel(p, k0, kc, j0, w, width, packed);
-    else if (cut->tiles == 1)
-        kind = ASY__TILE_PLAIN; /* nobody else will read it */
+    else if (p->near || cut->tiles == 1)
+        kind = ASY__TILE_PLAIN; /* else nobody else will read it */
     for (size_t t = 0; t < cut->tiles; t++) {
         size_t rows = cut->rows + (t < cut->longer);
 
         tile.a = packed_rows ? p->room + ROWS_AT + t * kc * p->isa->rows
-                             : p->a + i0 * p->a_row + k0;
+                             : p->a + i0 * p->a_row + k0 * p->a_k;
         tile.add = p->add || k0 > 0;
         tile.c = p->c + i0 * p->c_row + j0;
         tile.c_row = p->c_row;
@@ -170,10 +176,10 @@ static void pack_group(const struct product *p, size_t k0, size_t kc, size_t fro
     size_t across = ASY__TILE_VECTORS * p->isa->lanes, lanes = p->isa->lanes;
 
     for (size_t j = from; j < to; j += across) {
-        size_t w = smaller(p->n - j, across);
+        size_t w = smaller(p->n - j, across), width = (w + lanes - 1) / lanes * lanes;
 
-        pack_panel(p, k0, kc, j, w, (w + lanes - 1) / lanes * lanes,
-                   p->room + PANEL_AT + (j - from) * kc);
+        if (!p->near || w < width)
+            pack_panel(p, k0, kc, j, w, width, p->room + PANEL_AT + (j - from) * kc);
     }
 }
 
@@ -232,7 +238,7 @@ static void compute(const struct product *p)
         for (size_t i0 = 0; i0 < p->m; i0 += m_part) {
             struct cut cut = cut_rows(smaller(p->m - i0, m_part), p->isa->rows);
 
-            if (p->a_k != 1)
+            if (p->a_k != 1 && !p->near)
                 pack_rows(p, &cut, i0, k0, kc);
             for (size_t j0 = 0; j0 < p->n; j0 += ASY__TILE_VECTORS * p->isa->lanes)
                 panel(p, &cut, i0, k0, kc, j0);
@@ -240,24 +246,16 @@ static void compute(const struct product *p)
     }
 }
 
+/* Both in the first two caches, and in few pages. */
+static int is_near(const struct product *p)
+{
+    return !p->turned && !p->b_along_k && p->m * p->a_row + p->k * (p->a_k + p->b_row) < NEAR;
+}
+
 static void clear(const struct asy_gemm *shape, float *c)
 {
     for (size_t i = 0; !shape->add && i < shape->m; i++)
         memset(c + i * shape->ldc, 0, shape->n * sizeof *c);
-}
-
-/* What a product costs as it is and turned, about, in multiply-adds of a vector: those of its tiles,
- * lanes left empty among them; a panel to transpose; then, sums that rest in memory between blocks
- * of k, or a result to transpose. */
-static int is_turned(const struct asy__gemm *isa, const struct asy_gemm *s)
-{
-    const size_t transposing = 7, resting = 4; /* a vector, as measured with AVX-512 */
-    size_t down = (s->m + isa->lanes - 1) / isa->lanes;
-    size_t across = (s->n + isa->lanes - 1) / isa->lanes;
-    size_t plain = across * (s->k * (s->m + transposing) + (s->k - 1) / K_BLOCK * resting * s->m);
-    size_t turned = down * (s->k * (s->n + transposing) + transposing * s->n);
-
-    return s->trans_b && (s->trans_a || turned < plain);
 }
 
 void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
@@ -276,7 +274,7 @@ void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, co
         asy__gemm_few(isa, shape, a, b, c, room);
         return;
     }
-    if (is_turned(isa, shape)) {
+    if (asy__gemm_is_turned(isa, shape, (shape->k - 1) / K_BLOCK)) {
         p.turned = 1;
         p.m = shape->n;
         p.n = shape->m;
@@ -296,16 +294,9 @@ void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, co
         p.b_row = shape->ldb;
         p.b_along_k = shape->trans_b;
     }
+    p.near = is_near(&p);
     if (p.turned)
         compute_turned(&p);
     else
         compute(&p);
-}
-
-void asy_gemm(const struct asy_gemm *shape, const float *a, const float *b, float *c, float *room)
-{
-    if (asy_kernels_products() == ASY_PRODUCTS_BLAS && shape->m && shape->n && shape->k)
-        asy__blas_gemm(shape, a, b, c);
-    else
-        asy__gemm_run(asy__gemm_get(), shape, a, b, c, room);
 }

@@ -62,6 +62,9 @@ struct asy__gemm {
      * times ASY__SPIN vectors of them; returns something of their sums. */
     float (*spin)(size_t rounds);
 };
+/* Whether the transpose of a product (m, n and k above 0) is the cheaper one to compute where op(b)
+ * lies along k; if not, sums rest in memory so many times. */
+int asy__gemm_is_turned(const struct asy__gemm *isa, const struct asy_gemm *shape, size_t rests);
 /* Whether a set computes a product (m, n and k above 0) as one of few rows or columns; and does. */
 int asy__gemm_is_few(const struct asy__gemm *isa, const struct asy_gemm *shape);
 void asy__gemm_few(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,

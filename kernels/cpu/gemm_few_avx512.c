@@ -2,11 +2,11 @@
  * gemm_few_avx512.c - products of a few rows with a matrix, both along k: x w^T of a small batch,
  * or, turned, of a layer with few outputs.
  *
- * Sixteen rows of the matrix are transposed in registers, eight numbers at a time, and used at once:
- * writing a panel and reading it again is not paid for. Vectors are across these rows, so each sum
- * is the chain that it is everywhere. With one row the port that shuffles is the bound. Lanes along
- * k would need no shuffles, but sixteen chains for each sum, and then a row's bits would depend on
- * how many rows stand beside it. */
+ * Sixteen rows of the matrix are transposed in registers, eight numbers at a time, and used at
+ * once: writing a panel and reading it again is not paid for. Vectors are across these rows, so
+ * each sum is the chain that it is everywhere. With one row the port that shuffles is the bound.
+ * Lanes along k would need no shuffles, but sixteen chains for each sum, and then a row's bits
+ * would depend on how many rows stand beside it. */
 #include "gemm.h"
 #include "lanes_avx512.h"
 #include "turn_avx512.h"

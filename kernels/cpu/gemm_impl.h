@@ -15,9 +15,10 @@
  * The first tile below a panel of b copies what it reads (PACKING): two stores a step, which cost
  * nothing beside its multiply-adds, where a pass of its own took a tenth of the time of 64 rows.
  *
- * The includer defines GEMM (the table's name), GEMM_NAME, FEW (as gemm.h has few), LANES, ROWS (4, 6 or 14; at most LANES),
- * the types vec and mask and, on them, zero(), load(p), store(p, v), spread(p), fma(a, b, c),
- * mask_of(n), load_part(p, mask), store_part(p, mask, v), and transpose() as gemm.h has it. */
+ * The includer defines GEMM (the table's name), GEMM_NAME, FEW (as gemm.h has few), LANES, ROWS (4,
+ * 6 or 14; at most LANES), the types vec and mask and, on them, zero(), load(p), store(p, v),
+ * spread(p), fma(a, b, c), mask_of(n), load_part(p, mask), store_part(p, mask, v), and transpose()
+ * as gemm.h has it. */
 #include "gemm.h"
 
 #define PREFETCH_STEPS 16 /* ahead of the rows of b that are read for the first time */
