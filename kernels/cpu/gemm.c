@@ -178,8 +178,7 @@ static void pack_group(const struct product *p, size_t k0, size_t kc, size_t fro
     for (size_t j = from; j < to; j += across) {
         size_t w = smaller(p->n - j, across), width = (w + lanes - 1) / lanes * lanes;
 
-        if (!p->near || w < width)
-            pack_panel(p, k0, kc, j, w, width, p->room + PANEL_AT + (j - from) * kc);
+        pack_panel(p, k0, kc, j, w, width, p->room + PANEL_AT + (j - from) * kc);
     }
 }
 
@@ -270,6 +269,8 @@ void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, co
         clear(shape, c);
         return;
     }
+    if (asy__gemm_flat(isa, shape, a, b, c))
+        return;
     if (asy__gemm_is_few(isa, shape)) {
         asy__gemm_few(isa, shape, a, b, c, room);
         return;

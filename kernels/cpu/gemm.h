@@ -44,6 +44,16 @@ struct asy__few {
     float *room;             /* as asy_gemm() has it */
 };
 
+/* A product of few rows whose operands lie as the result does: c = or += a b. */
+struct asy__flat {
+    const float *a;          /* [rows][k] */
+    const float *b;          /* [k][n] */
+    float *c;                /* [rows][n] */
+    size_t rows, n, k;       /* above 0 */
+    size_t a_row, b_row, c_row;
+    int add;
+};
+
 struct asy__gemm {
     const char *name;
     size_t lanes, rows;      /* rows: of the largest tile */
@@ -58,6 +68,8 @@ struct asy__gemm {
      * is room for a vector. */
     void (*copy)(size_t k, size_t w, const float *from, size_t from_row, float *to, size_t to_row);
     void (*few)(const struct asy__few *few); /* NULL: by tiles, as any other product */
+    /* Returns 0 where tiles are faster, having done nothing; NULL: always. */
+    int (*flat)(const struct asy__flat *flat);
     /* What the processor could do, for benchmarks: multiply-adds that wait for nothing, rounds
      * times ASY__SPIN vectors of them; returns something of their sums. */
     float (*spin)(size_t rounds);
@@ -69,6 +81,10 @@ int asy__gemm_is_turned(const struct asy__gemm *isa, const struct asy_gemm *shap
 int asy__gemm_is_few(const struct asy__gemm *isa, const struct asy_gemm *shape);
 void asy__gemm_few(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
                    const float *b, float *c, float *room);
+/* Computes a product (m, n and k above 0) if it is one that a set has flat; else returns 0. */
+int asy__gemm_flat(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
+                   const float *b, float *c);
+int asy__gemm_flat_avx512(const struct asy__flat *flat);
 void asy__gemm_few_avx512(const struct asy__few *few);
 extern const struct asy__gemm asy__gemm_base, asy__gemm_avx2, asy__gemm_avx512;
 const struct asy__gemm *asy__gemm_get(void);

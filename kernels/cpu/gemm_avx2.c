@@ -6,6 +6,7 @@
 #define GEMM_NAME "avx2"
 #define ROWS 6
 #define FEW NULL
+#define FLAT NULL
 
 /* Single floats, pairs, halves: r [i] holds row i at first, then column i. */
 static inline void turn(__m256 r[8])

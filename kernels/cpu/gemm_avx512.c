@@ -8,6 +8,7 @@
 #define GEMM_NAME "avx512"
 #define ROWS 14
 #define FEW asy__gemm_few_avx512
+#define FLAT asy__gemm_flat_avx512
 
 /* Sixteen rows; the last eight columns may be among those before. */
 static void transpose_whole(size_t cols, const float *from, size_t from_row, float *to,

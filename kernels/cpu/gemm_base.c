@@ -7,6 +7,7 @@
 #define GEMM_NAME "base"
 #define ROWS 4
 #define FEW NULL
+#define FLAT NULL
 
 static void transpose(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
                       size_t to_row, size_t written)

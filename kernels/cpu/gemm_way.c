@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gemm_way.c - which way a product is computed: by BLAS, as one of few rows or columns, turned, or
- * as it is. But for BLAS a question of speed alone: the sums are the same. */
+ * by tiles as it is. But for BLAS a question of speed alone: the sums are the same. */
 #include "gemm.h"
 #include "dense.h"
 #include <asy/base.h>
@@ -45,6 +45,15 @@ void asy__gemm_few(const struct asy__gemm *isa, const struct asy_gemm *s, const 
         f.n = s->m;
     }
     isa->few(&f);
+}
+
+int asy__gemm_flat(const struct asy__gemm *isa, const struct asy_gemm *s, const float *a,
+                   const float *b, float *c)
+{
+    struct asy__flat f = { .a = a, .b = b, .c = c, .rows = s->m, .n = s->n, .k = s->k,
+                           .a_row = s->lda, .b_row = s->ldb, .c_row = s->ldc, .add = s->add };
+
+    return isa->flat && !s->trans_a && !s->trans_b && isa->flat(&f);
 }
 
 void asy_gemm(const struct asy_gemm *shape, const float *a, const float *b, float *c, float *room)
