@@ -23,7 +23,6 @@
 #define K_BLOCK ((size_t)256)
 #define K_TURNED ((size_t)4096)
 #define ROWS_BLOCK ((size_t)448)
-#define NEAR ((size_t)20480) /* floats, in which operands are near */
 #define LINE ((size_t)16) /* floats of a line of the caches */
 #define PANEL (ASY__TILE_VECTORS * ASY__LANES_MAX) /* floats across the widest */
 
@@ -248,7 +247,7 @@ static void compute(const struct product *p)
 /* Both in the first two caches, and in few pages. */
 static int is_near(const struct product *p)
 {
-    return !p->turned && !p->b_along_k && p->m * p->a_row + p->k * (p->a_k + p->b_row) < NEAR;
+    return !p->turned && !p->b_along_k && p->m * p->a_row + p->k * (p->a_k + p->b_row) < ASY__NEAR;
 }
 
 static void clear(const struct asy_gemm *shape, float *c)

@@ -16,9 +16,9 @@
  * nothing beside its multiply-adds, where a pass of its own took a tenth of the time of 64 rows.
  *
  * The includer defines GEMM (the table's name), GEMM_NAME, FEW and FLAT (as gemm.h has few and
- * flat), LANES, ROWS (4, 6 or 14; at most LANES), the types vec and mask and, on them, zero(), load(p), store(p, v),
- * spread(p), fma(a, b, c), mask_of(n), load_part(p, mask), store_part(p, mask, v), and transpose()
- * as gemm.h has it. */
+ * flat), LANES, ROWS (4, 6 or 14; at most LANES), the types vec and mask and, on them, zero(),
+ * load(p), store(p, v), spread(p), fma(a, b, c), mask_of(n), load_part(p, mask),
+ * store_part(p, mask, v), and transpose() as gemm.h has it. */
 #include "gemm.h"
 
 #define PREFETCH_STEPS 16 /* ahead of the rows of b that are read for the first time */

@@ -31,6 +31,7 @@ struct sum {
     const struct asy_gemm_taker *taker;
     float *room, *strip;
     size_t across;              /* columns of a panel */
+    int near;                   /* operands are read where they lie */
     ptrdiff_t ahead[AHEAD_MAX]; /* [n_ahead], floats from near[0] */
     size_t n_ahead;
 };
@@ -73,6 +74,8 @@ static void pack_panels(const struct sum *sum, size_t from, size_t to)
         size_t w = smaller(sum->shape->n - j, sum->across), width = (w + lanes - 1) / lanes * lanes;
         float *panel = sum->room + (j - from) * sum->k;
 
+        if (sum->near && w == width)
+            continue;
         for (const struct asy_gemm_part *p = sum->parts; p < sum->parts + sum->n_parts; p++) {
             sum->isa->copy(p->k, w, p->b + j, sum->shape->ldb, panel, width);
             panel += p->k * width;
@@ -90,12 +93,17 @@ static void pack_strip(const struct sum *sum, size_t i, size_t rows)
     }
 }
 
-/* One tile of all parts; tile says where it goes and what is near it. */
-static void add_parts(const struct sum *sum, struct asy__tile *tile, asy__tile_f compute)
+/* One tile of all parts, c(i0.., j0..) of it; tile says where it goes and what is near it. */
+static void add_parts(const struct sum *sum, struct asy__tile *tile, size_t i0, size_t j0,
+                      asy__tile_f compute)
 {
     size_t ahead = 0, width = tile->b_k;
 
-    tile->a = sum->strip;
+    tile->a = sum->near ? sum->parts->a + i0 : sum->strip;
+    if (sum->near && sum->shape->n - j0 >= width) {
+        tile->b = sum->parts->b + j0;
+        tile->b_k = sum->shape->ldb;
+    }
     for (size_t s = 0; s < sum->n_parts; s++) {
         tile->k = sum->parts[s].k;
         tile->late = s > 0;
@@ -113,9 +121,10 @@ static void add_parts(const struct sum *sum, struct asy__tile *tile, asy__tile_f
 static void take_strip(const struct sum *sum, size_t i0, size_t rows, size_t from, size_t to)
 {
     const struct asy_gemm_taker *taker = sum->taker;
-    enum asy__tile_kind kind = taker->n_near ? ASY__TILE_AHEAD : ASY__TILE_PLAIN;
+    enum asy__tile_kind kind = sum->n_ahead ? ASY__TILE_AHEAD : ASY__TILE_PLAIN;
     size_t across = sum->across, lanes = sum->isa->lanes, row = sum->shape->ldc;
-    struct asy__tile tile = { .a_row = 1, .a_k = sum->isa->rows, .c = sum->room + TILE_AT };
+    struct asy__tile tile = { .a_row = 1, .a_k = sum->near ? sum->shape->lda : sum->isa->rows,
+                              .c = sum->room + TILE_AT };
 
     for (size_t j = from; j < to; j += across) {
         size_t w = smaller(sum->shape->n - j, across), vectors = (w + lanes - 1) / lanes;
@@ -125,7 +134,7 @@ static void take_strip(const struct sum *sum, size_t i0, size_t rows, size_t fro
         if (taker->n_near)
             tile.near = taker->near[0] + (j + across < to ? i0 * row + j + across
                                                           : (i0 + rows) * row + from);
-        add_parts(sum, &tile, sum->isa->tiles[rows - 1][vectors - 1][kind]);
+        add_parts(sum, &tile, i0, j, sum->isa->tiles[rows - 1][vectors - 1][kind]);
         taker->take(taker->arg, i0, j, rows, w, tile.c, tile.c_row);
     }
 }
@@ -143,7 +152,9 @@ void asy__gemm_run_summed(const struct asy__gemm *isa, const struct asy_gemm *sh
     for (size_t s = 0; s < n_parts; s++)
         sum.k += parts[s].k;
     sum.strip = room + TILE_AT - STRIP_LEN(sum.k);
-    list_near(&sum);
+    sum.near = n_parts == 1 && sum.k * (shape->lda + shape->ldb) < ASY__NEAR;
+    if (!sum.near)
+        list_near(&sum);
     group = even((shape->n + sum.across - 1) / sum.across,
                  (TILE_AT - STRIP_LEN(sum.k)) / sum.across / sum.k) * sum.across;
     for (size_t j = 0; j < shape->n; j += group) {
@@ -152,7 +163,8 @@ void asy__gemm_run_summed(const struct asy__gemm *isa, const struct asy_gemm *sh
         pack_panels(&sum, j, end);
         for (size_t t = 0, i = 0, rows; t < tiles; t++, i += rows) {
             rows = shape->m / tiles + (t < shape->m % tiles);
-            pack_strip(&sum, i, rows);
+            if (!sum.near)
+                pack_strip(&sum, i, rows);
             take_strip(&sum, i, rows, j, end);
         }
     }
