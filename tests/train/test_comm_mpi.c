@@ -5,6 +5,7 @@
 #include "trainkit.h"
 #include "comm/comm_impl.h"
 #include "comm/wire.h"
+#include <asy/clock.h>
 #include <asy/comm.h>
 #include <asy/op.h>
 #include <asy/safetensors.h>
@@ -164,6 +165,37 @@ static void a_sum_may_begin_before_its_end(void)
             return;
         asy_comm_settle(comm);
     }
+}
+
+#define PATIENCE_NS 60000000000 /* to see what comes: on machines that do other things, too */
+
+/* Before anybody asks for the sum, its first entries are there: on nodes of several ranks, too. */
+static void a_node_sends_before_the_end(void)
+{
+    static const struct asy_comm_extent order[] = { { 0, 100000 } };
+    size_t ranks = (size_t)asy_comm_size(comm), n = 100000;
+    int64_t until_ns = asy_clock_ns() + PATIENCE_NS;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm_memory memory;
+    const volatile float *first;
+    struct asy_comm_sum sum;
+    float tail[TAIL];
+
+    if (!local_max || local_max >= asy_comm_size(comm))
+        return; /* nothing goes anywhere */
+    if (!T_OK(asy_comm_share(comm, ranks, n + TAIL, n, &memory, &err), &err) ||
+        !T_OK(asy_comm_order(comm, order, 1, TAIL, &err), &err))
+        return;
+    asy_comm_settle(comm);
+    for (size_t i = 0; i < n + TAIL; i++)
+        memory.own[i] = 8 * addend(asy_comm_rank(comm), i); /* of no sum before */
+    first = comm->node.total;
+    do
+        T_OK(asy_comm_ready(comm, n, &err), &err);
+    while (*first != 8 * sum_at(0) && asy_clock_ns() < until_ns);
+    T_NEAR("the first entry", *first, 8 * sum_at(0), 0);
+    T_OK(asy_comm_reduce(comm, n, TAIL, tail, &sum, &err), &err);
+    asy_comm_settle(comm);
 }
 
 static void numbers_are_rounded_to_the_nearest(void)
@@ -943,6 +975,7 @@ int main(int argc, char **argv)
         T_TEST(ranks_of_a_node_share_memory),
         T_TEST(sums_go_in_rank_order),
         T_TEST(a_sum_may_begin_before_its_end),
+        T_TEST(a_node_sends_before_the_end),
         T_TEST(numbers_are_rounded_to_the_nearest),
         T_TEST(rounded_sums_are_the_same_on_all),
         T_TEST(a_rank_without_memory_tells_the_others),

@@ -150,8 +150,8 @@ int asy__mpi_chain(struct asy_comm *base, size_t n, size_t n_tail, struct asy_er
     int rc = 0;
 
     if (asy__stream_fits(comm->stream, n, n_tail))
-        return asy__stream_finish(comm, err);
-    if (comm->leaders != MPI_COMM_NULL)
+        rc = asy__stream_finish(comm, err);
+    else if (comm->leaders != MPI_COMM_NULL)
         rc = lead(&chain, err);
     else
         for (size_t i = 0; i < chain.pieces; i++)

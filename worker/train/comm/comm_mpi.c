@@ -306,9 +306,12 @@ static int join_node(struct mpi_comm *comm, int *ret_shares, struct asy_error *e
         (rc = asy__mpi_check(MPI_Comm_rank(comm->local, &node->index), "MPI_Comm_rank", err)) < 0 ||
         (rc = asy__mpi_check(MPI_Comm_size(comm->local, &node->size), "MPI_Comm_size", err)) < 0)
         return rc;
-    shares = obtain(comm, sizeof(struct asy__barrier), &comm->control, &reason) == 0;
+    shares = obtain(comm, sizeof(struct asy__control) +
+                              (size_t)node->size * sizeof(struct asy__told),
+                    &comm->control, &reason) == 0;
     if (shares && node->index == 0)
-        asy__barrier_init(comm->control.at, (uint32_t)node->size);
+        asy__barrier_init(&((struct asy__control *)comm->control.at)->barrier,
+                          (uint32_t)node->size);
     /* Also the moment at which all have mapped what the first one made. */
     rc = asy__mpi_check(MPI_Allreduce(&shares, ret_shares, 1, MPI_INT, MPI_MIN, comm->world),
                         "MPI_Allreduce", err);
@@ -329,7 +332,7 @@ static int find_nodes(struct mpi_comm *comm, struct asy_error *err)
         comm->place = comm->base.rank;
         comm->nodes = comm->base.size;
     } else if (node->size > 1) {
-        node->barrier = comm->control.at;
+        node->barrier = &((struct asy__control *)comm->control.at)->barrier;
     }
     leads = node->index == 0;
     comm->base.chain = comm->nodes > 1 ? asy__mpi_chain : NULL;

@@ -5,13 +5,24 @@
 #include "comm_impl.h"
 #include <mpi.h>
 
+/* How far a rank of the node is with what the leader sends on meanwhile (comm_stream.c). */
+struct asy__told {
+    _Alignas(64) _Atomic uint64_t entries;
+};
+/* What the ranks of a node know of each other. */
+struct asy__control {
+    struct asy__barrier barrier;
+    struct asy__told told[]; /* [ranks of the node] */
+};
+
 struct mpi_comm {
     struct asy_comm base;
     MPI_Comm world;
     MPI_Comm local;   /* the node's ranks; MPI_COMM_NULL where each is alone */
     MPI_Comm leaders; /* the first rank of each node; MPI_COMM_NULL on the others */
     int place, nodes; /* of this node among all */
-    struct asy__memory control; /* the node's barrier */
+    struct asy__memory control; /* a struct asy__control */
+    uint64_t told; /* entries of all sums that were over, as the ranks count them */
     struct asy__memory memory;  /* what asy_comm_share() hands out */
     char *send, *receive;       /* `room` bytes each */
     size_t room;

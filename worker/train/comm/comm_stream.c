@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * comm_stream.c - sums over nodes of one rank each that are on their way while the ranks compute.
+ * comm_stream.c - sums over nodes that are on their way while the ranks compute.
  *
  * The same row of nodes as in comm_chain.c, and the same order of summation, but an array goes
  * piece by piece in the order in which a pass completes it: a piece goes right as soon as this node
  * has its part of it, and comes back left while later ones are made. Nothing here waits before the
  * end: asy_comm_ready(), called between operations, looks at what has arrived, adds, and sends on.
+ *
+ * Of a node with several ranks the first does that for all. Each of them says in the memory that
+ * they share how many entries it has (release), the first reads (acquire) and adds a piece when all
+ * have it. They count on from sum to sum, so nobody has to set anything back: a sum's entries are
+ * from comm->told on, n + 1 says that its tail is there, too, and the next one begins at n + 2.
  *
  * A piece with its envelope is no longer than what Open MPI sends at once over TCP (64 KiB), so
  * that the system's buffers carry it while nobody looks. MPI_Iallreduce was rejected: it makes no
@@ -34,6 +39,7 @@ struct asy__stream {
     uint16_t *right, *left; /* [n] each, of what goes and comes rounded; NULL: nothing does */
     struct piece *pieces;  /* [n_pieces], in the order of completion; the last one is the tail */
     size_t *whole;         /* [n_pieces]: entries that must be there for it */
+    size_t whole_here;     /* entries of this sum that this rank has */
     size_t ready, added;   /* pieces of this sum */
     size_t taken;          /* of those that came from the right */
     struct lane from_left, to_right, from_right, to_left;
@@ -90,7 +96,7 @@ static void cut(struct asy__stream *stream, const struct asy_comm_extent *extent
             whole += n;
             add_piece(stream, extents[i].at + from, n, whole);
         }
-    add_piece(stream, stream->n, stream->n_tail, SIZE_MAX);
+    add_piece(stream, stream->n, stream->n_tail, stream->n + 1);
 }
 
 static int make(const struct asy_comm_extent *extents, size_t n_extents, int rounds,
@@ -122,7 +128,7 @@ int asy__mpi_order(struct asy_comm *base, const struct asy_comm_extent *extents,
 
     asy__stream_destroy(comm->stream);
     comm->stream = NULL;
-    if (comm->nodes < base->size || n_extents == 0)
+    if (comm->nodes == 1 || n_extents == 0)
         return 0;
     if ((rc = make(extents, n_extents, base->rounds, &stream, err)) < 0)
         return rc;
@@ -272,6 +278,37 @@ static int post_left(struct mpi_comm *comm, struct asy_error *err)
     return post(&to, comm->place == comm->nodes - 1 ? s->added : s->from_right.done, err);
 }
 
+static struct asy__told *told_of(const struct mpi_comm *comm, int index)
+{
+    return &((struct asy__control *)comm->control.at)->told[index];
+}
+
+static void tell(struct mpi_comm *comm, size_t n)
+{
+    const struct asy__node *node = &comm->base.node;
+
+    comm->stream->whole_here = n;
+    if (node->index > 0)
+        atomic_store_explicit(&told_of(comm, node->index)->entries, comm->told + n,
+                              memory_order_release);
+}
+
+/* Which pieces all ranks of the node have. */
+static void find_ready(struct mpi_comm *comm)
+{
+    struct asy__stream *stream = comm->stream;
+    size_t whole = stream->whole_here;
+
+    for (int r = 1; r < comm->base.node.size; r++) {
+        uint64_t told = atomic_load_explicit(&told_of(comm, r)->entries, memory_order_acquire);
+        size_t there = told > comm->told ? (size_t)(told - comm->told) : 0;
+
+        whole = there < whole ? there : whole;
+    }
+    while (stream->ready < stream->n_pieces && stream->whole[stream->ready] <= whole)
+        stream->ready++;
+}
+
 /* Moves on what can be without waiting. 1: something has come or gone; 0: nothing. */
 static int poll(struct mpi_comm *comm, struct asy_error *err)
 {
@@ -280,6 +317,7 @@ static int poll(struct mpi_comm *comm, struct asy_error *err)
     const struct way from_left = { comm, &s->from_left, comm->base.node.total, s->right,
                                    comm->place - 1, RIGHT, 0 };
 
+    find_ready(comm);
     if (!first && (rc = post(&from_left, s->n_pieces, err)) < 0)
         return rc;
     add(comm, first || s->ready < s->from_left.done ? s->ready : s->from_left.done);
@@ -300,7 +338,7 @@ static void open_sum(struct asy__stream *stream)
     if (stream->is_open)
         return;
     stream->from_left = stream->to_right = stream->from_right = stream->to_left = none;
-    stream->ready = stream->added = stream->taken = 0;
+    stream->whole_here = stream->ready = stream->added = stream->taken = 0;
     stream->is_open = 1;
 }
 
@@ -322,8 +360,9 @@ int asy__mpi_ready(struct asy_comm *base, size_t n, struct asy_error *err)
     if (!stream)
         return 0;
     open_sum(stream);
-    while (stream->ready < stream->n_pieces && stream->whole[stream->ready] <= n)
-        stream->ready++;
+    tell(comm, n < stream->n ? n : stream->n);
+    if (comm->base.node.index > 0)
+        return 0;
     for (int vain = 0; vain < LOOKS && rc >= 0; vain = rc > 0 ? 0 : vain + 1)
         rc = poll(comm, err);
     return rc < 0 ? rc : 0;
@@ -339,9 +378,10 @@ int asy__stream_finish(struct mpi_comm *comm, struct asy_error *err)
     int rc = 0;
 
     open_sum(comm->stream);
-    comm->stream->ready = comm->stream->n_pieces;
-    while (rc >= 0 && !is_over(comm))
+    tell(comm, comm->stream->n + 1);
+    while (comm->base.node.index == 0 && rc >= 0 && !is_over(comm))
         rc = poll(comm, err);
     comm->stream->is_open = 0;
+    comm->told += comm->stream->n + 2;
     return rc < 0 ? rc : 0;
 }

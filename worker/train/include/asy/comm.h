@@ -78,7 +78,8 @@ void asy_comm_share_out(const struct asy_comm *comm, size_t n, size_t *ret_from,
  * is what it got; all end with the same bits, those of the sum as it was rounded last. Bits depend
  * on which ranks have a node in common then. By all ranks, before asy_comm_order(). */
 void asy_comm_round(struct asy_comm *comm);
-/* Where nodes have one rank each, sums can be on their way while a rank still computes. By all
+/* Where there are several nodes, sums can be on their way while a rank still computes; of a node with
+ * several ranks the first sends for all. By all
  * ranks, after asy_comm_share() and until the next: the order in which the first entries of own
  * become whole, in extents that cover them once, and how many ride behind. It can fail on some
  * ranks only (ASY_E_NOMEM). A later sum of as many entries then may begin by asy_comm_ready(), any
