@@ -423,8 +423,8 @@ static int record(struct asy_core *core, const struct asy__session *session,
         kind != ASY_EV_DATASET)
         return asy_fail(err, ASY_E_UNSUPPORTED, "cannot record '%s'", asy_event_kind_name(kind));
     if (kind == ASY_EV_ARTIFACT && asy_artifact_is_left(asy__str(msg->record.event.artifact.name)))
-        return asy_fail(err, ASY_E_DENIED, "artifacts named '%s' are what attempts leave; record it "
-                        "by another name", msg->record.event.artifact.name);
+        return asy_fail(err, ASY_E_DENIED, "artifacts named '%s' are what attempts leave; record "
+                        "it by another name", msg->record.event.artifact.name);
     if (msg->record.trial >= 0 && !s->over && (uint64_t)msg->record.trial >= s->n_trials)
         return asy_fail(err, ASY_E_NOENT, "study '%s' has no trial %" PRId64, s->name,
                         msg->record.trial);

@@ -643,15 +643,16 @@ uint64_t asy__gpus_ranks_free(const struct asy__worker *worker, const struct asy
 uint64_t asy__gpus_fit(const struct asy__worker *worker, const struct asy__study *study);
 /* Whether they hold one more beside what is held for points that samplers compute. */
 int asy__gpus_unheld(const struct asy__worker *worker, const struct asy__study *study);
-/* Holds what so many ranks of an attempt need, on a worker that has it; and gives all that is held back. */
+/* Holds what so many ranks of an attempt need, on a worker that has it; and gives all that is held
+ * back. */
 void asy__gpus_hold(struct asy_core *core, struct asy__worker *worker,
                     const struct asy__study *study, uint32_t ranks);
 void asy__gpus_unhold(struct asy__worker *worker);
 /* Whether they would hold one if nothing ran. */
 int asy__gpus_could(const struct asy__worker *worker, const struct asy__study *study);
 size_t asy__gpus_unused(const struct asy__worker *worker);
-/* Chooses GPUs and cores for the ranks of the placement, one by one, on a worker that has both; adds
- * them to it. */
+/* Chooses GPUs and cores for the ranks of the placement, one by one, on a worker that has both;
+ * adds them to it. */
 void asy__gpus_place(struct asy_core *core, const struct asy__worker *worker,
                      const struct asy__study *study, uint8_t *taken, uint32_t *cores,
                      struct asy_placement *ret);

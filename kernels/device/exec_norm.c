@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * exec_norm.c - batch normalisation, and what the gradients of both normalisations sum over the rows.
+ * exec_norm.c - batch normalisation, and what the gradients of both normalisations sum over the
+ * rows.
  *
  * A batch that is here as a whole stays on the device. Of one that lies in several places each adds
  * up its own rows there, two numbers a channel; the host reads them and joins them in double

@@ -112,9 +112,9 @@ const struct asy__row asy__rows[] = {
     { "data.scale", ASY__WORD, ASY__FOR_MODEL, .words = "standard|minmax|none",
       .fallback = "standard", .help = "how numbers are scaled, learnt from the training part" },
     { "data.sequence", ASY__WORD, ASY__FOR_MODEL, .words = "none|tokens|text", .absent = "none",
-      .help = "rows are sequences, for the models transformer and layers. tokens: the columns beside the label "
-              "are numbers of tokens in their order, empty or below zero behind a row's end; text: "
-              "there is one, and its characters are the tokens" },
+      .help = "rows are sequences, for the models transformer and layers. tokens: the columns "
+              "beside the label are numbers of tokens in their order, empty or below zero behind a "
+              "row's end; text: there is one, and its characters are the tokens" },
     { "data.length", ASY__INT, ASY__FOR_MODEL, .min = 1, .max = 8192, .absent = "256",
       .help = "tokens of a row where sequence is text: of a longer one the beginning counts" },
     { "data.split", ASY__SECTION, ASY__FOR_MODEL,

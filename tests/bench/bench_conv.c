@@ -82,7 +82,8 @@ static void run(const struct shape *s, int pass, const struct operands *o)
         asy_conv_dw(c, s->rows, 0, o->y, o->x, o->bias, o->room);
 }
 
-static void measure(const struct shape *s, int pass, const struct operands *o, size_t turns, int any)
+static void measure(const struct shape *s, int pass, const struct operands *o, size_t turns,
+                    int any)
 {
     static double share[TURNS_MAX], ours[TURNS_MAX];
     double flops = flops_of(s) * (pass == BOTH ? 2 : 1);

@@ -6,8 +6,8 @@
  *   bench_gemm --loop SECONDS
  *
  * The three take turns and are timed by the thread's processor time; a row has the medians of turns
- * in which the core was the thread's own. --loop prints the GFLOP/s of that loop alone and what it is
- * made of, for other programs' turns. */
+ * in which the core was the thread's own. --loop prints the GFLOP/s of that loop alone and what it
+ * is made of, for other programs' turns. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  *   bench_gpt SIZES BATCH sgd|adam SECONDS [SHARE]
  *
  * SIZES: 128-2-4-64-96 is d_model, blocks, heads, tokens of a window and the vocabulary. Data are
- * tokens of noise. SHARE of attention's weights are dropped (0). Warms up for a fifth of SECONDS of processor time, then prints microseconds of
- * it per step, steps, and the last step's loss. */
+ * tokens of noise. SHARE of attention's weights are dropped (0). Warms up for a fifth of SECONDS of
+ * processor time, then prints microseconds of it per step, steps, and the last step's loss. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

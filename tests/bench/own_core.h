@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * own_core.h - turns of a benchmark that count if the thread had its core meanwhile, and the loop of
- * multiply-adds that they are measured by.
+ * own_core.h - turns of a benchmark that count if the thread had its core meanwhile, and the loop
+ * of multiply-adds that they are measured by.
  *
  * Threads: one. */
 #ifndef BENCH_OWN_CORE_H
@@ -18,7 +18,8 @@ enum own_core_turn { OWN_CORE_COUNTS, OWN_CORE_AGAIN, OWN_CORE_NEVER };
 
 double own_core_seconds(void); /* of the thread's processor time */
 void own_core_begin(struct own_core *turn);
-/* What becomes of the turn: it counts, or is to be made again, for two minutes of lost turns at most. */
+/* What becomes of the turn: it counts, or is to be made again, for two minutes of lost turns at
+ * most. */
 enum own_core_turn own_core_end(struct own_core *turn);
 
 /* GFLOP/s of multiply-adds that wait for nothing, by this instruction set. */

@@ -279,7 +279,8 @@ static void each_part_has_the_gpus_of_its_ranks(void)
         const char *gpus[2];
     } cases[] = {
         { "one each", GPU_GANG("a", 2, 1, ONE), { 1, 1 }, { "G0", "G0" } },
-        { "halves", GPU_GANG("a", 4, 0.5, ONE), { 2, 2 }, { "G0:5000 G0:5000", "G0:5000 G0:5000" } },
+        { "halves", GPU_GANG("a", 4, 0.5, ONE), { 2, 2 },
+          { "G0:5000 G0:5000", "G0:5000 G0:5000" } },
         { "a rank less there", GPU_GANG("a", 3, 0.5, ONE), { 2, 1 },
           { "G0:5000 G0:5000", "G0:5000" } },
     };

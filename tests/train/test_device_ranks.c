@@ -3,8 +3,8 @@
  * is that of the whole batch, and what fails on one of them fails all. Run as `mpirun -n 2
  * test_device_ranks [RANKS]`; RANKS: of a node at most, as if the rest were on others.
  *
- * Tolerance: as in test_device_train.c, of losses after some epochs on the cpu and there. Where each
- * rank takes the statistics of its own rows alone, losses are 1 to 20 percent apart. */
+ * Tolerance: as in test_device_train.c, of losses after some epochs on the cpu and there. Where
+ * each rank takes the statistics of its own rows alone, losses are 1 to 20 percent apart. */
 #include "trainkit.h"
 #include "../kernels/device_leaks.h"
 #include <math.h>

@@ -4,8 +4,8 @@
  * Both bin the digits alike and take the first of equal splits, so trees are the same as long as no
  * two different splits are so nearly equal that rounding decides: xgboost compares gains as
  * floats. Tolerances: margins are sums of up to 20 floats of up to 10, given to six digits after
- * the point, so 2e-5; losses are means of them, 1e-5 of the loss. Real numbers have more values than
- * bins: cuts differ by some rows each, so the losses of the rows that were learnt by 3 %. */
+ * the point, so 2e-5; losses are means of them, 1e-5 of the loss. Real numbers have more values
+ * than bins: cuts differ by some rows each, so the losses of the rows that were learnt by 3 %. */
 #include "trainkit.h"
 #include "gbdtkit.h"
 #include <asy/csv.h>

@@ -14,16 +14,18 @@ static const struct job {
     const char *name, *family, *file, *data, *params;
 } jobs[] = {
     { "linear", "linear", KIT_DIGITS, TABLE, "\"optimizer\":\"sgd\",\"momentum\":0.9" },
-    { "mlp", "mlp", KIT_DIGITS, TABLE, "\"hidden\":37,\"optimizer\":\"adam\",\"ema\":0.9,\"clip\":1" },
+    { "mlp", "mlp", KIT_DIGITS, TABLE,
+      "\"hidden\":37,\"optimizer\":\"adam\",\"ema\":0.9,\"clip\":1" },
     { "mlp with norms", "mlp", KIT_DIGITS, TABLE, "\"hidden\":20,\"layers\":3,\"norm\":\"layer\","
       "\"dropout\":0.2,\"activation\":\"gelu\",\"optimizer\":\"lamb\",\"accumulate\":2" },
     { "mlp by lars", "mlp", KIT_DIGITS, TABLE,
       "\"hidden\":20,\"activation\":\"silu\",\"optimizer\":\"lars\"" },
     { "cnn", "cnn", KIT_DIGITS, TABLE, "\"filters\":5,\"activation\":\"leaky_relu\"" },
-    { "residual cnn", "cnn", KIT_DIGITS, TABLE, "\"filters\":4,\"residual\":true,\"dropout\":0.25" },
+    { "residual cnn", "cnn", KIT_DIGITS, TABLE,
+      "\"filters\":4,\"residual\":true,\"dropout\":0.25" },
     { "layers", "layers", KIT_DIGITS, TABLE,
       "\"layers\":[{\"image\":8},{\"conv\":6,\"pad\":1},{\"max_pool\":2},"
-      "{\"conv\":6,\"kernel\":3,\"groups\":3,\"act\":\"tanh\"},{\"dense\":19,\"act\":\"sigmoid\"}]" },
+      "{\"conv\":6,\"groups\":3,\"act\":\"tanh\"},{\"dense\":19,\"act\":\"sigmoid\"}]" },
     { "shares", "layers", KIT_DIGITS, TABLE, "\"layers\":[{\"act\":\"softmax\"},{\"dense\":19,"
       "\"act\":\"softmax\"},{\"norm\":\"layer\"}]" },
     { "listed attention", "layers", KIT_DIGITS, TABLE, "\"layers\":[{\"tokens\":8},{\"dense\":24},"

@@ -349,7 +349,8 @@ static void listed_layers_embed_tokens(void)
     T_TRUE(train(b, "layers", "\"sequence\":\"tokens\"", "val_loss", 2,
                  "\"layers\":[{\"dense\":4}]", "", NULL) < 0);
     T_HAS("not embedded", b->err.text, "rows of tokens (data.sequence) need {embed: N}");
-    T_TRUE(train(b, "layers", "\"missing\":\"mean\"", "val_loss", 2, "\"layers\":[{\"embed\":4}]", "", NULL) < 0);
+    T_TRUE(train(b, "layers", "\"missing\":\"mean\"", "val_loss", 2,
+                 "\"layers\":[{\"embed\":4}]", "", NULL) < 0);
     T_HAS("numbers", b->err.text, "layers[0].embed: rows are numbers, not tokens (data.sequence)");
 out:
     tear_down(b);

@@ -66,8 +66,8 @@ static inline struct asy_json *kit_family_job(const char *family, const char *fi
                  "{\"unit\":\"epochs\",\"max\":%d}},\"data\":{\"file\":\"%s\"%s%s},\"objective\":"
                  "[{\"metric\":\"%s\",\"goal\":\"%s\",\"take\":\"best\",\"target\":null}]},"
                  "\"params\":{%s},\"seed\":7,\"number\":3%s%s}",
-                 *family == '/' ? "plugin" : "model", family, max, file, *data ? "," : "", data, metric, goal, params,
-                 *rest ? "," : "", rest);
+                 *family == '/' ? "plugin" : "model", family, max, file, *data ? "," : "",
+                 data, metric, goal, params, *rest ? "," : "", rest);
     T_OK(asy_json_parse(buf.data, buf.len, &job, &err), &err);
     asy_buf_fini(&buf);
     return job;

@@ -38,7 +38,7 @@ struct asy__on_device_options {
     size_t n_classes;
     int keeps_m, keeps_v, keeps_mean;
     int adds;                   /* gradients of pieces of a batch are added up there */
-    struct asy_comm *comm;      /* of ranks with a part of each batch; NULL: it is here as a whole */
+    struct asy_comm *comm; /* of ranks with a part of each batch; NULL: it is here as a whole */
     const struct asy__tally *tally; /* of the rows that are scored there; NULL: sums are enough */
 };
 ASY_MUST_CHECK int asy__on_device_create(struct asy_device *device,

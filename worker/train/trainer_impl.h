@@ -34,7 +34,8 @@ struct asy_trainer {
     atomic_int request;
     struct asy__place *places; /* [n_places] */
     size_t n_places;
-    struct asy__arena passing; /* of a batch, and what it becomes; trainings side by side share it */
+    struct asy__arena
+        passing;           /* of a batch, and what it becomes; trainings side by side share it */
     struct asy_team *team; /* of the running job's networks; NULL: one core, or none yet */
     const char *device_word; /* asked for by whoever runs it, over the job's; NULL: nothing */
     struct asy_device *device; /* of the last job that wanted one; NULL: none */

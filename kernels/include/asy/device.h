@@ -7,8 +7,8 @@
  * so that a test can hold it to that. Nothing falls back to the cpu: an operation that a device
  * cannot run is refused when the net is made.
  *
- * Batch normalisation goes by the rows at hand, or, where several have parts of a batch, by sums that
- * they join: each of its operations then reads the sums of its rows, and waits.
+ * Batch normalisation goes by the rows at hand, or, where several have parts of a batch, by sums
+ * that they join: each of its operations then reads the sums of its rows, and waits.
  *
  * Bits: the same device, driver and program give the same bits; there are no sums by atomics. They
  * are not those of the cpu.
@@ -103,8 +103,8 @@ struct asy_device_net_desc {
 };
 struct asy_device_net;
 /* ASY_E_UNSUPPORTED: an operation that devices do not have, by its name. ASY_E_TOOBIG: it would not
- * fit into all of the device's memory beside the nets that are there, with both sizes, or the device
- * gives no array of such a size. ASY_E_NOMEM: there is not so much now. Arrays are zeros. */
+ * fit into all of the device's memory beside the nets that are there, with both sizes, or the
+ * device gives no array of such a size. ASY_E_NOMEM: there is not so much now. Arrays are zeros. */
 ASY_MUST_CHECK int asy_device_net_create(struct asy_device *device,
                                          const struct asy_device_net_desc *desc,
                                          struct asy_device_net **ret_net, struct asy_error *err);

@@ -205,9 +205,9 @@ struct asy_op_cpu {
      * They all run the program, be it on no rows. */
     void (*join)(void *arg, double *sums, size_t n);
     void *join_arg;
-    /* Told of each operation when it is over (n: SIZE_MAX), and, without a team, every few tenths of
-     * a millisecond within products of dense layers that take longer, by how many entries of their
-     * gradient are whole. NULL: nobody wants to know. */
+    /* Told of each operation when it is over (n: SIZE_MAX), and, without a team, every few tenths
+     * of a millisecond within products of dense layers that take longer, by how many entries of
+     * their gradient are whole. NULL: nobody wants to know. */
     void (*between)(void *arg, const struct asy_op *op, size_t n);
     void *between_arg;
     struct asy_team *team; /* what runs operations that are large enough; NULL: this thread alone */

@@ -43,9 +43,9 @@ void asy_global_mean_ref(size_t rows, size_t pixels, size_t channels, const floa
 void asy_global_mean_grad(size_t rows, size_t pixels, size_t channels, const float *dy, float *dx);
 void asy_global_mean_grad_ref(size_t rows, size_t pixels, size_t channels, const float *dy,
                               float *dx);
-/* y [rows][channels] = the greatest of x [rows][pixels][channels] over the pixels, pixels > 0; not a
- * number is greater than all. dx = dy at the first pixel that is as y says, else zero. (Nothing but
- * comparisons, so these are their own references.) */
+/* y [rows][channels] = the greatest of x [rows][pixels][channels] over the pixels, pixels > 0; not
+ * a number is greater than all. dx = dy at the first pixel that is as y says, else zero. (Nothing
+ * but comparisons, so these are their own references.) */
 void asy_global_max(size_t rows, size_t pixels, size_t channels, const float *x, float *y);
 void asy_global_max_grad(size_t rows, size_t pixels, size_t channels, const float *dy,
                          const float *x, const float *y, float *dx);

@@ -120,7 +120,8 @@ struct asy__data {
      * (tokens.h); until there are windows, rows are tokens. */
     uint16_t *tokens;
     struct asy__piece piece[ASY__PARTS]; /* of the tokens: the parts */
-    struct asy__piece behind; /* what training has beyond what a fold is validated on; n 0: nothing */
+    struct asy__piece
+        behind; /* what training has beyond what a fold is validated on; n 0: nothing */
     size_t first_rows;        /* windows of training before that */
     size_t n_rows, n_dropped;
     size_t start[ASY__PARTS + 1]; /* part p: rows start[p] .. start[p + 1] - 1 */

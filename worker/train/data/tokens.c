@@ -318,7 +318,8 @@ static int load_all(struct load *load, struct asy__data *data, struct asy_error 
         return asy_fail(err, ASY_E_FORMAT, "it is empty");
     data->n_rows = (size_t)load->n;
     if ((rc = make_schema(load, &data->schema, err)) < 0 ||
-        (rc = asy__tokens_split(load->spec, data, err)) < 0 || (rc = make_room(load, data, err)) < 0)
+        (rc = asy__tokens_split(load->spec, data, err)) < 0 ||
+        (rc = make_room(load, data, err)) < 0)
         return rc;
     return fill(load, data, err);
 }

@@ -5,9 +5,9 @@
  * A text is UTF-8; its tokens are its characters, numbered in the order of their code points. The
  * vocabulary is that of the whole file, and is stored with a model, so that another file's
  * characters have the same numbers. An array is an NPY of one dimension, and its numbers are the
- * tokens. Parts lie one behind the other: first what is trained on, then validation, then test. With
- * folds what is before the test part is cut into so many pieces of equal length, each of which is
- * validated on in turn; training has what lies before and behind it, as two pieces.
+ * tokens. Parts lie one behind the other: first what is trained on, then validation, then test.
+ * With folds what is before the test part is cut into so many pieces of equal length, each of which
+ * is validated on in turn; training has what lies before and behind it, as two pieces.
  *
  * The file is read twice, and never held as a whole: the tokens, two bytes each, are in memory, or
  * mapped where that does not hold them. */
@@ -28,8 +28,8 @@ ASY_MUST_CHECK int asy__tokens_split(const struct asy__data_spec *spec, struct a
                                      struct asy_error *err);
 /* Rows become windows of `context` tokens, each with the token that follows it as its label: of
  * validation and test one behind the other, of each piece of training so many that they may all
- * begin up to context - 1 tokens later. What is left over at an end is in none. ASY_E_INVAL: a part has
- * none at all. */
+ * begin up to context - 1 tokens later. What is left over at an end is in none. ASY_E_INVAL: a part
+ * has none at all. */
 ASY_MUST_CHECK int asy__tokens_window(struct asy__data *data, size_t context,
                                       struct asy_error *err);
 /* x, label [context], =: window `row`, so many tokens later. */

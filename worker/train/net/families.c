@@ -251,8 +251,8 @@ static int embed_tokens(const struct asy__schema *schema, struct asy__layer_desc
 }
 
 static int list_layers(const struct asy__hyper *hyper, const struct asy__schema *schema,
-                       struct asy__net_options *options, struct asy__layer_desc **ret, size_t *ret_n,
-                       struct asy_error *err)
+                       struct asy__net_options *options, struct asy__layer_desc **ret,
+                       size_t *ret_n, struct asy_error *err)
 {
     int rc = asy__layers_read(hyper->list, hyper->values, asy__loss_outputs(hyper, schema), ret,
                               ret_n, err);

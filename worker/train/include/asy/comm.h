@@ -74,17 +74,17 @@ const float *asy_comm_array(const struct asy_comm *comm, size_t i);
 /* This rank's part of n entries, as of a sum of so many. */
 void asy_comm_share_out(const struct asy_comm *comm, size_t n, size_t *ret_from, size_t *ret_to);
 /* Until the next asy_comm_share(): the first n entries of a sum go from node to node as bfloat16,
- * half the bytes, rounded to the nearest even; those behind them as they are. What each node adds to
- * is what it got; all end with the same bits, those of the sum as it was rounded last. Bits depend
- * on which ranks have a node in common then. By all ranks, before asy_comm_order(). */
+ * half the bytes, rounded to the nearest even; those behind them as they are. What each node adds
+ * to is what it got; all end with the same bits, those of the sum as it was rounded last. Bits
+ * depend on which ranks have a node in common then. By all ranks, before asy_comm_order(). */
 void asy_comm_round(struct asy_comm *comm);
-/* Where there are several nodes, sums can be on their way while a rank still computes; of a node with
- * several ranks the first sends for all. By all
- * ranks, after asy_comm_share() and until the next: the order in which the first entries of own
- * become whole, in extents that cover them once, and how many ride behind. It can fail on some
- * ranks only (ASY_E_NOMEM). A later sum of as many entries then may begin by asy_comm_ready(), any
- * number of times before asy_comm_meet(): so many entries, in that order, are whole. It does not
- * wait; the more often it is called, the less is left to wait for. Elsewhere both do nothing. */
+/* Where there are several nodes, sums can be on their way while a rank still computes; of a node
+ * with several ranks the first sends for all. By all ranks, after asy_comm_share() and until the
+ * next: the order in which the first entries of own become whole, in extents that cover them once,
+ * and how many ride behind. It can fail on some ranks only (ASY_E_NOMEM). A later sum of as many
+ * entries then may begin by asy_comm_ready(), any number of times before asy_comm_meet(): so many
+ * entries, in that order, are whole. It does not wait; the more often it is called, the less is
+ * left to wait for. Elsewhere both do nothing. */
 struct asy_comm_extent {
     size_t at, n;
 };
