@@ -8,19 +8,18 @@
  * operand with which it costs less; if that is op(a), the product's transpose is computed, and its
  * tiles are turned as they are written. Of few rows or columns there is another way (gemm_way.c).
  *
- * Blocks: K_BLOCK steps of a panel stay in the first cache while it meets ROWS_BLOCK rows of a,
- * which stay in the second. Between blocks sums rest in c, which does not change them. Turned tiles
- * are summed over K_TURNED steps, as turning costs more than a panel that the first cache does not
- * hold; as many panels as the room holds meet a few rows of a before the next ones, so that a comes
- * from far away once for each group of panels. Products that are taken go by groups, too
- * (gemm_taken.c).
+ * Blocks: ASY__K_BLOCK steps of a panel stay in the first cache while it meets ROWS_BLOCK rows of
+ * a, which stay in the second. Between blocks sums rest in c, which does not change them. Turned
+ * tiles are summed over K_TURNED steps, as turning costs more than a panel that the first cache
+ * does not hold; as many panels as the room holds meet a few rows of a before the next ones, so
+ * that a comes from far away once for each group of panels. Products that are taken go by groups,
+ * too (gemm_taken.c), and large ones in strips along them (gemm_strips.c).
  *
  * After Goto and van de Geijn 2008 (Anatomy of high-performance matrix multiplication), and the
  * tiles of LIBXSMM (Heinecke et al. 2016) for what is not packed. */
-#include "gemm.h"
+#include "gemm_order.h"
 #include <string.h>
 
-#define K_BLOCK ((size_t)256)
 #define K_TURNED ((size_t)4096)
 #define ROWS_BLOCK ((size_t)448)
 #define LINE ((size_t)16) /* floats of a line of the caches */
@@ -28,60 +27,13 @@
 
 /* Where things lie in the room, in floats. Rows are packed only beside panels of one block. */
 #define PANEL_AT ((size_t)0)                        /* [k][PANEL] */
-#define ROWS_AT (K_BLOCK * PANEL)                   /* [tiles][k][rows of the largest tile] */
-#define ROWS_LEN ((ROWS_BLOCK + ASY__TILE_ROWS) * K_BLOCK + ASY__LANES_MAX)
+#define ROWS_AT (ASY__K_BLOCK * PANEL)                   /* [tiles][k][rows of the largest tile] */
+#define ROWS_LEN ((ROWS_BLOCK + ASY__TILE_ROWS) * ASY__K_BLOCK + ASY__LANES_MAX)
 #define TILE_AT (K_TURNED * PANEL)                  /* [rows][PANEL] */
 _Static_assert(ROWS_AT + ROWS_LEN <= TILE_AT, "rows and panel lie in the way of a tile");
 _Static_assert(TILE_AT + ASY__TILE_ROWS * PANEL <= ASY_GEMM_ROOM, "the room is too small");
 
-/* op(a) op(b), or its transpose, in terms of the roles above. */
-struct product {
-    const struct asy__gemm *isa;
-    float *room;
-    size_t m, n, k;
-    const float *a, *b;
-    size_t a_row, a_k;    /* a(i, k) = a[i a_row + k a_k] */
-    size_t b_row;         /* of b as it is stored */
-    int b_along_k;        /* b(k, j) = b[j b_row + k], else b[k b_row + j] */
-    float *c;
-    size_t c_row;
-    int turned;           /* c(i, j) = c[j c_row + i], else c[i c_row + j] */
-    int add;
-    int near;             /* the operands lie so close together that packing them gains nothing */
-};
-/* Rows of a, cut into tiles as even as can be. */
-struct cut {
-    size_t tiles, rows, longer; /* the first `longer` tiles have rows + 1 */
-};
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* So many as even parts of at most `most` give. */
-static size_t part(size_t n, size_t most)
-{
-    size_t parts;
-
-    if (n <= most)
-        return n; /* (a division takes as long as a small tile) */
-    parts = (n + most - 1) / most;
-    return (n + parts - 1) / parts;
-}
-
-static struct cut cut_rows(size_t m, size_t most)
-{
-    size_t tiles;
-
-    if (m <= most)
-        return (struct cut){ 1, m, 0 };
-    tiles = (m + most - 1) / most;
-    return (struct cut){ tiles, m / tiles, m % tiles };
-}
-
-/* A panel of b, w columns from j0 on, whole vectors wide and with zeros beyond the last column. */
-static void pack_panel(const struct product *p, size_t k0, size_t kc, size_t j0, size_t w,
+void asy__pack_panel(const struct asy__product *p, size_t k0, size_t kc, size_t j0, size_t w,
                        size_t width, float *to)
 {
     size_t lanes = p->isa->lanes;
@@ -92,14 +44,14 @@ static void pack_panel(const struct product *p, size_t k0, size_t kc, size_t j0,
     }
     for (size_t j = 0; j < width; j += lanes)
         for (size_t k = 0; k < kc; k += lanes)
-            p->isa->transpose(smaller(w - j, lanes), smaller(kc - k, lanes),
+            p->isa->transpose(asy__smaller(w - j, lanes), asy__smaller(kc - k, lanes),
                               p->b + (j0 + j) * p->b_row + k0 + k, p->b_row,
                               to + k * width + j, width, lanes);
 }
 
 /* Rows of a that lie along its columns, a tile's together. */
-static void pack_rows(const struct product *p, const struct cut *cut, size_t i0, size_t k0,
-                      size_t kc)
+static void pack_rows(const struct asy__product *p, const struct asy__cut *cut, size_t i0,
+                      size_t k0, size_t kc)
 {
     float *to = p->room + ROWS_AT;
 
@@ -113,8 +65,8 @@ static void pack_rows(const struct product *p, const struct cut *cut, size_t i0,
 }
 
 /* c(i0.., j0..) of a turned product: through a tile of our own. */
-static void turned_tile(const struct product *p, struct asy__tile *tile, size_t rows, size_t i0,
-                        size_t j0, size_t w)
+static void turned_tile(const struct asy__product *p, struct asy__tile *tile, size_t rows,
+                        size_t i0, size_t j0, size_t w)
 {
     size_t lanes = p->isa->lanes, vectors = (w + lanes - 1) / lanes;
     float *mine = p->room + TILE_AT, *c = p->c + j0 * p->c_row + i0;
@@ -127,15 +79,15 @@ static void turned_tile(const struct product *p, struct asy__tile *tile, size_t 
                 mine[i * tile->c_row + j] = j < w ? c[j * p->c_row + i] : 0;
     p->isa->tiles[rows - 1][vectors - 1][tile->near ? ASY__TILE_FETCH : ASY__TILE_PLAIN](tile);
     for (size_t j = 0; j < w; j += lanes)
-        p->isa->transpose(rows, smaller(w - j, lanes), mine + j, tile->c_row, c + j * p->c_row,
+        p->isa->transpose(rows, asy__smaller(w - j, lanes), mine + j, tile->c_row, c + j * p->c_row,
                           p->c_row, rows);
 }
 
 /* One panel of b with the rows of a block. */
-static void panel(const struct product *p, const struct cut *cut, size_t i0, size_t k0, size_t kc,
-                  size_t j0)
+static void panel(const struct asy__product *p, const struct asy__cut *cut, size_t i0, size_t k0,
+                  size_t kc, size_t j0)
 {
-    size_t lanes = p->isa->lanes, w = smaller(p->n - j0, ASY__TILE_VECTORS * lanes);
+    size_t lanes = p->isa->lanes, w = asy__smaller(p->n - j0, ASY__TILE_VECTORS * lanes);
     size_t vectors = (w + lanes - 1) / lanes, width = vectors * lanes;
     float *packed = p->room + PANEL_AT;
     int packed_rows = p->a_k != 1 && !p->near, ready = p->b_along_k || w < width;
@@ -147,7 +99,7 @@ static void panel(const struct product *p, const struct cut *cut, size_t i0, siz
     };
 
     if (ready)
-        pack_panel(p, k0, kc, j0, w, width, packed);
+        asy__pack_panel(p, k0, kc, j0, w, width, packed);
     else if (p->near || cut->tiles == 1)
         kind = ASY__TILE_PLAIN; /* else nobody else will read it */
     for (size_t t = 0; t < cut->tiles; t++) {
@@ -170,24 +122,24 @@ static void panel(const struct product *p, const struct cut *cut, size_t i0, siz
 }
 
 /* Panels of b side by side, columns from .. to. */
-static void pack_group(const struct product *p, size_t k0, size_t kc, size_t from, size_t to)
+static void pack_group(const struct asy__product *p, size_t k0, size_t kc, size_t from, size_t to)
 {
     size_t across = ASY__TILE_VECTORS * p->isa->lanes, lanes = p->isa->lanes;
 
     for (size_t j = from; j < to; j += across) {
-        size_t w = smaller(p->n - j, across), width = (w + lanes - 1) / lanes * lanes;
+        size_t w = asy__smaller(p->n - j, across), width = (w + lanes - 1) / lanes * lanes;
 
-        pack_panel(p, k0, kc, j, w, width, p->room + PANEL_AT + (j - from) * kc);
+        asy__pack_panel(p, k0, kc, j, w, width, p->room + PANEL_AT + (j - from) * kc);
     }
 }
 
 /* Some panels of b, packed side by side, with all rows of a: these come from far away, once for
  * each group. */
-static void turned_group(const struct product *p, size_t k0, size_t kc, size_t from, size_t to)
+static void turned_group(const struct asy__product *p, size_t k0, size_t kc, size_t from, size_t to)
 {
     size_t across = ASY__TILE_VECTORS * p->isa->lanes, lanes = p->isa->lanes;
     size_t panels = (to - from + across - 1) / across;
-    struct cut cut = cut_rows(p->m, p->isa->rows);
+    struct asy__cut cut = asy__cut_rows(p->m, p->isa->rows);
     struct asy__tile tile = { .a = p->a + k0, .a_row = p->a_row, .a_k = 1, .k = kc,
                               .add = p->add || k0 > 0,
                               .n_ahead = (cut.rows * kc / LINE + panels - 1) / panels };
@@ -199,7 +151,7 @@ static void turned_group(const struct product *p, size_t k0, size_t kc, size_t f
         const float *next = p->a_row == kc ? tile.a + rows * p->a_row : NULL;
 
         for (size_t j = from; j < to; j += across) {
-            size_t w = smaller(p->n - j, across);
+            size_t w = asy__smaller(p->n - j, across);
 
             tile.near = t + 1 < cut.tiles ? next : NULL;
             if (next)
@@ -213,28 +165,28 @@ static void turned_group(const struct product *p, size_t k0, size_t kc, size_t f
     }
 }
 
-static void compute_turned(const struct product *p)
+static void compute_turned(const struct asy__product *p)
 {
-    size_t k_part = part(p->k, K_TURNED), across = ASY__TILE_VECTORS * p->isa->lanes;
-    size_t panels = part((p->n + across - 1) / across, (TILE_AT - PANEL_AT) / across / k_part);
+    size_t k_part = asy__part(p->k, K_TURNED), across = ASY__TILE_VECTORS * p->isa->lanes;
+    size_t panels = asy__part((p->n + across - 1) / across, (TILE_AT - PANEL_AT) / across / k_part);
 
     for (size_t k0 = 0; k0 < p->k; k0 += k_part) {
-        size_t kc = smaller(p->k - k0, k_part);
+        size_t kc = asy__smaller(p->k - k0, k_part);
 
         for (size_t j = 0; j < p->n; j += panels * across)
-            turned_group(p, k0, kc, j, smaller(p->n, j + panels * across));
+            turned_group(p, k0, kc, j, asy__smaller(p->n, j + panels * across));
     }
 }
 
-static void compute(const struct product *p)
+static void compute(const struct asy__product *p)
 {
-    size_t k_part = part(p->k, K_BLOCK), m_part = part(p->m, ROWS_BLOCK);
+    size_t k_part = asy__part(p->k, ASY__K_BLOCK), m_part = asy__part(p->m, ROWS_BLOCK);
 
     for (size_t k0 = 0; k0 < p->k; k0 += k_part) {
-        size_t kc = smaller(p->k - k0, k_part);
+        size_t kc = asy__smaller(p->k - k0, k_part);
 
         for (size_t i0 = 0; i0 < p->m; i0 += m_part) {
-            struct cut cut = cut_rows(smaller(p->m - i0, m_part), p->isa->rows);
+            struct asy__cut cut = asy__cut_rows(asy__smaller(p->m - i0, m_part), p->isa->rows);
 
             if (p->a_k != 1 && !p->near)
                 pack_rows(p, &cut, i0, k0, kc);
@@ -245,7 +197,7 @@ static void compute(const struct product *p)
 }
 
 /* Both in the first two caches, and in few pages. */
-static int is_near(const struct product *p)
+static int is_near(const struct asy__product *p)
 {
     return !p->turned && !p->b_along_k && p->m * p->a_row + p->k * (p->a_k + p->b_row) < ASY__NEAR;
 }
@@ -259,7 +211,7 @@ static void clear(const struct asy_gemm *shape, float *c)
 void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, const float *a,
                    const float *b, float *c, float *room)
 {
-    struct product p = { .isa = isa, .room = room, .k = shape->k, .c = c,
+    struct asy__product p = { .isa = isa, .room = room, .k = shape->k, .c = c,
                          .c_row = shape->ldc, .add = shape->add };
 
     if (shape->m == 0 || shape->n == 0)
@@ -274,7 +226,7 @@ void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, co
         asy__gemm_few(isa, shape, a, b, c, room);
         return;
     }
-    if (asy__gemm_is_turned(isa, shape, (shape->k - 1) / K_BLOCK)) {
+    if (asy__gemm_is_turned(isa, shape, (shape->k - 1) / ASY__K_BLOCK)) {
         p.turned = 1;
         p.m = shape->n;
         p.n = shape->m;
@@ -297,6 +249,8 @@ void asy__gemm_run(const struct asy__gemm *isa, const struct asy_gemm *shape, co
     p.near = is_near(&p);
     if (p.turned)
         compute_turned(&p);
+    else if (asy__product_in_strips(&p))
+        asy__product_strips(&p);
     else
         compute(&p);
 }

@@ -30,6 +30,7 @@ struct asy__tile {
 };
 enum asy__tile_kind {
     ASY__TILE_PLAIN, ASY__TILE_PACKING, ASY__TILE_TAIL, ASY__TILE_AHEAD, ASY__TILE_FETCH,
+    ASY__TILE_PACKED, /* a [k][rows of the largest tile], b [k][vectors of lanes] */
     ASY__TILE_KINDS
 };
 typedef void (*asy__tile_f)(const struct asy__tile *tile);

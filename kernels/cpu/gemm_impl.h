@@ -110,8 +110,10 @@ struct reading {
 ALWAYS void step(const int rows, const int vectors, const int kind, const struct asy__tile *tile,
                  struct reading *at, vec sums[ASY__TILE_ROWS][ASY__TILE_VECTORS])
 {
+    const int packed = kind == ASY__TILE_PACKED; /* what is constant, no register holds */
     const size_t steps[3] = { 0, tile->a_row, 2 * tile->a_row };
-    const size_t a_k = tile->a_k, b_k = tile->b_k;
+    const size_t a_k = packed ? ROWS : tile->a_k;
+    const size_t b_k = packed ? (size_t)vectors * LANES : tile->b_k;
     vec b[ASY__TILE_VECTORS];
 
 #pragma GCC unroll 2
@@ -124,7 +126,7 @@ ALWAYS void step(const int rows, const int vectors, const int kind, const struct
     }
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++) {
-        vec a = spread(at->bases[i / 3] + steps[i % 3]);
+        vec a = spread(packed ? at->bases[0] + i : at->bases[i / 3] + steps[i % 3]);
 
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; j++)
@@ -132,7 +134,7 @@ ALWAYS void step(const int rows, const int vectors, const int kind, const struct
     }
 #pragma GCC unroll 5
     for (int i = 0; i < (rows + 2) / 3; i++)
-        at->bases[i] += a_k;
+        at->bases[i] += packed && i > 0 ? 0 : a_k;
     at->from += b_k;
     if (kind == ASY__TILE_PACKING)
         at->packed += (size_t)vectors * LANES;
@@ -219,16 +221,18 @@ static float spin(size_t rounds)
     TILE(rows, 1, ASY__TILE_TAIL, tail)                                                            \
     TILE(rows, 1, ASY__TILE_AHEAD, ahead)                                                          \
     TILE(rows, 1, ASY__TILE_FETCH, fetch)                                                          \
+    TILE(rows, 1, ASY__TILE_PACKED, packed)                                                        \
     TILE(rows, 2, ASY__TILE_PLAIN, plain)                                                          \
     TILE(rows, 2, ASY__TILE_PACKING, packing)                                                      \
     TILE(rows, 2, ASY__TILE_TAIL, tail)                                                            \
     TILE(rows, 2, ASY__TILE_AHEAD, ahead)                                                          \
-    TILE(rows, 2, ASY__TILE_FETCH, fetch)
+    TILE(rows, 2, ASY__TILE_FETCH, fetch)                                                          \
+    TILE(rows, 2, ASY__TILE_PACKED, packed)
 #define NAMES(rows)                                                                                \
     { { tile_##rows##_1_plain, tile_##rows##_1_packing, tile_##rows##_1_tail,                      \
-        tile_##rows##_1_ahead, tile_##rows##_1_fetch },                                            \
+        tile_##rows##_1_ahead, tile_##rows##_1_fetch, tile_##rows##_1_packed },                    \
       { tile_##rows##_2_plain, tile_##rows##_2_packing, tile_##rows##_2_tail,                      \
-        tile_##rows##_2_ahead, tile_##rows##_2_fetch } }
+        tile_##rows##_2_ahead, tile_##rows##_2_fetch, tile_##rows##_2_packed } }
 
 TILES(1)
 TILES(2)

@@ -13,7 +13,7 @@
 
 /* Floats that a product needs beside its operands, aligned to 64 bytes; what is in them does not
  * matter before and after. */
-#define ASY_GEMM_ROOM ((size_t)131584)
+#define ASY_GEMM_ROOM ((size_t)276992)
 
 /* c [m][n] = op(a) op(b), or += if add, with op(a) [m][k] and op(b) [k][n]; row-major. trans != 0:
  * the operand is stored transposed. ld: floats from row to row as stored, at least a row's length.
