@@ -182,6 +182,9 @@ static void groups_that_cannot_be_are_refused(void)
           "split: 1 group cannot be divided into 2 parts" },
         { "g,x,y\n1,0,a\n2,1,b\n3,2,a\n", "\"group\":\"g\",\"folds\":5,\"test\":0",
           "split: 3 groups cannot be divided into 5 parts" },
+        { "g,x,y\n1,0,a\n2,1,b\n3,2,a\n4,3,a\n5,4,b\n",
+          "\"group\":\"g\",\"folds\":5,\"test\":0.2",
+          "split: 5 groups cannot be divided into 6 parts" },
         { "g,x,y\n1,0,a\n2,1,b\n", "\"group\":\"h\"", "split.group: no column 'h'" },
         { "g,x,y\n1,0,a\n2,1,b\n", "\"group\":\"y\"", "split.group: 'y' is the label" },
         { "g,x,y\n1,0,a\n,1,b\n", "\"group\":\"g\"",
@@ -228,5 +231,54 @@ static void no_part_stays_empty(void)
     kit_rmdir(t.dir);
 }
 
+/* Groups of the sizes given, all of one class. */
+static void write_sizes(struct table *t, const size_t *sizes, size_t n)
+{
+    struct asy_buf text;
+
+    asy_buf_init(&text, 1u << 20);
+    asy_buf_adds(&text, "g,x,y\n");
+    t->n = 0;
+    for (size_t g = 0; g < n; g++)
+        for (size_t i = 0; i < sizes[g]; i++, t->n++) {
+            t->patient[t->n] = (int32_t)g;
+            asy_buf_addf(&text, "%zu,%zu,%c\n", g, t->n, t->n % 2 ? 'a' : 'b');
+        }
+    kit_write(t->path, text.data, text.len);
+    asy_buf_fini(&text);
+}
+
+/* The test part leaves as many groups as the others need, where their shares would have it take
+ * them: beside a large group that is trained on, all small ones are less than its share. */
+static void the_test_part_leaves_groups_for_the_others(void)
+{
+    static const struct {
+        size_t sizes[10], n, divisions;
+        const char *split;
+    } cases[] = {
+        { { 100, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, 10, 1, "\"validation\":0.2,\"test\":0.2" },
+        { { 100, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, 10, 5, "\"folds\":5,\"test\":0.2" },
+        { { 10, 1, 1, 1, 1, 1 }, 6, 5, "\"folds\":5,\"test\":0.2" },
+    };
+    uint8_t part_of[ROWS_MAX];
+    size_t rows[ASY__PARTS], b[ASY__PARTS];
+    struct asy_error err = ASY_ERROR_INIT;
+    struct table t;
+
+    if (!make(&t, 1))
+        return;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        char split[100];
+
+        write_sizes(&t, cases[i].sizes, cases[i].n);
+        snprintf(split, sizeof split, "\"group\":\"g\",%s", cases[i].split);
+        for (size_t k = 0; k < cases[i].divisions; k++)
+            if (T_OK(load(&t, split, (int32_t)k, 1, part_of, &err), &err))
+                check_whole(split, &t, part_of, rows, b);
+    }
+    kit_rmdir(t.dir);
+}
+
 T_MAIN("groups", T_TEST(rows_of_a_group_stay_together), T_TEST(folds_have_whole_groups),
-       T_TEST(groups_that_cannot_be_are_refused), T_TEST(no_part_stays_empty))
+       T_TEST(groups_that_cannot_be_are_refused), T_TEST(no_part_stays_empty),
+       T_TEST(the_test_part_leaves_groups_for_the_others))

@@ -4,7 +4,8 @@
  * Groups come in the order of their size, those of equal size shuffled, and each goes to the bin
  * that it leaves nearest to its share of every class: by the squared distances, each as a share of
  * the class's rows. First the test part takes its groups, then validation or the folds divide the
- * others. Where as many groups are left as bins are empty, they go to those: no part stays without.
+ * others. A bin has a least number of groups: one, or as many as the second deal divides it into.
+ * Where no more groups are left than bins lack, they go to those: no part stays without.
  * An exact division is a packing problem, and hard; this one is off by less than the largest group
  * as a rule (docs/decisions/0058). */
 #include "data.h"
@@ -14,6 +15,7 @@
 
 struct bin {
     double share;
+    size_t least; /* groups that it needs; 0: it is to have none */
     size_t groups;
     double *rows; /* [n_classes] */
 };
@@ -103,7 +105,7 @@ static size_t choose(const struct deal *d, size_t group, size_t n_bins, int must
     for (size_t b = 0; b < n_bins; b++) {
         double is;
 
-        if (d->bins[b].share <= 0 || (must_fill && d->bins[b].groups))
+        if (!d->bins[b].least || (must_fill && d->bins[b].groups >= d->bins[b].least))
             continue;
         is = cost(d, group, &d->bins[b]);
         if (best == SIZE_MAX || is < least) {
@@ -114,11 +116,17 @@ static size_t choose(const struct deal *d, size_t group, size_t n_bins, int must
     return best;
 }
 
-/* Deals the n groups of order out to bins whose shares are set. */
+static void set_bin(struct deal *d, size_t b, double share, size_t least)
+{
+    d->bins[b].share = share;
+    d->bins[b].least = share > 0 ? least : 0;
+}
+
+/* Deals the n groups of order out to bins that are set: no fewer than these need in all. */
 static int deal(struct deal *d, size_t n, size_t n_bins, uint64_t seed, size_t round,
                 struct asy_error *err)
 {
-    size_t classes = d->of->label ? d->of->n_classes : 1, empty = 0;
+    size_t classes = d->of->label ? d->of->n_classes : 1, lack = 0;
     int rc = sort(d, n, seed, round, err);
 
     if (rc < 0)
@@ -128,11 +136,8 @@ static int deal(struct deal *d, size_t n, size_t n_bins, uint64_t seed, size_t r
     for (size_t b = 0; b < n_bins; b++) {
         d->bins[b].rows = d->cells + b * classes;
         d->bins[b].groups = 0;
-        empty += d->bins[b].share > 0;
+        lack += d->bins[b].least;
     }
-    if (n < empty)
-        return asy_fail(err, ASY_E_INVAL, "split: %zu group%s cannot be divided into %zu parts", n,
-                        n == 1 ? "" : "s", empty);
     for (size_t k = 0; k < n; k++)
         for (size_t i = d->first[d->order[k]]; i < d->first[d->order[k] + 1]; i++)
             d->total[class_of(d, d->rows[i])]++;
@@ -141,8 +146,8 @@ static int deal(struct deal *d, size_t n, size_t n_bins, uint64_t seed, size_t r
 
         for (size_t i = d->first[group]; i < d->first[group + 1]; i++)
             d->count[class_of(d, d->rows[i])]++;
-        b = choose(d, group, n_bins, n - k <= empty);
-        empty -= d->bins[b].groups++ == 0;
+        b = choose(d, group, n_bins, n - k <= lack);
+        lack -= d->bins[b].groups++ < d->bins[b].least;
         d->bin_of[group] = b;
         for (size_t i = d->first[group]; i < d->first[group + 1]; i++) {
             d->bins[b].rows[class_of(d, d->rows[i])]++;
@@ -171,28 +176,39 @@ static void put(const struct deal *d, size_t n, size_t bin, enum asy__part part,
             part_of[d->rows[i]] = (uint8_t)part;
 }
 
+/* The test part, which is the same in all divisions, and the rest, of as many groups as parts. */
+static int take_test(const struct asy__data_spec *spec, struct deal *d, size_t rest,
+                     uint8_t *part_of, struct asy_error *err)
+{
+    size_t n = d->of->n_groups, parts = rest + (spec->test > 0);
+    int rc;
+
+    if (n < parts)
+        return asy_fail(err, ASY_E_INVAL, "split: %zu group%s cannot be divided into %zu parts", n,
+                        n == 1 ? "" : "s", parts);
+    for (size_t g = 0; g < n; g++)
+        d->order[g] = g;
+    set_bin(d, 0, 1 - spec->test, rest);
+    set_bin(d, 1, spec->test, 1);
+    if ((rc = deal(d, n, 2, spec->seed, 0, err)) == 0)
+        put(d, n, 1, ASY__TEST, part_of);
+    return rc;
+}
+
 static int divide(const struct asy__data_spec *spec, struct deal *d, uint8_t *part_of,
                   struct asy_error *err)
 {
-    size_t n = d->of->n_groups, folds = spec->folds;
-    size_t division = spec->division < 0 ? 0 : (size_t)spec->division;
+    size_t folds = spec->folds, division = spec->division < 0 ? 0 : (size_t)spec->division, n;
     double rest = 1 - spec->test;
-    int rc;
+    int rc = take_test(spec, d, folds ? folds : 1 + (size_t)(spec->validation > 0), part_of, err);
 
-    for (size_t g = 0; g < n; g++)
-        d->order[g] = g;
-    d->bins[0].share = rest;
-    d->bins[1].share = spec->test;
-    if ((rc = deal(d, n, 2, spec->seed, 0, err)) < 0)
+    if (rc < 0 || spec->division < 0 || (!folds && spec->validation <= 0))
         return rc;
-    put(d, n, 1, ASY__TEST, part_of);
-    n = keep_others(d, n, 1);
-    if (spec->division < 0 || (!folds && spec->validation <= 0))
-        return 0;
-    d->bins[0].share = 1 - spec->validation / rest;
-    d->bins[1].share = spec->validation / rest;
+    n = keep_others(d, d->of->n_groups, 1);
+    set_bin(d, 0, 1 - spec->validation / rest, 1);
+    set_bin(d, 1, spec->validation / rest, 1);
     for (size_t b = 0; b < folds; b++)
-        d->bins[b].share = 1 / (double)folds;
+        set_bin(d, b, 1 / (double)folds, 1);
     rc = deal(d, n, folds ? folds : 2, spec->seed, 1 + (folds ? division / folds : division), err);
     if (rc == 0)
         put(d, n, folds ? division % folds : 1, ASY__VALIDATION, part_of);
