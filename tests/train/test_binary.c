@@ -4,6 +4,7 @@
  * it is refused. */
 #include "trainkit.h"
 #include <asy/rng.h>
+#include <asy/safetensors.h>
 #include <asy/training.h>
 #include "state.h"
 
@@ -270,7 +271,91 @@ static void other_labels_are_refused(void)
     tear_down();
 }
 
+/* The stored model, whose description has to where it first had from, at bench.kept. */
+static bool store_edited(const char *from, const char *to)
+{
+    struct asy_safetensors *file = NULL;
+    struct asy_tensor_out tensors[8] = { 0 };
+    const char *text, *at;
+    struct asy_buf edited;
+    bool ok = false;
+
+    asy_buf_init(&edited, 1u << 20);
+    if (!T_OK(asy_safetensors_open(bench.result.model_path, &file, &bench.err), &bench.err))
+        goto out;
+    text = asy_safetensors_meta(file, "model");
+    if (!T_TRUE(text && (at = strstr(text, from)) != NULL) ||
+        !T_TRUE(asy_safetensors_len(file) <= ASY_ARRAY_LEN(tensors)))
+        goto out;
+    asy_buf_add(&edited, text, (size_t)(at - text));
+    asy_buf_addf(&edited, "%s%s", to, at + strlen(from));
+    for (size_t i = 0; i < asy_safetensors_len(file); i++) {
+        const struct asy_tensor *tensor = asy_safetensors_at(file, i);
+
+        tensors[i] = (struct asy_tensor_out){ .name = tensor->name, .n_dims = tensor->n_dims,
+                                              .data = tensor->bytes };
+        memcpy(tensors[i].shape, tensor->shape, sizeof tensors[i].shape);
+    }
+    ok = T_OK(asy_safetensors_write(bench.kept, (const char *const[][2]){
+                                        { "format", asy_safetensors_meta(file, "format") },
+                                        { "model", edited.data } }, 2, tensors,
+                                    asy_safetensors_len(file), &bench.err), &bench.err);
+out:
+    asy_safetensors_destroy(file);
+    asy_buf_fini(&edited);
+    return ok;
+}
+
+/* A description that was edited: classes that the network has no outputs for would be written
+ * behind them. */
+static void a_stored_model_of_other_labels_is_corrupt(void)
+{
+    static const struct {
+        const char *params, *from, *to, *says;
+    } cases[] = {
+        { BINARY, "\"no\"", "\"no\"", NULL },
+        { BINARY, "\"no\"", "\"no\",\"x\",\"y\",\"z\"",
+          "is of two classes, but 'kind' has 5" },
+        { BINARY, "\"classification\"", "\"regression\"", "but 'kind' is a number" },
+        { "\"hidden\":8", "\"no\"", "\"no\",\"x\"", "usable network" },
+        { "\"hidden\":8,\"class_weights\":{\"yes\":2}", "{\"yes\"", "{\"x\"",
+          "has no class 'x'" },
+    };
+    struct asy__model model;
+
+    if (set_up(0))
+        for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+            struct asy_json *job = kit_family_job("mlp", bench.data, "", "val_loss", "minimize", 1,
+                                                  cases[i].params, "");
+            int rc = train_job(job, NULL);
+
+            asy_json_destroy(job);
+            if (!T_OK(rc, &bench.err) || !store_edited(cases[i].from, cases[i].to))
+                break;
+            rc = asy__model_read(bench.kept, &model, &bench.err);
+            T_EQ(cases[i].to, rc, cases[i].says ? ASY_E_CORRUPT : 0);
+            if (rc < 0)
+                T_HAS(cases[i].to, bench.err.text, cases[i].says ? cases[i].says : "");
+            else
+                asy__model_fini(&model);
+        }
+    tear_down();
+}
+
+static void a_read_model_borrows_nothing(void)
+{
+    struct asy__model model;
+
+    if (set_up(0) && T_OK(train(LINEAR ",\"class_weights\":{\"yes\":5}"), &bench.err) &&
+        T_OK(asy__model_read(bench.result.model_path, &model, &bench.err), &bench.err)) {
+        T_TRUE(!model.hyper.class_weights && !model.hyper.list && !model.hyper.values);
+        asy__model_fini(&model);
+    }
+    tear_down();
+}
+
 T_MAIN("binary", T_TEST(two_classes_are_learnt_by_one_output),
        T_TEST(evaluating_a_model_says_what_training_said), T_TEST(weights_and_smoothing_count),
        T_TEST(interrupted_training_ends_with_the_same_bits),
-       T_TEST(a_checkpoint_of_two_outputs_is_not_gone_on_from), T_TEST(other_labels_are_refused))
+       T_TEST(a_checkpoint_of_two_outputs_is_not_gone_on_from), T_TEST(other_labels_are_refused),
+       T_TEST(a_stored_model_of_other_labels_is_corrupt), T_TEST(a_read_model_borrows_nothing))

@@ -3,6 +3,7 @@
  * trees as asy/gbdt.h packs them, and in the metadata all that is needed to apply them to a table:
  * columns, scales, classes. */
 #include "state.h"
+#include "learn/loss.h"
 #include "net/families.h"
 #include <math.h>
 #include <stdio.h>
@@ -161,6 +162,32 @@ static int read_tensors(const struct asy_safetensors *file, struct asy__model *m
     return rc;
 }
 
+/* A loss that does not go with the labels was never trained. */
+static int read_hyper(const struct asy_json *root, enum asy__family family,
+                      struct asy__model *model, struct asy_error *err)
+{
+    int rc;
+
+    asy__hyper_defaults(family, &model->hyper);
+    if ((rc = asy__hyper_read(asy_json_get(root, "parameters"), &model->hyper, err)) < 0)
+        return rc;
+    if ((rc = asy__loss_check(&model->hyper, &model->schema, err)) == ASY_E_INVAL && err)
+        err->code = ASY_E_CORRUPT; /* no mistake of whoever applies it */
+    return rc == ASY_E_INVAL ? ASY_E_CORRUPT : rc;
+}
+
+/* Whoever applies it goes by the schema for its outputs: of a row, or of each token. */
+static int check_outputs(const struct asy__net *net, const struct asy__schema *schema,
+                         struct asy_error *err)
+{
+    size_t has = schema->vocabulary ? net->outputs.channels : asy__shape_size(net->outputs);
+
+    if (has == asy__outputs_of(schema))
+        return 0;
+    return asy_fail(err, ASY_E_CORRUPT, "a network of %zu outputs does not fit a label of %zu", has,
+                    asy__outputs_of(schema));
+}
+
 /* The network of the stored hyperparameters, held against the schema and, where the description
  * has them, against the widths. */
 static int read_net(const struct asy_safetensors *file, const struct asy_json *root,
@@ -170,9 +197,9 @@ static int read_net(const struct asy_safetensors *file, const struct asy_json *r
     size_t at = 0;
     int rc;
 
-    asy__hyper_defaults(family, &model->hyper);
-    if ((rc = asy__hyper_read(asy_json_get(root, "parameters"), &model->hyper, err)) < 0 ||
-        (rc = asy__family_net(&model->hyper, &model->schema, 0, PASS_ROWS, &model->net, err)) < 0)
+    if ((rc = read_hyper(root, family, model, err)) < 0 ||
+        (rc = asy__family_net(&model->hyper, &model->schema, 0, PASS_ROWS, &model->net, err)) < 0 ||
+        (rc = check_outputs(model->net, &model->schema, err)) < 0)
         return rc;
     if (dims && asy_json_i64(asy_json_at(dims, at++), 0) != (int64_t)model->schema.n_features)
         return asy_fail(err, ASY_E_CORRUPT, "the network does not fit the described columns");
@@ -190,8 +217,7 @@ static int read_gbdt(const struct asy_safetensors *file, const struct asy_json *
     struct asy_gbdt_packed packed = { 0 };
     int rc;
 
-    asy__hyper_defaults(ASY__GBDT, &model->hyper);
-    if ((rc = asy__hyper_read(asy_json_get(root, "parameters"), &model->hyper, err)) < 0 ||
+    if ((rc = read_hyper(root, ASY__GBDT, model, err)) < 0 ||
         (rc = asy__trees_model(&model->hyper, &model->schema, 0, &model->trees, err)) < 0 ||
         (rc = asy_gbdt_packed_read(file, &packed, err)) < 0)
         return rc;
@@ -250,7 +276,7 @@ int asy__model_read(const char *path, struct asy__model *ret, struct asy_error *
         *ret = model;
     }
     if (rc == 0) /* what they borrow goes now */
-        ret->hyper.list = ret->hyper.values = NULL;
+        ret->hyper.list = ret->hyper.values = ret->hyper.class_weights = NULL;
     asy_json_destroy(root);
     asy_safetensors_destroy(file);
     return rc;
