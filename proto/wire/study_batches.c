@@ -2,9 +2,9 @@
  * study_batches.c - what cannot be had together: batch norm takes statistics of a whole batch,
  * which neither a batch computed in parts (strict) nor one computed in pieces (accumulate) has;
  * strict bits are those of every machine, which rounded products and sums are not; devices do not
- * round products; and
- * steps that a rank makes alone (sync_every) are not those of all ranks. And numbers that would do
- * nothing beside what else the file says: in a user's own file only, stored studies had them. */
+ * round products; and steps that a rank makes alone (sync_every) are not those of all ranks. And
+ * numbers that would do nothing beside what else the file says. The last two are mistakes of a
+ * user's own file only: stored studies, accepted before there were these rules, have such. */
 #include "study_impl.h"
 #include <math.h>
 #include <stdio.h>
@@ -148,12 +148,13 @@ void asy__study_check_batches(struct asy__parse *p)
                      "pieces; layer does not");
 }
 
-/* What goes over the steps of all ranks, or has no others to meet. */
+/* What goes over the steps of all ranks, or has no others to meet. Of a stored study a trial that
+ * has it says so. */
 void asy__study_check_local(struct asy__parse *p)
 {
     struct place at, other;
 
-    if (!find_above(p, "sync_every", 1, &at))
+    if (!p->look || !find_above(p, "sync_every", 1, &at))
         return;
     if (is_strict(p))
         asy__problem(p, at.node, at.key, "above 1 ranks make steps alone, and reproducible: strict "

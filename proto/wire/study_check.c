@@ -111,6 +111,20 @@ static const char *next_metric(struct asy__parse *p, size_t *i)
     return NULL;
 }
 
+/* A stored study may be judged by a metric that its labels do not have: it was accepted while all
+ * models had all. */
+static int was_accepted(struct asy__parse *p, const char *metric)
+{
+    const char *name;
+
+    if (p->look || p->kind == ASY_RUN_PLUGIN)
+        return 0;
+    for (size_t i = 0; (name = asy_study_option("metric model", i)); i++)
+        if (!strcmp(name, metric))
+            return 1;
+    return 0;
+}
+
 static void check_metric(struct asy__parse *p, const char *family, const char *metric,
                          const struct asy_yaml *node, const char *key)
 {
@@ -125,7 +139,7 @@ static void check_metric(struct asy__parse *p, const char *family, const char *m
         if (len < sizeof list)
             len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", n > 1 ? ", " : "", name);
     }
-    if (p->kind == ASY_RUN_PLUGIN && !p->own_known)
+    if ((p->kind == ASY_RUN_PLUGIN && !p->own_known) || was_accepted(p, metric))
         return;
     asy__did_you_mean(metric, names, n, hint, sizeof hint);
     asy__problem(p, node, key, "%s does not report '%.40s', but %s%s", family, metric, list, hint);

@@ -126,7 +126,8 @@ struct asy__layer_use {
 
 struct asy__parse {
     const char *file, *base_dir;
-    int look;                   /* for the files that it names, before each trial misses them */
+    int look;                   /* a user's own file: for the files that it names, before each trial
+                                 * misses them, and by rules that stored studies need not keep */
     struct asy_buf *problems;   /* NULL: only the first is kept, in err */
     struct asy_error *err;
     const struct asy_study_reader *reader; /* NULL: nobody looks into the data */

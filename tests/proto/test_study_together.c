@@ -40,48 +40,6 @@ static void check(const struct row *row)
     asy_buf_fini(&problems);
 }
 
-static void steps_of_a_rank_alone_are_not_those_of_all(void)
-{
-    static const struct row rows[] = {
-        { STUDY("mlp, sync_every: 4, ema: 0.99", ""),
-          "s:3:31: run.sync_every: " ALONE "ema is a mean over the steps of all\n" },
-        { STUDY("mlp", ", ema: {values: [0.0, 0.9]}, sync_every: {min: 1, max: 8}"),
-          "s:7:89: parameters.sync_every: " ALONE "ema is a mean over the steps of all\n" },
-        { STUDY("mlp, sync_every: 2", "") STRICT,
-          "s:3:31: run.sync_every: " ALONE "reproducible: strict gives the same bits for any "
-          "number of them\n" },
-        { STUDY("cnn", ", sync_every: {values: [1, 8]}") STRICT,
-          "s:7:62: parameters.sync_every: " ALONE "reproducible: strict gives the same bits for "
-          "any number of them\n" },
-        { STUDY("mlp, sync_every: 4, norm: batch", ""),
-          "s:3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does "
-          "not\n" },
-        { STUDY("cnn, sync_every: 4", ", norm: {values: [none, batch]}"),
-          "s:3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does "
-          "not\n" },
-        { STUDY("layers, sync_every: 4, layers: [{norm: batch}]", ""),
-          "s:3:34: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does "
-          "not\n" },
-        { STUDY("mlp, sync_every: 4", "") "resources: {device: opencl}\n",
-          "s:3:31: run.sync_every: above 1 has no use for one rank on a device, which has no "
-          "others to meet\n" },
-        { STUDY("mlp, sync_every: 4", "") "resources: {gpus: 1}\n",
-          "s:3:31: run.sync_every: above 1 has no use for one rank on a device, which has no "
-          "others to meet\n" },
-        { STUDY("mlp, sync_every: 4, norm: layer, ema: 0", ""), NULL },
-        { STUDY("mlp, sync_every: 4", "") "resources: {device: opencl, ranks: 2}\n", NULL },
-        { STUDY("mlp, sync_every: 1, ema: 0.9, norm: batch", "") "resources: {device: opencl}\n",
-          NULL },
-        { STUDY("mlp", ", optimizer: {values: [sgd, adam]}, sync_every: {min: 1, max: 8, when: "
-                "{optimizer: sgd}}, ema: {values: [0.0, 0.9], when: {optimizer: adam}}"), NULL },
-        { STUDY("mlp, sync_every: 4", ", ema: {min: 0.0, max: 0.9}") "search: {fixed: "
-          "{ema: 0.0}}\n", NULL },
-    };
-
-    for (size_t i = 0; i < ASY_ARRAY_LEN(rows); i++)
-        check(&rows[i]);
-}
-
 /* Of a user's own file, and not of a text that was stored before such mistakes were found. */
 static void check_of_user(const struct t_folder *folder, const struct row *row)
 {
@@ -100,6 +58,60 @@ static void check_of_user(const struct t_folder *folder, const struct row *row)
     asy_study_destroy(spec);
     check(&(struct row){ row->text, NULL });
     asy_buf_fini(&problems);
+}
+
+static void check_of_users(const struct row *rows, size_t n)
+{
+    struct t_folder folder;
+    char path[PATH_MAX];
+
+    if (!t_folder_make(&folder))
+        return;
+    t_write(t_path(&folder, "d.csv", path), "1,2\n");
+    for (size_t i = 0; i < n; i++)
+        check_of_user(&folder, &rows[i]);
+    t_folder_drop(&folder);
+}
+
+static void steps_of_a_rank_alone_are_not_those_of_all(void)
+{
+    static const struct row rows[] = {
+        { STUDY("mlp, sync_every: 4, ema: 0.99", ""),
+          ":3:31: run.sync_every: " ALONE "ema is a mean over the steps of all\n" },
+        { STUDY("mlp", ", ema: {values: [0.0, 0.9]}, sync_every: {min: 1, max: 8}"),
+          ":7:89: parameters.sync_every: " ALONE "ema is a mean over the steps of all\n" },
+        { STUDY("mlp, sync_every: 2", "") STRICT,
+          ":3:31: run.sync_every: " ALONE "reproducible: strict gives the same bits for any "
+          "number of them\n" },
+        { STUDY("cnn", ", sync_every: {values: [1, 8]}") STRICT,
+          ":7:62: parameters.sync_every: " ALONE "reproducible: strict gives the same bits for "
+          "any number of them\n" },
+        { STUDY("mlp, sync_every: 4, norm: batch", ""),
+          ":3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does "
+          "not\n" },
+        { STUDY("cnn, sync_every: 4", ", norm: {values: [none, batch]}"),
+          ":3:31: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does "
+          "not\n" },
+        { STUDY("layers, sync_every: 4, layers: [{norm: batch}]", ""),
+          ":3:34: run.sync_every: " ALONE "norm: batch needs a batch as a whole; layer does "
+          "not\n" },
+        { STUDY("mlp, sync_every: 4", "") "resources: {device: opencl}\n",
+          ":3:31: run.sync_every: above 1 has no use for one rank on a device, which has no "
+          "others to meet\n" },
+        { STUDY("mlp, sync_every: 4", "") "resources: {gpus: 1}\n",
+          ":3:31: run.sync_every: above 1 has no use for one rank on a device, which has no "
+          "others to meet\n" },
+        { STUDY("mlp, sync_every: 4, norm: layer, ema: 0", ""), NULL },
+        { STUDY("mlp, sync_every: 4", "") "resources: {device: opencl, ranks: 2}\n", NULL },
+        { STUDY("mlp, sync_every: 1, ema: 0.9, norm: batch", "") "resources: {device: opencl}\n",
+          NULL },
+        { STUDY("mlp", ", optimizer: {values: [sgd, adam]}, sync_every: {min: 1, max: 8, when: "
+                "{optimizer: sgd}}, ema: {values: [0.0, 0.9], when: {optimizer: adam}}"), NULL },
+        { STUDY("mlp, sync_every: 4", ", ema: {min: 0.0, max: 0.9}") "search: {fixed: "
+          "{ema: 0.0}}\n", NULL },
+    };
+
+    check_of_users(rows, ASY_ARRAY_LEN(rows));
 }
 
 static void what_does_nothing_is_a_mistake_of_a_users_file(void)
@@ -129,16 +141,35 @@ static void what_does_nothing_is_a_mistake_of_a_users_file(void)
         { STUDY("mlp, outer_lr: 0.7, outer_momentum: 0.9", ", sync_every: {values: [1, 8]}"),
           NULL },
     };
-    struct t_folder folder;
-    char path[PATH_MAX];
 
-    if (!t_folder_make(&folder))
-        return;
-    t_write(t_path(&folder, "d.csv", path), "1,2\n");
-    for (size_t i = 0; i < ASY_ARRAY_LEN(rows); i++)
-        check_of_user(&folder, &rows[i]);
-    t_folder_drop(&folder);
+    check_of_users(rows, ASY_ARRAY_LEN(rows));
+}
+
+static void a_metric_that_the_labels_do_not_have_is_a_mistake_of_a_users_file(void)
+{
+#define JUDGED(model, task, metric) HEAD "run: {model: " model ", length: {max: 9}}\n" \
+    "data: {file: d.csv, " task "}\nobjective: {metric: " metric ", goal: minimize}\n" \
+    "budget: {trials: 10}\nparameters: {lr: {min: 1e-4, max: 0.1}}\n"
+#define OF_NUMBERS "train_loss, train_mae, train_rmse, train_r2, val_loss, val_mae, val_rmse, " \
+    "val_r2"
+    static const struct row rows[] = {
+        { JUDGED("gbdt", "task: regression", "val_accuracy"), ":5:21: objective.metric: gbdt does "
+          "not report 'val_accuracy', but " OF_NUMBERS "\n" },
+        { JUDGED("mlp", "task: classification", "val_mae"), ":5:21: objective.metric: mlp does not "
+          "report 'val_mae', but train_loss, train_accuracy, val_loss, val_accuracy, val_f1, "
+          "val_auc, val_perplexity, val_top2, val_top3, val_top5, val_top10\n" },
+        { JUDGED("gpt", "format: text", "val_f1"), ":5:21: objective.metric: gpt does not report "
+          "'val_f1', but train_loss, train_accuracy, train_perplexity, val_loss, val_accuracy, "
+          "val_perplexity\n" },
+        { JUDGED("gbdt", "task: regression", "train_perplexity"), ":5:21: objective.metric: gbdt "
+          "does not report 'train_perplexity', but " OF_NUMBERS "\n" },
+        { JUDGED("gbdt", "task: regression", "val_r2"), NULL },
+        { JUDGED("cnn", "label: 1", "val_mae"), NULL },
+    };
+
+    check_of_users(rows, ASY_ARRAY_LEN(rows));
 }
 
 T_MAIN("study-together", T_TEST(steps_of_a_rank_alone_are_not_those_of_all),
-       T_TEST(what_does_nothing_is_a_mistake_of_a_users_file))
+       T_TEST(what_does_nothing_is_a_mistake_of_a_users_file),
+       T_TEST(a_metric_that_the_labels_do_not_have_is_a_mistake_of_a_users_file))

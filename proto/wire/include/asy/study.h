@@ -165,8 +165,10 @@ struct asy_study_reader {
 };
 /* The same for a user's own file: relative paths are taken from its folder, and what is wrong with
  * the files that the study names is a mistake like the others: data.file, run.files, a program by
- * its path are not there, or the reader (NULL: none) finds fault with the data. Other codes than
- * the two: the study file itself cannot be read. */
+ * its path are not there, or the reader (NULL: none) finds fault with the data. So is what
+ * asy_study_parse() lets pass for the sake of studies that were stored before there was the rule:
+ * sync_every beside what it does not go with, numbers without an effect, a model's metric that its
+ * labels do not have. Other codes than the two: the study file itself cannot be read. */
 ASY_MUST_CHECK int asy_study_load(const char *file, const struct asy_study_reader *reader,
                                   struct asy_study_spec **ret_spec, struct asy_buf *problems,
                                   struct asy_error *err);
