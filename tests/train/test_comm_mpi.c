@@ -5,6 +5,7 @@
 #include "trainkit.h"
 #include "comm/comm_impl.h"
 #include "comm/wire.h"
+#include <sched.h>
 #include <asy/clock.h>
 #include <asy/comm.h>
 #include <asy/op.h>
@@ -640,10 +641,10 @@ static size_t same_tensors(const char *what, const char *path, const char *want)
 }
 
 /* A job by all ranks; the model is kept as name. Returns how many steps were made together. */
-static int train_as(const char *dir, const char *name, const char *params)
+static int train_as(const char *dir, const char *name, const char *data, const char *params)
 {
-    struct asy_json *job = kit_family_job("mlp", KIT_DIGITS, "", "val_loss", "minimize", 2, params,
-                                          "");
+    struct asy_json *job = kit_family_job("mlp", KIT_DIGITS, data, "val_loss", "minimize", 2,
+                                          params, "");
     static struct asy_train_result result;
     struct asy_trainer *trainer = NULL;
     struct asy_error err = ASY_ERROR_INIT;
@@ -677,9 +678,9 @@ static void gradients_made_together_have_the_bits_of_others(void)
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         snprintf(params, sizeof params, "\"hidden\":128,\"layers\":2,\"batch_size\":16,%s",
                  cases[i]);
-        T_EQ(cases[i], train_as(dir, "together", params) > 100, one_node);
+        T_EQ(cases[i], train_as(dir, "together", "", params) > 100, one_node);
         snprintf(params + strlen(params), sizeof params - strlen(params), ",\"clip\":1e30");
-        T_EQ("steps", train_as(dir, "apart", params), 0);
+        T_EQ("steps", train_as(dir, "apart", "", params), 0);
         snprintf(one, sizeof one, "%s/together", dir);
         snprintf(other, sizeof other, "%s/apart", dir);
         if (asy_comm_rank(comm) == 0)
@@ -687,6 +688,51 @@ static void gradients_made_together_have_the_bits_of_others(void)
     }
     if (asy_comm_rank(comm) == 0)
         kit_rmdir(dir);
+}
+
+#define WIDE "\"hidden\":128,\"layers\":2,\"batch_size\":16,\"optimizer\":\"adam\""
+#define CORES "\"label\":-1},\"resources\":{\"cores\":2"
+/* With two cores each, of which the first rank gets one: it has no team of threads, the others do,
+ * and all take the same way. */
+static void a_rank_with_fewer_cores_goes_with_the_others(void)
+{
+    char dir[64], one[128], other[128];
+    cpu_set_t all, few;
+    int cpu = sched_getcpu();
+
+    if (!shared_dir(dir) || !T_TRUE(cpu >= 0) ||
+        !T_EQ("CPUs", sched_getaffinity(0, sizeof all, &all), 0))
+        return;
+    CPU_ZERO(&few);
+    CPU_SET(cpu, &few);
+    if (asy_comm_rank(comm) == 0)
+        T_EQ("one CPU", sched_setaffinity(0, sizeof few, &few), 0);
+    T_EQ("joint steps", train_as(dir, "teams", CORES, WIDE), 0);
+    T_EQ("all CPUs", sched_setaffinity(0, sizeof all, &all), 0);
+    train_as(dir, "alone", "", WIDE);
+    snprintf(one, sizeof one, "%s/teams", dir);
+    snprintf(other, sizeof other, "%s/alone", dir);
+    if (asy_comm_rank(comm) == 0) {
+        T_TRUE(same_tensors("cores", one, other) >= 6);
+        kit_rmdir(dir);
+    }
+}
+
+static void ranks_that_disagree_about_sizes_are_told(void)
+{
+    int last = asy_comm_rank(comm) == asy_comm_size(comm) - 1;
+    int second = asy_comm_local_rank(comm) == 1, shares = asy_comm_local_size(comm) > 1;
+    size_t ranks = (size_t)asy_comm_size(comm);
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm_memory memory;
+
+    T_EQ("own", asy_comm_share(comm, ranks, last ? 1000 : 2000, 64, &memory, &err), ASY_E_STATE);
+    T_HAS("own", err.text, "1000 to 2000");
+    T_EQ("common", asy_comm_share(comm, ranks, 1000, second ? 80 : 64, &memory, &err),
+         shares ? ASY_E_STATE : 0);
+    if (shares)
+        T_HAS("common", err.text, "64 to 80");
+    T_OK(asy_comm_share(comm, ranks, 1000, 64, &memory, &err), &err);
 }
 
 #define TREES "\"subsample\":0.7,\"colsample\":0.5,\"max_depth\":4"
@@ -908,6 +954,30 @@ static void a_strict_model_is_the_same_for_every_width(void)
         kit_rmdir(dir);
 }
 
+/* Eight ranks have one each of a strict batch's eight parts, so they make gradients together. */
+static void strict_gradients_may_be_made_together(void)
+{
+    static const struct strict_case dense = { "mlp", KIT_DIGITS, "\"label\":-1" STRICT, WIDE };
+    int size = asy_comm_size(comm), joins = size == 8 && asy_comm_local_size(comm) == size;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm *self = NULL;
+    char dir[64], wide[160], narrow[160];
+
+    if (!shared_dir(dir) || !T_OK(asy_comm_self(&self, &err), &err))
+        return;
+    snprintf(wide, sizeof wide, "%s/wide", dir);
+    snprintf(narrow, sizeof narrow, "%s/narrow", dir);
+    n_joint = 0;
+    train_strictly(comm, dir, NULL, "", &dense, "wide");
+    T_EQ("joint steps", n_joint > 100, joins);
+    if (asy_comm_rank(comm) == 0) {
+        train_strictly(self, dir, NULL, "", &dense, "narrow");
+        T_TRUE(same_tensors("strict", wide, narrow) >= 6);
+        kit_rmdir(dir);
+    }
+    asy_comm_destroy(self);
+}
+
 /* The other ranks are on machines that draw other weights. */
 static void the_first_rank_draws_for_all(void)
 {
@@ -985,12 +1055,15 @@ int main(int argc, char **argv)
         T_TEST(bytes_come_from_the_root),
         T_TEST(ranks_train_as_one),
         T_TEST(gradients_made_together_have_the_bits_of_others),
+        T_TEST(a_rank_with_fewer_cores_goes_with_the_others),
+        T_TEST(ranks_that_disagree_about_sizes_are_told),
         T_TEST(the_loss_curve_is_that_of_one_rank),
         T_TEST(a_model_of_rounded_sums_is_near),
         T_TEST(trees_are_those_of_one_rank),
         T_TEST(few_rows_make_the_trees_of_one),
         T_TEST(metrics_are_those_of_one_rank),
         T_TEST(a_strict_model_is_the_same_for_every_width),
+        T_TEST(strict_gradients_may_be_made_together),
         T_TEST(the_first_rank_draws_for_all),
         T_TEST(ranks_stop_and_fail_together),
     };

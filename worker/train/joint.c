@@ -17,6 +17,8 @@
  * ranks' caches while a tile is computed. See docs/decisions/0052. */
 #include "trainer_impl.h"
 
+/* By what all ranks have in common alone: whether a rank has a team also hangs on the CPUs that it
+ * may run on, and those that disagreed would wait for each other's parts of the sums in vain. */
 size_t asy__joint_parties(const struct asy__run *run)
 {
     const struct asy_comm *comm = run->trainer->comm;
@@ -25,7 +27,7 @@ size_t asy__joint_parties(const struct asy__run *run)
     int one_node = asy_comm_local_size(comm) == asy_comm_size(comm);
     int one_pass = run->shards == ranks && hyper->accumulate == 1 && hyper->sync_every == 1;
 
-    return run->kind == &asy__kind_net && one_node && one_pass && !run->trainer->team &&
+    return run->kind == &asy__kind_net && one_node && one_pass && run->job->cores <= 1 &&
                    asy__update_is_local(hyper) && asy_kernels_products() == ASY_PRODUCTS_OWN
                ? ranks
                : 0;

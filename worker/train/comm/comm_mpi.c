@@ -178,6 +178,33 @@ static int agree(struct mpi_comm *comm, int rc, struct asy_error *err)
     return rc;
 }
 
+/* Whether all of these ranks say the same. */
+static int check_same(MPI_Comm among, const char *what, size_t n, struct asy_error *err)
+{
+    int64_t ours[2] = { (int64_t)n, -(int64_t)n }, most[2];
+    int rc = asy__mpi_check(MPI_Allreduce(ours, most, 2, MPI_INT64_T, MPI_MAX, among),
+                            "MPI_Allreduce", err);
+
+    if (rc < 0 || most[0] == -most[1])
+        return rc;
+    return asy_fail(err, ASY_E_STATE, "ranks disagree: they have %lld to %lld numbers %s",
+                    -(long long)most[1], (long long)most[0], what);
+}
+
+/* Ranks of other sizes would add up what does not belong together, in memory laid out in other
+ * ways: whatever made them differ, it ends here. Nodes may differ in what theirs have in common;
+ * if such ranks fail, so does the gang when it agrees. */
+static int check_sizes(const struct mpi_comm *comm, size_t n_own, size_t n_common,
+                       struct asy_error *err)
+{
+    int rc;
+
+    asy__node_wait(&comm->base.node);
+    if ((rc = check_same(comm->world, "to add up", n_own, err)) < 0 || comm->base.node.size == 1)
+        return rc;
+    return check_same(comm->local, "in common", n_common, err);
+}
+
 /* Sizes are the same on all ranks of a node, and so is the way through here. */
 static int share(struct asy_comm *base, size_t n_own, size_t n_common, struct asy_error *err)
 {
@@ -185,6 +212,8 @@ static int share(struct asy_comm *base, size_t n_own, size_t n_common, struct as
     int spans = comm->nodes > 1, rc;
     size_t room;
 
+    if ((rc = check_sizes(comm, n_own, n_common, err)) < 0)
+        return rc;
     if (base->node.size == 1)
         return asy__comm_share_alone(base, n_own, n_common, err);
     if ((room = asy__node_room(&base->node, n_own, n_common, spans)) == 0)

@@ -42,8 +42,9 @@ struct asy_comm_memory {
     float *common; /* [n_common], one for all ranks of a node */
 };
 /* n_arrays are divided among the ranks, in rank order; at least one for each (else ASY_E_INVAL).
- * By all ranks, with the same numbers (n_common: all of a node); n_own > 0. It can fail on some
- * ranks only (ASY_E_NOMEM, ASY_E_TOOBIG): they must tell each other before they use what they got.
+ * By all ranks, with the same numbers (n_common: all of a node; else ASY_E_STATE, on all that
+ * should agree); n_own > 0. It can fail on some ranks only (also ASY_E_NOMEM, ASY_E_TOOBIG): they
+ * must tell each other before they use what they got.
  */
 ASY_MUST_CHECK int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own,
                                   size_t n_common, struct asy_comm_memory *ret,
