@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 #include <asy/base.h>
+#include <asy/pages.h>
 #include <asy/rng.h>
 #include "net/families.h"
 #include "learn/score.h"
@@ -59,9 +60,9 @@ static int parse(const char *text, struct asy__hyper *hyper, size_t *ret_vocabul
 
 static void *memory(size_t n, size_t size)
 {
-    void *here = NULL;
+    void *here = asy_pages_alloc(n * size);
 
-    if (posix_memalign(&here, 64, n * size)) {
+    if (!here) {
         fputs("bench_gpt: no memory\n", stderr);
         exit(1);
     }

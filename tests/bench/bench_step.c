@@ -17,6 +17,7 @@
 #include <time.h>
 #include <asy/base.h>
 #include <asy/bf16.h>
+#include <asy/pages.h>
 #include <asy/rng.h>
 #include "net/net.h"
 #include "learn/score.h"
@@ -95,9 +96,9 @@ static int parse(const char *text, struct asy__shape *features, struct asy__laye
 
 static void *memory(size_t n, size_t size)
 {
-    void *here = NULL;
+    void *here = asy_pages_alloc(n * size);
 
-    if (posix_memalign(&here, 64, n * size)) {
+    if (!here) {
         fputs("bench_step: no memory\n", stderr);
         exit(1);
     }

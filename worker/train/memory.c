@@ -4,6 +4,7 @@
 #include "trainer_impl.h"
 #include <stdlib.h>
 #include <string.h>
+#include <asy/pages.h>
 
 static float *take(float **memory, size_t n)
 {
@@ -70,10 +71,8 @@ static int grow(struct asy__arena *arena, size_t n, const struct asy__run *run,
     if (n > arena->n) {
         free(arena->at);
         *arena = (struct asy__arena){ NULL, 0 };
-        if (posix_memalign((void **)&arena->at, 64, n * sizeof *arena->at)) {
-            arena->at = NULL;
+        if (!(arena->at = asy_pages_alloc(n * sizeof *arena->at)))
             return asy_fail(err, ASY_E_NOMEM, "no memory for batches of %zu", run->batch);
-        }
         arena->n = n;
     }
     if (n)

@@ -4,6 +4,7 @@
 #include "comm_impl.h"
 #include <stdlib.h>
 #include <string.h>
+#include <asy/pages.h>
 
 /* ---- one rank -------------------------------------------------------------------------------- */
 
@@ -24,11 +25,9 @@ int asy__comm_share_alone(struct asy_comm *comm, size_t n_own, size_t n_common,
     if (room > comm->alone_len) {
         free(comm->alone);
         comm->alone_len = 0;
-        if (posix_memalign((void **)&comm->alone, 64, room * sizeof(float))) {
-            comm->alone = NULL;
+        if (!(comm->alone = asy_pages_alloc(room * sizeof(float))))
             return asy_fail(err, ASY_E_NOMEM, "no memory for %zu MiB of parameters, gradients and "
                             "the optimiser's state", room * sizeof(float) >> 20);
-        }
         comm->alone_len = room;
     }
     asy__node_lay_out(&comm->node, n_own, n_common, spans, comm->alone);
