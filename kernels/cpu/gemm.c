@@ -33,7 +33,8 @@
 _Static_assert(ROWS_AT + ROWS_LEN <= TILE_AT, "rows and panel lie in the way of a tile");
 _Static_assert(TILE_AT + ASY__TILE_ROWS * PANEL <= ASY_GEMM_ROOM, "the room is too small");
 
-void asy__pack_panel(const struct asy__product *p, size_t k0, size_t kc, size_t j0, size_t w,
+/* A panel of b, w columns from j0 on, whole vectors wide and with zeros beyond the last column. */
+static void pack_panel(const struct asy__product *p, size_t k0, size_t kc, size_t j0, size_t w,
                        size_t width, float *to)
 {
     size_t lanes = p->isa->lanes;
@@ -47,6 +48,19 @@ void asy__pack_panel(const struct asy__product *p, size_t k0, size_t kc, size_t 
             p->isa->transpose(asy__smaller(w - j, lanes), asy__smaller(kc - k, lanes),
                               p->b + (j0 + j) * p->b_row + k0 + k, p->b_row,
                               to + k * width + j, width, lanes);
+}
+
+void asy__pack_panels(const struct asy__product *p, size_t k0, size_t kc, size_t from, size_t to,
+                      int all)
+{
+    size_t across = ASY__TILE_VECTORS * p->isa->lanes, lanes = p->isa->lanes;
+
+    for (size_t j = from; j < to; j += across) {
+        size_t w = asy__smaller(p->n - j, across), width = (w + lanes - 1) / lanes * lanes;
+
+        if (all || w < width)
+            pack_panel(p, k0, kc, j, w, width, p->room + (j - from) * kc);
+    }
 }
 
 /* Rows of a that lie along its columns, a tile's together. */
@@ -99,7 +113,7 @@ static void panel(const struct asy__product *p, const struct asy__cut *cut, size
     };
 
     if (ready)
-        asy__pack_panel(p, k0, kc, j0, w, width, packed);
+        pack_panel(p, k0, kc, j0, w, width, packed);
     else if (p->near || cut->tiles == 1)
         kind = ASY__TILE_PLAIN; /* else nobody else will read it */
     for (size_t t = 0; t < cut->tiles; t++) {
@@ -121,18 +135,6 @@ static void panel(const struct asy__product *p, const struct asy__cut *cut, size
     }
 }
 
-/* Panels of b side by side, columns from .. to. */
-static void pack_group(const struct asy__product *p, size_t k0, size_t kc, size_t from, size_t to)
-{
-    size_t across = ASY__TILE_VECTORS * p->isa->lanes, lanes = p->isa->lanes;
-
-    for (size_t j = from; j < to; j += across) {
-        size_t w = asy__smaller(p->n - j, across), width = (w + lanes - 1) / lanes * lanes;
-
-        asy__pack_panel(p, k0, kc, j, w, width, p->room + PANEL_AT + (j - from) * kc);
-    }
-}
-
 /* Some panels of b, packed side by side, with all rows of a: these come from far away, once for
  * each group. */
 static void turned_group(const struct asy__product *p, size_t k0, size_t kc, size_t from, size_t to)
@@ -145,7 +147,7 @@ static void turned_group(const struct asy__product *p, size_t k0, size_t kc, siz
                               .n_ahead = (cut.rows * kc / LINE + panels - 1) / panels };
     float *packed = p->room + PANEL_AT;
 
-    pack_group(p, k0, kc, from, to);
+    asy__pack_panels(p, k0, kc, from, to, 1);
     for (size_t t = 0, i = 0; t < cut.tiles; t++) {
         size_t rows = cut.rows + (t < cut.longer);
         const float *next = p->a_row == kc ? tile.a + rows * p->a_row : NULL;

@@ -52,10 +52,10 @@ static inline struct asy__cut asy__cut_rows(size_t m, size_t most)
     return (struct asy__cut){ tiles, m / tiles, m % tiles };
 }
 
-/* A panel of b, w columns from j0 on and kc steps from k0, to [kc][width]: whole vectors wide and
- * with zeros beyond the last column. */
-void asy__pack_panel(const struct asy__product *p, size_t k0, size_t kc, size_t j0, size_t w,
-                     size_t width, float *to);
+/* Panels of b side by side at the beginning of the room, columns from .. to and kc steps from k0:
+ * each [kc][whole vectors], with zeros beyond the last column. all 0: the one that is not whole. */
+void asy__pack_panels(const struct asy__product *p, size_t k0, size_t kc, size_t from, size_t to,
+                      int all);
 /* Whether strips are the faster order of a product that is not turned; and that order. */
 int asy__product_in_strips(const struct asy__product *p);
 void asy__product_strips(const struct asy__product *p);

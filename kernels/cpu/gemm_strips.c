@@ -119,20 +119,6 @@ static void run_strip(const struct strips *s, struct asy__tile *tile, size_t row
     }
 }
 
-/* Panels that no tile packs: those that lie along k, and one that is not whole. */
-static void pack_panels(const struct strips *s)
-{
-    const struct asy__product *p = s->p;
-
-    for (size_t j = s->from; j < s->to; j += s->across) {
-        size_t w = asy__smaller(p->n - j, s->across);
-        size_t width = (w + p->isa->lanes - 1) / p->isa->lanes * p->isa->lanes;
-
-        if (p->b_along_k || w < width)
-            asy__pack_panel(p, s->k0, s->kc, j, w, width, p->room + (j - s->from) * s->kc);
-    }
-}
-
 static void run_group(struct strips *s)
 {
     const struct asy__product *p = s->p;
@@ -141,7 +127,8 @@ static void run_group(struct strips *s)
     struct asy__tile tile = { .a_row = packed ? 1 : p->a_row, .a_k = packed ? p->isa->rows : 1,
                               .k = s->kc, .add = p->add || s->k0 > 0, .c_row = p->c_row };
 
-    pack_panels(s);
+    /* those that no tile packs: what lies along k, and what is not whole */
+    asy__pack_panels(p, s->k0, s->kc, s->from, s->to, p->b_along_k);
     for (size_t t = 0, i = 0; t < s->cut.tiles; t++) {
         size_t rows = rows_of(s, t);
 

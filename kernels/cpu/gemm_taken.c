@@ -6,7 +6,7 @@
  * the lines of the next tile's places are asked for while a tile is computed. A tile is one of our
  * own, which the first cache keeps: c as a whole is nowhere. Of a sum, each part's tile begins at
  * zero and is added to what the parts before it came to. */
-#include "gemm.h"
+#include "gemm_order.h"
 #include <asy/base.h>
 #include <asy/kernels.h>
 
@@ -36,24 +36,11 @@ struct sum {
     size_t n_ahead;
 };
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* n in so many even pieces as `most` allows: the size of one. */
-static size_t even(size_t n, size_t most)
-{
-    size_t pieces = (n + most - 1) / most;
-
-    return (n + pieces - 1) / pieces;
-}
-
 /* The lines of a tile in all arrays beside it. */
 static void list_near(struct sum *sum)
 {
     const struct asy_gemm_taker *taker = sum->taker;
-    size_t most = smaller(sum->k, AHEAD_MAX);
+    size_t most = asy__smaller(sum->k, AHEAD_MAX);
 
     for (size_t s = 0; s < taker->n_near; s++) {
         intptr_t from = ((intptr_t)taker->near[s] - (intptr_t)taker->near[0]) /
@@ -71,7 +58,8 @@ static void pack_panels(const struct sum *sum, size_t from, size_t to)
     size_t lanes = sum->isa->lanes;
 
     for (size_t j = from; j < to; j += sum->across) {
-        size_t w = smaller(sum->shape->n - j, sum->across), width = (w + lanes - 1) / lanes * lanes;
+        size_t w = asy__smaller(sum->shape->n - j, sum->across);
+        size_t width = (w + lanes - 1) / lanes * lanes;
         float *panel = sum->room + (j - from) * sum->k;
 
         if (sum->near && w == width)
@@ -108,7 +96,7 @@ static void add_parts(const struct sum *sum, struct asy__tile *tile, size_t i0, 
         tile->k = sum->parts[s].k;
         tile->late = s > 0;
         tile->ahead = sum->ahead + ahead;
-        tile->n_ahead = smaller(sum->n_ahead - ahead,
+        tile->n_ahead = asy__smaller(sum->n_ahead - ahead,
                                 (sum->n_ahead * tile->k + sum->k - 1) / sum->k);
         ahead += tile->n_ahead;
         compute(tile);
@@ -127,7 +115,7 @@ static void take_strip(const struct sum *sum, size_t i0, size_t rows, size_t fro
                               .c = sum->room + TILE_AT };
 
     for (size_t j = from; j < to; j += across) {
-        size_t w = smaller(sum->shape->n - j, across), vectors = (w + lanes - 1) / lanes;
+        size_t w = asy__smaller(sum->shape->n - j, across), vectors = (w + lanes - 1) / lanes;
 
         tile.b = sum->room + (j - from) * sum->k;
         tile.b_k = tile.c_row = vectors * lanes;
@@ -155,10 +143,10 @@ void asy__gemm_run_summed(const struct asy__gemm *isa, const struct asy_gemm *sh
     sum.near = n_parts == 1 && sum.k * (shape->lda + shape->ldb) < ASY__NEAR;
     if (!sum.near)
         list_near(&sum);
-    group = even((shape->n + sum.across - 1) / sum.across,
+    group = asy__part((shape->n + sum.across - 1) / sum.across,
                  (TILE_AT - STRIP_LEN(sum.k)) / sum.across / sum.k) * sum.across;
     for (size_t j = 0; j < shape->n; j += group) {
-        size_t end = smaller(shape->n, j + group);
+        size_t end = asy__smaller(shape->n, j + group);
 
         pack_panels(&sum, j, end);
         for (size_t t = 0, i = 0, rows; t < tiles; t++, i += rows) {

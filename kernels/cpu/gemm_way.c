@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gemm_way.c - which way a product is computed: by BLAS, as one of few rows or columns, turned, or
  * by tiles as it is. But for BLAS a question of speed alone: the sums are the same. */
-#include "gemm.h"
+#include "gemm_order.h"
 #include "dense.h"
 #include <asy/base.h>
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* In multiply-adds of a vector: those of tiles, lanes left empty among them; a panel to transpose;
  * then, sums that rest in memory, or a result to transpose. */
@@ -25,7 +20,7 @@ int asy__gemm_is_turned(const struct asy__gemm *isa, const struct asy_gemm *s, s
 
 int asy__gemm_is_few(const struct asy__gemm *isa, const struct asy_gemm *s)
 {
-    return isa->few && s->trans_b && !s->trans_a && smaller(s->m, s->n) <= ASY__FEW_ROWS;
+    return isa->few && s->trans_b && !s->trans_a && asy__smaller(s->m, s->n) <= ASY__FEW_ROWS;
 }
 
 void asy__gemm_few(const struct asy__gemm *isa, const struct asy_gemm *s, const float *a,
