@@ -81,6 +81,9 @@ int asy__session_lacks_space(const struct asy__session *session); /* by the last
  * for that. */
 void asy__session_drain(struct asy__session *session);
 int asy__session_ended(struct asy__session *session);
+/* Whether the coordinator has ended in order: it took its discovery file along, which one that died
+ * leaves. */
+int asy__session_left(const struct asy__session *session);
 void asy__session_end(struct asy__session *session);
 /* Starts coordinator and agent anew and greets. */
 ASY_MUST_CHECK int asy__session_again(struct asy__session *session, struct asy_error *err);

@@ -61,6 +61,8 @@ static int look_for_it(struct asy__follower *f, struct asy_error *err)
         back(f);
         return 0;
     }
+    if ((f->left = asy__session_left(f->session)))
+        return 0; /* its last word got lost: a connection that closes takes along what is unread */
     if (asy__session_started(f->session) && asy__session_ended(f->session)) {
         snprintf(f->away, sizeof f->away, "the coordinator has ended; starting it again");
         if (f->on_screen)
@@ -188,7 +190,7 @@ static int settled(struct asy__follower *f, enum asy__followed *ret_how)
         *ret_how = ASY__FOLLOWED_DRAINED;
         return 1;
     }
-    if (f->progress.state == ASY_STUDY_PAUSED && f->watching && !f->draining) {
+    if (f->left || (f->progress.state == ASY_STUDY_PAUSED && f->watching && !f->draining)) {
         *ret_how = ASY__FOLLOWED_PAUSED;
         return 1;
     }

@@ -3,8 +3,9 @@
  * over, elsewhere one line per event, or each event as JSON.
  *
  * What is shown comes from the study's durable events (WATCH, NEWS). Only what no event can tell is
- * asked for: why nothing moves. A coordinator that went away is waited for; one that this command
- * had started, and whose node is gone too, is started anew. */
+ * asked for: why nothing moves. A coordinator that died is waited for; one that this command had
+ * started, and whose node is gone too, is started anew. One that ended in order has drained its
+ * studies, whether or not its last word came. */
 #ifndef ASY__FOLLOW_H
 #define ASY__FOLLOW_H
 #include "cli.h"

@@ -245,8 +245,7 @@ static int ask_once(struct asy__session *session, struct asy_msg *msg, struct as
     }
 }
 
-/* A coordinator that ends in order takes its discovery file along; one that died leaves it. */
-static int ended_in_order(const struct asy__session *session)
+int asy__session_left(const struct asy__session *session)
 {
     struct asy_discovery now;
 
@@ -265,7 +264,7 @@ int asy__ask(struct asy__session *session, struct asy_msg *msg, struct asy_buf *
                 return rc;
             if (asy__interrupts() != interrupts)
                 return asy_fail(err, ASY_E_CANCELLED, "interrupted");
-            if (ended_in_order(session))
+            if (asy__session_left(session))
                 return asy_fail(err, ASY_E_GONE, "the coordinator has ended");
             if (asy_clock_ms() > deadline_ms)
                 return asy_fail(err, ASY_E_GONE, "the coordinator went away and did not return");

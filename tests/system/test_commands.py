@@ -141,14 +141,35 @@ def a_watcher_of_a_study_that_is_drained_is_not_told_that_it_goes_on():
         equal(f"going on: {lines} {rest}", "going on" in rest, False)
 
 
+def kill(home, name, besides=0):
+    """Its processes of just this name."""
+    for pid in home.processes(name):
+        if pid != besides and open(f"/proc/{pid}/comm").read().strip() == name[:15]:
+            os.kill(pid, signal.SIGKILL)
+
+
+def a_watcher_ends_with_a_coordinator_whose_last_word_it_missed():
+    """As one that ends in order leaves things: its connection is gone, and so is its file."""
+    with Home() as home:
+        home.write("study.yaml", STUDY + "resources: {cores: 1000}\n")
+        home.run("submit", "study.yaml")
+        watch = home.start("watch", "long")
+        while not watch.stdout.readline().startswith("waiting: "):
+            equal("watches", watch.poll(), None)
+        kill(home, "assay", besides=watch.pid)
+        kill(home, "assay-coordinator")
+        os.unlink(os.path.join(home.env["ASSAY_HOME"], "coordinator.json"))
+        rest, err = watch.communicate()
+        equal(f"exit {rest} {err}", watch.returncode, 0)
+        has("paused", err, "'long' is paused, all is stored")
+
+
 def explain_answers_when_the_worker_is_gone():
     with Home() as home:
         home.write("study.yaml", STUDY)
         home.run("submit", "study.yaml")
-        for name in ("assay", "assay-worker"):
-            for pid in home.processes(name):
-                if open(f"/proc/{pid}/comm").read().strip() == name:
-                    os.kill(pid, signal.SIGKILL)
+        kill(home, "assay")
+        kill(home, "assay-worker")
         wait(lambda: home.json("explain", "long", "0")["cause"] == "no-worker",
              "the cause to be no-worker")
 
@@ -209,6 +230,7 @@ main(usage_errors_exit_2, version_names_every_program_and_library,
      an_unknown_study_is_named, a_study_is_submitted_explained_and_stopped,
      a_log_is_told_line_by_line_in_json,
      a_watcher_of_a_study_that_is_drained_is_not_told_that_it_goes_on,
+     a_watcher_ends_with_a_coordinator_whose_last_word_it_missed,
      explain_answers_when_the_worker_is_gone, a_run_after_a_reading_command_gets_a_worker,
      a_worker_that_leaves_in_order_is_not_started_again_at_once,
      a_priority_is_set, each_mistake_of_a_study_is_said_once, nobody_there_exits_3)
