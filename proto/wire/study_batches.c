@@ -83,9 +83,7 @@ static int find_batch_norm(struct asy__parse *p, struct place *ret)
 
 static int is_strict(struct asy__parse *p)
 {
-    const struct asy__value *level = asy__val(p, "resources.reproducible");
-
-    return level->has && level->s && !strcmp(level->s, "strict");
+    return asy__is_word(p, "resources.reproducible", "strict");
 }
 
 /* What a hyperparameter that is a number may be in a trial, and where the study says so. */

@@ -2,7 +2,7 @@
  * study_impl.h - the table of the study file's keys and the state of one parse.
  *
  * A parse goes through the file once by the table (study_read.c), builds the space (study_space.c),
- * checks what spans several keys (study_check.c), writes the canonical text (study_write.c) and
+ * checks what spans several keys (study_check*.c), writes the canonical text (study_write.c) and
  * fills the plain struct (study.c). Each step reports its mistakes and goes on, so that a user sees
  * all of them at once. */
 #ifndef ASY__STUDY_IMPL_H
@@ -260,9 +260,20 @@ void asy__study_check_batches(struct asy__parse *p); /* study_batches.c */
 void asy__study_check_precision(struct asy__parse *p);
 void asy__study_check_local(struct asy__parse *p);
 void asy__study_check_effects(struct asy__parse *p);
-void asy__study_check(struct asy__parse *p);  /* study_check.c */
+void asy__study_check(struct asy__parse *p); /* study_check.c */
+/* Whether a key has this word. */
+int asy__is_word(struct asy__parse *p, const char *path, const char *word);
+void asy__study_check_model(struct asy__parse *p); /* study_check_model.c */
 /* Whether networks are to be trained on devices: by word, or on GPUs that a trial has. */
 int asy__study_on_device(struct asy__parse *p);
+void asy__study_check_data(struct asy__parse *p); /* study_check_data.c; beside a model */
+/* study_check_command.c. has_space: the parameters are read, and without a mistake. */
+void asy__study_check_command(struct asy__parse *p, int has_space);
+void asy__study_check_files(struct asy__parse *p); /* of a plug-in, too */
+/* study_check_search.c. The second wants the space, and the points that are to be tried. */
+void asy__study_check_search(struct asy__parse *p, int has_space);
+void asy__study_check_points(struct asy__parse *p);
+void asy__study_check_budget(struct asy__parse *p);
 /* study_goals.c. Room for a list of n objectives; 0: no memory, noted. */
 int asy__study_goals_room(struct asy__parse *p, size_t n);
 /* Takes what the rows of the objective hold as the i-th one, and clears them. */
