@@ -2,9 +2,9 @@
  * net_impl.h - how a kind of layer takes part in planning a network.
  *
  * To add one: a kind in net.h (and what its description says of it), a file net_KIND.c with a
- * struct asy__layer_type, its line in the table of net.c, its gradient in tests/train/test_net.c,
- * its nodes in onnx/onnx_net.c with a case in tests/train/export_nets.c, and, if a family is to use
- * it, families.c.
+ * struct asy__layer_type, its line in the table of plan_shapes.c, its gradient in
+ * tests/train/test_net.c, its nodes in onnx/onnx_net.c with a case in tests/train/export_nets.c,
+ * and, if a family is to use it, families.c.
  *
  * While a program is made, an operand in WORK has the number of a value for its offset; where the
  * values lie is decided when all operations are known. What fails for want of memory is told at the
