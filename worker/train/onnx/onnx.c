@@ -2,8 +2,8 @@
  * onnx.c - a model as an ONNX graph: a table's columns go in, classes or values come out.
  *
  * All columns that are numbers come as one input, x; each column of texts has its own, since a
- * tensor holds one type. What data.c does to the cells is done by nodes, in the same order of
- * operations, so that trees see the same bits. Where training knew no missing values, a row that
+ * tensor holds one type. What data/load_*.c do to the cells is done by nodes, in the same order
+ * of operations, so that trees see the same bits. Where training knew no missing values, a row that
  * has one gets NaN for an answer: relu and the like would swallow it on the way.
  *
  * Rejected: an input per column also for numbers, as converters from data frames make it: 784 of
