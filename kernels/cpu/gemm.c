@@ -22,16 +22,14 @@
 
 #define K_TURNED ((size_t)4096)
 #define ROWS_BLOCK ((size_t)448)
-#define LINE ((size_t)16) /* floats of a line of the caches */
-#define PANEL (ASY__TILE_VECTORS * ASY__LANES_MAX) /* floats across the widest */
 
 /* Where things lie in the room, in floats. Rows are packed only beside panels of one block. */
-#define PANEL_AT ((size_t)0)                        /* [k][PANEL] */
-#define ROWS_AT (ASY__K_BLOCK * PANEL)                   /* [tiles][k][rows of the largest tile] */
+#define PANEL_AT ((size_t)0)                /* [k][ASY__PANEL] */
+#define ROWS_AT (ASY__K_BLOCK * ASY__PANEL) /* [tiles][k][rows of the largest tile] */
 #define ROWS_LEN ((ROWS_BLOCK + ASY__TILE_ROWS) * ASY__K_BLOCK + ASY__LANES_MAX)
-#define TILE_AT (K_TURNED * PANEL)                  /* [rows][PANEL] */
+#define TILE_AT (K_TURNED * ASY__PANEL)     /* [rows][ASY__PANEL] */
 _Static_assert(ROWS_AT + ROWS_LEN <= TILE_AT, "rows and panel lie in the way of a tile");
-_Static_assert(TILE_AT + ASY__TILE_ROWS * PANEL <= ASY_GEMM_ROOM, "the room is too small");
+_Static_assert(TILE_AT + ASY__TILE_ROWS * ASY__PANEL <= ASY_GEMM_ROOM, "the room is too small");
 
 /* A panel of b, w columns from j0 on, whole vectors wide and with zeros beyond the last column. */
 static void pack_panel(const struct asy__product *p, size_t k0, size_t kc, size_t j0, size_t w,
@@ -144,7 +142,7 @@ static void turned_group(const struct asy__product *p, size_t k0, size_t kc, siz
     struct asy__cut cut = asy__cut_rows(p->m, p->isa->rows);
     struct asy__tile tile = { .a = p->a + k0, .a_row = p->a_row, .a_k = 1, .k = kc,
                               .add = p->add || k0 > 0,
-                              .n_ahead = (cut.rows * kc / LINE + panels - 1) / panels };
+                              .n_ahead = (cut.rows * kc / ASY__LINE + panels - 1) / panels };
     float *packed = p->room + PANEL_AT;
 
     asy__pack_panels(p, k0, kc, from, to, 1);
@@ -157,7 +155,7 @@ static void turned_group(const struct asy__product *p, size_t k0, size_t kc, siz
 
             tile.near = t + 1 < cut.tiles ? next : NULL;
             if (next)
-                next += tile.n_ahead * LINE;
+                next += tile.n_ahead * ASY__LINE;
             tile.b = packed + (j - from) * kc;
             tile.b_k = (w + lanes - 1) / lanes * lanes;
             turned_tile(p, &tile, rows, i, j, w);

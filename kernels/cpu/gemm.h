@@ -7,6 +7,7 @@
 #define ASY__TILE_ROWS 14    /* ASY_GEMM_ROWS: the most rows of a tile, of any set */
 #define ASY__TILE_VECTORS 2  /* the most vectors across a tile */
 #define ASY__LANES_MAX 16
+#define ASY__LINE 16         /* floats of a line of the caches */
 #define ASY__NEAR ((size_t)20480) /* floats: operands within so many gain nothing by packing */
 #define ASY__FEW_ROWS 12    /* of more, tiles make more */
 #define ASY__SPIN 12         /* sums at once: more than latency times ports, fewer than registers */

@@ -22,7 +22,6 @@
 #include "gemm.h"
 
 #define PREFETCH_STEPS 16 /* ahead of the rows of b that are read for the first time */
-#define LINE 16 /* floats of a line of the caches */
 
 #define ALWAYS static inline __attribute__((always_inline))
 
@@ -160,7 +159,7 @@ ALWAYS void compute(const int rows, const int vectors, const int kind,
             if (kind == ASY__TILE_AHEAD)
                 fetch_to_write(tile->near + tile->ahead[i]);
             else
-                __builtin_prefetch(tile->near + i * LINE, 0, 2);
+                __builtin_prefetch(tile->near + i * ASY__LINE, 0, 2);
             step(rows, vectors, kind, tile, &at, sums);
             if (slow)
                 step(rows, vectors, kind, tile, &at, sums);

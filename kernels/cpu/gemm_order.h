@@ -5,6 +5,7 @@
 #include "gemm.h"
 
 #define ASY__K_BLOCK ((size_t)256) /* steps of k whose panel the first cache holds */
+#define ASY__PANEL (ASY__TILE_VECTORS * ASY__LANES_MAX) /* floats across the widest */
 
 /* op(a) op(b), or its transpose, in terms of the roles above. */
 struct asy__product {

@@ -11,16 +11,14 @@
 #include <asy/kernels.h>
 
 #define K_TAKEN ((size_t)128) /* of more, taking tiles slows the product by more than it saves */
-#define LINE ((size_t)16)     /* floats of a line of the caches */
-#define PANEL (ASY__TILE_VECTORS * ASY__LANES_MAX) /* floats across the widest */
 #define AHEAD_MAX ((size_t)256)
 
 /* In the room, in floats: panels, each part's behind the one before; a strip of rows of each part;
  * a tile. */
-#define TILE_LEN (ASY__TILE_ROWS * PANEL)
+#define TILE_LEN (ASY__TILE_ROWS * ASY__PANEL)
 #define TILE_AT (ASY_GEMM_ROOM - TILE_LEN)
 #define STRIP_LEN(k) ((k) * ASY__TILE_ROWS + ASY__LANES_MAX)
-_Static_assert(STRIP_LEN(ASY_GEMM_SUMMED) + ASY_GEMM_SUMMED * PANEL <= TILE_AT,
+_Static_assert(STRIP_LEN(ASY_GEMM_SUMMED) + ASY_GEMM_SUMMED * ASY__PANEL <= TILE_AT,
                "the room is too small");
 
 struct sum {
@@ -47,7 +45,7 @@ static void list_near(struct sum *sum)
                         (intptr_t)sizeof(float);
 
         for (size_t i = 0; i < sum->isa->rows; i++)
-            for (size_t j = 0; j < sum->across && sum->n_ahead < most; j += LINE)
+            for (size_t j = 0; j < sum->across && sum->n_ahead < most; j += ASY__LINE)
                 sum->ahead[sum->n_ahead++] = from + (ptrdiff_t)(i * sum->shape->ldc + j);
     }
 }
