@@ -132,55 +132,64 @@ static int may_never_meet(const struct place *a, const struct place *b)
     return a->param && b->param && (a->param->n_whens || b->param->n_whens);
 }
 
+/* Whether a trial may have a number above the bound together with what stands at this place. */
+static int meets_above(struct asy__parse *p, const struct place *at, const char *name,
+                       double bound)
+{
+    struct place other;
+
+    return find_above(p, name, bound, &other) && !may_never_meet(at, &other);
+}
+
+#define REFUSE(p, at, ...) asy__problem(p, (at).node, (at).key, __VA_ARGS__)
+
 void asy__study_check_batches(struct asy__parse *p)
 {
-    struct place at, pieces;
+    struct place at;
 
     if (!find_batch_norm(p, &at))
         return;
     if (is_strict(p))
-        asy__problem(p, at.node, at.key, "batch needs whole batches, which reproducible: strict "
-                     "computes in parts; layer does not");
-    if (find_above(p, "accumulate", 1, &pieces) && !may_never_meet(&at, &pieces))
-        asy__problem(p, at.node, at.key, "batch needs whole batches, which accumulate computes in "
-                     "pieces; layer does not");
+        REFUSE(p, at, "batch needs whole batches, which reproducible: strict computes in parts; "
+               "layer does not");
+    if (meets_above(p, &at, "accumulate", 1))
+        REFUSE(p, at, "batch needs whole batches, which accumulate computes in pieces; layer does "
+               "not");
 }
 
 /* What goes over the steps of all ranks, or has no others to meet. Of a stored study a trial that
  * has it says so. */
 void asy__study_check_local(struct asy__parse *p)
 {
-    struct place at, other;
+    struct place at, norm;
 
     if (!p->look || !find_above(p, "sync_every", 1, &at))
         return;
     if (is_strict(p))
-        asy__problem(p, at.node, at.key, "above 1 ranks make steps alone, and reproducible: strict "
-                     "gives the same bits for any number of them");
-    if (find_above(p, "ema", 0, &other) && !may_never_meet(&at, &other))
-        asy__problem(p, at.node, at.key, "above 1 ranks make steps alone, and ema is a mean over "
-                     "the steps of all");
-    if (find_batch_norm(p, &other) && !may_never_meet(&at, &other))
-        asy__problem(p, at.node, at.key, "above 1 ranks make steps alone, and norm: batch needs a "
-                     "batch as a whole; layer does not");
+        REFUSE(p, at, "above 1 ranks make steps alone, and reproducible: strict gives the same "
+               "bits for any number of them");
+    if (meets_above(p, &at, "ema", 0))
+        REFUSE(p, at, "above 1 ranks make steps alone, and ema is a mean over the steps of all");
+    if (find_batch_norm(p, &norm) && !may_never_meet(&at, &norm))
+        REFUSE(p, at, "above 1 ranks make steps alone, and norm: batch needs a batch as a whole; "
+               "layer does not");
     if (asy__study_on_device(p) && asy__val(p, "resources.ranks")->i == 1)
-        asy__problem(p, at.node, at.key, "above 1 has no use for one rank on a device, which has "
-                     "no others to meet");
+        REFUSE(p, at, "above 1 has no use for one rank on a device, which has no others to meet");
 }
 
 /* Gradients may go rounded from node to node; weights, which meetings have, may not. */
 static void check_wire(struct asy__parse *p)
 {
-    struct place at, other;
+    struct place at;
 
     if (!find_word(p, "wire", "bf16", &at))
         return;
     if (is_strict(p))
-        asy__problem(p, at.node, at.key, "bf16 has other bits for other nodes, and reproducible: "
-                     "strict promises the same; fp32 has them");
-    if (find_above(p, "sync_every", 1, &other) && !may_never_meet(&at, &other))
-        asy__problem(p, at.node, at.key, "bf16 rounds gradients, and with sync_every above 1 "
-                     "weights go between nodes, which it would spoil; fp32 does not");
+        REFUSE(p, at, "bf16 has other bits for other nodes, and reproducible: strict promises the "
+               "same; fp32 has them");
+    if (meets_above(p, &at, "sync_every", 1))
+        REFUSE(p, at, "bf16 rounds gradients, and with sync_every above 1 weights go between "
+               "nodes, which it would spoil; fp32 does not");
 }
 
 void asy__study_check_precision(struct asy__parse *p)
@@ -191,11 +200,11 @@ void asy__study_check_precision(struct asy__parse *p)
     if (!find_word(p, "precision", "bf16", &at))
         return;
     if (is_strict(p))
-        asy__problem(p, at.node, at.key, "bf16 has not the same bits on every machine, which "
-                     "reproducible: strict promises; fp32 has");
+        REFUSE(p, at, "bf16 has not the same bits on every machine, which reproducible: strict "
+               "promises; fp32 has");
     else if (asy__study_on_device(p))
-        asy__problem(p, at.node, at.key, "bf16 is for CPUs; the device that resources.%s asks for "
-                     "has fp32", asy__val(p, "resources.gpus")->i > 0 ? "gpus" : "device");
+        REFUSE(p, at, "bf16 is for CPUs; the device that resources.%s asks for has fp32",
+               asy__val(p, "resources.gpus")->i > 0 ? "gpus" : "device");
 }
 
 /* A rank's share of a batch is what it cuts into pieces. */
@@ -208,9 +217,8 @@ static void check_pieces(struct asy__parse *p)
         return;
     rows = ceil(batch.most / fmax(ranks, 1));
     if (pieces.least > fmax(rows, 1))
-        asy__problem(p, pieces.at.node, pieces.at.key, "%g pieces cannot be made of the %g row%s "
-                     "that a rank has of a batch (batch_size)", pieces.least, rows,
-                     rows == 1 ? "" : "s");
+        REFUSE(p, pieces.at, "%g pieces cannot be made of the %g row%s that a rank has of a batch "
+               "(batch_size)", pieces.least, rows, rows == 1 ? "" : "s");
 }
 
 void asy__study_check_effects(struct asy__parse *p)
@@ -223,11 +231,11 @@ void asy__study_check_effects(struct asy__parse *p)
     if (!p->look)
         return;
     if (find_number(p, "warmup", &span) && length->has && span.least > (double)length->i)
-        asy__problem(p, span.at.node, span.at.key, "%g epochs are more than run.length.max, so "
-                     "that lr would never be reached", span.least);
+        REFUSE(p, span.at, "%g epochs are more than run.length.max, so that lr would never be "
+               "reached", span.least);
     for (size_t i = 0; i < ASY_ARRAY_LEN(outer); i++)
         if (find_number(p, outer[i], &span) && span.at.node &&
             !find_above(p, "sync_every", 1, &alone))
-            asy__problem(p, span.at.node, span.at.key, "has no effect without sync_every above 1");
+            REFUSE(p, span.at, "has no effect without sync_every above 1");
     check_pieces(p);
 }
