@@ -4,10 +4,10 @@
  * done this epoch. */
 #include "folds.h"
 #include "comm/agree.h"
+#include "paths.h"
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <asy/durable.h>
@@ -35,12 +35,10 @@ int asy__folds_keep(struct asy__run *run, struct asy_error *err)
 static int file_in(const char *folder, size_t number, const char *end, char path[PATH_MAX],
                    struct asy_error *err)
 {
-    int n = number ? snprintf(path, PATH_MAX, "%s/training-%zu%s", folder, number, end)
-                   : snprintf(path, PATH_MAX, "%s/epoch%s", folder, end);
-
-    if (n < 0 || n >= PATH_MAX)
-        return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
-    return 0;
+    if (number)
+        return asy__path(path, PATH_MAX, ASY__JOB_FOLDER, err, "%s/training-%zu%s", folder, number,
+                         end);
+    return asy__path(path, PATH_MAX, ASY__JOB_FOLDER, err, "%s/epoch%s", folder, end);
 }
 
 /* Metrics of the divisions that have done this epoch. */

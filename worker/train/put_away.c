@@ -2,21 +2,22 @@
  * put_away.c - what is left of a training: the model of its best or last epoch, and in it a report
  * of how that does on the validation part. */
 #include "trainer_impl.h"
+#include "learn/report.h"
+#include "paths.h"
 #include <errno.h>
 #include <stdio.h>
-#include "learn/report.h"
 
 /* The report once more, beside the model: whoever wants it need not fetch that. Whoever keeps it
  * makes it durable. */
 static int write_scores(const char *dir, const struct asy_buf *json,
                         struct asy_train_result *result, struct asy_error *err)
 {
-    int n = snprintf(result->scores_path, sizeof result->scores_path, "%s/scores.json", dir);
     FILE *file;
-    int rc;
+    int rc = asy__path(result->scores_path, sizeof result->scores_path, ASY__JOB_FOLDER, err,
+                       "%s/scores.json", dir);
 
-    if (n < 0 || (size_t)n >= sizeof result->scores_path)
-        return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
+    if (rc < 0)
+        return rc;
     if (!(file = fopen(result->scores_path, "we")))
         return asy_fail_errno(err, errno, "cannot write '%s'", result->scores_path);
     fwrite(json->data, 1, json->len, file);
@@ -43,14 +44,13 @@ int asy__put_away(struct asy__run *run, struct asy_train_result *result, struct 
 {
     struct asy__model_parts parts;
     struct asy_buf json;
-    int is_best = run->job->takes_best && run->state.progress.best_epoch > 0, n, rc;
+    int is_best = run->job->takes_best && run->state.progress.best_epoch > 0, rc;
 
     if (result->outcome != ASY_TRAIN_COMPLETE || asy_comm_rank(run->trainer->comm) != 0)
         return 0;
-    n = snprintf(result->model_path, sizeof result->model_path, "%s/model.safetensors", run->dir);
-    if (n < 0 || (size_t)n >= sizeof result->model_path)
-        return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
-    if ((!is_best && run->kind->fetch && (rc = run->kind->fetch(run, err)) < 0) ||
+    if ((rc = asy__path(result->model_path, sizeof result->model_path, ASY__JOB_FOLDER, err,
+                        "%s/model.safetensors", run->dir)) < 0 ||
+        (!is_best && run->kind->fetch && (rc = run->kind->fetch(run, err)) < 0) ||
         (rc = run->kind->parts(run, is_best, &parts, err)) < 0)
         return rc;
     parts.schema = parts.schema ? parts.schema : &run->data->schema;

@@ -5,6 +5,7 @@
  * as elements of each batch's sum over them, so all see the same and act at the same step. */
 #include "trainer_impl.h"
 #include "comm/agree.h"
+#include "paths.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,11 +87,11 @@ static int step(struct asy__run *run, struct asy_error *err)
 static int write_checkpoint(struct asy__run *run, char *path, size_t size, struct asy_error *err)
 {
     const struct asy__progress *p = &run->state.progress;
-    int n = snprintf(path, size, "%s/checkpoint-%llu.safetensors", run->dir,
-                     (unsigned long long)p->step);
+    int rc = asy__path(path, size, ASY__JOB_FOLDER, err, "%s/checkpoint-%llu.safetensors",
+                       run->dir, (unsigned long long)p->step);
 
-    if (n < 0 || (size_t)n >= size)
-        return asy_fail(err, ASY_E_INVAL, "the path of the job's folder is too long");
+    if (rc < 0)
+        return rc;
     if (run->kind->write)
         return run->kind->write(run, path, err);
     return asy__checkpoint_write(path, run->identity, &run->state, run->sums, err);

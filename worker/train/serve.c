@@ -6,6 +6,7 @@
  * are counted, and the end of the connection ends the process even while the other thread computes
  * or waits in MPI. The trainer's thread owns the sending half. Idle, both sleep. */
 #include "serve.h"
+#include "paths.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -206,18 +207,18 @@ static int on_checkpoint(void *arg, uint64_t step, const char *path)
 static int point(const char *folder, const char *name, int rank, int target, struct asy_error *err)
 {
     char path[4096], suffix[16] = "";
-    int n, fd;
+    int rc, fd;
 
     if (rank > 0)
         snprintf(suffix, sizeof suffix, ".%d", rank);
-    n = snprintf(path, sizeof path, "%s/%s%s", folder, name, suffix);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return asy_fail(err, ASY_E_INVAL, "the path of the log folder is too long");
+    if ((rc = asy__path(path, sizeof path, ASY__LOG_FOLDER, err, "%s/%s%s", folder, name,
+                        suffix)) < 0)
+        return rc;
     if ((fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
         return asy_fail_errno(err, errno, "cannot open '%s'", path);
-    n = dup2(fd, target);
+    rc = dup2(fd, target);
     close(fd);
-    return n < 0 ? asy_fail_errno(err, errno, "cannot redirect to '%s'", path) : 0;
+    return rc < 0 ? asy_fail_errno(err, errno, "cannot redirect to '%s'", path) : 0;
 }
 
 static int prepare(void *arg, struct asy_error *err)
