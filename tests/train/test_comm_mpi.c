@@ -2,17 +2,13 @@
  * Two ranks and more under mpirun: sums in rank order, and training that both widths agree on. Run
  * as `mpirun -n 2 test_comm_mpi [RANKS]`; every rank runs every check. RANKS: of a node at most, as
  * if the rest were on others. */
-#include "trainkit.h"
-#include "comm/comm_impl.h"
+#include "rankskit.h"
 #include "comm/wire.h"
 #include <sched.h>
 #include <asy/clock.h>
-#include <asy/comm.h>
 #include <asy/op.h>
 #include <asy/safetensors.h>
 #include <asy/training.h>
-
-static struct asy_comm *comm;
 
 static int local_max; /* ranks of a node; 0: all are on one */
 
@@ -424,17 +420,6 @@ static int on_checkpoint(void *arg, uint64_t step, const char *path)
 static const struct asy_train_callbacks callbacks = { .report = on_report,
                                                       .checkpoint = on_checkpoint };
 
-/* The folder that rank 0 made. */
-static bool shared_dir(char dir[64])
-{
-    struct asy_error err = ASY_ERROR_INIT;
-
-    memset(dir, 0, 64);
-    if (asy_comm_rank(comm) == 0 && !T_TRUE(kit_dir(dir) != NULL))
-        return false;
-    return T_OK(asy_comm_bcast(comm, dir, 64, 0, &err), &err);
-}
-
 #define PARAMS "\"hidden\":32,\"batch_size\":33"
 static void check_training(const char *family, const char *params)
 {
@@ -482,8 +467,7 @@ out:
     asy_comm_destroy(self);
     asy_json_destroy(whole);
     asy_json_destroy(part);
-    if (root)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 /* Batches of 239 rows leave 3 for the last one: fewer than there may be ranks. (No Adam: a bias
@@ -562,8 +546,7 @@ static void the_loss_curve_is_that_of_one_rank(void)
         compare_curves("resumed by one");
     }
     asy_comm_destroy(self);
-    if (asy_comm_rank(comm) == 0)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 /* Eight bits of each sum of gradients are left: a relative error of 2^-9 at each node that it comes
@@ -686,8 +669,7 @@ static void gradients_made_together_have_the_bits_of_others(void)
         if (asy_comm_rank(comm) == 0)
             T_TRUE(same_tensors(cases[i], one, other) >= 6);
     }
-    if (asy_comm_rank(comm) == 0)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 #define WIDE "\"hidden\":128,\"layers\":2,\"batch_size\":16,\"optimizer\":\"adam\""
@@ -782,8 +764,7 @@ out:
     asy_comm_destroy(self);
     asy_json_destroy(whole);
     asy_json_destroy(part);
-    if (root)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 /* Fewer than ranks have shards of: some have none. */
@@ -818,8 +799,7 @@ static void few_rows_make_the_trees_of_one(void)
     asy_trainer_destroy(trainer);
     asy_comm_destroy(self);
     asy_json_destroy(job);
-    if (root)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 /* Ends the study's data and begins its resources. */
@@ -920,8 +900,7 @@ static void metrics_are_those_of_one_rank(void)
         asy_json_destroy(job);
     }
     asy_comm_destroy(self);
-    if (root)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 static void a_strict_model_is_the_same_for_every_width(void)
@@ -950,8 +929,7 @@ static void a_strict_model_is_the_same_for_every_width(void)
             kit_same(strict_cases[i].family, resumed, narrow);
     }
     asy_comm_destroy(self);
-    if (root)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 /* Eight ranks have one each of a strict batch's eight parts, so they make gradients together. */
@@ -1035,8 +1013,7 @@ out:
     asy_trainer_destroy(trainer);
     asy_json_destroy(job);
     asy_json_destroy(bad);
-    if (asy_comm_rank(comm) == 0)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 int main(int argc, char **argv)
@@ -1067,15 +1044,11 @@ int main(int argc, char **argv)
         T_TEST(the_first_rank_draws_for_all),
         T_TEST(ranks_stop_and_fail_together),
     };
-    struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
-    local_max = argc > 1 ? argv[1][0] - '0' : 0;
-    asy__mpi_limit_nodes(local_max);
-    if (asy_comm_mpi(&comm, &err) < 0) {
-        fprintf(stderr, "%s\n", err.text);
+    local_max = ranks_asked(argc, argv);
+    if (!ranks_open(local_max))
         return 2;
-    }
     if (asy_comm_size(comm) < 2) {
         fprintf(stderr, "this test needs mpirun -n 2\n");
         asy_comm_destroy(comm);

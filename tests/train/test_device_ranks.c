@@ -5,19 +5,16 @@
  *
  * Tolerance: as in test_device_train.c, of losses after some epochs on the cpu and there. Where
  * each rank takes the statistics of its own rows alone, losses are 1 to 20 percent apart. */
-#include "trainkit.h"
+#include "rankskit.h"
 #include "../kernels/device_leaks.h"
 #include <math.h>
-#include <asy/comm.h>
 #include <asy/training.h>
-#include "comm/comm_impl.h"
 #include "frame.h"
 #include "trainer_impl.h"
 
 #define TOLERANCE 2e-3
 #define EPOCHS 2
 
-static struct asy_comm *comm;
 static char dir[64];
 
 /* ---- what the linker sends here -------------------------------------------------------------- */
@@ -88,23 +85,6 @@ static int train(const char *device, const struct asy_json *job, struct log *log
     return rc;
 }
 
-/* The folder that rank 0 made. */
-static bool shared_dir(void)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-
-    memset(dir, 0, sizeof dir);
-    if (asy_comm_rank(comm) == 0 && !T_TRUE(kit_dir(dir) != NULL))
-        return false;
-    return T_OK(asy_comm_bcast(comm, dir, sizeof dir, 0, &err), &err);
-}
-
-static void drop_dir(void)
-{
-    if (asy_comm_rank(comm) == 0)
-        kit_rmdir(dir);
-}
-
 static double distance(double a, double b)
 {
     return fabs(a - b) / fmax(fabs(b), 0.1);
@@ -132,7 +112,7 @@ static void batches_are_normalised_as_a_whole(void)
         struct log here = { .steps = 0 }, there = { .steps = 0 };
         struct asy_error err = ASY_ERROR_INIT;
 
-        if (T_TRUE(job != NULL) && shared_dir()) {
+        if (T_TRUE(job != NULL) && shared_dir(dir)) {
             if (T_OK(train("cpu", job, &here, &err), &err) &&
                 T_OK(train("opencl", job, &there, &err), &err) && asy_comm_rank(comm) == 0)
                 for (size_t e = 1; e <= EPOCHS; e++) {
@@ -141,7 +121,7 @@ static void batches_are_normalised_as_a_whole(void)
                 }
             if (asy_comm_rank(comm) == 0) /* beside them gradient, loss, running statistics */
                 T_EQ(cases[i].name, there.step_reads, 3 + 2 * cases[i].norms);
-            drop_dir();
+            drop_dir(dir);
         }
         asy_json_destroy(job);
     }
@@ -154,7 +134,7 @@ static void a_device_that_fails_ends_all_ranks(void)
     struct asy_json *job = kit_job(KIT_DIGITS, "\"label\":-1", "val_loss", "minimize", EPOCHS,
                                    MLP ",\"batch_size\":24", "");
 
-    for (uint64_t at = 1; at <= 9 && job && shared_dir(); at++) {
+    for (uint64_t at = 1; at <= 9 && job && shared_dir(dir); at++) {
         struct log log = { .steps = 0 };
         struct asy_error err = ASY_ERROR_INIT;
 
@@ -162,7 +142,7 @@ static void a_device_that_fails_ends_all_ranks(void)
         T_EQ("code", train("opencl", job, &log, &err), ASY_E_GONE);
         T_HAS("text", err.text, "failed before");
         T_TRUE(log.steps <= 1);
-        drop_dir();
+        drop_dir(dir);
     }
     device_calls.gone_at = 0;
     asy_json_destroy(job);
@@ -174,14 +154,10 @@ int main(int argc, char **argv)
         T_TEST(batches_are_normalised_as_a_whole),
         T_TEST(a_device_that_fails_ends_all_ranks),
     };
-    struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
-    asy__mpi_limit_nodes(argc > 1 ? argv[1][0] - '0' : 0);
-    if (asy_comm_mpi(&comm, &err) < 0) {
-        fprintf(stderr, "%s\n", err.text);
+    if (!ranks_open(ranks_asked(argc, argv)))
         return 2;
-    }
     asy_kernels_init();
     rc = t__main("device-ranks", tests, ASY_ARRAY_LEN(tests));
     asy_comm_destroy(comm);

@@ -2,35 +2,15 @@
  * Steps that ranks make alone (sync_every), under mpirun: against the algorithm written down once
  * more, without a gang; and that no interruption shows. Run as `mpirun -n 2 test_local [RANKS]`;
  * RANKS: of a node at most, as if the rest were on others. */
-#include "trainkit.h"
-#include "comm/comm_impl.h"
+#include "rankskit.h"
 #include "learn/score.h"
 #include "net/families.h"
 #include "job.h"
-#include <asy/comm.h>
 #include <asy/safetensors.h>
 #include <asy/shuffle.h>
 #include <asy/training.h>
 
-static struct asy_comm *comm;
 static char dir[64];
-
-/* The folder that rank 0 made. */
-static bool shared_dir(void)
-{
-    struct asy_error err = ASY_ERROR_INIT;
-
-    memset(dir, 0, 64);
-    if (asy_comm_rank(comm) == 0 && !T_TRUE(kit_dir(dir) != NULL))
-        return false;
-    return T_OK(asy_comm_bcast(comm, dir, 64, 0, &err), &err);
-}
-
-static void drop_dir(void)
-{
-    if (asy_comm_rank(comm) == 0)
-        kit_rmdir(dir);
-}
 
 /* ---- trainings ------------------------------------------------------------------------------- */
 
@@ -283,12 +263,12 @@ static void check_reference(const char *params, int has_momentum)
 /* The last batch is of few rows: some ranks have none of it. */
 static void ranks_alone_are_the_algorithm(void)
 {
-    if (!shared_dir())
+    if (!shared_dir(dir))
         return;
     check_reference("\"hidden\":16," REFERENCE, 0);
     check_reference("\"hidden\":16," REFERENCE ",\"outer_lr\":0.7", 0);
     check_reference("\"hidden\":16," REFERENCE ",\"outer_lr\":0.7,\"outer_momentum\":0.9", 1);
-    drop_dir();
+    drop_dir(dir);
 }
 
 /* ---- bits ------------------------------------------------------------------------------------ */
@@ -332,7 +312,7 @@ static void one_rank_trains_as_ever(void)
     struct asy_comm *self = NULL;
     char a[160], b[160];
 
-    if (!shared_dir())
+    if (!shared_dir(dir))
         return;
     if (asy_comm_rank(comm) == 0 && T_OK(asy_comm_self(&self, &err), &err))
         for (size_t i = 0; i < ASY_ARRAY_LEN(learnings); i++) {
@@ -347,7 +327,7 @@ static void one_rank_trains_as_ever(void)
             asy_json_destroy(alone);
         }
     asy_comm_destroy(self);
-    drop_dir();
+    drop_dir(dir);
 }
 
 /* sync_every: 1 is what is not said. */
@@ -358,7 +338,7 @@ static void a_step_of_all_is_what_it_was(void)
     struct watch watch = { .steps = 0 };
     char a[160], b[160];
 
-    if (!shared_dir())
+    if (!shared_dir(dir))
         return;
     if (train(comm, unsaid, NULL, ASY_TRAIN_COMPLETE, in_dir(a, "a"), &watch) &&
         train(comm, said, NULL, ASY_TRAIN_COMPLETE, in_dir(b, "b"), &watch) &&
@@ -366,7 +346,7 @@ static void a_step_of_all_is_what_it_was(void)
         compare("sync_every: 1", a, b);
     asy_json_destroy(unsaid);
     asy_json_destroy(said);
-    drop_dir();
+    drop_dir(dir);
 }
 
 /* A request comes between two meetings, amid an epoch. */
@@ -374,7 +354,7 @@ static void an_interruption_leaves_no_trace(void)
 {
     char straight[160], paused[160], resumed[160];
 
-    if (!shared_dir())
+    if (!shared_dir(dir))
         return;
     for (size_t i = 0; i < ASY_ARRAY_LEN(learnings); i++) {
         struct asy_json *job = make_job(learnings[i], ",\"sync_every\":4,\"outer_lr\":0.7,"
@@ -391,7 +371,7 @@ static void an_interruption_leaves_no_trace(void)
         }
         asy_json_destroy(job);
     }
-    drop_dir();
+    drop_dir(dir);
 }
 
 /* In a population a checkpoint stands where another trial met, which may be between two meetings of
@@ -409,7 +389,7 @@ static void one_goes_on_between_two_meetings(void)
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_comm *self = NULL;
 
-    if (!shared_dir())
+    if (!shared_dir(dir))
         return;
     if (asy_comm_rank(comm) == 0 && T_OK(asy_comm_self(&self, &err), &err) &&
         train(self, jobs[0], NULL, ASY_TRAIN_COMPLETE, in_dir(straight, "straight"), &whole) &&
@@ -421,7 +401,7 @@ static void one_goes_on_between_two_meetings(void)
     asy_comm_destroy(self);
     for (size_t i = 0; i < ASY_ARRAY_LEN(jobs); i++)
         asy_json_destroy(jobs[i]);
-    drop_dir();
+    drop_dir(dir);
 }
 
 /* Each division meets at the end of its epoch: 15 batches of 718 rows, 29 of all. */
@@ -433,7 +413,7 @@ static void folds_go_on_where_they_were(void)
     struct watch whole = { .steps = 0 }, part = { .pause_at = 6 }, rest = { .steps = 0 };
     char straight[160], paused[160], resumed[160];
 
-    if (!shared_dir())
+    if (!shared_dir(dir))
         return;
     if (train(comm, job, NULL, ASY_TRAIN_COMPLETE, in_dir(straight, "straight"), &whole) &&
         train(comm, job, NULL, ASY_TRAIN_PAUSED, in_dir(paused, "paused"), &part) &&
@@ -445,7 +425,7 @@ static void folds_go_on_where_they_were(void)
         T_TRUE(whole.last < whole.first);
     }
     asy_json_destroy(job);
-    drop_dir();
+    drop_dir(dir);
 }
 
 /* ---- a failure of one ------------------------------------------------------------------------ */
@@ -460,14 +440,14 @@ static void a_checkpoint_that_is_not_taken_fails_all(void)
     static struct asy_train_result result;
     struct asy_error err = ASY_ERROR_INIT;
 
-    if (shared_dir() && T_OK(asy_trainer_create(comm, &watch.trainer, &err), &err)) {
+    if (shared_dir(dir) && T_OK(asy_trainer_create(comm, &watch.trainer, &err), &err)) {
         T_EQ("all fail", asy_trainer_run(watch.trainer, job, dir, NULL, &callbacks, &result, &err),
              ASY_E_IO);
         T_HAS("for one reason", err.text, "rank 0: the checkpoint was not taken");
     }
     asy_trainer_destroy(watch.trainer);
     asy_json_destroy(job);
-    drop_dir();
+    drop_dir(dir);
 }
 
 /* ---- refusals -------------------------------------------------------------------------------- */
@@ -490,23 +470,23 @@ static void refuses(const char *data, const char *params, const char *why)
 
 static void weights_are_not_rounded(void)
 {
-    if (!shared_dir())
+    if (!shared_dir(dir))
         return;
     refuses("\"label\":-1},\"resources\":{\"reproducible\":\"strict\"", "\"wire\":\"bf16\"",
             "reproducible: strict");
     refuses("\"label\":-1", "\"sync_every\":2,\"wire\":\"bf16\"", "round weights");
-    drop_dir();
+    drop_dir(dir);
 }
 
 static void what_cannot_be_alone_is_refused(void)
 {
-    if (!shared_dir())
+    if (!shared_dir(dir))
         return;
     refuses("\"label\":-1},\"resources\":{\"reproducible\":\"strict\"", "\"sync_every\":2",
             "reproducible: strict");
     refuses("\"label\":-1", "\"sync_every\":2,\"ema\":0.9", "ema");
     refuses("\"label\":-1", "\"sync_every\":2,\"norm\":\"batch\"", "norm: layer");
-    drop_dir();
+    drop_dir(dir);
 }
 
 int main(int argc, char **argv)
@@ -522,14 +502,10 @@ int main(int argc, char **argv)
         T_TEST(what_cannot_be_alone_is_refused),
         T_TEST(weights_are_not_rounded),
     };
-    struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
-    asy__mpi_limit_nodes(argc > 1 ? argv[1][0] - '0' : 0);
-    if (asy_comm_mpi(&comm, &err) < 0) {
-        fprintf(stderr, "%s\n", err.text);
+    if (!ranks_open(ranks_asked(argc, argv)))
         return 2;
-    }
     asy_kernels_init();
     rc = t__main("local", tests, ASY_ARRAY_LEN(tests));
     asy_comm_destroy(comm);

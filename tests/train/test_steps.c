@@ -6,13 +6,10 @@
  * and puts a model away is the same, so what is left is the steps'. The linker sends the calls of
  * our own code here (--wrap); what MPI allocates by itself is not reached. Trees are left out: a
  * model of them grows with its rounds. */
-#include "trainkit.h"
-#include "comm/comm_impl.h"
+#include "rankskit.h"
 #include <sys/mman.h>
-#include <asy/comm.h>
 #include <asy/training.h>
 
-static struct asy_comm *comm;
 static long allocations;
 
 void *__real_malloc(size_t n);
@@ -86,17 +83,6 @@ void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t o
 {
     allocations++;
     return __real_mmap(at, n, protection, flags, fd, offset);
-}
-
-/* The folder that rank 0 made. */
-static bool shared_dir(char dir[64])
-{
-    struct asy_error err = ASY_ERROR_INIT;
-
-    memset(dir, 0, 64);
-    if (asy_comm_rank(comm) == 0 && !T_TRUE(kit_dir(dir) != NULL))
-        return false;
-    return T_OK(asy_comm_bcast(comm, dir, 64, 0, &err), &err);
 }
 
 static void count_step(void *arg, uint64_t step, double loss)
@@ -192,21 +178,16 @@ static void a_step_allocates_nothing(void)
         return;
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++)
         check(&cases[i], dir);
-    if (asy_comm_rank(comm) == 0)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 int main(int argc, char **argv)
 {
     static const struct t_test tests[] = { T_TEST(a_step_allocates_nothing) };
-    struct asy_error err = ASY_ERROR_INIT;
     int rc;
 
-    asy__mpi_limit_nodes(argc > 1 ? argv[1][0] - '0' : 0);
-    if (asy_comm_mpi(&comm, &err) < 0) {
-        fprintf(stderr, "%s\n", err.text);
+    if (!ranks_open(ranks_asked(argc, argv)))
         return 2;
-    }
     rc = t__main("steps", tests, ASY_ARRAY_LEN(tests));
     asy_comm_destroy(comm);
     return rc;
