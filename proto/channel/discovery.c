@@ -112,17 +112,6 @@ static int bad(struct asy_error *err, const char *path, const char *why)
     return asy_fail(err, ASY_E_CORRUPT, "'%s' is not a discovery file: %s", path, why);
 }
 
-/* Copies a member that must be text shorter than size. */
-static int take_text(const struct asy_json *root, const char *key, char *ret, size_t size)
-{
-    const char *text = asy_json_str(asy_json_get(root, key), NULL);
-
-    if (!text || strlen(text) >= size)
-        return 0;
-    memcpy(ret, text, strlen(text) + 1);
-    return 1;
-}
-
 static int take(const char *path, const struct asy_json *root, struct asy_discovery *ret,
                 struct asy_error *err)
 {
@@ -135,17 +124,17 @@ static int take(const char *path, const struct asy_json *root, struct asy_discov
     if (!asy__endpoints_take(root, ret))
         return bad(err, path, "'endpoints' or 'more_endpoints' is not a list of 1 to 4 short "
                               "texts");
-    if (!take_text(root, "server_key", ret->server_key, sizeof ret->server_key))
+    if (!asy__text_take(root, "server_key", ret->server_key, sizeof ret->server_key))
         return bad(err, path, "'server_key' is not a key");
-    if (!take_text(root, "store", store, sizeof store) ||
+    if (!asy__text_take(root, "store", store, sizeof store) ||
         asy_id_parse(store, strlen(store), &ret->store, NULL))
         return bad(err, path, "'store' is not an id");
     if (epoch < 0)
         return bad(err, path, "'owner_epoch' is not a number from 0");
     ret->owner_epoch = (uint64_t)epoch;
-    if (!take_text(root, "host", ret->host, sizeof ret->host) ||
-        !take_text(root, "boot_id", ret->boot_id, sizeof ret->boot_id) ||
-        !take_text(root, "version", ret->version, sizeof ret->version))
+    if (!asy__text_take(root, "host", ret->host, sizeof ret->host) ||
+        !asy__text_take(root, "boot_id", ret->boot_id, sizeof ret->boot_id) ||
+        !asy__text_take(root, "version", ret->version, sizeof ret->version))
         return bad(err, path, "'host', 'boot_id' or 'version' is not a short text");
     ret->pid = asy_json_i64(asy_json_get(root, "pid"), -1);
     ret->stays = asy_json_bool(asy_json_get(root, "stays"), 0);

@@ -53,3 +53,13 @@ int asy__endpoints_take(const struct asy_json *root, struct asy_discovery *ret_a
     return list && take_list(list, FIRST, ret_at, &n) &&
            (!more || take_list(more, ASY_ENDPOINTS_MAX - FIRST, ret_at, &n));
 }
+
+int asy__text_take(const struct asy_json *root, const char *key, char *ret, size_t size)
+{
+    const char *text = asy_json_str(asy_json_get(root, key), NULL);
+
+    if (!text || strlen(text) >= size)
+        return 0;
+    memcpy(ret, text, strlen(text) + 1);
+    return 1;
+}

@@ -70,20 +70,9 @@ static int bad(struct asy_error *err, const char *path, const char *why)
     return asy_fail(err, ASY_E_CORRUPT, "'%s' is not an invitation: %s", path, why);
 }
 
-/* Copies a member that must be text shorter than size. */
-static int take_text(const struct asy_json *root, const char *key, char *ret, size_t size)
-{
-    const char *text = asy_json_str(asy_json_get(root, key), NULL);
-
-    if (!text || strlen(text) >= size)
-        return 0;
-    memcpy(ret, text, strlen(text) + 1);
-    return 1;
-}
-
 static int take_key(const struct asy_json *root, const char *key, char ret[ASY_KEY_TEXT])
 {
-    return take_text(root, key, ret, ASY_KEY_TEXT) && asy__check_key(ret, key, NULL) == 0;
+    return asy__text_take(root, key, ret, ASY_KEY_TEXT) && asy__check_key(ret, key, NULL) == 0;
 }
 
 static int take_endpoints(const struct asy_json *root, struct asy_discovery *ret)
@@ -107,7 +96,7 @@ static int take(const char *path, const struct asy_json *root, struct asy_invita
 
     if (asy_json_i64(asy_json_get(root, "assay_invitation"), 0) != FORMAT)
         return bad(err, path, "it does not say 'assay_invitation: 1'");
-    if (!take_text(root, "for", kind, sizeof kind) ||
+    if (!asy__text_take(root, "for", kind, sizeof kind) ||
         (strcmp(kind, "worker") && strcmp(kind, "user")))
         return bad(err, path, "'for' is neither 'worker' nor 'user'");
     ret->is_worker = !strcmp(kind, "worker");
@@ -119,12 +108,12 @@ static int take(const char *path, const struct asy_json *root, struct asy_invita
         !take_key(root, "public_key", ret->pair.public_key) ||
         !take_key(root, "secret_key", ret->pair.secret_key))
         return bad(err, path, "'server_key', 'owner', 'public_key' or 'secret_key' is not a key");
-    if (!take_text(root, "store", store, sizeof store) ||
+    if (!asy__text_take(root, "store", store, sizeof store) ||
         asy_id_parse(store, strlen(store), &ret->at.store, NULL))
         return bad(err, path, "'store' is not an id");
-    if (!take_text(root, "name", ret->name, sizeof ret->name) ||
-        !take_text(root, "host", ret->at.host, sizeof ret->at.host) ||
-        !take_text(root, "boot_id", ret->at.boot_id, sizeof ret->at.boot_id))
+    if (!asy__text_take(root, "name", ret->name, sizeof ret->name) ||
+        !asy__text_take(root, "host", ret->at.host, sizeof ret->at.host) ||
+        !asy__text_take(root, "boot_id", ret->at.boot_id, sizeof ret->at.boot_id))
         return bad(err, path, "'name', 'host' or 'boot_id' is not a short text");
     return 0;
 }
