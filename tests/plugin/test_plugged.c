@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Whole jobs of plug-ins in this process: learning, resuming to the bit, failing with a reason. */
-#include "trainkit.h"
+#include "jobkit.h"
 #include "nomem.h"
 #include <asy/durable.h>
 #include <asy/plugin.h>
 #include <asy/safetensors.h>
-#include <asy/training.h>
 
 #define DATA "\"data\":{\"file\":\"" KIT_DIGITS "\",\"label\":-1},"
 #define FOLDS(split) "\"data\":{\"file\":\"" KIT_DIGITS "\",\"split\":{" split "}},"
@@ -16,7 +15,6 @@ static struct seen {
     char names[200], kept[160];                 /* kept: where checkpoints move to; "": they stay */
     double val_accuracy, first_rmse, last_loss, last_rmse, last_std;
 } seen;
-static struct asy_trainer *trainer;
 
 static void on_step(void *arg, uint64_t step, double loss)
 {
@@ -80,27 +78,10 @@ static struct asy_json *make_job(const char *run, const char *data, const char *
     return job;
 }
 
-struct bench {
-    struct asy_comm *comm;
-    char dir[64];
-    struct asy_train_result result;
-    struct asy_error err;
-};
-
 static bool set_up(struct bench *b)
 {
-    memset(b, 0, sizeof *b);
     memset(&seen, 0, sizeof seen);
-    return T_TRUE(kit_dir(b->dir) != NULL) && T_OK(asy_comm_self(&b->comm, &b->err), &b->err) &&
-           T_OK(asy_trainer_create(b->comm, &trainer, &b->err), &b->err);
-}
-
-static void tear_down(struct bench *b)
-{
-    asy_trainer_destroy(trainer);
-    trainer = NULL;
-    asy_comm_destroy(b->comm);
-    kit_rmdir(b->dir);
+    return bench_open(b);
 }
 
 static int run(struct bench *b, struct asy_json *job, const char *resume)

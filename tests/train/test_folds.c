@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Rows that are divided more than once: which rows go where, means over the divisions, the model of
  * all rows, and resumption to the bit from folders of checkpoints. */
-#include "trainkit.h"
+#include "jobkit.h"
 #include <math.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <asy/rng.h>
-#include <asy/training.h>
 #include "trainer_impl.h"
 
 /* ---- which rows ------------------------------------------------------------------------------ */
@@ -118,7 +117,6 @@ static void repeats_split_anew(void)
 
 /* ---- training -------------------------------------------------------------------------------- */
 
-static struct asy_trainer *trainer;
 static struct seen {
     char kept[160];                /* a checkpoint moves here */
     uint64_t steps, ask_at, kill_at; /* updates in this process; 0: never */
@@ -173,30 +171,13 @@ static double metric(const char *name)
     return NAN;
 }
 
-struct bench {
-    struct asy_comm *comm;
-    char dir[64];
-    struct asy_train_result result;
-    struct asy_error err;
-};
-
 static bool set_up(struct bench *b)
 {
-    memset(b, 0, sizeof *b);
     memset(&seen, 0, sizeof seen);
-    if (!T_TRUE(kit_dir(b->dir) != NULL) || !T_OK(asy_comm_self(&b->comm, &b->err), &b->err) ||
-        !T_OK(asy_trainer_create(b->comm, &trainer, &b->err), &b->err))
+    if (!bench_open(b))
         return false;
     snprintf(seen.kept, sizeof seen.kept, "%s/kept", b->dir);
     return true;
-}
-
-static void tear_down(struct bench *b)
-{
-    asy_trainer_destroy(trainer);
-    trainer = NULL;
-    asy_comm_destroy(b->comm);
-    kit_rmdir(b->dir);
 }
 
 static int train(struct bench *b, const struct asy_json *job, const char *resume)

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Jobs with all that is about learning: that each does what it says, costs no bits when a training
  * is interrupted, and is refused where it makes no sense. */
-#include "trainkit.h"
+#include "jobkit.h"
 #include <asy/parse.h>
 #include <asy/rng.h>
-#include <asy/training.h>
 #include "learn/loss.h"
 #include "state.h"
 
-static struct asy_trainer *trainer;
-static uint64_t pause_at; /* step; 0: never */
+static uint64_t pause_at;  /* step; 0: never */
+static char straight[160]; /* where the model of an uninterrupted job goes */
 
 static struct seen {
     size_t n;
@@ -62,31 +61,14 @@ static double metric(const char *name)
     return NAN;
 }
 
-struct bench {
-    struct asy_comm *comm;
-    char dir[64], straight[160];
-    struct asy_train_result result;
-    struct asy_error err;
-};
-
 static bool set_up(struct bench *b)
 {
-    memset(b, 0, sizeof *b);
     memset(&seen, 0, sizeof seen);
     pause_at = 0;
-    if (!T_TRUE(kit_dir(b->dir) != NULL))
+    if (!bench_open(b))
         return false;
-    snprintf(b->straight, sizeof b->straight, "%s/straight", b->dir);
-    return T_OK(asy_comm_self(&b->comm, &b->err), &b->err) &&
-           T_OK(asy_trainer_create(b->comm, &trainer, &b->err), &b->err);
-}
-
-static void tear_down(struct bench *b)
-{
-    asy_trainer_destroy(trainer);
-    trainer = NULL;
-    asy_comm_destroy(b->comm);
-    kit_rmdir(b->dir);
+    snprintf(straight, sizeof straight, "%s/straight", b->dir);
+    return true;
 }
 
 static int train(struct bench *b, const struct asy_json *job, const char *resume)
@@ -134,7 +116,7 @@ static void interrupted_training_ends_with_the_same_bits(void)
 
         pause_at = 0;
         if (T_OK(train(&b, job, NULL), &b.err) &&
-            T_EQ("keep", rename(b.result.model_path, b.straight), 0)) {
+            T_EQ("keep", rename(b.result.model_path, straight), 0)) {
             pause_at = first; /* within an epoch, and again in a later one */
             T_OK(train(&b, job, NULL), &b.err);
             T_EQ("outcome", b.result.outcome, ASY_TRAIN_PAUSED);
@@ -143,7 +125,7 @@ static void interrupted_training_ends_with_the_same_bits(void)
             T_EQ("outcome", b.result.outcome, ASY_TRAIN_PAUSED);
             pause_at = 0;
             if (T_OK(train(&b, job, seen.kept), &b.err))
-                kit_same(whole[i], b.result.model_path, b.straight);
+                kit_same(whole[i], b.result.model_path, straight);
         }
         asy_json_destroy(job);
     }

@@ -2,13 +2,11 @@
  * Trainings by other products than our own of single precision. precision: bf16: that they learn as
  * well, that what is rounded are the products of dense layers in training and nothing else, and
  * that all promises but strict ones hold. OpenBLAS: that it is used, and told of. */
-#include "trainkit.h"
+#include "jobkit.h"
 #include <asy/rng.h>
-#include <asy/training.h>
 #include "net/families.h"
 #include "state.h"
 
-static struct asy_trainer *trainer;
 static uint64_t pause_at; /* step; 0: never */
 static double train_loss;
 static char kept[160];
@@ -38,28 +36,11 @@ static int on_checkpoint(void *arg, uint64_t step, const char *path)
 static const struct asy_train_callbacks callbacks = { .step = on_step, .report = on_report,
                                                       .checkpoint = on_checkpoint };
 
-struct bench {
-    struct asy_comm *comm;
-    char dir[64];
-    struct asy_train_result result;
-    struct asy_error err;
-};
-
 static bool set_up(struct bench *b)
 {
-    memset(b, 0, sizeof *b);
     pause_at = 0;
     kept[0] = '\0';
-    return T_TRUE(kit_dir(b->dir) != NULL) && T_OK(asy_comm_self(&b->comm, &b->err), &b->err) &&
-           T_OK(asy_trainer_create(b->comm, &trainer, &b->err), &b->err);
-}
-
-static void tear_down(struct bench *b)
-{
-    asy_trainer_destroy(trainer);
-    trainer = NULL;
-    asy_comm_destroy(b->comm);
-    kit_rmdir(b->dir);
+    return bench_open(b);
 }
 
 static int train(struct bench *b, const struct asy_json *job, const char *resume)

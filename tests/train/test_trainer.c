@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Whole jobs in this process: learning, resuming to the bit, stopping, failing clearly. */
-#include "trainkit.h"
+#include "jobkit.h"
 #include <signal.h>
 #include <sys/wait.h>
 #include <asy/csv.h>
@@ -8,7 +8,6 @@
 #include <asy/parse.h>
 #include <asy/rng.h>
 #include <asy/safetensors.h>
-#include <asy/training.h>
 #include <asy/update.h>
 
 /* The linker sends the trainer's calls here (--wrap), to count, and to interfere at a step. */
@@ -59,7 +58,6 @@ void __wrap_asy_rule_step(const struct asy_rule *rule, const struct asy_block *b
     __real_asy_rule_step(rule, block, w, g, m, v);
 }
 
-static struct asy_trainer *trainer;
 static uint64_t kill_at, ask_at; /* step; 0: never */
 static enum asy_train_request ask;
 struct asy_rule __wrap_asy_rule_adam(enum asy_rule_kind kind, const struct asy_adam *adam,
@@ -111,28 +109,11 @@ static int on_checkpoint(void *arg, uint64_t step, const char *path)
 static const struct asy_train_callbacks callbacks = { .report = on_report,
                                                       .checkpoint = on_checkpoint };
 
-struct bench {
-    struct asy_comm *comm;
-    char dir[64];
-    struct asy_train_result result;
-    struct asy_error err;
-};
-
 static bool set_up(struct bench *b)
 {
-    memset(b, 0, sizeof *b);
     memset(&seen, 0, sizeof seen);
     kill_at = ask_at = 0;
-    return T_TRUE(kit_dir(b->dir) != NULL) && T_OK(asy_comm_self(&b->comm, &b->err), &b->err) &&
-           T_OK(asy_trainer_create(b->comm, &trainer, &b->err), &b->err);
-}
-
-static void tear_down(struct bench *b)
-{
-    asy_trainer_destroy(trainer);
-    trainer = NULL;
-    asy_comm_destroy(b->comm);
-    kit_rmdir(b->dir);
+    return bench_open(b);
 }
 
 static int train(struct bench *b, const struct asy_json *job, const char *resume)

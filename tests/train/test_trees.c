@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Whole jobs of boosted trees in this process: learning, resuming to the bit, stopping, stored
  * models that score what was reported, failing clearly. */
-#include "trainkit.h"
+#include "jobkit.h"
 #include <asy/csv.h>
 #include <asy/parse.h>
 #include <asy/rng.h>
-#include <asy/training.h>
 
 /* What the callbacks saw, and what they ask for. */
 static struct seen {
@@ -15,7 +14,6 @@ static struct seen {
     char names[200], kept[160]; /* the newest checkpoint moves to kept; "": stays */
     const char *metric;
 } seen;
-static struct asy_trainer *trainer;
 
 static void on_step(void *arg, uint64_t step, double loss)
 {
@@ -50,28 +48,11 @@ static int on_checkpoint(void *arg, uint64_t step, const char *path)
 static const struct asy_train_callbacks callbacks = { .step = on_step, .report = on_report,
                                                       .checkpoint = on_checkpoint };
 
-struct bench {
-    struct asy_comm *comm;
-    char dir[64];
-    struct asy_train_result result;
-    struct asy_error err;
-};
-
 static bool set_up(struct bench *b, const char *metric)
 {
-    memset(b, 0, sizeof *b);
     memset(&seen, 0, sizeof seen);
     seen.metric = metric;
-    return T_TRUE(kit_dir(b->dir) != NULL) && T_OK(asy_comm_self(&b->comm, &b->err), &b->err) &&
-           T_OK(asy_trainer_create(b->comm, &trainer, &b->err), &b->err);
-}
-
-static void tear_down(struct bench *b)
-{
-    asy_trainer_destroy(trainer);
-    trainer = NULL;
-    asy_comm_destroy(b->comm);
-    kit_rmdir(b->dir);
+    return bench_open(b);
 }
 
 static int train(struct bench *b, const struct asy_json *job, const char *resume)
