@@ -66,6 +66,7 @@ extern const struct asy__row asy__rows[];
 extern const size_t asy__n_rows;
 #define ASY__INT_LIMIT 9007199254740992.0 /* 2^53: ints of a point are exact doubles */
 #define ASY__ROWS_MAX 384
+#define ASY__KEY_TEXT 160 /* bytes of a full key of the table */
 #define ASY__PROBLEMS_MAX 200u
 
 /* Row of a key without a group, or NULL. */
@@ -191,6 +192,8 @@ int asy__row_applies(struct asy__parse *p, const struct asy__row *row);
 const char *asy__group(struct asy__parse *p, const char *what, char text[64]);
 /* A scalar's text, printable and cut, for messages. text holds 64 bytes. */
 const char *asy__shown(const struct asy_yaml *node, char text[64]);
+/* Neither a list, a map nor nothing. */
+int asy__is_scalar(const struct asy_yaml *node);
 /* A scalar text without embedded terminator; NULL otherwise. */
 const char *asy__scalar(const struct asy_yaml *node);
 
@@ -215,9 +218,12 @@ int asy__wandb_is(const struct asy_yaml *root);
 void asy__wandb_translate(struct asy__parse *p);
 /* The key of the sweep file that became this one. text holds 160 bytes. */
 const char *asy__wandb_key(const char *key, char text[160]);
-void asy__study_read(struct asy__parse *p);   /* study_read.c */
+void asy__study_read(struct asy__parse *p); /* study_read.c */
+/* study_value.c. The value of a row, and the mistake of a node that the row does not allow. */
 void asy__read_value(struct asy__parse *p, const struct asy__row *row, const char *key,
                      const struct asy_yaml *node);
+void asy__wrong(struct asy__parse *p, const struct asy__row *row, const char *key,
+                const struct asy_yaml *node);
 /* study_plugin.c. Asks for a plug-in's table, or makes one of what the file names. */
 void asy__study_plugin(struct asy__parse *p, const struct asy_yaml *plugin);
 /* study_resume.c. Notes that the default of a key is taken, if older texts had another. */
