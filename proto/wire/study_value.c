@@ -349,7 +349,7 @@ void asy__read_value(struct asy__parse *p, const struct asy__row *row, const cha
     case ASY__WEIGHTS:
         asy__study_read_weights(p, row, key, node, v);
         break;
-    case ASY__PARAMETERS: /* read by study_space.c from the node */
+    case ASY__PARAMETERS: /* read from the node by study_space.c, points by study_points.c */
     case ASY__POINTS:
     case ASY__POINT:
     case ASY__TOLD: /* by study_tell.c */
