@@ -171,6 +171,8 @@ ASY_PRINTF(4, 5) void asy__problem(struct asy__parse *p, const struct asy_yaml *
 /* "; did you mean 'x'?" or "". names may hold NULL gaps. text holds n bytes. */
 const char *asy__did_you_mean(const char *word, const char *const *names, size_t n_names,
                               char *text, size_t n);
+/* Of all that are noted, when no more will be: in the order of the file. */
+void asy__sort_problems(struct asy__parse *p);
 void asy__no_memory(struct asy__parse *p);
 /* Zeroed memory of the spec; on failure notes it and returns NULL. */
 void *asy__take(struct asy__parse *p, size_t n);
