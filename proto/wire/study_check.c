@@ -18,10 +18,8 @@ void asy__study_check(struct asy__parse *p)
     asy__study_layers(p);
     asy__study_space(p);
     has_space = has_space && p->n_problems == before && !p->rc;
-    if (has_space) {
-        asy__study_check_layers(p);
+    if (has_space)
         asy__study_enqueue(p);
-    }
     asy__study_inputs(p);
     asy__study_goals(p);
     if (p->kind == ASY_RUN_COMMAND)

@@ -252,9 +252,8 @@ int asy__study_prior(struct asy__parse *p, const struct asy_yaml *node,
 void asy__study_write_prior(struct asy_jsonw *w, const struct asy_param *param);
 /* What the study's sampler makes of them. */
 void asy__study_check_priors(struct asy__parse *p);
-/* study_layers.c. Before the space is read, and with it. */
+/* study_layers.c. Before the space is read. */
 void asy__study_layers(struct asy__parse *p);
-void asy__study_check_layers(struct asy__parse *p);
 /* The item of the list with this number; NULL: there is none. */
 const struct asy_yaml *asy__study_layer(struct asy__parse *p, size_t i);
 void asy__study_write_layers(struct asy_jsonw *w, const char *key, const struct asy_yaml *list);

@@ -233,26 +233,6 @@ void asy__study_layers(struct asy__parse *p)
     asy__row_val(p, row)->has = !p->rc;
 }
 
-void asy__study_check_layers(struct asy__parse *p)
-{
-    const char *names[64];
-    size_t n = asy_space_len(p->study->space);
-    char hint[128];
-
-    for (size_t i = 0; i < p->n_layer_uses; i++) {
-        const struct asy__layer_use *use = &p->layer_uses[i];
-        size_t known = 0;
-
-        if (asy_space_find(p->study->space, use->name) != SIZE_MAX)
-            continue;
-        for (; known < n && known < ASY_ARRAY_LEN(names); known++)
-            names[known] = asy_space_at(p->study->space, known)->name;
-        asy__did_you_mean(use->name, names, known, hint, sizeof hint);
-        asy__problem(p, use->node, use->key, "'%.60s' is no parameter of the study%s", use->name,
-                     hint);
-    }
-}
-
 /* ---- writing -------------------------------------------------------------------------------- */
 
 static void write_setting(struct asy_jsonw *w, const struct asy__row *row,

@@ -304,7 +304,8 @@ static void check_hyperparameter(struct asy__drafts *w, struct asy__draft *d)
         while (n < ASY__ROWS_MAX && (name = asy__option_name(w->p, w->p->model_group, n)))
             names[n++] = name;
         asy__did_you_mean(d->name, names, n, hint, sizeof hint);
-        asy__bad(w, d, d->key, "is not a hyperparameter of %s%s", asy__family(w->p), hint);
+        asy__bad(w, d, d->key, "is not a hyperparameter of %s%s%s", asy__family(w->p),
+                 w->p->layer_uses ? ", nor has a layer its value" : "", hint);
         return;
     }
     if (asy__row_val(w->p, row)->node)

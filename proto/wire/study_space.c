@@ -282,6 +282,22 @@ static void add_all(struct asy__drafts *w)
                      "when: the conditions go round in a circle");
 }
 
+/* By the names in the file, whatever else is wrong with those parameters. */
+static void check_layers(struct asy__drafts *w)
+{
+    char hint[128];
+
+    for (size_t i = 0; i < w->p->n_layer_uses; i++) {
+        const struct asy__layer_use *use = &w->p->layer_uses[i];
+
+        if (find(w, use->name))
+            continue;
+        asy__did_you_mean(use->name, w->names, w->n, hint, sizeof hint);
+        asy__problem(w->p, use->node, use->key, "'%.60s' is no parameter of the study%s", use->name,
+                     hint);
+    }
+}
+
 void asy__study_space(struct asy__parse *p)
 {
     const struct asy_yaml *map = asy__val(p, "parameters")->node;
@@ -310,6 +326,7 @@ void asy__study_space(struct asy__parse *p)
         asy__read_param(&w, &w.drafts[i]);
     for (size_t i = 0; i < w.n && !p->rc; i++)
         check_parents(&w, &w.drafts[i]);
+    check_layers(&w);
     if (!p->rc)
         hold_fixed(&w);
     add_all(&w);

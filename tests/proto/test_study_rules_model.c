@@ -104,7 +104,10 @@ static void mistakes_in_layers_are_named(void)
           ", o: {values: [sgd, adam]}, w: {min: 2, max: 9, when: {o: sgd}}"),
           "parameters.w: a layer has its value, so it cannot have conditions" },
         { "no layer has it", LAYERS("[{dense: 3}]", ", w: {min: 2, max: 9}"),
-          "parameters.w: is not a hyperparameter of layers" },
+          "parameters.w: is not a hyperparameter of layers, nor has a layer its value" },
+        { "a slip beside it", LAYERS("[{dense: 3}, {dropout: \"{rte}\"}]",
+          ", rate: {min: 0, max: 0.5}"),
+          "run.layers[1].dropout: 'rte' is no parameter of the study; did you mean 'rate'?" },
         { "layers as a parameter", HEAD "run: {model: layers, length: {max: 9}}\n" DATA OBJECTIVE
           BUDGET "parameters: {layers: {min: 1, max: 4}}\n",
           "parameters.layers: cannot be searched" },
