@@ -528,6 +528,41 @@ static void tokens_are_described_as_such(void)
     end(&p);
 }
 
+static void a_context_beyond_a_part_is_refused_at_once(void)
+{
+    static const struct { const char *fixed, *sample, *says; } cases[] = {
+        { "\"context\":4", "", NULL },
+        { "\"context\":5", "", "split: the 5 tokens of the validation part make no window of 5" },
+        { "", "\"context\":4", NULL },
+        { "", "\"context\":11", "split: the 10 tokens of the training part make no window of 11" },
+    };
+    struct place p;
+
+    if (!begin(&p, "text", "abcabcabcabcabcabcab", 20))
+        goto out;
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *job = NULL;
+        struct asy_buf text, json;
+
+        asy_buf_init(&text, 1u << 16);
+        asy_buf_init(&json, 1u << 16);
+        asy_buf_addf(&text, "{\"study\":{\"data\":{\"file\":\"%s\",\"format\":\"text\"," PARTS "},"
+                     "\"run\":{\"model\":\"gpt\",\"fixed\":{%s}},\"sample\":{%s}}}", p.path,
+                     cases[i].fixed, cases[i].sample);
+        if (T_OK(asy_json_parse(text.data, text.len, &job, &err), &err)) {
+            T_EQ(cases[i].fixed, asy_trainer_describe(job, &json, &err),
+                 cases[i].says ? ASY_E_INVAL : 0);
+            T_HAS(cases[i].fixed, err.text, cases[i].says ? cases[i].says : "");
+        }
+        asy_json_destroy(job);
+        asy_buf_fini(&text);
+        asy_buf_fini(&json);
+    }
+out:
+    end(&p);
+}
+
 T_MAIN("tokens", T_TEST(characters_are_numbered_by_their_code_points),
        T_TEST(characters_across_pieces_are_whole),
        T_TEST(windows_are_cut_within_their_part),
@@ -536,4 +571,5 @@ T_MAIN("tokens", T_TEST(characters_are_numbered_by_their_code_points),
        T_TEST(what_makes_no_tokens_is_refused_with_its_place), T_TEST(a_zero_byte_is_refused),
        T_TEST(a_models_numbers_hold_for_other_files), T_TEST(tokens_are_imported_once),
        T_TEST(folds_share_an_import),
-       T_TEST(want_of_memory_is_an_error), T_TEST(tokens_are_described_as_such))
+       T_TEST(want_of_memory_is_an_error), T_TEST(tokens_are_described_as_such),
+       T_TEST(a_context_beyond_a_part_is_refused_at_once))

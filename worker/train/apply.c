@@ -57,9 +57,10 @@ static void write_description(const struct asy__data_spec *spec, const struct as
 }
 
 /* Whether the model of "run", with the parameters of "sample" in it, can learn this data. */
-static int check_model(const struct asy_json *study, const struct asy__schema *schema,
+static int check_model(const struct asy_json *study, const struct asy__data *data,
                        struct asy_error *err)
 {
+    const struct asy__schema *schema = &data->schema;
     const struct asy_json *run = asy_json_get(study, "run");
     const struct asy_json *sample = asy_json_get(study, "sample");
     int family = asy__family_find(asy_json_str(asy_json_get(run, "model"), NULL)), rc;
@@ -78,6 +79,8 @@ static int check_model(const struct asy_json *study, const struct asy__schema *s
         asy_error_prefix(err, "run");
     if (rc == ASY_E_TOOBIG && err)
         err->code = ASY_E_INVAL; /* whoever asks wants to know whose mistake it is */
+    if (rc == 0 && data->tokens)
+        return asy__tokens_fit(data, (size_t)hyper.context, err);
     return rc == ASY_E_TOOBIG ? ASY_E_INVAL : rc;
 }
 
@@ -102,7 +105,7 @@ int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_js
     if ((rc = asy__data_load(&spec, NULL, 1, &data, err)) < 0)
         return rc;
     if ((!metric || (rc = asy__metric_check(&data, metric, err)) == 0) &&
-        (rc = check_model(study, &data.schema, err)) == 0) {
+        (rc = check_model(study, &data, err)) == 0) {
         write_description(&spec, &data, ret_json);
         rc = asy_buf_check(ret_json, "the description", err);
     }

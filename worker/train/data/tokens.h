@@ -26,10 +26,14 @@ ASY_MUST_CHECK int asy__tokens_load(const struct asy__data_spec *spec,
  * ASY_E_INVAL: they are too few, or are to be divided in a way that a text is not. */
 ASY_MUST_CHECK int asy__tokens_split(const struct asy__data_spec *spec, struct asy__data *data,
                                      struct asy_error *err);
+/* Whether each part has a window of `context` tokens, before rows become such. ASY_E_INVAL: one has
+ * none. */
+ASY_MUST_CHECK int asy__tokens_fit(const struct asy__data *data, size_t context,
+                                   struct asy_error *err);
 /* Rows become windows of `context` tokens, each with the token that follows it as its label: of
  * validation and test one behind the other, of each piece of training so many that they may all
  * begin up to context - 1 tokens later. What is left over at an end is in none. ASY_E_INVAL: a part
- * has none at all. */
+ * has none at all, as asy__tokens_fit() says. */
 ASY_MUST_CHECK int asy__tokens_window(struct asy__data *data, size_t context,
                                       struct asy_error *err);
 /* x, label [context], =: window `row`, so many tokens later. */

@@ -90,23 +90,43 @@ static size_t windows_of(struct asy__piece piece, size_t context, size_t less)
     return piece.n > less ? (piece.n - less) / context : 0;
 }
 
-int asy__tokens_window(struct asy__data *data, size_t context, struct asy_error *err)
+/* Windows of each part; returns how many of those of training are in its first piece. */
+static size_t count_windows(const struct asy__data *data, size_t context, size_t rows[ASY__PARTS])
+{
+    size_t first = windows_of(data->piece[ASY__TRAIN], context, context);
+
+    for (int p = 0; p < ASY__PARTS; p++)
+        rows[p] = p == ASY__TRAIN ? first + windows_of(data->behind, context, context)
+                                  : windows_of(data->piece[p], context, 1);
+    return first;
+}
+
+int asy__tokens_fit(const struct asy__data *data, size_t context, struct asy_error *err)
 {
     static const char *const names[ASY__PARTS] = { "training", "validation", "test" };
-    size_t rows[ASY__PARTS], first = windows_of(data->piece[ASY__TRAIN], context, context);
-    int rc;
+    size_t rows[ASY__PARTS];
+
+    count_windows(data, context, rows);
 
     for (int p = 0; p < ASY__PARTS; p++) {
         size_t n = data->piece[p].n + (p == ASY__TRAIN ? data->behind.n : 0);
 
-        rows[p] = p == ASY__TRAIN ? first + windows_of(data->behind, context, context)
-                                  : windows_of(data->piece[p], context, 1);
         if (n && !rows[p])
             return asy_fail(err, ASY_E_INVAL, "split: the %zu tokens of the %s part make no window "
-                            "of %zu", n, names[p], context);
+                            "of %zu (context)", n, names[p], context);
     }
-    if ((rc = make_room(data, context, err)) < 0)
+    return 0;
+}
+
+int asy__tokens_window(struct asy__data *data, size_t context, struct asy_error *err)
+{
+    size_t rows[ASY__PARTS], first;
+    int rc;
+
+    if ((rc = asy__tokens_fit(data, context, err)) < 0 ||
+        (rc = make_room(data, context, err)) < 0)
         return rc;
+    first = count_windows(data, context, rows);
     data->schema.n_features = context;
     data->first_rows = first;
     for (int p = 0; p < ASY__PARTS; p++)
