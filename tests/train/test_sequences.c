@@ -383,7 +383,7 @@ static void texts_are_told_apart(void)
     }
     T_TRUE(train(b, "transformer", "\"sequence\":\"text\",\"label\":\"stars\"", "val_loss", 2,
                  LABELLED, "", NULL) < 0);
-    T_HAS("two columns", b->err.text, "text is of one column, and 'id' is another");
+    T_HAS("two columns", b->err.text, "where 'review' and 'id' stand; exclude all but the text");
     T_TRUE(train(b, "mlp", "\"sequence\":\"text\",\"exclude\":[\"id\"]", "val_loss", 2, "", "",
                  NULL) < 0);
     T_HAS("mlp", b->err.text, "are for the models transformer and layers, not for mlp");

@@ -331,16 +331,18 @@ static int needed(const struct asy__schema *schema, size_t i, int with_label)
 static int plan_sequence(const struct asy__data_spec *spec, struct asy__schema *schema,
                          struct asy_error *err)
 {
-    size_t used = 0;
+    const struct asy__column *first = NULL;
 
     for (size_t i = 0; i < schema->n_columns; i++) {
         struct asy__column *column = &schema->columns[i];
 
         if (column->kind == ASY__LABEL || column->kind == ASY__SKIPPED)
             continue;
-        if (spec->sequence == ASY__SEQUENCE_TEXT && used++)
-            return asy_fail(err, ASY_E_INVAL, "sequence: text is of one column, and '%.60s' is "
-                            "another; exclude it, if it is no label", column->name);
+        if (spec->sequence == ASY__SEQUENCE_TEXT && first)
+            return asy_fail(err, ASY_E_INVAL, "sequence: text is of one column beside the label, "
+                            "where '%.60s' and '%.60s' stand; exclude all but the text",
+                            first->name, column->name);
+        first = column;
         if (spec->sequence == ASY__SEQUENCE_TEXT)
             column->kind = ASY__TEXT;
         else if (column->kind != ASY__NUMBER)
