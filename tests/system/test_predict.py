@@ -91,7 +91,8 @@ def tables_that_do_not_fit_are_refused():
             ("a column is missing", text(columns(named, 0, 2, 3, 4)), "no column 'x'"),
             ("too few columns", text(columns(named[1:], 0, 1)), "trained on 5 with the label"),
             ("no number", text([HEADER, [1, "red", "red", "low", 2]]), "row 2, column 2 ('x')"),
-            ("a gap", text([HEADER, [1, "", "red", "low", 2]]), "row 2, column 2 ('x'): a value is"),
+            ("a gap", text([HEADER, [1, "", "red", "low", 2]]),
+             "row 2, column 2 ('x'): a value is missing (a model of a study with missing: mean"),
             ("ragged", text(named + [[1, 2]]), "row 5 has 2 fields"),
         ):
             home.write("new.csv", table)

@@ -210,7 +210,8 @@ static int read_cell(struct asy__load *load, uint64_t row, const struct asy__cel
     if (!column)
         return 0;
     if (column->kind == ASY__LABEL && asy__is_missing(field))
-        return at_cell(err, row, i, column->name, "the label is missing");
+        return at_cell(err, row, i, column->name, load->model ? "the label is missing"
+                       : "the label is missing (missing: drop leaves such rows out)");
     if (column->kind == ASY__LABEL)
         return read_label(load, field, row, i, err);
     cell = &cells[load->cell_of[load->map[i]]];
@@ -221,8 +222,9 @@ static int read_cell(struct asy__load *load, uint64_t row, const struct asy__cel
     if (asy__is_missing(field)) {
         *cell = NAN;
         return load->spec->missing == ASY__MISSING_MEAN ? 0 :
-               at_cell(err, row, i, column->name, "a value is missing (missing: mean or drop would "
-                       "allow it)");
+               at_cell(err, row, i, column->name, load->model
+                       ? "a value is missing (a model of a study with missing: mean fills it)"
+                       : "a value is missing (missing: mean or drop would allow it)");
     }
     if (column->kind == ASY__NUMBER)
         return read_number(field, row, i, column->name, cell, err);
