@@ -35,8 +35,9 @@ static const struct {
     { "--resume", "go on with the newest unfinished study of that name" },
     { "--seed", "of what is drawn: the same one, the same text (default 0)" },
     { "--stderr", "standard error alone" },
-    { "--temperature", "how freely is chosen: 1 (default) as the model says, 0 the likeliest" },
-    { "--tokens", "so many are written" },
+    { "--temperature", "how freely is chosen: 1 as the model says, 0 the likeliest (default "
+                       "0.8)" },
+    { "--tokens", "so many are written (default 200)" },
     { "--top-k", "among the K likeliest alone; 0 (default): all" },
     { "--worker", "explain: one worker instead of a study; invite: a worker, which may run trials "
                   "and nothing else" },
