@@ -26,7 +26,8 @@ static const struct asy_cause_info causes[] = {
       "every worker it would fit has less free memory than it asks for",
       "wait for running trials to end, or lower resources.memory " AGAIN },
     { ASY_CAUSE_NO_GPU, "no-gpu", "every worker it would fit has fewer free GPUs than it asks for",
-      "wait for running trials to end, or lower resources.gpus " AGAIN
+      "wait for running trials to end, start a worker that has as many, or lower resources.gpus "
+      AGAIN
       "; 'assay doctor gpus' says on a worker's node which GPUs are not offered, and why" },
     { ASY_CAUSE_TOO_LARGE, "too-large",
       "it asks for more than any connected worker has, even when idle",

@@ -90,6 +90,7 @@ def what_is_missing_is_said(home):
     why = home.json("explain", "three")
     equal("cause", why["cause"], "no-gpu")
     has("numbers", why["text"], "asks for 3 GPUs; the most that one of 1 worker has is 2")
+    has("remedy", why["remedy"], "start a worker that has as many")
     home.run("stop", "three")
     has("a worker's GPUs", home.run("explain", "--worker", os.uname().nodename)[0], "pocl-0: basic")
     found = home.json("doctor", "gpus")["checks"][0]
