@@ -201,8 +201,9 @@ void asy__auto_plan(const struct asy_space *space, const struct asy_sampler_spec
     } else if (spec->budget && spec->budget <= START_TRIALS) {
         add(plan, "random", 0);
         snprintf(plan->reason, sizeof plan->reason,
-                 "auto: random, because a budget of %llu trials ends before anything could be "
-                 "learnt (after %d)", (unsigned long long)spec->budget, START_TRIALS);
+                 "auto: random, because a budget of %llu trial%s ends before anything could be "
+                 "learnt (after %d)", (unsigned long long)spec->budget, ASY_S(spec->budget),
+                 START_TRIALS);
     } else if (count_priors(space) > 0) {
         add(plan, "tpe", 0);
         snprintf(plan->reason, sizeof plan->reason,

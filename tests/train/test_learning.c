@@ -588,7 +588,7 @@ static void a_model_without_validation_has_no_report(void)
     asy_buf_init(&text, 1u << 20);
     if (set_up(&b) && T_OK(train(&b, job, NULL), &b.err)) {
         T_EQ("report", asy_trainer_report(b.result.model_path, 0, &text, &b.err), ASY_E_NOENT);
-        T_HAS("why", b.err.text, "has no report");
+        T_HAS("why", b.err.text, "there is no report");
         T_STR("metrics", seen.names, "samples_per_s train_accuracy train_loss ");
     }
     asy_buf_fini(&text);

@@ -821,7 +821,7 @@ static void impossible_networks_are_refused(void)
         { "no kernels", 1, { CONV(0, 1, 0, NONE) }, 3, ASY_E_INVAL, "no kernels" },
         { "border", 1, { CONV(3, 3, 3, NONE) }, 3, ASY_E_INVAL, "a border of 3 is not possible" },
         { "groups", 1, { CONV(3, 1, 0, NONE, .groups = 2) }, 3, ASY_E_INVAL,
-          "3 and 3 channels are no 2 groups" },
+          "3 channels to 3 kernels cannot be divided into 2 groups" },
         { "pool", 1, { CONV(3, 1, 0, NONE, .pool = 2) }, 3, ASY_E_INVAL,
           "of an image of 1 x 1 windows of 2 are not possible" },
         { "window", 2, { POOL(MAX, 2, 2, 0), DENSE(3, NONE) }, 3, ASY_E_INVAL,

@@ -441,10 +441,10 @@ CASES = [
     Case("transformed", "transformer", MIXED, "digits", gaps=GAPS, params={
         "d_model": 8, "heads": 2, "blocks": 1}),
     Case("tokens", "transformer", ["token"] * 6, "digits", gaps=["", -1], sequence="tokens",
-         params={"d_model": 8, "heads": 2, "blocks": 2}, c="C is for rows of a table"),
+         params={"d_model": 8, "heads": 2, "blocks": 2}, c="C is for rows of numbers and categories"),
     Case("embedded", "layers", ["token"] * 6, "digits", gaps=["", -1], sequence="tokens",
          layers=[{"embed": 8}, {"dense": 12}, {"attention": 2, "causal": True}, {"global_max": True}],
-         c="C is for rows of a table"),
+         c="C is for rows of numbers and categories"),
     Case("pictures", "cnn", ["number"] * 36, "three", params={
         "filters": 4, "hidden": 5}),
     Case("pictures-residual", "cnn", ["number"] * 64, "value", params={

@@ -362,8 +362,8 @@ static int read_report(const char *path, struct asy_buf *ret_json, struct asy_er
     asy_safetensors_destroy(file);
     rc = asy_buf_check(ret_json, "the report", err);
     return rc == 0 && !ret_json->len
-               ? asy_fail(err, ASY_E_NOENT, "has no report: models of tokens and of plug-ins have "
-                          "none, nor those without a validation part or of an earlier version")
+               ? asy_fail(err, ASY_E_NOENT, "there is no report: models of tokens and of plug-ins "
+                          "have none, nor those without a validation part or of an earlier version")
                : rc;
 }
 

@@ -35,8 +35,8 @@ static int check(const struct asy__layer *layer, const struct asy_conv *c, struc
         return asy__plan_refuse(layer, err, "a kernel of %zu is larger than an image of %zu x %zu",
                                 c->kh, c->h, c->w);
     if (c->in % c->groups || c->out % c->groups)
-        return asy__plan_refuse(layer, err, "%zu and %zu channels are no %zu groups", c->in, c->out,
-                                c->groups);
+        return asy__plan_refuse(layer, err, "%zu channels to %zu kernels cannot be divided into "
+                                "%zu groups", c->in, c->out, c->groups);
     return 0;
 }
 

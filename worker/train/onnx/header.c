@@ -295,8 +295,8 @@ static int check(const struct asy__export *export, struct asy_error *err)
     int rc;
 
     if (schema->vocabulary || schema->ids)
-        return asy_fail(err, ASY_E_UNSUPPORTED, "C is for rows of a table, this is a model of "
-                        "tokens; export it as onnx");
+        return asy_fail(err, ASY_E_UNSUPPORTED, "C is for rows of numbers and categories, this "
+                        "is a model of tokens; export it as onnx");
     if (n > ASY_EXPORT_C_MAX)
         return asy_fail(err, ASY_E_TOOBIG, "C is for small models: this one has %zu numbers, over "
                         "%zu; export it as onnx", n, ASY_EXPORT_C_MAX);
