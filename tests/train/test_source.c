@@ -475,7 +475,8 @@ static void hostile_archives_are_refused_with_their_place(void)
         kit_zip_end(&zip, 0);
         refused("together", zip.bytes.data, zip.bytes.len, "",
                 i ? "more than 65536 columns"
-                  : "arrays: 'one' has 1 rows, 'two' has 2; name those");
+                  : "arrays: 'one' has 1 rows, 'two' has 2; name those of one table, the label "
+                    "last, as in data.arrays: [x_train, y_train], or save them to a file");
     }
     asy_buf_fini(&buf);
     kit_zip_fini(&zip);

@@ -319,7 +319,7 @@ int asy_trainer_predict(const char *model_path, const char *csv_path, int as_jso
     if (model.schema.vocabulary) {
         asy__model_fini(&model);
         return asy_fail(err, ASY_E_UNSUPPORTED, "a model of tokens is not applied to a file; "
-                        "it is scored on the parts of its data");
+                        "'assay generate' lets it write");
     }
     if ((len > 4 && !strcmp(csv_path + len - 4, ".tsv")) ||
         (len > 7 && !strcmp(csv_path + len - 7, ".tsv.gz")))

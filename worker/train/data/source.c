@@ -292,8 +292,9 @@ static int check_arrays(struct asy__source *source, struct asy_error *err)
                             a[0].path, a[i].path, (unsigned long long)a[i].shape.n_rows,
                             (unsigned long long)a[0].shape.n_rows);
         return asy_fail(err, ASY_E_INVAL, "'%s': arrays: '%.40s' has %llu rows, '%.40s' has %llu; "
-                        "name those of one table, the label last: [x_train, y_train]", a[0].path,
-                        a[0].name, (unsigned long long)a[0].shape.n_rows, a[i].name,
+                        "name those of one table, the label last, as in data.arrays: [x_train, "
+                        "y_train], or save them to a file of their own", a[0].path, a[0].name,
+                        (unsigned long long)a[0].shape.n_rows, a[i].name,
                         (unsigned long long)a[i].shape.n_rows);
     }
     if (source->n_columns > ASY_CSV_COLUMNS_MAX)
