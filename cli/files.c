@@ -56,7 +56,8 @@ static int find_left(struct asy__session *session, const char *study, int64_t tr
         rc = asy__model_get(session, asy_json_str(asy_json_get(row, "id"), ""), trial, model,
                             ret_model, err);
     else
-        rc = asy_fail(err, ASY_E_NOENT, "trial %" PRId64 " of '%s' left no model", trial, study);
+        rc = asy_fail(err, ASY_E_NOENT, "trial %" PRId64 " of '%s' left no model: it has not "
+                      "trained to run.length.max, nor ended by patience", trial, study);
     if (rc == 0)
         snprintf(ret_model->name, sizeof ret_model->name, "trial %" PRId64 " of '%.100s'", trial,
                  study);

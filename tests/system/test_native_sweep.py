@@ -40,6 +40,9 @@ def a_sweep_finds_a_good_model():
             raise AssertionError(f"best {study['best']}")
         if study["pruned"] < 1:
             raise AssertionError("promotion ASHA pruned nothing")
+        weak = next(t for t in home.json("trials", "digits")["trials"] if t["state"] == "pruned")
+        has("no model", home.run("scores", "digits", str(weak["number"]), code=1)[1],
+            "left no model: it has not trained to run.length.max")
         with gzip.open(f"{SOURCE}/examples/data/digits.csv.gz", "rt") as f:
             rows = f.read().splitlines()[:50]
         home.write("new.csv", "\n".join(r.rsplit(",", 1)[0] for r in rows) + "\n")
