@@ -39,10 +39,10 @@ static void *go_round(void *arg)
 
     for (uint64_t t = 1; t <= round->turns; t++) {
         round->at[party->number] = t;
-        asy__barrier_wait(&round->barrier);
+        round->wrong += asy__barrier_wait(&round->barrier) != 0;
         for (uint32_t p = 0; p < party->parties; p++)
             round->wrong += round->at[p] != t;
-        asy__barrier_wait(&round->barrier);
+        round->wrong += asy__barrier_wait(&round->barrier) != 0;
     }
     return NULL;
 }
@@ -69,6 +69,45 @@ static void nobody_leaves_before_all_have_come(void)
         for (uint32_t p = 0; p < cases[c].parties; p++)
             pthread_join(threads[p], NULL);
         T_EQ(cases[c].name, round.wrong, 0);
+    }
+}
+
+/* The first gives up in place of coming to a turn, others may be under way to it or asleep: for all
+ * of them it is that turn which is none. */
+static void *go_until_one_gives_up(void *arg)
+{
+    struct party *party = arg;
+    struct round *round = party->round;
+    uint64_t t = 0;
+
+    while ((party->number > 0 || t < round->turns) && asy__barrier_wait(&round->barrier) == 0)
+        t++;
+    if (party->number == 0) {
+        round->at[0] = t;
+        asy__barrier_give_up(&round->barrier);
+    }
+    round->wrong += t != round->turns || round->at[0] != t;
+    round->wrong += asy__barrier_wait(&round->barrier) == 0;
+    return NULL;
+}
+
+static void all_leave_in_vain_when_one_gives_up(void)
+{
+    for (uint32_t turn = 0; turn < 200; turn++) {
+        uint32_t parties = 2 + turn % (PARTIES_MAX - 1);
+        struct round round = { .turns = turn % 5 };
+        struct party party[PARTIES_MAX];
+        pthread_t threads[PARTIES_MAX];
+
+        asy__barrier_init(&round.barrier, parties);
+        for (uint32_t p = 0; p < parties; p++) {
+            party[p] = (struct party){ &round, p, parties };
+            T_EQ("thread", pthread_create(&threads[p], NULL, go_until_one_gives_up, &party[p]), 0);
+        }
+        for (uint32_t p = 0; p < parties; p++)
+            pthread_join(threads[p], NULL);
+        T_EQ("wrong", round.wrong, 0);
+        T_TRUE(asy__barrier_is_given_up(&round.barrier));
     }
 }
 
@@ -137,10 +176,8 @@ static pid_t start_waiting(struct round *round)
 {
     pid_t pid = fork();
 
-    if (pid == 0) {
-        asy__barrier_wait(&round->barrier);
-        _exit(0);
-    }
+    if (pid == 0)
+        _exit(asy__barrier_wait(&round->barrier) < 0 ? 3 : 0);
     return pid;
 }
 
@@ -150,22 +187,41 @@ static void wait_until_asleep(pid_t pid)
         sched_yield();
 }
 
+static int come(struct asy__barrier *barrier)
+{
+    return asy__barrier_wait(barrier);
+}
+
+static int give_up(struct asy__barrier *barrier)
+{
+    asy__barrier_give_up(barrier);
+    return 0;
+}
+
 static void who_waits_long_sleeps_and_is_woken(void)
 {
-    struct round *round = shared_round(2, 1);
-    int status = 0;
-    pid_t pid;
+    static const struct {
+        const char *name;
+        int (*wake)(struct asy__barrier *barrier);
+        int want;
+    } cases[] = { { "the last one comes", come, 0 }, { "the last one gives up", give_up, 3 } };
 
-    if (!T_TRUE(round != NULL))
-        return;
-    pid = start_waiting(round);
-    wait_until_asleep(pid);
-    T_EQ("sleepers", round->barrier.sleepers, 1);
-    asy__barrier_wait(&round->barrier);
-    T_EQ("wait", waitpid(pid, &status, 0), pid);
-    T_EQ("status", status, 0);
-    T_EQ("sleepers after", round->barrier.sleepers, 0);
-    munmap(round, sizeof *round);
+    for (size_t c = 0; c < ASY_ARRAY_LEN(cases); c++) {
+        struct round *round = shared_round(2, 1);
+        int status = 0;
+        pid_t pid;
+
+        if (!T_TRUE(round != NULL))
+            return;
+        pid = start_waiting(round);
+        wait_until_asleep(pid);
+        T_EQ(cases[c].name, round->barrier.sleepers, 1);
+        T_EQ(cases[c].name, cases[c].wake(&round->barrier), 0);
+        T_EQ(cases[c].name, waitpid(pid, &status, 0), pid);
+        T_EQ(cases[c].name, WIFEXITED(status) ? WEXITSTATUS(status) : -1, cases[c].want);
+        T_EQ(cases[c].name, round->barrier.sleepers, 0);
+        munmap(round, sizeof *round);
+    }
 }
 
 /* The linker sends the module's calls here (--wrap). */
@@ -317,11 +373,11 @@ static void *add_up(void *arg)
     for (int step = 0; step < 50; step++) {
         for (size_t i = 0; i < N; i++)
             own[i] = entry(node->index, i);
-        asy__node_wait(node);
+        rank->wrong += asy__node_wait(node, NULL) < 0;
         asy__node_slice(node, N, &from, &to);
         asy__node_sum(node, NULL, from, to - from, own + from);
         memcpy(node->common + from, own + from, (to - from) * sizeof *own);
-        asy__node_wait(node);
+        rank->wrong += asy__node_wait(node, NULL) < 0;
         for (size_t i = 0; i < N; i++) {
             float want = entry(0, i);
 
@@ -363,6 +419,7 @@ int main(void)
 {
     static const struct t_test tests[] = {
         T_TEST(nobody_leaves_before_all_have_come),
+        T_TEST(all_leave_in_vain_when_one_gives_up),
         T_TEST(processes_on_one_core_do_not_hold_each_other),
         T_TEST(who_waits_long_sleeps_and_is_woken),
         T_TEST(another_process_maps_the_memory),

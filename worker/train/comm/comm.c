@@ -55,6 +55,17 @@ int asy_comm_self(struct asy_comm **ret_comm, struct asy_error *err)
 
 /* ---- public calls ---------------------------------------------------------------------------- */
 
+/* Whoever loses the gang says so to the ranks of its node, which would wait for it. err: NULL where
+ * the caller does not want it. */
+static int told(struct asy_comm *comm, int rc, const struct asy_error *err)
+{
+    if (rc == ASY_E_GONE) {
+        comm->is_over = 1;
+        asy__node_give_up(&comm->node, comm->rank, err);
+    }
+    return rc;
+}
+
 void asy_comm_destroy(struct asy_comm *comm)
 {
     if (comm)
@@ -92,7 +103,7 @@ int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own, size_t 
     /* What one rank alone may lack comes last: the others would wait for it in share(). */
     if ((rc = asy_comm_order(comm, NULL, 0, 0, err)) < 0 || /* of the last job */
         (rc = asy__node_divide(node, comm->rank, comm->size, n_arrays, err)) < 0 ||
-        (rc = comm->share(comm, n_own, n_common, err)) < 0 ||
+        (rc = told(comm, comm->share(comm, n_own, n_common, err), err)) < 0 ||
         (rc = asy__node_prepare(node, err)) < 0)
         return rc;
     *ret = (struct asy_comm_memory){
@@ -116,11 +127,11 @@ int asy_comm_meet(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tai
     int rc;
 
     ASY_ASSERT(n + n_tail <= node->n_own, "%zu + %zu of %zu", n, n_tail, node->n_own);
-    asy__node_wait(node);
+    rc = comm->chain ? comm->chain(comm, n, n_tail, err) : asy__node_wait(node, err);
+    if (rc < 0)
+        return told(comm, rc, err);
     asy__node_slice(node, n, &ret->from, &ret->to);
     if (comm->chain) {
-        if ((rc = comm->chain(comm, n, n_tail, err)) < 0)
-            return rc;
         memcpy(ret_tail, node->total + n, n_tail * sizeof *ret_tail);
         ret->x = node->total;
         return 0;
@@ -171,30 +182,30 @@ int asy_comm_order(struct asy_comm *comm, const struct asy_comm_extent *extents,
 
 int asy_comm_ready(struct asy_comm *comm, size_t n, struct asy_error *err)
 {
-    return comm->ready ? comm->ready(comm, n, err) : 0;
+    return comm->ready ? told(comm, comm->ready(comm, n, err), err) : 0;
 }
 
 void asy_comm_settle(struct asy_comm *comm)
 {
-    asy__node_wait(&comm->node);
+    ASY_IGNORE(asy__node_wait(&comm->node, NULL)); /* the next call says so */
 }
 
 int asy_comm_spread(struct asy_comm *comm, float *x, size_t n, struct asy_error *err)
 {
-    return comm->spread ? comm->spread(comm, x, n, err) : 0;
+    return comm->spread ? told(comm, comm->spread(comm, x, n, err), err) : 0;
 }
 
 int asy_comm_sum_f64(struct asy_comm *comm, double *x, size_t n, struct asy_error *err)
 {
-    return comm->sum_f64 ? comm->sum_f64(comm, x, n, err) : 0;
+    return comm->sum_f64 ? told(comm, comm->sum_f64(comm, x, n, err), err) : 0;
 }
 
 int asy_comm_sum_i64(struct asy_comm *comm, int64_t *x, size_t n, struct asy_error *err)
 {
-    return comm->sum_i64 ? comm->sum_i64(comm, x, n, err) : 0;
+    return comm->sum_i64 ? told(comm, comm->sum_i64(comm, x, n, err), err) : 0;
 }
 
 int asy_comm_bcast(struct asy_comm *comm, void *bytes, size_t n, int root, struct asy_error *err)
 {
-    return comm->bcast ? comm->bcast(comm, bytes, n, root, err) : 0;
+    return comm->bcast ? told(comm, comm->bcast(comm, bytes, n, root, err), err) : 0;
 }

@@ -104,18 +104,19 @@ static void round_ours(const struct chain *chain, size_t i)
 }
 
 /* All ranks of the node: their sums onto what has come from the left. */
-static void add_ours(const struct chain *chain, size_t i)
+static int add_ours(const struct chain *chain, size_t i, struct asy_error *err)
 {
     const struct asy__node *node = &chain->comm->base.node;
     size_t from, to;
-    int len;
+    int len, rc;
     float *x = piece(chain, i, &len);
 
-    asy__node_wait(node);
+    if ((rc = asy__node_wait(node, err)) < 0)
+        return rc;
     asy__node_slice(node, (size_t)len, &from, &to);
     x += from;
     asy__node_sum(node, chain->comm->place > 0 ? x : NULL, i * PIECE + from, to - from, x);
-    asy__node_wait(node);
+    return asy__node_wait(node, err);
 }
 
 /* What the node's first rank does beside that. Each edge of the row sees the same exchanges
@@ -130,12 +131,24 @@ static int lead(const struct chain *chain, struct asy_error *err)
         if (place > 0)
             rc = exchange(chain, place - 1, t - chain->left_lag, t, err);
         if (rc == 0 && t < chain->pieces)
-            add_ours(chain, t);
+            rc = add_ours(chain, t, err);
         if (rc == 0 && t < chain->pieces && place == last && chain->rounded)
             round_ours(chain, t);
         if (rc == 0 && place < last && t < chain->pieces + chain->right_lag)
             rc = exchange(chain, place + 1, t, t - chain->right_lag, err);
     }
+    return rc;
+}
+
+/* Whatever the node's ranks do, until the sum is there. */
+static int add_up(const struct chain *chain, struct asy_error *err)
+{
+    int rc = 0;
+
+    if (chain->comm->leaders != MPI_COMM_NULL)
+        return lead(chain, err);
+    for (size_t i = 0; i < chain->pieces && rc == 0; i++)
+        rc = add_ours(chain, i, err);
     return rc;
 }
 
@@ -147,16 +160,10 @@ int asy__mpi_chain(struct asy_comm *base, size_t n, size_t n_tail, struct asy_er
                            .rounded = base->rounds ? n : 0,
                            .left_lag = (size_t)(comm->nodes - comm->place),
                            .right_lag = (size_t)(comm->nodes - 1 - comm->place) };
-    int rc = 0;
+    int fits = asy__stream_fits(comm->stream, n, n_tail);
+    int rc = asy__node_wait(&base->node, err);
 
-    if (asy__stream_fits(comm->stream, n, n_tail))
-        rc = asy__stream_finish(comm, err);
-    else if (comm->leaders != MPI_COMM_NULL)
-        rc = lead(&chain, err);
-    else
-        for (size_t i = 0; i < chain.pieces; i++)
-            add_ours(&chain, i);
     if (rc == 0)
-        asy__node_wait(&base->node);
-    return rc;
+        rc = fits ? asy__stream_finish(comm, err) : add_up(&chain, err);
+    return rc < 0 ? rc : asy__node_wait(&base->node, err);
 }

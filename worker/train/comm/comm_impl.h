@@ -11,9 +11,11 @@ struct asy_comm {
     float *alone; /* memory of a node of one rank; NULL: none yet */
     size_t alone_len;
     int rounds; /* asy_comm_round() */
+    int is_over; /* a call failed with ASY_E_GONE */
     /* Makes the node's memory and lays it out. */
     int (*share)(struct asy_comm *comm, size_t n_own, size_t n_common, struct asy_error *err);
-    /* node.total [n + n_tail] = sum of own over all ranks. NULL: all ranks are on this node. */
+    /* node.total [n + n_tail] = sum of own over all ranks, once those of the node have come; it
+     * waits for them. NULL: all ranks are on this node. */
     int (*chain)(struct asy_comm *comm, size_t n, size_t n_tail, struct asy_error *err);
     /* asy_comm_order() and asy_comm_ready(). NULL: there is no use for them. */
     int (*order)(struct asy_comm *comm, const struct asy_comm_extent *extents, size_t n_extents,

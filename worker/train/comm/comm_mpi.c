@@ -77,9 +77,8 @@ int asy__mpi_check(int code, const char *what, struct asy_error *err)
     {                                                                                              \
         struct mpi_comm *comm = (struct mpi_comm *)base;                                           \
         size_t piece = comm->room / sizeof *x / (size_t)base->size * (size_t)base->size;           \
-        int rc = 0;                                                                                \
+        int rc = asy__node_wait(&base->node, err);                                                 \
                                                                                                    \
-        asy__node_wait(&base->node);                                                               \
         for (size_t at = 0; at < n && rc == 0; at += piece)                                        \
             rc = name##_piece(comm, x + at, n - at < piece ? n - at : piece, err);                 \
         return rc;                                                                                 \
@@ -106,21 +105,19 @@ int asy__mpi_bcast(MPI_Comm among, void *bytes, size_t n, int root, struct asy_e
 
 static int bcast(struct asy_comm *base, void *bytes, size_t n, int root, struct asy_error *err)
 {
-    asy__node_wait(&base->node);
-    return asy__mpi_bcast(((struct mpi_comm *)base)->world, bytes, n, root, err);
+    int rc = asy__node_wait(&base->node, err);
+
+    return rc < 0 ? rc : asy__mpi_bcast(((struct mpi_comm *)base)->world, bytes, n, root, err);
 }
 
 static int spread(struct asy_comm *base, float *x, size_t n, struct asy_error *err)
 {
     struct mpi_comm *comm = (struct mpi_comm *)base;
-    int rc = 0;
+    int rc = asy__node_wait(&base->node, err);
 
-    asy__node_wait(&base->node);
-    if (comm->leaders != MPI_COMM_NULL)
+    if (rc == 0 && comm->leaders != MPI_COMM_NULL)
         rc = asy__mpi_bcast(comm->leaders, x, n * sizeof *x, 0, err);
-    if (rc == 0)
-        asy__node_wait(&base->node);
-    return rc;
+    return rc < 0 ? rc : asy__node_wait(&base->node, err);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -199,8 +196,8 @@ static int check_sizes(const struct mpi_comm *comm, size_t n_own, size_t n_commo
 {
     int rc;
 
-    asy__node_wait(&comm->base.node);
-    if ((rc = check_same(comm->world, "to add up", n_own, err)) < 0 || comm->base.node.size == 1)
+    if ((rc = asy__node_wait(&comm->base.node, err)) < 0 ||
+        (rc = check_same(comm->world, "to add up", n_own, err)) < 0 || comm->base.node.size == 1)
         return rc;
     return check_same(comm->local, "in common", n_common, err);
 }
@@ -222,7 +219,8 @@ static int share(struct asy_comm *base, size_t n_own, size_t n_common, struct as
         asy__node_lay_out(&base->node, n_own, n_common, spans, comm->memory.at);
         return 0;
     }
-    asy__node_wait(&base->node); /* nobody uses the old one any more */
+    if ((rc = asy__node_wait(&base->node, err)) < 0) /* nobody uses the old one any more */
+        return rc;
     asy__memory_fini(&comm->memory);
     if ((rc = obtain(comm, room * sizeof(float), &comm->memory, err)) == 0) {
         asy__node_lay_out(&base->node, n_own, n_common, spans, comm->memory.at);
@@ -240,7 +238,7 @@ static void destroy(struct asy_comm *base)
 
     MPI_Initialized(&initialized);
     MPI_Finalized(&finalized);
-    if (initialized && !finalized)
+    if (initialized && !finalized && !base->is_over) /* it would wait for what is lost */
         MPI_Finalize();
     asy__memory_fini(&comm->memory);
     asy__memory_fini(&comm->control);
@@ -362,6 +360,7 @@ static int find_nodes(struct mpi_comm *comm, struct asy_error *err)
         comm->nodes = comm->base.size;
     } else if (node->size > 1) {
         node->barrier = &((struct asy__control *)comm->control.at)->barrier;
+        node->lost = &((struct asy__control *)comm->control.at)->lost;
     }
     leads = node->index == 0;
     comm->base.chain = comm->nodes > 1 ? asy__mpi_chain : NULL;

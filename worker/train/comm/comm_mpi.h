@@ -12,6 +12,7 @@ struct asy__told {
 /* What the ranks of a node know of each other. */
 struct asy__control {
     struct asy__barrier barrier;
+    struct asy__lost lost;
     struct asy__told told[]; /* [ranks of the node] */
 };
 

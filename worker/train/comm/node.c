@@ -180,10 +180,26 @@ void asy__node_slice(const struct asy__node *node, size_t n, size_t *ret_from, s
 
 /* ---- together -------------------------------------------------------------------------------- */
 
-void asy__node_wait(const struct asy__node *node)
+static int say_lost(const struct asy__node *node, struct asy_error *err)
 {
-    if (node->barrier)
-        asy__barrier_wait(node->barrier);
+    return asy_fail(err, ASY_E_GONE, "%s", node->lost->why.text);
+}
+
+int asy__node_wait(const struct asy__node *node, struct asy_error *err)
+{
+    return node->barrier && asy__barrier_wait(node->barrier) < 0 ? say_lost(node, err) : 0;
+}
+
+void asy__node_give_up(const struct asy__node *node, int rank, const struct asy_error *why)
+{
+    struct asy__lost *lost = node->lost;
+
+    if (!node->barrier || atomic_exchange(&lost->is_told, 1))
+        return;
+    lost->why = (struct asy_error)ASY_ERROR_INIT;
+    asy_fail(&lost->why, ASY_E_GONE, "%s", why ? why->text : "the others are lost");
+    asy_error_prefix(&lost->why, "rank %d", rank);
+    asy__barrier_give_up(node->barrier);
 }
 
 float *asy__node_own(const struct asy__node *node)

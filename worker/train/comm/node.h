@@ -35,9 +35,16 @@ ASY_MUST_CHECK int asy__memory_reserve(const struct asy__memory *memory, size_t 
 void asy__memory_close_fd(struct asy__memory *memory); /* once all have mapped and reserved it */
 void asy__memory_fini(struct asy__memory *memory);
 
+/* What the ranks of a node tell each other when one of them has lost the gang. Zeros: nothing. */
+struct asy__lost {
+    _Atomic int is_told;
+    struct asy_error why; /* of the first; read by who waited in vain */
+};
+
 struct asy__node {
     int index, size;              /* of this rank among those here, in rank order */
     struct asy__barrier *barrier; /* NULL where size is 1 */
+    struct asy__lost *lost;       /* beside it: why a rank gave up */
     size_t arrays;                /* of all ranks here, at least one each */
     size_t first, count;          /* this rank's among them */
     float *common;                /* [n_common], one for all */
@@ -57,7 +64,10 @@ ASY_MUST_CHECK int asy__node_prepare(struct asy__node *node, struct asy_error *e
 size_t asy__node_room(const struct asy__node *node, size_t n_own, size_t n_common, int spans);
 void asy__node_lay_out(struct asy__node *node, size_t n_own, size_t n_common, int spans, float *at);
 float *asy__node_own(const struct asy__node *node); /* this rank's first */
-void asy__node_wait(const struct asy__node *node);
+/* For all ranks of the node. ASY_E_GONE: one of them gave up; err says which, and why. */
+ASY_MUST_CHECK int asy__node_wait(const struct asy__node *node, struct asy_error *err);
+/* The others wait for this rank no more, numbered `rank` in the gang; why: NULL where unknown. */
+void asy__node_give_up(const struct asy__node *node, int rank, const struct asy_error *why);
 /* This rank's part of n entries, at multiples of ASY_COMM_BLOCK. */
 void asy__node_slice(const struct asy__node *node, size_t n, size_t *ret_from, size_t *ret_to);
 /* to [n] = first [n] (NULL: none) + each array [from..from + n), in their order. `to` may be first

@@ -14,7 +14,9 @@
  * that calls them links libmpi.
  *
  * Ownership: create/destroy. Threads: the one thread that made it. Errors: a failed collective is
- * ASY_E_GONE; the gang is over then: others may wait for ever, whoever started them ends them. */
+ * ASY_E_GONE; the gang is over then. Ranks of this one's node get the same, with its reason, from
+ * the call in which they wait for it in the memory that they share, and from each later one; others
+ * may wait for ever, as may those whose rank dies: whoever started them ends them. */
 #ifndef ASY_COMM_H
 #define ASY_COMM_H
 #include <stddef.h>
@@ -27,6 +29,7 @@ ASY_MUST_CHECK int asy_comm_self(struct asy_comm **ret_comm, struct asy_error *e
 ASY_MUST_CHECK int asy_comm_mpi(struct asy_comm **ret_comm, struct asy_error *err);
 /* First line of the MPI library's version text; does not start MPI. text holds n bytes. */
 void asy_comm_mpi_version(char *text, size_t n);
+/* Ends MPI, unless the gang is over: then it would wait for the others. */
 void asy_comm_destroy(struct asy_comm *comm);
 int asy_comm_rank(const struct asy_comm *comm);
 int asy_comm_size(const struct asy_comm *comm);
@@ -93,7 +96,7 @@ ASY_MUST_CHECK int asy_comm_order(struct asy_comm *comm, const struct asy_comm_e
                                   size_t n_extents, size_t n_tail, struct asy_error *err);
 ASY_MUST_CHECK int asy_comm_ready(struct asy_comm *comm, size_t n, struct asy_error *err);
 /* By all ranks of a node: what each wrote to common before is there for all afterwards. More than
- * once after a sum where that is needed. */
+ * once after a sum where that is needed. Where the gang is over it returns at once. */
 void asy_comm_settle(struct asy_comm *comm);
 /* By all ranks: x [n], part of common, becomes that of rank 0's node on all nodes. */
 ASY_MUST_CHECK int asy_comm_spread(struct asy_comm *comm, float *x, size_t n,
