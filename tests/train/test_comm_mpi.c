@@ -195,6 +195,38 @@ static void a_node_sends_before_the_end(void)
     asy_comm_settle(comm);
 }
 
+/* The others of a node come only when the sum is there, for which each has said that it has all. */
+static void the_first_of_a_node_sends_while_it_waits(void)
+{
+    static const struct asy_comm_extent order[] = { { 0, 100000 } };
+    size_t ranks = (size_t)asy_comm_size(comm), n = 100000, wrong = 0;
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_comm_memory memory;
+    const volatile float *first;
+    struct asy_comm_sum sum;
+    float tail[TAIL];
+
+    if (!local_max || local_max >= asy_comm_size(comm))
+        return; /* nothing goes anywhere */
+    if (!T_OK(asy_comm_share(comm, ranks, n + TAIL, n, &memory, &err), &err) ||
+        !T_OK(asy_comm_order(comm, order, 1, TAIL, &err), &err))
+        return;
+    asy_comm_settle(comm);
+    for (size_t i = 0; i < n + TAIL; i++)
+        memory.own[i] = 16 * addend(asy_comm_rank(comm), i); /* of no sum before */
+    first = comm->node.total;
+    if (asy_comm_local_rank(comm) > 0) {
+        T_OK(asy_comm_ready(comm, n, &err), &err);
+        while (*first != 16 * sum_at(0))
+            sched_yield();
+    }
+    T_OK(asy_comm_reduce(comm, n, TAIL, tail, &sum, &err), &err);
+    for (size_t i = sum.from; i < sum.to; i++)
+        wrong += sum.x[i] != 16 * sum_at(i);
+    T_EQ("wrong entries", wrong, 0);
+    asy_comm_settle(comm);
+}
+
 static void numbers_are_rounded_to_the_nearest(void)
 {
     static const struct {
@@ -1023,6 +1055,7 @@ int main(int argc, char **argv)
         T_TEST(sums_go_in_rank_order),
         T_TEST(a_sum_may_begin_before_its_end),
         T_TEST(a_node_sends_before_the_end),
+        T_TEST(the_first_of_a_node_sends_while_it_waits),
         T_TEST(numbers_are_rounded_to_the_nearest),
         T_TEST(rounded_sums_are_the_same_on_all),
         T_TEST(a_rank_without_memory_tells_the_others),

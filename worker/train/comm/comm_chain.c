@@ -143,9 +143,9 @@ static int lead(const struct chain *chain, struct asy_error *err)
 /* Whatever the node's ranks do, until the sum is there. */
 static int add_up(const struct chain *chain, struct asy_error *err)
 {
-    int rc = 0;
+    int rc = asy__node_wait(&chain->comm->base.node, err);
 
-    if (chain->comm->leaders != MPI_COMM_NULL)
+    if (rc == 0 && chain->comm->leaders != MPI_COMM_NULL)
         return lead(chain, err);
     for (size_t i = 0; i < chain->pieces && rc == 0; i++)
         rc = add_ours(chain, i, err);
@@ -161,9 +161,7 @@ int asy__mpi_chain(struct asy_comm *base, size_t n, size_t n_tail, struct asy_er
                            .left_lag = (size_t)(comm->nodes - comm->place),
                            .right_lag = (size_t)(comm->nodes - 1 - comm->place) };
     int fits = asy__stream_fits(comm->stream, n, n_tail);
-    int rc = asy__node_wait(&base->node, err);
+    int rc = fits ? asy__stream_finish(comm, err) : add_up(&chain, err);
 
-    if (rc == 0)
-        rc = fits ? asy__stream_finish(comm, err) : add_up(&chain, err);
     return rc < 0 ? rc : asy__node_wait(&base->node, err);
 }

@@ -15,6 +15,7 @@
  * that the system's buffers carry it while nobody looks. MPI_Iallreduce was rejected: it makes no
  * progress between calls; so was a thread that waits in MPI: a rank has one core. */
 #include "comm_mpi.h"
+#include <sched.h>
 #include <stdlib.h>
 #include "wire.h"
 
@@ -373,14 +374,27 @@ int asy__stream_fits(const struct asy__stream *stream, size_t n, size_t n_tail)
     return stream && stream->n == n && stream->n_tail == n_tail;
 }
 
+/* The first of a node whose others still compute: on its core, perhaps. */
+static int give_way(const struct mpi_comm *comm, struct asy_error *err)
+{
+    if (comm->stream->ready < comm->stream->n_pieces)
+        sched_yield();
+    return asy__node_check(&comm->base.node, err);
+}
+
+/* The node's ranks do not meet first: each says that it has all, and the first sends on meanwhile
+ * what they have. */
 int asy__stream_finish(struct mpi_comm *comm, struct asy_error *err)
 {
     int rc = 0;
 
     open_sum(comm->stream);
     tell(comm, comm->stream->n + 1);
-    while (comm->base.node.index == 0 && rc >= 0 && !is_over(comm))
+    while (comm->base.node.index == 0 && rc >= 0 && !is_over(comm)) {
         rc = poll(comm, err);
+        if (rc == 0)
+            rc = give_way(comm, err);
+    }
     comm->stream->is_open = 0;
     comm->told += comm->stream->n + 2;
     return rc < 0 ? rc : 0;

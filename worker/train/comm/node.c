@@ -190,6 +190,11 @@ int asy__node_wait(const struct asy__node *node, struct asy_error *err)
     return node->barrier && asy__barrier_wait(node->barrier) < 0 ? say_lost(node, err) : 0;
 }
 
+int asy__node_check(const struct asy__node *node, struct asy_error *err)
+{
+    return node->barrier && asy__barrier_is_given_up(node->barrier) ? say_lost(node, err) : 0;
+}
+
 void asy__node_give_up(const struct asy__node *node, int rank, const struct asy_error *why)
 {
     struct asy__lost *lost = node->lost;

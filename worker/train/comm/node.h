@@ -66,6 +66,8 @@ void asy__node_lay_out(struct asy__node *node, size_t n_own, size_t n_common, in
 float *asy__node_own(const struct asy__node *node); /* this rank's first */
 /* For all ranks of the node. ASY_E_GONE: one of them gave up; err says which, and why. */
 ASY_MUST_CHECK int asy__node_wait(const struct asy__node *node, struct asy_error *err);
+/* The same without waiting: whether one gave up. */
+ASY_MUST_CHECK int asy__node_check(const struct asy__node *node, struct asy_error *err);
 /* The others wait for this rank no more, numbered `rank` in the gang; why: NULL where unknown. */
 void asy__node_give_up(const struct asy__node *node, int rank, const struct asy_error *why);
 /* This rank's part of n entries, at multiples of ASY_COMM_BLOCK. */

@@ -83,12 +83,13 @@ void asy_comm_share_out(const struct asy_comm *comm, size_t n, size_t *ret_from,
  * depend on which ranks have a node in common then. By all ranks, before asy_comm_order(). */
 void asy_comm_round(struct asy_comm *comm);
 /* Where there are several nodes, sums can be on their way while a rank still computes; of a node
- * with several ranks the first sends for all. By all ranks, after asy_comm_share() and until the
- * next: the order in which the first entries of own become whole, in extents that cover them once,
- * and how many ride behind. It can fail on some ranks only (ASY_E_NOMEM). A later sum of as many
- * entries then may begin by asy_comm_ready(), any number of times before asy_comm_meet(): so many
- * entries, in that order, are whole. It does not wait; the more often it is called, the less is
- * left to wait for. Elsewhere both do nothing. */
+ * with several ranks the first sends for all, also while it waits for them in asy_comm_meet(). By
+ * all ranks, after asy_comm_share() and until the next: the order in which the first entries of own
+ * become whole, in extents that cover them once, and how many ride behind. It can fail on some
+ * ranks only (ASY_E_NOMEM). A later sum of as many entries, behind asy_comm_settle(), may then
+ * begin by asy_comm_ready(), any number of times before asy_comm_meet(): so many entries, in that
+ * order, are whole. It does not wait; the more often it is called, the less is left to wait for.
+ * Elsewhere both do nothing. */
 struct asy_comm_extent {
     size_t at, n;
 };
