@@ -420,7 +420,40 @@ static void resumed_folds_end_with_the_same_bits(void)
     }
 }
 
-/* Files of one checkpoint in each other's place, or none at all. */
+/* What the training of this file says of the best epoch: that there was none yet. */
+static bool forget_the_best(const char *path)
+{
+    static const char key[] = "\"progress\":\"";
+    struct asy_error err = ASY_ERROR_INIT;
+    char *bytes = NULL, *at;
+    size_t n = 0;
+    bool ok = T_OK(asy_read_file(path, 64u << 20, &bytes, &n, &err), &err) &&
+              T_TRUE((at = memmem(bytes, n, key, strlen(key))) != NULL);
+
+    if (ok)
+        memset(at + strlen(key) + (size_t)3 * 16, '0', 16);
+    ok = ok && kit_write(path, bytes, n);
+    free(bytes);
+    return ok;
+}
+
+/* As many of the validation part as means have no room for. */
+static bool write_many_metrics(const char *path)
+{
+    struct asy_buf text;
+    bool ok;
+
+    asy_buf_init(&text, 4096);
+    asy_buf_adds(&text, "[{\"val_loss\":1");
+    for (int i = 0; i < ASY_PLUGIN_METRICS_MAX; i++)
+        asy_buf_addf(&text, ",\"val_%d\":1", i);
+    asy_buf_adds(&text, "}]");
+    ok = kit_write(path, text.data, text.len);
+    asy_buf_fini(&text);
+    return ok;
+}
+
+/* Files of one checkpoint in each other's place, changed, or none at all. */
 static void checkpoints_that_do_not_fit_are_refused(void)
 {
     struct asy_json *job = kit_family_job("mlp", KIT_DIGITS, "\"split\":{\"folds\":2}", "val_loss",
@@ -433,13 +466,19 @@ static void checkpoints_that_do_not_fit_are_refused(void)
     snprintf(a, sizeof a, "%s/training-1.safetensors", seen.kept);
     snprintf(c, sizeof c, "%s/training-2.safetensors", seen.kept);
     snprintf(epoch, sizeof epoch, "%s/epoch.json", seen.kept);
-    seen.ask_at = 13; /* of 8 batches each: inside the second training */
+    seen.ask_at = 44; /* of 31 batches an epoch, 8 of each fold: inside the second training */
     if (!T_OK(train(&b, job, NULL), &b.err) || !T_EQ("paused", b.result.outcome, ASY_TRAIN_PAUSED))
         goto out;
     seen.ask_at = 0;
     T_TRUE(kit_write(epoch, "[]", 2));
     T_EQ("no metrics", train(&b, job, seen.kept), ASY_E_CORRUPT);
     T_HAS("no metrics", b.err.text, "the epoch so far is not there");
+    T_TRUE(write_many_metrics(epoch));
+    T_EQ("many metrics", train(&b, job, seen.kept), ASY_E_CORRUPT);
+    T_HAS("many metrics", b.err.text, "too many metrics");
+    T_TRUE(forget_the_best(c));
+    T_EQ("no best epoch", train(&b, job, seen.kept), ASY_E_CORRUPT);
+    T_HAS("no best epoch", b.err.text, "stand at different places");
     T_TRUE(rename(a, epoch) == 0 && rename(c, a) == 0 && rename(epoch, c) == 0);
     T_EQ("another's", train(&b, job, seen.kept), ASY_E_INVAL);
     T_HAS("another's", b.err.text, "division is 1 there, 0 here");

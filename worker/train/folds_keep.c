@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <asy/durable.h>
 
@@ -95,6 +96,7 @@ int asy__folds_write(struct asy__run *run, const char *folder, struct asy_error 
     return rc;
 }
 
+/* No more of them than a plug-in may have, of each part: their means have the room for it. */
 static int take_done(const struct asy_json *root, struct asy__folds *f, size_t n,
                      struct asy_error *err)
 {
@@ -104,10 +106,12 @@ static int take_done(const struct asy_json *root, struct asy__folds *f, size_t n
     for (size_t k = 0; k < n; k++) {
         const struct asy_json *one = asy_json_at(root, k);
         struct asy__metric_list *list = &f->done[k];
+        size_t n_val = 0;
 
         list->n = 0;
         for (size_t m = 0; (value = asy_json_member(one, m, &name)); m++) {
-            if (list->n >= 2 * ASY_PLUGIN_METRICS_MAX)
+            n_val += !strncmp(name, "val_", 4);
+            if (list->n >= 2 * ASY_PLUGIN_METRICS_MAX || n_val > ASY_PLUGIN_METRICS_MAX)
                 return asy_fail(err, ASY_E_CORRUPT, "cannot resume: too many metrics");
             asy__folds_add_metric(list, name, "", asy_json_f64(value, (double)NAN));
         }
@@ -132,7 +136,7 @@ static int read_done(struct asy__folds *f, size_t n, const char *path, struct as
     return rc;
 }
 
-/* Each stands where the epoch's batches say. */
+/* Each stands where the epoch's batches say, and has kept the best epoch of all. */
 static int check_places(const struct asy__run *run, struct asy_error *err)
 {
     const struct asy__progress *all = &run->state.progress;
@@ -142,7 +146,8 @@ static int check_places(const struct asy__run *run, struct asy_error *err)
     for (size_t k = 0; k < run->folds->n; k++) {
         const struct asy__progress *p = &run->folds->runs[k].state.progress;
 
-        if (p->epoch != all->epoch + (k < now) || p->batch != (k == now ? at : 0))
+        if (p->epoch != all->epoch + (k < now) || p->batch != (k == now ? at : 0) ||
+            p->best_epoch != all->best_epoch)
             return asy_fail(err, ASY_E_CORRUPT, "cannot resume: the trainings of the checkpoint "
                             "stand at different places");
     }
