@@ -193,6 +193,27 @@ static void state_is_of_an_epochs_end(const char *model)
     asy_safetensors_destroy(file);
 }
 
+/* A model with numbers where the plug-in's state was, as many bytes. */
+static void state_is_bytes(const struct asy_json *job, const char *model)
+{
+    static const char was[] = "\"state\":{\"dtype\":\"U8\"";
+    struct asy_error err = ASY_ERROR_INIT;
+    char *bytes = NULL, *at;
+    struct asy_buf text;
+    size_t n = 0;
+
+    asy_buf_init(&text, 1u << 16);
+    if (T_OK(asy_read_file(model, 1u << 20, &bytes, &n, &err), &err) &&
+        T_TRUE((at = memmem(bytes, n, was, strlen(was))) != NULL)) {
+        memcpy(at + strlen(was) - 3, "I8", 2);
+        T_TRUE(kit_write(model, bytes, n));
+        T_EQ("refused", asy_trainer_evaluate(job, model, "test", &text, &err), ASY_E_CORRUPT);
+        T_HAS("refused", err.text, "tensor 'state' is not what a plug-in keeps");
+    }
+    asy_buf_fini(&text);
+    free(bytes);
+}
+
 /* Means over the folds, each with parameters for its own rows; and a model of all rows, which is
  * scored on those of the test part. */
 static void folds_are_trained_side_by_side(void)
@@ -220,6 +241,7 @@ static void folds_are_trained_side_by_side(void)
             T_NEAR("test", asy_json_f64(asy_json_get(scores, "test_loss"), 0), b.result.objective,
                    1);
         }
+        state_is_bytes(job, b.result.model_path);
     }
     asy_json_destroy(scores);
     asy_json_destroy(job);

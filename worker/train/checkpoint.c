@@ -298,27 +298,15 @@ static int read_kept_sums(const char *text, const struct asy__progress *progress
     return rc;
 }
 
-static int read_bytes(const struct asy_safetensors *file, const char *name, struct asy__bytes *ret,
-                      struct asy_error *err)
-{
-    const struct asy_tensor *tensor = asy_safetensors_find(file, name);
-
-    if (!tensor)
-        return 0;
-    if (strcmp(tensor->dtype, "U8") != 0 || tensor->size > ASY_PLUGIN_STATE_MAX)
-        return asy_fail(err, ASY_E_CORRUPT, "its tensor '%s' is not what a plug-in keeps", name);
-    return asy__bytes_set(ret, tensor->bytes, tensor->size, err);
-}
-
 static int read_kept(const struct asy_safetensors *file, const struct asy__progress *progress,
                      struct asy__kept *kept, size_t shards, struct asy_error *err)
 {
     int rc = read_kept_sums(asy_safetensors_meta(file, "plug-in's partial"), progress, kept, shards,
                             err);
 
-    if (rc < 0 || (rc = read_bytes(file, "state", &kept->state, err)) < 0)
+    if (rc < 0 || (rc = asy__bytes_read(file, "state", &kept->state, err)) < 0)
         return rc;
-    return read_bytes(file, "best_state", &kept->best, err);
+    return asy__bytes_read(file, "best_state", &kept->best, err);
 }
 
 static int read_trees(const struct asy_safetensors *file, struct asy__state *state,

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <asy/safetensors.h>
 #include <asy/training.h>
 
 #define PARAMS_MAX ((size_t)512 << 20)
@@ -198,6 +199,18 @@ int asy__bytes_set(struct asy__bytes *bytes, const void *data, size_t n, struct 
     free(bytes->data);
     *bytes = (struct asy__bytes){ copy, n };
     return 0;
+}
+
+int asy__bytes_read(const struct asy_safetensors *file, const char *name, struct asy__bytes *ret,
+                    struct asy_error *err)
+{
+    const struct asy_tensor *tensor = asy_safetensors_find(file, name);
+
+    if (!tensor)
+        return 0;
+    if (strcmp(tensor->dtype, "U8") != 0 || tensor->size > ASY_PLUGIN_STATE_MAX)
+        return asy_fail(err, ASY_E_CORRUPT, "tensor '%s' is not what a plug-in keeps", name);
+    return asy__bytes_set(ret, tensor->bytes, tensor->size, err);
 }
 
 static int save(struct asy__plugged *p, struct asy__bytes *ret, struct asy_error *err)

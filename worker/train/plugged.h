@@ -13,6 +13,7 @@
 #include "learn/score.h"
 
 struct asy__plugged;
+struct asy_safetensors;
 struct asy__bytes {
     unsigned char *data; /* NULL: none */
     size_t n;
@@ -67,6 +68,10 @@ struct asy__kept *asy__plugged_kept(struct asy__plugged *plugged);
 ASY_MUST_CHECK int asy__plugged_resume(struct asy__plugged *plugged, struct asy_error *err);
 ASY_MUST_CHECK int asy__bytes_set(struct asy__bytes *bytes, const void *data, size_t n,
                                   struct asy_error *err);
+/* A file's tensor of such bytes; where there is none, ret stays as it is. ASY_E_CORRUPT: it is not
+ * what a plug-in keeps. */
+ASY_MUST_CHECK int asy__bytes_read(const struct asy_safetensors *file, const char *name,
+                                   struct asy__bytes *ret, struct asy_error *err);
 /* Scores a stored model of a plug-in: as asy_trainer_evaluate(). */
 ASY_MUST_CHECK int asy__plugged_score(const struct asy_json *job, const char *model_path,
                                       enum asy__part part, struct asy_buf *ret_json,

@@ -10,11 +10,10 @@
 static int read_model(struct asy__plugged *p, const struct asy_safetensors *file, float *params,
                       struct asy_error *err)
 {
-    const struct asy_tensor *state = asy_safetensors_find(file, "state");
     struct asy__bytes bytes = { 0 };
     int rc = asy_safetensors_read_f32(file, "params", p->kept.n_params, params, err);
 
-    if (rc == 0 && state && (rc = asy__bytes_set(&bytes, state->bytes, state->size, err)) == 0)
+    if (rc == 0 && (rc = asy__bytes_read(file, "state", &bytes, err)) == 0)
         rc = asy__plugged_load(p, &bytes, err);
     free(bytes.data);
     return rc;
