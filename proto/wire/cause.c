@@ -100,8 +100,10 @@ static const struct asy_cause_info causes[] = {
       "mend what " STDERR " shows, or raise retries, and run the study again" },
     { ASY_CAUSE_NOT_STARTED, "not-started", "the program could not be started",
       "check run.command, its files and its folder on the worker" },
-    { ASY_CAUSE_BAD_JOB, "bad-job", "the program is not there or refused its job",
-      "correct the part of the study file that its message names, or install the program" },
+    { ASY_CAUSE_BAD_JOB, "bad-job",
+      "the program is not there, or the engine or a plug-in refused the job",
+      "mend what its message names, in the study file, the data or the plug-in, or install the "
+      "program" },
     { ASY_CAUSE_PROTOCOL, "protocol", "the program sent or did what the protocol does not allow",
       "correct what its message names; docs/protocol.md says what is allowed" },
     { ASY_CAUSE_SAMPLER_FAILED, "sampler-failed", "the sampler could not suggest a point",

@@ -149,6 +149,7 @@ def a_failure_is_told_by_who_failed():
         home.run("run", "study.yaml", code=1)
         has("text", explain(home)["attempts"][0]["text"],
             "rank 1: plug-in 'odd': step() failed: no mood for update 3")
+        has("rule", home.run("explain", "odd", "0")[0], "the engine or a plug-in refused the job")
 
 
 def ranks_fail_together():
