@@ -51,6 +51,19 @@ static int was_accepted(struct asy__parse *p, const char *metric)
     return 0;
 }
 
+/* How far divisions are apart, which is reported of each metric of validation beside it. */
+static int is_spread(const char *metric, const char *const *names, size_t n)
+{
+    size_t len = strlen(metric);
+
+    if (strncmp(metric, "val_", 4) != 0 || len < 9 || strcmp(metric + len - 4, "_std") != 0)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if (strlen(names[i]) == len - 4 && !strncmp(names[i], metric, len - 4))
+            return 1;
+    return 0;
+}
+
 static void check_metric(struct asy__parse *p, const char *family, const char *metric,
                          const struct asy_yaml *node, const char *key)
 {
@@ -67,6 +80,11 @@ static void check_metric(struct asy__parse *p, const char *family, const char *m
     }
     if ((p->kind == ASY_RUN_PLUGIN && !p->own_known) || was_accepted(p, metric))
         return;
+    if (is_spread(metric, names, n)) {
+        asy__problem(p, node, key, "'%.40s' says how far divisions of the data are apart; a trial "
+                     "is judged by their mean, '%.*s'", metric, (int)strlen(metric) - 4, metric);
+        return;
+    }
     asy__did_you_mean(metric, names, n, hint, sizeof hint);
     asy__problem(p, node, key, "%s does not report '%.40s', but %s%s", family, metric, list, hint);
 }

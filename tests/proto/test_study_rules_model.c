@@ -230,6 +230,10 @@ static void a_wrong_metric_is_offered_those_of_its_labels(void)
         { "tokens", ABOUT("gpt", "format: text", "x"), "gpt does not report 'x', but "
           "train_loss, train_accuracy, train_perplexity, val_loss, val_accuracy, "
           "val_perplexity\n" },
+        { "a spread", ABOUT("mlp", "split: {folds: 3}", "val_loss_std"), "'val_loss_std' says how "
+          "far divisions of the data are apart; a trial is judged by their mean, 'val_loss'\n" },
+        { "a spread of nothing", ABOUT("mlp", "split: {folds: 3}", "val_lo_std"),
+          "mlp does not report 'val_lo_std', but " },
     };
 
     check_bad(cases, ASY_ARRAY_LEN(cases));
