@@ -434,6 +434,47 @@ static void a_schema_of_other_ids_is_refused(void)
     }
 }
 
+/* What else a row had would be written beside its text, or behind its end. */
+static void a_schema_of_more_than_a_text_is_refused(void)
+{
+    static const struct {
+        const char *name, *columns, *characters, *says;
+    } cases[] = {
+        { "whole", "{\"name\":\"t\",\"kind\":\"text\"}", "\"a\"", "" },
+        { "of no characters", "{\"name\":\"t\",\"kind\":\"text\"}", "", "text" },
+        { "a number before", "{\"name\":\"n\",\"kind\":\"number\"},"
+          "{\"name\":\"t\",\"kind\":\"text\"}", "\"a\"", "text" },
+        { "a number behind", "{\"name\":\"t\",\"kind\":\"text\"},"
+          "{\"name\":\"n\",\"kind\":\"number\"}", "\"a\"", "text" },
+        { "a text beside numbers", "{\"name\":\"t\",\"kind\":\"text\"},"
+          "{\"name\":\"n\",\"kind\":\"number\"}", "", "text" },
+        { "two", "{\"name\":\"t\",\"kind\":\"text\"},"
+          "{\"name\":\"u\",\"kind\":\"text\"}", "\"a\"", "text" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy__schema schema = { 0 };
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_json *root = NULL;
+        char json[600];
+        int n, rc;
+
+        n = snprintf(json, sizeof json,
+                     "{\"task\":\"classification\",\"classes\":[\"0\",\"1\"],\"sequence\":"
+                     "{\"ids\":2,\"length\":1,\"characters\":[%s]},\"columns\":[%s,"
+                     "{\"name\":\"y\",\"kind\":\"label\"}],\"fill\":[1],\"shift\":[0],"
+                     "\"factor\":[1]}", cases[i].characters, cases[i].columns);
+        if (!T_OK(asy_json_parse(json, (size_t)n, &root, &err), &err))
+            continue;
+        rc = asy__schema_read(root, &schema, &err);
+        T_EQ(cases[i].name, rc, *cases[i].says ? ASY_E_CORRUPT : 0);
+        if (rc < 0)
+            T_HAS(cases[i].name, err.text, cases[i].says);
+        asy__schema_fini(&schema);
+        asy_json_destroy(root);
+    }
+}
+
 #define DROPS SMALL ",\"dropout\":0.2,\"attention_dropout\":0.1"
 
 static void an_interruption_leaves_no_trace(void)
@@ -497,5 +538,6 @@ T_MAIN("sequences", T_TEST(what_follows_is_learnt), T_TEST(a_model_writes_on),
        T_TEST(numbers_go_on_as_numbers), T_TEST(a_model_of_rows_writes_nothing),
        T_TEST(rows_of_tokens_are_told_apart), T_TEST(listed_layers_embed_tokens),
        T_TEST(texts_are_told_apart), T_TEST(a_schema_of_other_ids_is_refused),
+       T_TEST(a_schema_of_more_than_a_text_is_refused),
        T_TEST(an_interruption_leaves_no_trace),
        T_TEST(what_does_not_fit_is_refused))

@@ -174,10 +174,10 @@ static int read_columns(const struct asy_json *list, size_t length, struct asy__
             schema->n_features += column->values.n;
         else if (column->kind == ASY__LABEL)
             labels++, schema->label = i;
-        else if (column->kind == ASY__TEXT && length)
-            texts++, schema->n_features = length;
+        else if (column->kind == ASY__TEXT)
+            texts++, schema->n_features += length;
     }
-    if (texts && (texts > 1 || schema->n_features != length))
+    if (texts && (texts > 1 || !length || schema->n_features != length))
         return bad(err, "text");
     return labels == 1 && schema->n_features ? 0 : bad(err, "list of columns");
 }
