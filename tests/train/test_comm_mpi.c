@@ -749,6 +749,40 @@ static void ranks_that_disagree_about_sizes_are_told(void)
     T_OK(asy_comm_share(comm, ranks, 1000, 64, &memory, &err), &err);
 }
 
+/* A file that is another one on one rank, by a row or by a number in it. */
+static void ranks_that_disagree_about_data_are_told(void)
+{
+    int last = asy_comm_rank(comm) == asy_comm_size(comm) - 1;
+    static struct asy_train_result result;
+    struct asy_trainer *trainer = NULL;
+    struct asy_error err = ASY_ERROR_INIT;
+    char dir[64], file[160];
+    struct asy_buf text;
+
+    asy_buf_init(&text, 1u << 16);
+    if (!shared_dir(dir) || !T_OK(asy_trainer_create(comm, &trainer, &err), &err))
+        goto out;
+    snprintf(file, sizeof file, "%s/%d.csv", dir, asy_comm_rank(comm));
+    for (int more = 0; more < 2; more++) {
+        struct asy_json *job = kit_job(file, "", "val_loss", "minimize", 2, "\"batch_size\":8", "");
+
+        asy_buf_clear(&text);
+        for (int i = 0; i < 80 + (last && more); i++)
+            asy_buf_addf(&text, "%d,%d\n", i + (last && i == 3), i % 2);
+        T_TRUE(kit_write(file, text.data, text.len));
+        T_EQ("run", asy_trainer_run(trainer, job, dir, NULL, &callbacks, &result, &err),
+             ASY_E_STATE);
+        T_HAS("what", err.text, more ? "81 rows, 49 of them to train on, where that has 80 and 48"
+                                     : "its data is not that of rank 0: 80 rows");
+        asy_json_destroy(job);
+    }
+out:
+    asy_trainer_destroy(trainer);
+    asy_buf_fini(&text);
+    if (asy_comm_rank(comm) == 0)
+        kit_rmdir(dir);
+}
+
 #define TREES "\"subsample\":0.7,\"colsample\":0.5,\"max_depth\":4"
 static void trees_are_those_of_one_rank(void)
 {
@@ -1067,6 +1101,7 @@ int main(int argc, char **argv)
         T_TEST(gradients_made_together_have_the_bits_of_others),
         T_TEST(a_rank_with_fewer_cores_goes_with_the_others),
         T_TEST(ranks_that_disagree_about_sizes_are_told),
+        T_TEST(ranks_that_disagree_about_data_are_told),
         T_TEST(the_loss_curve_is_that_of_one_rank),
         T_TEST(a_model_of_rounded_sums_is_near),
         T_TEST(trees_are_those_of_one_rank),
