@@ -54,6 +54,14 @@ static void hostile_tables_are_refused_with_their_place(void)
         { "infinite", "1,0\n-inf,1\n", ALL, "row 2, column 1 ('column 1'): infinite" },
         { "too large for a float", "1,0\n1e39,1\n", ALL, "too large for a float" },
         { "infinite label", "1,2.5\n2,inf\n", ALL, "an infinite label" },
+        { "a label without a square", "1,2.5\n2,-1e200\n", ALL,
+          "t.csv': label: -1e+200 is too large to be learnt; numbers up to 1e+100 are" },
+        { "labels whose squares are none", "1,2.5e-170\n2,3.5e-170\n", ALL,
+          "label: its numbers are within 1e-170 of each other, too near to be learnt" },
+        { "beyond a factor", "3e38,0\n-3e38,1\n", "\"scale\":\"standard\"," ALL,
+          "t.csv': column 'column 1': from -3e+38 to 3e+38 is too far to be scaled (scale: none" },
+        { "beyond a difference", "3e38,0\n-3e38,1\n", "\"scale\":\"minmax\"," ALL,
+          "is too far to be scaled" },
         { "one class", "1,0\n2,0\n", ALL, "nothing to learn" },
         { "one column", "1\n2\n", ALL, "only one column was found" },
         { "all excluded", "a,y\n1,0\n2,1\n", "\"exclude\":[\"a\"]," ALL, "no column is left" },
@@ -288,6 +296,14 @@ static void values_are_scaled_filled_and_expanded(void)
     load(&l, "5,0\n5,1\n5,0\n", "\"scale\":\"standard\"," ALL);
     if (T_OK(l.rc, &l.err))
         T_NEAR("constant", (double)l.data.x[1], 0, 0);
+    drop(&l);
+    load(&l, "1.2e-38,0\n1.21e-38,1\n1.22e-38,0\n", "\"scale\":\"standard\"," ALL);
+    for (size_t i = 0; i < 3 && T_OK(l.rc, &l.err); i++) /* their differences have no inverse */
+        T_NEAR("as good as constant", (double)l.data.x[i], 0, 1e-30);
+    drop(&l);
+    load(&l, "3e38,0\n-3e38,1\n", "\"scale\":\"none\"," ALL);
+    if (T_OK(l.rc, &l.err))
+        T_NEAR("as they are", (double)l.data.x[0], 3e38, 1e32);
     drop(&l);
 }
 

@@ -2,6 +2,7 @@
  * load_scale.c - the scale of features and of labels that are numbers, fitted on the training part
  * alone. */
 #include "load.h"
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -40,37 +41,49 @@ static void sum_up(const struct asy__data *data, size_t width, struct moments *o
         }
 }
 
-static void fit_feature(const struct moments *of, size_t rows, enum asy__scale scale, size_t f,
-                        struct asy__schema *schema)
+/* Values that float arithmetic does not tell apart are one; those so far apart that it has no
+ * factor for them would all become one. */
+static int fit_feature(const struct moments *of, size_t rows, enum asy__scale scale,
+                       const struct asy__column *column, struct asy__schema *schema,
+                       struct asy_error *err)
 {
+    size_t f = column->feature;
     double spread;
 
     if (schema->ids)
-        return;
+        return 0;
     schema->fill[f] = (float)of->mean;
     if (scale == ASY__SCALE_NONE || !of->n)
-        return;
+        return 0;
     spread = scale == ASY__SCALE_STANDARD ? sqrt(of->squares / (double)rows) : of->high - of->low;
+    if (spread * (double)FLT_MIN > 1 || of->high - of->low > (double)FLT_MAX)
+        return asy_fail(err, ASY_E_FORMAT, "column '%.60s': from %g to %g is too far to be scaled "
+                        "(scale: none leaves it as it is)", column->name, of->low, of->high);
     schema->shift[f] = (float)(scale == ASY__SCALE_STANDARD ? of->mean : of->low);
-    schema->factor[f] = spread > 1e-12 * (fabs(of->mean) + 1e-30) ? (float)(1 / spread) : 1;
+    schema->factor[f] = spread > 1e-12 * (fabs(of->mean) + 1e-30) && spread * (double)FLT_MAX >= 1
+                            ? (float)(1 / spread)
+                            : 1;
+    return 0;
 }
 
 static int fit(const struct asy__data *data, enum asy__scale scale, struct asy__schema *schema,
                struct asy_error *err)
 {
     struct moments *of = calloc(schema->n_features + 1, sizeof *of);
+    int rc = 0;
 
     if (!of)
         return asy_fail(err, ASY_E_NOMEM, "no memory for %zu features", schema->n_features);
     sum_up(data, schema->n_features, of);
-    for (size_t i = 0; i < schema->n_columns; i++) {
-        size_t f = schema->columns[i].feature;
+    for (size_t i = 0; i < schema->n_columns && rc == 0; i++) {
+        const struct asy__column *column = &schema->columns[i];
 
-        if (schema->columns[i].kind == ASY__NUMBER)
-            fit_feature(&of[f], data->start[ASY__TRAIN + 1], scale, f, schema);
+        if (column->kind == ASY__NUMBER)
+            rc = fit_feature(&of[column->feature], data->start[ASY__TRAIN + 1], scale, column,
+                             schema, err);
     }
     free(of);
-    return 0;
+    return rc;
 }
 
 static void apply(struct asy__data *data)
@@ -87,10 +100,19 @@ static void apply(struct asy__data *data)
     }
 }
 
-static void fit_target(const struct asy__load *load, const size_t *order,
-                       const struct asy__data *data, struct asy__schema *schema)
+#define LABEL_MOST 1e100   /* of a number, */
+#define LABEL_LEAST 1e-100 /* and of how far they spread: their squares are summed up */
+
+static int fit_target(const struct asy__load *load, const size_t *order,
+                      const struct asy__data *data, struct asy__schema *schema,
+                      struct asy_error *err)
 {
-    double sum = 0, squares = 0, n = (double)data->start[ASY__TRAIN + 1];
+    double sum = 0, squares = 0, far = 0, n = (double)data->start[ASY__TRAIN + 1];
+
+    for (size_t i = 0; i < data->n_rows; i++)
+        if (fabs(load->numbers[i]) > LABEL_MOST)
+            return asy_fail(err, ASY_E_FORMAT, "label: %g is too large to be learnt; numbers up to "
+                            "%g are", load->numbers[i], LABEL_MOST);
 
     for (size_t i = 0; i < data->start[ASY__TRAIN + 1]; i++)
         sum += load->numbers[order[i]];
@@ -98,9 +120,14 @@ static void fit_target(const struct asy__load *load, const size_t *order,
         double d = load->numbers[order[i]] - sum / n;
 
         squares += d * d;
+        far = fmax(far, fabs(d));
     }
+    if (far > 0 && far < LABEL_LEAST)
+        return asy_fail(err, ASY_E_FORMAT, "label: its numbers are within %g of each other, too "
+                        "near to be learnt", 2 * far);
     schema->target_shift = sum / n;
     schema->target_factor = squares > 0 ? 1 / sqrt(squares / n) : 1;
+    return 0;
 }
 
 int asy__load_scale(const struct asy__load *load, const size_t *order, struct asy__data *data,
@@ -112,8 +139,9 @@ int asy__load_scale(const struct asy__load *load, const size_t *order, struct as
     if (!load->model) {
         if ((rc = fit(data, load->spec->scale, schema, err)) < 0)
             return rc;
-        if (!schema->classification)
-            fit_target(load, order, data, schema);
+        if (!schema->classification &&
+            (rc = fit_target(load, order, data, schema, err)) < 0)
+            return rc;
     }
     apply(data);
     for (size_t i = 0; i < data->n_rows && load->with_label; i++) {
