@@ -12,6 +12,10 @@
 
 #define PLUGIN_MS 30000 /* to load a library, and to be told its table */
 
+/* OpenBLAS starts a thread for each core as it is loaded. Each takes 128 MiB of addresses, or tries
+ * to for ever where a limit (ulimit -v) has no room for that. The trainer needs none. */
+static const char *const quiet[] = { "OPENBLAS_NUM_THREADS=1", NULL };
+
 /* The trainer's last line says why; its name before that says nothing to who asked assay. */
 static int failed(struct asy_buf *errors, int status, struct asy_error *err)
 {
@@ -44,6 +48,7 @@ static int ask(const char *const *args, int timeout_ms, struct asy_buf *ret_out,
     for (size_t i = 0; args[i] && i + 2 < ASY_ARRAY_LEN(argv); i++)
         argv[i + 1] = args[i];
     spec.argv = argv;
+    spec.env_set = quiet;
     if (fcntl(STDIN_FILENO, F_GETFD) >= 0)
         spec.stdin_fd = STDIN_FILENO; /* the table, where a file is called - */
     asy_buf_init(&errors, 1u << 20);

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 
-from harness import BIN, Home, equal, has, main
+from harness import BIN, Home, copy_programs, equal, has, main
 
 HEADER = ["id", "x", "colour", "kind", "y"]
 STUDY = """
@@ -180,7 +180,20 @@ def a_study_without_a_test_part_ends_well():
             raise AssertionError(out)
 
 
+def the_trainer_has_no_threads_of_openblas():
+    """Each would want 128 MiB of addresses before it ends, which a limit may not have."""
+    with Home() as home:
+        home.bin = os.path.join(home.path, "bin")
+        os.mkdir(home.bin)
+        copy_programs(home.bin)
+        os.remove(os.path.join(home.bin, "assay-trainer"))
+        home.write("bin/assay-trainer", "#!/bin/sh\necho $OPENBLAS_NUM_THREADS\n", 0o755)
+        home.write("m.safetensors", "")
+        home.env["OPENBLAS_NUM_THREADS"] = "64"
+        equal("threads", home.run("generate", "m.safetensors")[0].strip(), "1")
+
+
 main(tables_of_any_shape_give_the_same, tables_that_do_not_fit_are_refused,
      json_is_an_object_a_row, gaps_are_filled_as_in_training,
      models_leave_for_programs_without_assay, what_a_model_cannot_is_said_of_its_trial,
-     a_study_without_a_test_part_ends_well)
+     a_study_without_a_test_part_ends_well, the_trainer_has_no_threads_of_openblas)
