@@ -528,13 +528,19 @@ static void tokens_are_described_as_such(void)
     end(&p);
 }
 
+#define FOLDS "\"split\":{\"folds\":3,\"test\":0.25}"
 static void a_context_beyond_a_part_is_refused_at_once(void)
 {
-    static const struct { const char *fixed, *sample, *says; } cases[] = {
-        { "\"context\":4", "", NULL },
-        { "\"context\":5", "", "split: the 5 tokens of the validation part make no window of 5" },
-        { "", "\"context\":4", NULL },
-        { "", "\"context\":11", "split: the 10 tokens of the training part make no window of 11" },
+    static const struct { const char *split, *fixed, *sample, *says; } cases[] = {
+        { PARTS, "\"context\":4", "", NULL },
+        { PARTS, "\"context\":5", "",
+          "split: the 5 tokens of the validation part make no window of 5" },
+        { PARTS, "", "\"context\":4", NULL },
+        { PARTS, "", "\"context\":11",
+          "split: the 10 tokens of the training part make no window of 11" },
+        { FOLDS, "\"context\":2", "", NULL },
+        { FOLDS, "\"context\":3", "", /* for which the first fold leaves 10 in one piece */
+          "split: the 5 tokens before a fold and the 5 behind it make no window of 3 to train on" },
     };
     struct place p;
 
@@ -547,9 +553,9 @@ static void a_context_beyond_a_part_is_refused_at_once(void)
 
         asy_buf_init(&text, 1u << 16);
         asy_buf_init(&json, 1u << 16);
-        asy_buf_addf(&text, "{\"study\":{\"data\":{\"file\":\"%s\",\"format\":\"text\"," PARTS "},"
+        asy_buf_addf(&text, "{\"study\":{\"data\":{\"file\":\"%s\",\"format\":\"text\",%s},"
                      "\"run\":{\"model\":\"gpt\",\"fixed\":{%s}},\"sample\":{%s}}}", p.path,
-                     cases[i].fixed, cases[i].sample);
+                     cases[i].split, cases[i].fixed, cases[i].sample);
         if (T_OK(asy_json_parse(text.data, text.len, &job, &err), &err)) {
             T_EQ(cases[i].fixed, asy_trainer_describe(job, &json, &err),
                  cases[i].says ? ASY_E_INVAL : 0);

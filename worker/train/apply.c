@@ -56,9 +56,27 @@ static void write_description(const struct asy__data_spec *spec, const struct as
     asy_jsonw_close(&w, '}');
 }
 
+/* Whether each division of a text has windows: a fold in the middle leaves two pieces to train on,
+ * which may have none where the first fold's one piece does. */
+static int check_context(const struct asy__data_spec *spec, const struct asy__data *data,
+                         size_t context, struct asy_error *err)
+{
+    size_t divisions = asy__divisions(spec), n = divisions ? divisions : 1;
+    struct asy__data_spec of = *spec;
+    struct asy__data divided = *data; /* borrows all but its parts */
+    int rc = 0;
+
+    for (size_t k = 0; k < n && rc == 0; k++) {
+        of.division = (int32_t)k;
+        if ((rc = asy__tokens_split(&of, &divided, err)) == 0)
+            rc = asy__tokens_fit(&divided, context, err);
+    }
+    return rc;
+}
+
 /* Whether the model of "run", with the parameters of "sample" in it, can learn this data. */
-static int check_model(const struct asy_json *study, const struct asy__data *data,
-                       struct asy_error *err)
+static int check_model(const struct asy_json *study, const struct asy__data_spec *spec,
+                       const struct asy__data *data, struct asy_error *err)
 {
     const struct asy__schema *schema = &data->schema;
     const struct asy_json *run = asy_json_get(study, "run");
@@ -80,7 +98,7 @@ static int check_model(const struct asy_json *study, const struct asy__data *dat
     if (rc == ASY_E_TOOBIG && err)
         err->code = ASY_E_INVAL; /* whoever asks wants to know whose mistake it is */
     if (rc == 0 && data->tokens)
-        return asy__tokens_fit(data, (size_t)hyper.context, err);
+        return check_context(spec, data, (size_t)hyper.context, err);
     return rc == ASY_E_TOOBIG ? ASY_E_INVAL : rc;
 }
 
@@ -105,7 +123,7 @@ int asy_trainer_describe(const struct asy_json *job_json, struct asy_buf *ret_js
     if ((rc = asy__data_load(&spec, NULL, 1, &data, err)) < 0)
         return rc;
     if ((!metric || (rc = asy__metric_check(&data, metric, err)) == 0) &&
-        (rc = check_model(study, &data, err)) == 0) {
+        (rc = check_model(study, &spec, &data, err)) == 0) {
         write_description(&spec, &data, ret_json);
         rc = asy_buf_check(ret_json, "the description", err);
     }

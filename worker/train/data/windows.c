@@ -111,9 +111,14 @@ int asy__tokens_fit(const struct asy__data *data, size_t context, struct asy_err
     for (int p = 0; p < ASY__PARTS; p++) {
         size_t n = data->piece[p].n + (p == ASY__TRAIN ? data->behind.n : 0);
 
-        if (n && !rows[p])
-            return asy_fail(err, ASY_E_INVAL, "split: the %zu tokens of the %s part make no window "
-                            "of %zu (context)", n, names[p], context);
+        if (!n || rows[p])
+            continue;
+        if (p == ASY__TRAIN && data->piece[p].n && data->behind.n)
+            return asy_fail(err, ASY_E_INVAL, "split: the %zu tokens before a fold and the %zu "
+                            "behind it make no window of %zu to train on (context)",
+                            data->piece[p].n, data->behind.n, context);
+        return asy_fail(err, ASY_E_INVAL, "split: the %zu tokens of the %s part make no window "
+                        "of %zu (context)", n, names[p], context);
     }
     return 0;
 }
