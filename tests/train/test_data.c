@@ -37,6 +37,7 @@ static void drop(struct loaded *l)
 }
 
 #define ALL "\"split\":{\"validation\":0,\"test\":0}"
+#define ZEROS "0,0\n0,1\n"
 static void hostile_tables_are_refused_with_their_place(void)
 {
     static const struct {
@@ -58,10 +59,11 @@ static void hostile_tables_are_refused_with_their_place(void)
           "t.csv': label: -1e+200 is too large to be learnt; numbers up to 1e+100 are" },
         { "labels whose squares are none", "1,2.5e-170\n2,3.5e-170\n", ALL,
           "label: its numbers are within 1e-170 of each other, too near to be learnt" },
-        { "beyond a factor", "3e38,0\n-3e38,1\n", "\"scale\":\"standard\"," ALL,
-          "t.csv': column 'column 1': from -3e+38 to 3e+38 is too far to be scaled (scale: none" },
-        { "beyond a difference", "3e38,0\n-3e38,1\n", "\"scale\":\"minmax\"," ALL,
-          "is too far to be scaled" },
+        { "beyond a factor", "0,0\n2e38,1\n", "\"scale\":\"standard\"," ALL,
+          "t.csv': column 'column 1': from 0 to 2e+38 is too far to be scaled (scale: none" },
+        { "beyond a difference", /* of a spread of 7e37, which has a factor */
+          "-1.8e38,0\n1.8e38,1\n" ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS,
+          "\"scale\":\"standard\"," ALL, "from -1.8e+38 to 1.8e+38 is too far to be scaled" },
         { "one class", "1,0\n2,0\n", ALL, "nothing to learn" },
         { "one column", "1\n2\n", ALL, "only one column was found" },
         { "all excluded", "a,y\n1,0\n2,1\n", "\"exclude\":[\"a\"]," ALL, "no column is left" },
