@@ -190,8 +190,12 @@ static int settled(struct asy__follower *f, enum asy__followed *ret_how)
         *ret_how = ASY__FOLLOWED_DRAINED;
         return 1;
     }
-    if (f->left || (f->progress.state == ASY_STUDY_PAUSED && f->watching && !f->draining)) {
+    if (f->progress.state == ASY_STUDY_PAUSED && f->watching && !f->draining) {
         *ret_how = ASY__FOLLOWED_PAUSED;
+        return 1;
+    }
+    if (f->left) {
+        *ret_how = ASY__FOLLOWED_ENDED;
         return 1;
     }
     return 0;

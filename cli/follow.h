@@ -4,8 +4,8 @@
  *
  * What is shown comes from the study's durable events (WATCH, NEWS). Only what no event can tell is
  * asked for: why nothing moves. A coordinator that died is waited for; one that this command had
- * started, and whose node is gone too, is started anew. One that ended in order has drained its
- * studies, whether or not its last word came. */
+ * started, and whose node is gone too, is started anew. One that ended in order has stored all, and
+ * is not waited for. */
 #ifndef ASY__FOLLOW_H
 #define ASY__FOLLOW_H
 #include "cli.h"
@@ -17,6 +17,7 @@ enum asy__followed {
     ASY__FOLLOWED_DRAINED,  /* by Ctrl-C: all is stored, what this command started has ended */
     ASY__FOLLOWED_DETACHED, /* by Ctrl-C: it goes on without us */
     ASY__FOLLOWED_LEFT,     /* by a second Ctrl-C: ended at once */
+    ASY__FOLLOWED_ENDED,    /* the coordinator has, in order; its last word may be lost */
 };
 struct asy__follow_end {
     enum asy__followed how;

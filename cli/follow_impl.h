@@ -24,7 +24,7 @@ struct asy__follower {
     uint64_t watch, why_request; /* requests not yet answered in full; 0: none */
     uint64_t ping;              /* asked for a word, at pinged_ms; 0: heard since */
     int watching;               /* the history is complete */
-    int left;                   /* the coordinator has ended in order, its studies are drained */
+    int left;                   /* the coordinator has ended in order */
     struct asy_buf answer;      /* parts of the answer to watch */
     struct asy_buf why_answer;
     struct asy_buf early;       /* NEWS that came before it was complete, a line each */

@@ -275,6 +275,10 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
         return 128 + SIGINT;
     case ASY__FOLLOWED_PAUSED:
         return paused(options, name);
+    case ASY__FOLLOWED_ENDED:
+        fprintf(stderr, "assay: the coordinator has ended, all is stored; 'assay show %s' says how "
+                        "'%s' stands\n", name, name);
+        return EXIT_DONE;
     default:
         break;
     }

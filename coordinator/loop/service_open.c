@@ -355,8 +355,8 @@ void asy_service_destroy(struct asy_service *service)
     free_letters(&service->results);
     free_letters(&service->answers);
     free_letters(&service->mail);
-    if (service->registered)
-        ASY_IGNORE(unlink(service->discovery)); /* a stale one is recognised all the same */
+    if (service->registered && service->quit) /* one that is left says: not in order */
+        ASY_IGNORE(unlink(service->discovery));
     asy__batch_destroy(service->open);
     asy_gate_destroy(service->gate);
     asy_core_destroy(service->core);

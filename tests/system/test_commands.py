@@ -161,7 +161,7 @@ def a_watcher_ends_with_a_coordinator_whose_last_word_it_missed():
         os.unlink(os.path.join(home.env["ASSAY_HOME"], "coordinator.json"))
         rest, err = watch.communicate()
         equal(f"exit {rest} {err}", watch.returncode, 0)
-        has("paused", err, "'long' is paused, all is stored")
+        has("ended", err, "the coordinator has ended, all is stored; 'assay show long' says")
 
 
 def explain_answers_when_the_worker_is_gone():
