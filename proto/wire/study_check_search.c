@@ -174,7 +174,7 @@ static void check_grid(struct asy__parse *p)
         }
 }
 
-#define REFUSE(p, key, ...) asy__problem(p, asy__place(p, key), key, __VA_ARGS__)
+#define REFUSE_KEY(p, key, ...) asy__problem(p, asy__place(p, key), key, __VA_ARGS__)
 
 /* The sampler's name where its trials go on from each other's checkpoints; else NULL. */
 static const char *with_population(struct asy__parse *p)
@@ -265,21 +265,21 @@ static void check_population(struct asy__parse *p, int has_space)
         return;
     interval = population_option(p, name, "interval");
     if (p->kind == ASY_RUN_COMMAND && !asy__val(p, "run.checkpoint")->i)
-        REFUSE(p, "search.sampler", "%s moves trials on from each other's checkpoints: the "
-               "program has to write them, and run.checkpoint: true has to say so", name);
+        REFUSE_KEY(p, "search.sampler", "%s moves trials on from each other's checkpoints: the "
+                   "program has to write them, and run.checkpoint: true has to say so", name);
     if (p->kind && p->kind != ASY_RUN_COMMAND && has_space)
         check_shapes(p, name);
     if (!max->node && interval->has && interval->i == 0)
-        REFUSE(p, "search.sampler", "%s needs an interval, or run.length.max to take a tenth of",
-               name);
+        REFUSE_KEY(p, "search.sampler", "%s needs an interval, or run.length.max to take a tenth "
+                   "of", name);
     if (max->has && interval->has && interval->i > max->i)
-        REFUSE(p, "search.sampler", "the interval is longer than run.length.max");
+        REFUSE_KEY(p, "search.sampler", "the interval is longer than run.length.max");
     if (!asy__is_word(p, "search.pruner.name", "none"))
-        REFUSE(p, "search.pruner", "has no place beside %s, which ends no trial early: weak "
-               "members go on from strong ones", name);
+        REFUSE_KEY(p, "search.pruner", "has no place beside %s, which ends no trial early: weak "
+                   "members go on from strong ones", name);
     if (asy__val(p, "search.tell")->node)
-        REFUSE(p, "search.tell", "results from elsewhere have no checkpoints, so %s has no use "
-               "for them", name);
+        REFUSE_KEY(p, "search.tell", "results from elsewhere have no checkpoints, so %s has no use "
+                   "for them", name);
 }
 
 /* A point that is given takes the place of a member's first one: beyond those it would train on

@@ -231,14 +231,14 @@ void asy__study_plugin(struct asy__parse *p, const struct asy_yaml *plugin);
 /* study_resume.c. Notes that the default of a key is taken, if older texts had another. */
 void asy__study_unsaid(struct asy__parse *p, const struct asy__row *row);
 void asy__study_space(struct asy__parse *p);  /* study_space.c */
-void asy__study_enqueue(struct asy__parse *p);
+/* Of a mistake that names such a parameter in quotes: "; search.fixed holds it at 3"; else "". text
+ * holds 100 bytes. */
+const char *asy__fixed_note(struct asy__parse *p, const char *mistake, char text[100]);
+void asy__study_enqueue(struct asy__parse *p); /* study_points.c */
 /* A map of parameters and values as a point; fixed: as for asy_space_read. ASY_E_INVAL: also for a
  * list or a map where a value belongs. */
 int asy__read_point(struct asy__parse *p, const struct asy_yaml *node, int fixed, double *x,
                     struct asy_error *err);
-/* Of a mistake that names such a parameter in quotes: "; search.fixed holds it at 3"; else "". text
- * holds 100 bytes. */
-const char *asy__fixed_note(struct asy__parse *p, const char *mistake, char text[100]);
 void asy__study_tell(struct asy__parse *p); /* study_tell.c */
 void asy__study_write_told(struct asy__parse *p, struct asy_jsonw *w);
 void asy__study_from(struct asy__parse *p); /* study_from.c; after enqueue and goals */

@@ -13,7 +13,7 @@ static const char *const param_keys[] = { "type", "min", "max", "scale", "step",
 void asy__bad(struct asy__drafts *w, struct asy__draft *d, const struct asy_yaml *node,
               const char *fmt, ...)
 {
-    char text[400], key[ASY__NAME_TEXT], note[100] = "";
+    char text[400], key[ASY__PARAM_KEY_TEXT], note[100] = "";
     va_list args;
 
     va_start(args, fmt);

@@ -4,7 +4,7 @@
 #define ASY__STUDY_PARAM_H
 #include "study_impl.h"
 
-#define ASY__NAME_TEXT 200 /* bytes of a full key */
+#define ASY__PARAM_KEY_TEXT 200 /* bytes of a full key, a parameter's name among its parts */
 
 struct asy__draft {
     const char *name;

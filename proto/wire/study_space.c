@@ -134,7 +134,7 @@ static void check_parents(struct asy__drafts *w, struct asy__draft *d)
 const char *asy__fixed_note(struct asy__parse *p, const char *mistake, char text[100])
 {
     const struct asy_yaml *map = asy__val(p, "search.fixed")->node;
-    char quoted[ASY__NAME_TEXT], shown[64];
+    char quoted[ASY__PARAM_KEY_TEXT], shown[64];
 
     text[0] = 0;
     for (size_t i = 0; map && map->type == ASY_YAML_MAP && i < map->len && !text[0]; i++) {
@@ -209,7 +209,7 @@ static int narrow(struct asy__drafts *w, struct asy__draft *d, const struct asy_
 static void hold_fixed(struct asy__drafts *w)
 {
     const struct asy_yaml *map = asy__val(w->p, "search.fixed")->node;
-    char hint[128], shown[64], key[ASY__NAME_TEXT];
+    char hint[128], shown[64], key[ASY__PARAM_KEY_TEXT];
 
     if (map && map->type != ASY_YAML_MAP) {
         asy__problem(w->p, map, "search.fixed", "must be a map of parameters and values, not %s",
@@ -242,7 +242,7 @@ static int ready(const struct asy__draft *d)
 static void add(struct asy__drafts *w, struct asy__draft *d)
 {
     struct asy_error err = ASY_ERROR_INIT;
-    char prefix[ASY__NAME_TEXT];
+    char prefix[ASY__PARAM_KEY_TEXT];
     size_t n = asy_space_len(w->p->study->space);
 
     d->added = 1;
