@@ -756,7 +756,7 @@ static void ranks_that_disagree_about_data_are_told(void)
     static struct asy_train_result result;
     struct asy_trainer *trainer = NULL;
     struct asy_error err = ASY_ERROR_INIT;
-    char dir[64], file[160];
+    char dir[64], file[160], want[200];
     struct asy_buf text;
 
     asy_buf_init(&text, 1u << 16);
@@ -772,15 +772,17 @@ static void ranks_that_disagree_about_data_are_told(void)
         T_TRUE(kit_write(file, text.data, text.len));
         T_EQ("run", asy_trainer_run(trainer, job, dir, NULL, &callbacks, &result, &err),
              ASY_E_STATE);
-        T_HAS("what", err.text, more ? "81 rows, 49 of them to train on, where that has 80 and 48"
-                                     : "its data is not that of rank 0: 80 rows");
+        snprintf(want, sizeof want, "rank %d: its data is not that of rank 0: %s",
+                 asy_comm_size(comm) - 1,
+                 more ? "81 rows, 49 of them to train on, where that has 80 and 48"
+                      : "as many rows (80), but not the same");
+        T_STR("who and what", err.text, want);
         asy_json_destroy(job);
     }
 out:
     asy_trainer_destroy(trainer);
     asy_buf_fini(&text);
-    if (asy_comm_rank(comm) == 0)
-        kit_rmdir(dir);
+    drop_dir(dir);
 }
 
 #define TREES "\"subsample\":0.7,\"colsample\":0.5,\"max_depth\":4"

@@ -2,7 +2,6 @@
  * memory.c - the memory of a training, taken once before its first step: a rank's own, and what
  * the ranks of a node have in common. */
 #include "trainer_impl.h"
-#include "comm/agree.h"
 #include <stdlib.h>
 #include <string.h>
 #include <asy/pages.h>
@@ -203,32 +202,6 @@ static size_t place_own(struct asy__run *run, float *own)
 }
 _Static_assert(ASY__RIDES <= RIDERS, "riders fit before the gradient");
 
-/* Of what all ranks make batches. */
-struct footing {
-    uint64_t start[ASY__PARTS + 1];
-    uint64_t crc;
-};
-
-/* Ranks of other rows would make other numbers of batches, and wait for each other for ever. */
-static int check_footing(const struct asy__run *run, struct asy_error *err)
-{
-    const size_t *start = run->data->start;
-    struct footing mine = { .crc = run->data->crc }, first;
-    int rc;
-
-    for (size_t p = 0; p <= ASY__PARTS; p++)
-        mine.start[p] = start[p];
-    first = mine;
-    if ((rc = asy_comm_bcast(run->trainer->comm, &first, sizeof first, 0, err)) < 0)
-        return rc;
-    if (memcmp(&first, &mine, sizeof first) != 0)
-        rc = asy_fail(err, ASY_E_STATE, "its data is not that of rank 0: %zu rows, %zu of them to "
-                      "train on, where that has %llu and %llu", start[ASY__PARTS],
-                      start[ASY__TRAIN + 1], (unsigned long long)first.start[ASY__PARTS],
-                      (unsigned long long)first.start[ASY__TRAIN + 1]);
-    return asy__agree(run->trainer->comm, rc, err);
-}
-
 /* What is summed over the ranks, and what the ranks of a node have in common. By all ranks. */
 int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
 {
@@ -241,8 +214,6 @@ int asy__memory_share(struct asy__run *runs, size_t n, struct asy_error *err)
     for (size_t i = 0; i < n; i++) {
         size_t own = place_own(&runs[i], NULL);
 
-        if ((rc = check_footing(&runs[i], err)) < 0)
-            return rc;
         common += common_of(&runs[i]);
         most = own > most ? own : most;
     }

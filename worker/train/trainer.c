@@ -3,6 +3,7 @@
  * are the same, its kind, and all that it takes in turn. */
 #include "trainer_impl.h"
 #include "comm/agree.h"
+#include "folds.h"
 #include "net/families.h"
 #include "learn/loss.h"
 #include "data/tokens.h"
@@ -250,6 +251,49 @@ static int choose_kind(struct asy__run *run, struct asy_error *err)
     return 0;
 }
 
+/* Of what all ranks make batches. */
+struct footing {
+    uint64_t start[ASY__PARTS + 1];
+    uint64_t crc;
+};
+
+static int check_data(const struct asy__run *run, struct asy_error *err)
+{
+    const size_t *start = run->data->start, n = start[ASY__PARTS], n_train = start[ASY__TRAIN + 1];
+    struct footing mine = { .crc = run->data->crc }, first;
+    int rc;
+
+    for (size_t p = 0; p <= ASY__PARTS; p++)
+        mine.start[p] = start[p];
+    first = mine;
+    if ((rc = asy_comm_bcast(run->trainer->comm, &first, sizeof first, 0, err)) < 0 ||
+        memcmp(&first, &mine, sizeof first) == 0)
+        return rc;
+    if (first.start[ASY__PARTS] == n && first.start[ASY__TRAIN + 1] == n_train)
+        return asy_fail(err, ASY_E_STATE, "its data is not that of rank 0: as many rows (%zu), "
+                        "but not the same", n);
+    return asy_fail(err, ASY_E_STATE, "its data is not that of rank 0: %zu rows, %zu of them to "
+                    "train on, where that has %llu and %llu", n, n_train,
+                    (unsigned long long)first.start[ASY__PARTS],
+                    (unsigned long long)first.start[ASY__TRAIN + 1]);
+}
+
+/* Ranks of other rows would make other numbers of batches, and wait for each other for ever. All
+ * go through all trainings, whatever one of them finds. */
+static int check_footing(const struct asy__run *run, struct asy_error *err)
+{
+    const struct asy__run *runs = run->folds ? run->folds->runs : run;
+    size_t n = run->folds ? run->folds->n : 1;
+    int rc = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int one = check_data(&runs[i], rc < 0 ? NULL : err);
+
+        rc = rc < 0 ? rc : one;
+    }
+    return rc;
+}
+
 int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json, const char *dir,
                     const char *resume, const struct asy_train_callbacks *callbacks,
                     struct asy_train_result *ret_result, struct asy_error *err)
@@ -272,7 +316,8 @@ int asy_trainer_run(struct asy_trainer *trainer, const struct asy_json *job_json
     if (rc == 0 && (rc = asy__job_read(job_json, &job, err)) == 0 &&
         (rc = choose_kind(&run, err)) == 0)
         rc = asy__run_set_up(&run, err);
-    if ((rc = asy__agree(trainer->comm, rc, err)) < 0)
+    if ((rc = asy__agree(trainer->comm, rc, err)) < 0 ||
+        (rc = asy__agree(trainer->comm, check_footing(&run, err), err)) < 0)
         goto out;
     rc = run.kind->share ? run.kind->share(&run, err) : asy__memory_share(&run, 1, err);
     if ((rc = asy__agree(trainer->comm, rc, err)) < 0)
