@@ -55,21 +55,37 @@ int asy_comm_self(struct asy_comm **ret_comm, struct asy_error *err)
 
 /* ---- public calls ---------------------------------------------------------------------------- */
 
-/* Whoever loses the gang says so to the ranks of its node, which would wait for it. err: NULL where
- * the caller does not want it. */
+/* Where a call says how it failed: a loss must be known also where its caller does not ask. */
+static struct asy_error *reason(struct asy_comm *comm, struct asy_error *err)
+{
+    return err ? err : &comm->why;
+}
+
+/* Before all else in a call: what is lost cannot be asked again, and must not be waited for. */
+static int check_over(const struct asy_comm *comm, struct asy_error *err)
+{
+    return comm->is_over ? asy_fail(err, ASY_E_GONE, "%s", comm->why.text) : 0;
+}
+
+/* Whoever loses the gang says so to the ranks of its node, which would wait for it. */
 static int told(struct asy_comm *comm, int rc, const struct asy_error *err)
 {
     if (rc == ASY_E_GONE) {
         comm->is_over = 1;
-        asy__node_give_up(&comm->node, comm->rank, err);
+        if (err)
+            comm->why = *err;
+        asy__node_give_up(&comm->node, comm->rank, &comm->why);
     }
     return rc;
 }
 
 void asy_comm_destroy(struct asy_comm *comm)
 {
-    if (comm)
-        comm->destroy(comm);
+    if (!comm)
+        return;
+    if (asy__node_check(&comm->node, &comm->why) < 0) /* since this rank's last call */
+        comm->is_over = 1;
+    comm->destroy(comm);
 }
 
 int asy_comm_rank(const struct asy_comm *comm)
@@ -103,7 +119,7 @@ int asy_comm_share(struct asy_comm *comm, size_t n_arrays, size_t n_own, size_t 
     /* What one rank alone may lack comes last: the others would wait for it in share(). */
     if ((rc = asy_comm_order(comm, NULL, 0, 0, err)) < 0 || /* of the last job */
         (rc = asy__node_divide(node, comm->rank, comm->size, n_arrays, err)) < 0 ||
-        (rc = told(comm, comm->share(comm, n_own, n_common, err), err)) < 0 ||
+        (rc = told(comm, comm->share(comm, n_own, n_common, reason(comm, err)), err)) < 0 ||
         (rc = asy__node_prepare(node, err)) < 0)
         return rc;
     *ret = (struct asy_comm_memory){
@@ -127,7 +143,10 @@ int asy_comm_meet(struct asy_comm *comm, size_t n, size_t n_tail, float *ret_tai
     int rc;
 
     ASY_ASSERT(n + n_tail <= node->n_own, "%zu + %zu of %zu", n, n_tail, node->n_own);
-    rc = comm->chain ? comm->chain(comm, n, n_tail, err) : asy__node_wait(node, err);
+    if ((rc = check_over(comm, err)) < 0)
+        return rc;
+    rc = comm->chain ? comm->chain(comm, n, n_tail, reason(comm, err))
+                     : asy__node_wait(node, reason(comm, err));
     if (rc < 0)
         return told(comm, rc, err);
     asy__node_slice(node, n, &ret->from, &ret->to);
@@ -177,35 +196,58 @@ void asy_comm_round(struct asy_comm *comm)
 int asy_comm_order(struct asy_comm *comm, const struct asy_comm_extent *extents, size_t n_extents,
                    size_t n_tail, struct asy_error *err)
 {
-    return comm->order ? comm->order(comm, extents, n_extents, n_tail, err) : 0;
+    int rc = check_over(comm, err);
+
+    return rc < 0 || !comm->order ? rc : comm->order(comm, extents, n_extents, n_tail, err);
 }
 
 int asy_comm_ready(struct asy_comm *comm, size_t n, struct asy_error *err)
 {
-    return comm->ready ? told(comm, comm->ready(comm, n, err), err) : 0;
+    int rc = check_over(comm, err);
+
+    if (rc == 0 && comm->ready)
+        rc = told(comm, comm->ready(comm, n, reason(comm, err)), err);
+    return rc;
 }
 
 void asy_comm_settle(struct asy_comm *comm)
 {
-    ASY_IGNORE(asy__node_wait(&comm->node, NULL)); /* the next call says so */
+    if (!comm->is_over && asy__node_wait(&comm->node, &comm->why) < 0)
+        comm->is_over = 1; /* as the next call says */
 }
 
 int asy_comm_spread(struct asy_comm *comm, float *x, size_t n, struct asy_error *err)
 {
-    return comm->spread ? told(comm, comm->spread(comm, x, n, err), err) : 0;
+    int rc = check_over(comm, err);
+
+    if (rc == 0 && comm->spread)
+        rc = told(comm, comm->spread(comm, x, n, reason(comm, err)), err);
+    return rc;
 }
 
 int asy_comm_sum_f64(struct asy_comm *comm, double *x, size_t n, struct asy_error *err)
 {
-    return comm->sum_f64 ? told(comm, comm->sum_f64(comm, x, n, err), err) : 0;
+    int rc = check_over(comm, err);
+
+    if (rc == 0 && comm->sum_f64)
+        rc = told(comm, comm->sum_f64(comm, x, n, reason(comm, err)), err);
+    return rc;
 }
 
 int asy_comm_sum_i64(struct asy_comm *comm, int64_t *x, size_t n, struct asy_error *err)
 {
-    return comm->sum_i64 ? told(comm, comm->sum_i64(comm, x, n, err), err) : 0;
+    int rc = check_over(comm, err);
+
+    if (rc == 0 && comm->sum_i64)
+        rc = told(comm, comm->sum_i64(comm, x, n, reason(comm, err)), err);
+    return rc;
 }
 
 int asy_comm_bcast(struct asy_comm *comm, void *bytes, size_t n, int root, struct asy_error *err)
 {
-    return comm->bcast ? told(comm, comm->bcast(comm, bytes, n, root, err), err) : 0;
+    int rc = check_over(comm, err);
+
+    if (rc == 0 && comm->bcast)
+        rc = told(comm, comm->bcast(comm, bytes, n, root, reason(comm, err)), err);
+    return rc;
 }

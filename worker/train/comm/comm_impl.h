@@ -12,6 +12,7 @@ struct asy_comm {
     size_t alone_len;
     int rounds; /* asy_comm_round() */
     int is_over; /* a call failed with ASY_E_GONE */
+    struct asy_error why; /* then: how; before, what callers did not want to know */
     /* Makes the node's memory and lays it out. */
     int (*share)(struct asy_comm *comm, size_t n_own, size_t n_common, struct asy_error *err);
     /* node.total [n + n_tail] = sum of own over all ranks, once those of the node have come; it

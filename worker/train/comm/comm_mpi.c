@@ -3,7 +3,8 @@
  *
  * Ranks of a node that are numbered in a row share memory of their own making (node.h); where any
  * of them cannot, each rank of the gang is a node to itself. Before they turn to MPI the ranks of a
- * node wait for each other at their barrier, which sleeps; MPI would spin.
+ * node wait for each other at their barrier, which sleeps; MPI would spin. Not so in a sum that is
+ * on its way meanwhile (comm_stream.c): its first rank looks at MPI until the sum is there.
  *
  * A sum in place goes in pieces of PIECE bytes: each rank gets its share of the piece from all
  * ranks (MPI_Alltoall), adds the shares in rank order and gives its sums to all (MPI_Allgather). Of
@@ -414,6 +415,7 @@ int asy_comm_mpi(struct asy_comm **ret_comm, struct asy_error *err)
     comm->local = comm->leaders = MPI_COMM_NULL;
     comm->control = comm->memory = (struct asy__memory)ASY__MEMORY_INIT;
     if ((rc = set_up(comm, err)) < 0) {
+        comm->base.is_over = rc == ASY_E_GONE;
         destroy(&comm->base);
         return rc;
     }

@@ -202,7 +202,7 @@ void asy__node_give_up(const struct asy__node *node, int rank, const struct asy_
     if (!node->barrier || atomic_exchange(&lost->is_told, 1))
         return;
     lost->why = (struct asy_error)ASY_ERROR_INIT;
-    asy_fail(&lost->why, ASY_E_GONE, "%s", why ? why->text : "the others are lost");
+    asy_fail(&lost->why, ASY_E_GONE, "%s", why->text);
     asy_error_prefix(&lost->why, "rank %d", rank);
     asy__barrier_give_up(node->barrier);
 }

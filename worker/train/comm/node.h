@@ -68,7 +68,7 @@ float *asy__node_own(const struct asy__node *node); /* this rank's first */
 ASY_MUST_CHECK int asy__node_wait(const struct asy__node *node, struct asy_error *err);
 /* The same without waiting: whether one gave up. */
 ASY_MUST_CHECK int asy__node_check(const struct asy__node *node, struct asy_error *err);
-/* The others wait for this rank no more, numbered `rank` in the gang; why: NULL where unknown. */
+/* The others wait for this rank no more, numbered `rank` in the gang. */
 void asy__node_give_up(const struct asy__node *node, int rank, const struct asy_error *why);
 /* This rank's part of n entries, at multiples of ASY_COMM_BLOCK. */
 void asy__node_slice(const struct asy__node *node, size_t n, size_t *ret_from, size_t *ret_to);
