@@ -200,6 +200,7 @@ static void the_first_of_a_node_sends_while_it_waits(void)
 {
     static const struct asy_comm_extent order[] = { { 0, 100000 } };
     size_t ranks = (size_t)asy_comm_size(comm), n = 100000, wrong = 0;
+    float all = (float)(ranks * (ranks + 1) / 2); /* more than a node has by itself */
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_comm_memory memory;
     const volatile float *first;
@@ -213,16 +214,16 @@ static void the_first_of_a_node_sends_while_it_waits(void)
         return;
     asy_comm_settle(comm);
     for (size_t i = 0; i < n + TAIL; i++)
-        memory.own[i] = 16 * addend(asy_comm_rank(comm), i); /* of no sum before */
+        memory.own[i] = (float)(asy_comm_rank(comm) + 1);
     first = comm->node.total;
     if (asy_comm_local_rank(comm) > 0) {
         T_OK(asy_comm_ready(comm, n, &err), &err);
-        while (*first != 16 * sum_at(0))
+        while (*first != all)
             sched_yield();
     }
     T_OK(asy_comm_reduce(comm, n, TAIL, tail, &sum, &err), &err);
     for (size_t i = sum.from; i < sum.to; i++)
-        wrong += sum.x[i] != 16 * sum_at(i);
+        wrong += sum.x[i] != all;
     T_EQ("wrong entries", wrong, 0);
     asy_comm_settle(comm);
 }
