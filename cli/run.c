@@ -241,14 +241,16 @@ static int detached(const struct asy__options *options, const char *name)
     return 128 + SIGINT;
 }
 
-static int paused(const struct asy__options *options, const char *name)
+/* Whoever watched leaves, and is told by which command he comes back. */
+static int leave(const struct asy__options *options, const char *state, const char *command,
+                 const char *name, const char *does)
 {
     struct asy_buf place = { 0 };
 
     asy_buf_init(&place, 1u << 16);
     asy__put_place(&place, options);
-    fprintf(stderr, "assay: '%s' is paused, all is stored; 'assay resume %s%s' goes on\n", name,
-            name, place.len ? place.data : "");
+    fprintf(stderr, "assay: %s, all is stored; 'assay %s %s%s' %s\n", state, command, name,
+            place.len ? place.data : "", does);
     asy_buf_fini(&place);
     return EXIT_DONE;
 }
@@ -257,6 +259,7 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
                   const char *name, const struct asy__follow_end *end)
 {
     struct asy_error err = ASY_ERROR_INIT;
+    char state[160];
 
     switch (end->how) {
     case ASY__FOLLOWED_DETACHED:
@@ -274,11 +277,10 @@ static int end_of(struct asy__session *session, const struct asy__options *optio
             fprintf(stderr, "assay: '%s' is paused, all is stored; go on with --resume\n", name);
         return 128 + SIGINT;
     case ASY__FOLLOWED_PAUSED:
-        return paused(options, name);
+        snprintf(state, sizeof state, "'%s' is paused", name);
+        return leave(options, state, "resume", name, "goes on");
     case ASY__FOLLOWED_ENDED:
-        fprintf(stderr, "assay: the coordinator has ended, all is stored; 'assay show %s' says how "
-                        "'%s' stands\n", name, name);
-        return EXIT_DONE;
+        return leave(options, "the coordinator has ended", "show", name, "says how it stands");
     default:
         break;
     }

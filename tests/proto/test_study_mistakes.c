@@ -12,6 +12,18 @@ static void refuse(const char *text, struct asy_buf *problems, struct asy_error 
     T_EQ("rc", asy_study_parse(text, strlen(text), "f", "/b", &spec, problems, err), ASY_E_INVAL);
 }
 
+/* The mistakes of a text are these, and perhaps others. */
+static void has_all(const char *text, size_t n, const char *const wants[])
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_buf problems;
+
+    refuse(text, &problems, &err);
+    for (size_t i = 0; i < n; i++)
+        T_HAS("all", problems.data, wants[i]);
+    asy_buf_fini(&problems);
+}
+
 static void all_mistakes_come_at_once(void)
 {
     static const char text[] =
@@ -21,13 +33,8 @@ static void all_mistakes_come_at_once(void)
     static const char *const wants[] = { ":2:1: nmae:", ":3:10: retries:", "name: is missing",
                                          ":4:33: run.length.max:", ":6:37: objective.goal:",
                                          "parameters.lr:", "parameters.foo:", "budget:" };
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy_buf problems;
 
-    refuse(text, &problems, &err);
-    for (size_t i = 0; i < ASY_ARRAY_LEN(wants); i++)
-        T_HAS("all", problems.data, wants[i]);
-    asy_buf_fini(&problems);
+    has_all(text, ASY_ARRAY_LEN(wants), wants);
 }
 
 /* Whatever the file says: the command line counts lines. */
@@ -59,13 +66,8 @@ static void a_key_twice_hides_no_other_mistake(void)
                                          "f:6:21: YAML: key 'trials' stands in line 6 already\n",
                                          "f:6:32: YAML: key 'trials'", "f:4:10: retries:",
                                          "f:6:18: budget.trials:", "run: is missing" };
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy_buf problems;
 
-    refuse(text, &problems, &err);
-    for (size_t i = 0; i < ASY_ARRAY_LEN(wants); i++)
-        T_HAS("all", problems.data, wants[i]);
-    asy_buf_fini(&problems);
+    has_all(text, ASY_ARRAY_LEN(wants), wants);
 }
 
 static void mistakes_come_in_the_order_of_the_file(void)

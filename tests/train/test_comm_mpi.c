@@ -166,11 +166,26 @@ static void a_sum_may_begin_before_its_end(void)
 
 #define PATIENCE_NS 60000000000 /* to see what comes: on machines that do other things, too */
 
+/* Memory of n entries whose sums may begin early, as they come. 0: failed, or nothing goes
+ * anywhere, as all ranks are on one node. */
+static int share_in_order(size_t n, struct asy_comm_memory *ret)
+{
+    struct asy_comm_extent all = { 0, n };
+    struct asy_error err = ASY_ERROR_INIT;
+
+    if (!local_max || local_max >= asy_comm_size(comm))
+        return 0;
+    if (!T_OK(asy_comm_share(comm, (size_t)asy_comm_size(comm), n + TAIL, n, ret, &err), &err) ||
+        !T_OK(asy_comm_order(comm, &all, 1, TAIL, &err), &err))
+        return 0;
+    asy_comm_settle(comm);
+    return 1;
+}
+
 /* Before anybody asks for the sum, its first entries are there: on nodes of several ranks, too. */
 static void a_node_sends_before_the_end(void)
 {
-    static const struct asy_comm_extent order[] = { { 0, 100000 } };
-    size_t ranks = (size_t)asy_comm_size(comm), n = 100000;
+    size_t n = 100000;
     int64_t until_ns = asy_clock_ns() + PATIENCE_NS;
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_comm_memory memory;
@@ -178,12 +193,8 @@ static void a_node_sends_before_the_end(void)
     struct asy_comm_sum sum;
     float tail[TAIL];
 
-    if (!local_max || local_max >= asy_comm_size(comm))
-        return; /* nothing goes anywhere */
-    if (!T_OK(asy_comm_share(comm, ranks, n + TAIL, n, &memory, &err), &err) ||
-        !T_OK(asy_comm_order(comm, order, 1, TAIL, &err), &err))
+    if (!share_in_order(n, &memory))
         return;
-    asy_comm_settle(comm);
     for (size_t i = 0; i < n + TAIL; i++)
         memory.own[i] = 8 * addend(asy_comm_rank(comm), i); /* of no sum before */
     first = comm->node.total;
@@ -198,7 +209,6 @@ static void a_node_sends_before_the_end(void)
 /* The others of a node come only when the sum is there, for which each has said that it has all. */
 static void the_first_of_a_node_sends_while_it_waits(void)
 {
-    static const struct asy_comm_extent order[] = { { 0, 100000 } };
     size_t ranks = (size_t)asy_comm_size(comm), n = 100000, wrong = 0;
     float all = (float)(ranks * (ranks + 1) / 2); /* more than a node has by itself */
     struct asy_error err = ASY_ERROR_INIT;
@@ -207,12 +217,8 @@ static void the_first_of_a_node_sends_while_it_waits(void)
     struct asy_comm_sum sum;
     float tail[TAIL];
 
-    if (!local_max || local_max >= asy_comm_size(comm))
-        return; /* nothing goes anywhere */
-    if (!T_OK(asy_comm_share(comm, ranks, n + TAIL, n, &memory, &err), &err) ||
-        !T_OK(asy_comm_order(comm, order, 1, TAIL, &err), &err))
+    if (!share_in_order(n, &memory))
         return;
-    asy_comm_settle(comm);
     for (size_t i = 0; i < n + TAIL; i++)
         memory.own[i] = (float)(asy_comm_rank(comm) + 1);
     first = comm->node.total;

@@ -395,6 +395,24 @@ out:
     tear_down(b);
 }
 
+/* A stored schema is read if `says` is empty, or else refused with that word. */
+static void read_schema(const char *name, const char *json, const char *says)
+{
+    struct asy__schema schema = { 0 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_json *root = NULL;
+    int rc;
+
+    if (!T_OK(asy_json_parse(json, strlen(json), &root, &err), &err))
+        return;
+    rc = asy__schema_read(root, &schema, &err);
+    T_EQ(name, rc, *says ? ASY_E_CORRUPT : 0);
+    if (rc < 0)
+        T_HAS(name, err.text, says);
+    asy__schema_fini(&schema);
+    asy_json_destroy(root);
+}
+
 /* Of a stored model, what would index vectors of tokens that there are not. */
 static void a_schema_of_other_ids_is_refused(void)
 {
@@ -412,25 +430,14 @@ static void a_schema_of_other_ids_is_refused(void)
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        struct asy__schema schema = { 0 };
-        struct asy_error err = ASY_ERROR_INIT;
-        struct asy_json *root = NULL;
         char json[600];
-        int n, rc;
 
-        n = snprintf(json, sizeof json,
-                     "{\"task\":\"classification\",\"classes\":[\"0\",\"1\"],\"sequence\":%s,"
-                     "\"columns\":[{\"name\":\"a\",\"kind\":\"number\"},{\"name\":\"y\","
-                     "\"kind\":\"label\"}],\"fill\":%s,\"shift\":[0],\"factor\":[1]}",
-                     cases[i].sequence, cases[i].fill);
-        if (!T_OK(asy_json_parse(json, (size_t)n, &root, &err), &err))
-            continue;
-        rc = asy__schema_read(root, &schema, &err);
-        T_EQ(cases[i].name, rc, *cases[i].says ? ASY_E_CORRUPT : 0);
-        if (rc < 0)
-            T_HAS(cases[i].name, err.text, cases[i].says);
-        asy__schema_fini(&schema);
-        asy_json_destroy(root);
+        snprintf(json, sizeof json,
+                 "{\"task\":\"classification\",\"classes\":[\"0\",\"1\"],\"sequence\":%s,"
+                 "\"columns\":[{\"name\":\"a\",\"kind\":\"number\"},{\"name\":\"y\","
+                 "\"kind\":\"label\"}],\"fill\":%s,\"shift\":[0],\"factor\":[1]}",
+                 cases[i].sequence, cases[i].fill);
+        read_schema(cases[i].name, json, cases[i].says);
     }
 }
 
@@ -453,25 +460,14 @@ static void a_schema_of_more_than_a_text_is_refused(void)
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
-        struct asy__schema schema = { 0 };
-        struct asy_error err = ASY_ERROR_INIT;
-        struct asy_json *root = NULL;
         char json[600];
-        int n, rc;
 
-        n = snprintf(json, sizeof json,
-                     "{\"task\":\"classification\",\"classes\":[\"0\",\"1\"],\"sequence\":"
-                     "{\"ids\":2,\"length\":1,\"characters\":[%s]},\"columns\":[%s,"
-                     "{\"name\":\"y\",\"kind\":\"label\"}],\"fill\":[1],\"shift\":[0],"
-                     "\"factor\":[1]}", cases[i].characters, cases[i].columns);
-        if (!T_OK(asy_json_parse(json, (size_t)n, &root, &err), &err))
-            continue;
-        rc = asy__schema_read(root, &schema, &err);
-        T_EQ(cases[i].name, rc, *cases[i].says ? ASY_E_CORRUPT : 0);
-        if (rc < 0)
-            T_HAS(cases[i].name, err.text, cases[i].says);
-        asy__schema_fini(&schema);
-        asy_json_destroy(root);
+        snprintf(json, sizeof json,
+                 "{\"task\":\"classification\",\"classes\":[\"0\",\"1\"],\"sequence\":"
+                 "{\"ids\":2,\"length\":1,\"characters\":[%s]},\"columns\":[%s,"
+                 "{\"name\":\"y\",\"kind\":\"label\"}],\"fill\":[1],\"shift\":[0],"
+                 "\"factor\":[1]}", cases[i].characters, cases[i].columns);
+        read_schema(cases[i].name, json, cases[i].says);
     }
 }
 
