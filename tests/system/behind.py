@@ -15,7 +15,7 @@ STUDY = """
 assay: 1
 name: sweep
 run:
-  command: [python3, %s, "%d", %s, "0.05", --checkpoint]
+  command: [python3, %s, "%d", %s, "%g", --checkpoint]
   checkpoint: true
   length: {unit: steps, max: %d}
 objective: {metric: loss, goal: minimize, take: last}
@@ -28,8 +28,8 @@ budget: {trials: %d}
 class Behind(Alone):
     """A worker behind a proxy."""
 
-    def __init__(self, settings=QUICK, trials=TRIALS):
-        self.settings, self.trials = settings, trials
+    def __init__(self, settings=QUICK, trials=TRIALS, pace=0.05):
+        self.settings, self.trials, self.pace = settings, trials, pace
 
     def __enter__(self):
         super().__enter__()
@@ -42,7 +42,8 @@ class Behind(Alone):
         path = self.proxy.discovery(self.env["ASSAY_HOME"], os.path.join(self.path, "found.json"))
         self.worker(CORES, "--discovery", path)
         self.await_workers()
-        self.write("study.yaml", STUDY % (PROGRAM, STEPS, self.records, STEPS, self.trials))
+        self.write("study.yaml", STUDY % (PROGRAM, STEPS, self.records, self.pace,
+                                          STEPS, self.trials))
         self.run("submit", "study.yaml")
         return self
 
@@ -55,13 +56,14 @@ class Behind(Alone):
         wait(lambda: self.stored("report") >= before + n or self.over(), f"{n} more reports")
 
     def over(self):
-        return self.stored("report") >= TRIALS * STEPS
+        return self.stored("report") >= self.trials * STEPS
 
     def state(self):
         return [w["state"] for w in self.json("workers")["workers"]]
 
     def finish(self):
         self.proxy.heal()
+        self.write("hurry", "")
         self.run("watch", "sweep")
         self.down()
         return checker.check(self.store(), self.trials, self.records)

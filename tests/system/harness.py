@@ -20,6 +20,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup coordinators would b
 os.environ.setdefault("LSAN_OPTIONS",
                       f"suppressions={SOURCE}/tests/lsan.supp:print_suppressions=0")
 PATIENCE_S = 300  # how long an event may take before the test calls it missing
+LINGER_S = float(os.environ.get("LINGER", 0))  # see wait()
 
 
 class Home:
@@ -129,11 +130,13 @@ def remove_sockets():
 
 
 def wait(condition, what):
-    """Until condition() holds; its value. A poll with a generous limit, never a measure."""
+    """Until condition() holds; its value. A poll with a generous limit, never a measure. With
+    LINGER=3 a test is as late as on a busy machine: what it breaks next may long be over."""
     limit = time.monotonic() + PATIENCE_S
     while True:
         value = condition()
         if value:
+            time.sleep(LINGER_S)
             return value
         if time.monotonic() > limit:
             raise AssertionError(f"waited in vain for {what}")

@@ -201,11 +201,12 @@ def a_broken_download_goes_on_where_it_was():
     with Site(settings="lost_after: 60s\n") as site:
         node, = site.nodes
         _, sha = site.file(24 * MIB)
-        node.slow("40mbit")
+        node.slow("16mbit")
         before = counted(node, "rx")
         site.begin()
         wait(lambda: site.arrived(node) >= 12 * MIB, "half of it")
         node.cut()
+        node.slow(None)
         wait(lambda: "bulk socket is silent" in site.log(node), "it to be noticed")
         node.heal()
         site.over_well([("complete", 1)], sha)
@@ -219,11 +220,12 @@ def a_broken_upload_goes_on_where_it_was():
         node, = site.nodes
         with open(PROGRAM) as file:
             site.write(os.path.join(site.head.path, "program.py"), file.read())
-        node.slow("40mbit")
+        node.slow("16mbit")
         before = counted(node, "tx")
         site.submit(CHECKPOINT.format(python=sys.executable, records=site.records, size=24 * MIB))
         wait(lambda: site.parts(os.path.join(site.home, "artifacts")) >= 12 * MIB, "half of it")
         node.cut()
+        node.slow(None)
         wait(lambda: "bulk socket is silent" in site.log(node), "it to be noticed")
         node.heal()
         wait(lambda: site.stored("checkpoint"), "the checkpoint")
@@ -338,11 +340,12 @@ def changes(how):
     with Site() as site:
         node, = site.nodes
         path, _ = site.file(24 * MIB)
-        node.slow("40mbit")
+        node.slow("16mbit")
         site.begin()
         wait(lambda: site.arrived(node) >= 8 * MIB, "some of it")
         with open(path, "r+b") as file:
             how(file)
+        node.slow(None)
         wait(site.finished, "the study's end")
         equal("trials", site.trials_of(), [("failed", 1)])
         has("why", site.head.json("explain", "sweep", "0")["text"],

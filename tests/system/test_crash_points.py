@@ -24,13 +24,15 @@ def dies_at(point):
         once = os.path.join(sweep.path, "died")
         sweep.env["ASSAY_FAIL_AT"] = f"{point}:{NTH.get(point, 1)}"
         sweep.env["ASSAY_FAIL_ONCE"] = once
-        sweep.command(steps=6, rungs=True)
+        drained = point in DRAINED or point in NTH
+        sweep.command(steps=6, rungs=True, pace=2 if drained else 0.02)
         sweep.begin()
-        if point in DRAINED or point in NTH:
+        if drained:
             wait(lambda: sweep.count("checkpoint") >= 2 and sweep.events() > NTH.get(point, 0) or
                  sweep.over(), "checkpoints")
             sweep.interrupt()
             sweep.finish(code=130)
+            sweep.hurry()
             sweep.begin("--resume")
         sweep.finish()
         sweep.down()

@@ -21,7 +21,7 @@ def nothing_is_left(sweep):
 
 def the_first_drains_and_resume_goes_on():
     with Sweep(6) as sweep:
-        sweep.command(steps=12, pace=0.03)
+        sweep.command(steps=12, pace=0.5)
         sweep.begin()
         sweep.more("report", 5)
         for _ in range(2):
@@ -31,6 +31,7 @@ def the_first_drains_and_resume_goes_on():
             equal("study", sweep.study_state(), "paused")
             sweep.begin("--resume")
             sweep.more("report", 3)
+        sweep.hurry()
         sweep.finish()
         sweep.down()
         history = sweep.check()
@@ -45,9 +46,9 @@ def the_first_drains_and_resume_goes_on():
 
 
 def a_native_sweep_trains_on():
-    """The trainers stand still from their first epochs on until they are asked to pause: a trial of 400
-    epochs takes them less than a second."""
-    epochs = 400
+    """The trainers stand still from their first epochs on until they are asked to pause: a trial of 2000
+    epochs takes them a few seconds."""
+    epochs = 2000
     with Sweep(4) as sweep:
         sweep.model(epochs)
         sweep.begin()
@@ -92,7 +93,7 @@ def the_second_ends_at_once():
 
 def before_the_first_trial():
     with Sweep(2) as sweep:
-        sweep.command()
+        sweep.command(pace=1)
         sweep.begin()
         wait(lambda: os.path.exists(os.path.join(sweep.env["ASSAY_HOME"], "coordinator.json")),
              "the coordinator to listen")

@@ -73,7 +73,7 @@ def case(kinds, seed):
 
 def silence_is_noticed_and_forgiven():
     """With the times that a user has: suspect after 3 s, lost after 10 s."""
-    with Behind(settings="", trials=2) as home:
+    with Behind(settings="", trials=2, pace=1) as home:
         home.more(4)
         home.proxy.swallow()
         wait(lambda: home.state() == ["suspect"], "it to be suspect")
