@@ -274,7 +274,7 @@ static void take_hello(struct coord *c, const struct asy_msg *msg)
     answer.welcome.store = c->store;
     answer.welcome.owner_epoch = c->owner_epoch;
     answer.welcome.heartbeat_ms = 200;
-    answer.welcome.lost_after_ms = 2000;
+    answer.welcome.lost_after_ms = c->lost_ms ? c->lost_ms : 7200000; /* it waits for half of it */
     answer.welcome.idle_heartbeat_ms = c->idle_ms;
     answer.welcome.version = "test";
     answer.welcome.minor = c->minor;
@@ -370,6 +370,8 @@ static void take(struct coord *c, const struct asy_msg *msg)
         coord_send(c, &answer);
         return;
     }
+    c->drains += msg->type == ASY_MSG_DRAIN;
+    c->byes += msg->type == ASY_MSG_BYE;
     if (msg->type == ASY_MSG_HEARTBEAT) {
         c->heartbeats++;
         answer.pong.sent_ms = msg->heartbeat.sent_ms;

@@ -41,11 +41,12 @@ struct coord {
     uint64_t counted;             /* highest number in a row */
     unsigned heartbeats;
     int64_t idle_ms;              /* for the next WELCOME: idle_heartbeat_ms */
+    int64_t lost_ms;              /* ... and lost_after_ms; 0: longer than any test is paused */
     uint32_t minor;               /* ... and the protocol's; 0: it has no such field */
     struct asy_arena *frames, *kept;
     struct asy_report reports[REPORTS_MAX];
     size_t n_reports, n_doubles;
-    unsigned hellos;
+    unsigned hellos, drains, byes;
     struct coord_part parts[PARTS_MAX]; /* of its PARTs the last ones, part n at n % PARTS_MAX */
     size_t n_parts;
     /* of the last HELLO */

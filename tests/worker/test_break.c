@@ -4,6 +4,7 @@
 #include "../asytest.h"
 #include "coord.h"
 #include <asy/agent.h>
+#include <asy/durable.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -51,6 +52,19 @@ static void check_all_reports(struct coord *c)
     T_EQ("last", c->reports[c->n_reports - 1].event.kind, ASY_EV_ENDED);
 }
 
+/* An agent may greet before it has looked at what has ended: it is asked again. */
+static int until_it_has_ended(struct coord *c)
+{
+    while (c->n_holdings == 1 && c->holdings[0].running) {
+        unsigned again = c->hellos + 1;
+
+        c->session = asy_id_make(); /* its next frame is answered REHELLO */
+        if (!coord_await_that(c, greeted, &again))
+            return 0;
+    }
+    return 1;
+}
+
 static void attempts_outlive_the_coordinator(void)
 {
     struct coord c = { 0 };
@@ -68,10 +82,9 @@ static void attempts_outlive_the_coordinator(void)
     T_TRUE(await_marked(c.mark, 1, 0)); /* it went on, and ended, without a coordinator */
     c.owner_epoch++;
     c.mute = 0;
-    if (!coord_listen(&c) || !coord_await_that(&c, greeted, &two))
+    if (!coord_listen(&c) || !coord_await_that(&c, greeted, &two) || !until_it_has_ended(&c))
         goto out;
     T_EQ("holdings", c.n_holdings, 1);
-    T_EQ("it has ended", c.holdings[0].running, 0);
     T_TRUE(c.holdings[0].reported > 5);
     T_TRUE(coord_ended(&c, 0, ASY_END_COMPLETE, ASY_CAUSE_NONE) != NULL);
     check_all_reports(&c);
@@ -129,10 +142,29 @@ static void greets_again_when_its_session_is_unknown(void)
     coord_close(&c);
 }
 
+/* Heartbeats go out, nothing comes back. */
+static void greets_again_after_a_silence(void)
+{
+    struct coord c = { .lost_ms = 1000 };
+    unsigned more;
+
+    if (!coord_open(&c) || !coord_worker(&c, NULL, NULL) || !coord_await(&c, ASY_MSG_HEARTBEAT))
+        goto out;
+    c.silent = 1;
+    if (!coord_await(&c, ASY_MSG_HELLO))
+        goto out;
+    c.silent = 0;
+    more = c.hellos + 1;
+    T_TRUE(coord_await_that(&c, greeted, &more) && coord_await(&c, ASY_MSG_HEARTBEAT));
+out:
+    coord_close(&c);
+}
+
 static void resends_when_the_watermark_stands_still(void)
 {
     struct coord c = { 0 };
     size_t one = 1;
+    unsigned more;
 
     if (!open_stepper(&c) || !coord_file(&c, "go", ""))
         goto out;
@@ -145,10 +177,10 @@ static void resends_when_the_watermark_stands_still(void)
     T_TRUE(c.n_doubles >= one);
     check_all_reports(&c);
     coord_ack_all(&c);
-    c.mute = 0;
-    c.n_doubles = 0;
-    T_TRUE(coord_await(&c, ASY_MSG_HEARTBEAT) && coord_await(&c, ASY_MSG_HEARTBEAT));
-    T_EQ("acknowledged, so forgotten", c.n_doubles, 0);
+    c.session = asy_id_make(); /* its next frame is answered REHELLO, after the acknowledgement */
+    more = c.hellos + 1;
+    if (coord_await_that(&c, greeted, &more))
+        T_EQ("acknowledged, so forgotten", c.n_holdings, 0);
 out:
     coord_close(&c);
 }
@@ -236,26 +268,57 @@ static void ends_without_a_coordinator(void)
     coord_close(&c);
 }
 
-static void ends_when_there_is_nothing_to_do_or_no_time_left(void)
+static void ends_when_there_is_nothing_to_do(void)
 {
     static const char *const idle[] = { "--once-idle-exit", NULL };
-    static const char *const late[] = { "--walltime", "1s", NULL };
-    static const struct {
-        const char *name;
-        const char *const *args;
-    } cases[] = { { "idle", idle }, { "walltime", late } };
+    struct coord c = { 0 };
+    int status;
 
-    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+    if (coord_open(&c) && coord_worker(&c, NULL, idle)) {
+        T_TRUE(coord_await(&c, ASY_MSG_DRAIN) && coord_await(&c, ASY_MSG_BYE));
+        status = coord_worker_end(&c);
+        T_EQ("exit code", WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+    }
+    coord_close(&c);
+}
+
+static int joined(struct coord *c)
+{
+    char *text = NULL;
+    size_t len;
+    int has = asy_read_file(coord_path(c, "worker.log"), 64u << 20, &text, &len, NULL) == 0 &&
+              strstr(text, "session greeting -> joined");
+
+    free(text);
+    return has;
+}
+
+static int said_goodbye(struct coord *c, const void *arg)
+{
+    (void)arg;
+    return c->drains && c->byes;
+}
+
+/* Its time may be over before it is welcome; then it has nobody to tell, and is given more. */
+static void ends_when_no_time_is_left(void)
+{
+    int welcome = 0;
+
+    for (int s = 1; s <= 64 && !welcome; s *= 2) {
         struct coord c = { 0 };
+        char time[16];
+        const char *const args[] = { "--walltime", time, NULL };
         int status;
 
-        if (coord_open(&c) && coord_worker(&c, NULL, cases[i].args)) {
-            T_TRUE(coord_await(&c, ASY_MSG_DRAIN) && coord_await(&c, ASY_MSG_BYE));
-            status = coord_worker_end(&c);
-            T_EQ(cases[i].name, WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
-        }
+        snprintf(time, sizeof time, "%ds", s);
+        if (!coord_open(&c) || !coord_worker_quiet(&c, NULL, args) ||
+            !T_TRUE((status = coord_worker_end(&c)) >= 0))
+            welcome = -1;
+        else if (T_EQ(time, WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0))
+            welcome = joined(&c) ? coord_await_that(&c, said_goodbye, NULL) : 0;
         coord_close(&c);
     }
+    T_EQ("it said so", welcome, 1);
 }
 
 /* Daemons, a session, a process group, ranks of an mpirun: all go with the agent. */
@@ -399,11 +462,12 @@ next:
 
 T_MAIN("break", T_TEST(attempts_outlive_the_coordinator), T_TEST(goes_on_while_it_runs),
        T_TEST(finds_a_coordinator_at_another_port),
-       T_TEST(greets_again_when_its_session_is_unknown),
+       T_TEST(greets_again_when_its_session_is_unknown), T_TEST(greets_again_after_a_silence),
        T_TEST(resends_when_the_watermark_stands_still), T_TEST(kills_what_welcome_does_not_want),
        T_TEST(refuses_an_owner_of_the_past), T_TEST(gives_up_when_rejected),
        T_TEST(ends_without_a_coordinator),
-       T_TEST(ends_when_there_is_nothing_to_do_or_no_time_left), T_TEST(nothing_survives_the_agent),
+       T_TEST(ends_when_there_is_nothing_to_do), T_TEST(ends_when_no_time_is_left),
+       T_TEST(nothing_survives_the_agent),
        T_TEST(a_stopped_supervisor_keeps_nothing_alive),
        T_TEST(a_killed_supervisor_takes_its_attempt_along),
        T_TEST(dies_cleanly_at_every_crash_point))
