@@ -191,7 +191,7 @@ static void refuses_leases_it_cannot_hold(void)
     leases[1] = coord_lease(&c, 1, c.cores, 1);
     leases[2].placement.worker = asy_id_make();
     leases[3].placement.cores = twice;
-    leases[3].placement.n_cores = 2;
+    leases[3].placement.n_cores = 2; /* where there is one, the place alone is wrong */
     leases[4].spec = NULL; /* and one that it has not seen yet: it greets anew to get it */
     leases[4].spec_id.b[0] ^= 2;
     leases[5].spec_id.b[0] ^= 1;
@@ -201,7 +201,7 @@ static void refuses_leases_it_cannot_hold(void)
 
         if (coord_send_lease(&c, &leases[i]) &&
             (end = coord_ended(&c, i, ASY_END_REFUSED, ASY_CAUSE_NOT_STARTED)))
-            T_HAS(why[i], end->ended.text, why[i]);
+            T_HAS(why[i], end->ended.text, why[i == 3 && c.cores < 2 ? 1 : i]);
     }
     T_TRUE(coord_run(&c, 50) && coord_ended(&c, 50, ASY_END_COMPLETE, ASY_CAUSE_NONE));
 out:
@@ -461,7 +461,7 @@ static void heartbeats_go_on_while_files_are_written(void)
     static const char program[] =
         "from talk import *\n"
         "a = Agent()\n"
-        "with open(os.environ['ASSAY_CHECKPOINT_DIR'] + '/c', 'wb') as f: f.truncate(1 << 30)\n"
+        "with open(os.environ['ASSAY_CHECKPOINT_DIR'] + '/c', 'wb') as f: f.truncate(1 << 31)\n"
         "a.say(step=1, metrics={'loss': 1}, wait=True)\n"
         "assert a.say(checkpoint='c', step=1)['do'] == 'continue'\n";
     struct coord c = { 0 };
@@ -473,8 +473,8 @@ static void heartbeats_go_on_while_files_are_written(void)
         goto out;
     before = c.heartbeats;
     if ((r = coord_report(&c, 0, ASY_EV_CHECKPOINT, 0))) {
-        T_EQ("bytes", r->event.checkpoint.checkpoint.bytes, 1ull << 30);
-        T_TRUE(c.heartbeats >= before + 2); /* one each 200 ms; the hash alone takes longer */
+        T_EQ("bytes", r->event.checkpoint.checkpoint.bytes, 1ull << 31);
+        T_TRUE(c.heartbeats >= before + 2); /* one each 200 ms; the hash takes a second and more */
     }
 out:
     coord_close(&c);
@@ -484,16 +484,21 @@ out:
 static void an_idle_agent_beats_seldom(void)
 {
     struct coord c = { .idle_ms = 60000 };
-    unsigned before;
+    unsigned before, greeting;
 
     if (!open_with(&c, STUDY(PYTHON, ""), "from talk import *\n"
                                           "Agent().say(step=1, metrics={'loss': 1}, wait=True)\n"
-                                          "import signal; signal.pause()\n") ||
-        !coord_await(&c, ASY_MSG_HEARTBEAT))
+                                          "import signal; signal.pause()\n"))
         goto out;
-    for (int i = 0; i < 4; i++)
-        coord_turn(&c, 250); /* a second in which nothing is due, however long it takes */
-    T_TRUE(c.heartbeats <= 2); /* the second if the first went out before it knew */
+    do { /* it may have greeted twice, waiting for its welcome: then that is another beginning */
+        greeting = c.hellos;
+        before = c.heartbeats;
+        if (!coord_await(&c, ASY_MSG_HEARTBEAT))
+            goto out;
+        for (int i = 0; i < 4; i++)
+            coord_turn(&c, 250); /* a second in which nothing is due, however long it takes */
+    } while (c.hellos > greeting);
+    T_TRUE(c.heartbeats - before <= 2); /* the second if the first went out before it knew */
     if (!coord_run(&c, 0) || !coord_report(&c, 0, ASY_EV_REPORT, 0))
         goto out;
     before = c.heartbeats;
