@@ -13,12 +13,23 @@
     "objective: {metric: loss, goal: minimize}\n"                                                  \
     "parameters: {lr: {min: 0.0, max: 1.0}}\nbudget: {trials: 100}\n"
 
+static int offers(struct coord *c, const void *gpus)
+{
+    return !strcmp(c->gpus, gpus);
+}
+
+/* It joins without its GPUs if these drivers take their time. */
+static int start(struct coord *c, const char *const *env)
+{
+    return coord_worker(c, env, NULL) && coord_await_that(c, offers, A " " B);
+}
+
 static int begin(struct coord *c, const char *yaml)
 {
     static const char *const env[] = { "LD_LIBRARY_PATH=" FAKES, "FAKE_NVML=two",
                                        "FAKE_OPENCL=cards", NULL };
 
-    return coord_open(c) && coord_study(c, yaml) && coord_worker(c, env, NULL);
+    return coord_open(c) && coord_study(c, yaml) && start(c, env);
 }
 
 static int send(struct coord *c, uint64_t trial, uint32_t core, const char *const *gpus,
@@ -43,7 +54,6 @@ static void a_program_sees_the_gpus_of_its_lease(void)
     if (!begin(&c, STUDY("[sh, -c, 'test \"$CUDA_VISIBLE_DEVICES $ASSAY_GPUS $ASSAY_GPU_SHARE\" = "
                          "\"" B " " B " 0.25\" && echo 1']")))
         goto out;
-    T_STR("offered", c.gpus, A " " B);
     if (!send(&c, 0, 0, gpus, &quarter, 1, 1) ||
         !coord_ended(&c, 0, ASY_END_COMPLETE, ASY_CAUSE_NONE))
         goto out;
@@ -118,11 +128,6 @@ static void a_device_is_waited_for(void)
         coord_ended(&c, 2, ASY_END_COMPLETE, ASY_CAUSE_NONE);
 out:
     coord_close(&c);
-}
-
-static int offers(struct coord *c, const void *gpus)
-{
-    return !strcmp(c->gpus, gpus);
 }
 
 /* It joins without what a slow driver shows, and offers that once it is known. What began in
@@ -248,7 +253,7 @@ static void a_failing_device_is_no_mistake_of_the_study(void)
         struct coord c = { 0 };
 
         if (coord_open(&c) && coord_study(&c, NATIVE "gpus: 1, device: opencl}\n") &&
-            write_data(&c) && coord_worker(&c, env, NULL) &&
+            write_data(&c) && start(&c, env) &&
             train_on(&c, 0, 0, c.study->memory) &&
             (end = coord_ended(&c, 0, ASY_END_CRASHED, cases[i].cause))) {
             T_HAS(cases[i].name, end->ended.text, cases[i].text);
