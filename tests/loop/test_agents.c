@@ -218,6 +218,7 @@ static void it_comes_back_to_a_restarted_coordinator(void)
     if (!open_place(&p, 1) || !add(&p, &old, 0, 2) || !submit(&p, PLAIN("plain", "2")) ||
         !until(&p, &old.n_leases, 2))
         goto out;
+    T_TRUE(asy_proc_signal(&p.c.proc, SIGKILL) == 0); /* first: it soon gives up who has left */
     peer_leave(&old);
     coordinator_kill(&p.c);
     if (!T_OK(coordinator_start(&p.c, 1, &err), &err) || !peer_again(&old, &p.c) ||

@@ -137,6 +137,10 @@ out:
     close(fd);
 }
 
+/* Ways that say nothing are tried beside each other after that, and anew after this. */
+#define HEAD_START_MS 250
+#define PATIENCE_MS 2000
+
 /* Each dead one would cost seconds if they were tried in turns. */
 static void the_endpoint_that_lives_is_found_among_dead_ones(void)
 {
@@ -148,7 +152,7 @@ static void the_endpoint_that_lives_is_found_among_dead_ones(void)
     const char *endpoints[] = { mute, "tcp://no-such-host.invalid:9", "tcp://255.255.255.255:9",
                                 NULL };
     int port = 0, fd = open_port(true, &port);
-    int64_t start_ms = asy_clock_ms();
+    int64_t start_ms = asy_clock_ms(), open_ms;
 
     snprintf(mute, sizeof mute, "tcp://127.0.0.1:%d", port);
     if (!net_open(&net))
@@ -161,10 +165,13 @@ static void the_endpoint_that_lives_is_found_among_dead_ones(void)
         client_gets_text(client, "welcome");
     T_EQ("how many", asy_client_ways(client, ways), 4);
     T_EQ("the one", ways[3].state, ASY_WAY_OPEN);
+    open_ms = asy_clock_ms() - start_ms;
     while (counts_of(&net).accepted < 1 && !late(start_ms, "the count")) /* by another thread */
         wait_server(&net, 5);
-    T_EQ("connections", counts_of(&net).accepted, 1);
-    T_EQ("and no half ones", counts_of(&net).failed_handshakes, 0);
+    if (open_ms < PATIENCE_MS) { /* else its first connection may have been given up */
+        T_EQ("connections", counts_of(&net).accepted, 1);
+        T_EQ("and no half ones", counts_of(&net).failed_handshakes, 0);
+    }
 out:
     asy_client_destroy(client);
     net_close(&net);
@@ -341,8 +348,8 @@ static void a_refusal_does_not_stop_the_others(void)
     struct asy_way ways[ASY_WAYS_MAX];
     struct frame frame;
     const char *endpoints[] = { net.endpoint, other.endpoint };
-
     bool opened = net_open(&net);
+    int64_t start_ms;
 
     if (!net_open(&other) || !opened)
         goto out;
@@ -350,11 +357,13 @@ static void a_refusal_does_not_stop_the_others(void)
     other.server = NULL;
     other.server_keys = net.server_keys;
     other.keys[0] = net.keys[2];
+    start_ms = asy_clock_ms();
     if (!net_listen(&other, 0) || !(client = connect_to(&net, 2, endpoints, 2)) ||
         !client_says(client, "hello") || !server_gets_text(&other, "hello", &frame))
         goto out;
     asy_client_ways(client, ways);
-    T_EQ("refused", counts_of(&net).refused_keys, 1);
+    if (asy_clock_ms() - start_ms < HEAD_START_MS) /* else the other was not waiting for that */
+        T_EQ("refused", counts_of(&net).refused_keys, 1);
     T_EQ("the second", ways[1].state, ASY_WAY_OPEN);
 out:
     asy_client_destroy(client);
