@@ -4,6 +4,7 @@
  * study. */
 #include "../asytest.h"
 #include "coord.h"
+#include <asy/durable.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,6 +21,10 @@ static const char trainer[] =
     "#!/usr/bin/env python3\n"
     "import json, os, socket, sys, time\n"
     "if sys.argv[1:] == ['--probe']:\n"
+    "    tries = os.path.dirname(sys.argv[0]) + '/tries'\n"
+    "    with open(tries, 'a') as f: f.write('+')\n"
+    "    if os.path.getsize(tries) <= int(os.environ.get('TEST_DEATHS', '0')):\n"
+    "        os.kill(os.getpid(), 9)\n"
     "    print(json.dumps({'selftest': os.environ.get('TEST_SELFTEST', 'ok'), 'gflops': 1.5,\n"
     "                      'bandwidth_gb_s': 9.25, 'versions': {'blas': 'x'}})); sys.exit(0)\n"
     "assert os.environ['OPENBLAS_NUM_THREADS'] == '1'\n"
@@ -274,6 +279,37 @@ static void tells_of_a_sound_node(void)
     coord_close(&c);
 }
 
+static void a_probe_that_is_killed_is_run_again(void)
+{
+    static const struct {
+        const char *name, *deaths, *fit, *tries;
+    } cases[] = {
+        { "killed once", "TEST_DEATHS=1", "", "++" },
+        { "killed twice", "TEST_DEATHS=2", "", "+++" },
+        { "it keeps dying", "TEST_DEATHS=100",
+          "assay-trainer --probe: it ended with signal 9 (SIGKILL)", "+++" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const char *env[] = { cases[i].deaths, NULL };
+        struct asy_error err = ASY_ERROR_INIT;
+        char *tries = NULL, *log = NULL;
+        struct coord c = { 0 };
+        size_t len;
+
+        if (open_gang(&c, env) &&
+            T_OK(asy_read_file(coord_path(&c, "bin/tries"), 100, &tries, &len, &err), &err) &&
+            T_OK(asy_read_file(coord_path(&c, "worker.log"), 1u << 20, &log, &len, &err), &err)) {
+            T_STR(cases[i].name, c.fit, cases[i].fit);
+            T_STR(cases[i].name, tries, cases[i].tries);
+            T_HAS(cases[i].name, log, "signal 9 (SIGKILL), running it again");
+        }
+        free(tries);
+        free(log);
+        coord_close(&c);
+    }
+}
+
 static void a_trainer_that_cannot_start_is_a_reason(void)
 {
     static const char broken[] = "#!/bin/sh\n"
@@ -466,6 +502,7 @@ T_MAIN("gang", T_TEST(a_warm_trainer_takes_the_next_trial),
        T_TEST(stops_at_the_milestone_and_resumes), T_TEST(takes_orders_while_it_trains),
        T_TEST(a_crash_costs_one_trial), T_TEST(makes_room_for_others),
        T_TEST(a_node_that_computes_wrongly_takes_no_work), T_TEST(tells_of_a_sound_node),
+       T_TEST(a_probe_that_is_killed_is_run_again),
        T_TEST(is_replaced_after_a_number_of_trials), T_TEST(is_replaced_when_it_has_grown),
        T_TEST(the_trainer_is_told_what_multiplies), T_TEST(idle_ones_end),
        T_TEST(a_rank_on_other_cores_ends_the_attempt),

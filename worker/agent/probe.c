@@ -2,9 +2,10 @@
  * probe.c - which programs there are, and whether this node computes correctly.
  *
  * `assay-trainer --probe` runs its kernels against known answers and measures speed. A node whose
- * BLAS answers wrongly takes no work: the coordinator learns why and shows it. A node without a
- * trainer still serves command trials. ASSAY_PROGRAMS names a folder that is searched first, for
- * tests and for build trees. */
+ * BLAS answers wrongly takes no work: the coordinator learns why and shows it. A probe that a
+ * signal killed (memory was short, somebody killed what was not his) has answered nothing, and is
+ * run again; one that keeps dying is an answer. A node without a trainer still serves command
+ * trials. ASSAY_PROGRAMS names a folder that is searched first, for tests and for build trees. */
 #include "impl.h"
 #include <asy/log.h>
 #include <asy/proc.h>
@@ -13,9 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PROBE_MS 120000
+#define PROBE_TRIES 3
 #define QUICK_MS 10000
 #define OUTPUT_MAX (256u << 10)
 
@@ -59,7 +62,8 @@ void asy__programs_find(struct asy__programs *programs)
     find("mpirun", programs->mpirun, sizeof programs->mpirun);
 }
 
-/* Runs a program and takes its stdout. A status other than exit code 0 is an error. */
+/* Runs a program and takes its stdout. A status other than exit code 0 is an error: ASY_E_GONE if a
+ * signal ended it, else ASY_E_IO. */
 static int capture(const char *const *argv, int timeout_ms, struct asy_buf *ret,
                    struct asy_error *err)
 {
@@ -74,7 +78,8 @@ static int capture(const char *const *argv, int timeout_ms, struct asy_buf *ret,
     spec.death_signal = SIGKILL;
     rc = asy_proc_capture(&spec, timeout_ms, ret, NULL, &status, err);
     if (rc == 0 && status != 0)
-        rc = asy_fail(err, ASY_E_IO, "it ended with %s", asy_proc_status_text(status, text));
+        rc = asy_fail(err, WIFSIGNALED(status) ? ASY_E_GONE : ASY_E_IO, "it ended with %s",
+                      asy_proc_status_text(status, text));
     if (null >= 0)
         close(null);
     return rc;
@@ -145,9 +150,23 @@ static void judge_probe(struct asy__programs *programs, struct asy_buf *out)
     asy_json_destroy(root);
 }
 
-void asy__programs_probe(struct asy__programs *programs)
+static int run_probe(const struct asy__programs *programs, struct asy_buf *ret_out,
+                     struct asy_error *err)
 {
     const char *argv[] = { programs->trainer, "--probe", NULL };
+    int rc;
+
+    for (int try = 1;; try++) {
+        asy_buf_clear(ret_out); /* of what died there may be a part */
+        rc = capture(argv, PROBE_MS, ret_out, err);
+        if (rc != ASY_E_GONE || try == PROBE_TRIES)
+            return rc;
+        asy_warn("assay-trainer --probe: %s, running it again", err->text);
+    }
+}
+
+void asy__programs_probe(struct asy__programs *programs)
+{
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_buf out;
 
@@ -160,7 +179,7 @@ void asy__programs_probe(struct asy__programs *programs)
         return;
     }
     asy_buf_init(&out, OUTPUT_MAX);
-    if (capture(argv, PROBE_MS, &out, &err) == 0)
+    if (run_probe(programs, &out, &err) == 0)
         judge_probe(programs, &out);
     else
         snprintf(programs->fit, sizeof programs->fit, "assay-trainer --probe: %.200s", err.text);
