@@ -2,6 +2,7 @@
  * assay - the command line: a table of commands; each stands in a file of its own kind. */
 #include "cli.h"
 #include <string.h>
+#include <asy/output.h>
 #include <asy/parse.h>
 
 struct command {
@@ -239,12 +240,5 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int status = dispatch(argc, argv);
-
-    /* What did not get through to a full disk must not look done. */
-    if ((ferror(stdout) || fflush(stdout) != 0) && status == EXIT_DONE) {
-        fputs("assay: cannot write to standard output\n", stderr);
-        status = EXIT_FAILED;
-    }
-    return status;
+    return asy_output_end("assay", dispatch(argc, argv));
 }

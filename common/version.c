@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <asy/json.h>
+#include <asy/output.h>
 #include "commit.h"
 
 #define TEXT(x) #x
@@ -97,12 +98,12 @@ int asy_version_main(const char *program, const struct asy_library *libraries, s
         return 2;
     }
     asy_buf_init(&text, 1u << 16);
-    if (asy_version_text(program, libraries, n, json, &text, &err) < 0 ||
-        (fputs(text.data, stdout) < 0 || fflush(stdout) != 0)) {
-        fprintf(stderr, "%s: %s\n", program,
-                err.text[0] ? err.text : "cannot write to standard output");
+    if (asy_version_text(program, libraries, n, json, &text, &err) < 0) {
+        fprintf(stderr, "%s: %s\n", program, err.text);
         status = 1;
+    } else {
+        fputs(text.data, stdout);
     }
     asy_buf_fini(&text);
-    return status;
+    return asy_output_end(program, status);
 }

@@ -14,6 +14,7 @@
 #include <asy/hash.h>
 #include <asy/json.h>
 #include <asy/msg.h>
+#include <asy/output.h>
 #include <asy/service.h>
 #include <asy/store.h>
 #include <asy/study.h>
@@ -159,7 +160,7 @@ static int probe(int argc, char **argv)
         fputs(json.data, stdout);
     }
     asy_buf_fini(&json);
-    return status;
+    return asy_output_end("assay-coordinator", status);
 }
 
 /* --backup FILE, --restore FILE, each with [--home DIR]; prints what it did as JSON. */
@@ -190,7 +191,7 @@ static int copy_store(int argc, char **argv)
     printf("{\"bytes\": %llu, \"last_seq\": %llu, \"studies\": %llu}\n",
            (unsigned long long)copy.bytes, (unsigned long long)copy.last_seq,
            (unsigned long long)copy.studies);
-    return 0;
+    return asy_output_end("assay-coordinator", 0);
 }
 
 /* Commits are built by one thread and freed by another; giving their memory back to the system each
@@ -218,7 +219,7 @@ static int list_crash_points(void)
 
     for (size_t i = 0; (name = asy_service_crash_point(i, &text)); i++)
         printf("%-32s %s\n", name, text);
-    return 0;
+    return asy_output_end("assay-coordinator", 0);
 }
 
 int main(int argc, char **argv)
@@ -233,7 +234,7 @@ int main(int argc, char **argv)
     keep_memory();
     if (argc == 2 && !strcmp(argv[1], "--help")) {
         fputs(usage, stdout);
-        return 0;
+        return asy_output_end("assay-coordinator", 0);
     }
     if (argc > 1 && !strcmp(argv[1], "--version"))
         return version(argc, argv);

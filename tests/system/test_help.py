@@ -190,6 +190,18 @@ def a_result_that_cannot_be_written_is_a_failure():
                                   stderr=subprocess.PIPE, text=True, check=False)
             equal(f"exit code of {words}", done.returncode, 1)
             has(str(words), done.stderr, "standard output")
+        for program, *options in (("trainer", "--help", "--version"),
+                                  ("attempt", "--help", "--version"),
+                                  ("worker", "--help", "--version", "--crash-points", "--probe"),
+                                  ("coordinator", "--help", "--version", "--crash-points",
+                                   "--probe")):
+            for option in options:
+                done = subprocess.run([os.path.join(BIN, f"assay-{program}"), option],
+                                      env=home.env, stdout=full, stderr=subprocess.PIPE, text=True,
+                                      check=False)
+                equal(f"exit code of {program} {option}", done.returncode, 1)
+                has(f"{program} {option}", done.stderr,
+                    f"assay-{program}: cannot write to standard output\n")
 
 
 main(every_command_explains_itself, options_are_those_of_the_help,

@@ -3,6 +3,7 @@
 #include <asy/attempt.h>
 #include <stdio.h>
 #include <string.h>
+#include <asy/output.h>
 #include <asy/version.h>
 
 int main(int argc, char **argv)
@@ -13,7 +14,7 @@ int main(int argc, char **argv)
         puts("assay-attempt: supervises one program for assay-worker, which starts it.\n"
              "It binds and limits the program, ends all of its descendants when the worker is\n"
              "gone or asks for it, and reports how it ended. It is of no use by hand.");
-        return 0;
+        return asy_output_end("assay-attempt", 0);
     }
     if (argc > 1 && !strcmp(argv[1], "--launch"))
         return asy_attempt_launch(argc - 1, argv + 1);

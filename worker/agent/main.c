@@ -6,6 +6,7 @@
 #include <asy/log.h>
 #include <asy/msg.h>
 #include <asy/node.h>
+#include <asy/output.h>
 #include <asy/parse.h>
 #include <asy/settings.h>
 #include <asy/study.h>
@@ -239,7 +240,7 @@ int main(int argc, char **argv)
     args.agent.orphan_ms = -1; /* not said */
     code = parse_args(argc, argv, &args);
     if (code >= 0)
-        return code;
+        return asy_output_end("assay-worker", code);
     if (args.probe_gpus)
         probe_gpus(args.probe_gpus);
     args.agent.version = asy_version_number();
@@ -264,5 +265,6 @@ int main(int argc, char **argv)
         rc = args.probe ? probe(&args.agent, &err) : asy_agent_run(&args.agent, &err);
     if (rc < 0)
         asy_logerr("%s", err.text);
-    return rc == 0 ? 0 : rc == ASY_E_GONE ? 3 : rc == ASY_E_DENIED ? 4 : 1;
+    code = rc == 0 ? 0 : rc == ASY_E_GONE ? 3 : rc == ASY_E_DENIED ? 4 : 1;
+    return args.probe ? asy_output_end("assay-worker", code) : code;
 }

@@ -12,6 +12,7 @@
 #include <asy/durable.h>
 #include <asy/export.h>
 #include <asy/kernels.h>
+#include <asy/output.h>
 #include <asy/parse.h>
 #include <asy/training.h>
 #include <asy/version.h>
@@ -162,7 +163,7 @@ static int probe_gang(void)
         asy_comm_rank(comm) == 0)
         printf("{\"ranks\":%d,\"sum\":\"ok\"}\n", asy_comm_size(comm));
     asy_comm_destroy(comm);
-    return rc < 0 ? fail(&err) : 0;
+    return rc < 0 ? fail(&err) : asy_output_end("assay-trainer", 0);
 }
 
 static int version(int argc, char **argv)
@@ -495,8 +496,10 @@ int main(int argc, char **argv)
         return serve(socket_path, token);
     if (argc == 1)
         return usage("nothing to do: ASSAY_SOCKET and ASSAY_TOKEN are not set", "");
-    if (!strcmp(mode, "--help"))
-        return fputs(help, stdout) < 0;
+    if (!strcmp(mode, "--help")) {
+        fputs(help, stdout);
+        return asy_output_end("assay-trainer", 0);
+    }
     if (!strcmp(mode, "--version"))
         return version(argc, argv);
     if (!strcmp(mode, "--probe"))
