@@ -72,6 +72,25 @@ const struct asy_yaml *asy__place(struct asy__parse *p, const char *path)
     }
 }
 
+int asy__key_missing(struct asy__parse *p, const char *path)
+{
+    char up[160];
+    char *dot;
+
+    if (asy__val(p, path)->node)
+        return 0;
+    snprintf(up, sizeof up, "%s", path);
+    while ((dot = strrchr(up, '.'))) {
+        const struct asy_yaml *node;
+
+        *dot = 0;
+        node = asy__val(p, up)->node;
+        if (node && node->type != ASY_YAML_MAP)
+            return 0;
+    }
+    return 1;
+}
+
 int asy__row_applies(struct asy__parse *p, const struct asy__row *row)
 {
     static const unsigned its[] = {

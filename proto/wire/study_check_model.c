@@ -259,7 +259,7 @@ void asy__study_check_model(struct asy__parse *p)
         asy__problem(p, unit->node, "run.length.unit", "a model counts epochs, not '%.40s'",
                      unit->s);
     max = asy__val(p, "run.length.max");
-    if (!max->node)
+    if (asy__key_missing(p, "run.length.max"))
         asy__problem(p, asy__place(p, "run.length.max"), "run.length.max",
                      "is missing: the epochs of a whole trial");
     else if (max->has && max->i > MODEL_LENGTH_MAX)

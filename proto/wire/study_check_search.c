@@ -48,7 +48,8 @@ static void check_rungs(struct asy__parse *p, const char *name)
     char group[64];
 
     min = asy__row_val(p, asy__row_option(asy__group(p, "pruner", group), "min"));
-    if (!max->node && p->kind == ASY_RUN_COMMAND && !asy__val(p, "run.wandb")->i)
+    if (asy__key_missing(p, "run.length.max") && p->kind == ASY_RUN_COMMAND &&
+        !asy__val(p, "run.wandb")->i)
         asy__problem(p, place, "search.pruner", "%s needs run.length.max, the length of a whole "
                      "trial", name);
     else if (max->has && min->has && min->i > max->i)
@@ -269,7 +270,7 @@ static void check_population(struct asy__parse *p, int has_space)
                    "program has to write them, and run.checkpoint: true has to say so", name);
     if (p->kind && p->kind != ASY_RUN_COMMAND && has_space)
         check_shapes(p, name);
-    if (!max->node && interval->has && interval->i == 0)
+    if (asy__key_missing(p, "run.length.max") && interval->has && interval->i == 0)
         REFUSE_KEY(p, "search.sampler", "%s needs an interval, or run.length.max to take a tenth "
                    "of", name);
     if (max->has && interval->has && interval->i > max->i)
@@ -300,7 +301,7 @@ static void check_given(struct asy__parse *p)
 /* The population ends by itself, when each member is trained to the end. */
 static int trains_all(struct asy__parse *p)
 {
-    return with_population(p) && asy__val(p, "run.length.max")->node;
+    return with_population(p) && !asy__key_missing(p, "run.length.max");
 }
 
 static void check_end(struct asy__parse *p)

@@ -183,6 +183,8 @@ struct asy__value *asy__val(struct asy__parse *p, const char *path);
 struct asy__value *asy__row_val(struct asy__parse *p, const struct asy__row *row);
 /* Where to point for a key: its own place, else its section's. */
 const struct asy_yaml *asy__place(struct asy__parse *p, const char *path);
+/* Neither given, nor lost with a section that is no map, which has been said then. */
+int asy__key_missing(struct asy__parse *p, const char *path);
 /* As asy__row_option() and asy_study_option(), with a plug-in's own behind those of its group. */
 const struct asy__row *asy__option(struct asy__parse *p, const char *group, const char *name);
 const char *asy__option_name(struct asy__parse *p, const char *group, size_t i);

@@ -37,6 +37,40 @@ static void all_mistakes_come_at_once(void)
     has_all(text, ASY_ARRAY_LEN(wants), wants);
 }
 
+/* What a section would have said that is something else is not missing beside that. */
+static void a_section_that_is_no_map_is_one_mistake(void)
+{
+    static const struct {
+        const char *name, *run, *search, *want;
+    } cases[] = {
+        { "a model", "{model: mlp, length: 20}", "", "run.length: must be a map, not '20'\n" },
+        { "a pruner's rungs", "{command: [a, \"{lr}\"], length: 20}", "search: {pruner: asha}\n",
+          "run.length: must be a map, not '20'\n" },
+        { "a population", "{command: [a, \"{lr}\"], checkpoint: true, length: [2]}",
+          "search: {sampler: pbt}\n", "run.length: must be a map, not a list\n" },
+        { "missing", "{model: mlp}", "",
+          "run.length.max: is missing: the epochs of a whole trial\n" },
+        { "missing in it", "{model: mlp, length: {unit: epochs}}", "",
+          "run.length.max: is missing: the epochs of a whole trial\n" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        struct asy_error err = ASY_ERROR_INIT;
+        struct asy_buf text, problems;
+
+        asy_buf_init(&text, 4096);
+        asy_buf_addf(&text, "assay: 1\nname: x\nrun: %s\n%s%sobjective: {metric: val_loss, goal: "
+                     "minimize}\nparameters: {lr: {min: 0.001, max: 1}}\nbudget: {trials: 10}\n",
+                     cases[i].run, strstr(cases[i].run, "model") ? "data: {file: a.csv}\n" : "",
+                     cases[i].search);
+        refuse(text.data, &problems, &err);
+        T_HAS(cases[i].name, problems.data, cases[i].want);
+        T_EQ(cases[i].name, strchr(problems.data, '\n') - problems.data + 1, problems.len);
+        asy_buf_fini(&problems);
+        asy_buf_fini(&text);
+    }
+}
+
 /* Whatever the file says: the command line counts lines. */
 static void a_mistake_is_one_line(void)
 {
@@ -381,7 +415,9 @@ static void wide_studies_are_bounded(void)
     asy_buf_fini(&text);
 }
 
-T_MAIN("study mistakes", T_TEST(all_mistakes_come_at_once), T_TEST(a_mistake_is_one_line),
+T_MAIN("study mistakes", T_TEST(all_mistakes_come_at_once),
+       T_TEST(a_section_that_is_no_map_is_one_mistake),
+       T_TEST(a_mistake_is_one_line),
        T_TEST(a_key_twice_hides_no_other_mistake), T_TEST(mistakes_come_in_the_order_of_the_file),
        T_TEST(a_flood_of_mistakes_is_cut),
        T_TEST(files_that_are_not_there_are_mistakes_of_a_users_file),
