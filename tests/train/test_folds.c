@@ -4,6 +4,7 @@
 #include "jobkit.h"
 #include <math.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <asy/rng.h>
 #include "trainer_impl.h"
@@ -489,10 +490,51 @@ out:
     tear_down(&b);
 }
 
+static int entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int n = -2; /* . and .. */
+
+    while (dir && readdir(dir))
+        n++;
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* No file may be larger than what says where all stands: as on a disk that has room for no more. */
+static void a_checkpoint_that_cannot_be_written_leaves_nothing(void)
+{
+    struct asy_json *job = kit_family_job("mlp", KIT_DIGITS, "\"split\":{\"folds\":2}", "val_loss",
+                                          "minimize", 3, SMALL, "");
+    struct rlimit before, small;
+    struct bench b;
+    int rc;
+
+    if (!set_up(&b) || !T_EQ("limit", getrlimit(RLIMIT_FSIZE, &before), 0))
+        goto out;
+    small = before;
+    small.rlim_cur = 8192; /* training-1.safetensors has 40 KiB or so */
+    signal(SIGXFSZ, SIG_IGN);
+    T_EQ("limit", setrlimit(RLIMIT_FSIZE, &small), 0);
+    seen.ask_at = 44;
+    rc = train(&b, job, NULL);
+    T_EQ("limit", setrlimit(RLIMIT_FSIZE, &before), 0);
+    T_EQ("too large", rc, ASY_E_IO);
+    T_HAS("too large", b.err.text, "training-1.safetensors': file too large");
+    T_EQ("nothing is left", entries(b.dir), 0);
+    if (T_OK(train(&b, job, NULL), &b.err)) /* once there is room */
+        T_EQ("paused", b.result.outcome, ASY_TRAIN_PAUSED);
+out:
+    asy_json_destroy(job);
+    tear_down(&b);
+}
+
 T_MAIN("folds", T_TEST(folds_divide_the_rows), T_TEST(repeats_split_anew),
        T_TEST(rows_too_few_for_folds_are_refused),
        T_TEST(metrics_are_means_and_the_model_is_of_all_rows), T_TEST(trainings_follow_each_other),
        T_TEST(trainings_share_the_room_of_a_batch), T_TEST(numbers_have_errors_in_their_units),
        T_TEST(a_text_has_folds),
        T_TEST(resumed_folds_end_with_the_same_bits),
-       T_TEST(checkpoints_that_do_not_fit_are_refused))
+       T_TEST(checkpoints_that_do_not_fit_are_refused),
+       T_TEST(a_checkpoint_that_cannot_be_written_leaves_nothing))

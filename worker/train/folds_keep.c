@@ -74,14 +74,12 @@ static size_t n_done(const struct asy__run *run)
     return k < run->folds->n_divisions ? k : run->folds->n_divisions;
 }
 
-int asy__folds_write(struct asy__run *run, const char *folder, struct asy_error *err)
+static int write_files(struct asy__run *run, const char *folder, struct asy_error *err)
 {
     struct asy__folds *f = run->folds;
     char path[PATH_MAX];
     int rc;
 
-    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-        return asy_fail_errno(err, errno, "cannot make '%s'", folder);
     if ((rc = file_in(folder, 0, ".safetensors", path, err)) < 0 ||
         (rc = asy__checkpoint_write(path, run->identity, &run->state, run->sums, err)) < 0 ||
         (rc = file_in(folder, 0, ".json", path, err)) < 0 ||
@@ -93,6 +91,18 @@ int asy__folds_write(struct asy__run *run, const char *folder, struct asy_error 
         if ((rc = file_in(folder, k + 1, ".safetensors", path, err)) == 0)
             rc = asy__checkpoint_write(path, one->identity, &one->state, one->sums, err);
     }
+    return rc;
+}
+
+/* A part of one would be a checkpoint to nobody, and takes of a disk that may be full. */
+int asy__folds_write(struct asy__run *run, const char *folder, struct asy_error *err)
+{
+    int rc;
+
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+        return asy_fail_errno(err, errno, "cannot make '%s'", folder);
+    if ((rc = write_files(run, folder, err)) < 0)
+        ASY_IGNORE(asy_durable_remove(folder, NULL)); /* err says what failed first */
     return rc;
 }
 
