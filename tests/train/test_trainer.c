@@ -840,12 +840,79 @@ out:
     tear_down(&b);
 }
 
+/* A damaged disk, or a file of somebody's making: predictions would be NaN without a word. */
+static void weights_that_are_no_numbers_are_refused(void)
+{
+    static const struct {
+        const char *name, *tensor, *says;
+        size_t at; /* entry of the tensor */
+        float value;
+    } cases[] = {
+        { "NaN", "layers.0.bias", "'layers.0.bias' is damaged: entry 3 of 4 is no number", 2,
+          NAN },
+        { "infinite", "layers.1.weight", "'layers.1.weight' is damaged: entry 1 of 8 is infinite",
+          0, -INFINITY },
+    };
+    char path[160], model[160], damaged[160], *bytes = NULL;
+    struct asy_safetensors *file = NULL;
+    struct asy_json *job = NULL;
+    struct asy_buf text;
+    struct bench b;
+    size_t n;
+
+    asy_buf_init(&text, 1u << 20);
+    if (!set_up(&b))
+        goto out;
+    snprintf(path, sizeof path, "%s/t.csv", b.dir);
+    snprintf(model, sizeof model, "%s/model", b.dir);
+    snprintf(damaged, sizeof damaged, "%s/damaged", b.dir);
+    asy_buf_adds(&text, "size,kind\n");
+    for (int i = 0; i < 40; i++)
+        asy_buf_addf(&text, "%d,%s\n", i % 7, i % 7 > 3 ? "huge" : "tiny");
+    kit_write(path, text.data, text.len);
+    asy_buf_clear(&text);
+    job = kit_job(path, "", "val_loss", "minimize", 1, "\"hidden\":4,\"layers\":1", "");
+    if (!T_OK(train(&b, job, NULL), &b.err))
+        goto out;
+    keep_model(&b, model);
+    if (!T_OK(asy_read_file(model, 1u << 20, &bytes, &n, &b.err), &b.err) ||
+        !T_OK(asy_safetensors_parse(bytes, n, &file, &b.err), &b.err))
+        goto out;
+    T_OK(asy_trainer_predict(model, path, 0, &text, &b.err), &b.err);
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        const struct asy_tensor *tensor = asy_safetensors_find(file, cases[i].tensor);
+        char *at, was[sizeof(float)];
+
+        if (!T_TRUE(tensor != NULL))
+            continue;
+        at = bytes + ((const char *)tensor->bytes - bytes) + cases[i].at * sizeof(float);
+        memcpy(was, at, sizeof was);
+        memcpy(at, &cases[i].value, sizeof was);
+        kit_write(damaged, bytes, n);
+        memcpy(at, was, sizeof was);
+        asy_buf_clear(&text);
+        T_EQ(cases[i].name, asy_trainer_predict(damaged, path, 0, &text, &b.err), ASY_E_CORRUPT);
+        T_HAS(cases[i].name, b.err.text, cases[i].says);
+        T_HAS(cases[i].name, b.err.text, damaged);
+        T_EQ(cases[i].name, text.len, 0);
+        T_EQ(cases[i].name, asy_trainer_evaluate(job, damaged, "train", &text, &b.err),
+             ASY_E_CORRUPT);
+    }
+out:
+    asy_safetensors_destroy(file);
+    free(bytes);
+    asy_json_destroy(job);
+    asy_buf_fini(&text);
+    tear_down(&b);
+}
+
 T_MAIN("trainer", T_TEST(digits_are_learnt), T_TEST(a_stored_model_is_the_best_epoch),
        T_TEST(what_older_engines_stored_is_read), T_TEST(families_are_learnt),
        T_TEST(a_step_allocates_nothing), T_TEST(resumed_training_ends_with_the_same_bits),
        T_TEST(milestones_add_up_to_the_whole), T_TEST(a_stop_ends_at_a_batch),
        T_TEST(divergence_is_an_outcome),
        T_TEST(fused_steps_have_the_bits_of_others), T_TEST(wrong_jobs_are_refused),
+       T_TEST(weights_that_are_no_numbers_are_refused),
        T_TEST(hyperparameters_are_listed), T_TEST(damaged_and_foreign_checkpoints_are_refused),
        T_TEST(momentum_that_the_parent_had_not_starts_from_zero),
        T_TEST(a_warm_trainer_reads_nothing_again), T_TEST(a_changed_file_is_read_again),

@@ -137,6 +137,19 @@ int asy__model_write(const char *path, const struct asy__job *job,
     return rc;
 }
 
+/* A model that was trained has numbers only; others would come out of it without a word. */
+static int read_finite(const struct asy_safetensors *file, const struct asy__tensor *tensor,
+                       float *ret, struct asy_error *err)
+{
+    int rc = asy_safetensors_read_f32(file, tensor->name, tensor->n, ret, err);
+
+    for (size_t i = 0; i < tensor->n && rc == 0; i++)
+        if (!isfinite(ret[i]))
+            rc = asy_fail(err, ASY_E_CORRUPT, "tensor '%.60s' is damaged: entry %zu of %zu is %s",
+                          tensor->name, i + 1, tensor->n, isnan(ret[i]) ? "no number" : "infinite");
+    return rc;
+}
+
 static int read_tensors(const struct asy_safetensors *file, struct asy__model *model,
                         struct asy_error *err)
 {
@@ -156,7 +169,7 @@ static int read_tensors(const struct asy_safetensors *file, struct asy__model *m
         const struct asy__tensor *tensor = &net->tensors[i];
         float *block = model->memory + (tensor->is_buffer ? net->n_params : 0);
 
-        rc = asy_safetensors_read_f32(file, tensor->name, tensor->n, block + tensor->at, err);
+        rc = read_finite(file, tensor, block + tensor->at, err);
     }
     asy__net_bind(model->net, model->memory + net->n_params + net->n_buffers);
     return rc;
