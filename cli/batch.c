@@ -127,9 +127,9 @@ static void put_job(const struct batch *batch)
         asy_buf_addf(&text, ", requeued %u time%s", batch->restarts, ASY_S(batch->restarts));
     if (batch->leave_ms >= 0) {
         asy_buf_adds(&text, ", ");
-        asy__fmt_duration(&text, batch->job.left_ms);
+        asy__fmt_duration(&text, batch->job.left_ms * 1000);
         asy_buf_adds(&text, " left; all is stored and the job leaves ");
-        asy__fmt_duration(&text, batch->job.left_ms - batch->leave_ms);
+        asy__fmt_duration(&text, (batch->job.left_ms - batch->leave_ms) * 1000);
         asy_buf_addf(&text, " before the end%s", batch->job.requeue ? " and is requeued" : "");
     }
     asy_buf_addf(&text, "\nhome     %s (look at it from anywhere: assay ls --home %s)\n",

@@ -72,7 +72,7 @@ static void put_span(struct asy_buf *out, const struct asy_json *attempt)
         from = number(attempt, "leased_us");
     if (to > from) {
         asy_buf_adds(out, " after ");
-        asy__fmt_duration(out, (to - from) / 1000);
+        asy__fmt_duration(out, to - from);
     }
 }
 

@@ -155,7 +155,7 @@ static void put_head(const struct asy_json *study, size_t width, struct asy_buf 
         asy_buf_adds(&line, " without a result");
     if (to_us > from_us) {
         asy_buf_adds(&line, " after ");
-        asy__fmt_duration(&line, (to_us - from_us) / 1000);
+        asy__fmt_duration(&line, to_us - from_us);
     }
     if (strcmp(asy_json_str(asy_json_get(study, "cause"), ""), "budget-trials") != 0 && *text) {
         asy_buf_adds(&line, ": ");

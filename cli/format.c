@@ -48,11 +48,15 @@ void asy__fmt_params(struct asy_buf *out, const struct asy_json *params)
 
 /* ---- time and amounts ---------------------------------------------------------------------- */
 
-void asy__fmt_duration(struct asy_buf *out, int64_t ms)
+void asy__fmt_duration(struct asy_buf *out, int64_t us)
 {
-    int64_t s = ms / 1000;
+    int64_t ms = us / 1000, s = ms / 1000;
 
-    if (ms < 100)
+    if (us < 1000)
+        asy_buf_addf(out, "%d us", (int)us);
+    else if (us < 10000)
+        asy_buf_addf(out, "%.1f ms", (double)us / 1e3);
+    else if (ms < 100)
         asy_buf_addf(out, "%d ms", (int)ms);
     else if (ms < 1000)
         asy_buf_addf(out, "%.2f s", (double)ms / 1e3);
@@ -64,6 +68,17 @@ void asy__fmt_duration(struct asy_buf *out, int64_t ms)
         asy_buf_addf(out, "%d h %02d min", (int)(s / 3600), (int)(s / 60 % 60));
     else
         asy_buf_addf(out, "%" PRId64 " d %02d h", s / 86400, (int)(s / 3600 % 24));
+}
+
+void asy__fmt_took(struct asy_buf *out, int64_t leased_us, int64_t from_us, int64_t to_us)
+{
+    if (from_us <= 0 || to_us < from_us)
+        return;
+    if (from_us == to_us && leased_us > 0 && leased_us < from_us) {
+        asy_buf_addc(out, '<');
+        from_us = leased_us;
+    }
+    asy__fmt_duration(out, to_us - from_us);
 }
 
 void asy__fmt_exact(struct asy_buf *out, int64_t ms)

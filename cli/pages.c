@@ -377,7 +377,7 @@ static void put_from(struct asy_buf *cell, const struct asy_json *attempt,
 static void attempt_cells(struct asy__table *table, const struct asy_json *attempt,
                           const struct asy_json *first, int64_t parent)
 {
-    int64_t from = number(attempt, "started_us"), to = number(attempt, "ended_us");
+    int64_t ended_us = number(attempt, "ended_us");
     double cpu_s = asy_json_f64(asy_json_get(attempt, "cpu_s"), NAN);
     struct asy_buf *cell;
 
@@ -386,12 +386,11 @@ static void attempt_cells(struct asy__table *table, const struct asy_json *attem
     asy__fmt_clean(asy__table_cell(table), text(attempt, "cores"));
     put_from(asy__table_cell(table), attempt, first, parent);
     asy_buf_addf(asy__table_cell(table), "%" PRId64, number(attempt, "step"));
+    asy__fmt_took(asy__table_cell(table), number(attempt, "leased_us"),
+                  number(attempt, "started_us"), ended_us);
     cell = asy__table_cell(table);
-    if (from > 0 && to >= from)
-        asy__fmt_duration(cell, (to - from) / 1000);
-    cell = asy__table_cell(table);
-    if (!isnan(cpu_s) && to > 0)
-        asy__fmt_duration(cell, (int64_t)(cpu_s * 1000));
+    if (!isnan(cpu_s) && ended_us > 0)
+        asy__fmt_duration(cell, (int64_t)(cpu_s * 1e6));
     cell = asy__table_cell(table);
     if (number(attempt, "max_rss"))
         asy__fmt_bytes(cell, (uint64_t)number(attempt, "max_rss"));

@@ -37,14 +37,6 @@ static void put_text(struct asy__table *table, const struct asy_json *node, cons
     asy__fmt_clean(asy__table_cell(table), text(node, key));
 }
 
-static void put_span(struct asy__table *table, int64_t from_us, int64_t to_us)
-{
-    struct asy_buf *cell = asy__table_cell(table);
-
-    if (from_us > 0 && to_us >= from_us)
-        asy__fmt_duration(cell, (to_us - from_us) / 1000);
-}
-
 static void put_age(struct asy__table *table, int64_t since_us)
 {
     struct asy_buf *cell = asy__table_cell(table);
@@ -87,7 +79,8 @@ int asy__table_of_studies(const struct asy_json *root, size_t width, struct asy_
         put_some(&table, study, "pruned");
         put_some(&table, study, "cancelled");
         put_age(&table, number(study, "created_us"));
-        put_span(&table, number(study, "created_us"), number(study, "ended_us"));
+        asy__fmt_took(asy__table_cell(&table), 0, number(study, "created_us"),
+                      number(study, "ended_us"));
     }
     rc = asy__table_write(&table, width, out, err);
     asy__table_fini(&table);
@@ -110,7 +103,8 @@ static void trial_cells(struct asy__table *table, const struct asy_json *trial, 
     put_number(table, trial, "step");
     if (wide) {
         put_number(table, trial, "attempts");
-        put_span(table, number(trial, "started_us"), number(trial, "ended_us"));
+        asy__fmt_took(asy__table_cell(table), number(trial, "created_us"),
+                      number(trial, "started_us"), number(trial, "ended_us"));
     }
     asy__fmt_clean(asy__table_cell(table), strcmp(cause, "none") != 0 ? cause : "");
 }

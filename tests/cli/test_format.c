@@ -33,11 +33,51 @@ static void numbers_have_five_digits(void)
     }
 }
 
+/* The program of a trial may be over before a millisecond is. */
+static void short_times_are_no_zeros(void)
+{
+    static const struct { const char *name; int64_t us; const char *want; } cases[] = {
+        { "less than a millisecond", 417, "417 us" },
+        { "almost one", 999, "999 us" },
+        { "some", 3240, "3.2 ms" },
+        { "almost ten", 9949, "9.9 ms" },
+        { "ten", 10000, "10 ms" },
+        { "more", 99900, "99 ms" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        asy_buf_clear(&out);
+        asy__fmt_duration(&out, cases[i].us);
+        T_STR(cases[i].name, got(), cases[i].want);
+    }
+}
+
+static void what_was_over_at_once_took_less_than_since_its_lease(void)
+{
+    static const struct {
+        const char *name;
+        int64_t leased_us, from_us, to_us;
+        const char *want;
+    } cases[] = {
+        { "later", 1000, 5000, 8200, "3.2 ms" },
+        { "at once", 1000, 5000, 5000, "<4.0 ms" },
+        { "of a lease that is not known", 0, 5000, 5000, "0 us" },
+        { "under way", 1000, 5000, 0, "" },
+        { "never started", 1000, 0, 5000, "" },
+    };
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
+        asy_buf_clear(&out);
+        asy__fmt_took(&out, cases[i].leased_us, cases[i].from_us, cases[i].to_us);
+        T_STR(cases[i].name, got(), cases[i].want);
+    }
+}
+
 static void times_are_as_rough_as_they_are_known(void)
 {
     static const struct { const char *name; int64_t ms; const char *duration, *clock, *guess; }
         cases[] = {
-        { "nothing", 0, "0 ms", "0:00", "a few seconds" },
+        { "nothing", 0, "0 us", "0:00", "a few seconds" },
         { "next to nothing", 99, "99 ms", "0:00", "a few seconds" },
         { "a moment", 349, "0.35 s", "0:00", "a few seconds" },
         { "seconds", 42000, "42.0 s", "0:42", "about 50 s" },
@@ -49,7 +89,7 @@ static void times_are_as_rough_as_they_are_known(void)
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
         asy_buf_clear(&out);
-        asy__fmt_duration(&out, cases[i].ms);
+        asy__fmt_duration(&out, cases[i].ms * 1000);
         T_STR(cases[i].name, got(), cases[i].duration);
         asy_buf_clear(&out);
         asy__fmt_clock(&out, cases[i].ms);
@@ -200,6 +240,8 @@ int main(void)
 {
     static const struct t_test tests[] = {
         T_TEST(numbers_have_five_digits),
+        T_TEST(short_times_are_no_zeros),
+        T_TEST(what_was_over_at_once_took_less_than_since_its_lease),
         T_TEST(times_are_as_rough_as_they_are_known),
         T_TEST(ages_have_one_unit),
         T_TEST(what_was_set_is_said_as_it_was),
