@@ -81,16 +81,19 @@ int asy__cmd_predict(int argc, char **argv)
     struct asy__session *session = NULL;
     struct asy_buf out = { 0 };
     struct asy__model model = { .path = "" };
+    int64_t trial = -1;
     int status = EXIT_DONE;
 
     asy_buf_init(&out, 1u << 30);
-    if (asy__options_parse(argc, argv, "oj", 2, 2, &options, &err) < 0) {
+    if (asy__options_parse(argc, argv, "oj", 2, 3, &options, &err) < 0 ||
+        (options.n_words > 2 && asy__trial_number(options.words[1], &trial, &err) < 0)) {
         asy__complain(&err);
         return EXIT_USAGE;
     }
     if (asy__session_open(&options, ASY__START_COORDINATOR, &session, &err) < 0 ||
-        find_model(session, options.words[0], -1, &model, &err) < 0 ||
-        asy__model_ask(&model, (const char *const[]){ "--predict", model.path, options.words[1],
+        find_model(session, options.words[0], trial, &model, &err) < 0 ||
+        asy__model_ask(&model, (const char *const[]){ "--predict", model.path,
+                                                      options.words[options.n_words - 1],
                                                       options.json ? "--json" : NULL, NULL },
                        &out, &err) < 0 ||
         write_out(&options, out.data, out.len, &err) < 0)

@@ -63,7 +63,8 @@ static const struct {
     { "workers", "assay workers" },
     { "logs", "assay logs my-first 12 --stderr\n  assay logs my-first 12 -f" },
     { "predict", "assay predict my-first new-rows.csv -o predictions.csv\n"
-                 "  zcat rows.csv.gz | assay predict my-first - --json" },
+                 "  zcat rows.csv.gz | assay predict my-first - --json\n"
+                 "  assay predict my-first 12 new-rows.csv" },
     { "generate", "assay generate my-text --prompt 'First ' --tokens 500\n"
                   "  assay generate model.safetensors --temperature 0 --seed 7" },
     { "scores", "assay scores my-first\n  assay scores my-first 12 --json" },

@@ -116,6 +116,19 @@ def json_is_an_object_a_row():
         equal("classes", list(got[0]["probabilities"]), want[0][1:])
 
 
+def any_trial_s_model_is_applied():
+    with Home() as home:
+        trained(home)
+        table = text([HEADER] + rows(6))
+        home.write("new.csv", table)
+        best = json.loads(home.run("best", "kinds", "--json")[0])["trials"][0]["number"]
+        of = [home.run("predict", "kinds", str(trial), "new.csv")[0] for trial in (0, 1)]
+        equal("the best one", home.run("predict", "kinds", "new.csv")[0], of[best])
+        equal("another one", of[0] == of[1], False)
+        has("no such trial", home.run("predict", "kinds", "9", "new.csv", code=1)[1], "9")
+        has("no trial", home.run("predict", "kinds", "nine", "new.csv", code=2)[1], "'nine'")
+
+
 def gaps_are_filled_as_in_training():
     with Home() as home:
         trained(home, missing="mean")
@@ -194,6 +207,6 @@ def the_trainer_has_no_threads_of_openblas():
 
 
 main(tables_of_any_shape_give_the_same, tables_that_do_not_fit_are_refused,
-     json_is_an_object_a_row, gaps_are_filled_as_in_training,
+     json_is_an_object_a_row, any_trial_s_model_is_applied, gaps_are_filled_as_in_training,
      models_leave_for_programs_without_assay, what_a_model_cannot_is_said_of_its_trial,
      a_study_without_a_test_part_ends_well, the_trainer_has_no_threads_of_openblas)
