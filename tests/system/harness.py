@@ -20,7 +20,9 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup coordinators would b
 os.environ.setdefault("LSAN_OPTIONS",
                       f"suppressions={SOURCE}/tests/lsan.supp:print_suppressions=0")
 PATIENCE_S = 300  # how long an event may take before the test calls it missing
-LINGER_S = float(os.environ.get("LINGER", 0))  # see wait()
+# With LINGER=2 each wait and each command are as late as on a busy machine: what a test breaks next
+# may long be over.
+LINGER_S = float(os.environ.get("LINGER", 0))
 
 
 class Home:
@@ -90,6 +92,7 @@ class Home:
         return {"LD_PRELOAD": shutil.copy(library, self.path)}
 
     def start(self, *args, **kw):
+        time.sleep(LINGER_S)
         return subprocess.Popen([os.path.join(self.bin, "assay"), *args], env=self.env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, cwd=self.path,
@@ -130,8 +133,7 @@ def remove_sockets():
 
 
 def wait(condition, what):
-    """Until condition() holds; its value. A poll with a generous limit, never a measure. With
-    LINGER=3 a test is as late as on a busy machine: what it breaks next may long be over."""
+    """Until condition() holds; its value. A poll with a generous limit, never a measure."""
     limit = time.monotonic() + PATIENCE_S
     while True:
         value = condition()

@@ -420,6 +420,10 @@ def a_store_that_cannot_be_read():
 def a_store_that_another_has_taken():
     with Home() as home:
         home.run("up")
+        wait(lambda: [w["state"] for w in home.json("workers")["workers"]] == ["ready"],
+             "a worker to be on record, and no more to write")
+        for pid in home.processes("assay-coordinator"):
+            os.kill(pid, signal.SIGSTOP)  # it would see it itself
         with sqlite(place(home, "store", "assay.db")) as store:
             store.execute("update store set owner_epoch = owner_epoch + 1")
         expect(doctor(home, "store"), "store", "broken", "another process has taken it over", "kill")

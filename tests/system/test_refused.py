@@ -147,7 +147,7 @@ def what_a_worker_said_opens_nothing_to_others():
 def what_is_said_twice_is_heard_once():
     """A message that comes again within its connection ends that connection, and nothing counts
     twice: the worker greets anew."""
-    with Behind(trials=2) as home:
+    with Behind(trials=2, pace=1) as home:
         home.more(2)
         greeted = home.log().count("joined version")
         home.proxy.repeat()
