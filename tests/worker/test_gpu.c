@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define A "GPU-aaaaaaaa-1111-2222-3333-444444444444"
@@ -206,6 +207,36 @@ static void nothing_is_left_to_wait_for(void)
     }
 }
 
+/* Its time is over before anybody looks at what it has said. */
+static void an_answer_that_is_there_is_taken_however_late(void)
+{
+    struct asy__gpu_options options = { .wanted = "auto", .program = WORKER,
+                                        .sys = SOURCE "/sys", .timeout_ms = 1 };
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy__gpu_search *search = NULL;
+    pid_t pids[ASY__GPU_INTERFACES];
+    struct asy__gpus gpus;
+    char text[400];
+    siginfo_t info;
+    size_t n;
+
+    set("LD_LIBRARY_PATH", FAKES);
+    set("FAKE_NVML", "two");
+    set("FAKE_OPENCL", "cards");
+    set("CUDA_VISIBLE_DEVICES", NULL);
+    if (!T_OK(asy__gpu_search_begin(&options, &search, &err), &err))
+        return;
+    T_EQ("asked", n = asy__gpu_search_pids(search, pids), ASY__GPU_INTERFACES);
+    for (size_t i = 0; i < n; i++)
+        T_EQ("ended", waitid(P_PID, (id_t)pids[i], &info, WEXITED | WNOWAIT), 0);
+    T_EQ("all is there", asy__gpu_search_wait(search, 0), 1);
+    if (T_OK(asy__gpu_search_end(search, &gpus, &err), &err)) {
+        T_STR("devices", in_short(&gpus, text, sizeof text), "aaaaaaaa+ bbbbbbbb+");
+        T_STR("NVML", gpus.note[0], "");
+        asy__gpus_fini(&gpus);
+    }
+}
+
 static void a_bad_wish_is_refused(void)
 {
     static const struct { const char *name, *wanted; int rc; } cases[] = {
@@ -357,6 +388,7 @@ static void programs_see_their_own_devices_of_others(void)
 
 T_MAIN("gpu", T_TEST(machines_show_what_may_be_used), T_TEST(a_device_is_described_once),
        T_TEST(a_driver_that_hangs_is_left), T_TEST(nothing_is_left_to_wait_for),
+       T_TEST(an_answer_that_is_there_is_taken_however_late),
        T_TEST(a_bad_wish_is_refused),
        T_TEST(devices_are_near_their_cores), T_TEST(programs_see_their_own_nvidia_devices),
        T_TEST(programs_see_their_own_devices_of_others))

@@ -155,8 +155,6 @@ static size_t list_awaited(struct asy__gpu_search *search, struct pollfd *ready)
 {
     size_t n = 0, n_answers = 0;
 
-    if (search->phase != KILLED && asy_clock_ms() >= search->by_ms)
-        kill_all(search);
     for (size_t i = 0; i < ASY__GPU_INTERFACES; i++) {
         ready[i] = (struct pollfd){ awaited(&search->children[i]), POLLIN, 0 };
         n += ready[i].fd >= 0;
@@ -170,6 +168,7 @@ static size_t list_awaited(struct asy__gpu_search *search, struct pollfd *ready)
     return n;
 }
 
+/* Time is judged only where nothing has come: whoever was stopped takes first what there is. */
 int asy__gpu_search_wait(struct asy__gpu_search *search, int timeout_ms)
 {
     int64_t until_ms = timeout_ms < 0 ? INT64_MAX : asy_clock_ms() + timeout_ms;
@@ -181,14 +180,19 @@ int asy__gpu_search_wait(struct asy__gpu_search *search, int timeout_ms)
         int64_t left_ms = (until_ms < search->by_ms ? until_ms : search->by_ms) - now_ms;
         int n;
 
-        if (n_awaited == 0 || (search->phase == KILLED && now_ms >= search->by_ms))
+        if (n_awaited == 0)
             return 1;
         n = poll(ready, ASY__GPU_INTERFACES, left_ms > 0 ? (int)left_ms : 0);
         for (size_t i = 0; n > 0 && i < ASY__GPU_INTERFACES; i++)
             if (ready[i].revents)
                 go_on(search, &search->children[i]);
-        if (n == 0 && now_ms >= until_ms)
+        if (n == 0 && now_ms >= search->by_ms) {
+            if (search->phase == KILLED)
+                return 1;
+            kill_all(search);
+        } else if (n == 0 && now_ms >= until_ms) {
             return 0;
+        }
     }
 }
 
