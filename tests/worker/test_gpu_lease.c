@@ -141,7 +141,7 @@ static void a_slow_driver_delays_nothing_but_its_gpus(void)
                                 NULL };
 
     if (!coord_open(&c) ||
-        !coord_study(&c, STUDY("[sh, -c, 'echo $ZE_AFFINITY_MASK; until test -e go; do :; done; "
+        !coord_study(&c, STUDY("[sh, -c, 'echo $ZE_AFFINITY_MASK; until test -e end; do :; done; "
                                "test -n \"$ASSAY_GPUS$CUDA_VISIBLE_DEVICES\" || echo 1']")))
         goto out;
     snprintf(go, sizeof go, "FAKE_GO=%s", coord_path(&c, "go"));
@@ -152,6 +152,7 @@ static void a_slow_driver_delays_nothing_but_its_gpus(void)
         !coord_await_that(&c, offers, A " " B))
         goto out;
     T_EQ("it holds", c.n_holdings, 1);
+    coord_file(&c, "end", "");
     coord_ended(&c, 0, ASY_END_COMPLETE, ASY_CAUSE_NONE);
     if (send(&c, 1, 0, gpus, NULL, 1, 0))
         coord_ended(&c, 1, ASY_END_COMPLETE, ASY_CAUSE_NONE);
