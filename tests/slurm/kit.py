@@ -16,6 +16,7 @@ from harness import BIN, SOURCE, equal, wait  # noqa: E402
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cluster.sh")
 OVER = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
+ENDLESS = 10**6  # epochs: a trial is not over before a test does anything to it
 SHARED = "shared_home: yes\n"  # the local disk of the tests is one that both nodes share
 
 

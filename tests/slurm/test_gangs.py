@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """slurm/several-nodes.sbatch while a gang spans its two nodes: requeued, cancelled, warned; a killed
 slurmd, a node that dies."""
-from kit import Cluster, Job
+from kit import ENDLESS, Cluster, Job
 from harness import equal, has, main, wait
 
 TEMPLATE = "several-nodes.sbatch"
-EPOCHS = 400
 
 
 class Gang(Job):
@@ -16,21 +15,27 @@ class Gang(Job):
 
     def __enter__(self):
         super().__enter__()
-        self.gang(2, epochs=EPOCHS, cores=2)
+        self.gang(2, epochs=ENDLESS, cores=2)
         self.submit(TEMPLATE)
         self.reports(20)
         return self
 
-    def finished(self):
-        """To the job's end; how attempts ended."""
+    def stopped(self):
+        """The study is, and so the job ends; how attempts ended."""
+        self.run("stop", "sweep")
         self.ended("COMPLETED")
         ends = self.check().ends()
-        equal(f"complete in {ends}", ends["complete"], 1)
+        equal(f"stopped in {ends}", ends["stopped"], 1)
         equal(f"crashes in {ends}", ends["crashed"], 0)
         return ends
 
+    def goes_on(self):
+        """Its second attempt trains."""
+        wait(lambda: self.count("report", "and attempt > 1") >= 20, "reports of another attempt")
+
     def goes_on_where_it_was(self):
-        ends, lost = self.finished(), self.lost_steps()
+        self.goes_on()
+        ends, lost = self.stopped(), self.lost_steps()
         equal(f"broken off in {ends}", ends["paused"] + ends["preempted"] > 0, True)
         equal(f"steps were lost: {lost}", len(lost) > 0 and max(lost) <= 1, True)
         has("log", self.said(), "study sweep so far")
@@ -72,9 +77,10 @@ def scancel_stores_all_and_the_next_job_goes_on():
 def a_killed_slurmd_does_not_touch_it():
     with Gang() as job:
         job.cluster.kill_slurmd("n2")
-        job.reports(40)
+        seen = job.count("report")
+        wait(lambda: job.count("report") >= seen + 20, "it to go on")
         equal("start it again", job.cluster.do("node", "n2"), 0)
-        equal("ends", dict(job.finished()), {"complete": 1})
+        equal("ends", dict(job.stopped()), {"stopped": 1})
 
 
 def a_node_that_dies_ends_it_and_it_goes_on_when_requeued():
@@ -86,7 +92,8 @@ def a_node_that_dies_ends_it_and_it_goes_on_when_requeued():
         equal("start it again", job.cluster.do("node", "n2"), 0)
         job.ask("scontrol", "requeue", job.id)
         job.restarted()
-        equal("attempts", sum(job.finished().values()), 2)
+        job.goes_on()
+        equal("attempts", sum(job.stopped().values()), 2)
 
 
 Job.cluster = Cluster()

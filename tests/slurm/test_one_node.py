@@ -3,7 +3,7 @@
 import glob
 import os
 
-from kit import Cluster, Job
+from kit import ENDLESS, Cluster, Job
 from harness import equal, has, main, wait
 
 TEMPLATE = "one-node.sbatch"
@@ -32,9 +32,6 @@ def a_requeue_needs_a_shared_store():
         has("reason", job.said(), "the job asks for --requeue, and the next node would not see its store")
         has("remedy", job.said(), "ASY_SHARED_HOME=yes")
         equal("nothing was run", os.path.exists(job.env["ASSAY_HOME"] + "/store"), False)
-
-
-ENDLESS = 10**6  # epochs: a trial is not over before a test does anything to it
 
 
 def requeue(job, trials):

@@ -46,8 +46,8 @@ def the_first_drains_and_resume_goes_on():
 
 
 def a_native_sweep_trains_on():
-    """The trainers stand still from their first epochs on until they are asked to pause: a trial of 2000
-    epochs takes them a few seconds."""
+    """The trainers stand still from their first epochs on until they are asked to pause: 2000 epochs
+    would take them a few seconds."""
     epochs = 2000
     with Sweep(4) as sweep:
         sweep.model(epochs)
