@@ -66,14 +66,14 @@ static void put_mib(struct asy_buf *out, const char *before, int64_t bytes, cons
 
 static void put_span(struct asy_buf *out, const struct asy_json *attempt)
 {
-    int64_t from = number(attempt, "started_us"), to = number(attempt, "ended_us");
+    int64_t leased = number(attempt, "leased_us"), started = number(attempt, "started_us");
+    struct asy_buf took = { 0 };
 
-    if (!from)
-        from = number(attempt, "leased_us");
-    if (to > from) {
-        asy_buf_adds(out, " after ");
-        asy__fmt_duration(out, to - from);
-    }
+    asy_buf_init(&took, 64);
+    asy__fmt_took(&took, leased, started ? started : leased, number(attempt, "ended_us"));
+    if (took.len)
+        asy_buf_addf(out, " after %s", took.data);
+    asy_buf_fini(&took);
 }
 
 /* The first attempt of a trial with a parent (< 0: none) starts from that one's checkpoint, and so

@@ -54,10 +54,10 @@ void asy__fmt_duration(struct asy_buf *out, int64_t us)
 
     if (us < 1000)
         asy_buf_addf(out, "%d us", (int)us);
-    else if (us < 10000)
+    else if (us < 9950)
         asy_buf_addf(out, "%.1f ms", (double)us / 1e3);
-    else if (ms < 100)
-        asy_buf_addf(out, "%d ms", (int)ms);
+    else if (us < 99500)
+        asy_buf_addf(out, "%d ms", (int)((us + 500) / 1000));
     else if (ms < 1000)
         asy_buf_addf(out, "%.2f s", (double)ms / 1e3);
     else if (ms < 60000)
@@ -74,7 +74,9 @@ void asy__fmt_took(struct asy_buf *out, int64_t leased_us, int64_t from_us, int6
 {
     if (from_us <= 0 || to_us < from_us)
         return;
-    if (from_us == to_us && leased_us > 0 && leased_us < from_us) {
+    if (from_us == to_us) {
+        if (leased_us <= 0 || leased_us >= from_us)
+            return;
         asy_buf_addc(out, '<');
         from_us = leased_us;
     }

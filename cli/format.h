@@ -15,8 +15,8 @@ void asy__fmt_value(struct asy_buf *out, const struct asy_json *node); /* "-" fo
 void asy__fmt_params(struct asy_buf *out, const struct asy_json *params); /* "lr=0.001 hidden=64" */
 void asy__fmt_duration(struct asy_buf *out, int64_t us); /* "3.2 ms", "0.35 s", "2 min 05 s" */
 /* What ran from one time to the other; nothing if these are not known (0). The start of what is
- * short is heard of together with its end: "<" and the time since it was leased, or asked for (0:
- * not known). */
+ * short is heard of together with its end: "<" and the time since it was leased, nothing if that is
+ * not known (0). */
 void asy__fmt_took(struct asy_buf *out, int64_t leased_us, int64_t from_us, int64_t to_us);
 void asy__fmt_exact(struct asy_buf *out, int64_t ms);    /* as it was set: "10 min", "1 h 30 min" */
 void asy__fmt_age(struct asy_buf *out, int64_t ms);      /* "35 min ago" */

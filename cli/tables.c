@@ -103,8 +103,8 @@ static void trial_cells(struct asy__table *table, const struct asy_json *trial, 
     put_number(table, trial, "step");
     if (wide) {
         put_number(table, trial, "attempts");
-        asy__fmt_took(asy__table_cell(table), number(trial, "created_us"),
-                      number(trial, "started_us"), number(trial, "ended_us"));
+        asy__fmt_took(asy__table_cell(table), 0, number(trial, "started_us"),
+                      number(trial, "ended_us")); /* its lease is not in the list */
     }
     asy__fmt_clean(asy__table_cell(table), strcmp(cause, "none") != 0 ? cause : "");
 }

@@ -41,8 +41,11 @@ static void short_times_are_no_zeros(void)
         { "almost one", 999, "999 us" },
         { "some", 3240, "3.2 ms" },
         { "almost ten", 9949, "9.9 ms" },
+        { "as good as ten", 9950, "10 ms" },
+        { "next to ten", 9999, "10 ms" },
         { "ten", 10000, "10 ms" },
-        { "more", 99900, "99 ms" },
+        { "almost a hundred", 99499, "99 ms" },
+        { "as good as a hundred", 99500, "0.10 s" },
     };
 
     for (size_t i = 0; i < ASY_ARRAY_LEN(cases); i++) {
@@ -61,7 +64,8 @@ static void what_was_over_at_once_took_less_than_since_its_lease(void)
     } cases[] = {
         { "later", 1000, 5000, 8200, "3.2 ms" },
         { "at once", 1000, 5000, 5000, "<4.0 ms" },
-        { "of a lease that is not known", 0, 5000, 5000, "0 us" },
+        { "of a lease that is not known", 0, 5000, 5000, "" },
+        { "at once when it was leased", 5000, 5000, 5000, "" },
         { "under way", 1000, 5000, 0, "" },
         { "never started", 1000, 0, 5000, "" },
     };

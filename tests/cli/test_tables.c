@@ -44,6 +44,21 @@ static void parameters_have_columns_where_there_is_room(void)
           "    1  failed          -     2  diverged  lr=0.5 optimize...\n");
 }
 
+/* It may have queued for an hour: that it took less would say nothing. */
+static void how_long_a_trial_took_is_left_open_where_its_start_is_not_known(void)
+{
+    table(asy__table_of_trials, "over at once",
+          "{\"trials\":[{\"number\":0,\"state\":\"complete\",\"value\":1,\"step\":1,"
+          "\"attempts\":1,\"created_us\":1000000,\"started_us\":3601000000,"
+          "\"ended_us\":3601000000,\"params\":{\"x\":2}},"
+          "{\"number\":1,\"state\":\"complete\",\"value\":3,\"step\":1,"
+          "\"attempts\":1,\"created_us\":1000000,\"started_us\":3601000000,"
+          "\"ended_us\":3601003200,\"params\":{\"x\":4}}]}", 0,
+          "TRIAL  STATE     VALUE  STEP  ATTEMPTS  TOOK    x\n"
+          "    0  complete      1     1         1          2\n"
+          "    1  complete      3     1         1  3.2 ms  4\n");
+}
+
 static void empty_lists_say_what_to_do(void)
 {
     table(asy__table_of_studies, "studies", "{\"studies\":[]}", 80,
@@ -203,6 +218,7 @@ static void a_study_says_what_was_understood(void)
 }
 
 T_MAIN("cli tables", T_TEST(parameters_have_columns_where_there_is_room),
+       T_TEST(how_long_a_trial_took_is_left_open_where_its_start_is_not_known),
        T_TEST(empty_lists_say_what_to_do), T_TEST(workers_show_what_they_run),
        T_TEST(whoever_was_not_let_in_stands_below_the_workers),
        T_TEST(workers_show_how_much_of_their_gpus_is_given_out),

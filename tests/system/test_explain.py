@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`assay explain` of what is over: from the store, with the numbers that decided and what helps."""
 import os
+import re
 import shutil
 import signal
 import sys
@@ -71,6 +72,11 @@ def each_attempt_is_listed_and_the_last_says_what_helps():
         equal("attempts", [(a["attempt"], a["end"], a["cause"], a["exit_code"])
                            for a in why["attempts"]],
               [(1, "crashed", "exit-code", 9), (2, "crashed", "exit-code", 9)])
+        text, shown = home.run("explain", "why", "1")[0], home.run("show", "why", "1")[0]
+        times = re.findall(r"crashed at step 0 after (.+)$", text, re.M)
+        equal("times of attempts", times,
+              re.findall(r"^.*?  (<?[\d.]+ (?:us|ms|s|min \d+ s))  .* crashed ", shown, re.M))
+        equal("one each", len(times), 2)
         study = home.json("explain", "why")
         equal("study", (study["state"], study["cause"]), ("finished", "budget-trials"))
         equal("no result", study["remedy"],
