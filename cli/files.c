@@ -74,6 +74,21 @@ static int find_model(struct asy__session *session, const char *study, int64_t t
     return find_left(session, study, trial, "model", ret_model, err);
 }
 
+/* A number for FILE may be a trial's: told before a model has come from elsewhere. */
+static int read_words(const struct asy__options *options, int64_t *ret_trial,
+                      struct asy_error *err)
+{
+    const char *file = options->words[1];
+    int64_t number;
+
+    if (options->n_words > 2)
+        return asy__trial_number(options->words[1], ret_trial, err);
+    if (asy__trial_number(file, &number, NULL) == 0 && access(file, F_OK) < 0 && errno == ENOENT)
+        return asy_fail(err, ASY_E_NOENT,
+                        "there is no file '%s'; where that is a trial, FILE is missing", file);
+    return 0;
+}
+
 int asy__cmd_predict(int argc, char **argv)
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -86,7 +101,7 @@ int asy__cmd_predict(int argc, char **argv)
 
     asy_buf_init(&out, 1u << 30);
     if (asy__options_parse(argc, argv, "oj", 2, 3, &options, &err) < 0 ||
-        (options.n_words > 2 && asy__trial_number(options.words[1], &trial, &err) < 0)) {
+        read_words(&options, &trial, &err) < 0) {
         asy__complain(&err);
         return EXIT_USAGE;
     }

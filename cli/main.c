@@ -42,7 +42,7 @@ static const struct command commands[] = {
     { "workers", asy__cmd_workers, "connected workers", "assay workers [--json]" },
     { "logs", asy__cmd_logs, "what a trial printed",
       "assay logs STUDY TRIAL [--attempt N] [--stderr] [--follow] [--json]" },
-    { "predict", asy__cmd_predict, "apply a model to rows of a file, the study's best or a trial's",
+    { "predict", asy__cmd_predict, "apply a study's best model, or a trial's, to rows of a file",
       "assay predict STUDY [TRIAL] FILE [--output FILE] [--json]", .begins = 1 },
     { "generate", asy__cmd_generate, "let a model of the family gpt write on",
       "assay generate STUDY [TRIAL] [--prompt TEXT] [--tokens N] [--temperature T]\n"

@@ -125,8 +125,16 @@ def any_trial_s_model_is_applied():
         of = [home.run("predict", "kinds", str(trial), "new.csv")[0] for trial in (0, 1)]
         equal("the best one", home.run("predict", "kinds", "new.csv")[0], of[best])
         equal("another one", of[0] == of[1], False)
-        has("no such trial", home.run("predict", "kinds", "9", "new.csv", code=1)[1], "9")
+        has("no such trial", home.run("predict", "kinds", "9", "new.csv", code=1)[1], "trial 9")
         has("no trial", home.run("predict", "kinds", "nine", "new.csv", code=2)[1], "'nine'")
+        has("a number, no file", home.run("predict", "kinds", "0", code=2)[1],
+            "no file '0'; where that is a trial, FILE is missing")
+        home.write("0", table)
+        equal("a file called 0", home.run("predict", "kinds", "0")[0], of[best])
+        equal("of a trial", home.run("predict", "kinds", str(1 - best), "0")[0], of[1 - best])
+        err = home.run("predict", "kinds", "0", "7", code=1)[1]
+        has("a trial and no file", err, "'7'")
+        equal("a trial and no file", "FILE" in err, False)
 
 
 def gaps_are_filled_as_in_training():
