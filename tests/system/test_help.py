@@ -190,7 +190,7 @@ def a_result_that_cannot_be_written_is_a_failure():
                                   stderr=subprocess.PIPE, text=True, check=False)
             equal(f"exit code of {words}", done.returncode, 1)
             has(str(words), done.stderr, "standard output")
-        for program, *options in (("trainer", "--help", "--version"),
+        for program, *options in (("trainer", "--help", "--version", "--probe"),
                                   ("attempt", "--help", "--version"),
                                   ("worker", "--help", "--version", "--crash-points", "--probe"),
                                   ("coordinator", "--help", "--version", "--crash-points",

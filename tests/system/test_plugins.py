@@ -82,6 +82,12 @@ def the_table_is_shown():
         has("words", out, "word  one of a, bb, a-b; default a-b")
         _, err = home.run("help", "study", f"{PLUGINS}/plugin_nothing.so", code=2)
         has("none", err, "it has no asy_trainer_plugin()")
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([os.path.join(BIN, "assay-trainer"), "--describe-plugin",
+                                   f"{PLUGINS}/plugin_fm.so"], env=home.env, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, check=False)
+        equal("not to be written", done.returncode, 1)
+        has("not to be written", done.stderr, "assay-trainer: cannot write to standard output\n")
 
 
 def ranks_make_the_same_bits():

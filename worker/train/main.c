@@ -86,13 +86,11 @@ static int set_answers_apart(struct asy_error *err)
 static int print_buf(struct asy_buf *buf, const char *end)
 {
     FILE *out = answers ? answers : stdout;
-    int ok = fwrite(buf->data, 1, buf->len, out) == buf->len && fputs(end, out) >= 0 &&
-             fflush(out) == 0;
 
+    fwrite(buf->data, 1, buf->len, out);
+    fputs(end, out);
     asy_buf_fini(buf);
-    if (!ok)
-        fprintf(stderr, "assay-trainer: cannot write the result\n");
-    return ok ? 0 : 1;
+    return asy_output_end_of(out, "assay-trainer", 0);
 }
 
 /* Ranks of this gang, as the launcher says; 1 without a launcher. */
