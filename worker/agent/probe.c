@@ -4,11 +4,14 @@
  * `assay-trainer --probe` runs its kernels against known answers and measures speed. A node whose
  * BLAS answers wrongly takes no work: the coordinator learns why and shows it. A probe that a
  * signal killed (memory was short, somebody killed what was not his) has answered nothing, and is
- * run again; one that keeps dying is an answer. A node without a trainer still serves command
- * trials. ASSAY_PROGRAMS names a folder that is searched first, for tests and for build trees. */
+ * run again; one that keeps dying is an answer. So is one that was told to leave: the worker was,
+ * too, most likely, and takes its signals after the probe. A node without a trainer still serves
+ * command trials. ASSAY_PROGRAMS names a folder that is searched first, for tests and for build
+ * trees. */
 #include "impl.h"
 #include <asy/log.h>
 #include <asy/proc.h>
+#include <asy/told.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -62,8 +65,19 @@ void asy__programs_find(struct asy__programs *programs)
     find("mpirun", programs->mpirun, sizeof programs->mpirun);
 }
 
-/* Runs a program and takes its stdout. A status other than exit code 0 is an error: ASY_E_GONE if a
- * signal ended it, else ASY_E_IO. */
+/* Whether a signal ended it that tells nobody to leave. */
+static int was_killed(int status)
+{
+    sigset_t told;
+
+    sigemptyset(&told);
+    asy_told_signals(&told);
+    sigaddset(&told, SIGHUP);
+    return WIFSIGNALED(status) && !sigismember(&told, WTERMSIG(status));
+}
+
+/* Runs a program and takes its stdout. A status other than exit code 0 is an error: ASY_E_GONE if
+ * it was killed, else ASY_E_IO. */
 static int capture(const char *const *argv, int timeout_ms, struct asy_buf *ret,
                    struct asy_error *err)
 {
@@ -78,7 +92,7 @@ static int capture(const char *const *argv, int timeout_ms, struct asy_buf *ret,
     spec.death_signal = SIGKILL;
     rc = asy_proc_capture(&spec, timeout_ms, ret, NULL, &status, err);
     if (rc == 0 && status != 0)
-        rc = asy_fail(err, WIFSIGNALED(status) ? ASY_E_GONE : ASY_E_IO, "it ended with %s",
+        rc = asy_fail(err, was_killed(status) ? ASY_E_GONE : ASY_E_IO, "it ended with %s",
                       asy_proc_status_text(status, text));
     if (null >= 0)
         close(null);
