@@ -119,7 +119,8 @@ static void repeats_split_anew(void)
 /* ---- training -------------------------------------------------------------------------------- */
 
 static struct seen {
-    char kept[160];                /* a checkpoint moves here */
+    char kept[160];                /* a checkpoint moves here, */
+    char from[160];                /* and stood there */
     uint64_t steps, ask_at, kill_at; /* updates in this process; 0: never */
     size_t n_reports, n;
     struct {
@@ -157,6 +158,7 @@ static int on_report(void *arg, uint64_t step, const struct asy_train_metric *me
 static int on_checkpoint(void *arg, uint64_t step, const char *path)
 {
     (void)arg, (void)step;
+    snprintf(seen.from, sizeof seen.from, "%s", path);
     ASY_IGNORE(asy_durable_remove(seen.kept, NULL));
     return rename(path, seen.kept) < 0 ? ASY_E_IO : 0;
 }
@@ -508,8 +510,9 @@ static void a_checkpoint_that_cannot_be_written_leaves_nothing(void)
     struct asy_json *job = kit_family_job("mlp", KIT_DIGITS, "\"split\":{\"folds\":2}", "val_loss",
                                           "minimize", 3, SMALL, "");
     struct rlimit before, small;
+    char old[200];
     struct bench b;
-    int rc;
+    int rc, again;
 
     if (!set_up(&b) || !T_EQ("limit", getrlimit(RLIMIT_FSIZE, &before), 0))
         goto out;
@@ -523,9 +526,19 @@ static void a_checkpoint_that_cannot_be_written_leaves_nothing(void)
     T_EQ("too large", rc, ASY_E_IO);
     T_HAS("too large", b.err.text, "training-1.safetensors': file too large");
     T_EQ("nothing is left", entries(b.dir), 0);
-    if (T_OK(train(&b, job, NULL), &b.err)) /* once there is room */
-        T_EQ("paused", b.result.outcome, ASY_TRAIN_PAUSED);
+    if (!T_OK(train(&b, job, NULL), &b.err)) /* once there is room */
+        goto out;
+    T_EQ("paused", b.result.outcome, ASY_TRAIN_PAUSED);
+    snprintf(old, sizeof old, "%s/old", seen.from);
+    if (!T_EQ("a folder of that name", mkdir(seen.from, 0700), 0) || !kit_write(old, "x", 1))
+        goto out;
+    T_EQ("limit", setrlimit(RLIMIT_FSIZE, &small), 0);
+    again = train(&b, job, NULL);
+    T_EQ("limit", setrlimit(RLIMIT_FSIZE, &before), 0);
+    T_EQ("too large again", again, ASY_E_IO);
+    T_EQ("what stood there is left", access(old, F_OK), 0);
 out:
+    seen.ask_at = 0;
     asy_json_destroy(job);
     tear_down(&b);
 }

@@ -25,6 +25,7 @@ void asy__folds_add_metric(struct asy__metric_list *list, const char *name, cons
 
 /* As struct asy__kind has them. */
 ASY_MUST_CHECK int asy__folds_keep(struct asy__run *run, struct asy_error *err);
+/* On failure a folder that it made is gone; of one that was there, files may have changed. */
 ASY_MUST_CHECK int asy__folds_write(struct asy__run *run, const char *folder,
                                     struct asy_error *err);
 ASY_MUST_CHECK int asy__folds_read(struct asy__run *run, const char *folder,

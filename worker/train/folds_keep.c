@@ -94,14 +94,15 @@ static int write_files(struct asy__run *run, const char *folder, struct asy_erro
     return rc;
 }
 
-/* A part of one would be a checkpoint to nobody, and takes of a disk that may be full. */
+/* A part of one would be a checkpoint to nobody, and takes of a disk that may be full. But what
+ * stood there before is not ours. */
 int asy__folds_write(struct asy__run *run, const char *folder, struct asy_error *err)
 {
-    int rc;
+    int is_new = mkdir(folder, 0700) == 0, rc;
 
-    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+    if (!is_new && errno != EEXIST)
         return asy_fail_errno(err, errno, "cannot make '%s'", folder);
-    if ((rc = write_files(run, folder, err)) < 0)
+    if ((rc = write_files(run, folder, err)) < 0 && is_new)
         ASY_IGNORE(asy_durable_remove(folder, NULL)); /* err says what failed first */
     return rc;
 }
