@@ -137,16 +137,28 @@ int asy__model_write(const char *path, const struct asy__job *job,
     return rc;
 }
 
-/* A model that was trained has numbers only; others would come out of it without a word. */
-static int read_finite(const struct asy_safetensors *file, const struct asy__tensor *tensor,
-                       float *ret, struct asy_error *err)
+/* What comes out of others is no number either, and nothing would say so. A running variance may be
+ * infinite: what it divides is 0. */
+static int check_numbers(const struct asy__tensor *tensor, const float *x, struct asy_error *err)
 {
-    int rc = asy_safetensors_read_f32(file, tensor->name, tensor->n, ret, err);
+    for (size_t i = 0; i < tensor->n; i++)
+        if (tensor->is_buffer ? isnan(x[i]) : !isfinite(x[i]))
+            return asy_fail(err, ASY_E_CORRUPT,
+                            "tensor '%.60s' cannot be used: entry %zu of %zu is %s", tensor->name,
+                            i + 1, tensor->n, isnan(x[i]) ? "no number" : "infinite");
+    return 0;
+}
 
-    for (size_t i = 0; i < tensor->n && rc == 0; i++)
-        if (!isfinite(ret[i]))
-            rc = asy_fail(err, ASY_E_CORRUPT, "tensor '%.60s' is damaged: entry %zu of %zu is %s",
-                          tensor->name, i + 1, tensor->n, isnan(ret[i]) ? "no number" : "infinite");
+int asy__parts_check(const struct asy__model_parts *parts, struct asy_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; parts->net && i < parts->net->n_tensors && rc == 0; i++) {
+        const struct asy__tensor *tensor = &parts->net->tensors[i];
+
+        rc = check_numbers(tensor, (tensor->is_buffer ? parts->buffers : parts->params) +
+                           tensor->at, err);
+    }
     return rc;
 }
 
@@ -167,9 +179,10 @@ static int read_tensors(const struct asy_safetensors *file, struct asy__model *m
     memset(model->memory, 0, room * sizeof(float));
     for (size_t i = 0; i < net->n_tensors && rc == 0; i++) {
         const struct asy__tensor *tensor = &net->tensors[i];
-        float *block = model->memory + (tensor->is_buffer ? net->n_params : 0);
+        float *to = model->memory + (tensor->is_buffer ? net->n_params : 0) + tensor->at;
 
-        rc = read_finite(file, tensor, block + tensor->at, err);
+        if ((rc = asy_safetensors_read_f32(file, tensor->name, tensor->n, to, err)) == 0)
+            rc = check_numbers(tensor, to, err);
     }
     asy__net_bind(model->net, model->memory + net->n_params + net->n_buffers);
     return rc;

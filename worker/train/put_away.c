@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * put_away.c - what is left of a training: the model of its best or last epoch, and in it a report
- * of how that does on the validation part. */
+ * of how that does on the validation part.
+ *
+ * Losses do not tell all of a model: those of training are from before the last update, and an
+ * activation may take NaN for 0. So its weights are looked at, too. */
 #include "trainer_impl.h"
 #include "learn/report.h"
 #include "paths.h"
@@ -40,6 +43,21 @@ static int judge(struct asy__run *run, const struct asy__model_parts *parts,
     return rc;
 }
 
+/* Whether the parts can be used; if not, the training has diverged, which no step noticed. */
+static int check_parts(const struct asy__run *run, const struct asy__model_parts *parts,
+                       int is_best, struct asy_train_result *result)
+{
+    const struct asy__progress *p = &run->state.progress;
+    struct asy_error why = ASY_ERROR_INIT;
+
+    if (asy__parts_check(parts, &why) == 0)
+        return 1;
+    result->outcome = ASY_TRAIN_DIVERGED;
+    snprintf(result->reason, sizeof result->reason, "%.180s, after epoch %llu", why.text,
+             (unsigned long long)(is_best ? p->best_epoch : p->epoch));
+    return 0;
+}
+
 int asy__put_away(struct asy__run *run, struct asy_train_result *result, struct asy_error *err)
 {
     struct asy__model_parts parts;
@@ -48,10 +66,13 @@ int asy__put_away(struct asy__run *run, struct asy_train_result *result, struct 
 
     if (result->outcome != ASY_TRAIN_COMPLETE || asy_comm_rank(run->trainer->comm) != 0)
         return 0;
-    if ((rc = asy__path(result->model_path, sizeof result->model_path, ASY__JOB_FOLDER, err,
-                        "%s/model.safetensors", run->dir)) < 0 ||
-        (!is_best && run->kind->fetch && (rc = run->kind->fetch(run, err)) < 0) ||
+    if ((!is_best && run->kind->fetch && (rc = run->kind->fetch(run, err)) < 0) ||
         (rc = run->kind->parts(run, is_best, &parts, err)) < 0)
+        return rc;
+    if (!check_parts(run, &parts, is_best, result))
+        return 0;
+    if ((rc = asy__path(result->model_path, sizeof result->model_path, ASY__JOB_FOLDER, err,
+                        "%s/model.safetensors", run->dir)) < 0)
         return rc;
     parts.schema = parts.schema ? parts.schema : &run->data->schema;
     asy_buf_init(&json, ASY__REPORT_BYTES);

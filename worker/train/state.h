@@ -70,6 +70,8 @@ struct asy__model_parts {
     size_t n_params;                 /* of a plug-in; else 0 */
     const struct asy__bytes *state;
 };
+/* ASY_E_CORRUPT: a network's parameter is no finite number, or an entry of its buffers is NaN. */
+ASY_MUST_CHECK int asy__parts_check(const struct asy__model_parts *parts, struct asy_error *err);
 /* report: of report.h, as JSON; NULL: there is none. */
 ASY_MUST_CHECK int asy__model_write(const char *path, const struct asy__job *job,
                                     const struct asy__schema *schema,

@@ -257,7 +257,8 @@ ASY_MUST_CHECK int asy__start_at(struct asy__run *run, const char *path, struct 
 /* Trains from where run->state stands. */
 ASY_MUST_CHECK int asy__run_epochs(struct asy__run *run, struct asy_train_result *result,
                                    struct asy_error *err);
-/* Rank 0 writes the model of a training that is complete, with a report on it. */
+/* Rank 0 writes the model of a training that is complete, with a report on it; or finds that its
+ * weights are no numbers: then its result is that of one that diverged. */
 ASY_MUST_CHECK int asy__put_away(struct asy__run *run, struct asy_train_result *result,
                                  struct asy_error *err);
 #endif

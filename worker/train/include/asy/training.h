@@ -30,7 +30,8 @@ enum asy_train_outcome {
     ASY_TRAIN_COMPLETE = 1, /* reached the full length, or early stopping ended it */
     ASY_TRAIN_PAUSED = 2,   /* stands at `until`, or a pause was asked; checkpoint committed */
     ASY_TRAIN_STOPPED = 3,  /* a stop was asked; no checkpoint needed */
-    ASY_TRAIN_DIVERGED = 4, /* loss or objective became NaN or infinite */
+    ASY_TRAIN_DIVERGED = 4, /* loss or objective became NaN or infinite; or the weights of what is
+                               otherwise complete, which rank 0 alone says */
 };
 
 /* step counts the study's length unit (epochs: 1, 2, …), metrics in name order. */
