@@ -3,6 +3,7 @@
  * have left, whose a model is. */
 #include "../folder.h"
 #include "querykit.h"
+#include <asy/clock.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -170,14 +171,17 @@ static void tidy(struct asy_store *store, const char *thread_reads, const char *
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__mail answers = { .fd = -1 };
     struct asy__query *query = NULL;
+    int64_t until_ms = asy_clock_ms() + 300000;
 
     atomic_store(&n_looks, 0);
     if (T_OK(asy__mail_init(&answers, &err), &err) &&
         T_OK(asy__query_create(thread_reads, &answers, &query, &err), &err) &&
         T_OK(asy__query_tidy(query, artifacts, study, &err), &err))
-        while (access(last, F_OK) == 0 || atomic_load(&n_looks) < looks)
+        while ((access(last, F_OK) == 0 || atomic_load(&n_looks) < looks) &&
+               asy_clock_ms() < until_ms)
             if (thread_reads || !asy__query_turn(query, asy_store_reader(store)))
                 poll(NULL, 0, 1);
+    T_TRUE(asy_clock_ms() < until_ms);
     while (query && !thread_reads && asy__query_turn(query, asy_store_reader(store)))
         continue;
     asy__query_destroy(query, asy_store_reader(store));
