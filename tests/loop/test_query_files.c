@@ -163,6 +163,8 @@ int __wrap_asy_reader_studies(struct asy_reader *reader, const char *owner,
     return __real_asy_reader_studies(reader, owner, name_or_id, limit, each, arg, err);
 }
 
+#define PATIENCE_MS 300000
+
 /* The last folder has the parts: all others have been looked at when that of b is gone, and with so
  * many looks at studies there are verdicts on all. */
 static void tidy(struct asy_store *store, const char *thread_reads, const char *artifacts,
@@ -171,7 +173,7 @@ static void tidy(struct asy_store *store, const char *thread_reads, const char *
     struct asy_error err = ASY_ERROR_INIT;
     struct asy__mail answers = { .fd = -1 };
     struct asy__query *query = NULL;
-    int64_t until_ms = asy_clock_ms() + 300000;
+    int64_t until_ms = asy_clock_ms() + PATIENCE_MS;
 
     atomic_store(&n_looks, 0);
     if (T_OK(asy__mail_init(&answers, &err), &err) &&

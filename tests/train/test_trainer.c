@@ -475,6 +475,20 @@ static void divergence_is_an_outcome(void)
     tear_down(&b);
 }
 
+/* A table of 40 rows: a number, and one of two classes that follows from it. */
+static void write_sizes(const struct bench *b, char path[160])
+{
+    struct asy_buf text;
+
+    asy_buf_init(&text, 1u << 20);
+    snprintf(path, 160, "%s/t.csv", b->dir);
+    asy_buf_adds(&text, "size,kind\n");
+    for (int i = 0; i < 40; i++)
+        asy_buf_addf(&text, "%d,%s\n", i % 7, i % 7 > 3 ? "huge" : "tiny");
+    kit_write(path, text.data, text.len);
+    asy_buf_fini(&text);
+}
+
 /* Of what grows 1e5 times a step behind tanh, the loss is 1e36 or so before the eighth, and nothing
  * is computed after it. */
 static void what_only_the_last_update_makes_infinite_has_diverged(void)
@@ -483,18 +497,12 @@ static void what_only_the_last_update_makes_infinite_has_diverged(void)
                                  "\"lr\":1000,\"weight_decay\":100,\"hidden\":4,\"layers\":1,"
                                  "\"batch_size\":5";
     struct asy_json *job = NULL;
-    struct asy_buf text;
     struct bench b;
     char path[160];
 
-    asy_buf_init(&text, 1u << 20);
     if (!set_up(&b))
         goto out;
-    snprintf(path, sizeof path, "%s/t.csv", b.dir);
-    asy_buf_adds(&text, "size,kind\n");
-    for (int i = 0; i < 40; i++)
-        asy_buf_addf(&text, "%d,%s\n", i % 7, i % 7 > 3 ? "huge" : "tiny");
-    kit_write(path, text.data, text.len);
+    write_sizes(&b, path);
     job = kit_job(path, "\"split\":{\"validation\":0,\"test\":0}", "train_loss", "minimize", 1,
                   params, "");
     if (!T_OK(train(&b, job, NULL), &b.err))
@@ -511,7 +519,6 @@ static void what_only_the_last_update_makes_infinite_has_diverged(void)
     T_TRUE(access(path, F_OK) < 0);
 out:
     asy_json_destroy(job);
-    asy_buf_fini(&text);
     tear_down(&b);
 }
 
@@ -907,14 +914,9 @@ static void weights_that_are_no_numbers_are_refused(void)
     asy_buf_init(&text, 1u << 20);
     if (!set_up(&b))
         goto out;
-    snprintf(path, sizeof path, "%s/t.csv", b.dir);
     snprintf(model, sizeof model, "%s/model", b.dir);
     snprintf(damaged, sizeof damaged, "%s/damaged", b.dir);
-    asy_buf_adds(&text, "size,kind\n");
-    for (int i = 0; i < 40; i++)
-        asy_buf_addf(&text, "%d,%s\n", i % 7, i % 7 > 3 ? "huge" : "tiny");
-    kit_write(path, text.data, text.len);
-    asy_buf_clear(&text);
+    write_sizes(&b, path);
     job = kit_job(path, "", "val_loss", "minimize", 1,
                   "\"hidden\":4,\"layers\":1,\"norm\":\"batch\"", "");
     if (!T_OK(train(&b, job, NULL), &b.err))
