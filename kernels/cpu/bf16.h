@@ -10,10 +10,14 @@ struct asy__bf16 {
     void (*run)(const struct asy_gemm *shape, const float *a, const float *b, float *c,
                 float *room);
 };
-extern const struct asy__bf16 asy__bf16_rounded, asy__bf16_amx;
+extern const struct asy__bf16 asy__bf16_rounded, asy__bf16_dot, asy__bf16_amx;
 const struct asy__bf16 *asy__bf16_get(void);
 /* Whether this process may use the AMX unit; asks the system for it. */
 int asy__bf16_amx_is_here(void);
+/* Whether the processor has the dot product of pairs; and at more than the rate of single
+ * precision, half of which it has beside AMX. */
+int asy__bf16_dot_is_here(void);
+int asy__bf16_dot_pays(void);
 /* asy_bf16_gemm() by one of them. */
 void asy__bf16_run(const struct asy__bf16 *way, const struct asy_gemm *shape, const float *a,
                    const float *b, float *c, float *room);

@@ -71,7 +71,11 @@ static void compute_by(enum asy__isa isa)
     conv = convs[isa];
     pool = pools[isa];
     batch = batches[isa];
-    bf16 = isa == ASY__ISA_AVX512 && asy__bf16_amx_is_here() ? &asy__bf16_amx : &asy__bf16_rounded;
+    bf16 = &asy__bf16_rounded;
+    if (isa == ASY__ISA_AVX512 && asy__bf16_amx_is_here())
+        bf16 = &asy__bf16_amx;
+    else if (isa == ASY__ISA_AVX512 && asy__bf16_dot_pays())
+        bf16 = &asy__bf16_dot;
 #else
     (void)isa;
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Products of operands rounded to bfloat16, by the AMX unit where it is here and by its stand-in:
- * what differs from the plain twin is the order of summation alone. */
+ * Products of operands rounded to bfloat16, by each of the three ways that this processor has: what
+ * differs from the plain twin is the order of summation alone. */
 #include <asytest.h>
 #include <float.h>
 #include <math.h>
@@ -12,11 +12,20 @@
 
 static struct asy_rng rng;
 
-static size_t ways(const struct asy__bf16 *ret[2])
+#define WAYS 3
+
+static size_t ways(const struct asy__bf16 *ret[WAYS])
 {
-    ret[0] = &asy__bf16_rounded;
-    ret[1] = asy__bf16_get();
-    return ret[0] == ret[1] ? 1 : 2;
+    size_t n = 0;
+
+    ret[n++] = &asy__bf16_rounded;
+#if defined(__x86_64__)
+    if (asy__bf16_dot_is_here())
+        ret[n++] = &asy__bf16_dot;
+    if (asy__bf16_amx_is_here())
+        ret[n++] = &asy__bf16_amx;
+#endif
+    return n;
 }
 
 /* Exactly as many floats as are used: whoever reads or writes one more is seen by a sanitizer. */
@@ -120,7 +129,7 @@ static void check(float *room, size_t m, size_t n, size_t k, int how)
     struct asy_gemm s = { .trans_a = how & 1, .trans_b = how >> 1 & 1, .add = how >> 2 & 1,
                           .m = m, .n = n, .k = k };
     size_t pad = how >> 3 & 1 ? 5 : 0;
-    const struct asy__bf16 *all[2];
+    const struct asy__bf16 *all[WAYS];
     struct operands o = { NULL };
 
     s.lda = (s.trans_a ? m : k) + pad;
@@ -182,7 +191,7 @@ static void rounding_is_to_the_nearest_even(void)
         { "below it", 0x1.8p-127f, 0.0f },
     };
     const struct asy_gemm one = { .m = 1, .n = 1, .k = 1, .lda = 1, .ldb = 1, .ldc = 1 };
-    const struct asy__bf16 *all[2];
+    const struct asy__bf16 *all[WAYS];
     float *room = room_create();
     const float unit = 1;
 
@@ -207,7 +216,7 @@ static void rounding_is_to_the_nearest_even(void)
 static void a_row_does_not_depend_on_its_neighbours(void)
 {
     enum { ROWS = 61, IN = 801, OUT = 37 };
-    const struct asy__bf16 *all[2];
+    const struct asy__bf16 *all[WAYS];
     struct asy_gemm s = { .trans_b = 1, .n = OUT, .k = IN, .lda = IN, .ldb = IN, .ldc = OUT };
     float *x = matrix(ROWS, IN, IN), *w = matrix(OUT, IN, IN), *y = matrix(ROWS, OUT, OUT);
     float *room = room_create(), row[OUT];
@@ -259,14 +268,56 @@ static void dense_layers_have_them(void)
     free(room);
 }
 
-/* This machine has the unit or says that it has not. */
+/* A number that no rounding changes. */
+static float eight_bits(void)
+{
+    return ldexpf((float)asy_rng_below(&rng, 256) - 128, (int)asy_rng_below(&rng, 12));
+}
+
+/* A pair's second product first, each sum rounded by itself, for any k and however it is cut. */
+static void sums_of_pairs_are_one_chain(void)
+{
+    enum { K = 1401, N = 33 };
+    static float a[K], b[K * N], got[N];
+    const struct asy_gemm s = { .m = 1, .n = N, .k = K, .lda = K, .ldb = N, .ldc = N };
+    float *room = room_create();
+
+#if defined(__x86_64__)
+    if (room && asy__bf16_dot_pays()) {
+        for (size_t k = 0; k < K; k++)
+            a[k] = eight_bits();
+        for (size_t i = 0; i < K * N; i++)
+            b[i] = eight_bits();
+        asy__bf16_run(&asy__bf16_dot, &s, a, b, got, room);
+        for (size_t j = 0; j < N; j++) {
+            float sum = 0;
+
+            for (size_t k = 0; k < K; k += 2) {
+                if (k + 1 < K)
+                    sum = fmaf(a[k + 1], b[(k + 1) * N + j], sum);
+                sum = fmaf(a[k], b[k * N + j], sum);
+            }
+            T_TRUE(got[j] == sum);
+        }
+    }
+#endif
+    free(room);
+}
+
+/* This machine has the unit, or the instruction, or says that it has neither. */
 static void the_name_says_which_way_is_taken(void)
 {
-    T_STR("name", asy_bf16_name(), asy__bf16_get()->name);
-    T_HAS("kernels", asy_kernels_name(), asy_bf16_name());
+    const struct asy__bf16 *want = &asy__bf16_rounded;
+
 #if defined(__x86_64__)
-    T_EQ("amx", asy__bf16_get() == &asy__bf16_amx, asy__bf16_amx_is_here());
+    if (asy__bf16_amx_is_here())
+        want = &asy__bf16_amx;
+    else if (asy__bf16_dot_pays())
+        want = &asy__bf16_dot;
 #endif
+    T_TRUE(asy__bf16_get() == want);
+    T_STR("name", asy_bf16_name(), want->name);
+    T_HAS("kernels", asy_kernels_name(), asy_bf16_name());
 }
 
 int main(void)
@@ -276,6 +327,7 @@ int main(void)
         T_TEST(rounding_is_to_the_nearest_even),
         T_TEST(a_row_does_not_depend_on_its_neighbours),
         T_TEST(dense_layers_have_them),
+        T_TEST(sums_of_pairs_are_one_chain),
         T_TEST(the_name_says_which_way_is_taken),
     };
 

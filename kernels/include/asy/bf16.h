@@ -3,12 +3,12 @@
  * single precision: what mixed precision makes of a dense layer.
  *
  * Rounding is to the nearest, ties to even; numbers too small to be normal count as zero, NaN stays
- * NaN. The AMX unit computes them where the processor has it and the system lets it be used;
- * elsewhere the operands are rounded and asy_gemm() does the rest, which costs more than not
- * rounding.
+ * NaN. The AMX unit computes them where the processor has it and the system lets it be used, the
+ * dot product of AVX512_BF16 on processors without that unit; elsewhere the operands are rounded
+ * and asy_gemm() does the rest, which costs more than not rounding.
  *
- * Bits: each entry of c is a sum over k in one order, which the unit and its stand-in choose
- * differently. A row's result does not depend on how many rows stand beside it, in either.
+ * Bits: each entry of c is a sum over k in one order, which each of the three chooses differently.
+ * A row's result does not depend on how many rows stand beside it, in any of them.
  *
  * Threads: any, each with room of its own; a call runs on the calling thread alone. */
 #ifndef ASY_BF16_H
@@ -17,13 +17,13 @@
 
 /* Floats that a product needs beside its operands, aligned to 64 bytes; what is in them does not
  * matter before and after. */
-#define ASY_BF16_ROOM (ASY_GEMM_ROOM + 65536)
+#define ASY_BF16_ROOM (ASY_GEMM_ROOM + 208896)
 
 /* As asy_gemm() (asy/gemm.h). asy_kernels_init() comes first. */
 void asy_bf16_gemm(const struct asy_gemm *shape, const float *a, const float *b, float *c,
                    float *room);
 void asy_bf16_gemm_ref(const struct asy_gemm *shape, const float *a, const float *b, float *c);
-/* "amx", or "rounded". */
+/* "amx", "avx512", or "rounded". */
 const char *asy_bf16_name(void);
 
 /* The products of a dense layer, as asy_dense() and its like have them (asy/kernels.h). */
