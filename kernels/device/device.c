@@ -179,6 +179,13 @@ static int kernel_of(struct asy_device *device, enum asy__kernel_id id, struct a
                                   err);
 }
 
+int asy__device_kernel(struct asy_device *device, enum asy__kernel_id kernel, struct asy_error *err)
+{
+    int rc = is_gone(device, err);
+
+    return rc ? rc : end(device, kernel_of(device, kernel, err), err);
+}
+
 int asy__device_launch(struct asy_device *device, enum asy__kernel_id kernel, size_t x, size_t y,
                        size_t z, const struct asy__arg *args, size_t n_args, struct asy_error *err)
 {

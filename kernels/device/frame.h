@@ -31,6 +31,9 @@ ASY_MUST_CHECK int asy__device_read(struct asy_device *device, struct asy__mem *
                                     void *x, size_t n, struct asy_error *err);
 ASY_MUST_CHECK int asy__device_zero(struct asy_device *device, struct asy__mem *mem, size_t at,
                                     size_t n, struct asy_error *err);
+/* Whether the kernel is there: a launch would build it. */
+ASY_MUST_CHECK int asy__device_kernel(struct asy_device *device, enum asy__kernel_id kernel,
+                                      struct asy_error *err);
 /* groups 0 in any dimension: there is nothing to do. */
 ASY_MUST_CHECK int asy__device_launch(struct asy_device *device, enum asy__kernel_id kernel,
                                       size_t x, size_t y, size_t z, const struct asy__arg *args,

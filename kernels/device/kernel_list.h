@@ -78,6 +78,22 @@
     X(global_max, 256)                                                                             \
     X(global_max_grad, 256)
 
+#define ASY__KERNELS_TREES(X)                                                                      \
+    X(tree_clear, 256)                                                                             \
+    X(tree_chances, 256)                                                                           \
+    X(tree_top, 256)                                                                               \
+    X(tree_pairs, 256)                                                                             \
+    X(tree_fill, 256)                                                                              \
+    X(tree_begin, 64)                                                                              \
+    X(tree_build, 256)                                                                             \
+    X(tree_root, 64)                                                                               \
+    X(tree_subtract, 256)                                                                          \
+    X(tree_split, 64)                                                                              \
+    X(tree_choose, 64)                                                                             \
+    X(tree_divide, 256)                                                                            \
+    X(tree_finish, 64)                                                                             \
+    X(tree_add, 256)
+
 #define ASY__KERNEL_LIST(X)                                                                        \
     ASY__KERNELS_PRODUCT(X)                                                                        \
     ASY__KERNELS_EACH(X)                                                                           \
@@ -86,7 +102,8 @@
     ASY__KERNELS_UPDATE(X)                                                                         \
     ASY__KERNELS_NORM(X)                                                                           \
     ASY__KERNELS_TOKENS(X)                                                                         \
-    ASY__KERNELS_IMAGE(X)
+    ASY__KERNELS_IMAGE(X)                                                                          \
+    ASY__KERNELS_TREES(X)
 
 #define ASY__KERNEL_ENUM(name, items) ASY__K_##name,
 enum asy__kernel_id { ASY__KERNEL_LIST(ASY__KERNEL_ENUM) ASY__KERNELS };

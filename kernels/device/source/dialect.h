@@ -15,14 +15,16 @@
  * Groups of work items have one dimension, grids of them up to three. Operands are a base and an
  * offset in floats: OpenCL has no pointers into memory objects. Memory that a group shares:
  * SHARED(float, tile, 256); at the top of the kernel; functions take it as LOCAL float *. All items
- * of a group reach each BARRIER(). No atomics: the same bits each time. No doubles: not every
- * device has them. A product and a sum are fused by FMA() and by nothing else: sums in pairs
- * (sums.clc) rely on that. Where it may be rounded in between, as in products, MAD() is as fast on
- * devices whose FMA() is slow. Mind that `half` and its like are types of OpenCL C. */
+ * of a group reach each BARRIER(). No atomics but of whole numbers, whose sums have no order: the
+ * same bits each time. No doubles but under HAS_DOUBLES, in kernels of trees: not every device has
+ * them. A product and a sum are fused by FMA() and by nothing else: sums in pairs (sums.clc) rely
+ * on that. Where it may be rounded in between, as in products, MAD() is as fast on devices whose
+ * FMA() is slow. Mind that `half` and its like are types of OpenCL C. */
 #ifdef ASY_CUDA
 #define uint unsigned int
 #define ulong unsigned long long
 #define uchar unsigned char
+#define slong long long
 #define KERNEL(name, items) extern "C" __global__ void __launch_bounds__(items) name
 #define GLOBAL
 #define LOCAL
@@ -44,11 +46,19 @@
 #define MAX(a, b) fmaxf(a, b)
 #define ABS(x) fabsf(x)
 #define HIGH_HALF(a, b) __umulhi(a, b)
+#define FLOAT_OF(bits) __uint_as_float(bits)
+#define BITS_OF(x) __float_as_uint(x)
+#define ATOMIC_ADD(p, x) atomicAdd(p, x)
+#define ATOMIC_MAX(p, x) atomicMax(p, x)
+#define HAS_DOUBLES
+#define DOUBLE_OF(bits) __longlong_as_double((long long)(bits))
+#define BITS_OF_DOUBLE(x) ((ulong)__double_as_longlong(x))
 #ifndef INFINITY
 #define INFINITY __int_as_float(0x7f800000)
 #endif
 #else
 #pragma OPENCL FP_CONTRACT OFF
+#define slong long
 #define KERNEL(name, items)                                                                        \
     __kernel __attribute__((reqd_work_group_size(items, 1, 1))) void name
 #define GLOBAL __global
@@ -77,6 +87,15 @@
 #define MAX(a, b) fmax(a, b)
 #define ABS(x) fabs(x)
 #define HIGH_HALF(a, b) mul_hi(a, b)
+#define FLOAT_OF(bits) as_float(bits)
+#define BITS_OF(x) as_uint(x)
+#define ATOMIC_ADD(p, x) atomic_add(p, x)
+#define ATOMIC_MAX(p, x) atomic_max(p, x)
+#if defined(cl_khr_fp64) || defined(__opencl_c_fp64)
+#define HAS_DOUBLES
+#define DOUBLE_OF(bits) as_double(bits)
+#define BITS_OF_DOUBLE(x) as_ulong(x)
+#endif
 #endif
 
 /* i / n and i % n. In 64 bits they take a GPU tens of instructions, and i is rarely that large. */
