@@ -120,19 +120,16 @@ static int put_table(struct asy_device_trees *t, const struct asy_device_trees_d
     return t->weighs ? asy__device_write(t->device, t->weight, 0, d->weight, d->rows, err) : 0;
 }
 
-/* Kernels of a device without doubles are not there. */
+/* A device without doubles has no such kernel. */
 static int check_doubles(struct asy_device *device, struct asy_error *err)
 {
     struct asy_error why = ASY_ERROR_INIT;
     int rc = asy__device_kernel(device, ASY__K_tree_split, &why);
 
-    if (rc == 0)
-        return 0;
-    if (asy_device_is_gone(device))
-        return asy_fail(err, why.code, "%s", why.text);
-    return asy_fail(err, ASY_E_UNSUPPORTED, "%s device '%s' has no double precision, which trees "
-                    "need (%.100s)", asy_device_kinds[device->info.kind], device->info.name,
-                    why.text);
+    if (rc == ASY_E_NOENT)
+        return asy_fail(err, ASY_E_UNSUPPORTED, "%s device '%s' has no double precision, which "
+                        "trees need", asy_device_kinds[device->info.kind], device->info.name);
+    return rc ? asy_fail(err, why.code, "%s", why.text) : 0;
 }
 
 int asy_device_trees_create(struct asy_device *device, const struct asy_device_trees_desc *desc,
