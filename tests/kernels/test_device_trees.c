@@ -32,6 +32,8 @@ struct part {
     uint64_t *words;
 };
 
+static struct part whole;
+
 static void make_table(void)
 {
     struct asy_rng rng;
@@ -191,13 +193,14 @@ static void run_both(struct rank ranks[RANKS])
     }
 }
 
-static bool ranks_init(struct rank ranks[RANKS])
+/* Of so many rows the first rank has the first ones. */
+static bool ranks_init(struct rank ranks[RANKS], size_t first)
 {
     bool ok = true;
 
     for (size_t r = 0; r < RANKS; r++) {
         ranks[r] = (struct rank){ .rank = r };
-        ok = T_TRUE(part_init(&ranks[r].part, r ? 1000 : 0, r ? ROWS : 1000)) && ok;
+        ok = T_TRUE(part_init(&ranks[r].part, r ? first : 0, r ? ROWS : first)) && ok;
         ranks[r].part.desc.join = meet;
         ranks[r].part.desc.join_arg = &ranks[r].rank;
     }
@@ -212,26 +215,34 @@ static void ranks_fini(struct rank ranks[RANKS])
     }
 }
 
-static void ranks_make_the_trees_of_one(void)
+static void check_ranks(size_t first, const struct asy_device_tree_node *nodes)
 {
     static struct rank ranks[RANKS];
-    static struct asy_device_tree_node nodes[PLACES];
-    struct asy_error err = ASY_ERROR_INIT;
-    struct asy_device *device = device_open();
-    struct part all;
 
-    if (T_TRUE(part_init(&all, 0, ROWS)) && ranks_init(ranks) && device &&
-        (ranks[0].device = device_open()) && (ranks[1].device = device_open()) &&
-        T_OK(boost(device, &all, nodes, &err), &err)) {
+    if (ranks_init(ranks, first) && (ranks[0].device = device_open()) &&
+        (ranks[1].device = device_open())) {
         run_both(ranks);
         for (size_t r = 0; r < RANKS; r++)
             if (T_OK(ranks[r].rc, &ranks[r].err))
-                T_EQ("nodes", memcmp(ranks[r].nodes, nodes, sizeof nodes), 0);
-        T_TRUE(nodes[0].feature >= 0);
+                T_EQ("nodes", memcmp(ranks[r].nodes, nodes, sizeof ranks[r].nodes), 0);
     }
-    free(all.words);
-    asy_device_close(device);
     ranks_fini(ranks);
+}
+
+/* Rows that are drawn go by their number among all, so the parts do, too. */
+static void ranks_make_the_trees_of_one(void)
+{
+    static struct asy_device_tree_node nodes[PLACES];
+    struct asy_error err = ASY_ERROR_INIT;
+    struct asy_device *device = device_open();
+
+    if (device && T_OK(boost(device, &whole, nodes, &err), &err)) {
+        T_TRUE(nodes[0].feature >= 0);
+        check_ranks(1000, nodes);
+        check_ranks(1, nodes);
+        check_ranks(0, nodes);
+    }
+    asy_device_close(device);
 }
 
 /* Wherever one rank's device fails in a round, the other one comes to its end, and knows. */
@@ -243,7 +254,7 @@ static void a_rank_whose_device_fails_ends_the_round_for_all(void)
     long created = 0, n;
 
     failing_tell(FAILING_NEVER, FAILING_NEVER);
-    if (!ranks_init(ranks) || !(ranks[1].device = device_open()) ||
+    if (!ranks_init(ranks, 1000) || !(ranks[1].device = device_open()) ||
         !T_OK(asy__device_open(&failing_driver, 0, &ranks[0].device, &err), &err) ||
         !T_OK(asy_device_trees_create(ranks[0].device, &ranks[0].part.desc, &trees, &err), &err))
         goto out;
@@ -272,8 +283,6 @@ out:
 }
 
 /* ---- what is missing ------------------------------------------------------------------------- */
-
-static struct part whole;
 
 static int whole_life(struct asy_error *err)
 {
