@@ -177,21 +177,20 @@ int asy__study_on_device(struct asy__parse *p)
            (asy__is_word(p, "resources.device", "auto") && asy__val(p, "resources.gpus")->i > 0);
 }
 
-/* Networks alone are trained on devices, which are GPUs but for an OpenCL on the trial's cores. */
+/* Plug-ins are not trained on devices, which are GPUs but for an OpenCL on the trial's cores. */
 static void check_device(struct asy__parse *p)
 {
     int64_t gpus = asy__val(p, "resources.gpus")->i;
     int cpu = asy__is_word(p, "resources.device", "cpu");
     int any = asy__is_word(p, "resources.device", "auto");
-    int is_net = p->kind == ASY_RUN_MODEL && !asy__is_word(p, "run.model", "gbdt");
+    int is_model = p->kind == ASY_RUN_MODEL;
     const struct asy_yaml *device = asy__place(p, "resources.device");
 
-    if (!is_net && gpus > 0)
-        asy__problem(p, asy__place(p, "resources.gpus"), "resources.gpus", "%s train on CPUs",
-                     p->kind == ASY_RUN_PLUGIN ? "plug-ins" : "trees");
-    else if (!is_net && !cpu && !any)
-        asy__problem(p, device, "resources.device", "%s train on CPUs",
-                     p->kind == ASY_RUN_PLUGIN ? "plug-ins" : "trees");
+    if (!is_model && gpus > 0)
+        asy__problem(p, asy__place(p, "resources.gpus"), "resources.gpus",
+                     "plug-ins train on CPUs");
+    else if (!is_model && !cpu && !any)
+        asy__problem(p, device, "resources.device", "plug-ins train on CPUs");
     else if (gpus > ASY_GPU_WHOLE)
         asy__problem(p, asy__place(p, "resources.gpus"), "resources.gpus",
                      "a rank of a model is trained on one GPU at most; ranks: %lld has as many",

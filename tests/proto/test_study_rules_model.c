@@ -15,8 +15,12 @@ static void mistakes_in_resources_are_named(void)
         { "gpus and the cpu", MODEL "resources: {gpus: 1, device: cpu}\n",
           "s.yaml:8:30: resources.device: is cpu, so gpus are of no use" },
         { "gpus of trees", HEAD "run: {model: gbdt, length: {max: 3}}\n" DATA OBJECTIVE BUDGET
-          "parameters: {lr: {min: 0.1, max: 1}}\nresources: {gpus: 1}\n",
-          "resources.gpus: trees train on CPUs" },
+          "parameters: {lr: {min: 0.1, max: 1}}\nresources: {gpus: 2}\n",
+          "resources.gpus: a rank of a model is trained on one GPU at most" },
+        { "strict trees on a device", HEAD "run: {model: gbdt, length: {max: 3}}\n" DATA OBJECTIVE
+          BUDGET "parameters: {lr: {min: 0.1, max: 1}}\n"
+          "resources: {device: opencl, reproducible: strict}\n",
+          "resources.reproducible: strict is for CPUs" },
         { "cuda without gpus", MODEL "resources: {device: cuda}\n",
           "resources.device: cuda needs resources.gpus, 1 or a part of one" },
         { "strict on a device", MODEL "resources: {device: opencl, reproducible: strict}\n",

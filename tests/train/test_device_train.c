@@ -517,7 +517,6 @@ static void what_no_device_can_is_refused(void)
     static const struct {
         const char *name, *family, *device, *params, *want;
     } refused[] = {
-        { "trees", "gbdt", "opencl", "", "resources.device: trees train on CPUs" },
         { "no such word", "mlp", "tpu", "", "'tpu' is not one of auto, cpu, opencl, cuda" },
         { "meetings with nobody", "mlp", "opencl", "\"sync_every\":2",
           "a device that trains by itself has no others to meet" },

@@ -61,12 +61,10 @@ int asy__trainer_device(struct asy_trainer *trainer, const struct asy__job *job,
                         struct asy_error *err)
 {
     const char *word = trainer->device_word ? trainer->device_word : job->device;
-    int is_net = !job->plugin && job->hyper.family != ASY__GBDT;
     int on_cpu = !strcmp(word, "cpu") || (!strcmp(word, "auto") && !job->has_gpus);
 
-    if (!on_cpu && !is_net)
-        return asy_fail(err, ASY_E_INVAL, "resources.device: %s train on CPUs",
-                        job->plugin ? "plug-ins" : "trees");
+    if (!on_cpu && job->plugin)
+        return asy_fail(err, ASY_E_INVAL, "resources.device: plug-ins train on CPUs");
     if (!on_cpu && job->strict)
         return asy_fail(err, ASY_E_INVAL, "resources.reproducible: strict is for CPUs, whose bits "
                         "are the same everywhere; a device has its own");

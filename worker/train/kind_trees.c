@@ -16,7 +16,7 @@ static int plan(struct asy__run *run, struct asy_error *err)
     if ((rc = asy__run_tally(run, 0, rows, err)) < 0) /* room for all, however they are divided */
         return rc;
     rc = asy__trees_create(&run->job->hyper, run->job->seed, run->data, run->trainer->comm,
-                           &run->trees, err);
+                           run->trainer->device, &run->trees, err);
     if (rc == 0)
         run->state.trees = asy__trees_get(run->trees);
     return rc;
@@ -129,7 +129,9 @@ static int parts(struct asy__run *run, int is_best, struct asy__model_parts *ret
 
     (void)err;
     *ret = (struct asy__model_parts){ .trees = run->state.trees,
-                                      .n_rounds = is_best ? p->best_epoch : p->epoch };
+                                      .n_rounds = is_best ? p->best_epoch : p->epoch,
+                                      .device = run->trainer->device ? run->trainer->device_name
+                                                                     : NULL };
     return 0;
 }
 

@@ -110,18 +110,17 @@ static void draw_rows(struct asy_gbdt_fit *fit, uint64_t round)
 }
 
 /* Knuth, The Art of Computer Programming 2, algorithm 3.4.2 S. */
-static void draw_features(struct asy_gbdt_fit *fit, uint64_t tree)
+void asy__gbdt_draw_features(const struct asy_gbdt_params *params, size_t features, uint64_t tree,
+                             uint8_t *use)
 {
-    const struct asy_gbdt_params *params = &fit->model->params;
-    size_t features = fit->model->features;
     size_t wanted = (size_t)rint(params->colsample * (double)features);
     struct asy_rng rng;
 
     wanted = wanted ? wanted : 1;
     asy_rng_init(&rng, params->seed, tree, ASY_RNG_COLUMNS);
     for (size_t f = 0; f < features; f++) {
-        fit->grower.use[f] = asy_rng_below(&rng, features - f) < wanted;
-        wanted -= fit->grower.use[f];
+        use[f] = asy_rng_below(&rng, features - f) < wanted;
+        wanted -= use[f];
     }
 }
 
@@ -143,15 +142,15 @@ static size_t fill_rows(struct asy_gbdt_fit *fit)
 /* ---- margins --------------------------------------------------------------------------------- */
 
 /* The leaf of a row by its bins; parts[].bin are those of the splits. */
-static float value_of(const struct asy__gbdt_grower *grower, const struct asy_gbdt_node *nodes,
-                      size_t row)
+static float value_of(const struct asy_gbdt_table *table, const struct asy__gbdt_part *parts,
+                      const struct asy_gbdt_node *nodes, size_t row)
 {
     size_t at = 0;
 
     while (nodes[at].feature >= 0) {
-        unsigned bin = asy__gbdt_bin(grower->table, (size_t)nodes[at].feature, row);
+        unsigned bin = asy__gbdt_bin(table, (size_t)nodes[at].feature, row);
 
-        at = nodes[at].left + !asy__gbdt_goes_left(bin, grower->parts[at].bin,
+        at = nodes[at].left + !asy__gbdt_goes_left(bin, parts[at].bin,
                                                    (unsigned)nodes[at].default_left);
     }
     return nodes[at].value;
@@ -171,7 +170,8 @@ static void add_tree(struct asy_gbdt_fit *fit, const struct asy_gbdt_node *nodes
             fit->margins[grower->rows[j] * outputs + k] += nodes[i].value;
     }
     for (size_t j = n; j < fit->table->rows; j++)
-        fit->margins[grower->rows[j] * outputs + k] += value_of(grower, nodes, grower->rows[j]);
+        fit->margins[grower->rows[j] * outputs + k] +=
+            value_of(grower->table, grower->parts, nodes, grower->rows[j]);
 }
 
 static int find_bin(const struct asy_gbdt_cuts *cuts, const struct asy_gbdt_node *node,
@@ -189,25 +189,23 @@ static int find_bin(const struct asy_gbdt_cuts *cuts, const struct asy_gbdt_node
     return 0;
 }
 
-/* Margins of the rounds that the model has already. */
-static int replay(struct asy_gbdt_fit *fit, struct asy_error *err)
+int asy__gbdt_replay(const struct asy_gbdt *model, const struct asy_gbdt_table *table,
+                     struct asy__gbdt_part *parts, float *margins, struct asy_error *err)
 {
-    const struct asy_gbdt *model = fit->model;
-    size_t rows = fit->table->rows;
+    size_t rows = table->rows;
     int rc;
 
     for (size_t i = 0; i < rows * model->outputs; i++)
-        fit->margins[i] = (float)model->params.base;
+        margins[i] = (float)model->params.base;
     for (size_t t = 0; t < model->n_trees; t++) {
         const struct asy_gbdt_node *nodes = model->nodes + model->begin[t];
 
         for (size_t i = 0; i < model->begin[t + 1] - model->begin[t]; i++)
             if (nodes[i].feature >= 0 &&
-                (rc = find_bin(fit->table->cuts, nodes + i, &fit->grower.parts[i].bin, err)) < 0)
+                (rc = find_bin(table->cuts, nodes + i, &parts[i].bin, err)) < 0)
                 return rc;
         for (size_t r = 0; r < rows; r++)
-            fit->margins[r * model->outputs + t % model->outputs] +=
-                value_of(&fit->grower, nodes, r);
+            margins[r * model->outputs + t % model->outputs] += value_of(table, parts, nodes, r);
     }
     return 0;
 }
@@ -230,6 +228,15 @@ static int check_rows(const struct asy_gbdt_params *params, const float *label,
                             (double)w);
     }
     return 0;
+}
+
+int asy__gbdt_check_fit(const struct asy_gbdt *model, const struct asy_gbdt_table *table,
+                        const float *label, const float *weight, struct asy_error *err)
+{
+    if (model->features != table->cuts->features)
+        return asy_fail(err, ASY_E_INVAL, "a model of %zu features cannot be made from a table of "
+                        "%zu", model->features, table->cuts->features);
+    return check_rows(&model->params, label, weight, table->rows, err);
 }
 
 static int allocate(struct asy_gbdt_fit *fit, struct asy_error *err)
@@ -257,12 +264,9 @@ int asy_gbdt_fit_create(struct asy_gbdt *model, const struct asy_gbdt_table *tab
                         struct asy_error *err)
 {
     struct asy_gbdt_fit *fit;
-    int rc;
+    int rc = asy__gbdt_check_fit(model, table, label, weight, err);
 
-    if (model->features != table->cuts->features)
-        return asy_fail(err, ASY_E_INVAL, "a model of %zu features cannot be made from a table of "
-                        "%zu", model->features, table->cuts->features);
-    if ((rc = check_rows(&model->params, label, weight, table->rows, err)) < 0)
+    if (rc < 0)
         return rc;
     if (!(fit = calloc(1, sizeof *fit)))
         return asy_fail(err, ASY_E_NOMEM, "no memory to fit trees");
@@ -272,7 +276,8 @@ int asy_gbdt_fit_create(struct asy_gbdt *model, const struct asy_gbdt_table *tab
     fit->weight = weight;
     if (shard)
         fit->shard = *shard;
-    if ((rc = allocate(fit, err)) < 0 || (rc = replay(fit, err)) < 0) {
+    if ((rc = allocate(fit, err)) < 0 ||
+        (rc = asy__gbdt_replay(model, table, fit->grower.parts, fit->margins, err)) < 0) {
         asy_gbdt_fit_destroy(fit);
         return rc;
     }
@@ -315,7 +320,7 @@ static int grow_tree(struct asy_gbdt_fit *fit, size_t k, struct asy_error *err)
                      fit->table->rows, fit->g, fit->h);
     if ((rc = round_pairs(fit, &scale, err)) < 0)
         return rc;
-    draw_features(fit, model->n_trees);
+    asy__gbdt_draw_features(&model->params, model->features, model->n_trees, fit->grower.use);
     n = fill_rows(fit);
     if ((rc = asy__gbdt_grow(&fit->grower, n, scale, nodes, &n_nodes, err)) < 0)
         return rc;
@@ -325,19 +330,18 @@ static int grow_tree(struct asy_gbdt_fit *fit, size_t k, struct asy_error *err)
     return 0;
 }
 
-/* All that a round can fail for on one rank alone: if it does, all leave before their first sum. */
-static int reserve(struct asy_gbdt_fit *fit, struct asy_error *err)
+int asy__gbdt_reserve_round(struct asy_gbdt *model, const struct asy_gbdt_shard *shard,
+                            struct asy_error *err)
 {
-    struct asy_gbdt *model = fit->model;
     struct asy_error lost = ASY_ERROR_INIT;
     int rc = asy__gbdt_reserve(model, model->outputs,
                                model->outputs * asy__gbdt_nodes_max(&model->params), err);
     int64_t failed = rc < 0;
     int sum;
 
-    if (!fit->shard.sum)
+    if (!shard->sum)
         return rc;
-    sum = fit->shard.sum(fit->shard.context, &failed, 1, rc < 0 ? &lost : err);
+    sum = shard->sum(shard->context, &failed, 1, rc < 0 ? &lost : err);
     if (rc < 0 || sum < 0)
         return rc < 0 ? rc : sum;
     return failed ? asy_fail(err, ASY_E_NOMEM, "another rank has no memory for its trees") : 0;
@@ -347,7 +351,7 @@ int asy_gbdt_fit_round(struct asy_gbdt_fit *fit, struct asy_error *err)
 {
     struct asy_gbdt *model = fit->model;
     size_t rounds = asy_gbdt_rounds(model), rows = fit->table->rows;
-    int rc = reserve(fit, err);
+    int rc = asy__gbdt_reserve_round(model, &fit->shard, err);
 
     if (rc < 0)
         return rc;

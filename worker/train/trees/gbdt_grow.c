@@ -96,8 +96,8 @@ static uint32_t divide(struct asy__gbdt_grower *grower, const struct asy__gbdt_p
     return (uint32_t)left;
 }
 
-static void set_split(const struct asy_gbdt_cuts *cuts, const struct asy__gbdt_split *split,
-                      size_t left, struct asy_gbdt_node *node)
+void asy__gbdt_set_split(const struct asy_gbdt_cuts *cuts, const struct asy__gbdt_split *split,
+                         size_t left, struct asy_gbdt_node *node)
 {
     size_t n = 0;
     const float *own = asy_gbdt_cuts_get(cuts, split->feature, &n);
@@ -121,7 +121,7 @@ static int try_split(struct asy__gbdt_grower *grower, struct asy__gbdt_scale sca
                          cells_of(grower, part->slot), part->sum, scale, &split);
     if (split.bin == 0)
         return 0;
-    set_split(grower->table->cuts, &split, next, nodes + node);
+    asy__gbdt_set_split(grower->table->cuts, &split, next, nodes + node);
     part->bin = split.bin;
     middle = divide(grower, part, &split);
     child[0] = (struct asy__gbdt_part){ .begin = part->begin, .end = middle, .sum = split.left };

@@ -93,6 +93,9 @@ void asy__gbdt_find_split(const struct asy_gbdt_cuts *cuts, const struct asy_gbd
                           const uint8_t *use, const struct asy__gbdt_cell *cells,
                           struct asy__gbdt_cell sum, struct asy__gbdt_scale scale,
                           struct asy__gbdt_split *ret);
+/* A node that is split so, into children left and left + 1 of its tree. */
+void asy__gbdt_set_split(const struct asy_gbdt_cuts *cuts, const struct asy__gbdt_split *split,
+                         size_t left, struct asy_gbdt_node *node);
 /* Chen and Guestrin, equation 5, times the learning rate; with l1 the minimum of the same objective
  * with l1 |value| added. */
 double asy__gbdt_leaf(const struct asy_gbdt_params *params, struct asy__gbdt_cell sum,
@@ -154,6 +157,24 @@ struct asy_gbdt {
 };
 ASY_MUST_CHECK int asy__gbdt_reserve(struct asy_gbdt *model, size_t trees, size_t nodes,
                                      struct asy_error *err);
+/* Room for a round: all that it can fail for on one rank alone, after which all know. sum NULL: of
+ * one. */
+ASY_MUST_CHECK int asy__gbdt_reserve_round(struct asy_gbdt *model,
+                                           const struct asy_gbdt_shard *shard,
+                                           struct asy_error *err);
+/* ASY_E_INVAL: a table of another number of features, a label or a weight that is not possible. */
+ASY_MUST_CHECK int asy__gbdt_check_fit(const struct asy_gbdt *model,
+                                       const struct asy_gbdt_table *table, const float *label,
+                                       const float *weight, struct asy_error *err);
+/* use [features]: those that the tree of that number among all may use. */
+void asy__gbdt_draw_features(const struct asy_gbdt_params *params, size_t features, uint64_t tree,
+                             uint8_t *use);
+/* margins [rows][outputs] of the rounds that a model has; parts [asy__gbdt_nodes_max()]: room.
+ * ASY_E_INVAL: it was made with other cuts. */
+ASY_MUST_CHECK int asy__gbdt_replay(const struct asy_gbdt *model,
+                                    const struct asy_gbdt_table *table,
+                                    struct asy__gbdt_part *parts, float *margins,
+                                    struct asy_error *err);
 /* Of params and features. */
 ASY_MUST_CHECK int asy__gbdt_check(const struct asy_gbdt_params *params, size_t features,
                                    struct asy_error *err);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "learn/loss.h"
 #include "learn/score.h"
+#include "trees_device.h"
 
 #define ROWS_AT_ONCE 256 /* in scoring */
 #define SHARD_ROWS 64    /* at least, of a part that has more */
@@ -27,7 +28,9 @@ struct asy__trees {
     struct asy_gbdt_cuts *cuts;
     struct asy_gbdt_table *table;
     struct asy_gbdt *model;
-    struct asy_gbdt_fit *fit;
+    struct asy_gbdt_fit *fit;       /* on the cpu, or */
+    struct asy_device *device;      /* NULL: there */
+    struct asy__device_fit *on_device;
     int bins;
     struct part train, validation;
     size_t val_rounds;         /* that are in val */
@@ -139,7 +142,8 @@ static int allocate(struct asy__trees *trees, struct asy_error *err)
 }
 
 int asy__trees_create(const struct asy__hyper *hyper, uint64_t seed, const struct asy__data *data,
-                      struct asy_comm *comm, struct asy__trees **ret_trees, struct asy_error *err)
+                      struct asy_comm *comm, struct asy_device *device,
+                      struct asy__trees **ret_trees, struct asy_error *err)
 {
     struct asy__trees *trees = calloc(1, sizeof *trees);
     const size_t *start = data->start;
@@ -151,6 +155,7 @@ int asy__trees_create(const struct asy__hyper *hyper, uint64_t seed, const struc
     trees->data = data;
     trees->loss = asy__loss_scored(hyper, &data->schema);
     trees->comm = comm;
+    trees->device = device;
     trees->train = divide(comm, start[ASY__TRAIN], start[ASY__TRAIN + 1]);
     trees->validation = divide(comm, start[ASY__VALIDATION], start[ASY__VALIDATION + 1]);
     if ((rc = asy__trees_model(hyper, &data->schema, seed, &trees->model, err)) == 0 &&
@@ -173,6 +178,7 @@ void asy__trees_destroy(struct asy__trees *trees)
     if (!trees)
         return;
     asy_gbdt_fit_destroy(trees->fit);
+    asy__device_fit_destroy(trees->on_device);
     asy_gbdt_destroy(trees->model);
     asy_gbdt_table_destroy(trees->table);
     asy_gbdt_cuts_destroy(trees->cuts);
@@ -191,15 +197,26 @@ struct asy_gbdt *asy__trees_get(struct asy__trees *trees)
 
 int asy__trees_start(struct asy__trees *trees, struct asy_error *err)
 {
-    struct asy_gbdt_shard shard = { trees->train.begin, sum, trees->comm };
+    struct asy_gbdt_shard all = { trees->train.begin, sum, trees->comm };
+    const struct asy_gbdt_shard *shard = asy_comm_size(trees->comm) > 1 ? &all : NULL;
 
-    return asy_gbdt_fit_create(trees->model, trees->table, trees->label, NULL,
-                               asy_comm_size(trees->comm) > 1 ? &shard : NULL, &trees->fit, err);
+    if (trees->device)
+        return asy__device_fit_create(trees->device, trees->model, trees->table, trees->label,
+                                      NULL, shard, &trees->on_device, err);
+    return asy_gbdt_fit_create(trees->model, trees->table, trees->label, NULL, shard, &trees->fit,
+                               err);
 }
 
 int asy__trees_round(struct asy__trees *trees, struct asy_error *err)
 {
-    return asy_gbdt_fit_round(trees->fit, err);
+    return trees->device ? asy__device_fit_round(trees->on_device, err)
+                         : asy_gbdt_fit_round(trees->fit, err);
+}
+
+static const float *train_margins(const struct asy__trees *trees)
+{
+    return trees->device ? asy__device_fit_margins(trees->on_device)
+                         : asy_gbdt_fit_margins(trees->fit);
 }
 
 /* ---- scores ---------------------------------------------------------------------------------- */
@@ -246,7 +263,7 @@ int asy__trees_score(struct asy__trees *trees, struct asy__tally *tally,
 {
     const struct part *val = &trees->validation;
     const int32_t *label = trees->data->label + trees->data->start[ASY__VALIDATION];
-    int rc = score_part(trees, &trees->train, asy_gbdt_fit_margins(trees->fit), NULL, ret_train,
+    int rc = score_part(trees, &trees->train, train_margins(trees), NULL, ret_train,
                         err);
 
     if (rc < 0)

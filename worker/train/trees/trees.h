@@ -5,10 +5,11 @@
  * Each rank has a part of the training rows, in order; histograms are summed over the ranks. Of two
  * classes one margin is learnt, the log-odds of the second.
  *
- * Ownership: create/destroy; data and comm are borrowed. Threads: one owner. */
+ * Ownership: create/destroy; data, comm and device are borrowed. Threads: one owner. */
 #ifndef ASY__TREES_H
 #define ASY__TREES_H
 #include <asy/comm.h>
+#include <asy/device.h>
 #include <asy/gbdt.h>
 #include "data/data.h"
 #include "hyper.h"
@@ -34,9 +35,11 @@ ASY_MUST_CHECK int asy__trees_model(const struct asy__hyper *hyper,
                                     struct asy_gbdt **ret_model, struct asy_error *err);
 
 struct asy__trees;
+/* device NULL: trees grow on the cpu. */
 ASY_MUST_CHECK int asy__trees_create(const struct asy__hyper *hyper, uint64_t seed,
                                      const struct asy__data *data, struct asy_comm *comm,
-                                     struct asy__trees **ret_trees, struct asy_error *err);
+                                     struct asy_device *device, struct asy__trees **ret_trees,
+                                     struct asy_error *err);
 void asy__trees_destroy(struct asy__trees *trees);
 /* Borrowed. Before start it may be given rounds, which are then continued. */
 struct asy_gbdt *asy__trees_get(struct asy__trees *trees);
