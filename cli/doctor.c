@@ -43,7 +43,7 @@ static const struct check {
     { "cpu-quota", "no cgroup holds back CPU time", asy__check_cpu_quota, WORKER },
     { "memory", "the memory that trials may use", asy__check_memory, WORKER },
     { "gpus", "the GPUs that a worker offers; each driver answers", asy__check_gpus, WORKER },
-    { "devices", "what networks could be trained on beside the cpu computes rightly",
+    { "devices", "what models could be trained on beside the cpu computes rightly",
       asy__check_devices, PROGRAMS },
     { "cgroup", "cgroups are delegated: trials can be limited and ended whole", asy__check_cgroup,
       WORKER },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * doctor_devices.c - the check of what networks could be trained on beside the cpu. The trainer
+ * doctor_devices.c - the check of what models could be trained on beside the cpu. The trainer
  * looks, in a process for each kind: a driver may hang or crash. What a driver keeps of kernels
  * that it has compiled stays in its cache. */
 #include "doctor.h"

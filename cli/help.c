@@ -13,7 +13,7 @@ static const struct {
                "studies" },
     { "--attempt", "of this attempt instead of the newest" },
     { "--cores", "a worker that this command starts offers at most N cores" },
-    { "--device", "where networks are trained, over resources.device: auto, cpu, opencl, cuda" },
+    { "--device", "where models are trained, over resources.device: auto, cpu, opencl, cuda" },
     { "--follow", "print on until the trial is over (also: -f)" },
     { "--for", "the worker runs the studies of USER, who was invited before, not one's own" },
     { "--format", "of the trials: csv (default) or json; of a model: onnx, or c for a header in "

@@ -273,7 +273,7 @@ void asy__study_check(struct asy__parse *p); /* study_check.c */
 /* Whether a key has this word. */
 int asy__is_word(struct asy__parse *p, const char *path, const char *word);
 void asy__study_check_model(struct asy__parse *p); /* study_check_model.c */
-/* Whether networks are to be trained on devices: by word, or on GPUs that a trial has. */
+/* Whether models are to be trained on devices: by word, or on GPUs that a trial has. */
 int asy__study_on_device(struct asy__parse *p);
 void asy__study_check_data(struct asy__parse *p); /* study_check_data.c; beside a model */
 /* study_check_command.c. has_space: the parameters are read, and without a mistake. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks trained on devices, end to end: PoCL's OpenCL stands for a GPU's."""
+"""Models trained on devices, end to end: PoCL's OpenCL stands for a GPU's."""
 import json
 import os
 import struct
@@ -19,6 +19,16 @@ budget: {{trials: 2}}
 resources: {{cores: 1, {resources}}}
 """
 
+TREES = """assay: 1
+name: {name}
+run: {{model: gbdt, max_depth: 4, length: {{max: 8}}}}
+data: {{file: {source}/examples/data/digits.csv.gz, label: -1}}
+objective: {{metric: val_loss, goal: minimize, take: last}}
+parameters: {{lr: {{min: 0.1, max: 0.5}}}}
+search: {{sampler: random, seed: 3}}
+budget: {{trials: 2}}
+resources: {{cores: 1, {resources}}}
+"""
 
 JOB = """{"study": {"name": "gone", "run": {"model": "mlp", "fixed": {}, "length": {"unit": "epochs", "max": 1}},
   "data": {"file": "%s/examples/data/digits.csv.gz", "label": -1}, "resources": {"gpus": 1},
@@ -50,6 +60,17 @@ def a_network_learns_on_a_device(home):
     rows = "\n".join(",".join(["0"] * 64) for _ in range(3)) + "\n"
     home.write("rows.csv", rows)
     equal("predictions", len(home.run("predict", "there", "rows.csv")[0].splitlines()), 4)
+
+
+def trees_grow_on_devices(home):
+    best = {}
+    for name, resources in (("alone", "device: opencl"), ("two", "ranks: 2, device: opencl"), ("cpu", "device: cpu")):
+        home.write(f"trees-{name}.yaml", TREES.format(name=f"trees-{name}", source=SOURCE, resources=resources))
+        home.run("run", f"trees-{name}.yaml")
+        best[name] = home.json("show", f"trees-{name}")["best"]
+    equal("ranks", best["two"], best["alone"])
+    if abs(best["cpu"] - best["alone"]) > 1e-3:
+        raise AssertionError(f"{best['alone']} on the device, {best['cpu']} on the cpu")
 
 
 def ranks_have_a_device_each(home):
@@ -107,6 +128,7 @@ def test():
         a_network_learns_on_a_device(home)
         what_no_device_could_hold_fails_at_once(home)
         ranks_have_a_device_each(home)
+        trees_grow_on_devices(home)
         what_is_no_gpu_is_not_taken_for_one(home)
     with Home() as home:
         home.env["POCL_DEVICES"] = "basic"

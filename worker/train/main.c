@@ -48,7 +48,7 @@ static const char help[] =
     "  assay-trainer --probe\n"
     "        what this node computes with, whether rightly, and how fast, as JSON\n"
     "  assay-trainer --probe-device opencl|cuda\n"
-    "        the devices that networks could be trained on, and whether each computes rightly\n"
+    "        the devices that models could be trained on, and whether each computes rightly\n"
     "  assay-trainer --probe-gang\n"
     "        under mpirun: whether its ranks add up a sum together; the first prints JSON\n"
     "  assay-trainer --version [--json] | --help\n"
