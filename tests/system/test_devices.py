@@ -89,7 +89,7 @@ parameters: {{lr: {{min: 0.002, max: 0.02, scale: log}}}}
 search: {{sampler: random, seed: 3}}
 budget: {{trials: 1}}
 retries: 3
-resources: {{cores: 1, memory: 8GiB, device: opencl}}
+resources: {{cores: 1, memory: 2GiB, device: opencl}}
 """
 
 
