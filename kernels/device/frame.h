@@ -12,7 +12,7 @@ struct asy_device {
     struct asy_device_info info;
     struct asy_device_traffic traffic;
     struct asy__kernel *kernels[ASY__KERNELS]; /* as they are first used */
-    size_t in_nets; /* bytes that networks have */
+    size_t in_nets; /* bytes that networks and trees have */
     int built, gone;
 };
 
