@@ -77,6 +77,11 @@ static const struct table_case {
     { "many rows", 70000, 4, 0.02, 1, { .max_depth = 5 } },
 };
 
+static size_t classes_of(enum asy_gbdt_loss loss)
+{
+    return loss == ASY_GBDT_SOFTMAX ? 3 : loss == ASY_GBDT_LOGISTIC ? 2 : 0;
+}
+
 /* What is not said is as usual. */
 static struct asy_gbdt_params params_of(const struct table_case *c, enum asy_gbdt_loss loss)
 {
@@ -118,6 +123,58 @@ static void trees_are_the_cpus(void)
     asy_device_close(device);
 }
 
+/* Every third feature has a value for each row, and so all bins; every third has one value. */
+static void spread(struct kit_rows *t)
+{
+    struct asy_rng rng;
+
+    asy_rng_init(&rng, 3, t->rows, ASY_RNG_SIM);
+    for (size_t i = 0; i < t->rows * t->features; i++) {
+        size_t f = i % t->features;
+
+        if (f % 3 == 0 && !isnan(t->x[i]))
+            t->x[i] += (float)asy_rng_double(&rng);
+        else if (f % 3 == 1)
+            t->x[i] = 0.5f;
+    }
+}
+
+static void full_features_and_depths_have_the_cpus_trees(void)
+{
+    static const struct table_case full[] = {
+        { "all bins", 4000, 10, 0, 0, { .max_depth = 4 } },
+        { "all bins, some missing", 4000, 10, 0.1, 1, { .max_depth = 6 } },
+        { "all levels", 9000, 10, 0.02, 0,
+          { .max_depth = ASY_GBDT_DEPTH_MAX, .min_child_weight = 0 } },
+    };
+    struct asy_device *device = device_open();
+
+    for (size_t i = 0; device && i < ASY_ARRAY_LEN(full); i++) {
+        const struct table_case *c = &full[i];
+        struct asy_gbdt_params p = params_of(c, ASY_GBDT_SQUARED);
+        struct asy_error err = ASY_ERROR_INIT;
+        struct beside b = { NULL, NULL };
+        struct kit_rows t;
+        struct kit_fit f;
+        size_t cuts = 0;
+
+        if (!kit_rows_init(&t, c->rows, c->features, c->missing, 0, i))
+            break;
+        spread(&t);
+        if (T_OK(kit_fit_init(&f, &p, &t, c->weighted, &err), &err) &&
+            T_OK(kit_rounds(f.fit, 4, &err), &err) &&
+            beside_init(&b, device, &f, &t, c->weighted) && rounds(b.fit, 4)) {
+            asy_gbdt_cuts_get(f.cuts, 0, &cuts);
+            T_EQ(c->name, cuts, ASY_GBDT_BINS_MAX - 2); /* so the last bin is 255 */
+            kit_same_trees(c->name, b.model, f.model);
+        }
+        beside_fini(&b);
+        kit_fit_fini(&f);
+        kit_rows_fini(&t);
+    }
+    asy_device_close(device);
+}
+
 static double mean_loss(const struct asy_gbdt *model, const float *margins,
                         const struct kit_rows *t, int weighted)
 {
@@ -125,6 +182,19 @@ static double mean_loss(const struct asy_gbdt *model, const float *margins,
 
     asy_gbdt_loss(model, margins, t->label, weighted ? t->weight : NULL, t->rows, &sum, &weight);
     return sum / weight;
+}
+
+/* Rows that a round left out, too, have the values of its trees: those that the model gives them. */
+static void check_margins(const char *name, const struct beside *b, const struct kit_rows *t)
+{
+    size_t n = t->rows * asy_gbdt_outputs(b->model);
+    float *want = calloc(n, sizeof *want);
+
+    if (T_TRUE(want != NULL)) {
+        asy_gbdt_predict(b->model, t->x, t->rows, want);
+        T_EQ(name, memcmp(asy__device_fit_margins(b->fit), want, n * sizeof *want), 0);
+    }
+    free(want);
 }
 
 /* A last bit of a chance may choose another of two splits that are as good. */
@@ -140,7 +210,7 @@ static void losses_are_the_cpus(void)
         struct kit_rows t;
         struct kit_fit f;
 
-        if (!kit_rows_init(&t, c->rows, c->features, c->missing, i % 2 ? 3 : 2, i))
+        if (!kit_rows_init(&t, c->rows, c->features, c->missing, classes_of(p.loss), i))
             break;
         if (T_OK(kit_fit_init(&f, &p, &t, c->weighted, &err), &err) &&
             beside_init(&b, device, &f, &t, c->weighted))
@@ -150,6 +220,8 @@ static void losses_are_the_cpus(void)
                 T_NEAR(c->name, mean_loss(b.model, asy__device_fit_margins(b.fit), &t, c->weighted),
                        mean_loss(f.model, asy_gbdt_fit_margins(f.fit), &t, c->weighted), 1e-5);
             }
+        if (b.fit)
+            check_margins(c->name, &b, &t);
         beside_fini(&b);
         kit_fit_fini(&f);
         kit_rows_fini(&t);
@@ -291,7 +363,8 @@ static void *run_rank(void *arg)
 }
 
 /* By ranks with a device each, whose rows end at ends[1], ends[2], ... */
-static void compare_ranks(const char *name, const struct kit_fit *alone, const struct kit_rows *t,
+static void compare_ranks(const char *name, const struct asy_gbdt *alone,
+                          const struct asy_gbdt_cuts *cuts, const struct kit_rows *t,
                           const size_t ends[RANKS + 1])
 {
     struct asy_error err = ASY_ERROR_INIT;
@@ -303,8 +376,8 @@ static void compare_ranks(const char *name, const struct kit_fit *alone, const s
     pthread_barrier_init(&sum.barrier, NULL, RANKS);
     for (size_t r = 0; r < RANKS; r++) {
         ranks[r] = (struct rank){ .sum = &sum, .number = r, .begin = ends[r], .end = ends[r + 1],
-                                  .cuts = alone->cuts, .t = t, .device = device_open() };
-        ok = T_OK(asy_gbdt_create(asy_gbdt_params(alone->model), t->features, &ranks[r].model,
+                                  .cuts = cuts, .t = t, .device = device_open() };
+        ok = T_OK(asy_gbdt_create(asy_gbdt_params(alone), t->features, &ranks[r].model,
                                   &err), &err) && ranks[r].device && ok;
     }
     for (size_t r = 0; ok && r < RANKS; r++)
@@ -313,30 +386,49 @@ static void compare_ranks(const char *name, const struct kit_fit *alone, const s
         pthread_join(thread[r], NULL);
     for (size_t r = 0; r < RANKS; r++) {
         if (ok && T_OK(ranks[r].rc, &ranks[r].err))
-            kit_same_trees(name, ranks[r].model, alone->model);
+            kit_same_trees(name, ranks[r].model, alone);
         asy_gbdt_destroy(ranks[r].model);
         asy_device_close(ranks[r].device);
     }
     pthread_barrier_destroy(&sum.barrier);
 }
 
-static void ranks_make_the_trees_of_one(void)
+/* Of the squared loss those are the cpu's; of another one, of one device. */
+static void compare_divisions(enum asy_gbdt_loss loss, struct asy_device *device)
 {
+    static const size_t ends[][RANKS + 1] = {
+        { 0, 2334, 4667, 7000 }, { 0, 1, 6999, 7000 }, { 0, 0, 7000, 7000 },
+    };
     const struct table_case *c = &tables[8];
-    struct asy_gbdt_params p = params_of(c, ASY_GBDT_SQUARED);
+    struct asy_gbdt_params p = params_of(c, loss);
     struct asy_error err = ASY_ERROR_INIT;
+    struct beside b = { NULL, NULL };
     struct kit_rows t;
     struct kit_fit f;
 
-    if (!kit_rows_init(&t, c->rows, c->features, c->missing, 0, 9))
+    if (!T_EQ(c->name, c->rows, 7000) ||
+        !kit_rows_init(&t, c->rows, c->features, c->missing, classes_of(loss), 9))
         return;
-    if (T_OK(kit_fit_init(&f, &p, &t, 0, &err), &err) && T_OK(kit_rounds(f.fit, 4, &err), &err)) {
-        compare_ranks("even", &f, &t, (const size_t[]){ 0, 2334, 4667, c->rows });
-        compare_ranks("uneven", &f, &t, (const size_t[]){ 0, 1, 6999, c->rows });
-        compare_ranks("empty", &f, &t, (const size_t[]){ 0, 0, c->rows, c->rows });
-    }
+    if (T_OK(kit_fit_init(&f, &p, &t, 0, &err), &err) && T_OK(kit_rounds(f.fit, 4, &err), &err) &&
+        beside_init(&b, device, &f, &t, 0) && rounds(b.fit, 4))
+        for (size_t i = 0; i < ASY_ARRAY_LEN(ends); i++)
+            compare_ranks(i == 0 ? "even" : i == 1 ? "uneven" : "empty",
+                          loss == ASY_GBDT_SQUARED ? f.model : b.model, f.cuts, &t, ends[i]);
+    beside_fini(&b);
     kit_fit_fini(&f);
     kit_rows_fini(&t);
+}
+
+static void ranks_make_the_trees_of_one(void)
+{
+    struct asy_device *device = device_open();
+
+    if (device) {
+        compare_divisions(ASY_GBDT_SQUARED, device);
+        compare_divisions(ASY_GBDT_LOGISTIC, device);
+        compare_divisions(ASY_GBDT_SOFTMAX, device);
+    }
+    asy_device_close(device);
 }
 
 /* ---- what cannot be -------------------------------------------------------------------------- */
@@ -375,6 +467,7 @@ int main(void)
 {
     static const struct t_test tests[] = {
         T_TEST(trees_are_the_cpus),
+        T_TEST(full_features_and_depths_have_the_cpus_trees),
         T_TEST(losses_are_the_cpus),
         T_TEST(a_model_is_continued),
         T_TEST(a_round_reads_twice),
