@@ -489,8 +489,7 @@ static void what_was_trained_there_goes_on_here(void)
     asy_json_destroy(job);
 }
 
-/* The trainer, which is kept, trains the next one. */
-/* Of so many steps and epochs before it is gone. */
+/* It has made so many steps and epochs before. The trainer, which is kept, trains the next job. */
 static void check_gone(const char *family, const char *params, uint64_t steps, size_t epochs)
 {
     struct asy_json *job = kit_family_job(family, KIT_DIGITS, "\"label\":-1", "val_loss",

@@ -184,7 +184,7 @@ static double mean_loss(const struct asy_gbdt *model, const float *margins,
     return sum / weight;
 }
 
-/* Rows that a round left out, too, have the values of its trees: those that the model gives them. */
+/* Rows that a round left out have the values of its trees, too: those that the model gives. */
 static void check_margins(const char *name, const struct beside *b, const struct kit_rows *t)
 {
     size_t n = t->rows * asy_gbdt_outputs(b->model);

@@ -263,8 +263,7 @@ int asy__trees_score(struct asy__trees *trees, struct asy__tally *tally,
 {
     const struct part *val = &trees->validation;
     const int32_t *label = trees->data->label + trees->data->start[ASY__VALIDATION];
-    int rc = score_part(trees, &trees->train, train_margins(trees), NULL, ret_train,
-                        err);
+    int rc = score_part(trees, &trees->train, train_margins(trees), NULL, ret_train, err);
 
     if (rc < 0)
         return rc;
