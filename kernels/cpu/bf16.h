@@ -14,8 +14,9 @@ extern const struct asy__bf16 asy__bf16_rounded, asy__bf16_dot, asy__bf16_amx;
 const struct asy__bf16 *asy__bf16_get(void);
 /* Whether this process may use the AMX unit; asks the system for it. */
 int asy__bf16_amx_is_here(void);
-/* Whether the processor has the dot product of pairs; and at more than the rate of single
- * precision, half of which it has beside AMX. */
+/* Whether the processor has the dot product of pairs; and whether at more than the rate of single
+ * precision, which no feature tells: AMD's have twice that, Intel's half, and a virtual machine may
+ * hide the AMX beside it. */
 int asy__bf16_dot_is_here(void);
 int asy__bf16_dot_pays(void);
 /* asy_bf16_gemm() by one of them. */

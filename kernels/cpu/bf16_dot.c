@@ -101,11 +101,7 @@ int asy__bf16_dot_is_here(void)
 
 int asy__bf16_dot_pays(void)
 {
-    unsigned a, b, c, d;
-    const unsigned amx_bf16 = 1u << 22;
-
-    __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
-    return asy__bf16_dot_is_here() && !(d & amx_bf16);
+    return asy__bf16_dot_is_here() && __builtin_cpu_is("amd");
 }
 
 static void run(const struct asy_gemm *s, const float *a, const float *b, float *c, float *room)

@@ -31,7 +31,7 @@ ASY_MUST_CHECK int asy__device_read(struct asy_device *device, struct asy__mem *
                                     void *x, size_t n, struct asy_error *err);
 ASY_MUST_CHECK int asy__device_zero(struct asy_device *device, struct asy__mem *mem, size_t at,
                                     size_t n, struct asy_error *err);
-/* Whether the kernel is there: a launch would build it. */
+/* Builds it, as a launch would. ASY_E_NOENT: this device has no kernel of that name. */
 ASY_MUST_CHECK int asy__device_kernel(struct asy_device *device, enum asy__kernel_id kernel,
                                       struct asy_error *err);
 /* groups 0 in any dimension: there is nothing to do. */

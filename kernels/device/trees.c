@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * trees.c - rounds of boosting on a device: the order of the kernels of source/trees.clc and
  * source/trees_grow.clc, which does not depend on what they find. A level that has no nodes costs
- * its launches. */
+ * its launches, and ranks an exchange of its empty histograms. */
 #include <asy/device_trees.h>
 #include "frame.h"
 #include <math.h>
@@ -123,13 +123,12 @@ static int put_table(struct asy_device_trees *t, const struct asy_device_trees_d
 /* A device without doubles has no such kernel. */
 static int check_doubles(struct asy_device *device, struct asy_error *err)
 {
-    struct asy_error why = ASY_ERROR_INIT;
-    int rc = asy__device_kernel(device, ASY__K_tree_split, &why);
+    int rc = asy__device_kernel(device, ASY__K_tree_split, err);
 
-    if (rc == ASY_E_NOENT)
-        return asy_fail(err, ASY_E_UNSUPPORTED, "%s device '%s' has no double precision, which "
-                        "trees need", asy_device_kinds[device->info.kind], device->info.name);
-    return rc ? asy_fail(err, why.code, "%s", why.text) : 0;
+    if (rc != ASY_E_NOENT)
+        return rc;
+    return asy_fail(err, ASY_E_UNSUPPORTED, "%s device '%s' has no double precision, which trees "
+                    "need", asy_device_kinds[device->info.kind], device->info.name);
 }
 
 int asy_device_trees_create(struct asy_device *device, const struct asy_device_trees_desc *desc,
@@ -149,11 +148,11 @@ int asy_device_trees_create(struct asy_device *device, const struct asy_device_t
     t->nodes_n = desc->outputs * t->places * NODE_WORDS;
     t->use_n = (desc->outputs * desc->features + 3) / 4 * 4;
     list_pieces(t, pieces);
-    rc = check_room(t, pieces, err);
+    if ((rc = check_doubles(device, err)) == 0)
+        rc = check_room(t, pieces, err);
     for (size_t i = 0; i < PIECES && !rc; i++)
         rc = asy__device_alloc(device, pieces[i].n, pieces[i].at, err);
-    if (rc || (rc = alloc_host(t, err)) || (rc = put_table(t, desc, err)) ||
-        (rc = check_doubles(device, err))) {
+    if (rc || (rc = alloc_host(t, err)) || (rc = put_table(t, desc, err))) {
         t->bytes = 0; /* never counted */
         asy_device_trees_destroy(t);
         return rc;
@@ -197,10 +196,14 @@ int asy_device_trees_read(struct asy_device_trees *trees, float *ret_margins, st
  * What a rank fails for in a round it remembers, and goes on with nothing but the joins, so that
  * the others come to their end. */
 
-/* Returns whether nothing has failed so far. */
+/* Returns whether nothing has failed so far. What is too large for a device's driver (a grid, the
+ * registers of a kernel) is not what is too large for a float. */
 static int check(struct asy_device_trees *t, int rc)
 {
-    t->lost = t->lost ? t->lost : rc;
+    if (!t->lost && rc) {
+        t->lost = rc == ASY_E_TOOBIG ? ASY_E_UNSUPPORTED : rc;
+        t->why.code = (enum asy_code)t->lost;
+    }
     return !t->lost;
 }
 #define RUN(t, ...) check(t, (t)->lost ? 0 : ASY__LAUNCH((t)->device, &(t)->why, __VA_ARGS__))
@@ -262,8 +265,7 @@ struct tree {
 #define ARG_USE(t, tree) ARG_AT((t)->use, (tree)->use)
 #define ARG_LOSS(t, tree)                                                                          \
     ARG_MEM((t)->chances), ARG_MEM((t)->label), ARG_MEM((t)->weight), ARG_U32((t)->weighs),        \
-        ARG_U32((t)->desc.rows), ARG_U32((t)->desc.outputs), ARG_U32((tree)->k),                   \
-        ARG_U32((t)->desc.loss)
+        ARG_U32((t)->desc.rows), ARG_U32((tree)->k), ARG_U32((t)->desc.loss)
 
 /* The greatest exponents of all ranks: each marks its own. */
 static void join_tops(struct asy_device_trees *t, const struct tree *tree)

@@ -101,6 +101,8 @@ static int launch(struct asy__dev *dev, struct asy__kernel *kernel, const struct
 {
     int rc = fault(err);
 
+    if (rc && failing.gives)
+        rc = asy_fail(err, failing.gives, "the grid is too large");
     return rc ? rc : asy__driver_opencl.launch(dev, kernel, grid, args, n_args, err);
 }
 

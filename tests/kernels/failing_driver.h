@@ -11,6 +11,7 @@ extern struct failing {
     long allocs, nomem_at; /* of arrays: the one that there is "no room for an array" for */
     long arrays;           /* that are there */
     const char *lacks;     /* a kernel that there is not; NULL: none */
+    enum asy_code gives;   /* what a launch at gone_at gives instead; 0: it is gone */
     struct asy_device_info info;
 } failing;
 extern const struct asy__driver failing_driver;

@@ -262,6 +262,7 @@ static void a_rank_whose_device_fails_ends_the_round_for_all(void)
     asy_device_trees_destroy(trees);
     for (n = created; n < 100000; n += 7) {
         asy_device_close(ranks[0].device);
+        ranks[0].device = NULL;
         failing_tell(n, FAILING_NEVER);
         if (!T_OK(asy__device_open(&failing_driver, 0, &ranks[0].device, &err), &err))
             break;
@@ -310,6 +311,26 @@ static void a_device_that_is_gone_is_said_at_any_call(void)
     }
     T_OK(rc, &err);
     T_TRUE(n > 100);
+}
+
+/* Which is not that a derivative is too large: that ends a trial as diverged. */
+static void a_launch_that_is_too_large_is_no_derivative(void)
+{
+    struct asy_error err = ASY_ERROR_INIT;
+    int rc = ASY_OK;
+    long n;
+
+    failing.gives = ASY_E_TOOBIG;
+    for (n = 0; n < 200 && rc != ASY_E_UNSUPPORTED; n++) { /* until it falls on a launch */
+        failing_tell(n, FAILING_NEVER);
+        rc = whole_life(&err);
+        T_TRUE(rc == ASY_E_GONE || rc == ASY_E_UNSUPPORTED);
+    }
+    T_EQ("launch", rc, ASY_E_UNSUPPORTED);
+    T_EQ("launch", err.code, ASY_E_UNSUPPORTED);
+    T_HAS("launch", err.text, "the grid is too large");
+    failing.gives = ASY_OK;
+    T_EQ("arrays", failing.arrays, 0);
 }
 
 static void a_device_without_memory_is_said_at_any_array(void)
@@ -383,6 +404,7 @@ int main(void)
         T_TEST(ranks_make_the_trees_of_one),
         T_TEST(a_rank_whose_device_fails_ends_the_round_for_all),
         T_TEST(a_device_that_is_gone_is_said_at_any_call),
+        T_TEST(a_launch_that_is_too_large_is_no_derivative),
         T_TEST(a_device_without_memory_is_said_at_any_array),
         T_TEST(a_host_without_memory_is_said),
         T_TEST(a_device_without_doubles_is_refused),

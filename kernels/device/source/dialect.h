@@ -13,13 +13,14 @@
  *     }
  *
  * Groups of work items have one dimension, grids of them up to three. Operands are a base and an
- * offset in floats: OpenCL has no pointers into memory objects. Memory that a group shares:
- * SHARED(float, tile, 256); at the top of the kernel; functions take it as LOCAL float *. All items
- * of a group reach each BARRIER(). No atomics but of whole numbers, whose sums have no order: the
- * same bits each time. No doubles but under HAS_DOUBLES, in kernels of trees: not every device has
- * them. A product and a sum are fused by FMA() and by nothing else: sums in pairs (sums.clc) rely
- * on that. Where it may be rounded in between, as in products, MAD() is as fast on devices whose
- * FMA() is slow. Mind that `half` and its like are types of OpenCL C. */
+ * offset in floats, or what is as wide: OpenCL has no pointers into memory objects. Memory that
+ * a group shares: SHARED(float, tile, 256); at the top of the kernel; functions take it as LOCAL
+ * float *. All items of a group reach each BARRIER(). No atomics but of whole numbers, whose
+ * sums have no order: the same bits each time. No doubles but under HAS_DOUBLES, in kernels of
+ * trees: not every device has them. A product and a sum are fused by FMA() and by nothing else:
+ * sums in pairs (sums.clc) rely on that. Where it may be rounded in between, as in products,
+ * MAD() is as fast on devices whose FMA() is slow. Mind that `half` and its like are types of
+ * OpenCL C. */
 #ifdef ASY_CUDA
 #define uint unsigned int
 #define ulong unsigned long long
@@ -50,6 +51,7 @@
 #define BITS_OF(x) __float_as_uint(x)
 #define ATOMIC_ADD(p, x) atomicAdd(p, x)
 #define ATOMIC_MAX(p, x) atomicMax(p, x)
+#define ATOMIC_ADD_LONG(p, x) atomicAdd((ulong *)(p), (ulong)(x)) /* OpenCL 1.2 has none */
 #define HAS_DOUBLES
 #define DOUBLE_OF(bits) __longlong_as_double((long long)(bits))
 #define BITS_OF_DOUBLE(x) ((ulong)__double_as_longlong(x))

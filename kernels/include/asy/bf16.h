@@ -2,10 +2,10 @@
  * asy/bf16.h - products whose operands are rounded to bfloat16 where they enter, and summed in
  * single precision: what mixed precision makes of a dense layer.
  *
- * Rounding is to the nearest, ties to even; numbers too small to be normal count as zero, NaN stays
- * NaN. The AMX unit computes them where the processor has it and the system lets it be used, the
- * dot product of AVX512_BF16 on processors without that unit; elsewhere the operands are rounded
- * and asy_gemm() does the rest, which costs more than not rounding.
+ * Rounding is to the nearest, ties to even; numbers too small to be normal count as zero (sums,
+ * too, but in the stand-in), NaN stays NaN. The AMX unit computes them where the processor has it
+ * and the system lets it be used, the dot product of AVX512_BF16 on AMD's processors; elsewhere the
+ * operands are rounded and asy_gemm() does the rest, which costs more than not rounding.
  *
  * Bits: each entry of c is a sum over k in one order, which each of the three chooses differently.
  * A row's result does not depend on how many rows stand beside it, in any of them.

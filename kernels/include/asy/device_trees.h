@@ -4,7 +4,8 @@
  *
  * Table, labels, margins, histograms and the trees of a round stay in the device's memory. A round
  * is put into its queue as a whole, and read once when it is over: the trees. Where ranks share the
- * rows each level's new histograms are read, summed by them, and written back.
+ * rows, the greatest exponents of each tree's derivatives and each level's new histograms are read,
+ * joined by them, and written back; at the end they tell each other whether one has failed.
  *
  * Bits: sums are of whole numbers, so their order means nothing, and what is made of them is
  * computed in double precision as the cpu does: from equal derivatives come the cpu's trees, to the
@@ -27,7 +28,7 @@ struct asy_device_trees_desc {
     enum asy_device_trees_loss loss;
     size_t outputs;          /* trees of a round: 1, or the classes of softmax */
     size_t max_depth;        /* 1 to 12 */
-    size_t rows;             /* of this rank, below 2^31; may be 0 */
+    size_t rows;             /* of this rank, at most 2^31; may be 0 */
     size_t features;         /* > 0 */
     const uint64_t *words;   /* [features / 8, rounded up][rows]: bins, feature f in byte f % 8 from
                               * below; bin 0 is that of missing values */
@@ -68,10 +69,10 @@ ASY_MUST_CHECK int asy_device_trees_write(struct asy_device_trees *trees, const 
 ASY_MUST_CHECK int asy_device_trees_read(struct asy_device_trees *trees, float *ret_margins,
                                          struct asy_error *err);
 /* A tree for each output, all from the margins at the beginning of the round, of which it is the
- * number; use [outputs][features]: not 0 where a tree may use a feature, each some. nodes
+ * number; use [outputs][features]: not 0 where a tree may use a feature, each at least one. nodes
  * [outputs][asy_device_trees_places()] =. Margins have their values added. ASY_E_TOOBIG: a
- * derivative is no finite float, on any rank. If it fails it has failed on all ranks, unless join
- * failed; the trees are only to be destroyed then. */
+ * derivative is no finite float, on any rank, and nothing else. If it fails it has failed on all
+ * ranks, unless join failed; the trees are only to be destroyed then. */
 ASY_MUST_CHECK int asy_device_trees_round(struct asy_device_trees *trees, uint64_t round,
                                           const uint8_t *use, struct asy_device_tree_node *nodes,
                                           struct asy_error *err);
