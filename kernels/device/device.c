@@ -126,6 +126,20 @@ int asy__device_alloc(struct asy_device *device, size_t n, struct asy__mem **ret
     return end(device, device->driver->alloc(device->dev, bytes, ret_mem, err), err);
 }
 
+int asy__device_could_hold(const struct asy_device *device, const struct asy__device_piece *pieces,
+                           size_t n, size_t *ret_bytes, size_t *ret_all)
+{
+    size_t has = device->info.memory < SIZE_MAX ? (size_t)device->info.memory : SIZE_MAX;
+
+    *ret_bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        if (__builtin_add_overflow(*ret_bytes, asy__times(pieces[i].n, sizeof(float)), ret_bytes))
+            *ret_bytes = SIZE_MAX;
+    if (__builtin_add_overflow(*ret_bytes, device->in_nets, ret_all))
+        *ret_all = SIZE_MAX;
+    return !has || *ret_all <= has;
+}
+
 void asy__device_free(struct asy_device *device, struct asy__mem *mem)
 {
     if (mem)

@@ -51,6 +51,23 @@ ASY_MUST_CHECK int asy__device_library_product(struct asy_device *device,
                                                const struct asy__product *product, int *ret_done,
                                                struct asy_error *err);
 
+/* What an object of the device is made of: where it goes, and its floats (or what is as wide). */
+struct asy__device_piece {
+    struct asy__mem **at;
+    size_t n; /* SIZE_MAX: more than there can be */
+};
+static inline size_t asy__times(size_t a, size_t b)
+{
+    size_t n;
+
+    return __builtin_mul_overflow(a, b, &n) ? SIZE_MAX : n;
+}
+/* Whether all of the device's memory could hold them beside what there is. *ret_bytes: of them,
+ * *ret_all: with that. What can never be there is not for want of memory, which others might give
+ * back. */
+int asy__device_could_hold(const struct asy_device *device, const struct asy__device_piece *pieces,
+                           size_t n, size_t *ret_bytes, size_t *ret_all);
+
 static inline size_t asy__groups(size_t n, size_t of)
 {
     return (n + of - 1) / of;

@@ -98,76 +98,57 @@ static void rows_fini(struct asy_device_net *net, struct asy__rows *rows)
     *rows = (struct asy__rows){ 0 };
 }
 
-/* What is made with the net: where it goes, and its floats. */
-struct piece {
-    struct asy__mem **at;
-    size_t n;
-};
 #define PIECES (ASY_DEVICE_ARRAYS + 12)
 
-static size_t times(size_t a, size_t b)
-{
-    size_t n;
-
-    return __builtin_mul_overflow(a, b, &n) ? SIZE_MAX : n;
-}
-
-static size_t list_pieces(struct asy_device_net *net, int weighs, struct piece pieces[PIECES])
+static size_t list_pieces(struct asy_device_net *net, int weighs,
+                          struct asy__device_piece pieces[PIECES])
 {
     const struct asy_device_net_desc *desc = &net->desc;
-    const struct piece others[] = {
+    const struct asy__device_piece others[] = {
         { &net->sums[0], (size_t)2 * ASY_SUMS },
         { &net->sums[1], (size_t)2 * ASY_SUMS },
         { &net->work, desc->n_work },
         { &net->room, net->room_n },
         { &net->picked, net->rows_most },
-        { &net->at_hand.x, times(net->rows_most, desc->features) },
-        { &net->at_hand.label, times(net->rows_most, desc->labels) },
+        { &net->at_hand.x, asy__times(net->rows_most, desc->features) },
+        { &net->at_hand.label, asy__times(net->rows_most, desc->labels) },
         { &net->at_hand.target, net->rows_most },
-        { &net->judged, times(2, desc->judged) },
-        { &net->scores, times(desc->judged, desc->scores) },
+        { &net->judged, asy__times(2, desc->judged) },
+        { &net->scores, asy__times(desc->judged, desc->scores) },
     };
     size_t n = 0;
 
     for (int i = 0; i < ASY_DEVICE_ARRAYS; i++)
         if (asy__net_array_n(net, (enum asy_device_array)i))
-            pieces[n++] = (struct piece){ &net->arrays[i],
+            pieces[n++] = (struct asy__device_piece){ &net->arrays[i],
                                           asy__net_array_n(net, (enum asy_device_array)i) };
     if (desc->n_train && desc->adds)
-        pieces[n++] = (struct piece){ &net->part, desc->n_params };
+        pieces[n++] = (struct asy__device_piece){ &net->part, desc->n_params };
     if (weighs)
-        pieces[n++] = (struct piece){ &net->class_weights, desc->n_classes };
+        pieces[n++] = (struct asy__device_piece){ &net->class_weights, desc->n_classes };
     memcpy(pieces + n, others, sizeof others);
     return n + ASY_ARRAY_LEN(others);
 }
 
-/* What can never be there is not for want of memory, which others might give back. */
-static int check_room(struct asy_device_net *net, const struct piece *pieces, size_t n,
+static int check_room(struct asy_device_net *net, const struct asy__device_piece *pieces, size_t n,
                       struct asy_error *err)
 {
     const struct asy_device *device = net->device;
-    size_t has = device->info.memory < SIZE_MAX ? (size_t)device->info.memory : SIZE_MAX;
-    size_t bytes = 0, all;
+    size_t all;
 
-    for (size_t i = 0; i < n; i++)
-        if (__builtin_add_overflow(bytes, times(pieces[i].n, sizeof(float)), &bytes))
-            bytes = SIZE_MAX;
-    if (__builtin_add_overflow(bytes, device->in_nets, &all))
-        all = SIZE_MAX;
-    if (has && all > has)
-        return asy_fail(err, ASY_E_TOOBIG,
-                        "%s device '%s': the network needs %zu MiB for itself and %zu rows at a "
-                        "time%s, and all of the device's memory are %zu MiB",
-                        asy_device_kinds[device->info.kind], device->info.name, all >> 20,
-                        net->rows_most, device->in_nets ? ", with its other folds" : "",
-                        has >> 20);
-    net->bytes = bytes;
-    return 0;
+    if (asy__device_could_hold(device, pieces, n, &net->bytes, &all))
+        return 0;
+    return asy_fail(err, ASY_E_TOOBIG,
+                    "%s device '%s': the network needs %zu MiB for itself and %zu rows at a "
+                    "time%s, and all of the device's memory are %zu MiB",
+                    asy_device_kinds[device->info.kind], device->info.name, all >> 20,
+                    net->rows_most, device->in_nets ? ", with its other folds" : "",
+                    (size_t)device->info.memory >> 20);
 }
 
 static int alloc(struct asy_device_net *net, const float *class_weights, struct asy_error *err)
 {
-    struct piece pieces[PIECES];
+    struct asy__device_piece pieces[PIECES];
     size_t n = list_pieces(net, class_weights != NULL, pieces);
     int rc = check_room(net, pieces, n, err);
 

@@ -40,63 +40,46 @@ struct asy_device_trees {
 
 /* ---- the object ------------------------------------------------------------------------------ */
 
-static size_t times(size_t a, size_t b)
-{
-    size_t n;
-
-    return __builtin_mul_overflow(a, b, &n) ? SIZE_MAX : n;
-}
-
-/* What is made: where it goes, and its words of 32 bits. */
-struct piece {
-    struct asy__mem **at;
-    size_t n;
-};
 #define PIECES 19
 
-static void list_pieces(struct asy_device_trees *t, struct piece ret[PIECES])
+static void list_pieces(struct asy_device_trees *t, struct asy__device_piece ret[PIECES])
 {
     const struct asy_device_trees_desc *d = &t->desc;
-    size_t rows = d->rows, values = times(rows, d->outputs);
+    size_t rows = d->rows, values = asy__times(rows, d->outputs);
     size_t slots = (size_t)1 << (d->max_depth - 1), words = (d->features + 7) / 8;
-    const struct piece all[PIECES] = {
-        { &t->words, times(2 * words, rows) }, { &t->at, d->features + 1 }, { &t->label, rows },
-        { &t->weight, t->weighs ? rows : 1 }, { &t->margins, values }, { &t->chances, values },
-        { &t->use, t->use_n / 4 }, { &t->pairs, 2 * rows }, { &t->count, 1 },
-        { &t->list[0], rows }, { &t->list[1], rows }, { &t->where[0], rows },
+    const struct asy__device_piece all[PIECES] = {
+        { &t->words, asy__times(2 * words, rows) }, { &t->at, d->features + 1 },
+        { &t->label, rows }, { &t->weight, t->weighs ? rows : 1 }, { &t->margins, values },
+        { &t->chances, values }, { &t->use, t->use_n / 4 }, { &t->pairs, 2 * rows },
+        { &t->count, 1 }, { &t->list[0], rows }, { &t->list[1], rows }, { &t->where[0], rows },
         { &t->where[1], rows }, { &t->nodes, t->nodes_n + 2 * d->outputs },
         { &t->spans, SPAN_WORDS * t->places }, { &t->taken, 2 * t->places },
-        { &t->sums, 4 * t->places }, { &t->cells, times(slots, 4 * t->n_cells) },
-        { &t->best, times(slots, BEST_WORDS * d->features) },
+        { &t->sums, 4 * t->places }, { &t->cells, asy__times(slots, 4 * t->n_cells) },
+        { &t->best, asy__times(slots, BEST_WORDS * d->features) },
     };
 
     memcpy(ret, all, sizeof all);
 }
 
-static int check_room(struct asy_device_trees *t, const struct piece *pieces, struct asy_error *err)
+static int check_room(struct asy_device_trees *t, const struct asy__device_piece *pieces,
+                      struct asy_error *err)
 {
     const struct asy_device *device = t->device;
-    size_t has = device->info.memory < SIZE_MAX ? (size_t)device->info.memory : SIZE_MAX, all;
+    size_t all;
 
-    t->bytes = 0;
-    for (size_t i = 0; i < PIECES; i++)
-        if (__builtin_add_overflow(t->bytes, times(pieces[i].n, sizeof(uint32_t)), &t->bytes))
-            t->bytes = SIZE_MAX;
-    if (__builtin_add_overflow(t->bytes, device->in_nets, &all))
-        all = SIZE_MAX;
-    if (!has || all <= has)
+    if (asy__device_could_hold(device, pieces, PIECES, &t->bytes, &all))
         return 0;
     return asy_fail(err, ASY_E_TOOBIG, "%s device '%s': trees of depth %zu on %zu rows of %zu "
                     "features need %zu MiB, and all of the device's memory are %zu MiB",
                     asy_device_kinds[device->info.kind], device->info.name, t->desc.max_depth,
-                    t->desc.rows, t->desc.features, all >> 20, has >> 20);
+                    t->desc.rows, t->desc.features, all >> 20, (size_t)device->info.memory >> 20);
 }
 
 /* Room in the host's memory: the most that is joined are the histograms of the last level. */
 static int alloc_host(struct asy_device_trees *t, struct asy_error *err)
 {
     size_t built = t->desc.max_depth > 1 ? (size_t)1 << (t->desc.max_depth - 2) : 1;
-    size_t sums = times(built, 2 * t->n_cells);
+    size_t sums = asy__times(built, 2 * t->n_cells);
 
     t->answer = calloc(t->nodes_n + 2 * t->desc.outputs, sizeof *t->answer);
     t->used = calloc(t->use_n, 1);
@@ -135,7 +118,7 @@ int asy_device_trees_create(struct asy_device *device, const struct asy_device_t
                             struct asy_device_trees **ret_trees, struct asy_error *err)
 {
     struct asy_device_trees *t = calloc(1, sizeof *t);
-    struct piece pieces[PIECES];
+    struct asy__device_piece pieces[PIECES];
     int rc;
 
     if (!t)
@@ -164,7 +147,7 @@ int asy_device_trees_create(struct asy_device *device, const struct asy_device_t
 
 void asy_device_trees_destroy(struct asy_device_trees *trees)
 {
-    struct piece pieces[PIECES];
+    struct asy__device_piece pieces[PIECES];
 
     if (!trees)
         return;
@@ -183,12 +166,6 @@ int asy_device_trees_write(struct asy_device_trees *trees, const float *margins,
 {
     return asy__device_write(trees->device, trees->margins, 0, margins,
                              trees->desc.rows * trees->desc.outputs, err);
-}
-
-int asy_device_trees_read(struct asy_device_trees *trees, float *ret_margins, struct asy_error *err)
-{
-    return asy__device_read(trees->device, trees->margins, 0, ret_margins,
-                            trees->desc.rows * trees->desc.outputs, err);
 }
 
 /* ---- a round's calls --------------------------------------------------------------------------
@@ -383,12 +360,14 @@ static void put_use(struct asy_device_trees *t, const uint8_t *use)
     t->has_used = 1;
 }
 
-/* The trees, and whether a derivative of any was too large, which all ranks know. */
-static void take_nodes(struct asy_device_trees *t, struct asy_device_tree_node *nodes)
+/* What a round made, and whether a derivative of any tree was too large, which all ranks know. */
+static void take_answer(struct asy_device_trees *t, struct asy_device_tree_node *nodes,
+                        float *margins)
 {
     const uint32_t *tops = t->answer + t->nodes_n;
 
     read_words(t, t->nodes, 0, t->answer, t->nodes_n + 2 * t->desc.outputs);
+    read_words(t, t->margins, 0, margins, t->desc.rows * t->desc.outputs);
     join(t, 0);
     if (t->lost)
         return;
@@ -402,7 +381,8 @@ static void take_nodes(struct asy_device_trees *t, struct asy_device_tree_node *
 }
 
 int asy_device_trees_round(struct asy_device_trees *trees, uint64_t round, const uint8_t *use,
-                           struct asy_device_tree_node *nodes, struct asy_error *err)
+                           struct asy_device_tree_node *nodes, float *margins,
+                           struct asy_error *err)
 {
     struct asy_device_trees *t = trees;
     const struct asy_device_trees_desc *d = &t->desc;
@@ -419,7 +399,7 @@ int asy_device_trees_round(struct asy_device_trees *trees, uint64_t round, const
 
         grow(t, &tree, round);
     }
-    take_nodes(t, nodes);
+    take_answer(t, nodes, margins);
     if (t->lost && err)
         *err = t->why;
     return t->lost;

@@ -74,11 +74,14 @@ static int boost(struct asy_device *device, const struct part *part,
 {
     static const uint8_t use[FEATURES] = { 1, 1, 1, 0, 1, 1, 1, 1, 1 };
     struct asy_device_trees *trees = NULL;
-    int rc = asy_device_trees_create(device, &part->desc, &trees, err);
+    float *margins = calloc(part->desc.rows + 1, sizeof *margins);
+    int rc = margins ? asy_device_trees_create(device, &part->desc, &trees, err)
+                     : asy_fail(err, ASY_E_NOMEM, "no memory for margins");
 
     for (uint64_t round = 0; rc == 0 && round < ROUNDS; round++)
-        rc = asy_device_trees_round(trees, round, use, nodes, err);
+        rc = asy_device_trees_round(trees, round, use, nodes, margins, err);
     asy_device_trees_destroy(trees);
+    free(margins);
     return rc;
 }
 
@@ -113,8 +116,7 @@ static void a_tree_is_what_it_is_by_hand(void)
     float margins[6];
 
     if (!device || !T_OK(asy_device_trees_create(device, &desc, &trees, &err), &err) ||
-        !T_OK(asy_device_trees_round(trees, 0, use, nodes, &err), &err) ||
-        !T_OK(asy_device_trees_read(trees, margins, &err), &err))
+        !T_OK(asy_device_trees_round(trees, 0, use, nodes, margins, &err), &err))
         goto out;
     T_EQ("feature", nodes[0].feature, 0);
     T_EQ("bin", nodes[0].bin, 1);

@@ -3,6 +3,7 @@
 #ifndef GBDTKIT_H
 #define GBDTKIT_H
 #include <asytest.h>
+#include <pthread.h>
 #include <asy/gbdt.h>
 #include <asy/rng.h>
 
@@ -54,6 +55,12 @@ static inline bool kit_rows_init(struct kit_rows *t, size_t rows, size_t feature
     return true;
 }
 
+/* Of rows to learn by a loss. */
+static inline size_t kit_classes(enum asy_gbdt_loss loss)
+{
+    return loss == ASY_GBDT_SQUARED ? 0 : loss == ASY_GBDT_LOGISTIC ? 2 : 3;
+}
+
 /* A model, its fit and what they stand on. */
 struct kit_fit {
     struct asy_gbdt_cuts *cuts;
@@ -94,6 +101,36 @@ static inline int kit_rounds(struct asy_gbdt_fit *fit, size_t rounds, struct asy
     for (size_t i = 0; i < rounds && rc == 0; i++)
         rc = asy_gbdt_fit_round(fit, err);
     return rc;
+}
+
+/* A rank that is a thread, and what such ranks add up: the sum of a shard. */
+#define KIT_RANKS 3
+struct kit_sum {
+    pthread_barrier_t barrier;
+    int64_t *part[KIT_RANKS];
+};
+struct kit_rank {
+    struct kit_sum *sum;
+    size_t number;
+};
+static inline int kit_add_up(void *context, int64_t *x, size_t n, struct asy_error *err)
+{
+    const struct kit_rank *rank = context;
+    struct kit_sum *sum = rank->sum;
+
+    (void)err;
+    sum->part[rank->number] = x;
+    pthread_barrier_wait(&sum->barrier);
+    for (size_t i = 0; rank->number == 0 && i < n; i++) {
+        int64_t total = 0;
+
+        for (size_t r = 0; r < KIT_RANKS; r++)
+            total += sum->part[r][i];
+        for (size_t r = 0; r < KIT_RANKS; r++)
+            sum->part[r][i] = total;
+    }
+    pthread_barrier_wait(&sum->barrier);
+    return 0;
 }
 
 /* Equal to the last bit, all trees. */

@@ -4,7 +4,6 @@
 #include "gbdtkit.h"
 #include "nomem.h"
 #include "trees/gbdt_impl.h"
-#include <pthread.h>
 #include <stddef.h>
 
 static struct asy_gbdt_params params_for(enum asy_gbdt_loss loss, size_t depth)
@@ -16,11 +15,6 @@ static struct asy_gbdt_params params_for(enum asy_gbdt_loss loss, size_t depth)
     params.max_depth = depth;
     params.seed = 5;
     return params;
-}
-
-static size_t classes_for(enum asy_gbdt_loss loss)
-{
-    return loss == ASY_GBDT_SQUARED ? 0 : loss == ASY_GBDT_LOGISTIC ? 2 : 3;
 }
 
 /* ---- whole numbers --------------------------------------------------------------------------- */
@@ -71,7 +65,7 @@ static void each_round_lowers_the_loss(void)
         struct kit_rows t;
         double before;
 
-        if (!kit_rows_init(&t, 500, 6, 0.1, classes_for(params.loss), 1))
+        if (!kit_rows_init(&t, 500, 6, 0.1, kit_classes(params.loss), 1))
             return;
         if (T_OK(kit_fit_init(&fit, &params, &t, 1, &err), &err)) {
             before = mean_loss(&fit, &t);
@@ -101,7 +95,7 @@ static void margins_are_the_predictions(void)
 
         params.subsample = 0.6; /* rows that took no part are told, too */
         params.base = 0.25;
-        if (!kit_rows_init(&t, 300, 9, 0.3, classes_for(params.loss), 2))
+        if (!kit_rows_init(&t, 300, 9, 0.3, kit_classes(params.loss), 2))
             return;
         if (T_OK(kit_fit_init(&fit, &params, &t, 1, &err), &err) &&
             T_OK(kit_rounds(fit.fit, 4, &err), &err)) {
@@ -212,45 +206,19 @@ out:
 
 /* ---- ranks ----------------------------------------------------------------------------------- */
 
-#define RANKS 3
-struct sum {
-    pthread_barrier_t barrier;
-    int64_t *part[RANKS];
-};
 struct rank {
-    struct sum *sum;
-    size_t number, begin, end, rounds;
+    struct kit_rank rank;
+    size_t begin, end, rounds;
     const struct asy_gbdt_cuts *cuts;
     const struct kit_rows *t;
     struct asy_gbdt *model;
     int rc;
 };
 
-static int add_up(void *context, int64_t *x, size_t n, struct asy_error *err)
-{
-    struct rank *rank = context;
-    struct sum *sum = rank->sum;
-
-    (void)err;
-    sum->part[rank->number] = x;
-    pthread_barrier_wait(&sum->barrier);
-    if (rank->number == 0)
-        for (size_t i = 0; i < n; i++) {
-            int64_t total = 0;
-
-            for (size_t r = 0; r < RANKS; r++)
-                total += sum->part[r][i];
-            for (size_t r = 0; r < RANKS; r++)
-                sum->part[r][i] = total;
-        }
-    pthread_barrier_wait(&sum->barrier);
-    return 0;
-}
-
 static void *run_rank(void *arg)
 {
     struct rank *rank = arg;
-    struct asy_gbdt_shard shard = { rank->begin, add_up, rank };
+    struct asy_gbdt_shard shard = { rank->begin, kit_add_up, &rank->rank };
     struct asy_gbdt_table *table = NULL;
     struct asy_gbdt_fit *fit = NULL;
 
@@ -268,26 +236,26 @@ static void *run_rank(void *arg)
 
 /* As many rounds as `alone` has, by ranks whose rows end at ends[1], ends[2], ... */
 static void compare_ranks(const char *name, const struct kit_fit *alone, const struct kit_rows *t,
-                          const size_t ends[RANKS + 1])
+                          const size_t ends[KIT_RANKS + 1])
 {
     struct asy_error err = ASY_ERROR_INIT;
-    struct rank ranks[RANKS] = { 0 };
-    pthread_t thread[RANKS];
-    struct sum sum;
+    struct rank ranks[KIT_RANKS] = { 0 };
+    pthread_t thread[KIT_RANKS];
+    struct kit_sum sum;
 
-    pthread_barrier_init(&sum.barrier, NULL, RANKS);
-    for (size_t r = 0; r < RANKS; r++) {
-        ranks[r] = (struct rank){ .sum = &sum, .number = r, .begin = ends[r], .end = ends[r + 1],
+    pthread_barrier_init(&sum.barrier, NULL, KIT_RANKS);
+    for (size_t r = 0; r < KIT_RANKS; r++) {
+        ranks[r] = (struct rank){ .rank = { &sum, r }, .begin = ends[r], .end = ends[r + 1],
                                   .rounds = asy_gbdt_rounds(alone->model), .cuts = alone->cuts,
                                   .t = t };
         T_OK(asy_gbdt_create(asy_gbdt_params(alone->model), t->features, &ranks[r].model, &err),
              &err);
     }
-    for (size_t r = 0; r < RANKS; r++)
+    for (size_t r = 0; r < KIT_RANKS; r++)
         T_EQ("start", pthread_create(&thread[r], NULL, run_rank, &ranks[r]), 0);
-    for (size_t r = 0; r < RANKS; r++)
+    for (size_t r = 0; r < KIT_RANKS; r++)
         pthread_join(thread[r], NULL);
-    for (size_t r = 0; r < RANKS; r++) {
+    for (size_t r = 0; r < KIT_RANKS; r++) {
         T_EQ(name, ranks[r].rc, 0);
         kit_same_trees(name, ranks[r].model, alone->model);
         asy_gbdt_destroy(ranks[r].model);
@@ -313,11 +281,11 @@ static void ranks_make_the_trees_of_one(void)
         struct asy_error err = ASY_ERROR_INIT;
         struct kit_fit alone = { 0 };
         struct kit_rows t;
-        size_t ends[RANKS + 1] = { 0, cases[i].first_end, cases[i].second_end, 500 };
+        size_t ends[KIT_RANKS + 1] = { 0, cases[i].first_end, cases[i].second_end, 500 };
 
         params.subsample = cases[i].subsample;
         params.colsample = cases[i].colsample;
-        if (!kit_rows_init(&t, 500, 11, 0.1, classes_for(params.loss), i))
+        if (!kit_rows_init(&t, 500, 11, 0.1, kit_classes(params.loss), i))
             return;
         if (T_OK(kit_fit_init(&alone, &params, &t, 1, &err), &err) &&
             T_OK(kit_rounds(alone.fit, 8, &err), &err))

@@ -3,9 +3,9 @@
  * a binned table, by the rules of asy/gbdt.h.
  *
  * Table, labels, margins, histograms and the trees of a round stay in the device's memory. A round
- * is put into its queue as a whole, and read once when it is over: the trees. Where ranks share the
- * rows, the greatest exponents of each tree's derivatives and each level's new histograms are read,
- * joined by them, and written back; at the end they tell each other whether one has failed.
+ * is put into its queue as a whole, and read when it is over: trees and margins. Where ranks share
+ * the rows, the greatest exponents of each tree's derivatives and each level's new histograms are
+ * read, joined by them, and written back; at the end they tell each other whether one has failed.
  *
  * Bits: sums are of whole numbers, so their order means nothing, and what is made of them is
  * computed in double precision as the cpu does: from equal derivatives come the cpu's trees, to the
@@ -66,14 +66,12 @@ void asy_device_trees_destroy(struct asy_device_trees *trees); /* NULL is fine *
 /* margins [rows][outputs]; may be changed after the call. */
 ASY_MUST_CHECK int asy_device_trees_write(struct asy_device_trees *trees, const float *margins,
                                           struct asy_error *err);
-ASY_MUST_CHECK int asy_device_trees_read(struct asy_device_trees *trees, float *ret_margins,
-                                         struct asy_error *err);
 /* A tree for each output, all from the margins at the beginning of the round, of which it is the
  * number; use [outputs][features]: not 0 where a tree may use a feature, each at least one. nodes
- * [outputs][asy_device_trees_places()] =. Margins have their values added. ASY_E_TOOBIG: a
- * derivative is no finite float, on any rank, and nothing else. If it fails it has failed on all
- * ranks, unless join failed; the trees are only to be destroyed then. */
+ * [outputs][asy_device_trees_places()] =, margins [rows][outputs] =, with the trees' values added.
+ * ASY_E_TOOBIG: a derivative is no finite float, on any rank, and nothing else. If it fails it has
+ * failed on all ranks, unless join failed; the trees are only to be destroyed then. */
 ASY_MUST_CHECK int asy_device_trees_round(struct asy_device_trees *trees, uint64_t round,
                                           const uint8_t *use, struct asy_device_tree_node *nodes,
-                                          struct asy_error *err);
+                                          float *margins, struct asy_error *err);
 #endif

@@ -139,21 +139,6 @@ static void append(struct asy_gbdt *model, const struct asy_gbdt_cuts *cuts,
     model->begin[++model->n_trees] = model->n_nodes;
 }
 
-/* Reads the margins, which may fail on one rank alone: all know afterwards. */
-static int read_margins(struct asy__device_fit *fit, struct asy_error *err)
-{
-    struct asy_error lost = ASY_ERROR_INIT;
-    int rc = asy_device_trees_read(fit->trees, fit->margins, err), sum;
-    int64_t failed = rc < 0;
-
-    if (!fit->shard.sum)
-        return rc;
-    sum = fit->shard.sum(fit->shard.context, &failed, 1, rc < 0 ? &lost : err);
-    if (rc < 0 || sum < 0)
-        return rc < 0 ? rc : sum;
-    return failed ? asy_fail(err, ASY_E_GONE, "the device of another rank failed") : 0;
-}
-
 int asy__device_fit_round(struct asy__device_fit *fit, struct asy_error *err)
 {
     struct asy_gbdt *model = fit->model;
@@ -166,8 +151,8 @@ int asy__device_fit_round(struct asy__device_fit *fit, struct asy_error *err)
     for (size_t k = 0; k < model->outputs; k++)
         asy__gbdt_draw_features(&model->params, model->features, model->n_trees + k,
                                 fit->use + k * model->features);
-    if ((rc = asy_device_trees_round(fit->trees, rounds, fit->use, fit->nodes, err)) < 0 ||
-        (rc = read_margins(fit, err)) < 0)
+    rc = asy_device_trees_round(fit->trees, rounds, fit->use, fit->nodes, fit->margins, err);
+    if (rc < 0)
         return rc;
     for (size_t k = 0; k < model->outputs; k++)
         append(model, fit->table->cuts, fit->nodes + k * places);
