@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/syscall.h>
+#include "bf16_avx512.h"
 #include "lanes_avx512.h"
 #include "turn_avx512.h"
 
@@ -93,12 +94,6 @@ static void configure(void)
 
 /* ---- packing --------------------------------------------------------------------------------- */
 
-/* Rounded, low's numbers first. */
-ALWAYS __m512i round_two(__m512 low, __m512 high)
-{
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
 /* 16 rows of 32 numbers along k, of which n and depth are there. */
 ALWAYS void take_along(const float *x, size_t step, size_t n, size_t depth, __m512 r[16])
 {
@@ -106,8 +101,8 @@ ALWAYS void take_along(const float *x, size_t step, size_t n, size_t depth, __m5
 
 #pragma GCC unroll 16
     for (size_t i = 0; i < SIDE; i++)
-        r[i] = i < n ? (__m512)round_two(load_part(x + i * step, low),
-                                         high ? load_part(x + i * step + 16, high) : zero())
+        r[i] = i < n ? round_two(load_part(x + i * step, low),
+                                 high ? load_part(x + i * step + 16, high) : zero())
                      : zero();
 }
 
@@ -115,11 +110,6 @@ ALWAYS void take_along(const float *x, size_t step, size_t n, size_t depth, __m5
  * pair's first row, that of its second, and so on. */
 ALWAYS void take_across(const float *x, size_t step, size_t n, size_t depth, __m512 r[16])
 {
-    static const uint16_t order[32] __attribute__((aligned(64))) = {
-        0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
-        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31,
-    };
-    __m512i by = _mm512_load_si512(order);
     mask part = mask_of(n);
 
 #pragma GCC unroll 16
@@ -128,7 +118,7 @@ ALWAYS void take_across(const float *x, size_t step, size_t n, size_t depth, __m
         __m512 first = k < depth ? load_part(x + k * step, part) : zero();
         __m512 second = k + 1 < depth ? load_part(x + (k + 1) * step, part) : zero();
 
-        r[p] = (__m512)_mm512_permutexvar_epi16(by, round_two(first, second));
+        r[p] = round_pairs(first, second);
     }
 }
 

@@ -12,6 +12,7 @@
  *
  * Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VDPBF16PS. */
 #include "bf16.h"
+#include "bf16_avx512.h"
 #include "gemm_order.h"
 #include "transpose_avx512.h"
 
@@ -38,12 +39,6 @@
 #define END (B_AT + COLS_MOST * (PAIRS_MOST + PAD))
 _Static_assert(END <= ASY_BF16_ROOM, "the room is too small");
 
-/* Sixteen pairs, numbers in the order of the two vectors. */
-ALWAYS __m512 round_two(__m512 first, __m512 second)
-{
-    return (__m512)_mm512_cvtne2ps_pbh(second, first);
-}
-
 /* to [n][step] pairs, = rows of x, which lie along k, depth numbers of each. */
 static void round_along(size_t n, size_t depth, const float *x, size_t ld, float *to, size_t step)
 {
@@ -62,19 +57,12 @@ static void round_along(size_t n, size_t depth, const float *x, size_t ld, float
 /* to [pairs of depth][step], = two rows of x, n numbers of each, side by side. */
 static void round_across(size_t n, size_t depth, const float *x, size_t ld, float *to, size_t step)
 {
-    static const uint16_t order[32] __attribute__((aligned(64))) = {
-        0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
-        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31,
-    };
-    __m512i by = _mm512_load_si512(order);
-
     for (size_t k = 0; k < depth; k += 2, x += 2 * ld, to += step)
         for (size_t j = 0; j < n; j += 16) {
             mask part = mask_of(asy__smaller(n - j, 16));
             vec second = k + 1 < depth ? load_part(x + ld + j, part) : zero();
-            vec both = round_two(load_part(x + j, part), second);
 
-            store(to + j, (vec)_mm512_permutexvar_epi16(by, (__m512i)both));
+            store(to + j, round_pairs(load_part(x + j, part), second));
         }
 }
 
