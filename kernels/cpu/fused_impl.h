@@ -256,26 +256,50 @@ static void scale_row(size_t cols, float factor, float *restrict x)
         x[j] *= factor;
 }
 
+/* Rows whose exponentials are taken together: those of few columns would leave vectors empty. */
+#define LOSS_ROWS ((size_t)64)
+#define LOSS_NUMBERS ((size_t)1024)
+
+/* Less its greatest number, a row whose exponentials cannot overflow; returns how far the label's
+ * lies below that. */
+static double below_top(size_t cols, int32_t label, float *x, uint64_t *correct)
+{
+    float top = x[0], own = x[label];
+    size_t best = 0;
+
+    for (size_t j = 1; j < cols; j++) {
+        best = x[j] > top ? j : best;
+        top = x[j] > top ? x[j] : top;
+    }
+    *correct += best == (size_t)label;
+    for (size_t j = 0; j < cols; j++)
+        x[j] -= top;
+    return (double)top - (double)own;
+}
+
 static double softmax_loss(size_t rows, size_t cols, float *logits, const int32_t *labels,
                            float scale, uint64_t *correct)
 {
-    double loss = 0;
+    size_t most = cols >= LOSS_NUMBERS ? 1 : LOSS_NUMBERS / cols;
+    double loss = 0, below[LOSS_ROWS];
 
-    for (size_t i = 0; i < rows; i++) {
-        float *x = logits + i * cols, top = x[0], own = x[labels[i]], sum = 0;
-        size_t best = 0;
+    most = most < LOSS_ROWS ? most : LOSS_ROWS;
+    for (size_t from = 0, n; from < rows; from += n) {
+        float *x = logits + from * cols;
 
-        for (size_t j = 1; j < cols; j++) {
-            best = x[j] > top ? j : best;
-            top = x[j] > top ? x[j] : top;
+        n = rows - from < most ? rows - from : most;
+        for (size_t i = 0; i < n; i++)
+            below[i] = below_top(cols, labels[from + i], x + i * cols, correct);
+        exp_row(n * cols, 0, x);
+        for (size_t i = 0; i < n; i++, x += cols) {
+            float sum = 0;
+
+            for (size_t j = 0; j < cols; j++)
+                sum += x[j];
+            loss += log((double)sum) + below[i];
+            scale_row(cols, (scale == 0 ? 1.0f : scale) / sum, x);
+            x[labels[from + i]] -= scale;
         }
-        *correct += best == (size_t)labels[i];
-        exp_row(cols, top, x);
-        for (size_t j = 0; j < cols; j++)
-            sum += x[j];
-        loss += log((double)sum) + ((double)top - (double)own);
-        scale_row(cols, (scale == 0 ? 1.0f : scale) / sum, x);
-        x[labels[i]] -= scale;
     }
     return loss;
 }

@@ -282,6 +282,34 @@ static void losses_match_their_plain_twins(void)
     }
 }
 
+/* Exponentials of several rows are taken together. */
+static void losses_of_rows_do_not_depend_on_those_beside_them(void)
+{
+    static const size_t sizes[][2] = { { 2, 200 }, { 1, 65 }, { 10, 130 }, { 16, 64 }, { 17, 61 },
+                                       { 600, 3 }, { 1024, 3 }, { 1200, 3 } };
+    static float together[MOST], apart[MOST];
+    static int32_t labels[200];
+
+    for (size_t i = 0; i < ASY_ARRAY_LEN(sizes); i++) {
+        size_t cols = sizes[i][0], rows = sizes[i][1];
+        uint64_t hits = 0, hits2 = 0;
+        double got, want = 0;
+
+        fill(together, rows * cols, 5);
+        if (cols > 1)
+            together[cols + 1] = i % 2 ? INFINITY : 1e4f;
+        memcpy(apart, together, sizeof apart);
+        for (size_t r = 0; r < rows; r++)
+            labels[r] = (int32_t)asy_rng_below(&rng, cols);
+        got = asy_softmax_loss(rows, cols, together, labels, 0.5f, &hits);
+        for (size_t r = 0; r < rows; r++)
+            want += asy_softmax_loss(1, cols, apart + r * cols, labels + r, 0.5f, &hits2);
+        T_TRUE(got == want || (isnan(got) && isnan(want)));
+        T_EQ("hits", hits, hits2);
+        T_EQ("gradient", memcmp(together, apart, sizeof apart), 0);
+    }
+}
+
 static void extreme_logits_stay_finite_and_broken_ones_do_not(void)
 {
     float far[3] = { 3e4f, -3e4f, 0 }, broken[3] = { 0, NAN, 1 };
@@ -459,6 +487,7 @@ int main(void)
         T_TEST(exp_and_tanh_keep_their_stated_error),
         T_TEST(nan_stays_nan),
         T_TEST(losses_match_their_plain_twins),
+        T_TEST(losses_of_rows_do_not_depend_on_those_beside_them),
         T_TEST(extreme_logits_stay_finite_and_broken_ones_do_not),
         T_TEST(optimisers_match_their_plain_twins),
         T_TEST(column_sums_match_their_plain_twin),
