@@ -108,6 +108,10 @@ static void run_strip(const struct strips *s, struct asy__tile *tile, size_t row
         tile->b_k = vectors * p->isa->lanes;
         tile->tail = w - (vectors - 1) * p->isa->lanes;
         tile->c = p->c + i * p->c_row + j;
+        if (j + 2 * s->across <= s->to) /* (a narrower one is left to itself) */
+            tile->next = tile->c + s->across;
+        else
+            tile->next = i + rows < p->m ? p->c + (i + rows) * p->c_row + s->from : NULL;
         if (w < tile->b_k) {
             this = ASY__TILE_TAIL;
         } else if (first && !p->b_along_k) {
