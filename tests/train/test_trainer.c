@@ -201,8 +201,8 @@ static void same_tensors(const char *name, const char *path, const char *want)
 }
 
 /* A checkpoint and a model of the digits that an engine of straight lines wrote, before there were
- * plans of networks, are still read. A later pair holds the bits that the job gives: row order and
- * first weights have changed since. */
+ * plans of networks, are still read. A later pair holds the bits that the job gives: row order,
+ * first weights and gelu have changed since. */
 static void what_older_engines_stored_is_read(void)
 {
     static const char data[] = ASY_SOURCE_DIR "/tests/train/data/";
