@@ -62,8 +62,8 @@ static inline float silu_d(float z)
 
     return s * (1.0f + z * (1.0f - s));
 }
-/* (1 + tanh u) / 2 = 1 / (1 + e^(-2u)), for less than half of what tanh takes, and as exact where
- * it is small as where it is not; likewise what it lacks of 1, which the slope is made of. */
+/* (1 + tanh u) / 2 = 1 / (1 + e^(-2u)), one exponential and one division, and as exact where it is
+ * small as where it is not; likewise what it lacks of 1, which the slope is made of. */
 #define GELU_TWICE 1.595769122f /* 2 sqrt(2 / pi) */
 #define GELU_CUBE 0.071354816f  /* 0.044715 of that */
 static inline float gelu_f(float z)

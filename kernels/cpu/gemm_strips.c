@@ -6,7 +6,8 @@
  * goes down its columns, a line from each of many pages. The first strip's tiles pack b as they
  * read it. What lies along a's columns is packed for some strips at once, so that each line of it
  * is read whole; rows are read where they lie, unless so far apart that they meet in the same few
- * sets of the first cache. Few rows leave a panel too early for that to pay.
+ * sets of the first cache. Few rows leave a panel too early for that to pay. While a tile is
+ * computed, the lines of c that the next one goes to are asked for.
  *
  * How wide a group is goes by the machine, which changes no sum. */
 #include "gemm_order.h"

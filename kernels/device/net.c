@@ -120,8 +120,9 @@ static size_t list_pieces(struct asy_device_net *net, int weighs,
 
     for (int i = 0; i < ASY_DEVICE_ARRAYS; i++)
         if (asy__net_array_n(net, (enum asy_device_array)i))
-            pieces[n++] = (struct asy__device_piece){ &net->arrays[i],
-                                          asy__net_array_n(net, (enum asy_device_array)i) };
+            pieces[n++] = (struct asy__device_piece){
+                &net->arrays[i], asy__net_array_n(net, (enum asy_device_array)i),
+            };
     if (desc->n_train && desc->adds)
         pieces[n++] = (struct asy__device_piece){ &net->part, desc->n_params };
     if (weighs)
