@@ -108,11 +108,13 @@ both_idle() {
 }
 
 # A job's processes do not inherit from the daemons: they have the client's SLURM_CONF, and a job.
+# slurmstepd writes its title over its environment, and works in the folder of its node.
 mine() {
     local environ pid
     for environ in /proc/[0-9]*/environ; do
         pid=${environ//[!0-9]/}
         if grep -qszFx "ASSAY_TEST_CLUSTER=$dir" "$environ" ||
+            [[ $(readlink "/proc/$pid/cwd") == "$dir"/n[0-9]* ]] ||
             { grep -qszFx "SLURM_CONF=$dir/slurm.conf" "$environ" &&
                 grep -qsz '^SLURM_JOB_ID=' "$environ"; }; then
             [ "$pid" = $$ ] || echo "$pid"
