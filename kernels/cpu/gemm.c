@@ -122,7 +122,7 @@ static void panel(const struct asy__product *p, const struct asy__cut *cut, size
         tile.add = p->add || k0 > 0;
         tile.c = p->c + i0 * p->c_row + j0;
         tile.c_row = p->c_row;
-        tile.next = t + 1 < cut->tiles ? tile.c + rows * p->c_row : NULL;
+        tile.next = !p->near && t + 1 < cut->tiles ? tile.c + rows * p->c_row : NULL;
         p->isa->tiles[rows - 1][vectors - 1][w < width ? ASY__TILE_TAIL : kind](&tile);
         if (kind == ASY__TILE_PACKING) {
             kind = ASY__TILE_PLAIN;

@@ -6,6 +6,7 @@
  * Up to seven rows meet four vectors, one call for all columns, or up to sixteen rows one vector.
  * Nothing is packed: all rows of a are in one tile, so that b is read once.
  * Sums are chains over k, as those of all tiles. */
+#include "anew.h"
 #include "gemm.h"
 #include "lanes_avx512.h"
 
@@ -18,16 +19,23 @@
 ALWAYS void tile(const int rows, const int vectors, mask part, const struct asy__flat *f,
                  const float *b, float *c)
 {
-    const float *a = f->a;
+    const float *before = asy__anew(c);
     const size_t a_row = f->a_row, b_row = f->b_row, c_row = f->c_row;
+    const size_t steps[ROWS_WIDE] = { 0, a_row, 2 * a_row, 3 * a_row, 4 * a_row, 5 * a_row,
+                                      6 * a_row };
+    const int many = rows > ROWS_WIDE ? 3 : ROWS_WIDE; /* rows of a base, as in gemm_impl.h */
     const mask whole = mask_of(LANES);
+    const float *bases[(ROWS_NARROW + 2) / 3];
     vec sums[ROWS_NARROW][VECTORS];
 
+#pragma GCC unroll 6
+    for (int i = 0; i < (rows + many - 1) / many; i++)
+        bases[i] = f->a + (size_t)(i * many) * a_row;
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++, before += c_row)
 #pragma GCC unroll 4
         for (int j = 0; j < vectors; j++)
-            sums[i][j] = f->add ? load_part(c + (size_t)i * c_row + (size_t)j * LANES,
+            sums[i][j] = f->add ? load_part(before + (size_t)j * LANES,
                                             j == vectors - 1 ? part : whole)
                                 : zero();
     for (size_t k = f->k; k > 0; k--) {
@@ -38,21 +46,22 @@ ALWAYS void tile(const int rows, const int vectors, mask part, const struct asy_
             across[j] = load_part(b + (size_t)j * LANES, j == vectors - 1 ? part : whole);
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
-            vec down = spread(a + (size_t)i * a_row);
+            vec down = spread(bases[i / many] + steps[i % many]);
 
 #pragma GCC unroll 4
             for (int j = 0; j < vectors; j++)
                 sums[i][j] = fma(down, across[j], sums[i][j]);
         }
-        a++;
+#pragma GCC unroll 6
+        for (int i = 0; i < (rows + many - 1) / many; i++)
+            bases[i]++;
         b += b_row;
     }
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++, c += c_row)
 #pragma GCC unroll 4
         for (int j = 0; j < vectors; j++)
-            store_part(c + (size_t)i * c_row + (size_t)j * LANES,
-                       j == vectors - 1 ? part : whole, sums[i][j]);
+            store_part(c + (size_t)j * LANES, j == vectors - 1 ? part : whole, sums[i][j]);
 }
 
 ALWAYS void wide(const int rows, const struct asy__flat *f)

@@ -19,6 +19,7 @@
  * flat), LANES, ROWS (4, 6 or 14; at most LANES), the types vec and mask and, on them, zero(),
  * load(p), store(p, v), spread(p), fma(a, b, c), mask_of(n), load_part(p, mask),
  * store_part(p, mask, v), and transpose() as gemm.h has it. */
+#include "anew.h"
 #include "gemm.h"
 
 #define PREFETCH_STEPS 16 /* ahead of the rows of b that are read for the first time */
@@ -41,59 +42,59 @@ ALWAYS void begin(const int rows, const int vectors, const int kind, const struc
                   vec sums[ASY__TILE_ROWS][ASY__TILE_VECTORS])
 {
     mask tail = mask_of(kind == ASY__TILE_TAIL ? tile->tail : LANES);
+    const float *c = asy__anew(tile->c), *next = tile->next;
 
 #pragma GCC unroll 14
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < vectors; j++) {
-            const float *c = tile->c + (size_t)i * tile->c_row + (size_t)j * LANES;
-
-            if (!tile->add)
-                sums[i][j] = zero();
-            else if (kind == ASY__TILE_TAIL && j == vectors - 1)
-                sums[i][j] = load_part(c, tail);
-            else
-                sums[i][j] = load(c);
-        }
-        if (tile->next)
-            __builtin_prefetch(tile->next + (size_t)i * tile->c_row, 1);
-        if (tile->next && vectors > 1)
-            __builtin_prefetch(tile->next + (size_t)i * tile->c_row + LANES, 1);
-    }
+        for (int j = 0; j < vectors; j++)
+            sums[i][j] = zero();
+    if (tile->add)
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; i++, c += tile->c_row)
+#pragma GCC unroll 2
+            for (int j = 0; j < vectors; j++)
+                sums[i][j] = kind == ASY__TILE_TAIL && j == vectors - 1
+                                 ? load_part(c + (size_t)j * LANES, tail)
+                                 : load(c + (size_t)j * LANES);
+    if (next)
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; i++, next += tile->c_row)
+#pragma GCC unroll 2
+            for (int j = 0; j < vectors; j++)
+                __builtin_prefetch(next + (size_t)j * LANES, 1);
 }
 
 /* What whole vectors of c hold is added to the sums: one times each, so it is rounded once. */
 ALWAYS void add_to_c(const int rows, const int vectors, const struct asy__tile *tile,
                      vec sums[ASY__TILE_ROWS][ASY__TILE_VECTORS])
 {
+    const float *c = asy__anew(tile->c);
     const float one = 1;
 
 #pragma GCC unroll 14
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++, c += tile->c_row)
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; j++)
-            sums[i][j] = fma(spread(&one), load(tile->c + (size_t)i * tile->c_row +
-                                                (size_t)j * LANES), sums[i][j]);
-    }
+            sums[i][j] = fma(spread(&one), load(c + (size_t)j * LANES), sums[i][j]);
 }
 
 ALWAYS void end(const int rows, const int vectors, const int kind, const struct asy__tile *tile,
                 vec sums[ASY__TILE_ROWS][ASY__TILE_VECTORS])
 {
     mask tail = mask_of(kind == ASY__TILE_TAIL ? tile->tail : LANES);
+    float *c = asy__anew(tile->c);
 
     if (tile->late)
         add_to_c(rows, vectors, tile, sums);
 #pragma GCC unroll 14
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++, c += tile->c_row) {
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; j++) {
-            float *c = tile->c + (size_t)i * tile->c_row + (size_t)j * LANES;
-
             if (kind == ASY__TILE_TAIL && j == vectors - 1)
-                store_part(c, tail, sums[i][j]);
+                store_part(c + (size_t)j * LANES, tail, sums[i][j]);
             else
-                store(c, sums[i][j]);
+                store(c + (size_t)j * LANES, sums[i][j]);
         }
     }
 }
