@@ -30,7 +30,7 @@ struct sum {
     float *room, *strip;
     size_t across;              /* columns of a panel */
     int near;                   /* operands are read where they lie */
-    ptrdiff_t ahead[AHEAD_MAX]; /* [n_ahead], floats from near[0] */
+    ptrdiff_t *ahead;           /* [n_ahead], floats from near[0] */
     size_t n_ahead;
 };
 
@@ -116,7 +116,10 @@ static void take_strip(const struct sum *sum, size_t i0, size_t rows, size_t fro
         size_t w = asy__smaller(sum->shape->n - j, across), vectors = (w + lanes - 1) / lanes;
 
         tile.b = sum->room + (j - from) * sum->k;
-        tile.b_k = tile.c_row = vectors * lanes;
+        tile.b_k = vectors * lanes;
+        /* Rows that are one tile wide lie side by side, as they do in the whole: each is written
+         * over what lies beyond the one before. */
+        tile.c_row = w < sum->shape->n ? tile.b_k : w;
         if (taker->n_near)
             tile.near = taker->near[0] + (j + across < to ? i0 * row + j + across
                                                           : (i0 + rows) * row + from);
@@ -129,8 +132,10 @@ void asy__gemm_run_summed(const struct asy__gemm *isa, const struct asy_gemm *sh
                           const struct asy_gemm_part *parts, float *room,
                           const struct asy_gemm_taker *taker)
 {
+    ptrdiff_t ahead[AHEAD_MAX];
     struct sum sum = { .isa = isa, .shape = shape, .parts = parts, .n_parts = n_parts,
-                       .taker = taker, .room = room, .across = ASY__TILE_VECTORS * isa->lanes };
+                       .taker = taker, .room = room, .across = ASY__TILE_VECTORS * isa->lanes,
+                       .ahead = ahead };
     size_t tiles = (shape->m + isa->rows - 1) / isa->rows, group;
 
     if (shape->m == 0 || shape->n == 0)
