@@ -19,6 +19,7 @@
 #include <asy/bf16.h>
 #include <asy/pages.h>
 #include <asy/rng.h>
+#include "data/ahead.h"
 #include "net/net.h"
 #include "learn/score.h"
 #include "learn/update.h"
@@ -179,6 +180,9 @@ static void step(struct net *net)
     for (size_t i = 0; i < net->batch; i++) {
         size_t row = net->order[from + i];
 
+        if (i + ASY__ROWS_AHEAD < net->batch)
+            asy__row_ahead(net->data + net->order[from + i + ASY__ROWS_AHEAD] * net->width,
+                           net->width);
         memcpy(net->x + i * net->width, net->data + row * net->width, net->width * sizeof(float));
         net->label[i] = net->labels[row];
     }

@@ -5,6 +5,7 @@
  * own, their sum is taken over all, and each updates its part. A step allocates nothing. */
 #include "trainer_impl.h"
 #include "comm/agree.h"
+#include "data/ahead.h"
 #include "data/tokens.h"
 #include <math.h>
 #include <stdlib.h>
@@ -115,6 +116,8 @@ static void gather_some(void *arg, size_t part, size_t parts)
             asy__tokens_row(run->data, row, run->later, run->x + i * width, run->label + i * width);
             continue;
         }
+        if (i + ASY__ROWS_AHEAD < end)
+            asy__row_ahead(run->data->x + run->rows[i + ASY__ROWS_AHEAD] * width, width);
         if (run->augment.column)
             asy__augment_row(&run->augment, run->state.progress.step, whole->place + i,
                              run->data->x + row * width, run->x + i * width);
