@@ -69,23 +69,16 @@ struct asy_rule asy_rule_adam(enum asy_rule_kind kind, const struct asy_adam *ad
                               .decay = (float)adam->weight_decay };
 }
 
-/* Rows that lie side by side are one. */
-static struct asy_block joined(const struct asy_block *block)
-{
-    size_t n = block->rows * block->cols;
-
-    if (block->row != block->cols || block->g_row != block->cols)
-        return *block;
-    return (struct asy_block){ 1, n, n, n };
-}
-
-void asy_rule_step(const struct asy_rule *rule, const struct asy_block *given, float *w,
+void asy_rule_step(const struct asy_rule *rule, const struct asy_block *block, float *w,
                    const float *g, float *m, float *v)
 {
-    const struct asy_block all = joined(given), *block = &all;
+    const size_t n = block->rows * block->cols;
+    const struct asy_block one = { 1, n, n, n };
     struct asy__adam_step adam = { rule->keep, rule->rate, rule->root, rule->epsilon, rule->beta1,
                                    rule->beta2 };
 
+    if (block->row == block->cols && block->g_row == block->cols)
+        block = &one; /* rows that lie side by side */
     if (rule->kind == ASY_BY_SGD) {
         asy__fused_get()->sgd_block(&rule->sgd, block, w, g, m);
         return;
