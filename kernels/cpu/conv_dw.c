@@ -251,13 +251,11 @@ static const float *bordered(const struct asy_conv *conv, const struct asy__dw *
 void asy__turn(const struct asy__gemm *gemm, size_t rows, size_t cols, const float *from,
                size_t from_row, float *to, size_t to_row)
 {
-    for (size_t i = 0; i < rows; i += gemm->lanes)
-        for (size_t j = 0; j < cols; j += gemm->lanes) {
-            size_t height = asy__smaller(rows - i, gemm->lanes);
+    for (size_t i = 0; i < rows; i += gemm->lanes) {
+        size_t height = asy__smaller(rows - i, gemm->lanes);
 
-            gemm->transpose(height, asy__smaller(cols - j, gemm->lanes), from + i * from_row + j,
-                            from_row, to + j * to_row + i, to_row, height);
-        }
+        gemm->transpose(height, cols, from + i * from_row, from_row, to + i, to_row, height);
+    }
 }
 
 static void turn_dw(const struct asy__dw *k, int back)

@@ -16,9 +16,8 @@ static void pack_forward(const struct asy__conv *isa, const struct asy_conv *con
             size_t row = asy__vectors_of(isa, width) * lanes;
 
             for (size_t l = 0; l < row; l += lanes)
-                for (size_t k = 0; k < steps; k += lanes)
-                    gemm->transpose(asy__smaller(width - l, lanes), asy__smaller(steps - k, lanes),
-                                    w + (j + l) * steps + k, steps, to + k * row + l, row, lanes);
+                gemm->transpose(asy__smaller(width - l, lanes), steps, w + (j + l) * steps, steps,
+                                to + l, row, lanes);
             to += steps * row;
         }
     }

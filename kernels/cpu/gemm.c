@@ -46,10 +46,8 @@ static void pack_panel(const struct asy__product *p, size_t k0, size_t kc, size_
         return;
     }
     for (size_t j = 0; j < width; j += lanes)
-        for (size_t k = 0; k < kc; k += lanes)
-            p->isa->transpose(asy__smaller(w - j, lanes), asy__smaller(kc - k, lanes),
-                              p->b + (j0 + j) * p->b_row + k0 + k, p->b_row,
-                              to + k * width + j, width, lanes);
+        p->isa->transpose(asy__smaller(w - j, lanes), kc, p->b + (j0 + j) * p->b_row + k0,
+                          p->b_row, to + j, width, lanes);
 }
 
 void asy__pack_panels(const struct asy__product *p, size_t k0, size_t kc, size_t from, size_t to,
@@ -94,9 +92,7 @@ static void turned_tile(const struct asy__product *p, struct asy__tile *tile, si
             for (size_t j = 0; j < tile->c_row; j++)
                 mine[i * tile->c_row + j] = j < w ? c[j * p->c_row + i] : 0;
     p->isa->tiles[rows - 1][vectors - 1][tile->near ? ASY__TILE_FETCH : ASY__TILE_PLAIN](tile);
-    for (size_t j = 0; j < w; j += lanes)
-        p->isa->transpose(rows, asy__smaller(w - j, lanes), mine + j, tile->c_row, c + j * p->c_row,
-                          p->c_row, rows);
+    p->isa->transpose(rows, w, mine, tile->c_row, c, p->c_row, rows);
 }
 
 /* One panel of b with the rows of a block. */

@@ -63,7 +63,7 @@ struct asy__gemm {
     /* by rows - 1, vectors - 1, kind */
     asy__tile_f tiles[ASY__TILE_ROWS][ASY__TILE_VECTORS][ASY__TILE_KINDS];
     /* to [cols], each with `written` numbers, = the transpose of from [rows][cols], with zeros
-     * beyond rows; rows, cols and written are at most lanes. */
+     * beyond rows; rows and written are at most lanes. */
     void (*transpose)(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
                       size_t to_row, size_t written);
     /* The first w numbers of k rows, in whole vectors, with zeros beyond w. Where to_row is less

@@ -35,10 +35,11 @@ static inline void turn(__m256 r[8])
         r[i] = t[i];
 }
 
-static void transpose(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
-                      size_t to_row, size_t written)
+/* At most eight columns. */
+static void transpose_part(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
+                           size_t to_row, __m256i out)
 {
-    __m256i part = mask_of(cols), out = mask_of(written);
+    __m256i part = mask_of(cols);
     __m256 r[8];
 
 #pragma GCC unroll 8
@@ -49,5 +50,15 @@ static void transpose(size_t rows, size_t cols, const float *from, size_t from_r
     for (size_t i = 0; i < 8; i++)
         if (i < cols)
             store_part(to + i * to_row, out, r[i]);
+}
+
+static void transpose(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
+                      size_t to_row, size_t written)
+{
+    __m256i out = mask_of(written);
+
+    for (size_t j = 0; j < cols; j += 8)
+        transpose_part(rows, cols - j < 8 ? cols - j : 8, from + j, from_row, to + j * to_row,
+                       to_row, out);
 }
 #include "gemm_impl.h"

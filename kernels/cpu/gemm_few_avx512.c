@@ -150,17 +150,7 @@ static void turned_strip(const struct asy__few *f, struct strip *s, strip_f run,
         for (size_t r = 0; r < s->columns; r++)
             mine[i * s->c_row + r] = c[r * f->c_row + i];
     run(s);
-    for (size_t r = 0; r < s->columns; r += LANES)
-        asy__gemm_avx512.transpose(f->rows, smaller(s->columns - r, LANES), mine + r, s->c_row,
-                                   c + r * f->c_row, f->c_row, f->rows);
-}
-
-/* to [n][rows] = steps k0 .. of a. */
-static void pack(const struct asy__few *f, size_t k0, size_t n, float *to)
-{
-    for (size_t k = 0; k < n; k += LANES)
-        asy__gemm_avx512.transpose(f->rows, smaller(n - k, LANES), f->a + k0 + k, f->a_row,
-                                   to + k * f->rows, f->rows, f->rows);
+    asy__gemm_avx512.transpose(f->rows, s->columns, mine, s->c_row, c, f->c_row, f->rows);
 }
 
 /* Steps k0 .. k0 + n - 1. */
@@ -171,7 +161,7 @@ static void block(const struct asy__few *f, size_t k0, size_t n)
     size_t across = f->rows <= BESIDE ? GROUPS * LANES : LANES;
 
     if (f->rows > DIRECT) {
-        pack(f, k0, n, f->room);
+        asy__gemm_avx512.transpose(f->rows, n, f->a + k0, f->a_row, f->room, f->rows, f->rows);
         s.a = f->room;
     }
     for (size_t j = 0; j < f->n; j += s.columns) {

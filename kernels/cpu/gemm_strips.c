@@ -79,15 +79,13 @@ static void copy_strips(const struct strips *s, size_t t, size_t n, size_t i)
 static void transpose_strips(const struct strips *s, size_t t, size_t n, size_t i)
 {
     const struct asy__product *p = s->p;
-    size_t many = p->isa->rows, lanes = p->isa->lanes;
+    size_t many = p->isa->rows;
 
     for (size_t u = 0; u < n; u++) {
         const float *a = p->a + i * p->a_row + s->k0;
         size_t rows = rows_of(s, t + u);
 
-        for (size_t k = 0; k < s->kc; k += lanes)
-            p->isa->transpose(rows, asy__smaller(lanes, s->kc - k), a + k, p->a_row,
-                              s->room + u * STRIP_LEN + k * many, many, many);
+        p->isa->transpose(rows, s->kc, a, p->a_row, s->room + u * STRIP_LEN, many, many);
         i += rows;
     }
 }

@@ -22,16 +22,13 @@ static void transpose_whole(size_t cols, const float *from, size_t from_row, flo
     }
 }
 
-static void transpose(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
-                      size_t to_row, size_t written)
+/* At most sixteen columns. */
+static void transpose_part(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
+                           size_t to_row, __mmask16 out)
 {
-    __mmask16 part = mask_of(cols), out = mask_of(written);
+    __mmask16 part = mask_of(cols);
     __m512 r[16];
 
-    if (rows == 16 && cols >= 8) {
-        transpose_whole(cols, from, from_row, to, to_row, out);
-        return;
-    }
 #pragma GCC unroll 16
     for (size_t i = 0; i < 16; i++)
         r[i] = i < rows ? _mm512_maskz_loadu_ps(part, from + i * from_row) : zero();
@@ -40,5 +37,19 @@ static void transpose(size_t rows, size_t cols, const float *from, size_t from_r
     for (size_t i = 0; i < 16; i++)
         if (i < cols)
             store_part(to + i * to_row, out, r[i]);
+}
+
+static void transpose(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
+                      size_t to_row, size_t written)
+{
+    __mmask16 out = mask_of(written);
+
+    if (rows == 16 && cols >= 8) {
+        transpose_whole(cols, from, from_row, to, to_row, out);
+        return;
+    }
+    for (size_t j = 0; j < cols; j += 16)
+        transpose_part(rows, cols - j < 16 ? cols - j : 16, from + j, from_row, to + j * to_row,
+                       to_row, out);
 }
 #endif
