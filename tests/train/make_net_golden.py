@@ -72,7 +72,7 @@ class Draws:
 
 class Net(torch.nn.Module):
     """Parameters in the order of layers, a layer's weight before its bias; images [height][width][channels].
-    A convolution that a batch normalisation follows has no bias."""
+    What a batch normalisation follows has no bias."""
 
     def __init__(self, case, draws):
         super().__init__()
@@ -81,7 +81,7 @@ class Net(torch.nn.Module):
         for layer, after in zip(self.layers, self.layers[1:] + [{}]):
             if "dense" in layer:
                 self.add(draws, (layer["dense"], shape[-1]), 2 / math.sqrt(shape[-1]), 0)
-                self.add(draws, (layer["dense"],), 0.2, 0)
+                self.add(draws, () if after.get("norm") == "batch" else (layer["dense"],), 0.2, 0)
             elif "conv" in layer:
                 side, inner = layer.get("kernel", 3), shape[-1] // layer.get("groups", 1)
                 self.add(draws, (layer["conv"], side, side, inner), 3 / math.sqrt(side * side * inner), 0)

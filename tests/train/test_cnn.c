@@ -238,12 +238,15 @@ static void what_is_no_image_is_not_augmented(void)
 }
 
 /* Batch normalisation would take it away again; the tensor stays, as stored models have it. */
-static void a_convolution_learns_no_bias_before_batch_norm(void)
+static void no_bias_is_learnt_before_batch_norm(void)
 {
     static const struct {
         const char *name, *layers;
         int learnt; /* tensors */
     } cases[] = {
+        { "a dense layer", "[{\"flatten\":true},{\"dense\":5},{\"norm\":\"batch\"}]", 1 + 2 },
+        { "one with an activation", "[{\"flatten\":true},{\"dense\":5,\"act\":\"relu\"},"
+          "{\"norm\":\"batch\"}]", 2 + 2 },
         { "batch norm", "[{\"image\":8},{\"conv\":2},{\"norm\":\"batch\"}]", 1 + 2 },
         { "an activation between", "[{\"image\":8},{\"conv\":2,\"act\":\"relu\"},"
           "{\"norm\":\"batch\"}]", 2 + 2 },
@@ -365,6 +368,6 @@ static void layers_are_those_asked_for(void)
 T_MAIN("cnn", T_TEST(digits_are_learnt), T_TEST(resumed_training_ends_with_the_same_bits),
        T_TEST(parts_refuse_what_needs_the_whole_batch), T_TEST(rows_are_images),
        T_TEST(what_is_no_image_is_not_augmented),
-       T_TEST(a_convolution_learns_no_bias_before_batch_norm),
+       T_TEST(no_bias_is_learnt_before_batch_norm),
        T_TEST(a_bias_that_a_model_has_counts),
        T_TEST(layers_are_those_asked_for))

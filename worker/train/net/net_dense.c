@@ -8,7 +8,9 @@ static int shape(struct asy__plan *plan, struct asy__layer *layer, struct asy_er
 {
     size_t in = layer->in[0].channels, out = layer->desc.width;
     struct asy__tensor weight = { .name = "weight", .n_dims = 2, .shape = { out, in },
-                                  .init = ASY__NORMAL }, bias = { "bias", 1, { out } };
+                                  .init = ASY__NORMAL },
+                       bias = { "bias", 1, { out },
+                                .is_buffer = asy__plan_is_normed(plan, layer) };
     int rc;
 
     if (out == 0)
@@ -39,17 +41,25 @@ static void forward(struct asy__plan *plan, struct asy__layer *layer)
     layer->saved[0] = z;
 }
 
+static struct asy_operand dz_of(struct asy__plan *plan, struct asy__layer *layer, size_t vectors)
+{
+    struct asy_operand dz = layer->desc.act == ASY_ACT_NONE ? layer->dy
+                                                             : asy__plan_dy_room(plan, layer);
+
+    if (asy__plan_is_normed(plan, layer))
+        return layer->dy;
+    return asy__plan_act_grad(plan, layer, vectors,
+                              &(struct asy__act_grad){ layer->dy, dz, layer->saved[0],
+                                                       asy__plan_grad_at(plan, layer, BIAS) });
+}
+
 static void backward(struct asy__plan *plan, struct asy__layer *layer)
 {
     size_t vectors = asy__shape_vectors(layer->out), in = layer->in[0].channels;
     size_t out = layer->out.channels;
-    struct asy_operand dz, dx = { ASY_SPACE_NONE, 0 };
+    struct asy_operand dz = dz_of(plan, layer, vectors), dx = { ASY_SPACE_NONE, 0 };
     int wants = asy__plan_wants(plan, layer, 0);
 
-    dz = layer->desc.act == ASY_ACT_NONE ? layer->dy : asy__plan_dy_room(plan, layer);
-    dz = asy__plan_act_grad(plan, layer, vectors,
-                            &(struct asy__act_grad){ layer->dy, dz, layer->saved[0],
-                                                     asy__plan_grad_at(plan, layer, BIAS) });
     if (wants) { /* first, as the weights may change with dw */
         dx = asy__plan_value(plan, vectors * in, 0);
         asy__plan_emit(plan, &(struct asy_op){
