@@ -132,6 +132,9 @@ ASY_MUST_CHECK int asy__net_create(const struct asy__layer_desc *layers, size_t 
                                    const struct asy__net_options *options,
                                    struct asy__net **ret_net, struct asy_error *err);
 void asy__net_destroy(struct asy__net *net); /* NULL is fine */
+/* The fewest rows that a batch of training has: 2 where batch normalisation is of single numbers,
+ * whose own mean is all that one row would leave of it. */
+size_t asy__net_least_rows(const struct asy__net *net);
 /* Of a net that is not bound yet: what runs its programs. Borrowed; NULL: the calling thread. */
 void asy__net_team(struct asy__net *net, struct asy_team *team);
 /* Floats that asy__net_bind() wants, aligned to 64 bytes; where gradients are joint, WORK is not

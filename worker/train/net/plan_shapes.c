@@ -102,6 +102,15 @@ int asy__plan_is_normed(const struct asy__plan *plan, const struct asy__layer *l
     return 0;
 }
 
+size_t asy__net_least_rows(const struct asy__net *net)
+{
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (net->layers[l].desc.kind == ASY__BATCH_NORM &&
+            asy__shape_vectors(net->layers[l].out) == 1)
+            return 2;
+    return 1;
+}
+
 /* Where its inputs come from. */
 static int resolve(struct asy__net *net, struct asy__layer *layer, struct asy_error *err)
 {
