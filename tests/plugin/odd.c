@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WELL, CRASH, ABORT, LOOP, FAIL, NAN_, EXIT, THREAD };
-#define WORDS "well|crash|abort|loop|fail|nan|exit|thread"
+enum { WELL, CRASH, ABORT, LOOP, FAIL, NAN_, EXIT, THREAD, LEAVE };
+#define WORDS "well|crash|abort|loop|fail|nan|exit|thread|leave"
 enum { DOES, IN, AT, ON, TRAIN, HYPERS };
 enum { IN_STEP, IN_EVALUATE, IN_CREATE, IN_PARAMS, IN_SAVE };
 
@@ -70,6 +70,8 @@ static int act(const struct odd *odd, int where, uint64_t update, char *why)
         return 1;
     case EXIT:
         exit(7);
+    case LEAVE:
+        _exit(0);
     case THREAD:
         pthread_create(&thread, NULL, sleep_for_ever, NULL);
         break;

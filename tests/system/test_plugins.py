@@ -148,6 +148,20 @@ def a_crash_costs_one_attempt():
             equal("the agent lives", home.processes("assay-worker"), worker)
 
 
+def who_leaves_in_the_middle_is_not_done():
+    """By exit code 0, which a command ends its trial with, after epochs that were reported."""
+    for ranks, text in ((1, "it exited with code 0 in the middle of its work"),
+                        (2, "exited with code 0 in the middle of its work")):
+        with Home() as home:
+            home.env["ASY_OVERSUBSCRIBE"] = "2"
+            odd(home, "leave", on=ranks - 1, ranks=ranks, epochs=9, retries=1)
+            home.run("run", "study.yaml", code=1)
+            why = explain(home)
+            equal("attempts", [a["cause"] for a in why["attempts"]], ["protocol", "protocol"])
+            has("text", why["attempts"][0]["text"], text)
+            equal("complete", home.json("show", "odd")["complete"], 0)
+
+
 def a_failure_is_told_by_who_failed():
     with Home() as home:
         home.env["ASY_OVERSUBSCRIBE"] = "2"
@@ -238,7 +252,7 @@ def nothing_reaches_the_next_attempt():
 
 
 main(the_example_sweeps, mistakes_have_a_place, the_table_is_shown, ranks_make_the_same_bits,
-     a_population_goes_on_from_checkpoints, a_crash_costs_one_attempt,
+     a_population_goes_on_from_checkpoints, a_crash_costs_one_attempt, who_leaves_in_the_middle_is_not_done,
      a_failure_is_told_by_who_failed, ranks_fail_together, who_does_not_come_back_is_killed,
      a_worker_elsewhere_gets_the_library, who_has_files_is_not_asked_for_a_test_score,
      nothing_reaches_the_next_attempt)

@@ -180,10 +180,22 @@ static void judge_pause(const struct asy__job *job, const struct asy_attempt_eve
     }
 }
 
+/* A trainer ends its job by a line, and lives on. */
+static void judge_silence(const struct asy__job *job, struct asy__ended *ret)
+{
+    char whose[160];
+
+    set(ret, ASY_END_CRASHED, ASY_CAUSE_PROTOCOL);
+    who(job, whose);
+    snprintf(ret->text, sizeof ret->text, "%sexited with code 0 in the middle of its work",
+             whose[0] ? whose : "it ");
+}
+
 void asy__end_judge(const struct asy__job *job, const struct asy_attempt_event *seen,
                     struct asy__ended *ret)
 {
     int exited_0 = seen->what == ASY_ATTEMPT_ENDED && seen->exit_code == 0 && seen->signal == 0;
+    int stops = job->verdict == ASY__STOP && job->ordered;
 
     memset(ret, 0, sizeof *ret);
     ret->event.kind = ASY_EV_ENDED;
@@ -199,9 +211,11 @@ void asy__end_judge(const struct asy__job *job, const struct asy_attempt_event *
     } else if (seen->out_of_memory) {
         set(ret, ASY_END_CRASHED, ASY_CAUSE_OUT_OF_MEMORY);
         snprintf(ret->text, sizeof ret->text, "%s", seen->text);
+    } else if (job->gang && exited_0 && !job->signals && !stops) {
+        judge_silence(job, ret);
     } else if ((exited_0 || (job->signals && !job->ordered)) && asy__job_full(job)) {
         set(ret, ASY_END_COMPLETE, ASY_CAUSE_NONE);
-    } else if (job->verdict == ASY__STOP && job->ordered) {
+    } else if (stops) {
         set(ret, ASY_END_STOPPED, job->cause);
         snprintf(ret->text, sizeof ret->text, "%s", job->reason);
     } else if (job->verdict == ASY__PAUSE && seen->what == ASY_ATTEMPT_ENDED) {
