@@ -25,6 +25,17 @@ budget: {{trials: 40}}
 """
 
 
+MODEL = """
+assay: 1
+name: held
+run: {model: mlp, hidden: 8, layers: 1, length: {max: 3}}
+data: {file: rows.csv, label: kind, split: {validation: 0.3}}
+objective: {metric: val_loss, goal: minimize}
+constraints: [{metric: val_auc, min: 0.01}, {metric: val_perplexity, max: 100}]
+parameters: {lr: {min: 0.01, max: 0.1, scale: log}}
+search: {sampler: random, seed: 1}
+budget: {trials: 2}
+"""
 CONSTRAINTS = "constraints: [{metric: cost, max: 7}]\n"
 
 AWK = """BEGIN {
@@ -101,6 +112,20 @@ def what_no_trial_can_meet_is_said():
         equal("best", home.json("show", "none")["best_trial"], -1)
 
 
+def a_model_is_held_to_what_only_a_constraint_names():
+    """Metrics that cost more are made where the study names them."""
+    with Home() as home:
+        rows = [f"{i % 7},{i % 3},{'ab'[i * 5 % 7 > 3]}" for i in range(120)]
+        home.write("rows.csv", "\n".join(["x,y,kind"] + rows) + "\n")
+        home.write("study.yaml", MODEL)
+        home.run("run", "study.yaml")
+        study = home.json("show", "held")
+        equal("complete", study["complete"], 2)
+        equal("within", study["best_trial"] >= 0, True)
+        for t in home.json("trials", "held")["trials"]:
+            equal("violation", t["outcome"]["violation"], 0)
+
+
 def the_example_runs():
     with Home() as home:
         shutil.copytree(f"{SOURCE}/examples", f"{home.path}/examples")
@@ -115,4 +140,5 @@ def the_example_runs():
                 raise AssertionError(f"error {t['outcome']['values'][0]} on the front")
 
 
-main(the_front_is_told_everywhere, what_no_trial_can_meet_is_said, the_example_runs)
+main(the_front_is_told_everywhere, what_no_trial_can_meet_is_said,
+     a_model_is_held_to_what_only_a_constraint_names, the_example_runs)

@@ -83,7 +83,8 @@ static void write_plugin(const struct asy__job *job, const struct asy_json *run,
 
 static void write_job(const struct asy__job *job, struct asy_jsonw *w)
 {
-    static const char *const parts[] = { "name", "run", "data", "objective", "resources" };
+    static const char *const parts[] = { "name", "run", "data", "objective", "constraints",
+                                         "resources" };
     uint64_t until = job->milestone;
 
     if (until > job->spec->study->length_max)
