@@ -578,7 +578,7 @@ struct asy__programs {
     char trainer_note[240];        /* "" or why native models cannot run here */
 };
 void asy__programs_find(struct asy__programs *programs);
-void asy__programs_probe(struct asy__programs *programs);
+void asy__programs_probe(struct asy__programs *programs, const char *blas);
 void asy__programs_fini(struct asy__programs *programs);
 void asy__hardware_write(const struct asy__agent *agent, struct asy_jsonw *w);
 void asy__versions_write(const struct asy__programs *programs, struct asy_jsonw *w);

@@ -135,7 +135,7 @@ int asy__learn_node(struct asy__agent *agent, int gpu_patience_ms, struct asy_er
     asy__programs_find(&agent->programs);
     if ((rc = learn_gpus(agent, gpu_patience_ms, err)) < 0)
         return rc;
-    asy__programs_probe(&agent->programs);
+    asy__programs_probe(&agent->programs, agent->options.blas);
     asy_attempt_cgroup(agent->cgroup, sizeof agent->cgroup);
     asy_attempt_tidy(agent->cgroup);
     if (agent->programs.fit[0])

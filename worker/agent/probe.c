@@ -164,10 +164,12 @@ static void judge_probe(struct asy__programs *programs, struct asy_buf *out)
     asy_json_destroy(root);
 }
 
-static int run_probe(const struct asy__programs *programs, struct asy_buf *ret_out,
-                     struct asy_error *err)
+static int run_probe(const struct asy__programs *programs, const char *blas,
+                     struct asy_buf *ret_out, struct asy_error *err)
 {
-    const char *argv[] = { programs->trainer, "--probe", NULL };
+    const char *plain[] = { programs->trainer, "--probe", NULL };
+    const char *by[] = { programs->trainer, "--blas", blas, "--probe", NULL };
+    const char *const *argv = blas && strcmp(blas, "own") != 0 ? by : plain;
     int rc;
 
     for (int try = 1;; try++) {
@@ -179,7 +181,7 @@ static int run_probe(const struct asy__programs *programs, struct asy_buf *ret_o
     }
 }
 
-void asy__programs_probe(struct asy__programs *programs)
+void asy__programs_probe(struct asy__programs *programs, const char *blas)
 {
     struct asy_error err = ASY_ERROR_INIT;
     struct asy_buf out;
@@ -193,7 +195,7 @@ void asy__programs_probe(struct asy__programs *programs)
         return;
     }
     asy_buf_init(&out, OUTPUT_MAX);
-    if (run_probe(programs, &out, &err) == 0)
+    if (run_probe(programs, blas, &out, &err) == 0)
         judge_probe(programs, &out);
     else
         snprintf(programs->fit, sizeof programs->fit, "assay-trainer --probe: %.200s", err.text);
