@@ -114,6 +114,12 @@ static void take_name(struct list *list, const char *key, const struct asy_yaml 
     list->names[list->at] = node->text;
 }
 
+/* Whether the key says what kind of layer it is, as `flatten: true` does. */
+static int names_kind(const struct asy__row *row)
+{
+    return !strcmp(row->group + strlen("layer "), row->path);
+}
+
 static void read_setting(struct list *list, const struct asy__row *row, const char *key,
                          const struct asy_yaml *node)
 {
@@ -126,7 +132,7 @@ static void read_setting(struct list *list, const struct asy__row *row, const ch
     }
     memset(v, 0, sizeof *v);
     asy__read_value(list->p, row, key, node);
-    if (v->has && row->kind == ASY__FLAG && !v->i)
+    if (v->has && row->kind == ASY__FLAG && !v->i && names_kind(row))
         asy__problem(list->p, node, key, "must be true, if it stands there");
     if (v->has && !strcmp(row->path, "name"))
         take_name(list, key, node);
@@ -148,7 +154,7 @@ static void no_kind(struct list *list, const char *key, const struct asy_yaml *m
         if (!is_layer_row(row))
             continue;
         names[n++] = row->path;
-        if (!strcmp(row->group + strlen("layer "), row->path) && len < sizeof known)
+        if (names_kind(row) && len < sizeof known)
             len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", len ? ", " : "",
                                     row->path);
     }

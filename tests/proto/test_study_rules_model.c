@@ -130,6 +130,16 @@ static void mistakes_in_layers_are_named(void)
     check_bad(cases, ASY_ARRAY_LEN(cases));
 }
 
+static void an_option_of_a_layer_may_be_off(void)
+{
+    struct asy_study_spec *spec =
+        parse("causal", LAYERS("[{attention: 2, causal: false}]", ""));
+
+    if (T_TRUE(spec != NULL))
+        T_HAS("kept", spec->canonical, "\"causal\":false");
+    asy_study_destroy(spec);
+}
+
 static void what_cannot_be_had_together_is_named(void)
 {
     static const struct bad_case cases[] = {
@@ -244,6 +254,7 @@ static void a_wrong_metric_is_offered_those_of_its_labels(void)
 }
 
 T_MAIN("study rules of models", T_TEST(mistakes_in_resources_are_named),
-       T_TEST(mistakes_in_layers_are_named), T_TEST(what_cannot_be_had_together_is_named),
+       T_TEST(mistakes_in_layers_are_named), T_TEST(an_option_of_a_layer_may_be_off),
+       T_TEST(what_cannot_be_had_together_is_named),
        T_TEST(mistakes_in_weights_of_classes_are_named),
        T_TEST(a_wrong_metric_is_offered_those_of_its_labels))
