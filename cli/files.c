@@ -4,8 +4,11 @@
 #include "cli.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <asy/durable.h>
 #include <asy/parse.h>
@@ -14,11 +17,43 @@
 #define CONVERTED_MAX ((size_t)1 << 32)
 #define STORED ".safetensors"
 
+/* What is no file takes the bytes where it stands: a device, a pipe, a link to nothing yet. */
+static int write_through(const char *path, const char *bytes, size_t n, struct asy_error *err)
+{
+    FILE *file = fopen(path, "we");
+    int rc = 0;
+
+    if (!file)
+        return asy_fail_errno(err, errno, "cannot open '%s'", path);
+    if (fwrite(bytes, 1, n, file) != n)
+        rc = asy_fail_errno(err, errno, "cannot write '%s'", path);
+    if (fclose(file) != 0 && rc == 0)
+        rc = asy_fail_errno(err, errno, "cannot write '%s'", path);
+    return rc;
+}
+
+/* A file is replaced as a whole, with its permissions and where a link leads. */
+static int replace(const char *path, const char *bytes, size_t n, struct asy_error *err)
+{
+    char real[PATH_MAX];
+    struct stat st;
+    int rc;
+
+    if (lstat(path, &st) < 0)
+        return asy_durable_write(path, bytes, n, 0644, err);
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || !realpath(path, real))
+        return write_through(path, bytes, n, err);
+    rc = asy_durable_write(real, bytes, n, st.st_mode & 0777, err);
+    if (rc == 0 && chmod(real, st.st_mode & 0777) < 0) /* whatever the umask is */
+        rc = asy_fail_errno(err, errno, "cannot set the permissions of '%s'", path);
+    return rc;
+}
+
 static int write_out(const struct asy__options *options, const char *bytes, size_t n,
                      struct asy_error *err)
 {
     if (options->output)
-        return asy_durable_write(options->output, bytes, n, 0644, err);
+        return replace(options->output, bytes, n, err);
     if (fwrite(bytes, 1, n, stdout) != n || fflush(stdout) != 0)
         return asy_fail_errno(err, errno, "cannot write to standard output");
     return 0;
