@@ -57,9 +57,15 @@ static void put_net_problem(struct asy__parse *p, const char *text)
     asy__problem(p, node ? node : asy__place(p, key), key, "%s%s", why, note);
 }
 
+/* What is judged by, and where the study says so. */
+struct judged {
+    const char *metric, *key;
+    const struct asy_yaml *node;
+};
+
 /* "'FILE': label: why" is a mistake of data.label, "objective: why" one of the metric, all else one
  * of the file that it begins with. */
-static void put_data_problem(struct asy__parse *p, const char *text)
+static void put_data_problem(struct asy__parse *p, const struct judged *by, const char *text)
 {
     const char *file = asy__val(p, "data.file")->s, *labels = asy__val(p, "data.labels")->s;
     const char *why = text, *whose = "data.file";
@@ -74,10 +80,12 @@ static void put_data_problem(struct asy__parse *p, const char *text)
         why += n + 4;
     else if (labels && text[0] == '\'' && !strncmp(text + 1, labels, strlen(labels)))
         whose = "data.labels";
+    if (!strncmp(why, "objective: ", 11) && by->node) {
+        asy__problem(p, by->node, by->key, "%s", why + 11);
+        return;
+    }
     n = strspn(why, "abcdefghijklmnopqrstuvwxyz.");
     snprintf(key, sizeof key, "data.%.*s", (int)(n < 40 ? n : 40), why);
-    if (!strncmp(why, "objective: ", 11))
-        snprintf(key, sizeof key, "objective.metric");
     if (why[n] == ':' && why[n + 1] == ' ' && asy__row_find(key))
         asy__problem(p, asy__place(p, key), key, "%s", why + n + 2);
     else
@@ -85,18 +93,18 @@ static void put_data_problem(struct asy__parse *p, const char *text)
 }
 
 /* Only where data itself is without mistakes is there something to look at. */
-static void check_data_for(struct asy__parse *p, const char *metric)
+static void check_data_for(struct asy__parse *p, const struct judged *by)
 {
     struct asy_error why = ASY_ERROR_INIT;
     struct asy_buf text;
 
     asy_buf_init(&text, 1u << 20);
-    asy__study_write_data(p, p->wrong_objective || p->kind == ASY_RUN_PLUGIN ? NULL : metric,
+    asy__study_write_data(p, p->wrong_objective || p->kind == ASY_RUN_PLUGIN ? NULL : by->metric,
                           &text);
     if (asy_buf_check(&text, "the data of a study", NULL) < 0)
         asy__no_memory(p);
     else if (p->reader->look(p->reader->ctx, text.data, text.len, &why) == ASY_E_INVAL)
-        put_data_problem(p, why.text);
+        put_data_problem(p, by, why.text);
     asy_buf_fini(&text);
 }
 
@@ -104,16 +112,15 @@ static void check_data_for(struct asy__parse *p, const char *metric)
 void asy__study_check_data(struct asy__parse *p)
 {
     size_t before = p->n_problems;
-    const struct asy_yaml *node;
-    const char *metric, *key;
+    struct judged by;
 
     if (!p->reader || !p->reader->look || p->wrong_data || !asy__val(p, "data.file")->has)
         return;
     for (size_t i = 0; p->n_problems == before; i++) {
-        metric = asy__study_judged(p, i, &node, &key);
-        if (i > 0 && (!node || p->wrong_objective || p->kind == ASY_RUN_PLUGIN))
+        by.metric = asy__study_judged(p, i, &by.node, &by.key);
+        if (i > 0 && (!by.node || p->wrong_objective || p->kind == ASY_RUN_PLUGIN))
             return;
-        if (i == 0 || metric)
-            check_data_for(p, metric);
+        if (i == 0 || by.metric)
+            check_data_for(p, &by);
     }
 }

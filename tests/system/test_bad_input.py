@@ -84,6 +84,12 @@ budget: {trials: 2}
         home.write("study.yaml", text.replace("{model: mlp,", "{model: mlp, loss: huber,"))
         has("loss", home.run("run", "study.yaml", code=2)[1],
             "run.loss: 'huber' is of numbers, but 'kind' has 2 classes")
+        home.write("study.yaml", text + "constraints: [{metric: val_r2, max: 1}]\n")
+        has("a constraint", home.run("run", "study.yaml", code=2)[1],
+            "study.yaml:9:15: constraints.metric: 'val_r2' is not reported; there are train_acc")
+        home.write("study.yaml", text.replace("max: 2}", "max: 2}, norm: batch, batch_size: 1"))
+        has("one row", home.run("run", "study.yaml", code=2)[1],
+            "batch_size: 1 leaves norm: batch no statistics")
         equal("started nothing", home.processes("assay-coordinator"), [])
 
 

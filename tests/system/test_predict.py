@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 
-from harness import BIN, Home, copy_programs, equal, has, main
+from harness import BIN, Home, copy_programs, equal, has, main, wait
 
 HEADER = ["id", "x", "colour", "kind", "y"]
 STUDY = """
@@ -201,6 +201,44 @@ def a_study_without_a_test_part_ends_well():
             raise AssertionError(out)
 
 
+def other_rows_are_no_test():
+    """A file that was changed while its study ran is divided otherwise."""
+    with Home() as home:
+        home.write("train.csv", text([HEADER] + rows(100)))
+        home.write("study.yaml", STUDY % ("error", 0.2))
+        home.run("submit", "study.yaml")
+        wait(lambda: home.json("show", "kinds")["ended_us"], "the study to end")
+        home.write("train.csv", text([HEADER] + rows(90)))
+        out, err = home.run("watch", "kinds", code=1)
+        has("why", out + err, "has changed since the study was submitted")
+        equal("score", "test_accuracy" in out, False)
+        home.write("train.csv", text([HEADER] + rows(100)))
+        has("the same again", home.run("watch", "kinds")[0], "test_accuracy")
+
+
+def output_goes_where_it_is_told():
+    """A file stays what it was but for its content; what is no file takes the bytes."""
+    with Home() as home:
+        trained(home)
+        home.write("new.csv", text([HEADER] + rows(6)))
+        want = home.run("predict", "kinds", "new.csv")[0]
+        path = home.write("there", "old")
+        os.chmod(path, 0o640)
+        os.symlink("there", os.path.join(home.path, "link"))
+        home.run("predict", "kinds", "new.csv", "-o", "link")
+        equal("link", os.path.islink(os.path.join(home.path, "link")), True)
+        with open(path) as f:
+            equal("where it leads", f.read(), want)
+        equal("permissions", os.stat(path).st_mode & 0o777, 0o640)
+        os.mkfifo(os.path.join(home.path, "pipe"))
+        with subprocess.Popen(["cat", "pipe"], cwd=home.path, stdout=subprocess.PIPE, text=True) as reader:
+            home.run("predict", "kinds", "new.csv", "-o", "pipe")
+            equal("a pipe", reader.communicate()[0], want)
+        equal("standard output", home.run("predict", "kinds", "new.csv", "-o", "/dev/stdout")[0], want)
+        _, err = home.run("predict", "kinds", "new.csv", "-o", ".", code=1)
+        has("a folder", err, "cannot open '.': is a directory")
+
+
 def the_trainer_has_no_threads_of_openblas():
     """Each would want 128 MiB of addresses before it ends, which a limit may not have."""
     with Home() as home:
@@ -217,4 +255,5 @@ def the_trainer_has_no_threads_of_openblas():
 main(tables_of_any_shape_give_the_same, tables_that_do_not_fit_are_refused,
      json_is_an_object_a_row, any_trial_s_model_is_applied, gaps_are_filled_as_in_training,
      models_leave_for_programs_without_assay, what_a_model_cannot_is_said_of_its_trial,
-     a_study_without_a_test_part_ends_well, the_trainer_has_no_threads_of_openblas)
+     a_study_without_a_test_part_ends_well, other_rows_are_no_test, output_goes_where_it_is_told,
+     the_trainer_has_no_threads_of_openblas)

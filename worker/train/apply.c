@@ -4,6 +4,7 @@
 #include "learn/metrics.h"
 #include "state.h"
 #include "net/families.h"
+#include "data/import.h"
 #include "data/tokens.h"
 #include <string.h>
 #include <asy/kernels.h>
@@ -92,6 +93,9 @@ static int check_model(const struct asy_json *study, const struct asy__data_spec
         (rc = asy__hyper_read(sample, &hyper, err)) == 0 &&
         (rc = asy__loss_check(&hyper, schema, err)) == 0)
         rc = asy__family_net(&hyper, schema, 1, 1, &net, err);
+    if (rc == 0 && (size_t)hyper.batch_size < asy__net_least_rows(net))
+        rc = asy_fail(err, ASY_E_INVAL, "batch_size: 1 leaves norm: batch no statistics; some "
+                      "dozens do, and norm: layer needs none");
     asy__net_destroy(net);
     if (rc < 0)
         asy_error_prefix(err, "run");
@@ -197,6 +201,26 @@ static int write_score(const struct asy_json *study, struct asy__model *model,
     return asy_buf_check(ret_json, "the score", err);
 }
 
+/* Rows of another file would be divided otherwise: some that the model has learnt would test it. */
+static int check_inputs(const struct asy_json *study, const struct asy__data_spec *spec,
+                        struct asy_error *err)
+{
+    const struct asy_json *inputs = asy_json_get(study, "inputs"), *input;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && (input = asy_json_at(inputs, i)); i++) {
+        const char *path = asy_json_str(asy_json_get(input, "path"), "");
+        const char *hash = asy_json_str(asy_json_get(input, "sha256"), "");
+        struct asy_sha sha;
+
+        if (strcmp(path, spec->file) != 0 && (!spec->labels || strcmp(path, spec->labels) != 0))
+            continue;
+        if (asy_sha_parse(hash, strlen(hash), &sha, NULL) == 0)
+            rc = asy__import_source(path, sha, err);
+    }
+    return rc;
+}
+
 int asy_trainer_evaluate(const struct asy_json *job_json, const char *model_path, const char *part,
                          struct asy_buf *ret_json, struct asy_error *err)
 {
@@ -212,7 +236,8 @@ int asy_trainer_evaluate(const struct asy_json *job_json, const char *model_path
     if (asy_json_get(asy_json_get(study, "run"), "plugin"))
         return asy__plugged_score(job_json, model_path, which, ret_json, err);
     rc = asy__data_spec_read(asy_json_get(study, "data"), &spec, err);
-    if (rc < 0 || (rc = asy__model_read(model_path, &model, err)) < 0)
+    if (rc < 0 || (rc = check_inputs(study, &spec, err)) < 0 ||
+        (rc = asy__model_read(model_path, &model, err)) < 0)
         return rc;
     rc = asy__data_load(&spec, &model.schema, 1, &data, err);
     if (rc == 0 && data.tokens) /* of its features, which these have yet to become */

@@ -391,7 +391,7 @@ static int write_labels(const struct asy__data *data, const char *folder, struct
     return 0;
 }
 
-static int check_source(const char *path, struct asy_sha want, struct asy_error *err)
+int asy__import_source(const char *path, struct asy_sha want, struct asy_error *err)
 {
     struct asy_sha sha;
     int rc = asy_sha_file(path, &sha, NULL, err);
@@ -404,10 +404,10 @@ static int check_source(const char *path, struct asy_sha want, struct asy_error 
 int asy__import_check(const struct asy__import *import, const struct asy__data_spec *spec,
                       struct asy_error *err)
 {
-    int rc = import->dir ? check_source(spec->file, import->file, err) : 0;
+    int rc = import->dir ? asy__import_source(spec->file, import->file, err) : 0;
 
     return rc == 0 && import->dir && spec->labels
-               ? check_source(spec->labels, import->labels, err)
+               ? asy__import_source(spec->labels, import->labels, err)
                : rc;
 }
 

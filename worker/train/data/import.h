@@ -35,4 +35,6 @@ ASY_MUST_CHECK int asy__import_load(const struct asy__import *import,
 /* Whether the sources are still what they have to be, be they imported or not: ASY_E_STATE. */
 ASY_MUST_CHECK int asy__import_check(const struct asy__import *import,
                                      const struct asy__data_spec *spec, struct asy_error *err);
+/* The same of one source. */
+ASY_MUST_CHECK int asy__import_source(const char *path, struct asy_sha want, struct asy_error *err);
 #endif
