@@ -78,8 +78,9 @@ static inline float gelu_d(float z)
     return part + z * (e * part * part) * (GELU_TWICE + 3.0f * GELU_CUBE * s);
 }
 
-/* One row: z += bias, y = act(z); or y = act(y + bias) where the sum is not kept. Gradients go
- * through four at a time also, in the same order: each number of dbias is then stored once. */
+/* One row: z += bias, y = act(z); or y = act(y + bias) where the sum is not kept. The latter and
+ * gradients also go through four at a time, in the same order: each number of bias is then read
+ * once, and of dbias stored once. */
 #define ROWS(act)                                                                                  \
     static void act##_row(size_t cols, const float *restrict bias, float *restrict z,              \
                           float *restrict y)                                                       \
@@ -95,6 +96,16 @@ static inline float gelu_d(float z)
     {                                                                                              \
         for (size_t j = 0; j < cols; j++)                                                          \
             y[j] = act##_f(y[j] + bias[j]);                                                        \
+    }                                                                                              \
+    static void act##_four_in_place(size_t cols, const float *restrict bias, float *restrict y0,   \
+                                    float *restrict y1, float *restrict y2, float *restrict y3)    \
+    {                                                                                              \
+        for (size_t j = 0; j < cols; j++) {                                                        \
+            y0[j] = act##_f(y0[j] + bias[j]);                                                      \
+            y1[j] = act##_f(y1[j] + bias[j]);                                                      \
+            y2[j] = act##_f(y2[j] + bias[j]);                                                      \
+            y3[j] = act##_f(y3[j] + bias[j]);                                                      \
+        }                                                                                          \
     }                                                                                              \
     static void act##_row_grad(size_t cols, const float *restrict from, float *restrict dy,        \
                                float *restrict dbias)                                              \
@@ -143,6 +154,8 @@ ROWS(leaky)
 struct rows {
     void (*row)(size_t cols, const float *bias, float *z, float *y);
     void (*in_place)(size_t cols, const float *bias, float *y);
+    void (*four_in_place)(size_t cols, const float *bias, float *y0, float *y1, float *y2,
+                          float *y3);
     void (*grad)(size_t cols, const float *from, float *dy, float *dbias);
     void (*four_grad)(size_t cols, const float *from, float *dy0, float *dy1, float *dy2,
                       float *dy3, float *dbias);
@@ -150,7 +163,8 @@ struct rows {
     void (*all_grad)(size_t n, const float *from, float *dy);
 };
 #define ROWS_OF(act)                                                                               \
-    { act##_row, act##_row_in_place, act##_row_grad, act##_four_grad, act##_all, act##_all_grad }
+    { act##_row,       act##_row_in_place, act##_four_in_place, act##_row_grad,                    \
+      act##_four_grad, act##_all,          act##_all_grad }
 static const struct rows row_table[ASY_ACT_EACH] = {
     [ASY_ACT_NONE] = ROWS_OF(none),       [ASY_ACT_RELU] = ROWS_OF(relu),
     [ASY_ACT_TANH] = ROWS_OF(tanh),       [ASY_ACT_GELU] = ROWS_OF(gelu),
@@ -163,12 +177,15 @@ static void bias_act(enum asy_act act, size_t rows, size_t cols, const float *bi
 {
     const struct rows *with = &row_table[act];
 
-    for (size_t i = 0; i < rows; i++) {
-        if (y == z)
-            with->in_place(cols, bias, y + i * cols);
-        else
+    if (y != z) {
+        for (size_t i = 0; i < rows; i++)
             with->row(cols, bias, z + i * cols, y + i * cols);
+        return;
     }
+    for (; rows >= 4; rows -= 4, y += 4 * cols)
+        with->four_in_place(cols, bias, y, y + cols, y + 2 * cols, y + 3 * cols);
+    for (; rows > 0; rows--, y += cols)
+        with->in_place(cols, bias, y);
 }
 
 static void bias_act_grad(enum asy_act act, size_t rows, size_t cols, const float *z,
