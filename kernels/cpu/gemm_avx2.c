@@ -35,6 +35,26 @@ static inline void turn(__m256 r[8])
         r[i] = t[i];
 }
 
+/* Eight rows, each written in whole; the last eight columns may be among those before. Masks, which
+ * cost some processors as much as all the rest, are for what is not so. */
+static void transpose_whole(size_t cols, const float *from, size_t from_row, float *to,
+                            size_t to_row)
+{
+    __m256 r[8];
+
+    for (size_t j = 0; j < cols; j += 8) {
+        size_t at = j + 8 > cols ? cols - 8 : j;
+
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++)
+            r[i] = load(from + at + i * from_row);
+        turn(r);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++)
+            store(to + (at + i) * to_row, r[i]);
+    }
+}
+
 /* At most eight columns. */
 static void transpose_part(size_t rows, size_t cols, const float *from, size_t from_row, float *to,
                            size_t to_row, __m256i out)
@@ -57,6 +77,10 @@ static void transpose(size_t rows, size_t cols, const float *from, size_t from_r
 {
     __m256i out = mask_of(written);
 
+    if (rows == 8 && written == 8 && cols >= 8) {
+        transpose_whole(cols, from, from_row, to, to_row);
+        return;
+    }
     for (size_t j = 0; j < cols; j += 8)
         transpose_part(rows, cols - j < 8 ? cols - j : 8, from + j, from_row, to + j * to_row,
                        to_row, out);
