@@ -351,10 +351,18 @@ static double softmax_loss(size_t rows, size_t cols, float *logits, const int32_
     return loss;
 }
 
+/* What `restrict` says is lost where a function becomes part of another one's loop: gcc would take
+ * loops of a few vectors number by number. */
+#ifdef __clang__
+#define IN_VECTORS
+#else
+#define IN_VECTORS _Pragma("GCC unroll 1") _Pragma("GCC ivdep")
+#endif
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE void sgd_plain(size_t n, float lr, float decay, float *restrict w, const float *restrict g)
 {
+    IN_VECTORS
     for (size_t i = 0; i < n; i++)
         w[i] -= lr * (g[i] + decay * w[i]);
 }
@@ -362,6 +370,7 @@ INLINE void sgd_plain(size_t n, float lr, float decay, float *restrict w, const 
 INLINE void sgd_momentum(size_t n, float lr, float momentum, float decay, float *restrict w,
                          const float *restrict g, float *restrict m)
 {
+    IN_VECTORS
     for (size_t i = 0; i < n; i++) {
         m[i] = momentum * m[i] + (g[i] + decay * w[i]);
         w[i] -= lr * m[i];
@@ -371,6 +380,7 @@ INLINE void sgd_momentum(size_t n, float lr, float momentum, float decay, float 
 INLINE void sgd_nesterov(size_t n, float lr, float momentum, float decay, float *restrict w,
                          const float *restrict g, float *restrict m)
 {
+    IN_VECTORS
     for (size_t i = 0; i < n; i++) {
         float grad = g[i] + decay * w[i];
 
@@ -417,6 +427,7 @@ INLINE void adam_row(struct asy__adam_step c, size_t n, float *restrict w, const
 {
     float rest1 = 1.0f - c.beta1, rest2 = 1.0f - c.beta2;
 
+    IN_VECTORS
     for (size_t i = 0; i < n; i++) {
         m[i] = c.beta1 * m[i] + rest1 * g[i];
         v[i] = c.beta2 * v[i] + rest2 * (g[i] * g[i]);

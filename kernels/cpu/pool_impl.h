@@ -3,11 +3,12 @@
  * side by side. Windows of 2 x 2 that neither overlap nor leave the image are done in one go, with
  * vectors written out: compilers do not make any of loops over floats and bytes.
  *
- * The includer defines POOL (the table's name) and POOL_NAME. */
+ * The includer defines POOL (the table's name), POOL_NAME, and GROUP, channels that are one vector:
+ * compilers take what is wider number by number. Where each channel came from is a byte. */
 #include "pool.h"
 #include <string.h>
 
-#define GROUP 16 /* channels that are one vector, or some: where each came from is a byte */
+#define USUAL 16 /* channels whose loops are of a length that the compiler knows */
 #define CHUNK 64 /* channels whose greatest are at hand at once */
 
 typedef float group __attribute__((vector_size(4 * GROUP)));
@@ -82,8 +83,8 @@ static APART void take_greater(size_t n, const float *restrict x, int32_t tap, f
 static APART void max_line(size_t w, size_t n, size_t line, const float *x, float *y,
                            uint8_t *from)
 {
-    for (; n == GROUP && w > 0; w--, x += 2 * GROUP, y += GROUP, from += GROUP)
-        max_of_four(GROUP, x, x + GROUP, x + line, x + line + GROUP, y, from);
+    for (; n == USUAL && w > 0; w--, x += 2 * USUAL, y += USUAL, from += USUAL)
+        max_of_four(USUAL, x, x + USUAL, x + line, x + line + USUAL, y, from);
     for (; w > 0; w--, x += 2 * n, y += n, from += n)
         max_of_four(n, x, x + n, x + line, x + line + n, y, from);
 }
@@ -162,8 +163,8 @@ static inline void spread_to_four(size_t n, const float *dy, const uint8_t *from
 static APART void spread_line(size_t w, size_t n, size_t line, const float *dy,
                               const uint8_t *from, float *dx)
 {
-    for (; n == GROUP && w > 0; w--, dx += 2 * GROUP, dy += GROUP, from += GROUP)
-        spread_to_four(GROUP, dy, from, dx, dx + GROUP, dx + line, dx + line + GROUP);
+    for (; n == USUAL && w > 0; w--, dx += 2 * USUAL, dy += USUAL, from += USUAL)
+        spread_to_four(USUAL, dy, from, dx, dx + USUAL, dx + line, dx + line + USUAL);
     for (; w > 0; w--, dx += 2 * n, dy += n, from += n)
         spread_to_four(n, dy, from, dx, dx + n, dx + line, dx + line + n);
 }
