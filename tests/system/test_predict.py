@@ -89,6 +89,8 @@ def tables_that_do_not_fit_are_refused():
             ("empty", "", "has no rows"),
             ("header alone", text([HEADER]), "no rows below the header"),
             ("a column is missing", text(columns(named, 0, 2, 3, 4)), "no column 'x'"),
+            ("a column twice", text(columns(named, 0, 1, 1, 2, 3, 4)),
+             "column 3 is another one named 'x', which the model needs one of"),
             ("too few columns", text(columns(named[1:], 0, 1)), "trained on 5 with the label"),
             ("no number", text([HEADER, [1, "red", "red", "low", 2]]), "row 2, column 2 ('x')"),
             ("a gap", text([HEADER, [1, "", "red", "low", 2]]),
@@ -101,6 +103,29 @@ def tables_that_do_not_fit_are_refused():
             equal(f"{name}: one line", err.count("\n"), 1)
         has("no file", home.run("predict", "kinds", "nowhere.csv", code=1)[1], "nowhere.csv")
         has("no study", home.run("predict", "sorts", "new.csv", code=1)[1], "no study 'sorts'")
+
+
+def an_index_without_a_name_is_found_again():
+    """As pandas writes it where nobody says index=False."""
+    with Home() as home:
+        table = [["", "x", "kind"]] + [[i, (i % 2) * 4 - 2 + i * 7 % 10 / 10, "ab"[i % 2]] for i in range(100)]
+        home.write("train.csv", text(table))
+        home.write("study.yaml", STUDY.replace("exclude: [id], ", "") % ("error", 0.2))
+        has("scored", home.run("run", "study.yaml")[0], "test_accuracy")
+        equal("predictions", [row[0] for row in predict(home, text(table))[1:]],
+              [row[2] for row in table[1:]])
+
+
+def categories_that_are_numbers_go_by_their_value():
+    """As labels do: 3.0 is what pandas writes of a column with a gap."""
+    with Home() as home:
+        table = [["k", "kind"]] + [[i % 4, "ab"[i % 4 > 1]] for i in range(100)]
+        home.write("train.csv", text(table))
+        home.write("study.yaml", STUDY.replace("exclude: [id]", "categorical: [k]") % ("error", 0.2))
+        home.run("run", "study.yaml")
+        want = predict(home, text([["k"]] + [[i] for i in range(4)]))
+        equal("they matter", want[1][0] != want[4][0], True)
+        equal("otherwise", predict(home, "k\n0.0\n+1\n02\n3e0\n"), want)
 
 
 def json_is_an_object_a_row():
@@ -253,6 +278,7 @@ def the_trainer_has_no_threads_of_openblas():
 
 
 main(tables_of_any_shape_give_the_same, tables_that_do_not_fit_are_refused,
+     an_index_without_a_name_is_found_again, categories_that_are_numbers_go_by_their_value,
      json_is_an_object_a_row, any_trial_s_model_is_applied, gaps_are_filled_as_in_training,
      models_leave_for_programs_without_assay, what_a_model_cannot_is_said_of_its_trial,
      a_study_without_a_test_part_ends_well, other_rows_are_no_test, output_goes_where_it_is_told,

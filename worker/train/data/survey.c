@@ -392,6 +392,9 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
     if (!used && schema->n_columns == 1 && survey->separator &&
         (rc = asy__foreign_separator(survey->columns[0].first, survey->separator, 0, err)) < 0)
         return rc;
+    if (!used && schema->n_columns == 1 && !survey->separator)
+        return asy_fail(err, ASY_E_INVAL, "only one column was found, and labels need others to be "
+                        "told from");
     if (!used && schema->n_columns == 1)
         return asy_fail(err, ASY_E_INVAL, "only one column was found; fields are separated by %s "
                         "(format: csv or tsv)", spec->separator == '\t' ? "tabs" : "commas");
@@ -400,14 +403,27 @@ int asy__schema_plan(const struct asy__data_spec *spec, const struct asy__survey
     return 0;
 }
 
+/* The name that the file's first row gives column i, or its place, as name_column() has it. */
+static const char *name_of(const struct asy__survey *survey, size_t i, char made[32],
+                           size_t *ret_len)
+{
+    const struct asy__survey_column *column = &survey->columns[i];
+
+    *ret_len = column->first_len;
+    if (column->first_len)
+        return column->first;
+    *ret_len = (size_t)snprintf(made, 32, "column %zu", i + 1);
+    return made;
+}
+
 /* ret_absent: the first needed column whose name the file's first row does not have; SIZE_MAX:
  * all are there and map is filled. */
 static int match_names(const struct asy__schema *schema, const struct asy__survey *survey,
                        int with_label, size_t *map, size_t *ret_absent, struct asy_error *err)
 {
     struct asy__dict names;
-    char *seen = calloc(schema->n_columns, 1);
-    size_t id = 0;
+    char *seen = calloc(schema->n_columns, 1), made[32];
+    size_t id = 0, len;
     int rc = seen ? 0 : asy_fail(err, ASY_E_NOMEM, "no memory for column names");
 
     asy__dict_init(&names, SIZE_MAX);
@@ -415,8 +431,13 @@ static int match_names(const struct asy__schema *schema, const struct asy__surve
         rc = asy__dict_add(&names, schema->columns[i].name, strlen(schema->columns[i].name), &id,
                            err);
     for (size_t i = 0; i < survey->n_columns && rc == 0; i++) {
-        id = asy__dict_find(&names, survey->columns[i].first, survey->columns[i].first_len);
+        const char *name = name_of(survey, i, made, &len);
+
+        id = asy__dict_find(&names, name, len);
         map[i] = id == ASY__DICT_NONE || seen[id] ? SIZE_MAX : id;
+        if (id != ASY__DICT_NONE && seen[id] && needed(schema, id, with_label))
+            rc = asy_fail(err, ASY_E_FORMAT, "column %zu is another one named '%.80s', which the "
+                          "model needs one of", i + 1, schema->columns[id].name);
         if (id != ASY__DICT_NONE)
             seen[id] = 1;
     }
