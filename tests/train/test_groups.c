@@ -205,6 +205,23 @@ static void groups_that_cannot_be_are_refused(void)
     kit_rmdir(t.dir);
 }
 
+/* Ids of 17 digits, of which doubles make some the same. */
+static void long_numbers_stay_apart(void)
+{
+    static const char text[] = "g,x,y\n90071992547409920,0,a\n90071992547409921,1,b\n"
+                               "90071992547409922,2,a\n90071992547409923,3,b\n";
+    struct asy_error err = ASY_ERROR_INIT;
+    struct table t = { .n = 0 };
+    uint8_t part_of[ROWS_MAX];
+
+    if (!make(&t, 1))
+        return;
+    kit_write(t.path, text, strlen(text));
+    t.n = 4;
+    T_OK(load(&t, "\"group\":\"g\",\"folds\":4,\"test\":0", 0, 1, part_of, &err), &err);
+    kit_rmdir(t.dir);
+}
+
 /* A part for each where there are as few groups as parts. */
 static void no_part_stays_empty(void)
 {
@@ -281,4 +298,5 @@ static void the_test_part_leaves_groups_for_the_others(void)
 
 T_MAIN("groups", T_TEST(rows_of_a_group_stay_together), T_TEST(folds_have_whole_groups),
        T_TEST(groups_that_cannot_be_are_refused), T_TEST(no_part_stays_empty),
+       T_TEST(long_numbers_stay_apart),
        T_TEST(the_test_part_leaves_groups_for_the_others))

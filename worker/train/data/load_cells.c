@@ -14,6 +14,20 @@ static int at_cell(struct asy_error *err, uint64_t row, size_t column, const cha
                     (unsigned long long)row, column + 1, name, what);
 }
 
+/* Whole numbers from here on are the same as some of their neighbours, once they are doubles. */
+#define EXACT 9007199254740992.0 /* 2^53 */
+
+/* The text that a number goes by, however it is written; one beyond EXACT keeps its own, if it has
+ * one: 0 if not. text: 32 bytes that it may be in. */
+static int name_number(double number, struct asy__cell *cell, char *text)
+{
+    if (fabs(number) >= EXACT && cell->text)
+        return 1;
+    cell->text = asy_format_f64(number + 0.0, text);
+    cell->len = strlen(text);
+    return fabs(number) < EXACT;
+}
+
 /* The id of a text; while fitting, a new one is added. -1: unknown to the model. */
 static int intern(struct asy__load *load, struct asy__dict *dict, const char *text, size_t len,
                   long *ret_id, struct asy_error *err)
@@ -42,10 +56,27 @@ static int read_number(const struct asy__cell *field, uint64_t row, size_t i,
     return 0;
 }
 
+/* The category that a number is, however it is written, where all of them are numbers; -1: none. */
+static long find_number(const struct asy__dict *values, double number)
+{
+    long found = -1;
+
+    for (size_t i = 0; i < values->n; i++) {
+        double value;
+
+        if (asy_parse_f64(values->texts[i], strlen(values->texts[i]), &value, NULL) < 0)
+            return -1;
+        if (value == number && found < 0)
+            found = (long)i;
+    }
+    return found;
+}
+
 static int read_category(struct asy__load *load, const struct asy__cell *field, uint64_t row,
                          size_t i, struct asy__column *column, float *ret, struct asy_error *err)
 {
     struct asy__cell f = asy__cell_trim(field);
+    double number;
     char text[32];
     long id = -1;
     int rc;
@@ -62,6 +93,8 @@ static int read_category(struct asy__load *load, const struct asy__cell *field, 
     if (rc == ASY_E_FULL)
         return at_cell(err, row, i, column->name,
                        "more than 1000 distinct texts are no categories; exclude the column");
+    if (rc == 0 && id < 0 && asy__cell_number(field, &number) == 0)
+        id = find_number(&column->values, number);
     *ret = (float)id;
     return rc;
 }
@@ -133,10 +166,8 @@ static int read_label(struct asy__load *load, const struct asy__cell *field, uin
     load->integers &= is_number && load->numbers[load->n_rows] == rint(load->numbers[load->n_rows]);
     if (load->overflow)
         return 0;
-    if (is_number) {
-        f.text = asy_format_f64(load->numbers[load->n_rows] + 0.0, text);
-        f.len = strlen(text);
-    }
+    if (is_number)
+        load->blurred |= !name_number(load->numbers[load->n_rows], &f, text);
     rc = intern(load, &load->schema->classes, f.text, f.len, &id, err);
     if (rc == ASY_E_FULL && load->label_is_number) {
         load->overflow = 1;
@@ -163,10 +194,9 @@ static int read_group(struct asy__load *load, const struct asy__cell *field, uin
 
     if (asy__is_missing(field))
         return at_cell(err, row, i, name, "the group is missing");
-    if (asy__cell_number(field, &number) == 0) {
-        f.text = asy_format_f64(number + 0.0, text);
-        f.len = strlen(text);
-    }
+    if (asy__cell_number(field, &number) == 0 && !name_number(number, &f, text))
+        return at_cell(err, row, i, name, "a group's number beyond 2^53, as some of its neighbours "
+                       "are then the same; as texts they are not");
     if ((rc = asy__dict_add(&load->groups, f.text, f.len, &id, err)) == 0)
         load->group_ids[load->n_rows] = (int32_t)id;
     return rc;
